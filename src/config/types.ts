@@ -1,0 +1,120 @@
+// The effective configuration: what load.ts makes of defaults, file, environment and profiles. Plain, frozen data that
+// survives structured clone, so that every event loop gets the same. Nothing below config/ knows the file's raw shape.
+import { type JsonObject } from '../model/json.js'
+import { type Quirks } from '../model/target.js'
+
+export type Config = {
+  readonly server: ServerConfig
+  readonly offload: OffloadConfig
+  readonly keys: readonly KeyConfig[]
+  readonly limits: GatewayLimits
+  /** In the order of the file; the position is the provider's index in limiter and metrics cells. */
+  readonly providers: readonly ProviderConfig[]
+  /** Configured model names, in the order of the file. */
+  readonly models: readonly ModelConfig[]
+  readonly metrics: { readonly port: number | null; readonly token: string | null }
+  readonly log: { readonly level: LogLevel; readonly file: string | null; readonly format: 'json' | 'pretty' }
+  /** Sections that are valid but ask for something this version does not do; one warning line each at start. */
+  readonly warnings: readonly string[]
+  /** True when no provider is configured and the built-in simulator serves instead. */
+  readonly simulator: boolean
+}
+
+export type ServerConfig = {
+  readonly host: string
+  readonly port: number
+  readonly threads: number
+  readonly maxBodyBytes: number
+  /** Largest whole (not streamed) answer taken from an upstream. */
+  readonly maxResponseBytes: number
+  /** A stream's reader that lags behind by more than this is cut with outcome slow_reader. */
+  readonly maxReaderLagBytes: number
+  /** A reader that takes nothing for this long is cut. */
+  readonly readerStallMs: number
+  readonly keepaliveMs: number
+  readonly drainMs: number
+  readonly tls: { readonly certFile: string; readonly keyFile: string; readonly passphrase: string | null } | null
+  readonly cors: { readonly origins: readonly string[] }
+  /** Chats open at once on one WebSocket. */
+  readonly maxChatsPerSocket: number
+}
+
+export type OffloadConfig = {
+  /** Bodies of this size and more go to the pool; 0 sends everything. */
+  readonly minBytes: number
+  readonly workers: number
+  readonly maxQueue: number
+  readonly taskTimeoutMs: number
+}
+
+/** A gateway key. Only its SHA-256 is kept. */
+export type KeyConfig = {
+  readonly name: string
+  /** 64 hex digits. */
+  readonly keySha256: string
+  /** Model names or globs (`*`) this key may use. */
+  readonly models: readonly string[]
+  readonly limits: Limits
+}
+
+export type Limits = {
+  readonly requestsPerMinute: number | null
+  readonly tokensPerMinute: number | null
+  readonly concurrency: number | null
+}
+
+export type GatewayLimits = Limits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
+
+export type Timeouts = {
+  readonly connectMs: number
+  readonly firstTokenMs: number
+  readonly betweenTokensMs: number
+  readonly totalMs: number
+}
+
+/** How the provider's key is sent. `query` is nobody's default: keys in URLs end up in logs. */
+export type AuthScheme =
+  | { readonly kind: 'bearer' }
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'none' }
+
+export type ProviderConfig = {
+  readonly name: string
+  /** Vendor profile it was made from, if any. */
+  readonly profile: string | null
+  readonly protocol: string
+  /** Origin and path prefix with the version segment and without a trailing slash, such as `https://api.openai.com/v1`. */
+  readonly baseUrl: string
+  readonly apiKey: string | null
+  readonly auth: AuthScheme
+  /** Further fixed request headers, lower-case names. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly limits: { readonly concurrency: number | null }
+  readonly timeouts: Timeouts
+  readonly quirks: Quirks
+  /** Globs of model names that belong to this provider when nothing else names one. */
+  readonly modelPatterns: readonly string[]
+  /** Model names shown by GET /v1/models for this provider (from the catalogue), upstream names. */
+  readonly knownModels: readonly string[]
+  readonly extraBody: JsonObject
+  /** Idle keep-alive connections are closed after this. */
+  readonly keepAliveMs: number
+  /** Most connections to this provider per event loop; null for no limit. */
+  readonly maxConnections: number | null
+}
+
+export type ModelConfig = {
+  readonly name: string
+  readonly targets: readonly TargetConfig[]
+  /** Other configured model names, tried in order when all targets fail before the first byte. */
+  readonly fallbacks: readonly string[]
+}
+
+export type TargetConfig = {
+  readonly provider: string
+  readonly model: string
+  readonly weight: number
+  readonly extraBody: JsonObject
+}
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'

@@ -1,0 +1,45 @@
+// What admission asks of the limiter; cells.ts implements it on shared memory, so that a limit holds over all event loops.
+// Key index -1 stands for a caller without a gateway key (a gateway that has no keys): only the gateway's own limits apply.
+import { type GatewayError } from '../errors.js'
+
+export type Limiter = {
+  /**
+   * Takes one request from the gateway's and the key's bucket, both or none.
+   * @throws rate_limited with retryAfterMs
+   */
+  takeRequest(keyIndex: number): void
+  /**
+   * Takes a concurrency slot of the gateway and of the key, both or none. True: taken now. False: the waiter is queued and
+   * will be called exactly once, onEntered or onRefused, unless `cancel` comes first.
+   * @throws overloaded (gateway cap) or rate_limited (key cap) when the queue is full, with retryAfterMs
+   */
+  enter(keyIndex: number, waiter: Waiter): boolean
+  /** Takes the waiter out of the queue; it is never called afterwards. No effect if it is not queued. */
+  cancel(waiter: Waiter): void
+  /** Gives back what `enter` took. Exactly once per entry. */
+  leave(keyIndex: number): void
+  /**
+   * Reserves tokens at admission, from an estimate, in the gateway's and the key's bucket, both or none.
+   * @throws rate_limited with retryAfterMs; an estimate above the whole bucket is invalid_request-like: rate_limited, not retryable
+   */
+  reserveTokens(keyIndex: number, tokens: number): void
+  /** Settles a reservation: gives back what was not used, or takes what was used beyond it. */
+  settleTokens(keyIndex: number, reserved: number, used: number): void
+  /** Takes a concurrency slot of a provider; false when it is full. */
+  enterProvider(providerIndex: number): boolean
+  leaveProvider(providerIndex: number): void
+  /** State of a key's buckets for the `x-ratelimit-*` headers; null where that limit is not set. */
+  snapshot(keyIndex: number): LimitSnapshot
+  /** Exchanges that hold a gateway slot now, over all event loops. */
+  active(): number
+}
+
+export type Waiter = {
+  readonly keyIndex: number
+  onEntered(): void
+  onRefused(error: GatewayError): void
+}
+
+export type LimitSnapshot = { readonly requests: BucketState | null; readonly tokens: BucketState | null }
+/** `resetMs`: time until the bucket is full again. */
+export type BucketState = { readonly limit: number; readonly remaining: number; readonly resetMs: number }

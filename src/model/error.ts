@@ -1,0 +1,46 @@
+// The vocabulary of failure. Every failure of an exchange is one ErrorData: plain, free of secrets, fit to cross a thread.
+// The catalogue that gives each code its status and default message is src/errors.ts.
+
+/** By whose fault: the first eight the client's, the next five the upstream's, the last four ours. */
+export type ErrorCode =
+  | 'invalid_request'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'not_found'
+  | 'model_not_found'
+  | 'method_not_allowed'
+  | 'unsupported_media_type'
+  | 'payload_too_large'
+  | 'rate_limited'
+  | 'client_gone'
+  | 'slow_reader'
+  | 'upstream_unreachable'
+  | 'upstream_timeout'
+  | 'upstream_rejected'
+  | 'upstream_overloaded'
+  | 'upstream_malformed'
+  | 'upstream_cut'
+  | 'overloaded'
+  | 'draining'
+  | 'misconfigured'
+  | 'internal'
+
+export type ErrorData = {
+  /** The contract; everything else serves people or the client's retry logic. */
+  readonly code: ErrorCode
+  readonly message: string
+  /** May the same request succeed if it is sent again, here or to another target? */
+  readonly retryable: boolean
+  /** The HTTP status the client sees before the first byte: the catalogue's, or the upstream's own for `upstream_rejected`. */
+  readonly status: number
+  /** The upstream's HTTP status, when it answered at all. */
+  readonly upstreamStatus: number | null
+  /** Dotted path of the offending request field, such as `messages.2.content`. */
+  readonly param: string | null
+  /** The upstream's own error type, such as `insufficient_quota`; passed on in the client's envelope. */
+  readonly upstreamType: string | null
+  /** The upstream's own error code, such as `context_length_exceeded`. */
+  readonly upstreamCode: string | null
+  /** How long to wait, from Retry-After or our own buckets. */
+  readonly retryAfterMs: number | null
+}

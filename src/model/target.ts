@@ -1,0 +1,42 @@
+// Where one attempt of an exchange goes: a provider, its model and its key, resolved from configuration once at start.
+import { type JsonObject } from './json.js'
+
+export type Target = {
+  /** Provider name of the configuration; the label in metrics, log and `x-sluice-target`. */
+  readonly provider: string
+  /** The protocol folder whose dialect speaks to it, such as `openai-chat`. */
+  readonly protocol: string
+  /** The upstream's model name. */
+  readonly model: string
+  readonly quirks: Quirks
+  /** Provider-specific fields set on every request, from the provider's or model's configuration. */
+  readonly extraBody: JsonObject
+}
+
+/** The closed set of what a vendor may do differently on a known wire. Each profile sets only what differs. */
+export type Quirks = {
+  /** Name of the output cap: newer OpenAI models refuse `max_tokens`, most others know nothing else. */
+  readonly maxTokensField: 'max_tokens' | 'max_completion_tokens'
+  /** Takes `stream_options.include_usage`; without it usage is estimated. */
+  readonly streamOptions: boolean
+  /** Takes the role `developer`; else it is sent as `system`. */
+  readonly developerRole: boolean
+  /** Takes image URLs; else they are dropped and named. */
+  readonly imageUrls: boolean
+  /** How JSON-schema output is asked for; `json-object` falls back to plain JSON mode, `none` drops it. */
+  readonly jsonSchema: 'json-schema' | 'json-object' | 'none'
+  /** Request field that turns reasoning on: OpenAI `reasoning_effort`, OpenRouter `reasoning`, none. */
+  readonly reasoningRequest: 'reasoning_effort' | 'reasoning' | 'none'
+  /** Delta field that carries reasoning text: DeepSeek, xAI, vLLM `reasoning_content`; OpenRouter, Groq, Ollama `reasoning`. */
+  readonly reasoningField: 'reasoning_content' | 'reasoning'
+  /** Top-level request fields this vendor refuses; they are left out and named in `x-sluice-dropped`. */
+  readonly refusedFields: readonly string[]
+  /** The stream must end with `data: [DONE]`; a few servers end with the finish reason alone. */
+  readonly doneMarker: boolean
+  /** Largest `temperature` the vendor takes; higher ones are clamped. */
+  readonly maxTemperature: number
+  /** Default output cap where the wire demands one and the client sent none (Anthropic `max_tokens`). */
+  readonly defaultMaxTokens: number
+  /** Azure: the model goes into the path as a deployment and `api-version` into the query. */
+  readonly azureApiVersion: string | null
+}

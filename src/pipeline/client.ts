@@ -1,0 +1,49 @@
+// What a client transport hands to the pipeline, and what it gets back. server/ knows the pipeline by these types alone.
+import { type GatewayError } from '../errors.js'
+import { type Surface } from '../protocols/protocol.js'
+import { type Sink } from './sink.js'
+
+/** Raw credential headers of a request; empty strings where absent. */
+export type Credentials = { readonly authorization: string; readonly apiKey: string }
+
+/** A known gateway key. `index` is its position in the configuration, -1 on a gateway without keys. */
+export type KeyIdentity = { readonly index: number; readonly name: string | null }
+
+export type ClientRequest = {
+  readonly requestId: string
+  readonly surface: Surface
+  readonly key: KeyIdentity
+  /** The whole body in an ArrayBuffer of its own and of its exact size; ownership passes to the pipeline. */
+  readonly body: Uint8Array<ArrayBuffer>
+  /** Lower-case header -> value, only those that some dialect names in `parameterHeaders`. */
+  readonly parameterHeaders: Readonly<Record<string, string>>
+  /** performance.now() when the head of the request was read. */
+  readonly acceptedAtMs: number
+}
+
+export type Rejection = {
+  readonly requestId: string
+  /** Null for a path that is no surface's. */
+  readonly surface: Surface | null
+  readonly key: KeyIdentity | null
+  readonly error: GatewayError
+  readonly requestBytes: number
+  readonly acceptedAtMs: number
+}
+
+export type Pipeline = {
+  /**
+   * Looks a key up by SHA-256 in constant time, before any body is read.
+   * @throws unauthenticated
+   */
+  authenticate(credentials: Credentials): KeyIdentity
+  /** Begins an exchange. Never throws; every end reaches the sink. */
+  start(request: ClientRequest, sink: Sink): ExchangeHandle
+  /** Answers a request that fails before it is an exchange (no key, no route, too large): same envelope, log and metrics. */
+  reject(rejection: Rejection, sink: Sink): void
+}
+
+export type ExchangeHandle = {
+  /** The client is gone, or cancelled its chat. Before the stream began; afterwards the sink's own `onDone` tells. Idempotent. */
+  cancel(): void
+}

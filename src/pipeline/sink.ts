@@ -1,0 +1,44 @@
+// Where an answer goes: the one interface between the pipeline and the client transports in server/. The pipeline calls
+// either `reply` once, or `begin` once and then leaves the rest to the sink, which follows the log as a reader.
+import { type ErrorData } from '../model/error.js'
+import { type LogReader } from '../stream/reader.js'
+import { type Transport } from '../telemetry/records.js'
+
+/** Header names are lower-case; values hold no CR, LF or NUL (the writer drops such a header). */
+export type HeaderList = readonly (readonly [name: string, value: string])[]
+
+/** A whole answer, JSON, known at once: a result or an error. */
+export type Answer = {
+  readonly status: number
+  readonly headers: HeaderList
+  readonly body: Uint8Array
+  readonly error: ErrorData | null
+}
+
+export type StreamHead = { readonly headers: HeaderList; readonly contentType: string }
+
+/** How a sink renders what is not a frame of the log. */
+export type StreamFace = {
+  /** A keepalive in the surface's own form. */
+  readonly keepaliveFrame: string
+  /** The in-band error frame for an end that is not complete. */
+  encodeErrorFrame(error: ErrorData): string
+}
+
+export type Sink = {
+  readonly transport: Transport
+  /** The whole answer at once. Never after `begin`. */
+  reply(answer: Answer): void
+  /** Commits a stream: status 200 and headers go out with the first frame or keepalive. */
+  begin(head: StreamHead, face: StreamFace): void
+  /** Writes one keepalive; `begin` came before. */
+  keepalive(): void
+  /**
+   * Follows the log from here on: writes its frames, waits on backpressure, ends as `reader.end()` says (an error frame
+   * first unless complete) and then calls `onDone`. A reader that is cut, or takes nothing for readerStallMs, ends as slow_reader.
+   */
+  follow(attach: (onReadable: () => void) => LogReader, onDone: (delivery: Delivery) => void): void
+}
+
+/** What became of the client's side. `bytes`: handed to the socket, framing included. */
+export type Delivery = { readonly result: 'delivered' | 'client_gone' | 'slow_reader'; readonly bytes: number }

@@ -1,0 +1,4 @@
+// The registry: one line per wire API. The only barrel that knows them all.
+import { type Protocol } from './protocol.js'
+
+export const PROTOCOLS: readonly Protocol[] = Object.freeze([])

@@ -1,0 +1,156 @@
+// A protocol is one wire API in two halves. Its surface talks to clients, its dialect to upstreams; N surfaces and
+// M dialects meet only in the canonical model. Everything here is pure: no clock, no socket, no randomness.
+//
+//   same protocol on both sides:  bytes -> editRequest -> bytes            upstream frames -> observer -> same frames
+//   otherwise:                    surface.decodeRequest -> dialect.encodeRequest    decoder -> events -> encoder
+import { type ErrorData } from '../model/error.js'
+import { type ResponseMeta, type StreamEvent } from '../model/event.js'
+import { type JsonObject } from '../model/json.js'
+import { type ChatRequest } from '../model/request.js'
+import { type ChatResponse } from '../model/response.js'
+import { type Target } from '../model/target.js'
+import { type Usage } from '../model/usage.js'
+
+export type Protocol = {
+  /** Folder name under src/protocols, such as `openai-chat`. */
+  readonly id: string
+  /** Null for a wire that only upstreams speak. */
+  readonly surface: Surface | null
+  /** Null for a wire that only clients speak. */
+  readonly dialect: Dialect | null
+}
+
+/** The client half. Stateless; all state of a stream is in the encoder it makes. */
+export type Surface = {
+  readonly id: string
+  readonly routes: readonly SurfaceRoute[]
+  /** How a streamed answer is framed, and so its content type. */
+  readonly framing: Framing
+  /** One keepalive in this surface's own form: a whole frame, safe between any two frames. */
+  readonly keepaliveFrame: string
+  /**
+   * Validates a parsed body and reads what the core needs to know of it, cheaply: on a same-protocol way nothing more is decoded.
+   * @throws invalid_request with `param`, the dotted path of the first wrong field
+   */
+  readFacts(body: JsonObject): RequestFacts
+  /**
+   * Decodes a body that readFacts has accepted into the canonical request.
+   * @throws invalid_request with `param`
+   */
+  decodeRequest(body: JsonObject): ChatRequest
+  /** One per stream; `emit` gets whole frames in the surface's framing, in order, synchronously. */
+  createEncoder(emit: (frame: string) => void, options: EncoderOptions): StreamEncoder
+  encodeResponse(response: ChatResponse): JsonObject
+  /** The error envelope of an answer that has not begun; the status is `error.status` unless the vendor's table says otherwise. */
+  encodeError(error: ErrorData, requestId: string): ErrorAnswer
+  /** The in-band error frame of a stream that has begun; never followed by an end marker. */
+  encodeErrorFrame(error: ErrorData, requestId: string): string
+}
+
+export type SurfaceRoute = { readonly method: 'POST'; readonly path: string }
+export type Framing = 'sse' | 'ndjson'
+export type ErrorAnswer = { readonly status: number; readonly body: JsonObject }
+
+/** What routing, limits and relay choice need of a request, without its content. */
+export type RequestFacts = {
+  readonly model: string
+  readonly stream: boolean
+  readonly includeUsage: boolean
+  /** The client's own cap on output tokens, if any. */
+  readonly maxOutputTokens: number | null
+  /** OpenAI `provider` field: pins the request to that provider; null elsewhere. */
+  readonly provider: string | null
+}
+
+export type EncoderOptions = {
+  /** Emit usage in the stream (OpenAI: an extra last chunk). */
+  readonly includeUsage: boolean
+}
+
+/** Takes events in the order of their law. After `finish` it has emitted the surface's end marker; an `error` event emits nothing. */
+export type StreamEncoder = { push(event: StreamEvent): void }
+
+/** The provider half. Stateless, like Surface. */
+export type Dialect = {
+  readonly id: string
+  /** How the upstream frames its stream. */
+  readonly framing: Framing
+  /** Request headers this wire always needs, lower-case names (Anthropic `anthropic-version`). */
+  readonly headers: Readonly<Record<string, string>>
+  /** Client headers that are parameters of this wire and may pass on a same-protocol way (Anthropic `anthropic-beta`). */
+  readonly parameterHeaders: readonly string[]
+  /** Path and query below the provider's base URL, beginning with `/`. */
+  path(target: Target, stream: boolean): string
+  /** From the canonical request; everything the target cannot carry is named in `dropped`, as the canonical or client's field name. */
+  encodeRequest(request: ChatRequest, target: Target): EncodedRequest
+  /**
+   * Same protocol: the few top-level members to set or remove in the client's own bytes; all else passes untouched.
+   * An empty list means the bytes go as they are.
+   */
+  editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest
+  /** One per stream. `emit` is called synchronously from push and end. */
+  createDecoder(emit: (event: StreamEvent) => void, options: DecoderOptions): StreamDecoder
+  /** One per stream passed through. */
+  createObserver(options: ObserverOptions): StreamObserver
+  /**
+   * Decodes a whole, not streamed answer.
+   * @throws upstream_malformed
+   */
+  decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse
+  /** Usage of a whole answer, read without decoding the rest; null where there is none. */
+  readUsage(body: Buffer): Usage | null
+  /**
+   * Reads an upstream's error answer (status >= 400). Status, type and code are kept; bodies that are not JSON give their first words.
+   * 429 and 5xx map to rate_limited / upstream_overloaded / upstream_rejected as the vendor means them.
+   */
+  decodeError(status: number, body: Uint8Array): ErrorData
+}
+
+export type EncodedRequest = { readonly body: JsonObject; readonly dropped: readonly string[] }
+/** `edits`: top-level member -> its new value, or `undefined` to remove it. */
+export type EditedRequest = { readonly edits: ReadonlyMap<string, EditValue>; readonly dropped: readonly string[] }
+export type EditValue = JsonObject[string] | undefined
+
+export type DecoderOptions = {
+  /** Used where the upstream names no id, model or time of its own. */
+  readonly fallback: ResponseMeta
+  readonly target: Target
+}
+
+/** Bytes of one frame's payload in (SSE: the data lines joined, NDJSON: one line), events out. */
+export type StreamDecoder = {
+  /** `data` is a view, valid only during the call. A frame that cannot be read is skipped, not fatal. */
+  push(data: Buffer): void
+  /** The upstream ended its body: emits `finish` if the end marker was seen, else `error` upstream_cut. Emits nothing after either. */
+  end(): void
+}
+
+export type ObserverOptions = {
+  /** Take the usage-only chunk out, which we asked for and the client did not. */
+  readonly stripUsage: boolean
+  readonly target: Target
+}
+
+/** What one frame on a passthrough way is, as bits of a small integer: no allocation on the hot path. */
+export const FRAME_OTHER = 0
+/** Carries the first or a further piece of content: text, reasoning or tool arguments. */
+export const FRAME_CONTENT = 1
+/** Is (or holds) the end marker: the answer is complete. */
+export const FRAME_END = 2
+/** Must not reach the client. */
+export const FRAME_STRIP = 4
+/** Is an in-band error of the upstream; `observer.error` tells which. */
+export const FRAME_ERROR = 8
+
+/** Watches passing frames: looks for content, usage, the end marker and errors, without parsing what it need not. */
+export type StreamObserver = {
+  /** Returns FRAME_* bits. `data` is a view, valid only during the call. */
+  observe(data: Buffer): number
+  /** What the provider has said so far of usage. */
+  readonly usage: Usage | null
+  readonly error: ErrorData | null
+  /** Characters or bytes of content seen, for an estimate where the provider tells no usage. */
+  readonly contentBytes: number
+  /** The end marker was seen, or at the upstream's end nothing more was due. */
+  isComplete(): boolean
+}

@@ -1,0 +1,140 @@
+// The bounded log of one exchange's frames. The relay appends; readers (SSE, WebSocket, aggregator, ...) follow at offsets
+// of their own. A slow reader lags behind and never holds up the upstream; one that falls out of the window is cut.
+//
+//   relay --append--> [ entry | entry | entry ] --read--> reader A (offset 3)
+//                       ^start                  --read--> reader B (offset 1)
+import { LogReader, type LogSource, type StreamEnd } from './reader.js'
+
+export type StreamLogOptions = {
+  /** Most bytes the log ever holds; what does not fit pushes the oldest entry out, and readers still before it are cut. */
+  readonly capBytes: number
+  /** Bytes that every reader has read but that stay for one that joins late. */
+  readonly retainBytes: number
+}
+
+const EMPTY = new Uint8Array(0)
+/** Dropped slots kept before the array is compacted: amortises the copy. */
+const COMPACT_AT = 64
+
+export class StreamLog implements LogSource {
+  readonly #options: StreamLogOptions
+  readonly #onAbandoned: () => void
+  readonly #readers: LogReader[] = []
+  readonly #flush: () => void
+  #entries: Uint8Array[] = []
+  /** Entries before `#head` in the array are dropped; compacted now and then, so that trimming is O(1) amortised. */
+  #head = 0
+  /** Sequence number of the entry at `#head`. */
+  #start = 0
+  #bytes = 0
+  #isFlushDue = false
+  #end: StreamEnd | null = null
+
+  /** `onAbandoned`: the last reader left before the end; the owner aborts the upstream. */
+  constructor(options: StreamLogOptions, onAbandoned: () => void) {
+    this.#options = options
+    this.#onAbandoned = onAbandoned
+    this.#flush = () => this.#notifyReaders()
+  }
+
+  /** Bytes held now. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Sequence number the next appended entry will get. */
+  get next(): number {
+    return this.#start + this.#entries.length - this.#head
+  }
+
+  get readerCount(): number {
+    return this.#readers.length
+  }
+
+  /** Joins at `offset` (default: the oldest entry held). An offset that is already gone gives a reader that is cut. */
+  attach(onReadable: () => void, offset: number = this.#start): LogReader {
+    const reader = new LogReader(this, offset, onReadable)
+    reader.isCut = offset < this.#start
+    this.#readers.push(reader)
+    if (this.next > offset || this.#end !== null) this.#scheduleFlush()
+    return reader
+  }
+
+  /** Takes ownership of `entry`, one or more whole frames. Readers are told once, after the current tick's last append. */
+  append(entry: Uint8Array): void {
+    if (this.#end !== null || entry.length === 0) return
+    this.#entries.push(entry)
+    this.#bytes += entry.length
+    if (this.#bytes > this.#options.capBytes) this.#evict()
+    this.#scheduleFlush()
+  }
+
+  /** Closes the log; only the first end counts. Readers still get what they have not read. */
+  close(end: StreamEnd): void {
+    if (this.#end !== null) return
+    this.#end = end
+    this.#scheduleFlush()
+  }
+
+  /** For LogReader alone. */
+  readFor(reader: LogReader): Uint8Array | null {
+    if (reader.isCut || reader.offset >= this.next) return null
+    const entry = this.#entries[this.#head + (reader.offset - this.#start)] ?? null
+    reader.offset += 1
+    this.#trim()
+    return entry
+  }
+
+  /** For LogReader alone. */
+  endFor(reader: LogReader): StreamEnd | null {
+    return reader.offset >= this.next ? this.#end : null
+  }
+
+  /** For LogReader alone. */
+  detach(reader: LogReader): void {
+    const at = this.#readers.indexOf(reader)
+    if (at < 0) return
+    this.#readers.splice(at, 1)
+    if (this.#readers.length > 0) this.#trim()
+    else if (this.#end === null) this.#onAbandoned()
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushDue) return
+    this.#isFlushDue = true
+    queueMicrotask(this.#flush)
+  }
+
+  #notifyReaders(): void {
+    this.#isFlushDue = false
+    // A reader may detach itself, or others, while it is told: walk backwards over what is left.
+    for (let i = this.#readers.length - 1; i >= 0; i--) this.#readers[i]?.notify()
+  }
+
+  /** Lets go of entries that all readers have read, but for the last `retainBytes`. */
+  #trim(): void {
+    let oldest = this.next
+    for (const reader of this.#readers) if (!reader.isCut && reader.offset < oldest) oldest = reader.offset
+    while (this.#start < oldest) {
+      const size = this.#entries[this.#head]?.length ?? 0
+      if (this.#bytes - size < this.#options.retainBytes) break
+      this.#dropFirst()
+    }
+  }
+
+  #evict(): void {
+    while (this.#bytes > this.#options.capBytes && this.#head < this.#entries.length) this.#dropFirst()
+    for (const reader of this.#readers) if (reader.offset < this.#start) reader.isCut = true
+  }
+
+  #dropFirst(): void {
+    this.#bytes -= this.#entries[this.#head]?.length ?? 0
+    this.#entries[this.#head] = EMPTY
+    this.#head += 1
+    this.#start += 1
+    if (this.#head > COMPACT_AT && this.#head * 2 > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#head)
+      this.#head = 0
+    }
+  }
+}

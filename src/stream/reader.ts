@@ -1,0 +1,56 @@
+// One consumer of a stream log at its own offset. It pulls; the log only tells it that there is something to pull.
+import { type ErrorData } from '../model/error.js'
+import { type Outcome } from '../model/event.js'
+import { type Usage, type UsageSource } from '../model/usage.js'
+
+/** How an exchange ended, as every reader learns it after the last frame. */
+export type StreamEnd = {
+  readonly outcome: Outcome
+  /** Null exactly when the outcome is complete. */
+  readonly error: ErrorData | null
+  readonly usage: Usage
+  readonly usageSource: UsageSource
+}
+
+/** What a reader needs of its log. */
+export type LogSource = {
+  readFor(reader: LogReader): Uint8Array | null
+  endFor(reader: LogReader): StreamEnd | null
+  detach(reader: LogReader): void
+}
+
+export class LogReader {
+  readonly #log: LogSource
+  readonly #onReadable: () => void
+  /** Sequence number of the next entry to read. */
+  offset: number
+  /** True once the window has moved past this reader: what it missed is gone, it must end as slow_reader. */
+  isCut = false
+
+  /** `onReadable` is called at most once per tick while there is something new. */
+  constructor(log: LogSource, offset: number, onReadable: () => void) {
+    this.#log = log
+    this.offset = offset
+    this.#onReadable = onReadable
+  }
+
+  /** Next entry of whole frames, or null when it has caught up (or was cut). The bytes stay the log's: do not change them. */
+  read(): Uint8Array | null {
+    return this.#log.readFor(this)
+  }
+
+  /** How the exchange ended, once this reader has read every frame; null before. */
+  end(): StreamEnd | null {
+    return this.#log.endFor(this)
+  }
+
+  /** Leaves the log. The last one to leave an open log triggers its `onAbandoned`. */
+  detach(): void {
+    this.#log.detach(this)
+  }
+
+  /** For StreamLog alone. */
+  notify(): void {
+    this.#onReadable()
+  }
+}

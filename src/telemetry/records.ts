@@ -1,0 +1,67 @@
+// What the pipeline tells telemetry. One ExchangeRecord per exchange, at settle, feeds both the metrics and the log line.
+import { type ErrorData } from '../model/error.js'
+import { type Outcome } from '../model/event.js'
+import { type Usage, type UsageSource } from '../model/usage.js'
+
+export type Transport = 'json' | 'sse' | 'websocket'
+
+export type ExchangeRecord = {
+  readonly requestId: string
+  readonly surface: string
+  readonly transport: Transport
+  /** Name of the gateway key, never the key; null without one. */
+  readonly keyName: string | null
+  /** As the client wrote it; goes into the log, never into a label. */
+  readonly model: string | null
+  /** Provider and upstream model of the attempt that answered, or of the last one. */
+  readonly provider: string | null
+  readonly targetModel: string | null
+  readonly outcome: Outcome
+  /** HTTP status the client got; 200 for a stream that broke later. */
+  readonly status: number
+  readonly error: ErrorData | null
+  /** The cause of an `internal` error, for the log alone. */
+  readonly cause: unknown
+  readonly usage: Usage
+  readonly usageSource: UsageSource
+  readonly attempts: number
+  readonly totalMs: number
+  /** From accept to the first token; null if none came. */
+  readonly timeToFirstTokenMs: number | null
+  /** Time spent in the gateway itself: accept to upstream request sent, plus upstream answer to client; null before dispatch. */
+  readonly overheadMs: number | null
+  readonly requestBytes: number
+  readonly responseBytes: number
+  readonly dropped: readonly string[]
+}
+
+/** Metrics as the hot path sees them: plain additions into typed arrays, no allocation, no label strings. */
+export type Metrics = {
+  /** Resolves the series of a model and provider once per exchange; unknown names share the series `other`. */
+  slot(surface: string, provider: string | null, model: string | null): number
+  exchangeStarted(): void
+  /** Exactly once per started exchange. */
+  exchangeSettled(record: ExchangeRecord): void
+  streamOpened(transport: Transport): void
+  streamClosed(transport: Transport): void
+  interToken(slot: number, seconds: number): void
+  upstreamAttempt(provider: string, result: AttemptResult): void
+  limitRejection(scope: 'gateway' | 'key' | 'provider', limit: 'requests' | 'tokens' | 'concurrency'): void
+  offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
+  offloadQueue(length: number): void
+  upstreamConnections(provider: string, open: number, busy: number): void
+  eventLoopLag(seconds: number): void
+}
+
+export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
+export type OffloadTask = 'decode' | 'encode' | 'aggregate'
+
+export type Log = {
+  /** The one line of an exchange. */
+  exchange(record: ExchangeRecord): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+  /** Resolves when all lines are on disk or in the pipe. */
+  flush(): Promise<void>
+}
