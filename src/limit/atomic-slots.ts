@@ -1,0 +1,116 @@
+// Concurrency slots counted in shared memory: the gateway's, every key's and every provider's. A slot of the gateway and
+// one of the key are taken both or none. Waiting for one is queue.ts. Counts never fall below zero.
+import { type Gate } from './queue.js'
+import { type LimitScope } from './refusal.js'
+
+/** Counter cells in front of those of keys and providers. */
+const FREED = 0
+const WAITING_LOOPS = 1
+const GATEWAY = 2
+const FIRST_KEY = 3
+/** A caller without a key, or an index that is not configured: counted by nobody. */
+const NO_CELL = -1
+
+export type SlotCaps = {
+  readonly gateway: number | null
+  readonly keys: readonly (number | null)[]
+  readonly providers: readonly (number | null)[]
+}
+
+/** How many Int32 cells the slots of so many keys and providers take. */
+export function slotCellCount(keys: number, providers: number): number {
+  return FIRST_KEY + keys + providers
+}
+
+export class AtomicSlots implements Gate {
+  readonly #caps: SlotCaps
+  readonly #cells: Int32Array
+  readonly #firstProvider: number
+
+  constructor(caps: SlotCaps, cells: Int32Array) {
+    this.#caps = caps
+    this.#cells = cells
+    this.#firstProvider = FIRST_KEY + caps.keys.length
+  }
+
+  /**
+   * Takes a slot of the key and of the gateway; null, or the scope that is full. The key comes first, so that a key at
+   * its cap never shows up in the gateway's count, not even for a moment.
+   */
+  tryEnter(keyIndex: number): LimitScope | null {
+    if (this.#isFull(GATEWAY, this.#caps.gateway)) return 'gateway'
+    const key = this.#keyCell(keyIndex)
+    if (!this.#take(key, this.#caps.keys[keyIndex] ?? null)) return 'key'
+    if (this.#take(GATEWAY, this.#caps.gateway)) return null
+    this.#release(key)
+    this.#tellFreed()
+    return 'gateway'
+  }
+
+  leave(keyIndex: number): void {
+    this.#release(this.#keyCell(keyIndex))
+    this.#release(GATEWAY)
+    this.#tellFreed()
+  }
+
+  enterProvider(providerIndex: number): boolean {
+    return this.#take(this.#providerCell(providerIndex), this.#caps.providers[providerIndex] ?? null)
+  }
+
+  leaveProvider(providerIndex: number): void {
+    this.#release(this.#providerCell(providerIndex))
+  }
+
+  active(): number {
+    return Atomics.load(this.#cells, GATEWAY)
+  }
+
+  /** Changes with every slot that any event loop frees. */
+  freed(): number {
+    return Atomics.load(this.#cells, FREED)
+  }
+
+  /** Event loops that have someone waiting for a slot of the gateway. */
+  waitingLoops(): number {
+    return Atomics.load(this.#cells, WAITING_LOOPS)
+  }
+
+  tellWaiting(isWaiting: boolean): void {
+    Atomics.add(this.#cells, WAITING_LOOPS, isWaiting ? 1 : -1)
+  }
+
+  #keyCell(index: number): number {
+    return index >= 0 && index < this.#caps.keys.length ? FIRST_KEY + index : NO_CELL
+  }
+
+  #providerCell(index: number): number {
+    return index >= 0 && index < this.#caps.providers.length ? this.#firstProvider + index : NO_CELL
+  }
+
+  #isFull(cell: number, cap: number | null): boolean {
+    return cap !== null && Atomics.load(this.#cells, cell) >= cap
+  }
+
+  #take(cell: number, cap: number | null): boolean {
+    if (cell === NO_CELL) return true
+    for (;;) {
+      const count = Atomics.load(this.#cells, cell)
+      if (cap !== null && count >= cap) return false
+      if (Atomics.compareExchange(this.#cells, cell, count, count + 1) === count) return true
+    }
+  }
+
+  /** A release without an entry is a mistake of the caller; it must not turn into extra slots later. */
+  #release(cell: number): void {
+    if (cell === NO_CELL) return
+    for (;;) {
+      const count = Atomics.load(this.#cells, cell)
+      if (count <= 0) return
+      if (Atomics.compareExchange(this.#cells, cell, count, count - 1) === count) return
+    }
+  }
+
+  #tellFreed(): void {
+    Atomics.add(this.#cells, FREED, 1)
+  }
+}

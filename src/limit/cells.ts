@@ -1,0 +1,190 @@
+// The limiter on shared memory: one truth for all event loops of the process. This file lays the cells out and joins
+// the buckets, the slots and the queue into what admission asks; it decides nothing itself.
+//
+//   BigInt64  gateway requests | gateway tokens | key 0 requests | key 0 tokens | key 1 ...     moments, see token-bucket
+//   Int32     freed | waiting loops | gateway | keys ... | providers ...                        counts, see atomic-slots
+import { GatewayError } from '../errors.js'
+import { AtomicBucket } from './atomic-bucket.js'
+import { AtomicSlots, slotCellCount } from './atomic-slots.js'
+import { type BucketState, type Limiter, type LimitSnapshot, type Waiter } from './limiter.js'
+import { WaitQueue } from './queue.js'
+import { type LimitKind, type LimitScope, oversizeRefusal, rateRefusal, slotRefusal } from './refusal.js'
+
+/** Requests and tokens. */
+const BUCKETS_PER_OWNER = 2
+
+/** The slices of the configuration that limits are made of; the index in `keys` and `providers` is the one that callers pass. */
+export type LimiterConfig = {
+  readonly limits: RateLimits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
+  readonly keys: readonly { readonly limits: RateLimits }[]
+  readonly providers: readonly { readonly limits: { readonly concurrency: number | null } }[]
+}
+
+type RateLimits = {
+  readonly requestsPerMinute: number | null
+  readonly tokensPerMinute: number | null
+  readonly concurrency: number | null
+}
+
+export type LimiterOptions = {
+  /** Monotonic and the same for all event loops; the process's high-resolution clock unless given. Never the wall clock. */
+  readonly nowNs?: () => bigint
+  /** Called for every refusal by a limit of the gateway or of a key, waits that took too long included. */
+  readonly onRejected?: (scope: LimitScope, kind: LimitKind) => void
+}
+
+/** Memory for the limits of this configuration, to be shared by the limiters of all event loops. All buckets are full. */
+export function createLimiterCells(config: LimiterConfig): SharedArrayBuffer {
+  return new SharedArrayBuffer(bucketBytes(config) + slotBytes(config))
+}
+
+/**
+ * The limiter of one event loop over cells that were made from the same configuration.
+ * @throws misconfigured when the cells were made from another one
+ */
+export function createLimiter(config: LimiterConfig, cells: SharedArrayBuffer, options: LimiterOptions = {}): Limiter {
+  if (cells.byteLength !== bucketBytes(config) + slotBytes(config)) {
+    throw new GatewayError('misconfigured', { message: 'The limiter cells belong to another configuration.' })
+  }
+  return new SharedLimiter(config, cells, options)
+}
+
+function bucketBytes(config: LimiterConfig): number {
+  return (1 + config.keys.length) * BUCKETS_PER_OWNER * BigInt64Array.BYTES_PER_ELEMENT
+}
+
+function slotBytes(config: LimiterConfig): number {
+  return slotCellCount(config.keys.length, config.providers.length) * Int32Array.BYTES_PER_ELEMENT
+}
+
+/** The buckets of the gateway or of one key; null where there is no limit. */
+type Owner = { readonly requests: AtomicBucket | null; readonly tokens: AtomicBucket | null }
+type Take = { readonly kind: 'requests' | 'tokens'; readonly count: number }
+
+const ONE_REQUEST: Take = { kind: 'requests', count: 1 }
+const UNLIMITED: Owner = { requests: null, tokens: null }
+
+class SharedLimiter implements Limiter {
+  readonly #gateway: Owner
+  readonly #keys: readonly Owner[]
+  readonly #slots: AtomicSlots
+  readonly #queue: WaitQueue
+  readonly #nowNs: () => bigint
+  readonly #onRejected: (scope: LimitScope, kind: LimitKind) => void
+
+  constructor(config: LimiterConfig, cells: SharedArrayBuffer, options: LimiterOptions) {
+    this.#nowNs = options.nowNs ?? process.hrtime.bigint
+    this.#onRejected = options.onRejected ?? (() => {})
+    const buckets = new BigInt64Array(cells, 0, (1 + config.keys.length) * BUCKETS_PER_OWNER)
+    this.#gateway = createOwner(config.limits, buckets, 0)
+    this.#keys = config.keys.map((key, index) => createOwner(key.limits, buckets, 1 + index))
+    const caps = {
+      gateway: config.limits.concurrency,
+      keys: config.keys.map((key) => key.limits.concurrency),
+      providers: config.providers.map((provider) => provider.limits.concurrency),
+    }
+    this.#slots = new AtomicSlots(caps, new Int32Array(cells, bucketBytes(config)))
+    this.#queue = new WaitQueue(this.#slots, {
+      max: config.limits.queue.max,
+      timeoutMs: config.limits.queue.timeoutMs,
+      nowNs: this.#nowNs,
+      refusal: (scope, keyIndex) => {
+        this.#onRejected(scope, 'concurrency')
+        return slotRefusal(scope, caps.keys[keyIndex] ?? 0)
+      },
+    })
+  }
+
+  takeRequest(keyIndex: number): void {
+    this.#take(keyIndex, ONE_REQUEST)
+  }
+
+  reserveTokens(keyIndex: number, tokens: number): void {
+    this.#take(keyIndex, { kind: 'tokens', count: tokens })
+  }
+
+  settleTokens(keyIndex: number, reserved: number, used: number): void {
+    const key = this.#ownerOf(keyIndex).tokens
+    const gateway = this.#gateway.tokens
+    if (key === null && gateway === null) return
+    if (used < reserved) {
+      key?.giveBack(reserved - used)
+      gateway?.giveBack(reserved - used)
+    } else if (used > reserved) {
+      const nowNs = this.#nowNs()
+      key?.charge(used - reserved, nowNs)
+      gateway?.charge(used - reserved, nowNs)
+    }
+  }
+
+  enter(keyIndex: number, waiter: Waiter): boolean {
+    const blockedBy = this.#queue.mustWaitFor(keyIndex) ?? this.#slots.tryEnter(keyIndex)
+    if (blockedBy === null) return true
+    this.#queue.push(waiter, blockedBy)
+    return false
+  }
+
+  cancel(waiter: Waiter): void {
+    this.#queue.cancel(waiter)
+  }
+
+  leave(keyIndex: number): void {
+    this.#slots.leave(keyIndex)
+    this.#queue.onFreed()
+  }
+
+  enterProvider(providerIndex: number): boolean {
+    return this.#slots.enterProvider(providerIndex)
+  }
+
+  leaveProvider(providerIndex: number): void {
+    this.#slots.leaveProvider(providerIndex)
+  }
+
+  /** A caller without a key sees the gateway's own buckets: they are the ones that apply to it. */
+  snapshot(keyIndex: number): LimitSnapshot {
+    const owner = keyIndex < 0 ? this.#gateway : this.#ownerOf(keyIndex)
+    if (owner.requests === null && owner.tokens === null) return { requests: null, tokens: null }
+    const nowNs = this.#nowNs()
+    return { requests: stateOf(owner.requests, nowNs), tokens: stateOf(owner.tokens, nowNs) }
+  }
+
+  active(): number {
+    return this.#slots.active()
+  }
+
+  #ownerOf(keyIndex: number): Owner {
+    return this.#keys[keyIndex] ?? UNLIMITED
+  }
+
+  /** Both or none. The key's bucket first: what a refused key takes and gives back is then missing for nobody else. */
+  #take(keyIndex: number, take: Take): void {
+    const key = this.#ownerOf(keyIndex)[take.kind]
+    const gateway = this.#gateway[take.kind]
+    if (key === null && gateway === null) return
+    const nowNs = this.#nowNs()
+    if (key !== null && !key.take(take.count, nowNs)) throw this.#refuse('key', key, take)
+    if (gateway === null || gateway.take(take.count, nowNs)) return
+    key?.giveBack(take.count)
+    throw this.#refuse('gateway', gateway, take)
+  }
+
+  #refuse(scope: LimitScope, bucket: AtomicBucket, take: Take): GatewayError {
+    this.#onRejected(scope, take.kind)
+    const { limit } = bucket
+    if (take.count > limit) return oversizeRefusal(scope, take.kind, { limit, count: take.count })
+    return rateRefusal(scope, take.kind, { limit, retryAfterMs: bucket.retryAfterMs(take.count, this.#nowNs()) })
+  }
+}
+
+function createOwner(limits: RateLimits, cells: BigInt64Array, owner: number): Owner {
+  const first = owner * BUCKETS_PER_OWNER
+  return {
+    requests: limits.requestsPerMinute === null ? null : new AtomicBucket(limits.requestsPerMinute, cells, first),
+    tokens: limits.tokensPerMinute === null ? null : new AtomicBucket(limits.tokensPerMinute, cells, first + 1),
+  }
+}
+
+function stateOf(bucket: AtomicBucket | null, nowNs: bigint): BucketState | null {
+  return bucket === null ? null : bucket.state(nowNs)
+}

@@ -1,0 +1,44 @@
+// What a caller is told when a limit stops it: which limit, whose, and when to come back. Never names a key's value.
+import { GatewayError } from '../errors.js'
+
+/** A slot is free when some answer ends, which nobody can foretell; a second is what clients wait for without a hint. */
+const SLOT_RETRY_AFTER_MS = 1000
+
+/** Whose limit it was. */
+export type LimitScope = 'gateway' | 'key'
+export type LimitKind = 'requests' | 'tokens' | 'concurrency'
+
+const OWNER = { gateway: 'this gateway', key: 'this key' } as const
+
+/** A rate limit of the scope has not enough left; `retryAfterMs` is when it will. */
+export function rateRefusal(scope: LimitScope, kind: LimitKind, found: RateFinding): GatewayError {
+  return new GatewayError('rate_limited', {
+    message: `The limit of ${found.limit} ${kind} per minute of ${OWNER[scope]} is reached. Try again in ${inWords(found.retryAfterMs)}.`,
+    retryAfterMs: found.retryAfterMs,
+  })
+}
+
+export type RateFinding = { readonly limit: number; readonly retryAfterMs: number }
+
+/** The request alone is above the whole limit: no waiting helps. */
+export function oversizeRefusal(scope: LimitScope, kind: LimitKind, size: SizeFinding): GatewayError {
+  return new GatewayError('rate_limited', {
+    message: `This request needs about ${size.count} ${kind}, more than the whole limit of ${size.limit} per minute of ${OWNER[scope]}.`,
+    retryable: false,
+  })
+}
+
+export type SizeFinding = { readonly limit: number; readonly count: number }
+
+/** All slots of the scope are taken, and the queue is full or the wait was too long. `keyCap` is told for the key's own cap only. */
+export function slotRefusal(scope: LimitScope, keyCap: number): GatewayError {
+  if (scope === 'gateway') return new GatewayError('overloaded', { retryAfterMs: SLOT_RETRY_AFTER_MS })
+  return new GatewayError('rate_limited', {
+    message: `The limit of ${keyCap} requests at a time of ${OWNER.key} is reached. Try again when one has ended.`,
+    retryAfterMs: SLOT_RETRY_AFTER_MS,
+  })
+}
+
+function inWords(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${Math.ceil(ms / 100) / 10} s`
+}
