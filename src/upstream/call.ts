@@ -1,0 +1,272 @@
+// One request to one upstream and its answer, as plain synchronous calls. Owns the time limits and the one retry of a
+// keep-alive connection that had gone stale. Never follows a redirect, never pauses the parser, never reads the body.
+//
+//   call -> dispatch -> [onHead onBytes*] -> onEnd | onError          abort(): the socket closes, nothing more is called
+import { type Dispatcher } from 'undici'
+import { type ProviderConfig, type Timeouts } from '../config/types.js'
+import { GatewayError, toGatewayError } from '../errors.js'
+import { buildHeaders, type FixedHeaders, type ParameterHeaders, withParameters } from './auth.js'
+import { Deadlines } from './deadlines.js'
+import { Decompressor, isCompressed } from './decompress.js'
+import { failureOf, isStaleConnection, timeoutFailure } from './failure.js'
+import { joinPath } from './path.js'
+import { type PoolLink, type PoolStats, type Pools } from './pools.js'
+
+export type UpstreamRequest = {
+  readonly provider: ProviderConfig
+  /** Below the provider's base URL; begins with `/`, may hold a query. */
+  readonly path: string
+  /** Parameter headers of the dialect that the client sent. */
+  readonly headers: ParameterHeaders
+  /** Must not change until the call is over: the one retry sends it again. */
+  readonly body: Uint8Array
+  readonly isStream: boolean
+}
+
+export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>
+
+/** All synchronous. `onHead` first, then exactly one of `onEnd` and `onError`; nothing after `abort()`, nothing before `call` returned. */
+export type CallHandler = {
+  /** The final status, whatever it is: 1xx are skipped, 3xx are not followed. Lower-case header names. */
+  onHead(status: number, headers: ResponseHeaders): void
+  /** `chunk` is a view of the socket's read buffer: copy what is kept for long, or it pins up to 64 KiB. */
+  onBytes(chunk: Buffer): void
+  /** The body ended as HTTP says. Whether the answer is complete, only its own end marker tells. */
+  onEnd(): void
+  onError(error: GatewayError): void
+}
+
+export type UpstreamCall = {
+  /** Closes the upstream's socket at once. Idempotent; without effect after the end. */
+  abort(): void
+  /** A first or further token (text, reasoning, tool arguments) has come: moves the time limits on. */
+  sawToken(): void
+  /** Body bytes as they came over the wire. */
+  readonly bytesReceived: number
+  /** The last attempt went out on a connection that had been open before. */
+  readonly isReused: boolean
+  /** 1, or 2 after the retry of a stale connection. */
+  readonly attempts: number
+}
+
+export type UpstreamOptions = {
+  readonly pools: Pools
+  /** Largest whole answer, and largest unpacked answer of any kind. */
+  readonly maxResponseBytes: number
+  /** The fixed headers of the provider's dialect. */
+  readonly dialectHeaders: (provider: ProviderConfig) => ParameterHeaders
+}
+
+/** All calls of one event loop. */
+export class Upstream {
+  readonly #options: UpstreamOptions
+  readonly #headers = new WeakMap<ProviderConfig, FixedHeaders>()
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Builds what every call to this provider needs, so that a wrong configuration shows at start.
+   * @throws misconfigured
+   */
+  prepare(provider: ProviderConfig): void {
+    this.#options.pools.of(provider)
+    this.#headersOf(provider)
+  }
+
+  /** Sends one request. Never throws: every failure reaches `handler.onError`. */
+  call(request: UpstreamRequest, handler: CallHandler, timeouts: Timeouts): UpstreamCall {
+    const call = new LiveCall(request, handler, { timeouts, maxResponseBytes: this.#options.maxResponseBytes })
+    try {
+      const link = this.#options.pools.of(request.provider)
+      const path = joinPath(link.basePath, request.path)
+      const headers = withParameters(this.#headersOf(request.provider), request.isStream, request.headers)
+      // undici takes no readonly array but does not change it.
+      call.start(link, { path, method: 'POST', headers: headers as string[], body: request.body })
+    } catch (error) {
+      call.failLater(toGatewayError(error))
+    }
+    return call
+  }
+
+  stats(provider: ProviderConfig): PoolStats {
+    return this.#options.pools.stats(provider)
+  }
+
+  #headersOf(provider: ProviderConfig): FixedHeaders {
+    let headers = this.#headers.get(provider)
+    if (headers === undefined) {
+      headers = buildHeaders(provider, this.#options.dialectHeaders(provider))
+      this.#headers.set(provider, headers)
+    }
+    return headers
+  }
+}
+
+type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }
+type Dispatch = { readonly link: PoolLink; readonly options: Dispatcher.DispatchOptions }
+
+/** Thrown into undici to drop a request that was aborted while it waited: unlike an abort it leaves the new connection alone. */
+const DROPPED = Object.freeze(new GatewayError('client_gone', { message: 'Aborted before it was sent.' }))
+/** Aborting with one shared error spares a stack trace per abort. */
+const ABORTED = Object.freeze(new GatewayError('client_gone', { message: 'Aborted.' }))
+/** The first attempt and one more. */
+const MAX_ATTEMPTS = 2
+
+/** undici's handler object and the caller's handle in one: no closure and no promise per chunk. */
+class LiveCall implements UpstreamCall, Dispatcher.DispatchHandler {
+  readonly #handler: CallHandler
+  readonly #limits: CallLimits
+  readonly #isStream: boolean
+  readonly #connectMs: number
+  readonly #deadlines: Deadlines
+  /** What a retry would send; null once that is out of the question, so that a held stream does not hold its prompt. */
+  #dispatch: Dispatch | null = null
+  #controller: Dispatcher.DispatchController | null = null
+  #decompressor: Decompressor | null = null
+  #isOver = false
+  #isStarting = false
+  #hasHead = false
+  /** Any byte of an answer has come, even of an unfinished head. */
+  #hasAnswer = false
+  bytesReceived = 0
+  isReused = false
+  attempts = 0
+
+  constructor(request: UpstreamRequest, handler: CallHandler, limits: CallLimits) {
+    this.#handler = handler
+    this.#limits = limits
+    this.#isStream = request.isStream
+    this.#connectMs = request.provider.timeouts.connectMs
+    this.#deadlines = new Deadlines(limits.timeouts, request.isStream, (limit) => {
+      this.#fail(timeoutFailure(limit.kind, limit.limitMs))
+    })
+  }
+
+  start(link: PoolLink, options: Dispatcher.DispatchOptions): void {
+    this.#dispatch = { link, options }
+    this.#send()
+  }
+
+  failLater(error: GatewayError): void {
+    queueMicrotask(() => this.#fail(error))
+  }
+
+  abort(): void {
+    if (this.#isOver) return
+    this.#close()
+    this.#controller?.abort(ABORTED)
+  }
+
+  sawToken(): void {
+    if (!this.#isOver) this.#deadlines.sawToken()
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    if (this.#isOver) throw DROPPED
+    this.#controller = controller
+    this.isReused = this.#dispatch?.link.isConnecting === false
+  }
+
+  onResponseStarted(): void {
+    this.#hasAnswer = true
+  }
+
+  onResponseStart(_controller: unknown, status: number, headers: ResponseHeaders): void {
+    if (this.#isOver || status < 200) return
+    this.#hasHead = true
+    this.#dispatch = null
+    const error = this.#openBody(headers)
+    if (error !== null) this.#fail(error)
+    else this.#handler.onHead(status, headers)
+  }
+
+  onResponseData(_controller: unknown, chunk: Buffer): void {
+    if (this.#isOver) return
+    this.bytesReceived += chunk.length
+    // A whole answer's bytes are its tokens: once it has begun, it must not pause either.
+    if (!this.#isStream) this.#deadlines.sawToken()
+    if (!this.#isStream && this.bytesReceived > this.#limits.maxResponseBytes) this.#fail(this.#tooLarge())
+    else if (this.#decompressor !== null) this.#decompressor.write(chunk)
+    else this.#handler.onBytes(chunk)
+  }
+
+  onResponseEnd(): void {
+    if (this.#isOver) return
+    if (this.#decompressor !== null) this.#decompressor.end()
+    else this.#end()
+  }
+
+  onResponseError(_controller: unknown, error: Error): void {
+    if (this.#isOver) return
+    if (this.#mayRetry(error)) {
+      this.#retry()
+      return
+    }
+    const phase = this.#hasHead ? 'after-head' : 'before-head'
+    const failure = failureOf(error, phase, this.#connectMs)
+    if (this.#isStarting) this.failLater(failure)
+    else this.#fail(failure)
+  }
+
+  #send(): void {
+    const dispatch = this.#dispatch
+    if (dispatch === null) return
+    this.attempts += 1
+    this.#isStarting = true
+    dispatch.link.pool.dispatch(dispatch.options, this)
+    this.#isStarting = false
+  }
+
+  #mayRetry(error: Error): boolean {
+    return this.attempts < MAX_ATTEMPTS && this.isReused && !this.#hasAnswer && isStaleConnection(error)
+  }
+
+  /** A turn of the loop later, so that other idle connections closed by the same restart are gone from the pool. */
+  #retry(): void {
+    this.#controller = null
+    setImmediate(() => this.#send())
+  }
+
+  /** Decides how the body is read; an error when it cannot be. */
+  #openBody(headers: ResponseHeaders): GatewayError | null {
+    if (!this.#isStream && Number(headers['content-length']) > this.#limits.maxResponseBytes) return this.#tooLarge()
+    if (!isCompressed(headers['content-encoding'])) return null
+    try {
+      this.#decompressor = new Decompressor(headers['content-encoding'], this.#limits.maxResponseBytes, {
+        onBytes: (chunk) => this.#handler.onBytes(chunk),
+        onEnd: () => this.#end(),
+        onError: (error) => this.#fail(error),
+      })
+      return null
+    } catch (error) {
+      return toGatewayError(error)
+    }
+  }
+
+  #end(): void {
+    if (this.#isOver) return
+    this.#close()
+    this.#handler.onEnd()
+  }
+
+  #fail(error: GatewayError): void {
+    if (this.#isOver) return
+    this.#close()
+    this.#controller?.abort(ABORTED)
+    this.#handler.onError(error)
+  }
+
+  #close(): void {
+    this.#isOver = true
+    this.#dispatch = null
+    this.#deadlines.stop()
+    this.#decompressor?.destroy()
+  }
+
+  #tooLarge(): GatewayError {
+    const message = `The provider sent an answer of more than ${this.#limits.maxResponseBytes} bytes.`
+    return new GatewayError('upstream_malformed', { message, retryable: false })
+  }
+}

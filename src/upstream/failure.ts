@@ -1,0 +1,92 @@
+// What went wrong on the way to or from an upstream, as one GatewayError: undici's and Node's errors in, the catalogue's
+// codes out. The message names the error code only; addresses, paths and keys stay in the cause, which only the log sees.
+import { GatewayError, toGatewayError } from '../errors.js'
+import { type ErrorCode } from '../model/error.js'
+
+/** How far an answer had come: a failure before the head means nothing was seen, after it the answer is cut. */
+export type CallPhase = 'before-head' | 'after-head'
+
+/** Which of a call's own limits ran out. */
+export type TimeoutKind = 'connect' | 'first-token' | 'between-tokens' | 'total'
+
+const TIMEOUT_TEXT: Readonly<Record<TimeoutKind, string>> = Object.freeze({
+  connect: 'The provider did not accept a connection within',
+  'first-token': 'The provider sent no first token within',
+  'between-tokens': 'The provider paused between tokens for more than',
+  total: 'The provider did not finish its answer within',
+})
+
+/** Codes whose meaning does not depend on the phase. */
+const FIXED_CODES: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
+  [
+    'UND_ERR_HEADERS_OVERFLOW',
+    ['upstream_malformed', 'The provider sent more response headers than this gateway takes.'],
+  ],
+  ['UND_ERR_CLOSED', ['draining', 'The gateway is closing its connections to this provider.']],
+  ['UND_ERR_DESTROYED', ['draining', 'The gateway is closing its connections to this provider.']],
+] as const)
+
+/** llhttp: the end came where the parser needed more. A cut, not bad grammar. */
+const EOF_CODE = 'HPE_INVALID_EOF_STATE'
+const EOF_REASON = 'Invalid EOF state'
+
+/** undici's words for a 100 or 101 nobody asked for, which it does not skip (client-h1.js, onHeadersComplete). */
+const BAD_GRAMMAR: ReadonlySet<string> = new Set(['bad response', 'bad upgrade'])
+
+const SAFE_CODE = /^[A-Z][A-Z0-9_]{1,63}$/
+
+/** The `upstream_timeout` of one limit; the message names which, and its milliseconds. */
+export function timeoutFailure(kind: TimeoutKind, limitMs: number, cause?: unknown): GatewayError {
+  return new GatewayError('upstream_timeout', { message: `${TIMEOUT_TEXT[kind]} ${limitMs} ms.`, cause })
+}
+
+/**
+ * Maps what undici reported. An error without a code is not the network's but a fault of our own: `internal`.
+ * `connectMs` is the connect limit in force, for its message.
+ */
+export function failureOf(error: unknown, phase: CallPhase, connectMs: number): GatewayError {
+  const code = codeOf(error)
+  if (error instanceof GatewayError || code === null || isOurFault(code)) return toGatewayError(error)
+  if (code === 'UND_ERR_CONNECT_TIMEOUT') return timeoutFailure('connect', connectMs, error)
+  const fixed = FIXED_CODES.get(code)
+  if (fixed !== undefined) return new GatewayError(fixed[0], { message: fixed[1], cause: error })
+  if (isBadGrammar(code, error)) {
+    return new GatewayError('upstream_malformed', { message: `The provider broke HTTP/1.1 (${code}).`, cause: error })
+  }
+  if (phase === 'after-head') {
+    return new GatewayError('upstream_cut', {
+      message: `The provider broke off before the end of its answer (${code}).`,
+      cause: error,
+    })
+  }
+  return new GatewayError('upstream_unreachable', {
+    message: `The provider could not be reached (${code}).`,
+    cause: error,
+  })
+}
+
+/** May a fresh connection help? Only what a keep-alive connection shows when the other side had closed it: FIN or RST. */
+export function isStaleConnection(error: unknown): boolean {
+  const code = codeOf(error)
+  if (code === 'UND_ERR_SOCKET') return !isBadGrammar(code, error)
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+function codeOf(error: unknown): string | null {
+  if (!(error instanceof Error)) return null
+  // undici 7.30 looks llhttp's code up the wrong way round and leaves it undefined; the reason in the message is right.
+  if (error.name === 'HTTPParserError') return error.message.includes(EOF_REASON) ? EOF_CODE : 'HPE_INVALID'
+  if (!('code' in error)) return null
+  return typeof error.code === 'string' && SAFE_CODE.test(error.code) ? error.code : null
+}
+
+function isOurFault(code: string): boolean {
+  return (
+    code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH' || code.startsWith('ERR_ASSERT')
+  )
+}
+
+function isBadGrammar(code: string, error: unknown): boolean {
+  if (code === 'UND_ERR_SOCKET') return error instanceof Error && BAD_GRAMMAR.has(error.message)
+  return code.startsWith('HPE_') && code !== EOF_CODE
+}

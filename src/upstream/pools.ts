@@ -1,0 +1,113 @@
+// Connections to upstreams: one undici Pool per provider and event loop, made when first needed. The parser is never
+// paused: undici 7.26 to 7.30 kills the process when a paused answer ends by FIN (traps 2.1). HTTP/1.1 only, TLS verified.
+import { type buildConnector, Pool } from 'undici'
+import { type ProviderConfig } from '../config/types.js'
+import { GatewayError } from '../errors.js'
+
+/** Vendors send 1-4 KiB of headers; what is more than this is an error, not an answer. */
+export const MAX_RESPONSE_HEADER_BYTES = 32 * 1024
+
+/** A provider's pool and what a call needs to know of it. */
+export type PoolLink = {
+  readonly provider: ProviderConfig
+  readonly pool: Pool
+  /** Path of the base URL, without a trailing slash; empty for a bare origin. */
+  readonly basePath: string
+  /** True only while a connection that was just made takes its first request, which undici does in the same tick. */
+  isConnecting: boolean
+}
+
+/** Connections of one provider on this event loop: all open ones, and those with a request on them. */
+export type PoolStats = { readonly open: number; readonly busy: number }
+
+/** The pools of one event loop. */
+export class Pools {
+  readonly #connect: buildConnector.BuildOptions
+  readonly #links = new Map<string, PoolLink>()
+  /** Pools of replaced configuration that still have requests on them. */
+  readonly #retired = new Set<Pool>()
+
+  /** `connect` adds to undici's connector options (tests: a CA); verification itself cannot be turned off. */
+  constructor(connect: buildConnector.BuildOptions = {}) {
+    this.#connect = connect
+  }
+
+  /**
+   * The link of this provider; a provider of the same name with another configuration gets a new pool, and the old one
+   * closes when its last request is done.
+   * @throws misconfigured when the base URL is not http or https
+   */
+  of(provider: ProviderConfig): PoolLink {
+    const known = this.#links.get(provider.name)
+    if (known !== undefined && known.provider === provider) return known
+    const link = this.#open(provider)
+    if (known !== undefined) this.#retire(known.pool)
+    this.#links.set(provider.name, link)
+    return link
+  }
+
+  /** Zeros for a provider that has not been called yet. Walks all its connections: for a scrape, not for each request. */
+  stats(provider: ProviderConfig): PoolStats {
+    const link = this.#links.get(provider.name)
+    if (link === undefined) return { open: 0, busy: 0 }
+    const stats = link.pool.stats
+    return { open: stats.connected, busy: stats.running }
+  }
+
+  /** Takes no new request, waits for the running ones until the deadline, then destroys what is left. */
+  async close(deadlineMs: number): Promise<void> {
+    const pools = [...this.#retired, ...[...this.#links.values()].map((link) => link.pool)]
+    this.#links.clear()
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, deadlineMs)
+    })
+    const closed = Promise.all(pools.map((pool) => (pool.closed ? pool.destroy() : pool.close())))
+    await Promise.race([closed, deadline])
+    clearTimeout(timer)
+    await Promise.all(pools.map((pool) => pool.destroy()))
+  }
+
+  #retire(pool: Pool): void {
+    this.#retired.add(pool)
+    const forget = () => void this.#retired.delete(pool)
+    pool.close().then(forget, forget)
+  }
+
+  #open(provider: ProviderConfig): PoolLink {
+    const url = parseBaseUrl(provider)
+    const pool = new Pool(url.origin, {
+      connections: provider.maxConnections,
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: provider.keepAliveMs,
+      // A provider's own Keep-Alive hint may shorten ours, never lengthen it.
+      keepAliveMaxTimeout: provider.keepAliveMs,
+      maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+      allowH2: false,
+      connect: { ...this.#connect, timeout: provider.timeouts.connectMs, rejectUnauthorized: true },
+    })
+    const link: PoolLink = { provider, pool, basePath: url.pathname.replace(/\/+$/, ''), isConnecting: false }
+    pool.on('connect', () => {
+      link.isConnecting = true
+      queueMicrotask(() => {
+        link.isConnecting = false
+      })
+    })
+    return link
+  }
+}
+
+function parseBaseUrl(provider: ProviderConfig): URL {
+  const url = parseOrNull(provider.baseUrl)
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    const message = `The base URL of provider ${provider.name} is not an http or https URL.`
+    throw new GatewayError('misconfigured', { message })
+  }
+  return url
+}
+
+function parseOrNull(text: string): URL | null {
+  return URL.canParse(text) ? new URL(text) : null
+}

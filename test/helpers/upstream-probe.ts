@@ -1,0 +1,145 @@
+// Calls an upstream and keeps what its handler saw, for tests of src/upstream.
+import { type ProviderConfig, type Timeouts } from '../../src/config/types.js'
+import { type GatewayError } from '../../src/errors.js'
+import { type Quirks } from '../../src/model/target.js'
+import {
+  type CallHandler,
+  type ResponseHeaders,
+  Upstream,
+  type UpstreamCall,
+  type UpstreamRequest,
+} from '../../src/upstream/call.js'
+import { Pools } from '../../src/upstream/pools.js'
+
+export const TEST_TIMEOUTS: Timeouts = Object.freeze({
+  connectMs: 2000,
+  firstTokenMs: 5000,
+  betweenTokensMs: 5000,
+  totalMs: 10000,
+})
+
+const TEST_QUIRKS: Quirks = Object.freeze({
+  maxTokensField: 'max_tokens',
+  streamOptions: true,
+  developerRole: true,
+  imageUrls: true,
+  jsonSchema: 'json-schema',
+  reasoningRequest: 'none',
+  reasoningField: 'reasoning_content',
+  refusedFields: [],
+  doneMarker: true,
+  maxTemperature: 2,
+  defaultMaxTokens: 4096,
+  azureApiVersion: null,
+})
+
+/** A provider at this base URL, everything else a default. */
+export function testProvider(baseUrl: string, special: Partial<ProviderConfig> = {}): ProviderConfig {
+  return Object.freeze({
+    name: 'test',
+    profile: null,
+    protocol: 'openai-chat',
+    baseUrl,
+    apiKey: null,
+    auth: { kind: 'bearer' as const },
+    headers: {},
+    limits: { concurrency: null },
+    timeouts: TEST_TIMEOUTS,
+    quirks: TEST_QUIRKS,
+    modelPatterns: [],
+    knownModels: [],
+    extraBody: {},
+    keepAliveMs: 60000,
+    maxConnections: null,
+    ...special,
+  })
+}
+
+/** An Upstream with its own pools. */
+export function testUpstream(maxResponseBytes = 1024 * 1024): { upstream: Upstream; pools: Pools } {
+  const pools = new Pools()
+  return { pools, upstream: new Upstream({ pools, maxResponseBytes, dialectHeaders: () => ({}) }) }
+}
+
+/** What one call came to. */
+export class Probe implements CallHandler {
+  readonly #onEvent: (event: string, probe: Probe) => void
+  readonly #done: Promise<Probe>
+  #resolve: (probe: Probe) => void = () => undefined
+  readonly events: string[] = []
+  status = 0
+  headers: ResponseHeaders = {}
+  body = ''
+  error: GatewayError | null = null
+  call: UpstreamCall | null = null
+  durationMs = 0
+  readonly #startedAtMs = performance.now()
+
+  constructor(onEvent: (event: string, probe: Probe) => void = () => undefined) {
+    this.#onEvent = onEvent
+    this.#done = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  get code(): string | null {
+    return this.error?.data.code ?? null
+  }
+
+  done(): Promise<Probe> {
+    return this.#done
+  }
+
+  onHead(status: number, headers: ResponseHeaders): void {
+    this.status = status
+    this.headers = headers
+    this.#note(`head ${status}`)
+  }
+
+  onBytes(chunk: Buffer): void {
+    this.body += chunk.toString('latin1')
+    this.#note('bytes')
+  }
+
+  onEnd(): void {
+    this.#finish('end')
+  }
+
+  onError(error: GatewayError): void {
+    this.error = error
+    this.#finish(`error ${error.data.code}`)
+  }
+
+  #finish(event: string): void {
+    this.durationMs = performance.now() - this.#startedAtMs
+    this.#note(event)
+    // undici gives a connection back to its pool a turn of the loop after the end.
+    setImmediate(() => setImmediate(() => this.#resolve(this)))
+  }
+
+  #note(event: string): void {
+    if (event !== 'bytes' || this.events.at(-1) !== 'bytes') this.events.push(event)
+    this.#onEvent(event, this)
+  }
+}
+
+export type ProbeOptions = {
+  readonly timeouts?: Partial<Timeouts>
+  readonly request?: Partial<UpstreamRequest>
+  readonly onEvent?: (event: string, probe: Probe) => void
+}
+
+/** Sends one request and gives its probe at once. */
+export function probe(upstream: Upstream, provider: ProviderConfig, options: ProbeOptions = {}): Probe {
+  const seen = new Probe(options.onEvent)
+  const request: UpstreamRequest = {
+    provider,
+    path: '/chat',
+    headers: {},
+    body: Buffer.from('{"hello":1}'),
+    isStream: true,
+    ...options.request,
+  }
+  seen.call = upstream.call(request, seen, { ...provider.timeouts, ...options.timeouts })
+  return seen
+}

@@ -1,0 +1,96 @@
+// Pools: one per provider, replaced with its configuration, closed by a deadline.
+import { test } from 'tap'
+import { Pools } from '../../src/upstream/pools.js'
+import { answer, chunk, LAST_CHUNK, ScriptedUpstream, streamHead, whole } from '../helpers/scripted-upstream.js'
+import { probe, testProvider, testUpstream } from '../helpers/upstream-probe.js'
+
+test('counts open and busy connections', async (t) => {
+  const server = await ScriptedUpstream.listen(
+    answer(streamHead(), { wait: 'go', name: 'on' }, LAST_CHUNK),
+    answer(whole(200, 'ok')),
+  )
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  const provider = testProvider(server.origin)
+  t.same(upstream.stats(provider), { open: 0, busy: 0 })
+  const held = probe(upstream, provider)
+  await server.until(() => server.requests.length === 1)
+  await probe(upstream, provider).done()
+  t.same(upstream.stats(provider), { open: 2, busy: 1 })
+  server.go('on')
+  await held.done()
+  t.same(upstream.stats(provider), { open: 2, busy: 0 })
+})
+
+test('holds no more connections than the provider allows', async (t) => {
+  const server = await ScriptedUpstream.listen(answer(whole(200, 'ok')))
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  const provider = testProvider(server.origin, { maxConnections: 2 })
+  const seen = await Promise.all(Array.from({ length: 10 }, () => probe(upstream, provider).done()))
+  t.same(new Set(seen.map((one) => one.body)), new Set(['ok']))
+  t.equal(server.accepted, 2)
+})
+
+test('closes an idle connection after keepAliveMs', async (t) => {
+  const server = await ScriptedUpstream.listen(answer(whole(200, 'ok', ['keep-alive: timeout=600'])))
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  await probe(upstream, testProvider(server.origin, { keepAliveMs: 100 })).done()
+  t.equal(server.open, 1)
+  await server.until(() => server.open === 0)
+})
+
+test('a changed provider gets a new pool; what runs on the old one ends as if nothing had happened', async (t) => {
+  const server = await ScriptedUpstream.listen(
+    answer(streamHead(), { wait: 'go', name: 'on' }, chunk('x'), LAST_CHUNK),
+    answer(whole(200, 'ok')),
+  )
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  const before = testProvider(`${server.origin}/a/`)
+  const after = testProvider(`${server.origin}/b`)
+  const running = probe(upstream, before)
+  await server.until(() => server.requests.length === 1)
+  t.equal((await probe(upstream, after).done()).body, 'ok')
+  server.go('on')
+  t.equal((await running.done()).body, 'x')
+  t.match(server.requests[0]?.head, /^POST \/a\/chat /)
+  t.match(server.requests[1]?.head, /^POST \/b\/chat /)
+  await server.until(() => server.closed === 1)
+})
+
+test('close waits for running calls until the deadline and then ends them', async (t) => {
+  const server = await ScriptedUpstream.listen(
+    answer(streamHead(), { delayMs: 50 }, LAST_CHUNK),
+    answer(streamHead(), { stall: true }),
+  )
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => server.close())
+  const provider = testProvider(server.origin)
+  const short = probe(upstream, provider)
+  await server.until(() => server.requests.length === 1)
+  const endless = probe(upstream, provider)
+  await server.until(() => server.requests.length === 2)
+  await pools.close(300)
+  t.equal((await short.done()).events.at(-1), 'end')
+  t.equal((await endless.done()).code, 'draining')
+  await server.until(() => server.open === 0)
+})
+
+test('close returns at once when nothing runs', async (t) => {
+  const pools = new Pools()
+  pools.of(testProvider('http://127.0.0.1:1'))
+  const startedAtMs = performance.now()
+  await pools.close(5000)
+  t.ok(performance.now() - startedAtMs < 1000)
+})
+
+test('refuses a base URL that is not http', (t) => {
+  const { upstream, pools } = testUpstream()
+  for (const url of ['ftp://127.0.0.1/', 'not a url', '']) {
+    t.throws(() => upstream.prepare(testProvider(url)), { name: 'GatewayError', message: /not an http or https URL/ })
+  }
+  upstream.prepare(testProvider('http://127.0.0.1:1'))
+  return pools.close(0)
+})
