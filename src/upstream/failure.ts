@@ -50,7 +50,9 @@ export function failureOf(error: unknown, phase: CallPhase, connectMs: number): 
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return timeoutFailure('connect', connectMs, error)
   const fixed = FIXED_CODES.get(code)
   if (fixed !== undefined) return new GatewayError(fixed[0], { message: fixed[1], cause: error })
-  if (isBadGrammar(code, error)) {
+  // Also what undici calls any parse error of a head that holds a content-length.
+  const isBadHead = phase === 'before-head' && code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
+  if (isBadHead || isBadGrammar(code, error)) {
     return new GatewayError('upstream_malformed', { message: `The provider broke HTTP/1.1 (${code}).`, cause: error })
   }
   if (phase === 'after-head') {
