@@ -1,0 +1,101 @@
+// A checked Messages body -> the canonical request. Only for a cross-protocol way; its counterpart is encode-request.ts.
+import { GatewayError } from '../../errors.js'
+import { type JsonObject } from '../../model/json.js'
+import { type ChatRequest, type ResponseFormat, type ToolChoice, type ToolDefinition } from '../../model/request.js'
+import { decodeMessages, decodeText } from './decode-messages.js'
+import { isClientTool } from './schema.js'
+import { decodeThinking } from './thinking.js'
+import { type MessagesRequest, type ToolChoiceParam, type ToolParam } from './wire.js'
+
+/** Members that have a canonical place; all others go to `extensions`. */
+const KNOWN_FIELDS: ReadonlySet<string> = new Set([
+  'model',
+  'max_tokens',
+  'messages',
+  'system',
+  'tools',
+  'tool_choice',
+  'thinking',
+  'output_config',
+  'output_format',
+  'metadata',
+  'stop_sequences',
+  'temperature',
+  'top_p',
+  'top_k',
+  'stream',
+])
+
+/** The vendor's format has no name, others demand one. */
+const SCHEMA_NAME = 'response'
+
+/**
+ * Decodes a body that readFacts has accepted.
+ * @throws invalid_request with `param` where a server tool, document or other vendor-only content cannot be carried
+ */
+export function decodeRequest(body: JsonObject): ChatRequest {
+  const request = body as unknown as MessagesRequest
+  const { messages, system } = decodeMessages(request.messages)
+  const toolChoice = request.tool_choice ?? null
+  return {
+    model: request.model,
+    stream: request.stream === true,
+    includeUsage: true,
+    system: [...decodeSystem(request.system), ...system],
+    messages,
+    tools: (request.tools ?? []).map(decodeTool),
+    toolChoice: toolChoice === null ? null : decodeToolChoice(toolChoice),
+    // False is the vendor's default, so it is not worth a word to others.
+    parallelToolCalls: toolChoice?.disable_parallel_tool_use === true ? false : null,
+    responseFormat: decodeFormat(request),
+    reasoning: decodeThinking(request),
+    sampling: {
+      temperature: request.temperature ?? null,
+      topP: request.top_p ?? null,
+      topK: request.top_k ?? null,
+      maxOutputTokens: request.max_tokens,
+      frequencyPenalty: null,
+      presencePenalty: null,
+      seed: null,
+      stop: request.stop_sequences ?? [],
+    },
+    user: request.metadata?.user_id ?? null,
+    extensions: decodeExtensions(body),
+  }
+}
+
+function decodeSystem(system: MessagesRequest['system']): ChatRequest['system'] {
+  if (system === undefined || system === null || system === '') return []
+  return typeof system === 'string' ? [{ type: 'text', text: system }] : system.map(decodeText)
+}
+
+function decodeTool(tool: ToolParam, index: number): ToolDefinition {
+  if (!isClientTool(tool.type)) {
+    const param = `tools.${index}.type`
+    const message = `${param}: the server tool '${tool.type}' cannot be carried to a provider of another protocol`
+    throw new GatewayError('invalid_request', { param, message })
+  }
+  return {
+    name: tool.name,
+    description: tool.description ?? null,
+    parameters: tool.input_schema ?? {},
+    strict: tool.strict ?? null,
+  }
+}
+
+function decodeToolChoice(choice: ToolChoiceParam): ToolChoice {
+  if (choice.type === 'tool') return { type: 'tool', name: choice.name ?? '' }
+  return { type: choice.type === 'any' ? 'required' : choice.type }
+}
+
+function decodeFormat(request: MessagesRequest): ResponseFormat | null {
+  const format = request.output_config?.format ?? request.output_format ?? null
+  if (format === null || format.type !== 'json_schema') return null
+  return { type: 'json-schema', name: SCHEMA_NAME, description: null, schema: format.schema ?? {}, strict: null }
+}
+
+function decodeExtensions(body: JsonObject): JsonObject {
+  const extensions: JsonObject = {}
+  for (const [name, value] of Object.entries(body)) if (!KNOWN_FIELDS.has(name)) extensions[name] = value
+  return extensions
+}

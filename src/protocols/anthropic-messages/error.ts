@@ -1,0 +1,138 @@
+// Errors of the Messages API, both ways: {"type":"error","error":{"type","message"},"request_id"}, whole or as an
+// `event: error` frame. Never lets a key-like token of an upstream's message through.
+// @see https://platform.claude.com/docs/en/api/errors
+import { type ErrorOptions, errorData } from '../../errors.js'
+import { type ErrorCode, type ErrorData } from '../../model/error.js'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { encodeSseFrame } from '../../wire/sse.js'
+import { type ErrorAnswer } from '../protocol.js'
+import { type WireErrorType } from './wire.js'
+
+/** Null: the type follows from the status, which is then the upstream's own. */
+const TYPE_OF_CODE: Readonly<Record<ErrorCode, WireErrorType | null>> = Object.freeze({
+  invalid_request: 'invalid_request_error',
+  unauthenticated: 'authentication_error',
+  forbidden: 'permission_error',
+  not_found: 'not_found_error',
+  model_not_found: 'not_found_error',
+  method_not_allowed: 'invalid_request_error',
+  unsupported_media_type: 'invalid_request_error',
+  payload_too_large: 'request_too_large',
+  rate_limited: 'rate_limit_error',
+  client_gone: 'invalid_request_error',
+  slow_reader: 'timeout_error',
+  upstream_unreachable: 'api_error',
+  upstream_timeout: 'timeout_error',
+  upstream_rejected: null,
+  upstream_overloaded: 'overloaded_error',
+  upstream_malformed: 'api_error',
+  upstream_cut: 'api_error',
+  overloaded: 'overloaded_error',
+  draining: 'overloaded_error',
+  misconfigured: 'api_error',
+  internal: 'api_error',
+})
+
+/** The vendor's own table. In a stream an error has no status; this is the one it "would normally correspond to". */
+const STATUS_OF_TYPE: Readonly<Record<WireErrorType, number>> = Object.freeze({
+  invalid_request_error: 400,
+  authentication_error: 401,
+  billing_error: 402,
+  permission_error: 403,
+  not_found_error: 404,
+  conflict_error: 409,
+  request_too_large: 413,
+  rate_limit_error: 429,
+  api_error: 500,
+  timeout_error: 504,
+  overloaded_error: 529,
+})
+
+/** Statuses that say "try later" and tell a client's own retry logic more than our 503. */
+const OVERLOAD_STATUSES: readonly number[] = [429, 503, 529]
+
+/** `details.error_code` of 429s that waiting does not cure, such as `contract_spend_limit_reached`. */
+const SPEND_LIMIT = /_spend_limit_reached$/
+
+const KEY_LIKE = /\b(?:sk|xai|gsk|key|AIza)[-_][A-Za-z0-9_-]{8,}|\bAIza[A-Za-z0-9_-]{8,}|\bBearer\s+\S{8,}/g
+
+/** Length of the words kept from a body that is not the vendor's envelope, such as a proxy's HTML page. */
+const FIRST_WORDS_CHARS = 200
+
+/** The envelope of an answer that has not begun. An overloaded upstream's own status (429, 503, 529) is kept. */
+export function encodeError(error: ErrorData, requestId: string): ErrorAnswer {
+  const own = error.upstreamStatus
+  const keepsOwn = error.code === 'upstream_overloaded' && own !== null && OVERLOAD_STATUSES.includes(own)
+  return { status: keepsOwn ? own : error.status, body: encodeEnvelope(error, requestId) }
+}
+
+/** The in-band error frame of a stream that has begun. */
+export function encodeErrorFrame(error: ErrorData, requestId: string): string {
+  return encodeSseFrame(JSON.stringify(encodeEnvelope(error, requestId)), 'error')
+}
+
+function encodeEnvelope(error: ErrorData, requestId: string): JsonObject {
+  // The envelope has no member for the field's path: the vendor too opens its message with it.
+  const isNamed = error.param === null || error.message.includes(error.param)
+  const message = isNamed ? error.message : `${error.param}: ${error.message}`
+  return { type: 'error', error: { type: encodeType(error), message }, request_id: requestId }
+}
+
+function encodeType(error: ErrorData): WireErrorType {
+  const type = TYPE_OF_CODE[error.code]
+  if (type !== null) return type
+  if (isWireErrorType(error.upstreamType)) return error.upstreamType
+  const known = Object.entries(STATUS_OF_TYPE).find(([, status]) => status === error.status)?.[0]
+  if (isWireErrorType(known)) return known
+  return error.status < 500 ? 'invalid_request_error' : 'api_error'
+}
+
+function isWireErrorType(type: JsonValue | undefined): type is WireErrorType {
+  return typeof type === 'string' && Object.hasOwn(STATUS_OF_TYPE, type)
+}
+
+/** Reads an upstream's error answer; a body that is not the vendor's envelope gives its first words. */
+export function decodeError(status: number, body: Uint8Array): ErrorData {
+  const text = new TextDecoder().decode(body)
+  let envelope: unknown = null
+  try {
+    envelope = JSON.parse(text)
+  } catch {
+    // Not JSON: the words below are all there is.
+  }
+  if (isJsonObject(envelope) && isJsonObject(envelope.error)) return decodeErrorObject(envelope.error, status)
+  const words = text
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim()
+  return classify(status, { type: null, code: null, message: words.slice(0, FIRST_WORDS_CHARS) })
+}
+
+/** Reads the error of an `event: error` frame, or of an envelope that came with a status of its own. */
+export function decodeErrorObject(error: JsonObject, status: number | null = null): ErrorData {
+  const type = typeof error.type === 'string' ? error.type : null
+  const details = error.details
+  const code = isJsonObject(details) && typeof details.error_code === 'string' ? details.error_code : null
+  const message = typeof error.message === 'string' ? error.message : ''
+  const inferred = isWireErrorType(error.type) ? STATUS_OF_TYPE[error.type] : STATUS_OF_TYPE.api_error
+  return classify(status ?? inferred, { type, code, message })
+}
+
+type Words = { readonly type: string | null; readonly code: string | null; readonly message: string }
+
+function classify(status: number, words: Words): ErrorData {
+  const options: ErrorOptions = {
+    ...(words.message === '' ? {} : { message: words.message.replace(KEY_LIKE, '***') }),
+    upstreamStatus: status,
+    upstreamType: words.type,
+    upstreamCode: words.code,
+  }
+  if (status === 429 && SPEND_LIMIT.test(words.code ?? ''))
+    return errorData('upstream_rejected', { ...options, status })
+  if (status === 429) return errorData('rate_limited', options)
+  if (status === 503 || status === 529 || words.type === 'overloaded_error') {
+    return errorData('upstream_overloaded', options)
+  }
+  if (status === 408 || status === 504) return errorData('upstream_timeout', options)
+  return errorData('upstream_rejected', { ...options, status, retryable: status >= 500 })
+}

@@ -1,0 +1,45 @@
+// The Anthropic Messages API, both halves: POST /v1/messages for clients, POST {baseUrl}/messages at upstreams.
+// @see https://platform.claude.com/docs/en/api/messages
+import { type Dialect, type Protocol, type Surface } from '../protocol.js'
+import { decodeRequest } from './decode-request.js'
+import { MessagesDecoder } from './decoder.js'
+import { editRequest, encodeRequest } from './encode-request.js'
+import { MessagesEncoder } from './encoder.js'
+import { decodeError, encodeError, encodeErrorFrame } from './error.js'
+import { MessagesObserver } from './observer.js'
+import { decodeResponse, encodeResponse, readUsage } from './response.js'
+import { readFacts } from './schema.js'
+
+const ID = 'anthropic-messages'
+
+const surface: Surface = Object.freeze({
+  id: ID,
+  routes: Object.freeze([{ method: 'POST', path: '/v1/messages' }] as const),
+  framing: 'sse',
+  keepaliveFrame: 'event: ping\ndata: {"type":"ping"}\n\n',
+  readFacts,
+  decodeRequest,
+  createEncoder: (emit) => new MessagesEncoder(emit),
+  encodeResponse,
+  encodeError,
+  encodeErrorFrame,
+})
+
+const dialect: Dialect = Object.freeze({
+  id: ID,
+  framing: 'sse',
+  headers: Object.freeze({ 'anthropic-version': '2023-06-01' }),
+  parameterHeaders: Object.freeze(['anthropic-beta']),
+  path: () => '/messages',
+  encodeRequest,
+  editRequest,
+  createDecoder: (emit, options) => new MessagesDecoder(emit, options),
+  // Usage is part of the frames every client gets: there is nothing to strip.
+  createObserver: () => new MessagesObserver(),
+  decodeResponse,
+  readUsage,
+  decodeError,
+})
+
+/** The Anthropic Messages protocol. */
+export const anthropicMessages: Protocol = Object.freeze({ id: ID, surface, dialect })

@@ -1,0 +1,156 @@
+// Watches the vendor's frames pass: content, usage, end marker, errors. The many delta frames are recognised by their
+// first bytes, without a string or an object; the few others are parsed, and so is any frame of an unusual form.
+//
+//   {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"..."}}
+import { type ErrorData } from '../../model/error.js'
+import { isJsonObject, type JsonObject } from '../../model/json.js'
+import { type Usage } from '../../model/usage.js'
+import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
+import { decodeErrorObject } from './error.js'
+import { readCounts, readStartCounts, type TokenCounts, usageOf } from './usage.js'
+
+const OPEN = Buffer.from('{')
+const COLON = Buffer.from(':')
+const COMMA = Buffer.from(',')
+const QUOTE = 0x22
+const TYPE = Buffer.from('"type"')
+const DELTA = Buffer.from('"delta"')
+const BLOCK_DELTA = Buffer.from('"content_block_delta"')
+/** The deltas that are content, with the member that holds it; the most frequent first. */
+const CONTENT_DELTAS = [
+  [Buffer.from('"text_delta"'), Buffer.from('"text"')],
+  [Buffer.from('"input_json_delta"'), Buffer.from('"partial_json"')],
+  [Buffer.from('"thinking_delta"'), Buffer.from('"thinking"')],
+] as const
+/** The three bytes that close value, delta and frame. */
+const TAIL_BYTES = 3
+const MISS = -1
+
+export class MessagesObserver implements StreamObserver {
+  #counts: TokenCounts | null = null
+  #error: ErrorData | null = null
+  #contentBytes = 0
+  #isComplete = false
+
+  get usage(): Usage | null {
+    return this.#counts === null ? null : usageOf(this.#counts)
+  }
+
+  get error(): ErrorData | null {
+    return this.#error
+  }
+
+  get contentBytes(): number {
+    return this.#contentBytes
+  }
+
+  isComplete(): boolean {
+    return this.#isComplete
+  }
+
+  observe(data: Buffer): number {
+    const type = skip(data, skip(data, skip(data, 0, OPEN), TYPE), COLON)
+    const afterDelta = skip(data, type, BLOCK_DELTA)
+    if (afterDelta !== MISS) return this.#observeDelta(data, afterDelta)
+    return this.#observeParsed(data)
+  }
+
+  #observeDelta(data: Buffer, from: number): number {
+    // Between the two members stands only a number: a quote inside a string would be escaped, so this is no string's text.
+    const delta = data.indexOf(DELTA, from)
+    const type = skip(data, skip(data, skip(data, skip(data, delta, DELTA), COLON), OPEN), TYPE)
+    const name = skip(data, type, COLON)
+    for (const [kind, member] of CONTENT_DELTAS) {
+      const value = skip(data, skip(data, skip(data, skip(data, name, kind), COMMA), member), COLON)
+      if (value !== MISS) return this.#observeText(data, skipSpace(data, value))
+    }
+    return this.#observeParsed(data)
+  }
+
+  #observeText(data: Buffer, value: number): number {
+    if (data[value] !== QUOTE || data[value + 1] === QUOTE) return FRAME_OTHER
+    this.#contentBytes += Math.max(1, data.length - value - 1 - TAIL_BYTES)
+    return FRAME_CONTENT
+  }
+
+  /** The slow and always correct path. */
+  #observeParsed(data: Buffer): number {
+    let frame: unknown = null
+    try {
+      frame = JSON.parse(data.toString('utf8'))
+    } catch {
+      return FRAME_OTHER
+    }
+    if (!isJsonObject(frame)) return FRAME_OTHER
+    switch (frame.type) {
+      case 'message_start':
+        if (isJsonObject(frame.message)) this.#counts = readStartCounts(frame.message.usage)
+        return FRAME_OTHER
+      case 'message_delta':
+        this.#counts = readCounts(frame.usage, this.#counts)
+        return FRAME_OTHER
+      case 'content_block_start':
+        return isJsonObject(frame.content_block) ? this.#countText(headText(frame.content_block)) : FRAME_OTHER
+      case 'content_block_delta':
+        return isJsonObject(frame.delta) ? this.#countText(deltaText(frame.delta)) : FRAME_OTHER
+      case 'message_stop':
+        this.#isComplete = true
+        return FRAME_END
+      case 'error':
+        this.#error = decodeErrorObject(isJsonObject(frame.error) ? frame.error : {})
+        return FRAME_ERROR
+      default:
+        return FRAME_OTHER
+    }
+  }
+
+  #countText(text: unknown): number {
+    if (typeof text !== 'string' || text === '') return FRAME_OTHER
+    this.#contentBytes += text.length
+    return FRAME_CONTENT
+  }
+}
+
+/** What a block's opening already shows: a tool's name is content, so is encrypted thinking. */
+function headText(block: JsonObject): unknown {
+  switch (block.type) {
+    case 'tool_use':
+      return block.name
+    case 'redacted_thinking':
+      return block.data
+    case 'thinking':
+      return block.thinking
+    case 'text':
+      return block.text
+    default:
+      return ''
+  }
+}
+
+function deltaText(delta: JsonObject): unknown {
+  switch (delta.type) {
+    case 'text_delta':
+      return delta.text
+    case 'input_json_delta':
+      return delta.partial_json
+    case 'thinking_delta':
+      return delta.thinking
+    default:
+      return ''
+  }
+}
+
+/** The place after `token`, which stands at `at` behind any white space; MISS when it does not, or `at` is a MISS. */
+function skip(data: Buffer, at: number, token: Buffer): number {
+  if (at === MISS) return MISS
+  const start = skipSpace(data, at)
+  for (let i = 0; i < token.length; i++) if (data[start + i] !== token[i]) return MISS
+  return start + token.length
+}
+
+/** White space of JSON (RFC 8259, section 2): all of it is at or below the space. */
+function skipSpace(data: Buffer, at: number): number {
+  let next = at
+  while ((data[next] ?? Number.POSITIVE_INFINITY) <= 0x20) next += 1
+  return next
+}

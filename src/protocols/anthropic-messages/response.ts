@@ -1,0 +1,115 @@
+// A whole Messages answer, both ways, face to face. Blocks the canonical model does not know (server tools) are skipped.
+import { GatewayError } from '../../errors.js'
+import { type ResponseMeta } from '../../model/event.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { type AssistantPart } from '../../model/request.js'
+import { type ChatResponse } from '../../model/response.js'
+import { NO_USAGE, type Usage } from '../../model/usage.js'
+import { encodeToolInput } from './encode-messages.js'
+import { decodeErrorObject } from './error.js'
+import { decodeStopReason, encodeStopReason } from './stop-reason.js'
+import { encodeUsage, readCounts, readStartCounts, usageOf } from './usage.js'
+
+/** The vendor's ids begin so, and its clients may look for it. */
+const ID_PREFIX = 'msg_'
+
+/** An id as this surface shows it: foreign ones get the vendor's prefix. */
+export function encodeMessageId(id: string): string {
+  return id.startsWith(ID_PREFIX) ? id : `${ID_PREFIX}${id}`
+}
+
+/** Encodes a whole answer. `usage` is a required member: unknown counts are 0. */
+export function encodeResponse(response: ChatResponse): JsonObject {
+  return {
+    id: encodeMessageId(response.meta.id),
+    type: 'message',
+    role: 'assistant',
+    model: response.meta.model,
+    content: response.content.map(encodePart),
+    stop_reason: encodeStopReason(response.finishReason),
+    stop_sequence: response.stopSequence,
+    usage: encodeUsage(response.usage ?? NO_USAGE),
+  }
+}
+
+function encodePart(part: AssistantPart): JsonObject {
+  switch (part.type) {
+    case 'text':
+      return { type: 'text', text: part.text }
+    case 'reasoning':
+      if (part.redacted !== null) return { type: 'redacted_thinking', data: part.redacted }
+      return { type: 'thinking', thinking: part.text, signature: part.signature ?? '' }
+    case 'tool-call':
+      return { type: 'tool_use', id: part.id, name: part.name, input: encodeToolInput(part.arguments) }
+  }
+}
+
+/**
+ * Decodes a whole answer.
+ * @throws upstream_malformed when it is no message; the vendor's own error when it is an error under status 200
+ */
+export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse {
+  if (body.type === 'error' && isJsonObject(body.error)) throw GatewayError.of(decodeErrorObject(body.error))
+  if (!isJsonArray(body.content)) throw new GatewayError('upstream_malformed')
+  const counts = readCounts(body.usage, null)
+  return {
+    meta: decodeMeta(body, fallback),
+    content: body.content.map(decodeBlock).filter((part) => part !== null),
+    finishReason: decodeStopReason(body.stop_reason),
+    stopSequence: typeof body.stop_sequence === 'string' ? body.stop_sequence : null,
+    usage: counts === null ? null : usageOf(counts),
+  }
+}
+
+/** Reads id, model and the input counts of a message object: the same of `message_start` and of a whole answer. */
+export function decodeMeta(message: JsonObject, fallback: ResponseMeta): ResponseMeta {
+  const counts = readStartCounts(message.usage)
+  return {
+    id: typeof message.id === 'string' && message.id !== '' ? message.id : fallback.id,
+    model: typeof message.model === 'string' && message.model !== '' ? message.model : fallback.model,
+    createdSec: fallback.createdSec,
+    usage: counts === null ? fallback.usage : usageOf({ ...counts, thinking: 0 }),
+  }
+}
+
+function decodeBlock(block: JsonValue): AssistantPart | null {
+  if (!isJsonObject(block)) return null
+  switch (block.type) {
+    case 'text':
+      return { type: 'text', text: textOf(block.text) }
+    case 'thinking':
+      return {
+        type: 'reasoning',
+        text: textOf(block.thinking),
+        signature: textOf(block.signature) || null,
+        redacted: null,
+      }
+    case 'redacted_thinking':
+      return { type: 'reasoning', text: '', signature: null, redacted: textOf(block.data) }
+    case 'tool_use':
+      return {
+        type: 'tool-call',
+        id: textOf(block.id),
+        name: textOf(block.name),
+        arguments: JSON.stringify(block.input ?? {}),
+        signature: null,
+      }
+    default:
+      return null
+  }
+}
+
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : ''
+}
+
+/** Usage of a whole answer. The body is parsed: a tool's input may hold a `usage` of its own, so bytes alone cannot tell. */
+export function readUsage(body: Buffer): Usage | null {
+  try {
+    const message: unknown = JSON.parse(body.toString('utf8'))
+    const counts = isJsonObject(message) ? readCounts(message.usage, null) : null
+    return counts === null ? null : usageOf(counts)
+  } catch {
+    return null
+  }
+}

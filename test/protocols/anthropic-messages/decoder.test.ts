@@ -1,0 +1,178 @@
+// The vendor's streams become canonical events, ill streams included.
+import { test } from 'tap'
+import { type StreamEvent } from '../../../src/model/event.js'
+import { type JsonObject } from '../../../src/model/json.js'
+import { type AssistantPart } from '../../../src/model/request.js'
+import { type ChatResponse } from '../../../src/model/response.js'
+import { decodeResponse } from '../../../src/protocols/anthropic-messages/response.js'
+import { decodeAll, FALLBACK, filesOf, jsonOf, payloadsOf } from './fixtures.js'
+
+const frame = (type: string, members: JsonObject = {}): string => JSON.stringify({ type, ...members })
+const START = frame('message_start', { message: { id: 'msg_1', model: 'm', usage: { input_tokens: 3 } } })
+const STOP = frame('message_stop')
+const open = (index: number, content_block: JsonObject) => frame('content_block_start', { index, content_block })
+const delta = (index: number, value: JsonObject) => frame('content_block_delta', { index, delta: value })
+const TEXT = { type: 'text', text: '' }
+const TOOL = { type: 'tool_use', id: 't1', name: 'f', input: {} }
+const typesOf = (events: readonly StreamEvent[]) => events.map((event) => event.type)
+
+/** Puts a stream together; throws where the order of events breaks the law. */
+function aggregate(events: readonly StreamEvent[]): ChatResponse {
+  const content: AssistantPart[] = []
+  const head = events[0]
+  const last = events.at(-1)
+  if (head?.type !== 'start' || last?.type !== 'finish') throw new Error('no whole stream')
+  let text = ''
+  for (const event of events.slice(1, -1)) {
+    if (event.type === 'block-start') {
+      if (event.index !== content.length) throw new Error('a gap in the indices')
+      text = ''
+      if (event.block.kind === 'text') content.push({ type: 'text', text })
+      else if (event.block.kind === 'tool-call') {
+        content.push({ type: 'tool-call', id: event.block.id, name: event.block.name, arguments: '', signature: null })
+      } else content.push({ type: 'reasoning', text, signature: null, redacted: event.block.redacted })
+    } else if (event.type === 'block-delta') {
+      text += event.delta
+    } else if (event.type === 'block-end') {
+      const part = content[event.index]
+      if (part === undefined || event.index !== content.length - 1) throw new Error('an end without a start')
+      if (part.type === 'text') content[event.index] = { ...part, text }
+      else if (part.type === 'tool-call') content[event.index] = { ...part, arguments: text }
+      else content[event.index] = { ...part, text, signature: event.signature }
+    } else throw new Error(`${event.type} inside a stream`)
+  }
+  const { reason: finishReason, stopSequence, usage } = last
+  return { meta: head.meta, content, finishReason, stopSequence, usage }
+}
+
+test('a recorded stream put together is the recorded whole answer', async (t) => {
+  for (const file of filesOf('responses')) {
+    const name = file.replace('.json', '')
+    const whole = decodeResponse(jsonOf(`responses/${file}`), FALLBACK)
+    t.strictSame(aggregate(decodeAll(payloadsOf(name))), whole, name)
+  }
+})
+
+test('decodes the vendor’s basic stream event by event', async (t) => {
+  const usage = { inputTokens: 25, outputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
+  const meta = {
+    id: 'msg_1nZdL29xx5MUA1yADyHTEsnR8uuvGzszyY',
+    model: 'claude-sonnet-4-5-20250929',
+    createdSec: FALLBACK.createdSec,
+    usage,
+  }
+  t.strictSame(decodeAll(payloadsOf('text')), [
+    { type: 'start', meta },
+    { type: 'block-start', index: 0, block: { kind: 'text' } },
+    { type: 'block-delta', index: 0, delta: 'Hello' },
+    { type: 'block-delta', index: 0, delta: '!' },
+    { type: 'block-end', index: 0, signature: null },
+    { type: 'finish', reason: 'stop', usage: { ...usage, outputTokens: 15 }, stopSequence: null },
+  ])
+})
+
+test('skips server tools and numbers the other blocks without gaps', async (t) => {
+  const events = decodeAll(payloadsOf('server-tools'))
+  const { content, finishReason } = aggregate(events)
+  t.strictSame(content, [
+    { type: 'text', text: "I'll check." },
+    { type: 'text', text: 'Cloudy.' },
+  ])
+  t.equal(finishReason, 'other')
+})
+
+test('an error in the stream ends it, with the status it would have had', async (t) => {
+  const events = decodeAll(payloadsOf('overloaded-midstream'))
+  t.match(events.at(-1), {
+    type: 'error',
+    error: { code: 'upstream_overloaded', retryable: true, upstreamStatus: 529, upstreamType: 'overloaded_error' },
+  })
+  t.equal(typesOf(events).filter((type) => type === 'error').length, 1)
+})
+
+test('a stream without its end marker was cut, even after the stop reason', async (t) => {
+  const payloads = payloadsOf('text')
+  t.match(decodeAll(payloads.slice(0, -1)).at(-1), { type: 'error', error: { code: 'upstream_cut' } })
+  t.match(decodeAll([]), [{ type: 'error', error: { code: 'upstream_cut' } }])
+})
+
+test('nothing comes after the end', async (t) => {
+  const events = decodeAll([START, STOP, open(0, TEXT), STOP, START])
+  t.strictSame(typesOf(events), ['start', 'finish'])
+})
+
+test('skips frames it cannot read or does not know', async (t) => {
+  const ill = [
+    '',
+    '{"type":',
+    '[]',
+    'null',
+    '<html>',
+    frame('ping'),
+    frame('novelty'),
+    frame('error'),
+    frame('message_delta'),
+  ]
+  t.strictSame(typesOf(decodeAll([...ill.slice(0, -1), START, ...ill, STOP])), ['start', 'finish'])
+})
+
+test('keeps the law when starts and stops are missing or wrong', async (t) => {
+  const events = decodeAll([
+    delta(0, { type: 'text_delta', text: 'too early' }),
+    open(0, TEXT),
+    START,
+    delta(0, { type: 'text_delta', text: 'a' }),
+    delta(5, { type: 'text_delta', text: 'wrong block' }),
+    delta(0, { type: 'thinking_delta', thinking: 'wrong kind' }),
+    frame('content_block_stop', { index: 5 }),
+    open(1, TEXT),
+    delta(1, { type: 'text_delta', text: 'b' }),
+    frame('content_block_delta', { index: 1 }),
+    delta(1, { type: 'text_delta', text: 7 }),
+    frame('content_block_stop', { index: 1 }),
+    frame('content_block_stop', { index: 1 }),
+    open(2, { type: 'hologram' }),
+    delta(2, { type: 'text_delta', text: 'unknown block' }),
+    frame('content_block_start', { content_block: TEXT }),
+    frame('content_block_start', { index: 3 }),
+    STOP,
+  ])
+  const { content, meta } = aggregate(events)
+  t.strictSame(meta, FALLBACK)
+  t.strictSame(content, [
+    { type: 'text', text: 'a' },
+    { type: 'text', text: 'b' },
+  ])
+})
+
+test('takes what compatible servers put into the block’s opening', async (t) => {
+  const events = decodeAll([
+    START,
+    open(0, { type: 'thinking', thinking: 'hm', signature: 'sig' }),
+    open(1, { type: 'text', text: 'Hi' }),
+    open(2, { ...TOOL, input: { a: 1 } }),
+    STOP,
+  ])
+  t.match(aggregate(events).content, [
+    { type: 'reasoning', text: 'hm', signature: 'sig' },
+    { type: 'text', text: 'Hi' },
+    { type: 'tool-call', id: 't1', name: 'f', arguments: '{"a":1}' },
+  ])
+})
+
+test('a tool without arguments has an empty object', async (t) => {
+  const events = decodeAll([START, open(0, TOOL), delta(0, { type: 'input_json_delta', partial_json: '' }), STOP])
+  t.match(aggregate(events).content, [{ arguments: '{}' }])
+})
+
+test('tells no usage where the provider told no output count', async (t) => {
+  t.match(decodeAll([START, STOP]), [{ meta: { usage: { inputTokens: 3 } } }, { usage: null, reason: 'other' }])
+  t.match(decodeAll([frame('message_start'), STOP]), [{ meta: FALLBACK }, { usage: null }])
+})
+
+test('surrogates split over two deltas stay as the provider wrote them', async (t) => {
+  const half = (escaped: string) =>
+    `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"${escaped}"}}`
+  const events = decodeAll([START, open(0, TEXT), half('\\ud83d'), half('\\ude00'), STOP])
+  t.match(aggregate(events).content, [{ text: '😀' }])
+})

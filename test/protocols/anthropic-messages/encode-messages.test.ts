@@ -1,0 +1,95 @@
+// Canonical messages become turns that the vendor accepts.
+import { test } from 'tap'
+import { type AssistantPart, type Message } from '../../../src/model/request.js'
+import { type Target } from '../../../src/model/target.js'
+import { encodeMessages, encodeToolInput } from '../../../src/protocols/anthropic-messages/encode-messages.js'
+import { targetOf } from './fixtures.js'
+
+function encode(messages: readonly Message[], target: Target = targetOf()) {
+  const dropped = new Set<string>()
+  return { turns: encodeMessages(messages, target, dropped), dropped: [...dropped] }
+}
+
+const text = (value: string) => ({ type: 'text', text: value }) as const
+const call = (id: string, args = '{}'): AssistantPart => ({
+  type: 'tool-call',
+  id,
+  name: 'f',
+  arguments: args,
+  signature: null,
+})
+const result = (callId: string) =>
+  ({ type: 'tool-result', callId, name: 'f', content: [text('42')], isError: false }) as const
+const thought = (value: string, signature: string | null) =>
+  ({ type: 'reasoning', text: value, signature, redacted: null }) as const
+
+test('merges neighbours of one role and puts tool results first', async (t) => {
+  const { turns } = encode([
+    { role: 'user', content: [text('a')] },
+    { role: 'user', content: [text('b')] },
+    { role: 'assistant', content: [call('1')] },
+    { role: 'assistant', content: [call('2')] },
+    { role: 'tool', content: [result('1')] },
+    { role: 'user', content: [text('c')] },
+    { role: 'tool', content: [result('2')] },
+  ])
+  t.match(turns, [
+    { role: 'user', content: [{ text: 'a' }, { text: 'b' }] },
+    { role: 'assistant', content: [{ id: '1' }, { id: '2' }] },
+    { role: 'user', content: [{ tool_use_id: '1' }, { tool_use_id: '2' }, { text: 'c' }] },
+  ])
+})
+
+test('leaves out blank text, and turns left without content', async (t) => {
+  const { turns } = encode([
+    { role: 'user', content: [text('Hi')] },
+    { role: 'assistant', content: [text(' \n')] },
+    { role: 'user', content: [text(''), text('there')] },
+  ])
+  t.strictSame(turns, [{ role: 'user', content: [text('Hi'), text('there')] }])
+})
+
+test('puts thinking first, but never reorders the model’s own order', async (t) => {
+  const late = encode([{ role: 'assistant', content: [text('x'), thought('t', 's')] }])
+  t.match(late.turns, [{ content: [{ type: 'thinking', thinking: 't', signature: 's' }, { type: 'text' }] }])
+  const own = encode([{ role: 'assistant', content: [thought('1', 's'), text('x'), thought('2', 's')] }])
+  t.match(own.turns, [{ content: [{ thinking: '1' }, { text: 'x' }, { thinking: '2' }] }])
+})
+
+test('leaves out and names thinking without a signature, and keeps encrypted thinking', async (t) => {
+  const redacted = { type: 'reasoning', text: '', signature: null, redacted: 'ENC' } as const
+  const { turns, dropped } = encode([{ role: 'assistant', content: [thought('t', null), redacted, text('x')] }])
+  t.strictSame(turns, [{ role: 'assistant', content: [{ type: 'redacted_thinking', data: 'ENC' }, text('x')] }])
+  t.strictSame(dropped, ['messages.reasoning'])
+})
+
+test('replaces characters the vendor refuses in ids on both sides', async (t) => {
+  const { turns } = encode([
+    { role: 'assistant', content: [call('functions.get:0')] },
+    { role: 'tool', content: [result('functions.get:0')] },
+  ])
+  t.match(turns, [{ content: [{ id: 'functions_get_0' }] }, { content: [{ tool_use_id: 'functions_get_0' }] }])
+})
+
+test('marks failed results and leaves out empty content', async (t) => {
+  const failed = { type: 'tool-result', callId: 'a', name: null, content: [], isError: true } as const
+  t.strictSame(encode([{ role: 'tool', content: [failed] }]).turns, [
+    { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a', is_error: true }] },
+  ])
+})
+
+test('drops image URLs where the target fetches none', async (t) => {
+  const url = { type: 'image', source: { kind: 'url', url: 'https://example.com/a.png' }, detail: null } as const
+  const messages: Message[] = [{ role: 'user', content: [url, text('?')] }]
+  t.match(encode(messages).turns, [{ content: [{ source: { type: 'url', url: 'https://example.com/a.png' } }, {}] }])
+  const refused = encode(messages, targetOf({ quirks: { imageUrls: false } }))
+  t.strictSame(refused.turns, [{ role: 'user', content: [text('?')] }])
+  t.strictSame(refused.dropped, ['image_url'])
+})
+
+test('wraps tool arguments that are no JSON object', async (t) => {
+  t.strictSame(encodeToolInput('{"a":1}'), { a: 1 })
+  t.strictSame(encodeToolInput(''), {})
+  t.strictSame(encodeToolInput('{"a":'), { raw_arguments: '{"a":' })
+  t.strictSame(encodeToolInput('[1]'), { raw_arguments: '[1]' })
+})

@@ -1,0 +1,189 @@
+// Canonical requests become bodies for one target; bodies that pass as bytes get as few edits as possible.
+import { test } from 'tap'
+import { type JsonObject } from '../../../src/model/json.js'
+import { type ChatRequest, NO_SAMPLING, type Sampling } from '../../../src/model/request.js'
+import { decodeRequest } from '../../../src/protocols/anthropic-messages/decode-request.js'
+import { editRequest, encodeRequest } from '../../../src/protocols/anthropic-messages/encode-request.js'
+import { readFacts } from '../../../src/protocols/anthropic-messages/schema.js'
+import { filesOf, jsonOf, targetOf } from './fixtures.js'
+
+const PLAIN: ChatRequest = {
+  model: 'alias',
+  stream: false,
+  includeUsage: false,
+  system: [],
+  messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],
+  tools: [],
+  toolChoice: null,
+  parallelToolCalls: null,
+  responseFormat: null,
+  reasoning: null,
+  sampling: NO_SAMPLING,
+  user: null,
+  extensions: {},
+}
+const TOOLS: ChatRequest['tools'] = [{ name: 'f', description: 'd', parameters: {}, strict: null }]
+const sampling = (change: Partial<Sampling>): Sampling => ({ ...NO_SAMPLING, ...change })
+const encode = (change: Partial<ChatRequest>, target = targetOf()) => encodeRequest({ ...PLAIN, ...change }, target)
+
+test('decode after encode gives the same canonical request again, on every fixture', async (t) => {
+  for (const file of filesOf('requests')) {
+    const once = decodeRequest(jsonOf(`requests/${file}`))
+    const { body, dropped } = encodeRequest(once, targetOf())
+    readFacts(body)
+    t.strictSame(decodeRequest(body), once, file)
+    t.strictSame(dropped, [], file)
+  }
+})
+
+test('sends the target’s model and the default cap', async (t) => {
+  t.strictSame(encode({}).body, {
+    model: 'claude-sonnet-4-5',
+    max_tokens: 4096,
+    messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],
+  })
+  t.equal(encode({ stream: true }).body.stream, true)
+})
+
+test('lays extraBody under the request', async (t) => {
+  const target = targetOf({ extraBody: { top_k: 5, service_tier: 'auto', output_config: { effort: 'low' } } })
+  const { body } = encode({ sampling: sampling({ topK: 7 }) }, target)
+  t.match(body, { top_k: 7, service_tier: 'auto', output_config: { effort: 'low' } })
+})
+
+test('raises a cap that leaves no room for the thinking budget', async (t) => {
+  const reasoning = { effort: 'medium', budgetTokens: null } as const
+  const small = encode({ reasoning, sampling: sampling({ maxOutputTokens: 1000 }) })
+  t.match(small.body, { max_tokens: 9192, thinking: { type: 'enabled', budget_tokens: 8192 } })
+  const equal = encode({ reasoning, sampling: sampling({ maxOutputTokens: 8192 }) })
+  t.equal(equal.body.max_tokens, 16384)
+  const large = encode({ reasoning, sampling: sampling({ maxOutputTokens: 8193 }) })
+  t.equal(large.body.max_tokens, 8193)
+})
+
+test('drops and names the sampling that does not go with thinking', async (t) => {
+  const values = sampling({ temperature: 0.2, topK: 3, topP: 0.5 })
+  const reasoning = { effort: null, budgetTokens: 2000 } as const
+  const thinking = encode({ reasoning, sampling: values })
+  t.strictSame(thinking.dropped, ['temperature', 'top_p', 'top_k'])
+  t.notOk('temperature' in thinking.body || 'top_p' in thinking.body || 'top_k' in thinking.body)
+  const fine = encode({ reasoning, sampling: sampling({ temperature: 1, topP: 0.95 }) })
+  t.match(fine.body, { temperature: 1, top_p: 0.95 })
+  t.strictSame(fine.dropped, [])
+})
+
+test('clamps the temperature and names what this wire does not know', async (t) => {
+  const values = sampling({ temperature: 1.7, frequencyPenalty: 1, presencePenalty: 1, seed: 1, stop: ['\n', 'END'] })
+  const { body, dropped } = encode({ sampling: values, extensions: { logit_bias: {}, service_tier: 'flex' } })
+  t.equal(body.temperature, 1)
+  t.strictSame(body.stop_sequences, ['END'])
+  t.strictSame(dropped, ['stop', 'frequency_penalty', 'presence_penalty', 'seed', 'logit_bias', 'service_tier'])
+})
+
+test('encodes tools, and gives an empty schema the type the vendor demands', async (t) => {
+  t.strictSame(encode({ tools: TOOLS }).body.tools, [{ name: 'f', description: 'd', input_schema: { type: 'object' } }])
+  const strict = [{ name: 'f', description: null, parameters: { type: 'object' }, strict: true }]
+  t.strictSame(encode({ tools: strict }).body.tools, [{ name: 'f', input_schema: { type: 'object' }, strict: true }])
+})
+
+test('encodes every tool choice and the ban on parallel calls', async (t) => {
+  const choose = (change: Partial<ChatRequest>) => encode({ tools: TOOLS, ...change }).body.tool_choice
+  t.equal(choose({}), undefined)
+  t.strictSame(choose({ toolChoice: { type: 'auto' } }), { type: 'auto' })
+  t.strictSame(choose({ toolChoice: { type: 'required' } }), { type: 'any' })
+  t.strictSame(choose({ toolChoice: { type: 'none' }, parallelToolCalls: false }), { type: 'none' })
+  t.strictSame(choose({ parallelToolCalls: false }), { type: 'auto', disable_parallel_tool_use: true })
+  t.strictSame(choose({ toolChoice: { type: 'tool', name: 'f' }, parallelToolCalls: false }), {
+    type: 'tool',
+    name: 'f',
+    disable_parallel_tool_use: true,
+  })
+})
+
+test('a choice without tools is left out, and named when it meant something', async (t) => {
+  t.strictSame(encode({ toolChoice: { type: 'auto' } }).dropped, [])
+  const { body, dropped } = encode({ toolChoice: { type: 'required' } })
+  t.notOk('tool_choice' in body)
+  t.strictSame(dropped, ['tool_choice'])
+})
+
+test('drops thinking where a forced tool forbids it', async (t) => {
+  const reasoning = { effort: 'low', budgetTokens: null } as const
+  for (const toolChoice of [{ type: 'required' }, { type: 'tool', name: 'f' }] as const) {
+    const { body, dropped } = encode({ tools: TOOLS, toolChoice, reasoning })
+    t.notOk('thinking' in body)
+    t.strictSame(dropped, ['reasoning'])
+  }
+})
+
+test('drops a budget where the tool turn it continues has no thinking block', async (t) => {
+  const reasoning = { effort: 'low', budgetTokens: null } as const
+  const call = { type: 'tool-call', id: 'a', name: 'f', arguments: '{}', signature: null } as const
+  const thought = { type: 'reasoning', text: 't', signature: 's', redacted: null } as const
+  const result = { type: 'tool-result', callId: 'a', name: 'f', content: [], isError: false } as const
+  const turns = (content: readonly (typeof call | typeof thought)[]): ChatRequest['messages'] => [
+    ...PLAIN.messages,
+    { role: 'assistant', content },
+    { role: 'tool', content: [result] },
+  ]
+  t.strictSame(encode({ reasoning, messages: turns([call]) }).dropped, ['reasoning'])
+  t.strictSame(encode({ reasoning, messages: turns([thought, call]) }).dropped, [])
+  const adaptive = targetOf({ extraBody: { thinking: { type: 'adaptive' } } })
+  t.strictSame(encode({ reasoning, messages: turns([call]) }, adaptive).dropped, [])
+})
+
+test('asks for JSON by schema, and names the JSON mode it cannot ask for', async (t) => {
+  const schema = { type: 'object' }
+  const format = { type: 'json-schema', name: 'n', description: null, schema, strict: true } as const
+  t.strictSame(encode({ responseFormat: format }).body.output_config, { format: { type: 'json_schema', schema } })
+  const none = encode({ responseFormat: format }, targetOf({ quirks: { jsonSchema: 'none' } }))
+  t.strictSame(none.dropped, ['response_format'])
+  t.strictSame(encode({ responseFormat: { ...format, schema: true } }).dropped, ['response_format'])
+  t.strictSame(encode({ responseFormat: { type: 'json' } }).dropped, ['response_format'])
+  t.strictSame(encode({ responseFormat: { type: 'text' } }).dropped, [])
+})
+
+test('sends effort words where the target is configured for adaptive thinking', async (t) => {
+  const target = targetOf({ extraBody: { thinking: { type: 'adaptive', display: 'omitted' } } })
+  const { body } = encode({ reasoning: { effort: 'high', budgetTokens: null } }, target)
+  t.match(body, {
+    max_tokens: 4096,
+    thinking: { type: 'adaptive', display: 'omitted' },
+    output_config: { effort: 'high' },
+  })
+})
+
+test('leaves out and names the fields the target refuses', async (t) => {
+  const target = targetOf({ quirks: { refusedFields: ['temperature', 'top_k'] } })
+  const { body, dropped } = encode({ sampling: sampling({ temperature: 1 }) }, target)
+  t.notOk('temperature' in body)
+  t.strictSame(dropped, ['temperature'])
+})
+
+test('edits nothing where nothing differs, on every fixture', async (t) => {
+  for (const file of filesOf('requests')) {
+    const body = jsonOf(`requests/${file}`)
+    const { edits, dropped } = editRequest(readFacts(body), body, targetOf())
+    t.equal(edits.size, 0, file)
+    t.strictSame(dropped, [])
+  }
+})
+
+test('edits the model, the missing defaults and the refused fields alone', async (t) => {
+  const body: JsonObject = { ...jsonOf('requests/sampling-stop.json') }
+  const target = targetOf({
+    model: 'claude-opus-4-8',
+    extraBody: { service_tier: 'auto', top_p: 0.1, speed: 'fast' },
+    quirks: { refusedFields: ['top_k', 'speed', 'seed'] },
+  })
+  const { edits, dropped } = editRequest(readFacts(body), body, target)
+  t.strictSame(
+    [...edits],
+    [
+      ['service_tier', 'auto'],
+      ['model', 'claude-opus-4-8'],
+      ['top_k', undefined],
+    ],
+  )
+  t.strictSame(dropped, ['top_k'])
+})

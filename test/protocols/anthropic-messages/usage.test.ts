@@ -1,0 +1,47 @@
+// Token counts: added up on decode, taken apart on encode, replaced and never summed in a stream.
+import { test } from 'tap'
+import { NO_USAGE } from '../../../src/model/usage.js'
+import { encodeUsage, readCounts, readStartCounts, usageOf } from '../../../src/protocols/anthropic-messages/usage.js'
+
+const WIRE = {
+  input_tokens: 50,
+  cache_creation_input_tokens: 248,
+  cache_read_input_tokens: 1800,
+  output_tokens: 7,
+  output_tokens_details: { thinking_tokens: 3 },
+}
+
+test('counts cached input into the input', async (t) => {
+  const counts = readCounts(WIRE, null)
+  t.strictSame(counts && usageOf(counts), {
+    inputTokens: 2098,
+    outputTokens: 7,
+    cachedInputTokens: 1800,
+    cacheWriteTokens: 248,
+    reasoningTokens: 3,
+  })
+})
+
+test('encodes what it has decoded', async (t) => {
+  const counts = readCounts(WIRE, null)
+  t.strictSame(counts && encodeUsage(usageOf(counts)), WIRE)
+  t.strictSame(encodeUsage({ ...NO_USAGE, inputTokens: 1, cachedInputTokens: 2 }).input_tokens, 0)
+})
+
+test('replaces cumulative counts, and a zero or an absence erases none', async (t) => {
+  const start = readStartCounts({ input_tokens: 120, cache_read_input_tokens: 30, output_tokens: 1 })
+  t.equal(start?.output, null)
+  t.equal(start && usageOf(start).outputTokens, 0)
+  const first = readCounts({ input_tokens: 0, cache_read_input_tokens: null, output_tokens: 3 }, start)
+  const second = readCounts({ output_tokens: 6 }, first)
+  t.strictSame(second, { input: 120, cacheRead: 30, cacheWrite: 0, output: 6, thinking: 0 })
+  t.strictSame(readCounts({ output_tokens: 0 }, second), second)
+  t.strictSame(readCounts({}, second), second)
+  t.equal(readCounts({ input_tokens: 500 }, second)?.input, 500)
+})
+
+test('no usage object tells nothing', async (t) => {
+  t.equal(readStartCounts(undefined), null)
+  t.equal(readCounts(null, null), null)
+  t.equal(readCounts({}, null)?.output, null)
+})
