@@ -1,0 +1,92 @@
+// Folds a stream of events into one whole answer: for clients that did not ask for a stream, for jobs, for logs.
+// O(bytes): text is only appended to. A stream that broke off gives the part that came.
+import { type ErrorData } from './error.js'
+import { type BlockHead, type FinishReason, type ResponseMeta, type StreamEvent } from './event.js'
+import { type AssistantPart } from './request.js'
+import { type ChatResponse } from './response.js'
+import { type Usage } from './usage.js'
+
+export class Aggregator {
+  readonly #content: AssistantPart[] = []
+  #meta: ResponseMeta
+  #block: BlockHead | null = null
+  #text = ''
+  #finishReason: FinishReason = 'other'
+  #stopSequence: string | null = null
+  #usage: Usage | null = null
+  #error: ErrorData | null = null
+  #contentChars = 0
+
+  /** `fallback` stands for the meta of a stream that ended before its start. */
+  constructor(fallback: ResponseMeta) {
+    this.#meta = fallback
+  }
+
+  /** The error that ended the stream, if one did. */
+  get error(): ErrorData | null {
+    return this.#error
+  }
+
+  /** Characters of text, reasoning and tool arguments so far, for an estimate where the provider tells no usage. */
+  get contentChars(): number {
+    return this.#contentChars
+  }
+
+  /** Takes the next event; they come in the order of their law. */
+  push(event: StreamEvent): void {
+    switch (event.type) {
+      case 'start':
+        this.#meta = event.meta
+        this.#usage = event.meta.usage
+        break
+      case 'block-start':
+        this.#closeBlock(null)
+        this.#block = event.block
+        break
+      case 'block-delta':
+        this.#text += event.delta
+        this.#contentChars += event.delta.length
+        break
+      case 'block-end':
+        this.#closeBlock(event.signature)
+        break
+      case 'finish':
+        this.#finishReason = event.reason
+        this.#stopSequence = event.stopSequence
+        this.#usage = event.usage ?? this.#usage
+        break
+      case 'error':
+        this.#error = event.error
+        break
+    }
+  }
+
+  /** The answer as far as it came; a block still open counts as ended. Without a finish the reason is `other`. */
+  response(): ChatResponse {
+    const open = this.#block === null ? [] : [toPart(this.#block, this.#text, null)]
+    return {
+      meta: this.#meta,
+      content: [...this.#content, ...open],
+      finishReason: this.#finishReason,
+      stopSequence: this.#stopSequence,
+      usage: this.#usage,
+    }
+  }
+
+  #closeBlock(signature: string | null): void {
+    if (this.#block !== null) this.#content.push(toPart(this.#block, this.#text, signature))
+    this.#block = null
+    this.#text = ''
+  }
+}
+
+function toPart(block: BlockHead, text: string, signature: string | null): AssistantPart {
+  switch (block.kind) {
+    case 'text':
+      return { type: 'text', text }
+    case 'reasoning':
+      return { type: 'reasoning', text, signature, redacted: block.redacted }
+    case 'tool-call':
+      return { type: 'tool-call', id: block.id, name: block.name, arguments: text, signature }
+  }
+}

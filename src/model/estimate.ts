@@ -1,0 +1,47 @@
+// Tokens without a tokenizer: bytes / 4, for admission and where a provider tells no usage. The provider's count comes first.
+import { type JsonObject, type JsonValue } from './json.js'
+
+/** English is near 4 bytes a token in the vendors' tokenizers; JSON and code are a little under, CJK text over. */
+const BYTES_PER_TOKEN = 4
+/** What vendors charge for a photograph is between 85 and 1,600 tokens, whatever its bytes. */
+export const TOKENS_PER_IMAGE = 1000
+/** No image worth telling from text fits into a smaller body, so small bodies are never walked. */
+const MIN_WALK_BYTES = 8 * 1024
+/** A shorter string is text: the smallest real images are some hundred bytes, and 250 tokens are no error to speak of. */
+const MIN_IMAGE_CHARS = 1024
+/** Enough to tell base64 from prose, which has a space or a stop long before. */
+const SAMPLE_CHARS = 256
+const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/
+
+/** Tokens that so many bytes of text are about. */
+export function estimateTokens(textBytes: number): number {
+  return Math.ceil(textBytes / BYTES_PER_TOKEN)
+}
+
+/** Input tokens of a body of which `imageBytes` are `images` images in base64. */
+export function estimateInputTokens(bodyBytes: number, imageBytes = 0, images = 0): number {
+  return estimateTokens(Math.max(0, bodyBytes - imageBytes)) + images * TOKENS_PER_IMAGE
+}
+
+/** Input tokens of a request. Images in base64 count as images, not as text; only large bodies are walked, O(nodes). */
+export function estimateRequestTokens(bodyBytes: number, body: JsonObject | null): number {
+  if (body === null || bodyBytes < MIN_WALK_BYTES) return estimateTokens(bodyBytes)
+  let imageBytes = 0
+  let images = 0
+  const open: JsonValue[] = [body]
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (typeof value === 'string') {
+      if (!isImage(value)) continue
+      imageBytes += value.length
+      images += 1
+    } else if (typeof value === 'object' && value !== null) {
+      for (const child of Array.isArray(value) ? value : Object.values(value)) open.push(child)
+    }
+  }
+  return estimateInputTokens(bodyBytes, imageBytes, images)
+}
+
+function isImage(text: string): boolean {
+  if (text.length < MIN_IMAGE_CHARS) return false
+  return text.startsWith('data:image/') || BASE64.test(text.slice(0, SAMPLE_CHARS))
+}

@@ -1,0 +1,153 @@
+// Strict reading of a JSON body: UTF-8, depth, range, one object. Never echoes a body in an error.
+// What it gives is read and spread, never filled by assigning foreign keys: JSON.parse makes `__proto__` a plain own
+// property and spread keeps it one, so no prototype changes hands; members.ts refuses it at the top level.
+import { isAscii, isUtf8 } from 'node:buffer'
+import { GatewayError } from '../errors.js'
+import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
+
+export type JsonLimits = {
+  /** Most nested arrays and objects. */
+  readonly maxDepth: number
+  /** Whose fault a bad body is. */
+  readonly blame: 'invalid_request' | 'upstream_malformed'
+}
+
+/** 128: tool schemas nest a few dozen deep; recursion over 128 levels is safe anywhere. */
+export const MAX_DEPTH = 128
+/** For a client's body. */
+export const CLIENT_LIMITS: JsonLimits = Object.freeze({ maxDepth: MAX_DEPTH, blame: 'invalid_request' })
+/** For an upstream's body. */
+export const UPSTREAM_LIMITS: JsonLimits = Object.freeze({ maxDepth: MAX_DEPTH, blame: 'upstream_malformed' })
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COMMA = 0x2c
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+const LOWER_E = 0x65
+const UPPER_E = 0x45
+
+/**
+ * Reads a body that must be one JSON object in UTF-8 without BOM (RFC 8259). Numbers are doubles, as in section 6: digits
+ * beyond that survive where bytes pass, not where a body is transcoded; numbers that would become Infinity are refused.
+ * Lone surrogate escapes pass.
+ * @throws invalid_request (or `limits.blame`), with the character position where the parser tells it
+ */
+export function parseJsonBody(body: Uint8Array, limits: JsonLimits = CLIENT_LIMITS): JsonObject {
+  const bytes = asBuffer(body)
+  const text = decodeText(bytes, limits)
+  const mayOverflow = checkNesting(bytes, limits)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw bad(limits, `is not valid JSON${positionOf(cause)}.`)
+  }
+  if (!isJsonObject(value)) throw bad(limits, 'must be a JSON object.')
+  if (mayOverflow && hasInfinity(value)) throw bad(limits, 'holds a number that is out of range.')
+  return value
+}
+
+/** The same bytes as a Buffer, for its native searches. */
+export function asBuffer(body: Uint8Array): Buffer {
+  return Buffer.isBuffer(body) ? body : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+}
+
+function bad(limits: JsonLimits, complaint: string): GatewayError {
+  const subject = limits.blame === 'invalid_request' ? 'The body' : "The provider's answer"
+  return new GatewayError(limits.blame, { message: `${subject} ${complaint}` })
+}
+
+function decodeText(bytes: Buffer, limits: JsonLimits): string {
+  if (bytes.length === 0) throw bad(limits, 'is empty; a JSON object is expected.')
+  // ASCII, the common case, becomes a one-byte string without decoding.
+  if (isAscii(bytes)) return bytes.toString('latin1')
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
+    throw bad(limits, 'begins with a byte order mark; send plain UTF-8.')
+  }
+  if (!isUtf8(bytes)) throw bad(limits, 'is not valid UTF-8.')
+  return bytes.toString('utf8')
+}
+
+/** V8 quotes the text in some messages, so nothing but the number is taken from them. */
+function positionOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : ''
+  const found = / at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(message)
+  return found === null ? '' : ` (at character ${found[1]})`
+}
+
+/** A longer gap between two structural bytes may hide a number of more than 308 digits. */
+const MAX_PLAIN_GAP = 300
+
+/**
+ * Counts the depth over the bytes, without recursion and before anything is built, strings skipped natively.
+ * Returns true if a number may be too large for a double, which only a walk over the parsed value can tell.
+ */
+function checkNesting(bytes: Buffer, limits: JsonLimits): boolean {
+  let depth = 0
+  let mayOverflow = false
+  let last = 0
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]
+    if (byte === QUOTE) {
+      i = findStringEnd(bytes, i)
+      last = i
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      depth += 1
+      if (depth > limits.maxDepth) throw bad(limits, `nests deeper than ${limits.maxDepth} levels (at byte ${i}).`)
+    } else if (byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (byte !== COMMA) depth -= 1
+      if (i - last > MAX_PLAIN_GAP) mayOverflow = true
+      last = i
+    } else if ((byte === LOWER_E || byte === UPPER_E) && isDigit(bytes[i - 1])) {
+      mayOverflow = true
+    }
+  }
+  return mayOverflow
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39
+}
+
+/** Keys and short words are found faster by hand than by a native search. */
+const NEAR_BYTES = 24
+
+/** Index of the quote that ends the string which begins at `start`; the last index if none does. */
+export function findStringEnd(bytes: Buffer, start: number): number {
+  const near = Math.min(bytes.length, start + NEAR_BYTES)
+  let from = start + 1
+  while (from < near) {
+    const byte = bytes[from]
+    if (byte === QUOTE) return from
+    from += byte === BACKSLASH ? 2 : 1
+  }
+  // From here on every quote is looked at once; it is escaped if an odd run of backslashes stands before it.
+  const floor = from
+  for (let end = bytes.indexOf(QUOTE, from); end >= 0; end = bytes.indexOf(QUOTE, end + 1)) {
+    let before = end - 1
+    while (before >= floor && bytes[before] === BACKSLASH) before -= 1
+    if ((end - before) % 2 === 1) return end
+  }
+  return bytes.length - 1
+}
+
+function hasInfinity(root: JsonObject): boolean {
+  const open: JsonValue[] = [root]
+  for (let value = open.pop(); value !== undefined; value = open.pop()) {
+    if (typeof value === 'number' && !Number.isFinite(value)) return true
+    if (typeof value === 'object' && value !== null) {
+      for (const child of Array.isArray(value) ? value : Object.values(value)) open.push(child)
+    }
+  }
+  return false
+}
+
+const ENCODER = new TextEncoder()
+
+/** Text as UTF-8 in a buffer of its own and of exact size, fit to be transferred. */
+export function encodeText(text: string): Uint8Array<ArrayBuffer> {
+  return ENCODER.encode(text)
+}

@@ -1,0 +1,163 @@
+// The top-level members of a JSON body as byte spans, and edits of a few of them that leave every other byte as it was:
+// what lets a request pass to its own protocol without being written anew. One pass, no recursion.
+import { GatewayError } from '../errors.js'
+import { type JsonObject, type JsonValue } from '../model/json.js'
+import { asBuffer, encodeText, findStringEnd, parseJsonBody } from './json.js'
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+
+/** A top-level member's place in the body: `keyStart` is its key's opening quote, the value is `[valueStart, valueEnd)`. */
+export type Member = {
+  /** Unescaped. */
+  readonly key: string
+  readonly keyStart: number
+  readonly valueStart: number
+  readonly valueEnd: number
+}
+
+/** Spans of the top-level members in order, duplicates kept. Only for bytes that parseJsonBody has accepted. */
+export function scanMembers(body: Uint8Array): Member[] {
+  const bytes = asBuffer(body)
+  const members: Member[] = []
+  let at = bytes.indexOf(OPEN_BRACE) + 1
+  while (at < bytes.length) {
+    while (at < bytes.length && bytes[at] !== QUOTE && bytes[at] !== CLOSE_BRACE) at += 1
+    if (bytes[at] !== QUOTE) break
+    const keyStart = at
+    const keyEnd = findStringEnd(bytes, keyStart)
+    const valueStart = skipSpace(bytes, bytes.indexOf(COLON, keyEnd + 1) + 1)
+    const valueEnd = findValueEnd(bytes, valueStart)
+    members.push({ key: readKey(bytes, keyStart, keyEnd), keyStart, valueStart, valueEnd })
+    at = valueEnd
+  }
+  return members
+}
+
+function readKey(bytes: Buffer, quote: number, end: number): string {
+  const key = bytes.toString('utf8', quote + 1, end)
+  return key.includes('\\') ? String(JSON.parse(`"${key}"`)) : key
+}
+
+function skipSpace(bytes: Buffer, from: number): number {
+  let at = from
+  while (isSpace(bytes[at])) at += 1
+  return at
+}
+
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+}
+
+function findValueEnd(bytes: Buffer, start: number): number {
+  let depth = 0
+  for (let i = start; i < bytes.length; i++) {
+    const byte = bytes[i]
+    if (byte === QUOTE) {
+      i = findStringEnd(bytes, i)
+      if (depth === 0) return i + 1
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      depth += 1
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (depth === 0) return i
+      depth -= 1
+      if (depth === 0) return i + 1
+    } else if (depth === 0 && (byte === COMMA || isSpace(byte))) {
+      return i
+    }
+  }
+  return bytes.length
+}
+
+/** The first key that stands twice, null if none does: two parsers might see two different requests in such a body. */
+export function findDuplicate(members: readonly Member[]): string | null {
+  const seen = new Set<string>()
+  for (const { key } of members) {
+    if (seen.has(key)) return key
+    seen.add(key)
+  }
+  return null
+}
+
+/** A client's body, read strictly, with the places of its members. */
+export type ParsedBody = { readonly json: JsonObject; readonly members: readonly Member[] }
+
+/**
+ * Reads a client's request body: parseJsonBody, and no top-level key twice or named `__proto__`.
+ * @throws invalid_request; `param` is the key
+ */
+export function parseRequestBody(body: Uint8Array): ParsedBody {
+  const json = parseJsonBody(body)
+  const members = scanMembers(body)
+  if (Object.hasOwn(json, '__proto__')) {
+    throw new GatewayError('invalid_request', { message: 'The field `__proto__` is not allowed.', param: '__proto__' })
+  }
+  const duplicate = members.length === Object.keys(json).length ? null : findDuplicate(members)
+  if (duplicate !== null) {
+    throw new GatewayError('invalid_request', { message: 'A field of the body stands twice.', param: duplicate })
+  }
+  return { json, members }
+}
+
+/**
+ * Sets or removes (`undefined`) top-level members: every duplicate of a key is set or removed, new keys come right after the
+ * brace, every other byte stays. Returns `body` itself if nothing changes, else a buffer of its own and of exact size.
+ */
+export function spliceMembers(
+  body: Uint8Array<ArrayBuffer>,
+  members: readonly Member[],
+  edits: ReadonlyMap<string, JsonValue | undefined>,
+): Uint8Array<ArrayBuffer> {
+  const bytes = asBuffer(body)
+  const open = bytes.indexOf(OPEN_BRACE) + 1
+  const lastKept = members.findLastIndex((member) => !edits.has(member.key) || edits.get(member.key) !== undefined)
+  const pieces: Uint8Array[] = []
+  let from = open
+  for (const [i, member] of members.entries()) {
+    if (i > lastKept) {
+      // All that follow are removed, and with them the comma before.
+      pieces.push(bytes.subarray(from, members[lastKept]?.valueEnd ?? member.keyStart))
+      from = members.at(-1)?.valueEnd ?? from
+      break
+    }
+    if (!edits.has(member.key)) continue
+    const value = edits.get(member.key)
+    pieces.push(bytes.subarray(from, value === undefined ? member.keyStart : member.valueStart))
+    if (value !== undefined) pieces.push(encodeText(JSON.stringify(value)))
+    from = value === undefined ? (members[i + 1]?.keyStart ?? member.valueEnd) : member.valueEnd
+  }
+  const added = addedMembers(members, edits, lastKept >= 0)
+  if (pieces.length === 0 && added === '') return body
+  return joinExact([bytes.subarray(0, open), encodeText(added), ...pieces, bytes.subarray(from)])
+}
+
+/** New members as text, with the comma that separates them from what follows. */
+function addedMembers(
+  members: readonly Member[],
+  edits: ReadonlyMap<string, JsonValue | undefined>,
+  isFollowed: boolean,
+): string {
+  const known = new Set(members.map((member) => member.key))
+  const added: string[] = []
+  for (const [key, value] of edits) {
+    if (value !== undefined && !known.has(key)) added.push(`${JSON.stringify(key)}:${JSON.stringify(value)}`)
+  }
+  return added.length > 0 && isFollowed ? `${added.join(',')},` : added.join(',')
+}
+
+function joinExact(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let length = 0
+  for (const piece of pieces) length += piece.length
+  const joined = new Uint8Array(length)
+  let at = 0
+  for (const piece of pieces) {
+    joined.set(piece, at)
+    at += piece.length
+  }
+  return joined
+}

@@ -1,0 +1,124 @@
+// Spans of top-level members and edits that leave all other bytes alone.
+import fc from 'fast-check'
+import { test } from 'tap'
+import { type JsonValue } from '../../src/model/json.js'
+import { encodeText } from '../../src/wire/json.js'
+import { findDuplicate, parseRequestBody, scanMembers, spliceMembers } from '../../src/wire/members.js'
+import { thrownBy } from '../helpers/thrown.js'
+
+type Edits = [string, JsonValue | undefined][]
+
+function splice(text: string, edits: Edits): string {
+  const body = encodeText(text)
+  return Buffer.from(spliceMembers(body, scanMembers(body), new Map(edits))).toString()
+}
+
+test('finds every member with its bytes', async (t) => {
+  const text = ' {"a" : 1 ,"b":"x,}\\"","c":[{"d":[]},"]"],\n"\\u0065é":{"}":{}} , "f":true,"g":-1e5 }'
+  const body = encodeText(text)
+  t.same(
+    scanMembers(body).map((member) => [
+      member.key,
+      Buffer.from(body.subarray(member.keyStart, member.keyStart + 1)).toString(),
+      Buffer.from(body.subarray(member.valueStart, member.valueEnd)).toString(),
+    ]),
+    [
+      ['a', '"', '1'],
+      ['b', '"', '"x,}\\""'],
+      ['c', '"', '[{"d":[]},"]"]'],
+      ['eé', '"', '{"}":{}}'],
+      ['f', '"', 'true'],
+      ['g', '"', '-1e5'],
+    ],
+  )
+  t.same(scanMembers(encodeText('{}')), [])
+  t.same(scanMembers(encodeText(' { } ')), [])
+})
+
+test('gives the same body back when nothing changes', async (t) => {
+  const body = encodeText('{"a":1}')
+  t.equal(spliceMembers(body, scanMembers(body), new Map()), body)
+  t.equal(spliceMembers(body, scanMembers(body), new Map([['b', undefined]])), body)
+})
+
+test('sets, adds and removes members and touches nothing else', async (t) => {
+  const text = '{ "a" : 1, "b":[ 1 ] ,\n"c":"x" }'
+  t.equal(splice(text, [['b', { d: 'é' }]]), '{ "a" : 1, "b":{"d":"é"} ,\n"c":"x" }')
+  t.equal(splice(text, [['n', 7]]), '{"n":7, "a" : 1, "b":[ 1 ] ,\n"c":"x" }')
+  t.equal(splice(text, [['a', undefined]]), '{ "b":[ 1 ] ,\n"c":"x" }')
+  t.equal(splice(text, [['b', undefined]]), '{ "a" : 1, "c":"x" }')
+  t.equal(splice(text, [['c', undefined]]), '{ "a" : 1, "b":[ 1 ] }')
+  t.equal(
+    splice(text, [
+      ['b', undefined],
+      ['c', undefined],
+    ]),
+    '{ "a" : 1 }',
+  )
+  t.equal(
+    splice(text, [
+      ['a', 2],
+      ['b', undefined],
+      ['c', undefined],
+      ['n', null],
+    ]),
+    '{"n":null, "a" : 2 }',
+  )
+  t.equal(splice('{"a":1}', [['a', undefined]]), '{}')
+  t.equal(
+    splice('{"a":1,"b":2}', [
+      ['a', undefined],
+      ['b', undefined],
+      ['n', 1],
+      ['m', 2],
+    ]),
+    '{"n":1,"m":2}',
+  )
+  t.equal(splice('{}', [['n', 1]]), '{"n":1}')
+  t.equal(splice(' { } ', [['n', 1]]), ' {"n":1 } ')
+})
+
+test('sets and removes every duplicate', async (t) => {
+  t.equal(splice('{"a":1,"b":2,"\\u0061":3}', [['a', 9]]), '{"a":9,"b":2,"\\u0061":9}')
+  t.equal(splice('{"a":1,"b":2,"\\u0061":3}', [['a', undefined]]), '{"b":2}')
+})
+
+test('gives bytes in a buffer of exactly their size', async (t) => {
+  const body = encodeText('{"a":1}')
+  const edited = spliceMembers(body, scanMembers(body), new Map([['a', 22]]))
+  t.equal(edited.buffer.byteLength, edited.byteLength)
+})
+
+test('equals the edit of the parsed object, for any object, spacing and edits', async () => {
+  const keys = fc.constantFrom('a', 'b', 'c', 'é"\\', 'model', '')
+  const objects = fc.dictionary(keys, fc.jsonValue({ maxDepth: 3 }))
+  const edits = fc.array(fc.tuple(keys, fc.option(fc.jsonValue({ maxDepth: 1 }), { nil: undefined })), { maxLength: 5 })
+  fc.assert(
+    fc.property(objects, edits, fc.constantFrom(undefined, 1, '\t'), (object, changes, indent) => {
+      const expected = new Map<string, unknown>(Object.entries(object))
+      const last = new Map(changes)
+      for (const [key, value] of last) value === undefined ? expected.delete(key) : expected.set(key, value)
+      const edited = splice(JSON.stringify(object, null, indent), changes as Edits)
+      const sorted = (pairs: Iterable<[string, unknown]>) =>
+        JSON.stringify([...pairs].sort(([a], [b]) => (a < b ? -1 : 1)))
+      return sorted(Object.entries(JSON.parse(edited))) === sorted(expected)
+    }),
+    { numRuns: 5000 },
+  )
+})
+
+test('refuses a body whose top-level key stands twice, however it is spelled', async (t) => {
+  const error = thrownBy(() => parseRequestBody(encodeText('{"model":"a","stream":true,"mod\\u0065l":"b"}')))
+  t.equal(error.code, 'invalid_request')
+  t.equal(error.param, 'model')
+  t.ok(parseRequestBody(encodeText('{"model":"a","x":{"model":"b","y":1}}')))
+  t.equal(findDuplicate([]), null)
+})
+
+test('refuses __proto__ at the top level, and takes it as data below', async (t) => {
+  t.equal(thrownBy(() => parseRequestBody(encodeText('{"\\u005f_proto__":{"x":1}}'))).param, '__proto__')
+  const { json, members } = parseRequestBody(encodeText('{"a":{"__proto__":{"x":1}},"constructor":1,"toString":2}'))
+  t.equal(JSON.stringify(json.a), '{"__proto__":{"x":1}}')
+  t.equal(members.length, 3)
+  t.equal(({} as { x?: number }).x, undefined)
+})
