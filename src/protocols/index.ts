@@ -1,5 +1,9 @@
 // The registry: one line per wire API. The only barrel that knows them all.
 import { anthropicMessages } from './anthropic-messages/index.js'
+import { openaiChat } from './openai-chat/index.js'
 import { type Protocol } from './protocol.js'
 
-export const PROTOCOLS: readonly Protocol[] = Object.freeze([anthropicMessages])
+export const PROTOCOLS: readonly Protocol[] = Object.freeze([openaiChat, anthropicMessages])
+
+/** The wire that chats on a WebSocket speak. */
+export const WEB_SOCKET_PROTOCOL = openaiChat.id

@@ -1,0 +1,41 @@
+// What a stream decoder and an observer both need to read in one frame of a stream: end marker, JSON, errors.
+import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+
+const DONE = Buffer.from('[DONE]')
+const BRACKET_OPEN = 0x5b
+
+/** True for the `[DONE]` that ends a stream. */
+export function isDoneMarker(data: Buffer): boolean {
+  return data[0] === BRACKET_OPEN && data.subarray(0, DONE.length).equals(DONE)
+}
+
+/** Null for what is not a JSON object: such a frame is skipped. */
+export function parseChunk(data: Buffer): JsonObject | null {
+  try {
+    const value: unknown = JSON.parse(data.toString('utf8'))
+    return isJsonObject(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+/**
+ * The error in a chunk or a whole answer that came with status 200, if it is one: `{error: ...}`, older vLLM's
+ * `{object: "error", message}`, or OpenRouter's error on the choice.
+ */
+export function errorIn(chunk: JsonObject): JsonValue | null {
+  const { error } = chunk
+  if (isJsonObject(error) || (typeof error === 'string' && error !== '')) return error
+  if (chunk.object === 'error') return chunk
+  const choice = firstChoice(chunk)
+  return choice !== null && isJsonObject(choice.error) ? choice.error : null
+}
+
+/** The choice with index 0; others (`n` > 1) have no place in the canonical model. */
+export function firstChoice(chunk: JsonObject): JsonObject | null {
+  if (!Array.isArray(chunk.choices)) return null
+  for (const choice of chunk.choices) {
+    if (isJsonObject(choice) && (choice.index === undefined || choice.index === 0)) return choice
+  }
+  return null
+}

@@ -1,0 +1,137 @@
+// Dialect half, same protocol on both sides: the few top-level members to change in the client's own bytes, so that all
+// else passes as it came. With the same model, usage asked for and a vendor without quirks there is nothing to change.
+import { isJsonArray, isJsonObject, type JsonArray, type JsonObject } from '../../model/json.js'
+import { effortOf } from '../../model/reasoning.js'
+import { type ReasoningEffort } from '../../model/request.js'
+import { type Quirks, type Target } from '../../model/target.js'
+import { type EditedRequest, type EditValue, type RequestFacts } from '../protocol.js'
+import { fitResponseFormat } from './encode-request.js'
+import { numberOf, textOf } from './scalars.js'
+import { type WireResponseFormat } from './wire.js'
+
+/** One request under edit: reads see the edits made so far. */
+class Edits {
+  readonly edits = new Map<string, EditValue>()
+  readonly dropped = new Set<string>()
+  readonly #body: JsonObject
+
+  constructor(body: JsonObject) {
+    this.#body = body
+  }
+
+  /** The value as it stands; null and absent are the same here. */
+  get(field: string): JsonObject[string] | undefined {
+    const value = this.edits.has(field) ? this.edits.get(field) : this.#body[field]
+    return value === null ? undefined : value
+  }
+
+  /** As `get`, but an explicit null counts as there. */
+  has(field: string): boolean {
+    return this.edits.has(field) ? this.edits.get(field) !== undefined : this.#body[field] !== undefined
+  }
+
+  set(field: string, value: EditValue): void {
+    this.edits.set(field, value)
+  }
+
+  remove(field: string): void {
+    if (this.#body[field] === undefined) this.edits.delete(field)
+    else this.edits.set(field, undefined)
+  }
+
+  drop(field: string): void {
+    if (this.get(field) !== undefined) this.dropped.add(field)
+    if (this.has(field)) this.remove(field)
+  }
+}
+
+/** `body` is the client's, accepted by readFacts, and is not changed. */
+export function editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest {
+  const { quirks } = target
+  const draft = new Edits(body)
+  if (facts.model !== target.model) draft.set('model', target.model)
+  // Our own routing field; an object of that name is OpenRouter's and passes.
+  if (typeof body.provider === 'string') draft.remove('provider')
+  if (facts.stream && quirks.streamOptions && !facts.includeUsage) askForUsage(draft)
+  editMaxTokens(draft, quirks)
+  editReasoning(draft, quirks)
+  editResponseFormat(draft, quirks)
+  editMessages(draft, quirks)
+  const temperature = numberOf(draft.get('temperature'))
+  if (temperature !== null && temperature > quirks.maxTemperature) draft.set('temperature', quirks.maxTemperature)
+  for (const field of quirks.refusedFields) draft.drop(field)
+  for (const [field, value] of Object.entries(target.extraBody)) if (!draft.has(field)) draft.set(field, value)
+  return { edits: draft.edits, dropped: [...draft.dropped] }
+}
+
+function askForUsage(draft: Edits): void {
+  const options = draft.get('stream_options')
+  draft.set('stream_options', { ...(isJsonObject(options) ? options : {}), include_usage: true })
+}
+
+/** The newer name goes to vendors that know only the older one; the other way only where the older one is refused. */
+function editMaxTokens(draft: Edits, quirks: Quirks): void {
+  const isNewer = quirks.maxTokensField === 'max_completion_tokens'
+  if (isNewer && !quirks.refusedFields.includes('max_tokens')) return
+  const from = isNewer ? 'max_tokens' : 'max_completion_tokens'
+  const value = draft.get(from)
+  if (value === undefined) return
+  // The newer name wins where a client sends both, as at OpenAI.
+  if (!isNewer || draft.get(quirks.maxTokensField) === undefined) draft.set(quirks.maxTokensField, value)
+  draft.remove(from)
+}
+
+function editReasoning(draft: Edits, quirks: Quirks): void {
+  const effort = draft.get('reasoning_effort')
+  const asked = draft.get('reasoning')
+  if (quirks.reasoningRequest === 'none') {
+    draft.drop('reasoning_effort')
+    draft.drop('reasoning')
+  } else if (quirks.reasoningRequest === 'reasoning' && effort !== undefined) {
+    if (asked === undefined) draft.set('reasoning', { effort })
+    draft.remove('reasoning_effort')
+  } else if (quirks.reasoningRequest === 'reasoning_effort' && isJsonObject(asked)) {
+    const named = textOf(asked.effort) ?? (asked.enabled === false ? 'none' : null)
+    const budget = numberOf(asked.max_tokens)
+    const derived = named ?? effortOf({ effort: null as ReasoningEffort | null, budgetTokens: budget })
+    if (effort === undefined && derived !== null) draft.set('reasoning_effort', derived)
+    draft.remove('reasoning')
+  }
+}
+
+function editResponseFormat(draft: Edits, quirks: Quirks): void {
+  const format = draft.get('response_format')
+  if (!isJsonObject(format)) return
+  const fitted = fitResponseFormat(format as WireResponseFormat, quirks)
+  if (fitted === format) return
+  draft.drop('response_format')
+  if (fitted !== null) draft.set('response_format', fitted)
+}
+
+/** Only for vendors without the developer role or without image URLs, and only when a message has one. */
+function editMessages(draft: Edits, quirks: Quirks): void {
+  const messages = draft.get('messages')
+  if ((quirks.developerRole && quirks.imageUrls) || !isJsonArray(messages)) return
+  let isChanged = false
+  const edited = messages.map((message) => {
+    if (!isJsonObject(message)) return message
+    const isDeveloper = !quirks.developerRole && message.role === 'developer'
+    const content = quirks.imageUrls ? null : withoutImageUrls(message.content)
+    if (!isDeveloper && content === null) return message
+    isChanged = true
+    if (content !== null) draft.dropped.add('image_url')
+    return { ...message, ...(isDeveloper ? { role: 'system' } : {}), ...(content === null ? {} : { content }) }
+  })
+  if (isChanged) draft.set('messages', edited)
+}
+
+/** Null when there is nothing to take out. */
+function withoutImageUrls(content: EditValue): JsonArray | null {
+  if (!isJsonArray(content)) return null
+  const kept = content.filter((part) => {
+    if (!isJsonObject(part) || part.type !== 'image_url') return true
+    const url = isJsonObject(part.image_url) ? part.image_url.url : part.image_url
+    return typeof url === 'string' && /^data:/i.test(url)
+  })
+  return kept.length === content.length ? null : kept
+}

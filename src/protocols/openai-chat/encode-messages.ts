@@ -1,0 +1,104 @@
+// Dialect half, messages: canonical system text and turns -> this wire's messages. Part of encode-request.ts.
+import { type ChatRequest, type ImagePart, type Message, type TextPart, type UserPart } from '../../model/request.js'
+import { type Quirks } from '../../model/target.js'
+import { type WireAssistantMessage, type WireContentPart, type WireMessage, type WireToolCall } from './wire.js'
+
+type AssistantMessage = Extract<Message, { role: 'assistant' }>
+type ToolMessage = Extract<Message, { role: 'tool' }>
+
+/** Between the texts of one turn where they must become one string. */
+const PARAGRAPH = '\n\n'
+
+/** `drop` is told the client's name of what this vendor does not take. */
+export function encodeMessages(request: ChatRequest, quirks: Quirks, drop: (field: string) => void): WireMessage[] {
+  const messages: WireMessage[] = []
+  if (request.system.length > 0) {
+    const role = quirks.developerRole ? 'developer' : 'system'
+    messages.push({ role, content: encodeTexts(request.system, quirks) })
+  }
+  for (const [i, message] of request.messages.entries()) {
+    if (message.role === 'user') messages.push({ role: 'user', content: encodeParts(message.content, quirks, drop) })
+    else if (message.role === 'assistant') messages.push(encodeAssistant(message, quirks))
+    else {
+      messages.push(...message.content.map((result) => encodeToolResult(result, quirks)))
+      // Results of one run must follow their calls without a gap: their images come after the last of them.
+      if (request.messages[i + 1]?.role !== 'tool')
+        messages.push(...encodeResultImages(request.messages, i, quirks, drop))
+    }
+  }
+  return messages
+}
+
+function encodeAssistant(message: AssistantMessage, quirks: Quirks): WireMessage {
+  const texts = message.content.filter((part) => part.type === 'text')
+  const calls = message.content.filter((part) => part.type === 'tool-call')
+  const reasoning = message.content.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
+  const isBare = texts.length === 0 && calls.length > 0
+  const wire: WireAssistantMessage = {
+    role: 'assistant',
+    content: isBare ? null : texts.map((part) => part.text).join(''),
+  }
+  // OpenAI itself refuses unknown message members, so its profile lists this one among the refused fields.
+  if (reasoning !== '' && !quirks.refusedFields.includes(quirks.reasoningField)) wire[quirks.reasoningField] = reasoning
+  if (calls.length > 0) {
+    wire.tool_calls = calls.map(
+      (call): WireToolCall => ({
+        id: call.id,
+        type: 'function',
+        function: { name: call.name, arguments: call.arguments },
+      }),
+    )
+  }
+  return wire
+}
+
+function encodeToolResult(result: ToolMessage['content'][number], quirks: Quirks): WireMessage {
+  const texts = result.content.filter((part) => part.type === 'text')
+  return { role: 'tool', tool_call_id: result.callId, content: encodeTexts(texts, quirks) }
+}
+
+/** A tool message holds text only; the images of a run of results follow as a user's turn. */
+function encodeResultImages(
+  messages: readonly Message[],
+  last: number,
+  quirks: Quirks,
+  drop: (field: string) => void,
+): WireMessage[] {
+  const images: ImagePart[] = []
+  for (let i = last; i >= 0; i--) {
+    const message = messages[i]
+    if (message?.role !== 'tool') break
+    const found = message.content.flatMap((result) => result.content.filter((part) => part.type === 'image'))
+    images.unshift(...found)
+  }
+  const content = encodeParts(images, quirks, drop)
+  return content.length === 0 ? [] : [{ role: 'user', content }]
+}
+
+/** A vendor of the full wire gets the texts as they are; many others take nothing but a string. */
+function encodeTexts(texts: readonly TextPart[], quirks: Quirks): string | WireContentPart[] {
+  if (quirks.developerRole && texts.length > 1) return texts.map((part) => ({ type: 'text', text: part.text }))
+  return texts.map((part) => part.text).join(PARAGRAPH)
+}
+
+function encodeParts(
+  parts: readonly UserPart[],
+  quirks: Quirks,
+  drop: (field: string) => void,
+): string | WireContentPart[] {
+  const texts = parts.filter((part) => part.type === 'text')
+  if (texts.length === parts.length) return encodeTexts(texts, quirks)
+  const content: WireContentPart[] = []
+  for (const part of parts) {
+    if (part.type === 'text') content.push({ type: 'text', text: part.text })
+    else if (part.source.kind === 'base64' || quirks.imageUrls) content.push(encodeImage(part))
+    else drop('image_url')
+  }
+  return content
+}
+
+function encodeImage(image: ImagePart): WireContentPart {
+  const { source, detail } = image
+  const url = source.kind === 'url' ? source.url : `data:${source.mediaType};base64,${source.base64}`
+  return { type: 'image_url', image_url: detail === null ? { url } : { url, detail } }
+}

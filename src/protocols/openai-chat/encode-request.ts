@@ -1,0 +1,131 @@
+// Dialect half, request: the canonical request -> a chat completions body for one vendor, by its quirks.
+import { type JsonObject, type JsonValue } from '../../model/json.js'
+import { effortOf } from '../../model/reasoning.js'
+import { type ChatRequest, type ResponseFormat, type ToolChoice, type ToolDefinition } from '../../model/request.js'
+import { type Quirks, type Target } from '../../model/target.js'
+import { type EncodedRequest } from '../protocol.js'
+import { encodeMessages } from './encode-messages.js'
+import { CARRIED_EXTENSIONS } from './fields.js'
+import { type WireResponseFormat, type WireTool, type WireToolChoice } from './wire.js'
+
+/** Path below the base URL. Azure has the model in it, as a deployment. */
+export function requestPath(target: Target): string {
+  const version = target.quirks.azureApiVersion
+  if (version === null) return '/chat/completions'
+  const deployment = encodeURIComponent(target.model)
+  return `/openai/deployments/${deployment}/chat/completions?api-version=${encodeURIComponent(version)}`
+}
+
+/** What the vendor cannot carry is named in `dropped` by its field name on this wire. */
+export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
+  const { quirks } = target
+  const dropped = new Set<string>()
+  const drop = (field: string): void => void dropped.add(field)
+  const body: JsonObject = {
+    model: target.model,
+    messages: encodeMessages(request, quirks, drop),
+    stream: request.stream,
+  }
+  encodeExtensions(body, request.extensions, drop)
+  encodeStreamOptions(body, request, quirks)
+  if (request.tools.length > 0) body.tools = request.tools.map(encodeTool)
+  if (request.toolChoice !== null) body.tool_choice = encodeToolChoice(request.toolChoice)
+  set(body, 'parallel_tool_calls', request.parallelToolCalls)
+  if (request.responseFormat !== null) encodeResponseFormat(body, request.responseFormat, quirks, drop)
+  encodeReasoning(body, request, quirks, drop)
+  encodeSampling(body, request, quirks, drop)
+  set(body, 'user', request.user)
+  for (const field of quirks.refusedFields) {
+    if (body[field] === undefined) continue
+    delete body[field]
+    drop(field)
+  }
+  return { body: { ...target.extraBody, ...body }, dropped: [...dropped] }
+}
+
+/** OpenAI's json_schema, or what of it the vendor takes; null for nothing. */
+export function fitResponseFormat(format: WireResponseFormat, quirks: Quirks): WireResponseFormat | null {
+  if (format.type !== 'json_schema' || quirks.jsonSchema === 'json-schema') return format
+  return quirks.jsonSchema === 'json-object' ? { type: 'json_object' } : null
+}
+
+/** Extensions of other surfaces mean nothing here: only this API's own fields are carried. */
+function encodeExtensions(body: JsonObject, extensions: JsonObject, drop: (field: string) => void): void {
+  for (const [field, value] of Object.entries(extensions)) {
+    if (CARRIED_EXTENSIONS.has(field)) body[field] = value
+    else drop(field)
+  }
+}
+
+/** Usage is always asked for; the relay takes it out again for a client that did not. */
+function encodeStreamOptions(body: JsonObject, request: ChatRequest, quirks: Quirks): void {
+  if (!request.stream) delete body.stream_options
+  else if (quirks.streamOptions) body.stream_options = { ...(body.stream_options as JsonObject), include_usage: true }
+}
+
+function encodeTool(tool: ToolDefinition): WireTool {
+  const definition: WireTool['function'] = { name: tool.name }
+  if (tool.description !== null) definition.description = tool.description
+  // "Omitting parameters defines a function with an empty parameter list."
+  if (Object.keys(tool.parameters).length > 0) definition.parameters = tool.parameters
+  if (tool.strict !== null) definition.strict = tool.strict
+  return { type: 'function', function: definition }
+}
+
+function encodeToolChoice(choice: ToolChoice): WireToolChoice {
+  return choice.type === 'tool' ? { type: 'function', function: { name: choice.name } } : choice.type
+}
+
+function encodeResponseFormat(
+  body: JsonObject,
+  format: ResponseFormat,
+  quirks: Quirks,
+  drop: (field: string) => void,
+): void {
+  const wire = toWireFormat(format)
+  const fitted = fitResponseFormat(wire, quirks)
+  if (fitted !== wire) drop('response_format')
+  if (fitted !== null) body.response_format = fitted
+}
+
+function toWireFormat(format: ResponseFormat): WireResponseFormat {
+  if (format.type === 'text') return { type: 'text' }
+  if (format.type === 'json') return { type: 'json_object' }
+  const schema: Extract<WireResponseFormat, { type: 'json_schema' }>['json_schema'] = { name: format.name }
+  if (format.description !== null) schema.description = format.description
+  schema.schema = format.schema
+  if (format.strict !== null) schema.strict = format.strict
+  return { type: 'json_schema', json_schema: schema }
+}
+
+function encodeReasoning(body: JsonObject, request: ChatRequest, quirks: Quirks, drop: (field: string) => void): void {
+  const { reasoning } = request
+  // An effort that only some vendor knows came as an extension.
+  if (quirks.reasoningRequest !== 'reasoning_effort' && body.reasoning_effort !== undefined) {
+    delete body.reasoning_effort
+    drop('reasoning_effort')
+  }
+  if (reasoning === null) return
+  if (quirks.reasoningRequest === 'none') {
+    if (reasoning.effort !== 'none') drop('reasoning_effort')
+  } else if (quirks.reasoningRequest === 'reasoning_effort') set(body, 'reasoning_effort', effortOf(reasoning))
+  // OpenRouter takes one of the two, not both.
+  else if (reasoning.budgetTokens !== null) body.reasoning = { max_tokens: reasoning.budgetTokens }
+  else if (reasoning.effort !== null) body.reasoning = { effort: reasoning.effort }
+}
+
+function encodeSampling(body: JsonObject, request: ChatRequest, quirks: Quirks, drop: (field: string) => void): void {
+  const { sampling } = request
+  if (sampling.temperature !== null) body.temperature = Math.min(sampling.temperature, quirks.maxTemperature)
+  set(body, 'top_p', sampling.topP)
+  if (sampling.topK !== null) drop('top_k')
+  set(body, quirks.maxTokensField, sampling.maxOutputTokens)
+  set(body, 'frequency_penalty', sampling.frequencyPenalty)
+  set(body, 'presence_penalty', sampling.presencePenalty)
+  set(body, 'seed', sampling.seed)
+  if (sampling.stop.length > 0) body.stop = [...sampling.stop]
+}
+
+function set(body: JsonObject, field: string, value: JsonValue): void {
+  if (value !== null) body[field] = value
+}

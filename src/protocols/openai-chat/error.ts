@@ -1,0 +1,181 @@
+// Failures on this wire, both ways: an upstream's error answer or in-band error -> ErrorData, and ErrorData -> the
+// client's envelope. No text of an upstream passes that looks like a key, and none at all of what it says about ours.
+import { type ErrorOptions, errorData } from '../../errors.js'
+import { type ErrorCode, type ErrorData } from '../../model/error.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { encodeSseFrame } from '../../wire/sse.js'
+import { type ErrorAnswer } from '../protocol.js'
+import { textOf } from './scalars.js'
+import { type WireError } from './wire.js'
+
+/** Type and code of our own errors; what an upstream named itself goes before them. The compiler checks that none is missing. */
+export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; readonly code: string | null }>> = {
+  invalid_request: { type: 'invalid_request_error', code: null },
+  unauthenticated: { type: 'invalid_request_error', code: 'invalid_api_key' },
+  forbidden: { type: 'invalid_request_error', code: 'forbidden' },
+  not_found: { type: 'invalid_request_error', code: 'unknown_url' },
+  model_not_found: { type: 'invalid_request_error', code: 'model_not_found' },
+  method_not_allowed: { type: 'invalid_request_error', code: 'method_not_allowed' },
+  unsupported_media_type: { type: 'invalid_request_error', code: 'unsupported_media_type' },
+  payload_too_large: { type: 'invalid_request_error', code: 'payload_too_large' },
+  rate_limited: { type: 'rate_limit_exceeded', code: 'rate_limit_exceeded' },
+  client_gone: { type: 'server_error', code: 'client_gone' },
+  slow_reader: { type: 'server_error', code: 'slow_reader' },
+  upstream_unreachable: { type: 'server_error', code: 'upstream_unreachable' },
+  upstream_timeout: { type: 'server_error', code: 'upstream_timeout' },
+  upstream_rejected: { type: 'server_error', code: 'upstream_rejected' },
+  upstream_overloaded: { type: 'server_error', code: 'upstream_overloaded' },
+  upstream_malformed: { type: 'server_error', code: 'upstream_malformed' },
+  upstream_cut: { type: 'server_error', code: 'upstream_cut' },
+  overloaded: { type: 'server_error', code: 'overloaded' },
+  draining: { type: 'server_error', code: 'draining' },
+  misconfigured: { type: 'server_error', code: 'misconfigured' },
+  internal: { type: 'server_error', code: 'internal' },
+}
+
+/** Out of money or over a hard cap: sending it again cannot help. OpenAI, DeepSeek and Moonshot words. */
+const QUOTA_CODES: ReadonlySet<string> = new Set([
+  'insufficient_quota',
+  'billing_hard_limit_reached',
+  'billing_not_active',
+  'insufficient_balance',
+  'exceeded_current_quota_error',
+])
+
+/** What an in-band error, which has no HTTP status, would have had. */
+const STATUS_OF_WORD: ReadonlyMap<string, number> = new Map([
+  ['rate_limit_exceeded', 429],
+  ['rate_limit_error', 429],
+  ['invalid_request_error', 400],
+  ['invalid_prompt', 400],
+  ['context_length_exceeded', 400],
+  ['content_filter', 400],
+  ['invalid_api_key', 401],
+  ['authentication_error', 401],
+  ['model_not_found', 404],
+  ['timeout', 504],
+  ['overloaded_error', 503],
+  ['server_is_overloaded', 503],
+])
+
+const KEY_REFUSED = "The provider refused the gateway's credentials."
+/** Enough for a sentence of a vendor; a whole HTML page or prompt echoed back is not. */
+const MAX_MESSAGE_LENGTH = 1000
+/** The first words of a body that is not JSON. */
+const MAX_PLAIN_LENGTH = 200
+/** Vendors' words are short; anything longer is no word. */
+const MAX_WORD_LENGTH = 100
+/** Keys by their known prefixes (OpenAI and OpenRouter, Groq, xAI, Google, Hugging Face, Replicate), bearer tokens and JWTs. */
+const SECRET = /\b(?:(?:sk|pk|rk|gsk|xai|hf|r8)[-_]|AIza|eyJ|[Bb]earer\s+)[\w*.+/=-]{6,}/g
+
+/** Reads the answer of an upstream that refused (status >= 400). */
+export function decodeError(status: number, body: Uint8Array): ErrorData {
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
+  return classify(status, status, readError(parse(text) ?? text))
+}
+
+/** Reads an error that came in the stream, or in a whole answer with status 200: what `errorIn` found. */
+export function decodeStreamError(error: JsonValue): ErrorData {
+  const facts = readError(error)
+  const code = isJsonObject(error) ? Number(error.code) : Number.NaN
+  const isStatus = code >= 400 && code < 600
+  const word = STATUS_OF_WORD.get(facts.code ?? '') ?? STATUS_OF_WORD.get(facts.type ?? '')
+  // Without any word of whose fault it is, it is the upstream's.
+  return classify(isStatus ? code : (word ?? 500), isStatus ? code : null, facts)
+}
+
+type ErrorFacts = {
+  readonly message: string | null
+  readonly type: string | null
+  readonly code: string | null
+  readonly param: string | null
+}
+
+function classify(status: number, upstreamStatus: number | null, facts: ErrorFacts): ErrorData {
+  const options: ErrorOptions = {
+    upstreamStatus,
+    upstreamType: facts.type,
+    upstreamCode: facts.code,
+    param: facts.param,
+    ...(facts.message === null ? {} : { message: facts.message }),
+  }
+  if (QUOTA_CODES.has(facts.code ?? '') || QUOTA_CODES.has(facts.type ?? '')) {
+    return errorData('rate_limited', { ...options, retryable: false })
+  }
+  // The gateway's key was refused, not the client's: neither the status nor a word of the text may look otherwise.
+  if (status === 401) return errorData('upstream_rejected', { upstreamStatus, message: KEY_REFUSED })
+  if (status === 429) return errorData('rate_limited', options)
+  if (status === 408 || status === 504) return errorData('upstream_timeout', options)
+  if (status === 503 || status === 529) return errorData('upstream_overloaded', options)
+  return errorData('upstream_rejected', { ...options, status, retryable: status >= 500 })
+}
+
+function parse(text: string): JsonValue | null {
+  try {
+    return JSON.parse(text) as JsonValue
+  } catch {
+    return null
+  }
+}
+
+/** `{error: {...}}`, `{error: "..."}`, Gemini's list of one, vLLM's and Mistral's bare object, FastAPI's `{detail}`, or text. */
+function readError(answer: JsonValue): ErrorFacts {
+  const first = isJsonArray(answer) ? (answer[0] ?? null) : answer
+  const value = isJsonObject(first) && first.error !== undefined ? first.error : first
+  if (!isJsonObject(value)) {
+    const message = typeof value === 'string' ? plainText(value) : null
+    return { message, type: null, code: null, param: null }
+  }
+  return {
+    message: messageOf(value.message ?? value.detail),
+    type: wordOf(value.type),
+    code: wordOf(value.code),
+    param: wordOf(value.param),
+  }
+}
+
+function messageOf(value: JsonValue | undefined): string | null {
+  const text = isJsonObject(value) || isJsonArray(value) ? JSON.stringify(value) : textOf(value)
+  return text === null ? null : mask(text).slice(0, MAX_MESSAGE_LENGTH)
+}
+
+/** A page of HTML gives its text, without tags. */
+function plainText(text: string): string | null {
+  const words = text
+    .slice(0, MAX_MESSAGE_LENGTH * 4)
+    .replace(/<[^<>]*>/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim()
+  return words === '' ? null : mask(words).slice(0, MAX_PLAIN_LENGTH)
+}
+
+function wordOf(value: JsonValue | undefined): string | null {
+  const word = textOf(value)
+  return word === null || word.length > MAX_WORD_LENGTH ? null : mask(word)
+}
+
+function mask(text: string): string {
+  return text.replace(SECRET, '***')
+}
+
+/** The envelope of an answer that has not begun. The request id stays in its header, as with the vendor. */
+export function encodeError(error: ErrorData): ErrorAnswer {
+  return { status: error.status, body: envelope(error) }
+}
+
+/** The in-band frame of a stream that has begun; the vendor's clients raise on `error` in a data frame. */
+export function encodeErrorFrame(error: ErrorData): string {
+  return encodeSseFrame(JSON.stringify(envelope(error)))
+}
+
+function envelope(error: ErrorData): WireError & JsonObject {
+  const own = ERROR_TABLE[error.code]
+  return {
+    error: {
+      message: error.message,
+      type: error.upstreamType ?? own.type,
+      param: error.param,
+      code: error.upstreamCode ?? own.code,
+    },
+  }
+}

@@ -1,0 +1,53 @@
+// The top-level request fields of the chat completions API, as lists that the decoder, the encoder and the editor share.
+
+/** Fields that have a place of their own in the canonical request; everything else is an extension. */
+export const CANONICAL_FIELDS: ReadonlySet<string> = new Set([
+  'model',
+  'messages',
+  'stream',
+  'stream_options',
+  'tools',
+  'functions',
+  'tool_choice',
+  'function_call',
+  'parallel_tool_calls',
+  'response_format',
+  'reasoning_effort',
+  'reasoning',
+  'temperature',
+  'top_p',
+  'top_k',
+  'max_tokens',
+  'max_completion_tokens',
+  'frequency_penalty',
+  'presence_penalty',
+  'seed',
+  'stop',
+  'user',
+  'provider',
+])
+
+/** Extensions that are this API's own fields (openai-node 6.49, ChatCompletionCreateParams) and so are carried to its upstreams. */
+export const CARRIED_EXTENSIONS: ReadonlySet<string> = new Set([
+  'audio',
+  'logit_bias',
+  'logprobs',
+  'metadata',
+  'modalities',
+  'moderation',
+  'n',
+  'prediction',
+  'prompt_cache_key',
+  'prompt_cache_options',
+  'prompt_cache_retention',
+  'reasoning_effort',
+  'response_format',
+  'safety_identifier',
+  'service_tier',
+  'store',
+  'stream_options',
+  'tool_choice',
+  'top_logprobs',
+  'verbosity',
+  'web_search_options',
+])

@@ -1,0 +1,36 @@
+// Why the model stopped, both ways.
+import { type FinishReason } from '../../model/event.js'
+import { type WireFinishReason } from './wire.js'
+
+const DECODED: ReadonlyMap<string, FinishReason> = new Map<string, FinishReason>([
+  ['stop', 'stop'],
+  ['length', 'length'],
+  // Mistral: the model's own context ran out.
+  ['model_length', 'length'],
+  ['tool_calls', 'tool-calls'],
+  ['function_call', 'tool-calls'],
+  ['content_filter', 'content-filter'],
+])
+
+const ENCODED: Readonly<Record<FinishReason, WireFinishReason>> = {
+  stop: 'stop',
+  'stop-sequence': 'stop',
+  length: 'length',
+  'tool-calls': 'tool_calls',
+  'content-filter': 'content_filter',
+  other: 'stop',
+}
+
+/**
+ * A stop with tool calls is `tool-calls`, whatever the vendor says: OpenAI says `stop` when the choice of tool was forced,
+ * and clients of other protocols act on the reason alone.
+ */
+export function decodeFinishReason(reason: string | null, hasCalls: boolean): FinishReason {
+  const decoded = DECODED.get(reason ?? '') ?? 'other'
+  return hasCalls && (decoded === 'stop' || decoded === 'other') ? 'tool-calls' : decoded
+}
+
+/** This wire has no word for `other`; `stop` is what its clients take for an ordinary end. */
+export function encodeFinishReason(reason: FinishReason): WireFinishReason {
+  return ENCODED[reason]
+}

@@ -1,0 +1,43 @@
+// OpenAI's chat completions API: the wire that most providers and clients speak. Puts the two halves together.
+import { type Dialect, type Protocol, type Surface } from '../protocol.js'
+import { decodeRequest, readFacts } from './decode-request.js'
+import { editRequest } from './edit-request.js'
+import { encodeRequest, requestPath } from './encode-request.js'
+import { decodeError, encodeError, encodeErrorFrame } from './error.js'
+import { ChatStreamObserver } from './observer.js'
+import { decodeResponse, encodeResponse } from './response.js'
+import { ChatStreamDecoder } from './stream-decoder.js'
+import { ChatStreamEncoder } from './stream-encoder.js'
+import { readUsage } from './usage.js'
+
+const ID = 'openai-chat'
+
+const surface: Surface = {
+  id: ID,
+  routes: [{ method: 'POST', path: '/v1/chat/completions' }],
+  framing: 'sse',
+  keepaliveFrame: ': ping\n\n',
+  readFacts,
+  decodeRequest,
+  createEncoder: (emit, options) => new ChatStreamEncoder(emit, options),
+  encodeResponse,
+  encodeError,
+  encodeErrorFrame,
+}
+
+const dialect: Dialect = {
+  id: ID,
+  framing: 'sse',
+  headers: {},
+  parameterHeaders: [],
+  path: requestPath,
+  encodeRequest,
+  editRequest,
+  createDecoder: (emit, options) => new ChatStreamDecoder(emit, options),
+  createObserver: (options) => new ChatStreamObserver(options),
+  decodeResponse,
+  readUsage,
+  decodeError,
+}
+
+export const openaiChat: Protocol = { id: ID, surface, dialect }

@@ -1,0 +1,116 @@
+// Whole, not streamed answers, both ways: chat.completion <-> ChatResponse.
+import { GatewayError } from '../../errors.js'
+import { type ResponseMeta } from '../../model/event.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { type AssistantPart, type ToolCallPart } from '../../model/request.js'
+import { type ChatResponse } from '../../model/response.js'
+import { errorIn, firstChoice } from './chunk.js'
+import { decodeStreamError } from './error.js'
+import { decodeFinishReason, encodeFinishReason } from './finish-reason.js'
+import { numberOf, stringOf, textOf } from './scalars.js'
+import { thinkingText } from './stream-decoder.js'
+import { decodeUsage, encodeUsage } from './usage.js'
+import { type WireAssistantMessage, type WireResponse, type WireToolCall } from './wire.js'
+
+/**
+ * Reasoning comes before text and text before calls, as in the streams of the same vendors.
+ * @throws upstream_malformed, or the error that came with status 200
+ */
+export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse {
+  const error = errorIn(body)
+  if (error !== null) throw GatewayError.of(decodeStreamError(error))
+  const choice = firstChoice(body)
+  if (choice === null || !isJsonObject(choice.message)) throw new GatewayError('upstream_malformed')
+  const createdSec = numberOf(body.created) ?? 0
+  const id = textOf(body.id) ?? fallback.id
+  const content = decodeMessage(choice.message, `call_${id}`)
+  return {
+    meta: {
+      id,
+      model: textOf(body.model) ?? fallback.model,
+      createdSec: createdSec > 0 ? createdSec : fallback.createdSec,
+      usage: null,
+    },
+    content,
+    finishReason: decodeFinishReason(
+      textOf(choice.finish_reason),
+      content.some((part) => part.type === 'tool-call'),
+    ),
+    stopSequence: null,
+    usage: decodeUsage(body.usage),
+  }
+}
+
+function decodeMessage(message: JsonObject, callIdPrefix: string): AssistantPart[] {
+  const parts: AssistantPart[] = []
+  pushReasoning(parts, textOf(message.reasoning_content) ?? stringOf(message.reasoning) ?? '')
+  if (isJsonArray(message.content)) for (const part of message.content) pushPart(parts, part)
+  else pushText(parts, stringOf(message.content) ?? '')
+  pushText(parts, stringOf(message.refusal) ?? '')
+  const calls = isJsonArray(message.tool_calls) ? message.tool_calls : []
+  calls.forEach((call, i) => {
+    if (isJsonObject(call)) parts.push(decodeCall(call.function, textOf(call.id) ?? `${callIdPrefix}_${i}`))
+  })
+  if (isJsonObject(message.function_call)) parts.push(decodeCall(message.function_call, `${callIdPrefix}_0`))
+  return parts
+}
+
+function pushPart(parts: AssistantPart[], part: JsonValue): void {
+  if (!isJsonObject(part)) return
+  if (part.type === 'thinking') pushReasoning(parts, thinkingText(part))
+  else pushText(parts, stringOf(part.text) ?? '')
+}
+
+function pushReasoning(parts: AssistantPart[], text: string): void {
+  if (text !== '') parts.push({ type: 'reasoning', text, signature: null, redacted: null })
+}
+
+function pushText(parts: AssistantPart[], text: string): void {
+  if (text !== '') parts.push({ type: 'text', text })
+}
+
+function decodeCall(call: JsonValue | undefined, id: string): ToolCallPart {
+  const definition = isJsonObject(call) ? call : {}
+  const given = definition.arguments
+  const text = isJsonObject(given) ? JSON.stringify(given) : (stringOf(given) ?? '')
+  return { type: 'tool-call', id, name: stringOf(definition.name) ?? '', arguments: text, signature: null }
+}
+
+/** `content` is null only beside tool calls, as the vendor has it. */
+export function encodeResponse(response: ChatResponse): JsonObject {
+  const body: WireResponse = {
+    id: response.meta.id,
+    object: 'chat.completion',
+    created: response.meta.createdSec,
+    model: response.meta.model,
+    choices: [
+      {
+        index: 0,
+        message: encodeMessage(response.content),
+        logprobs: null,
+        finish_reason: encodeFinishReason(response.finishReason),
+      },
+    ],
+  }
+  if (response.usage !== null) body.usage = encodeUsage(response.usage)
+  return body
+}
+
+function encodeMessage(content: readonly AssistantPart[]): WireAssistantMessage {
+  const calls = content.filter((part) => part.type === 'tool-call')
+  const texts = content.filter((part) => part.type === 'text')
+  const reasoning = content.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
+  const isBare = texts.length === 0 && calls.length > 0
+  const message: WireAssistantMessage = {
+    role: 'assistant',
+    content: isBare ? null : texts.map((part) => part.text).join(''),
+    refusal: null,
+  }
+  if (reasoning !== '') message.reasoning_content = reasoning
+  if (calls.length > 0) message.tool_calls = calls.map(encodeCall)
+  return message
+}
+
+function encodeCall(call: ToolCallPart): WireToolCall {
+  return { id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } }
+}

@@ -1,0 +1,22 @@
+// JSON values of an unsure type, narrowed once: each gives null for what is not there or is of another type.
+import { type JsonValue } from '../../model/json.js'
+
+/** The value if it is a string. */
+export function stringOf(value: JsonValue | undefined): string | null {
+  return typeof value === 'string' ? value : null
+}
+
+/** The value if it is a string with something in it. */
+export function textOf(value: JsonValue | undefined): string | null {
+  return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** The value if it is a number. */
+export function numberOf(value: JsonValue | undefined): number | null {
+  return typeof value === 'number' ? value : null
+}
+
+/** The value if it is a boolean. */
+export function booleanOf(value: JsonValue | undefined): boolean | null {
+  return typeof value === 'boolean' ? value : null
+}

@@ -1,0 +1,76 @@
+// Token counts on this wire, both ways, and their reading out of a whole answer's bytes without decoding the rest.
+import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { type Usage } from '../../model/usage.js'
+import { numberOf } from './scalars.js'
+import { objectEnd, valueAt } from './scan.js'
+import { type WireUsage } from './wire.js'
+
+const USAGE_KEY = Buffer.from('"usage"')
+const BRACE_OPEN = 0x7b
+
+/** Null for anything that names neither input nor output tokens. */
+export function decodeUsage(value: JsonValue | undefined): Usage | null {
+  if (!isJsonObject(value)) return null
+  const input = numberOf(value.prompt_tokens)
+  const output = numberOf(value.completion_tokens)
+  if (input === null && output === null) return null
+  const inputDetails = isJsonObject(value.prompt_tokens_details) ? value.prompt_tokens_details : {}
+  const outputDetails = isJsonObject(value.completion_tokens_details) ? value.completion_tokens_details : {}
+  const reasoning = numberOf(outputDetails.reasoning_tokens) ?? 0
+  // DeepSeek names cache hits at the top (api-docs.deepseek.com, context caching), so does Moonshot.
+  const cached =
+    numberOf(inputDetails.cached_tokens) ?? numberOf(value.prompt_cache_hit_tokens) ?? numberOf(value.cached_tokens)
+  return {
+    inputTokens: input ?? 0,
+    outputTokens: (output ?? 0) + reasoningApart(input ?? 0, output ?? 0, reasoning, value),
+    cachedInputTokens: cached ?? 0,
+    cacheWriteTokens: numberOf(inputDetails.cache_write_tokens) ?? 0,
+    reasoningTokens: reasoning,
+  }
+}
+
+/** xAI counts reasoning beside completion_tokens, not in them; its total tells (docs.x.ai, reasoning). */
+function reasoningApart(input: number, output: number, reasoning: number, usage: JsonObject): number {
+  return numberOf(usage.total_tokens) === input + output + reasoning ? reasoning : 0
+}
+
+/** Usage as OpenAI prints it. */
+export function encodeUsage(usage: Usage): WireUsage {
+  const details: WireUsage['prompt_tokens_details'] = { cached_tokens: usage.cachedInputTokens }
+  if (usage.cacheWriteTokens > 0) details.cache_write_tokens = usage.cacheWriteTokens
+  return {
+    prompt_tokens: usage.inputTokens,
+    completion_tokens: usage.outputTokens,
+    total_tokens: usage.inputTokens + usage.outputTokens,
+    prompt_tokens_details: details,
+    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+  }
+}
+
+/** Usage of one stream chunk: in its place, with Groq also under `x_groq`, with Moonshot on the choice. */
+export function usageOfChunk(chunk: JsonObject): Usage | null {
+  const own = decodeUsage(chunk.usage)
+  if (own !== null) return own
+  if (isJsonObject(chunk.x_groq)) return decodeUsage(chunk.x_groq.usage)
+  const choice = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined
+  return isJsonObject(choice) ? decodeUsage(choice.usage) : null
+}
+
+/** The last usage object of a whole answer; null where there is none that can be read. */
+export function readUsage(body: Buffer): Usage | null {
+  for (let at = body.lastIndexOf(USAGE_KEY); at >= 0; at = at === 0 ? -1 : body.lastIndexOf(USAGE_KEY, at - 1)) {
+    const start = valueAt(body, USAGE_KEY, at)
+    if (start < 0 || body[start] !== BRACE_OPEN) continue
+    const usage = parseUsage(body.toString('utf8', start, objectEnd(body, start)))
+    if (usage !== null) return usage
+  }
+  return null
+}
+
+function parseUsage(text: string): Usage | null {
+  try {
+    return decodeUsage(JSON.parse(text) as JsonValue)
+  } catch {
+    return null
+  }
+}

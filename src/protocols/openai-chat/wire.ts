@@ -1,0 +1,66 @@
+// What travels on the chat completions wire, named as the vendor names it. Types only; snake_case ends at this folder.
+// See https://platform.openai.com/docs/api-reference/chat. `type`, not `interface`, so that each is also a JsonObject.
+import { type JsonObject, type JsonValue } from '../../model/json.js'
+
+export type WireContentPart =
+  | { type: 'text'; text: string }
+  | { type: 'image_url'; image_url: { url: string; detail?: 'auto' | 'low' | 'high' } }
+
+export type WireToolCall = { id: string; type: 'function'; function: { name: string; arguments: string } }
+
+export type WireMessage =
+  | { role: 'system' | 'developer' | 'user'; content: string | WireContentPart[] }
+  | { role: 'tool'; tool_call_id: string; content: string | WireContentPart[] }
+  | WireAssistantMessage
+
+export type WireAssistantMessage = {
+  role: 'assistant'
+  content: string | WireContentPart[] | null
+  /** DeepSeek, xAI, vLLM; not in OpenAI's own document. */
+  reasoning_content?: string
+  /** OpenRouter, Groq, Ollama. */
+  reasoning?: string
+  refusal?: string | null
+  tool_calls?: WireToolCall[]
+}
+
+export type WireTool = {
+  type: 'function'
+  function: { name: string; description?: string; parameters?: JsonObject; strict?: boolean }
+}
+
+export type WireToolChoice = 'auto' | 'none' | 'required' | { type: 'function'; function: { name: string } }
+
+export type WireResponseFormat =
+  | { type: 'text' }
+  | { type: 'json_object' }
+  | {
+      type: 'json_schema'
+      json_schema: { name: string; description?: string; schema?: JsonValue; strict?: boolean }
+    }
+
+export type WireFinishReason = 'stop' | 'length' | 'tool_calls' | 'content_filter'
+
+export type WireUsage = {
+  prompt_tokens: number
+  completion_tokens: number
+  total_tokens: number
+  prompt_tokens_details: { cached_tokens: number; cache_write_tokens?: number }
+  completion_tokens_details: { reasoning_tokens: number }
+}
+
+export type WireResponse = {
+  id: string
+  object: 'chat.completion'
+  created: number
+  model: string
+  choices: {
+    index: number
+    message: WireAssistantMessage
+    logprobs: null
+    finish_reason: WireFinishReason
+  }[]
+  usage?: WireUsage
+}
+
+export type WireError = { error: { message: string; type: string; param: string | null; code: string | null } }

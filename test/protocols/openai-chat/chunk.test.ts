@@ -1,0 +1,36 @@
+// What a frame is, before anything is read out of it.
+import { test } from 'tap'
+import { errorIn, firstChoice, isDoneMarker, parseChunk } from '../../../src/protocols/openai-chat/chunk.js'
+
+test('only the end marker is the end marker', (t) => {
+  t.equal(isDoneMarker(Buffer.from('[DONE]')), true)
+  t.equal(isDoneMarker(Buffer.from('[DONE] ')), true)
+  t.equal(isDoneMarker(Buffer.from('[1]')), false)
+  t.equal(isDoneMarker(Buffer.from('{}')), false)
+  t.equal(isDoneMarker(Buffer.from('')), false)
+  t.end()
+})
+
+test('what is not an object is no chunk; broken UTF-8 is replaced, not fatal', (t) => {
+  t.equal(parseChunk(Buffer.from('[1]')), null)
+  t.equal(parseChunk(Buffer.from('{')), null)
+  t.strictSame(parseChunk(Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d])), { a: '\ufffd' })
+  t.end()
+})
+
+test('errors are found in the places where vendors put them', (t) => {
+  t.equal(errorIn({ error: 'x' }), 'x')
+  t.equal(errorIn({ error: '' }), null)
+  t.equal(errorIn({ error: null, choices: [] }), null)
+  t.strictSame(errorIn({ object: 'error', message: 'm' }), { object: 'error', message: 'm' })
+  t.strictSame(errorIn({ choices: [{ error: { code: 502 } }] }), { code: 502 })
+  t.end()
+})
+
+test('the first choice is the one with index 0 or without an index', (t) => {
+  t.strictSame(firstChoice({ choices: [{ index: 1 }, { index: 0, a: 1 }] }), { index: 0, a: 1 })
+  t.strictSame(firstChoice({ choices: [null, {}] }), {})
+  t.equal(firstChoice({ choices: [] }), null)
+  t.equal(firstChoice({}), null)
+  t.end()
+})

@@ -1,0 +1,133 @@
+// Same protocol on both sides: nothing is changed that need not be.
+import { test } from 'tap'
+import { type JsonObject } from '../../../src/model/json.js'
+import { type Target } from '../../../src/model/target.js'
+import { readFacts } from '../../../src/protocols/openai-chat/decode-request.js'
+import { editRequest } from '../../../src/protocols/openai-chat/edit-request.js'
+import { cases, readJson, targetWith } from './recordings.js'
+
+function edit(body: JsonObject, target: Target = targetWith({}, { model: 'm' })) {
+  const { edits, dropped } = editRequest(readFacts(body), body, target)
+  return { edits: Object.fromEntries(edits), dropped }
+}
+
+const hi = (rest: JsonObject = {}): JsonObject => ({ model: 'm', messages: [{ role: 'user', content: 'hi' }], ...rest })
+const quirky = (quirks: Parameters<typeof targetWith>[0], extraBody: JsonObject = {}) =>
+  targetWith(quirks, { model: 'm', extraBody })
+
+test('every recorded request passes untouched to a vendor of the full wire', (t) => {
+  for (const name of cases('requests')) {
+    const body = readJson(`requests/${name}.json`)
+    t.strictSame(edit(body, targetWith({}, { model: String(body.model) })), { edits: {}, dropped: [] }, name)
+  }
+  t.end()
+})
+
+test('model and our own routing field', (t) => {
+  t.strictSame(edit(hi({ provider: 'groq' }), targetWith()).edits, { model: 'upstream-model', provider: undefined })
+  t.strictSame(edit(hi({ provider: { order: ['x'] } })).edits, {})
+  t.end()
+})
+
+test('usage is asked for on a stream that did not, beside its other options', (t) => {
+  const body = hi({ stream: true, stream_options: { include_obfuscation: false } })
+  t.strictSame(edit(body).edits, { stream_options: { include_obfuscation: false, include_usage: true } })
+  t.strictSame(edit(hi({ stream: true })).edits, { stream_options: { include_usage: true } })
+  t.strictSame(edit(hi({ stream: true }), quirky({ streamOptions: false })).edits, {})
+  t.end()
+})
+
+test('the output cap is renamed where the vendor knows only the other name', (t) => {
+  const older = quirky({ maxTokensField: 'max_tokens' })
+  t.strictSame(edit(hi({ max_completion_tokens: 5, max_tokens: 4 }), older).edits, {
+    max_tokens: 5,
+    max_completion_tokens: undefined,
+  })
+  t.strictSame(edit(hi({ max_tokens: 4 }), older).edits, {})
+  const newer = quirky({ refusedFields: ['max_tokens'] })
+  t.strictSame(edit(hi({ max_tokens: 4 }), newer), {
+    edits: { max_completion_tokens: 4, max_tokens: undefined },
+    dropped: [],
+  })
+  t.strictSame(edit(hi({ max_tokens: 4, max_completion_tokens: 5 }), newer).edits, { max_tokens: undefined })
+  t.strictSame(edit(hi({ max_tokens: 4 })).edits, {})
+  t.end()
+})
+
+test('refused fields go, and are named only if they said something', (t) => {
+  const target = quirky({ refusedFields: ['seed', 'store', 'logprobs'] })
+  t.strictSame(edit(hi({ seed: 1, store: null }), target), {
+    edits: { seed: undefined, store: undefined },
+    dropped: ['seed'],
+  })
+  t.end()
+})
+
+test('temperature is clamped', (t) => {
+  t.strictSame(edit(hi({ temperature: 1.7 }), quirky({ maxTemperature: 1 })).edits, { temperature: 1 })
+  t.strictSame(edit(hi({ temperature: 0.7 }), quirky({ maxTemperature: 1 })).edits, {})
+  t.end()
+})
+
+test('schema output is narrowed or dropped, and named', (t) => {
+  const body = readJson('requests/json-schema.json')
+  const model = String(body.model)
+  const narrowed = edit(body, targetWith({ jsonSchema: 'json-object' }, { model }))
+  t.strictSame(narrowed, { edits: { response_format: { type: 'json_object' } }, dropped: ['response_format'] })
+  const dropped = edit(body, targetWith({ jsonSchema: 'none' }, { model }))
+  t.strictSame(dropped, { edits: { response_format: undefined }, dropped: ['response_format'] })
+  t.end()
+})
+
+test('developer turns and image URLs are rewritten only for vendors without them', (t) => {
+  const image = { type: 'image_url', image_url: { url: 'https://x/y.png' } }
+  const embedded = { type: 'image_url', image_url: { url: 'data:image/png;base64,QQ==' } }
+  const messages = [
+    { role: 'developer', content: 'd' },
+    {
+      role: 'user',
+      content: [{ type: 'text', text: 'a' }, image, embedded, { type: 'image_url', image_url: 'https://z' }],
+    },
+    { role: 'user', content: [embedded] },
+  ]
+  t.strictSame(edit(hi({ messages }), quirky({ developerRole: false, imageUrls: false })), {
+    edits: {
+      messages: [
+        { role: 'system', content: 'd' },
+        { role: 'user', content: [{ type: 'text', text: 'a' }, embedded] },
+        messages[2],
+      ],
+    },
+    dropped: ['image_url'],
+  })
+  t.strictSame(
+    edit(hi({ messages: [messages[2] ?? {}] }), quirky({ developerRole: false, imageUrls: false })).edits,
+    {},
+  )
+  t.end()
+})
+
+test('reasoning is asked for in the way the vendor knows', (t) => {
+  const effort = hi({ reasoning_effort: 'low' })
+  t.strictSame(edit(effort, quirky({ reasoningRequest: 'reasoning' })).edits, {
+    reasoning: { effort: 'low' },
+    reasoning_effort: undefined,
+  })
+  t.strictSame(edit(effort, quirky({ reasoningRequest: 'none' })), {
+    edits: { reasoning_effort: undefined },
+    dropped: ['reasoning_effort'],
+  })
+  const given = (reasoning: JsonObject, rest: JsonObject = {}) => edit(hi({ reasoning, ...rest })).edits
+  t.strictSame(given({ max_tokens: 9000 }), { reasoning_effort: 'high', reasoning: undefined })
+  t.strictSame(given({ effort: 'low' }), { reasoning_effort: 'low', reasoning: undefined })
+  t.strictSame(given({ enabled: false }), { reasoning_effort: 'none', reasoning: undefined })
+  t.strictSame(given({ exclude: true }, { reasoning_effort: 'high' }), { reasoning: undefined })
+  const router = quirky({ reasoningRequest: 'reasoning' })
+  t.strictSame(edit(hi({ reasoning: { effort: 'low' } }), router).edits, {})
+  t.end()
+})
+
+test('fields of the configuration fill in what the client left out', (t) => {
+  t.strictSame(edit(hi({ top_p: 0.5 }), quirky({}, { top_p: 0.1, safe_prompt: true })).edits, { safe_prompt: true })
+  t.end()
+})

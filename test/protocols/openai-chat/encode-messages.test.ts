@@ -1,0 +1,86 @@
+// Canonical turns on this wire, for vendors of the full wire and for those of a narrower one.
+import { test } from 'tap'
+import { type ChatRequest, type Message } from '../../../src/model/request.js'
+import { type Quirks } from '../../../src/model/target.js'
+import { decodeRequest } from '../../../src/protocols/openai-chat/decode-request.js'
+import { encodeMessages } from '../../../src/protocols/openai-chat/encode-messages.js'
+import { FULL_QUIRKS, readJson } from './recordings.js'
+
+const NARROW = { developerRole: false, imageUrls: false } as const
+
+function encode(request: Partial<ChatRequest>, quirks: Partial<Quirks> = {}) {
+  const plain = decodeRequest({ model: 'm', messages: [{ role: 'user', content: 'hi' }] })
+  const dropped: string[] = []
+  const messages = encodeMessages({ ...plain, messages: [], ...request }, { ...FULL_QUIRKS, ...quirks }, (field) =>
+    dropped.push(field),
+  )
+  return { messages, dropped }
+}
+
+const text = (value: string) => ({ type: 'text', text: value }) as const
+
+test('system text leads, under the role and in the form the vendor takes', (t) => {
+  const system = [text('a'), text('b')]
+  t.strictSame(encode({ system }).messages, [{ role: 'developer', content: system }])
+  t.strictSame(encode({ system }, NARROW).messages, [{ role: 'system', content: 'a\n\nb' }])
+  t.strictSame(encode({ system: [text('a')] }).messages, [{ role: 'developer', content: 'a' }])
+  t.end()
+})
+
+test('cache marks leave no trace', (t) => {
+  const messages: Message[] = [{ role: 'user', content: [{ ...text('a'), cacheBreakpoint: true }, text('b')] }]
+  t.strictSame(encode({ messages }).messages, [{ role: 'user', content: [text('a'), text('b')] }])
+  t.end()
+})
+
+test('image URLs a vendor does not fetch are dropped and named, embedded images are not', (t) => {
+  const { messages } = decodeRequest(readJson('requests/images.json'))
+  t.strictSame(encode({ messages }).messages, readJson('requests/images.json').messages)
+  const narrow = encode({ messages }, NARROW)
+  t.strictSame(narrow.dropped, ['image_url'])
+  t.match(narrow.messages, [{ content: [{ type: 'text' }, { image_url: { url: /^data:image\/png;base64,/ } }] }])
+  t.end()
+})
+
+test('reasoning of earlier turns goes back under the name the vendor reads, unless it refuses it', (t) => {
+  const { messages } = decodeRequest(readJson('requests/reasoning.json'))
+  t.match(encode({ messages }).messages[1], { reasoning_content: 'Compare the tenths.' })
+  t.match(encode({ messages }, { reasoningField: 'reasoning' }).messages[1], { reasoning: 'Compare the tenths.' })
+  const refused = encode({ messages }, { refusedFields: ['reasoning_content'] })
+  t.strictSame(refused.messages[1], { role: 'assistant', content: '9.8' })
+  const redacted: Message = {
+    role: 'assistant',
+    content: [{ type: 'reasoning', text: '', signature: null, redacted: 'x' }],
+  }
+  t.strictSame(encode({ messages: [redacted] }), { messages: [{ role: 'assistant', content: '' }], dropped: [] })
+  t.end()
+})
+
+test('content is null only beside calls', (t) => {
+  const { messages } = decodeRequest(readJson('requests/tool-results.json'))
+  t.strictSame(encode({ messages }).messages, readJson('requests/tool-results.json').messages)
+  t.end()
+})
+
+test("images of tool results follow the run of results as a user's turn", (t) => {
+  const image = {
+    type: 'image',
+    source: { kind: 'base64', mediaType: 'image/png', base64: 'QQ==' },
+    detail: null,
+  } as const
+  const result = (callId: string) =>
+    ({ type: 'tool-result', callId, name: null, content: [text(callId), image], isError: false }) as const
+  const messages: Message[] = [
+    { role: 'tool', content: [result('a'), result('b')] },
+    { role: 'tool', content: [result('c')] },
+    { role: 'user', content: [text('go on')] },
+  ]
+  const wire = encode({ messages }).messages
+  t.strictSame(
+    wire.map((message) => message.role),
+    ['tool', 'tool', 'tool', 'user', 'user'],
+  )
+  t.match(wire[0], { tool_call_id: 'a', content: 'a' })
+  t.match(wire[3], { content: [{ type: 'image_url' }, { type: 'image_url' }, { type: 'image_url' }] })
+  t.end()
+})
