@@ -1,0 +1,144 @@
+// Turns of the canonical request to `contents`: roles user and model, neighbours of one role merged, as this wire alternates.
+import { isJsonObject, type JsonObject } from '../../model/json.js'
+import {
+  type AssistantPart,
+  type ChatRequest,
+  type ImagePart,
+  type Message,
+  type ToolResultPart,
+  type UserPart,
+} from '../../model/request.js'
+import { type Target } from '../../model/target.js'
+import { parseToolArguments } from '../../model/tool-arguments.js'
+import { type Content, type Part } from './wire.js'
+
+/**
+ * Stands for the signature of a call that this wire's newer models did not sign, such as one of another vendor's model:
+ * they answer 400 when the first call of a turn comes back unsigned. https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ)
+ */
+const FOREIGN_SIGNATURE = 'skip_thought_signature_validator'
+/** Every `gemini-*` but generations 1 and 2, which sign less and check nothing. */
+const CHECKS_SIGNATURES = /^(?:models\/)?gemini-(?![12]\b)/
+/** The field is bytes on the vendor's side: anything but base64 is refused before the model sees it. */
+const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/
+
+/** URIs the vendor reads itself: Cloud Storage, and what its own Files API gave out. */
+const OWN_FILE = /^(?:gs:\/\/|https:\/\/generativelanguage\.googleapis\.com\/)/
+const IMAGE_TYPES: Readonly<Record<string, string>> = Object.freeze({
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  webp: 'image/webp',
+  gif: 'image/gif',
+  heic: 'image/heic',
+  heif: 'image/heif',
+})
+
+/** Encodes the turns; what cannot be carried is added to `dropped`. Turns left without parts are left out. */
+export function encodeContents(request: ChatRequest, target: Target, dropped: Set<string>): Content[] {
+  const encoder: Encoder = { target, dropped, callNames: new Map() }
+  const contents: Content[] = []
+  for (const message of request.messages) {
+    const parts = encodeMessage(message, encoder)
+    if (parts.length === 0) continue
+    const role = message.role === 'assistant' ? 'model' : 'user'
+    const last = contents.at(-1)
+    if (last?.role === role) last.parts.push(...parts)
+    else contents.push({ role, parts })
+  }
+  if (CHECKS_SIGNATURES.test(target.model)) for (const content of contents) signFirstCall(content)
+  return contents
+}
+
+type Encoder = {
+  readonly target: Target
+  readonly dropped: Set<string>
+  /** Call id -> tool name, of the calls met so far: results must name their tool here. */
+  readonly callNames: Map<string, string>
+}
+
+function encodeMessage(message: Message, encoder: Encoder): Part[] {
+  switch (message.role) {
+    case 'user':
+      return message.content.flatMap((part) => encodeUserPart(part, encoder))
+    case 'assistant':
+      return message.content.flatMap((part) => encodeAssistantPart(part, encoder))
+    case 'tool':
+      return encodeToolResults(message.content, encoder)
+  }
+}
+
+function encodeUserPart(part: UserPart, encoder: Encoder): Part[] {
+  if (part.type === 'image') return encodeImage(part, encoder)
+  return part.text === '' ? [] : [{ text: part.text }]
+}
+
+function encodeImage(part: ImagePart, { target, dropped }: Encoder): Part[] {
+  if (part.detail === 'low' || part.detail === 'high') dropped.add('detail')
+  const { source } = part
+  if (source.kind === 'base64') return [{ inlineData: { mimeType: source.mediaType, data: source.base64 } }]
+  if (!OWN_FILE.test(source.url) && !target.quirks.imageUrls) {
+    dropped.add('image_url')
+    return []
+  }
+  const extension = /\.(\w+)(?:[?#]|$)/.exec(source.url)?.[1]?.toLowerCase() ?? ''
+  const mimeType = Object.hasOwn(IMAGE_TYPES, extension) ? IMAGE_TYPES[extension] : undefined
+  return [{ fileData: { ...(mimeType === undefined ? {} : { mimeType }), fileUri: source.url } }]
+}
+
+function encodeAssistantPart(part: AssistantPart, encoder: Encoder): Part[] {
+  switch (part.type) {
+    case 'text':
+      return part.text === '' ? [] : [{ text: part.text }]
+    case 'reasoning': {
+      if (part.redacted !== null) encoder.dropped.add('reasoning')
+      const signature = signatureOf(part.signature)
+      if (part.text === '') return signature === null ? [] : [{ text: '', thoughtSignature: signature }]
+      return [{ text: part.text, thought: true, ...(signature === null ? {} : { thoughtSignature: signature }) }]
+    }
+    case 'tool-call': {
+      encoder.callNames.set(part.id, part.name)
+      const signature = signatureOf(part.signature)
+      // Ill-formed arguments are kept as text under a name of ours: the turn must show what the model wrote.
+      const args = parseToolArguments(part.arguments) ?? { arguments: part.arguments }
+      const functionCall = { id: part.id, name: part.name, args }
+      return [{ functionCall, ...(signature === null ? {} : { thoughtSignature: signature }) }]
+    }
+  }
+}
+
+/** Results first, images of all of them after: the vendor wants as many responses as calls, next to each other. */
+function encodeToolResults(results: readonly ToolResultPart[], encoder: Encoder): Part[] {
+  const responses: Part[] = []
+  const images: Part[] = []
+  for (const result of results) {
+    const name = result.name ?? encoder.callNames.get(result.callId) ?? result.callId
+    let words = ''
+    for (const part of result.content) {
+      if (part.type === 'text') words += part.text
+      else images.push(...encodeImage(part, encoder))
+    }
+    const response = result.isError ? { error: words } : toResponse(words)
+    responses.push({ functionResponse: { id: result.callId, name, response } })
+  }
+  return [...responses, ...images]
+}
+
+function toResponse(words: string): JsonObject {
+  try {
+    const value: unknown = JSON.parse(words)
+    if (isJsonObject(value)) return value
+  } catch {
+    // Plain text, which most tools answer with.
+  }
+  return { result: words }
+}
+
+function signatureOf(signature: string | null): string | null {
+  return signature !== null && BASE64.test(signature) ? signature : null
+}
+
+function signFirstCall(content: Content): void {
+  const call = content.parts.find((part) => part.functionCall !== undefined)
+  if (call !== undefined) call.thoughtSignature ??= FOREIGN_SIGNATURE
+}

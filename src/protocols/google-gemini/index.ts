@@ -1,0 +1,39 @@
+// The protocol google-gemini: generateContent and streamGenerateContent. Only upstreams speak it here, so it has no surface.
+import { type Target } from '../../model/target.js'
+import { type Dialect, type Protocol } from '../protocol.js'
+import { decodeError } from './error.js'
+import { GeminiObserver } from './observer.js'
+import { encodeRequest } from './request.js'
+import { decodeResponse } from './response.js'
+import { GeminiDecoder } from './stream.js'
+import { decodeUsageTail, findUsage } from './usage.js'
+
+const ID = 'google-gemini'
+
+const dialect: Dialect = {
+  id: ID,
+  framing: 'sse',
+  headers: Object.freeze({}),
+  parameterHeaders: Object.freeze([]),
+  path: encodePath,
+  encodeRequest,
+  // No client speaks this wire, and the model is in the path: there is nothing to edit.
+  editRequest: () => ({ edits: new Map(), dropped: [] }),
+  createDecoder: (emit, options) => new GeminiDecoder(emit, options),
+  createObserver: () => new GeminiObserver(),
+  decodeResponse,
+  readUsage(body) {
+    const tail = findUsage(body)
+    return tail === null ? null : decodeUsageTail(tail)
+  },
+  decodeError,
+}
+
+/** @see https://ai.google.dev/api/generate-content */
+export const googleGemini: Protocol = Object.freeze({ id: ID, surface: null, dialect })
+
+/** The model is one path segment whatever it holds: a slash is encoded, and a lone surrogate, which cannot be, is replaced. */
+function encodePath(target: Target, stream: boolean): string {
+  const model = target.model.replace(/^models\//, '').replace(/\p{Surrogate}/gu, '\uFFFD')
+  return `/models/${encodeURIComponent(model)}:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`
+}

@@ -1,0 +1,89 @@
+// Watches a stream of this wire that nobody transcodes: its client waits for the whole answer. Plain text chunks, nearly all
+// of a stream, are told by their bytes; only chunks with a call, an end or an error are parsed. A needle `"key":` cannot
+// occur inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
+import { type ErrorData } from '../../model/error.js'
+import { type Usage } from '../../model/usage.js'
+import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
+import { parseReply } from './reply.js'
+import { decodeUsageTail, findUsage } from './usage.js'
+
+const TEXT_KEY = Buffer.from('"text":')
+const RARE_KEYS: readonly Buffer[] = ['"finishReason":', '"functionCall":', '"error":', '"blockReason":'].map((key) =>
+  Buffer.from(key),
+)
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const SPACE = 0x20
+
+export class GeminiObserver implements StreamObserver {
+  #usageTail: Buffer | null = null
+  #error: ErrorData | null = null
+  #contentBytes = 0
+  #isComplete = false
+
+  get usage(): Usage | null {
+    return this.#usageTail === null ? null : decodeUsageTail(this.#usageTail)
+  }
+
+  get error(): ErrorData | null {
+    return this.#error
+  }
+
+  get contentBytes(): number {
+    return this.#contentBytes
+  }
+
+  /** Returns FRAME_* bits; never FRAME_STRIP, as usage is in every chunk here. */
+  observe(data: Buffer): number {
+    const tail = findUsage(data)
+    if (tail !== null) this.#usageTail = Buffer.from(tail)
+    for (const key of RARE_KEYS) if (data.includes(key)) return this.#observeParsed(data)
+    const bytes = countTextBytes(data)
+    this.#contentBytes += bytes
+    return bytes > 0 ? FRAME_CONTENT : FRAME_OTHER
+  }
+
+  /** A finishReason was seen, and no error. */
+  isComplete(): boolean {
+    return this.#isComplete && this.#error === null
+  }
+
+  #observeParsed(data: Buffer): number {
+    const reply = parseReply(data)
+    if (reply === null) return FRAME_OTHER
+    if (reply.error !== null) {
+      this.#error = reply.error
+      return FRAME_ERROR
+    }
+    let bits = FRAME_OTHER
+    for (const part of reply.parts) {
+      const words = part.kind === 'tool-call' ? part.arguments : part.text
+      this.#contentBytes += Buffer.byteLength(words)
+      if (words !== '') bits |= FRAME_CONTENT
+    }
+    if (reply.finishReason === null) return bits
+    this.#isComplete = true
+    return bits | FRAME_END
+  }
+}
+
+/** Bytes within the quotes of all `"text":` members, escapes counted as they stand. */
+function countTextBytes(data: Buffer): number {
+  let bytes = 0
+  let at = data.indexOf(TEXT_KEY)
+  while (at >= 0) {
+    let from = at + TEXT_KEY.length
+    while (data[from] === SPACE) from += 1
+    const end = data[from] === QUOTE ? findQuote(data, from + 1) : from
+    bytes += Math.max(0, end - from - 1)
+    at = data.indexOf(TEXT_KEY, end)
+  }
+  return bytes
+}
+
+/** The string's closing quote, or the end of the data. */
+function findQuote(data: Buffer, from: number): number {
+  let at = from
+  while (at < data.length && data[at] !== QUOTE) at += data[at] === BACKSLASH ? 2 : 1
+  return Math.min(at, data.length)
+}

@@ -1,0 +1,136 @@
+// A GenerateContentResponse narrowed once: whole answer and stream chunk are the same type on this wire, so the decoder,
+// the observer and decodeResponse all read it here. Only candidate 0 counts; grounding, citations and images are left out.
+import { errorData } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
+import { type FinishReason } from '../../model/event.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { type Usage } from '../../model/usage.js'
+import { readStatus } from './error.js'
+import { decodeUsage } from './usage.js'
+
+/** One part of the answer: text (a thought or not, perhaps empty) or a whole function call, each perhaps signed. */
+export type ReplyPart =
+  | { readonly kind: 'text' | 'reasoning'; readonly text: string; readonly signature: string | null }
+  | {
+      readonly kind: 'tool-call'
+      readonly id: string | null
+      readonly name: string
+      readonly arguments: string
+      readonly signature: string | null
+    }
+
+export type Reply = {
+  readonly responseId: string | null
+  readonly modelVersion: string | null
+  readonly parts: readonly ReplyPart[]
+  /** The vendor's word; `PROMPT_BLOCKED` where the prompt was refused and there is no candidate. Null: not ended yet. */
+  readonly finishReason: string | null
+  readonly usage: Usage | null
+  readonly error: ErrorData | null
+  /** Neither an answer, nor a refusal, nor an error. */
+  readonly isEmpty: boolean
+}
+
+const PROMPT_BLOCKED = 'PROMPT_BLOCKED'
+const NOTHING: Reply = Object.freeze({
+  responseId: null,
+  modelVersion: null,
+  parts: [],
+  finishReason: null,
+  usage: null,
+  error: null,
+  isEmpty: true,
+})
+
+/**
+ * Reads a payload's bytes; null when they are not a JSON object. An array is what comes instead of SSE without `alt=sse`:
+ * an error, and not only a frame to skip, since no other frame will follow.
+ */
+export function parseReply(data: Buffer): Reply | null {
+  try {
+    const value: unknown = JSON.parse(data.toString('utf8'))
+    if (isJsonArray(value)) return { ...NOTHING, error: errorData('upstream_malformed') }
+    return isJsonObject(value) ? readReply(value) : null
+  } catch {
+    // Not JSON, or nested so deeply that it cannot be written back as text.
+    return null
+  }
+}
+
+/** Reads a parsed payload. Unknown members and parts are skipped. */
+export function readReply(body: JsonObject): Reply {
+  const candidate = firstCandidate(body.candidates)
+  const feedback = body.promptFeedback
+  const isBlocked = candidate === null && isJsonObject(feedback) && text(feedback.blockReason) !== null
+  const error = isJsonObject(body.error) ? readStatus(body.error, null) : null
+  return {
+    responseId: text(body.responseId),
+    modelVersion: text(body.modelVersion),
+    parts: candidate === null ? [] : readParts(candidate.content),
+    finishReason: isBlocked ? PROMPT_BLOCKED : text(candidate?.finishReason),
+    usage: decodeUsage(body.usageMetadata),
+    error,
+    isEmpty: candidate === null && !isBlocked && error === null,
+  }
+}
+
+/** Maps the vendor's reason. An answer with tool calls ends with STOP here: there is no reason of its own for them. */
+export function mapFinishReason(reason: string | null, hasToolCalls: boolean): FinishReason {
+  switch (reason) {
+    case null:
+    case 'STOP':
+      return hasToolCalls ? 'tool-calls' : 'stop'
+    case 'MAX_TOKENS':
+      return 'length'
+    case PROMPT_BLOCKED:
+    case 'SAFETY':
+    case 'RECITATION':
+    case 'BLOCKLIST':
+    case 'PROHIBITED_CONTENT':
+    case 'SPII':
+    case 'IMAGE_SAFETY':
+    case 'IMAGE_PROHIBITED_CONTENT':
+    case 'IMAGE_RECITATION':
+    case 'MODEL_ARMOR':
+      return 'content-filter'
+    default:
+      return 'other'
+  }
+}
+
+function firstCandidate(candidates: JsonValue | undefined): JsonObject | null {
+  if (!isJsonArray(candidates)) return null
+  for (const candidate of candidates) {
+    if (isJsonObject(candidate) && (candidate.index ?? 0) === 0) return candidate
+  }
+  return null
+}
+
+function readParts(content: JsonValue | undefined): readonly ReplyPart[] {
+  const parts: ReplyPart[] = []
+  if (!isJsonObject(content) || !isJsonArray(content.parts)) return parts
+  for (const part of content.parts) {
+    const read = isJsonObject(part) ? readPart(part) : null
+    if (read !== null) parts.push(read)
+  }
+  return parts
+}
+
+function readPart(part: JsonObject): ReplyPart | null {
+  const signature = text(part.thoughtSignature)
+  const call = part.functionCall
+  if (isJsonObject(call)) {
+    const name = text(call.name)
+    if (name === null) return null
+    const args = JSON.stringify(isJsonObject(call.args) ? call.args : {})
+    return { kind: 'tool-call', id: text(call.id), name, arguments: args, signature }
+  }
+  const words = typeof part.text === 'string' ? part.text : ''
+  if (words === '' && signature === null) return null
+  return { kind: part.thought === true ? 'reasoning' : 'text', text: words, signature }
+}
+
+/** A string that says something, or null. */
+function text(value: JsonValue | undefined): string | null {
+  return typeof value === 'string' && value !== '' ? value : null
+}

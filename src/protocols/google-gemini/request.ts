@@ -1,0 +1,79 @@
+// The canonical request to generateContent's body. The model is not in it: it stands in the path, and so does streaming.
+import { isJsonObject, type JsonObject } from '../../model/json.js'
+import { type ChatRequest, type ToolChoice, type ToolDefinition } from '../../model/request.js'
+import { type Target } from '../../model/target.js'
+import { type EncodedRequest } from '../protocol.js'
+import { encodeContents } from './contents.js'
+import { encodeGenerationConfig } from './generation-config.js'
+import { type FunctionCallingConfig, type FunctionDeclaration, type GenerateContentRequest } from './wire.js'
+
+/** Encodes the request; the target's extraBody lies under it, member by member, and the request wins. */
+export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
+  const dropped = new Set<string>(Object.keys(request.extensions))
+  const body: GenerateContentRequest = { contents: encodeContents(request, target, dropped) }
+  const system = request.system.filter((part) => part.text !== '')
+  if (system.length > 0) body.systemInstruction = { parts: system.map((part) => ({ text: part.text })) }
+  if (request.tools.length > 0) {
+    body.tools = [{ functionDeclarations: request.tools.map((tool) => encodeTool(tool, dropped)) }]
+    if (request.toolChoice !== null) {
+      body.toolConfig = { functionCallingConfig: encodeToolChoice(request.toolChoice) }
+    }
+  }
+  const config = encodeGenerationConfig(request, target, dropped)
+  if (Object.keys(config).length > 0) body.generationConfig = config
+  if (request.parallelToolCalls === false) dropped.add('parallel_tool_calls')
+  if (request.user !== null) dropped.add('user')
+  const merged = mergeUnder(target.extraBody, body)
+  removeRefused(merged, target.quirks.refusedFields, dropped)
+  return { body: merged, dropped: [...dropped] }
+}
+
+function encodeTool(tool: ToolDefinition, dropped: Set<string>): FunctionDeclaration {
+  // Calls keep to the schema as well as the model can; there is no promise to ask for.
+  if (tool.strict === true) dropped.add('strict')
+  const { $schema: _dialect, ...schema } = tool.parameters
+  return {
+    name: tool.name,
+    ...(tool.description === null ? {} : { description: tool.description }),
+    // A tool without parameters has no schema here; an empty one is refused.
+    ...(Object.keys(schema).length === 0 ? {} : { parametersJsonSchema: schema }),
+  }
+}
+
+function encodeToolChoice(choice: ToolChoice): FunctionCallingConfig {
+  switch (choice.type) {
+    case 'auto':
+      return { mode: 'AUTO' }
+    case 'none':
+      return { mode: 'NONE' }
+    case 'required':
+      return { mode: 'ANY' }
+    case 'tool':
+      return { mode: 'ANY', allowedFunctionNames: [choice.name] }
+  }
+}
+
+/** Objects are merged at every depth, anything else of `over` replaces what is under it. */
+function mergeUnder(under: JsonObject, over: JsonObject): JsonObject {
+  // Entries, not assignments: a key `__proto__` stays a key.
+  const merged = new Map(Object.entries(under))
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged.get(key)
+    merged.set(key, isJsonObject(below) && isJsonObject(value) ? mergeUnder(below, value) : value)
+  }
+  return Object.fromEntries(merged)
+}
+
+/** A vendor on this wire may refuse a member of the body or of its generationConfig. */
+function removeRefused(body: JsonObject, refused: readonly string[], dropped: Set<string>): void {
+  // A copy: when the request sets nothing of it, it is the configuration's own object.
+  const config = isJsonObject(body.generationConfig) ? { ...body.generationConfig } : null
+  for (const field of refused) {
+    for (const holder of [body, config]) {
+      if (holder === null || !Object.hasOwn(holder, field)) continue
+      delete holder[field]
+      dropped.add(field)
+    }
+  }
+  if (config !== null && Object.hasOwn(body, 'generationConfig')) body.generationConfig = config
+}

@@ -1,0 +1,69 @@
+// Decodes a whole generateContent answer by the same rules as the stream: aggregate(decode(stream)) = decodeResponse(json).
+import { GatewayError } from '../../errors.js'
+import { type ResponseMeta } from '../../model/event.js'
+import { type JsonObject } from '../../model/json.js'
+import { type AssistantPart } from '../../model/request.js'
+import { type ChatResponse } from '../../model/response.js'
+import { mapFinishReason, type Reply, type ReplyPart, readReply } from './reply.js'
+import { callId } from './stream.js'
+
+/**
+ * A blocked prompt is an empty answer that ends in content-filter, not an error.
+ * @throws upstream_malformed without candidates, or the upstream's own error where the body holds one
+ */
+export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse {
+  const reply = readOrThrow(body)
+  if (reply.error !== null) throw GatewayError.of(reply.error)
+  if (reply.isEmpty) throw new GatewayError('upstream_malformed')
+  const id = reply.responseId ?? fallback.id
+  const hasToolCalls = reply.parts.some((part) => part.kind === 'tool-call')
+  return {
+    meta: { id, model: reply.modelVersion ?? fallback.model, createdSec: fallback.createdSec, usage: null },
+    content: joinParts(reply.parts, id),
+    finishReason: mapFinishReason(reply.finishReason, hasToolCalls),
+    stopSequence: null,
+    usage: reply.usage,
+  }
+}
+
+/** Only nesting too deep to be written back as text throws here. */
+function readOrThrow(body: JsonObject): Reply {
+  try {
+    return readReply(body)
+  } catch (cause) {
+    throw new GatewayError('upstream_malformed', { cause })
+  }
+}
+
+/** Joins neighbours of one kind until a signature seals them. */
+function joinParts(parts: readonly ReplyPart[], responseId: string): AssistantPart[] {
+  const content: AssistantPart[] = []
+  let open: 'text' | 'reasoning' | null = null
+  let words = ''
+  let calls = 0
+  const close = (signature: string | null): void => {
+    if (open === 'text') content.push({ type: 'text', text: words })
+    if (open === 'reasoning') content.push({ type: 'reasoning', text: words, signature, redacted: null })
+    open = null
+    words = ''
+  }
+  for (const part of parts) {
+    if (part.kind === 'tool-call') {
+      close(null)
+      const { name, arguments: args, signature } = part
+      content.push({ type: 'tool-call', id: part.id ?? callId(responseId, calls), name, arguments: args, signature })
+      calls += 1
+      continue
+    }
+    if (part.text !== '') {
+      if (open !== part.kind) close(null)
+      open = part.kind
+      words += part.text
+    }
+    if (part.signature === null) continue
+    open ??= 'reasoning'
+    close(part.signature)
+  }
+  close(null)
+  return content
+}

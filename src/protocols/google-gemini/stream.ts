@@ -1,0 +1,112 @@
+// Decodes streamGenerateContent?alt=sse: each payload a GenerateContentResponse whose parts continue the answer.
+// This wire has no end marker: an answer is whole when a finishReason was seen by the time the body ends.
+// A stream asked for without `alt=sse` would be one JSON array: not supported, malformed.
+import { errorData } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
+import { type StreamEvent } from '../../model/event.js'
+import { type Usage } from '../../model/usage.js'
+import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
+import { mapFinishReason, parseReply, type Reply, type ReplyPart } from './reply.js'
+
+export class GeminiDecoder implements StreamDecoder {
+  readonly #emit: (event: StreamEvent) => void
+  readonly #options: DecoderOptions
+  #isStarted = false
+  #isDone = false
+  #responseId: string
+  #blocks = 0
+  #calls = 0
+  #open: 'text' | 'reasoning' | null = null
+  #finishReason: string | null = null
+  #usage: Usage | null = null
+
+  constructor(emit: (event: StreamEvent) => void, options: DecoderOptions) {
+    this.#emit = emit
+    this.#options = options
+    this.#responseId = options.fallback.id
+  }
+
+  /** Takes one payload. One that is not JSON is skipped. */
+  push(data: Buffer): void {
+    if (this.#isDone) return
+    const reply = parseReply(data)
+    if (reply === null) return
+    if (reply.error === null) this.#onReply(reply)
+    else this.#fail(reply.error)
+  }
+
+  /** The body ended: finish if a finishReason was seen, else upstream_cut. */
+  end(): void {
+    if (this.#isDone) return
+    if (this.#finishReason === null) {
+      this.#fail(errorData('upstream_cut'))
+      return
+    }
+    this.#isDone = true
+    this.#close(null)
+    const reason = mapFinishReason(this.#finishReason, this.#calls > 0)
+    this.#emit({ type: 'finish', reason, usage: this.#usage, stopSequence: null })
+  }
+
+  #onReply(reply: Reply): void {
+    this.#start(reply)
+    for (const part of reply.parts) this.#onPart(part)
+    // Each chunk counts all tokens so far: the last count replaces the ones before.
+    this.#usage = reply.usage ?? this.#usage
+    this.#finishReason = reply.finishReason ?? this.#finishReason
+  }
+
+  #start(reply: Reply): void {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    const { fallback } = this.#options
+    this.#responseId = reply.responseId ?? fallback.id
+    const model = reply.modelVersion ?? fallback.model
+    this.#emit({ type: 'start', meta: { id: this.#responseId, model, createdSec: fallback.createdSec, usage: null } })
+  }
+
+  #onPart(part: ReplyPart): void {
+    if (part.kind === 'tool-call') {
+      this.#close(null)
+      const index = this.#blocks++
+      const id = part.id ?? callId(this.#responseId, this.#calls)
+      this.#calls += 1
+      this.#emit({ type: 'block-start', index, block: { kind: 'tool-call', id, name: part.name } })
+      this.#emit({ type: 'block-delta', index, delta: part.arguments })
+      this.#emit({ type: 'block-end', index, signature: part.signature })
+      return
+    }
+    if (part.text !== '') {
+      this.#openBlock(part.kind)
+      this.#emit({ type: 'block-delta', index: this.#blocks - 1, delta: part.text })
+    }
+    if (part.signature === null) return
+    // A signature seals its block; one that comes alone (an empty last part) gets a reasoning block of its own.
+    if (this.#open === null) this.#openBlock('reasoning')
+    this.#close(part.signature)
+  }
+
+  #openBlock(kind: 'text' | 'reasoning'): void {
+    if (this.#open === kind) return
+    this.#close(null)
+    this.#open = kind
+    const block = kind === 'text' ? { kind } : { kind, redacted: null }
+    this.#emit({ type: 'block-start', index: this.#blocks++, block })
+  }
+
+  #close(signature: string | null): void {
+    if (this.#open === null) return
+    this.#open = null
+    this.#emit({ type: 'block-end', index: this.#blocks - 1, signature })
+  }
+
+  #fail(error: ErrorData): void {
+    this.#isDone = true
+    this.#emit({ type: 'error', error })
+  }
+}
+
+/** An id for a call whose vendor gave none: unique within the conversation, the same on each decode. */
+export function callId(responseId: string, call: number): string {
+  return `call_${responseId}_${call}`
+}

@@ -1,0 +1,42 @@
+// usageMetadata to Usage. The vendor counts thoughts apart from the answer and cached tokens within the prompt.
+import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { type Usage } from '../../model/usage.js'
+
+/** Reads `usageMetadata`, which is cumulative in every chunk of a stream; null where it says nothing. */
+export function decodeUsage(value: JsonValue | undefined): Usage | null {
+  if (!isJsonObject(value) || Object.keys(value).length === 0) return null
+  const reasoningTokens = count(value, 'thoughtsTokenCount')
+  return {
+    inputTokens: count(value, 'promptTokenCount') + count(value, 'toolUsePromptTokenCount'),
+    outputTokens: count(value, 'candidatesTokenCount') + reasoningTokens,
+    cachedInputTokens: count(value, 'cachedContentTokenCount'),
+    cacheWriteTokens: 0,
+    reasoningTokens,
+  }
+}
+
+const USAGE_KEY = Buffer.from('"usageMetadata":')
+
+/**
+ * The bytes from `"usageMetadata":` to the end of a payload, or null. A view: copy it to keep it.
+ * With `{` before it the tail is a JSON object of its own, because the member is a top-level one and comes after the answer.
+ */
+export function findUsage(payload: Buffer): Buffer | null {
+  const at = payload.lastIndexOf(USAGE_KEY)
+  return at < 0 ? null : payload.subarray(at)
+}
+
+/** Decodes what findUsage found; null when it cannot be read. */
+export function decodeUsageTail(tail: Buffer): Usage | null {
+  try {
+    const value: unknown = JSON.parse(`{${tail.toString('utf8')}`)
+    return isJsonObject(value) ? decodeUsage(value.usageMetadata) : null
+  } catch {
+    return null
+  }
+}
+
+function count(usage: JsonObject, key: string): number {
+  const value = usage[key]
+  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0
+}

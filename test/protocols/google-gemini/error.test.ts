@@ -1,0 +1,64 @@
+// The vendor's error answers, by status.
+import { test } from 'tap'
+import { googleGemini } from '../../../src/protocols/google-gemini/index.js'
+import { dialectOf, fixture } from '../../helpers/dialect.js'
+
+const dialect = dialectOf(googleGemini)
+const read = (status: number, name: string) => dialect.decodeError(status, fixture(`google-gemini/errors/${name}`))
+
+test('an exhausted quota may be tried again, when the vendor says', (t) => {
+  t.match(read(429, '429-resource-exhausted.json'), {
+    code: 'upstream_overloaded',
+    status: 429,
+    upstreamStatus: 429,
+    retryable: true,
+    upstreamType: 'RESOURCE_EXHAUSTED',
+    retryAfterMs: 34_000,
+  })
+  const told = (retryDelay: string) =>
+    dialect.decodeError(429, Buffer.from(JSON.stringify({ error: { details: [null, { retryDelay }] } }))).retryAfterMs
+  t.equal(told('0.0745s'), 75)
+  t.equal(told('1m'), null)
+  t.end()
+})
+
+test('refusals keep their status and are final', (t) => {
+  for (const [status, name, type, code] of [
+    [400, '400-invalid-argument.json', 'INVALID_ARGUMENT', null],
+    [400, '400-api-key-invalid.json', 'INVALID_ARGUMENT', 'API_KEY_INVALID'],
+    [401, '401-unauthenticated.json', 'UNAUTHENTICATED', 'ACCESS_TOKEN_TYPE_UNSUPPORTED'],
+    [403, '403-permission-denied.json', 'PERMISSION_DENIED', 'CONSUMER_SUSPENDED'],
+    [404, '404-not-found.json', 'NOT_FOUND', null],
+  ] as const) {
+    const error = read(status, name)
+    t.match(error, { code: 'upstream_rejected', status, retryable: false, upstreamType: type }, name)
+    t.equal(error.upstreamCode, code, name)
+  }
+  t.end()
+})
+
+test('failures of the vendor may be tried again', (t) => {
+  t.match(read(500, '500-internal.json'), { code: 'upstream_rejected', status: 500, retryable: true })
+  t.match(read(503, '503-unavailable-array.json'), {
+    code: 'upstream_overloaded',
+    status: 503,
+    upstreamType: 'UNAVAILABLE',
+  })
+  t.match(read(504, '504-deadline.json'), { code: 'upstream_timeout', status: 504, retryable: true })
+  t.end()
+})
+
+test('keys never appear in a message', (t) => {
+  const { message } = read(403, '403-permission-denied.json')
+  t.match(message, /suspended/)
+  t.notMatch(message, /AIza/)
+  t.end()
+})
+
+test('a body that is not JSON gives its first words, an empty one the catalogue its message', (t) => {
+  t.match(read(502, '502-page.html'), { code: 'upstream_rejected', status: 502, message: /^<!DOCTYPE html> <html/ })
+  t.equal(dialect.decodeError(500, Buffer.alloc(0)).message, 'The provider refused the request.')
+  t.equal(dialect.decodeError(500, Buffer.from('{"error":"x"}')).message, '{"error":"x"}')
+  t.equal(dialect.decodeError(500, Buffer.from('{"error":{}}')).message, 'The provider refused the request.')
+  t.end()
+})

@@ -1,0 +1,70 @@
+// The observer must say of each frame what the decoder would make of it, without decoding most of them.
+import { test } from 'tap'
+import { googleGemini } from '../../../src/protocols/google-gemini/index.js'
+import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER } from '../../../src/protocols/protocol.js'
+import { cases, decode, dialectOf, payloads, target } from '../../helpers/dialect.js'
+
+const dialect = dialectOf(googleGemini)
+const TARGET = target('google-gemini')
+const observer = () => dialect.createObserver({ stripUsage: true, target: TARGET })
+
+test('agrees with the decoder on completeness and usage of every recorded stream', (t) => {
+  for (const name of cases('google-gemini/streams')) {
+    const frames = payloads(`google-gemini/streams/${name}.sse`)
+    const watching = observer()
+    for (const frame of frames) watching.observe(frame)
+    const last = decode(dialect, frames, TARGET).at(-1)
+    t.equal(watching.isComplete(), last?.type === 'finish', name)
+    if (last?.type === 'finish') t.strictSame(watching.usage, last.usage, name)
+  }
+  t.end()
+})
+
+test('tells content, calls and the end by their bits', (t) => {
+  const bits = (name: string) => {
+    const watching = observer()
+    return payloads(`google-gemini/streams/${name}.sse`).map((frame) => watching.observe(frame))
+  }
+  t.strictSame(bits('text'), [FRAME_CONTENT, FRAME_CONTENT, FRAME_CONTENT | FRAME_END])
+  t.strictSame(bits('reasoning'), [FRAME_CONTENT, FRAME_CONTENT, FRAME_CONTENT, FRAME_CONTENT | FRAME_END])
+  t.strictSame(bits('parallel-tools'), [FRAME_CONTENT, FRAME_CONTENT, FRAME_END])
+  t.strictSame(bits('prompt-blocked'), [FRAME_END])
+  t.strictSame(bits('error-midstream'), [FRAME_CONTENT, FRAME_ERROR])
+  t.end()
+})
+
+test('counts the bytes of content alone', (t) => {
+  const watching = observer()
+  for (const frame of payloads('google-gemini/streams/text.sse')) watching.observe(frame)
+  t.equal(watching.contentBytes, 'The sky is blue because air scatters short waves more.'.length)
+  t.equal(watching.error, null)
+  t.end()
+})
+
+test('is not deceived by words in the text that look like members of the frame', (t) => {
+  const watching = observer()
+  const frame = (value: object) => watching.observe(Buffer.from(JSON.stringify(value)))
+  const parts = (...list: object[]) => ({ candidates: [{ content: { parts: list } }] })
+  t.equal(watching.usage, null)
+  t.equal(frame(parts({ text: '' }, { text: '"text":"\\' })), FRAME_CONTENT)
+  t.equal(watching.contentBytes, Buffer.byteLength('\\"text\\":\\"\\\\'))
+  t.equal(frame(parts({ text: '{"finishReason":"STOP"} "error":{}' })), FRAME_CONTENT)
+  t.equal(frame(parts({ functionCall: { name: 'f', args: { finishReason: 'STOP', error: {} } } })), FRAME_CONTENT)
+  t.equal(frame(parts({ text: '' })), FRAME_OTHER)
+  t.equal(frame({ text: 7 }), FRAME_OTHER)
+  t.notOk(watching.isComplete())
+  t.equal(watching.observe(Buffer.from('"finishReason": "STOP"')), FRAME_OTHER)
+  t.equal(watching.observe(Buffer.from('{"text": "unclosed \\')), FRAME_CONTENT)
+  t.notOk(watching.isComplete())
+  t.end()
+})
+
+test('an error after the finish reason is no complete answer', (t) => {
+  const watching = observer()
+  watching.observe(Buffer.from('{"candidates":[{"finishReason":"STOP"}]}'))
+  t.ok(watching.isComplete())
+  watching.observe(Buffer.from('{"error":{"code":500,"message":"broken"}}'))
+  t.notOk(watching.isComplete())
+  t.match(watching.error, { code: 'upstream_rejected', message: 'broken' })
+  t.end()
+})

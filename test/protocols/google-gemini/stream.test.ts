@@ -1,0 +1,191 @@
+// The decoder on recorded streams, on ill ones and on random ones.
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { test } from 'tap'
+import { type StreamEvent } from '../../../src/model/event.js'
+import { googleGemini } from '../../../src/protocols/google-gemini/index.js'
+import { aggregate, breach, cases, decode, dialectOf, FALLBACK, payloads, target } from '../../helpers/dialect.js'
+
+const dialect = dialectOf(googleGemini)
+const TARGET = target('google-gemini')
+
+function decodeTexts(...frames: string[]): StreamEvent[] {
+  return decode(
+    dialect,
+    frames.map((frame) => Buffer.from(frame)),
+    TARGET,
+  )
+}
+
+test('every recorded stream keeps the law of events', (t) => {
+  for (const name of cases('google-gemini/streams')) {
+    t.equal(breach(decode(dialect, payloads(`google-gemini/streams/${name}.sse`), TARGET)), null, name)
+  }
+  t.end()
+})
+
+test('a signed call and an unsigned one come whole, after the thoughts, with the signature at the block end', (t) => {
+  const events = decode(dialect, payloads('google-gemini/streams/thought-signature.sse'), TARGET)
+  t.strictSame(events, [
+    {
+      type: 'start',
+      meta: { id: 'stMeac_cLrCX1MkPq_S6gQk', model: 'gemini-3-pro-preview', createdSec: 1_700_000_000, usage: null },
+    },
+    { type: 'block-start', index: 0, block: { kind: 'reasoning', redacted: null } },
+    { type: 'block-delta', index: 0, delta: '**Checking the flight**\n' },
+    { type: 'block-end', index: 0, signature: null },
+    { type: 'block-start', index: 1, block: { kind: 'tool-call', id: '8f2kd01z', name: 'check_flight' } },
+    { type: 'block-delta', index: 1, delta: '{"flight":"AA100"}' },
+    { type: 'block-end', index: 1, signature: 'CuQCAVSoXO6bS0mxV3nKfT5oR8mE2w==' },
+    { type: 'block-start', index: 2, block: { kind: 'tool-call', id: '8f2kd02a', name: 'book_taxi' } },
+    { type: 'block-delta', index: 2, delta: '{"time":"10:00"}' },
+    { type: 'block-end', index: 2, signature: null },
+    {
+      type: 'finish',
+      reason: 'tool-calls',
+      usage: { inputTokens: 131, outputTokens: 103, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 70 },
+      stopSequence: null,
+    },
+  ])
+  t.end()
+})
+
+test('a signature on an empty last part seals the open text, and alone it gets a reasoning block', (t) => {
+  const sealed = decode(dialect, payloads('google-gemini/streams/signature-last.sse'), TARGET)
+  t.match(sealed.at(-2), { type: 'block-end', index: 0, signature: /^EtoB/ })
+  const alone = decode(dialect, payloads('google-gemini/streams/signature-only.sse'), TARGET)
+  t.match(alone[1], { type: 'block-start', block: { kind: 'reasoning' } })
+  t.match(alone[2], { type: 'block-end', index: 0, signature: /^EtoB/ })
+  t.match(alone[3], { type: 'finish', reason: 'length' })
+  t.end()
+})
+
+test('calls without an id of the vendor get one that counts up from the response id', (t) => {
+  const answer = aggregate(decode(dialect, payloads('google-gemini/streams/parallel-tools.sse'), TARGET))
+  t.strictSame(
+    answer.content.map((part) => part.type === 'tool-call' && part.id),
+    ['fc_7f3a', 'fc_7f3b', 'call_o9MeaYvgJ4eN1MkP5r2x6Ac_2'],
+  )
+  t.end()
+})
+
+test('usage is the last count, not the sum, and cached tokens are part of the input', (t) => {
+  const { usage } = aggregate(decode(dialect, payloads('google-gemini/streams/cached-usage.sse'), TARGET))
+  t.match(usage, { inputTokens: 2310, outputTokens: 4, cachedInputTokens: 2048 })
+  t.end()
+})
+
+test('a stopped answer, a blocked prompt and a broken call each end with their reason', (t) => {
+  for (const [name, reason] of [
+    ['safety', 'content-filter'],
+    ['prompt-blocked', 'content-filter'],
+    ['malformed-call', 'other'],
+    ['length', 'length'],
+    ['text', 'stop'],
+  ]) {
+    t.match(decode(dialect, payloads(`google-gemini/streams/${name}.sse`), TARGET).at(-1), { type: 'finish', reason })
+  }
+  t.end()
+})
+
+test('an error in the stream ends it with the status the vendor names', (t) => {
+  const events = decode(dialect, payloads('google-gemini/streams/error-midstream.sse'), TARGET)
+  t.match(events.at(-1), { type: 'error', error: { code: 'upstream_overloaded', status: 503, retryable: true } })
+  t.match(decodeTexts('{"error":{"status":"RESOURCE_EXHAUSTED"}}'), [{ type: 'error', error: { status: 429 } }])
+  t.match(decodeTexts('{"error":{"status":"NEW"}}'), [{ type: 'error', error: { status: 500, retryable: true } }])
+  t.end()
+})
+
+test('a body that ends without a finish reason is cut, even after whole sentences', (t) => {
+  const events = decode(dialect, payloads('google-gemini/streams/cut.sse'), TARGET)
+  t.match(events.at(-1), { type: 'error', error: { code: 'upstream_cut' } })
+  t.match(decodeTexts(), [{ type: 'error', error: { code: 'upstream_cut' } }])
+  t.end()
+})
+
+test('frames that are not JSON objects are skipped, a JSON array is malformed', (t) => {
+  const whole = payloads('google-gemini/streams/text.sse').map(String)
+  const events = decodeTexts('', '{"candidates":[', 'null', '3', '<html>', ...whole, '{')
+  t.equal(aggregate(events).content.length, 1)
+  t.match(decodeTexts('[{"candidates":[]}]'), [{ type: 'error', error: { code: 'upstream_malformed' } }])
+  t.end()
+})
+
+test('arguments nested too deeply to be written back are skipped, not thrown', (t) => {
+  const deep = `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`
+  const frame = `{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":${deep}}}]}}]}`
+  t.match(decodeTexts(frame), [{ type: 'error', error: { code: 'upstream_cut' } }])
+  t.end()
+})
+
+test('halves of a surrogate pair split over two deltas join again', (t) => {
+  const part = (text: string) => `{"candidates":[{"content":{"parts":[{"text":"${text}"}]}}]}`
+  const events = decodeTexts(part('\\ud83d'), part('\\ude00'), '{"candidates":[{"finishReason":"STOP"}]}')
+  t.strictSame(aggregate(events).content, [{ type: 'text', text: '😀' }])
+  t.end()
+})
+
+test('only candidate 0 counts, unknown parts and members are left out', (t) => {
+  const events = decodeTexts(
+    '{"candidates":[{"index":1,"content":{"parts":[{"text":"no"}]},"finishReason":"SAFETY"}],"x":{}}',
+    '{"candidates":[null,{"content":{"parts":[7,{"executableCode":{}},{"functionCall":{}},{"text":"yes"}]}}]}',
+    '{"candidates":[{"finishReason":"STOP","content":[]}],"usageMetadata":{}}',
+  )
+  t.strictSame(aggregate(events).content, [{ type: 'text', text: 'yes' }])
+  t.match(events.at(-1), { reason: 'stop', usage: null })
+  t.end()
+})
+
+const text = fc.constantFrom('', 'a', 'bc')
+const signature = fc.option(fc.constantFrom('c2ln', ''), { nil: undefined })
+const part = fc.oneof(
+  fc.record({ text, thought: fc.boolean(), thoughtSignature: signature }),
+  fc.record({ functionCall: fc.record({ name: text, args: fc.dictionary(fc.string(), fc.integer()) }) }),
+  fc.record({ thoughtSignature: signature }),
+  fc.jsonValue(),
+)
+const chunk = fc.record(
+  {
+    candidates: fc.array(
+      fc.record(
+        { content: fc.record({ parts: fc.array(part) }), finishReason: fc.constantFrom('STOP', 'X'), index: fc.nat(1) },
+        { requiredKeys: [] },
+      ),
+      { maxLength: 2 },
+    ),
+    promptFeedback: fc.record({ blockReason: text }),
+    usageMetadata: fc.record({ promptTokenCount: fc.oneof(fc.double(), fc.string()) }),
+    error: fc.oneof(fc.constant(null), fc.record({ code: fc.integer(), message: fc.string() })),
+  },
+  { requiredKeys: [] },
+)
+
+test('the law holds for random frames in random order', (t) => {
+  const frame = fc.oneof(
+    { weight: 4, arbitrary: chunk.map((value) => JSON.stringify(value)) },
+    fc.json(),
+    fc.string(),
+    fc.constantFrom(...payloads('google-gemini/streams/thought-signature.sse').map(String)),
+  )
+  fc.assert(
+    fc.property(fc.array(frame, { maxLength: 8 }), (frames) => {
+      assert.equal(breach(decodeTexts(...frames)), null)
+    }),
+    { numRuns: 300 },
+  )
+  t.end()
+})
+
+test('a chunk decodes to the same answer as a stream and as a whole', (t) => {
+  const parts = fc.array(part, { minLength: 1, maxLength: 8 })
+  fc.assert(
+    fc.property(parts, (value) => {
+      const body = { candidates: [{ content: { parts: value }, finishReason: 'STOP' }], responseId: 'r' }
+      const bytes = JSON.stringify(body)
+      const whole = dialect.decodeResponse(JSON.parse(bytes), FALLBACK)
+      assert.deepEqual(aggregate(decodeTexts(bytes)), whole)
+    }),
+    { numRuns: 300 },
+  )
+  t.end()
+})
