@@ -1,10 +1,11 @@
 // The registry: one line per wire API. The only barrel that knows them all.
 import { anthropicMessages } from './anthropic-messages/index.js'
 import { googleGemini } from './google-gemini/index.js'
+import { ollamaChat } from './ollama-chat/index.js'
 import { openaiChat } from './openai-chat/index.js'
 import { type Protocol } from './protocol.js'
 
-export const PROTOCOLS: readonly Protocol[] = Object.freeze([openaiChat, anthropicMessages, googleGemini])
+export const PROTOCOLS: readonly Protocol[] = Object.freeze([openaiChat, anthropicMessages, googleGemini, ollamaChat])
 
 /** The wire that chats on a WebSocket speak. */
 export const WEB_SOCKET_PROTOCOL = openaiChat.id

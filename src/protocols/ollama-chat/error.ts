@@ -1,0 +1,44 @@
+// {"error":"..."}, the error body of this wire, to ErrorData. The same object comes as an answer and as a line of a stream.
+import { errorData } from '../../errors.js'
+import { type ErrorCode, type ErrorData } from '../../model/error.js'
+import { isJsonObject, type JsonValue } from '../../model/json.js'
+import { toMessage } from '../../wire/error-text.js'
+
+/** An error within a stream has no status; the server's are failures of the model's runner. */
+const IN_STREAM_STATUS = 500
+
+/** Reads an error answer: the vendor's object, or a proxy's page of text. */
+export function decodeError(status: number, body: Uint8Array): ErrorData {
+  const words = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
+  try {
+    const parsed: unknown = JSON.parse(words)
+    if (isJsonObject(parsed) && parsed.error !== undefined) return readError(parsed.error, status)
+  } catch {
+    // Not JSON: its first words are all there is to tell.
+  }
+  return build(status, toMessage(words))
+}
+
+/** Reads the member `error`: a string, or an object with a message as the server's OpenAI-like routes send. */
+export function readError(error: JsonValue, status: number | null): ErrorData {
+  const words = isJsonObject(error) ? error.message : error
+  return build(status ?? IN_STREAM_STATUS, typeof words === 'string' ? toMessage(words) : null)
+}
+
+function build(status: number, message: string | null): ErrorData {
+  // "model 'x' not found" or, from older servers, "model 'x' not found, try pulling it first".
+  const isModelMissing = status === 404 && /\bmodel\b.*\bnot found\b/i.test(message ?? '')
+  return errorData(codeOf(status), {
+    ...(message === null ? {} : { message }),
+    ...(status === 504 ? {} : { status }),
+    retryable: status === 408 || status === 429 || status >= 500,
+    upstreamStatus: status,
+    upstreamCode: isModelMissing ? 'model_not_found' : null,
+  })
+}
+
+/** 503 is "server busy": its queue is full. A 500 is a runner that failed, which another target need not do. */
+function codeOf(status: number): ErrorCode {
+  if (status === 429 || status === 503) return 'upstream_overloaded'
+  return status === 504 ? 'upstream_timeout' : 'upstream_rejected'
+}

@@ -1,0 +1,31 @@
+// The protocol ollama-chat: POST /api/chat. Only upstreams speak it here, so it has no surface. Base URLs have no `/v1`.
+import { type Dialect, type Protocol } from '../protocol.js'
+import { decodeError } from './error.js'
+import { OllamaObserver } from './observer.js'
+import { encodeRequest } from './request.js'
+import { decodeResponse } from './response.js'
+import { OllamaDecoder } from './stream.js'
+import { findUsage } from './usage.js'
+
+const ID = 'ollama-chat'
+
+const dialect: Dialect = {
+  id: ID,
+  framing: 'ndjson',
+  headers: Object.freeze({}),
+  parameterHeaders: Object.freeze([]),
+  path: () => '/api/chat',
+  encodeRequest,
+  editRequest: (facts, _body, target) => ({
+    edits: facts.model === target.model ? new Map() : new Map([['model', target.model]]),
+    dropped: [],
+  }),
+  createDecoder: (emit, options) => new OllamaDecoder(emit, options),
+  createObserver: () => new OllamaObserver(),
+  decodeResponse,
+  readUsage: findUsage,
+  decodeError,
+}
+
+/** @see https://docs.ollama.com/api/chat */
+export const ollamaChat: Protocol = Object.freeze({ id: ID, surface: null, dialect })

@@ -1,0 +1,88 @@
+// Watches a stream of this wire that nobody transcodes: its client waits for the whole answer. Text lines, nearly all of a
+// stream, are told by their bytes; only lines with calls, the end or an error are parsed. A needle `"key":` cannot occur
+// inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
+import { type ErrorData } from '../../model/error.js'
+import { type Usage } from '../../model/usage.js'
+import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
+import { parseReply } from './reply.js'
+
+const CONTENT_KEY = Buffer.from('"content":')
+const THINKING_KEY = Buffer.from('"thinking":')
+const RARE_KEYS: readonly Buffer[] = ['"tool_calls":', '"error":'].map((key) => Buffer.from(key))
+const DONE_KEY = Buffer.from('"done":')
+const LETTER_T = 0x74
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const SPACE = 0x20
+
+export class OllamaObserver implements StreamObserver {
+  #usage: Usage | null = null
+  #error: ErrorData | null = null
+  #contentBytes = 0
+  #isDone = false
+
+  get usage(): Usage | null {
+    return this.#usage
+  }
+
+  get error(): ErrorData | null {
+    return this.#error
+  }
+
+  get contentBytes(): number {
+    return this.#contentBytes
+  }
+
+  /** Returns FRAME_* bits; never FRAME_STRIP, as usage comes with the end marker here. */
+  observe(data: Buffer): number {
+    if (isRare(data)) return this.#observeParsed(data)
+    const bytes = countBytes(data, CONTENT_KEY) + countBytes(data, THINKING_KEY)
+    this.#contentBytes += bytes
+    return bytes > 0 ? FRAME_CONTENT : FRAME_OTHER
+  }
+
+  /** `done: true` was seen, and no error. */
+  isComplete(): boolean {
+    return this.#isDone && this.#error === null
+  }
+
+  #observeParsed(data: Buffer): number {
+    const reply = parseReply(data)
+    if (reply === null) return FRAME_OTHER
+    if (reply.error !== null) {
+      this.#error = reply.error
+      return FRAME_ERROR
+    }
+    let bytes = Buffer.byteLength(reply.content) + Buffer.byteLength(reply.thinking)
+    for (const call of reply.calls) bytes += Buffer.byteLength(call.arguments)
+    this.#contentBytes += bytes
+    const bits = bytes > 0 ? FRAME_CONTENT : FRAME_OTHER
+    if (!reply.isDone) return bits
+    this.#usage = reply.usage
+    this.#isDone = true
+    return bits | FRAME_END
+  }
+}
+
+function isRare(data: Buffer): boolean {
+  for (const key of RARE_KEYS) if (data.includes(key)) return true
+  const at = data.lastIndexOf(DONE_KEY)
+  return at >= 0 && data[skipSpaces(data, at + DONE_KEY.length)] === LETTER_T
+}
+
+/** Bytes within the quotes of the string under `key`, escapes counted as they stand; 0 where there is none. */
+function countBytes(data: Buffer, key: Buffer): number {
+  const found = data.indexOf(key)
+  if (found < 0) return 0
+  const from = skipSpaces(data, found + key.length)
+  if (data[from] !== QUOTE) return 0
+  let end = from + 1
+  while (end < data.length && data[end] !== QUOTE) end += data[end] === BACKSLASH ? 2 : 1
+  return Math.min(end, data.length) - from - 1
+}
+
+function skipSpaces(data: Buffer, from: number): number {
+  let at = from
+  while (data[at] === SPACE) at += 1
+  return at
+}

@@ -1,0 +1,106 @@
+// The canonical request to the body of POST /api/chat. There is no tool choice on this wire: `none` is said by sending no
+// tools, the stricter choices are dropped and named.
+import { isJsonObject, type JsonObject } from '../../model/json.js'
+import { effortOf } from '../../model/reasoning.js'
+import { type ChatRequest, type ReasoningRequest, type Sampling, type ToolDefinition } from '../../model/request.js'
+import { type Target } from '../../model/target.js'
+import { type EncodedRequest } from '../protocol.js'
+import { encodeMessages } from './messages.js'
+import { type Options, type Tool, type ChatRequest as WireRequest } from './wire.js'
+
+/** Encodes the request; the target's extraBody (`keep_alive`, `options`, ...) lies under it, and the request wins. */
+export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
+  const dropped = new Set<string>(Object.keys(request.extensions))
+  const body: WireRequest = {
+    model: target.model,
+    messages: encodeMessages(request, dropped),
+    stream: request.stream,
+  }
+  const choice = request.toolChoice?.type ?? 'auto'
+  if (request.tools.length > 0 && choice !== 'none') {
+    body.tools = request.tools.map((tool) => encodeTool(tool, dropped))
+    if (choice !== 'auto') dropped.add('tool_choice')
+  }
+  setFormat(body, request, { target, dropped })
+  if (request.reasoning !== null) body.think = encodeThink(request.reasoning)
+  const options = encodeOptions(request.sampling, target)
+  if (Object.keys(options).length > 0) body.options = options
+  if (request.parallelToolCalls === false) dropped.add('parallel_tool_calls')
+  if (request.user !== null) dropped.add('user')
+  const merged = mergeUnder(target.extraBody, body)
+  removeRefused(merged, target.quirks.refusedFields, dropped)
+  return { body: merged, dropped: [...dropped] }
+}
+
+type Encoder = { readonly target: Target; readonly dropped: Set<string> }
+
+function encodeTool(tool: ToolDefinition, dropped: Set<string>): Tool {
+  if (tool.strict === true) dropped.add('strict')
+  const { name, description, parameters } = tool
+  return { type: 'function', function: { name, ...(description === null ? {} : { description }), parameters } }
+}
+
+function setFormat(body: WireRequest, request: ChatRequest, { target, dropped }: Encoder): void {
+  const format = request.responseFormat
+  if (format === null || format.type === 'text') return
+  if (format.type === 'json') {
+    body.format = 'json'
+    return
+  }
+  const support = target.quirks.jsonSchema
+  if (support === 'json-schema' && isJsonObject(format.schema)) {
+    body.format = format.schema
+    return
+  }
+  dropped.add('response_format')
+  if (support !== 'none') body.format = 'json'
+}
+
+/** Levels are taken by all thinking models since some need one; `max`, newer, is refused by older servers. */
+function encodeThink(reasoning: ReasoningRequest): boolean | 'low' | 'medium' | 'high' {
+  switch (effortOf(reasoning)) {
+    case null:
+      return true
+    case 'none':
+      return false
+    case 'minimal':
+    case 'low':
+      return 'low'
+    case 'medium':
+      return 'medium'
+    case 'high':
+    case 'xhigh':
+      return 'high'
+  }
+}
+
+function encodeOptions(sampling: Sampling, target: Target): Options {
+  const options: Options = {}
+  if (sampling.temperature !== null) options.temperature = Math.min(sampling.temperature, target.quirks.maxTemperature)
+  if (sampling.topP !== null) options.top_p = sampling.topP
+  if (sampling.topK !== null) options.top_k = sampling.topK
+  if (sampling.maxOutputTokens !== null) options.num_predict = sampling.maxOutputTokens
+  if (sampling.stop.length > 0) options.stop = [...sampling.stop]
+  if (sampling.seed !== null) options.seed = sampling.seed
+  if (sampling.frequencyPenalty !== null) options.frequency_penalty = sampling.frequencyPenalty
+  if (sampling.presencePenalty !== null) options.presence_penalty = sampling.presencePenalty
+  return options
+}
+
+/** Defaults under the request: objects member by member for `options`, anything else as a whole. */
+function mergeUnder(under: JsonObject, over: WireRequest): JsonObject {
+  const below = under.options
+  const options = isJsonObject(below) ? { ...below, ...over.options } : over.options
+  return { ...under, ...over, ...(options === undefined ? {} : { options }) }
+}
+
+/** A server on this wire may refuse a member of the body or of its options. */
+function removeRefused(body: JsonObject, refused: readonly string[], dropped: Set<string>): void {
+  for (const field of refused) {
+    for (const holder of [body, body.options]) {
+      if (!isJsonObject(holder) || !Object.hasOwn(holder, field)) continue
+      delete holder[field]
+      dropped.add(field)
+    }
+  }
+}

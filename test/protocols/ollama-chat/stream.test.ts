@@ -1,0 +1,159 @@
+// The decoder on recorded streams, on ill ones and on random ones.
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { test } from 'tap'
+import { type StreamEvent } from '../../../src/model/event.js'
+import { ollamaChat } from '../../../src/protocols/ollama-chat/index.js'
+import { aggregate, breach, cases, decode, dialectOf, FALLBACK, payloads, target } from '../../helpers/dialect.js'
+
+const dialect = dialectOf(ollamaChat)
+const TARGET = target('ollama-chat')
+
+function decodeTexts(...lines: string[]): StreamEvent[] {
+  return decode(
+    dialect,
+    lines.map((line) => Buffer.from(line)),
+    TARGET,
+  )
+}
+
+test('every recorded stream keeps the law of events', (t) => {
+  for (const name of cases('ollama-chat/streams')) {
+    t.equal(breach(decode(dialect, payloads(`ollama-chat/streams/${name}.ndjson`), TARGET)), null, name)
+  }
+  t.end()
+})
+
+test('thinking and content become blocks of their own, with the model and time of the server', (t) => {
+  t.strictSame(decode(dialect, payloads('ollama-chat/streams/reasoning.ndjson'), TARGET), [
+    { type: 'start', meta: { id: 'req_1', model: 'qwen3', createdSec: 1_772_482_943, usage: null } },
+    { type: 'block-start', index: 0, block: { kind: 'reasoning', redacted: null } },
+    { type: 'block-delta', index: 0, delta: 'Count' },
+    { type: 'block-delta', index: 0, delta: ' the letters.' },
+    { type: 'block-end', index: 0, signature: null },
+    { type: 'block-start', index: 1, block: { kind: 'text' } },
+    { type: 'block-delta', index: 1, delta: 'Three' },
+    { type: 'block-delta', index: 1, delta: '.' },
+    { type: 'block-end', index: 1, signature: null },
+    {
+      type: 'finish',
+      reason: 'stop',
+      usage: { inputTokens: 18, outputTokens: 40, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 },
+      stopSequence: null,
+    },
+  ])
+  t.end()
+})
+
+test('calls come whole, each in a block of its own, with an id of ours where the server gives none', (t) => {
+  const answer = aggregate(decode(dialect, payloads('ollama-chat/streams/parallel-tools.ndjson'), TARGET))
+  t.strictSame(answer.content, [
+    { type: 'text', text: 'Looking.' },
+    {
+      type: 'tool-call',
+      id: 'call_k3j9x1zt',
+      name: 'get_weather',
+      arguments: '{"city":"Paris","unit":"c"}',
+      signature: null,
+    },
+    { type: 'tool-call', id: 'call_b0q7m2aa', name: 'get_weather', arguments: '{"city":"London"}', signature: null },
+    { type: 'tool-call', id: 'call_req_1_2', name: 'now', arguments: '{}', signature: null },
+  ])
+  t.equal(answer.finishReason, 'tool-calls')
+  t.end()
+})
+
+test('each done reason has its finish reason, usage may be missing', (t) => {
+  const last = (name: string) => decode(dialect, payloads(`ollama-chat/streams/${name}.ndjson`), TARGET).at(-1)
+  t.match(last('text'), { type: 'finish', reason: 'stop', usage: { inputTokens: 26, outputTokens: 282 } })
+  t.match(last('length'), { type: 'finish', reason: 'length' })
+  t.match(last('no-done-reason'), { type: 'finish', reason: 'stop', usage: { inputTokens: 0, outputTokens: 282 } })
+  t.match(last('load-only'), { type: 'finish', reason: 'other', usage: null })
+  t.end()
+})
+
+test('finish comes with the line that is done, not with the end of the body', (t) => {
+  const events: StreamEvent[] = []
+  const options = { fallback: FALLBACK, target: TARGET }
+  const decoder = dialect.createDecoder((event) => events.push(event), options)
+  for (const line of payloads('ollama-chat/streams/text.ndjson')) decoder.push(line)
+  t.match(events.at(-1), { type: 'finish' })
+  t.end()
+})
+
+test('an error line ends the stream, a body that ends early is cut', (t) => {
+  const broken = decode(dialect, payloads('ollama-chat/streams/error-midstream.ndjson'), TARGET)
+  t.match(broken.at(-1), {
+    type: 'error',
+    error: { code: 'upstream_rejected', message: 'an error was encountered while running the model', retryable: true },
+  })
+  const cut = decode(dialect, payloads('ollama-chat/streams/cut.ndjson'), TARGET)
+  t.match(cut.at(-1), { type: 'error', error: { code: 'upstream_cut' } })
+  t.match(decodeTexts(), [{ type: 'error', error: { code: 'upstream_cut' } }])
+  t.end()
+})
+
+test('lines that are not JSON objects and calls without a name are skipped', (t) => {
+  const deep = `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`
+  const events = decodeTexts(
+    '',
+    '{"message":',
+    '[]',
+    `{"message":{"tool_calls":[{"function":{"name":"f","arguments":${deep}}}]}}`,
+    '{"created_at":"soon","message":{"content":"a","tool_calls":[null,{"function":{}},{"function":7}]}}',
+    '{"done":"true","message":7,"error":null}',
+    '{"done":true,"eval_count":-1}',
+  )
+  t.strictSame(aggregate(events), {
+    meta: FALLBACK,
+    content: [{ type: 'text', text: 'a' }],
+    finishReason: 'stop',
+    stopSequence: null,
+    usage: { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 },
+  })
+  t.end()
+})
+
+test('halves of a surrogate pair split over two lines join again', (t) => {
+  const part = (text: string) => `{"message":{"content":"${text}"}}`
+  const events = decodeTexts(part('\\ud83d'), part('\\ude00'), '{"done":true}')
+  t.strictSame(aggregate(events).content, [{ type: 'text', text: '😀' }])
+  t.end()
+})
+
+const text = fc.constantFrom('', 'a', 'bc')
+const called = fc.record({ name: text, arguments: fc.dictionary(fc.string(), fc.integer()) })
+const message = fc.record(
+  {
+    thinking: text,
+    content: text,
+    tool_calls: fc.array(fc.oneof(fc.record({ id: text, function: called }), fc.jsonValue())),
+  },
+  { requiredKeys: [] },
+)
+
+test('the law holds for random lines in random order', (t) => {
+  const line = fc.record(
+    { message, done: fc.boolean(), done_reason: text, error: fc.oneof(fc.constant(null), fc.string()) },
+    { requiredKeys: ['message'] },
+  )
+  const bytes = fc.oneof({ weight: 4, arbitrary: line.map((value) => JSON.stringify(value)) }, fc.json(), fc.string())
+  fc.assert(
+    fc.property(fc.array(bytes, { maxLength: 8 }), (lines) => {
+      assert.equal(breach(decodeTexts(...lines)), null)
+    }),
+    { numRuns: 300 },
+  )
+  t.end()
+})
+
+test('a line decodes to the same answer as a stream and as a whole', (t) => {
+  fc.assert(
+    fc.property(message, (value) => {
+      const bytes = JSON.stringify({ message: value, done: true })
+      assert.deepEqual(aggregate(decodeTexts(bytes)), dialect.decodeResponse(JSON.parse(bytes), FALLBACK))
+    }),
+    { numRuns: 300 },
+  )
+  t.end()
+})
