@@ -34,7 +34,7 @@ export function decodeMessages(params: readonly MessageParam[]): DecodedMessages
         system.push(decodeText(block))
       })
     } else {
-      decodeUser(blocks, index, toolNames, messages)
+      for (const run of decodeUser(blocks, index, toolNames)) messages.push(run)
     }
   }
   return { messages, system }
@@ -73,18 +73,14 @@ function decodeAssistant(
   })
 }
 
-/** Appends runs of tool results and of other parts in their order, so that a result never moves behind later text. */
-function decodeUser(
-  blocks: readonly BlockParam[],
-  index: number,
-  toolNames: ReadonlyMap<string, string>,
-  into: Message[],
-): void {
+/** Runs of tool results and of other parts in their order, so that a result never moves behind later text. */
+function decodeUser(blocks: readonly BlockParam[], index: number, toolNames: ReadonlyMap<string, string>): Message[] {
+  const runs: Message[] = []
   let results: ToolResultPart[] = []
   let parts: UserPart[] = []
   const flush = () => {
-    if (results.length > 0) into.push({ role: 'tool', content: results })
-    if (parts.length > 0) into.push({ role: 'user', content: parts })
+    if (results.length > 0) runs.push({ role: 'tool', content: results })
+    if (parts.length > 0) runs.push({ role: 'user', content: parts })
     results = []
     parts = []
   }
@@ -104,6 +100,7 @@ function decodeUser(
     })
   })
   flush()
+  return runs
 }
 
 function decodeUserPart(block: BlockParam, path: string): UserPart {

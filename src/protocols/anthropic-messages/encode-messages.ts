@@ -32,7 +32,8 @@ export function encodeMessages(messages: readonly Message[], target: Target, dro
     const blocks = encodeContent(message, context)
     if (blocks.length === 0) continue
     const last = turns.at(-1)
-    if (last?.role === role) last.content.push(...blocks)
+    // No spread: a turn may hold more blocks than a call takes arguments.
+    if (last?.role === role) for (const block of blocks) last.content.push(block)
     else turns.push({ role, content: blocks })
   }
   return turns.map((turn) => ({

@@ -54,10 +54,18 @@ const OVERLOAD_STATUSES: readonly number[] = [429, 503, 529]
 /** `details.error_code` of 429s that waiting does not cure, such as `contract_spend_limit_reached`. */
 const SPEND_LIMIT = /_spend_limit_reached$/
 
-const KEY_LIKE = /\b(?:sk|xai|gsk|key|AIza)[-_][A-Za-z0-9_-]{8,}|\bAIza[A-Za-z0-9_-]{8,}|\bBearer\s+\S{8,}/g
+/** Keys by their known prefixes, bearer tokens and JWTs. */
+const KEY_LIKE = /\b(?:(?:sk|pk|gsk|xai|hf)[-_]|AIza|eyJ|[Bb]earer\s+)[\w.*+/=-]{6,}/g
 
-/** Length of the words kept from a body that is not the vendor's envelope, such as a proxy's HTML page. */
+/** The gateway's key was refused, not the client's: neither status nor words may make the client doubt its own. */
+const KEY_REFUSED = "The provider refused the gateway's credentials."
+
+/** Enough for the vendor's longest sentence; a prompt echoed back is cut. */
+const MAX_MESSAGE_CHARS = 1000
+/** Kept of a body that is not the vendor's envelope, such as a proxy's HTML page. */
 const FIRST_WORDS_CHARS = 200
+/** Looked at of such a body: its tags take most of it. */
+const MAX_PAGE_CHARS = 4000
 
 /** The envelope of an answer that has not begun. An overloaded upstream's own status (429, 503, 529) is kept. */
 export function encodeError(error: ErrorData, requestId: string): ErrorAnswer {
@@ -102,34 +110,39 @@ export function decodeError(status: number, body: Uint8Array): ErrorData {
   }
   if (isJsonObject(envelope) && isJsonObject(envelope.error)) return decodeErrorObject(envelope.error, status)
   const words = text
-    .replace(/<[^>]*>/g, ' ')
+    .slice(0, MAX_PAGE_CHARS)
+    .replace(/<[^<>]*>/g, ' ')
     .replace(/\s+/g, ' ')
     .trim()
-  return classify(status, { type: null, code: null, message: words.slice(0, FIRST_WORDS_CHARS) })
+  return classify(status, status, { type: null, code: null, message: mask(words).slice(0, FIRST_WORDS_CHARS) })
 }
 
 /** Reads the error of an `event: error` frame, or of an envelope that came with a status of its own. */
-export function decodeErrorObject(error: JsonObject, status: number | null = null): ErrorData {
+export function decodeErrorObject(error: JsonObject, upstreamStatus: number | null = null): ErrorData {
   const type = typeof error.type === 'string' ? error.type : null
   const details = error.details
   const code = isJsonObject(details) && typeof details.error_code === 'string' ? details.error_code : null
-  const message = typeof error.message === 'string' ? error.message : ''
+  const message = typeof error.message === 'string' ? mask(error.message).slice(0, MAX_MESSAGE_CHARS) : ''
   const inferred = isWireErrorType(error.type) ? STATUS_OF_TYPE[error.type] : STATUS_OF_TYPE.api_error
-  return classify(status ?? inferred, { type, code, message })
+  return classify(upstreamStatus ?? inferred, upstreamStatus, { type, code, message })
+}
+
+function mask(text: string): string {
+  return text.replace(KEY_LIKE, '***')
 }
 
 type Words = { readonly type: string | null; readonly code: string | null; readonly message: string }
 
-function classify(status: number, words: Words): ErrorData {
+/** `status` is what the error means; `upstreamStatus` what came, null in a stream. */
+function classify(status: number, upstreamStatus: number | null, words: Words): ErrorData {
+  if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, upstreamStatus })
   const options: ErrorOptions = {
-    ...(words.message === '' ? {} : { message: words.message.replace(KEY_LIKE, '***') }),
-    upstreamStatus: status,
+    ...(words.message === '' ? {} : { message: words.message }),
+    upstreamStatus,
     upstreamType: words.type,
     upstreamCode: words.code,
   }
-  if (status === 429 && SPEND_LIMIT.test(words.code ?? ''))
-    return errorData('upstream_rejected', { ...options, status })
-  if (status === 429) return errorData('rate_limited', options)
+  if (status === 429) return errorData('rate_limited', { ...options, retryable: !SPEND_LIMIT.test(words.code ?? '') })
   if (status === 503 || status === 529 || words.type === 'overloaded_error') {
     return errorData('upstream_overloaded', options)
   }

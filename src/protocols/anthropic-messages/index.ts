@@ -2,13 +2,13 @@
 // @see https://platform.claude.com/docs/en/api/messages
 import { type Dialect, type Protocol, type Surface } from '../protocol.js'
 import { decodeRequest } from './decode-request.js'
-import { MessagesDecoder } from './decoder.js'
 import { editRequest, encodeRequest } from './encode-request.js'
-import { MessagesEncoder } from './encoder.js'
 import { decodeError, encodeError, encodeErrorFrame } from './error.js'
 import { MessagesObserver } from './observer.js'
 import { decodeResponse, encodeResponse, readUsage } from './response.js'
 import { readFacts } from './schema.js'
+import { MessagesDecoder } from './stream-decoder.js'
+import { MessagesEncoder } from './stream-encoder.js'
 
 const ID = 'anthropic-messages'
 

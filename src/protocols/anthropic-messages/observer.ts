@@ -14,6 +14,7 @@ const COLON = Buffer.from(':')
 const COMMA = Buffer.from(',')
 const QUOTE = 0x22
 const TYPE = Buffer.from('"type"')
+const INDEX = Buffer.from('"index"')
 const DELTA = Buffer.from('"delta"')
 const BLOCK_DELTA = Buffer.from('"content_block_delta"')
 /** The deltas that are content, with the member that holds it; the most frequent first. */
@@ -56,9 +57,9 @@ export class MessagesObserver implements StreamObserver {
   }
 
   #observeDelta(data: Buffer, from: number): number {
-    // Between the two members stands only a number: a quote inside a string would be escaped, so this is no string's text.
-    const delta = data.indexOf(DELTA, from)
-    const type = skip(data, skip(data, skip(data, skip(data, delta, DELTA), COLON), OPEN), TYPE)
+    const index = skip(data, skip(data, skip(data, from, COMMA), INDEX), COLON)
+    const delta = skip(data, skip(data, skipNumber(data, index), COMMA), DELTA)
+    const type = skip(data, skip(data, skip(data, delta, COLON), OPEN), TYPE)
     const name = skip(data, type, COLON)
     for (const [kind, member] of CONTENT_DELTAS) {
       const value = skip(data, skip(data, skip(data, skip(data, name, kind), COMMA), member), COLON)
@@ -146,6 +147,17 @@ function skip(data: Buffer, at: number, token: Buffer): number {
   const start = skipSpace(data, at)
   for (let i = 0; i < token.length; i++) if (data[start + i] !== token[i]) return MISS
   return start + token.length
+}
+
+function skipNumber(data: Buffer, at: number): number {
+  if (at === MISS) return MISS
+  let next = skipSpace(data, at)
+  while (isDigit(data[next])) next += 1
+  return next
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39
 }
 
 /** White space of JSON (RFC 8259, section 2): all of it is at or below the space. */

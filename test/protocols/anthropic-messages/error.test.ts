@@ -15,12 +15,12 @@ const decode = (file: string) => decodeError(Number(file.slice(0, 3)), bytesOf(`
 test('decodes each recorded error as the vendor means it', async (t) => {
   const expected: Record<string, [ErrorCode, boolean, number]> = {
     '400-invalid-request.json': ['upstream_rejected', false, 400],
-    '401-authentication.json': ['upstream_rejected', false, 401],
+    '401-authentication.json': ['upstream_rejected', false, 502],
     '403-permission.json': ['upstream_rejected', false, 403],
     '404-not-found.json': ['upstream_rejected', false, 404],
     '413-too-large.json': ['upstream_rejected', false, 413],
     '429-rate-limit.json': ['rate_limited', true, 429],
-    '429-spend-limit.json': ['upstream_rejected', false, 429],
+    '429-spend-limit.json': ['rate_limited', false, 429],
     '500-api-error.json': ['upstream_rejected', true, 500],
     '502-html.html': ['upstream_rejected', true, 502],
     '504-timeout.json': ['upstream_timeout', true, 504],
@@ -46,19 +46,31 @@ test('keeps the upstream’s type, code and words', async (t) => {
 })
 
 test('masks keys in the upstream’s words', async (t) => {
-  const { message } = decode('401-authentication.json')
-  t.equal(message, 'invalid x-api-key: ***')
+  t.equal(decodeErrorObject({ message: 'bad key: sk-ant-api03-AbCd_EfGh-9' }).message, 'bad key: ***')
+  t.equal(decodeError(502, Buffer.from('<p>sk-ant-api03-AbCd</p>')).message, '***')
   for (const key of ['sk-ant-api03-AbCdEfGh', 'sk-proj-12345678', 'AIzaSyA1234567890', 'Bearer abcdefghijkl']) {
     t.equal(decodeErrorObject({ message: `bad ${key}!` }).message.includes(key.slice(-8)), false, key)
   }
 })
 
-test('an error in a stream gets the status of its type', async (t) => {
+test('a refused gateway key never looks like the client’s', async (t) => {
+  const error = decode('401-authentication.json')
+  t.match(error, { message: "The provider refused the gateway's credentials.", upstreamType: null })
+  t.match(encodeError(error, 'r'), { status: 502, body: { error: { type: 'api_error' } } })
+})
+
+test('cuts what is too long', async (t) => {
+  t.equal(decodeErrorObject({ message: 'x '.repeat(999) }).message.length, 1000)
+  t.equal(decodeError(500, Buffer.from('<'.repeat(1_000_000))).message.length, 200)
+})
+
+test('an error in a stream means the status of its type, though none came', async (t) => {
   const of = (type: string) => decodeErrorObject({ type, message: 'm' })
-  t.match(of('rate_limit_error'), { code: 'rate_limited', upstreamStatus: 429 })
+  t.match(of('rate_limit_error'), { code: 'rate_limited', upstreamStatus: null })
   t.match(of('invalid_request_error'), { code: 'upstream_rejected', status: 400, retryable: false })
   t.match(of('api_error'), { code: 'upstream_rejected', status: 500, retryable: true })
   t.match(of('novel_error'), { code: 'upstream_rejected', status: 500 })
+  t.match(of('overloaded_error'), { code: 'upstream_overloaded', upstreamStatus: null })
   t.match(decodeErrorObject({}), { upstreamType: null, message: ERROR_CATALOGUE.upstream_rejected.message })
 })
 
@@ -73,7 +85,7 @@ test('every code has an envelope of the vendor’s form', async (t) => {
 })
 
 test('the vendor’s errors come back out with status and type', async (t) => {
-  for (const file of filesOf('errors').filter((name) => name.endsWith('.json'))) {
+  for (const file of filesOf('errors').filter((name) => !/^401|html$/.test(name))) {
     const { status, body } = encodeError(decode(file), 'req-9')
     const theirs = jsonOf(`errors/${file}`)
     t.equal(status, Number(file.slice(0, 3)), file)

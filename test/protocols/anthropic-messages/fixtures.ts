@@ -5,7 +5,7 @@ import { type ErrorData } from '../../../src/model/error.js'
 import { type ResponseMeta, type StreamEvent } from '../../../src/model/event.js'
 import { type JsonObject } from '../../../src/model/json.js'
 import { type Quirks, type Target } from '../../../src/model/target.js'
-import { MessagesDecoder } from '../../../src/protocols/anthropic-messages/decoder.js'
+import { MessagesDecoder } from '../../../src/protocols/anthropic-messages/stream-decoder.js'
 
 const ROOT = new URL('../../../../test/fixtures/anthropic-messages/', import.meta.url)
 

@@ -3,7 +3,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import { test } from 'tap'
 import { type StreamEvent } from '../../../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../../../src/model/json.js'
-import { MessagesEncoder } from '../../../src/protocols/anthropic-messages/encoder.js'
+import { MessagesEncoder } from '../../../src/protocols/anthropic-messages/stream-encoder.js'
 import { decodeAll, FALLBACK, filesOf, jsonOf, payloadsOf, splitFrames } from './fixtures.js'
 
 function encodeAll(events: readonly StreamEvent[]): string {

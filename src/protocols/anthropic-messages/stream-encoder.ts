@@ -41,8 +41,7 @@ export class MessagesEncoder implements StreamEncoder {
         this.#openBlock(event.index, event.block)
         return
       case 'block-end':
-        if (event.signature !== null)
-          this.#emit(encodeDelta(event.index, 'signature_delta', 'signature', event.signature))
+        if (event.signature !== null) this.#emit(encodeDelta(event.index, SIGNATURE_DELTA, event.signature))
         this.#emit(encodeFrame('content_block_stop', { index: event.index }))
         return
       case 'finish': {
@@ -59,29 +58,32 @@ export class MessagesEncoder implements StreamEncoder {
 
   #openBlock(index: number, block: BlockHead): void {
     this.#emit(encodeFrame('content_block_start', { index, content_block: encodeHead(block) }))
-    const [type, member] = DELTA_OF_KIND[block.kind]
-    this.#deltaPrefix = deltaPrefix(index, type, member)
+    const delta = DELTA_OF_KIND[block.kind]
+    this.#deltaPrefix = deltaPrefix(index, delta)
     this.#deltaSuffix = DELTA_SUFFIX
     // The vendor opens each tool's input with an empty fragment; for a tool without arguments it stays the only one.
-    if (block.kind === 'tool-call') this.#emit(encodeDelta(index, type, member, ''))
+    if (block.kind === 'tool-call') this.#emit(encodeDelta(index, delta, ''))
   }
 }
 
-const DELTA_OF_KIND: Readonly<Record<BlockHead['kind'], readonly [type: string, member: string]>> = Object.freeze({
-  text: ['text_delta', 'text'],
-  reasoning: ['thinking_delta', 'thinking'],
-  'tool-call': ['input_json_delta', 'partial_json'],
+type DeltaForm = { readonly type: string; readonly member: string }
+
+const DELTA_OF_KIND: Readonly<Record<BlockHead['kind'], DeltaForm>> = Object.freeze({
+  text: { type: 'text_delta', member: 'text' },
+  reasoning: { type: 'thinking_delta', member: 'thinking' },
+  'tool-call': { type: 'input_json_delta', member: 'partial_json' },
 })
+const SIGNATURE_DELTA: DeltaForm = Object.freeze({ type: 'signature_delta', member: 'signature' })
 
 const DELTA_SUFFIX = '}}\n\n'
 
-function deltaPrefix(index: number, type: string, member: string): string {
-  const head = `{"type":"content_block_delta","index":${index},"delta":{"type":"${type}","${member}":`
+function deltaPrefix(index: number, form: DeltaForm): string {
+  const head = `{"type":"content_block_delta","index":${index},"delta":{"type":"${form.type}","${form.member}":`
   return `event: content_block_delta\ndata: ${head}`
 }
 
-function encodeDelta(index: number, type: string, member: string, value: string): string {
-  return deltaPrefix(index, type, member) + JSON.stringify(value) + DELTA_SUFFIX
+function encodeDelta(index: number, form: DeltaForm, value: string): string {
+  return deltaPrefix(index, form) + JSON.stringify(value) + DELTA_SUFFIX
 }
 
 function encodeFrame(type: string, members: JsonObject): string {
