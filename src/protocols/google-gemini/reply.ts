@@ -61,13 +61,13 @@ export function parseReply(data: Buffer): Reply | null {
 export function readReply(body: JsonObject): Reply {
   const candidate = firstCandidate(body.candidates)
   const feedback = body.promptFeedback
-  const isBlocked = candidate === null && isJsonObject(feedback) && text(feedback.blockReason) !== null
+  const isBlocked = candidate === null && isJsonObject(feedback) && readText(feedback.blockReason) !== null
   const error = isJsonObject(body.error) ? readStatus(body.error, null) : null
   return {
-    responseId: text(body.responseId),
-    modelVersion: text(body.modelVersion),
+    responseId: readText(body.responseId),
+    modelVersion: readText(body.modelVersion),
     parts: candidate === null ? [] : readParts(candidate.content),
-    finishReason: isBlocked ? PROMPT_BLOCKED : text(candidate?.finishReason),
+    finishReason: isBlocked ? PROMPT_BLOCKED : readText(candidate?.finishReason),
     usage: decodeUsage(body.usageMetadata),
     error,
     isEmpty: candidate === null && !isBlocked && error === null,
@@ -117,13 +117,13 @@ function readParts(content: JsonValue | undefined): readonly ReplyPart[] {
 }
 
 function readPart(part: JsonObject): ReplyPart | null {
-  const signature = text(part.thoughtSignature)
+  const signature = readText(part.thoughtSignature)
   const call = part.functionCall
   if (isJsonObject(call)) {
-    const name = text(call.name)
+    const name = readText(call.name)
     if (name === null) return null
     const args = JSON.stringify(isJsonObject(call.args) ? call.args : {})
-    return { kind: 'tool-call', id: text(call.id), name, arguments: args, signature }
+    return { kind: 'tool-call', id: readText(call.id), name, arguments: args, signature }
   }
   const words = typeof part.text === 'string' ? part.text : ''
   if (words === '' && signature === null) return null
@@ -131,6 +131,6 @@ function readPart(part: JsonObject): ReplyPart | null {
 }
 
 /** A string that says something, or null. */
-function text(value: JsonValue | undefined): string | null {
+function readText(value: JsonValue | undefined): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }

@@ -5,11 +5,11 @@ import { type Usage } from '../../model/usage.js'
 /** Reads `usageMetadata`, which is cumulative in every chunk of a stream; null where it says nothing. */
 export function decodeUsage(value: JsonValue | undefined): Usage | null {
   if (!isJsonObject(value) || Object.keys(value).length === 0) return null
-  const reasoningTokens = count(value, 'thoughtsTokenCount')
+  const reasoningTokens = readCount(value, 'thoughtsTokenCount')
   return {
-    inputTokens: count(value, 'promptTokenCount') + count(value, 'toolUsePromptTokenCount'),
-    outputTokens: count(value, 'candidatesTokenCount') + reasoningTokens,
-    cachedInputTokens: count(value, 'cachedContentTokenCount'),
+    inputTokens: readCount(value, 'promptTokenCount') + readCount(value, 'toolUsePromptTokenCount'),
+    outputTokens: readCount(value, 'candidatesTokenCount') + reasoningTokens,
+    cachedInputTokens: readCount(value, 'cachedContentTokenCount'),
     cacheWriteTokens: 0,
     reasoningTokens,
   }
@@ -36,7 +36,7 @@ export function decodeUsageTail(tail: Buffer): Usage | null {
   }
 }
 
-function count(usage: JsonObject, key: string): number {
+function readCount(usage: JsonObject, key: string): number {
   const value = usage[key]
   return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0
 }

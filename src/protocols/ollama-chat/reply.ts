@@ -39,13 +39,13 @@ export function parseReply(line: Buffer): Reply | null {
 export function readReply(body: JsonObject): Reply {
   const message = isJsonObject(body.message) ? body.message : null
   return {
-    model: text(body.model) || null,
+    model: readText(body.model) || null,
     createdSec: toSec(body.created_at),
-    thinking: text(message?.thinking),
-    content: text(message?.content),
+    thinking: readText(message?.thinking),
+    content: readText(message?.content),
     calls: readCalls(message?.tool_calls),
     isDone: body.done === true,
-    doneReason: text(body.done_reason) || null,
+    doneReason: readText(body.done_reason) || null,
     usage: decodeUsage(body),
     error: body.error === undefined || body.error === null ? null : readError(body.error, null),
     isChat: message !== null || body.done === true,
@@ -76,10 +76,10 @@ function readCalls(value: JsonValue | undefined): readonly ReplyCall[] {
   for (const call of value) {
     const called = isJsonObject(call) ? call.function : null
     if (!isJsonObject(call) || !isJsonObject(called)) continue
-    const name = text(called.name)
+    const name = readText(called.name)
     if (name === '') continue
     const args = JSON.stringify(isJsonObject(called.arguments) ? called.arguments : {})
-    calls.push({ id: text(call.id) || null, name, arguments: args })
+    calls.push({ id: readText(call.id) || null, name, arguments: args })
   }
   return calls
 }
@@ -89,6 +89,6 @@ function toSec(value: JsonValue | undefined): number | null {
   return Number.isNaN(ms) ? null : Math.floor(ms / 1000)
 }
 
-function text(value: JsonValue | undefined): string {
+function readText(value: JsonValue | undefined): string {
   return typeof value === 'string' ? value : ''
 }

@@ -30,14 +30,14 @@ function findCount(body: Buffer, key: Buffer): number | null {
 
 function toUsage(input: JsonValue | undefined, output: JsonValue | undefined): Usage {
   return {
-    inputTokens: count(input),
-    outputTokens: count(output),
+    inputTokens: readCount(input),
+    outputTokens: readCount(output),
     cachedInputTokens: 0,
     cacheWriteTokens: 0,
     reasoningTokens: 0,
   }
 }
 
-function count(value: JsonValue | undefined): number {
+function readCount(value: JsonValue | undefined): number {
   return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0
 }
