@@ -83,7 +83,7 @@ export type ProviderConfig = {
   /** Vendor profile it was made from, if any. */
   readonly profile: string | null
   readonly protocol: string
-  /** Origin and path prefix with the version segment and without a trailing slash, such as `https://api.openai.com/v1`. */
+  /** Origin and path prefix with the version segment and without a trailing slash, such as `https://api.example.com/v1`. */
   readonly baseUrl: string
   readonly apiKey: string | null
   readonly auth: AuthScheme

@@ -1,0 +1,121 @@
+// Vendors as data: the profiles of resources/providers, the defaults of each wire API and the catalogue of model names.
+// Checked here once, so that a wrong profile fails a test and not a request. Knows no vendor; reads no file (read.ts does).
+import { type Static, type TSchema, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { type Quirks } from '../model/target.js'
+import { refusal } from './problem.js'
+import { NAME_PATTERN, QuirkOverrides } from './schema.js'
+import { type AuthScheme } from './types.js'
+
+const VARIABLE_PATTERN = '^[A-Z][A-Z0-9_]*$'
+const URL_PATTERN = '^https?://[^\\s]+$'
+const SEGMENT_PATTERN = '^(/[A-Za-z0-9._~-]+)*$'
+
+const Auth = Type.Union([
+  Type.Object({ kind: Type.Literal('bearer') }, { additionalProperties: false }),
+  Type.Object(
+    { kind: Type.Literal('header'), name: Type.String({ pattern: '^[a-z0-9-]+$' }) },
+    { additionalProperties: false },
+  ),
+])
+const Variables = Type.Array(Type.String({ pattern: VARIABLE_PATTERN }))
+const Notes = Type.Array(Type.String({ minLength: 1 }))
+const HeaderMap = Type.Record(Type.String({ pattern: '^[a-z0-9-]+$' }), Type.String())
+
+const ProtocolDefaults = Type.Object(
+  {
+    versionSegment: Type.String({ pattern: SEGMENT_PATTERN }),
+    /** The vendor's client libraries take a base URL that holds the version already. */
+    clientsGiveVersion: Type.Boolean(),
+    auth: Auth,
+    quirks: Type.Required(QuirkOverrides),
+    notes: Notes,
+  },
+  { additionalProperties: false },
+)
+
+const VendorProfile = Type.Object(
+  {
+    name: Type.String({ pattern: NAME_PATTERN }),
+    title: Type.String({ minLength: 1 }),
+    protocol: Type.String({ minLength: 1 }),
+    /** Null where each customer has an address of its own. */
+    baseUrl: Type.Union([Type.String({ pattern: URL_PATTERN }), Type.Null()]),
+    /** Where the vendor's differs from the protocol's. */
+    versionSegment: Type.Optional(Type.String({ pattern: SEGMENT_PATTERN })),
+    auth: Auth,
+    /** Environment variables that hold the key; the first that is set counts. */
+    keyVariables: Variables,
+    baseUrlVariables: Variables,
+    /** Environment variable -> request header that it sets. */
+    headerVariables: Type.Optional(
+      Type.Record(Type.String({ pattern: VARIABLE_PATTERN }), Type.String({ pattern: '^[a-z0-9-]+$' })),
+    ),
+    /** Works without a key. */
+    keyless: Type.Optional(Type.Boolean()),
+    modelPatterns: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+    quirks: Type.Optional(QuirkOverrides),
+    headers: Type.Optional(HeaderMap),
+    discover: Type.Optional(
+      Type.Object(
+        {
+          url: Type.String({ pattern: '^http://127\\.0\\.0\\.1:[0-9]+$' }),
+          path: Type.String({ pattern: '^/' }),
+          /** Owner that its models must have; without it any model list will do. */
+          ownedBy: Type.Optional(Type.String({ minLength: 1 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    docs: Type.Union([Type.String({ pattern: URL_PATTERN }), Type.Null()]),
+    notes: Notes,
+  },
+  { additionalProperties: false },
+)
+
+const ModelNames = Type.Record(Type.String({ pattern: NAME_PATTERN }), Type.Array(Type.String({ minLength: 1 })))
+const ProtocolMap = Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]*$' }), ProtocolDefaults)
+
+/** A vendor: where it is, which wire API it speaks and what it does otherwise. */
+export type VendorProfile = Static<typeof VendorProfile>
+/** What holds for every server of one wire API unless its profile or entry says otherwise. */
+export type ProtocolDefaults = {
+  readonly versionSegment: string
+  readonly clientsGiveVersion: boolean
+  readonly auth: AuthScheme
+  readonly quirks: Quirks
+}
+
+export type Catalog = {
+  /** In the order that patterns are tried. */
+  readonly profiles: readonly VendorProfile[]
+  readonly protocols: Readonly<Record<string, ProtocolDefaults>>
+  /** Profile name -> well-known model names. */
+  readonly models: Readonly<Record<string, readonly string[]>>
+}
+
+/** The parsed resource files; `profiles` with the file name each came from. */
+export type RawCatalog = {
+  readonly profiles: readonly { readonly file: string; readonly value: unknown }[]
+  readonly protocols: unknown
+  readonly models: unknown
+}
+
+/** @throws misconfigured naming the resource file that is wrong */
+export function makeCatalog(raw: RawCatalog): Catalog {
+  const protocols = fit(ProtocolMap, raw.protocols, 'protocols.json')
+  const profiles = raw.profiles.map(({ file, value }) => {
+    const profile = fit(VendorProfile, value, file)
+    if (file !== `${profile.name}.json`) throw refusal(`${file}: the file is named after the profile`)
+    if (!Object.hasOwn(protocols, profile.protocol)) throw refusal(`${file}: protocol is not in protocols.json`)
+    return profile
+  })
+  const models = fit(ModelNames, raw.models, 'models.json')
+  return { profiles: profiles.sort((a, b) => (a.name < b.name ? -1 : 1)), protocols, models }
+}
+
+function fit<T extends TSchema>(schema: T, value: unknown, file: string): Static<T> {
+  if (Value.Check(schema, value)) return value
+  const first = Value.Errors(schema, value)[0]
+  throw refusal(`${file}: ${first?.instancePath ?? ''} ${first?.message ?? 'does not fit'}`)
+}

@@ -1,0 +1,62 @@
+// What `sluice check` prints: the effective configuration as YAML in the form of the file, every secret masked. Returns text
+// and prints nothing.
+import { stringify } from 'yaml'
+import { isJsonArray, isJsonObject, type JsonValue } from '../model/json.js'
+import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig } from './types.js'
+
+const MASK = '********'
+/** Members of extraBody that look as if they held a secret. */
+const SECRET_NAME = /key|token|secret|password|credential|auth/i
+/** Lists and maps of plain values stay on one line up to this width. */
+const LINE_WIDTH = 120
+
+/** Warnings come first, as comments. */
+export function renderConfig(config: Config): string {
+  const warnings = config.warnings.map((warning) => `# warning: ${warning.replaceAll('\n', ' ')}\n`).join('')
+  const simulator = config.simulator ? '# no provider is configured: the built-in simulator serves\n' : ''
+  const shown = {
+    server: maskServer(config.server),
+    offload: config.offload,
+    keys: config.keys.map(maskKey),
+    limits: config.limits,
+    providers: Object.fromEntries(config.providers.map((provider) => [provider.name, maskProvider(provider)])),
+    models: Object.fromEntries(config.models.map((model) => [model.name, maskModel(model)])),
+    metrics: { ...config.metrics, token: mask(config.metrics.token) },
+    log: config.log,
+  }
+  return `${warnings}${simulator}${stringify(shown, { lineWidth: LINE_WIDTH, aliasDuplicateObjects: false })}`
+}
+
+function mask(secret: string | null): string | null {
+  return secret === null ? null : MASK
+}
+
+function maskServer(server: Config['server']): object {
+  return server.tls === null ? server : { ...server, tls: { ...server.tls, passphrase: mask(server.tls.passphrase) } }
+}
+
+/** The hash of a weak key gives it away, so it is a secret too. */
+function maskKey(key: KeyConfig): object {
+  return { ...key, keySha256: MASK }
+}
+
+function maskProvider({ name: _, ...provider }: ProviderConfig): object {
+  const headers = Object.fromEntries(Object.keys(provider.headers).map((header) => [header, MASK]))
+  return { ...provider, apiKey: mask(provider.apiKey), headers, extraBody: maskMembers(provider.extraBody) }
+}
+
+function maskModel(model: ModelConfig): object {
+  const targets = model.targets.map((target) => ({ ...target, extraBody: maskMembers(target.extraBody) }))
+  return { targets, fallbacks: model.fallbacks }
+}
+
+function maskMembers(value: JsonValue): JsonValue {
+  if (isJsonArray(value)) return value.map(maskMembers)
+  if (!isJsonObject(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [
+      name,
+      SECRET_NAME.test(name) && typeof member === 'string' ? MASK : maskMembers(member),
+    ]),
+  )
+}

@@ -1,0 +1,170 @@
+// The command line: which command, with which options. Pure: it gets the arguments and returns what they ask for; main.ts
+// acts on it and prints.
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { type Overrides } from './load.js'
+import { nearestName, refusal } from './problem.js'
+
+export type SimulateOptions = {
+  /** Null: the simulator's own default. */
+  readonly port: number | null
+  readonly protocol: string | null
+  readonly tokensPerSecond: number | null
+  /** File with scripted faults. */
+  readonly faultsFile: string | null
+}
+
+export type Command =
+  | { readonly kind: 'start'; readonly overrides: Overrides }
+  | { readonly kind: 'check'; readonly overrides: Overrides }
+  | { readonly kind: 'simulate'; readonly options: SimulateOptions }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+
+/** What `sluice --help` prints. */
+export const HELP_TEXT = `Sluice: a streaming gateway for LLMs.
+
+Usage: sluice <command> [options]
+
+Commands:
+  start       start the gateway (the default)
+  check       check the configuration and print it as it takes effect, secrets masked
+  simulate    start a local model that streams text, for trying things out
+
+Options of start and check:
+  -c, --config FILE      configuration file, YAML or JSON (default: SLUICE_CONFIG, else ./sluice.yaml if it is there)
+      --host HOST        address to listen on
+      --port PORT        port to listen on
+      --threads N        number of event loops
+      --log-level LEVEL  trace, debug, info, warn, error or silent
+
+Options of simulate:
+      --port PORT              port to listen on
+      --protocol NAME          wire API to speak
+      --tokens-per-second N    pace of the answers
+      --faults FILE            script of faults
+
+  -h, --help     print this text
+  -v, --version  print the version
+
+The configuration is put together from defaults, file, environment (.env is loaded) and command line, the later winning.
+`
+
+const COMMANDS = ['start', 'check', 'simulate']
+const MAX_PORT = 65_535
+
+type Options = NonNullable<ParseArgsConfig['options']>
+
+const SHARED_OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const satisfies Options
+const GATEWAY_OPTIONS = {
+  ...SHARED_OPTIONS,
+  config: { type: 'string', short: 'c' },
+  host: { type: 'string' },
+  port: { type: 'string' },
+  threads: { type: 'string' },
+  'log-level': { type: 'string' },
+} as const satisfies Options
+const SIMULATE_OPTIONS = {
+  ...SHARED_OPTIONS,
+  port: { type: 'string' },
+  protocol: { type: 'string' },
+  'tokens-per-second': { type: 'string' },
+  faults: { type: 'string' },
+} as const satisfies Options
+
+/**
+ * Reads the arguments after node and script.
+ * @throws misconfigured saying which argument is wrong
+ */
+export function parseCommandLine(args: readonly string[]): Command {
+  const [first] = args
+  const isNamed = first !== undefined && !first.startsWith('-')
+  const command = isNamed ? first : 'start'
+  const rest = isNamed ? args.slice(1) : args
+  if (command === 'help' || command === 'version') return { kind: command }
+  if (!COMMANDS.includes(command)) {
+    const nearest = nearestName(command, COMMANDS)
+    throw refusal(
+      `unknown command "${command}"${nearest === null ? '' : `; did you mean "${nearest}"?`} See sluice --help.`,
+    )
+  }
+  return command === 'simulate' ? readSimulate(rest) : readGateway(command === 'check' ? 'check' : 'start', rest)
+}
+
+function readGateway(kind: 'start' | 'check', args: readonly string[]): Command {
+  const values = readOptions(args, GATEWAY_OPTIONS)
+  if (values.help === true) return { kind: 'help' }
+  if (values.version === true) return { kind: 'version' }
+  const overrides = {
+    ...given('config', values.config),
+    ...given('host', values.host),
+    ...given('port', values.port),
+    ...given('threads', values.threads),
+    ...given('logLevel', values['log-level']),
+  }
+  return { kind, overrides }
+}
+
+function readSimulate(args: readonly string[]): Command {
+  const values = readOptions(args, SIMULATE_OPTIONS)
+  if (values.help === true) return { kind: 'help' }
+  if (values.version === true) return { kind: 'version' }
+  const options = {
+    port: readNumber('--port', values.port, MAX_PORT),
+    protocol: text(values.protocol) ?? null,
+    tokensPerSecond: readNumber('--tokens-per-second', values['tokens-per-second'], Number.MAX_SAFE_INTEGER),
+    faultsFile: text(values.faults) ?? null,
+  }
+  return { kind: 'simulate', options }
+}
+
+type Values = Readonly<Record<string, string | boolean | undefined>>
+
+function readOptions(args: readonly string[], options: Options): Values {
+  const { values, tokens } = parseArgs({
+    args: [...args],
+    options,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  })
+  for (const token of tokens) {
+    if (token.kind === 'positional') throw refusal(`unexpected argument "${token.value}". See sluice --help.`)
+    if (token.kind !== 'option') continue
+    const option = options[token.name]
+    if (option === undefined) {
+      const nearest = nearestName(token.name, Object.keys(options))
+      throw refusal(
+        `unknown option ${token.rawName}${nearest === null ? '' : `; did you mean --${nearest}?`} See sluice --help.`,
+      )
+    }
+    if (option.type === 'boolean' && token.value !== undefined) throw refusal(`option ${token.rawName} takes no value`)
+    if (option.type === 'string' && (token.value ?? '') === '') throw refusal(`option ${token.rawName} needs a value`)
+  }
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, Array.isArray(value) ? value.at(-1) : value]),
+  )
+}
+
+function text(value: string | boolean | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function given<K extends string>(name: K, value: string | boolean | undefined): Partial<Record<K, string>> {
+  const written = text(value)
+  const entry: Partial<Record<K, string>> = {}
+  if (written !== undefined) entry[name] = written
+  return entry
+}
+
+function readNumber(option: string, value: string | boolean | undefined, maximum: number): number | null {
+  const written = text(value)
+  if (written === undefined) return null
+  const number = Number(written)
+  if (!/^\d+(\.\d+)?$/.test(written) || number > maximum || (maximum === MAX_PORT && !Number.isInteger(number))) {
+    throw refusal(`option ${option} must be a number from 0 to ${maximum}`)
+  }
+  return number
+}

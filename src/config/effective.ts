@@ -1,0 +1,116 @@
+// From a checked file to the effective configuration: parts resolved, rules that span sections enforced, later features
+// warned of. Last step of loading; pure but for asking whether a certificate file can be read.
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import { type Catalog } from './catalog.js'
+import { resolveKeys } from './gateway-keys.js'
+import { providersNamedIn, resolveModels } from './models.js'
+import { type ProblemList } from './problem.js'
+import { resolveProviders } from './providers.js'
+import { type ConfigFile, type ProviderEntry } from './schema.js'
+import { type Config, type ServerConfig } from './types.js'
+
+export type EffectiveContext = {
+  readonly catalog: Catalog
+  readonly problems: ProblemList
+  readonly warnings: string[]
+  readonly missingKeys: ReadonlyMap<string, string>
+  /** A provider entry with nothing but defaults. */
+  readonly providerDefaults: ProviderEntry
+  /** Defaults of the sections whose features are still to come, to tell what was asked for. */
+  readonly defaults: Pick<ConfigFile, 'jobs' | 'prompts' | 'compat'>
+  readonly cores: number
+  /** Working directory that relative file names stand in. */
+  readonly cwd: string
+  isReadable(file: string): boolean
+}
+
+/** The effective configuration, not yet frozen. Valid only if no problem was added. */
+export function resolveConfig(file: ConfigFile, context: EffectiveContext): Config {
+  const { problems, warnings } = context
+  const keys = resolveKeys(file.keys, problems, warnings)
+  const entries = withKeylessProviders(file, context)
+  const providers = resolveProviders(entries, context)
+  const models = resolveModels(file.models, {
+    ...context,
+    usable: new Set(providers.map((provider) => provider.name)),
+    named: new Set(Object.keys(entries)),
+  })
+  refuseOpenGateway(file, problems)
+  warnOfLaterFeatures(file, context)
+  return {
+    server: resolveServer(file.server, context),
+    offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },
+    keys,
+    limits: file.limits,
+    providers,
+    models,
+    metrics: file.metrics,
+    log: { ...file.log, file: file.log.file === null ? null : resolve(context.cwd, file.log.file) },
+    warnings,
+    simulator: providers.length === 0,
+  }
+}
+
+/** True for addresses that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true
+  return isIP(host) === 4 && host.startsWith('127.')
+}
+
+/** A target may name a keyless vendor without an entry: there is nothing one would have to say. */
+function withKeylessProviders(file: ConfigFile, context: EffectiveContext): Readonly<Record<string, ProviderEntry>> {
+  const entries = { ...file.providers }
+  for (const name of providersNamedIn(file.models)) {
+    const profile = context.catalog.profiles.find((candidate) => candidate.name === name)
+    const isImplied = profile?.keyless === true && profile.baseUrl !== null && !Object.hasOwn(entries, name)
+    if (isImplied) entries[name] = context.providerDefaults
+  }
+  return entries
+}
+
+/** Who runs a gateway without keys on an open address lends the providers' keys to everybody. */
+function refuseOpenGateway(file: ConfigFile, problems: ProblemList): void {
+  if (file.keys.length > 0 || isLoopback(file.server.host)) return
+  problems.add(
+    ['server', 'host'],
+    'must be a loopback address as long as there are no gateway keys, or anybody could spend the keys of your providers; set keys, API_KEYS, API_KEY or API_TOKEN',
+  )
+}
+
+function resolveServer(server: ConfigFile['server'], context: EffectiveContext): ServerConfig {
+  if (server.tls === null) return { ...server, tls: null }
+  const tls = {
+    certFile: resolve(context.cwd, server.tls.certFile),
+    keyFile: resolve(context.cwd, server.tls.keyFile),
+    passphrase: server.tls.passphrase,
+  }
+  for (const member of ['certFile', 'keyFile'] as const) {
+    if (!context.isReadable(tls[member]))
+      context.problems.add(['server', 'tls', member], 'names a file that cannot be read')
+  }
+  return { ...server, tls }
+}
+
+/** One core stays for the event loop. */
+function workersOf(workers: 'auto' | number, cores: number): number {
+  return workers === 'auto' ? Math.max(1, cores - 1) : workers
+}
+
+function warnOfLaterFeatures(file: ConfigFile, { warnings, defaults }: EffectiveContext): void {
+  const asked: readonly (readonly [boolean, string])[] = [
+    [file.redis.url !== null, 'redis.url: limits and state are not shared between nodes in this version'],
+    [differs(file.jobs, defaults.jobs), 'jobs: asynchronous jobs are not part of this version'],
+    [differs(file.prompts, defaults.prompts), 'prompts: the prompt library is not part of this version'],
+    [file.compat.asyncByDefault, 'compat.asyncByDefault: asynchronous jobs are not part of this version'],
+    [
+      file.compat.healthStatus !== defaults.compat.healthStatus,
+      'compat.healthStatus: has nothing to do in this version',
+    ],
+  ]
+  for (const [isAsked, warning] of asked) if (isAsked) warnings.push(warning)
+}
+
+function differs(a: object, b: object): boolean {
+  return JSON.stringify(a) !== JSON.stringify(b)
+}

@@ -1,0 +1,166 @@
+// Lays the environment over the file: our own names, the vendors' key and address variables (from their profiles), and the
+// names of the systems that Sluice replaces. Pure: it gets the variables; an empty one counts as not set.
+import { type Catalog, type VendorProfile } from './catalog.js'
+import { type Draft } from './draft.js'
+import { type Path } from './problem.js'
+import { type Variables } from './substitute.js'
+
+const MS_PER_SECOND = 1000
+const SECONDS_PER_MINUTE = 60
+const DEFAULT_WINDOW_SECONDS = 60
+
+/** Later rows win over earlier ones. */
+const PLAIN_VARIABLES: readonly (readonly [name: string, path: Path])[] = [
+  ['PORT', ['server', 'port']],
+  ['HOST', ['server', 'host']],
+  ['LLM_PROXY_API_LOG_FILENAME', ['log', 'file']],
+]
+const LEVEL_VARIABLES = ['LLM_PROXY_API_LOG_LEVEL', 'LOG_LEVEL']
+/** Names that other systems give the levels. */
+const LEVEL_NAMES: Readonly<Record<string, string>> = {
+  warning: 'warn',
+  notice: 'info',
+  critical: 'error',
+  fatal: 'error',
+  off: 'silent',
+  none: 'silent',
+}
+/** Total time for an answer, in seconds; later rows win. */
+const TIMEOUT_VARIABLES = ['LLM_PROXY_API_TIMEOUT', 'HTTP_TIMEOUT_SECONDS']
+
+/** Accepted, because people have them set, but nothing here acts on them yet. The value is the one that asks for nothing. */
+const WAITING_VARIABLES: Readonly<Record<string, RegExp | null>> = {
+  REDIS_URL: null,
+  MAX_CONCURRENT: null,
+  ASYNC_BY_DEFAULT: /^(0|false|no|off)$/i,
+  HEALTH_STATUS: /^ok$/,
+  HTTP_MAX_KEEPALIVE_CONNECTIONS: null,
+  LLM_PROXY_API_EP_PREFIX: null,
+  LLM_PROXY_API_DEFAULT_EP_LANGUAGE: null,
+  LLM_PROXY_API_PROMPTS_DIR: null,
+  LLM_PROXY_API_MODELS_CONFIG: null,
+}
+
+type Overlay = {
+  readonly draft: Draft
+  readonly warnings: string[]
+  /** The variable's value; undefined if it is missing or empty. */
+  read(name: string): string | undefined
+}
+
+/** Writes what the variables say into the draft; returns warnings, one line each. */
+export function applyEnvironment(draft: Draft, variables: Variables, catalog: Catalog): string[] {
+  const warnings: string[] = []
+  const overlay: Overlay = { draft, warnings, read: (name) => variables[name] || undefined }
+  for (const [name, path] of PLAIN_VARIABLES) setFrom(overlay, name, path)
+  applyLogLevel(overlay)
+  applyGatewayKeys(overlay)
+  for (const profile of catalog.profiles) applyProfile(overlay, profile)
+  applyRequestRate(overlay)
+  for (const [name, harmless] of Object.entries(WAITING_VARIABLES)) {
+    const value = overlay.read(name)
+    if (value !== undefined && harmless?.test(value) !== true)
+      warnings.push(`${name} is set but has nothing to do in this version`)
+  }
+  return warnings
+}
+
+/** What the environment says of every provider, also of ones that are found later: one raw provider entry. */
+export function applyProviderEnvironment(draft: Draft, variables: Variables, at: Path): void {
+  for (const name of TIMEOUT_VARIABLES) {
+    const seconds = variables[name] || undefined
+    if (seconds !== undefined) draft.set([...at, 'timeouts', 'totalMs'], toMs(seconds), name)
+  }
+  const connections = variables.HTTP_MAX_CONNECTIONS || undefined
+  if (connections !== undefined) draft.set([...at, 'maxConnections'], connections, 'HTTP_MAX_CONNECTIONS')
+}
+
+function setFrom(overlay: Overlay, name: string, path: Path): void {
+  const value = overlay.read(name)
+  if (value !== undefined) overlay.draft.set(path, value, name)
+}
+
+/** What is no number stays text, for the check to refuse. */
+function toMs(seconds: string): number | string {
+  const value = Number(seconds)
+  return Number.isFinite(value) ? Math.round(value * MS_PER_SECOND) : seconds
+}
+
+/** LOG_LEVEL wins; else IN_DEBUG, which any value turns on; else the level of that system. */
+function applyLogLevel(overlay: Overlay): void {
+  const at: Path = ['log', 'level']
+  for (const name of LEVEL_VARIABLES) {
+    const level = overlay.read(name)?.trim().toLowerCase()
+    if (level !== undefined) overlay.draft.set(at, LEVEL_NAMES[level] ?? level, name)
+  }
+  const isDebug = overlay.read('LLM_PROXY_API_IN_DEBUG') !== undefined
+  if (isDebug && overlay.read('LOG_LEVEL') === undefined) overlay.draft.set(at, 'debug', 'LLM_PROXY_API_IN_DEBUG')
+}
+
+/** All three variables hold together; the same key named twice, or in the file as well, counts once. */
+function applyGatewayKeys(overlay: Overlay): void {
+  const known = new Set(overlay.draft.items(['keys']).map((_, index) => overlay.draft.get(['keys', index, 'key'])))
+  const add = (name: string, key: string | undefined, origin: string): void => {
+    if (key === undefined || key === '' || known.has(key)) return
+    known.add(key)
+    overlay.draft.push(['keys'], { name, key }, origin)
+  }
+  const list = overlay.read('API_KEYS')?.split(',') ?? []
+  let position = 0
+  for (const key of list.map((item) => item.trim()).filter((item) => item !== ''))
+    add(`key-${++position}`, key, 'API_KEYS')
+  add('api-key', overlay.read('API_KEY')?.trim(), 'API_KEY')
+  add('api-token', overlay.read('API_TOKEN')?.trim(), 'API_TOKEN')
+}
+
+/** Configures a vendor by its variables: the entry of its name, else a new one, unless another entry already uses the profile. */
+function applyProfile(overlay: Overlay, profile: VendorProfile): void {
+  const { draft } = overlay
+  const keyVariable = profile.keyVariables.find((name) => overlay.read(name) !== undefined)
+  const urlVariable = profile.baseUrlVariables.find((name) => overlay.read(name) !== undefined)
+  const at: Path = ['providers', profile.name]
+  const names = draft.names(['providers'])
+  const isConfigured = names.includes(profile.name)
+  if (!isConfigured) {
+    if (names.some((name) => draft.get(['providers', name, 'profile']) === profile.name)) return
+    if (keyVariable === undefined && !(profile.keyless === true && urlVariable !== undefined)) return
+    if (profile.baseUrl === null && urlVariable === undefined) {
+      overlay.warnings.push(
+        `${keyVariable} is set, but ${profile.name} needs ${profile.baseUrlVariables.join(' or ')} too; it is left out`,
+      )
+      return
+    }
+  }
+  // A key goes only to the address it was meant for: a file that gives both keeps both.
+  const keepsKey =
+    urlVariable === undefined && hasText(draft.get([...at, 'baseUrl'])) && hasText(draft.get([...at, 'apiKey']))
+  if (keyVariable !== undefined && keepsKey) {
+    overlay.warnings.push(`${keyVariable} is not used: providers.${profile.name} has its own baseUrl and apiKey`)
+  } else if (keyVariable !== undefined) setFrom(overlay, keyVariable, [...at, 'apiKey'])
+  if (urlVariable !== undefined) setFrom(overlay, urlVariable, [...at, 'baseUrl'])
+  for (const [name, header] of Object.entries(profile.headerVariables ?? {}))
+    setFrom(overlay, name, [...at, 'headers', header])
+}
+
+function hasText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
+/** N requests a window for each client becomes each key's bucket. */
+function applyRequestRate(overlay: Overlay): void {
+  const { draft, warnings } = overlay
+  const requests = overlay.read('RATE_LIMIT_REQUESTS')
+  if (requests === undefined) return
+  const windowSeconds = Number(overlay.read('RATE_LIMIT_WINDOW_SECONDS') ?? DEFAULT_WINDOW_SECONDS)
+  const rate = (Number(requests) * SECONDS_PER_MINUTE) / windowSeconds
+  if (!(rate > 0) || !Number.isFinite(rate)) {
+    warnings.push('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS must be numbers above 0; they are not used')
+    return
+  }
+  const keys = draft.items(['keys'])
+  if (keys.length === 0) warnings.push('RATE_LIMIT_REQUESTS limits gateway keys, and there are none')
+  if (rate < 1) warnings.push('RATE_LIMIT_REQUESTS is below one request a minute; one a minute is used')
+  keys.forEach((_, index) => {
+    draft.set(['keys', index, 'limits', 'requestsPerMinute'], Math.max(1, Math.round(rate)), 'RATE_LIMIT_REQUESTS')
+  })
+}

@@ -1,0 +1,139 @@
+// Puts the effective configuration together. Pure: files, variables and core count come in as parameters (read.ts has the I/O).
+//
+//   defaults < file (${NAME} replaced) < environment (.env below the real one) < command line  > validate > resolve > freeze
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import { Value } from 'typebox/value'
+import { isJsonObject } from '../model/json.js'
+import { type Catalog } from './catalog.js'
+import { parseConfigText } from './config-text.js'
+import { Draft } from './draft.js'
+import { resolveConfig } from './effective.js'
+import { applyEnvironment, applyProviderEnvironment } from './environment.js'
+import { misconfigured, type Path, ProblemList, refusal } from './problem.js'
+import { ConfigFile, ProviderEntry } from './schema.js'
+import { pathKey, substitute, type Variables } from './substitute.js'
+import { type Config } from './types.js'
+import { validate } from './validate.js'
+
+const DEFAULT_FILE = 'sluice.yaml'
+const ENV_FILE = '.env'
+
+/** What the command line sets; each wins over everything else. */
+export type Overrides = {
+  /** `--config` */
+  readonly config?: string
+  readonly host?: string
+  /** As written; checked like any other value. */
+  readonly port?: string
+  readonly threads?: string
+  readonly logLevel?: string
+}
+
+export type ConfigSources = {
+  readonly env: Variables
+  readonly overrides: Overrides
+  readonly cwd: string
+  readonly catalog: Catalog
+  readonly cores: number
+  /** The file's text; null if there is none. Throws if it is there but cannot be read. */
+  readFile(file: string): string | null
+  isReadable(file: string): boolean
+}
+
+export type LoadedConfig = {
+  readonly config: Config
+  /** The file it came from, for watching; null if there is none. */
+  readonly configFile: string | null
+  /** A provider entry with nothing but defaults and environment, for providers that are found later. */
+  readonly providerDefaults: ProviderEntry
+}
+
+/**
+ * Loads and checks everything; the result is frozen and survives structured clone.
+ * @throws misconfigured with one line per problem
+ */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const variables = readVariables(sources)
+  const file = findFile(sources, variables)
+  const text = parseConfigText(file.text)
+  if (text.problems.length > 0) throw misconfigured(text.problems)
+  const shared = new Draft({})
+  applyProviderEnvironment(shared, variables, [])
+  let draft = shared
+  const problems = new ProblemList((path) => {
+    const origin = draft.originOf(path) ?? shared.originOf(path)
+    return { origin, line: origin === null ? text.lineOf(path) : null }
+  })
+  const substitution = substitute(text.tree ?? {}, variables, problems)
+  if (!isJsonObject(substitution.tree)) throw refusal('the configuration must hold sections, such as "server:"')
+  draft = new Draft(substitution.tree)
+  const warnings = applyEnvironment(draft, variables, sources.catalog)
+  const providerDefaults = checkShared(shared, problems)
+  if (providerDefaults !== null) {
+    for (const name of draft.names(['providers'])) applyProviderEnvironment(draft, variables, ['providers', name])
+  }
+  applyOverrides(draft, sources.overrides)
+  const isText = (path: Path): boolean => draft.originOf(path) !== null || substitution.substituted.has(pathKey(path))
+  const checked = validate(ConfigFile, draft.tree, { problems, isText })
+  problems.throwIfAny()
+  if (providerDefaults === null || !Value.Check(ConfigFile, checked)) throw refusal('the configuration does not fit')
+  const missingKeys = new Map(substitution.missingKeys.map(({ path, variable }) => [String(path[1]), variable]))
+  const { catalog, cores, cwd, isReadable } = sources
+  const defaults = defaultConfigFile()
+  const context = { catalog, problems, warnings, missingKeys, providerDefaults, defaults, cores, cwd, isReadable }
+  const config = resolveConfig(checked, context)
+  problems.throwIfAny()
+  return freeze(structuredClone({ config, configFile: file.path, providerDefaults }))
+}
+
+/** The file of no options: every default. */
+export function defaultConfigFile(): ConfigFile {
+  const problems = new ProblemList(() => ({ line: null, origin: null }))
+  const checked = validate(ConfigFile, {}, { problems, isText: () => false })
+  if (!Value.Check(ConfigFile, checked)) throw new TypeError('the defaults do not fit the schema')
+  return checked
+}
+
+/** Freezes plain values all the way down. */
+export function freeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const member of Object.values(value)) freeze(member)
+  return Object.freeze(value)
+}
+
+function readVariables(sources: ConfigSources): Variables {
+  const text = sources.readFile(resolve(sources.cwd, ENV_FILE))
+  return text === null ? sources.env : { ...parseEnv(text), ...sources.env }
+}
+
+/** A file that somebody named must be there; the usual one need not. */
+function findFile(sources: ConfigSources, variables: Variables): { path: string | null; text: string } {
+  const named = sources.overrides.config ?? (variables.SLUICE_CONFIG || undefined)
+  const path = resolve(sources.cwd, named ?? DEFAULT_FILE)
+  const text = sources.readFile(path)
+  if (text !== null) return { path, text }
+  if (named !== undefined) {
+    throw refusal(
+      `there is no configuration file ${named} (from ${sources.overrides.config === undefined ? 'SLUICE_CONFIG' : '--config'})`,
+    )
+  }
+  return { path: null, text: '' }
+}
+
+/** What the environment says of all providers, checked once; null if it is wrong. */
+function checkShared(shared: Draft, problems: ProblemList): ProviderEntry | null {
+  const before = problems.length
+  const checked = validate(ProviderEntry, shared.tree, { problems, isText: () => true })
+  return problems.length === before && Value.Check(ProviderEntry, checked) ? checked : null
+}
+
+function applyOverrides(draft: Draft, overrides: Overrides): void {
+  const rows: readonly (readonly [string | undefined, Path, string])[] = [
+    [overrides.host, ['server', 'host'], '--host'],
+    [overrides.port, ['server', 'port'], '--port'],
+    [overrides.threads, ['server', 'threads'], '--threads'],
+    [overrides.logLevel, ['log', 'level'], '--log-level'],
+  ]
+  for (const [value, path, option] of rows) if (value !== undefined) draft.set(path, value, option)
+}

@@ -1,0 +1,83 @@
+// The thin edge of configuration: reads resource files, the configuration file and the environment of this process, and
+// hands them to the pure parts. The only file under config/ that touches disk, process or socket.
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
+import { get } from 'node:http'
+import { availableParallelism } from 'node:os'
+import { type Catalog, makeCatalog } from './catalog.js'
+import { type LocalGet } from './discover.js'
+import { type LoadedConfig, loadConfig, type Overrides } from './load.js'
+import { refusal } from './problem.js'
+
+/** From dist/src/config to the package's root. */
+const RESOURCES = new URL('../../../resources/', import.meta.url)
+/** A model list is some kilobytes; whatever is longer is something else. */
+const MAX_LIST_BYTES = 1_048_576
+
+/**
+ * The vendors and models that ship with this version.
+ * @throws misconfigured if a resource file is wrong
+ */
+export function readCatalog(resources: URL = RESOURCES): Catalog {
+  const folder = new URL('providers/', resources)
+  const files = readdirSync(folder).filter((file) => file.endsWith('.json'))
+  return makeCatalog({
+    profiles: files.map((file) => ({ file, value: readJson(new URL(file, folder)) })),
+    protocols: readJson(new URL('protocols.json', resources)),
+    models: readJson(new URL('models.json', resources)),
+  })
+}
+
+/**
+ * Loads the configuration of this process: its environment, working directory, files and cores.
+ * @throws misconfigured with one line per problem
+ */
+export function readConfig(overrides: Overrides, catalog: Catalog): LoadedConfig {
+  const env = process.env
+  const cores = availableParallelism()
+  return loadConfig({ env, overrides, cwd: process.cwd(), catalog, cores, readFile: readText, isReadable })
+}
+
+/** GET on this machine: the body of a 200 answer, null for anything else. Never rejects. */
+export const getLocal: LocalGet = (url, timeoutMs) =>
+  new Promise((done) => {
+    const give = (body: string | null): void => {
+      done(body)
+      request.destroy()
+    }
+    const request = get(url, { signal: AbortSignal.timeout(timeoutMs), agent: false }, (answer) => {
+      let body = ''
+      if (answer.statusCode !== 200) return give(null)
+      answer.setEncoding('utf8')
+      answer.on('data', (chunk: string) => {
+        body += chunk
+        if (body.length > MAX_LIST_BYTES) give(null)
+      })
+      answer.on('end', () => give(body))
+      answer.on('error', () => done(null))
+    })
+    request.on('error', () => done(null))
+  })
+
+/** @throws misconfigured if the file is there but cannot be read */
+function readText(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    if (code === 'ENOENT') return null
+    throw refusal(`${file} cannot be read: ${code}`)
+  }
+}
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function readJson(url: URL): unknown {
+  return JSON.parse(readFileSync(url, 'utf8'))
+}

@@ -1,0 +1,289 @@
+// The one declaration of the configuration file: every option with its unit, default, bounds and meaning, and from it the
+// type of a checked file. Anything in the file that is not declared here is refused. It checks nothing itself: validate.ts does.
+import { type Static, type TSchema, Type } from 'typebox'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+const KIB = 1024
+const MIB = 1024 * KIB
+const GIB = 1024 * MIB
+/** uWebSockets.js ends the process for idle timeouts above 960 s (uws.js#1025), so no time that may become one goes higher. */
+const MAX_IDLE_MS = 900_000
+/** Node's timers take no more than 2^31 - 1 ms; a day is more than any answer needs. */
+const MAX_WAIT_MS = DAY_MS
+const MAX_PORT = 65_535
+/** More event loops or workers than any machine this runs on has cores for. */
+const MAX_THREADS = 64
+const MAX_CONCURRENCY = 1_000_000
+const MAX_PER_MINUTE = 1_000_000_000
+
+/** Names of keys and providers: they become labels, parts of `provider/model` and parts of paths. */
+export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
+/** Names of models may look like the upstream's, slashes and colons included. */
+export const MODEL_NAME_PATTERN = '^[A-Za-z0-9@~][A-Za-z0-9@~._:/+-]{0,255}$'
+/** HTTP field name, lower case (RFC 9110 5.1 token). */
+const HEADER_NAME_PATTERN = "^[a-z0-9!#$%&'*+.^_`|~-]+$"
+/** HTTP field value: visible ASCII, blanks and tabs; no CR, LF or NUL (RFC 9110 5.5). */
+const HEADER_VALUE_PATTERN = '^[\\t\\x20-\\x7e]*$'
+
+function section<T extends Record<string, TSchema>>(description: string, properties: T) {
+  return Type.Object(properties, { additionalProperties: false, description })
+}
+
+function nullable<T extends TSchema>(schema: T, description: string) {
+  return Type.Union([schema, Type.Null()], { default: null, description })
+}
+
+function integer(bounds: { minimum: number; maximum: number }, fallback: number, description: string) {
+  return Type.Integer({ ...bounds, default: fallback, description })
+}
+
+function text(fallback: string, description: string) {
+  return Type.String({ default: fallback, minLength: 1, description })
+}
+
+function perMinute(description: string) {
+  return nullable(Type.Integer({ minimum: 1, maximum: MAX_PER_MINUTE }), description)
+}
+
+const Server = section('The listener and what one connection may cost.', {
+  host: text('127.0.0.1', 'Address to listen on; anything but loopback needs gateway keys.'),
+  port: integer({ minimum: 0, maximum: MAX_PORT }, 3000, 'Port to listen on; 0 takes a free one.'),
+  threads: integer({ minimum: 1, maximum: MAX_THREADS }, 1, 'Event loops, each a thread on the same port.'),
+  maxBodyBytes: integer({ minimum: KIB, maximum: GIB }, 20 * MIB, 'Largest request body, in bytes; more is 413.'),
+  maxResponseBytes: integer({ minimum: KIB, maximum: GIB }, 32 * MIB, 'Largest whole (not streamed) answer, in bytes.'),
+  maxReaderLagBytes: integer(
+    { minimum: 16 * KIB, maximum: GIB },
+    MIB,
+    'A stream is cut when its reader lags behind by more than this, in bytes.',
+  ),
+  readerStallMs: integer(
+    { minimum: 100, maximum: MAX_IDLE_MS },
+    30_000,
+    'A reader that takes nothing for this long is cut, in ms.',
+  ),
+  keepaliveMs: integer(
+    { minimum: 100, maximum: 300_000 },
+    15_000,
+    'Silence after which a stream gets a keepalive, in ms.',
+  ),
+  drainMs: integer({ minimum: 0, maximum: HOUR_MS }, 30_000, 'How long open streams may go on after SIGTERM, in ms.'),
+  maxChatsPerSocket: integer({ minimum: 1, maximum: 10_000 }, 128, 'Chats open at once on one WebSocket.'),
+  tls: nullable(
+    section('Certificate of the listener.', {
+      certFile: Type.String({ minLength: 1, description: 'PEM file with the certificate chain.' }),
+      keyFile: Type.String({ minLength: 1, description: 'PEM file with the private key.' }),
+      passphrase: nullable(Type.String({ minLength: 1 }), 'Passphrase of the private key.'),
+    }),
+    'TLS on the listener; null listens in clear.',
+  ),
+  cors: section('Browsers that may call from other origins.', {
+    origins: Type.Array(Type.String({ pattern: '^(\\*|https?://[^/\\s]+)$' }), {
+      default: [],
+      description: 'Allowed origins, such as https://app.example.com; "*" allows all.',
+    }),
+  }),
+})
+
+const Offload = section('The pool of worker threads for large bodies.', {
+  minBytes: integer(
+    { minimum: 0, maximum: GIB },
+    32_768,
+    'Bodies of this size and more go to the pool, in bytes; 0 sends all.',
+  ),
+  workers: Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: MAX_THREADS })], {
+    default: 'auto',
+    description: 'Worker threads; auto is one less than the cores, at least 1.',
+  }),
+  maxQueue: integer({ minimum: 1, maximum: 1_000_000 }, 1024, 'Tasks that may wait for a worker; more is 503.'),
+  taskTimeoutMs: integer({ minimum: 100, maximum: 10 * MINUTE_MS }, 10_000, 'Longest run of one task, in ms.'),
+})
+
+const LimitFields = {
+  requestsPerMinute: perMinute('Requests a minute; null for no limit.'),
+  tokensPerMinute: perMinute('Input and output tokens a minute; null for no limit.'),
+}
+
+function concurrency(fallback: number | null, description: string) {
+  return Type.Union([Type.Integer({ minimum: 1, maximum: MAX_CONCURRENCY }), Type.Null()], {
+    default: fallback,
+    description,
+  })
+}
+
+const Key = section('One gateway key.', {
+  name: Type.String({ pattern: NAME_PATTERN, description: 'Name in log and limits, never the key.' }),
+  key: Type.Optional(Type.String({ minLength: 1, maxLength: 4096, description: 'The key itself; or give keySha256.' })),
+  keySha256: Type.Optional(
+    Type.String({ pattern: '^[0-9a-fA-F]{64}$', description: 'SHA-256 of the key, 64 hex digits.' }),
+  ),
+  models: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+    default: ['*'],
+    minItems: 1,
+    description: 'Models this key may use; * is a wildcard.',
+  }),
+  limits: section('Limits of this key.', {
+    ...LimitFields,
+    concurrency: concurrency(null, 'Requests at once; null for no limit.'),
+  }),
+})
+
+const GatewayLimits = section('Limits of the whole gateway.', {
+  ...LimitFields,
+  concurrency: concurrency(1000, 'Requests at once; null for no limit.'),
+  queue: section('Requests that wait for a free place.', {
+    max: integer({ minimum: 0, maximum: 100_000 }, 100, 'Requests that may wait; 0 refuses at once.'),
+    timeoutMs: integer({ minimum: 0, maximum: 10 * MINUTE_MS }, 10_000, 'Longest wait, in ms.'),
+  }),
+})
+
+/** Any part of the quirks; profiles use it as well. */
+export const QuirkOverrides = section('What this server does otherwise than its profile says.', {
+  maxTokensField: Type.Optional(
+    Type.Enum(['max_tokens', 'max_completion_tokens'], { description: 'Name of the output cap.' }),
+  ),
+  streamOptions: Type.Optional(Type.Boolean({ description: 'Takes stream_options.include_usage.' })),
+  developerRole: Type.Optional(Type.Boolean({ description: 'Takes the role developer.' })),
+  imageUrls: Type.Optional(Type.Boolean({ description: 'Takes image URLs.' })),
+  jsonSchema: Type.Optional(
+    Type.Enum(['json-schema', 'json-object', 'none'], { description: 'How JSON-schema output is asked for.' }),
+  ),
+  reasoningRequest: Type.Optional(
+    Type.Enum(['reasoning_effort', 'reasoning', 'none'], { description: 'Request field that turns reasoning on.' }),
+  ),
+  reasoningField: Type.Optional(
+    Type.Enum(['reasoning_content', 'reasoning'], { description: 'Answer field with reasoning text.' }),
+  ),
+  refusedFields: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), { description: 'Request fields left out for this server.' }),
+  ),
+  doneMarker: Type.Optional(Type.Boolean({ description: 'Streams end with an end marker.' })),
+  maxTemperature: Type.Optional(Type.Number({ minimum: 0, maximum: 10, description: 'Largest temperature.' })),
+  defaultMaxTokens: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'Output cap where the wire demands one, in tokens.' }),
+  ),
+  azureApiVersion: Type.Optional(nullable(Type.String({ minLength: 1 }), 'Dated api-version; null for none.')),
+})
+
+const ExtraBody = Type.Record(Type.String({ pattern: '^.+$' }), Type.Unknown(), {
+  default: {},
+  description: 'Fields set on every request body sent there.',
+})
+
+/** One entry of `providers`. */
+export const ProviderEntry = section('One upstream.', {
+  profile: Type.Optional(Type.String({ description: 'Vendor profile; the name of the entry if that is a profile.' })),
+  protocol: Type.Optional(Type.String({ description: 'Wire API, for a server without a profile.' })),
+  baseUrl: Type.Optional(Type.String({ description: 'Address, with or without the version segment.' })),
+  versionSegment: Type.Optional(
+    Type.String({ pattern: '^(/[A-Za-z0-9._~-]+)*$', description: 'Version part of the path; "" for none.' }),
+  ),
+  apiKey: Type.Optional(Type.String({ maxLength: 16_384, description: 'Key of the provider.' })),
+  headers: Type.Record(
+    Type.String({ pattern: HEADER_NAME_PATTERN }),
+    Type.String({ pattern: HEADER_VALUE_PATTERN, maxLength: 8192 }),
+    { default: {}, description: 'Further fixed request headers, lower-case names.' },
+  ),
+  limits: section('Limits of this provider.', {
+    concurrency: concurrency(null, 'Requests at once; null for no limit.'),
+  }),
+  timeouts: section('Timeouts of one attempt.', {
+    connectMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 5000, 'To connect, in ms.'),
+    firstTokenMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 60_000, 'To the first token, in ms.'),
+    betweenTokensMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 60_000, 'Between two tokens, in ms.'),
+    totalMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 600_000, 'For the whole answer, in ms.'),
+  }),
+  models: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { description: 'Models it is known to serve.' }),
+  ),
+  extraBody: ExtraBody,
+  quirks: QuirkOverrides,
+  maxConnections: concurrency(null, 'Connections per event loop; null for no limit.'),
+  keepAliveMs: integer({ minimum: 1000, maximum: 10 * MINUTE_MS }, 60_000, 'Idle connections close after this, in ms.'),
+})
+
+const Target = Type.Union(
+  [
+    Type.String({ minLength: 3, description: 'provider/model' }),
+    section('One place that serves the model.', {
+      provider: Type.String({ minLength: 1, description: 'Name of a provider.' }),
+      model: Type.String({ minLength: 1, maxLength: 256, description: 'Name of the model there.' }),
+      weight: Type.Number({ default: 1, minimum: 0, maximum: 1000, description: 'Share of the traffic.' }),
+      extraBody: ExtraBody,
+    }),
+  ],
+  { description: 'A target: provider/model, or an object.' },
+)
+
+const Model = Type.Union(
+  [
+    Type.String({ minLength: 3, description: 'provider/model' }),
+    section('One model name that clients may use.', {
+      targets: Type.Array(Target, { minItems: 1, description: 'Where it is served.' }),
+      fallbacks: Type.Array(Type.String({ minLength: 1 }), {
+        default: [],
+        description: 'Configured model names tried when all targets fail.',
+      }),
+    }),
+  ],
+  { description: 'A model: provider/model, or an object.' },
+)
+
+const Jobs = section('Asynchronous jobs. Checked, but not acted on by this version.', {
+  store: Type.Enum(['sqlite', 'redis'], { default: 'sqlite', description: 'Where jobs are kept.' }),
+  path: text('./data/jobs.db', 'Database file of the sqlite store.'),
+  concurrency: integer({ minimum: 1, maximum: 10_000 }, 2, 'Jobs run at once.'),
+  retentionMs: integer({ minimum: 1000, maximum: 365 * DAY_MS }, HOUR_MS, 'How long a finished job is kept, in ms.'),
+  attempts: integer({ minimum: 1, maximum: 100 }, 3, 'Attempts before a job has failed.'),
+  webhook: section('Calls made when a job ends.', {
+    // Shorter secrets can be guessed; an empty one lets anybody forge a call (new-api CVE-2026-41432).
+    secret: nullable(Type.String({ minLength: 16 }), 'Secret that signs webhooks, at least 16 characters.'),
+  }),
+})
+
+/** The whole file. */
+export const ConfigFile = section('Sluice configuration.', {
+  server: Server,
+  offload: Offload,
+  keys: Type.Array(Key, { default: [], description: 'Gateway keys; none means loopback only.' }),
+  limits: GatewayLimits,
+  providers: Type.Record(Type.String({ pattern: NAME_PATTERN }), ProviderEntry, {
+    default: {},
+    description: 'Upstreams by name.',
+  }),
+  models: Type.Record(Type.String({ pattern: MODEL_NAME_PATTERN }), Model, {
+    default: {},
+    description: 'Model names of our own.',
+  }),
+  jobs: Jobs,
+  redis: section('Shared state of several nodes. Checked, but not acted on by this version.', {
+    url: nullable(Type.String({ pattern: '^rediss?://' }), 'redis:// or rediss:// address; null for none.'),
+  }),
+  prompts: section('The prompt library. Checked, but not acted on by this version.', {
+    dir: text('resources/prompts', 'Directory with *.prompt files.'),
+    defaultLanguage: Type.String({ default: 'en', pattern: '^[a-z]{2,3}$', description: 'Language used by default.' }),
+  }),
+  metrics: section('Prometheus metrics.', {
+    port: nullable(Type.Integer({ minimum: 0, maximum: MAX_PORT }), 'Port of a listener of its own, on loopback.'),
+    token: nullable(Type.String({ minLength: 1 }), 'Bearer token that may read /metrics.'),
+  }),
+  log: section('The log.', {
+    level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
+      default: 'info',
+      description: 'Least level that is written.',
+    }),
+    file: nullable(Type.String({ minLength: 1 }), 'File to write to; null for standard output.'),
+    format: Type.Enum(['json', 'pretty'], { default: 'json', description: 'One JSON object a line, or for people.' }),
+  }),
+  compat: section('Habits of the systems Sluice replaces. Checked, but not acted on by this version.', {
+    asyncByDefault: Type.Boolean({ default: false, description: 'Answer chats with 202 and a job.' }),
+    healthStatus: Type.String({ default: 'ok', minLength: 1, description: 'Value of status in GET /health.' }),
+  }),
+})
+
+/** A checked file, defaults filled in. */
+export type ConfigFile = Static<typeof ConfigFile>
+export type KeyEntry = ConfigFile['keys'][number]
+export type ProviderEntry = Static<typeof ProviderEntry>
+export type ModelEntry = ConfigFile['models'][string]
