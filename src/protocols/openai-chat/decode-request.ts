@@ -25,6 +25,10 @@ const EFFORTS: readonly string[] = ['none', 'minimal', 'low', 'medium', 'high', 
  */
 export function readFacts(body: JsonObject): RequestFacts {
   checkBody(body)
+  return factsOf(body)
+}
+
+function factsOf(body: JsonObject): RequestFacts {
   const options = isJsonObject(body.stream_options) ? body.stream_options : {}
   return {
     model: String(body.model),
@@ -41,7 +45,7 @@ export function readFacts(body: JsonObject): RequestFacts {
  * @throws invalid_request with `param`, also for content that only this protocol can carry
  */
 export function decodeRequest(body: JsonObject): ChatRequest {
-  const facts = readFacts(body)
+  const facts = factsOf(body)
   const { system, messages } = decodeMessages(body.messages as JsonArray)
   return {
     model: facts.model,
@@ -139,21 +143,18 @@ function decodeSampling(body: JsonObject, maxOutputTokens: number | null): Sampl
 
 /** Fields without a canonical place, and values of canonical fields that the model has no word for. */
 function decodeExtensions(body: JsonObject): JsonObject {
-  const extensions: JsonObject = {}
-  for (const [field, value] of Object.entries(body)) {
-    if (value !== null && !CANONICAL_FIELDS.has(field)) extensions[field] = value
+  const entries = Object.entries(body).filter(([field, value]) => value !== null && !CANONICAL_FIELDS.has(field))
+  const keepUnless = (isDecoded: boolean, field: string, value: JsonValue | undefined = body[field]): void => {
+    if (!isDecoded && value !== undefined && value !== null) entries.push([field, value])
   }
-  keepUnless(extensions, 'tool_choice', body.tool_choice, decodeToolChoice(body.tool_choice) !== null)
-  keepUnless(extensions, 'response_format', body.response_format, decodeResponseFormat(body.response_format) !== null)
-  keepUnless(extensions, 'reasoning_effort', body.reasoning_effort, decodeEffort(body.reasoning_effort) !== null)
-  keepUnless(extensions, 'provider', body.provider, typeof body.provider === 'string')
+  keepUnless(decodeToolChoice(body.tool_choice) !== null, 'tool_choice')
+  keepUnless(decodeResponseFormat(body.response_format) !== null, 'response_format')
+  keepUnless(decodeEffort(body.reasoning_effort) !== null, 'reasoning_effort')
+  keepUnless(typeof body.provider === 'string', 'provider')
   if (isJsonObject(body.stream_options)) {
     const { include_usage: _, ...others } = body.stream_options
-    keepUnless(extensions, 'stream_options', others, Object.keys(others).length === 0)
+    keepUnless(Object.keys(others).length === 0, 'stream_options', others)
   }
-  return extensions
-}
-
-function keepUnless(extensions: JsonObject, field: string, value: JsonValue | undefined, isDecoded: boolean): void {
-  if (value !== undefined && value !== null && !isDecoded) extensions[field] = value
+  // Not by assignment: a client's field may be called `__proto__`.
+  return Object.fromEntries(entries)
 }
