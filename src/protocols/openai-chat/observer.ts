@@ -1,5 +1,5 @@
-// Dialect half, same protocol on both sides: watches frames pass and says what each is. Parses only the few frames that hold
-// usage or an error; what else matters is found in the bytes (frame-scan.ts).
+// Dialect half, same protocol on both sides: watches frames pass and says what each is. Parses only the few frames
+// that hold usage or an error; what else matters is found in the bytes (frame-scan.ts).
 import { type ErrorData } from '../../model/error.js'
 import { type Usage } from '../../model/usage.js'
 import {
