@@ -1,6 +1,6 @@
 // Surface half, request: a client's chat completions body -> facts for routing, or the canonical request for another
-// protocol. Between two ends of this protocol decodeRequest is never called: the client's own bytes pass (edit-
-// request.ts).
+// protocol. Between two ends of this protocol decodeRequest is never called: the client's own bytes pass
+// (edit-request.ts).
 import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../model/json.js'
 import {
   type ChatRequest,
