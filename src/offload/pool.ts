@@ -45,6 +45,8 @@ export class CodecPool {
   readonly #options: PoolOptions
   readonly #capacity: number
   readonly #threads = new Map<number, ThreadLog>()
+  /** Being ended: they get no more tasks in the moments until they are gone. */
+  readonly #doomed = new Set<number>()
   /** Started by the first task. */
   #piscina: Piscina<object, Envelope> | null = null
   #pending = 0
@@ -110,6 +112,7 @@ export class CodecPool {
         },
         (cause: unknown) => {
           clearTimeout(timer)
+          this.#noteFailure(ticket.threadId)
           reject(overloaded('lost a worker', cause))
         },
       )
@@ -132,7 +135,6 @@ export class CodecPool {
     })
     // A worker that dies without a task: piscina has removed it, and without a listener the process would go too.
     piscina.on('error', () => undefined)
-    piscina.on('workerDestroy', () => this.#forgetEnded())
     return piscina
   }
 
@@ -141,7 +143,7 @@ export class CodecPool {
     let chosen = null
     let fewest = TASKS_PER_WORKER
     for (const worker of workers) {
-      if (worker.terminating || worker.destroyed || worker.currentUsage >= fewest) continue
+      if (worker.currentUsage >= fewest || this.#doomed.has(worker.id)) continue
       chosen = worker
       fewest = worker.currentUsage
     }
@@ -162,28 +164,34 @@ export class CodecPool {
     log.lastSignMs = performance.now()
   }
 
+  #noteFailure(threadId: number): void {
+    if (this.#workerOf(threadId) === undefined) this.#forget(threadId)
+    else this.#noteAnswer(threadId)
+  }
+
   /** An overdue task may have waited behind others: only a worker that gave no sign for as long is ended, else asked again later. */
   #endIfStuck(threadId: number): void {
     const log = this.#threads.get(threadId)
-    if (log === undefined || log.tasks === 0) return
+    if (log === undefined || log.tasks === 0 || this.#doomed.has(threadId)) return
     const silentMs = performance.now() - log.lastSignMs
     const { taskTimeoutMs } = this.#options
     if (silentMs + TIMER_SLACK_MS < taskTimeoutMs) {
       setTimeout(() => this.#endIfStuck(threadId), taskTimeoutMs - silentMs).unref()
       return
     }
-    this.#threads.delete(threadId)
-    void this.#workerOf(threadId)?.terminate()
+    this.#doomed.add(threadId)
+    void this.#workerOf(threadId)
+      ?.terminate()
+      .finally(() => this.#forget(threadId))
   }
 
   #workerOf(threadId: number): Worker | undefined {
     return this.#piscina?.threads.find((worker) => worker.threadId === threadId)
   }
 
-  #forgetEnded(): void {
-    for (const threadId of this.#threads.keys()) {
-      if (this.#workerOf(threadId) === undefined) this.#threads.delete(threadId)
-    }
+  #forget(threadId: number): void {
+    this.#threads.delete(threadId)
+    this.#doomed.delete(threadId)
   }
 }
 

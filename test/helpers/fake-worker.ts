@@ -1,4 +1,5 @@
 // A codec worker over the fake protocols that does, when a body's model says so, what a worker must never do.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { createCodec } from '../../src/protocols/codec.js'
 import { answerTask, buffersOf, type Envelope } from '../../src/protocols/envelope.js'
@@ -6,7 +7,8 @@ import { FAKE_PROTOCOLS } from './fake-protocol.js'
 
 const codec = createCodec(FAKE_PROTOCOLS)
 
-export function answer(task: Envelope): unknown {
+export async function answer(task: Envelope): Promise<unknown> {
+  await nextTurn()
   const head = Buffer.from(task.body.subarray(0, 64)).toString('latin1')
   const order = /"model":"!(\w+)"/.exec(head)?.[1]
   if (order === 'throw') throw new Error('thrown by the worker')
