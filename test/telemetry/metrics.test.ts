@@ -176,6 +176,7 @@ test('100,000 models, surfaces and providers that nobody configured leave the nu
   t.same(seriesOf(samples), before)
   const other = { surface: 'other', model: 'other', provider: 'other' }
   t.equal(sampleValue(samples, 'sluice_requests_total', { ...other, outcome: 'complete', status: 'other' }), 100_001)
+  t.equal(sampleValue(samples, 'sluice_upstream_attempts_total', { provider: 'other', result: 'ok' }), 100_001)
   for (const name of ['constructor', '__proto__', 'toString', '', 'other']) {
     metrics.exchangeSettled(exchangeRecord({ surface: name, model: name, provider: name, status: 777 }))
   }
