@@ -1,7 +1,7 @@
 // The log's way out: whole lines, none lost at exit, and no trouble with a pipe that broke or a disk that is full.
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Readable, type Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -78,6 +78,57 @@ test('a descriptor that was closed breaks the sink for good, quietly', async (t)
   await sink.flush()
   await sink.close()
   t.pass('no error came out')
+})
+
+const LINES = Array.from({ length: 300 }, (_, i) => `${i} ${'x'.repeat(1000)}\n`)
+
+/** A pipe that takes 64 KB and then says EAGAIN, as a stdout does whose other end is slow. */
+function createFullPipe(dir: string): { sink: LineSink; read: () => string } {
+  const path = join(dir, 'pipe')
+  execFileSync('mkfifo', [path])
+  const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
+  const sink = new LineSink(fd)
+  for (const line of LINES) sink.write(line)
+  const chunk = Buffer.alloc(65_536)
+  const read = (): string => {
+    try {
+      return chunk.toString('utf8', 0, readSync(fd, chunk))
+    } catch {
+      return ''
+    }
+  }
+  return { sink, read }
+}
+
+test('a full pipe is tried again until its reader comes back', async (t) => {
+  const { sink, read } = createFullPipe(t.testdir())
+  let isFlushed = false
+  const flushed = sink.flush().then(() => {
+    isFlushed = true
+  })
+  let received = ''
+  while (!isFlushed) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    received += read()
+  }
+  await flushed
+  for (let rest = read(); rest !== ''; rest = read()) received += rest
+  t.equal(received, LINES.join(''))
+  await sink.close()
+})
+
+test('at exit a full pipe is waited for only a moment, and what it took is in order', async (t) => {
+  const { sink, read } = createFullPipe(t.testdir())
+  // Long enough for the background write to find the pipe full.
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  let received = read()
+  const start = performance.now()
+  sink.flushSync()
+  t.ok(performance.now() - start < 3000)
+  for (let rest = read(); rest !== ''; rest = read()) received += rest
+  t.ok(received.length > 65_536)
+  t.ok(LINES.join('').startsWith(received))
+  await sink.close()
 })
 
 type LogChild = ChildProcessByStdio<Writable, Readable, Readable>
