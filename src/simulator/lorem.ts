@@ -7,14 +7,37 @@ const WORDS = (
   'proident sunt culpa qui officia deserunt mollit anim id est laborum'
 ).split(' ')
 
-/** `count` tokens of filler, beginning at word `seed`. */
-export function loremTokens(count: number, seed: number): string[] {
-  const tokens: string[] = []
-  for (let i = 0; i < count; i++) {
-    const word = WORDS[(i + seed) % WORDS.length] ?? ''
-    tokens.push(i === 0 ? word : ` ${word}`)
+/** Tokens in order. An array of strings is one; filler is not kept as an array, thousands of long streams run at once. */
+export type Tokens = Iterable<string> & {
+  readonly length: number
+  slice(start: 0, end: number): Tokens
+  join(separator: ''): string
+}
+
+/** `length` tokens of filler, beginning at word `seed`. */
+export class LoremTokens implements Tokens {
+  readonly length: number
+  readonly #seed: number
+
+  constructor(length: number, seed: number) {
+    this.length = length
+    this.#seed = seed
   }
-  return tokens
+
+  *[Symbol.iterator](): Generator<string, void> {
+    for (let i = 0; i < this.length; i++) {
+      const word = WORDS[(i + this.#seed) % WORDS.length] ?? ''
+      yield i === 0 ? word : ` ${word}`
+    }
+  }
+
+  slice(_start: 0, end: number): LoremTokens {
+    return new LoremTokens(Math.min(end, this.length), this.#seed)
+  }
+
+  join(): string {
+    return [...this].join('')
+  }
 }
 
 /** Cuts text before each run of white space. */

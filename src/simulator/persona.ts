@@ -5,7 +5,7 @@
 //   lorem   filler: `max tokens` or the default many    reason  thinks first (with a signature), then echoes
 //   lorem-N filler of N tokens                          any other name that begins with one of these is that one
 import { type JsonObject, type JsonValue } from '../model/json.js'
-import { loremTokens, piecesOf, tokensOf } from './lorem.js'
+import { LoremTokens, piecesOf, type Tokens, tokensOf } from './lorem.js'
 import { instanceOf } from './schema-instance.js'
 
 /** What every wire reads out of its own request. */
@@ -31,10 +31,10 @@ export type SimTool = { readonly name: string; readonly schema: JsonValue }
 export type SimCall = { readonly name: string; readonly args: JsonObject; readonly pieces: readonly string[] }
 
 export type Performance = {
-  readonly reasoning: readonly string[]
+  readonly reasoning: Tokens
   /** Base64; empty without reasoning. */
   readonly signature: string
-  readonly text: readonly string[]
+  readonly text: Tokens
   readonly calls: readonly SimCall[]
   readonly finish: 'stop' | 'stop-sequence' | 'length' | 'tool-calls'
   readonly stopSequence: string | null
@@ -52,7 +52,7 @@ const BYTES_PER_TOKEN = 4
 const ARGUMENT_PIECE = 8
 const THOUGHTS = tokensOf('The user said something. I think about it step by step and then repeat it.')
 const SIGNATURE = Buffer.from('simulated reasoning signature').toString('base64')
-const NO_TOKENS: readonly string[] = Object.freeze([])
+const NO_TOKENS: Tokens = Object.freeze([])
 const NO_CALLS: readonly SimCall[] = Object.freeze([])
 
 /** The persona behind a model name; null for a name that is none of ours. */
@@ -77,9 +77,9 @@ export function perform(request: SimRequest, options: PersonaOptions): Performan
   }
 }
 
-function answerText(request: SimRequest, persona: string | null, options: PersonaOptions): readonly string[] {
+function answerText(request: SimRequest, persona: string | null, options: PersonaOptions): Tokens {
   if (request.schema !== null) return piecesOf(JSON.stringify(instanceOf(request.schema) ?? {}), ARGUMENT_PIECE)
-  if (persona === 'lorem') return loremTokens(loremCount(request, options), options.seed)
+  if (persona === 'lorem') return new LoremTokens(loremCount(request, options), options.seed)
   if (persona === 'tools') {
     return tokensOf(
       request.toolResults === null ? 'No tools were offered.' : `The tools say: ${request.toolResults.join(' ')}`,
@@ -96,7 +96,7 @@ function loremCount(request: SimRequest, options: PersonaOptions): number {
 
 type Capped = Pick<Performance, 'reasoning' | 'text' | 'finish' | 'stopSequence'>
 
-function cap(request: SimRequest, reasoning: readonly string[], said: readonly string[]): Capped {
+function cap(request: SimRequest, reasoning: Tokens, said: Tokens): Capped {
   const { text, stopSequence } = stopAt(said, request.stop)
   const max = request.maxTokens ?? Number.POSITIVE_INFINITY
   const finish = stopSequence === null ? 'stop' : 'stop-sequence'
@@ -110,10 +110,7 @@ function cap(request: SimRequest, reasoning: readonly string[], said: readonly s
   return { reasoning: thoughts, text: text.slice(0, max - thoughts.length), finish: 'length', stopSequence: null }
 }
 
-function stopAt(
-  text: readonly string[],
-  stops: readonly string[],
-): { text: readonly string[]; stopSequence: string | null } {
+function stopAt(text: Tokens, stops: readonly string[]): { text: Tokens; stopSequence: string | null } {
   if (stops.length === 0) return { text, stopSequence: null }
   const whole = text.join('')
   let at = -1

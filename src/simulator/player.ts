@@ -78,14 +78,17 @@ export class Player implements Task {
   #playPaced(nowMs: number): void {
     if (!this.#isPlaying()) return
     const gapMs = this.#options.gapMs ?? 0
-    let dueMs = this.dueMs
-    while (dueMs <= nowMs && this.#isPlaying() && !this.#options.reply.isBlocked) {
-      this.#send(this.#next())
-      dueMs += gapMs
-      // What follows the last token follows it at once.
-      if (this.#stage === 'close') this.#playAtOnce()
+    if (this.#options.reply.isBlocked) {
+      this.#wait(nowMs + gapMs)
+      return
     }
-    if (this.#isPlaying()) this.#wait(this.#options.reply.isBlocked ? nowMs + gapMs : dueMs)
+    let dueMs = this.dueMs
+    let text = ''
+    for (; dueMs <= nowMs && this.#stage === 'steps' && !this.#isStalled; dueMs += gapMs) text += this.#next(text)
+    this.#send(text)
+    // What follows the last token follows it at once.
+    if (this.#stage === 'close') this.#playAtOnce()
+    else this.#wait(dueMs)
   }
 
   #wait(dueMs: number): void {

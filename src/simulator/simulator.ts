@@ -26,7 +26,7 @@ export type SimulatorOptions = {
   readonly uws: Engine
   /** Default 127.0.0.1. */
   readonly host?: string
-  /** Null (default) sends as fast as the peer reads. */
+  /** Null (default) or 0 sends as fast as the peer reads. */
   readonly tokensPerSecond?: number | null
   /** Length of `lorem` where the request sets none. Default 100. */
   readonly defaultTokens?: number
@@ -116,7 +116,7 @@ class UwsSimulator implements Simulator {
     this.#wallMs = options.wallMs ?? Date.now
     this.#faults = new FaultScript(options.faults ?? [])
     const rate = options.tokensPerSecond ?? null
-    this.#gapMs = rate === null ? null : 1000 / rate
+    this.#gapMs = rate === null || rate <= 0 ? null : 1000 / rate
     this.#app = options.uws.App()
     this.#route()
   }

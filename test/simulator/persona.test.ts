@@ -32,7 +32,7 @@ test('knows its models by name and by prefix', (t) => {
 test('the same request gives the same performance, another seed other words', (t) => {
   const lorem = request({ model: 'lorem' })
   t.same(perform(lorem, OPTIONS), perform(lorem, OPTIONS))
-  t.notSame(perform(lorem, OPTIONS).text, perform(lorem, { ...OPTIONS, seed: 3 }).text)
+  t.not(perform(lorem, OPTIONS).text.join(''), perform(lorem, { ...OPTIONS, seed: 3 }).text.join(''))
   t.end()
 })
 
