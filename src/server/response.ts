@@ -21,6 +21,8 @@ const ENGINE_HEAD_BYTES = 192
 const HEADER_FRAMING_BYTES = 4
 /** A header with one of these would end early and begin another. The engine does not check. */
 const UNSAFE_VALUE = /[\0\r\n]/
+/** The status that forbids a body; HEAD forbids one with any status. */
+const NO_CONTENT = 204
 const EMPTY = new Uint8Array(0)
 
 /** Open responses of one event loop. */
@@ -130,9 +132,13 @@ export class ClientResponse {
   #writeAnswer(answer: WholeAnswer): void {
     const headBytes = this.#writeHead(answer.status, answer.headers)
     const { body, isLast } = answer
-    if (this.#isHead || answer.status === 204) {
+    if ((this.#isHead || answer.status === NO_CONTENT) && !isLast) {
       this.#finish()
-      this.#res.endWithoutBody(undefined, isLast)
+      // Without arguments: older builds take an undefined length for 2^63 and never finish.
+      this.#res.endWithoutBody()
+    } else if (this.#isHead || answer.status === NO_CONTENT) {
+      this.#finish()
+      this.#res.end(EMPTY, true)
     } else if (headBytes + body.length <= CORK_BUDGET_BYTES) {
       this.#finish()
       this.bytes += body.length

@@ -25,8 +25,8 @@ const NO_PARAMETERS: Readonly<Record<string, string>> = Object.freeze({})
 const CONTENT_LENGTH = /^\d{1,15}$/
 
 /**
- * Reads heads; one per event loop, as a request is read in one go. It costs one walk over the headers, 1.6 us for ten of
- * them (Node 20, 2 cores), of which single look-ups of the same names would take half and miss every double.
+ * Reads heads; one per event loop, as a request is read in one go. The one walk over the headers costs 1.0 us for ten of
+ * them, ten single look-ups 0.8 us (Node 20.20, 2 cores): a fifth of a microsecond buys sight of every double.
  */
 export class HeadReader {
   readonly #parameterNames: ReadonlySet<string>
