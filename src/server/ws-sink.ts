@@ -6,7 +6,8 @@ import { type ExchangeHandle } from '../pipeline/client.js'
 import { type Answer, type Delivery, type Sink, type StreamFace, type StreamHead } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type LogReader, type StreamEnd } from '../stream/reader.js'
-import { createFrameScanner, type FrameScanner } from '../wire/frame.js'
+import { createFrameScanner } from '../wire/frame.js'
+import { type FrameScanner } from '../wire/scanner.js'
 import { eventHead, readErrorMember } from './ws-codec.js'
 import { type WsSocket } from './ws-socket.js'
 
@@ -83,7 +84,7 @@ export class WsSink implements Sink {
     if (reader === null) return false
     const entry = reader.read()
     if (entry !== null) {
-      this.#scanner.push(entry)
+      this.#scanner.push(Buffer.from(entry.buffer, entry.byteOffset, entry.length))
       return true
     }
     const end = reader.end()

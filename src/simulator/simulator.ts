@@ -16,7 +16,7 @@ import { openaiChat } from './wires/openai-chat.js'
 import { isRefusal, type SimAnswer, type SimUrl, type SimWire } from './wires/wire.js'
 
 /** The engine's module, loaded by whoever starts the simulator. */
-export type Engine = typeof import('uWebSockets.js')
+export type Engine = Pick<typeof import('uWebSockets.js'), 'App' | 'us_listen_socket_close' | 'us_socket_local_port'>
 
 /** The engine takes host, port and options together; its types know only two of the three. */
 type ListenExclusively = (host: string, port: number, options: number, onDone: OnListening) => void
