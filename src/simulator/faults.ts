@@ -1,16 +1,20 @@
 // What the simulator can do wrong on purpose. A fault is a word with numbers: `cut-mid-frame,3`. It comes from the header
 // `x-sim-fault`, from a model suffix (`lorem+fault=cut-mid-frame,3`), or from rules in a file; the first found counts.
-//
-//   status,CODE[,RETRY_AFTER_SEC]   an error answer              html             200 with an HTML page
-//   delay,MS                        waits before the head        stall-head       never answers
-//   cut-after-accept                closes without an answer     cut-after-head   closes after the head
-//   cut-mid-frame[,N]  cut-between-frames[,N]   closes in or after frame N     cut-before-end   closes before the end marker
-//   no-end-marker                   ends the body without it     stall[,N]        says nothing more after frame N
-//   garbage[,N]                     one unreadable frame         error-frame[,N]  the vendor's error frame, then the end
-//   drip,MS                         one byte every MS            oversize,BYTES[,N]  one frame of that size
-// N counts token frames and is 2 when left out. A whole answer knows the faults before it, and is cut half way by `cut-*`.
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
 
+/**
+ * What each fault does:
+ * ```
+ *   status,CODE[,RETRY_AFTER_SEC]   an error answer              html             200 with an HTML page
+ *   delay,MS                        waits before the head        stall-head       never answers
+ *   cut-after-accept                closes without an answer     cut-after-head   closes after the head
+ *   cut-mid-frame[,N]  cut-between-frames[,N]   closes in or after frame N     cut-before-end   closes before the end marker
+ *   no-end-marker                   ends the body without it     stall[,N]        says nothing more after frame N
+ *   garbage[,N]                     one unreadable frame         error-frame[,N]  the vendor's error frame, then the end
+ *   drip,MS                         one byte every MS            oversize,BYTES[,N]  one frame of that size
+ * ```
+ * N counts token frames and is 2 when left out. A whole answer knows the faults before it, and is cut half way by `cut-*`.
+ */
 const NAMES = [
   'status',
   'html',

@@ -1,9 +1,5 @@
 // The simulated models. Each turns what a wire read into a performance: the tokens to say, the tools to call, how it ends
 // and what it cost. Pure and deterministic: the same request and seed give the same performance.
-//
-//   echo    the last user text, word by word           tools   calls each offered tool once; after their results, text
-//   lorem   filler: `max tokens` or the default many    reason  thinks first (with a signature), then echoes
-//   lorem-N filler of N tokens                          any other name that begins with one of these is that one
 import { type JsonObject, type JsonValue } from '../model/json.js'
 import { LoremTokens, piecesOf, type Tokens, tokensOf } from './lorem.js'
 import { instanceOf } from './schema-instance.js'
@@ -43,8 +39,18 @@ export type Performance = {
 
 export type PersonaOptions = { readonly defaultTokens: number; readonly seed: number }
 
+/**
+ * What each model says:
+ * ```
+ *   echo    the last user text, word by word           tools   calls each offered tool once; after their results, text
+ *   lorem   filler: `max tokens` or the default many    reason  thinks first (with a signature), then echoes
+ *   lorem-N filler of N tokens                          any other name that begins with one of these is that one
+ * ```
+ */
 export const MODELS: readonly string[] = Object.freeze(['echo', 'lorem', 'tools', 'reason'])
 
+/** A name, or a name and anything that does not go on as a word: `lorem-500`, `echo:7b`. */
+const PERSONA = /^(echo|lorem|tools|reason)(?![A-Za-z0-9])/
 /** Most tokens one answer has, whatever it is asked for. */
 const MAX_TOKENS = 1_000_000
 /** What vendors' token counts come to on English text. */
@@ -57,7 +63,7 @@ const NO_CALLS: readonly SimCall[] = Object.freeze([])
 
 /** The persona behind a model name; null for a name that is none of ours. */
 export function personaOf(model: string): string | null {
-  return MODELS.find((name) => model === name || model.startsWith(`${name}-`)) ?? null
+  return PERSONA.exec(model)?.[1] ?? null
 }
 
 /** Performs a request whose model has a persona. */

@@ -1,7 +1,7 @@
 // The simulated models, without any wire: what they say, how they end and what they count.
 import { test } from 'tap'
 import { piecesOf, tokensOf } from '../../src/simulator/lorem.js'
-import { perform, personaOf, type SimRequest } from '../../src/simulator/persona.js'
+import { MODELS, perform, personaOf, type SimRequest } from '../../src/simulator/persona.js'
 
 const OPTIONS = { defaultTokens: 10, seed: 0 }
 
@@ -24,7 +24,9 @@ function request(special: Partial<SimRequest>): SimRequest {
 test('knows its models by name and by prefix', (t) => {
   t.equal(personaOf('echo'), 'echo')
   t.equal(personaOf('lorem-500'), 'lorem')
+  t.equal(personaOf('echo:7b'), 'echo')
   t.equal(personaOf('echoes'), null)
+  for (const name of MODELS) t.equal(personaOf(name), name)
   t.equal(personaOf(''), null)
   t.end()
 })
