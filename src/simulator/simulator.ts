@@ -125,7 +125,7 @@ class UwsSimulator implements Simulator {
     const { uws, host } = this.#options
     return new Promise((resolve, reject) => {
       const listen = this.#app.listen.bind(this.#app) as unknown as ListenExclusively
-      // Without it a second process would silently share the port (traps 1.4, 20).
+      // Without it a second process would silently share the port (SO_REUSEPORT).
       listen(host ?? '127.0.0.1', port, LISTEN_EXCLUSIVE_PORT, (socket) => {
         if (socket === false) {
           reject(new Error(`Port ${port} is taken.`))
