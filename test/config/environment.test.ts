@@ -138,6 +138,27 @@ test('a key is never sent to an address that it was not meant for', (t) => {
   t.end()
 })
 
+test('an entry of that name that is another vendor, or none, never gets the key', (t) => {
+  const env = { OPENAI_API_KEY: 'sk-real' }
+  const other = load('providers: { openai: { profile: groq, apiKey: g } }', env).config.providers
+  t.match(other, [{ name: 'openai', profile: 'groq', apiKey: 'g' }])
+  t.equal(other.length, 1)
+  const bare = load('providers: { openai: { protocol: openai-chat, baseUrl: "http://h" } }', env).config.providers
+  t.match(bare, [{ name: 'openai', profile: null, apiKey: null }])
+  t.end()
+})
+
+test('an entry of another name gets the key if it says nothing of key or address', (t) => {
+  const env = { OPENAI_API_KEY: 'sk-real' }
+  t.match(load('providers: { prod: { profile: openai } }', env).config.providers, [{ name: 'prod', apiKey: 'sk-real' }])
+  const text =
+    'providers: { prod: { profile: openai, baseUrl: "http://h" }, dev: { profile: openai, apiKey: "${DEV}" } }'
+  const { providers, warnings } = load(text, env).config
+  t.match(providers, [{ name: 'prod', apiKey: null }])
+  t.same(warnings, ['provider dev is left out: DEV is not set'])
+  t.end()
+})
+
 test('an entry that uses the profile under another name is not doubled', (t) => {
   const { providers } = load('providers: { prod: { profile: openai, apiKey: "${OPENAI_API_KEY}" } }', {
     OPENAI_API_KEY: 'k',
