@@ -239,6 +239,7 @@ export class HttpSink implements Sink {
       this.#stallTimer = setTimeout(() => {
         if (this.#isBlocked) this.#cut()
       }, this.#options.readerStallMs)
+      this.#stallTimer.unref()
     }
   }
 

@@ -141,6 +141,7 @@ export class WsSocket<UserData = unknown> {
       this.#stallTimer = setTimeout(() => {
         if (this.#isBlocked) this.cut()
       }, this.#readerStallMs)
+      this.#stallTimer.unref()
     }
   }
 }
