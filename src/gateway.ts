@@ -38,8 +38,8 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
 )
 
 export type Gateway = EventLoop & {
-  /** Name and version of the HTTP engine. */
-  readonly build: string
+  /** Cuts whatever is open. A thread whose engine is not closed takes the process down when it ends. */
+  close(): void
 }
 
 /** Memory that all event loops of one configuration share. */
@@ -100,8 +100,8 @@ export function createGateway(config: Config, cells: SharedCells, loopIndex: num
 
   let server: Server | null = null
   return {
-    get build() {
-      return server?.build ?? ''
+    close() {
+      server?.close()
     },
     async listen(port) {
       server = build(port)

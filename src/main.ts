@@ -55,8 +55,8 @@ async function start(overrides: Overrides): Promise<void> {
   print(renderStartLine(config, { port, version: version(), build }))
   let isDraining = false
   const onSignal = (): void => {
-    // A second signal means: now.
-    if (isDraining) process.exit(1)
+    // A second signal means: now. process.exit would wait for event loops that never end by themselves.
+    if (isDraining) process.kill(process.pid, 'SIGKILL')
     isDraining = true
     void supervisor.drain().then(() => process.exit(0), fail)
   }

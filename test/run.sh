@@ -34,7 +34,7 @@ run() {
   [ -e "$1" ] || return 0
   npx tap --reporter="${TAP_REPORTER:-terse}" --output-file="dist/$name.tap" --jobs="$jobs" "$@" || status=1
   local totals
-  totals=$(grep -E '^# \{ total: ' "dist/$name.tap" | tail -n 1)
+  totals=$(grep -aE '^# \{ total: ' "dist/$name.tap" | tail -n 1)
   local pass fail
   pass=$(sed -nE 's/.*pass: ([0-9]+).*/\1/p' <<<"$totals")
   fail=$(sed -nE 's/.*fail: ([0-9]+).*/\1/p' <<<"$totals")

@@ -15,5 +15,8 @@ parentPort?.on('message', (message: ToFrontend) => {
 })
 gateway.listen(port).then(
   () => tell({ type: 'listening' }),
-  (error: unknown) => tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) }),
+  (error: unknown) => {
+    gateway.close()
+    tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) })
+  },
 )

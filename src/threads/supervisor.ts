@@ -1,5 +1,6 @@
 // Runs the event loops of one process: loop 0 here, on the main thread, and threads - 1 more in workers. All listen on the
 // same port and share nothing but cells. It starts and drains them together; it knows nothing of what a loop does.
+import { createServer } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { type Config } from '../config/types.js'
 import { GatewayError } from '../errors.js'
@@ -37,7 +38,10 @@ export class Supervisor {
   /** Resolves with the port when every loop listens. */
   async start(): Promise<number> {
     const { config } = this.#options
-    const port = await this.#loop.listen(config.server.port)
+    const isShared = config.server.threads > 1
+    // Only a port that is named can be shared: for port 0 the kernel would give each loop another.
+    const wanted = config.server.port === 0 && isShared ? await findFreePort(config.server.host) : config.server.port
+    const port = await this.#loop.listen(wanted)
     const starting: Promise<void>[] = []
     for (let loopIndex = 1; loopIndex < config.server.threads; loopIndex++) {
       starting.push(this.#startWorker({ config, cells: this.#options.cells, loopIndex, port }))
@@ -75,5 +79,16 @@ function drainWorker(worker: Worker): Promise<void> {
     })
     worker.once('error', () => resolve())
     worker.postMessage({ type: 'drain' } satisfies ToFrontend)
+  })
+}
+
+function findFreePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, host, () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
   })
 }

@@ -88,7 +88,8 @@ test('each base URL variable sets the address, with or without the version', (t)
     [{ ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: 'http://h' }, 'http://h/v1'],
     [{ GOOGLE_API_KEY: 'k', GOOGLE_BASE_URL: 'http://h/v1beta' }, 'http://h/v1beta'],
     [{ OPENROUTER_API_KEY: 'k', OPENROUTER_BASE_URL: 'http://h' }, 'http://h/api/v1'],
-    [{ OLLAMA_BASE_URL: 'http://h:1' }, 'http://h:1/v1'],
+    [{ OLLAMA_BASE_URL: 'http://h:1' }, 'http://h:1'],
+    [{ OLLAMA_BASE_URL: 'http://h:1/v1' }, 'http://h:1'],
     [{ VLLM_BASE_URL: 'http://h:1/v1' }, 'http://h:1/v1'],
     [
       { AZURE_OPENAI_API_KEY: 'k', AZURE_OPENAI_ENDPOINT: 'https://r.openai.azure.com/' },

@@ -140,9 +140,10 @@ test('the key comes as header or, for browsers, as a subprotocol; else the upgra
     [{ authorization: `Bearer ${KEY}`, origin: 'https://evil.example' }, 403],
   ] as const) {
     const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, ['sluice.v1'], { headers })
-    const [, answer] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }]
+    socket.on('error', () => undefined)
+    const [req, answer] = (await once(socket, 'unexpected-response')) as [{ destroy(): void }, { statusCode: number }]
     t.equal(answer.statusCode, status)
-    socket.terminate()
+    req.destroy()
   }
 })
 

@@ -108,8 +108,8 @@ function classify(status: number, upstreamStatus: number | null, facts: ErrorFac
   if (QUOTA_CODES.has(facts.code ?? '') || QUOTA_CODES.has(facts.type ?? '')) {
     return errorData('rate_limited', { ...options, retryable: false })
   }
-  // The gateway's key was refused, not the client's: neither the status nor a word of the text may look otherwise.
-  if (status === 401) return errorData('upstream_rejected', { upstreamStatus, message: KEY_REFUSED })
+  // The gateway's key was refused, not the client's: the status is kept, but no word of the text may look otherwise.
+  if (status === 401) return errorData('upstream_rejected', { status, upstreamStatus, message: KEY_REFUSED })
   if (status === 429) return errorData('rate_limited', options)
   if (status === 408 || status === 504) return errorData('upstream_timeout', options)
   if (status === 503 || status === 529) return errorData('upstream_overloaded', options)
