@@ -29,7 +29,7 @@ test('servers that answer are added with the models they have', async (t) => {
   t.match(found, [
     {
       name: 'ollama',
-      baseUrl: 'http://127.0.0.1:11434/v1',
+      baseUrl: 'http://127.0.0.1:11434',
       knownModels: ['llama3', 'x/y'],
       apiKey: null,
       timeouts: { totalMs: 9000 },
