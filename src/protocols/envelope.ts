@@ -40,8 +40,6 @@ export type CodecResults = {
   readonly transcode: EncodedAnswer
 }
 
-const NO_BODY = new Uint8Array(0)
-
 /** Does a task on this thread. */
 export function performTask(codec: Codec, task: CodecTask): CodecResults[CodecTask['kind']] {
   switch (task.kind) {
@@ -76,7 +74,7 @@ export function answerTask(codec: Codec, envelope: Envelope): Envelope {
     if (task.kind === 'encode') {
       const { body, original, ...rest } = result as EncodedRequestBody
       // An upstream socket may still hold `body` when the next attempt moves `original`: they must not be one buffer.
-      return { head: pack(rest), body: body === original ? body.slice() : body, original }
+      return { head: pack(rest), body: body === original ? new Uint8Array(body) : body, original }
     }
     const { body, ...rest } = result as EncodedAnswer
     return { head: pack(rest), body, original: null }
@@ -84,7 +82,7 @@ export function answerTask(codec: Codec, envelope: Envelope): Envelope {
     const error = toGatewayError(thrown)
     return {
       head: pack({ error: error.data, cause: describeCause(error.cause) }),
-      body: NO_BODY.slice(),
+      body: new Uint8Array(0),
       original: null,
     }
   }
@@ -118,5 +116,6 @@ export function buffersOf(envelope: Envelope): ArrayBuffer[] {
 
 /** The bytes in an ArrayBuffer that holds nothing else, so that moving it takes nothing along. */
 function ownBuffer(body: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return body.byteLength === body.buffer.byteLength ? body : body.slice()
+  // Not slice: a Buffer's is a view, and small Buffers are views of Node's pool, which must never be moved away.
+  return body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body)
 }

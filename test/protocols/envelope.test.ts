@@ -58,6 +58,9 @@ test('moves buffers that hold nothing but the task', async (t) => {
     buffersOf(envelope).map((buffer) => buffer.byteLength),
     [envelope.head.byteLength, 10],
   )
+  const pooled = packTask({ kind: 'decode', surfaceId: 'fake-sse', body: Buffer.from('short') })
+  t.not(pooled.body.buffer, Buffer.from('x').buffer, "Node's pool of small buffers stays where it is")
+  t.equal(pooled.body.buffer.byteLength, 5)
   const own = body()
   t.equal(packTask({ kind: 'decode', surfaceId: 'fake-sse', body: own }).body, own, 'not copied without need')
   t.equal(buffersOf({ ...envelope, original: own }).length, 3)
