@@ -1,5 +1,6 @@
 // Where codec work on whole bodies is done: small ones on this thread, large ones in the worker pool. The rule stands here and
 // nowhere else. The pool is started by the first large body, so a gateway that sees none runs no thread for it.
+import { GatewayError } from '../errors.js'
 import { type AnswerTask, type Codec, type EncodedAnswer, type EncodeTask } from '../protocols/codec.js'
 import { type DecodedBody, type EncodedRequestBody } from '../protocols/envelope.js'
 import { InlineLane } from './inline.js'
@@ -46,9 +47,17 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
 
   return {
     decode: (surfaceId, body) => laneOf(body).run<'decode'>({ kind: 'decode', surfaceId, body }),
-    encode: (task) => laneOf(task.body).run<'encode'>({ ...task, kind: 'encode' }),
+    encode: (task) => {
+      if (task.body.byteLength === 0) throw bodyIsGone()
+      return laneOf(task.body).run<'encode'>({ ...task, kind: 'encode' })
+    },
     aggregate: (task) => laneOf(task.body).run<'aggregate'>({ ...task, kind: 'aggregate' }),
     transcode: (task) => laneOf(task.body).run<'transcode'>({ ...task, kind: 'transcode' }),
     close: () => pool.close(),
   }
+}
+
+/** No decoded body is empty: this one went away with a worker, and the next target must not be sent nothing. */
+function bodyIsGone(): GatewayError {
+  return new GatewayError('overloaded', { message: 'The gateway is at capacity: it lost the request with a worker.' })
 }

@@ -69,3 +69,14 @@ test('starts no thread before the first large body, and closes without one', asy
   t.ok(offload.decode('fake-sse', fakeBody()))
   await offload.close()
 })
+
+test('says overloaded, not that the body is empty, when a body that was lost with a worker is encoded again', async (t) => {
+  const inline = createRig({ minBytes: Number.POSITIVE_INFINITY })
+  const worker = createRig({ minBytes: 1, workers: 1 })
+  t.teardown(() => worker.offload.close())
+  const decoded = await inline.offload.decode('fake-sse', fakeBody('!exit'))
+  const task = { ...decoded, surfaceId: 'fake-sse', upstreamStream: false, target: fakeTarget('fake-lines') }
+  t.equal((await rejectionOf(worker.offload.encode(task))).code, 'overloaded')
+  t.equal(decoded.body.byteLength, 0)
+  t.equal(thrownBy(() => worker.offload.encode(task)).code, 'overloaded')
+})
