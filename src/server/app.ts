@@ -9,7 +9,20 @@ import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from '.
 import { createHeaderPolicy } from './headers.js'
 import { type Act, createRoute, type Front, takeChat } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
-import * as plain from './plain-routes.js'
+import {
+  answerAlive,
+  answerMetrics,
+  answerModel,
+  answerModels,
+  answerOptions,
+  answerPing,
+  answerProviders,
+  answerReady,
+  type ModelSource,
+  type ProviderStatus,
+  refuseMethod,
+  refusePath,
+} from './plain-routes.js'
 import { createRequestIdSource } from './request-id.js'
 import { type OpenCount } from './response.js'
 import { HeadReader } from './strictness.js'
@@ -28,8 +41,8 @@ export type ServerOptions = {
   /** Lower-case request headers that some dialect takes as parameters. */
   readonly parameterHeaders: readonly string[]
   readonly pipeline: Pipeline
-  readonly models: plain.ModelSource
-  readonly providers: readonly plain.ProviderStatus[]
+  readonly models: ModelSource
+  readonly providers: readonly ProviderStatus[]
   readonly isReady: () => boolean
   readonly renderMetrics: () => Promise<string>
   /** The word in the health answers. */
@@ -147,13 +160,13 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): voi
   const paths: Path[] = [
     ...options.surfaces.flatMap((surface) => surface.routes.map(({ path }) => ({ path, surface }))),
     { path: '/v1/ws', get: needsUpgrade },
-    { path: '/v1/models', get: plain.answerModels(options.models) },
-    { path: '/v1/models/*', get: plain.answerModel(options.models, '/v1/models/') },
+    { path: '/v1/models', get: answerModels(options.models) },
+    { path: '/v1/models/*', get: answerModel(options.models, '/v1/models/') },
     ...healthPaths(options),
   ]
   if (metrics.port === null) {
     const { renderMetrics: render, hasKeys } = options
-    paths.push({ path: '/metrics', get: plain.answerMetrics({ render, token: metrics.token, needsKey: hasKeys }) })
+    paths.push({ path: '/metrics', get: answerMetrics({ render, token: metrics.token, needsKey: hasKeys }) })
   }
   for (const path of paths) addPath(app, front, path)
   addRest(app, front)
@@ -161,15 +174,15 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): voi
 
 function healthPaths(options: ServerOptions): Path[] {
   const status = options.healthStatus ?? 'ok'
-  const alive = plain.answerAlive(status)
-  const ping = plain.answerPing()
+  const alive = answerAlive(status)
+  const ping = answerPing()
   return [
-    { path: '/livez', get: plain.answerAlive('ok') },
-    { path: '/readyz', get: plain.answerReady(options.isReady) },
+    { path: '/livez', get: answerAlive('ok') },
+    { path: '/readyz', get: answerReady(options.isReady) },
     { path: '/health', get: alive },
     { path: '/healthz', get: alive },
-    { path: '/v1/health', get: plain.answerProviders('ok', options.providers) },
-    { path: '/ping', get: plain.answerAlive('ok') },
+    { path: '/v1/health', get: answerProviders('ok', options.providers) },
+    { path: '/ping', get: answerAlive('ok') },
     { path: '/api/ping', get: ping },
   ]
 }
@@ -182,20 +195,20 @@ function addPath(app: TemplatedApp, front: Front, route: Path): void {
     app.get(path, createRoute(front, null, route.get))
     app.head(path, createRoute(front, null, route.get))
   } else app.post(path, createRoute(front, surface, takeChat))
-  app.options(path, createRoute(front, surface, plain.answerOptions(front.policy, allow)))
-  app.any(path, createRoute(front, surface, plain.refuseMethod(allow)))
+  app.options(path, createRoute(front, surface, answerOptions(front.policy, allow)))
+  app.any(path, createRoute(front, surface, refuseMethod(allow)))
 }
 
 /** Without it the engine closes the connection of a path that nobody serves, with no answer. */
 function addRest(app: TemplatedApp, front: Front): void {
-  app.options('/*', createRoute(front, null, plain.answerOptions(front.policy, 'GET, HEAD, POST, OPTIONS')))
-  app.any('/*', createRoute(front, null, plain.refusePath))
+  app.options('/*', createRoute(front, null, answerOptions(front.policy, 'GET, HEAD, POST, OPTIONS')))
+  app.any('/*', createRoute(front, null, refusePath))
 }
 
 function createMetricsApp(engine: Engine, front: Front, options: ServerOptions): TemplatedApp {
   const app = engine.uws.App()
   const { renderMetrics: render, metrics } = options
-  addPath(app, front, { path: '/metrics', get: plain.answerMetrics({ render, token: metrics.token, needsKey: false }) })
+  addPath(app, front, { path: '/metrics', get: answerMetrics({ render, token: metrics.token, needsKey: false }) })
   addRest(app, front)
   return app
 }

@@ -48,8 +48,8 @@ export class HttpSink implements Sink {
   readonly #options: HttpSinkOptions
   readonly #response: ClientResponse
   /** Bound once, when a stream begins: whole answers need neither. */
-  #writeBatch: () => void = doNothing
-  #afterTurn: () => void = doNothing
+  #writeBatch: () => void = nothing
+  #afterTurn: () => void = nothing
   /** Further headers of the next answer, such as `allow`. */
   extraHeaders: HeaderList | null = null
   /** The connection must not be used after the answer. */
@@ -246,7 +246,7 @@ export class HttpSink implements Sink {
   #resume(): void {
     this.#isBlocked = false
     // Nothing else drains what the engine still holds; the pump's cork does so too, but it may have to wait.
-    if (this.#isTurnDue || this.#reader === null) this.#response.cork(doNothing)
+    if (this.#isTurnDue || this.#reader === null) this.#response.cork(nothing)
     else this.#pump()
   }
 
@@ -268,4 +268,4 @@ export class HttpSink implements Sink {
   }
 }
 
-function doNothing(): void {}
+function nothing(): void {}

@@ -26,13 +26,13 @@ export type Front = {
 }
 
 export type Act = (exchange: HttpExchange, req: HttpRequest) => void
-export type RouteHandler = (res: HttpResponse, req: HttpRequest) => void
+export type EngineRoute = (res: HttpResponse, req: HttpRequest) => void
 
 /** A refused body up to this is read to its end and the connection kept; a longer one is not worth reading. */
 const MAX_IGNORED_BODY_BYTES = 64 * 1024
 
 /** A route of the engine: it never throws, and it is never left without an abort handler or an answer. */
-export function createRoute(front: Front, surface: Surface | null, act: Act): RouteHandler {
+export function createRoute(front: Front, surface: Surface | null, act: Act): EngineRoute {
   return (res, req) => {
     const response = new ClientResponse(res, req.getMethod() === 'head', front.open)
     try {
@@ -108,7 +108,7 @@ export class HttpExchange implements BodyEvents {
     this.#key = key
     const body = new BodyCollector(contentLength, this.#front.maxBodyBytes, this)
     this.#body = body
-    this.#response.onData((chunk, isLast) => body.push(chunk, isLast))
+    this.#response.readBody((chunk, isLast) => body.push(chunk, isLast))
   }
 
   onBody(body: Uint8Array<ArrayBuffer>): void {

@@ -64,7 +64,7 @@ export class ClientResponse {
   }
 
   /** Asks for the request's body. */
-  onData(take: (chunk: ArrayBuffer, isLast: boolean) => void): void {
+  readBody(take: (chunk: ArrayBuffer, isLast: boolean) => void): void {
     if (!this.#isDone) this.#res.onData(take)
   }
 

@@ -1,13 +1,13 @@
 // One chat on a WebSocket: follows its log and turns frames into `event` messages. It never writes by its own will: the
 // socket asks it for one entry at a time, so that chats share the socket evenly.
-import { type JsonObject } from '../model/json.js'
-import { type Usage } from '../model/usage.js'
+
 import { type ExchangeHandle } from '../pipeline/client.js'
 import { type Answer, type Delivery, type Sink, type StreamFace, type StreamHead } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type LogReader, type StreamEnd } from '../stream/reader.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { type FrameScanner } from '../wire/scanner.js'
+import { type JsonObject } from './json-object.js'
 import { eventHead, readErrorMember } from './ws-codec.js'
 import { type WsSocket } from './ws-socket.js'
 
@@ -149,7 +149,7 @@ export class WsSink implements Sink {
 }
 
 /** Usage in the names that clients of this API know. */
-function encodeUsage(usage: Usage): JsonObject {
+function encodeUsage(usage: StreamEnd['usage']): JsonObject {
   return {
     prompt_tokens: usage.inputTokens,
     completion_tokens: usage.outputTokens,

@@ -6,6 +6,7 @@ import { createServer as createNetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { CHAT_PATH } from '../helpers/fake-pipeline.js'
 import { startFront } from '../helpers/front.js'
 import { openRaw } from '../helpers/raw-http.js'
 
@@ -93,7 +94,7 @@ test('speaks TLS, with strict transport security', async (t) => {
     t.pass('no openssl here to make a certificate with')
     return
   }
-  const { port } = await startFront(t, { config: { tls: { certFile, keyFile, passphrase: null } } })
+  const { port, pipeline } = await startFront(t, { config: { tls: { certFile, keyFile, passphrase: null } } })
   const headers = await new Promise<NodeJS.Dict<string | string[]>>((resolve, reject) => {
     const asked = request(
       { host: '127.0.0.1', port, path: '/livez', rejectUnauthorized: false, agent: false },
@@ -105,6 +106,33 @@ test('speaks TLS, with strict transport security', async (t) => {
     asked.on('error', reject).end()
   })
   t.match(headers['strict-transport-security'], /max-age=\d+/)
+  pipeline.script = (exchange) => {
+    exchange.begin().follow()
+    for (let i = 0; i < 200; i++) exchange.log.append(Buffer.alloc(20_000, String(i % 10)))
+    exchange.end()
+  }
+  const body = await new Promise<Buffer>((resolve, reject) => {
+    const headers = { 'content-type': 'application/json' }
+    const options = {
+      host: '127.0.0.1',
+      port,
+      path: CHAT_PATH,
+      method: 'POST',
+      headers,
+      rejectUnauthorized: false,
+      agent: false,
+    }
+    const asked = request(options, async (answer) => {
+      const parts: Buffer[] = []
+      for await (const part of answer) {
+        parts.push(part)
+        if (parts.length % 20 === 0) await new Promise((next) => setTimeout(next, 5))
+      }
+      resolve(Buffer.concat(parts))
+    })
+    asked.on('error', reject).end('{}')
+  })
+  t.ok(body.equals(Buffer.concat(Array.from({ length: 200 }, (_, i) => Buffer.alloc(20_000, String(i % 10))))))
   const missing = { certFile: join(dir, 'none.pem'), keyFile, passphrase: null }
   await t.rejects(startFront(t, { config: { tls: missing } }), /TLS cannot be set up with/)
 })

@@ -237,7 +237,7 @@ test('does nothing after the end, whoever asks', async (t) => {
   stub.onAbortedCall()
   response.answer({ status: 200, headers: [], body: Buffer.from('x'), isLast: false })
   response.cork(() => t.fail('corked'))
-  response.onData(() => {})
+  response.readBody(() => {})
   t.ok(response.write(Buffer.from('x')))
   t.equal(response.commit([]), 0)
   response.end()
