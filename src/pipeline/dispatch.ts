@@ -61,7 +61,8 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
     if (exchange.isSettled) throw new GatewayError('client_gone')
     exchange.body = encoded.original
     exchange.dropped = encoded.dropped
-    return attempt.run(encoded, upstreamStreams)
+    // Awaited here, so that whatever goes wrong the attempt is closed.
+    await attempt.run(encoded, upstreamStreams)
   } catch (thrown) {
     attempt.close()
     throw thrown
