@@ -2,14 +2,14 @@
 // once how the try ended, and nothing that still comes after that is looked at.
 //
 //   upstream/call --bytes--> Attempt --> relay --> Attempt (outlet) --> gate --> log --> readers
-import { errorData, GatewayError, toGatewayError } from '../errors.js'
+import { GatewayError, toGatewayError } from '../errors.js'
 import { type ErrorCode, type ErrorData } from '../model/error.js'
 import { type EncodedBody } from '../protocols/codec.js'
 import { type Dialect } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type AttemptResult } from '../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
-import { resultAnswer } from './answer.js'
+import { reply, resultAnswer, type Verdict } from './answer.js'
 import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
 import { Gate } from './gate.js'
@@ -29,6 +29,8 @@ const RESULT_OF: Partial<Record<ErrorCode, AttemptResult>> = {
   upstream_malformed: 'malformed',
   upstream_cut: 'cut',
 }
+
+const COMPLETE: Verdict = Object.freeze({ outcome: 'complete', cause: null })
 
 export class Attempt implements CallHandler, Outlet {
   readonly #exchange: Exchange
@@ -71,8 +73,10 @@ export class Attempt implements CallHandler, Outlet {
   /** The exchange is over: stops the upstream and keeps count of what has come. Nothing more is told of this attempt. */
   abort(): void {
     if (this.#isOver) return
-    measureUsage(this.#exchange, false)
-    this.#conclude('aborted')
+    // A request that is being refused costs nothing.
+    if (this.#refusal === null) measureUsage(this.#exchange, false)
+    this.#conclude()
+    this.#count('aborted')
     this.close()
     this.#gate.abandon()
   }
@@ -85,19 +89,18 @@ export class Attempt implements CallHandler, Outlet {
   // --- upstream/call tells:
 
   onHead(status: number, headers: ResponseHeaders): void {
-    if (status < 200 || status > 299) {
-      this.#refusal = new Refusal(status, headers, Date.now())
-      return
+    try {
+      if (status < 200 || status > 299) {
+        this.#refusal = new Refusal(status, headers, this.#exchange.parts.clock.unixSec() * 1000)
+        return
+      }
+      const contentType = headerText(headers, 'content-type') ?? ''
+      if (isWebPage(contentType)) throw webPage(status)
+      this.#relay = this.#relayFor(contentType)
+      this.#exchange.meter = this.#relay
+    } catch (thrown) {
+      this.#failWith(toGatewayError(thrown))
     }
-    const contentType = headerText(headers, 'content-type') ?? ''
-    if (contentType.startsWith('text/html')) {
-      this.fail(
-        errorData('upstream_malformed', { message: 'The provider answered with a web page.', upstreamStatus: status }),
-      )
-      return
-    }
-    this.#relay = this.#relayFor(contentType)
-    this.#exchange.meter = this.#relay
   }
 
   onBytes(chunk: Buffer): void {
@@ -120,6 +123,8 @@ export class Attempt implements CallHandler, Outlet {
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
     }
+    // Nothing comes any more: whoever has not decided by now never will.
+    if (!this.#isOver) this.#failWith(new GatewayError('upstream_cut'))
   }
 
   onError(error: GatewayError): void {
@@ -130,6 +135,7 @@ export class Attempt implements CallHandler, Outlet {
   // --- the relay tells:
 
   append(frames: Uint8Array, hasContent: boolean): void {
+    if (this.#isOver) return
     if (hasContent) this.progress()
     this.#gate.append(frames, hasContent)
   }
@@ -140,11 +146,14 @@ export class Attempt implements CallHandler, Outlet {
   }
 
   complete(): void {
+    if (this.#isOver) return
     this.#succeed()
+    this.#count('ok')
     this.#gate.complete()
   }
 
   whole(bytes: Uint8Array, kind: WholeKind): void {
+    if (this.#isOver) return
     const { parts, request } = this.#exchange
     this.progress()
     this.#succeed()
@@ -179,36 +188,57 @@ export class Attempt implements CallHandler, Outlet {
   /** The answer is complete. What the upstream still sends is not waited for, but its connection is worth a moment. */
   #succeed(): void {
     measureUsage(this.#exchange, true)
-    this.#conclude('ok')
+    this.#conclude()
     this.#connection.linger()
   }
 
   readonly #onMade = (body: Uint8Array): void => {
-    const exchange = this.#exchange
-    if (!exchange.isSettled) {
-      exchange.sink.reply(resultAnswer(exchange, body))
-      exchange.settle({ outcome: 'complete', status: 200, error: null, cause: null, responseBytes: body.length })
-    }
+    this.#count('ok')
+    reply(this.#exchange, resultAnswer(this.#exchange, body), COMPLETE)
     this.#gate.resolve()
   }
 
   /** The upstream's answer was complete, but no whole answer could be made of it. */
-  readonly #onUnmade = (thrown: unknown): void => this.#gate.fail(toGatewayError(thrown))
+  readonly #onUnmade = (thrown: unknown): void => {
+    const error = toGatewayError(thrown)
+    const isOurs = !error.data.code.startsWith('upstream_')
+    this.#count(isOurs ? 'ok' : resultOf(error))
+    // For a fault of our own the next upstream shall not have to work, too.
+    if (isOurs) this.#gate.resolve()
+    this.#gate.fail(error)
+  }
 
   #failWith(error: GatewayError): void {
     if (this.#isOver) return
     if (this.#relay !== null) measureUsage(this.#exchange, false)
-    this.#conclude(RESULT_OF[error.data.code] ?? 'rejected')
+    this.#conclude()
+    this.#count(resultOf(error))
     this.close()
     this.#gate.fail(error)
   }
 
-  /** Decides how the try ended; the exchange has nothing left to abort. */
-  #conclude(result: AttemptResult): void {
+  /** How the try ended is decided; the exchange has nothing left to abort. */
+  #conclude(): void {
     const exchange = this.#exchange
     this.#isOver = true
     exchange.upstreamEndedAtMs ??= exchange.parts.clock.nowMs()
     if (exchange.call === this) exchange.call = null
-    exchange.parts.metrics.upstreamAttempt(this.#routed.provider.name, result)
   }
+
+  #count(result: AttemptResult): void {
+    this.#exchange.parts.metrics.upstreamAttempt(this.#routed.provider.name, result)
+  }
+}
+
+function resultOf(error: GatewayError): AttemptResult {
+  return RESULT_OF[error.data.code] ?? 'rejected'
+}
+
+/** A login page or a proxy's own, with a status that says all is well. */
+function isWebPage(contentType: string): boolean {
+  return contentType.toLowerCase().startsWith('text/html')
+}
+
+function webPage(upstreamStatus: number): GatewayError {
+  return new GatewayError('upstream_malformed', { message: 'The provider answered with a web page.', upstreamStatus })
 }
