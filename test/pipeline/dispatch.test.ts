@@ -1,5 +1,6 @@
 // Targets in turn, until one answers with content.
 import { test } from 'tap'
+import { Exchange } from '../../src/pipeline/exchange.js'
 import { ANTHROPIC, breaches, OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
 
 test('a target that fails before content is followed by the next; nothing of the first is sent, kept or counted', async (t) => {
@@ -118,5 +119,18 @@ test('a request is sent once more as the client wrote it', async (t) => {
   await turn()
   t.equal(rig.call.request.provider.name, 'west')
   t.match(JSON.parse(Buffer.from(rig.call.request.body).toString()), { temperature: 0.25, stream: true })
+  rig.pipeline.endAll()
+})
+
+test('a stream that runs holds its prompt no more', async (t) => {
+  const rig = new PipelineRig()
+  const sink = await rig.ask({ model: 'pair' })
+  const exchange = sink.handle
+  if (!(exchange instanceof Exchange)) throw new Error('not an exchange')
+  t.ok(exchange.body.length > 0, 'another target may still need it')
+  rig.call.head().send(STREAMS[OPENAI].content[0])
+  await turn()
+  t.equal(exchange.body.length, 0)
+  t.equal(exchange.decoded?.json, null)
   rig.pipeline.endAll()
 })
