@@ -3,7 +3,7 @@
 // Run: node dist/bench/stream-generator.js '{"origin","path","headers","body","streams","concurrency","hash"}'
 import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
-import { quantile } from './stats.js'
+import { quantile, type StreamReport } from './stats.js'
 
 type Job = {
   readonly origin: string
@@ -14,17 +14,6 @@ type Job = {
   readonly concurrency: number
   /** Check each body against the others; costs CPU of this process. */
   readonly hash: boolean
-}
-
-export type StreamReport = {
-  readonly streams: number
-  readonly failed: number
-  readonly events: number
-  readonly bytes: number
-  readonly seconds: number
-  readonly firstMs: { readonly p50: number; readonly p99: number }
-  readonly gapMs: { readonly p50: number; readonly p99: number }
-  readonly hashes: readonly string[]
 }
 
 const job = JSON.parse(process.argv[2] ?? '{}') as Job
