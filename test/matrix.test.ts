@@ -70,7 +70,7 @@ const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 }
 
 /** Of a recording that is whole, this share makes a cut one; it falls inside a frame. */
-const CUT_SHARE = 0.6
+const CUT_SHARE = 0.7
 /** Cuts frames, and characters of more than one byte. */
 const CHUNK_BYTES = 7
 const END_MARKERS: Readonly<Record<string, (sent: string) => boolean>> = {

@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.
 import { type ChatRequest, type Message, type ResponseFormat, type ToolDefinition } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
 import { type EditedRequest, type EditValue, type EncodedRequest, type RequestFacts } from '../protocol.js'
-import { encodeMessages, encodeText, isBlank } from './encode-messages.js'
+import { encodeMessages, encodeText, isBlank, isOwnThinking } from './encode-messages.js'
 import { type EncodedThinking, encodeThinking } from './thinking.js'
 
 /** Extensions that this wire takes under the same name (API reference and its betas). */
@@ -78,10 +78,7 @@ function chooseThinking(request: ChatRequest, target: Target, dropped: Set<strin
 function continuesWithoutThinking(messages: readonly Message[]): boolean {
   if (messages.at(-1)?.role !== 'tool') return false
   const turn = messages.findLast((message) => message.role === 'assistant')
-  return (
-    turn !== undefined &&
-    !turn.content.some((part) => part.type === 'reasoning' && (part.signature ?? part.redacted) !== null)
-  )
+  return turn !== undefined && !turn.content.some((part) => part.type === 'reasoning' && isOwnThinking(part))
 }
 
 /** `max_tokens` counts thinking too: where the cap leaves no room for the budget, it is raised by it. */
@@ -143,7 +140,10 @@ function schemaOf(format: ResponseFormat): JsonObject | null {
 
 type SamplingScope = { readonly body: JsonObject; readonly target: Target; readonly isThinking: boolean }
 
-/** Thinking goes with no other temperature than 1, no `top_k` and little `top_p`. */
+/**
+ * Thinking goes with no other temperature than 1, no `top_k` and little `top_p`. Models from Opus 4.1 on refuse temperature
+ * and `top_p` together (open-webui/pipelines#546): temperature is the one that other vendors' clients mean.
+ */
 function encodeSampling(request: ChatRequest, scope: SamplingScope, dropped: Set<string>): void {
   const { temperature, topP, topK, frequencyPenalty, presencePenalty, seed } = request.sampling
   const { body, isThinking } = scope
@@ -153,7 +153,8 @@ function encodeSampling(request: ChatRequest, scope: SamplingScope, dropped: Set
     else body.temperature = clamped
   }
   if (topP !== null) {
-    if (isThinking && topP < MIN_TOP_P_THINKING) dropped.add('top_p')
+    const isRefused = body.temperature !== undefined || (isThinking && topP < MIN_TOP_P_THINKING)
+    if (isRefused) dropped.add('top_p')
     else body.top_p = topP
   }
   if (topK !== null) {

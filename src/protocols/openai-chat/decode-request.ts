@@ -147,6 +147,10 @@ function decodeExtensions(body: JsonObject): JsonObject {
   keepUnless(extensions, 'response_format', body.response_format, decodeResponseFormat(body.response_format) !== null)
   keepUnless(extensions, 'reasoning_effort', body.reasoning_effort, decodeEffort(body.reasoning_effort) !== null)
   keepUnless(extensions, 'provider', body.provider, typeof body.provider === 'string')
+  // Who spoke: no other protocol has a place for it.
+  const isNamed = (turn: JsonValue): boolean =>
+    isJsonObject(turn) && (turn.role === 'user' || turn.role === 'assistant') && textOf(turn.name) !== null
+  if ((body.messages as JsonArray).some(isNamed)) extensions['messages.name'] = true
   if (isJsonObject(body.stream_options)) {
     const { include_usage: _, ...others } = body.stream_options
     keepUnless(extensions, 'stream_options', others, Object.keys(others).length === 0)

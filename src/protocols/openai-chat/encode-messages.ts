@@ -1,5 +1,12 @@
 // Dialect half, messages: canonical system text and turns -> this wire's messages. Part of encode-request.ts.
-import { type ChatRequest, type ImagePart, type Message, type TextPart, type UserPart } from '../../model/request.js'
+import {
+  type ChatRequest,
+  type ImagePart,
+  type Message,
+  type ReasoningPart,
+  type TextPart,
+  type UserPart,
+} from '../../model/request.js'
 import { type Quirks } from '../../model/target.js'
 import { type WireAssistantMessage, type WireContentPart, type WireMessage, type WireToolCall } from './wire.js'
 
@@ -18,9 +25,9 @@ export function encodeMessages(request: ChatRequest, quirks: Quirks, drop: (fiel
   }
   for (const [i, message] of request.messages.entries()) {
     if (message.role === 'user') messages.push({ role: 'user', content: encodeParts(message.content, quirks, drop) })
-    else if (message.role === 'assistant') messages.push(encodeAssistant(message, quirks))
+    else if (message.role === 'assistant') messages.push(encodeAssistant(message, quirks, drop))
     else {
-      messages.push(...message.content.map((result) => encodeToolResult(result, quirks)))
+      messages.push(...message.content.map((result) => encodeToolResult(result, quirks, drop)))
       // Results of one run must follow their calls without a gap: their images come after the last of them.
       if (request.messages[i + 1]?.role !== 'tool')
         messages.push(...encodeResultImages(request.messages, i, quirks, drop))
@@ -29,7 +36,7 @@ export function encodeMessages(request: ChatRequest, quirks: Quirks, drop: (fiel
   return messages
 }
 
-function encodeAssistant(message: AssistantMessage, quirks: Quirks): WireMessage {
+function encodeAssistant(message: AssistantMessage, quirks: Quirks, drop: (field: string) => void): WireMessage {
   const texts = message.content.filter((part) => part.type === 'text')
   const calls = message.content.filter((part) => part.type === 'tool-call')
   const reasoning = message.content.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
@@ -39,7 +46,10 @@ function encodeAssistant(message: AssistantMessage, quirks: Quirks): WireMessage
     content: isBare ? null : texts.map((part) => part.text).join(''),
   }
   // OpenAI itself refuses unknown message members, so its profile lists this one among the refused fields.
-  if (reasoning !== '' && !quirks.refusedFields.includes(quirks.reasoningField)) wire[quirks.reasoningField] = reasoning
+  const isReasoningTaken = !quirks.refusedFields.includes(quirks.reasoningField)
+  if (reasoning !== '' && isReasoningTaken) wire[quirks.reasoningField] = reasoning
+  const isReasoningLost = message.content.some((part) => part.type === 'reasoning' && isLost(part, isReasoningTaken))
+  if (isReasoningLost) drop('messages.reasoning')
   if (calls.length > 0) {
     wire.tool_calls = calls.map(
       (call): WireToolCall => ({
@@ -52,7 +62,17 @@ function encodeAssistant(message: AssistantMessage, quirks: Quirks): WireMessage
   return wire
 }
 
-function encodeToolResult(result: ToolMessage['content'][number], quirks: Quirks): WireMessage {
+/** Encrypted thinking can be read by nobody else; a bare signature says nothing here and is no loss. */
+function isLost(part: ReasoningPart, isReasoningTaken: boolean): boolean {
+  return part.redacted !== null || (part.text !== '' && !isReasoningTaken)
+}
+
+function encodeToolResult(
+  result: ToolMessage['content'][number],
+  quirks: Quirks,
+  drop: (field: string) => void,
+): WireMessage {
+  if (result.isError) drop('is_error')
   const texts = result.content.filter((part) => part.type === 'text')
   return { role: 'tool', tool_call_id: result.callId, content: encodeTexts(texts, quirks) }
 }
