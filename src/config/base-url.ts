@@ -34,6 +34,8 @@ function complete(segments: readonly string[], rule: VersionRule): readonly stri
   const wanted = rule.versionSegment.split('/').filter((segment) => segment !== '')
   const hasVersion = rule.clientsGiveVersion ? segments.some(isVersion) : isVersion(segments.at(-1) ?? '')
   if (wanted.some(isVersion) && hasVersion) return segments
+  // A wire without a version segment: one that was given belongs to another API of the same server.
+  if (wanted.length === 0 && hasVersion) return segments.slice(0, -1)
   // `/x` + `/x/v1` = `/x/v1`: the longest end of the path that begins the version segment is shared.
   for (let shared = Math.min(segments.length, wanted.length); shared > 0; shared--) {
     const end = segments.slice(segments.length - shared)

@@ -113,33 +113,61 @@ function applyGatewayKeys(overlay: Overlay): void {
   add('api-token', overlay.read('API_TOKEN')?.trim(), 'API_TOKEN')
 }
 
-/** Configures a vendor by its variables: the entry of its name, else a new one, unless another entry already uses the profile. */
+type Named = { readonly keyVariable: string | undefined; readonly urlVariable: string | undefined }
+
+/** Configures a vendor by its variables: the entry of its name, or a new one. */
 function applyProfile(overlay: Overlay, profile: VendorProfile): void {
   const { draft } = overlay
-  const keyVariable = profile.keyVariables.find((name) => overlay.read(name) !== undefined)
-  const urlVariable = profile.baseUrlVariables.find((name) => overlay.read(name) !== undefined)
-  const at: Path = ['providers', profile.name]
-  const names = draft.names(['providers'])
-  const isConfigured = names.includes(profile.name)
-  if (!isConfigured) {
-    if (names.some((name) => draft.get(['providers', name, 'profile']) === profile.name)) return
-    if (keyVariable === undefined && !(profile.keyless === true && urlVariable !== undefined)) return
-    if (profile.baseUrl === null && urlVariable === undefined) {
-      overlay.warnings.push(
-        `${keyVariable} is set, but ${profile.name} needs ${profile.baseUrlVariables.join(' or ')} too; it is left out`,
-      )
-      return
-    }
+  const isSet = (name: string): boolean => overlay.read(name) !== undefined
+  const named = { keyVariable: profile.keyVariables.find(isSet), urlVariable: profile.baseUrlVariables.find(isSet) }
+  const users = draft.names(['providers']).filter((name) => profileOf(draft, name) === profile.name)
+  const hasName = draft.names(['providers']).includes(profile.name)
+  if (users.includes(profile.name)) fillEntry(overlay, profile, named)
+  else if (users.length > 0) fillKeys(overlay, users, named.keyVariable)
+  // An entry of this name that is another vendor's, or nobody's, must never get this vendor's key.
+  else if (!hasName) addEntry(overlay, profile, named)
+}
+
+function addEntry(overlay: Overlay, profile: VendorProfile, named: Named): void {
+  const isKnown = named.keyVariable !== undefined || (profile.keyless === true && named.urlVariable !== undefined)
+  if (!isKnown) return
+  if (profile.baseUrl !== null || named.urlVariable !== undefined) {
+    fillEntry(overlay, profile, named)
+    return
   }
+  const needed = profile.baseUrlVariables.join(' or ')
+  overlay.warnings.push(`${named.keyVariable} is set, but ${profile.name} needs ${needed} too; it is left out`)
+}
+
+/** The profile an entry uses: the one it names, else its own name, unless it describes a server without one. */
+function profileOf(draft: Draft, name: string): unknown {
+  const at: Path = ['providers', name]
+  const profile = draft.get([...at, 'profile'])
+  return profile ?? (draft.get([...at, 'protocol']) === undefined ? name : undefined)
+}
+
+function fillEntry(overlay: Overlay, profile: VendorProfile, { keyVariable, urlVariable }: Named): void {
+  const { draft } = overlay
+  const at: Path = ['providers', profile.name]
   // A key goes only to the address it was meant for: a file that gives both keeps both.
-  const keepsKey =
-    urlVariable === undefined && hasText(draft.get([...at, 'baseUrl'])) && hasText(draft.get([...at, 'apiKey']))
-  if (keyVariable !== undefined && keepsKey) {
+  const ownKey = draft.get([...at, 'apiKey'])
+  const keepsKey = urlVariable === undefined && hasText(draft.get([...at, 'baseUrl'])) && hasText(ownKey)
+  if (keyVariable !== undefined && !keepsKey) setFrom(overlay, keyVariable, [...at, 'apiKey'])
+  else if (keyVariable !== undefined && ownKey !== overlay.read(keyVariable)) {
     overlay.warnings.push(`${keyVariable} is not used: providers.${profile.name} has its own baseUrl and apiKey`)
-  } else if (keyVariable !== undefined) setFrom(overlay, keyVariable, [...at, 'apiKey'])
+  }
   if (urlVariable !== undefined) setFrom(overlay, urlVariable, [...at, 'baseUrl'])
-  for (const [name, header] of Object.entries(profile.headerVariables ?? {}))
-    setFrom(overlay, name, [...at, 'headers', header])
+  for (const [variable, header] of Object.entries(profile.headerVariables ?? {})) {
+    setFrom(overlay, variable, [...at, 'headers', header])
+  }
+}
+
+/** Entries of other names get the vendor's key if they say nothing of a key or an address. */
+function fillKeys(overlay: Overlay, users: readonly string[], keyVariable: string | undefined): void {
+  for (const name of users) {
+    const isBare = ['apiKey', 'baseUrl'].every((member) => overlay.draft.get(['providers', name, member]) === undefined)
+    if (isBare && keyVariable !== undefined) setFrom(overlay, keyVariable, ['providers', name, 'apiKey'])
+  }
 }
 
 function hasText(value: unknown): boolean {

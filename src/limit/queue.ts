@@ -46,10 +46,6 @@ export class WaitQueue {
     this.#options = options
   }
 
-  get length(): number {
-    return this.#entries.size
-  }
-
   /**
    * The scope that a newcomer must queue for without trying, because someone who came earlier waits for the same: here
    * or, for a slot of the gateway, on another event loop. Null: it may try.

@@ -15,7 +15,6 @@ export class Aggregator {
   #stopSequence: string | null = null
   #usage: Usage | null = null
   #error: ErrorData | null = null
-  #contentChars = 0
 
   /** `fallback` stands for the meta of a stream that ended before its start. */
   constructor(fallback: ResponseMeta) {
@@ -25,11 +24,6 @@ export class Aggregator {
   /** The error that ended the stream, if one did. */
   get error(): ErrorData | null {
     return this.#error
-  }
-
-  /** Characters of text, reasoning and tool arguments so far, for an estimate where the provider tells no usage. */
-  get contentChars(): number {
-    return this.#contentChars
   }
 
   /** Takes the next event; they come in the order of their law. */
@@ -45,7 +39,6 @@ export class Aggregator {
         break
       case 'block-delta':
         this.#text += event.delta
-        this.#contentChars += event.delta.length
         break
       case 'block-end':
         this.#closeBlock(event.signature)

@@ -51,8 +51,16 @@ export class StreamLog implements LogSource {
     return this.#readers.length
   }
 
-  /** Joins at `offset` (default: the oldest entry held). An offset that is already gone gives a reader that is cut. */
-  attach(onReadable: () => void, offset: number = this.#start): LogReader {
+  /** Sequence number of the oldest entry held: where one joins who wants what there still is. */
+  get start(): number {
+    return this.#start
+  }
+
+  /**
+   * Joins at `offset`, by default the stream's beginning. An offset that is already gone gives a reader that is cut: what
+   * is missing is never skipped silently. `onReadable` must not throw.
+   */
+  attach(onReadable: () => void, offset = 0): LogReader {
     const reader = new LogReader(this, offset, onReadable)
     reader.isCut = offset < this.#start
     this.#readers.push(reader)
@@ -60,7 +68,10 @@ export class StreamLog implements LogSource {
     return reader
   }
 
-  /** Takes ownership of `entry`, one or more whole frames. Readers are told once, after the current tick's last append. */
+  /**
+   * Takes ownership of `entry`, one or more whole frames. Readers are told once, after the current tick's last append.
+   * An entry over the cap cannot be held at all: it cuts every reader.
+   */
   append(entry: Uint8Array): void {
     if (this.#end !== null || entry.length === 0) return
     this.#entries.push(entry)
@@ -107,8 +118,13 @@ export class StreamLog implements LogSource {
 
   #notifyReaders(): void {
     this.#isFlushDue = false
-    // A reader may detach itself, or others, while it is told: walk backwards over what is left.
-    for (let i = this.#readers.length - 1; i >= 0; i--) this.#readers[i]?.notify()
+    const [only] = this.#readers
+    if (this.#readers.length === 1 && only !== undefined) {
+      only.notify()
+      return
+    }
+    // A reader may detach itself, or others, while it is told: walk over a copy; detached ones stay silent by themselves.
+    for (const reader of [...this.#readers]) reader.notify()
   }
 
   /** Lets go of entries that all readers have read, but for the last `retainBytes`. */

@@ -26,6 +26,7 @@ export class LogReader {
   offset: number
   /** True once the window has moved past this reader: what it missed is gone, it must end as slow_reader. */
   isCut = false
+  #isDetached = false
 
   /** `onReadable` is called at most once per tick while there is something new. */
   constructor(log: LogSource, offset: number, onReadable: () => void) {
@@ -34,23 +35,24 @@ export class LogReader {
     this.#onReadable = onReadable
   }
 
-  /** Next entry of whole frames, or null when it has caught up (or was cut). The bytes stay the log's: do not change them. */
+  /** Next entry of whole frames, or null when it has caught up, was cut or has left. The bytes stay the log's: do not change them. */
   read(): Uint8Array | null {
-    return this.#log.readFor(this)
+    return this.#isDetached ? null : this.#log.readFor(this)
   }
 
-  /** How the exchange ended, once this reader has read every frame; null before. */
+  /** How the exchange ended, once this reader has read every frame; null before, and for ever if it was cut. */
   end(): StreamEnd | null {
     return this.#log.endFor(this)
   }
 
-  /** Leaves the log. The last one to leave an open log triggers its `onAbandoned`. */
+  /** Leaves the log, is told no more. The last one to leave an open log triggers its `onAbandoned`. Idempotent. */
   detach(): void {
+    this.#isDetached = true
     this.#log.detach(this)
   }
 
   /** For StreamLog alone. */
   notify(): void {
-    this.#onReadable()
+    if (!this.#isDetached) this.#onReadable()
   }
 }

@@ -1,7 +1,7 @@
 // Answers that come compressed although `identity` was asked for. They are unpacked by node:zlib off the event loop, in
 // order, under a cap of unpacked bytes, so that a bomb ends as an error. Double codings are refused, not unpacked.
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
-import { GatewayError } from '../errors.js'
+import { GatewayError, toGatewayError } from '../errors.js'
 
 /** zlib's streams, as far as they are used here. */
 type Unpacker = ReturnType<typeof createGunzip> | ReturnType<typeof createBrotliDecompress>
@@ -69,14 +69,26 @@ export class Decompressor {
   #take(chunk: Buffer): void {
     if (this.#isOver) return
     this.#bytes += chunk.length
-    if (this.#bytes > this.#maxBytes) this.#fail(this.#tooLarge())
-    else this.#sink.onBytes(chunk)
+    if (this.#bytes > this.#maxBytes) {
+      this.#fail(this.#tooLarge())
+      return
+    }
+    // Called by a zlib stream's event: what the sink throws would end the process.
+    try {
+      this.#sink.onBytes(chunk)
+    } catch (error) {
+      this.#fail(toGatewayError(error))
+    }
   }
 
   #finish(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#sink.onEnd()
+    try {
+      this.#sink.onEnd()
+    } catch (error) {
+      this.#sink.onError(toGatewayError(error))
+    }
   }
 
   #fail(error: GatewayError): void {

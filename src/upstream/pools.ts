@@ -1,5 +1,5 @@
 // Connections to upstreams: one undici Pool per provider and event loop, made when first needed. The parser is never
-// paused: undici 7.26 to 7.30 kills the process when a paused answer ends by FIN (traps 2.1). HTTP/1.1 only, TLS verified.
+// paused: undici 7.26 to 7.30 kills the process when a paused answer ends by FIN (undici#5360). HTTP/1.1 only, TLS verified.
 import { type buildConnector, Pool } from 'undici'
 import { type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'

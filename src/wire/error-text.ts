@@ -4,7 +4,7 @@
 /** Longest message passed on: enough for a sentence or two, too little for a whole error page. */
 const MAX_MESSAGE_CHARS = 500
 
-/** Said in place of an upstream's own words about a refused key: it is the gateway's, and the client must not doubt its own. */
+/** Said in place of an upstream's words about a refused key: it is the gateway's, and the client must not doubt its own. */
 export const KEY_REFUSED = "The provider refused the gateway's credentials."
 
 /** Looked at of a page: its tags take most of it. */

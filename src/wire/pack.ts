@@ -59,8 +59,6 @@ function checkPlain(bytes: Buffer): void {
     if (at > bytes.length) throw bad('ends too early', bytes.length)
     if (head.text >= 0) checkText(bytes.subarray(at - head.text, at), isKey, at - head.text)
     if (head.values >= 0) {
-      // A value takes a byte at least, so a longer list cannot be true; this also keeps msgpackr's allocations honest.
-      if (head.values > bytes.length - at) throw bad('ends too early', bytes.length)
       if (open.length > MAX_DEPTH) throw bad(`nests deeper than ${MAX_DEPTH} levels`, at)
       open.push({ left: head.values, isMap: head.isMap })
     }

@@ -59,7 +59,7 @@ test('each base URL is complete with its own version segment', (t) => {
     openrouter: { url: 'https://openrouter.ai/api/v1' },
     fireworks: { url: 'https://api.fireworks.ai/inference/v1' },
     deepseek: { url: 'https://api.deepseek.com/v1' },
-    ollama: { url: 'http://127.0.0.1:11434/v1' },
+    ollama: { url: 'http://127.0.0.1:11434' },
     vllm: { url: 'http://127.0.0.1:8000/v1' },
   })
   t.end()

@@ -88,7 +88,8 @@ test('each base URL variable sets the address, with or without the version', (t)
     [{ ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: 'http://h' }, 'http://h/v1'],
     [{ GOOGLE_API_KEY: 'k', GOOGLE_BASE_URL: 'http://h/v1beta' }, 'http://h/v1beta'],
     [{ OPENROUTER_API_KEY: 'k', OPENROUTER_BASE_URL: 'http://h' }, 'http://h/api/v1'],
-    [{ OLLAMA_BASE_URL: 'http://h:1' }, 'http://h:1/v1'],
+    [{ OLLAMA_BASE_URL: 'http://h:1' }, 'http://h:1'],
+    [{ OLLAMA_BASE_URL: 'http://h:1/v1' }, 'http://h:1'],
     [{ VLLM_BASE_URL: 'http://h:1/v1' }, 'http://h:1/v1'],
     [
       { AZURE_OPENAI_API_KEY: 'k', AZURE_OPENAI_ENDPOINT: 'https://r.openai.azure.com/' },
@@ -135,6 +136,27 @@ test('a key is never sent to an address that it was not meant for', (t) => {
   }).config
   t.match(providers, [{ apiKey: 'proxy', baseUrl: 'http://proxy/v1' }])
   t.match(warnings, [/OPENAI_API_KEY is not used/])
+  t.end()
+})
+
+test('an entry of that name that is another vendor, or none, never gets the key', (t) => {
+  const env = { OPENAI_API_KEY: 'sk-real' }
+  const other = load('providers: { openai: { profile: groq, apiKey: g } }', env).config.providers
+  t.match(other, [{ name: 'openai', profile: 'groq', apiKey: 'g' }])
+  t.equal(other.length, 1)
+  const bare = load('providers: { openai: { protocol: openai-chat, baseUrl: "http://h" } }', env).config.providers
+  t.match(bare, [{ name: 'openai', profile: null, apiKey: null }])
+  t.end()
+})
+
+test('an entry of another name gets the key if it says nothing of key or address', (t) => {
+  const env = { OPENAI_API_KEY: 'sk-real' }
+  t.match(load('providers: { prod: { profile: openai } }', env).config.providers, [{ name: 'prod', apiKey: 'sk-real' }])
+  const text =
+    'providers: { prod: { profile: openai, baseUrl: "http://h" }, dev: { profile: openai, apiKey: "${DEV}" } }'
+  const { providers, warnings } = load(text, env).config
+  t.match(providers, [{ name: 'prod', apiKey: null }])
+  t.same(warnings, ['provider dev is left out: DEV is not set'])
   t.end()
 })
 

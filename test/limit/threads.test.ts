@@ -63,10 +63,11 @@ test('a waiter in another thread is woken by a slot that this one frees', async 
   const limiter = createLimiter(config, cells)
   t.equal(limiter.enter(-1, { keyIndex: -1, onEntered() {}, onRefused() {} }), true)
   const worker = start({ config, cells, frozenNs: null, task: 'wait', keyIndex: -1, attempts: 0 })
+  const exited = new Promise((resolve) => worker.once('exit', resolve))
   t.equal(await nextMessage(worker), 'queued')
   const entered = nextMessage(worker)
   limiter.leave(-1)
   t.equal(await entered, 'entered')
-  await new Promise((resolve) => worker.once('exit', resolve))
+  await exited
   t.equal(limiter.active(), 0)
 })

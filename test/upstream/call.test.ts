@@ -244,7 +244,7 @@ test('takes a whole answer up to its cap, by content-length and by bytes', async
   await server.until(() => server.closed >= 1)
 })
 
-test('survives a thousand answers of Connection: close whose handlers are slow, never pausing the parser', async (t) => {
+test('survives a thousand answers that end by FIN under Connection: close, and gets every byte of them', async (t) => {
   const { upstream, provider } = await setUp(
     t,
     answer(

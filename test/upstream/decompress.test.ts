@@ -117,3 +117,30 @@ test('an abort while bytes are being unpacked gives nothing more', async (t) => 
   await server.until(() => server.closed >= 1)
   t.same(seen.events, ['head 200'])
 })
+
+test('a handler that throws on unpacked bytes fails its own call as internal', async (t) => {
+  const { done } = await run(t, answer(whole(200, gzipSync(TEXT), ['content-encoding: gzip'])), {
+    onEvent: (event) => {
+      if (event === 'bytes') throw new Error('bug')
+    },
+  })
+  t.equal(done.code, 'internal')
+})
+
+test('a sink that throws at the end is told so once', async (t) => {
+  const errors: string[] = []
+  await new Promise<void>((resolve) => {
+    const decompressor = new Decompressor('br', CAP, {
+      onBytes: () => undefined,
+      onEnd: () => {
+        throw new Error('bug')
+      },
+      onError: (error) => {
+        errors.push(error.data.code)
+        resolve()
+      },
+    })
+    decompressor.end()
+  })
+  t.same(errors, ['internal'])
+})

@@ -1,5 +1,10 @@
 // Pools: one per provider, replaced with its configuration, closed by a deadline.
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { type AddressInfo } from 'node:net'
+import { createServer } from 'node:tls'
 import { test } from 'tap'
+import { Upstream } from '../../src/upstream/call.js'
 import { Pools } from '../../src/upstream/pools.js'
 import { answer, chunk, LAST_CHUNK, ScriptedUpstream, streamHead, whole } from '../helpers/scripted-upstream.js'
 import { probe, testProvider, testUpstream } from '../helpers/upstream-probe.js'
@@ -93,4 +98,36 @@ test('refuses a base URL that is not http', (t) => {
   }
   upstream.prepare(testProvider('http://127.0.0.1:1'))
   return pools.close(0)
+})
+
+test('verifies the certificate whatever the environment says: unknown issuer and wrong name are refused', async (t) => {
+  const fixture = (name: string) => readFileSync(new URL(`../../../test/fixtures/tls/${name}`, import.meta.url))
+  const cert = fixture('self-signed.crt')
+  const answerText = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
+  const server = createServer({ cert, key: fixture('self-signed.key') }, (socket) => {
+    socket.on('error', () => undefined)
+    socket.once('data', () => void socket.end(answerText))
+  })
+  server.on('tlsClientError', () => undefined)
+  server.listen(0, '0.0.0.0')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+  t.teardown(() => {
+    if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+    else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before
+    server.close()
+  })
+  const call = async (pools: Pools, url: string) => {
+    const upstream = new Upstream({ pools, maxResponseBytes: 1000, dialectHeaders: () => ({}) })
+    const seen = await probe(upstream, testProvider(url)).done()
+    await pools.close(0)
+    return seen
+  }
+  const unknown = await call(new Pools(), `https://127.0.0.1:${port}`)
+  t.equal(unknown.error?.message, 'The provider could not be reached (DEPTH_ZERO_SELF_SIGNED_CERT).')
+  const wrongName = await call(new Pools({ ca: cert }), `https://127.0.0.2:${port}`)
+  t.equal(wrongName.error?.message, 'The provider could not be reached (ERR_TLS_CERT_ALTNAME_INVALID).')
+  t.equal((await call(new Pools({ ca: cert }), `https://127.0.0.1:${port}`)).body, 'ok')
 })

@@ -31,6 +31,7 @@ test('finds every member with its bytes', async (t) => {
       ['g', '"', '-1e5'],
     ],
   )
+  t.equal(scanMembers(encodeText('{"a":1'))[0]?.valueEnd, 6, 'stays inside its bytes, whatever they are')
   t.same(scanMembers(encodeText('{}')), [])
   t.same(scanMembers(encodeText(' { } ')), [])
 })

@@ -140,7 +140,7 @@ type Words = { readonly type: string | null; readonly code: string | null; reado
 
 /** `status` is what the error means; `upstreamStatus` what came, null in a stream. */
 function classify(status: number, upstreamStatus: number | null, words: Words): ErrorData {
-  if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, upstreamStatus })
+  if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, status, upstreamStatus })
   const options: ErrorOptions = {
     ...(words.message === '' ? {} : { message: words.message }),
     upstreamStatus,

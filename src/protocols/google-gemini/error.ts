@@ -20,7 +20,7 @@ const HTTP_STATUS: Readonly<Record<RpcStatus, number>> = Object.freeze({
   DEADLINE_EXCEEDED: 504,
 })
 
-/** A wrong key is answered with 400 on this wire; the reason tells it from a wrong request. */
+/** A wrong key is answered with 400 on this wire; the reason tells it from a wrong request. Clients see 401, as with others. */
 const INVALID_KEY = 'API_KEY_INVALID'
 
 /** What an error without any status is taken for. */
@@ -58,7 +58,7 @@ function build(status: number, message: string | null, error: JsonObject | null)
   const details = isJsonArray(error?.details) ? error.details.filter(isJsonObject) : []
   const reason = findText(details, 'reason')
   if (status === 401 || reason === INVALID_KEY) {
-    return errorData('upstream_rejected', { message: KEY_REFUSED, upstreamStatus: status })
+    return errorData('upstream_rejected', { message: KEY_REFUSED, status: 401, upstreamStatus: status })
   }
   // "models/gemini-9 is not found for API version v1beta, or is not supported for generateContent."
   const isModelMissing = status === 404 && message?.startsWith('models/') === true

@@ -60,7 +60,7 @@ function joinParts(parts: readonly ReplyPart[], responseId: string): AssistantPa
       open = part.kind
       words += part.text
     }
-    if (part.signature === null) continue
+    if (part.signature === null || open === 'text') continue
     open ??= 'reasoning'
     close(part.signature)
   }

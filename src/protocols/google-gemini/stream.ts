@@ -17,6 +17,7 @@ export class GeminiDecoder implements StreamDecoder {
   #blocks = 0
   #calls = 0
   #open: 'text' | 'reasoning' | null = null
+  #textSignature: string | null = null
   #finishReason: string | null = null
   #usage: Usage | null = null
 
@@ -81,7 +82,12 @@ export class GeminiDecoder implements StreamDecoder {
       this.#emit({ type: 'block-delta', index: this.#blocks - 1, delta: part.text })
     }
     if (part.signature === null) return
-    // A signature seals its block; one that comes alone (an empty last part) gets a reasoning block of its own.
+    // Text goes on in the same block after its signature, which is told at the block's end.
+    if (this.#open === 'text') {
+      this.#textSignature = part.signature
+      return
+    }
+    // A signature seals its reasoning block; one that comes alone (an empty last part) gets a reasoning block of its own.
     if (this.#open === null) this.#openBlock('reasoning')
     this.#close(part.signature)
   }
@@ -97,7 +103,8 @@ export class GeminiDecoder implements StreamDecoder {
   #close(signature: string | null): void {
     if (this.#open === null) return
     this.#open = null
-    this.#emit({ type: 'block-end', index: this.#blocks - 1, signature })
+    this.#emit({ type: 'block-end', index: this.#blocks - 1, signature: signature ?? this.#textSignature })
+    this.#textSignature = null
   }
 
   #fail(error: ErrorData): void {

@@ -26,7 +26,7 @@ export function readError(error: JsonValue, status: number | null): ErrorData {
 }
 
 function build(status: number, message: string | null): ErrorData {
-  if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, upstreamStatus: status })
+  if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, status, upstreamStatus: status })
   // "model 'x' not found" or, from older servers, "model 'x' not found, try pulling it first".
   const isModelMissing = status === 404 && /\bmodel\b.*\bnot found\b/i.test(message ?? '')
   return errorData(codeOf(status), {

@@ -1,5 +1,6 @@
 // What a stream decoder and an observer both need to read in one frame of a stream: end marker, JSON, errors.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { textOf } from './scalars.js'
 
 const DONE = Buffer.from('[DONE]')
 const BRACKET_OPEN = 0x5b
@@ -21,12 +22,13 @@ export function parseChunk(data: Buffer): JsonObject | null {
 
 /**
  * The error in a chunk or a whole answer that came with status 200, if it is one: `{error: ...}`, older vLLM's
- * `{object: "error", message}`, or OpenRouter's error on the choice.
+ * `{object: "error", message}`, Groq's reason for stopping early, or OpenRouter's error on the choice.
  */
 export function errorIn(chunk: JsonObject): JsonValue | null {
   const { error } = chunk
   if (isJsonObject(error) || (typeof error === 'string' && error !== '')) return error
   if (chunk.object === 'error') return chunk
+  if (isJsonObject(chunk.x_groq) && textOf(chunk.x_groq.error) !== null) return textOf(chunk.x_groq.error)
   const choice = firstChoice(chunk)
   return choice !== null && isJsonObject(choice.error) ? choice.error : null
 }

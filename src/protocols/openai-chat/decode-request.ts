@@ -1,5 +1,6 @@
-// Surface half, request: a client's chat completions body -> facts for routing, or the canonical request for another protocol.
-// Between two ends of this protocol decodeRequest is never called: the client's own bytes pass (edit-request.ts).
+// Surface half, request: a client's chat completions body -> facts for routing, or the canonical request for another
+// protocol. Between two ends of this protocol decodeRequest is never called: the client's own bytes pass
+// (edit-request.ts).
 import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../model/json.js'
 import {
   type ChatRequest,
@@ -25,6 +26,10 @@ const EFFORTS: readonly string[] = ['none', 'minimal', 'low', 'medium', 'high', 
  */
 export function readFacts(body: JsonObject): RequestFacts {
   checkBody(body)
+  return factsOf(body)
+}
+
+function factsOf(body: JsonObject): RequestFacts {
   const options = isJsonObject(body.stream_options) ? body.stream_options : {}
   return {
     model: String(body.model),
@@ -41,7 +46,7 @@ export function readFacts(body: JsonObject): RequestFacts {
  * @throws invalid_request with `param`, also for content that only this protocol can carry
  */
 export function decodeRequest(body: JsonObject): ChatRequest {
-  const facts = readFacts(body)
+  const facts = factsOf(body)
   const { system, messages } = decodeMessages(body.messages as JsonArray)
   return {
     model: facts.model,
@@ -139,25 +144,22 @@ function decodeSampling(body: JsonObject, maxOutputTokens: number | null): Sampl
 
 /** Fields without a canonical place, and values of canonical fields that the model has no word for. */
 function decodeExtensions(body: JsonObject): JsonObject {
-  const extensions: JsonObject = {}
-  for (const [field, value] of Object.entries(body)) {
-    if (value !== null && !CANONICAL_FIELDS.has(field)) extensions[field] = value
+  const entries = Object.entries(body).filter(([field, value]) => value !== null && !CANONICAL_FIELDS.has(field))
+  const keepUnless = (isDecoded: boolean, field: string, value: JsonValue | undefined = body[field]): void => {
+    if (!isDecoded && value !== undefined && value !== null) entries.push([field, value])
   }
-  keepUnless(extensions, 'tool_choice', body.tool_choice, decodeToolChoice(body.tool_choice) !== null)
-  keepUnless(extensions, 'response_format', body.response_format, decodeResponseFormat(body.response_format) !== null)
-  keepUnless(extensions, 'reasoning_effort', body.reasoning_effort, decodeEffort(body.reasoning_effort) !== null)
-  keepUnless(extensions, 'provider', body.provider, typeof body.provider === 'string')
+  keepUnless(decodeToolChoice(body.tool_choice) !== null, 'tool_choice')
+  keepUnless(decodeResponseFormat(body.response_format) !== null, 'response_format')
+  keepUnless(decodeEffort(body.reasoning_effort) !== null, 'reasoning_effort')
+  keepUnless(typeof body.provider === 'string', 'provider')
   // Who spoke: no other protocol has a place for it.
   const isNamed = (turn: JsonValue): boolean =>
     isJsonObject(turn) && (turn.role === 'user' || turn.role === 'assistant') && textOf(turn.name) !== null
-  if ((body.messages as JsonArray).some(isNamed)) extensions['messages.name'] = true
+  if ((body.messages as JsonArray).some(isNamed)) entries.push(['messages.name', true])
   if (isJsonObject(body.stream_options)) {
     const { include_usage: _, ...others } = body.stream_options
-    keepUnless(extensions, 'stream_options', others, Object.keys(others).length === 0)
+    keepUnless(Object.keys(others).length === 0, 'stream_options', others)
   }
-  return extensions
-}
-
-function keepUnless(extensions: JsonObject, field: string, value: JsonValue | undefined, isDecoded: boolean): void {
-  if (value !== undefined && value !== null && !isDecoded) extensions[field] = value
+  // Not by assignment: a client's field may be called `__proto__`.
+  return Object.fromEntries(entries)
 }

@@ -16,27 +16,30 @@ type ToolMessage = Extract<Message, { role: 'tool' }>
 /** Between the texts of one turn where they must become one string. */
 const PARAGRAPH = '\n\n'
 
-/** `drop` is told the client's name of what this vendor does not take. */
-export function encodeMessages(request: ChatRequest, quirks: Quirks, drop: (field: string) => void): WireMessage[] {
+/** One vendor: what it takes, and where to name what it does not. */
+export type Vendor = { readonly quirks: Quirks; readonly drop: (field: string) => void }
+
+/** What the vendor does not take is told to its `drop`, by the name on this wire. */
+export function encodeMessages(request: ChatRequest, vendor: Vendor): WireMessage[] {
+  const { quirks } = vendor
   const messages: WireMessage[] = []
   if (request.system.length > 0) {
     const role = quirks.developerRole ? 'developer' : 'system'
     messages.push({ role, content: encodeTexts(request.system, quirks) })
   }
   for (const [i, message] of request.messages.entries()) {
-    if (message.role === 'user') messages.push({ role: 'user', content: encodeParts(message.content, quirks, drop) })
-    else if (message.role === 'assistant') messages.push(encodeAssistant(message, quirks, drop))
+    if (message.role === 'user') messages.push({ role: 'user', content: encodeParts(message.content, vendor) })
+    else if (message.role === 'assistant') messages.push(encodeAssistant(message, vendor))
     else {
-      messages.push(...message.content.map((result) => encodeToolResult(result, quirks, drop)))
+      messages.push(...message.content.map((result) => encodeToolResult(result, vendor)))
       // Results of one run must follow their calls without a gap: their images come after the last of them.
-      if (request.messages[i + 1]?.role !== 'tool')
-        messages.push(...encodeResultImages(request.messages, i, quirks, drop))
+      if (request.messages[i + 1]?.role !== 'tool') messages.push(...encodeResultImages(request.messages, i, vendor))
     }
   }
   return messages
 }
 
-function encodeAssistant(message: AssistantMessage, quirks: Quirks, drop: (field: string) => void): WireMessage {
+function encodeAssistant(message: AssistantMessage, { quirks, drop }: Vendor): WireMessage {
   const texts = message.content.filter((part) => part.type === 'text')
   const calls = message.content.filter((part) => part.type === 'tool-call')
   const reasoning = message.content.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
@@ -67,23 +70,14 @@ function isLost(part: ReasoningPart, isReasoningTaken: boolean): boolean {
   return part.redacted !== null || (part.text !== '' && !isReasoningTaken)
 }
 
-function encodeToolResult(
-  result: ToolMessage['content'][number],
-  quirks: Quirks,
-  drop: (field: string) => void,
-): WireMessage {
+function encodeToolResult(result: ToolMessage['content'][number], { quirks, drop }: Vendor): WireMessage {
   if (result.isError) drop('is_error')
   const texts = result.content.filter((part) => part.type === 'text')
   return { role: 'tool', tool_call_id: result.callId, content: encodeTexts(texts, quirks) }
 }
 
 /** A tool message holds text only; the images of a run of results follow as a user's turn. */
-function encodeResultImages(
-  messages: readonly Message[],
-  last: number,
-  quirks: Quirks,
-  drop: (field: string) => void,
-): WireMessage[] {
+function encodeResultImages(messages: readonly Message[], last: number, vendor: Vendor): WireMessage[] {
   const images: ImagePart[] = []
   for (let i = last; i >= 0; i--) {
     const message = messages[i]
@@ -91,7 +85,7 @@ function encodeResultImages(
     const found = message.content.flatMap((result) => result.content.filter((part) => part.type === 'image'))
     images.unshift(...found)
   }
-  const content = encodeParts(images, quirks, drop)
+  const content = encodeParts(images, vendor)
   return content.length === 0 ? [] : [{ role: 'user', content }]
 }
 
@@ -101,11 +95,7 @@ function encodeTexts(texts: readonly TextPart[], quirks: Quirks): string | WireC
   return texts.map((part) => part.text).join(PARAGRAPH)
 }
 
-function encodeParts(
-  parts: readonly UserPart[],
-  quirks: Quirks,
-  drop: (field: string) => void,
-): string | WireContentPart[] {
+function encodeParts(parts: readonly UserPart[], { quirks, drop }: Vendor): string | WireContentPart[] {
   const texts = parts.filter((part) => part.type === 'text')
   if (texts.length === parts.length) return encodeTexts(texts, quirks)
   const content: WireContentPart[] = []

@@ -8,6 +8,9 @@ import { encodeMessages } from './encode-messages.js'
 import { CARRIED_EXTENSIONS, SERVICE_TIERS } from './fields.js'
 import { type WireResponseFormat, type WireTool, type WireToolChoice } from './wire.js'
 
+/** The body under construction, and where to say what this vendor does not take. */
+type Draft = { readonly body: JsonObject; readonly quirks: Quirks; readonly drop: (field: string) => void }
+
 /** Path below the base URL. Azure has the model in it, as a deployment. */
 export function requestPath(target: Target): string {
   const version = target.quirks.azureApiVersion
@@ -21,19 +24,17 @@ export function encodeRequest(request: ChatRequest, target: Target): EncodedRequ
   const { quirks } = target
   const dropped = new Set<string>()
   const drop = (field: string): void => void dropped.add(field)
-  const body: JsonObject = {
-    model: target.model,
-    messages: encodeMessages(request, quirks, drop),
-    stream: request.stream,
-  }
-  encodeExtensions(body, request.extensions, drop)
-  encodeStreamOptions(body, request, quirks)
+  const messages = encodeMessages(request, { quirks, drop })
+  const body: JsonObject = { model: target.model, messages, stream: request.stream }
+  const draft: Draft = { body, quirks, drop }
+  encodeExtensions(draft, request.extensions)
+  encodeStreamOptions(draft, request)
   if (request.tools.length > 0) body.tools = request.tools.map(encodeTool)
   if (request.toolChoice !== null) body.tool_choice = encodeToolChoice(request.toolChoice)
   set(body, 'parallel_tool_calls', request.parallelToolCalls)
-  if (request.responseFormat !== null) encodeResponseFormat(body, request.responseFormat, quirks, drop)
-  encodeReasoning(body, request, quirks, drop)
-  encodeSampling(body, request, quirks, drop)
+  if (request.responseFormat !== null) encodeResponseFormat(draft, request.responseFormat)
+  encodeReasoning(draft, request)
+  encodeSampling(draft, request)
   set(body, 'user', request.user)
   for (const field of quirks.refusedFields) {
     if (body[field] === undefined) continue
@@ -50,7 +51,7 @@ export function fitResponseFormat(format: WireResponseFormat, quirks: Quirks): W
 }
 
 /** Extensions of other surfaces mean nothing here: only this API's own fields are carried. */
-function encodeExtensions(body: JsonObject, extensions: JsonObject, drop: (field: string) => void): void {
+function encodeExtensions({ body, drop }: Draft, extensions: JsonObject): void {
   for (const [field, value] of Object.entries(extensions)) {
     // Anthropic has a field of this name with other values.
     const isForeign = field === 'service_tier' && !SERVICE_TIERS.includes(value)
@@ -60,7 +61,7 @@ function encodeExtensions(body: JsonObject, extensions: JsonObject, drop: (field
 }
 
 /** Usage is always asked for; the relay takes it out again for a client that did not. */
-function encodeStreamOptions(body: JsonObject, request: ChatRequest, quirks: Quirks): void {
+function encodeStreamOptions({ body, quirks }: Draft, request: ChatRequest): void {
   if (!request.stream) delete body.stream_options
   else if (quirks.streamOptions) body.stream_options = { ...(body.stream_options as JsonObject), include_usage: true }
 }
@@ -83,12 +84,7 @@ function encodeToolChoice(choice: ToolChoice): WireToolChoice {
   return choice.type === 'tool' ? { type: 'function', function: { name: choice.name } } : choice.type
 }
 
-function encodeResponseFormat(
-  body: JsonObject,
-  format: ResponseFormat,
-  quirks: Quirks,
-  drop: (field: string) => void,
-): void {
+function encodeResponseFormat({ body, quirks, drop }: Draft, format: ResponseFormat): void {
   const wire = toWireFormat(format)
   const fitted = fitResponseFormat(wire, quirks)
   if (fitted !== wire) drop('response_format')
@@ -105,7 +101,7 @@ function toWireFormat(format: ResponseFormat): WireResponseFormat {
   return { type: 'json_schema', json_schema: schema }
 }
 
-function encodeReasoning(body: JsonObject, request: ChatRequest, quirks: Quirks, drop: (field: string) => void): void {
+function encodeReasoning({ body, quirks, drop }: Draft, request: ChatRequest): void {
   const { reasoning } = request
   // An effort that only some vendor knows came as an extension.
   if (quirks.reasoningRequest !== 'reasoning_effort' && body.reasoning_effort !== undefined) {
@@ -121,7 +117,7 @@ function encodeReasoning(body: JsonObject, request: ChatRequest, quirks: Quirks,
   else if (reasoning.effort !== null) body.reasoning = { effort: reasoning.effort }
 }
 
-function encodeSampling(body: JsonObject, request: ChatRequest, quirks: Quirks, drop: (field: string) => void): void {
+function encodeSampling({ body, quirks, drop }: Draft, request: ChatRequest): void {
   const { sampling } = request
   if (sampling.temperature !== null) body.temperature = Math.min(sampling.temperature, quirks.maxTemperature)
   set(body, 'top_p', sampling.topP)

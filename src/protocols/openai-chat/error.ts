@@ -9,7 +9,10 @@ import { type ErrorAnswer } from '../protocol.js'
 import { textOf } from './scalars.js'
 import { type WireError } from './wire.js'
 
-/** Type and code of our own errors; what an upstream named itself goes before them. The compiler checks that none is missing. */
+/**
+ * Type and code of our own errors; what an upstream named itself goes before them. The compiler checks that none
+ * is missing.
+ */
 export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; readonly code: string | null }>> = {
   invalid_request: { type: 'invalid_request_error', code: null },
   unauthenticated: { type: 'invalid_request_error', code: 'invalid_api_key' },
@@ -65,7 +68,10 @@ const MAX_MESSAGE_LENGTH = 1000
 const MAX_PLAIN_LENGTH = 200
 /** Vendors' words are short; anything longer is no word. */
 const MAX_WORD_LENGTH = 100
-/** Keys by their known prefixes (OpenAI and OpenRouter, Groq, xAI, Google, Hugging Face, Replicate), bearer tokens and JWTs. */
+/**
+ * Keys by their known prefixes (OpenAI and OpenRouter, Groq, xAI, Google, Hugging Face, Replicate), bearer
+ * tokens and JWTs.
+ */
 const SECRET = /\b(?:(?:sk|pk|rk|gsk|xai|hf|r8)[-_]|AIza|eyJ|[Bb]earer\s+)[\w*.+/=-]{6,}/g
 
 /** Reads the answer of an upstream that refused (status >= 400). */
@@ -102,8 +108,8 @@ function classify(status: number, upstreamStatus: number | null, facts: ErrorFac
   if (QUOTA_CODES.has(facts.code ?? '') || QUOTA_CODES.has(facts.type ?? '')) {
     return errorData('rate_limited', { ...options, retryable: false })
   }
-  // The gateway's key was refused, not the client's: neither the status nor a word of the text may look otherwise.
-  if (status === 401) return errorData('upstream_rejected', { upstreamStatus, message: KEY_REFUSED })
+  // The gateway's key was refused, not the client's: the status is kept, but no word of the text may look otherwise.
+  if (status === 401) return errorData('upstream_rejected', { status, upstreamStatus, message: KEY_REFUSED })
   if (status === 429) return errorData('rate_limited', options)
   if (status === 408 || status === 504) return errorData('upstream_timeout', options)
   if (status === 503 || status === 529) return errorData('upstream_overloaded', options)
@@ -118,7 +124,10 @@ function parse(text: string): JsonValue | null {
   }
 }
 
-/** `{error: {...}}`, `{error: "..."}`, Gemini's list of one, vLLM's and Mistral's bare object, FastAPI's `{detail}`, or text. */
+/**
+ * `{error: {...}}`, `{error: "..."}`, Gemini's list of one, vLLM's and Mistral's bare object, FastAPI's
+ * `{detail}`, or text.
+ */
 function readError(answer: JsonValue): ErrorFacts {
   const first = isJsonArray(answer) ? (answer[0] ?? null) : answer
   const value = isJsonObject(first) && first.error !== undefined ? first.error : first

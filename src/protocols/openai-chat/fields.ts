@@ -1,4 +1,5 @@
-// The top-level request fields of the chat completions API, as lists that the decoder, the encoder and the editor share.
+// The top-level request fields of the chat completions API, as lists that the decoder, the encoder and the editor
+// share.
 
 /** Fields that have a place of their own in the canonical request; everything else is an extension. */
 export const CANONICAL_FIELDS: ReadonlySet<string> = new Set([
@@ -30,7 +31,10 @@ export const CANONICAL_FIELDS: ReadonlySet<string> = new Set([
 /** Values of `service_tier` on this API. */
 export const SERVICE_TIERS: readonly unknown[] = Object.freeze(['auto', 'default', 'flex', 'scale', 'priority'])
 
-/** Extensions that are this API's own fields (openai-node 6.49, ChatCompletionCreateParams) and so are carried to its upstreams. */
+/**
+ * Extensions that are this API's own fields (openai-node 6.49, ChatCompletionCreateParams) and so are carried to
+ * its upstreams.
+ */
 export const CARRIED_EXTENSIONS: ReadonlySet<string> = new Set([
   'audio',
   'logit_bias',

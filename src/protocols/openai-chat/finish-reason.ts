@@ -22,8 +22,8 @@ const ENCODED: Readonly<Record<FinishReason, WireFinishReason>> = {
 }
 
 /**
- * A stop with tool calls is `tool-calls`, whatever the vendor says: OpenAI says `stop` when the choice of tool was forced,
- * and clients of other protocols act on the reason alone.
+ * A stop with tool calls is `tool-calls`, whatever the vendor says: OpenAI says `stop` when the choice of tool
+ * was forced, and clients of other protocols act on the reason alone.
  */
 export function decodeFinishReason(reason: string | null, hasCalls: boolean): FinishReason {
   const decoded = DECODED.get(reason ?? '') ?? 'other'

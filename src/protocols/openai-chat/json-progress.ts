@@ -1,4 +1,5 @@
-// Tells, as fragments of a JSON object come in, when the object is closed. Looks at each character once; parses nothing.
+// Tells, as fragments of a JSON object come in, when the object is closed. Looks at each character once; parses
+// nothing.
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c

@@ -1,5 +1,5 @@
-// Validates a client's body: the known fields by type and range, unknown ones pass. Messages and tools are checked one by
-// one, so that the work is linear and the error of a 10,000-message body costs that of one message.
+// Validates a client's body: the known fields by type and range, unknown ones pass. Messages and tools are checked
+// one by one, so that the work is linear and the error of a 10,000-message body costs that of one message.
 import { Array as ArrayOf, Object as ObjectOf, Optional, type TSchema, Unsafe } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { type GatewayError } from '../../errors.js'
@@ -10,7 +10,8 @@ import { invalid } from './invalid.js'
 const MAX_MODEL_LENGTH = 256
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
 
-// One schema with a list of types, not a union: a union reports one error per branch and none that a person understands.
+// One schema with a list of types, not a union: a union reports one error per branch and none that a person
+// understands.
 const typed = (type: string | readonly string[], rules: object = {}): TSchema => Unsafe<unknown>({ type, ...rules })
 /** Optional and nullable, as the vendor's own document has most fields. */
 const maybe = (type: string, rules: object = {}): TSchema => Optional(typed([type, 'null'], rules))

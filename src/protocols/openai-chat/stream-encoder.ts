@@ -1,5 +1,5 @@
-// Surface half, stream: canonical events -> frames of chat completion chunks. The bytes around a delta are built once per
-// block, so that a delta costs one JSON.stringify of a string and two concatenations.
+// Surface half, stream: canonical events -> frames of chat completion chunks. The bytes around a delta are built once
+// per block, so that a delta costs one JSON.stringify of a string and two concatenations.
 import { type BlockHead, type FinishReason, type ResponseMeta, type StreamEvent } from '../../model/event.js'
 import { type Usage } from '../../model/usage.js'
 import { encodeSseFrame } from '../../wire/sse.js'

@@ -7,6 +7,8 @@ import { type WireUsage } from './wire.js'
 
 const USAGE_KEY = Buffer.from('"usage"')
 const BRACE_OPEN = 0x7b
+/** Vendors print usage once or twice; an answer that prints it a thousand times is not searched to its beginning. */
+const MAX_TRIES = 8
 
 /** Null for anything that names neither input nor output tokens. */
 export function decodeUsage(value: JsonValue | undefined): Usage | null {
@@ -58,11 +60,14 @@ export function usageOfChunk(chunk: JsonObject): Usage | null {
 
 /** The last usage object of a whole answer; null where there is none that can be read. */
 export function readUsage(body: Buffer): Usage | null {
-  for (let at = body.lastIndexOf(USAGE_KEY); at >= 0; at = at === 0 ? -1 : body.lastIndexOf(USAGE_KEY, at - 1)) {
+  let at = body.lastIndexOf(USAGE_KEY)
+  for (let tries = 0; at >= 0 && tries < MAX_TRIES; tries++) {
     const start = valueAt(body, USAGE_KEY, at)
-    if (start < 0 || body[start] !== BRACE_OPEN) continue
-    const usage = parseUsage(body.toString('utf8', start, objectEnd(body, start)))
-    if (usage !== null) return usage
+    if (start >= 0 && body[start] === BRACE_OPEN) {
+      const usage = parseUsage(body.toString('utf8', start, objectEnd(body, start)))
+      if (usage !== null) return usage
+    }
+    at = at === 0 ? -1 : body.lastIndexOf(USAGE_KEY, at - 1)
   }
   return null
 }

@@ -15,7 +15,7 @@ const decode = (file: string) => decodeError(Number(file.slice(0, 3)), bytesOf(`
 test('decodes each recorded error as the vendor means it', async (t) => {
   const expected: Record<string, [ErrorCode, boolean, number]> = {
     '400-invalid-request.json': ['upstream_rejected', false, 400],
-    '401-authentication.json': ['upstream_rejected', false, 502],
+    '401-authentication.json': ['upstream_rejected', false, 401],
     '403-permission.json': ['upstream_rejected', false, 403],
     '404-not-found.json': ['upstream_rejected', false, 404],
     '413-too-large.json': ['upstream_rejected', false, 413],
@@ -55,10 +55,10 @@ test('masks keys in the upstream’s words', async (t) => {
   }
 })
 
-test('a refused gateway key never looks like the client’s', async (t) => {
+test('a refused gateway key keeps its status, but none of its words', async (t) => {
   const error = decode('401-authentication.json')
   t.match(error, { message: "The provider refused the gateway's credentials.", upstreamType: null })
-  t.match(encodeError(error, 'r'), { status: 502, body: { error: { type: 'api_error' } } })
+  t.match(encodeError(error, 'r'), { status: 401, body: { error: { type: 'authentication_error' } } })
 })
 
 test('cuts what is too long', async (t) => {

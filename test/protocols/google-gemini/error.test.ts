@@ -35,14 +35,14 @@ test('refusals keep their status and are final', (t) => {
   t.end()
 })
 
-test("a refused key is the gateway's: neither status nor words may make the client doubt its own", (t) => {
+test("a refused key is the gateway's: it has the status of one, and none of its words", (t) => {
   for (const [status, name] of [
     [400, '400-api-key-invalid.json'],
     [401, '401-unauthenticated.json'],
   ] as const) {
     t.match(read(status, name), {
       code: 'upstream_rejected',
-      status: 502,
+      status: 401,
       upstreamStatus: status,
       upstreamType: null,
       upstreamCode: null,

@@ -23,7 +23,7 @@ test('refusals keep their status, full queues and failures may be tried again', 
   t.match(read(400, '400-no-thinking.json'), { code: 'upstream_rejected', status: 400, retryable: false })
   t.match(read(401, '401-unauthorized.json'), {
     code: 'upstream_rejected',
-    status: 502,
+    status: 401,
     upstreamStatus: 401,
     retryable: false,
     message: "The provider refused the gateway's credentials.",

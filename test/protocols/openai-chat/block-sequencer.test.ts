@@ -1,4 +1,5 @@
 // Interleaved fragments become blocks that do not overlap, and nothing is lost.
+import fc from 'fast-check'
 import { test } from 'tap'
 import { type StreamEvent } from '../../../src/model/event.js'
 import { BlockSequencer, type CallFragment } from '../../../src/protocols/openai-chat/block-sequencer.js'
@@ -94,3 +95,41 @@ test('a call is counted once it is given out', (t) => {
   t.equal(blocks.hasCalls, true)
   t.end()
 })
+
+test('however calls are cut and interleaved, each comes out whole', (t) => {
+  const json = fc.object({ key: fc.string(), values: [fc.string(), fc.integer(), fc.boolean()], maxDepth: 2 })
+  const cutCall = fc.tuple(json, fc.array(fc.nat(), { maxLength: 6 }))
+  fc.assert(
+    fc.property(
+      fc.array(cutCall, { minLength: 1, maxLength: 4 }),
+      fc.array(fc.nat(), { maxLength: 40 }),
+      (calls, order) => {
+        const texts = calls.map(([value]) => JSON.stringify(value))
+        const queues = calls.map(([, cuts], index) => fragmentsOf(texts[index] ?? '', cuts, index))
+        const events = sequence((blocks) => {
+          let turn = 0
+          while (queues.some((queue) => queue.length > 0)) {
+            const live = queues.filter((queue) => queue.length > 0)
+            const next = live[(order[turn++ % Math.max(1, order.length)] ?? 0) % live.length]?.shift()
+            if (next !== undefined) blocks.call(next)
+          }
+        })
+        return (
+          breach(events) === null &&
+          outline(events).toSorted().join() ===
+            texts
+              .map((text, i) => `id${i}:f(${text})`)
+              .toSorted()
+              .join()
+        )
+      },
+    ),
+  )
+  t.end()
+})
+
+function fragmentsOf(text: string, cuts: readonly number[], index: number): CallFragment[] {
+  const at = [0, ...cuts.map((cut) => cut % (text.length + 1)), text.length].toSorted((a, b) => a - b)
+  const pieces = at.slice(1).map((end, i) => text.slice(at[i], end))
+  return pieces.map((piece, i) => call(index, piece, i === 0 ? { id: `id${index}`, name: 'f' } : {}))
+}

@@ -23,6 +23,8 @@ test('errors are found in the places where vendors put them', (t) => {
   t.equal(errorIn({ error: '' }), null)
   t.equal(errorIn({ error: null, choices: [] }), null)
   t.strictSame(errorIn({ object: 'error', message: 'm' }), { object: 'error', message: 'm' })
+  t.equal(errorIn({ x_groq: { id: 'r', error: 'over_capacity' }, choices: [] }), 'over_capacity')
+  t.equal(errorIn({ x_groq: { id: 'r' }, choices: [] }), null)
   t.strictSame(errorIn({ choices: [{ error: { code: 502 } }] }), { code: 502 })
   t.end()
 })

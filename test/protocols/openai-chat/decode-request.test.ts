@@ -135,3 +135,14 @@ test('what has no canonical place is kept as an extension', (t) => {
   t.strictSame(decodeRequest(hi({ provider: 'groq', tool_choice: 'auto' })).extensions, {})
   t.end()
 })
+
+test('a field called __proto__ is a field like any other', (t) => {
+  const body = JSON.parse(
+    '{"model":"m","messages":[{"role":"user","content":"{{7*7}}"}],"__proto__":{"x":1}}',
+  ) as JsonObject
+  const { extensions } = decodeRequest(body)
+  t.strictSame(Object.keys(extensions), ['__proto__'])
+  t.equal(Object.getPrototypeOf(extensions), Object.prototype)
+  t.strictSame(encodeRequest(decodeRequest(body), targetWith()).dropped, ['__proto__'])
+  t.end()
+})

@@ -11,8 +11,9 @@ const NARROW = { developerRole: false, imageUrls: false } as const
 function encode(request: Partial<ChatRequest>, quirks: Partial<Quirks> = {}) {
   const plain = decodeRequest({ model: 'm', messages: [{ role: 'user', content: 'hi' }] })
   const dropped: string[] = []
-  const messages = encodeMessages({ ...plain, messages: [], ...request }, { ...FULL_QUIRKS, ...quirks }, (field) =>
-    dropped.push(field),
+  const messages = encodeMessages(
+    { ...plain, messages: [], ...request },
+    { quirks: { ...FULL_QUIRKS, ...quirks }, drop: (field) => dropped.push(field) },
   )
   return { messages, dropped }
 }

@@ -46,11 +46,11 @@ test('recorded error answers are told apart as the vendors mean them', (t) => {
   t.end()
 })
 
-test("a refused provider key looks nothing like a refusal of the client's", (t) => {
+test('a refused provider key keeps its status, but none of its words', (t) => {
   const error = decode('401-invalid-key.json')
   t.match(error, {
     code: 'upstream_rejected',
-    status: 502,
+    status: 401,
     upstreamStatus: 401,
     upstreamType: null,
     upstreamCode: null,

@@ -96,6 +96,8 @@ test('the chunk that holds nothing but usage is taken out only when asked', (t) 
 test('content beside usage stays content, and a leading chunk without choices passes', (t) => {
   const both = chunkOf({ content: 'a' }, null, { usage: { prompt_tokens: 1 }, x: { usage: null } })
   t.strictSame(observe([both], true).bits, [FRAME_CONTENT])
+  const second = chunkOf({}, 'stop', { usage: null, x_groq: { usage: { prompt_tokens: 4 } } })
+  t.match(observe([second]).observer.usage, { inputTokens: 4 })
   t.strictSame(observe([readStream('azure')[0] ?? DONE], true).bits, [FRAME_OTHER])
   t.end()
 })

@@ -1,4 +1,5 @@
-// For the tests of this folder: fixtures from the repository's root, targets by quirk, and the laws of the event stream.
+// For the tests of this folder: fixtures from the repository's root, targets by quirk, and the laws of the event
+// stream.
 import { readdirSync, readFileSync } from 'node:fs'
 import { type ResponseMeta, type StreamEvent } from '../../../src/model/event.js'
 import { type JsonObject } from '../../../src/model/json.js'

@@ -1,5 +1,7 @@
 // The dialect's decoder on every recorded stream, on the habits of vendors, and on ill streams.
+import fc from 'fast-check'
 import { test } from 'tap'
+import { type JsonObject } from '../../../src/model/json.js'
 import { decodeResponse } from '../../../src/protocols/openai-chat/response.js'
 import {
   aggregate,
@@ -152,7 +154,36 @@ test('the last word on usage counts, wherever the vendor puts it', (t) => {
   const usage = (n: number) => ({ prompt_tokens: n, completion_tokens: n })
   const running = [chunkOf({ content: 'a' }, null, { usage: usage(1) }), chunkOf({}, 'stop', { usage: usage(2) }), DONE]
   t.match(decodeStream(running).at(-1), { usage: { inputTokens: 2, outputTokens: 2 } })
+  const early = [chunkOf({ content: 'a' }, null, { usage: usage(3) }), chunkOf({}, 'stop', { usage: null }), DONE]
+  t.match(decodeStream(early).at(-1), { usage: { inputTokens: 3 } })
   const onChoice = Buffer.from('{"choices":[{"index":0,"delta":{"content":"a"},"usage":{"prompt_tokens":7}}]}')
   t.match(decodeStream([onChoice, DONE]).at(-1), { usage: { inputTokens: 7 } })
+  t.end()
+})
+
+test('whatever a vendor sends, the order law holds and no text is lost', (t) => {
+  const text = fc.string({ maxLength: 4 })
+  const maybe = <T>(value: fc.Arbitrary<T>) => fc.oneof(value, fc.constant(null), fc.constant(undefined))
+  const call = fc.record({
+    index: maybe(fc.nat({ max: 2 })),
+    id: maybe(fc.constantFrom('', 'a', 'b')),
+    function: maybe(fc.record({ name: maybe(fc.constantFrom('', 'f', 'g')), arguments: maybe(text) })),
+  })
+  const delta = fc.record({
+    content: maybe(text),
+    reasoning: maybe(text),
+    tool_calls: maybe(fc.array(call, { maxLength: 3 })),
+  })
+  fc.assert(
+    fc.property(fc.array(fc.oneof(delta, fc.json(), fc.constant('[DONE')), { maxLength: 12 }), (sent) => {
+      const frames = sent.map((item) => (typeof item === 'string' ? Buffer.from(item) : chunkOf(item as JsonObject)))
+      const events = decodeStream([chunkOf({ role: 'assistant' }), ...frames, DONE])
+      const texts = sent.map((item) => (typeof item === 'string' ? '' : (item.content ?? ''))).join('')
+      const last = events.at(-1)
+      if (last?.type === 'error') return breach(events) === null
+      const found = outline(events).map((line) => (line.startsWith('text:') ? line.slice('text:'.length) : ''))
+      return breach(events) === null && found.join('') === texts
+    }),
+  )
   t.end()
 })

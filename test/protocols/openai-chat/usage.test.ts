@@ -17,6 +17,7 @@ test('usage that cannot be read is null, and an earlier one counts', (t) => {
   t.equal(read('{"usage":null}'), null)
   t.equal(read('{"usage":{"prompt_tokens":'), null)
   t.equal(read('"usage"'), null)
+  t.equal(read(`{"usage":{"prompt_tokens":5},"x":[${'{"usage":{}},'.repeat(20)}]`), null)
   t.equal(read(JSON.stringify({ content: '"usage":{"prompt_tokens":5}' })), null)
   t.match(read('{"usage":{"prompt_tokens":5,"x":"}"},"x":{"usage":{"other":1}}}'), { inputTokens: 5 })
   t.end()

@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+# Build: docker build -t sluice .        Run: docker run -p 3000:3000 -e API_KEYS=... -e OPENAI_API_KEY=... sluice
+
+FROM node:22-trixie-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json ./
+COPY src src
+COPY workers workers
+# Tests and benches are compiled by `npm run build` too; the image holds neither.
+RUN npx tsc -p tsconfig.json --sourceMap false
+RUN npm prune --omit=dev \
+  # Binaries of other platforms and Node versions are dead weight here.
+  && find node_modules/uWebSockets.js -name '*.node' ! -name "uws_linux_$(node -p process.arch)_*" -delete \
+  && rm -rf node_modules/@uwsjs/linux-x64-24 node_modules/@uwsjs/linux-x64-26
+
+FROM node:22-trixie-slim
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
+WORKDIR /app
+RUN mkdir -p /app/data && chown node:node /app/data
+COPY --from=build /app/node_modules node_modules
+COPY --from=build /app/dist/src dist/src
+COPY --from=build /app/dist/workers dist/workers
+COPY package.json LICENSE ./
+COPY resources resources
+USER node
+EXPOSE 3000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:'+(process.env.PORT||3000)+'/readyz').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+# Node is process 1's child of nothing: it handles SIGTERM itself and drains.
+CMD ["node", "dist/src/main.js", "start"]

@@ -1,0 +1,92 @@
+// The floor of every table: uWebSockets.js -> undici dispatch -> bytes, with no feature at all. What Sluice costs more than
+// this is what its features cost. Run: node dist/bench/bare-pipe.js UPSTREAM_ORIGIN; prints its port.
+
+import { type HttpResponse } from 'uWebSockets.js'
+import { Pool } from 'undici'
+import { loadEngine } from '../src/server/engine.js'
+
+const origin = process.argv[2] ?? 'http://127.0.0.1:4000'
+const { uws } = loadEngine()
+const pool = new Pool(origin, {
+  connections: null,
+  pipelining: 1,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  keepAliveTimeout: 60_000,
+})
+const HEADERS = ['content-type', 'application/json', 'authorization', 'Bearer bench']
+
+class Pipe {
+  readonly #res: HttpResponse
+  isOver = false
+  #controller: { abort(reason: Error): void } | null = null
+  #pending: Buffer[] = []
+  #isWhole = true
+  #contentType = ''
+
+  constructor(res: HttpResponse) {
+    this.#res = res
+  }
+
+  onRequestStart(controller: { abort(reason: Error): void }): void {
+    this.#controller = controller
+  }
+
+  onResponseStart(_controller: unknown, _status: number, headers: Record<string, string | string[] | undefined>): void {
+    this.#contentType = String(headers['content-type'] ?? '')
+    this.#isWhole = this.#contentType.startsWith('application/json')
+    if (!this.#isWhole) this.#res.cork(() => this.#res.writeHeader('content-type', this.#contentType))
+  }
+
+  onResponseData(_controller: unknown, chunk: Buffer): void {
+    if (this.isOver) return
+    if (this.#pending.push(chunk) === 1 && !this.#isWhole) queueMicrotask(() => this.#flush())
+  }
+
+  #flush(): void {
+    if (this.isOver || this.#pending.length === 0) return
+    const pending = this.#pending
+    this.#pending = []
+    this.#res.cork(() => {
+      for (const chunk of pending) this.#res.write(chunk)
+    })
+  }
+
+  onResponseEnd(): void {
+    if (this.isOver) return
+    const whole = this.#isWhole ? Buffer.concat(this.#pending) : null
+    if (whole === null) this.#flush()
+    this.isOver = true
+    this.#res.cork(() => {
+      if (whole !== null) this.#res.writeHeader('content-type', this.#contentType)
+      this.#res.end(whole ?? undefined)
+    })
+  }
+
+  onResponseError(): void {
+    if (!this.isOver) this.#res.close()
+    this.isOver = true
+  }
+
+  abort(): void {
+    this.isOver = true
+    this.#controller?.abort(new Error('client gone'))
+  }
+}
+
+uws
+  .App()
+  .post('/*', (res, req) => {
+    const path = req.getUrl()
+    const pipe = new Pipe(res)
+    const chunks: Buffer[] = []
+    res.onAborted(() => pipe.abort())
+    res.onData((chunk, isLast) => {
+      chunks.push(Buffer.from(Buffer.from(chunk)))
+      if (!isLast || pipe.isOver) return
+      pool.dispatch({ origin, path, method: 'POST', headers: HEADERS, body: Buffer.concat(chunks) }, pipe)
+    })
+  })
+  .listen('127.0.0.1', 0, (socket) => {
+    process.stdout.write(`${JSON.stringify({ port: uws.us_socket_local_port(socket) })}\n`)
+  })

@@ -1,0 +1,181 @@
+// Composition root of ONE event loop: joins limiter, offload, upstream, pipeline and server over the cells that all loops
+// share. The only place that knows every part; no part knows it.
+import { type Config } from './config/types.js'
+import { createLimiter, createLimiterCells } from './limit/cells.js'
+import { type JsonObject } from './model/json.js'
+import { createOffload } from './offload/offload.js'
+import { type KeyIdentity } from './pipeline/client.js'
+import { createPipeline } from './pipeline/lifecycle.js'
+import { type Clock } from './pipeline/parts.js'
+import { createCodec } from './protocols/codec.js'
+import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
+import { type Dialect, type Surface } from './protocols/protocol.js'
+import { Router } from './routing/router.js'
+import { createServer, type Server } from './server/app.js'
+import { createMetricsCells } from './telemetry/cells.js'
+import { startLagSampler } from './telemetry/lag.js'
+import { type MetricsConfig } from './telemetry/layout.js'
+import { createLog } from './telemetry/log.js'
+import { createMetrics } from './telemetry/metrics.js'
+import { type Metrics } from './telemetry/records.js'
+import { createScrape } from './telemetry/scrape.js'
+import { type SharedCells } from './threads/messages.js'
+import { type EventLoop } from './threads/supervisor.js'
+import { Upstream } from './upstream/call.js'
+import { Pools } from './upstream/pools.js'
+
+/** How often gauges that nobody pushes are read. */
+const GAUGE_EVERY_MS = 1000
+/** While draining, how often it is asked whether the last exchange has ended. */
+const DRAIN_POLL_MS = 20
+/** What survivors of a drain get to take their error frame. */
+const FAREWELL_MS = 500
+
+const ANY_MODEL: readonly string[] = Object.freeze(['*'])
+const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((protocol) => protocol.surface ?? [])
+const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
+  PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
+)
+
+export type Gateway = EventLoop & {
+  /** Cuts whatever is open. A thread whose engine is not closed takes the process down when it ends. */
+  close(): void
+}
+
+/** Memory that all event loops of one configuration share. */
+export function createCells(config: Config): SharedCells {
+  return {
+    limiter: createLimiterCells(config),
+    metrics: createMetricsCells(metricsConfig(config), config.server.threads),
+  }
+}
+
+const CLOCK: Clock = {
+  nowMs: () => performance.now(),
+  unixSec: () => Math.floor(Date.now() / 1000),
+  random: () => Math.random(),
+}
+
+/** Builds one event loop. Nothing listens, connects or starts a thread before it is told to. */
+export function createGateway(config: Config, cells: SharedCells, loopIndex: number): Gateway {
+  const metrics = createMetrics(metricsConfig(config), cells.metrics, loopIndex)
+  const log = createLog(config.log, { secrets: secretsOf(config) })
+  const pools = new Pools()
+  const upstream = createUpstream(config, pools)
+  const limiter = createLimiter(config, cells.limiter, {
+    onRejected: (scope, limit) => metrics.limitRejection(scope, limit),
+  })
+  const offload = createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics })
+  const router = new Router(config)
+  const pipeline = createPipeline({
+    config,
+    limiter,
+    offload,
+    router,
+    upstream,
+    metrics,
+    log,
+    dialects: DIALECTS,
+    clock: CLOCK,
+  })
+  const scrape = createScrape(metricsConfig(config), cells.metrics, { processMetrics: true })
+  const state = { isReady: false }
+
+  function build(port: number): Server {
+    return createServer({
+      config: { ...config.server, port },
+      metrics: config.metrics,
+      ownsMetricsPort: loopIndex === 0,
+      hasKeys: config.keys.length > 0,
+      surfaces: SURFACES,
+      webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
+      parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
+      pipeline,
+      models: (key) => listModels(config, router, key),
+      providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
+      isReady: () => state.isReady,
+      renderMetrics: () => scrape.render(),
+    })
+  }
+
+  let server: Server | null = null
+  return {
+    close() {
+      server?.close()
+    },
+    async listen(port) {
+      server = build(port)
+      const bound = await server.listen()
+      startGauges(config, upstream, metrics)
+      state.isReady = true
+      return bound
+    },
+    async drain() {
+      state.isReady = false
+      server?.closeListener()
+      const deadlineMs = CLOCK.nowMs() + config.server.drainMs
+      while (pipeline.openCount() > 0 && CLOCK.nowMs() < deadlineMs) await pause(DRAIN_POLL_MS)
+      if (pipeline.openCount() > 0) {
+        pipeline.endAll()
+        await pause(FAREWELL_MS)
+      }
+      server?.close()
+      await pools.close(0)
+      await offload.close()
+      await log.flush()
+    },
+  }
+}
+
+function createUpstream(config: Config, pools: Pools): Upstream {
+  const upstream = new Upstream({
+    pools,
+    maxResponseBytes: config.server.maxResponseBytes,
+    dialectHeaders: (provider) => DIALECTS.get(provider.protocol)?.headers ?? {},
+  })
+  for (const provider of config.providers) upstream.prepare(provider)
+  return upstream
+}
+
+/** Labels are closed by configuration: these names, and `other`. */
+function metricsConfig(config: Config): MetricsConfig {
+  const { providers, models } = config
+  return { surfaces: SURFACES.map((surface) => surface.id), providers, models }
+}
+
+/** Every text that must never reach a log line. Gateway keys are known by their hash alone. */
+function secretsOf(config: Config): string[] {
+  const secrets = config.providers.flatMap((provider) => [provider.apiKey, ...Object.values(provider.headers)])
+  return [...secrets, config.metrics.token].filter((secret): secret is string => secret !== null && secret !== '')
+}
+
+function surfaceOf(protocol: string): Surface {
+  const surface = SURFACES.find((each) => each.id === protocol)
+  if (surface === undefined) throw new Error(`no surface ${protocol}`)
+  return surface
+}
+
+/** OpenAI's list entries, which every surface's clients understand. */
+function listModels(config: Config, router: Router, key: KeyIdentity): JsonObject[] {
+  const allowed = config.keys[key.index]?.models ?? ANY_MODEL
+  return router
+    .list(allowed)
+    .map(({ id, ownedBy }) => ({ id, object: 'model', created: MODELS_CREATED_SEC, owned_by: ownedBy }))
+}
+
+/** Model lists carry a date that nobody keeps; clients only want a number there. */
+const MODELS_CREATED_SEC = 1_700_000_000
+
+function startGauges(config: Config, upstream: Upstream, metrics: Metrics): void {
+  startLagSampler((seconds) => metrics.eventLoopLag(seconds))
+  setInterval(() => {
+    for (const provider of config.providers) {
+      const { open, busy } = upstream.stats(provider)
+      metrics.upstreamConnections(provider.name, open, busy)
+    }
+  }, GAUGE_EVERY_MS).unref()
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

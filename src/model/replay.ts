@@ -1,0 +1,33 @@
+// A whole answer told again as events, in the order of their law: the inverse of the aggregator.
+import { type BlockHead, type StreamEvent } from './event.js'
+import { type AssistantPart } from './request.js'
+import { type ChatResponse } from './response.js'
+
+/** Each part becomes one block with one delta. */
+export function eventsOf(response: ChatResponse): StreamEvent[] {
+  const events: StreamEvent[] = [{ type: 'start', meta: response.meta }]
+  response.content.forEach((part, index) => {
+    const { block, delta, signature } = blockOf(part)
+    events.push({ type: 'block-start', index, block })
+    if (delta !== '') events.push({ type: 'block-delta', index, delta })
+    events.push({ type: 'block-end', index, signature })
+  })
+  const { finishReason: reason, usage, stopSequence } = response
+  events.push({ type: 'finish', reason, usage, stopSequence })
+  return events
+}
+
+function blockOf(part: AssistantPart): { block: BlockHead; delta: string; signature: string | null } {
+  switch (part.type) {
+    case 'text':
+      return { block: { kind: 'text' }, delta: part.text, signature: null }
+    case 'reasoning':
+      return { block: { kind: 'reasoning', redacted: part.redacted }, delta: part.text, signature: part.signature }
+    case 'tool-call':
+      return {
+        block: { kind: 'tool-call', id: part.id, name: part.name },
+        delta: part.arguments,
+        signature: part.signature,
+      }
+  }
+}

@@ -1,0 +1,27 @@
+// Codec work on this very thread: the way of small bodies, for which a hop to a worker costs more than the work.
+import { type Codec } from '../protocols/codec.js'
+import { type CodecResults, type CodecTask, performTask } from '../protocols/envelope.js'
+import { type OffloadMetrics, recordTask } from './record.js'
+
+export class InlineLane {
+  readonly #codec: Codec
+  readonly #metrics: OffloadMetrics
+
+  constructor(codec: Codec, metrics: OffloadMetrics) {
+    this.#codec = codec
+    this.#metrics = metrics
+  }
+
+  /**
+   * Does the task now.
+   * @throws what the codec throws
+   */
+  run<K extends CodecTask['kind']>(task: Extract<CodecTask, { kind: K }>): CodecResults[K] {
+    const startedMs = performance.now()
+    try {
+      return performTask(this.#codec, task) as CodecResults[K]
+    } finally {
+      recordTask(this.#metrics, task.kind, 'inline', startedMs)
+    }
+  }
+}

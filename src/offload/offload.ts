@@ -1,0 +1,63 @@
+// Where codec work on whole bodies is done: small ones on this thread, large ones in the worker pool. The rule stands here and
+// nowhere else. The pool is started by the first large body, so a gateway that sees none runs no thread for it.
+import { GatewayError } from '../errors.js'
+import { type AnswerTask, type Codec, type EncodedAnswer, type EncodeTask } from '../protocols/codec.js'
+import { type DecodedBody, type EncodedRequestBody } from '../protocols/envelope.js'
+import { InlineLane } from './inline.js'
+import { CodecPool } from './pool.js'
+import { type OffloadMetrics } from './record.js'
+
+/**
+ * Results come at once when done inline, as a promise when a worker does it. A task takes the body: use the one in the result
+ * from then on (`body` of decode, `original` of encode). After a failed task the body is gone.
+ * Beyond what each method says, all fail with overloaded when the queue is full or the worker dies or is stuck.
+ */
+export type Offload = {
+  /** @throws invalid_request */
+  decode(surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedBody | Promise<DecodedBody>
+  /** @throws invalid_request */
+  encode(task: EncodeTask): EncodedRequestBody | Promise<EncodedRequestBody>
+  /** One whole answer of a stream's frames. @throws the error the stream ended with */
+  aggregate(task: AnswerTask): EncodedAnswer | Promise<EncodedAnswer>
+  /** One whole answer in another protocol's form. @throws upstream_malformed */
+  transcode(task: AnswerTask): EncodedAnswer | Promise<EncodedAnswer>
+  /** Ends the workers; tasks still running fail with overloaded. */
+  close(): Promise<void>
+}
+
+export type OffloadOptions = {
+  /** Bodies of this size and more go to the pool; 0 sends everything. */
+  readonly minBytes: number
+  readonly workers: number
+  /** Tasks that may wait beyond those in the workers' hands. */
+  readonly maxQueue: number
+  readonly taskTimeoutMs: number
+  readonly metrics: OffloadMetrics
+  /** The worker's entry file; default: this build's `workers/codec.js`. */
+  readonly workerUrl?: URL
+  /** V8 heap of one worker; a task over it ends the worker, not the process. Default: Node's own. */
+  readonly maxWorkerHeapMb?: number
+}
+
+/** The codec must hold the same protocols as the worker's entry file. */
+export function createOffload(codec: Codec, options: OffloadOptions): Offload {
+  const inline = new InlineLane(codec, options.metrics)
+  const pool = new CodecPool(options)
+  const laneOf = (body: Uint8Array): InlineLane | CodecPool => (body.byteLength < options.minBytes ? inline : pool)
+
+  return {
+    decode: (surfaceId, body) => laneOf(body).run<'decode'>({ kind: 'decode', surfaceId, body }),
+    encode: (task) => {
+      if (task.body.byteLength === 0) throw bodyIsGone()
+      return laneOf(task.body).run<'encode'>({ ...task, kind: 'encode' })
+    },
+    aggregate: (task) => laneOf(task.body).run<'aggregate'>({ ...task, kind: 'aggregate' }),
+    transcode: (task) => laneOf(task.body).run<'transcode'>({ ...task, kind: 'transcode' }),
+    close: () => pool.close(),
+  }
+}
+
+/** No decoded body is empty: this one went away with a worker, and the next target must not be sent nothing. */
+function bodyIsGone(): GatewayError {
+  return new GatewayError('overloaded', { message: 'The gateway is at capacity: it lost the request with a worker.' })
+}

@@ -1,0 +1,204 @@
+// The pool of codec workers, by piscina, whose only importer this is (but for the worker's entry file). A worker that dies
+// or hangs fails its own tasks, with overloaded, and is replaced; nothing else in the gateway notices.
+//
+//   run --envelope--> [ piscina queue ] --> worker 1 .. n, each with up to TASKS_PER_WORKER tasks in hand
+//    '--timer: task overdue -> overloaded; its worker silent for as long -> terminated, piscina starts another
+import { fileURLToPath } from 'node:url'
+import { type Worker } from 'node:worker_threads'
+import { Piscina, queueOptionsSymbol } from 'piscina'
+import { GatewayError } from '../errors.js'
+import {
+  buffersOf,
+  type CodecResults,
+  type CodecTask,
+  type Envelope,
+  packTask,
+  unpackReply,
+} from '../protocols/envelope.js'
+import { type OffloadMetrics, recordTask } from './record.js'
+
+export type PoolOptions = {
+  readonly workers: number
+  readonly maxQueue: number
+  readonly taskTimeoutMs: number
+  readonly metrics: OffloadMetrics
+  readonly workerUrl?: URL
+  readonly maxWorkerHeapMb?: number
+}
+
+/** With one task at a time the same load ran half as fast as with 16 or more: the next task is at hand when one is done. */
+const TASKS_PER_WORKER = 16
+/** The queue empties within a second or something is badly wrong. */
+const RETRY_AFTER_MS = 1000
+const NO_THREAD = -1
+/** What a worker's entry file exports. */
+const WORKER_FUNCTION = 'answer'
+
+/** A task on its way. `threadId` is filled in when a worker is chosen. */
+type Ticket = { threadId: number }
+/** What is known of one worker: tasks in its hands, and when it last took up work or gave an answer (performance.now). */
+type ThreadLog = { tasks: number; lastSignMs: number }
+type PiscinaOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>
+type Balancer = NonNullable<PiscinaOptions['loadBalancer']>
+
+export class CodecPool {
+  readonly #options: PoolOptions
+  readonly #capacity: number
+  readonly #threads = new Map<number, ThreadLog>()
+  /** Being ended: they get no more tasks in the moments until they are gone. */
+  readonly #doomed = new Set<number>()
+  /** Started by the first task. */
+  #piscina: Piscina<object, Envelope> | null = null
+  #pending = 0
+  #isClosed = false
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+    this.#capacity = options.workers * TASKS_PER_WORKER
+  }
+
+  /** Tasks accepted and not yet answered, beyond those in the workers' hands. */
+  get queueLength(): number {
+    return Math.max(0, this.#pending - this.#capacity)
+  }
+
+  /**
+   * Sends the task to a worker; its body is moved there.
+   * @throws overloaded when the queue is full, or the worker dies or hangs; else what the codec throws
+   */
+  async run<K extends CodecTask['kind']>(task: Extract<CodecTask, { kind: K }>): Promise<CodecResults[K]> {
+    if (this.#isClosed) throw overloaded('is shutting down')
+    if (this.#pending >= this.#capacity + this.#options.maxQueue) throw overloaded('has a full queue')
+    const startedMs = performance.now()
+    this.#changePending(1)
+    try {
+      return unpackReply<K>(task.kind, await this.#send(packTask(task)))
+    } finally {
+      this.#changePending(-1)
+      recordTask(this.#options.metrics, task.kind, 'worker', startedMs)
+    }
+  }
+
+  /** Ends all workers; tasks that still run fail with overloaded. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#piscina?.destroy()
+  }
+
+  #changePending(by: number): void {
+    this.#pending += by
+    this.#options.metrics.offloadQueue(this.queueLength)
+  }
+
+  /** The worker's answer, or overloaded after the task timeout, whichever is first. */
+  #send(envelope: Envelope): Promise<Envelope> {
+    this.#piscina ??= this.#start()
+    const ticket: Ticket = { threadId: NO_THREAD }
+    // No AbortSignal: piscina gives a worker to one abortable task alone, which undoes TASKS_PER_WORKER.
+    const answer = this.#piscina.run(
+      { ...envelope, [queueOptionsSymbol]: ticket },
+      { transferList: buffersOf(envelope) },
+    )
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(overloaded('took too long'))
+        this.#endIfStuck(ticket.threadId)
+      }, this.#options.taskTimeoutMs)
+      answer.then(
+        (reply) => {
+          clearTimeout(timer)
+          this.#noteAnswer(ticket.threadId)
+          resolve(reply)
+        },
+        (cause: unknown) => {
+          clearTimeout(timer)
+          this.#noteFailure(ticket.threadId)
+          reject(overloaded('lost a worker', cause))
+        },
+      )
+    })
+  }
+
+  #start(): Piscina<object, Envelope> {
+    const { workers, workerUrl, maxWorkerHeapMb } = this.#options
+    const piscina = new Piscina<object, Envelope>({
+      filename: fileURLToPath(workerUrl ?? new URL('../../workers/codec.js', import.meta.url)),
+      name: WORKER_FUNCTION,
+      minThreads: workers,
+      maxThreads: workers,
+      concurrentTasksPerWorker: TASKS_PER_WORKER,
+      // Not used: `run` counts for itself, since piscina lets tasks in while its workers start.
+      maxQueue: Number.MAX_SAFE_INTEGER,
+      recordTiming: false,
+      loadBalancer: this.#chooseWorker,
+      ...(maxWorkerHeapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxWorkerHeapMb } }),
+    })
+    // A worker that dies without a task: piscina has removed it, and without a listener the process would go too.
+    piscina.on('error', () => undefined)
+    return piscina
+  }
+
+  /** The worker with the fewest tasks; the ticket learns which, so that a hanging one can be found. */
+  readonly #chooseWorker: Balancer = (task, workers) => {
+    let chosen = null
+    let fewest = TASKS_PER_WORKER
+    for (const worker of workers) {
+      if (worker.currentUsage >= fewest || this.#doomed.has(worker.id)) continue
+      chosen = worker
+      fewest = worker.currentUsage
+    }
+    const ticket = task[queueOptionsSymbol] as Ticket | null
+    if (chosen === null || ticket === null) return chosen
+    ticket.threadId = chosen.id
+    const log = this.#threads.get(chosen.id) ?? { tasks: 0, lastSignMs: 0 }
+    if (log.tasks === 0) log.lastSignMs = performance.now()
+    log.tasks += 1
+    this.#threads.set(chosen.id, log)
+    return chosen
+  }
+
+  #noteAnswer(threadId: number): void {
+    const log = this.#threads.get(threadId)
+    if (log === undefined) return
+    log.tasks -= 1
+    log.lastSignMs = performance.now()
+  }
+
+  #noteFailure(threadId: number): void {
+    if (this.#workerOf(threadId) === undefined) this.#forget(threadId)
+    else this.#noteAnswer(threadId)
+  }
+
+  /** An overdue task may have waited behind others: only a worker that gave no sign for as long is ended, else asked again later. */
+  #endIfStuck(threadId: number): void {
+    const log = this.#threads.get(threadId)
+    if (log === undefined || log.tasks === 0 || this.#doomed.has(threadId)) return
+    const silentMs = performance.now() - log.lastSignMs
+    const { taskTimeoutMs } = this.#options
+    if (silentMs + TIMER_SLACK_MS < taskTimeoutMs) {
+      setTimeout(() => this.#endIfStuck(threadId), taskTimeoutMs - silentMs).unref()
+      return
+    }
+    this.#doomed.add(threadId)
+    void this.#workerOf(threadId)
+      ?.terminate()
+      .finally(() => this.#forget(threadId))
+  }
+
+  #workerOf(threadId: number): Worker | undefined {
+    return this.#piscina?.threads.find((worker) => worker.threadId === threadId)
+  }
+
+  #forget(threadId: number): void {
+    this.#threads.delete(threadId)
+    this.#doomed.delete(threadId)
+  }
+}
+
+/** Node's timers may fire a millisecond early. */
+const TIMER_SLACK_MS = 2
+
+function overloaded(what: string, cause?: unknown): GatewayError {
+  const message = `The gateway is at capacity: its worker pool ${what}.`
+  return new GatewayError('overloaded', { message, retryAfterMs: RETRY_AFTER_MS, cause })
+}

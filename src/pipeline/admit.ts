@@ -1,0 +1,69 @@
+// Admission: one request from the buckets and a concurrency slot before the body is looked at, tokens once it is known.
+// What is taken here is given back in settle, whichever way the exchange ends.
+import { GatewayError } from '../errors.js'
+import { type RequestFacts } from '../protocols/protocol.js'
+import { type Exchange } from './exchange.js'
+
+/** Reserved for the answer when the client names no cap; settled from the usage afterwards. */
+const DEFAULT_OUTPUT_RESERVE = 512
+
+/**
+ * Takes a request and a slot; waits in the bounded queue when all slots are taken. Null when nothing has to be awaited.
+ * @throws rate_limited, overloaded; client_gone when the client leaves the queue
+ */
+export function admitRequest(exchange: Exchange): Promise<void> | null {
+  const { limiter } = exchange.parts
+  const keyIndex = exchange.request.key.index
+  limiter.takeRequest(keyIndex)
+  return waitForSlot(exchange, keyIndex)
+}
+
+function waitForSlot(exchange: Exchange, keyIndex: number): Promise<void> | null {
+  const { limiter } = exchange.parts
+  let wake: (() => void) | null = null
+  let refuse: ((error: GatewayError) => void) | null = null
+  const waiter = {
+    keyIndex,
+    onEntered(): void {
+      exchange.onCancel = null
+      exchange.holdsSlot = true
+      wake?.()
+    },
+    onRefused(error: GatewayError): void {
+      exchange.onCancel = null
+      refuse?.(error)
+    },
+  }
+  if (limiter.enter(keyIndex, waiter)) {
+    exchange.holdsSlot = true
+    return null
+  }
+  return new Promise((resolve, reject) => {
+    wake = resolve
+    refuse = reject
+    exchange.onCancel = () => {
+      limiter.cancel(waiter)
+      reject(new GatewayError('client_gone'))
+    }
+  })
+}
+
+/**
+ * Reserves the tokens the exchange may cost: the estimated input and the client's own cap on the output.
+ * @throws rate_limited
+ */
+export function admitTokens(exchange: Exchange, facts: RequestFacts, estimatedInputTokens: number): void {
+  const tokens = estimatedInputTokens + (facts.maxOutputTokens ?? DEFAULT_OUTPUT_RESERVE)
+  exchange.parts.limiter.reserveTokens(exchange.request.key.index, tokens)
+  exchange.reservedTokens = tokens
+}
+
+/** Gives back the slot and settles the reservation: `usedTokens` is what the exchange really cost. */
+export function release(exchange: Exchange, usedTokens: number): void {
+  const { limiter } = exchange.parts
+  const keyIndex = exchange.request.key.index
+  if (exchange.reservedTokens > 0) limiter.settleTokens(keyIndex, exchange.reservedTokens, usedTokens)
+  if (exchange.holdsSlot) limiter.leave(keyIndex)
+  exchange.reservedTokens = 0
+  exchange.holdsSlot = false
+}

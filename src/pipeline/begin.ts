@@ -1,0 +1,34 @@
+// Commits a stream to its client: from here on the status is 200 and every failure is an in-band error frame.
+import { exchangeHeaders } from './answer.js'
+import { type Exchange } from './exchange.js'
+import { type StreamFace } from './sink.js'
+
+const CONTENT_TYPE = {
+  sse: 'text/event-stream; charset=utf-8',
+  ndjson: 'application/x-ndjson; charset=utf-8',
+} as const
+
+/** Sends the head, once; later calls do nothing. */
+export function beginStream(exchange: Exchange): void {
+  if (exchange.hasBegun || exchange.isSettled) return
+  exchange.hasBegun = true
+  const { surface, requestId } = exchange.request
+  const face: StreamFace = {
+    keepaliveFrame: surface.keepaliveFrame,
+    encodeErrorFrame: (error) => surface.encodeErrorFrame(error, requestId),
+  }
+  exchange.parts.metrics.streamOpened(exchange.sink.transport)
+  exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[surface.framing] }, face)
+}
+
+/** Begins, if nobody has yet, and lets the sink follow the log to its end. Once per exchange. */
+export function followLog(exchange: Exchange): void {
+  if (exchange.isSettled || exchange.isFollowed) return
+  exchange.isFollowed = true
+  beginStream(exchange)
+  const log = exchange.openLog()
+  exchange.sink.follow(
+    (onReadable) => log.attach(onReadable),
+    (delivery) => exchange.deliver(delivery),
+  )
+}

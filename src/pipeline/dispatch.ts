@@ -1,0 +1,69 @@
+// Sends the request to its targets, one after the other, until one of them answers with content. What has reached the client
+// is never sent twice: after the first content a failure is final and in-band.
+import { GatewayError, toGatewayError } from '../errors.js'
+import { type DecodedRequest } from '../protocols/codec.js'
+import { type RouteTarget } from '../routing/router.js'
+import { Attempt } from './attempt.js'
+import { type Exchange } from './exchange.js'
+
+const ANY_MODEL: readonly string[] = Object.freeze(['*'])
+
+/**
+ * Resolves when an answer has begun to reach the client, or has reached it whole.
+ * @throws model_not_found, forbidden; else the error of the last target tried
+ */
+export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Promise<void> {
+  const { config, router, clock } = exchange.parts
+  const { model, provider } = decoded.facts
+  const allowed = config.keys[exchange.request.key.index]?.models ?? ANY_MODEL
+  const targets = router.route({ model, provider, allowed, random: clock.random })
+  let failure = new GatewayError('model_not_found', { param: 'model' })
+  for (const routed of targets) {
+    try {
+      await tryTarget(exchange, decoded, routed)
+      return
+    } catch (thrown) {
+      failure = toGatewayError(thrown)
+      if (exchange.isSettled || !failure.data.retryable) break
+    }
+  }
+  throw failure
+}
+
+async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: RouteTarget): Promise<void> {
+  const { limiter, offload, metrics, dialects } = exchange.parts
+  const { target, provider } = routed
+  const dialect = dialects.get(target.protocol)
+  if (dialect === undefined) throw new GatewayError('misconfigured', { message: `No dialect for ${provider.name}.` })
+  if (!limiter.enterProvider(routed.providerIndex)) {
+    metrics.limitRejection('provider', 'concurrency')
+    throw new GatewayError('overloaded', { message: `Provider ${provider.name} is at its concurrency limit.` })
+  }
+  const attempt = new Attempt(exchange, routed, dialect)
+  try {
+    exchange.routed = routed
+    exchange.attempts += 1
+    exchange.meter = null
+    exchange.metricsSlot = metrics.slot(exchange.request.surface.id, provider.name, routed.label)
+    const { surface } = exchange.request
+    // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
+    const upstreamStreams = decoded.facts.stream || surface.id !== target.protocol
+    const encoding = offload.encode({
+      surfaceId: surface.id,
+      body: exchange.body,
+      json: decoded.json,
+      facts: decoded.facts,
+      members: decoded.members,
+      target,
+      upstreamStream: upstreamStreams,
+    })
+    const encoded = encoding instanceof Promise ? await encoding : encoding
+    if (exchange.isSettled) throw new GatewayError('client_gone')
+    exchange.body = encoded.original
+    exchange.dropped = encoded.dropped
+    return attempt.run(encoded, upstreamStreams)
+  } catch (thrown) {
+    attempt.close()
+    throw thrown
+  }
+}

@@ -1,0 +1,29 @@
+// Keepalives in the surface's own form, after `keepaliveMs` of silence counted from accept, so that no proxy between us and
+// the client cuts a stream that is thinking. One lazily re-armed timer a stream: nothing is touched per chunk but a timestamp.
+import { beginStream } from './begin.js'
+import { type Exchange } from './exchange.js'
+
+/** Starts the watch; settle stops it. */
+export function startKeepalive(exchange: Exchange): void {
+  exchange.lastFrameAtMs = exchange.request.acceptedAtMs
+  arm(exchange)
+}
+
+function arm(exchange: Exchange): void {
+  const { keepaliveMs } = exchange.parts.config.server
+  const silentMs = exchange.parts.clock.nowMs() - exchange.lastFrameAtMs
+  exchange.keepaliveTimer = setTimeout(beat, Math.max(1, keepaliveMs - silentMs), exchange)
+}
+
+function beat(exchange: Exchange): void {
+  if (exchange.isSettled) return
+  const nowMs = exchange.parts.clock.nowMs()
+  // A millisecond of grace: timers may fire a little early.
+  if (nowMs - exchange.lastFrameAtMs >= exchange.parts.config.server.keepaliveMs - 1) {
+    // Headers are committed by the first keepalive at the latest; from then on an error is in-band.
+    beginStream(exchange)
+    exchange.sink.keepalive()
+    exchange.lastFrameAtMs = nowMs
+  }
+  arm(exchange)
+}

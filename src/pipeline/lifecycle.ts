@@ -1,0 +1,65 @@
+// The way of a request, as the drawing in src/README.md has it. Each line is a stage in a file of its own; each await is a
+// place where the client may have left, and `stillWanted` is asked after it.
+import { GatewayError, toGatewayError } from '../errors.js'
+import { admitRequest, admitTokens } from './admit.js'
+import { createAuthenticate } from './authenticate.js'
+import { type ClientRequest, type ExchangeHandle, type Pipeline, type Rejection } from './client.js'
+import { decode } from './decode.js'
+import { dispatch } from './dispatch.js'
+import { Exchange, type SettleHook } from './exchange.js'
+import { startKeepalive } from './keepalive.js'
+import { type PipelineParts } from './parts.js'
+import { fail, reject } from './reject.js'
+import { settle } from './settle.js'
+import { type Sink } from './sink.js'
+
+export type DrainablePipeline = Pipeline & {
+  /** Exchanges that have begun and not settled. */
+  openCount(): number
+  /** Ends every open exchange with `draining`: a status where nothing was sent, an error frame where a stream runs. */
+  endAll(): void
+}
+
+/** Joins the stages over one event loop's parts. */
+export function createPipeline(parts: PipelineParts): DrainablePipeline {
+  const open = new Set<Exchange>()
+  const onSettle: SettleHook = (exchange, ending) => {
+    open.delete(exchange)
+    settle(exchange, ending)
+  }
+  return {
+    openCount: () => open.size,
+    endAll(): void {
+      for (const exchange of open) fail(exchange, new GatewayError('draining'))
+    },
+    authenticate: createAuthenticate(parts.config.keys),
+    start(request: ClientRequest, sink: Sink): ExchangeHandle {
+      const exchange = new Exchange(request, sink, parts, onSettle)
+      open.add(exchange)
+      parts.metrics.exchangeStarted()
+      void run(exchange)
+      return exchange
+    },
+    reject(rejection: Rejection, sink: Sink): void {
+      reject(rejection, sink, parts)
+    },
+  }
+}
+
+/** Never rejects: whatever is thrown on the way becomes the exchange's one error answer. */
+async function run(exchange: Exchange): Promise<void> {
+  try {
+    const slot = admitRequest(exchange) //                               429, 503
+    if (slot !== null) await slot
+    const decoding = decode(exchange) //                                 400; inline or in a worker
+    const decoded = decoding instanceof Promise ? await decoding : decoding
+    if (exchange.isSettled) return
+    exchange.decoded = decoded
+    exchange.body = decoded.body
+    if (decoded.facts.stream) startKeepalive(exchange)
+    admitTokens(exchange, decoded.facts, decoded.estimatedTokens) //     429
+    await dispatch(exchange, decoded) //                                 404, 403, 502, 503, 504; chunks follow by callbacks
+  } catch (thrown) {
+    fail(exchange, toGatewayError(thrown))
+  }
+}

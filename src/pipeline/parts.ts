@@ -1,0 +1,31 @@
+// What the stages of the pipeline share: one set of parts per event loop, joined by gateway.ts.
+import { type Config } from '../config/types.js'
+import { type Limiter } from '../limit/limiter.js'
+import { type Offload } from '../offload/offload.js'
+import { type Dialect } from '../protocols/protocol.js'
+import { type Router } from '../routing/router.js'
+import { type Log, type Metrics } from '../telemetry/records.js'
+import { type Upstream } from '../upstream/call.js'
+
+export type PipelineParts = {
+  readonly config: Config
+  readonly limiter: Limiter
+  readonly offload: Offload
+  readonly router: Router
+  readonly upstream: Upstream
+  readonly metrics: Metrics
+  readonly log: Log
+  /** Dialect by protocol id. */
+  readonly dialects: ReadonlyMap<string, Dialect>
+  readonly clock: Clock
+}
+
+/** Every source of time and chance, so that tests can hold them still. */
+export type Clock = {
+  /** Monotonic milliseconds. */
+  readonly nowMs: () => number
+  /** Unix seconds, for the `created` fields of answers. */
+  readonly unixSec: () => number
+  /** 0 <= n < 1 */
+  readonly random: () => number
+}

@@ -1,0 +1,80 @@
+// How an exchange fails: as an HTTP answer before the stream has begun, in-band afterwards. In one place, for all stages.
+import { type GatewayError } from '../errors.js'
+import { type ErrorCode } from '../model/error.js'
+import { type Outcome } from '../model/event.js'
+import { NO_USAGE } from '../model/usage.js'
+import { errorAnswer, exchangeHeaders } from './answer.js'
+import { followLog } from './begin.js'
+import { type Rejection } from './client.js'
+import { type Exchange } from './exchange.js'
+import { type PipelineParts } from './parts.js'
+import { type Sink } from './sink.js'
+
+/** What an error is called as an outcome. Before any content, whatever is not named here is `rejected`. */
+const OUTCOME_OF: Partial<Record<ErrorCode, Outcome>> = {
+  client_gone: 'client_gone',
+  slow_reader: 'slow_reader',
+  rate_limited: 'limit',
+  overloaded: 'limit',
+  upstream_timeout: 'stalled',
+  upstream_cut: 'upstream_cut',
+  draining: 'drained',
+  internal: 'failed',
+}
+
+/** The outcome that an error gives an exchange; `hasContent`: some of the answer has reached the client. */
+export function outcomeOf(code: ErrorCode, hasContent: boolean): Outcome {
+  const named = OUTCOME_OF[code]
+  if (named !== undefined) return named
+  // In mid-stream everything the upstream does wrong cuts its answer off.
+  return hasContent ? 'upstream_cut' : 'rejected'
+}
+
+/** Ends an exchange with an error; nothing if it has ended already. */
+export function fail(exchange: Exchange, error: GatewayError): void {
+  if (exchange.isSettled) return
+  const { data, cause } = error
+  exchange.abortCall()
+  const outcome = outcomeOf(data.code, exchange.firstTokenAtMs !== null)
+  if (exchange.hasBegun) {
+    exchange.closeLog({ outcome, error: data, usage: exchange.usage, usageSource: exchange.usageSource })
+    followLog(exchange)
+    return
+  }
+  const { surface, requestId } = exchange.request
+  const answer = errorAnswer(surface, data, requestId, exchangeHeaders(exchange))
+  exchange.sink.reply(answer)
+  exchange.settle({ outcome, status: answer.status, error: data, cause, responseBytes: answer.body.length })
+}
+
+/** Answers a request that never became an exchange: same envelope, same log line, same metric. */
+export function reject(rejection: Rejection, sink: Sink, parts: PipelineParts): void {
+  const { surface, error, requestId, key } = rejection
+  const answer = errorAnswer(surface, error.data, requestId, [])
+  sink.reply(answer)
+  const record = {
+    requestId,
+    surface: surface?.id ?? 'other',
+    transport: sink.transport,
+    keyName: key?.name ?? null,
+    model: null,
+    provider: null,
+    targetModel: null,
+    outcome: outcomeOf(error.data.code, false),
+    status: answer.status,
+    error: error.data,
+    cause: error.cause,
+    usage: NO_USAGE,
+    usageSource: 'estimated' as const,
+    attempts: 0,
+    totalMs: parts.clock.nowMs() - rejection.acceptedAtMs,
+    timeToFirstTokenMs: null,
+    overheadMs: null,
+    requestBytes: rejection.requestBytes,
+    responseBytes: answer.body.length,
+    dropped: [],
+  }
+  parts.metrics.exchangeStarted()
+  parts.metrics.exchangeSettled(record)
+  parts.log.exchange(record)
+}

@@ -1,0 +1,81 @@
+// The upstream streams, the client wants one answer: the upstream's frames go into a log of their own, whose one reader is
+// the aggregator, at the end. Streaming the upstream even so lets a stall be seen and a leaving client stop it at once.
+import { errorData, GatewayError } from '../errors.js'
+import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, type StreamObserver } from '../protocols/protocol.js'
+import { StreamLog } from '../stream/log.js'
+import { type LogReader } from '../stream/reader.js'
+import { createFrameScanner } from '../wire/frame.js'
+import { type FrameScanner } from '../wire/scanner.js'
+import { type Outlet, type Relay, type RelayOptions } from './relay.js'
+
+export class CollectRelay implements Relay {
+  readonly #outlet: Outlet
+  readonly #observer: StreamObserver
+  readonly #scanner: FrameScanner
+  readonly #log: StreamLog
+  readonly #reader: LogReader
+  #bits = 0
+  #isOver = false
+
+  constructor(options: RelayOptions) {
+    const { dialect, target, maxResponseBytes, outlet } = options
+    this.#outlet = outlet
+    this.#observer = dialect.createObserver({ stripUsage: false, target })
+    this.#scanner = createFrameScanner(dialect.framing, (payload) => this.#onFrame(payload))
+    this.#log = new StreamLog({ capBytes: maxResponseBytes, retainBytes: 0 }, ignore)
+    this.#reader = this.#log.attach(ignore)
+  }
+
+  get usage() {
+    return this.#observer.usage
+  }
+
+  get contentBytes() {
+    return this.#observer.contentBytes
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#isOver) return
+    this.#log.append(chunk)
+    if (this.#reader.isCut) {
+      throw new GatewayError('upstream_malformed', { message: "The provider's answer is too large.", retryable: false })
+    }
+    this.#scanner.push(chunk)
+    this.#judge()
+  }
+
+  end(): void {
+    if (this.#isOver) return
+    this.#scanner.end()
+    this.#judge()
+    if (this.#isOver) return
+    this.#isOver = true
+    if (this.#observer.isComplete()) this.#outlet.whole(this.#drain(), 'frames')
+    else this.#outlet.fail(errorData('upstream_cut'))
+  }
+
+  #onFrame(payload: Buffer): void {
+    this.#bits |= this.#observer.observe(payload)
+  }
+
+  #judge(): void {
+    const bits = this.#bits
+    this.#bits = 0
+    if ((bits & FRAME_CONTENT) !== 0) this.#outlet.progress()
+    if ((bits & FRAME_ERROR) !== 0) {
+      this.#isOver = true
+      this.#outlet.fail(this.#observer.error ?? errorData('upstream_cut'))
+    } else if ((bits & FRAME_END) !== 0) {
+      this.#isOver = true
+      this.#outlet.whole(this.#drain(), 'frames')
+    }
+  }
+
+  #drain(): Buffer {
+    const entries: Uint8Array[] = []
+    for (let entry = this.#reader.read(); entry !== null; entry = this.#reader.read()) entries.push(entry)
+    return Buffer.concat(entries)
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,49 @@
+// Neither side streams: the upstream's JSON is collected, looked at for usage, and handed on whole. In the client's own
+// protocol the bytes stay as they are.
+import { GatewayError } from '../errors.js'
+import { type Usage } from '../model/usage.js'
+import { BodyCollector } from './body-collector.js'
+import { type Relay, type RelayOptions, type WholeKind } from './relay.js'
+
+const OPENING_BRACE = 0x7b
+const CLOSING_BRACE = 0x7d
+
+export class WholeRelay implements Relay {
+  readonly #options: RelayOptions
+  readonly #kind: WholeKind
+  readonly #body: BodyCollector
+  usage: Usage | null = null
+  contentBytes = 0
+
+  constructor(options: RelayOptions, kind: WholeKind) {
+    this.#options = options
+    this.#kind = kind
+    this.#body = new BodyCollector(options.maxResponseBytes)
+  }
+
+  push(chunk: Buffer): void {
+    this.contentBytes += chunk.length
+    this.#body.push(chunk)
+  }
+
+  /** @throws upstream_malformed when the body is not an object's text from brace to brace */
+  end(): void {
+    const body = this.#body.take()
+    if (!isBraced(body)) throw new GatewayError('upstream_malformed')
+    this.usage = this.#options.dialect.readUsage(body)
+    this.#options.outlet.whole(body, this.#kind)
+  }
+}
+
+function isBraced(body: Buffer): boolean {
+  let first = 0
+  let last = body.length - 1
+  while (first < last && isSpace(body[first])) first++
+  while (last > first && isSpace(body[last])) last--
+  return body[first] === OPENING_BRACE && body[last] === CLOSING_BRACE
+}
+
+/** JSON white space, RFC 8259 section 2. */
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+}

@@ -1,0 +1,42 @@
+// The last stage, exactly once per exchange: gives back what was taken, counts, and writes the one log line.
+import { type ErrorData } from '../model/error.js'
+import { release } from './admit.js'
+import { overheadMs } from './answer.js'
+import { type Ending, type Exchange } from './exchange.js'
+
+/** Called by Exchange.settle alone. */
+export function settle(exchange: Exchange, ending: Ending): void {
+  const { metrics, log } = exchange.parts
+  release(exchange, exchange.usage.inputTokens + exchange.usage.outputTokens)
+  if (exchange.hasBegun) metrics.streamClosed(exchange.sink.transport)
+  const record = recordOf(exchange, ending)
+  metrics.exchangeSettled(record)
+  log.exchange(record)
+}
+
+function recordOf(exchange: Exchange, ending: Ending) {
+  const { request, sink, decoded, routed, parts } = exchange
+  const nowMs = parts.clock.nowMs()
+  return {
+    requestId: request.requestId,
+    surface: request.surface.id,
+    transport: sink.transport,
+    keyName: request.key.name,
+    model: decoded?.facts.model ?? null,
+    provider: routed?.target.provider ?? null,
+    targetModel: routed?.target.model ?? null,
+    outcome: ending.outcome,
+    status: ending.status,
+    error: ending.error satisfies ErrorData | null,
+    cause: ending.cause,
+    usage: exchange.usage,
+    usageSource: exchange.usageSource,
+    attempts: exchange.attempts,
+    totalMs: nowMs - request.acceptedAtMs,
+    timeToFirstTokenMs: exchange.firstTokenAtMs === null ? null : exchange.firstTokenAtMs - request.acceptedAtMs,
+    overheadMs: overheadMs(exchange, nowMs),
+    requestBytes: exchange.requestBytes,
+    responseBytes: ending.responseBytes,
+    dropped: exchange.dropped,
+  }
+}

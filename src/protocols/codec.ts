@@ -1,0 +1,165 @@
+// The codec work of a whole body, from bytes to bytes: decode a request, encode it for a target, aggregate or transcode an
+// answer. Pure functions that run inline on an event loop and inside a worker alike. Streams do not come here: the relay
+// encodes and decodes them frame by frame.
+import { GatewayError } from '../errors.js'
+import { Aggregator } from '../model/aggregate.js'
+import { estimateRequestTokens } from '../model/estimate.js'
+import { type FinishReason, type ResponseMeta } from '../model/event.js'
+import { type JsonObject } from '../model/json.js'
+import { type ChatResponse } from '../model/response.js'
+import { type Target } from '../model/target.js'
+import { type Usage } from '../model/usage.js'
+import { createFrameScanner } from '../wire/frame.js'
+import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../wire/json.js'
+import { type Member, parseRequestBody, spliceMembers } from '../wire/members.js'
+import { type Dialect, type Protocol, type RequestFacts, type Surface } from './protocol.js'
+
+/** What the pipeline knows of a request before it has a target. */
+export type DecodedRequest = {
+  readonly facts: RequestFacts
+  readonly members: readonly Member[]
+  readonly estimatedTokens: number
+  /** The parsed body where it was parsed on this thread; null when a worker did it, for it is never sent across. */
+  readonly json: JsonObject | null
+}
+
+export type EncodeTask = {
+  readonly surfaceId: string
+  /** The client's bytes. */
+  readonly body: Uint8Array<ArrayBuffer>
+  /** As decoded; null parses the body once more. */
+  readonly json: JsonObject | null
+  readonly facts: RequestFacts
+  readonly members: readonly Member[]
+  readonly target: Target
+  /** Ask the upstream for a stream, whatever the client asked for. */
+  readonly upstreamStream: boolean
+}
+
+export type EncodedBody = {
+  /** Path and query below the provider's base URL. */
+  readonly path: string
+  /** The client's own bytes, the same object, where nothing had to change. */
+  readonly body: Uint8Array<ArrayBuffer>
+  /** Fields that the target cannot carry. */
+  readonly dropped: readonly string[]
+}
+
+export type AnswerTask = {
+  /** The surface whose form the answer takes. */
+  readonly surfaceId: string
+  readonly target: Target
+  /** aggregate: the upstream's raw frames, one after the other; transcode: its whole answer. */
+  readonly body: Uint8Array<ArrayBuffer>
+  readonly fallback: ResponseMeta
+}
+
+export type EncodedAnswer = {
+  readonly body: Uint8Array<ArrayBuffer>
+  readonly usage: Usage | null
+  readonly finishReason: FinishReason
+  /** Characters of content, for an estimate where usage is null. */
+  readonly contentChars: number
+}
+
+export type Codec = {
+  /**
+   * Reads and validates a client's body.
+   * @throws invalid_request, with `param` where a field is at fault
+   */
+  decodeBody(surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedRequest
+  /**
+   * Makes the upstream's body: the client's bytes with a few members edited where protocol and streaming agree, else a translation.
+   * @throws invalid_request
+   */
+  encodeBody(task: EncodeTask): EncodedBody
+  /**
+   * Makes one whole answer of a stream.
+   * @throws the error that the stream ended with, such as upstream_cut
+   */
+  aggregateFrames(task: AnswerTask): EncodedAnswer
+  /**
+   * Translates a whole answer.
+   * @throws upstream_malformed
+   */
+  transcodeResponse(task: AnswerTask): EncodedAnswer
+}
+
+/** A codec over a fixed set of protocols. */
+export function createCodec(protocols: readonly Protocol[]): Codec {
+  const byId = new Map(protocols.map((protocol) => [protocol.id, protocol]))
+  const surfaces = new Map<string, Surface>()
+  for (const { surface } of protocols) if (surface !== null) surfaces.set(surface.id, surface)
+
+  function surfaceOf(id: string): Surface {
+    const surface = surfaces.get(id)
+    if (surface === undefined) throw new GatewayError('internal', { cause: new Error(`no surface ${id}`) })
+    return surface
+  }
+
+  function dialectOf(target: Target): Dialect {
+    const dialect = byId.get(target.protocol)?.dialect ?? null
+    if (dialect !== null) return dialect
+    throw new GatewayError('misconfigured', { message: `No provider protocol is called ${target.protocol}.` })
+  }
+
+  return {
+    decodeBody: (surfaceId, body) => decodeBody(surfaceOf(surfaceId), body),
+    encodeBody: (task) => encodeBody(surfaceOf(task.surfaceId), dialectOf(task.target), task),
+    aggregateFrames: (task) => aggregateFrames(surfaceOf(task.surfaceId), dialectOf(task.target), task),
+    transcodeResponse: (task) => transcodeResponse(surfaceOf(task.surfaceId), dialectOf(task.target), task),
+  }
+}
+
+function decodeBody(surface: Surface, body: Uint8Array<ArrayBuffer>): DecodedRequest {
+  const { json, members } = parseRequestBody(body)
+  const facts = surface.readFacts(json)
+  return { facts, members, estimatedTokens: estimateRequestTokens(body.byteLength, json), json }
+}
+
+function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody {
+  const { body, facts, target, upstreamStream } = task
+  const json = task.json ?? parseJsonBody(body)
+  const path = dialect.path(target, upstreamStream)
+  if (task.surfaceId === target.protocol && facts.stream === upstreamStream) {
+    const { edits, dropped } = dialect.editRequest(facts, json, target)
+    return { path, body: spliceMembers(body, task.members, edits), dropped }
+  }
+  const request = { ...surface.decodeRequest(json), stream: upstreamStream, includeUsage: true }
+  const encoded = dialect.encodeRequest(request, target)
+  return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped }
+}
+
+function aggregateFrames(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
+  const { body, fallback, target } = task
+  const aggregator = new Aggregator(fallback)
+  const decoder = dialect.createDecoder((event) => aggregator.push(event), { fallback, target })
+  const scanner = createFrameScanner(dialect.framing, (payload) => {
+    if (payload.length > 0) decoder.push(payload)
+  })
+  scanner.push(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
+  scanner.end()
+  decoder.end()
+  if (aggregator.error !== null) throw GatewayError.of(aggregator.error)
+  return encodeAnswer(surface, aggregator.response())
+}
+
+function transcodeResponse(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
+  const json = parseJsonBody(task.body, UPSTREAM_LIMITS)
+  return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback))
+}
+
+function encodeAnswer(surface: Surface, response: ChatResponse): EncodedAnswer {
+  return {
+    body: encodeText(JSON.stringify(surface.encodeResponse(response))),
+    usage: response.usage,
+    finishReason: response.finishReason,
+    contentChars: countChars(response),
+  }
+}
+
+function countChars(response: ChatResponse): number {
+  let chars = 0
+  for (const part of response.content) chars += part.type === 'tool-call' ? part.arguments.length : part.text.length
+  return chars
+}

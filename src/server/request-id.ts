@@ -1,0 +1,18 @@
+// Request ids: the client's where it is well-formed, else ours. They are names for the log, not secrets.
+
+/** What a client may choose: short, and free of anything that could end a header or a log line. */
+const CLIENT_ID = /^[A-Za-z0-9._:-]{1,128}$/
+
+/** The client's id if it is well-formed, else an empty string. */
+export function readRequestId(value: string): string {
+  return value !== '' && CLIENT_ID.test(value) ? value : ''
+}
+
+/** Makes ids `<seed>-<count>`; `seed` must differ between event loops and restarts. */
+export function createRequestIdSource(seed: string): () => string {
+  let count = 0
+  return () => {
+    count += 1
+    return `${seed}-${count.toString(36)}`
+  }
+}

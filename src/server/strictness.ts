@@ -1,0 +1,154 @@
+// The head of a request, read once: what is needed of its headers, and whether its framing can be trusted. uWebSockets.js
+// itself lets pass what two parsers may read differently (two lengths, odd codings), so every route looks here first.
+import { type HttpRequest } from './engine.js'
+import { readRequestId } from './request-id.js'
+
+export type RequestHead = {
+  readonly authorization: string
+  readonly apiKey: string
+  readonly contentType: string
+  /** -1 without the header. */
+  readonly contentLength: number
+  readonly isChunked: boolean
+  /** The client's own id if well-formed, else empty. */
+  readonly requestId: string
+  readonly origin: string
+  /** Two credentials of one kind: nobody can say which is meant. */
+  readonly isCredentialDoubled: boolean
+  readonly parameterHeaders: Readonly<Record<string, string>>
+  /** Why the framing cannot be trusted; then the request is refused and its connection closed. */
+  readonly fault: string | null
+}
+
+const NO_PARAMETERS: Readonly<Record<string, string>> = Object.freeze({})
+/** 15 digits: below 2^53, so the number is exact. */
+const CONTENT_LENGTH = /^\d{1,15}$/
+
+/**
+ * Reads heads; one per event loop, as a request is read in one go. The one walk over the headers costs 1.0 us for ten of
+ * them, ten single look-ups 0.8 us (Node 20.20, 2 cores): a fifth of a microsecond buys sight of every double.
+ */
+export class HeadReader {
+  readonly #parameterNames: ReadonlySet<string>
+  readonly #visit: (name: string, value: string) => void
+  #authorization = ''
+  #apiKey = ''
+  #contentType = ''
+  #contentLength = ''
+  #coding = ''
+  #requestId = ''
+  #origin = ''
+  #host = ''
+  #lengths = 0
+  #codings = 0
+  #hosts = 0
+  #credentials = 0
+  #keys = 0
+  #parameters: Record<string, string> | null = null
+
+  /** `parameterNames`: lower-case headers that some dialect takes as parameters. */
+  constructor(parameterNames: Iterable<string>) {
+    this.#parameterNames = new Set(parameterNames)
+    this.#visit = (name, value) => this.#take(name, value)
+  }
+
+  /** `req` lives on the engine's stack: only to be called inside a route's own call. */
+  read(req: HttpRequest): RequestHead {
+    this.#reset()
+    req.forEach(this.#visit)
+    return {
+      authorization: this.#authorization,
+      apiKey: this.#apiKey,
+      contentType: this.#contentType,
+      contentLength: this.#lengths === 0 ? -1 : Number(this.#contentLength),
+      isChunked: this.#codings > 0,
+      requestId: readRequestId(this.#requestId),
+      origin: this.#origin,
+      isCredentialDoubled: this.#credentials > 1 || this.#keys > 1,
+      parameterHeaders: this.#parameters ?? NO_PARAMETERS,
+      fault: this.#findFault(),
+    }
+  }
+
+  #reset(): void {
+    this.#authorization = ''
+    this.#apiKey = ''
+    this.#contentType = ''
+    this.#contentLength = ''
+    this.#coding = ''
+    this.#requestId = ''
+    this.#origin = ''
+    this.#host = ''
+    this.#lengths = 0
+    this.#codings = 0
+    this.#hosts = 0
+    this.#credentials = 0
+    this.#keys = 0
+    this.#parameters = null
+  }
+
+  #take(name: string, value: string): void {
+    switch (name) {
+      case 'host':
+        this.#hosts += 1
+        this.#host = value
+        return
+      case 'content-length':
+        this.#lengths += 1
+        this.#contentLength = value
+        return
+      case 'transfer-encoding':
+        this.#codings += 1
+        this.#coding = value
+        return
+      case 'authorization':
+        this.#credentials += 1
+        this.#authorization = value
+        return
+      case 'x-api-key':
+        this.#keys += 1
+        this.#apiKey = value
+        return
+      case 'content-type':
+        this.#contentType = value
+        return
+      case 'x-request-id':
+        this.#requestId = value
+        return
+      case 'origin':
+        this.#origin = value
+        return
+      default:
+        if (this.#parameterNames.has(name)) this.#takeParameter(name, value)
+    }
+  }
+
+  #takeParameter(name: string, value: string): void {
+    this.#parameters ??= {}
+    const earlier = this.#parameters[name]
+    this.#parameters[name] = earlier === undefined ? value : `${earlier}, ${value}`
+  }
+
+  /** RFC 9112, sections 3.2 and 6.3. */
+  #findFault(): string | null {
+    if (this.#hosts !== 1 || this.#host === '') return 'Exactly one Host header is needed.'
+    if (this.#lengths > 1) return 'More than one Content-Length header.'
+    if (this.#lengths === 1 && !CONTENT_LENGTH.test(this.#contentLength)) return 'The Content-Length is not a number.'
+    if (this.#codings === 0) return null
+    if (this.#lengths > 0) return 'Both Content-Length and Transfer-Encoding.'
+    return this.#codings > 1 || this.#coding.toLowerCase() !== 'chunked'
+      ? 'The only known Transfer-Encoding is chunked.'
+      : null
+  }
+}
+
+/** True for `application/json`, with no charset or with UTF-8. */
+export function isJsonContentType(value: string): boolean {
+  if (value === 'application/json') return true
+  const [type, ...parameters] = value.toLowerCase().split(';')
+  if (type?.trim() !== 'application/json') return false
+  return parameters.every((parameter) => {
+    const [name, charset] = parameter.split('=')
+    return name?.trim() !== 'charset' || /^"?utf-?8"?$/.test(charset?.trim() ?? '')
+  })
+}

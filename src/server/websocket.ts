@@ -1,0 +1,169 @@
+// The WebSocket route: who may upgrade, which subprotocol, and what a client may say. One socket carries many chats; each
+// is an exchange of its own, and what befalls one never touches another.
+import { GatewayError, toGatewayError } from '../errors.js'
+import { type KeyIdentity } from '../pipeline/client.js'
+import { type Surface } from '../protocols/protocol.js'
+import {
+  type HttpRequest,
+  type HttpResponse,
+  type UpgradeContext,
+  type WebSocket,
+  type WebSocketBehavior,
+} from './engine.js'
+import { type Front, HttpExchange } from './http.js'
+import { isJsonObject, type JsonObject } from './json-object.js'
+import { ClientResponse } from './response.js'
+import { createJsonCodec, createMsgpackCodec, encodeChatBody, type WsCodec } from './ws-codec.js'
+import { WsSink } from './ws-sink.js'
+import { WsSocket } from './ws-socket.js'
+
+export type WebSocketOptions = {
+  /** The surface whose requests and events the chats speak. */
+  readonly surface: Surface
+  readonly maxChatsPerSocket: number
+  /** The engine never holds more than this for one socket. */
+  readonly maxReaderLagBytes: number
+}
+
+/** What the engine keeps for a socket. */
+export type SocketState = {
+  readonly key: KeyIdentity
+  readonly codec: WsCodec
+  readonly parameterHeaders: Readonly<Record<string, string>>
+  socket: WsSocket<SocketState> | null
+}
+
+/** A browser cannot set headers: the key comes as a subprotocol with this prefix. */
+const BEARER_PROTOCOL = 'bearer.'
+/** Seconds without a word, after which the engine's own pings have gone unanswered. */
+const IDLE_TIMEOUT_SEC = 120
+const MAX_ID_LENGTH = 128
+/** RFC 6455, 7.4.1: a kind of frame that this endpoint does not take. */
+const CLOSE_UNSUPPORTED = 1003
+
+/** What the engine needs to serve the route. */
+export function createWebSocket(front: Front, options: WebSocketOptions): WebSocketBehavior<SocketState> {
+  const codecs = [createJsonCodec(), createMsgpackCodec(front.maxBodyBytes)] as const
+  return {
+    maxPayloadLength: front.maxBodyBytes,
+    maxBackpressure: options.maxReaderLagBytes,
+    idleTimeout: IDLE_TIMEOUT_SEC,
+    sendPingsAutomatically: true,
+    upgrade: (res, req, context) => upgrade(front, { surface: options.surface, codecs }, { res, req, context }),
+    open: (ws) => {
+      const state = ws.getUserData()
+      front.open.sockets += 1
+      state.socket = new WsSocket({ ws, codec: state.codec, readerStallMs: front.readerStallMs })
+    },
+    message: (ws, message, isBinary) => takeMessage({ front, options, ws }, message, isBinary),
+    drain: (ws) => ws.getUserData().socket?.drained(),
+    close: (ws) => {
+      front.open.sockets -= 1
+      ws.getUserData().socket?.closed()
+    },
+  }
+}
+
+type Attempt = { readonly res: HttpResponse; readonly req: HttpRequest; readonly context: UpgradeContext }
+type Offer = { readonly surface: Surface; readonly codecs: readonly [WsCodec, WsCodec] }
+
+/** Decides and upgrades within the call: a later upgrade would run into the engine's cork. */
+function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
+  const { res, req, context } = attempt
+  const response = new ClientResponse(res, false, front.open)
+  const exchange = new HttpExchange(front, offer.surface, response, front.heads.read(req))
+  const key = req.getHeader('sec-websocket-key')
+  const extensions = req.getHeader('sec-websocket-extensions')
+  const offered = req.getHeader('sec-websocket-protocol')
+  exchange.run(() => {
+    const { origin, parameterHeaders } = exchange.head
+    if (origin !== '' && !front.policy.isAllowed(origin))
+      throw new GatewayError('forbidden', { message: 'This origin may not connect.' })
+    const protocols = offered.split(',').map((name) => name.trim())
+    const identity = exchange.authenticate(bearerOf(protocols))
+    const codec = offer.codecs.find((one) => protocols.includes(one.name)) ?? null
+    if (codec === null && offered !== '') {
+      throw new GatewayError('invalid_request', { message: 'Offer the subprotocol sluice.v1 or sluice.v1.msgpack.' })
+    }
+    const state: SocketState = { key: identity, codec: codec ?? offer.codecs[0], parameterHeaders, socket: null }
+    response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
+  }, req)
+}
+
+/** The key in the offered subprotocols as a credential; empty if there is none. */
+function bearerOf(protocols: readonly string[]): string {
+  const carrier = protocols.find((name) => name.startsWith(BEARER_PROTOCOL))
+  return carrier === undefined ? '' : `Bearer ${carrier.slice(BEARER_PROTOCOL.length)}`
+}
+
+type Speaker = { readonly front: Front; readonly options: WebSocketOptions; readonly ws: WebSocket<SocketState> }
+
+function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): void {
+  const { codec, socket } = speaker.ws.getUserData()
+  if (socket === null) return
+  if (isBinary !== codec.isBinary) {
+    socket.end(CLOSE_UNSUPPORTED, isBinary ? 'text frames only' : 'binary frames only')
+    return
+  }
+  let id: string | null = null
+  try {
+    const message = codec.decode(bytes)
+    id = readId(message)
+    obey(speaker, socket, { message, id })
+  } catch (thrown) {
+    const { body } = speaker.options.surface.encodeError(toGatewayError(thrown).data, '')
+    socket.send(codec.encode({ type: 'error', id, error: body.error ?? body }))
+  }
+}
+
+type Said = { readonly message: JsonObject; readonly id: string | null }
+
+function obey(speaker: Speaker, socket: WsSocket<SocketState>, said: Said): void {
+  const { message, id } = said
+  switch (message.type) {
+    case 'ping':
+      socket.send(socket.codec.encode({ type: 'pong' }))
+      return
+    case 'cancel':
+      // A chat that has just ended is no error: the frames crossed.
+      socket.find(id ?? refuseId())?.cancel()
+      return
+    case 'chat':
+      startChat(speaker, socket, { message, id: id ?? refuseId() })
+      return
+    default:
+      throw new GatewayError('invalid_request', { message: 'The type must be chat, cancel or ping.', param: 'type' })
+  }
+}
+
+function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said & { readonly id: string }): void {
+  const { front, options, ws } = speaker
+  const acceptedAtMs = front.now()
+  const request = said.message.request
+  if (socket.find(said.id) !== null)
+    throw new GatewayError('invalid_request', { message: 'A chat of this id is open.', param: 'id' })
+  if (socket.chatCount >= options.maxChatsPerSocket) {
+    throw new GatewayError('rate_limited', { message: `This socket may hold ${options.maxChatsPerSocket} open chats.` })
+  }
+  if (!isJsonObject(request))
+    throw new GatewayError('invalid_request', { message: 'The request must be an object.', param: 'request' })
+  const body = encodeChatBody(request)
+  const { surface } = options
+  const { key, parameterHeaders } = ws.getUserData()
+  const requestId = front.createRequestId()
+  const sink = new WsSink({ socket, id: said.id, surface, requestId })
+  socket.open(sink)
+  sink.hold(front.pipeline.start({ requestId, surface, key, body, parameterHeaders, acceptedAtMs }, sink))
+}
+
+function readId(message: JsonObject): string | null {
+  const id = message.id
+  return typeof id === 'string' && id.length > 0 && id.length <= MAX_ID_LENGTH ? id : null
+}
+
+function refuseId(): never {
+  throw new GatewayError('invalid_request', {
+    message: `The id must be a string of 1 to ${MAX_ID_LENGTH} characters.`,
+    param: 'id',
+  })
+}

@@ -1,0 +1,108 @@
+// The two spellings of the WebSocket protocol: the same objects as JSON text or as msgpack. Event payloads pass into JSON
+// frames as bytes, unparsed; msgpack has to parse and pack them.
+import { errorData, GatewayError } from '../errors.js'
+import { pack, unpackUntrusted } from '../wire/pack.js'
+import { isJsonObject, type JsonObject } from './json-object.js'
+
+export type WsCodec = {
+  /** The subprotocol's name. */
+  readonly name: string
+  readonly isBinary: boolean
+  /**
+   * Reads a client's message.
+   * @throws invalid_request
+   */
+  decode(message: ArrayBuffer): JsonObject
+  /** Any message of ours. Valid until the next call. */
+  encode(message: JsonObject): Uint8Array
+  /** An event, or null if the payload is no JSON object. Valid until the next call. `head` is of `eventHead`. */
+  encodeEvent(head: Buffer, id: string, seq: number, payload: Buffer): Uint8Array | null
+}
+
+/** Room for an event that is assembled; larger ones get room of their own. */
+const SCRATCH_BYTES = 64 * 1024
+/** Room for `<seq>,"data":` and the closing brace. */
+const SEQ_ROOM_BYTES = 32
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+
+/** What begins every JSON event of one chat. */
+export function eventHead(id: string): Buffer {
+  return Buffer.from(`{"type":"event","id":${JSON.stringify(id)},"seq":`)
+}
+
+/** JSON text frames. */
+export function createJsonCodec(): WsCodec {
+  const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  return {
+    name: 'sluice.v1',
+    isBinary: false,
+    decode: (message) => requireObject(parseJson(Buffer.from(message).toString('utf8'))),
+    encode: (message) => Buffer.from(JSON.stringify(message)),
+    encodeEvent(head, _id, seq, payload) {
+      if (!isBraced(payload)) return null
+      const needed = head.length + payload.length + SEQ_ROOM_BYTES
+      const room = needed > scratch.length ? Buffer.allocUnsafe(needed) : scratch
+      let at = head.copy(room)
+      at += room.write(`${seq},"data":`, at, 'latin1')
+      at += payload.copy(room, at)
+      room[at] = CLOSE_BRACE
+      return room.subarray(0, at + 1)
+    },
+  }
+}
+
+/** msgpack binary frames. */
+export function createMsgpackCodec(maxBytes: number): WsCodec {
+  return {
+    name: 'sluice.v1.msgpack',
+    isBinary: true,
+    decode: (message) => requireObject(unpackUntrusted(new Uint8Array(message), maxBytes)),
+    encode: (message) => pack(message),
+    encodeEvent(_head, id, seq, payload) {
+      if (!isBraced(payload)) return null
+      try {
+        const data: unknown = JSON.parse(payload.toString('utf8'))
+        return pack({ type: 'event', id, seq, data })
+      } catch {
+        return null
+      }
+    },
+  }
+}
+
+/** The request of a chat as the pipeline takes it: always streamed, in an ArrayBuffer of its own. */
+export function encodeChatBody(request: JsonObject): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(new TextEncoder().encode(JSON.stringify({ ...request, stream: true })))
+  } catch (cause) {
+    // Nested too deep for the serialiser, or holding what msgpack knows and JSON does not.
+    throw new GatewayError('invalid_request', { message: 'The request is not plain JSON.', param: 'request', cause })
+  }
+}
+
+/** The error member of an error envelope in JSON bytes. */
+export function readErrorMember(body: Uint8Array): JsonObject {
+  const whole: unknown = parseJson(Buffer.from(body).toString('utf8'))
+  const member = isJsonObject(whole) ? whole.error : null
+  return isJsonObject(member)
+    ? member
+    : { message: errorData('internal').message, type: 'server_error', param: null, code: null }
+}
+
+function isBraced(payload: Buffer): boolean {
+  return payload[0] === OPEN_BRACE && payload[payload.length - 1] === CLOSE_BRACE
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new GatewayError('invalid_request', { message: 'The frame is not valid JSON.', cause })
+  }
+}
+
+function requireObject(value: unknown): JsonObject {
+  if (isJsonObject(value)) return value
+  throw new GatewayError('invalid_request', { message: 'A frame must be an object.' })
+}

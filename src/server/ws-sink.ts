@@ -1,0 +1,160 @@
+// One chat on a WebSocket: follows its log and turns frames into `event` messages. It never writes by its own will: the
+// socket asks it for one entry at a time, so that chats share the socket evenly.
+
+import { type ExchangeHandle } from '../pipeline/client.js'
+import { type Answer, type Delivery, type Sink, type StreamFace, type StreamHead } from '../pipeline/sink.js'
+import { type Surface } from '../protocols/protocol.js'
+import { type LogReader, type StreamEnd } from '../stream/reader.js'
+import { createFrameScanner } from '../wire/frame.js'
+import { type FrameScanner } from '../wire/scanner.js'
+import { type JsonObject } from './json-object.js'
+import { eventHead, readErrorMember } from './ws-codec.js'
+import { type WsSocket } from './ws-socket.js'
+
+export type WsSinkOptions = {
+  readonly socket: WsSocket
+  /** The client's name of the chat. */
+  readonly id: string
+  readonly surface: Surface
+  readonly requestId: string
+}
+
+/** The end marker of the stream; `done` takes its place. */
+const END_MARKER = Buffer.from('[DONE]')
+
+export class WsSink implements Sink {
+  readonly transport = 'websocket'
+  readonly id: string
+  readonly #options: WsSinkOptions
+  readonly #socket: WsSocket
+  readonly #eventHead: Buffer
+  readonly #scanner: FrameScanner
+  #reader: LogReader | null = null
+  #onDone: ((delivery: Delivery) => void) | null = null
+  #handle: ExchangeHandle | null = null
+  #seq = 0
+  #bytes = 0
+  #isOver = false
+  /** In the socket's queue; the socket's own mark. */
+  isQueued = false
+
+  constructor(options: WsSinkOptions) {
+    this.#options = options
+    this.#socket = options.socket
+    this.id = options.id
+    this.#eventHead = eventHead(options.id)
+    this.#scanner = createFrameScanner('sse', (payload) => this.#sendEvent(payload))
+  }
+
+  /** True once the window of the log has moved past this chat's reader. */
+  get isCut(): boolean {
+    return this.#reader?.isCut ?? false
+  }
+
+  /** What cancels the exchange until its stream is ours. */
+  hold(handle: ExchangeHandle): void {
+    this.#handle = handle
+  }
+
+  reply(answer: Answer): void {
+    if (this.#isOver) return
+    if (answer.error !== null) this.#sendMessage({ type: 'error', id: this.id, error: readErrorMember(answer.body) })
+    else {
+      this.#sendEvent(Buffer.from(answer.body))
+      this.#sendMessage({ type: 'done', id: this.id, outcome: 'complete' })
+    }
+    this.#close('delivered')
+  }
+
+  /** A WebSocket has no place for headers. */
+  begin(_head: StreamHead, _face: StreamFace): void {}
+
+  /** The socket pings by itself. */
+  keepalive(): void {}
+
+  follow(attach: (onReadable: () => void) => LogReader, onDone: (delivery: Delivery) => void): void {
+    this.#onDone = onDone
+    this.#reader = attach(() => this.#socket.enqueue(this))
+    if (this.#isOver) this.#settle('client_gone')
+  }
+
+  /** Sends one entry of the log, or the end. True: there may be more. */
+  sendNext(): boolean {
+    const reader = this.#reader
+    if (reader === null) return false
+    const entry = reader.read()
+    if (entry !== null) {
+      this.#scanner.push(Buffer.from(entry.buffer, entry.byteOffset, entry.length))
+      return true
+    }
+    const end = reader.end()
+    if (end === null) return false
+    this.#scanner.end()
+    this.#sendMessage(this.#endMessage(end))
+    this.#close('delivered')
+    return false
+  }
+
+  /** The client cancelled this chat. */
+  cancel(): void {
+    if (this.#isOver) return
+    this.#sendMessage({ type: 'done', id: this.id, outcome: 'client_gone' })
+    this.leave('client_gone')
+  }
+
+  /** The socket is gone or too slow; nothing can be sent any more. */
+  leave(result: 'client_gone' | 'slow_reader'): void {
+    if (this.#isOver) return
+    this.#close(result)
+    if (this.#onDone === null) this.#handle?.cancel()
+  }
+
+  #sendEvent(payload: Buffer): void {
+    if (this.#isOver || payload.length === 0 || payload.equals(END_MARKER)) return
+    const message = this.#socket.codec.encodeEvent(this.#eventHead, this.id, this.#seq, payload)
+    if (message === null) return
+    this.#seq += 1
+    this.#bytes += message.length
+    this.#socket.send(message)
+  }
+
+  #sendMessage(message: JsonObject): void {
+    const bytes = this.#socket.codec.encode(message)
+    this.#bytes += bytes.length
+    this.#socket.send(bytes)
+  }
+
+  #endMessage(end: StreamEnd): JsonObject {
+    const { id } = this
+    const facts = { outcome: end.outcome, usage: encodeUsage(end.usage), usage_source: end.usageSource }
+    if (end.error === null) return { type: 'done', id, ...facts }
+    const { body } = this.#options.surface.encodeError(end.error, this.#options.requestId)
+    return { type: 'error', id, error: body.error ?? body, ...facts }
+  }
+
+  #close(result: Delivery['result']): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#socket.forget(this)
+    this.#settle(result)
+  }
+
+  #settle(result: Delivery['result']): void {
+    const reader = this.#reader
+    if (reader === null) return
+    this.#reader = null
+    reader.detach()
+    this.#onDone?.({ result, bytes: this.#bytes })
+  }
+}
+
+/** Usage in the names that clients of this API know. */
+function encodeUsage(usage: StreamEnd['usage']): JsonObject {
+  return {
+    prompt_tokens: usage.inputTokens,
+    completion_tokens: usage.outputTokens,
+    total_tokens: usage.inputTokens + usage.outputTokens,
+    prompt_tokens_details: { cached_tokens: usage.cachedInputTokens },
+    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+  }
+}

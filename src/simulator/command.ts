@@ -1,0 +1,60 @@
+// `sluice simulate`: the simulator as a command. Takes parsed arguments, prints through what it is given, exits nothing.
+import { type JsonValue } from '../model/json.js'
+import { readFaultRules } from './faults.js'
+import { MODELS } from './persona.js'
+import { createSimulator, type Engine, SIM_WIRES, type Simulator } from './simulator.js'
+
+export type SimulateArguments = {
+  readonly port: number
+  readonly host: string
+  /** Wire id; null speaks all. */
+  readonly protocol: string | null
+  readonly tokensPerSecond: number | null
+  /** Text of the faults file; null for none. */
+  readonly faults: string | null
+}
+
+/** The port `sluice simulate` takes when none is named: next to the gateway's 3000. */
+export const SIMULATE_PORT = 3100
+
+/** Starts the simulator and prints where; null, with the reason printed, when it cannot. */
+export async function runSimulate(
+  args: SimulateArguments,
+  uws: Engine,
+  print: (line: string) => void,
+): Promise<Simulator | null> {
+  if (args.protocol !== null && !SIM_WIRES.some((wire) => wire.id === args.protocol)) {
+    print(`Unknown protocol ${JSON.stringify(args.protocol)}; known: ${SIM_WIRES.map((wire) => wire.id).join(', ')}.`)
+    return null
+  }
+  const faults = args.faults === null ? [] : readFaultRules(parse(args.faults))
+  if (typeof faults === 'string') {
+    print(`Faults: ${faults}.`)
+    return null
+  }
+  const { host, protocol, tokensPerSecond } = args
+  const simulator = createSimulator({
+    uws,
+    host,
+    faults,
+    tokensPerSecond,
+    ...(protocol === null ? {} : { protocols: [protocol] }),
+  })
+  try {
+    const port = await simulator.listen(args.port)
+    const pace = tokensPerSecond === null ? 'unpaced' : `${tokensPerSecond} tokens/s`
+    print(`Simulator on http://${host}:${port} (${protocol ?? 'all protocols'}, ${pace}), models: ${MODELS.join(', ')}`)
+    return simulator
+  } catch (error) {
+    print(error instanceof Error ? error.message : String(error))
+    return null
+  }
+}
+
+function parse(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue
+  } catch {
+    return null
+  }
+}

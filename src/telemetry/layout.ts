@@ -1,0 +1,179 @@
+// Which series exist, and where each lives in an event loop's slab of numbers. Pure. Labels come from configuration and
+// the fixed lists below alone; whatever a client writes that is not among them counts under `other`.
+//
+//   slab  fixed section | row | row | row ...     one row for each (surface, provider, model) seen, MAX_ROWS at most
+//   row   tag | requests by outcome x status | input and output tokens | four histograms
+import { OUTCOMES } from '../model/event.js'
+import { type AttemptResult, type OffloadTask, type Transport } from './records.js'
+
+/** The slices of the configuration that labels are made of. */
+export type MetricsConfig = {
+  /** Ids of the surfaces that are served. */
+  readonly surfaces: readonly string[]
+  readonly providers: readonly { readonly name: string; readonly knownModels: readonly string[] }[]
+  readonly models: readonly { readonly name: string }[]
+}
+
+export const OTHER = 'other'
+/** What the gateway answers (errors.ts), what it passes on from upstreams, and what browsers and sockets need. */
+export const STATUSES: readonly number[] = Object.freeze([
+  101, 200, 202, 204, 400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 422, 424, 426, 429, 499, 500, 501, 502, 503,
+  504, 529,
+])
+export const TRANSPORTS: readonly Transport[] = Object.freeze(['json', 'sse', 'websocket'])
+export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
+  'ok',
+  'rejected',
+  'unreachable',
+  'timeout',
+  'malformed',
+  'cut',
+  'aborted',
+])
+export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as const)
+export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency'] as const)
+export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])
+export const OFFLOAD_PLACES = Object.freeze(['inline', 'worker'] as const)
+
+/** Upper bounds in seconds. Time to first token and between tokens as OpenTelemetry's GenAI conventions advise, and 30, 60 for reasoning. */
+export const TTFT_BOUNDS: readonly number[] = Object.freeze([
+  0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60,
+])
+export const INTER_TOKEN_BOUNDS: readonly number[] = Object.freeze([
+  0.001, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5,
+])
+/** Up to the longest an exchange may take by default (totalMs). */
+export const DURATION_BOUNDS: readonly number[] = Object.freeze([
+  0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600,
+])
+/** The gateway's own share: 50 microseconds to 250 ms. */
+export const OVERHEAD_BOUNDS: readonly number[] = Object.freeze([
+  0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+])
+/** Codec work on one body: from a small one inline to the task timeout. */
+export const OFFLOAD_BOUNDS: readonly number[] = Object.freeze([
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10,
+])
+
+/** Bounds memory (about 2.4 KB a row and event loop) and the length of a scrape; combinations beyond count as `other`. */
+const MAX_ROWS = 512
+
+/** Where a histogram begins; it takes one cell for each bound, one for what is above all, and one for the sum. */
+export type HistogramPlace = { readonly at: number; readonly bounds: readonly number[] }
+
+export type Layout = {
+  readonly surfaces: NameTable
+  readonly providers: NameTable
+  readonly models: NameTable
+  /** Offsets in the fixed section. */
+  readonly active: number
+  /** Open streams by transport. */
+  readonly streams: number
+  readonly offloadQueue: number
+  readonly eventLoopLag: number
+  /** By provider x result. */
+  readonly attempts: number
+  /** By provider: told at all (0 or 1), busy, idle. */
+  readonly connections: number
+  /** By scope x kind. */
+  readonly rejections: number
+  /** By task x place. */
+  readonly offloadTasks: number
+  readonly offloadSeconds: readonly HistogramPlace[]
+  readonly row: RowLayout
+  readonly firstRow: number
+  readonly rows: number
+  /** Numbers in the slab of one event loop. */
+  readonly slabLength: number
+}
+
+/** Offsets in a row. The tag is 1 + the row's (surface, provider, model) as one number, 0 while the row is free. */
+export type RowLayout = {
+  readonly requests: number
+  readonly inputTokens: number
+  readonly outputTokens: number
+  readonly duration: HistogramPlace
+  readonly timeToFirstToken: HistogramPlace
+  readonly interToken: HistogramPlace
+  readonly overhead: HistogramPlace
+  readonly length: number
+}
+
+export const CELLS_PER_CONNECTIONS = 3
+
+/** Label values by index, and every name that leads to one; index 0 is `other`. */
+export type NameTable = { readonly names: readonly string[]; readonly indexOf: ReadonlyMap<string, number> }
+
+/** The same configuration always gives the same layout, on every event loop. */
+export function createLayout(config: MetricsConfig): Layout {
+  const surfaces = createNameTable(config.surfaces)
+  const providers = createNameTable(config.providers.map((provider) => provider.name))
+  const models = createModelTable(config)
+  const row = createRowLayout()
+  const place = new Placer()
+  const fixed = {
+    active: place.cells(1),
+    streams: place.cells(TRANSPORTS.length),
+    offloadQueue: place.cells(1),
+    eventLoopLag: place.cells(1),
+    attempts: place.cells(providers.names.length * ATTEMPT_RESULTS.length),
+    connections: place.cells(providers.names.length * CELLS_PER_CONNECTIONS),
+    rejections: place.cells(LIMIT_SCOPES.length * LIMIT_KINDS.length),
+    offloadTasks: place.cells(OFFLOAD_TASKS.length * OFFLOAD_PLACES.length),
+    offloadSeconds: OFFLOAD_TASKS.map(() => place.histogram(OFFLOAD_BOUNDS)),
+  }
+  const rows = Math.min(MAX_ROWS, surfaces.names.length * providers.names.length * models.names.length)
+  const firstRow = place.length
+  return { surfaces, providers, models, ...fixed, row, firstRow, rows, slabLength: firstRow + rows * row.length }
+}
+
+function createRowLayout(): RowLayout {
+  const place = new Placer()
+  place.cells(1)
+  return {
+    requests: place.cells(OUTCOMES.length * (STATUSES.length + 1)),
+    inputTokens: place.cells(1),
+    outputTokens: place.cells(1),
+    duration: place.histogram(DURATION_BOUNDS),
+    timeToFirstToken: place.histogram(TTFT_BOUNDS),
+    interToken: place.histogram(INTER_TOKEN_BOUNDS),
+    overhead: place.histogram(OVERHEAD_BOUNDS),
+    length: place.length,
+  }
+}
+
+/** Hands out consecutive places. */
+class Placer {
+  length = 0
+
+  cells(count: number): number {
+    const at = this.length
+    this.length += count
+    return at
+  }
+
+  histogram(bounds: readonly number[]): HistogramPlace {
+    return { at: this.cells(bounds.length + 2), bounds }
+  }
+}
+
+function createNameTable(names: readonly string[]): NameTable {
+  const unique = [...new Set([OTHER, ...names])]
+  return { names: unique, indexOf: new Map(unique.map((name, index) => [name, index])) }
+}
+
+/** Configured and known names, which a client may also write with the provider in front. */
+function createModelTable(config: MetricsConfig): NameTable {
+  const table = createNameTable([
+    ...config.models.map((model) => model.name),
+    ...config.providers.flatMap((provider) => provider.knownModels),
+  ])
+  const indexOf = new Map(table.indexOf)
+  for (const { name, knownModels } of config.providers) {
+    for (const model of knownModels) {
+      const alias = `${name}/${model}`
+      if (!indexOf.has(alias)) indexOf.set(alias, table.indexOf.get(model) ?? 0)
+    }
+  }
+  return { names: table.names, indexOf }
+}

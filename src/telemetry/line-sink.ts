@@ -1,0 +1,222 @@
+// Where log lines go: a file or a pipe, written in the background in whole lines. Not pino's own destination: at exit it
+// tries a broken pipe for ever (sonic-boom 4.2, flushSync; tried), and it waits without bound for a reader that stands still.
+// Nothing that happens to the log may stop the gateway: what cannot be written is dropped and counted.
+import { fstatSync, write, writeSync } from 'node:fs'
+
+/** POSIX PIPE_BUF on Linux: a write to a pipe up to this size is never mixed with another event loop's. */
+const PIPE_CHUNK_BYTES = 4096
+/** Appends to a file are never mixed, so they may be larger. */
+const FILE_CHUNK_BYTES = 16_384
+/** How long a line may linger before it is written. */
+const FLUSH_MS = 100
+/** A pipe whose reader is behind is tried again after this. */
+const RETRY_MS = 20
+/** At exit a full pipe gets this long to empty. */
+const EXIT_PATIENCE_MS = 500
+/** Beyond this the reader is taken to stand still. */
+const MAX_BUFFERED_CHARS = 8 * 1024 * 1024
+
+export type LineSinkOptions = {
+  /** Called after lines were lost and writing works again. */
+  readonly onDropped?: (lines: number) => void
+}
+
+export class LineSink {
+  readonly #fd: number
+  readonly #chunkBytes: number
+  readonly #onDropped: (lines: number) => void
+  readonly #flushAtExit = (): void => this.flushSync()
+  #chunks: string[] = []
+  #open = ''
+  #openBytes = 0
+  #bufferedChars = 0
+  /** Chunks so far, and how many of them are written or lost. */
+  #sealed = 0
+  #written = 0
+  #isWriting = false
+  #dropped = 0
+  #isBroken = false
+  /** What a full pipe did not take, and the timer that tries again. */
+  #unwritten: Buffer | null = null
+  #retryTimer: NodeJS.Timeout | null = null
+  #timer: NodeJS.Timeout | null = null
+  #waiting: { readonly until: number; readonly resolve: () => void }[] = []
+
+  /** The descriptor stays the caller's to close. Lines still buffered are written when the process or the thread exits. */
+  constructor(fd: number, options: LineSinkOptions = {}) {
+    this.#fd = fd
+    this.#chunkBytes = isRegularFile(fd) ? FILE_CHUNK_BYTES : PIPE_CHUNK_BYTES
+    this.#onDropped = options.onDropped ?? (() => {})
+    process.on('exit', this.#flushAtExit)
+  }
+
+  /** Takes one line with its line end. */
+  write(line: string): void {
+    if (this.#isBroken) return
+    if (this.#bufferedChars + line.length > MAX_BUFFERED_CHARS) {
+      this.#dropped += 1
+      return
+    }
+    const bytes = Buffer.byteLength(line)
+    if (this.#openBytes + bytes > this.#chunkBytes) this.#seal()
+    this.#open += line
+    this.#openBytes += bytes
+    this.#bufferedChars += line.length
+    this.#flushSoon()
+    this.#writeNext()
+  }
+
+  /** Resolves when everything so far is written or lost. */
+  flush(): Promise<void> {
+    this.#seal()
+    if (this.#written >= this.#sealed) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#waiting.push({ until: this.#sealed, resolve })
+      this.#retryTimer?.ref()
+      this.#writeNext()
+    })
+  }
+
+  /** Writes what is left at once; gives up at the first error that waiting does not mend. */
+  flushSync(): void {
+    this.#seal()
+    const deadlineMs = performance.now() + EXIT_PATIENCE_MS
+    if (this.#unwritten !== null) {
+      this.#writeNow(this.#unwritten, deadlineMs)
+      this.#unwritten = null
+    }
+    for (let chunk = this.#chunks.shift(); chunk !== undefined; chunk = this.#chunks.shift()) {
+      this.#bufferedChars -= chunk.length
+      this.#writeNow(Buffer.from(chunk), deadlineMs)
+    }
+  }
+
+  /** Flushes and lets go of the process. */
+  async close(): Promise<void> {
+    await this.flush()
+    process.off('exit', this.#flushAtExit)
+    if (this.#timer !== null) clearTimeout(this.#timer)
+  }
+
+  #seal(): void {
+    if (this.#open === '') return
+    this.#chunks.push(this.#open)
+    this.#sealed += 1
+    this.#open = ''
+    this.#openBytes = 0
+  }
+
+  #flushSoon(): void {
+    if (this.#timer !== null) return
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      this.#seal()
+      this.#writeNext()
+    }, FLUSH_MS)
+    this.#timer.unref()
+  }
+
+  #writeNext(): void {
+    if (this.#isWriting) return
+    const chunk = this.#chunks.shift()
+    if (chunk === undefined) return
+    this.#isWriting = true
+    this.#bufferedChars -= chunk.length
+    this.#writeRest(Buffer.from(chunk))
+  }
+
+  #writeRest(bytes: Buffer): void {
+    write(this.#fd, bytes, (error, written) => {
+      if (error !== null) this.#fail(error, bytes)
+      else if (written < bytes.length) this.#writeRest(bytes.subarray(written))
+      else this.#succeed()
+    })
+  }
+
+  #succeed(): void {
+    if (this.#dropped > 0) {
+      const lines = this.#dropped
+      this.#dropped = 0
+      this.#onDropped(lines)
+    }
+    this.#finishChunk()
+  }
+
+  #fail(error: NodeJS.ErrnoException, bytes: Buffer): void {
+    if (error.code === 'EAGAIN') {
+      this.#unwritten = bytes
+      this.#retryTimer = setTimeout(() => this.#retry(), RETRY_MS)
+      // Only someone who waits for a flush keeps the process up for a reader that may never come back.
+      if (this.#waiting.length === 0) this.#retryTimer.unref()
+      return
+    }
+    if (error.code === 'EPIPE' || error.code === 'EBADF') this.#break()
+    else this.#dropped += countLines(bytes)
+    this.#finishChunk()
+  }
+
+  #retry(): void {
+    const bytes = this.#unwritten
+    this.#unwritten = null
+    if (bytes !== null) {
+      this.#writeRest(bytes)
+      return
+    }
+    // flushSync has written it meanwhile.
+    this.#isWriting = false
+    this.#writeNext()
+  }
+
+  #writeNow(bytes: Buffer, deadlineMs: number): void {
+    if (!this.#isBroken && !writeAll(this.#fd, bytes, deadlineMs)) this.#break()
+    this.#countWritten()
+  }
+
+  #finishChunk(): void {
+    this.#isWriting = false
+    this.#countWritten()
+    this.#writeNext()
+  }
+
+  #countWritten(): void {
+    this.#written = this.#isBroken ? this.#sealed : this.#written + 1
+    while (this.#waiting[0] !== undefined && this.#waiting[0].until <= this.#written) this.#waiting.shift()?.resolve()
+  }
+
+  /** Nobody reads any more: all further lines are let go. */
+  #break(): void {
+    this.#isBroken = true
+    this.#chunks = []
+    this.#open = ''
+    this.#bufferedChars = 0
+  }
+}
+
+function isRegularFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile()
+  } catch {
+    return false
+  }
+}
+
+/** Synchronous; waits for a full pipe until the deadline. False: not all was written. */
+function writeAll(fd: number, bytes: Buffer, deadlineMs: number): boolean {
+  let rest = bytes
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest))
+    } catch (error) {
+      const isFull = error instanceof Error && 'code' in error && error.code === 'EAGAIN'
+      if (!isFull || performance.now() > deadlineMs) return false
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
+    }
+  }
+  return true
+}
+
+function countLines(bytes: Buffer): number {
+  let lines = 0
+  for (const byte of bytes) if (byte === 0x0a) lines += 1
+  return lines
+}

@@ -1,0 +1,176 @@
+// The log: one JSON line for each exchange, and a few for the life of the gateway. pino builds the lines, line-sink.ts
+// writes them, redact.ts has looked at every text that is not ours. Never holds up an exchange, never holds a secret.
+import { mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { type Logger, pino, stdTimeFunctions } from 'pino'
+import { GatewayError } from '../errors.js'
+import { type Outcome } from '../model/event.js'
+import { LineSink } from './line-sink.js'
+import { formatPretty } from './pretty.js'
+import { type ExchangeRecord, type Log } from './records.js'
+import { createRedactor, type Redactor } from './redact.js'
+
+const STDOUT_FD = 1
+/** Readable by the owner's group, by nobody else. */
+const FILE_MODE = 0o640
+const NO_FIELDS = {}
+
+export type LogConfig = {
+  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly file: string | null
+  readonly format: 'json' | 'pretty'
+}
+
+/** Where lines go: write gets whole lines with their line end. */
+export type LogDestination = { write(line: string): void; flush(): Promise<void> }
+
+export type LogOptions = {
+  /** Every secret of the configuration: provider keys, gateway keys, the metrics token. None of them ever appears in a line. */
+  readonly secrets: readonly string[]
+  /** Instead of the file or stdout. */
+  readonly destination?: LogDestination
+}
+
+/**
+ * A log of one event loop; several may write to the same file or pipe.
+ * @throws misconfigured when the file cannot be opened
+ */
+export function createLog(config: LogConfig, options: LogOptions): Log {
+  if (config.level === 'silent') return SILENT
+  const redactor = createRedactor(options.secrets)
+  const onDropped = (lines: number): void => logger.warn({ lines }, 'log lines were lost')
+  const destination = options.destination ?? new LineSink(openDestination(config.file), { onDropped })
+  const write =
+    config.format === 'pretty'
+      ? (line: string): void => destination.write(formatPretty(line))
+      : (line: string): void => destination.write(line)
+  const logger = pino(
+    {
+      level: config.level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    { write },
+  )
+  return new PinoLog(logger, redactor, destination)
+}
+
+class PinoLog implements Log {
+  readonly #logger: Logger
+  readonly #redactor: Redactor
+  readonly #destination: LogDestination
+
+  constructor(logger: Logger, redactor: Redactor, destination: LogDestination) {
+    this.#logger = logger
+    this.#redactor = redactor
+    this.#destination = destination
+  }
+
+  exchange(record: ExchangeRecord): void {
+    const level = levelOf(record)
+    if (this.#logger.isLevelEnabled(level)) this.#logger[level](exchangeFields(record, this.#redactor), 'exchange')
+  }
+
+  info(fields: object, message: string): void {
+    if (this.#logger.isLevelEnabled('info')) this.#logger.info(this.#clean(fields), this.#redactor.text(message))
+  }
+
+  warn(fields: object, message: string): void {
+    if (this.#logger.isLevelEnabled('warn')) this.#logger.warn(this.#clean(fields), this.#redactor.text(message))
+  }
+
+  error(fields: object, message: string): void {
+    this.#logger.error(this.#clean(fields), this.#redactor.text(message))
+  }
+
+  flush(): Promise<void> {
+    return this.#destination.flush()
+  }
+
+  #clean(fields: object): object {
+    return fields instanceof Error ? { error: this.#redactor.cause(fields) } : this.#redactor.fields(fields)
+  }
+}
+
+const SILENT: Log = Object.freeze({
+  exchange() {},
+  info() {},
+  warn() {},
+  error() {},
+  flush: () => Promise.resolve(),
+})
+
+/** What is the client's own doing is not worth a warning; what is our fault is an error. */
+const LEVEL_OF_OUTCOME: Readonly<Record<Outcome, 'info' | 'warn'>> = Object.freeze({
+  complete: 'info',
+  client_gone: 'info',
+  rejected: 'info',
+  limit: 'info',
+  drained: 'warn',
+  slow_reader: 'warn',
+  stalled: 'warn',
+  upstream_cut: 'warn',
+  failed: 'warn',
+})
+
+function levelOf({ outcome, error }: ExchangeRecord): 'info' | 'warn' | 'error' {
+  return error?.code === 'internal' || error?.code === 'misconfigured' ? 'error' : LEVEL_OF_OUTCOME[outcome]
+}
+
+function exchangeFields(record: ExchangeRecord, redactor: Redactor): object {
+  const { usage } = record
+  return {
+    id: redactor.text(record.requestId),
+    key: record.keyName,
+    surface: record.surface,
+    transport: record.transport,
+    model: record.model === null ? null : redactor.text(record.model),
+    target: record.provider === null ? null : `${record.provider}/${record.targetModel ?? ''}`,
+    outcome: record.outcome,
+    status: record.status,
+    ...(record.error === null ? NO_FIELDS : { error: errorFields(record, redactor) }),
+    tokens: {
+      in: usage.inputTokens,
+      out: usage.outputTokens,
+      cached: usage.cachedInputTokens,
+      reasoning: usage.reasoningTokens,
+    },
+    usageSource: record.usageSource,
+    ttftMs: roundMs(record.timeToFirstTokenMs),
+    totalMs: roundMs(record.totalMs),
+    overheadMs: roundMs(record.overheadMs),
+    attempts: record.attempts,
+    requestBytes: record.requestBytes,
+    responseBytes: record.responseBytes,
+    ...(record.dropped.length === 0 ? NO_FIELDS : { dropped: record.dropped.map((name) => redactor.text(name)) }),
+  }
+}
+
+function errorFields({ error, cause }: ExchangeRecord, redactor: Redactor): object {
+  const below = redactor.cause(cause)
+  return {
+    code: error?.code,
+    message: redactor.text(error?.message ?? ''),
+    ...(error?.upstreamStatus == null ? NO_FIELDS : { upstreamStatus: error.upstreamStatus }),
+    ...(error?.param == null ? NO_FIELDS : { param: redactor.text(error.param) }),
+    ...(error?.upstreamType == null ? NO_FIELDS : { upstreamType: redactor.text(error.upstreamType) }),
+    ...(error?.upstreamCode == null ? NO_FIELDS : { upstreamCode: redactor.text(error.upstreamCode) }),
+    ...(below === null ? NO_FIELDS : { cause: below }),
+  }
+}
+
+/** Microseconds are as fine as these are worth. */
+function roundMs(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms * 1000) / 1000
+}
+
+function openDestination(file: string | null): number {
+  if (file === null) return STDOUT_FD
+  try {
+    mkdirSync(dirname(file), { recursive: true })
+    return openSync(file, 'a', FILE_MODE)
+  } catch (cause) {
+    throw new GatewayError('misconfigured', { message: 'The log file (log.file) cannot be opened for writing.', cause })
+  }
+}

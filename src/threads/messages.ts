@@ -1,0 +1,21 @@
+// What the supervisor and its further event loops say to each other. Plain data; everything else they share is cells.
+import { type Config } from '../config/types.js'
+
+/** Memory shared by all event loops of the process. */
+export type SharedCells = { readonly limiter: SharedArrayBuffer; readonly metrics: SharedArrayBuffer }
+
+/** workerData of workers/frontend. */
+export type FrontendStart = {
+  readonly config: Config
+  readonly cells: SharedCells
+  /** 1, 2, ...; event loop 0 is the main thread's. */
+  readonly loopIndex: number
+  readonly port: number
+}
+
+export type ToFrontend = { readonly type: 'drain' }
+
+export type FromFrontend =
+  | { readonly type: 'listening' }
+  | { readonly type: 'drained' }
+  | { readonly type: 'failed'; readonly message: string }

@@ -1,0 +1,94 @@
+// Runs the event loops of one process: loop 0 here, on the main thread, and threads - 1 more in workers. All listen on the
+// same port and share nothing but cells. It starts and drains them together; it knows nothing of what a loop does.
+import { createServer } from 'node:net'
+import { Worker } from 'node:worker_threads'
+import { type Config } from '../config/types.js'
+import { GatewayError } from '../errors.js'
+import { type FromFrontend, type FrontendStart, type SharedCells, type ToFrontend } from './messages.js'
+
+/** One event loop's gateway, as far as the supervisor is concerned. */
+export type EventLoop = {
+  /** @throws misconfigured when the port cannot be had */
+  listen(port: number): Promise<number>
+  /** Refuses new work, lets open streams end until the deadline, then ends them. */
+  drain(): Promise<void>
+}
+
+export type SupervisorOptions = {
+  readonly config: Config
+  readonly cells: SharedCells
+  readonly createLoop: (config: Config, cells: SharedCells, loopIndex: number) => EventLoop
+  /** Entry of a further event loop. */
+  readonly frontendUrl: URL
+  /** A further event loop died; the process should end, since its limits and streams are gone with it. */
+  readonly onLoopDied: (reason: string) => void
+}
+
+export class Supervisor {
+  readonly #options: SupervisorOptions
+  readonly #loop: EventLoop
+  readonly #workers: Worker[] = []
+  #isDraining = false
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options
+    this.#loop = options.createLoop(options.config, options.cells, 0)
+  }
+
+  /** Resolves with the port when every loop listens. */
+  async start(): Promise<number> {
+    const { config } = this.#options
+    const isShared = config.server.threads > 1
+    // Only a port that is named can be shared: for port 0 the kernel would give each loop another.
+    const wanted = config.server.port === 0 && isShared ? await findFreePort(config.server.host) : config.server.port
+    const port = await this.#loop.listen(wanted)
+    const starting: Promise<void>[] = []
+    for (let loopIndex = 1; loopIndex < config.server.threads; loopIndex++) {
+      starting.push(this.#startWorker({ config, cells: this.#options.cells, loopIndex, port }))
+    }
+    await Promise.all(starting)
+    return port
+  }
+
+  /** Drains all loops together. */
+  async drain(): Promise<void> {
+    this.#isDraining = true
+    await Promise.all([this.#loop.drain(), ...this.#workers.map(drainWorker)])
+  }
+
+  #startWorker(start: FrontendStart): Promise<void> {
+    const worker = new Worker(this.#options.frontendUrl, { workerData: start })
+    this.#workers.push(worker)
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: FromFrontend) => {
+        if (message.type === 'listening') resolve()
+        if (message.type === 'failed') reject(new GatewayError('misconfigured', { message: message.message }))
+      })
+      worker.once('error', (error) => {
+        reject(error)
+        if (!this.#isDraining) this.#options.onLoopDied(`event loop ${start.loopIndex}: ${error.message}`)
+      })
+    })
+  }
+}
+
+function drainWorker(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    worker.on('message', (message: FromFrontend) => {
+      if (message.type === 'drained') resolve()
+    })
+    worker.once('error', () => resolve())
+    worker.postMessage({ type: 'drain' } satisfies ToFrontend)
+  })
+}
+
+function findFreePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, host, () => {
+      const address = probe.address()
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}

@@ -1,0 +1,53 @@
+// What `sluice check` shows: the effective configuration, loadable as YAML, without a secret in it.
+import { test } from 'tap'
+import { parse } from 'yaml'
+import { renderConfig } from '../../src/config/check.js'
+import { loadConfig } from '../../src/config/load.js'
+import { load, sources } from './sources.js'
+
+const SECRETS = `
+server: { tls: { certFile: c, keyFile: k, passphrase: CANARY-tls } }
+keys: [ { name: a, key: CANARY-gateway-key } ]
+providers:
+  openai:
+    apiKey: CANARY-provider
+    headers: { x-token: CANARY-header }
+    extraBody: { api_key: CANARY-body, nested: [ { password: CANARY-nested } ], options: { num_ctx: 5 } }
+models: { m: { targets: [ { provider: openai, model: gpt-4o, extraBody: { authToken: CANARY-target } } ] } }
+metrics: { token: CANARY-metrics }
+`
+
+test('every secret is masked, keys by hash too', (t) => {
+  const files = { '/w/sluice.yaml': SECRETS, '/w/c': '', '/w/k': '' }
+  const { config } = loadConfig(sources({ files }))
+  const text = renderConfig(config)
+  t.notMatch(text, /CANARY/)
+  t.notMatch(text, new RegExp(config.keys[0]?.keySha256 ?? 'none'))
+  t.match(parse(text), {
+    server: { tls: { passphrase: '********' } },
+    keys: [{ name: 'a', keySha256: '********' }],
+    providers: {
+      openai: { apiKey: '********', headers: { 'x-token': '********' }, extraBody: { options: { num_ctx: 5 } } },
+    },
+    models: { m: { targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1 }], fallbacks: [] } },
+    metrics: { token: '********' },
+  })
+  t.end()
+})
+
+test('what is not set shows as null, not as a mask', (t) => {
+  t.match(parse(renderConfig(load('providers: { ollama: {} }').config)), {
+    server: { port: 3000, tls: null },
+    metrics: { token: null, port: null },
+    providers: { ollama: { apiKey: null, baseUrl: 'http://127.0.0.1:11434' } },
+  })
+  t.end()
+})
+
+test('warnings and the simulator are told as comments', (t) => {
+  const text = renderConfig(load('providers: { openai: {} }').config)
+  t.match(text, /^# warning: provider openai is left out/)
+  t.match(text, /\n# no provider is configured: the built-in simulator serves\n/)
+  t.notMatch(renderConfig(load('', { OPENAI_API_KEY: 'k' }).config), /^#/m)
+  t.end()
+})

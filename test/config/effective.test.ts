@@ -1,0 +1,84 @@
+// Rules that span sections: who may listen where, certificates, workers, and warnings of what is still to come.
+import { test } from 'tap'
+import { isLoopback } from '../../src/config/effective.js'
+import { loadConfig } from '../../src/config/load.js'
+import { load, refusalOf, sources } from './sources.js'
+
+test('without gateway keys only loopback is listened on, and the refusal says why', (t) => {
+  for (const host of [
+    '0.0.0.0',
+    '::',
+    '192.168.1.1',
+    'example.com',
+    '127.evil.com',
+    '127.1',
+    'localhost.evil.com',
+    '::ffff:127.0.0.1',
+  ]) {
+    const message = refusalOf(() => load('', { HOST: host }))
+    t.match(
+      message,
+      /^server\.host: must be a loopback address as long as there are no gateway keys, .*spend.* \(from HOST\)$/,
+      host,
+    )
+  }
+  for (const host of ['127.0.0.1', '127.9.9.9', 'localhost', '::1'])
+    t.equal(load('', { HOST: host }).config.server.host, host)
+  t.match(
+    refusalOf(() => load('server:\n  host: 0.0.0.0\n')),
+    /\(line 2\)$/,
+  )
+  t.end()
+})
+
+test('with a gateway key any address may be listened on', (t) => {
+  t.equal(load('', { HOST: '0.0.0.0', API_KEY: 'k' }).config.server.host, '0.0.0.0')
+  t.ok(isLoopback('127.0.0.1'))
+  t.end()
+})
+
+test('certificate files must be readable, and stand below the working directory', (t) => {
+  const text = 'server: { tls: { certFile: cert.pem, keyFile: /k/key.pem, passphrase: p } }'
+  const files = { '/w/sluice.yaml': text, '/w/cert.pem': 'c', '/k/key.pem': 'k' }
+  t.same(loadConfig(sources({ files })).config.server.tls, {
+    certFile: '/w/cert.pem',
+    keyFile: '/k/key.pem',
+    passphrase: 'p',
+  })
+  t.same(refusalOf(() => load(text)).split('\n'), [
+    'server.tls.certFile: names a file that cannot be read (line 1)',
+    'server.tls.keyFile: names a file that cannot be read (line 1)',
+  ])
+  t.match(
+    refusalOf(() => load('server: { tls: { certFile: a } }')),
+    /^server\.tls\.keyFile: is required/,
+  )
+  t.end()
+})
+
+test('auto workers leave one core to the event loop', (t) => {
+  const workers = (cores: number) => loadConfig(sources({ cores })).config.offload.workers
+  t.same([1, 2, 8].map(workers), [1, 1, 7])
+  t.equal(load('offload: { workers: 3 }').config.offload.workers, 3)
+  t.end()
+})
+
+test('what asks for a later feature loads with a warning', (t) => {
+  const rows: readonly (readonly [string, RegExp])[] = [
+    ['redis: { url: "redis://h" }', /^redis\.url: /],
+    ['jobs: { concurrency: 3 }', /^jobs: /],
+    ['jobs: { webhook: { secret: 0123456789abcdef-x } }', /^jobs: /],
+    ['prompts: { dir: p }', /^prompts: /],
+    ['compat: { asyncByDefault: true }', /^compat\.asyncByDefault: /],
+    ['compat: { healthStatus: healthy }', /^compat\.healthStatus: /],
+  ]
+  for (const [text, warning] of rows) t.match(load(text).config.warnings, [warning], text)
+  t.same(load('jobs: { concurrency: 2 }\nredis: {}\ncompat: { healthStatus: ok }').config.warnings, [])
+  t.end()
+})
+
+test('the simulator serves only where no provider does', (t) => {
+  t.equal(load('').config.simulator, true)
+  t.equal(load('', { OPENAI_API_KEY: 'k' }).config.simulator, false)
+  t.end()
+})

@@ -1,0 +1,126 @@
+// An upstream that dies: the right status before the first byte, an error frame after it, never the end marker.
+
+import { test } from 'tap'
+import { request } from 'undici'
+import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
+
+type Surface = { readonly name: string; readonly path: string; readonly endMarker: string; readonly errorFrame: RegExp }
+
+const SURFACES: readonly Surface[] = [
+  { name: 'OpenAI', path: '/v1/chat/completions', endMarker: '[DONE]', errorFrame: /data: \{"error":\{/ },
+  {
+    name: 'Anthropic',
+    path: '/v1/messages',
+    endMarker: 'message_stop',
+    errorFrame: /event: error\ndata: \{"type":"error"/,
+  },
+]
+const PROVIDERS = ['openai', 'anthropic', 'google', 'ollama']
+
+async function ask(gateway: Running, surface: Surface, model: string, stream: boolean) {
+  const body = JSON.stringify({ model, stream, max_tokens: 50, messages: [{ role: 'user', content: 'Hi' }] })
+  const answer = await request(gateway.origin + surface.path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  })
+  const text = await answer.body.text()
+  const line = await gateway.exchange(String(answer.headers['x-request-id']))
+  return { status: answer.statusCode, text, line, headers: answer.headers }
+}
+
+test('an upstream that dies before its first content gives a status, streamed or not', async (t) => {
+  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
+  const gateway = await startGateway(t, { config: { providers: simulatedProviders(simulator.origin) } })
+  for (const surface of SURFACES) {
+    for (const provider of PROVIDERS) {
+      for (const fault of ['cut-after-accept', 'cut-after-head']) {
+        for (const stream of [true, false]) {
+          const { status, text, line } = await ask(gateway, surface, `${provider}/lorem+fault=${fault}`, stream)
+          const name = `${surface.name} on ${provider}, ${fault}, stream ${stream}`
+          t.equal(status, 502, name)
+          t.type(JSON.parse(text), 'object', `${name}: the error is JSON`)
+          t.match(line.outcome, /^(rejected|upstream_cut)$/, name)
+        }
+      }
+    }
+  }
+})
+
+test('an upstream that dies in mid-stream gives an error frame and no end marker, outcome upstream_cut, usage partial or estimated', async (t) => {
+  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
+  const gateway = await startGateway(t, { config: { providers: simulatedProviders(simulator.origin) } })
+  for (const surface of SURFACES) {
+    for (const provider of PROVIDERS) {
+      for (const fault of ['cut-mid-frame', 'cut-between-frames', 'cut-before-end']) {
+        const { status, text, line } = await ask(gateway, surface, `${provider}/lorem+fault=${fault}`, true)
+        const name = `${surface.name} on ${provider}, ${fault}`
+        t.equal(status, 200, name)
+        t.match(text, surface.errorFrame, name)
+        t.notOk(text.includes(surface.endMarker), `${name}: no end marker`)
+        t.equal(line.outcome, 'upstream_cut', name)
+        t.match(line.usageSource, /^(partial|estimated)$/, name)
+      }
+    }
+  }
+})
+
+test('a refusal of the upstream keeps its status and its Retry-After, in the envelope of the client', async (t) => {
+  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
+  const gateway = await startGateway(t, { config: { providers: simulatedProviders(simulator.origin) } })
+  for (const surface of SURFACES) {
+    for (const provider of PROVIDERS) {
+      const limited = await ask(gateway, surface, `${provider}/lorem+fault=status,429,7`, true)
+      t.equal(limited.status, 429, `${surface.name} on ${provider}`)
+      t.ok(Number(limited.headers['retry-after']) > 0, 'Retry-After is passed on')
+      const broken = await ask(gateway, surface, `${provider}/lorem+fault=status,500`, true)
+      t.ok(broken.status >= 500, `${surface.name} on ${provider}: ${broken.status}`)
+      t.equal(broken.line.outcome, 'rejected')
+    }
+  }
+})
+
+test('a stalled upstream is timed out: 504 before content, in-band after it', async (t) => {
+  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
+  const providers = Object.fromEntries(
+    Object.entries(simulatedProviders(simulator.origin)).map(([name, provider]) => [
+      name,
+      { ...provider, timeouts: { firstTokenMs: 400, betweenTokensMs: 400 } },
+    ]),
+  )
+  const gateway = await startGateway(t, { config: { providers } })
+  for (const surface of SURFACES) {
+    for (const provider of PROVIDERS) {
+      const early = await ask(gateway, surface, `${provider}/lorem+fault=stall-head`, true)
+      t.equal(early.status, 504, `${surface.name} on ${provider}`)
+      const late = await ask(gateway, surface, `${provider}/lorem+fault=stall,2`, true)
+      t.equal(late.status, 200)
+      t.match(late.text, surface.errorFrame)
+      t.notOk(late.text.includes(surface.endMarker))
+      t.equal(late.line.outcome, 'stalled')
+    }
+  }
+})
+
+test('targets are tried in turn until one answers, before the first byte only', async (t) => {
+  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
+  const gateway = await startGateway(t, {
+    config: {
+      providers: {
+        ...simulatedProviders(simulator.origin),
+        dead: { protocol: 'openai-chat', baseUrl: 'http://127.0.0.1:9/v1' },
+      },
+      models: {
+        shaky: { targets: [{ provider: 'dead', model: 'x' }], fallbacks: ['sound'] },
+        sound: { targets: [{ provider: 'anthropic', model: 'echo' }] },
+      },
+    },
+  })
+  const openai = SURFACES[0]
+  if (openai === undefined) return
+  const { status, headers, line } = await ask(gateway, openai, 'shaky', true)
+  t.equal(status, 200)
+  t.equal(headers['x-sluice-target'], 'anthropic/echo')
+  t.equal(headers['x-sluice-attempts'], '2')
+  t.equal(line.attempts, 2)
+})

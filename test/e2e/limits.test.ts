@@ -1,0 +1,106 @@
+// Limits at a running gateway: exactly the bucket is admitted, whatever number of event loops serves, and the answers tell.
+
+import { test } from 'tap'
+import { Agent, request } from 'undici'
+import { simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
+
+const KEY = 'test-key-0123456789abcdef'
+const HEADERS = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }
+const BODY = JSON.stringify({ model: 'openai/echo', messages: [{ role: 'user', content: 'Hi' }] })
+
+for (const threads of [1, 2]) {
+  test(`1,000 parallel requests on a bucket of 100 admit exactly 100 over ${threads} event loop(s)`, async (t) => {
+    const simulator = await startSimulator(t)
+    const gateway = await startGateway(t, {
+      config: {
+        server: { threads },
+        // Refilled by less than one request in the time the test may take.
+        keys: [{ name: 'test', key: KEY, limits: { requestsPerMinute: 100 } }],
+        limits: { concurrency: 2000 },
+        providers: simulatedProviders(simulator.origin),
+      },
+    })
+    const agent = new Agent({ connections: 250, pipelining: 1 })
+    t.teardown(() => agent.destroy())
+    const startedAt = performance.now()
+    const answers = await Promise.all(
+      Array.from({ length: 1000 }, async () => {
+        const answer = await request(`${gateway.origin}/v1/chat/completions`, {
+          method: 'POST',
+          headers: HEADERS,
+          body: BODY,
+          dispatcher: agent,
+        })
+        await answer.body.dump()
+        return answer
+      }),
+    )
+    const refilled = Math.floor(((performance.now() - startedAt) / 60_000) * 100)
+    const admitted = answers.filter((answer) => answer.statusCode === 200).length
+    t.ok(admitted >= 100 && admitted <= 100 + refilled, `${admitted} admitted, ${refilled} refilled meanwhile`)
+    const refused = answers.filter((answer) => answer.statusCode === 429)
+    t.equal(refused.length, 1000 - admitted)
+    for (const answer of refused.slice(0, 5)) {
+      t.match(answer.headers['retry-after'], /^\d+$/)
+      t.match(answer.headers['retry-after-ms'], /^\d+$/)
+    }
+    const limited = answers.find((answer) => answer.statusCode === 200)
+    t.equal(limited?.headers['x-ratelimit-limit-requests'], '100')
+  })
+}
+
+test('tokens are settled from the usage: what was reserved too much comes back', async (t) => {
+  const simulator = await startSimulator(t)
+  const gateway = await startGateway(t, {
+    config: {
+      keys: [{ name: 'test', key: KEY, limits: { tokensPerMinute: 1000 } }],
+      providers: simulatedProviders(simulator.origin),
+    },
+  })
+  // Each reserves more than half of the bucket: the second is only admitted because the first was settled.
+  const body = JSON.stringify({ ...JSON.parse(BODY), max_tokens: 600 })
+  for (let i = 0; i < 5; i++) {
+    const answer = await request(`${gateway.origin}/v1/chat/completions`, { method: 'POST', headers: HEADERS, body })
+    await answer.body.dump()
+    t.equal(answer.statusCode, 200)
+  }
+  const tooMuch = await request(`${gateway.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: HEADERS,
+    body: JSON.stringify({ ...JSON.parse(BODY), max_tokens: 5000 }),
+  })
+  await tooMuch.body.dump()
+  t.equal(tooMuch.statusCode, 429)
+})
+
+test('what waits longer than the queue allows gets 503 with Retry-After, and the slot is not lost', async (t) => {
+  const simulator = await startSimulator(t, ['--tokens-per-second', '20'])
+  const gateway = await startGateway(t, {
+    config: {
+      limits: { concurrency: 1, queue: { max: 1, timeoutMs: 300 } },
+      providers: simulatedProviders(simulator.origin),
+    },
+  })
+  const url = `${gateway.origin}/v1/chat/completions`
+  const slow = JSON.stringify({
+    model: 'openai/lorem',
+    stream: true,
+    max_tokens: 40,
+    messages: [{ role: 'user', content: 'Hi' }],
+  })
+  const headers = { 'content-type': 'application/json' }
+  const first = await request(url, { method: 'POST', headers, body: slow })
+  const [second, third] = await Promise.all([
+    request(url, { method: 'POST', headers, body: slow }),
+    request(url, { method: 'POST', headers, body: slow }),
+  ])
+  for (const answer of [second, third]) {
+    t.equal(answer.statusCode, 503)
+    t.match(answer.headers['retry-after'], /^\d+$/)
+    await answer.body.dump()
+  }
+  t.match(await first.body.text(), /\[DONE\]/)
+  const after = await request(url, { method: 'POST', headers, body: slow })
+  t.equal(after.statusCode, 200)
+  await after.body.dump()
+})

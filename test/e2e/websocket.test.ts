@@ -1,0 +1,173 @@
+// Many chats on one socket, with the `ws` client: events, cancel, clear ends, both encodings, over every upstream wire.
+import { once } from 'node:events'
+import { Unpackr } from 'msgpackr'
+import { test } from 'tap'
+import WebSocket from 'ws'
+import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
+
+const KEY = 'test-key-0123456789abcdef'
+
+type ServerFrame = {
+  readonly type: string
+  readonly id: string | null
+  readonly seq?: number
+  readonly outcome?: string
+  readonly usage?: object
+  readonly error?: { readonly message: string; readonly code?: string }
+  readonly data?: { readonly choices: readonly { readonly delta: { readonly content?: string } }[] }
+}
+
+async function start(t: Teardown, args: string[] = []): Promise<Running> {
+  const simulator = await startSimulator(t, args)
+  return startGateway(t, {
+    config: { keys: [{ name: 'test', key: KEY }], providers: simulatedProviders(simulator.origin) },
+  })
+}
+
+async function open(
+  t: Teardown,
+  gateway: Running,
+  protocols: string[] = ['sluice.v1'],
+  headers: object = { authorization: `Bearer ${KEY}` },
+) {
+  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, protocols, {
+    headers: headers as Record<string, string>,
+  })
+  t.teardown(() => socket.terminate())
+  await once(socket, 'open')
+  return socket
+}
+
+function send(socket: WebSocket, frame: object): void {
+  socket.send(JSON.stringify(frame))
+}
+
+function chatFrame(id: string, model: string, fields: object = {}) {
+  return { type: 'chat', id, request: { model, messages: [{ role: 'user', content: `Hello from ${id}` }], ...fields } }
+}
+
+/** All frames until every id has come to its end. */
+function framesUntilDone(
+  socket: WebSocket,
+  ids: readonly string[],
+  decode = (bytes: Buffer) => JSON.parse(bytes.toString()) as ServerFrame,
+): Promise<ServerFrame[]> {
+  const open = new Set(ids)
+  const frames: ServerFrame[] = []
+  return new Promise((resolve) => {
+    socket.on('message', (bytes: Buffer) => {
+      const frame = decode(bytes)
+      frames.push(frame)
+      if ((frame.type === 'done' || frame.type === 'error') && frame.id !== null) open.delete(frame.id)
+      if (open.size === 0) resolve(frames)
+    })
+  })
+}
+
+function textOf(frames: readonly ServerFrame[], id: string): string {
+  return frames
+    .filter((frame) => frame.id === id && frame.type === 'event')
+    .map((frame) => frame.data?.choices[0]?.delta.content ?? '')
+    .join('')
+}
+
+test('chats run side by side on one socket, over every upstream wire, each with its own text and one done', async (t) => {
+  const gateway = await start(t)
+  const socket = await open(t, gateway)
+  const ids = ['openai', 'anthropic', 'google', 'ollama'].flatMap((provider) => [`${provider}-1`, `${provider}-2`])
+  const all = framesUntilDone(socket, ids)
+  for (const id of ids) send(socket, chatFrame(id, `${id.split('-')[0]}/echo`))
+  const frames = await all
+  for (const id of ids) {
+    t.equal(textOf(frames, id), `Hello from ${id}`)
+    const own = frames.filter((frame) => frame.id === id)
+    const events = own.filter((frame) => frame.type === 'event')
+    t.same(
+      events.map((frame) => frame.seq),
+      events.map((_, index) => index),
+      'sequence numbers have no hole',
+    )
+    t.equal(own.at(-1)?.type, 'done')
+    t.equal(own.at(-1)?.outcome, 'complete')
+    t.type(own.at(-1)?.usage, 'object')
+  }
+})
+
+test('cancel ends one chat and leaves the others alone', async (t) => {
+  const gateway = await start(t, ['--tokens-per-second', '20'])
+  const socket = await open(t, gateway)
+  const all = framesUntilDone(socket, ['a', 'b'])
+  send(socket, chatFrame('a', 'openai/lorem', { max_tokens: 2000 }))
+  send(socket, chatFrame('b', 'openai/lorem', { max_tokens: 20 }))
+  await once(socket, 'message')
+  send(socket, { type: 'cancel', id: 'a' })
+  const frames = await all
+  t.equal(frames.find((frame) => frame.id === 'a' && frame.type === 'done')?.outcome, 'client_gone')
+  t.equal(frames.find((frame) => frame.id === 'b' && frame.type === 'done')?.outcome, 'complete')
+})
+
+test('closing the socket cancels all of its chats', async (t) => {
+  const gateway = await start(t, ['--tokens-per-second', '20'])
+  const socket = await open(t, gateway)
+  for (const id of ['a', 'b', 'c']) send(socket, chatFrame(id, 'anthropic/lorem', { max_tokens: 2000 }))
+  await once(socket, 'message')
+  socket.terminate()
+  await gateway.logLine(() => gateway.lines.filter((line) => line.outcome === 'client_gone').length === 3)
+  t.pass('three exchanges ended as client_gone')
+})
+
+test('msgpack frames carry the same objects', async (t) => {
+  const gateway = await start(t)
+  const socket = await open(t, gateway, ['sluice.v1.msgpack'])
+  t.equal(socket.protocol, 'sluice.v1.msgpack')
+  const packer = new Unpackr({ useRecords: false })
+  const { pack } = await import('msgpackr')
+  const all = framesUntilDone(socket, ['m'], (bytes) => packer.unpack(bytes) as ServerFrame)
+  socket.send(pack(chatFrame('m', 'google/echo')))
+  const frames = await all
+  t.equal(textOf(frames, 'm'), 'Hello from m')
+})
+
+test('the key comes as header or, for browsers, as a subprotocol; else the upgrade is refused', async (t) => {
+  const gateway = await start(t)
+  const browser = await open(t, gateway, ['sluice.v1', `bearer.${KEY}`], {})
+  t.equal(browser.protocol, 'sluice.v1', 'the key is never echoed')
+  const apiKey = await open(t, gateway, ['sluice.v1'], { 'x-api-key': KEY })
+  t.equal(apiKey.readyState, WebSocket.OPEN)
+  for (const [headers, status] of [
+    [{}, 401],
+    [{ authorization: 'Bearer wrong' }, 401],
+    [{ authorization: `Bearer ${KEY}`, origin: 'https://evil.example' }, 403],
+  ] as const) {
+    const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, ['sluice.v1'], { headers })
+    socket.on('error', () => undefined)
+    const [req, answer] = (await once(socket, 'unexpected-response')) as [{ destroy(): void }, { statusCode: number }]
+    t.equal(answer.statusCode, status)
+    req.destroy()
+  }
+})
+
+test('bad frames get an error of their own and touch no other chat', async (t) => {
+  const gateway = await start(t)
+  const socket = await open(t, gateway)
+  const frames: ServerFrame[] = []
+  socket.on('message', (bytes: Buffer) => frames.push(JSON.parse(bytes.toString()) as ServerFrame))
+  const all = framesUntilDone(socket, ['good', 'bad-model', 'bad-body'])
+  socket.send('not json')
+  send(socket, { type: 'nonsense' })
+  send(socket, chatFrame('bad-model', 'nobody/nothing'))
+  send(socket, chatFrame('bad-body', 'openai/echo', { messages: 7 }))
+  send(socket, chatFrame('good', 'openai/echo'))
+  send(socket, { type: 'ping' })
+  await all
+  t.equal(frames.filter((frame) => frame.type === 'error' && frame.id === null).length, 2)
+  t.match(frames.find((frame) => frame.id === 'bad-model')?.error, { code: 'model_not_found' })
+  t.equal(frames.find((frame) => frame.id === 'bad-body')?.type, 'error')
+  t.equal(textOf(frames, 'good'), 'Hello from good')
+  await t.resolves(
+    new Promise<void>((resolve) => {
+      if (frames.some((frame) => frame.type === 'pong')) resolve()
+      socket.on('message', () => frames.some((frame) => frame.type === 'pong') && resolve())
+    }),
+  )
+})

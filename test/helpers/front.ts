@@ -1,0 +1,60 @@
+// Starts the front end on a free port with a scripted pipeline, and stops it with the test.
+import { type ServerConfig } from '../../src/config/types.js'
+import { createServer, type Server, type ServerOptions } from '../../src/server/app.js'
+import { FakePipeline, fakeSurface, type Script } from './fake-pipeline.js'
+
+export type FrontOptions = {
+  readonly script?: Script
+  readonly config?: Partial<ServerConfig>
+  readonly options?: Partial<ServerOptions>
+}
+
+export type RunningFront = {
+  readonly server: Server
+  readonly port: number
+  readonly pipeline: FakePipeline
+  readonly url: string
+}
+
+export const SERVER_CONFIG: ServerConfig = {
+  host: '127.0.0.1',
+  port: 0,
+  threads: 1,
+  maxBodyBytes: 1024 * 1024,
+  maxResponseBytes: 1024 * 1024,
+  maxReaderLagBytes: 1024 * 1024,
+  readerStallMs: 30_000,
+  keepaliveMs: 15_000,
+  drainMs: 1_000,
+  tls: null,
+  cors: { origins: [] },
+  maxChatsPerSocket: 4,
+}
+
+/** What a test of tap offers for cleaning up. */
+type Teardown = { teardown(stop: () => void): void }
+
+export async function startFront(t: Teardown, { script, config, options }: FrontOptions = {}): Promise<RunningFront> {
+  const pipeline = new FakePipeline(script)
+  const server = createServer({
+    config: { ...SERVER_CONFIG, ...config },
+    metrics: { port: null, token: null },
+    ownsMetricsPort: true,
+    hasKeys: false,
+    surfaces: [fakeSurface],
+    webSocketSurface: fakeSurface,
+    parameterHeaders: ['x-parameter'],
+    pipeline,
+    models: () => [
+      { id: 'fast', object: 'model' },
+      { id: 'vendor/deep', object: 'model' },
+    ],
+    providers: [{ name: 'one', configured: true }],
+    isReady: () => true,
+    renderMetrics: async () => 'sluice_up 1\n',
+    ...options,
+  })
+  t.teardown(() => server.close())
+  const port = await server.listen()
+  return { server, port, pipeline, url: `http://127.0.0.1:${port}` }
+}

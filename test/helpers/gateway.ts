@@ -1,0 +1,153 @@
+// Starts a real gateway (and, where asked, a real simulator behind it) as a process of its own, exactly as a user does, and
+// lets a test wait for its log lines. Everything is stopped at the test's teardown.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+export const MAIN = join(ROOT, 'dist/src/main.js')
+const START_MS = 10_000
+
+/** One JSON line of the gateway's log. */
+export type LogLine = {
+  readonly [field: string]: unknown
+  readonly id?: string
+  readonly outcome?: string
+  readonly msg?: string
+}
+
+/** The part of tap's test that helpers need. */
+export type Teardown = { teardown(callback: () => unknown): void }
+
+export type StartOptions = {
+  /** Written to a file and passed by --config; its port defaults to 0. */
+  readonly config?: object
+  readonly env?: Readonly<Record<string, string>>
+  readonly args?: readonly string[]
+}
+
+export class Running {
+  readonly child: ChildProcess
+  readonly folder: string
+  readonly lines: LogLine[] = []
+  readonly output: string[] = []
+  errorOutput = ''
+  origin = ''
+  #waiters: { wanted: (line: LogLine) => boolean; resolve: (line: LogLine) => void }[] = []
+
+  constructor(child: ChildProcess, folder: string) {
+    this.child = child
+    this.folder = folder
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.errorOutput += chunk.toString()
+    })
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0
+  }
+
+  /** Takes one line of standard output: JSON lines are the log, others are for people. */
+  take(text: string): void {
+    this.output.push(text)
+    if (!text.startsWith('{')) {
+      const found = /https?:\/\/[\w.:[\]]+/.exec(text)
+      if (this.origin === '' && found !== null) this.origin = found[0]
+      return
+    }
+    const line = JSON.parse(text) as LogLine
+    this.lines.push(line)
+    this.#waiters = this.#waiters.filter(({ wanted, resolve }) => {
+      if (!wanted(line)) return true
+      resolve(line)
+      return false
+    })
+  }
+
+  /** The first log line, past or future, that is wanted. */
+  logLine(wanted: (line: LogLine) => boolean): Promise<LogLine> {
+    const found = this.lines.find(wanted)
+    if (found !== undefined) return Promise.resolve(found)
+    return new Promise((resolve) => this.#waiters.push({ wanted, resolve }))
+  }
+
+  /** The one line of an exchange, by request id. */
+  exchange(requestId: string): Promise<LogLine> {
+    return this.logLine((line) => line.id === requestId)
+  }
+
+  /** Ends the process and tells its exit code (or signal). */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string> {
+    const { child } = this
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill(signal)
+      await once(child, 'exit')
+    }
+    return child.exitCode ?? child.signalCode ?? 0
+  }
+}
+
+/** Starts `sluice start` and resolves once it tells its address; rejects with what it printed if it ends before. */
+export async function startGateway(t: Teardown, options: StartOptions = {}): Promise<Running> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))
+  const args = [MAIN, 'start', ...(options.args ?? [])]
+  if (options.config !== undefined) {
+    const file = join(folder, 'sluice.json')
+    const server = { port: 0, ...(options.config as { server?: object }).server }
+    writeFileSync(file, JSON.stringify({ ...options.config, server }))
+    args.push('--config', file)
+  }
+  return startNode(t, args, { folder, ...(options.env === undefined ? {} : { env: options.env }) })
+}
+
+/** Starts `sluice simulate` on a free port. */
+export function startSimulator(t: Teardown, args: readonly string[] = []): Promise<Running> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))
+  return startNode(t, [MAIN, 'simulate', '--port', '0', ...args], { folder })
+}
+
+/** Providers that reach the simulator over each of its four wires; the model `openai/lorem` and so on. */
+export function simulatedProviders(origin: string): Record<string, object> {
+  return {
+    openai: { protocol: 'openai-chat', baseUrl: `${origin}/v1`, apiKey: 'sk-upstream-openai' },
+    anthropic: { protocol: 'anthropic-messages', baseUrl: `${origin}/v1`, apiKey: 'sk-upstream-anthropic' },
+    google: { protocol: 'google-gemini', baseUrl: `${origin}/v1beta`, apiKey: 'sk-upstream-google' },
+    ollama: { protocol: 'ollama-chat', baseUrl: origin },
+  }
+}
+
+async function startNode(
+  t: Teardown,
+  args: readonly string[],
+  options: { folder: string; env?: Readonly<Record<string, string>> },
+): Promise<Running> {
+  // A clean environment: a developer's own keys and settings must not leak into tests.
+  const env = { PATH: process.env.PATH ?? '', HOME: options.folder, ...options.env }
+  const child = spawn(process.execPath, args, { cwd: options.folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const running = new Running(child, options.folder)
+  t.teardown(async () => {
+    await running.stop('SIGKILL')
+    rmSync(options.folder, { recursive: true, force: true })
+  })
+  const ready = new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`not ready: ${running.output.join('\n')}`)), START_MS)
+    if (child.stdout === null) throw new Error('no standard output')
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      running.take(line)
+      if (running.origin !== '') {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    child.once('exit', (code) => {
+      clearTimeout(timer)
+      reject(new Error(`ended with ${code}: ${running.errorOutput}${running.output.join('\n')}`))
+    })
+  })
+  await ready
+  return running
+}

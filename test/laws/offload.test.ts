@@ -1,0 +1,82 @@
+// Law 6 over every recorded request, stream and answer, through the pool and the worker file that ship: a worker gives what
+// the same task gives on this thread, failures included.
+import { test } from 'tap'
+import { GatewayError } from '../../src/errors.js'
+import { createOffload, type Offload } from '../../src/offload/offload.js'
+import { createCodec } from '../../src/protocols/codec.js'
+import { PROTOCOLS } from '../../src/protocols/index.js'
+import { fakeTarget } from '../helpers/fake-protocol.js'
+import { DIALECTS, FALLBACK, readFixtures, SURFACES, targetFor } from '../helpers/protocol-fixtures.js'
+
+const metrics = { offloadTask: () => undefined, offloadQueue: () => undefined }
+const options = { workers: 1, maxQueue: 1000, taskTimeoutMs: 30_000, metrics }
+const codec = createCodec(PROTOCOLS)
+const inline = createOffload(codec, { ...options, minBytes: Number.POSITIVE_INFINITY })
+const worker = createOffload(codec, { ...options, minBytes: 0 })
+
+/** The result, or the error's data; the parsed body aside, which stays on its thread. */
+async function outcome(run: () => unknown): Promise<unknown> {
+  try {
+    return { ...((await run()) as object), json: null }
+  } catch (error) {
+    if (error instanceof GatewayError) return { error: error.data }
+    throw error
+  }
+}
+
+test('6. a worker decodes and encodes every request as this thread does', async (t) => {
+  for (const surface of SURFACES) {
+    const requests = readFixtures(surface.id, 'requests')
+    t.ok(requests.length >= 5, surface.id)
+    for (const { name, bytes } of requests) {
+      const decode = (offload: Offload) => offload.decode(surface.id, new Uint8Array(bytes))
+      t.same(await outcome(() => decode(worker)), await outcome(() => decode(inline)), `${surface.id} ${name}`)
+      for (const dialect of DIALECTS) {
+        const { facts, members } = await decode(inline)
+        const encode = (offload: Offload, upstreamStream: boolean) =>
+          offload.encode({
+            surfaceId: surface.id,
+            body: new Uint8Array(bytes),
+            json: null,
+            facts,
+            members,
+            target: fakeTarget(dialect.id),
+            upstreamStream,
+          })
+        for (const stream of [false, true]) {
+          const expected = await outcome(() => encode(inline, stream))
+          t.same(await outcome(() => encode(worker, stream)), expected, `${surface.id} ${name} to ${dialect.id}`)
+        }
+      }
+    }
+  }
+})
+
+test('6. a worker aggregates and transcodes every answer as this thread does', async (t) => {
+  for (const surface of SURFACES) {
+    for (const dialect of DIALECTS) {
+      const task = { surfaceId: surface.id, fallback: FALLBACK }
+      for (const { name, bytes } of readFixtures(dialect.id, 'streams')) {
+        const run = (offload: Offload) =>
+          offload.aggregate({ ...task, target: targetFor(dialect, bytes), body: new Uint8Array(bytes) })
+        t.same(await outcome(() => run(worker)), await outcome(() => run(inline)), `${name} to ${surface.id}`)
+      }
+      for (const { name, bytes } of readFixtures(dialect.id, 'responses')) {
+        const run = (offload: Offload) =>
+          offload.transcode({ ...task, target: fakeTarget(dialect.id), body: new Uint8Array(bytes) })
+        t.same(await outcome(() => run(worker)), await outcome(() => run(inline)), `${name} to ${surface.id}`)
+      }
+    }
+  }
+})
+
+test('6. the worker file that ships takes tasks', async (t) => {
+  const error = (await outcome(() => worker.decode('no-such-surface', new Uint8Array(2)))) as {
+    error: { code: string }
+  }
+  t.equal(error.error.code, 'internal')
+})
+
+test('ends its workers', async () => {
+  await worker.close()
+})

@@ -1,0 +1,26 @@
+// What a caller reads when a limit stops it.
+import { test } from 'tap'
+import { oversizeRefusal, rateRefusal, slotRefusal } from '../../src/limit/refusal.js'
+
+test('a refusal says which limit, whose, and when to come back', (t) => {
+  t.match(rateRefusal('key', 'tokens', { limit: 500, retryAfterMs: 1234 }).data, {
+    code: 'rate_limited',
+    retryAfterMs: 1234,
+    message: 'The limit of 500 tokens per minute of this key is reached. Try again in 1.3 s.',
+  })
+  t.match(rateRefusal('gateway', 'requests', { limit: 5, retryAfterMs: 12 }).data, {
+    message: /this gateway.* 12 ms\.$/,
+  })
+  t.match(oversizeRefusal('gateway', 'tokens', { limit: 5, count: 6 }).data, {
+    retryable: false,
+    retryAfterMs: null,
+    status: 429,
+  })
+  t.match(slotRefusal('gateway', 0).data, { code: 'overloaded', status: 503, retryable: true, retryAfterMs: 1000 })
+  t.match(slotRefusal('key', 4).data, {
+    code: 'rate_limited',
+    message: /limit of 4 requests at a time/,
+    retryAfterMs: 1000,
+  })
+  t.end()
+})

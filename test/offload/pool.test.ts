@@ -1,0 +1,103 @@
+// Workers that die, hang or drown: each fails its own tasks, and the pool goes on.
+import { setTimeout as wait } from 'node:timers/promises'
+import { type Test, test } from 'tap'
+import { type OffloadOptions } from '../../src/offload/offload.js'
+import { createRig, fakeBody, type OffloadRig } from '../helpers/offload.js'
+import { rejectionOf } from '../helpers/thrown.js'
+
+function rig(t: Test, options: Partial<OffloadOptions> = {}): OffloadRig {
+  const made = createRig(options)
+  t.teardown(() => made.offload.close())
+  return made
+}
+
+const decode = ({ offload }: OffloadRig, model = 'm') => Promise.resolve(offload.decode('fake-sse', fakeBody(model)))
+
+for (const fault of ['exit', 'throw', 'oom']) {
+  test(`fails only its own task with overloaded on ${fault}, and goes on`, async (t) => {
+    const one = rig(t, { workers: 1, maxWorkerHeapMb: 32 })
+    const error = await rejectionOf(decode(one, `!${fault}`))
+    t.equal(error.code, 'overloaded')
+    t.equal(error.status, 503)
+    t.ok(error.retryAfterMs)
+    t.equal((await decode(one)).facts.model, 'm')
+  })
+}
+
+test('leaves the tasks of other workers alone when one dies', async (t) => {
+  const two = rig(t, { workers: 2 })
+  await Promise.all([decode(two), decode(two)])
+  const fatal = rejectionOf(decode(two, '!exit'))
+  // The balancer gives the second task to the idle worker.
+  t.equal((await decode(two, '!slow')).facts.model, '!slow')
+  t.equal((await fatal).code, 'overloaded')
+})
+
+test('survives a worker that dies with no task in hand', async (t) => {
+  const one = rig(t, { workers: 1 })
+  t.ok(await decode(one, '!late'))
+  let healthy = 0
+  for (let i = 0; i < 20 && healthy === 0; i++) {
+    healthy = await decode(one).then(
+      () => 1,
+      () => 0,
+    )
+  }
+  t.equal(healthy, 1)
+})
+
+test('replaces a worker that hangs, and fails its tasks by the task timeout', async (t) => {
+  const one = rig(t, { workers: 1, taskTimeoutMs: 400 })
+  await decode(one)
+  const startedMs = performance.now()
+  const fates = await Promise.all([
+    rejectionOf(decode(one, '!loop')),
+    rejectionOf(decode(one)),
+    rejectionOf(decode(one)),
+  ])
+  t.same(
+    fates.map((error) => error.code),
+    ['overloaded', 'overloaded', 'overloaded'],
+  )
+  t.ok(performance.now() - startedMs < 1500, 'by the timeout, not later')
+  t.equal((await decode(one)).facts.model, 'm', 'the next task finds a new worker')
+})
+
+test('ends a worker that began to hang late, although no later task complains', async (t) => {
+  const one = rig(t, { workers: 1, taskTimeoutMs: 300 })
+  await decode(one)
+  const slow = Array.from({ length: 4 }, () => decode(one, '!slow'))
+  const hanging = rejectionOf(decode(one, '!loop'))
+  t.equal((await Promise.all(slow)).length, 4)
+  t.equal((await hanging).code, 'overloaded')
+  // Nothing tells from outside when the watch looks again: one task timeout after the last sign.
+  await wait(400)
+  t.equal((await decode(one)).facts.model, 'm')
+})
+
+test("refuses at once what goes beyond the workers' hands and the queue", async (t) => {
+  const one = rig(t, { workers: 1, maxQueue: 3 })
+  const accepted = Array.from({ length: 19 }, () => decode(one))
+  const refused = await rejectionOf(decode(one))
+  t.equal(refused.code, 'overloaded')
+  t.match(refused.message, 'full queue')
+  t.equal((await Promise.all(accepted)).length, 19)
+  t.equal(Math.max(...one.queue), 3)
+  t.equal(one.queue.at(-1), 0)
+  t.ok(await decode(one), 'and takes more when the queue has drained')
+})
+
+test('fails tasks still running when it is closed, and takes no more', async (t) => {
+  const one = createRig({ workers: 1 })
+  await decode(one)
+  const running = rejectionOf(decode(one, '!loop'))
+  await one.offload.close()
+  t.equal((await running).code, 'overloaded')
+  t.equal((await rejectionOf(decode(one))).code, 'overloaded')
+})
+
+test('answers overloaded when the entry file cannot be loaded', async (t) => {
+  const one = rig(t, { workers: 1, taskTimeoutMs: 300, workerUrl: new URL('file:///nowhere/at/all.js') })
+  t.equal((await rejectionOf(decode(one))).code, 'overloaded')
+  t.equal((await rejectionOf(decode(one))).code, 'overloaded')
+})

@@ -1,0 +1,114 @@
+// Health, models and metrics over the real engine.
+import { test } from 'tap'
+import { startFront } from '../helpers/front.js'
+import { exchangeRaw, openRaw } from '../helpers/raw-http.js'
+
+async function get(
+  url: string,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; body: string; headers: Headers }> {
+  const answer = await fetch(url, { headers })
+  return { status: answer.status, body: await answer.text(), headers: answer.headers }
+}
+
+test('answers health without a key', async (t) => {
+  let ready = true
+  const { url, pipeline } = await startFront(t, { options: { isReady: () => ready } })
+  pipeline.keys = ['good']
+  for (const path of ['/livez', '/readyz', '/health', '/healthz', '/ping']) {
+    t.strictSame(JSON.parse((await get(url + path)).body), { status: 'ok' }, path)
+  }
+  t.strictSame(JSON.parse((await get(`${url}/api/ping`)).body), { status: true, body: 'pong' })
+  t.strictSame(JSON.parse((await get(`${url}/v1/health`)).body), {
+    status: 'ok',
+    providers: [{ name: 'one', configured: true }],
+  })
+  ready = false
+  t.equal((await get(`${url}/readyz`)).status, 503)
+  t.equal((await get(`${url}/livez`)).status, 200)
+  t.equal(pipeline.seen.length, 0)
+})
+
+test('says the configured word in the health answers', async (t) => {
+  const { url } = await startFront(t, { options: { healthStatus: 'healthy' } })
+  t.strictSame(JSON.parse((await get(`${url}/health`)).body), { status: 'healthy' })
+})
+
+test('answers HEAD without a body, and keeps the connection in step', async (t) => {
+  const { port } = await startFront(t, { config: { cors: { origins: ['https://app.test'] } } })
+  const requests = ['HEAD /livez', 'HEAD /nowhere', 'OPTIONS /livez', 'GET /livez'].map(
+    (line) => `${line} HTTP/1.1\r\nHost: x\r\n\r\n`,
+  )
+  for (const request of requests) {
+    const { answers } = await exchangeRaw(port, request)
+    t.equal(answers.length, 1)
+  }
+  const { answers } = await exchangeRaw(port, `${requests[2]}${requests[2]}${requests[3]}`, 3)
+  t.same(
+    answers.map(({ status }) => status),
+    [204, 204, 200],
+  )
+  const text = (await readText(port, `${requests[0]}${requests[1]}${requests[3]}`)).join('|')
+  t.equal(text, 'HTTP/1.1 200 OK|HTTP/1.1 404 Not Found|HTTP/1.1 200 OK|{"status":"ok"}')
+})
+
+/** Status lines and bodies alone, in order. */
+async function readText(port: number, request: string): Promise<string[]> {
+  const socket = await openRaw(port)
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk
+  })
+  socket.write(request)
+  while (!text.endsWith('"}')) await new Promise(setImmediate)
+  socket.destroy()
+  return text.split('\r\n').filter((line) => line.startsWith('HTTP/') || line.startsWith('{'))
+}
+
+test('lists the models of the caller, and finds one by an id with slashes', async (t) => {
+  const { url, pipeline } = await startFront(t)
+  pipeline.keys = ['good']
+  t.equal((await get(`${url}/v1/models`)).status, 401)
+  t.equal((await get(`${url}/v1/models/fast`)).status, 401)
+  const key = { authorization: 'Bearer good' }
+  t.strictSame(JSON.parse((await get(`${url}/v1/models`, key)).body), {
+    object: 'list',
+    data: [
+      { id: 'fast', object: 'model' },
+      { id: 'vendor/deep', object: 'model' },
+    ],
+  })
+  t.equal(JSON.parse((await get(`${url}/v1/models/vendor/deep`, key)).body).id, 'vendor/deep')
+  t.equal(JSON.parse((await get(`${url}/v1/models/vendor%2Fdeep`, key)).body).id, 'vendor/deep')
+  const unknown = await get(`${url}/v1/models/%zz`, key)
+  t.equal(unknown.status, 404)
+  t.equal(JSON.parse(unknown.body).error.code, 'model_not_found')
+})
+
+test('gives metrics to everybody on a gateway without keys', async (t) => {
+  const { url } = await startFront(t)
+  const metrics = await get(`${url}/metrics`)
+  t.equal(metrics.body, 'sluice_up 1\n')
+  t.match(metrics.headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
+})
+
+test('asks for the token or a gateway key before it gives metrics', async (t) => {
+  const { url, pipeline } = await startFront(t, {
+    options: { hasKeys: true, metrics: { port: null, token: 'scrape' } },
+  })
+  pipeline.keys = ['good']
+  t.equal((await get(`${url}/metrics`)).status, 401)
+  t.equal((await get(`${url}/metrics`, { authorization: 'Bearer scrap' })).status, 401)
+  t.equal((await get(`${url}/metrics`, { authorization: 'Bearer scrape' })).status, 200)
+  t.equal((await get(`${url}/metrics`, { 'x-api-key': 'good' })).status, 200)
+  const keyed = await startFront(t, { options: { hasKeys: true } })
+  keyed.pipeline.keys = ['good']
+  t.equal((await get(`${keyed.url}/metrics`)).status, 401)
+  const tokened = await startFront(t, { options: { metrics: { port: null, token: 'scrape' } } })
+  t.equal((await get(`${tokened.url}/metrics`)).status, 401)
+})
+
+test('answers 500 when metrics cannot be rendered', async (t) => {
+  const { url } = await startFront(t, { options: { renderMetrics: () => Promise.reject(new Error('no')) } })
+  t.equal((await get(`${url}/metrics`)).status, 500)
+})

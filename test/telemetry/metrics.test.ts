@@ -1,0 +1,258 @@
+// Metrics from the hot path to the page: names, labels, sums over event loops, and that nobody can make them grow.
+import { test } from 'tap'
+import { ERROR_CATALOGUE, GatewayError } from '../../src/errors.js'
+import { OUTCOMES } from '../../src/model/event.js'
+import { NO_USAGE } from '../../src/model/usage.js'
+import { createMetricsCells } from '../../src/telemetry/cells.js'
+import { type MetricsConfig, STATUSES } from '../../src/telemetry/layout.js'
+import { createMetrics } from '../../src/telemetry/metrics.js'
+import { type Metrics } from '../../src/telemetry/records.js'
+import { createScrape } from '../../src/telemetry/scrape.js'
+import { exchangeRecord } from '../helpers/exchange-record.js'
+import { parsePage, type Sample, sampleValue } from '../helpers/prometheus.js'
+
+const CONFIG: MetricsConfig = {
+  surfaces: ['chat', 'messages'],
+  providers: [
+    { name: 'north', knownModels: ['north-large', 'north-small'] },
+    { name: 'sou"th\\', knownModels: ['south-1'] },
+  ],
+  models: [{ name: 'fast' }, { name: 'smart' }],
+}
+const FAST = { surface: 'chat', model: 'fast', provider: 'north' }
+
+function setUp(loops = 1) {
+  const cells = createMetricsCells(CONFIG, loops)
+  const metrics = Array.from({ length: loops }, (_, i) => createMetrics(CONFIG, cells, i))
+  const scrape = createScrape(CONFIG, cells, { processMetrics: false })
+  const [first] = metrics
+  if (first === undefined) throw new Error('no loop')
+  return { cells, metrics: first, all: metrics, read: async () => parsePage(await scrape.render()).samples }
+}
+
+/** Touches every metric there is. */
+function touchAll(metrics: Metrics): void {
+  metrics.exchangeStarted()
+  metrics.exchangeStarted()
+  metrics.exchangeSettled(exchangeRecord())
+  metrics.streamOpened('sse')
+  metrics.interToken(metrics.slot('chat', 'north', 'fast'), 0.02)
+  metrics.upstreamAttempt('north', 'ok')
+  metrics.limitRejection('key', 'tokens')
+  metrics.offloadTask('decode', 'inline', 0.0002)
+  metrics.offloadQueue(3)
+  metrics.upstreamConnections('north', 5, 2)
+  metrics.eventLoopLag(0.012)
+}
+
+test('the metrics are those of the contract, with these types and labels', async (t) => {
+  const { cells, metrics } = setUp()
+  touchAll(metrics)
+  const { samples, types } = parsePage(await createScrape(CONFIG, cells, { processMetrics: false }).render())
+  const labelNames = (name: string, type: string) => {
+    const sample = samples.find((s) => s.name === (type === 'histogram' ? `${name}_count` : name))
+    return sample === undefined ? ['missing'] : Object.keys(sample.labels).sort()
+  }
+  const found = Object.fromEntries([...types].map(([name, type]) => [name, [type, ...labelNames(name, type)]]))
+  t.same(found, {
+    sluice_requests_total: ['counter', 'model', 'outcome', 'provider', 'status', 'surface'],
+    sluice_request_duration_seconds: ['histogram', 'model', 'provider', 'surface'],
+    sluice_time_to_first_token_seconds: ['histogram', 'model', 'provider', 'surface'],
+    sluice_inter_token_seconds: ['histogram', 'model', 'provider', 'surface'],
+    sluice_overhead_seconds: ['histogram', 'model', 'provider', 'surface'],
+    sluice_tokens_total: ['counter', 'direction', 'model', 'provider'],
+    sluice_active_requests: ['gauge'],
+    sluice_active_streams: ['gauge', 'transport'],
+    sluice_upstream_attempts_total: ['counter', 'provider', 'result'],
+    sluice_upstream_connections: ['gauge', 'provider', 'state'],
+    sluice_limit_rejections_total: ['counter', 'limit', 'scope'],
+    sluice_offload_tasks_total: ['counter', 'task', 'where'],
+    sluice_offload_seconds: ['histogram', 'task'],
+    sluice_offload_queue: ['gauge'],
+    sluice_event_loop_lag_seconds: ['gauge'],
+  })
+})
+
+test('every call ends up in its series', async (t) => {
+  const { metrics, read } = setUp()
+  touchAll(metrics)
+  const samples = await read()
+  const expected: [string, Record<string, string>, number][] = [
+    ['sluice_requests_total', { ...FAST, outcome: 'complete', status: '200' }, 1],
+    ['sluice_request_duration_seconds_sum', FAST, 1.5],
+    ['sluice_time_to_first_token_seconds_sum', FAST, 0.12],
+    ['sluice_inter_token_seconds_sum', FAST, 0.02],
+    ['sluice_overhead_seconds_sum', FAST, 0.0003],
+    ['sluice_tokens_total', { model: 'fast', provider: 'north', direction: 'input' }, 10],
+    ['sluice_tokens_total', { model: 'fast', provider: 'north', direction: 'output' }, 20],
+    ['sluice_active_requests', {}, 1],
+    ['sluice_active_streams', { transport: 'sse' }, 1],
+    ['sluice_active_streams', { transport: 'websocket' }, 0],
+    ['sluice_upstream_attempts_total', { provider: 'north', result: 'ok' }, 1],
+    ['sluice_upstream_connections', { provider: 'north', state: 'busy' }, 2],
+    ['sluice_upstream_connections', { provider: 'north', state: 'idle' }, 3],
+    ['sluice_limit_rejections_total', { scope: 'key', limit: 'tokens' }, 1],
+    ['sluice_offload_tasks_total', { task: 'decode', where: 'inline' }, 1],
+    ['sluice_offload_seconds_count', { task: 'decode' }, 1],
+    ['sluice_offload_queue', {}, 3],
+    ['sluice_event_loop_lag_seconds', {}, 0.012],
+  ]
+  for (const [name, labels, value] of expected) t.equal(sampleValue(samples, name, labels), value, name)
+  metrics.streamClosed('sse')
+  t.equal(sampleValue(await read(), 'sluice_active_streams', { transport: 'sse' }), 0)
+})
+
+test('histogram buckets are cumulative, bounds belong to the bucket below, and the last one holds all', async (t) => {
+  const { metrics, read } = setUp()
+  const slot = metrics.slot('chat', 'north', 'fast')
+  for (const seconds of [0.0005, 0.001, 0.0011, 0.3, 99]) metrics.interToken(slot, seconds)
+  for (const nonsense of [-1, Number.NaN, Number.POSITIVE_INFINITY]) metrics.interToken(slot, nonsense)
+  const samples = await read()
+  const bucket = (le: string) => sampleValue(samples, 'sluice_inter_token_seconds_bucket', { ...FAST, le })
+  t.same(
+    [bucket('0.001'), bucket('0.01'), bucket('0.2'), bucket('0.3'), bucket('2.5'), bucket('+Inf')],
+    [2, 3, 3, 4, 4, 5],
+  )
+  t.equal(sampleValue(samples, 'sluice_inter_token_seconds_count', FAST), 5)
+  t.ok(Math.abs((sampleValue(samples, 'sluice_inter_token_seconds_sum', FAST) ?? 0) - 99.3026) < 1e-9)
+})
+
+test('counters and gauges of two event loops are added up, and the lag is the worst of them', async (t) => {
+  const { all, read } = setUp(2)
+  const [one, two] = all
+  if (one === undefined || two === undefined) return t.fail('two loops')
+  // In another order on each loop, so that the rows lie elsewhere.
+  one.exchangeSettled(exchangeRecord({ model: 'smart' }))
+  one.exchangeSettled(exchangeRecord())
+  two.exchangeSettled(exchangeRecord())
+  two.exchangeSettled(exchangeRecord({ surface: 'messages' }))
+  for (const metrics of all) {
+    metrics.exchangeStarted()
+    metrics.exchangeStarted()
+    metrics.exchangeStarted()
+    metrics.offloadQueue(2)
+    metrics.upstreamConnections('north', 4, 1)
+    metrics.limitRejection('gateway', 'requests')
+  }
+  one.eventLoopLag(0.2)
+  two.eventLoopLag(0.1)
+  const samples = await read()
+  const ended = { outcome: 'complete', status: '200' }
+  t.equal(sampleValue(samples, 'sluice_requests_total', { ...FAST, ...ended }), 2)
+  t.equal(sampleValue(samples, 'sluice_requests_total', { ...FAST, ...ended, model: 'smart' }), 1)
+  t.equal(sampleValue(samples, 'sluice_requests_total', { ...FAST, ...ended, surface: 'messages' }), 1)
+  t.equal(sampleValue(samples, 'sluice_request_duration_seconds_count', FAST), 2)
+  t.equal(sampleValue(samples, 'sluice_tokens_total', { model: 'fast', provider: 'north', direction: 'input' }), 30)
+  t.equal(sampleValue(samples, 'sluice_active_requests'), 2)
+  t.equal(sampleValue(samples, 'sluice_offload_queue'), 4)
+  t.equal(sampleValue(samples, 'sluice_upstream_connections', { provider: 'north', state: 'idle' }), 6)
+  t.equal(sampleValue(samples, 'sluice_limit_rejections_total', { scope: 'gateway', limit: 'requests' }), 2)
+  t.equal(sampleValue(samples, 'sluice_event_loop_lag_seconds'), 0.2)
+})
+
+/** What a scrape counts as one series. */
+function seriesOf(samples: readonly Sample[]): string[] {
+  return samples.map(({ name, labels }) => JSON.stringify([name, labels])).sort()
+}
+
+test('100,000 models, surfaces and providers that nobody configured leave the number of series unchanged', async (t) => {
+  const { metrics, read } = setUp()
+  touchAll(metrics)
+  metrics.exchangeSettled(exchangeRecord({ surface: '/x', model: 'x', provider: 'x', status: 777 }))
+  metrics.interToken(metrics.slot('/x', 'x', 'x'), 1)
+  metrics.upstreamAttempt('x', 'ok')
+  metrics.upstreamConnections('x', 1, 1)
+  const before = seriesOf(await read())
+  for (let i = 0; i < 100_000; i++) {
+    const name = `${i}-\n"{}`
+    metrics.exchangeSettled(
+      exchangeRecord({ surface: `/${name}`, model: name, provider: name, status: 600 + (i % 400) }),
+    )
+    metrics.interToken(metrics.slot(name, null, name), 1)
+    metrics.upstreamAttempt(name, 'ok')
+    metrics.upstreamConnections(name, 1, 1)
+  }
+  const samples = await read()
+  t.same(seriesOf(samples), before)
+  const other = { surface: 'other', model: 'other', provider: 'other' }
+  t.equal(sampleValue(samples, 'sluice_requests_total', { ...other, outcome: 'complete', status: 'other' }), 100_001)
+  t.equal(sampleValue(samples, 'sluice_upstream_attempts_total', { provider: 'other', result: 'ok' }), 100_001)
+  for (const name of ['constructor', '__proto__', 'toString', '', 'other']) {
+    metrics.exchangeSettled(exchangeRecord({ surface: name, model: name, provider: name, status: 777 }))
+  }
+  t.same(seriesOf(await read()), before)
+})
+
+test('more combinations than there are rows count as other', async (t) => {
+  const names = Array.from({ length: 700 }, (_, i) => `model-${i}`)
+  const config = {
+    surfaces: ['chat'],
+    providers: [{ name: 'north', knownModels: [] }],
+    models: names.map((name) => ({ name })),
+  }
+  const cells = createMetricsCells(config, 1)
+  const metrics = createMetrics(config, cells, 0)
+  for (const model of names) metrics.exchangeSettled(exchangeRecord({ model }))
+  const { samples } = parsePage(await createScrape(config, cells, { processMetrics: false }).render())
+  const requests = samples.filter(({ name }) => name === 'sluice_requests_total')
+  t.equal(requests.length, 512)
+  t.equal(
+    requests.reduce((sum, { value }) => sum + value, 0),
+    700,
+  )
+  t.equal(requests.find(({ labels }) => labels.model === 'other')?.value, 700 - 511)
+})
+
+test('a model may be written with its provider in front', async (t) => {
+  const { metrics, read } = setUp()
+  metrics.exchangeSettled(exchangeRecord({ model: 'north/north-small' }))
+  metrics.exchangeSettled(exchangeRecord({ model: 'north-small' }))
+  const labels = { ...FAST, model: 'north-small', outcome: 'complete', status: '200' }
+  t.equal(sampleValue(await read(), 'sluice_requests_total', labels), 2)
+})
+
+test('label values are escaped', async (t) => {
+  const { metrics, read } = setUp()
+  metrics.upstreamAttempt('sou"th\\', 'cut')
+  t.equal(sampleValue(await read(), 'sluice_upstream_attempts_total', { provider: 'sou"th\\', result: 'cut' }), 1)
+})
+
+test('every status of the error catalogue and every outcome has its own label', async (t) => {
+  const { metrics, read } = setUp()
+  for (const { status } of Object.values(ERROR_CATALOGUE)) t.ok(STATUSES.includes(status), String(status))
+  for (const outcome of OUTCOMES) {
+    metrics.exchangeSettled(exchangeRecord({ outcome, status: 503, error: new GatewayError('draining').data }))
+  }
+  const samples = await read()
+  for (const outcome of OUTCOMES) {
+    t.equal(sampleValue(samples, 'sluice_requests_total', { ...FAST, outcome, status: '503' }), 1, outcome)
+  }
+})
+
+test('an exchange without a token, an overhead or usage leaves those metrics alone', async (t) => {
+  const { metrics, read } = setUp()
+  const odd = { ...NO_USAGE, inputTokens: Number.NaN, outputTokens: -3 }
+  metrics.exchangeSettled(
+    exchangeRecord({ timeToFirstTokenMs: null, overheadMs: null, usage: odd, provider: null, model: null }),
+  )
+  const names = new Set((await read()).map(({ name }) => name))
+  t.notOk(names.has('sluice_time_to_first_token_seconds_count'))
+  t.notOk(names.has('sluice_overhead_seconds_count'))
+  t.notOk(names.has('sluice_tokens_total'))
+  t.ok(names.has('sluice_request_duration_seconds_count'))
+})
+
+test('an event loop that replaces another goes on counting, with its gauges at zero', async (t) => {
+  const { cells, metrics, read } = setUp()
+  touchAll(metrics)
+  const next = createMetrics(CONFIG, cells, 0)
+  next.exchangeStarted()
+  next.exchangeSettled(exchangeRecord())
+  next.exchangeSettled(exchangeRecord({ model: 'smart' }))
+  const samples = await read()
+  t.equal(sampleValue(samples, 'sluice_requests_total', { ...FAST, outcome: 'complete', status: '200' }), 2)
+  t.equal(sampleValue(samples, 'sluice_active_requests'), -1, 'the second settle of this test has no start')
+  t.equal(sampleValue(samples, 'sluice_active_streams', { transport: 'sse' }), 0)
+  t.equal(sampleValue(samples, 'sluice_upstream_connections', { provider: 'north', state: 'busy' }), null)
+  t.equal(sampleValue(samples, 'sluice_offload_queue'), 0)
+})

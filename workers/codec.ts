@@ -1,0 +1,17 @@
+// Thread entry of the codec pool: decodes, encodes and aggregates whole bodies. Loads the pure core alone, and piscina for
+// moving the answer's buffers back; never uWebSockets.js, which may not live in a thread that ends.
+import { setImmediate } from 'node:timers/promises'
+import { move, transferableSymbol, valueSymbol } from 'piscina'
+import { createCodec } from '../src/protocols/codec.js'
+import { answerTask, buffersOf, type Envelope } from '../src/protocols/envelope.js'
+import { PROTOCOLS } from '../src/protocols/index.js'
+
+const codec = createCodec(PROTOCOLS)
+
+/** Answers one task; offload/pool calls it by this name. */
+export async function answer(task: Envelope): Promise<unknown> {
+  // piscina begins all tasks at hand before it posts the first answer; a turn each lets every answer leave at once.
+  await setImmediate()
+  const reply = answerTask(codec, task)
+  return move({ [transferableSymbol]: buffersOf(reply), [valueSymbol]: reply })
+}
