@@ -19,8 +19,6 @@ import { createLog } from './telemetry/log.js'
 import { createMetrics } from './telemetry/metrics.js'
 import { type Metrics } from './telemetry/records.js'
 import { createScrape } from './telemetry/scrape.js'
-import { type SharedCells } from './threads/messages.js'
-import { type EventLoop } from './threads/supervisor.js'
 import { Upstream } from './upstream/call.js'
 import { Pools } from './upstream/pools.js'
 
@@ -37,13 +35,20 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
 )
 
-export type Gateway = EventLoop & {
+/** Memory that all event loops of one configuration share. */
+export type Cells = { readonly limiter: SharedArrayBuffer; readonly metrics: SharedArrayBuffer }
+
+export type Gateway = {
+  /** Resolves with the port it listens on. @throws misconfigured when the port cannot be had */
+  listen(port: number): Promise<number>
+  /** Refuses new work, lets open exchanges end until `server.drainMs` has passed, then ends them. */
+  drain(): Promise<void>
   /** Cuts whatever is open. A thread whose engine is not closed takes the process down when it ends. */
   close(): void
 }
 
-/** Memory that all event loops of one configuration share. */
-export function createCells(config: Config): SharedCells {
+/** Makes the cells; once per process. */
+export function createCells(config: Config): Cells {
   return {
     limiter: createLimiterCells(config),
     metrics: createMetricsCells(metricsConfig(config), config.server.threads),
@@ -57,7 +62,7 @@ const CLOCK: Clock = {
 }
 
 /** Builds one event loop. Nothing listens, connects or starts a thread before it is told to. */
-export function createGateway(config: Config, cells: SharedCells, loopIndex: number): Gateway {
+export function createGateway(config: Config, cells: Cells, loopIndex: number): Gateway {
   const metrics = createMetrics(metricsConfig(config), cells.metrics, loopIndex)
   const log = createLog(config.log, { secrets: secretsOf(config) })
   const pools = new Pools()

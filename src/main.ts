@@ -7,7 +7,7 @@ import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/comm
 import { discoverLocal, withProviders } from './config/discover.js'
 import { type Overrides } from './config/load.js'
 import { simulatorProvider } from './config/providers.js'
-import { getLocal, readCatalog, readConfig } from './config/read.js'
+import { getLocal, readCatalog, readConfig, readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
 import { toGatewayError } from './errors.js'
 import { createCells, createGateway } from './gateway.js'
@@ -22,13 +22,6 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
-  return manifest.version
-}
-
 /** The configuration with what was found on this machine; the built-in simulator serves where there is nothing else. */
 async function effectiveConfig(overrides: Overrides): Promise<Config> {
   const catalog = readCatalog()
@@ -41,18 +34,13 @@ async function effectiveConfig(overrides: Overrides): Promise<Config> {
 
 async function start(overrides: Overrides): Promise<void> {
   const config = await effectiveConfig(overrides)
+  const { build } = loadEngine()
   const cells = createCells(config)
-  const build = loadEngine().build
-  const supervisor = new Supervisor({
-    config,
-    cells,
-    createLoop: createGateway,
-    frontendUrl: FRONTEND_URL,
-    onLoopDied: fail,
-  })
+  const loops = { createLoop: createGateway, frontendUrl: FRONTEND_URL, onLoopDied: fail }
+  const supervisor = new Supervisor({ config, cells, ...loops })
   const port = await supervisor.start()
   for (const warning of config.warnings) process.stderr.write(`warning: ${warning}\n`)
-  print(renderStartLine(config, { port, version: version(), build }))
+  print(renderStartLine(config, { port, version: readVersion(), build }))
   let isDraining = false
   const onSignal = (): void => {
     // A second signal means: now. process.exit would wait for event loops that never end by themselves.
@@ -80,7 +68,7 @@ function fail(reason: unknown): never {
 async function run(args: readonly string[]): Promise<void> {
   const command = parseCommandLine(args)
   if (command.kind === 'help') print(HELP_TEXT)
-  else if (command.kind === 'version') print(version())
+  else if (command.kind === 'version') print(readVersion())
   else if (command.kind === 'check') print(renderConfig(readConfig(command.overrides, readCatalog()).config))
   else if (command.kind === 'simulate') await simulate(command.options)
   else await start(command.overrides)

@@ -259,6 +259,15 @@ test('no vendor or protocol is called by name outside its home', async (t) => {
 const TESTED_ELSEWHERE: readonly (readonly [source: string, tested: string])[] = [
   ['src/offload/record.ts', 'test/offload/inline.test.ts'],
   ['workers/codec.ts', 'test/laws/offload.test.ts'],
+  // The process as a whole, started as its users start it.
+  ['src/main.ts', 'test/e2e/start.test.ts'],
+  ['src/gateway.ts', 'test/e2e/start.test.ts'],
+  ['workers/frontend.ts', 'test/e2e/limits.test.ts'],
+  ['src/protocols/ollama-chat/reply.ts', 'test/protocols/ollama-chat/stream.test.ts'],
+  ['src/simulator/lorem.ts', 'test/simulator/simulator.test.ts'],
+  ['src/simulator/player.ts', 'test/simulator/simulator.test.ts'],
+  ['src/simulator/reply.ts', 'test/simulator/simulator.test.ts'],
+  ['src/simulator/wires/wire.ts', 'test/simulator/simulator.test.ts'],
 ]
 
 test('every file with logic has the test that mirrors it', async (t) => {

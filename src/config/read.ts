@@ -37,6 +37,12 @@ export function readConfig(overrides: Overrides, catalog: Catalog): LoadedConfig
   return loadConfig({ env, overrides, cwd: process.cwd(), catalog, cores, readFile: readText, isReadable })
 }
 
+/** The version of this package. */
+export function readVersion(): string {
+  const manifest = readJson(new URL('../package.json', RESOURCES)) as { readonly version?: string }
+  return manifest.version ?? 'unknown'
+}
+
 /** GET on this machine: the body of a 200 answer, null for anything else. Never rejects. */
 export const getLocal: LocalGet = (url, timeoutMs) =>
   new Promise((done) => {

@@ -18,8 +18,9 @@ import { followLog } from './begin.js'
 import { BodyCollector } from './body-collector.js'
 import { type Exchange } from './exchange.js'
 import { measureUsage } from './measure.js'
+import { type Outlet, type Relay, type WholeKind } from './outlet.js'
 import { fail } from './reject.js'
-import { createRelay, type Outlet, type Relay, type WholeKind } from './relay.js'
+import { createRelay } from './relay.js'
 
 /** Of an upstream's error answer, more than this is not read. */
 const MAX_ERROR_BODY_BYTES = 65_536

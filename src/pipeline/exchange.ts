@@ -10,19 +10,12 @@ import { type RouteTarget } from '../routing/router.js'
 import { StreamLog } from '../stream/log.js'
 import { type StreamEnd } from '../stream/reader.js'
 import { type ClientRequest, type ExchangeHandle } from './client.js'
+import { type Meter } from './outlet.js'
 import { type PipelineParts } from './parts.js'
 import { type Delivery, type Sink } from './sink.js'
 
 /** The part of an attempt that the exchange may stop. */
 export type Abortable = { abort(): void }
-
-/** A relay, as far as accounting is concerned. */
-export type Meter = {
-  /** What the provider said of usage so far. */
-  readonly usage: Usage | null
-  /** Bytes of content that came, for an estimate. */
-  readonly contentBytes: number
-}
 
 /** What became of an exchange; the input of settle. */
 export type Ending = {

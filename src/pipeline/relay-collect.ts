@@ -6,7 +6,7 @@ import { StreamLog } from '../stream/log.js'
 import { type LogReader } from '../stream/reader.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { type FrameScanner } from '../wire/scanner.js'
-import { type Outlet, type Relay, type RelayOptions } from './relay.js'
+import { type Outlet, type Relay, type RelayOptions } from './outlet.js'
 
 export class CollectRelay implements Relay {
   readonly #outlet: Outlet

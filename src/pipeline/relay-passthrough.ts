@@ -4,7 +4,7 @@ import { errorData } from '../errors.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_STRIP, type StreamObserver } from '../protocols/protocol.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { type FrameScanner, type RawSpan } from '../wire/scanner.js'
-import { type Outlet, type Relay, type RelayOptions } from './relay.js'
+import { type Outlet, type Relay, type RelayOptions } from './outlet.js'
 
 /** An answer without any content still has to go out when its end marker came. */
 const CONTENT_OR_END = FRAME_CONTENT | FRAME_END

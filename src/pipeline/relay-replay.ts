@@ -5,7 +5,7 @@ import { isJsonObject, type JsonObject } from '../model/json.js'
 import { eventsOf } from '../model/replay.js'
 import { type Usage } from '../model/usage.js'
 import { BodyCollector } from './body-collector.js'
-import { type Relay, type RelayOptions } from './relay.js'
+import { type Relay, type RelayOptions } from './outlet.js'
 
 export class ReplayRelay implements Relay {
   readonly #options: RelayOptions

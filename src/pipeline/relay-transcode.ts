@@ -6,7 +6,7 @@ import { type Usage } from '../model/usage.js'
 import { type StreamDecoder, type StreamEncoder } from '../protocols/protocol.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { type FrameScanner } from '../wire/scanner.js'
-import { type Outlet, type Relay, type RelayOptions } from './relay.js'
+import { type Outlet, type Relay, type RelayOptions } from './outlet.js'
 
 export class TranscodeRelay implements Relay {
   readonly #outlet: Outlet

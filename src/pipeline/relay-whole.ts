@@ -3,7 +3,7 @@
 import { GatewayError } from '../errors.js'
 import { type Usage } from '../model/usage.js'
 import { BodyCollector } from './body-collector.js'
-import { type Relay, type RelayOptions, type WholeKind } from './relay.js'
+import { type Relay, type RelayOptions, type WholeKind } from './outlet.js'
 
 const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d

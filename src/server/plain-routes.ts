@@ -2,10 +2,10 @@
 // or in the case of metrics when the text is rendered; none asks an upstream.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../errors.js'
+import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity } from '../pipeline/client.js'
 import { type HeaderPolicy, preflightHeaders } from './headers.js'
 import { type Act } from './http.js'
-import { type JsonObject } from './json-object.js'
 
 export type ProviderStatus = { readonly name: string; readonly configured: boolean }
 

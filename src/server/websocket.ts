@@ -1,6 +1,7 @@
 // The WebSocket route: who may upgrade, which subprotocol, and what a client may say. One socket carries many chats; each
 // is an exchange of its own, and what befalls one never touches another.
 import { GatewayError, toGatewayError } from '../errors.js'
+import { isJsonObject, type JsonObject } from '../model/json.js'
 import { type KeyIdentity } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
 import {
@@ -11,7 +12,6 @@ import {
   type WebSocketBehavior,
 } from './engine.js'
 import { type Front, HttpExchange } from './http.js'
-import { isJsonObject, type JsonObject } from './json-object.js'
 import { ClientResponse } from './response.js'
 import { createJsonCodec, createMsgpackCodec, encodeChatBody, type WsCodec } from './ws-codec.js'
 import { WsSink } from './ws-sink.js'

@@ -1,8 +1,8 @@
 // The two spellings of the WebSocket protocol: the same objects as JSON text or as msgpack. Event payloads pass into JSON
 // frames as bytes, unparsed; msgpack has to parse and pack them.
 import { errorData, GatewayError } from '../errors.js'
+import { isJsonObject, type JsonObject } from '../model/json.js'
 import { pack, unpackUntrusted } from '../wire/pack.js'
-import { isJsonObject, type JsonObject } from './json-object.js'
 
 export type WsCodec = {
   /** The subprotocol's name. */

@@ -1,18 +1,27 @@
 // One chat on a WebSocket: follows its log and turns frames into `event` messages. It never writes by its own will: the
 // socket asks it for one entry at a time, so that chats share the socket evenly.
 
+import { type JsonObject } from '../model/json.js'
 import { type ExchangeHandle } from '../pipeline/client.js'
-import { type Answer, type Delivery, type Sink, type StreamFace, type StreamHead } from '../pipeline/sink.js'
+import { type Answer, type Delivery, type Sink } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type LogReader, type StreamEnd } from '../stream/reader.js'
 import { createFrameScanner } from '../wire/frame.js'
-import { type FrameScanner } from '../wire/scanner.js'
-import { type JsonObject } from './json-object.js'
-import { eventHead, readErrorMember } from './ws-codec.js'
-import { type WsSocket } from './ws-socket.js'
+import { eventHead, readErrorMember, type WsCodec } from './ws-codec.js'
+
+/** What a chat needs of the socket that carries it. */
+export type ChatCarrier = {
+  readonly codec: WsCodec
+  /** The chat has something to send: its turn will come. */
+  enqueue(sink: WsSink): void
+  /** Sends a message now. */
+  send(message: Uint8Array): void
+  /** The chat is over; its id is free again. */
+  forget(sink: WsSink): void
+}
 
 export type WsSinkOptions = {
-  readonly socket: WsSocket
+  readonly socket: ChatCarrier
   /** The client's name of the chat. */
   readonly id: string
   readonly surface: Surface
@@ -26,9 +35,9 @@ export class WsSink implements Sink {
   readonly transport = 'websocket'
   readonly id: string
   readonly #options: WsSinkOptions
-  readonly #socket: WsSocket
+  readonly #socket: ChatCarrier
   readonly #eventHead: Buffer
-  readonly #scanner: FrameScanner
+  readonly #scanner: ReturnType<typeof createFrameScanner>
   #reader: LogReader | null = null
   #onDone: ((delivery: Delivery) => void) | null = null
   #handle: ExchangeHandle | null = null
@@ -67,7 +76,7 @@ export class WsSink implements Sink {
   }
 
   /** A WebSocket has no place for headers. */
-  begin(_head: StreamHead, _face: StreamFace): void {}
+  begin(): void {}
 
   /** The socket pings by itself. */
   keepalive(): void {}

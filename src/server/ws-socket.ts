@@ -5,7 +5,7 @@
 import { type WebSocket } from './engine.js'
 import { CORK_BUDGET_BYTES } from './response.js'
 import { type WsCodec } from './ws-codec.js'
-import { type WsSink } from './ws-sink.js'
+import { type ChatCarrier, type WsSink } from './ws-sink.js'
 
 export type WsSocketOptions<UserData> = {
   readonly ws: WebSocket<UserData>
@@ -20,7 +20,7 @@ const CLOSE_TRY_LATER = 1013
 /** What the engine's `send` returns for a message that it dropped. */
 const DROPPED = 2
 
-export class WsSocket<UserData = unknown> {
+export class WsSocket<UserData = unknown> implements ChatCarrier {
   readonly codec: WsCodec
   readonly #ws: WebSocket<UserData>
   readonly #readerStallMs: number

@@ -46,7 +46,7 @@ function create(readerStallMs = 60_000) {
     const log = new StreamLog({ capBytes: 1e6, retainBytes: 0 }, () => {})
     const results: string[] = []
     socket.open(sink)
-    sink.begin({ headers: [], contentType: '' }, { keepaliveFrame: '', encodeErrorFrame: () => '' })
+    sink.begin()
     sink.follow(
       (onReadable) => log.attach(onReadable),
       ({ result }) => results.push(result),
