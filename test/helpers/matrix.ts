@@ -32,7 +32,7 @@ const QUIRKS: Quirks = {
   azureApiVersion: null,
 }
 
-/** For each dialect the vendor that owns it, with the newest model that makes demands of its own. */
+/** For each dialect the vendor that owns it, with a model that makes demands of its own. */
 const TARGETS: Readonly<Record<string, Target>> = {
   'openai-chat': target('openai-chat', 'gpt-5-mini', {
     maxTokensField: 'max_completion_tokens',

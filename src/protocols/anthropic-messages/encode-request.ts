@@ -5,6 +5,7 @@ import { type ChatRequest, type Message, type ResponseFormat, type ToolDefinitio
 import { type Target } from '../../model/target.js'
 import { type EditedRequest, type EditValue, type EncodedRequest, type RequestFacts } from '../protocol.js'
 import { encodeMessages, encodeText, isBlank, isOwnThinking } from './encode-messages.js'
+import { rulesOf } from './generation.js'
 import { type EncodedThinking, encodeThinking } from './thinking.js'
 
 /** Extensions that this wire takes under the same name (API reference and its betas). */
@@ -67,12 +68,12 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
 
 /** The vendor refuses thinking with a forced tool, and a budget where the tool turn it continues has no thinking block. */
 function chooseThinking(request: ChatRequest, target: Target, dropped: Set<string>): EncodedThinking {
-  const thinking = encodeThinking(request.reasoning, target.extraBody)
+  const thinking = encodeThinking(request.reasoning, target)
   const isForced = request.toolChoice?.type === 'required' || request.toolChoice?.type === 'tool'
   const lacksThinking = thinking.budgetTokens > 0 && continuesWithoutThinking(request.messages)
   if (!thinking.isOn || !(isForced || lacksThinking)) return thinking
   dropped.add('reasoning')
-  return encodeThinking(null, target.extraBody)
+  return encodeThinking(null, target)
 }
 
 function continuesWithoutThinking(messages: readonly Message[]): boolean {
@@ -142,23 +143,24 @@ type SamplingScope = { readonly body: JsonObject; readonly target: Target; reado
 
 /**
  * Thinking goes with no other temperature than 1, no `top_k` and little `top_p`. Models from Opus 4.1 on refuse temperature
- * and `top_p` together (open-webui/pipelines#546): temperature is the one that other vendors' clients mean.
+ * and `top_p` together (open-webui/pipelines#546): temperature is the one that other vendors' clients mean. The newest take none.
  */
 function encodeSampling(request: ChatRequest, scope: SamplingScope, dropped: Set<string>): void {
   const { temperature, topP, topK, frequencyPenalty, presencePenalty, seed } = request.sampling
-  const { body, isThinking } = scope
+  const { body, target, isThinking } = scope
+  const { isStrict } = rulesOf(target.model)
   if (temperature !== null) {
-    const clamped = Math.min(temperature, scope.target.quirks.maxTemperature)
-    if (isThinking && clamped !== 1) dropped.add('temperature')
+    const clamped = Math.min(temperature, target.quirks.maxTemperature)
+    if (isStrict || (isThinking && clamped !== 1)) dropped.add('temperature')
     else body.temperature = clamped
   }
   if (topP !== null) {
-    const isRefused = body.temperature !== undefined || (isThinking && topP < MIN_TOP_P_THINKING)
+    const isRefused = isStrict || body.temperature !== undefined || (isThinking && topP < MIN_TOP_P_THINKING)
     if (isRefused) dropped.add('top_p')
     else body.top_p = topP
   }
   if (topK !== null) {
-    if (isThinking) dropped.add('top_k')
+    if (isStrict || isThinking) dropped.add('top_k')
     else body.top_k = topK
   }
   // The vendor refuses stop sequences without a visible character, such as a line break.

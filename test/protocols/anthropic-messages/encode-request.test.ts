@@ -47,6 +47,13 @@ test('sends temperature or top_p, never both, since newer models refuse the two 
   t.strictSame(alone.dropped, [])
 })
 
+test('sends no sampling parameters to the models that refuse them all', async (t) => {
+  const values = sampling({ temperature: 0.2, topP: 0.9, topK: 3, maxOutputTokens: 9 })
+  const { body, dropped } = encode({ sampling: values }, targetOf({ model: 'claude-opus-5' }))
+  t.strictSame(dropped, ['temperature', 'top_p', 'top_k'])
+  t.strictSame(Object.keys(body), ['model', 'max_tokens', 'messages'])
+})
+
 test('sends the target’s model and the default cap', async (t) => {
   t.strictSame(encode({}).body, {
     model: 'claude-sonnet-4-5',
