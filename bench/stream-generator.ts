@@ -48,6 +48,7 @@ class Line {
   #lastAt = 0
   #isHead = true
   #isOk = false
+  #isLast = false
   #chunks: Buffer[] = []
   #tail = Buffer.alloc(0)
 
@@ -80,11 +81,15 @@ class Line {
     bytes += chunk.length
     let body = chunk
     if (this.#isHead) {
-      const end = chunk.indexOf(END_OF_HEAD)
+      const head = Buffer.concat([this.#tail, chunk])
+      this.#tail = head
+      const end = head.indexOf(END_OF_HEAD)
       if (end < 0) return
-      this.#isOk = chunk.subarray(0, 15).toString().startsWith('HTTP/1.1 200')
+      this.#isOk = head.subarray(0, 15).toString().startsWith('HTTP/1.1 200')
       this.#isHead = false
-      body = chunk.subarray(end + END_OF_HEAD.length)
+      this.#isLast = /^connection: close\r$/im.test(head.subarray(0, end + 2).toString('latin1'))
+      this.#tail = Buffer.alloc(0)
+      body = head.subarray(end + END_OF_HEAD.length)
     }
     this.#count(body, now)
     if (job.hash) this.#chunks.push(body)
@@ -111,7 +116,8 @@ class Line {
           .digest('hex'),
       )
     this.#sentAt = 0
-    this.#next()
+    if (this.#isLast) this.#socket.end()
+    else this.#next()
     report()
   }
 
@@ -121,6 +127,8 @@ class Line {
       failed += 1
       this.#sentAt = 0
     }
+    // A server may close after an answer: the rest goes over a new connection.
+    if (started < job.streams) new Line()
     report()
   }
 }
