@@ -17,8 +17,9 @@ export function beginStream(exchange: Exchange): void {
     keepaliveFrame: surface.keepaliveFrame,
     encodeErrorFrame: (error) => surface.encodeErrorFrame(error, requestId),
   }
-  exchange.parts.metrics.streamOpened(exchange.sink.transport)
   exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[surface.framing] }, face)
+  // After `begin`: only then the sink knows that it is a stream's, and what is counted here settle takes back.
+  exchange.parts.metrics.streamOpened(exchange.sink.transport)
 }
 
 /** Begins, if nobody has yet, and lets the sink follow the log to its end. Once per exchange. */
