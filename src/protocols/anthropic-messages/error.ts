@@ -4,6 +4,7 @@
 import { type ErrorOptions, errorData } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { KEY_REFUSED } from '../../wire/error-text.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type ErrorAnswer } from '../protocol.js'
 import { type WireErrorType } from './wire.js'
@@ -57,9 +58,6 @@ const SPEND_LIMIT = /_spend_limit_reached$/
 /** Keys by their known prefixes, bearer tokens and JWTs. */
 const KEY_LIKE = /\b(?:(?:sk|pk|gsk|xai|hf)[-_]|AIza|eyJ|[Bb]earer\s+)[\w.*+/=-]{6,}/g
 
-/** The gateway's key was refused, not the client's: neither status nor words may make the client doubt its own. */
-const KEY_REFUSED = "The provider refused the gateway's credentials."
-
 /** Enough for the vendor's longest sentence; a prompt echoed back is cut. */
 const MAX_MESSAGE_CHARS = 1000
 /** Kept of a body that is not the vendor's envelope, such as a proxy's HTML page. */
@@ -89,7 +87,9 @@ function encodeEnvelope(error: ErrorData, requestId: string): JsonObject {
 function encodeType(error: ErrorData): WireErrorType {
   const type = TYPE_OF_CODE[error.code]
   if (type !== null) return type
-  if (isWireErrorType(error.upstreamType)) return error.upstreamType
+  // OpenAI's `invalid_request_error` goes with 403 and 404 too, where this vendor has words of its own.
+  const { upstreamType } = error
+  if (isWireErrorType(upstreamType) && STATUS_OF_TYPE[upstreamType] === error.status) return upstreamType
   const known = Object.entries(STATUS_OF_TYPE).find(([, status]) => status === error.status)?.[0]
   if (isWireErrorType(known)) return known
   return error.status < 500 ? 'invalid_request_error' : 'api_error'
@@ -123,8 +123,13 @@ export function decodeErrorObject(error: JsonObject, upstreamStatus: number | nu
   const details = error.details
   const code = isJsonObject(details) && typeof details.error_code === 'string' ? details.error_code : null
   const message = typeof error.message === 'string' ? mask(error.message).slice(0, MAX_MESSAGE_CHARS) : ''
+  const isModelMissing = type === 'not_found_error' && message.startsWith('model:')
   const inferred = isWireErrorType(error.type) ? STATUS_OF_TYPE[error.type] : STATUS_OF_TYPE.api_error
-  return classify(upstreamStatus ?? inferred, upstreamStatus, { type, code, message })
+  return classify(upstreamStatus ?? inferred, upstreamStatus, {
+    type,
+    code: isModelMissing ? 'model_not_found' : code,
+    message,
+  })
 }
 
 function mask(text: string): string {

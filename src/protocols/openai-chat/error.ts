@@ -3,6 +3,7 @@
 import { type ErrorOptions, errorData } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { KEY_REFUSED } from '../../wire/error-text.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type ErrorAnswer } from '../protocol.js'
 import { textOf } from './scalars.js'
@@ -61,7 +62,6 @@ const STATUS_OF_WORD: ReadonlyMap<string, number> = new Map([
   ['server_is_overloaded', 503],
 ])
 
-const KEY_REFUSED = "The provider refused the gateway's credentials."
 /** Enough for a sentence of a vendor; a whole HTML page or prompt echoed back is not. */
 const MAX_MESSAGE_LENGTH = 1000
 /** The first words of a body that is not JSON. */
@@ -182,9 +182,14 @@ function envelope(error: ErrorData): WireError & JsonObject {
   return {
     error: {
       message: error.message,
-      type: error.upstreamType ?? own.type,
+      type: error.upstreamType ?? (isClientFault(error) ? 'invalid_request_error' : own.type),
       param: error.param,
       code: error.upstreamCode ?? own.code,
     },
   }
+}
+
+/** An upstream's 4xx is the request's fault: its table entry says only whose word it is. */
+function isClientFault(error: ErrorData): boolean {
+  return error.code === 'upstream_rejected' && error.status < 500
 }

@@ -119,3 +119,21 @@ test('tools keep what was given and no more', (t) => {
   t.strictSame(named.body.tool_choice, { type: 'function', function: { name: 'get_weather' } })
   t.end()
 })
+
+test('an object schema has properties, without which the vendor refuses it', (t) => {
+  const tool = { name: 'f', description: null, strict: null }
+  const parametersOf = (parameters: JsonObject) => encode({ tools: [{ ...tool, parameters }] }).body.tools
+  const wire = (definition: JsonObject) => [{ type: 'function', function: { name: 'f', ...definition } }]
+  t.strictSame(parametersOf({ type: 'object' }), wire({ parameters: { type: 'object', properties: {} } }))
+  t.strictSame(parametersOf({ anyOf: [] }), wire({ parameters: { anyOf: [] } }))
+  t.strictSame(parametersOf({}), wire({}))
+  t.end()
+})
+
+test("a service tier passes when it is one of this API's", (t) => {
+  t.strictSame(encode({ extensions: { service_tier: 'flex' } }).body.service_tier, 'flex')
+  const foreign = encode({ extensions: { service_tier: 'standard_only' } })
+  t.notOk('service_tier' in foreign.body)
+  t.strictSame(foreign.dropped, ['service_tier'])
+  t.end()
+})

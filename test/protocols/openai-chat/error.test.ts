@@ -119,6 +119,9 @@ test('in-band errors are placed by their numeric code, else by their words, else
 })
 
 test('every code has its envelope', (t) => {
+  t.match(encodeError(errorData('upstream_rejected', { status: 400 })), {
+    body: { error: { type: 'invalid_request_error' } },
+  })
   for (const code of Object.keys(ERROR_CATALOGUE) as ErrorCode[]) {
     const { status, body } = encodeError(errorData(code, { param: 'messages' }))
     t.equal(status, ERROR_CATALOGUE[code].status)
