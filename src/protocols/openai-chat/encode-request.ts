@@ -11,12 +11,15 @@ import { type WireResponseFormat, type WireTool, type WireToolChoice } from './w
 /** The body under construction, and where to say what this vendor does not take. */
 type Draft = { readonly body: JsonObject; readonly quirks: Quirks; readonly drop: (field: string) => void }
 
-/** Path below the base URL. Azure has the model in it, as a deployment. */
+/**
+ * Path below the base URL. A dated Azure API has the model in it, as a deployment; the `/openai` before that is in the base URL.
+ * @see https://learn.microsoft.com/azure/ai-services/openai/reference
+ */
 export function requestPath(target: Target): string {
   const version = target.quirks.azureApiVersion
   if (version === null) return '/chat/completions'
   const deployment = encodeURIComponent(target.model)
-  return `/openai/deployments/${deployment}/chat/completions?api-version=${encodeURIComponent(version)}`
+  return `/deployments/${deployment}/chat/completions?api-version=${encodeURIComponent(version)}`
 }
 
 /** What the vendor cannot carry is named in `dropped` by its field name on this wire. */

@@ -71,7 +71,7 @@ test('keys in upstream texts are masked, words around them are not', (t) => {
   ]) {
     t.equal(messageOf(`key ${key} is bad`), 'key *** is bad', key)
   }
-  t.equal(messageOf('Authorization: Bearer abc.def-123'), 'Authorization: ***')
+  t.equal(messageOf('Authorization: Bearer abc.def-123'), 'Authorization: Bearer ***')
   t.equal(messageOf('eyJhbGciOiJIUzI1NiJ9.e30.x'), '***')
   t.equal(messageOf('a task-related risk_assessment'), 'a task-related risk_assessment')
   t.match(decodeStreamError({ message: 'm', type: 'sk-canary-123456' }), { upstreamType: '***' })
