@@ -11,14 +11,14 @@ const CONTENT_TYPE = {
 /** Sends the head, once; later calls do nothing. */
 export function beginStream(exchange: Exchange): void {
   if (exchange.hasBegun || exchange.isSettled) return
-  exchange.hasBegun = true
   const { surface, requestId } = exchange.request
   const face: StreamFace = {
     keepaliveFrame: surface.keepaliveFrame,
     encodeErrorFrame: (error) => surface.encodeErrorFrame(error, requestId),
   }
   exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[surface.framing] }, face)
-  // After `begin`: only then the sink knows that it is a stream's, and what is counted here settle takes back.
+  exchange.hasBegun = true
+  // Only now is the transport what it will be at the close.
   exchange.parts.metrics.streamOpened(exchange.sink.transport)
 }
 
@@ -26,10 +26,14 @@ export function beginStream(exchange: Exchange): void {
 export function followLog(exchange: Exchange): void {
   if (exchange.isSettled || exchange.isFollowed) return
   exchange.isFollowed = true
-  beginStream(exchange)
-  const log = exchange.openLog()
-  exchange.sink.follow(
-    (onReadable) => log.attach(onReadable),
-    (delivery) => exchange.deliver(delivery),
-  )
+  try {
+    beginStream(exchange)
+    const log = exchange.openLog()
+    exchange.sink.follow(
+      (onReadable) => log.attach(onReadable),
+      (delivery) => exchange.deliver(delivery),
+    )
+  } catch (thrown) {
+    exchange.giveUp(thrown)
+  }
 }
