@@ -71,6 +71,20 @@ export class Reply {
     this.#flush()
   }
 
+  /** Each of the pieces as a chunk of its own, all in one write to the socket. Together no more than a cork holds, or queued. */
+  writeEach(pieces: readonly Buffer[]): void {
+    if (this.#isOver) return
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    if (this.#isBlocked || this.#queue.length > 0 || bytes > MAX_WRITE_BYTES) {
+      for (const piece of pieces) this.write(piece)
+      return
+    }
+    this.#res.cork(() => {
+      this.#takeHead()
+      for (const piece of pieces) this.#isBlocked = !this.#res.write(piece)
+    })
+  }
+
   /** Ends a begun answer once everything is written. */
   end(): void {
     this.#isEnding = true
