@@ -24,7 +24,7 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
       return
     } catch (thrown) {
       failure = toGatewayError(thrown)
-      if (exchange.isSettled || !failure.data.retryable) break
+      if (exchange.isEnded || !failure.data.retryable) break
     }
   }
   throw failure
@@ -41,10 +41,7 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
   }
   const attempt = new Attempt(exchange, routed, dialect)
   try {
-    exchange.routed = routed
-    exchange.attempts += 1
-    exchange.meter = null
-    exchange.metricsSlot = metrics.slot(exchange.request.surface.id, provider.name, routed.label)
+    exchange.startAttempt(routed, metrics.slot(exchange.request.surface.id, provider.name, routed.label))
     const { surface } = exchange.request
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
     const upstreamStreams = decoded.facts.stream || surface.id !== target.protocol
@@ -58,10 +55,11 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
       upstreamStream: upstreamStreams,
     })
     const encoded = encoding instanceof Promise ? await encoding : encoding
-    if (exchange.isSettled) throw new GatewayError('client_gone')
+    if (exchange.isEnded) throw new GatewayError('client_gone')
     exchange.body = encoded.original
     exchange.dropped = encoded.dropped
-    return attempt.run(encoded, upstreamStreams)
+    // Awaited here, so that whatever goes wrong the attempt is closed.
+    await attempt.run(encoded, upstreamStreams)
   } catch (thrown) {
     attempt.close()
     throw thrown

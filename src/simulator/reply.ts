@@ -1,6 +1,8 @@
 // One HTTP answer on uWebSockets.js, with the engine's rules kept in one place: nothing after the end or an abort, at most
 // 15 KiB a cork, a queue of our own while the kernel is full (an uncorked loss of older builds, uws.js#1249).
-import { type HttpResponse } from 'uWebSockets.js'
+
+// Not by an import statement, which would load the addon.
+type HttpResponse = import('uWebSockets.js').HttpResponse
 
 /** Status, headers and framing fit beside it within 15 KiB. */
 const MAX_WRITE_BYTES = 12 * 1024

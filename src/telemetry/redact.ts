@@ -1,6 +1,7 @@
 // Keeps secrets out of the log: by value (every secret of the configuration, and whatever looks like a key), and by the
 // name of a field. Errors are cut down to name, code and message, never the objects that hang on them: a request, a body.
 import { GatewayError } from '../errors.js'
+import { maskKeys } from '../wire/mask-keys.js'
 
 export const REDACTED = '[redacted]'
 /** Foreign text (model names, provider messages) is cut to this many characters. */
@@ -13,18 +14,6 @@ const MAX_DEPTH = 5
 const MAX_ITEMS = 50
 const MAX_CAUSES = 4
 
-/** Keys and tokens by their look: prefixed keys, bearer and basic credentials, JSON web tokens, passwords and keys in URLs. */
-const KEY_LIKE = new RegExp(
-  [
-    String.raw`\b(?:sk|pk|rk|gsk|xai|whsec|ghp|hf|key)[-_][\w-]{12,}`,
-    String.raw`\bAIza[\w-]{16,}`,
-    String.raw`\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?`,
-    String.raw`\b(?:[Bb]earer|[Bb]asic)\s+[\w.~+/=-]{6,}`,
-    String.raw`(?<=://)[^/\s:@]*:[^/\s@]+(?=@)`,
-    String.raw`(?<=[?&](?:key|api[_-]?key|token|access_token|secret|signature)=)[^&\s"]+`,
-  ].join('|'),
-  'g',
-)
 const SECRET_NAME =
   /^(?:proxy-)?authorization$|^(?:set-)?cookie$|key$|keys$|^x-goog-api-key$|token$|secret$|password$|passphrase$|credentials?$/i
 
@@ -58,7 +47,7 @@ export function createRedactor(secrets: readonly string[]): Redactor {
     const withoutKnown = known === null ? scanned : scanned.replace(known, REDACTED)
     // The cut may have gone through a secret: what is left of it stands at the very end.
     const whole = scanned === value ? withoutKnown : withoutKnown.slice(0, Math.max(0, withoutKnown.length - longest))
-    const clean = whole.replace(KEY_LIKE, REDACTED)
+    const clean = maskKeys(whole, REDACTED)
     return clean.length > MAX_TEXT_CHARS ? `${clean.slice(0, MAX_TEXT_CHARS)}...` : clean
   }
 
