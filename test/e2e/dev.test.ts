@@ -42,7 +42,9 @@ function isAlive(pid: number): boolean {
 
 test('dev starts, builds and starts again on a change, outlives a broken build, and ends all at SIGINT', async (t) => {
   const folder = createProject()
-  const dev = spawn(process.execPath, [join(ROOT, 'dist/bench/dev.js'), '--port', '0'], {
+  // tap hands its loaders on to every child by NODE_OPTIONS, and the compiler does not start under them.
+  const args = ['-u', 'NODE_OPTIONS', process.execPath, join(ROOT, 'dist/bench/dev.js'), '--port', '0']
+  const dev = spawn('env', args, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
