@@ -55,8 +55,28 @@ export function createCells(config: Config): Cells {
   }
 }
 
+/**
+ * Monotonic milliseconds, read once for all that one turn brings: an upstream's read may hold fifty frames, each of which is
+ * timed. 40 ns a reading, three a frame (Node 20.20).
+ */
+function createTurnClock(): () => number {
+  let nowMs = 0
+  let isFresh = false
+  const expire = (): void => {
+    isFresh = false
+  }
+  return () => {
+    if (!isFresh) {
+      nowMs = performance.now()
+      isFresh = true
+      queueMicrotask(expire)
+    }
+    return nowMs
+  }
+}
+
 const CLOCK: Clock = {
-  nowMs: () => performance.now(),
+  nowMs: createTurnClock(),
   unixSec: () => Math.floor(Date.now() / 1000),
   random: () => Math.random(),
 }
