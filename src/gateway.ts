@@ -84,7 +84,8 @@ const CLOCK: Clock = {
 /** Builds one event loop. Nothing listens, connects or starts a thread before it is told to. */
 export function createGateway(config: Config, cells: Cells, loopIndex: number): Gateway {
   const metrics = createMetrics(metricsConfig(config), cells.metrics, loopIndex)
-  const log = createLog(config.log, { secrets: secretsOf(config) })
+  const keyDigests = config.keys.map((key) => key.keySha256)
+  const log = createLog(config.log, { secrets: secretsOf(config), keyDigests })
   const pools = new Pools()
   const upstream = createUpstream(config, pools)
   const limiter = createLimiter(config, cells.limiter, {
