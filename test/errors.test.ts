@@ -1,6 +1,12 @@
-// The error catalogue and the one error that is thrown.
+// The error catalogue, the one error that is thrown, and law 8: every code has its place in every surface.
 import { test } from 'tap'
 import { ERROR_CATALOGUE, errorData, GatewayError, toGatewayError } from '../src/errors.js'
+import { type ErrorCode } from '../src/model/error.js'
+import { isJsonObject, type JsonObject } from '../src/model/json.js'
+import { type Surface } from '../src/protocols/protocol.js'
+import { SURFACES } from './helpers/protocol-fixtures.js'
+
+const CODES = Object.keys(ERROR_CATALOGUE) as ErrorCode[]
 
 test('every code has an HTTP error status and a sentence', async (t) => {
   for (const [code, entry] of Object.entries(ERROR_CATALOGUE)) {
@@ -56,3 +62,113 @@ test('makes internal of anything else that is thrown, its text only as the cause
     t.equal(error.cause, thrown)
   }
 })
+
+/** What another try may cure, here or at another target: a limit that refills, an upstream or a gateway that is ill for now. */
+const RETRYABLE = [
+  ...['rate_limited', 'upstream_unreachable', 'upstream_timeout', 'upstream_overloaded', 'upstream_malformed'],
+  ...['upstream_cut', 'overloaded', 'draining'],
+]
+
+test('says which failures another try may cure', async (t) => {
+  t.same(
+    CODES.filter((code) => ERROR_CATALOGUE[code].retryable),
+    RETRYABLE,
+  )
+})
+
+const CHAT_CLIENT_FAULT = 'invalid_request_error'
+
+/** Surface -> code -> the `type` and `code` of its envelope. An envelope without a code has null there. */
+const ENVELOPES: Readonly<Record<string, Readonly<Record<ErrorCode, readonly [type: string, code: string | null]>>>> = {
+  'openai-chat': {
+    invalid_request: [CHAT_CLIENT_FAULT, null],
+    unauthenticated: [CHAT_CLIENT_FAULT, 'invalid_api_key'],
+    forbidden: [CHAT_CLIENT_FAULT, 'forbidden'],
+    not_found: [CHAT_CLIENT_FAULT, 'unknown_url'],
+    model_not_found: [CHAT_CLIENT_FAULT, 'model_not_found'],
+    method_not_allowed: [CHAT_CLIENT_FAULT, 'method_not_allowed'],
+    unsupported_media_type: [CHAT_CLIENT_FAULT, 'unsupported_media_type'],
+    payload_too_large: [CHAT_CLIENT_FAULT, 'payload_too_large'],
+    rate_limited: ['rate_limit_exceeded', 'rate_limit_exceeded'],
+    client_gone: ['server_error', 'client_gone'],
+    slow_reader: ['server_error', 'slow_reader'],
+    upstream_unreachable: ['server_error', 'upstream_unreachable'],
+    upstream_timeout: ['server_error', 'upstream_timeout'],
+    upstream_rejected: ['server_error', 'upstream_rejected'],
+    upstream_overloaded: ['server_error', 'upstream_overloaded'],
+    upstream_malformed: ['server_error', 'upstream_malformed'],
+    upstream_cut: ['server_error', 'upstream_cut'],
+    overloaded: ['server_error', 'overloaded'],
+    draining: ['server_error', 'draining'],
+    misconfigured: ['server_error', 'misconfigured'],
+    internal: ['server_error', 'internal'],
+  },
+  'anthropic-messages': {
+    invalid_request: ['invalid_request_error', null],
+    unauthenticated: ['authentication_error', null],
+    forbidden: ['permission_error', null],
+    not_found: ['not_found_error', null],
+    model_not_found: ['not_found_error', null],
+    method_not_allowed: ['invalid_request_error', null],
+    unsupported_media_type: ['invalid_request_error', null],
+    payload_too_large: ['request_too_large', null],
+    rate_limited: ['rate_limit_error', null],
+    client_gone: ['invalid_request_error', null],
+    slow_reader: ['timeout_error', null],
+    upstream_unreachable: ['api_error', null],
+    upstream_timeout: ['timeout_error', null],
+    upstream_rejected: ['api_error', null],
+    upstream_overloaded: ['overloaded_error', null],
+    upstream_malformed: ['api_error', null],
+    upstream_cut: ['api_error', null],
+    overloaded: ['overloaded_error', null],
+    draining: ['overloaded_error', null],
+    misconfigured: ['api_error', null],
+    internal: ['api_error', null],
+  },
+}
+
+function envelopeOf(body: JsonObject): JsonObject {
+  return isJsonObject(body.error) ? body.error : {}
+}
+
+test('8. every surface has its row in the table above', async (t) => {
+  t.same(SURFACES.map(({ id }) => id).sort(), Object.keys(ENVELOPES).sort())
+})
+
+for (const surface of SURFACES) {
+  test(`8. ${surface.id}: every code has its status and its envelope`, async (t) => {
+    for (const code of CODES) {
+      const error = errorData(code)
+      const { status, body } = surface.encodeError(error, 'req-1')
+      t.equal(status, ERROR_CATALOGUE[code].status, code)
+      const envelope = envelopeOf(body)
+      t.same([envelope.type, envelope.code ?? null], ENVELOPES[surface.id]?.[code], code)
+      t.equal(envelope.message, error.message, code)
+    }
+  })
+
+  test(`8. ${surface.id}: the same envelope goes into a stream as one frame, never with an end marker`, async (t) => {
+    for (const code of CODES) {
+      const error = errorData(code, { message: 'two\nlines', param: 'a.b' })
+      t.same(JSON.parse(payloadOf(surface, surface.encodeErrorFrame(error, 'req-1'))), {
+        ...surface.encodeError(error, 'req-1').body,
+      })
+    }
+  })
+
+  test(`8. ${surface.id}: a status that the upstream gave goes before the catalogue's`, async (t) => {
+    for (const status of [400, 402, 404, 422, 500, 529]) {
+      const error = errorData('upstream_rejected', { status, upstreamStatus: status })
+      t.equal(surface.encodeError(error, 'req-1').status, status)
+    }
+  })
+}
+
+/** The data of a frame that stands alone: one frame, one data line. */
+function payloadOf(surface: Surface, frame: string): string {
+  const pattern = surface.framing === 'sse' ? /^(?:event: \w+\n)?data: ([^\n]*)\n\n$/ : /^([^\n]*)\n$/
+  const payload = pattern.exec(frame)?.[1]
+  if (payload === undefined) throw new Error(`not one frame: ${frame}`)
+  return payload
+}

@@ -1,7 +1,7 @@
 // The vocabulary of failure. Every failure of an exchange is one ErrorData: plain, free of secrets, fit to cross a thread.
 // The catalogue that gives each code its status and default message is src/errors.ts.
 
-/** By whose fault: the first eight the client's, the next five the upstream's, the last four ours. */
+/** By whose fault: the client's down to `slow_reader`, then the upstream's, from `overloaded` on ours. */
 export type ErrorCode =
   | 'invalid_request'
   | 'unauthenticated'

@@ -12,9 +12,12 @@ type Headers = (readonly [string, string])[]
 
 /** Header values are ASCII; a name from configuration that is not is left out rather than mangled. */
 const PRINTABLE = /^[\x20-\x7e]*$/
-/** Told to clients of a 503 that carries no time of its own. */
+/** Too much now, by whoever's limit; 529 is how one vendor spells its 503. */
+const BUSY_STATUSES: ReadonlySet<number> = new Set([429, 503, 529])
+/** Told to clients of a busy answer that carries no time of its own: without any, they come back at once. */
 const DEFAULT_RETRY_AFTER_MS = 1000
-const SERVICE_UNAVAILABLE = 503
+/** The same where no short wait can help, such as a quota that is used up. */
+const HOPELESS_RETRY_AFTER_MS = 60_000
 const BAD_GATEWAY = 502
 /** Those of the catalogue that no client is ever told. */
 const CLIENT_GONE_STATUS = ERROR_CATALOGUE.client_gone.status
@@ -87,7 +90,8 @@ function plainError(error: ErrorData): { status: number; body: JsonObject } {
 }
 
 function retryHeaders(error: ErrorData, status: number): Headers {
-  const ms = error.retryAfterMs ?? (status === SERVICE_UNAVAILABLE ? DEFAULT_RETRY_AFTER_MS : null)
+  const fallbackMs = error.retryable ? DEFAULT_RETRY_AFTER_MS : HOPELESS_RETRY_AFTER_MS
+  const ms = error.retryAfterMs ?? (BUSY_STATUSES.has(status) ? fallbackMs : null)
   if (ms === null) return []
   return [
     ['retry-after', String(Math.ceil(ms / 1000))],

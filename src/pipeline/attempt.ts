@@ -9,6 +9,7 @@ import { type Dialect } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type AttemptResult } from '../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
+import { concealSecrets } from '../upstream/conceal.js'
 import { reply, resultAnswer, type Verdict } from './answer.js'
 import { resultOf } from './attempt-result.js'
 import { Connection } from './connection.js'
@@ -187,7 +188,7 @@ export class Attempt implements CallHandler, Outlet {
     this.#count(isOurs ? 'ok' : resultOf(error.data.code))
     // For a fault of our own the next upstream shall not have to work, too.
     if (isOurs) this.#gate.resolve()
-    this.#gate.fail(error)
+    this.#gate.fail(concealSecrets(this.#routed.provider, error))
   }
 
   #failWith(error: GatewayError): void {
@@ -196,7 +197,7 @@ export class Attempt implements CallHandler, Outlet {
     this.#conclude()
     this.#count(resultOf(error.data.code))
     this.close()
-    this.#gate.fail(error)
+    this.#gate.fail(concealSecrets(this.#routed.provider, error))
   }
 
   /** How the try ended is decided; the exchange has nothing left to abort. */

@@ -17,7 +17,7 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
   const { model, provider } = decoded.facts
   const allowed = config.keys[exchange.request.key.index]?.models ?? ANY_MODEL
   const targets = router.route({ model, provider, allowed, random: clock.random })
-  let failure = new GatewayError('model_not_found', { param: 'model' })
+  let failure: GatewayError | null = null
   for (const routed of targets) {
     try {
       await tryTarget(exchange, decoded, routed)
@@ -28,7 +28,7 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
       if (exchange.isEnded || !failure.data.retryable) break
     }
   }
-  throw failure
+  throw failure ?? new GatewayError('model_not_found', { param: 'model' })
 }
 
 async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: RouteTarget): Promise<void> {

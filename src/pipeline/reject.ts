@@ -1,5 +1,6 @@
 // How an exchange fails: as an HTTP answer before the stream has begun, in-band afterwards. In one place, for all stages.
 import { type GatewayError } from '../errors.js'
+import { limitHeaders } from '../limit/headers.js'
 import { type ErrorCode, type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { NO_USAGE } from '../model/usage.js'
@@ -55,7 +56,8 @@ export function fail(exchange: Exchange, error: GatewayError): void {
 /** Answers a request that never became an exchange: same envelope, same log line, same metric. */
 export function reject(rejection: Rejection, sink: Sink, parts: PipelineParts): void {
   const { surface, error, requestId, key } = rejection
-  const answer = errorAnswer(surface, error.data, requestId, [])
+  const headers = key === null ? [] : limitHeaders(parts.limiter.snapshot(key.index))
+  const answer = errorAnswer(surface, error.data, requestId, headers)
   sink.reply(answer)
   const record = {
     requestId,

@@ -27,7 +27,7 @@ export type SupervisorOptions = {
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #loop: EventLoop
-  readonly #workers: Worker[] = []
+  readonly #workers = new Set<Worker>()
   #isDraining = false
 
   constructor(options: SupervisorOptions) {
@@ -35,7 +35,11 @@ export class Supervisor {
     this.#loop = options.createLoop(options.config, options.cells, 0)
   }
 
-  /** Resolves with the port when every loop listens. */
+  /**
+   * Resolves with the port when every loop listens.
+   * @throws misconfigured when a loop cannot have the port
+   * @throws internal when a loop dies before it listens
+   */
   async start(): Promise<number> {
     const { config } = this.#options
     const isShared = config.server.threads > 1
@@ -50,23 +54,33 @@ export class Supervisor {
     return port
   }
 
-  /** Drains all loops together. */
+  /** Drains all loops together. A loop that dies over it has nothing left to drain. */
   async drain(): Promise<void> {
     this.#isDraining = true
-    await Promise.all([this.#loop.drain(), ...this.#workers.map(drainWorker)])
+    await Promise.all([this.#loop.drain(), ...[...this.#workers].map(drainWorker)])
   }
 
   #startWorker(start: FrontendStart): Promise<void> {
     const worker = new Worker(this.#options.frontendUrl, { workerData: start })
-    this.#workers.push(worker)
+    this.#workers.add(worker)
     return new Promise((resolve, reject) => {
+      let isListening = false
+      let reason = 'it ended by itself'
       worker.on('message', (message: FromFrontend) => {
-        if (message.type === 'listening') resolve()
         if (message.type === 'failed') reject(new GatewayError('misconfigured', { message: message.message }))
+        if (message.type !== 'listening') return
+        isListening = true
+        resolve()
       })
       worker.once('error', (error) => {
-        reject(error)
-        if (!this.#isDraining) this.#options.onLoopDied(`event loop ${start.loopIndex}: ${error.message}`)
+        reason = error.message
+      })
+      // The last event of every worker, whether it threw, ran out of memory or left: nothing may wait for it any longer.
+      worker.once('exit', () => {
+        this.#workers.delete(worker)
+        const died = `event loop ${start.loopIndex}: ${reason}`
+        if (!isListening) reject(new GatewayError('internal', { message: died }))
+        else if (!this.#isDraining) this.#options.onLoopDied(died)
       })
     })
   }
@@ -77,7 +91,7 @@ function drainWorker(worker: Worker): Promise<void> {
     worker.on('message', (message: FromFrontend) => {
       if (message.type === 'drained') resolve()
     })
-    worker.once('error', () => resolve())
+    worker.once('exit', () => resolve())
     worker.postMessage({ type: 'drain' } satisfies ToFrontend)
   })
 }

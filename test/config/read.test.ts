@@ -92,5 +92,5 @@ test('a refused port gives null at once', async (t) => {
   await new Promise<void>((done) => server.close(() => done()))
   const startedAt = performance.now()
   t.equal(await getLocal(`http://127.0.0.1:${port}/`, 5000), null)
-  t.ok(performance.now() - startedAt < 2000)
+  t.ok(performance.now() - startedAt < 4000)
 })

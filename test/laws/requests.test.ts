@@ -43,7 +43,9 @@ for (const [surface, dialect] of pairs) {
       const request = surface.decodeRequest(json)
       const { body, dropped } = dialect.encodeRequest(request, ownTarget(dialect, json))
       const carried = Object.entries(request.extensions).filter(([field]) => !dropped.includes(field))
-      t.same(surface.decodeRequest(body), { ...request, extensions: Object.fromEntries(carried) }, name)
+      const topP = dropped.includes('top_p') ? null : request.sampling.topP
+      const sampling = { ...request.sampling, topP }
+      t.same(surface.decodeRequest(body), { ...request, sampling, extensions: Object.fromEntries(carried) }, name)
     }
   })
 
@@ -52,7 +54,10 @@ for (const [surface, dialect] of pairs) {
     t.ok(answers.length >= 5)
     for (const { name, bytes } of answers) {
       const response = dialect.decodeResponse(parseJsonBody(bytes), FALLBACK)
-      t.same(dialect.decodeResponse(surface.encodeResponse(response), FALLBACK), response, name)
+      const reread = dialect.decodeResponse(surface.encodeResponse(response), FALLBACK)
+      // A surface may put its vendor's prefix before an id.
+      t.ok(reread.meta.id.endsWith(response.meta.id), name)
+      t.same(reread, { ...response, meta: { ...response.meta, id: reread.meta.id } }, name)
     }
   })
 }

@@ -92,7 +92,7 @@ test('sends nothing after a dropped message, and cuts all chats as slow', async 
 })
 
 test('waits for the drain when a send says so, and cuts when none comes', async (t) => {
-  const { stub, socket, open } = create(40)
+  const { stub, socket, open } = create(200)
   const { log, results } = open('a')
   stub.status = 0
   stub.buffered = 10
@@ -104,7 +104,7 @@ test('waits for the drain when a send says so, and cuts when none comes', async 
   stub.buffered = 0
   socket.drained()
   t.equal(stub.sent.length, 2)
-  await new Promise((resolve) => setTimeout(resolve, 80))
+  while (stub.closed === null) await turn()
   t.equal(stub.closed, 1013)
   t.same(results, ['slow_reader'])
 })

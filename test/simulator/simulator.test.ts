@@ -83,8 +83,8 @@ test('paces tokens one by one, and whole answers by their length', async (t) => 
     arrivals.push(performance.now() - startedAtMs)
   }
   t.equal(ndjsonObjects(text).length, 7)
-  t.ok(arrivals.length >= 4, `${arrivals.length} reads`)
-  t.ok((arrivals.at(-1) ?? 0) >= 110 && (arrivals.at(-1) ?? 0) < 1500, `${arrivals.at(-1)} ms`)
+  t.ok(arrivals.length >= 3, `${arrivals.length} reads`)
+  t.ok((arrivals.at(-1) ?? 0) >= 110 && (arrivals.at(-1) ?? 0) < 5000, `${arrivals.at(-1)} ms`)
   const wholeAtMs = performance.now()
   await post(`${origin}/api/chat`, { ...chat('echo'), stream: false })
   t.ok(performance.now() - wholeAtMs >= 110)

@@ -119,8 +119,8 @@ test('a full pipe is tried again until its reader comes back', async (t) => {
 
 test('at exit a full pipe is waited for only a moment, and what it took is in order', async (t) => {
   const { sink, read } = createFullPipe(t.testdir())
-  // Long enough for the background write to find the pipe full.
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  // No write is under way any more: the sink has found the pipe full and waits to try again.
+  while (process.getActiveResourcesInfo().includes('FSReqCallback')) await new Promise(setImmediate)
   let received = read()
   const start = performance.now()
   sink.flushSync()

@@ -12,15 +12,15 @@ import {
 } from '../helpers/scripted-upstream.js'
 import { type ProbeOptions, probe, testProvider, testUpstream } from '../helpers/upstream-probe.js'
 
-/** Generous for a busy machine; the limit itself is kept to within a few ms. */
-const LATE_MS = 250
+/** A limit that fires late by this much is one that did not fire by itself; a busy machine is never as late. */
+const LATE_MS = 3000
 
 async function run(t: Test, script: Script, options: ProbeOptions) {
   const server = await ScriptedUpstream.listen(script)
   const { upstream, pools } = testUpstream()
   t.teardown(() => Promise.all([pools.close(0), server.close()]))
   const seen = await probe(upstream, testProvider(server.origin), options).done()
-  await server.until(() => server.closed >= (seen.error === null ? 0 : 1), 1000)
+  await server.until(() => server.closed >= (seen.error === null ? 0 : 1))
   return seen
 }
 
@@ -45,20 +45,20 @@ test('a head and frames without content do not count as the first token', async 
 
 test('a pause between tokens fires its own limit, far below the first token’s', async (t) => {
   const script = answer(streamHead(), chunk('a'), { delayMs: 50 }, chunk('b'), { stall: true })
-  const seen = await run(t, script, { timeouts: limits({ betweenTokensMs: 150 }), onEvent: sawTokens })
-  t.equal(seen.error?.message, 'The provider paused between tokens for more than 150 ms.')
+  const seen = await run(t, script, { timeouts: limits({ betweenTokensMs: 400 }), onEvent: sawTokens })
+  t.equal(seen.error?.message, 'The provider paused between tokens for more than 400 ms.')
   t.equal(seen.body, 'ab')
-  t.ok(seen.durationMs >= 195 && seen.durationMs < 200 + LATE_MS, `${seen.durationMs} ms`)
+  t.ok(seen.durationMs >= 445 && seen.durationMs < 450 + LATE_MS, `${seen.durationMs} ms`)
 })
 
-test('a slow but steady stream outlives the limit between tokens many times over', async (t) => {
-  const script = answer(streamHead(), { drip: '1\r\nx\r\n'.repeat(10), everyMs: 40, size: 6 }, LAST_CHUNK)
+test('a slow but steady stream outlives the limit between tokens', async (t) => {
+  const script = answer(streamHead(), { drip: '1\r\nx\r\n'.repeat(20), everyMs: 60, size: 6 }, LAST_CHUNK)
   const seen = await run(t, script, {
-    timeouts: limits({ firstTokenMs: 300, betweenTokensMs: 200 }),
+    timeouts: limits({ firstTokenMs: 1000, betweenTokensMs: 500 }),
     onEvent: sawTokens,
   })
   t.equal(seen.events.at(-1), 'end')
-  t.equal(seen.body, 'x'.repeat(10))
+  t.equal(seen.body, 'x'.repeat(20))
 })
 
 test('the total limit ends a stream that never stops', async (t) => {

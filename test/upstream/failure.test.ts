@@ -157,7 +157,7 @@ test('a connection that is not set up in time is upstream_timeout and names the 
   const seen = await probe(upstream, provider).done()
   t.equal(seen.code, 'upstream_timeout')
   t.equal(seen.error?.message, 'The provider did not accept a connection within 200 ms.')
-  t.ok(seen.durationMs > 150 && seen.durationMs < 1500, `${seen.durationMs} ms`)
+  t.ok(seen.durationMs > 150 && seen.durationMs < 4000, `${seen.durationMs} ms`)
 })
 
 test('a reset in the TLS handshake is upstream_unreachable', async (t) => {

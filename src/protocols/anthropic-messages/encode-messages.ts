@@ -4,6 +4,7 @@ import { type JsonObject } from '../../model/json.js'
 import {
   type AssistantPart,
   type Message,
+  type ReasoningPart,
   type TextPart,
   type ToolResultPart,
   type UserPart,
@@ -16,6 +17,9 @@ type Context = { readonly target: Target; readonly dropped: Set<string> }
 
 /** Characters the vendor refuses in the id of a tool call (its pattern is `^[a-zA-Z0-9_-]+$`); other vendors use them. */
 const ID_REFUSED = /[^a-zA-Z0-9_-]/g
+
+/** The vendor's signatures are base64. Those of others are marked by their dialect with a name and a colon. */
+const OWN_SIGNATURE = /^[A-Za-z0-9+/_=-]+$/
 
 /** Key of tool arguments that are no JSON object: the vendor wants one, and the model should see what it wrote. */
 const ILL_FORMED_ARGUMENTS = 'raw_arguments'
@@ -125,11 +129,16 @@ function encodeAssistantPart(part: AssistantPart, context: Context): JsonObject 
       }
     case 'reasoning':
       if (part.redacted !== null) return { type: 'redacted_thinking', data: part.redacted }
-      if (part.signature !== null) return { type: 'thinking', thinking: part.text, signature: part.signature }
-      // Thinking of another vendor's model bears no signature, and the vendor refuses it without.
+      if (isOwnThinking(part)) return { type: 'thinking', thinking: part.text, signature: part.signature }
+      // Thinking of another vendor's model bears no signature or a foreign one, and the vendor refuses both.
       context.dropped.add('messages.reasoning')
       return null
   }
+}
+
+/** True for thinking that the vendor itself has signed or encrypted. */
+export function isOwnThinking(part: ReasoningPart): boolean {
+  return part.redacted !== null || (part.signature !== null && OWN_SIGNATURE.test(part.signature))
 }
 
 /** Arguments as the object the vendor demands; text that is none is wrapped, so that no request fails for it. */

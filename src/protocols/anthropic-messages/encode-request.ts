@@ -4,7 +4,8 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.
 import { type ChatRequest, type Message, type ResponseFormat, type ToolDefinition } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
 import { type EditedRequest, type EditValue, type EncodedRequest, type RequestFacts } from '../protocol.js'
-import { encodeMessages, encodeText, isBlank } from './encode-messages.js'
+import { encodeMessages, encodeText, isBlank, isOwnThinking } from './encode-messages.js'
+import { rulesOf } from './generation.js'
 import { type EncodedThinking, encodeThinking } from './thinking.js'
 
 /** Extensions that this wire takes under the same name (API reference and its betas). */
@@ -67,21 +68,18 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
 
 /** The vendor refuses thinking with a forced tool, and a budget where the tool turn it continues has no thinking block. */
 function chooseThinking(request: ChatRequest, target: Target, dropped: Set<string>): EncodedThinking {
-  const thinking = encodeThinking(request.reasoning, target.extraBody)
+  const thinking = encodeThinking(request.reasoning, target)
   const isForced = request.toolChoice?.type === 'required' || request.toolChoice?.type === 'tool'
   const lacksThinking = thinking.budgetTokens > 0 && continuesWithoutThinking(request.messages)
   if (!thinking.isOn || !(isForced || lacksThinking)) return thinking
   dropped.add('reasoning')
-  return encodeThinking(null, target.extraBody)
+  return encodeThinking(null, target)
 }
 
 function continuesWithoutThinking(messages: readonly Message[]): boolean {
   if (messages.at(-1)?.role !== 'tool') return false
   const turn = messages.findLast((message) => message.role === 'assistant')
-  return (
-    turn !== undefined &&
-    !turn.content.some((part) => part.type === 'reasoning' && (part.signature ?? part.redacted) !== null)
-  )
+  return turn !== undefined && !turn.content.some((part) => part.type === 'reasoning' && isOwnThinking(part))
 }
 
 /** `max_tokens` counts thinking too: where the cap leaves no room for the budget, it is raised by it. */
@@ -143,21 +141,26 @@ function schemaOf(format: ResponseFormat): JsonObject | null {
 
 type SamplingScope = { readonly body: JsonObject; readonly target: Target; readonly isThinking: boolean }
 
-/** Thinking goes with no other temperature than 1, no `top_k` and little `top_p`. */
+/**
+ * Thinking goes with no other temperature than 1, no `top_k` and little `top_p`. Models from Opus 4.1 on refuse temperature
+ * and `top_p` together (open-webui/pipelines#546): temperature is the one that other vendors' clients mean. The newest take none.
+ */
 function encodeSampling(request: ChatRequest, scope: SamplingScope, dropped: Set<string>): void {
   const { temperature, topP, topK, frequencyPenalty, presencePenalty, seed } = request.sampling
-  const { body, isThinking } = scope
+  const { body, target, isThinking } = scope
+  const { isStrict } = rulesOf(target.model)
   if (temperature !== null) {
-    const clamped = Math.min(temperature, scope.target.quirks.maxTemperature)
-    if (isThinking && clamped !== 1) dropped.add('temperature')
+    const clamped = Math.min(temperature, target.quirks.maxTemperature)
+    if (isStrict || (isThinking && clamped !== 1)) dropped.add('temperature')
     else body.temperature = clamped
   }
   if (topP !== null) {
-    if (isThinking && topP < MIN_TOP_P_THINKING) dropped.add('top_p')
+    const isRefused = isStrict || body.temperature !== undefined || (isThinking && topP < MIN_TOP_P_THINKING)
+    if (isRefused) dropped.add('top_p')
     else body.top_p = topP
   }
   if (topK !== null) {
-    if (isThinking) dropped.add('top_k')
+    if (isStrict || isThinking) dropped.add('top_k')
     else body.top_k = topK
   }
   // The vendor refuses stop sequences without a visible character, such as a line break.

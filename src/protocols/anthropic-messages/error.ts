@@ -4,6 +4,7 @@
 import { type ErrorOptions, errorData } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type ErrorAnswer } from '../protocol.js'
 import { type WireErrorType } from './wire.js'
@@ -54,19 +55,6 @@ const OVERLOAD_STATUSES: readonly number[] = [429, 503, 529]
 /** `details.error_code` of 429s that waiting does not cure, such as `contract_spend_limit_reached`. */
 const SPEND_LIMIT = /_spend_limit_reached$/
 
-/** Keys by their known prefixes, bearer tokens and JWTs. */
-const KEY_LIKE = /\b(?:(?:sk|pk|gsk|xai|hf)[-_]|AIza|eyJ|[Bb]earer\s+)[\w.*+/=-]{6,}/g
-
-/** The gateway's key was refused, not the client's: neither status nor words may make the client doubt its own. */
-const KEY_REFUSED = "The provider refused the gateway's credentials."
-
-/** Enough for the vendor's longest sentence; a prompt echoed back is cut. */
-const MAX_MESSAGE_CHARS = 1000
-/** Kept of a body that is not the vendor's envelope, such as a proxy's HTML page. */
-const FIRST_WORDS_CHARS = 200
-/** Looked at of such a body: its tags take most of it. */
-const MAX_PAGE_CHARS = 4000
-
 /** The envelope of an answer that has not begun. An overloaded upstream's own status (429, 503, 529) is kept. */
 export function encodeError(error: ErrorData, requestId: string): ErrorAnswer {
   const own = error.upstreamStatus
@@ -89,7 +77,9 @@ function encodeEnvelope(error: ErrorData, requestId: string): JsonObject {
 function encodeType(error: ErrorData): WireErrorType {
   const type = TYPE_OF_CODE[error.code]
   if (type !== null) return type
-  if (isWireErrorType(error.upstreamType)) return error.upstreamType
+  // OpenAI's `invalid_request_error` goes with 403 and 404 too, where this vendor has words of its own.
+  const { upstreamType } = error
+  if (isWireErrorType(upstreamType) && STATUS_OF_TYPE[upstreamType] === error.status) return upstreamType
   const known = Object.entries(STATUS_OF_TYPE).find(([, status]) => status === error.status)?.[0]
   if (isWireErrorType(known)) return known
   return error.status < 500 ? 'invalid_request_error' : 'api_error'
@@ -109,12 +99,7 @@ export function decodeError(status: number, body: Uint8Array): ErrorData {
     // Not JSON: the words below are all there is.
   }
   if (isJsonObject(envelope) && isJsonObject(envelope.error)) return decodeErrorObject(envelope.error, status)
-  const words = text
-    .slice(0, MAX_PAGE_CHARS)
-    .replace(/<[^<>]*>/g, ' ')
-    .replace(/\s+/g, ' ')
-    .trim()
-  return classify(status, status, { type: null, code: null, message: mask(words).slice(0, FIRST_WORDS_CHARS) })
+  return classify(status, status, { type: null, code: null, message: toPageMessage(text) })
 }
 
 /** Reads the error of an `event: error` frame, or of an envelope that came with a status of its own. */
@@ -122,22 +107,23 @@ export function decodeErrorObject(error: JsonObject, upstreamStatus: number | nu
   const type = typeof error.type === 'string' ? error.type : null
   const details = error.details
   const code = isJsonObject(details) && typeof details.error_code === 'string' ? details.error_code : null
-  const message = typeof error.message === 'string' ? mask(error.message).slice(0, MAX_MESSAGE_CHARS) : ''
+  const message = typeof error.message === 'string' ? toMessage(error.message) : null
+  const isModelMissing = type === 'not_found_error' && message?.startsWith('model:') === true
   const inferred = isWireErrorType(error.type) ? STATUS_OF_TYPE[error.type] : STATUS_OF_TYPE.api_error
-  return classify(upstreamStatus ?? inferred, upstreamStatus, { type, code, message })
+  return classify(upstreamStatus ?? inferred, upstreamStatus, {
+    type,
+    code: isModelMissing ? 'model_not_found' : code,
+    message,
+  })
 }
 
-function mask(text: string): string {
-  return text.replace(KEY_LIKE, '***')
-}
-
-type Words = { readonly type: string | null; readonly code: string | null; readonly message: string }
+type Words = { readonly type: string | null; readonly code: string | null; readonly message: string | null }
 
 /** `status` is what the error means; `upstreamStatus` what came, null in a stream. */
 function classify(status: number, upstreamStatus: number | null, words: Words): ErrorData {
   if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, status, upstreamStatus })
   const options: ErrorOptions = {
-    ...(words.message === '' ? {} : { message: words.message }),
+    ...(words.message === null ? {} : { message: words.message }),
     upstreamStatus,
     upstreamType: words.type,
     upstreamCode: words.code,

@@ -23,6 +23,7 @@ export class MessagesEncoder implements StreamEncoder {
   #startUsage: Usage | null = null
   #deltaPrefix = ''
   #deltaSuffix = ''
+  #isThinking = false
 
   constructor(emit: (frame: string) => void) {
     this.#emit = emit
@@ -41,7 +42,9 @@ export class MessagesEncoder implements StreamEncoder {
         this.#openBlock(event.index, event.block)
         return
       case 'block-end':
-        if (event.signature !== null) this.#emit(encodeDelta(event.index, SIGNATURE_DELTA, event.signature))
+        // Other vendors sign text and tool calls too; this one has the delta in thinking blocks only.
+        if (event.signature !== null && this.#isThinking)
+          this.#emit(encodeDelta(event.index, SIGNATURE_DELTA, event.signature))
         this.#emit(encodeFrame('content_block_stop', { index: event.index }))
         return
       case 'finish': {
@@ -61,6 +64,7 @@ export class MessagesEncoder implements StreamEncoder {
     const delta = DELTA_OF_KIND[block.kind]
     this.#deltaPrefix = deltaPrefix(index, delta)
     this.#deltaSuffix = DELTA_SUFFIX
+    this.#isThinking = block.kind === 'reasoning'
     // The vendor opens each tool's input with an empty fragment; for a tool without arguments it stays the only one.
     if (block.kind === 'tool-call') this.#emit(encodeDelta(index, delta, ''))
   }

@@ -10,6 +10,7 @@ import {
 } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
 import { parseToolArguments } from '../../model/tool-arguments.js'
+import { unmarkSignature } from './signature.js'
 import { type Content, type Part } from './wire.js'
 
 /**
@@ -19,8 +20,8 @@ import { type Content, type Part } from './wire.js'
 const FOREIGN_SIGNATURE = 'skip_thought_signature_validator'
 /** Every `gemini-*` but generations 1 and 2, which sign less and check nothing. */
 const CHECKS_SIGNATURES = /^(?:models\/)?gemini-(?![12]\b)/
-/** The field is bytes on the vendor's side: anything but base64 is refused before the model sees it. */
-const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/
+/** Between texts that were apart in a tool's result. */
+const PART_BREAK = '\n'
 
 /** URIs the vendor reads itself: Cloud Storage, and what its own Files API gave out. */
 const OWN_FILE = /^(?:gs:\/\/|https:\/\/generativelanguage\.googleapis\.com\/)/
@@ -91,14 +92,14 @@ function encodeAssistantPart(part: AssistantPart, encoder: Encoder): Part[] {
     case 'text':
       return part.text === '' ? [] : [{ text: part.text }]
     case 'reasoning': {
-      if (part.redacted !== null) encoder.dropped.add('reasoning')
-      const signature = signatureOf(part.signature)
+      if (part.redacted !== null) encoder.dropped.add('messages.reasoning')
+      const signature = unmarkSignature(part.signature)
       if (part.text === '') return signature === null ? [] : [{ text: '', thoughtSignature: signature }]
       return [{ text: part.text, thought: true, ...(signature === null ? {} : { thoughtSignature: signature }) }]
     }
     case 'tool-call': {
       encoder.callNames.set(part.id, part.name)
-      const signature = signatureOf(part.signature)
+      const signature = unmarkSignature(part.signature)
       // Ill-formed arguments are kept as text under a name of ours: the turn must show what the model wrote.
       const args = parseToolArguments(part.arguments) ?? { arguments: part.arguments }
       const functionCall = { id: part.id, name: part.name, args }
@@ -113,11 +114,12 @@ function encodeToolResults(results: readonly ToolResultPart[], encoder: Encoder)
   const images: Part[] = []
   for (const result of results) {
     const name = result.name ?? encoder.callNames.get(result.callId) ?? result.callId
-    let words = ''
+    const texts: string[] = []
     for (const part of result.content) {
-      if (part.type === 'text') words += part.text
+      if (part.type === 'text') texts.push(part.text)
       else images.push(...encodeImage(part, encoder))
     }
+    const words = texts.join(PART_BREAK)
     const response = result.isError ? { error: words } : toResponse(words)
     responses.push({ functionResponse: { id: result.callId, name, response } })
   }
@@ -132,10 +134,6 @@ function toResponse(words: string): JsonObject {
     // Plain text, which most tools answer with.
   }
   return { result: words }
-}
-
-function signatureOf(signature: string | null): string | null {
-  return signature !== null && BASE64.test(signature) ? signature : null
 }
 
 function signFirstCall(content: Content): void {

@@ -3,7 +3,7 @@
 import { errorData } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { toMessage } from '../../wire/error-text.js'
+import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
 import { type RpcStatus } from './wire.js'
 
 /** HTTP status of the names that may come without one. https://cloud.google.com/apis/design/errors#handling_errors */
@@ -20,6 +20,9 @@ const HTTP_STATUS: Readonly<Record<RpcStatus, number>> = Object.freeze({
   DEADLINE_EXCEEDED: 504,
 })
 
+/** A wrong key is answered with 400 on this wire; the reason tells it from a wrong request. Clients see 401, as with others. */
+const INVALID_KEY = 'API_KEY_INVALID'
+
 /** What an error without any status is taken for. */
 const DEFAULT_STATUS = 500
 
@@ -34,7 +37,7 @@ export function decodeError(status: number, body: Uint8Array): ErrorData {
   }
   const envelope: unknown = Array.isArray(parsed) ? parsed[0] : parsed
   const error = isJsonObject(envelope) ? envelope.error : undefined
-  return isJsonObject(error) ? readStatus(error, status) : build(status, toMessage(words), null)
+  return isJsonObject(error) ? readStatus(error, status) : build(status, toPageMessage(words), null)
 }
 
 /** Reads a google.rpc.Status. `status` is the HTTP status, null for an error within a stream, whose own code then counts. */
@@ -53,20 +56,27 @@ function statusOf(error: JsonObject): number {
 function build(status: number, message: string | null, error: JsonObject | null): ErrorData {
   const rpcStatus = error?.status
   const details = isJsonArray(error?.details) ? error.details.filter(isJsonObject) : []
+  const reason = findText(details, 'reason')
+  if (status === 401 || reason === INVALID_KEY) {
+    return errorData('upstream_rejected', { message: KEY_REFUSED, status: 401, upstreamStatus: status })
+  }
+  // "models/gemini-9 is not found for API version v1beta, or is not supported for generateContent."
+  const isModelMissing = status === 404 && message?.startsWith('models/') === true
   return errorData(codeOf(status), {
     ...(message === null ? {} : { message }),
     ...(status === 504 ? {} : { status }),
     retryable: status === 408 || status === 429 || status >= 500,
     upstreamStatus: status,
     upstreamType: typeof rpcStatus === 'string' ? rpcStatus : null,
-    upstreamCode: findText(details, 'reason'),
+    upstreamCode: isModelMissing ? 'model_not_found' : reason,
     retryAfterMs: toMs(findText(details, 'retryDelay')),
   })
 }
 
 /** 429 and 503 mean that the same request may pass later; a lost deadline is a timeout; the rest is a refusal. */
 function codeOf(status: number): ErrorCode {
-  if (status === 429 || status === 503) return 'upstream_overloaded'
+  if (status === 429) return 'rate_limited'
+  if (status === 503) return 'upstream_overloaded'
   return status === 504 ? 'upstream_timeout' : 'upstream_rejected'
 }
 

@@ -1,4 +1,5 @@
 // Sampling, output format and thinking of the canonical request to `generationConfig`.
+import { isJsonObject, type JsonValue } from '../../model/json.js'
 import { budgetOf } from '../../model/reasoning.js'
 import { type ChatRequest, type ReasoningRequest, type ResponseFormat } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
@@ -36,7 +37,15 @@ function setFormat(config: GenerationConfig, format: ResponseFormat, { target, d
   if (format.type === 'json-schema' && support !== 'json-schema') dropped.add('response_format')
   if (format.type === 'json-schema' && support === 'none') return
   config.responseMimeType = 'application/json'
-  if (format.type === 'json-schema' && support === 'json-schema') config.responseJsonSchema = format.schema
+  if (format.type === 'json-schema' && support === 'json-schema')
+    config.responseJsonSchema = withoutDialect(format.schema)
+}
+
+/** The vendor's subset of JSON Schema does not have `$schema`. */
+function withoutDialect(schema: JsonValue): JsonValue {
+  if (!isJsonObject(schema)) return schema
+  const { $schema: _dialect, ...rest } = schema
+  return rest
 }
 
 function encodeThinking(reasoning: ReasoningRequest, model: string): NonNullable<GenerationConfig['thinkingConfig']> {

@@ -6,6 +6,7 @@ import { type FinishReason } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { type Usage } from '../../model/usage.js'
 import { readStatus } from './error.js'
+import { markSignature } from './signature.js'
 import { decodeUsage } from './usage.js'
 
 /** One part of the answer: text (a thought or not, perhaps empty) or a whole function call, each perhaps signed. */
@@ -117,7 +118,8 @@ function readParts(content: JsonValue | undefined): readonly ReplyPart[] {
 }
 
 function readPart(part: JsonObject): ReplyPart | null {
-  const signature = readText(part.thoughtSignature)
+  const sealed = readText(part.thoughtSignature)
+  const signature = sealed === null ? null : markSignature(sealed)
   const call = part.functionCall
   if (isJsonObject(call)) {
     const name = readText(call.name)

@@ -35,9 +35,16 @@ function encodeTool(tool: ToolDefinition, dropped: Set<string>): FunctionDeclara
   return {
     name: tool.name,
     ...(tool.description === null ? {} : { description: tool.description }),
-    // A tool without parameters has no schema here; an empty one is refused.
-    ...(Object.keys(schema).length === 0 ? {} : { parametersJsonSchema: schema }),
+    // A tool without parameters has no schema here; an object without properties is refused.
+    ...(isEmptySchema(schema) ? {} : { parametersJsonSchema: schema }),
   }
+}
+
+/** True for `{}`, `{type: object}` and what says no more than that. */
+function isEmptySchema({ type, properties, required: _, additionalProperties: __, ...others }: JsonObject): boolean {
+  const isObject = type === undefined || type === 'object'
+  const hasNone = properties === undefined || (isJsonObject(properties) && Object.keys(properties).length === 0)
+  return isObject && hasNone && Object.keys(others).length === 0
 }
 
 function encodeToolChoice(choice: ToolChoice): FunctionCallingConfig {

@@ -2,7 +2,7 @@
 import { errorData } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonValue } from '../../model/json.js'
-import { toMessage } from '../../wire/error-text.js'
+import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
 
 /** An error within a stream has no status; the server's are failures of the model's runner. */
 const IN_STREAM_STATUS = 500
@@ -16,7 +16,7 @@ export function decodeError(status: number, body: Uint8Array): ErrorData {
   } catch {
     // Not JSON: its first words are all there is to tell.
   }
-  return build(status, toMessage(words))
+  return build(status, toPageMessage(words))
 }
 
 /** Reads the member `error`: a string, or an object with a message as the server's OpenAI-like routes send. */
@@ -26,6 +26,7 @@ export function readError(error: JsonValue, status: number | null): ErrorData {
 }
 
 function build(status: number, message: string | null): ErrorData {
+  if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, status, upstreamStatus: status })
   // "model 'x' not found" or, from older servers, "model 'x' not found, try pulling it first".
   const isModelMissing = status === 404 && /\bmodel\b.*\bnot found\b/i.test(message ?? '')
   return errorData(codeOf(status), {
@@ -39,6 +40,7 @@ function build(status: number, message: string | null): ErrorData {
 
 /** 503 is "server busy": its queue is full. A 500 is a runner that failed, which another target need not do. */
 function codeOf(status: number): ErrorCode {
-  if (status === 429 || status === 503) return 'upstream_overloaded'
+  if (status === 429) return 'rate_limited'
+  if (status === 503) return 'upstream_overloaded'
   return status === 504 ? 'upstream_timeout' : 'upstream_rejected'
 }

@@ -57,7 +57,7 @@ function encodeAssistant(parts: readonly AssistantPart[], dropped: Set<string>):
         break
       case 'reasoning':
         // A signature means nothing here and encrypted thinking cannot be read by another vendor's model.
-        if (part.redacted !== null) dropped.add('reasoning')
+        if (part.redacted !== null) dropped.add('messages.reasoning')
         else if (part.text !== '') message.thinking = (message.thinking ?? '') + part.text
         break
       case 'tool-call': {

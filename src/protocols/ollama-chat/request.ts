@@ -36,7 +36,9 @@ type Encoder = { readonly target: Target; readonly dropped: Set<string> }
 
 function encodeTool(tool: ToolDefinition, dropped: Set<string>): Tool {
   if (tool.strict === true) dropped.add('strict')
-  const { name, description, parameters } = tool
+  const { name, description } = tool
+  // The server's type has `type` and `properties` as plain members, and models' templates print both.
+  const parameters = { type: 'object', properties: {}, ...tool.parameters }
   return { type: 'function', function: { name, ...(description === null ? {} : { description }), parameters } }
 }
 

@@ -59,7 +59,7 @@ function decodeCalls(turn: JsonObject, path: string): ToolCallPart[] {
     if (!isJsonObject(call) || !isJsonObject(call.function)) throw notCarried(at, 'not a function call')
     const id = textOf(call.id)
     if (id === null) throw invalid(`${at}.id`, 'is required')
-    return decodeCall(call.function, id)
+    return { ...decodeCall(call.function, id), signature: decodeSignature(call.extra_content) }
   })
   if (isJsonObject(turn.function_call)) decoded.push(decodeCall(turn.function_call, legacyCallId(path)))
   return decoded
@@ -69,6 +69,12 @@ function decodeCall(call: JsonObject, id: string): ToolCallPart {
   const given = call.arguments
   const text = isJsonObject(given) ? JSON.stringify(given) : (stringOf(given) ?? '')
   return { type: 'tool-call', id, name: stringOf(call.name) ?? '', arguments: text, signature: null }
+}
+
+/** Counterpart of encodeSignature in response.ts. */
+export function decodeSignature(extra: JsonValue | undefined): string | null {
+  const google = isJsonObject(extra) ? extra.google : undefined
+  return isJsonObject(google) ? textOf(google.thought_signature) : null
 }
 
 /** The deprecated function_call has no id of its own: its place in the conversation is unique. */

@@ -152,6 +152,10 @@ function decodeExtensions(body: JsonObject): JsonObject {
   keepUnless(decodeResponseFormat(body.response_format) !== null, 'response_format')
   keepUnless(decodeEffort(body.reasoning_effort) !== null, 'reasoning_effort')
   keepUnless(typeof body.provider === 'string', 'provider')
+  // Who spoke: no other protocol has a place for it.
+  const isNamed = (turn: JsonValue): boolean =>
+    isJsonObject(turn) && (turn.role === 'user' || turn.role === 'assistant') && textOf(turn.name) !== null
+  if ((body.messages as JsonArray).some(isNamed)) entries.push(['messages.name', true])
   if (isJsonObject(body.stream_options)) {
     const { include_usage: _, ...others } = body.stream_options
     keepUnless(Object.keys(others).length === 0, 'stream_options', others)

@@ -5,6 +5,7 @@ import { effortOf } from '../../model/reasoning.js'
 import { type ReasoningEffort } from '../../model/request.js'
 import { type Quirks, type Target } from '../../model/target.js'
 import { type EditedRequest, type EditValue, type RequestFacts } from '../protocol.js'
+import { decodeSignature } from './decode-messages.js'
 import { fitResponseFormat } from './encode-request.js'
 import { numberOf, textOf } from './scalars.js'
 import { type WireResponseFormat } from './wire.js'
@@ -108,21 +109,46 @@ function editResponseFormat(draft: Edits, quirks: Quirks): void {
   if (fitted !== null) draft.set('response_format', fitted)
 }
 
-/** Only for vendors without the developer role or without image URLs, and only when a message has one. */
+/** Only what the vendor refuses: the developer role, image URLs, reasoning of earlier turns, signatures of another protocol. */
 function editMessages(draft: Edits, quirks: Quirks): void {
   const messages = draft.get('messages')
-  if ((quirks.developerRole && quirks.imageUrls) || !isJsonArray(messages)) return
-  let isChanged = false
-  const edited = messages.map((message) => {
-    if (!isJsonObject(message)) return message
-    const isDeveloper = !quirks.developerRole && message.role === 'developer'
-    const content = quirks.imageUrls ? null : withoutImageUrls(message.content)
-    if (!isDeveloper && content === null) return message
-    isChanged = true
-    if (content !== null) draft.dropped.add('image_url')
-    return { ...message, ...(isDeveloper ? { role: 'system' } : {}), ...(content === null ? {} : { content }) }
+  if (!isJsonArray(messages)) return
+  const edited = messages.map((message) => (isJsonObject(message) ? editMessage(message, draft, quirks) : message))
+  if (edited.some((message, i) => message !== messages[i])) draft.set('messages', edited)
+}
+
+/** The message itself where there is nothing to change. */
+function editMessage(message: JsonObject, draft: Edits, quirks: Quirks): JsonObject {
+  const changes: JsonObject = {}
+  if (!quirks.developerRole && message.role === 'developer') changes.role = 'system'
+  const content = quirks.imageUrls ? null : withoutImageUrls(message.content)
+  if (content !== null) {
+    draft.dropped.add('image_url')
+    changes.content = content
+  }
+  const calls = withoutForeignSignatures(message.tool_calls)
+  if (calls !== null) changes.tool_calls = calls
+  const isReasoningRefused = message.role === 'assistant' && quirks.refusedFields.includes('reasoning_content')
+  if (isReasoningRefused && message.reasoning_content !== undefined) {
+    draft.dropped.add('messages.reasoning')
+    const { reasoning_content: _, ...rest } = message
+    return { ...rest, ...changes }
+  }
+  return Object.keys(changes).length === 0 ? message : { ...message, ...changes }
+}
+
+/** A signature that a dialect of ours marked as its vendor's; Google's own, on this wire, are plain base64 and pass. */
+const MARKED_SIGNATURE = /^[a-z-]+:/
+
+/** Null when there is nothing to take out. */
+function withoutForeignSignatures(calls: EditValue): JsonArray | null {
+  if (!isJsonArray(calls)) return null
+  const kept = calls.map((call) => {
+    if (!isJsonObject(call) || !MARKED_SIGNATURE.test(decodeSignature(call.extra_content) ?? '')) return call
+    const { extra_content: _, ...rest } = call
+    return rest
   })
-  if (isChanged) draft.set('messages', edited)
+  return kept.some((call, i) => call !== calls[i]) ? kept : null
 }
 
 /** Null when there is nothing to take out. */

@@ -1,5 +1,12 @@
 // Dialect half, messages: canonical system text and turns -> this wire's messages. Part of encode-request.ts.
-import { type ChatRequest, type ImagePart, type Message, type TextPart, type UserPart } from '../../model/request.js'
+import {
+  type ChatRequest,
+  type ImagePart,
+  type Message,
+  type ReasoningPart,
+  type TextPart,
+  type UserPart,
+} from '../../model/request.js'
 import { type Quirks } from '../../model/target.js'
 import { type WireAssistantMessage, type WireContentPart, type WireMessage, type WireToolCall } from './wire.js'
 
@@ -22,9 +29,9 @@ export function encodeMessages(request: ChatRequest, vendor: Vendor): WireMessag
   }
   for (const [i, message] of request.messages.entries()) {
     if (message.role === 'user') messages.push({ role: 'user', content: encodeParts(message.content, vendor) })
-    else if (message.role === 'assistant') messages.push(encodeAssistant(message, quirks))
+    else if (message.role === 'assistant') messages.push(encodeAssistant(message, vendor))
     else {
-      messages.push(...message.content.map((result) => encodeToolResult(result, quirks)))
+      messages.push(...message.content.map((result) => encodeToolResult(result, vendor)))
       // Results of one run must follow their calls without a gap: their images come after the last of them.
       if (request.messages[i + 1]?.role !== 'tool') messages.push(...encodeResultImages(request.messages, i, vendor))
     }
@@ -32,7 +39,7 @@ export function encodeMessages(request: ChatRequest, vendor: Vendor): WireMessag
   return messages
 }
 
-function encodeAssistant(message: AssistantMessage, quirks: Quirks): WireMessage {
+function encodeAssistant(message: AssistantMessage, { quirks, drop }: Vendor): WireMessage {
   const texts = message.content.filter((part) => part.type === 'text')
   const calls = message.content.filter((part) => part.type === 'tool-call')
   const reasoning = message.content.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
@@ -42,7 +49,10 @@ function encodeAssistant(message: AssistantMessage, quirks: Quirks): WireMessage
     content: isBare ? null : texts.map((part) => part.text).join(''),
   }
   // OpenAI itself refuses unknown message members, so its profile lists this one among the refused fields.
-  if (reasoning !== '' && !quirks.refusedFields.includes(quirks.reasoningField)) wire[quirks.reasoningField] = reasoning
+  const isReasoningTaken = !quirks.refusedFields.includes(quirks.reasoningField)
+  if (reasoning !== '' && isReasoningTaken) wire[quirks.reasoningField] = reasoning
+  const isReasoningLost = message.content.some((part) => part.type === 'reasoning' && isLost(part, isReasoningTaken))
+  if (isReasoningLost) drop('messages.reasoning')
   if (calls.length > 0) {
     wire.tool_calls = calls.map(
       (call): WireToolCall => ({
@@ -55,7 +65,13 @@ function encodeAssistant(message: AssistantMessage, quirks: Quirks): WireMessage
   return wire
 }
 
-function encodeToolResult(result: ToolMessage['content'][number], quirks: Quirks): WireMessage {
+/** Encrypted thinking can be read by nobody else; a bare signature says nothing here and is no loss. */
+function isLost(part: ReasoningPart, isReasoningTaken: boolean): boolean {
+  return part.redacted !== null || (part.text !== '' && !isReasoningTaken)
+}
+
+function encodeToolResult(result: ToolMessage['content'][number], { quirks, drop }: Vendor): WireMessage {
+  if (result.isError) drop('is_error')
   const texts = result.content.filter((part) => part.type === 'text')
   return { role: 'tool', tool_call_id: result.callId, content: encodeTexts(texts, quirks) }
 }

@@ -5,18 +5,21 @@ import { type ChatRequest, type ResponseFormat, type ToolChoice, type ToolDefini
 import { type Quirks, type Target } from '../../model/target.js'
 import { type EncodedRequest } from '../protocol.js'
 import { encodeMessages } from './encode-messages.js'
-import { CARRIED_EXTENSIONS } from './fields.js'
+import { CARRIED_EXTENSIONS, SERVICE_TIERS } from './fields.js'
 import { type WireResponseFormat, type WireTool, type WireToolChoice } from './wire.js'
 
 /** The body under construction, and where to say what this vendor does not take. */
 type Draft = { readonly body: JsonObject; readonly quirks: Quirks; readonly drop: (field: string) => void }
 
-/** Path below the base URL. Azure has the model in it, as a deployment. */
+/**
+ * Path below the base URL. A dated Azure API has the model in it, as a deployment; the `/openai` before that is in the base URL.
+ * @see https://learn.microsoft.com/azure/ai-services/openai/reference
+ */
 export function requestPath(target: Target): string {
   const version = target.quirks.azureApiVersion
   if (version === null) return '/chat/completions'
   const deployment = encodeURIComponent(target.model)
-  return `/openai/deployments/${deployment}/chat/completions?api-version=${encodeURIComponent(version)}`
+  return `/deployments/${deployment}/chat/completions?api-version=${encodeURIComponent(version)}`
 }
 
 /** What the vendor cannot carry is named in `dropped` by its field name on this wire. */
@@ -53,7 +56,9 @@ export function fitResponseFormat(format: WireResponseFormat, quirks: Quirks): W
 /** Extensions of other surfaces mean nothing here: only this API's own fields are carried. */
 function encodeExtensions({ body, drop }: Draft, extensions: JsonObject): void {
   for (const [field, value] of Object.entries(extensions)) {
-    if (CARRIED_EXTENSIONS.has(field)) body[field] = value
+    // Anthropic has a field of this name with other values.
+    const isForeign = field === 'service_tier' && !SERVICE_TIERS.includes(value)
+    if (CARRIED_EXTENSIONS.has(field) && !isForeign) body[field] = value
     else drop(field)
   }
 }
@@ -68,9 +73,14 @@ function encodeTool(tool: ToolDefinition): WireTool {
   const definition: WireTool['function'] = { name: tool.name }
   if (tool.description !== null) definition.description = tool.description
   // "Omitting parameters defines a function with an empty parameter list."
-  if (Object.keys(tool.parameters).length > 0) definition.parameters = tool.parameters
+  if (Object.keys(tool.parameters).length > 0) definition.parameters = completeSchema(tool.parameters)
   if (tool.strict !== null) definition.strict = tool.strict
   return { type: 'function', function: definition }
+}
+
+/** The vendor refuses "object schema missing properties" (langchain-mcp-adapters#343); elsewhere `{type: object}` is whole. */
+function completeSchema(schema: JsonObject): JsonObject {
+  return schema.type === 'object' && schema.properties === undefined ? { ...schema, properties: {} } : schema
 }
 
 function encodeToolChoice(choice: ToolChoice): WireToolChoice {

@@ -3,6 +3,8 @@
 import { type ErrorOptions, errorData } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
+import { maskKeys } from '../../wire/mask-keys.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type ErrorAnswer } from '../protocol.js'
 import { textOf } from './scalars.js'
@@ -61,19 +63,8 @@ const STATUS_OF_WORD: ReadonlyMap<string, number> = new Map([
   ['server_is_overloaded', 503],
 ])
 
-const KEY_REFUSED = "The provider refused the gateway's credentials."
-/** Enough for a sentence of a vendor; a whole HTML page or prompt echoed back is not. */
-const MAX_MESSAGE_LENGTH = 1000
-/** The first words of a body that is not JSON. */
-const MAX_PLAIN_LENGTH = 200
 /** Vendors' words are short; anything longer is no word. */
 const MAX_WORD_LENGTH = 100
-/**
- * Keys by their known prefixes (OpenAI and OpenRouter, Groq, xAI, Google, Hugging Face, Replicate), bearer
- * tokens and JWTs.
- */
-const SECRET = /\b(?:(?:sk|pk|rk|gsk|xai|hf|r8)[-_]|AIza|eyJ|[Bb]earer\s+)[\w*.+/=-]{6,}/g
-
 /** Reads the answer of an upstream that refused (status >= 400). */
 export function decodeError(status: number, body: Uint8Array): ErrorData {
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
@@ -132,7 +123,7 @@ function readError(answer: JsonValue): ErrorFacts {
   const first = isJsonArray(answer) ? (answer[0] ?? null) : answer
   const value = isJsonObject(first) && first.error !== undefined ? first.error : first
   if (!isJsonObject(value)) {
-    const message = typeof value === 'string' ? plainText(value) : null
+    const message = typeof value === 'string' ? toPageMessage(value) : null
     return { message, type: null, code: null, param: null }
   }
   return {
@@ -145,26 +136,12 @@ function readError(answer: JsonValue): ErrorFacts {
 
 function messageOf(value: JsonValue | undefined): string | null {
   const text = isJsonObject(value) || isJsonArray(value) ? JSON.stringify(value) : textOf(value)
-  return text === null ? null : mask(text).slice(0, MAX_MESSAGE_LENGTH)
-}
-
-/** A page of HTML gives its text, without tags. */
-function plainText(text: string): string | null {
-  const words = text
-    .slice(0, MAX_MESSAGE_LENGTH * 4)
-    .replace(/<[^<>]*>/g, ' ')
-    .replace(/\s+/g, ' ')
-    .trim()
-  return words === '' ? null : mask(words).slice(0, MAX_PLAIN_LENGTH)
+  return text === null ? null : toMessage(text)
 }
 
 function wordOf(value: JsonValue | undefined): string | null {
   const word = textOf(value)
-  return word === null || word.length > MAX_WORD_LENGTH ? null : mask(word)
-}
-
-function mask(text: string): string {
-  return text.replace(SECRET, '***')
+  return word === null || word.length > MAX_WORD_LENGTH ? null : maskKeys(word)
 }
 
 /** The envelope of an answer that has not begun. The request id stays in its header, as with the vendor. */
@@ -182,9 +159,14 @@ function envelope(error: ErrorData): WireError & JsonObject {
   return {
     error: {
       message: error.message,
-      type: error.upstreamType ?? own.type,
+      type: error.upstreamType ?? (isClientFault(error) ? 'invalid_request_error' : own.type),
       param: error.param,
       code: error.upstreamCode ?? own.code,
     },
   }
+}
+
+/** An upstream's 4xx is the request's fault: its table entry says only whose word it is. */
+function isClientFault(error: ErrorData): boolean {
+  return error.code === 'upstream_rejected' && error.status < 500
 }

@@ -28,6 +28,9 @@ export const CANONICAL_FIELDS: ReadonlySet<string> = new Set([
   'provider',
 ])
 
+/** Values of `service_tier` on this API. */
+export const SERVICE_TIERS: readonly unknown[] = Object.freeze(['auto', 'default', 'flex', 'scale', 'priority'])
+
 /**
  * Extensions that are this API's own fields (openai-node 6.49, ChatCompletionCreateParams) and so are carried to
  * its upstreams.

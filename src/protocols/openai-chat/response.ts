@@ -10,7 +10,7 @@ import { decodeFinishReason, encodeFinishReason } from './finish-reason.js'
 import { numberOf, stringOf, textOf } from './scalars.js'
 import { thinkingText } from './stream-decoder.js'
 import { decodeUsage, encodeUsage } from './usage.js'
-import { type WireAssistantMessage, type WireResponse, type WireToolCall } from './wire.js'
+import { type WireAssistantMessage, type WireExtraContent, type WireResponse, type WireToolCall } from './wire.js'
 
 /**
  * Reasoning comes before text and text before calls, as in the streams of the same vendors.
@@ -76,10 +76,18 @@ function decodeCall(call: JsonValue | undefined, id: string): ToolCallPart {
   return { type: 'tool-call', id, name: stringOf(definition.name) ?? '', arguments: text, signature: null }
 }
 
+/** Begins the vendor's ids; its clients and their logs sort by it. */
+const ID_PREFIX = 'chatcmpl-'
+
+/** An id as this surface shows it: foreign ones get the vendor's prefix. */
+export function encodeCompletionId(id: string): string {
+  return id.startsWith(ID_PREFIX) ? id : `${ID_PREFIX}${id}`
+}
+
 /** `content` is null only beside tool calls, as the vendor has it. */
 export function encodeResponse(response: ChatResponse): JsonObject {
   const body: WireResponse = {
-    id: response.meta.id,
+    id: encodeCompletionId(response.meta.id),
     object: 'chat.completion',
     created: response.meta.createdSec,
     model: response.meta.model,
@@ -112,5 +120,12 @@ function encodeMessage(content: readonly AssistantPart[]): WireAssistantMessage 
 }
 
 function encodeCall(call: ToolCallPart): WireToolCall {
-  return { id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } }
+  const wire: WireToolCall = { id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments } }
+  if (call.signature !== null) wire.extra_content = encodeSignature(call.signature)
+  return wire
+}
+
+/** What a call's signature travels in; clients send it back with the call. */
+export function encodeSignature(signature: string): WireExtraContent {
+  return { google: { thought_signature: signature } }
 }

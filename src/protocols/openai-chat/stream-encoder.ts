@@ -5,6 +5,7 @@ import { type Usage } from '../../model/usage.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type EncoderOptions, type StreamEncoder } from '../protocol.js'
 import { encodeFinishReason } from './finish-reason.js'
+import { encodeCompletionId, encodeSignature } from './response.js'
 import { encodeUsage } from './usage.js'
 
 /** Stands for what is filled in: a bare control character, which JSON text never holds. */
@@ -19,6 +20,7 @@ export class ChatStreamEncoder implements StreamEncoder {
   #beforeDelta = ''
   #afterDelta = ''
   #nextCall = 0
+  #isCall = false
 
   constructor(emit: (frame: string) => void, options: EncoderOptions) {
     this.#emit = emit
@@ -40,6 +42,8 @@ export class ChatStreamEncoder implements StreamEncoder {
         this.#finish(event.reason, event.usage)
         return
       case 'block-end':
+        if (event.signature !== null && this.#isCall) this.#signCall(event.signature)
+        return
       // An error has a frame of its own (encodeErrorFrame), and never an end marker after it.
       case 'error':
         return
@@ -47,12 +51,13 @@ export class ChatStreamEncoder implements StreamEncoder {
   }
 
   #start(meta: ResponseMeta): void {
-    const [id, model] = [JSON.stringify(meta.id), JSON.stringify(meta.model)]
+    const [id, model] = [JSON.stringify(encodeCompletionId(meta.id)), JSON.stringify(meta.model)]
     this.#members = `"id":${id},"object":"chat.completion.chunk","created":${meta.createdSec},"model":${model}`
     this.#emit(this.#frame('{"role":"assistant","content":""}', null))
   }
 
   #startBlock(block: BlockHead): void {
+    this.#isCall = block.kind === 'tool-call'
     if (block.kind === 'tool-call') this.#startCall(block.id, block.name)
     else this.#slotInto(block.kind === 'text' ? `{"content":${SLOT}}` : `{"reasoning_content":${SLOT}}`)
   }
@@ -64,6 +69,13 @@ export class ChatStreamEncoder implements StreamEncoder {
     const call = { index, id, type: 'function', function: { name, arguments: '' } }
     this.#emit(this.#frame(JSON.stringify({ tool_calls: [call] }), null))
     this.#slotInto(`{"tool_calls":[{"index":${index},"function":{"arguments":${SLOT}}}]}`)
+  }
+
+  /** A fragment of its own: the signature is known last. Its empty arguments are for clients that add them up unasked. */
+  #signCall(signature: string): void {
+    const [index, extra] = [this.#nextCall - 1, encodeSignature(signature)]
+    const call = { index, function: { arguments: '' }, extra_content: extra }
+    this.#emit(this.#frame(JSON.stringify({ tool_calls: [call] }), null))
   }
 
   #slotInto(delta: string): void {

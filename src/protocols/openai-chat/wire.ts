@@ -6,7 +6,15 @@ export type WireContentPart =
   | { type: 'text'; text: string }
   | { type: 'image_url'; image_url: { url: string; detail?: 'auto' | 'low' | 'high' } }
 
-export type WireToolCall = { id: string; type: 'function'; function: { name: string; arguments: string } }
+export type WireToolCall = {
+  id: string
+  type: 'function'
+  function: { name: string; arguments: string }
+  extra_content?: WireExtraContent
+}
+
+/** Not in OpenAI's document: where Google's API of this wire puts a signature (ai.google.dev, thought signatures). */
+export type WireExtraContent = { google: { thought_signature: string } }
 
 export type WireMessage =
   | { role: 'system' | 'developer' | 'user'; content: string | WireContentPart[] }

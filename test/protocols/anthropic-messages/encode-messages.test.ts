@@ -63,6 +63,12 @@ test('leaves out and names thinking without a signature, and keeps encrypted thi
   t.strictSame(dropped, ['messages.reasoning'])
 })
 
+test("leaves out and names thinking with another vendor's signature, which the vendor refuses", async (t) => {
+  const { turns, dropped } = encode([{ role: 'assistant', content: [thought('t', 'google-gemini:CuQC'), text('x')] }])
+  t.strictSame(turns, [{ role: 'assistant', content: [text('x')] }])
+  t.strictSame(dropped, ['messages.reasoning'])
+})
+
 test('replaces characters the vendor refuses in ids on both sides', async (t) => {
   const { turns } = encode([
     { role: 'assistant', content: [call('functions.get:0')] },

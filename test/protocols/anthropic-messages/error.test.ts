@@ -39,6 +39,8 @@ test('keeps the upstream’s type, code and words', async (t) => {
     upstreamCode: 'contract_spend_limit_reached',
     message: /spend limit/,
   })
+  t.equal(decode('404-not-found.json').upstreamCode, 'model_not_found')
+  t.equal(decodeErrorObject({ type: 'not_found_error', message: 'Not Found' }).upstreamCode, null)
   t.equal(decode('502-html.html').message, '502 Bad Gateway 502 Bad Gateway')
   t.equal(decodeError(500, new Uint8Array()).message, ERROR_CATALOGUE.upstream_rejected.message)
   t.equal(decodeError(500, Buffer.from('x'.repeat(999))).message.length, 200)
@@ -98,6 +100,7 @@ test('a refusal of another protocol gets the type of its status', async (t) => {
     encodeError(errorData('upstream_rejected', { status, upstreamType }), 'r').body.error
   t.match(typeOf(403), { type: 'permission_error' })
   t.match(typeOf(400, 'insufficient_quota'), { type: 'invalid_request_error' })
+  t.match(typeOf(404, 'invalid_request_error'), { type: 'not_found_error' })
   t.match(typeOf(422), { type: 'invalid_request_error' })
   t.match(typeOf(599), { type: 'api_error' })
 })

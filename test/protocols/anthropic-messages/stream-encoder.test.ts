@@ -113,6 +113,20 @@ test('closes thinking with its signature before the block ends, and only when th
   ])
 })
 
+test('signs no block but thinking: the vendor has no place for signatures of text and tool calls', async (t) => {
+  const frames = framesOf(
+    encodeAll([
+      { type: 'block-start', index: 0, block: { kind: 'reasoning', redacted: null } },
+      { type: 'block-end', index: 0, signature: null },
+      { type: 'block-start', index: 1, block: { kind: 'text' } },
+      { type: 'block-end', index: 1, signature: 'google-gemini:EtoB' },
+      { type: 'block-start', index: 2, block: { kind: 'tool-call', id: 'a', name: 'f' } },
+      { type: 'block-end', index: 2, signature: 'google-gemini:CuQC' },
+    ]),
+  )
+  t.notMatch(JSON.stringify(frames), /signature_delta/)
+})
+
 test('escapes text so that a frame stays one frame, and sends no empty delta', async (t) => {
   const stream = encodeAll([
     { type: 'block-start', index: 0, block: { kind: 'text' } },

@@ -6,6 +6,8 @@ import { encodeContents } from '../../../src/protocols/google-gemini/contents.js
 import { request, target } from '../../helpers/dialect.js'
 
 const FLASH = target('google-gemini', { model: 'gemini-2.5-flash' })
+/** As the decoder marks it. */
+const SIGNED = 'google-gemini:c2ln'
 const FLASH_3 = target('google-gemini', { model: 'gemini-3-flash' })
 
 function encode(messages: Message[], at: Target = FLASH) {
@@ -80,6 +82,8 @@ test('a result is an object: the one it is written as, or its text, or its error
   t.strictSame(response(result('{"t":21}')), { t: 21 })
   t.strictSame(response(result('[1]')), { result: '[1]' })
   t.strictSame(response(result('sunny')), { result: 'sunny' })
+  const texts = ['21 degrees', 'clear'].map((text) => ({ type: 'text' as const, text }))
+  t.strictSame(response(result('', { content: texts })), { result: '21 degrees\nclear' })
   t.strictSame(response(result('{"t":21}', { isError: true })), { error: '{"t":21}' })
   const image = { type: 'image', source: { kind: 'base64', mediaType: 'image/png', base64: 'AA' }, detail: null }
   t.strictSame(encode([result('x', { content: [image] })]).contents[0]?.parts, [
@@ -99,28 +103,30 @@ test('arguments are an object, ill-formed ones are kept as text', (t) => {
 })
 
 test('thoughts and signatures come back as they went', (t) => {
-  const thought = { type: 'reasoning' as const, text: 'hm', signature: 'c2ln', redacted: null }
+  const thought = { type: 'reasoning' as const, text: 'hm', signature: SIGNED, redacted: null }
   const message = assistant(
     thought,
     { ...thought, signature: null },
     { ...thought, text: '' },
     { ...thought, text: '', signature: null },
-    { ...thought, text: '', signature: 'not base64!', redacted: 'xx' },
-    call({ signature: 'c2ln' }),
+    { ...thought, text: '', signature: 'google-gemini:not base64!', redacted: 'xx' },
+    { ...thought, signature: 'EqQBforeign' },
+    call({ signature: SIGNED }),
   )
   const { contents, dropped } = encode([message])
   t.strictSame(contents[0]?.parts, [
     { text: 'hm', thought: true, thoughtSignature: 'c2ln' },
     { text: 'hm', thought: true },
     { text: '', thoughtSignature: 'c2ln' },
+    { text: 'hm', thought: true },
     { functionCall: { id: 'c1', name: 'f', args: { a: 1 } }, thoughtSignature: 'c2ln' },
   ])
-  t.strictSame(dropped, ['reasoning'])
+  t.strictSame(dropped, ['messages.reasoning'])
   t.end()
 })
 
 test('an unsigned first call is vouched for where the model checks signatures', (t) => {
-  const messages = [assistant(call(), call({ id: 'c2' })), result('x'), assistant(call({ signature: 'c2ln' }))]
+  const messages = [assistant(call(), call({ id: 'c2' })), result('x'), assistant(call({ signature: SIGNED }))]
   const signatures = (at: Target) =>
     encode(messages, at).contents.flatMap((content) =>
       content.parts.flatMap((part) => (part.functionCall ? [part.thoughtSignature] : [])),

@@ -43,6 +43,9 @@ test('JSON and schemas are asked for as the target takes them', (t) => {
   t.strictSame(encode({ type: 'text' }, 'json-schema'), [{}, []])
   t.strictSame(encode({ type: 'json' }, 'none'), [mime, []])
   t.strictSame(encode(format, 'json-schema'), [{ ...mime, responseJsonSchema: schema }, []])
+  const named = { ...format, schema: { $schema: 'https://json-schema.org/draft/2020-12/schema', ...schema } }
+  t.strictSame(encode(named, 'json-schema'), [{ ...mime, responseJsonSchema: schema }, []])
+  t.strictSame(encode({ ...format, schema: true }, 'json-schema'), [{ ...mime, responseJsonSchema: true }, []])
   t.strictSame(encode(format, 'json-object'), [mime, ['response_format']])
   t.strictSame(encode(format, 'none'), [{}, ['response_format']])
   t.end()

@@ -27,11 +27,27 @@ test('system text stands apart, part by part', (t) => {
 })
 
 test('tools take JSON Schema as it is, without its dialect; a tool without parameters has none', (t) => {
-  const tools = [tool(), tool({ name: 'g', description: null, parameters: {}, strict: true })]
+  const bare = [{}, { type: 'object' }, { type: 'object', properties: {}, required: [], additionalProperties: false }]
+  const parameters = { $schema: 'x', type: 'object', properties: { a: { type: 'string' } } }
+  const tools = [
+    tool({ parameters }),
+    ...bare.map((schema) => tool({ name: 'g', description: null, parameters: schema, strict: true })),
+    tool({ parameters: { anyOf: [] } }),
+  ]
   const { body, dropped } = dialect.encodeRequest(request({ tools }), TARGET)
   t.strictSame(body.tools, [
     {
-      functionDeclarations: [{ name: 'f', description: 'd', parametersJsonSchema: { type: 'object' } }, { name: 'g' }],
+      functionDeclarations: [
+        {
+          name: 'f',
+          description: 'd',
+          parametersJsonSchema: { type: 'object', properties: { a: { type: 'string' } } },
+        },
+        { name: 'g' },
+        { name: 'g' },
+        { name: 'g' },
+        { name: 'f', description: 'd', parametersJsonSchema: { anyOf: [] } },
+      ],
     },
   ])
   t.strictSame(dropped, ['strict'])

@@ -40,7 +40,7 @@ test('a body without an answer is malformed, one with an error throws that error
   const thrown = (body: JsonObject) => thrownBy(() => dialect.decodeResponse(body, FALLBACK))
   t.match(thrown({ candidates: [] }), { code: 'upstream_malformed' })
   const limited = { error: { code: 429, message: 'slow', status: 'RESOURCE_EXHAUSTED' } }
-  t.match(thrown(limited), { code: 'upstream_overloaded', status: 429 })
+  t.match(thrown(limited), { code: 'rate_limited', status: 429 })
   const parts = [{ functionCall: { name: 'f', args: tooDeep() } }]
   t.match(thrown({ candidates: [{ content: { parts } }] }), { code: 'upstream_malformed' })
   t.end()

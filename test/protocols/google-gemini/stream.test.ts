@@ -36,7 +36,7 @@ test('a signed call and an unsigned one come whole, after the thoughts, with the
     { type: 'block-end', index: 0, signature: null },
     { type: 'block-start', index: 1, block: { kind: 'tool-call', id: '8f2kd01z', name: 'check_flight' } },
     { type: 'block-delta', index: 1, delta: '{"flight":"AA100"}' },
-    { type: 'block-end', index: 1, signature: 'CuQCAVSoXO6bS0mxV3nKfT5oR8mE2w==' },
+    { type: 'block-end', index: 1, signature: 'google-gemini:CuQCAVSoXO6bS0mxV3nKfT5oR8mE2w==' },
     { type: 'block-start', index: 2, block: { kind: 'tool-call', id: '8f2kd02a', name: 'book_taxi' } },
     { type: 'block-delta', index: 2, delta: '{"time":"10:00"}' },
     { type: 'block-end', index: 2, signature: null },
@@ -52,10 +52,10 @@ test('a signed call and an unsigned one come whole, after the thoughts, with the
 
 test('a signature on an empty last part seals the open text, and alone it gets a reasoning block', (t) => {
   const sealed = decode(dialect, payloads('google-gemini/streams/signature-last.sse'), TARGET)
-  t.match(sealed.at(-2), { type: 'block-end', index: 0, signature: /^EtoB/ })
+  t.match(sealed.at(-2), { type: 'block-end', index: 0, signature: /^google-gemini:EtoB/ })
   const alone = decode(dialect, payloads('google-gemini/streams/signature-only.sse'), TARGET)
   t.match(alone[1], { type: 'block-start', block: { kind: 'reasoning' } })
-  t.match(alone[2], { type: 'block-end', index: 0, signature: /^EtoB/ })
+  t.match(alone[2], { type: 'block-end', index: 0, signature: /^google-gemini:EtoB/ })
   t.match(alone[3], { type: 'finish', reason: 'length' })
   t.end()
 })

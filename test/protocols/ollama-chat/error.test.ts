@@ -21,8 +21,14 @@ test('a model the server lacks has a code of its own, a missing route has not', 
 
 test('refusals keep their status, full queues and failures may be tried again', (t) => {
   t.match(read(400, '400-no-thinking.json'), { code: 'upstream_rejected', status: 400, retryable: false })
-  t.match(read(401, '401-unauthorized.json'), { code: 'upstream_rejected', status: 401, retryable: false })
-  t.match(read(429, '429-cloud-limit.json'), { code: 'upstream_overloaded', status: 429, retryable: true })
+  t.match(read(401, '401-unauthorized.json'), {
+    code: 'upstream_rejected',
+    status: 401,
+    upstreamStatus: 401,
+    retryable: false,
+    message: "The provider refused the gateway's credentials.",
+  })
+  t.match(read(429, '429-cloud-limit.json'), { code: 'rate_limited', status: 429, retryable: true })
   t.match(read(503, '503-busy.json'), { code: 'upstream_overloaded', status: 503, retryable: true })
   t.match(read(500, '500-runner.json'), { code: 'upstream_rejected', status: 500, retryable: true })
   t.match(dialect.decodeError(504, Buffer.from('')), { code: 'upstream_timeout', status: 504, upstreamStatus: 504 })

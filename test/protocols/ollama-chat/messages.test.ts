@@ -59,7 +59,7 @@ test('an answer comes back with its thinking and its calls, ill-formed arguments
       ],
     },
   ])
-  t.strictSame(dropped, ['reasoning'])
+  t.strictSame(dropped, ['messages.reasoning'])
   t.end()
 })
 

@@ -49,8 +49,8 @@ test('each sampling parameter has its option', (t) => {
 test('no tools are sent when none may be called; other choices than auto are dropped and named', (t) => {
   const encode = (toolChoice: ToolChoice | null) => dialect.encodeRequest(request({ tools: TOOLS, toolChoice }), TARGET)
   t.strictSame(encode(null).body.tools, [
-    { type: 'function', function: { name: 'f', description: 'd', parameters } },
-    { type: 'function', function: { name: 'g', parameters } },
+    { type: 'function', function: { name: 'f', description: 'd', parameters: { ...parameters, properties: {} } } },
+    { type: 'function', function: { name: 'g', parameters: { ...parameters, properties: {} } } },
   ])
   t.strictSame(encode({ type: 'auto' }).dropped, ['strict'])
   t.strictSame(encode({ type: 'required' }).dropped, ['strict', 'tool_choice'])

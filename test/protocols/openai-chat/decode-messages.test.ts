@@ -120,3 +120,17 @@ test('what only this protocol can carry is refused with its path', (t) => {
   t.equal(refused({ role: 'system', content: [image] }).param, 'messages.0.content.0.type')
   t.end()
 })
+
+test("a call's signature is read where clients send it back", (t) => {
+  const call = { id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }
+  const signatureOf = (extra: JsonObject) => {
+    const { messages } = decodeMessages([{ role: 'assistant', tool_calls: [{ ...call, ...extra }] }])
+    return messages[0]?.content.map((part) => (part.type === 'tool-call' ? part.signature : undefined))
+  }
+  t.strictSame(signatureOf({ extra_content: { google: { thought_signature: 'google-gemini:CuQC' } } }), [
+    'google-gemini:CuQC',
+  ])
+  t.strictSame(signatureOf({}), [null])
+  t.strictSame(signatureOf({ extra_content: { google: null } }), [null])
+  t.end()
+})

@@ -15,7 +15,7 @@ test('decode after encode after decode changes nothing but what encode names as 
       Object.entries(request.extensions).filter(([field]) => !dropped.includes(field)),
     )
     t.strictSame(decodeRequest(body), { ...request, extensions }, name)
-    const lost = name === 'unknown-fields' ? ['repetition_penalty', 'chat_template_kwargs'] : []
+    const lost = name === 'unknown-fields' ? ['repetition_penalty', 'chat_template_kwargs', 'messages.name'] : []
     t.strictSame(dropped, lost, name)
   }
   t.end()

@@ -131,3 +131,28 @@ test('fields of the configuration fill in what the client left out', (t) => {
   t.strictSame(edit(hi({ top_p: 0.5 }), quirky({}, { top_p: 0.1, safe_prompt: true })).edits, { safe_prompt: true })
   t.end()
 })
+
+test('reasoning of earlier turns is taken out for a vendor that refuses it', (t) => {
+  const body = readJson('requests/reasoning.json')
+  const at = targetWith({ refusedFields: ['reasoning_content'] }, { model: String(body.model) })
+  const { edits, dropped } = edit(body, at)
+  t.strictSame(edits, {
+    messages: [
+      { role: 'user', content: '9.11 or 9.8?' },
+      { role: 'assistant', content: '9.8' },
+      { role: 'user', content: 'Sure?' },
+    ],
+  })
+  t.strictSame(dropped, ['messages.reasoning'])
+  t.end()
+})
+
+test("a signature that another protocol's vendor made is taken out of a call, this wire's own passes", (t) => {
+  const call = { id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }
+  const signed = (signature: string) => ({ ...call, extra_content: { google: { thought_signature: signature } } })
+  const bodyOf = (calls: JsonObject[]) => hi({ messages: [{ role: 'assistant', tool_calls: calls }] })
+  const foreign = edit(bodyOf([call, signed('google-gemini:CuQC')]))
+  t.strictSame(foreign, { edits: { messages: [{ role: 'assistant', tool_calls: [call, call] }] }, dropped: [] })
+  t.strictSame(edit(bodyOf([call, signed('CuQC+/==')])).edits, {})
+  t.end()
+})

@@ -53,7 +53,26 @@ test('reasoning of earlier turns goes back under the name the vendor reads, unle
     role: 'assistant',
     content: [{ type: 'reasoning', text: '', signature: null, redacted: 'x' }],
   }
-  t.strictSame(encode({ messages: [redacted] }), { messages: [{ role: 'assistant', content: '' }], dropped: [] })
+  t.strictSame(refused.dropped, ['messages.reasoning'])
+  t.strictSame(encode({ messages: [redacted] }), {
+    messages: [{ role: 'assistant', content: '' }],
+    dropped: ['messages.reasoning'],
+  })
+  const sealed: Message = {
+    role: 'assistant',
+    content: [{ type: 'reasoning', text: '', signature: 's', redacted: null }],
+  }
+  t.strictSame(encode({ messages: [sealed] }).dropped, [], 'a bare signature is no loss')
+  t.end()
+})
+
+test('a failed tool is told apart by its text alone, so the flag is named as dropped', (t) => {
+  const content = [{ type: 'text' as const, text: 'no such city' }]
+  const failed = { type: 'tool-result' as const, callId: 'c', name: null, content, isError: true }
+  t.strictSame(encode({ messages: [{ role: 'tool', content: [failed] }] }), {
+    messages: [{ role: 'tool', tool_call_id: 'c', content: 'no such city' }],
+    dropped: ['is_error'],
+  })
   t.end()
 })
 

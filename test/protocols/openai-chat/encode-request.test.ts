@@ -26,7 +26,7 @@ test('a plain request is model, messages and stream', (t) => {
 test('the path is below the base URL; on Azure it holds deployment and version', (t) => {
   t.equal(requestPath(targetWith()), '/chat/completions')
   const azure = targetWith({ azureApiVersion: '2024-10-21' }, { model: 'my model/x' })
-  t.equal(requestPath(azure), '/openai/deployments/my%20model%2Fx/chat/completions?api-version=2024-10-21')
+  t.equal(requestPath(azure), '/deployments/my%20model%2Fx/chat/completions?api-version=2024-10-21')
   t.end()
 })
 
@@ -117,5 +117,23 @@ test('tools keep what was given and no more', (t) => {
   t.equal(body.tool_choice, 'auto')
   const named = encodeRequest(decodeRequest(readJson('requests/tool-choice-named.json')), targetWith())
   t.strictSame(named.body.tool_choice, { type: 'function', function: { name: 'get_weather' } })
+  t.end()
+})
+
+test('an object schema has properties, without which the vendor refuses it', (t) => {
+  const tool = { name: 'f', description: null, strict: null }
+  const parametersOf = (parameters: JsonObject) => encode({ tools: [{ ...tool, parameters }] }).body.tools
+  const wire = (definition: JsonObject) => [{ type: 'function', function: { name: 'f', ...definition } }]
+  t.strictSame(parametersOf({ type: 'object' }), wire({ parameters: { type: 'object', properties: {} } }))
+  t.strictSame(parametersOf({ anyOf: [] }), wire({ parameters: { anyOf: [] } }))
+  t.strictSame(parametersOf({}), wire({}))
+  t.end()
+})
+
+test("a service tier passes when it is one of this API's", (t) => {
+  t.strictSame(encode({ extensions: { service_tier: 'flex' } }).body.service_tier, 'flex')
+  const foreign = encode({ extensions: { service_tier: 'standard_only' } })
+  t.notOk('service_tier' in foreign.body)
+  t.strictSame(foreign.dropped, ['service_tier'])
   t.end()
 })

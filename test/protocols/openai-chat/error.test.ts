@@ -71,7 +71,7 @@ test('keys in upstream texts are masked, words around them are not', (t) => {
   ]) {
     t.equal(messageOf(`key ${key} is bad`), 'key *** is bad', key)
   }
-  t.equal(messageOf('Authorization: Bearer abc.def-123'), 'Authorization: ***')
+  t.equal(messageOf('Authorization: Bearer abc.def-123'), 'Authorization: Bearer ***')
   t.equal(messageOf('eyJhbGciOiJIUzI1NiJ9.e30.x'), '***')
   t.equal(messageOf('a task-related risk_assessment'), 'a task-related risk_assessment')
   t.match(decodeStreamError({ message: 'm', type: 'sk-canary-123456' }), { upstreamType: '***' })
@@ -119,6 +119,9 @@ test('in-band errors are placed by their numeric code, else by their words, else
 })
 
 test('every code has its envelope', (t) => {
+  t.match(encodeError(errorData('upstream_rejected', { status: 400 })), {
+    body: { error: { type: 'invalid_request_error' } },
+  })
   for (const code of Object.keys(ERROR_CATALOGUE) as ErrorCode[]) {
     const { status, body } = encodeError(errorData(code, { param: 'messages' }))
     t.equal(status, ERROR_CATALOGUE[code].status)

@@ -1,7 +1,7 @@
 // Whole answers, both ways.
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
-import { decodeResponse, encodeResponse } from '../../../src/protocols/openai-chat/response.js'
+import { decodeResponse, encodeCompletionId, encodeResponse } from '../../../src/protocols/openai-chat/response.js'
 import { cases, errorOf, FALLBACK, readJson } from './recordings.js'
 
 const answer = (message: JsonObject, rest: JsonObject = {}): JsonObject => ({
@@ -12,8 +12,15 @@ const answer = (message: JsonObject, rest: JsonObject = {}): JsonObject => ({
 test('every recorded answer survives being encoded and decoded', (t) => {
   for (const name of cases('responses')) {
     const response = decodeResponse(readJson(`responses/${name}.json`), FALLBACK)
-    t.strictSame(decodeResponse(encodeResponse(response), FALLBACK), response, name)
+    const meta = { ...response.meta, id: encodeCompletionId(response.meta.id) }
+    t.strictSame(decodeResponse(encodeResponse(response), FALLBACK), { ...response, meta }, name)
   }
+  t.end()
+})
+
+test("an id has the vendor's prefix, once", (t) => {
+  t.equal(encodeCompletionId('chatcmpl-1'), 'chatcmpl-1')
+  t.equal(encodeCompletionId('msg_1'), 'chatcmpl-msg_1')
   t.end()
 })
 
@@ -63,5 +70,14 @@ test('an answer without a choice is malformed, one with an error is that error',
     errorOf(() => decodeResponse(inBand, FALLBACK)),
     { code: 'rate_limited', message: 'slow down', status: 429 },
   )
+  t.end()
+})
+
+test("a call's signature goes beside it", (t) => {
+  const call = { type: 'tool-call' as const, id: 'c', name: 'f', arguments: '{}', signature: 'sig' }
+  const response = { ...decodeResponse(answer({ content: null }), FALLBACK), content: [call] }
+  t.match(encodeResponse(response), {
+    choices: [{ message: { tool_calls: [{ id: 'c', extra_content: { google: { thought_signature: 'sig' } } }] } }],
+  })
   t.end()
 })

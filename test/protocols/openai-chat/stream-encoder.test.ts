@@ -6,6 +6,7 @@ import { errorData } from '../../../src/errors.js'
 import { type StreamEvent } from '../../../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../../../src/model/json.js'
 import { encodeErrorFrame } from '../../../src/protocols/openai-chat/error.js'
+import { encodeCompletionId } from '../../../src/protocols/openai-chat/response.js'
 import { ChatStreamEncoder } from '../../../src/protocols/openai-chat/stream-encoder.js'
 import { cases, decodeStream, FALLBACK, payloads, readStream } from './recordings.js'
 
@@ -19,6 +20,10 @@ function encode(events: readonly StreamEvent[], includeUsage = true): string[] {
   return frames
 }
 
+function prefixed(event: StreamEvent): StreamEvent {
+  return event.type === 'start' ? { ...event, meta: { ...event.meta, id: encodeCompletionId(event.meta.id) } } : event
+}
+
 function chunks(frames: readonly string[]): JsonObject[] {
   const json = payloads(frames.join('')).map((data) => data.toString())
   return json.filter((data) => data !== '[DONE]').map((data) => JSON.parse(data) as JsonObject)
@@ -27,7 +32,7 @@ function chunks(frames: readonly string[]): JsonObject[] {
 test('decoder after encoder gives the same events, for every recorded stream', (t) => {
   for (const name of cases('responses')) {
     const events = decodeStream(readStream(name))
-    t.strictSame(decodeStream(payloads(encode(events).join(''))), events, name)
+    t.strictSame(decodeStream(payloads(encode(events).join(''))), events.map(prefixed), name)
   }
   t.end()
 })
@@ -36,7 +41,7 @@ test('the first chunk has the role alone, the last is the end marker', (t) => {
   const frames = encode([START, FINISH])
   t.equal(
     frames[0],
-    'data: {"id":"i\\"d","object":"chat.completion.chunk","created":1,"model":"m\\u0000",' +
+    'data: {"id":"chatcmpl-i\\"d","object":"chat.completion.chunk","created":1,"model":"m\\u0000",' +
       '"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null}\n\n',
   )
   t.equal(frames.at(-1), 'data: [DONE]\n\n')
@@ -68,6 +73,21 @@ test('a call has id, type and name in its first fragment only, and indices count
     deltas.map((call) => 'id' in call),
     [true, false, false, true, false, false],
   )
+  t.end()
+})
+
+test("a call's signature comes in a last fragment of that call, a text's does not", (t) => {
+  const frames = encode([
+    START,
+    { type: 'block-start', index: 0, block: { kind: 'text' } },
+    { type: 'block-end', index: 0, signature: 'of text' },
+    { type: 'block-start', index: 1, block: { kind: 'tool-call', id: 'c', name: 'f' } },
+    { type: 'block-end', index: 1, signature: 'sig' },
+  ])
+  t.equal(frames.length, 3)
+  t.match(chunks(frames).at(-1), {
+    choices: [{ delta: { tool_calls: [{ index: 0, extra_content: { google: { thought_signature: 'sig' } } }] } }],
+  })
   t.end()
 })
 

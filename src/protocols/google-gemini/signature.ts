@@ -1,0 +1,19 @@
+// Thought signatures on their way through clients that do not know them: marked with whose they are, and unmarked only here.
+// The vendor answers 400 "Corrupted thought signature" to a conversation that holds one of another vendor's model
+// (router-for-me/CLIProxyAPI#994), and the other vendors do the same with ours.
+
+const MARK = 'google-gemini:'
+/** The field is bytes on the vendor's side: anything but base64 is refused before the model sees it. */
+const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/
+
+/** The vendor's signature as clients get it. */
+export function markSignature(signature: string): string {
+  return `${MARK}${signature}`
+}
+
+/** The vendor's own signature of what a client sent back; null for any other. */
+export function unmarkSignature(signature: string | null): string | null {
+  if (signature === null || !signature.startsWith(MARK)) return null
+  const own = signature.slice(MARK.length)
+  return BASE64.test(own) ? own : null
+}

@@ -1,0 +1,35 @@
+// A further event loop for the tests of the supervisor: it serves nothing, and ends as the configuration's first warning says.
+import { parentPort, workerData } from 'node:worker_threads'
+import { type FromFrontend, type FrontendStart, type ToFrontend } from '../../src/threads/messages.js'
+
+const { config, cells, loopIndex, port } = workerData as FrontendStart
+const order = config.warnings[0] ?? 'serve'
+
+function tell(message: FromFrontend): void {
+  parentPort?.postMessage(message)
+}
+
+// The proof that the cells are shared and the start was told.
+Atomics.store(new Int32Array(cells.limiter), loopIndex, port)
+
+parentPort?.on('message', (message: ToFrontend) => {
+  if (message.type !== 'drain') return
+  if (order === 'die while draining') throw new Error('died while draining')
+  Atomics.store(new Int32Array(cells.metrics), loopIndex, 1)
+  tell({ type: 'drained' })
+  parentPort?.close()
+})
+
+if (order === 'fail') {
+  tell({ type: 'failed', message: 'The port is taken.' })
+  parentPort?.close()
+} else if (order === 'throw') throw new Error('thrown at once')
+else if (order === 'leave') process.exit(0)
+else tell({ type: 'listening' })
+
+if (order === 'die later') setImmediate(() => process.exit(7))
+if (order === 'throw later') {
+  setImmediate(() => {
+    throw new Error('thrown later')
+  })
+}

@@ -1,0 +1,166 @@
+// The N x M matrix of translations, each cell a file below test/golden that a person can read:
+//   requests/<surface>/<case>.json -> requests/<surface>__<dialect>/<case>.json      what leaves for the upstream
+//   fixtures/<dialect>/streams     -> streams/<dialect>__<surface>/<case>.sse        what a client gets as a stream
+//                                  -> responses/<dialect>__<surface>/<case>.json     ... and as a whole answer
+//   fixtures/<dialect>/errors      -> errors/<dialect>__<surface>/<case>.json        ... and where the upstream refused
+import { type Test, test } from 'tap'
+import { Aggregator } from '../src/model/aggregate.js'
+import { type StreamEvent } from '../src/model/event.js'
+import { findViolation } from '../src/model/law.js'
+import { type Dialect, type Surface } from '../src/protocols/protocol.js'
+import { GoldenFiles, listGolden, readGolden } from './helpers/golden.js'
+import {
+  DIALECTS,
+  decodeBytes,
+  decodeErrorFixture,
+  encodeStream,
+  FALLBACK,
+  jsonPayloadsOf,
+  listFixtures,
+  payloadsOf,
+  REQUEST_ID,
+  readFixture,
+  SURFACES,
+  sendRequest,
+} from './helpers/matrix.js'
+
+const REQUEST_CASES = [
+  ['text', 'system', 'turns', 'image-base64', 'image-url', 'tools', 'parallel-tools', 'tool-results'],
+  ['tool-choice-named', 'json-schema', 'reasoning', 'stop-sequence', 'sampling', 'unknown-fields'],
+].flat()
+
+/** Cases that every dialect must have, under whatever name its vendor's recording bears. */
+const STREAM_CASES = [
+  ['text', 'unicode', 'tool-call', 'parallel-tools', 'reasoning', 'length'],
+  ['error-midstream', 'cut'],
+].flat()
+
+/** Case -> recording, where the names differ; `half` takes that share of a recording's bytes. */
+const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'openai-chat': {
+    reasoning: 'reasoning-deepseek.sse',
+    'error-midstream': 'quota-error-midstream.sse',
+    cut: 'text.sse',
+    'content-filter': 'content-filter.sse',
+    'cached-usage': 'cached-usage.sse',
+    'usage-absent': 'usage-absent.sse',
+    refusal: 'refusal.sse',
+    'interleaved-tools': 'interleaved-tools.sse',
+  },
+  'anthropic-messages': {
+    'error-midstream': 'overloaded-midstream.sse',
+    cut: 'text.sse',
+    'content-filter': 'refusal.sse',
+    'stop-sequence': 'stop-sequence.sse',
+    'cached-usage': 'cached-usage.sse',
+    'redacted-reasoning': 'redacted-reasoning.sse',
+    'signature-only': 'signature-only.sse',
+    'empty-tool-input': 'empty-tool-input.sse',
+  },
+  'google-gemini': {
+    'content-filter': 'safety.sse',
+    'prompt-blocked': 'prompt-blocked.sse',
+    'malformed-call': 'malformed-call.sse',
+    'cached-usage': 'cached-usage.sse',
+    'thought-signature': 'thought-signature.sse',
+    'signature-only': 'signature-only.sse',
+    'signature-last': 'signature-last.sse',
+  },
+  'ollama-chat': { 'load-only': 'load-only.ndjson', 'no-done-reason': 'no-done-reason.ndjson' },
+}
+
+/** Of a recording that is whole, this share makes a cut one; it falls inside a frame. */
+const CUT_SHARE = 0.7
+/** Cuts frames, and characters of more than one byte. */
+const CHUNK_BYTES = 7
+const END_MARKERS: Readonly<Record<string, (sent: string) => boolean>> = {
+  'openai-chat': (sent) => sent.includes('[DONE]'),
+  'anthropic-messages': (sent) => sent.includes('message_stop'),
+}
+/** Surfaces x dialects; more of either only makes it grow. */
+const MIN_PAIRS = 8
+
+const golden = new GoldenFiles()
+const pairs = SURFACES.flatMap((surface) => DIALECTS.map((dialect) => ({ surface, dialect })))
+
+function recordingOf(dialect: Dialect, name: string): Buffer {
+  const extension = dialect.framing === 'sse' ? 'sse' : 'ndjson'
+  const file = RECORDINGS[dialect.id]?.[name] ?? `${name}.${extension}`
+  const bytes = readFixture(`${dialect.id}/streams/${file}`)
+  const isWhole = name === 'cut' && !file.startsWith('cut')
+  return isWhole ? bytes.subarray(0, bytes.length * CUT_SHARE) : bytes
+}
+
+function streamCasesOf(dialect: Dialect): string[] {
+  return [...new Set([...STREAM_CASES, ...Object.keys(RECORDINGS[dialect.id] ?? {})])]
+}
+
+function encodeWhole(surface: Surface, events: readonly StreamEvent[]): { status: number; body: unknown } {
+  const aggregator = new Aggregator(FALLBACK)
+  for (const event of events) aggregator.push(event)
+  if (aggregator.error !== null) return surface.encodeError(aggregator.error, REQUEST_ID)
+  return { status: 200, body: surface.encodeResponse(aggregator.response()) }
+}
+
+test('every request of every surface leaves for every upstream in its own words', (t) => {
+  for (const { surface, dialect } of pairs) {
+    for (const name of REQUEST_CASES) {
+      const body = JSON.parse(readGolden(`requests/${surface.id}/${name}.json`))
+      golden.compareJson(t, `requests/${surface.id}__${dialect.id}/${name}.json`, sendRequest(surface, dialect, body))
+    }
+  }
+  t.end()
+})
+
+test('every recorded stream reaches every client in its own words, whole or streamed', (t) => {
+  for (const { surface, dialect } of pairs) {
+    for (const name of streamCasesOf(dialect)) {
+      const recording = recordingOf(dialect, name)
+      const events = decodeBytes(dialect, recording, CHUNK_BYTES)
+      t.strictSame(decodeBytes(dialect, recording, recording.length), events, `${dialect.id} ${name} in one chunk`)
+      t.equal(findViolation(events), null, `${dialect.id} ${name} keeps the law of events`)
+      const sent = encodeStream(surface, events)
+      const pair = `${dialect.id}__${surface.id}`
+      golden.compare(t, `streams/${pair}/${name}.sse`, sent)
+      golden.compareJson(t, `responses/${pair}/${name}.json`, encodeWhole(surface, events))
+      checkEnd(t, surface, sent, events)
+    }
+  }
+  t.end()
+})
+
+/** The end marker stands at the end of every whole stream, and nowhere in one that failed. */
+function checkEnd(t: Test, surface: Surface, sent: string, events: readonly StreamEvent[]): void {
+  const hasFailed = events.at(-1)?.type === 'error'
+  const last = payloadsOf(sent).at(-1) ?? ''
+  const hasEnd = END_MARKERS[surface.id]
+  if (hasEnd === undefined) throw new Error(`no end marker is known of ${surface.id}`)
+  t.equal(hasEnd(sent), !hasFailed, 'end marker')
+  t.equal(hasEnd(last), !hasFailed, 'end marker is last')
+  t.equal('error' in (jsonPayloadsOf(sent).at(-1) ?? {}), hasFailed, 'error frame')
+}
+
+test('every refusal of every upstream reaches every client in its own envelope', (t) => {
+  for (const { surface, dialect } of pairs) {
+    for (const file of listFixtures(dialect, 'errors')) {
+      const answer = surface.encodeError(decodeErrorFixture(dialect, file), REQUEST_ID)
+      const name = file.slice(0, file.lastIndexOf('.'))
+      golden.compareJson(t, `errors/${dialect.id}__${surface.id}/${name}.json`, answer)
+    }
+  }
+  t.end()
+})
+
+test('no cell is missing and no golden file is left over', (t) => {
+  t.ok(pairs.length >= MIN_PAIRS)
+  const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0)
+  const requests = pairs.length * REQUEST_CASES.length
+  const streams = SURFACES.length * sum(DIALECTS.map((dialect) => streamCasesOf(dialect).length))
+  const errors = SURFACES.length * sum(DIALECTS.map((dialect) => listFixtures(dialect, 'errors').length))
+  t.equal(golden.count, requests + 2 * streams + errors)
+  t.ok(golden.count >= MIN_PAIRS * (REQUEST_CASES.length + 2 * STREAM_CASES.length))
+  const inputs = SURFACES.flatMap((surface) => listGolden(`requests/${surface.id}/`))
+  t.equal(inputs.length, SURFACES.length * REQUEST_CASES.length)
+  golden.checkLeftOver(t, new Set(inputs))
+  t.end()
+})
