@@ -3,7 +3,7 @@
 //
 //   upstream/call --bytes--> Attempt --> relay --> Attempt (outlet) --> gate --> log --> readers
 import { GatewayError, toGatewayError } from '../errors.js'
-import { type ErrorCode, type ErrorData } from '../model/error.js'
+import { type ErrorData } from '../model/error.js'
 import { type EncodedBody } from '../protocols/codec.js'
 import { type Dialect } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
@@ -11,6 +11,7 @@ import { type AttemptResult } from '../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
 import { concealSecrets } from '../upstream/conceal.js'
 import { reply, resultAnswer, type Verdict } from './answer.js'
+import { resultOf } from './attempt-result.js'
 import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
 import { Gate } from './gate.js'
@@ -23,13 +24,6 @@ import { createRelay } from './relay.js'
 import { fallbackMeta, relayOptions } from './relay-options.js'
 import { timeoutsFor, upstreamRequest } from './upstream-request.js'
 import { makeWhole } from './whole-answer.js'
-
-const RESULT_OF: Partial<Record<ErrorCode, AttemptResult>> = {
-  upstream_unreachable: 'unreachable',
-  upstream_timeout: 'timeout',
-  upstream_malformed: 'malformed',
-  upstream_cut: 'cut',
-}
 
 const COMPLETE: Verdict = Object.freeze({ outcome: 'complete', cause: null })
 
@@ -90,15 +84,16 @@ export class Attempt implements CallHandler, Outlet {
   // --- upstream/call tells:
 
   onHead(status: number, headers: ResponseHeaders): void {
+    const exchange = this.#exchange
     try {
       if (status < 200 || status > 299) {
-        this.#refusal = new Refusal(status, headers, this.#exchange.parts.clock.unixSec() * 1000)
+        this.#refusal = new Refusal(status, headers, exchange.parts.clock.unixSec() * 1000)
         return
       }
       const contentType = headerText(headers, 'content-type') ?? ''
-      if (isWebPage(contentType)) throw webPage(status)
-      this.#relay = this.#relayFor(contentType)
-      this.#exchange.meter = this.#relay
+      const facts = { exchange, routed: this.#routed, dialect: this.#dialect, outlet: this }
+      this.#relay = createRelay(relayOptions({ ...facts, contentType, asksStream: this.#asksStream }))
+      exchange.meter = this.#relay
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
     }
@@ -173,19 +168,6 @@ export class Attempt implements CallHandler, Outlet {
 
   // --- private:
 
-  #relayFor(contentType: string): Relay {
-    return createRelay(
-      relayOptions({
-        exchange: this.#exchange,
-        routed: this.#routed,
-        dialect: this.#dialect,
-        outlet: this,
-        contentType,
-        asksStream: this.#asksStream,
-      }),
-    )
-  }
-
   /** The answer is complete. What the upstream still sends is not waited for, but its connection is worth a moment. */
   #succeed(): void {
     measureUsage(this.#exchange, true)
@@ -203,7 +185,7 @@ export class Attempt implements CallHandler, Outlet {
   readonly #onUnmade = (thrown: unknown): void => {
     const error = toGatewayError(thrown)
     const isOurs = !error.data.code.startsWith('upstream_')
-    this.#count(isOurs ? 'ok' : resultOf(error))
+    this.#count(isOurs ? 'ok' : resultOf(error.data.code))
     // For a fault of our own the next upstream shall not have to work, too.
     if (isOurs) this.#gate.resolve()
     this.#gate.fail(concealSecrets(this.#routed.provider, error))
@@ -213,7 +195,7 @@ export class Attempt implements CallHandler, Outlet {
     if (this.#isOver) return
     if (this.#relay !== null) measureUsage(this.#exchange, false)
     this.#conclude()
-    this.#count(resultOf(error))
+    this.#count(resultOf(error.data.code))
     this.close()
     this.#gate.fail(concealSecrets(this.#routed.provider, error))
   }
@@ -229,17 +211,4 @@ export class Attempt implements CallHandler, Outlet {
   #count(result: AttemptResult): void {
     this.#exchange.parts.metrics.upstreamAttempt(this.#routed.provider.name, result)
   }
-}
-
-function resultOf(error: GatewayError): AttemptResult {
-  return RESULT_OF[error.data.code] ?? 'rejected'
-}
-
-/** A login page or a proxy's own, with a status that says all is well. */
-function isWebPage(contentType: string): boolean {
-  return contentType.toLowerCase().startsWith('text/html')
-}
-
-function webPage(upstreamStatus: number): GatewayError {
-  return new GatewayError('upstream_malformed', { message: 'The provider answered with a web page.', upstreamStatus })
 }

@@ -21,6 +21,7 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
   for (const routed of targets) {
     try {
       await tryTarget(exchange, decoded, routed)
+      exchange.forgetBody()
       return
     } catch (thrown) {
       failure = toGatewayError(thrown)

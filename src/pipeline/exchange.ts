@@ -10,7 +10,7 @@ import { type DecodedRequest } from '../protocols/codec.js'
 import { type RouteTarget } from '../routing/router.js'
 import { StreamLog } from '../stream/log.js'
 import { type StreamEnd } from '../stream/reader.js'
-import { type ClientRequest, type ExchangeHandle } from './client.js'
+import { type ClientRequest, type ExchangeHandle, type RequestHead } from './client.js'
 import { type Meter } from './outlet.js'
 import { type PipelineParts } from './parts.js'
 import { type Delivery, type Sink } from './sink.js'
@@ -32,7 +32,8 @@ export type Ending = {
 export type SettleHook = (exchange: Exchange, ending: Ending) => void
 
 export class Exchange implements ExchangeHandle {
-  readonly request: ClientRequest
+  /** Without its body, which is let go as soon as no other target may need it. */
+  readonly request: RequestHead
   readonly sink: Sink
   readonly parts: PipelineParts
   readonly #onSettle: SettleHook
@@ -75,11 +76,12 @@ export class Exchange implements ExchangeHandle {
   #isSettled = false
 
   constructor(request: ClientRequest, sink: Sink, parts: PipelineParts, onSettle: SettleHook) {
-    this.request = request
+    const { body, ...head } = request
+    this.request = head
     this.sink = sink
     this.parts = parts
-    this.requestBytes = request.body.length
-    this.body = request.body
+    this.requestBytes = body.length
+    this.body = body
     this.#onSettle = onSettle
   }
 
@@ -121,6 +123,12 @@ export class Exchange implements ExchangeHandle {
     this.usage = NO_USAGE
     this.usageSource = 'estimated'
     this.firstTokenAtMs = null
+  }
+
+  /** No further target will be tried: a stream that runs for minutes does not hold its prompt. */
+  forgetBody(): void {
+    this.body = NO_BODY
+    if (this.decoded !== null) this.decoded = { ...this.decoded, json: null, members: [] }
   }
 
   /** The log that readers follow, made with the first frame. When its last reader leaves, the upstream is aborted. */
@@ -171,6 +179,7 @@ export class Exchange implements ExchangeHandle {
   }
 }
 
+const NO_BODY = new Uint8Array(0)
 /** A stream's head has always been 200, whatever came later. */
 const STREAM_STATUS = 200
 /** nginx's "client closed request": for log and metric only. */

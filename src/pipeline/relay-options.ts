@@ -1,4 +1,5 @@
 // What the relay of one attempt is made from: the facts of the exchange, and what the upstream's head says of its body.
+import { GatewayError } from '../errors.js'
 import { type ResponseMeta } from '../model/event.js'
 import { type Dialect } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
@@ -16,9 +17,16 @@ export type RelayFacts = {
   readonly asksStream: boolean
 }
 
-/** Lays the facts out for `createRelay`. */
+/**
+ * Lays the facts out for `createRelay`.
+ * @throws upstream_malformed for a web page: a login page or a proxy's own, with a status that says all is well
+ */
 export function relayOptions({ exchange, routed, dialect, outlet, contentType, asksStream }: RelayFacts): RelayOptions {
   const { request, decoded, parts } = exchange
+  const type = contentType.toLowerCase()
+  if (type.startsWith('text/html')) {
+    throw new GatewayError('upstream_malformed', { message: 'The provider answered with a web page.' })
+  }
   return {
     surface: request.surface,
     dialect,
@@ -26,7 +34,7 @@ export function relayOptions({ exchange, routed, dialect, outlet, contentType, a
     outlet,
     fallback: fallbackMeta(exchange),
     clientStreams: decoded?.facts.stream ?? false,
-    upstreamStreams: isStreamed(contentType.toLowerCase(), asksStream),
+    upstreamStreams: isStreamed(type, asksStream),
     includeUsage: decoded?.facts.includeUsage ?? false,
     maxResponseBytes: parts.config.server.maxResponseBytes,
   }

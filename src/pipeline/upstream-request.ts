@@ -4,10 +4,10 @@ import { type EncodedBody } from '../protocols/codec.js'
 import { type Dialect } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type UpstreamRequest } from '../upstream/call.js'
-import { type ClientRequest } from './client.js'
+import { type RequestHead } from './client.js'
 
 export type Sending = {
-  readonly request: ClientRequest
+  readonly request: RequestHead
   readonly routed: RouteTarget
   readonly dialect: Dialect
   readonly encoded: EncodedBody
