@@ -8,7 +8,7 @@ import { type Outcome } from '../model/event.js'
 import { NO_USAGE, type Usage, type UsageSource } from '../model/usage.js'
 import { type DecodedRequest } from '../protocols/codec.js'
 import { type RouteTarget } from '../routing/router.js'
-import { StreamLog } from '../stream/log.js'
+import { ENTRY_COST_BYTES, StreamLog } from '../stream/log.js'
 import { type StreamEnd } from '../stream/reader.js'
 import { type ClientRequest, type ExchangeHandle, type RequestHead } from './client.js'
 import { type Meter } from './outlet.js'
@@ -133,9 +133,9 @@ export class Exchange implements ExchangeHandle {
 
   /** The log that readers follow, made with the first frame. When its last reader leaves, the upstream is aborted. */
   openLog(): StreamLog {
-    this.log ??= new StreamLog({ capBytes: this.parts.config.server.maxReaderLagBytes, retainBytes: 0 }, () =>
-      this.abortCall(),
-    )
+    const capBytes = this.parts.config.server.maxReaderLagBytes
+    const options = { capBytes, retainBytes: 0, entryCostBytes: ENTRY_COST_BYTES }
+    this.log ??= new StreamLog(options, () => this.abortCall())
     return this.log
   }
 

@@ -2,7 +2,7 @@
 // the aggregator, at the end. Streaming the upstream even so lets a stall be seen and a leaving client stop it at once.
 import { errorData, GatewayError } from '../errors.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, type StreamObserver } from '../protocols/protocol.js'
-import { StreamLog } from '../stream/log.js'
+import { ENTRY_COST_BYTES, StreamLog } from '../stream/log.js'
 import { type LogReader } from '../stream/reader.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { type FrameScanner } from '../wire/scanner.js'
@@ -21,8 +21,11 @@ export class CollectRelay implements Relay {
     const { dialect, target, maxResponseBytes, outlet } = options
     this.#outlet = outlet
     this.#observer = dialect.createObserver({ stripUsage: false, target })
-    this.#scanner = createFrameScanner(dialect.framing, (payload) => this.#onFrame(payload))
-    this.#log = new StreamLog({ capBytes: maxResponseBytes, retainBytes: 0 }, ignore)
+    // Comments and blank lines say nothing; a million of them must cost no more than their bytes.
+    this.#scanner = createFrameScanner(dialect.framing, (payload) => {
+      if (payload.length > 0) this.#onFrame(payload)
+    })
+    this.#log = new StreamLog({ capBytes: maxResponseBytes, retainBytes: 0, entryCostBytes: ENTRY_COST_BYTES }, ignore)
     this.#reader = this.#log.attach(ignore)
   }
 

@@ -53,8 +53,11 @@ export class PassthroughRelay implements Relay {
 
   #onFrame(payload: Buffer, raw: RawSpan): void {
     if (this.#isOver || (this.#bits & (FRAME_END | FRAME_ERROR)) !== 0) return
-    // A comment before any content says nothing to the client: our own keepalives fill that silence.
-    if (payload.length === 0 && !this.#hasContent) return
+    if (payload.length === 0) {
+      // A comment before any content says nothing to the client: our own keepalives fill that silence.
+      if (this.#hasContent) this.#take(raw)
+      return
+    }
     const bits = this.#observer.observe(payload)
     this.#bits |= bits
     if ((bits & CONTENT_OR_END) !== 0) this.#hasContent = true

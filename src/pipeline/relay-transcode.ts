@@ -25,7 +25,10 @@ export class TranscodeRelay implements Relay {
     this.#outlet = options.outlet
     this.#encoder = surface.createEncoder((frame) => this.#onEncoded(frame), { includeUsage })
     this.#decoder = dialect.createDecoder((event) => this.#onEvent(event), { fallback, target })
-    this.#scanner = createFrameScanner(dialect.framing, (payload) => this.#decoder.push(payload))
+    // Comments and blank lines say nothing; a million of them must cost no more than their bytes.
+    this.#scanner = createFrameScanner(dialect.framing, (payload) => {
+      if (payload.length > 0) this.#decoder.push(payload)
+    })
   }
 
   push(chunk: Buffer): void {

@@ -1,6 +1,9 @@
 // Hostile clients and upstreams at a running gateway: whatever they do, the process lives, what was taken is given back,
 // and others are served. Each test is a fault that once got through, or a line of the contract under attack.
 
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo } from 'node:net'
 import { test } from 'tap'
 import { request } from 'undici'
 import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
@@ -37,6 +40,84 @@ test('every answer of a limited key bears its limits, and every 429 and 503 a Re
   }
 })
 
+test('a frame larger than what a reader may lag behind reaches a client that reads, in either protocol', async (t) => {
+  const frames = ['a', 'x'.repeat(3 * MIB), 'b'].map((content) =>
+    frameOf({ choices: [{ index: 0, delta: { content } }] }),
+  )
+  const whole = JSON.stringify({
+    choices: [{ index: 0, message: { role: 'assistant', content: 'x'.repeat(3 * MIB) }, finish_reason: 'stop' }],
+  })
+  const { gateway } = await startBehind(t, [
+    ['frames', streamOf(...frames, FINISH)],
+    ['whole', jsonOf(whole)],
+  ])
+  for (const model of ['frames', 'whole']) {
+    for (const path of ['/v1/chat/completions', '/v1/messages']) {
+      const { status, text } = await post(gateway, chat({ model: `up/${model}`, stream: true }), {}, path)
+      t.equal(status, 200)
+      t.ok(text.includes('x'.repeat(3 * MIB)), `${model} at ${path}: ${text.length} characters`)
+      t.match(text.slice(-200), /\[DONE\]|message_stop/)
+    }
+  }
+})
+
+test('a million blank lines and empty events from an upstream do not hold up others', async (t) => {
+  const noise = Buffer.from('data:\n\n\n: x\n\n'.repeat(250_000))
+  const { gateway } = await startBehind(t, [['noise', streamOf(noise, frameOf(HELLO), FINISH)]])
+  for (const path of ['/v1/chat/completions', '/v1/messages']) {
+    for (const stream of [true, false]) {
+      const startedAt = performance.now()
+      const { status } = await post(gateway, chat({ model: 'up/noise', stream }), {}, path)
+      t.equal(status, 200)
+      // It takes 0.1 s; when each of them was looked at as if it were an event, many seconds.
+      t.ok(performance.now() - startedAt < 2500, `${path}, stream ${stream}`)
+    }
+  }
+})
+
+const MIB = 1024 * 1024
+const HELLO = { choices: [{ index: 0, delta: { content: 'Hello' } }] }
+const FINISH = `${frameOf({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}data: [DONE]\n\n`
+
+type Play = (answer: ServerResponse) => void
+
+function frameOf(value: object): string {
+  return `data: ${JSON.stringify(value)}\n\n`
+}
+
+function streamOf(...parts: (string | Buffer)[]): Play {
+  return (answer) => {
+    answer.writeHead(200, { 'content-type': 'text/event-stream' })
+    for (const part of parts) answer.write(part)
+    answer.end()
+  }
+}
+
+function jsonOf(body: string): Play {
+  return (answer) => answer.writeHead(200, { 'content-type': 'application/json' }).end(body)
+}
+
+/** A gateway in front of an upstream that plays, for the model of that name, what the list says. */
+async function startBehind(t: Teardown, plays: readonly (readonly [string, Play])[], config: object = {}) {
+  const upstream = createServer(async (asked, answer) => {
+    let body = ''
+    for await (const chunk of asked) body += chunk
+    const { model } = JSON.parse(body) as { model: string }
+    new Map(plays).get(model)?.(answer)
+  })
+  upstream.listen(0, '127.0.0.1')
+  await once(upstream, 'listening')
+  t.teardown(() => {
+    upstream.closeAllConnections()
+    upstream.close()
+  })
+  const baseUrl = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}/v1`
+  const gateway = await startGateway(t, {
+    config: { providers: { up: { protocol: 'openai-chat', baseUrl } }, ...config },
+  })
+  return { gateway, upstream }
+}
+
 const KEY = 'test-key-0123456789abcdef'
 
 function chat(fields: object): string {
@@ -50,8 +131,13 @@ async function start(t: Teardown, config: object = {}): Promise<Running> {
   return startGateway(t, { config: { providers: simulatedProviders(simulator.origin), ...config, server } })
 }
 
-async function post(gateway: Running, body: string | Buffer, headers: Record<string, string> = {}) {
-  const answer = await request(`${gateway.origin}/v1/chat/completions`, {
+async function post(
+  gateway: Running,
+  body: string | Buffer,
+  headers: Record<string, string> = {},
+  path = '/v1/chat/completions',
+) {
+  const answer = await request(gateway.origin + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}`, ...headers },
     body,

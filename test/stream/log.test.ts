@@ -19,6 +19,11 @@ function createLog(options: Partial<StreamLogOptions> = {}) {
   return { log, abandoned: () => abandoned }
 }
 
+/** Resolves after all that is due in this turn of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+}
+
 function readAll(reader: LogReader): string[] {
   const read: string[] = []
   for (let next = reader.read(); next !== null; next = reader.read()) read.push(Buffer.from(next).toString())
@@ -70,7 +75,7 @@ test('lets go of what all have read, but for the bytes retained', async (t) => {
   t.equal(late.read(), null)
 })
 
-test('never holds more than its cap, and cuts who fell behind', async (t) => {
+test('holds no more than its cap beyond the turn of the loop, and cuts who fell behind', async (t) => {
   const { log } = createLog({ capBytes: 10 })
   const slow = log.attach(idle)
   const fast = log.attach(idle)
@@ -78,29 +83,50 @@ test('never holds more than its cap, and cuts who fell behind', async (t) => {
   const watcher = log.attach(() => told.push(watcher.isCut))
   for (let i = 0; i < 5; i++) {
     log.append(entry('xxx'))
-    t.ok(log.bytes <= 10)
     readAll(fast)
   }
-  await Promise.resolve()
+  t.equal(slow.isCut, false, 'there is still time to catch up')
+  await turn()
+  t.ok(log.bytes <= 10)
   t.equal(slow.isCut, true)
   t.equal(slow.read(), null)
   t.equal(fast.isCut, false)
-  t.same(told, [true], 'a reader that is cut is told')
+  t.same(told, [false, true], 'a reader that is cut is told')
+  log.append(entry('xxx'))
+  await turn()
+  t.same(told, [false, true, true], 'and cut once')
   log.close(COMPLETE)
   t.equal(slow.end(), null)
+  readAll(fast)
   t.equal(fast.end(), COMPLETE)
 })
 
-test('a reader that is cut holds nothing back', async (t) => {
+test('an entry over the cap reaches those who take it at once, and cuts the others', async (t) => {
   const { log } = createLog({ capBytes: 10 })
   const slow = log.attach(idle)
-  const fast = log.attach(idle)
+  const taken: string[] = []
+  const fast = log.attach(() => taken.push(...readAll(fast)))
   log.append(entry('x'.repeat(11)))
-  t.equal(log.bytes, 0)
-  t.same([slow.isCut, fast.isCut], [true, true], 'an entry over the cap cuts all')
-  const next = log.attach(idle, log.start)
   log.append(entry('y'))
-  t.same(readAll(next), ['y'])
+  await turn()
+  t.same(taken, ['x'.repeat(11), 'y'])
+  t.same([slow.isCut, fast.isCut], [true, false])
+  t.equal(log.bytes, 0, 'a reader that is cut holds nothing back')
+  log.append(entry('z'))
+  await turn()
+  t.same(taken.slice(2), ['z'])
+  t.equal(log.bytes, 0)
+})
+
+test('many tiny entries weigh as much as they cost', async (t) => {
+  const { log } = createLog({ capBytes: 1000, entryCostBytes: 99 })
+  const slow = log.attach(idle)
+  for (let i = 0; i < 10; i++) log.append(entry('x'))
+  await turn()
+  t.equal(slow.isCut, false, 'ten of a hundred bytes each')
+  log.append(entry('x'))
+  await turn()
+  t.equal(slow.isCut, true)
   t.equal(log.bytes, 0)
 })
 
@@ -211,15 +237,16 @@ test('numbers entries through any amount of trimming', async (t) => {
   t.equal(readAll(log.attach(idle, at))[0], `${at}`)
 })
 
-test('holds these laws for any order of appends, reads and departures', async () => {
+test('holds these laws for any order of appends, reads, turns and departures', async () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('append' as const), size: fc.integer({ min: 1, max: 40 }) }),
     fc.record({ kind: fc.constant('read' as const), who: fc.nat(2) }),
     fc.record({ kind: fc.constant('join' as const), who: fc.nat(2) }),
     fc.record({ kind: fc.constant('leave' as const), who: fc.nat(2) }),
+    fc.record({ kind: fc.constant('turn' as const) }),
   )
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 0, max: 60 }), (steps, retainBytes) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 80 }), fc.integer({ min: 0, max: 60 }), async (steps, retainBytes) => {
       const { log } = createLog({ capBytes: 100, retainBytes })
       const readers: (LogReader | null)[] = [null, null, null]
       const appended: string[] = []
@@ -227,6 +254,10 @@ test('holds these laws for any order of appends, reads and departures', async ()
         if (action.kind === 'append') {
           appended.push(`${appended.length}:`.padEnd(action.size, 'x'))
           log.append(entry(appended.at(-1) ?? ''))
+          continue
+        }
+        if (action.kind === 'turn') {
+          await turn()
           if (log.bytes > 100) return false
           continue
         }
@@ -246,6 +277,6 @@ test('holds these laws for any order of appends, reads and departures', async ()
       }
       return log.next === appended.length
     }),
-    { numRuns: 3000 },
+    { numRuns: 1000 },
   )
 })
