@@ -14,6 +14,7 @@ const pool = new Pool(origin, {
   bodyTimeout: 0,
   keepAliveTimeout: 60_000,
 })
+const MAX_CORK_BYTES = 15 * 1024
 const HEADERS = ['content-type', 'application/json', 'authorization', 'Bearer bench']
 
 class Pipe {
@@ -45,11 +46,12 @@ class Pipe {
 
   #flush(): void {
     if (this.isOver || this.#pending.length === 0) return
-    const pending = this.#pending
+    const pending = Buffer.concat(this.#pending)
     this.#pending = []
-    this.#res.cork(() => {
-      for (const chunk of pending) this.#res.write(chunk)
-    })
+    // More than the engine's 16 KiB cork buffer would be lost under backpressure (uws.js#1249).
+    for (let at = 0; at < pending.length; at += MAX_CORK_BYTES) {
+      this.#res.cork(() => void this.#res.write(pending.subarray(at, at + MAX_CORK_BYTES)))
+    }
   }
 
   onResponseEnd(): void {
@@ -81,6 +83,7 @@ uws
     const pipe = new Pipe(res)
     const chunks: Buffer[] = []
     res.onAborted(() => pipe.abort())
+    res.onWritable(() => true)
     res.onData((chunk, isLast) => {
       chunks.push(Buffer.from(Buffer.from(chunk)))
       if (!isLast || pipe.isOver) return

@@ -30,7 +30,7 @@ function asItIs(name: string): string {
 export async function startSimulator(options: readonly string[] = []): Promise<Contender> {
   const port = await freePort()
   const child = node(['dist/src/main.js', 'simulate', '--port', String(port), ...options], {})
-  await answers(port)
+  await answers(port, child)
   return contender('direct', child, port, {}, asItIs)
 }
 
@@ -50,7 +50,7 @@ export async function startSluice(upstream: string, name = 'sluice'): Promise<Co
       {
         name: 'bench',
         key: GATEWAY_KEY,
-        limits: { requestsPerMinute: 60_000_000, tokensPerMinute: 2_000_000_000, concurrency: 100_000 },
+        limits: { requestsPerMinute: 60_000_000, tokensPerMinute: 1_000_000_000, concurrency: 100_000 },
       },
     ],
     limits: { concurrency: 100_000, requestsPerMinute: 60_000_000 },
@@ -63,7 +63,7 @@ export async function startSluice(upstream: string, name = 'sluice'): Promise<Co
   const file = join(folder, 'sluice.json')
   writeFileSync(file, JSON.stringify(config))
   const child = node(['dist/src/main.js', 'start', '--config', file], { SLUICE_CONFIG: file })
-  await answers(port)
+  await answers(port, child)
   return contender(name, child, port, { authorization: `Bearer ${GATEWAY_KEY}` }, (model) => `up/${model}`)
 }
 
@@ -75,7 +75,7 @@ export async function startNginx(upstream: string): Promise<Contender | null> {
   const file = join(folder, 'nginx.conf')
   writeFileSync(file, nginxConfig(folder, port, new URL(upstream).host))
   const child = spawn('nginx', ['-c', file, '-p', folder, '-e', join(folder, 'error.log')], { stdio: 'ignore' })
-  await answers(port)
+  await answers(port, child)
   return contender('nginx', child, port, {}, asItIs)
 }
 
@@ -88,7 +88,7 @@ export async function startPortkey(upstream: string): Promise<Contender | null> 
     stdio: 'ignore',
     env: { ...process.env, TRUSTED_CUSTOM_HOSTS: '127.0.0.1,localhost' },
   })
-  await answers(port)
+  await answers(port, child)
   const headers = {
     'x-portkey-provider': 'openai',
     'x-portkey-custom-host': `${upstream}/v1`,
@@ -147,9 +147,9 @@ function freePort(): Promise<number> {
 }
 
 /** Resolves when something on the port speaks HTTP, whatever it says. */
-async function answers(port: number): Promise<void> {
+async function answers(port: number, child: ChildProcess): Promise<void> {
   const deadline = Date.now() + READY_MS
-  while (Date.now() < deadline) {
+  while (Date.now() < deadline && child.exitCode === null) {
     try {
       await fetch(`http://127.0.0.1:${port}/livez`)
       return
@@ -157,5 +157,6 @@ async function answers(port: number): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
+  child.kill('SIGKILL')
   throw new Error(`nothing answers on port ${port}`)
 }

@@ -6,6 +6,18 @@ const MS_PER_TICK = 10
 
 export type Spread = { readonly median: number; readonly min: number; readonly max: number }
 
+/** What the stream generator prints. Here, because importing a type from a program would run the program. */
+export type StreamReport = {
+  readonly streams: number
+  readonly failed: number
+  readonly events: number
+  readonly bytes: number
+  readonly seconds: number
+  readonly firstMs: { readonly p50: number; readonly p99: number }
+  readonly gapMs: { readonly p50: number; readonly p99: number }
+  readonly hashes: readonly string[]
+}
+
 export function spread(samples: readonly number[]): Spread {
   const sorted = [...samples].sort((a, b) => a - b)
   return { median: quantile(sorted, 0.5), min: sorted[0] ?? 0, max: sorted[sorted.length - 1] ?? 0 }

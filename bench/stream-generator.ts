@@ -3,7 +3,7 @@
 // Run: node dist/bench/stream-generator.js '{"origin","path","headers","body","streams","concurrency","hash"}'
 import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
-import { quantile } from './stats.js'
+import { quantile, type StreamReport } from './stats.js'
 
 type Job = {
   readonly origin: string
@@ -14,17 +14,6 @@ type Job = {
   readonly concurrency: number
   /** Check each body against the others; costs CPU of this process. */
   readonly hash: boolean
-}
-
-export type StreamReport = {
-  readonly streams: number
-  readonly failed: number
-  readonly events: number
-  readonly bytes: number
-  readonly seconds: number
-  readonly firstMs: { readonly p50: number; readonly p99: number }
-  readonly gapMs: { readonly p50: number; readonly p99: number }
-  readonly hashes: readonly string[]
 }
 
 const job = JSON.parse(process.argv[2] ?? '{}') as Job
@@ -59,6 +48,7 @@ class Line {
   #lastAt = 0
   #isHead = true
   #isOk = false
+  #isLast = false
   #chunks: Buffer[] = []
   #tail = Buffer.alloc(0)
 
@@ -91,11 +81,15 @@ class Line {
     bytes += chunk.length
     let body = chunk
     if (this.#isHead) {
-      const end = chunk.indexOf(END_OF_HEAD)
+      const head = Buffer.concat([this.#tail, chunk])
+      this.#tail = head
+      const end = head.indexOf(END_OF_HEAD)
       if (end < 0) return
-      this.#isOk = chunk.subarray(0, 15).toString().startsWith('HTTP/1.1 200')
+      this.#isOk = head.subarray(0, 15).toString().startsWith('HTTP/1.1 200')
       this.#isHead = false
-      body = chunk.subarray(end + END_OF_HEAD.length)
+      this.#isLast = /^connection: close\r$/im.test(head.subarray(0, end + 2).toString('latin1'))
+      this.#tail = Buffer.alloc(0)
+      body = head.subarray(end + END_OF_HEAD.length)
     }
     this.#count(body, now)
     if (job.hash) this.#chunks.push(body)
@@ -122,7 +116,8 @@ class Line {
           .digest('hex'),
       )
     this.#sentAt = 0
-    this.#next()
+    if (this.#isLast) this.#socket.end()
+    else this.#next()
     report()
   }
 
@@ -132,6 +127,8 @@ class Line {
       failed += 1
       this.#sentAt = 0
     }
+    // A server may close after an answer: the rest goes over a new connection.
+    if (started < job.streams) new Line()
     report()
   }
 }

@@ -55,8 +55,28 @@ export function createCells(config: Config): Cells {
   }
 }
 
+/**
+ * Monotonic milliseconds, read once for all that one turn brings: an upstream's read may hold fifty frames, each of which is
+ * timed. 40 ns a reading, three a frame (Node 20.20).
+ */
+function createTurnClock(): () => number {
+  let nowMs = 0
+  let isFresh = false
+  const expire = (): void => {
+    isFresh = false
+  }
+  return () => {
+    if (!isFresh) {
+      nowMs = performance.now()
+      isFresh = true
+      queueMicrotask(expire)
+    }
+    return nowMs
+  }
+}
+
 const CLOCK: Clock = {
-  nowMs: () => performance.now(),
+  nowMs: createTurnClock(),
   unixSec: () => Math.floor(Date.now() / 1000),
   random: () => Math.random(),
 }
@@ -64,7 +84,8 @@ const CLOCK: Clock = {
 /** Builds one event loop. Nothing listens, connects or starts a thread before it is told to. */
 export function createGateway(config: Config, cells: Cells, loopIndex: number): Gateway {
   const metrics = createMetrics(metricsConfig(config), cells.metrics, loopIndex)
-  const log = createLog(config.log, { secrets: secretsOf(config) })
+  const keyDigests = config.keys.map((key) => key.keySha256)
+  const log = createLog(config.log, { secrets: secretsOf(config), keyDigests })
   const pools = new Pools()
   const upstream = createUpstream(config, pools)
   const limiter = createLimiter(config, cells.limiter, {

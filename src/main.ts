@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The process: command line -> configuration -> supervisor -> signals. The only place that ends it.
 import { readFileSync } from 'node:fs'
-import { renderStartLine } from './config/banner.js'
+import { renderDrainLine, renderStartLine } from './config/banner.js'
 import { renderConfig } from './config/check.js'
 import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/command-line.js'
 import { discoverLocal, withProviders } from './config/discover.js'
@@ -17,6 +17,8 @@ import { createSimulator } from './simulator/simulator.js'
 import { Supervisor } from './threads/supervisor.js'
 
 const FRONTEND_URL = new URL('../workers/frontend.js', import.meta.url)
+/** A drain that takes longer than this is explained: without a word it looks like a process that hangs. */
+const DRAIN_NOTICE_MS = 300
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)
@@ -46,6 +48,7 @@ async function start(overrides: Overrides): Promise<void> {
     // A second signal means: now. process.exit would wait for event loops that never end by themselves.
     if (isDraining) process.kill(process.pid, 'SIGKILL')
     isDraining = true
+    setTimeout(() => process.stderr.write(`${renderDrainLine(config.server.drainMs)}\n`), DRAIN_NOTICE_MS)
     void supervisor.drain().then(() => process.exit(0), fail)
   }
   process.on('SIGTERM', onSignal)

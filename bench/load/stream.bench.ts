@@ -3,8 +3,7 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type Contender } from '../contenders.js'
-import { cpuMs } from '../stats.js'
-import { type StreamReport } from '../stream-generator.js'
+import { cpuMs, type StreamReport } from '../stats.js'
 
 export type StreamSample = {
   readonly cpuUsPerEvent: number

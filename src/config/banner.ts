@@ -1,4 +1,5 @@
-// The one line a start prints: where it listens, what it serves, and a curl that streams when pasted.
+// What a start and a stop print for people: where it listens, what it serves, a curl that streams when pasted; and why it is
+// still there after Ctrl-C. Returns text and prints nothing.
 import { type Config } from './types.js'
 
 export type StartFacts = { readonly port: number; readonly version: string; readonly build: string }
@@ -6,20 +7,26 @@ export type StartFacts = { readonly port: number; readonly version: string; read
 /** More names than this make no line for people. */
 const MAX_SHOWN_MODELS = 8
 
-/** Never holds a key: where keys are set, the curl has a placeholder for one. */
+/** One line. Never holds a key: where keys are set, the curl has a placeholder for one. */
 export function renderStartLine(config: Config, facts: StartFacts): string {
   const { server, keys } = config
   const scheme = server.tls === null ? 'http' : 'https'
   const host = server.host.includes(':') ? `[${server.host}]` : server.host
   const origin = `${scheme}://${host}:${facts.port}`
   const threads = `${server.threads} event loop${server.threads === 1 ? '' : 's'}`
-  return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}. Try: ${curl(config, origin, keys.length > 0)}`
+  const simulator = config.simulator ? ' (the built-in simulator, as no provider is configured)' : ''
+  return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}. Try: ${curl(config, origin, keys.length > 0)}`
+}
+
+/** Told when a drain takes longer than one would expect of Ctrl-C. */
+export function renderDrainLine(drainMs: number): string {
+  return `Draining: open streams may go on for up to ${Math.ceil(drainMs / 1000)} s (server.drainMs). A second signal ends all at once.`
 }
 
 function curl(config: Config, origin: string, hasKeys: boolean): string {
   const auth = hasKeys ? ' -H "authorization: Bearer $SLUICE_KEY"' : ''
   const body = JSON.stringify({
-    model: modelNames(config)[0] ?? 'MODEL',
+    model: modelNames(config)[0] ?? `${config.providers[0]?.name ?? 'PROVIDER'}/MODEL`,
     stream: true,
     messages: [{ role: 'user', content: 'Tell me about rivers.' }],
   })
@@ -28,12 +35,15 @@ function curl(config: Config, origin: string, hasKeys: boolean): string {
 
 function shownModels(config: Config): string {
   const names = modelNames(config)
-  if (names.length === 0) return `any model of ${config.providers.map((provider) => `${provider.name}/...`).join(', ')}`
+  if (names.length === 0) return `any model as ${config.providers.map(({ name }) => `${name}/MODEL`).join(' or ')}`
   const rest = names.length - MAX_SHOWN_MODELS
   return names.slice(0, MAX_SHOWN_MODELS).join(', ') + (rest > 0 ? ` and ${rest} more (GET /v1/models)` : '')
 }
 
+/** Our own names first, then the providers' by turns, so that a long list of one hides no other. */
 function modelNames(config: Config): string[] {
-  const known = config.providers.flatMap((provider) => provider.knownModels.map((name) => `${provider.name}/${name}`))
-  return [...config.models.map((model) => model.name), ...known]
+  const lists = config.providers.map(({ name, knownModels }) => knownModels.map((model) => `${name}/${model}`))
+  const longest = Math.max(0, ...lists.map((list) => list.length))
+  const byTurns = Array.from({ length: longest }, (_, turn) => lists.flatMap((list) => list.slice(turn, turn + 1)))
+  return [...config.models.map((model) => model.name), ...byTurns.flat()]
 }

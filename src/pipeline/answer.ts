@@ -1,7 +1,8 @@
 // The heads of answers: which headers an exchange bears, and the JSON bytes of results and errors.
-
+import { ERROR_CATALOGUE } from '../errors.js'
 import { limitHeaders } from '../limit/headers.js'
 import { type ErrorData } from '../model/error.js'
+import { type Outcome } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type Exchange } from './exchange.js'
@@ -11,9 +12,16 @@ type Headers = (readonly [string, string])[]
 
 /** Header values are ASCII; a name from configuration that is not is left out rather than mangled. */
 const PRINTABLE = /^[\x20-\x7e]*$/
-/** Told to clients of a 503 that carries no time of its own. */
+/** Too much now, by whoever's limit; 529 is how one vendor spells its 503. */
+const BUSY_STATUSES: ReadonlySet<number> = new Set([429, 503, 529])
+/** Told to clients of a busy answer that carries no time of its own: without any, they come back at once. */
 const DEFAULT_RETRY_AFTER_MS = 1000
-const SERVICE_UNAVAILABLE = 503
+/** The same where no short wait can help, such as a quota that is used up. */
+const HOPELESS_RETRY_AFTER_MS = 60_000
+const BAD_GATEWAY = 502
+/** Those of the catalogue that no client is ever told. */
+const CLIENT_GONE_STATUS = ERROR_CATALOGUE.client_gone.status
+const SLOW_READER_STATUS = ERROR_CATALOGUE.slow_reader.status
 
 /** What every answer of an exchange bears, as far as it is known now. */
 export function exchangeHeaders(exchange: Exchange): Headers {
@@ -29,12 +37,12 @@ export function exchangeHeaders(exchange: Exchange): Headers {
   return headers
 }
 
-/** Time the gateway itself took: all but the time between sending to the upstream and its last byte. Null before dispatch. */
+/** Time the gateway itself took: all but the time between sending to each upstream and its last byte. Null before dispatch. */
 export function overheadMs(exchange: Exchange, nowMs: number): number | null {
-  const startedAtMs = exchange.upstreamStartedAtMs
-  if (startedAtMs === null) return null
-  const upstreamMs = (exchange.upstreamEndedAtMs ?? nowMs) - startedAtMs
-  return Math.max(0, nowMs - exchange.request.acceptedAtMs - upstreamMs)
+  const { upstreamStartedAtMs, upstreamEndedAtMs, upstreamSpentMs } = exchange
+  if (upstreamStartedAtMs === null && upstreamSpentMs === 0) return null
+  const lastMs = upstreamStartedAtMs === null ? 0 : (upstreamEndedAtMs ?? nowMs) - upstreamStartedAtMs
+  return Math.max(0, nowMs - exchange.request.acceptedAtMs - upstreamSpentMs - lastMs)
 }
 
 /** A whole successful answer. */
@@ -45,10 +53,35 @@ export function resultAnswer(exchange: Exchange, body: Uint8Array): Answer {
   return { status: 200, headers, body, error: null }
 }
 
+/** What an answer is called in log and metric, and what was thrown, for the log alone. */
+export type Verdict = { readonly outcome: Outcome; readonly cause: unknown }
+
+/** Hands a whole answer to the client and settles with it. Never throws. */
+export function reply(exchange: Exchange, answer: Answer, { outcome, cause }: Verdict): void {
+  if (exchange.isEnded) return
+  try {
+    exchange.sink.reply(answer)
+  } catch (thrown) {
+    exchange.giveUp(thrown)
+    return
+  }
+  const { status, error, body } = answer
+  exchange.settle({ outcome, status, error, cause, responseBytes: body.length })
+}
+
 /** A whole error answer in the surface's own envelope; in the plain one where the path is no surface's. */
 export function errorAnswer(surface: Surface | null, error: ErrorData, requestId: string, headers: HeaderList): Answer {
-  const { status, body } = surface === null ? plainError(error) : surface.encodeError(error, requestId)
+  const shown = presentable(error)
+  const { status, body } = surface === null ? plainError(shown) : surface.encodeError(shown, requestId)
   return { status, headers: [...headers, ...retryHeaders(error, status)], body: jsonBytes(body), error }
+}
+
+/** A status of the upstream's that would mislead the client: a redirect, or one that is only for our own log. */
+function presentable(error: ErrorData): ErrorData {
+  const { code, status } = error
+  if (code === 'client_gone' || code === 'slow_reader') return error
+  const isTellable = status >= 400 && status <= 599 && status !== CLIENT_GONE_STATUS && status !== SLOW_READER_STATUS
+  return isTellable ? error : { ...error, status: BAD_GATEWAY }
 }
 
 function plainError(error: ErrorData): { status: number; body: JsonObject } {
@@ -57,7 +90,8 @@ function plainError(error: ErrorData): { status: number; body: JsonObject } {
 }
 
 function retryHeaders(error: ErrorData, status: number): Headers {
-  const ms = error.retryAfterMs ?? (status === SERVICE_UNAVAILABLE ? DEFAULT_RETRY_AFTER_MS : null)
+  const fallbackMs = error.retryable ? DEFAULT_RETRY_AFTER_MS : HOPELESS_RETRY_AFTER_MS
+  const ms = error.retryAfterMs ?? (BUSY_STATUSES.has(status) ? fallbackMs : null)
   if (ms === null) return []
   return [
     ['retry-after', String(Math.ceil(ms / 1000))],

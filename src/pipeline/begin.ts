@@ -11,24 +11,29 @@ const CONTENT_TYPE = {
 /** Sends the head, once; later calls do nothing. */
 export function beginStream(exchange: Exchange): void {
   if (exchange.hasBegun || exchange.isSettled) return
-  exchange.hasBegun = true
   const { surface, requestId } = exchange.request
   const face: StreamFace = {
     keepaliveFrame: surface.keepaliveFrame,
     encodeErrorFrame: (error) => surface.encodeErrorFrame(error, requestId),
   }
-  exchange.parts.metrics.streamOpened(exchange.sink.transport)
   exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[surface.framing] }, face)
+  exchange.hasBegun = true
+  // Only now is the transport what it will be at the close.
+  exchange.parts.metrics.streamOpened(exchange.sink.transport)
 }
 
 /** Begins, if nobody has yet, and lets the sink follow the log to its end. Once per exchange. */
 export function followLog(exchange: Exchange): void {
   if (exchange.isSettled || exchange.isFollowed) return
   exchange.isFollowed = true
-  beginStream(exchange)
-  const log = exchange.openLog()
-  exchange.sink.follow(
-    (onReadable) => log.attach(onReadable),
-    (delivery) => exchange.deliver(delivery),
-  )
+  try {
+    beginStream(exchange)
+    const log = exchange.openLog()
+    exchange.sink.follow(
+      (onReadable) => log.attach(onReadable),
+      (delivery) => exchange.deliver(delivery),
+    )
+  } catch (thrown) {
+    exchange.giveUp(thrown)
+  }
 }

@@ -21,6 +21,9 @@ export type ClientRequest = {
   readonly acceptedAtMs: number
 }
 
+/** What of a request outlives its body. */
+export type RequestHead = Omit<ClientRequest, 'body'>
+
 export type Rejection = {
   readonly requestId: string
   /** Null for a path that is no surface's. */

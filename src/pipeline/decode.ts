@@ -5,6 +5,5 @@ import { type Exchange } from './exchange.js'
 
 /** @throws invalid_request with `param`; overloaded when the pool is full, stuck or dead */
 export function decode(exchange: Exchange): DecodedBody | Promise<DecodedBody> {
-  const { surface, body } = exchange.request
-  return exchange.parts.offload.decode(surface.id, body)
+  return exchange.parts.offload.decode(exchange.request.surface.id, exchange.body)
 }

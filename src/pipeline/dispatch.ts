@@ -17,17 +17,18 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
   const { model, provider } = decoded.facts
   const allowed = config.keys[exchange.request.key.index]?.models ?? ANY_MODEL
   const targets = router.route({ model, provider, allowed, random: clock.random })
-  let failure = new GatewayError('model_not_found', { param: 'model' })
+  let failure: GatewayError | null = null
   for (const routed of targets) {
     try {
       await tryTarget(exchange, decoded, routed)
+      exchange.forgetBody()
       return
     } catch (thrown) {
       failure = toGatewayError(thrown)
-      if (exchange.isSettled || !failure.data.retryable) break
+      if (exchange.isEnded || !failure.data.retryable) break
     }
   }
-  throw failure
+  throw failure ?? new GatewayError('model_not_found', { param: 'model' })
 }
 
 async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: RouteTarget): Promise<void> {
@@ -41,10 +42,7 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
   }
   const attempt = new Attempt(exchange, routed, dialect)
   try {
-    exchange.routed = routed
-    exchange.attempts += 1
-    exchange.meter = null
-    exchange.metricsSlot = metrics.slot(exchange.request.surface.id, provider.name, routed.label)
+    exchange.startAttempt(routed, metrics.slot(exchange.request.surface.id, provider.name, routed.label))
     const { surface } = exchange.request
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
     const upstreamStreams = decoded.facts.stream || surface.id !== target.protocol
@@ -58,10 +56,11 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
       upstreamStream: upstreamStreams,
     })
     const encoded = encoding instanceof Promise ? await encoding : encoding
-    if (exchange.isSettled) throw new GatewayError('client_gone')
+    if (exchange.isEnded) throw new GatewayError('client_gone')
     exchange.body = encoded.original
     exchange.dropped = encoded.dropped
-    return attempt.run(encoded, upstreamStreams)
+    // Awaited here, so that whatever goes wrong the attempt is closed.
+    await attempt.run(encoded, upstreamStreams)
   } catch (thrown) {
     attempt.close()
     throw thrown

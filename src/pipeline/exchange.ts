@@ -2,6 +2,7 @@
 // that nothing may break: it settles exactly once, whoever leaves first, and gives back everything it took.
 //
 //   waiting -> dispatching -> streaming -> settled          (any of them -> settled, when the client or the upstream leaves)
+import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { NO_USAGE, type Usage, type UsageSource } from '../model/usage.js'
@@ -9,7 +10,7 @@ import { type DecodedRequest } from '../protocols/codec.js'
 import { type RouteTarget } from '../routing/router.js'
 import { StreamLog } from '../stream/log.js'
 import { type StreamEnd } from '../stream/reader.js'
-import { type ClientRequest, type ExchangeHandle } from './client.js'
+import { type ClientRequest, type ExchangeHandle, type RequestHead } from './client.js'
 import { type Meter } from './outlet.js'
 import { type PipelineParts } from './parts.js'
 import { type Delivery, type Sink } from './sink.js'
@@ -31,7 +32,8 @@ export type Ending = {
 export type SettleHook = (exchange: Exchange, ending: Ending) => void
 
 export class Exchange implements ExchangeHandle {
-  readonly request: ClientRequest
+  /** Without its body, which is let go as soon as no other target may need it. */
+  readonly request: RequestHead
   readonly sink: Sink
   readonly parts: PipelineParts
   readonly #onSettle: SettleHook
@@ -44,6 +46,7 @@ export class Exchange implements ExchangeHandle {
   /** Target of the attempt that answers, or of the last one. */
   routed: RouteTarget | null = null
   attempts = 0
+  /** Fields of the request that the current target cannot carry. */
   dropped: readonly string[] = []
   /** The metrics series of the current target. */
   metricsSlot = 0
@@ -66,15 +69,19 @@ export class Exchange implements ExchangeHandle {
   upstreamEndedAtMs: number | null = null
   usage: Usage = NO_USAGE
   usageSource: UsageSource = 'estimated'
+  /** Time that earlier attempts spent with their upstreams. */
+  upstreamSpentMs = 0
   #end: StreamEnd | null = null
+  #cause: unknown = null
   #isSettled = false
 
   constructor(request: ClientRequest, sink: Sink, parts: PipelineParts, onSettle: SettleHook) {
-    this.request = request
+    const { body, ...head } = request
+    this.request = head
     this.sink = sink
     this.parts = parts
-    this.requestBytes = request.body.length
-    this.body = request.body
+    this.requestBytes = body.length
+    this.body = body
     this.#onSettle = onSettle
   }
 
@@ -82,10 +89,46 @@ export class Exchange implements ExchangeHandle {
     return this.#isSettled
   }
 
+  /** How it ends is decided, even if the client has not taken all of it yet: no stage may begin any more. */
+  get isEnded(): boolean {
+    return this.#isSettled || this.#end !== null
+  }
+
   /** The client left before its stream was followed. Idempotent. */
   cancel(): void {
     if (this.#isSettled) return
-    this.settle({ outcome: 'client_gone', status: CLIENT_GONE_STATUS, error: null, cause: null, responseBytes: 0 })
+    const status = this.hasBegun ? STREAM_STATUS : CLIENT_GONE_STATUS
+    this.settle({ outcome: 'client_gone', status, error: null, cause: null, responseBytes: 0 })
+  }
+
+  /** The sink itself failed: nobody can be told, but everything is given back and the log has the cause. */
+  giveUp(cause: unknown): void {
+    const error = errorData('internal')
+    const status = this.hasBegun ? STREAM_STATUS : error.status
+    this.settle({ outcome: 'failed', status, error, cause, responseBytes: 0 })
+  }
+
+  /** A new try at a target: what an earlier one saw of tokens and time to the first counts for it no more. */
+  startAttempt(routed: RouteTarget, metricsSlot: number): void {
+    if (this.upstreamStartedAtMs !== null && this.upstreamEndedAtMs !== null) {
+      this.upstreamSpentMs += this.upstreamEndedAtMs - this.upstreamStartedAtMs
+    }
+    this.upstreamStartedAtMs = null
+    this.upstreamEndedAtMs = null
+    this.routed = routed
+    this.metricsSlot = metricsSlot
+    this.attempts += 1
+    this.dropped = []
+    this.meter = null
+    this.usage = NO_USAGE
+    this.usageSource = 'estimated'
+    this.firstTokenAtMs = null
+  }
+
+  /** No further target will be tried: a stream that runs for minutes does not hold its prompt. */
+  forgetBody(): void {
+    this.body = NO_BODY
+    if (this.decoded !== null) this.decoded = { ...this.decoded, json: null, members: [] }
   }
 
   /** The log that readers follow, made with the first frame. When its last reader leaves, the upstream is aborted. */
@@ -97,9 +140,10 @@ export class Exchange implements ExchangeHandle {
   }
 
   /** Tells the readers how it ended; the exchange settles when the client's side has taken it. Only the first end counts. */
-  closeLog(end: StreamEnd): void {
+  closeLog(end: StreamEnd, cause: unknown = null): void {
     if (this.#end !== null) return
     this.#end = end
+    this.#cause = cause
     this.openLog().close(end)
   }
 
@@ -111,8 +155,8 @@ export class Exchange implements ExchangeHandle {
       outcome,
       status: STREAM_STATUS,
       error: end?.error ?? null,
+      cause: this.#cause,
       responseBytes: delivery.bytes,
-      cause: null,
     })
   }
 
@@ -135,6 +179,7 @@ export class Exchange implements ExchangeHandle {
   }
 }
 
+const NO_BODY = new Uint8Array(0)
 /** A stream's head has always been 200, whatever came later. */
 const STREAM_STATUS = 200
 /** nginx's "client closed request": for log and metric only. */

@@ -16,13 +16,18 @@ function arm(exchange: Exchange): void {
 }
 
 function beat(exchange: Exchange): void {
-  if (exchange.isSettled) return
+  if (exchange.isEnded) return
   const nowMs = exchange.parts.clock.nowMs()
   // A millisecond of grace: timers may fire a little early.
   if (nowMs - exchange.lastFrameAtMs >= exchange.parts.config.server.keepaliveMs - 1) {
     // Headers are committed by the first keepalive at the latest; from then on an error is in-band.
-    beginStream(exchange)
-    exchange.sink.keepalive()
+    try {
+      beginStream(exchange)
+      exchange.sink.keepalive()
+    } catch (thrown) {
+      exchange.giveUp(thrown)
+      return
+    }
     exchange.lastFrameAtMs = nowMs
   }
   arm(exchange)

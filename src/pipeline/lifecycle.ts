@@ -1,5 +1,5 @@
 // The way of a request, as the drawing in src/README.md has it. Each line is a stage in a file of its own; each await is a
-// place where the client may have left, and `stillWanted` is asked after it.
+// place where the client may have left or a drain ended it: `isEnded` is asked after it.
 import { GatewayError, toGatewayError } from '../errors.js'
 import { admitRequest, admitTokens } from './admit.js'
 import { createAuthenticate } from './authenticate.js'
@@ -51,9 +51,10 @@ async function run(exchange: Exchange): Promise<void> {
   try {
     const slot = admitRequest(exchange) //                               429, 503
     if (slot !== null) await slot
+    if (exchange.isEnded) return
     const decoding = decode(exchange) //                                 400; inline or in a worker
     const decoded = decoding instanceof Promise ? await decoding : decoding
-    if (exchange.isSettled) return
+    if (exchange.isEnded) return
     exchange.decoded = decoded
     exchange.body = decoded.body
     if (decoded.facts.stream) startKeepalive(exchange)

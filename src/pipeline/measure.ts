@@ -11,6 +11,7 @@ export function measureUsage(exchange: Exchange, isComplete: boolean): void {
   if (meter === null) {
     // Sent, and nothing came back yet: the provider has read the input all the same.
     exchange.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0 }
+    exchange.usageSource = 'estimated'
     return
   }
   const seenOutput = Math.ceil(meter.contentBytes / BYTES_PER_TOKEN)

@@ -12,7 +12,7 @@ export type PipelineParts = {
   readonly limiter: Limiter
   readonly offload: Offload
   readonly router: Router
-  readonly upstream: Upstream
+  readonly upstream: Pick<Upstream, 'call'>
   readonly metrics: Metrics
   readonly log: Log
   /** Dialect by protocol id. */

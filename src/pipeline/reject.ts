@@ -1,9 +1,10 @@
 // How an exchange fails: as an HTTP answer before the stream has begun, in-band afterwards. In one place, for all stages.
 import { type GatewayError } from '../errors.js'
-import { type ErrorCode } from '../model/error.js'
+import { limitHeaders } from '../limit/headers.js'
+import { type ErrorCode, type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { NO_USAGE } from '../model/usage.js'
-import { errorAnswer, exchangeHeaders } from './answer.js'
+import { errorAnswer, exchangeHeaders, reply } from './answer.js'
 import { followLog } from './begin.js'
 import { type Rejection } from './client.js'
 import { type Exchange } from './exchange.js'
@@ -23,34 +24,40 @@ const OUTCOME_OF: Partial<Record<ErrorCode, Outcome>> = {
 }
 
 /** The outcome that an error gives an exchange; `hasContent`: some of the answer has reached the client. */
-export function outcomeOf(code: ErrorCode, hasContent: boolean): Outcome {
-  const named = OUTCOME_OF[code]
-  if (named !== undefined) return named
+export function outcomeOf(error: ErrorData, hasContent: boolean): Outcome {
+  const named = OUTCOME_OF[error.code]
+  // Limits of ours refuse before there is an upstream; one that the upstream names is its own.
+  const isOwn = named !== 'limit' || (!hasContent && !isFromUpstream(error))
+  if (named !== undefined && isOwn) return named
   // In mid-stream everything the upstream does wrong cuts its answer off.
   return hasContent ? 'upstream_cut' : 'rejected'
 }
 
-/** Ends an exchange with an error; nothing if it has ended already. */
+function isFromUpstream({ upstreamStatus, upstreamType, upstreamCode }: ErrorData): boolean {
+  return upstreamStatus !== null || upstreamType !== null || upstreamCode !== null
+}
+
+/** Ends an exchange with an error; nothing if it has ended already. Never throws. */
 export function fail(exchange: Exchange, error: GatewayError): void {
-  if (exchange.isSettled) return
+  if (exchange.isEnded) return
   const { data, cause } = error
   exchange.abortCall()
-  const outcome = outcomeOf(data.code, exchange.firstTokenAtMs !== null)
+  const outcome = outcomeOf(data, exchange.isFollowed)
   if (exchange.hasBegun) {
-    exchange.closeLog({ outcome, error: data, usage: exchange.usage, usageSource: exchange.usageSource })
+    const { usage, usageSource } = exchange
+    exchange.closeLog({ outcome, error: data, usage, usageSource }, cause)
     followLog(exchange)
     return
   }
   const { surface, requestId } = exchange.request
-  const answer = errorAnswer(surface, data, requestId, exchangeHeaders(exchange))
-  exchange.sink.reply(answer)
-  exchange.settle({ outcome, status: answer.status, error: data, cause, responseBytes: answer.body.length })
+  reply(exchange, errorAnswer(surface, data, requestId, exchangeHeaders(exchange)), { outcome, cause })
 }
 
 /** Answers a request that never became an exchange: same envelope, same log line, same metric. */
 export function reject(rejection: Rejection, sink: Sink, parts: PipelineParts): void {
   const { surface, error, requestId, key } = rejection
-  const answer = errorAnswer(surface, error.data, requestId, [])
+  const headers = key === null ? [] : limitHeaders(parts.limiter.snapshot(key.index))
+  const answer = errorAnswer(surface, error.data, requestId, headers)
   sink.reply(answer)
   const record = {
     requestId,
@@ -60,7 +67,7 @@ export function reject(rejection: Rejection, sink: Sink, parts: PipelineParts): 
     model: null,
     provider: null,
     targetModel: null,
-    outcome: outcomeOf(error.data.code, false),
+    outcome: outcomeOf(error.data, false),
     status: answer.status,
     error: error.data,
     cause: error.cause,

@@ -97,14 +97,32 @@ export class Player implements Task {
 
   #playAtOnce(): void {
     for (let writes = 0; writes < WRITES_A_TURN; writes++) {
-      let batch = ''
-      while (batch.length < BATCH_CHARS && this.#isPlaying()) batch += this.#next(batch)
-      this.#send(batch)
+      if (this.#fault === null) this.#sendFrames()
+      else this.#sendBatch()
       if (!this.#isPlaying() || this.#options.reply.isBlocked) return
     }
     setImmediate(() => {
       if (!this.#options.reply.isBlocked) this.#playAtOnce()
     })
+  }
+
+  /** As vendors send: each frame is a chunk of its own, many of them in one write to the socket. */
+  #sendFrames(): void {
+    const frames: Buffer[] = []
+    for (let chars = 0; chars < BATCH_CHARS && this.#isPlaying(); ) {
+      const frame = this.#next()
+      chars += frame.length
+      if (frame !== '') frames.push(Buffer.from(frame))
+    }
+    this.#options.reply.writeEach(frames)
+    if (this.#stage === 'over') this.#options.reply.end()
+  }
+
+  /** One piece, so that a fault can cut it anywhere. */
+  #sendBatch(): void {
+    let batch = ''
+    while (batch.length < BATCH_CHARS && this.#isPlaying()) batch += this.#next(batch)
+    this.#send(batch)
   }
 
   /** Every byte in a write of its own, all that are due. */

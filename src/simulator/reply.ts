@@ -1,6 +1,8 @@
 // One HTTP answer on uWebSockets.js, with the engine's rules kept in one place: nothing after the end or an abort, at most
 // 15 KiB a cork, a queue of our own while the kernel is full (an uncorked loss of older builds, uws.js#1249).
-import { type HttpResponse } from 'uWebSockets.js'
+
+// Not by an import statement, which would load the addon.
+type HttpResponse = import('uWebSockets.js').HttpResponse
 
 /** Status, headers and framing fit beside it within 15 KiB. */
 const MAX_WRITE_BYTES = 12 * 1024
@@ -67,6 +69,20 @@ export class Reply {
     for (let at = 0; at < bytes.length; at += MAX_WRITE_BYTES)
       this.#queue.push(bytes.subarray(at, at + MAX_WRITE_BYTES))
     this.#flush()
+  }
+
+  /** Each of the pieces as a chunk of its own, all in one write to the socket. Together no more than a cork holds, or queued. */
+  writeEach(pieces: readonly Buffer[]): void {
+    if (this.#isOver) return
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    if (this.#isBlocked || this.#queue.length > 0 || bytes > MAX_WRITE_BYTES) {
+      for (const piece of pieces) this.write(piece)
+      return
+    }
+    this.#res.cork(() => {
+      this.#takeHead()
+      for (const piece of pieces) this.#isBlocked = !this.#res.write(piece)
+    })
   }
 
   /** Ends a begun answer once everything is written. */

@@ -2,7 +2,6 @@
 // serves without keys, and the upstream of tests and benches. It knows nothing of the gateway in front of it.
 //
 //   HTTP > wire.readRequest > fault? > perform > Player (stream) | whole answer > Reply
-import { type HttpRequest, type HttpResponse, type TemplatedApp, type us_listen_socket } from 'uWebSockets.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
 import { type Fault, type FaultRule, FaultScript, parseFault, splitModel } from './faults.js'
 import { MODELS, perform, personaOf, type SimRequest } from './persona.js'
@@ -15,12 +14,18 @@ import { ollamaChat } from './wires/ollama-chat.js'
 import { openaiChat } from './wires/openai-chat.js'
 import { isRefusal, type SimAnswer, type SimUrl, type SimWire } from './wires/wire.js'
 
+// Types alone, and not by an import statement: that would load the addon, before its environment is set.
+type HttpRequest = import('uWebSockets.js').HttpRequest
+type HttpResponse = import('uWebSockets.js').HttpResponse
+type TemplatedApp = import('uWebSockets.js').TemplatedApp
+type ListenSocket = import('uWebSockets.js').us_listen_socket
+
 /** The engine's module, loaded by whoever starts the simulator. */
 export type Engine = Pick<typeof import('uWebSockets.js'), 'App' | 'us_listen_socket_close' | 'us_socket_local_port'>
 
 /** The engine takes host, port and options together; its types know only two of the three. */
 type ListenExclusively = (host: string, port: number, options: number, onDone: OnListening) => void
-type OnListening = (socket: us_listen_socket | false) => void
+type OnListening = (socket: ListenSocket | false) => void
 
 export type SimulatorOptions = {
   readonly uws: Engine
@@ -105,7 +110,7 @@ class UwsSimulator implements Simulator {
   readonly #gapMs: number | null
   readonly #wallMs: () => number
   readonly #app: TemplatedApp
-  #socket: us_listen_socket | null = null
+  #socket: ListenSocket | null = null
   #requests = 0
   #openStreams = 0
   #aborted = 0

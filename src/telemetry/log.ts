@@ -25,8 +25,10 @@ export type LogConfig = {
 export type LogDestination = { write(line: string): void; flush(): Promise<void> }
 
 export type LogOptions = {
-  /** Every secret of the configuration: provider keys, gateway keys, the metrics token. None of them ever appears in a line. */
+  /** Every secret of the configuration: provider keys, the metrics token. None of them ever appears in a line. */
   readonly secrets: readonly string[]
+  /** SHA-256 in hex of the gateway keys, of which no more is known. */
+  readonly keyDigests?: readonly string[]
   /** Instead of the file or stdout. */
   readonly destination?: LogDestination
 }
@@ -37,7 +39,7 @@ export type LogOptions = {
  */
 export function createLog(config: LogConfig, options: LogOptions): Log {
   if (config.level === 'silent') return SILENT
-  const redactor = createRedactor(options.secrets)
+  const redactor = createRedactor(options.secrets, options.keyDigests)
   const onDropped = (lines: number): void => logger.warn({ lines }, 'log lines were lost')
   const destination = options.destination ?? new LineSink(openDestination(config.file), { onDropped })
   const write =
@@ -126,7 +128,7 @@ function exchangeFields(record: ExchangeRecord, redactor: Redactor): object {
     surface: record.surface,
     transport: record.transport,
     model: record.model === null ? null : redactor.text(record.model),
-    target: record.provider === null ? null : `${record.provider}/${record.targetModel ?? ''}`,
+    target: record.provider === null ? null : redactor.text(`${record.provider}/${record.targetModel ?? ''}`),
     outcome: record.outcome,
     status: record.status,
     ...(record.error === null ? NO_FIELDS : { error: errorFields(record, redactor) }),

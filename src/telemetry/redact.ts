@@ -1,5 +1,6 @@
 // Keeps secrets out of the log: by value (every secret of the configuration, and whatever looks like a key), and by the
 // name of a field. Errors are cut down to name, code and message, never the objects that hang on them: a request, a body.
+import { hash } from 'node:crypto'
 import { GatewayError } from '../errors.js'
 import { maskKeys } from '../wire/mask-keys.js'
 
@@ -36,15 +37,20 @@ export type Redactor = {
   cause(thrown: unknown): CauseLine | null
 }
 
-/** A redactor that knows these secrets by value, also in the forms JSON and URLs give them. */
-export function createRedactor(secrets: readonly string[]): Redactor {
+/**
+ * A redactor that knows these secrets by value, also in the forms JSON and URLs give them. `digests`: SHA-256 in hex of
+ * keys that are known by no more than that; a client that puts its key in the wrong place shall not find it in the log.
+ */
+export function createRedactor(secrets: readonly string[], digests: readonly string[] = []): Redactor {
+  const withoutKeys = createKeyFinder(digests)
   const forms = secretForms(secrets)
-  const known = forms.length === 0 ? null : new RegExp(forms.map(escapeForRegExp).join('|'), 'g')
+  const known = forms.length === 0 ? null : new RegExp(forms.map(escapeForRegExp).join('|'), 'gi')
   const longest = forms.reduce((length, form) => Math.max(length, form.length), 0)
 
   function text(value: string): string {
     const scanned = value.length > MAX_SCANNED_CHARS ? value.slice(0, MAX_SCANNED_CHARS) : value
-    const withoutKnown = known === null ? scanned : scanned.replace(known, REDACTED)
+    const unkeyed = withoutKeys(scanned)
+    const withoutKnown = known === null ? unkeyed : unkeyed.replace(known, REDACTED)
     // The cut may have gone through a secret: what is left of it stands at the very end.
     const whole = scanned === value ? withoutKnown : withoutKnown.slice(0, Math.max(0, withoutKnown.length - longest))
     const clean = maskKeys(whole, REDACTED)
@@ -89,6 +95,33 @@ export function createRedactor(secrets: readonly string[]): Redactor {
   }
 
   return { text, cause: (thrown) => cause(thrown), fields: (value) => copyFields(value, 0) }
+}
+
+/** Words between blanks and quotes, and the parts of such a word; shorter ones are nobody's key. */
+const WORD = /[^\s"'`]{8,}/g
+const PART = /[^.,;:=?&/]{8,}|[^,;=?&/]{8,}/g
+/** The same model names come again and again. */
+const MAX_CLEAN_TEXTS = 1000
+
+/** Removes words whose SHA-256 is among the digests. */
+function createKeyFinder(digests: readonly string[]): (text: string) => string {
+  if (digests.length === 0) return (text) => text
+  const known = new Set(digests)
+  const clean = new Set<string>()
+  const isKey = (word: string): boolean => known.has(hash('sha256', word, 'hex'))
+  const cleanWord = (word: string): string => {
+    if (isKey(word)) return REDACTED
+    const bare = word.replace(/[.,;:!?)]+$/, '')
+    if (bare !== word && isKey(bare)) return REDACTED + word.slice(bare.length)
+    return word.replace(PART, (part) => (part !== word && isKey(part) ? REDACTED : part))
+  }
+  return (text) => {
+    if (clean.has(text)) return text
+    const found = isKey(text) ? REDACTED : text.replace(WORD, cleanWord)
+    if (clean.size >= MAX_CLEAN_TEXTS) clean.clear()
+    if (found === text) clean.add(text)
+    return found
+  }
 }
 
 /** A count or a flag under a secret's name is no secret. */

@@ -95,6 +95,7 @@ test('streams that outlive the drain get an error frame, outcome drained, exit 0
   t.notOk(text.includes('[DONE]'))
   t.equal(await stopped, 0)
   t.ok(gateway.lines.some((line) => line.outcome === 'drained'))
+  t.match(gateway.errorOutput, /Draining: open streams may go on for up to 1 s/, 'who waits is told why')
 })
 
 test('check prints the effective configuration with secrets masked, or names path, reason and line', async (t) => {

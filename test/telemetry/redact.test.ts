@@ -1,4 +1,5 @@
 // Secrets never get through, by value, by look and by name; errors come out small.
+import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
 import { createRedactor } from '../../src/telemetry/redact.js'
@@ -11,14 +12,36 @@ test('a known secret is removed in every form it may take', (t) => {
     secret,
     JSON.stringify(secret),
     encodeURIComponent(secret),
+    secret.toUpperCase(),
     Buffer.from(secret).toString('base64'),
     Buffer.from(secret).toString('base64').replaceAll('=', ''),
   ])
   for (const form of forms) {
     const text = redactor.text(`before ${form} after ${form}`)
-    t.notMatch(text, /canary|provider|quoted|Y2FuYX/, form)
+    t.notMatch(text, /canary|provider|quoted|Y2FuYX/i, form)
     t.match(text, /^before "?\[redacted\].* after "?\[redacted\]/)
   }
+  t.end()
+})
+
+test('a key known by its digest alone is removed as a word, and as a part of one', (t) => {
+  const digestOf = (key: string) => createHash('sha256').update(key).digest('hex')
+  const keys = ['team-key-0001', 'odd/key:with=marks']
+  const found = createRedactor([], keys.map(digestOf))
+  for (const key of keys) {
+    for (const [before, after] of [
+      ['', ''],
+      ["The model '", "' does not exist."],
+      ['Unsupported provider: ', '. Configured: a'],
+      ['wrong ', ''],
+    ]) {
+      t.equal(found.text(before + key + after), `${before}[redacted]${after}`, `${before}...`)
+    }
+  }
+  t.equal(found.text('openai/team-key-0001'), 'openai/[redacted]')
+  t.equal(found.text('a?key=team-key-0001&b'), 'a?key=[redacted]&b')
+  t.equal(found.text('openai/team-key-0002'), 'openai/team-key-0002')
+  t.equal(found.text('openai/team-key-0002'), 'openai/team-key-0002', 'the second time as well')
   t.end()
 })
 

@@ -51,10 +51,14 @@ export class FrameScan {
   seen = 0
   /** Bytes of content in the last frame, escapes included. */
   contentBytes = 0
+  /** Where the last frame's last text lies, between its quotes; -1 if there was none. */
+  textStart = -1
+  textEnd = -1
 
   scan(data: Buffer): void {
     this.seen = 0
     this.contentBytes = 0
+    this.textStart = -1
     for (let at = 0; at < data.length; at++) {
       if (data[at] !== QUOTE) continue
       const end = stringEnd(data, at)
@@ -76,7 +80,11 @@ export class FrameScan {
       const end = stringEnd(data, value)
       const bytes = end - value - 1
       if (bytes > 0) this.seen |= found.seen
-      if (found.seen === SEEN_CONTENT) this.contentBytes += bytes
+      if (found.seen === SEEN_CONTENT && bytes > 0) {
+        this.contentBytes += bytes
+        this.textStart = value + 1
+        this.textEnd = end
+      }
       return end
     }
     if (this.#isHeld(data, value, found)) this.seen |= found.seen

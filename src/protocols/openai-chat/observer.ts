@@ -14,11 +14,13 @@ import {
 import { errorIn, isDoneMarker, parseChunk } from './chunk.js'
 import { decodeStreamError } from './error.js'
 import { FrameScan, SEEN_CHOICES, SEEN_CONTENT, SEEN_ERROR, SEEN_FINISH, SEEN_USAGE } from './frame-scan.js'
+import { FrameShape } from './frame-shape.js'
 import { usageOfChunk } from './usage.js'
 
 export class ChatStreamObserver implements StreamObserver {
   readonly #options: ObserverOptions
   readonly #scan = new FrameScan()
+  readonly #shape = new FrameShape()
   usage: Usage | null = null
   error: ErrorData | null = null
   contentBytes = 0
@@ -36,8 +38,14 @@ export class ChatStreamObserver implements StreamObserver {
       this.#isDone = true
       return FRAME_END
     }
+    const likeBefore = this.#shape.contentBytesOf(data)
+    if (likeBefore > 0) {
+      this.contentBytes += likeBefore
+      return FRAME_CONTENT
+    }
     this.#scan.scan(data)
     const { seen } = this.#scan
+    if (seen === (SEEN_CHOICES | SEEN_CONTENT)) this.#shape.learn(data, this.#scan)
     // Without choices it may be older vLLM's {"object":"error","message":...}.
     if ((seen & (SEEN_USAGE | SEEN_ERROR)) !== 0 || (seen & SEEN_CHOICES) === 0) {
       const bits = this.#inspect(data)

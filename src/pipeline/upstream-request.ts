@@ -1,0 +1,42 @@
+// What an attempt asks of upstream/call: the request with the headers that may pass, and the time limits in force.
+import { type Timeouts } from '../config/types.js'
+import { type EncodedBody } from '../protocols/codec.js'
+import { type Dialect } from '../protocols/protocol.js'
+import { type RouteTarget } from '../routing/router.js'
+import { type UpstreamRequest } from '../upstream/call.js'
+import { type RequestHead } from './client.js'
+
+export type Sending = {
+  readonly request: RequestHead
+  readonly routed: RouteTarget
+  readonly dialect: Dialect
+  readonly encoded: EncodedBody
+  /** The upstream is asked for a stream. */
+  readonly isStream: boolean
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
+
+/** Parameter headers pass only to an upstream that speaks the client's own protocol. */
+export function upstreamRequest({ request, routed, dialect, encoded, isStream }: Sending): UpstreamRequest {
+  const { provider, target } = routed
+  const isSameProtocol = request.surface.id === target.protocol
+  return {
+    provider,
+    path: encoded.path,
+    headers: isSameProtocol ? pick(request.parameterHeaders, dialect.parameterHeaders) : NO_HEADERS,
+    body: encoded.body,
+    isStream,
+  }
+}
+
+/** A whole answer comes all at once: only the total time bounds it. */
+export function timeoutsFor(timeouts: Timeouts, isStream: boolean): Timeouts {
+  return isStream ? timeouts : { ...timeouts, firstTokenMs: timeouts.totalMs, betweenTokensMs: timeouts.totalMs }
+}
+
+/** Only the parameter headers that this dialect knows. */
+function pick(headers: Readonly<Record<string, string>>, names: readonly string[]): Readonly<Record<string, string>> {
+  if (names.length === 0) return NO_HEADERS
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
+}

@@ -1,0 +1,61 @@
+// Takes a provider's secrets out of what the provider says: some quote the key, or a whole request head, in the error that
+// refuses it, and an error's words reach clients. By value, since not every key looks like one; nothing else is changed.
+import { type ProviderConfig } from '../config/types.js'
+import { GatewayError } from '../errors.js'
+import { type ErrorData } from '../model/error.js'
+
+const MASK = '***'
+/** Shorter ones (`none`, `EMPTY`, `ollama`) are placeholders of local servers, and words of honest messages. */
+const MIN_SECRET_CHARS = 8
+/** Messages are cut to a length, perhaps through a secret: this much of its beginning is not left at the end. */
+const MIN_REST_CHARS = 4
+
+/** The same error without the provider's key and configured headers; the error itself where there is none of them in it. */
+export function concealSecrets(provider: ProviderConfig, error: GatewayError): GatewayError {
+  const { data } = error
+  const message = conceal(provider, data.message)
+  const param = concealWord(provider, data.param)
+  const upstreamType = concealWord(provider, data.upstreamType)
+  const upstreamCode = concealWord(provider, data.upstreamCode)
+  const isClean =
+    message === data.message &&
+    param === data.param &&
+    upstreamType === data.upstreamType &&
+    upstreamCode === data.upstreamCode
+  if (isClean) return error
+  const concealed: ErrorData = { ...data, message, param, upstreamType, upstreamCode }
+  return new GatewayError(data.code, { ...concealed, ...(error.cause === undefined ? {} : { cause: error.cause }) })
+}
+
+/** A word that holds a secret is no word. */
+function concealWord(provider: ProviderConfig, word: string | null): string | null {
+  return word === null || conceal(provider, word) === word ? word : null
+}
+
+function conceal(provider: ProviderConfig, text: string): string {
+  let left = text
+  for (const secret of secretsOf(provider)) {
+    for (const form of [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)]) {
+      left = removeAll(left, form)
+    }
+  }
+  return left
+}
+
+function secretsOf(provider: ProviderConfig): string[] {
+  const values = [provider.apiKey ?? '', ...Object.values(provider.headers)]
+  // Longest first, so that one that begins like another goes as a whole.
+  return values.filter((value) => value.length >= MIN_SECRET_CHARS).sort((a, b) => b.length - a.length)
+}
+
+/** Every occurrence in any case (header names and codings come back in lower case), and a beginning of one at the end. */
+function removeAll(text: string, secret: string): string {
+  const pattern = new RegExp(secret.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`), 'gi')
+  const left = text.replace(pattern, MASK)
+  const tail = left.toLowerCase()
+  const wanted = secret.toLowerCase()
+  for (let length = Math.min(wanted.length - 1, tail.length); length >= MIN_REST_CHARS; length--) {
+    if (tail.endsWith(wanted.slice(0, length))) return left.slice(0, left.length - length) + MASK
+  }
+  return left
+}

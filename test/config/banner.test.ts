@@ -1,0 +1,62 @@
+// The lines a start and a stop print.
+import { test } from 'tap'
+import { renderDrainLine, renderStartLine } from '../../src/config/banner.js'
+import { withProviders } from '../../src/config/discover.js'
+import { simulatorProvider } from '../../src/config/providers.js'
+import { type Config } from '../../src/config/types.js'
+import { CATALOG, load } from './sources.js'
+
+const FACTS = { port: 3000, version: '1.2.3', build: 'engine 1' }
+
+function lineOf(text: string, env: Readonly<Record<string, string>> = {}): string {
+  return renderStartLine(load(text, env).config, FACTS)
+}
+
+/** The model in the curl that is to be pasted. */
+function triedModel(line: string): unknown {
+  const body = /-d '(\{.*\})'$/.exec(line)?.[1] ?? '{}'
+  return (JSON.parse(body) as { model?: unknown }).model
+}
+
+test('is one line with address, engine, models and a curl', async (t) => {
+  const line = lineOf('models: { fast: openai/gpt-4o }', { OPENAI_API_KEY: 'sk-x' })
+  t.match(line, /^Sluice 1\.2\.3 on http:\/\/127\.0\.0\.1:3000 \(engine 1, 1 event loop\) serves fast, openai\//)
+  t.match(line, /Try: curl -N http:\/\/127\.0\.0\.1:3000\/v1\/chat\/completions /)
+  t.equal(triedModel(line), 'fast')
+  t.notMatch(line, /\n|sk-x|simulator/)
+})
+
+test('says so when it is the simulator that serves', async (t) => {
+  const { config, providerDefaults } = load('')
+  const line = renderStartLine(
+    withProviders(config, [simulatorProvider(CATALOG, 'http://127.0.0.1:1', providerDefaults)]) as Config,
+    FACTS,
+  )
+  t.match(line, /serves sim\/echo, sim\/lorem, .* \(the built-in simulator, as no provider is configured\)\. Try:/)
+  t.equal(triedModel(line), 'sim/echo')
+})
+
+test('shows models of each provider, however many another has', async (t) => {
+  const line = lineOf('', { OPENAI_API_KEY: 'sk-x', ANTHROPIC_API_KEY: 'sk-ant', GROQ_API_KEY: 'gsk' })
+  for (const provider of ['openai', 'anthropic', 'groq']) t.match(line, new RegExp(`(serves|,) ${provider}/`))
+  t.match(line, / and \d+ more \(GET \/v1\/models\)\. Try:/)
+})
+
+test('names the provider where no model of it is known', async (t) => {
+  const line = lineOf('providers: { local: { protocol: openai-chat, baseUrl: "http://127.0.0.1:8000" } }')
+  t.match(line, 'serves any model as local/MODEL. Try:')
+  t.equal(triedModel(line), 'local/MODEL')
+})
+
+test('has a placeholder for the key, brackets for IPv6, https under TLS, and counts event loops', async (t) => {
+  const { config } = load('server: { host: "::", threads: 4 }', { API_KEY: 'team-a-key-0123456789' })
+  const tls = { certFile: 'c', keyFile: 'k', passphrase: null }
+  const line = renderStartLine({ ...config, server: { ...config.server, tls } }, FACTS)
+  t.match(line, 'on https://[::]:3000 (engine 1, 4 event loops)')
+  t.match(line, '-H "authorization: Bearer $SLUICE_KEY"')
+  t.notMatch(line, 'team-a-key')
+})
+
+test('a drain that lasts says how long it may and how to end it', async (t) => {
+  t.match(renderDrainLine(30_000), /up to 30 s .*second signal/)
+})

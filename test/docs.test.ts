@@ -1,0 +1,280 @@
+// What is written down is true: the README's tables, .env.example, the dashboard, compose and Dockerfile against the code.
+import { test } from 'tap'
+import { type TSchema } from 'typebox'
+import { parse } from 'yaml'
+import { parseCommandLine } from '../src/config/command-line.js'
+import { readCatalog } from '../src/config/read.js'
+import { ConfigFile } from '../src/config/schema.js'
+import { ERROR_CATALOGUE, errorData } from '../src/errors.js'
+import { OUTCOMES } from '../src/model/event.js'
+import { isJsonObject, type JsonObject } from '../src/model/json.js'
+import { NO_USAGE } from '../src/model/usage.js'
+import { PROTOCOLS } from '../src/protocols/index.js'
+import { parseFault } from '../src/simulator/faults.js'
+import { MODELS } from '../src/simulator/persona.js'
+import { createMetricsCells } from '../src/telemetry/cells.js'
+import { createMetrics } from '../src/telemetry/metrics.js'
+import { createScrape } from '../src/telemetry/scrape.js'
+import { codeWords, fencedBlocks, README, section, tableRows } from './helpers/markdown.js'
+import { listFiles, readText } from './helpers/source-tree.js'
+
+/** First cells of a section's tables, without their backticks. */
+function namesIn(heading: string): string[] {
+  return tableRows(section(README, heading)).flatMap((row) => codeWords(row[0] ?? ''))
+}
+
+// --- errors and outcomes
+
+function errorRow(code: keyof typeof ERROR_CATALOGUE): string {
+  const data = errorData(code)
+  const shown = PROTOCOLS.flatMap(({ id, surface }) => {
+    const error = surface?.encodeError(data, 'r').body.error
+    if (!isJsonObject(error)) return []
+    return id.startsWith('openai') ? [error.type, error.code ?? 'null'] : [error.type]
+  })
+  const [type, errorCode, other] = shown.map((word) => `\`${word}\``)
+  return `| \`${code}\` | ${data.status} | FAULT | ${data.retryable ? 'yes' : 'no'} | ${type} | ${errorCode} | ${other} |`
+}
+
+test('the error table has every code with its status and what each API says', async (t) => {
+  const rows = section(README, 'Errors').replace(/\| (client|upstream|gateway) \|/g, '| FAULT |')
+  for (const code of Object.keys(ERROR_CATALOGUE) as (keyof typeof ERROR_CATALOGUE)[]) {
+    t.ok(rows.includes(errorRow(code)), errorRow(code))
+  }
+  t.same(namesIn('Errors').sort(), Object.keys(ERROR_CATALOGUE).sort(), 'and no other')
+})
+
+test('the outcome table has every outcome and no other', async (t) => {
+  t.same(namesIn('Outcomes').sort(), [...OUTCOMES].sort())
+})
+
+// --- configuration
+
+type Node = {
+  readonly properties?: Readonly<Record<string, TSchema & Node>>
+  readonly patternProperties?: Readonly<Record<string, TSchema & Node>>
+  readonly items?: TSchema & Node
+  readonly anyOf?: readonly (TSchema & Node)[]
+  readonly default?: unknown
+  readonly description?: string
+}
+
+/** Every option with its row; `*` stands for any name or position. */
+function optionRows(schema: Node, path: string): string[] {
+  const object = schema.properties ?? schema.anyOf?.find((branch) => branch.properties !== undefined)?.properties
+  if (object !== undefined) {
+    return Object.entries(object).flatMap(([key, member]) => optionRows(member, path === '' ? key : `${path}.${key}`))
+  }
+  const [record] = Object.values(schema.patternProperties ?? {})
+  const inner = [record, schema.items].find((member) => member?.properties !== undefined || member?.anyOf !== undefined)
+  if (inner !== undefined) return optionRows(inner, `${path}.*`)
+  const value = schema.default === undefined ? '' : `\`${JSON.stringify(schema.default)}\``
+  return [`| \`${path}\` | ${value} | ${schema.description} |`]
+}
+
+test('the configuration table has every option with its default and meaning, and no other', async (t) => {
+  const rows = optionRows(ConfigFile, '')
+  t.ok(rows.length > 70)
+  const text = section(README, 'Configuration')
+  for (const row of rows) t.ok(text.includes(row), row)
+  const paths = rows.map((row) => codeWords(row)[0])
+  t.same(namesIn('Configuration').sort(), paths.sort())
+})
+
+test('options named elsewhere in the README exist', async (t) => {
+  const paths = new Set(optionRows(ConfigFile, '').map((row) => codeWords(row)[0] ?? ''))
+  const known = [...paths].flatMap((path) => path.split('.').map((_, i, parts) => parts.slice(0, i + 1).join('.')))
+  const named = codeWords(README).filter((word) =>
+    /^(server|offload|keys|limits|providers|models|jobs|redis|prompts|metrics|log|compat)\.[\w.*]+$/.test(word),
+  )
+  t.ok(named.length > 20)
+  for (const name of named) t.ok(known.includes(name), name)
+})
+
+// --- environment
+
+/** Set by users of a system that Sluice replaces, with nothing here that it could say: documented, not read. */
+const IGNORED_VARIABLES = ['LLM_PROXY_API_MINIMUM']
+
+/** Names that the code reads: those of environment.ts and load.ts, and those of the vendors' profiles. */
+function environmentNames(): string[] {
+  const code = readText('src/config/environment.ts') + readText('src/config/load.ts')
+  const patterns = [/'([A-Z][A-Z0-9_]{3,})'/g, /variables\.([A-Z][A-Z0-9_]+)/g, /^ {2}([A-Z][A-Z0-9_]{3,}):/gm]
+  const own = patterns.flatMap((pattern) => Array.from(code.matchAll(pattern), (match) => match[1] ?? ''))
+  const vendors = readCatalog().profiles.flatMap((profile) => [
+    ...profile.keyVariables,
+    ...profile.baseUrlVariables,
+    ...Object.keys(profile.headerVariables ?? {}),
+  ])
+  return [...new Set([...own, ...vendors, ...IGNORED_VARIABLES])].sort()
+}
+
+test('the environment table and .env.example have every variable that is read, and no other', async (t) => {
+  const names = environmentNames()
+  t.ok(names.length > 50)
+  t.same(namesIn('Environment').sort(), names)
+  const example = Array.from(readText('.env.example').matchAll(/^#?([A-Z][A-Z0-9_]+)=/gm), (match) => match[1] ?? '')
+  t.same(example.sort(), names)
+})
+
+test('the profiles and protocols that the README lists are those there are', async (t) => {
+  const catalog = readCatalog()
+  const words = codeWords(section(README, 'Configuration'))
+  for (const { name } of catalog.profiles) if (name !== 'sim') t.ok(words.includes(name), name)
+  for (const protocol of Object.keys(catalog.protocols)) t.ok(words.includes(protocol), protocol)
+  t.match(README, `profiles for ${catalog.profiles.length - 1} vendors`)
+  const patterns = catalog.profiles.flatMap((profile) => profile.modelPatterns ?? [])
+  for (const pattern of patterns) t.ok(codeWords(section(README, 'Model names')).includes(pattern), pattern)
+})
+
+// --- routes
+
+test('the route table has every route and no other', async (t) => {
+  const code = readText('src/server/app.ts')
+  const plain = Array.from(code.matchAll(/path: '(\/[^']+)'/g), (match) => `GET ${match[1]?.replace('*', '{id}')}`)
+  const surfaces = PROTOCOLS.flatMap(({ surface }) => surface?.routes ?? [])
+  const posted = surfaces.map(({ method, path }) => `${method} ${path}`)
+  t.same(namesIn('Routes').sort(), [...new Set([...plain, ...posted])].sort())
+})
+
+// --- metrics
+
+const METRICS_CONFIG = { surfaces: ['s'], providers: [{ name: 'p', knownModels: [] }], models: [{ name: 'm' }] }
+
+/** Name -> labels of every metric, from a page on which each has been touched. */
+async function metricLabels(): Promise<Map<string, string[]>> {
+  const cells = createMetricsCells(METRICS_CONFIG, 1)
+  const metrics = createMetrics(METRICS_CONFIG, cells, 0)
+  metrics.exchangeStarted()
+  metrics.exchangeSettled({
+    ...{ requestId: 'r', surface: 's', transport: 'sse', keyName: null, model: 'm', provider: 'p', targetModel: 'm' },
+    ...{ outcome: 'complete', status: 200, error: null, cause: null, usageSource: 'provider', attempts: 1 },
+    ...{ usage: { ...NO_USAGE, inputTokens: 1, outputTokens: 1 }, totalMs: 1, timeToFirstTokenMs: 1, overheadMs: 1 },
+    ...{ requestBytes: 1, responseBytes: 1, dropped: [] },
+  })
+  metrics.streamOpened('sse')
+  metrics.interToken(metrics.slot('s', 'p', 'm'), 0.1)
+  metrics.upstreamAttempt('p', 'ok')
+  metrics.upstreamConnections('p', 1, 1)
+  metrics.limitRejection('key', 'tokens')
+  metrics.offloadTask('decode', 'inline', 0.1)
+  const page = await createScrape(METRICS_CONFIG, cells, { processMetrics: false }).render()
+  const found = new Map<string, string[]>()
+  for (const [, name = '', type] of page.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {
+    const suffix = type === 'histogram' ? '_count' : ''
+    const labels = new RegExp(`^${name}${suffix}(?:\\{(.*)\\})? `, 'm').exec(page)
+    if (labels === null) throw new Error(`${name} has no series`)
+    found.set(name, [type ?? '', ...Array.from((labels[1] ?? '').matchAll(/(\w+)="/g), (match) => match[1] ?? '')])
+  }
+  return found
+}
+
+test('the metrics table has every metric with type and labels, and no other', async (t) => {
+  const metrics = await metricLabels()
+  const rows = tableRows(section(README, 'Metrics'))
+  const written = rows.map(([name = '', type = '', labels = '']) => [codeWords(name)[0], type, ...codeWords(labels)])
+  t.same(written.map(sorted).sort(), [...metrics].map(([name, rest]) => sorted([name, ...rest])).sort())
+})
+
+function sorted([name, type, ...labels]: (string | undefined)[]): string {
+  return `${name} ${type} ${labels.sort().join(' ')}`
+}
+
+test('the dashboard asks for metrics and labels that exist', async (t) => {
+  const metrics = await metricLabels()
+  const dashboard = parse(readText('resources/grafana/dashboards/sluice.json')) as JsonObject
+  const queries = Array.from(
+    JSON.stringify(dashboard).matchAll(/"expr":"((?:\\.|[^"\\])*)"/g),
+    (match) => match[1] ?? '',
+  )
+  t.ok(queries.length > 15)
+  for (const query of queries) {
+    const names = Array.from(query.matchAll(/\b(sluice_\w+|process_\w+|nodejs_\w+)/g), (match) => match[1] ?? '')
+    t.ok(names.length > 0, query)
+    const own = names
+      .filter((name) => name.startsWith('sluice_'))
+      .map((name) => name.replace(/_(bucket|sum|count)$/, ''))
+    for (const name of own) t.ok(metrics.has(name), `${name} in ${query}`)
+    const grouped = /\bby \(([^)]*)\)/.exec(query)?.[1]?.split(',') ?? []
+    const labels = own.flatMap((name) => metrics.get(name) ?? [])
+    for (const label of grouped.map((word) => word.trim())) t.ok(label === 'le' || labels.includes(label), query)
+  }
+})
+
+// --- simulator, commands, links
+
+test('the simulator tables have its models and its faults, and no other', async (t) => {
+  const names = namesIn('Simulator')
+  const faults = names.map((name) => /^[a-z-]+/.exec(name)?.[0] ?? '').filter((name) => parseFault(name) !== null)
+  const known = Array.from(
+    /const NAMES = \[([\s\S]*?)\]/.exec(readText('src/simulator/faults.ts'))?.[1]?.matchAll(/'([\w-]+)'/g) ?? [],
+    (match) => match[1] ?? '',
+  )
+  t.ok(known.length > 10)
+  t.same(faults.sort(), known.sort())
+  for (const model of MODELS) t.ok(names.includes(model), model)
+})
+
+test('the commands in the README exist', async (t) => {
+  const scripts = (parse(readText('package.json')) as { scripts: Record<string, string> }).scripts
+  const commands = [...fencedBlocks(README).map((block) => block.text), ...codeWords(README)].join('\n')
+  for (const [, name = ''] of commands.matchAll(/\bnpm run ([\w:]+)/g)) t.ok(name in scripts, `npm run ${name}`)
+  for (const name of ['start', 'test']) t.ok(name in scripts)
+  const lines = Array.from(
+    commands.matchAll(/\bsluice ((?:start|check|simulate|--)[^\n]*)$/gm),
+    (match) => match[1] ?? '',
+  )
+  t.ok(lines.length > 4)
+  for (const line of lines) t.ok(parseCommandLine(line.split(' ').filter((word) => word !== '')), line)
+})
+
+test('links in the README lead somewhere', async (t) => {
+  const anchors = Array.from(README.matchAll(/^#+ (.+)$/gm), (match) =>
+    (match[1] ?? '')
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replace(/ /g, '-'),
+  )
+  const targets = Array.from(README.matchAll(/\]\(([^)]+)\)/g), (match) => match[1] ?? '')
+  t.ok(targets.length > 20)
+  for (const target of targets) {
+    if (target.startsWith('#')) t.ok(anchors.includes(target.slice(1)), target)
+    else t.ok(readText(target), target)
+  }
+})
+
+test('files that the README names are there', async (t) => {
+  const files = codeWords(README).filter((word) => /^(resources|src|test|workers|bench)\/[\w./-]+$/.test(word))
+  t.ok(files.length > 10)
+  for (const file of files) t.ok(/\.\w+$/.test(file) ? readText(file) : listFiles(file).length > 0, file)
+})
+
+// --- Docker and what stands beside it
+
+test('the YAML beside the gateway parses', async (t) => {
+  const files = ['compose.yaml', ...listFiles('resources').filter((file) => /\.ya?ml$/.test(file))]
+  t.ok(files.length >= 6)
+  for (const file of files) t.type(parse(readText(file)), 'object', file)
+})
+
+test('compose mounts files that exist and gives Prometheus the token of the gateway', async (t) => {
+  const compose = parse(readText('compose.yaml')) as { services: Record<string, { volumes?: string[] }> }
+  const mounted = Object.values(compose.services).flatMap((service) => service.volumes ?? [])
+  const ours = mounted.filter((volume) => volume.startsWith('./')).map((volume) => volume.slice(2).split(':')[0] ?? '')
+  t.ok(ours.length >= 3)
+  for (const path of ours) t.ok(/\.\w+$/.test(path) ? readText(path) : listFiles(path).length > 0, path)
+  const token = /METRICS_TOKEN:-([\w-]+)/.exec(readText('compose.yaml'))?.[1] ?? 'none'
+  t.match(readText('resources/prometheus/prometheus.yml'), `credentials: ${token} `)
+})
+
+test('the image holds everything that the package lists', async (t) => {
+  const { files } = parse(readText('package.json')) as { files: string[] }
+  const [, image = ''] = readText('Dockerfile').split(/^FROM .*slim$/m)
+  const copied = Array.from(image.matchAll(/^COPY (?:--from=\w+ )?(.+) \S+$/gm), (match) => match[1] ?? '')
+  const paths = copied.flatMap((list) => list.split(' ')).map((path) => path.replace(/^\/app\//, ''))
+  for (const path of [...files, 'package.json', 'node_modules']) t.ok(paths.includes(path), path)
+  const ignored = readText('.dockerignore').split('\n')
+  for (const path of ['src', 'workers', 'resources', 'package.json', 'tsconfig.json', '.npmrc', 'LICENSE']) {
+    t.notOk(ignored.includes(path), path)
+  }
+})

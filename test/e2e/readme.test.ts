@@ -1,0 +1,88 @@
+// The README's examples as its reader runs them: every curl and every JavaScript block against a gateway without any
+// configuration; Python is compiled at least.
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { test } from 'tap'
+import { ROOT, type Running, startGateway, type Teardown } from '../helpers/gateway.js'
+import { type Block, fencedBlocks, README } from '../helpers/markdown.js'
+
+const run = promisify(execFile)
+const BLOCKS = fencedBlocks(README)
+/** Node 20 has a WebSocket behind this flag, later versions have it without. */
+const FLAGS = 'WebSocket' in globalThis ? [] : ['--experimental-websocket']
+
+function ofLanguage(language: string): Block[] {
+  return BLOCKS.filter((block) => block.language === language)
+}
+
+/** The example with this gateway's address in place of the default one. */
+function aimed(block: Block, gateway: Running): string {
+  return block.text.replaceAll('127.0.0.1:3000', new URL(gateway.origin).host)
+}
+
+function folderOf(t: Teardown): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-readme-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  return folder
+}
+
+test('each curl of the README streams an answer to its end', async (t) => {
+  const gateway = await startGateway(t, { args: ['--port', '0'] })
+  const blocks = ofLanguage('sh').filter((block) => block.text.startsWith('curl '))
+  t.ok(blocks.length > 0)
+  for (const block of blocks) {
+    const { stdout } = await run('bash', ['-c', `${aimed(block, gateway)} `.replace('curl ', 'curl -sS --fail ')])
+    t.match(stdout, /^data: \{.*"content":"Tell"/m, `line ${block.line}`)
+    t.match(stdout, /^data: \[DONE\]$/m, `line ${block.line}`)
+  }
+})
+
+test('each JavaScript example of the README runs and prints what it was told', async (t) => {
+  const gateway = await startGateway(t, { args: ['--port', '0'] })
+  const folder = folderOf(t)
+  const blocks = ofLanguage('js')
+  t.ok(blocks.length >= 3)
+  for (const block of blocks) {
+    const file = join(folder, `line-${block.line}.mjs`)
+    writeFileSync(file, aimed(block, gateway))
+    const { stdout, stderr } = await run(process.execPath, ['--no-warnings', ...FLAGS, file], { timeout: 20_000 })
+    t.match(stdout.replaceAll('\n', ''), /Tell me about rivers\./, `line ${block.line}`)
+    t.equal(stderr, '', `line ${block.line}`)
+    if (!block.text.includes('cancel')) continue
+    t.match(stdout, /^a done complete$/m, 'one chat ends by itself')
+    t.match(stdout, /^b done client_gone$/m, 'the other is cancelled')
+  }
+})
+
+test('each Python example of the README compiles', async (t) => {
+  const folder = folderOf(t)
+  const hasPython = await run('python3', ['--version']).then(
+    () => true,
+    () => false,
+  )
+  if (!hasPython) {
+    t.pass('compiles', { skip: 'there is no python3' })
+    return
+  }
+  const blocks = ofLanguage('python')
+  t.ok(blocks.length >= 2)
+  for (const block of blocks) {
+    const file = join(folder, `line_${block.line}.py`)
+    writeFileSync(file, block.text)
+    await t.resolves(run('python3', ['-m', 'py_compile', file]), `line ${block.line}`)
+  }
+})
+
+test('the configuration of the README is taken as it is', async (t) => {
+  const folder = folderOf(t)
+  const [block] = ofLanguage('yaml')
+  writeFileSync(join(folder, 'sluice.yaml'), block?.text ?? '')
+  const env = { PATH: process.env.PATH ?? '', TEAM_A_KEY: 'team-a-key-0123456789', OPENAI_API_KEY: 'sk-x' }
+  const { stdout } = await run(process.execPath, [join(ROOT, 'dist/src/main.js'), 'check'], { cwd: folder, env })
+  t.match(stdout, /requestsPerMinute: 600/)
+  t.notMatch(stdout, /# warning/)
+})

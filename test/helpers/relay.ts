@@ -1,0 +1,68 @@
+// A relay by itself: an outlet that writes down what it is told, and the bytes of a fixture in any cuts.
+import { type ErrorData } from '../../src/model/error.js'
+import { type Outlet, type Relay, type RelayOptions, type WholeKind } from '../../src/pipeline/outlet.js'
+import { PROTOCOLS } from '../../src/protocols/index.js'
+import { fakeTarget } from './fake-protocol.js'
+import { surfaceOf, type Wire } from './pipeline.js'
+import { FALLBACK } from './protocol-fixtures.js'
+
+export class FakeOutlet implements Outlet {
+  readonly told: string[] = []
+  text = ''
+  body = ''
+  error: ErrorData | null = null
+
+  append(frames: Uint8Array, hasContent: boolean): void {
+    this.text += Buffer.from(frames).toString()
+    this.#tell(hasContent ? 'content' : 'frames')
+  }
+
+  progress(): void {
+    this.#tell('progress')
+  }
+
+  complete(): void {
+    this.told.push('complete')
+  }
+
+  whole(bytes: Uint8Array, kind: WholeKind): void {
+    this.body = Buffer.from(bytes).toString()
+    this.told.push(kind)
+  }
+
+  fail(error: ErrorData): void {
+    this.error = error
+    this.told.push(`fail ${error.code}`)
+  }
+
+  /** Repetitions count as one. */
+  #tell(what: string): void {
+    if (this.told.at(-1) !== what) this.told.push(what)
+  }
+}
+
+export function relayOptionsFor(surface: Wire, wire: Wire, changes: Partial<RelayOptions> = {}) {
+  const dialect = PROTOCOLS.find(({ id }) => id === wire)?.dialect
+  if (dialect === null || dialect === undefined) throw new Error(`no dialect ${wire}`)
+  const outlet = new FakeOutlet()
+  const options: RelayOptions = {
+    surface: surfaceOf(surface),
+    dialect,
+    target: fakeTarget(wire),
+    outlet,
+    fallback: FALLBACK,
+    clientStreams: true,
+    upstreamStreams: true,
+    includeUsage: false,
+    maxResponseBytes: 100_000,
+    ...changes,
+  }
+  return { options, outlet }
+}
+
+/** Feeds the text in pieces of this size, each in memory of its own, and ends. */
+export function feed(relay: Relay, text: string, size = Number.POSITIVE_INFINITY): void {
+  const bytes = Buffer.from(text)
+  for (let at = 0; at < bytes.length; at += size) relay.push(Buffer.from(bytes.subarray(at, at + size)))
+  relay.end()
+}

@@ -1,0 +1,86 @@
+// Heads and bytes of answers.
+import { test } from 'tap'
+import { errorData } from '../../src/errors.js'
+import { errorAnswer } from '../../src/pipeline/answer.js'
+import { type Answer } from '../../src/pipeline/sink.js'
+import { ANTHROPIC, breaches, FakeSink, OPENAI, PipelineRig, surfaceOf, turn } from '../helpers/pipeline.js'
+
+function headersOf(answer: Answer | undefined): Record<string, string> {
+  return Object.fromEntries(answer?.headers ?? [])
+}
+
+test('a result names its target, its attempts, the limits and the time the gateway took', async (t) => {
+  const rig = new PipelineRig()
+  const sink = await rig.ask({ stream: false })
+  rig.nowMs += 250
+  rig.call.whole()
+  await turn()
+  t.match(headersOf(sink.answers[0]), {
+    'x-sluice-target': 'north/up',
+    'x-sluice-attempts': '1',
+    'x-sluice-overhead-ms': '0.000',
+    'x-ratelimit-limit-tokens': '1000000',
+  })
+})
+
+test('the gateway’s own time leaves out every upstream that was tried', async (t) => {
+  const rig = new PipelineRig()
+  const sink = await rig.ask({ model: 'pair', stream: false })
+  rig.nowMs += 400
+  rig.call.cut()
+  await turn()
+  rig.nowMs += 300
+  rig.call.whole()
+  await turn()
+  t.match(headersOf(sink.answers[0]), { 'x-sluice-attempts': '2', 'x-sluice-overhead-ms': '0.000' })
+  t.equal(rig.record.overheadMs, 0)
+})
+
+test('what the target cannot carry is named', async (t) => {
+  const rig = new PipelineRig()
+  const sink = await rig.ask({ model: 'other', stream: false, body: { logit_bias: { 50256: -100 } } })
+  rig.call.stream()
+  await turn()
+  t.match(headersOf(sink.answers[0])['x-sluice-dropped'], /logit_bias/)
+  t.match(rig.record.dropped, [/logit_bias/])
+})
+
+test('no status of an upstream reaches a client that would mislead it', async (t) => {
+  for (const surface of [OPENAI, ANTHROPIC] as const) {
+    for (const status of [301, 302, 307, 399, 408, 499, 600, 999]) {
+      const rig = new PipelineRig()
+      const sink = await rig.ask({ surface, model: 'one', stream: false })
+      rig.call.head(status).send('{"error":{"message":"no"}}').end()
+      await turn()
+      t.ok([502, 504].includes(sink.answers[0]?.status ?? 0), `${surface} ${status}: ${sink.answers[0]?.status}`)
+      t.equal(rig.record.status, sink.answers[0]?.status)
+      t.same(breaches(rig, [sink]), [])
+    }
+  }
+})
+
+test('an error tells when to come back: its own time, or a second where the gateway is full', async (t) => {
+  const told = errorAnswer(null, errorData('rate_limited', { retryAfterMs: 1500 }), 'r', [['x-a', 'b']])
+  t.same(headersOf(told), { 'x-a': 'b', 'retry-after': '2', 'retry-after-ms': '1500' })
+  t.match(headersOf(errorAnswer(null, errorData('draining'), 'r', [])), { 'retry-after': '1' })
+  t.same(headersOf(errorAnswer(null, errorData('invalid_request'), 'r', [])), {})
+})
+
+test('a path of no surface gets the plain envelope', async (t) => {
+  const { status, body } = errorAnswer(null, errorData('not_found'), 'r', [])
+  t.equal(status, 404)
+  t.match(JSON.parse(Buffer.from(body).toString()), { error: { code: 'not_found', type: 'not_found' } })
+  const own = errorAnswer(surfaceOf(ANTHROPIC), errorData('not_found'), 'r', [])
+  t.match(JSON.parse(Buffer.from(own.body).toString()), { type: 'error', error: { type: 'not_found_error' } })
+})
+
+test('a sink that breaks at its answer still settles, as failed, with the cause for the log', async (t) => {
+  const rig = new PipelineRig()
+  const sink = new FakeSink()
+  sink.breaksAt = 'reply'
+  await rig.ask({ sink, stream: false })
+  rig.call.whole()
+  await turn()
+  t.match(rig.record, { outcome: 'failed', error: { code: 'internal' }, cause: { message: /broke at reply/ } })
+  t.same(breaches(rig, [sink]), [])
+})

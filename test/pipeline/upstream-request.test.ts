@@ -1,0 +1,31 @@
+// What is asked of the upstream.
+import { test } from 'tap'
+import { timeoutsFor } from '../../src/pipeline/upstream-request.js'
+import { ANTHROPIC, PipelineRig } from '../helpers/pipeline.js'
+
+const TIMEOUTS = { connectMs: 1, firstTokenMs: 2, betweenTokensMs: 3, totalMs: 4 }
+
+test('a whole answer is bounded by the total time alone', async (t) => {
+  t.equal(timeoutsFor(TIMEOUTS, true), TIMEOUTS)
+  t.same(timeoutsFor(TIMEOUTS, false), { connectMs: 1, firstTokenMs: 4, betweenTokensMs: 4, totalMs: 4 })
+})
+
+test('parameter headers pass to the client’s own protocol alone, and only those it knows', async (t) => {
+  const rig = new PipelineRig()
+  const parameterHeaders = { 'anthropic-beta': 'x', 'x-other': 'y' }
+  await rig.ask({ surface: ANTHROPIC, model: 'other', parameterHeaders })
+  t.same(rig.call.request.headers, { 'anthropic-beta': 'x' })
+  await rig.ask({ surface: ANTHROPIC, model: 'one', parameterHeaders })
+  t.same(rig.call.request.headers, {})
+  rig.pipeline.endAll()
+})
+
+test('a client of another protocol that does not stream is served from a stream', async (t) => {
+  const rig = new PipelineRig()
+  await rig.ask({ surface: ANTHROPIC, model: 'one', stream: false })
+  t.equal(rig.call.request.isStream, true)
+  t.match(JSON.parse(Buffer.from(rig.call.request.body).toString()), { stream: true, model: 'up' })
+  await rig.ask({ stream: false })
+  t.equal(rig.call.request.isStream, false)
+  rig.pipeline.endAll()
+})

@@ -1,0 +1,42 @@
+// What a provider says of its own key never reaches a client, in whatever form it says it.
+import { test } from 'tap'
+import { type errorData, GatewayError } from '../../src/errors.js'
+import { concealSecrets } from '../../src/upstream/conceal.js'
+import { testProvider } from '../helpers/upstream-probe.js'
+
+const KEY = 'canary.Provider/"key"+0001'
+const PROVIDER = {
+  ...testProvider('http://127.0.0.1:9'),
+  apiKey: KEY,
+  headers: { 'x-tenant': 'canary-tenant-7', x: 'dull' },
+}
+
+function concealed(options: Partial<ReturnType<typeof errorData>>) {
+  return concealSecrets(PROVIDER, new GatewayError('upstream_rejected', options))
+}
+
+test('the key and configured header values are masked in every form a message may quote them', (t) => {
+  const forms = [KEY, JSON.stringify(KEY).slice(1, -1), encodeURIComponent(KEY), KEY.toLowerCase(), 'canary-tenant-7']
+  for (const form of forms) {
+    t.equal(concealed({ message: `Bad key ${form}, and ${form}.` }).data.message, 'Bad key ***, and ***.', form)
+  }
+  t.equal(concealed({ message: `cut: ${KEY.slice(0, 12)}` }).data.message, 'cut: ***', 'a message cut through the key')
+  t.end()
+})
+
+test('a word that holds the key is dropped', (t) => {
+  const { data } = concealed({ upstreamType: KEY, upstreamCode: `x-${KEY}`, param: KEY })
+  t.match(data, { upstreamType: null, upstreamCode: null, param: null })
+  t.end()
+})
+
+test('an error without a secret is the same object, cause and all; with one it keeps code, status and cause', (t) => {
+  const clean = new GatewayError('upstream_rejected', { message: 'dull', upstreamCode: 'dull', cause: new Error('x') })
+  t.equal(concealSecrets(PROVIDER, clean), clean)
+  const cause = new Error('y')
+  const found = concealSecrets(PROVIDER, new GatewayError('rate_limited', { message: KEY, retryAfterMs: 7, cause }))
+  t.match(found.data, { code: 'rate_limited', status: 429, retryAfterMs: 7, message: '***' })
+  t.equal(found.cause, cause)
+  t.equal(concealSecrets({ ...PROVIDER, apiKey: 'ollama', headers: {} }, clean), clean, 'a placeholder is a word')
+  t.end()
+})
