@@ -4,6 +4,7 @@ import { hash } from 'node:crypto'
 import { GatewayError } from '../errors.js'
 import { maskKeys } from '../wire/mask-keys.js'
 
+/** Stands in place of a secret. */
 export const REDACTED = '[redacted]'
 /** Foreign text (model names, provider messages) is cut to this many characters. */
 const MAX_TEXT_CHARS = 500

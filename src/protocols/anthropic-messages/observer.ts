@@ -28,6 +28,7 @@ const CONTENT_DELTAS = [
 const TAIL_BYTES = 3
 const MISS = -1
 
+/** Watches one stream. */
 export class MessagesObserver implements StreamObserver {
   #counts: TokenCounts | null = null
   #error: ErrorData | null = null

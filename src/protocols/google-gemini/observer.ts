@@ -14,6 +14,7 @@ const RARE_KEYS: readonly Buffer[] = ['"finishReason":', '"functionCall":', '"er
 )
 const QUOTE = 0x22
 
+/** Watches one stream. */
 export class GeminiObserver implements StreamObserver {
   #usageTail: Buffer | null = null
   #error: ErrorData | null = null

@@ -14,6 +14,7 @@ const DONE_KEY = Buffer.from('"done":')
 const LETTER_T = 0x74
 const QUOTE = 0x22
 
+/** Watches one stream. */
 export class OllamaObserver implements StreamObserver {
   #usage: Usage | null = null
   #error: ErrorData | null = null

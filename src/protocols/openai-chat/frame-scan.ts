@@ -46,6 +46,7 @@ const BY_LENGTH: readonly (readonly Name[])[] = Array.from({ length: 18 }, (_, l
 )
 const NONE: readonly Name[] = []
 
+/** One per stream: what it finds holds until the next frame. */
 export class FrameScan {
   /** SEEN_* bits of the last frame. */
   seen = 0
