@@ -17,7 +17,6 @@ import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
 import { createLog } from './telemetry/log.js'
 import { createMetrics } from './telemetry/metrics.js'
-import { type Metrics } from './telemetry/records.js'
 import { createScrape } from './telemetry/scrape.js'
 import { Upstream } from './upstream/call.js'
 import { Pools } from './upstream/pools.js'
@@ -83,6 +82,42 @@ const CLOCK: Clock = {
 
 /** Builds one event loop. Nothing listens, connects or starts a thread before it is told to. */
 export function createGateway(config: Config, cells: Cells, loopIndex: number): Gateway {
+  const parts = joinParts(config, cells, loopIndex)
+  const { pipeline } = parts
+  let isReady = false
+  let server: Server | null = null
+  return {
+    close() {
+      server?.close()
+    },
+    async listen(port) {
+      server = createFront(parts, { port, loopIndex, isReady: () => isReady })
+      const bound = await server.listen()
+      startGauges(parts)
+      isReady = true
+      return bound
+    },
+    async drain() {
+      isReady = false
+      server?.closeListener()
+      const deadlineMs = CLOCK.nowMs() + config.server.drainMs
+      while (pipeline.openCount() > 0 && CLOCK.nowMs() < deadlineMs) await pause(DRAIN_POLL_MS)
+      if (pipeline.openCount() > 0) {
+        pipeline.endAll()
+        await pause(FAREWELL_MS)
+      }
+      server?.close()
+      await parts.pools.close(0)
+      await parts.offload.close()
+      await parts.log.flush()
+    },
+  }
+}
+
+type Parts = ReturnType<typeof joinParts>
+
+/** Everything below the server, over the cells of all loops. */
+function joinParts(config: Config, cells: Cells, loopIndex: number) {
   const metrics = createMetrics(metricsConfig(config), cells.metrics, loopIndex)
   const keyDigests = config.keys.map((key) => key.keySha256)
   const log = createLog(config.log, { secrets: secretsOf(config), keyDigests })
@@ -93,64 +128,30 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
   })
   const offload = createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics })
   const router = new Router(config)
-  const pipeline = createPipeline({
-    config,
-    limiter,
-    offload,
-    router,
-    upstream,
-    metrics,
-    log,
-    dialects: DIALECTS,
-    clock: CLOCK,
-  })
+  const shared = { config, offload, router, upstream, metrics, log }
+  const pipeline = createPipeline({ ...shared, limiter, dialects: DIALECTS, clock: CLOCK })
   const scrape = createScrape(metricsConfig(config), cells.metrics, { processMetrics: true })
-  const state = { isReady: false }
+  return { ...shared, pools, pipeline, scrape }
+}
 
-  function build(port: number): Server {
-    return createServer({
-      config: { ...config.server, port },
-      metrics: config.metrics,
-      ownsMetricsPort: loopIndex === 0,
-      hasKeys: config.keys.length > 0,
-      surfaces: SURFACES,
-      webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
-      parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
-      pipeline,
-      models: (key) => listModels(config, router, key),
-      providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
-      isReady: () => state.isReady,
-      renderMetrics: () => scrape.render(),
-    })
-  }
+type FrontOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
 
-  let server: Server | null = null
-  return {
-    close() {
-      server?.close()
-    },
-    async listen(port) {
-      server = build(port)
-      const bound = await server.listen()
-      startGauges(config, upstream, metrics)
-      state.isReady = true
-      return bound
-    },
-    async drain() {
-      state.isReady = false
-      server?.closeListener()
-      const deadlineMs = CLOCK.nowMs() + config.server.drainMs
-      while (pipeline.openCount() > 0 && CLOCK.nowMs() < deadlineMs) await pause(DRAIN_POLL_MS)
-      if (pipeline.openCount() > 0) {
-        pipeline.endAll()
-        await pause(FAREWELL_MS)
-      }
-      server?.close()
-      await pools.close(0)
-      await offload.close()
-      await log.flush()
-    },
-  }
+/** The server, which takes what clients send into the pipeline. */
+function createFront({ config, router, pipeline, scrape }: Parts, options: FrontOptions): Server {
+  return createServer({
+    config: { ...config.server, port: options.port },
+    metrics: config.metrics,
+    ownsMetricsPort: options.loopIndex === 0,
+    hasKeys: config.keys.length > 0,
+    surfaces: SURFACES,
+    webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
+    parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
+    pipeline,
+    models: (key) => listModels(config, router, key),
+    providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
+    isReady: options.isReady,
+    renderMetrics: () => scrape.render(),
+  })
 }
 
 function createUpstream(config: Config, pools: Pools): Upstream {
@@ -192,7 +193,7 @@ function listModels(config: Config, router: Router, key: KeyIdentity): JsonObjec
 /** Model lists carry a date that nobody keeps; clients only want a number there. */
 const MODELS_CREATED_SEC = 1_700_000_000
 
-function startGauges(config: Config, upstream: Upstream, metrics: Metrics): void {
+function startGauges({ config, upstream, metrics }: Parts): void {
   startLagSampler((seconds) => metrics.eventLoopLag(seconds))
   setInterval(() => {
     for (const provider of config.providers) {

@@ -29,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   upstream: ['wire', 'model', 'errors', 'config/types'],
   offload: ['protocols', 'model', 'wire', 'errors'],
   stream: ['wire', 'model', 'errors'],
-  telemetry: ['model', 'errors', 'config/types', 'wire/mask-keys'],
+  telemetry: ['model', 'errors', 'config/types', 'wire/mask-keys', 'wire/secret-forms'],
   pipeline: [
     ...['model', 'errors', 'wire', 'config', 'protocols', 'prompts', 'limit', 'routing', 'upstream', 'offload'],
     ...['stream', 'telemetry'],

@@ -4,6 +4,7 @@ import { isJsonObject } from '../model/json.js'
 import { type Path } from './problem.js'
 import { pathKey } from './substitute.js'
 
+/** One configuration under construction. */
 export class Draft {
   readonly #tree: Record<string, unknown>
   readonly #origins = new Map<string, string>()

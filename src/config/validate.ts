@@ -32,79 +32,89 @@ export type ValidateOptions = {
   isText(path: Path): boolean
 }
 
+/** Where in the configuration a value stands. */
+type Place = { readonly path: Path; readonly options: ValidateOptions }
+
 /** Returns the checked copy of `raw` with defaults. It fits the schema only if no problem was added. */
 export function validate(schema: TSchema, raw: unknown, options: ValidateOptions): unknown {
-  return check(schema, raw, [], options)
+  return check(schema, raw, { path: [], options })
 }
 
-function check(schema: Schema, raw: unknown, path: Path, options: ValidateOptions): unknown {
-  if (schema.anyOf !== undefined) return checkUnion(schema, raw, path, options)
-  if (schema.properties !== undefined) return checkObject(schema, raw, path, options)
-  if (schema.patternProperties !== undefined) return checkRecord(schema, raw, path, options)
-  if (schema.items !== undefined) return checkArray(schema, raw, path, options)
-  return checkValue(schema, raw, path, options)
+function below({ path, options }: Place, key: string | number): Place {
+  return { path: [...path, key], options }
 }
 
-function checkUnion(schema: Schema, raw: unknown, path: Path, options: ValidateOptions): unknown {
+function addProblem({ path, options }: Place, what: string, nearest: string | null = null): void {
+  options.problems.add(path, what, nearest)
+}
+
+function check(schema: Schema, raw: unknown, at: Place): unknown {
+  if (schema.anyOf !== undefined) return checkUnion(schema, raw, at)
+  if (schema.properties !== undefined) return checkObject(schema, raw, at)
+  if (schema.patternProperties !== undefined) return checkRecord(schema, raw, at)
+  if (schema.items !== undefined) return checkArray(schema, raw, at)
+  return checkValue(schema, raw, at)
+}
+
+function checkUnion(schema: Schema, raw: unknown, at: Place): unknown {
   const object = schema.anyOf?.find((branch) => branch.properties !== undefined)
-  if (object !== undefined && isJsonObject(raw)) return check(object, raw, path, options)
-  return checkValue(schema, raw, path, options)
+  if (object !== undefined && isJsonObject(raw)) return check(object, raw, at)
+  return checkValue(schema, raw, at)
 }
 
-function checkObject(schema: Schema, raw: unknown, path: Path, options: ValidateOptions): unknown {
+function checkObject(schema: Schema, raw: unknown, at: Place): unknown {
   // A section whose lines are all comments is null in YAML: it asks for nothing.
   const given = raw ?? {}
-  if (!isJsonObject(given)) return refuse(schema, given, path, options)
+  if (!isJsonObject(given)) return refuse(schema, given, at)
   const properties = schema.properties ?? {}
   for (const key of Object.keys(given)) {
     if (Object.hasOwn(properties, key)) continue
-    options.problems.add([...path, key], 'unknown option', nearestName(key, Object.keys(properties)))
+    addProblem(below(at, key), 'unknown option', nearestName(key, Object.keys(properties)))
   }
   const result: Record<string, unknown> = {}
   for (const [key, property] of Object.entries(properties)) {
-    const at = [...path, key]
-    if (Object.hasOwn(given, key)) result[key] = check(property, given[key], at, options)
+    const place = below(at, key)
+    if (Object.hasOwn(given, key)) result[key] = check(property, given[key], place)
     else if (property.default !== undefined) result[key] = structuredClone(property.default)
-    else if (property.properties !== undefined) result[key] = check(property, {}, at, options)
-    else if (schema.required?.includes(key) === true) options.problems.add(at, 'is required')
+    else if (property.properties !== undefined) result[key] = check(property, {}, place)
+    else if (schema.required?.includes(key) === true) addProblem(place, 'is required')
   }
   return result
 }
 
-function checkRecord(schema: Schema, raw: unknown, path: Path, options: ValidateOptions): unknown {
+function checkRecord(schema: Schema, raw: unknown, at: Place): unknown {
   const given = raw ?? {}
-  if (!isJsonObject(given)) return refuse(schema, given, path, options)
+  if (!isJsonObject(given)) return refuse(schema, given, at)
   const [pattern, member] = Object.entries(schema.patternProperties ?? {})[0] ?? []
   const result: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(given)) {
-    const at = [...path, key]
-    if (pattern !== undefined && !new RegExp(pattern).test(key))
-      options.problems.add(at, `is not a name that fits ${pattern}`)
-    else if (member !== undefined) result[key] = check(member, value, at, options)
+    const place = below(at, key)
+    if (pattern !== undefined && !new RegExp(pattern).test(key)) addProblem(place, `is not a name that fits ${pattern}`)
+    else if (member !== undefined) result[key] = check(member, value, place)
   }
   return result
 }
 
-function checkArray(schema: Schema, raw: unknown, path: Path, options: ValidateOptions): unknown {
+function checkArray(schema: Schema, raw: unknown, at: Place): unknown {
   const given = raw === null ? [] : raw
   const items = schema.items
   if (!Array.isArray(given) || items === undefined || given.length < (schema.minItems ?? 0)) {
-    return refuse(schema, given, path, options)
+    return refuse(schema, given, at)
   }
-  return given.map((item, index) => check(items, item, [...path, index], options))
+  return given.map((item, index) => check(items, item, below(at, index)))
 }
 
-function checkValue(schema: Schema, raw: unknown, path: Path, options: ValidateOptions): unknown {
+function checkValue(schema: Schema, raw: unknown, at: Place): unknown {
   if (Value.Check(schema, raw) && isPlain(raw)) return raw
-  if (typeof raw === 'string' && options.isText(path)) {
+  if (typeof raw === 'string' && at.options.isText(at.path)) {
     const read = readText(raw)
     if (Value.Check(schema, read)) return read
   }
-  return refuse(schema, raw, path, options)
+  return refuse(schema, raw, at)
 }
 
-function refuse(schema: Schema, raw: unknown, path: Path, options: ValidateOptions): unknown {
-  options.problems.add(path, `must be ${describe(schema)}, not ${nameOf(raw)}`, suggestionFor(schema, raw))
+function refuse(schema: Schema, raw: unknown, at: Place): unknown {
+  addProblem(at, `must be ${describe(schema)}, not ${nameOf(raw)}`, suggestionFor(schema, raw))
   return raw
 }
 

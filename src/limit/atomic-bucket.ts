@@ -4,6 +4,7 @@
 import { type BucketState } from './limiter.js'
 import { REFUSED, TokenBucket, ticksOf } from './token-bucket.js'
 
+/** A view of one shared bucket; each event loop has its own. */
 export class AtomicBucket {
   readonly #bucket: TokenBucket
   readonly #cells: BigInt64Array

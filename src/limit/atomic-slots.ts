@@ -22,6 +22,7 @@ export function slotCellCount(keys: number, providers: number): number {
   return FIRST_KEY + keys + providers
 }
 
+/** A view of the shared slots; each event loop has its own. */
 export class AtomicSlots implements Gate {
   readonly #caps: SlotCaps
   readonly #cells: Int32Array

@@ -29,6 +29,7 @@ export type QueueOptions = {
 
 type Entry = { readonly waiter: Waiter; readonly deadlineNs: bigint; blockedBy: LimitScope }
 
+/** The queue of one event loop. */
 export class WaitQueue {
   readonly #gate: Gate
   readonly #options: QueueOptions

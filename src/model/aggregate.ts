@@ -6,6 +6,7 @@ import { type AssistantPart } from './request.js'
 import { type ChatResponse } from './response.js'
 import { type Usage } from './usage.js'
 
+/** One stream's events in, the answer so far out. */
 export class Aggregator {
   readonly #content: AssistantPart[] = []
   #meta: ResponseMeta

@@ -2,6 +2,7 @@
 // Tests hold every decoder against it, ill streams included; it is not on the hot path.
 import { type StreamEvent } from './event.js'
 
+/** The checker of one stream. Once broken, it stays broken. */
 export class EventLaw {
   #isStarted = false
   #isEnded = false

@@ -34,6 +34,7 @@ export type Sampling = {
   readonly stop: readonly string[]
 }
 
+/** Nothing asked for: the provider's own defaults hold. */
 export const NO_SAMPLING: Sampling = Object.freeze({
   temperature: null,
   topP: null,

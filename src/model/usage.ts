@@ -15,6 +15,7 @@ export type Usage = {
   readonly reasoningTokens: number
 }
 
+/** The start of every count: nothing used. */
 export const NO_USAGE: Usage = Object.freeze({
   inputTokens: 0,
   outputTokens: 0,

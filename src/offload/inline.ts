@@ -3,6 +3,7 @@ import { type Codec } from '../protocols/codec.js'
 import { type CodecResults, type CodecTask, performTask } from '../protocols/envelope.js'
 import { type OffloadMetrics, recordTask } from './record.js'
 
+/** Does each task before it returns. */
 export class InlineLane {
   readonly #codec: Codec
   readonly #metrics: OffloadMetrics

@@ -41,6 +41,7 @@ type ThreadLog = { tasks: number; lastSignMs: number }
 type PiscinaOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>
 type Balancer = NonNullable<PiscinaOptions['loadBalancer']>
 
+/** The workers of one event loop. */
 export class CodecPool {
   readonly #options: PoolOptions
   readonly #capacity: number

@@ -29,6 +29,7 @@ export type RouteQuery = {
 
 export type ListedModel = { readonly id: string; readonly ownedBy: string }
 
+/** The routes of one configuration. */
 export class Router {
   readonly #providers: ReadonlyMap<string, { provider: ProviderConfig; index: number }>
   readonly #models: ReadonlyMap<string, ModelConfig>

@@ -12,6 +12,7 @@ export type BodyEvents = {
   onTooLarge(receivedBytes: number): void
 }
 
+/** One request's body: given out once, whole, or refused as soon as it is too large. */
 export class BodyCollector {
   readonly #contentLength: number
   readonly #maxBytes: number

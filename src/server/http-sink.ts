@@ -44,6 +44,7 @@ const ENGINE_STALL_MS = 7_500
 /** Streams below this fit into any kernel's send buffer: their tail needs no probe. */
 const TAIL_PROBE_BYTES = 16 * 1024
 
+/** The sink of one request over HTTP, whether its answer streams or not. */
 export class HttpSink implements Sink {
   readonly #options: HttpSinkOptions
   readonly #response: ClientResponse

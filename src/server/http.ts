@@ -50,6 +50,7 @@ export const takeChat: Act = (exchange) => {
   exchange.readBody(key)
 }
 
+/** One request over HTTP until its body is handed to the pipeline or refused. */
 export class HttpExchange implements BodyEvents {
   readonly head: RequestHead
   readonly requestId: string

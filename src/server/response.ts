@@ -36,6 +36,7 @@ export type WholeAnswer = {
   readonly isLast: boolean
 }
 
+/** One response, safe to use at any time: after its end every call is a no-op. */
 export class ClientResponse {
   readonly #res: HttpResponse
   readonly #isHead: boolean

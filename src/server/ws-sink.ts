@@ -31,6 +31,7 @@ export type WsSinkOptions = {
 /** The end marker of the stream; `done` takes its place. */
 const END_MARKER = Buffer.from('[DONE]')
 
+/** The sink of one chat. */
 export class WsSink implements Sink {
   readonly transport = 'websocket'
   readonly id: string

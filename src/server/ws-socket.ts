@@ -20,6 +20,7 @@ const CLOSE_TRY_LATER = 1013
 /** What the engine's `send` returns for a message that it dropped. */
 const DROPPED = 2
 
+/** One client's socket with the chats that are open on it. */
 export class WsSocket<UserData = unknown> implements ChatCarrier {
   readonly codec: WsCodec
   readonly #ws: WebSocket<UserData>

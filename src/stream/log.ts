@@ -24,6 +24,7 @@ const EMPTY = new Uint8Array(0)
 /** Dropped slots kept before the array is compacted: amortises the copy. */
 const COMPACT_AT = 64
 
+/** The log of one exchange. Entries belong to it from `append` on. */
 export class StreamLog implements LogSource {
   readonly #options: StreamLogOptions
   readonly #onAbandoned: () => void

@@ -19,6 +19,7 @@ export type LogSource = {
   detach(reader: LogReader): void
 }
 
+/** Made by StreamLog.attach. What it reads belongs to the log and must not be changed. */
 export class LogReader {
   readonly #log: LogSource
   readonly #onReadable: () => void

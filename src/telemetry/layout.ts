@@ -14,6 +14,7 @@ export type MetricsConfig = {
   readonly models: readonly { readonly name: string }[]
 }
 
+/** The label of all that configuration does not name. */
 export const OTHER = 'other'
 /** What the gateway answers (errors.ts), what it passes on from upstreams, and what browsers and sockets need. */
 export const STATUSES: readonly number[] = Object.freeze([

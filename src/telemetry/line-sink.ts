@@ -21,6 +21,7 @@ export type LineSinkOptions = {
   readonly onDropped?: (lines: number) => void
 }
 
+/** Writes to a descriptor that stays the caller's: it is never closed here. */
 export class LineSink {
   readonly #fd: number
   readonly #chunkBytes: number

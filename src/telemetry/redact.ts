@@ -3,7 +3,9 @@
 import { hash } from 'node:crypto'
 import { GatewayError } from '../errors.js'
 import { maskKeys } from '../wire/mask-keys.js'
+import { patternOf, secretForms } from '../wire/secret-forms.js'
 
+/** Stands in place of a secret. */
 export const REDACTED = '[redacted]'
 /** Foreign text (model names, provider messages) is cut to this many characters. */
 const MAX_TEXT_CHARS = 500
@@ -43,8 +45,8 @@ export type Redactor = {
  */
 export function createRedactor(secrets: readonly string[], digests: readonly string[] = []): Redactor {
   const withoutKeys = createKeyFinder(digests)
-  const forms = secretForms(secrets)
-  const known = forms.length === 0 ? null : new RegExp(forms.map(escapeForRegExp).join('|'), 'gi')
+  const forms = secretForms(secrets, MIN_SECRET_CHARS)
+  const known = patternOf(forms)
   const longest = forms.reduce((length, form) => Math.max(length, form.length), 0)
 
   function text(value: string): string {
@@ -127,25 +129,6 @@ function createKeyFinder(digests: readonly string[]): (text: string) => string {
 /** A count or a flag under a secret's name is no secret. */
 function isContent(field: unknown): boolean {
   return typeof field === 'string' || (typeof field === 'object' && field !== null)
-}
-
-/** Longest first, so that a secret that begins like another is removed whole. */
-function secretForms(secrets: readonly string[]): string[] {
-  const forms = new Set<string>()
-  for (const secret of secrets) {
-    if (secret.length < MIN_SECRET_CHARS) continue
-    forms.add(secret)
-    forms.add(JSON.stringify(secret).slice(1, -1))
-    const bytes = Buffer.from(secret)
-    // Through bytes, because encodeURIComponent throws on half a surrogate pair.
-    forms.add(encodeURIComponent(bytes.toString()))
-    forms.add(bytes.toString('base64').replace(/=+$/, ''))
-  }
-  return [...forms].sort((a, b) => b.length - a.length)
-}
-
-function escapeForRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`)
 }
 
 function codeOf(error: Error): string | null {

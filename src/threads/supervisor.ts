@@ -24,6 +24,7 @@ export type SupervisorOptions = {
   readonly onLoopDied: (reason: string) => void
 }
 
+/** All event loops of this process. */
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #loop: EventLoop

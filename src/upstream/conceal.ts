@@ -3,6 +3,7 @@
 import { type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
+import { patternOf, secretForms } from '../wire/secret-forms.js'
 
 const MASK = '***'
 /** Shorter ones (`none`, `EMPTY`, `ollama`) are placeholders of local servers, and words of honest messages. */
@@ -33,29 +34,17 @@ function concealWord(provider: ProviderConfig, word: string | null): string | nu
 }
 
 function conceal(provider: ProviderConfig, text: string): string {
-  let left = text
-  for (const secret of secretsOf(provider)) {
-    for (const form of [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)]) {
-      left = removeAll(left, form)
-    }
-  }
-  return left
+  const forms = secretForms([provider.apiKey ?? '', ...Object.values(provider.headers)], MIN_SECRET_CHARS)
+  const pattern = patternOf(forms)
+  return pattern === null ? text : forms.reduce(withoutBeginning, text.replace(pattern, MASK))
 }
 
-function secretsOf(provider: ProviderConfig): string[] {
-  const values = [provider.apiKey ?? '', ...Object.values(provider.headers)]
-  // Longest first, so that one that begins like another goes as a whole.
-  return values.filter((value) => value.length >= MIN_SECRET_CHARS).sort((a, b) => b.length - a.length)
-}
-
-/** Every occurrence in any case (header names and codings come back in lower case), and a beginning of one at the end. */
-function removeAll(text: string, secret: string): string {
-  const pattern = new RegExp(secret.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`), 'gi')
-  const left = text.replace(pattern, MASK)
-  const tail = left.toLowerCase()
+/** The text without a beginning of the secret at its very end. */
+function withoutBeginning(text: string, secret: string): string {
+  const tail = text.toLowerCase()
   const wanted = secret.toLowerCase()
   for (let length = Math.min(wanted.length - 1, tail.length); length >= MIN_REST_CHARS; length--) {
-    if (tail.endsWith(wanted.slice(0, length))) return left.slice(0, left.length - length) + MASK
+    if (tail.endsWith(wanted.slice(0, length))) return text.slice(0, text.length - length) + MASK
   }
-  return left
+  return text
 }

@@ -17,6 +17,7 @@ import {
   type StreamDecoder,
   type Surface,
 } from '../../src/protocols/protocol.js'
+import { testTarget } from './targets.js'
 
 const KNOWN = new Set(['model', 'stream', 'text'])
 
@@ -161,24 +162,5 @@ export const FAKE_PROTOCOLS: readonly Protocol[] = [
 
 /** A target with the commonest quirks. */
 export function fakeTarget(protocol: string, model = 'up-model'): Target {
-  return {
-    provider: 'fake',
-    protocol,
-    model,
-    extraBody: {},
-    quirks: {
-      maxTokensField: 'max_tokens',
-      streamOptions: true,
-      developerRole: true,
-      imageUrls: true,
-      jsonSchema: 'json-schema',
-      reasoningRequest: 'reasoning_effort',
-      reasoningField: 'reasoning_content',
-      refusedFields: [],
-      doneMarker: true,
-      maxTemperature: 2,
-      defaultMaxTokens: 4096,
-      azureApiVersion: null,
-    },
-  }
+  return testTarget(protocol, { provider: 'fake', model })
 }

@@ -7,6 +7,7 @@ import { type Quirks, type Target } from '../../src/model/target.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { type Dialect, type EditedRequest, type Surface } from '../../src/protocols/protocol.js'
 import { createFrameScanner } from '../../src/wire/frame.js'
+import { testTarget } from './targets.js'
 
 const FIXTURES = new URL('../../../test/fixtures/', import.meta.url)
 
@@ -16,21 +17,6 @@ export const REQUEST_ID = 'req-7c2f'
 
 export const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((one) => (one.surface === null ? [] : [one.surface]))
 export const DIALECTS: readonly Dialect[] = PROTOCOLS.flatMap((one) => (one.dialect === null ? [] : [one.dialect]))
-
-const QUIRKS: Quirks = {
-  maxTokensField: 'max_tokens',
-  streamOptions: true,
-  developerRole: false,
-  imageUrls: true,
-  jsonSchema: 'json-schema',
-  reasoningRequest: 'reasoning_effort',
-  reasoningField: 'reasoning_content',
-  refusedFields: [],
-  doneMarker: true,
-  maxTemperature: 2,
-  defaultMaxTokens: 8192,
-  azureApiVersion: null,
-}
 
 /** For each dialect the vendor that owns it, with a model that makes demands of its own. */
 const TARGETS: Readonly<Record<string, Target>> = {
@@ -46,7 +32,7 @@ const TARGETS: Readonly<Record<string, Target>> = {
 }
 
 function target(protocol: string, model: string, quirks: Partial<Quirks>): Target {
-  return { provider: 'p', protocol, model, extraBody: {}, quirks: { ...QUIRKS, ...quirks } }
+  return testTarget(protocol, { model }, { developerRole: false, defaultMaxTokens: 8192, ...quirks })
 }
 
 export function targetOf(dialect: Dialect): Target {

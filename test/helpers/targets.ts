@@ -52,7 +52,8 @@ export function testProvider(baseUrl: string, over: Partial<ProviderConfig> = {}
   })
 }
 
-export function testRequest(over: Partial<ChatRequest> = {}): ChatRequest {
+/** A canonical request: one short turn of a user. */
+export function request(over: Partial<ChatRequest> = {}): ChatRequest {
   return {
     model: 'm',
     stream: true,

@@ -1,7 +1,6 @@
 // Calls an upstream and keeps what its handler saw, for tests of src/upstream.
 import { type ProviderConfig, type Timeouts } from '../../src/config/types.js'
 import { type GatewayError } from '../../src/errors.js'
-import { type Quirks } from '../../src/model/target.js'
 import {
   type CallHandler,
   type ResponseHeaders,
@@ -10,50 +9,6 @@ import {
   type UpstreamRequest,
 } from '../../src/upstream/call.js'
 import { Pools } from '../../src/upstream/pools.js'
-
-export const TEST_TIMEOUTS: Timeouts = Object.freeze({
-  connectMs: 2000,
-  firstTokenMs: 5000,
-  betweenTokensMs: 5000,
-  totalMs: 10000,
-})
-
-const TEST_QUIRKS: Quirks = Object.freeze({
-  maxTokensField: 'max_tokens',
-  streamOptions: true,
-  developerRole: true,
-  imageUrls: true,
-  jsonSchema: 'json-schema',
-  reasoningRequest: 'none',
-  reasoningField: 'reasoning_content',
-  refusedFields: [],
-  doneMarker: true,
-  maxTemperature: 2,
-  defaultMaxTokens: 4096,
-  azureApiVersion: null,
-})
-
-/** A provider at this base URL, everything else a default. */
-export function testProvider(baseUrl: string, special: Partial<ProviderConfig> = {}): ProviderConfig {
-  return Object.freeze({
-    name: 'test',
-    profile: null,
-    protocol: 'openai-chat',
-    baseUrl,
-    apiKey: null,
-    auth: { kind: 'bearer' as const },
-    headers: {},
-    limits: { concurrency: null },
-    timeouts: TEST_TIMEOUTS,
-    quirks: TEST_QUIRKS,
-    modelPatterns: [],
-    knownModels: [],
-    extraBody: {},
-    keepAliveMs: 60000,
-    maxConnections: null,
-    ...special,
-  })
-}
 
 /** An Upstream with its own pools. */
 export function testUpstream(maxResponseBytes = 1024 * 1024): { upstream: Upstream; pools: Pools } {

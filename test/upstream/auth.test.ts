@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
 import { buildHeaders, withParameters } from '../../src/upstream/auth.js'
-import { testProvider } from '../helpers/upstream-probe.js'
+import { testProvider } from '../helpers/targets.js'
 
 const URL = 'http://127.0.0.1:1/v1'
 

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { type errorData, GatewayError } from '../../src/errors.js'
 import { concealSecrets } from '../../src/upstream/conceal.js'
-import { testProvider } from '../helpers/upstream-probe.js'
+import { testProvider } from '../helpers/targets.js'
 
 const KEY = 'canary.Provider/"key"+0001'
 const PROVIDER = {

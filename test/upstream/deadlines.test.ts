@@ -10,7 +10,8 @@ import {
   streamHead,
   whole,
 } from '../helpers/scripted-upstream.js'
-import { type ProbeOptions, probe, testProvider, testUpstream } from '../helpers/upstream-probe.js'
+import { testProvider } from '../helpers/targets.js'
+import { type ProbeOptions, probe, testUpstream } from '../helpers/upstream-probe.js'
 
 /** A limit that fires late by this much is one that did not fire by itself; a busy machine is never as late. */
 const LATE_MS = 3000

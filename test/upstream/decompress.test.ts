@@ -11,7 +11,8 @@ import {
   streamHead,
   whole,
 } from '../helpers/scripted-upstream.js'
-import { type ProbeOptions, probe, testProvider, testUpstream } from '../helpers/upstream-probe.js'
+import { testProvider } from '../helpers/targets.js'
+import { type ProbeOptions, probe, testUpstream } from '../helpers/upstream-probe.js'
 
 const TEXT = 'data: {"x":"äöü"}\n\n'.repeat(200)
 const CAP = 100_000

@@ -12,7 +12,8 @@ import {
   streamHead,
   whole,
 } from '../helpers/scripted-upstream.js'
-import { probe, testProvider, testUpstream } from '../helpers/upstream-probe.js'
+import { testProvider } from '../helpers/targets.js'
+import { probe, testUpstream } from '../helpers/upstream-probe.js'
 
 const FRAME = 'data: {"x":1}\n\n'
 const FIN: Step = { end: 'fin' }

@@ -7,7 +7,8 @@ import { test } from 'tap'
 import { Upstream } from '../../src/upstream/call.js'
 import { Pools } from '../../src/upstream/pools.js'
 import { answer, chunk, LAST_CHUNK, ScriptedUpstream, streamHead, whole } from '../helpers/scripted-upstream.js'
-import { probe, testProvider, testUpstream } from '../helpers/upstream-probe.js'
+import { testProvider } from '../helpers/targets.js'
+import { probe, testUpstream } from '../helpers/upstream-probe.js'
 
 test('counts open and busy connections', async (t) => {
   const server = await ScriptedUpstream.listen(

@@ -5,6 +5,7 @@
 import { type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { type Usage } from '../../model/usage.js'
+import { skipSpace } from '../../wire/json-scan.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
 import { decodeErrorObject } from './error.js'
 import { readCounts, readStartCounts, type TokenCounts, usageOf } from './usage.js'
@@ -27,6 +28,7 @@ const CONTENT_DELTAS = [
 const TAIL_BYTES = 3
 const MISS = -1
 
+/** Watches one stream. */
 export class MessagesObserver implements StreamObserver {
   #counts: TokenCounts | null = null
   #error: ErrorData | null = null
@@ -158,11 +160,4 @@ function skipNumber(data: Buffer, at: number): number {
 
 function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39
-}
-
-/** White space of JSON (RFC 8259, section 2): all of it is at or below the space. */
-function skipSpace(data: Buffer, at: number): number {
-  let next = at
-  while ((data[next] ?? Number.POSITIVE_INFINITY) <= 0x20) next += 1
-  return next
 }

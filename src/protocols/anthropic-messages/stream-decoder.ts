@@ -12,6 +12,7 @@ import { readCounts, readStartCounts, type TokenCounts, usageOf } from './usage.
 /** Canonical index while no block is open; the same in the vendor's numbering. */
 const NONE = -1
 
+/** Reads one stream. */
 export class MessagesDecoder implements StreamDecoder {
   readonly #emit: (event: StreamEvent) => void
   readonly #options: DecoderOptions

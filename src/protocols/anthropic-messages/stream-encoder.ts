@@ -18,6 +18,7 @@ import { encodeUsage } from './usage.js'
  */
 const START_OUTPUT_TOKENS = 1
 
+/** Writes one stream. */
 export class MessagesEncoder implements StreamEncoder {
   readonly #emit: (frame: string) => void
   #startUsage: Usage | null = null

@@ -3,6 +3,7 @@
 // occur inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
 import { type ErrorData } from '../../model/error.js'
 import { type Usage } from '../../model/usage.js'
+import { skipSpace, stringEnd } from '../../wire/json-scan.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
 import { parseReply } from './reply.js'
 import { decodeUsageTail, findUsage } from './usage.js'
@@ -12,9 +13,8 @@ const RARE_KEYS: readonly Buffer[] = ['"finishReason":', '"functionCall":', '"er
   Buffer.from(key),
 )
 const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const SPACE = 0x20
 
+/** Watches one stream. */
 export class GeminiObserver implements StreamObserver {
   #usageTail: Buffer | null = null
   #error: ErrorData | null = null
@@ -72,18 +72,10 @@ function countTextBytes(data: Buffer): number {
   let bytes = 0
   let at = data.indexOf(TEXT_KEY)
   while (at >= 0) {
-    let from = at + TEXT_KEY.length
-    while (data[from] === SPACE) from += 1
-    const end = data[from] === QUOTE ? findQuote(data, from + 1) : from
+    const from = skipSpace(data, at + TEXT_KEY.length)
+    const end = data[from] === QUOTE ? stringEnd(data, from) : from
     bytes += Math.max(0, end - from - 1)
     at = data.indexOf(TEXT_KEY, end)
   }
   return bytes
-}
-
-/** The string's closing quote, or the end of the data. */
-function findQuote(data: Buffer, from: number): number {
-  let at = from
-  while (at < data.length && data[at] !== QUOTE) at += data[at] === BACKSLASH ? 2 : 1
-  return Math.min(at, data.length)
 }

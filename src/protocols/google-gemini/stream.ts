@@ -8,6 +8,7 @@ import { type Usage } from '../../model/usage.js'
 import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { mapFinishReason, parseReply, type Reply, type ReplyPart } from './reply.js'
 
+/** Reads one stream. */
 export class GeminiDecoder implements StreamDecoder {
   readonly #emit: (event: StreamEvent) => void
   readonly #options: DecoderOptions

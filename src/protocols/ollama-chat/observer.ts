@@ -3,6 +3,7 @@
 // inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
 import { type ErrorData } from '../../model/error.js'
 import { type Usage } from '../../model/usage.js'
+import { skipSpace, stringEnd } from '../../wire/json-scan.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
 import { parseReply } from './reply.js'
 
@@ -12,9 +13,8 @@ const RARE_KEYS: readonly Buffer[] = ['"tool_calls":', '"error":'].map((key) => 
 const DONE_KEY = Buffer.from('"done":')
 const LETTER_T = 0x74
 const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const SPACE = 0x20
 
+/** Watches one stream. */
 export class OllamaObserver implements StreamObserver {
   #usage: Usage | null = null
   #error: ErrorData | null = null
@@ -67,22 +67,13 @@ export class OllamaObserver implements StreamObserver {
 function isRare(data: Buffer): boolean {
   for (const key of RARE_KEYS) if (data.includes(key)) return true
   const at = data.lastIndexOf(DONE_KEY)
-  return at >= 0 && data[skipSpaces(data, at + DONE_KEY.length)] === LETTER_T
+  return at >= 0 && data[skipSpace(data, at + DONE_KEY.length)] === LETTER_T
 }
 
 /** Bytes within the quotes of the string under `key`, escapes counted as they stand; 0 where there is none. */
 function countBytes(data: Buffer, key: Buffer): number {
   const found = data.indexOf(key)
   if (found < 0) return 0
-  const from = skipSpaces(data, found + key.length)
-  if (data[from] !== QUOTE) return 0
-  let end = from + 1
-  while (end < data.length && data[end] !== QUOTE) end += data[end] === BACKSLASH ? 2 : 1
-  return Math.min(end, data.length) - from - 1
-}
-
-function skipSpaces(data: Buffer, from: number): number {
-  let at = from
-  while (data[at] === SPACE) at += 1
-  return at
+  const from = skipSpace(data, found + key.length)
+  return data[from] === QUOTE ? stringEnd(data, from) - from - 1 : 0
 }

@@ -5,6 +5,7 @@ import { type StreamEvent } from '../../model/event.js'
 import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { callId, mapDoneReason, parseReply, type Reply, type ReplyCall } from './reply.js'
 
+/** Reads one stream. */
 export class OllamaDecoder implements StreamDecoder {
   readonly #emit: (event: StreamEvent) => void
   readonly #options: DecoderOptions

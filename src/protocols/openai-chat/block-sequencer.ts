@@ -49,6 +49,7 @@ class Segment {
   }
 }
 
+/** One per stream: pieces in as they come, blocks out in lawful order. */
 export class BlockSequencer {
   readonly #emit: (event: StreamEvent) => void
   readonly #callIdPrefix: string

@@ -6,6 +6,7 @@ const BACKSLASH = 0x5c
 const BRACE_OPEN = 0x7b
 const BRACE_CLOSE = 0x7d
 
+/** One per object. */
 export class JsonProgress {
   #depth = 0
   #isInString = false

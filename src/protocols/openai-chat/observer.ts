@@ -17,6 +17,7 @@ import { FrameScan, SEEN_CHOICES, SEEN_CONTENT, SEEN_ERROR, SEEN_FINISH, SEEN_US
 import { FrameShape } from './frame-shape.js'
 import { usageOfChunk } from './usage.js'
 
+/** Watches one stream. */
 export class ChatStreamObserver implements StreamObserver {
   readonly #options: ObserverOptions
   readonly #scan = new FrameScan()

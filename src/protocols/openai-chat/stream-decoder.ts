@@ -11,6 +11,7 @@ import { decodeFinishReason } from './finish-reason.js'
 import { numberOf, stringOf, textOf } from './scalars.js'
 import { usageOfChunk } from './usage.js'
 
+/** Reads one stream. */
 export class ChatStreamDecoder implements StreamDecoder {
   readonly #emit: (event: StreamEvent) => void
   readonly #options: DecoderOptions

@@ -12,6 +12,7 @@ import { encodeUsage } from './usage.js'
 const SLOT = '\u0000'
 const DONE_FRAME = encodeSseFrame('[DONE]')
 
+/** Writes one stream. */
 export class ChatStreamEncoder implements StreamEncoder {
   readonly #emit: (frame: string) => void
   readonly #includeUsage: boolean

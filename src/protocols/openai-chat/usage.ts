@@ -1,8 +1,8 @@
 // Token counts on this wire, both ways, and their reading out of a whole answer's bytes without decoding the rest.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { type Usage } from '../../model/usage.js'
+import { objectEnd, valueAt } from '../../wire/json-scan.js'
 import { numberOf } from './scalars.js'
-import { objectEnd, valueAt } from './scan.js'
 import { type WireUsage } from './wire.js'
 
 const USAGE_KEY = Buffer.from('"usage"')

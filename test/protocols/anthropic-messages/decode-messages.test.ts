@@ -3,7 +3,8 @@ import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { decodeMessages } from '../../../src/protocols/anthropic-messages/decode-messages.js'
 import { type MessageParam } from '../../../src/protocols/anthropic-messages/wire.js'
-import { errorOf, jsonOf } from './fixtures.js'
+import { thrownBy } from '../../helpers/thrown.js'
+import { jsonOf } from './fixtures.js'
 
 const decode = (messages: unknown) => decodeMessages(messages as MessageParam[])
 const decodeBlock = (block: JsonObject, role = 'user') => decode([{ role, content: [block] }])
@@ -88,7 +89,7 @@ test('refuses what cannot be carried, by its path', async (t) => {
   ]
   for (const [block, role, param] of cases) {
     t.match(
-      errorOf(() => decodeBlock(block, role)),
+      thrownBy(() => decodeBlock(block, role)),
       { code: 'invalid_request', param },
       param,
     )

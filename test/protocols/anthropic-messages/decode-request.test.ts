@@ -3,7 +3,8 @@ import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { type ChatRequest, NO_SAMPLING } from '../../../src/model/request.js'
 import { decodeRequest } from '../../../src/protocols/anthropic-messages/decode-request.js'
-import { errorOf, jsonOf } from './fixtures.js'
+import { thrownBy } from '../../helpers/thrown.js'
+import { jsonOf } from './fixtures.js'
 
 const VALID: JsonObject = { model: 'm', max_tokens: 10, messages: [{ role: 'user', content: 'Hi' }] }
 const decode = (change: JsonObject): ChatRequest => decodeRequest({ ...VALID, ...change })
@@ -50,7 +51,7 @@ test('decodes tools, and refuses server tools by their path', async (t) => {
     strict: true,
   })
   t.match(
-    errorOf(() => decode({ tools: [{ type: 'web_search_20250305', name: 'web_search' }] })),
+    thrownBy(() => decode({ tools: [{ type: 'web_search_20250305', name: 'web_search' }] })),
     { code: 'invalid_request', param: 'tools.0.type' },
   )
 })

@@ -1,40 +1,20 @@
 // Loads this protocol's fixtures for its tests, and the target and metadata they share. Holds no test itself.
 import { readdirSync, readFileSync } from 'node:fs'
-import { GatewayError } from '../../../src/errors.js'
-import { type ErrorData } from '../../../src/model/error.js'
 import { type ResponseMeta, type StreamEvent } from '../../../src/model/event.js'
 import { type JsonObject } from '../../../src/model/json.js'
 import { type Quirks, type Target } from '../../../src/model/target.js'
 import { MessagesDecoder } from '../../../src/protocols/anthropic-messages/stream-decoder.js'
+import { testTarget } from '../../helpers/targets.js'
 
 const ROOT = new URL('../../../../test/fixtures/anthropic-messages/', import.meta.url)
 
 export const FALLBACK: ResponseMeta = { id: 'req-1', model: 'asked-for', createdSec: 1_700_000_000, usage: null }
 
-const QUIRKS: Quirks = {
-  maxTokensField: 'max_tokens',
-  streamOptions: true,
-  developerRole: false,
-  imageUrls: true,
-  jsonSchema: 'json-schema',
-  reasoningRequest: 'none',
-  reasoningField: 'reasoning_content',
-  refusedFields: [],
-  doneMarker: true,
-  maxTemperature: 1,
-  defaultMaxTokens: 4096,
-  azureApiVersion: null,
-}
-
 /** A target of this protocol; `quirks` lies over the defaults. */
 export function targetOf(options: { model?: string; quirks?: Partial<Quirks>; extraBody?: JsonObject } = {}): Target {
-  return {
-    provider: 'anthropic',
-    protocol: 'anthropic-messages',
-    model: options.model ?? 'claude-sonnet-4-5',
-    quirks: { ...QUIRKS, ...options.quirks },
-    extraBody: options.extraBody ?? {},
-  }
+  const { model = 'claude-sonnet-4-5', extraBody = {} } = options
+  const over = { provider: 'anthropic', model, extraBody }
+  return testTarget('anthropic-messages', over, { maxTemperature: 1, reasoningRequest: 'none', ...options.quirks })
 }
 
 /** Names of the files of one kind, in order. */
@@ -73,15 +53,4 @@ export function decodeAll(payloads: readonly (string | Buffer)[]): StreamEvent[]
   for (const payload of payloads) decoder.push(Buffer.from(payload))
   decoder.end()
   return events
-}
-
-/** The error that `run` throws. */
-export function errorOf(run: () => unknown): ErrorData {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof GatewayError) return error.data
-    throw error
-  }
-  throw new Error('nothing was thrown')
 }

@@ -2,7 +2,8 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { decodeResponse, encodeResponse, readUsage } from '../../../src/protocols/anthropic-messages/response.js'
-import { bytesOf, errorOf, FALLBACK, filesOf, jsonOf } from './fixtures.js'
+import { thrownBy } from '../../helpers/thrown.js'
+import { bytesOf, FALLBACK, filesOf, jsonOf } from './fixtures.js'
 
 test('encodes what it has decoded, on every recorded answer', async (t) => {
   for (const file of filesOf('responses')) {
@@ -42,12 +43,12 @@ test('falls back where the upstream names nothing and skips blocks it does not k
 
 test('what is no message is malformed, and an error under status 200 is that error', async (t) => {
   t.match(
-    errorOf(() => decodeResponse({ id: 'x' }, FALLBACK)),
+    thrownBy(() => decodeResponse({ id: 'x' }, FALLBACK)),
     { code: 'upstream_malformed' },
   )
   const error: JsonObject = { type: 'overloaded_error', message: 'Overloaded' }
   t.match(
-    errorOf(() => decodeResponse({ type: 'error', error }, FALLBACK)),
+    thrownBy(() => decodeResponse({ type: 'error', error }, FALLBACK)),
     { code: 'upstream_overloaded' },
   )
 })

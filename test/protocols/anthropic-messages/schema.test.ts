@@ -2,11 +2,12 @@
 import { test } from 'tap'
 import { type JsonObject, type JsonValue } from '../../../src/model/json.js'
 import { isClientTool, readFacts } from '../../../src/protocols/anthropic-messages/schema.js'
-import { errorOf, filesOf, jsonOf } from './fixtures.js'
+import { thrownBy } from '../../helpers/thrown.js'
+import { filesOf, jsonOf } from './fixtures.js'
 
 const VALID: JsonObject = { model: 'm', max_tokens: 10, messages: [{ role: 'user', content: 'Hi' }] }
 
-const refusalOf = (change: JsonObject) => errorOf(() => readFacts({ ...VALID, ...change }))
+const refusalOf = (change: JsonObject) => thrownBy(() => readFacts({ ...VALID, ...change }))
 const accepts = (change: JsonObject) => readFacts({ ...VALID, ...change }).model === 'm'
 
 const inUserTurn = (block: JsonValue): JsonObject => ({ messages: [{ role: 'user', content: [block] }] })
@@ -63,7 +64,7 @@ test('names the path of the first wrong field', async (t) => {
 
 test('says of a missing field that it is required', async (t) => {
   t.match(
-    errorOf(() => readFacts({ model: 'm', messages: [{ role: 'user', content: 'Hi' }] })),
+    thrownBy(() => readFacts({ model: 'm', messages: [{ role: 'user', content: 'Hi' }] })),
     { code: 'invalid_request', param: 'max_tokens', message: 'max_tokens: is required' },
   )
 })

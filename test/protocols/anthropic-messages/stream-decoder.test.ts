@@ -2,9 +2,10 @@
 import { test } from 'tap'
 import { type StreamEvent } from '../../../src/model/event.js'
 import { type JsonObject } from '../../../src/model/json.js'
-import { type AssistantPart } from '../../../src/model/request.js'
+import { findViolation } from '../../../src/model/law.js'
 import { type ChatResponse } from '../../../src/model/response.js'
 import { decodeResponse } from '../../../src/protocols/anthropic-messages/response.js'
+import { aggregate } from '../../helpers/aggregate.js'
 import { decodeAll, FALLBACK, filesOf, jsonOf, payloadsOf } from './fixtures.js'
 
 const frame = (type: string, members: JsonObject = {}): string => JSON.stringify({ type, ...members })
@@ -17,39 +18,17 @@ const TOOL = { type: 'tool_use', id: 't1', name: 'f', input: {} }
 const typesOf = (events: readonly StreamEvent[]) => events.map((event) => event.type)
 
 /** Puts a stream together; throws where the order of events breaks the law. */
-function aggregate(events: readonly StreamEvent[]): ChatResponse {
-  const content: AssistantPart[] = []
-  const head = events[0]
-  const last = events.at(-1)
-  if (head?.type !== 'start' || last?.type !== 'finish') throw new Error('no whole stream')
-  let text = ''
-  for (const event of events.slice(1, -1)) {
-    if (event.type === 'block-start') {
-      if (event.index !== content.length) throw new Error('a gap in the indices')
-      text = ''
-      if (event.block.kind === 'text') content.push({ type: 'text', text })
-      else if (event.block.kind === 'tool-call') {
-        content.push({ type: 'tool-call', id: event.block.id, name: event.block.name, arguments: '', signature: null })
-      } else content.push({ type: 'reasoning', text, signature: null, redacted: event.block.redacted })
-    } else if (event.type === 'block-delta') {
-      text += event.delta
-    } else if (event.type === 'block-end') {
-      const part = content[event.index]
-      if (part === undefined || event.index !== content.length - 1) throw new Error('an end without a start')
-      if (part.type === 'text') content[event.index] = { ...part, text }
-      else if (part.type === 'tool-call') content[event.index] = { ...part, arguments: text }
-      else content[event.index] = { ...part, text, signature: event.signature }
-    } else throw new Error(`${event.type} inside a stream`)
-  }
-  const { reason: finishReason, stopSequence, usage } = last
-  return { meta: head.meta, content, finishReason, stopSequence, usage }
+function together(events: readonly StreamEvent[]): ChatResponse {
+  const violation = findViolation(events)
+  if (violation !== null) throw new Error(violation)
+  return aggregate(events, FALLBACK)
 }
 
 test('a recorded stream put together is the recorded whole answer', async (t) => {
   for (const file of filesOf('responses')) {
     const name = file.replace('.json', '')
     const whole = decodeResponse(jsonOf(`responses/${file}`), FALLBACK)
-    t.strictSame(aggregate(decodeAll(payloadsOf(name))), whole, name)
+    t.strictSame(together(decodeAll(payloadsOf(name))), whole, name)
   }
 })
 
@@ -73,7 +52,7 @@ test('decodes the vendor’s basic stream event by event', async (t) => {
 
 test('skips server tools and numbers the other blocks without gaps', async (t) => {
   const events = decodeAll(payloadsOf('server-tools'))
-  const { content, finishReason } = aggregate(events)
+  const { content, finishReason } = together(events)
   t.strictSame(content, [
     { type: 'text', text: "I'll check." },
     { type: 'text', text: 'Cloudy.' },
@@ -137,7 +116,7 @@ test('keeps the law when starts and stops are missing or wrong', async (t) => {
     frame('content_block_start', { index: 3 }),
     STOP,
   ])
-  const { content, meta } = aggregate(events)
+  const { content, meta } = together(events)
   t.strictSame(meta, FALLBACK)
   t.strictSame(content, [
     { type: 'text', text: 'a' },
@@ -153,7 +132,7 @@ test('takes what compatible servers put into the block’s opening', async (t) =
     open(2, { ...TOOL, input: { a: 1 } }),
     STOP,
   ])
-  t.match(aggregate(events).content, [
+  t.match(together(events).content, [
     { type: 'reasoning', text: 'hm', signature: 'sig' },
     { type: 'text', text: 'Hi' },
     { type: 'tool-call', id: 't1', name: 'f', arguments: '{"a":1}' },
@@ -162,7 +141,7 @@ test('takes what compatible servers put into the block’s opening', async (t) =
 
 test('a tool without arguments has an empty object', async (t) => {
   const events = decodeAll([START, open(0, TOOL), delta(0, { type: 'input_json_delta', partial_json: '' }), STOP])
-  t.match(aggregate(events).content, [{ arguments: '{}' }])
+  t.match(together(events).content, [{ arguments: '{}' }])
 })
 
 test('tells no usage where the provider told no output count', async (t) => {
@@ -174,5 +153,5 @@ test('surrogates split over two deltas stay as the provider wrote them', async (
   const half = (escaped: string) =>
     `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"${escaped}"}}`
   const events = decodeAll([START, open(0, TEXT), half('\\ud83d'), half('\\ude00'), STOP])
-  t.match(aggregate(events).content, [{ text: '😀' }])
+  t.match(together(events).content, [{ text: '😀' }])
 })

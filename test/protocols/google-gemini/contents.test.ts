@@ -3,7 +3,8 @@ import { test } from 'tap'
 import { type AssistantPart, type ImagePart, type Message, type ToolCallPart } from '../../../src/model/request.js'
 import { type Target } from '../../../src/model/target.js'
 import { encodeContents } from '../../../src/protocols/google-gemini/contents.js'
-import { request, target } from '../../helpers/dialect.js'
+import { target } from '../../helpers/dialect.js'
+import { request } from '../../helpers/targets.js'
 
 const FLASH = target('google-gemini', { model: 'gemini-2.5-flash' })
 /** As the decoder marks it. */

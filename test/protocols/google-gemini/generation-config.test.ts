@@ -2,7 +2,8 @@
 import { test } from 'tap'
 import { type ReasoningRequest, type ResponseFormat } from '../../../src/model/request.js'
 import { encodeGenerationConfig } from '../../../src/protocols/google-gemini/generation-config.js'
-import { request, target } from '../../helpers/dialect.js'
+import { target } from '../../helpers/dialect.js'
+import { request } from '../../helpers/targets.js'
 
 const TARGET = target('google-gemini', { model: 'gemini-2.5-flash' })
 

@@ -2,7 +2,8 @@
 import { test } from 'tap'
 import { type ToolChoice, type ToolDefinition } from '../../../src/model/request.js'
 import { googleGemini } from '../../../src/protocols/google-gemini/index.js'
-import { dialectOf, request, target } from '../../helpers/dialect.js'
+import { dialectOf, target } from '../../helpers/dialect.js'
+import { request } from '../../helpers/targets.js'
 
 const dialect = dialectOf(googleGemini)
 const TARGET = target('google-gemini')

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { type StreamEvent } from '../../../src/model/event.js'
+import { findViolation } from '../../../src/model/law.js'
 import { googleGemini } from '../../../src/protocols/google-gemini/index.js'
-import { aggregate, breach, cases, decode, dialectOf, FALLBACK, payloads, target } from '../../helpers/dialect.js'
+import { aggregate } from '../../helpers/aggregate.js'
+import { cases, decode, dialectOf, FALLBACK, payloads, target } from '../../helpers/dialect.js'
 
 const dialect = dialectOf(googleGemini)
 const TARGET = target('google-gemini')
@@ -19,7 +21,7 @@ function decodeTexts(...frames: string[]): StreamEvent[] {
 
 test('every recorded stream keeps the law of events', (t) => {
   for (const name of cases('google-gemini/streams')) {
-    t.equal(breach(decode(dialect, payloads(`google-gemini/streams/${name}.sse`), TARGET)), null, name)
+    t.equal(findViolation(decode(dialect, payloads(`google-gemini/streams/${name}.sse`), TARGET)), null, name)
   }
   t.end()
 })
@@ -61,7 +63,7 @@ test('a signature on an empty last part seals the open text, and alone it gets a
 })
 
 test('calls without an id of the vendor get one that counts up from the response id', (t) => {
-  const answer = aggregate(decode(dialect, payloads('google-gemini/streams/parallel-tools.sse'), TARGET))
+  const answer = aggregate(decode(dialect, payloads('google-gemini/streams/parallel-tools.sse'), TARGET), FALLBACK)
   t.strictSame(
     answer.content.map((part) => part.type === 'tool-call' && part.id),
     ['fc_7f3a', 'fc_7f3b', 'call_o9MeaYvgJ4eN1MkP5r2x6Ac_2'],
@@ -70,7 +72,7 @@ test('calls without an id of the vendor get one that counts up from the response
 })
 
 test('usage is the last count, not the sum, and cached tokens are part of the input', (t) => {
-  const { usage } = aggregate(decode(dialect, payloads('google-gemini/streams/cached-usage.sse'), TARGET))
+  const { usage } = aggregate(decode(dialect, payloads('google-gemini/streams/cached-usage.sse'), TARGET), FALLBACK)
   t.match(usage, { inputTokens: 2310, outputTokens: 4, cachedInputTokens: 2048 })
   t.end()
 })
@@ -106,7 +108,7 @@ test('a body that ends without a finish reason is cut, even after whole sentence
 test('frames that are not JSON objects are skipped, a JSON array is malformed', (t) => {
   const whole = payloads('google-gemini/streams/text.sse').map(String)
   const events = decodeTexts('', '{"candidates":[', 'null', '3', '<html>', ...whole, '{')
-  t.equal(aggregate(events).content.length, 1)
+  t.equal(aggregate(events, FALLBACK).content.length, 1)
   t.match(decodeTexts('[{"candidates":[]}]'), [{ type: 'error', error: { code: 'upstream_malformed' } }])
   t.end()
 })
@@ -121,7 +123,7 @@ test('arguments nested too deeply to be written back are skipped, not thrown', (
 test('halves of a surrogate pair split over two deltas join again', (t) => {
   const part = (text: string) => `{"candidates":[{"content":{"parts":[{"text":"${text}"}]}}]}`
   const events = decodeTexts(part('\\ud83d'), part('\\ude00'), '{"candidates":[{"finishReason":"STOP"}]}')
-  t.strictSame(aggregate(events).content, [{ type: 'text', text: '😀' }])
+  t.strictSame(aggregate(events, FALLBACK).content, [{ type: 'text', text: '😀' }])
   t.end()
 })
 
@@ -131,7 +133,7 @@ test('only candidate 0 counts, unknown parts and members are left out', (t) => {
     '{"candidates":[null,{"content":{"parts":[7,{"executableCode":{}},{"functionCall":{}},{"text":"yes"}]}}]}',
     '{"candidates":[{"finishReason":"STOP","content":[]}],"usageMetadata":{}}',
   )
-  t.strictSame(aggregate(events).content, [{ type: 'text', text: 'yes' }])
+  t.strictSame(aggregate(events, FALLBACK).content, [{ type: 'text', text: 'yes' }])
   t.match(events.at(-1), { reason: 'stop', usage: null })
   t.end()
 })
@@ -169,7 +171,7 @@ test('the law holds for random frames in random order', (t) => {
   )
   fc.assert(
     fc.property(fc.array(frame, { maxLength: 8 }), (frames) => {
-      assert.equal(breach(decodeTexts(...frames)), null)
+      assert.equal(findViolation(decodeTexts(...frames)), null)
     }),
     { numRuns: 300 },
   )
@@ -183,7 +185,7 @@ test('a chunk decodes to the same answer as a stream and as a whole', (t) => {
       const body = { candidates: [{ content: { parts: value }, finishReason: 'STOP' }], responseId: 'r' }
       const bytes = JSON.stringify(body)
       const whole = dialect.decodeResponse(JSON.parse(bytes), FALLBACK)
-      assert.deepEqual(aggregate(decodeTexts(bytes)), whole)
+      assert.deepEqual(aggregate(decodeTexts(bytes), FALLBACK), whole)
     }),
     { numRuns: 300 },
   )

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { type Message } from '../../../src/model/request.js'
 import { encodeMessages } from '../../../src/protocols/ollama-chat/messages.js'
-import { request } from '../../helpers/dialect.js'
+import { request } from '../../helpers/targets.js'
 
 function encode(messages: Message[], system: string[] = []) {
   const dropped = new Set<string>()

@@ -2,7 +2,8 @@
 import { test } from 'tap'
 import { type ReasoningRequest, type ResponseFormat, type ToolChoice } from '../../../src/model/request.js'
 import { ollamaChat } from '../../../src/protocols/ollama-chat/index.js'
-import { dialectOf, request, target } from '../../helpers/dialect.js'
+import { dialectOf, target } from '../../helpers/dialect.js'
+import { request } from '../../helpers/targets.js'
 
 const dialect = dialectOf(ollamaChat)
 const TARGET = target('ollama-chat', { model: 'llama3.2' })

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { type StreamEvent } from '../../../src/model/event.js'
+import { findViolation } from '../../../src/model/law.js'
 import { ollamaChat } from '../../../src/protocols/ollama-chat/index.js'
-import { aggregate, breach, cases, decode, dialectOf, FALLBACK, payloads, target } from '../../helpers/dialect.js'
+import { aggregate } from '../../helpers/aggregate.js'
+import { cases, decode, dialectOf, FALLBACK, payloads, target } from '../../helpers/dialect.js'
 
 const dialect = dialectOf(ollamaChat)
 const TARGET = target('ollama-chat')
@@ -19,7 +21,7 @@ function decodeTexts(...lines: string[]): StreamEvent[] {
 
 test('every recorded stream keeps the law of events', (t) => {
   for (const name of cases('ollama-chat/streams')) {
-    t.equal(breach(decode(dialect, payloads(`ollama-chat/streams/${name}.ndjson`), TARGET)), null, name)
+    t.equal(findViolation(decode(dialect, payloads(`ollama-chat/streams/${name}.ndjson`), TARGET)), null, name)
   }
   t.end()
 })
@@ -46,7 +48,7 @@ test('thinking and content become blocks of their own, with the model and time o
 })
 
 test('calls come whole, each in a block of its own, with an id of ours where the server gives none', (t) => {
-  const answer = aggregate(decode(dialect, payloads('ollama-chat/streams/parallel-tools.ndjson'), TARGET))
+  const answer = aggregate(decode(dialect, payloads('ollama-chat/streams/parallel-tools.ndjson'), TARGET), FALLBACK)
   t.strictSame(answer.content, [
     { type: 'text', text: 'Looking.' },
     {
@@ -104,7 +106,7 @@ test('lines that are not JSON objects and calls without a name are skipped', (t)
     '{"done":"true","message":7,"error":null}',
     '{"done":true,"eval_count":-1}',
   )
-  t.strictSame(aggregate(events), {
+  t.strictSame(aggregate(events, FALLBACK), {
     meta: FALLBACK,
     content: [{ type: 'text', text: 'a' }],
     finishReason: 'stop',
@@ -117,7 +119,7 @@ test('lines that are not JSON objects and calls without a name are skipped', (t)
 test('halves of a surrogate pair split over two lines join again', (t) => {
   const part = (text: string) => `{"message":{"content":"${text}"}}`
   const events = decodeTexts(part('\\ud83d'), part('\\ude00'), '{"done":true}')
-  t.strictSame(aggregate(events).content, [{ type: 'text', text: '😀' }])
+  t.strictSame(aggregate(events, FALLBACK).content, [{ type: 'text', text: '😀' }])
   t.end()
 })
 
@@ -140,7 +142,7 @@ test('the law holds for random lines in random order', (t) => {
   const bytes = fc.oneof({ weight: 4, arbitrary: line.map((value) => JSON.stringify(value)) }, fc.json(), fc.string())
   fc.assert(
     fc.property(fc.array(bytes, { maxLength: 8 }), (lines) => {
-      assert.equal(breach(decodeTexts(...lines)), null)
+      assert.equal(findViolation(decodeTexts(...lines)), null)
     }),
     { numRuns: 300 },
   )
@@ -151,7 +153,7 @@ test('a line decodes to the same answer as a stream and as a whole', (t) => {
   fc.assert(
     fc.property(message, (value) => {
       const bytes = JSON.stringify({ message: value, done: true })
-      assert.deepEqual(aggregate(decodeTexts(bytes)), dialect.decodeResponse(JSON.parse(bytes), FALLBACK))
+      assert.deepEqual(aggregate(decodeTexts(bytes), FALLBACK), dialect.decodeResponse(JSON.parse(bytes), FALLBACK))
     }),
     { numRuns: 300 },
   )

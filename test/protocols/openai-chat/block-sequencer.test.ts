@@ -2,8 +2,9 @@
 import fc from 'fast-check'
 import { test } from 'tap'
 import { type StreamEvent } from '../../../src/model/event.js'
+import { findViolation } from '../../../src/model/law.js'
 import { BlockSequencer, type CallFragment } from '../../../src/protocols/openai-chat/block-sequencer.js'
-import { breach, FALLBACK, outline } from './recordings.js'
+import { FALLBACK, outline } from './recordings.js'
 
 function sequence(run: (blocks: BlockSequencer) => void): StreamEvent[] {
   const events: StreamEvent[] = [{ type: 'start', meta: FALLBACK }]
@@ -27,7 +28,7 @@ test('interleaved calls come out one after the other', (t) => {
     blocks.call(call(0, '\\""}'))
     blocks.call(call(0, ' '))
   })
-  t.equal(breach(events), null)
+  t.equal(findViolation(events), null)
   t.strictSame(outline(events), ['a:f({"y":"}\\""})', 'b:g({"x":1})'])
   t.end()
 })
@@ -49,7 +50,7 @@ test('text within an unfinished call waits for its end; after a finished one it 
     blocks.call(call(0, ':1}'))
     blocks.text('text', '!')
   })
-  t.equal(breach(waits), null)
+  t.equal(findViolation(waits), null)
   t.strictSame(outline(waits), ['a:f({"a":1})', 'text:so far!'])
   t.end()
 })
@@ -60,7 +61,7 @@ test('a call opens only when its name is known, and not at all when nothing come
     blocks.call(call(0, '}', { name: 'f' }))
     blocks.call(call(1, ''))
   })
-  t.equal(breach(late), null)
+  t.equal(findViolation(late), null)
   t.strictSame(outline(late), ['call_x_0:f({})'])
   const nameless = sequence((blocks) => blocks.call(call(0, '{}')))
   t.strictSame(outline(nameless), ['call_x_0:({})'])
@@ -115,7 +116,7 @@ test('however calls are cut and interleaved, each comes out whole', (t) => {
           }
         })
         return (
-          breach(events) === null &&
+          findViolation(events) === null &&
           outline(events).toSorted().join() ===
             texts
               .map((text, i) => `id${i}:f(${text})`)

@@ -2,7 +2,8 @@
 import { test } from 'tap'
 import { type JsonArray, type JsonObject, type JsonValue } from '../../../src/model/json.js'
 import { decodeMessages } from '../../../src/protocols/openai-chat/decode-messages.js'
-import { errorOf, readJson } from './recordings.js'
+import { thrownBy } from '../../helpers/thrown.js'
+import { readJson } from './recordings.js'
 
 const fixture = (name: string) => decodeMessages(readJson(`requests/${name}.json`).messages as JsonArray)
 const user = (content: JsonValue) => decodeMessages([{ role: 'user', content }]).messages[0]?.content
@@ -35,7 +36,7 @@ test('images by URL and as base64, with detail', (t) => {
 })
 
 test('an image without a usable URL is refused with its path', (t) => {
-  const paramOf = (image: JsonValue) => errorOf(() => user([{ type: 'image_url', image_url: image }])).param
+  const paramOf = (image: JsonValue) => thrownBy(() => user([{ type: 'image_url', image_url: image }])).param
   t.equal(paramOf({}), 'messages.0.content.0.image_url.url')
   t.equal(paramOf(''), 'messages.0.content.0.image_url')
   for (const url of ['data:image/png,abc', 'data:;base64,QQ==', 'data:image/png;base64']) {
@@ -81,7 +82,7 @@ test('a tool result finds the name of its tool by the id of the call', (t) => {
   ])
   const lone = decodeMessages([{ role: 'tool', tool_call_id: 'x', name: 'f', content: null }]).messages[0]
   t.match(lone?.content, [{ callId: 'x', name: 'f', content: [] }])
-  t.equal(errorOf(() => decodeMessages([{ role: 'tool', content: 'x' }])).param, 'messages.0.tool_call_id')
+  t.equal(thrownBy(() => decodeMessages([{ role: 'tool', content: 'x' }])).param, 'messages.0.tool_call_id')
   t.end()
 })
 
@@ -108,7 +109,7 @@ test('prompt-cache marks of either kind are breakpoints', (t) => {
 })
 
 test('what only this protocol can carry is refused with its path', (t) => {
-  const refused = (turn: JsonObject) => errorOf(() => decodeMessages([turn]))
+  const refused = (turn: JsonObject) => thrownBy(() => decodeMessages([turn]))
   const audio = refused({ role: 'user', content: [{ type: 'input_audio', input_audio: {} }] })
   t.match(audio, { code: 'invalid_request', param: 'messages.0.content.0', message: /protocol .* cannot carry/ })
   t.equal(refused({ role: 'assistant', audio: { id: 'a' } }).param, 'messages.0.audio')

@@ -3,7 +3,8 @@ import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { decodeRequest, readFacts } from '../../../src/protocols/openai-chat/decode-request.js'
 import { encodeRequest } from '../../../src/protocols/openai-chat/encode-request.js'
-import { cases, errorOf, readJson, targetWith } from './recordings.js'
+import { thrownBy } from '../../helpers/thrown.js'
+import { cases, readJson, targetWith } from './recordings.js'
 
 const hi = (rest: JsonObject = {}): JsonObject => ({ model: 'm', messages: [{ role: 'user', content: 'hi' }], ...rest })
 
@@ -72,7 +73,7 @@ test('tools, legacy functions and tool choices', (t) => {
     { type: 'required' },
   ])
   t.match(
-    errorOf(() => decodeRequest(hi({ tools: [{ type: 'custom', custom: { name: 'x' } }] }))),
+    thrownBy(() => decodeRequest(hi({ tools: [{ type: 'custom', custom: { name: 'x' } }] }))),
     {
       code: 'invalid_request',
       param: 'tools.0',
@@ -98,7 +99,7 @@ test('response formats', (t) => {
     schema: {},
     strict: null,
   })
-  t.equal(errorOf(() => format({ type: 'json_schema' })).param, 'response_format.json_schema')
+  t.equal(thrownBy(() => format({ type: 'json_schema' })).param, 'response_format.json_schema')
   t.end()
 })
 

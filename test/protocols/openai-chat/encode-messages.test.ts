@@ -4,7 +4,7 @@ import { type ChatRequest, type Message } from '../../../src/model/request.js'
 import { type Quirks } from '../../../src/model/target.js'
 import { decodeRequest } from '../../../src/protocols/openai-chat/decode-request.js'
 import { encodeMessages } from '../../../src/protocols/openai-chat/encode-messages.js'
-import { FULL_QUIRKS, readJson } from './recordings.js'
+import { readJson, targetWith } from './recordings.js'
 
 const NARROW = { developerRole: false, imageUrls: false } as const
 
@@ -13,7 +13,7 @@ function encode(request: Partial<ChatRequest>, quirks: Partial<Quirks> = {}) {
   const dropped: string[] = []
   const messages = encodeMessages(
     { ...plain, messages: [], ...request },
-    { quirks: { ...FULL_QUIRKS, ...quirks }, drop: (field) => dropped.push(field) },
+    { quirks: targetWith(quirks).quirks, drop: (field) => dropped.push(field) },
   )
   return { messages, dropped }
 }

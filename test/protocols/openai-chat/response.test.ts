@@ -2,7 +2,8 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { decodeResponse, encodeCompletionId, encodeResponse } from '../../../src/protocols/openai-chat/response.js'
-import { cases, errorOf, FALLBACK, readJson } from './recordings.js'
+import { thrownBy } from '../../helpers/thrown.js'
+import { cases, FALLBACK, readJson } from './recordings.js'
 
 const answer = (message: JsonObject, rest: JsonObject = {}): JsonObject => ({
   choices: [{ index: 0, message }],
@@ -63,11 +64,11 @@ test('an empty answer is empty, not absent', (t) => {
 })
 
 test('an answer without a choice is malformed, one with an error is that error', (t) => {
-  t.equal(errorOf(() => decodeResponse({ choices: [] }, FALLBACK)).code, 'upstream_malformed')
-  t.equal(errorOf(() => decodeResponse({ choices: [{ index: 0 }] }, FALLBACK)).code, 'upstream_malformed')
+  t.equal(thrownBy(() => decodeResponse({ choices: [] }, FALLBACK)).code, 'upstream_malformed')
+  t.equal(thrownBy(() => decodeResponse({ choices: [{ index: 0 }] }, FALLBACK)).code, 'upstream_malformed')
   const inBand = { error: { message: 'slow down', code: 429 } }
   t.match(
-    errorOf(() => decodeResponse(inBand, FALLBACK)),
+    thrownBy(() => decodeResponse(inBand, FALLBACK)),
     { code: 'rate_limited', message: 'slow down', status: 429 },
   )
   t.end()

@@ -2,7 +2,8 @@
 import { test } from 'tap'
 import { type JsonObject, type JsonValue } from '../../../src/model/json.js'
 import { checkBody } from '../../../src/protocols/openai-chat/schema.js'
-import { cases, errorOf, readJson } from './recordings.js'
+import { thrownBy } from '../../helpers/thrown.js'
+import { cases, readJson } from './recordings.js'
 
 const hi = (rest: JsonObject = {}): JsonObject => ({ model: 'm', messages: [{ role: 'user', content: 'hi' }], ...rest })
 
@@ -57,7 +58,7 @@ test('the first wrong field is named by its path', (t) => {
     ['functions.0.name', hi({ functions: [{}] })],
   ]
   for (const [path, body] of wrong) {
-    const error = errorOf(() => checkBody(body))
+    const error = thrownBy(() => checkBody(body))
     t.equal(error.code, 'invalid_request', path)
     t.equal(error.param, path, JSON.stringify(body).slice(0, 80))
     t.match(error.message, `'${path}'`)
@@ -67,7 +68,7 @@ test('the first wrong field is named by its path', (t) => {
 
 test('wrong messages are named by their place', (t) => {
   const paramOf = (turn: JsonValue) =>
-    errorOf(() => checkBody(hi({ messages: [{ role: 'user', content: 'a' }, turn] }))).param
+    thrownBy(() => checkBody(hi({ messages: [{ role: 'user', content: 'a' }, turn] }))).param
   t.equal(paramOf({ role: 'robot', content: 'a' }), 'messages.1.role')
   t.equal(paramOf({ content: 'a' }), 'messages.1.role')
   t.equal(paramOf({ role: 'user', content: 5 }), 'messages.1.content')
@@ -78,7 +79,7 @@ test('wrong messages are named by their place', (t) => {
   t.equal(paramOf('hi'), 'messages.1')
   const call = { id: 'a', function: { name: 'f', arguments: 5 } }
   t.equal(paramOf({ role: 'assistant', tool_calls: [call] }), 'messages.1.tool_calls.0.function.arguments')
-  t.match(errorOf(() => checkBody(hi({ messages: [{ role: 'robot' }] }))).message, 'system, developer, user')
+  t.match(thrownBy(() => checkBody(hi({ messages: [{ role: 'robot' }] }))).message, 'system, developer, user')
   t.end()
 })
 
@@ -89,6 +90,6 @@ test('the last of ten thousand messages is found as fast as the first', (t) => {
   )
   checkBody(hi({ messages }))
   messages.push({ role: 'robot' })
-  t.equal(errorOf(() => checkBody(hi({ messages }))).param, 'messages.10000.role')
+  t.equal(thrownBy(() => checkBody(hi({ messages }))).param, 'messages.10000.role')
   t.end()
 })

@@ -2,10 +2,10 @@
 import fc from 'fast-check'
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
+import { findViolation } from '../../../src/model/law.js'
 import { decodeResponse } from '../../../src/protocols/openai-chat/response.js'
+import { aggregate } from '../../helpers/aggregate.js'
 import {
-  aggregate,
-  breach,
   cases,
   chunkOf,
   DONE,
@@ -20,8 +20,8 @@ import {
 test('a recorded stream decodes to what the whole answer decodes to', (t) => {
   for (const name of cases('responses')) {
     const events = decodeStream(readStream(name))
-    t.equal(breach(events), null, name)
-    t.strictSame(aggregate(events), decodeResponse(readJson(`responses/${name}.json`), FALLBACK), name)
+    t.equal(findViolation(events), null, name)
+    t.strictSame(aggregate(events, FALLBACK), decodeResponse(readJson(`responses/${name}.json`), FALLBACK), name)
   }
   t.end()
 })
@@ -31,7 +31,7 @@ test('every prefix of a recorded stream keeps the order law and ends as cut', (t
     const frames = readStream(name)
     for (let length = 0; length < frames.length - 1; length++) {
       const events = decodeStream(frames.slice(0, length))
-      t.equal(breach(events), null, `${name} ${length}`)
+      t.equal(findViolation(events), null, `${name} ${length}`)
       const last = events.at(-1)
       t.equal(last?.type === 'error' ? last.error.code : '', 'upstream_cut', `${name} ${length}`)
     }
@@ -49,7 +49,7 @@ test('text streams delta by delta, byte for byte', (t) => {
 
 test('a quota error in mid stream is an error event that is not to be retried', (t) => {
   const events = decodeStream(readStream('quota-error-midstream'))
-  t.equal(breach(events), null)
+  t.equal(findViolation(events), null)
   const last = events.at(-1)
   t.match(last, {
     type: 'error',
@@ -90,7 +90,7 @@ test('an end marker without any answer is no answer', (t) => {
 test('frames that cannot be read are skipped, and what follows the end is ignored', (t) => {
   const frames = ['{', '[1]', '"x"', '', 'null'].map((text) => Buffer.from(text))
   const events = decodeStream([...frames, chunkOf({ content: 'a' }), DONE, DONE, chunkOf({ content: 'b' })])
-  t.equal(breach(events), null)
+  t.equal(findViolation(events), null)
   t.strictSame(outline(events), ['text:a'])
   t.match(events.at(-1), { type: 'finish', reason: 'other' })
   t.end()
@@ -137,7 +137,7 @@ test('whole calls without index, without id, with object arguments', (t) => {
     'odd',
   ]
   const events = decodeStream([chunkOf({ tool_calls: calls }), chunkOf({}, 'stop'), DONE])
-  t.equal(breach(events), null)
+  t.equal(findViolation(events), null)
   t.strictSame(outline(events), ['call_c1_0:f({"a":1})', 'call_c1_1:g({})', 'i:h({})'])
   t.match(events.at(-1), { type: 'finish', reason: 'tool-calls' })
   t.end()
@@ -180,9 +180,9 @@ test('whatever a vendor sends, the order law holds and no text is lost', (t) => 
       const events = decodeStream([chunkOf({ role: 'assistant' }), ...frames, DONE])
       const texts = sent.map((item) => (typeof item === 'string' ? '' : (item.content ?? ''))).join('')
       const last = events.at(-1)
-      if (last?.type === 'error') return breach(events) === null
+      if (last?.type === 'error') return findViolation(events) === null
       const found = outline(events).map((line) => (line.startsWith('text:') ? line.slice('text:'.length) : ''))
-      return breach(events) === null && found.join('') === texts
+      return findViolation(events) === null && found.join('') === texts
     }),
   )
   t.end()

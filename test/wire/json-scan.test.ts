@@ -1,6 +1,6 @@
 // Members are found in JSON bytes by name, never in the content of strings.
 import { test } from 'tap'
-import { objectEnd, skipSpace, stringEnd, valueAt } from '../../../src/protocols/openai-chat/scan.js'
+import { objectEnd, skipSpace, stringEnd, valueAt } from '../../src/wire/json-scan.js'
 
 const KEY = Buffer.from('"k"')
 
