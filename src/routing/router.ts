@@ -53,7 +53,8 @@ export class Router {
    * @throws model_not_found
    */
   route(query: RouteQuery): readonly RouteTarget[] {
-    if (!query.allowed.some((glob) => matchesGlob(glob, query.model))) {
+    const name = nameToAllow(query)
+    if (!query.allowed.some((glob) => matchesGlob(glob, name))) {
       throw new GatewayError('forbidden', { message: 'This key may not use this model.', param: 'model' })
     }
     if (query.provider !== null) return [this.#pinned(query.provider, query.model)]
@@ -128,6 +129,15 @@ export class Router {
 /** Longest part of a client's own text that an error message repeats. */
 const MAX_SHOWN_NAME = 100
 const NO_EXTRA: JsonObject = Object.freeze({})
+
+/**
+ * The name that the key's globs must take. With a pinned provider a slash is no longer that of `provider/model`: a key for
+ * `a/*` that pins b must not reach b's model `a/x`, so the pin stands before the name.
+ */
+function nameToAllow({ model, provider }: RouteQuery): string {
+  if (provider === null || !model.includes('/') || model.startsWith(`${provider}/`)) return model
+  return `${provider}/${model}`
+}
 
 /** Draws without replacement, each time in proportion to the weights left; weight 0 comes last. */
 function weightedOrder(targets: readonly TargetConfig[], random: () => number): TargetConfig[] {

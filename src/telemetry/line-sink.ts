@@ -6,7 +6,7 @@ import { fstatSync, write, writeSync } from 'node:fs'
 /** POSIX PIPE_BUF on Linux: a write to a pipe up to this size is never mixed with another event loop's. */
 const PIPE_CHUNK_BYTES = 4096
 /** Appends to a file are never mixed, so they may be larger. */
-const FILE_CHUNK_BYTES = 16_384
+const FILE_CHUNK_BYTES = 65_536
 /** How long a line may linger before it is written. */
 const FLUSH_MS = 100
 /** A pipe whose reader is behind is tried again after this. */

@@ -171,3 +171,18 @@ test('lists the configured models and what the providers are known to have, as f
   t.same(router.list(['alpha/*']), [{ id: 'alpha/a-one', ownedBy: 'alpha' }])
   t.same(router.list([]), [])
 })
+
+test('a key for one provider reaches no other by pinning it', async (t) => {
+  const router = routerOf()
+  const allowed = ['alpha/*']
+  const pinned = (model: string) => query(model, { provider: 'beta', allowed })
+  t.match(
+    thrownBy(() => router.route(pinned('alpha/y'))),
+    { code: 'forbidden' },
+  )
+  t.match(
+    thrownBy(() => router.route(pinned('beta/y'))),
+    { code: 'forbidden' },
+  )
+  t.same(names(router.route(query('alpha/y', { provider: 'alpha', allowed }))), ['alpha/y'])
+})
