@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { type JsonValue } from '../../src/model/json.js'
 import { encodeText } from '../../src/wire/json.js'
-import { findDuplicate, parseRequestBody, scanMembers, spliceMembers } from '../../src/wire/members.js'
+import { findDuplicate, MAX_MEMBERS, parseRequestBody, scanMembers, spliceMembers } from '../../src/wire/members.js'
 import { thrownBy } from '../helpers/thrown.js'
 
 type Edits = [string, JsonValue | undefined][]
@@ -114,6 +114,15 @@ test('refuses a body whose top-level key stands twice, however it is spelled', a
   t.equal(error.param, 'model')
   t.ok(parseRequestBody(encodeText('{"model":"a","x":{"model":"b","y":1}}')))
   t.equal(findDuplicate([]), null)
+})
+
+test('refuses a body of more top-level members than any request has', async (t) => {
+  const bodyOf = (count: number) => encodeText(`{${Array.from({ length: count }, (_, i) => `"k${i}":1`).join(',')}}`)
+  t.equal(parseRequestBody(bodyOf(MAX_MEMBERS)).members.length, MAX_MEMBERS)
+  t.match(
+    thrownBy(() => parseRequestBody(bodyOf(MAX_MEMBERS + 1))),
+    { code: 'invalid_request', message: /1000 fields/ },
+  )
 })
 
 test('refuses __proto__ at the top level, and takes it as data below', async (t) => {
