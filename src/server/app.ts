@@ -109,12 +109,15 @@ export function createServer(options: ServerOptions): Server {
     },
     close() {
       sockets.length = 0
+      for (const socket of [...front.webSockets]) socket.end(CLOSE_GOING_AWAY, 'draining')
       for (const binding of bindings) binding.app.close()
     },
   }
 }
 
 const LOOPBACK = '127.0.0.1'
+/** RFC 6455, 7.4.1: the server goes down; clients come back elsewhere. */
+const CLOSE_GOING_AWAY = 1001
 /** Bytes of randomness that tell event loops and restarts apart in request ids. */
 const ID_SEED_BYTES = 6
 
@@ -129,6 +132,7 @@ function createFront(options: ServerOptions, isClosing: () => boolean): Front {
     createRequestId: createRequestIdSource(randomBytes(ID_SEED_BYTES).toString('base64url')),
     now: () => performance.now(),
     open: { requests: 0, sockets: 0 },
+    webSockets: new Set(),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
     isClosing,
   }

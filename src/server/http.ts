@@ -21,6 +21,8 @@ export type Front = {
   readonly createRequestId: () => string
   readonly now: () => number
   readonly open: OpenCount
+  /** Open WebSockets, to be told when the gateway goes. */
+  readonly webSockets: Set<{ end(code: number, reason: string): void }>
   readonly scratch: Buffer
   readonly isClosing: () => boolean
 }

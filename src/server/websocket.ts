@@ -54,12 +54,16 @@ export function createWebSocket(front: Front, options: WebSocketOptions): WebSoc
       const state = ws.getUserData()
       front.open.sockets += 1
       state.socket = new WsSocket({ ws, codec: state.codec, readerStallMs: front.readerStallMs })
+      front.webSockets.add(state.socket)
     },
     message: (ws, message, isBinary) => takeMessage({ front, options, ws }, message, isBinary),
     drain: (ws) => ws.getUserData().socket?.drained(),
     close: (ws) => {
       front.open.sockets -= 1
-      ws.getUserData().socket?.closed()
+      const { socket } = ws.getUserData()
+      if (socket === null) return
+      front.webSockets.delete(socket)
+      socket.closed()
     },
   }
 }

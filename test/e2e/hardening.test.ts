@@ -6,6 +6,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { test } from 'tap'
 import { request } from 'undici'
+import WebSocket from 'ws'
 import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
 import { exchangeRaw } from '../helpers/raw-http.js'
 
@@ -73,6 +74,26 @@ test('a million blank lines and empty events from an upstream do not hold up oth
       t.ok(performance.now() - startedAt < 2500, `${path}, stream ${stream}`)
     }
   }
+})
+
+test('a gateway that ends tells its WebSockets: each chat that it drained, then 1001', async (t) => {
+  const simulator = await startSimulator(t, ['--tokens-per-second', '20'])
+  const gateway = await startGateway(t, {
+    config: { server: { drainMs: 100 }, providers: simulatedProviders(simulator.origin) },
+  })
+  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, ['sluice.v1'])
+  await once(socket, 'open')
+  const said: { type: string; outcome?: string }[] = []
+  socket.on('message', (bytes: Buffer) => said.push(JSON.parse(bytes.toString())))
+  const request = { model: 'openai/lorem', max_tokens: 2000, messages: [{ role: 'user', content: 'Hi' }] }
+  socket.send(JSON.stringify({ type: 'chat', id: 'a', request }))
+  await once(socket, 'message')
+  const closed = once(socket, 'close')
+  t.equal(await gateway.stop(), 0)
+  const [code, reason] = (await closed) as [number, Buffer]
+  t.match(said.at(-1), { type: 'error', outcome: 'drained' })
+  t.equal(code, 1001)
+  t.equal(reason.toString(), 'draining')
 })
 
 const MIB = 1024 * 1024
