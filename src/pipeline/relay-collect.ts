@@ -14,12 +14,14 @@ export class CollectRelay implements Relay {
   readonly #scanner: FrameScanner
   readonly #log: StreamLog
   readonly #reader: LogReader
+  readonly #maxResponseBytes: number
   #bits = 0
   #isOver = false
 
   constructor(options: RelayOptions) {
     const { dialect, target, maxResponseBytes, outlet } = options
     this.#outlet = outlet
+    this.#maxResponseBytes = maxResponseBytes
     this.#observer = dialect.createObserver({ stripUsage: false, target })
     // Comments and blank lines say nothing; a million of them must cost no more than their bytes.
     this.#scanner = createFrameScanner(dialect.framing, (payload) => {
@@ -40,7 +42,8 @@ export class CollectRelay implements Relay {
   push(chunk: Buffer): void {
     if (this.#isOver) return
     this.#log.append(chunk)
-    if (this.#reader.isCut) {
+    // The log evicts at the end of the turn; a flood must not get so far.
+    if (this.#log.bytes > this.#maxResponseBytes || this.#reader.isCut) {
       throw new GatewayError('upstream_malformed', { message: "The provider's answer is too large.", retryable: false })
     }
     this.#scanner.push(chunk)

@@ -94,7 +94,7 @@ test(`a slow reader gets a correct body or a clean cut, never a framing error, i
   const upstream = await scriptedSse(t)
   const gateway = await gatewayOn(t, upstream.origin, { readerStallMs: 1000 })
   const results = { whole: 0, cut: 0 }
-  const batch = 10
+  const batch = 25
   for (let run = 0; run < RUNS; run += batch) {
     const runs = Array.from({ length: Math.min(batch, RUNS - run) }, (_, i) => slowRun(gateway, upstream, run + i))
     for (const result of await Promise.all(runs)) {

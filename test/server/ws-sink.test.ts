@@ -97,5 +97,6 @@ test('knows when the log has left it behind', async (t) => {
     () => {},
   )
   for (let i = 0; i < 3; i++) log.append(Buffer.alloc(600))
+  await new Promise((resolve) => setImmediate(resolve))
   t.ok(sink.isCut)
 })
