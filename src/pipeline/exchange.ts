@@ -128,14 +128,17 @@ export class Exchange implements ExchangeHandle {
   /** No further target will be tried: a stream that runs for minutes does not hold its prompt. */
   forgetBody(): void {
     this.body = NO_BODY
-    if (this.decoded !== null) this.decoded = { ...this.decoded, json: null, members: [] }
+    const { decoded } = this
+    if (decoded === null) return
+    this.decoded = { facts: decoded.facts, estimatedTokens: decoded.estimatedTokens, json: null, members: NO_MEMBERS }
   }
 
   /** The log that readers follow, made with the first frame. When its last reader leaves, the upstream is aborted. */
   openLog(): StreamLog {
+    if (this.log !== null) return this.log
     const capBytes = this.parts.config.server.maxReaderLagBytes
     const options = { capBytes, retainBytes: 0, entryCostBytes: ENTRY_COST_BYTES }
-    this.log ??= new StreamLog(options, () => this.abortCall())
+    this.log = new StreamLog(options, () => this.abortCall())
     return this.log
   }
 
@@ -179,6 +182,7 @@ export class Exchange implements ExchangeHandle {
   }
 }
 
+const NO_MEMBERS: readonly never[] = Object.freeze([])
 const NO_BODY = new Uint8Array(0)
 /** A stream's head has always been 200, whatever came later. */
 const STREAM_STATUS = 200

@@ -44,14 +44,24 @@ export type CodecResults = {
 export function performTask(codec: Codec, task: CodecTask): CodecResults[CodecTask['kind']] {
   switch (task.kind) {
     case 'decode':
-      return { ...codec.decodeBody(task.surfaceId, task.body), body: task.body }
+      return withBody(codec.decodeBody(task.surfaceId, task.body), task.body)
     case 'encode':
-      return { ...codec.encodeBody(task), original: task.body }
+      return withOriginal(codec.encodeBody(task), task.body)
     case 'aggregate':
       return codec.aggregateFrames(task)
     case 'transcode':
       return codec.transcodeResponse(task)
   }
+}
+
+// Spelled out: spreading these two objects took 2 us of a small request (profile of S1, Node 20.20).
+function withBody(decoded: DecodedRequest, body: Uint8Array<ArrayBuffer>): DecodedBody {
+  const { facts, members, estimatedTokens, json } = decoded
+  return { facts, members, estimatedTokens, json, body }
+}
+
+function withOriginal(encoded: EncodedBody, original: Uint8Array<ArrayBuffer>): EncodedRequestBody {
+  return { path: encoded.path, body: encoded.body, dropped: encoded.dropped, original }
 }
 
 /** Event loop's side. The body changes hands: after the envelope is posted the caller's view is detached. */

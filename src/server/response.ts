@@ -169,7 +169,8 @@ export class ClientResponse {
     res.writeStatus(STATUS_LINES.get(status) ?? `${status} Unknown`)
     for (const list of lists) {
       for (const [name, value] of list) {
-        const length = name.length + Buffer.byteLength(value) + HEADER_FRAMING_BYTES
+        // Header values are ASCII but for a rare name of configuration: near enough for a budget with kilobytes to spare.
+        const length = name.length + value.length + HEADER_FRAMING_BYTES
         if (UNSAFE_VALUE.test(value) || headBytes + length > MAX_HEAD_BYTES) continue
         res.writeHeader(name, value)
         headBytes += length

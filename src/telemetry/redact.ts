@@ -111,8 +111,9 @@ function createKeyFinder(digests: readonly string[]): (text: string) => string {
   const known = new Set(digests)
   const clean = new Set<string>()
   const isKey = (word: string): boolean => known.has(hash('sha256', word, 'hex'))
-  const cleanWord = (word: string): string => {
-    if (isKey(word)) return REDACTED
+  const cleanWord = (word: string, _at: number, text: string): string => {
+    // A text that is one word has been asked about already.
+    if (word !== text && isKey(word)) return REDACTED
     const bare = word.replace(/[.,;:!?)]+$/, '')
     if (bare !== word && isKey(bare)) return REDACTED + word.slice(bare.length)
     return word.replace(PART, (part) => (part !== word && isKey(part) ? REDACTED : part))
