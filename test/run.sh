@@ -53,5 +53,7 @@ run unit 2 "${beside[@]}"
 run e2e 1 "${alone[@]}"
 
 if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
+# The reporter may leave a terminal sequence on its last line: the count stands on a line of its own.
+echo
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
