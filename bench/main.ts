@@ -20,7 +20,7 @@ type Figure = {
 const SLOW_SHARE = 10
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
-const rounds = values.quick ? 3 : 7
+const rounds = values.quick ? 3 : 5
 const size = values.quick ? 0.3 : 1
 
 async function main(): Promise<void> {
