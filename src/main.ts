@@ -12,7 +12,7 @@ import { type Config } from './config/types.js'
 import { toGatewayError } from './errors.js'
 import { createCells, createGateway } from './gateway.js'
 import { loadEngine } from './server/engine.js'
-import { runSimulate, SIMULATE_PORT } from './simulator/command.js'
+import { BUILT_IN_TOKENS_PER_SEC, runSimulate, SIMULATE_PORT } from './simulator/command.js'
 import { createSimulator } from './simulator/simulator.js'
 import { Supervisor } from './threads/supervisor.js'
 
@@ -30,7 +30,7 @@ async function effectiveConfig(overrides: Overrides): Promise<Config> {
   const loaded = readConfig(overrides, catalog)
   const config = withProviders(loaded.config, await discoverLocal(catalog, loaded, getLocal))
   if (!config.simulator) return config
-  const port = await createSimulator({ uws: loadEngine().uws }).listen(0)
+  const port = await createSimulator({ uws: loadEngine().uws, tokensPerSecond: BUILT_IN_TOKENS_PER_SEC }).listen(0)
   return withProviders(config, [simulatorProvider(catalog, `http://127.0.0.1:${port}`, loaded.providerDefaults)])
 }
 

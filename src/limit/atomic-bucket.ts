@@ -1,4 +1,4 @@
-// A token bucket whose state is one cell of shared memory: any number of event loops take from it, each by one
+// A token bucket whose state is one cell of shared memory: all event loops take from it, each by one
 // compare-and-swap, so that the limit is exact without a lock. Knows nothing of keys, scopes or errors.
 
 import { type BucketState } from './limiter.js'

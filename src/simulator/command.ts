@@ -17,6 +17,9 @@ export type SimulateArguments = {
 /** The port `sluice simulate` takes when none is named: next to the gateway's 3000. */
 export const SIMULATE_PORT = 3100
 
+/** Pace of the simulator that `sluice start` brings along: as a model would write, so that a first curl is seen to stream. */
+export const BUILT_IN_TOKENS_PER_SEC = 20
+
 /** Starts the simulator and prints where; null, with the reason printed, when it cannot. */
 export async function runSimulate(
   args: SimulateArguments,

@@ -155,7 +155,7 @@ export class SseScanner implements FrameScanner {
     return -1
   }
 
-  /** The general way: any mix of line ends, byte by byte. -1: the frame goes on, or waits for the LF of its last CR. */
+  /** The general way, whatever line ends are mixed, byte by byte. -1: the frame goes on, or waits for the LF of its last CR. */
   #findEnd(chunk: Buffer, from: number): number {
     if (this.#isEndDue) return chunk[from] === LF ? from + 1 : from
     for (let i = from; i < chunk.length; i++) {

@@ -123,7 +123,7 @@ test('counts a stream that the peer closes as aborted and plays it no further', 
 
 const PATH = '/v1/chat/completions'
 
-test('fault status: any code, in the vendor’s shape, with Retry-After', async (t) => {
+test('fault status: each code comes in the vendor’s shape, with Retry-After', async (t) => {
   const { origin } = await startSimulator(t)
   const got = await post(origin + PATH, chat('echo'), { 'x-sim-fault': 'status,429,2' })
   t.equal(got.status, 429)
