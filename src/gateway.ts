@@ -12,6 +12,7 @@ import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
 import { Router } from './routing/router.js'
 import { createServer, type Server } from './server/app.js'
+import { createRequestIdSeed } from './server/request-id.js'
 import { createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
@@ -120,7 +121,8 @@ type Parts = ReturnType<typeof joinParts>
 function joinParts(config: Config, cells: Cells, loopIndex: number) {
   const metrics = createMetrics(metricsConfig(config), cells.metrics, loopIndex)
   const keyDigests = config.keys.map((key) => key.keySha256)
-  const log = createLog(config.log, { secrets: secretsOf(config), keyDigests })
+  const requestIdSeed = createRequestIdSeed()
+  const log = createLog(config.log, { secrets: secretsOf(config), keyDigests, ownIdSeed: requestIdSeed })
   const pools = new Pools()
   const upstream = createUpstream(config, pools)
   const limiter = createLimiter(config, cells.limiter, {
@@ -131,13 +133,13 @@ function joinParts(config: Config, cells: Cells, loopIndex: number) {
   const shared = { config, offload, router, upstream, metrics, log }
   const pipeline = createPipeline({ ...shared, limiter, dialects: DIALECTS, clock: CLOCK })
   const scrape = createScrape(metricsConfig(config), cells.metrics, { processMetrics: true })
-  return { ...shared, pools, pipeline, scrape }
+  return { ...shared, pools, pipeline, scrape, requestIdSeed }
 }
 
 type FrontOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
 
 /** The server, which takes what clients send into the pipeline. */
-function createFront({ config, router, pipeline, scrape }: Parts, options: FrontOptions): Server {
+function createFront({ config, router, pipeline, scrape, requestIdSeed }: Parts, options: FrontOptions): Server {
   return createServer({
     config: { ...config.server, port: options.port },
     metrics: config.metrics,
@@ -147,6 +149,7 @@ function createFront({ config, router, pipeline, scrape }: Parts, options: Front
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
     parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
     pipeline,
+    requestIdSeed,
     models: (key) => listModels(config, router, key),
     providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
     isReady: options.isReady,

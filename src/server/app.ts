@@ -1,6 +1,5 @@
 // The front end of one event loop: all routes on one engine app, listening, draining, closing. It knows the pipeline by
 // its types alone and holds no state of an exchange.
-import { randomBytes } from 'node:crypto'
 import { type Config, type ServerConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type Pipeline } from '../pipeline/client.js'
@@ -41,6 +40,8 @@ export type ServerOptions = {
   /** Lower-case request headers that some dialect takes as parameters. */
   readonly parameterHeaders: readonly string[]
   readonly pipeline: Pipeline
+  /** Of our own request ids; see createRequestIdSeed. */
+  readonly requestIdSeed: string
   readonly models: ModelSource
   readonly providers: readonly ProviderStatus[]
   readonly isReady: () => boolean
@@ -118,8 +119,6 @@ export function createServer(options: ServerOptions): Server {
 const LOOPBACK = '127.0.0.1'
 /** RFC 6455, 7.4.1: the server goes down; clients come back elsewhere. */
 const CLOSE_GOING_AWAY = 1001
-/** Bytes of randomness that tell event loops and restarts apart in request ids. */
-const ID_SEED_BYTES = 6
 
 function createFront(options: ServerOptions, isClosing: () => boolean): Front {
   const { config, pipeline } = options
@@ -129,7 +128,7 @@ function createFront(options: ServerOptions, isClosing: () => boolean): Front {
     policy: createHeaderPolicy(config.tls !== null, config.cors.origins),
     maxBodyBytes: config.maxBodyBytes,
     readerStallMs: config.readerStallMs,
-    createRequestId: createRequestIdSource(randomBytes(ID_SEED_BYTES).toString('base64url')),
+    createRequestId: createRequestIdSource(options.requestIdSeed),
     now: () => performance.now(),
     open: { requests: 0, sockets: 0 },
     webSockets: new Set(),

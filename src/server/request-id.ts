@@ -1,7 +1,17 @@
 // Request ids: the client's where it is well-formed, else ours. They are names for the log, not secrets.
 
+import { randomBytes } from 'node:crypto'
+
 /** What a client may choose: short, and free of anything that could end a header or a log line. */
 const CLIENT_ID = /^[A-Za-z0-9._:-]{1,128}$/
+
+/** Bytes of randomness that tell event loops and restarts apart. */
+const SEED_BYTES = 6
+
+/** A seed for one event loop's ids. */
+export function createRequestIdSeed(): string {
+  return randomBytes(SEED_BYTES).toString('base64url')
+}
 
 /** The client's id if it is well-formed, else an empty string. */
 export function readRequestId(value: string): string {

@@ -1,10 +1,11 @@
-// The log: one JSON line for each exchange, and a few for the life of the gateway. pino builds the lines, line-sink.ts
-// writes them, redact.ts has looked at every text that is not ours. Never holds up an exchange, never holds a secret.
+// The log: one JSON line for each exchange, and a few for the life of the gateway. pino builds the lines, but for those of
+// exchanges (exchange-line.ts); line-sink.ts writes them, redact.ts has looked at every text that is not ours. Never holds up an exchange, never holds a secret.
 import { mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { GatewayError } from '../errors.js'
 import { type Outcome } from '../model/event.js'
+import { createExchangeLine } from './exchange-line.js'
 import { LineSink } from './line-sink.js'
 import { formatPretty } from './pretty.js'
 import { type ExchangeRecord, type Log } from './records.js'
@@ -13,7 +14,6 @@ import { createRedactor, type Redactor } from './redact.js'
 const STDOUT_FD = 1
 /** Readable by the owner's group, by nobody else. */
 const FILE_MODE = 0o640
-const NO_FIELDS = {}
 
 export type LogConfig = {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -29,6 +29,8 @@ export type LogOptions = {
   readonly secrets: readonly string[]
   /** SHA-256 in hex of the gateway keys, of which no more is known. */
   readonly keyDigests?: readonly string[]
+  /** Request ids `<seed>-<count>` are our own, and not searched for secrets. */
+  readonly ownIdSeed?: string
   /** Instead of the file or stdout. */
   readonly destination?: LogDestination
 }
@@ -46,32 +48,40 @@ export function createLog(config: LogConfig, options: LogOptions): Log {
     config.format === 'pretty'
       ? (line: string): void => destination.write(formatPretty(line))
       : (line: string): void => destination.write(line)
+  const timestamp = createTimestamp()
   const logger = pino(
     {
       level: config.level,
       base: null,
-      timestamp: createTimestamp(),
+      timestamp,
       formatters: { level: (label) => ({ level: label }) },
     },
     { write },
   )
-  return new PinoLog(logger, redactor, destination)
+  const line = createExchangeLine({ redactor, ownIdSeed: options.ownIdSeed ?? null, timestamp })
+  return new PinoLog(logger, redactor, {
+    writeExchange: (level, record) => write(line(level, record)),
+    flush: () => destination.flush(),
+  })
 }
+
+/** The lines beside pino's, to the same place. */
+type ExchangeLines = { writeExchange(level: string, record: ExchangeRecord): void; flush(): Promise<void> }
 
 class PinoLog implements Log {
   readonly #logger: Logger
   readonly #redactor: Redactor
-  readonly #destination: LogDestination
+  readonly #lines: ExchangeLines
 
-  constructor(logger: Logger, redactor: Redactor, destination: LogDestination) {
+  constructor(logger: Logger, redactor: Redactor, lines: ExchangeLines) {
     this.#logger = logger
     this.#redactor = redactor
-    this.#destination = destination
+    this.#lines = lines
   }
 
   exchange(record: ExchangeRecord): void {
     const level = levelOf(record)
-    if (this.#logger.isLevelEnabled(level)) this.#logger[level](exchangeFields(record, this.#redactor), 'exchange')
+    if (this.#logger.isLevelEnabled(level)) this.#lines.writeExchange(level, record)
   }
 
   info(fields: object, message: string): void {
@@ -87,7 +97,7 @@ class PinoLog implements Log {
   }
 
   flush(): Promise<void> {
-    return this.#destination.flush()
+    return this.#lines.flush()
   }
 
   #clean(fields: object): object {
@@ -136,53 +146,6 @@ const LEVEL_OF_OUTCOME: Readonly<Record<Outcome, 'info' | 'warn'>> = Object.free
 
 function levelOf({ outcome, error }: ExchangeRecord): 'info' | 'warn' | 'error' {
   return error?.code === 'internal' || error?.code === 'misconfigured' ? 'error' : LEVEL_OF_OUTCOME[outcome]
-}
-
-function exchangeFields(record: ExchangeRecord, redactor: Redactor): object {
-  const { usage } = record
-  return {
-    id: redactor.text(record.requestId),
-    key: record.keyName,
-    surface: record.surface,
-    transport: record.transport,
-    model: record.model === null ? null : redactor.text(record.model),
-    target: record.provider === null ? null : redactor.text(`${record.provider}/${record.targetModel ?? ''}`),
-    outcome: record.outcome,
-    status: record.status,
-    ...(record.error === null ? NO_FIELDS : { error: errorFields(record, redactor) }),
-    tokens: {
-      in: usage.inputTokens,
-      out: usage.outputTokens,
-      cached: usage.cachedInputTokens,
-      reasoning: usage.reasoningTokens,
-    },
-    usageSource: record.usageSource,
-    ttftMs: roundMs(record.timeToFirstTokenMs),
-    totalMs: roundMs(record.totalMs),
-    overheadMs: roundMs(record.overheadMs),
-    attempts: record.attempts,
-    requestBytes: record.requestBytes,
-    responseBytes: record.responseBytes,
-    ...(record.dropped.length === 0 ? NO_FIELDS : { dropped: record.dropped.map((name) => redactor.text(name)) }),
-  }
-}
-
-function errorFields({ error, cause }: ExchangeRecord, redactor: Redactor): object {
-  const below = redactor.cause(cause)
-  return {
-    code: error?.code,
-    message: redactor.text(error?.message ?? ''),
-    ...(error?.upstreamStatus == null ? NO_FIELDS : { upstreamStatus: error.upstreamStatus }),
-    ...(error?.param == null ? NO_FIELDS : { param: redactor.text(error.param) }),
-    ...(error?.upstreamType == null ? NO_FIELDS : { upstreamType: redactor.text(error.upstreamType) }),
-    ...(error?.upstreamCode == null ? NO_FIELDS : { upstreamCode: redactor.text(error.upstreamCode) }),
-    ...(below === null ? NO_FIELDS : { cause: below }),
-  }
-}
-
-/** Microseconds are as fine as these are worth. */
-function roundMs(ms: number | null): number | null {
-  return ms === null ? null : Math.round(ms * 1000) / 1000
 }
 
 function openDestination(file: string | null): number {
