@@ -5,20 +5,33 @@ const MS_PER_SEC = 1000
 const MS_PER_MINUTE = 60_000
 const MS_PER_HOUR = 3_600_000
 
-export type LimitHeaders = readonly (readonly [name: string, value: string])[]
+export type LimitHeaders = (readonly [name: string, value: string])[]
 
-/** Headers for the limits that are set; an empty list when none is. */
-export function limitHeaders(snapshot: LimitSnapshot): LimitHeaders {
-  return [...headersOf('requests', snapshot.requests), ...headersOf('tokens', snapshot.tokens)]
+/** Headers for the limits that are set, in a list of the caller's own; an empty one when none is. */
+export function limitHeaders({ requests, tokens }: LimitSnapshot): LimitHeaders {
+  const headers: LimitHeaders = []
+  if (requests !== null) pushHeaders(headers, REQUESTS, requests)
+  if (tokens !== null) pushHeaders(headers, TOKENS, tokens)
+  return headers
 }
 
-function headersOf(kind: 'requests' | 'tokens', state: BucketState | null): LimitHeaders {
-  if (state === null) return []
-  return [
-    [`x-ratelimit-limit-${kind}`, String(state.limit)],
-    [`x-ratelimit-remaining-${kind}`, String(state.remaining)],
-    [`x-ratelimit-reset-${kind}`, formatDuration(state.resetMs)],
-  ]
+const REQUESTS = namesOf('requests')
+const TOKENS = namesOf('tokens')
+
+function namesOf(kind: 'requests' | 'tokens') {
+  return Object.freeze({
+    limit: `x-ratelimit-limit-${kind}`,
+    remaining: `x-ratelimit-remaining-${kind}`,
+    reset: `x-ratelimit-reset-${kind}`,
+  })
+}
+
+function pushHeaders(headers: LimitHeaders, names: typeof REQUESTS, state: BucketState): void {
+  headers.push(
+    [names.limit, String(state.limit)],
+    [names.remaining, String(state.remaining)],
+    [names.reset, formatDuration(state.resetMs)],
+  )
 }
 
 /**

@@ -25,9 +25,7 @@ const SLOW_READER_STATUS = ERROR_CATALOGUE.slow_reader.status
 
 /** What every answer of an exchange bears, as far as it is known now. */
 export function exchangeHeaders(exchange: Exchange): Headers {
-  const headers: Headers = []
-  const { limiter } = exchange.parts
-  headers.push(...limitHeaders(limiter.snapshot(exchange.request.key.index)))
+  const headers: Headers = limitHeaders(exchange.parts.limiter.snapshot(exchange.request.key.index))
   const target = exchange.routed?.target
   if (target !== undefined) {
     pushPrintable(headers, 'x-sluice-target', `${target.provider}/${target.model}`)

@@ -20,6 +20,8 @@ export class Deadlines {
   readonly #firstTokenMs: number
   #lastTokenAtMs = -1
   #timer: NodeJS.Timeout | null = null
+  /** When the timer fires. */
+  #armedForMs = 0
 
   /** Starts the clock. `onExpired` is called at most once, and never after `stop`. */
   constructor(timeouts: Timeouts, isStream: boolean, onExpired: (limit: ExpiredLimit) => void) {
@@ -36,7 +38,7 @@ export class Deadlines {
     const isFirst = this.#lastTokenAtMs < 0
     this.#lastTokenAtMs = performance.now()
     // The timer stands at the first token's limit, which may lie far beyond the next pause's.
-    if (isFirst && this.#timer !== null) this.#arm(this.#lastTokenAtMs)
+    if (isFirst && this.#timer !== null && this.#dueAtMs() < this.#armedForMs) this.#arm(this.#lastTokenAtMs)
   }
 
   stop(): void {
@@ -58,6 +60,7 @@ export class Deadlines {
   #arm(nowMs: number): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     const delayMs = Math.min(Math.max(Math.ceil(this.#dueAtMs() - nowMs), 1), MAX_DELAY_MS)
+    this.#armedForMs = nowMs + delayMs
     this.#timer = setTimeout(this.#onTimer, delayMs)
   }
 

@@ -2,7 +2,7 @@
 // what lets a request pass to its own protocol without being written anew. One pass, no recursion.
 import { GatewayError } from '../errors.js'
 import { type JsonObject, type JsonValue } from '../model/json.js'
-import { asBuffer, encodeText, findStringEnd, parseJsonBody } from './json.js'
+import { asBuffer, findStringEnd, parseJsonBody } from './json.js'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -113,6 +113,8 @@ export function parseRequestBody(body: Uint8Array): ParsedBody {
   return { json, members }
 }
 
+type Edits = ReadonlyMap<string, JsonValue | undefined>
+
 /**
  * Sets or removes (`undefined`) top-level members: every duplicate of a key is set or removed, new keys come right after the
  * brace, every other byte stays. Returns `body` itself if nothing changes, else a buffer of its own and of exact size.
@@ -120,43 +122,50 @@ export function parseRequestBody(body: Uint8Array): ParsedBody {
 export function spliceMembers(
   body: Uint8Array<ArrayBuffer>,
   members: readonly Member[],
-  edits: ReadonlyMap<string, JsonValue | undefined>,
+  edits: Edits,
 ): Uint8Array<ArrayBuffer> {
+  if (edits.size === 0) return body
   const bytes = asBuffer(body)
-  const open = bytes.indexOf(OPEN_BRACE) + 1
-  const lastKept = members.findLastIndex((member) => !edits.has(member.key) || edits.get(member.key) !== undefined)
   const pieces: Uint8Array[] = []
-  let from = open
-  for (const [i, member] of members.entries()) {
-    if (i > lastKept) {
-      // All that follow are removed, and with them the comma before.
-      pieces.push(bytes.subarray(from, members[lastKept]?.valueEnd ?? member.keyStart))
-      from = members.at(-1)?.valueEnd ?? from
-      break
-    }
-    if (!edits.has(member.key)) continue
+  let lastKept = members.length - 1
+  while (lastKept >= 0 && isRemoved(members[lastKept], edits)) lastKept -= 1
+  const added = addedMembers(members, edits, lastKept >= 0)
+  let from = 0
+  if (added !== '') {
+    from = bytes.indexOf(OPEN_BRACE) + 1
+    pieces.push(bytes.subarray(0, from), Buffer.from(added))
+  }
+  for (let i = 0; i <= lastKept; i++) {
+    const member = members[i]
+    if (member === undefined || !edits.has(member.key)) continue
     const value = edits.get(member.key)
     pieces.push(bytes.subarray(from, value === undefined ? member.keyStart : member.valueStart))
-    if (value !== undefined) pieces.push(encodeText(JSON.stringify(value)))
+    if (value !== undefined) pieces.push(Buffer.from(JSON.stringify(value)))
     from = value === undefined ? (members[i + 1]?.keyStart ?? member.valueEnd) : member.valueEnd
   }
-  const added = addedMembers(members, edits, lastKept >= 0)
-  if (pieces.length === 0 && added === '') return body
-  return joinExact([bytes.subarray(0, open), encodeText(added), ...pieces, bytes.subarray(from)])
+  const last = members[members.length - 1]
+  if (lastKept < members.length - 1 && last !== undefined) {
+    // All behind the last kept one are removed, and with them the comma before.
+    pieces.push(bytes.subarray(from, members[lastKept]?.valueEnd ?? members[0]?.keyStart))
+    from = last.valueEnd
+  }
+  if (pieces.length === 0) return body
+  pieces.push(bytes.subarray(from))
+  return joinExact(pieces)
+}
+
+function isRemoved(member: Member | undefined, edits: Edits): boolean {
+  return member !== undefined && edits.has(member.key) && edits.get(member.key) === undefined
 }
 
 /** New members as text, with the comma that separates them from what follows. */
-function addedMembers(
-  members: readonly Member[],
-  edits: ReadonlyMap<string, JsonValue | undefined>,
-  isFollowed: boolean,
-): string {
-  const known = new Set(members.map((member) => member.key))
-  const added: string[] = []
+function addedMembers(members: readonly Member[], edits: Edits, isFollowed: boolean): string {
+  let text = ''
   for (const [key, value] of edits) {
-    if (value !== undefined && !known.has(key)) added.push(`${JSON.stringify(key)}:${JSON.stringify(value)}`)
+    if (value === undefined || members.some((member) => member.key === key)) continue
+    text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${JSON.stringify(value)}`
   }
-  return added.length > 0 && isFollowed ? `${added.join(',')},` : added.join(',')
+  return text !== '' && isFollowed ? `${text},` : text
 }
 
 function joinExact(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
