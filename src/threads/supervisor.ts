@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import { type Config } from '../config/types.js'
 import { GatewayError } from '../errors.js'
+import { tuneCollector } from './collector.js'
 import { type FromFrontend, type FrontendStart, type SharedCells, type ToFrontend } from './messages.js'
 
 /** One event loop's gateway, as far as the supervisor is concerned. */
@@ -33,6 +34,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
+    tuneCollector()
     this.#loop = options.createLoop(options.config, options.cells, 0)
   }
 
