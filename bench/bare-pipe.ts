@@ -1,11 +1,15 @@
 // The floor of every table: uWebSockets.js -> undici dispatch -> bytes, with no feature at all. What Sluice costs more than
-// this is what its features cost. Run: node dist/bench/bare-pipe.js UPSTREAM_ORIGIN; prints its port.
+// this is what its features cost. Run: node dist/bench/bare-pipe.js UPSTREAM_ORIGIN [joined]; prints its port. `joined`: what
+// one read of the upstream brought goes out in one write, which is already a technique of a gateway's, and a lower floor.
 
 import { type HttpResponse } from 'uWebSockets.js'
 import { Pool } from 'undici'
 import { loadEngine } from '../src/server/engine.js'
+import { tuneCollector } from '../src/threads/collector.js'
 
 const origin = process.argv[2] ?? 'http://127.0.0.1:4000'
+const isJoined = process.argv[3] === 'joined'
+tuneCollector()
 const { uws } = loadEngine()
 const pool = new Pool(origin, {
   connections: null,
@@ -41,12 +45,16 @@ class Pipe {
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
     if (this.isOver) return
-    if (this.#pending.push(chunk) === 1 && !this.#isWhole) queueMicrotask(() => this.#flush())
+    const isFirst = this.#pending.push(chunk) === 1
+    if (this.#isWhole) return
+    if (!isJoined) this.#flush()
+    else if (isFirst) queueMicrotask(() => this.#flush())
   }
 
   #flush(): void {
     if (this.isOver || this.#pending.length === 0) return
-    const pending = Buffer.concat(this.#pending)
+    const [first] = this.#pending
+    const pending = this.#pending.length === 1 && first !== undefined ? first : Buffer.concat(this.#pending)
     this.#pending = []
     // More than the engine's 16 KiB cork buffer would be lost under backpressure (uws.js#1249).
     for (let at = 0; at < pending.length; at += MAX_CORK_BYTES) {

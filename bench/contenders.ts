@@ -34,10 +34,20 @@ export async function startSimulator(options: readonly string[] = []): Promise<C
   return contender('direct', child, port, {}, asItIs)
 }
 
-export async function startBarePipe(upstream: string): Promise<Contender> {
-  const child = node(['dist/bench/bare-pipe.js', upstream], {})
+/** The floor: one write a chunk. */
+export function startBarePipe(upstream: string): Promise<Contender> {
+  return barePipe('bare pipe', [upstream])
+}
+
+/** A lower floor: one write for all that one read brought. */
+export function startJoinedPipe(upstream: string): Promise<Contender> {
+  return barePipe('bare pipe, joined', [upstream, 'joined'])
+}
+
+async function barePipe(name: string, args: readonly string[]): Promise<Contender> {
+  const child = node(['dist/bench/bare-pipe.js', ...args], {})
   const { port } = JSON.parse(await firstLine(child)) as { port: number }
-  return contender('bare pipe', child, port, {}, asItIs)
+  return contender(name, child, port, {}, asItIs)
 }
 
 /** Sluice with everything on: keys, limits, metrics and the log. */

@@ -3,9 +3,17 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { parseArgs } from 'node:util'
-import { type Contender, startBarePipe, startNginx, startPortkey, startSimulator, startSluice } from './contenders.js'
+import {
+  type Contender,
+  startBarePipe,
+  startJoinedPipe,
+  startNginx,
+  startPortkey,
+  startSimulator,
+  startSluice,
+} from './contenders.js'
 import { runPlain } from './load/plain.bench.js'
-import { runStreams } from './load/stream.bench.js'
+import { runStreams, type StreamLoad } from './load/stream.bench.js'
 import { type Spread, spread } from './stats.js'
 
 type Figure = {
@@ -24,14 +32,28 @@ const rounds = values.quick ? 3 : 5
 const size = values.quick ? 0.3 : 1
 
 async function main(): Promise<void> {
-  const simulator = await startSimulator()
+  const plainStarts = [startBarePipe, startSluice, startNginx, startPortkey]
+  const streamStarts = [startBarePipe, startJoinedPipe, startSluice, startNginx, startPortkey]
+  report([
+    ...(await against([], plainStarts, plain)),
+    ...(await against([], streamStarts, (...all) => streams(UNPACED, ...all))),
+    ...(await against(['--tokens-per-second', '50'], streamStarts, (...all) => streams(PACED, ...all))),
+  ])
+}
+
+type Start = (upstream: string) => Promise<Contender | null>
+type Measure = (contenders: readonly Contender[], simulator: Contender) => Promise<Figure[]>
+
+/** Starts a simulator and the contenders in front of it, measures, stops them all. */
+async function against(options: readonly string[], starts: readonly Start[], measure: Measure): Promise<Figure[]> {
+  const simulator = await startSimulator(options)
   const contenders: Contender[] = []
   try {
-    for (const start of [startBarePipe, startSluice, startNginx, startPortkey]) {
+    for (const start of starts) {
       const contender = await start(simulator.origin)
       if (contender !== null) contenders.push(contender)
     }
-    report([...(await plain(contenders, simulator)), ...(await streams(contenders, simulator))])
+    return await measure(contenders, simulator)
   } finally {
     for (const each of [...contenders, simulator]) each.stop()
   }
@@ -61,20 +83,43 @@ async function plain(contenders: readonly Contender[], simulator: Contender): Pr
   return samples.figures()
 }
 
-async function streams(contenders: readonly Contender[], simulator: Contender): Promise<Figure[]> {
+/** Streams of one pace. `streams` and `concurrency` for each length of stream. */
+type StreamPlan = {
+  readonly name: string
+  readonly loads: readonly { readonly events: number; readonly streams: number; readonly concurrency: number }[]
+}
+
+const UNPACED: StreamPlan = {
+  name: 'S3 passthrough',
+  loads: [
+    { events: 100, streams: 1200, concurrency: 16 },
+    { events: 1000, streams: 120, concurrency: 16 },
+  ],
+}
+
+/** As models write: 20 ms between events, so that each one is a read and a write of its own. */
+const PACED: StreamPlan = {
+  name: 'S3 passthrough, 20 ms pace',
+  loads: [{ events: 100, streams: 600, concurrency: 200 }],
+}
+
+async function streams(plan: StreamPlan, contenders: readonly Contender[], simulator: Contender): Promise<Figure[]> {
   const samples = new Samples()
-  for (const events of [100, 1000]) {
-    const scenario = `S3 passthrough, ${events} events`
+  for (const whole of plan.loads) {
+    const { events } = whole
+    const load = { ...whole, streams: Math.max(8, Math.round(whole.streams * size)), hash: false }
+    const scenario = `${plan.name}, ${events} events`
     const expected = (await runStreams(simulator, { events, streams: 2, concurrency: 1, hash: true })).hashes.length
-    const able = await warmUp(contenders, { events, expected, scenario })
+    const able = await warmUp(contenders, { load, expected, scenario })
     for (let round = 1; round <= rounds; round++) {
       process.stderr.write(`${scenario} round ${round}\n`)
       for (const each of able) {
-        const sample = await runStreams(each, loadOf(each, events))
+        const sample = await runStreams(each, load)
         samples.add(scenario, each.name, 'CPU us/event', sample.cpuUsPerEvent)
         samples.add(scenario, each.name, 'events/s', sample.eventsPerSec)
         samples.add(scenario, each.name, 'first event p50 ms', sample.firstP50Ms)
         samples.add(scenario, each.name, 'first event p99 ms', sample.firstP99Ms)
+        samples.add(scenario, each.name, 'gap p99 ms', sample.gapP99Ms)
       }
     }
   }
@@ -84,13 +129,13 @@ async function streams(contenders: readonly Contender[], simulator: Contender): 
 /** Runs everyone once, unmeasured. A peer that cannot stream here is left out by name; ours and the floor must not fail. */
 async function warmUp(
   contenders: readonly Contender[],
-  { events, expected, scenario }: { events: number; expected: number; scenario: string },
+  { load, expected, scenario }: { load: StreamLoad; expected: number; scenario: string },
 ): Promise<Contender[]> {
   const able: Contender[] = []
   for (const each of contenders) {
     try {
-      await runStreams(each, loadOf(each, events))
-      const { hashes } = await runStreams(each, { events, streams: 2, concurrency: 1, hash: true })
+      await runStreams(each, load)
+      const { hashes } = await runStreams(each, { ...load, streams: 2, concurrency: 1, hash: true })
       if (hashes.length > expected) throw new Error(`${each.name}: bodies differ`)
       able.push(each)
     } catch (error) {
@@ -99,12 +144,6 @@ async function warmUp(
     }
   }
   return able
-}
-
-function loadOf(contender: Contender, events: number) {
-  const share = contender.name === 'portkey' ? SLOW_SHARE : 1
-  const streams = Math.max(8, Math.round((120_000 * size) / events / share))
-  return { events, streams, concurrency: 16, hash: false }
 }
 
 /** Samples by scenario, contender and unit, in the order they first came. */

@@ -11,6 +11,7 @@ import { type RouteTarget } from '../routing/router.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../stream/log.js'
 import { type StreamEnd } from '../stream/reader.js'
 import { type ClientRequest, type ExchangeHandle, type RequestHead } from './client.js'
+import { type Placed } from './open-exchanges.js'
 import { type Meter } from './outlet.js'
 import { type PipelineParts } from './parts.js'
 import { type Delivery, type Sink } from './sink.js'
@@ -31,7 +32,7 @@ export type Ending = {
 /** The settle stage, injected so that the state does not import its own end. */
 export type SettleHook = (exchange: Exchange, ending: Ending) => void
 
-export class Exchange implements ExchangeHandle {
+export class Exchange implements ExchangeHandle, Placed {
   /** Without its body, which is let go as soon as no other target may need it. */
   readonly request: RequestHead
   readonly sink: Sink
@@ -63,6 +64,8 @@ export class Exchange implements ExchangeHandle {
   /** The sink reads the log; its `onDone` will settle the exchange. */
   isFollowed = false
   keepaliveTimer: NodeJS.Timeout | null = null
+  /** Place among the open ones. */
+  openAt = -1
   firstTokenAtMs: number | null = null
   lastFrameAtMs = 0
   upstreamStartedAtMs: number | null = null

@@ -8,6 +8,7 @@ import { decode } from './decode.js'
 import { dispatch } from './dispatch.js'
 import { Exchange, type SettleHook } from './exchange.js'
 import { startKeepalive } from './keepalive.js'
+import { OpenExchanges } from './open-exchanges.js'
 import { type PipelineParts } from './parts.js'
 import { fail, reject } from './reject.js'
 import { settle } from './settle.js'
@@ -22,15 +23,15 @@ export type DrainablePipeline = Pipeline & {
 
 /** Joins the stages over one event loop's parts. */
 export function createPipeline(parts: PipelineParts): DrainablePipeline {
-  const open = new Set<Exchange>()
+  const open = new OpenExchanges<Exchange>()
   const onSettle: SettleHook = (exchange, ending) => {
-    open.delete(exchange)
+    open.remove(exchange)
     settle(exchange, ending)
   }
   return {
     openCount: () => open.size,
     endAll(): void {
-      for (const exchange of open) fail(exchange, new GatewayError('draining'))
+      for (const exchange of open.list()) fail(exchange, new GatewayError('draining'))
     },
     authenticate: createAuthenticate(parts.config.keys),
     start(request: ClientRequest, sink: Sink): ExchangeHandle {

@@ -28,6 +28,9 @@ const EMPTY = new Uint8Array(0)
 /** Open responses of one event loop. */
 export type OpenCount = { requests: number; sockets: number }
 
+/** Takes a piece of a body, which is the engine's and gone after the call. */
+export type TakeBody = (chunk: ArrayBuffer, isLast: boolean) => void
+
 export type WholeAnswer = {
   readonly status: number
   readonly headers: readonly HeaderList[]
@@ -43,6 +46,7 @@ export class ClientResponse {
   readonly #open: OpenCount
   #isDone = false
   #body: Uint8Array = EMPTY
+  #takeBody: TakeBody | null = null
   /** The client left before the end; called once, never after an end of ours. */
   onGone: (() => void) | null = null
   /** A stream can take more; the callee must cork, even with nothing to write, or what the engine holds stays there. */
@@ -65,8 +69,14 @@ export class ClientResponse {
   }
 
   /** Asks for the request's body. */
-  readBody(take: (chunk: ArrayBuffer, isLast: boolean) => void): void {
-    if (!this.#isDone) this.#res.onData(take)
+  readBody(take: TakeBody): void {
+    if (this.#isDone) return
+    this.#takeBody = take
+    this.#res.onData((chunk, isLast) => {
+      const current = this.#takeBody
+      if (isLast) this.#takeBody = null
+      current?.(chunk, isLast)
+    })
   }
 
   /** The whole answer at once. No effect after the end. */
@@ -120,13 +130,16 @@ export class ClientResponse {
 
   #abort(): void {
     if (this.#isDone) return
+    const { onGone } = this
     this.#finish()
-    this.onGone?.()
+    onGone?.()
   }
 
   #finish(): void {
     this.#isDone = true
     this.#body = EMPTY
+    this.onGone = null
+    this.onWritable = null
     this.#open.requests -= 1
   }
 

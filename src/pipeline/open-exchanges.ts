@@ -1,0 +1,39 @@
+// The exchanges that have begun and not settled, of one event loop. An array, not a Set: a Set that is filled and emptied all
+// the time leaves its outgrown tables behind, each of which keeps all that stood in it from the young collector; at S1 that
+// moved 7 KB a request into the old generation (Node 20.20, --trace-gc).
+
+/** What can be in it: an object that remembers its own place. */
+export type Placed = {
+  /** Owned by OpenExchanges; -1 outside. */
+  openAt: number
+}
+
+export class OpenExchanges<T extends Placed> {
+  readonly #all: T[] = []
+
+  get size(): number {
+    return this.#all.length
+  }
+
+  add(exchange: T): void {
+    exchange.openAt = this.#all.length
+    this.#all.push(exchange)
+  }
+
+  /** No effect if it is not in here. The last one takes its place. */
+  remove(exchange: T): void {
+    const at = exchange.openAt
+    if (this.#all[at] !== exchange) return
+    const last = this.#all.pop()
+    if (last !== undefined && last !== exchange) {
+      this.#all[at] = last
+      last.openAt = at
+    }
+    exchange.openAt = -1
+  }
+
+  /** All that are open now, in a list that stays as it is while they leave. */
+  list(): readonly T[] {
+    return [...this.#all]
+  }
+}
