@@ -44,7 +44,7 @@ export async function startFront(t: Teardown, { script, config, options }: Front
     surfaces: [fakeSurface],
     webSocketSurface: fakeSurface,
     parameterHeaders: ['x-parameter'],
-    requestIdSeed: 'seed',
+    requestIdSeed: 'seed1234',
     pipeline,
     models: () => [
       { id: 'fast', object: 'model' },
