@@ -17,7 +17,9 @@ export function beginStream(exchange: Exchange): void {
     keepaliveFrame: surface.keepaliveFrame,
     encodeErrorFrame: (error) => surface.encodeErrorFrame(error, requestId, (exchange.log?.next ?? 0) > 0),
   }
-  exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[surface.framing] }, face)
+  const { framing } = surface
+  const head = { headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[framing], transport: framing }
+  exchange.sink.begin(head, face)
   exchange.hasBegun = true
   // Only now is the transport what it will be at the close.
   exchange.parts.metrics.streamOpened(exchange.sink.transport)

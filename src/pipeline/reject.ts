@@ -50,14 +50,18 @@ export function fail(exchange: Exchange, error: GatewayError): void {
     return
   }
   const { surface, requestId } = exchange.request
-  reply(exchange, errorAnswer(surface, data, requestId, exchangeHeaders(exchange)), { outcome, cause })
+  const model = exchange.decoded?.facts.model ?? null
+  const { errorDetails: hasDetails } = exchange.parts.config.compat
+  const context = { surface, requestId, model, headers: exchangeHeaders(exchange), hasDetails }
+  reply(exchange, errorAnswer(data, context), { outcome, cause })
 }
 
 /** Answers a request that never became an exchange: same envelope, same log line, same metric. */
 export function reject(rejection: Rejection, sink: Sink, parts: PipelineParts): void {
   const { surface, error, requestId, key } = rejection
   const headers = key === null ? [] : limitHeaders(parts.limiter.snapshot(key.index))
-  const answer = errorAnswer(surface, error.data, requestId, headers)
+  const { errorDetails: hasDetails } = parts.config.compat
+  const answer = errorAnswer(error.data, { surface, requestId, model: null, headers, hasDetails })
   sink.reply(answer)
   const record = {
     requestId,

@@ -425,6 +425,9 @@ export type RigOptions = {
   readonly maxReaderLagBytes?: number
   readonly keyModels?: readonly string[]
   readonly doneMarker?: boolean
+  readonly errorDetails?: boolean
+  /** Of the prompt library, by `language/name`. */
+  readonly prompts?: Readonly<Record<string, string>>
 }
 
 export type Asking = {
@@ -485,6 +488,7 @@ export class PipelineRig {
         flush: () => Promise.resolve(),
       },
       dialects: DIALECTS,
+      prompts: { find: (name, language) => options.prompts?.[`${language}/${name}`] ?? null },
       clock: { nowMs: () => this.nowMs, unixSec: () => 1_700_000_000, random: () => 0 },
     }
     this.pipeline = createPipeline(this.parts)
@@ -640,6 +644,7 @@ function createConfig(options: RigOptions): Config {
       model('at-west', 'west'),
     ],
     metrics: { port: null, token: null },
+    compat: { healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, errorDetails: options.errorDetails ?? false },
     log: { level: 'silent', file: null, format: 'json' },
     warnings: [],
     simulator: false,

@@ -41,6 +41,7 @@ test('6. a worker decodes and encodes every request as this thread does', async 
             facts,
             members,
             target: fakeTarget(dialect.id),
+            prompt: null,
             upstreamStream,
           })
         for (const stream of [false, true]) {
