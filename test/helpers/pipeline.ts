@@ -431,7 +431,8 @@ export type RigOptions = {
 }
 
 export type Asking = {
-  readonly surface?: Wire
+  /** A wire, or a surface that has no upstream of its own. */
+  readonly surface?: string
   readonly model?: string
   readonly stream?: boolean
   readonly body?: JsonObject
@@ -443,7 +444,7 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
 )
 
-export function surfaceOf(wire: Wire): Surface {
+export function surfaceOf(wire: string): Surface {
   const surface = PROTOCOLS.find(({ id }) => id === wire)?.surface
   if (surface === null || surface === undefined) throw new Error(`no surface ${wire}`)
   return surface

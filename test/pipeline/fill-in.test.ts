@@ -1,11 +1,13 @@
 // What a body leaves open: the model, and the text of the prompt it names.
 import { test } from 'tap'
+import { GatewayError } from '../../src/errors.js'
 import { Exchange } from '../../src/pipeline/exchange.js'
 import { fillIn } from '../../src/pipeline/fill-in.js'
+import { createPipeline } from '../../src/pipeline/lifecycle.js'
 import { type PipelineParts } from '../../src/pipeline/parts.js'
 import { type DecodedRequest } from '../../src/protocols/codec.js'
 import { type RequestFacts } from '../../src/protocols/protocol.js'
-import { FakeSink, KEY, OPENAI, PipelineRig, type RigOptions, surfaceOf } from '../helpers/pipeline.js'
+import { breaches, FakeSink, KEY, OPENAI, PipelineRig, type RigOptions, surfaceOf, turn } from '../helpers/pipeline.js'
 
 const FACTS = { model: 'one', stream: true, includeUsage: false, maxOutputTokens: null, provider: null, prompt: null }
 
@@ -45,4 +47,44 @@ test('a prompt is looked up by name and language, and its tokens count', async (
   const without = exchangeOf()
   t.equal(fillIn(without, decoded({ prompt: { name: 'conversation', language: 'pl' } })).estimatedTokens, 10)
   t.equal(without.prompt, null)
+})
+
+test('the text that was found leaves for the upstream as the system prompt, to every target that is tried', async (t) => {
+  const rig = new PipelineRig({ prompts: { 'pl/conversation': 'Odpowiadaj po polsku.' } })
+  const body = { model_name: 'pair', user_last_statement: 'Hi', language: 'pl' }
+  const sink = await rig.ask({ surface: 'conversation', body })
+  const sent = () => JSON.parse(Buffer.from(rig.call.request.body).toString()).messages
+  const expected = [
+    { role: 'developer', content: 'Odpowiadaj po polsku.' },
+    { role: 'user', content: 'Hi' },
+  ]
+  t.match(sent(), expected)
+  rig.call.head(503).end()
+  await turn()
+  t.equal(rig.calls.length, 2)
+  t.match(sent(), expected)
+  rig.call.stream()
+  await turn()
+  t.same(breaches(rig, [sink]), [])
+})
+
+test('a source that refuses the name or language is the client’s fault', async (t) => {
+  const rig = new PipelineRig()
+  const find = () => {
+    throw new GatewayError('invalid_request', { message: 'No such language.', param: 'language' })
+  }
+  const pipeline = createPipeline({ ...rig.parts, prompts: { find } })
+  const sink = new FakeSink()
+  const body = new Uint8Array(Buffer.from('{"model_name":"one","user_last_statement":"Hi","language":"../x"}'))
+  const request = {
+    requestId: 'r',
+    surface: surfaceOf('conversation'),
+    key: KEY,
+    parameterHeaders: {},
+    acceptedAtMs: 0,
+  }
+  pipeline.start({ ...request, body }, sink)
+  await turn()
+  t.equal(sink.answers[0]?.status, 400)
+  t.strictSame(sink.json, { error: 'bad_request', details: 'No such language.' })
 })
