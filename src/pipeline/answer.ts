@@ -4,7 +4,7 @@ import { limitHeaders } from '../limit/headers.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
-import { type Surface } from '../protocols/protocol.js'
+import { type ErrorSubject, type Surface } from '../protocols/protocol.js'
 import { type Exchange } from './exchange.js'
 import { type Answer, type HeaderList } from './sink.js'
 
@@ -74,8 +74,7 @@ export type ErrorContext = {
   /** Null where the path is no surface's: then the envelope is the plain one. */
   readonly surface: Surface | null
   readonly requestId: string
-  /** The name asked for; null where it is not known. */
-  readonly model: string | null
+  readonly subject: ErrorSubject
   readonly headers: HeaderList
   /** Tell all there is to tell of it, in a member `details`. */
   readonly hasDetails: boolean
@@ -83,9 +82,9 @@ export type ErrorContext = {
 
 /** A whole error answer in the surface's own envelope. */
 export function errorAnswer(error: ErrorData, context: ErrorContext): Answer {
-  const { surface, requestId, model, headers, hasDetails } = context
+  const { surface, requestId, subject, headers, hasDetails } = context
   const shown = presentable(error)
-  const { status, body } = surface === null ? plainError(shown) : surface.encodeError(shown, requestId, model)
+  const { status, body } = surface === null ? plainError(shown) : surface.encodeError(shown, requestId, subject)
   const told = hasDetails ? { ...body, details: detailsOf(error, requestId) } : body
   return { status, headers: [...headers, ...retryHeaders(error, status)], body: jsonBytes(told), error }
 }

@@ -10,9 +10,6 @@ export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null })
 /** Longer keys are nobody's; they are refused before they are hashed. */
 const MAX_KEY_CHARS = 8192
 
-/** The header is named as the part at fault: some surfaces tell a key that is missing from one that is wrong. */
-const NO_CREDENTIALS = Object.freeze({ param: 'authorization' })
-
 /** Builds the lookup: credentials -> identity. The same error, whatever is wrong with the key. */
 export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Credentials) => KeyIdentity {
   if (keys.length === 0) return () => NO_KEY
@@ -33,11 +30,7 @@ export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Cr
   return function authenticate(credentials: Credentials): KeyIdentity {
     const bearer = BEARER.exec(credentials.authorization)?.[1] ?? ''
     const identity = find(bearer) ?? find(credentials.apiKey)
-    if (identity === null) throw new GatewayError('unauthenticated', hasNone(credentials) ? NO_CREDENTIALS : {})
+    if (identity === null) throw new GatewayError('unauthenticated')
     return identity
   }
-}
-
-function hasNone({ authorization, apiKey }: Credentials): boolean {
-  return authorization === '' && apiKey === ''
 }

@@ -50,9 +50,9 @@ export function fail(exchange: Exchange, error: GatewayError): void {
     return
   }
   const { surface, requestId } = exchange.request
-  const model = exchange.decoded?.facts.model ?? null
+  const subject = { model: exchange.decoded?.facts.model ?? null, hasKey: true }
   const { errorDetails: hasDetails } = exchange.parts.config.compat
-  const context = { surface, requestId, model, headers: exchangeHeaders(exchange), hasDetails }
+  const context = { surface, requestId, subject, headers: exchangeHeaders(exchange), hasDetails }
   reply(exchange, errorAnswer(data, context), { outcome, cause })
 }
 
@@ -61,7 +61,8 @@ export function reject(rejection: Rejection, sink: Sink, parts: PipelineParts): 
   const { surface, error, requestId, key } = rejection
   const headers = key === null ? [] : limitHeaders(parts.limiter.snapshot(key.index))
   const { errorDetails: hasDetails } = parts.config.compat
-  const answer = errorAnswer(error.data, { surface, requestId, model: null, headers, hasDetails })
+  const subject = { model: null, hasKey: rejection.hasKey }
+  const answer = errorAnswer(error.data, { surface, requestId, subject, headers, hasDetails })
   sink.reply(answer)
   const record = {
     requestId,

@@ -44,9 +44,9 @@ export type Surface = {
   encodeResponse(response: ChatResponse): JsonObject
   /**
    * The error envelope of an answer that has not begun, whatever failed on this surface's routes; the status is
-   * `error.status` unless the vendor's table says otherwise. `model`: the name asked for, where it is known.
+   * `error.status` unless the vendor's table says otherwise.
    */
-  encodeError(error: ErrorData, requestId: string, model?: string | null): ErrorAnswer
+  encodeError(error: ErrorData, requestId: string, subject?: ErrorSubject): ErrorAnswer
   /** The in-band error frame of a stream that has begun; never followed by an end marker. `hasFrames`: frames went before it. */
   encodeErrorFrame(error: ErrorData, requestId: string, hasFrames?: boolean): string
 }
@@ -63,6 +63,13 @@ export type SurfaceRoute = {
 export type Framing = 'sse' | 'ndjson'
 /** `json`: all frames of a stream together are one JSON document. */
 export type SurfaceFraming = Framing | 'json'
+/** What an envelope may tell of the request beside the error. */
+export type ErrorSubject = {
+  /** The name asked for; null where it is not known. */
+  readonly model: string | null
+  /** The request bore a key, right or wrong. */
+  readonly hasKey: boolean
+}
 export type ErrorAnswer = { readonly status: number; readonly body: JsonObject }
 
 /** What routing, limits and relay choice need of a request, without its content. */

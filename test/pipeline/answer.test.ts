@@ -9,7 +9,13 @@ function headersOf(answer: Answer | undefined): Record<string, string> {
   return Object.fromEntries(answer?.headers ?? [])
 }
 
-const PLAIN = { surface: null, requestId: 'r', model: null, headers: [], hasDetails: false } as const
+const PLAIN = {
+  surface: null,
+  requestId: 'r',
+  subject: { model: null, hasKey: true },
+  headers: [],
+  hasDetails: false,
+} as const
 
 test('a result names its target, its attempts, the limits and the time the gateway took', async (t) => {
   const rig = new PipelineRig()

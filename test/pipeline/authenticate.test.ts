@@ -22,6 +22,7 @@ test('a key is known by either header, with its place in the configuration', asy
 
 test('every wrong key gets the same error, whatever is wrong with it', async (t) => {
   const wrong = [
+    '',
     'Bearer',
     'Bearer ',
     'Bearer sk-aaa',
@@ -34,8 +35,8 @@ test('every wrong key gets the same error, whatever is wrong with it', async (t)
     'Bearer sk-aaaa\0',
     `Bearer ${'x'.repeat(65_536)}`,
   ]
-  const first = refusalOf(() => authenticate({ authorization: 'Bearer nobody', apiKey: '' }))
-  t.match(first, { code: 'unauthenticated', param: null })
+  const first = refusalOf(() => authenticate({ authorization: '', apiKey: '' }))
+  t.equal(first?.code, 'unauthenticated')
   for (const authorization of wrong) {
     t.same(
       refusalOf(() => authenticate({ authorization, apiKey: '' })),
@@ -47,11 +48,6 @@ test('every wrong key gets the same error, whatever is wrong with it', async (t)
     refusalOf(() => authenticate({ authorization: '', apiKey: 'x'.repeat(8193) })),
     first,
   )
-})
-
-test('a request without any key names the header it lacks', async (t) => {
-  const refusal = refusalOf(() => authenticate({ authorization: '', apiKey: '' }))
-  t.match(refusal, { code: 'unauthenticated', param: 'authorization' })
 })
 
 test('keys that agree in their first characters are different keys', async (t) => {

@@ -2,9 +2,10 @@
 import { type ErrorData } from '../../model/error.js'
 import { type JsonObject } from '../../model/json.js'
 import { type ChatResponse } from '../../model/response.js'
-import { type ErrorAnswer } from '../protocol.js'
+import { type ErrorAnswer, type ErrorSubject } from '../protocol.js'
 
 const BAD_REQUEST = 400
+const UNKNOWN: ErrorSubject = Object.freeze({ model: null, hasKey: true })
 
 /** The model's text, no reasoning. */
 export function encodeResponse(response: ChatResponse): JsonObject {
@@ -12,13 +13,13 @@ export function encodeResponse(response: ChatResponse): JsonObject {
 }
 
 /** `{"error": "..."}`; about the token `{"message": "..."}`. */
-export function encodeError(error: ErrorData, _requestId: string, model: string | null = null): ErrorAnswer {
-  const { code, status, param, message } = error
+export function encodeError(error: ErrorData, _requestId: string, subject: ErrorSubject = UNKNOWN): ErrorAnswer {
+  const { code, status, message } = error
   if (code === 'unauthenticated') {
-    return { status, body: { message: param === null ? 'Invalid token!' : 'Token is missing!' } }
+    return { status, body: { message: subject.hasKey ? 'Invalid token!' : 'Token is missing!' } }
   }
-  if (code === 'model_not_found' && model !== null) {
-    return { status: BAD_REQUEST, body: { error: `Unsupported model: ${model}` } }
+  if (code === 'model_not_found' && subject.model !== null) {
+    return { status: BAD_REQUEST, body: { error: `Unsupported model: ${subject.model}` } }
   }
   return { status, body: { error: message } }
 }

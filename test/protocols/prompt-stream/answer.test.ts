@@ -15,17 +15,17 @@ test('a result is the text alone', async (t) => {
 })
 
 test('a missing token, a wrong one, an unknown model and all else have their bodies', async (t) => {
-  t.strictSame(encodeError(errorData('unauthenticated', { param: 'authorization' }), 'r'), {
+  t.strictSame(encodeError(errorData('unauthenticated'), 'r', { model: null, hasKey: false }), {
     status: 401,
     body: { message: 'Token is missing!' },
   })
   t.strictSame(encodeError(errorData('unauthenticated'), 'r'), { status: 401, body: { message: 'Invalid token!' } })
-  t.strictSame(encodeError(errorData('model_not_found'), 'r', 'gtp-4'), {
+  t.strictSame(encodeError(errorData('model_not_found'), 'r', { model: 'gtp-4', hasKey: true }), {
     status: 400,
     body: { error: 'Unsupported model: gtp-4' },
   })
   t.equal(encodeError(errorData('model_not_found'), 'r').status, 404)
-  t.strictSame(encodeError(errorData('overloaded', { message: 'Full.' }), 'r', 'm'), {
+  t.strictSame(encodeError(errorData('overloaded', { message: 'Full.' }), 'r', { model: 'm', hasKey: true }), {
     status: 503,
     body: { error: 'Full.' },
   })
