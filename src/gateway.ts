@@ -6,7 +6,7 @@ import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
 import { type KeyIdentity } from './pipeline/client.js'
 import { createPipeline } from './pipeline/lifecycle.js'
-import { type Clock } from './pipeline/parts.js'
+import { type Clock, type PromptSource } from './pipeline/parts.js'
 import { createCodec } from './protocols/codec.js'
 import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
@@ -131,7 +131,8 @@ function joinParts(config: Config, cells: Cells, loopIndex: number) {
   const offload = createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics })
   const router = new Router(config)
   const shared = { config, offload, router, upstream, metrics, log }
-  const pipeline = createPipeline({ ...shared, limiter, dialects: DIALECTS, clock: CLOCK })
+  const prompts: PromptSource = { find: () => null }
+  const pipeline = createPipeline({ ...shared, limiter, dialects: DIALECTS, prompts, clock: CLOCK })
   const scrape = createScrape(metricsConfig(config), cells.metrics, { processMetrics: true })
   return { ...shared, pools, pipeline, scrape, requestIdSeed }
 }
@@ -143,6 +144,7 @@ function createFront({ config, router, pipeline, scrape, requestIdSeed }: Parts,
   return createServer({
     config: { ...config.server, port: options.port },
     metrics: config.metrics,
+    compat: config.compat,
     ownsMetricsPort: options.loopIndex === 0,
     hasKeys: config.keys.length > 0,
     surfaces: SURFACES,

@@ -3,6 +3,7 @@ import { test } from 'tap'
 import { type TSchema } from 'typebox'
 import { parse } from 'yaml'
 import { parseCommandLine } from '../src/config/command-line.js'
+import { defaultConfigFile } from '../src/config/load.js'
 import { readCatalog } from '../src/config/read.js'
 import { ConfigFile } from '../src/config/schema.js'
 import { ERROR_CATALOGUE, errorData } from '../src/errors.js'
@@ -131,9 +132,15 @@ test('the profiles and protocols that the README lists are those there are', asy
 
 test('the route table has every route and no other', async (t) => {
   const code = readText('src/server/app.ts')
-  const plain = Array.from(code.matchAll(/path: '(\/[^']+)'/g), (match) => `GET ${match[1]?.replace('*', '{id}')}`)
+  const { apiPrefix } = defaultConfigFile().compat
+  const plain = Array.from(
+    code.matchAll(/path: ['`](\$\{prefix\})?(\/[^'`]+)['`]/g),
+    ([, prefix, path = '']) => `GET ${prefix === undefined ? '' : apiPrefix}${path.replace('*', '{id}')}`,
+  )
   const surfaces = PROTOCOLS.flatMap(({ surface }) => surface?.routes ?? [])
-  const posted = surfaces.map(({ method, path }) => `${method} ${path}`)
+  const posted = surfaces.map(
+    ({ method, path, isPrefixed }) => `${method} ${isPrefixed === true ? apiPrefix : ''}${path}`,
+  )
   t.same(namesIn('Routes').sort(), [...new Set([...plain, ...posted])].sort())
 })
 

@@ -3,9 +3,11 @@
 //   fixtures/<dialect>/streams     -> streams/<dialect>__<surface>/<case>.sse        what a client gets as a stream
 //                                  -> responses/<dialect>__<surface>/<case>.json     ... and as a whole answer
 //   fixtures/<dialect>/errors      -> errors/<dialect>__<surface>/<case>.json        ... and where the upstream refused
+// A surface whose wire only clients speak has its own few requests, and the streams of one dialect: it sees events alone.
 import { type Test, test } from 'tap'
 import { Aggregator } from '../src/model/aggregate.js'
 import { type StreamEvent } from '../src/model/event.js'
+import { type JsonObject } from '../src/model/json.js'
 import { findViolation } from '../src/model/law.js'
 import { type Dialect, type Surface } from '../src/protocols/protocol.js'
 import { GoldenFiles, listGolden, readGolden } from './helpers/golden.js'
@@ -23,6 +25,7 @@ import {
   SURFACES,
   sendRequest,
 } from './helpers/matrix.js'
+import { CLIENT_SURFACES, minRequests, readFixtures } from './helpers/protocol-fixtures.js'
 
 const REQUEST_CASES = [
   ['text', 'system', 'turns', 'image-base64', 'image-url', 'tools', 'parallel-tools', 'tool-results'],
@@ -79,6 +82,10 @@ const END_MARKERS: Readonly<Record<string, (sent: string) => boolean>> = {
 }
 /** Surfaces x dialects; more of either only makes it grow. */
 const MIN_PAIRS = 8
+
+/** Of the streams, those that differ for clients that see text alone. */
+const CLIENT_STREAM_CASES = ['text', 'unicode', 'reasoning', 'error-midstream', 'cut']
+const CLIENT_DIALECT = 'openai-chat'
 
 const golden = new GoldenFiles()
 const pairs = SURFACES.flatMap((surface) => DIALECTS.map((dialect) => ({ surface, dialect })))
@@ -151,13 +158,51 @@ test('every refusal of every upstream reaches every client in its own envelope',
   t.end()
 })
 
+test('every request of a surface for clients alone leaves for every upstream in its own words', (t) => {
+  for (const surface of CLIENT_SURFACES) {
+    for (const dialect of DIALECTS) {
+      for (const { name, bytes } of readFixtures(surface.id, 'requests')) {
+        const sent = sendRequest(surface, dialect, JSON.parse(bytes.toString()))
+        golden.compareJson(t, `requests/${surface.id}__${dialect.id}/${name}.json`, sent)
+      }
+    }
+  }
+  t.end()
+})
+
+test('a stream reaches clients of such a surface in its own words, whole or streamed', (t) => {
+  const dialect = DIALECTS.find(({ id }) => id === CLIENT_DIALECT)
+  if (dialect === undefined) throw new Error(CLIENT_DIALECT)
+  for (const surface of CLIENT_SURFACES) {
+    for (const name of CLIENT_STREAM_CASES) {
+      const recording = recordingOf(dialect, name)
+      const events = decodeBytes(dialect, recording, CHUNK_BYTES)
+      const sent = encodeStream(surface, events, surface.readFacts(firstRequestOf(surface)).includeUsage)
+      const pair = `${dialect.id}__${surface.id}`
+      golden.compare(t, `streams/${pair}/${name}.${surface.framing}`, sent)
+      golden.compareJson(t, `responses/${pair}/${name}.json`, encodeWhole(surface, events))
+      const last =
+        surface.framing === 'sse' ? (payloadsOf(sent).at(-1) ?? '') : (sent.trimEnd().split('\n').at(-1) ?? '')
+      t.equal('error' in JSON.parse(last), events.at(-1)?.type === 'error', `${pair} ${name}: error last`)
+    }
+  }
+  t.end()
+})
+
+function firstRequestOf(surface: Surface): JsonObject {
+  return JSON.parse(readFixtures(surface.id, 'requests')[0]?.bytes.toString() ?? '{}')
+}
+
 test('no cell is missing and no golden file is left over', (t) => {
   t.ok(pairs.length >= MIN_PAIRS)
   const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0)
   const requests = pairs.length * REQUEST_CASES.length
   const streams = SURFACES.length * sum(DIALECTS.map((dialect) => streamCasesOf(dialect).length))
   const errors = SURFACES.length * sum(DIALECTS.map((dialect) => listFixtures(dialect, 'errors').length))
-  t.equal(golden.count, requests + 2 * streams + errors)
+  const ofClients = CLIENT_SURFACES.map(({ id }) => readFixtures(id, 'requests').length * DIALECTS.length)
+  const clientStreams = CLIENT_SURFACES.length * CLIENT_STREAM_CASES.length
+  t.equal(golden.count, requests + 2 * streams + errors + sum(ofClients) + 2 * clientStreams)
+  for (const surface of CLIENT_SURFACES) t.ok(readFixtures(surface.id, 'requests').length >= minRequests(surface))
   t.ok(golden.count >= MIN_PAIRS * (REQUEST_CASES.length + 2 * STREAM_CASES.length))
   const inputs = SURFACES.flatMap((surface) => listGolden(`requests/${surface.id}/`))
   t.equal(inputs.length, SURFACES.length * REQUEST_CASES.length)

@@ -82,7 +82,7 @@ function send(provider: ProviderConfig, surfaceId: string, body: JsonObject): Se
     extraBody: provider.extraBody,
   }
   const decoded = CODEC.decodeBody(surfaceId, bytes)
-  const encoded = CODEC.encodeBody({ ...decoded, surfaceId, body: bytes, target, upstreamStream: true })
+  const encoded = CODEC.encodeBody({ ...decoded, surfaceId, body: bytes, target, prompt: null, upstreamStream: true })
   const { origin, pathname } = new URL(provider.baseUrl)
   const dialect = PROTOCOLS.find(({ id }) => id === provider.protocol)?.dialect
   const flat = buildHeaders(provider, dialect?.headers ?? {}).stream

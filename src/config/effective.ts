@@ -8,7 +8,7 @@ import { providersNamedIn, resolveModels } from './models.js'
 import { type ProblemList } from './problem.js'
 import { resolveProviders } from './providers.js'
 import { type ConfigFile, type ProviderEntry } from './schema.js'
-import { type Config, type ServerConfig } from './types.js'
+import { type CompatConfig, type Config, type ServerConfig } from './types.js'
 
 export type EffectiveContext = {
   readonly catalog: Catalog
@@ -18,7 +18,7 @@ export type EffectiveContext = {
   /** A provider entry with nothing but defaults. */
   readonly providerDefaults: ProviderEntry
   /** Defaults of the sections whose features are still to come, to tell what was asked for. */
-  readonly defaults: Pick<ConfigFile, 'jobs' | 'prompts' | 'compat'>
+  readonly defaults: Pick<ConfigFile, 'jobs' | 'prompts'>
   readonly cores: number
   /** Working directory that relative file names stand in. */
   readonly cwd: string
@@ -46,6 +46,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     providers,
     models,
     metrics: file.metrics,
+    compat: resolveCompat(file.compat, problems),
     log: { ...file.log, file: file.log.file === null ? null : resolve(context.cwd, file.log.file) },
     warnings,
     simulator: providers.length === 0,
@@ -92,6 +93,18 @@ function resolveServer(server: ConfigFile['server'], context: EffectiveContext):
   return { ...server, tls }
 }
 
+/** The paths of the client libraries: another API below them would take their routes. */
+const VERSION_SEGMENT = 'v1'
+
+function resolveCompat(compat: ConfigFile['compat'], problems: ProblemList): CompatConfig {
+  const { healthStatus, defaultModel, errorDetails } = compat
+  const segments = compat.apiPrefix.split('/').filter((segment) => segment !== '')
+  if (segments[0] === VERSION_SEGMENT) {
+    problems.add(['compat', 'apiPrefix'], `must not begin with /${VERSION_SEGMENT}, where other APIs are`)
+  }
+  return { healthStatus, apiPrefix: segments.map((segment) => `/${segment}`).join(''), defaultModel, errorDetails }
+}
+
 /** One core stays for the event loop. */
 function workersOf(workers: 'auto' | number, cores: number): number {
   return workers === 'auto' ? Math.max(1, cores - 1) : workers
@@ -103,10 +116,6 @@ function warnOfLaterFeatures(file: ConfigFile, { warnings, defaults }: Effective
     [differs(file.jobs, defaults.jobs), 'jobs: asynchronous jobs are not part of this version'],
     [differs(file.prompts, defaults.prompts), 'prompts: the prompt library is not part of this version'],
     [file.compat.asyncByDefault, 'compat.asyncByDefault: asynchronous jobs are not part of this version'],
-    [
-      file.compat.healthStatus !== defaults.compat.healthStatus,
-      'compat.healthStatus: has nothing to do in this version',
-    ],
   ]
   for (const [isAsked, warning] of asked) if (isAsked) warnings.push(warning)
 }

@@ -14,7 +14,9 @@ const PLAIN_VARIABLES: readonly (readonly [name: string, path: Path])[] = [
   ['PORT', ['server', 'port']],
   ['HOST', ['server', 'host']],
   ['LLM_PROXY_API_LOG_FILENAME', ['log', 'file']],
+  ['LLM_PROXY_API_EP_PREFIX', ['compat', 'apiPrefix']],
 ]
+const DEBUG_VARIABLE = 'LLM_PROXY_API_IN_DEBUG'
 const LEVEL_VARIABLES = ['LLM_PROXY_API_LOG_LEVEL', 'LOG_LEVEL']
 /** Names that other systems give the levels. */
 const LEVEL_NAMES: Readonly<Record<string, string>> = {
@@ -35,7 +37,6 @@ const WAITING_VARIABLES: Readonly<Record<string, RegExp | null>> = {
   ASYNC_BY_DEFAULT: /^(0|false|no|off)$/i,
   HEALTH_STATUS: /^ok$/,
   HTTP_MAX_KEEPALIVE_CONNECTIONS: null,
-  LLM_PROXY_API_EP_PREFIX: null,
   LLM_PROXY_API_DEFAULT_EP_LANGUAGE: null,
   LLM_PROXY_API_PROMPTS_DIR: null,
   LLM_PROXY_API_MODELS_CONFIG: null,
@@ -54,6 +55,7 @@ export function applyEnvironment(draft: Draft, variables: Variables, catalog: Ca
   const overlay: Overlay = { draft, warnings, read: (name) => variables[name] || undefined }
   for (const [name, path] of PLAIN_VARIABLES) setFrom(overlay, name, path)
   applyLogLevel(overlay)
+  if (isDebug(overlay)) draft.set(['compat', 'errorDetails'], true, DEBUG_VARIABLE)
   applyGatewayKeys(overlay)
   for (const profile of catalog.profiles) applyProfile(overlay, profile)
   applyRequestRate(overlay)
@@ -93,8 +95,12 @@ function applyLogLevel(overlay: Overlay): void {
     const level = overlay.read(name)?.trim().toLowerCase()
     if (level !== undefined) overlay.draft.set(at, LEVEL_NAMES[level] ?? level, name)
   }
-  const isDebug = overlay.read('LLM_PROXY_API_IN_DEBUG') !== undefined
-  if (isDebug && overlay.read('LOG_LEVEL') === undefined) overlay.draft.set(at, 'debug', 'LLM_PROXY_API_IN_DEBUG')
+  if (isDebug(overlay) && overlay.read('LOG_LEVEL') === undefined) overlay.draft.set(at, 'debug', DEBUG_VARIABLE)
+}
+
+/** Any value turns it on. */
+function isDebug(overlay: Overlay): boolean {
+  return overlay.read(DEBUG_VARIABLE) !== undefined
 }
 
 /** All three variables hold together; the same key named twice, or in the file as well, counts once. */

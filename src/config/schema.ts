@@ -22,6 +22,8 @@ const MAX_PER_MINUTE = 1_000_000_000
 export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
 /** Names of models may look like the upstream's, slashes and colons included. */
 export const MODEL_NAME_PATTERN = '^[A-Za-z0-9@~][A-Za-z0-9@~._:/+-]{0,255}$'
+/** A path of plain segments, with or without its first and last slash. */
+const PATH_PATTERN = '^/?(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*/?)?$'
 /** HTTP field name, lower case (RFC 9110 5.1 token). */
 const HEADER_NAME_PATTERN = "^[a-z0-9!#$%&'*+.^_`|~-]+$"
 /** HTTP field value: visible ASCII, blanks and tabs; no CR, LF or NUL (RFC 9110 5.5). */
@@ -276,9 +278,20 @@ export const ConfigFile = section('Sluice configuration.', {
     file: nullable(Type.String({ minLength: 1 }), 'File to write to; null for standard output.'),
     format: Type.Enum(['json', 'pretty'], { default: 'json', description: 'One JSON object a line, or for people.' }),
   }),
-  compat: section('Habits of the systems Sluice replaces. Checked, but not acted on by this version.', {
+  compat: section('Habits of the systems Sluice replaces.', {
     asyncByDefault: Type.Boolean({ default: false, description: 'Answer chats with 202 and a job.' }),
     healthStatus: Type.String({ default: 'ok', minLength: 1, description: 'Value of status in GET /health.' }),
+    apiPrefix: Type.String({
+      default: '/api',
+      maxLength: 256,
+      pattern: PATH_PATTERN,
+      description: 'Path before the routes of the conversation API; not /v1.',
+    }),
+    defaultModel: nullable(
+      Type.String({ minLength: 1, maxLength: 256 }),
+      'Model of requests that may leave it out; null for the first one listed.',
+    ),
+    errorDetails: Type.Boolean({ default: false, description: 'Error answers carry details of what failed.' }),
   }),
 })
 

@@ -13,6 +13,7 @@ export type Config = {
   /** Configured model names, in the order of the file. */
   readonly models: readonly ModelConfig[]
   readonly metrics: { readonly port: number | null; readonly token: string | null }
+  readonly compat: CompatConfig
   readonly log: { readonly level: LogLevel; readonly file: string | null; readonly format: 'json' | 'pretty' }
   /** Sections that are valid but ask for something this version does not do; one warning line each at start. */
   readonly warnings: readonly string[]
@@ -37,6 +38,17 @@ export type ServerConfig = {
   readonly cors: { readonly origins: readonly string[] }
   /** Chats open at once on one WebSocket. */
   readonly maxChatsPerSocket: number
+}
+
+/** Habits of the systems that are replaced. */
+export type CompatConfig = {
+  /** The word in `GET /health`. */
+  readonly healthStatus: string
+  /** Empty, or segments that each begin with a slash. */
+  readonly apiPrefix: string
+  /** Stands in where a request names no model; null for the first one listed. */
+  readonly defaultModel: string | null
+  readonly errorDetails: boolean
 }
 
 export type OffloadConfig = {

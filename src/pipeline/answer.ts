@@ -4,7 +4,7 @@ import { limitHeaders } from '../limit/headers.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
-import { type Surface } from '../protocols/protocol.js'
+import { type ErrorSubject, type Surface } from '../protocols/protocol.js'
 import { type Exchange } from './exchange.js'
 import { type Answer, type HeaderList } from './sink.js'
 
@@ -67,11 +67,31 @@ export function reply(exchange: Exchange, answer: Answer, { outcome, cause }: Ve
   exchange.settle({ outcome, status, error, cause, responseBytes: body.length })
 }
 
-/** A whole error answer in the surface's own envelope; in the plain one where the path is no surface's. */
-export function errorAnswer(surface: Surface | null, error: ErrorData, requestId: string, headers: HeaderList): Answer {
+/** What an error is told of beside itself. */
+export type ErrorContext = {
+  /** Null where the path is no surface's: then the envelope is the plain one. */
+  readonly surface: Surface | null
+  readonly requestId: string
+  readonly subject: ErrorSubject
+  readonly headers: HeaderList
+  /** Tell all there is to tell of it, in a member `details`. */
+  readonly hasDetails: boolean
+}
+
+/** A whole error answer in the surface's own envelope. */
+export function errorAnswer(error: ErrorData, context: ErrorContext): Answer {
+  const { surface, requestId, subject, headers, hasDetails } = context
   const shown = presentable(error)
-  const { status, body } = surface === null ? plainError(shown) : surface.encodeError(shown, requestId)
-  return { status, headers: [...headers, ...retryHeaders(error, status)], body: jsonBytes(body), error }
+  const { status, body } = surface === null ? plainError(shown) : surface.encodeError(shown, requestId, subject)
+  const told = hasDetails ? { ...body, details: detailsOf(error, requestId) } : body
+  return { status, headers: [...headers, ...retryHeaders(error, status)], body: jsonBytes(told), error }
+}
+
+/** The error as we know it, without what was thrown. */
+function detailsOf(error: ErrorData, requestId: string): JsonObject {
+  const { code, message, param, retryable, upstreamStatus, upstreamType, upstreamCode } = error
+  const upstream = { status: upstreamStatus, type: upstreamType, code: upstreamCode }
+  return { code, message, param, retryable, upstream, request_id: requestId }
 }
 
 /** A status of the upstream's that would mislead the client: a redirect, or one that is only for our own log. */

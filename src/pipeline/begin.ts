@@ -5,7 +5,8 @@ import { type StreamFace } from './sink.js'
 
 const CONTENT_TYPE = {
   sse: 'text/event-stream; charset=utf-8',
-  ndjson: 'application/x-ndjson; charset=utf-8',
+  ndjson: 'application/x-ndjson',
+  json: 'application/json',
 } as const
 
 /** Sends the head, once; later calls do nothing. */
@@ -14,9 +15,11 @@ export function beginStream(exchange: Exchange): void {
   const { surface, requestId } = exchange.request
   const face: StreamFace = {
     keepaliveFrame: surface.keepaliveFrame,
-    encodeErrorFrame: (error) => surface.encodeErrorFrame(error, requestId),
+    encodeErrorFrame: (error) => surface.encodeErrorFrame(error, requestId, (exchange.log?.next ?? 0) > 0),
   }
-  exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[surface.framing] }, face)
+  const { framing } = surface
+  const head = { headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[framing], transport: framing }
+  exchange.sink.begin(head, face)
   exchange.hasBegun = true
   // Only now is the transport what it will be at the close.
   exchange.parts.metrics.streamOpened(exchange.sink.transport)

@@ -29,6 +29,8 @@ export type Rejection = {
   /** Null for a path that is no surface's. */
   readonly surface: Surface | null
   readonly key: KeyIdentity | null
+  /** It bore a key, known or not. */
+  readonly hasKey: boolean
   readonly error: GatewayError
   readonly requestBytes: number
   readonly acceptedAtMs: number

@@ -53,6 +53,7 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
       facts: decoded.facts,
       members: decoded.members,
       target,
+      prompt: exchange.prompt,
       upstreamStream: upstreamStreams,
     })
     const encoded = encoding instanceof Promise ? await encoding : encoding

@@ -44,6 +44,8 @@ export class Exchange implements ExchangeHandle, Placed {
   /** The client's bytes, wherever they are now: a worker that has had them gives them back in memory of their own. */
   body: Uint8Array<ArrayBuffer>
   decoded: DecodedRequest | null = null
+  /** The library prompt that the request asks for. */
+  prompt: string | null = null
   /** Target of the attempt that answers, or of the last one. */
   routed: RouteTarget | null = null
   attempts = 0

@@ -17,6 +17,8 @@ function arm(exchange: Exchange): void {
 
 function beat(exchange: Exchange): void {
   if (exchange.isEnded) return
+  // Inside one JSON document nothing can be said that is not part of it.
+  if (exchange.request.surface.framing === 'json' && exchange.isFollowed) return
   const nowMs = exchange.parts.clock.nowMs()
   // A millisecond of grace: timers may fire a little early.
   if (nowMs - exchange.lastFrameAtMs >= exchange.parts.config.server.keepaliveMs - 1) {

@@ -7,6 +7,7 @@ import { type ClientRequest, type ExchangeHandle, type Pipeline, type Rejection 
 import { decode } from './decode.js'
 import { dispatch } from './dispatch.js'
 import { Exchange, type SettleHook } from './exchange.js'
+import { fillIn } from './fill-in.js'
 import { startKeepalive } from './keepalive.js'
 import { OpenExchanges } from './open-exchanges.js'
 import { type PipelineParts } from './parts.js'
@@ -56,11 +57,12 @@ async function run(exchange: Exchange): Promise<void> {
     const decoding = decode(exchange) //                                 400; inline or in a worker
     const decoded = decoding instanceof Promise ? await decoding : decoding
     if (exchange.isEnded) return
-    exchange.decoded = decoded
     exchange.body = decoded.body
-    if (decoded.facts.stream) startKeepalive(exchange)
-    admitTokens(exchange, decoded.facts, decoded.estimatedTokens) //     429
-    await dispatch(exchange, decoded) //                                 404, 403, 502, 503, 504; chunks follow by callbacks
+    const request = fillIn(exchange, decoded)
+    exchange.decoded = request
+    if (request.facts.stream) startKeepalive(exchange)
+    admitTokens(exchange, request.facts, request.estimatedTokens) //     429
+    await dispatch(exchange, request) //                                 404, 403, 502, 503, 504; chunks follow by callbacks
   } catch (thrown) {
     fail(exchange, toGatewayError(thrown))
   }

@@ -17,7 +17,17 @@ export type PipelineParts = {
   readonly log: Log
   /** Dialect by protocol id. */
   readonly dialects: ReadonlyMap<string, Dialect>
+  readonly prompts: PromptSource
   readonly clock: Clock
+}
+
+/** The texts that surfaces ask for by name. `find` is synchronous and may be asked for each request. */
+export type PromptSource = {
+  /**
+   * The text in that language or, where it has none, in the default one, which an empty `language` stands for; null for none.
+   * @throws invalid_request for a name or language that is none
+   */
+  find(name: string, language: string): string | null
 }
 
 /** Every source of time and chance, so that tests can hold them still. */

@@ -50,14 +50,19 @@ export function fail(exchange: Exchange, error: GatewayError): void {
     return
   }
   const { surface, requestId } = exchange.request
-  reply(exchange, errorAnswer(surface, data, requestId, exchangeHeaders(exchange)), { outcome, cause })
+  const subject = { model: exchange.decoded?.facts.model ?? null, hasKey: true }
+  const { errorDetails: hasDetails } = exchange.parts.config.compat
+  const context = { surface, requestId, subject, headers: exchangeHeaders(exchange), hasDetails }
+  reply(exchange, errorAnswer(data, context), { outcome, cause })
 }
 
 /** Answers a request that never became an exchange: same envelope, same log line, same metric. */
 export function reject(rejection: Rejection, sink: Sink, parts: PipelineParts): void {
   const { surface, error, requestId, key } = rejection
   const headers = key === null ? [] : limitHeaders(parts.limiter.snapshot(key.index))
-  const answer = errorAnswer(surface, error.data, requestId, headers)
+  const { errorDetails: hasDetails } = parts.config.compat
+  const subject = { model: null, hasKey: rejection.hasKey }
+  const answer = errorAnswer(error.data, { surface, requestId, subject, headers, hasDetails })
   sink.reply(answer)
   const record = {
     requestId,

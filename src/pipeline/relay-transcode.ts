@@ -84,6 +84,8 @@ export class TranscodeRelay implements Relay {
     this.#text = ''
     this.#hasContent = false
     if (text !== '') this.#outlet.append(Buffer.from(text), hasContent || this.#isFinished)
+    // Content that the client's form has no place for, such as reasoning: the upstream works all the same.
+    else if (hasContent) this.#outlet.progress()
     if (this.#error !== null) this.#outlet.fail(this.#error)
     else if (this.#isFinished) this.#outlet.complete()
   }

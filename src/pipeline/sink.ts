@@ -15,7 +15,12 @@ export type Answer = {
   readonly error: ErrorData | null
 }
 
-export type StreamHead = { readonly headers: HeaderList; readonly contentType: string }
+export type StreamHead = {
+  readonly headers: HeaderList
+  readonly contentType: string
+  /** What the stream is counted as, over a transport that carries more than one kind. */
+  readonly transport: Transport
+}
 
 /** How a sink renders what is not a frame of the log. */
 export type StreamFace = {

@@ -32,6 +32,8 @@ export type EncodeTask = {
   readonly facts: RequestFacts
   readonly members: readonly Member[]
   readonly target: Target
+  /** The text of the library prompt that the facts ask for; null for none. */
+  readonly prompt: string | null
   /** Ask the upstream for a stream, whatever the client asked for. */
   readonly upstreamStream: boolean
 }
@@ -125,7 +127,7 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
     const { edits, dropped } = dialect.editRequest(facts, json, target)
     return { path, body: spliceMembers(body, task.members, edits), dropped }
   }
-  const request = { ...surface.decodeRequest(json), stream: upstreamStream, includeUsage: true }
+  const request = { ...surface.decodeRequest(json, task.prompt), stream: upstreamStream, includeUsage: true }
   const encoded = dialect.encodeRequest(request, target)
   return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped }
 }

@@ -1,11 +1,21 @@
 // The registry: one line per wire API. The only barrel that knows them all.
 import { anthropicMessages } from './anthropic-messages/index.js'
+import { createConversation } from './conversation/index.js'
 import { googleGemini } from './google-gemini/index.js'
 import { ollamaChat } from './ollama-chat/index.js'
-import { openaiChat } from './openai-chat/index.js'
+import { chatSurface, openaiChat } from './openai-chat/index.js'
+import { promptStream } from './prompt-stream/index.js'
 import { type Protocol } from './protocol.js'
 
-export const PROTOCOLS: readonly Protocol[] = Object.freeze([openaiChat, anthropicMessages, googleGemini, ollamaChat])
+export const PROTOCOLS: readonly Protocol[] = Object.freeze([
+  openaiChat,
+  anthropicMessages,
+  googleGemini,
+  ollamaChat,
+  // For clients alone:
+  ...promptStream,
+  ...createConversation(chatSurface),
+])
 
 /** The wire that chats on a WebSocket speak. */
 export const WEB_SOCKET_PROTOCOL = openaiChat.id

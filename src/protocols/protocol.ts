@@ -12,7 +12,7 @@ import { type Target } from '../model/target.js'
 import { type Usage } from '../model/usage.js'
 
 export type Protocol = {
-  /** Folder name under src/protocols, such as `openai-chat`. */
+  /** Folder name under src/protocols, such as `openai-chat`; a folder with several forms of request has one for each. */
   readonly id: string
   /** Null for a wire that only upstreams speak. */
   readonly surface: Surface | null
@@ -20,13 +20,13 @@ export type Protocol = {
   readonly dialect: Dialect | null
 }
 
-/** The client half. Stateless; all state of a stream is in the encoder it makes. */
+/** The client half: one form of request and answer. Stateless; all state of a stream is in the encoder it makes. */
 export type Surface = {
   readonly id: string
   readonly routes: readonly SurfaceRoute[]
   /** How a streamed answer is framed, and so its content type. */
-  readonly framing: Framing
-  /** One keepalive in this surface's own form: a whole frame, safe between any two frames. */
+  readonly framing: SurfaceFraming
+  /** One keepalive in this surface's own form: a whole frame, safe between any two frames (`json`: before the first alone). */
   readonly keepaliveFrame: string
   /**
    * Validates a parsed body and reads what the core needs to know of it, cheaply: on a same-protocol way nothing more is decoded.
@@ -34,37 +34,67 @@ export type Surface = {
    */
   readFacts(body: JsonObject): RequestFacts
   /**
-   * Decodes a body that readFacts has accepted into the canonical request.
+   * Decodes a body that readFacts has accepted into the canonical request. `prompt`: the text of the library prompt that its
+   * facts ask for, if they do and there is one.
    * @throws invalid_request with `param`
    */
-  decodeRequest(body: JsonObject): ChatRequest
+  decodeRequest(body: JsonObject, prompt?: string | null): ChatRequest
   /** One per stream; `emit` gets whole frames in the surface's framing, in order, synchronously. */
   createEncoder(emit: (frame: string) => void, options: EncoderOptions): StreamEncoder
   encodeResponse(response: ChatResponse): JsonObject
-  /** The error envelope of an answer that has not begun; the status is `error.status` unless the vendor's table says otherwise. */
-  encodeError(error: ErrorData, requestId: string): ErrorAnswer
-  /** The in-band error frame of a stream that has begun; never followed by an end marker. */
-  encodeErrorFrame(error: ErrorData, requestId: string): string
+  /**
+   * The error envelope of an answer that has not begun, whatever failed on this surface's routes; the status is
+   * `error.status` unless the vendor's table says otherwise.
+   */
+  encodeError(error: ErrorData, requestId: string, subject?: ErrorSubject): ErrorAnswer
+  /** The in-band error frame of a stream that has begun; never followed by an end marker. `hasFrames`: frames went before it. */
+  encodeErrorFrame(error: ErrorData, requestId: string, hasFrames?: boolean): string
 }
 
-export type SurfaceRoute = { readonly method: 'POST'; readonly path: string }
+/** One way in. Several surfaces may have one path, as long as `accept` tells them apart. */
+export type SurfaceRoute = {
+  readonly method: 'POST'
+  readonly path: string
+  /** `path` stands below `compat.apiPrefix`. */
+  readonly isPrefixed?: true
+  /** Only for requests whose `Accept` names this media type, lower-case. */
+  readonly accept?: string
+}
 export type Framing = 'sse' | 'ndjson'
+/** `json`: all frames of a stream together are one JSON document. */
+export type SurfaceFraming = Framing | 'json'
+/** What an envelope may tell of the request beside the error. */
+export type ErrorSubject = {
+  /** The name asked for; null where it is not known. */
+  readonly model: string | null
+  /** The request bore a key, right or wrong. */
+  readonly hasKey: boolean
+}
 export type ErrorAnswer = { readonly status: number; readonly body: JsonObject }
 
 /** What routing, limits and relay choice need of a request, without its content. */
 export type RequestFacts = {
+  /** Empty where the surface lets clients leave it out: the configured default. */
   readonly model: string
+  /** As the body says, or as this surface has it for a body that does not say. */
   readonly stream: boolean
   readonly includeUsage: boolean
   /** The client's own cap on output tokens, if any. */
   readonly maxOutputTokens: number | null
   /** OpenAI `provider` field: pins the request to that provider; null elsewhere. */
   readonly provider: string | null
+  /** The system prompt of the prompt library that this request wants; null for none. */
+  readonly prompt: PromptQuery | null
 }
+
+/** `language` as the client wrote it; empty for the library's default. */
+export type PromptQuery = { readonly name: string; readonly language: string }
 
 export type EncoderOptions = {
   /** Emit usage in the stream (OpenAI: an extra last chunk). */
   readonly includeUsage: boolean
+  /** Another framing than the surface's own, for a surface that borrows this one's chunks. */
+  readonly framing?: Framing
 }
 
 /** Takes events in the order of their law. After `finish` it has emitted the surface's end marker; an `error` event emits nothing. */

@@ -1,12 +1,13 @@
 // The front end of one event loop: all routes on one engine app, listening, draining, closing. It knows the pipeline by
 // its types alone and holds no state of an exchange.
-import { type Config, type ServerConfig } from '../config/types.js'
+import { type CompatConfig, type Config, type ServerConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
+import { type Choice, choicesByPath, createChatRoute, defaultOf } from './chat-route.js'
 import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from './engine.js'
 import { createHeaderPolicy } from './headers.js'
-import { type Act, createRoute, type Front, takeChat } from './http.js'
+import { type Act, createRoute, type Front } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
 import {
   answerAlive,
@@ -46,8 +47,7 @@ export type ServerOptions = {
   readonly providers: readonly ProviderStatus[]
   readonly isReady: () => boolean
   readonly renderMetrics: () => Promise<string>
-  /** The word in the health answers. */
-  readonly healthStatus?: string
+  readonly compat: Pick<CompatConfig, 'apiPrefix' | 'healthStatus'>
   readonly engine?: Engine
 }
 
@@ -151,8 +151,11 @@ function createApp(engine: Engine, config: ServerConfig): TemplatedApp {
   }
 }
 
-/** A path that is read, or one of a surface, that is posted to. */
-type Path = { readonly path: string } & ({ readonly get: Act } | { readonly surface: Surface })
+/** A path that is read, or one that chats are posted to. `surface`: in whose words what is wrong is answered; null for the plain ones. */
+type Path = { readonly path: string; readonly surface?: Surface | null } & (
+  | { readonly get: Act }
+  | { readonly choices: readonly Choice[] }
+)
 
 function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): void {
   const { metrics } = options
@@ -161,7 +164,8 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): voi
   }
   app.ws('/v1/ws', createWebSocket(front, { surface: options.webSocketSurface, ...options.config }))
   const paths: Path[] = [
-    ...options.surfaces.flatMap((surface) => surface.routes.map(({ path }) => ({ path, surface }))),
+    ...chatPaths(options),
+    ...prefixedPaths(options),
     { path: '/v1/ws', get: needsUpgrade },
     { path: '/v1/models', get: answerModels(options.models) },
     { path: '/v1/models/*', get: answerModel(options.models, '/v1/models/') },
@@ -171,41 +175,68 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): voi
     const { renderMetrics: render, hasKeys } = options
     paths.push({ path: '/metrics', get: answerMetrics({ render, token: metrics.token, needsKey: hasKeys }) })
   }
-  for (const path of paths) addPath(app, front, path)
+  const added = new Set<string>()
+  for (const path of paths) {
+    // With an empty prefix two have one path: the first one counts.
+    if (added.has(path.path)) continue
+    added.add(path.path)
+    addPath(app, front, path)
+  }
+  const { apiPrefix } = options.compat
+  if (apiPrefix !== '') addRest(app, front, { below: apiPrefix, surface: prefixedSurface(options) })
   addRest(app, front)
 }
 
-function healthPaths(options: ServerOptions): Path[] {
-  const status = options.healthStatus ?? 'ok'
-  const alive = answerAlive(status)
-  const ping = answerPing()
+function chatPaths({ surfaces, compat }: ServerOptions): Path[] {
+  const paths = [...choicesByPath(surfaces, compat.apiPrefix)]
+  return paths.map(([path, choices]) => ({ path, choices, surface: defaultOf(choices) }))
+}
+
+/** What is read below the prefix. */
+function prefixedPaths(options: ServerOptions): Path[] {
+  const prefix = options.compat.apiPrefix
+  const surface = prefixedSurface(options)
   return [
-    { path: '/livez', get: answerAlive('ok') },
+    { path: `${prefix}/models`, surface, get: answerModels(options.models) },
+    { path: `${prefix}/ping`, surface, get: answerPing() },
+  ]
+}
+
+/** In whose words paths below the prefix refuse that are no surface's. */
+function prefixedSurface({ surfaces }: ServerOptions): Surface | null {
+  return surfaces.find(({ routes }) => routes.some(({ isPrefixed }) => isPrefixed === true)) ?? null
+}
+
+function healthPaths(options: ServerOptions): Path[] {
+  const alive = answerAlive('ok')
+  return [
+    { path: '/livez', get: alive },
     { path: '/readyz', get: answerReady(options.isReady) },
-    { path: '/health', get: alive },
+    { path: '/health', get: answerAlive(options.compat.healthStatus) },
     { path: '/healthz', get: alive },
     { path: '/v1/health', get: answerProviders('ok', options.providers) },
-    { path: '/ping', get: answerAlive('ok') },
-    { path: '/api/ping', get: ping },
+    { path: '/ping', get: alive },
   ]
 }
 
 function addPath(app: TemplatedApp, front: Front, route: Path): void {
-  const { path } = route
-  const surface = 'surface' in route ? route.surface : null
-  const allow = 'surface' in route ? 'POST, OPTIONS' : 'GET, HEAD, OPTIONS'
+  const { path, surface = null } = route
+  const allow = 'get' in route ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS'
   if ('get' in route) {
-    app.get(path, createRoute(front, null, route.get))
-    app.head(path, createRoute(front, null, route.get))
-  } else app.post(path, createRoute(front, surface, takeChat))
+    app.get(path, createRoute(front, surface, route.get))
+    app.head(path, createRoute(front, surface, route.get))
+  } else app.post(path, createChatRoute(front, route.choices))
   app.options(path, createRoute(front, surface, answerOptions(front.policy, allow)))
   app.any(path, createRoute(front, surface, refuseMethod(allow)))
 }
 
+const EVERYWHERE = Object.freeze({ below: '', surface: null })
+
 /** Without it the engine closes the connection of a path that nobody serves, with no answer. */
-function addRest(app: TemplatedApp, front: Front): void {
-  app.options('/*', createRoute(front, null, answerOptions(front.policy, 'GET, HEAD, POST, OPTIONS')))
-  app.any('/*', createRoute(front, null, refusePath))
+function addRest(app: TemplatedApp, front: Front, rest: { below: string; surface: Surface | null } = EVERYWHERE): void {
+  const { below, surface } = rest
+  app.options(`${below}/*`, createRoute(front, surface, answerOptions(front.policy, 'GET, HEAD, POST, OPTIONS')))
+  app.any(`${below}/*`, createRoute(front, surface, refusePath))
 }
 
 function createMetricsApp(engine: Engine, front: Front, options: ServerOptions): TemplatedApp {

@@ -82,7 +82,7 @@ export class HttpSink implements Sink {
   }
 
   get transport(): Transport {
-    return this.#head === null ? 'json' : 'sse'
+    return this.#head?.transport ?? 'json'
   }
 
   /** The stream is the sink's now: an abort reaches the pipeline by `onDone`. */

@@ -135,10 +135,12 @@ export class HttpExchange implements BodyEvents {
     const requestBytes = this.#body?.receivedBytes ?? 0
     this.#sink.extraHeaders = headers
     if (this.#isBodyLong() || error.data.code === 'payload_too_large') this.#sink.isLast = true
+    const { authorization, apiKey } = this.head
     const rejection = {
       requestId,
       surface: this.#surface,
       key: this.#key,
+      hasKey: authorization !== '' || apiKey !== '',
       error,
       requestBytes,
       acceptedAtMs: this.#acceptedAtMs,

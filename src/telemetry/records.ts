@@ -3,7 +3,7 @@ import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type Usage, type UsageSource } from '../model/usage.js'
 
-export type Transport = 'json' | 'sse' | 'websocket'
+export type Transport = 'json' | 'sse' | 'ndjson' | 'websocket'
 
 export type ExchangeRecord = {
   readonly requestId: string

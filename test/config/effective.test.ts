@@ -63,6 +63,30 @@ test('auto workers leave one core to the event loop', (t) => {
   t.end()
 })
 
+test('the prefix of the conversation API is a path without a slash at its end, and takes no other API’s routes', (t) => {
+  const prefixOf = (written: string) => load(`compat: { apiPrefix: "${written}" }`).config.compat.apiPrefix
+  t.same(['/api', 'api', '/api/', 'a/b', '/', '', '/v1x'].map(prefixOf), [
+    '/api',
+    '/api',
+    '/api',
+    '/a/b',
+    '',
+    '',
+    '/v1x',
+  ])
+  for (const written of ['/v1', 'v1/', '/v1/llm'])
+    t.match(
+      refusalOf(() => prefixOf(written)),
+      /^compat\.apiPrefix: must not begin with \/v1/,
+    )
+  for (const written of ['/a b', '//a', '/a?b', '/*', '/:x'])
+    t.match(
+      refusalOf(() => prefixOf(written)),
+      /^compat\.apiPrefix/,
+    )
+  t.end()
+})
+
 test('what asks for a later feature loads with a warning', (t) => {
   const rows: readonly (readonly [string, RegExp])[] = [
     ['redis: { url: "redis://h" }', /^redis\.url: /],
@@ -70,10 +94,9 @@ test('what asks for a later feature loads with a warning', (t) => {
     ['jobs: { webhook: { secret: 0123456789abcdef-x } }', /^jobs: /],
     ['prompts: { dir: p }', /^prompts: /],
     ['compat: { asyncByDefault: true }', /^compat\.asyncByDefault: /],
-    ['compat: { healthStatus: healthy }', /^compat\.healthStatus: /],
   ]
   for (const [text, warning] of rows) t.match(load(text).config.warnings, [warning], text)
-  t.same(load('jobs: { concurrency: 2 }\nredis: {}\ncompat: { healthStatus: ok }').config.warnings, [])
+  t.same(load('jobs: { concurrency: 2 }\nredis: {}\ncompat: { healthStatus: healthy }').config.warnings, [])
   t.end()
 })
 

@@ -200,6 +200,19 @@ test('HTTP_MAX_CONNECTIONS caps the connections of every provider', (t) => {
   t.end()
 })
 
+test('a system’s path prefix and debug mode set the habits that stand for them', (t) => {
+  t.match(from({}).compat, { apiPrefix: '/api', errorDetails: false })
+  t.match(from({ LLM_PROXY_API_EP_PREFIX: 'llm/v2/', LLM_PROXY_API_IN_DEBUG: '0' }).compat, {
+    apiPrefix: '/llm/v2',
+    errorDetails: true,
+  })
+  t.match(
+    refusalOf(() => from({ LLM_PROXY_API_EP_PREFIX: '/a b' })),
+    /^compat\.apiPrefix: .* \(from LLM_PROXY_API_EP_PREFIX\)$/,
+  )
+  t.end()
+})
+
 test('the log level is read in any system’s words, LOG_LEVEL winning', (t) => {
   const level = (env: Readonly<Record<string, string>>): string => from(env).log.level
   t.equal(level({ LOG_LEVEL: 'DEBUG' }), 'debug')
@@ -240,12 +253,7 @@ test('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS set each key’s request
 test('names of later features are accepted with a warning, unless they ask for nothing', (t) => {
   const later = [
     ...['REDIS_URL', 'MAX_CONCURRENT', 'ASYNC_BY_DEFAULT', 'HEALTH_STATUS', 'HTTP_MAX_KEEPALIVE_CONNECTIONS'],
-    ...[
-      'LLM_PROXY_API_EP_PREFIX',
-      'LLM_PROXY_API_DEFAULT_EP_LANGUAGE',
-      'LLM_PROXY_API_PROMPTS_DIR',
-      'LLM_PROXY_API_MODELS_CONFIG',
-    ],
+    ...['LLM_PROXY_API_DEFAULT_EP_LANGUAGE', 'LLM_PROXY_API_PROMPTS_DIR', 'LLM_PROXY_API_MODELS_CONFIG'],
   ]
   for (const name of later)
     t.same(from({ [name]: 'sk-secret' }).warnings, [`${name} is set but has nothing to do in this version`])

@@ -30,14 +30,22 @@ function folderOf(t: Teardown): string {
   return folder
 }
 
+/** How an answer begins and ends, by what is in the URL. */
+const EVENTS = [/^data: \{.*"content":"Tell"/m, /^data: \[DONE\]$/m] as const
+const SHAPES: readonly (readonly [path: string, shape: readonly [begin: RegExp, end: RegExp]])[] = [
+  ['/stream ', [/^\{"result":"Tell/, /rivers\."\}$/]],
+  ['/api/', [/^\{.*"content":"Tell"/m, /^\{.*"finish_reason":"stop"\}\]\}\n$/m]],
+]
+
 test('each curl of the README streams an answer to its end', async (t) => {
   const gateway = await startGateway(t, { args: ['--port', '0'] })
   const blocks = ofLanguage('sh').filter((block) => block.text.startsWith('curl '))
   t.ok(blocks.length > 0)
   for (const block of blocks) {
     const { stdout } = await run('bash', ['-c', `${aimed(block, gateway)} `.replace('curl ', 'curl -sS --fail ')])
-    t.match(stdout, /^data: \{.*"content":"Tell"/m, `line ${block.line}`)
-    t.match(stdout, /^data: \[DONE\]$/m, `line ${block.line}`)
+    const [begin, end] = SHAPES.find(([path]) => block.text.includes(path))?.[1] ?? EVENTS
+    t.match(stdout, begin, `line ${block.line}`)
+    t.match(stdout, end, `line ${block.line}`)
   }
 })
 

@@ -14,6 +14,12 @@ const METRICS_TOKEN = 'canary-metrics-token-0001'
 const CANARY = /canary/i
 const PROTOCOLS = ['openai-chat', 'anthropic-messages', 'google-gemini', 'ollama-chat']
 
+const WAYS = [
+  ...[true, false].flatMap((stream) => [['/v1/chat/completions', stream] as const, ['/v1/messages', stream] as const]),
+  ['/stream', true],
+  ['/api/chat', true],
+] as const
+
 type Fault = (answer: ServerResponse, said: string, key: string) => void
 
 const STATUS_FAULTS = [400, 401, 403, 404, 429, 500, 503].map((status): [string, Fault] => [
@@ -78,6 +84,7 @@ function configOf(origin: string) {
   return {
     keys: [{ name: 'k', key: GATEWAY_KEY }],
     metrics: { token: METRICS_TOKEN },
+    compat: { errorDetails: true },
     log: { level: 'trace' },
     providers: Object.fromEntries(providers),
   }
@@ -87,7 +94,7 @@ async function ask(gateway: Running, path: string, chat: object, headers: Record
   const answer = await request(gateway.origin + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${GATEWAY_KEY}`, ...headers },
-    body: JSON.stringify({ max_tokens: 5, messages: [{ role: 'user', content: 'Hi' }], ...chat }),
+    body: JSON.stringify({ max_tokens: 5, prompt: 'Hi', messages: [{ role: 'user', content: 'Hi' }], ...chat }),
   })
   return { status: answer.statusCode, seen: JSON.stringify(answer.headers) + (await answer.body.text()) }
 }
@@ -96,11 +103,9 @@ test('a provider that quotes its key in any failure tells it to nobody', async (
   const gateway = await startGateway(t, { config: configOf(await startEcho(t)) })
   for (const fault of FAULTS.keys()) {
     for (const protocol of PROTOCOLS) {
-      for (const path of ['/v1/chat/completions', '/v1/messages']) {
-        for (const stream of [true, false]) {
-          const { seen } = await ask(gateway, path, { model: `${protocol}/fault-${fault}`, stream })
-          t.notMatch(seen, CANARY, `${fault} of ${protocol} at ${path}, stream ${stream}`)
-        }
+      for (const [path, stream] of WAYS) {
+        const { seen } = await ask(gateway, path, { model: `${protocol}/fault-${fault}`, stream })
+        t.notMatch(seen, CANARY, `${fault} of ${protocol} at ${path}, stream ${stream}`)
       }
     }
   }

@@ -82,7 +82,11 @@ export class FakeExchange {
 
   begin(): this {
     this.sink.begin(
-      { headers: [['x-sluice-target', 'fake/model']], contentType: 'text/event-stream; charset=utf-8' },
+      {
+        headers: [['x-sluice-target', 'fake/model']],
+        contentType: 'text/event-stream; charset=utf-8',
+        transport: 'sse',
+      },
       fakeFace,
     )
     return this

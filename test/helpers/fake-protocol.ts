@@ -61,6 +61,7 @@ function createSurface(id: string, framing: Framing): Surface {
       includeUsage: false,
       maxOutputTokens: null,
       provider: null,
+      prompt: null,
     }),
     decodeRequest,
     createEncoder: (emit) => ({ push: (event) => emit(`data: ${JSON.stringify(event)}\n\n`) }),

@@ -39,6 +39,7 @@ export async function startFront(t: Teardown, { script, config, options }: Front
   const server = createServer({
     config: { ...SERVER_CONFIG, ...config },
     metrics: { port: null, token: null },
+    compat: { apiPrefix: '/api', healthStatus: 'ok' },
     ownsMetricsPort: true,
     hasKeys: false,
     surfaces: [fakeSurface],

@@ -5,7 +5,7 @@ import { type ResponseMeta, type StreamEvent } from '../../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../../src/model/json.js'
 import { type Quirks, type Target } from '../../src/model/target.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
-import { type Dialect, type EditedRequest, type Surface } from '../../src/protocols/protocol.js'
+import { type Dialect, type EditedRequest, type RequestFacts, type Surface } from '../../src/protocols/protocol.js'
 import { createFrameScanner } from '../../src/wire/frame.js'
 import { testTarget } from './targets.js'
 
@@ -15,7 +15,10 @@ const FIXTURES = new URL('../../../test/fixtures/', import.meta.url)
 export const FALLBACK: ResponseMeta = { id: 'req-7c2f', model: 'shown', createdSec: 1_700_000_000, usage: null }
 export const REQUEST_ID = 'req-7c2f'
 
-export const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((one) => (one.surface === null ? [] : [one.surface]))
+/** Surfaces of protocols with both halves: each meets every dialect in every case. */
+export const SURFACES: readonly Surface[] = PROTOCOLS.flatMap(({ surface, dialect }) =>
+  surface === null || dialect === null ? [] : [surface],
+)
 export const DIALECTS: readonly Dialect[] = PROTOCOLS.flatMap((one) => (one.dialect === null ? [] : [one.dialect]))
 
 /** For each dialect the vendor that owns it, with a model that makes demands of its own. */
@@ -48,9 +51,15 @@ export function sendRequest(surface: Surface, dialect: Dialect, body: JsonObject
   const to = targetOf(dialect)
   const facts = surface.readFacts(body)
   const path = dialect.path(to, facts.stream)
-  if (surface.id !== dialect.id) return { path, ...dialect.encodeRequest(surface.decodeRequest(body), to) }
+  if (surface.id !== dialect.id)
+    return { path, ...dialect.encodeRequest(surface.decodeRequest(body, promptOf(facts)), to) }
   const edited = dialect.editRequest(facts, body, to)
   return { path, body: applyEdits(body, edited), dropped: edited.dropped }
+}
+
+/** The text that the library would have. */
+function promptOf({ prompt }: RequestFacts): string | null {
+  return prompt === null ? null : `The prompt ${prompt.name} in ${prompt.language}.`
 }
 
 function applyEdits(body: JsonObject, { edits }: EditedRequest): JsonObject {
@@ -89,7 +98,7 @@ export function encodeStream(surface: Surface, events: readonly StreamEvent[], i
   )
   for (const event of events) {
     encoder.push(event)
-    if (event.type === 'error') sent += surface.encodeErrorFrame(event.error, REQUEST_ID)
+    if (event.type === 'error') sent += surface.encodeErrorFrame(event.error, REQUEST_ID, sent !== '')
   }
   return sent
 }

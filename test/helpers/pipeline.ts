@@ -425,10 +425,14 @@ export type RigOptions = {
   readonly maxReaderLagBytes?: number
   readonly keyModels?: readonly string[]
   readonly doneMarker?: boolean
+  readonly errorDetails?: boolean
+  /** Of the prompt library, by `language/name`. */
+  readonly prompts?: Readonly<Record<string, string>>
 }
 
 export type Asking = {
-  readonly surface?: Wire
+  /** A wire, or a surface that has no upstream of its own. */
+  readonly surface?: string
   readonly model?: string
   readonly stream?: boolean
   readonly body?: JsonObject
@@ -440,7 +444,7 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
 )
 
-export function surfaceOf(wire: Wire): Surface {
+export function surfaceOf(wire: string): Surface {
   const surface = PROTOCOLS.find(({ id }) => id === wire)?.surface
   if (surface === null || surface === undefined) throw new Error(`no surface ${wire}`)
   return surface
@@ -485,6 +489,7 @@ export class PipelineRig {
         flush: () => Promise.resolve(),
       },
       dialects: DIALECTS,
+      prompts: { find: (name, language) => options.prompts?.[`${language}/${name}`] ?? null },
       clock: { nowMs: () => this.nowMs, unixSec: () => 1_700_000_000, random: () => 0 },
     }
     this.pipeline = createPipeline(this.parts)
@@ -640,6 +645,7 @@ function createConfig(options: RigOptions): Config {
       model('at-west', 'west'),
     ],
     metrics: { port: null, token: null },
+    compat: { healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, errorDetails: options.errorDetails ?? false },
     log: { level: 'silent', file: null, format: 'json' },
     warnings: [],
     simulator: false,

@@ -41,7 +41,7 @@ export class FakeOutlet implements Outlet {
   }
 }
 
-export function relayOptionsFor(surface: Wire, wire: Wire, changes: Partial<RelayOptions> = {}) {
+export function relayOptionsFor(surface: string, wire: Wire, changes: Partial<RelayOptions> = {}) {
   const dialect = PROTOCOLS.find(({ id }) => id === wire)?.dialect
   if (dialect === null || dialect === undefined) throw new Error(`no dialect ${wire}`)
   const outlet = new FakeOutlet()

@@ -30,7 +30,7 @@ test('gives the same results inline and from a worker', async (t) => {
   t.teardown(() => Promise.all([inline.offload.close(), worker.offload.close()]))
   const run = async ({ offload }: typeof inline) => {
     const decoded = await offload.decode('fake-sse', fakeBody())
-    const task = { ...decoded, surfaceId: 'fake-sse', upstreamStream: false }
+    const task = { ...decoded, surfaceId: 'fake-sse', prompt: null, upstreamStream: false }
     const same = await offload.encode({ ...task, target: fakeTarget('fake-sse') })
     const other = await offload.encode({ ...task, body: same.original, target: fakeTarget('fake-lines') })
     const answer = { surfaceId: 'fake-sse', target: fakeTarget('fake-lines'), fallback }
@@ -75,7 +75,13 @@ test('says overloaded, not that the body is empty, when a body that was lost wit
   const worker = createRig({ minBytes: 1, workers: 1 })
   t.teardown(() => worker.offload.close())
   const decoded = await inline.offload.decode('fake-sse', fakeBody('!exit'))
-  const task = { ...decoded, surfaceId: 'fake-sse', upstreamStream: false, target: fakeTarget('fake-lines') }
+  const task = {
+    ...decoded,
+    surfaceId: 'fake-sse',
+    prompt: null,
+    upstreamStream: false,
+    target: fakeTarget('fake-lines'),
+  }
   t.equal((await rejectionOf(worker.offload.encode(task))).code, 'overloaded')
   t.equal(decoded.body.byteLength, 0)
   t.equal(thrownBy(() => worker.offload.encode(task)).code, 'overloaded')

@@ -9,6 +9,14 @@ function headersOf(answer: Answer | undefined): Record<string, string> {
   return Object.fromEntries(answer?.headers ?? [])
 }
 
+const PLAIN = {
+  surface: null,
+  requestId: 'r',
+  subject: { model: null, hasKey: true },
+  headers: [],
+  hasDetails: false,
+} as const
+
 test('a result names its target, its attempts, the limits and the time the gateway took', async (t) => {
   const rig = new PipelineRig()
   const sink = await rig.ask({ stream: false })
@@ -60,18 +68,38 @@ test('no status of an upstream reaches a client that would mislead it', async (t
 })
 
 test('an error tells when to come back: its own time, or a second where the gateway is full', async (t) => {
-  const told = errorAnswer(null, errorData('rate_limited', { retryAfterMs: 1500 }), 'r', [['x-a', 'b']])
+  const told = errorAnswer(errorData('rate_limited', { retryAfterMs: 1500 }), { ...PLAIN, headers: [['x-a', 'b']] })
   t.same(headersOf(told), { 'x-a': 'b', 'retry-after': '2', 'retry-after-ms': '1500' })
-  t.match(headersOf(errorAnswer(null, errorData('draining'), 'r', [])), { 'retry-after': '1' })
-  t.same(headersOf(errorAnswer(null, errorData('invalid_request'), 'r', [])), {})
+  t.match(headersOf(errorAnswer(errorData('draining'), PLAIN)), { 'retry-after': '1' })
+  t.same(headersOf(errorAnswer(errorData('invalid_request'), PLAIN)), {})
 })
 
 test('a path of no surface gets the plain envelope', async (t) => {
-  const { status, body } = errorAnswer(null, errorData('not_found'), 'r', [])
+  const { status, body } = errorAnswer(errorData('not_found'), PLAIN)
   t.equal(status, 404)
   t.match(JSON.parse(Buffer.from(body).toString()), { error: { code: 'not_found', type: 'not_found' } })
-  const own = errorAnswer(surfaceOf(ANTHROPIC), errorData('not_found'), 'r', [])
+  const own = errorAnswer(errorData('not_found'), { ...PLAIN, surface: surfaceOf(ANTHROPIC) })
   t.match(JSON.parse(Buffer.from(own.body).toString()), { type: 'error', error: { type: 'not_found_error' } })
+})
+
+test('where asked for, an error tells all that is known of it beside its envelope', async (t) => {
+  const error = errorData('upstream_rejected', {
+    upstreamStatus: 422,
+    upstreamCode: 'too_hot',
+    cause: new Error('secret'),
+  })
+  const { body } = errorAnswer(error, { ...PLAIN, surface: surfaceOf(OPENAI), hasDetails: true })
+  const told = JSON.parse(Buffer.from(body).toString())
+  t.match(told.error, { code: 'too_hot' })
+  t.strictSame(told.details, {
+    ...{ code: 'upstream_rejected', message: error.message, param: null, retryable: false },
+    ...{ upstream: { status: 422, type: null, code: 'too_hot' }, request_id: 'r' },
+  })
+  const rig = new PipelineRig({ errorDetails: true })
+  const sink = await rig.ask({ body: { messages: 7 } })
+  t.match(sink.json, { error: { param: 'messages' }, details: { code: 'invalid_request', request_id: 'req-1' } })
+  const quiet = await new PipelineRig().ask({ body: { messages: 7 } })
+  t.notOk('details' in quiet.json)
 })
 
 test('a sink that breaks at its answer still settles, as failed, with the cause for the log', async (t) => {

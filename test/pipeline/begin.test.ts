@@ -1,5 +1,7 @@
 // The head of a stream, and who follows it.
 import { test } from 'tap'
+import { beginStream } from '../../src/pipeline/begin.js'
+import { type Exchange } from '../../src/pipeline/exchange.js'
 import { ANTHROPIC, breaches, FakeSink, OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
 
 test('the head goes out once, with the first content, as what the surface streams', async (t) => {
@@ -15,6 +17,38 @@ test('the head goes out once, with the first content, as what the surface stream
     t.equal(sink.heads[0]?.contentType, 'text/event-stream; charset=utf-8')
     t.match(Object.fromEntries(sink.heads[0]?.headers ?? []), { 'x-sluice-target': 'north/up' })
     rig.pipeline.endAll()
+  }
+})
+
+test('a stream is of its surface’s type, and its error frame knows whether anything went before', async (t) => {
+  const kinds = [
+    ['prompt-stream', 'application/json', 'json'],
+    ['prompt-stream-events', 'text/event-stream; charset=utf-8', 'sse'],
+    ['conversation-chat', 'application/x-ndjson', 'ndjson'],
+  ] as const
+  for (const [surface, contentType, transport] of kinds) {
+    const rig = new PipelineRig()
+    const sink = await rig.ask({ surface, body: { prompt: 'Hi' } })
+    rig.call.head().send(STREAMS[OPENAI].content[0])
+    await turn()
+    t.match(sink.heads, [{ contentType, transport }])
+    rig.pipeline.endAll()
+  }
+  for (const hasContent of [true, false]) {
+    const rig = new PipelineRig()
+    const sink = await rig.ask({ surface: 'prompt-stream', body: { prompt: 'Hi' } })
+    if (hasContent) rig.call.head().send(STREAMS[OPENAI].content[0])
+    else {
+      // As a keepalive does it.
+      const [exchange] = sink.handle === null ? [] : [sink.handle as Exchange]
+      if (exchange !== undefined) beginStream(exchange)
+    }
+    await turn()
+    rig.pipeline.endAll()
+    await turn()
+    const { result, error } = JSON.parse(sink.text)
+    t.equal(result, hasContent ? 'Hel' : undefined)
+    t.match(error, /shutting down/)
   }
 })
 

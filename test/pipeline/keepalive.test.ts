@@ -43,6 +43,22 @@ test('frames put it off', async (t) => {
   rig.pipeline.endAll()
 })
 
+test('one JSON document gets none once it has begun, however long its upstream is silent', async (t) => {
+  const rig = createRig(t)
+  const sink = await rig.ask({ surface: 'prompt-stream', body: { prompt: 'Hi' } })
+  pass(rig, KEEPALIVE_MS)
+  pass(rig, KEEPALIVE_MS)
+  rig.call.head().send(STREAMS[OPENAI].content[0])
+  await turn()
+  pass(rig, KEEPALIVE_MS * 3)
+  t.equal(sink.keepalives, 2)
+  rig.call.send(STREAMS[OPENAI].content[1], STREAMS[OPENAI].finish, STREAMS[OPENAI].marker).end()
+  await turn()
+  t.match(sink.text, /^ {2}\{/)
+  t.strictSame(JSON.parse(sink.text), { result: 'Hello, ' })
+  t.same(breaches(rig, [sink]), [])
+})
+
 test('after a keepalive an error is in-band, yet another target may still answer', async (t) => {
   const rig = createRig(t)
   const sink = await rig.ask({ model: 'pair' })

@@ -50,7 +50,15 @@ test('a request that never became an exchange has the same envelope, line and co
     const sink = new FakeSink()
     rig.nowMs += 5
     const error = new GatewayError('payload_too_large')
-    const rejection = { requestId: 'r', surface, key, error, requestBytes: 12, acceptedAtMs: rig.nowMs - 5 }
+    const rejection = {
+      requestId: 'r',
+      surface,
+      key,
+      hasKey: key !== null,
+      error,
+      requestBytes: 12,
+      acceptedAtMs: rig.nowMs - 5,
+    }
     rig.pipeline.reject(rejection, sink)
     t.equal(sink.answers[0]?.status, 413)
     t.match(rig.record, {

@@ -48,3 +48,17 @@ test('an error and a cut end it without an end marker, and nothing follows', asy
     }
   }
 })
+
+test('content that the client’s form leaves out is progress all the same', async (t) => {
+  const { options, outlet } = relayOptionsFor('prompt-stream', OPENAI)
+  const relay = new TranscodeRelay(options)
+  const { head, content, finish, marker } = STREAMS[OPENAI]
+  const thinking = content[0].replace('"content"', '"reasoning_content"')
+  relay.push(Buffer.from(head))
+  t.same(outlet.told, [])
+  relay.push(Buffer.from(thinking))
+  t.same(outlet.told, ['progress'])
+  t.equal(outlet.text, '')
+  feed(relay, content.join('') + finish + marker)
+  t.equal(outlet.text, '{"result":"Hello, you"}')
+})

@@ -20,6 +20,7 @@ function encodeTask(protocol: string, rest: Partial<EncodeTask> = {}): EncodeTas
     facts,
     members,
     target: fakeTarget(protocol),
+    prompt: null,
     upstreamStream: false,
     ...rest,
   }

@@ -24,7 +24,15 @@ test('gives the same results as on one thread, the parsed body aside', async (t)
   const decoded = cross<'decode'>({ kind: 'decode', surfaceId: 'fake-sse', body: body() })
   const { facts, members } = decoded
   t.same(decoded, { ...performTask(codec, { kind: 'decode', surfaceId: 'fake-sse', body: body() }), json: null })
-  const parts = { surfaceId: 'fake-sse', json: null, facts, members, upstreamStream: false, fallback } as const
+  const parts = {
+    surfaceId: 'fake-sse',
+    json: null,
+    facts,
+    members,
+    prompt: null,
+    upstreamStream: false,
+    fallback,
+  } as const
   const tasks: CodecTask[] = [
     { ...parts, kind: 'encode', body: body(), target: fakeTarget('fake-sse') },
     { ...parts, kind: 'encode', body: body(), target: fakeTarget('fake-lines') },
@@ -44,6 +52,7 @@ test('never lets the sent body and the original share memory', async (t) => {
     facts,
     members,
     target,
+    prompt: null,
     upstreamStream: false,
   } as const
   const encoded = cross<'encode'>({ ...task, body: body() })

@@ -30,8 +30,9 @@ test('answers health without a key', async (t) => {
 })
 
 test('says the configured word in the health answers', async (t) => {
-  const { url } = await startFront(t, { options: { healthStatus: 'healthy' } })
+  const { url } = await startFront(t, { options: { compat: { apiPrefix: '/api', healthStatus: 'healthy' } } })
   t.strictSame(JSON.parse((await get(`${url}/health`)).body), { status: 'healthy' })
+  t.strictSame(JSON.parse((await get(`${url}/healthz`)).body), { status: 'ok' })
 })
 
 test('answers HEAD without a body, and keeps the connection in step', async (t) => {

@@ -29,7 +29,10 @@ function follow(readerStallMs = 60_000, now: () => number = () => 0) {
   const log = new StreamLog({ capBytes: 1e8, retainBytes: 0 }, () => {})
   const deliveries: Delivery[] = []
   const start = () => {
-    sink.begin({ headers: [['x-long', 'l'.repeat(4000)]], contentType: 'text/event-stream' }, fakeFace)
+    sink.begin(
+      { headers: [['x-long', 'l'.repeat(4000)]], contentType: 'text/event-stream', transport: 'sse' },
+      fakeFace,
+    )
     sink.follow(
       (onReadable) => log.attach(onReadable),
       (delivery) => deliveries.push(delivery),

@@ -101,6 +101,7 @@ export function readFacts(body: JsonObject): RequestFacts {
     includeUsage: true,
     maxOutputTokens: request.max_tokens,
     provider: null,
+    prompt: null,
   }
 }
 

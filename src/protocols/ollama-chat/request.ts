@@ -23,7 +23,7 @@ export function encodeRequest(request: ChatRequest, target: Target): EncodedRequ
   }
   setFormat(body, request, { target, dropped })
   if (request.reasoning !== null) body.think = encodeThink(request.reasoning)
-  const options = encodeOptions(request.sampling, target)
+  const options = { ...encodeOptions(request.sampling, target), ...takeOwnOptions(request.extensions, dropped) }
   if (Object.keys(options).length > 0) body.options = options
   if (request.parallelToolCalls === false) dropped.add('parallel_tool_calls')
   if (request.user !== null) dropped.add('user')
@@ -86,6 +86,23 @@ function encodeOptions(sampling: Sampling, target: Target): Options {
   if (sampling.seed !== null) options.seed = sampling.seed
   if (sampling.frequencyPenalty !== null) options.frequency_penalty = sampling.frequencyPenalty
   if (sampling.presencePenalty !== null) options.presence_penalty = sampling.presencePenalty
+  return options
+}
+
+/** Options of this server's that have no canonical place: what clients call them, and their names here. */
+const OWN_OPTIONS = [
+  ['typical_p', 'typical_p'],
+  ['repetition_penalty', 'repeat_penalty'],
+] as const
+
+function takeOwnOptions(extensions: JsonObject, dropped: Set<string>): Options {
+  const options: Options = {}
+  for (const [field, name] of OWN_OPTIONS) {
+    const value = extensions[field]
+    if (typeof value !== 'number') continue
+    options[name] = value
+    dropped.delete(field)
+  }
   return options
 }
 

@@ -41,4 +41,6 @@ export type Options = {
   seed?: number
   frequency_penalty?: number
   presence_penalty?: number
+  repeat_penalty?: number
+  typical_p?: number
 }

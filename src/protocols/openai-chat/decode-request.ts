@@ -38,6 +38,7 @@ function factsOf(body: JsonObject): RequestFacts {
     maxOutputTokens: numberOf(body.max_completion_tokens) ?? numberOf(body.max_tokens),
     // An object here is OpenRouter's own routing field, not ours.
     provider: textOf(body.provider),
+    prompt: null,
   }
 }
 

@@ -16,6 +16,7 @@ const DONE_FRAME = encodeSseFrame('[DONE]')
 export class ChatStreamEncoder implements StreamEncoder {
   readonly #emit: (frame: string) => void
   readonly #includeUsage: boolean
+  readonly #isLines: boolean
   /** `"id":...,"object":...,"created":...,"model":...` of every chunk. */
   #members = ''
   #beforeDelta = ''
@@ -26,6 +27,7 @@ export class ChatStreamEncoder implements StreamEncoder {
   constructor(emit: (frame: string) => void, options: EncoderOptions) {
     this.#emit = emit
     this.#includeUsage = options.includeUsage
+    this.#isLines = options.framing === 'ndjson'
   }
 
   push(event: StreamEvent): void {
@@ -88,15 +90,20 @@ export class ChatStreamEncoder implements StreamEncoder {
   #finish(reason: FinishReason, usage: Usage | null): void {
     this.#emit(this.#frame('{}', encodeFinishReason(reason)))
     if (this.#includeUsage && usage !== null) {
-      this.#emit(encodeSseFrame(`{${this.#members},"choices":[],"usage":${JSON.stringify(encodeUsage(usage))}}`))
+      this.#emit(this.#framed(`{${this.#members},"choices":[],"usage":${JSON.stringify(encodeUsage(usage))}}`))
     }
-    this.#emit(DONE_FRAME)
+    // Lines end with their connection: the marker is no JSON.
+    if (!this.#isLines) this.#emit(DONE_FRAME)
   }
 
   #frame(delta: string, finishReason: string | null): string {
     const choice = `{"index":0,"delta":${delta},"finish_reason":${JSON.stringify(finishReason)}}`
     // "All other chunks will also include a usage field, but with a null value."
     const usage = this.#includeUsage ? ',"usage":null' : ''
-    return encodeSseFrame(`{${this.#members},"choices":[${choice}]${usage}}`)
+    return this.#framed(`{${this.#members},"choices":[${choice}]${usage}}`)
+  }
+
+  #framed(json: string): string {
+    return this.#isLines ? `${json}\n` : encodeSseFrame(json)
   }
 }

@@ -25,7 +25,7 @@ test('no model name leaves its path segment', (t) => {
 test('is registered, speaks SSE and edits nothing', (t) => {
   t.ok(PROTOCOLS.includes(googleGemini))
   t.equal(dialect.framing, 'sse')
-  const facts = { model: 'x', stream: true, includeUsage: false, maxOutputTokens: null, provider: null }
+  const facts = { model: 'x', stream: true, includeUsage: false, maxOutputTokens: null, provider: null, prompt: null }
   t.equal(dialect.editRequest(facts, {}, target('google-gemini')).edits.size, 0)
   t.end()
 })

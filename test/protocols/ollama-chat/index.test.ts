@@ -15,7 +15,14 @@ test('is registered, speaks NDJSON on one path', (t) => {
 })
 
 test('an edited request names the model of the target, and nothing else', (t) => {
-  const facts = { model: 'alias', stream: true, includeUsage: false, maxOutputTokens: null, provider: null }
+  const facts = {
+    model: 'alias',
+    stream: true,
+    includeUsage: false,
+    maxOutputTokens: null,
+    provider: null,
+    prompt: null,
+  }
   const { edits, dropped } = dialect.editRequest(facts, {}, target('ollama-chat', { model: 'llama3.2' }))
   t.strictSame([...edits], [['model', 'llama3.2']])
   t.strictSame(dropped, [])

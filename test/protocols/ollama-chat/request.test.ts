@@ -47,6 +47,14 @@ test('each sampling parameter has its option', (t) => {
   t.end()
 })
 
+test('the server’s own options are carried under its names, others are named as dropped', (t) => {
+  const extensions = { typical_p: 1, repetition_penalty: 1.2, min_p: 0.1 }
+  const { body, dropped } = dialect.encodeRequest(request({ extensions }), TARGET)
+  t.strictSame(body.options, { typical_p: 1, repeat_penalty: 1.2 })
+  t.strictSame(dropped, ['min_p'])
+  t.end()
+})
+
 test('no tools are sent when none may be called; other choices than auto are dropped and named', (t) => {
   const encode = (toolChoice: ToolChoice | null) => dialect.encodeRequest(request({ tools: TOOLS, toolChoice }), TARGET)
   t.strictSame(encode(null).body.tools, [

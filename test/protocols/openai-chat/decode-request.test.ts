@@ -29,9 +29,23 @@ test('facts are what routing and limits need', (t) => {
     includeUsage: false,
     maxOutputTokens: null,
     provider: null,
+    prompt: null,
   })
-  const full = hi({ stream: true, stream_options: { include_usage: true }, max_tokens: 5, provider: 'groq' })
-  t.strictSame(readFacts(full), { model: 'm', stream: true, includeUsage: true, maxOutputTokens: 5, provider: 'groq' })
+  const full = hi({
+    stream: true,
+    stream_options: { include_usage: true },
+    max_tokens: 5,
+    provider: 'groq',
+    prompt: null,
+  })
+  t.strictSame(readFacts(full), {
+    model: 'm',
+    stream: true,
+    includeUsage: true,
+    maxOutputTokens: 5,
+    provider: 'groq',
+    prompt: null,
+  })
   t.equal(readFacts(hi({ max_tokens: 5, max_completion_tokens: 6 })).maxOutputTokens, 6)
   t.equal(readFacts(hi({ provider: { order: ['a'] } })).provider, null)
   t.end()

@@ -37,6 +37,28 @@ test('decoder after encoder gives the same events, for every recorded stream', (
   t.end()
 })
 
+test('as lines the chunks are the same, one a line, without an end marker', (t) => {
+  for (const name of cases('responses')) {
+    const events = decodeStream(readStream(name))
+    let lines = ''
+    const encoder = new ChatStreamEncoder(
+      (frame) => {
+        lines += frame
+      },
+      { includeUsage: true, framing: 'ndjson' },
+    )
+    for (const event of events) encoder.push(event)
+    const read = lines.slice(0, -1).split('\n')
+    t.ok(lines.endsWith('}\n'))
+    t.strictSame(
+      read.map((line) => JSON.parse(line)),
+      chunks(encode(events)),
+      name,
+    )
+  }
+  t.end()
+})
+
 test('the first chunk has the role alone, the last is the end marker', (t) => {
   const frames = encode([START, FINISH])
   t.equal(

@@ -1,0 +1,48 @@
+// The conversation API below compat.apiPrefix, for clients alone: a chat in a given surface's form, and two kinds of
+// conversation with a system prompt of the library's. All three stream by default, one chunk of that form a line, and their
+// whole answers have that form too.
+import { type Protocol, type Surface } from '../protocol.js'
+import { encodeError, encodeErrorLine } from './error.js'
+import { readStream } from './fields.js'
+import { decodeConversation, decodeExtended, readConversationFacts, readExtendedFacts } from './request.js'
+
+/** The three surfaces, each a protocol without a dialect; `chat` is whose bodies, chunks and answers they borrow. */
+export function createConversation(chat: Surface): readonly Protocol[] {
+  const shared = {
+    framing: 'ndjson',
+    // A blank line, which readers of lines skip.
+    keepaliveFrame: '\n',
+    createEncoder: (emit, options) => chat.createEncoder(emit, { ...options, framing: 'ndjson' }),
+    encodeResponse: chat.encodeResponse,
+    encodeError,
+    encodeErrorFrame: (error) => encodeErrorLine(error),
+  } satisfies Partial<Surface>
+  const surfaces: readonly Surface[] = [
+    {
+      ...shared,
+      id: 'conversation-chat',
+      routes: routesAt('/chat', '/chat/completions'),
+      readFacts: (body) => ({ ...chat.readFacts(body), stream: readStream(body) }),
+      decodeRequest: chat.decodeRequest,
+    },
+    {
+      ...shared,
+      id: 'conversation',
+      routes: routesAt('/conversation_with_model'),
+      readFacts: readConversationFacts,
+      decodeRequest: decodeConversation,
+    },
+    {
+      ...shared,
+      id: 'conversation-extended',
+      routes: routesAt('/extended_conversation_with_model'),
+      readFacts: readExtendedFacts,
+      decodeRequest: decodeExtended,
+    },
+  ]
+  return surfaces.map((surface) => ({ id: surface.id, surface, dialect: null }))
+}
+
+function routesAt(...paths: readonly string[]): Surface['routes'] {
+  return paths.map((path) => ({ method: 'POST', path, isPrefixed: true }))
+}

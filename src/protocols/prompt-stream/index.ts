@@ -1,0 +1,39 @@
+// A prompt in, its answer streamed so that nothing on the way times out: POST /stream. For clients alone. What comes back is
+// one JSON document, written as it comes, or typed events for those who ask for an event stream.
+import { type Protocol, type Surface } from '../protocol.js'
+import { encodeError, encodeResponse } from './answer.js'
+import { EventEncoder, encodeErrorEvent } from './event-encoder.js'
+import { decodeRequest, readFacts } from './request.js'
+import { encodeResultError, KEEPALIVE, ResultEncoder } from './result-encoder.js'
+
+const ID = 'prompt-stream'
+const EVENTS_ID = 'prompt-stream-events'
+const PATH = '/stream'
+
+const shared = { readFacts, decodeRequest, encodeResponse, encodeError }
+
+const result: Surface = Object.freeze({
+  ...shared,
+  id: ID,
+  routes: Object.freeze([{ method: 'POST', path: PATH }] as const),
+  framing: 'json',
+  keepaliveFrame: KEEPALIVE,
+  createEncoder: (emit) => new ResultEncoder(emit),
+  encodeErrorFrame: (error, _requestId, hasFrames = false) => encodeResultError(error, hasFrames),
+})
+
+const events: Surface = Object.freeze({
+  ...shared,
+  id: EVENTS_ID,
+  routes: Object.freeze([{ method: 'POST', path: PATH, accept: 'text/event-stream' }] as const),
+  framing: 'sse',
+  keepaliveFrame: ': ping\n\n',
+  createEncoder: (emit) => new EventEncoder(emit),
+  encodeErrorFrame: (error) => encodeErrorEvent(error),
+})
+
+/** The prompt stream API, in its two forms of answer. */
+export const promptStream: readonly Protocol[] = Object.freeze([
+  Object.freeze({ id: ID, surface: result, dialect: null }),
+  Object.freeze({ id: EVENTS_ID, surface: events, dialect: null }),
+])
