@@ -149,6 +149,7 @@ function createFront({ config, router, pipeline, scrape }: Parts, options: Front
     pipeline,
     models: (key) => listModels(config, router, key),
     providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
+    healthStatus: config.compat.healthStatus,
     isReady: options.isReady,
     renderMetrics: () => scrape.render(),
   })

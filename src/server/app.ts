@@ -45,7 +45,7 @@ export type ServerOptions = {
   readonly providers: readonly ProviderStatus[]
   readonly isReady: () => boolean
   readonly renderMetrics: () => Promise<string>
-  /** The word in the health answers. */
+  /** The word in the answer of /health alone. */
   readonly healthStatus?: string
   readonly engine?: Engine
 }
@@ -178,13 +178,12 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): voi
 
 function healthPaths(options: ServerOptions): Path[] {
   const status = options.healthStatus ?? 'ok'
-  const alive = answerAlive(status)
   const ping = answerPing()
   return [
     { path: '/livez', get: answerAlive('ok') },
     { path: '/readyz', get: answerReady(options.isReady) },
-    { path: '/health', get: alive },
-    { path: '/healthz', get: alive },
+    { path: '/health', get: answerAlive(status) },
+    { path: '/healthz', get: answerAlive('ok') },
     { path: '/v1/health', get: answerProviders('ok', options.providers) },
     { path: '/ping', get: answerAlive('ok') },
     { path: '/api/ping', get: ping },

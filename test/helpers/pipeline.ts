@@ -640,6 +640,8 @@ function createConfig(options: RigOptions): Config {
       model('at-west', 'west'),
     ],
     metrics: { port: null, token: null },
+    prompts: { dir: '/nowhere', defaultLanguage: 'en' },
+    compat: { healthStatus: 'ok' },
     log: { level: 'silent', file: null, format: 'json' },
     warnings: [],
     simulator: false,
