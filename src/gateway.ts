@@ -1,5 +1,6 @@
 // Composition root of ONE event loop: joins limiter, offload, upstream, pipeline and server over the cells that all loops
 // share. The only place that knows every part; no part knows it.
+import { readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
 import { createLimiter, createLimiterCells } from './limit/cells.js'
 import { type JsonObject } from './model/json.js'
@@ -7,6 +8,7 @@ import { createOffload } from './offload/offload.js'
 import { type KeyIdentity } from './pipeline/client.js'
 import { createPipeline } from './pipeline/lifecycle.js'
 import { type Clock } from './pipeline/parts.js'
+import { createPromptLibrary } from './prompts/library.js'
 import { createCodec } from './protocols/codec.js'
 import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
@@ -131,13 +133,15 @@ function joinParts(config: Config, cells: Cells, loopIndex: number) {
   const shared = { config, offload, router, upstream, metrics, log }
   const pipeline = createPipeline({ ...shared, limiter, dialects: DIALECTS, clock: CLOCK })
   const scrape = createScrape(metricsConfig(config), cells.metrics, { processMetrics: true })
-  return { ...shared, pools, pipeline, scrape }
+  const warn = (message: string): void => log.warn({}, message)
+  const prompts = createPromptLibrary({ ...config.prompts, nowMs: CLOCK.nowMs, warn })
+  return { ...shared, pools, pipeline, scrape, prompts }
 }
 
 type FrontOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
 
 /** The server, which takes what clients send into the pipeline. */
-function createFront({ config, router, pipeline, scrape }: Parts, options: FrontOptions): Server {
+function createFront({ config, router, pipeline, scrape, prompts }: Parts, options: FrontOptions): Server {
   return createServer({
     config: { ...config.server, port: options.port },
     metrics: config.metrics,
@@ -149,8 +153,10 @@ function createFront({ config, router, pipeline, scrape }: Parts, options: Front
     pipeline,
     models: (key) => listModels(config, router, key),
     providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
+    languages: () => prompts.languages(),
     healthStatus: config.compat.healthStatus,
     isReady: options.isReady,
+    version: readVersion,
     renderMetrics: () => scrape.render(),
   })
 }

@@ -10,6 +10,7 @@ import { type ChatRequest } from '../model/request.js'
 import { type ChatResponse } from '../model/response.js'
 import { type Target } from '../model/target.js'
 import { type Usage } from '../model/usage.js'
+import { type SurfaceDescription } from './description.js'
 
 export type Protocol = {
   /** Folder name under src/protocols, such as `openai-chat`. */
@@ -45,6 +46,8 @@ export type Surface = {
   encodeError(error: ErrorData, requestId: string): ErrorAnswer
   /** The in-band error frame of a stream that has begun; never followed by an end marker. */
   encodeErrorFrame(error: ErrorData, requestId: string): string
+  /** For the API's document, of all routes of this surface; made when it is asked for. */
+  readonly describe?: () => SurfaceDescription
 }
 
 export type SurfaceRoute = { readonly method: 'POST'; readonly path: string }

@@ -9,15 +9,18 @@ import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from '.
 import { createHeaderPolicy } from './headers.js'
 import { type Act, createRoute, type Front, takeChat } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
+import { createOpenApi, type RouteRow } from './openapi.js'
 import {
   answerAlive,
   answerMetrics,
   answerModel,
   answerModels,
+  answerOpenApi,
   answerOptions,
   answerPing,
   answerProviders,
   answerReady,
+  answerTags,
   type ModelSource,
   type ProviderStatus,
   refuseMethod,
@@ -43,7 +46,11 @@ export type ServerOptions = {
   readonly pipeline: Pipeline
   readonly models: ModelSource
   readonly providers: readonly ProviderStatus[]
+  /** Languages that the prompt library has. */
+  readonly languages: () => readonly string[]
   readonly isReady: () => boolean
+  /** Of this package, for the API's document. */
+  readonly version: () => string
   readonly renderMetrics: () => Promise<string>
   /** The word in the answer of /health alone. */
   readonly healthStatus?: string
@@ -55,6 +62,8 @@ export type Server = {
   readonly build: string
   /** Requests and sockets open on this event loop. */
   readonly open: Readonly<OpenCount>
+  /** The routing table, as the API's document has it; HEAD and OPTIONS go without saying. */
+  readonly routes: readonly RouteRow[]
   /**
    * Resolves with the port, which matters when the configured one is 0.
    * @throws misconfigured when the address cannot be bound
@@ -80,7 +89,7 @@ export function createServer(options: ServerOptions): Server {
   const state = { isClosing: false }
   const front = createFront(options, () => state.isClosing)
   const app = createApp(engine, config)
-  addRoutes(app, front, options)
+  const routes = addRoutes(app, front, options)
   const bindings: Binding[] = [{ app, host: config.host, port: config.port, isExclusive: config.threads === 1 }]
   if (metrics.port !== null && options.ownsMetricsPort) {
     bindings.unshift({
@@ -94,6 +103,7 @@ export function createServer(options: ServerOptions): Server {
   return {
     build: engine.build,
     open: front.open,
+    routes,
     async listen() {
       let port = 0
       for (const binding of bindings) {
@@ -116,6 +126,8 @@ export function createServer(options: ServerOptions): Server {
 }
 
 const LOOPBACK = '127.0.0.1'
+/** Before the routes of the conversation API. */
+const API_PREFIX = '/api'
 /** RFC 6455, 7.4.1: the server goes down; clients come back elsewhere. */
 const CLOSE_GOING_AWAY = 1001
 /** Bytes of randomness that tell event loops and restarts apart in request ids. */
@@ -155,8 +167,8 @@ function createApp(engine: Engine, config: ServerConfig): TemplatedApp {
 /** A path that is read, or one of a surface, that is posted to. */
 type Path = { readonly path: string } & ({ readonly get: Act } | { readonly surface: Surface })
 
-function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): void {
-  const { metrics } = options
+function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): RouteRow[] {
+  const { metrics, hasKeys } = options
   const needsUpgrade: Act = () => {
     throw new GatewayError('invalid_request', { status: 426, message: 'This route takes WebSocket upgrades only.' })
   }
@@ -166,14 +178,26 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): voi
     { path: '/v1/ws', get: needsUpgrade },
     { path: '/v1/models', get: answerModels(options.models) },
     { path: '/v1/models/*', get: answerModel(options.models, '/v1/models/') },
+    { path: `${API_PREFIX}/tags`, get: answerTags(options.models, options.languages) },
     ...healthPaths(options),
+    {
+      path: '/openapi.json',
+      get: answerOpenApi(() => createOpenApi({ version: options.version(), apiPrefix: API_PREFIX, hasKeys, routes })),
+    },
   ]
   if (metrics.port === null) {
-    const { renderMetrics: render, hasKeys } = options
+    const { renderMetrics: render } = options
     paths.push({ path: '/metrics', get: answerMetrics({ render, token: metrics.token, needsKey: hasKeys }) })
   }
+  const routes = paths.map(rowOf)
   for (const path of paths) addPath(app, front, path)
   addRest(app, front)
+  return routes
+}
+
+function rowOf(route: Path): RouteRow {
+  const { path } = route
+  return 'get' in route ? { method: 'GET', path, surface: null } : { method: 'POST', path, surface: route.surface }
 }
 
 function healthPaths(options: ServerOptions): Path[] {
@@ -186,7 +210,7 @@ function healthPaths(options: ServerOptions): Path[] {
     { path: '/healthz', get: answerAlive('ok') },
     { path: '/v1/health', get: answerProviders('ok', options.providers) },
     { path: '/ping', get: answerAlive('ok') },
-    { path: '/api/ping', get: ping },
+    { path: `${API_PREFIX}/ping`, get: ping },
   ]
 }
 
