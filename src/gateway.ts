@@ -1,12 +1,14 @@
 // Composition root of ONE event loop: joins limiter, offload, upstream, pipeline and server over the cells that all loops
 // share. The only place that knows every part; no part knows it.
+import { readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
 import { createLimiter, createLimiterCells } from './limit/cells.js'
 import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
 import { type KeyIdentity } from './pipeline/client.js'
 import { createPipeline } from './pipeline/lifecycle.js'
-import { type Clock, type PromptSource } from './pipeline/parts.js'
+import { type Clock } from './pipeline/parts.js'
+import { createPromptLibrary } from './prompts/library.js'
 import { createCodec } from './protocols/codec.js'
 import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
@@ -131,16 +133,18 @@ function joinParts(config: Config, cells: Cells, loopIndex: number) {
   const offload = createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics })
   const router = new Router(config)
   const shared = { config, offload, router, upstream, metrics, log }
-  const prompts: PromptSource = { find: () => null }
+  const warn = (message: string): void => log.warn({}, message)
+  const prompts = createPromptLibrary({ ...config.prompts, nowMs: CLOCK.nowMs, warn })
   const pipeline = createPipeline({ ...shared, limiter, dialects: DIALECTS, prompts, clock: CLOCK })
   const scrape = createScrape(metricsConfig(config), cells.metrics, { processMetrics: true })
-  return { ...shared, pools, pipeline, scrape, requestIdSeed }
+  return { ...shared, pools, pipeline, scrape, prompts, requestIdSeed }
 }
 
 type FrontOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
 
 /** The server, which takes what clients send into the pipeline. */
-function createFront({ config, router, pipeline, scrape, requestIdSeed }: Parts, options: FrontOptions): Server {
+function createFront(parts: Parts, options: FrontOptions): Server {
+  const { config, router, pipeline, scrape, prompts, requestIdSeed } = parts
   return createServer({
     config: { ...config.server, port: options.port },
     metrics: config.metrics,
@@ -154,7 +158,9 @@ function createFront({ config, router, pipeline, scrape, requestIdSeed }: Parts,
     requestIdSeed,
     models: (key) => listModels(config, router, key),
     providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
+    languages: () => prompts.languages(),
     isReady: options.isReady,
+    version: readVersion,
     renderMetrics: () => scrape.render(),
   })
 }

@@ -270,6 +270,11 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, tested: string])[] =
   ['src/main.ts', 'test/e2e/start.test.ts'],
   ['src/gateway.ts', 'test/e2e/start.test.ts'],
   ['workers/frontend.ts', 'test/e2e/limits.test.ts'],
+  // What the API's document says, tested as a whole with all surfaces.
+  ['src/protocols/anthropic-messages/describe.ts', 'test/server/openapi.test.ts'],
+  ['src/protocols/openai-chat/describe.ts', 'test/server/openapi.test.ts'],
+  ['src/server/openapi-components.ts', 'test/server/openapi.test.ts'],
+  ['src/server/plain-operations.ts', 'test/server/openapi.test.ts'],
   ['src/protocols/ollama-chat/reply.ts', 'test/protocols/ollama-chat/stream.test.ts'],
   ['src/simulator/lorem.ts', 'test/simulator/simulator.test.ts'],
   ['src/simulator/player.ts', 'test/simulator/simulator.test.ts'],

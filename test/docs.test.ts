@@ -3,7 +3,6 @@ import { test } from 'tap'
 import { type TSchema } from 'typebox'
 import { parse } from 'yaml'
 import { parseCommandLine } from '../src/config/command-line.js'
-import { defaultConfigFile } from '../src/config/load.js'
 import { readCatalog } from '../src/config/read.js'
 import { ConfigFile } from '../src/config/schema.js'
 import { ERROR_CATALOGUE, errorData } from '../src/errors.js'
@@ -11,11 +10,13 @@ import { OUTCOMES } from '../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../src/model/json.js'
 import { NO_USAGE } from '../src/model/usage.js'
 import { PROTOCOLS } from '../src/protocols/index.js'
+import { documentedPath } from '../src/server/openapi.js'
 import { parseFault } from '../src/simulator/faults.js'
 import { MODELS } from '../src/simulator/persona.js'
 import { createMetricsCells } from '../src/telemetry/cells.js'
 import { createMetrics } from '../src/telemetry/metrics.js'
 import { createScrape } from '../src/telemetry/scrape.js'
+import { startFront } from './helpers/front.js'
 import { codeWords, fencedBlocks, README, section, tableRows } from './helpers/markdown.js'
 import { listFiles, readText } from './helpers/source-tree.js'
 
@@ -131,17 +132,10 @@ test('the profiles and protocols that the README lists are those there are', asy
 // --- routes
 
 test('the route table has every route and no other', async (t) => {
-  const code = readText('src/server/app.ts')
-  const { apiPrefix } = defaultConfigFile().compat
-  const plain = Array.from(
-    code.matchAll(/path: ['`](\$\{prefix\})?(\/[^'`]+)['`]/g),
-    ([, prefix, path = '']) => `GET ${prefix === undefined ? '' : apiPrefix}${path.replace('*', '{id}')}`,
-  )
-  const surfaces = PROTOCOLS.flatMap(({ surface }) => surface?.routes ?? [])
-  const posted = surfaces.map(
-    ({ method, path, isPrefixed }) => `${method} ${isPrefixed === true ? apiPrefix : ''}${path}`,
-  )
-  t.same(namesIn('Routes').sort(), [...new Set([...plain, ...posted])].sort())
+  const surfaces = PROTOCOLS.flatMap(({ surface }) => surface ?? [])
+  const { server } = await startFront(t, { options: { surfaces } })
+  const routes = server.routes.map(({ method, path }) => `${method} ${documentedPath(path)}`)
+  t.same(namesIn('Routes').sort(), [...new Set(routes)].sort())
 })
 
 // --- metrics

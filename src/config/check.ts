@@ -22,8 +22,9 @@ export function renderConfig(config: Config): string {
     providers: Object.fromEntries(config.providers.map((provider) => [provider.name, maskProvider(provider)])),
     models: Object.fromEntries(config.models.map((model) => [model.name, maskModel(model)])),
     metrics: { ...config.metrics, token: mask(config.metrics.token) },
-    compat: config.compat,
+    prompts: config.prompts,
     log: config.log,
+    compat: config.compat,
   }
   return `${warnings}${simulator}${stringify(shown, { lineWidth: LINE_WIDTH, aliasDuplicateObjects: false })}`
 }

@@ -7,7 +7,7 @@ import { resolveKeys } from './gateway-keys.js'
 import { providersNamedIn, resolveModels } from './models.js'
 import { type ProblemList } from './problem.js'
 import { resolveProviders } from './providers.js'
-import { type ConfigFile, type ProviderEntry } from './schema.js'
+import { type ConfigFile, DEFAULT_PROMPTS_DIR, type ProviderEntry } from './schema.js'
 import { type CompatConfig, type Config, type ServerConfig } from './types.js'
 
 export type EffectiveContext = {
@@ -18,10 +18,12 @@ export type EffectiveContext = {
   /** A provider entry with nothing but defaults. */
   readonly providerDefaults: ProviderEntry
   /** Defaults of the sections whose features are still to come, to tell what was asked for. */
-  readonly defaults: Pick<ConfigFile, 'jobs' | 'prompts'>
+  readonly defaults: Pick<ConfigFile, 'jobs'>
   readonly cores: number
   /** Working directory that relative file names stand in. */
   readonly cwd: string
+  /** Where resources/ lies. */
+  readonly packageRoot: string
   isReadable(file: string): boolean
 }
 
@@ -33,7 +35,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
   const providers = resolveProviders(entries, context)
   const models = resolveModels(file.models, {
     ...context,
-    usable: new Set(providers.map((provider) => provider.name)),
+    usable: new Map(providers.map((provider) => [provider.name, provider])),
     named: new Set(Object.keys(entries)),
   })
   refuseOpenGateway(file, problems)
@@ -46,6 +48,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     providers,
     models,
     metrics: file.metrics,
+    prompts: { ...file.prompts, dir: resolvePromptsDir(file.prompts.dir, context) },
     compat: resolveCompat(file.compat, problems),
     log: { ...file.log, file: file.log.file === null ? null : resolve(context.cwd, file.log.file) },
     warnings,
@@ -105,6 +108,15 @@ function resolveCompat(compat: ConfigFile['compat'], problems: ProblemList): Com
   return { healthStatus, apiPrefix: segments.map((segment) => `/${segment}`).join(''), defaultModel, errorDetails }
 }
 
+/** The default folder is ours unless the working directory has its own; another that is not there may come later. */
+function resolvePromptsDir(dir: string, { cwd, packageRoot, isReadable, warnings }: EffectiveContext): string {
+  const named = resolve(cwd, dir)
+  if (isReadable(named)) return named
+  if (dir === DEFAULT_PROMPTS_DIR) return resolve(packageRoot, dir)
+  warnings.push('prompts.dir: there is no such folder; until there is, no prompt is found')
+  return named
+}
+
 /** One core stays for the event loop. */
 function workersOf(workers: 'auto' | number, cores: number): number {
   return workers === 'auto' ? Math.max(1, cores - 1) : workers
@@ -114,7 +126,6 @@ function warnOfLaterFeatures(file: ConfigFile, { warnings, defaults }: Effective
   const asked: readonly (readonly [boolean, string])[] = [
     [file.redis.url !== null, 'redis.url: limits and state are not shared between nodes in this version'],
     [differs(file.jobs, defaults.jobs), 'jobs: asynchronous jobs are not part of this version'],
-    [differs(file.prompts, defaults.prompts), 'prompts: the prompt library is not part of this version'],
     [file.compat.asyncByDefault, 'compat.asyncByDefault: asynchronous jobs are not part of this version'],
   ]
   for (const [isAsked, warning] of asked) if (isAsked) warnings.push(warning)

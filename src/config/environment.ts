@@ -2,6 +2,7 @@
 // names of the systems that Sluice replaces. Pure: it gets the variables; an empty one counts as not set.
 import { type Catalog, type VendorProfile } from './catalog.js'
 import { type Draft } from './draft.js'
+import { isPlaceholder } from './placeholder.js'
 import { type Path } from './problem.js'
 import { type Variables } from './substitute.js'
 
@@ -15,6 +16,9 @@ const PLAIN_VARIABLES: readonly (readonly [name: string, path: Path])[] = [
   ['HOST', ['server', 'host']],
   ['LLM_PROXY_API_LOG_FILENAME', ['log', 'file']],
   ['LLM_PROXY_API_EP_PREFIX', ['compat', 'apiPrefix']],
+  ['LLM_PROXY_API_PROMPTS_DIR', ['prompts', 'dir']],
+  ['LLM_PROXY_API_DEFAULT_EP_LANGUAGE', ['prompts', 'defaultLanguage']],
+  ['HEALTH_STATUS', ['compat', 'healthStatus']],
 ]
 const DEBUG_VARIABLE = 'LLM_PROXY_API_IN_DEBUG'
 const LEVEL_VARIABLES = ['LLM_PROXY_API_LOG_LEVEL', 'LOG_LEVEL']
@@ -35,11 +39,7 @@ const WAITING_VARIABLES: Readonly<Record<string, RegExp | null>> = {
   REDIS_URL: null,
   MAX_CONCURRENT: null,
   ASYNC_BY_DEFAULT: /^(0|false|no|off)$/i,
-  HEALTH_STATUS: /^ok$/,
   HTTP_MAX_KEEPALIVE_CONNECTIONS: null,
-  LLM_PROXY_API_DEFAULT_EP_LANGUAGE: null,
-  LLM_PROXY_API_PROMPTS_DIR: null,
-  LLM_PROXY_API_MODELS_CONFIG: null,
 }
 
 type Overlay = {
@@ -125,13 +125,21 @@ type Named = { readonly keyVariable: string | undefined; readonly urlVariable: s
 function applyProfile(overlay: Overlay, profile: VendorProfile): void {
   const { draft } = overlay
   const isSet = (name: string): boolean => overlay.read(name) !== undefined
-  const named = { keyVariable: profile.keyVariables.find(isSet), urlVariable: profile.baseUrlVariables.find(isSet) }
+  const isAddress = (name: string): boolean => isSet(name) && !isPlaceholder(overlay.read(name) ?? '')
+  const named = { keyVariable: profile.keyVariables.find(isSet), urlVariable: profile.baseUrlVariables.find(isAddress) }
+  warnOfPlaceholders(overlay, [...profile.baseUrlVariables, ...profile.keyVariables].filter(isSet))
   const users = draft.names(['providers']).filter((name) => profileOf(draft, name) === profile.name)
   const hasName = draft.names(['providers']).includes(profile.name)
   if (users.includes(profile.name)) fillEntry(overlay, profile, named)
   else if (users.length > 0) fillKeys(overlay, users, named.keyVariable)
   // An entry of this name that is another vendor's, or nobody's, must never get this vendor's key.
   else if (!hasName) addEntry(overlay, profile, named)
+}
+
+/** An address that is none is as good as not set; a key is sent as it is, for the vendor to refuse. */
+function warnOfPlaceholders({ read, warnings }: Overlay, names: readonly string[]): void {
+  for (const name of names)
+    if (isPlaceholder(read(name) ?? '')) warnings.push(`${name} holds a placeholder of a document`)
 }
 
 function addEntry(overlay: Overlay, profile: VendorProfile, named: Named): void {

@@ -1,5 +1,6 @@
 // Gateway keys as the rest of the process knows them: by SHA-256 alone. The key's own text ends here.
 import { createHash } from 'node:crypto'
+import { isPlaceholder } from './placeholder.js'
 import { type ProblemList } from './problem.js'
 import { type KeyEntry } from './schema.js'
 import { type KeyConfig } from './types.js'
@@ -19,7 +20,9 @@ export function resolveKeys(entries: readonly KeyEntry[], problems: ProblemList,
     if (hash !== '' && hashes.has(hash)) problems.add(['keys', index], 'is the same key as another one')
     names.add(entry.name)
     hashes.add(hash)
-    if (entry.key !== undefined && entry.key.length < WEAK_KEY_LENGTH) {
+    if (entry.key !== undefined && isPlaceholder(entry.key)) {
+      warnings.push(`gateway key ${entry.name} looks like a placeholder of a document: anybody can guess it`)
+    } else if (entry.key !== undefined && entry.key.length < WEAK_KEY_LENGTH) {
       warnings.push(`gateway key ${entry.name} is shorter than ${WEAK_KEY_LENGTH} characters and can be guessed`)
     }
     return { name: entry.name, keySha256: hash, models: entry.models, limits: entry.limits }

@@ -10,6 +10,7 @@ import { parseConfigText } from './config-text.js'
 import { Draft } from './draft.js'
 import { resolveConfig } from './effective.js'
 import { applyEnvironment, applyProviderEnvironment } from './environment.js'
+import { applyModelsConfig } from './models-config.js'
 import { misconfigured, type Path, ProblemList, refusal } from './problem.js'
 import { ConfigFile, ProviderEntry } from './schema.js'
 import { pathKey, substitute, type Variables } from './substitute.js'
@@ -34,6 +35,8 @@ export type ConfigSources = {
   readonly env: Variables
   readonly overrides: Overrides
   readonly cwd: string
+  /** Where the package's own resources/ lies. */
+  readonly packageRoot: string
   readonly catalog: Catalog
   readonly cores: number
   /** The file's text; null if there is none. Throws if it is there but cannot be read. */
@@ -68,7 +71,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const substitution = substitute(text.tree ?? {}, variables, problems)
   if (!isJsonObject(substitution.tree)) throw refusal('the configuration must hold sections, such as "server:"')
   draft = new Draft(substitution.tree)
-  const warnings = applyEnvironment(draft, variables, sources.catalog)
+  const warnings = applyModelsFile(draft, variables, sources)
+  warnings.push(...applyEnvironment(draft, variables, sources.catalog))
   const providerDefaults = checkShared(shared, problems)
   if (providerDefaults !== null) {
     for (const name of draft.names(['providers'])) applyProviderEnvironment(draft, variables, ['providers', name])
@@ -79,10 +83,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   problems.throwIfAny()
   if (providerDefaults === null || !Value.Check(ConfigFile, checked)) throw refusal('the configuration does not fit')
   const missingKeys = new Map(substitution.missingKeys.map(({ path, variable }) => [String(path[1]), variable]))
-  const { catalog, cores, cwd, isReadable } = sources
   const defaults = defaultConfigFile()
-  const context = { catalog, problems, warnings, missingKeys, providerDefaults, defaults, cores, cwd, isReadable }
-  const config = resolveConfig(checked, context)
+  const config = resolveConfig(checked, { ...sources, problems, warnings, missingKeys, providerDefaults, defaults })
   problems.throwIfAny()
   return freeze(structuredClone({ config, configFile: file.path, providerDefaults }))
 }
@@ -119,6 +121,17 @@ function findFile(sources: ConfigSources, variables: Variables): { path: string 
     )
   }
   return { path: null, text: '' }
+}
+
+/** The models file of another system, if one is named: by the file it must be there, by the environment it need not. */
+function applyModelsFile(draft: Draft, variables: Variables, sources: ConfigSources): string[] {
+  const fromEnvironment = variables.LLM_PROXY_API_MODELS_CONFIG || undefined
+  const name = fromEnvironment ?? draft.get(['compat', 'modelsConfig'])
+  if (typeof name !== 'string' || name === '') return []
+  const text = sources.readFile(resolve(sources.cwd, name))
+  if (text !== null) return applyModelsConfig(draft, { name, text, variables, catalog: sources.catalog })
+  if (fromEnvironment === undefined) throw refusal(`compat.modelsConfig: there is no file ${name}`)
+  return [`LLM_PROXY_API_MODELS_CONFIG: there is no file ${name}; no model comes from it`]
 }
 
 /** What the environment says of all providers, checked once; null if it is wrong. */

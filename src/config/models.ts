@@ -1,17 +1,18 @@
 // Configured model names: shorthands spelt out, every target and fallback checked to exist. What only lacks a key is left
 // out with a warning; what was never configured at all is a problem.
+import { mergeUnder } from '../model/json.js'
 import { type Catalog } from './catalog.js'
 import { nearestName, type Path, type ProblemList } from './problem.js'
 import { toJsonObject } from './providers.js'
 import { type ModelEntry } from './schema.js'
-import { type ModelConfig, type TargetConfig } from './types.js'
+import { type ModelConfig, type ProviderConfig, type TargetConfig } from './types.js'
 
 export type ModelContext = {
   readonly catalog: Catalog
   readonly problems: ProblemList
   readonly warnings: string[]
   /** Providers that can be used. */
-  readonly usable: ReadonlySet<string>
+  readonly usable: ReadonlyMap<string, ProviderConfig>
   /** Providers that have an entry, whether usable or left out. */
   readonly named: ReadonlySet<string>
 }
@@ -69,7 +70,10 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
     return []
   }
   const { provider, model, weight } = target
-  if (context.usable.has(provider)) return [{ provider, model, weight, extraBody: toJsonObject(target.extraBody) }]
+  const usable = context.usable.get(provider)
+  const own = toJsonObject(target.extraBody)
+  // Merged here, at every depth: whoever lays one over the other later cannot lose members of a nested object.
+  if (usable !== undefined) return [{ provider, model, weight, extraBody: mergeUnder(usable.extraBody, own) }]
   const isVendor = context.catalog.profiles.some((profile) => profile.name === provider)
   if (context.named.has(provider) || isVendor) {
     context.warnings.push(`${at.join('.')} is left out: provider ${provider} has no key`)

@@ -3,6 +3,7 @@
 import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { type Catalog, makeCatalog } from './catalog.js'
 import { type LocalGet } from './discover.js'
 import { type LoadedConfig, loadConfig, type Overrides } from './load.js'
@@ -34,7 +35,8 @@ export function readCatalog(resources: URL = RESOURCES): Catalog {
 export function readConfig(overrides: Overrides, catalog: Catalog): LoadedConfig {
   const env = process.env
   const cores = availableParallelism()
-  return loadConfig({ env, overrides, cwd: process.cwd(), catalog, cores, readFile: readText, isReadable })
+  const packageRoot = fileURLToPath(new URL('../', RESOURCES))
+  return loadConfig({ env, overrides, cwd: process.cwd(), packageRoot, catalog, cores, readFile: readText, isReadable })
 }
 
 /** The version of this package. */

@@ -18,6 +18,9 @@ const MAX_THREADS = 64
 const MAX_CONCURRENCY = 1_000_000
 const MAX_PER_MINUTE = 1_000_000_000
 
+/** Where the prompts that come with Sluice lie in it; a folder of that name in the working directory comes first. */
+export const DEFAULT_PROMPTS_DIR = 'resources/prompts'
+
 /** Names of keys and providers: they become labels, parts of `provider/model` and parts of paths. */
 export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
 /** Names of models may look like the upstream's, slashes and colons included. */
@@ -262,9 +265,13 @@ export const ConfigFile = section('Sluice configuration.', {
   redis: section('Shared state of several nodes. Checked, but not acted on by this version.', {
     url: nullable(Type.String({ pattern: '^rediss?://' }), 'redis:// or rediss:// address; null for none.'),
   }),
-  prompts: section('The prompt library. Checked, but not acted on by this version.', {
-    dir: text('resources/prompts', 'Directory with *.prompt files.'),
-    defaultLanguage: Type.String({ default: 'en', pattern: '^[a-z]{2,3}$', description: 'Language used by default.' }),
+  prompts: section('The prompt library.', {
+    dir: text(DEFAULT_PROMPTS_DIR, 'Directory with *.prompt files, in one folder for each language.'),
+    defaultLanguage: Type.String({
+      default: 'en',
+      pattern: '^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?$',
+      description: 'Language used where another has no prompt.',
+    }),
   }),
   metrics: section('Prometheus metrics.', {
     port: nullable(Type.Integer({ minimum: 0, maximum: MAX_PORT }), 'Port of a listener of its own, on loopback.'),
@@ -279,7 +286,10 @@ export const ConfigFile = section('Sluice configuration.', {
     format: Type.Enum(['json', 'pretty'], { default: 'json', description: 'One JSON object a line, or for people.' }),
   }),
   compat: section('Habits of the systems Sluice replaces.', {
-    asyncByDefault: Type.Boolean({ default: false, description: 'Answer chats with 202 and a job.' }),
+    asyncByDefault: Type.Boolean({
+      default: false,
+      description: 'Answer chats with 202 and a job. Checked, but not acted on by this version.',
+    }),
     healthStatus: Type.String({ default: 'ok', minLength: 1, description: 'Value of status in GET /health.' }),
     apiPrefix: Type.String({
       default: '/api',
@@ -292,6 +302,7 @@ export const ConfigFile = section('Sluice configuration.', {
       'Model of requests that may leave it out; null for the first one listed.',
     ),
     errorDetails: Type.Boolean({ default: false, description: 'Error answers carry details of what failed.' }),
+    modelsConfig: nullable(Type.String({ minLength: 1 }), 'File models-config.json with models and their defaults.'),
   }),
 })
 

@@ -13,6 +13,8 @@ export type Config = {
   /** Configured model names, in the order of the file. */
   readonly models: readonly ModelConfig[]
   readonly metrics: { readonly port: number | null; readonly token: string | null }
+  /** `dir` is absolute. */
+  readonly prompts: { readonly dir: string; readonly defaultLanguage: string }
   readonly compat: CompatConfig
   readonly log: { readonly level: LogLevel; readonly file: string | null; readonly format: 'json' | 'pretty' }
   /** Sections that are valid but ask for something this version does not do; one warning line each at start. */

@@ -9,6 +9,17 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Objects are merged at every depth, anything else of `over` replaces what is under it; neither is changed. */
+export function mergeUnder(under: JsonObject, over: JsonObject): JsonObject {
+  // Entries, not assignments: a key `__proto__` stays a key.
+  const merged = new Map(Object.entries(under))
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged.get(key)
+    merged.set(key, isJsonObject(below) && isJsonObject(value) ? mergeUnder(below, value) : value)
+  }
+  return Object.fromEntries(merged)
+}
+
 /** True for a JSON array. */
 export function isJsonArray(value: unknown): value is JsonArray {
   return Array.isArray(value)

@@ -10,6 +10,7 @@ import { type ChatRequest } from '../model/request.js'
 import { type ChatResponse } from '../model/response.js'
 import { type Target } from '../model/target.js'
 import { type Usage } from '../model/usage.js'
+import { type SurfaceDescription } from './description.js'
 
 export type Protocol = {
   /** Folder name under src/protocols, such as `openai-chat`; a folder with several forms of request has one for each. */
@@ -49,6 +50,8 @@ export type Surface = {
   encodeError(error: ErrorData, requestId: string, subject?: ErrorSubject): ErrorAnswer
   /** The in-band error frame of a stream that has begun; never followed by an end marker. `hasFrames`: frames went before it. */
   encodeErrorFrame(error: ErrorData, requestId: string, hasFrames?: boolean): string
+  /** For the API's document, of all routes of this surface; made when it is asked for. */
+  readonly describe?: () => SurfaceDescription
 }
 
 /** One way in. Several surfaces may have one path, as long as `accept` tells them apart. */

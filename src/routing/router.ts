@@ -77,7 +77,7 @@ export class Router {
 
   #pinned(name: string, model: string): RouteTarget {
     const bare = model.startsWith(`${name}/`) ? model.slice(name.length + 1) : model
-    const found = this.#target(name, bare, bare, NO_EXTRA)
+    const found = this.#at(name, bare)
     if (found !== null) return found
     const known = [...this.#providers.keys()].join(', ')
     throw new GatewayError('invalid_request', {
@@ -98,8 +98,7 @@ export class Router {
   #byPrefix(model: string): RouteTarget | null {
     const slash = model.indexOf('/')
     if (slash <= 0 || slash === model.length - 1) return null
-    const bare = model.slice(slash + 1)
-    return this.#target(model.slice(0, slash), bare, bare, NO_EXTRA)
+    return this.#at(model.slice(0, slash), model.slice(slash + 1))
   }
 
   #byPattern(model: string): RouteTarget | null {
@@ -109,6 +108,13 @@ export class Router {
       if (isIts) return this.#target(provider.name, model, model, NO_EXTRA)
     }
     return null
+  }
+
+  /** A provider's model by its own name, with the fields that are configured for it under the same name. */
+  #at(provider: string, model: string): RouteTarget | null {
+    const targets = this.#models.get(model)?.targets ?? []
+    const configured = targets.find((target) => target.provider === provider && target.model === model)
+    return this.#target(provider, model, model, configured?.extraBody ?? NO_EXTRA)
   }
 
   #target(name: string, model: string, label: string, extraBody: JsonObject): RouteTarget | null {

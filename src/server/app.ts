@@ -9,15 +9,18 @@ import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from '.
 import { createHeaderPolicy } from './headers.js'
 import { type Act, createRoute, type Front } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
+import { createOpenApi, type RouteRow } from './openapi.js'
 import {
   answerAlive,
   answerMetrics,
   answerModel,
   answerModels,
+  answerOpenApi,
   answerOptions,
   answerPing,
   answerProviders,
   answerReady,
+  answerTags,
   type ModelSource,
   type ProviderStatus,
   refuseMethod,
@@ -45,7 +48,11 @@ export type ServerOptions = {
   readonly requestIdSeed: string
   readonly models: ModelSource
   readonly providers: readonly ProviderStatus[]
+  /** Languages that the prompt library has. */
+  readonly languages: () => readonly string[]
   readonly isReady: () => boolean
+  /** Of this package, for the API's document. */
+  readonly version: () => string
   readonly renderMetrics: () => Promise<string>
   readonly compat: Pick<CompatConfig, 'apiPrefix' | 'healthStatus'>
   readonly engine?: Engine
@@ -56,6 +63,8 @@ export type Server = {
   readonly build: string
   /** Requests and sockets open on this event loop. */
   readonly open: Readonly<OpenCount>
+  /** The routing table, as the API's document has it; HEAD and OPTIONS go without saying. */
+  readonly routes: readonly RouteRow[]
   /**
    * Resolves with the port, which matters when the configured one is 0.
    * @throws misconfigured when the address cannot be bound
@@ -81,7 +90,7 @@ export function createServer(options: ServerOptions): Server {
   const state = { isClosing: false }
   const front = createFront(options, () => state.isClosing)
   const app = createApp(engine, config)
-  addRoutes(app, front, options)
+  const routes = addRoutes(app, front, options)
   const bindings: Binding[] = [{ app, host: config.host, port: config.port, isExclusive: config.threads === 1 }]
   if (metrics.port !== null && options.ownsMetricsPort) {
     bindings.unshift({
@@ -95,6 +104,7 @@ export function createServer(options: ServerOptions): Server {
   return {
     build: engine.build,
     open: front.open,
+    routes,
     async listen() {
       let port = 0
       for (const binding of bindings) {
@@ -157,8 +167,9 @@ type Path = { readonly path: string; readonly surface?: Surface | null } & (
   | { readonly choices: readonly Choice[] }
 )
 
-function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): void {
-  const { metrics } = options
+function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): RouteRow[] {
+  const { metrics, hasKeys } = options
+  const { apiPrefix } = options.compat
   const needsUpgrade: Act = () => {
     throw new GatewayError('invalid_request', { status: 426, message: 'This route takes WebSocket upgrades only.' })
   }
@@ -170,21 +181,29 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): voi
     { path: '/v1/models', get: answerModels(options.models) },
     { path: '/v1/models/*', get: answerModel(options.models, '/v1/models/') },
     ...healthPaths(options),
+    {
+      path: '/openapi.json',
+      get: answerOpenApi(() => createOpenApi({ version: options.version(), apiPrefix, hasKeys, routes })),
+    },
   ]
   if (metrics.port === null) {
-    const { renderMetrics: render, hasKeys } = options
+    const { renderMetrics: render } = options
     paths.push({ path: '/metrics', get: answerMetrics({ render, token: metrics.token, needsKey: hasKeys }) })
   }
-  const added = new Set<string>()
-  for (const path of paths) {
-    // With an empty prefix two have one path: the first one counts.
-    if (added.has(path.path)) continue
-    added.add(path.path)
-    addPath(app, front, path)
-  }
-  const { apiPrefix } = options.compat
+  const served = new Map<string, Path>()
+  // With an empty prefix two have one path: the first one counts.
+  for (const path of paths) if (!served.has(path.path)) served.set(path.path, path)
+  const routes = [...served.values()].flatMap(rowsOf)
+  for (const path of served.values()) addPath(app, front, path)
   if (apiPrefix !== '') addRest(app, front, { below: apiPrefix, surface: prefixedSurface(options) })
   addRest(app, front)
+  return routes
+}
+
+function rowsOf(route: Path): RouteRow[] {
+  const { path } = route
+  if ('get' in route) return [{ method: 'GET', path, surface: null }]
+  return route.choices.map(({ surface }) => ({ method: 'POST', path, surface }))
 }
 
 function chatPaths({ surfaces, compat }: ServerOptions): Path[] {
@@ -198,6 +217,7 @@ function prefixedPaths(options: ServerOptions): Path[] {
   const surface = prefixedSurface(options)
   return [
     { path: `${prefix}/models`, surface, get: answerModels(options.models) },
+    { path: `${prefix}/tags`, surface, get: answerTags(options.models, options.languages) },
     { path: `${prefix}/ping`, surface, get: answerPing() },
   ]
 }

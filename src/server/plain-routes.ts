@@ -36,6 +36,15 @@ export function answerPing(): Act {
   return (exchange) => exchange.answer(200, body)
 }
 
+/** The document of the API, made when it is first asked for. */
+export function answerOpenApi(create: () => JsonObject): Act {
+  let body: Buffer | null = null
+  return (exchange) => {
+    body ??= encode(create())
+    exchange.answer(200, body)
+  }
+}
+
 export type ModelSource = (key: KeyIdentity) => readonly JsonObject[]
 
 /** The list of models that the caller's key may use; each has an `id`. */
@@ -43,6 +52,18 @@ export function answerModels(models: ModelSource): Act {
   return (exchange) => {
     const key = exchange.authenticate()
     exchange.answer(200, encode({ object: 'list', data: [...models(key)] }))
+  }
+}
+
+/** The models that the caller's key may use, each with its provider and the languages that prompts are there for. */
+export function answerTags(models: ModelSource, languages: () => readonly string[]): Act {
+  return (exchange) => {
+    const key = exchange.authenticate()
+    const known = [...languages()]
+    const tags = models(key).map(({ id = null, owned_by = null }) => {
+      return { name: id, model: id, provider: owned_by, languages: known }
+    })
+    exchange.answer(200, encode({ models: tags }))
   }
 }
 

@@ -92,11 +92,20 @@ test('what asks for a later feature loads with a warning', (t) => {
     ['redis: { url: "redis://h" }', /^redis\.url: /],
     ['jobs: { concurrency: 3 }', /^jobs: /],
     ['jobs: { webhook: { secret: 0123456789abcdef-x } }', /^jobs: /],
-    ['prompts: { dir: p }', /^prompts: /],
     ['compat: { asyncByDefault: true }', /^compat\.asyncByDefault: /],
   ]
   for (const [text, warning] of rows) t.match(load(text).config.warnings, [warning], text)
   t.same(load('jobs: { concurrency: 2 }\nredis: {}\ncompat: { healthStatus: healthy }').config.warnings, [])
+  t.end()
+})
+
+test('the prompts are those of the working directory, else the package’s own; another folder may still come', (t) => {
+  const prompts = (text: string, files = {}) =>
+    loadConfig(sources({ files: { '/w/sluice.yaml': text, ...files } })).config
+  t.equal(prompts('').prompts.dir, '/pkg/resources/prompts')
+  t.equal(prompts('', { '/w/resources/prompts': '' }).prompts.dir, '/w/resources/prompts')
+  t.match(prompts('prompts: { dir: mine }', { '/w/mine': '' }), { prompts: { dir: '/w/mine' }, warnings: [] })
+  t.match(prompts('prompts: { dir: mine }'), { prompts: { dir: '/w/mine' }, warnings: [/^prompts\.dir: /] })
   t.end()
 })
 

@@ -218,7 +218,8 @@ test('the log level is read in any system’s words, LOG_LEVEL winning', (t) => 
   t.equal(level({ LOG_LEVEL: 'DEBUG' }), 'debug')
   t.equal(level({ LOG_LEVEL: 'WARNING' }), 'warn')
   t.equal(level({ LOG_LEVEL: 'critical' }), 'error')
-  t.equal(level({ LLM_PROXY_API_LOG_LEVEL: 'ERROR' }), 'error')
+  for (const name of ['DEBUG', 'INFO', 'WARN', 'ERROR', 'debug', 'Warn'])
+    t.equal(level({ LLM_PROXY_API_LOG_LEVEL: name }), name.toLowerCase())
   t.equal(level({ LLM_PROXY_API_LOG_LEVEL: 'ERROR', LOG_LEVEL: 'info' }), 'info')
   t.equal(level({ LLM_PROXY_API_IN_DEBUG: '1', LLM_PROXY_API_LOG_LEVEL: 'INFO' }), 'debug')
   t.equal(level({ LLM_PROXY_API_IN_DEBUG: '1', LOG_LEVEL: 'warn' }), 'warn')
@@ -251,12 +252,41 @@ test('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS set each key’s request
 })
 
 test('names of later features are accepted with a warning, unless they ask for nothing', (t) => {
-  const later = [
-    ...['REDIS_URL', 'MAX_CONCURRENT', 'ASYNC_BY_DEFAULT', 'HEALTH_STATUS', 'HTTP_MAX_KEEPALIVE_CONNECTIONS'],
-    ...['LLM_PROXY_API_DEFAULT_EP_LANGUAGE', 'LLM_PROXY_API_PROMPTS_DIR', 'LLM_PROXY_API_MODELS_CONFIG'],
-  ]
+  const later = [...['REDIS_URL', 'MAX_CONCURRENT', 'ASYNC_BY_DEFAULT', 'HTTP_MAX_KEEPALIVE_CONNECTIONS']]
   for (const name of later)
     t.same(from({ [name]: 'sk-secret' }).warnings, [`${name} is set but has nothing to do in this version`])
-  t.same(from({ ASYNC_BY_DEFAULT: 'false', HEALTH_STATUS: 'ok', LLM_PROXY_API_MINIMUM: '1' }).warnings, [])
+  t.same(from({ ASYNC_BY_DEFAULT: 'false', LLM_PROXY_API_MINIMUM: '1' }).warnings, [])
+  t.end()
+})
+
+test('the prompt library and the word of /health are named by their variables', (t) => {
+  const env = { LLM_PROXY_API_PROMPTS_DIR: 'p', LLM_PROXY_API_DEFAULT_EP_LANGUAGE: 'pl', HEALTH_STATUS: 'healthy' }
+  const { config } = loadConfig(sources({ env, files: { '/w/p': '' } }))
+  t.match(config, {
+    prompts: { dir: '/w/p', defaultLanguage: 'pl' },
+    compat: { healthStatus: 'healthy' },
+    warnings: [],
+  })
+  t.match(
+    refusalOf(() => from({ LLM_PROXY_API_DEFAULT_EP_LANGUAGE: '../pl' })),
+    /^prompts\.defaultLanguage: .* \(from LLM_PROXY_API_DEFAULT_EP_LANGUAGE\)$/,
+  )
+  t.end()
+})
+
+test('an address that is a placeholder counts as not set; another that is no URL is refused', (t) => {
+  const config = from({ OPENAI_API_KEY: 'your-api-key-here', OPENAI_API_BASE_URL: 'your-endpoint-here' })
+  t.match(config.providers, [{ name: 'openai', baseUrl: 'https://api.openai.com/v1', apiKey: 'your-api-key-here' }])
+  t.same(config.warnings, [
+    'OPENAI_API_BASE_URL holds a placeholder of a document',
+    'OPENAI_API_KEY holds a placeholder of a document',
+  ])
+  const both = { OPENAI_API_KEY: 'k', OPENAI_BASE_URL: 'your-endpoint-here', OPENAI_API_BASE_URL: 'http://mine' }
+  t.match(from(both).providers, [{ baseUrl: 'http://mine/v1' }])
+  t.same(from({ OLLAMA_BASE_URL: 'your-endpoint-here' }).providers, [])
+  t.match(
+    refusalOf(() => from({ OPENAI_API_KEY: 'k', OPENAI_BASE_URL: 'myhost' })),
+    /^providers\.openai\.baseUrl: is not a URL/,
+  )
   t.end()
 })

@@ -62,6 +62,7 @@ test('double names and double keys are refused, also as text and hash', (t) => {
 test('a weak key is taken with a warning that does not show it', (t) => {
   const { config } = load('keys: [ { name: a, key: hunter2 } ]')
   t.same(config.warnings, ['gateway key a is shorter than 16 characters and can be guessed'])
+  t.match(load('', { API_KEY: 'your-proxy-api-key-here' }).config.warnings, [/api-key looks like a placeholder/])
   t.end()
 })
 

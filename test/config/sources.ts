@@ -16,6 +16,7 @@ export function sources(given: Given = {}): ConfigSources {
     env: {},
     overrides: {},
     cwd: '/w',
+    packageRoot: '/pkg',
     catalog: CATALOG,
     cores: 4,
     readFile: (file) => files[file] ?? null,

@@ -52,7 +52,9 @@ export async function startFront(t: Teardown, { script, config, options }: Front
       { id: 'vendor/deep', object: 'model' },
     ],
     providers: [{ name: 'one', configured: true }],
+    languages: () => ['en', 'pl'],
     isReady: () => true,
+    version: () => '0.0.0',
     renderMetrics: async () => 'sluice_up 1\n',
     ...options,
   })

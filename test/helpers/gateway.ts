@@ -28,8 +28,8 @@ export type StartOptions = {
   readonly config?: object
   readonly env?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
-  /** Text of a `.env` file in the working directory. */
-  readonly dotEnv?: string
+  /** Files of the working directory, by name. */
+  readonly files?: Readonly<Record<string, string>>
 }
 
 export class Running {
@@ -97,7 +97,7 @@ export class Running {
 export async function startGateway(t: Teardown, options: StartOptions = {}): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))
   const args = [MAIN, 'start', ...(options.args ?? [])]
-  if (options.dotEnv !== undefined) writeFileSync(join(folder, '.env'), options.dotEnv)
+  for (const [file, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder, file), text)
   if (options.config !== undefined) {
     const file = join(folder, 'sluice.json')
     const server = { port: 0, ...(options.config as { server?: object }).server }

@@ -645,6 +645,7 @@ function createConfig(options: RigOptions): Config {
       model('at-west', 'west'),
     ],
     metrics: { port: null, token: null },
+    prompts: { dir: '/nowhere', defaultLanguage: 'en' },
     compat: { healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, errorDetails: options.errorDetails ?? false },
     log: { level: 'silent', file: null, format: 'json' },
     warnings: [],

@@ -51,6 +51,19 @@ test('each further draw is among the targets that are left', async (t) => {
   t.same(names(drawn), ['alpha/y', 'beta/z', 'alpha/x'])
 })
 
+test('a configured model’s fields hold for provider/model and a pinned provider too, if all three names are one', async (t) => {
+  const own = { ...to('beta', 'm'), extraBody: { own: 1 } }
+  const other = { ...to('beta', 'x'), extraBody: { other: 1 } }
+  const router = routerOf({ name: 'm', targets: [own], fallbacks: [] }, { name: 'n', targets: [other], fallbacks: [] })
+  const bodyOf = (model: string, provider: string | null = null) =>
+    router.route(query(model, { provider })).map(({ target }) => [target.model, target.extraBody])
+  t.same(bodyOf('beta/m'), [['m', { own: 1 }]])
+  t.same(bodyOf('m', 'beta'), [['m', { own: 1 }]])
+  t.same(bodyOf('alpha/m'), [['m', ALPHA.extraBody]])
+  t.same(bodyOf('beta/n'), [['n', {}]], 'another upstream model of that name is what was asked for')
+  t.same(bodyOf('beta/x'), [['x', {}]])
+})
+
 test('a target of weight 0 is only what others fall back to', async (t) => {
   const router = routerOf({ name: 'm', targets: [to('alpha', 'spare', 0), to('beta', 'main', 1)], fallbacks: [] })
   for (const point of [0, 0.5, 0.9999]) {

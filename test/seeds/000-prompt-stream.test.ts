@@ -41,7 +41,7 @@ const scripted = await startGateway(tap, {
 })
 /** Nothing but the documented file; the vendors being far away, the simulator's address is theirs, and the port any free one. */
 const documented = await startGateway(tap, {
-  dotEnv: DOT_ENV,
+  files: { '.env': DOT_ENV },
   args: ['--port', '0'],
   env: { OPENAI_BASE_URL: simulator.origin, ANTHROPIC_BASE_URL: simulator.origin, GOOGLE_BASE_URL: simulator.origin },
 })

@@ -32,7 +32,9 @@ test('answers health without a key', async (t) => {
 test('says the configured word in the health answers', async (t) => {
   const { url } = await startFront(t, { options: { compat: { apiPrefix: '/api', healthStatus: 'healthy' } } })
   t.strictSame(JSON.parse((await get(`${url}/health`)).body), { status: 'healthy' })
-  t.strictSame(JSON.parse((await get(`${url}/healthz`)).body), { status: 'ok' })
+  for (const path of ['/healthz', '/livez', '/ping']) {
+    t.strictSame(JSON.parse((await get(url + path)).body), { status: 'ok' }, `${path} has a word of its own`)
+  }
 })
 
 test('answers HEAD without a body, and keeps the connection in step', async (t) => {
@@ -112,4 +114,28 @@ test('asks for the token or a gateway key before it gives metrics', async (t) =>
 test('answers 500 when metrics cannot be rendered', async (t) => {
   const { url } = await startFront(t, { options: { renderMetrics: () => Promise.reject(new Error('no')) } })
   t.equal((await get(`${url}/metrics`)).status, 500)
+})
+
+test('lists the models of the caller’s key as tags, with provider and languages', async (t) => {
+  const { url, pipeline } = await startFront(t, {
+    options: { models: () => [{ id: 'fast', owned_by: 'north' }], languages: () => ['en', 'pl'] },
+  })
+  const tag = { name: 'fast', model: 'fast', provider: 'north', languages: ['en', 'pl'] }
+  t.strictSame(JSON.parse((await get(`${url}/api/tags`)).body), { models: [tag] })
+  pipeline.keys = ['good']
+  t.equal((await get(`${url}/api/tags`)).status, 401)
+  t.equal((await get(`${url}/api/tags`, { authorization: 'Bearer good' })).status, 200)
+})
+
+test('makes the document of the API when it is first asked for, and once', async (t) => {
+  let made = 0
+  const version = (): string => `1.0.${++made}`
+  const { url, pipeline } = await startFront(t, { options: { version } })
+  t.equal(made, 0)
+  pipeline.keys = ['good']
+  const first = await get(`${url}/openapi.json`)
+  t.equal(first.headers.get('content-type'), 'application/json')
+  t.match(JSON.parse(first.body), { openapi: '3.1.0', info: { version: '1.0.1' } })
+  t.equal((await get(`${url}/openapi.json`)).body, first.body)
+  t.equal(made, 1)
 })

@@ -84,7 +84,9 @@ function continuesWithoutThinking(messages: readonly Message[]): boolean {
 
 /** `max_tokens` counts thinking too: where the cap leaves no room for the budget, it is raised by it. */
 function encodeMaxTokens(request: ChatRequest, target: Target, thinking: EncodedThinking): number {
-  const cap = request.sampling.maxOutputTokens ?? target.quirks.defaultMaxTokens
+  const configured = target.extraBody.max_tokens
+  const fallback = typeof configured === 'number' ? configured : target.quirks.defaultMaxTokens
+  const cap = request.sampling.maxOutputTokens ?? fallback
   return cap > thinking.budgetTokens ? cap : cap + thinking.budgetTokens
 }
 

@@ -2,6 +2,7 @@
 // @see https://platform.claude.com/docs/en/api/messages
 import { type Dialect, type Protocol, type Surface } from '../protocol.js'
 import { decodeRequest } from './decode-request.js'
+import { describe } from './describe.js'
 import { editRequest, encodeRequest } from './encode-request.js'
 import { decodeError, encodeError, encodeErrorFrame } from './error.js'
 import { MessagesObserver } from './observer.js'
@@ -23,6 +24,7 @@ const surface: Surface = Object.freeze({
   encodeResponse,
   encodeError,
   encodeErrorFrame,
+  describe,
 })
 
 const dialect: Dialect = Object.freeze({

@@ -13,80 +13,91 @@ const CacheControl = optional(Type.Object({ type: Type.String() }))
 const TextBlock = Type.Object({ type: Type.Literal('text'), text: Type.String(), cache_control: CacheControl })
 const OutputFormat = Type.Object({ type: Type.String(), schema: Type.Optional(Type.Unknown()) })
 
-const HEAD = Compile(
-  Type.Object({
-    model: Type.String({ minLength: 1 }),
-    // 0 is valid: the vendor then only warms the prompt cache.
-    max_tokens: Type.Integer({ minimum: 0 }),
-    messages: Type.Array(Type.Unknown(), { minItems: 1 }),
-    system: optional(Type.Union([Type.String(), Type.Array(TextBlock)])),
-    tools: optional(Type.Array(Type.Object({ type: optional(Type.String()) }))),
-    tool_choice: optional(
-      Type.Object({
-        type: Type.Enum(['auto', 'any', 'tool', 'none']),
-        name: Type.Optional(Type.String()),
-        disable_parallel_tool_use: optional(Type.Boolean()),
-      }),
-    ),
-    thinking: optional(Type.Object({ type: Type.String(), budget_tokens: optional(Type.Integer({ minimum: 0 })) })),
-    output_config: optional(Type.Object({ effort: optional(Type.String()), format: optional(OutputFormat) })),
-    output_format: optional(OutputFormat),
-    metadata: optional(Type.Object({ user_id: optional(Type.String()) })),
-    stop_sequences: optional(Type.Array(Type.String())),
-    temperature: optional(Type.Number({ minimum: 0, maximum: 1 })),
-    top_p: optional(Type.Number({ minimum: 0, maximum: 1 })),
-    top_k: optional(Type.Integer({ minimum: 0 })),
-    stream: optional(Type.Boolean()),
-  }),
-)
+const Head = Type.Object({
+  model: Type.String({ minLength: 1 }),
+  // 0 is valid: the vendor then only warms the prompt cache.
+  max_tokens: Type.Integer({ minimum: 0 }),
+  messages: Type.Array(Type.Unknown(), { minItems: 1 }),
+  system: optional(Type.Union([Type.String(), Type.Array(TextBlock)])),
+  tools: optional(Type.Array(Type.Object({ type: optional(Type.String()) }))),
+  tool_choice: optional(
+    Type.Object({
+      type: Type.Enum(['auto', 'any', 'tool', 'none']),
+      name: Type.Optional(Type.String()),
+      disable_parallel_tool_use: optional(Type.Boolean()),
+    }),
+  ),
+  thinking: optional(Type.Object({ type: Type.String(), budget_tokens: optional(Type.Integer({ minimum: 0 })) })),
+  output_config: optional(Type.Object({ effort: optional(Type.String()), format: optional(OutputFormat) })),
+  output_format: optional(OutputFormat),
+  metadata: optional(Type.Object({ user_id: optional(Type.String()) })),
+  stop_sequences: optional(Type.Array(Type.String())),
+  temperature: optional(Type.Number({ minimum: 0, maximum: 1 })),
+  top_p: optional(Type.Number({ minimum: 0, maximum: 1 })),
+  top_k: optional(Type.Integer({ minimum: 0 })),
+  stream: optional(Type.Boolean()),
+})
+const HEAD = Compile(Head)
 
-const CLIENT_TOOL = Compile(
-  Type.Object({
-    name: Type.String({ minLength: 1 }),
-    description: optional(Type.String()),
-    input_schema: Type.Object({}),
-    strict: optional(Type.Boolean()),
-  }),
-)
+const ClientTool = Type.Object({
+  name: Type.String({ minLength: 1 }),
+  description: optional(Type.String()),
+  input_schema: Type.Object({}),
+  strict: optional(Type.Boolean()),
+})
+const CLIENT_TOOL = Compile(ClientTool)
 
 const NAMED_TOOL_CHOICE = Compile(Type.Object({ name: Type.String({ minLength: 1 }) }))
 
-const MESSAGE = Compile(
-  Type.Object({
-    role: Type.Enum(['user', 'assistant', 'system']),
-    content: Type.Union([Type.String(), Type.Array(Type.Unknown())]),
-  }),
-)
+const Role = Type.Enum(['user', 'assistant', 'system'])
+const MESSAGE = Compile(Type.Object({ role: Role, content: Type.Union([Type.String(), Type.Array(Type.Unknown())]) }))
 
-const ANY_BLOCK = Compile(Type.Object({ type: Type.String() }))
+const AnyBlock = Type.Object({ type: Type.String() })
+const ANY_BLOCK = Compile(AnyBlock)
+
+const ImageBlock = Type.Object({ source: Type.Object({ type: Type.String() }) })
+const ToolUseBlock = Type.Object({
+  id: Type.String({ minLength: 1 }),
+  name: Type.String({ minLength: 1 }),
+  input: Type.Object({}),
+})
+const ToolResultBlock = Type.Object({
+  tool_use_id: Type.String({ minLength: 1 }),
+  content: optional(Type.Union([Type.String(), Type.Array(Type.Object({ type: Type.String() }))])),
+  is_error: optional(Type.Boolean()),
+})
+const ThinkingBlock = Type.Object({ thinking: Type.String(), signature: optional(Type.String()) })
+const RedactedThinkingBlock = Type.Object({ data: Type.String() })
+
+const BLOCK_SCHEMAS: Readonly<Record<string, TSchema>> = {
+  text: TextBlock,
+  image: ImageBlock,
+  tool_use: ToolUseBlock,
+  tool_result: ToolResultBlock,
+  thinking: ThinkingBlock,
+  redacted_thinking: RedactedThinkingBlock,
+}
 
 /** Checks of the blocks we know; a block of another type passes, its own vendor judges it. */
-const BLOCKS: ReadonlyMap<string, Validator> = new Map<string, Validator>([
-  ['text', Compile(TextBlock)],
-  ['image', Compile(Type.Object({ source: Type.Object({ type: Type.String() }) }))],
-  [
-    'tool_use',
-    Compile(
-      Type.Object({
-        id: Type.String({ minLength: 1 }),
-        name: Type.String({ minLength: 1 }),
-        input: Type.Object({}),
-      }),
-    ),
-  ],
-  [
-    'tool_result',
-    Compile(
-      Type.Object({
-        tool_use_id: Type.String({ minLength: 1 }),
-        content: optional(Type.Union([Type.String(), Type.Array(Type.Object({ type: Type.String() }))])),
-        is_error: optional(Type.Boolean()),
-      }),
-    ),
-  ],
-  ['thinking', Compile(Type.Object({ thinking: Type.String(), signature: optional(Type.String()) }))],
-  ['redacted_thinking', Compile(Type.Object({ data: Type.String() }))],
-])
+const BLOCKS: ReadonlyMap<string, Validator> = new Map<string, Validator>(
+  Object.entries(BLOCK_SCHEMAS).map(([type, schema]) => [type, Compile(schema)]),
+)
+
+/** The whole body as one schema, for the API's document; the checks go piece by piece. */
+export function bodySchema(): TSchema {
+  // Known blocks by their type, and those of other types, as the checks take them.
+  const known = Object.entries(BLOCK_SCHEMAS).map(([type, schema]) => {
+    return Type.Intersect([Type.Object({ type: Type.Literal(type) }), schema])
+  })
+  const other = Type.Object({ type: Type.String({ not: { enum: Object.keys(BLOCK_SCHEMAS) } }) })
+  const content = Type.Union([Type.String(), Type.Array(Type.Union([...known, other]))])
+  const vendorTool = Type.Object({ type: Type.String({ not: { const: 'custom' } }) })
+  return Type.Object({
+    ...Head.properties,
+    messages: Type.Array(Type.Object({ role: Role, content }), { minItems: 1 }),
+    tools: optional(Type.Array(Type.Union([ClientTool, vendorTool]))),
+  })
+}
 
 /**
  * Validates a body and reads what routing and limits need of it.

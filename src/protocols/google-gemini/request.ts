@@ -1,5 +1,5 @@
 // The canonical request to generateContent's body. The model is not in it: it stands in the path, and so does streaming.
-import { isJsonObject, type JsonObject } from '../../model/json.js'
+import { isJsonObject, type JsonObject, mergeUnder } from '../../model/json.js'
 import { type ChatRequest, type ToolChoice, type ToolDefinition } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
 import { type EncodedRequest } from '../protocol.js'
@@ -58,17 +58,6 @@ function encodeToolChoice(choice: ToolChoice): FunctionCallingConfig {
     case 'tool':
       return { mode: 'ANY', allowedFunctionNames: [choice.name] }
   }
-}
-
-/** Objects are merged at every depth, anything else of `over` replaces what is under it. */
-function mergeUnder(under: JsonObject, over: JsonObject): JsonObject {
-  // Entries, not assignments: a key `__proto__` stays a key.
-  const merged = new Map(Object.entries(under))
-  for (const [key, value] of Object.entries(over)) {
-    const below = merged.get(key)
-    merged.set(key, isJsonObject(below) && isJsonObject(value) ? mergeUnder(below, value) : value)
-  }
-  return Object.fromEntries(merged)
 }
 
 /** A vendor on this wire may refuse a member of the body or of its generationConfig. */

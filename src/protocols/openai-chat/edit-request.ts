@@ -6,7 +6,7 @@ import { type ReasoningEffort } from '../../model/request.js'
 import { type Quirks, type Target } from '../../model/target.js'
 import { type EditedRequest, type EditValue, type RequestFacts } from '../protocol.js'
 import { decodeSignature } from './decode-messages.js'
-import { fitResponseFormat } from './encode-request.js'
+import { fitResponseFormat, fittingDefaults } from './encode-request.js'
 import { numberOf, textOf } from './scalars.js'
 import { type WireResponseFormat } from './wire.js'
 
@@ -61,7 +61,8 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   const temperature = numberOf(draft.get('temperature'))
   if (temperature !== null && temperature > quirks.maxTemperature) draft.set('temperature', quirks.maxTemperature)
   for (const field of quirks.refusedFields) draft.drop(field)
-  for (const [field, value] of Object.entries(target.extraBody)) if (!draft.has(field)) draft.set(field, value)
+  const defaults = fittingDefaults(target.extraBody, (field) => draft.has(field))
+  for (const [field, value] of defaults) draft.set(field, value)
   return { edits: draft.edits, dropped: [...draft.dropped] }
 }
 

@@ -44,7 +44,19 @@ export function encodeRequest(request: ChatRequest, target: Target): EncodedRequ
     delete body[field]
     drop(field)
   }
-  return { body: { ...target.extraBody, ...body }, dropped: [...dropped] }
+  const defaults = fittingDefaults(target.extraBody, (field) => body[field] !== undefined)
+  return { body: { ...Object.fromEntries(defaults), ...body }, dropped: [...dropped] }
+}
+
+/** Two names of one cap; OpenAI refuses a body that has both. */
+const CAP_FIELDS: readonly string[] = ['max_tokens', 'max_completion_tokens']
+
+/** Those members of the target's `extraBody` that a request leaves open. */
+export function fittingDefaults(extraBody: JsonObject, has: (field: string) => boolean): [string, JsonValue][] {
+  const fields = Object.entries(extraBody)
+  if (fields.length === 0) return fields
+  const isCapped = CAP_FIELDS.some(has)
+  return fields.filter(([field]) => !has(field) && !(isCapped && CAP_FIELDS.includes(field)))
 }
 
 /** OpenAI's json_schema, or what of it the vendor takes; null for nothing. */

@@ -1,6 +1,7 @@
 // OpenAI's chat completions API: the wire that most providers and clients speak. Puts the two halves together.
 import { type Dialect, type Protocol, type Surface } from '../protocol.js'
 import { decodeRequest, readFacts } from './decode-request.js'
+import { describe } from './describe.js'
 import { editRequest } from './edit-request.js'
 import { encodeRequest, requestPath } from './encode-request.js'
 import { decodeError, encodeError, encodeErrorFrame } from './error.js'
@@ -24,6 +25,7 @@ export const chatSurface: Surface = {
   encodeResponse,
   encodeError,
   encodeErrorFrame,
+  describe,
 }
 
 const dialect: Dialect = {

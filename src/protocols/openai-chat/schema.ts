@@ -83,6 +83,17 @@ const TOOL = ObjectOf({
 
 const FUNCTION = ObjectOf({ name: typed('string', { minLength: 1 }), parameters: maybe('object') })
 
+/** The whole body as one schema, for the API's document; the checks go piece by piece. */
+export function bodySchema(): TSchema {
+  return ObjectOf({
+    ...REQUEST.properties,
+    messages: ArrayOf(MESSAGE, { minItems: 1 }),
+    tools: maybe('array', { items: TOOL }),
+    functions: maybe('array', { items: FUNCTION }),
+    provider: Optional(Unsafe<unknown>({ description: 'As a string: the provider that this request is pinned to.' })),
+  })
+}
+
 type Validator = { Check(value: unknown): boolean; Errors(value: unknown): SchemaError[] }
 type SchemaError = { keyword: string; instancePath: string; params: object; message: string }
 

@@ -63,6 +63,12 @@ test('sends the target’s model and the default cap', async (t) => {
   t.equal(encode({ stream: true }).body.stream, true)
 })
 
+test('takes the cap on the output from extraBody where the client sets none', async (t) => {
+  const target = targetOf({ extraBody: { max_tokens: 77 } })
+  t.equal(encode({}, target).body.max_tokens, 77)
+  t.equal(encode({ sampling: sampling({ maxOutputTokens: 5 }) }, target).body.max_tokens, 5)
+})
+
 test('lays extraBody under the request', async (t) => {
   const target = targetOf({ extraBody: { top_k: 5, service_tier: 'auto', output_config: { effort: 'low' } } })
   const { body } = encode({ sampling: sampling({ topK: 7 }) }, target)

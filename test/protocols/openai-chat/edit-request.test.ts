@@ -156,3 +156,11 @@ test("a signature that another protocol's vendor made is taken out of a call, th
   t.strictSame(edit(bodyOf([call, signed('CuQC+/==')])).edits, {})
   t.end()
 })
+
+test('a default cap on the output yields to the client’s, under either of its names', (t) => {
+  const capped = (extraBody: JsonObject) => targetWith({}, { model: 'm', extraBody })
+  t.strictSame(edit(hi(), capped({ max_tokens: 9, seed: 1 })).edits, { max_tokens: 9, seed: 1 })
+  t.strictSame(edit(hi({ max_completion_tokens: 5 }), capped({ max_tokens: 9, seed: 1 })).edits, { seed: 1 })
+  t.strictSame(edit(hi({ max_tokens: 5 }), capped({ max_completion_tokens: 9 })).edits, {})
+  t.end()
+})

@@ -137,3 +137,12 @@ test("a service tier passes when it is one of this API's", (t) => {
   t.strictSame(foreign.dropped, ['service_tier'])
   t.end()
 })
+
+test('a default cap on the output yields to the client’s, under either of its names', (t) => {
+  const sampling = { ...NO_SAMPLING, maxOutputTokens: 5 }
+  const { body } = encode({ sampling }, { maxTokensField: 'max_tokens' }, { max_completion_tokens: 9, seed: 1 })
+  t.match(body, { max_tokens: 5, seed: 1 })
+  t.notOk('max_completion_tokens' in body)
+  t.equal(encode({}, {}, { max_completion_tokens: 9 }).body.max_completion_tokens, 9)
+  t.end()
+})
