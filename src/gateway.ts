@@ -1,6 +1,7 @@
 // Composition root of ONE event loop: joins limiter, offload, upstream, pipeline and server over the cells that all loops
 // share. The only place that knows every part; no part knows it.
 import { type Config } from './config/types.js'
+import { drain } from './gateway/drain.js'
 import { createLimiter, createLimiterCells } from './limit/cells.js'
 import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
@@ -23,10 +24,6 @@ import { Pools } from './upstream/pools.js'
 
 /** How often gauges that nobody pushes are read. */
 const GAUGE_EVERY_MS = 1000
-/** While draining, how often it is asked whether the last exchange has ended. */
-const DRAIN_POLL_MS = 20
-/** What survivors of a drain get to take their error frame. */
-const FAREWELL_MS = 500
 
 const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((protocol) => protocol.surface ?? [])
@@ -40,8 +37,8 @@ export type Cells = { readonly limiter: SharedArrayBuffer; readonly metrics: Sha
 export type Gateway = {
   /** Resolves with the port it listens on. @throws misconfigured when the port cannot be had */
   listen(port: number): Promise<number>
-  /** Refuses new work, lets open exchanges end until `server.drainMs` has passed, then ends them. */
-  drain(): Promise<void>
+  /** Serves new work for `graceMs` more, lets open exchanges end until `server.drainMs` has passed, then ends them. */
+  drain(graceMs: number): Promise<void>
   /** Cuts whatever is open. A thread whose engine is not closed takes the process down when it ends. */
   close(): void
 }
@@ -97,15 +94,16 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
       isReady = true
       return bound
     },
-    async drain() {
+    async drain(graceMs) {
       isReady = false
-      server?.closeListener()
-      const deadlineMs = CLOCK.nowMs() + config.server.drainMs
-      while (pipeline.openCount() > 0 && CLOCK.nowMs() < deadlineMs) await pause(DRAIN_POLL_MS)
-      if (pipeline.openCount() > 0) {
-        pipeline.endAll()
-        await pause(FAREWELL_MS)
+      server?.sendAway()
+      const loop = {
+        openCount: () => pipeline.openCount() + (server?.open.requests ?? 0),
+        refuseNew: () => server?.closeListener(),
+        closeIdle: () => server?.closeIdle(),
+        endAll: () => pipeline.endAll(),
       }
+      await drain(loop, { drainMs: config.server.drainMs, graceMs, nowMs: CLOCK.nowMs, pause })
       server?.close()
       await parts.pools.close(0)
       await parts.offload.close()

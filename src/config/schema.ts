@@ -69,6 +69,12 @@ const Server = section('The listener and what one connection may cost.', {
     'Silence after which a stream gets a keepalive, in ms.',
   ),
   drainMs: integer({ minimum: 0, maximum: HOUR_MS }, 30_000, 'How long open streams may go on after SIGTERM, in ms.'),
+  // What taking a node out of a load balancer or of a Kubernetes service needs to be known everywhere.
+  drainGraceMs: integer(
+    { minimum: 0, maximum: HOUR_MS },
+    2000,
+    'The first part of drainMs, in which new requests are still served, in ms.',
+  ),
   maxChatsPerSocket: integer({ minimum: 1, maximum: 10_000 }, 128, 'Chats open at once on one WebSocket.'),
   tls: nullable(
     section('Certificate of the listener.', {

@@ -33,6 +33,8 @@ export type ServerConfig = {
   readonly readerStallMs: number
   readonly keepaliveMs: number
   readonly drainMs: number
+  /** The first part of drainMs: not ready any more, but new requests are still served. */
+  readonly drainGraceMs: number
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly passphrase: string | null } | null
   readonly cors: { readonly origins: readonly string[] }
   /** Chats open at once on one WebSocket. */

@@ -60,8 +60,12 @@ export type Server = {
    * @throws misconfigured when the address cannot be bound
    */
   listen(): Promise<number>
-  /** Takes no new connections; whole answers close theirs from now on. */
+  /** Whole answers close their connections from now on, so that clients go elsewhere for the next one. */
+  sendAway(): void
+  /** Takes no new connections, and on those there are no new requests: 503 `draining`. */
   closeListener(): void
+  /** Closes the WebSockets that carry no chat. */
+  closeIdle(): void
   /** Cuts whatever is open. */
   close(): void
 }
@@ -77,8 +81,8 @@ type Binding = {
 export function createServer(options: ServerOptions): Server {
   const { config, metrics } = options
   const engine = options.engine ?? loadEngine()
-  const state = { isClosing: false }
-  const front = createFront(options, () => state.isClosing)
+  const state: FrontState = { isClosing: false, isRefusing: false }
+  const front = createFront(options, state)
   const app = createApp(engine, config)
   addRoutes(app, front, options)
   const bindings: Binding[] = [{ app, host: config.host, port: config.port, isExclusive: config.threads === 1 }]
@@ -103,9 +107,18 @@ export function createServer(options: ServerOptions): Server {
       }
       return port
     },
+    sendAway() {
+      state.isClosing = true
+    },
     closeListener() {
       state.isClosing = true
+      state.isRefusing = true
       for (const socket of sockets.splice(0)) engine.uws.us_listen_socket_close(socket)
+    },
+    closeIdle() {
+      for (const socket of [...front.webSockets]) {
+        if (socket.chatCount === 0) socket.end(CLOSE_GOING_AWAY, 'draining')
+      }
     },
     close() {
       sockets.length = 0
@@ -121,7 +134,9 @@ const CLOSE_GOING_AWAY = 1001
 /** Bytes of randomness that tell event loops and restarts apart in request ids. */
 const ID_SEED_BYTES = 6
 
-function createFront(options: ServerOptions, isClosing: () => boolean): Front {
+type FrontState = { isClosing: boolean; isRefusing: boolean }
+
+function createFront(options: ServerOptions, state: FrontState): Front {
   const { config, pipeline } = options
   return {
     pipeline,
@@ -134,7 +149,8 @@ function createFront(options: ServerOptions, isClosing: () => boolean): Front {
     open: { requests: 0, sockets: 0 },
     webSockets: new Set(),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
-    isClosing,
+    isClosing: () => state.isClosing,
+    refusal: () => (state.isRefusing ? new GatewayError('draining') : null),
   }
 }
 

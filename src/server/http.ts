@@ -22,9 +22,11 @@ export type Front = {
   readonly now: () => number
   readonly open: OpenCount
   /** Open WebSockets, to be told when the gateway goes. */
-  readonly webSockets: Set<{ end(code: number, reason: string): void }>
+  readonly webSockets: Set<{ readonly chatCount: number; end(code: number, reason: string): void }>
   readonly scratch: Buffer
   readonly isClosing: () => boolean
+  /** Why a new request is turned away before its body is read; null: it may come in. */
+  readonly refusal: () => GatewayError | null
 }
 
 export type Act = (exchange: HttpExchange, req: HttpRequest) => void
@@ -46,9 +48,10 @@ export function createRoute(front: Front, surface: Surface | null, act: Act): En
   }
 }
 
-/** POST of a surface: the credentials are looked up before a byte of the body is read. */
+/** POST of a surface: whether it may come in, and as whom, is settled before a byte of the body is read. */
 export const takeChat: Act = (exchange) => {
   const key = exchange.authenticate()
+  exchange.enter()
   exchange.readBody(key)
 }
 
@@ -98,6 +101,12 @@ export class HttpExchange implements BodyEvents {
     const hasOwn = authorization === '' || head.authorization !== '' || head.apiKey !== ''
     this.#key = this.#front.pipeline.authenticate(hasOwn ? head : { authorization, apiKey: '' })
     return this.#key
+  }
+
+  /** @throws draining, overloaded when no new work is taken */
+  enter(): void {
+    const refusal = this.#front.refusal()
+    if (refusal !== null) throw refusal
   }
 
   /**

@@ -85,6 +85,7 @@ function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
       throw new GatewayError('forbidden', { message: 'This origin may not connect.' })
     const protocols = offered.split(',').map((name) => name.trim())
     const identity = exchange.authenticate(bearerOf(protocols))
+    exchange.enter()
     const codec = offer.codecs.find((one) => protocols.includes(one.name)) ?? null
     if (codec === null && offered !== '') {
       throw new GatewayError('invalid_request', { message: 'Offer the subprotocol sluice.v1 or sluice.v1.msgpack.' })
@@ -143,6 +144,8 @@ function obey(speaker: Speaker, socket: WsSocket<SocketState>, said: Said): void
 function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said & { readonly id: string }): void {
   const { front, options, ws } = speaker
   const acceptedAtMs = front.now()
+  const refusal = front.refusal()
+  if (refusal !== null) throw refusal
   const request = said.message.request
   if (socket.find(said.id) !== null)
     throw new GatewayError('invalid_request', { message: 'A chat of this id is open.', param: 'id' })

@@ -13,7 +13,7 @@ export type FrontendStart = {
   readonly port: number
 }
 
-export type ToFrontend = { readonly type: 'drain' }
+export type ToFrontend = { readonly type: 'drain'; readonly graceMs: number }
 
 export type FromFrontend =
   | { readonly type: 'listening' }

@@ -10,8 +10,8 @@ import { type FromFrontend, type FrontendStart, type SharedCells, type ToFronten
 export type EventLoop = {
   /** @throws misconfigured when the port cannot be had */
   listen(port: number): Promise<number>
-  /** Refuses new work, lets open streams end until the deadline, then ends them. */
-  drain(): Promise<void>
+  /** Serves new work for `graceMs` more, lets open streams end until the deadline, then ends them. */
+  drain(graceMs: number): Promise<void>
 }
 
 export type SupervisorOptions = {
@@ -56,9 +56,9 @@ export class Supervisor {
   }
 
   /** Drains all loops together. A loop that dies over it has nothing left to drain. */
-  async drain(): Promise<void> {
+  async drain(graceMs: number): Promise<void> {
     this.#isDraining = true
-    await Promise.all([this.#loop.drain(), ...[...this.#workers].map(drainWorker)])
+    await Promise.all([this.#loop.drain(graceMs), ...[...this.#workers].map((worker) => drainWorker(worker, graceMs))])
   }
 
   #startWorker(start: FrontendStart): Promise<void> {
@@ -87,13 +87,13 @@ export class Supervisor {
   }
 }
 
-function drainWorker(worker: Worker): Promise<void> {
+function drainWorker(worker: Worker, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
     worker.on('message', (message: FromFrontend) => {
       if (message.type === 'drained') resolve()
     })
     worker.once('exit', () => resolve())
-    worker.postMessage({ type: 'drain' } satisfies ToFrontend)
+    worker.postMessage({ type: 'drain', graceMs } satisfies ToFrontend)
   })
 }
 

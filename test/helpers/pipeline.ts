@@ -611,6 +611,7 @@ function createConfig(options: RigOptions): Config {
       readerStallMs: 1000,
       keepaliveMs: KEEPALIVE_MS,
       drainMs: 1000,
+      drainGraceMs: 0,
       tls: null,
       cors: { origins: [] },
       maxChatsPerSocket: 10,

@@ -58,7 +58,7 @@ test('one thread is one loop on the main thread, and the kernel picks port 0', a
   t.same(asked, [0])
   t.same(started, [[config, cells, 0]])
   t.same(ports(cells), [0, 0, 0, 0])
-  await supervisor.drain()
+  await supervisor.drain(0)
   t.same(drained, ['loop 0'])
 })
 
@@ -66,7 +66,7 @@ test('further loops get their number, the cells and the port of the first', asyn
   const { supervisor, cells, drained } = setUp({ threads: 3, port: 3000, listen: async () => 4712 })
   t.equal(await supervisor.start(), 4712)
   t.same(ports(cells), [0, 4712, 4712, 0])
-  await supervisor.drain()
+  await supervisor.drain(0)
   t.same([...new Int32Array(cells.metrics)].slice(0, 4), [0, 1, 1, 0], 'each has drained')
   t.same(drained, ['loop 0'])
 })
@@ -78,7 +78,7 @@ test('several loops on port 0 share one free port, named before any of them list
   t.same(asked, [port])
   t.equal(ports(cells)[1], port)
   await t.resolves(listenOnce(port), 'the probe let go of it')
-  await supervisor.drain()
+  await supervisor.drain(0)
 })
 
 async function listenOnce(port: number): Promise<void> {
@@ -114,13 +114,13 @@ async function dies(t: Test, order: string, wanted: string): Promise<void> {
   const { supervisor, died } = setUp({ threads: 2, port: 3000, order })
   await supervisor.start()
   t.same(await died, [wanted])
-  await t.resolves(supervisor.drain(), 'nobody waits for the dead')
+  await t.resolves(supervisor.drain(0), 'nobody waits for the dead')
 }
 
 test('a loop that dies over its draining ends it, and is no alarm', async (t) => {
   const { supervisor, died, drained } = setUp({ threads: 2, port: 3000, order: 'die while draining' })
   await supervisor.start()
-  await supervisor.drain()
+  await supervisor.drain(0)
   t.same(drained, ['loop 0'])
   t.equal(await Promise.race([died, 'silence']), 'silence')
 })
