@@ -54,6 +54,8 @@ export type Metrics = {
 }
 
 export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
+/** `unchanged`: read, and the same as before. */
+export type ReloadResult = 'ok' | 'unchanged' | 'rejected'
 export type OffloadTask = 'decode' | 'encode' | 'aggregate'
 
 export type Log = {
