@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The process: command line -> what it asks for, and the signals that end it. The only place that ends it.
+// The process: command line -> what it asks for, and the signals that it obeys. The only place that ends it.
 import { readFileSync } from 'node:fs'
 import { renderConfig } from './config/check.js'
 import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/command-line.js'
@@ -31,6 +31,7 @@ async function start(overrides: Overrides): Promise<void> {
     // process.exit would wait for event loops that never end by themselves.
     kill: () => process.kill(process.pid, 'SIGKILL'),
   })
+  process.on('SIGHUP', () => void launching.then((gateway) => gateway.reload(), fail))
   await launching
   isUp = true
 }

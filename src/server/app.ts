@@ -6,8 +6,9 @@ import { GatewayError } from '../errors.js'
 import { type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from './engine.js'
+import { type Front, type FrontView, type ModelSource, type ProviderStatus } from './front.js'
 import { createHeaderPolicy } from './headers.js'
-import { type Act, createRoute, type Front, takeChat } from './http.js'
+import { type Act, createRoute, takeChat } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
 import {
   answerAlive,
@@ -18,8 +19,6 @@ import {
   answerPing,
   answerProviders,
   answerReady,
-  type ModelSource,
-  type ProviderStatus,
   refuseMethod,
   refusePath,
 } from './plain-routes.js'
@@ -28,21 +27,26 @@ import { type OpenCount } from './response.js'
 import { HeadReader } from './strictness.js'
 import { createWebSocket } from './websocket.js'
 
-export type ServerOptions = {
+/** What a reload may change. */
+export type ViewOptions = {
+  /** Of these, `readerStallMs`, `maxChatsPerSocket` and `cors`; the rest is that of the start. */
   readonly config: ServerConfig
   readonly metrics: Config['metrics']
-  /** The loop that owns `metrics.port`; with several loops only one may. */
-  readonly ownsMetricsPort: boolean
   /** Gateway keys are set, so metrics are not for everybody. */
   readonly hasKeys: boolean
+  readonly pipeline: Pipeline
+  readonly models: ModelSource
+  readonly providers: readonly ProviderStatus[]
+}
+
+export type ServerOptions = ViewOptions & {
+  /** The loop that owns `metrics.port`; with several loops only one may. */
+  readonly ownsMetricsPort: boolean
   readonly surfaces: readonly Surface[]
   /** The surface that chats on a WebSocket speak. */
   readonly webSocketSurface: Surface
   /** Lower-case request headers that some dialect takes as parameters. */
   readonly parameterHeaders: readonly string[]
-  readonly pipeline: Pipeline
-  readonly models: ModelSource
-  readonly providers: readonly ProviderStatus[]
   readonly isReady: () => boolean
   readonly renderMetrics: () => Promise<string>
   /** The word in the health answers. */
@@ -60,6 +64,8 @@ export type Server = {
    * @throws misconfigured when the address cannot be bound
    */
   listen(): Promise<number>
+  /** From the next request on these; requests under way, and chats, keep what they began with. */
+  show(options: ViewOptions): void
   /** Whole answers close their connections from now on, so that clients go elsewhere for the next one. */
   sendAway(): void
   /** Takes no new connections, and on those there are no new requests: 503 `draining`. */
@@ -107,6 +113,9 @@ export function createServer(options: ServerOptions): Server {
       }
       return port
     },
+    show(next) {
+      front.view = createView(next)
+    },
     sendAway() {
       state.isClosing = true
     },
@@ -137,13 +146,10 @@ const ID_SEED_BYTES = 6
 type FrontState = { isClosing: boolean; isRefusing: boolean }
 
 function createFront(options: ServerOptions, state: FrontState): Front {
-  const { config, pipeline } = options
   return {
-    pipeline,
+    view: createView(options),
     heads: new HeadReader(options.parameterHeaders),
-    policy: createHeaderPolicy(config.tls !== null, config.cors.origins),
-    maxBodyBytes: config.maxBodyBytes,
-    readerStallMs: config.readerStallMs,
+    maxBodyBytes: options.config.maxBodyBytes,
     createRequestId: createRequestIdSource(randomBytes(ID_SEED_BYTES).toString('base64url')),
     now: () => performance.now(),
     open: { requests: 0, sockets: 0 },
@@ -151,6 +157,19 @@ function createFront(options: ServerOptions, state: FrontState): Front {
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
     isClosing: () => state.isClosing,
     refusal: () => (state.isRefusing ? new GatewayError('draining') : null),
+  }
+}
+
+function createView({ config, metrics, hasKeys, pipeline, models, providers }: ViewOptions): FrontView {
+  return {
+    pipeline,
+    policy: createHeaderPolicy(config.tls !== null, config.cors.origins),
+    readerStallMs: config.readerStallMs,
+    maxChatsPerSocket: config.maxChatsPerSocket,
+    models,
+    providers,
+    hasKeys,
+    metricsToken: metrics.token,
   }
 }
 
@@ -180,13 +199,12 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): voi
   const paths: Path[] = [
     ...options.surfaces.flatMap((surface) => surface.routes.map(({ path }) => ({ path, surface }))),
     { path: '/v1/ws', get: needsUpgrade },
-    { path: '/v1/models', get: answerModels(options.models) },
-    { path: '/v1/models/*', get: answerModel(options.models, '/v1/models/') },
+    { path: '/v1/models', get: answerModels },
+    { path: '/v1/models/*', get: answerModel('/v1/models/') },
     ...healthPaths(options),
   ]
   if (metrics.port === null) {
-    const { renderMetrics: render, hasKeys } = options
-    paths.push({ path: '/metrics', get: answerMetrics({ render, token: metrics.token, needsKey: hasKeys }) })
+    paths.push({ path: '/metrics', get: answerMetrics(options.renderMetrics, false) })
   }
   for (const path of paths) addPath(app, front, path)
   addRest(app, front)
@@ -201,7 +219,7 @@ function healthPaths(options: ServerOptions): Path[] {
     { path: '/readyz', get: answerReady(options.isReady) },
     { path: '/health', get: alive },
     { path: '/healthz', get: alive },
-    { path: '/v1/health', get: answerProviders('ok', options.providers) },
+    { path: '/v1/health', get: answerProviders('ok') },
     { path: '/ping', get: answerAlive('ok') },
     { path: '/api/ping', get: ping },
   ]
@@ -215,20 +233,19 @@ function addPath(app: TemplatedApp, front: Front, route: Path): void {
     app.get(path, createRoute(front, null, route.get))
     app.head(path, createRoute(front, null, route.get))
   } else app.post(path, createRoute(front, surface, takeChat))
-  app.options(path, createRoute(front, surface, answerOptions(front.policy, allow)))
+  app.options(path, createRoute(front, surface, answerOptions(allow)))
   app.any(path, createRoute(front, surface, refuseMethod(allow)))
 }
 
 /** Without it the engine closes the connection of a path that nobody serves, with no answer. */
 function addRest(app: TemplatedApp, front: Front): void {
-  app.options('/*', createRoute(front, null, answerOptions(front.policy, 'GET, HEAD, POST, OPTIONS')))
+  app.options('/*', createRoute(front, null, answerOptions('GET, HEAD, POST, OPTIONS')))
   app.any('/*', createRoute(front, null, refusePath))
 }
 
 function createMetricsApp(engine: Engine, front: Front, options: ServerOptions): TemplatedApp {
   const app = engine.uws.App()
-  const { renderMetrics: render, metrics } = options
-  addPath(app, front, { path: '/metrics', get: answerMetrics({ render, token: metrics.token, needsKey: false }) })
+  addPath(app, front, { path: '/metrics', get: answerMetrics(options.renderMetrics, true) })
   addRest(app, front)
   return app
 }

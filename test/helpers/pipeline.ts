@@ -570,7 +570,7 @@ export class PipelineRig {
   }
 }
 
-export const KEY: KeyIdentity = { index: 0, name: 'team-a' }
+export const KEY: KeyIdentity = { index: 0, name: 'team-a', digest: 'd'.repeat(64) }
 export const NORTH = 0
 export const SOUTH = 1
 export const WEST = 2

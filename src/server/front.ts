@@ -1,0 +1,40 @@
+// What all routes of one event loop share. Most of it stands for the life of the process; the view is what a reload swaps.
+import { type GatewayError } from '../errors.js'
+import { type JsonObject } from '../model/json.js'
+import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type HeaderPolicy } from './headers.js'
+import { type OpenCount } from './response.js'
+import { type HeadReader } from './strictness.js'
+
+export type ProviderStatus = { readonly name: string; readonly configured: boolean }
+export type ModelSource = (key: KeyIdentity) => readonly JsonObject[]
+
+/** One configuration as the routes see it. A request keeps the view it began with. */
+export type FrontView = {
+  readonly pipeline: Pipeline
+  readonly policy: HeaderPolicy
+  readonly readerStallMs: number
+  readonly maxChatsPerSocket: number
+  readonly models: ModelSource
+  readonly providers: readonly ProviderStatus[]
+  /** Gateway keys are set, so metrics are not for everybody. */
+  readonly hasKeys: boolean
+  /** Bearer token that opens the metrics beside the gateway keys; null for none. */
+  readonly metricsToken: string | null
+}
+
+export type Front = {
+  /** Swapped by a reload: read it once for each request. */
+  view: FrontView
+  readonly heads: HeadReader
+  readonly maxBodyBytes: number
+  readonly createRequestId: () => string
+  readonly now: () => number
+  readonly open: OpenCount
+  /** Open WebSockets, to be told when the gateway goes. */
+  readonly webSockets: Set<{ readonly chatCount: number; end(code: number, reason: string): void }>
+  readonly scratch: Buffer
+  readonly isClosing: () => boolean
+  /** Why a new request is turned away before its body is read; null: it may come in. */
+  readonly refusal: () => GatewayError | null
+}
