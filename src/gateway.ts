@@ -11,6 +11,7 @@ import {
   withKnownProviders,
 } from './gateway/generation.js'
 import { createLimiterCells } from './limit/cells.js'
+import { Shedder } from './limit/shedder.js'
 import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
 import { type KeyIdentity } from './pipeline/client.js'
@@ -170,6 +171,7 @@ function joinLoop(config: Config, cells: Cells, loopIndex: number): Loop {
     pools: new Pools(),
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
+    shedder: new Shedder(),
     dialects: DIALECTS,
     clock: CLOCK,
   }
@@ -218,12 +220,13 @@ function createFront(loop: Loop, options: FrontOptions): Server {
 }
 
 /** A generation as the server shows it. */
-function viewOf({ config, pipeline, router }: Generation): ViewOptions {
+function viewOf({ config, pipeline, router, refusal }: Generation): ViewOptions {
   return {
     config: config.server,
     metrics: config.metrics,
     hasKeys: config.keys.length > 0,
     pipeline,
+    refusal,
     models: (key) => listModels(config, router, key),
     providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
   }
@@ -259,8 +262,11 @@ const MODELS_CREATED_SEC = 1_700_000_000
 
 /** Reads gauges, and lets go of generations that have ended and of the connections that only they used. */
 function tend(loop: Loop): void {
-  const { metrics, pools } = loop.ground
-  startLagSampler((seconds) => metrics.eventLoopLag(seconds))
+  const { metrics, pools, shedder } = loop.ground
+  startLagSampler((worstSec, lagMs) => {
+    metrics.eventLoopLag(worstSec)
+    shedder.sample(lagMs, loop.current.config.limits.shed.lagMs)
+  })
   setInterval(() => {
     const { current, retired } = loop
     const providers = [current, ...retired].flatMap(({ config }) => config.providers)

@@ -142,6 +142,13 @@ const GatewayLimits = section('Limits of the whole gateway.', {
     max: integer({ minimum: 0, maximum: 100_000 }, 100, 'Requests that may wait; 0 refuses at once.'),
     timeoutMs: integer({ minimum: 0, maximum: 10 * MINUTE_MS }, 10_000, 'Longest wait, in ms.'),
   }),
+  shed: section('Refusing new requests early when an event loop cannot keep up.', {
+    lagMs: Type.Union([Type.Integer({ minimum: 5, maximum: 10_000 }), Type.Null()], {
+      default: 50,
+      description:
+        'Delay of an event loop, if it lasts, above which a share of new requests is 503, in ms; null for none.',
+    }),
+  }),
 })
 
 /** Any part of the quirks; profiles use it as well. */

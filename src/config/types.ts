@@ -65,7 +65,11 @@ export type Limits = {
   readonly concurrency: number | null
 }
 
-export type GatewayLimits = Limits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
+export type GatewayLimits = Limits & {
+  readonly queue: { readonly max: number; readonly timeoutMs: number }
+  /** A standing delay of the event loop above this sheds a share of new requests; null never does. */
+  readonly shed: { readonly lagMs: number | null }
+}
 
 export type Timeouts = {
   readonly connectMs: number

@@ -5,8 +5,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Ledger } from '../config/ledger.js'
 import { type Config, type ProviderConfig } from '../config/types.js'
+import { type GatewayError } from '../errors.js'
 import { createLimiter, type LimiterPlaces } from '../limit/cells.js'
+import { type Limiter } from '../limit/limiter.js'
+import { type Shedder } from '../limit/shedder.js'
 import { type Offload } from '../offload/offload.js'
+import { type KeyIdentity } from '../pipeline/client.js'
 import { createPipeline, type DrainablePipeline } from '../pipeline/lifecycle.js'
 import { type Clock } from '../pipeline/parts.js'
 import { type Dialect } from '../protocols/protocol.js'
@@ -23,6 +27,7 @@ export type Ground = {
   readonly metrics: LoopMetrics
   readonly pools: Pools
   readonly offload: Offload
+  readonly shedder: Shedder
   readonly logDestination: LogDestination
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly clock: Clock
@@ -34,6 +39,8 @@ export type Generation = {
   readonly router: Router
   readonly upstream: Upstream
   readonly log: Log
+  /** Why a new request of this key is turned away before its body is read; counts it, too. */
+  readonly refusal: (key: KeyIdentity) => GatewayError | null
 }
 
 /**
@@ -56,7 +63,16 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
   })
   const router = new Router(config)
   const pipeline = createPipeline({ config, limiter, offload, router, upstream, metrics, log, dialects, clock })
-  return { config, pipeline, router, upstream, log }
+  return { config, pipeline, router, upstream, log, refusal: createRefusal(limiter, ground) }
+}
+
+/** What cannot be served now is refused while it is cheap: by the delay of the loop, or with every slot and queue full. */
+function createRefusal(limiter: Limiter, { shedder, metrics, clock }: Ground) {
+  return function refusal(key: KeyIdentity): GatewayError | null {
+    const shed = shedder.share === 0 ? null : shedder.refusal(clock.random())
+    if (shed !== null) metrics.limitRejection('gateway', 'lag')
+    return shed ?? limiter.refusal(key.index)
+  }
 }
 
 /** Where the limits of this configuration lie in the cells. */

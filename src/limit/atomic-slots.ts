@@ -57,6 +57,13 @@ export class AtomicSlots implements Gate {
     return 'gateway'
   }
 
+  /** The scope that is full, without taking anything; the truth of a moment. */
+  fullScope(keyIndex: number): LimitScope | null {
+    if (this.#isFull(GATEWAY, this.#caps.gateway)) return 'gateway'
+    const key = this.#keyCell(keyIndex)
+    return key !== NO_CELL && this.#isFull(key, this.#caps.keys[keyIndex] ?? null) ? 'key' : null
+  }
+
   leave(keyIndex: number): void {
     this.#release(this.#keyCell(keyIndex))
     this.#release(GATEWAY)

@@ -147,6 +147,12 @@ class SharedLimiter implements Limiter {
     return false
   }
 
+  refusal(keyIndex: number): GatewayError | null {
+    if (!this.#queue.isFull) return null
+    const blockedBy = this.#queue.mustWaitFor(keyIndex) ?? this.#slots.fullScope(keyIndex)
+    return blockedBy === null ? null : this.#queue.refuse(blockedBy, keyIndex)
+  }
+
   cancel(waiter: Waiter): void {
     this.#queue.cancel(waiter)
   }

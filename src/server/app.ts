@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Config, type ServerConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
-import { type Pipeline } from '../pipeline/client.js'
+import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from './engine.js'
 import { type Front, type FrontView, type ModelSource, type ProviderStatus } from './front.js'
@@ -37,6 +37,8 @@ export type ViewOptions = {
   readonly pipeline: Pipeline
   readonly models: ModelSource
   readonly providers: readonly ProviderStatus[]
+  /** Why a new request of this key is turned away before its body is read; nothing does unless given. */
+  readonly refusal?: (key: KeyIdentity) => GatewayError | null
 }
 
 export type ServerOptions = ViewOptions & {
@@ -156,11 +158,11 @@ function createFront(options: ServerOptions, state: FrontState): Front {
     webSockets: new Set(),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
     isClosing: () => state.isClosing,
-    refusal: () => (state.isRefusing ? new GatewayError('draining') : null),
+    isRefusing: () => state.isRefusing,
   }
 }
 
-function createView({ config, metrics, hasKeys, pipeline, models, providers }: ViewOptions): FrontView {
+function createView({ config, metrics, hasKeys, pipeline, models, providers, refusal }: ViewOptions): FrontView {
   return {
     pipeline,
     policy: createHeaderPolicy(config.tls !== null, config.cors.origins),
@@ -170,6 +172,7 @@ function createView({ config, metrics, hasKeys, pipeline, models, providers }: V
     providers,
     hasKeys,
     metricsToken: metrics.token,
+    refusal: refusal ?? (() => null),
   }
 }
 

@@ -1,5 +1,5 @@
 // What all routes of one event loop share. Most of it stands for the life of the process; the view is what a reload swaps.
-import { type GatewayError } from '../errors.js'
+import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type HeaderPolicy } from './headers.js'
@@ -21,6 +21,8 @@ export type FrontView = {
   readonly hasKeys: boolean
   /** Bearer token that opens the metrics beside the gateway keys; null for none. */
   readonly metricsToken: string | null
+  /** Why a new request of this key is turned away before its body is read; null: it may come in. */
+  readonly refusal: (key: KeyIdentity) => GatewayError | null
 }
 
 export type Front = {
@@ -35,6 +37,15 @@ export type Front = {
   readonly webSockets: Set<{ readonly chatCount: number; end(code: number, reason: string): void }>
   readonly scratch: Buffer
   readonly isClosing: () => boolean
-  /** Why a new request is turned away before its body is read; null: it may come in. */
-  readonly refusal: () => GatewayError | null
+  /** No new requests are taken any more. */
+  readonly isRefusing: () => boolean
+}
+
+/**
+ * Lets a new request in, before its body is read.
+ * @throws draining, overloaded, rate_limited
+ */
+export function admitEarly(front: Front, view: FrontView, key: KeyIdentity): void {
+  const refusal = front.isRefusing() ? new GatewayError('draining') : view.refusal(key)
+  if (refusal !== null) throw refusal
 }

@@ -6,7 +6,7 @@ import { type HeaderList } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { BodyCollector, type BodyEvents } from './body.js'
 import { type HttpRequest, type HttpResponse } from './engine.js'
-import { type Front, type FrontView } from './front.js'
+import { admitEarly, type Front, type FrontView } from './front.js'
 import { HttpSink } from './http-sink.js'
 import { ClientResponse } from './response.js'
 import { isJsonContentType, type RequestHead } from './strictness.js'
@@ -33,7 +33,7 @@ export function createRoute(front: Front, surface: Surface | null, act: Act): En
 /** POST of a surface: whether it may come in, and as whom, is settled before a byte of the body is read. */
 export const takeChat: Act = (exchange) => {
   const key = exchange.authenticate()
-  exchange.enter()
+  exchange.enter(key)
   exchange.readBody(key)
 }
 
@@ -89,10 +89,9 @@ export class HttpExchange implements BodyEvents {
     return this.#key
   }
 
-  /** @throws draining, overloaded when no new work is taken */
-  enter(): void {
-    const refusal = this.#front.refusal()
-    if (refusal !== null) throw refusal
+  /** @throws draining, overloaded, rate_limited when no new work is taken */
+  enter(key: KeyIdentity): void {
+    admitEarly(this.#front, this.view, key)
   }
 
   /**

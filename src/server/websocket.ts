@@ -11,7 +11,7 @@ import {
   type WebSocket,
   type WebSocketBehavior,
 } from './engine.js'
-import { type Front, type FrontView } from './front.js'
+import { admitEarly, type Front, type FrontView } from './front.js'
 import { HttpExchange } from './http.js'
 import { ClientResponse } from './response.js'
 import { createJsonCodec, createMsgpackCodec, encodeChatBody, type WsCodec } from './ws-codec.js'
@@ -87,7 +87,7 @@ function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
       throw new GatewayError('forbidden', { message: 'This origin may not connect.' })
     const protocols = offered.split(',').map((name) => name.trim())
     const identity = exchange.authenticate(bearerOf(protocols))
-    exchange.enter()
+    if (front.isRefusing()) throw new GatewayError('draining')
     const codec = offer.codecs.find((one) => protocols.includes(one.name)) ?? null
     if (codec === null && offered !== '') {
       throw new GatewayError('invalid_request', { message: 'Offer the subprotocol sluice.v1 or sluice.v1.msgpack.' })
@@ -147,10 +147,9 @@ function obey(speaker: Speaker, socket: WsSocket<SocketState>, said: Said): void
 function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said & { readonly id: string }): void {
   const { front, options, ws } = speaker
   const acceptedAtMs = front.now()
-  const refusal = front.refusal()
-  if (refusal !== null) throw refusal
   const state = ws.getUserData()
   renew(front, state)
+  admitEarly(front, state.view, state.key)
   const request = said.message.request
   if (socket.find(said.id) !== null)
     throw new GatewayError('invalid_request', { message: 'A chat of this id is open.', param: 'id' })

@@ -34,13 +34,14 @@ export class LagWindow {
 
 export type LagSampler = { stop(): void }
 
-/** Samples this event loop's lag and tells it, in seconds, twenty times a second. */
-export function startLagSampler(report: (seconds: number) => void): LagSampler {
+/** Samples this event loop's lag twenty times a second and tells the recent worst, in seconds, and the sample itself, in ms. */
+export function startLagSampler(report: (worstSec: number, lagMs: number) => void): LagSampler {
   const window = new LagWindow(WINDOW_MS, performance.now())
   let dueMs = performance.now() + SAMPLE_MS
   const timer = setInterval(() => {
     const nowMs = performance.now()
-    report(window.add(Math.max(0, nowMs - dueMs), nowMs) / MS_PER_SEC)
+    const lagMs = Math.max(0, nowMs - dueMs)
+    report(window.add(lagMs, nowMs) / MS_PER_SEC, lagMs)
     dueMs = nowMs + SAMPLE_MS
   }, SAMPLE_MS)
   timer.unref()

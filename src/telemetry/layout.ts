@@ -34,7 +34,7 @@ export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
   'aborted',
 ])
 export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as const)
-export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency'] as const)
+export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency', 'lag'] as const)
 export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])
 export const RELOAD_RESULTS: readonly ReloadResult[] = Object.freeze(['ok', 'unchanged', 'rejected'])
 export const OFFLOAD_PLACES = Object.freeze(['inline', 'worker'] as const)

@@ -331,6 +331,10 @@ class CountingLimiter implements Limiter {
     return isIn
   }
 
+  refusal(keyIndex: number) {
+    return this.#limiter.refusal(keyIndex)
+  }
+
   cancel(waiter: Waiter): void {
     this.#limiter.cancel(this.#waiters.get(waiter) ?? waiter)
   }
@@ -629,6 +633,7 @@ function createConfig(options: RigOptions): Config {
       requestsPerMinute: null,
       tokensPerMinute: null,
       concurrency: options.concurrency ?? 10,
+      shed: { lagMs: null },
       queue: { max: options.queueMax ?? 10, timeoutMs: 60_000 },
     },
     providers: [provider('north', OPENAI), provider('south', OPENAI), provider('west', ANTHROPIC)],
