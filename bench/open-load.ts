@@ -1,6 +1,6 @@
 // Load that does not wait for answers: so many requests a second, whatever becomes of them, as real clients come. Closed loops
 // such as autocannon's slow down with the server and so never overload it.
-import { Agent, request } from 'undici'
+import { connect, type Socket } from 'node:net'
 
 export type OpenLoad = {
   readonly url: string
@@ -23,46 +23,99 @@ export type OpenReport = {
 
 const TICK_MS = 10
 
-/** Sends at an even pace and waits for the last answer. */
-export async function runOpenLoad({ url, body, perSec, seconds }: OpenLoad): Promise<OpenReport> {
-  const agent = new Agent({ connections: null })
-  const servedMs: number[] = []
-  const refusedMs: number[] = []
-  let [failed, servedInTime, sent] = [0, 0, 0]
+/** Sends at an even pace and waits for the last answer. Raw sockets: the load must cost less than what it loads. */
+export async function runOpenLoad(load: OpenLoad): Promise<OpenReport> {
+  const run = new Run(load)
   const startMs = performance.now()
-  const endMs = startMs + seconds * 1000
-  const ask = async (): Promise<void> => {
-    const sentMs = performance.now()
-    const headers = { 'content-type': 'application/json' }
-    const answer = await request(url, { method: 'POST', headers, body, dispatcher: agent })
-    await answer.body.dump()
-    const nowMs = performance.now()
-    if (answer.statusCode === 200) {
-      servedMs.push(nowMs - sentMs)
-      if (nowMs <= endMs) servedInTime += 1
-    } else if (answer.statusCode === 503 || answer.statusCode === 429) refusedMs.push(nowMs - sentMs)
-    else failed += 1
-  }
-  const open: Promise<void>[] = []
+  const endMs = startMs + load.seconds * 1000
   await new Promise<void>((resolve) => {
     const timer = setInterval(() => {
       const nowMs = performance.now()
-      const due = Math.floor((Math.min(nowMs, endMs) - startMs) * (perSec / 1000))
-      for (; sent < due; sent++) {
-        open.push(
-          ask().catch(() => {
-            failed += 1
-          }),
-        )
-      }
+      run.sendUpTo(Math.floor((Math.min(nowMs, endMs) - startMs) * (load.perSec / 1000)))
       if (nowMs < endMs) return
       clearInterval(timer)
       resolve()
     }, TICK_MS)
   })
-  await Promise.all(open)
-  await agent.destroy()
-  return { sent, goodputPerSec: servedInTime / seconds, refused: refusedMs.length, failed, servedMs, refusedMs }
+  return run.finish(endMs)
+}
+
+type Answered = { readonly status: number; readonly tookMs: number; readonly atMs: number }
+
+/** One load with its connections: an idle one is used again, else another is opened. */
+class Run {
+  readonly #load: OpenLoad
+  readonly #port: number
+  readonly #request: Buffer
+  readonly #idle: Socket[] = []
+  readonly #sockets = new Set<Socket>()
+  readonly #answers: Answered[] = []
+  #sent = 0
+  #open = 0
+  #onDone: () => void = () => {}
+
+  constructor(load: OpenLoad) {
+    const { host, port, pathname } = new URL(load.url)
+    this.#load = load
+    this.#port = Number(port)
+    const head = `POST ${pathname} HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json`
+    this.#request = Buffer.from(`${head}\r\ncontent-length: ${Buffer.byteLength(load.body)}\r\n\r\n${load.body}`)
+  }
+
+  sendUpTo(count: number): void {
+    for (; this.#sent < count; this.#sent++) this.#ask(this.#idle.pop() ?? this.#connect())
+  }
+
+  async finish(endMs: number): Promise<OpenReport> {
+    if (this.#open > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onDone = resolve
+      })
+    }
+    for (const socket of this.#sockets) socket.destroy()
+    const served = this.#answers.filter(({ status }) => status === 200)
+    const refused = this.#answers.filter(({ status }) => status === 503 || status === 429)
+    const inTime = served.filter(({ atMs }) => atMs <= endMs).length
+    return {
+      ...{ sent: this.#sent, goodputPerSec: inTime / this.#load.seconds, refused: refused.length },
+      failed: this.#answers.length - served.length - refused.length,
+      servedMs: served.map(({ tookMs }) => tookMs),
+      refusedMs: refused.map(({ tookMs }) => tookMs),
+    }
+  }
+
+  #connect(): Socket {
+    const socket = connect(this.#port, '127.0.0.1')
+    socket.setNoDelay(true)
+    this.#sockets.add(socket)
+    return socket
+  }
+
+  #ask(socket: Socket): void {
+    this.#open += 1
+    const sentMs = performance.now()
+    let status = 0
+    let last = ''
+    const settle = (isWhole: boolean): void => {
+      socket.removeAllListeners()
+      socket.on('error', () => {})
+      if (isWhole) this.#idle.push(socket)
+      else socket.destroy()
+      const atMs = performance.now()
+      this.#answers.push({ status: isWhole ? status : 0, tookMs: atMs - sentMs, atMs })
+      this.#open -= 1
+      if (this.#open === 0) this.#onDone()
+    }
+    socket.on('data', (chunk: Buffer) => {
+      if (status === 0) status = Number(chunk.toString('latin1', 9, 12))
+      last = (last + chunk.toString('latin1', Math.max(0, chunk.length - 5))).slice(-5)
+      // A stream ends with its last chunk; whole answers, errors too, are small JSON that comes with its head.
+      if (last === '0\r\n\r\n' || last.endsWith('}')) settle(true)
+    })
+    socket.on('error', () => settle(false))
+    socket.on('close', () => settle(false))
+    socket.write(this.#request)
+  }
 }
 
 /** A quantile of unsorted numbers; 0 for none. */

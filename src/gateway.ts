@@ -263,9 +263,9 @@ const MODELS_CREATED_SEC = 1_700_000_000
 /** Reads gauges, and lets go of generations that have ended and of the connections that only they used. */
 function tend(loop: Loop): void {
   const { metrics, pools, shedder } = loop.ground
-  startLagSampler((worstSec, lagMs) => {
+  startLagSampler((worstSec, sample) => {
     metrics.eventLoopLag(worstSec)
-    shedder.sample(lagMs, loop.current.config.limits.shed.lagMs)
+    shedder.sample(sample, loop.current.config.limits.shed.lagMs)
   })
   setInterval(() => {
     const { current, retired } = loop

@@ -4,10 +4,12 @@
 // nothing would swing between idle and overrun. Pure but for its own state: samples and randomness are passed in.
 import { GatewayError } from '../errors.js'
 
-/** The least of so many samples is the delay that stands. At 50 ms each a peak of 200 ms, such as a collection, is forgiven. */
-const WINDOW_SAMPLES = 4
-/** What one sample at twice the target adds to the share: all but shut within a second, and open again as soon. */
-const STEP = 0.05
+/** The least sample of so long a time is the delay that stands: a peak, such as a collection, is forgiven. */
+const WINDOW_MS = 400
+/** However long samples took, they are a peak until so many say the same: a machine that starves us is not more work than we can do. */
+const MIN_SAMPLES = 3
+/** What the share gains in a second at twice the target, and loses at none: all but shut within a second, and open again as soon. */
+const SHARE_PER_SEC = 1
 /** How far beyond the target counts, in targets. */
 const MAX_EXCESS = 2
 /** Some are always let in: they show that the loop can be reached again, whatever the samples say. */
@@ -15,9 +17,11 @@ const MAX_SHARE = 0.95
 /** The share is felt within a second; coming back earlier only meets the same. */
 const RETRY_AFTER_MS = 1000
 
+type Sample = { readonly lagMs: number; readonly spanMs: number }
+
 /** One event loop's. */
 export class Shedder {
-  readonly #recentMs: number[] = []
+  #recent: Sample[] = []
   #share = 0
 
   /** The share of new requests that is refused now, 0 to 1. */
@@ -25,16 +29,19 @@ export class Shedder {
     return this.#share
   }
 
-  /** Takes a sample of the event loop's delay; `targetMs` null sheds nothing. */
-  sample(lagMs: number, targetMs: number | null): void {
-    this.#recentMs.push(lagMs)
-    if (this.#recentMs.length > WINDOW_SAMPLES) this.#recentMs.shift()
-    if (targetMs === null || this.#recentMs.length < WINDOW_SAMPLES) {
+  /** Takes a sample of the event loop's delay, and over how long it was taken; `targetMs` null sheds nothing. */
+  sample({ lagMs, spanMs }: Sample, targetMs: number | null): void {
+    this.#recent.push({ lagMs, spanMs })
+    while (this.#recent.length > MIN_SAMPLES && coveredMs(this.#recent.slice(1)) >= WINDOW_MS) this.#recent.shift()
+    if (targetMs === null || this.#recent.length < MIN_SAMPLES || coveredMs(this.#recent) < WINDOW_MS) {
       this.#share = 0
       return
     }
-    const excess = Math.min(MAX_EXCESS, Math.min(...this.#recentMs) / targetMs - 1)
-    this.#share = Math.min(MAX_SHARE, Math.max(0, this.#share + STEP * excess))
+    const standingMs = Math.min(...this.#recent.map((sample) => sample.lagMs))
+    const excess = Math.min(MAX_EXCESS, standingMs / targetMs - 1)
+    // By time, not by sample: the later a loop is, the fewer samples it takes.
+    const step = (SHARE_PER_SEC * excess * spanMs) / 1000
+    this.#share = Math.min(MAX_SHARE, Math.max(0, this.#share + step))
   }
 
   /** Why a new request is turned away, or null; `random` is 0 to 1. */
@@ -43,4 +50,8 @@ export class Shedder {
     const message = 'The gateway is at capacity: it answers too late already.'
     return new GatewayError('overloaded', { message, retryAfterMs: RETRY_AFTER_MS })
   }
+}
+
+function coveredMs(samples: readonly Sample[]): number {
+  return samples.reduce((sum, { spanMs }) => sum + spanMs, 0)
 }
