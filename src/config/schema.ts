@@ -144,7 +144,7 @@ const GatewayLimits = section('Limits of the whole gateway.', {
   }),
   shed: section('Refusing new requests early when an event loop cannot keep up.', {
     lagMs: Type.Union([Type.Integer({ minimum: 5, maximum: 10_000 }), Type.Null()], {
-      default: 50,
+      default: 200,
       description:
         'Delay of an event loop, if it lasts, above which a share of new requests is 503, in ms; null for none.',
     }),

@@ -16,7 +16,7 @@ test('at three times the capacity goodput stays, and the excess is refused at on
   const simulator = await startSimulator(t, ['--tokens-per-second', '200'])
   const gateway = await startGateway(t, {
     config: {
-      limits: { concurrency: SLOTS, queue: { max: 10, timeoutMs: 1000 }, shed: { lagMs: 200 } },
+      limits: { concurrency: SLOTS, queue: { max: 10, timeoutMs: 1000 } },
       providers: simulatedProviders(simulator.origin),
     },
   })
