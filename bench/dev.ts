@@ -84,7 +84,7 @@ class Development {
     if (gateway === null) return
     this.#gateway = null
     const ended = once(gateway, 'exit')
-    gateway.kill('SIGTERM')
+    gateway.kill('SIGINT')
     const timer = setTimeout(() => gateway.kill('SIGKILL'), STOP_MS)
     await ended
     clearTimeout(timer)

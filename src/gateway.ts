@@ -1,35 +1,41 @@
 // Composition root of ONE event loop: joins limiter, offload, upstream, pipeline and server over the cells that all loops
-// share. The only place that knows every part; no part knows it.
+// share. The only place that knows every part; no part knows it. What a configuration decides is in its generation.
+import { type Ledger, openLedger } from './config/ledger.js'
 import { readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
-import { createLimiter, createLimiterCells } from './limit/cells.js'
+import { drain } from './gateway/drain.js'
+import {
+  createGeneration,
+  type Generation,
+  type Ground,
+  limiterPlaces,
+  withKnownProviders,
+} from './gateway/generation.js'
+import { createLimiterCells } from './limit/cells.js'
+import { Shedder } from './limit/shedder.js'
 import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
 import { type KeyIdentity } from './pipeline/client.js'
-import { createPipeline } from './pipeline/lifecycle.js'
+import { type DrainablePipeline } from './pipeline/lifecycle.js'
 import { type Clock } from './pipeline/parts.js'
-import { createPromptLibrary } from './prompts/library.js'
 import { createCodec } from './protocols/codec.js'
 import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
-import { Router } from './routing/router.js'
-import { createServer, type Server } from './server/app.js'
+import { type Router } from './routing/router.js'
+import { createServer, type Server, type ViewOptions } from './server/app.js'
 import { createRequestIdSeed } from './server/request-id.js'
 import { createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
-import { createLog } from './telemetry/log.js'
+import { openLogDestination } from './telemetry/log.js'
 import { createMetrics } from './telemetry/metrics.js'
-import { createScrape } from './telemetry/scrape.js'
-import { Upstream } from './upstream/call.js'
+import { createScrape, type Scrape } from './telemetry/scrape.js'
 import { Pools } from './upstream/pools.js'
 
-/** How often gauges that nobody pushes are read. */
-const GAUGE_EVERY_MS = 1000
-/** While draining, how often it is asked whether the last exchange has ended. */
-const DRAIN_POLL_MS = 20
-/** What survivors of a drain get to take their error frame. */
-const FAREWELL_MS = 500
+/** How often gauges that nobody pushes are read, and generations that have ended are let go. */
+const TEND_EVERY_MS = 1000
+/** A generation without exchanges may still get one, from a request whose body was on its way when it was replaced. */
+const RETIRED_FOR_MS = 30_000
 
 const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((protocol) => protocol.surface ?? [])
@@ -37,23 +43,41 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
 )
 
-/** Memory that all event loops of one configuration share. */
-export type Cells = { readonly limiter: SharedArrayBuffer; readonly metrics: SharedArrayBuffer }
+/** Memory that all event loops share, for the life of the process, and which name has which place in it. */
+export type Cells = {
+  readonly limiter: SharedArrayBuffer
+  readonly metrics: SharedArrayBuffer
+  readonly ledger: Ledger
+}
+
+/** What became of a reload, for the log and the metric. */
+export type ReloadReport =
+  | { readonly result: 'ok' | 'unchanged'; readonly warnings: readonly string[]; readonly kept: readonly string[] }
+  | { readonly result: 'rejected'; readonly reason: string }
 
 export type Gateway = {
   /** Resolves with the port it listens on. @throws misconfigured when the port cannot be had */
   listen(port: number): Promise<number>
-  /** Refuses new work, lets open exchanges end until `server.drainMs` has passed, then ends them. */
-  drain(): Promise<void>
+  /**
+   * New requests get this configuration; those under way keep theirs.
+   * @throws misconfigured, with nothing changed
+   */
+  reload(config: Config, ledger: Ledger): void
+  /** One loop of a process tells it. */
+  tellReload(report: ReloadReport): void
+  /** Serves new work for `graceMs` more, lets open exchanges end until `server.drainMs` has passed, then ends them. */
+  drain(graceMs: number): Promise<void>
   /** Cuts whatever is open. A thread whose engine is not closed takes the process down when it ends. */
   close(): void
 }
 
 /** Makes the cells; once per process. */
 export function createCells(config: Config): Cells {
+  const ledger = openLedger(config)
   return {
-    limiter: createLimiterCells(config),
-    metrics: createMetricsCells(metricsConfig(config), config.server.threads),
+    limiter: createLimiterCells(config, limiterPlaces(config, ledger)),
+    metrics: createMetricsCells(metricsConfig(config, ledger), config.server.threads),
+    ledger,
   }
 }
 
@@ -85,106 +109,146 @@ const CLOCK: Clock = {
 
 /** Builds one event loop. Nothing listens, connects or starts a thread before it is told to. */
 export function createGateway(config: Config, cells: Cells, loopIndex: number): Gateway {
-  const parts = joinParts(config, cells, loopIndex)
-  const { pipeline } = parts
+  const loop = joinLoop(config, cells, loopIndex)
+  const { ground } = loop
   let isReady = false
   let server: Server | null = null
   return {
-    close() {
-      server?.close()
-    },
     async listen(port) {
-      server = createFront(parts, { port, loopIndex, isReady: () => isReady })
+      server = createFront(loop, { port, loopIndex, isReady: () => isReady })
       const bound = await server.listen()
-      startGauges(parts)
+      tend(loop)
       isReady = true
       return bound
     },
-    async drain() {
+    reload(next, ledger) {
+      renew(loop, next, ledger)
+      server?.show(viewOf(loop.current))
+    },
+    tellReload: (report) => tellReload(loop, report),
+    async drain(graceMs) {
       isReady = false
-      server?.closeListener()
-      const deadlineMs = CLOCK.nowMs() + config.server.drainMs
-      while (pipeline.openCount() > 0 && CLOCK.nowMs() < deadlineMs) await pause(DRAIN_POLL_MS)
-      if (pipeline.openCount() > 0) {
-        pipeline.endAll()
-        await pause(FAREWELL_MS)
+      server?.sendAway()
+      const pipelines = (): DrainablePipeline[] => [loop.current, ...loop.retired].map(({ pipeline }) => pipeline)
+      const openRequests = (): number => server?.open.requests ?? 0
+      const work = {
+        openCount: () => pipelines().reduce((sum, pipeline) => sum + pipeline.openCount(), openRequests()),
+        refuseNew: () => server?.closeListener(),
+        closeIdle: () => server?.closeIdle(),
+        endAll: () => {
+          for (const pipeline of pipelines()) pipeline.endAll()
+        },
       }
+      const { drainMs } = loop.current.config.server
+      await drain(work, { drainMs, graceMs, nowMs: CLOCK.nowMs, pause })
       server?.close()
-      await parts.pools.close(0)
-      await parts.offload.close()
-      await parts.log.flush()
+      await ground.pools.close(0)
+      await ground.offload.close()
+      await ground.logDestination.flush()
+    },
+    close() {
+      server?.close()
     },
   }
 }
 
-type Parts = ReturnType<typeof joinParts>
+/** One event loop: its ground, the generation that new requests get, and those that others still run on. */
+type Loop = {
+  readonly ground: Ground
+  readonly scrape: Scrape
+  current: Generation
+  retired: Retired[]
+}
+
+type Retired = Generation & { readonly sinceMs: number }
 
 /** Everything below the server, over the cells of all loops. */
-function joinParts(config: Config, cells: Cells, loopIndex: number) {
-  const metrics = createMetrics(metricsConfig(config), cells.metrics, loopIndex)
-  const keyDigests = config.keys.map((key) => key.keySha256)
-  const requestIdSeed = createRequestIdSeed()
-  const log = createLog(config.log, { secrets: secretsOf(config), keyDigests, ownIdSeed: requestIdSeed })
-  const pools = new Pools()
-  const upstream = createUpstream(config, pools)
-  const limiter = createLimiter(config, cells.limiter, {
-    onRejected: (scope, limit) => metrics.limitRejection(scope, limit),
-  })
-  const offload = createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics })
-  const router = new Router(config)
-  const shared = { config, offload, router, upstream, metrics, log }
-  const warn = (message: string): void => log.warn({}, message)
-  const prompts = createPromptLibrary({ ...config.prompts, nowMs: CLOCK.nowMs, warn })
-  const pipeline = createPipeline({ ...shared, limiter, dialects: DIALECTS, prompts, clock: CLOCK })
-  const scrape = createScrape(metricsConfig(config), cells.metrics, { processMetrics: true })
-  return { ...shared, pools, pipeline, scrape, prompts, requestIdSeed }
+function joinLoop(config: Config, cells: Cells, loopIndex: number): Loop {
+  const names = metricsConfig(config, cells.ledger)
+  const metrics = createMetrics(names, cells.metrics, loopIndex)
+  const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines were lost')
+  const ground: Ground = {
+    limiterCells: cells.limiter,
+    metrics,
+    pools: new Pools(),
+    offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
+    logDestination: openLogDestination(config.log.file, onDropped),
+    shedder: new Shedder(),
+    requestIdSeed: createRequestIdSeed(),
+    dialects: DIALECTS,
+    clock: CLOCK,
+  }
+  const scrape = createScrape(names, cells.metrics, { processMetrics: true })
+  const loop: Loop = { ground, scrape, current: createGeneration(config, cells.ledger, ground), retired: [] }
+  return loop
+}
+
+/** Puts a new generation in the place of the current one, which lives on as long as it has exchanges. */
+function renew(loop: Loop, config: Config, ledger: Ledger): void {
+  const next = createGeneration(withKnownProviders(config, loop.current.config), ledger, loop.ground)
+  const names = metricsConfig(config, ledger)
+  loop.ground.metrics.adopt(names)
+  loop.scrape.adopt(names)
+  loop.retired.push({ ...loop.current, sinceMs: CLOCK.nowMs() })
+  loop.current = next
+}
+
+function tellReload({ current, ground }: Loop, report: ReloadReport): void {
+  ground.metrics.configReload(report.result)
+  if (report.result === 'rejected') {
+    current.log.warn({ reason: report.reason }, 'the new configuration was refused, the old one stays')
+    return
+  }
+  const { result, warnings, kept } = report
+  if (kept.length > 0) current.log.warn({ options: kept }, 'these options need a restart and stay as they were')
+  const fields = warnings.length > 0 ? { warnings } : {}
+  current.log.info(fields, result === 'ok' ? 'configuration reloaded' : 'configuration reloaded: nothing has changed')
 }
 
 type FrontOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
 
 /** The server, which takes what clients send into the pipeline. */
-function createFront(parts: Parts, options: FrontOptions): Server {
-  const { config, router, pipeline, scrape, prompts, requestIdSeed } = parts
+function createFront(loop: Loop, options: FrontOptions): Server {
+  const { config } = loop.current
+  const view = viewOf(loop.current)
   return createServer({
-    config: { ...config.server, port: options.port },
-    metrics: config.metrics,
-    compat: config.compat,
+    ...view,
+    config: { ...view.config, port: options.port },
     ownsMetricsPort: options.loopIndex === 0,
-    hasKeys: config.keys.length > 0,
+    compat: config.compat,
+    requestIdSeed: loop.ground.requestIdSeed,
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
     parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
+    isReady: options.isReady,
+    version: readVersion,
+    renderMetrics: () => loop.scrape.render(),
+  })
+}
+
+/** A generation as the server shows it. */
+function viewOf({ config, pipeline, router, prompts, refusal }: Generation): ViewOptions {
+  return {
+    config: config.server,
+    metrics: config.metrics,
+    hasKeys: config.keys.length > 0,
     pipeline,
-    requestIdSeed,
+    refusal,
     models: (key) => listModels(config, router, key),
     providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
     languages: () => prompts.languages(),
-    isReady: options.isReady,
-    version: readVersion,
-    renderMetrics: () => scrape.render(),
-  })
+  }
 }
 
-function createUpstream(config: Config, pools: Pools): Upstream {
-  const upstream = new Upstream({
-    pools,
-    maxResponseBytes: config.server.maxResponseBytes,
-    dialectHeaders: (provider) => DIALECTS.get(provider.protocol)?.headers ?? {},
-  })
-  for (const provider of config.providers) upstream.prepare(provider)
-  return upstream
-}
-
-/** Labels are closed by configuration: these names, and `other`. */
-function metricsConfig(config: Config): MetricsConfig {
-  const { providers, models } = config
-  return { surfaces: SURFACES.map((surface) => surface.id), providers, models }
-}
-
-/** Every text that must never reach a log line. Gateway keys are known by their hash alone. */
-function secretsOf(config: Config): string[] {
-  const secrets = config.providers.flatMap((provider) => [provider.apiKey, ...Object.values(provider.headers)])
-  return [...secrets, config.metrics.token].filter((secret): secret is string => secret !== null && secret !== '')
+/** Labels are closed by configuration: the names that there are or have been, and `other`. */
+function metricsConfig(config: Config, ledger: Ledger): MetricsConfig {
+  const known = new Map(config.providers.map(({ name, knownModels }) => [name, knownModels]))
+  return {
+    surfaces: SURFACES.map((surface) => surface.id),
+    providers: ledger.providers.map((name) => ({ name, knownModels: known.get(name) ?? [] })),
+    models: ledger.models.map((name) => ({ name })),
+    room: ledger.room,
+  }
 }
 
 function surfaceOf(protocol: string): Surface {
@@ -204,14 +268,24 @@ function listModels(config: Config, router: Router, key: KeyIdentity): JsonObjec
 /** Model lists carry a date that nobody keeps; clients only want a number there. */
 const MODELS_CREATED_SEC = 1_700_000_000
 
-function startGauges({ config, upstream, metrics }: Parts): void {
-  startLagSampler((seconds) => metrics.eventLoopLag(seconds))
+/** Reads gauges, and lets go of generations that have ended and of the connections that only they used. */
+function tend(loop: Loop): void {
+  const { metrics, pools, shedder } = loop.ground
+  startLagSampler((worstSec, sample) => {
+    metrics.eventLoopLag(worstSec)
+    shedder.sample(sample, loop.current.config.limits.shed.lagMs)
+  })
   setInterval(() => {
-    for (const provider of config.providers) {
-      const { open, busy } = upstream.stats(provider)
-      metrics.upstreamConnections(provider.name, open, busy)
+    const { current, retired } = loop
+    const providers = [current, ...retired].flatMap(({ config }) => config.providers)
+    const busy = retired.filter(({ pipeline }) => pipeline.openCount() > 0)
+    pools.keep(new Set([current, ...busy].flatMap(({ config }) => config.providers)))
+    loop.retired = retired.filter((one) => busy.includes(one) || CLOCK.nowMs() - one.sinceMs < RETIRED_FOR_MS)
+    for (const name of new Set(providers.map((provider) => provider.name))) {
+      const { open, busy: running } = pools.stats({ name })
+      metrics.upstreamConnections(name, open, running)
     }
-  }, GAUGE_EVERY_MS).unref()
+  }, TEND_EVERY_MS).unref()
 }
 
 function pause(ms: number): Promise<void> {

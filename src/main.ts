@@ -1,58 +1,39 @@
 #!/usr/bin/env node
-// The process: command line -> configuration -> supervisor -> signals. The only place that ends it.
+// The process: command line -> what it asks for, and the signals that it obeys. The only place that ends it.
 import { readFileSync } from 'node:fs'
-import { renderDrainLine, renderStartLine } from './config/banner.js'
 import { renderConfig } from './config/check.js'
 import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/command-line.js'
-import { discoverLocal, withProviders } from './config/discover.js'
 import { type Overrides } from './config/load.js'
-import { simulatorProvider } from './config/providers.js'
-import { getLocal, readCatalog, readConfig, readVersion } from './config/read.js'
-import { type Config } from './config/types.js'
+import { readCatalog, readConfig, readVersion } from './config/read.js'
 import { toGatewayError } from './errors.js'
-import { createCells, createGateway } from './gateway.js'
+import { launch } from './main/launch.js'
+import { obeyStopSignals } from './main/signals.js'
 import { loadEngine } from './server/engine.js'
-import { BUILT_IN_TOKENS_PER_SEC, runSimulate, SIMULATE_PORT } from './simulator/command.js'
-import { createSimulator } from './simulator/simulator.js'
-import { Supervisor } from './threads/supervisor.js'
-
-const FRONTEND_URL = new URL('../workers/frontend.js', import.meta.url)
-/** A drain that takes longer than this is explained: without a word it looks like a process that hangs. */
-const DRAIN_NOTICE_MS = 300
+import { runSimulate, SIMULATE_PORT } from './simulator/command.js'
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-/** The configuration with what was found on this machine; the built-in simulator serves where there is nothing else. */
-async function effectiveConfig(overrides: Overrides): Promise<Config> {
-  const catalog = readCatalog()
-  const loaded = readConfig(overrides, catalog)
-  const config = withProviders(loaded.config, await discoverLocal(catalog, loaded, getLocal))
-  if (!config.simulator) return config
-  const port = await createSimulator({ uws: loadEngine().uws, tokensPerSecond: BUILT_IN_TOKENS_PER_SEC }).listen(0)
-  return withProviders(config, [simulatorProvider(catalog, `http://127.0.0.1:${port}`, loaded.providerDefaults)])
+function warn(line: string): void {
+  process.stderr.write(`${line}\n`)
 }
 
 async function start(overrides: Overrides): Promise<void> {
-  const config = await effectiveConfig(overrides)
-  const { build } = loadEngine()
-  const cells = createCells(config)
-  const loops = { createLoop: createGateway, frontendUrl: FRONTEND_URL, onLoopDied: fail }
-  const supervisor = new Supervisor({ config, cells, ...loops })
-  const port = await supervisor.start()
-  for (const warning of config.warnings) process.stderr.write(`warning: ${warning}\n`)
-  print(renderStartLine(config, { port, version: readVersion(), build }))
-  let isDraining = false
-  const onSignal = (): void => {
-    // A second signal means: now. process.exit would wait for event loops that never end by themselves.
-    if (isDraining) process.kill(process.pid, 'SIGKILL')
-    isDraining = true
-    setTimeout(() => process.stderr.write(`${renderDrainLine(config.server.drainMs)}\n`), DRAIN_NOTICE_MS)
-    void supervisor.drain().then(() => process.exit(0), fail)
-  }
-  process.on('SIGTERM', onSignal)
-  process.on('SIGINT', onSignal)
+  let isUp = false
+  const launching = launch({ overrides, print, warn, onLoopDied: fail })
+  obeyStopSignals({
+    // Nobody knows yet of a process that still starts, and who presses Ctrl-C does not wait for a load balancer.
+    stop: (signal) => {
+      const hasGrace = isUp && signal !== 'SIGINT'
+      launching.then((gateway) => gateway.drain(hasGrace)).then(() => process.exit(0), fail)
+    },
+    // process.exit would wait for event loops that never end by themselves.
+    kill: () => process.kill(process.pid, 'SIGKILL'),
+  })
+  process.on('SIGHUP', () => void launching.then((gateway) => gateway.reload(), fail))
+  await launching
+  isUp = true
 }
 
 async function simulate(options: SimulateOptions): Promise<void> {
@@ -64,7 +45,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
 }
 
 function fail(reason: unknown): never {
-  process.stderr.write(`sluice: ${typeof reason === 'string' ? reason : toGatewayError(reason).message}\n`)
+  warn(`sluice: ${typeof reason === 'string' ? reason : toGatewayError(reason).message}`)
   process.exit(1)
 }
 

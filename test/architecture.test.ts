@@ -268,6 +268,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, tested: string])[] =
   ['workers/codec.ts', 'test/laws/offload.test.ts'],
   // The process as a whole, started as its users start it.
   ['src/main.ts', 'test/e2e/start.test.ts'],
+  ['src/main/launch.ts', 'test/e2e/start.test.ts'],
   ['src/gateway.ts', 'test/e2e/start.test.ts'],
   ['workers/frontend.ts', 'test/e2e/limits.test.ts'],
   // What the API's document says, tested as a whole with all surfaces.

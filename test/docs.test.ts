@@ -157,6 +157,7 @@ async function metricLabels(): Promise<Map<string, string[]>> {
   metrics.interToken(metrics.slot('s', 'p', 'm'), 0.1)
   metrics.upstreamAttempt('p', 'ok')
   metrics.upstreamConnections('p', 1, 1)
+  metrics.configReload('ok')
   metrics.limitRejection('key', 'tokens')
   metrics.offloadTask('decode', 'inline', 0.1)
   const page = await createScrape(METRICS_CONFIG, cells, { processMetrics: false }).render()

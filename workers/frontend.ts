@@ -11,7 +11,10 @@ function tell(message: FromFrontend): void {
 
 const gateway = createGateway(config, cells, loopIndex)
 parentPort?.on('message', (message: ToFrontend) => {
-  if (message.type === 'drain') void gateway.drain().then(() => tell({ type: 'drained' }))
+  if (message.type === 'reload') {
+    gateway.reload(message.config, message.ledger)
+    tell({ type: 'reloaded' })
+  } else void gateway.drain(message.graceMs).then(() => tell({ type: 'drained' }))
 })
 gateway.listen(port).then(
   () => tell({ type: 'listening' }),

@@ -18,7 +18,8 @@ import { type Config } from './types.js'
 import { validate } from './validate.js'
 
 const DEFAULT_FILE = 'sluice.yaml'
-const ENV_FILE = '.env'
+/** Beside the working directory's other files; its variables stand below the real ones. */
+export const ENV_FILE = '.env'
 
 /** What the command line sets; each wins over everything else. */
 export type Overrides = {
@@ -48,6 +49,8 @@ export type LoadedConfig = {
   readonly config: Config
   /** The file it came from, for watching; null if there is none. */
   readonly configFile: string | null
+  /** The file is there and holds nothing: fine to start with, but hardly what somebody wants a running gateway to become. */
+  readonly isBlank: boolean
   /** A provider entry with nothing but defaults and environment, for providers that are found later. */
   readonly providerDefaults: ProviderEntry
 }
@@ -86,7 +89,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const defaults = defaultConfigFile()
   const config = resolveConfig(checked, { ...sources, problems, warnings, missingKeys, providerDefaults, defaults })
   problems.throwIfAny()
-  return freeze(structuredClone({ config, configFile: file.path, providerDefaults }))
+  const isBlank = file.path !== null && file.text.trim() === ''
+  return freeze(structuredClone({ config, configFile: file.path, isBlank, providerDefaults }))
 }
 
 /** The file of no options: every default. */

@@ -3,10 +3,11 @@
 import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Catalog, makeCatalog } from './catalog.js'
 import { type LocalGet } from './discover.js'
-import { type LoadedConfig, loadConfig, type Overrides } from './load.js'
+import { ENV_FILE, type LoadedConfig, loadConfig, type Overrides } from './load.js'
 import { refusal } from './problem.js'
 
 /** From dist/src/config to the package's root. */
@@ -37,6 +38,12 @@ export function readConfig(overrides: Overrides, catalog: Catalog): LoadedConfig
   const cores = availableParallelism()
   const packageRoot = fileURLToPath(new URL('../', RESOURCES))
   return loadConfig({ env, overrides, cwd: process.cwd(), packageRoot, catalog, cores, readFile: readText, isReadable })
+}
+
+/** The files that the configuration of this process is read from, there or not. */
+export function filesOf({ configFile }: Pick<LoadedConfig, 'configFile'>): string[] {
+  const env = resolve(process.cwd(), ENV_FILE)
+  return configFile === null ? [env] : [configFile, env]
 }
 
 /** The version of this package. */

@@ -74,6 +74,12 @@ const Server = section('The listener and what one connection may cost.', {
     'Silence after which a stream gets a keepalive, in ms.',
   ),
   drainMs: integer({ minimum: 0, maximum: HOUR_MS }, 30_000, 'How long open streams may go on after SIGTERM, in ms.'),
+  // What taking a node out of a load balancer or of a Kubernetes service needs to be known everywhere.
+  drainGraceMs: integer(
+    { minimum: 0, maximum: HOUR_MS },
+    2000,
+    'The first part of drainMs, in which new requests are still served, in ms.',
+  ),
   maxChatsPerSocket: integer({ minimum: 1, maximum: 10_000 }, 128, 'Chats open at once on one WebSocket.'),
   tls: nullable(
     section('Certificate of the listener.', {
@@ -140,6 +146,13 @@ const GatewayLimits = section('Limits of the whole gateway.', {
   queue: section('Requests that wait for a free place.', {
     max: integer({ minimum: 0, maximum: 100_000 }, 100, 'Requests that may wait; 0 refuses at once.'),
     timeoutMs: integer({ minimum: 0, maximum: 10 * MINUTE_MS }, 10_000, 'Longest wait, in ms.'),
+  }),
+  shed: section('Refusing new requests early when an event loop cannot keep up.', {
+    lagMs: Type.Union([Type.Integer({ minimum: 5, maximum: 10_000 }), Type.Null()], {
+      default: 200,
+      description:
+        'Delay of an event loop, if it lasts, above which a share of new requests is 503, in ms; null for none.',
+    }),
   }),
 })
 

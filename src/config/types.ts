@@ -36,6 +36,8 @@ export type ServerConfig = {
   readonly readerStallMs: number
   readonly keepaliveMs: number
   readonly drainMs: number
+  /** The first part of drainMs: not ready any more, but new requests are still served. */
+  readonly drainGraceMs: number
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly passphrase: string | null } | null
   readonly cors: { readonly origins: readonly string[] }
   /** Chats open at once on one WebSocket. */
@@ -77,7 +79,11 @@ export type Limits = {
   readonly concurrency: number | null
 }
 
-export type GatewayLimits = Limits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
+export type GatewayLimits = Limits & {
+  readonly queue: { readonly max: number; readonly timeoutMs: number }
+  /** A standing delay of the event loop above this sheds a share of new requests; null never does. */
+  readonly shed: { readonly lagMs: number | null }
+}
 
 export type Timeouts = {
   readonly connectMs: number

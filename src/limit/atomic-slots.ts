@@ -17,6 +17,13 @@ export type SlotCaps = {
   readonly providers: readonly (number | null)[]
 }
 
+/** The cell of each key and provider by its index, and how many keys there are cells for. */
+export type SlotPlaces = {
+  readonly keys: readonly number[]
+  readonly providers: readonly number[]
+  readonly room: { readonly keys: number }
+}
+
 /** How many Int32 cells the slots of so many keys and providers take. */
 export function slotCellCount(keys: number, providers: number): number {
   return FIRST_KEY + keys + providers
@@ -26,12 +33,14 @@ export function slotCellCount(keys: number, providers: number): number {
 export class AtomicSlots implements Gate {
   readonly #caps: SlotCaps
   readonly #cells: Int32Array
-  readonly #firstProvider: number
+  readonly #keyCells: readonly number[]
+  readonly #providerCells: readonly number[]
 
-  constructor(caps: SlotCaps, cells: Int32Array) {
+  constructor(caps: SlotCaps, cells: Int32Array, places: SlotPlaces) {
     this.#caps = caps
     this.#cells = cells
-    this.#firstProvider = FIRST_KEY + caps.keys.length
+    this.#keyCells = places.keys.map((place) => FIRST_KEY + place)
+    this.#providerCells = places.providers.map((place) => FIRST_KEY + places.room.keys + place)
   }
 
   /**
@@ -46,6 +55,13 @@ export class AtomicSlots implements Gate {
     this.#release(key)
     this.#tellFreed()
     return 'gateway'
+  }
+
+  /** The scope that is full, without taking anything; the truth of a moment. */
+  fullScope(keyIndex: number): LimitScope | null {
+    if (this.#isFull(GATEWAY, this.#caps.gateway)) return 'gateway'
+    const key = this.#keyCell(keyIndex)
+    return key !== NO_CELL && this.#isFull(key, this.#caps.keys[keyIndex] ?? null) ? 'key' : null
   }
 
   leave(keyIndex: number): void {
@@ -81,11 +97,11 @@ export class AtomicSlots implements Gate {
   }
 
   #keyCell(index: number): number {
-    return index >= 0 && index < this.#caps.keys.length ? FIRST_KEY + index : NO_CELL
+    return this.#keyCells[index] ?? NO_CELL
   }
 
   #providerCell(index: number): number {
-    return index >= 0 && index < this.#caps.providers.length ? this.#firstProvider + index : NO_CELL
+    return this.#providerCells[index] ?? NO_CELL
   }
 
   #isFull(cell: number, cap: number | null): boolean {

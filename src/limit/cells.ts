@@ -3,6 +3,8 @@
 //
 //   BigInt64  gateway requests | gateway tokens | key 0 requests | key 0 tokens | key 1 ...     moments, see token-bucket
 //   Int32     freed | waiting loops | gateway | keys ... | providers ...                        counts, see atomic-slots
+//
+// Over a reload the cells stay: a key or provider that keeps its name keeps its place, whatever its index becomes.
 import { GatewayError } from '../errors.js'
 import { AtomicBucket } from './atomic-bucket.js'
 import { AtomicSlots, slotCellCount } from './atomic-slots.js'
@@ -26,7 +28,16 @@ type RateLimits = {
   readonly concurrency: number | null
 }
 
+/** Where the keys and providers of a configuration, by their index, have their cells; and how many cells there are. */
+export type LimiterPlaces = {
+  readonly keys: readonly number[]
+  readonly providers: readonly number[]
+  readonly room: { readonly keys: number; readonly providers: number }
+}
+
 export type LimiterOptions = {
+  /** Those of the configuration's own order unless given, with room for no more. */
+  readonly places?: LimiterPlaces
   /** Monotonic and the same for all event loops; the process's high-resolution clock unless given. Never the wall clock. */
   readonly nowNs?: () => bigint
   /** Called for every refusal by a limit of the gateway or of a key, waits that took too long included. */
@@ -34,8 +45,11 @@ export type LimiterOptions = {
 }
 
 /** Memory for the limits of this configuration, to be shared by the limiters of all event loops. All buckets are full. */
-export function createLimiterCells(config: LimiterConfig): SharedArrayBuffer {
-  return new SharedArrayBuffer(bucketBytes(config) + slotBytes(config))
+export function createLimiterCells(
+  config: LimiterConfig,
+  { room }: Pick<LimiterPlaces, 'room'> = ownPlaces(config),
+): SharedArrayBuffer {
+  return new SharedArrayBuffer(bucketBytes(room) + slotBytes(room))
 }
 
 /**
@@ -43,18 +57,26 @@ export function createLimiterCells(config: LimiterConfig): SharedArrayBuffer {
  * @throws misconfigured when the cells were made from another one
  */
 export function createLimiter(config: LimiterConfig, cells: SharedArrayBuffer, options: LimiterOptions = {}): Limiter {
-  if (cells.byteLength !== bucketBytes(config) + slotBytes(config)) {
+  const places = options.places ?? ownPlaces(config)
+  if (cells.byteLength !== bucketBytes(places.room) + slotBytes(places.room)) {
     throw new GatewayError('misconfigured', { message: 'The limiter cells belong to another configuration.' })
   }
-  return new SharedLimiter(config, cells, options)
+  return new SharedLimiter(config, cells, { ...options, places })
 }
 
-function bucketBytes(config: LimiterConfig): number {
-  return (1 + config.keys.length) * BUCKETS_PER_OWNER * BigInt64Array.BYTES_PER_ELEMENT
+function ownPlaces({ keys, providers }: LimiterConfig): LimiterPlaces {
+  const room = { keys: keys.length, providers: providers.length }
+  return { keys: keys.map((_, index) => index), providers: providers.map((_, index) => index), room }
 }
 
-function slotBytes(config: LimiterConfig): number {
-  return slotCellCount(config.keys.length, config.providers.length) * Int32Array.BYTES_PER_ELEMENT
+type Room = LimiterPlaces['room']
+
+function bucketBytes({ keys }: Room): number {
+  return (1 + keys) * BUCKETS_PER_OWNER * BigInt64Array.BYTES_PER_ELEMENT
+}
+
+function slotBytes({ keys, providers }: Room): number {
+  return slotCellCount(keys, providers) * Int32Array.BYTES_PER_ELEMENT
 }
 
 /** The buckets of the gateway or of one key; null where there is no limit. */
@@ -72,18 +94,19 @@ class SharedLimiter implements Limiter {
   readonly #nowNs: () => bigint
   readonly #onRejected: (scope: LimitScope, kind: LimitKind) => void
 
-  constructor(config: LimiterConfig, cells: SharedArrayBuffer, options: LimiterOptions) {
+  constructor(config: LimiterConfig, cells: SharedArrayBuffer, options: LimiterOptions & Placed) {
     this.#nowNs = options.nowNs ?? process.hrtime.bigint
     this.#onRejected = options.onRejected ?? (() => {})
-    const buckets = new BigInt64Array(cells, 0, (1 + config.keys.length) * BUCKETS_PER_OWNER)
+    const { places } = options
+    const buckets = new BigInt64Array(cells, 0, (1 + places.room.keys) * BUCKETS_PER_OWNER)
     this.#gateway = createOwner(config.limits, buckets, 0)
-    this.#keys = config.keys.map((key, index) => createOwner(key.limits, buckets, 1 + index))
+    this.#keys = config.keys.map((key, index) => createOwner(key.limits, buckets, 1 + placeAt(places.keys, index)))
     const caps = {
       gateway: config.limits.concurrency,
       keys: config.keys.map((key) => key.limits.concurrency),
       providers: config.providers.map((provider) => provider.limits.concurrency),
     }
-    this.#slots = new AtomicSlots(caps, new Int32Array(cells, bucketBytes(config)))
+    this.#slots = new AtomicSlots(caps, new Int32Array(cells, bucketBytes(places.room)), places)
     this.#queue = new WaitQueue(this.#slots, {
       max: config.limits.queue.max,
       timeoutMs: config.limits.queue.timeoutMs,
@@ -122,6 +145,12 @@ class SharedLimiter implements Limiter {
     if (blockedBy === null) return true
     this.#queue.push(waiter, blockedBy)
     return false
+  }
+
+  refusal(keyIndex: number): GatewayError | null {
+    if (!this.#queue.isFull) return null
+    const blockedBy = this.#queue.mustWaitFor(keyIndex) ?? this.#slots.fullScope(keyIndex)
+    return blockedBy === null ? null : this.#queue.refuse(blockedBy, keyIndex)
   }
 
   cancel(waiter: Waiter): void {
@@ -175,6 +204,14 @@ class SharedLimiter implements Limiter {
     if (take.count > limit) return oversizeRefusal(scope, take.kind, { limit, count: take.count })
     return rateRefusal(scope, take.kind, { limit, retryAfterMs: bucket.retryAfterMs(take.count, this.#nowNs()) })
   }
+}
+
+type Placed = { readonly places: LimiterPlaces }
+
+function placeAt(places: readonly number[], index: number): number {
+  const place = places[index]
+  if (place === undefined) throw new GatewayError('internal', { message: 'A name has no place in the cells.' })
+  return place
 }
 
 function createOwner(limits: RateLimits, cells: BigInt64Array, owner: number): Owner {

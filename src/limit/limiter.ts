@@ -14,6 +14,8 @@ export type Limiter = {
    * @throws overloaded (gateway cap) or rate_limited (key cap) when the queue is full, with retryAfterMs
    */
   enter(keyIndex: number, waiter: Waiter): boolean
+  /** What `enter` would throw now: for a request whose body need not be read any more. Takes nothing; what it gives counts as a refusal. */
+  refusal(keyIndex: number): GatewayError | null
   /** Takes the waiter out of the queue; it is never called afterwards. No effect if it is not queued. */
   cancel(waiter: Waiter): void
   /** Gives back what `enter` took. Exactly once per entry. */

@@ -27,6 +27,9 @@ export type QueueOptions = {
   readonly refusal: (scope: LimitScope, keyIndex: number) => GatewayError
 }
 
+/** Weight of the latest interval in the pace: some ten admissions make it. */
+const PACE_WEIGHT = 0.1
+
 type Entry = { readonly waiter: Waiter; readonly deadlineNs: bigint; blockedBy: LimitScope }
 
 /** The queue of one event loop. */
@@ -40,6 +43,9 @@ export class WaitQueue {
   #isDraining = false
   #isDrainDue = false
   #freedSeen = 0
+  /** Recent time between two admissions while someone waited, and the last of them, or when the waiting began. */
+  #paceMs = 0
+  #enteredNs = 0n
   #poll: NodeJS.Timeout | null = null
 
   constructor(gate: Gate, options: QueueOptions) {
@@ -57,15 +63,27 @@ export class WaitQueue {
     return keyIndex < 0 ? 'gateway' : 'key'
   }
 
+  /** A newcomer who has to wait is refused: there is no room, or at the recent pace its turn would come too late. */
+  get isFull(): boolean {
+    const { size } = this.#entries
+    return size >= this.#options.max || (size + 1) * this.#paceMs > this.#options.timeoutMs
+  }
+
+  refuse(blockedBy: LimitScope, keyIndex: number): GatewayError {
+    return this.#options.refusal(blockedBy, keyIndex)
+  }
+
   /**
    * Queues a waiter that `blockedBy` holds up.
    * @throws overloaded or rate_limited when the queue is full
    */
   push(waiter: Waiter, blockedBy: LimitScope): void {
-    if (this.#entries.size >= this.#options.max) throw this.#options.refusal(blockedBy, waiter.keyIndex)
+    if (this.isFull) throw this.refuse(blockedBy, waiter.keyIndex)
     // Makes the next poll try, whatever was freed: who queues behind others may not have tried at all.
     this.#freedSeen = this.#gate.freed() - 1
-    const deadlineNs = this.#options.nowNs() + BigInt(Math.ceil(this.#options.timeoutMs * NS_PER_MS))
+    const nowNs = this.#options.nowNs()
+    if (this.#entries.size === 0) this.#enteredNs = nowNs
+    const deadlineNs = nowNs + BigInt(Math.ceil(this.#options.timeoutMs * NS_PER_MS))
     this.#entries.set(waiter, { waiter, deadlineNs, blockedBy })
     this.#waitingOfKey.set(waiter.keyIndex, (this.#waitingOfKey.get(waiter.keyIndex) ?? 0) + 1)
     if (blockedBy === 'gateway') this.#setGatewayBlocked(true)
@@ -111,6 +129,7 @@ export class WaitQueue {
         const blockedBy = this.#gate.tryEnter(entry.waiter.keyIndex)
         if (blockedBy === null) {
           this.#remove(entry.waiter)
+          this.#markPace()
           entry.waiter.onEntered()
           continue
         }
@@ -123,6 +142,18 @@ export class WaitQueue {
       this.#isDraining = false
       this.#setGatewayBlocked(gatewayBlocked && this.#entries.size > 0)
     }
+  }
+
+  /** Told by the queue itself: with nobody left waiting the next ones begin without a prejudice. */
+  #markPace(): void {
+    const nowNs = this.#options.nowNs()
+    if (this.#entries.size === 0) {
+      this.#paceMs = 0
+      return
+    }
+    const intervalMs = Number(nowNs - this.#enteredNs) / NS_PER_MS
+    this.#paceMs += PACE_WEIGHT * (intervalMs - this.#paceMs)
+    this.#enteredNs = nowNs
   }
 
   #remove(waiter: Waiter): boolean {

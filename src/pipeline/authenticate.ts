@@ -6,7 +6,7 @@ import { type Credentials, type KeyIdentity } from './client.js'
 
 const BEARER = /^bearer +(\S+) *$/i
 /** The caller of a gateway that has no keys. */
-export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null })
+export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
 /** Longer keys are nobody's; they are refused before they are hashed. */
 const MAX_KEY_CHARS = 8192
 
@@ -15,7 +15,7 @@ export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Cr
   if (keys.length === 0) return () => NO_KEY
   const known = keys.map((key, index) => ({
     digest: Buffer.from(key.keySha256, 'hex'),
-    identity: Object.freeze({ index, name: key.name }),
+    identity: Object.freeze({ index, name: key.name, digest: key.keySha256 }),
   }))
   const byDigest = new Map(known.map((entry) => [entry.digest.toString('latin1'), entry]))
 
@@ -32,5 +32,16 @@ export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Cr
     const identity = find(bearer) ?? find(credentials.apiKey)
     if (identity === null) throw new GatewayError('unauthenticated')
     return identity
+  }
+}
+
+/** Finds a key that was known under another configuration: by its digest, whatever its name and place have become. */
+export function createRenew(keys: readonly KeyConfig[]): (key: KeyIdentity) => KeyIdentity {
+  if (keys.length === 0) return () => NO_KEY
+  return function renew({ digest }) {
+    const index = keys.findIndex((key) => key.keySha256 === digest)
+    const key = keys[index]
+    if (key === undefined) throw new GatewayError('unauthenticated')
+    return { index, name: key.name, digest }
   }
 }

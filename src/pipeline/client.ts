@@ -6,8 +6,11 @@ import { type Sink } from './sink.js'
 /** Raw credential headers of a request; empty strings where absent. */
 export type Credentials = { readonly authorization: string; readonly apiKey: string }
 
-/** A known gateway key. `index` is its position in the configuration, -1 on a gateway without keys. */
-export type KeyIdentity = { readonly index: number; readonly name: string | null }
+/**
+ * A known gateway key. `index` is its position in the configuration, -1 on a gateway without keys; `digest` the SHA-256 in
+ * hex by which another configuration may know it, too.
+ */
+export type KeyIdentity = { readonly index: number; readonly name: string | null; readonly digest: string | null }
 
 export type ClientRequest = {
   readonly requestId: string
@@ -42,6 +45,11 @@ export type Pipeline = {
    * @throws unauthenticated
    */
   authenticate(credentials: Credentials): KeyIdentity
+  /**
+   * The same key in this pipeline's configuration, for who was authenticated under an earlier one.
+   * @throws unauthenticated when it is none any more
+   */
+  renew(key: KeyIdentity): KeyIdentity
   /** Begins an exchange. Never throws; every end reaches the sink. */
   start(request: ClientRequest, sink: Sink): ExchangeHandle
   /** Answers a request that fails before it is an exchange (no key, no route, too large): same envelope, log and metrics. */

@@ -2,7 +2,7 @@
 // place where the client may have left or a drain ended it: `isEnded` is asked after it.
 import { GatewayError, toGatewayError } from '../errors.js'
 import { admitRequest, admitTokens } from './admit.js'
-import { createAuthenticate } from './authenticate.js'
+import { createAuthenticate, createRenew } from './authenticate.js'
 import { type ClientRequest, type ExchangeHandle, type Pipeline, type Rejection } from './client.js'
 import { decode } from './decode.js'
 import { dispatch } from './dispatch.js'
@@ -35,6 +35,7 @@ export function createPipeline(parts: PipelineParts): DrainablePipeline {
       for (const exchange of open.list()) fail(exchange, new GatewayError('draining'))
     },
     authenticate: createAuthenticate(parts.config.keys),
+    renew: createRenew(parts.config.keys),
     start(request: ClientRequest, sink: Sink): ExchangeHandle {
       const exchange = new Exchange(request, sink, parts, onSettle)
       open.add(exchange)

@@ -2,12 +2,13 @@
 // its types alone and holds no state of an exchange.
 import { type CompatConfig, type Config, type ServerConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
-import { type Pipeline } from '../pipeline/client.js'
+import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type Choice, choicesByPath, createChatRoute, defaultOf } from './chat-route.js'
 import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from './engine.js'
+import { type Front, type FrontView, type ModelSource, type ProviderStatus } from './front.js'
 import { createHeaderPolicy } from './headers.js'
-import { type Act, createRoute, type Front } from './http.js'
+import { type Act, createRoute } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
 import { createOpenApi, type RouteRow } from './openapi.js'
 import {
@@ -21,8 +22,6 @@ import {
   answerProviders,
   answerReady,
   answerTags,
-  type ModelSource,
-  type ProviderStatus,
   refuseMethod,
   refusePath,
 } from './plain-routes.js'
@@ -31,25 +30,32 @@ import { type OpenCount } from './response.js'
 import { HeadReader } from './strictness.js'
 import { createWebSocket } from './websocket.js'
 
-export type ServerOptions = {
+/** What a reload may change. */
+export type ViewOptions = {
+  /** Of these, `readerStallMs`, `maxChatsPerSocket` and `cors`; the rest is that of the start. */
   readonly config: ServerConfig
   readonly metrics: Config['metrics']
-  /** The loop that owns `metrics.port`; with several loops only one may. */
-  readonly ownsMetricsPort: boolean
   /** Gateway keys are set, so metrics are not for everybody. */
   readonly hasKeys: boolean
+  readonly pipeline: Pipeline
+  readonly models: ModelSource
+  readonly providers: readonly ProviderStatus[]
+  /** Languages that the prompt library has. */
+  readonly languages: () => readonly string[]
+  /** Why a new request of this key is turned away before its body is read; nothing does unless given. */
+  readonly refusal?: (key: KeyIdentity) => GatewayError | null
+}
+
+export type ServerOptions = ViewOptions & {
+  /** The loop that owns `metrics.port`; with several loops only one may. */
+  readonly ownsMetricsPort: boolean
   readonly surfaces: readonly Surface[]
   /** The surface that chats on a WebSocket speak. */
   readonly webSocketSurface: Surface
   /** Lower-case request headers that some dialect takes as parameters. */
   readonly parameterHeaders: readonly string[]
-  readonly pipeline: Pipeline
   /** Of our own request ids; see createRequestIdSeed. */
   readonly requestIdSeed: string
-  readonly models: ModelSource
-  readonly providers: readonly ProviderStatus[]
-  /** Languages that the prompt library has. */
-  readonly languages: () => readonly string[]
   readonly isReady: () => boolean
   /** Of this package, for the API's document. */
   readonly version: () => string
@@ -70,8 +76,14 @@ export type Server = {
    * @throws misconfigured when the address cannot be bound
    */
   listen(): Promise<number>
-  /** Takes no new connections; whole answers close theirs from now on. */
+  /** From the next request on these; requests under way, and chats, keep what they began with. */
+  show(options: ViewOptions): void
+  /** Whole answers close their connections from now on, so that clients go elsewhere for the next one. */
+  sendAway(): void
+  /** Takes no new connections, and on those there are no new requests: 503 `draining`. */
   closeListener(): void
+  /** Closes the WebSockets that carry no chat. */
+  closeIdle(): void
   /** Cuts whatever is open. */
   close(): void
 }
@@ -87,8 +99,8 @@ type Binding = {
 export function createServer(options: ServerOptions): Server {
   const { config, metrics } = options
   const engine = options.engine ?? loadEngine()
-  const state = { isClosing: false }
-  const front = createFront(options, () => state.isClosing)
+  const state: FrontState = { isClosing: false, isRefusing: false }
+  const front = createFront(options, state)
   const app = createApp(engine, config)
   const routes = addRoutes(app, front, options)
   const bindings: Binding[] = [{ app, host: config.host, port: config.port, isExclusive: config.threads === 1 }]
@@ -114,9 +126,21 @@ export function createServer(options: ServerOptions): Server {
       }
       return port
     },
+    show(next) {
+      front.view = createView(next)
+    },
+    sendAway() {
+      state.isClosing = true
+    },
     closeListener() {
       state.isClosing = true
+      state.isRefusing = true
       for (const socket of sockets.splice(0)) engine.uws.us_listen_socket_close(socket)
+    },
+    closeIdle() {
+      for (const socket of [...front.webSockets]) {
+        if (socket.chatCount === 0) socket.end(CLOSE_GOING_AWAY, 'draining')
+      }
     },
     close() {
       sockets.length = 0
@@ -130,20 +154,36 @@ const LOOPBACK = '127.0.0.1'
 /** RFC 6455, 7.4.1: the server goes down; clients come back elsewhere. */
 const CLOSE_GOING_AWAY = 1001
 
-function createFront(options: ServerOptions, isClosing: () => boolean): Front {
-  const { config, pipeline } = options
+type FrontState = { isClosing: boolean; isRefusing: boolean }
+
+function createFront(options: ServerOptions, state: FrontState): Front {
   return {
-    pipeline,
+    view: createView(options),
     heads: new HeadReader(options.parameterHeaders),
-    policy: createHeaderPolicy(config.tls !== null, config.cors.origins),
-    maxBodyBytes: config.maxBodyBytes,
-    readerStallMs: config.readerStallMs,
+    maxBodyBytes: options.config.maxBodyBytes,
     createRequestId: createRequestIdSource(options.requestIdSeed),
     now: () => performance.now(),
     open: { requests: 0, sockets: 0 },
     webSockets: new Set(),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
-    isClosing,
+    isClosing: () => state.isClosing,
+    isRefusing: () => state.isRefusing,
+  }
+}
+
+function createView(options: ViewOptions): FrontView {
+  const { config, metrics, hasKeys, pipeline, models, providers, languages, refusal } = options
+  return {
+    pipeline,
+    policy: createHeaderPolicy(config.tls !== null, config.cors.origins),
+    readerStallMs: config.readerStallMs,
+    maxChatsPerSocket: config.maxChatsPerSocket,
+    models,
+    providers,
+    languages,
+    hasKeys,
+    metricsToken: metrics.token,
+    refusal: refusal ?? (() => null),
   }
 }
 
@@ -168,7 +208,7 @@ type Path = { readonly path: string; readonly surface?: Surface | null } & (
 )
 
 function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): RouteRow[] {
-  const { metrics, hasKeys } = options
+  const { metrics } = options
   const { apiPrefix } = options.compat
   const needsUpgrade: Act = () => {
     throw new GatewayError('invalid_request', { status: 426, message: 'This route takes WebSocket upgrades only.' })
@@ -178,17 +218,16 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): Rou
     ...chatPaths(options),
     ...prefixedPaths(options),
     { path: '/v1/ws', get: needsUpgrade },
-    { path: '/v1/models', get: answerModels(options.models) },
-    { path: '/v1/models/*', get: answerModel(options.models, '/v1/models/') },
+    { path: '/v1/models', get: answerModels },
+    { path: '/v1/models/*', get: answerModel('/v1/models/') },
     ...healthPaths(options),
     {
       path: '/openapi.json',
-      get: answerOpenApi(() => createOpenApi({ version: options.version(), apiPrefix, hasKeys, routes })),
+      get: answerOpenApi((hasKeys) => createOpenApi({ version: options.version(), apiPrefix, hasKeys, routes })),
     },
   ]
   if (metrics.port === null) {
-    const { renderMetrics: render } = options
-    paths.push({ path: '/metrics', get: answerMetrics({ render, token: metrics.token, needsKey: hasKeys }) })
+    paths.push({ path: '/metrics', get: answerMetrics(options.renderMetrics, false) })
   }
   const served = new Map<string, Path>()
   // With an empty prefix two have one path: the first one counts.
@@ -216,8 +255,8 @@ function prefixedPaths(options: ServerOptions): Path[] {
   const prefix = options.compat.apiPrefix
   const surface = prefixedSurface(options)
   return [
-    { path: `${prefix}/models`, surface, get: answerModels(options.models) },
-    { path: `${prefix}/tags`, surface, get: answerTags(options.models, options.languages) },
+    { path: `${prefix}/models`, surface, get: answerModels },
+    { path: `${prefix}/tags`, surface, get: answerTags },
     { path: `${prefix}/ping`, surface, get: answerPing() },
   ]
 }
@@ -234,7 +273,7 @@ function healthPaths(options: ServerOptions): Path[] {
     { path: '/readyz', get: answerReady(options.isReady) },
     { path: '/health', get: answerAlive(options.compat.healthStatus) },
     { path: '/healthz', get: alive },
-    { path: '/v1/health', get: answerProviders('ok', options.providers) },
+    { path: '/v1/health', get: answerProviders('ok') },
     { path: '/ping', get: alive },
   ]
 }
@@ -246,7 +285,7 @@ function addPath(app: TemplatedApp, front: Front, route: Path): void {
     app.get(path, createRoute(front, surface, route.get))
     app.head(path, createRoute(front, surface, route.get))
   } else app.post(path, createChatRoute(front, route.choices))
-  app.options(path, createRoute(front, surface, answerOptions(front.policy, allow)))
+  app.options(path, createRoute(front, surface, answerOptions(allow)))
   app.any(path, createRoute(front, surface, refuseMethod(allow)))
 }
 
@@ -255,14 +294,13 @@ const EVERYWHERE = Object.freeze({ below: '', surface: null })
 /** Without it the engine closes the connection of a path that nobody serves, with no answer. */
 function addRest(app: TemplatedApp, front: Front, rest: { below: string; surface: Surface | null } = EVERYWHERE): void {
   const { below, surface } = rest
-  app.options(`${below}/*`, createRoute(front, surface, answerOptions(front.policy, 'GET, HEAD, POST, OPTIONS')))
+  app.options(`${below}/*`, createRoute(front, surface, answerOptions('GET, HEAD, POST, OPTIONS')))
   app.any(`${below}/*`, createRoute(front, surface, refusePath))
 }
 
 function createMetricsApp(engine: Engine, front: Front, options: ServerOptions): TemplatedApp {
   const app = engine.uws.App()
-  const { renderMetrics: render, metrics } = options
-  addPath(app, front, { path: '/metrics', get: answerMetrics({ render, token: metrics.token, needsKey: false }) })
+  addPath(app, front, { path: '/metrics', get: answerMetrics(options.renderMetrics, true) })
   addRest(app, front)
   return app
 }

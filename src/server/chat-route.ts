@@ -1,7 +1,8 @@
 // The route of one path that chats are posted to. Mostly one surface has a path; where several share it, the request's Accept
 // header tells which is meant. Decided before anything else, so that even the first refusal is in that surface's words.
 import { type Surface } from '../protocols/protocol.js'
-import { createRoute, type EngineRoute, type Front, takeChat } from './http.js'
+import { type Front } from './front.js'
+import { createRoute, type EngineRoute, takeChat } from './http.js'
 
 /** One surface on a path. `accept`: the media type that asks for it; null for the one that needs no asking. */
 export type Choice = { readonly surface: Surface; readonly accept: string | null }

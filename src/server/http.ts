@@ -1,31 +1,15 @@
 // One HTTP request from its head to its sink: strict framing, credentials, content type, body, pipeline. Everything that
 // fails on the way is answered by the pipeline's `reject`, so that log and metrics see it.
 import { errorData, GatewayError, toGatewayError } from '../errors.js'
-import { type ExchangeHandle, type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type ExchangeHandle, type KeyIdentity } from '../pipeline/client.js'
 import { type HeaderList } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { BodyCollector, type BodyEvents } from './body.js'
 import { type HttpRequest, type HttpResponse } from './engine.js'
-import { type HeaderPolicy } from './headers.js'
+import { admitEarly, type Front, type FrontView } from './front.js'
 import { HttpSink } from './http-sink.js'
-import { ClientResponse, type OpenCount } from './response.js'
-import { type HeadReader, isJsonContentType, type RequestHead } from './strictness.js'
-
-/** What all routes of one event loop share. */
-export type Front = {
-  readonly pipeline: Pipeline
-  readonly heads: HeadReader
-  readonly policy: HeaderPolicy
-  readonly maxBodyBytes: number
-  readonly readerStallMs: number
-  readonly createRequestId: () => string
-  readonly now: () => number
-  readonly open: OpenCount
-  /** Open WebSockets, to be told when the gateway goes. */
-  readonly webSockets: Set<{ end(code: number, reason: string): void }>
-  readonly scratch: Buffer
-  readonly isClosing: () => boolean
-}
+import { ClientResponse } from './response.js'
+import { isJsonContentType, type RequestHead } from './strictness.js'
 
 export type Act = (exchange: HttpExchange, req: HttpRequest) => void
 export type EngineRoute = (res: HttpResponse, req: HttpRequest) => void
@@ -46,9 +30,10 @@ export function createRoute(front: Front, surface: Surface | null, act: Act): En
   }
 }
 
-/** POST of a surface: the credentials are looked up before a byte of the body is read. */
+/** POST of a surface: whether it may come in, and as whom, is settled before a byte of the body is read. */
 export const takeChat: Act = (exchange) => {
   const key = exchange.authenticate()
+  exchange.enter(key)
   exchange.readBody(key)
 }
 
@@ -56,6 +41,8 @@ export const takeChat: Act = (exchange) => {
 export class HttpExchange implements BodyEvents {
   readonly head: RequestHead
   readonly requestId: string
+  /** The configuration it began with. */
+  readonly view: FrontView
   readonly #front: Front
   readonly #surface: Surface | null
   readonly #response: ClientResponse
@@ -70,9 +57,11 @@ export class HttpExchange implements BodyEvents {
     this.#surface = surface
     this.#response = response
     this.head = head
+    this.view = front.view
     this.#acceptedAtMs = front.now()
     this.requestId = head.requestId === '' ? front.createRequestId() : head.requestId
-    const { policy, readerStallMs, scratch, now, isClosing } = front
+    const { scratch, now, isClosing } = front
+    const { policy, readerStallMs } = this.view
     const commonHeaders = [[['x-request-id', this.requestId] as const], policy.fixed, policy.corsOf(head.origin)]
     this.#sink = new HttpSink({ response, commonHeaders, readerStallMs, scratch, now, isClosing })
     response.onGone = () => this.#leave()
@@ -96,8 +85,13 @@ export class HttpExchange implements BodyEvents {
     const { head } = this
     if (head.isCredentialDoubled) throw new GatewayError('unauthenticated')
     const hasOwn = authorization === '' || head.authorization !== '' || head.apiKey !== ''
-    this.#key = this.#front.pipeline.authenticate(hasOwn ? head : { authorization, apiKey: '' })
+    this.#key = this.view.pipeline.authenticate(hasOwn ? head : { authorization, apiKey: '' })
     return this.#key
+  }
+
+  /** @throws draining, overloaded, rate_limited when no new work is taken */
+  enter(key: KeyIdentity): void {
+    admitEarly(this.#front, this.view, key)
   }
 
   /**
@@ -146,7 +140,7 @@ export class HttpExchange implements BodyEvents {
       acceptedAtMs: this.#acceptedAtMs,
     }
     try {
-      this.#front.pipeline.reject(rejection, this.#sink)
+      this.view.pipeline.reject(rejection, this.#sink)
     } catch {
       this.answer(500, FALLBACK_BODY)
     }
@@ -177,7 +171,7 @@ export class HttpExchange implements BodyEvents {
     const { parameterHeaders } = this.head
     const acceptedAtMs = this.#acceptedAtMs
     const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs }
-    this.#handle = this.#front.pipeline.start(request, this.#sink)
+    this.#handle = this.view.pipeline.start(request, this.#sink)
   }
 
   #isBodyLong(): boolean {

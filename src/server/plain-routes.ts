@@ -3,11 +3,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
-import { type KeyIdentity } from '../pipeline/client.js'
-import { type HeaderPolicy, preflightHeaders } from './headers.js'
+import { preflightHeaders } from './headers.js'
 import { type Act } from './http.js'
-
-export type ProviderStatus = { readonly name: string; readonly configured: boolean }
 
 /** Answers whether the process lives. `status` is the word in the body. */
 export function answerAlive(status: string): Act {
@@ -24,10 +21,11 @@ export function answerReady(isReady: () => boolean): Act {
 }
 
 /** Lists the providers by name, never a key. */
-export function answerProviders(status: string, providers: readonly ProviderStatus[]): Act {
-  const list = providers.map(({ name, configured }) => ({ name, configured }))
-  const body = encode({ status, providers: list })
-  return (exchange) => exchange.answer(200, body)
+export function answerProviders(status: string): Act {
+  return (exchange) => {
+    const providers = exchange.view.providers.map(({ name, configured }) => ({ name, configured }))
+    exchange.answer(200, encode({ status, providers }))
+  }
 }
 
 /** The body of the ping route. */
@@ -36,73 +34,69 @@ export function answerPing(): Act {
   return (exchange) => exchange.answer(200, body)
 }
 
-/** The document of the API, made when it is first asked for. */
-export function answerOpenApi(create: () => JsonObject): Act {
-  let body: Buffer | null = null
+/** The document of the API, made when it is first asked for: one for a gateway with keys, one for a gateway without. */
+export function answerOpenApi(create: (hasKeys: boolean) => JsonObject): Act {
+  const bodies = new Map<boolean, Buffer>()
   return (exchange) => {
-    body ??= encode(create())
+    const { hasKeys } = exchange.view
+    const body = bodies.get(hasKeys) ?? encode(create(hasKeys))
+    bodies.set(hasKeys, body)
     exchange.answer(200, body)
   }
 }
 
-export type ModelSource = (key: KeyIdentity) => readonly JsonObject[]
-
 /** The list of models that the caller's key may use; each has an `id`. */
-export function answerModels(models: ModelSource): Act {
-  return (exchange) => {
-    const key = exchange.authenticate()
-    exchange.answer(200, encode({ object: 'list', data: [...models(key)] }))
-  }
+export const answerModels: Act = (exchange) => {
+  const key = exchange.authenticate()
+  exchange.answer(200, encode({ object: 'list', data: [...exchange.view.models(key)] }))
 }
 
 /** The models that the caller's key may use, each with its provider and the languages that prompts are there for. */
-export function answerTags(models: ModelSource, languages: () => readonly string[]): Act {
-  return (exchange) => {
-    const key = exchange.authenticate()
-    const known = [...languages()]
-    const tags = models(key).map(({ id = null, owned_by = null }) => {
-      return { name: id, model: id, provider: owned_by, languages: known }
-    })
-    exchange.answer(200, encode({ models: tags }))
-  }
+export const answerTags: Act = (exchange) => {
+  const { view } = exchange
+  const key = exchange.authenticate()
+  const languages = [...view.languages()]
+  const tags = view.models(key).map(({ id = null, owned_by = null }) => {
+    return { name: id, model: id, provider: owned_by, languages }
+  })
+  exchange.answer(200, encode({ models: tags }))
 }
 
 /** One model by its id, which may hold slashes; `prefix` is the path before it. */
-export function answerModel(models: ModelSource, prefix: string): Act {
+export function answerModel(prefix: string): Act {
   return (exchange, req) => {
     const id = decodePath(req.getUrl().slice(prefix.length))
     const key = exchange.authenticate()
-    const model = models(key).find((entry) => entry.id === id)
+    const model = exchange.view.models(key).find((entry) => entry.id === id)
     if (model === undefined) throw new GatewayError('model_not_found', { param: 'model' })
     exchange.answer(200, encode(model))
   }
 }
 
-export type MetricsAccess = {
-  readonly render: () => Promise<string>
-  /** Bearer token that opens the metrics beside the gateway keys; null for none. */
-  readonly token: string | null
-  /** Without a match of `token`, a gateway key is asked for. */
-  readonly needsKey: boolean
-}
-
-/** Metrics as text. */
-export function answerMetrics(access: MetricsAccess): Act {
-  const wanted = access.token === null ? null : digest(`bearer ${access.token}`)
+/**
+ * Metrics as text, for `metrics.token`, or where keys are set for a gateway key. `isApart`: on a listener of their own, on
+ * loopback, where no gateway key is asked for.
+ */
+export function answerMetrics(render: () => Promise<string>, isApart: boolean): Act {
   return (exchange) => {
-    const [scheme = '', ...rest] = exchange.head.authorization.split(' ')
-    const given = digest(`${scheme.toLowerCase()} ${rest.join(' ')}`)
-    const isOpen = wanted === null ? !access.needsKey : timingSafeEqual(given, wanted)
+    const { metricsToken, hasKeys } = exchange.view
+    const needsKey = hasKeys && !isApart
+    const isOpen = metricsToken === null ? !needsKey : hasToken(exchange.head.authorization, metricsToken)
     if (!isOpen || exchange.head.isCredentialDoubled) {
       // A token alone, on a gateway without keys: there is no key that could open it.
-      if (!access.needsKey) throw new GatewayError('unauthenticated')
+      if (!needsKey) throw new GatewayError('unauthenticated')
       exchange.authenticate()
     }
-    access.render().then(
+    render().then(
       (text) => exchange.answer(200, Buffer.from(text), METRICS_TYPE),
       (thrown: unknown) => exchange.reject(thrown),
     )
   }
+}
+
+function hasToken(authorization: string, token: string): boolean {
+  const [scheme = '', ...rest] = authorization.split(' ')
+  return timingSafeEqual(digest(`${scheme.toLowerCase()} ${rest.join(' ')}`), digest(`bearer ${token}`))
 }
 
 /** A known path with another method. `allow` lists those it takes. */
@@ -116,8 +110,9 @@ export const refusePath: Act = () => {
 }
 
 /** OPTIONS: a CORS preflight of an allowed origin gets its permissions, anything else just `allow`. */
-export function answerOptions(policy: HeaderPolicy, allow: string): Act {
+export function answerOptions(allow: string): Act {
   return (exchange, req) => {
+    const { policy } = exchange.view
     const requested = req.getHeader('access-control-request-headers')
     const cors = policy.isAllowed(exchange.head.origin) ? preflightHeaders(allow, requested) : []
     exchange.answer(204, NO_BODY, [['allow', allow], ...cors])

@@ -11,7 +11,8 @@ import {
   type WebSocket,
   type WebSocketBehavior,
 } from './engine.js'
-import { type Front, HttpExchange } from './http.js'
+import { admitEarly, type Front, type FrontView } from './front.js'
+import { HttpExchange } from './http.js'
 import { ClientResponse } from './response.js'
 import { createJsonCodec, createMsgpackCodec, encodeChatBody, type WsCodec } from './ws-codec.js'
 import { WsSink } from './ws-sink.js'
@@ -20,14 +21,15 @@ import { WsSocket } from './ws-socket.js'
 export type WebSocketOptions = {
   /** The surface whose requests and events the chats speak. */
   readonly surface: Surface
-  readonly maxChatsPerSocket: number
   /** The engine never holds more than this for one socket. */
   readonly maxReaderLagBytes: number
 }
 
 /** What the engine keeps for a socket. */
 export type SocketState = {
-  readonly key: KeyIdentity
+  /** As the view knows it; a socket may outlive both. */
+  key: KeyIdentity
+  view: FrontView
   readonly codec: WsCodec
   readonly parameterHeaders: Readonly<Record<string, string>>
   socket: WsSocket<SocketState> | null
@@ -53,7 +55,7 @@ export function createWebSocket(front: Front, options: WebSocketOptions): WebSoc
     open: (ws) => {
       const state = ws.getUserData()
       front.open.sockets += 1
-      state.socket = new WsSocket({ ws, codec: state.codec, readerStallMs: front.readerStallMs })
+      state.socket = new WsSocket({ ws, codec: state.codec, readerStallMs: state.view.readerStallMs })
       front.webSockets.add(state.socket)
     },
     message: (ws, message, isBinary) => takeMessage({ front, options, ws }, message, isBinary),
@@ -81,15 +83,17 @@ function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
   const offered = req.getHeader('sec-websocket-protocol')
   exchange.run(() => {
     const { origin, parameterHeaders } = exchange.head
-    if (origin !== '' && !front.policy.isAllowed(origin))
+    if (origin !== '' && !exchange.view.policy.isAllowed(origin))
       throw new GatewayError('forbidden', { message: 'This origin may not connect.' })
     const protocols = offered.split(',').map((name) => name.trim())
     const identity = exchange.authenticate(bearerOf(protocols))
+    if (front.isRefusing()) throw new GatewayError('draining')
     const codec = offer.codecs.find((one) => protocols.includes(one.name)) ?? null
     if (codec === null && offered !== '') {
       throw new GatewayError('invalid_request', { message: 'Offer the subprotocol sluice.v1 or sluice.v1.msgpack.' })
     }
-    const state: SocketState = { key: identity, codec: codec ?? offer.codecs[0], parameterHeaders, socket: null }
+    const known = { key: identity, view: exchange.view }
+    const state: SocketState = { ...known, codec: codec ?? offer.codecs[0], parameterHeaders, socket: null }
     response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
   }, req)
 }
@@ -143,21 +147,32 @@ function obey(speaker: Speaker, socket: WsSocket<SocketState>, said: Said): void
 function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said & { readonly id: string }): void {
   const { front, options, ws } = speaker
   const acceptedAtMs = front.now()
+  const state = ws.getUserData()
+  renew(front, state)
+  admitEarly(front, state.view, state.key)
   const request = said.message.request
   if (socket.find(said.id) !== null)
     throw new GatewayError('invalid_request', { message: 'A chat of this id is open.', param: 'id' })
-  if (socket.chatCount >= options.maxChatsPerSocket) {
-    throw new GatewayError('rate_limited', { message: `This socket may hold ${options.maxChatsPerSocket} open chats.` })
+  const { maxChatsPerSocket, pipeline } = state.view
+  if (socket.chatCount >= maxChatsPerSocket) {
+    throw new GatewayError('rate_limited', { message: `This socket may hold ${maxChatsPerSocket} open chats.` })
   }
   if (!isJsonObject(request))
     throw new GatewayError('invalid_request', { message: 'The request must be an object.', param: 'request' })
   const body = encodeChatBody(request)
   const { surface } = options
-  const { key, parameterHeaders } = ws.getUserData()
+  const { key, parameterHeaders } = state
   const requestId = front.createRequestId()
   const sink = new WsSink({ socket, id: said.id, surface, requestId })
   socket.open(sink)
-  sink.hold(front.pipeline.start({ requestId, surface, key, body, parameterHeaders, acceptedAtMs }, sink))
+  sink.hold(pipeline.start({ requestId, surface, key, body, parameterHeaders, acceptedAtMs }, sink))
+}
+
+/** The configuration may have been swapped since the last chat: the key must still be one, and may stand elsewhere in it. */
+function renew(front: Front, state: SocketState): void {
+  if (state.view === front.view) return
+  state.key = front.view.pipeline.renew(state.key)
+  state.view = front.view
 }
 
 function readId(message: JsonObject): string | null {

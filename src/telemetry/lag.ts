@@ -32,15 +32,19 @@ export class LagWindow {
   }
 }
 
+/** How late it was, and the time since the sample before. */
+export type LagSample = { readonly lagMs: number; readonly spanMs: number }
+
 export type LagSampler = { stop(): void }
 
-/** Samples this event loop's lag and tells it, in seconds, twenty times a second. */
-export function startLagSampler(report: (seconds: number) => void): LagSampler {
+/** Samples this event loop's lag twenty times a second and tells the recent worst, in seconds, and the sample itself. */
+export function startLagSampler(report: (worstSec: number, sample: LagSample) => void): LagSampler {
   const window = new LagWindow(WINDOW_MS, performance.now())
   let dueMs = performance.now() + SAMPLE_MS
   const timer = setInterval(() => {
     const nowMs = performance.now()
-    report(window.add(Math.max(0, nowMs - dueMs), nowMs) / MS_PER_SEC)
+    const lagMs = Math.max(0, nowMs - dueMs)
+    report(window.add(lagMs, nowMs) / MS_PER_SEC, { lagMs, spanMs: SAMPLE_MS + lagMs })
     dueMs = nowMs + SAMPLE_MS
   }, SAMPLE_MS)
   timer.unref()

@@ -4,7 +4,7 @@
 //   slab  fixed section | row | row | row ...     one row for each (surface, provider, model) seen, MAX_ROWS at most
 //   row   tag | requests by outcome x status | input and output tokens | four histograms
 import { OUTCOMES } from '../model/event.js'
-import { type AttemptResult, type OffloadTask, type Transport } from './records.js'
+import { type AttemptResult, type OffloadTask, type ReloadResult, type Transport } from './records.js'
 
 /** The slices of the configuration that labels are made of. */
 export type MetricsConfig = {
@@ -12,6 +12,8 @@ export type MetricsConfig = {
   readonly surfaces: readonly string[]
   readonly providers: readonly { readonly name: string; readonly knownModels: readonly string[] }[]
   readonly models: readonly { readonly name: string }[]
+  /** How many of each there may come to be, by appending: places stay where they are. As many as there are unless given. */
+  readonly room?: { readonly providers: number; readonly models: number }
 }
 
 /** The label of all that configuration does not name. */
@@ -32,8 +34,9 @@ export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
   'aborted',
 ])
 export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as const)
-export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency'] as const)
+export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency', 'lag'] as const)
 export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])
+export const RELOAD_RESULTS: readonly ReloadResult[] = Object.freeze(['ok', 'unchanged', 'rejected'])
 export const OFFLOAD_PLACES = Object.freeze(['inline', 'worker'] as const)
 
 /** Upper bounds in seconds. Time to first token and between tokens as OpenTelemetry's GenAI conventions advise, and 30, 60 for reasoning. */
@@ -78,6 +81,8 @@ export type Layout = {
   readonly connections: number
   /** By scope x kind. */
   readonly rejections: number
+  /** By result. */
+  readonly reloads: number
   /** By task x place. */
   readonly offloadTasks: number
   readonly offloadSeconds: readonly HistogramPlace[]
@@ -103,12 +108,20 @@ export type RowLayout = {
 export const CELLS_PER_CONNECTIONS = 3
 
 /** Label values by index, and every name that leads to one; index 0 is `other`. */
-export type NameTable = { readonly names: readonly string[]; readonly indexOf: ReadonlyMap<string, number> }
+export type NameTable = {
+  readonly names: readonly string[]
+  readonly indexOf: ReadonlyMap<string, number>
+  /** How many names it may come to hold; what comes beyond counts as `other`. */
+  readonly room: number
+}
 
-/** The same configuration always gives the same layout, on every event loop. */
+/** The same configuration always gives the same layout, on every event loop; one with more names and the same room, the same places. */
 export function createLayout(config: MetricsConfig): Layout {
   const surfaces = createNameTable(config.surfaces)
-  const providers = createNameTable(config.providers.map((provider) => provider.name))
+  const providers = createNameTable(
+    config.providers.map((provider) => provider.name),
+    config.room?.providers,
+  )
   const models = createModelTable(config)
   const row = createRowLayout()
   const place = new Placer()
@@ -117,13 +130,14 @@ export function createLayout(config: MetricsConfig): Layout {
     streams: place.cells(TRANSPORTS.length),
     offloadQueue: place.cells(1),
     eventLoopLag: place.cells(1),
-    attempts: place.cells(providers.names.length * ATTEMPT_RESULTS.length),
-    connections: place.cells(providers.names.length * CELLS_PER_CONNECTIONS),
+    attempts: place.cells(providers.room * ATTEMPT_RESULTS.length),
+    connections: place.cells(providers.room * CELLS_PER_CONNECTIONS),
     rejections: place.cells(LIMIT_SCOPES.length * LIMIT_KINDS.length),
+    reloads: place.cells(RELOAD_RESULTS.length),
     offloadTasks: place.cells(OFFLOAD_TASKS.length * OFFLOAD_PLACES.length),
     offloadSeconds: OFFLOAD_TASKS.map(() => place.histogram(OFFLOAD_BOUNDS)),
   }
-  const rows = Math.min(MAX_ROWS, surfaces.names.length * providers.names.length * models.names.length)
+  const rows = Math.min(MAX_ROWS, surfaces.room * providers.room * models.room)
   const firstRow = place.length
   return { surfaces, providers, models, ...fixed, row, firstRow, rows, slabLength: firstRow + rows * row.length }
 }
@@ -158,17 +172,20 @@ class Placer {
   }
 }
 
-function createNameTable(names: readonly string[]): NameTable {
-  const unique = [...new Set([OTHER, ...names])]
-  return { names: unique, indexOf: new Map(unique.map((name, index) => [name, index])) }
+function createNameTable(names: readonly string[], roomForNames?: number): NameTable {
+  const all = [...new Set([OTHER, ...names])]
+  const room = roomForNames === undefined ? all.length : roomForNames + 1
+  const unique = all.slice(0, room)
+  return { names: unique, indexOf: new Map(unique.map((name, index) => [name, index])), room }
 }
 
 /** Configured and known names, which a client may also write with the provider in front. */
 function createModelTable(config: MetricsConfig): NameTable {
-  const table = createNameTable([
+  const names = [
     ...config.models.map((model) => model.name),
     ...config.providers.flatMap((provider) => provider.knownModels),
-  ])
+  ]
+  const table = createNameTable(names, config.room?.models)
   const indexOf = new Map(table.indexOf)
   for (const { name, knownModels } of config.providers) {
     for (const model of knownModels) {
@@ -176,5 +193,5 @@ function createModelTable(config: MetricsConfig): NameTable {
       if (!indexOf.has(alias)) indexOf.set(alias, table.indexOf.get(model) ?? 0)
     }
   }
-  return { names: table.names, indexOf }
+  return { ...table, indexOf }
 }

@@ -24,6 +24,14 @@ export type LogConfig = {
 /** Where lines go: write gets whole lines with their line end. */
 export type LogDestination = { write(line: string): void; flush(): Promise<void> }
 
+/**
+ * Opens the file, or standard output for null. One for the life of an event loop: the logs of later configurations write there, too.
+ * @throws misconfigured when the file cannot be opened
+ */
+export function openLogDestination(file: string | null, onDropped: (lines: number) => void): LogDestination {
+  return new LineSink(openFile(file), { onDropped })
+}
+
 export type LogOptions = {
   /** Every secret of the configuration: provider keys, the metrics token. None of them ever appears in a line. */
   readonly secrets: readonly string[]
@@ -43,7 +51,7 @@ export function createLog(config: LogConfig, options: LogOptions): Log {
   if (config.level === 'silent') return SILENT
   const redactor = createRedactor(options.secrets, options.keyDigests)
   const onDropped = (lines: number): void => logger.warn({ lines }, 'log lines were lost')
-  const destination = options.destination ?? new LineSink(openDestination(config.file), { onDropped })
+  const destination = options.destination ?? openLogDestination(config.file, onDropped)
   const write =
     config.format === 'pretty'
       ? (line: string): void => destination.write(formatPretty(line))
@@ -148,7 +156,7 @@ function levelOf({ outcome, error }: ExchangeRecord): 'info' | 'warn' | 'error' 
   return error?.code === 'internal' || error?.code === 'misconfigured' ? 'error' : LEVEL_OF_OUTCOME[outcome]
 }
 
-function openDestination(file: string | null): number {
+function openFile(file: string | null): number {
   if (file === null) return STDOUT_FD
   try {
     mkdirSync(dirname(file), { recursive: true })

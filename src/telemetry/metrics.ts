@@ -13,21 +13,36 @@ import {
   type MetricsConfig,
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
+  RELOAD_RESULTS,
   STATUSES,
   TRANSPORTS,
 } from './layout.js'
-import { type AttemptResult, type ExchangeRecord, type Metrics, type OffloadTask, type Transport } from './records.js'
+import {
+  type AttemptResult,
+  type ExchangeRecord,
+  type Metrics,
+  type OffloadTask,
+  type ReloadResult,
+  type Transport,
+} from './records.js'
 
 const MS_PER_SEC = 1000
 
 /** Metrics of one event loop, its only writer. Gauges left by a former loop of the same index are reset, counts go on. */
-export function createMetrics(config: MetricsConfig, cells: SharedArrayBuffer, loopIndex: number): Metrics {
+export function createMetrics(config: MetricsConfig, cells: SharedArrayBuffer, loopIndex: number): LoopMetrics {
   const layout = createLayout(config)
   return new CellMetrics(layout, slabOf(layout, cells, loopIndex))
 }
 
-class CellMetrics implements Metrics {
-  readonly #layout: Layout
+/** Metrics whose configuration may be replaced by one with more names: whoever holds them counts on under the same labels. */
+export type LoopMetrics = Metrics & {
+  /** The names so far keep their places, and so the room must be the same. */
+  adopt(config: MetricsConfig): void
+  configReload(result: ReloadResult): void
+}
+
+class CellMetrics implements LoopMetrics {
+  #layout: Layout
   readonly #cells: Float64Array
   readonly #outcomes = indexByValue(OUTCOMES)
   readonly #statuses = indexByValue(STATUSES)
@@ -41,7 +56,7 @@ class CellMetrics implements Metrics {
     const gauges = [layout.active, layout.offloadQueue, layout.eventLoopLag]
     for (const at of gauges) cells[at] = 0
     cells.fill(0, layout.streams, layout.streams + TRANSPORTS.length)
-    cells.fill(0, layout.connections, layout.connections + layout.providers.names.length * CELLS_PER_CONNECTIONS)
+    cells.fill(0, layout.connections, layout.connections + layout.providers.room * CELLS_PER_CONNECTIONS)
     while (this.#rowsUsed < layout.rows) {
       const at = this.#rowAt(this.#rowsUsed)
       const tag = cells[at] ?? 0
@@ -53,12 +68,16 @@ class CellMetrics implements Metrics {
     if (this.#rowsUsed === 0) this.#addRow(0)
   }
 
+  adopt(config: MetricsConfig): void {
+    this.#layout = createLayout(config)
+  }
+
   slot(surface: string, provider: string | null, model: string | null): number {
     const { surfaces, providers, models } = this.#layout
     const surfaceIndex = surfaces.indexOf.get(surface) ?? 0
     const providerIndex = provider === null ? 0 : (providers.indexOf.get(provider) ?? 0)
     const modelIndex = model === null ? 0 : (models.indexOf.get(model) ?? 0)
-    const key = (surfaceIndex * providers.names.length + providerIndex) * models.names.length + modelIndex
+    const key = (surfaceIndex * providers.room + providerIndex) * models.room + modelIndex
     return this.#rows.get(key) ?? this.#addRow(key)
   }
 
@@ -113,6 +132,10 @@ class CellMetrics implements Metrics {
 
   offloadQueue(length: number): void {
     this.#cells[this.#layout.offloadQueue] = length
+  }
+
+  configReload(result: ReloadResult): void {
+    this.#add(this.#layout.reloads + RELOAD_RESULTS.indexOf(result), 1)
   }
 
   upstreamConnections(provider: string, open: number, busy: number): void {

@@ -46,7 +46,7 @@ export type Metrics = {
   streamClosed(transport: Transport): void
   interToken(slot: number, seconds: number): void
   upstreamAttempt(provider: string, result: AttemptResult): void
-  limitRejection(scope: 'gateway' | 'key' | 'provider', limit: 'requests' | 'tokens' | 'concurrency'): void
+  limitRejection(scope: 'gateway' | 'key' | 'provider', limit: 'requests' | 'tokens' | 'concurrency' | 'lag'): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
   offloadQueue(length: number): void
   upstreamConnections(provider: string, open: number, busy: number): void
@@ -54,6 +54,8 @@ export type Metrics = {
 }
 
 export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
+/** `unchanged`: read, and the same as before. */
+export type ReloadResult = 'ok' | 'unchanged' | 'rejected'
 export type OffloadTask = 'decode' | 'encode' | 'aggregate'
 
 export type Log = {

@@ -16,6 +16,7 @@ import {
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
   OTHER,
+  RELOAD_RESULTS,
   type RowLayout,
   STATUSES,
   TRANSPORTS,
@@ -25,6 +26,8 @@ export type Scrape = {
   readonly contentType: string
   /** The page; scrapes that overlap share one. */
   render(): Promise<string>
+  /** From the next page on with the names of this configuration: those so far, in their places, and further ones. */
+  adopt(config: MetricsConfig): void
 }
 
 export type ScrapeOptions = {
@@ -34,24 +37,26 @@ export type ScrapeOptions = {
 
 /** A scrape over cells that were made from the same configuration. */
 export function createScrape(config: MetricsConfig, cells: SharedArrayBuffer, options: ScrapeOptions = {}): Scrape {
-  const layout = createLayout(config)
-  const registry = new Registry()
-  let totals = sumSlabs(layout, cells)
-  for (const family of createFamilies(layout)) register(registry, family, () => family.series(totals))
-  if (options.processMetrics !== false) collectDefaultMetrics({ register: registry })
+  const process = new Registry()
+  if (options.processMetrics !== false) collectDefaultMetrics({ register: process })
+  let own = createPage(config, cells)
 
   let rendering: Promise<string> | null = null
   async function renderOnce(): Promise<string> {
-    totals = sumSlabs(layout, cells)
     const parts: string[] = []
-    for (const { name } of registry.getMetricsAsArray()) {
-      parts.push(await registry.getSingleMetricAsString(name))
-      await nextTurn()
+    for (const registry of [own(), process]) {
+      for (const { name } of registry.getMetricsAsArray()) {
+        parts.push(await registry.getSingleMetricAsString(name))
+        await nextTurn()
+      }
     }
     return `${parts.join('\n\n')}\n`
   }
   return {
-    contentType: registry.contentType,
+    contentType: process.contentType,
+    adopt(next) {
+      own = createPage(next, cells)
+    },
     render() {
       rendering ??= renderOnce().finally(() => {
         rendering = null
@@ -59,6 +64,24 @@ export function createScrape(config: MetricsConfig, cells: SharedArrayBuffer, op
       return rendering
     },
   }
+}
+
+/** Our own metrics of one layout; each call takes the numbers anew. */
+function createPage(config: MetricsConfig, cells: SharedArrayBuffer): () => Registry {
+  const layout = createLayout(config)
+  const registry = new Registry()
+  let totals = sumKnown(layout, cells)
+  for (const family of createFamilies(layout)) register(registry, family, () => family.series(totals))
+  return () => {
+    totals = sumKnown(layout, cells)
+    return registry
+  }
+}
+
+/** In the moments of a reload another event loop may count under names that this one has not heard of: they wait for the next page. */
+function sumKnown(layout: Layout, cells: SharedArrayBuffer): Totals {
+  const { fixed, rows } = sumSlabs(layout, cells)
+  return { fixed, rows: rows.filter((row) => isKnown(layout, row)) }
 }
 
 type Series = {
@@ -135,6 +158,12 @@ function gatewayFamilies(layout: Layout): Family[] {
       type: 'gauge',
       series: ({ fixed }) =>
         TRANSPORTS.map((transport, i) => ({ labels: { transport }, value: at(fixed, layout.streams + i) })),
+    },
+    {
+      name: 'sluice_config_reloads_total',
+      help: 'Reloads of the configuration, by result.',
+      type: 'counter',
+      series: ({ fixed }) => touched(RELOAD_RESULTS, { fixed, first: layout.reloads }, (result) => ({ result })),
     },
     {
       name: 'sluice_limit_rejections_total',
@@ -274,13 +303,22 @@ function histogramSeries(name: string, { row, place, labels }: HistogramCells): 
 
 /** The labels of a row, read back from its tag. */
 function rowLabels(layout: Layout, row: Float64Array): { surface: string; model: string; provider: string } {
-  const { surfaces, providers, models } = layout
+  const { surface, provider, model } = rowNames(layout, row)
+  return { surface: surface ?? OTHER, model: model ?? OTHER, provider: provider ?? OTHER }
+}
+
+function isKnown(layout: Layout, row: Float64Array): boolean {
+  const { provider, model } = rowNames(layout, row)
+  return provider !== undefined && model !== undefined
+}
+
+function rowNames({ surfaces, providers, models }: Layout, row: Float64Array) {
   const key = at(row, 0) - 1
-  const pair = Math.floor(key / models.names.length)
+  const pair = Math.floor(key / models.room)
   return {
-    surface: surfaces.names[Math.floor(pair / providers.names.length)] ?? OTHER,
-    model: models.names[key % models.names.length] ?? OTHER,
-    provider: providers.names[pair % providers.names.length] ?? OTHER,
+    surface: surfaces.names[Math.floor(pair / providers.room)],
+    provider: providers.names[pair % providers.room],
+    model: models.names[key % models.room],
   }
 }
 

@@ -2,6 +2,7 @@
 // same port and share nothing but cells. It starts and drains them together; it knows nothing of what a loop does.
 import { createServer } from 'node:net'
 import { Worker } from 'node:worker_threads'
+import { type Ledger } from '../config/ledger.js'
 import { type Config } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { tuneCollector } from './collector.js'
@@ -11,8 +12,13 @@ import { type FromFrontend, type FrontendStart, type SharedCells, type ToFronten
 export type EventLoop = {
   /** @throws misconfigured when the port cannot be had */
   listen(port: number): Promise<number>
-  /** Refuses new work, lets open streams end until the deadline, then ends them. */
-  drain(): Promise<void>
+  /**
+   * New requests get this configuration; those under way keep theirs.
+   * @throws misconfigured, with nothing changed
+   */
+  reload(config: Config, ledger: Ledger): void
+  /** Serves new work for `graceMs` more, lets open streams end until the deadline, then ends them. */
+  drain(graceMs: number): Promise<void>
 }
 
 export type SupervisorOptions = {
@@ -57,10 +63,21 @@ export class Supervisor {
     return port
   }
 
+  /**
+   * Swaps the configuration of all loops; resolves when every one has. Loop 0 goes first: what is wrong with a configuration
+   * is wrong on every loop, so one that is refused here reaches no other.
+   * @throws misconfigured, with nothing changed
+   */
+  async reload(config: Config, ledger: Ledger): Promise<void> {
+    this.#loop.reload(config, ledger)
+    await Promise.all([...this.#workers].map((worker) => ask(worker, { type: 'reload', config, ledger }, 'reloaded')))
+  }
+
   /** Drains all loops together. A loop that dies over it has nothing left to drain. */
-  async drain(): Promise<void> {
+  async drain(graceMs: number): Promise<void> {
     this.#isDraining = true
-    await Promise.all([this.#loop.drain(), ...[...this.#workers].map(drainWorker)])
+    const asked = [...this.#workers].map((worker) => ask(worker, { type: 'drain', graceMs }, 'drained'))
+    await Promise.all([this.#loop.drain(graceMs), ...asked])
   }
 
   #startWorker(start: FrontendStart): Promise<void> {
@@ -89,13 +106,20 @@ export class Supervisor {
   }
 }
 
-function drainWorker(worker: Worker): Promise<void> {
+/** Resolves with the loop's answer; one that dies over it has nothing left to say. */
+function ask(worker: Worker, message: ToFrontend, answer: FromFrontend['type']): Promise<void> {
   return new Promise((resolve) => {
-    worker.on('message', (message: FromFrontend) => {
-      if (message.type === 'drained') resolve()
-    })
-    worker.once('exit', () => resolve())
-    worker.postMessage({ type: 'drain' } satisfies ToFrontend)
+    const onMessage = (told: FromFrontend): void => {
+      if (told.type === answer) done()
+    }
+    const done = (): void => {
+      worker.off('message', onMessage)
+      worker.off('exit', done)
+      resolve()
+    }
+    worker.on('message', onMessage)
+    worker.on('exit', done)
+    worker.postMessage(message)
   })
 }
 

@@ -90,7 +90,7 @@ export class Upstream {
     return call
   }
 
-  stats(provider: ProviderConfig): PoolStats {
+  stats(provider: Pick<ProviderConfig, 'name'>): PoolStats {
     return this.#options.pools.stats(provider)
   }
 

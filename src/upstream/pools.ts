@@ -1,5 +1,6 @@
-// Connections to upstreams: one undici Pool per provider and event loop, made when first needed. The parser is never
-// paused: undici 7.26 to 7.30 kills the process when a paused answer ends by FIN (undici#5360). HTTP/1.1 only, TLS verified.
+// Connections to upstreams: one undici Pool per configured provider and event loop, made when first needed. A provider that a
+// reload changes is another one, with a pool of its own beside the old one while that is in use. The parser is never paused:
+// undici 7.26 to 7.30 kills the process when a paused answer ends by FIN (undici#5360). HTTP/1.1 only, TLS verified.
 import { type buildConnector, Pool } from 'undici'
 import { type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
@@ -23,8 +24,8 @@ export type PoolStats = { readonly open: number; readonly busy: number }
 /** The pools of one event loop. */
 export class Pools {
   readonly #connect: buildConnector.BuildOptions
-  readonly #links = new Map<string, PoolLink>()
-  /** Pools of replaced configuration that still have requests on them. */
+  readonly #links = new Map<ProviderConfig, PoolLink>()
+  /** Pools that nobody asks for any more but that still have requests on them. */
   readonly #retired = new Set<Pool>()
 
   /** `connect` adds to undici's connector options (tests: a CA); verification itself cannot be turned off. */
@@ -33,25 +34,43 @@ export class Pools {
   }
 
   /**
-   * The link of this provider; a provider of the same name with another configuration gets a new pool, and the old one
-   * closes when its last request is done.
+   * The link of this provider, which is known by its configuration object: one of the same name with another configuration
+   * has its own.
    * @throws misconfigured when the base URL is not http or https
    */
   of(provider: ProviderConfig): PoolLink {
-    const known = this.#links.get(provider.name)
-    if (known !== undefined && known.provider === provider) return known
+    const known = this.#links.get(provider)
+    if (known !== undefined) return known
     const link = this.#open(provider)
-    if (known !== undefined) this.#retire(known.pool)
-    this.#links.set(provider.name, link)
+    this.#links.set(provider, link)
     return link
   }
 
-  /** Zeros for a provider that has not been called yet. Walks all its connections: for a scrape, not for each request. */
-  stats(provider: ProviderConfig): PoolStats {
-    const link = this.#links.get(provider.name)
-    if (link === undefined) return { open: 0, busy: 0 }
-    const stats = link.pool.stats
-    return { open: stats.connected, busy: stats.running }
+  /**
+   * Lets go of all providers but these; a pool closes when its last request is done. Whoever still asks for one that was let
+   * go gets a new pool, which the next call lets go again.
+   */
+  keep(providers: ReadonlySet<ProviderConfig>): void {
+    for (const [provider, { pool }] of this.#links) {
+      if (providers.has(provider)) continue
+      this.#links.delete(provider)
+      this.#retire(pool)
+    }
+  }
+
+  /**
+   * Of all that bear or bore this provider's name; zeros where none has been called yet. Walks all connections: for a scrape,
+   * not for each request.
+   */
+  stats({ name }: Pick<ProviderConfig, 'name'>): PoolStats {
+    let [open, busy] = [0, 0]
+    for (const { provider, pool } of this.#links.values()) {
+      if (provider.name !== name) continue
+      const { connected, running } = pool.stats
+      open += connected
+      busy += running
+    }
+    return { open, busy }
   }
 
   /** Takes no new request, waits for the running ones until the deadline, then destroys what is left. */

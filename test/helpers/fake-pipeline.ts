@@ -3,7 +3,13 @@
 import { GatewayError } from '../../src/errors.js'
 import { type ErrorData } from '../../src/model/error.js'
 import { NO_USAGE } from '../../src/model/usage.js'
-import { type ClientRequest, type Credentials, type Pipeline, type Rejection } from '../../src/pipeline/client.js'
+import {
+  type ClientRequest,
+  type Credentials,
+  type KeyIdentity,
+  type Pipeline,
+  type Rejection,
+} from '../../src/pipeline/client.js'
 import { type Delivery, type Sink, type StreamFace } from '../../src/pipeline/sink.js'
 import { type Surface } from '../../src/protocols/protocol.js'
 import { StreamLog } from '../../src/stream/log.js'
@@ -131,7 +137,12 @@ export class FakePipeline implements Pipeline {
     this.seen.push(credentials)
     const given = credentials.apiKey || credentials.authorization.replace(/^Bearer /i, '')
     if (this.keys !== null && !this.keys.includes(given)) throw new GatewayError('unauthenticated')
-    return { index: this.keys === null ? -1 : this.keys.indexOf(given), name: given || null }
+    return { index: this.keys === null ? -1 : this.keys.indexOf(given), name: given || null, digest: given || null }
+  }
+
+  renew(key: KeyIdentity) {
+    if (this.keys !== null && !this.keys.includes(key.digest ?? '')) throw new GatewayError('unauthenticated')
+    return key
   }
 
   start(request: ClientRequest, sink: Sink) {

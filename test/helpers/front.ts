@@ -26,6 +26,7 @@ export const SERVER_CONFIG: ServerConfig = {
   readerStallMs: 30_000,
   keepaliveMs: 15_000,
   drainMs: 1_000,
+  drainGraceMs: 0,
   tls: null,
   cors: { origins: [] },
   maxChatsPerSocket: 4,

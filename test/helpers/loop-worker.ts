@@ -5,6 +5,9 @@ import { type FromFrontend, type FrontendStart, type ToFrontend } from '../../sr
 const { config, cells, loopIndex, port } = workerData as FrontendStart
 const order = config.warnings[0] ?? 'serve'
 
+/** Where a loop notes that it has reloaded: behind the marks of the drain. */
+const RELOADED = 5
+
 function tell(message: FromFrontend): void {
   parentPort?.postMessage(message)
 }
@@ -13,7 +16,12 @@ function tell(message: FromFrontend): void {
 Atomics.store(new Int32Array(cells.limiter), loopIndex, port)
 
 parentPort?.on('message', (message: ToFrontend) => {
-  if (message.type !== 'drain') return
+  if (message.type === 'reload') {
+    if (order === 'die while reloading') throw new Error('died while reloading')
+    Atomics.store(new Int32Array(cells.metrics), RELOADED + loopIndex - 1, message.ledger.keys.length)
+    tell({ type: 'reloaded' })
+    return
+  }
   if (order === 'die while draining') throw new Error('died while draining')
   Atomics.store(new Int32Array(cells.metrics), loopIndex, 1)
   tell({ type: 'drained' })

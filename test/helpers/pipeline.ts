@@ -331,6 +331,10 @@ class CountingLimiter implements Limiter {
     return isIn
   }
 
+  refusal(keyIndex: number) {
+    return this.#limiter.refusal(keyIndex)
+  }
+
   cancel(waiter: Waiter): void {
     this.#limiter.cancel(this.#waiters.get(waiter) ?? waiter)
   }
@@ -575,7 +579,7 @@ export class PipelineRig {
   }
 }
 
-export const KEY: KeyIdentity = { index: 0, name: 'team-a' }
+export const KEY: KeyIdentity = { index: 0, name: 'team-a', digest: 'd'.repeat(64) }
 export const NORTH = 0
 export const SOUTH = 1
 export const WEST = 2
@@ -616,6 +620,7 @@ function createConfig(options: RigOptions): Config {
       readerStallMs: 1000,
       keepaliveMs: KEEPALIVE_MS,
       drainMs: 1000,
+      drainGraceMs: 0,
       tls: null,
       cors: { origins: [] },
       maxChatsPerSocket: 10,
@@ -633,6 +638,7 @@ function createConfig(options: RigOptions): Config {
       requestsPerMinute: null,
       tokensPerMinute: null,
       concurrency: options.concurrency ?? 10,
+      shed: { lagMs: null },
       queue: { max: options.queueMax ?? 10, timeoutMs: 60_000 },
     },
     providers: [provider('north', OPENAI), provider('south', OPENAI), provider('west', ANTHROPIC)],

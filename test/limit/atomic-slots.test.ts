@@ -5,7 +5,8 @@ import { AtomicSlots, slotCellCount } from '../../src/limit/atomic-slots.js'
 function setUp() {
   const cells = new Int32Array(new SharedArrayBuffer(4 * slotCellCount(2, 1)))
   const caps = { gateway: 3, keys: [1, null], providers: [1] }
-  return { slots: new AtomicSlots(caps, cells), twin: new AtomicSlots(caps, cells), cells }
+  const places = { keys: [0, 1], providers: [0], room: { keys: 2 } }
+  return { slots: new AtomicSlots(caps, cells, places), twin: new AtomicSlots(caps, cells, places), cells }
 }
 
 test('the scope that is full is named, the gateway before the key', (t) => {

@@ -320,3 +320,49 @@ test('many loops, keys and waiters: everybody enters in the end and all slots ar
   t.equal(most, 5)
   t.equal(limiter.active(), 0)
 })
+
+test('who would wait too long at the recent pace is refused at once; with the queue empty nothing is held against anybody', async (t) => {
+  const setup = { gateway: { concurrency: 1 }, queue: { max: 100, timeoutMs: 1000 } }
+  const { limiter, waiter, clock, calls, rejected, stop } = setUp(setup)
+  t.teardown(stop)
+  limiter.enter(-1, waiter('first'))
+  for (let i = 0; i < 12; i++) limiter.enter(-1, waiter(`w${i}`))
+  t.equal(limiter.refusal(-1), null, 'nothing is known of the pace yet')
+  for (let i = 0; i < 6; i++) {
+    clock.advanceMs(150)
+    limiter.leave(-1)
+    await settled()
+  }
+  t.equal(calls.filter((call) => call.endsWith('entered')).length, 6)
+  // Six left; at about 70 ms each, going up to 150, a newcomer may just do.
+  t.equal(limiter.refusal(-1), null)
+  for (let i = 0; i < 12; i++) if (limiter.refusal(-1) === null) limiter.enter(-1, waiter(`late${i}`))
+  t.match(limiter.refusal(-1)?.data, { code: 'overloaded', status: 503 })
+  t.match(
+    refusalOf(() => limiter.enter(-1, waiter('too late'))),
+    { code: 'overloaded' },
+  )
+  t.ok(calls.length < 100 && rejected.includes('gateway concurrency'))
+  for (let i = 0; i < 30; i++) {
+    limiter.leave(-1)
+    await settled()
+  }
+  limiter.enter(-1, waiter('again'))
+  t.equal(limiter.refusal(-1), null)
+})
+
+test('what would be refused is known before it is asked for, by the scope that is full, and takes nothing', (t) => {
+  const setup = { gateway: { concurrency: 2 }, keys: [{ concurrency: 1 }, {}], queue: { max: 0, timeoutMs: 1000 } }
+  const { limiter, waiter, stop } = setUp(setup)
+  t.teardown(stop)
+  t.equal(limiter.refusal(0), null)
+  limiter.enter(0, waiter('a', 0))
+  t.match(limiter.refusal(0)?.data, { code: 'rate_limited', status: 429 })
+  t.equal(limiter.refusal(1), null)
+  limiter.enter(1, waiter('b', 1))
+  t.match(limiter.refusal(1)?.data, { code: 'overloaded', status: 503 })
+  t.equal(limiter.active(), 2)
+  limiter.leave(1)
+  t.equal(limiter.refusal(1), null)
+  t.end()
+})

@@ -6,6 +6,8 @@ import { type OffloadOptions } from '../../src/offload/offload.js'
 import { createRig, fakeBody, type OffloadRig } from '../helpers/offload.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
+/** Tasks that one worker has at a time. */
+const IN_ONE_HAND = 16
 /** Well over a few task timeouts, and far below any other limit that could end a task. */
 const LATE_MS = 10_000
 
@@ -49,6 +51,23 @@ test('leaves the tasks of other workers alone when one dies', async (t) => {
   // The balancer gives the second task to the idle worker.
   t.equal((await decode(two, '!slow')).facts.model, '!slow')
   t.equal((await fatal).code, 'overloaded')
+})
+
+test('under a hundred tasks a worker that dies fails those in its hands alone, and the pool is whole again', async (t) => {
+  const two = rig(t, { workers: 2 })
+  await Promise.all([decode(two), decode(two)])
+  const before = Array.from({ length: 50 }, () => decode(two))
+  const fatal = rejectionOf(decode(two, '!exit'))
+  const after = Array.from({ length: 50 }, () => decode(two))
+  const fates = await Promise.allSettled([...before, ...after])
+  t.equal((await fatal).code, 'overloaded')
+  const failed = fates.flatMap((fate) => (fate.status === 'rejected' ? [fate.reason as GatewayError] : []))
+  t.ok(failed.length <= IN_ONE_HAND, `${failed.length} failed`)
+  t.same(
+    failed.filter(({ data }) => data.code !== 'overloaded'),
+    [],
+  )
+  for (let i = 0; i < 20; i++) t.equal(await succeed(two), 'm')
 })
 
 test('survives a worker that dies with no task in hand', async (t) => {

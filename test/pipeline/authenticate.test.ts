@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import { type KeyConfig } from '../../src/config/types.js'
-import { createAuthenticate, NO_KEY } from '../../src/pipeline/authenticate.js'
+import { createAuthenticate, createRenew, NO_KEY } from '../../src/pipeline/authenticate.js'
 import { refusalOf } from '../helpers/limiter-setup.js'
 
 const LIMITS = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null }
@@ -11,13 +11,19 @@ function keyOf(name: string, key: string): KeyConfig {
   return { name, keySha256: createHash('sha256').update(key).digest('hex'), models: ['*'], limits: LIMITS }
 }
 
-const authenticate = createAuthenticate([keyOf('a', 'sk-aaaa'), keyOf('b', 'sk-bbbb')])
+const A = keyOf('a', 'sk-aaaa')
+const B = keyOf('b', 'sk-bbbb')
+const authenticate = createAuthenticate([A, B])
 
 test('a key is known by either header, with its place in the configuration', async (t) => {
-  t.same(authenticate({ authorization: 'Bearer sk-bbbb', apiKey: '' }), { index: 1, name: 'b' })
-  t.same(authenticate({ authorization: 'bearer   sk-aaaa ', apiKey: '' }), { index: 0, name: 'a' })
-  t.same(authenticate({ authorization: '', apiKey: 'sk-aaaa' }), { index: 0, name: 'a' })
-  t.same(authenticate({ authorization: 'Bearer nobody', apiKey: 'sk-aaaa' }), { index: 0, name: 'a' })
+  t.same(authenticate({ authorization: 'Bearer sk-bbbb', apiKey: '' }), { index: 1, name: 'b', digest: B.keySha256 })
+  t.same(authenticate({ authorization: 'bearer   sk-aaaa ', apiKey: '' }), { index: 0, name: 'a', digest: A.keySha256 })
+  t.same(authenticate({ authorization: '', apiKey: 'sk-aaaa' }), { index: 0, name: 'a', digest: A.keySha256 })
+  t.same(authenticate({ authorization: 'Bearer nobody', apiKey: 'sk-aaaa' }), {
+    index: 0,
+    name: 'a',
+    digest: A.keySha256,
+  })
 })
 
 test('every wrong key gets the same error, whatever is wrong with it', async (t) => {
@@ -61,4 +67,13 @@ test('keys that agree in their first characters are different keys', async (t) =
 
 test('without keys everybody is let in, as nobody', async (t) => {
   t.equal(createAuthenticate([])({ authorization: 'Bearer anything', apiKey: '' }), NO_KEY)
+})
+
+test('under another configuration a key is known by its digest, whatever its name and place; a removed one is not', async (t) => {
+  const known = authenticate({ authorization: '', apiKey: 'sk-aaaa' })
+  t.same(createRenew([B, { ...A, name: 'renamed' }])(known), { index: 1, name: 'renamed', digest: A.keySha256 })
+  t.equal(refusalOf(() => createRenew([B])(known))?.code, 'unauthenticated')
+  t.equal(refusalOf(() => createRenew([keyOf('a', 'sk-other')])(known))?.code, 'unauthenticated', 'a name is no key')
+  t.equal(refusalOf(() => createRenew([A])(NO_KEY))?.code, 'unauthenticated', 'the gateway has keys now')
+  t.equal(createRenew([])(known), NO_KEY)
 })

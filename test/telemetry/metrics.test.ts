@@ -5,8 +5,7 @@ import { OUTCOMES } from '../../src/model/event.js'
 import { NO_USAGE } from '../../src/model/usage.js'
 import { createMetricsCells } from '../../src/telemetry/cells.js'
 import { type MetricsConfig, STATUSES } from '../../src/telemetry/layout.js'
-import { createMetrics } from '../../src/telemetry/metrics.js'
-import { type Metrics } from '../../src/telemetry/records.js'
+import { createMetrics, type LoopMetrics } from '../../src/telemetry/metrics.js'
 import { createScrape } from '../../src/telemetry/scrape.js'
 import { exchangeRecord } from '../helpers/exchange-record.js'
 import { parsePage, type Sample, sampleValue } from '../helpers/prometheus.js'
@@ -31,13 +30,14 @@ function setUp(loops = 1) {
 }
 
 /** Touches every metric there is. */
-function touchAll(metrics: Metrics): void {
+function touchAll(metrics: LoopMetrics): void {
   metrics.exchangeStarted()
   metrics.exchangeStarted()
   metrics.exchangeSettled(exchangeRecord())
   metrics.streamOpened('sse')
   metrics.interToken(metrics.slot('chat', 'north', 'fast'), 0.02)
   metrics.upstreamAttempt('north', 'ok')
+  metrics.configReload('ok')
   metrics.limitRejection('key', 'tokens')
   metrics.offloadTask('decode', 'inline', 0.0002)
   metrics.offloadQueue(3)
@@ -65,6 +65,7 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_active_streams: ['gauge', 'transport'],
     sluice_upstream_attempts_total: ['counter', 'provider', 'result'],
     sluice_upstream_connections: ['gauge', 'provider', 'state'],
+    sluice_config_reloads_total: ['counter', 'result'],
     sluice_limit_rejections_total: ['counter', 'limit', 'scope'],
     sluice_offload_tasks_total: ['counter', 'task', 'where'],
     sluice_offload_seconds: ['histogram', 'task'],
@@ -91,6 +92,7 @@ test('every call ends up in its series', async (t) => {
     ['sluice_upstream_attempts_total', { provider: 'north', result: 'ok' }, 1],
     ['sluice_upstream_connections', { provider: 'north', state: 'busy' }, 2],
     ['sluice_upstream_connections', { provider: 'north', state: 'idle' }, 3],
+    ['sluice_config_reloads_total', { result: 'ok' }, 1],
     ['sluice_limit_rejections_total', { scope: 'key', limit: 'tokens' }, 1],
     ['sluice_offload_tasks_total', { task: 'decode', where: 'inline' }, 1],
     ['sluice_offload_seconds_count', { task: 'decode' }, 1],
@@ -255,4 +257,48 @@ test('an event loop that replaces another goes on counting, with its gauges at z
   t.equal(sampleValue(samples, 'sluice_active_streams', { transport: 'sse' }), 0)
   t.equal(sampleValue(samples, 'sluice_upstream_connections', { provider: 'north', state: 'busy' }), null)
   t.equal(sampleValue(samples, 'sluice_offload_queue'), 0)
+})
+
+test('over a reload counters go on under their names, new names get series, and names that are gone keep theirs', async (t) => {
+  const room = { providers: 4, models: 8 }
+  const before: MetricsConfig = { ...CONFIG, room }
+  const cells = createMetricsCells(before, 2)
+  const [first, second] = [createMetrics(before, cells, 0), createMetrics(before, cells, 1)]
+  const scrape = createScrape(before, cells, { processMetrics: false })
+  const read = async () => parsePage(await scrape.render()).samples
+  first.exchangeStarted()
+  first.exchangeSettled(exchangeRecord())
+  first.upstreamAttempt('north', 'ok')
+  const after: MetricsConfig = {
+    ...before,
+    providers: [...CONFIG.providers, { name: 'east', knownModels: [] }],
+    models: [{ name: 'fast' }, { name: 'smart' }, { name: 'north-large' }, { name: 'new' }],
+  }
+  // As in a reload: the loops swap one after the other, and a page may be asked for in between.
+  second.adopt(after)
+  second.exchangeStarted()
+  second.exchangeSettled(exchangeRecord({ provider: 'east', model: 'new' }))
+  const between = await read()
+  t.equal(sampleValue(between, 'sluice_requests_total', { ...FAST, outcome: 'complete', status: '200' }), 1)
+  t.equal(between.filter(({ labels }) => labels.model === 'other' && labels.outcome === 'complete').length, 0)
+  first.adopt(after)
+  scrape.adopt(after)
+  first.upstreamAttempt('north', 'ok')
+  first.upstreamAttempt('east', 'ok')
+  const samples = await read()
+  const NEW = { surface: 'chat', model: 'new', provider: 'east', outcome: 'complete', status: '200' }
+  t.equal(sampleValue(samples, 'sluice_requests_total', { ...FAST, outcome: 'complete', status: '200' }), 1)
+  t.equal(sampleValue(samples, 'sluice_requests_total', NEW), 1)
+  t.equal(sampleValue(samples, 'sluice_upstream_attempts_total', { provider: 'north', result: 'ok' }), 2)
+  t.equal(sampleValue(samples, 'sluice_upstream_attempts_total', { provider: 'east', result: 'ok' }), 1)
+  t.equal(sampleValue(samples, 'sluice_active_requests'), 0)
+})
+
+test('names beyond the room count as other', async (t) => {
+  const config: MetricsConfig = { ...CONFIG, room: { providers: 1, models: 1 } }
+  const cells = createMetricsCells(config, 1)
+  const metrics = createMetrics(config, cells, 0)
+  metrics.upstreamAttempt('sou"th\\', 'ok')
+  const { samples } = parsePage(await createScrape(config, cells, { processMetrics: false }).render())
+  t.equal(sampleValue(samples, 'sluice_upstream_attempts_total', { provider: 'other', result: 'ok' }), 1)
 })

@@ -2,6 +2,7 @@
 import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:net'
 import { type Test, test } from 'tap'
+import { openLedger } from '../../src/config/ledger.js'
 import { type Config } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { type SharedCells } from '../../src/threads/messages.js'
@@ -23,10 +24,12 @@ type Setup = {
 function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => wanted }: Setup) {
   const { config: loaded } = load('')
   const config: Config = { ...loaded, server: { ...loaded.server, threads, port }, warnings: [order] }
-  const cells: SharedCells = { limiter: new SharedArrayBuffer(64), metrics: new SharedArrayBuffer(64) }
+  const ledger = openLedger(config)
+  const cells: SharedCells = { limiter: new SharedArrayBuffer(64), metrics: new SharedArrayBuffer(64), ledger }
   const asked: number[] = []
   const started: unknown[] = []
   const drained: string[] = []
+  const reloaded: unknown[] = []
   const deaths = new EventEmitter()
   const died = once(deaths, 'died')
   const supervisor = new Supervisor({
@@ -39,13 +42,17 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
           asked.push(wanted)
           return listen(wanted)
         },
+        reload: (next) => {
+          if (next.warnings.includes('refuse')) throw new GatewayError('misconfigured', { message: 'It will not do.' })
+          reloaded.push(next.warnings)
+        },
         drain: async () => void drained.push('loop 0'),
       }
     },
     frontendUrl: FRONTEND_URL,
     onLoopDied: (reason) => deaths.emit('died', reason),
   })
-  return { supervisor, config, cells, asked, started, drained, died }
+  return { supervisor, config, cells, asked, started, drained, reloaded, died }
 }
 
 function ports(cells: SharedCells): number[] {
@@ -58,7 +65,7 @@ test('one thread is one loop on the main thread, and the kernel picks port 0', a
   t.same(asked, [0])
   t.same(started, [[config, cells, 0]])
   t.same(ports(cells), [0, 0, 0, 0])
-  await supervisor.drain()
+  await supervisor.drain(0)
   t.same(drained, ['loop 0'])
 })
 
@@ -66,7 +73,7 @@ test('further loops get their number, the cells and the port of the first', asyn
   const { supervisor, cells, drained } = setUp({ threads: 3, port: 3000, listen: async () => 4712 })
   t.equal(await supervisor.start(), 4712)
   t.same(ports(cells), [0, 4712, 4712, 0])
-  await supervisor.drain()
+  await supervisor.drain(0)
   t.same([...new Int32Array(cells.metrics)].slice(0, 4), [0, 1, 1, 0], 'each has drained')
   t.same(drained, ['loop 0'])
 })
@@ -78,7 +85,7 @@ test('several loops on port 0 share one free port, named before any of them list
   t.same(asked, [port])
   t.equal(ports(cells)[1], port)
   await t.resolves(listenOnce(port), 'the probe let go of it')
-  await supervisor.drain()
+  await supervisor.drain(0)
 })
 
 async function listenOnce(port: number): Promise<void> {
@@ -114,13 +121,39 @@ async function dies(t: Test, order: string, wanted: string): Promise<void> {
   const { supervisor, died } = setUp({ threads: 2, port: 3000, order })
   await supervisor.start()
   t.same(await died, [wanted])
-  await t.resolves(supervisor.drain(), 'nobody waits for the dead')
+  await t.resolves(supervisor.drain(0), 'nobody waits for the dead')
 }
 
 test('a loop that dies over its draining ends it, and is no alarm', async (t) => {
   const { supervisor, died, drained } = setUp({ threads: 2, port: 3000, order: 'die while draining' })
   await supervisor.start()
-  await supervisor.drain()
+  await supervisor.drain(0)
   t.same(drained, ['loop 0'])
   t.equal(await Promise.race([died, 'silence']), 'silence')
+})
+
+test('a reload reaches every loop, with the places of its names, and is over when all have it', async (t) => {
+  const { supervisor, config, cells, reloaded } = setUp({ threads: 3, port: 3000 })
+  await supervisor.start()
+  const ledger = { ...cells.ledger, keys: ['a', 'b'] }
+  await supervisor.reload({ ...config, warnings: ['next'] }, ledger)
+  t.same(reloaded, [['next']])
+  t.same([...new Int32Array(cells.metrics)].slice(5, 8), [2, 2, 0], 'each knows the two keys')
+  await supervisor.drain(0)
+})
+
+test('what the first loop refuses reaches no other', async (t) => {
+  const { supervisor, config, cells } = setUp({ threads: 2, port: 3000 })
+  await supervisor.start()
+  const refused = supervisor.reload({ ...config, warnings: ['refuse'] }, { ...cells.ledger, keys: ['a'] })
+  t.match(await rejectionOf(refused), { code: 'misconfigured', message: 'It will not do.' })
+  t.same([...new Int32Array(cells.metrics)].slice(5, 8), [0, 0, 0])
+  await supervisor.drain(0)
+})
+
+test('a loop that dies over a reload does not hold it up', async (t) => {
+  const { supervisor, config, cells, died } = setUp({ threads: 2, port: 3000, order: 'die while reloading' })
+  await supervisor.start()
+  await supervisor.reload(config, cells.ledger)
+  t.match(await died, ['event loop 1: died while reloading'])
 })

@@ -59,6 +59,8 @@ test('a changed provider gets a new pool; what runs on the old one ends as if no
   const running = probe(upstream, before)
   await server.until(() => server.requests.length === 1)
   t.equal((await probe(upstream, after).done()).body, 'ok')
+  t.same(upstream.stats({ name: before.name }), { open: 2, busy: 1 }, 'counted under their one name')
+  pools.keep(new Set([after]))
   server.go('on')
   t.equal((await running.done()).body, 'x')
   t.match(server.requests[0]?.head, /^POST \/a\/chat /)

@@ -1,0 +1,47 @@
+// How an event loop goes: not ready at once, new work still served for the grace, then no more of it; what runs may end until
+// the deadline, and what is left then is told so. Knows nothing of what is drained.
+//
+//   signal --grace--> listener closed, new requests 503 --> idle, or the deadline --> survivors end as `drained` --> closed
+
+/** What of an event loop a drain acts on. */
+export type Drainable = {
+  /** Exchanges, and requests whose body is still on its way. */
+  openCount(): number
+  /** No further connections, and 503 for new requests on those there are. */
+  refuseNew(): void
+  /** Lets go of connections that carry nothing. */
+  closeIdle(): void
+  /** Ends every open exchange with `draining`. */
+  endAll(): void
+}
+
+export type DrainTimes = {
+  /** From the signal to the end of what runs. */
+  readonly drainMs: number
+  /** The part of it in which new work is served. */
+  readonly graceMs: number
+  readonly nowMs: () => number
+  readonly pause: (ms: number) => Promise<void>
+}
+
+/** How often it is asked whether the last exchange has ended. */
+const POLL_MS = 20
+/** What survivors get to take their error frame. */
+const FAREWELL_MS = 500
+
+/** Resolves when nothing is open, or nothing more can be done for it. */
+export async function drain(loop: Drainable, times: DrainTimes): Promise<void> {
+  const { drainMs, graceMs, nowMs, pause } = times
+  const deadlineMs = nowMs() + drainMs
+  const grace = Math.min(graceMs, drainMs)
+  if (grace > 0) await pause(grace)
+  loop.refuseNew()
+  loop.closeIdle()
+  while (loop.openCount() > 0 && nowMs() < deadlineMs) {
+    await pause(POLL_MS)
+    loop.closeIdle()
+  }
+  if (loop.openCount() === 0) return
+  loop.endAll()
+  await pause(FAREWELL_MS)
+}

@@ -1,0 +1,118 @@
+// The parts of one event loop that are made from one configuration. A reload makes the next generation beside the running one,
+// on the same ground; exchanges keep the one they began with, and it is gone when the last of them has ended.
+//
+//   ground (pools, offload, metrics, cells, log file)   <- generation 1: 3 exchanges   <- generation 2: all new ones
+import { isDeepStrictEqual } from 'node:util'
+import { type Ledger } from '../config/ledger.js'
+import { type Config, type ProviderConfig } from '../config/types.js'
+import { type GatewayError } from '../errors.js'
+import { createLimiter, type LimiterPlaces } from '../limit/cells.js'
+import { type Limiter } from '../limit/limiter.js'
+import { type Shedder } from '../limit/shedder.js'
+import { type Offload } from '../offload/offload.js'
+import { type KeyIdentity } from '../pipeline/client.js'
+import { createPipeline, type DrainablePipeline } from '../pipeline/lifecycle.js'
+import { type Clock } from '../pipeline/parts.js'
+import { createPromptLibrary, type PromptLibrary } from '../prompts/library.js'
+import { type Dialect } from '../protocols/protocol.js'
+import { Router } from '../routing/router.js'
+import { createLog, type LogDestination } from '../telemetry/log.js'
+import { type LoopMetrics } from '../telemetry/metrics.js'
+import { type Log } from '../telemetry/records.js'
+import { Upstream } from '../upstream/call.js'
+import { type Pools } from '../upstream/pools.js'
+
+/** What outlives every configuration of an event loop. */
+export type Ground = {
+  readonly limiterCells: SharedArrayBuffer
+  readonly metrics: LoopMetrics
+  readonly pools: Pools
+  readonly offload: Offload
+  readonly shedder: Shedder
+  readonly logDestination: LogDestination
+  readonly dialects: ReadonlyMap<string, Dialect>
+  readonly clock: Clock
+  /** Of this loop's own request ids, whatever the configuration. */
+  readonly requestIdSeed: string
+}
+
+export type Generation = {
+  readonly config: Config
+  readonly pipeline: DrainablePipeline
+  readonly router: Router
+  readonly upstream: Upstream
+  readonly prompts: PromptLibrary
+  readonly log: Log
+  /** Why a new request of this key is turned away before its body is read; counts it, too. */
+  readonly refusal: (key: KeyIdentity) => GatewayError | null
+}
+
+/**
+ * Builds a generation; it connects to nothing before it is asked to.
+ * @throws misconfigured
+ */
+export function createGeneration(config: Config, ledger: Ledger, ground: Ground): Generation {
+  const { metrics, pools, offload, dialects, clock } = ground
+  const keyDigests = config.keys.map((key) => key.keySha256)
+  const log = createLog(config.log, {
+    secrets: secretsOf(config),
+    keyDigests,
+    destination: ground.logDestination,
+    ownIdSeed: ground.requestIdSeed,
+  })
+  const upstream = new Upstream({
+    pools,
+    maxResponseBytes: config.server.maxResponseBytes,
+    dialectHeaders: (provider) => dialects.get(provider.protocol)?.headers ?? {},
+  })
+  for (const provider of config.providers) upstream.prepare(provider)
+  const limiter = createLimiter(config, ground.limiterCells, {
+    places: limiterPlaces(config, ledger),
+    onRejected: (scope, limit) => metrics.limitRejection(scope, limit),
+  })
+  const router = new Router(config)
+  const warn = (message: string): void => log.warn({}, message)
+  const prompts = createPromptLibrary({ ...config.prompts, nowMs: clock.nowMs, warn })
+  const shared = { config, offload, router, upstream, metrics, log, dialects, clock }
+  const pipeline = createPipeline({ ...shared, limiter, prompts })
+  return { config, pipeline, router, upstream, prompts, log, refusal: createRefusal(limiter, ground) }
+}
+
+/** What cannot be served now is refused while it is cheap: by the delay of the loop, or with every slot and queue full. */
+function createRefusal(limiter: Limiter, { shedder, metrics, clock }: Ground) {
+  return function refusal(key: KeyIdentity): GatewayError | null {
+    const shed = shedder.share === 0 ? null : shedder.refusal(clock.random())
+    if (shed !== null) metrics.limitRejection('gateway', 'lag')
+    return shed ?? limiter.refusal(key.index)
+  }
+}
+
+/** Where the limits of this configuration lie in the cells. */
+export function limiterPlaces(config: Pick<Config, 'keys' | 'providers'>, ledger: Ledger): LimiterPlaces {
+  return {
+    keys: placesOf(config.keys, ledger.keys),
+    providers: placesOf(config.providers, ledger.providers),
+    room: ledger.room,
+  }
+}
+
+/** The configuration with the running one's own objects for providers that are the same, so that their connections go on. */
+export function withKnownProviders(config: Config, running: Config): Config {
+  const known = new Map(running.providers.map((provider) => [provider.name, provider]))
+  const reuse = (provider: ProviderConfig): ProviderConfig => {
+    const before = known.get(provider.name)
+    return before !== undefined && isDeepStrictEqual(before, provider) ? before : provider
+  }
+  return { ...config, providers: config.providers.map(reuse) }
+}
+
+function placesOf(list: readonly { readonly name: string }[], names: readonly string[]): number[] {
+  const places = new Map(names.map((name, place) => [name, place]))
+  return list.flatMap(({ name }) => places.get(name) ?? [])
+}
+
+/** Every text that must never reach a log line. Gateway keys are known by their hash alone. */
+function secretsOf(config: Config): string[] {
+  const secrets = config.providers.flatMap((provider) => [provider.apiKey, ...Object.values(provider.headers)])
+  return [...secrets, config.metrics.token].filter((secret): secret is string => secret !== null && secret !== '')
+}

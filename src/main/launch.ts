@@ -1,0 +1,100 @@
+// From the command line's options to a process that serves: configuration, cells, event loops; and from there to its end.
+// It ends nothing itself: main.ts alone ends the process.
+import { renderDrainLine, renderStartLine } from '../config/banner.js'
+import { discoverLocal, type LocalGet, withProviders } from '../config/discover.js'
+import { type Overrides } from '../config/load.js'
+import { simulatorProvider } from '../config/providers.js'
+import { filesOf, getLocal, readCatalog, readConfig, readVersion } from '../config/read.js'
+import { watchFiles } from '../config/watch.js'
+import { createCells, createGateway } from '../gateway.js'
+import { loadEngine } from '../server/engine.js'
+import { BUILT_IN_TOKENS_PER_SEC } from '../simulator/command.js'
+import { createSimulator } from '../simulator/simulator.js'
+import { Supervisor } from '../threads/supervisor.js'
+import { type ReadConfig, Reloader } from './reloader.js'
+
+const FRONTEND_URL = new URL('../../workers/frontend.js', import.meta.url)
+/** A drain that takes longer than this is explained: without a word it looks like a process that hangs. */
+const DRAIN_NOTICE_MS = 300
+/** Past the deadline: a moment for last words, and then whatever still holds the drain up (a stuck loop, a full pipe) is left. */
+const EXIT_SLACK_MS = 1500
+
+export type LaunchOptions = {
+  readonly overrides: Overrides
+  /** A line for people, on standard output. */
+  readonly print: (line: string) => void
+  /** The same on standard error. */
+  readonly warn: (line: string) => void
+  /** An event loop died; nothing can be saved. */
+  readonly onLoopDied: (reason: string) => void
+}
+
+/** A gateway that listens on all its event loops. */
+export type Launched = {
+  /** Reads the configuration again; for SIGHUP. What is wrong with it is told in the log. */
+  reload(): void
+  /** Resolves when all is drained, at the latest a moment after `server.drainMs`. `hasGrace`: new work is served for a while. */
+  drain(hasGrace: boolean): Promise<void>
+}
+
+/**
+ * Starts everything; resolves when it listens.
+ * @throws misconfigured when the configuration is wrong or the port cannot be had
+ */
+export async function launch({ overrides, print, warn, onLoopDied }: LaunchOptions): Promise<Launched> {
+  const read = createConfigReader(overrides)
+  const initial = await read()
+  const { config, files } = initial
+  const { build } = loadEngine()
+  const cells = createCells(config)
+  const first = createGateway(config, cells, 0)
+  const supervisor = new Supervisor({ config, cells, createLoop: () => first, frontendUrl: FRONTEND_URL, onLoopDied })
+  const port = await supervisor.start()
+  for (const warning of config.warnings) warn(`warning: ${warning}`)
+  print(renderStartLine(config, { port, version: readVersion(), build }))
+  const reloader = new Reloader({ read, first: initial, ledger: cells.ledger, supervisor, tell: first.tellReload })
+  const watch = watchFiles(files, () => reloader.request())
+  return {
+    reload() {
+      watch.note()
+      reloader.request()
+    },
+    async drain(hasGrace) {
+      watch.stop()
+      const { drainMs, drainGraceMs } = reloader.config.server
+      setTimeout(() => warn(renderDrainLine(drainMs)), DRAIN_NOTICE_MS)
+      await Promise.race([supervisor.drain(hasGrace ? drainGraceMs : 0), pause(drainMs + EXIT_SLACK_MS)])
+    },
+  }
+}
+
+/**
+ * Reads the configuration, now and again. What was found on this machine at the first time stays found: a server that is too
+ * busy to answer at a later one shall not vanish. The built-in simulator serves where there is nothing else.
+ */
+function createConfigReader(overrides: Overrides): () => Promise<ReadConfig> {
+  const catalog = readCatalog()
+  const found = new Map<string, Promise<string | null>>()
+  let simulatorPort: Promise<number> | null = null
+  const startSimulator = (): Promise<number> =>
+    createSimulator({ uws: loadEngine().uws, tokensPerSecond: BUILT_IN_TOKENS_PER_SEC }).listen(0)
+  const getOnce: LocalGet = (url, timeoutMs) => {
+    const answer = found.get(url) ?? getLocal(url, timeoutMs)
+    found.set(url, answer)
+    return answer
+  }
+  return async function read() {
+    const loaded = readConfig(overrides, catalog)
+    const { configFile, isBlank, providerDefaults } = loaded
+    const files = filesOf(loaded)
+    const config = withProviders(loaded.config, await discoverLocal(catalog, loaded, getOnce))
+    if (!config.simulator) return { config, files, configFile, isBlank }
+    simulatorPort ??= startSimulator()
+    const simulator = simulatorProvider(catalog, `http://127.0.0.1:${await simulatorPort}`, providerDefaults)
+    return { config: withProviders(config, [simulator]), files, configFile, isBlank }
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,104 @@
+// Takes a new configuration into a running process: read and checked whole, laid over what cannot change, given to all event
+// loops, and told in one log line and a metric. Whatever is wrong with it, the old one stays as it was.
+import { statSync } from 'node:fs'
+import { continueLedger, type Ledger } from '../config/ledger.js'
+import { planReload } from '../config/reload.js'
+import { type Config } from '../config/types.js'
+import { GatewayError, toGatewayError } from '../errors.js'
+import { type ReloadReport } from '../gateway.js'
+
+/** A configuration as it was read. */
+export type ReadConfig = {
+  readonly config: Config
+  /** Files that it comes from, to be watched. */
+  readonly files: readonly string[]
+  readonly configFile: string | null
+  readonly isBlank: boolean
+}
+
+export type ReloaderOptions = {
+  /** @throws misconfigured */
+  readonly read: () => Promise<ReadConfig>
+  /** Read with `read`; what the process started with. */
+  readonly first: ReadConfig
+  readonly ledger: Ledger
+  readonly supervisor: { reload(config: Config, ledger: Ledger): Promise<void> }
+  readonly tell: (report: ReloadReport) => void
+}
+
+/** One process's configuration over time. */
+export class Reloader {
+  readonly #options: ReloaderOptions
+  readonly #hadFile: boolean
+  readonly #certificates: string
+  #config: Config
+  #ledger: Ledger
+  #isRunning = false
+  #isAsked = false
+
+  constructor(options: ReloaderOptions) {
+    const { config, configFile } = options.first
+    this.#options = options
+    this.#hadFile = configFile !== null
+    this.#config = config
+    this.#ledger = options.ledger
+    this.#certificates = certificatesOf(config)
+  }
+
+  /** The running configuration. */
+  get config(): Config {
+    return this.#config
+  }
+
+  /** Reloads soon. What is asked while a reload runs is one more after it, however often. */
+  request(): void {
+    this.#isAsked = true
+    if (!this.#isRunning) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true
+    while (this.#isAsked) {
+      this.#isAsked = false
+      this.#options.tell(await this.#reload().catch(refusal))
+    }
+    this.#isRunning = false
+  }
+
+  async #reload(): Promise<ReloadReport> {
+    const read = await this.#options.read()
+    this.#refuseVoid(read)
+    const { config, kept, isUnchanged } = planReload(this.#config, read.config)
+    const named = this.#certificates === certificatesOf(this.#config) ? kept : [...kept, RENEWED_CERTIFICATE]
+    const { warnings } = config
+    if (isUnchanged) return { result: 'unchanged', warnings, kept: named }
+    const ledger = continueLedger(this.#ledger, config)
+    await this.#options.supervisor.reload(config, ledger)
+    this.#config = config
+    this.#ledger = ledger
+    return { result: 'ok', warnings, kept: named }
+  }
+
+  /** A file that is gone or empty is one that somebody is just about to write; it would end every key and every provider. */
+  #refuseVoid({ configFile, isBlank }: ReadConfig): void {
+    if (this.#hadFile && configFile === null) {
+      throw new GatewayError('misconfigured', { message: 'the configuration file is gone' })
+    }
+    if (isBlank) throw new GatewayError('misconfigured', { message: 'the configuration file is empty' })
+  }
+}
+
+/** The engine takes a certificate when it begins to listen, and no other afterwards. */
+const RENEWED_CERTIFICATE = 'server.tls (the files have changed)'
+
+/** What tells that certificate files were renewed; the same for files that cannot be read. */
+function certificatesOf({ server }: Config): string {
+  if (server.tls === null) return ''
+  return [server.tls.certFile, server.tls.keyFile]
+    .map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+    .join()
+}
+
+function refusal(thrown: unknown): ReloadReport {
+  return { result: 'rejected', reason: toGatewayError(thrown).message }
+}

@@ -1,0 +1,53 @@
+// What all routes of one event loop share. Most of it stands for the life of the process; the view is what a reload swaps.
+import { GatewayError } from '../errors.js'
+import { type JsonObject } from '../model/json.js'
+import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type HeaderPolicy } from './headers.js'
+import { type OpenCount } from './response.js'
+import { type HeadReader } from './strictness.js'
+
+export type ProviderStatus = { readonly name: string; readonly configured: boolean }
+export type ModelSource = (key: KeyIdentity) => readonly JsonObject[]
+
+/** One configuration as the routes see it. A request keeps the view it began with. */
+export type FrontView = {
+  readonly pipeline: Pipeline
+  readonly policy: HeaderPolicy
+  readonly readerStallMs: number
+  readonly maxChatsPerSocket: number
+  readonly models: ModelSource
+  readonly providers: readonly ProviderStatus[]
+  /** Languages that the prompt library has. */
+  readonly languages: () => readonly string[]
+  /** Gateway keys are set, so metrics are not for everybody. */
+  readonly hasKeys: boolean
+  /** Bearer token that opens the metrics beside the gateway keys; null for none. */
+  readonly metricsToken: string | null
+  /** Why a new request of this key is turned away before its body is read; null: it may come in. */
+  readonly refusal: (key: KeyIdentity) => GatewayError | null
+}
+
+export type Front = {
+  /** Swapped by a reload: read it once for each request. */
+  view: FrontView
+  readonly heads: HeadReader
+  readonly maxBodyBytes: number
+  readonly createRequestId: () => string
+  readonly now: () => number
+  readonly open: OpenCount
+  /** Open WebSockets, to be told when the gateway goes. */
+  readonly webSockets: Set<{ readonly chatCount: number; end(code: number, reason: string): void }>
+  readonly scratch: Buffer
+  readonly isClosing: () => boolean
+  /** No new requests are taken any more. */
+  readonly isRefusing: () => boolean
+}
+
+/**
+ * Lets a new request in, before its body is read.
+ * @throws draining, overloaded, rate_limited
+ */
+export function admitEarly(front: Front, view: FrontView, key: KeyIdentity): void {
+  const refusal = front.isRefusing() ? new GatewayError('draining') : view.refusal(key)
+  if (refusal !== null) throw refusal
+}

@@ -1,0 +1,194 @@
+// A gateway that takes a new configuration while it works: nothing is dropped, nothing is forgotten, and nothing that is wrong
+// gets in. By signal where a test needs many reloads, by the file alone where that is the question.
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { request } from 'undici'
+import WebSocket from 'ws'
+import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
+import { sampleValue } from '../helpers/prometheus.js'
+import { METRICS_TOKEN, reload, scrape } from '../helpers/reload.js'
+import { answer, chunk, LAST_CHUNK, ScriptedUpstream, streamHead } from '../helpers/scripted-upstream.js'
+
+const KEY_A = 'key-of-team-a-0123456789'
+const KEY_B = 'key-of-team-b-0123456789'
+const team = (name: string, key: string, limits: object = {}) => ({ name, key, limits })
+
+type Chat = { readonly key?: string; readonly model?: string; readonly stream?: boolean; readonly tokens?: number }
+
+function ask(gateway: Running, { key = KEY_A, model = 'openai/lorem', stream = false, tokens = 2 }: Chat) {
+  return request(`${gateway.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': key },
+    body: JSON.stringify({ model, stream, max_tokens: tokens, messages: [{ role: 'user', content: 'Hi' }] }),
+  })
+}
+
+async function statusOf(gateway: Running, chat: Chat): Promise<number> {
+  const { statusCode, body } = await ask(gateway, chat)
+  await body.dump()
+  return statusCode
+}
+
+async function start(t: { teardown(callback: () => unknown): void }, config: (origin: string) => object, pace = '500') {
+  const simulator = await startSimulator(t, ['--tokens-per-second', pace])
+  const first = config(simulator.origin)
+  const gateway = await startGateway(t, { config: { metrics: { token: METRICS_TOKEN }, ...first } })
+  return { gateway, simulator, first }
+}
+
+test('a removed key stops at once, over HTTP and on an open WebSocket; what it has running goes on', async (t) => {
+  const { gateway, first } = await start(
+    t,
+    (origin) => ({ keys: [team('a', KEY_A), team('b', KEY_B)], providers: simulatedProviders(origin) }),
+    '40',
+  )
+  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, { headers: { 'x-api-key': KEY_A } })
+  t.teardown(() => socket.terminate())
+  await once(socket, 'open')
+  const messages: { id?: string; type?: string; outcome?: string; error?: { code?: string } }[] = []
+  const say = (id: string, tokens: number): void => {
+    const body = { model: 'openai/lorem', max_tokens: tokens, messages: [{ role: 'user', content: 'Hi' }] }
+    socket.send(JSON.stringify({ type: 'chat', id, request: body }))
+  }
+  const end = (id: string) =>
+    new Promise<(typeof messages)[number]>((resolve) => {
+      socket.on('message', (bytes: Buffer) => {
+        const message = JSON.parse(bytes.toString()) as (typeof messages)[number]
+        if (message.id === id && message.type !== 'event') resolve(message)
+      })
+    })
+  const running = end('running')
+  say('running', 30)
+  const stream = await ask(gateway, { key: KEY_A, stream: true, tokens: 30 })
+  await once(socket, 'message')
+  await reload(gateway, { ...first, keys: [team('b', KEY_B)] })
+  t.equal(await statusOf(gateway, { key: KEY_A }), 401)
+  t.equal(await statusOf(gateway, { key: KEY_B }), 200, 'the other one is known, in its new place')
+  const refused = end('late')
+  say('late', 1)
+  t.match(await refused, { type: 'error', error: { code: 'invalid_api_key' } })
+  t.match(await stream.body.text(), /\[DONE\]/)
+  t.match(await running, { type: 'done', outcome: 'complete' })
+})
+
+test('a changed provider gets its own connections, the old ones close with their last answer; one that is the same keeps its own', async (t) => {
+  const frame = (text: string) =>
+    chunk(
+      `data: ${JSON.stringify({ id: '1', object: 'chat.completion.chunk', model: 'm', choices: [{ index: 0, delta: { content: text }, finish_reason: null }] })}\n\n`,
+    )
+  const end = chunk(
+    `data: ${JSON.stringify({ id: '1', object: 'chat.completion.chunk', model: 'm', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })}\n\ndata: [DONE]\n\n`,
+  )
+  const old = await ScriptedUpstream.listen(
+    answer(streamHead(), frame('old'), { wait: 'go', name: 'on' }, end, LAST_CHUNK),
+  )
+  const fresh = await ScriptedUpstream.listen(answer(streamHead(), frame('new'), end, LAST_CHUNK))
+  const same = await ScriptedUpstream.listen(answer(streamHead(), frame('same'), end, LAST_CHUNK))
+  t.teardown(() => Promise.all([old.close(), fresh.close(), same.close()]))
+  const config = (changing: ScriptedUpstream) => ({
+    providers: {
+      changing: { protocol: 'openai-chat', baseUrl: `${changing.origin}/v1` },
+      same: { protocol: 'openai-chat', baseUrl: `${same.origin}/v1` },
+    },
+  })
+  const gateway = await startGateway(t, { config: config(old) })
+  const running = await ask(gateway, { model: 'changing/m', stream: true })
+  await once(running.body, 'readable')
+  t.match(await (await ask(gateway, { model: 'same/m', stream: true })).body.text(), /"same"/)
+  await reload(gateway, config(fresh))
+  t.match(await (await ask(gateway, { model: 'changing/m', stream: true })).body.text(), /"new"/)
+  t.match(await (await ask(gateway, { model: 'same/m', stream: true })).body.text(), /"same"/)
+  t.equal(same.accepted, 1, 'on the connection it had')
+  t.equal(old.closed, 0)
+  old.go('on')
+  t.match(await running.body.text(), /"old"[\s\S]*\[DONE\]/, 'what ran on the old one ends as if nothing had happened')
+  await old.until(({ open }) => open === 0)
+  t.equal(old.requests.length, 1)
+})
+
+test('the limits of keys that stay go on where they were', async (t) => {
+  const limits = { requestsPerMinute: 3 }
+  const { gateway, first } = await start(t, (origin) => ({
+    keys: [team('a', KEY_A, limits)],
+    providers: simulatedProviders(origin),
+  }))
+  t.equal(await statusOf(gateway, {}), 200)
+  t.equal(await statusOf(gateway, {}), 200)
+  await reload(gateway, { ...first, keys: [team('b', KEY_B, limits), team('a', KEY_A, limits)] })
+  t.equal(await statusOf(gateway, {}), 200)
+  t.equal(await statusOf(gateway, {}), 429, 'two before and one after make three')
+  t.equal(await statusOf(gateway, { key: KEY_B }), 200, 'and the new key has its own')
+})
+
+test('what is wrong changes nothing and is told in one line and a count; what needs a restart is named', async (t) => {
+  const { gateway, first } = await start(t, (origin) => ({
+    keys: [team('a', KEY_A)],
+    providers: simulatedProviders(origin),
+  }))
+  const ill: [string | object, RegExp][] = [
+    ['{ "keys": [', /syntax error/],
+    [{ ...first, server: { prot: 1 } }, /server\.prot: .*did you mean "port"/],
+    [{ ...first, keys: [team('a', `\${NOT_SET_ANYWHERE}`)] }, /NOT_SET_ANYWHERE/],
+    ['', /empty/],
+    [{ ...first, models: { fast: 'nobody/x' } }, /models\.fast/],
+  ]
+  for (const [config, reason] of ill) {
+    const line = await reload(gateway, config)
+    t.match(
+      line,
+      { msg: 'the new configuration was refused, the old one stays', level: 'warn', reason },
+      String(reason),
+    )
+    t.equal(await statusOf(gateway, {}), 200)
+  }
+  rmSync(join(gateway.folder, 'sluice.json'))
+  gateway.child.kill('SIGHUP')
+  t.match(await gateway.logLine(({ reason }) => /no configuration file/.test(String(reason))), { level: 'warn' })
+  const line = await reload(gateway, { ...first, server: { port: 1, threads: 2 }, log: { level: 'debug' } })
+  t.equal(line.msg, 'configuration reloaded')
+  t.match(await gateway.logLine(({ options }) => options !== undefined), {
+    level: 'warn',
+    options: ['server.port', 'server.threads'],
+  })
+  t.equal(await statusOf(gateway, {}), 200, 'on the port it has')
+  gateway.child.kill('SIGHUP')
+  t.match(await gateway.logLine(({ msg }) => /nothing has changed/.test(msg ?? '')), { level: 'info' })
+  const samples = await scrape(gateway)
+  t.equal(sampleValue(samples, 'sluice_config_reloads_total', { result: 'rejected' }), ill.length + 1)
+  t.equal(sampleValue(samples, 'sluice_config_reloads_total', { result: 'ok' }), 1)
+  t.equal(sampleValue(samples, 'sluice_config_reloads_total', { result: 'unchanged' }), 1)
+  t.equal(gateway.lines.filter(({ reason }) => reason !== undefined).length, ill.length + 1, 'one line each')
+})
+
+test('a file is reloaded by itself, also by the swapped symlink of a ConfigMap; half a file is not', async (t) => {
+  const simulator = await startSimulator(t)
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-configmap-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const textOf = (name: string): string =>
+    JSON.stringify({
+      server: { port: 0 },
+      providers: simulatedProviders(simulator.origin),
+      models: { [name]: 'openai/echo' },
+    })
+  const publish = (version: string, text: string): void => {
+    mkdirSync(join(folder, version))
+    writeFileSync(join(folder, version, 'sluice.yaml'), text)
+    symlinkSync(version, join(folder, '..data_tmp'))
+    renameSync(join(folder, '..data_tmp'), join(folder, '..data'))
+  }
+  publish('..v1', textOf('one'))
+  symlinkSync('..data/sluice.yaml', join(folder, 'sluice.yaml'))
+  const gateway = await startGateway(t, { args: ['--config', join(folder, 'sluice.yaml')] })
+  t.equal(await statusOf(gateway, { model: 'two' }), 404)
+  publish('..v2', textOf('two'))
+  await gateway.logLine(({ msg }) => msg === 'configuration reloaded')
+  t.equal(await statusOf(gateway, { model: 'two' }), 200)
+  t.equal(await statusOf(gateway, { model: 'one' }), 404)
+  const whole = textOf('three')
+  publish('..v3', whole.slice(0, whole.length / 2))
+  await gateway.logLine(({ msg }) => msg === 'the new configuration was refused, the old one stays')
+  t.equal(await statusOf(gateway, { model: 'two' }), 200)
+})

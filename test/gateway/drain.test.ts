@@ -1,0 +1,51 @@
+// The phases of a drain, on a clock that only the drain itself moves.
+import { test } from 'tap'
+import { type Drainable, drain } from '../../src/gateway/drain.js'
+
+type Setup = { readonly drainMs: number; readonly graceMs: number; readonly endsAtMs: number }
+
+/** Runs a drain of one exchange that ends by itself at `endsAtMs`, and tells what happened when. */
+async function run({ drainMs, graceMs, endsAtMs }: Setup): Promise<{ events: string[]; endedAtMs: number }> {
+  let nowMs = 0
+  let isEnded = false
+  const events: string[] = []
+  const note = (what: string): void => {
+    events.push(`${nowMs} ${what}`)
+  }
+  const loop: Drainable = {
+    openCount: () => (isEnded || nowMs >= endsAtMs ? 0 : 1),
+    refuseNew: () => note('refuse'),
+    closeIdle: () => {},
+    endAll: () => {
+      note('end all')
+      isEnded = true
+    },
+  }
+  const pause = async (ms: number): Promise<void> => {
+    nowMs += ms
+  }
+  await drain(loop, { drainMs, graceMs, nowMs: () => nowMs, pause })
+  return { events, endedAtMs: nowMs }
+}
+
+test('new work is served for the grace, what runs may end, and the last one ends the drain', async (t) => {
+  const { events, endedAtMs } = await run({ drainMs: 30_000, graceMs: 2000, endsAtMs: 5000 })
+  t.same(events, ['2000 refuse'])
+  t.ok(endedAtMs >= 5000 && endedAtMs < 5100, String(endedAtMs))
+})
+
+test('with nothing open it is over with the grace', async (t) => {
+  t.same(await run({ drainMs: 30_000, graceMs: 2000, endsAtMs: 0 }), { events: ['2000 refuse'], endedAtMs: 2000 })
+  t.same(await run({ drainMs: 30_000, graceMs: 0, endsAtMs: 0 }), { events: ['0 refuse'], endedAtMs: 0 })
+})
+
+test('survivors are ended at the deadline, and get a moment to hear of it', async (t) => {
+  const { events, endedAtMs } = await run({ drainMs: 1000, graceMs: 400, endsAtMs: Number.POSITIVE_INFINITY })
+  t.same(events, ['400 refuse', '1000 end all'])
+  t.ok(endedAtMs > 1000 && endedAtMs <= 2000, String(endedAtMs))
+})
+
+test('the grace is a part of the drain, never longer than it', async (t) => {
+  const { events } = await run({ drainMs: 300, graceMs: 2000, endsAtMs: Number.POSITIVE_INFINITY })
+  t.same(events, ['300 refuse', '300 end all'])
+})

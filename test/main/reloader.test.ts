@@ -1,0 +1,110 @@
+// What becomes of a new configuration, with event loops that only take note.
+import { type Test, test } from 'tap'
+import { type Ledger, openLedger } from '../../src/config/ledger.js'
+import { type Config } from '../../src/config/types.js'
+import { GatewayError } from '../../src/errors.js'
+import { type ReloadReport } from '../../src/gateway.js'
+import { type ReadConfig, Reloader } from '../../src/main/reloader.js'
+import { load } from '../config/sources.js'
+
+const keyed = (name: string): Config => load(`keys: [{ name: ${name}, key: "key-of-${name}-0123456789" }]`).config
+const readOf = (config: Config, rest: Partial<ReadConfig> = {}): ReadConfig => ({
+  ...{ config, files: [], configFile: '/w/sluice.yaml', isBlank: false },
+  ...rest,
+})
+
+function setUp(_t: Test, first = readOf(keyed('a'))) {
+  const reads: (() => Promise<ReadConfig>)[] = []
+  const swapped: { config: Config; ledger: Ledger }[] = []
+  const reports: ReloadReport[] = []
+  let wake: () => void = () => {}
+  let refuse: string | null = null
+  const reloader = new Reloader({
+    read: () => (reads.shift() ?? (async () => first))(),
+    first,
+    ledger: openLedger(first.config),
+    supervisor: {
+      reload: async (config, ledger) => {
+        if (refuse !== null) throw new GatewayError('misconfigured', { message: refuse })
+        swapped.push({ config, ledger })
+      },
+    },
+    tell: (report) => {
+      reports.push(report)
+      wake()
+    },
+  })
+  const reload = async (read: () => Promise<ReadConfig>): Promise<ReloadReport | undefined> => {
+    reads.push(read)
+    const told = new Promise<void>((resolve) => {
+      wake = resolve
+    })
+    reloader.request()
+    await told
+    return reports.at(-1)
+  }
+  const refuseWith = (message: string | null): void => {
+    refuse = message
+  }
+  return { reloader, reload, reports, swapped, reads, refuseWith }
+}
+
+test('a good one is given to all loops with its places, and is the running one from then on', async (t) => {
+  const { reloader, reload, swapped } = setUp(t)
+  t.match(await reload(async () => readOf(keyed('b'))), { result: 'ok', kept: [] })
+  t.same(swapped[0]?.ledger.keys, ['a', 'b'])
+  t.equal(reloader.config.keys[0]?.name, 'b')
+  t.match(await reload(async () => readOf(keyed('b'))), { result: 'unchanged' })
+  t.equal(swapped.length, 1)
+  t.match(await reload(async () => readOf(keyed('c'))), { result: 'ok' })
+  t.same(swapped[1]?.ledger.keys, ['a', 'b', 'c'])
+})
+
+test('a bad one, one that a loop refuses, an empty and a missing file leave the old one and say why', async (t) => {
+  const { reloader, reload, swapped, refuseWith } = setUp(t)
+  const bad = async (): Promise<ReadConfig> => {
+    throw new GatewayError('misconfigured', { message: 'server.port: must be a number (line 3)' })
+  }
+  t.same(await reload(bad), { result: 'rejected', reason: 'server.port: must be a number (line 3)' })
+  t.match(await reload(async () => readOf(keyed('b'), { isBlank: true })), { result: 'rejected', reason: /empty/ })
+  t.match(await reload(async () => readOf(keyed('b'), { configFile: null })), { result: 'rejected', reason: /gone/ })
+  refuseWith('It will not do.')
+  t.same(await reload(async () => readOf(keyed('b'))), { result: 'rejected', reason: 'It will not do.' })
+  t.equal(reloader.config.keys[0]?.name, 'a')
+  t.equal(swapped.length, 0)
+  refuseWith(null)
+  t.match(await reload(async () => readOf(keyed('b'))), { result: 'ok' }, 'and the next good one is taken')
+})
+
+test('a process that never had a file does not miss it', async (t) => {
+  const { reload } = setUp(t, readOf(keyed('a'), { configFile: null }))
+  t.match(await reload(async () => readOf(keyed('b'), { configFile: null })), { result: 'ok' })
+})
+
+test('what needs a restart is named, alone or with what is taken', async (t) => {
+  const { reload } = setUp(t)
+  const other = (config: Config): Config => ({ ...config, server: { ...config.server, port: 1 } })
+  t.match(await reload(async () => readOf(other(keyed('a')))), { result: 'unchanged', kept: ['server.port'] })
+  t.match(await reload(async () => readOf(other(keyed('b')))), { result: 'ok', kept: ['server.port'] })
+})
+
+test('however often it is asked while one runs, one more follows, with the last word', async (t) => {
+  const { reloader, reads, reports } = setUp(t)
+  let go: () => void = () => {}
+  const slow = new Promise<void>((resolve) => {
+    go = resolve
+  })
+  reads.push(
+    async () => {
+      await slow
+      return readOf(keyed('b'))
+    },
+    async () => readOf(keyed('c')),
+  )
+  for (let i = 0; i < 5; i++) reloader.request()
+  go()
+  while (reports.length < 2) await new Promise(setImmediate)
+  await new Promise(setImmediate)
+  t.equal(reports.length, 2)
+  t.equal(reloader.config.keys[0]?.name, 'c')
+})
