@@ -58,7 +58,15 @@ const MESSAGE = Compile(
   }),
 )
 
-const ANY_BLOCK = Compile(Type.Object({ type: Type.String() }))
+const ANY_BLOCK = Compile(Type.Object({ type: Type.String(), content: Type.Optional(Type.Unknown()) }))
+
+const TOOL_RESULT: Validator = Compile(
+  Type.Object({
+    tool_use_id: Type.String({ minLength: 1 }),
+    content: optional(Type.Union([Type.String(), Type.Array(Type.Object({ type: Type.String() }))])),
+    is_error: optional(Type.Boolean()),
+  }),
+)
 
 /** Checks of the blocks we know; a block of another type passes, its own vendor judges it. */
 const BLOCKS: ReadonlyMap<string, Validator> = new Map<string, Validator>([
@@ -74,16 +82,7 @@ const BLOCKS: ReadonlyMap<string, Validator> = new Map<string, Validator>([
       }),
     ),
   ],
-  [
-    'tool_result',
-    Compile(
-      Type.Object({
-        tool_use_id: Type.String({ minLength: 1 }),
-        content: optional(Type.Union([Type.String(), Type.Array(Type.Object({ type: Type.String() }))])),
-        is_error: optional(Type.Boolean()),
-      }),
-    ),
-  ],
+  ['tool_result', TOOL_RESULT],
   ['thinking', Compile(Type.Object({ thinking: Type.String(), signature: optional(Type.String()) }))],
   ['redacted_thinking', Compile(Type.Object({ data: Type.String() }))],
 ])
@@ -122,12 +121,18 @@ export function isClientTool(type: string | null | undefined): boolean {
 
 function checkMessage(message: unknown, index: number): void {
   if (!MESSAGE.Check(message)) throw problem(MESSAGE, message, `messages.${index}`)
-  if (typeof message.content === 'string') return
-  for (let at = 0; at < message.content.length; at++) {
-    const block = message.content[at]
-    if (!ANY_BLOCK.Check(block)) throw problem(ANY_BLOCK, block, `messages.${index}.content.${at}`)
+  if (typeof message.content !== 'string') checkBlocks(message.content, `messages.${index}.content`)
+}
+
+function checkBlocks(blocks: readonly unknown[], path: string): void {
+  for (let at = 0; at < blocks.length; at++) {
+    const block = blocks[at]
+    if (!ANY_BLOCK.Check(block)) throw problem(ANY_BLOCK, block, `${path}.${at}`)
     const check = BLOCKS.get(block.type)
-    if (check !== undefined && !check.Check(block)) throw problem(check, block, `messages.${index}.content.${at}`)
+    if (check === undefined) continue
+    if (!check.Check(block)) throw problem(check, block, `${path}.${at}`)
+    // A result holds blocks of its own; a body's depth is bounded, and so is this.
+    if (check === TOOL_RESULT && Array.isArray(block.content)) checkBlocks(block.content, `${path}.${at}.content`)
   }
 }
 
