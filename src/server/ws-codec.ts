@@ -1,5 +1,6 @@
 // The two spellings of the WebSocket protocol: the same objects as JSON text or as msgpack. Event payloads pass into JSON
 // frames as bytes, unparsed; msgpack has to parse and pack them.
+import { isUtf8 } from 'node:buffer'
 import { errorData } from '../errors.js'
 import { isJsonObject, type JsonObject } from '../model/json.js'
 import { pack } from '../wire/pack.js'
@@ -40,8 +41,10 @@ export function createJsonCodec(): WsCodec {
     isBinary: false,
     decode: (message) => readJsonFrame(new Uint8Array(message)),
     encode: (message) => Buffer.from(JSON.stringify(message)),
-    encodeEvent(head, _id, seq, payload) {
-      if (!isBraced(payload)) return null
+    encodeEvent(head, _id, seq, event) {
+      if (!isBraced(event)) return null
+      // A text frame that is not UTF-8 ends the socket and with it every chat (RFC 6455, 8.1): an upstream must not do that.
+      const payload = isUtf8(event) ? event : Buffer.from(event.toString('utf8'))
       const needed = head.length + payload.length + SEQ_ROOM_BYTES
       const room = needed > scratch.length ? Buffer.allocUnsafe(needed) : scratch
       let at = head.copy(room)

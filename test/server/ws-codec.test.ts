@@ -1,4 +1,5 @@
 // The two spellings of the WebSocket protocol.
+import { isUtf8 } from 'node:buffer'
 import { unpack } from 'msgpackr'
 import { test } from 'tap'
 import { createJsonCodec, createMsgpackCodec, eventHead, readErrorMember } from '../../src/server/ws-codec.js'
@@ -28,6 +29,12 @@ test('packs an event as the same object', async (t) => {
     const bytes = codec.encodeEvent(eventHead('a'), 'a', 7, Buffer.from(payload))
     t.same(unpack(Buffer.from(bytes ?? [])), { type: 'event', id: 'a', seq: 7, data: JSON.parse(payload) })
   }
+})
+
+test('never writes a text frame that is not UTF-8', async (t) => {
+  const bytes = createJsonCodec().encodeEvent(eventHead('a'), 'a', 0, Buffer.from('{"a":"\xff\xc3"}', 'latin1'))
+  t.same(JSON.parse(Buffer.from(bytes ?? []).toString()).data, { a: '\ufffd\ufffd' })
+  t.ok(isUtf8(bytes ?? Buffer.from([0xff])))
 })
 
 test('makes no event of what is no object', async (t) => {
