@@ -150,10 +150,11 @@ export class HttpExchange implements BodyEvents {
     }
   }
 
-  /** Answers a route that is no exchange: health, models, metrics. */
+  /** Answers a route that is no exchange: health, models, metrics. A caller who showed a key learns of its limits. */
   answer(status: number, body: Uint8Array, headers: HeaderList = []): void {
     if (this.#isBodyLong()) this.#sink.isLast = true
-    this.#sink.reply({ status, headers, body, error: null })
+    const limits = this.#key === null ? [] : this.#front.pipeline.limitHeaders(this.#key)
+    this.#sink.reply({ status, headers: [...limits, ...headers], body, error: null })
   }
 
   /**

@@ -3,8 +3,14 @@
 import { GatewayError } from '../../src/errors.js'
 import { type ErrorData } from '../../src/model/error.js'
 import { NO_USAGE } from '../../src/model/usage.js'
-import { type ClientRequest, type Credentials, type Pipeline, type Rejection } from '../../src/pipeline/client.js'
-import { type Delivery, type Sink, type StreamFace } from '../../src/pipeline/sink.js'
+import {
+  type ClientRequest,
+  type Credentials,
+  type KeyIdentity,
+  type Pipeline,
+  type Rejection,
+} from '../../src/pipeline/client.js'
+import { type Delivery, type HeaderList, type Sink, type StreamFace } from '../../src/pipeline/sink.js'
 import { type Surface } from '../../src/protocols/protocol.js'
 import { StreamLog } from '../../src/stream/log.js'
 import { type StreamEnd } from '../../src/stream/reader.js'
@@ -128,6 +134,10 @@ export class FakePipeline implements Pipeline {
     const given = credentials.apiKey || credentials.authorization.replace(/^Bearer /i, '')
     if (this.keys !== null && !this.keys.includes(given)) throw new GatewayError('unauthenticated')
     return { index: this.keys === null ? -1 : this.keys.indexOf(given), name: given || null }
+  }
+
+  limitHeaders(key: KeyIdentity): HeaderList {
+    return key.name === null ? [] : [['x-ratelimit-limit-requests', '60']]
   }
 
   start(request: ClientRequest, sink: Sink) {
