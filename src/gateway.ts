@@ -12,6 +12,7 @@ import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
 import { Router } from './routing/router.js'
 import { createServer, type Server } from './server/app.js'
+import { FailedKeys } from './server/failed-keys.js'
 import { createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
@@ -143,6 +144,7 @@ function createFront({ config, router, pipeline, scrape }: Parts, options: Front
     metrics: config.metrics,
     ownsMetricsPort: options.loopIndex === 0,
     hasKeys: config.keys.length > 0,
+    failedKeys: createFailedKeys(config),
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
     parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
@@ -152,6 +154,12 @@ function createFront({ config, router, pipeline, scrape }: Parts, options: Front
     isReady: options.isReady,
     renderMetrics: () => scrape.render(),
   })
+}
+
+/** A gateway without keys has none that fail. */
+function createFailedKeys({ keys, limits }: Config): FailedKeys | null {
+  const perMinute = limits.failedKeysPerMinute
+  return keys.length === 0 || perMinute === null ? null : new FailedKeys({ perMinute, now: CLOCK.nowMs })
 }
 
 function createUpstream(config: Config, pools: Pools): Upstream {

@@ -63,7 +63,11 @@ export type Limits = {
   readonly concurrency: number | null
 }
 
-export type GatewayLimits = Limits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
+export type GatewayLimits = Limits & {
+  readonly queue: { readonly max: number; readonly timeoutMs: number }
+  /** Unknown keys from one address before it is refused; null for no limit. */
+  readonly failedKeysPerMinute: number | null
+}
 
 export type Timeouts = {
   readonly connectMs: number

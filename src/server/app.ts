@@ -38,6 +38,8 @@ export type ServerOptions = {
   readonly surfaces: readonly Surface[]
   /** The surface that chats on a WebSocket speak. */
   readonly webSocketSurface: Surface
+  /** Null where failed keys are not limited. */
+  readonly failedKeys: Front['failedKeys']
   /** Lower-case request headers that some dialect takes as parameters. */
   readonly parameterHeaders: readonly string[]
   readonly pipeline: Pipeline
@@ -132,6 +134,7 @@ function createFront(options: ServerOptions, isClosing: () => boolean): Front {
     createRequestId: createRequestIdSource(randomBytes(ID_SEED_BYTES).toString('base64url')),
     now: () => performance.now(),
     open: { requests: 0, sockets: 0 },
+    failedKeys: options.failedKeys,
     webSockets: new Set(),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
     isClosing,

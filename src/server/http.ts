@@ -6,6 +6,7 @@ import { type HeaderList } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { BodyCollector, type BodyEvents } from './body.js'
 import { type HttpRequest, type HttpResponse } from './engine.js'
+import { type FailedKeys } from './failed-keys.js'
 import { type HeaderPolicy } from './headers.js'
 import { HttpSink } from './http-sink.js'
 import { ClientResponse, type OpenCount } from './response.js'
@@ -21,6 +22,8 @@ export type Front = {
   readonly createRequestId: () => string
   readonly now: () => number
   readonly open: OpenCount
+  /** Null where failed keys are not limited. */
+  readonly failedKeys: Pick<FailedKeys, 'isQuiet' | 'check' | 'note'> | null
   /** Open WebSockets, to be told when the gateway goes. */
   readonly webSockets: Set<{ end(code: number, reason: string): void }>
   readonly scratch: Buffer
@@ -90,14 +93,23 @@ export class HttpExchange implements BodyEvents {
 
   /**
    * Looks up who asks. `authorization` stands in where the request has no credential of its own.
-   * @throws unauthenticated
+   * @throws unauthenticated; rate_limited for an address that tries keys
    */
   authenticate(authorization = ''): KeyIdentity {
     const { head } = this
+    const { failedKeys, pipeline } = this.#front
     if (head.isCredentialDoubled) throw new GatewayError('unauthenticated')
     const hasOwn = authorization === '' || head.authorization !== '' || head.apiKey !== ''
-    this.#key = this.#front.pipeline.authenticate(hasOwn ? head : { authorization, apiKey: '' })
-    return this.#key
+    const credentials = hasOwn ? head : { authorization, apiKey: '' }
+    if (failedKeys?.isQuiet === false) failedKeys.check(this.#response.address)
+    try {
+      this.#key = pipeline.authenticate(credentials)
+      return this.#key
+    } catch (thrown) {
+      // Who sends no key tries none.
+      if (credentials.authorization !== '' || credentials.apiKey !== '') failedKeys?.note(this.#response.address)
+      throw thrown
+    }
   }
 
   /**

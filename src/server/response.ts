@@ -64,6 +64,11 @@ export class ClientResponse {
     return this.#isDone
   }
 
+  /** The other side's address, 4 or 16 bytes, none after the end. Of a proxy, where there is one. */
+  get address(): Uint8Array {
+    return this.#isDone ? EMPTY : new Uint8Array(this.#res.getRemoteAddress()).slice()
+  }
+
   /** Asks for the request's body. */
   readBody(take: (chunk: ArrayBuffer, isLast: boolean) => void): void {
     if (!this.#isDone) this.#res.onData(take)

@@ -41,6 +41,7 @@ export async function startFront(t: Teardown, { script, config, options }: Front
     metrics: { port: null, token: null },
     ownsMetricsPort: true,
     hasKeys: false,
+    failedKeys: null,
     surfaces: [fakeSurface],
     webSocketSurface: fakeSurface,
     parameterHeaders: ['x-parameter'],

@@ -628,6 +628,7 @@ function createConfig(options: RigOptions): Config {
       requestsPerMinute: null,
       tokensPerMinute: null,
       concurrency: options.concurrency ?? 10,
+      failedKeysPerMinute: null,
       queue: { max: options.queueMax ?? 10, timeoutMs: 60_000 },
     },
     providers: [provider('north', OPENAI), provider('south', OPENAI), provider('west', ANTHROPIC)],
