@@ -130,6 +130,12 @@ export class FaultRig {
     this.#asked += 1
   }
 
+  /** Bytes of JavaScript's heap and of buffers in use. */
+  async memoryBytes(): Promise<number> {
+    const samples = await this.#scrape()
+    return sumOf(samples, 'nodejs_heap_size_used_bytes') + sumOf(samples, 'nodejs_external_memory_bytes')
+  }
+
   /** Takes the gateway's count as it is, for cases that may or may not be requests. */
   async recount(): Promise<void> {
     const samples = await this.#scrape()
