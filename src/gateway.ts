@@ -23,6 +23,7 @@ import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
 import { type Router } from './routing/router.js'
 import { createServer, type Server, type ViewOptions } from './server/app.js'
+import { FailedKeys } from './server/failed-keys.js'
 import { createRequestIdSeed } from './server/request-id.js'
 import { createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
@@ -217,6 +218,7 @@ function createFront(loop: Loop, options: FrontOptions): Server {
     ownsMetricsPort: options.loopIndex === 0,
     compat: config.compat,
     requestIdSeed: loop.ground.requestIdSeed,
+    failedKeys: createFailedKeys(config),
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
     parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
@@ -238,6 +240,12 @@ function viewOf({ config, pipeline, router, prompts, refusal }: Generation): Vie
     providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
     languages: () => prompts.languages(),
   }
+}
+
+/** Of no use to a gateway without keys, but a reload may bring some. */
+function createFailedKeys({ limits }: Config): FailedKeys | null {
+  const perMinute = limits.failedKeysPerMinute
+  return perMinute === null ? null : new FailedKeys({ perMinute, now: CLOCK.nowMs })
 }
 
 /** Labels are closed by configuration: the names that there are or have been, and `other`. */

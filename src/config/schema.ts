@@ -143,6 +143,10 @@ const Key = section('One gateway key.', {
 const GatewayLimits = section('Limits of the whole gateway.', {
   ...LimitFields,
   concurrency: concurrency(1000, 'Requests at once; null for no limit.'),
+  failedKeysPerMinute: Type.Union([Type.Integer({ minimum: 1, maximum: MAX_CONCURRENCY }), Type.Null()], {
+    default: 60,
+    description: 'Unknown keys from one public address, before it is refused; null for no limit.',
+  }),
   queue: section('Requests that wait for a free place.', {
     max: integer({ minimum: 0, maximum: 100_000 }, 100, 'Requests that may wait; 0 refuses at once.'),
     timeoutMs: integer({ minimum: 0, maximum: 10 * MINUTE_MS }, 10_000, 'Longest wait, in ms.'),

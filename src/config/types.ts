@@ -83,6 +83,8 @@ export type GatewayLimits = Limits & {
   readonly queue: { readonly max: number; readonly timeoutMs: number }
   /** A standing delay of the event loop above this sheds a share of new requests; null never does. */
   readonly shed: { readonly lagMs: number | null }
+  /** Unknown keys from one address before it is refused; null for no limit. */
+  readonly failedKeysPerMinute: number | null
 }
 
 export type Timeouts = {

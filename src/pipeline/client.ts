@@ -1,7 +1,7 @@
 // What a client transport hands to the pipeline, and what it gets back. server/ knows the pipeline by these types alone.
 import { type GatewayError } from '../errors.js'
 import { type Surface } from '../protocols/protocol.js'
-import { type Sink } from './sink.js'
+import { type HeaderList, type Sink } from './sink.js'
 
 /** Raw credential headers of a request; empty strings where absent. */
 export type Credentials = { readonly authorization: string; readonly apiKey: string }
@@ -50,6 +50,8 @@ export type Pipeline = {
    * @throws unauthenticated when it is none any more
    */
   renew(key: KeyIdentity): KeyIdentity
+  /** How far the key's limits are used up, as headers; none where it has no limit. */
+  limitHeaders(key: KeyIdentity): HeaderList
   /** Begins an exchange. Never throws; every end reaches the sink. */
   start(request: ClientRequest, sink: Sink): ExchangeHandle
   /** Answers a request that fails before it is an exchange (no key, no route, too large): same envelope, log and metrics. */

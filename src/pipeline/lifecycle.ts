@@ -1,6 +1,7 @@
 // The way of a request, as the drawing in src/README.md has it. Each line is a stage in a file of its own; each await is a
 // place where the client may have left or a drain ended it: `isEnded` is asked after it.
 import { GatewayError, toGatewayError } from '../errors.js'
+import { limitHeaders } from '../limit/headers.js'
 import { admitRequest, admitTokens } from './admit.js'
 import { createAuthenticate, createRenew } from './authenticate.js'
 import { type ClientRequest, type ExchangeHandle, type Pipeline, type Rejection } from './client.js'
@@ -36,6 +37,7 @@ export function createPipeline(parts: PipelineParts): DrainablePipeline {
     },
     authenticate: createAuthenticate(parts.config.keys),
     renew: createRenew(parts.config.keys),
+    limitHeaders: (key) => limitHeaders(parts.limiter.snapshot(key.index)),
     start(request: ClientRequest, sink: Sink): ExchangeHandle {
       const exchange = new Exchange(request, sink, parts, onSettle)
       open.add(exchange)

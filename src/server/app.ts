@@ -52,6 +52,8 @@ export type ServerOptions = ViewOptions & {
   readonly surfaces: readonly Surface[]
   /** The surface that chats on a WebSocket speak. */
   readonly webSocketSurface: Surface
+  /** Null where failed keys are not limited. */
+  readonly failedKeys: Front['failedKeys']
   /** Lower-case request headers that some dialect takes as parameters. */
   readonly parameterHeaders: readonly string[]
   /** Of our own request ids; see createRequestIdSeed. */
@@ -164,6 +166,7 @@ function createFront(options: ServerOptions, state: FrontState): Front {
     createRequestId: createRequestIdSource(options.requestIdSeed),
     now: () => performance.now(),
     open: { requests: 0, sockets: 0 },
+    failedKeys: options.failedKeys,
     webSockets: new Set(),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
     isClosing: () => state.isClosing,

@@ -2,6 +2,7 @@
 import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type FailedKeys } from './failed-keys.js'
 import { type HeaderPolicy } from './headers.js'
 import { type OpenCount } from './response.js'
 import { type HeadReader } from './strictness.js'
@@ -35,6 +36,8 @@ export type Front = {
   readonly createRequestId: () => string
   readonly now: () => number
   readonly open: OpenCount
+  /** Null where failed keys are not limited. */
+  readonly failedKeys: Pick<FailedKeys, 'isQuiet' | 'check' | 'note'> | null
   /** Open WebSockets, to be told when the gateway goes. */
   readonly webSockets: Set<{ readonly chatCount: number; end(code: number, reason: string): void }>
   readonly scratch: Buffer

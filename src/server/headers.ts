@@ -4,12 +4,14 @@ import { type HeaderList } from '../pipeline/sink.js'
 export type HeaderPolicy = {
   /** On every answer. */
   readonly fixed: HeaderList
-  /** What a page of this origin needs to read the answer; empty for origins that are not allowed. */
+  /** What a page of this origin needs to read the answer. Others get none of it, but caches are told that the origin matters. */
   corsOf(origin: string): HeaderList
   isAllowed(origin: string): boolean
 }
 
 const NO_HEADERS: HeaderList = Object.freeze([])
+/** Fetch standard, "CORS protocol and HTTP caches": also where the answer bears no allowance, or a cache hands it to an allowed page. */
+const VARY: HeaderList = Object.freeze([['vary', 'origin'] as const])
 /** One year, as the contract's other security headers: the usual value of the preload lists. */
 const HSTS = 'max-age=31536000; includeSubDomains'
 const EXPOSED =
@@ -31,10 +33,11 @@ export function createHeaderPolicy(isTls: boolean, origins: readonly string[]): 
   ]
   if (isTls) fixed.push(['strict-transport-security', HSTS])
   const lists = new Map(origins.map((origin) => [origin, corsList(origin)]))
-  const forAny = lists.get('*') ?? NO_HEADERS
+  const forAny = lists.get('*') ?? null
+  const forOthers = forAny === null && origins.length > 0 ? VARY : NO_HEADERS
   return {
     fixed: Object.freeze(fixed),
-    corsOf: (origin) => (origin === '' ? NO_HEADERS : (lists.get(origin) ?? forAny)),
+    corsOf: (origin) => (origin === '' ? forOthers : (lists.get(origin) ?? forAny ?? forOthers)),
     isAllowed: (origin) => lists.has(origin) || lists.has('*'),
   }
 }

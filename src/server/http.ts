@@ -79,14 +79,23 @@ export class HttpExchange implements BodyEvents {
 
   /**
    * Looks up who asks. `authorization` stands in where the request has no credential of its own.
-   * @throws unauthenticated
+   * @throws unauthenticated; rate_limited for an address that tries keys
    */
   authenticate(authorization = ''): KeyIdentity {
     const { head } = this
+    const { failedKeys } = this.#front
     if (head.isCredentialDoubled) throw new GatewayError('unauthenticated')
     const hasOwn = authorization === '' || head.authorization !== '' || head.apiKey !== ''
-    this.#key = this.view.pipeline.authenticate(hasOwn ? head : { authorization, apiKey: '' })
-    return this.#key
+    const credentials = hasOwn ? head : { authorization, apiKey: '' }
+    if (failedKeys?.isQuiet === false) failedKeys.check(this.#response.address)
+    try {
+      this.#key = this.view.pipeline.authenticate(credentials)
+      return this.#key
+    } catch (thrown) {
+      // Who sends no key tries none.
+      if (credentials.authorization !== '' || credentials.apiKey !== '') failedKeys?.note(this.#response.address)
+      throw thrown
+    }
   }
 
   /** @throws draining, overloaded, rate_limited when no new work is taken */
@@ -146,10 +155,11 @@ export class HttpExchange implements BodyEvents {
     }
   }
 
-  /** Answers a route that is no exchange: health, models, metrics. */
+  /** Answers a route that is no exchange: health, models, metrics. A caller who showed a key learns of its limits. */
   answer(status: number, body: Uint8Array, headers: HeaderList = []): void {
     if (this.#isBodyLong()) this.#sink.isLast = true
-    this.#sink.reply({ status, headers, body, error: null })
+    const limits = this.#key === null ? [] : this.view.pipeline.limitHeaders(this.#key)
+    this.#sink.reply({ status, headers: [...limits, ...headers], body, error: null })
   }
 
   /**

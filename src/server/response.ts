@@ -68,6 +68,11 @@ export class ClientResponse {
     return this.#isDone
   }
 
+  /** The other side's address, 4 or 16 bytes, none after the end. Of a proxy, where there is one. */
+  get address(): Uint8Array {
+    return this.#isDone ? EMPTY : new Uint8Array(this.#res.getRemoteAddress()).slice()
+  }
+
   /** Asks for the request's body. */
   readBody(take: TakeBody): void {
     if (this.#isDone) return

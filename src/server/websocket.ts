@@ -1,7 +1,7 @@
 // The WebSocket route: who may upgrade, which subprotocol, and what a client may say. One socket carries many chats; each
 // is an exchange of its own, and what befalls one never touches another.
 import { GatewayError, toGatewayError } from '../errors.js'
-import { isJsonObject, type JsonObject } from '../model/json.js'
+import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
 import {
@@ -14,7 +14,8 @@ import {
 import { admitEarly, type Front, type FrontView } from './front.js'
 import { HttpExchange } from './http.js'
 import { ClientResponse } from './response.js'
-import { createJsonCodec, createMsgpackCodec, encodeChatBody, type WsCodec } from './ws-codec.js'
+import { createJsonCodec, createMsgpackCodec, type WsCodec } from './ws-codec.js'
+import { type ClientFrame } from './ws-frame.js'
 import { WsSink } from './ws-sink.js'
 import { WsSocket } from './ws-socket.js'
 
@@ -45,7 +46,7 @@ const CLOSE_UNSUPPORTED = 1003
 
 /** What the engine needs to serve the route. */
 export function createWebSocket(front: Front, options: WebSocketOptions): WebSocketBehavior<SocketState> {
-  const codecs = [createJsonCodec(), createMsgpackCodec(front.maxBodyBytes)] as const
+  const codecs = [createJsonCodec(), createMsgpackCodec()] as const
   return {
     maxPayloadLength: front.maxBodyBytes,
     maxBackpressure: options.maxReaderLagBytes,
@@ -115,20 +116,20 @@ function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): v
   }
   let id: string | null = null
   try {
-    const message = codec.decode(bytes)
-    id = readId(message)
-    obey(speaker, socket, { message, id })
+    const frame = codec.decode(bytes)
+    id = readId(frame.message)
+    obey(speaker, socket, { frame, id })
   } catch (thrown) {
     const { body } = speaker.options.surface.encodeError(toGatewayError(thrown).data, '')
     socket.send(codec.encode({ type: 'error', id, error: body.error ?? body }))
   }
 }
 
-type Said = { readonly message: JsonObject; readonly id: string | null }
+type Said = { readonly frame: ClientFrame; readonly id: string | null }
 
 function obey(speaker: Speaker, socket: WsSocket<SocketState>, said: Said): void {
-  const { message, id } = said
-  switch (message.type) {
+  const { frame, id } = said
+  switch (frame.message.type) {
     case 'ping':
       socket.send(socket.codec.encode({ type: 'pong' }))
       return
@@ -137,7 +138,7 @@ function obey(speaker: Speaker, socket: WsSocket<SocketState>, said: Said): void
       socket.find(id ?? refuseId())?.cancel()
       return
     case 'chat':
-      startChat(speaker, socket, { message, id: id ?? refuseId() })
+      startChat(speaker, socket, { frame, id: id ?? refuseId() })
       return
     default:
       throw new GatewayError('invalid_request', { message: 'The type must be chat, cancel or ping.', param: 'type' })
@@ -150,16 +151,13 @@ function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said &
   const state = ws.getUserData()
   renew(front, state)
   admitEarly(front, state.view, state.key)
-  const request = said.message.request
   if (socket.find(said.id) !== null)
     throw new GatewayError('invalid_request', { message: 'A chat of this id is open.', param: 'id' })
   const { maxChatsPerSocket, pipeline } = state.view
   if (socket.chatCount >= maxChatsPerSocket) {
     throw new GatewayError('rate_limited', { message: `This socket may hold ${maxChatsPerSocket} open chats.` })
   }
-  if (!isJsonObject(request))
-    throw new GatewayError('invalid_request', { message: 'The request must be an object.', param: 'request' })
-  const body = encodeChatBody(request)
+  const body = said.frame.chatBody()
   const { surface } = options
   const { key, parameterHeaders } = state
   const requestId = front.createRequestId()

@@ -1,18 +1,20 @@
 // The two spellings of the WebSocket protocol: the same objects as JSON text or as msgpack. Event payloads pass into JSON
 // frames as bytes, unparsed; msgpack has to parse and pack them.
-import { errorData, GatewayError } from '../errors.js'
+import { isUtf8 } from 'node:buffer'
+import { errorData } from '../errors.js'
 import { isJsonObject, type JsonObject } from '../model/json.js'
-import { pack, unpackUntrusted } from '../wire/pack.js'
+import { pack } from '../wire/pack.js'
+import { type ClientFrame, readJsonFrame, readPackedFrame } from './ws-frame.js'
 
 export type WsCodec = {
   /** The subprotocol's name. */
   readonly name: string
   readonly isBinary: boolean
   /**
-   * Reads a client's message.
-   * @throws invalid_request
+   * Reads a client's message, whose memory stays the caller's.
+   * @throws invalid_request, payload_too_large
    */
-  decode(message: ArrayBuffer): JsonObject
+  decode(message: ArrayBuffer): ClientFrame
   /** Any message of ours. Valid until the next call. */
   encode(message: JsonObject): Uint8Array
   /** An event, or null if the payload is no JSON object. Valid until the next call. `head` is of `eventHead`. */
@@ -37,10 +39,12 @@ export function createJsonCodec(): WsCodec {
   return {
     name: 'sluice.v1',
     isBinary: false,
-    decode: (message) => requireObject(parseJson(Buffer.from(message).toString('utf8'))),
+    decode: (message) => readJsonFrame(new Uint8Array(message)),
     encode: (message) => Buffer.from(JSON.stringify(message)),
-    encodeEvent(head, _id, seq, payload) {
-      if (!isBraced(payload)) return null
+    encodeEvent(head, _id, seq, event) {
+      if (!isBraced(event)) return null
+      // A text frame that is not UTF-8 ends the socket and with it every chat (RFC 6455, 8.1): an upstream must not do that.
+      const payload = isUtf8(event) ? event : Buffer.from(event.toString('utf8'))
       const needed = head.length + payload.length + SEQ_ROOM_BYTES
       const room = needed > scratch.length ? Buffer.allocUnsafe(needed) : scratch
       let at = head.copy(room)
@@ -53,11 +57,11 @@ export function createJsonCodec(): WsCodec {
 }
 
 /** msgpack binary frames. */
-export function createMsgpackCodec(maxBytes: number): WsCodec {
+export function createMsgpackCodec(): WsCodec {
   return {
     name: 'sluice.v1.msgpack',
     isBinary: true,
-    decode: (message) => requireObject(unpackUntrusted(new Uint8Array(message), maxBytes)),
+    decode: (message) => readPackedFrame(new Uint8Array(message)),
     encode: (message) => pack(message),
     encodeEvent(_head, id, seq, payload) {
       if (!isBraced(payload)) return null
@@ -71,19 +75,9 @@ export function createMsgpackCodec(maxBytes: number): WsCodec {
   }
 }
 
-/** The request of a chat as the pipeline takes it: always streamed, in an ArrayBuffer of its own. */
-export function encodeChatBody(request: JsonObject): Uint8Array<ArrayBuffer> {
-  try {
-    return new Uint8Array(new TextEncoder().encode(JSON.stringify({ ...request, stream: true })))
-  } catch (cause) {
-    // Nested too deep for the serialiser, or holding what msgpack knows and JSON does not.
-    throw new GatewayError('invalid_request', { message: 'The request is not plain JSON.', param: 'request', cause })
-  }
-}
-
 /** The error member of an error envelope in JSON bytes. */
 export function readErrorMember(body: Uint8Array): JsonObject {
-  const whole: unknown = parseJson(Buffer.from(body).toString('utf8'))
+  const whole: unknown = JSON.parse(Buffer.from(body).toString('utf8'))
   const member = isJsonObject(whole) ? whole.error : null
   return isJsonObject(member)
     ? member
@@ -92,17 +86,4 @@ export function readErrorMember(body: Uint8Array): JsonObject {
 
 function isBraced(payload: Buffer): boolean {
   return payload[0] === OPEN_BRACE && payload[payload.length - 1] === CLOSE_BRACE
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new GatewayError('invalid_request', { message: 'The frame is not valid JSON.', cause })
-  }
-}
-
-function requireObject(value: unknown): JsonObject {
-  if (isJsonObject(value)) return value
-  throw new GatewayError('invalid_request', { message: 'A frame must be an object.' })
 }

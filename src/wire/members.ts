@@ -10,7 +10,6 @@ const COLON = 0x3a
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
-const CLOSE_BRACKET = 0x5d
 
 /** A top-level member's place in the body: `keyStart` is its key's opening quote, the value is `[valueStart, valueEnd)`. */
 export type Member = {
@@ -21,27 +20,58 @@ export type Member = {
   readonly valueEnd: number
 }
 
-/** Spans of the top-level members in order, duplicates kept. Only for bytes that parseJsonBody has accepted. */
-export function scanMembers(body: Uint8Array): Member[] {
+/**
+ * Most top-level members of a request: the APIs know some forty. Each is looked at on the event loop, where a body of a
+ * million of them took a second.
+ */
+export const MAX_MEMBERS = 1000
+/** Longest name of a member, in bytes: twenty times the longest that any API has. */
+const MAX_KEY_BYTES = 1024
+
+/**
+ * Spans of the top-level members in order, duplicates kept. Null for what is not one object, or has more members or longer
+ * names than these limits. Of bytes that nobody has validated only the outermost structure is sure: values are well bounded
+ * by quotes and brackets, and may be anything inside.
+ */
+export function scanMembers(body: Uint8Array): Member[] | null {
   const bytes = asBuffer(body)
   const members: Member[] = []
-  let at = bytes.indexOf(OPEN_BRACE) + 1
-  while (at < bytes.length) {
-    while (at < bytes.length && bytes[at] !== QUOTE && bytes[at] !== CLOSE_BRACE) at += 1
-    if (bytes[at] !== QUOTE) break
-    const keyStart = at
-    const keyEnd = findStringEnd(bytes, keyStart)
-    const valueStart = skipSpace(bytes, bytes.indexOf(COLON, keyEnd + 1) + 1)
-    const valueEnd = findValueEnd(bytes, valueStart)
-    members.push({ key: readKey(bytes, keyStart, keyEnd), keyStart, valueStart, valueEnd })
-    at = valueEnd
+  let at = skipSpace(bytes, 0)
+  if (bytes[at] !== OPEN_BRACE) return null
+  at = skipSpace(bytes, at + 1)
+  if (bytes[at] === CLOSE_BRACE) return skipSpace(bytes, at + 1) === bytes.length ? members : null
+  while (members.length < MAX_MEMBERS) {
+    const member = readMember(bytes, at)
+    if (member === null) return null
+    members.push(member)
+    at = skipSpace(bytes, member.valueEnd)
+    if (bytes[at] === CLOSE_BRACE) return skipSpace(bytes, at + 1) === bytes.length ? members : null
+    if (bytes[at] !== COMMA) return null
+    at = skipSpace(bytes, at + 1)
   }
-  return members
+  return null
 }
 
-function readKey(bytes: Buffer, quote: number, end: number): string {
+function readMember(bytes: Buffer, keyStart: number): Member | null {
+  if (bytes[keyStart] !== QUOTE) return null
+  const keyEnd = findStringEnd(bytes, keyStart)
+  const colon = skipSpace(bytes, keyEnd + 1)
+  if (bytes[colon] !== COLON || keyEnd - keyStart > MAX_KEY_BYTES) return null
+  const key = readKey(bytes, keyStart, keyEnd)
+  const valueStart = skipSpace(bytes, colon + 1)
+  const valueEnd = findValueEnd(bytes, valueStart)
+  return key === null || valueEnd === valueStart ? null : { key, keyStart, valueStart, valueEnd }
+}
+
+/** Null for an escape that is none. */
+function readKey(bytes: Buffer, quote: number, end: number): string | null {
   const key = bytes.toString('utf8', quote + 1, end)
-  return key.includes('\\') ? String(JSON.parse(`"${key}"`)) : key
+  if (!key.includes('\\')) return key
+  try {
+    return String(JSON.parse(`"${key}"`))
+  } catch {
+    return null
+  }
 }
 
 function skipSpace(bytes: Buffer, from: number): number {
@@ -55,20 +85,28 @@ function isSpace(byte: number | undefined): boolean {
 }
 
 function findValueEnd(bytes: Buffer, start: number): number {
+  const first = bytes[start]
+  if (first === QUOTE) return findStringEnd(bytes, start) + 1
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return findNestEnd(bytes, start)
+  let at = start
+  while (at < bytes.length && !isSpace(bytes[at]) && bytes[at] !== COMMA && bytes[at] !== CLOSE_BRACE) at += 1
+  return at
+}
+
+/** In ASCII this bit is all that parts `[` from `{` and `]` from `}`, and no other byte becomes one of them by it. */
+const BRACE_BIT = 0x20
+
+function findNestEnd(bytes: Buffer, start: number): number {
   let depth = 0
   for (let i = start; i < bytes.length; i++) {
-    const byte = bytes[i]
+    const byte = bytes[i] ?? 0
     if (byte === QUOTE) {
       i = findStringEnd(bytes, i)
-      if (depth === 0) return i + 1
-    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+    } else if ((byte | BRACE_BIT) === OPEN_BRACE) {
       depth += 1
-    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      if (depth === 0) return i
+    } else if ((byte | BRACE_BIT) === CLOSE_BRACE) {
       depth -= 1
       if (depth === 0) return i + 1
-    } else if (depth === 0 && (byte === COMMA || isSpace(byte))) {
-      return i
     }
   }
   return bytes.length
@@ -84,12 +122,6 @@ export function findDuplicate(members: readonly Member[]): string | null {
   return null
 }
 
-/**
- * Most top-level members of a request: the APIs know some forty. Each is looked at on the event loop, where a body of a
- * million of them took a second.
- */
-export const MAX_MEMBERS = 1000
-
 /** A client's body, read strictly, with the places of its members. */
 export type ParsedBody = { readonly json: JsonObject; readonly members: readonly Member[] }
 
@@ -100,8 +132,9 @@ export type ParsedBody = { readonly json: JsonObject; readonly members: readonly
 export function parseRequestBody(body: Uint8Array): ParsedBody {
   const json = parseJsonBody(body)
   const members = scanMembers(body)
-  if (members.length > MAX_MEMBERS) {
-    throw new GatewayError('invalid_request', { message: `The body has more than ${MAX_MEMBERS} fields.` })
+  if (members === null) {
+    const message = `The body has more than ${MAX_MEMBERS} fields, or one with a name of more than ${MAX_KEY_BYTES} bytes.`
+    throw new GatewayError('invalid_request', { message })
   }
   if (Object.hasOwn(json, '__proto__')) {
     throw new GatewayError('invalid_request', { message: 'The field `__proto__` is not allowed.', param: '__proto__' })

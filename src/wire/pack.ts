@@ -21,9 +21,12 @@ export function unpack(bytes: Uint8Array): unknown {
   return unpackr.unpack(bytes)
 }
 
+/** Most values in a client's message: each costs a quarter of a microsecond of the event loop (Node 20.20, 2 cores). */
+const MAX_VALUES = 100_000
+
 /**
  * Reads one MessagePack value from a client: nil, booleans, finite numbers, UTF-8 strings, arrays, maps with string keys.
- * @throws invalid_request for anything else (bin, ext, int64 beyond 2^53, NaN, `__proto__`), too much depth, trailing or missing bytes
+ * @throws invalid_request for anything else (bin, ext, int64 beyond 2^53, NaN, `__proto__`), too much depth, trailing or missing bytes, too many values
  * @throws payload_too_large over `maxBytes`
  */
 export function unpackUntrusted(bytes: Uint8Array, maxBytes: number): JsonValue {
@@ -46,6 +49,7 @@ function checkPlain(bytes: Buffer): void {
   // What is still to come on each open level; a map counts keys and values, so an even rest means that a key is next.
   const open: { left: number; readonly isMap: boolean }[] = [{ left: 1, isMap: false }]
   let at = 0
+  let values = 0
   for (let level = open.at(-1); level !== undefined; level = open.at(-1)) {
     if (level.left === 0) {
       open.pop()
@@ -53,6 +57,8 @@ function checkPlain(bytes: Buffer): void {
     }
     const isKey = level.isMap && level.left % 2 === 0
     level.left -= 1
+    values += 1
+    if (values > MAX_VALUES) throw bad(`holds more than ${MAX_VALUES} values`, at)
     readHead(bytes, at, head)
     if (isKey && head.text < 0) throw bad('has a map key that is no string', at)
     at = head.at + head.skip + Math.max(head.text, 0)

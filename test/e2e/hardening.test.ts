@@ -39,6 +39,14 @@ test('every answer of a limited key bears its limits, and every 429 and 503 a Re
     }
     if (status === 429 || status === 503) t.match(answer.headers['retry-after'], /^[1-9]\d*$/, name)
   }
+  const left = async () => {
+    const models = await request(`${gateway.origin}/v1/models`, { headers: { authorization: `Bearer ${KEY}` } })
+    await models.body.dump()
+    return models.headers['x-ratelimit-remaining-requests']
+  }
+  const first = await left()
+  t.match(first, /^9\d\d$/, 'the list of models bears them, too')
+  t.ok(Number(await left()) >= Number(first), 'and takes nothing from them')
 })
 
 test('a frame larger than what a reader may lag behind reaches a client that reads, in either protocol', async (t) => {

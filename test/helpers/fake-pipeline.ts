@@ -10,7 +10,7 @@ import {
   type Pipeline,
   type Rejection,
 } from '../../src/pipeline/client.js'
-import { type Delivery, type Sink, type StreamFace } from '../../src/pipeline/sink.js'
+import { type Delivery, type HeaderList, type Sink, type StreamFace } from '../../src/pipeline/sink.js'
 import { type Surface } from '../../src/protocols/protocol.js'
 import { StreamLog } from '../../src/stream/log.js'
 import { type StreamEnd } from '../../src/stream/reader.js'
@@ -143,6 +143,10 @@ export class FakePipeline implements Pipeline {
   renew(key: KeyIdentity) {
     if (this.keys !== null && !this.keys.includes(key.digest ?? '')) throw new GatewayError('unauthenticated')
     return key
+  }
+
+  limitHeaders(key: KeyIdentity): HeaderList {
+    return key.name === null ? [] : [['x-ratelimit-limit-requests', '60']]
   }
 
   start(request: ClientRequest, sink: Sink) {

@@ -43,6 +43,7 @@ export async function startFront(t: Teardown, { script, config, options }: Front
     compat: { apiPrefix: '/api', healthStatus: 'ok' },
     ownsMetricsPort: true,
     hasKeys: false,
+    failedKeys: null,
     surfaces: [fakeSurface],
     webSocketSurface: fakeSurface,
     parameterHeaders: ['x-parameter'],

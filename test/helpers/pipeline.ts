@@ -639,6 +639,7 @@ function createConfig(options: RigOptions): Config {
       tokensPerMinute: null,
       concurrency: options.concurrency ?? 10,
       shed: { lagMs: null },
+      failedKeysPerMinute: null,
       queue: { max: options.queueMax ?? 10, timeoutMs: 60_000 },
     },
     providers: [provider('north', OPENAI), provider('south', OPENAI), provider('west', ANTHROPIC)],

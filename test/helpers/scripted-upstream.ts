@@ -24,6 +24,10 @@ export type Script = readonly Step[]
 
 export type SeenRequest = { readonly head: string; readonly body: Buffer; readonly connection: number }
 
+/** In what is sent, this becomes the canary of the request before, which is as long. */
+export const CANARY = 'canary-_________'
+const CANARY_SEEN = /canary-[0-9a-f]{9}/
+
 /** Waits for the request, then sends: what nearly every script is. */
 export function answer(...steps: Step[]): Script {
   return [{ wait: 'request' }, ...steps]
@@ -197,6 +201,7 @@ class Connection {
   readonly #onRequest: (request: SeenRequest) => void
   readonly socket: Socket
   #input = Buffer.alloc(0)
+  #canary: string | null = null
   #wake: Array<() => void> = []
   readonly #gone: Promise<void>
   #markGone: () => void = () => undefined
@@ -225,7 +230,7 @@ class Connection {
 
   async send(bytes: string | Uint8Array): Promise<void> {
     if (this.socket.destroyed) return
-    const data = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
+    const data = this.#withCanary(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
     await Promise.race([new Promise<void>((resolve) => this.socket.write(data, () => resolve())), this.#gone])
   }
 
@@ -242,6 +247,7 @@ class Connection {
         const length = Number(/content-length: *(\d+)/i.exec(head)?.[1] ?? 0)
         const end = headEnd + 4 + length
         if (this.#input.length >= end) {
+          this.#canary = CANARY_SEEN.exec(this.#input.toString('latin1', headEnd, end))?.[0] ?? null
           this.#onRequest({ head, body: this.#input.subarray(headEnd + 4, end), connection: this.#number })
           this.#input = this.#input.subarray(end)
           return
@@ -249,6 +255,13 @@ class Connection {
       }
       await new Promise<void>((wake) => this.#wake.push(wake))
     }
+  }
+
+  #withCanary(bytes: Uint8Array): Uint8Array {
+    const canary = this.#canary
+    const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    if (canary === null || !data.includes(CANARY)) return bytes
+    return Buffer.from(data.toString('latin1').replaceAll(CANARY, canary), 'latin1')
   }
 
   #wakeAll(): void {

@@ -12,13 +12,14 @@ test('allows the configured origins to the letter, and all with an asterisk', as
   const some = createHeaderPolicy(false, ['https://a.test'])
   t.same(some.corsOf('https://a.test')[0], ['access-control-allow-origin', 'https://a.test'])
   for (const origin of ['', 'null', 'https://a.test.evil', 'http://a.test', 'https://a.test:444', '__proto__']) {
-    t.same(some.corsOf(origin), [], origin)
+    t.same(some.corsOf(origin), [['vary', 'origin']], 'caches must not take this answer for that of an allowed page')
     t.notOk(some.isAllowed(origin), origin)
   }
   const all = createHeaderPolicy(false, ['*'])
   t.same(all.corsOf('https://b.test')[0], ['access-control-allow-origin', '*'])
   t.ok(all.isAllowed('https://b.test'))
   t.same(all.corsOf(''), [])
+  t.same(createHeaderPolicy(false, []).corsOf('https://a.test'), [], 'nothing varies where no origin is allowed')
 })
 
 test('gives back the headers a preflight asks for, if they are names', async (t) => {

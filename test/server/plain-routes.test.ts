@@ -83,6 +83,11 @@ test('lists the models of the caller, and finds one by an id with slashes', asyn
   })
   t.equal(JSON.parse((await get(`${url}/v1/models/vendor/deep`, key)).body).id, 'vendor/deep')
   t.equal(JSON.parse((await get(`${url}/v1/models/vendor%2Fdeep`, key)).body).id, 'vendor/deep')
+  for (const path of ['/v1/models', '/v1/models/fast', '/metrics']) {
+    const { headers } = await get(url + path, key)
+    const isKeyAsked = path !== '/metrics'
+    t.equal(headers.get('x-ratelimit-limit-requests') ?? null, isKeyAsked ? '60' : null, path)
+  }
   const unknown = await get(`${url}/v1/models/%zz`, key)
   t.equal(unknown.status, 404)
   t.equal(JSON.parse(unknown.body).error.code, 'model_not_found')

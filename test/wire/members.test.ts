@@ -3,21 +3,32 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { type JsonValue } from '../../src/model/json.js'
 import { encodeText } from '../../src/wire/json.js'
-import { findDuplicate, MAX_MEMBERS, parseRequestBody, scanMembers, spliceMembers } from '../../src/wire/members.js'
+import {
+  findDuplicate,
+  MAX_MEMBERS,
+  type Member,
+  parseRequestBody,
+  scanMembers,
+  spliceMembers,
+} from '../../src/wire/members.js'
 import { thrownBy } from '../helpers/thrown.js'
+
+function membersOf(body: Uint8Array): readonly Member[] {
+  return scanMembers(body) ?? []
+}
 
 type Edits = [string, JsonValue | undefined][]
 
 function splice(text: string, edits: Edits): string {
   const body = encodeText(text)
-  return Buffer.from(spliceMembers(body, scanMembers(body), new Map(edits))).toString()
+  return Buffer.from(spliceMembers(body, membersOf(body), new Map(edits))).toString()
 }
 
 test('finds every member with its bytes', async (t) => {
   const text = ' {"a" : 1 ,"b":"x,}\\"","c":[{"d":[]},"]"],\n"\\u0065é":{"}":{}} , "f":true,"g":-1e5 }'
   const body = encodeText(text)
   t.same(
-    scanMembers(body).map((member) => [
+    membersOf(body).map((member) => [
       member.key,
       Buffer.from(body.subarray(member.keyStart, member.keyStart + 1)).toString(),
       Buffer.from(body.subarray(member.valueStart, member.valueEnd)).toString(),
@@ -31,15 +42,75 @@ test('finds every member with its bytes', async (t) => {
       ['g', '"', '-1e5'],
     ],
   )
-  t.equal(scanMembers(encodeText('{"a":1'))[0]?.valueEnd, 6, 'stays inside its bytes, whatever they are')
   t.same(scanMembers(encodeText('{}')), [])
   t.same(scanMembers(encodeText(' { } ')), [])
 })
 
+/** Each is no object, or not one; the third once led the scan round in a circle. */
+const ILL = [
+  '',
+  '{',
+  '[]{"a"',
+  '[] {"a":1}',
+  '{"a"',
+  '{"a":',
+  '{"a":}',
+  '{"a":,"b":1}',
+  '{"a":1',
+  '{"a":1,}',
+  '{,"a":1}',
+]
+ILL.push('{"a":1}}', '{"a":1} x', '{"a":1 "b":2}', '{"a" 1}', '{a:1}', '{"\\x":1}', '{"a\\"}', '{"a":"b\\"}')
+ILL.push('"', '{"', `{"${'k'.repeat(2000)}":1}`, '\ufeff{}', '{"a":[1}', '{"a":{"b":1}')
+
+test('finds nothing in what is not one object', async (t) => {
+  for (const text of ILL) t.equal(scanMembers(encodeText(text)), null, text.slice(0, 30))
+})
+
+test('keeps inside any bytes at all, and finds all members of an object', async () => {
+  const piece = fc.constantFrom(...'{}[]",:\\ 1atfn\n\u00e9', '"a":', '"b":{', 'true', '\\u0061')
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+      const text = pieces.join('')
+      const body = encodeText(text)
+      const members = scanMembers(body)
+      let at = 0
+      for (const { keyStart, valueStart, valueEnd } of members ?? []) {
+        if (keyStart < at || valueStart <= keyStart || valueEnd <= valueStart || valueEnd > body.length) return false
+        at = valueEnd
+      }
+      const object = parse(text)
+      return object === null || JSON.stringify(members?.map(({ key }) => key)) === JSON.stringify(namesOf(text))
+    }),
+    { numRuns: 20_000 },
+  )
+})
+
+function parse(text: string): object | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && !Array.isArray(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+/** Names of the top level in order, doubles kept, by tokens. */
+function namesOf(text: string): string[] {
+  const names: string[] = []
+  let depth = 0
+  for (const token of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g)) {
+    if (token[0] === '{' || token[0] === '[') depth += 1
+    else if (token[0] === '}' || token[0] === ']') depth -= 1
+    else if (depth === 1 && token[1] !== undefined) names.push(String(JSON.parse(token[0].replace(/\s*:$/, ''))))
+  }
+  return names
+}
+
 test('gives the same body back when nothing changes', async (t) => {
   const body = encodeText('{"a":1}')
-  t.equal(spliceMembers(body, scanMembers(body), new Map()), body)
-  t.equal(spliceMembers(body, scanMembers(body), new Map([['b', undefined]])), body)
+  t.equal(spliceMembers(body, membersOf(body), new Map()), body)
+  t.equal(spliceMembers(body, membersOf(body), new Map([['b', undefined]])), body)
 })
 
 test('sets, adds and removes members and touches nothing else', async (t) => {
@@ -86,7 +157,7 @@ test('sets and removes every duplicate', async (t) => {
 
 test('gives bytes in a buffer of exactly their size', async (t) => {
   const body = encodeText('{"a":1}')
-  const edited = spliceMembers(body, scanMembers(body), new Map([['a', 22]]))
+  const edited = spliceMembers(body, membersOf(body), new Map([['a', 22]]))
   t.equal(edited.buffer.byteLength, edited.byteLength)
 })
 

@@ -52,7 +52,7 @@ const NAMED_TOOL_CHOICE = Compile(Type.Object({ name: Type.String({ minLength: 1
 const Role = Type.Enum(['user', 'assistant', 'system'])
 const MESSAGE = Compile(Type.Object({ role: Role, content: Type.Union([Type.String(), Type.Array(Type.Unknown())]) }))
 
-const AnyBlock = Type.Object({ type: Type.String() })
+const AnyBlock = Type.Object({ type: Type.String(), content: Type.Optional(Type.Unknown()) })
 const ANY_BLOCK = Compile(AnyBlock)
 
 const ImageBlock = Type.Object({ source: Type.Object({ type: Type.String() }) })
@@ -134,12 +134,19 @@ export function isClientTool(type: string | null | undefined): boolean {
 
 function checkMessage(message: unknown, index: number): void {
   if (!MESSAGE.Check(message)) throw problem(MESSAGE, message, `messages.${index}`)
-  if (typeof message.content === 'string') return
-  for (let at = 0; at < message.content.length; at++) {
-    const block = message.content[at]
-    if (!ANY_BLOCK.Check(block)) throw problem(ANY_BLOCK, block, `messages.${index}.content.${at}`)
+  if (typeof message.content !== 'string') checkBlocks(message.content, `messages.${index}.content`)
+}
+
+function checkBlocks(blocks: readonly unknown[], path: string): void {
+  for (let at = 0; at < blocks.length; at++) {
+    const block = blocks[at]
+    if (!ANY_BLOCK.Check(block)) throw problem(ANY_BLOCK, block, `${path}.${at}`)
     const check = BLOCKS.get(block.type)
-    if (check !== undefined && !check.Check(block)) throw problem(check, block, `messages.${index}.content.${at}`)
+    if (check === undefined) continue
+    if (!check.Check(block)) throw problem(check, block, `${path}.${at}`)
+    // A result holds blocks of its own; a body's depth is bounded, and so is this.
+    if (block.type === 'tool_result' && Array.isArray(block.content))
+      checkBlocks(block.content, `${path}.${at}.content`)
   }
 }
 

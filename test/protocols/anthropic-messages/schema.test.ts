@@ -37,6 +37,10 @@ test('names the path of the first wrong field', async (t) => {
     [inUserTurn({ text: 'Hi' }), 'messages.0.content.0.type'],
     [inUserTurn({ type: 'text' }), 'messages.0.content.0.text'],
     [inUserTurn({ type: 'text', text: 5 }), 'messages.0.content.0.text'],
+    [
+      inUserTurn({ type: 'tool_result', tool_use_id: 'a', content: [{ type: 'text', text: {} }] }),
+      'messages.0.content.0.content.0.text',
+    ],
     [inUserTurn({ type: 'image', source: 'x' }), 'messages.0.content.0.source'],
     [inUserTurn({ type: 'tool_use', id: 'a', name: 'b', input: 'x' }), 'messages.0.content.0.input'],
     [inUserTurn({ type: 'tool_result' }), 'messages.0.content.0.tool_use_id'],

@@ -1,4 +1,5 @@
-// An upstream that dies: the right status before the first byte, an error frame after it, never the end marker.
+// An upstream of each protocol that dies, by the simulator: the right status before the first byte, an error frame after it,
+// never the end marker. What an upstream can do wrong below the protocols is in upstream.test.ts.
 
 import { test } from 'tap'
 import { request } from 'undici'
