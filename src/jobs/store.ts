@@ -70,7 +70,7 @@ export type Acceptance =
   /** A new job. `queuePosition` counts from 1 in the order in which jobs will start; `activeRequests` are processing now. */
   | {
       readonly kind: 'accepted'
-      readonly job: Job
+      readonly job: JobHead
       readonly queuePosition: number
       readonly activeRequests: number
     }
@@ -78,7 +78,7 @@ export type Acceptance =
   | {
       readonly kind: 'repeated'
       readonly id: string
-      readonly job: Job | null
+      readonly job: JobHead | null
       readonly queuePosition: number
       readonly activeRequests: number
     }
@@ -216,14 +216,15 @@ export type DeliveryQueue = {
   settleDelivery(lease: Lease, result: DeliveryResult): Promise<boolean>
 }
 
+/** All that is asked of a store. */
+export type StoreCalls = JobDesk & JobQueue & DeliveryQueue
+
 /**
  * A store of jobs. Every call fails with `overloaded` (503) while the store cannot be reached, within seconds; what was
  * asked may have happened all the same.
  */
-export type JobStore = JobDesk &
-  JobQueue &
-  DeliveryQueue & {
-    /** Events are hints: one may be missed or come twice, so who waits for work polls as well. Returns how to stop. */
-    subscribe(listener: (event: StoreEvent) => void): () => void
-    close(): Promise<void>
-  }
+export type JobStore = StoreCalls & {
+  /** Events are hints: one may be missed or come twice, so who waits for work polls as well. Returns how to stop. */
+  subscribe(listener: (event: StoreEvent) => void): () => void
+  close(): Promise<void>
+}
