@@ -269,6 +269,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, tested: string])[] =
   ['workers/codec.ts', 'test/laws/offload.test.ts'],
   // The embedded store is tested as a whole, by the suite of all stores.
   ['src/jobs/job-row.ts', 'test/jobs/sqlite.test.ts'],
+  ['src/jobs/job-run.ts', 'test/jobs/runner.test.ts'],
   ['src/jobs/sqlite-deliveries.ts', 'test/jobs/sqlite.test.ts'],
   ['src/jobs/sqlite-jobs.ts', 'test/jobs/sqlite.test.ts'],
   ['src/jobs/sqlite-repeats.ts', 'test/jobs/sqlite.test.ts'],
