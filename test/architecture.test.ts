@@ -270,6 +270,8 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, tested: string])[] =
   // The embedded store is tested as a whole, by the suite of all stores.
   ['src/jobs/job-row.ts', 'test/jobs/sqlite.test.ts'],
   ['src/jobs/job-run.ts', 'test/jobs/runner.test.ts'],
+  ['src/jobs/redis-script.ts', 'test/jobs/redis.test.ts'],
+  ['src/jobs/redis-queue-script.ts', 'test/jobs/redis.test.ts'],
   ['src/jobs/sqlite-deliveries.ts', 'test/jobs/sqlite.test.ts'],
   ['src/jobs/sqlite-jobs.ts', 'test/jobs/sqlite.test.ts'],
   ['src/jobs/sqlite-repeats.ts', 'test/jobs/sqlite.test.ts'],
