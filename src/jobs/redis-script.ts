@@ -261,4 +261,4 @@ end
 `
 
 /** The whole script. */
-export const STORE_SCRIPT = PRELUDE + DESK + QUEUE_SCRIPT + 'return ops[ARGV[3]](unpack(ARGV, 4))\n'
+export const STORE_SCRIPT = `${PRELUDE}${DESK}${QUEUE_SCRIPT}return ops[ARGV[3]](unpack(ARGV, 4))\n`

@@ -8,6 +8,7 @@ import {
   type NewJob,
   type StoreEvent,
 } from '../../src/jobs/store.js'
+import { newJob } from './new-job.js'
 
 export type StoreRig = {
   readonly store: JobStore
@@ -25,20 +26,6 @@ const YEAR_MS = 365 * DAY_MS
 const CLAIM = { limit: 1, leaseMs: LEASE_MS, maxAttempts: 3 }
 const SENDING = { limit: 10, leaseMs: LEASE_MS, exceptOrigins: [], perOrigin: 10 }
 const FAILURE = errorData('upstream_overloaded')
-
-/** A job as a test needs one; ids are unique within a store. */
-export function newJob(id: string, over: Partial<NewJob> = {}): NewJob {
-  const request = JSON.stringify({ model: 'm', id })
-  return {
-    id,
-    keyName: 'team-a',
-    request,
-    context: { requestId: `r-${id}` },
-    webhookUrl: null,
-    idempotency: null,
-    ...over,
-  }
-}
 
 async function claimOne(store: JobStore): Promise<ClaimedJob> {
   const [claimed] = await store.claim(CLAIM)

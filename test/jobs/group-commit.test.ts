@@ -10,7 +10,7 @@ import { type Connection, openJobsFile } from '../../src/jobs/sqlite-file.js'
 import { SqliteJobs } from '../../src/jobs/sqlite-jobs.js'
 import { type CallMessage, type CallReply } from '../../src/jobs/sqlite-messages.js'
 import { type StoreEvent } from '../../src/jobs/store.js'
-import { newJob } from '../helpers/store-suite.js'
+import { newJob } from '../helpers/new-job.js'
 
 function newDirectory(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'sluice-commit-'))

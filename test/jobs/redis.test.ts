@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { openRedisStore, type RedisStoreOptions } from '../../src/jobs/redis.js'
 import { type JobStore } from '../../src/jobs/store.js'
+import { newJob } from '../helpers/new-job.js'
 import { startRedis } from '../helpers/redis-server.js'
-import { newJob, type StoreRig, storeSuite } from '../helpers/store-suite.js'
+import { type StoreRig, storeSuite } from '../helpers/store-suite.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
 const server = await startRedis()

@@ -5,8 +5,8 @@ import { type Execute, type RunResult } from '../../src/jobs/job-run.js'
 import { JobRunner, type RunnerOptions } from '../../src/jobs/runner.js'
 import { type JobState } from '../../src/jobs/store.js'
 import { createFakeTimers } from '../helpers/fake-timers.js'
+import { newJob } from '../helpers/new-job.js'
 import { createPlainStore } from '../helpers/plain-store.js'
-import { newJob } from '../helpers/store-suite.js'
 
 type Call = { readonly id: string; readonly attempts: number; readonly signal: AbortSignal } & {
   answer(text: string): void

@@ -20,7 +20,7 @@ import { GatewayError } from '../../src/errors.js'
 import { connectSqlite, startSqlite } from '../../src/jobs/sqlite.js'
 import { closeJobsFile, codeOf, openJobsFile } from '../../src/jobs/sqlite-file.js'
 import { type ErrorData } from '../../src/model/error.js'
-import { newJob } from '../helpers/store-suite.js'
+import { newJob } from '../helpers/new-job.js'
 
 const PAGE_BYTES = 4096
 const JOBS = 300

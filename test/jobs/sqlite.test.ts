@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { connectSqlite, type SqliteOptions, startSqlite } from '../../src/jobs/sqlite.js'
 import { type JobStore } from '../../src/jobs/store.js'
-import { newJob, type StoreRig, storeSuite } from '../helpers/store-suite.js'
+import { newJob } from '../helpers/new-job.js'
+import { type StoreRig, storeSuite } from '../helpers/store-suite.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
 function directory(t: Test): string {
