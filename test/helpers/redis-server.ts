@@ -20,6 +20,10 @@ export async function startRedis({ port: wanted, args = [] }: RedisServerOptions
   const fixed = ['--port', `${port}`, '--bind', '127.0.0.1', '--save', '', '--maxmemory-policy', 'noeviction']
   const child = spawn('redis-server', [...fixed, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
   const gone = once(child, 'exit')
+  // However the tests end, it ends with them.
+  const kill = (): boolean => child.kill('SIGKILL')
+  process.once('exit', kill)
+  child.once('exit', () => process.off('exit', kill))
   await answers(port, child)
   return {
     port,

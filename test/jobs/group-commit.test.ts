@@ -111,6 +111,12 @@ function mountSmallDisk(): string | null {
 }
 
 const SMALL_DISK = mountSmallDisk()
+// However the tests end, it goes with them.
+process.once('exit', () => {
+  if (SMALL_DISK === null) return
+  execFileSync('umount', ['-l', SMALL_DISK])
+  rmSync(SMALL_DISK, { recursive: true })
+})
 const WITHOUT_DISK = { skip: SMALL_DISK === null ? 'only root may mount a small disk' : false }
 
 test(
