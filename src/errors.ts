@@ -24,6 +24,7 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = Obje
   upstream_malformed: { status: 502, retryable: true, message: 'The provider sent an answer that could not be read.' },
   upstream_cut: { status: 502, retryable: true, message: 'The provider broke off before the end of its answer.' },
   overloaded: { status: 503, retryable: true, message: 'The gateway is at capacity.' },
+  storage_full: { status: 507, retryable: true, message: 'The gateway has no room to keep this.' },
   draining: { status: 503, retryable: true, message: 'The gateway is shutting down.' },
   misconfigured: { status: 500, retryable: false, message: 'The gateway is not configured for this.' },
   internal: { status: 500, retryable: false, message: 'Internal error.' },

@@ -47,6 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['config', 'threads', 'simulator', 'errors', 'gateway', 'server/engine'],
   'workers/frontend': ['gateway', 'threads/messages'],
   'workers/codec': ['protocols', 'model', 'wire', 'errors'],
+  'workers/jobs': ['jobs/sqlite-thread', 'jobs/sqlite-messages'],
 }
 
 /** Big libraries and where they may be imported. */
@@ -266,6 +267,16 @@ test('no vendor or protocol is called by name outside its home', async (t) => {
 const TESTED_ELSEWHERE: readonly (readonly [source: string, tested: string])[] = [
   ['src/offload/record.ts', 'test/offload/inline.test.ts'],
   ['workers/codec.ts', 'test/laws/offload.test.ts'],
+  // The embedded store is tested as a whole, by the suite of all stores.
+  ['src/jobs/job-row.ts', 'test/jobs/sqlite.test.ts'],
+  ['src/jobs/job-run.ts', 'test/jobs/runner.test.ts'],
+  ['src/jobs/redis-script.ts', 'test/jobs/redis.test.ts'],
+  ['src/jobs/redis-queue-script.ts', 'test/jobs/redis.test.ts'],
+  ['src/jobs/sqlite-deliveries.ts', 'test/jobs/sqlite.test.ts'],
+  ['src/jobs/sqlite-jobs.ts', 'test/jobs/sqlite.test.ts'],
+  ['src/jobs/sqlite-repeats.ts', 'test/jobs/sqlite.test.ts'],
+  ['src/jobs/sqlite-statements.ts', 'test/jobs/sqlite.test.ts'],
+  ['src/jobs/sqlite-thread.ts', 'test/jobs/sqlite.test.ts'],
   // The process as a whole, started as its users start it.
   ['src/main.ts', 'test/e2e/start.test.ts'],
   ['src/main/launch.ts', 'test/e2e/start.test.ts'],

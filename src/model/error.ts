@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'upstream_malformed'
   | 'upstream_cut'
   | 'overloaded'
+  | 'storage_full'
   | 'draining'
   | 'misconfigured'
   | 'internal'

@@ -29,6 +29,7 @@ const TYPE_OF_CODE: Readonly<Record<ErrorCode, WireErrorType | null>> = Object.f
   upstream_malformed: 'api_error',
   upstream_cut: 'api_error',
   overloaded: 'overloaded_error',
+  storage_full: 'api_error',
   draining: 'overloaded_error',
   misconfigured: 'api_error',
   internal: 'api_error',

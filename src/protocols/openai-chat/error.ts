@@ -33,6 +33,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; re
   upstream_malformed: { type: 'server_error', code: 'upstream_malformed' },
   upstream_cut: { type: 'server_error', code: 'upstream_cut' },
   overloaded: { type: 'server_error', code: 'overloaded' },
+  storage_full: { type: 'server_error', code: 'storage_full' },
   draining: { type: 'server_error', code: 'draining' },
   misconfigured: { type: 'server_error', code: 'misconfigured' },
   internal: { type: 'server_error', code: 'internal' },

@@ -1,0 +1,230 @@
+// What durable jobs need of a store; SQLite (one node) and Redis (many) both keep to it, and one test suite holds for both.
+// A promise that resolves means: it is on disk (Redis: as its AOF setting says). Time is the store's own clock; durations
+// are passed, points in time only come back. No secret is ever stored: a job knows the name of the key it came under.
+//
+//   accept --> pending --claim--> processing --complete--> completed --.
+//                ^  \               |   \ `--fail---------> error ------+--> delivery (if it has a webhook) --> cleanUp
+//                |   cancel: gone   |    `--cancel--------> error       |
+//                '-- retry, release, lease over <-'                 (no delivery after a cancel)
+import { type ErrorData } from '../model/error.js'
+import { type JsonObject } from '../model/json.js'
+
+export const JOB_STATES = ['pending', 'processing', 'completed', 'error'] as const
+export type JobState = (typeof JOB_STATES)[number]
+
+/** An idempotency key is remembered this long. */
+export const IDEMPOTENCY_MS = 24 * 3_600_000
+/** Most that one call of list, claim, claimDeliveries or cleanUp takes. */
+export const MAX_BATCH = 1000
+
+/** The client's Idempotency-Key and a digest of all that decides the answer; per gateway key. */
+export type Idempotency = { readonly key: string; readonly digest: string }
+
+export type NewJob = {
+  /** Unique, with a prefix of ours; made by the caller. */
+  readonly id: string
+  /** Name of the gateway key; null on a gateway without keys. Never the key. */
+  readonly keyName: string | null
+  /** The request's JSON text. */
+  readonly request: string
+  /** What else its run must know, such as request id and parameter headers. Never a secret. */
+  readonly context: JsonObject
+  readonly webhookUrl: string | null
+  readonly idempotency: Idempotency | null
+}
+
+/** A job without its big texts. */
+export type JobHead = {
+  readonly id: string
+  readonly keyName: string | null
+  readonly state: JobState
+  readonly context: JsonObject
+  /** Runs begun, those of killed processes included; a run that was given back is not counted. */
+  readonly attempts: number
+  readonly acceptedAtMs: number
+  /** Of the last change of state. */
+  readonly changedAtMs: number
+  /** Of the last failed run, also while it waits for the next one. */
+  readonly error: ErrorData | null
+  readonly webhook: WebhookStatus | null
+}
+
+export type Job = JobHead & {
+  readonly request: string
+  /** The answer's JSON text, once completed. */
+  readonly answer: string | null
+}
+
+export const DELIVERY_STATES = ['waiting', 'due', 'delivered', 'dead'] as const
+/** `waiting`: the job has not ended. `due`: to be sent, now or later. `dead`: given up; `lastError` says why. */
+export type DeliveryState = (typeof DELIVERY_STATES)[number]
+
+export type WebhookStatus = {
+  readonly url: string
+  readonly state: DeliveryState
+  readonly attempts: number
+  readonly lastError: string | null
+}
+
+export type Acceptance =
+  /** A new job. `queuePosition` counts from 1 in the order in which jobs will start; `activeRequests` are processing now. */
+  | {
+      readonly kind: 'accepted'
+      readonly job: JobHead
+      readonly queuePosition: number
+      readonly activeRequests: number
+    }
+  /** The key was used before for the same request; `job` is null when its retention is over. */
+  | {
+      readonly kind: 'repeated'
+      readonly id: string
+      readonly job: JobHead | null
+      readonly queuePosition: number
+      readonly activeRequests: number
+    }
+  /** The key was used before for another request: 422. */
+  | { readonly kind: 'mismatch' }
+
+export type ListQuery = {
+  readonly keyName: string | null
+  readonly state: JobState | null
+  /** 1 to MAX_BATCH. */
+  readonly limit: number
+  /** Id of the last job of the page before; an unknown one gives an empty page. */
+  readonly after: string | null
+}
+
+/** The right to end one run of one job. A later claim, a cancel or an end makes it void. */
+export type Lease = { readonly id: string; readonly fence: number }
+
+export type ClaimedJob = {
+  readonly job: Job
+  readonly lease: Lease
+  /** Running time of its earlier runs. */
+  readonly spentMs: number
+}
+
+export type ClaimOptions = {
+  /** 1 to MAX_BATCH. */
+  readonly limit: number
+  readonly leaseMs: number
+  /** A job whose lease is over and that has been begun this often ends as error instead of running again. */
+  readonly maxAttempts: number
+}
+
+export type RetryOptions = { readonly delayMs: number; readonly error: ErrorData; readonly spentMs: number }
+
+/** One webhook to be sent now. The job is complete: its body is made of it. One job has one delivery, so its id serves for both. */
+export type ClaimedDelivery = {
+  readonly job: Job
+  readonly url: string
+  readonly lease: Lease
+  /** Sends begun, this one included. */
+  readonly attempts: number
+  /** When the job ended. */
+  readonly endedAtMs: number
+}
+
+export type DeliveryClaimOptions = {
+  readonly limit: number
+  readonly leaseMs: number
+  /** Origins (`https://host:port`) that get nothing now, so that a bad endpoint holds up no other. */
+  readonly exceptOrigins: readonly string[]
+  /** At most so many of one origin in this call. */
+  readonly perOrigin: number
+}
+
+export type DeliveryResult =
+  | { readonly kind: 'delivered' }
+  | { readonly kind: 'retry'; readonly delayMs: number; readonly error: string }
+  | { readonly kind: 'dead'; readonly error: string }
+
+/** A stored answer to a direct request. */
+export type StoredAnswer = {
+  readonly status: number
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: string
+}
+
+export type DirectRequest = { readonly keyName: string | null; readonly idempotency: Idempotency }
+
+export type DirectBeginning =
+  /** Nobody used the key: go on, then `storeAnswer` or `forget`. */
+  | { readonly kind: 'new'; readonly lease: Lease }
+  /** The first request still runs: 409. */
+  | { readonly kind: 'running' }
+  | { readonly kind: 'answered'; readonly answer: StoredAnswer }
+  /** Used for another request, or for a job: 422. */
+  | { readonly kind: 'mismatch' }
+
+export type StoreCounts = {
+  readonly jobs: Readonly<Record<JobState, number>>
+  /** Of the job that may start and has waited longest since it was accepted; 0 without one. */
+  readonly queueAgeMs: number
+  readonly deliveries: { readonly due: number; readonly dead: number }
+}
+
+export type StoreEvent =
+  /** There may be something to claim. */
+  | { readonly type: 'work' }
+  /** There may be a webhook to send. */
+  | { readonly type: 'delivery' }
+  /** A job was cancelled while it ran, here or on another node. */
+  | { readonly type: 'cancelled'; readonly id: string }
+
+/** For those who answer clients. */
+export type JobDesk = {
+  /**
+   * Takes a job, once per idempotency key.
+   * @throws storage_full when nothing more can be kept
+   */
+  accept(job: NewJob): Promise<Acceptance>
+  get(id: string): Promise<Job | null>
+  /** A caller's own jobs, newest first. */
+  list(query: ListQuery): Promise<readonly JobHead[]>
+  /** Removes a pending job and its idempotency key; ends a processing one as error. Null when there is no such job or it has ended. */
+  cancel(id: string, error: ErrorData): Promise<'removed' | 'ended' | null>
+  begin(request: DirectRequest, leaseMs: number): Promise<DirectBeginning>
+  /** Keeps the answer for those who repeat the request. False when the lease is over. */
+  storeAnswer(request: DirectRequest, lease: Lease, answer: StoredAnswer): Promise<boolean>
+  /** The request came to no answer worth repeating: the key is free again. */
+  forget(request: DirectRequest, lease: Lease): Promise<boolean>
+  counts(): Promise<StoreCounts>
+}
+
+/** For the runner. Each act on a lease answers false when it is void. */
+export type JobQueue = {
+  /** Takes jobs that may start, the keys in turn, each key's in order. */
+  claim(options: ClaimOptions): Promise<readonly ClaimedJob[]>
+  renew(lease: Lease, leaseMs: number): Promise<boolean>
+  /** Ends it with its answer; its delivery becomes due in the same transaction. */
+  complete(lease: Lease, answer: string): Promise<boolean>
+  /** Ends it with its error; its delivery becomes due in the same transaction. */
+  fail(lease: Lease, error: ErrorData): Promise<boolean>
+  /** Back to the queue, for later. */
+  retry(lease: Lease, options: RetryOptions): Promise<boolean>
+  /** Back to the queue as if it had not been begun. */
+  release(lease: Lease): Promise<boolean>
+  /** Removes up to MAX_BATCH jobs that ended (and whose delivery did) so long ago, and idempotency keys past their day. */
+  cleanUp(retentionMs: number): Promise<number>
+}
+
+/** For the sender of webhooks. */
+export type DeliveryQueue = {
+  /** Takes deliveries that are due, the origins in turn. */
+  claimDeliveries(options: DeliveryClaimOptions): Promise<readonly ClaimedDelivery[]>
+  settleDelivery(lease: Lease, result: DeliveryResult): Promise<boolean>
+}
+
+/** All that is asked of a store. */
+export type StoreCalls = JobDesk & JobQueue & DeliveryQueue
+
+/**
+ * A store of jobs. Every call fails with `overloaded` (503) while the store cannot be reached, within seconds; what was
+ * asked may have happened all the same.
+ */
+export type JobStore = StoreCalls & {
+  /** Events are hints: one may be missed or come twice, so who waits for work polls as well. Returns how to stop. */
+  subscribe(listener: (event: StoreEvent) => void): () => void
+  close(): Promise<void>
+}
