@@ -91,8 +91,16 @@ export class Attempt implements CallHandler, Outlet {
         return
       }
       const contentType = headerText(headers, 'content-type') ?? ''
-      const facts = { exchange, routed: this.#routed, dialect: this.#dialect, outlet: this }
-      this.#relay = createRelay(relayOptions({ ...facts, contentType, asksStream: this.#asksStream }))
+      this.#relay = createRelay(
+        relayOptions({
+          exchange,
+          routed: this.#routed,
+          dialect: this.#dialect,
+          outlet: this,
+          contentType,
+          asksStream: this.#asksStream,
+        }),
+      )
       exchange.meter = this.#relay
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
