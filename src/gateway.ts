@@ -10,9 +10,12 @@ import { type Clock } from './pipeline/parts.js'
 import { createCodec } from './protocols/codec.js'
 import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
+import { BREAKER_STATES } from './routing/breaker.js'
+import { Breakers } from './routing/breakers.js'
 import { Router } from './routing/router.js'
 import { createServer, type Server } from './server/app.js'
-import { createMetricsCells } from './telemetry/cells.js'
+import { type ProviderStatus } from './server/plain-routes.js'
+import { breakerStates, createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
 import { createLog } from './telemetry/log.js'
@@ -128,16 +131,18 @@ function joinParts(config: Config, cells: Cells, loopIndex: number) {
   })
   const offload = createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics })
   const router = new Router(config)
-  const shared = { config, offload, router, upstream, metrics, log }
+  const breakers = new Breakers(config.routing.breaker, CLOCK.nowMs)
+  const shared = { config, offload, router, breakers, upstream, metrics, log }
   const pipeline = createPipeline({ ...shared, limiter, dialects: DIALECTS, clock: CLOCK })
   const scrape = createScrape(metricsConfig(config), cells.metrics, { processMetrics: true })
-  return { ...shared, pools, pipeline, scrape }
+  return { ...shared, pools, pipeline, scrape, metricsCells: cells.metrics }
 }
 
 type FrontOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
 
 /** The server, which takes what clients send into the pipeline. */
-function createFront({ config, router, pipeline, scrape }: Parts, options: FrontOptions): Server {
+function createFront(parts: Parts, options: FrontOptions): Server {
+  const { config, router, pipeline, scrape } = parts
   return createServer({
     config: { ...config.server, port: options.port },
     metrics: config.metrics,
@@ -148,7 +153,7 @@ function createFront({ config, router, pipeline, scrape }: Parts, options: Front
     parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
     pipeline,
     models: (key) => listModels(config, router, key),
-    providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
+    providers: () => providerStatuses(parts),
     isReady: options.isReady,
     renderMetrics: () => scrape.render(),
   })
@@ -193,9 +198,28 @@ function listModels(config: Config, router: Router, key: KeyIdentity): JsonObjec
 /** Model lists carry a date that nobody keeps; clients only want a number there. */
 const MODELS_CREATED_SEC = 1_700_000_000
 
-function startGauges({ config, upstream, metrics }: Parts): void {
+/** Its own breakers as they are now, those of the other event loops as they last told: the worst counts. */
+function providerStatuses(parts: Parts): ProviderStatus[] {
+  tellBreakers(parts)
+  const states = breakerStates(metricsConfig(parts.config), parts.metricsCells)
+  return parts.config.providers.map(({ name }) => {
+    return { name, configured: true, breaker: BREAKER_STATES[states.get(name) ?? 0] ?? 'closed' }
+  })
+}
+
+function tellBreakers({ config, breakers, metrics }: Parts): void {
+  const worst = breakers.worst()
+  for (const { name } of config.providers) {
+    metrics.breakerState(name, BREAKER_STATES.indexOf(worst.get(name) ?? 'closed'))
+  }
+}
+
+function startGauges(parts: Parts): void {
+  const { config, upstream, metrics } = parts
   startLagSampler((seconds) => metrics.eventLoopLag(seconds))
+  tellBreakers(parts)
   setInterval(() => {
+    tellBreakers(parts)
     for (const provider of config.providers) {
       const { open, busy } = upstream.stats(provider)
       metrics.upstreamConnections(provider.name, open, busy)

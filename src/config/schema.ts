@@ -138,6 +138,23 @@ const GatewayLimits = section('Limits of the whole gateway.', {
   }),
 })
 
+const Routing = section('What happens when providers fail.', {
+  breaker: section('Takes a target out that keeps failing.', {
+    enabled: Type.Boolean({ default: true, description: 'Keep requests away from targets that fail.' }),
+    consecutiveFailures: integer({ minimum: 1, maximum: 10_000 }, 5, 'Failures in a row that open it.'),
+    errorRate: Type.Number({
+      default: 0.5,
+      minimum: 0.01,
+      maximum: 1,
+      description: 'Share of failed attempts in the window that opens it.',
+    }),
+    minRequests: integer({ minimum: 1, maximum: 1_000_000 }, 20, 'Attempts in the window before the share counts.'),
+    windowMs: integer({ minimum: 1000, maximum: HOUR_MS }, 30_000, 'Length of the window, in ms.'),
+    openMs: integer({ minimum: 100, maximum: HOUR_MS }, 10_000, 'How long it stays open before a probe, in ms.'),
+    probes: integer({ minimum: 1, maximum: 1000 }, 1, 'Requests at once that probe a target.'),
+  }),
+})
+
 /** Any part of the quirks; profiles use it as well. */
 export const QuirkOverrides = section('What this server does otherwise than its profile says.', {
   maxTokensField: Type.Optional(
@@ -248,6 +265,7 @@ export const ConfigFile = section('Sluice configuration.', {
   offload: Offload,
   keys: Type.Array(Key, { default: [], description: 'Gateway keys; none means loopback only.' }),
   limits: GatewayLimits,
+  routing: Routing,
   providers: Type.Record(Type.String({ pattern: NAME_PATTERN }), ProviderEntry, {
     default: {},
     description: 'Upstreams by name.',

@@ -8,6 +8,7 @@ export type Config = {
   readonly offload: OffloadConfig
   readonly keys: readonly KeyConfig[]
   readonly limits: GatewayLimits
+  readonly routing: RoutingConfig
   /** In the order of the file; the position is the provider's index in limiter and metrics cells. */
   readonly providers: readonly ProviderConfig[]
   /** Configured model names, in the order of the file. */
@@ -64,6 +65,24 @@ export type Limits = {
 }
 
 export type GatewayLimits = Limits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
+
+/** How requests are kept away from targets that fail. */
+export type RoutingConfig = { readonly breaker: BreakerConfig }
+
+/** When a target is taken out, and how it comes back; each event loop judges by what it has seen itself. */
+export type BreakerConfig = {
+  readonly enabled: boolean
+  /** Failures in a row that open it. */
+  readonly consecutiveFailures: number
+  /** Share of failed attempts over `windowMs` that opens it, 0 to 1, once there were `minRequests`. */
+  readonly errorRate: number
+  readonly minRequests: number
+  readonly windowMs: number
+  /** How long it stays open before it is probed. */
+  readonly openMs: number
+  /** Requests at once that may probe. */
+  readonly probes: number
+}
 
 export type Timeouts = {
   readonly connectMs: number

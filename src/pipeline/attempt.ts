@@ -6,6 +6,7 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type EncodedBody } from '../protocols/codec.js'
 import { type Dialect } from '../protocols/protocol.js'
+import { FREE, type Permit } from '../routing/breaker.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type AttemptResult } from '../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
@@ -25,6 +26,9 @@ import { fallbackMeta, relayOptions } from './relay-options.js'
 import { timeoutsFor, upstreamRequest } from './upstream-request.js'
 import { makeWhole } from './whole-answer.js'
 
+/** What a try goes to, and by which right. */
+export type Aim = { readonly routed: RouteTarget; readonly dialect: Dialect; readonly permit: Permit }
+
 const COMPLETE: Verdict = Object.freeze({ outcome: 'complete', cause: null })
 
 export class Attempt implements CallHandler, Outlet {
@@ -36,15 +40,18 @@ export class Attempt implements CallHandler, Outlet {
   readonly #pace: Pace
   #relay: Relay | null = null
   #refusal: Refusal | null = null
+  #permit: Permit
   #asksStream = false
+  #hasRun = false
   /** Success, failure or abort is decided; what still comes is not looked at. */
   #isOver = false
 
-  /** Takes over the provider's slot. */
-  constructor(exchange: Exchange, routed: RouteTarget, dialect: Dialect) {
+  /** Takes over the provider's slot and the breaker's permit. */
+  constructor(exchange: Exchange, { routed, dialect, permit }: Aim) {
     this.#exchange = exchange
     this.#routed = routed
     this.#dialect = dialect
+    this.#permit = permit
     this.#connection = new Connection(exchange.parts.limiter, routed.providerIndex)
     this.#gate = new Gate(exchange)
     this.#pace = new Pace(exchange)
@@ -55,6 +62,7 @@ export class Attempt implements CallHandler, Outlet {
     const exchange = this.#exchange
     const { request, parts } = exchange
     this.#asksStream = asksStream
+    this.#hasRun = true
     exchange.call = this
     exchange.upstreamStartedAtMs = parts.clock.nowMs()
     exchange.upstreamEndedAtMs = null
@@ -72,6 +80,7 @@ export class Attempt implements CallHandler, Outlet {
     if (this.#refusal === null) measureUsage(this.#exchange, false)
     this.#conclude()
     this.#count('aborted')
+    this.#giveBackPermit()
     this.close()
     this.#gate.abandon()
   }
@@ -79,6 +88,7 @@ export class Attempt implements CallHandler, Outlet {
   /** Gives back what the provider was held by; for an attempt that never ran, too. Idempotent. */
   close(): void {
     this.#connection.close()
+    if (!this.#hasRun) this.#giveBackPermit()
   }
 
   // --- upstream/call tells:
@@ -144,7 +154,7 @@ export class Attempt implements CallHandler, Outlet {
   complete(): void {
     if (this.#isOver) return
     this.#succeed()
-    this.#count('ok')
+    this.#countOk()
     this.#gate.complete()
   }
 
@@ -176,7 +186,7 @@ export class Attempt implements CallHandler, Outlet {
   }
 
   readonly #onMade = (body: Uint8Array): void => {
-    this.#count('ok')
+    this.#countOk()
     reply(this.#exchange, resultAnswer(this.#exchange, body), COMPLETE)
     this.#gate.resolve()
   }
@@ -185,7 +195,8 @@ export class Attempt implements CallHandler, Outlet {
   readonly #onUnmade = (thrown: unknown): void => {
     const error = toGatewayError(thrown)
     const isOurs = !error.data.code.startsWith('upstream_')
-    this.#count(isOurs ? 'ok' : resultOf(error.data.code))
+    if (isOurs) this.#countOk()
+    else this.#countFailure(error.data)
     // For a fault of our own the next upstream shall not have to work, too.
     if (isOurs) this.#gate.resolve()
     this.#gate.fail(concealSecrets(this.#routed.provider, error))
@@ -195,7 +206,7 @@ export class Attempt implements CallHandler, Outlet {
     if (this.#isOver) return
     if (this.#relay !== null) measureUsage(this.#exchange, false)
     this.#conclude()
-    this.#count(resultOf(error.data.code))
+    this.#countFailure(error.data)
     this.close()
     this.#gate.fail(concealSecrets(this.#routed.provider, error))
   }
@@ -206,6 +217,21 @@ export class Attempt implements CallHandler, Outlet {
     this.#isOver = true
     exchange.upstreamEndedAtMs ??= exchange.parts.clock.nowMs()
     if (exchange.call === this) exchange.call = null
+  }
+
+  #countOk(): void {
+    this.#count('ok')
+    this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, null)
+  }
+
+  #countFailure(error: ErrorData): void {
+    this.#count(resultOf(error.code))
+    this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, error)
+  }
+
+  #giveBackPermit(): void {
+    this.#exchange.parts.breakers.giveBack(this.#routed.target, this.#permit)
+    this.#permit = FREE
   }
 
   #count(result: AttemptResult): void {

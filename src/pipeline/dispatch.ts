@@ -2,6 +2,7 @@
 // is never sent twice: after the first content a failure is final and in-band.
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type DecodedRequest } from '../protocols/codec.js'
+import { type Permit, REFUSED } from '../routing/breaker.js'
 import { type RouteTarget } from '../routing/router.js'
 import { Attempt } from './attempt.js'
 import { type Exchange } from './exchange.js'
@@ -13,14 +14,17 @@ const ANY_MODEL: readonly string[] = Object.freeze(['*'])
  * @throws model_not_found, forbidden; else the error of the last target tried
  */
 export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Promise<void> {
-  const { config, router, clock } = exchange.parts
+  const { config, router, breakers, clock } = exchange.parts
   const { model, provider } = decoded.facts
   const allowed = config.keys[exchange.request.key.index]?.models ?? ANY_MODEL
   const targets = router.route({ model, provider, allowed, random: clock.random })
   let failure: GatewayError | null = null
   for (const routed of targets) {
+    const permit = breakers.admit(routed.target)
+    if (permit === REFUSED) continue
     try {
-      await tryTarget(exchange, decoded, routed)
+      await tryTarget(exchange, decoded, { routed, permit })
+      breakers.began(routed.target, permit)
       exchange.forgetBody()
       return
     } catch (thrown) {
@@ -28,19 +32,16 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
       if (exchange.isEnded || !failure.data.retryable) break
     }
   }
+  if (failure === null && targets.length > 0) failure = breakers.refusal(targets.map(({ target }) => target))
   throw failure ?? new GatewayError('model_not_found', { param: 'model' })
 }
 
-async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: RouteTarget): Promise<void> {
-  const { limiter, offload, metrics, dialects } = exchange.parts
+type Right = { readonly routed: RouteTarget; readonly permit: Permit }
+
+async function tryTarget(exchange: Exchange, decoded: DecodedRequest, { routed, permit }: Right): Promise<void> {
+  const { offload, metrics } = exchange.parts
   const { target, provider } = routed
-  const dialect = dialects.get(target.protocol)
-  if (dialect === undefined) throw new GatewayError('misconfigured', { message: `No dialect for ${provider.name}.` })
-  if (!limiter.enterProvider(routed.providerIndex)) {
-    metrics.limitRejection('provider', 'concurrency')
-    throw new GatewayError('overloaded', { message: `Provider ${provider.name} is at its concurrency limit.` })
-  }
-  const attempt = new Attempt(exchange, routed, dialect)
+  const attempt = openAttempt(exchange, { routed, permit })
   try {
     exchange.startAttempt(routed, metrics.slot(exchange.request.surface.id, provider.name, routed.label))
     const { surface } = exchange.request
@@ -65,4 +66,18 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
     attempt.close()
     throw thrown
   }
+}
+
+/** Takes what an attempt needs: a slot of the provider; without one the permit goes back. */
+function openAttempt(exchange: Exchange, { routed, permit }: Right): Attempt {
+  const { limiter, metrics, dialects, breakers } = exchange.parts
+  const { name, protocol } = routed.provider
+  const dialect = dialects.get(protocol)
+  if (dialect !== undefined && limiter.enterProvider(routed.providerIndex)) {
+    return new Attempt(exchange, { routed, dialect, permit })
+  }
+  breakers.giveBack(routed.target, permit)
+  if (dialect === undefined) throw new GatewayError('misconfigured', { message: `No dialect for ${name}.` })
+  metrics.limitRejection('provider', 'concurrency')
+  throw new GatewayError('overloaded', { message: `Provider ${name} is at its concurrency limit.` })
 }

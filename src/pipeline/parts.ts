@@ -3,6 +3,7 @@ import { type Config } from '../config/types.js'
 import { type Limiter } from '../limit/limiter.js'
 import { type Offload } from '../offload/offload.js'
 import { type Dialect } from '../protocols/protocol.js'
+import { type Breakers } from '../routing/breakers.js'
 import { type Router } from '../routing/router.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 import { type Upstream } from '../upstream/call.js'
@@ -12,6 +13,7 @@ export type PipelineParts = {
   readonly limiter: Limiter
   readonly offload: Offload
   readonly router: Router
+  readonly breakers: Breakers
   readonly upstream: Pick<Upstream, 'call'>
   readonly metrics: Metrics
   readonly log: Log

@@ -42,7 +42,7 @@ export type ServerOptions = {
   readonly parameterHeaders: readonly string[]
   readonly pipeline: Pipeline
   readonly models: ModelSource
-  readonly providers: readonly ProviderStatus[]
+  readonly providers: () => readonly ProviderStatus[]
   readonly isReady: () => boolean
   readonly renderMetrics: () => Promise<string>
   /** The word in the health answers. */

@@ -7,7 +7,12 @@ import { type KeyIdentity } from '../pipeline/client.js'
 import { type HeaderPolicy, preflightHeaders } from './headers.js'
 import { type Act } from './http.js'
 
-export type ProviderStatus = { readonly name: string; readonly configured: boolean }
+export type ProviderStatus = {
+  readonly name: string
+  readonly configured: boolean
+  /** Worst of its targets: `closed` where all is well, `half-open`, `open`. */
+  readonly breaker: string
+}
 
 /** Answers whether the process lives. `status` is the word in the body. */
 export function answerAlive(status: string): Act {
@@ -23,11 +28,12 @@ export function answerReady(isReady: () => boolean): Act {
     isReady() ? exchange.answer(200, ready) : exchange.answer(503, notReady, [['retry-after', '1']])
 }
 
-/** Lists the providers by name, never a key. */
-export function answerProviders(status: string, providers: readonly ProviderStatus[]): Act {
-  const list = providers.map(({ name, configured }) => ({ name, configured }))
-  const body = encode({ status, providers: list })
-  return (exchange) => exchange.answer(200, body)
+/** Lists the providers by name and state, never a key. */
+export function answerProviders(status: string, providers: () => readonly ProviderStatus[]): Act {
+  return (exchange) => {
+    const list = providers().map(({ name, configured, breaker }) => ({ name, configured, breaker }))
+    exchange.answer(200, encode({ status, providers: list }))
+  }
 }
 
 /** The body of the ping route. */

@@ -76,6 +76,8 @@ export type Layout = {
   readonly attempts: number
   /** By provider: told at all (0 or 1), busy, idle. */
   readonly connections: number
+  /** By provider: 0 if never told, else 1 + the state of its worst target. */
+  readonly breakers: number
   /** By scope x kind. */
   readonly rejections: number
   /** By task x place. */
@@ -119,6 +121,7 @@ export function createLayout(config: MetricsConfig): Layout {
     eventLoopLag: place.cells(1),
     attempts: place.cells(providers.names.length * ATTEMPT_RESULTS.length),
     connections: place.cells(providers.names.length * CELLS_PER_CONNECTIONS),
+    breakers: place.cells(providers.names.length),
     rejections: place.cells(LIMIT_SCOPES.length * LIMIT_KINDS.length),
     offloadTasks: place.cells(OFFLOAD_TASKS.length * OFFLOAD_PLACES.length),
     offloadSeconds: OFFLOAD_TASKS.map(() => place.histogram(OFFLOAD_BOUNDS)),

@@ -42,6 +42,7 @@ class CellMetrics implements Metrics {
     for (const at of gauges) cells[at] = 0
     cells.fill(0, layout.streams, layout.streams + TRANSPORTS.length)
     cells.fill(0, layout.connections, layout.connections + layout.providers.names.length * CELLS_PER_CONNECTIONS)
+    cells.fill(0, layout.breakers, layout.breakers + layout.providers.names.length)
     while (this.#rowsUsed < layout.rows) {
       const at = this.#rowAt(this.#rowsUsed)
       const tag = cells[at] ?? 0
@@ -121,6 +122,10 @@ class CellMetrics implements Metrics {
     this.#cells[at] = 1
     this.#cells[at + 1] = busy
     this.#cells[at + 2] = open - busy
+  }
+
+  breakerState(provider: string, state: number): void {
+    this.#cells[this.#layout.breakers + (this.#layout.providers.indexOf.get(provider) ?? 0)] = 1 + state
   }
 
   eventLoopLag(seconds: number): void {

@@ -50,6 +50,8 @@ export type Metrics = {
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
   offloadQueue(length: number): void
   upstreamConnections(provider: string, open: number, busy: number): void
+  /** `state`: 0 closed, 1 half-open, 2 open; the worst of the provider's targets. */
+  breakerState(provider: string, state: number): void
   eventLoopLag(seconds: number): void
 }
 

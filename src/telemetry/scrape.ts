@@ -182,6 +182,16 @@ function upstreamFamilies(layout: Layout): Family[] {
           ]
         }),
     },
+    {
+      name: 'sluice_breaker_state',
+      help: "The provider's worst target on any event loop: 0 closed, 1 half-open, 2 open.",
+      type: 'gauge',
+      series: ({ fixed }) =>
+        providers.flatMap((provider, i) => {
+          const told = at(fixed, layout.breakers + i)
+          return told === 0 ? [] : [{ labels: { provider }, value: told - 1 }]
+        }),
+    },
   ]
 }
 

@@ -49,7 +49,7 @@ export async function startFront(t: Teardown, { script, config, options }: Front
       { id: 'fast', object: 'model' },
       { id: 'vendor/deep', object: 'model' },
     ],
-    providers: [{ name: 'one', configured: true }],
+    providers: () => [{ name: 'one', configured: true, breaker: 'closed' }],
     isReady: () => true,
     renderMetrics: async () => 'sluice_up 1\n',
     ...options,

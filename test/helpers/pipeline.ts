@@ -1,6 +1,6 @@
 // A pipeline with everything real but its two ends and the clock: a client's sink that writes down what it is told, and an
 // upstream whose calls the test answers by hand. Codec work is done inline, or held until the test lets it go.
-import { type Config, type ModelConfig, type ProviderConfig } from '../../src/config/types.js'
+import { type BreakerConfig, type Config, type ModelConfig, type ProviderConfig } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
 import { type Limiter, type LimitSnapshot, type Waiter } from '../../src/limit/limiter.js'
@@ -13,6 +13,7 @@ import { type Answer, type Delivery, type Sink, type StreamFace, type StreamHead
 import { createCodec } from '../../src/protocols/codec.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { type Dialect, type Surface } from '../../src/protocols/protocol.js'
+import { Breakers } from '../../src/routing/breakers.js'
 import { Router } from '../../src/routing/router.js'
 import { type LogReader } from '../../src/stream/reader.js'
 import { type ExchangeRecord, type Metrics, type Transport } from '../../src/telemetry/records.js'
@@ -26,6 +27,16 @@ export const ANTHROPIC = 'anthropic-messages'
 export const TOKEN_LIMIT = 1_000_000
 export const PROVIDER_SLOTS = 2
 export const KEEPALIVE_MS = 10_000
+/** Opens only where a test asks for it. */
+export const BREAKER: BreakerConfig = {
+  enabled: true,
+  consecutiveFailures: 1000,
+  errorRate: 1,
+  minRequests: 1000,
+  windowMs: 10_000,
+  openMs: 5000,
+  probes: 1,
+}
 
 /** A stream of each wire, frame by frame: a head without content, content, the end with usage, the end marker. */
 export const STREAMS = {
@@ -411,6 +422,7 @@ export class FakeMetrics implements Metrics {
   offloadTask(): void {}
   offloadQueue(): void {}
   upstreamConnections(): void {}
+  breakerState(): void {}
   eventLoopLag(): void {}
 }
 
@@ -425,6 +437,7 @@ export type RigOptions = {
   readonly maxReaderLagBytes?: number
   readonly keyModels?: readonly string[]
   readonly doneMarker?: boolean
+  readonly breaker?: Partial<BreakerConfig>
 }
 
 export type Asking = {
@@ -469,6 +482,7 @@ export class PipelineRig {
       limiter: this.limiter,
       offload: this.#createOffload(),
       router: new Router(config),
+      breakers: new Breakers(config.routing.breaker, () => this.nowMs),
       upstream: {
         call: (request, handler) => {
           const call = new FakeCall(request, handler)
@@ -630,6 +644,7 @@ function createConfig(options: RigOptions): Config {
       concurrency: options.concurrency ?? 10,
       queue: { max: options.queueMax ?? 10, timeoutMs: 60_000 },
     },
+    routing: { breaker: { ...BREAKER, ...options.breaker } },
     providers: [provider('north', OPENAI), provider('south', OPENAI), provider('west', ANTHROPIC)],
     models: [
       model('one', 'north'),

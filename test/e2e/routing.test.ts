@@ -1,0 +1,97 @@
+// Routing over real sockets: what clients see while their providers die, ask for a pause, or come back.
+import { type Test, test } from 'tap'
+import { request } from 'undici'
+import { type Running, startGateway } from '../helpers/gateway.js'
+import { parsePage, sampleValue } from '../helpers/prometheus.js'
+import { answer, type Script, ScriptedUpstream, whole } from '../helpers/scripted-upstream.js'
+
+const ANSWER = JSON.stringify({
+  id: 'c1',
+  object: 'chat.completion',
+  created: 1,
+  model: 'm',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'Well' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4 },
+})
+const WELL: Script = answer(whole(200, ANSWER, ['content-type: application/json']))
+const DEAD: Script = answer({ end: 'rst' })
+
+async function listen(t: Test, ...scripts: Script[]): Promise<ScriptedUpstream> {
+  const upstream = await ScriptedUpstream.listen(...scripts)
+  t.teardown(() => upstream.close())
+  return upstream
+}
+
+function provider(upstream: ScriptedUpstream): object {
+  return { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1` }
+}
+
+async function ask(gateway: Running, model: string, headers: Readonly<Record<string, string>> = {}) {
+  const messages = [{ role: 'user', content: 'Hi' }]
+  const answered = await request(`${gateway.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ model, messages }),
+  })
+  const text = await answered.body.text()
+  return { status: answered.statusCode, headers: answered.headers, text }
+}
+
+async function health(gateway: Running): Promise<Record<string, string>> {
+  const { body } = await request(`${gateway.origin}/v1/health`)
+  const { providers } = (await body.json()) as { providers: { name: string; breaker: string }[] }
+  return Object.fromEntries(providers.map(({ name, breaker }) => [name, breaker]))
+}
+
+/** Asks until the condition holds; a failed ask is the test's own business. */
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    if (await isTrue()) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('not reached in time')
+}
+
+test('a breaker opens, keeps requests away, and closes when the provider is well again', async (t) => {
+  const ill = await listen(t, DEAD, DEAD, DEAD, WELL)
+  const gateway = await startGateway(t, {
+    config: {
+      routing: { breaker: { consecutiveFailures: 3, openMs: 400 } },
+      providers: { ill: provider(ill) },
+      models: { only: 'ill/m' },
+    },
+  })
+  t.same(await health(gateway), { ill: 'closed' })
+  for (let i = 0; i < 3; i++) t.equal((await ask(gateway, 'only')).status, 502)
+  t.same(await health(gateway), { ill: 'open' })
+  const asked = ill.requests.length
+  const shut = await ask(gateway, 'only')
+  t.equal(shut.status, 503)
+  t.equal(shut.headers['retry-after'], '1')
+  t.equal(ill.requests.length, asked, 'nobody was asked')
+  t.notOk(shut.text.includes(ill.origin))
+  await until(async () => (await health(gateway)).ill === 'half-open')
+  t.equal((await ask(gateway, 'only')).status, 200)
+  t.same(await health(gateway), { ill: 'closed' })
+  const { body } = await request(`${gateway.origin}/metrics`)
+  const { samples } = parsePage(await body.text())
+  t.equal(sampleValue(samples, 'sluice_breaker_state', { provider: 'ill' }), 0)
+})
+
+test('a provider that asks for a pause gets exactly that, and its requests go to another', async (t) => {
+  const busy = await listen(t, answer(whole(429, '{"error":{"message":"slow down"}}', ['retry-after: 1'])), WELL)
+  const spare = await listen(t, WELL)
+  const gateway = await startGateway(t, {
+    config: {
+      providers: { busy: provider(busy), spare: provider(spare) },
+      models: { main: { targets: ['busy/m'], fallbacks: ['second'] }, second: 'spare/m' },
+    },
+  })
+  const askedAtMs = performance.now()
+  t.equal((await ask(gateway, 'main')).headers['x-sluice-target'], 'spare/m')
+  const target = async () => String((await ask(gateway, 'main')).headers['x-sluice-target'])
+  t.equal(await target(), 'spare/m')
+  await until(async () => (await target()) === 'busy/m')
+  t.ok(performance.now() - askedAtMs >= 1000, 'not before the second is over')
+  t.equal(busy.requests.length, 2)
+})
