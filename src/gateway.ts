@@ -12,6 +12,7 @@ import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
 import { BREAKER_STATES } from './routing/breaker.js'
 import { Breakers } from './routing/breakers.js'
+import { RetryBudget } from './routing/retry.js'
 import { Router } from './routing/router.js'
 import { createServer, type Server } from './server/app.js'
 import { type ProviderStatus } from './server/plain-routes.js'
@@ -132,7 +133,8 @@ function joinParts(config: Config, cells: Cells, loopIndex: number) {
   const offload = createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics })
   const router = new Router(config)
   const breakers = new Breakers(config.routing.breaker, CLOCK.nowMs)
-  const shared = { config, offload, router, breakers, upstream, metrics, log }
+  const retryBudget = new RetryBudget(config.routing.retries.budget)
+  const shared = { config, offload, router, breakers, retryBudget, upstream, metrics, log }
   const pipeline = createPipeline({ ...shared, limiter, dialects: DIALECTS, clock: CLOCK })
   const scrape = createScrape(metricsConfig(config), cells.metrics, { processMetrics: true })
   return { ...shared, pools, pipeline, scrape, metricsCells: cells.metrics }

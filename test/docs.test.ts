@@ -157,6 +157,7 @@ async function metricLabels(): Promise<Map<string, string[]>> {
   metrics.upstreamAttempt('p', 'ok')
   metrics.upstreamConnections('p', 1, 1)
   metrics.breakerState('p', 1)
+  metrics.upstreamRetry('p', 'again')
   metrics.limitRejection('key', 'tokens')
   metrics.offloadTask('decode', 'inline', 0.1)
   const page = await createScrape(METRICS_CONFIG, cells, { processMetrics: false }).render()

@@ -139,6 +139,26 @@ const GatewayLimits = section('Limits of the whole gateway.', {
 })
 
 const Routing = section('What happens when providers fail.', {
+  retries: section('Tries the same targets again, before the first byte only.', {
+    max: integer({ minimum: 0, maximum: 10 }, 2, 'Further rounds over the targets of a model; 0 for none.'),
+    baseDelayMs: integer(
+      { minimum: 1, maximum: MINUTE_MS },
+      200,
+      'Longest pause before the first round, doubled for each further one, in ms.',
+    ),
+    maxDelayMs: integer({ minimum: 1, maximum: 10 * MINUTE_MS }, 5000, 'Longest pause of our own choice, in ms.'),
+    maxWaitMs: integer(
+      { minimum: 0, maximum: HOUR_MS },
+      10_000,
+      'All pauses of a request, those that a provider asks for included, in ms.',
+    ),
+    budget: Type.Number({
+      default: 0.2,
+      minimum: 0,
+      maximum: 1,
+      description: 'Further rounds as a share of all requests.',
+    }),
+  }),
   breaker: section('Takes a target out that keeps failing.', {
     enabled: Type.Boolean({ default: true, description: 'Keep requests away from targets that fail.' }),
     consecutiveFailures: integer({ minimum: 1, maximum: 10_000 }, 5, 'Failures in a row that open it.'),

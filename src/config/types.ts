@@ -67,7 +67,19 @@ export type Limits = {
 export type GatewayLimits = Limits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
 
 /** How requests are kept away from targets that fail. */
-export type RoutingConfig = { readonly breaker: BreakerConfig }
+export type RoutingConfig = { readonly retries: RetryConfig; readonly breaker: BreakerConfig }
+
+/** Further tries at the same targets before the first byte. */
+export type RetryConfig = {
+  /** Tries after the first at one target; 0 for none. */
+  readonly max: number
+  readonly baseDelayMs: number
+  readonly maxDelayMs: number
+  /** All pauses of one request together, those that an upstream asks for included. */
+  readonly maxWaitMs: number
+  /** Tries again as a share of all requests, 0 to 1. */
+  readonly budget: number
+}
 
 /** When a target is taken out, and how it comes back; each event loop judges by what it has seen itself. */
 export type BreakerConfig = {

@@ -4,7 +4,8 @@
 //   upstream/call --bytes--> Attempt --> relay --> Attempt (outlet) --> gate --> log --> readers
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
-import { type EncodedBody } from '../protocols/codec.js'
+import { type DecodedRequest } from '../protocols/codec.js'
+import { type EncodedRequestBody } from '../protocols/envelope.js'
 import { type Dialect } from '../protocols/protocol.js'
 import { FREE, type Permit } from '../routing/breaker.js'
 import { type RouteTarget } from '../routing/router.js'
@@ -57,11 +58,33 @@ export class Attempt implements CallHandler, Outlet {
     this.#pace = new Pace(exchange)
   }
 
-  /** Sends the request. Resolves with the first content, rejects with what failed before it. */
-  run(encoded: EncodedBody, asksStream: boolean): Promise<void> {
+  /** Makes the body for this target, here or in a worker: the attempt is counted from now on. */
+  encode(decoded: DecodedRequest): EncodedRequestBody | Promise<EncodedRequestBody> {
     const exchange = this.#exchange
     const { request, parts } = exchange
-    this.#asksStream = asksStream
+    const { target, label } = this.#routed
+    exchange.startAttempt(this.#routed, parts.metrics.slot(request.surface.id, target.provider, label))
+    const { facts, json, members } = decoded
+    // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
+    this.#asksStream = facts.stream || request.surface.id !== target.protocol
+    return parts.offload.encode({
+      surfaceId: request.surface.id,
+      body: exchange.body,
+      json,
+      facts,
+      members,
+      target,
+      upstreamStream: this.#asksStream,
+    })
+  }
+
+  /** Sends the request. Resolves with the first content, rejects with what failed before it. */
+  run(encoded: EncodedRequestBody): Promise<void> {
+    const exchange = this.#exchange
+    const { request, parts } = exchange
+    const asksStream = this.#asksStream
+    exchange.body = encoded.original
+    exchange.dropped = encoded.dropped
     this.#hasRun = true
     exchange.call = this
     exchange.upstreamStartedAtMs = parts.clock.nowMs()

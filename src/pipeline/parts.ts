@@ -4,6 +4,7 @@ import { type Limiter } from '../limit/limiter.js'
 import { type Offload } from '../offload/offload.js'
 import { type Dialect } from '../protocols/protocol.js'
 import { type Breakers } from '../routing/breakers.js'
+import { type RetryBudget } from '../routing/retry.js'
 import { type Router } from '../routing/router.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 import { type Upstream } from '../upstream/call.js'
@@ -14,6 +15,7 @@ export type PipelineParts = {
   readonly offload: Offload
   readonly router: Router
   readonly breakers: Breakers
+  readonly retryBudget: RetryBudget
   readonly upstream: Pick<Upstream, 'call'>
   readonly metrics: Metrics
   readonly log: Log

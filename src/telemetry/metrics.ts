@@ -13,10 +13,18 @@ import {
   type MetricsConfig,
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
+  RETRY_KINDS,
   STATUSES,
   TRANSPORTS,
 } from './layout.js'
-import { type AttemptResult, type ExchangeRecord, type Metrics, type OffloadTask, type Transport } from './records.js'
+import {
+  type AttemptResult,
+  type ExchangeRecord,
+  type Metrics,
+  type OffloadTask,
+  type RetryKind,
+  type Transport,
+} from './records.js'
 
 const MS_PER_SEC = 1000
 
@@ -98,6 +106,11 @@ class CellMetrics implements Metrics {
   upstreamAttempt(provider: string, result: AttemptResult): void {
     const index = this.#layout.providers.indexOf.get(provider) ?? 0
     this.#add(this.#layout.attempts + index * ATTEMPT_RESULTS.length + ATTEMPT_RESULTS.indexOf(result), 1)
+  }
+
+  upstreamRetry(provider: string, kind: RetryKind): void {
+    const index = this.#layout.providers.indexOf.get(provider) ?? 0
+    this.#add(this.#layout.retries + index * RETRY_KINDS.length + RETRY_KINDS.indexOf(kind), 1)
   }
 
   limitRejection(scope: (typeof LIMIT_SCOPES)[number], limit: (typeof LIMIT_KINDS)[number]): void {

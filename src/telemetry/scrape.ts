@@ -16,6 +16,7 @@ import {
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
   OTHER,
+  RETRY_KINDS,
   type RowLayout,
   STATUSES,
   TRANSPORTS,
@@ -166,6 +167,16 @@ function upstreamFamilies(layout: Layout): Family[] {
         touched(pairs(providers, ATTEMPT_RESULTS), { fixed, first: layout.attempts }, ([provider, result]) => ({
           provider,
           result,
+        })),
+    },
+    {
+      name: 'sluice_upstream_retries_total',
+      help: 'Further tries of a request: at the same target again, elsewhere, or denied by the budget.',
+      type: 'counter',
+      series: ({ fixed }) =>
+        touched(pairs(providers, RETRY_KINDS), { fixed, first: layout.retries }, ([provider, kind]) => ({
+          provider,
+          kind,
         })),
     },
     {

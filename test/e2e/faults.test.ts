@@ -15,6 +15,8 @@ const SURFACES: readonly Surface[] = [
     errorFrame: /event: error\ndata: \{"type":"error"/,
   },
 ]
+/** Each fault is met by itself: nothing is tried again, nobody is kept away. */
+const ONE_TRY = { retries: { max: 0 }, breaker: { enabled: false } }
 const PROVIDERS = ['openai', 'anthropic', 'google', 'ollama']
 
 async function ask(gateway: Running, surface: Surface, model: string, stream: boolean) {
@@ -31,7 +33,9 @@ async function ask(gateway: Running, surface: Surface, model: string, stream: bo
 
 test('an upstream that dies before its first content gives a status, streamed or not', async (t) => {
   const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
-  const gateway = await startGateway(t, { config: { providers: simulatedProviders(simulator.origin) } })
+  const gateway = await startGateway(t, {
+    config: { routing: ONE_TRY, providers: simulatedProviders(simulator.origin) },
+  })
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
       for (const fault of ['cut-after-accept', 'cut-after-head']) {
@@ -49,7 +53,9 @@ test('an upstream that dies before its first content gives a status, streamed or
 
 test('an upstream that dies in mid-stream gives an error frame and no end marker, outcome upstream_cut, usage partial or estimated', async (t) => {
   const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
-  const gateway = await startGateway(t, { config: { providers: simulatedProviders(simulator.origin) } })
+  const gateway = await startGateway(t, {
+    config: { routing: ONE_TRY, providers: simulatedProviders(simulator.origin) },
+  })
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
       for (const fault of ['cut-mid-frame', 'cut-between-frames', 'cut-before-end']) {
@@ -68,8 +74,7 @@ test('an upstream that dies in mid-stream gives an error frame and no end marker
 test('a refusal of the upstream keeps its status and its Retry-After, in the envelope of the client', async (t) => {
   const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
   const gateway = await startGateway(t, {
-    // The second of two 429s would not get so far.
-    config: { routing: { breaker: { enabled: false } }, providers: simulatedProviders(simulator.origin) },
+    config: { routing: ONE_TRY, providers: simulatedProviders(simulator.origin) },
   })
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {

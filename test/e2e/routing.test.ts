@@ -1,7 +1,7 @@
 // Routing over real sockets: what clients see while their providers die, ask for a pause, or come back.
 import { type Test, test } from 'tap'
 import { request } from 'undici'
-import { type Running, startGateway } from '../helpers/gateway.js'
+import { type Running, startGateway, startSimulator } from '../helpers/gateway.js'
 import { parsePage, sampleValue } from '../helpers/prometheus.js'
 import { answer, type Script, ScriptedUpstream, whole } from '../helpers/scripted-upstream.js'
 
@@ -56,7 +56,7 @@ test('a breaker opens, keeps requests away, and closes when the provider is well
   const ill = await listen(t, DEAD, DEAD, DEAD, WELL)
   const gateway = await startGateway(t, {
     config: {
-      routing: { breaker: { consecutiveFailures: 3, openMs: 400 } },
+      routing: { retries: { max: 0 }, breaker: { consecutiveFailures: 3, openMs: 400 } },
       providers: { ill: provider(ill) },
       models: { only: 'ill/m' },
     },
@@ -83,6 +83,7 @@ test('a provider that asks for a pause gets exactly that, and its requests go to
   const spare = await listen(t, WELL)
   const gateway = await startGateway(t, {
     config: {
+      routing: { retries: { maxWaitMs: 0 } },
       providers: { busy: provider(busy), spare: provider(spare) },
       models: { main: { targets: ['busy/m'], fallbacks: ['second'] }, second: 'spare/m' },
     },
@@ -94,4 +95,52 @@ test('a provider that asks for a pause gets exactly that, and its requests go to
   await until(async () => (await target()) === 'busy/m')
   t.ok(performance.now() - askedAtMs >= 1000, 'not before the second is over')
   t.equal(busy.requests.length, 2)
+})
+
+test('a provider that is killed under load: no client sees it while another is healthy', async (t) => {
+  const simulators = await Promise.all([1, 2].map(() => startSimulator(t, ['--tokens-per-second', '500'])))
+  const providers = Object.fromEntries(
+    simulators.map(({ origin }, i) => [`p${i}`, { protocol: 'openai-chat', baseUrl: `${origin}/v1` }]),
+  )
+  const targets = ['p0/lorem-5', 'p1/lorem-5']
+  const gateway = await startGateway(t, { config: { providers, models: { both: { targets } } } })
+  const statuses = new Map<string, number>()
+  let asked = 0
+  const client = async (): Promise<void> => {
+    while (asked < 400) {
+      asked += 1
+      // What the dead one has begun to answer is cut for good; here nothing is sent before the whole answer is there.
+      const { status, headers } = await ask(gateway, 'both')
+      const word = `${status} ${String(headers['x-sluice-target'])}`
+      statuses.set(word, (statuses.get(word) ?? 0) + 1)
+      if (asked === 100) await simulators[0]?.stop('SIGKILL')
+    }
+  }
+  await Promise.all(Array.from({ length: 10 }, client))
+  t.same([...statuses.keys()].sort(), ['200 p0/lorem-5', '200 p1/lorem-5'])
+  t.ok((statuses.get('200 p0/lorem-5') ?? 0) > 10, 'it served until then')
+  const dead = await health(gateway)
+  t.equal(dead.p1, 'closed')
+  t.not(dead.p0, 'closed')
+})
+
+test('a wrong key with one provider does not stop a model that has another; a wrong request is asked once', async (t) => {
+  const closed = await listen(t, answer(whole(401, '{"error":{"message":"bad key"}}')))
+  const strict = await listen(t, answer(whole(400, '{"error":{"message":"bad field"}}')))
+  const spare = await listen(t, WELL)
+  const gateway = await startGateway(t, {
+    config: {
+      providers: { closed: provider(closed), strict: provider(strict), spare: provider(spare) },
+      models: {
+        spared: { targets: ['closed/m'], fallbacks: ['second'] },
+        wrong: { targets: ['strict/m'], fallbacks: ['second'] },
+        second: 'spare/m',
+      },
+    },
+  })
+  const spared = await ask(gateway, 'spared')
+  t.equal(spared.status, 200)
+  t.equal(spared.headers['x-sluice-attempts'], '2')
+  t.equal((await ask(gateway, 'wrong')).status, 400)
+  t.equal(spare.requests.length, 1)
 })

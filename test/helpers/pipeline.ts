@@ -1,6 +1,12 @@
 // A pipeline with everything real but its two ends and the clock: a client's sink that writes down what it is told, and an
 // upstream whose calls the test answers by hand. Codec work is done inline, or held until the test lets it go.
-import { type BreakerConfig, type Config, type ModelConfig, type ProviderConfig } from '../../src/config/types.js'
+import {
+  type BreakerConfig,
+  type Config,
+  type ModelConfig,
+  type ProviderConfig,
+  type RetryConfig,
+} from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
 import { type Limiter, type LimitSnapshot, type Waiter } from '../../src/limit/limiter.js'
@@ -14,6 +20,7 @@ import { createCodec } from '../../src/protocols/codec.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { type Dialect, type Surface } from '../../src/protocols/protocol.js'
 import { Breakers } from '../../src/routing/breakers.js'
+import { RetryBudget } from '../../src/routing/retry.js'
 import { Router } from '../../src/routing/router.js'
 import { type LogReader } from '../../src/stream/reader.js'
 import { type ExchangeRecord, type Metrics, type Transport } from '../../src/telemetry/records.js'
@@ -27,6 +34,8 @@ export const ANTHROPIC = 'anthropic-messages'
 export const TOKEN_LIMIT = 1_000_000
 export const PROVIDER_SLOTS = 2
 export const KEEPALIVE_MS = 10_000
+/** None but where a test asks for them; the rig's chance is always 0, so pauses are no longer than they must be. */
+export const RETRIES: RetryConfig = { max: 0, baseDelayMs: 100, maxDelayMs: 1000, maxWaitMs: 10_000, budget: 0.2 }
 /** Opens only where a test asks for it. */
 export const BREAKER: BreakerConfig = {
   enabled: true,
@@ -393,6 +402,7 @@ export class FakeMetrics implements Metrics {
   opened = 0
   readonly attempts: string[] = []
   readonly rejections: string[] = []
+  readonly retries: string[] = []
   readonly interTokens: number[] = []
   slot(): number {
     return 0
@@ -416,6 +426,9 @@ export class FakeMetrics implements Metrics {
   upstreamAttempt(_provider: string, result: string): void {
     this.attempts.push(result)
   }
+  upstreamRetry(provider: string, kind: string): void {
+    this.retries.push(`${provider} ${kind}`)
+  }
   limitRejection(scope: string, limit: string): void {
     this.rejections.push(`${scope} ${limit}`)
   }
@@ -438,6 +451,7 @@ export type RigOptions = {
   readonly keyModels?: readonly string[]
   readonly doneMarker?: boolean
   readonly breaker?: Partial<BreakerConfig>
+  readonly retries?: Partial<RetryConfig>
 }
 
 export type Asking = {
@@ -459,7 +473,7 @@ export function surfaceOf(wire: Wire): Surface {
   return surface
 }
 
-/** Providers `north` and `south` speak one wire, `west` the other; the model `pair` tries north, then south. */
+/** Providers `north` and `south` speak one wire, `west` the other; the model `pair` falls back from north to south, `twins` has both. */
 export class PipelineRig {
   readonly metrics = new FakeMetrics()
   readonly records: ExchangeRecord[] = []
@@ -482,6 +496,7 @@ export class PipelineRig {
       limiter: this.limiter,
       offload: this.#createOffload(),
       router: new Router(config),
+      retryBudget: new RetryBudget(config.routing.retries.budget),
       breakers: new Breakers(config.routing.breaker, () => this.nowMs),
       upstream: {
         call: (request, handler) => {
@@ -644,13 +659,14 @@ function createConfig(options: RigOptions): Config {
       concurrency: options.concurrency ?? 10,
       queue: { max: options.queueMax ?? 10, timeoutMs: 60_000 },
     },
-    routing: { breaker: { ...BREAKER, ...options.breaker } },
+    routing: { retries: { ...RETRIES, ...options.retries }, breaker: { ...BREAKER, ...options.breaker } },
     providers: [provider('north', OPENAI), provider('south', OPENAI), provider('west', ANTHROPIC)],
     models: [
       model('one', 'north'),
       model('pair', 'north', 'south'),
       model('mixed', 'north', 'west'),
       model('other', 'west'),
+      { ...model('twins', 'north'), targets: [...model('', 'north').targets, ...model('', 'south').targets] },
       model('at-south', 'south'),
       model('at-west', 'west'),
     ],

@@ -1,7 +1,7 @@
-// Routing: which targets a model name leads to, in which order, and who may use it.
+// Routing: which targets a model name leads to, and who may use it.
 import { test } from 'tap'
 import { type ModelConfig, type TargetConfig } from '../../src/config/types.js'
-import { type RouteQuery, Router, type RouteTarget } from '../../src/routing/router.js'
+import { type Route, type RouteQuery, Router, type RouteTarget } from '../../src/routing/router.js'
 import { testProvider } from '../helpers/targets.js'
 import { thrownBy } from '../helpers/thrown.js'
 
@@ -22,41 +22,17 @@ function routerOf(...models: ModelConfig[]): Router {
 }
 
 function query(model: string, over: Partial<RouteQuery> = {}): RouteQuery {
-  return { model, provider: null, allowed: ['*'], random: () => 0, ...over }
+  return { model, provider: null, allowed: ['*'], ...over }
 }
 
-function names(targets: readonly RouteTarget[]): string[] {
-  return targets.map(({ target }) => `${target.provider}/${target.model}`)
+/** All that it may lead to: the model's own targets, then those of its fallbacks. */
+function all({ targets, fallbacks }: Route): readonly RouteTarget[] {
+  return [...targets, ...fallbacks.flatMap((each) => all(each))]
 }
 
-/** Numbers one after the other, as Math.random would give them. */
-function numbers(...values: readonly number[]): () => number {
-  let next = 0
-  return () => values[next++] ?? 0
+function names(route: Route): string[] {
+  return all(route).map(({ target }) => `${target.provider}/${target.model}`)
 }
-
-test('a configured model leads to its targets, drawn in proportion to their weights', async (t) => {
-  const router = routerOf({ name: 'fast', targets: [to('alpha', 'x', 3), to('beta', 'y', 1)], fallbacks: [] })
-  const order = (point: number) => names(router.route(query('fast', { random: numbers(point) })))
-  t.same(order(0), ['alpha/x', 'beta/y'])
-  t.same(order(0.7499), ['alpha/x', 'beta/y'], 'three quarters go to the first')
-  t.same(order(0.75), ['beta/y', 'alpha/x'])
-  t.same(order(0.9999), ['beta/y', 'alpha/x'])
-})
-
-test('each further draw is among the targets that are left', async (t) => {
-  const targets = [to('alpha', 'x', 1), to('alpha', 'y', 2), to('beta', 'z', 1)]
-  const router = routerOf({ name: 'm', targets, fallbacks: [] })
-  const drawn = router.route(query('m', { random: numbers(0.5, 0.5, 0) }))
-  t.same(names(drawn), ['alpha/y', 'beta/z', 'alpha/x'])
-})
-
-test('a target of weight 0 is only what others fall back to', async (t) => {
-  const router = routerOf({ name: 'm', targets: [to('alpha', 'spare', 0), to('beta', 'main', 1)], fallbacks: [] })
-  for (const point of [0, 0.5, 0.9999]) {
-    t.same(names(router.route(query('m', { random: () => point }))), ['beta/main', 'alpha/spare'])
-  }
-})
 
 test('the targets of the fallbacks follow, in the order of the configuration', async (t) => {
   const router = routerOf(
@@ -64,21 +40,22 @@ test('the targets of the fallbacks follow, in the order of the configuration', a
     { name: 'second', targets: [to('beta', 's1', 1), to('beta', 's2', 1)], fallbacks: ['third'] },
     { name: 'third', targets: [to('alpha', 't')], fallbacks: [] },
   )
-  const targets = router.route(query('m', { random: numbers(0.6, 0) }))
-  t.same(names(targets), ['alpha/x', 'beta/s2', 'beta/s1', 'alpha/t'])
+  const route = router.route(query('m'))
+  t.same(names(route), ['alpha/x', 'beta/s1', 'beta/s2', 'alpha/t'], 'and no fallbacks of fallbacks')
+  t.equal(router.route(query('m')), route, 'made once, not for each request')
   t.ok(
-    targets.every(({ label }) => label === 'm'),
+    all(route).every(({ label }) => label === 'm'),
     'metrics name what the client asked for',
   )
 })
 
 test('a target carries its provider, the position of its cells and the fields to add', async (t) => {
   const target = { ...to('alpha', 'x'), extraBody: { from: 'model' } }
-  const [found] = routerOf({ name: 'm', targets: [target], fallbacks: [] }).route(query('m'))
+  const [found] = routerOf({ name: 'm', targets: [target], fallbacks: [] }).route(query('m')).targets
   t.equal(found?.provider, ALPHA)
   t.equal(found?.providerIndex, 0)
   t.match(found?.target, { protocol: 'openai-chat', extraBody: { from: 'model', kept: true }, quirks: ALPHA.quirks })
-  t.match(routerOf().route(query('beta/y')), [{ providerIndex: 1, target: { protocol: 'other-wire' } }])
+  t.match(routerOf().route(query('beta/y')).targets, [{ providerIndex: 1, target: { protocol: 'other-wire' } }])
 })
 
 test('targets of a provider that is not there are passed over', async (t) => {
@@ -90,7 +67,7 @@ test('`provider/model` leads to that provider, with the name behind the first sl
   const router = routerOf()
   t.same(names(router.route(query('beta/anything'))), ['beta/anything'])
   t.same(names(router.route(query('beta/firm/model'))), ['beta/firm/model'])
-  t.match(router.route(query('alpha/a-one')), [{ label: 'a-one', target: { extraBody: ALPHA.extraBody } }])
+  t.match(router.route(query('alpha/a-one')).targets, [{ label: 'a-one', target: { extraBody: ALPHA.extraBody } }])
   for (const model of ['zeta/', '/y', 'gone/y']) {
     t.match(
       thrownBy(() => router.route(query(model))),

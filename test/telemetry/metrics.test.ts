@@ -43,6 +43,7 @@ function touchAll(metrics: Metrics): void {
   metrics.offloadQueue(3)
   metrics.upstreamConnections('north', 5, 2)
   metrics.breakerState('north', 2)
+  metrics.upstreamRetry('north', 'elsewhere')
   metrics.eventLoopLag(0.012)
 }
 
@@ -65,6 +66,7 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_active_requests: ['gauge'],
     sluice_active_streams: ['gauge', 'transport'],
     sluice_upstream_attempts_total: ['counter', 'provider', 'result'],
+    sluice_upstream_retries_total: ['counter', 'kind', 'provider'],
     sluice_upstream_connections: ['gauge', 'provider', 'state'],
     sluice_breaker_state: ['gauge', 'provider'],
     sluice_limit_rejections_total: ['counter', 'limit', 'scope'],
@@ -93,6 +95,7 @@ test('every call ends up in its series', async (t) => {
     ['sluice_upstream_attempts_total', { provider: 'north', result: 'ok' }, 1],
     ['sluice_upstream_connections', { provider: 'north', state: 'busy' }, 2],
     ['sluice_upstream_connections', { provider: 'north', state: 'idle' }, 3],
+    ['sluice_upstream_retries_total', { provider: 'north', kind: 'elsewhere' }, 1],
     ['sluice_breaker_state', { provider: 'north' }, 2],
     ['sluice_limit_rejections_total', { scope: 'key', limit: 'tokens' }, 1],
     ['sluice_offload_tasks_total', { task: 'decode', where: 'inline' }, 1],
