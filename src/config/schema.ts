@@ -262,6 +262,10 @@ const Model = Type.Union(
         default: [],
         description: 'Configured model names tried when all targets fail.',
       }),
+      contextFallbacks: Type.Array(Type.String({ minLength: 1 }), {
+        default: [],
+        description: 'Configured model names tried when the request is too long for a target.',
+      }),
     }),
   ],
   { description: 'A model: provider/model, or an object.' },

@@ -139,6 +139,8 @@ export type ModelConfig = {
   readonly targets: readonly TargetConfig[]
   /** Other configured model names, tried in order when all targets fail before the first byte. */
   readonly fallbacks: readonly string[]
+  /** The same, when the request is too long for a target. */
+  readonly contextFallbacks: readonly string[]
 }
 
 export type TargetConfig = {

@@ -2,6 +2,7 @@
 // after the first content a failure is final and in-band.
 //
 //   the model's targets, one after the other > a pause, those again that may be well by now > the targets of its fallbacks
+//   the request is too long for one of them  > the targets of its context fallbacks
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type DecodedRequest } from '../protocols/codec.js'
 import { orderTargets } from '../routing/balance.js'
@@ -65,6 +66,7 @@ async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: rea
       // A body that was lost with its worker cannot be sent again.
       const isFinal = exchange.isEnded || exchange.body.length === 0 || cureOf(passed.failure.data) === 'none'
       if (isFinal) throw passed.failure
+      if (isTooLong(passed)) return passed
     }
   }
   return passed
@@ -83,18 +85,29 @@ type Course = { readonly route: Route; readonly passed: FailedPass | null }
 
 /** The slow way, on which every request is that has failed once. */
 async function goOn(exchange: Exchange, decoded: DecodedRequest, { route, passed }: Course): Promise<void> {
-  let failure = passed?.failure ?? null
-  const later = passed === null ? null : await tryAgain(exchange, decoded, passed)
-  if (later === ANSWERED) return
-  failure = later?.failure ?? failure
-  for (const fallback of route.fallbacks) {
-    const next = await tryEach(exchange, decoded, orderTargets(fallback.targets, exchange.parts.clock.random))
-    if (next === ANSWERED) return
-    failure = next?.failure ?? failure
-  }
-  if (failure !== null) throw failure
+  let last: Passed = passed
+  if (last !== null && !isTooLong(last)) last = await tryAgain(exchange, decoded, last)
+  if (last !== ANSWERED && !isTooLong(last)) last = (await tryRoutes(exchange, decoded, route.fallbacks)) ?? last
+  if (isTooLong(last)) last = (await tryRoutes(exchange, decoded, route.contextFallbacks)) ?? last
+  if (last === ANSWERED) return
+  if (last !== null) throw last.failure
   const targets = [route, ...route.fallbacks].flatMap((each) => each.targets)
   throw exchange.parts.breakers.refusal(targets.map(({ target }) => target))
+}
+
+function isTooLong(passed: Passed): boolean {
+  return passed !== null && passed !== ANSWERED && cureOf(passed.failure.data) === 'larger'
+}
+
+/** Other models, one after the other. */
+async function tryRoutes(exchange: Exchange, decoded: DecodedRequest, routes: readonly Route[]): Promise<Passed> {
+  let last: FailedPass | null = null
+  for (const { targets } of routes) {
+    const passed = await tryEach(exchange, decoded, orderTargets(targets, exchange.parts.clock.random))
+    if (passed === ANSWERED) return ANSWERED
+    last = passed ?? last
+  }
+  return last
 }
 
 /** The same targets again, after pauses, as far as patience and budget go. */
@@ -118,6 +131,7 @@ async function tryAgain(exchange: Exchange, decoded: DecodedRequest, first: Fail
     if (next === ANSWERED) return ANSWERED
     if (next === null) break
     passed = next
+    if (isTooLong(passed)) break
   }
   return passed
 }

@@ -1,11 +1,12 @@
 // When a failed request is worth another try before its first byte, where, and after which pause. Pure: chance is passed in.
 //
-//   failure -> cure:  elsewhere  another target at once          again  the same target too, after a pause          none  give up
+//   failure -> cure:  elsewhere  another target at once       again  the same target too, after a pause
+//                     larger     a model with more context     none   give up
 import { type RetryConfig } from '../config/types.js'
 import { type ErrorData } from '../model/error.js'
 
-/** What may help. `again` includes `elsewhere`. */
-export type Cure = 'again' | 'elsewhere' | 'none'
+/** What may help. `again` includes `elsewhere`; `larger` is a model that takes more, and nothing else. */
+export type Cure = 'again' | 'elsewhere' | 'larger' | 'none'
 
 /** Refusals that are about the gateway's standing with this provider and not about the request: key, credit, right, model. */
 const ELSEWHERE_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 404])
@@ -28,6 +29,8 @@ export function cureOf(error: ErrorData): Cure {
     case 'rate_limited':
       // A quota that is used up stays so, but only there.
       return error.retryable ? 'again' : 'elsewhere'
+    case 'context_length_exceeded':
+      return 'larger'
     case 'upstream_timeout':
     case 'misconfigured':
       return 'elsewhere'

@@ -23,6 +23,8 @@ export type Route = {
   readonly targets: readonly RouteTarget[]
   /** Tried in order when all targets have failed; those of a fallback itself are not followed. */
   readonly fallbacks: readonly Route[]
+  /** Tried in order when the request is too long for a target. */
+  readonly contextFallbacks: readonly Route[]
 }
 
 /** What routing needs to know of a request. */
@@ -95,12 +97,15 @@ export class Router {
 
   #routesOf(models: readonly ModelConfig[]): ReadonlyMap<string, Route> {
     const byName = new Map(models.map((model) => [model.name, model]))
+    const routesOf = (names: readonly string[], label: string): Route[] =>
+      names.flatMap((name) => byName.get(name) ?? []).map((model) => this.#own(model, label))
     return new Map(
       models.map((model) => {
-        const fallbacks = model.fallbacks.flatMap((name) => byName.get(name) ?? [])
+        const { name } = model
+        const fallbacks = routesOf(model.fallbacks, name)
         return [
-          model.name,
-          { ...this.#own(model, model.name), fallbacks: fallbacks.map((each) => this.#own(each, model.name)) },
+          name,
+          { ...this.#own(model, name), fallbacks, contextFallbacks: routesOf(model.contextFallbacks, name) },
         ]
       }),
     )
@@ -113,7 +118,7 @@ export class Router {
       const found = this.#target(provider, name, label, extraBody)
       return found === null ? [] : [{ ...found, weight }]
     })
-    return { targets, fallbacks: NO_ROUTES }
+    return { targets, fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES }
   }
 
   #byPrefix(model: string): RouteTarget | null {
@@ -153,7 +158,7 @@ const NO_ROUTES: readonly Route[] = Object.freeze([])
 const NO_EXTRA: JsonObject = Object.freeze({})
 
 function routeTo(target: RouteTarget): Route {
-  return { targets: [target], fallbacks: NO_ROUTES }
+  return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES }
 }
 
 /**

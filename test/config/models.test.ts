@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { load, refusalOf } from './sources.js'
 
+const NO_LINKS = { fallbacks: [], contextFallbacks: [] }
 const PROVIDERS = 'providers: { openai: { apiKey: k }, local: { protocol: openai-chat, baseUrl: "http://h" } }\n'
 
 test('a model is spelt out from every form', (t) => {
@@ -12,10 +13,11 @@ models:
   fast:
     targets: [ { provider: openai, model: gpt-4o-mini, weight: 3 }, local/llama, { provider: local, model: x, extraBody: { a: 1 } } ]
     fallbacks: [ smart ]
+    contextFallbacks: [ slashed ]
 `).config
   t.same(models, [
-    { name: 'smart', targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1, extraBody: {} }], fallbacks: [] },
-    { name: 'slashed', targets: [{ provider: 'local', model: 'org/model', weight: 1, extraBody: {} }], fallbacks: [] },
+    { name: 'smart', targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1, extraBody: {} }], ...NO_LINKS },
+    { name: 'slashed', targets: [{ provider: 'local', model: 'org/model', weight: 1, extraBody: {} }], ...NO_LINKS },
     {
       name: 'fast',
       targets: [
@@ -24,6 +26,7 @@ models:
         { provider: 'local', model: 'x', weight: 1, extraBody: { a: 1 } },
       ],
       fallbacks: ['smart'],
+      contextFallbacks: ['slashed'],
     },
   ])
   t.end()

@@ -627,6 +627,7 @@ function createConfig(options: RigOptions): Config {
     name,
     targets: providers.slice(0, 1).map((each) => ({ provider: each, model: 'up', weight: 1, extraBody: {} })),
     fallbacks: providers.slice(1).map((each) => `at-${each}`),
+    contextFallbacks: [],
   })
   const tokensPerMinute = options.tokensPerMinute ?? TOKEN_LIMIT
   return {
@@ -667,6 +668,7 @@ function createConfig(options: RigOptions): Config {
       model('mixed', 'north', 'west'),
       model('other', 'west'),
       { ...model('twins', 'north'), targets: [...model('', 'north').targets, ...model('', 'south').targets] },
+      { ...model('small', 'north', 'west'), contextFallbacks: ['at-south'] },
       model('at-south', 'south'),
       model('at-west', 'west'),
     ],

@@ -158,6 +158,27 @@ test('the targets of a model come first, then those again after a pause, then it
   t.same(breaches(rig, [sink]), [])
 })
 
+test('a request that is too long goes to the models with more context, and to no other', async (t) => {
+  const tooLong = '{"error":{"message":"too long","code":"context_length_exceeded"}}'
+  const rig = new PipelineRig(RETRIES)
+  const sink = await rig.ask({ model: 'small' })
+  rig.call.head(400).send(tooLong).end()
+  await turn()
+  t.equal(rig.call.request.provider.name, 'south')
+  rig.call.stream()
+  await turn()
+  t.match(rig.record, { outcome: 'complete', attempts: 2 })
+  t.same(breaches(rig, [sink]), [])
+  const without = new PipelineRig(RETRIES)
+  const other = await without.ask({ model: 'pair' })
+  without.call.head(400).send(tooLong).end()
+  await turn()
+  t.equal(without.calls.length, 1)
+  t.match(other.json, { error: { code: 'context_length_exceeded' } })
+  t.equal(other.answers[0]?.status, 400)
+  t.same(breaches(without, [other]), [])
+})
+
 test('what the upstream asks for is waited for to the millisecond, and the request goes out then', async (t) => {
   const rig = setUp(t)
   const sink = await rig.ask()

@@ -14,6 +14,7 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   method_not_allowed: 'none',
   unsupported_media_type: 'none',
   payload_too_large: 'none',
+  context_length_exceeded: 'larger',
   rate_limited: 'again',
   client_gone: 'none',
   slow_reader: 'none',

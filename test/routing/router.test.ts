@@ -36,9 +36,9 @@ function names(route: Route): string[] {
 
 test('the targets of the fallbacks follow, in the order of the configuration', async (t) => {
   const router = routerOf(
-    { name: 'm', targets: [to('alpha', 'x')], fallbacks: ['second', 'third', 'gone'] },
-    { name: 'second', targets: [to('beta', 's1', 1), to('beta', 's2', 1)], fallbacks: ['third'] },
-    { name: 'third', targets: [to('alpha', 't')], fallbacks: [] },
+    { name: 'm', targets: [to('alpha', 'x')], fallbacks: ['second', 'third', 'gone'], contextFallbacks: [] },
+    { name: 'second', targets: [to('beta', 's1', 1), to('beta', 's2', 1)], fallbacks: ['third'], contextFallbacks: [] },
+    { name: 'third', targets: [to('alpha', 't')], fallbacks: [], contextFallbacks: [] },
   )
   const route = router.route(query('m'))
   t.same(names(route), ['alpha/x', 'beta/s1', 'beta/s2', 'alpha/t'], 'and no fallbacks of fallbacks')
@@ -51,7 +51,9 @@ test('the targets of the fallbacks follow, in the order of the configuration', a
 
 test('a target carries its provider, the position of its cells and the fields to add', async (t) => {
   const target = { ...to('alpha', 'x'), extraBody: { from: 'model' } }
-  const [found] = routerOf({ name: 'm', targets: [target], fallbacks: [] }).route(query('m')).targets
+  const [found] = routerOf({ name: 'm', targets: [target], fallbacks: [], contextFallbacks: [] }).route(
+    query('m'),
+  ).targets
   t.equal(found?.provider, ALPHA)
   t.equal(found?.providerIndex, 0)
   t.match(found?.target, { protocol: 'openai-chat', extraBody: { from: 'model', kept: true }, quirks: ALPHA.quirks })
@@ -59,7 +61,12 @@ test('a target carries its provider, the position of its cells and the fields to
 })
 
 test('targets of a provider that is not there are passed over', async (t) => {
-  const router = routerOf({ name: 'm', targets: [to('gone', 'x'), to('beta', 'y')], fallbacks: [] })
+  const router = routerOf({
+    name: 'm',
+    targets: [to('gone', 'x'), to('beta', 'y')],
+    fallbacks: [],
+    contextFallbacks: [],
+  })
   t.same(names(router.route(query('m'))), ['beta/y'])
 })
 
@@ -78,7 +85,7 @@ test('`provider/model` leads to that provider, with the name behind the first sl
 })
 
 test('a configured name goes before a prefix, a prefix before a pattern', async (t) => {
-  const router = routerOf({ name: 'beta/y', targets: [to('alpha', 'own')], fallbacks: [] })
+  const router = routerOf({ name: 'beta/y', targets: [to('alpha', 'own')], fallbacks: [], contextFallbacks: [] })
   t.same(names(router.route(query('beta/y'))), ['alpha/own'])
   t.same(names(router.route(query('beta/a-one'))), ['beta/a-one'])
 })
@@ -92,7 +99,7 @@ test('a bare name is found by catalogue and patterns, the first provider that kn
 })
 
 test('a pinned provider serves the name as it stands, its own prefix taken off', async (t) => {
-  const router = routerOf({ name: 'fast', targets: [to('alpha', 'x')], fallbacks: [] })
+  const router = routerOf({ name: 'fast', targets: [to('alpha', 'x')], fallbacks: [], contextFallbacks: [] })
   t.same(names(router.route(query('fast', { provider: 'beta' }))), ['beta/fast'])
   t.same(names(router.route(query('beta/y', { provider: 'beta' }))), ['beta/y'])
   t.same(names(router.route(query('alpha/y', { provider: 'beta' }))), ['beta/alpha/y'])
@@ -103,7 +110,7 @@ test('a pinned provider serves the name as it stands, its own prefix taken off',
 })
 
 test('a key uses only the models that its globs name, whatever way they would be found', async (t) => {
-  const router = routerOf({ name: 'fast', targets: [to('alpha', 'x')], fallbacks: [] })
+  const router = routerOf({ name: 'fast', targets: [to('alpha', 'x')], fallbacks: [], contextFallbacks: [] })
   const allowed = ['fast', 'beta/*']
   t.same(names(router.route(query('fast', { allowed }))), ['alpha/x'])
   t.same(names(router.route(query('beta/y', { allowed }))), ['beta/y'])
@@ -137,8 +144,8 @@ test('an unknown model is named, but not at any length', async (t) => {
 
 test('lists the configured models and what the providers are known to have, as far as the key may', async (t) => {
   const router = routerOf(
-    { name: 'fast', targets: [to('beta', 'x')], fallbacks: [] },
-    { name: 'empty', targets: [], fallbacks: [] },
+    { name: 'fast', targets: [to('beta', 'x')], fallbacks: [], contextFallbacks: [] },
+    { name: 'empty', targets: [], fallbacks: [], contextFallbacks: [] },
   )
   t.same(router.list(['*']), [
     { id: 'fast', ownedBy: 'beta' },
