@@ -26,8 +26,8 @@ export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, con
   const models: ModelConfig[] = []
   for (const [name, entry] of Object.entries(entries)) {
     const targets = resolveTargets(name, entry, context)
-    const { fallbacks, contextFallbacks } = typeof entry === 'string' ? NO_LINKS : entry
-    if (targets.length > 0) models.push({ name, targets, fallbacks, contextFallbacks })
+    const { fallbacks, contextFallbacks, affinity } = typeof entry === 'string' ? PLAIN : entry
+    if (targets.length > 0) models.push({ name, targets, fallbacks, contextFallbacks, affinity })
     else context.warnings.push(`model ${name} is left out: none of its targets can be used`)
   }
   const names = { served: new Set(models.map((model) => model.name)), known: Object.keys(entries) }
@@ -37,7 +37,8 @@ export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, con
   })
 }
 
-const NO_LINKS = { fallbacks: [], contextFallbacks: [] }
+/** What a model in short form has. */
+const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none' } as const
 
 type Names = { readonly served: ReadonlySet<string>; readonly known: readonly string[]; readonly context: ModelContext }
 
@@ -79,8 +80,10 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
     context.problems.add(at, 'must be provider/model')
     return []
   }
-  const { provider, model, weight } = target
-  if (context.usable.has(provider)) return [{ provider, model, weight, extraBody: toJsonObject(target.extraBody) }]
+  const { provider, model, weight, concurrency } = target
+  if (context.usable.has(provider)) {
+    return [{ provider, model, weight, concurrency, extraBody: toJsonObject(target.extraBody) }]
+  }
   const isVendor = context.catalog.profiles.some((profile) => profile.name === provider)
   if (context.named.has(provider) || isVendor) {
     context.warnings.push(`${at.join('.')} is left out: provider ${provider} has no key`)
@@ -94,5 +97,5 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
 function spellOut(text: string): Exclude<TargetEntry, string> | null {
   const slash = text.indexOf('/')
   if (slash < 1 || slash === text.length - 1) return null
-  return { provider: text.slice(0, slash), model: text.slice(slash + 1), weight: 1, extraBody: {} }
+  return { provider: text.slice(0, slash), model: text.slice(slash + 1), weight: 1, concurrency: null, extraBody: {} }
 }

@@ -247,6 +247,7 @@ const Target = Type.Union(
       provider: Type.String({ minLength: 1, description: 'Name of a provider.' }),
       model: Type.String({ minLength: 1, maxLength: 256, description: 'Name of the model there.' }),
       weight: Type.Number({ default: 1, minimum: 0, maximum: 1000, description: 'Share of the traffic.' }),
+      concurrency: concurrency(null, 'Requests at once to this target; null for no limit.'),
       extraBody: ExtraBody,
     }),
   ],
@@ -265,6 +266,10 @@ const Model = Type.Union(
       contextFallbacks: Type.Array(Type.String({ minLength: 1 }), {
         default: [],
         description: 'Configured model names tried when the request is too long for a target.',
+      }),
+      affinity: Type.Enum(['none', 'prefix'], {
+        default: 'none',
+        description: 'Keep requests of a key that begin alike on one target, for its prompt cache: prefix.',
       }),
     }),
   ],

@@ -141,12 +141,16 @@ export type ModelConfig = {
   readonly fallbacks: readonly string[]
   /** The same, when the request is too long for a target. */
   readonly contextFallbacks: readonly string[]
+  /** `prefix`: requests of one key that begin alike go to the same target, whose prompt cache then hits. */
+  readonly affinity: 'none' | 'prefix'
 }
 
 export type TargetConfig = {
   readonly provider: string
   readonly model: string
   readonly weight: number
+  /** Requests at once, over all event loops. */
+  readonly concurrency: number | null
   readonly extraBody: JsonObject
 }
 

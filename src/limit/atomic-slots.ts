@@ -1,9 +1,9 @@
-// Concurrency slots counted in shared memory: the gateway's, every key's and every provider's. A slot of the gateway and
+// Concurrency slots counted in shared memory: the gateway's, every key's, provider's and target's. A slot of the gateway and
 // one of the key are taken both or none. Waiting for one is queue.ts. Counts never fall below zero.
 import { type Gate } from './queue.js'
 import { type LimitScope } from './refusal.js'
 
-/** Counter cells in front of those of keys and providers. */
+/** Counter cells in front of those of keys, providers and targets. */
 const FREED = 0
 const WAITING_LOOPS = 1
 const GATEWAY = 2
@@ -15,11 +15,13 @@ export type SlotCaps = {
   readonly gateway: number | null
   readonly keys: readonly (number | null)[]
   readonly providers: readonly (number | null)[]
+  /** Of the models, one after the other. */
+  readonly targets: readonly (number | null)[]
 }
 
-/** How many Int32 cells the slots of so many keys and providers take. */
-export function slotCellCount(keys: number, providers: number): number {
-  return FIRST_KEY + keys + providers
+/** How many Int32 cells the slots of so many keys, providers and targets take. */
+export function slotCellCount(keys: number, providers: number, targets: number): number {
+  return FIRST_KEY + keys + providers + targets
 }
 
 /** A view of the shared slots; each event loop has its own. */
@@ -27,11 +29,13 @@ export class AtomicSlots implements Gate {
   readonly #caps: SlotCaps
   readonly #cells: Int32Array
   readonly #firstProvider: number
+  readonly #firstTarget: number
 
   constructor(caps: SlotCaps, cells: Int32Array) {
     this.#caps = caps
     this.#cells = cells
     this.#firstProvider = FIRST_KEY + caps.keys.length
+    this.#firstTarget = this.#firstProvider + caps.providers.length
   }
 
   /**
@@ -62,6 +66,20 @@ export class AtomicSlots implements Gate {
     this.#release(this.#providerCell(providerIndex))
   }
 
+  enterTarget(slot: number): boolean {
+    return this.#take(this.#targetCell(slot), this.#caps.targets[slot] ?? null)
+  }
+
+  leaveTarget(slot: number): void {
+    this.#release(this.#targetCell(slot))
+  }
+
+  /** 0 for a slot that nobody counts. */
+  targetLoad(slot: number): number {
+    const cell = this.#targetCell(slot)
+    return cell === NO_CELL ? 0 : Atomics.load(this.#cells, cell)
+  }
+
   active(): number {
     return Atomics.load(this.#cells, GATEWAY)
   }
@@ -86,6 +104,10 @@ export class AtomicSlots implements Gate {
 
   #providerCell(index: number): number {
     return index >= 0 && index < this.#caps.providers.length ? this.#firstProvider + index : NO_CELL
+  }
+
+  #targetCell(slot: number): number {
+    return slot >= 0 && slot < this.#caps.targets.length ? this.#firstTarget + slot : NO_CELL
   }
 
   #isFull(cell: number, cap: number | null): boolean {

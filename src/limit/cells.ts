@@ -2,7 +2,7 @@
 // the buckets, the slots and the queue into what admission asks; it decides nothing itself.
 //
 //   BigInt64  gateway requests | gateway tokens | key 0 requests | key 0 tokens | key 1 ...     moments, see token-bucket
-//   Int32     freed | waiting loops | gateway | keys ... | providers ...                        counts, see atomic-slots
+//   Int32     freed | waiting loops | gateway | keys ... | providers ... | targets ...          counts, see atomic-slots
 import { GatewayError } from '../errors.js'
 import { AtomicBucket } from './atomic-bucket.js'
 import { AtomicSlots, slotCellCount } from './atomic-slots.js'
@@ -18,6 +18,7 @@ export type LimiterConfig = {
   readonly limits: RateLimits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
   readonly keys: readonly { readonly limits: RateLimits }[]
   readonly providers: readonly { readonly limits: { readonly concurrency: number | null } }[]
+  readonly models: readonly { readonly targets: readonly { readonly concurrency: number | null }[] }[]
 }
 
 type RateLimits = {
@@ -54,7 +55,14 @@ function bucketBytes(config: LimiterConfig): number {
 }
 
 function slotBytes(config: LimiterConfig): number {
-  return slotCellCount(config.keys.length, config.providers.length) * Int32Array.BYTES_PER_ELEMENT
+  return (
+    slotCellCount(config.keys.length, config.providers.length, targetsOf(config).length) * Int32Array.BYTES_PER_ELEMENT
+  )
+}
+
+/** The position in this list is a target's slot. */
+function targetsOf(config: LimiterConfig): readonly { readonly concurrency: number | null }[] {
+  return config.models.flatMap((model) => model.targets)
 }
 
 /** The buckets of the gateway or of one key; null where there is no limit. */
@@ -82,6 +90,7 @@ class SharedLimiter implements Limiter {
       gateway: config.limits.concurrency,
       keys: config.keys.map((key) => key.limits.concurrency),
       providers: config.providers.map((provider) => provider.limits.concurrency),
+      targets: targetsOf(config).map((target) => target.concurrency),
     }
     this.#slots = new AtomicSlots(caps, new Int32Array(cells, bucketBytes(config)))
     this.#queue = new WaitQueue(this.#slots, {
@@ -139,6 +148,18 @@ class SharedLimiter implements Limiter {
 
   leaveProvider(providerIndex: number): void {
     this.#slots.leaveProvider(providerIndex)
+  }
+
+  enterTarget(slot: number): boolean {
+    return this.#slots.enterTarget(slot)
+  }
+
+  leaveTarget(slot: number): void {
+    this.#slots.leaveTarget(slot)
+  }
+
+  targetLoad(slot: number): number {
+    return this.#slots.targetLoad(slot)
   }
 
   /** A caller without a key sees the gateway's own buckets: they are the ones that apply to it. */

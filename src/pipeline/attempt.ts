@@ -53,7 +53,7 @@ export class Attempt implements CallHandler, Outlet {
     this.#routed = routed
     this.#dialect = dialect
     this.#permit = permit
-    this.#connection = new Connection(exchange.parts.limiter, routed.providerIndex)
+    this.#connection = new Connection(exchange.parts.limiter, routed)
     this.#gate = new Gate(exchange)
     this.#pace = new Pace(exchange)
   }

@@ -13,6 +13,7 @@ import { type Attempt } from './attempt.js'
 import { type Exchange } from './exchange.js'
 import { openAttempt } from './open-attempt.js'
 import { pause } from './pause.js'
+import { hashPrefix } from './prompt-prefix.js'
 
 const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 
@@ -33,14 +34,23 @@ type FailedPass = {
  * @throws model_not_found, forbidden; else the error of the last target tried; upstream_overloaded when none might be tried
  */
 export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Promise<void> {
-  const { config, router, retryBudget, clock } = exchange.parts
+  const { config, router, retryBudget } = exchange.parts
   const { model, provider } = decoded.facts
   const allowed = config.keys[exchange.request.key.index]?.models ?? ANY_MODEL
   const route = router.route({ model, provider, allowed })
   retryBudget.deposit()
-  const passed = await tryEach(exchange, decoded, orderTargets(route.targets, clock.random))
+  const passed = await tryEach(exchange, decoded, inOrder(exchange, decoded, route))
   if (passed !== ANSWERED) await goOn(exchange, decoded, { route, passed })
   exchange.forgetBody()
+}
+
+/** The targets of a model, the one to try first in front. */
+function inOrder(exchange: Exchange, decoded: DecodedRequest, route: Route): readonly RouteTarget[] {
+  const { targets } = route
+  if (targets.length < 2) return targets
+  const { limiter, clock } = exchange.parts
+  const affinity = route.affinity === 'prefix' ? hashPrefix(exchange, decoded.members) : null
+  return orderTargets(targets, { random: clock.random, loadOf: (slot) => limiter.targetLoad(slot), affinity })
 }
 
 /** One pass, without a pause. @throws what no other target can cure */
@@ -102,8 +112,8 @@ function isTooLong(passed: Passed): boolean {
 /** Other models, one after the other. */
 async function tryRoutes(exchange: Exchange, decoded: DecodedRequest, routes: readonly Route[]): Promise<Passed> {
   let last: FailedPass | null = null
-  for (const { targets } of routes) {
-    const passed = await tryEach(exchange, decoded, orderTargets(targets, exchange.parts.clock.random))
+  for (const route of routes) {
+    const passed = await tryEach(exchange, decoded, inOrder(exchange, decoded, route))
     if (passed === ANSWERED) return ANSWERED
     last = passed ?? last
   }

@@ -1,7 +1,7 @@
 // From the model name a client wrote to the targets that may serve it; balance.ts says in which order.
 //   a configured model > `provider/model` > the vendor profiles' patterns > 404
 // Pure; the routes of configured models are built once per configuration.
-import { type Config, type ModelConfig, type ProviderConfig } from '../config/types.js'
+import { type Config, type ModelConfig, type ProviderConfig, type TargetConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type Target } from '../model/target.js'
@@ -16,6 +16,8 @@ export type RouteTarget = {
   readonly label: string
   /** Share of the traffic among the targets beside it. */
   readonly weight: number
+  /** Cell of its requests in flight; -1 where nobody needs to know: it stands alone and has no cap. */
+  readonly slot: number
 }
 
 /** Where a model is served. */
@@ -25,6 +27,7 @@ export type Route = {
   readonly fallbacks: readonly Route[]
   /** Tried in order when the request is too long for a target. */
   readonly contextFallbacks: readonly Route[]
+  readonly affinity: 'none' | 'prefix'
 }
 
 /** What routing needs to know of a request. */
@@ -41,11 +44,14 @@ export type ListedModel = { readonly id: string; readonly ownedBy: string }
 /** The routes of one configuration. */
 export class Router {
   readonly #providers: ReadonlyMap<string, { provider: ProviderConfig; index: number }>
+  /** Position among all targets of the configuration: its cell in the limiter. */
+  readonly #slots: ReadonlyMap<TargetConfig, number>
   readonly #routes: ReadonlyMap<string, Route>
   readonly #listed: readonly ListedModel[]
 
   constructor(config: Pick<Config, 'providers' | 'models'>) {
     this.#providers = new Map(config.providers.map((provider, index) => [provider.name, { provider, index }]))
+    this.#slots = new Map(config.models.flatMap((model) => model.targets).map((target, slot) => [target, slot]))
     this.#routes = this.#routesOf(config.models)
     this.#listed = Object.freeze([
       ...config.models.map((model) => ({ id: model.name, ownedBy: model.targets[0]?.provider ?? 'sluice' })),
@@ -116,9 +122,11 @@ export class Router {
     const targets = model.targets.flatMap((target) => {
       const { provider, model: name, extraBody, weight } = target
       const found = this.#target(provider, name, label, extraBody)
-      return found === null ? [] : [{ ...found, weight }]
+      const isCounted = model.targets.length > 1 || target.concurrency !== null
+      const slot = isCounted ? (this.#slots.get(target) ?? NO_SLOT) : NO_SLOT
+      return found === null ? [] : [{ ...found, weight, slot }]
     })
-    return { targets, fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES }
+    return { targets, fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: model.affinity }
   }
 
   #byPrefix(model: string): RouteTarget | null {
@@ -148,17 +156,18 @@ export class Router {
       quirks: provider.quirks,
       extraBody: extraBody === NO_EXTRA ? provider.extraBody : { ...provider.extraBody, ...extraBody },
     }
-    return { provider, providerIndex: index, target, label, weight: 1 }
+    return { provider, providerIndex: index, target, label, weight: 1, slot: NO_SLOT }
   }
 }
 
 /** Longest part of a client's own text that an error message repeats. */
 const MAX_SHOWN_NAME = 100
+const NO_SLOT = -1
 const NO_ROUTES: readonly Route[] = Object.freeze([])
 const NO_EXTRA: JsonObject = Object.freeze({})
 
 function routeTo(target: RouteTarget): Route {
-  return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES }
+  return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: 'none' }
 }
 
 /**

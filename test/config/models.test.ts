@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { load, refusalOf } from './sources.js'
 
-const NO_LINKS = { fallbacks: [], contextFallbacks: [] }
+const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none' }
 const PROVIDERS = 'providers: { openai: { apiKey: k }, local: { protocol: openai-chat, baseUrl: "http://h" } }\n'
 
 test('a model is spelt out from every form', (t) => {
@@ -14,19 +14,29 @@ models:
     targets: [ { provider: openai, model: gpt-4o-mini, weight: 3 }, local/llama, { provider: local, model: x, extraBody: { a: 1 } } ]
     fallbacks: [ smart ]
     contextFallbacks: [ slashed ]
+    affinity: prefix
 `).config
   t.same(models, [
-    { name: 'smart', targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1, extraBody: {} }], ...NO_LINKS },
-    { name: 'slashed', targets: [{ provider: 'local', model: 'org/model', weight: 1, extraBody: {} }], ...NO_LINKS },
+    {
+      name: 'smart',
+      targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1, concurrency: null, extraBody: {} }],
+      ...PLAIN,
+    },
+    {
+      name: 'slashed',
+      targets: [{ provider: 'local', model: 'org/model', weight: 1, concurrency: null, extraBody: {} }],
+      ...PLAIN,
+    },
     {
       name: 'fast',
       targets: [
-        { provider: 'openai', model: 'gpt-4o-mini', weight: 3, extraBody: {} },
-        { provider: 'local', model: 'llama', weight: 1, extraBody: {} },
-        { provider: 'local', model: 'x', weight: 1, extraBody: { a: 1 } },
+        { provider: 'openai', model: 'gpt-4o-mini', weight: 3, concurrency: null, extraBody: {} },
+        { provider: 'local', model: 'llama', weight: 1, concurrency: null, extraBody: {} },
+        { provider: 'local', model: 'x', weight: 1, concurrency: null, extraBody: { a: 1 } },
       ],
       fallbacks: ['smart'],
       contextFallbacks: ['slashed'],
+      affinity: 'prefix',
     },
   ])
   t.end()

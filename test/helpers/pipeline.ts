@@ -320,6 +320,9 @@ export class FakeCall implements UpstreamCall {
 type Work = 'decode' | 'encode' | 'aggregate' | 'transcode'
 type HeldWork = { readonly work: Work; release(): void; refuse(): void }
 
+/** Slots of targets are counted behind those of providers. */
+const FIRST_TARGET = 1000
+
 /** The limiter, with every taking and giving back counted: the cells themselves forgive what is given back twice. */
 class CountingLimiter implements Limiter {
   readonly #limiter: Limiter
@@ -379,6 +382,21 @@ class CountingLimiter implements Limiter {
   leaveProvider(providerIndex: number): void {
     this.#countProvider(providerIndex, -1)
     this.#limiter.leaveProvider(providerIndex)
+  }
+
+  enterTarget(slot: number): boolean {
+    const isIn = this.#limiter.enterTarget(slot)
+    if (isIn) this.#countProvider(FIRST_TARGET + slot, 1)
+    return isIn
+  }
+
+  leaveTarget(slot: number): void {
+    this.#countProvider(FIRST_TARGET + slot, -1)
+    this.#limiter.leaveTarget(slot)
+  }
+
+  targetLoad(slot: number): number {
+    return this.#limiter.targetLoad(slot)
   }
 
   snapshot(keyIndex: number): LimitSnapshot {
@@ -446,6 +464,7 @@ export type RigOptions = {
   readonly requestsPerMinute?: number
   readonly tokensPerMinute?: number
   readonly providerSlots?: number
+  readonly targetSlots?: number
   readonly maxResponseBytes?: number
   readonly maxReaderLagBytes?: number
   readonly keyModels?: readonly string[]
@@ -625,10 +644,18 @@ function createConfig(options: RigOptions): Config {
   })
   const model = (name: string, ...providers: readonly string[]): ModelConfig => ({
     name,
-    targets: providers.slice(0, 1).map((each) => ({ provider: each, model: 'up', weight: 1, extraBody: {} })),
+    targets: providers.slice(0, 1).map((each) => ({
+      provider: each,
+      model: 'up',
+      weight: 1,
+      concurrency: options.targetSlots ?? null,
+      extraBody: {},
+    })),
     fallbacks: providers.slice(1).map((each) => `at-${each}`),
     contextFallbacks: [],
+    affinity: 'none',
   })
+  const twins = { targets: [...model('', 'north').targets, ...model('', 'south').targets] }
   const tokensPerMinute = options.tokensPerMinute ?? TOKEN_LIMIT
   return {
     server: {
@@ -667,7 +694,8 @@ function createConfig(options: RigOptions): Config {
       model('pair', 'north', 'south'),
       model('mixed', 'north', 'west'),
       model('other', 'west'),
-      { ...model('twins', 'north'), targets: [...model('', 'north').targets, ...model('', 'south').targets] },
+      { ...model('twins', 'north'), ...twins },
+      { ...model('sticky', 'north'), ...twins, affinity: 'prefix' },
       { ...model('small', 'north', 'west'), contextFallbacks: ['at-south'] },
       model('at-south', 'south'),
       model('at-west', 'west'),

@@ -249,3 +249,58 @@ test('a probe whose request is lost, or whose client leaves, leaves its place to
   t.equal(rig.record.outcome, 'complete')
   t.same(breaches(rig, sinks), [])
 })
+
+test('of two equal targets the one with less to do is asked; one at its cap is passed over', async (t) => {
+  const rig = new PipelineRig({ providerSlots: 100, targetSlots: 2 })
+  const sinks = []
+  for (let i = 0; i < 4; i++) sinks.push(await rig.ask({ model: 'twins' }))
+  t.same(
+    rig.calls.map(({ request }) => request.provider.name),
+    ['north', 'south', 'north', 'south'],
+    'chance alone would have sent all to the first',
+  )
+  const full = await rig.ask({ model: 'twins' })
+  t.equal(full.answers[0]?.status, 503)
+  rig.calls[1]?.stream()
+  await turn()
+  const next = await rig.ask({ model: 'twins' })
+  t.equal(rig.call.request.provider.name, 'south')
+  for (const call of rig.calls) call.stream()
+  await turn()
+  t.same(breaches(rig, [...sinks, full, next]), [])
+})
+
+test('the turns of a conversation stay on one target, whatever it has to do, and leave it when it is out', async (t) => {
+  const rig = new PipelineRig({ concurrency: 100, providerSlots: 100, breaker: { consecutiveFailures: 1 } })
+  const sinks: FakeSink[] = []
+  const say = async (first: string, turns: number): Promise<string> => {
+    const messages = [
+      { role: 'user', content: first },
+      ...Array.from({ length: turns }, (_, i) => ({ role: 'assistant', content: `turn ${i}` })),
+    ]
+    sinks.push(await rig.ask({ model: 'sticky', body: { messages } }))
+    return rig.call.request.provider.name
+  }
+  const homes = new Set<string>()
+  for (let i = 0; i < 20; i++) {
+    const home = await say(`conversation ${i}`, 0)
+    homes.add(home)
+    t.equal(await say(`conversation ${i}`, 3), home)
+  }
+  t.same([...homes].sort(), ['north', 'south'], 'conversations are spread')
+  for (const call of rig.calls) call.stream()
+  const home = await say('once more', 0)
+  rig.call.cut()
+  await turn()
+  const other = rig.call.request.provider.name
+  t.not(other, home)
+  rig.call.stream()
+  await turn()
+  t.equal(await say('once more', 1), other)
+  rig.call.stream()
+  rig.nowMs += 5000
+  t.equal(await say('once more', 2), home, 'and come back')
+  rig.call.stream()
+  await turn()
+  t.same(breaches(rig, sinks), [])
+})

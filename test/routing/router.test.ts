@@ -14,7 +14,7 @@ const ALPHA = testProvider('http://alpha', {
 const BETA = testProvider('http://beta', { name: 'beta', protocol: 'other-wire', modelPatterns: ['a*', 'b*'] })
 
 function to(provider: string, model: string, weight = 1): TargetConfig {
-  return { provider, model, weight, extraBody: {} }
+  return { provider, model, weight, concurrency: null, extraBody: {} }
 }
 
 function routerOf(...models: ModelConfig[]): Router {
@@ -36,9 +36,21 @@ function names(route: Route): string[] {
 
 test('the targets of the fallbacks follow, in the order of the configuration', async (t) => {
   const router = routerOf(
-    { name: 'm', targets: [to('alpha', 'x')], fallbacks: ['second', 'third', 'gone'], contextFallbacks: [] },
-    { name: 'second', targets: [to('beta', 's1', 1), to('beta', 's2', 1)], fallbacks: ['third'], contextFallbacks: [] },
-    { name: 'third', targets: [to('alpha', 't')], fallbacks: [], contextFallbacks: [] },
+    {
+      name: 'm',
+      targets: [to('alpha', 'x')],
+      fallbacks: ['second', 'third', 'gone'],
+      contextFallbacks: [],
+      affinity: 'none',
+    },
+    {
+      name: 'second',
+      targets: [to('beta', 's1', 1), to('beta', 's2', 1)],
+      fallbacks: ['third'],
+      contextFallbacks: [],
+      affinity: 'none',
+    },
+    { name: 'third', targets: [to('alpha', 't')], fallbacks: [], contextFallbacks: [], affinity: 'none' },
   )
   const route = router.route(query('m'))
   t.same(names(route), ['alpha/x', 'beta/s1', 'beta/s2', 'alpha/t'], 'and no fallbacks of fallbacks')
@@ -51,9 +63,13 @@ test('the targets of the fallbacks follow, in the order of the configuration', a
 
 test('a target carries its provider, the position of its cells and the fields to add', async (t) => {
   const target = { ...to('alpha', 'x'), extraBody: { from: 'model' } }
-  const [found] = routerOf({ name: 'm', targets: [target], fallbacks: [], contextFallbacks: [] }).route(
-    query('m'),
-  ).targets
+  const [found] = routerOf({
+    name: 'm',
+    targets: [target],
+    fallbacks: [],
+    contextFallbacks: [],
+    affinity: 'none',
+  }).route(query('m')).targets
   t.equal(found?.provider, ALPHA)
   t.equal(found?.providerIndex, 0)
   t.match(found?.target, { protocol: 'openai-chat', extraBody: { from: 'model', kept: true }, quirks: ALPHA.quirks })
@@ -66,6 +82,7 @@ test('targets of a provider that is not there are passed over', async (t) => {
     targets: [to('gone', 'x'), to('beta', 'y')],
     fallbacks: [],
     contextFallbacks: [],
+    affinity: 'none',
   })
   t.same(names(router.route(query('m'))), ['beta/y'])
 })
@@ -85,7 +102,13 @@ test('`provider/model` leads to that provider, with the name behind the first sl
 })
 
 test('a configured name goes before a prefix, a prefix before a pattern', async (t) => {
-  const router = routerOf({ name: 'beta/y', targets: [to('alpha', 'own')], fallbacks: [], contextFallbacks: [] })
+  const router = routerOf({
+    name: 'beta/y',
+    targets: [to('alpha', 'own')],
+    fallbacks: [],
+    contextFallbacks: [],
+    affinity: 'none',
+  })
   t.same(names(router.route(query('beta/y'))), ['alpha/own'])
   t.same(names(router.route(query('beta/a-one'))), ['beta/a-one'])
 })
@@ -99,7 +122,13 @@ test('a bare name is found by catalogue and patterns, the first provider that kn
 })
 
 test('a pinned provider serves the name as it stands, its own prefix taken off', async (t) => {
-  const router = routerOf({ name: 'fast', targets: [to('alpha', 'x')], fallbacks: [], contextFallbacks: [] })
+  const router = routerOf({
+    name: 'fast',
+    targets: [to('alpha', 'x')],
+    fallbacks: [],
+    contextFallbacks: [],
+    affinity: 'none',
+  })
   t.same(names(router.route(query('fast', { provider: 'beta' }))), ['beta/fast'])
   t.same(names(router.route(query('beta/y', { provider: 'beta' }))), ['beta/y'])
   t.same(names(router.route(query('alpha/y', { provider: 'beta' }))), ['beta/alpha/y'])
@@ -110,7 +139,13 @@ test('a pinned provider serves the name as it stands, its own prefix taken off',
 })
 
 test('a key uses only the models that its globs name, whatever way they would be found', async (t) => {
-  const router = routerOf({ name: 'fast', targets: [to('alpha', 'x')], fallbacks: [], contextFallbacks: [] })
+  const router = routerOf({
+    name: 'fast',
+    targets: [to('alpha', 'x')],
+    fallbacks: [],
+    contextFallbacks: [],
+    affinity: 'none',
+  })
   const allowed = ['fast', 'beta/*']
   t.same(names(router.route(query('fast', { allowed }))), ['alpha/x'])
   t.same(names(router.route(query('beta/y', { allowed }))), ['beta/y'])
@@ -144,8 +179,8 @@ test('an unknown model is named, but not at any length', async (t) => {
 
 test('lists the configured models and what the providers are known to have, as far as the key may', async (t) => {
   const router = routerOf(
-    { name: 'fast', targets: [to('beta', 'x')], fallbacks: [], contextFallbacks: [] },
-    { name: 'empty', targets: [], fallbacks: [], contextFallbacks: [] },
+    { name: 'fast', targets: [to('beta', 'x')], fallbacks: [], contextFallbacks: [], affinity: 'none' },
+    { name: 'empty', targets: [], fallbacks: [], contextFallbacks: [], affinity: 'none' },
   )
   t.same(router.list(['*']), [
     { id: 'fast', ownedBy: 'beta' },
@@ -169,4 +204,19 @@ test('a key for one provider reaches no other by pinning it', async (t) => {
     { code: 'forbidden' },
   )
   t.same(names(router.route(query('alpha/y', { provider: 'alpha', allowed }))), ['alpha/y'])
+})
+
+test('requests in flight are counted only where that decides something, at the position among all targets', async (t) => {
+  const capped = { ...to('alpha', 'c'), concurrency: 5 }
+  const plain = { fallbacks: [], contextFallbacks: [], affinity: 'none' } as const
+  const router = routerOf(
+    { name: 'alone', targets: [to('alpha', 'a')], ...plain },
+    { name: 'capped', targets: [capped], ...plain, fallbacks: ['pair'] },
+    { name: 'pair', targets: [to('alpha', 'd'), to('beta', 'e')], ...plain },
+  )
+  const slots = (model: string) => all(router.route(query(model))).map(({ slot }) => slot)
+  t.same(slots('alone'), [-1])
+  t.same(slots('capped'), [1, 2, 3])
+  t.same(slots('pair'), [2, 3], 'the same cells whichever way they are reached')
+  t.same(slots('beta/y'), [-1])
 })
