@@ -5,6 +5,7 @@ import { createLimiter, createLimiterCells } from './limit/cells.js'
 import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
 import { type KeyIdentity } from './pipeline/client.js'
+import { TIMEOUT_HEADER } from './pipeline/client-deadline.js'
 import { createPipeline } from './pipeline/lifecycle.js'
 import { type Clock } from './pipeline/parts.js'
 import { createCodec } from './protocols/codec.js'
@@ -152,7 +153,7 @@ function createFront(parts: Parts, options: FrontOptions): Server {
     hasKeys: config.keys.length > 0,
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
-    parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
+    parameterHeaders: [TIMEOUT_HEADER, ...[...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders)],
     pipeline,
     models: (key) => listModels(config, router, key),
     providers: () => providerStatuses(parts),

@@ -240,6 +240,10 @@ export const ProviderEntry = section('One upstream.', {
   keepAliveMs: integer({ minimum: 1000, maximum: 10 * MINUTE_MS }, 60_000, 'Idle connections close after this, in ms.'),
 })
 
+function optionalMs(description: string) {
+  return Type.Optional(Type.Integer({ minimum: 10, maximum: MAX_WAIT_MS, description }))
+}
+
 const Target = Type.Union(
   [
     Type.String({ minLength: 3, description: 'provider/model' }),
@@ -266,6 +270,11 @@ const Model = Type.Union(
       contextFallbacks: Type.Array(Type.String({ minLength: 1 }), {
         default: [],
         description: 'Configured model names tried when the request is too long for a target.',
+      }),
+      timeouts: section("Timeouts of this model, in place of its providers'.", {
+        firstTokenMs: optionalMs('To the first token, in ms.'),
+        betweenTokensMs: optionalMs('Between two tokens, in ms.'),
+        totalMs: optionalMs('For the whole answer, in ms.'),
       }),
       affinity: Type.Enum(['none', 'prefix'], {
         default: 'none',

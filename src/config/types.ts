@@ -143,6 +143,8 @@ export type ModelConfig = {
   readonly contextFallbacks: readonly string[]
   /** `prefix`: requests of one key that begin alike go to the same target, whose prompt cache then hits. */
   readonly affinity: 'none' | 'prefix'
+  /** What differs from the providers'. Connecting is the provider's own. */
+  readonly timeouts: Partial<Omit<Timeouts, 'connectMs'>>
 }
 
 export type TargetConfig = {

@@ -14,6 +14,7 @@ import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
 import { concealSecrets } from '../upstream/conceal.js'
 import { reply, resultAnswer, type Verdict } from './answer.js'
 import { resultOf } from './attempt-result.js'
+import { deadlinePassed } from './client-deadline.js'
 import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
 import { Gate } from './gate.js'
@@ -30,6 +31,8 @@ import { makeWhole } from './whole-answer.js'
 /** What a try goes to, and by which right. */
 export type Aim = { readonly routed: RouteTarget; readonly dialect: Dialect; readonly permit: Permit }
 
+/** Timers may fire this much before the clock agrees, and an attempt's own total ends together with the client's. */
+const TIMER_GRACE_MS = 2
 const COMPLETE: Verdict = Object.freeze({ outcome: 'complete', cause: null })
 
 export class Attempt implements CallHandler, Outlet {
@@ -87,11 +90,12 @@ export class Attempt implements CallHandler, Outlet {
     exchange.dropped = encoded.dropped
     this.#hasRun = true
     exchange.call = this
-    exchange.upstreamStartedAtMs = parts.clock.nowMs()
+    const nowMs = parts.clock.nowMs()
+    exchange.upstreamStartedAtMs = nowMs
     exchange.upstreamEndedAtMs = null
     const passed = this.#gate.passed()
     const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream }
-    const timeouts = timeoutsFor(this.#routed.provider.timeouts, asksStream)
+    const timeouts = timeoutsFor(this.#routed.timeouts, asksStream, exchange.deadlineAtMs - nowMs)
     this.#connection.carry(parts.upstream.call(upstreamRequest(sending), this, timeouts))
     return passed
   }
@@ -231,7 +235,8 @@ export class Attempt implements CallHandler, Outlet {
     this.#conclude()
     this.#countFailure(error.data)
     this.close()
-    this.#gate.fail(concealSecrets(this.#routed.provider, error))
+    const told = this.#isOutOfTime(error.data) ? deadlinePassed(error) : error
+    this.#gate.fail(concealSecrets(this.#routed.provider, told))
   }
 
   /** How the try ended is decided; the exchange has nothing left to abort. */
@@ -249,7 +254,14 @@ export class Attempt implements CallHandler, Outlet {
 
   #countFailure(error: ErrorData): void {
     this.#count(resultOf(error.code))
-    this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, error)
+    // A client in a hurry must not shut a target for everybody.
+    if (this.#isOutOfTime(error)) this.#giveBackPermit()
+    else this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, error)
+  }
+
+  #isOutOfTime(error: ErrorData): boolean {
+    const { deadlineAtMs, parts } = this.#exchange
+    return error.code === 'upstream_timeout' && parts.clock.nowMs() >= deadlineAtMs - TIMER_GRACE_MS
   }
 
   #giveBackPermit(): void {

@@ -10,6 +10,7 @@ import { REFUSED } from '../routing/breaker.js'
 import { cureOf, pauseOf } from '../routing/retry.js'
 import { type Route, type RouteTarget } from '../routing/router.js'
 import { type Attempt } from './attempt.js'
+import { deadlineOf, deadlinePassed } from './client-deadline.js'
 import { type Exchange } from './exchange.js'
 import { openAttempt } from './open-attempt.js'
 import { pause } from './pause.js'
@@ -31,11 +32,12 @@ type FailedPass = {
 
 /**
  * Resolves when an answer has begun to reach the client, or has reached it whole.
- * @throws model_not_found, forbidden; else the error of the last target tried; upstream_overloaded when none might be tried
+ * @throws model_not_found, forbidden, invalid_request; else the error of the last target tried; upstream_overloaded when none might be tried
  */
 export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Promise<void> {
   const { config, router, retryBudget } = exchange.parts
   const { model, provider } = decoded.facts
+  exchange.deadlineAtMs = deadlineOf(exchange.request)
   const allowed = config.keys[exchange.request.key.index]?.models ?? ANY_MODEL
   const route = router.route({ model, provider, allowed })
   retryBudget.deposit()
@@ -58,6 +60,7 @@ async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: rea
   const { breakers } = exchange.parts
   let passed: FailedPass | null = null
   for (const routed of targets) {
+    if (leftMs(exchange) <= 0) throw passed?.failure ?? deadlinePassed()
     const permit = breakers.admit(routed.target)
     if (permit === REFUSED) continue
     if (exchange.attempts > 0) countRepeat(exchange, routed)
@@ -129,7 +132,7 @@ async function tryAgain(exchange: Exchange, decoded: DecodedRequest, first: Fail
   for (let round = 0; round < retries.max && passed.again.length > 0; round++) {
     const { again, retryAfterMs } = passed
     const pauseMs = pauseOf(retries, { round, retryAfterMs, pausedMs, random: clock.random() })
-    if (pauseMs === null) break
+    if (pauseMs === null || pauseMs >= leftMs(exchange)) break
     if (!retryBudget.take()) {
       metrics.upstreamRetry(again[0]?.target.provider ?? '', 'denied')
       break
@@ -144,6 +147,11 @@ async function tryAgain(exchange: Exchange, decoded: DecodedRequest, first: Fail
     if (isTooLong(passed)) break
   }
   return passed
+}
+
+/** Of the client's own time. */
+function leftMs({ deadlineAtMs, parts }: Exchange): number {
+  return deadlineAtMs === Number.POSITIVE_INFINITY ? deadlineAtMs : deadlineAtMs - parts.clock.nowMs()
 }
 
 function countRepeat(exchange: Exchange, routed: RouteTarget): void {

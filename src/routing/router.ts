@@ -1,7 +1,13 @@
 // From the model name a client wrote to the targets that may serve it; balance.ts says in which order.
 //   a configured model > `provider/model` > the vendor profiles' patterns > 404
 // Pure; the routes of configured models are built once per configuration.
-import { type Config, type ModelConfig, type ProviderConfig, type TargetConfig } from '../config/types.js'
+import {
+  type Config,
+  type ModelConfig,
+  type ProviderConfig,
+  type TargetConfig,
+  type Timeouts,
+} from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type Target } from '../model/target.js'
@@ -18,6 +24,8 @@ export type RouteTarget = {
   readonly weight: number
   /** Cell of its requests in flight; -1 where nobody needs to know: it stands alone and has no cap. */
   readonly slot: number
+  /** The provider's, with the model's own laid over them. */
+  readonly timeouts: Timeouts
 }
 
 /** Where a model is served. */
@@ -124,7 +132,7 @@ export class Router {
       const found = this.#target(provider, name, label, extraBody)
       const isCounted = model.targets.length > 1 || target.concurrency !== null
       const slot = isCounted ? (this.#slots.get(target) ?? NO_SLOT) : NO_SLOT
-      return found === null ? [] : [{ ...found, weight, slot }]
+      return found === null ? [] : [{ ...found, weight, slot, timeouts: { ...found.timeouts, ...model.timeouts } }]
     })
     return { targets, fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: model.affinity }
   }
@@ -156,7 +164,7 @@ export class Router {
       quirks: provider.quirks,
       extraBody: extraBody === NO_EXTRA ? provider.extraBody : { ...provider.extraBody, ...extraBody },
     }
-    return { provider, providerIndex: index, target, label, weight: 1, slot: NO_SLOT }
+    return { provider, providerIndex: index, target, label, weight: 1, slot: NO_SLOT, timeouts: provider.timeouts }
   }
 }
 

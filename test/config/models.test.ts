@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { load, refusalOf } from './sources.js'
 
-const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none' }
+const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} }
 const PROVIDERS = 'providers: { openai: { apiKey: k }, local: { protocol: openai-chat, baseUrl: "http://h" } }\n'
 
 test('a model is spelt out from every form', (t) => {
@@ -15,6 +15,7 @@ models:
     fallbacks: [ smart ]
     contextFallbacks: [ slashed ]
     affinity: prefix
+    timeouts: { firstTokenMs: 5000 }
 `).config
   t.same(models, [
     {
@@ -37,6 +38,7 @@ models:
       fallbacks: ['smart'],
       contextFallbacks: ['slashed'],
       affinity: 'prefix',
+      timeouts: { firstTokenMs: 5000 },
     },
   ])
   t.end()

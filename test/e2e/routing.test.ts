@@ -144,3 +144,18 @@ test('a wrong key with one provider does not stop a model that has another; a wr
   t.equal((await ask(gateway, 'wrong')).status, 400)
   t.equal(spare.requests.length, 1)
 })
+
+test('a client may give its request less time; the provider never sees the header', async (t) => {
+  const silent = await listen(t, answer({ stall: true }))
+  const gateway = await startGateway(t, {
+    config: { providers: { silent: provider(silent) }, models: { only: 'silent/m' } },
+  })
+  const askedAtMs = performance.now()
+  const { status, text } = await ask(gateway, 'only', { 'x-sluice-timeout-ms': '200' })
+  t.equal(status, 504)
+  t.match(text, /x-sluice-timeout-ms/)
+  t.ok(performance.now() - askedAtMs < 5000, 'not the minute that the provider would have had')
+  t.notMatch(silent.requests[0]?.head ?? '', /sluice-timeout/i)
+  t.same(await health(gateway), { silent: 'closed' })
+  t.equal((await ask(gateway, 'only', { 'x-sluice-timeout-ms': 'soon' })).status, 400)
+})

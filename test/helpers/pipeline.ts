@@ -6,6 +6,7 @@ import {
   type ModelConfig,
   type ProviderConfig,
   type RetryConfig,
+  type Timeouts,
 } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
@@ -238,6 +239,7 @@ export class FakeSink implements Sink {
 /** One upstream call in the hands of the test. After `abort` it is silent, as the real one is. */
 export class FakeCall implements UpstreamCall {
   readonly request: UpstreamRequest
+  readonly timeouts: Timeouts
   readonly #handler: CallHandler
   bytesReceived = 0
   isReused = false
@@ -249,8 +251,9 @@ export class FakeCall implements UpstreamCall {
   isOver = false
   isEnded = false
 
-  constructor(request: UpstreamRequest, handler: CallHandler) {
+  constructor(request: UpstreamRequest, handler: CallHandler, timeouts: Timeouts) {
     this.request = request
+    this.timeouts = timeouts
     this.#handler = handler
   }
 
@@ -518,8 +521,8 @@ export class PipelineRig {
       retryBudget: new RetryBudget(config.routing.retries.budget),
       breakers: new Breakers(config.routing.breaker, () => this.nowMs),
       upstream: {
-        call: (request, handler) => {
-          const call = new FakeCall(request, handler)
+        call: (request, handler, timeouts) => {
+          const call = new FakeCall(request, handler, timeouts)
           this.calls.push(call)
           return call
         },
@@ -654,6 +657,7 @@ function createConfig(options: RigOptions): Config {
     fallbacks: providers.slice(1).map((each) => `at-${each}`),
     contextFallbacks: [],
     affinity: 'none',
+    timeouts: {},
   })
   const twins = { targets: [...model('', 'north').targets, ...model('', 'south').targets] }
   const tokensPerMinute = options.tokensPerMinute ?? TOKEN_LIMIT

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { hashBytes, orderTargets } from '../../src/routing/balance.js'
 import { type RouteTarget } from '../../src/routing/router.js'
-import { testProvider, testTarget } from '../helpers/targets.js'
+import { TEST_TIMEOUTS, testProvider, testTarget } from '../helpers/targets.js'
 
 const SLOTS = ['x', 'y', 'z']
 /** In flight at x, y, z. */
@@ -21,6 +21,7 @@ function to(model: string, weight = 1): RouteTarget {
     label: 'm',
     weight,
     slot: SLOTS.indexOf(model),
+    timeouts: TEST_TIMEOUTS,
   }
 }
 

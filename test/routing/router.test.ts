@@ -42,6 +42,7 @@ test('the targets of the fallbacks follow, in the order of the configuration', a
       fallbacks: ['second', 'third', 'gone'],
       contextFallbacks: [],
       affinity: 'none',
+      timeouts: {},
     },
     {
       name: 'second',
@@ -49,8 +50,9 @@ test('the targets of the fallbacks follow, in the order of the configuration', a
       fallbacks: ['third'],
       contextFallbacks: [],
       affinity: 'none',
+      timeouts: {},
     },
-    { name: 'third', targets: [to('alpha', 't')], fallbacks: [], contextFallbacks: [], affinity: 'none' },
+    { name: 'third', targets: [to('alpha', 't')], fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} },
   )
   const route = router.route(query('m'))
   t.same(names(route), ['alpha/x', 'beta/s1', 'beta/s2', 'alpha/t'], 'and no fallbacks of fallbacks')
@@ -69,6 +71,7 @@ test('a target carries its provider, the position of its cells and the fields to
     fallbacks: [],
     contextFallbacks: [],
     affinity: 'none',
+    timeouts: {},
   }).route(query('m')).targets
   t.equal(found?.provider, ALPHA)
   t.equal(found?.providerIndex, 0)
@@ -83,6 +86,7 @@ test('targets of a provider that is not there are passed over', async (t) => {
     fallbacks: [],
     contextFallbacks: [],
     affinity: 'none',
+    timeouts: {},
   })
   t.same(names(router.route(query('m'))), ['beta/y'])
 })
@@ -108,6 +112,7 @@ test('a configured name goes before a prefix, a prefix before a pattern', async 
     fallbacks: [],
     contextFallbacks: [],
     affinity: 'none',
+    timeouts: {},
   })
   t.same(names(router.route(query('beta/y'))), ['alpha/own'])
   t.same(names(router.route(query('beta/a-one'))), ['beta/a-one'])
@@ -128,6 +133,7 @@ test('a pinned provider serves the name as it stands, its own prefix taken off',
     fallbacks: [],
     contextFallbacks: [],
     affinity: 'none',
+    timeouts: {},
   })
   t.same(names(router.route(query('fast', { provider: 'beta' }))), ['beta/fast'])
   t.same(names(router.route(query('beta/y', { provider: 'beta' }))), ['beta/y'])
@@ -145,6 +151,7 @@ test('a key uses only the models that its globs name, whatever way they would be
     fallbacks: [],
     contextFallbacks: [],
     affinity: 'none',
+    timeouts: {},
   })
   const allowed = ['fast', 'beta/*']
   t.same(names(router.route(query('fast', { allowed }))), ['alpha/x'])
@@ -179,8 +186,8 @@ test('an unknown model is named, but not at any length', async (t) => {
 
 test('lists the configured models and what the providers are known to have, as far as the key may', async (t) => {
   const router = routerOf(
-    { name: 'fast', targets: [to('beta', 'x')], fallbacks: [], contextFallbacks: [], affinity: 'none' },
-    { name: 'empty', targets: [], fallbacks: [], contextFallbacks: [], affinity: 'none' },
+    { name: 'fast', targets: [to('beta', 'x')], fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} },
+    { name: 'empty', targets: [], fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} },
   )
   t.same(router.list(['*']), [
     { id: 'fast', ownedBy: 'beta' },
@@ -208,7 +215,7 @@ test('a key for one provider reaches no other by pinning it', async (t) => {
 
 test('requests in flight are counted only where that decides something, at the position among all targets', async (t) => {
   const capped = { ...to('alpha', 'c'), concurrency: 5 }
-  const plain = { fallbacks: [], contextFallbacks: [], affinity: 'none' } as const
+  const plain = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} } as const
   const router = routerOf(
     { name: 'alone', targets: [to('alpha', 'a')], ...plain },
     { name: 'capped', targets: [capped], ...plain, fallbacks: ['pair'] },
@@ -219,4 +226,16 @@ test('requests in flight are counted only where that decides something, at the p
   t.same(slots('capped'), [1, 2, 3])
   t.same(slots('pair'), [2, 3], 'the same cells whichever way they are reached')
   t.same(slots('beta/y'), [-1])
+})
+
+test('the timeouts of a model go before those of its providers, for its own targets', async (t) => {
+  const plain = { contextFallbacks: [], affinity: 'none' } as const
+  const router = routerOf(
+    { name: 'quick', targets: [to('alpha', 'a')], fallbacks: ['usual'], ...plain, timeouts: { firstTokenMs: 7 } },
+    { name: 'usual', targets: [to('beta', 'b')], fallbacks: [], ...plain, timeouts: {} },
+  )
+  const [quick, usual] = all(router.route(query('quick'))).map(({ timeouts }) => timeouts)
+  t.same(quick, { ...ALPHA.timeouts, firstTokenMs: 7 })
+  t.same(usual, BETA.timeouts)
+  t.equal(router.route(query('beta/y')).targets[0]?.timeouts, BETA.timeouts)
 })
