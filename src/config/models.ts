@@ -26,8 +26,8 @@ export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, con
   const models: ModelConfig[] = []
   for (const [name, entry] of Object.entries(entries)) {
     const targets = resolveTargets(name, entry, context)
-    const { fallbacks, contextFallbacks, affinity, timeouts } = typeof entry === 'string' ? PLAIN : entry
-    if (targets.length > 0) models.push({ name, targets, fallbacks, contextFallbacks, affinity, timeouts })
+    const { fallbacks, contextFallbacks, affinity, timeouts, hedge } = typeof entry === 'string' ? PLAIN : entry
+    if (targets.length > 0) models.push({ name, targets, fallbacks, contextFallbacks, affinity, timeouts, hedge })
     else context.warnings.push(`model ${name} is left out: none of its targets can be used`)
   }
   const names = { served: new Set(models.map((model) => model.name)), known: Object.keys(entries) }
@@ -38,7 +38,7 @@ export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, con
 }
 
 /** What a model in short form has. */
-const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} } as const
+const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
 
 type Names = { readonly served: ReadonlySet<string>; readonly known: readonly string[]; readonly context: ModelContext }
 

@@ -276,6 +276,18 @@ const Model = Type.Union(
         betweenTokensMs: optionalMs('Between two tokens, in ms.'),
         totalMs: optionalMs('For the whole answer, in ms.'),
       }),
+      hedge: nullable(
+        section('Ask a second target when the first token of a stream is late.', {
+          afterMs: Type.Integer({ minimum: 10, maximum: MAX_WAIT_MS, description: 'How late, in ms.' }),
+          maxExtra: Type.Number({
+            default: 0.05,
+            minimum: 0,
+            maximum: 1,
+            description: 'Second requests as a share of all streams of the model.',
+          }),
+        }),
+        'A second target for streams that begin late; null for none.',
+      ),
       affinity: Type.Enum(['none', 'prefix'], {
         default: 'none',
         description: 'Keep requests of a key that begin alike on one target, for its prompt cache: prefix.',

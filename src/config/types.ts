@@ -145,6 +145,8 @@ export type ModelConfig = {
   readonly affinity: 'none' | 'prefix'
   /** What differs from the providers'. Connecting is the provider's own. */
   readonly timeouts: Partial<Omit<Timeouts, 'connectMs'>>
+  /** A second target for streams whose first token is late; null for none. `maxExtra`: share of the requests, 0 to 1. */
+  readonly hedge: { readonly afterMs: number; readonly maxExtra: number } | null
 }
 
 export type TargetConfig = {

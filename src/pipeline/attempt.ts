@@ -4,6 +4,7 @@
 //   upstream/call --bytes--> Attempt --> relay --> Attempt (outlet) --> gate --> log --> readers
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
+import { NO_USAGE } from '../model/usage.js'
 import { type DecodedRequest } from '../protocols/codec.js'
 import { type EncodedRequestBody } from '../protocols/envelope.js'
 import { type Dialect } from '../protocols/protocol.js'
@@ -46,6 +47,9 @@ export class Attempt implements CallHandler, Outlet {
   #refusal: Refusal | null = null
   #permit: Permit
   #asksStream = false
+  #metricsSlot = 0
+  #dropped: readonly string[] = []
+  #startedAtMs = 0
   #hasRun = false
   /** Success, failure or abort is decided; what still comes is not looked at. */
   #isOver = false
@@ -66,7 +70,8 @@ export class Attempt implements CallHandler, Outlet {
     const exchange = this.#exchange
     const { request, parts } = exchange
     const { target, label } = this.#routed
-    exchange.startAttempt(this.#routed, parts.metrics.slot(request.surface.id, target.provider, label))
+    this.#metricsSlot = parts.metrics.slot(request.surface.id, target.provider, label)
+    exchange.startAttempt(this.#routed, this.#metricsSlot)
     const { facts, json, members } = decoded
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
     this.#asksStream = facts.stream || request.surface.id !== target.protocol
@@ -88,10 +93,12 @@ export class Attempt implements CallHandler, Outlet {
     const asksStream = this.#asksStream
     exchange.body = encoded.original
     exchange.dropped = encoded.dropped
+    this.#dropped = encoded.dropped
     this.#hasRun = true
     exchange.call = this
     const nowMs = parts.clock.nowMs()
     exchange.upstreamStartedAtMs = nowMs
+    this.#startedAtMs = nowMs
     exchange.upstreamEndedAtMs = null
     const passed = this.#gate.passed()
     const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream }
@@ -100,11 +107,31 @@ export class Attempt implements CallHandler, Outlet {
     return passed
   }
 
+  /** Before anything of this attempt reaches the client, or its answer is complete. */
+  onContent(tell: () => void): void {
+    this.#gate.onOpen = tell
+  }
+
+  /** Of two attempts under way this one answers: what the exchange knows of its attempt is of this one from now on. */
+  takeOver(): void {
+    const exchange = this.#exchange
+    exchange.call = this
+    exchange.routed = this.#routed
+    exchange.metricsSlot = this.#metricsSlot
+    exchange.dropped = this.#dropped
+    exchange.meter = this.#relay
+    exchange.usage = NO_USAGE
+    exchange.usageSource = 'estimated'
+    exchange.upstreamStartedAtMs = this.#startedAtMs
+    exchange.upstreamEndedAtMs = null
+    exchange.parts.breakers.began(this.#routed.target, this.#permit)
+  }
+
   /** The exchange is over: stops the upstream and keeps count of what has come. Nothing more is told of this attempt. */
   abort(): void {
     if (this.#isOver) return
     // A request that is being refused costs nothing.
-    if (this.#refusal === null) measureUsage(this.#exchange, false)
+    if (this.#refusal === null) this.#measure()
     this.#conclude()
     this.#count('aborted')
     this.#giveBackPermit()
@@ -180,6 +207,7 @@ export class Attempt implements CallHandler, Outlet {
 
   complete(): void {
     if (this.#isOver) return
+    this.#gate.claim()
     this.#succeed()
     this.#countOk()
     this.#gate.complete()
@@ -231,12 +259,18 @@ export class Attempt implements CallHandler, Outlet {
 
   #failWith(error: GatewayError): void {
     if (this.#isOver) return
-    if (this.#relay !== null) measureUsage(this.#exchange, false)
+    if (this.#relay !== null) this.#measure()
     this.#conclude()
     this.#countFailure(error.data)
     this.close()
     const told = this.#isOutOfTime(error.data) ? deadlinePassed(error) : error
     this.#gate.fail(concealSecrets(this.#routed.provider, told))
+  }
+
+  /** What this attempt has seen so far, whichever else is under way. */
+  #measure(): void {
+    this.#exchange.meter = this.#relay
+    measureUsage(this.#exchange, false)
   }
 
   /** How the try ended is decided; the exchange has nothing left to abort. */

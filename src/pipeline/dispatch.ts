@@ -12,6 +12,7 @@ import { type Route, type RouteTarget } from '../routing/router.js'
 import { type Attempt } from './attempt.js'
 import { deadlineOf, deadlinePassed } from './client-deadline.js'
 import { type Exchange } from './exchange.js'
+import { hedged } from './hedge.js'
 import { openAttempt } from './open-attempt.js'
 import { pause } from './pause.js'
 import { hashPrefix } from './prompt-prefix.js'
@@ -70,8 +71,14 @@ async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: rea
       const encoding = attempt.encode(decoded)
       const encoded = encoding instanceof Promise ? await encoding : encoding
       if (exchange.isEnded) throw new GatewayError('client_gone')
-      await attempt.run(encoded)
-      breakers.began(routed.target, permit)
+      const running = attempt.run(encoded)
+      const { hedge } = routed
+      if (hedge === null || !decoded.facts.stream) await running
+      else {
+        const others = targets.slice(targets.indexOf(routed) + 1)
+        await hedged(exchange, decoded, { hedge, attempt, running, others })
+      }
+      if (exchange.routed === routed) breakers.began(routed.target, permit)
       return ANSWERED
     } catch (thrown) {
       attempt?.close()

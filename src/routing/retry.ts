@@ -70,17 +70,19 @@ export function pauseOf(config: RetryConfig, { round, retryAfterMs, pausedMs, ra
 /** Repeats of one event loop: each request adds its share, each repeat takes one. So an outage is not made worse by them. */
 export class RetryBudget {
   readonly #share: number
-  #left = RESERVE
+  readonly #reserve: number
+  #left: number
 
   /** `share`: repeats for each request, 0 to 1. */
-  constructor(share: number) {
+  constructor(share: number, reserve = RESERVE) {
     this.#share = share
-    if (share === 0) this.#left = 0
+    this.#reserve = reserve
+    this.#left = share === 0 ? 0 : reserve
   }
 
   /** A request has come. */
   deposit(): void {
-    if (this.#left < RESERVE) this.#left += this.#share
+    if (this.#left < this.#reserve) this.#left += this.#share
   }
 
   /** False when there is nothing left. */

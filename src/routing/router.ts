@@ -12,6 +12,7 @@ import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type Target } from '../model/target.js'
 import { matchesGlob } from './glob.js'
+import { RetryBudget } from './retry.js'
 
 export type RouteTarget = {
   readonly provider: ProviderConfig
@@ -26,7 +27,12 @@ export type RouteTarget = {
   readonly slot: number
   /** The provider's, with the model's own laid over them. */
   readonly timeouts: Timeouts
+  /** Of its model; null for none. */
+  readonly hedge: Hedge | null
 }
+
+/** When a second target is asked beside a first that is late. */
+export type Hedge = { readonly afterMs: number; readonly budget: RetryBudget }
 
 /** Where a model is served. */
 export type Route = {
@@ -127,12 +133,15 @@ export class Router {
 
   /** Metrics name what the client asked for, so the targets of a fallback bear the label of the model before it. */
   #own(model: ModelConfig, label: string): Route {
+    const hedge = hedgeOf(model)
     const targets = model.targets.flatMap((target) => {
       const { provider, model: name, extraBody, weight } = target
       const found = this.#target(provider, name, label, extraBody)
       const isCounted = model.targets.length > 1 || target.concurrency !== null
       const slot = isCounted ? (this.#slots.get(target) ?? NO_SLOT) : NO_SLOT
-      return found === null ? [] : [{ ...found, weight, slot, timeouts: { ...found.timeouts, ...model.timeouts } }]
+      return found === null
+        ? []
+        : [{ ...found, weight, slot, timeouts: { ...found.timeouts, ...model.timeouts }, hedge }]
     })
     return { targets, fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: model.affinity }
   }
@@ -164,7 +173,16 @@ export class Router {
       quirks: provider.quirks,
       extraBody: extraBody === NO_EXTRA ? provider.extraBody : { ...provider.extraBody, ...extraBody },
     }
-    return { provider, providerIndex: index, target, label, weight: 1, slot: NO_SLOT, timeouts: provider.timeouts }
+    return {
+      provider,
+      providerIndex: index,
+      target,
+      label,
+      weight: 1,
+      slot: NO_SLOT,
+      timeouts: provider.timeouts,
+      hedge: null,
+    }
   }
 }
 
@@ -173,6 +191,11 @@ const MAX_SHOWN_NAME = 100
 const NO_SLOT = -1
 const NO_ROUTES: readonly Route[] = Object.freeze([])
 const NO_EXTRA: JsonObject = Object.freeze({})
+
+/** With one request in reserve: a share of few requests would be none for long. */
+function hedgeOf({ hedge }: ModelConfig): Hedge | null {
+  return hedge === null ? null : { afterMs: hedge.afterMs, budget: new RetryBudget(hedge.maxExtra, 1) }
+}
 
 function routeTo(target: RouteTarget): Route {
   return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: 'none' }

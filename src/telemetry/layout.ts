@@ -31,7 +31,7 @@ export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
   'cut',
   'aborted',
 ])
-export const RETRY_KINDS: readonly RetryKind[] = Object.freeze(['again', 'elsewhere', 'denied'])
+export const RETRY_KINDS: readonly RetryKind[] = Object.freeze(['again', 'elsewhere', 'hedge', 'denied'])
 export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as const)
 export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency'] as const)
 export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])

@@ -46,7 +46,7 @@ export type Metrics = {
   streamClosed(transport: Transport): void
   interToken(slot: number, seconds: number): void
   upstreamAttempt(provider: string, result: AttemptResult): void
-  /** A further try: at the same target, at another one, or denied by the budget. */
+  /** A further try: at the same target, at another one, at a second beside the first, or denied by a budget. */
   upstreamRetry(provider: string, kind: RetryKind): void
   limitRejection(scope: 'gateway' | 'key' | 'provider', limit: 'requests' | 'tokens' | 'concurrency'): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
@@ -58,7 +58,7 @@ export type Metrics = {
 }
 
 export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
-export type RetryKind = 'again' | 'elsewhere' | 'denied'
+export type RetryKind = 'again' | 'elsewhere' | 'hedge' | 'denied'
 export type OffloadTask = 'decode' | 'encode' | 'aggregate'
 
 export type Log = {

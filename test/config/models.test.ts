@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { load, refusalOf } from './sources.js'
 
-const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} }
+const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null }
 const PROVIDERS = 'providers: { openai: { apiKey: k }, local: { protocol: openai-chat, baseUrl: "http://h" } }\n'
 
 test('a model is spelt out from every form', (t) => {
@@ -16,6 +16,7 @@ models:
     contextFallbacks: [ slashed ]
     affinity: prefix
     timeouts: { firstTokenMs: 5000 }
+    hedge: { afterMs: 900 }
 `).config
   t.same(models, [
     {
@@ -39,6 +40,7 @@ models:
       contextFallbacks: ['slashed'],
       affinity: 'prefix',
       timeouts: { firstTokenMs: 5000 },
+      hedge: { afterMs: 900, maxExtra: 0.05 },
     },
   ])
   t.end()

@@ -3,7 +3,15 @@ import { type Test, test } from 'tap'
 import { request } from 'undici'
 import { type Running, startGateway, startSimulator } from '../helpers/gateway.js'
 import { parsePage, sampleValue } from '../helpers/prometheus.js'
-import { answer, type Script, ScriptedUpstream, whole } from '../helpers/scripted-upstream.js'
+import {
+  answer,
+  chunk,
+  LAST_CHUNK,
+  type Script,
+  ScriptedUpstream,
+  streamHead,
+  whole,
+} from '../helpers/scripted-upstream.js'
 
 const ANSWER = JSON.stringify({
   id: 'c1',
@@ -26,12 +34,14 @@ function provider(upstream: ScriptedUpstream): object {
   return { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1` }
 }
 
-async function ask(gateway: Running, model: string, headers: Readonly<Record<string, string>> = {}) {
+type AskOptions = { readonly headers?: Readonly<Record<string, string>>; readonly stream?: boolean }
+
+async function ask(gateway: Running, model: string, { headers = {}, stream = false }: AskOptions = {}) {
   const messages = [{ role: 'user', content: 'Hi' }]
   const answered = await request(`${gateway.origin}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify({ model, messages }),
+    body: JSON.stringify({ model, messages, stream }),
   })
   const text = await answered.body.text()
   return { status: answered.statusCode, headers: answered.headers, text }
@@ -151,11 +161,47 @@ test('a client may give its request less time; the provider never sees the heade
     config: { providers: { silent: provider(silent) }, models: { only: 'silent/m' } },
   })
   const askedAtMs = performance.now()
-  const { status, text } = await ask(gateway, 'only', { 'x-sluice-timeout-ms': '200' })
+  const { status, text } = await ask(gateway, 'only', { headers: { 'x-sluice-timeout-ms': '200' } })
   t.equal(status, 504)
   t.match(text, /x-sluice-timeout-ms/)
   t.ok(performance.now() - askedAtMs < 5000, 'not the minute that the provider would have had')
   t.notMatch(silent.requests[0]?.head ?? '', /sluice-timeout/i)
   t.same(await health(gateway), { silent: 'closed' })
-  t.equal((await ask(gateway, 'only', { 'x-sluice-timeout-ms': 'soon' })).status, 400)
+  t.equal((await ask(gateway, 'only', { headers: { 'x-sluice-timeout-ms': 'soon' } })).status, 400)
+})
+
+test('a stream whose first token is late is hedged: one answer, and the connection of the loser is closed', async (t) => {
+  const event = (delta: object) =>
+    chunk(`data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', choices: [{ index: 0, delta }] })}\n\n`)
+  const late = await listen(t, answer(streamHead(), event({ role: 'assistant', content: '' }), { stall: true }))
+  const end = chunk(
+    'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+  )
+  const quick = await listen(t, answer(streamHead(), event({ content: 'Well' }), end, LAST_CHUNK))
+  const gateway = await startGateway(t, {
+    config: {
+      providers: { late: provider(late), quick: provider(quick) },
+      models: {
+        hedged: {
+          targets: [
+            { provider: 'late', model: 'm', weight: 1 },
+            { provider: 'quick', model: 'm', weight: 0 },
+          ],
+          hedge: { afterMs: 100 },
+        },
+      },
+    },
+  })
+  const { status, headers, text } = await ask(gateway, 'hedged', { stream: true })
+  t.equal(status, 200)
+  t.equal(headers['x-sluice-target'], 'quick/m')
+  t.match(text, /Well[\s\S]*\[DONE\]/)
+  t.notOk(text.includes('"role"'), 'nothing of the other')
+  await late.until(({ closed }) => closed > 0)
+  t.same([late.requests.length, quick.requests.length], [1, 1])
+  t.match(await gateway.exchange(String(headers['x-request-id'])), {
+    outcome: 'complete',
+    target: 'quick/m',
+    attempts: 2,
+  })
 })

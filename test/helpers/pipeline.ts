@@ -658,6 +658,7 @@ function createConfig(options: RigOptions): Config {
     contextFallbacks: [],
     affinity: 'none',
     timeouts: {},
+    hedge: null,
   })
   const twins = { targets: [...model('', 'north').targets, ...model('', 'south').targets] }
   const tokensPerMinute = options.tokensPerMinute ?? TOKEN_LIMIT
@@ -700,6 +701,7 @@ function createConfig(options: RigOptions): Config {
       model('other', 'west'),
       { ...model('twins', 'north'), ...twins },
       { ...model('sticky', 'north'), ...twins, affinity: 'prefix' },
+      { ...model('hedged', 'north'), ...twins, hedge: { afterMs: 500, maxExtra: 0.05 } },
       { ...model('small', 'north', 'west'), contextFallbacks: ['at-south'] },
       model('at-south', 'south'),
       model('at-west', 'west'),

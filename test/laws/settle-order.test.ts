@@ -62,7 +62,7 @@ function send(rig: PipelineRig, part: (stream: (typeof STREAMS)[Wire]) => string
 
 const scenario = fc.record({
   surface: fc.constantFrom(OPENAI, ANTHROPIC) as fc.Arbitrary<Wire>,
-  model: fc.constantFrom('one', 'pair', 'twins', 'mixed', 'other'),
+  model: fc.constantFrom('one', 'pair', 'twins', 'hedged', 'mixed', 'other'),
   stream: fc.boolean(),
   concurrency: fc.constantFrom(1, 10),
   retries: fc.constantFrom(0, 2),

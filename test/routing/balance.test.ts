@@ -22,6 +22,7 @@ function to(model: string, weight = 1): RouteTarget {
     weight,
     slot: SLOTS.indexOf(model),
     timeouts: TEST_TIMEOUTS,
+    hedge: null,
   }
 }
 

@@ -43,6 +43,7 @@ test('the targets of the fallbacks follow, in the order of the configuration', a
       contextFallbacks: [],
       affinity: 'none',
       timeouts: {},
+      hedge: null,
     },
     {
       name: 'second',
@@ -51,8 +52,17 @@ test('the targets of the fallbacks follow, in the order of the configuration', a
       contextFallbacks: [],
       affinity: 'none',
       timeouts: {},
+      hedge: null,
     },
-    { name: 'third', targets: [to('alpha', 't')], fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} },
+    {
+      name: 'third',
+      targets: [to('alpha', 't')],
+      fallbacks: [],
+      contextFallbacks: [],
+      affinity: 'none',
+      timeouts: {},
+      hedge: null,
+    },
   )
   const route = router.route(query('m'))
   t.same(names(route), ['alpha/x', 'beta/s1', 'beta/s2', 'alpha/t'], 'and no fallbacks of fallbacks')
@@ -72,6 +82,7 @@ test('a target carries its provider, the position of its cells and the fields to
     contextFallbacks: [],
     affinity: 'none',
     timeouts: {},
+    hedge: null,
   }).route(query('m')).targets
   t.equal(found?.provider, ALPHA)
   t.equal(found?.providerIndex, 0)
@@ -87,6 +98,7 @@ test('targets of a provider that is not there are passed over', async (t) => {
     contextFallbacks: [],
     affinity: 'none',
     timeouts: {},
+    hedge: null,
   })
   t.same(names(router.route(query('m'))), ['beta/y'])
 })
@@ -113,6 +125,7 @@ test('a configured name goes before a prefix, a prefix before a pattern', async 
     contextFallbacks: [],
     affinity: 'none',
     timeouts: {},
+    hedge: null,
   })
   t.same(names(router.route(query('beta/y'))), ['alpha/own'])
   t.same(names(router.route(query('beta/a-one'))), ['beta/a-one'])
@@ -134,6 +147,7 @@ test('a pinned provider serves the name as it stands, its own prefix taken off',
     contextFallbacks: [],
     affinity: 'none',
     timeouts: {},
+    hedge: null,
   })
   t.same(names(router.route(query('fast', { provider: 'beta' }))), ['beta/fast'])
   t.same(names(router.route(query('beta/y', { provider: 'beta' }))), ['beta/y'])
@@ -152,6 +166,7 @@ test('a key uses only the models that its globs name, whatever way they would be
     contextFallbacks: [],
     affinity: 'none',
     timeouts: {},
+    hedge: null,
   })
   const allowed = ['fast', 'beta/*']
   t.same(names(router.route(query('fast', { allowed }))), ['alpha/x'])
@@ -186,8 +201,16 @@ test('an unknown model is named, but not at any length', async (t) => {
 
 test('lists the configured models and what the providers are known to have, as far as the key may', async (t) => {
   const router = routerOf(
-    { name: 'fast', targets: [to('beta', 'x')], fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} },
-    { name: 'empty', targets: [], fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} },
+    {
+      name: 'fast',
+      targets: [to('beta', 'x')],
+      fallbacks: [],
+      contextFallbacks: [],
+      affinity: 'none',
+      timeouts: {},
+      hedge: null,
+    },
+    { name: 'empty', targets: [], fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null },
   )
   t.same(router.list(['*']), [
     { id: 'fast', ownedBy: 'beta' },
@@ -215,7 +238,7 @@ test('a key for one provider reaches no other by pinning it', async (t) => {
 
 test('requests in flight are counted only where that decides something, at the position among all targets', async (t) => {
   const capped = { ...to('alpha', 'c'), concurrency: 5 }
-  const plain = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {} } as const
+  const plain = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
   const router = routerOf(
     { name: 'alone', targets: [to('alpha', 'a')], ...plain },
     { name: 'capped', targets: [capped], ...plain, fallbacks: ['pair'] },
@@ -229,10 +252,10 @@ test('requests in flight are counted only where that decides something, at the p
 })
 
 test('the timeouts of a model go before those of its providers, for its own targets', async (t) => {
-  const plain = { contextFallbacks: [], affinity: 'none' } as const
+  const plain = { contextFallbacks: [], affinity: 'none', hedge: null } as const
   const router = routerOf(
     { name: 'quick', targets: [to('alpha', 'a')], fallbacks: ['usual'], ...plain, timeouts: { firstTokenMs: 7 } },
-    { name: 'usual', targets: [to('beta', 'b')], fallbacks: [], ...plain, timeouts: {} },
+    { name: 'usual', targets: [to('beta', 'b')], fallbacks: [], ...plain, timeouts: {}, hedge: null },
   )
   const [quick, usual] = all(router.route(query('quick'))).map(({ timeouts }) => timeouts)
   t.same(quick, { ...ALPHA.timeouts, firstTokenMs: 7 })
