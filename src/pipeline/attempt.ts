@@ -155,8 +155,9 @@ export class Attempt implements CallHandler, Outlet {
         return
       }
       const contentType = headerText(headers, 'content-type') ?? ''
+      const isDelimited = 'content-length' in headers || 'transfer-encoding' in headers
       const facts = { exchange, routed: this.#routed, dialect: this.#dialect, outlet: this }
-      this.#relay = createRelay(relayOptions({ ...facts, contentType, asksStream: this.#asksStream }))
+      this.#relay = createRelay(relayOptions({ ...facts, contentType, isDelimited, asksStream: this.#asksStream }))
       exchange.meter = this.#relay
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))

@@ -205,3 +205,16 @@ test('a stream whose first token is late is hedged: one answer, and the connecti
     attempts: 2,
   })
 })
+
+test('a whole answer cut off by the end of its connection is never passed off as complete', async (t) => {
+  const body = ANSWER.slice(0, ANSWER.indexOf('}') + 1)
+  t.ok(body.startsWith('{') && body.endsWith('}'), 'from brace to brace')
+  const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n'
+  const cut = await listen(t, answer({ send: `${head}${body}` }, { end: 'fin' }))
+  const gateway = await startGateway(t, {
+    config: { routing: { retries: { max: 0 } }, providers: { cut: provider(cut) }, models: { only: 'cut/m' } },
+  })
+  const { status, headers } = await ask(gateway, 'only')
+  t.equal(status, 502)
+  t.match(await gateway.exchange(String(headers['x-request-id'])), { outcome: 'upstream_cut' })
+})

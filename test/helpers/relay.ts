@@ -53,6 +53,7 @@ export function relayOptionsFor(surface: Wire, wire: Wire, changes: Partial<Rela
     fallback: FALLBACK,
     clientStreams: true,
     upstreamStreams: true,
+    isDelimited: true,
     includeUsage: false,
     maxResponseBytes: 100_000,
     ...changes,

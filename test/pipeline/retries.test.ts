@@ -102,6 +102,19 @@ for (const way of BEFORE) {
   })
 }
 
+test('a whole answer that ends with its connection before its end is tried again', async (t) => {
+  const rig = setUp(t)
+  const sink = await rig.ask({ model: 'twins', stream: false })
+  rig.call.whole('{"choices":[{"message":{"content":"Hel"}')
+  await turn()
+  t.equal(sink.answers.length, 0)
+  rig.call.whole()
+  await pass(rig, 1000)
+  t.same(rig.metrics.attempts, ['cut', 'ok'])
+  t.match(rig.record, { outcome: 'complete', usageSource: 'provider' })
+  t.same(breaches(rig, [sink]), [])
+})
+
 const AFTER: readonly Pick<Way, 'name' | 'fail'>[] = [
   { name: 'cut', fail: (call) => call.cut() },
   { name: 'ended', fail: (call) => call.end() },
