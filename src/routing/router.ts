@@ -12,7 +12,7 @@ import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type Target } from '../model/target.js'
 import { matchesGlob } from './glob.js'
-import { RetryBudget } from './retry.js'
+import { Hedge } from './hedge.js'
 
 export type RouteTarget = {
   readonly provider: ProviderConfig
@@ -30,9 +30,6 @@ export type RouteTarget = {
   /** Of its model; null for none. */
   readonly hedge: Hedge | null
 }
-
-/** When a second target is asked beside a first that is late. */
-export type Hedge = { readonly afterMs: number; readonly budget: RetryBudget }
 
 /** Where a model is served. */
 export type Route = {
@@ -135,7 +132,7 @@ export class Router {
 
   /** Metrics name what the client asked for, so the targets of a fallback bear the label of the model before it. */
   #own(model: ModelConfig, label: string): Route {
-    const hedge = hedgeOf(model)
+    const hedge = model.hedge === null ? null : new Hedge(model.hedge)
     const targets = model.targets.flatMap((target) => {
       const { provider, model: name, extraBody, weight } = target
       const found = this.#target(provider, name, label, extraBody)
@@ -199,11 +196,6 @@ const MAX_SHOWN_NAME = 100
 const NO_SLOT = -1
 const NO_ROUTES: readonly Route[] = Object.freeze([])
 const NO_EXTRA: JsonObject = Object.freeze({})
-
-/** With one request in reserve: a share of few requests would be none for long. */
-function hedgeOf({ hedge }: ModelConfig): Hedge | null {
-  return hedge === null ? null : { afterMs: hedge.afterMs, budget: new RetryBudget(hedge.maxExtra, 1) }
-}
 
 function routeTo(target: RouteTarget): Route {
   return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: 'none' }
