@@ -11,6 +11,7 @@ import { getLocal, readCatalog, readConfig, readVersion } from './config/read.js
 import { type Config } from './config/types.js'
 import { toGatewayError } from './errors.js'
 import { createCells, createGateway } from './gateway.js'
+import { runWebhookVerify } from './jobs/webhook-command.js'
 import { loadEngine } from './server/engine.js'
 import { BUILT_IN_TOKENS_PER_SEC, runSimulate, SIMULATE_PORT } from './simulator/command.js'
 import { createSimulator } from './simulator/simulator.js'
@@ -37,9 +38,8 @@ async function effectiveConfig(overrides: Overrides): Promise<Config> {
 async function start(overrides: Overrides): Promise<void> {
   const config = await effectiveConfig(overrides)
   const { build } = loadEngine()
-  const cells = createCells(config)
   const loops = { createLoop: createGateway, frontendUrl: FRONTEND_URL, onLoopDied: fail }
-  const supervisor = new Supervisor({ config, cells, ...loops })
+  const supervisor = new Supervisor({ config, cells: createCells(config), ...loops })
   const port = await supervisor.start()
   for (const warning of config.warnings) process.stderr.write(`warning: ${warning}\n`)
   print(renderStartLine(config, { port, version: readVersion(), build }))
@@ -59,8 +59,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
   const { protocol, tokensPerSecond, faultsFile } = options
   const faults = faultsFile === null ? null : readFileSync(faultsFile, 'utf8')
   const args = { host: '127.0.0.1', port: options.port ?? SIMULATE_PORT, protocol, tokensPerSecond, faults }
-  const simulator = await runSimulate(args, loadEngine().uws, print)
-  if (simulator === null) process.exit(1)
+  if ((await runSimulate(args, loadEngine().uws, print)) === null) process.exit(1)
 }
 
 function fail(reason: unknown): never {
@@ -74,6 +73,7 @@ async function run(args: readonly string[]): Promise<void> {
   else if (command.kind === 'version') print(readVersion())
   else if (command.kind === 'check') print(renderConfig(readConfig(command.overrides, readCatalog()).config))
   else if (command.kind === 'simulate') await simulate(command.options)
+  else if (command.kind === 'webhook-verify') print(await runWebhookVerify(command.options, process))
   else await start(command.overrides)
 }
 

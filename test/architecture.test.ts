@@ -44,7 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   threads: ['config', 'telemetry', 'errors'],
   gateway: ['*'],
   // Event loop 0 lives on the main thread.
-  main: ['config', 'threads', 'simulator', 'errors', 'gateway', 'server/engine'],
+  main: ['config', 'threads', 'simulator', 'errors', 'gateway', 'server/engine', 'jobs/webhook-command'],
   'workers/frontend': ['gateway', 'threads/messages'],
   'workers/codec': ['protocols', 'model', 'wire', 'errors'],
 }

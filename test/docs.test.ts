@@ -221,7 +221,7 @@ test('the commands in the README exist', async (t) => {
   for (const [, name = ''] of commands.matchAll(/\bnpm run ([\w:]+)/g)) t.ok(name in scripts, `npm run ${name}`)
   for (const name of ['start', 'test']) t.ok(name in scripts)
   const lines = Array.from(
-    commands.matchAll(/\bsluice ((?:start|check|simulate|--)[^\n]*)$/gm),
+    commands.matchAll(/\bsluice ((?:start|check|simulate|webhook verify --|--)[^\n]*)$/gm),
     (match) => match[1] ?? '',
   )
   t.ok(lines.length > 4)

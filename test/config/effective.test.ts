@@ -77,6 +77,28 @@ test('what asks for a later feature loads with a warning', (t) => {
   t.end()
 })
 
+test('a webhook secret that can be guessed is refused, and not shown', (t) => {
+  const wrong = [
+    '',
+    '0123456789abcde',
+    'whsec_',
+    'whsec_c2hvcnQ=',
+    'whsec_not base64 at all!',
+    `whsec_${'A'.repeat(20)}`,
+  ]
+  for (const member of ['secret', 'previousSecret']) {
+    for (const secret of wrong) {
+      const message = refusalOf(() => load(`jobs: { webhook: { ${member}: "${secret}" } }`))
+      t.match(message, new RegExp(`^jobs\\.webhook\\.${member}: must be a string that fits`), `"${secret}"`)
+      if (secret.length > 6) t.notOk(message.includes(secret))
+    }
+  }
+  for (const secret of ['0123456789abcdef', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', `whsec_${'A'.repeat(22)}==`]) {
+    t.ok(load(`jobs: { webhook: { secret: "${secret}" } }`), secret)
+  }
+  t.end()
+})
+
 test('the simulator serves only where no provider does', (t) => {
   t.equal(load('').config.simulator, true)
   t.equal(load('', { OPENAI_API_KEY: 'k' }).config.simulator, false)
