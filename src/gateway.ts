@@ -2,6 +2,9 @@
 // share. The only place that knows every part; no part knows it.
 import { type Config } from './config/types.js'
 import { createLimiter, createLimiterCells } from './limit/cells.js'
+import { type LocalLimiter } from './limit/limiter.js'
+import { RedisLimiter } from './limit/redis-limiter.js'
+import { type LimitKind, type LimitScope } from './limit/refusal.js'
 import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
 import { type KeyIdentity } from './pipeline/client.js'
@@ -17,6 +20,7 @@ import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
 import { createLog } from './telemetry/log.js'
 import { createMetrics } from './telemetry/metrics.js'
+import { type Log, type Metrics } from './telemetry/records.js'
 import { createScrape } from './telemetry/scrape.js'
 import { Upstream } from './upstream/call.js'
 import { Pools } from './upstream/pools.js'
@@ -92,6 +96,8 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
     },
     async listen(port) {
       server = createFront(parts, { port, loopIndex, isReady: () => isReady })
+      // Before the first request, so that not one of them is admitted past the other nodes.
+      await parts.nodes?.start()
       const bound = await server.listen()
       startGauges(parts)
       isReady = true
@@ -107,6 +113,7 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
         await pause(FAREWELL_MS)
       }
       server?.close()
+      await parts.nodes?.close()
       await parts.pools.close(0)
       await parts.offload.close()
       await parts.log.flush()
@@ -123,15 +130,37 @@ function joinParts(config: Config, cells: Cells, loopIndex: number) {
   const log = createLog(config.log, { secrets: secretsOf(config), keyDigests })
   const pools = new Pools()
   const upstream = createUpstream(config, pools)
-  const limiter = createLimiter(config, cells.limiter, {
-    onRejected: (scope, limit) => metrics.limitRejection(scope, limit),
-  })
+  const onRejected: Metrics['limitRejection'] = (scope, limit) => metrics.limitRejection(scope, limit)
+  const local = createLimiter(config, cells.limiter, { onRejected })
+  const nodes = createRedisLimiter(config, { local, onRejected, metrics, log })
   const offload = createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics })
   const router = new Router(config)
   const shared = { config, offload, router, upstream, metrics, log }
-  const pipeline = createPipeline({ ...shared, limiter, dialects: DIALECTS, clock: CLOCK })
+  const pipeline = createPipeline({ ...shared, limiter: nodes ?? local, dialects: DIALECTS, clock: CLOCK })
   const scrape = createScrape(metricsConfig(config), cells.metrics, { processMetrics: true })
-  return { ...shared, pools, pipeline, scrape }
+  return { ...shared, nodes, pools, pipeline, scrape }
+}
+
+type NodesParts = {
+  readonly local: LocalLimiter
+  readonly onRejected: (scope: LimitScope, limit: LimitKind) => void
+  readonly metrics: Metrics
+  readonly log: Log
+}
+
+/** The limits that all nodes share; null where there is one node alone. */
+function createRedisLimiter(config: Config, { local, onRejected, metrics, log }: NodesParts): RedisLimiter | null {
+  const { url } = config.redis
+  if (url === null) return null
+  const { onRedisDown } = config.limits
+  const onState = (isUp: boolean, cause: unknown): void => {
+    metrics.redisState('limits', isUp)
+    const reason = cause instanceof Error ? cause.message : null
+    if (isUp) log.info({}, 'limits are shared: Redis is there')
+    else log.warn({ onRedisDown, reason }, 'limits are not shared: Redis is away')
+  }
+  const onCall = (seconds: number, isOk: boolean) => metrics.redisCall('limits', seconds, isOk)
+  return new RedisLimiter(config, { url, local, onRejected, onState, onCall })
 }
 
 type FrontOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
@@ -173,7 +202,13 @@ function metricsConfig(config: Config): MetricsConfig {
 /** Every text that must never reach a log line. Gateway keys are known by their hash alone. */
 function secretsOf(config: Config): string[] {
   const secrets = config.providers.flatMap((provider) => [provider.apiKey, ...Object.values(provider.headers)])
-  return [...secrets, config.metrics.token].filter((secret): secret is string => secret !== null && secret !== '')
+  return [...secrets, config.metrics.token, ...redisSecrets(config)].filter(
+    (secret): secret is string => secret !== null && secret !== '',
+  )
+}
+
+function redisSecrets({ redis: { url } }: Config): (string | null)[] {
+  return url === null || !URL.canParse(url) ? [url] : [decodeURIComponent(new URL(url).password)]
 }
 
 function surfaceOf(protocol: string): Surface {

@@ -264,6 +264,7 @@ test('no vendor or protocol is called by name outside its home', async (t) => {
 
 /** Files with logic whose tests stand elsewhere: the file or `folder/`, and the test that covers it. */
 const TESTED_ELSEWHERE: readonly (readonly [source: string, tested: string])[] = [
+  ['src/limit/shared-state.ts', 'test/limit/redis-limiter.test.ts'],
   ['src/offload/record.ts', 'test/offload/inline.test.ts'],
   ['workers/codec.ts', 'test/laws/offload.test.ts'],
   // The process as a whole, started as its users start it.

@@ -158,6 +158,8 @@ async function metricLabels(): Promise<Map<string, string[]>> {
   metrics.upstreamConnections('p', 1, 1)
   metrics.limitRejection('key', 'tokens')
   metrics.offloadTask('decode', 'inline', 0.1)
+  metrics.redisState('limits', true)
+  metrics.redisCall('limits', 0.1, false)
   const page = await createScrape(METRICS_CONFIG, cells, { processMetrics: false }).render()
   const found = new Map<string, string[]>()
   for (const [, name = '', type] of page.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {

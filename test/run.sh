@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # Real parts the tests use. As root on Debian what is missing is installed, else it is named.
 missing=()
-for tool in curl; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+for tool in curl redis-server; do command -v "$tool" >/dev/null || missing+=("$tool"); done
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" || exit 1

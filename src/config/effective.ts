@@ -45,6 +45,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     limits: file.limits,
     providers,
     models,
+    redis: file.redis,
     metrics: file.metrics,
     log: { ...file.log, file: file.log.file === null ? null : resolve(context.cwd, file.log.file) },
     warnings,
@@ -99,7 +100,6 @@ function workersOf(workers: 'auto' | number, cores: number): number {
 
 function warnOfLaterFeatures(file: ConfigFile, { warnings, defaults }: EffectiveContext): void {
   const asked: readonly (readonly [boolean, string])[] = [
-    [file.redis.url !== null, 'redis.url: limits and state are not shared between nodes in this version'],
     [differs(file.jobs, defaults.jobs), 'jobs: asynchronous jobs are not part of this version'],
     [differs(file.prompts, defaults.prompts), 'prompts: the prompt library is not part of this version'],
     [file.compat.asyncByDefault, 'compat.asyncByDefault: asynchronous jobs are not part of this version'],

@@ -14,6 +14,7 @@ const PLAIN_VARIABLES: readonly (readonly [name: string, path: Path])[] = [
   ['PORT', ['server', 'port']],
   ['HOST', ['server', 'host']],
   ['LLM_PROXY_API_LOG_FILENAME', ['log', 'file']],
+  ['REDIS_URL', ['redis', 'url']],
 ]
 const LEVEL_VARIABLES = ['LLM_PROXY_API_LOG_LEVEL', 'LOG_LEVEL']
 /** Names that other systems give the levels. */
@@ -30,7 +31,6 @@ const TIMEOUT_VARIABLES = ['LLM_PROXY_API_TIMEOUT', 'HTTP_TIMEOUT_SECONDS']
 
 /** Accepted, because people have them set, but nothing here acts on them yet. The value is the one that asks for nothing. */
 const WAITING_VARIABLES: Readonly<Record<string, RegExp | null>> = {
-  REDIS_URL: null,
   MAX_CONCURRENT: null,
   ASYNC_BY_DEFAULT: /^(0|false|no|off)$/i,
   HEALTH_STATUS: /^ok$/,

@@ -140,6 +140,10 @@ const GatewayLimits = section('Limits of the whole gateway.', {
     max: integer({ minimum: 0, maximum: 100_000 }, 100, 'Requests that may wait; 0 refuses at once.'),
     timeoutMs: integer({ minimum: 0, maximum: 10 * MINUTE_MS }, 10_000, 'Longest wait, in ms.'),
   }),
+  onRedisDown: Type.Enum(['local', 'closed'], {
+    default: 'local',
+    description: 'Without Redis: each node limits by itself, or refuses all.',
+  }),
 })
 
 /** Any part of the quirks; profiles use it as well. */
@@ -274,7 +278,7 @@ export const ConfigFile = section('Sluice configuration.', {
     description: 'Model names of our own.',
   }),
   jobs: Jobs,
-  redis: section('Shared state of several nodes. Checked, but not acted on by this version.', {
+  redis: section('State that several nodes share: limits.', {
     url: nullable(Type.String({ pattern: '^rediss?://' }), 'redis:// or rediss:// address; null for none.'),
   }),
   prompts: section('The prompt library. Checked, but not acted on by this version.', {

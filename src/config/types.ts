@@ -12,6 +12,8 @@ export type Config = {
   readonly providers: readonly ProviderConfig[]
   /** Configured model names, in the order of the file. */
   readonly models: readonly ModelConfig[]
+  /** Shared by all nodes; null: this process is alone. The address may hold a password. */
+  readonly redis: { readonly url: string | null }
   readonly metrics: { readonly port: number | null; readonly token: string | null }
   readonly log: { readonly level: LogLevel; readonly file: string | null; readonly format: 'json' | 'pretty' }
   /** Sections that are valid but ask for something this version does not do; one warning line each at start. */
@@ -63,7 +65,11 @@ export type Limits = {
   readonly concurrency: number | null
 }
 
-export type GatewayLimits = Limits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
+export type GatewayLimits = Limits & {
+  readonly queue: { readonly max: number; readonly timeoutMs: number }
+  /** Redis cannot be reached: each node goes on with its own buckets, or nothing is admitted. */
+  readonly onRedisDown: 'local' | 'closed'
+}
 
 export type Timeouts = {
   readonly connectMs: number

@@ -36,12 +36,14 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
   const { target, provider } = routed
   const dialect = dialects.get(target.protocol)
   if (dialect === undefined) throw new GatewayError('misconfigured', { message: `No dialect for ${provider.name}.` })
-  if (!limiter.enterProvider(routed.providerIndex)) {
+  const entering = limiter.enterProvider(routed.providerIndex)
+  if (!(entering instanceof Promise ? await entering : entering)) {
     metrics.limitRejection('provider', 'concurrency')
     throw new GatewayError('overloaded', { message: `Provider ${provider.name} is at its concurrency limit.` })
   }
   const attempt = new Attempt(exchange, routed, dialect)
   try {
+    if (exchange.isEnded) throw new GatewayError('client_gone')
     exchange.startAttempt(routed, metrics.slot(exchange.request.surface.id, provider.name, routed.label))
     const { surface } = exchange.request
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.

@@ -58,7 +58,9 @@ async function run(exchange: Exchange): Promise<void> {
     exchange.decoded = decoded
     exchange.body = decoded.body
     if (decoded.facts.stream) startKeepalive(exchange)
-    admitTokens(exchange, decoded.facts, decoded.estimatedTokens) //     429
+    const tokens = admitTokens(exchange, decoded.facts, decoded.estimatedTokens)
+    if (tokens !== null) await tokens //                                 429
+    if (exchange.isEnded) return
     await dispatch(exchange, decoded) //                                 404, 403, 502, 503, 504; chunks follow by callbacks
   } catch (thrown) {
     fail(exchange, toGatewayError(thrown))

@@ -5,6 +5,7 @@ import { slabOf } from './cells.js'
 import {
   ATTEMPT_RESULTS,
   CELLS_PER_CONNECTIONS,
+  CELLS_PER_REDIS_STATE,
   createLayout,
   type HistogramPlace,
   type Layout,
@@ -13,10 +14,18 @@ import {
   type MetricsConfig,
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
+  REDIS_USES,
   STATUSES,
   TRANSPORTS,
 } from './layout.js'
-import { type AttemptResult, type ExchangeRecord, type Metrics, type OffloadTask, type Transport } from './records.js'
+import {
+  type AttemptResult,
+  type ExchangeRecord,
+  type Metrics,
+  type OffloadTask,
+  type RedisUse,
+  type Transport,
+} from './records.js'
 
 const MS_PER_SEC = 1000
 
@@ -41,6 +50,7 @@ class CellMetrics implements Metrics {
     const gauges = [layout.active, layout.offloadQueue, layout.eventLoopLag]
     for (const at of gauges) cells[at] = 0
     cells.fill(0, layout.streams, layout.streams + TRANSPORTS.length)
+    cells.fill(0, layout.redisStates, layout.redisStates + REDIS_USES.length * CELLS_PER_REDIS_STATE)
     cells.fill(0, layout.connections, layout.connections + layout.providers.names.length * CELLS_PER_CONNECTIONS)
     while (this.#rowsUsed < layout.rows) {
       const at = this.#rowAt(this.#rowsUsed)
@@ -125,6 +135,19 @@ class CellMetrics implements Metrics {
 
   eventLoopLag(seconds: number): void {
     this.#cells[this.#layout.eventLoopLag] = seconds
+  }
+
+  redisState(use: RedisUse, isUp: boolean): void {
+    const at = this.#layout.redisStates + REDIS_USES.indexOf(use) * CELLS_PER_REDIS_STATE
+    this.#cells[at] = 1
+    this.#cells[at + 1] = isUp ? 0 : 1
+  }
+
+  redisCall(use: RedisUse, seconds: number, isOk: boolean): void {
+    const index = REDIS_USES.indexOf(use)
+    if (!isOk) this.#add(this.#layout.redisFailures + index, 1)
+    const place = this.#layout.redisSeconds[index]
+    if (place !== undefined) this.#observe(0, place, seconds)
   }
 
   #add(at: number, count: number): void {

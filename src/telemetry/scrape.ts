@@ -7,6 +7,7 @@ import { sumSlabs, type Totals } from './cells.js'
 import {
   ATTEMPT_RESULTS,
   CELLS_PER_CONNECTIONS,
+  CELLS_PER_REDIS_STATE,
   createLayout,
   type HistogramPlace,
   type Layout,
@@ -16,6 +17,7 @@ import {
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
   OTHER,
+  REDIS_USES,
   type RowLayout,
   STATUSES,
   TRANSPORTS,
@@ -90,6 +92,7 @@ function createFamilies(layout: Layout): Family[] {
     ...gatewayFamilies(layout),
     ...upstreamFamilies(layout),
     ...offloadFamilies(layout),
+    ...redisFamilies(layout),
   ]
 }
 
@@ -212,6 +215,37 @@ function offloadFamilies(layout: Layout): Family[] {
       help: 'Codec tasks that wait for a worker.',
       type: 'gauge',
       series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.offloadQueue) }],
+    },
+  ]
+}
+
+function redisFamilies(layout: Layout): Family[] {
+  const seconds = 'sluice_redis_seconds'
+  return [
+    {
+      name: 'sluice_redis_up',
+      help: '1 while every event loop reaches Redis, else 0.',
+      type: 'gauge',
+      series: ({ fixed }) =>
+        REDIS_USES.flatMap((use, i) => {
+          const told = layout.redisStates + i * CELLS_PER_REDIS_STATE
+          return at(fixed, told) === 0 ? [] : [{ labels: { use }, value: at(fixed, told + 1) === 0 ? 1 : 0 }]
+        }),
+    },
+    {
+      name: seconds,
+      help: 'Time of a call to Redis.',
+      type: 'histogram',
+      series: ({ fixed }) =>
+        layout.redisSeconds.flatMap((place, i) =>
+          histogramSeries(seconds, { row: fixed, place, labels: { use: REDIS_USES[i] ?? OTHER } }),
+        ),
+    },
+    {
+      name: 'sluice_redis_failures_total',
+      help: 'Calls to Redis that failed or took too long.',
+      type: 'counter',
+      series: ({ fixed }) => touched(REDIS_USES, { fixed, first: layout.redisFailures }, (use) => ({ use })),
     },
   ]
 }

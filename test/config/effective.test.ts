@@ -65,7 +65,6 @@ test('auto workers leave one core to the event loop', (t) => {
 
 test('what asks for a later feature loads with a warning', (t) => {
   const rows: readonly (readonly [string, RegExp])[] = [
-    ['redis: { url: "redis://h" }', /^redis\.url: /],
     ['jobs: { concurrency: 3 }', /^jobs: /],
     ['jobs: { webhook: { secret: 0123456789abcdef-x } }', /^jobs: /],
     ['prompts: { dir: p }', /^prompts: /],
@@ -74,6 +73,17 @@ test('what asks for a later feature loads with a warning', (t) => {
   ]
   for (const [text, warning] of rows) t.match(load(text).config.warnings, [warning], text)
   t.same(load('jobs: { concurrency: 2 }\nredis: {}\ncompat: { healthStatus: ok }').config.warnings, [])
+  t.end()
+})
+
+test('redis.url is where limits are shared; onRedisDown what holds without it', (t) => {
+  const { config } = load('redis: { url: "rediss://h:1/2" }\nlimits: { onRedisDown: closed }')
+  t.match(config, { redis: { url: 'rediss://h:1/2' }, limits: { onRedisDown: 'closed' }, warnings: [] })
+  t.match(load('').config, { redis: { url: null }, limits: { onRedisDown: 'local' } })
+  t.match(
+    refusalOf(() => load('redis: { url: "http://h" }')),
+    /^redis\.url: must be a string that fits/,
+  )
   t.end()
 })
 

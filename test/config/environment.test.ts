@@ -237,9 +237,17 @@ test('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS set each key’s request
   t.end()
 })
 
+test('REDIS_URL is redis.url', (t) => {
+  t.equal(from({ REDIS_URL: 'redis://:secret@h:6379/1' }).redis.url, 'redis://:secret@h:6379/1')
+  const message = refusalOf(() => from({ REDIS_URL: 'sk-secret' }))
+  t.match(message, /^redis\.url: .* \(from REDIS_URL\)$/)
+  t.notMatch(message, 'sk-secret')
+  t.end()
+})
+
 test('names of later features are accepted with a warning, unless they ask for nothing', (t) => {
   const later = [
-    ...['REDIS_URL', 'MAX_CONCURRENT', 'ASYNC_BY_DEFAULT', 'HEALTH_STATUS', 'HTTP_MAX_KEEPALIVE_CONNECTIONS'],
+    ...['MAX_CONCURRENT', 'ASYNC_BY_DEFAULT', 'HEALTH_STATUS', 'HTTP_MAX_KEEPALIVE_CONNECTIONS'],
     ...[
       'LLM_PROXY_API_EP_PREFIX',
       'LLM_PROXY_API_DEFAULT_EP_LANGUAGE',

@@ -3,7 +3,7 @@
 import { type Config, type ModelConfig, type ProviderConfig } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
-import { type Limiter, type LimitSnapshot, type Waiter } from '../../src/limit/limiter.js'
+import { type Limiter, type LimitSnapshot, type LocalLimiter, type Waiter } from '../../src/limit/limiter.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { createOffload, type Offload } from '../../src/offload/offload.js'
 import { type ExchangeHandle, type KeyIdentity } from '../../src/pipeline/client.js'
@@ -302,13 +302,13 @@ type HeldWork = { readonly work: Work; release(): void; refuse(): void }
 
 /** The limiter, with every taking and giving back counted: the cells themselves forgive what is given back twice. */
 class CountingLimiter implements Limiter {
-  readonly #limiter: Limiter
+  readonly #limiter: LocalLimiter
   readonly #waiters = new Map<Waiter, Waiter>()
   slots = 0
   readonly providers = new Map<number, number>()
   reservations = 0
 
-  constructor(limiter: Limiter) {
+  constructor(limiter: LocalLimiter) {
     this.#limiter = limiter
   }
 
@@ -340,9 +340,10 @@ class CountingLimiter implements Limiter {
     this.#limiter.leave(keyIndex)
   }
 
-  reserveTokens(keyIndex: number, tokens: number): void {
+  reserveTokens(keyIndex: number, tokens: number): null {
     this.#limiter.reserveTokens(keyIndex, tokens)
     this.reservations += 1
+    return null
   }
 
   settleTokens(keyIndex: number, reserved: number, used: number): void {
@@ -412,6 +413,8 @@ export class FakeMetrics implements Metrics {
   offloadQueue(): void {}
   upstreamConnections(): void {}
   eventLoopLag(): void {}
+  redisState(): void {}
+  redisCall(): void {}
 }
 
 export type RigOptions = {
@@ -629,7 +632,9 @@ function createConfig(options: RigOptions): Config {
       tokensPerMinute: null,
       concurrency: options.concurrency ?? 10,
       queue: { max: options.queueMax ?? 10, timeoutMs: 60_000 },
+      onRedisDown: 'local',
     },
+    redis: { url: null },
     providers: [provider('north', OPENAI), provider('south', OPENAI), provider('west', ANTHROPIC)],
     models: [
       model('one', 'north'),
