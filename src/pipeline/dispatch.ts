@@ -43,7 +43,6 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
   }
   const attempt = new Attempt(exchange, routed, dialect)
   try {
-    if (exchange.isEnded) throw new GatewayError('client_gone')
     exchange.startAttempt(routed, metrics.slot(exchange.request.surface.id, provider.name, routed.label))
     const { surface } = exchange.request
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.

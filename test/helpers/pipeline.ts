@@ -305,6 +305,8 @@ class CountingLimiter implements Limiter {
   readonly #limiter: LocalLimiter
   readonly #waiters = new Map<Waiter, Waiter>()
   slots = 0
+  /** While set, tokens and provider slots are there only with it: as if another machine were asked. */
+  asks: Promise<void> | null = null
   readonly providers = new Map<number, number>()
   reservations = 0
 
@@ -340,10 +342,10 @@ class CountingLimiter implements Limiter {
     this.#limiter.leave(keyIndex)
   }
 
-  reserveTokens(keyIndex: number, tokens: number): null {
+  reserveTokens(keyIndex: number, tokens: number): Promise<void> | null {
     this.#limiter.reserveTokens(keyIndex, tokens)
     this.reservations += 1
-    return null
+    return this.asks
   }
 
   settleTokens(keyIndex: number, reserved: number, used: number): void {
@@ -351,10 +353,10 @@ class CountingLimiter implements Limiter {
     this.#limiter.settleTokens(keyIndex, reserved, used)
   }
 
-  enterProvider(providerIndex: number): boolean {
+  enterProvider(providerIndex: number): boolean | Promise<boolean> {
     const isIn = this.#limiter.enterProvider(providerIndex)
     if (isIn) this.#countProvider(providerIndex, 1)
-    return isIn
+    return this.asks === null ? isIn : this.asks.then(() => isIn)
   }
 
   leaveProvider(providerIndex: number): void {

@@ -1,4 +1,5 @@
 // The limiter of several nodes over a real Redis: two of them in one process stand for two gateways.
+import { setTimeout as pause } from 'node:timers/promises'
 import { test } from 'tap'
 import { type GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
@@ -291,6 +292,37 @@ test('without Redis each node goes on by itself, and what it holds is counted wh
   await first.flush()
   t.equal(await second.admit(), null)
   t.same(first.states, [true, false, true], 'one word at each change')
+})
+
+test('what Redis refused is not missing from the node’s own bucket', async (t) => {
+  const { redis, first, second } = await startNodes(t, 2, { key: { requestsPerMinute: 10, tokensPerMinute: 10 } })
+  for (let i = 0; i < 10; i++) await second.admit()
+  await second.reserve(0, 10)
+  t.match((await first.admit())?.data, { code: 'rate_limited' })
+  await rejectionOf(first.reserve(0, 5))
+  await redis.kill()
+  await first.until(false)
+  t.match(first.limiter.snapshot(0), { requests: { remaining: 10 }, tokens: { remaining: 10 } })
+})
+
+test('what is taken and freed while a node registers is told as well', async (t) => {
+  const { redis, first } = await startNodes(t, 1, { gateway: { concurrency: 100 } })
+  await redis.kill()
+  await first.until(false)
+  for (let i = 0; i < 10; i++) await first.admit()
+  await redis.startAgain()
+  // Registering takes so long: it writes.
+  const client = connectRedis(redis.url)
+  await client.call('CLIENT', 'PAUSE', '300', 'WRITE')
+  client.disconnect()
+  for (let i = 0; first.states.at(-1) === false; i++) {
+    if (i % 3 === 0) first.limiter.leave(0)
+    else void first.admit()
+    await pause(20)
+  }
+  await first.flush()
+  t.same(await slotsIn(redis), { gateway: String(first.limiter.active()) })
+  t.ok(first.limiter.active() > 10)
 })
 
 test('closed: without Redis nothing is admitted, nothing is held, and it goes on when Redis is back', async (t) => {
