@@ -7,7 +7,7 @@ import { type BucketState } from './limiter.js'
 import { RedisLink } from './redis.js'
 import { BEAT, bucketKey, GIVE, LEAVE, NODES_KEY, REGISTER, type Script, SLOTS_KEY, TAKE } from './redis-scripts.js'
 import { type LimitKind, type LimitScope } from './refusal.js'
-import { TokenBucket, ticksOf } from './token-bucket.js'
+import { TokenBucket, ticksOf, wholeCount } from './token-bucket.js'
 
 /** A node that gave no sign of life for so long is gone; its slots are free. */
 export const LEASE_MS = 6000
@@ -105,7 +105,7 @@ export class SharedState {
   /** Asks Redis; null when it is away. Slots that were taken are held from now on. Never rejects. */
   async take(take: Take): Promise<Taken | null> {
     const { buckets, count, slots } = take
-    const wanted = [...bucketArgs(buckets, count), ...slots.flatMap(({ owner, cap }) => [owner, cap])]
+    const wanted = [...bucketArgs(buckets, wholeCount(count)), ...slots.flatMap(({ owner, cap }) => [owner, cap])]
     for (let tries = 0; tries < 2; tries++) {
       const id = this.#id
       const reply = await this.#ask(TAKE, buckets, [id, buckets.length, ...wanted])

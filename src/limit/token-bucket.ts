@@ -98,7 +98,7 @@ function ceilMs(ticks: bigint): number {
 }
 
 /** Counts come from estimates and from upstreams: nonsense counts as nothing, fractions count up. */
-function wholeCount(count: number): number {
+export function wholeCount(count: number): number {
   if (!(count > 0)) return 0
   return count < Number.MAX_SAFE_INTEGER ? Math.ceil(count) : Number.MAX_SAFE_INTEGER
 }

@@ -183,6 +183,16 @@ test('tokens: reserved over both, both or none, given back and charged by what w
   t.same([first.states, second.states], [[true], [true]], 'nothing of that broke the link')
 })
 
+test('asking for less than nothing, or for no number, gives nothing away', async (t) => {
+  const { first, second } = await startNodes(t, 2, { key: { tokensPerMinute: 100 } })
+  await first.reserve(0, 60)
+  for (const nonsense of [Number.NaN, -1e9, -0.5]) await second.reserve(0, nonsense)
+  t.match(await rejectionOf(second.reserve(0, 60)), { message: /100 tokens per minute of this key/ })
+  await second.reserve(0, 39.5)
+  t.equal(second.limiter.snapshot(0).tokens?.remaining, 0)
+  t.same(second.states, [true])
+})
+
 test('a provider’s slots are shared too', async (t) => {
   const { first, second } = await startNodes(t, 2, { provider: 2 })
   const taken = await Promise.all([first, second, first, second].map(({ limiter }) => limiter.enterProvider(0)))
