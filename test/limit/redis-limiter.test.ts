@@ -16,10 +16,14 @@ type Settings = {
   readonly queue?: { readonly max: number; readonly timeoutMs: number }
   readonly onRedisDown?: 'local' | 'closed'
   readonly leaseMs?: number
+  readonly callTimeoutMs?: number
 }
 type Limits = { requestsPerMinute: number | null; tokensPerMinute: number | null; concurrency: number | null }
 const NO_LIMITS: Limits = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null }
 
+/** Machines that run tests may be busy; a Redis that is killed is noticed all the same. */
+const PATIENT_MS = 10_000
+/** Where Redis hangs. */
 const CALL_TIMEOUT_MS = 400
 
 /** A node and what it told. */
@@ -52,7 +56,7 @@ class Node {
         for (const watch of this.#watchers) watch()
       },
       onCall: () => {},
-      callTimeoutMs: CALL_TIMEOUT_MS,
+      callTimeoutMs: settings.callTimeoutMs ?? PATIENT_MS,
       ...(settings.leaseMs === undefined ? {} : { leaseMs: settings.leaseMs }),
     })
   }
@@ -352,16 +356,16 @@ test('closed: without Redis nothing is admitted, nothing is held, and it goes on
 })
 
 test('a Redis that hangs holds up those who ask it as long as one call may take, once', async (t) => {
-  const { redis, first } = await startNodes(t, 1, { gateway: { concurrency: 10 } })
+  const { redis, first } = await startNodes(t, 1, { gateway: { concurrency: 10 }, callTimeoutMs: CALL_TIMEOUT_MS })
   redis.pause()
   t.teardown(() => redis.resume())
   const startedMs = performance.now()
   t.equal(await first.admit(), null)
   const firstMs = performance.now() - startedMs
-  t.ok(firstMs >= CALL_TIMEOUT_MS - 1 && firstMs < 2 * CALL_TIMEOUT_MS, `${firstMs} ms`)
+  t.ok(firstMs >= CALL_TIMEOUT_MS - 1 && firstMs < 5 * CALL_TIMEOUT_MS, `${firstMs} ms`)
   const againMs = performance.now()
   t.equal(await first.admit(), null)
-  t.ok(performance.now() - againMs < 50)
+  t.ok(performance.now() - againMs < CALL_TIMEOUT_MS / 2, 'nobody asks any more')
   redis.resume()
   await first.until(true)
   t.same(await slotsIn(redis), { gateway: '2' })
