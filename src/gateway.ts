@@ -12,6 +12,7 @@ import {
   withKnownProviders,
 } from './gateway/generation.js'
 import { createLimiterCells } from './limit/cells.js'
+import { SharedState } from './limit/shared-state.js'
 import { Shedder } from './limit/shedder.js'
 import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
@@ -29,7 +30,7 @@ import { createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
 import { openLogDestination } from './telemetry/log.js'
-import { createMetrics } from './telemetry/metrics.js'
+import { createMetrics, type LoopMetrics } from './telemetry/metrics.js'
 import { createScrape, type Scrape } from './telemetry/scrape.js'
 import { Pools } from './upstream/pools.js'
 
@@ -117,6 +118,8 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
   return {
     async listen(port) {
       server = createFront(loop, { port, loopIndex, isReady: () => isReady })
+      // Before the first request, so that not one of them is admitted past the other nodes.
+      await ground.sharedLimits?.start()
       const bound = await server.listen()
       tend(loop)
       isReady = true
@@ -143,6 +146,7 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
       const { drainMs } = loop.current.config.server
       await drain(work, { drainMs, graceMs, nowMs: CLOCK.nowMs, pause })
       server?.close()
+      await ground.sharedLimits?.close()
       await ground.pools.close(0)
       await ground.offload.close()
       await ground.logDestination.flush()
@@ -174,6 +178,7 @@ function joinLoop(config: Config, cells: Cells, loopIndex: number): Loop {
     pools: new Pools(),
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
+    sharedLimits: createSharedLimits(config, metrics, () => loop.current),
     shedder: new Shedder(),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,
@@ -204,6 +209,21 @@ function tellReload({ current, ground }: Loop, report: ReloadReport): void {
   if (kept.length > 0) current.log.warn({ options: kept }, 'these options need a restart and stay as they were')
   const fields = warnings.length > 0 ? { warnings } : {}
   current.log.info(fields, result === 'ok' ? 'configuration reloaded' : 'configuration reloaded: nothing has changed')
+}
+
+/** The limits that all nodes share, on this loop's own connection; null where there is one node alone. */
+function createSharedLimits({ redis: { url } }: Config, metrics: LoopMetrics, current: () => Generation) {
+  if (url === null) return null
+  const onState = (isUp: boolean, cause: unknown): void => {
+    metrics.redisState('limits', isUp)
+    const { config, log } = current()
+    const { onRedisDown } = config.limits
+    const reason = cause instanceof Error ? cause.message : null
+    if (isUp) log.info({}, 'limits are shared: Redis is there')
+    else log.warn({ onRedisDown, reason }, 'limits are not shared: Redis is away')
+  }
+  const onCall = (seconds: number, isOk: boolean): void => metrics.redisCall('limits', seconds, isOk)
+  return new SharedState({ url, onState, onCall, nowNs: process.hrtime.bigint })
 }
 
 type FrontOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }

@@ -160,6 +160,8 @@ async function metricLabels(): Promise<Map<string, string[]>> {
   metrics.configReload('ok')
   metrics.limitRejection('key', 'tokens')
   metrics.offloadTask('decode', 'inline', 0.1)
+  metrics.redisState('limits', true)
+  metrics.redisCall('limits', 0.1, false)
   const page = await createScrape(METRICS_CONFIG, cells, { processMetrics: false }).render()
   const found = new Map<string, string[]>()
   for (const [, name = '', type] of page.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {
@@ -223,7 +225,7 @@ test('the commands in the README exist', async (t) => {
   for (const [, name = ''] of commands.matchAll(/\bnpm run ([\w:]+)/g)) t.ok(name in scripts, `npm run ${name}`)
   for (const name of ['start', 'test']) t.ok(name in scripts)
   const lines = Array.from(
-    commands.matchAll(/\bsluice ((?:start|check|simulate|--)[^\n]*)$/gm),
+    commands.matchAll(/\bsluice ((?:start|check|simulate|webhook verify --|--)[^\n]*)$/gm),
     (match) => match[1] ?? '',
   )
   t.ok(lines.length > 4)

@@ -21,6 +21,7 @@ export function renderConfig(config: Config): string {
     limits: config.limits,
     providers: Object.fromEntries(config.providers.map((provider) => [provider.name, maskProvider(provider)])),
     models: Object.fromEntries(config.models.map((model) => [model.name, maskModel(model)])),
+    redis: { url: maskPassword(config.redis.url) },
     metrics: { ...config.metrics, token: mask(config.metrics.token) },
     prompts: config.prompts,
     log: config.log,
@@ -31,6 +32,14 @@ export function renderConfig(config: Config): string {
 
 function mask(secret: string | null): string | null {
   return secret === null ? null : MASK
+}
+
+/** Of an address; what cannot be taken apart is masked as a whole. */
+function maskPassword(address: string | null): string | null {
+  if (address === null || !URL.canParse(address)) return mask(address)
+  const url = new URL(address)
+  if (url.password !== '') url.password = MASK
+  return url.href
 }
 
 function maskServer(server: Config['server']): object {

@@ -47,6 +47,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     limits: file.limits,
     providers,
     models,
+    redis: file.redis,
     metrics: file.metrics,
     prompts: { ...file.prompts, dir: resolvePromptsDir(file.prompts.dir, context) },
     compat: resolveCompat(file.compat, problems),
@@ -124,7 +125,6 @@ function workersOf(workers: 'auto' | number, cores: number): number {
 
 function warnOfLaterFeatures(file: ConfigFile, { warnings, defaults }: EffectiveContext): void {
   const asked: readonly (readonly [boolean, string])[] = [
-    [file.redis.url !== null, 'redis.url: limits and state are not shared between nodes in this version'],
     [differs(file.jobs, defaults.jobs), 'jobs: asynchronous jobs are not part of this version'],
     [file.compat.asyncByDefault, 'compat.asyncByDefault: asynchronous jobs are not part of this version'],
   ]

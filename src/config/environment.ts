@@ -19,6 +19,7 @@ const PLAIN_VARIABLES: readonly (readonly [name: string, path: Path])[] = [
   ['LLM_PROXY_API_PROMPTS_DIR', ['prompts', 'dir']],
   ['LLM_PROXY_API_DEFAULT_EP_LANGUAGE', ['prompts', 'defaultLanguage']],
   ['HEALTH_STATUS', ['compat', 'healthStatus']],
+  ['REDIS_URL', ['redis', 'url']],
 ]
 const DEBUG_VARIABLE = 'LLM_PROXY_API_IN_DEBUG'
 const LEVEL_VARIABLES = ['LLM_PROXY_API_LOG_LEVEL', 'LOG_LEVEL']
@@ -36,7 +37,6 @@ const TIMEOUT_VARIABLES = ['LLM_PROXY_API_TIMEOUT', 'HTTP_TIMEOUT_SECONDS']
 
 /** Accepted, because people have them set, but nothing here acts on them yet. The value is the one that asks for nothing. */
 const WAITING_VARIABLES: Readonly<Record<string, RegExp | null>> = {
-  REDIS_URL: null,
   MAX_CONCURRENT: null,
   ASYNC_BY_DEFAULT: /^(0|false|no|off)$/i,
   HTTP_MAX_KEEPALIVE_CONNECTIONS: null,

@@ -27,6 +27,7 @@ const FIXED: readonly Option[] = [
   { path: 'compat.apiPrefix', read: ({ compat }) => compat.apiPrefix },
   { path: 'compat.healthStatus', read: ({ compat }) => compat.healthStatus },
   { path: 'metrics.port', read: ({ metrics }) => metrics.port },
+  { path: 'redis.url', read: ({ redis }) => redis.url },
   { path: 'log.file', read: ({ log }) => log.file },
 ]
 
@@ -41,6 +42,7 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     limits: { ...next.limits, failedKeysPerMinute: running.limits.failedKeysPerMinute },
     compat: { ...next.compat, apiPrefix: running.compat.apiPrefix, healthStatus: running.compat.healthStatus },
     metrics: { ...next.metrics, port: running.metrics.port },
+    redis: running.redis,
     log: { ...next.log, file: running.log.file },
   })
   return { config, kept, isUnchanged: isDeepStrictEqual(config, running) }

@@ -12,6 +12,8 @@ export type Config = {
   readonly providers: readonly ProviderConfig[]
   /** Configured model names, in the order of the file. */
   readonly models: readonly ModelConfig[]
+  /** Shared by all nodes; null: this process is alone. The address may hold a password. */
+  readonly redis: { readonly url: string | null }
   readonly metrics: { readonly port: number | null; readonly token: string | null }
   /** `dir` is absolute. */
   readonly prompts: { readonly dir: string; readonly defaultLanguage: string }
@@ -85,6 +87,8 @@ export type GatewayLimits = Limits & {
   readonly shed: { readonly lagMs: number | null }
   /** Unknown keys from one address before it is refused; null for no limit. */
   readonly failedKeysPerMinute: number | null
+  /** Redis cannot be reached: each node goes on with its own buckets, or nothing is admitted. */
+  readonly onRedisDown: 'local' | 'closed'
 }
 
 export type Timeouts = {

@@ -62,6 +62,7 @@ export function openRedisStore(options: RedisStoreOptions): JobStore {
   )
   const script = connection.script(STORE_SCRIPT)
   const ask: Ask = (name, ...args) => askScript(script, [prefix, options.clockOffsetMs?.() ?? 0, name, ...args])
+  void connection.connect().catch(() => undefined)
   return {
     ...createDesk(ask),
     ...createQueue(ask),
@@ -168,7 +169,7 @@ function createDeliveries(ask: Ask) {
 
 async function askScript(script: RedisScript, args: readonly (string | number)[]): Promise<unknown> {
   try {
-    return await script(...args)
+    return await script([], args)
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : ''
     // maxmemory reached under noeviction, or a disk that takes no more of the append-only file.

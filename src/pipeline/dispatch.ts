@@ -36,7 +36,8 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
   const { target, provider } = routed
   const dialect = dialects.get(target.protocol)
   if (dialect === undefined) throw new GatewayError('misconfigured', { message: `No dialect for ${provider.name}.` })
-  if (!limiter.enterProvider(routed.providerIndex)) {
+  const entering = limiter.enterProvider(routed.providerIndex)
+  if (!(entering instanceof Promise ? await entering : entering)) {
     metrics.limitRejection('provider', 'concurrency')
     throw new GatewayError('overloaded', { message: `Provider ${provider.name} is at its concurrency limit.` })
   }

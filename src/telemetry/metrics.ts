@@ -5,6 +5,7 @@ import { slabOf } from './cells.js'
 import {
   ATTEMPT_RESULTS,
   CELLS_PER_CONNECTIONS,
+  CELLS_PER_REDIS_STATE,
   createLayout,
   type HistogramPlace,
   type Layout,
@@ -13,6 +14,7 @@ import {
   type MetricsConfig,
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
+  REDIS_USES,
   RELOAD_RESULTS,
   STATUSES,
   TRANSPORTS,
@@ -22,6 +24,7 @@ import {
   type ExchangeRecord,
   type Metrics,
   type OffloadTask,
+  type RedisUse,
   type ReloadResult,
   type Transport,
 } from './records.js'
@@ -56,6 +59,7 @@ class CellMetrics implements LoopMetrics {
     const gauges = [layout.active, layout.offloadQueue, layout.eventLoopLag]
     for (const at of gauges) cells[at] = 0
     cells.fill(0, layout.streams, layout.streams + TRANSPORTS.length)
+    cells.fill(0, layout.redisStates, layout.redisStates + REDIS_USES.length * CELLS_PER_REDIS_STATE)
     cells.fill(0, layout.connections, layout.connections + layout.providers.room * CELLS_PER_CONNECTIONS)
     while (this.#rowsUsed < layout.rows) {
       const at = this.#rowAt(this.#rowsUsed)
@@ -148,6 +152,19 @@ class CellMetrics implements LoopMetrics {
 
   eventLoopLag(seconds: number): void {
     this.#cells[this.#layout.eventLoopLag] = seconds
+  }
+
+  redisState(use: RedisUse, isUp: boolean): void {
+    const at = this.#layout.redisStates + REDIS_USES.indexOf(use) * CELLS_PER_REDIS_STATE
+    this.#cells[at] = 1
+    this.#cells[at + 1] = isUp ? 0 : 1
+  }
+
+  redisCall(use: RedisUse, seconds: number, isOk: boolean): void {
+    const index = REDIS_USES.indexOf(use)
+    if (!isOk) this.#add(this.#layout.redisFailures + index, 1)
+    const place = this.#layout.redisSeconds[index]
+    if (place !== undefined) this.#observe(0, place, seconds)
   }
 
   #add(at: number, count: number): void {

@@ -51,7 +51,13 @@ export type Metrics = {
   offloadQueue(length: number): void
   upstreamConnections(provider: string, open: number, busy: number): void
   eventLoopLag(seconds: number): void
+  /** The event loop's connection to Redis for this use is up or down. */
+  redisState(use: RedisUse, isUp: boolean): void
+  redisCall(use: RedisUse, seconds: number, isOk: boolean): void
 }
+
+/** What Redis is used for; each use has a connection of its own. */
+export type RedisUse = 'limits' | 'jobs'
 
 export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
 /** `unchanged`: read, and the same as before. */

@@ -3,7 +3,7 @@
 import { type Config, type ModelConfig, type ProviderConfig } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
-import { type Limiter, type LimitSnapshot, type Waiter } from '../../src/limit/limiter.js'
+import { type Limiter, type LimitSnapshot, type LocalLimiter, type Waiter } from '../../src/limit/limiter.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { createOffload, type Offload } from '../../src/offload/offload.js'
 import { type ExchangeHandle, type KeyIdentity } from '../../src/pipeline/client.js'
@@ -302,13 +302,15 @@ type HeldWork = { readonly work: Work; release(): void; refuse(): void }
 
 /** The limiter, with every taking and giving back counted: the cells themselves forgive what is given back twice. */
 class CountingLimiter implements Limiter {
-  readonly #limiter: Limiter
+  readonly #limiter: LocalLimiter
   readonly #waiters = new Map<Waiter, Waiter>()
   slots = 0
+  /** While set, tokens and provider slots are there only with it: as if another machine were asked. */
+  asks: Promise<void> | null = null
   readonly providers = new Map<number, number>()
   reservations = 0
 
-  constructor(limiter: Limiter) {
+  constructor(limiter: LocalLimiter) {
     this.#limiter = limiter
   }
 
@@ -344,9 +346,10 @@ class CountingLimiter implements Limiter {
     this.#limiter.leave(keyIndex)
   }
 
-  reserveTokens(keyIndex: number, tokens: number): void {
+  reserveTokens(keyIndex: number, tokens: number): Promise<void> | null {
     this.#limiter.reserveTokens(keyIndex, tokens)
     this.reservations += 1
+    return this.asks
   }
 
   settleTokens(keyIndex: number, reserved: number, used: number): void {
@@ -354,10 +357,10 @@ class CountingLimiter implements Limiter {
     this.#limiter.settleTokens(keyIndex, reserved, used)
   }
 
-  enterProvider(providerIndex: number): boolean {
+  enterProvider(providerIndex: number): boolean | Promise<boolean> {
     const isIn = this.#limiter.enterProvider(providerIndex)
     if (isIn) this.#countProvider(providerIndex, 1)
-    return isIn
+    return this.asks === null ? isIn : this.asks.then(() => isIn)
   }
 
   leaveProvider(providerIndex: number): void {
@@ -416,6 +419,8 @@ export class FakeMetrics implements Metrics {
   offloadQueue(): void {}
   upstreamConnections(): void {}
   eventLoopLag(): void {}
+  redisState(): void {}
+  redisCall(): void {}
 }
 
 export type RigOptions = {
@@ -641,7 +646,9 @@ function createConfig(options: RigOptions): Config {
       shed: { lagMs: null },
       failedKeysPerMinute: null,
       queue: { max: options.queueMax ?? 10, timeoutMs: 60_000 },
+      onRedisDown: 'local',
     },
+    redis: { url: null },
     providers: [provider('north', OPENAI), provider('south', OPENAI), provider('west', ANTHROPIC)],
     models: [
       model('one', 'north'),

@@ -43,6 +43,9 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.offloadQueue(3)
   metrics.upstreamConnections('north', 5, 2)
   metrics.eventLoopLag(0.012)
+  metrics.redisState('limits', true)
+  metrics.redisCall('limits', 0.0003, true)
+  metrics.redisCall('limits', 0.3, false)
 }
 
 test('the metrics are those of the contract, with these types and labels', async (t) => {
@@ -71,7 +74,28 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_offload_seconds: ['histogram', 'task'],
     sluice_offload_queue: ['gauge'],
     sluice_event_loop_lag_seconds: ['gauge'],
+    sluice_redis_up: ['gauge', 'use'],
+    sluice_redis_seconds: ['histogram', 'use'],
+    sluice_redis_failures_total: ['counter', 'use'],
   })
+})
+
+test('Redis is up while every event loop that uses it says so', async (t) => {
+  const { all, read } = setUp(2)
+  const up = async () => sampleValue(await read(), 'sluice_redis_up', { use: 'limits' })
+  t.equal(await up(), null)
+  for (const loop of all) loop.redisState('limits', true)
+  t.equal(await up(), 1)
+  all[1]?.redisState('limits', false)
+  t.equal(await up(), 0)
+  all[1]?.redisState('limits', true)
+  t.equal(await up(), 1)
+  all[0]?.redisCall('limits', 0.002, true)
+  all[1]?.redisCall('limits', 0.25, false)
+  const samples = await read()
+  t.equal(sampleValue(samples, 'sluice_redis_seconds_count', { use: 'limits' }), 2)
+  t.equal(sampleValue(samples, 'sluice_redis_failures_total', { use: 'limits' }), 1)
+  t.equal(sampleValue(samples, 'sluice_redis_up', { use: 'jobs' }), null)
 })
 
 test('every call ends up in its series', async (t) => {

@@ -1,0 +1,304 @@
+// What the gateway's own metrics are called and how their series are read from the summed cells. layout.ts has the places,
+// metrics.ts counts, scrape.ts makes the page.
+import { OUTCOMES } from '../model/event.js'
+import { type Totals } from './cells.js'
+import {
+  ATTEMPT_RESULTS,
+  CELLS_PER_CONNECTIONS,
+  CELLS_PER_REDIS_STATE,
+  type HistogramPlace,
+  type Layout,
+  LIMIT_KINDS,
+  LIMIT_SCOPES,
+  OFFLOAD_PLACES,
+  OFFLOAD_TASKS,
+  OTHER,
+  REDIS_USES,
+  RELOAD_RESULTS,
+  type RowLayout,
+  STATUSES,
+  TRANSPORTS,
+} from './layout.js'
+
+/** One line of the page. */
+export type Series = {
+  readonly labels: Record<string, string | number>
+  readonly value: number
+  /** For the parts of a histogram. */
+  readonly metricName?: string
+}
+
+/** One metric, whose values are read from the totals when the page is made. */
+export type Family = {
+  readonly name: string
+  readonly help: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly series: (totals: Totals) => Series[]
+}
+
+/** All metrics of a layout, in the order of the page. */
+export function createFamilies(layout: Layout): Family[] {
+  return [
+    ...exchangeFamilies(layout),
+    ...gatewayFamilies(layout),
+    ...upstreamFamilies(layout),
+    ...offloadFamilies(layout),
+    ...redisFamilies(layout),
+  ]
+}
+
+function exchangeFamilies(layout: Layout): Family[] {
+  const histogram = (name: string, help: string, place: HistogramPlace): Family => ({
+    name,
+    help,
+    type: 'histogram',
+    series: ({ rows }) => rows.flatMap((row) => histogramSeries(name, { row, place, labels: rowLabels(layout, row) })),
+  })
+  const { duration, timeToFirstToken, interToken, overhead } = layout.row
+  return [
+    {
+      name: 'sluice_requests_total',
+      help: 'Exchanges that have ended, by outcome and HTTP status.',
+      type: 'counter',
+      series: ({ rows }) => rows.flatMap((row) => requestSeries(layout, row)),
+    },
+    histogram('sluice_request_duration_seconds', 'From accepting a request to the end of its answer.', duration),
+    histogram('sluice_time_to_first_token_seconds', 'From accepting a request to its first token.', timeToFirstToken),
+    histogram('sluice_inter_token_seconds', 'Between two pieces of a streamed answer.', interToken),
+    histogram('sluice_overhead_seconds', 'Time spent in the gateway itself.', overhead),
+    {
+      name: 'sluice_tokens_total',
+      help: 'Tokens, by direction: input includes cached, output includes reasoning tokens.',
+      type: 'counter',
+      series: ({ rows }) => tokenSeries(layout, rows),
+    },
+  ]
+}
+
+function gatewayFamilies(layout: Layout): Family[] {
+  return [
+    {
+      name: 'sluice_active_requests',
+      help: 'Exchanges under way.',
+      type: 'gauge',
+      series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.active) }],
+    },
+    {
+      name: 'sluice_active_streams',
+      help: 'Streams open to clients.',
+      type: 'gauge',
+      series: ({ fixed }) =>
+        TRANSPORTS.map((transport, i) => ({ labels: { transport }, value: at(fixed, layout.streams + i) })),
+    },
+    {
+      name: 'sluice_config_reloads_total',
+      help: 'Reloads of the configuration, by result.',
+      type: 'counter',
+      series: ({ fixed }) => touched(RELOAD_RESULTS, { fixed, first: layout.reloads }, (result) => ({ result })),
+    },
+    {
+      name: 'sluice_limit_rejections_total',
+      help: 'Requests refused by a limit.',
+      type: 'counter',
+      series: ({ fixed }) =>
+        touched(pairs(LIMIT_SCOPES, LIMIT_KINDS), { fixed, first: layout.rejections }, ([scope, limit]) => ({
+          scope,
+          limit,
+        })),
+    },
+    {
+      name: 'sluice_event_loop_lag_seconds',
+      help: 'The worst recent delay of any event loop.',
+      type: 'gauge',
+      series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.eventLoopLag) }],
+    },
+  ]
+}
+
+function upstreamFamilies(layout: Layout): Family[] {
+  const providers = layout.providers.names
+  return [
+    {
+      name: 'sluice_upstream_attempts_total',
+      help: 'Requests sent to providers, by result.',
+      type: 'counter',
+      series: ({ fixed }) =>
+        touched(pairs(providers, ATTEMPT_RESULTS), { fixed, first: layout.attempts }, ([provider, result]) => ({
+          provider,
+          result,
+        })),
+    },
+    {
+      name: 'sluice_upstream_connections',
+      help: 'Open connections to providers: busy with a request, or idle.',
+      type: 'gauge',
+      series: ({ fixed }) =>
+        providers.flatMap((provider, i) => {
+          const told = layout.connections + i * CELLS_PER_CONNECTIONS
+          if (at(fixed, told) === 0) return []
+          return [
+            { labels: { provider, state: 'busy' }, value: at(fixed, told + 1) },
+            { labels: { provider, state: 'idle' }, value: at(fixed, told + 2) },
+          ]
+        }),
+    },
+  ]
+}
+
+function offloadFamilies(layout: Layout): Family[] {
+  const seconds = 'sluice_offload_seconds'
+  return [
+    {
+      name: 'sluice_offload_tasks_total',
+      help: 'Codec tasks, by where they ran.',
+      type: 'counter',
+      series: ({ fixed }) =>
+        touched(pairs(OFFLOAD_TASKS, OFFLOAD_PLACES), { fixed, first: layout.offloadTasks }, ([task, where]) => ({
+          task,
+          where,
+        })),
+    },
+    {
+      name: seconds,
+      help: 'Time of a codec task, waiting for a worker included.',
+      type: 'histogram',
+      series: ({ fixed }) =>
+        layout.offloadSeconds.flatMap((place, i) =>
+          histogramSeries(seconds, { row: fixed, place, labels: { task: OFFLOAD_TASKS[i] ?? OTHER } }),
+        ),
+    },
+    {
+      name: 'sluice_offload_queue',
+      help: 'Codec tasks that wait for a worker.',
+      type: 'gauge',
+      series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.offloadQueue) }],
+    },
+  ]
+}
+
+function redisFamilies(layout: Layout): Family[] {
+  const seconds = 'sluice_redis_seconds'
+  return [
+    {
+      name: 'sluice_redis_up',
+      help: '1 while every event loop reaches Redis, else 0.',
+      type: 'gauge',
+      series: ({ fixed }) =>
+        REDIS_USES.flatMap((use, i) => {
+          const told = layout.redisStates + i * CELLS_PER_REDIS_STATE
+          return at(fixed, told) === 0 ? [] : [{ labels: { use }, value: at(fixed, told + 1) === 0 ? 1 : 0 }]
+        }),
+    },
+    {
+      name: seconds,
+      help: 'Time of a call to Redis.',
+      type: 'histogram',
+      series: ({ fixed }) =>
+        layout.redisSeconds.flatMap((place, i) =>
+          histogramSeries(seconds, { row: fixed, place, labels: { use: REDIS_USES[i] ?? OTHER } }),
+        ),
+    },
+    {
+      name: 'sluice_redis_failures_total',
+      help: 'Calls to Redis that failed or took too long.',
+      type: 'counter',
+      series: ({ fixed }) => touched(REDIS_USES, { fixed, first: layout.redisFailures }, (use) => ({ use })),
+    },
+  ]
+}
+
+function requestSeries(layout: Layout, row: Float64Array): Series[] {
+  const series: Series[] = []
+  const labels = rowLabels(layout, row)
+  for (let o = 0; o < OUTCOMES.length; o++) {
+    for (let s = 0; s <= STATUSES.length; s++) {
+      const value = at(row, layout.row.requests + o * (STATUSES.length + 1) + s)
+      if (value === 0) continue
+      series.push({ labels: { ...labels, outcome: OUTCOMES[o] ?? OTHER, status: STATUSES[s] ?? OTHER }, value })
+    }
+  }
+  return series
+}
+
+/** Over all surfaces: whose tokens they were does not depend on the API they were asked for with. */
+function tokenSeries(layout: Layout, rows: readonly Float64Array[]): Series[] {
+  const sums = new Map<string, { labels: Record<string, string>; value: number }>()
+  for (const row of rows) {
+    const { model, provider } = rowLabels(layout, row)
+    for (const [direction, value] of tokensOf(layout.row, row)) {
+      if (value === 0) continue
+      const key = JSON.stringify([model, provider, direction])
+      const sum = sums.get(key) ?? { labels: { model, provider, direction }, value: 0 }
+      sum.value += value
+      sums.set(key, sum)
+    }
+  }
+  return [...sums.values()]
+}
+
+function tokensOf(layout: RowLayout, row: Float64Array): [direction: string, value: number][] {
+  return [
+    ['input', at(row, layout.inputTokens)],
+    ['output', at(row, layout.outputTokens)],
+  ]
+}
+
+type HistogramCells = {
+  readonly row: Float64Array
+  readonly place: HistogramPlace
+  readonly labels: Record<string, string>
+}
+
+/** The cumulative buckets, sum and count of one histogram; nothing if it is empty. */
+function histogramSeries(name: string, { row, place, labels }: HistogramCells): Series[] {
+  const series: Series[] = []
+  let count = 0
+  for (let i = 0; i <= place.bounds.length; i++) {
+    count += at(row, place.at + i)
+    series.push({ metricName: `${name}_bucket`, labels: { le: place.bounds[i] ?? '+Inf', ...labels }, value: count })
+  }
+  if (count === 0) return []
+  series.push({ metricName: `${name}_sum`, labels, value: at(row, place.at + place.bounds.length + 1) })
+  series.push({ metricName: `${name}_count`, labels, value: count })
+  return series
+}
+
+/** The labels of a row, read back from its tag. */
+function rowLabels(layout: Layout, row: Float64Array): { surface: string; model: string; provider: string } {
+  const { surface, provider, model } = rowNames(layout, row)
+  return { surface: surface ?? OTHER, model: model ?? OTHER, provider: provider ?? OTHER }
+}
+
+/** Whether the names of a row are among those of this layout. */
+export function isKnown(layout: Layout, row: Float64Array): boolean {
+  const { provider, model } = rowNames(layout, row)
+  return provider !== undefined && model !== undefined
+}
+
+function rowNames({ surfaces, providers, models }: Layout, row: Float64Array) {
+  const key = at(row, 0) - 1
+  const pair = Math.floor(key / models.room)
+  return {
+    surface: surfaces.names[Math.floor(pair / providers.room)],
+    provider: providers.names[pair % providers.room],
+    model: models.names[key % models.room],
+  }
+}
+
+function pairs<A, B>(first: readonly A[], second: readonly B[]): [A, B][] {
+  return first.flatMap((a) => second.map((b): [A, B] => [a, b]))
+}
+
+type Counters = { readonly fixed: Float64Array; readonly first: number }
+
+/** One series for each label set whose counter was ever touched; the counters lie in the order of the label sets. */
+function touched<T>(sets: readonly T[], counters: Counters, labelsOf: (set: T) => Record<string, string>): Series[] {
+  return sets.flatMap((set, i) => {
+    const value = at(counters.fixed, counters.first + i)
+    return value === 0 ? [] : [{ labels: labelsOf(set), value }]
+  })
+}
+
+function at(cells: Float64Array, index: number): number {
+  return cells[index] ?? 0
+}
