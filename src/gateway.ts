@@ -11,8 +11,9 @@ import {
   limiterPlaces,
   withKnownProviders,
 } from './gateway/generation.js'
+import { type ConnectJobs, LoopJobs } from './gateway/jobs.js'
+import { createSharedLimits } from './gateway/shared-limits.js'
 import { createLimiterCells } from './limit/cells.js'
-import { SharedState } from './limit/shared-state.js'
 import { Shedder } from './limit/shedder.js'
 import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
@@ -20,17 +21,18 @@ import { type KeyIdentity } from './pipeline/client.js'
 import { type DrainablePipeline } from './pipeline/lifecycle.js'
 import { type Clock } from './pipeline/parts.js'
 import { createCodec } from './protocols/codec.js'
-import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
+import { JOB_PROTOCOL, PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
 import { type Router } from './routing/router.js'
 import { createServer, type Server, type ViewOptions } from './server/app.js'
 import { FailedKeys } from './server/failed-keys.js'
+import { type JobDoor } from './server/job-door.js'
 import { createRequestIdSeed } from './server/request-id.js'
 import { createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
 import { openLogDestination } from './telemetry/log.js'
-import { createMetrics, type LoopMetrics } from './telemetry/metrics.js'
+import { createMetrics } from './telemetry/metrics.js'
 import { createScrape, type Scrape } from './telemetry/scrape.js'
 import { Pools } from './upstream/pools.js'
 
@@ -65,6 +67,8 @@ export type Gateway = {
    * @throws misconfigured, with nothing changed
    */
   reload(config: Config, ledger: Ledger): void
+  /** Opens the job store now. @throws misconfigured, naming the file, when it cannot be had */
+  openJobs(): Promise<void>
   /** One loop of a process tells it. */
   tellReload(report: ReloadReport): void
   /** Serves new work for `graceMs` more, lets open exchanges end until `server.drainMs` has passed, then ends them. */
@@ -109,9 +113,13 @@ const CLOCK: Clock = {
   random: () => Math.random(),
 }
 
+/** Which event loop of its process it is, and its way to the thread of the job store. */
+export type LoopPlace = { readonly loopIndex: number; readonly connectJobs: ConnectJobs }
+
 /** Builds one event loop. Nothing listens, connects or starts a thread before it is told to. */
-export function createGateway(config: Config, cells: Cells, loopIndex: number): Gateway {
-  const loop = joinLoop(config, cells, loopIndex)
+export function createGateway(config: Config, cells: Cells, place: LoopPlace): Gateway {
+  const { loopIndex } = place
+  const loop = joinLoop(config, cells, place)
   const { ground } = loop
   let isReady = false
   let server: Server | null = null
@@ -129,6 +137,9 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
       renew(loop, next, ledger)
       server?.show(viewOf(loop.current))
     },
+    async openJobs() {
+      await loop.jobs.store.open()
+    },
     tellReload: (report) => tellReload(loop, report),
     async drain(graceMs) {
       isReady = false
@@ -144,8 +155,11 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
         },
       }
       const { drainMs } = loop.current.config.server
+      const stopping = loop.jobs.stop(drainMs)
       await drain(work, { drainMs, graceMs, nowMs: CLOCK.nowMs, pause })
       server?.close()
+      await stopping
+      await loop.jobs.close()
       await ground.sharedLimits?.close()
       await ground.pools.close(0)
       await ground.offload.close()
@@ -161,6 +175,7 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
 type Loop = {
   readonly ground: Ground
   readonly scrape: Scrape
+  readonly jobs: LoopJobs
   current: Generation
   retired: Retired[]
 }
@@ -168,7 +183,7 @@ type Loop = {
 type Retired = Generation & { readonly sinceMs: number }
 
 /** Everything below the server, over the cells of all loops. */
-function joinLoop(config: Config, cells: Cells, loopIndex: number): Loop {
+function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: LoopPlace): Loop {
   const names = metricsConfig(config, cells.ledger)
   const metrics = createMetrics(names, cells.metrics, loopIndex)
   const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines were lost')
@@ -185,7 +200,11 @@ function joinLoop(config: Config, cells: Cells, loopIndex: number): Loop {
     clock: CLOCK,
   }
   const scrape = createScrape(names, cells.metrics, { processMetrics: true })
-  const loop: Loop = { ground, scrape, current: createGeneration(config, cells.ledger, ground), retired: [] }
+  const jobs = new LoopJobs({
+    ...{ loopIndex, connectJobs, metrics, surface: surfaceOf(JOB_PROTOCOL), nowMs: CLOCK.nowMs },
+    current: () => loop.current,
+  })
+  const loop: Loop = { ground, scrape, jobs, current: createGeneration(config, cells.ledger, ground), retired: [] }
   return loop
 }
 
@@ -211,21 +230,6 @@ function tellReload({ current, ground }: Loop, report: ReloadReport): void {
   current.log.info(fields, result === 'ok' ? 'configuration reloaded' : 'configuration reloaded: nothing has changed')
 }
 
-/** The limits that all nodes share, on this loop's own connection; null where there is one node alone. */
-function createSharedLimits({ redis: { url } }: Config, metrics: LoopMetrics, current: () => Generation) {
-  if (url === null) return null
-  const onState = (isUp: boolean, cause: unknown): void => {
-    metrics.redisState('limits', isUp)
-    const { config, log } = current()
-    const { onRedisDown } = config.limits
-    const reason = cause instanceof Error ? cause.message : null
-    if (isUp) log.info({}, 'limits are shared: Redis is there')
-    else log.warn({ onRedisDown, reason }, 'limits are not shared: Redis is away')
-  }
-  const onCall = (seconds: number, isOk: boolean): void => metrics.redisCall('limits', seconds, isOk)
-  return new SharedState({ url, onState, onCall, nowNs: process.hrtime.bigint })
-}
-
 type FrontOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
 
 /** The server, which takes what clients send into the pipeline. */
@@ -245,7 +249,20 @@ function createFront(loop: Loop, options: FrontOptions): Server {
     isReady: options.isReady,
     version: readVersion,
     renderMetrics: () => loop.scrape.render(),
+    jobDoor: createJobDoor(loop),
   })
+}
+
+/** Where jobs come in; checked as every chat is. */
+function createJobDoor(loop: Loop): JobDoor {
+  const { jobs, ground } = loop
+  return {
+    surface: surfaceOf(JOB_PROTOCOL),
+    desk: jobs.store,
+    decode: (surfaceId, body) => ground.offload.decode(surfaceId, body),
+    createJobId: () => jobs.createId(),
+    tell: (fields, message) => loop.current.log.info(fields, message),
+  }
 }
 
 /** A generation as the server shows it. */
@@ -256,6 +273,7 @@ function viewOf({ config, pipeline, router, prompts, refusal }: Generation): Vie
     hasKeys: config.keys.length > 0,
     pipeline,
     refusal,
+    jobs: { isAsyncByDefault: config.compat.asyncByDefault, webhook: config.jobs.webhook },
     models: (key) => listModels(config, router, key),
     providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
     languages: () => prompts.languages(),
@@ -304,6 +322,7 @@ function tend(loop: Loop): void {
     shedder.sample(sample, loop.current.config.limits.shed.lagMs)
   })
   setInterval(() => {
+    void loop.jobs.count()
     const { current, retired } = loop
     const providers = [current, ...retired].flatMap(({ config }) => config.providers)
     const busy = retired.filter(({ pipeline }) => pipeline.openCount() > 0)

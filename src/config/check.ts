@@ -21,6 +21,7 @@ export function renderConfig(config: Config): string {
     limits: config.limits,
     providers: Object.fromEntries(config.providers.map((provider) => [provider.name, maskProvider(provider)])),
     models: Object.fromEntries(config.models.map((model) => [model.name, maskModel(model)])),
+    jobs: { ...config.jobs, webhook: maskWebhook(config.jobs.webhook) },
     redis: { url: maskPassword(config.redis.url) },
     metrics: { ...config.metrics, token: mask(config.metrics.token) },
     prompts: config.prompts,
@@ -44,6 +45,10 @@ function maskPassword(address: string | null): string | null {
 
 function maskServer(server: Config['server']): object {
   return server.tls === null ? server : { ...server, tls: { ...server.tls, passphrase: mask(server.tls.passphrase) } }
+}
+
+function maskWebhook(webhook: Config['jobs']['webhook']): object {
+  return { ...webhook, secret: mask(webhook.secret), previousSecret: mask(webhook.previousSecret) }
 }
 
 /** The hash of a weak key gives it away, so it is a secret too. */

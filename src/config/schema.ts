@@ -265,12 +265,17 @@ function webhookSecret(description: string) {
   return nullable(Type.String({ pattern: WEBHOOK_SECRET_PATTERN }), description)
 }
 
-const Jobs = section('Asynchronous jobs. Checked, but not acted on by this version.', {
+const Jobs = section('Asynchronous jobs: accepted now, run soon, kept until they have ended.', {
   store: Type.Enum(['sqlite', 'redis'], { default: 'sqlite', description: 'Where jobs are kept.' }),
-  path: text('./data/jobs.db', 'Database file of the sqlite store.'),
+  path: text('./data/jobs.db', 'Database file of the sqlite store, made with the first job.'),
   concurrency: integer({ minimum: 1, maximum: 10_000 }, 2, 'Jobs run at once.'),
   retentionMs: integer({ minimum: 1000, maximum: 365 * DAY_MS }, HOUR_MS, 'How long a finished job is kept, in ms.'),
   attempts: integer({ minimum: 1, maximum: 100 }, 3, 'Attempts before a job has failed.'),
+  timeoutMs: integer(
+    { minimum: 100, maximum: DAY_MS },
+    10 * MINUTE_MS,
+    'Running time of a job, all its attempts together, in ms.',
+  ),
   webhook: section('Calls made when a job ends.', {
     secret: webhookSecret(
       'Secret that signs webhooks: 16 characters or more, or whsec_ and base64; null signs nothing.',
@@ -300,7 +305,7 @@ export const ConfigFile = section('Sluice configuration.', {
     description: 'Model names of our own.',
   }),
   jobs: Jobs,
-  redis: section('State that several nodes share: limits.', {
+  redis: section('State that several nodes share: limits, and jobs with jobs.store redis.', {
     url: nullable(Type.String({ pattern: '^rediss?://' }), 'redis:// or rediss:// address; null for none.'),
   }),
   prompts: section('The prompt library.', {
@@ -326,7 +331,7 @@ export const ConfigFile = section('Sluice configuration.', {
   compat: section('Habits of the systems Sluice replaces.', {
     asyncByDefault: Type.Boolean({
       default: false,
-      description: 'Answer chats with 202 and a job. Checked, but not acted on by this version.',
+      description: 'Answer chats that do not stream with 202 and a job.',
     }),
     healthStatus: Type.String({ default: 'ok', minLength: 1, description: 'Value of status in GET /health.' }),
     apiPrefix: Type.String({

@@ -122,8 +122,9 @@ function placesOf(list: readonly { readonly name: string }[], names: readonly st
 /** Every text that must never reach a log line. Gateway keys are known by their hash alone. */
 function secretsOf(config: Config): string[] {
   const secrets = config.providers.flatMap((provider) => [provider.apiKey, ...Object.values(provider.headers)])
-  return [...secrets, config.metrics.token, redisSecret(config)].filter(
-    (secret): secret is string => secret !== null && secret !== '',
+  const { secret, previousSecret } = config.jobs.webhook
+  return [...secrets, config.metrics.token, redisSecret(config), secret, previousSecret].filter(
+    (each): each is string => each !== null && each !== '',
   )
 }
 

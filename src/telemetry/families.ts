@@ -1,11 +1,10 @@
 // What the gateway's own metrics are called and how their series are read from the summed cells. layout.ts has the places,
 // metrics.ts counts, scrape.ts makes the page.
 import { OUTCOMES } from '../model/event.js'
-import { type Totals } from './cells.js'
+import { jobFamilies, redisFamilies } from './job-families.js'
 import {
   ATTEMPT_RESULTS,
   CELLS_PER_CONNECTIONS,
-  CELLS_PER_REDIS_STATE,
   type HistogramPlace,
   type Layout,
   LIMIT_KINDS,
@@ -13,28 +12,12 @@ import {
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
   OTHER,
-  REDIS_USES,
   RELOAD_RESULTS,
   type RowLayout,
   STATUSES,
   TRANSPORTS,
 } from './layout.js'
-
-/** One line of the page. */
-export type Series = {
-  readonly labels: Record<string, string | number>
-  readonly value: number
-  /** For the parts of a histogram. */
-  readonly metricName?: string
-}
-
-/** One metric, whose values are read from the totals when the page is made. */
-export type Family = {
-  readonly name: string
-  readonly help: string
-  readonly type: 'counter' | 'gauge' | 'histogram'
-  readonly series: (totals: Totals) => Series[]
-}
+import { at, type Family, histogramSeries, pairs, type Series, touched } from './series.js'
 
 /** All metrics of a layout, in the order of the page. */
 export function createFamilies(layout: Layout): Family[] {
@@ -43,6 +26,7 @@ export function createFamilies(layout: Layout): Family[] {
     ...gatewayFamilies(layout),
     ...upstreamFamilies(layout),
     ...offloadFamilies(layout),
+    ...jobFamilies(layout),
     ...redisFamilies(layout),
   ]
 }
@@ -176,37 +160,6 @@ function offloadFamilies(layout: Layout): Family[] {
   ]
 }
 
-function redisFamilies(layout: Layout): Family[] {
-  const seconds = 'sluice_redis_seconds'
-  return [
-    {
-      name: 'sluice_redis_up',
-      help: '1 while every event loop reaches Redis, else 0.',
-      type: 'gauge',
-      series: ({ fixed }) =>
-        REDIS_USES.flatMap((use, i) => {
-          const told = layout.redisStates + i * CELLS_PER_REDIS_STATE
-          return at(fixed, told) === 0 ? [] : [{ labels: { use }, value: at(fixed, told + 1) === 0 ? 1 : 0 }]
-        }),
-    },
-    {
-      name: seconds,
-      help: 'Time of a call to Redis.',
-      type: 'histogram',
-      series: ({ fixed }) =>
-        layout.redisSeconds.flatMap((place, i) =>
-          histogramSeries(seconds, { row: fixed, place, labels: { use: REDIS_USES[i] ?? OTHER } }),
-        ),
-    },
-    {
-      name: 'sluice_redis_failures_total',
-      help: 'Calls to Redis that failed or took too long.',
-      type: 'counter',
-      series: ({ fixed }) => touched(REDIS_USES, { fixed, first: layout.redisFailures }, (use) => ({ use })),
-    },
-  ]
-}
-
 function requestSeries(layout: Layout, row: Float64Array): Series[] {
   const series: Series[] = []
   const labels = rowLabels(layout, row)
@@ -243,26 +196,6 @@ function tokensOf(layout: RowLayout, row: Float64Array): [direction: string, val
   ]
 }
 
-type HistogramCells = {
-  readonly row: Float64Array
-  readonly place: HistogramPlace
-  readonly labels: Record<string, string>
-}
-
-/** The cumulative buckets, sum and count of one histogram; nothing if it is empty. */
-function histogramSeries(name: string, { row, place, labels }: HistogramCells): Series[] {
-  const series: Series[] = []
-  let count = 0
-  for (let i = 0; i <= place.bounds.length; i++) {
-    count += at(row, place.at + i)
-    series.push({ metricName: `${name}_bucket`, labels: { le: place.bounds[i] ?? '+Inf', ...labels }, value: count })
-  }
-  if (count === 0) return []
-  series.push({ metricName: `${name}_sum`, labels, value: at(row, place.at + place.bounds.length + 1) })
-  series.push({ metricName: `${name}_count`, labels, value: count })
-  return series
-}
-
 /** The labels of a row, read back from its tag. */
 function rowLabels(layout: Layout, row: Float64Array): { surface: string; model: string; provider: string } {
   const { surface, provider, model } = rowNames(layout, row)
@@ -283,22 +216,4 @@ function rowNames({ surfaces, providers, models }: Layout, row: Float64Array) {
     provider: providers.names[pair % providers.room],
     model: models.names[key % models.room],
   }
-}
-
-function pairs<A, B>(first: readonly A[], second: readonly B[]): [A, B][] {
-  return first.flatMap((a) => second.map((b): [A, B] => [a, b]))
-}
-
-type Counters = { readonly fixed: Float64Array; readonly first: number }
-
-/** One series for each label set whose counter was ever touched; the counters lie in the order of the label sets. */
-function touched<T>(sets: readonly T[], counters: Counters, labelsOf: (set: T) => Record<string, string>): Series[] {
-  return sets.flatMap((set, i) => {
-    const value = at(counters.fixed, counters.first + i)
-    return value === 0 ? [] : [{ labels: labelsOf(set), value }]
-  })
-}
-
-function at(cells: Float64Array, index: number): number {
-  return cells[index] ?? 0
 }

@@ -3,8 +3,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client'
 import { sumSlabs, type Totals } from './cells.js'
-import { createFamilies, type Family, isKnown, type Series } from './families.js'
+import { createFamilies, isKnown } from './families.js'
 import { createLayout, type Layout, type MetricsConfig } from './layout.js'
+import { type Family, type Series } from './series.js'
 
 export type Scrape = {
   readonly contentType: string

@@ -87,14 +87,16 @@ test('the prefix of the conversation API is a path without a slash at its end, a
   t.end()
 })
 
-test('what asks for a later feature loads with a warning', (t) => {
-  const rows: readonly (readonly [string, RegExp])[] = [
-    ['jobs: { concurrency: 3 }', /^jobs: /],
-    ['jobs: { webhook: { secret: 0123456789abcdef-x } }', /^jobs: /],
-    ['compat: { asyncByDefault: true }', /^compat\.asyncByDefault: /],
-  ]
-  for (const [text, warning] of rows) t.match(load(text).config.warnings, [warning], text)
-  t.same(load('jobs: { concurrency: 2 }\nredis: {}\ncompat: { healthStatus: healthy }').config.warnings, [])
+test('jobs: the path is absolute, and a shared store needs a Redis', (t) => {
+  t.equal(load('').config.jobs.path, '/w/data/jobs.db')
+  t.match(load('jobs: { timeoutMs: 5000 }\ncompat: { asyncByDefault: true }').config, {
+    ...{ jobs: { timeoutMs: 5000 }, compat: { asyncByDefault: true }, warnings: [] },
+  })
+  t.match(
+    refusalOf(() => load('jobs: { store: redis }')),
+    /^jobs\.store: needs redis\.url/,
+  )
+  t.match(load('jobs: { store: redis }\nredis: { url: "redis://h" }').config.jobs, { store: 'redis' })
   t.end()
 })
 

@@ -396,6 +396,9 @@ export class FakeMetrics implements Metrics {
   exchangeStarted(): void {
     this.started += 1
   }
+  jobCounts(): void {}
+  jobRun(): void {}
+  webhook(): void {}
   exchangeSettled(record: ExchangeRecord): void {
     this.settled.push(record)
   }
@@ -660,11 +663,23 @@ function createConfig(options: RigOptions): Config {
     ],
     metrics: { port: null, token: null },
     prompts: { dir: '/nowhere', defaultLanguage: 'en' },
-    compat: { healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, errorDetails: options.errorDetails ?? false },
+    jobs: JOBS,
+    compat: {
+      ...{ healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, asyncByDefault: false },
+      errorDetails: options.errorDetails ?? false,
+    },
     log: { level: 'silent', file: null, format: 'json' },
     warnings: [],
     simulator: false,
   }
+}
+
+const JOBS: Config['jobs'] = {
+  ...{ store: 'sqlite', path: '/nowhere/jobs.db', concurrency: 2, attempts: 3, timeoutMs: 1000, retentionMs: 1000 },
+  webhook: {
+    ...{ secret: null, previousSecret: null, allowInsecure: false, allowPrivateNetworks: false },
+    timeoutMs: 1000,
+  },
 }
 
 /** What must hold once everything that was asked has ended; the words of what does not. */
