@@ -4,6 +4,7 @@ import { type Ledger, openLedger } from './config/ledger.js'
 import { readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
 import { providerStatuses, tellBreakers } from './gateway/breaker-states.js'
+import { CLOCK } from './gateway/clock.js'
 import { drain } from './gateway/drain.js'
 import {
   createGeneration,
@@ -12,6 +13,8 @@ import {
   limiterPlaces,
   withKnownProviders,
 } from './gateway/generation.js'
+import { type ConnectJobs, LoopJobs } from './gateway/jobs.js'
+import { createSharedLimits } from './gateway/shared-limits.js'
 import { createLimiterCells } from './limit/cells.js'
 import { Shedder } from './limit/shedder.js'
 import { type JsonObject } from './model/json.js'
@@ -19,15 +22,15 @@ import { createOffload } from './offload/offload.js'
 import { type KeyIdentity } from './pipeline/client.js'
 import { TIMEOUT_HEADER } from './pipeline/client-deadline.js'
 import { type DrainablePipeline } from './pipeline/lifecycle.js'
-import { type Clock } from './pipeline/parts.js'
 import { createCodec } from './protocols/codec.js'
-import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
+import { JOB_PROTOCOL, PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
 import { Breakers } from './routing/breakers.js'
 import { type Router } from './routing/router.js'
 import { createServer, type Server, type ViewOptions } from './server/app.js'
 import { FailedKeys } from './server/failed-keys.js'
 import { type ProviderStatus } from './server/front.js'
+import { type JobDoor } from './server/job-door.js'
 import { createRequestIdSeed } from './server/request-id.js'
 import { breakerStates, createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
@@ -68,6 +71,8 @@ export type Gateway = {
    * @throws misconfigured, with nothing changed
    */
   reload(config: Config, ledger: Ledger): void
+  /** Opens the job store now. @throws misconfigured, naming the file, when it cannot be had */
+  openJobs(): Promise<void>
   /** One loop of a process tells it. */
   tellReload(report: ReloadReport): void
   /** Serves new work for `graceMs` more, lets open exchanges end until `server.drainMs` has passed, then ends them. */
@@ -86,41 +91,21 @@ export function createCells(config: Config): Cells {
   }
 }
 
-/**
- * Monotonic milliseconds, read once for all that one turn brings: an upstream's read may hold fifty frames, each of which is
- * timed. 40 ns a reading, three a frame (Node 20.20).
- */
-function createTurnClock(): () => number {
-  let nowMs = 0
-  let isFresh = false
-  const expire = (): void => {
-    isFresh = false
-  }
-  return () => {
-    if (!isFresh) {
-      nowMs = performance.now()
-      isFresh = true
-      queueMicrotask(expire)
-    }
-    return nowMs
-  }
-}
-
-const CLOCK: Clock = {
-  nowMs: createTurnClock(),
-  unixSec: () => Math.floor(Date.now() / 1000),
-  random: () => Math.random(),
-}
+/** Which event loop of its process it is, and its way to the thread of the job store. */
+export type LoopPlace = { readonly loopIndex: number; readonly connectJobs: ConnectJobs }
 
 /** Builds one event loop. Nothing listens, connects or starts a thread before it is told to. */
-export function createGateway(config: Config, cells: Cells, loopIndex: number): Gateway {
-  const loop = joinLoop(config, cells, loopIndex)
+export function createGateway(config: Config, cells: Cells, place: LoopPlace): Gateway {
+  const { loopIndex } = place
+  const loop = joinLoop(config, cells, place)
   const { ground } = loop
   let isReady = false
   let server: Server | null = null
   return {
     async listen(port) {
       server = createFront(loop, { port, loopIndex, isReady: () => isReady })
+      // Before the first request, so that not one of them is admitted past the other nodes.
+      await ground.sharedLimits?.start()
       const bound = await server.listen()
       tend(loop)
       isReady = true
@@ -129,6 +114,9 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
     reload(next, ledger) {
       renew(loop, next, ledger)
       server?.show(viewOf(loop))
+    },
+    async openJobs() {
+      await loop.jobs.store.open()
     },
     tellReload: (report) => tellReload(loop, report),
     async drain(graceMs) {
@@ -145,8 +133,12 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
         },
       }
       const { drainMs } = loop.current.config.server
+      const stopping = loop.jobs.stop(drainMs)
       await drain(work, { drainMs, graceMs, nowMs: CLOCK.nowMs, pause })
       server?.close()
+      await stopping
+      await loop.jobs.close()
+      await ground.sharedLimits?.close()
       await ground.pools.close(0)
       await ground.offload.close()
       await ground.logDestination.flush()
@@ -162,6 +154,7 @@ type Loop = {
   readonly ground: Ground
   readonly scrape: Scrape
   readonly cells: Cells
+  readonly jobs: LoopJobs
   current: Generation
   retired: Retired[]
 }
@@ -169,7 +162,7 @@ type Loop = {
 type Retired = Generation & { readonly sinceMs: number }
 
 /** Everything below the server, over the cells of all loops. */
-function joinLoop(config: Config, cells: Cells, loopIndex: number): Loop {
+function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: LoopPlace): Loop {
   const names = metricsConfig(config, cells.ledger)
   const metrics = createMetrics(names, cells.metrics, loopIndex)
   const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines were lost')
@@ -179,6 +172,7 @@ function joinLoop(config: Config, cells: Cells, loopIndex: number): Loop {
     pools: new Pools(),
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
+    sharedLimits: createSharedLimits(config, metrics, () => loop.current),
     shedder: new Shedder(),
     breakers: new Breakers(config.routing.breaker, CLOCK.nowMs),
     requestIdSeed: createRequestIdSeed(),
@@ -186,7 +180,18 @@ function joinLoop(config: Config, cells: Cells, loopIndex: number): Loop {
     clock: CLOCK,
   }
   const scrape = createScrape(names, cells.metrics, { processMetrics: true })
-  const loop: Loop = { ground, scrape, cells, current: createGeneration(config, cells.ledger, ground), retired: [] }
+  const jobs = new LoopJobs({
+    ...{ loopIndex, connectJobs, metrics, surface: surfaceOf(JOB_PROTOCOL), nowMs: CLOCK.nowMs },
+    current: () => loop.current,
+  })
+  const loop: Loop = {
+    ground,
+    scrape,
+    cells,
+    jobs,
+    current: createGeneration(config, cells.ledger, ground),
+    retired: [],
+  }
   return loop
 }
 
@@ -232,7 +237,20 @@ function createFront(loop: Loop, options: FrontOptions): Server {
     isReady: options.isReady,
     version: readVersion,
     renderMetrics: () => loop.scrape.render(),
+    jobDoor: createJobDoor(loop),
   })
+}
+
+/** Where jobs come in; checked as every chat is. */
+function createJobDoor(loop: Loop): JobDoor {
+  const { jobs, ground } = loop
+  return {
+    surface: surfaceOf(JOB_PROTOCOL),
+    desk: jobs.store,
+    decode: (surfaceId, body) => ground.offload.decode(surfaceId, body),
+    createJobId: () => jobs.createId(),
+    tell: (fields, message) => loop.current.log.info(fields, message),
+  }
 }
 
 /** A generation as the server shows it. */
@@ -244,6 +262,7 @@ function viewOf(loop: Loop): ViewOptions {
     hasKeys: config.keys.length > 0,
     pipeline,
     refusal,
+    jobs: { isAsyncByDefault: config.compat.asyncByDefault, webhook: config.jobs.webhook },
     models: (key) => listModels(config, router, key),
     providers: () => statuses(loop),
     languages: () => prompts.languages(),
@@ -299,6 +318,7 @@ function tend(loop: Loop): void {
     shedder.sample(sample, loop.current.config.limits.shed.lagMs)
   })
   setInterval(() => {
+    void loop.jobs.count()
     const { current, retired } = loop
     tellBreakers(current.config, loop.ground.breakers, metrics)
     const providers = [current, ...retired].flatMap(({ config }) => config.providers)

@@ -6,6 +6,7 @@ import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/comm
 import { type Overrides } from './config/load.js'
 import { readCatalog, readConfig, readVersion } from './config/read.js'
 import { toGatewayError } from './errors.js'
+import { runWebhookVerify } from './jobs/webhook-command.js'
 import { launch } from './main/launch.js'
 import { obeyStopSignals } from './main/signals.js'
 import { loadEngine } from './server/engine.js'
@@ -40,8 +41,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
   const { protocol, tokensPerSecond, faultsFile } = options
   const faults = faultsFile === null ? null : readFileSync(faultsFile, 'utf8')
   const args = { host: '127.0.0.1', port: options.port ?? SIMULATE_PORT, protocol, tokensPerSecond, faults }
-  const simulator = await runSimulate(args, loadEngine().uws, print)
-  if (simulator === null) process.exit(1)
+  if ((await runSimulate(args, loadEngine().uws, print)) === null) process.exit(1)
 }
 
 function fail(reason: unknown): never {
@@ -55,6 +55,7 @@ async function run(args: readonly string[]): Promise<void> {
   else if (command.kind === 'version') print(readVersion())
   else if (command.kind === 'check') print(renderConfig(readConfig(command.overrides, readCatalog()).config))
   else if (command.kind === 'simulate') await simulate(command.options)
+  else if (command.kind === 'webhook-verify') print(await runWebhookVerify(command.options, process))
   else await start(command.overrides)
 }
 

@@ -16,7 +16,7 @@ import { MODELS } from '../src/simulator/persona.js'
 import { createMetricsCells } from '../src/telemetry/cells.js'
 import { createMetrics } from '../src/telemetry/metrics.js'
 import { createScrape } from '../src/telemetry/scrape.js'
-import { startFront } from './helpers/front.js'
+import { closedJobDoor, startFront } from './helpers/front.js'
 import { codeWords, fencedBlocks, README, section, tableRows } from './helpers/markdown.js'
 import { listFiles, readText } from './helpers/source-tree.js'
 
@@ -133,7 +133,7 @@ test('the profiles and protocols that the README lists are those there are', asy
 
 test('the route table has every route and no other', async (t) => {
   const surfaces = PROTOCOLS.flatMap(({ surface }) => surface ?? [])
-  const { server } = await startFront(t, { options: { surfaces } })
+  const { server } = await startFront(t, { options: { surfaces, jobDoor: closedJobDoor(surfaces) } })
   const routes = server.routes.map(({ method, path }) => `${method} ${documentedPath(path)}`)
   t.same(namesIn('Routes').sort(), [...new Set(routes)].sort())
 })
@@ -162,6 +162,13 @@ async function metricLabels(): Promise<Map<string, string[]>> {
   metrics.upstreamRetry('p', 'again')
   metrics.limitRejection('key', 'tokens')
   metrics.offloadTask('decode', 'inline', 0.1)
+  metrics.jobCounts({
+    ...{ jobs: { pending: 1, processing: 1, completed: 1, error: 1 }, queueAgeMs: 1, deliveries: { due: 1, dead: 1 } },
+  })
+  metrics.jobRun('completed')
+  metrics.webhook('delivered')
+  metrics.redisState('limits', true)
+  metrics.redisCall('limits', 0.1, false)
   const page = await createScrape(METRICS_CONFIG, cells, { processMetrics: false }).render()
   const found = new Map<string, string[]>()
   for (const [, name = '', type] of page.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {
@@ -225,7 +232,7 @@ test('the commands in the README exist', async (t) => {
   for (const [, name = ''] of commands.matchAll(/\bnpm run ([\w:]+)/g)) t.ok(name in scripts, `npm run ${name}`)
   for (const name of ['start', 'test']) t.ok(name in scripts)
   const lines = Array.from(
-    commands.matchAll(/\bsluice ((?:start|check|simulate|--)[^\n]*)$/gm),
+    commands.matchAll(/\bsluice ((?:start|check|simulate|webhook verify --|--)[^\n]*)$/gm),
     (match) => match[1] ?? '',
   )
   t.ok(lines.length > 4)

@@ -21,6 +21,8 @@ export function renderConfig(config: Config): string {
     limits: config.limits,
     providers: Object.fromEntries(config.providers.map((provider) => [provider.name, maskProvider(provider)])),
     models: Object.fromEntries(config.models.map((model) => [model.name, maskModel(model)])),
+    jobs: { ...config.jobs, webhook: maskWebhook(config.jobs.webhook) },
+    redis: { url: maskPassword(config.redis.url) },
     metrics: { ...config.metrics, token: mask(config.metrics.token) },
     prompts: config.prompts,
     log: config.log,
@@ -33,8 +35,20 @@ function mask(secret: string | null): string | null {
   return secret === null ? null : MASK
 }
 
+/** Of an address; what cannot be taken apart is masked as a whole. */
+function maskPassword(address: string | null): string | null {
+  if (address === null || !URL.canParse(address)) return mask(address)
+  const url = new URL(address)
+  if (url.password !== '') url.password = MASK
+  return url.href
+}
+
 function maskServer(server: Config['server']): object {
   return server.tls === null ? server : { ...server, tls: { ...server.tls, passphrase: mask(server.tls.passphrase) } }
+}
+
+function maskWebhook(webhook: Config['jobs']['webhook']): object {
+  return { ...webhook, secret: mask(webhook.secret), previousSecret: mask(webhook.previousSecret) }
 }
 
 /** The hash of a weak key gives it away, so it is a secret too. */

@@ -13,10 +13,23 @@ export type SimulateOptions = {
   readonly faultsFile: string | null
 }
 
+/** A webhook as it was received, to be checked. */
+export type VerifyOptions = {
+  /** The headers `webhook-id`, `webhook-timestamp` and `webhook-signature`. */
+  readonly id: string
+  readonly timestamp: string
+  readonly signature: string
+  /** Null: from the environment. */
+  readonly secret: string | null
+  /** Null: standard input. */
+  readonly bodyFile: string | null
+}
+
 export type Command =
   | { readonly kind: 'start'; readonly overrides: Overrides }
   | { readonly kind: 'check'; readonly overrides: Overrides }
   | { readonly kind: 'simulate'; readonly options: SimulateOptions }
+  | { readonly kind: 'webhook-verify'; readonly options: VerifyOptions }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
 
@@ -26,9 +39,10 @@ export const HELP_TEXT = `Sluice: a streaming gateway for LLMs.
 Usage: sluice <command> [options]
 
 Commands:
-  start       start the gateway (the default)
-  check       check the configuration and print it as it takes effect, secrets masked
-  simulate    start a local model that streams text, for trying things out
+  start            start the gateway (the default)
+  check            check the configuration and print it as it takes effect, secrets masked
+  simulate         start a local model that streams text, for trying things out
+  webhook verify   tell whether the signature of a webhook that was received is good
 
 Options of start and check:
   -c, --config FILE      configuration file, YAML or JSON (default: SLUICE_CONFIG, else ./sluice.yaml if it is there)
@@ -43,13 +57,20 @@ Options of simulate:
       --tokens-per-second N    pace of the answers
       --faults FILE            script of faults
 
+Options of webhook verify:
+      --id ID                  header webhook-id
+      --timestamp SECONDS      header webhook-timestamp
+      --signature SIGNATURES   header webhook-signature
+      --body FILE              body as it was received (default: standard input)
+      --secret SECRET          secret that should have signed it (default: WEBHOOK_SECRET)
+
   -h, --help     print this text
   -v, --version  print the version
 
 The configuration is put together from defaults, file, environment (.env is loaded) and command line, the later winning.
 `
 
-const COMMANDS = ['start', 'check', 'simulate']
+const COMMANDS = ['start', 'check', 'simulate', 'webhook']
 const MAX_PORT = 65_535
 
 type Options = NonNullable<ParseArgsConfig['options']>
@@ -73,6 +94,14 @@ const SIMULATE_OPTIONS = {
   'tokens-per-second': { type: 'string' },
   faults: { type: 'string' },
 } as const satisfies Options
+const VERIFY_OPTIONS = {
+  ...SHARED_OPTIONS,
+  id: { type: 'string' },
+  timestamp: { type: 'string' },
+  signature: { type: 'string' },
+  body: { type: 'string' },
+  secret: { type: 'string' },
+} as const satisfies Options
 
 /**
  * Reads the arguments after node and script.
@@ -90,6 +119,7 @@ export function parseCommandLine(args: readonly string[]): Command {
       `unknown command "${command}"${nearest === null ? '' : `; did you mean "${nearest}"?`} See sluice --help.`,
     )
   }
+  if (command === 'webhook') return readWebhook(rest)
   return command === 'simulate' ? readSimulate(rest) : readGateway(command === 'check' ? 'check' : 'start', rest)
 }
 
@@ -118,6 +148,29 @@ function readSimulate(args: readonly string[]): Command {
     faultsFile: text(values.faults) ?? null,
   }
   return { kind: 'simulate', options }
+}
+
+function readWebhook(args: readonly string[]): Command {
+  const [verb = ''] = args
+  if (verb !== 'verify' && !verb.startsWith('-'))
+    throw refusal('only "sluice webhook verify" is known. See sluice --help.')
+  const values = readOptions(verb === 'verify' ? args.slice(1) : args, VERIFY_OPTIONS)
+  if (values.help === true) return { kind: 'help' }
+  if (values.version === true) return { kind: 'version' }
+  const options = {
+    id: required('--id', values.id),
+    timestamp: required('--timestamp', values.timestamp),
+    signature: required('--signature', values.signature),
+    secret: text(values.secret) ?? null,
+    bodyFile: text(values.body) ?? null,
+  }
+  return { kind: 'webhook-verify', options }
+}
+
+function required(option: string, value: string | boolean | undefined): string {
+  const written = text(value)
+  if (written === undefined) throw refusal(`option ${option} is needed`)
+  return written
 }
 
 type Values = Readonly<Record<string, string | boolean | undefined>>

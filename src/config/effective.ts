@@ -8,7 +8,7 @@ import { providersNamedIn, resolveModels } from './models.js'
 import { type ProblemList } from './problem.js'
 import { resolveProviders } from './providers.js'
 import { type ConfigFile, DEFAULT_PROMPTS_DIR, type ProviderEntry } from './schema.js'
-import { type CompatConfig, type Config, type ServerConfig } from './types.js'
+import { type CompatConfig, type Config, type JobsConfig, type ServerConfig } from './types.js'
 
 export type EffectiveContext = {
   readonly catalog: Catalog
@@ -17,8 +17,6 @@ export type EffectiveContext = {
   readonly missingKeys: ReadonlyMap<string, string>
   /** A provider entry with nothing but defaults. */
   readonly providerDefaults: ProviderEntry
-  /** Defaults of the sections whose features are still to come, to tell what was asked for. */
-  readonly defaults: Pick<ConfigFile, 'jobs'>
   readonly cores: number
   /** Working directory that relative file names stand in. */
   readonly cwd: string
@@ -39,7 +37,6 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     named: new Set(Object.keys(entries)),
   })
   refuseOpenGateway(file, problems)
-  warnOfLaterFeatures(file, context)
   return {
     server: resolveServer(file.server, context),
     offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },
@@ -48,6 +45,8 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     routing: file.routing,
     providers,
     models,
+    jobs: resolveJobs(file, context),
+    redis: file.redis,
     metrics: file.metrics,
     prompts: { ...file.prompts, dir: resolvePromptsDir(file.prompts.dir, context) },
     compat: resolveCompat(file.compat, problems),
@@ -101,12 +100,13 @@ function resolveServer(server: ConfigFile['server'], context: EffectiveContext):
 const VERSION_SEGMENT = 'v1'
 
 function resolveCompat(compat: ConfigFile['compat'], problems: ProblemList): CompatConfig {
-  const { healthStatus, defaultModel, errorDetails } = compat
+  const { healthStatus, defaultModel, errorDetails, asyncByDefault } = compat
   const segments = compat.apiPrefix.split('/').filter((segment) => segment !== '')
   if (segments[0] === VERSION_SEGMENT) {
     problems.add(['compat', 'apiPrefix'], `must not begin with /${VERSION_SEGMENT}, where other APIs are`)
   }
-  return { healthStatus, apiPrefix: segments.map((segment) => `/${segment}`).join(''), defaultModel, errorDetails }
+  const apiPrefix = segments.map((segment) => `/${segment}`).join('')
+  return { healthStatus, apiPrefix, defaultModel, errorDetails, asyncByDefault }
 }
 
 /** The default folder is ours unless the working directory has its own; another that is not there may come later. */
@@ -123,15 +123,8 @@ function workersOf(workers: 'auto' | number, cores: number): number {
   return workers === 'auto' ? Math.max(1, cores - 1) : workers
 }
 
-function warnOfLaterFeatures(file: ConfigFile, { warnings, defaults }: EffectiveContext): void {
-  const asked: readonly (readonly [boolean, string])[] = [
-    [file.redis.url !== null, 'redis.url: limits and state are not shared between nodes in this version'],
-    [differs(file.jobs, defaults.jobs), 'jobs: asynchronous jobs are not part of this version'],
-    [file.compat.asyncByDefault, 'compat.asyncByDefault: asynchronous jobs are not part of this version'],
-  ]
-  for (const [isAsked, warning] of asked) if (isAsked) warnings.push(warning)
-}
-
-function differs(a: object, b: object): boolean {
-  return JSON.stringify(a) !== JSON.stringify(b)
+/** The file's folder need not be there: it is made with the file. */
+function resolveJobs({ jobs, redis }: ConfigFile, { problems, cwd }: EffectiveContext): JobsConfig {
+  if (jobs.store === 'redis' && redis.url === null) problems.add(['jobs', 'store'], 'needs redis.url (or REDIS_URL)')
+  return { ...jobs, path: resolve(cwd, jobs.path) }
 }

@@ -19,6 +19,8 @@ const PLAIN_VARIABLES: readonly (readonly [name: string, path: Path])[] = [
   ['LLM_PROXY_API_PROMPTS_DIR', ['prompts', 'dir']],
   ['LLM_PROXY_API_DEFAULT_EP_LANGUAGE', ['prompts', 'defaultLanguage']],
   ['HEALTH_STATUS', ['compat', 'healthStatus']],
+  ['REDIS_URL', ['redis', 'url']],
+  ['MAX_CONCURRENT', ['jobs', 'concurrency']],
 ]
 const DEBUG_VARIABLE = 'LLM_PROXY_API_IN_DEBUG'
 const LEVEL_VARIABLES = ['LLM_PROXY_API_LOG_LEVEL', 'LOG_LEVEL']
@@ -36,9 +38,6 @@ const TIMEOUT_VARIABLES = ['LLM_PROXY_API_TIMEOUT', 'HTTP_TIMEOUT_SECONDS']
 
 /** Accepted, because people have them set, but nothing here acts on them yet. The value is the one that asks for nothing. */
 const WAITING_VARIABLES: Readonly<Record<string, RegExp | null>> = {
-  REDIS_URL: null,
-  MAX_CONCURRENT: null,
-  ASYNC_BY_DEFAULT: /^(0|false|no|off)$/i,
   HTTP_MAX_KEEPALIVE_CONNECTIONS: null,
 }
 
@@ -55,6 +54,7 @@ export function applyEnvironment(draft: Draft, variables: Variables, catalog: Ca
   const overlay: Overlay = { draft, warnings, read: (name) => variables[name] || undefined }
   for (const [name, path] of PLAIN_VARIABLES) setFrom(overlay, name, path)
   applyLogLevel(overlay)
+  applyAsyncByDefault(overlay)
   if (isDebug(overlay)) draft.set(['compat', 'errorDetails'], true, DEBUG_VARIABLE)
   applyGatewayKeys(overlay)
   for (const profile of catalog.profiles) applyProfile(overlay, profile)
@@ -86,6 +86,14 @@ function setFrom(overlay: Overlay, name: string, path: Path): void {
 function toMs(seconds: string): number | string {
   const value = Number(seconds)
   return Number.isFinite(value) ? Math.round(value * MS_PER_SECOND) : seconds
+}
+
+/** Words for yes and no that `.env` files use; any other is refused by the check. */
+function applyAsyncByDefault({ draft, read }: Overlay): void {
+  const word = read('ASYNC_BY_DEFAULT')?.trim()
+  if (word === undefined) return
+  const value = /^(1|true|yes|on)$/i.test(word) ? true : /^(0|false|no|off)$/i.test(word) ? false : word
+  draft.set(['compat', 'asyncByDefault'], value, 'ASYNC_BY_DEFAULT')
 }
 
 /** LOG_LEVEL wins; else IN_DEBUG, which any value turns on; else the level of that system. */

@@ -86,8 +86,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   problems.throwIfAny()
   if (providerDefaults === null || !Value.Check(ConfigFile, checked)) throw refusal('the configuration does not fit')
   const missingKeys = new Map(substitution.missingKeys.map(({ path, variable }) => [String(path[1]), variable]))
-  const defaults = defaultConfigFile()
-  const config = resolveConfig(checked, { ...sources, problems, warnings, missingKeys, providerDefaults, defaults })
+  const config = resolveConfig(checked, { ...sources, problems, warnings, missingKeys, providerDefaults })
   problems.throwIfAny()
   const isBlank = file.path !== null && file.text.trim() === ''
   return freeze(structuredClone({ config, configFile: file.path, isBlank, providerDefaults }))

@@ -27,6 +27,9 @@ const FIXED: readonly Option[] = [
   { path: 'compat.apiPrefix', read: ({ compat }) => compat.apiPrefix },
   { path: 'compat.healthStatus', read: ({ compat }) => compat.healthStatus },
   { path: 'metrics.port', read: ({ metrics }) => metrics.port },
+  { path: 'jobs.store', read: ({ jobs }) => jobs.store },
+  { path: 'jobs.path', read: ({ jobs }) => jobs.path },
+  { path: 'redis.url', read: ({ redis }) => redis.url },
   { path: 'log.file', read: ({ log }) => log.file },
 ]
 
@@ -41,6 +44,8 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     limits: { ...next.limits, failedKeysPerMinute: running.limits.failedKeysPerMinute },
     compat: { ...next.compat, apiPrefix: running.compat.apiPrefix, healthStatus: running.compat.healthStatus },
     metrics: { ...next.metrics, port: running.metrics.port },
+    jobs: { ...next.jobs, store: running.jobs.store, path: running.jobs.path },
+    redis: running.redis,
     log: { ...next.log, file: running.log.file },
   })
   return { config, kept, isUnchanged: isDeepStrictEqual(config, running) }

@@ -32,6 +32,10 @@ const HEADER_NAME_PATTERN = "^[a-z0-9!#$%&'*+.^_`|~-]+$"
 /** HTTP field value: visible ASCII, blanks and tabs; no CR, LF or NUL (RFC 9110 5.5). */
 const HEADER_VALUE_PATTERN = '^[\\t\\x20-\\x7e]*$'
 
+/** Standard Webhooks' own form, of 16 bytes and more, or any other text of as many characters. */
+const WEBHOOK_SECRET_PATTERN =
+  '^(?:whsec_(?:[A-Za-z0-9+/]{4}){5,}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)|(?!whsec_).{16,})$'
+
 function section<T extends Record<string, TSchema>>(description: string, properties: T) {
   return Type.Object(properties, { additionalProperties: false, description })
 }
@@ -157,6 +161,10 @@ const GatewayLimits = section('Limits of the whole gateway.', {
       description:
         'Delay of an event loop, if it lasts, above which a share of new requests is 503, in ms; null for none.',
     }),
+  }),
+  onRedisDown: Type.Enum(['local', 'closed'], {
+    default: 'local',
+    description: 'Without Redis: each node limits by itself, or refuses all.',
   }),
 })
 
@@ -322,15 +330,33 @@ const Model = Type.Union(
   { description: 'A model: provider/model, or an object.' },
 )
 
-const Jobs = section('Asynchronous jobs. Checked, but not acted on by this version.', {
+/** Shorter secrets can be guessed; an empty one lets anybody forge a call (new-api CVE-2026-41432). */
+function webhookSecret(description: string) {
+  return nullable(Type.String({ pattern: WEBHOOK_SECRET_PATTERN }), description)
+}
+
+const Jobs = section('Asynchronous jobs: accepted now, run soon, kept until they have ended.', {
   store: Type.Enum(['sqlite', 'redis'], { default: 'sqlite', description: 'Where jobs are kept.' }),
-  path: text('./data/jobs.db', 'Database file of the sqlite store.'),
+  path: text('./data/jobs.db', 'Database file of the sqlite store, made with the first job.'),
   concurrency: integer({ minimum: 1, maximum: 10_000 }, 2, 'Jobs run at once.'),
   retentionMs: integer({ minimum: 1000, maximum: 365 * DAY_MS }, HOUR_MS, 'How long a finished job is kept, in ms.'),
   attempts: integer({ minimum: 1, maximum: 100 }, 3, 'Attempts before a job has failed.'),
+  timeoutMs: integer(
+    { minimum: 100, maximum: DAY_MS },
+    10 * MINUTE_MS,
+    'Running time of a job, all its attempts together, in ms.',
+  ),
   webhook: section('Calls made when a job ends.', {
-    // Shorter secrets can be guessed; an empty one lets anybody forge a call (new-api CVE-2026-41432).
-    secret: nullable(Type.String({ minLength: 16 }), 'Secret that signs webhooks, at least 16 characters.'),
+    secret: webhookSecret(
+      'Secret that signs webhooks: 16 characters or more, or whsec_ and base64; null signs nothing.',
+    ),
+    previousSecret: webhookSecret('Secret that signs as well while receivers change over to the other.'),
+    allowInsecure: Type.Boolean({ default: false, description: 'Call http:// as well as https:// addresses.' }),
+    allowPrivateNetworks: Type.Boolean({
+      default: false,
+      description: 'Call addresses of this machine and of private networks.',
+    }),
+    timeoutMs: integer({ minimum: 100, maximum: MINUTE_MS }, 15_000, 'For one attempt in all, in ms.'),
   }),
 })
 
@@ -350,7 +376,7 @@ export const ConfigFile = section('Sluice configuration.', {
     description: 'Model names of our own.',
   }),
   jobs: Jobs,
-  redis: section('Shared state of several nodes. Checked, but not acted on by this version.', {
+  redis: section('State that several nodes share: limits, and jobs with jobs.store redis.', {
     url: nullable(Type.String({ pattern: '^rediss?://' }), 'redis:// or rediss:// address; null for none.'),
   }),
   prompts: section('The prompt library.', {
@@ -376,7 +402,7 @@ export const ConfigFile = section('Sluice configuration.', {
   compat: section('Habits of the systems Sluice replaces.', {
     asyncByDefault: Type.Boolean({
       default: false,
-      description: 'Answer chats with 202 and a job. Checked, but not acted on by this version.',
+      description: 'Answer chats that do not stream with 202 and a job.',
     }),
     healthStatus: Type.String({ default: 'ok', minLength: 1, description: 'Value of status in GET /health.' }),
     apiPrefix: Type.String({

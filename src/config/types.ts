@@ -13,6 +13,9 @@ export type Config = {
   readonly providers: readonly ProviderConfig[]
   /** Configured model names, in the order of the file. */
   readonly models: readonly ModelConfig[]
+  readonly jobs: JobsConfig
+  /** Shared by all nodes; null: this process is alone. The address may hold a password. */
+  readonly redis: { readonly url: string | null }
   readonly metrics: { readonly port: number | null; readonly token: string | null }
   /** `dir` is absolute. */
   readonly prompts: { readonly dir: string; readonly defaultLanguage: string }
@@ -54,6 +57,28 @@ export type CompatConfig = {
   /** Stands in where a request names no model; null for the first one listed. */
   readonly defaultModel: string | null
   readonly errorDetails: boolean
+  /** Chats that do not stream become jobs. */
+  readonly asyncByDefault: boolean
+}
+
+/** What is accepted now and run later. */
+export type JobsConfig = {
+  readonly store: 'sqlite' | 'redis'
+  /** Absolute; of the sqlite store. */
+  readonly path: string
+  /** Run at once by this process. */
+  readonly concurrency: number
+  readonly attempts: number
+  readonly timeoutMs: number
+  readonly retentionMs: number
+  readonly webhook: {
+    /** Null: webhooks are not signed. */
+    readonly secret: string | null
+    readonly previousSecret: string | null
+    readonly allowInsecure: boolean
+    readonly allowPrivateNetworks: boolean
+    readonly timeoutMs: number
+  }
 }
 
 export type OffloadConfig = {
@@ -86,6 +111,8 @@ export type GatewayLimits = Limits & {
   readonly shed: { readonly lagMs: number | null }
   /** Unknown keys from one address before it is refused; null for no limit. */
   readonly failedKeysPerMinute: number | null
+  /** Redis cannot be reached: each node goes on with its own buckets, or nothing is admitted. */
+  readonly onRedisDown: 'local' | 'closed'
 }
 
 /** How requests are kept away from targets that fail. */

@@ -8,6 +8,8 @@ import { type Config, type ProviderConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
 import { createLimiter, type LimiterPlaces } from '../limit/cells.js'
 import { type Limiter } from '../limit/limiter.js'
+import { RedisLimiter } from '../limit/redis-limiter.js'
+import { type SharedState } from '../limit/shared-state.js'
 import { type Shedder } from '../limit/shedder.js'
 import { type Offload } from '../offload/offload.js'
 import { type KeyIdentity } from '../pipeline/client.js'
@@ -20,7 +22,7 @@ import { RetryBudget } from '../routing/retry.js'
 import { Router } from '../routing/router.js'
 import { createLog, type LogDestination } from '../telemetry/log.js'
 import { type LoopMetrics } from '../telemetry/metrics.js'
-import { type Log } from '../telemetry/records.js'
+import { type Log, type Metrics } from '../telemetry/records.js'
 import { Upstream } from '../upstream/call.js'
 import { type Pools } from '../upstream/pools.js'
 
@@ -30,6 +32,8 @@ export type Ground = {
   readonly metrics: LoopMetrics
   readonly pools: Pools
   readonly offload: Offload
+  /** What all nodes take of the limits together; null on a single one. */
+  readonly sharedLimits: SharedState | null
   readonly shedder: Shedder
   readonly breakers: Breakers
   readonly logDestination: LogDestination
@@ -69,10 +73,7 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
     dialectHeaders: (provider) => dialects.get(provider.protocol)?.headers ?? {},
   })
   for (const provider of config.providers) upstream.prepare(provider)
-  const limiter = createLimiter(config, ground.limiterCells, {
-    places: limiterPlaces(config, ledger),
-    onRejected: (scope, limit) => metrics.limitRejection(scope, limit),
-  })
+  const limiter = joinLimiter(config, ledger, ground)
   const router = new Router(config)
   const warn = (message: string): void => log.warn({}, message)
   const prompts = createPromptLibrary({ ...config.prompts, nowMs: clock.nowMs, warn })
@@ -81,6 +82,13 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
   const shared = { config, offload, router, breakers, retryBudget, upstream, metrics, log, dialects, clock }
   const pipeline = createPipeline({ ...shared, limiter, prompts })
   return { config, pipeline, router, upstream, prompts, log, refusal: createRefusal(limiter, ground) }
+}
+
+/** The limits of this process, and before them those that all nodes share. */
+function joinLimiter(config: Config, ledger: Ledger, { limiterCells, sharedLimits, metrics }: Ground): Limiter {
+  const onRejected: Metrics['limitRejection'] = (scope, limit) => metrics.limitRejection(scope, limit)
+  const local = createLimiter(config, limiterCells, { places: limiterPlaces(config, ledger), onRejected })
+  return sharedLimits === null ? local : new RedisLimiter(config, { local, state: sharedLimits, onRejected })
 }
 
 /** What cannot be served now is refused while it is cheap: by the delay of the loop, or with every slot and queue full. */
@@ -123,5 +131,12 @@ function placesOf(list: readonly { readonly name: string }[], names: readonly st
 /** Every text that must never reach a log line. Gateway keys are known by their hash alone. */
 function secretsOf(config: Config): string[] {
   const secrets = config.providers.flatMap((provider) => [provider.apiKey, ...Object.values(provider.headers)])
-  return [...secrets, config.metrics.token].filter((secret): secret is string => secret !== null && secret !== '')
+  const { secret, previousSecret } = config.jobs.webhook
+  return [...secrets, config.metrics.token, redisSecret(config), secret, previousSecret].filter(
+    (each): each is string => each !== null && each !== '',
+  )
+}
+
+function redisSecret({ redis: { url } }: Config): string | null {
+  return url === null || !URL.canParse(url) ? url : decodeURIComponent(new URL(url).password)
 }

@@ -147,6 +147,11 @@ export class JobRun {
       return unless(await queue.release(lease), 'released')
     }
     if (this.#ending === 'overdue') return unless(await queue.fail(lease, this.#overdueError()), 'failed')
+    if (isOwnLimit(result.error)) {
+      const delayMs = backoffMs(1, { random: this.#options.random, retryAfterMs: result.error.retryAfterMs })
+      const retry = { delayMs, error: result.error, spentMs: this.#spentMs(), isUncounted: true }
+      return unless(await queue.retry(lease, retry), 'retried')
+    }
     const delayMs = this.#retryDelayMs(result.error)
     if (delayMs === null) return unless(await queue.fail(lease, result.error), 'failed')
     const spentMs = this.#spentMs()
@@ -168,4 +173,10 @@ export class JobRun {
   #overdueError(): ErrorData {
     return errorData('upstream_timeout', { message: `The job ran longer than ${this.#options.timeoutMs} ms.` })
   }
+}
+
+/** The gateway itself had no place for it: nobody was asked, so it was no attempt. */
+function isOwnLimit({ code, retryable, upstreamStatus, upstreamType, upstreamCode }: ErrorData): boolean {
+  if (!retryable || (code !== 'rate_limited' && code !== 'overloaded')) return false
+  return upstreamStatus === null && upstreamType === null && upstreamCode === null
 }

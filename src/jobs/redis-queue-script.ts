@@ -62,10 +62,11 @@ function ops.fail(id, fence, error)
   return 1
 end
 
-function ops.retry(id, fence, delay, error, spent)
+function ops.retry(id, fence, delay, error, spent, uncounted)
   if not holds(id, fence) then return 0 end
   unlease(id)
   set(id, 'error', error, 'spent', spent)
+  if uncounted == '1' then call('HINCRBY', job(id), 'attempts', -1) end
   enqueue(id, now + delay)
   return 1
 end

@@ -28,6 +28,7 @@ export type RedisStoreOptions = {
   /** Before all keys; holds a hash tag, so that a cluster keeps them together. */
   readonly prefix?: string
   readonly onChange?: (isUp: boolean) => void
+  readonly onCall?: (seconds: number, isOk: boolean) => void
   /** Added to the server's clock: for tests that move time. */
   readonly clockOffsetMs?: () => number
 }
@@ -45,8 +46,9 @@ type Ask = (name: string, ...args: readonly (string | number)[]) => Promise<unkn
 /** Opens the store. It does not wait for Redis: calls fail with 503 until there is a connection, and while there is none. */
 export function openRedisStore(options: RedisStoreOptions): JobStore {
   const prefix = options.prefix ?? PREFIX
-  const { onChange } = options
-  const connection = new RedisConnection({ url: options.url, ...(onChange === undefined ? {} : { onChange }) })
+  const { url, onChange, onCall } = options
+  const hooks = { ...(onChange === undefined ? {} : { onChange }), ...(onCall === undefined ? {} : { onCall }) }
+  const connection = new RedisConnection({ url, ...hooks })
   const listeners = new Set<(event: StoreEvent) => void>()
   const tell = (event: StoreEvent): void => {
     for (const listener of listeners) listener(event)
@@ -62,6 +64,7 @@ export function openRedisStore(options: RedisStoreOptions): JobStore {
   )
   const script = connection.script(STORE_SCRIPT)
   const ask: Ask = (name, ...args) => askScript(script, [prefix, options.clockOffsetMs?.() ?? 0, name, ...args])
+  void connection.connect().catch(() => undefined)
   return {
     ...createDesk(ask),
     ...createQueue(ask),
@@ -135,8 +138,10 @@ function createQueue(ask: Ask) {
     async fail(...[{ id, fence }, error]: Parameters<JobStore['fail']>) {
       return isDone(await ask('fail', id, fence, JSON.stringify(error)))
     },
-    async retry(...[{ id, fence }, { delayMs, error, spentMs }]: Parameters<JobStore['retry']>) {
-      return isDone(await ask('retry', id, fence, Math.ceil(delayMs), JSON.stringify(error), spentMs))
+    async retry(...[{ id, fence }, options]: Parameters<JobStore['retry']>) {
+      const { delayMs, error, spentMs, isUncounted = false } = options
+      const run = [Math.ceil(delayMs), JSON.stringify(error), spentMs, isUncounted ? 1 : 0]
+      return isDone(await ask('retry', id, fence, ...run))
     },
     async release({ id, fence }: Parameters<JobStore['release']>[0]) {
       return isDone(await ask('release', id, fence))
@@ -168,7 +173,7 @@ function createDeliveries(ask: Ask) {
 
 async function askScript(script: RedisScript, args: readonly (string | number)[]): Promise<unknown> {
   try {
-    return await script(...args)
+    return await script([], args)
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : ''
     // maxmemory reached under noeviction, or a disk that takes no more of the append-only file.

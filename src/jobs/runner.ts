@@ -20,7 +20,7 @@ export type RunnerOptions = {
   readonly leaseMs?: number
   readonly timers?: Timers
   /** One run has ended. */
-  readonly onRunEnd?: (result: RunResult, attempts: number) => void
+  readonly onRunEnd?: (result: RunResult, attempts: number, jobId: string) => void
   /** The store cannot be reached, or can again: one line each for the log. */
   readonly onTrouble?: (message: string) => void
 }
@@ -132,7 +132,7 @@ export class JobRunner {
     if (this.#isStopping) run.stop()
     const ended = run.run().then((result) => {
       this.#runs.delete(run)
-      onRunEnd?.(result, claimed.job.attempts)
+      onRunEnd?.(result, claimed.job.attempts, claimed.job.id)
       this.#claimSoon()
     })
     this.#runs.set(run, ended)

@@ -182,10 +182,11 @@ export class SqliteJobs implements PlainCalls {
     return true
   }
 
-  retry(lease: Lease, { delayMs, error, spentMs }: RetryOptions): boolean {
+  retry(lease: Lease, { delayMs, error, spentMs, isUncounted = false }: RetryOptions): boolean {
     const nowMs = this.#nowMs()
     const bound = { ...held(lease), error: JSON.stringify(error), spentMs, now: nowMs, due: nowMs + delayMs }
-    return this.#statements.retry.run(bound).changes === 1
+    const uncounted = isUncounted ? 1 : 0
+    return this.#statements.retry.run({ ...bound, uncounted }).changes === 1
   }
 
   release(lease: Lease): boolean {

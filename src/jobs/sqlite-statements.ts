@@ -99,7 +99,8 @@ function prepareQueue(connection: Connection) {
       `UPDATE jobs SET state = 'error', error = :error, changed_at = :now WHERE ${HELD} ${RETURN_ENDED}`,
     ),
     retry: connection.prepare(
-      `UPDATE jobs SET state = 'pending', error = :error, spent_ms = :spentMs, changed_at = :now, set_at = :now, due_at = :due
+      `UPDATE jobs SET state = 'pending', attempts = attempts - :uncounted, error = :error, spent_ms = :spentMs,
+         changed_at = :now, set_at = :now, due_at = :due
        WHERE ${HELD}`,
     ),
     // To the head of its key's queue, where it came from.

@@ -112,7 +112,13 @@ export type ClaimOptions = {
   readonly maxAttempts: number
 }
 
-export type RetryOptions = { readonly delayMs: number; readonly error: ErrorData; readonly spentMs: number }
+export type RetryOptions = {
+  readonly delayMs: number
+  readonly error: ErrorData
+  readonly spentMs: number
+  /** The run came to nothing through a limit of ours: it is no attempt. */
+  readonly isUncounted?: boolean
+}
 
 /** One webhook to be sent now. The job is complete: its body is made of it. One job has one delivery, so its id serves for both. */
 export type ClaimedDelivery = {

@@ -8,7 +8,7 @@
 import { GatewayError } from '../errors.js'
 import { AtomicBucket } from './atomic-bucket.js'
 import { AtomicSlots, slotCellCount } from './atomic-slots.js'
-import { type BucketState, type Limiter, type LimitSnapshot, type Waiter } from './limiter.js'
+import { type BucketState, type LimitSnapshot, type LocalLimiter, type Waiter } from './limiter.js'
 import { WaitQueue } from './queue.js'
 import { type LimitKind, type LimitScope, oversizeRefusal, rateRefusal, slotRefusal } from './refusal.js'
 
@@ -58,7 +58,11 @@ export function createLimiterCells(
  * The limiter of one event loop over cells that were made from the same configuration.
  * @throws misconfigured when the cells were made from another one
  */
-export function createLimiter(config: LimiterConfig, cells: SharedArrayBuffer, options: LimiterOptions = {}): Limiter {
+export function createLimiter(
+  config: LimiterConfig,
+  cells: SharedArrayBuffer,
+  options: LimiterOptions = {},
+): LocalLimiter {
   const places = options.places ?? ownPlaces(config)
   if (cells.byteLength !== bucketBytes(places.room) + slotBytes(places.room)) {
     throw new GatewayError('misconfigured', { message: 'The limiter cells belong to another configuration.' })
@@ -96,7 +100,7 @@ type Take = { readonly kind: 'requests' | 'tokens'; readonly count: number }
 const ONE_REQUEST: Take = { kind: 'requests', count: 1 }
 const UNLIMITED: Owner = { requests: null, tokens: null }
 
-class SharedLimiter implements Limiter {
+class SharedLimiter implements LocalLimiter {
   readonly #gateway: Owner
   readonly #keys: readonly Owner[]
   readonly #slots: AtomicSlots
@@ -133,8 +137,14 @@ class SharedLimiter implements Limiter {
     this.#take(keyIndex, ONE_REQUEST)
   }
 
-  reserveTokens(keyIndex: number, tokens: number): void {
+  returnRequest(keyIndex: number): void {
+    this.#ownerOf(keyIndex).requests?.giveBack(1)
+    this.#gateway.requests?.giveBack(1)
+  }
+
+  reserveTokens(keyIndex: number, tokens: number): null {
     this.#take(keyIndex, { kind: 'tokens', count: tokens })
+    return null
   }
 
   settleTokens(keyIndex: number, reserved: number, used: number): void {

@@ -1,4 +1,5 @@
-// What admission asks of the limiter; cells.ts implements it on shared memory, so that a limit holds over all event loops.
+// What admission asks of the limiter; cells.ts implements it on shared memory, so that a limit holds over all event loops,
+// and redis-limiter.ts over that for several nodes. Only the latter ever makes anybody wait for an answer.
 // Key index -1 stands for a caller without a gateway key (a gateway that has no keys): only the gateway's own limits apply.
 import { type GatewayError } from '../errors.js'
 
@@ -21,14 +22,15 @@ export type Limiter = {
   /** Gives back what `enter` took. Exactly once per entry. */
   leave(keyIndex: number): void
   /**
-   * Reserves tokens at admission, from an estimate, in the gateway's and the key's bucket, both or none.
+   * Reserves tokens at admission, from an estimate, in the gateway's and the key's bucket, both or none. Null: reserved now;
+   * else rejects with what it would throw.
    * @throws rate_limited with retryAfterMs; an estimate above the whole bucket is invalid_request-like: rate_limited, not retryable
    */
-  reserveTokens(keyIndex: number, tokens: number): void
+  reserveTokens(keyIndex: number, tokens: number): Promise<void> | null
   /** Settles a reservation: gives back what was not used, or takes what was used beyond it. */
   settleTokens(keyIndex: number, reserved: number, used: number): void
   /** Takes a concurrency slot of a provider; false when it is full. */
-  enterProvider(providerIndex: number): boolean
+  enterProvider(providerIndex: number): boolean | Promise<boolean>
   leaveProvider(providerIndex: number): void
   /** The same of one target; a slot of -1 is counted by nobody. */
   enterTarget(slot: number): boolean
@@ -39,6 +41,14 @@ export type Limiter = {
   snapshot(keyIndex: number): LimitSnapshot
   /** Exchanges that hold a gateway slot now, over all event loops. */
   active(): number
+}
+
+/** The limiter of one process, which answers at once. */
+export type LocalLimiter = Omit<Limiter, 'reserveTokens' | 'enterProvider'> & {
+  reserveTokens(keyIndex: number, tokens: number): null
+  enterProvider(providerIndex: number): boolean
+  /** Gives back what `takeRequest` took, for a request that was refused elsewhere. */
+  returnRequest(keyIndex: number): void
 }
 
 export type Waiter = {

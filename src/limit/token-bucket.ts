@@ -10,6 +10,12 @@ const WINDOW_TICKS = 60_000n * TICKS_PER_MS
 /** Debt is paid by waiting. Beyond half an hour it is more likely a wrong count or a broken clock than a real answer. */
 const MAX_DEBT_WINDOWS = 30n
 
+/** The same for those who do this arithmetic in doubles, which hold all of it exactly (redis-scripts.ts). */
+export const LIMIT_TICKS = Object.freeze({
+  perMicrosecond: Number(TICKS_PER_MS) / 1000,
+  maxDebt: Number(MAX_DEBT_WINDOWS * WINDOW_TICKS),
+})
+
 /** What `take` returns when there is not enough. */
 export const REFUSED = -1n
 
@@ -92,7 +98,7 @@ function ceilMs(ticks: bigint): number {
 }
 
 /** Counts come from estimates and from upstreams: nonsense counts as nothing, fractions count up. */
-function wholeCount(count: number): number {
+export function wholeCount(count: number): number {
   if (!(count > 0)) return 0
   return count < Number.MAX_SAFE_INTEGER ? Math.ceil(count) : Number.MAX_SAFE_INTEGER
 }

@@ -1,11 +1,13 @@
 // From the command line's options to a process that serves: configuration, cells, event loops; and from there to its end.
 // It ends nothing itself: main.ts alone ends the process.
+import { type MessagePort } from 'node:worker_threads'
 import { renderDrainLine, renderStartLine } from '../config/banner.js'
 import { discoverLocal, type LocalGet, withProviders } from '../config/discover.js'
 import { type Overrides } from '../config/load.js'
 import { simulatorProvider } from '../config/providers.js'
 import { filesOf, getLocal, readCatalog, readConfig, readVersion } from '../config/read.js'
 import { watchFiles } from '../config/watch.js'
+import { JobThread } from '../gateway/job-thread.js'
 import { createCells, createGateway } from '../gateway.js'
 import { loadEngine } from '../server/engine.js'
 import { BUILT_IN_TOKENS_PER_SEC } from '../simulator/command.js'
@@ -47,8 +49,16 @@ export async function launch({ overrides, print, warn, onLoopDied }: LaunchOptio
   const { config, files } = initial
   const { build } = loadEngine()
   const cells = createCells(config)
-  const first = createGateway(config, cells, 0)
-  const supervisor = new Supervisor({ config, cells, createLoop: () => first, frontendUrl: FRONTEND_URL, onLoopDied })
+  const thread = new JobThread({ path: config.jobs.path, onTrouble: (message) => warn(`sluice: ${message}`) })
+  const first = createGateway(config, cells, { loopIndex: 0, connectJobs: () => thread.connect() })
+  // Before the first request: what is wrong with jobs that were accepted must be known now.
+  if (config.jobs.store === 'redis' || thread.hasFile) await first.openJobs()
+  const connectJobs = async (): Promise<MessagePort> => {
+    await first.openJobs()
+    return thread.connect()
+  }
+  const loops = { createLoop: () => first, connectJobs, frontendUrl: FRONTEND_URL, onLoopDied }
+  const supervisor = new Supervisor({ config, cells, ...loops })
   const port = await supervisor.start()
   for (const warning of config.warnings) warn(`warning: ${warning}`)
   print(renderStartLine(config, { port, version: readVersion(), build }))
@@ -63,7 +73,8 @@ export async function launch({ overrides, print, warn, onLoopDied }: LaunchOptio
       watch.stop()
       const { drainMs, drainGraceMs } = reloader.config.server
       setTimeout(() => warn(renderDrainLine(drainMs)), DRAIN_NOTICE_MS)
-      await Promise.race([supervisor.drain(hasGrace ? drainGraceMs : 0), pause(drainMs + EXIT_SLACK_MS)])
+      const drained = supervisor.drain(hasGrace ? drainGraceMs : 0).then(() => thread.close())
+      await Promise.race([drained, pause(drainMs + EXIT_SLACK_MS)])
     },
   }
 }

@@ -49,13 +49,27 @@ function waitForSlot(exchange: Exchange, keyIndex: number): Promise<void> | null
 }
 
 /**
- * Reserves the tokens the exchange may cost: the estimated input and the client's own cap on the output.
- * @throws rate_limited
+ * Reserves the tokens the exchange may cost: the estimated input and the client's own cap on the output. Null when nothing
+ * has to be awaited.
+ * @throws rate_limited, overloaded
  */
-export function admitTokens(exchange: Exchange, facts: RequestFacts, estimatedInputTokens: number): void {
+export function admitTokens(
+  exchange: Exchange,
+  facts: RequestFacts,
+  estimatedInputTokens: number,
+): Promise<void> | null {
   const tokens = estimatedInputTokens + (facts.maxOutputTokens ?? DEFAULT_OUTPUT_RESERVE)
-  exchange.parts.limiter.reserveTokens(exchange.request.key.index, tokens)
+  const reserving = exchange.parts.limiter.reserveTokens(exchange.request.key.index, tokens)
+  if (reserving !== null) return awaitTokens(exchange, tokens, reserving)
   exchange.reservedTokens = tokens
+  return null
+}
+
+/** Whoever left meanwhile has settled without them. */
+async function awaitTokens(exchange: Exchange, tokens: number, reserving: Promise<void>): Promise<void> {
+  await reserving
+  if (exchange.isSettled) exchange.parts.limiter.settleTokens(exchange.request.key.index, tokens, 0)
+  else exchange.reservedTokens = tokens
 }
 
 /** Gives back the slot and settles the reservation: `usedTokens` is what the exchange really cost. */

@@ -67,7 +67,9 @@ async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: rea
     if (exchange.attempts > 0) countRepeat(exchange, routed)
     let attempt: Attempt | null = null
     try {
-      attempt = openAttempt(exchange, { routed, permit })
+      const opening = openAttempt(exchange, { routed, permit })
+      attempt = opening instanceof Promise ? await opening : opening
+      if (exchange.isEnded) throw new GatewayError('client_gone')
       const encoding = attempt.encode(decoded)
       const encoded = encoding instanceof Promise ? await encoding : encoding
       if (exchange.isEnded) throw new GatewayError('client_gone')

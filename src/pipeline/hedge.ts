@@ -82,9 +82,9 @@ class Race {
         return
       }
       try {
-        const second = openAttempt(exchange, { routed, permit })
+        const opening = openAttempt(exchange, { routed, permit })
         metrics.upstreamRetry(routed.target.provider, 'hedge')
-        void this.#runSecond(second)
+        void this.#runSecond(opening)
         return
       } catch {
         // Full, or nobody speaks to it: the next one, or none.
@@ -92,9 +92,11 @@ class Race {
     }
   }
 
-  async #runSecond(second: Attempt): Promise<void> {
+  async #runSecond(opening: Attempt | Promise<Attempt>): Promise<void> {
     const exchange = this.#exchange
+    let second: Attempt | null = null
     try {
+      second = opening instanceof Promise ? await opening : opening
       // A worker would take away the bytes that the first attempt may still have to send.
       exchange.body = exchange.body.slice()
       const encoding = second.encode(this.#decoded)
@@ -106,7 +108,7 @@ class Race {
       }
     } catch {
       // What only the second cannot do is no reason to fail the first.
-      second.close()
+      second?.close()
     }
   }
 

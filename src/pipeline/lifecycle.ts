@@ -64,7 +64,9 @@ async function run(exchange: Exchange): Promise<void> {
     const request = fillIn(exchange, decoded)
     exchange.decoded = request
     if (request.facts.stream) startKeepalive(exchange)
-    admitTokens(exchange, request.facts, request.estimatedTokens) //     429
+    const tokens = admitTokens(exchange, request.facts, request.estimatedTokens)
+    if (tokens !== null) await tokens //                                 429
+    if (exchange.isEnded) return
     await dispatch(exchange, request) //                                 404, 403, 502, 503, 504; chunks follow by callbacks
   } catch (thrown) {
     fail(exchange, toGatewayError(thrown))

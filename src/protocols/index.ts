@@ -17,5 +17,8 @@ export const PROTOCOLS: readonly Protocol[] = Object.freeze([
   ...createConversation(chatSurface),
 ])
 
+/** The wire whose chats may become jobs. */
+export const JOB_PROTOCOL = openaiChat.id
+
 /** The wire that chats on a WebSocket speak. */
 export const WEB_SOCKET_PROTOCOL = openaiChat.id

@@ -4,24 +4,21 @@ import { type CompatConfig, type Config, type ServerConfig } from '../config/typ
 import { GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
-import { type Choice, choicesByPath, createChatRoute, defaultOf } from './chat-route.js'
+import { createChatRoute } from './chat-route.js'
 import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from './engine.js'
-import { type Front, type FrontView, type ModelSource, type ProviderStatus } from './front.js'
+import { type Front, type FrontView, type JobHabits, type ModelSource, type ProviderStatus } from './front.js'
 import { createHeaderPolicy } from './headers.js'
-import { type Act, createRoute } from './http.js'
+import { type Act, createRoute, createTakeChat } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
+import { createTakeBody, type JobDoor } from './job-door.js'
 import { createOpenApi, type RouteRow } from './openapi.js'
+import { chatPaths, healthPaths, type Path, prefixedPaths, prefixedSurface, rowsOf } from './paths.js'
 import {
-  answerAlive,
   answerMetrics,
   answerModel,
   answerModels,
   answerOpenApi,
   answerOptions,
-  answerPing,
-  answerProviders,
-  answerReady,
-  answerTags,
   refuseMethod,
   refusePath,
 } from './plain-routes.js'
@@ -44,6 +41,8 @@ export type ViewOptions = {
   readonly languages: () => readonly string[]
   /** Why a new request of this key is turned away before its body is read; nothing does unless given. */
   readonly refusal?: (key: KeyIdentity) => GatewayError | null
+  /** Nothing becomes a job by itself unless given. */
+  readonly jobs?: JobHabits
 }
 
 export type ServerOptions = ViewOptions & {
@@ -64,6 +63,8 @@ export type ServerOptions = ViewOptions & {
   readonly renderMetrics: () => Promise<string>
   readonly compat: Pick<CompatConfig, 'apiPrefix' | 'healthStatus'>
   readonly engine?: Engine
+  /** No jobs, and no idempotency keys, unless given. */
+  readonly jobDoor?: JobDoor
 }
 
 export type Server = {
@@ -187,8 +188,14 @@ function createView(options: ViewOptions): FrontView {
     hasKeys,
     metricsToken: metrics.token,
     refusal: refusal ?? (() => null),
+    jobs: options.jobs ?? NO_JOBS,
   }
 }
+
+const NO_JOBS: JobHabits = Object.freeze({
+  isAsyncByDefault: false,
+  webhook: Object.freeze({ allowInsecure: false, allowPrivateNetworks: false }),
+})
 
 function createApp(engine: Engine, config: ServerConfig): TemplatedApp {
   const { tls } = config
@@ -203,12 +210,6 @@ function createApp(engine: Engine, config: ServerConfig): TemplatedApp {
     })
   }
 }
-
-/** A path that is read, or one that chats are posted to. `surface`: in whose words what is wrong is answered; null for the plain ones. */
-type Path = { readonly path: string; readonly surface?: Surface | null } & (
-  | { readonly get: Act }
-  | { readonly choices: readonly Choice[] }
-)
 
 function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): RouteRow[] {
   const { metrics } = options
@@ -236,58 +237,23 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): Rou
   // With an empty prefix two have one path: the first one counts.
   for (const path of paths) if (!served.has(path.path)) served.set(path.path, path)
   const routes = [...served.values()].flatMap(rowsOf)
-  for (const path of served.values()) addPath(app, front, path)
+  const takeChat = createTakeChat(options.jobDoor === undefined ? null : createTakeBody(options.jobDoor))
+  for (const path of served.values()) addPath(app, front, path, takeChat)
   if (apiPrefix !== '') addRest(app, front, { below: apiPrefix, surface: prefixedSurface(options) })
   addRest(app, front)
   return routes
 }
 
-function rowsOf(route: Path): RouteRow[] {
-  const { path } = route
-  if ('get' in route) return [{ method: 'GET', path, surface: null }]
-  return route.choices.map(({ surface }) => ({ method: 'POST', path, surface }))
-}
-
-function chatPaths({ surfaces, compat }: ServerOptions): Path[] {
-  const paths = [...choicesByPath(surfaces, compat.apiPrefix)]
-  return paths.map(([path, choices]) => ({ path, choices, surface: defaultOf(choices) }))
-}
-
-/** What is read below the prefix. */
-function prefixedPaths(options: ServerOptions): Path[] {
-  const prefix = options.compat.apiPrefix
-  const surface = prefixedSurface(options)
-  return [
-    { path: `${prefix}/models`, surface, get: answerModels },
-    { path: `${prefix}/tags`, surface, get: answerTags },
-    { path: `${prefix}/ping`, surface, get: answerPing() },
-  ]
-}
-
-/** In whose words paths below the prefix refuse that are no surface's. */
-function prefixedSurface({ surfaces }: ServerOptions): Surface | null {
-  return surfaces.find(({ routes }) => routes.some(({ isPrefixed }) => isPrefixed === true)) ?? null
-}
-
-function healthPaths(options: ServerOptions): Path[] {
-  const alive = answerAlive('ok')
-  return [
-    { path: '/livez', get: alive },
-    { path: '/readyz', get: answerReady(options.isReady) },
-    { path: '/health', get: answerAlive(options.compat.healthStatus) },
-    { path: '/healthz', get: alive },
-    { path: '/v1/health', get: answerProviders('ok') },
-    { path: '/ping', get: alive },
-  ]
-}
-
-function addPath(app: TemplatedApp, front: Front, route: Path): void {
-  const { path, surface = null } = route
-  const allow = 'get' in route ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS'
-  if ('get' in route) {
-    app.get(path, createRoute(front, surface, route.get))
-    app.head(path, createRoute(front, surface, route.get))
-  } else app.post(path, createChatRoute(front, route.choices))
+function addPath(app: TemplatedApp, front: Front, route: Path, takeChat: Act): void {
+  const { path, surface = null, get, remove, choices } = route
+  const methods = [get && 'GET, HEAD', choices && 'POST', remove && 'DELETE', 'OPTIONS']
+  const allow = methods.filter((method) => method !== undefined).join(', ')
+  if (get !== undefined) {
+    app.get(path, createRoute(front, surface, get))
+    app.head(path, createRoute(front, surface, get))
+  }
+  if (choices !== undefined) app.post(path, createChatRoute(front, choices, takeChat))
+  if (remove !== undefined) app.del(path, createRoute(front, surface, remove))
   app.options(path, createRoute(front, surface, answerOptions(allow)))
   app.any(path, createRoute(front, surface, refuseMethod(allow)))
 }
@@ -303,7 +269,7 @@ function addRest(app: TemplatedApp, front: Front, rest: { below: string; surface
 
 function createMetricsApp(engine: Engine, front: Front, options: ServerOptions): TemplatedApp {
   const app = engine.uws.App()
-  addPath(app, front, { path: '/metrics', get: answerMetrics(options.renderMetrics, true) })
+  addPath(app, front, { path: '/metrics', get: answerMetrics(options.renderMetrics, true) }, createTakeChat(null))
   addRest(app, front)
   return app
 }

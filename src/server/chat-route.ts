@@ -2,7 +2,7 @@
 // header tells which is meant. Decided before anything else, so that even the first refusal is in that surface's words.
 import { type Surface } from '../protocols/protocol.js'
 import { type Front } from './front.js'
-import { createRoute, type EngineRoute, takeChat } from './http.js'
+import { type Act, createRoute, type EngineRoute } from './http.js'
 
 /** One surface on a path. `accept`: the media type that asks for it; null for the one that needs no asking. */
 export type Choice = { readonly surface: Surface; readonly accept: string | null }
@@ -25,7 +25,7 @@ export function defaultOf(choices: readonly Choice[]): Surface | null {
 }
 
 /** POST of a path. The header is read only where there is a choice. */
-export function createChatRoute(front: Front, choices: readonly Choice[]): EngineRoute {
+export function createChatRoute(front: Front, choices: readonly Choice[], takeChat: Act): EngineRoute {
   const byDefault = createRoute(front, defaultOf(choices), takeChat)
   const named = choices.flatMap(({ surface, accept }) =>
     accept === null ? [] : [{ accept, route: createRoute(front, surface, takeChat) }],

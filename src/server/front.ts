@@ -1,11 +1,15 @@
 // What all routes of one event loop share. Most of it stands for the life of the process; the view is what a reload swaps.
 import { GatewayError } from '../errors.js'
+import { type GuardPolicy } from '../jobs/webhook-guard.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type FailedKeys } from './failed-keys.js'
 import { type HeaderPolicy } from './headers.js'
 import { type OpenCount } from './response.js'
 import { type HeadReader } from './strictness.js'
+
+/** What of jobs a configuration decides at the door. */
+export type JobHabits = { readonly isAsyncByDefault: boolean; readonly webhook: GuardPolicy }
 
 export type ProviderStatus = {
   readonly name: string
@@ -31,6 +35,7 @@ export type FrontView = {
   readonly metricsToken: string | null
   /** Why a new request of this key is turned away before its body is read; null: it may come in. */
   readonly refusal: (key: KeyIdentity) => GatewayError | null
+  readonly jobs: JobHabits
 }
 
 export type Front = {

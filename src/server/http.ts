@@ -2,7 +2,7 @@
 // fails on the way is answered by the pipeline's `reject`, so that log and metrics see it.
 import { errorData, GatewayError, toGatewayError } from '../errors.js'
 import { type ExchangeHandle, type KeyIdentity } from '../pipeline/client.js'
-import { type HeaderList } from '../pipeline/sink.js'
+import { type HeaderList, type Sink } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { BodyCollector, type BodyEvents } from './body.js'
 import { type HttpRequest, type HttpResponse } from './engine.js'
@@ -31,30 +31,39 @@ export function createRoute(front: Front, surface: Surface | null, act: Act): En
 }
 
 /** POST of a surface: whether it may come in, and as whom, is settled before a byte of the body is read. */
-export const takeChat: Act = (exchange) => {
-  const key = exchange.authenticate()
-  exchange.enter(key)
-  exchange.readBody(key)
+export function createTakeChat(takeBody: TakeBody | null): Act {
+  return (exchange) => {
+    const key = exchange.authenticate()
+    exchange.enter(key)
+    exchange.readBody(key, takeBody)
+  }
 }
+
+/** What becomes of a body that does not simply begin an exchange; false: it does. */
+export type TakeBody = (exchange: HttpExchange, body: Uint8Array<ArrayBuffer>, key: KeyIdentity) => boolean
 
 /** One request over HTTP until its body is handed to the pipeline or refused. */
 export class HttpExchange implements BodyEvents {
   readonly head: RequestHead
   readonly requestId: string
+  /** In whose words it is answered; null for the plain routes. */
+  readonly surface: Surface | null
+  /** The client left before its answer was whole. */
+  onLeave: (() => void) | null = null
   /** The configuration it began with. */
   readonly view: FrontView
   readonly #front: Front
-  readonly #surface: Surface | null
   readonly #response: ClientResponse
   readonly #sink: HttpSink
   readonly #acceptedAtMs: number
   #key: KeyIdentity | null = null
+  #takeBody: TakeBody | null = null
   #body: BodyCollector | null = null
   #handle: ExchangeHandle | null = null
 
   constructor(front: Front, surface: Surface | null, response: ClientResponse, head: RequestHead) {
     this.#front = front
-    this.#surface = surface
+    this.surface = surface
     this.#response = response
     this.head = head
     this.view = front.view
@@ -65,6 +74,11 @@ export class HttpExchange implements BodyEvents {
     const commonHeaders = [[['x-request-id', this.requestId] as const], policy.fixed, policy.corsOf(head.origin)]
     this.#sink = new HttpSink({ response, commonHeaders, readerStallMs, scratch, now, isClosing })
     response.onGone = () => this.#leave()
+  }
+
+  /** The client has left, or has its answer. */
+  get isOver(): boolean {
+    return this.#response.isDone
   }
 
   /** Lets the route act, unless the framing is at fault; what it throws is answered. */
@@ -107,11 +121,12 @@ export class HttpExchange implements BodyEvents {
    * Reads the body and starts the exchange.
    * @throws unsupported_media_type, payload_too_large
    */
-  readBody(key: KeyIdentity): void {
+  readBody(key: KeyIdentity, takeBody: TakeBody | null): void {
     const { contentType, contentLength } = this.head
     if (!isJsonContentType(contentType)) throw new GatewayError('unsupported_media_type')
     if (contentLength > this.#front.maxBodyBytes) throw new GatewayError('payload_too_large')
     this.#key = key
+    this.#takeBody = takeBody
     const body = new BodyCollector(contentLength, this.#front.maxBodyBytes, this)
     this.#body = body
     this.#response.readBody((chunk, isLast) => body.push(chunk, isLast))
@@ -121,7 +136,8 @@ export class HttpExchange implements BodyEvents {
     this.#body = null
     try {
       if (body.length === 0) throw new GatewayError('invalid_request', { message: 'The body is empty.' })
-      this.#start(body)
+      const takeBody = this.#takeBody
+      if (this.#key === null || takeBody === null || !takeBody(this, body, this.#key)) this.start(body)
     } catch (thrown) {
       this.reject(thrown)
     }
@@ -132,7 +148,7 @@ export class HttpExchange implements BodyEvents {
   }
 
   /** Answers an error in the surface's envelope; whatever of the body is still to come is not read, or not far. */
-  reject(thrown: unknown, headers: HeaderList | null = null): void {
+  reject(thrown: unknown, headers: HeaderList | null = null, surface = this.surface): void {
     const error = toGatewayError(thrown)
     const { requestId } = this
     const requestBytes = this.#body?.receivedBytes ?? 0
@@ -141,7 +157,7 @@ export class HttpExchange implements BodyEvents {
     const { authorization, apiKey } = this.head
     const rejection = {
       requestId,
-      surface: this.#surface,
+      surface,
       key: this.#key,
       hasKey: authorization !== '' || apiKey !== '',
       error,
@@ -173,15 +189,16 @@ export class HttpExchange implements BodyEvents {
     })
   }
 
-  #start(body: Uint8Array<ArrayBuffer>): void {
-    const surface = this.#surface
+  /** Begins the exchange. `wrap`: another sink before the client's own. */
+  start(body: Uint8Array<ArrayBuffer>, wrap: (sink: Sink) => Sink = asItIs): void {
+    const { surface } = this
     const key = this.#key
     if (surface === null || key === null) throw new GatewayError('internal')
     const { requestId } = this
     const { parameterHeaders } = this.head
     const acceptedAtMs = this.#acceptedAtMs
     const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs }
-    this.#handle = this.view.pipeline.start(request, this.#sink)
+    this.#handle = this.view.pipeline.start(request, wrap(this.#sink))
   }
 
   #isBodyLong(): boolean {
@@ -189,6 +206,7 @@ export class HttpExchange implements BodyEvents {
   }
 
   #leave(): void {
+    this.onLeave?.()
     if (this.#sink.isFollowing) this.#sink.leave()
     else this.#handle?.cancel()
     const body = this.#body
@@ -197,6 +215,10 @@ export class HttpExchange implements BodyEvents {
     this.reject(new GatewayError('client_gone'))
     body.stop()
   }
+}
+
+function asItIs(sink: Sink): Sink {
+  return sink
 }
 
 const FALLBACK_BODY = Buffer.from(

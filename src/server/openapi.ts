@@ -10,7 +10,11 @@ import { components, EVERY_HEADER, EXCHANGE_HEADERS, WAIT_HEADERS } from './open
 import { plainOperations } from './plain-operations.js'
 
 /** One row of the routing table. `surface`: whose chats are posted there; null for a route that is read. */
-export type RouteRow = { readonly method: 'GET' | 'POST'; readonly path: string; readonly surface: Surface | null }
+export type RouteRow = {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly path: string
+  readonly surface: Surface | null
+}
 
 export type OpenApiOptions = {
   readonly version: string
@@ -57,7 +61,8 @@ export function createOpenApi({ version, apiPrefix, hasKeys, routes }: OpenApiOp
   const plain = plainOperations(apiPrefix)
   for (const { method, path, surface } of routes) {
     const key = documentedPath(path)
-    const operation = surface === null ? plain[key] : chatOperation(surface, schemas)
+    const operation =
+      surface === null ? plain[method === 'GET' ? key : `${method} ${key}`] : chatOperation(surface, schemas)
     if (operation === undefined) continue
     const item = paths[key] ?? {}
     const member = method.toLowerCase()

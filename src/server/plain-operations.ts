@@ -44,6 +44,7 @@ export function plainOperations(apiPrefix: string): Readonly<Record<string, Json
       status: 'ok',
       providers: [{ name: 'local', configured: true }],
     }),
+    ...jobOperations(),
     '/v1/models': {
       tags: ['Models'],
       summary: 'The models that this key may use',
@@ -80,6 +81,56 @@ export function plainOperations(apiPrefix: string): Readonly<Record<string, Json
       summary: 'This document',
       responses: {
         '200': { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } },
+      },
+    },
+  }
+}
+
+const JOB_EXAMPLE = {
+  request_id: 'job_4fX0b1c2d3e4f5a6b7c8d9',
+  status: 'completed',
+  request: { model: 'fast', messages: [{ role: 'user', content: 'Tell me about rivers.' }] },
+  response: {
+    object: 'chat.completion',
+    choices: [{ index: 0, message: { role: 'assistant', content: 'They run.' } }],
+  },
+  timestamp: 1_795_216_274_000,
+}
+
+/** Read and ended where chats are posted. */
+function jobOperations(): Record<string, JsonObject> {
+  const parameter = (name: string, schema: JsonObject): JsonObject => ({ name, in: 'query', schema })
+  const unknown = json('No such job of this key', {
+    error: { message: 'Request not found', type: 'request_not_found' },
+  })
+  const { request: _, response: __, ...head } = JOB_EXAMPLE
+  return {
+    '/v1/chat/completions': {
+      tags: ['Jobs'],
+      summary: "The caller's own jobs, newest first",
+      parameters: [
+        parameter('status', { enum: ['pending', 'processing', 'completed', 'error'] }),
+        parameter('limit', { type: 'integer', minimum: 1, maximum: 100, default: 20 }),
+        parameter('after', { type: 'string', description: 'The last id of the page before' }),
+      ],
+      responses: {
+        '200': json('A page', { object: 'list', data: [{ ...head, attempts: 1 }], has_more: false }),
+        '401': UNAUTHENTICATED,
+      },
+    },
+    '/v1/chat/completions/{id}': {
+      tags: ['Jobs'],
+      summary: 'The status of a job, and its answer',
+      responses: { '200': json('The job', JOB_EXAMPLE), '401': UNAUTHENTICATED, '404': unknown },
+    },
+    'DELETE /v1/chat/completions/{id}': {
+      tags: ['Jobs'],
+      summary: 'Takes a job back: one that waits is removed, one that runs is broken off',
+      responses: {
+        '200': json('It is', { request_id: JOB_EXAMPLE.request_id, status: 'cancelled' }),
+        '401': UNAUTHENTICATED,
+        '404': unknown,
+        '409': refusal('The job has ended.', 'invalid_request'),
       },
     },
   }

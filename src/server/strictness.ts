@@ -12,6 +12,10 @@ export type RequestHead = {
   readonly isChunked: boolean
   /** The client's own id if well-formed, else empty. */
   readonly requestId: string
+  /** RFC 7240; all of its headers joined. */
+  readonly prefer: string
+  /** Empty without the header. */
+  readonly idempotencyKey: string
   readonly origin: string
   /** Two credentials of one kind: nobody can say which is meant. */
   readonly isCredentialDoubled: boolean
@@ -37,6 +41,8 @@ export class HeadReader {
   #contentLength = ''
   #coding = ''
   #requestId = ''
+  #prefer = ''
+  #idempotencyKey = ''
   #origin = ''
   #host = ''
   #lengths = 0
@@ -63,6 +69,8 @@ export class HeadReader {
       contentLength: this.#lengths === 0 ? -1 : Number(this.#contentLength),
       isChunked: this.#codings > 0,
       requestId: readRequestId(this.#requestId),
+      prefer: this.#prefer,
+      idempotencyKey: this.#idempotencyKey,
       origin: this.#origin,
       isCredentialDoubled: this.#credentials > 1 || this.#keys > 1,
       parameterHeaders: this.#parameters ?? NO_PARAMETERS,
@@ -77,6 +85,8 @@ export class HeadReader {
     this.#contentLength = ''
     this.#coding = ''
     this.#requestId = ''
+    this.#prefer = ''
+    this.#idempotencyKey = ''
     this.#origin = ''
     this.#host = ''
     this.#lengths = 0
@@ -114,6 +124,12 @@ export class HeadReader {
         return
       case 'x-request-id':
         this.#requestId = value
+        return
+      case 'prefer':
+        this.#prefer = this.#prefer === '' ? value : `${this.#prefer}, ${value}`
+        return
+      case 'idempotency-key':
+        this.#idempotencyKey = value
         return
       case 'origin':
         this.#origin = value

@@ -4,7 +4,17 @@
 //   slab  fixed section | row | row | row ...     one row for each (surface, provider, model) seen, MAX_ROWS at most
 //   row   tag | requests by outcome x status | input and output tokens | four histograms
 import { OUTCOMES } from '../model/event.js'
-import { type AttemptResult, type OffloadTask, type ReloadResult, type RetryKind, type Transport } from './records.js'
+import {
+  type AttemptResult,
+  type JobRunResult,
+  type JobState,
+  type OffloadTask,
+  type RedisUse,
+  type ReloadResult,
+  type RetryKind,
+  type Transport,
+  type WebhookResult,
+} from './records.js'
 
 /** The slices of the configuration that labels are made of. */
 export type MetricsConfig = {
@@ -39,6 +49,13 @@ export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency', '
 export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])
 export const RELOAD_RESULTS: readonly ReloadResult[] = Object.freeze(['ok', 'unchanged', 'rejected'])
 export const OFFLOAD_PLACES = Object.freeze(['inline', 'worker'] as const)
+export const JOB_STATES: readonly JobState[] = Object.freeze(['pending', 'processing', 'completed', 'error'])
+export const DELIVERY_STATES = Object.freeze(['due', 'dead'] as const)
+export const JOB_RUN_RESULTS: readonly JobRunResult[] = Object.freeze([
+  ...(['completed', 'retried', 'failed', 'released', 'void'] as const),
+])
+export const WEBHOOK_RESULTS: readonly WebhookResult[] = Object.freeze(['delivered', 'retry', 'dead'])
+export const REDIS_USES: readonly RedisUse[] = Object.freeze(['limits', 'jobs'])
 
 /** Upper bounds in seconds. Time to first token and between tokens as OpenTelemetry's GenAI conventions advise, and 30, 60 for reasoning. */
 export const TTFT_BOUNDS: readonly number[] = Object.freeze([
@@ -58,6 +75,11 @@ export const OVERHEAD_BOUNDS: readonly number[] = Object.freeze([
 /** Codec work on one body: from a small one inline to the task timeout. */
 export const OFFLOAD_BOUNDS: readonly number[] = Object.freeze([
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10,
+])
+
+/** One call to Redis: from a healthy one beside us to one that is given up. */
+export const REDIS_BOUNDS: readonly number[] = Object.freeze([
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1,
 ])
 
 /** Bounds memory (about 2.4 KB a row and event loop) and the length of a scrape; combinations beyond count as `other`. */
@@ -91,6 +113,15 @@ export type Layout = {
   /** By task x place. */
   readonly offloadTasks: number
   readonly offloadSeconds: readonly HistogramPlace[]
+  /** Whether they were told, then by state; the queue's age in seconds; deliveries by state. */
+  readonly jobs: number
+  readonly jobRuns: number
+  readonly webhooks: number
+  /** By use: event loops that told a state, and those of them that are down. */
+  readonly redisStates: number
+  /** By use. */
+  readonly redisFailures: number
+  readonly redisSeconds: readonly HistogramPlace[]
   readonly row: RowLayout
   readonly firstRow: number
   readonly rows: number
@@ -111,6 +142,7 @@ export type RowLayout = {
 }
 
 export const CELLS_PER_CONNECTIONS = 3
+export const CELLS_PER_REDIS_STATE = 2
 
 /** Label values by index, and every name that leads to one; index 0 is `other`. */
 export type NameTable = {
@@ -143,6 +175,12 @@ export function createLayout(config: MetricsConfig): Layout {
     reloads: place.cells(RELOAD_RESULTS.length),
     offloadTasks: place.cells(OFFLOAD_TASKS.length * OFFLOAD_PLACES.length),
     offloadSeconds: OFFLOAD_TASKS.map(() => place.histogram(OFFLOAD_BOUNDS)),
+    jobs: place.cells(1 + JOB_STATES.length + 1 + DELIVERY_STATES.length),
+    jobRuns: place.cells(JOB_RUN_RESULTS.length),
+    webhooks: place.cells(WEBHOOK_RESULTS.length),
+    redisStates: place.cells(REDIS_USES.length * CELLS_PER_REDIS_STATE),
+    redisFailures: place.cells(REDIS_USES.length),
+    redisSeconds: REDIS_USES.map(() => place.histogram(REDIS_BOUNDS)),
   }
   const rows = Math.min(MAX_ROWS, surfaces.room * providers.room * models.room)
   const firstRow = place.length

@@ -5,27 +5,37 @@ import { slabOf } from './cells.js'
 import {
   ATTEMPT_RESULTS,
   CELLS_PER_CONNECTIONS,
+  CELLS_PER_REDIS_STATE,
   createLayout,
+  DELIVERY_STATES,
   type HistogramPlace,
+  JOB_RUN_RESULTS,
+  JOB_STATES,
   type Layout,
   LIMIT_KINDS,
   LIMIT_SCOPES,
   type MetricsConfig,
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
+  REDIS_USES,
   RELOAD_RESULTS,
   RETRY_KINDS,
   STATUSES,
   TRANSPORTS,
+  WEBHOOK_RESULTS,
 } from './layout.js'
 import {
   type AttemptResult,
   type ExchangeRecord,
+  type JobCounts,
+  type JobRunResult,
   type Metrics,
   type OffloadTask,
+  type RedisUse,
   type ReloadResult,
   type RetryKind,
   type Transport,
+  type WebhookResult,
 } from './records.js'
 
 const MS_PER_SEC = 1000
@@ -58,6 +68,8 @@ class CellMetrics implements LoopMetrics {
     const gauges = [layout.active, layout.offloadQueue, layout.eventLoopLag]
     for (const at of gauges) cells[at] = 0
     cells.fill(0, layout.streams, layout.streams + TRANSPORTS.length)
+    cells.fill(0, layout.jobs, layout.jobRuns)
+    cells.fill(0, layout.redisStates, layout.redisStates + REDIS_USES.length * CELLS_PER_REDIS_STATE)
     cells.fill(0, layout.connections, layout.connections + layout.providers.room * CELLS_PER_CONNECTIONS)
     cells.fill(0, layout.breakers, layout.breakers + layout.providers.room)
     while (this.#rowsUsed < layout.rows) {
@@ -160,6 +172,33 @@ class CellMetrics implements LoopMetrics {
 
   eventLoopLag(seconds: number): void {
     this.#cells[this.#layout.eventLoopLag] = seconds
+  }
+
+  redisState(use: RedisUse, isUp: boolean): void {
+    const at = this.#layout.redisStates + REDIS_USES.indexOf(use) * CELLS_PER_REDIS_STATE
+    this.#cells[at] = 1
+    this.#cells[at + 1] = isUp ? 0 : 1
+  }
+
+  redisCall(use: RedisUse, seconds: number, isOk: boolean): void {
+    const index = REDIS_USES.indexOf(use)
+    if (!isOk) this.#add(this.#layout.redisFailures + index, 1)
+    const place = this.#layout.redisSeconds[index]
+    if (place !== undefined) this.#observe(0, place, seconds)
+  }
+
+  jobCounts({ jobs, queueAgeMs, deliveries }: JobCounts): void {
+    const states = JOB_STATES.map((state) => jobs[state])
+    const waiting = DELIVERY_STATES.map((state) => deliveries[state])
+    this.#cells.set([1, ...states, queueAgeMs / MS_PER_SEC, ...waiting], this.#layout.jobs)
+  }
+
+  jobRun(result: JobRunResult): void {
+    this.#add(this.#layout.jobRuns + JOB_RUN_RESULTS.indexOf(result), 1)
+  }
+
+  webhook(result: WebhookResult): void {
+    this.#add(this.#layout.webhooks + WEBHOOK_RESULTS.indexOf(result), 1)
   }
 
   #add(at: number, count: number): void {

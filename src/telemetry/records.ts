@@ -55,7 +55,30 @@ export type Metrics = {
   /** `state`: 0 closed, 1 half-open, 2 open; the worst of the provider's targets. */
   breakerState(provider: string, state: number): void
   eventLoopLag(seconds: number): void
+  /** The event loop's connection to Redis for this use is up or down. */
+  redisState(use: RedisUse, isUp: boolean): void
+  redisCall(use: RedisUse, seconds: number, isOk: boolean): void
+  /** What is in the job store; told by one event loop. */
+  jobCounts(counts: JobCounts): void
+  /** One run of a job is over. */
+  jobRun(result: JobRunResult): void
+  /** One attempt to deliver a webhook is over. */
+  webhook(result: WebhookResult): void
 }
+
+export type JobState = 'pending' | 'processing' | 'completed' | 'error'
+export type JobCounts = {
+  readonly jobs: Readonly<Record<JobState, number>>
+  /** Of the job that has waited longest. */
+  readonly queueAgeMs: number
+  readonly deliveries: { readonly due: number; readonly dead: number }
+}
+/** `retried`: to be run again; `released`: given back at a drain; `void`: cancelled, or another's by now. */
+export type JobRunResult = 'completed' | 'retried' | 'failed' | 'released' | 'void'
+export type WebhookResult = 'delivered' | 'retry' | 'dead'
+
+/** What Redis is used for; each use has a connection of its own. */
+export type RedisUse = 'limits' | 'jobs'
 
 export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
 /** `unchanged`: read, and the same as before. */

@@ -1,4 +1,5 @@
 // What the supervisor and its further event loops say to each other. Plain data; everything else they share is cells.
+import { type MessagePort } from 'node:worker_threads'
 import { type Ledger } from '../config/ledger.js'
 import { type Config } from '../config/types.js'
 
@@ -20,10 +21,14 @@ export type FrontendStart = {
 
 export type ToFrontend =
   | { readonly type: 'drain'; readonly graceMs: number }
+  /** The answer to `connect-jobs`: a port, moved here, or why there is none. */
+  | { readonly type: 'jobs'; readonly port: MessagePort | null; readonly reason: string }
   | { readonly type: 'reload'; readonly config: Config; readonly ledger: Ledger }
 
 export type FromFrontend =
   | { readonly type: 'listening' }
   | { readonly type: 'drained' }
+  /** Asks for a way to the job store; one question at a time. */
+  | { readonly type: 'connect-jobs' }
   | { readonly type: 'reloaded' }
   | { readonly type: 'failed'; readonly message: string }

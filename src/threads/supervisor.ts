@@ -1,7 +1,7 @@
 // Runs the event loops of one process: loop 0 here, on the main thread, and threads - 1 more in workers. All listen on the
 // same port and share nothing but cells. It starts and drains them together; it knows nothing of what a loop does.
 import { createServer } from 'node:net'
-import { Worker } from 'node:worker_threads'
+import { type MessagePort, Worker } from 'node:worker_threads'
 import { type Ledger } from '../config/ledger.js'
 import { type Config } from '../config/types.js'
 import { GatewayError } from '../errors.js'
@@ -24,7 +24,9 @@ export type EventLoop = {
 export type SupervisorOptions = {
   readonly config: Config
   readonly cells: SharedCells
-  readonly createLoop: (config: Config, cells: SharedCells, loopIndex: number) => EventLoop
+  readonly createLoop: (config: Config, cells: SharedCells) => EventLoop
+  /** A port of the job store's thread for a further event loop. @throws misconfigured */
+  readonly connectJobs: () => Promise<MessagePort>
   /** Entry of a further event loop. */
   readonly frontendUrl: URL
   /** A further event loop died; the process should end, since its limits and streams are gone with it. */
@@ -41,7 +43,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     this.#options = options
     tuneCollector()
-    this.#loop = options.createLoop(options.config, options.cells, 0)
+    this.#loop = options.createLoop(options.config, options.cells)
   }
 
   /**
@@ -80,6 +82,16 @@ export class Supervisor {
     await Promise.all([this.#loop.drain(graceMs), ...asked])
   }
 
+  async #connectJobs(worker: Worker): Promise<void> {
+    try {
+      const port = await this.#options.connectJobs()
+      worker.postMessage({ type: 'jobs', port, reason: '' } satisfies ToFrontend, [port])
+    } catch (thrown) {
+      const reason = thrown instanceof Error ? thrown.message : String(thrown)
+      worker.postMessage({ type: 'jobs', port: null, reason } satisfies ToFrontend)
+    }
+  }
+
   #startWorker(start: FrontendStart): Promise<void> {
     const worker = new Worker(this.#options.frontendUrl, { workerData: start })
     this.#workers.add(worker)
@@ -88,6 +100,7 @@ export class Supervisor {
       let reason = 'it ended by itself'
       worker.on('message', (message: FromFrontend) => {
         if (message.type === 'failed') reject(new GatewayError('misconfigured', { message: message.message }))
+        if (message.type === 'connect-jobs') void this.#connectJobs(worker)
         if (message.type !== 'listening') return
         isListening = true
         resolve()

@@ -15,6 +15,7 @@ providers:
     extraBody: { api_key: CANARY-body, nested: [ { password: CANARY-nested } ], options: { num_ctx: 5 } }
 models: { m: { targets: [ { provider: openai, model: gpt-4o, extraBody: { authToken: CANARY-target } } ] } }
 metrics: { token: CANARY-metrics }
+redis: { url: "redis://user:CANARY-redis@h:6379/1" }
 `
 
 test('every secret is masked, keys by hash too', (t) => {
@@ -31,6 +32,7 @@ test('every secret is masked, keys by hash too', (t) => {
     },
     models: { m: { targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1 }], fallbacks: [] } },
     metrics: { token: '********' },
+    redis: { url: 'redis://user:********@h:6379/1' },
   })
   t.end()
 })

@@ -34,6 +34,33 @@ test('simulate has options of its own', (t) => {
   t.end()
 })
 
+test('webhook verify takes the headers, and says which is missing', (t) => {
+  const headers = ['--id', 'msg_1', '--timestamp', '1700000000', '--signature', 'v1,a v1,b']
+  const options = { id: 'msg_1', timestamp: '1700000000', signature: 'v1,a v1,b', secret: null, bodyFile: null }
+  t.same(parseCommandLine(['webhook', 'verify', ...headers]), { kind: 'webhook-verify', options })
+  t.same(parseCommandLine(['webhook', 'verify', ...headers, '--secret', 's', '--body', 'f']), {
+    kind: 'webhook-verify',
+    options: { ...options, secret: 's', bodyFile: 'f' },
+  })
+  for (const [at, name] of ['--id', '--timestamp', '--signature'].entries()) {
+    const args = ['webhook', 'verify', ...headers.filter((_, i) => i >> 1 !== at)]
+    t.equal(
+      refusalOf(() => parseCommandLine(args)),
+      `option ${name} is needed`,
+    )
+  }
+  t.match(
+    refusalOf(() => parseCommandLine(['webhook', 'send'])),
+    'only "sluice webhook verify" is known',
+  )
+  for (const args of [
+    ['webhook', '--help'],
+    ['webhook', 'verify', '-h'],
+  ])
+    t.same(parseCommandLine(args), { kind: 'help' })
+  t.end()
+})
+
 test('help and version are found anywhere', (t) => {
   for (const args of [['--help'], ['-h'], ['help'], ['start', '--help'], ['simulate', '-h']]) {
     t.same(parseCommandLine(args), { kind: 'help' }, args.join(' '))

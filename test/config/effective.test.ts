@@ -87,15 +87,16 @@ test('the prefix of the conversation API is a path without a slash at its end, a
   t.end()
 })
 
-test('what asks for a later feature loads with a warning', (t) => {
-  const rows: readonly (readonly [string, RegExp])[] = [
-    ['redis: { url: "redis://h" }', /^redis\.url: /],
-    ['jobs: { concurrency: 3 }', /^jobs: /],
-    ['jobs: { webhook: { secret: 0123456789abcdef-x } }', /^jobs: /],
-    ['compat: { asyncByDefault: true }', /^compat\.asyncByDefault: /],
-  ]
-  for (const [text, warning] of rows) t.match(load(text).config.warnings, [warning], text)
-  t.same(load('jobs: { concurrency: 2 }\nredis: {}\ncompat: { healthStatus: healthy }').config.warnings, [])
+test('jobs: the path is absolute, and a shared store needs a Redis', (t) => {
+  t.equal(load('').config.jobs.path, '/w/data/jobs.db')
+  t.match(load('jobs: { timeoutMs: 5000 }\ncompat: { asyncByDefault: true }').config, {
+    ...{ jobs: { timeoutMs: 5000 }, compat: { asyncByDefault: true }, warnings: [] },
+  })
+  t.match(
+    refusalOf(() => load('jobs: { store: redis }')),
+    /^jobs\.store: needs redis\.url/,
+  )
+  t.match(load('jobs: { store: redis }\nredis: { url: "redis://h" }').config.jobs, { store: 'redis' })
   t.end()
 })
 
@@ -106,6 +107,39 @@ test('the prompts are those of the working directory, else the package’s own; 
   t.equal(prompts('', { '/w/resources/prompts': '' }).prompts.dir, '/w/resources/prompts')
   t.match(prompts('prompts: { dir: mine }', { '/w/mine': '' }), { prompts: { dir: '/w/mine' }, warnings: [] })
   t.match(prompts('prompts: { dir: mine }'), { prompts: { dir: '/w/mine' }, warnings: [/^prompts\.dir: /] })
+  t.end()
+})
+
+test('redis.url is where limits are shared; onRedisDown what holds without it', (t) => {
+  const { config } = load('redis: { url: "rediss://h:1/2" }\nlimits: { onRedisDown: closed }')
+  t.match(config, { redis: { url: 'rediss://h:1/2' }, limits: { onRedisDown: 'closed' }, warnings: [] })
+  t.match(load('').config, { redis: { url: null }, limits: { onRedisDown: 'local' } })
+  t.match(
+    refusalOf(() => load('redis: { url: "http://h" }')),
+    /^redis\.url: must be a string that fits/,
+  )
+  t.end()
+})
+
+test('a webhook secret that can be guessed is refused, and not shown', (t) => {
+  const wrong = [
+    '',
+    '0123456789abcde',
+    'whsec_',
+    'whsec_c2hvcnQ=',
+    'whsec_not base64 at all!',
+    `whsec_${'A'.repeat(20)}`,
+  ]
+  for (const member of ['secret', 'previousSecret']) {
+    for (const secret of wrong) {
+      const message = refusalOf(() => load(`jobs: { webhook: { ${member}: "${secret}" } }`))
+      t.match(message, new RegExp(`^jobs\\.webhook\\.${member}: must be a string that fits`), `"${secret}"`)
+      if (secret.length > 6) t.notOk(message.includes(secret))
+    }
+  }
+  for (const secret of ['0123456789abcdef', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', `whsec_${'A'.repeat(22)}==`]) {
+    t.ok(load(`jobs: { webhook: { secret: "${secret}" } }`), secret)
+  }
   t.end()
 })
 

@@ -251,11 +251,29 @@ test('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS set each key’s request
   t.end()
 })
 
+test('REDIS_URL is redis.url', (t) => {
+  t.equal(from({ REDIS_URL: 'redis://:secret@h:6379/1' }).redis.url, 'redis://:secret@h:6379/1')
+  const message = refusalOf(() => from({ REDIS_URL: 'sk-secret' }))
+  t.match(message, /^redis\.url: .* \(from REDIS_URL\)$/)
+  t.notMatch(message, 'sk-secret')
+  t.end()
+})
+
 test('names of later features are accepted with a warning, unless they ask for nothing', (t) => {
-  const later = [...['REDIS_URL', 'MAX_CONCURRENT', 'ASYNC_BY_DEFAULT', 'HTTP_MAX_KEEPALIVE_CONNECTIONS']]
-  for (const name of later)
-    t.same(from({ [name]: 'sk-secret' }).warnings, [`${name} is set but has nothing to do in this version`])
-  t.same(from({ ASYNC_BY_DEFAULT: 'false', LLM_PROXY_API_MINIMUM: '1' }).warnings, [])
+  const name = 'HTTP_MAX_KEEPALIVE_CONNECTIONS'
+  t.same(from({ [name]: 'sk-secret' }).warnings, [`${name} is set but has nothing to do in this version`])
+  t.same(from({ LLM_PROXY_API_MINIMUM: '1' }).warnings, [])
+  t.end()
+})
+
+test('jobs are named by the variables of the proxy that queued everything', (t) => {
+  t.match(from({ MAX_CONCURRENT: '7' }).jobs, { concurrency: 7 })
+  for (const word of ['1', 'true', 'YES', 'on']) t.equal(from({ ASYNC_BY_DEFAULT: word }).compat.asyncByDefault, true)
+  for (const word of ['0', 'false', 'No', 'off']) t.equal(from({ ASYNC_BY_DEFAULT: word }).compat.asyncByDefault, false)
+  t.match(
+    refusalOf(() => from({ ASYNC_BY_DEFAULT: 'perhaps' })),
+    /^compat\.asyncByDefault: must be a boolean/,
+  )
   t.end()
 })
 

@@ -37,13 +37,19 @@ const SHAPES: readonly (readonly [path: string, shape: readonly [begin: RegExp, 
   ['/api/', [/^\{.*"content":"Tell"/m, /^\{.*"finish_reason":"stop"\}\]\}\n$/m]],
 ]
 
-test('each curl of the README streams an answer to its end', async (t) => {
-  const gateway = await startGateway(t, { args: ['--port', '0'] })
+/** Answered at once, with what becomes of them. */
+const JOB = [/^\{"request_id":"job_/, /"active_requests":\d\}$/] as const
+
+test('each curl of the README streams an answer to its end, or is told of its job', async (t) => {
+  const asIs = await startGateway(t, { args: ['--port', '0'] })
+  const queueing = await startGateway(t, { args: ['--port', '0'], env: { ASYNC_BY_DEFAULT: 'true' } })
   const blocks = ofLanguage('sh').filter((block) => block.text.startsWith('curl '))
   t.ok(blocks.length > 0)
   for (const block of blocks) {
+    const isStream = / -N /.test(block.text)
+    const gateway = isStream ? asIs : queueing
     const { stdout } = await run('bash', ['-c', `${aimed(block, gateway)} `.replace('curl ', 'curl -sS --fail ')])
-    const [begin, end] = SHAPES.find(([path]) => block.text.includes(path))?.[1] ?? EVENTS
+    const [begin, end] = SHAPES.find(([path]) => block.text.includes(path))?.[1] ?? (isStream ? EVENTS : JOB)
     t.match(stdout, begin, `line ${block.line}`)
     t.match(stdout, end, `line ${block.line}`)
   }

@@ -1,6 +1,9 @@
 // Starts the front end on a free port with a scripted pipeline, and stops it with the test.
 import { type ServerConfig } from '../../src/config/types.js'
+import { JOB_PROTOCOL } from '../../src/protocols/index.js'
+import { type Surface } from '../../src/protocols/protocol.js'
 import { createServer, type Server, type ServerOptions } from '../../src/server/app.js'
+import { type JobDoor } from '../../src/server/job-door.js'
 import { FakePipeline, fakeSurface, type Script } from './fake-pipeline.js'
 
 export type FrontOptions = {
@@ -30,6 +33,16 @@ export const SERVER_CONFIG: ServerConfig = {
   tls: null,
   cors: { origins: [] },
   maxChatsPerSocket: 4,
+}
+
+/** A door for jobs whose store is never asked. */
+export function closedJobDoor(surfaces: readonly Surface[]): JobDoor {
+  const surface = surfaces.find(({ id }) => id === JOB_PROTOCOL)
+  if (surface === undefined) throw new Error('no surface takes jobs')
+  const never = (): never => {
+    throw new Error('not here')
+  }
+  return { surface, desk: {} as JobDoor['desk'], decode: never, createJobId: never, tell: never }
 }
 
 /** What a test of tap offers for cleaning up. */

@@ -10,7 +10,7 @@ import {
 } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
-import { type Limiter, type LimitSnapshot, type Waiter } from '../../src/limit/limiter.js'
+import { type Limiter, type LimitSnapshot, type LocalLimiter, type Waiter } from '../../src/limit/limiter.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { createOffload, type Offload } from '../../src/offload/offload.js'
 import { type ExchangeHandle, type KeyIdentity } from '../../src/pipeline/client.js'
@@ -328,13 +328,15 @@ const FIRST_TARGET = 1000
 
 /** The limiter, with every taking and giving back counted: the cells themselves forgive what is given back twice. */
 class CountingLimiter implements Limiter {
-  readonly #limiter: Limiter
+  readonly #limiter: LocalLimiter
   readonly #waiters = new Map<Waiter, Waiter>()
   slots = 0
+  /** While set, tokens and provider slots are there only with it: as if another machine were asked. */
+  asks: Promise<void> | null = null
   readonly providers = new Map<number, number>()
   reservations = 0
 
-  constructor(limiter: Limiter) {
+  constructor(limiter: LocalLimiter) {
     this.#limiter = limiter
   }
 
@@ -370,9 +372,10 @@ class CountingLimiter implements Limiter {
     this.#limiter.leave(keyIndex)
   }
 
-  reserveTokens(keyIndex: number, tokens: number): void {
+  reserveTokens(keyIndex: number, tokens: number): Promise<void> | null {
     this.#limiter.reserveTokens(keyIndex, tokens)
     this.reservations += 1
+    return this.asks
   }
 
   settleTokens(keyIndex: number, reserved: number, used: number): void {
@@ -380,10 +383,10 @@ class CountingLimiter implements Limiter {
     this.#limiter.settleTokens(keyIndex, reserved, used)
   }
 
-  enterProvider(providerIndex: number): boolean {
+  enterProvider(providerIndex: number): boolean | Promise<boolean> {
     const isIn = this.#limiter.enterProvider(providerIndex)
     if (isIn) this.#countProvider(providerIndex, 1)
-    return isIn
+    return this.asks === null ? isIn : this.asks.then(() => isIn)
   }
 
   leaveProvider(providerIndex: number): void {
@@ -435,6 +438,9 @@ export class FakeMetrics implements Metrics {
   exchangeStarted(): void {
     this.started += 1
   }
+  jobCounts(): void {}
+  jobRun(): void {}
+  webhook(): void {}
   exchangeSettled(record: ExchangeRecord): void {
     this.settled.push(record)
   }
@@ -462,6 +468,8 @@ export class FakeMetrics implements Metrics {
   upstreamConnections(): void {}
   breakerState(): void {}
   eventLoopLag(): void {}
+  redisState(): void {}
+  redisCall(): void {}
 }
 
 export type RigOptions = {
@@ -703,8 +711,10 @@ function createConfig(options: RigOptions): Config {
       shed: { lagMs: null },
       failedKeysPerMinute: null,
       queue: { max: options.queueMax ?? 10, timeoutMs: 60_000 },
+      onRedisDown: 'local',
     },
     routing: { retries: { ...RETRIES, ...options.retries }, breaker: { ...BREAKER, ...options.breaker } },
+    redis: { url: null },
     providers: [provider('north', OPENAI), provider('south', OPENAI), provider('west', ANTHROPIC)],
     models: [
       model('one', 'north'),
@@ -721,11 +731,23 @@ function createConfig(options: RigOptions): Config {
     ],
     metrics: { port: null, token: null },
     prompts: { dir: '/nowhere', defaultLanguage: 'en' },
-    compat: { healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, errorDetails: options.errorDetails ?? false },
+    jobs: JOBS,
+    compat: {
+      ...{ healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, asyncByDefault: false },
+      errorDetails: options.errorDetails ?? false,
+    },
     log: { level: 'silent', file: null, format: 'json' },
     warnings: [],
     simulator: false,
   }
+}
+
+const JOBS: Config['jobs'] = {
+  ...{ store: 'sqlite', path: '/nowhere/jobs.db', concurrency: 2, attempts: 3, timeoutMs: 1000, retentionMs: 1000 },
+  webhook: {
+    ...{ secret: null, previousSecret: null, allowInsecure: false, allowPrivateNetworks: false },
+    timeoutMs: 1000,
+  },
 }
 
 /** What must hold once everything that was asked has ended; the words of what does not. */

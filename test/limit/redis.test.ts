@@ -7,12 +7,20 @@ test('runs scripts as one step, and tells them apart', async (t) => {
   const server = await startRedis()
   const connection = await connected(server.url)
   const add = connection.script("return redis.call('INCRBY', 'n', ARGV[1])")
-  const read = connection.script("return redis.call('GET', 'n')")
-  t.same(await Promise.all([add(1), add(2), add(3)]), [1, 3, 6])
-  t.equal(await read(), '6')
-  await t.rejects(connection.script('return nonsense()')(), /nonsense/)
+  const read = connection.script("return redis.call('GET', KEYS[1])")
+  t.same(await Promise.all([add([], [1]), add([], [2]), add([], [3])]), [1, 3, 6])
+  t.equal(await read(['n'], []), '6')
+  await t.rejects(connection.script('return nonsense()')([], []), /nonsense/)
   connection.close()
   await server.kill()
+})
+
+test('a connection that cannot be made is told to its callers alone', async (t) => {
+  const connection = new RedisConnection({ url: 'redis://127.0.0.1:1' })
+  t.teardown(() => connection.close())
+  await t.rejects(connection.connect())
+  await t.rejects(connection.script('return 1')([], []))
+  t.match(connection.lastError, { code: 'ECONNREFUSED' })
 })
 
 test('hears what is published, also after the connection was lost', async (t) => {
@@ -20,6 +28,7 @@ test('hears what is published, also after the connection was lost', async (t) =>
   const changes: boolean[] = []
   const connection = new RedisConnection({ url: first.url, onChange: (isUp) => changes.push(isUp) })
   const heard: string[] = []
+  void connection.connect()
   let listening = 0
   connection.listen(
     'news',
@@ -30,14 +39,14 @@ test('hears what is published, also after the connection was lost', async (t) =>
   )
   const publish = connection.script("return redis.call('PUBLISH', 'news', ARGV[1])")
   await until(() => listening === 1 && connection.isUp)
-  await publish('one')
+  await publish([], ['one'])
   await until(() => heard.length === 1)
   await first.kill()
   await until(() => !connection.isUp)
-  await t.rejects(publish('lost'), 'none is queued')
+  await t.rejects(publish([], ['lost']), 'none is queued')
   const second = await startRedis({ port: first.port })
   await until(() => listening === 2 && connection.isUp)
-  await publish('two')
+  await publish([], ['two'])
   await until(() => heard.length === 2)
   t.same(heard, ['one', 'two'])
   t.same(changes, [true, false, true])
@@ -47,6 +56,7 @@ test('hears what is published, also after the connection was lost', async (t) =>
 
 async function connected(url: string): Promise<RedisConnection> {
   const connection = new RedisConnection({ url })
+  await connection.connect()
   await until(() => connection.isUp)
   return connection
 }

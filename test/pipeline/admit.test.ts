@@ -92,3 +92,63 @@ test('what the key has no tokens for is refused before an upstream is asked, and
   t.equal(rig.tokensLeft, 600)
   t.equal(rig.limiter.active(), 0)
 })
+
+/** A rig whose limiter asks elsewhere, and the answer. */
+function askingRig(): { rig: PipelineRig; answer(): Promise<void> } {
+  const rig = new PipelineRig()
+  let resolve = (): void => {}
+  const ask = (): void => {
+    rig.limiter.asks = new Promise((done) => {
+      resolve = done
+    })
+  }
+  const answer = async (): Promise<void> => {
+    const answered = resolve
+    ask()
+    answered()
+    await turn()
+  }
+  ask()
+  return { rig, answer }
+}
+
+test('a limiter that asks elsewhere is waited for, first for tokens, then for the provider', async (t) => {
+  const { rig, answer } = askingRig()
+  const sink = await rig.ask()
+  t.equal(rig.calls.length, 0)
+  await answer()
+  t.equal(rig.calls.length, 0, 'the tokens are there')
+  await answer()
+  t.equal(rig.calls.length, 1, 'the provider too')
+  rig.call.stream()
+  await turn()
+  t.equal(rig.record.outcome, 'complete')
+  t.same(breaches(rig, [sink]), [])
+})
+
+test('who leaves while the limiter asks elsewhere gives back what the answer brings, and no provider hears of it', async (t) => {
+  for (const answers of [0, 1]) {
+    const { rig, answer } = askingRig()
+    const sink = await rig.ask()
+    for (let i = 0; i < answers; i++) await answer()
+    sink.leave()
+    await answer()
+    await answer()
+    t.equal(rig.calls.length, 0)
+    t.equal(rig.record.outcome, 'client_gone')
+    t.same(breaches(rig, [sink]), [], `after ${answers} answers`)
+  }
+})
+
+test('a drain while the limiter asks elsewhere gives back all of it as well', async (t) => {
+  for (const answers of [0, 1]) {
+    const { rig, answer } = askingRig()
+    const sink = await rig.ask()
+    for (let i = 0; i < answers; i++) await answer()
+    rig.pipeline.endAll()
+    await answer()
+    await answer()
+    t.equal(rig.record.outcome, 'drained')
+    t.same(breaches(rig, [sink]), [], `after ${answers} answers`)
+  }
+})

@@ -19,6 +19,7 @@ async function setUp() {
 test('an attempt holds a slot until it is closed; without one there is none', async (t) => {
   const { rig, exchange, routed } = await setUp()
   const attempt = openAttempt(exchange, { routed, permit: FREE })
+  if (attempt instanceof Promise) throw new Error('nobody else had to be asked')
   t.equal(rig.limiter.providers.get(NORTH), 1)
   t.match(
     thrownBy(() => openAttempt(exchange, { routed, permit: FREE })),
@@ -38,4 +39,16 @@ test('a target that nobody here can speak to takes nothing', async (t) => {
     { code: 'misconfigured' },
   )
   t.equal(rig.limiter.providers.get(NORTH) ?? 0, 0)
+})
+
+test('where other machines are asked for the slot, the attempt comes with their word', async (t) => {
+  const { rig, exchange, routed } = await setUp()
+  rig.limiter.asks = Promise.resolve()
+  const attempt = await openAttempt(exchange, { routed, permit: FREE })
+  t.equal(rig.limiter.providers.get(NORTH), 1)
+  await t.rejects(Promise.resolve(openAttempt(exchange, { routed, permit: FREE })), {
+    message: /concurrency limit/,
+  })
+  attempt.close()
+  t.equal(rig.limiter.providers.get(NORTH), 0)
 })

@@ -6,6 +6,7 @@ import {
   INTER_TOKEN_BOUNDS,
   OFFLOAD_BOUNDS,
   OVERHEAD_BOUNDS,
+  REDIS_BOUNDS,
   TTFT_BOUNDS,
 } from '../../src/telemetry/layout.js'
 
@@ -29,7 +30,14 @@ test('names are unique, and index 0 is other', (t) => {
 })
 
 test('histogram bounds rise', (t) => {
-  for (const bounds of [TTFT_BOUNDS, INTER_TOKEN_BOUNDS, DURATION_BOUNDS, OVERHEAD_BOUNDS, OFFLOAD_BOUNDS]) {
+  for (const bounds of [
+    TTFT_BOUNDS,
+    INTER_TOKEN_BOUNDS,
+    DURATION_BOUNDS,
+    OVERHEAD_BOUNDS,
+    OFFLOAD_BOUNDS,
+    REDIS_BOUNDS,
+  ]) {
     t.ok(bounds.every((bound, i) => i === 0 || bound > (bounds[i - 1] ?? 0)))
   }
   t.equal(DURATION_BOUNDS.at(-1), 600)
@@ -45,7 +53,7 @@ test('the places of the fixed section and of a row follow each other without a g
   t.equal(row.interToken.at, row.timeToFirstToken.at + size(TTFT_BOUNDS))
   t.equal(row.overhead.at, row.interToken.at + size(INTER_TOKEN_BOUNDS))
   t.equal(row.length, row.overhead.at + size(OVERHEAD_BOUNDS))
-  t.equal(layout.firstRow, (layout.offloadSeconds.at(-1)?.at ?? 0) + size(OFFLOAD_BOUNDS))
+  t.equal(layout.firstRow, (layout.redisSeconds.at(-1)?.at ?? 0) + size(REDIS_BOUNDS))
   t.equal(layout.slabLength, layout.firstRow + layout.rows * row.length)
   t.same(createLayout(structuredClone(CONFIG)), layout)
   t.end()

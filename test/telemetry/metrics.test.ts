@@ -45,6 +45,15 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.breakerState('north', 2)
   metrics.upstreamRetry('north', 'elsewhere')
   metrics.eventLoopLag(0.012)
+  metrics.jobCounts({
+    ...{ jobs: { pending: 1, processing: 2, completed: 3, error: 4 }, queueAgeMs: 1500 },
+    deliveries: { due: 5, dead: 6 },
+  })
+  metrics.jobRun('retried')
+  metrics.webhook('dead')
+  metrics.redisState('limits', true)
+  metrics.redisCall('limits', 0.0003, true)
+  metrics.redisCall('limits', 0.3, false)
 }
 
 test('the metrics are those of the contract, with these types and labels', async (t) => {
@@ -75,7 +84,33 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_offload_seconds: ['histogram', 'task'],
     sluice_offload_queue: ['gauge'],
     sluice_event_loop_lag_seconds: ['gauge'],
+    sluice_jobs: ['gauge', 'state'],
+    sluice_jobs_queue_age_seconds: ['gauge'],
+    sluice_webhooks_waiting: ['gauge', 'state'],
+    sluice_job_runs_total: ['counter', 'result'],
+    sluice_webhook_attempts_total: ['counter', 'result'],
+    sluice_redis_up: ['gauge', 'use'],
+    sluice_redis_seconds: ['histogram', 'use'],
+    sluice_redis_failures_total: ['counter', 'use'],
   })
+})
+
+test('Redis is up while every event loop that uses it says so', async (t) => {
+  const { all, read } = setUp(2)
+  const up = async () => sampleValue(await read(), 'sluice_redis_up', { use: 'limits' })
+  t.equal(await up(), null)
+  for (const loop of all) loop.redisState('limits', true)
+  t.equal(await up(), 1)
+  all[1]?.redisState('limits', false)
+  t.equal(await up(), 0)
+  all[1]?.redisState('limits', true)
+  t.equal(await up(), 1)
+  all[0]?.redisCall('limits', 0.002, true)
+  all[1]?.redisCall('limits', 0.25, false)
+  const samples = await read()
+  t.equal(sampleValue(samples, 'sluice_redis_seconds_count', { use: 'limits' }), 2)
+  t.equal(sampleValue(samples, 'sluice_redis_failures_total', { use: 'limits' }), 1)
+  t.equal(sampleValue(samples, 'sluice_redis_up', { use: 'jobs' }), null)
 })
 
 test('every call ends up in its series', async (t) => {
@@ -87,6 +122,11 @@ test('every call ends up in its series', async (t) => {
     ['sluice_request_duration_seconds_sum', FAST, 1.5],
     ['sluice_time_to_first_token_seconds_sum', FAST, 0.12],
     ['sluice_inter_token_seconds_sum', FAST, 0.02],
+    ['sluice_jobs', { state: 'processing' }, 2],
+    ['sluice_jobs_queue_age_seconds', {}, 1.5],
+    ['sluice_webhooks_waiting', { state: 'dead' }, 6],
+    ['sluice_job_runs_total', { result: 'retried' }, 1],
+    ['sluice_webhook_attempts_total', { result: 'dead' }, 1],
     ['sluice_overhead_seconds_sum', FAST, 0.0003],
     ['sluice_tokens_total', { model: 'fast', provider: 'north', direction: 'input' }, 10],
     ['sluice_tokens_total', { model: 'fast', provider: 'north', direction: 'output' }, 20],

@@ -35,6 +35,7 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
   const supervisor = new Supervisor({
     config,
     cells,
+    connectJobs: () => Promise.reject(new Error('no jobs here')),
     createLoop: (...args) => {
       started.push(args)
       return {
@@ -63,7 +64,7 @@ test('one thread is one loop on the main thread, and the kernel picks port 0', a
   const { supervisor, asked, started, config, cells, drained } = setUp({ threads: 1, listen: async () => 4711 })
   t.equal(await supervisor.start(), 4711)
   t.same(asked, [0])
-  t.same(started, [[config, cells, 0]])
+  t.same(started, [[config, cells]])
   t.same(ports(cells), [0, 0, 0, 0])
   await supervisor.drain(0)
   t.same(drained, ['loop 0'])

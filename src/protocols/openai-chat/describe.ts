@@ -12,6 +12,32 @@ const MESSAGE = {
   },
 }
 
+const JOB_EXAMPLE = {
+  request_id: 'job_4fX0b1c2d3e4f5a6b7c8d9',
+  status: 'pending',
+  queue_position: 1,
+  active_requests: 0,
+}
+/** What makes a job of a chat, and what a job is answered with. */
+const JOB_OPERATION = {
+  parameters: [
+    {
+      ...{ name: 'Prefer', in: 'header', schema: { type: 'string' } },
+      description: 'respond-async: answered 202 with a job. So is a body with webhookUrl.',
+    },
+    {
+      ...{ name: 'Idempotency-Key', in: 'header', schema: { type: 'string', minLength: 1, maxLength: 255 } },
+      description: 'The same key and body within 24 h: the first answer, or the same job.',
+    },
+  ],
+  responses: {
+    '202': {
+      description: 'It is a job now, and will be run',
+      content: { 'application/json': { schema: { type: 'object' }, examples: { job: { value: JOB_EXAMPLE } } } },
+    },
+  },
+}
+
 /** @see https://platform.openai.com/docs/api-reference/chat/create */
 export function describe(): SurfaceDescription {
   const messages = [{ role: 'user', content: 'Tell me about rivers.' }]
@@ -43,6 +69,7 @@ export function describe(): SurfaceDescription {
         ],
       },
     },
+    operation: JOB_OPERATION,
     answer: {
       type: 'object',
       required: ['id', 'object', 'created', 'model', 'choices'],

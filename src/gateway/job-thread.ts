@@ -1,0 +1,40 @@
+// The one thread of this process that owns the embedded job store's file, started when the first event loop asks for it.
+import { existsSync } from 'node:fs'
+import { type MessagePort } from 'node:worker_threads'
+import { type SqliteThread, startSqlite } from '../jobs/sqlite.js'
+
+export type JobThreadOptions = {
+  readonly path: string
+  /** The disk or the thread is ill: one line for the log. */
+  readonly onTrouble: (message: string) => void
+}
+
+/** Started at most once at a time; a start that fails may be tried again. */
+export class JobThread {
+  readonly #options: JobThreadOptions
+  #starting: Promise<SqliteThread> | null = null
+
+  constructor(options: JobThreadOptions) {
+    this.#options = options
+  }
+
+  /** There are jobs of an earlier process, so that whatever is wrong with their file must be told at the start. */
+  get hasFile(): boolean {
+    return existsSync(this.#options.path)
+  }
+
+  /** @throws misconfigured, naming the file, when it is damaged, foreign, newer, in use or cannot be had */
+  async connect(): Promise<MessagePort> {
+    this.#starting ??= startSqlite(this.#options).catch((thrown: unknown) => {
+      this.#starting = null
+      throw thrown
+    })
+    return (await this.#starting).connect()
+  }
+
+  /** Answers what was asked so far, then closes the file. */
+  async close(): Promise<void> {
+    const thread = await this.#starting?.catch(() => null)
+    await thread?.close()
+  }
+}

@@ -1,0 +1,154 @@
+// The jobs of one event loop: its way to the store, and on loop 0 those who run jobs and send webhooks. They outlive every
+// configuration and follow it: options are read anew each time, a job runs on the generation of the moment.
+import { randomBytes } from 'node:crypto'
+import { type MessagePort } from 'node:worker_threads'
+import { type Config } from '../config/types.js'
+import { Courier } from '../jobs/courier.js'
+import { createExecute } from '../jobs/execute.js'
+import { JOB_ID_PREFIX } from '../jobs/job-face.js'
+import { type Execute } from '../jobs/job-run.js'
+import { createLazyStore, type LazyStore } from '../jobs/lazy-store.js'
+import { openRedisStore } from '../jobs/redis.js'
+import { JobRunner } from '../jobs/runner.js'
+import { connectSqlite } from '../jobs/sqlite.js'
+import { type ClaimedDelivery, type DeliveryResult, type JobStore, type StoreCounts } from '../jobs/store.js'
+import { type KeyIdentity } from '../pipeline/client.js'
+import { type Surface } from '../protocols/protocol.js'
+import { type LoopMetrics } from '../telemetry/metrics.js'
+import { type Generation } from './generation.js'
+
+/** A port of the thread that owns the embedded store's file, which is started if it is not there yet. */
+export type ConnectJobs = () => Promise<MessagePort>
+
+export type LoopJobsOptions = {
+  readonly loopIndex: number
+  readonly connectJobs: ConnectJobs
+  readonly surface: Surface
+  readonly metrics: LoopMetrics
+  readonly current: () => Generation
+  readonly nowMs: () => number
+}
+
+/** Bytes of an id: nobody guesses another's. */
+const ID_BYTES = 16
+/** What webhooks under way get at the end of a drain. */
+const COURIER_GRACE_MS = 2000
+
+/** Joined when the event loop is; opened by the first call. */
+export class LoopJobs {
+  readonly store: LazyStore
+  readonly #options: LoopJobsOptions
+  #runner: JobRunner | null = null
+  #courier: Courier | null = null
+
+  constructor(options: LoopJobsOptions) {
+    this.#options = options
+    const onTrouble = (message: string): void => options.current().log.warn({ reason: message }, 'no job store')
+    this.store = createLazyStore(() => this.#open(), onTrouble)
+  }
+
+  /** An id for a new job. */
+  createId(): string {
+    return JOB_ID_PREFIX + randomBytes(ID_BYTES).toString('base64url')
+  }
+
+  /** Tells the metrics what is in the store; nothing as long as it is not open. */
+  async count(): Promise<void> {
+    if (!this.store.isOpen || this.#options.loopIndex !== 0) return
+    const counts: StoreCounts | null = await this.store.counts().catch(() => null)
+    if (counts !== null) this.#options.metrics.jobCounts(counts)
+  }
+
+  /** Takes no further jobs; those that run may end within `graceMs`, then they go back to the queue. */
+  async stop(graceMs: number): Promise<void> {
+    await this.#runner?.stop(graceMs)
+    await this.#courier?.stop(COURIER_GRACE_MS)
+  }
+
+  close(): Promise<void> {
+    return this.store.close()
+  }
+
+  async #open(): Promise<JobStore> {
+    const store = await this.#connect()
+    if (this.#options.loopIndex === 0) this.#work(store)
+    return store
+  }
+
+  async #connect(): Promise<JobStore> {
+    const { connectJobs, metrics, current } = this.#options
+    const { jobs, redis } = current().config
+    if (jobs.store !== 'redis' || redis.url === null) return connectSqlite(await connectJobs())
+    return openRedisStore({
+      url: redis.url,
+      onChange: (isUp) => {
+        metrics.redisState('jobs', isUp)
+        if (isUp) current().log.info({}, 'jobs: Redis is there')
+        else current().log.warn({}, 'jobs: Redis is away')
+      },
+      onCall: (seconds, isOk) => metrics.redisCall('jobs', seconds, isOk),
+    })
+  }
+
+  #work(store: JobStore): void {
+    const { current, metrics } = this.#options
+    const options = (): Config['jobs'] => current().config.jobs
+    this.#runner = new JobRunner({
+      ...{ store, random: Math.random, execute: this.#createExecute() },
+      // Not spread: a reload changes what they read.
+      get concurrency() {
+        return options().concurrency
+      },
+      get attempts() {
+        return options().attempts
+      },
+      get timeoutMs() {
+        return options().timeoutMs
+      },
+      get retentionMs() {
+        return options().retentionMs
+      },
+      onRunEnd: (result, attempts, jobId) => {
+        metrics.jobRun(result)
+        current().log.info({ job: jobId, result, attempts }, 'job run')
+      },
+      onTrouble: (message) => current().log.warn({}, message),
+    })
+    this.#courier = new Courier({
+      ...{ store, random: Math.random, webhook: () => options().webhook },
+      onAttempt: (delivery, result, cause) => this.#tellDelivery(delivery, result, cause),
+    })
+    this.#runner.start()
+    this.#courier.start()
+  }
+
+  /** On the generation that is current when the job begins. */
+  #createExecute(): Execute {
+    const { surface, current, nowMs } = this.#options
+    return (job, signal) => {
+      const { pipeline, config } = current()
+      return createExecute({ pipeline, surface, keyOf: (name) => keyOf(config, name), nowMs })(job, signal)
+    }
+  }
+
+  #tellDelivery({ job, attempts }: ClaimedDelivery, result: DeliveryResult, cause: unknown): void {
+    const { metrics, current } = this.#options
+    metrics.webhook(result.kind)
+    const { log } = current()
+    if (result.kind === 'delivered') {
+      log.info({ job: job.id, attempts }, 'webhook delivered')
+      return
+    }
+    const reason = cause === null ? null : cause instanceof Error ? cause.message : String(cause)
+    const fields = { job: job.id, attempts, error: result.error, reason }
+    log.warn(fields, result.kind === 'dead' ? 'webhook given up' : 'webhook not taken, tried again later')
+  }
+}
+
+/** Null: a key that is not configured any more, or a job from a time without keys. */
+function keyOf({ keys }: Config, name: string | null): KeyIdentity | null {
+  if (name === null) return keys.length === 0 ? { index: -1, name: null, digest: null } : null
+  const index = keys.findIndex((key) => key.name === name)
+  const key = keys[index]
+  return key === undefined ? null : { index, name, digest: key.keySha256 }
+}

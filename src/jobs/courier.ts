@@ -1,0 +1,133 @@
+// Sends the webhooks of jobs that have ended: takes what is due from the store, makes one attempt, tells the store what came
+// of it. So many of one endpoint at once and no more, so that a bad one holds up no other. Hints of the store wake it, and it
+// polls as well, for retries that fall due.
+
+import { jobErrorOf } from './job-face.js'
+import { originOf } from './sqlite-deliveries.js'
+import { type ClaimedDelivery, type DeliveryQueue, type DeliveryResult, type JobStore } from './store.js'
+import { TIMERS, type Timers } from './timers.js'
+import { sendWebhook, type WebhookOptions } from './webhook.js'
+import { encodeWebhookBody } from './webhook-body.js'
+import { settleDelivery } from './webhook-schedule.js'
+
+export type CourierOptions = {
+  readonly store: DeliveryQueue & Pick<JobStore, 'subscribe'>
+  /** Read anew for each attempt. */
+  readonly webhook: () => WebhookOptions
+  readonly random: () => number
+  readonly timers?: Timers
+  /** One attempt is over. `cause` is for the log alone. */
+  readonly onAttempt?: (delivery: ClaimedDelivery, result: DeliveryResult, cause: unknown) => void
+}
+
+const POLL_MS = 1000
+const AT_ONCE = 64
+const PER_ORIGIN = 4
+/** Beyond the time of one attempt: a courier that died with it has left it to others by then. */
+const LEASE_SLACK_MS = 15_000
+
+/** The sender of one process. */
+export class Courier {
+  readonly #options: CourierOptions
+  readonly #timers: Timers
+  readonly #perOrigin = new Map<string, number>()
+  readonly #sending = new Set<Promise<void>>()
+  #claiming: Promise<void> | null = null
+  #isHinted = false
+  #isStopping = false
+  #callOffPoll: () => void = () => undefined
+  #unsubscribe: () => void = () => undefined
+
+  constructor(options: CourierOptions) {
+    this.#options = options
+    this.#timers = options.timers ?? TIMERS
+  }
+
+  /** Begins to send. */
+  start(): void {
+    this.#unsubscribe = this.#options.store.subscribe((event) => {
+      if (event.type === 'delivery') this.#claimSoon()
+    })
+    this.#poll()
+  }
+
+  /** Takes no more; resolves when nothing is under way, or after `graceMs`: what has no answer by then is sent again. */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true
+    this.#unsubscribe()
+    this.#callOffPoll()
+    await this.#claiming
+    let callOff = (): void => undefined
+    const patience = new Promise<void>((resolve) => {
+      callOff = this.#timers.after(graceMs, resolve)
+    })
+    await Promise.race([Promise.all(this.#sending), patience])
+    callOff()
+  }
+
+  #poll(): void {
+    if (this.#isStopping) return
+    this.#callOffPoll = this.#timers.after(POLL_MS, () => this.#poll())
+    this.#claimSoon()
+  }
+
+  /** One claim at a time; a hint that comes meanwhile is not lost. */
+  #claimSoon(): void {
+    this.#isHinted = true
+    if (this.#claiming !== null || this.#isStopping) return
+    this.#claiming = this.#claim().finally(() => {
+      this.#claiming = null
+      if (this.#isHinted && this.#sending.size < AT_ONCE) this.#claimSoon()
+    })
+  }
+
+  async #claim(): Promise<void> {
+    const { store, webhook } = this.#options
+    const limit = AT_ONCE - this.#sending.size
+    if (limit <= 0) return
+    this.#isHinted = false
+    const leaseMs = webhook().timeoutMs + LEASE_SLACK_MS
+    const exceptOrigins = [...this.#perOrigin].filter(([, count]) => count >= PER_ORIGIN).map(([origin]) => origin)
+    try {
+      const claimed = await store.claimDeliveries({ limit, leaseMs, exceptOrigins, perOrigin: PER_ORIGIN })
+      for (const delivery of claimed) this.#begin(delivery)
+    } catch {
+      // The store is away, which whoever runs jobs tells; the poll goes on.
+    }
+  }
+
+  #begin(delivery: ClaimedDelivery): void {
+    const origin = originOf(delivery.url)
+    this.#count(origin, 1)
+    const sending = this.#send(delivery).finally(() => {
+      this.#sending.delete(sending)
+      this.#count(origin, -1)
+      this.#claimSoon()
+    })
+    this.#sending.add(sending)
+  }
+
+  #count(origin: string, by: number): void {
+    const count = (this.#perOrigin.get(origin) ?? 0) + by
+    if (count > 0) this.#perOrigin.set(origin, count)
+    else this.#perOrigin.delete(origin)
+  }
+
+  /** Never rejects. What the store is not told is sent again when the lease is over: at least once. */
+  async #send(delivery: ClaimedDelivery): Promise<void> {
+    const { store, webhook, random, onAttempt } = this.#options
+    const { job, url, lease, attempts } = delivery
+    const answer = await sendWebhook({ id: job.id, url, body: bodyOf(delivery) }, webhook())
+    const result = settleDelivery(answer, attempts, random())
+    onAttempt?.(delivery, result, answer.kind === 'delivered' ? null : answer.cause)
+    await store.settleDelivery(lease, result).catch(() => false)
+  }
+}
+
+function bodyOf({ job }: ClaimedDelivery): Uint8Array {
+  if (job.state === 'completed') {
+    return encodeWebhookBody(job.id, { status: 'completed', response: job.answer ?? 'null' })
+  }
+  const error = jobErrorOf(job) ?? { message: 'Unknown', type: 'internal', attempts: job.attempts }
+  return encodeWebhookBody(job.id, { status: 'error', error })
+}

@@ -1,0 +1,74 @@
+// A store that is opened when it is first asked for: a gateway whose clients use neither jobs nor idempotency keys makes no
+// file and starts no thread. Whatever cannot be opened fails the call, and is tried again by a later one.
+import { GatewayError, toGatewayError } from '../errors.js'
+import { CALL_NAMES } from './sqlite.js'
+import { type JobStore, type StoreCalls, type StoreEvent } from './store.js'
+
+/** A store, and when it is there. */
+export type LazyStore = JobStore & {
+  readonly isOpen: boolean
+  /** Opens it now. @throws misconfigured, as the store itself does */
+  open(): Promise<JobStore>
+}
+
+/** How soon who was told that the store cannot be opened may ask again. */
+const RETRY_AFTER_MS = 1000
+
+/** `open` is called once at a time; `onTrouble` gets why it failed. */
+export function createLazyStore(open: () => Promise<JobStore>, onTrouble: (message: string) => void): LazyStore {
+  let opening: Promise<JobStore> | null = null
+  let store: JobStore | null = null
+  let isClosed = false
+  const listeners = new Map<(event: StoreEvent) => void, () => void>()
+
+  function openOnce(): Promise<JobStore> {
+    opening ??= open().then(
+      (opened) => {
+        store = opened
+        for (const listener of listeners.keys()) listeners.set(listener, opened.subscribe(listener))
+        return opened
+      },
+      (thrown: unknown) => {
+        opening = null
+        throw thrown
+      },
+    )
+    return opening
+  }
+
+  async function call(name: keyof StoreCalls, args: readonly unknown[]): Promise<unknown> {
+    if (isClosed) throw new GatewayError('draining')
+    const opened = store ?? (await openOnce().catch(refuse))
+    return await (Reflect.get(opened, name) as (...args: readonly unknown[]) => Promise<unknown>)(...args)
+  }
+
+  function refuse(thrown: unknown): never {
+    const { message } = toGatewayError(thrown)
+    onTrouble(message)
+    throw new GatewayError('overloaded', { message: NOT_THERE, retryAfterMs: RETRY_AFTER_MS, cause: thrown })
+  }
+
+  const calls = CALL_NAMES.map((name) => [name, (...args: readonly unknown[]) => call(name, args)])
+  return {
+    ...(Object.fromEntries(calls) as StoreCalls),
+    get isOpen() {
+      return store !== null
+    },
+    open: openOnce,
+    subscribe(listener) {
+      listeners.set(listener, store?.subscribe(listener) ?? nothing)
+      return () => {
+        listeners.get(listener)?.()
+        listeners.delete(listener)
+      }
+    },
+    async close() {
+      isClosed = true
+      await opening?.then((opened) => opened.close()).catch(nothing)
+    },
+  }
+}
+
+const NOT_THERE = 'The job store cannot be opened.'
+
+function nothing(): void {}

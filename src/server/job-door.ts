@@ -1,0 +1,172 @@
+// What comes in beside the straight way: bodies that become jobs (202), and requests with an Idempotency-Key, which are
+// carried out once. All others pass here with a glance.
+//
+//   body --webhookUrl | Prefer: respond-async | asyncByDefault--> decode, check --> store.accept --> 202
+//        '--Idempotency-Key--> store.begin --new--> exchange, its answer kept     --answered--> the first answer again
+import { createHash } from 'node:crypto'
+import { GatewayError } from '../errors.js'
+import { encodeAcceptance, jobSurface } from '../jobs/job-face.js'
+import { type DirectRequest, type JobDesk, type NewJob } from '../jobs/store.js'
+import { type GuardPolicy, parseWebhookUrl } from '../jobs/webhook-guard.js'
+import { type KeyIdentity } from '../pipeline/client.js'
+import { type HeaderList } from '../pipeline/sink.js'
+import { type DecodedBody } from '../protocols/envelope.js'
+import { type Surface } from '../protocols/protocol.js'
+import { type Member, scanMembers, spliceMembers } from '../wire/members.js'
+import { type HttpExchange, type TakeBody } from './http.js'
+import { OnceSink } from './once-sink.js'
+
+/** What the door needs of the rest. */
+export type JobDoor = {
+  /** Whose chats may become jobs. */
+  readonly surface: Surface
+  readonly desk: JobDesk
+  /** Checks a body as the straight way does. */
+  readonly decode: (surfaceId: string, body: Uint8Array<ArrayBuffer>) => DecodedBody | Promise<DecodedBody>
+  readonly createJobId: () => string
+  /** One line for the log. */
+  readonly tell: (fields: object, message: string) => void
+}
+
+type Body = Uint8Array<ArrayBuffer>
+type Asking = { readonly exchange: HttpExchange; readonly key: KeyIdentity; readonly door: JobDoor }
+
+const WEBHOOK_MEMBER = 'webhookUrl'
+const WEBHOOK_BYTES = Buffer.from(`"${WEBHOOK_MEMBER}"`)
+/** Taken out of what is stored: a job is never streamed, and its webhook is kept beside it. */
+const NOT_STORED = ['stream', 'stream_options', WEBHOOK_MEMBER]
+const IDEMPOTENCY_KEY = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
+/** Longer than any answer takes; only a process that died leaves one this long. */
+const DIRECT_LEASE_MS = 15 * 60_000
+const PREFERENCE_APPLIED: HeaderList = Object.freeze([['preference-applied', 'respond-async'] as const])
+const REPLAYED: HeaderList = Object.freeze([['idempotency-replayed', 'true'] as const])
+
+/** Decides of each body what becomes of it. */
+export function createTakeBody(door: JobDoor): TakeBody {
+  return function takeBody(exchange, body, key) {
+    const asking = { exchange, key, door }
+    if (exchange.surface === door.surface && wantsJob(exchange, body)) void acceptJob(asking, body)
+    else if (exchange.head.idempotencyKey !== '') void startOnce(asking, exchange.surface, body)
+    else return false
+    return true
+  }
+}
+
+function wantsJob({ head, view }: HttpExchange, body: Body): boolean {
+  if (head.prefer !== '' && prefersAsync(head.prefer)) return true
+  if (view.jobs.isAsyncByDefault) {
+    const members = scanMembers(body) ?? []
+    return (
+      !members.some((member) => member.key === 'stream' && parsedValue(body, member) === true) || hasWebhook(members)
+    )
+  }
+  // The name may stand in a text as well; only then is the body looked at.
+  return Buffer.from(body.buffer).includes(WEBHOOK_BYTES) && hasWebhook(scanMembers(body) ?? [])
+}
+
+function hasWebhook(members: readonly Member[]): boolean {
+  return members.some(({ key }) => key === WEBHOOK_MEMBER)
+}
+
+/** RFC 7240, section 4.1. */
+function prefersAsync(header: string): boolean {
+  return header.split(',').some((entry) => entry.split(';')[0]?.trim().toLowerCase() === 'respond-async')
+}
+
+/** Undefined for what is no JSON. */
+function parsedValue(body: Body, { valueStart, valueEnd }: Member): unknown {
+  try {
+    return JSON.parse(Buffer.from(body.buffer).toString('utf8', valueStart, valueEnd))
+  } catch {
+    return undefined
+  }
+}
+
+async function acceptJob({ exchange, key, door }: Asking, body: Body): Promise<void> {
+  const { idempotencyKey, parameterHeaders, prefer } = exchange.head
+  try {
+    const digest = idempotencyKey === '' ? '' : digestOf('job', door.surface, body)
+    const idempotency = idempotencyKey === '' ? null : { key: checkedKey(idempotencyKey), digest }
+    const decoded = await door.decode(door.surface.id, body)
+    const context = { parameterHeaders: { ...parameterHeaders } }
+    const read = readJobBody(decoded, exchange.view.jobs.webhook)
+    const job: NewJob = { id: door.createJobId(), keyName: key.name, ...read, context, idempotency }
+    const acceptance = await door.desk.accept(job)
+    if (acceptance.kind === 'mismatch') throw keyOfAnother()
+    const id = acceptance.kind === 'repeated' ? acceptance.id : acceptance.job.id
+    door.tell(
+      { id: exchange.requestId, job: id, key: key.name, repeated: acceptance.kind === 'repeated' },
+      'job accepted',
+    )
+    const applied = prefersAsync(prefer) ? PREFERENCE_APPLIED : []
+    const location = ['location', `${door.surface.routes[0]?.path ?? ''}/${id}`] as const
+    exchange.answer(202, encodeAcceptance(acceptance), [location, ...applied])
+  } catch (thrown) {
+    exchange.reject(thrown, null, jobSurface(door.surface))
+  }
+}
+
+/** @throws invalid_request for a webhook that may not be called */
+function readJobBody({ body, members }: DecodedBody, policy: GuardPolicy): Pick<NewJob, 'request' | 'webhookUrl'> {
+  const named = members.findLast(({ key }) => key === WEBHOOK_MEMBER)
+  const value = named === undefined ? null : parsedValue(body, named)
+  if (value !== null && typeof value !== 'string') throw noText()
+  const webhookUrl = value === null ? null : parseWebhookUrl(value, policy).href
+  const edits = new Map(NOT_STORED.map((name) => [name, undefined]))
+  return { request: Buffer.from(spliceMembers(body, members, edits)).toString('utf8'), webhookUrl }
+}
+
+function noText(): GatewayError {
+  return new GatewayError('invalid_request', { message: `${WEBHOOK_MEMBER} must be a string.`, param: WEBHOOK_MEMBER })
+}
+
+async function startOnce({ exchange, key, door }: Asking, surface: Surface | null, body: Body): Promise<void> {
+  try {
+    if (surface === null) throw new GatewayError('internal')
+    const idempotency = {
+      key: checkedKey(exchange.head.idempotencyKey),
+      digest: digestOf('direct', surface, body),
+    }
+    const request: DirectRequest = { keyName: key.name, idempotency }
+    const beginning = await door.desk.begin(request, DIRECT_LEASE_MS)
+    if (beginning.kind === 'mismatch') throw keyOfAnother()
+    if (beginning.kind === 'running') throw stillRunning()
+    if (beginning.kind === 'answered') {
+      const { status, headers, body: text } = beginning.answer
+      exchange.answer(status, Buffer.from(text), [...headers, ...REPLAYED])
+      return
+    }
+    const keep = { desk: door.desk, request, lease: beginning.lease }
+    if (exchange.isOver) await door.desk.forget(request, beginning.lease)
+    else {
+      exchange.start(body, (sink) => {
+        const once = new OnceSink(sink, keep)
+        exchange.onLeave = () => once.letGo()
+        return once
+      })
+    }
+  } catch (thrown) {
+    exchange.reject(thrown)
+  }
+}
+
+/** All that decides the answer, beside the key of the gateway. */
+function digestOf(way: 'job' | 'direct', surface: Surface, body: Body): string {
+  return createHash('sha256').update(`${way} ${surface.id} `).update(body).digest('base64url')
+}
+
+function checkedKey(key: string): string {
+  if (IDEMPOTENCY_KEY.test(key)) return key
+  const message = 'Idempotency-Key must be 1 to 255 visible ASCII characters.'
+  throw new GatewayError('invalid_request', { message, param: 'Idempotency-Key' })
+}
+
+function keyOfAnother(): GatewayError {
+  const message = 'This Idempotency-Key was used for another request.'
+  return new GatewayError('invalid_request', { status: 422, message, param: 'Idempotency-Key' })
+}
+
+function stillRunning(): GatewayError {
+  const message = 'The first request with this Idempotency-Key is still running.'
+  return new GatewayError('invalid_request', { status: 409, message, param: 'Idempotency-Key', retryAfterMs: 1000 })
+}

@@ -1,0 +1,148 @@
+// Two gateways and one Redis, all processes of their own: one bucket between them, and what becomes of it when Redis dies,
+// comes back or hangs.
+import { test } from 'tap'
+import { Pool, request } from 'undici'
+import { type Running, startGateway, type Teardown } from '../helpers/gateway.js'
+import { parsePage, sampleValue } from '../helpers/prometheus.js'
+import { RedisServer } from '../helpers/redis.js'
+
+const KEY = 'team-a-key-0123456789abcdef'
+/** Of the built-in simulator, which takes a twentieth of a second for it. */
+const BODY = JSON.stringify({ model: 'sim/lorem-1', messages: [{ role: 'user', content: 'x' }] })
+const CONNECTIONS = 100
+
+type Options = {
+  readonly redis: RedisServer
+  readonly limits?: object
+  readonly keyLimits?: object
+  readonly count: number
+}
+
+async function startNodes(t: Teardown, { redis, limits = {}, keyLimits = {}, count }: Options): Promise<Running[]> {
+  const config = {
+    redis: { url: redis.url },
+    // A busy machine may be slow; that is no reason to refuse anybody here.
+    limits: { concurrency: null, shed: { lagMs: null }, ...limits },
+    keys: [{ name: 'team-a', key: KEY, limits: keyLimits }],
+  }
+  return await Promise.all(Array.from({ length: count }, () => startGateway(t, { config })))
+}
+
+function poolOf(t: Teardown, { origin }: Running): Pool {
+  const pool = new Pool(origin, { connections: CONNECTIONS })
+  t.teardown(() => pool.destroy())
+  return pool
+}
+
+const CHAT = {
+  method: 'POST',
+  path: '/v1/chat/completions',
+  headers: { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' },
+  body: BODY,
+} as const
+
+async function ask(pool: Pool): Promise<number> {
+  const { statusCode, body } = await pool.request(CHAT)
+  await body.dump()
+  return statusCode
+}
+
+/** Asks until the answer has this status; each answer before it is one of the other. */
+async function askUntil(pool: Pool, status: number): Promise<Set<number>> {
+  const seen = new Set<number>()
+  const deadlineMs = performance.now() + 10_000
+  while (performance.now() < deadlineMs) {
+    const found = await ask(pool)
+    if (found === status) return seen
+    seen.add(found)
+  }
+  throw new Error(`no ${status}, but ${[...seen]}`)
+}
+
+async function redisUp({ origin }: Running): Promise<number | null> {
+  const { body } = await request(`${origin}/metrics`, { headers: { authorization: `Bearer ${KEY}` } })
+  return sampleValue(parsePage(await body.text()).samples, 'sluice_redis_up', { use: 'limits' })
+}
+
+/** What the log says of Redis. */
+function words(node: Running): string[] {
+  return node.lines.flatMap(({ msg }) => (/Redis is (?:there|away)/.exec(msg ?? '') ?? []).slice(0, 1))
+}
+
+test('2,000 requests at once to two gateways with a bucket of 500 between them: 500 are admitted', async (t) => {
+  const redis = await RedisServer.start(t)
+  const nodes = await startNodes(t, { redis, keyLimits: { requestsPerMinute: 500 }, count: 2 })
+  const pools = nodes.map((node) => poolOf(t, node))
+  const startedMs = performance.now()
+  const asking = Array.from({ length: 2000 }, (_, i) => ask(pools[i % 2] as Pool))
+  const statuses = await Promise.all(asking)
+  const refilled = Math.ceil(((performance.now() - startedMs) * 500) / 60_000)
+  const admitted = statuses.filter((status) => status === 200).length
+  t.ok(admitted >= 500 && admitted <= 500 + refilled, `${admitted} admitted, ${refilled} refilled meanwhile`)
+  t.equal(statuses.filter((status) => status === 429).length, 2000 - admitted)
+  const { headers, body } = await (pools[0] as Pool).request(CHAT)
+  await body.dump()
+  t.match(headers, { 'x-ratelimit-limit-requests': '500', 'x-ratelimit-remaining-requests': /^\d$/ })
+  for (const node of nodes) {
+    t.same(words(node), ['Redis is there'])
+    t.equal(node.errorOutput, '')
+  }
+})
+
+test('Redis killed, started again and stopped in the middle of the traffic: local goes on, nobody fails', async (t) => {
+  const redis = await RedisServer.start(t)
+  const [node] = (await startNodes(t, { redis, limits: { concurrency: 50 }, count: 1 })) as [Running]
+  const pool = poolOf(t, node)
+  let isOver = false
+  const statuses = new Set<number>()
+  const traffic = Array.from({ length: 5 }, async () => {
+    while (!isOver) statuses.add(await ask(pool))
+  })
+  const hears = (word: string, times: number) =>
+    node.logLine(
+      ({ msg }) => msg?.includes(word) === true && words(node).filter((each) => each.includes(word)).length === times,
+    )
+  t.equal(await redisUp(node), 1)
+  await redis.kill()
+  await hears('away', 1)
+  t.equal(await redisUp(node), 0)
+  await redis.startAgain()
+  await hears('there', 2)
+  redis.pause()
+  t.teardown(() => redis.resume())
+  await hears('away', 2)
+  redis.resume()
+  await hears('there', 3)
+  t.equal(await redisUp(node), 1)
+  isOver = true
+  await Promise.all(traffic)
+  t.same(statuses, new Set([200]))
+  t.equal(words(node).length, 5, 'one line at each change')
+  t.equal(await node.stop(), 0)
+  t.notMatch(node.errorOutput, /rejection|Error/, 'no rejection went unhandled')
+})
+
+test('the same with onRedisDown closed: 503 while it is away, nothing before and after', async (t) => {
+  const redis = await RedisServer.start(t)
+  const [node] = (await startNodes(t, { redis, limits: { concurrency: 50, onRedisDown: 'closed' }, count: 1 })) as [
+    Running,
+  ]
+  const pool = poolOf(t, node)
+  t.equal(await ask(pool), 200)
+  await redis.kill()
+  t.same(await askUntil(pool, 503), new Set())
+  const { statusCode, headers, body } = await pool.request(CHAT)
+  t.equal(statusCode, 503)
+  t.ok(headers['retry-after'])
+  t.match(await body.json(), { error: { code: 'overloaded', message: /limits of this gateway cannot be checked/ } })
+  await redis.startAgain()
+  t.same(await askUntil(pool, 200), new Set([503]))
+  redis.pause()
+  t.teardown(() => redis.resume())
+  const startedMs = performance.now()
+  t.same(await askUntil(pool, 503), new Set())
+  t.ok(performance.now() - startedMs < 3000, 'a hung Redis holds up nobody for long')
+  redis.resume()
+  t.same(await askUntil(pool, 200), new Set([503]))
+  t.equal(node.errorOutput, '')
+})
