@@ -9,6 +9,7 @@ import { dispatch } from './dispatch.js'
 import { Exchange, type SettleHook } from './exchange.js'
 import { startKeepalive } from './keepalive.js'
 import { type PipelineParts } from './parts.js'
+import { heedPath } from './path-facts.js'
 import { fail, reject } from './reject.js'
 import { settle } from './settle.js'
 import { type Sink } from './sink.js'
@@ -53,8 +54,9 @@ async function run(exchange: Exchange): Promise<void> {
     if (slot !== null) await slot
     if (exchange.isEnded) return
     const decoding = decode(exchange) //                                 400; inline or in a worker
-    const decoded = decoding instanceof Promise ? await decoding : decoding
+    const ofBody = decoding instanceof Promise ? await decoding : decoding
     if (exchange.isEnded) return
+    const decoded = heedPath(ofBody, exchange.request.path ?? null)
     exchange.decoded = decoded
     exchange.body = decoded.body
     if (decoded.facts.stream) startKeepalive(exchange)

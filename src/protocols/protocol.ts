@@ -47,7 +47,13 @@ export type Surface = {
   encodeErrorFrame(error: ErrorData, requestId: string): string
 }
 
-export type SurfaceRoute = { readonly method: 'POST'; readonly path: string }
+export type SurfaceRoute = {
+  readonly method: 'POST'
+  /** A part `{provider}` pins the request to that provider, and `x-api-key` may then be the caller's own key with it. */
+  readonly path: string
+  /** Streams, whatever the body says. */
+  readonly streams?: true
+}
 export type Framing = 'sse' | 'ndjson'
 export type ErrorAnswer = { readonly status: number; readonly body: JsonObject }
 

@@ -4,10 +4,10 @@ import { randomBytes } from 'node:crypto'
 import { type Config, type ServerConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type Pipeline } from '../pipeline/client.js'
-import { type Surface } from '../protocols/protocol.js'
+import { type Surface, type SurfaceRoute } from '../protocols/protocol.js'
 import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from './engine.js'
 import { createHeaderPolicy } from './headers.js'
-import { type Act, createRoute, type Front, takeChat } from './http.js'
+import { type Act, createRoute, type Front, PROVIDER_PART, takeChatOn } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
 import {
   answerAlive,
@@ -153,7 +153,10 @@ function createApp(engine: Engine, config: ServerConfig): TemplatedApp {
 }
 
 /** A path that is read, or one of a surface, that is posted to. */
-type Path = { readonly path: string } & ({ readonly get: Act } | { readonly surface: Surface })
+type Path = { readonly path: string } & (
+  | { readonly get: Act }
+  | { readonly surface: Surface; readonly route: SurfaceRoute }
+)
 
 function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): void {
   const { metrics } = options
@@ -162,7 +165,7 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): voi
   }
   app.ws('/v1/ws', createWebSocket(front, { surface: options.webSocketSurface, ...options.config }))
   const paths: Path[] = [
-    ...options.surfaces.flatMap((surface) => surface.routes.map(({ path }) => ({ path, surface }))),
+    ...options.surfaces.flatMap((surface) => surface.routes.map((route) => ({ path: route.path, surface, route }))),
     { path: '/v1/ws', get: needsUpgrade },
     { path: '/v1/models', get: answerModels(options.models) },
     { path: '/v1/models/*', get: answerModel(options.models, '/v1/models/') },
@@ -192,13 +195,14 @@ function healthPaths(options: ServerOptions): Path[] {
 }
 
 function addPath(app: TemplatedApp, front: Front, route: Path): void {
-  const { path } = route
+  // The engine tries literal paths before those with a part that may be anything.
+  const path = route.path.replace(PROVIDER_PART, ':provider')
   const surface = 'surface' in route ? route.surface : null
   const allow = 'surface' in route ? 'POST, OPTIONS' : 'GET, HEAD, OPTIONS'
   if ('get' in route) {
     app.get(path, createRoute(front, null, route.get))
     app.head(path, createRoute(front, null, route.get))
-  } else app.post(path, createRoute(front, surface, takeChat))
+  } else app.post(path, createRoute(front, surface, takeChatOn(route.route)))
   app.options(path, createRoute(front, surface, answerOptions(front.policy, allow)))
   app.any(path, createRoute(front, surface, refuseMethod(allow)))
 }

@@ -1,9 +1,9 @@
 // One HTTP request from its head to its sink: strict framing, credentials, content type, body, pipeline. Everything that
 // fails on the way is answered by the pipeline's `reject`, so that log and metrics see it.
 import { errorData, GatewayError, toGatewayError } from '../errors.js'
-import { type ExchangeHandle, type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type ExchangeHandle, type KeyIdentity, type PathFacts, type Pipeline } from '../pipeline/client.js'
 import { type HeaderList } from '../pipeline/sink.js'
-import { type Surface } from '../protocols/protocol.js'
+import { type Surface, type SurfaceRoute } from '../protocols/protocol.js'
 import { BodyCollector, type BodyEvents } from './body.js'
 import { type HttpRequest, type HttpResponse } from './engine.js'
 import { type HeaderPolicy } from './headers.js'
@@ -52,10 +52,30 @@ export const takeChat: Act = (exchange) => {
   exchange.readBody(key)
 }
 
+/** POST of one route of a surface. */
+export function takeChatOn(route: SurfaceRoute): Act {
+  const streams = route.streams === true
+  const namesProvider = route.path.includes(PROVIDER_PART)
+  if (!streams && !namesProvider) return takeChat
+  return (exchange, req) => {
+    const provider = namesProvider ? (req.getParameter(0) ?? '') : null
+    const key = exchange.authenticate()
+    exchange.path = { streams, provider, callerKey: namesProvider ? exchange.callerKey() : null }
+    exchange.readBody(key)
+  }
+}
+
+/** What stands in a route for the name of a provider. */
+export const PROVIDER_PART = '{provider}'
+/** Printable ASCII without blanks, and no longer than any vendor's: what else could be sent on in a header. */
+const CALLER_KEY = /^[\x21-\x7e]{1,4096}$/
+
 /** One request over HTTP until its body is handed to the pipeline or refused. */
 export class HttpExchange implements BodyEvents {
   readonly head: RequestHead
   readonly requestId: string
+  /** What the path says of the request, if it does. */
+  path: PathFacts | null = null
   readonly #front: Front
   readonly #surface: Surface | null
   readonly #response: ClientResponse
@@ -98,6 +118,25 @@ export class HttpExchange implements BodyEvents {
     const hasOwn = authorization === '' || head.authorization !== '' || head.apiKey !== ''
     this.#key = this.#front.pipeline.authenticate(hasOwn ? head : { authorization, apiKey: '' })
     return this.#key
+  }
+
+  /**
+   * The caller's own key with a provider: an `x-api-key` that is no gateway key. Null where there is none.
+   * @throws invalid_request when it cannot be a key
+   */
+  callerKey(): string | null {
+    const { apiKey } = this.head
+    if (apiKey === '' || this.#isGatewayKey(apiKey)) return null
+    if (CALLER_KEY.test(apiKey)) return apiKey
+    throw new GatewayError('invalid_request', { message: 'The X-API-Key header holds what no key does.' })
+  }
+
+  #isGatewayKey(apiKey: string): boolean {
+    try {
+      return this.#front.pipeline.authenticate({ authorization: '', apiKey }).index >= 0
+    } catch {
+      return false
+    }
   }
 
   /**
@@ -174,7 +213,7 @@ export class HttpExchange implements BodyEvents {
     const { requestId } = this
     const { parameterHeaders } = this.head
     const acceptedAtMs = this.#acceptedAtMs
-    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs }
+    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path: this.path }
     this.#handle = this.#front.pipeline.start(request, this.#sink)
   }
 

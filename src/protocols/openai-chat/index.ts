@@ -14,7 +14,10 @@ const ID = 'openai-chat'
 
 const surface: Surface = {
   id: ID,
-  routes: [{ method: 'POST', path: '/v1/chat/completions' }],
+  routes: [
+    { method: 'POST', path: '/v1/chat/completions' },
+    { method: 'POST', path: '/v1/chat/stream', streams: true },
+  ],
   framing: 'sse',
   keepaliveFrame: ': ping\n\n',
   readFacts,
