@@ -234,8 +234,8 @@ const NAMING_EXCEPTIONS = new Set([
   // Prefixes of vendors' keys, to be masked.
   'src/wire/mask-keys.ts',
 ])
-/** Profiles whose name is a word of ours or of the language: the simulator is part of the house. */
-const COMMON_WORDS = new Set(['sim', 'simulator', 'together'])
+/** Names that are words of ours or of the language: the simulator is part of the house, providers are its trade. */
+const COMMON_WORDS = new Set(['sim', 'simulator', 'together', 'provider', 'raw'])
 
 /** Names of protocol folders, vendor profiles, and the firms in them (`azure-openai` -> azure, openai). */
 function foreignNames(): string[] {

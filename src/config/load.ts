@@ -81,7 +81,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const missingKeys = new Map(substitution.missingKeys.map(({ path, variable }) => [String(path[1]), variable]))
   const { catalog, cores, cwd, isReadable } = sources
   const defaults = defaultConfigFile()
-  const context = { catalog, problems, warnings, missingKeys, providerDefaults, defaults, cores, cwd, isReadable }
+  const given = { catalog, variables, cores, cwd, isReadable }
+  const context = { ...given, problems, warnings, missingKeys, providerDefaults, defaults }
   const config = resolveConfig(checked, context)
   problems.throwIfAny()
   return freeze(structuredClone({ config, configFile: file.path, providerDefaults }))

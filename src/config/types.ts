@@ -10,6 +10,8 @@ export type Config = {
   readonly limits: GatewayLimits
   /** In the order of the file; the position is the provider's index in limiter and metrics cells. */
   readonly providers: readonly ProviderConfig[]
+  /** Vendors without a usable entry, for callers who bring a key of their own. */
+  readonly wellKnown: readonly WellKnownProvider[]
   /** Configured model names, in the order of the file. */
   readonly models: readonly ModelConfig[]
   readonly metrics: { readonly port: number | null; readonly token: string | null }
@@ -86,6 +88,7 @@ export type ProviderConfig = {
   /** Origin and path prefix with the version segment and without a trailing slash, such as `https://api.example.com/v1`. */
   readonly baseUrl: string
   readonly apiKey: string | null
+  /** How a key is sent there, the configured one or a caller's own. */
   readonly auth: AuthScheme
   /** Further fixed request headers, lower-case names. */
   readonly headers: Readonly<Record<string, string>>
@@ -101,6 +104,13 @@ export type ProviderConfig = {
   readonly keepAliveMs: number
   /** Most connections to this provider per event loop; null for no limit. */
   readonly maxConnections: number | null
+}
+
+/** A vendor by its profile, its address as the environment has it; `provider.apiKey` is null. */
+export type WellKnownProvider = {
+  readonly provider: ProviderConfig
+  /** Works without a key. */
+  readonly isKeyless: boolean
 }
 
 export type ModelConfig = {

@@ -9,7 +9,7 @@ import { type Dialect } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type AttemptResult } from '../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
-import { concealSecrets } from '../upstream/conceal.js'
+import { concealSecrets, type Secretive } from '../upstream/conceal.js'
 import { reply, resultAnswer, type Verdict } from './answer.js'
 import { resultOf } from './attempt-result.js'
 import { Connection } from './connection.js'
@@ -114,7 +114,7 @@ export class Attempt implements CallHandler, Outlet {
     this.close()
     if (this.#isOver) return
     try {
-      if (this.#refusal !== null) this.fail(this.#refusal.decode(this.#dialect))
+      if (this.#refusal !== null) this.#refuse(this.#refusal)
       else this.#relay?.end()
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
@@ -188,7 +188,7 @@ export class Attempt implements CallHandler, Outlet {
     this.#count(isOurs ? 'ok' : resultOf(error.data.code))
     // For a fault of our own the next upstream shall not have to work, too.
     if (isOurs) this.#gate.resolve()
-    this.#gate.fail(concealSecrets(this.#routed.provider, error))
+    this.#gate.fail(concealSecrets(this.#secrets(), error))
   }
 
   #failWith(error: GatewayError): void {
@@ -197,7 +197,20 @@ export class Attempt implements CallHandler, Outlet {
     this.#conclude()
     this.#count(resultOf(error.data.code))
     this.close()
-    this.#gate.fail(concealSecrets(this.#routed.provider, error))
+    this.#gate.fail(concealSecrets(this.#secrets(), error))
+  }
+
+  #refuse(refusal: Refusal): void {
+    const exchange = this.#exchange
+    const error = refusal.decode(this.#dialect)
+    if (exchange.request.surface.upstreamFrames !== undefined) exchange.refusalBody = refusal.show(this.#secrets())
+    this.fail(error)
+  }
+
+  /** What of the upstream's words must reach nobody else. */
+  #secrets(): Secretive {
+    const { apiKey, headers } = this.#routed.provider
+    return { apiKey, headers, callerKey: this.#exchange.request.path?.callerKey ?? null }
   }
 
   /** How the try ended is decided; the exchange has nothing left to abort. */

@@ -12,11 +12,13 @@ const CONTENT_TYPE = {
 export function beginStream(exchange: Exchange): void {
   if (exchange.hasBegun || exchange.isSettled) return
   const { surface, requestId } = exchange.request
+  const framing = exchange.framing ?? surface.framing
+  const form = surface.upstreamFrames?.[framing] ?? surface
   const face: StreamFace = {
-    keepaliveFrame: surface.keepaliveFrame,
-    encodeErrorFrame: (error) => surface.encodeErrorFrame(error, requestId),
+    keepaliveFrame: form.keepaliveFrame,
+    encodeErrorFrame: (error) => form.encodeErrorFrame(error, requestId),
   }
-  exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[surface.framing] }, face)
+  exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[framing] }, face)
   exchange.hasBegun = true
   // Only now is the transport what it will be at the close.
   exchange.parts.metrics.streamOpened(exchange.sink.transport)

@@ -16,7 +16,10 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
   const { config, router, clock } = exchange.parts
   const { model, provider } = decoded.facts
   const allowed = config.keys[exchange.request.key.index]?.models ?? ANY_MODEL
-  const targets = router.route({ model, provider, allowed, random: clock.random })
+  const { path } = exchange.request
+  const query = { model, provider, allowed, random: clock.random }
+  const isByPath = path !== undefined && path !== null && path.provider !== null
+  const targets = router.route(isByPath ? { ...query, byPath: { hasKey: path.callerKey !== null } } : query)
   let failure: GatewayError | null = null
   for (const routed of targets) {
     try {
@@ -44,6 +47,7 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
   try {
     exchange.startAttempt(routed, metrics.slot(exchange.request.surface.id, provider.name, routed.label))
     const { surface } = exchange.request
+    if (surface.upstreamFrames !== undefined) exchange.framing = dialect.framing
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
     const upstreamStreams = decoded.facts.stream || surface.id !== target.protocol
     const encoding = offload.encode({

@@ -50,7 +50,11 @@ export function fail(exchange: Exchange, error: GatewayError): void {
     return
   }
   const { surface, requestId } = exchange.request
-  reply(exchange, errorAnswer(surface, data, requestId, exchangeHeaders(exchange)), { outcome, cause })
+  const answer = errorAnswer(surface, data, requestId, exchangeHeaders(exchange))
+  const { refusalBody } = exchange
+  const shown =
+    refusalBody === null ? answer : { ...answer, status: data.upstreamStatus ?? answer.status, body: refusalBody }
+  reply(exchange, shown, { outcome, cause })
 }
 
 /** Answers a request that never became an exchange: same envelope, same log line, same metric. */

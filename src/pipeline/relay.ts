@@ -3,6 +3,7 @@
 //
 //                      upstream streams                  upstream answers whole
 //   client streams     same: passthrough                 replay (decode, then events)
+//                      or the surface takes any frames: passthrough
 //                      else: transcode
 //   client does not    collect, then aggregate           forward (same) | translate (else)
 import { type Relay, type RelayOptions } from './outlet.js'
@@ -14,10 +15,13 @@ import { WholeRelay } from './relay-whole.js'
 
 /** The relay of one attempt, as the table above has it. */
 export function createRelay(options: RelayOptions): Relay {
-  const isSameProtocol = options.surface.id === options.dialect.id
+  const { surface, dialect } = options
+  const isSameProtocol = surface.id === dialect.id
   if (options.upstreamStreams) {
     if (!options.clientStreams) return new CollectRelay(options)
-    return isSameProtocol ? new PassthroughRelay(options) : new TranscodeRelay(options)
+    return isSameProtocol || surface.upstreamFrames !== undefined
+      ? new PassthroughRelay(options)
+      : new TranscodeRelay(options)
   }
   if (options.clientStreams) return new ReplayRelay(options)
   return new WholeRelay(options, isSameProtocol ? 'forward' : 'translate')

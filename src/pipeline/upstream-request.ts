@@ -27,6 +27,8 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream }:
     headers: isSameProtocol ? pick(request.parameterHeaders, dialect.parameterHeaders) : NO_HEADERS,
     body: encoded.body,
     isStream,
+    // To the provider that the path names, and to no other, whatever routing has made of it.
+    callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,
   }
 }
 

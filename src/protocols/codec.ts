@@ -141,17 +141,17 @@ function aggregateFrames(surface: Surface, dialect: Dialect, task: AnswerTask): 
   scanner.end()
   decoder.end()
   if (aggregator.error !== null) throw GatewayError.of(aggregator.error)
-  return encodeAnswer(surface, aggregator.response())
+  return encodeAnswer(surface, aggregator.response(), target)
 }
 
 function transcodeResponse(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
   const json = parseJsonBody(task.body, UPSTREAM_LIMITS)
-  return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback))
+  return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback), task.target)
 }
 
-function encodeAnswer(surface: Surface, response: ChatResponse): EncodedAnswer {
+function encodeAnswer(surface: Surface, response: ChatResponse, target: Target): EncodedAnswer {
   return {
-    body: encodeText(JSON.stringify(surface.encodeResponse(response))),
+    body: encodeText(JSON.stringify(surface.encodeResponse(response, target))),
     usage: response.usage,
     finishReason: response.finishReason,
     contentChars: countChars(response),

@@ -2,10 +2,18 @@
 import { anthropicMessages } from './anthropic-messages/index.js'
 import { googleGemini } from './google-gemini/index.js'
 import { ollamaChat } from './ollama-chat/index.js'
-import { openaiChat } from './openai-chat/index.js'
+import { chatSurface, openaiChat } from './openai-chat/index.js'
 import { type Protocol } from './protocol.js'
+import { createProviderChat } from './provider-chat/index.js'
 
-export const PROTOCOLS: readonly Protocol[] = Object.freeze([openaiChat, anthropicMessages, googleGemini, ollamaChat])
+export const PROTOCOLS: readonly Protocol[] = Object.freeze([
+  openaiChat,
+  anthropicMessages,
+  googleGemini,
+  ollamaChat,
+  // For clients alone:
+  createProviderChat(chatSurface),
+])
 
 /** The wire that chats on a WebSocket speak. */
 export const WEB_SOCKET_PROTOCOL = openaiChat.id

@@ -40,12 +40,21 @@ export type Surface = {
   decodeRequest(body: JsonObject): ChatRequest
   /** One per stream; `emit` gets whole frames in the surface's framing, in order, synchronously. */
   createEncoder(emit: (frame: string) => void, options: EncoderOptions): StreamEncoder
-  encodeResponse(response: ChatResponse): JsonObject
+  /** `target`: who answered, for surfaces that tell. */
+  encodeResponse(response: ChatResponse, target?: Target): JsonObject
   /** The error envelope of an answer that has not begun; the status is `error.status` unless the vendor's table says otherwise. */
   encodeError(error: ErrorData, requestId: string): ErrorAnswer
   /** The in-band error frame of a stream that has begun; never followed by an end marker. */
   encodeErrorFrame(error: ErrorData, requestId: string): string
+  /**
+   * Set where a stream reaches the client in the upstream's own frames, whatever its protocol, and a refusal with the
+   * upstream's own body: how frames of ours look among those of either framing.
+   */
+  readonly upstreamFrames?: Readonly<Record<Framing, FrameForm>>
 }
+
+/** The frames that are the gateway's own, in one form. */
+export type FrameForm = Pick<Surface, 'keepaliveFrame' | 'encodeErrorFrame'>
 
 export type SurfaceRoute = {
   readonly method: 'POST'

@@ -101,7 +101,7 @@ test('each base URL variable sets the address, with or without the version', (t)
 })
 
 test('an address alone configures a keyless server, not one that needs a key', (t) => {
-  t.match(from({ VLLM_BASE_URL: 'http://h' }).providers, [{ name: 'vllm', apiKey: null, auth: { kind: 'none' } }])
+  t.match(from({ VLLM_BASE_URL: 'http://h' }).providers, [{ name: 'vllm', apiKey: null, auth: { kind: 'bearer' } }])
   t.same(from({ OPENAI_BASE_URL: 'http://h' }).providers, [])
   t.end()
 })

@@ -15,7 +15,10 @@ const FIXTURES = new URL('../../../test/fixtures/', import.meta.url)
 export const FALLBACK: ResponseMeta = { id: 'req-7c2f', model: 'shown', createdSec: 1_700_000_000, usage: null }
 export const REQUEST_ID = 'req-7c2f'
 
-export const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((one) => (one.surface === null ? [] : [one.surface]))
+/** Surfaces of protocols with both halves: each meets every dialect in every case. */
+export const SURFACES: readonly Surface[] = PROTOCOLS.flatMap(({ surface, dialect }) =>
+  surface === null || dialect === null ? [] : [surface],
+)
 export const DIALECTS: readonly Dialect[] = PROTOCOLS.flatMap((one) => (one.dialect === null ? [] : [one.dialect]))
 
 /** For each dialect the vendor that owns it, with a model that makes demands of its own. */

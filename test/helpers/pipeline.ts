@@ -641,6 +641,7 @@ function createConfig(options: RigOptions): Config {
     ],
     metrics: { port: null, token: null },
     log: { level: 'silent', file: null, format: 'json' },
+    wellKnown: [],
     warnings: [],
     simulator: false,
   }

@@ -6,7 +6,7 @@ import { createOffload, type Offload } from '../../src/offload/offload.js'
 import { createCodec } from '../../src/protocols/codec.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { fakeTarget } from '../helpers/fake-protocol.js'
-import { DIALECTS, FALLBACK, readFixtures, SURFACES, targetFor } from '../helpers/protocol-fixtures.js'
+import { DIALECTS, FALLBACK, minRequests, readFixtures, SURFACES, targetFor } from '../helpers/protocol-fixtures.js'
 
 const metrics = { offloadTask: () => undefined, offloadQueue: () => undefined }
 const options = { workers: 1, maxQueue: 1000, taskTimeoutMs: 30_000, metrics }
@@ -27,7 +27,7 @@ async function outcome(run: () => unknown): Promise<unknown> {
 test('6. a worker decodes and encodes every request as this thread does', async (t) => {
   for (const surface of SURFACES) {
     const requests = readFixtures(surface.id, 'requests')
-    t.ok(requests.length >= 5, surface.id)
+    t.ok(requests.length >= minRequests(surface), surface.id)
     for (const { name, bytes } of requests) {
       const decode = (offload: Offload) => offload.decode(surface.id, new Uint8Array(bytes))
       t.same(await outcome(() => decode(worker)), await outcome(() => decode(inline)), `${surface.id} ${name}`)

@@ -12,7 +12,8 @@ import { readUsage } from './usage.js'
 
 const ID = 'openai-chat'
 
-const surface: Surface = {
+/** Its client half by itself, for APIs whose chunks and answers are these. */
+export const chatSurface: Surface = {
   id: ID,
   routes: [
     { method: 'POST', path: '/v1/chat/completions' },
@@ -43,4 +44,4 @@ const dialect: Dialect = {
   decodeError,
 }
 
-export const openaiChat: Protocol = { id: ID, surface, dialect }
+export const openaiChat: Protocol = { id: ID, surface: chatSurface, dialect }
