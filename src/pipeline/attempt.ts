@@ -16,8 +16,9 @@ import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
 import { Gate } from './gate.js'
 import { headerText } from './header-text.js'
+import { startKeepalive } from './keepalive.js'
 import { measureUsage } from './measure.js'
-import { type Outlet, type Relay, type WholeKind } from './outlet.js'
+import { type Outlet, type Relay, type RelayOptions, type WholeKind } from './outlet.js'
 import { Pace } from './pace.js'
 import { Refusal } from './refusal.js'
 import { createRelay } from './relay.js'
@@ -59,7 +60,8 @@ export class Attempt implements CallHandler, Outlet {
     exchange.upstreamStartedAtMs = parts.clock.nowMs()
     exchange.upstreamEndedAtMs = null
     const passed = this.#gate.passed()
-    const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream }
+    const isRaw = exchange.decoded?.facts.raw !== undefined
+    const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream, isRaw }
     const timeouts = timeoutsFor(this.#routed.provider.timeouts, asksStream)
     this.#connection.carry(parts.upstream.call(upstreamRequest(sending), this, timeouts))
     return passed
@@ -92,7 +94,9 @@ export class Attempt implements CallHandler, Outlet {
       }
       const contentType = headerText(headers, 'content-type') ?? ''
       const facts = { exchange, routed: this.#routed, dialect: this.#dialect, outlet: this }
-      this.#relay = createRelay(relayOptions({ ...facts, contentType, asksStream: this.#asksStream }))
+      const options = relayOptions({ ...facts, contentType, asksStream: this.#asksStream })
+      if (options.raw !== null) this.#passOn(options, status, contentType)
+      this.#relay = createRelay(options)
       exchange.meter = this.#relay
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
@@ -198,6 +202,14 @@ export class Attempt implements CallHandler, Outlet {
     this.#count(resultOf(error.data.code))
     this.close()
     this.#gate.fail(concealSecrets(this.#secrets(), error))
+  }
+
+  /** The answer's own head is the client's, as far as it is safe to show. */
+  #passOn({ raw, upstreamStreams }: RelayOptions, status: number, contentType: string): void {
+    const exchange = this.#exchange
+    exchange.framing = raw?.framing ?? null
+    if (upstreamStreams) startKeepalive(exchange)
+    else exchange.wholeHead = { status, contentType }
   }
 
   #refuse(refusal: Refusal): void {

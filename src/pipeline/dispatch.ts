@@ -5,6 +5,7 @@ import { type DecodedRequest } from '../protocols/codec.js'
 import { type RouteTarget } from '../routing/router.js'
 import { Attempt } from './attempt.js'
 import { type Exchange } from './exchange.js'
+import { routeRaw } from './raw-request.js'
 
 const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 
@@ -19,7 +20,11 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
   const { path } = exchange.request
   const query = { model, provider, allowed, random: clock.random }
   const isByPath = path !== undefined && path !== null && path.provider !== null
-  const targets = router.route(isByPath ? { ...query, byPath: { hasKey: path.callerKey !== null } } : query)
+  const { raw } = decoded.facts
+  const targets =
+    raw === undefined
+      ? router.route(isByPath ? { ...query, byPath: { hasKey: path.callerKey !== null } } : query)
+      : routeRaw({ raw, query, router, dialects: exchange.parts.dialects })
   let failure: GatewayError | null = null
   for (const routed of targets) {
     try {
@@ -49,7 +54,8 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
     const { surface } = exchange.request
     if (surface.upstreamFrames !== undefined) exchange.framing = dialect.framing
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
-    const upstreamStreams = decoded.facts.stream || surface.id !== target.protocol
+    const { raw, stream } = decoded.facts
+    const upstreamStreams = raw === undefined ? stream || surface.id !== target.protocol : raw.asksStream
     const encoding = offload.encode({
       surfaceId: surface.id,
       body: exchange.body,

@@ -51,6 +51,8 @@ export class Exchange implements ExchangeHandle {
   dropped: readonly string[] = []
   /** How the current upstream frames its stream, where its own frames reach the client; else null. */
   framing: Framing | null = null
+  /** Status and content type of a whole answer that reaches the client as the upstream gave it; else null. */
+  wholeHead: { readonly status: number; readonly contentType: string } | null = null
   /** The JSON body with which the upstream refused, where the client may see it. */
   refusalBody: Uint8Array | null = null
   /** The metrics series of the current target. */

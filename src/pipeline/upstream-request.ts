@@ -5,6 +5,7 @@ import { type Dialect } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type UpstreamRequest } from '../upstream/call.js'
 import { type RequestHead } from './client.js'
+import { pathBelow } from './raw-request.js'
 
 export type Sending = {
   readonly request: RequestHead
@@ -13,17 +14,19 @@ export type Sending = {
   readonly encoded: EncodedBody
   /** The upstream is asked for a stream. */
   readonly isStream: boolean
+  /** It is in the upstream's own words. */
+  readonly isRaw: boolean
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** Parameter headers pass only to an upstream that speaks the client's own protocol. */
-export function upstreamRequest({ request, routed, dialect, encoded, isStream }: Sending): UpstreamRequest {
+export function upstreamRequest({ request, routed, dialect, encoded, isStream, isRaw }: Sending): UpstreamRequest {
   const { provider, target } = routed
-  const isSameProtocol = request.surface.id === target.protocol
+  const isSameProtocol = isRaw || request.surface.id === target.protocol
   return {
     provider,
-    path: encoded.path,
+    path: isRaw ? pathBelow(provider.baseUrl, encoded.path) : encoded.path,
     headers: isSameProtocol ? pick(request.parameterHeaders, dialect.parameterHeaders) : NO_HEADERS,
     body: encoded.body,
     isStream,

@@ -5,6 +5,7 @@ import { ollamaChat } from './ollama-chat/index.js'
 import { chatSurface, openaiChat } from './openai-chat/index.js'
 import { type Protocol } from './protocol.js'
 import { createProviderChat } from './provider-chat/index.js'
+import { rawPassthrough } from './raw-passthrough/index.js'
 
 export const PROTOCOLS: readonly Protocol[] = Object.freeze([
   openaiChat,
@@ -13,6 +14,7 @@ export const PROTOCOLS: readonly Protocol[] = Object.freeze([
   ollamaChat,
   // For clients alone:
   createProviderChat(chatSurface),
+  rawPassthrough,
 ])
 
 /** The wire that chats on a WebSocket speak. */

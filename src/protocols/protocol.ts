@@ -75,6 +75,18 @@ export type RequestFacts = {
   readonly maxOutputTokens: number | null
   /** OpenAI `provider` field: pins the request to that provider; null elsewhere. */
   readonly provider: string | null
+  /** Set where path and body are the upstream's own already; then the fields above are read out of them. */
+  readonly raw?: RawFacts
+}
+
+/** A request in the upstream's own words: what of it the core must know. Its bytes are the top-level member `body`. */
+export type RawFacts = {
+  /** Below the provider's base URL; cannot lead out of it. May begin with the base URL's own path. */
+  readonly path: string
+  /** The model that the upstream's own body names, if it does. */
+  readonly model: string | null
+  /** It asks for a stream; whether it gets one, the answer's content type tells. */
+  readonly asksStream: boolean
 }
 
 export type EncoderOptions = {

@@ -54,6 +54,7 @@ export function relayOptionsFor(surface: Wire, wire: Wire, changes: Partial<Rela
     clientStreams: true,
     upstreamStreams: true,
     includeUsage: false,
+    raw: null,
     maxResponseBytes: 100_000,
     ...changes,
   }
