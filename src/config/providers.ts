@@ -89,6 +89,7 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     extraBody: toJsonObject(entry.extraBody),
     keepAliveMs: entry.keepAliveMs,
     maxConnections: entry.maxConnections,
+    maxIdleConnections: entry.maxIdleConnections,
   }
 }
 

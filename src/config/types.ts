@@ -61,6 +61,8 @@ export type KeyConfig = {
 
 export type Limits = {
   readonly requestsPerMinute: number | null
+  /** The window of `requestsPerMinute`, where it is not a minute. */
+  readonly requestWindowSeconds?: number
   readonly tokensPerMinute: number | null
   readonly concurrency: number | null
 }
@@ -72,6 +74,8 @@ export type Timeouts = {
   readonly firstTokenMs: number
   readonly betweenTokensMs: number
   readonly totalMs: number
+  /** The whole of an answer that does not stream; absent or null: `totalMs`. */
+  readonly wholeMs?: number | null
 }
 
 /** How the provider's key is sent. `query` is nobody's default: keys in URLs end up in logs. */
@@ -104,6 +108,8 @@ export type ProviderConfig = {
   readonly keepAliveMs: number
   /** Most connections to this provider per event loop; null for no limit. */
   readonly maxConnections: number | null
+  /** Most connections that are kept when idle; absent or null for no limit. */
+  readonly maxIdleConnections?: number | null
 }
 
 /** A vendor by its profile, its address as the environment has it; `provider.apiKey` is null. */

@@ -35,9 +35,11 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, i
   }
 }
 
-/** A whole answer comes all at once: only the total time bounds it. */
+/** A whole answer comes all at once: only one time bounds it. */
 export function timeoutsFor(timeouts: Timeouts, isStream: boolean): Timeouts {
-  return isStream ? timeouts : { ...timeouts, firstTokenMs: timeouts.totalMs, betweenTokensMs: timeouts.totalMs }
+  if (isStream) return timeouts
+  const totalMs = timeouts.wholeMs ?? timeouts.totalMs
+  return { connectMs: timeouts.connectMs, firstTokenMs: totalMs, betweenTokensMs: totalMs, totalMs }
 }
 
 /** Only the parameter headers that this dialect knows. */

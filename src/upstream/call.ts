@@ -88,7 +88,8 @@ export class Upstream {
         callerKey === null ? this.#headersOf(request.provider) : this.#headersWith(request.provider, callerKey)
       const headers = withParameters(fixed, request.isStream, request.headers)
       // undici takes no readonly array but does not change it.
-      call.start(link, { path, method: 'POST', headers: headers as string[], body: request.body })
+      const options = { path, method: 'POST' as const, headers: headers as string[], body: request.body }
+      call.start(link, isSurplus(link) ? { ...options, reset: true } : options)
     } catch (error) {
       call.failLater(toGatewayError(error))
     }
@@ -112,6 +113,12 @@ export class Upstream {
     }
     return headers
   }
+}
+
+/** One more connection than are to be kept: it is closed after its answer. */
+function isSurplus({ provider, pool }: PoolLink): boolean {
+  const { maxIdleConnections = null } = provider
+  return maxIdleConnections !== null && pool.stats.running >= maxIdleConnections
 }
 
 type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }
