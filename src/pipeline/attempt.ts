@@ -96,6 +96,8 @@ export class Attempt implements CallHandler, Outlet {
       const facts = { exchange, routed: this.#routed, dialect: this.#dialect, outlet: this }
       const options = relayOptions({ ...facts, contentType, asksStream: this.#asksStream })
       if (options.raw !== null) this.#passOn(options, status, contentType)
+      // A whole answer is no stream of the upstream's: what is made of it is framed as the surface does.
+      else if (!options.upstreamStreams) exchange.framing = null
       this.#relay = createRelay(options)
       exchange.meter = this.#relay
     } catch (thrown) {

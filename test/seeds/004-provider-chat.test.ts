@@ -297,6 +297,13 @@ test("row 36: the document's curl streams, each chunk as it comes", async (t) =>
   t.match(await curl(open, '/v1/chat/openai', body, '-sN'), /"x".*\n\ndata: \[DONE\]\n\n$/)
 })
 
+test('row 36: an upstream that will not stream is replayed, as chat chunks', async (t) => {
+  upstream.tell = json({ message: { role: 'assistant', content: 'Hi' }, done: true, done_reason: 'stop' })
+  const { text, headers } = await ask(open, '/v1/chat/ollama', { body: { stream: true } })
+  t.match(headers['content-type'], /^text\/event-stream/)
+  t.match(text, /"content":"Hi"[\s\S]*\ndata: \[DONE\]\n\n$/)
+})
+
 const CUTS: readonly (readonly [provider: string, first: string, type: string, error: RegExp, marker: string])[] = [
   [
     'openai',
