@@ -9,6 +9,7 @@ import {
   type Generation,
   type Ground,
   limiterPlaces,
+  reachableProviders,
   withKnownProviders,
 } from './gateway/generation.js'
 import { createLimiterCells } from './limit/cells.js'
@@ -287,7 +288,7 @@ function tend(loop: Loop): void {
     const { current, retired } = loop
     const providers = [current, ...retired].flatMap(({ config }) => config.providers)
     const busy = retired.filter(({ pipeline }) => pipeline.openCount() > 0)
-    pools.keep(new Set([current, ...busy].flatMap(({ config }) => config.providers)))
+    pools.keep(new Set([current, ...busy].flatMap(({ config }) => reachableProviders(config))))
     loop.retired = retired.filter((one) => busy.includes(one) || CLOCK.nowMs() - one.sinceMs < RETIRED_FOR_MS)
     for (const name of new Set(providers.map((provider) => provider.name))) {
       const { open, busy: running } = pools.stats({ name })

@@ -8,13 +8,17 @@ import { providersNamedIn, resolveModels } from './models.js'
 import { type ProblemList } from './problem.js'
 import { resolveProviders } from './providers.js'
 import { type ConfigFile, DEFAULT_PROMPTS_DIR, type ProviderEntry } from './schema.js'
+import { type Variables } from './substitute.js'
 import { type CompatConfig, type Config, type ServerConfig } from './types.js'
+import { resolveWellKnown } from './well-known.js'
 
 export type EffectiveContext = {
   readonly catalog: Catalog
   readonly problems: ProblemList
   readonly warnings: string[]
   readonly missingKeys: ReadonlyMap<string, string>
+  /** The environment, `.env` below the real one. */
+  readonly variables: Variables
   /** A provider entry with nothing but defaults. */
   readonly providerDefaults: ProviderEntry
   /** Defaults of the sections whose features are still to come, to tell what was asked for. */
@@ -33,9 +37,10 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
   const keys = resolveKeys(file.keys, problems, warnings)
   const entries = withKeylessProviders(file, context)
   const providers = resolveProviders(entries, context)
+  const usable = new Map(providers.map((provider) => [provider.name, provider]))
   const models = resolveModels(file.models, {
     ...context,
-    usable: new Map(providers.map((provider) => [provider.name, provider])),
+    usable,
     named: new Set(Object.keys(entries)),
   })
   refuseOpenGateway(file, problems)
@@ -46,6 +51,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     keys,
     limits: file.limits,
     providers,
+    wellKnown: resolveWellKnown({ ...context, entries, usable: new Set(usable.keys()) }),
     models,
     metrics: file.metrics,
     prompts: { ...file.prompts, dir: resolvePromptsDir(file.prompts.dir, context) },

@@ -87,7 +87,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   if (providerDefaults === null || !Value.Check(ConfigFile, checked)) throw refusal('the configuration does not fit')
   const missingKeys = new Map(substitution.missingKeys.map(({ path, variable }) => [String(path[1]), variable]))
   const defaults = defaultConfigFile()
-  const config = resolveConfig(checked, { ...sources, problems, warnings, missingKeys, providerDefaults, defaults })
+  const context = { ...sources, variables, problems, warnings, missingKeys, providerDefaults, defaults }
+  const config = resolveConfig(checked, context)
   problems.throwIfAny()
   const isBlank = file.path !== null && file.text.trim() === ''
   return freeze(structuredClone({ config, configFile: file.path, isBlank, providerDefaults }))

@@ -9,15 +9,16 @@ import { type Dialect } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type AttemptResult } from '../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
-import { concealSecrets } from '../upstream/conceal.js'
+import { concealSecrets, type Secretive } from '../upstream/conceal.js'
 import { reply, resultAnswer, type Verdict } from './answer.js'
 import { resultOf } from './attempt-result.js'
 import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
 import { Gate } from './gate.js'
 import { headerText } from './header-text.js'
+import { startKeepalive } from './keepalive.js'
 import { measureUsage } from './measure.js'
-import { type Outlet, type Relay, type WholeKind } from './outlet.js'
+import { type Outlet, type Relay, type RelayOptions, type WholeKind } from './outlet.js'
 import { Pace } from './pace.js'
 import { Refusal } from './refusal.js'
 import { createRelay } from './relay.js'
@@ -59,7 +60,8 @@ export class Attempt implements CallHandler, Outlet {
     exchange.upstreamStartedAtMs = parts.clock.nowMs()
     exchange.upstreamEndedAtMs = null
     const passed = this.#gate.passed()
-    const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream }
+    const isRaw = exchange.decoded?.facts.raw !== undefined
+    const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream, isRaw }
     const timeouts = timeoutsFor(this.#routed.provider.timeouts, asksStream)
     this.#connection.carry(parts.upstream.call(upstreamRequest(sending), this, timeouts))
     return passed
@@ -92,7 +94,11 @@ export class Attempt implements CallHandler, Outlet {
       }
       const contentType = headerText(headers, 'content-type') ?? ''
       const facts = { exchange, routed: this.#routed, dialect: this.#dialect, outlet: this }
-      this.#relay = createRelay(relayOptions({ ...facts, contentType, asksStream: this.#asksStream }))
+      const options = relayOptions({ ...facts, contentType, asksStream: this.#asksStream })
+      if (options.raw !== null) this.#passOn(options, status, contentType)
+      // A whole answer is no stream of the upstream's: what is made of it is framed as the surface does.
+      else if (!options.upstreamStreams) exchange.framing = null
+      this.#relay = createRelay(options)
       exchange.meter = this.#relay
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
@@ -114,7 +120,7 @@ export class Attempt implements CallHandler, Outlet {
     this.close()
     if (this.#isOver) return
     try {
-      if (this.#refusal !== null) this.fail(this.#refusal.decode(this.#dialect))
+      if (this.#refusal !== null) this.#refuse(this.#refusal)
       else this.#relay?.end()
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
@@ -188,7 +194,7 @@ export class Attempt implements CallHandler, Outlet {
     this.#count(isOurs ? 'ok' : resultOf(error.data.code))
     // For a fault of our own the next upstream shall not have to work, too.
     if (isOurs) this.#gate.resolve()
-    this.#gate.fail(concealSecrets(this.#routed.provider, error))
+    this.#gate.fail(concealSecrets(this.#secrets(), error))
   }
 
   #failWith(error: GatewayError): void {
@@ -197,7 +203,28 @@ export class Attempt implements CallHandler, Outlet {
     this.#conclude()
     this.#count(resultOf(error.data.code))
     this.close()
-    this.#gate.fail(concealSecrets(this.#routed.provider, error))
+    this.#gate.fail(concealSecrets(this.#secrets(), error))
+  }
+
+  /** The answer's own head is the client's, as far as it is safe to show. */
+  #passOn({ raw, upstreamStreams }: RelayOptions, status: number, contentType: string): void {
+    const exchange = this.#exchange
+    exchange.framing = raw?.framing ?? null
+    if (upstreamStreams) startKeepalive(exchange)
+    else exchange.wholeHead = { status, contentType }
+  }
+
+  #refuse(refusal: Refusal): void {
+    const exchange = this.#exchange
+    const error = refusal.decode(this.#dialect)
+    if (exchange.request.surface.upstreamFrames !== undefined) exchange.refusalBody = refusal.show(this.#secrets())
+    this.fail(error)
+  }
+
+  /** What of the upstream's words must reach nobody else. */
+  #secrets(): Secretive {
+    const { apiKey, headers } = this.#routed.provider
+    return { apiKey, headers, callerKey: this.#exchange.request.path?.callerKey ?? null }
   }
 
   /** How the try ended is decided; the exchange has nothing left to abort. */

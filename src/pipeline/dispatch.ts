@@ -5,6 +5,7 @@ import { type DecodedRequest } from '../protocols/codec.js'
 import { type RouteTarget } from '../routing/router.js'
 import { Attempt } from './attempt.js'
 import { type Exchange } from './exchange.js'
+import { routeRaw } from './raw-request.js'
 
 const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 
@@ -16,7 +17,14 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
   const { config, router, clock } = exchange.parts
   const { model, provider } = decoded.facts
   const allowed = config.keys[exchange.request.key.index]?.models ?? ANY_MODEL
-  const targets = router.route({ model, provider, allowed, random: clock.random })
+  const { path } = exchange.request
+  const query = { model, provider, allowed, random: clock.random }
+  const isByPath = path !== undefined && path !== null && path.provider !== null
+  const { raw } = decoded.facts
+  const targets =
+    raw === undefined
+      ? router.route(isByPath ? { ...query, byPath: { hasKey: path.callerKey !== null } } : query)
+      : routeRaw({ raw, query, router, dialects: exchange.parts.dialects })
   let failure: GatewayError | null = null
   for (const routed of targets) {
     try {
@@ -44,8 +52,10 @@ async function tryTarget(exchange: Exchange, decoded: DecodedRequest, routed: Ro
   try {
     exchange.startAttempt(routed, metrics.slot(exchange.request.surface.id, provider.name, routed.label))
     const { surface } = exchange.request
+    if (surface.upstreamFrames !== undefined) exchange.framing = dialect.framing
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
-    const upstreamStreams = decoded.facts.stream || surface.id !== target.protocol
+    const { raw, stream } = decoded.facts
+    const upstreamStreams = raw === undefined ? stream || surface.id !== target.protocol : raw.asksStream
     const encoding = offload.encode({
       surfaceId: surface.id,
       body: exchange.body,

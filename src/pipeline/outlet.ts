@@ -3,7 +3,7 @@ import { type ErrorData } from '../model/error.js'
 import { type ResponseMeta } from '../model/event.js'
 import { type Target } from '../model/target.js'
 import { type Usage } from '../model/usage.js'
-import { type Dialect, type Surface } from '../protocols/protocol.js'
+import { type Dialect, type Framing, type Surface } from '../protocols/protocol.js'
 
 /** What a relay has seen of tokens, as far as accounting is concerned. */
 export type Meter = {
@@ -45,5 +45,7 @@ export type RelayOptions = {
   readonly clientStreams: boolean
   readonly upstreamStreams: boolean
   readonly includeUsage: boolean
+  /** The upstream's own words go to the client as they are: how they are framed, where they stream. */
+  readonly raw: { readonly framing: Framing } | null
   readonly maxResponseBytes: number
 }

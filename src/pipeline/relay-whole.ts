@@ -29,8 +29,11 @@ export class WholeRelay implements Relay {
   /** @throws upstream_malformed when the body is not an object's text from brace to brace */
   end(): void {
     const body = this.#body.take()
-    if (!isBraced(body)) throw new GatewayError('upstream_malformed')
-    this.usage = this.#options.dialect.readUsage(body)
+    const isObject = isBraced(body)
+    if (!isObject && this.#options.raw === null) throw new GatewayError('upstream_malformed')
+    // Sound or a picture is not counted as words.
+    if (!isObject) this.contentBytes = 0
+    this.usage = isObject ? this.#options.dialect.readUsage(body) : null
     this.#options.outlet.whole(body, this.#kind)
   }
 }

@@ -4,7 +4,7 @@ import { type CompatConfig, type Config, type ServerConfig } from '../config/typ
 import { GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
-import { type Choice, choicesByPath, createChatRoute, defaultOf } from './chat-route.js'
+import { type Choice, choicesByPath, createChatRoute, defaultOf, PROVIDER_PART } from './chat-route.js'
 import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from './engine.js'
 import { type Front, type FrontView, type ModelSource, type ProviderStatus } from './front.js'
 import { createHeaderPolicy } from './headers.js'
@@ -282,7 +282,9 @@ function healthPaths(options: ServerOptions): Path[] {
 }
 
 function addPath(app: TemplatedApp, front: Front, route: Path): void {
-  const { path, surface = null } = route
+  const { surface = null } = route
+  // The engine tries literal paths before those with a part that may be anything.
+  const path = route.path.replace(PROVIDER_PART, ':provider')
   const allow = 'get' in route ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS'
   if ('get' in route) {
     app.get(path, createRoute(front, surface, route.get))

@@ -1,7 +1,7 @@
 // One HTTP request from its head to its sink: strict framing, credentials, content type, body, pipeline. Everything that
 // fails on the way is answered by the pipeline's `reject`, so that log and metrics see it.
 import { errorData, GatewayError, toGatewayError } from '../errors.js'
-import { type ExchangeHandle, type KeyIdentity } from '../pipeline/client.js'
+import { type ExchangeHandle, type KeyIdentity, type PathFacts } from '../pipeline/client.js'
 import { type HeaderList } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { BodyCollector, type BodyEvents } from './body.js'
@@ -37,12 +37,17 @@ export const takeChat: Act = (exchange) => {
   exchange.readBody(key)
 }
 
+/** Printable ASCII without blanks, and no longer than any vendor's: what else could be sent on in a header. */
+const CALLER_KEY = /^[\x21-\x7e]{1,4096}$/
+
 /** One request over HTTP until its body is handed to the pipeline or refused. */
 export class HttpExchange implements BodyEvents {
   readonly head: RequestHead
   readonly requestId: string
   /** The configuration it began with. */
   readonly view: FrontView
+  /** What the path says of the request, if it does. */
+  path: PathFacts | null = null
   readonly #front: Front
   readonly #surface: Surface | null
   readonly #response: ClientResponse
@@ -101,6 +106,25 @@ export class HttpExchange implements BodyEvents {
   /** @throws draining, overloaded, rate_limited when no new work is taken */
   enter(key: KeyIdentity): void {
     admitEarly(this.#front, this.view, key)
+  }
+
+  /**
+   * The caller's own key with a provider: an `x-api-key` that is no gateway key. Null where there is none.
+   * @throws invalid_request when it cannot be a key
+   */
+  callerKey(): string | null {
+    const { apiKey } = this.head
+    if (apiKey === '' || this.#isGatewayKey(apiKey)) return null
+    if (CALLER_KEY.test(apiKey)) return apiKey
+    throw new GatewayError('invalid_request', { message: 'The X-API-Key header holds what no key does.' })
+  }
+
+  #isGatewayKey(apiKey: string): boolean {
+    try {
+      return this.view.pipeline.authenticate({ authorization: '', apiKey }).index >= 0
+    } catch {
+      return false
+    }
   }
 
   /**
@@ -180,7 +204,7 @@ export class HttpExchange implements BodyEvents {
     const { requestId } = this
     const { parameterHeaders } = this.head
     const acceptedAtMs = this.#acceptedAtMs
-    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs }
+    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path: this.path }
     this.#handle = this.view.pipeline.start(request, this.#sink)
   }
 

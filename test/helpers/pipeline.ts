@@ -655,6 +655,7 @@ function createConfig(options: RigOptions): Config {
     prompts: { dir: '/nowhere', defaultLanguage: 'en' },
     compat: { healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, errorDetails: options.errorDetails ?? false },
     log: { level: 'silent', file: null, format: 'json' },
+    wellKnown: [],
     warnings: [],
     simulator: false,
   }

@@ -54,6 +54,7 @@ export function relayOptionsFor(surface: string, wire: Wire, changes: Partial<Re
     clientStreams: true,
     upstreamStreams: true,
     includeUsage: false,
+    raw: null,
     maxResponseBytes: 100_000,
     ...changes,
   }

@@ -28,6 +28,16 @@ test('what is not an object from brace to brace is malformed', async (t) => {
   }
 })
 
+test("what a client asked for in the upstream's own words may be anything, and only objects are counted", async (t) => {
+  for (const body of ['', '[1]', 'RIFF....', WHOLES[OPENAI]]) {
+    const { options, outlet } = relayOptionsFor(OPENAI, OPENAI, { raw: { framing: 'sse' } })
+    const relay = new WholeRelay(options, 'forward')
+    feed(relay, body, 3)
+    t.equal(outlet.body, body)
+    t.equal(relay.contentBytes, body.startsWith('{') ? body.length : 0)
+  }
+})
+
 test('more than a whole answer may be is malformed', async (t) => {
   const { options } = relayOptionsFor(OPENAI, OPENAI, { maxResponseBytes: 10 })
   const relay = new WholeRelay(options, 'forward')

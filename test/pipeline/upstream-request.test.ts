@@ -10,6 +10,13 @@ test('a whole answer is bounded by the total time alone', async (t) => {
   t.same(timeoutsFor(TIMEOUTS, false), { connectMs: 1, firstTokenMs: 4, betweenTokensMs: 4, totalMs: 4 })
 })
 
+test('a whole answer may have a time of its own', async (t) => {
+  const own = { ...TIMEOUTS, wholeMs: 9 }
+  t.match(timeoutsFor(own, false), { firstTokenMs: 9, betweenTokensMs: 9, totalMs: 9 })
+  t.match(timeoutsFor(own, true), { firstTokenMs: 2, totalMs: 4 })
+  t.match(timeoutsFor({ ...TIMEOUTS, wholeMs: null }, false), { totalMs: 4 })
+})
+
 test('parameter headers pass to the client’s own protocol alone, and only those it knows', async (t) => {
   const rig = new PipelineRig()
   const parameterHeaders = { 'anthropic-beta': 'x', 'x-other': 'y' }

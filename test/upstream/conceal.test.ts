@@ -40,3 +40,15 @@ test('an error without a secret is the same object, cause and all; with one it k
   t.equal(concealSecrets({ ...PROVIDER, apiKey: 'ollama', headers: {} }, clean), clean, 'a placeholder is a word')
   t.end()
 })
+
+test("a caller's key is masked like the provider's, and in the cause too, which the log does not know it in", (t) => {
+  const secrets = { ...PROVIDER, callerKey: 'canary.caller-key' }
+  const cause = new TypeError('coding: canary.caller-key', { cause: new Error('canary.caller-key') })
+  const found = concealSecrets(secrets, new GatewayError('upstream_malformed', { message: 'm', cause }))
+  t.equal(String(found.cause), 'Error: TypeError: coding: ***')
+  t.equal((found.cause as Error).cause, undefined)
+  const spoken = concealSecrets(secrets, new GatewayError('upstream_rejected', { message: `${KEY} canary.caller-key` }))
+  t.equal(spoken.data.message, '*** ***')
+  t.notOk('cause' in spoken)
+  t.end()
+})
