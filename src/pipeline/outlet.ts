@@ -36,6 +36,12 @@ export type Outlet = {
 /** `frames`: the upstream's own frames, to be aggregated. `translate`: a whole answer in another protocol. `forward`: as it is. */
 export type WholeKind = 'frames' | 'translate' | 'forward'
 
+export type RawOptions = {
+  readonly framing: Framing
+  /** The bytes without secrets of the provider's; the same object where there is none in them. */
+  readonly conceal: (bytes: Buffer) => Buffer
+}
+
 export type RelayOptions = {
   readonly surface: Surface
   readonly dialect: Dialect
@@ -46,6 +52,6 @@ export type RelayOptions = {
   readonly upstreamStreams: boolean
   readonly includeUsage: boolean
   /** The upstream's own words go to the client as they are: how they are framed, where they stream. */
-  readonly raw: { readonly framing: Framing } | null
+  readonly raw: RawOptions | null
   readonly maxResponseBytes: number
 }

@@ -3,6 +3,7 @@ import { GatewayError } from '../errors.js'
 import { type ResponseMeta } from '../model/event.js'
 import { type Dialect, type Framing } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
+import { byteConceal } from '../upstream/conceal.js'
 import { type Exchange } from './exchange.js'
 import { type Outlet, type RelayOptions } from './outlet.js'
 
@@ -37,7 +38,7 @@ export function relayOptions({ exchange, routed, dialect, outlet, contentType, a
     fallback: fallbackMeta(exchange),
     clientStreams: decoded?.facts.stream ?? false,
     upstreamStreams: isRaw ? rawFraming !== null : isStreamed(type, asksStream),
-    raw: isRaw ? { framing: rawFraming ?? dialect.framing } : null,
+    raw: isRaw ? { framing: rawFraming ?? dialect.framing, conceal: byteConceal(routed.provider) } : null,
     includeUsage: decoded?.facts.includeUsage ?? false,
     maxResponseBytes: parts.config.server.maxResponseBytes,
   }

@@ -34,7 +34,7 @@ export class WholeRelay implements Relay {
     // Sound or a picture is not counted as words.
     if (!isObject) this.contentBytes = 0
     this.usage = isObject ? this.#options.dialect.readUsage(body) : null
-    this.#options.outlet.whole(body, this.#kind)
+    this.#options.outlet.whole(this.#options.raw?.conceal(body) ?? body, this.#kind)
   }
 }
 

@@ -20,7 +20,7 @@ export function createRelay(options: RelayOptions): Relay {
   const { surface, dialect } = options
   const isSameProtocol = surface.id === dialect.id
   if (options.raw !== null) {
-    return options.upstreamStreams ? new RawRelay(options, options.raw.framing) : new WholeRelay(options, 'forward')
+    return options.upstreamStreams ? new RawRelay(options, options.raw) : new WholeRelay(options, 'forward')
   }
   if (options.upstreamStreams) {
     if (!options.clientStreams) return new CollectRelay(options)

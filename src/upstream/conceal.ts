@@ -8,6 +8,8 @@ import { patternOf, secretForms } from '../wire/secret-forms.js'
 const MASK = '***'
 /** Shorter ones (`none`, `EMPTY`, `ollama`) are placeholders of local servers, and words of honest messages. */
 const MIN_SECRET_CHARS = 8
+/** In content, where a header's version or name (`2023-06-01`) may stand with every right. */
+const MIN_HEADER_SECRET_CHARS = 16
 /** Messages are cut to a length, perhaps through a secret: this much of its beginning is not left at the end. */
 const MIN_REST_CHARS = 4
 
@@ -52,6 +54,19 @@ export function concealText(provider: Secretive, text: string): string {
   )
   const pattern = patternOf(forms)
   return pattern === null ? text : forms.reduce(withoutBeginning, text.replace(pattern, MASK))
+}
+
+/** Takes the provider's secrets out of bytes that pass as they are; where there is none in them it gives back the same object. */
+export function byteConceal(provider: Secretive): (bytes: Buffer) => Buffer {
+  const headers = Object.values(provider.headers).filter((value) => value.length >= MIN_HEADER_SECRET_CHARS)
+  const pattern = patternOf(secretForms([provider.apiKey ?? '', ...headers], MIN_SECRET_CHARS))
+  if (pattern === null) return (bytes) => bytes
+  return (bytes) => {
+    // Byte for byte: what is no text stays as it is.
+    const text = bytes.toString('latin1')
+    const shown = text.replace(pattern, MASK)
+    return shown === text ? bytes : Buffer.from(shown, 'latin1')
+  }
 }
 
 /** The text without a beginning of the secret at its very end. */

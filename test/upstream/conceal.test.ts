@@ -1,7 +1,7 @@
 // What a provider says of its own key never reaches a client, in whatever form it says it.
 import { test } from 'tap'
 import { type errorData, GatewayError } from '../../src/errors.js'
-import { concealSecrets } from '../../src/upstream/conceal.js'
+import { byteConceal, concealSecrets } from '../../src/upstream/conceal.js'
 import { testProvider } from '../helpers/targets.js'
 
 const KEY = 'canary.Provider/"key"+0001'
@@ -50,5 +50,18 @@ test("a caller's key is masked like the provider's, and in the cause too, which 
   const spoken = concealSecrets(secrets, new GatewayError('upstream_rejected', { message: `${KEY} canary.caller-key` }))
   t.equal(spoken.data.message, '*** ***')
   t.notOk('cause' in spoken)
+  t.end()
+})
+
+test('in bytes that pass as they are, key and long header values are masked, and nothing else is touched', (t) => {
+  const conceal = byteConceal({ ...PROVIDER, headers: { 'x-tenant': 'canary-tenant-0000007', version: '2023-06-01' } })
+  const noText = Buffer.from([0xff, 0x00, 0x80, 0x2d])
+  t.equal(conceal(noText), noText, 'the same object')
+  const dated = Buffer.from('{"created":"2023-06-01"}')
+  t.equal(conceal(dated), dated)
+  const quoted = Buffer.concat([noText, Buffer.from(`<${KEY}> canary-tenant-0000007`), noText])
+  t.same(conceal(quoted), Buffer.concat([noText, Buffer.from('<***> ***'), noText]))
+  const plain = Buffer.from(KEY)
+  t.equal(byteConceal({ apiKey: null, headers: {} })(plain), plain)
   t.end()
 })
