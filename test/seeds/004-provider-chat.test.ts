@@ -6,6 +6,7 @@ import { t as root, test } from 'tap'
 import { request } from 'undici'
 import { type Running, startGateway } from '../helpers/gateway.js'
 import { readFixture } from '../helpers/matrix.js'
+import { reload } from '../helpers/reload.js'
 import { json, stream, type Tell, ToldUpstream } from '../helpers/told-upstream.js'
 
 const run = promisify(execFile)
@@ -224,6 +225,33 @@ test('row 34: no redirect, fallback or field takes the key of the caller to anot
   upstream.tell = json(CHAT_ANSWER)
   await ask(closed, '/v1/chat/openai', { headers: { authorization: headers.authorization } })
   t.equal(upstream.last.headers.authorization, `Bearer ${OPERATOR_KEY}`, 'it is kept for nobody')
+})
+
+test('row 34: a reload leaves the connections of a provider that nobody configured, and takes its new address at once', async (t) => {
+  const configOf = (address: string, maxBodies: number) => ({
+    limits: { concurrency: maxBodies },
+    // Left out for want of a key, so it is there for those who bring one.
+    providers: {
+      openai: { baseUrl: address, apiKey: '' },
+      other: { protocol: 'openai-chat', baseUrl: elsewhere.origin },
+    },
+  })
+  const gateway = await startGateway(t, { config: configOf(origin, 10) })
+  const ports: unknown[] = []
+  upstream.tell = (answer, asked) => {
+    ports.push(answer.socket?.remotePort)
+    json(CHAT_ANSWER)(answer, asked)
+  }
+  t.equal((await ask(gateway, '/v1/chat/openai')).status, 200)
+  t.equal((await reload(gateway, configOf(origin, 11))).msg, 'configuration reloaded')
+  t.equal((await ask(gateway, '/v1/chat/openai')).status, 200)
+  t.equal(new Set(ports).size, 1, 'one connection')
+  const asked = elsewhere.asked.length
+  await reload(gateway, configOf(elsewhere.origin, 11))
+  t.equal((await ask(gateway, '/v1/chat/openai')).status, 200)
+  t.equal(ports.length, 2)
+  t.equal(elsewhere.asked.length, asked + 1)
+  t.equal(elsewhere.last.headers.authorization, `Bearer ${CALLER_KEY}`)
 })
 
 test('row 35: the curls of the document give the small form', async (t) => {
