@@ -3,6 +3,7 @@
 import { type Ledger, openLedger } from './config/ledger.js'
 import { readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
+import { providerStatuses, tellBreakers } from './gateway/breaker-states.js'
 import { drain } from './gateway/drain.js'
 import {
   createGeneration,
@@ -17,16 +18,19 @@ import { Shedder } from './limit/shedder.js'
 import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
 import { type KeyIdentity } from './pipeline/client.js'
+import { TIMEOUT_HEADER } from './pipeline/client-deadline.js'
 import { type DrainablePipeline } from './pipeline/lifecycle.js'
 import { type Clock } from './pipeline/parts.js'
 import { createCodec } from './protocols/codec.js'
 import { PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
+import { Breakers } from './routing/breakers.js'
 import { type Router } from './routing/router.js'
 import { createServer, type Server, type ViewOptions } from './server/app.js'
 import { FailedKeys } from './server/failed-keys.js'
+import { type ProviderStatus } from './server/front.js'
 import { createRequestIdSeed } from './server/request-id.js'
-import { createMetricsCells } from './telemetry/cells.js'
+import { breakerStates, createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
 import { openLogDestination } from './telemetry/log.js'
@@ -125,7 +129,7 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
     },
     reload(next, ledger) {
       renew(loop, next, ledger)
-      server?.show(viewOf(loop.current))
+      server?.show(viewOf(loop))
     },
     tellReload: (report) => tellReload(loop, report),
     async drain(graceMs) {
@@ -158,6 +162,7 @@ export function createGateway(config: Config, cells: Cells, loopIndex: number): 
 type Loop = {
   readonly ground: Ground
   readonly scrape: Scrape
+  readonly cells: Cells
   current: Generation
   retired: Retired[]
 }
@@ -176,12 +181,13 @@ function joinLoop(config: Config, cells: Cells, loopIndex: number): Loop {
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
     shedder: new Shedder(),
+    breakers: new Breakers(config.routing.breaker, CLOCK.nowMs),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,
     clock: CLOCK,
   }
   const scrape = createScrape(names, cells.metrics, { processMetrics: true })
-  const loop: Loop = { ground, scrape, current: createGeneration(config, cells.ledger, ground), retired: [] }
+  const loop: Loop = { ground, scrape, cells, current: createGeneration(config, cells.ledger, ground), retired: [] }
   return loop
 }
 
@@ -191,6 +197,7 @@ function renew(loop: Loop, config: Config, ledger: Ledger): void {
   const names = metricsConfig(config, ledger)
   loop.ground.metrics.adopt(names)
   loop.scrape.adopt(names)
+  loop.ground.breakers.adopt(next.config.routing.breaker)
   loop.retired.push({ ...loop.current, sinceMs: CLOCK.nowMs() })
   loop.current = next
 }
@@ -212,7 +219,7 @@ type FrontOptions = { readonly port: number; readonly loopIndex: number; readonl
 /** The server, which takes what clients send into the pipeline. */
 function createFront(loop: Loop, options: FrontOptions): Server {
   const { config } = loop.current
-  const view = viewOf(loop.current)
+  const view = viewOf(loop)
   return createServer({
     ...view,
     config: { ...view.config, port: options.port },
@@ -222,7 +229,7 @@ function createFront(loop: Loop, options: FrontOptions): Server {
     failedKeys: createFailedKeys(config),
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
-    parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
+    parameterHeaders: [TIMEOUT_HEADER, ...[...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders)],
     isReady: options.isReady,
     version: readVersion,
     renderMetrics: () => loop.scrape.render(),
@@ -230,7 +237,8 @@ function createFront(loop: Loop, options: FrontOptions): Server {
 }
 
 /** A generation as the server shows it. */
-function viewOf({ config, pipeline, router, prompts, refusal }: Generation): ViewOptions {
+function viewOf(loop: Loop): ViewOptions {
+  const { config, pipeline, router, prompts, refusal } = loop.current
   return {
     config: config.server,
     metrics: config.metrics,
@@ -238,9 +246,16 @@ function viewOf({ config, pipeline, router, prompts, refusal }: Generation): Vie
     pipeline,
     refusal,
     models: (key) => listModels(config, router, key),
-    providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
+    providers: () => statuses(loop),
     languages: () => prompts.languages(),
   }
+}
+
+/** This loop's breakers as they are now, those of the others as they last told. */
+function statuses({ current, ground, cells }: Loop): ProviderStatus[] {
+  tellBreakers(current.config, ground.breakers, ground.metrics)
+  const states = breakerStates(metricsConfig(current.config, cells.ledger), cells.metrics)
+  return providerStatuses(current.config, states)
 }
 
 /** Of no use to a gateway without keys, but a reload may bring some. */
@@ -286,6 +301,7 @@ function tend(loop: Loop): void {
   })
   setInterval(() => {
     const { current, retired } = loop
+    tellBreakers(current.config, loop.ground.breakers, metrics)
     const providers = [current, ...retired].flatMap(({ config }) => config.providers)
     const busy = retired.filter(({ pipeline }) => pipeline.openCount() > 0)
     pools.keep(new Set([current, ...busy].flatMap(({ config }) => reachableProviders(config))))

@@ -50,6 +50,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },
     keys,
     limits: file.limits,
+    routing: file.routing,
     providers,
     wellKnown: resolveWellKnown({ ...context, entries, usable: new Set(usable.keys()) }),
     models,

@@ -50,6 +50,8 @@ export type RelayOptions = {
   readonly fallback: ResponseMeta
   readonly clientStreams: boolean
   readonly upstreamStreams: boolean
+  /** HTTP says where the body ends; else it ends with the connection, whole or not. */
+  readonly isDelimited: boolean
   readonly includeUsage: boolean
   /** The upstream's own words go to the client as they are: how they are framed, where they stream. */
   readonly raw: RawOptions | null

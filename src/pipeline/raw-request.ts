@@ -2,7 +2,7 @@
 // URL, and the globs of the caller's key held against what the words themselves say.
 import { GatewayError } from '../errors.js'
 import { type Dialect, type RawFacts } from '../protocols/protocol.js'
-import { type RouteQuery, type Router, type RouteTarget } from '../routing/router.js'
+import { type Route, type RouteQuery, type Router } from '../routing/router.js'
 
 export type RawRouting = {
   readonly raw: RawFacts
@@ -16,13 +16,15 @@ export type RawRouting = {
  * to the chat path of such a model, for what else a path leads to nobody can tell.
  * @throws forbidden
  */
-export function routeRaw({ raw, query, router, dialects }: RawRouting): readonly RouteTarget[] {
-  const targets = router.route(query).slice(0, 1)
+export function routeRaw({ raw, query, router, dialects }: RawRouting): Route {
+  const { targets, ...route } = router.route(query)
   const target = targets[0]
-  if (target === undefined || query.allowed.includes(EVERYTHING)) return targets
+  const only = { ...route, targets: targets.slice(0, 1), fallbacks: [], contextFallbacks: [] }
+  if (target === undefined || query.allowed.includes(EVERYTHING)) return only
   const { provider } = target
   // What the body names goes to the provider as it is, whatever the name beside it was.
-  const named = raw.model === null ? target : router.route({ ...query, model: raw.model, provider: provider.name })[0]
+  const named =
+    raw.model === null ? target : router.route({ ...query, model: raw.model, provider: provider.name }).targets[0]
   const dialect = dialects.get(provider.protocol)
   const path = pathBelow(provider.baseUrl, raw.path)
   const isChat =
@@ -31,7 +33,7 @@ export function routeRaw({ raw, query, router, dialects }: RawRouting): readonly
     CHAT_KINDS.some(
       (isStream) => dialect.path({ ...named.target, model: raw.model ?? named.target.model }, isStream) === path,
     )
-  if (isChat) return targets
+  if (isChat) return only
   throw new GatewayError('forbidden', { message: 'This key may only use the chat path of its models.', param: 'path' })
 }
 

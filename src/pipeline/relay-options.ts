@@ -14,6 +14,7 @@ export type RelayFacts = {
   readonly outlet: Outlet
   /** Of the upstream's answer; empty when it names none. */
   readonly contentType: string
+  readonly isDelimited: boolean
   /** The upstream was asked for a stream. */
   readonly asksStream: boolean
 }
@@ -22,7 +23,8 @@ export type RelayFacts = {
  * Lays the facts out for `createRelay`.
  * @throws upstream_malformed for a web page: a login page or a proxy's own, with a status that says all is well
  */
-export function relayOptions({ exchange, routed, dialect, outlet, contentType, asksStream }: RelayFacts): RelayOptions {
+export function relayOptions(facts: RelayFacts): RelayOptions {
+  const { exchange, routed, dialect, outlet, contentType, isDelimited, asksStream } = facts
   const { request, decoded, parts } = exchange
   const type = contentType.toLowerCase()
   if (type.startsWith('text/html')) {
@@ -39,6 +41,7 @@ export function relayOptions({ exchange, routed, dialect, outlet, contentType, a
     clientStreams: decoded?.facts.stream ?? false,
     upstreamStreams: isRaw ? rawFraming !== null : isStreamed(type, asksStream),
     raw: isRaw ? { framing: rawFraming ?? dialect.framing, conceal: byteConceal(routed.provider) } : null,
+    isDelimited,
     includeUsage: decoded?.facts.includeUsage ?? false,
     maxResponseBytes: parts.config.server.maxResponseBytes,
   }

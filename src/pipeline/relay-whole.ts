@@ -26,15 +26,22 @@ export class WholeRelay implements Relay {
     this.#body.push(chunk)
   }
 
-  /** @throws upstream_malformed when the body is not an object's text from brace to brace */
+  /**
+   * @throws upstream_malformed when the body is not an object's text from brace to brace
+   * @throws upstream_cut when the connection ended within it, if only at some inner brace
+   */
   end(): void {
     const body = this.#body.take()
+    const { raw, isDelimited, dialect, outlet } = this.#options
     const isObject = isBraced(body)
-    if (!isObject && this.#options.raw === null) throw new GatewayError('upstream_malformed')
+    if (raw === null) {
+      if (!isObject) throw new GatewayError('upstream_malformed')
+      if (!isDelimited && !isJson(body)) throw new GatewayError('upstream_cut')
+    }
     // Sound or a picture is not counted as words.
     if (!isObject) this.contentBytes = 0
-    this.usage = isObject ? this.#options.dialect.readUsage(body) : null
-    this.#options.outlet.whole(this.#options.raw?.conceal(body) ?? body, this.#kind)
+    this.usage = isObject ? dialect.readUsage(body) : null
+    outlet.whole(raw?.conceal(body) ?? body, this.#kind)
   }
 }
 
@@ -44,6 +51,16 @@ function isBraced(body: Buffer): boolean {
   while (first < last && isSpace(body[first])) first++
   while (last > first && isSpace(body[last])) last--
   return body[first] === OPENING_BRACE && body[last] === CLOSING_BRACE
+}
+
+/** Parsed for this alone, and only where nothing else tells a whole body from a truncated one: HTTP/1.0 and its like. */
+function isJson(body: Buffer): boolean {
+  try {
+    JSON.parse(body.toString('utf8'))
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** JSON white space, RFC 8259 section 2. */

@@ -35,11 +35,13 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, i
   }
 }
 
-/** A whole answer comes all at once: only one time bounds it. */
-export function timeoutsFor(timeouts: Timeouts, isStream: boolean): Timeouts {
-  if (isStream) return timeouts
-  const totalMs = timeouts.wholeMs ?? timeouts.totalMs
-  return { connectMs: timeouts.connectMs, firstTokenMs: totalMs, betweenTokensMs: totalMs, totalMs }
+/** A whole answer comes all at once: only one time bounds it. `leftMs`: what the client has left of its own. */
+export function timeoutsFor(timeouts: Timeouts, isStream: boolean, leftMs: number): Timeouts {
+  if (!isStream) {
+    const totalMs = Math.min(timeouts.wholeMs ?? timeouts.totalMs, leftMs)
+    return { connectMs: timeouts.connectMs, firstTokenMs: totalMs, betweenTokensMs: totalMs, totalMs }
+  }
+  return leftMs >= timeouts.totalMs ? timeouts : { ...timeouts, totalMs: leftMs }
 }
 
 /** Only the parameter headers that this dialect knows. */

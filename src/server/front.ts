@@ -7,7 +7,12 @@ import { type HeaderPolicy } from './headers.js'
 import { type OpenCount } from './response.js'
 import { type HeadReader } from './strictness.js'
 
-export type ProviderStatus = { readonly name: string; readonly configured: boolean }
+export type ProviderStatus = {
+  readonly name: string
+  readonly configured: boolean
+  /** Worst of its targets: `closed` where all is well, `half-open`, `open`. */
+  readonly breaker: string
+}
 export type ModelSource = (key: KeyIdentity) => readonly JsonObject[]
 
 /** One configuration as the routes see it. A request keeps the view it began with. */
@@ -17,7 +22,7 @@ export type FrontView = {
   readonly readerStallMs: number
   readonly maxChatsPerSocket: number
   readonly models: ModelSource
-  readonly providers: readonly ProviderStatus[]
+  readonly providers: () => readonly ProviderStatus[]
   /** Languages that the prompt library has. */
   readonly languages: () => readonly string[]
   /** Gateway keys are set, so metrics are not for everybody. */

@@ -54,7 +54,7 @@ export function plainOperations(apiPrefix: string): Readonly<Record<string, Json
     },
     '/v1/health': healthy('The process runs, and with which providers', {
       status: 'ok',
-      providers: [{ name: 'local', configured: true }],
+      providers: [{ name: 'local', configured: true, breaker: 'closed' }],
     }),
     '/v1/models': models,
     [`${apiPrefix}/models`]: models,

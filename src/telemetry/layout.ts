@@ -4,7 +4,7 @@
 //   slab  fixed section | row | row | row ...     one row for each (surface, provider, model) seen, MAX_ROWS at most
 //   row   tag | requests by outcome x status | input and output tokens | four histograms
 import { OUTCOMES } from '../model/event.js'
-import { type AttemptResult, type OffloadTask, type ReloadResult, type Transport } from './records.js'
+import { type AttemptResult, type OffloadTask, type ReloadResult, type RetryKind, type Transport } from './records.js'
 
 /** The slices of the configuration that labels are made of. */
 export type MetricsConfig = {
@@ -21,7 +21,7 @@ export const OTHER = 'other'
 /** What the gateway answers (errors.ts), what it passes on from upstreams, and what browsers and sockets need. */
 export const STATUSES: readonly number[] = Object.freeze([
   101, 200, 202, 204, 400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 422, 424, 426, 429, 499, 500, 501, 502, 503,
-  504, 529,
+  504, 507, 529,
 ])
 export const TRANSPORTS: readonly Transport[] = Object.freeze(['json', 'sse', 'ndjson', 'websocket'])
 export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
@@ -33,6 +33,7 @@ export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
   'cut',
   'aborted',
 ])
+export const RETRY_KINDS: readonly RetryKind[] = Object.freeze(['again', 'elsewhere', 'hedge', 'denied'])
 export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as const)
 export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency', 'lag'] as const)
 export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])
@@ -77,8 +78,12 @@ export type Layout = {
   readonly eventLoopLag: number
   /** By provider x result. */
   readonly attempts: number
+  /** By provider x kind. */
+  readonly retries: number
   /** By provider: told at all (0 or 1), busy, idle. */
   readonly connections: number
+  /** By provider: 0 if never told, else 1 + the state of its worst target. */
+  readonly breakers: number
   /** By scope x kind. */
   readonly rejections: number
   /** By result. */
@@ -131,7 +136,9 @@ export function createLayout(config: MetricsConfig): Layout {
     offloadQueue: place.cells(1),
     eventLoopLag: place.cells(1),
     attempts: place.cells(providers.room * ATTEMPT_RESULTS.length),
+    retries: place.cells(providers.room * RETRY_KINDS.length),
     connections: place.cells(providers.room * CELLS_PER_CONNECTIONS),
+    breakers: place.cells(providers.room),
     rejections: place.cells(LIMIT_SCOPES.length * LIMIT_KINDS.length),
     reloads: place.cells(RELOAD_RESULTS.length),
     offloadTasks: place.cells(OFFLOAD_TASKS.length * OFFLOAD_PLACES.length),

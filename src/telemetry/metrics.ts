@@ -14,6 +14,7 @@ import {
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
   RELOAD_RESULTS,
+  RETRY_KINDS,
   STATUSES,
   TRANSPORTS,
 } from './layout.js'
@@ -23,6 +24,7 @@ import {
   type Metrics,
   type OffloadTask,
   type ReloadResult,
+  type RetryKind,
   type Transport,
 } from './records.js'
 
@@ -57,6 +59,7 @@ class CellMetrics implements LoopMetrics {
     for (const at of gauges) cells[at] = 0
     cells.fill(0, layout.streams, layout.streams + TRANSPORTS.length)
     cells.fill(0, layout.connections, layout.connections + layout.providers.room * CELLS_PER_CONNECTIONS)
+    cells.fill(0, layout.breakers, layout.breakers + layout.providers.room)
     while (this.#rowsUsed < layout.rows) {
       const at = this.#rowAt(this.#rowsUsed)
       const tag = cells[at] ?? 0
@@ -118,6 +121,11 @@ class CellMetrics implements LoopMetrics {
     this.#add(this.#layout.attempts + index * ATTEMPT_RESULTS.length + ATTEMPT_RESULTS.indexOf(result), 1)
   }
 
+  upstreamRetry(provider: string, kind: RetryKind): void {
+    const index = this.#layout.providers.indexOf.get(provider) ?? 0
+    this.#add(this.#layout.retries + index * RETRY_KINDS.length + RETRY_KINDS.indexOf(kind), 1)
+  }
+
   limitRejection(scope: (typeof LIMIT_SCOPES)[number], limit: (typeof LIMIT_KINDS)[number]): void {
     const offset = LIMIT_SCOPES.indexOf(scope) * LIMIT_KINDS.length + LIMIT_KINDS.indexOf(limit)
     this.#add(this.#layout.rejections + offset, 1)
@@ -144,6 +152,10 @@ class CellMetrics implements LoopMetrics {
     this.#cells[at] = 1
     this.#cells[at + 1] = busy
     this.#cells[at + 2] = open - busy
+  }
+
+  breakerState(provider: string, state: number): void {
+    this.#cells[this.#layout.breakers + (this.#layout.providers.indexOf.get(provider) ?? 0)] = 1 + state
   }
 
   eventLoopLag(seconds: number): void {

@@ -17,6 +17,7 @@ import {
   OFFLOAD_TASKS,
   OTHER,
   RELOAD_RESULTS,
+  RETRY_KINDS,
   type RowLayout,
   STATUSES,
   TRANSPORTS,
@@ -146,12 +147,7 @@ function exchangeFamilies(layout: Layout): Family[] {
 
 function gatewayFamilies(layout: Layout): Family[] {
   return [
-    {
-      name: 'sluice_active_requests',
-      help: 'Exchanges under way.',
-      type: 'gauge',
-      series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.active) }],
-    },
+    gauge('sluice_active_requests', 'Exchanges under way.', layout.active),
     {
       name: 'sluice_active_streams',
       help: 'Streams open to clients.',
@@ -170,17 +166,9 @@ function gatewayFamilies(layout: Layout): Family[] {
       help: 'Requests refused by a limit.',
       type: 'counter',
       series: ({ fixed }) =>
-        touched(pairs(LIMIT_SCOPES, LIMIT_KINDS), { fixed, first: layout.rejections }, ([scope, limit]) => ({
-          scope,
-          limit,
-        })),
+        touched(pairs(LIMIT_SCOPES, LIMIT_KINDS), { fixed, first: layout.rejections }, named('scope', 'limit')),
     },
-    {
-      name: 'sluice_event_loop_lag_seconds',
-      help: 'The worst recent delay of any event loop.',
-      type: 'gauge',
-      series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.eventLoopLag) }],
-    },
+    gauge('sluice_event_loop_lag_seconds', 'The worst recent delay of any event loop.', layout.eventLoopLag),
   ]
 }
 
@@ -192,10 +180,14 @@ function upstreamFamilies(layout: Layout): Family[] {
       help: 'Requests sent to providers, by result.',
       type: 'counter',
       series: ({ fixed }) =>
-        touched(pairs(providers, ATTEMPT_RESULTS), { fixed, first: layout.attempts }, ([provider, result]) => ({
-          provider,
-          result,
-        })),
+        touched(pairs(providers, ATTEMPT_RESULTS), { fixed, first: layout.attempts }, named('provider', 'result')),
+    },
+    {
+      name: 'sluice_upstream_retries_total',
+      help: 'Further tries of a request: at the same target again, elsewhere, or denied by the budget.',
+      type: 'counter',
+      series: ({ fixed }) =>
+        touched(pairs(providers, RETRY_KINDS), { fixed, first: layout.retries }, named('provider', 'kind')),
     },
     {
       name: 'sluice_upstream_connections',
@@ -211,6 +203,16 @@ function upstreamFamilies(layout: Layout): Family[] {
           ]
         }),
     },
+    {
+      name: 'sluice_breaker_state',
+      help: "The provider's worst target on any event loop: 0 closed, 1 half-open, 2 open.",
+      type: 'gauge',
+      series: ({ fixed }) =>
+        providers.flatMap((provider, i) => {
+          const told = at(fixed, layout.breakers + i)
+          return told === 0 ? [] : [{ labels: { provider }, value: told - 1 }]
+        }),
+    },
   ]
 }
 
@@ -222,10 +224,7 @@ function offloadFamilies(layout: Layout): Family[] {
       help: 'Codec tasks, by where they ran.',
       type: 'counter',
       series: ({ fixed }) =>
-        touched(pairs(OFFLOAD_TASKS, OFFLOAD_PLACES), { fixed, first: layout.offloadTasks }, ([task, where]) => ({
-          task,
-          where,
-        })),
+        touched(pairs(OFFLOAD_TASKS, OFFLOAD_PLACES), { fixed, first: layout.offloadTasks }, named('task', 'where')),
     },
     {
       name: seconds,
@@ -236,13 +235,13 @@ function offloadFamilies(layout: Layout): Family[] {
           histogramSeries(seconds, { row: fixed, place, labels: { task: OFFLOAD_TASKS[i] ?? OTHER } }),
         ),
     },
-    {
-      name: 'sluice_offload_queue',
-      help: 'Codec tasks that wait for a worker.',
-      type: 'gauge',
-      series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.offloadQueue) }],
-    },
+    gauge('sluice_offload_queue', 'Codec tasks that wait for a worker.', layout.offloadQueue),
   ]
+}
+
+/** One number of the fixed section. */
+function gauge(name: string, help: string, place: number): Family {
+  return { name, help, type: 'gauge', series: ({ fixed }) => [{ labels: {}, value: at(fixed, place) }] }
 }
 
 function requestSeries(layout: Layout, row: Float64Array): Series[] {
@@ -324,6 +323,11 @@ function rowNames({ surfaces, providers, models }: Layout, row: Float64Array) {
 
 function pairs<A, B>(first: readonly A[], second: readonly B[]): [A, B][] {
   return first.flatMap((a) => second.map((b): [A, B] => [a, b]))
+}
+
+/** Labels of a pair, under these two names. */
+function named(first: string, second: string): (pair: [string, string]) => Record<string, string> {
+  return ([a, b]) => ({ [first]: a, [second]: b })
 }
 
 type Counters = { readonly fixed: Float64Array; readonly first: number }

@@ -1,5 +1,6 @@
 // Where a request in the upstream's own words may go.
 import { test } from 'tap'
+import { type ModelConfig } from '../../src/config/types.js'
 import { pathBelow, type RawRouting, routeRaw } from '../../src/pipeline/raw-request.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { type Dialect } from '../../src/protocols/protocol.js'
@@ -16,11 +17,18 @@ const OTHER = testProvider('http://other/v1beta', {
 const dialects = new Map<string, Dialect>(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect]])),
 )
-const models = [
+const models: readonly ModelConfig[] = [
   {
+    ...{ contextFallbacks: [], affinity: 'none' as const, timeouts: {}, hedge: null },
     name: 'both',
-    fallbacks: [],
-    targets: ['chat', 'other'].map((provider) => ({ provider, model: 'm', weight: 1, extraBody: {} })),
+    fallbacks: ['spare'],
+    targets: ['chat', 'other'].map((provider) => ({
+      provider,
+      model: 'm',
+      weight: 1,
+      concurrency: null,
+      extraBody: {},
+    })),
   },
 ]
 const router = new Router({ providers: [CHAT, OTHER], models })
@@ -29,9 +37,11 @@ type Words = { readonly provider?: string; readonly model?: string; readonly pat
 
 function route({ provider, model = '', path, named }: Words, ...allowed: string[]) {
   const raw = { path, model: named ?? null, asksStream: false }
-  const query = { model, provider: provider ?? null, allowed, random: () => 0 }
+  const query = { model, provider: provider ?? null, allowed }
   const routing: RawRouting = { raw, query, router, dialects }
-  return routeRaw(routing).map(({ target }) => target.provider)
+  const { targets, fallbacks, contextFallbacks } = routeRaw(routing)
+  if (fallbacks.length + contextFallbacks.length > 0) throw new Error('no other model understands the words')
+  return targets.map(({ target }) => target.provider)
 }
 
 test('a key for all models may go anywhere below a provider, with a model or without', async (t) => {

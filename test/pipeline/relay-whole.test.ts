@@ -31,6 +31,7 @@ test('what is not an object from brace to brace is malformed', async (t) => {
 test("what a client asked for in the upstream's own words may be anything, and only objects are counted", async (t) => {
   for (const body of ['', '[1]', 'RIFF....', WHOLES[OPENAI]]) {
     const { options, outlet } = relayOptionsFor(OPENAI, OPENAI, {
+      isDelimited: false,
       raw: { framing: 'sse', conceal: (bytes: Buffer) => bytes },
     })
     const relay = new WholeRelay(options, 'forward')
@@ -38,6 +39,15 @@ test("what a client asked for in the upstream's own words may be anything, and o
     t.equal(outlet.body, body)
     t.equal(relay.contentBytes, body.startsWith('{') ? body.length : 0)
   }
+})
+
+test('a body that ends with its connection at an inner brace is cut, not complete', async (t) => {
+  const truncated = '{"choices":[{"message":{"content":"Hel"}'
+  const { options, outlet } = relayOptionsFor(OPENAI, OPENAI, { isDelimited: false })
+  t.equal(refusalOf(() => feed(new WholeRelay(options, 'forward'), truncated))?.code, 'upstream_cut')
+  t.same(outlet.told, [])
+  feed(new WholeRelay(options, 'forward'), WHOLES[OPENAI])
+  t.same(outlet.told, ['forward'])
 })
 
 test('more than a whole answer may be is malformed', async (t) => {

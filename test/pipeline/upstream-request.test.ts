@@ -6,15 +6,22 @@ import { ANTHROPIC, PipelineRig } from '../helpers/pipeline.js'
 const TIMEOUTS = { connectMs: 1, firstTokenMs: 2, betweenTokensMs: 3, totalMs: 4 }
 
 test('a whole answer is bounded by the total time alone', async (t) => {
-  t.equal(timeoutsFor(TIMEOUTS, true), TIMEOUTS)
-  t.same(timeoutsFor(TIMEOUTS, false), { connectMs: 1, firstTokenMs: 4, betweenTokensMs: 4, totalMs: 4 })
+  t.equal(timeoutsFor(TIMEOUTS, true, Number.POSITIVE_INFINITY), TIMEOUTS)
+  t.same(timeoutsFor(TIMEOUTS, false, Number.POSITIVE_INFINITY), {
+    connectMs: 1,
+    firstTokenMs: 4,
+    betweenTokensMs: 4,
+    totalMs: 4,
+  })
+  t.same(timeoutsFor(TIMEOUTS, true, 3), { ...TIMEOUTS, totalMs: 3 }, 'what the client has left is less')
 })
 
 test('a whole answer may have a time of its own', async (t) => {
   const own = { ...TIMEOUTS, wholeMs: 9 }
-  t.match(timeoutsFor(own, false), { firstTokenMs: 9, betweenTokensMs: 9, totalMs: 9 })
-  t.match(timeoutsFor(own, true), { firstTokenMs: 2, totalMs: 4 })
-  t.match(timeoutsFor({ ...TIMEOUTS, wholeMs: null }, false), { totalMs: 4 })
+  t.match(timeoutsFor(own, false, Number.POSITIVE_INFINITY), { firstTokenMs: 9, betweenTokensMs: 9, totalMs: 9 })
+  t.match(timeoutsFor(own, false, 5), { totalMs: 5 }, 'but no more than the client has left')
+  t.match(timeoutsFor(own, true, Number.POSITIVE_INFINITY), { firstTokenMs: 2, totalMs: 4 })
+  t.match(timeoutsFor({ ...TIMEOUTS, wholeMs: null }, false, Number.POSITIVE_INFINITY), { totalMs: 4 })
 })
 
 test('parameter headers pass to the client’s own protocol alone, and only those it knows', async (t) => {

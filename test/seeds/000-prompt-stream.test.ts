@@ -40,6 +40,8 @@ const scripted = await startGateway(tap, {
     keys,
     providers: { up: { protocol: 'openai-chat', baseUrl: upstream.origin } },
     compat: { defaultModel: 'up/of-the-house' },
+    // It dies on purpose, over and over, and each time that is the answer.
+    routing: { retries: { max: 0 }, breaker: { enabled: false } },
   },
 })
 /** Nothing but the documented file; the vendors being far away, the simulator's address is theirs, and the port any free one. */

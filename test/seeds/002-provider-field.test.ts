@@ -48,7 +48,7 @@ async function ask(path: string, body: object, key: string = KEY, origin = gatew
 
 test('row 19: the health route is open and lists the providers, never a key', async (t) => {
   const { stdout } = await run('curl', ['-s', '-X', 'GET', `${gateway.origin}/v1/health`])
-  const providers = ['ollama', 'openrouter'].map((name) => ({ name, configured: true }))
+  const providers = ['ollama', 'openrouter'].map((name) => ({ name, configured: true, breaker: 'closed' }))
   t.strictSame(JSON.parse(stdout), { status: 'ok', providers })
 })
 

@@ -26,6 +26,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
       readFacts: (body) => ({ ...chat.readFacts(body), stream: readStream(body) }),
       decodeRequest: chat.decodeRequest,
       describe: () => describeChat(chat),
+      promptMembers: chat.promptMembers,
     },
     {
       ...shared,
@@ -34,6 +35,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
       readFacts: readConversationFacts,
       decodeRequest: decodeConversation,
       describe: () => describeConversation(chat),
+      promptMembers: ['language', 'historical_messages', 'user_last_statement'],
     },
     {
       ...shared,
@@ -42,6 +44,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
       readFacts: readExtendedFacts,
       decodeRequest: decodeExtended,
       describe: () => describeExtended(chat),
+      promptMembers: ['language', 'system_prompt', 'historical_messages', 'user_last_statement'],
     },
   ]
   return surfaces.map((surface) => ({ id: surface.id, surface, dialect: null }))

@@ -22,6 +22,7 @@ export const chatSurface: Surface = {
   ],
   framing: 'sse',
   keepaliveFrame: ': ping\n\n',
+  promptMembers: ['tools', 'messages'],
   readFacts,
   decodeRequest,
   createEncoder: (emit, options) => new ChatStreamEncoder(emit, options),

@@ -11,7 +11,7 @@ const ID = 'prompt-stream'
 const EVENTS_ID = 'prompt-stream-events'
 const PATH = '/stream'
 
-const shared = { readFacts, decodeRequest, encodeResponse, encodeError, describe }
+const shared = { promptMembers: ['prompt'], readFacts, decodeRequest, encodeResponse, encodeError, describe }
 
 const result: Surface = Object.freeze({
   ...shared,

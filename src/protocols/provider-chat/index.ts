@@ -18,6 +18,7 @@ export function createProviderChat(chat: Surface): Protocol {
     framing: 'sse',
     ...UPSTREAM_FRAMES.sse,
     upstreamFrames: UPSTREAM_FRAMES,
+    promptMembers: chat.promptMembers,
     readFacts: chat.readFacts,
     decodeRequest: chat.decodeRequest,
     createEncoder: chat.createEncoder,

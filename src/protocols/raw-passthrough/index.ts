@@ -22,6 +22,7 @@ const surface: Surface = {
   framing: 'sse',
   ...UPSTREAM_FRAMES.sse,
   upstreamFrames: UPSTREAM_FRAMES,
+  promptMembers: [],
   readFacts,
   decodeRequest: notTranslated,
   createEncoder: notTranslated,
