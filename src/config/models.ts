@@ -5,7 +5,7 @@ import { type Catalog } from './catalog.js'
 import { nearestName, type Path, type ProblemList } from './problem.js'
 import { toJsonObject } from './providers.js'
 import { type ModelEntry } from './schema.js'
-import { type ModelConfig, type ProviderConfig, type TargetConfig } from './types.js'
+import { type HedgeConfig, type ModelConfig, type ProviderConfig, type TargetConfig } from './types.js'
 
 export type ModelContext = {
   readonly catalog: Catalog
@@ -18,6 +18,7 @@ export type ModelContext = {
 }
 
 type TargetEntry = Exclude<ModelEntry, string>['targets'][number]
+type HedgeEntry = Exclude<ModelEntry, string>['hedge']
 
 /** Members of a model that name other models. */
 const LINKS = ['fallbacks', 'contextFallbacks'] as const
@@ -28,7 +29,16 @@ export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, con
   for (const [name, entry] of Object.entries(entries)) {
     const targets = resolveTargets(name, entry, context)
     const { fallbacks, contextFallbacks, affinity, timeouts, hedge } = typeof entry === 'string' ? PLAIN : entry
-    if (targets.length > 0) models.push({ name, targets, fallbacks, contextFallbacks, affinity, timeouts, hedge })
+    if (targets.length > 0)
+      models.push({
+        name,
+        targets,
+        fallbacks,
+        contextFallbacks,
+        affinity,
+        timeouts,
+        hedge: resolveHedge(name, hedge, context),
+      })
     else context.warnings.push(`model ${name} is left out: none of its targets can be used`)
   }
   const names = { served: new Set(models.map((model) => model.name)), known: Object.keys(entries) }
@@ -52,6 +62,15 @@ function resolveLink(model: ModelConfig, link: (typeof LINKS)[number], names: Na
     else if (!known.includes(other)) context.problems.add(at, 'is not a configured model', nearestName(other, known))
     return served.has(other)
   })
+}
+
+function resolveHedge(name: string, entry: HedgeEntry, { problems }: ModelContext): HedgeConfig | null {
+  if (entry === null) return null
+  const { afterMs = null, percentile = null, maxExtra } = entry
+  if (afterMs === null && percentile === null) {
+    problems.add(['models', name, 'hedge'], 'needs afterMs or percentile')
+  }
+  return { afterMs, percentile, maxExtra }
 }
 
 /** Providers that targets name, for those that need no entry of their own. */

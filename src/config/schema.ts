@@ -313,7 +313,10 @@ const Model = Type.Union(
       }),
       hedge: nullable(
         section('Ask a second target when the first token of a stream is late.', {
-          afterMs: Type.Integer({ minimum: 10, maximum: MAX_WAIT_MS, description: 'How late, in ms.' }),
+          afterMs: optionalMs('How late, in ms; until the percentile is known, if there is one.'),
+          percentile: Type.Optional(
+            Type.Number({ minimum: 50, maximum: 100, description: 'Later than this percentile of the recent ones.' }),
+          ),
           maxExtra: Type.Number({
             default: 0.05,
             minimum: 0,

@@ -183,8 +183,18 @@ export type ModelConfig = {
   readonly affinity: 'none' | 'prefix'
   /** What differs from the providers'. Connecting is the provider's own. */
   readonly timeouts: Partial<Omit<Timeouts, 'connectMs'>>
-  /** A second target for streams whose first token is late; null for none. `maxExtra`: share of the requests, 0 to 1. */
-  readonly hedge: { readonly afterMs: number; readonly maxExtra: number } | null
+  /** A second target for streams whose first token is late; null for none. */
+  readonly hedge: HedgeConfig | null
+}
+
+/** At least one of `afterMs` and `percentile` is set. */
+export type HedgeConfig = {
+  /** Until the percentile is known, if there is one. */
+  readonly afterMs: number | null
+  /** Of the recent times to the first token, 50 to 100. */
+  readonly percentile: number | null
+  /** Share of the streams, 0 to 1. */
+  readonly maxExtra: number
 }
 
 export type TargetConfig = {

@@ -6,7 +6,8 @@
 import { type GatewayError, toGatewayError } from '../errors.js'
 import { type DecodedRequest } from '../protocols/codec.js'
 import { REFUSED } from '../routing/breaker.js'
-import { type Hedge, type RouteTarget } from '../routing/router.js'
+import { type Hedge } from '../routing/hedge.js'
+import { type RouteTarget } from '../routing/router.js'
 import { type Attempt } from './attempt.js'
 import { type Exchange } from './exchange.js'
 import { openAttempt } from './open-attempt.js'
@@ -33,6 +34,8 @@ class Race {
   readonly #decoded: DecodedRequest
   readonly #verdict: Verdict
   readonly #running = new Set<Attempt>()
+  readonly #startedAtMs: number
+  #hedge: Hedge | null = null
   #timer: NodeJS.Timeout | null = null
   #failure: GatewayError | null = null
   #isOver = false
@@ -41,11 +44,14 @@ class Race {
     this.#exchange = exchange
     this.#decoded = decoded
     this.#verdict = verdict
+    this.#startedAtMs = exchange.parts.clock.nowMs()
   }
 
   start({ hedge, attempt, running, others }: Lead): void {
     this.#follow(attempt, running)
-    this.#timer = setTimeout(() => this.#startSecond(hedge, others), hedge.afterMs)
+    this.#hedge = hedge
+    const afterMs = hedge.afterMs()
+    if (afterMs !== null) this.#timer = setTimeout(() => this.#startSecond(hedge, others), afterMs)
   }
 
   /** The client has left, or the gateway drains. */
@@ -105,6 +111,7 @@ class Race {
   }
 
   #win(winner: Attempt): void {
+    this.#hedge?.observe(this.#exchange.parts.clock.nowMs() - this.#startedAtMs)
     for (const attempt of [...this.#running]) if (attempt !== winner) attempt.abort()
     winner.takeOver()
   }

@@ -13,7 +13,7 @@ import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type Target } from '../model/target.js'
 import { matchesGlob } from './glob.js'
-import { RetryBudget } from './retry.js'
+import { Hedge } from './hedge.js'
 
 export type RouteTarget = {
   readonly provider: ProviderConfig
@@ -31,9 +31,6 @@ export type RouteTarget = {
   /** Of its model; null for none. */
   readonly hedge: Hedge | null
 }
-
-/** When a second target is asked beside a first that is late. */
-export type Hedge = { readonly afterMs: number; readonly budget: RetryBudget }
 
 /** Where a model is served. */
 export type Route = {
@@ -150,7 +147,7 @@ export class Router {
 
   /** Metrics name what the client asked for, so the targets of a fallback bear the label of the model before it. */
   #own(model: ModelConfig, label: string): Route {
-    const hedge = hedgeOf(model)
+    const hedge = model.hedge === null ? null : new Hedge(model.hedge)
     const targets = model.targets.flatMap((target) => {
       const { provider, model: name, extraBody, weight } = target
       const found = this.#target(provider, name, label, extraBody)
@@ -217,11 +214,6 @@ const NO_CELL = -1
 /** A model's own total bounds its whole answers, too. */
 function laidOver(timeouts: Timeouts, own: ModelConfig['timeouts']): Timeouts {
   return { ...timeouts, ...(own.totalMs === undefined ? {} : { wholeMs: null }), ...own }
-}
-
-/** With one request in reserve: a share of few requests would be none for long. */
-function hedgeOf({ hedge }: ModelConfig): Hedge | null {
-  return hedge === null ? null : { afterMs: hedge.afterMs, budget: new RetryBudget(hedge.maxExtra, 1) }
 }
 
 function routeTo(target: RouteTarget): Route {

@@ -40,7 +40,7 @@ models:
       contextFallbacks: ['slashed'],
       affinity: 'prefix',
       timeouts: { firstTokenMs: 5000 },
-      hedge: { afterMs: 900, maxExtra: 0.05 },
+      hedge: { afterMs: 900, percentile: null, maxExtra: 0.05 },
     },
   ])
   t.end()
@@ -105,6 +105,16 @@ test('at least one target must get traffic', (t) => {
   t.match(
     refusalOf(() => load(`${PROVIDERS}models: { m: { targets: [ { provider: local, model: x, weight: 0 } ] } }`)),
     /need at least one weight above 0/,
+  )
+  t.end()
+})
+
+test('a hedge needs a time or a percentile', (t) => {
+  const model = (hedge: string) => `${PROVIDERS}models: { m: { targets: [ local/x, local/y ], hedge: ${hedge} } }`
+  t.same(load(model('{ percentile: 95 }')).config.models[0]?.hedge, { afterMs: null, percentile: 95, maxExtra: 0.05 })
+  t.match(
+    refusalOf(() => load(model('{}'))),
+    /^models\.m\.hedge: needs afterMs or percentile/,
   )
   t.end()
 })

@@ -115,6 +115,7 @@ test('targets are tried in turn until one answers, before the first byte only', 
   const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
   const gateway = await startGateway(t, {
     config: {
+      routing: ONE_TRY,
       providers: {
         ...simulatedProviders(simulator.origin),
         dead: { protocol: 'openai-chat', baseUrl: 'http://127.0.0.1:9/v1' },

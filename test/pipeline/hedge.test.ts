@@ -169,3 +169,21 @@ test('a second target that is full, out or cannot be written for is none', async
   t.equal(lost.record.provider, 'north')
   t.same(breaches(lost, [asked]), [])
 })
+
+test('by percentile, nobody else is asked before it is known what is usual', async (t) => {
+  const rig = setUp(t)
+  const sinks: FakeSink[] = []
+  const serve = async (ms: number): Promise<number> => {
+    const before = rig.calls.length
+    sinks.push(await rig.ask({ model: 'usual' }))
+    await pass(rig, ms)
+    const calls = rig.calls.length - before
+    for (const call of rig.calls) if (!call.isOver) call.stream()
+    await pass(rig, 1000)
+    return calls
+  }
+  for (let i = 0; i < 20; i++) t.equal(await serve(100), 1)
+  t.equal(await serve(99), 1)
+  t.equal(await serve(100), 2)
+  t.same(breaches(rig, sinks), [])
+})
