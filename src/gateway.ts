@@ -11,6 +11,7 @@ import {
   type Generation,
   type Ground,
   limiterPlaces,
+  reachableProviders,
   withKnownProviders,
 } from './gateway/generation.js'
 import { type ConnectJobs, LoopJobs } from './gateway/jobs.js'
@@ -323,7 +324,7 @@ function tend(loop: Loop): void {
     tellBreakers(current.config, loop.ground.breakers, metrics)
     const providers = [current, ...retired].flatMap(({ config }) => config.providers)
     const busy = retired.filter(({ pipeline }) => pipeline.openCount() > 0)
-    pools.keep(new Set([current, ...busy].flatMap(({ config }) => config.providers)))
+    pools.keep(new Set([current, ...busy].flatMap(({ config }) => reachableProviders(config))))
     loop.retired = retired.filter((one) => busy.includes(one) || CLOCK.nowMs() - one.sinceMs < RETIRED_FOR_MS)
     for (const name of new Set(providers.map((provider) => provider.name))) {
       const { open, busy: running } = pools.stats({ name })

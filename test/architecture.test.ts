@@ -235,8 +235,8 @@ const NAMING_EXCEPTIONS = new Set([
   // Prefixes of vendors' keys, to be masked.
   'src/wire/mask-keys.ts',
 ])
-/** Names that are words of ours or of the language: the simulator is part of the house, prompts and conversations are its trade. */
-const COMMON_WORDS = new Set(['sim', 'simulator', 'together', 'prompt', 'conversation'])
+/** Names that are words of ours or of the language: the simulator is part of the house; prompts, conversations, providers are its trade. */
+const COMMON_WORDS = new Set(['sim', 'simulator', 'together', 'prompt', 'conversation', 'provider', 'raw'])
 
 /** Names of protocol folders, vendor profiles, and the firms in them (`azure-openai` -> azure, openai). */
 function foreignNames(): string[] {
@@ -297,6 +297,10 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, tested: string])[] =
   // What the API's document says, tested as a whole with all surfaces.
   ['src/protocols/anthropic-messages/describe.ts', 'test/server/openapi.test.ts'],
   ['src/protocols/openai-chat/describe.ts', 'test/server/openapi.test.ts'],
+  ['src/protocols/conversation/describe.ts', 'test/server/openapi.test.ts'],
+  ['src/protocols/prompt-stream/describe.ts', 'test/server/openapi.test.ts'],
+  ['src/protocols/provider-chat/describe.ts', 'test/server/openapi.test.ts'],
+  ['src/protocols/raw-passthrough/describe.ts', 'test/server/openapi.test.ts'],
   ['src/server/openapi-components.ts', 'test/server/openapi.test.ts'],
   ['src/server/plain-operations.ts', 'test/server/openapi.test.ts'],
   ['src/protocols/ollama-chat/reply.ts', 'test/protocols/ollama-chat/stream.test.ts'],

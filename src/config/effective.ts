@@ -8,13 +8,17 @@ import { providersNamedIn, resolveModels } from './models.js'
 import { type ProblemList } from './problem.js'
 import { resolveProviders } from './providers.js'
 import { type ConfigFile, DEFAULT_PROMPTS_DIR, type ProviderEntry } from './schema.js'
+import { type Variables } from './substitute.js'
 import { type CompatConfig, type Config, type JobsConfig, type ServerConfig } from './types.js'
+import { resolveWellKnown } from './well-known.js'
 
 export type EffectiveContext = {
   readonly catalog: Catalog
   readonly problems: ProblemList
   readonly warnings: string[]
   readonly missingKeys: ReadonlyMap<string, string>
+  /** The environment, `.env` below the real one. */
+  readonly variables: Variables
   /** A provider entry with nothing but defaults. */
   readonly providerDefaults: ProviderEntry
   readonly cores: number
@@ -31,9 +35,10 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
   const keys = resolveKeys(file.keys, problems, warnings)
   const entries = withKeylessProviders(file, context)
   const providers = resolveProviders(entries, context)
+  const usable = new Map(providers.map((provider) => [provider.name, provider]))
   const models = resolveModels(file.models, {
     ...context,
-    usable: new Map(providers.map((provider) => [provider.name, provider])),
+    usable,
     named: new Set(Object.keys(entries)),
   })
   refuseOpenGateway(file, problems)
@@ -44,6 +49,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     limits: file.limits,
     routing: file.routing,
     providers,
+    wellKnown: resolveWellKnown({ ...context, entries, usable: new Set(usable.keys()) }),
     models,
     jobs: resolveJobs(file, context),
     redis: file.redis,

@@ -7,8 +7,9 @@ import { type Path } from './problem.js'
 import { type Variables } from './substitute.js'
 
 const MS_PER_SECOND = 1000
-const SECONDS_PER_MINUTE = 60
-const DEFAULT_WINDOW_SECONDS = 60
+const DEFAULT_WINDOW_SECONDS = '60'
+/** The schema's default total time for an answer. */
+const DEFAULT_TOTAL_MS = 600_000
 
 /** Later rows win over earlier ones. */
 const PLAIN_VARIABLES: readonly (readonly [name: string, path: Path])[] = [
@@ -33,13 +34,11 @@ const LEVEL_NAMES: Readonly<Record<string, string>> = {
   off: 'silent',
   none: 'silent',
 }
-/** Total time for an answer, in seconds; later rows win. */
-const TIMEOUT_VARIABLES = ['LLM_PROXY_API_TIMEOUT', 'HTTP_TIMEOUT_SECONDS']
+/** Silence of the upstream: what an HTTP client's one timeout bounds. A whole answer is silent until it is there. */
+const SILENCE_TIMEOUTS = ['firstTokenMs', 'betweenTokensMs', 'wholeMs']
 
 /** Accepted, because people have them set, but nothing here acts on them yet. The value is the one that asks for nothing. */
-const WAITING_VARIABLES: Readonly<Record<string, RegExp | null>> = {
-  HTTP_MAX_KEEPALIVE_CONNECTIONS: null,
-}
+const WAITING_VARIABLES: Readonly<Record<string, RegExp | null>> = {}
 
 type Overlay = {
   readonly draft: Draft
@@ -69,12 +68,21 @@ export function applyEnvironment(draft: Draft, variables: Variables, catalog: Ca
 
 /** What the environment says of every provider, also of ones that are found later: one raw provider entry. */
 export function applyProviderEnvironment(draft: Draft, variables: Variables, at: Path): void {
-  for (const name of TIMEOUT_VARIABLES) {
-    const seconds = variables[name] || undefined
-    if (seconds !== undefined) draft.set([...at, 'timeouts', 'totalMs'], toMs(seconds), name)
-  }
+  const total = variables.LLM_PROXY_API_TIMEOUT || undefined
+  if (total !== undefined) draft.set([...at, 'timeouts', 'totalMs'], toMs(total), 'LLM_PROXY_API_TIMEOUT')
+  const silence = variables.HTTP_TIMEOUT_SECONDS || undefined
+  if (silence !== undefined) applySilence(draft, [...at, 'timeouts'], toMs(silence))
   const connections = variables.HTTP_MAX_CONNECTIONS || undefined
   if (connections !== undefined) draft.set([...at, 'maxConnections'], connections, 'HTTP_MAX_CONNECTIONS')
+  const idle = variables.HTTP_MAX_KEEPALIVE_CONNECTIONS || undefined
+  if (idle !== undefined) draft.set([...at, 'maxIdleConnections'], idle, 'HTTP_MAX_KEEPALIVE_CONNECTIONS')
+}
+
+/** A stream may go on for longer, as long as it goes on; the total gives way to a longer silence. */
+function applySilence(draft: Draft, at: Path, ms: number | string): void {
+  for (const member of SILENCE_TIMEOUTS) draft.set([...at, member], ms, 'HTTP_TIMEOUT_SECONDS')
+  const total = draft.get([...at, 'totalMs']) ?? DEFAULT_TOTAL_MS
+  if (typeof ms === 'number' && Number(total) < ms) draft.set([...at, 'totalMs'], ms, 'HTTP_TIMEOUT_SECONDS')
 }
 
 function setFrom(overlay: Overlay, name: string, path: Path): void {
@@ -201,16 +209,15 @@ function applyRequestRate(overlay: Overlay): void {
   const { draft, warnings } = overlay
   const requests = overlay.read('RATE_LIMIT_REQUESTS')
   if (requests === undefined) return
-  const windowSeconds = Number(overlay.read('RATE_LIMIT_WINDOW_SECONDS') ?? DEFAULT_WINDOW_SECONDS)
-  const rate = (Number(requests) * SECONDS_PER_MINUTE) / windowSeconds
-  if (!(rate > 0) || !Number.isFinite(rate)) {
-    warnings.push('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS must be numbers above 0; they are not used')
+  const window = overlay.read('RATE_LIMIT_WINDOW_SECONDS') ?? DEFAULT_WINDOW_SECONDS
+  if (![requests, window].every((text) => Number.isSafeInteger(Number(text)) && Number(text) > 0)) {
+    warnings.push('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS must be whole numbers above 0; they are not used')
     return
   }
   const keys = draft.items(['keys'])
   if (keys.length === 0) warnings.push('RATE_LIMIT_REQUESTS limits gateway keys, and there are none')
-  if (rate < 1) warnings.push('RATE_LIMIT_REQUESTS is below one request a minute; one a minute is used')
   keys.forEach((_, index) => {
-    draft.set(['keys', index, 'limits', 'requestsPerMinute'], Math.max(1, Math.round(rate)), 'RATE_LIMIT_REQUESTS')
+    draft.set(['keys', index, 'limits', 'requestsPerMinute'], Number(requests), 'RATE_LIMIT_REQUESTS')
+    draft.set(['keys', index, 'limits', 'requestWindowSeconds'], Number(window), 'RATE_LIMIT_WINDOW_SECONDS')
   })
 }

@@ -86,7 +86,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   problems.throwIfAny()
   if (providerDefaults === null || !Value.Check(ConfigFile, checked)) throw refusal('the configuration does not fit')
   const missingKeys = new Map(substitution.missingKeys.map(({ path, variable }) => [String(path[1]), variable]))
-  const config = resolveConfig(checked, { ...sources, problems, warnings, missingKeys, providerDefaults })
+  const context = { ...sources, variables, problems, warnings, missingKeys, providerDefaults }
+  const config = resolveConfig(checked, context)
   problems.throwIfAny()
   const isBlank = file.path !== null && file.text.trim() === ''
   return freeze(structuredClone({ config, configFile: file.path, isBlank, providerDefaults }))

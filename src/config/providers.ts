@@ -33,6 +33,8 @@ export type ProviderContext = {
   readonly warnings: string[]
   /** Provider name -> variable that was to hold its key and does not. */
   readonly missingKeys: ReadonlyMap<string, string>
+  /** Nothing is left out for want of a key: callers will bring theirs. */
+  readonly isKeyOptional?: true
 }
 
 /** All providers that can be used, in the order of the entries. */
@@ -69,14 +71,15 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
   if (apiKey !== null && !HEADER_SAFE.test(apiKey)) {
     context.problems.add([...at, 'apiKey'], 'may hold printable ASCII without blanks only')
   }
-  if (isLeftOut(name, { entry, profile, apiKey }, context) || baseUrl === null) return null
+  const isOut = context.isKeyOptional !== true && isLeftOut(name, { entry, profile, apiKey }, context)
+  if (isOut || baseUrl === null) return null
   return {
     name,
     profile: profile?.name ?? null,
     protocol,
     baseUrl,
     apiKey,
-    auth: apiKey === null ? { kind: 'none' } : (fitting ?? defaults).auth,
+    auth: (fitting ?? defaults).auth,
     headers: { ...fitting?.headers, ...entry.headers },
     limits: entry.limits,
     timeouts: entry.timeouts,
@@ -86,6 +89,7 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     extraBody: toJsonObject(entry.extraBody),
     keepAliveMs: entry.keepAliveMs,
     maxConnections: entry.maxConnections,
+    maxIdleConnections: entry.maxIdleConnections,
   }
 }
 

@@ -140,6 +140,11 @@ const Key = section('One gateway key.', {
   }),
   limits: section('Limits of this key.', {
     ...LimitFields,
+    requestWindowSeconds: integer(
+      { minimum: 1, maximum: DAY_MS / 1000 },
+      60,
+      'Window of requestsPerMinute, where it is not a minute, in seconds.',
+    ),
     concurrency: concurrency(null, 'Requests at once; null for no limit.'),
   }),
 })
@@ -260,6 +265,10 @@ export const ProviderEntry = section('One upstream.', {
     firstTokenMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 60_000, 'To the first token, in ms.'),
     betweenTokensMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 60_000, 'Between two tokens, in ms.'),
     totalMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 600_000, 'For the whole answer, in ms.'),
+    wholeMs: nullable(
+      Type.Integer({ minimum: 10, maximum: MAX_WAIT_MS }),
+      'For an answer that does not stream, in ms; null for totalMs.',
+    ),
   }),
   models: Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { description: 'Models it is known to serve.' }),
@@ -267,6 +276,10 @@ export const ProviderEntry = section('One upstream.', {
   extraBody: ExtraBody,
   quirks: QuirkOverrides,
   maxConnections: concurrency(null, 'Connections per event loop; null for no limit.'),
+  maxIdleConnections: nullable(
+    Type.Integer({ minimum: 0, maximum: MAX_CONCURRENCY }),
+    'Connections per event loop that are kept when idle; null for no limit.',
+  ),
   keepAliveMs: integer({ minimum: 1000, maximum: 10 * MINUTE_MS }, 60_000, 'Idle connections close after this, in ms.'),
 })
 

@@ -11,6 +11,8 @@ export type Config = {
   readonly routing: RoutingConfig
   /** In the order of the file; the position is the provider's index in limiter and metrics cells. */
   readonly providers: readonly ProviderConfig[]
+  /** Vendors without a usable entry, for callers who bring a key of their own. */
+  readonly wellKnown: readonly WellKnownProvider[]
   /** Configured model names, in the order of the file. */
   readonly models: readonly ModelConfig[]
   readonly jobs: JobsConfig
@@ -101,6 +103,8 @@ export type KeyConfig = {
 
 export type Limits = {
   readonly requestsPerMinute: number | null
+  /** The window of `requestsPerMinute`, where it is not a minute. */
+  readonly requestWindowSeconds?: number
   readonly tokensPerMinute: number | null
   readonly concurrency: number | null
 }
@@ -150,6 +154,8 @@ export type Timeouts = {
   readonly firstTokenMs: number
   readonly betweenTokensMs: number
   readonly totalMs: number
+  /** The whole of an answer that does not stream; absent or null: `totalMs`. */
+  readonly wholeMs?: number | null
 }
 
 /** How the provider's key is sent. `query` is nobody's default: keys in URLs end up in logs. */
@@ -166,6 +172,7 @@ export type ProviderConfig = {
   /** Origin and path prefix with the version segment and without a trailing slash, such as `https://api.example.com/v1`. */
   readonly baseUrl: string
   readonly apiKey: string | null
+  /** How a key is sent there, the configured one or a caller's own. */
   readonly auth: AuthScheme
   /** Further fixed request headers, lower-case names. */
   readonly headers: Readonly<Record<string, string>>
@@ -181,6 +188,15 @@ export type ProviderConfig = {
   readonly keepAliveMs: number
   /** Most connections to this provider per event loop; null for no limit. */
   readonly maxConnections: number | null
+  /** Most connections that are kept when idle; absent or null for no limit. */
+  readonly maxIdleConnections?: number | null
+}
+
+/** A vendor by its profile, its address as the environment has it; `provider.apiKey` is null. */
+export type WellKnownProvider = {
+  readonly provider: ProviderConfig
+  /** Works without a key. */
+  readonly isKeyless: boolean
 }
 
 export type ModelConfig = {

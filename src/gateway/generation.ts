@@ -115,12 +115,18 @@ export function limiterPlaces(config: Pick<Config, 'keys' | 'providers' | 'model
 
 /** The configuration with the running one's own objects for providers that are the same, so that their connections go on. */
 export function withKnownProviders(config: Config, running: Config): Config {
-  const known = new Map(running.providers.map((provider) => [provider.name, provider]))
+  const known = new Map(reachableProviders(running).map((provider) => [provider.name, provider]))
   const reuse = (provider: ProviderConfig): ProviderConfig => {
     const before = known.get(provider.name)
     return before !== undefined && isDeepStrictEqual(before, provider) ? before : provider
   }
-  return { ...config, providers: config.providers.map(reuse) }
+  const wellKnown = config.wellKnown.map((entry) => ({ ...entry, provider: reuse(entry.provider) }))
+  return { ...config, providers: config.providers.map(reuse), wellKnown }
+}
+
+/** All that a request may reach: the configured ones, and those that callers bring a key for. */
+export function reachableProviders({ providers, wellKnown }: Config): readonly ProviderConfig[] {
+  return [...providers, ...wellKnown.map(({ provider }) => provider)]
 }
 
 function placesOf(list: readonly { readonly name: string }[], names: readonly string[]): number[] {
@@ -130,7 +136,10 @@ function placesOf(list: readonly { readonly name: string }[], names: readonly st
 
 /** Every text that must never reach a log line. Gateway keys are known by their hash alone. */
 function secretsOf(config: Config): string[] {
-  const secrets = config.providers.flatMap((provider) => [provider.apiKey, ...Object.values(provider.headers)])
+  const secrets = reachableProviders(config).flatMap((provider) => [
+    provider.apiKey,
+    ...Object.values(provider.headers),
+  ])
   const { secret, previousSecret } = config.jobs.webhook
   return [...secrets, config.metrics.token, redisSecret(config), secret, previousSecret].filter(
     (each): each is string => each !== null && each !== '',

@@ -10,11 +10,15 @@ export class AtomicBucket {
   readonly #cells: BigInt64Array
   readonly #cell: number
 
-  /** A cell of 0 is a full bucket, so fresh memory needs no preparation. */
-  constructor(limit: number, cells: BigInt64Array, cell: number) {
-    this.#bucket = new TokenBucket(limit)
+  /** A number is a limit a minute. A cell of 0 is a full bucket, so fresh memory needs no preparation. */
+  constructor(limit: number | TokenBucket, cells: BigInt64Array, cell: number) {
+    this.#bucket = typeof limit === 'number' ? new TokenBucket(limit) : limit
     this.#cells = cells
     this.#cell = cell
+  }
+
+  get windowSec(): number {
+    return this.#bucket.windowSec
   }
 
   get limit(): number {

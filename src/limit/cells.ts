@@ -11,6 +11,7 @@ import { AtomicSlots, slotCellCount } from './atomic-slots.js'
 import { type BucketState, type LimitSnapshot, type LocalLimiter, type Waiter } from './limiter.js'
 import { WaitQueue } from './queue.js'
 import { type LimitKind, type LimitScope, oversizeRefusal, rateRefusal, slotRefusal } from './refusal.js'
+import { TokenBucket } from './token-bucket.js'
 
 /** Requests and tokens. */
 const BUCKETS_PER_OWNER = 2
@@ -25,6 +26,8 @@ export type LimiterConfig = {
 
 type RateLimits = {
   readonly requestsPerMinute: number | null
+  /** The window of `requestsPerMinute`, where it is not a minute. */
+  readonly requestWindowSeconds?: number
   readonly tokensPerMinute: number | null
   readonly concurrency: number | null
 }
@@ -233,9 +236,13 @@ class SharedLimiter implements LocalLimiter {
 
   #refuse(scope: LimitScope, bucket: AtomicBucket, take: Take): GatewayError {
     this.#onRejected(scope, take.kind)
-    const { limit } = bucket
+    const { limit, windowSec } = bucket
     if (take.count > limit) return oversizeRefusal(scope, take.kind, { limit, count: take.count })
-    return rateRefusal(scope, take.kind, { limit, retryAfterMs: bucket.retryAfterMs(take.count, this.#nowNs()) })
+    return rateRefusal(scope, take.kind, {
+      limit,
+      windowSec,
+      retryAfterMs: bucket.retryAfterMs(take.count, this.#nowNs()),
+    })
   }
 }
 
@@ -250,9 +257,13 @@ function placeAt(places: readonly number[], index: number): number {
 function createOwner(limits: RateLimits, cells: BigInt64Array, owner: number): Owner {
   const first = owner * BUCKETS_PER_OWNER
   return {
-    requests: limits.requestsPerMinute === null ? null : new AtomicBucket(limits.requestsPerMinute, cells, first),
+    requests: limits.requestsPerMinute === null ? null : new AtomicBucket(requestBucket(limits), cells, first),
     tokens: limits.tokensPerMinute === null ? null : new AtomicBucket(limits.tokensPerMinute, cells, first + 1),
   }
+}
+
+function requestBucket({ requestsPerMinute, requestWindowSeconds }: RateLimits): TokenBucket {
+  return new TokenBucket(requestsPerMinute ?? 0, requestWindowSeconds)
 }
 
 function stateOf(bucket: AtomicBucket | null, nowNs: bigint): BucketState | null {

@@ -9,7 +9,7 @@ import { type LimiterConfig } from './cells.js'
 import { type Limiter, type LimitSnapshot, type LocalLimiter, type Waiter } from './limiter.js'
 import { type LimitKind, type LimitScope, rateRefusal, slotRefusal } from './refusal.js'
 import { SharedQueue } from './shared-queue.js'
-import { SharedBucket, type SharedSlot, type SharedState, type Taken } from './shared-state.js'
+import { SharedBucket, type SharedBucketPlace, type SharedSlot, type SharedState, type Taken } from './shared-state.js'
 
 /** A link that is down is tried more often than that. */
 const DOWN_RETRY_AFTER_MS = 1000
@@ -280,7 +280,11 @@ export class RedisLimiter implements Limiter {
     if (refusing === undefined) return new GatewayError('rate_limited')
     this.#onRejected(refusing.scope, kind)
     const retryAfterMs = refusing.retryAfterMs(count, this.#nowNs())
-    return rateRefusal(refusing.scope, kind, { limit: refusing.bucket.limit, retryAfterMs })
+    return rateRefusal(refusing.scope, kind, {
+      limit: refusing.bucket.limit,
+      windowSec: refusing.bucket.windowSec,
+      retryAfterMs,
+    })
   }
 
   #slotRefusal({ slots, slotScopes }: Plan, blockedBy: LimitScope): GatewayError {
@@ -295,12 +299,13 @@ function downRefusal(): GatewayError {
 }
 
 function createPlan(scope: LimitScope, owner: string, limits: LimiterConfig['keys'][number]['limits']): Plan {
-  const { requestsPerMinute, tokensPerMinute, concurrency } = limits
-  const bucket = (limit: number | null, kind: LimitKind) =>
-    limit === null ? [] : [new SharedBucket(limit, { scope, owner, kind })]
+  const { requestsPerMinute, requestWindowSeconds, tokensPerMinute, concurrency } = limits
+  const bucket = (limit: number | null, place: Pick<SharedBucketPlace, 'kind' | 'windowSec'>) =>
+    limit === null ? [] : [new SharedBucket(limit, { scope, owner, ...place })]
+  const window = requestWindowSeconds === undefined ? {} : { windowSec: requestWindowSeconds }
   return {
-    requests: bucket(requestsPerMinute, 'requests'),
-    tokens: bucket(tokensPerMinute, 'tokens'),
+    requests: bucket(requestsPerMinute, { kind: 'requests', ...window }),
+    tokens: bucket(tokensPerMinute, { kind: 'tokens' }),
     slots: concurrency === null ? [] : [{ owner, cap: concurrency }],
     slotScopes: concurrency === null ? [] : [scope],
   }

@@ -13,12 +13,13 @@ const OWNER = { gateway: 'this gateway', key: 'this key' } as const
 /** A rate limit of the scope has not enough left; `retryAfterMs` is when it will. */
 export function rateRefusal(scope: LimitScope, kind: LimitKind, found: RateFinding): GatewayError {
   return new GatewayError('rate_limited', {
-    message: `The limit of ${found.limit} ${kind} per minute of ${OWNER[scope]} is reached. Try again in ${inWords(found.retryAfterMs)}.`,
+    message: `The limit of ${found.limit} ${kind} per ${windowInWords(found.windowSec)} of ${OWNER[scope]} is reached. Try again in ${inWords(found.retryAfterMs)}.`,
     retryAfterMs: found.retryAfterMs,
   })
 }
 
-export type RateFinding = { readonly limit: number; readonly retryAfterMs: number }
+/** `windowSec`: of the limit; a minute unless given. */
+export type RateFinding = { readonly limit: number; readonly windowSec?: number; readonly retryAfterMs: number }
 
 /** The request alone is above the whole limit: no waiting helps. */
 export function oversizeRefusal(scope: LimitScope, kind: LimitKind, size: SizeFinding): GatewayError {
@@ -37,6 +38,12 @@ export function slotRefusal(scope: LimitScope, keyCap: number): GatewayError {
     message: `The limit of ${keyCap} requests at a time of ${OWNER.key} is reached. Try again when one has ended.`,
     retryAfterMs: SLOT_RETRY_AFTER_MS,
   })
+}
+
+const MINUTE_SEC = 60
+
+function windowInWords(windowSec = MINUTE_SEC): string {
+  return windowSec === MINUTE_SEC ? 'minute' : `${windowSec} s`
 }
 
 function inWords(ms: number): string {

@@ -13,6 +13,14 @@ import { TokenBucket, ticksOf, wholeCount } from './token-bucket.js'
 export const LEASE_MS = 6000
 const BEATS_PER_LEASE = 6
 
+/** Whose bucket it is, and of what. */
+export type SharedBucketPlace = {
+  readonly scope: LimitScope
+  readonly owner: string
+  readonly kind: LimitKind
+  readonly windowSec?: number
+}
+
 /** A bucket in Redis, and what was last seen of it, for the headers of answers. */
 export class SharedBucket {
   readonly scope: LimitScope
@@ -21,10 +29,11 @@ export class SharedBucket {
   readonly bucket: TokenBucket
   #full = 0n
 
-  constructor(limit: number, { scope, owner, kind }: { scope: LimitScope; owner: string; kind: LimitKind }) {
+  /** `windowSec`: of the limit; a minute unless given. */
+  constructor(limit: number, { scope, owner, kind, windowSec }: SharedBucketPlace) {
     this.scope = scope
     this.key = bucketKey(owner, kind)
-    this.bucket = new TokenBucket(limit)
+    this.bucket = new TokenBucket(limit, windowSec)
     this.cost = String(this.bucket.ticksFor(1))
   }
 

@@ -1,19 +1,20 @@
 // One rate limit as arithmetic (GCRA): the whole state of a bucket is one number, the moment at which it will be full
 // again, so that a single compare-and-swap decides. Pure: the state lives in cells.ts, the clock is passed in.
-//   state - now <= 0         full: the whole minute's limit may come at once (burst)
+//   state - now <= 0         full: the whole window's limit may come at once (burst)
 //   state - now = capacity   empty
 //   state - now > capacity   in debt: answers used more than was reserved; it refuses until time has paid for it
 /** A tick is 1/16 ns: fine enough that rounding costs below 0.1 % at a billion a minute, and 2^63 of them last 18 years. */
 const TICKS_PER_NS = 16n
 const TICKS_PER_MS = 1_000_000n * TICKS_PER_NS
-const WINDOW_TICKS = 60_000n * TICKS_PER_MS
+const MINUTE_TICKS = 60_000n * TICKS_PER_MS
+const MINUTE_SEC = 60
 /** Debt is paid by waiting. Beyond half an hour it is more likely a wrong count or a broken clock than a real answer. */
-const MAX_DEBT_WINDOWS = 30n
+const MAX_DEBT_MINUTES = 30n
 
 /** The same for those who do this arithmetic in doubles, which hold all of it exactly (redis-scripts.ts). */
 export const LIMIT_TICKS = Object.freeze({
   perMicrosecond: Number(TICKS_PER_MS) / 1000,
-  maxDebt: Number(MAX_DEBT_WINDOWS * WINDOW_TICKS),
+  maxDebt: Number(MAX_DEBT_MINUTES * MINUTE_TICKS),
 })
 
 /** What `take` returns when there is not enough. */
@@ -24,22 +25,25 @@ export function ticksOf(nowNs: bigint): bigint {
   return nowNs * TICKS_PER_NS
 }
 
-/** A bucket of `limit` a minute, refilled continuously; immutable. All moments are ticks, all counts whole numbers. */
+/** A bucket of `limit` a window, refilled continuously; immutable. All moments are ticks, all counts whole numbers. */
 export class TokenBucket {
   readonly limit: number
+  readonly windowSec: number
   readonly #limit: bigint
   readonly #cost: bigint
   readonly #capacity: bigint
   readonly #maxAhead: bigint
 
-  /** `limit` is per minute and at least 0; 0 refuses everything. */
-  constructor(limit: number) {
+  /** `limit` is per window and at least 0; 0 refuses everything. */
+  constructor(limit: number, windowSec = MINUTE_SEC) {
+    this.windowSec = windowSec
+    const window = (MINUTE_TICKS * BigInt(windowSec)) / BigInt(MINUTE_SEC)
     this.limit = wholeCount(limit)
     this.#limit = BigInt(this.limit)
     // Rounded up, and the capacity made of it: exactly `limit` fit, and the rate is never above the limit.
-    this.#cost = this.limit === 0 ? WINDOW_TICKS : (WINDOW_TICKS + this.#limit - 1n) / this.#limit
+    this.#cost = this.limit === 0 ? window : (window + this.#limit - 1n) / this.#limit
     this.#capacity = this.#cost * this.#limit
-    this.#maxAhead = this.#capacity + MAX_DEBT_WINDOWS * WINDOW_TICKS
+    this.#maxAhead = this.#capacity + MAX_DEBT_MINUTES * MINUTE_TICKS
   }
 
   /** The state after taking `count`, or REFUSED. A bucket in debt refuses even 0. */
@@ -64,7 +68,7 @@ export class TokenBucket {
     return full - now > this.#maxAhead
   }
 
-  /** The state of a bucket that is empty now, and full in a minute. */
+  /** The state of a bucket that is empty now, and full in a window. */
   empty(now: bigint): bigint {
     return now + this.#capacity
   }

@@ -48,8 +48,15 @@ export function resultAnswer(exchange: Exchange, body: Uint8Array): Answer {
   const headers = exchangeHeaders(exchange)
   const overhead = overheadMs(exchange, exchange.parts.clock.nowMs())
   if (overhead !== null) headers.push(['x-sluice-overhead-ms', overhead.toFixed(3)])
-  return { status: 200, headers, body, error: null }
+  const { wholeHead } = exchange
+  if (wholeHead === null) return { status: 200, headers, body, error: null }
+  headers.push(['content-type', MEDIA_TYPE.test(wholeHead.contentType) ? wholeHead.contentType : UNKNOWN_TYPE])
+  return { status: wholeHead.status, headers, body, error: null }
 }
+
+/** RFC 9110, 8.3.1, as narrow as what APIs answer with. */
+const MEDIA_TYPE = /^[\w.+-]+\/[\w.+-]+(?:; ?[\w-]+=[\w."-]+)*$/
+const UNKNOWN_TYPE = 'application/octet-stream'
 
 /** What an answer is called in log and metric, and what was thrown, for the log alone. */
 export type Verdict = { readonly outcome: Outcome; readonly cause: unknown }

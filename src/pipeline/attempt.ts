@@ -12,7 +12,7 @@ import { FREE, type Permit } from '../routing/breaker.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type AttemptResult } from '../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
-import { concealSecrets } from '../upstream/conceal.js'
+import { concealSecrets, type Secretive } from '../upstream/conceal.js'
 import { reply, resultAnswer, type Verdict } from './answer.js'
 import { resultOf } from './attempt-result.js'
 import { deadlinePassed } from './client-deadline.js'
@@ -20,8 +20,10 @@ import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
 import { Gate } from './gate.js'
 import { headerText } from './header-text.js'
+import { isJudged } from './judged.js'
+import { startKeepalive } from './keepalive.js'
 import { measureUsage } from './measure.js'
-import { type Outlet, type Relay, type WholeKind } from './outlet.js'
+import { type Outlet, type Relay, type RelayOptions, type WholeKind } from './outlet.js'
 import { Pace } from './pace.js'
 import { Refusal } from './refusal.js'
 import { createRelay } from './relay.js'
@@ -46,6 +48,8 @@ export class Attempt implements CallHandler, Outlet {
   #relay: Relay | null = null
   #refusal: Refusal | null = null
   #permit: Permit
+  /** How it ends is the target's doing. */
+  readonly #isJudged: boolean
   #asksStream = false
   #metricsSlot = 0
   #dropped: readonly string[] = []
@@ -60,6 +64,7 @@ export class Attempt implements CallHandler, Outlet {
     this.#routed = routed
     this.#dialect = dialect
     this.#permit = permit
+    this.#isJudged = isJudged(exchange, routed)
     this.#connection = new Connection(exchange.parts.limiter, routed)
     this.#gate = new Gate(exchange)
     this.#pace = new Pace(exchange)
@@ -73,8 +78,9 @@ export class Attempt implements CallHandler, Outlet {
     this.#metricsSlot = parts.metrics.slot(request.surface.id, target.provider, label)
     exchange.startAttempt(this.#routed, this.#metricsSlot)
     const { facts, json, members } = decoded
+    if (request.surface.upstreamFrames !== undefined) exchange.framing = this.#dialect.framing
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
-    this.#asksStream = facts.stream || request.surface.id !== target.protocol
+    this.#asksStream = facts.raw?.asksStream ?? (facts.stream || request.surface.id !== target.protocol)
     return parts.offload.encode({
       surfaceId: request.surface.id,
       body: exchange.body,
@@ -102,7 +108,8 @@ export class Attempt implements CallHandler, Outlet {
     this.#startedAtMs = nowMs
     exchange.upstreamEndedAtMs = null
     const passed = this.#gate.passed()
-    const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream }
+    const isRaw = exchange.decoded?.facts.raw !== undefined
+    const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream, isRaw }
     const timeouts = timeoutsFor(this.#routed.timeouts, asksStream, exchange.deadlineAtMs - nowMs)
     this.#connection.carry(parts.upstream.call(upstreamRequest(sending), this, timeouts))
     return passed
@@ -157,17 +164,12 @@ export class Attempt implements CallHandler, Outlet {
       }
       const contentType = headerText(headers, 'content-type') ?? ''
       const isDelimited = 'content-length' in headers || 'transfer-encoding' in headers
-      this.#relay = createRelay(
-        relayOptions({
-          exchange,
-          routed: this.#routed,
-          dialect: this.#dialect,
-          outlet: this,
-          contentType,
-          isDelimited,
-          asksStream: this.#asksStream,
-        }),
-      )
+      const facts = { exchange, routed: this.#routed, dialect: this.#dialect, outlet: this }
+      const options = relayOptions({ ...facts, contentType, isDelimited, asksStream: this.#asksStream })
+      if (options.raw !== null) this.#passOn(options, status, contentType)
+      // A whole answer is no stream of the upstream's: what is made of it is framed as the surface does.
+      else if (!options.upstreamStreams) exchange.framing = null
+      this.#relay = createRelay(options)
       exchange.meter = this.#relay
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
@@ -189,7 +191,7 @@ export class Attempt implements CallHandler, Outlet {
     this.close()
     if (this.#isOver) return
     try {
-      if (this.#refusal !== null) this.fail(this.#refusal.decode(this.#dialect))
+      if (this.#refusal !== null) this.#refuse(this.#refusal)
       else this.#relay?.end()
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
@@ -265,7 +267,7 @@ export class Attempt implements CallHandler, Outlet {
     else this.#countFailure(error.data)
     // For a fault of our own the next upstream shall not have to work, too.
     if (isOurs) this.#gate.resolve()
-    this.#gate.fail(concealSecrets(this.#routed.provider, error))
+    this.#gate.fail(concealSecrets(this.#secrets(), error))
   }
 
   #failWith(error: GatewayError): void {
@@ -275,7 +277,28 @@ export class Attempt implements CallHandler, Outlet {
     this.#countFailure(error.data)
     this.close()
     const told = this.#isOutOfTime(error.data) ? deadlinePassed(error) : error
-    this.#gate.fail(concealSecrets(this.#routed.provider, told))
+    this.#gate.fail(concealSecrets(this.#secrets(), told))
+  }
+
+  /** The answer's own head is the client's, as far as it is safe to show. */
+  #passOn({ raw, upstreamStreams }: RelayOptions, status: number, contentType: string): void {
+    const exchange = this.#exchange
+    exchange.framing = raw?.framing ?? null
+    if (upstreamStreams) startKeepalive(exchange)
+    else exchange.wholeHead = { status, contentType }
+  }
+
+  #refuse(refusal: Refusal): void {
+    const exchange = this.#exchange
+    const error = refusal.decode(this.#dialect)
+    if (exchange.request.surface.upstreamFrames !== undefined) exchange.refusalBody = refusal.show(this.#secrets())
+    this.fail(error)
+  }
+
+  /** What of the upstream's words must reach nobody else. */
+  #secrets(): Secretive {
+    const { apiKey, headers } = this.#routed.provider
+    return { apiKey, headers, callerKey: this.#exchange.request.path?.callerKey ?? null }
   }
 
   /** What this attempt has seen so far, whichever else is under way. */
@@ -294,13 +317,13 @@ export class Attempt implements CallHandler, Outlet {
 
   #countOk(): void {
     this.#count('ok')
-    this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, null)
+    if (this.#isJudged) this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, null)
   }
 
   #countFailure(error: ErrorData): void {
     this.#count(resultOf(error.code))
     // A client in a hurry must not shut a target for everybody.
-    if (this.#isOutOfTime(error)) this.#giveBackPermit()
+    if (this.#isOutOfTime(error) || !this.#isJudged) this.#giveBackPermit()
     else this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, error)
   }
 

@@ -13,11 +13,12 @@ const CONTENT_TYPE = {
 export function beginStream(exchange: Exchange): void {
   if (exchange.hasBegun || exchange.isSettled) return
   const { surface, requestId } = exchange.request
+  const framing = exchange.framing ?? surface.framing
+  const form = framing === 'json' ? surface : (surface.upstreamFrames?.[framing] ?? surface)
   const face: StreamFace = {
-    keepaliveFrame: surface.keepaliveFrame,
-    encodeErrorFrame: (error) => surface.encodeErrorFrame(error, requestId, (exchange.log?.next ?? 0) > 0),
+    keepaliveFrame: form.keepaliveFrame,
+    encodeErrorFrame: (error) => form.encodeErrorFrame(error, requestId, (exchange.log?.next ?? 0) > 0),
   }
-  const { framing } = surface
   const head = { headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[framing], transport: framing }
   exchange.sink.begin(head, face)
   exchange.hasBegun = true

@@ -22,6 +22,18 @@ export type ClientRequest = {
   readonly parameterHeaders: Readonly<Record<string, string>>
   /** performance.now() when the head of the request was read. */
   readonly acceptedAtMs: number
+  /** What its path says; absent or null on a path that says nothing. */
+  readonly path?: PathFacts | null
+}
+
+/** What the path of a request says of it, and goes before what its body says. */
+export type PathFacts = {
+  /** It streams. */
+  readonly streams: boolean
+  /** It goes to this provider and to no other; null where the path names none. */
+  readonly provider: string | null
+  /** The caller's own key with that provider: sent there alone, never shown, never logged. */
+  readonly callerKey: string | null
 }
 
 /** What of a request outlives its body. */

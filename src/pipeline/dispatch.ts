@@ -5,17 +5,20 @@
 //   the request is too long for one of them  > the targets of its context fallbacks
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type DecodedRequest } from '../protocols/codec.js'
+import { type RequestFacts } from '../protocols/protocol.js'
 import { orderTargets } from '../routing/balance.js'
-import { REFUSED } from '../routing/breaker.js'
+import { FREE, REFUSED } from '../routing/breaker.js'
 import { cureOf, pauseOf } from '../routing/retry.js'
 import { type Route, type RouteTarget } from '../routing/router.js'
 import { type Attempt } from './attempt.js'
 import { deadlineOf, deadlinePassed } from './client-deadline.js'
 import { type Exchange } from './exchange.js'
 import { hedged } from './hedge.js'
+import { isJudged } from './judged.js'
 import { openAttempt } from './open-attempt.js'
 import { pause } from './pause.js'
 import { hashPrefix } from './prompt-prefix.js'
+import { routeRaw } from './raw-request.js'
 
 const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 
@@ -36,15 +39,22 @@ type FailedPass = {
  * @throws model_not_found, forbidden, invalid_request; else the error of the last target tried; upstream_overloaded when none might be tried
  */
 export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Promise<void> {
-  const { config, router, retryBudget } = exchange.parts
-  const { model, provider } = decoded.facts
   exchange.deadlineAtMs = deadlineOf(exchange.request)
-  const allowed = config.keys[exchange.request.key.index]?.models ?? ANY_MODEL
-  const route = router.route({ model, provider, allowed })
-  retryBudget.deposit()
+  const route = routeOf(exchange, decoded.facts)
+  exchange.parts.retryBudget.deposit()
   const passed = await tryEach(exchange, decoded, inOrder(exchange, decoded, route))
   if (passed !== ANSWERED) await goOn(exchange, decoded, { route, passed })
   exchange.forgetBody()
+}
+
+/** Where it may be served. @throws model_not_found, forbidden, invalid_request, unauthenticated */
+function routeOf({ parts, request }: Exchange, { model, provider, raw }: RequestFacts): Route {
+  const { config, router, dialects } = parts
+  const { path = null } = request
+  const query = { model, provider, allowed: config.keys[request.key.index]?.models ?? ANY_MODEL }
+  if (raw !== undefined) return routeRaw({ raw, query, router, dialects })
+  const isByPath = path !== null && path.provider !== null
+  return router.route(isByPath ? { ...query, byPath: { hasKey: path.callerKey !== null } } : query)
 }
 
 /** The targets of a model, the one to try first in front. */
@@ -62,7 +72,7 @@ async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: rea
   let passed: FailedPass | null = null
   for (const routed of targets) {
     if (leftMs(exchange) <= 0) throw passed?.failure ?? deadlinePassed()
-    const permit = breakers.admit(routed.target)
+    const permit = isJudged(exchange, routed) ? breakers.admit(routed.target) : FREE
     if (permit === REFUSED) continue
     if (exchange.attempts > 0) countRepeat(exchange, routed)
     let attempt: Attempt | null = null
@@ -108,7 +118,9 @@ type Course = { readonly route: Route; readonly passed: FailedPass | null }
 /** The slow way, on which every request is that has failed once. */
 async function goOn(exchange: Exchange, decoded: DecodedRequest, { route, passed }: Course): Promise<void> {
   let last: Passed = passed
-  if (last !== null && !isTooLong(last)) last = await tryAgain(exchange, decoded, last)
+  // What raw words have done already, if they came to be heard, nobody knows: they are not said twice.
+  const mayRepeat = decoded.facts.raw === undefined
+  if (last !== null && mayRepeat && !isTooLong(last)) last = await tryAgain(exchange, decoded, last)
   if (last !== ANSWERED && !isTooLong(last)) last = (await tryRoutes(exchange, decoded, route.fallbacks)) ?? last
   if (isTooLong(last)) last = (await tryRoutes(exchange, decoded, route.contextFallbacks)) ?? last
   if (last === ANSWERED) return

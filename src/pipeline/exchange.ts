@@ -7,6 +7,7 @@ import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { NO_USAGE, type Usage, type UsageSource } from '../model/usage.js'
 import { type DecodedRequest } from '../protocols/codec.js'
+import { type Framing } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../stream/log.js'
 import { type StreamEnd } from '../stream/reader.js'
@@ -53,6 +54,12 @@ export class Exchange implements ExchangeHandle, Placed {
   deadlineAtMs = Number.POSITIVE_INFINITY
   /** Fields of the request that the current target cannot carry. */
   dropped: readonly string[] = []
+  /** How the current upstream frames its stream, where its own frames reach the client; else null. */
+  framing: Framing | null = null
+  /** Status and content type of a whole answer that reaches the client as the upstream gave it; else null. */
+  wholeHead: { readonly status: number; readonly contentType: string } | null = null
+  /** The JSON body with which the upstream refused, where the client may see it. */
+  refusalBody: Uint8Array | null = null
   /** The metrics series of the current target. */
   metricsSlot = 0
   holdsSlot = false
@@ -126,6 +133,7 @@ export class Exchange implements ExchangeHandle, Placed {
     this.metricsSlot = metricsSlot
     this.attempts += 1
     this.dropped = []
+    this.refusalBody = null
     this.meter = null
     this.usage = NO_USAGE
     this.usageSource = 'estimated'

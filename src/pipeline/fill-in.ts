@@ -12,12 +12,14 @@ const ANY_MODEL: readonly string[] = Object.freeze(['*'])
  */
 export function fillIn(exchange: Exchange, decoded: DecodedRequest): DecodedRequest {
   const { facts } = decoded
-  if (facts.prompt === null && facts.model !== '') return decoded
+  // Raw words go as they are, with or without a model.
+  const leavesModel = facts.model === '' && facts.raw === undefined
+  if (facts.prompt === null && !leavesModel) return decoded
   if (facts.prompt !== null) exchange.prompt = exchange.parts.prompts.find(facts.prompt.name, facts.prompt.language)
   const promptTokens = exchange.prompt === null ? 0 : estimateTokens(exchange.prompt.length)
   return {
     ...decoded,
-    facts: facts.model === '' ? { ...facts, model: defaultModel(exchange) } : facts,
+    facts: leavesModel ? { ...facts, model: defaultModel(exchange) } : facts,
     estimatedTokens: decoded.estimatedTokens + promptTokens,
   }
 }

@@ -12,6 +12,7 @@ import { fillIn } from './fill-in.js'
 import { startKeepalive } from './keepalive.js'
 import { OpenExchanges } from './open-exchanges.js'
 import { type PipelineParts } from './parts.js'
+import { heedPath } from './path-facts.js'
 import { fail, reject } from './reject.js'
 import { settle } from './settle.js'
 import { type Sink } from './sink.js'
@@ -58,8 +59,9 @@ async function run(exchange: Exchange): Promise<void> {
     if (slot !== null) await slot
     if (exchange.isEnded) return
     const decoding = decode(exchange) //                                 400; inline or in a worker
-    const decoded = decoding instanceof Promise ? await decoding : decoding
+    const ofBody = decoding instanceof Promise ? await decoding : decoding
     if (exchange.isEnded) return
+    const decoded = heedPath(ofBody, exchange.request.path ?? null)
     exchange.body = decoded.body
     const request = fillIn(exchange, decoded)
     exchange.decoded = request

@@ -3,7 +3,7 @@ import { type ErrorData } from '../model/error.js'
 import { type ResponseMeta } from '../model/event.js'
 import { type Target } from '../model/target.js'
 import { type Usage } from '../model/usage.js'
-import { type Dialect, type Surface } from '../protocols/protocol.js'
+import { type Dialect, type Framing, type Surface } from '../protocols/protocol.js'
 
 /** What a relay has seen of tokens, as far as accounting is concerned. */
 export type Meter = {
@@ -36,6 +36,12 @@ export type Outlet = {
 /** `frames`: the upstream's own frames, to be aggregated. `translate`: a whole answer in another protocol. `forward`: as it is. */
 export type WholeKind = 'frames' | 'translate' | 'forward'
 
+export type RawOptions = {
+  readonly framing: Framing
+  /** The bytes without secrets of the provider's; the same object where there is none in them. */
+  readonly conceal: (bytes: Buffer) => Buffer
+}
+
 export type RelayOptions = {
   readonly surface: Surface
   readonly dialect: Dialect
@@ -47,5 +53,7 @@ export type RelayOptions = {
   /** HTTP says where the body ends; else it ends with the connection, whole or not. */
   readonly isDelimited: boolean
   readonly includeUsage: boolean
+  /** The upstream's own words go to the client as they are: how they are framed, where they stream. */
+  readonly raw: RawOptions | null
   readonly maxResponseBytes: number
 }

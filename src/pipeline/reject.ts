@@ -53,7 +53,11 @@ export function fail(exchange: Exchange, error: GatewayError): void {
   const subject = { model: exchange.decoded?.facts.model ?? null, hasKey: true }
   const { errorDetails: hasDetails } = exchange.parts.config.compat
   const context = { surface, requestId, subject, headers: exchangeHeaders(exchange), hasDetails }
-  reply(exchange, errorAnswer(data, context), { outcome, cause })
+  const answer = errorAnswer(data, context)
+  const { refusalBody } = exchange
+  const shown =
+    refusalBody === null ? answer : { ...answer, status: data.upstreamStatus ?? answer.status, body: refusalBody }
+  reply(exchange, shown, { outcome, cause })
 }
 
 /** Answers a request that never became an exchange: same envelope, same log line, same metric. */

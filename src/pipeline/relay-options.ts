@@ -1,8 +1,9 @@
 // What the relay of one attempt is made from: the facts of the exchange, and what the upstream's head says of its body.
 import { GatewayError } from '../errors.js'
 import { type ResponseMeta } from '../model/event.js'
-import { type Dialect } from '../protocols/protocol.js'
+import { type Dialect, type Framing } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
+import { byteConceal } from '../upstream/conceal.js'
 import { type Exchange } from './exchange.js'
 import { type Outlet, type RelayOptions } from './outlet.js'
 
@@ -29,6 +30,8 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
   if (type.startsWith('text/html')) {
     throw new GatewayError('upstream_malformed', { message: 'The provider answered with a web page.' })
   }
+  const isRaw = decoded?.facts.raw !== undefined
+  const rawFraming = RAW_FRAMINGS.find(([prefix]) => type.startsWith(prefix))?.[1] ?? null
   return {
     surface: request.surface,
     dialect,
@@ -36,12 +39,21 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
     outlet,
     fallback: fallbackMeta(exchange),
     clientStreams: decoded?.facts.stream ?? false,
-    upstreamStreams: isStreamed(type, asksStream),
+    upstreamStreams: isRaw ? rawFraming !== null : isStreamed(type, asksStream),
+    raw: isRaw ? { framing: rawFraming ?? dialect.framing, conceal: byteConceal(routed.provider) } : null,
     isDelimited,
     includeUsage: decoded?.facts.includeUsage ?? false,
     maxResponseBytes: parts.config.server.maxResponseBytes,
   }
 }
+
+/** Content types of answers that stream, where nothing is known of what was asked. */
+const RAW_FRAMINGS: readonly (readonly [prefix: string, framing: Framing])[] = [
+  ['text/event-stream', 'sse'],
+  ['application/x-ndjson', 'ndjson'],
+  ['application/ndjson', 'ndjson'],
+  ['application/jsonl', 'ndjson'],
+]
 
 /** Used where the upstream names no id, model or time of its own. */
 export function fallbackMeta({ request, decoded, parts }: Exchange): ResponseMeta {

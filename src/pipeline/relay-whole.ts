@@ -32,10 +32,16 @@ export class WholeRelay implements Relay {
    */
   end(): void {
     const body = this.#body.take()
-    if (!isBraced(body)) throw new GatewayError('upstream_malformed')
-    if (!this.#options.isDelimited && !isJson(body)) throw new GatewayError('upstream_cut')
-    this.usage = this.#options.dialect.readUsage(body)
-    this.#options.outlet.whole(body, this.#kind)
+    const { raw, isDelimited, dialect, outlet } = this.#options
+    const isObject = isBraced(body)
+    if (raw === null) {
+      if (!isObject) throw new GatewayError('upstream_malformed')
+      if (!isDelimited && !isJson(body)) throw new GatewayError('upstream_cut')
+    }
+    // Sound or a picture is not counted as words.
+    if (!isObject) this.contentBytes = 0
+    this.usage = isObject ? dialect.readUsage(body) : null
+    outlet.whole(raw?.conceal(body) ?? body, this.#kind)
   }
 }
 

@@ -3,21 +3,30 @@
 //
 //                      upstream streams                  upstream answers whole
 //   client streams     same: passthrough                 replay (decode, then events)
+//                      or the surface takes any frames: passthrough
 //                      else: transcode
+//   client asks in the upstream's own words              raw, whatever it asked for | forward
 //   client does not    collect, then aggregate           forward (same) | translate (else)
 import { type Relay, type RelayOptions } from './outlet.js'
 import { CollectRelay } from './relay-collect.js'
 import { PassthroughRelay } from './relay-passthrough.js'
+import { RawRelay } from './relay-raw.js'
 import { ReplayRelay } from './relay-replay.js'
 import { TranscodeRelay } from './relay-transcode.js'
 import { WholeRelay } from './relay-whole.js'
 
 /** The relay of one attempt, as the table above has it. */
 export function createRelay(options: RelayOptions): Relay {
-  const isSameProtocol = options.surface.id === options.dialect.id
+  const { surface, dialect } = options
+  const isSameProtocol = surface.id === dialect.id
+  if (options.raw !== null) {
+    return options.upstreamStreams ? new RawRelay(options, options.raw) : new WholeRelay(options, 'forward')
+  }
   if (options.upstreamStreams) {
     if (!options.clientStreams) return new CollectRelay(options)
-    return isSameProtocol ? new PassthroughRelay(options) : new TranscodeRelay(options)
+    return isSameProtocol || surface.upstreamFrames !== undefined
+      ? new PassthroughRelay(options)
+      : new TranscodeRelay(options)
   }
   if (options.clientStreams) return new ReplayRelay(options)
   return new WholeRelay(options, isSameProtocol ? 'forward' : 'translate')

@@ -5,6 +5,7 @@ import { type Dialect } from '../protocols/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type UpstreamRequest } from '../upstream/call.js'
 import { type RequestHead } from './client.js'
+import { pathBelow } from './raw-request.js'
 
 export type Sending = {
   readonly request: RequestHead
@@ -13,28 +14,34 @@ export type Sending = {
   readonly encoded: EncodedBody
   /** The upstream is asked for a stream. */
   readonly isStream: boolean
+  /** It is in the upstream's own words. */
+  readonly isRaw: boolean
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** Parameter headers pass only to an upstream that speaks the client's own protocol. */
-export function upstreamRequest({ request, routed, dialect, encoded, isStream }: Sending): UpstreamRequest {
+export function upstreamRequest({ request, routed, dialect, encoded, isStream, isRaw }: Sending): UpstreamRequest {
   const { provider, target } = routed
-  const isSameProtocol = request.surface.id === target.protocol
+  const isSameProtocol = isRaw || request.surface.id === target.protocol
   return {
     provider,
-    path: encoded.path,
+    path: isRaw ? pathBelow(provider.baseUrl, encoded.path) : encoded.path,
     headers: isSameProtocol ? pick(request.parameterHeaders, dialect.parameterHeaders) : NO_HEADERS,
     body: encoded.body,
     isStream,
+    // To the provider that the path names, and to no other, whatever routing has made of it.
+    callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,
   }
 }
 
-/** A whole answer comes all at once: only the total time bounds it. `leftMs`: what the client has left of its own. */
+/** A whole answer comes all at once: only one time bounds it. `leftMs`: what the client has left of its own. */
 export function timeoutsFor(timeouts: Timeouts, isStream: boolean, leftMs: number): Timeouts {
-  const totalMs = Math.min(timeouts.totalMs, leftMs)
-  if (!isStream) return { ...timeouts, totalMs, firstTokenMs: totalMs, betweenTokensMs: totalMs }
-  return totalMs === timeouts.totalMs ? timeouts : { ...timeouts, totalMs }
+  if (!isStream) {
+    const totalMs = Math.min(timeouts.wholeMs ?? timeouts.totalMs, leftMs)
+    return { connectMs: timeouts.connectMs, firstTokenMs: totalMs, betweenTokensMs: totalMs, totalMs }
+  }
+  return leftMs >= timeouts.totalMs ? timeouts : { ...timeouts, totalMs: leftMs }
 }
 
 /** Only the parameter headers that this dialect knows. */

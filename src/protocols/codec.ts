@@ -12,7 +12,7 @@ import { type Usage } from '../model/usage.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../wire/json.js'
 import { type Member, parseRequestBody, spliceMembers } from '../wire/members.js'
-import { type Dialect, type Protocol, type RequestFacts, type Surface } from './protocol.js'
+import { type Dialect, type Protocol, type RawFacts, type RequestFacts, type Surface } from './protocol.js'
 
 /** What the pipeline knows of a request before it has a target. */
 export type DecodedRequest = {
@@ -121,6 +121,7 @@ function decodeBody(surface: Surface, body: Uint8Array<ArrayBuffer>): DecodedReq
 
 function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody {
   const { body, facts, target, upstreamStream } = task
+  if (facts.raw !== undefined) return encodeRaw(task, facts.raw)
   const json = task.json ?? parseJsonBody(body)
   const path = dialect.path(target, upstreamStream)
   if (task.surfaceId === target.protocol && facts.stream === upstreamStream) {
@@ -130,6 +131,23 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
   const request = { ...surface.decodeRequest(json, task.prompt), stream: upstreamStream, includeUsage: true }
   const encoded = dialect.encodeRequest(request, target)
   return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped }
+}
+
+/** The member's bytes as they are: no number of them is read, no key sorted. */
+function encodeRaw({ body, members }: EncodeTask, { path }: RawFacts): EncodedBody {
+  const member = members.find(({ key }) => key === RAW_MEMBER)
+  if (member === undefined) throw new GatewayError('internal', { cause: new Error('a raw request without a body') })
+  const sent = body.subarray(member.valueStart, member.valueEnd)
+  assertUnambiguous(sent)
+  return { path, body: new Uint8Array(sent), dropped: [] }
+}
+
+const RAW_MEMBER = 'body'
+const OPEN_BRACE = 0x7b
+
+/** What we have read in an object must be what the upstream reads: a key that stands twice might be another model there. */
+function assertUnambiguous(bytes: Uint8Array): void {
+  if (bytes[0] === OPEN_BRACE) parseRequestBody(bytes)
 }
 
 function aggregateFrames(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
@@ -143,17 +161,17 @@ function aggregateFrames(surface: Surface, dialect: Dialect, task: AnswerTask): 
   scanner.end()
   decoder.end()
   if (aggregator.error !== null) throw GatewayError.of(aggregator.error)
-  return encodeAnswer(surface, aggregator.response())
+  return encodeAnswer(surface, aggregator.response(), target)
 }
 
 function transcodeResponse(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
   const json = parseJsonBody(task.body, UPSTREAM_LIMITS)
-  return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback))
+  return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback), task.target)
 }
 
-function encodeAnswer(surface: Surface, response: ChatResponse): EncodedAnswer {
+function encodeAnswer(surface: Surface, response: ChatResponse, target: Target): EncodedAnswer {
   return {
-    body: encodeText(JSON.stringify(surface.encodeResponse(response))),
+    body: encodeText(JSON.stringify(surface.encodeResponse(response, target))),
     usage: response.usage,
     finishReason: response.finishReason,
     contentChars: countChars(response),

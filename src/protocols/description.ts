@@ -11,8 +11,8 @@ export type SurfaceDescription = {
   readonly body: object
   /** Bodies that `readFacts` accepts, by name. */
   readonly examples: Readonly<Record<string, JsonObject>>
-  /** JSON Schema of a whole answer. */
-  readonly answer: object
+  /** JSON Schema of a whole answer; null where every answer is the upstream's own. */
+  readonly answer: object | null
   /** Laid over the operation at every depth: parameters, further answers, other security. */
   readonly operation?: JsonObject
 }

@@ -6,6 +6,8 @@ import { ollamaChat } from './ollama-chat/index.js'
 import { chatSurface, openaiChat } from './openai-chat/index.js'
 import { promptStream } from './prompt-stream/index.js'
 import { type Protocol } from './protocol.js'
+import { createProviderChat } from './provider-chat/index.js'
+import { rawPassthrough } from './raw-passthrough/index.js'
 
 export const PROTOCOLS: readonly Protocol[] = Object.freeze([
   openaiChat,
@@ -15,6 +17,8 @@ export const PROTOCOLS: readonly Protocol[] = Object.freeze([
   // For clients alone:
   ...promptStream,
   ...createConversation(chatSurface),
+  createProviderChat(chatSurface),
+  rawPassthrough,
 ])
 
 /** The wire whose chats may become jobs. */

@@ -44,7 +44,8 @@ export type Surface = {
   decodeRequest(body: JsonObject, prompt?: string | null): ChatRequest
   /** One per stream; `emit` gets whole frames in the surface's framing, in order, synchronously. */
   createEncoder(emit: (frame: string) => void, options: EncoderOptions): StreamEncoder
-  encodeResponse(response: ChatResponse): JsonObject
+  /** `target`: who answered, for surfaces that tell. */
+  encodeResponse(response: ChatResponse, target?: Pick<Target, 'provider' | 'protocol'>): JsonObject
   /**
    * The error envelope of an answer that has not begun, whatever failed on this surface's routes; the status is
    * `error.status` unless the vendor's table says otherwise.
@@ -52,18 +53,29 @@ export type Surface = {
   encodeError(error: ErrorData, requestId: string, subject?: ErrorSubject): ErrorAnswer
   /** The in-band error frame of a stream that has begun; never followed by an end marker. `hasFrames`: frames went before it. */
   encodeErrorFrame(error: ErrorData, requestId: string, hasFrames?: boolean): string
+  /**
+   * Set where a stream reaches the client in the upstream's own frames, whatever its protocol, and a refusal with the
+   * upstream's own body: how frames of ours look among those of either framing.
+   */
+  readonly upstreamFrames?: Readonly<Record<Framing, FrameForm>>
   /** For the API's document, of all routes of this surface; made when it is asked for. */
   readonly describe?: () => SurfaceDescription
 }
 
+/** The frames that are the gateway's own, in one form. */
+export type FrameForm = Pick<Surface, 'keepaliveFrame' | 'encodeErrorFrame'>
+
 /** One way in. Several surfaces may have one path, as long as `accept` tells them apart. */
 export type SurfaceRoute = {
   readonly method: 'POST'
+  /** A part `{provider}` pins the request to that provider, and `x-api-key` may then be the caller's own key with it. */
   readonly path: string
   /** `path` stands below `compat.apiPrefix`. */
   readonly isPrefixed?: true
   /** Only for requests whose `Accept` names this media type, lower-case. */
   readonly accept?: string
+  /** Streams, whatever the body says. */
+  readonly streams?: true
 }
 export type Framing = 'sse' | 'ndjson'
 /** `json`: all frames of a stream together are one JSON document. */
@@ -90,6 +102,18 @@ export type RequestFacts = {
   readonly provider: string | null
   /** The system prompt of the prompt library that this request wants; null for none. */
   readonly prompt: PromptQuery | null
+  /** Set where path and body are the upstream's own already; then the fields above are read out of them. */
+  readonly raw?: RawFacts
+}
+
+/** A request in the upstream's own words: what of it the core must know. Its bytes are the top-level member `body`. */
+export type RawFacts = {
+  /** Below the provider's base URL; cannot lead out of it. May begin with the base URL's own path. */
+  readonly path: string
+  /** The model that the upstream's own body names, if it does. */
+  readonly model: string | null
+  /** It asks for a stream; whether it gets one, the answer's content type tells. */
+  readonly asksStream: boolean
 }
 
 /** `language` as the client wrote it; empty for the library's default. */

@@ -7,6 +7,7 @@ import {
   type ProviderConfig,
   type TargetConfig,
   type Timeouts,
+  type WellKnownProvider,
 } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
@@ -16,7 +17,7 @@ import { Hedge } from './hedge.js'
 
 export type RouteTarget = {
   readonly provider: ProviderConfig
-  /** Position in the configuration: the provider's cell in limiter and metrics. */
+  /** Position in the configuration: the provider's cell in limiter and metrics; -1 for one that is not configured. */
   readonly providerIndex: number
   readonly target: Target
   /** Name for metrics: the configured model's that the client asked for, else the upstream's. */
@@ -46,6 +47,8 @@ export type RouteQuery = {
   readonly model: string
   /** Pins the request to this provider; null for any. */
   readonly provider: string | null
+  /** The path names the provider: it may be a well-known one that is not configured, for a caller with a key of its own. */
+  readonly byPath?: { readonly hasKey: boolean }
   /** Globs of the models the caller's key may use. */
   readonly allowed: readonly string[]
 }
@@ -55,13 +58,16 @@ export type ListedModel = { readonly id: string; readonly ownedBy: string }
 /** The routes of one configuration. */
 export class Router {
   readonly #providers: ReadonlyMap<string, { provider: ProviderConfig; index: number }>
+  /** Providers that are not configured: no cells, no key. */
+  readonly #wellKnown: ReadonlyMap<string, WellKnownProvider>
   /** Position among all targets of the configuration: its cell in the limiter. */
   readonly #slots: ReadonlyMap<TargetConfig, number>
   readonly #routes: ReadonlyMap<string, Route>
   readonly #targets: ReadonlyMap<string, readonly TargetConfig[]>
   readonly #listed: readonly ListedModel[]
 
-  constructor(config: Pick<Config, 'providers' | 'models'>) {
+  constructor(config: Pick<Config, 'providers' | 'models'> & Partial<Pick<Config, 'wellKnown'>>) {
+    this.#wellKnown = new Map((config.wellKnown ?? []).map((entry) => [entry.provider.name, entry]))
     this.#providers = new Map(config.providers.map((provider, index) => [provider.name, { provider, index }]))
     this.#slots = new Map(config.models.flatMap((model) => model.targets).map((target, slot) => [target, slot]))
     this.#routes = this.#routesOf(config.models)
@@ -78,6 +84,7 @@ export class Router {
    * Where this request may be served.
    * @throws forbidden when the key may not use the model
    * @throws invalid_request when the pinned provider is not configured
+   * @throws unauthenticated when it is well-known alone and the caller has no key with it
    * @throws model_not_found
    */
   route(query: RouteQuery): Route {
@@ -85,7 +92,7 @@ export class Router {
     if (!query.allowed.some((glob) => matchesGlob(glob, name))) {
       throw new GatewayError('forbidden', { message: 'This key may not use this model.', param: 'model' })
     }
-    if (query.provider !== null) return routeTo(this.#pinned(query.provider, query.model))
+    if (query.provider !== null) return routeTo(this.#pinned(query.provider, query))
     const configured = this.#routes.get(query.model)
     if (configured !== undefined) return configured
     const found = this.#byPrefix(query.model) ?? this.#byPattern(query.model)
@@ -103,15 +110,23 @@ export class Router {
     return this.#listed.filter((model) => allowed.some((glob) => matchesGlob(glob, model.id)))
   }
 
-  #pinned(name: string, model: string): RouteTarget {
+  #pinned(name: string, { model, byPath }: RouteQuery): RouteTarget {
     const bare = model.startsWith(`${name}/`) ? model.slice(name.length + 1) : model
     const found = this.#at(name, bare)
     if (found !== null) return found
-    const known = [...this.#providers.keys()].join(', ')
-    throw new GatewayError('invalid_request', {
-      message: `Unsupported provider: ${name.slice(0, MAX_SHOWN_NAME)}. Configured: ${known}.`,
-      param: 'provider',
-    })
+    const known = byPath === undefined ? undefined : this.#wellKnown.get(name)
+    if (known === undefined) throw this.#unsupported(name, byPath !== undefined)
+    if (!known.isKeyless && byPath?.hasKey !== true) {
+      const message = `Provider ${name} is not configured here: send your own key with it as X-API-Key.`
+      throw new GatewayError('unauthenticated', { message })
+    }
+    return targetOf(known.provider, NO_CELL, { model: bare, label: bare, extraBody: NO_EXTRA })
+  }
+
+  #unsupported(name: string, isByPath: boolean): GatewayError {
+    const said = `Unsupported provider: ${name.slice(0, MAX_SHOWN_NAME)}`
+    const message = isByPath ? said : `${said}. Configured: ${[...this.#providers.keys()].join(', ')}.`
+    return new GatewayError('invalid_request', { message, param: 'provider' })
   }
 
   #routesOf(models: readonly ModelConfig[]): ReadonlyMap<string, Route> {
@@ -140,7 +155,7 @@ export class Router {
       const slot = isCounted ? (this.#slots.get(target) ?? NO_SLOT) : NO_SLOT
       return found === null
         ? []
-        : [{ ...found, weight, slot, timeouts: { ...found.timeouts, ...model.timeouts }, hedge }]
+        : [{ ...found, weight, slot, timeouts: laidOver(found.timeouts, model.timeouts), hedge }]
     })
     return { targets, fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: model.affinity }
   }
@@ -170,25 +185,22 @@ export class Router {
   #target(name: string, model: string, label: string, extraBody: JsonObject): RouteTarget | null {
     const entry = this.#providers.get(name)
     if (entry === undefined) return null
-    const { provider, index } = entry
-    const target: Target = {
-      provider: provider.name,
-      protocol: provider.protocol,
-      model,
-      quirks: provider.quirks,
-      extraBody: extraBody === NO_EXTRA ? provider.extraBody : { ...provider.extraBody, ...extraBody },
-    }
-    return {
-      provider,
-      providerIndex: index,
-      target,
-      label,
-      weight: 1,
-      slot: NO_SLOT,
-      timeouts: provider.timeouts,
-      hedge: null,
-    }
+    return targetOf(entry.provider, entry.index, { model, label, extraBody })
   }
+}
+
+type Place = { readonly model: string; readonly label: string; readonly extraBody: JsonObject }
+
+function targetOf(provider: ProviderConfig, providerIndex: number, { model, label, extraBody }: Place): RouteTarget {
+  const target: Target = {
+    provider: provider.name,
+    protocol: provider.protocol,
+    model,
+    quirks: provider.quirks,
+    extraBody: extraBody === NO_EXTRA ? provider.extraBody : { ...provider.extraBody, ...extraBody },
+  }
+  const { timeouts } = provider
+  return { provider, providerIndex, target, label, weight: 1, slot: NO_SLOT, timeouts, hedge: null }
 }
 
 /** Longest part of a client's own text that an error message repeats. */
@@ -196,6 +208,13 @@ const MAX_SHOWN_NAME = 100
 const NO_SLOT = -1
 const NO_ROUTES: readonly Route[] = Object.freeze([])
 const NO_EXTRA: JsonObject = Object.freeze({})
+/** The limiter counts nothing for it. */
+const NO_CELL = -1
+
+/** A model's own total bounds its whole answers, too. */
+function laidOver(timeouts: Timeouts, own: ModelConfig['timeouts']): Timeouts {
+  return { ...timeouts, ...(own.totalMs === undefined ? {} : { wholeMs: null }), ...own }
+}
 
 function routeTo(target: RouteTarget): Route {
   return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: 'none' }

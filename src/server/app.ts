@@ -4,7 +4,7 @@ import { type CompatConfig, type Config, type ServerConfig } from '../config/typ
 import { GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
-import { createChatRoute } from './chat-route.js'
+import { createChatRoute, PROVIDER_PART } from './chat-route.js'
 import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from './engine.js'
 import { type Front, type FrontView, type JobHabits, type ModelSource, type ProviderStatus } from './front.js'
 import { createHeaderPolicy } from './headers.js'
@@ -245,7 +245,9 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): Rou
 }
 
 function addPath(app: TemplatedApp, front: Front, route: Path, takeChat: Act): void {
-  const { path, surface = null, get, remove, choices } = route
+  const { surface = null, get, remove, choices } = route
+  // The engine tries literal paths before those with a part that may be anything.
+  const path = route.path.replace(PROVIDER_PART, ':provider')
   const methods = [get && 'GET, HEAD', choices && 'POST', remove && 'DELETE', 'OPTIONS']
   const allow = methods.filter((method) => method !== undefined).join(', ')
   if (get !== undefined) {

@@ -1,7 +1,7 @@
 // One HTTP request from its head to its sink: strict framing, credentials, content type, body, pipeline. Everything that
 // fails on the way is answered by the pipeline's `reject`, so that log and metrics see it.
 import { errorData, GatewayError, toGatewayError } from '../errors.js'
-import { type ExchangeHandle, type KeyIdentity } from '../pipeline/client.js'
+import { type ExchangeHandle, type KeyIdentity, type PathFacts } from '../pipeline/client.js'
 import { type HeaderList, type Sink } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { BodyCollector, type BodyEvents } from './body.js'
@@ -41,6 +41,8 @@ export function createTakeChat(takeBody: TakeBody | null): Act {
 
 /** What becomes of a body that does not simply begin an exchange; false: it does. */
 export type TakeBody = (exchange: HttpExchange, body: Uint8Array<ArrayBuffer>, key: KeyIdentity) => boolean
+/** Printable ASCII without blanks, and no longer than any vendor's: what else could be sent on in a header. */
+const CALLER_KEY = /^[\x21-\x7e]{1,4096}$/
 
 /** One request over HTTP until its body is handed to the pipeline or refused. */
 export class HttpExchange implements BodyEvents {
@@ -52,6 +54,8 @@ export class HttpExchange implements BodyEvents {
   onLeave: (() => void) | null = null
   /** The configuration it began with. */
   readonly view: FrontView
+  /** What the path says of the request, if it does. */
+  path: PathFacts | null = null
   readonly #front: Front
   readonly #response: ClientResponse
   readonly #sink: HttpSink
@@ -115,6 +119,25 @@ export class HttpExchange implements BodyEvents {
   /** @throws draining, overloaded, rate_limited when no new work is taken */
   enter(key: KeyIdentity): void {
     admitEarly(this.#front, this.view, key)
+  }
+
+  /**
+   * The caller's own key with a provider: an `x-api-key` that is no gateway key. Null where there is none.
+   * @throws invalid_request when it cannot be a key
+   */
+  callerKey(): string | null {
+    const { apiKey } = this.head
+    if (apiKey === '' || this.#isGatewayKey(apiKey)) return null
+    if (CALLER_KEY.test(apiKey)) return apiKey
+    throw new GatewayError('invalid_request', { message: 'The X-API-Key header holds what no key does.' })
+  }
+
+  #isGatewayKey(apiKey: string): boolean {
+    try {
+      return this.view.pipeline.authenticate({ authorization: '', apiKey }).index >= 0
+    } catch {
+      return false
+    }
   }
 
   /**
@@ -197,7 +220,7 @@ export class HttpExchange implements BodyEvents {
     const { requestId } = this
     const { parameterHeaders } = this.head
     const acceptedAtMs = this.#acceptedAtMs
-    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs }
+    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path: this.path }
     this.#handle = this.view.pipeline.start(request, wrap(this.#sink))
   }
 

@@ -45,7 +45,9 @@ const REPLAYED: HeaderList = Object.freeze([['idempotency-replayed', 'true'] as 
 export function createTakeBody(door: JobDoor): TakeBody {
   return function takeBody(exchange, body, key) {
     const asking = { exchange, key, door }
-    if (exchange.surface === door.surface && wantsJob(exchange, body)) void acceptJob(asking, body)
+    // Where the path says more than the surface does, a stream or a provider, nothing becomes a job.
+    const mayBeJob = exchange.surface === door.surface && exchange.path === null
+    if (mayBeJob && wantsJob(exchange, body)) void acceptJob(asking, body)
     else if (exchange.head.idempotencyKey !== '') void startOnce(asking, exchange.surface, body)
     else return false
     return true
@@ -125,7 +127,7 @@ async function startOnce({ exchange, key, door }: Asking, surface: Surface | nul
     if (surface === null) throw new GatewayError('internal')
     const idempotency = {
       key: checkedKey(exchange.head.idempotencyKey),
-      digest: digestOf('direct', surface, body),
+      digest: digestOf(`direct ${placeOf(exchange)}`, surface, body),
     }
     const request: DirectRequest = { keyName: key.name, idempotency }
     const beginning = await door.desk.begin(request, DIRECT_LEASE_MS)
@@ -151,7 +153,12 @@ async function startOnce({ exchange, key, door }: Asking, surface: Surface | nul
 }
 
 /** All that decides the answer, beside the key of the gateway. */
-function digestOf(way: 'job' | 'direct', surface: Surface, body: Body): string {
+/** A path that says more than the surface does makes another request of the same body. */
+function placeOf({ path }: HttpExchange): string {
+  return path === null ? '' : `${path.streams} ${path.provider ?? ''}`
+}
+
+function digestOf(way: string, surface: Surface, body: Body): string {
   return createHash('sha256').update(`${way} ${surface.id} `).update(body).digest('base64url')
 }
 

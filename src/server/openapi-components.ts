@@ -49,6 +49,7 @@ export function components() {
     securitySchemes: {
       bearer: { type: 'http', scheme: 'bearer', description: 'A gateway key' },
       apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'A gateway key' },
+      callerKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'Your own key with the provider' },
     },
     schemas: {
       error: {

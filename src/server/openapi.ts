@@ -6,6 +6,7 @@ import { type StreamEvent } from '../model/event.js'
 import { isJsonObject, type JsonObject, type JsonValue, mergeUnder } from '../model/json.js'
 import { type ChatResponse } from '../model/response.js'
 import { type Surface } from '../protocols/protocol.js'
+import { PROVIDER_PART } from './chat-route.js'
 import { components, EVERY_HEADER, EXCHANGE_HEADERS, WAIT_HEADERS } from './openapi-components.js'
 import { plainOperations } from './plain-operations.js'
 
@@ -38,6 +39,7 @@ const REQUEST_ID = 'pB0ueOR9-1'
 
 const USAGE = { inputTokens: 12, outputTokens: 5, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
 const META = { id: 'pB0ueOR9-1', model: 'gpt-4o', createdSec: 1_795_216_274, usage: null }
+const TARGET = { provider: 'local', protocol: '' }
 const RESPONSE: ChatResponse = {
   meta: META,
   content: [{ type: 'text', text: 'Rivers run to the sea.' }],
@@ -94,8 +96,18 @@ function complete(operation: JsonObject, { key, member, hasKeys }: Place): JsonO
   const named = Array.from(key.matchAll(/\{(\w+)\}/g), ([, name = '']) => name)
   const inPath = named.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
   const own = Array.isArray(operation.parameters) ? operation.parameters : []
-  const security = operation.security ?? (hasKeys ? [{ bearer: [] }, { apiKey: [] }] : [{}])
+  const security = operation.security ?? [...gatewaySecurity(hasKeys), ...callerSecurity(key, hasKeys)]
   return { operationId: id, ...operation, parameters: [...inPath, ...own], security }
+}
+
+function gatewaySecurity(hasKeys: boolean): JsonObject[] {
+  return hasKeys ? [{ bearer: [] }, { apiKey: [] }] : [{}]
+}
+
+/** Where the path names the provider, the caller may bring its own key with it, beside a gateway key. */
+function callerSecurity(path: string, hasKeys: boolean): JsonObject[] {
+  if (!path.includes(PROVIDER_PART)) return []
+  return [hasKeys ? { bearer: [], callerKey: [] } : { callerKey: [] }]
 }
 
 /** Undefined for a surface that does not describe itself. Adds its schemas to the components. */
@@ -105,8 +117,8 @@ function chatOperation(surface: Surface, schemas: Record<string, JsonObject>): J
   const { title, summary, body, examples, answer, operation = {} } = description
   const errors = errorAnswers(surface)
   schemas[`${surface.id}.request`] = plainJson(body)
-  schemas[`${surface.id}.answer`] = plainJson(answer)
-  schemas[`${surface.id}.error`] = schemaOf(surface.encodeError(errorData('invalid_request'), REQUEST_ID).body)
+  if (answer !== null) schemas[`${surface.id}.answer`] = plainJson(answer)
+  schemas[`${surface.id}.error`] = errorSchema(surface)
   const own = Array.isArray(operation.parameters) ? operation.parameters : []
   const generated: JsonObject = {
     tags: [title],
@@ -115,14 +127,14 @@ function chatOperation(surface: Surface, schemas: Record<string, JsonObject>): J
       required: true,
       content: { 'application/json': { schema: ref(surface, 'request'), examples: named(examples) } },
     },
-    responses: { '200': completeAnswer(surface), ...errors },
+    responses: { '200': answer === null ? upstreamAnswer() : completeAnswer(surface), ...errors },
   }
   return { ...mergeUnder(generated, operation), parameters: [{ $ref: '#/components/parameters/request-id' }, ...own] }
 }
 
 function completeAnswer(surface: Surface): JsonObject {
   const media = MEDIA_TYPES[surface.framing] ?? 'application/octet-stream'
-  const whole = { schema: ref(surface, 'answer'), examples: named({ whole: surface.encodeResponse(RESPONSE) }) }
+  const whole = { schema: ref(surface, 'answer'), examples: named({ whole: surface.encodeResponse(RESPONSE, TARGET) }) }
   const failed = surface.encodeErrorFrame(errorData('upstream_cut'), REQUEST_ID)
   const streamed = {
     schema: { type: 'string', description: 'Frames, each written as soon as it is known' },
@@ -133,6 +145,16 @@ function completeAnswer(surface: Surface): JsonObject {
     headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
     // A stream that is one JSON document is described by its schema as a whole.
     content: media === 'application/json' ? { [media]: whole } : { 'application/json': whole, [media]: streamed },
+  }
+}
+
+/** An answer of which the gateway does not write a byte. */
+function upstreamAnswer(): JsonObject {
+  const frames = { schema: { type: 'string', description: 'The provider’s own frames' } }
+  return {
+    description: 'The provider’s own answer, whole or streamed',
+    headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
+    content: { 'application/json': { schema: {} }, 'text/event-stream': frames, 'application/x-ndjson': frames },
   }
 }
 
@@ -162,6 +184,17 @@ function errorAnswers(surface: Surface): JsonObject {
     answers[status] = before === undefined ? answer : mergeUnder(answer, before)
   }
   return answers
+}
+
+/** The shapes that a surface's errors have; mostly one. */
+function errorSchema(surface: Surface): JsonObject {
+  const shapes = new Map<string, JsonObject>()
+  for (const code of Object.keys(ERROR_CATALOGUE) as ErrorCode[]) {
+    const shape = schemaOf(surface.encodeError(errorData(code), REQUEST_ID).body)
+    shapes.set(JSON.stringify(shape), shape)
+  }
+  const [only] = shapes.values()
+  return shapes.size === 1 && only !== undefined ? only : { anyOf: [...shapes.values()] }
 }
 
 /** The shape of one error: members of the kinds that they have there, null for anything. */

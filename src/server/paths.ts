@@ -38,7 +38,7 @@ export function rowsOf({ path, get, remove, choices = [] }: Path): RouteRow[] {
 export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
   return [...choicesByPath(surfaces, compat.apiPrefix)].flatMap(([path, choices]): Path[] => {
     const surface = defaultOf(choices)
-    if (jobDoor === undefined || jobDoor.surface !== surface) return [{ path, choices, surface }]
+    if (jobDoor === undefined || jobDoor.surface.routes[0]?.path !== path) return [{ path, choices, surface }]
     const prefix = `${path}/`
     const one = { get: answerJob(jobDoor, prefix), remove: cancelJob(jobDoor, prefix) }
     return [

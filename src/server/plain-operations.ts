@@ -21,6 +21,18 @@ const UNAUTHENTICATED = refusal('Missing or unknown API key.', 'unauthenticated'
 /** By path as the document has it; those of the conversation API stand below `apiPrefix`. */
 export function plainOperations(apiPrefix: string): Readonly<Record<string, JsonObject>> {
   const alive = healthy('The process runs', { status: 'ok' })
+  const models: JsonObject = {
+    tags: ['Models'],
+    summary: 'The models that this key may use',
+    responses: {
+      '200': json('A list', { object: 'list', data: [MODEL_EXAMPLE] }, EVERY_HEADER, {
+        type: 'object',
+        required: ['object', 'data'],
+        properties: { object: { const: 'list' }, data: { type: 'array', items: MODEL } },
+      }),
+      '401': UNAUTHENTICATED,
+    },
+  }
   return {
     '/livez': alive,
     '/readyz': {
@@ -42,21 +54,11 @@ export function plainOperations(apiPrefix: string): Readonly<Record<string, Json
     },
     '/v1/health': healthy('The process runs, and with which providers', {
       status: 'ok',
-      providers: [{ name: 'local', configured: true }],
+      providers: [{ name: 'local', configured: true, breaker: 'closed' }],
     }),
     ...jobOperations(),
-    '/v1/models': {
-      tags: ['Models'],
-      summary: 'The models that this key may use',
-      responses: {
-        '200': json('A list', { object: 'list', data: [MODEL_EXAMPLE] }, EVERY_HEADER, {
-          type: 'object',
-          required: ['object', 'data'],
-          properties: { object: { const: 'list' }, data: { type: 'array', items: MODEL } },
-        }),
-        '401': UNAUTHENTICATED,
-      },
-    },
+    '/v1/models': models,
+    [`${apiPrefix}/models`]: models,
     '/v1/models/{id}': {
       tags: ['Models'],
       summary: 'One model; its id may hold slashes',

@@ -46,6 +46,16 @@ export function buildHeaders(provider: ProviderConfig, dialectHeaders: Parameter
   return { whole: flatten(headers), stream: flatten(streamHeaders), replaceable: new Set(replaceable) }
 }
 
+/** Where any wire has its key: of an operator's fixed headers, these are not lent to a caller with a key of its own. */
+const KEY_HEADERS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'cookie'])
+
+/** The provider as it is for a caller with a key of its own: that key, and none of the operator's. */
+export function withCallerKey(provider: ProviderConfig, callerKey: string): ProviderConfig {
+  const own = provider.auth.kind === 'header' ? provider.auth.name.toLowerCase() : 'authorization'
+  const headers = Object.entries(provider.headers).filter(([name]) => !KEY_HEADERS.has(name) && name !== own)
+  return { ...provider, apiKey: callerKey, headers: Object.fromEntries(headers) }
+}
+
 /** The list for one request. A parameter header is added, or replaces the dialect's default; it never touches another. */
 export function withParameters(
   fixed: FixedHeaders,

@@ -5,7 +5,7 @@
 import { type Dispatcher } from 'undici'
 import { type ProviderConfig, type Timeouts } from '../config/types.js'
 import { GatewayError, toGatewayError } from '../errors.js'
-import { buildHeaders, type FixedHeaders, type ParameterHeaders, withParameters } from './auth.js'
+import { buildHeaders, type FixedHeaders, type ParameterHeaders, withCallerKey, withParameters } from './auth.js'
 import { Deadlines } from './deadlines.js'
 import { Decompressor, isCompressed } from './decompress.js'
 import { failureOf, isStaleConnection, timeoutFailure } from './failure.js'
@@ -21,6 +21,8 @@ export type UpstreamRequest = {
   /** Must not change until the call is over: the one retry sends it again. */
   readonly body: Uint8Array
   readonly isStream: boolean
+  /** Sent in place of the provider's configured key. */
+  readonly callerKey?: string | null
 }
 
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>
@@ -81,9 +83,13 @@ export class Upstream {
     try {
       const link = this.#options.pools.of(request.provider)
       const path = joinPath(link.basePath, request.path)
-      const headers = withParameters(this.#headersOf(request.provider), request.isStream, request.headers)
+      const { callerKey = null } = request
+      const fixed =
+        callerKey === null ? this.#headersOf(request.provider) : this.#headersWith(request.provider, callerKey)
+      const headers = withParameters(fixed, request.isStream, request.headers)
       // undici takes no readonly array but does not change it.
-      call.start(link, { path, method: 'POST', headers: headers as string[], body: request.body })
+      const options = { path, method: 'POST' as const, headers: headers as string[], body: request.body }
+      call.start(link, isSurplus(link) ? { ...options, reset: true } : options)
     } catch (error) {
       call.failLater(toGatewayError(error))
     }
@@ -94,6 +100,11 @@ export class Upstream {
     return this.#options.pools.stats(provider)
   }
 
+  /** Built anew for each request: a caller's key is kept nowhere. */
+  #headersWith(provider: ProviderConfig, callerKey: string): FixedHeaders {
+    return buildHeaders(withCallerKey(provider, callerKey), this.#options.dialectHeaders(provider))
+  }
+
   #headersOf(provider: ProviderConfig): FixedHeaders {
     let headers = this.#headers.get(provider)
     if (headers === undefined) {
@@ -102,6 +113,12 @@ export class Upstream {
     }
     return headers
   }
+}
+
+/** One more connection than are to be kept: it is closed after its answer. */
+function isSurplus({ provider, pool }: PoolLink): boolean {
+  const { maxIdleConnections = null } = provider
+  return maxIdleConnections !== null && pool.stats.running >= maxIdleConnections
 }
 
 type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }

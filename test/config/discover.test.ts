@@ -32,7 +32,7 @@ test('servers that answer are added with the models they have', async (t) => {
       baseUrl: 'http://127.0.0.1:11434',
       knownModels: ['llama3', 'x/y'],
       apiKey: null,
-      timeouts: { totalMs: 9000 },
+      timeouts: { wholeMs: 9000 },
     },
     { name: 'vllm', baseUrl: 'http://127.0.0.1:8000/v1', knownModels: ['llama3', 'x/y'] },
   ])

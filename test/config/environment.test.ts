@@ -101,7 +101,7 @@ test('each base URL variable sets the address, with or without the version', (t)
 })
 
 test('an address alone configures a keyless server, not one that needs a key', (t) => {
-  t.match(from({ VLLM_BASE_URL: 'http://h' }).providers, [{ name: 'vllm', apiKey: null, auth: { kind: 'none' } }])
+  t.match(from({ VLLM_BASE_URL: 'http://h' }).providers, [{ name: 'vllm', apiKey: null, auth: { kind: 'bearer' } }])
   t.same(from({ OPENAI_BASE_URL: 'http://h' }).providers, [])
   t.end()
 })
@@ -169,22 +169,27 @@ test('an entry that uses the profile under another name is not doubled', (t) => 
   t.end()
 })
 
-test('HTTP_TIMEOUT_SECONDS and LLM_PROXY_API_TIMEOUT set the total timeout, the first winning', (t) => {
-  t.match(from({ OPENAI_API_KEY: 'k', HTTP_TIMEOUT_SECONDS: '1.5' }).providers, [
-    { timeouts: { totalMs: 1500, connectMs: 5000 } },
-  ])
-  t.match(from({ OPENAI_API_KEY: 'k', LLM_PROXY_API_TIMEOUT: '300' }).providers, [{ timeouts: { totalMs: 300_000 } }])
+test('HTTP_TIMEOUT_SECONDS bounds the silence of providers, LLM_PROXY_API_TIMEOUT the total time', (t) => {
+  const timeouts = (env: Readonly<Record<string, string>>) =>
+    from({ OPENAI_API_KEY: 'k', ...env }).providers[0]?.timeouts
+  const short = { firstTokenMs: 1500, betweenTokensMs: 1500, wholeMs: 1500, totalMs: 600_000, connectMs: 5000 }
+  t.same(timeouts({ HTTP_TIMEOUT_SECONDS: '1.5' }), short, 'a stream may go on for longer')
+  t.match(timeouts({ HTTP_TIMEOUT_SECONDS: '900' }), { firstTokenMs: 900_000, totalMs: 900_000 })
+  t.match(timeouts({ LLM_PROXY_API_TIMEOUT: '300' }), { totalMs: 300_000, wholeMs: null })
   const both = { HTTP_TIMEOUT_SECONDS: '10', LLM_PROXY_API_TIMEOUT: '300' }
-  t.match(from({ ...both, OPENAI_API_KEY: 'k' }).providers, [{ timeouts: { totalMs: 10_000 } }])
-  t.match(
-    loadConfig(sources({ env: both })).providerDefaults,
-    { timeouts: { totalMs: 10_000 } },
-    'providers found later too',
-  )
+  t.match(timeouts(both), { wholeMs: 10_000, totalMs: 300_000 })
+  const { providerDefaults } = loadConfig(sources({ env: both }))
+  t.match(providerDefaults, { timeouts: { wholeMs: 10_000, totalMs: 300_000 } }, 'providers found later too')
   t.match(
     refusalOf(() => from({ HTTP_TIMEOUT_SECONDS: 'long' })),
-    /^timeouts\.totalMs: must be an integer .* \(from HTTP_TIMEOUT_SECONDS\)$/,
+    /^timeouts\.firstTokenMs: must be an integer .* \(from HTTP_TIMEOUT_SECONDS\)$/m,
   )
+  t.end()
+})
+
+test('HTTP_MAX_KEEPALIVE_CONNECTIONS caps the connections of every provider that are kept', (t) => {
+  const env = { OPENAI_API_KEY: 'k', HTTP_MAX_KEEPALIVE_CONNECTIONS: '0' }
+  t.match(from(env).providers, [{ maxIdleConnections: 0 }])
   t.end()
 })
 
@@ -235,19 +240,25 @@ test('LLM_PROXY_API_LOG_FILENAME names the log file, below the working directory
   t.end()
 })
 
-test('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS set each key’s requests a minute', (t) => {
+test('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS set each key’s requests a window', (t) => {
   const rate = (env: Readonly<Record<string, string>>) =>
-    from({ API_KEYS: 'a,b', ...env }).keys.map((key) => key.limits.requestsPerMinute)
-  t.same(rate({ RATE_LIMIT_REQUESTS: '10' }), [10, 10])
-  t.same(rate({ RATE_LIMIT_REQUESTS: '10', RATE_LIMIT_WINDOW_SECONDS: '1' }), [600, 600])
-  t.same(rate({ RATE_LIMIT_REQUESTS: '5', RATE_LIMIT_WINDOW_SECONDS: '3600' }), [1, 1])
+    from({ API_KEYS: 'a,b', ...env }).keys.map(({ limits }) => [limits.requestsPerMinute, limits.requestWindowSeconds])
+  const twice = (requests: number, seconds: number) => [
+    [requests, seconds],
+    [requests, seconds],
+  ]
+  t.same(rate({ RATE_LIMIT_REQUESTS: '10' }), twice(10, 60))
+  t.same(rate({ RATE_LIMIT_REQUESTS: '10', RATE_LIMIT_WINDOW_SECONDS: '1' }), twice(10, 1))
+  t.same(rate({ RATE_LIMIT_REQUESTS: '5', RATE_LIMIT_WINDOW_SECONDS: '3600' }), twice(5, 3600))
   const file = load('keys: [ { name: a, key: a, limits: { requestsPerMinute: 3, concurrency: 2 } } ]', {
     RATE_LIMIT_REQUESTS: '9',
   })
   t.match(file.config.keys, [{ limits: { requestsPerMinute: 9, concurrency: 2 } }])
   t.match(from({ RATE_LIMIT_REQUESTS: '9' }).warnings, [/there are none/])
-  t.match(from({ RATE_LIMIT_REQUESTS: 'x' }).warnings, [/must be numbers above 0/])
-  t.match(from({ RATE_LIMIT_REQUESTS: '9', RATE_LIMIT_WINDOW_SECONDS: '0' }).warnings, [/must be numbers above 0/])
+  t.match(from({ RATE_LIMIT_REQUESTS: 'x' }).warnings, [/must be whole numbers above 0/])
+  t.match(from({ RATE_LIMIT_REQUESTS: '9', RATE_LIMIT_WINDOW_SECONDS: '0' }).warnings, [
+    /must be whole numbers above 0/,
+  ])
   t.end()
 })
 
@@ -260,8 +271,6 @@ test('REDIS_URL is redis.url', (t) => {
 })
 
 test('names of later features are accepted with a warning, unless they ask for nothing', (t) => {
-  const name = 'HTTP_MAX_KEEPALIVE_CONNECTIONS'
-  t.same(from({ [name]: 'sk-secret' }).warnings, [`${name} is set but has nothing to do in this version`])
   t.same(from({ LLM_PROXY_API_MINIMUM: '1' }).warnings, [])
   t.end()
 })

@@ -14,7 +14,7 @@ test('only the hash of a key is kept', (t) => {
       name: 'a',
       keySha256: HASH,
       models: ['gpt*'],
-      limits: { requestsPerMinute: null, tokensPerMinute: 5, concurrency: null },
+      limits: { requestsPerMinute: null, tokensPerMinute: 5, requestWindowSeconds: 60, concurrency: null },
     },
   ])
   t.notMatch(JSON.stringify(config), /long-enough-secret/)

@@ -72,7 +72,7 @@ test('a server without a profile needs protocol and address, and no key', (t) =>
     {
       profile: null,
       apiKey: null,
-      auth: { kind: 'none' },
+      auth: { kind: 'bearer' },
       baseUrl: 'http://127.0.0.1:8000/v1',
       modelPatterns: [],
       knownModels: [],
@@ -138,7 +138,7 @@ test('a provider whose key variable is missing is left out with a warning', (t) 
 
 test('a keyless server does without its key, and uses one that it is given', (t) => {
   t.match(load('providers: { ollama: { apiKey: "${OLLAMA}" } }').config.providers, [
-    { apiKey: null, auth: { kind: 'none' } },
+    { apiKey: null, auth: { kind: 'bearer' } },
   ])
   t.match(load('providers: { vllm: { apiKey: k } }').config.providers, [{ apiKey: 'k', auth: { kind: 'bearer' } }])
   t.end()
@@ -146,7 +146,7 @@ test('a keyless server does without its key, and uses one that it is given', (t)
 
 test('a vendor behind an address of its own may ask for no key', (t) => {
   t.match(load('providers: { openai: { baseUrl: "http://proxy" } }').config.providers, [
-    { apiKey: null, auth: { kind: 'none' } },
+    { apiKey: null, auth: { kind: 'bearer' } },
   ])
   t.end()
 })
@@ -184,7 +184,7 @@ test('the simulator is a provider like others', (t) => {
     profile: 'sim',
     baseUrl: 'http://127.0.0.1:4010/v1',
     apiKey: null,
-    auth: { kind: 'none' },
+    auth: { kind: 'bearer' },
     knownModels: ['echo', 'lorem', 'tools', 'reason'],
   })
   t.match(

@@ -33,7 +33,7 @@ function folderOf(t: Teardown): string {
 /** How an answer begins and ends, by what is in the URL. */
 const EVENTS = [/^data: \{.*"content":"Tell"/m, /^data: \[DONE\]$/m] as const
 const SHAPES: readonly (readonly [path: string, shape: readonly [begin: RegExp, end: RegExp]])[] = [
-  ['/stream ', [/^\{"result":"Tell/, /rivers\."\}$/]],
+  [':3000/stream ', [/^\{"result":"Tell/, /rivers\."\}$/]],
   ['/api/', [/^\{.*"content":"Tell"/m, /^\{.*"finish_reason":"stop"\}\]\}\n$/m]],
 ]
 

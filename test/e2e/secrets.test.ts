@@ -14,11 +14,46 @@ const METRICS_TOKEN = 'canary-metrics-token-0001'
 const CANARY = /canary/i
 const PROTOCOLS = ['openai-chat', 'anthropic-messages', 'google-gemini', 'ollama-chat']
 
-const WAYS = [
-  ...[true, false].flatMap((stream) => [['/v1/chat/completions', stream] as const, ['/v1/messages', stream] as const]),
-  ['/stream', true],
-  ['/api/chat', true],
-] as const
+/** Nobody has told the gateway of it, so it is known by its look alone. */
+const STRAY_KEY = 'sk-proj-canary0123456789abcdefghijklmnop'
+const CALLER_KEY = 'canary.caller.key.0123456789'
+
+/** One form of request, to a provider's model. */
+type Way = {
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body: (provider: string, model: string) => object
+}
+
+const messages = [{ role: 'user', content: 'Hi' }]
+const chat = (stream: boolean) => (provider: string, model: string) => ({
+  ...{ model: `${provider}/${model}`, max_tokens: 5, stream, messages },
+})
+const talk = (stream: boolean) => (provider: string, model: string) => ({
+  ...{ model_name: `${provider}/${model}`, user_last_statement: 'Hi', language: 'pl', stream },
+})
+const ofProvider = (stream: boolean) => (_provider: string, model: string) => ({ model, stream, messages })
+const raw = (stream: boolean) => (provider: string, model: string) => ({
+  ...{ provider, path: '/some/path', body: { model, stream } },
+})
+const prompt = (provider: string, model: string) => ({ model: `${provider}/${model}`, prompt: 'Hi' })
+const CALLER = { 'x-api-key': CALLER_KEY }
+
+const WAYS: readonly Way[] = [
+  ...[true, false].flatMap((stream) => [
+    { path: '/v1/chat/completions', body: chat(stream) },
+    { path: '/v1/messages', body: chat(stream) },
+    { path: '/api/chat', body: chat(stream) },
+    { path: '/api/conversation_with_model', body: talk(stream) },
+    { path: '/api/extended_conversation_with_model', body: talk(stream) },
+    { path: '/v1/chat/{provider}', body: ofProvider(stream) },
+    { path: '/v1/chat/{provider}', body: ofProvider(stream), headers: CALLER },
+    { path: '/api/passthrough', body: raw(stream) },
+  ]),
+  { path: '/v1/chat/stream', body: chat(false) },
+  { path: '/stream', body: prompt },
+  { path: '/stream', body: prompt, headers: { accept: 'text/event-stream' } },
+]
 
 type Fault = (answer: ServerResponse, said: string, key: string) => void
 
@@ -60,7 +95,7 @@ async function startEcho(t: Teardown): Promise<string> {
     const name = /fault-([a-z0-9-]+)/.exec(`${Buffer.concat(body)}${asked.url}`)?.[1] ?? ''
     const said = `${JSON.stringify(asked.headers)} ${asked.url}`
     const fault = FAULTS.get(name) ?? NOT_FOUND
-    fault(answer, said, /canary\.provider[\w.-]*/.exec(said)?.[0] ?? '')
+    fault(answer, said, /canary\.(?:provider|caller)[\w.-]*/.exec(said)?.[0] ?? '')
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -90,37 +125,62 @@ function configOf(origin: string) {
   }
 }
 
-async function ask(gateway: Running, path: string, chat: object, headers: Record<string, string> = {}) {
+type Asked = { readonly headers?: Readonly<Record<string, string>>; readonly method?: 'GET' | 'POST' }
+
+/** All that the client gets to see. */
+async function ask(gateway: Running, path: string, body: object | null, { headers = {}, method }: Asked = {}) {
   const answer = await request(gateway.origin + path, {
-    method: 'POST',
+    method: method ?? 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${GATEWAY_KEY}`, ...headers },
-    body: JSON.stringify({ max_tokens: 5, prompt: 'Hi', messages: [{ role: 'user', content: 'Hi' }], ...chat }),
+    body: body === null ? null : JSON.stringify(body),
   })
-  return { status: answer.statusCode, seen: JSON.stringify(answer.headers) + (await answer.body.text()) }
+  return JSON.stringify(answer.headers) + (await answer.body.text())
 }
 
-test('a provider that quotes its key in any failure tells it to nobody', async (t) => {
+test('a provider that quotes its key, or the caller’s, in any failure tells it to nobody', async (t) => {
   const gateway = await startGateway(t, { config: configOf(await startEcho(t)) })
   for (const fault of FAULTS.keys()) {
     for (const protocol of PROTOCOLS) {
-      for (const [path, stream] of WAYS) {
-        const { seen } = await ask(gateway, path, { model: `${protocol}/fault-${fault}`, stream })
-        t.notMatch(seen, CANARY, `${fault} of ${protocol} at ${path}, stream ${stream}`)
-      }
+      const asked = WAYS.map(async ({ path, headers = {}, body }) => {
+        const seen = await ask(gateway, path.replace('{provider}', protocol), body(protocol, `fault-${fault}`), {
+          headers,
+        })
+        t.notMatch(seen, CANARY, `${fault} of ${protocol} at ${path} ${JSON.stringify(body(protocol, 'm'))}`)
+      })
+      await Promise.all(asked)
     }
   }
   await isClean(t, gateway)
 })
 
-test('a key in the wrong place is in no log line', async (t) => {
+test('a key in the wrong place is in no log line and no error', async (t) => {
   const gateway = await startGateway(t, { config: configOf(await startEcho(t)) })
-  await ask(gateway, `/v1/chat/completions?key=${GATEWAY_KEY}`, { model: 'x' }, { 'x-request-id': GATEWAY_KEY })
-  await ask(gateway, '/v1/chat/completions', { model: GATEWAY_KEY })
-  await ask(gateway, '/v1/chat/completions', { model: `openai-chat/${GATEWAY_KEY}` })
-  await ask(gateway, '/v1/chat/completions', { model: 'x', provider: GATEWAY_KEY })
-  await ask(gateway, '/v1/chat/completions', { model: 'x', [GATEWAY_KEY]: 1 })
-  await ask(gateway, `/${GATEWAY_KEY}`, {})
-  await ask(gateway, '/v1/chat/completions', {}, { authorization: `Basic ${GATEWAY_KEY}`, origin: GATEWAY_KEY })
+  const seen: string[] = []
+  const wrong = async (path: string, body: object | null, asked: Asked = {}) => {
+    seen.push(await ask(gateway, path, body, asked))
+  }
+  for (const key of [GATEWAY_KEY, 'canary.provider.openai-chat', STRAY_KEY]) {
+    for (const way of WAYS) {
+      const path = way.path.replace('{provider}', 'openai-chat')
+      const body = way.body('openai-chat', 'fault-status-400')
+      const elsewhere = { 'x-request-id': key, 'x-other': key, 'anthropic-beta': key, origin: key, cookie: `k=${key}` }
+      await wrong(`${path}?key=${key}`, { ...body, [key]: key }, { headers: { ...way.headers, ...elsewhere } })
+      await wrong(path, way.body(key, key), { headers: way.headers ?? {} })
+      await wrong(path, { ...body, stream: key, messages: key, prompt: [key], model_name: [key] })
+      await wrong(`${path}/${key}`, body)
+      await wrong(`${path}?${key}`, null, { method: 'GET' })
+      for (const authorization of [`Basic ${key}`, key, `Bearer ${key}x`]) {
+        await wrong(path, body, { headers: { authorization, 'x-api-key': `${key}x` } })
+      }
+    }
+    await wrong(`/${key}`, {})
+    await wrong(`/v1/chat/${key}`, { model: 'm', messages })
+    await wrong(`/v1/models/${key}`, null, { method: 'GET' })
+    await wrong('/api/passthrough', { provider: 'openai-chat', path: `/../${key}`, body: {} })
+    await wrong('/api/passthrough', { provider: 'openai-chat', path: `http://${key}/`, body: { model: [key] } })
+    await wrong('/api/conversation_with_model', { ...talk(true)('openai-chat', 'm'), language: `../${key}` })
+  }
+  t.ok(seen.length > 400)
   await isClean(t, gateway)
 })
 
@@ -132,9 +192,22 @@ test('the configuration as printed holds no secret', async (t) => {
   t.notMatch(page, CANARY)
 })
 
+const READ = [
+  '/health',
+  '/healthz',
+  '/v1/health',
+  '/readyz',
+  '/ping',
+  '/api/ping',
+  '/v1/models',
+  '/api/tags',
+  '/openapi.json',
+  '/metrics',
+]
+
 /** Nothing in health, models, metrics or log; the log is complete, as the process has ended. */
 async function isClean(t: { notMatch(found: string, wanted: RegExp, name: string): unknown }, gateway: Running) {
-  for (const path of ['/health', '/v1/health', '/readyz', '/v1/models', '/metrics']) {
+  for (const path of READ) {
     const answer = await request(gateway.origin + path, { headers: { authorization: `Bearer ${METRICS_TOKEN}` } })
     t.notMatch(await answer.body.text(), CANARY, path)
   }

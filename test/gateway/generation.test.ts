@@ -1,7 +1,8 @@
 // What a configuration decides, and what it finds again after a reload. The parts at work are in test/e2e/reload.test.ts.
 import { test } from 'tap'
 import { continueLedger, openLedger } from '../../src/config/ledger.js'
-import { limiterPlaces, withKnownProviders } from '../../src/gateway/generation.js'
+import { type Config } from '../../src/config/types.js'
+import { limiterPlaces, reachableProviders, withKnownProviders } from '../../src/gateway/generation.js'
 import { load } from '../config/sources.js'
 
 const yaml = (path: string) => `
@@ -17,6 +18,17 @@ test('a provider that is the same is the same object, so that its connections go
   const { providers } = withKnownProviders(next, RUNNING)
   t.equal(providers[0], RUNNING.providers[0])
   t.equal(providers[1], next.providers[1])
+  t.end()
+})
+
+test('so are vendors that nobody configured, and one that is configured from now on keeps nothing of it', (t) => {
+  const named = (config: Config, name: string) => reachableProviders(config).find((provider) => provider.name === name)
+  const same = withKnownProviders(load(yaml('two')).config, RUNNING)
+  t.ok(named(same, 'openai'))
+  t.equal(named(same, 'openai'), named(RUNNING, 'openai'))
+  const configured = withKnownProviders(load(`${yaml('one')}  openai: { apiKey: a-key }`).config, RUNNING)
+  t.equal(named(configured, 'openai')?.apiKey, 'a-key')
+  t.not(named(configured, 'openai'), named(RUNNING, 'openai'))
   t.end()
 })
 

@@ -737,6 +737,7 @@ function createConfig(options: RigOptions): Config {
       errorDetails: options.errorDetails ?? false,
     },
     log: { level: 'silent', file: null, format: 'json' },
+    wellKnown: [],
     warnings: [],
     simulator: false,
   }

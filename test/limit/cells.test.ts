@@ -24,6 +24,17 @@ test('1,000 requests at once on a key of 600 a minute: exactly 600 pass', async 
     if (result !== null) t.match(result, { code: 'rate_limited', status: 429, retryAfterMs: 100 })
 })
 
+test('a key may have its requests a window that is no minute', (t) => {
+  const { limiter } = setUp({ keys: [{ requestsPerMinute: 2, requestWindowSeconds: 3600 }] })
+  limiter.takeRequest(0)
+  limiter.takeRequest(0)
+  t.match(
+    refusalOf(() => limiter.takeRequest(0)),
+    { retryAfterMs: 1_800_000, message: /2 requests per 3600 s/ },
+  )
+  t.end()
+})
+
 test('without limits everything passes, with and without a key', (t) => {
   const { limiter } = setUp({ keys: [{}] })
   for (const key of [-1, 0, 7]) {

@@ -11,6 +11,8 @@ test('a refusal says which limit, whose, and when to come back', (t) => {
   t.match(rateRefusal('gateway', 'requests', { limit: 5, retryAfterMs: 12 }).data, {
     message: /this gateway.* 12 ms\.$/,
   })
+  const hourly = rateRefusal('key', 'requests', { limit: 5, windowSec: 3600, retryAfterMs: 1 })
+  t.match(hourly.data, { message: /5 requests per 3600 s of this key/ })
   t.match(oversizeRefusal('gateway', 'tokens', { limit: 5, count: 6 }).data, {
     retryable: false,
     retryAfterMs: null,

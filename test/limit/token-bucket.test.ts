@@ -33,6 +33,21 @@ test('a large limit is exact too, and its rate is below the limit by less than a
   t.end()
 })
 
+test('a window may be another than a minute: so many at once, and so many again when it is over', (t) => {
+  for (const [limit, windowSec] of [
+    [5, 3600],
+    [10, 1],
+    [8, 86_400],
+  ] as const) {
+    const bucket = new TokenBucket(limit, windowSec)
+    const { taken, full } = drain(bucket, 0n, 0n)
+    t.equal(taken, limit)
+    t.equal(bucket.retryAfterMs(full, 0n, limit), windowSec * 1000)
+    t.equal(drain(bucket, full, ticksOf(BigInt(windowSec) * SECOND_NS)).taken, limit)
+  }
+  t.end()
+})
+
 test('it refills continuously: one of 60 a minute comes back each second', (t) => {
   const bucket = new TokenBucket(60)
   const { full } = drain(bucket, 0n, 0n)

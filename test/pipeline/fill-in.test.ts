@@ -25,6 +25,8 @@ test('a request that leaves nothing open passes as the same object', async (t) =
   const request = decoded()
   const exchange = exchangeOf()
   t.equal(fillIn(exchange, request), request)
+  const raw = decoded({ model: '', raw: { path: '/x', model: null, asksStream: false } })
+  t.equal(fillIn(exchange, raw), raw, 'the words of a raw request are its own')
   t.equal(exchange.prompt, null)
 })
 

@@ -28,6 +28,19 @@ test('what is not an object from brace to brace is malformed', async (t) => {
   }
 })
 
+test("what a client asked for in the upstream's own words may be anything, and only objects are counted", async (t) => {
+  for (const body of ['', '[1]', 'RIFF....', WHOLES[OPENAI]]) {
+    const { options, outlet } = relayOptionsFor(OPENAI, OPENAI, {
+      isDelimited: false,
+      raw: { framing: 'sse', conceal: (bytes: Buffer) => bytes },
+    })
+    const relay = new WholeRelay(options, 'forward')
+    feed(relay, body, 3)
+    t.equal(outlet.body, body)
+    t.equal(relay.contentBytes, body.startsWith('{') ? body.length : 0)
+  }
+})
+
 test('a body that ends with its connection at an inner brace is cut, not complete', async (t) => {
   const truncated = '{"choices":[{"message":{"content":"Hel"}'
   const { options, outlet } = relayOptionsFor(OPENAI, OPENAI, { isDelimited: false })

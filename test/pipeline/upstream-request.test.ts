@@ -16,6 +16,14 @@ test('a whole answer is bounded by the total time alone', async (t) => {
   t.same(timeoutsFor(TIMEOUTS, true, 3), { ...TIMEOUTS, totalMs: 3 }, 'what the client has left is less')
 })
 
+test('a whole answer may have a time of its own', async (t) => {
+  const own = { ...TIMEOUTS, wholeMs: 9 }
+  t.match(timeoutsFor(own, false, Number.POSITIVE_INFINITY), { firstTokenMs: 9, betweenTokensMs: 9, totalMs: 9 })
+  t.match(timeoutsFor(own, false, 5), { totalMs: 5 }, 'but no more than the client has left')
+  t.match(timeoutsFor(own, true, Number.POSITIVE_INFINITY), { firstTokenMs: 2, totalMs: 4 })
+  t.match(timeoutsFor({ ...TIMEOUTS, wholeMs: null }, false, Number.POSITIVE_INFINITY), { totalMs: 4 })
+})
+
 test('parameter headers pass to the client’s own protocol alone, and only those it knows', async (t) => {
   const rig = new PipelineRig()
   const parameterHeaders = { 'anthropic-beta': 'x', 'x-other': 'y' }

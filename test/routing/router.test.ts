@@ -153,6 +153,26 @@ test('a bare name is found by catalogue and patterns, the first provider that kn
   t.same(names(listed.route(query('zeta'))), ['alpha/zeta'])
 })
 
+test('a path may name a well-known provider that is not configured, with a key of the caller', async (t) => {
+  const gamma = { provider: testProvider('http://gamma', { name: 'gamma' }), isKeyless: false }
+  const free = { provider: testProvider('http://free', { name: 'free' }), isKeyless: true }
+  const shadowed = { provider: testProvider('http://elsewhere', { name: 'beta' }), isKeyless: true }
+  const router = new Router({ providers: [ALPHA, BETA], models: [], wellKnown: [gamma, free, shadowed] })
+  const byPath = (hasKey: boolean) => ({ byPath: { hasKey } })
+  const route = (provider: string, over: Partial<RouteQuery>) => router.route(query('m', { provider, ...over })).targets
+  t.match(route('gamma', byPath(true)), [{ provider: gamma.provider, providerIndex: -1, target: { model: 'm' } }])
+  t.match(route('free', byPath(false)), [{ provider: free.provider }])
+  t.match(route('beta', byPath(true)), [{ provider: BETA, providerIndex: 1 }], 'a configured one goes first')
+  t.equal(thrownBy(() => route('gamma', byPath(false))).code, 'unauthenticated')
+  const gone = thrownBy(() => route('gone', byPath(true)))
+  t.match(gone, { code: 'invalid_request', param: 'provider' })
+  t.equal(gone.message, 'Unsupported provider: gone')
+  t.match(thrownBy(() => route('gamma', {})).message, /^Unsupported provider: gamma. Configured: alpha, beta.$/)
+  const barred = { ...byPath(true), allowed: ['other*'] }
+  t.equal(thrownBy(() => route('gamma', barred)).code, 'forbidden', 'the globs of the gateway key hold')
+  t.equal(thrownBy(() => router.route(query('gamma/m'))).code, 'model_not_found', 'no other way leads there')
+})
+
 test('a pinned provider serves the name as it stands, its own prefix taken off', async (t) => {
   const router = routerOf({
     name: 'fast',

@@ -1,11 +1,14 @@
 // A prompt-streaming proxy, row by row: what its document shows, at a running gateway with the simulator behind it, and at a
 // scripted upstream where it matters when something comes.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import tap, { test } from 'tap'
 import { request } from 'undici'
 import { simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 import { scriptedSse } from '../helpers/scripted-sse.js'
 import { contentChunk, endOfContent, KEY, read, send } from '../helpers/seeds.js'
 
+const run = promisify(execFile)
 const DOT_ENV = `# Authentication
 API_TOKEN=your_secure_token
 
@@ -34,10 +37,11 @@ const gateway = await startGateway(tap, {
 const scripted = await startGateway(tap, {
   config: {
     server: { keepaliveMs: 100 },
-    routing: { retries: { max: 0 }, breaker: { enabled: false } },
     keys,
     providers: { up: { protocol: 'openai-chat', baseUrl: upstream.origin } },
     compat: { defaultModel: 'up/of-the-house' },
+    // It dies on purpose, over and over, and each time that is the answer.
+    routing: { retries: { max: 0 }, breaker: { enabled: false } },
   },
 })
 /** Nothing but the documented file; the vendors being far away, the simulator's address is theirs, and the port any free one. */
@@ -67,6 +71,16 @@ test('row 1: the documented request is answered as one JSON document with the re
     const prompt = 'Say "hi" \\ </script>\n\u2028 \u{1f600}'
     t.strictSame(await (await send(gateway, '/stream', { model, prompt })).json(), { result: prompt }, model)
   }
+})
+
+test("row 1: the document's curl prints it", async (t) => {
+  const args = ['-X', 'POST', `${gateway.origin}/stream`, '-H', `Authorization: Bearer ${KEY}`]
+  const body = `{
+    "model": "gpt-4o",
+    "prompt": "Your instructions..."
+  }`
+  const { stdout } = await run('curl', ['-s', ...args, '-H', 'Content-Type: application/json', '-d', body])
+  t.equal(stdout, '{"result":"Your instructions..."}')
 })
 
 test('row 1: the text goes out while the model speaks, after spaces that keep the connection alive', async (t) => {

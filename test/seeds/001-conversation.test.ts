@@ -57,6 +57,17 @@ test('row 6: the prefix stands before all of its routes, and nothing is left at 
   }
   t.strictSame(await (await read(documented, '/llm/ping')).json(), { status: true, body: 'pong' })
   t.match(await (await read(documented, '/llm/models')).json(), { object: 'list' })
+  t.match(await (await read(documented, '/llm/tags')).json(), { models: [] })
+  const raw = { provider: 'openai', path: '/chat/completions', body: { ...CHAT, model: 'echo', stream: false } }
+  const passed = await send(documented, '/llm/passthrough', raw)
+  t.match(await passed.json(), { object: 'chat.completion' })
+  for (const [path, method] of [
+    ['/api/passthrough', 'POST'],
+    ['/api/tags', 'GET'],
+    ['/api/ping', 'GET'],
+    ['/api/models', 'GET'],
+  ] as const)
+    t.equal((await send(documented, path, method === 'POST' ? raw : null, { method })).status, 404, path)
 })
 
 test('row 7: a chat streams by default, one chunk a line, from every provider', async (t) => {

@@ -1,9 +1,12 @@
 // The .env file of each system that Sluice replaces, as its document shows it: a real gateway starts with it, and no setting
 // more than the port that tests need. What a document leaves open stands in it as people have it.
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { test } from 'tap'
 import { request } from 'undici'
 import { type Running, startGateway, type Teardown } from '../helpers/gateway.js'
+import { json, ToldUpstream } from '../helpers/told-upstream.js'
 
 function startWith(t: Teardown, env: string): Promise<Running> {
   return startGateway(t, { files: { '.env': env }, args: ['--port', '0'] })
@@ -18,6 +21,23 @@ async function get(gateway: Running, path: string, headers: Record<string, strin
 async function isLetIn(gateway: Running, headers: Record<string, string>): Promise<boolean> {
   const { status } = await get(gateway, '/v1/models', headers)
   return status === 200
+}
+
+const QUEUE_KEY = 'proxy-api-key-of-a-test'
+const HARDENED = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+}
+
+/** A port that nobody had a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
 }
 
 const STREAM_PROXY = `# Authentication
@@ -42,7 +62,7 @@ test('the prompt stream: API_TOKEN and provider keys', async (t) => {
   t.match(gateway.errorOutput, /ANTHROPIC_API_KEY holds a placeholder/)
 })
 
-test('the one setting it needs more for its health answer', async (t) => {
+test('row 4: the one setting it needs more for its health answer, HEALTH_STATUS', async (t) => {
   const gateway = await startWith(t, `${STREAM_PROXY}OPENAI_API_KEY=your_openai_api_key\nHEALTH_STATUS=healthy\n`)
   t.same((await get(gateway, '/health')).json, { status: 'healthy' })
   t.same((await get(gateway, '/healthz')).json, { status: 'ok' }, 'the word of other systems stays')
@@ -100,6 +120,39 @@ API_KEY=your-proxy-api-key-here
   t.equal(await isLetIn(gateway, {}), false)
   t.match((await get(gateway, '/v1/health')).json, { providers: [{ name: 'openai' }] })
   t.match(gateway.errorOutput, /OPENAI_API_BASE_URL holds a placeholder/)
+})
+
+test('row 31: X-API-Key opens all but the health route, and every answer has the headers of a hardened server', async (t) => {
+  const gateway = await startWith(t, `API_KEY=${QUEUE_KEY}\n`)
+  for (const [headers, status] of [
+    [{ 'x-api-key': QUEUE_KEY }, 200],
+    [{}, 401],
+    [{ 'x-api-key': 'nobody' }, 401],
+  ] as const) {
+    const answer = await request(`${gateway.origin}/v1/models`, { headers })
+    await answer.body.dump()
+    t.equal(answer.statusCode, status)
+    t.match(answer.headers, HARDENED)
+  }
+  const health = await request(`${gateway.origin}/health`)
+  t.strictSame([health.statusCode, await health.body.json()], [200, { status: 'ok' }])
+  t.match(health.headers, HARDENED)
+})
+
+test('row 32: OPENAI_API_KEY goes to OPENAI_API_BASE_URL, and PORT is the port', async (t) => {
+  const upstream = await ToldUpstream.start(t, json({ id: 'c', object: 'chat.completion', choices: [] }))
+  const port = await freePort()
+  const address = `OPENAI_API_KEY=key-of-openai\nOPENAI_API_BASE_URL=${upstream.origin}/v1\n`
+  const gateway = await startGateway(t, { files: { '.env': `PORT=${port}\n${address}API_KEY=${QUEUE_KEY}\n` } })
+  t.equal(gateway.origin, `http://127.0.0.1:${port}`)
+  const answer = await request(`${gateway.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': QUEUE_KEY },
+    body: '{"model":"gpt-3.5-turbo","messages":[{"role":"user","content":"Hello!"}],"temperature":0.7}',
+  })
+  await answer.body.dump()
+  t.equal(answer.statusCode, 200)
+  t.match(upstream.last, { url: '/v1/chat/completions', headers: { authorization: 'Bearer key-of-openai' } })
 })
 
 test('the provider proxy: connection settings and base URLs, no gateway key', async (t) => {

@@ -24,7 +24,7 @@ test('a path lists who is there, those below the prefix at theirs', async (t) =>
   const paths = choicesByPath([STREAMED, PLAIN, BELOW], '/llm')
   t.same([...paths.keys()], ['/talk', '/llm/talk'])
   t.equal(defaultOf(paths.get('/talk') ?? []), PLAIN)
-  t.equal(defaultOf([{ surface: STREAMED, accept: EVENTS }]), STREAMED)
+  t.equal(defaultOf((paths.get('/talk') ?? []).slice(0, 1)), STREAMED)
   t.equal(defaultOf([]), null)
 })
 

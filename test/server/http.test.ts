@@ -1,7 +1,7 @@
 // Requests over bare sockets and fetch against the real engine: what is answered before there is an exchange.
 import { once } from 'node:events'
 import { test } from 'tap'
-import { CHAT_PATH } from '../helpers/fake-pipeline.js'
+import { CHAT_PATH, fakeSurface } from '../helpers/fake-pipeline.js'
 import { startFront } from '../helpers/front.js'
 import { exchangeRaw, openRaw, post, type RawAnswer } from '../helpers/raw-http.js'
 
@@ -37,6 +37,33 @@ test('hands a request to the pipeline with its body in an exact buffer of its ow
   t.equal(request?.body.buffer.byteLength, BODY.length)
   t.equal(request?.requestId, 'mine.1')
   t.strictSame(request?.parameterHeaders, { 'x-parameter': 'beta' })
+})
+
+test('the path of a route is told: that it streams, the provider it names, the key of the caller', async (t) => {
+  const routes = [
+    { method: 'POST', path: CHAT_PATH },
+    { method: 'POST', path: '/v1/chat/stream', streams: true },
+    { method: 'POST', path: '/v1/chat/{provider}' },
+  ] as const
+  const { port, pipeline } = await startFront(t, { options: { surfaces: [{ ...fakeSurface, routes }] } })
+  const ask = async (path: string, headers: string[] = []) => {
+    const answer = first(
+      (await exchangeRaw(port, post(path, BODY, headers.map((line) => `${line}\r\n`).join('')))).answers,
+    )
+    return { status: answer.status, path: pipeline.exchanges.at(-1)?.request.path }
+  }
+  t.strictSame(await ask(CHAT_PATH, ['x-api-key: sk-own']), { status: 200, path: null })
+  const streams = { streams: true, provider: null, callerKey: null }
+  t.strictSame((await ask('/v1/chat/stream', ['x-api-key: sk-own'])).path, streams)
+  t.strictSame((await ask('/v1/chat/north')).path, { streams: false, provider: 'north', callerKey: null })
+  const own = { streams: false, provider: 'north', callerKey: 'sk-own' }
+  t.strictSame((await ask('/v1/chat/north', ['x-api-key: sk-own'])).path, own)
+  const count = pipeline.exchanges.length
+  for (const key of ['a b', 'k\xe9y', 'k'.repeat(4097)]) {
+    t.equal((await ask('/v1/chat/north', [`x-api-key: ${key}`])).status, 400, key.slice(0, 9))
+  }
+  t.equal((await ask('/v1/chat/north', ['x-api-key: one', 'x-api-key: two'])).status, 401)
+  t.equal(pipeline.exchanges.length, count)
 })
 
 test('bears the security headers and a request id of its own on every answer', async (t) => {

@@ -1,7 +1,7 @@
 // Header lists: what is in them, who wins, and what may never be set.
 import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
-import { buildHeaders, withParameters } from '../../src/upstream/auth.js'
+import { buildHeaders, withCallerKey, withParameters } from '../../src/upstream/auth.js'
 import { testProvider } from '../helpers/targets.js'
 
 const URL = 'http://127.0.0.1:1/v1'
@@ -36,6 +36,28 @@ test('sends the key as the provider wants it', (t) => {
   t.notMatch(none.whole.join(), 'k,')
   t.notOk(none.whole.includes('k'))
   t.notOk(buildHeaders(testProvider(URL), {}).whole.includes('authorization'))
+  t.end()
+})
+
+test("a caller's key takes the place of every key of the operator's, wherever the operator has put it", (t) => {
+  const headers = {
+    authorization: 'Bearer operator',
+    'x-api-key': 'operator',
+    'api-key': 'operator',
+    cookie: 'operator',
+    'x-version': '3',
+  }
+  for (const auth of [{ kind: 'bearer' as const }, { kind: 'header' as const, name: 'X-API-Key' }]) {
+    const provider = withCallerKey(testProvider(URL, { apiKey: 'operator', auth, headers }), 'own')
+    const map = toMap(buildHeaders(provider, {}).whole)
+    t.equal(
+      auth.kind === 'bearer' ? map.authorization : map['x-api-key'],
+      auth.kind === 'bearer' ? 'Bearer own' : 'own',
+    )
+    t.equal(map['x-version'], '3')
+    t.notMatch(JSON.stringify(map), 'operator')
+    t.equal(JSON.stringify(map).split('own').length, 2, 'once')
+  }
   t.end()
 })
 

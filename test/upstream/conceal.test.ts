@@ -1,7 +1,7 @@
 // What a provider says of its own key never reaches a client, in whatever form it says it.
 import { test } from 'tap'
 import { type errorData, GatewayError } from '../../src/errors.js'
-import { concealSecrets } from '../../src/upstream/conceal.js'
+import { byteConceal, concealSecrets } from '../../src/upstream/conceal.js'
 import { testProvider } from '../helpers/targets.js'
 
 const KEY = 'canary.Provider/"key"+0001'
@@ -38,5 +38,30 @@ test('an error without a secret is the same object, cause and all; with one it k
   t.match(found.data, { code: 'rate_limited', status: 429, retryAfterMs: 7, message: '***' })
   t.equal(found.cause, cause)
   t.equal(concealSecrets({ ...PROVIDER, apiKey: 'ollama', headers: {} }, clean), clean, 'a placeholder is a word')
+  t.end()
+})
+
+test("a caller's key is masked like the provider's, and in the cause too, which the log does not know it in", (t) => {
+  const secrets = { ...PROVIDER, callerKey: 'canary.caller-key' }
+  const cause = new TypeError('coding: canary.caller-key', { cause: new Error('canary.caller-key') })
+  const found = concealSecrets(secrets, new GatewayError('upstream_malformed', { message: 'm', cause }))
+  t.equal(String(found.cause), 'Error: TypeError: coding: ***')
+  t.equal((found.cause as Error).cause, undefined)
+  const spoken = concealSecrets(secrets, new GatewayError('upstream_rejected', { message: `${KEY} canary.caller-key` }))
+  t.equal(spoken.data.message, '*** ***')
+  t.notOk('cause' in spoken)
+  t.end()
+})
+
+test('in bytes that pass as they are, key and long header values are masked, and nothing else is touched', (t) => {
+  const conceal = byteConceal({ ...PROVIDER, headers: { 'x-tenant': 'canary-tenant-0000007', version: '2023-06-01' } })
+  const noText = Buffer.from([0xff, 0x00, 0x80, 0x2d])
+  t.equal(conceal(noText), noText, 'the same object')
+  const dated = Buffer.from('{"created":"2023-06-01"}')
+  t.equal(conceal(dated), dated)
+  const quoted = Buffer.concat([noText, Buffer.from(`<${KEY}> canary-tenant-0000007`), noText])
+  t.same(conceal(quoted), Buffer.concat([noText, Buffer.from('<***> ***'), noText]))
+  const plain = Buffer.from(KEY)
+  t.equal(byteConceal({ apiKey: null, headers: {} })(plain), plain)
   t.end()
 })

@@ -38,6 +38,25 @@ test('holds no more connections than the provider allows', async (t) => {
   t.equal(server.accepted, 2)
 })
 
+test('keeps no more idle connections than the provider allows', async (t) => {
+  const held = answer({ wait: 'go', name: 'on' }, whole(200, 'ok'))
+  const server = await ScriptedUpstream.listen(held)
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  const provider = testProvider(server.origin, { maxIdleConnections: 1 })
+  const first = probe(upstream, provider)
+  await server.until(() => server.requests.length === 1)
+  const second = probe(upstream, provider)
+  await server.until(() => server.requests.length === 2)
+  t.same(
+    server.requests.map(({ head }) => /connection: (\S+)/i.exec(head)?.[1]),
+    ['keep-alive', 'close'],
+  )
+  server.go('on')
+  await Promise.all([first.done(), second.done()])
+  await server.until(() => server.open === 1)
+})
+
 test('closes an idle connection after keepAliveMs', async (t) => {
   const server = await ScriptedUpstream.listen(answer(whole(200, 'ok', ['keep-alive: timeout=600'])))
   const { upstream, pools } = testUpstream()

@@ -3,9 +3,10 @@ import { GatewayError } from '../../errors.js'
 import { isJsonArray, isJsonObject, type JsonObject } from '../../model/json.js'
 import { type Message } from '../../model/request.js'
 
-/** The ceiling of the labels and log lines that a name ends up in. */
-const MAX_MODEL_LENGTH = 256
+/** Characters of a model's name: the ceiling of the labels and log lines that it ends up in. */
+export const MAX_MODEL_LENGTH = 256
 
+/** Both ends belong to the range. */
 export type NumberRule = {
   readonly minimum: number
   readonly maximum: number

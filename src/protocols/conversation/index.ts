@@ -1,8 +1,9 @@
 // The conversation API below compat.apiPrefix, for clients alone: a chat in a given surface's form, and two kinds of
 // conversation with a system prompt of the library's. All three stream by default, one chunk of that form a line, and their
 // whole answers have that form too.
+import { encodeErrorWords } from '../error-words.js'
 import { type Protocol, type Surface } from '../protocol.js'
-import { encodeError, encodeErrorLine } from './error.js'
+import { describeChat, describeConversation, describeExtended } from './describe.js'
 import { readStream } from './fields.js'
 import { decodeConversation, decodeExtended, readConversationFacts, readExtendedFacts } from './request.js'
 
@@ -14,8 +15,8 @@ export function createConversation(chat: Surface): readonly Protocol[] {
     keepaliveFrame: '\n',
     createEncoder: (emit, options) => chat.createEncoder(emit, { ...options, framing: 'ndjson' }),
     encodeResponse: chat.encodeResponse,
-    encodeError,
-    encodeErrorFrame: (error) => encodeErrorLine(error),
+    encodeError: encodeErrorWords,
+    encodeErrorFrame: ({ message }) => `${JSON.stringify({ error: message })}\n`,
   } satisfies Partial<Surface>
   const surfaces: readonly Surface[] = [
     {
@@ -24,6 +25,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
       routes: routesAt('/chat', '/chat/completions'),
       readFacts: (body) => ({ ...chat.readFacts(body), stream: readStream(body) }),
       decodeRequest: chat.decodeRequest,
+      describe: () => describeChat(chat),
       promptMembers: chat.promptMembers,
     },
     {
@@ -32,6 +34,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
       routes: routesAt('/conversation_with_model'),
       readFacts: readConversationFacts,
       decodeRequest: decodeConversation,
+      describe: () => describeConversation(chat),
       promptMembers: ['language', 'historical_messages', 'user_last_statement'],
     },
     {
@@ -40,6 +43,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
       routes: routesAt('/extended_conversation_with_model'),
       readFacts: readExtendedFacts,
       decodeRequest: decodeExtended,
+      describe: () => describeExtended(chat),
       promptMembers: ['language', 'system_prompt', 'historical_messages', 'user_last_statement'],
     },
   ]

@@ -21,7 +21,7 @@ import {
 export const PROMPT_NAMES = Object.freeze({ conversation: 'conversation', extended: 'extended-conversation' })
 
 /** Ranges are the widest that any server takes; the defaults are the API's. */
-const OPTIONS = {
+export const OPTIONS = {
   temperature: { minimum: 0, maximum: 2, byDefault: 0.75 },
   top_k: { minimum: 0, maximum: 1_000_000, isInteger: true, byDefault: 50 },
   top_p: { minimum: 0, maximum: 1, byDefault: 0.99 },

@@ -51,6 +51,8 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   const { quirks } = target
   const draft = new Edits(body)
   if (facts.model !== target.model) draft.set('model', target.model)
+  // A route may stream whatever the body says.
+  if (facts.stream && body.stream !== true) draft.set('stream', true)
   // Our own routing field; an object of that name is OpenRouter's and passes.
   if (typeof body.provider === 'string') draft.remove('provider')
   if (facts.stream && quirks.streamOptions && !facts.includeUsage) askForUsage(draft)

@@ -16,7 +16,10 @@ const ID = 'openai-chat'
 /** Its client half by itself, for APIs whose chunks and answers are these. */
 export const chatSurface: Surface = {
   id: ID,
-  routes: [{ method: 'POST', path: '/v1/chat/completions' }],
+  routes: [
+    { method: 'POST', path: '/v1/chat/completions' },
+    { method: 'POST', path: '/v1/chat/stream', streams: true },
+  ],
   framing: 'sse',
   keepaliveFrame: ': ping\n\n',
   promptMembers: ['tools', 'messages'],

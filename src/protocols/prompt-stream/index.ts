@@ -2,6 +2,7 @@
 // one JSON document, written as it comes, or typed events for those who ask for an event stream.
 import { type Protocol, type Surface } from '../protocol.js'
 import { encodeError, encodeResponse } from './answer.js'
+import { describe } from './describe.js'
 import { EventEncoder, encodeErrorEvent } from './event-encoder.js'
 import { decodeRequest, readFacts } from './request.js'
 import { encodeResultError, KEEPALIVE, ResultEncoder } from './result-encoder.js'
@@ -10,7 +11,7 @@ const ID = 'prompt-stream'
 const EVENTS_ID = 'prompt-stream-events'
 const PATH = '/stream'
 
-const shared = { promptMembers: ['prompt'], readFacts, decodeRequest, encodeResponse, encodeError }
+const shared = { promptMembers: ['prompt'], readFacts, decodeRequest, encodeResponse, encodeError, describe }
 
 const result: Surface = Object.freeze({
   ...shared,

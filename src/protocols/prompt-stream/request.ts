@@ -6,8 +6,8 @@ import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { type ChatRequest, NO_SAMPLING } from '../../model/request.js'
 import { type RequestFacts } from '../protocol.js'
 
-/** The ceiling of the labels and log lines that a name ends up in. */
-const MAX_MODEL_LENGTH = 256
+/** Characters of a model's name: the ceiling of the labels and log lines that it ends up in. */
+export const MAX_MODEL_LENGTH = 256
 
 /**
  * A request always streams: that is what the API is for.

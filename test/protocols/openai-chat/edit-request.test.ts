@@ -37,6 +37,13 @@ test('usage is asked for on a stream that did not, beside its other options', (t
   t.end()
 })
 
+test('a stream is asked for where the route says so and the body does not', (t) => {
+  const whole = { ...readFacts(hi()), stream: true, includeUsage: true }
+  t.strictSame(Object.fromEntries(editRequest(whole, hi(), quirky({})).edits), { stream: true })
+  t.strictSame(Object.fromEntries(editRequest(whole, hi({ stream: false }), quirky({})).edits), { stream: true })
+  t.end()
+})
+
 test('the output cap is renamed where the vendor knows only the other name', (t) => {
   const older = quirky({ maxTokensField: 'max_tokens' })
   t.strictSame(edit(hi({ max_completion_tokens: 5, max_tokens: 4 }), older).edits, {

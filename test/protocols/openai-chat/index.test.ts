@@ -9,7 +9,10 @@ import { DONE, FALLBACK, readStream, targetWith } from './recordings.js'
 test('is registered with its route, framing and keepalive', (t) => {
   t.ok(PROTOCOLS.includes(openaiChat))
   const { surface, dialect } = openaiChat
-  t.strictSame(surface?.routes, [{ method: 'POST', path: '/v1/chat/completions' }])
+  t.strictSame(surface?.routes, [
+    { method: 'POST', path: '/v1/chat/completions' },
+    { method: 'POST', path: '/v1/chat/stream', streams: true },
+  ])
   t.strictSame([surface?.framing, surface?.keepaliveFrame, dialect?.framing], ['sse', ': ping\n\n', 'sse'])
   t.strictSame([surface?.id, dialect?.id], ['openai-chat', 'openai-chat'])
   t.end()

@@ -1,14 +1,15 @@
-// Failures in this API's words.
+// Failures in the words of the API below the prefix.
 import { test } from 'tap'
-import { errorData } from '../../../src/errors.js'
-import { encodeError, encodeErrorLine } from '../../../src/protocols/conversation/error.js'
+import { errorData } from '../../src/errors.js'
+import { encodeErrorWords } from '../../src/protocols/error-words.js'
 
 test('the documented words are for bad requests and for whatever fails behind the gateway', async (t) => {
-  const told = (status: number) => encodeError(errorData('upstream_rejected', { status, message: 'Why.' }))
+  const told = (status: number) => encodeErrorWords(errorData('upstream_rejected', { status, message: 'Why.' }))
   for (const [status, error] of [
     [400, 'bad_request'],
     [402, 'bad_request'],
     [422, 'bad_request'],
+    [499, 'bad_request'],
     [401, 'unauthorized'],
     [403, 'forbidden'],
     [404, 'not_found'],
@@ -23,8 +24,4 @@ test('the documented words are for bad requests and for whatever fails behind th
   ] as const) {
     t.strictSame(told(status), { status, body: { error, details: 'Why.' } })
   }
-})
-
-test('in mid-stream it is one line', async (t) => {
-  t.equal(encodeErrorLine(errorData('upstream_cut', { message: 'a\nb' })), '{"error":"a\\nb"}\n')
 })

@@ -1,0 +1,23 @@
+// Failures in the words of the API below compat.apiPrefix, for all the surfaces that stand there. Of these its document has
+// `bad_request` and `internal_error`; the others are named after their status.
+//
+//   {"error": "bad_request", "details": "..."}
+import { type ErrorData } from '../model/error.js'
+import { type ErrorAnswer } from './protocol.js'
+
+const WORDS: ReadonlyMap<number, string> = new Map([
+  [401, 'unauthorized'],
+  [403, 'forbidden'],
+  [404, 'not_found'],
+  [405, 'method_not_allowed'],
+  [413, 'payload_too_large'],
+  [415, 'unsupported_media_type'],
+  [429, 'rate_limited'],
+])
+const FIRST_SERVER_STATUS = 500
+
+/** The envelope of an answer that has not begun. */
+export function encodeErrorWords({ status, message }: ErrorData): ErrorAnswer {
+  const word = status >= FIRST_SERVER_STATUS ? 'internal_error' : (WORDS.get(status) ?? 'bad_request')
+  return { status, body: { error: word, details: message } }
+}

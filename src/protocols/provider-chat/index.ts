@@ -1,0 +1,30 @@
+// The small chat API with the provider in its path, for clients alone. Bodies are those of a given surface. Whole answers are
+// one small form for all providers; streams, and refusals, are the upstream's own bytes.
+//
+//   POST /v1/chat/openai  {"model", "messages", ...}  ->  {"provider", "model", "content", "stop_reason"}
+import { type Protocol, type Surface } from '../protocol.js'
+import { UPSTREAM_FRAMES } from '../upstream-frames.js'
+import { describe } from './describe.js'
+import { encodeError } from './error.js'
+import { encodeResponse } from './response.js'
+
+const ID = 'provider-chat'
+
+/** A protocol without a dialect; `chat` is whose bodies it borrows, and whose chunks for an upstream that will not stream. */
+export function createProviderChat(chat: Surface): Protocol {
+  const surface: Surface = {
+    id: ID,
+    routes: [{ method: 'POST', path: '/v1/chat/{provider}' }],
+    framing: 'sse',
+    ...UPSTREAM_FRAMES.sse,
+    upstreamFrames: UPSTREAM_FRAMES,
+    promptMembers: chat.promptMembers,
+    readFacts: chat.readFacts,
+    decodeRequest: chat.decodeRequest,
+    createEncoder: chat.createEncoder,
+    encodeResponse,
+    encodeError,
+    describe: () => describe(chat),
+  }
+  return { id: ID, surface, dialect: null }
+}

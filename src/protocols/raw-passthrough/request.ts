@@ -1,0 +1,65 @@
+// What the gateway reads of a request that it does not translate: where it goes, and what of its body counts for routing,
+// limits and timeouts. The body's bytes are the upstream's affair.
+import { GatewayError } from '../../errors.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { type RequestFacts } from '../protocol.js'
+import { checkPath } from './path.js'
+
+/** Nothing else is taken: a client that sends `headers` or `url` shall not believe that they count. */
+const FIELDS: ReadonlySet<string> = new Set(['provider', 'model', 'path', 'body'])
+/** Of a provider's or model's name. */
+export const MAX_NAME_CHARS = 256
+/** Names under which the wires have their cap on the output. */
+const CAP_FIELDS = ['max_completion_tokens', 'max_tokens', 'max_output_tokens']
+/** Gemini tells by its path that it is to stream. */
+const STREAM_PATH = /:stream/
+
+/**
+ * Reads a body.
+ * @throws invalid_request with `param`
+ */
+export function readFacts(body: JsonObject): RequestFacts {
+  const unknown = Object.keys(body).find((field) => !FIELDS.has(field))
+  if (unknown !== undefined) throw invalid(unknown.slice(0, MAX_NAME_CHARS), 'is not a field of this request')
+  const provider = readName(body, 'provider')
+  const model = readName(body, 'model')
+  if (provider === null && model === null) throw invalid('provider', "or 'model' is required")
+  if (typeof body.path !== 'string') throw invalid('path', 'must be a string')
+  const path = checkPath(body.path)
+  const sent = body.body
+  if (!isJsonObject(sent) && !isJsonArray(sent)) throw invalid('body', 'must be an object or a list')
+  const inner = isJsonObject(sent) ? sent : {}
+  // Some servers match keys in any case, so what we read as no model would be one there.
+  const alias = Object.keys(inner).find((key) => key !== 'model' && key.toLowerCase() === 'model')
+  if (alias !== undefined) throw invalid(`body.${alias}`, "is not the field 'model'")
+  const named = inner.model === undefined ? null : readName(inner, 'model', 'body.model')
+  return {
+    model: model ?? named ?? '',
+    // Whether the answer streams, its content type tells; until then nothing is sent that a whole answer could not follow.
+    stream: false,
+    includeUsage: true,
+    maxOutputTokens: readCap(inner),
+    provider,
+    prompt: null,
+    raw: { path, model: named, asksStream: inner.stream === true || STREAM_PATH.test(path) },
+  }
+}
+
+function readName(body: JsonObject, field: string, param = field): string | null {
+  const value: JsonValue | undefined = body[field]
+  if (value === undefined || value === null) return null
+  if (typeof value === 'string' && value !== '' && value.length <= MAX_NAME_CHARS) return value
+  throw invalid(param, `must be a string of 1 to ${MAX_NAME_CHARS} characters`)
+}
+
+function readCap(body: JsonObject): number | null {
+  for (const field of CAP_FIELDS) {
+    const value = body[field]
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
+  }
+  return null
+}
+
+function invalid(param: string, problem: string): GatewayError {
+  return new GatewayError('invalid_request', { message: `'${param}' ${problem}.`, param })
+}

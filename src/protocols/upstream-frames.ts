@@ -1,0 +1,27 @@
+// Frames of the gateway's own among those of an upstream whose stream passes as it is, whatever its protocol. The client reads
+// that vendor's wire, so an error has to be one to all of them.
+//
+//   SSE     event: error            NDJSON   {"error":"...", ...}
+//           data: {"type":"error","error":{"message": ...}}
+import { type ErrorData } from '../model/error.js'
+import { encodeSseFrame } from '../wire/sse.js'
+import { type FrameForm, type Framing } from './protocol.js'
+
+/** By framing. */
+export const UPSTREAM_FRAMES: Readonly<Record<Framing, FrameForm>> = Object.freeze({
+  sse: {
+    keepaliveFrame: ': ping\n\n',
+    // Anthropic's clients go by the event's name, OpenAI's by the member `error`.
+    encodeErrorFrame: (error) => encodeSseFrame(JSON.stringify({ type: 'error', error: wordsOf(error) }), 'error'),
+  },
+  ndjson: {
+    // A blank line, which readers of lines skip.
+    keepaliveFrame: '\n',
+    // Ollama's errors are plain text.
+    encodeErrorFrame: (error) => `${JSON.stringify({ error: error.message, code: wordsOf(error).code })}\n`,
+  },
+})
+
+function wordsOf({ code, message, param, upstreamType, upstreamCode }: ErrorData) {
+  return { message, type: upstreamType ?? code, param, code: upstreamCode ?? code }
+}
