@@ -6,10 +6,10 @@ import { JobClient } from '../helpers/job-client.js'
 import { RedisServer } from '../helpers/redis.js'
 import { startReceiver } from '../helpers/webhook-receiver.js'
 
-async function setUp(t: Teardown, redis: RedisServer) {
+async function setUp(t: Teardown, redis: RedisServer, threads = 1) {
   const upstream = await startHeldUpstream(t)
   const config = {
-    server: { drainMs: 500, drainGraceMs: 0 },
+    server: { drainMs: 500, drainGraceMs: 0, threads },
     providers: { up: { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1` } },
     redis: { url: redis.url },
     jobs: { store: 'redis', concurrency: 2, webhook: { allowInsecure: true, allowPrivateNetworks: true } },
@@ -22,12 +22,14 @@ const CHAT = { model: 'up/m', messages: [{ role: 'user', content: 'x' }] }
 
 test('what one accepts, either runs, and each tells; webhooks come once', async (t) => {
   const redis = await RedisServer.start(t)
-  const { upstream, start } = await setUp(t, redis)
+  const { upstream, start } = await setUp(t, redis, 2)
   const gateways = [await start(), await start()]
   const [one, two] = gateways.map((gateway) => new JobClient(gateway)) as [JobClient, JobClient]
   const receiver = await startReceiver(t)
   const ids: string[] = []
-  for (let i = 0; i < 4; i++) ids.push(await one.submit({ ...CHAT, webhookUrl: receiver.url }))
+  // Over connections of their own, which the kernel spreads over the event loops.
+  const webhookUrl = receiver.url
+  for (let i = 0; i < 4; i++) ids.push(await one.submit({ ...CHAT, webhookUrl }, { connection: 'close' }))
   const held = [await upstream.next(), await upstream.next(), await upstream.next(), await upstream.next()]
   t.equal(upstream.count, 4, 'two at once on each')
   for (const each of held) each.say('done')
