@@ -14,6 +14,11 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = Obje
   method_not_allowed: { status: 405, retryable: false, message: 'This route does not take that method.' },
   unsupported_media_type: { status: 415, retryable: false, message: 'The body must be application/json.' },
   payload_too_large: { status: 413, retryable: false, message: 'The body is larger than this gateway takes.' },
+  context_length_exceeded: {
+    status: 400,
+    retryable: false,
+    message: 'The request is longer than the context of the model.',
+  },
   rate_limited: { status: 429, retryable: true, message: 'Rate limit reached.' },
   client_gone: { status: 499, retryable: false, message: 'The client closed the connection.' },
   slow_reader: { status: 408, retryable: false, message: 'The client read too slowly and was cut off.' },

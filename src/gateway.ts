@@ -3,6 +3,8 @@
 import { type Ledger, openLedger } from './config/ledger.js'
 import { readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
+import { providerStatuses, tellBreakers } from './gateway/breaker-states.js'
+import { CLOCK } from './gateway/clock.js'
 import { drain } from './gateway/drain.js'
 import {
   createGeneration,
@@ -18,17 +20,19 @@ import { Shedder } from './limit/shedder.js'
 import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
 import { type KeyIdentity } from './pipeline/client.js'
+import { TIMEOUT_HEADER } from './pipeline/client-deadline.js'
 import { type DrainablePipeline } from './pipeline/lifecycle.js'
-import { type Clock } from './pipeline/parts.js'
 import { createCodec } from './protocols/codec.js'
 import { JOB_PROTOCOL, PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
+import { Breakers } from './routing/breakers.js'
 import { type Router } from './routing/router.js'
 import { createServer, type Server, type ViewOptions } from './server/app.js'
 import { FailedKeys } from './server/failed-keys.js'
+import { type ProviderStatus } from './server/front.js'
 import { type JobDoor } from './server/job-door.js'
 import { createRequestIdSeed } from './server/request-id.js'
-import { createMetricsCells } from './telemetry/cells.js'
+import { breakerStates, createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
 import { openLogDestination } from './telemetry/log.js'
@@ -87,32 +91,6 @@ export function createCells(config: Config): Cells {
   }
 }
 
-/**
- * Monotonic milliseconds, read once for all that one turn brings: an upstream's read may hold fifty frames, each of which is
- * timed. 40 ns a reading, three a frame (Node 20.20).
- */
-function createTurnClock(): () => number {
-  let nowMs = 0
-  let isFresh = false
-  const expire = (): void => {
-    isFresh = false
-  }
-  return () => {
-    if (!isFresh) {
-      nowMs = performance.now()
-      isFresh = true
-      queueMicrotask(expire)
-    }
-    return nowMs
-  }
-}
-
-const CLOCK: Clock = {
-  nowMs: createTurnClock(),
-  unixSec: () => Math.floor(Date.now() / 1000),
-  random: () => Math.random(),
-}
-
 /** Which event loop of its process it is, and its way to the thread of the job store. */
 export type LoopPlace = { readonly loopIndex: number; readonly connectJobs: ConnectJobs }
 
@@ -135,7 +113,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     },
     reload(next, ledger) {
       renew(loop, next, ledger)
-      server?.show(viewOf(loop.current))
+      server?.show(viewOf(loop))
     },
     async openJobs() {
       await loop.jobs.store.open()
@@ -175,6 +153,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
 type Loop = {
   readonly ground: Ground
   readonly scrape: Scrape
+  readonly cells: Cells
   readonly jobs: LoopJobs
   current: Generation
   retired: Retired[]
@@ -195,6 +174,7 @@ function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: Loop
     logDestination: openLogDestination(config.log.file, onDropped),
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),
     shedder: new Shedder(),
+    breakers: new Breakers(config.routing.breaker, CLOCK.nowMs),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,
     clock: CLOCK,
@@ -204,7 +184,14 @@ function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: Loop
     ...{ loopIndex, connectJobs, metrics, surface: surfaceOf(JOB_PROTOCOL), nowMs: CLOCK.nowMs },
     current: () => loop.current,
   })
-  const loop: Loop = { ground, scrape, jobs, current: createGeneration(config, cells.ledger, ground), retired: [] }
+  const loop: Loop = {
+    ground,
+    scrape,
+    cells,
+    jobs,
+    current: createGeneration(config, cells.ledger, ground),
+    retired: [],
+  }
   return loop
 }
 
@@ -214,6 +201,7 @@ function renew(loop: Loop, config: Config, ledger: Ledger): void {
   const names = metricsConfig(config, ledger)
   loop.ground.metrics.adopt(names)
   loop.scrape.adopt(names)
+  loop.ground.breakers.adopt(next.config.routing.breaker)
   loop.retired.push({ ...loop.current, sinceMs: CLOCK.nowMs() })
   loop.current = next
 }
@@ -235,7 +223,7 @@ type FrontOptions = { readonly port: number; readonly loopIndex: number; readonl
 /** The server, which takes what clients send into the pipeline. */
 function createFront(loop: Loop, options: FrontOptions): Server {
   const { config } = loop.current
-  const view = viewOf(loop.current)
+  const view = viewOf(loop)
   return createServer({
     ...view,
     config: { ...view.config, port: options.port },
@@ -245,7 +233,7 @@ function createFront(loop: Loop, options: FrontOptions): Server {
     failedKeys: createFailedKeys(config),
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
-    parameterHeaders: [...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
+    parameterHeaders: [TIMEOUT_HEADER, ...[...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders)],
     isReady: options.isReady,
     version: readVersion,
     renderMetrics: () => loop.scrape.render(),
@@ -266,7 +254,8 @@ function createJobDoor(loop: Loop): JobDoor {
 }
 
 /** A generation as the server shows it. */
-function viewOf({ config, pipeline, router, prompts, refusal }: Generation): ViewOptions {
+function viewOf(loop: Loop): ViewOptions {
+  const { config, pipeline, router, prompts, refusal } = loop.current
   return {
     config: config.server,
     metrics: config.metrics,
@@ -275,9 +264,16 @@ function viewOf({ config, pipeline, router, prompts, refusal }: Generation): Vie
     refusal,
     jobs: { isAsyncByDefault: config.compat.asyncByDefault, webhook: config.jobs.webhook },
     models: (key) => listModels(config, router, key),
-    providers: config.providers.map((provider) => ({ name: provider.name, configured: true })),
+    providers: () => statuses(loop),
     languages: () => prompts.languages(),
   }
+}
+
+/** This loop's breakers as they are now, those of the others as they last told. */
+function statuses({ current, ground, cells }: Loop): ProviderStatus[] {
+  tellBreakers(current.config, ground.breakers, ground.metrics)
+  const states = breakerStates(metricsConfig(current.config, cells.ledger), cells.metrics)
+  return providerStatuses(current.config, states)
 }
 
 /** Of no use to a gateway without keys, but a reload may bring some. */
@@ -324,6 +320,7 @@ function tend(loop: Loop): void {
   setInterval(() => {
     void loop.jobs.count()
     const { current, retired } = loop
+    tellBreakers(current.config, loop.ground.breakers, metrics)
     const providers = [current, ...retired].flatMap(({ config }) => config.providers)
     const busy = retired.filter(({ pipeline }) => pipeline.openCount() > 0)
     pools.keep(new Set([current, ...busy].flatMap(({ config }) => config.providers)))

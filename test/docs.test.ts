@@ -87,7 +87,7 @@ test('options named elsewhere in the README exist', async (t) => {
   const paths = new Set(optionRows(ConfigFile, '').map((row) => codeWords(row)[0] ?? ''))
   const known = [...paths].flatMap((path) => path.split('.').map((_, i, parts) => parts.slice(0, i + 1).join('.')))
   const named = codeWords(README).filter((word) =>
-    /^(server|offload|keys|limits|providers|models|jobs|redis|prompts|metrics|log|compat)\.[\w.*]+$/.test(word),
+    /^(server|offload|keys|limits|routing|providers|models|jobs|redis|prompts|metrics|log|compat)\.[\w.*]+$/.test(word),
   )
   t.ok(named.length > 20)
   for (const name of named) t.ok(known.includes(name), name)
@@ -158,6 +158,8 @@ async function metricLabels(): Promise<Map<string, string[]>> {
   metrics.upstreamAttempt('p', 'ok')
   metrics.upstreamConnections('p', 1, 1)
   metrics.configReload('ok')
+  metrics.breakerState('p', 1)
+  metrics.upstreamRetry('p', 'again')
   metrics.limitRejection('key', 'tokens')
   metrics.offloadTask('decode', 'inline', 0.1)
   metrics.jobCounts({

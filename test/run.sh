@@ -43,14 +43,21 @@ run() {
   if [ -z "$totals" ]; then failed=$((failed + 1)); fi
 }
 
-shopt -s globstar nullglob
-all=(dist/test/**/*.test.js)
-alone=(dist/test/e2e/*.test.js)
-beside=()
-for file in "${all[@]}"; do [[ $file == dist/test/e2e/* ]] || beside+=("$file"); done
-run unit 2 "${beside[@]}"
-# End-to-end tests start gateways and load them: one at a time on two cores.
-run e2e 1 "${alone[@]}"
+shopt -s globstar nullglob extglob
+# Tests that start gateways run two at a time, those that load them one at a time: there may be two cores only.
+loads=' delivery drain limits load nodes overload process-faults reload-load '
+unit=()
+processes=()
+alone=()
+for file in dist/test/**/*.test.js; do
+  name=$(basename "$file" .test.js)
+  if [[ $file == dist/test/e2e/* && $loads == *" $name "* ]]; then alone+=("$file")
+  elif [[ $file == dist/test/@(e2e|seeds|faults)/* ]]; then processes+=("$file")
+  else unit+=("$file"); fi
+done
+run unit 2 "${unit[@]}"
+run processes 2 "${processes[@]}"
+run load 1 "${alone[@]}"
 
 if [ "$status" != 0 ] && [ "$failed" = 0 ]; then failed=1; fi
 # The reporter may leave a terminal sequence on its last line: the count stands on a line of its own.

@@ -8,6 +8,7 @@ const LIMITS = { requestsPerMinute: 1e12, tokensPerMinute: 1e14, concurrency: 10
 const config: LimiterConfig = {
   limits: { ...LIMITS, queue: { max: 100, timeoutMs: 1000 } },
   keys: [{ limits: LIMITS }],
+  models: [],
   providers: [{ limits: { concurrency: 1000 } }],
 }
 const limiter = createLimiter(config, createLimiterCells(config))

@@ -62,8 +62,9 @@ function maskProvider({ name: _, ...provider }: ProviderConfig): object {
 }
 
 function maskModel(model: ModelConfig): object {
+  const { name: _, ...rest } = model
   const targets = model.targets.map((target) => ({ ...target, extraBody: maskMembers(target.extraBody) }))
-  return { targets, fallbacks: model.fallbacks }
+  return { ...rest, targets }
 }
 
 function maskMembers(value: JsonValue): JsonValue {

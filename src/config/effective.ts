@@ -42,6 +42,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },
     keys,
     limits: file.limits,
+    routing: file.routing,
     providers,
     models,
     jobs: resolveJobs(file, context),

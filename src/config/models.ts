@@ -5,7 +5,7 @@ import { type Catalog } from './catalog.js'
 import { nearestName, type Path, type ProblemList } from './problem.js'
 import { toJsonObject } from './providers.js'
 import { type ModelEntry } from './schema.js'
-import { type ModelConfig, type ProviderConfig, type TargetConfig } from './types.js'
+import { type HedgeConfig, type ModelConfig, type ProviderConfig, type TargetConfig } from './types.js'
 
 export type ModelContext = {
   readonly catalog: Catalog
@@ -18,28 +18,59 @@ export type ModelContext = {
 }
 
 type TargetEntry = Exclude<ModelEntry, string>['targets'][number]
+type HedgeEntry = Exclude<ModelEntry, string>['hedge']
+
+/** Members of a model that name other models. */
+const LINKS = ['fallbacks', 'contextFallbacks'] as const
 
 /** All models that have a target left, in the order of the entries. */
 export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, context: ModelContext): ModelConfig[] {
-  const models: { name: string; targets: TargetConfig[]; fallbacks: readonly string[] }[] = []
+  const models: ModelConfig[] = []
   for (const [name, entry] of Object.entries(entries)) {
     const targets = resolveTargets(name, entry, context)
-    if (targets.length > 0) models.push({ name, targets, fallbacks: typeof entry === 'string' ? [] : entry.fallbacks })
+    const { fallbacks, contextFallbacks, affinity, timeouts, hedge } = typeof entry === 'string' ? PLAIN : entry
+    if (targets.length > 0)
+      models.push({
+        name,
+        targets,
+        fallbacks,
+        contextFallbacks,
+        affinity,
+        timeouts,
+        hedge: resolveHedge(name, hedge, context),
+      })
     else context.warnings.push(`model ${name} is left out: none of its targets can be used`)
   }
-  const served = new Set(models.map((model) => model.name))
-  const known = Object.keys(entries)
-  return models.map(({ name, targets, fallbacks }) => ({
-    name,
-    targets,
-    fallbacks: fallbacks.filter((fallback, index) => {
-      const at: Path = ['models', name, 'fallbacks', index]
-      if (fallback === name) context.problems.add(at, 'is the model itself')
-      else if (!known.includes(fallback))
-        context.problems.add(at, 'is not a configured model', nearestName(fallback, known))
-      return served.has(fallback)
-    }),
-  }))
+  const names = { served: new Set(models.map((model) => model.name)), known: Object.keys(entries) }
+  return models.map((model) => {
+    const [fallbacks = [], contextFallbacks = []] = LINKS.map((link) => resolveLink(model, link, { ...names, context }))
+    return { ...model, fallbacks, contextFallbacks }
+  })
+}
+
+/** What a model in short form has. */
+const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
+
+type Names = { readonly served: ReadonlySet<string>; readonly known: readonly string[]; readonly context: ModelContext }
+
+/** The other models of one member; those that are left out are left out here, too. */
+function resolveLink(model: ModelConfig, link: (typeof LINKS)[number], names: Names): string[] {
+  const { served, known, context } = names
+  return model[link].filter((other, index) => {
+    const at: Path = ['models', model.name, link, index]
+    if (other === model.name) context.problems.add(at, 'is the model itself')
+    else if (!known.includes(other)) context.problems.add(at, 'is not a configured model', nearestName(other, known))
+    return served.has(other)
+  })
+}
+
+function resolveHedge(name: string, entry: HedgeEntry, { problems }: ModelContext): HedgeConfig | null {
+  if (entry === null) return null
+  const { afterMs = null, percentile = null, maxExtra } = entry
+  if (afterMs === null && percentile === null) {
+    problems.add(['models', name, 'hedge'], 'needs afterMs or percentile')
+  }
+  return { afterMs, percentile, maxExtra }
 }
 
 /** Providers that targets name, for those that need no entry of their own. */
@@ -69,11 +100,13 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
     context.problems.add(at, 'must be provider/model')
     return []
   }
-  const { provider, model, weight } = target
+  const { provider, model, weight, concurrency } = target
   const usable = context.usable.get(provider)
   const own = toJsonObject(target.extraBody)
   // Merged here, at every depth: whoever lays one over the other later cannot lose members of a nested object.
-  if (usable !== undefined) return [{ provider, model, weight, extraBody: mergeUnder(usable.extraBody, own) }]
+  if (usable !== undefined) {
+    return [{ provider, model, weight, concurrency, extraBody: mergeUnder(usable.extraBody, own) }]
+  }
   const isVendor = context.catalog.profiles.some((profile) => profile.name === provider)
   if (context.named.has(provider) || isVendor) {
     context.warnings.push(`${at.join('.')} is left out: provider ${provider} has no key`)
@@ -87,5 +120,5 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
 function spellOut(text: string): Exclude<TargetEntry, string> | null {
   const slash = text.indexOf('/')
   if (slash < 1 || slash === text.length - 1) return null
-  return { provider: text.slice(0, slash), model: text.slice(slash + 1), weight: 1, extraBody: {} }
+  return { provider: text.slice(0, slash), model: text.slice(slash + 1), weight: 1, concurrency: null, extraBody: {} }
 }

@@ -168,6 +168,43 @@ const GatewayLimits = section('Limits of the whole gateway.', {
   }),
 })
 
+const Routing = section('What happens when providers fail.', {
+  retries: section('Tries the same targets again, before the first byte only.', {
+    max: integer({ minimum: 0, maximum: 10 }, 2, 'Further rounds over the targets of a model; 0 for none.'),
+    baseDelayMs: integer(
+      { minimum: 1, maximum: MINUTE_MS },
+      200,
+      'Longest pause before the first round, doubled for each further one, in ms.',
+    ),
+    maxDelayMs: integer({ minimum: 1, maximum: 10 * MINUTE_MS }, 5000, 'Longest pause of our own choice, in ms.'),
+    maxWaitMs: integer(
+      { minimum: 0, maximum: HOUR_MS },
+      10_000,
+      'All pauses of a request, those that a provider asks for included, in ms.',
+    ),
+    budget: Type.Number({
+      default: 0.2,
+      minimum: 0,
+      maximum: 1,
+      description: 'Further rounds as a share of all requests.',
+    }),
+  }),
+  breaker: section('Takes a target out that keeps failing.', {
+    enabled: Type.Boolean({ default: true, description: 'Keep requests away from targets that fail.' }),
+    consecutiveFailures: integer({ minimum: 1, maximum: 10_000 }, 5, 'Failures in a row that open it.'),
+    errorRate: Type.Number({
+      default: 0.5,
+      minimum: 0.01,
+      maximum: 1,
+      description: 'Share of failed attempts in the window that opens it.',
+    }),
+    minRequests: integer({ minimum: 1, maximum: 1_000_000 }, 20, 'Attempts in the window before the share counts.'),
+    windowMs: integer({ minimum: 1000, maximum: HOUR_MS }, 30_000, 'Length of the window, in ms.'),
+    openMs: integer({ minimum: 100, maximum: HOUR_MS }, 10_000, 'How long it stays open before a probe, in ms.'),
+    probes: integer({ minimum: 1, maximum: 1000 }, 1, 'Requests at once that probe a target.'),
+  }),
+})
+
 /** Any part of the quirks; profiles use it as well. */
 export const QuirkOverrides = section('What this server does otherwise than its profile says.', {
   maxTokensField: Type.Optional(
@@ -233,6 +270,10 @@ export const ProviderEntry = section('One upstream.', {
   keepAliveMs: integer({ minimum: 1000, maximum: 10 * MINUTE_MS }, 60_000, 'Idle connections close after this, in ms.'),
 })
 
+function optionalMs(description: string) {
+  return Type.Optional(Type.Integer({ minimum: 10, maximum: MAX_WAIT_MS, description }))
+}
+
 const Target = Type.Union(
   [
     Type.String({ minLength: 3, description: 'provider/model' }),
@@ -240,6 +281,7 @@ const Target = Type.Union(
       provider: Type.String({ minLength: 1, description: 'Name of a provider.' }),
       model: Type.String({ minLength: 1, maxLength: 256, description: 'Name of the model there.' }),
       weight: Type.Number({ default: 1, minimum: 0, maximum: 1000, description: 'Share of the traffic.' }),
+      concurrency: concurrency(null, 'Requests at once to this target; null for no limit.'),
       extraBody: ExtraBody,
     }),
   ],
@@ -254,6 +296,34 @@ const Model = Type.Union(
       fallbacks: Type.Array(Type.String({ minLength: 1 }), {
         default: [],
         description: 'Configured model names tried when all targets fail.',
+      }),
+      contextFallbacks: Type.Array(Type.String({ minLength: 1 }), {
+        default: [],
+        description: 'Configured model names tried when the request is too long for a target.',
+      }),
+      timeouts: section("Timeouts of this model, in place of its providers'.", {
+        firstTokenMs: optionalMs('To the first token, in ms.'),
+        betweenTokensMs: optionalMs('Between two tokens, in ms.'),
+        totalMs: optionalMs('For the whole answer, in ms.'),
+      }),
+      hedge: nullable(
+        section('Ask a second target when the first token of a stream is late.', {
+          afterMs: optionalMs('How late, in ms; until the percentile is known, if there is one.'),
+          percentile: Type.Optional(
+            Type.Number({ minimum: 50, maximum: 100, description: 'Later than this percentile of the recent ones.' }),
+          ),
+          maxExtra: Type.Number({
+            default: 0.05,
+            minimum: 0,
+            maximum: 1,
+            description: 'Second requests as a share of all streams of the model.',
+          }),
+        }),
+        'A second target for streams that begin late; null for none.',
+      ),
+      affinity: Type.Enum(['none', 'prefix'], {
+        default: 'none',
+        description: 'Keep requests of a key that begin alike on one target, for its prompt cache: prefix.',
       }),
     }),
   ],
@@ -296,6 +366,7 @@ export const ConfigFile = section('Sluice configuration.', {
   offload: Offload,
   keys: Type.Array(Key, { default: [], description: 'Gateway keys; none means loopback only.' }),
   limits: GatewayLimits,
+  routing: Routing,
   providers: Type.Record(Type.String({ pattern: NAME_PATTERN }), ProviderEntry, {
     default: {},
     description: 'Upstreams by name.',

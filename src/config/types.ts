@@ -8,6 +8,7 @@ export type Config = {
   readonly offload: OffloadConfig
   readonly keys: readonly KeyConfig[]
   readonly limits: GatewayLimits
+  readonly routing: RoutingConfig
   /** In the order of the file; the position is the provider's index in limiter and metrics cells. */
   readonly providers: readonly ProviderConfig[]
   /** Configured model names, in the order of the file. */
@@ -114,6 +115,36 @@ export type GatewayLimits = Limits & {
   readonly onRedisDown: 'local' | 'closed'
 }
 
+/** How requests are kept away from targets that fail. */
+export type RoutingConfig = { readonly retries: RetryConfig; readonly breaker: BreakerConfig }
+
+/** Further tries at the same targets before the first byte. */
+export type RetryConfig = {
+  /** Tries after the first at one target; 0 for none. */
+  readonly max: number
+  readonly baseDelayMs: number
+  readonly maxDelayMs: number
+  /** All pauses of one request together, those that an upstream asks for included. */
+  readonly maxWaitMs: number
+  /** Tries again as a share of all requests, 0 to 1. */
+  readonly budget: number
+}
+
+/** When a target is taken out, and how it comes back; each event loop judges by what it has seen itself. */
+export type BreakerConfig = {
+  readonly enabled: boolean
+  /** Failures in a row that open it. */
+  readonly consecutiveFailures: number
+  /** Share of failed attempts over `windowMs` that opens it, 0 to 1, once there were `minRequests`. */
+  readonly errorRate: number
+  readonly minRequests: number
+  readonly windowMs: number
+  /** How long it stays open before it is probed. */
+  readonly openMs: number
+  /** Requests at once that may probe. */
+  readonly probes: number
+}
+
 export type Timeouts = {
   readonly connectMs: number
   readonly firstTokenMs: number
@@ -157,12 +188,32 @@ export type ModelConfig = {
   readonly targets: readonly TargetConfig[]
   /** Other configured model names, tried in order when all targets fail before the first byte. */
   readonly fallbacks: readonly string[]
+  /** The same, when the request is too long for a target. */
+  readonly contextFallbacks: readonly string[]
+  /** `prefix`: requests of one key that begin alike go to the same target, whose prompt cache then hits. */
+  readonly affinity: 'none' | 'prefix'
+  /** What differs from the providers'. Connecting is the provider's own. */
+  readonly timeouts: Partial<Omit<Timeouts, 'connectMs'>>
+  /** A second target for streams whose first token is late; null for none. */
+  readonly hedge: HedgeConfig | null
+}
+
+/** At least one of `afterMs` and `percentile` is set. */
+export type HedgeConfig = {
+  /** Until the percentile is known, if there is one. */
+  readonly afterMs: number | null
+  /** Of the recent times to the first token, 50 to 100. */
+  readonly percentile: number | null
+  /** Share of the streams, 0 to 1. */
+  readonly maxExtra: number
 }
 
 export type TargetConfig = {
   readonly provider: string
   readonly model: string
   readonly weight: number
+  /** Requests at once, over all event loops. */
+  readonly concurrency: number | null
   readonly extraBody: JsonObject
 }
 

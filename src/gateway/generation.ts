@@ -3,7 +3,7 @@
 //
 //   ground (pools, offload, metrics, cells, log file)   <- generation 1: 3 exchanges   <- generation 2: all new ones
 import { isDeepStrictEqual } from 'node:util'
-import { type Ledger } from '../config/ledger.js'
+import { type Ledger, targetNames } from '../config/ledger.js'
 import { type Config, type ProviderConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
 import { createLimiter, type LimiterPlaces } from '../limit/cells.js'
@@ -17,6 +17,8 @@ import { createPipeline, type DrainablePipeline } from '../pipeline/lifecycle.js
 import { type Clock } from '../pipeline/parts.js'
 import { createPromptLibrary, type PromptLibrary } from '../prompts/library.js'
 import { type Dialect } from '../protocols/protocol.js'
+import { type Breakers } from '../routing/breakers.js'
+import { RetryBudget } from '../routing/retry.js'
 import { Router } from '../routing/router.js'
 import { createLog, type LogDestination } from '../telemetry/log.js'
 import { type LoopMetrics } from '../telemetry/metrics.js'
@@ -33,6 +35,7 @@ export type Ground = {
   /** What all nodes take of the limits together; null on a single one. */
   readonly sharedLimits: SharedState | null
   readonly shedder: Shedder
+  readonly breakers: Breakers
   readonly logDestination: LogDestination
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly clock: Clock
@@ -74,7 +77,9 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
   const router = new Router(config)
   const warn = (message: string): void => log.warn({}, message)
   const prompts = createPromptLibrary({ ...config.prompts, nowMs: clock.nowMs, warn })
-  const shared = { config, offload, router, upstream, metrics, log, dialects, clock }
+  const retryBudget = new RetryBudget(config.routing.retries.budget)
+  const { breakers } = ground
+  const shared = { config, offload, router, breakers, retryBudget, upstream, metrics, log, dialects, clock }
   const pipeline = createPipeline({ ...shared, limiter, prompts })
   return { config, pipeline, router, upstream, prompts, log, refusal: createRefusal(limiter, ground) }
 }
@@ -96,10 +101,14 @@ function createRefusal(limiter: Limiter, { shedder, metrics, clock }: Ground) {
 }
 
 /** Where the limits of this configuration lie in the cells. */
-export function limiterPlaces(config: Pick<Config, 'keys' | 'providers'>, ledger: Ledger): LimiterPlaces {
+export function limiterPlaces(config: Pick<Config, 'keys' | 'providers' | 'models'>, ledger: Ledger): LimiterPlaces {
   return {
     keys: placesOf(config.keys, ledger.keys),
     providers: placesOf(config.providers, ledger.providers),
+    targets: placesOf(
+      targetNames(config).map((name) => ({ name })),
+      ledger.targets,
+    ),
     room: ledger.room,
   }
 }

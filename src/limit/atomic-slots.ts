@@ -1,9 +1,9 @@
-// Concurrency slots counted in shared memory: the gateway's, every key's and every provider's. A slot of the gateway and
+// Concurrency slots counted in shared memory: the gateway's, every key's, provider's and target's. A slot of the gateway and
 // one of the key are taken both or none. Waiting for one is queue.ts. Counts never fall below zero.
 import { type Gate } from './queue.js'
 import { type LimitScope } from './refusal.js'
 
-/** Counter cells in front of those of keys and providers. */
+/** Counter cells in front of those of keys, providers and targets. */
 const FREED = 0
 const WAITING_LOOPS = 1
 const GATEWAY = 2
@@ -15,18 +15,21 @@ export type SlotCaps = {
   readonly gateway: number | null
   readonly keys: readonly (number | null)[]
   readonly providers: readonly (number | null)[]
+  /** Of the models, one after the other. */
+  readonly targets: readonly (number | null)[]
 }
 
-/** The cell of each key and provider by its index, and how many keys there are cells for. */
+/** The cell of each key, provider and target by its index, and how many of the first two there are cells for. */
 export type SlotPlaces = {
   readonly keys: readonly number[]
   readonly providers: readonly number[]
-  readonly room: { readonly keys: number }
+  readonly targets: readonly number[]
+  readonly room: { readonly keys: number; readonly providers: number }
 }
 
-/** How many Int32 cells the slots of so many keys and providers take. */
-export function slotCellCount(keys: number, providers: number): number {
-  return FIRST_KEY + keys + providers
+/** How many Int32 cells the slots of so many keys, providers and targets take. */
+export function slotCellCount(keys: number, providers: number, targets: number): number {
+  return FIRST_KEY + keys + providers + targets
 }
 
 /** A view of the shared slots; each event loop has its own. */
@@ -35,12 +38,16 @@ export class AtomicSlots implements Gate {
   readonly #cells: Int32Array
   readonly #keyCells: readonly number[]
   readonly #providerCells: readonly number[]
+  readonly #targetCells: readonly number[]
 
   constructor(caps: SlotCaps, cells: Int32Array, places: SlotPlaces) {
     this.#caps = caps
     this.#cells = cells
+    const firstProvider = FIRST_KEY + places.room.keys
+    const firstTarget = firstProvider + places.room.providers
     this.#keyCells = places.keys.map((place) => FIRST_KEY + place)
-    this.#providerCells = places.providers.map((place) => FIRST_KEY + places.room.keys + place)
+    this.#providerCells = places.providers.map((place) => firstProvider + place)
+    this.#targetCells = places.targets.map((place) => firstTarget + place)
   }
 
   /**
@@ -78,6 +85,20 @@ export class AtomicSlots implements Gate {
     this.#release(this.#providerCell(providerIndex))
   }
 
+  enterTarget(slot: number): boolean {
+    return this.#take(this.#targetCell(slot), this.#caps.targets[slot] ?? null)
+  }
+
+  leaveTarget(slot: number): void {
+    this.#release(this.#targetCell(slot))
+  }
+
+  /** 0 for a slot that nobody counts. */
+  targetLoad(slot: number): number {
+    const cell = this.#targetCell(slot)
+    return cell === NO_CELL ? 0 : Atomics.load(this.#cells, cell)
+  }
+
   active(): number {
     return Atomics.load(this.#cells, GATEWAY)
   }
@@ -102,6 +123,10 @@ export class AtomicSlots implements Gate {
 
   #providerCell(index: number): number {
     return this.#providerCells[index] ?? NO_CELL
+  }
+
+  #targetCell(slot: number): number {
+    return this.#targetCells[slot] ?? NO_CELL
   }
 
   #isFull(cell: number, cap: number | null): boolean {

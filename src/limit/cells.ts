@@ -2,9 +2,9 @@
 // the buckets, the slots and the queue into what admission asks; it decides nothing itself.
 //
 //   BigInt64  gateway requests | gateway tokens | key 0 requests | key 0 tokens | key 1 ...     moments, see token-bucket
-//   Int32     freed | waiting loops | gateway | keys ... | providers ...                        counts, see atomic-slots
+//   Int32     freed | waiting loops | gateway | keys ... | providers ... | targets ...          counts, see atomic-slots
 //
-// Over a reload the cells stay: a key or provider that keeps its name keeps its place, whatever its index becomes.
+// Over a reload the cells stay: a key, provider or target that keeps its name keeps its place, whatever its index becomes.
 import { GatewayError } from '../errors.js'
 import { AtomicBucket } from './atomic-bucket.js'
 import { AtomicSlots, slotCellCount } from './atomic-slots.js'
@@ -20,6 +20,7 @@ export type LimiterConfig = {
   readonly limits: RateLimits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
   readonly keys: readonly { readonly limits: RateLimits }[]
   readonly providers: readonly { readonly limits: { readonly concurrency: number | null } }[]
+  readonly models: readonly { readonly targets: readonly { readonly concurrency: number | null }[] }[]
 }
 
 type RateLimits = {
@@ -28,11 +29,12 @@ type RateLimits = {
   readonly concurrency: number | null
 }
 
-/** Where the keys and providers of a configuration, by their index, have their cells; and how many cells there are. */
+/** Where the keys, providers and targets of a configuration, by their index, have their cells; and how many cells there are. */
 export type LimiterPlaces = {
   readonly keys: readonly number[]
   readonly providers: readonly number[]
-  readonly room: { readonly keys: number; readonly providers: number }
+  readonly targets: readonly number[]
+  readonly room: { readonly keys: number; readonly providers: number; readonly targets: number }
 }
 
 export type LimiterOptions = {
@@ -68,9 +70,12 @@ export function createLimiter(
   return new SharedLimiter(config, cells, { ...options, places })
 }
 
-function ownPlaces({ keys, providers }: LimiterConfig): LimiterPlaces {
-  const room = { keys: keys.length, providers: providers.length }
-  return { keys: keys.map((_, index) => index), providers: providers.map((_, index) => index), room }
+function ownPlaces(config: LimiterConfig): LimiterPlaces {
+  const inOrder = (list: readonly unknown[]): number[] => list.map((_, index) => index)
+  const { keys, providers } = config
+  const targets = targetsOf(config)
+  const room = { keys: keys.length, providers: providers.length, targets: targets.length }
+  return { keys: inOrder(keys), providers: inOrder(providers), targets: inOrder(targets), room }
 }
 
 type Room = LimiterPlaces['room']
@@ -79,8 +84,13 @@ function bucketBytes({ keys }: Room): number {
   return (1 + keys) * BUCKETS_PER_OWNER * BigInt64Array.BYTES_PER_ELEMENT
 }
 
-function slotBytes({ keys, providers }: Room): number {
-  return slotCellCount(keys, providers) * Int32Array.BYTES_PER_ELEMENT
+function slotBytes({ keys, providers, targets }: Room): number {
+  return slotCellCount(keys, providers, targets) * Int32Array.BYTES_PER_ELEMENT
+}
+
+/** The position in this list is a target's slot. */
+function targetsOf(config: LimiterConfig): readonly { readonly concurrency: number | null }[] {
+  return config.models.flatMap((model) => model.targets)
 }
 
 /** The buckets of the gateway or of one key; null where there is no limit. */
@@ -109,6 +119,7 @@ class SharedLimiter implements LocalLimiter {
       gateway: config.limits.concurrency,
       keys: config.keys.map((key) => key.limits.concurrency),
       providers: config.providers.map((provider) => provider.limits.concurrency),
+      targets: targetsOf(config).map((target) => target.concurrency),
     }
     this.#slots = new AtomicSlots(caps, new Int32Array(cells, bucketBytes(places.room)), places)
     this.#queue = new WaitQueue(this.#slots, {
@@ -178,6 +189,18 @@ class SharedLimiter implements LocalLimiter {
 
   leaveProvider(providerIndex: number): void {
     this.#slots.leaveProvider(providerIndex)
+  }
+
+  enterTarget(slot: number): boolean {
+    return this.#slots.enterTarget(slot)
+  }
+
+  leaveTarget(slot: number): void {
+    this.#slots.leaveTarget(slot)
+  }
+
+  targetLoad(slot: number): number {
+    return this.#slots.targetLoad(slot)
   }
 
   /** A caller without a key sees the gateway's own buckets: they are the ones that apply to it. */

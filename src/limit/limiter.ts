@@ -32,6 +32,11 @@ export type Limiter = {
   /** Takes a concurrency slot of a provider; false when it is full. */
   enterProvider(providerIndex: number): boolean | Promise<boolean>
   leaveProvider(providerIndex: number): void
+  /** The same of one target; a slot of -1 is counted by nobody. */
+  enterTarget(slot: number): boolean
+  leaveTarget(slot: number): void
+  /** Requests in flight there, over all event loops. */
+  targetLoad(slot: number): number
   /** State of a key's buckets for the `x-ratelimit-*` headers; null where that limit is not set. */
   snapshot(keyIndex: number): LimitSnapshot
   /** Exchanges that hold a gateway slot now, over all event loops. */

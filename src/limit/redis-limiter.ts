@@ -151,6 +151,19 @@ export class RedisLimiter implements Limiter {
     this.#local.leaveProvider(providerIndex)
   }
 
+  /** Targets are balanced by each node for itself. */
+  enterTarget(slot: number): boolean {
+    return this.#local.enterTarget(slot)
+  }
+
+  leaveTarget(slot: number): void {
+    this.#local.leaveTarget(slot)
+  }
+
+  targetLoad(slot: number): number {
+    return this.#local.targetLoad(slot)
+  }
+
   /** What Redis said last, carried on to now; the local state while it is away. */
   snapshot(keyIndex: number): LimitSnapshot {
     if (!this.#state.isUp) return this.#local.snapshot(keyIndex)

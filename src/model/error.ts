@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'unsupported_media_type'
   | 'payload_too_large'
+  | 'context_length_exceeded'
   | 'rate_limited'
   | 'client_gone'
   | 'slow_reader'

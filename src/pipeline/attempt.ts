@@ -4,14 +4,18 @@
 //   upstream/call --bytes--> Attempt --> relay --> Attempt (outlet) --> gate --> log --> readers
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
-import { type EncodedBody } from '../protocols/codec.js'
+import { NO_USAGE } from '../model/usage.js'
+import { type DecodedRequest } from '../protocols/codec.js'
+import { type EncodedRequestBody } from '../protocols/envelope.js'
 import { type Dialect } from '../protocols/protocol.js'
+import { FREE, type Permit } from '../routing/breaker.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type AttemptResult } from '../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
 import { concealSecrets } from '../upstream/conceal.js'
 import { reply, resultAnswer, type Verdict } from './answer.js'
 import { resultOf } from './attempt-result.js'
+import { deadlinePassed } from './client-deadline.js'
 import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
 import { Gate } from './gate.js'
@@ -25,6 +29,11 @@ import { fallbackMeta, relayOptions } from './relay-options.js'
 import { timeoutsFor, upstreamRequest } from './upstream-request.js'
 import { makeWhole } from './whole-answer.js'
 
+/** What a try goes to, and by which right. */
+export type Aim = { readonly routed: RouteTarget; readonly dialect: Dialect; readonly permit: Permit }
+
+/** Timers may fire this much before the clock agrees, and an attempt's own total ends together with the client's. */
+const TIMER_GRACE_MS = 2
 const COMPLETE: Verdict = Object.freeze({ outcome: 'complete', cause: null })
 
 export class Attempt implements CallHandler, Outlet {
@@ -36,42 +45,97 @@ export class Attempt implements CallHandler, Outlet {
   readonly #pace: Pace
   #relay: Relay | null = null
   #refusal: Refusal | null = null
+  #permit: Permit
   #asksStream = false
+  #metricsSlot = 0
+  #dropped: readonly string[] = []
+  #startedAtMs = 0
+  #hasRun = false
   /** Success, failure or abort is decided; what still comes is not looked at. */
   #isOver = false
 
-  /** Takes over the provider's slot. */
-  constructor(exchange: Exchange, routed: RouteTarget, dialect: Dialect) {
+  /** Takes over the provider's slot and the breaker's permit. */
+  constructor(exchange: Exchange, { routed, dialect, permit }: Aim) {
     this.#exchange = exchange
     this.#routed = routed
     this.#dialect = dialect
-    this.#connection = new Connection(exchange.parts.limiter, routed.providerIndex)
+    this.#permit = permit
+    this.#connection = new Connection(exchange.parts.limiter, routed)
     this.#gate = new Gate(exchange)
     this.#pace = new Pace(exchange)
   }
 
-  /** Sends the request. Resolves with the first content, rejects with what failed before it. */
-  run(encoded: EncodedBody, asksStream: boolean): Promise<void> {
+  /** Makes the body for this target, here or in a worker: the attempt is counted from now on. */
+  encode(decoded: DecodedRequest): EncodedRequestBody | Promise<EncodedRequestBody> {
     const exchange = this.#exchange
     const { request, parts } = exchange
-    this.#asksStream = asksStream
+    const { target, label } = this.#routed
+    this.#metricsSlot = parts.metrics.slot(request.surface.id, target.provider, label)
+    exchange.startAttempt(this.#routed, this.#metricsSlot)
+    const { facts, json, members } = decoded
+    // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
+    this.#asksStream = facts.stream || request.surface.id !== target.protocol
+    return parts.offload.encode({
+      surfaceId: request.surface.id,
+      body: exchange.body,
+      json,
+      facts,
+      members,
+      target,
+      prompt: exchange.prompt,
+      upstreamStream: this.#asksStream,
+    })
+  }
+
+  /** Sends the request. Resolves with the first content, rejects with what failed before it. */
+  run(encoded: EncodedRequestBody): Promise<void> {
+    const exchange = this.#exchange
+    const { request, parts } = exchange
+    const asksStream = this.#asksStream
+    exchange.body = encoded.original
+    exchange.dropped = encoded.dropped
+    this.#dropped = encoded.dropped
+    this.#hasRun = true
     exchange.call = this
-    exchange.upstreamStartedAtMs = parts.clock.nowMs()
+    const nowMs = parts.clock.nowMs()
+    exchange.upstreamStartedAtMs = nowMs
+    this.#startedAtMs = nowMs
     exchange.upstreamEndedAtMs = null
     const passed = this.#gate.passed()
     const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream }
-    const timeouts = timeoutsFor(this.#routed.provider.timeouts, asksStream)
+    const timeouts = timeoutsFor(this.#routed.timeouts, asksStream, exchange.deadlineAtMs - nowMs)
     this.#connection.carry(parts.upstream.call(upstreamRequest(sending), this, timeouts))
     return passed
+  }
+
+  /** Before anything of this attempt reaches the client, or its answer is complete. */
+  onContent(tell: () => void): void {
+    this.#gate.onOpen = tell
+  }
+
+  /** Of two attempts under way this one answers: what the exchange knows of its attempt is of this one from now on. */
+  takeOver(): void {
+    const exchange = this.#exchange
+    exchange.call = this
+    exchange.routed = this.#routed
+    exchange.metricsSlot = this.#metricsSlot
+    exchange.dropped = this.#dropped
+    exchange.meter = this.#relay
+    exchange.usage = NO_USAGE
+    exchange.usageSource = 'estimated'
+    exchange.upstreamStartedAtMs = this.#startedAtMs
+    exchange.upstreamEndedAtMs = null
+    exchange.parts.breakers.began(this.#routed.target, this.#permit)
   }
 
   /** The exchange is over: stops the upstream and keeps count of what has come. Nothing more is told of this attempt. */
   abort(): void {
     if (this.#isOver) return
     // A request that is being refused costs nothing.
-    if (this.#refusal === null) measureUsage(this.#exchange, false)
+    if (this.#refusal === null) this.#measure()
     this.#conclude()
     this.#count('aborted')
+    this.#giveBackPermit()
     this.close()
     this.#gate.abandon()
   }
@@ -79,6 +143,7 @@ export class Attempt implements CallHandler, Outlet {
   /** Gives back what the provider was held by; for an attempt that never ran, too. Idempotent. */
   close(): void {
     this.#connection.close()
+    if (!this.#hasRun) this.#giveBackPermit()
   }
 
   // --- upstream/call tells:
@@ -91,8 +156,18 @@ export class Attempt implements CallHandler, Outlet {
         return
       }
       const contentType = headerText(headers, 'content-type') ?? ''
-      const facts = { exchange, routed: this.#routed, dialect: this.#dialect, outlet: this }
-      this.#relay = createRelay(relayOptions({ ...facts, contentType, asksStream: this.#asksStream }))
+      const isDelimited = 'content-length' in headers || 'transfer-encoding' in headers
+      this.#relay = createRelay(
+        relayOptions({
+          exchange,
+          routed: this.#routed,
+          dialect: this.#dialect,
+          outlet: this,
+          contentType,
+          isDelimited,
+          asksStream: this.#asksStream,
+        }),
+      )
       exchange.meter = this.#relay
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
@@ -143,8 +218,9 @@ export class Attempt implements CallHandler, Outlet {
 
   complete(): void {
     if (this.#isOver) return
+    this.#gate.claim()
     this.#succeed()
-    this.#count('ok')
+    this.#countOk()
     this.#gate.complete()
   }
 
@@ -176,7 +252,7 @@ export class Attempt implements CallHandler, Outlet {
   }
 
   readonly #onMade = (body: Uint8Array): void => {
-    this.#count('ok')
+    this.#countOk()
     reply(this.#exchange, resultAnswer(this.#exchange, body), COMPLETE)
     this.#gate.resolve()
   }
@@ -185,7 +261,8 @@ export class Attempt implements CallHandler, Outlet {
   readonly #onUnmade = (thrown: unknown): void => {
     const error = toGatewayError(thrown)
     const isOurs = !error.data.code.startsWith('upstream_')
-    this.#count(isOurs ? 'ok' : resultOf(error.data.code))
+    if (isOurs) this.#countOk()
+    else this.#countFailure(error.data)
     // For a fault of our own the next upstream shall not have to work, too.
     if (isOurs) this.#gate.resolve()
     this.#gate.fail(concealSecrets(this.#routed.provider, error))
@@ -193,11 +270,18 @@ export class Attempt implements CallHandler, Outlet {
 
   #failWith(error: GatewayError): void {
     if (this.#isOver) return
-    if (this.#relay !== null) measureUsage(this.#exchange, false)
+    if (this.#relay !== null) this.#measure()
     this.#conclude()
-    this.#count(resultOf(error.data.code))
+    this.#countFailure(error.data)
     this.close()
-    this.#gate.fail(concealSecrets(this.#routed.provider, error))
+    const told = this.#isOutOfTime(error.data) ? deadlinePassed(error) : error
+    this.#gate.fail(concealSecrets(this.#routed.provider, told))
+  }
+
+  /** What this attempt has seen so far, whichever else is under way. */
+  #measure(): void {
+    this.#exchange.meter = this.#relay
+    measureUsage(this.#exchange, false)
   }
 
   /** How the try ended is decided; the exchange has nothing left to abort. */
@@ -206,6 +290,28 @@ export class Attempt implements CallHandler, Outlet {
     this.#isOver = true
     exchange.upstreamEndedAtMs ??= exchange.parts.clock.nowMs()
     if (exchange.call === this) exchange.call = null
+  }
+
+  #countOk(): void {
+    this.#count('ok')
+    this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, null)
+  }
+
+  #countFailure(error: ErrorData): void {
+    this.#count(resultOf(error.code))
+    // A client in a hurry must not shut a target for everybody.
+    if (this.#isOutOfTime(error)) this.#giveBackPermit()
+    else this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, error)
+  }
+
+  #isOutOfTime(error: ErrorData): boolean {
+    const { deadlineAtMs, parts } = this.#exchange
+    return error.code === 'upstream_timeout' && parts.clock.nowMs() >= deadlineAtMs - TIMER_GRACE_MS
+  }
+
+  #giveBackPermit(): void {
+    this.#exchange.parts.breakers.giveBack(this.#routed.target, this.#permit)
+    this.#permit = FREE
   }
 
   #count(result: AttemptResult): void {

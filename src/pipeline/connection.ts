@@ -1,8 +1,9 @@
-// An attempt's hold on its provider: the concurrency slot and the running call. Each is given back once, whatever happens.
+// An attempt's hold on its provider: the concurrency slots and the running call. Each is given back once, whatever happens.
 //
 //   hold -> carry -> linger (answer complete: slot back, the connection gets a moment) -> close
 //                 '-> close  (failure, abort: both back at once)
 import { type Limiter } from '../limit/limiter.js'
+import { type RouteTarget } from '../routing/router.js'
 import { type UpstreamCall } from '../upstream/call.js'
 
 /** After the end marker, how long the upstream may take to end its body and so leave its connection to be used again. */
@@ -10,16 +11,16 @@ const TAIL_MS = 1000
 
 export class Connection {
   readonly #limiter: Limiter
-  readonly #providerIndex: number
+  readonly #routed: RouteTarget
   #holdsSlot = true
   #isOpen = true
   #call: UpstreamCall | null = null
   #tail: NodeJS.Timeout | null = null
 
-  /** Takes over a slot that `limiter.enterProvider` gave. */
-  constructor(limiter: Limiter, providerIndex: number) {
+  /** Takes over the slots of provider and target. */
+  constructor(limiter: Limiter, routed: RouteTarget) {
     this.#limiter = limiter
-    this.#providerIndex = providerIndex
+    this.#routed = routed
   }
 
   /** The call that runs on it. */
@@ -50,6 +51,7 @@ export class Connection {
   #leaveProvider(): void {
     if (!this.#holdsSlot) return
     this.#holdsSlot = false
-    this.#limiter.leaveProvider(this.#providerIndex)
+    this.#limiter.leaveProvider(this.#routed.providerIndex)
+    if (this.#routed.slot >= 0) this.#limiter.leaveTarget(this.#routed.slot)
   }
 }

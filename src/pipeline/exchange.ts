@@ -49,6 +49,8 @@ export class Exchange implements ExchangeHandle, Placed {
   /** Target of the attempt that answers, or of the last one. */
   routed: RouteTarget | null = null
   attempts = 0
+  /** By when the answer must be complete, in monotonic ms; the client's own word. */
+  deadlineAtMs = Number.POSITIVE_INFINITY
   /** Fields of the request that the current target cannot carry. */
   dropped: readonly string[] = []
   /** The metrics series of the current target. */

@@ -15,6 +15,8 @@ export class Gate {
   #heldBack: Uint8Array[] = []
   #heldBackBytes = 0
   #isOpen = false
+  /** Called once, before the first byte goes out or the answer is complete. */
+  onOpen: (() => void) | null = null
   #resolve: (() => void) | null = null
   #reject: ((error: GatewayError) => void) | null = null
 
@@ -45,11 +47,19 @@ export class Gate {
 
   /** Lets out what was held back; from here on frames pass at once. */
   open(): void {
+    this.claim()
     this.#isOpen = true
     if (this.#heldBack.length === 0) return
     const log = this.#exchange.openLog()
     for (const held of this.#heldBack) log.append(held)
     this.#heldBack = []
+  }
+
+  /** This answer is the one that the client gets. */
+  claim(): void {
+    const onOpen = this.onOpen
+    this.onOpen = null
+    onOpen?.()
   }
 
   /** The stream is complete: its readers are told after the last frame. */

@@ -44,6 +44,8 @@ export type RelayOptions = {
   readonly fallback: ResponseMeta
   readonly clientStreams: boolean
   readonly upstreamStreams: boolean
+  /** HTTP says where the body ends; else it ends with the connection, whole or not. */
+  readonly isDelimited: boolean
   readonly includeUsage: boolean
   readonly maxResponseBytes: number
 }

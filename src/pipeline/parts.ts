@@ -3,6 +3,8 @@ import { type Config } from '../config/types.js'
 import { type Limiter } from '../limit/limiter.js'
 import { type Offload } from '../offload/offload.js'
 import { type Dialect } from '../protocols/protocol.js'
+import { type Breakers } from '../routing/breakers.js'
+import { type RetryBudget } from '../routing/retry.js'
 import { type Router } from '../routing/router.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 import { type Upstream } from '../upstream/call.js'
@@ -12,6 +14,8 @@ export type PipelineParts = {
   readonly limiter: Limiter
   readonly offload: Offload
   readonly router: Router
+  readonly breakers: Breakers
+  readonly retryBudget: RetryBudget
   readonly upstream: Pick<Upstream, 'call'>
   readonly metrics: Metrics
   readonly log: Log

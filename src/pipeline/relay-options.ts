@@ -13,6 +13,7 @@ export type RelayFacts = {
   readonly outlet: Outlet
   /** Of the upstream's answer; empty when it names none. */
   readonly contentType: string
+  readonly isDelimited: boolean
   /** The upstream was asked for a stream. */
   readonly asksStream: boolean
 }
@@ -21,7 +22,8 @@ export type RelayFacts = {
  * Lays the facts out for `createRelay`.
  * @throws upstream_malformed for a web page: a login page or a proxy's own, with a status that says all is well
  */
-export function relayOptions({ exchange, routed, dialect, outlet, contentType, asksStream }: RelayFacts): RelayOptions {
+export function relayOptions(facts: RelayFacts): RelayOptions {
+  const { exchange, routed, dialect, outlet, contentType, isDelimited, asksStream } = facts
   const { request, decoded, parts } = exchange
   const type = contentType.toLowerCase()
   if (type.startsWith('text/html')) {
@@ -35,6 +37,7 @@ export function relayOptions({ exchange, routed, dialect, outlet, contentType, a
     fallback: fallbackMeta(exchange),
     clientStreams: decoded?.facts.stream ?? false,
     upstreamStreams: isStreamed(type, asksStream),
+    isDelimited,
     includeUsage: decoded?.facts.includeUsage ?? false,
     maxResponseBytes: parts.config.server.maxResponseBytes,
   }

@@ -26,10 +26,14 @@ export class WholeRelay implements Relay {
     this.#body.push(chunk)
   }
 
-  /** @throws upstream_malformed when the body is not an object's text from brace to brace */
+  /**
+   * @throws upstream_malformed when the body is not an object's text from brace to brace
+   * @throws upstream_cut when the connection ended within it, if only at some inner brace
+   */
   end(): void {
     const body = this.#body.take()
     if (!isBraced(body)) throw new GatewayError('upstream_malformed')
+    if (!this.#options.isDelimited && !isJson(body)) throw new GatewayError('upstream_cut')
     this.usage = this.#options.dialect.readUsage(body)
     this.#options.outlet.whole(body, this.#kind)
   }
@@ -41,6 +45,16 @@ function isBraced(body: Buffer): boolean {
   while (first < last && isSpace(body[first])) first++
   while (last > first && isSpace(body[last])) last--
   return body[first] === OPENING_BRACE && body[last] === CLOSING_BRACE
+}
+
+/** Parsed for this alone, and only where nothing else tells a whole body from a truncated one: HTTP/1.0 and its like. */
+function isJson(body: Buffer): boolean {
+  try {
+    JSON.parse(body.toString('utf8'))
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** JSON white space, RFC 8259 section 2. */

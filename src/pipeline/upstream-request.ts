@@ -30,9 +30,11 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream }:
   }
 }
 
-/** A whole answer comes all at once: only the total time bounds it. */
-export function timeoutsFor(timeouts: Timeouts, isStream: boolean): Timeouts {
-  return isStream ? timeouts : { ...timeouts, firstTokenMs: timeouts.totalMs, betweenTokensMs: timeouts.totalMs }
+/** A whole answer comes all at once: only the total time bounds it. `leftMs`: what the client has left of its own. */
+export function timeoutsFor(timeouts: Timeouts, isStream: boolean, leftMs: number): Timeouts {
+  const totalMs = Math.min(timeouts.totalMs, leftMs)
+  if (!isStream) return { ...timeouts, totalMs, firstTokenMs: totalMs, betweenTokensMs: totalMs }
+  return totalMs === timeouts.totalMs ? timeouts : { ...timeouts, totalMs }
 }
 
 /** Only the parameter headers that this dialect knows. */

@@ -29,6 +29,8 @@ export type Surface = {
   readonly framing: SurfaceFraming
   /** One keepalive in this surface's own form: a whole frame, safe between any two frames (`json`: before the first alone). */
   readonly keepaliveFrame: string
+  /** Top-level members that hold the prompt, in the order in which providers read and cache it. */
+  readonly promptMembers: readonly string[]
   /**
    * Validates a parsed body and reads what the core needs to know of it, cheaply: on a same-protocol way nothing more is decoded.
    * @throws invalid_request with `param`, the dotted path of the first wrong field

@@ -1,19 +1,44 @@
-// From the model name a client wrote to the targets that may serve it, in the order to try them.
+// From the model name a client wrote to the targets that may serve it; balance.ts says in which order.
 //   a configured model > `provider/model` > the vendor profiles' patterns > 404
-// Pure but for the random number that is passed in; built once per configuration.
-import { type Config, type ModelConfig, type ProviderConfig, type TargetConfig } from '../config/types.js'
+// Pure; the routes of configured models are built once per configuration.
+import {
+  type Config,
+  type ModelConfig,
+  type ProviderConfig,
+  type TargetConfig,
+  type Timeouts,
+} from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type Target } from '../model/target.js'
 import { matchesGlob } from './glob.js'
+import { Hedge } from './hedge.js'
 
 export type RouteTarget = {
   readonly provider: ProviderConfig
   /** Position in the configuration: the provider's cell in limiter and metrics. */
   readonly providerIndex: number
   readonly target: Target
-  /** Name for metrics: the configured model's, else the upstream's. */
+  /** Name for metrics: the configured model's that the client asked for, else the upstream's. */
   readonly label: string
+  /** Share of the traffic among the targets beside it. */
+  readonly weight: number
+  /** Cell of its requests in flight; -1 where nobody needs to know: it stands alone and has no cap. */
+  readonly slot: number
+  /** The provider's, with the model's own laid over them. */
+  readonly timeouts: Timeouts
+  /** Of its model; null for none. */
+  readonly hedge: Hedge | null
+}
+
+/** Where a model is served. */
+export type Route = {
+  readonly targets: readonly RouteTarget[]
+  /** Tried in order when all targets have failed; those of a fallback itself are not followed. */
+  readonly fallbacks: readonly Route[]
+  /** Tried in order when the request is too long for a target. */
+  readonly contextFallbacks: readonly Route[]
+  readonly affinity: 'none' | 'prefix'
 }
 
 /** What routing needs to know of a request. */
@@ -23,8 +48,6 @@ export type RouteQuery = {
   readonly provider: string | null
   /** Globs of the models the caller's key may use. */
   readonly allowed: readonly string[]
-  /** 0 <= n < 1; picks among weighted targets. */
-  readonly random: () => number
 }
 
 export type ListedModel = { readonly id: string; readonly ownedBy: string }
@@ -32,12 +55,17 @@ export type ListedModel = { readonly id: string; readonly ownedBy: string }
 /** The routes of one configuration. */
 export class Router {
   readonly #providers: ReadonlyMap<string, { provider: ProviderConfig; index: number }>
-  readonly #models: ReadonlyMap<string, ModelConfig>
+  /** Position among all targets of the configuration: its cell in the limiter. */
+  readonly #slots: ReadonlyMap<TargetConfig, number>
+  readonly #routes: ReadonlyMap<string, Route>
+  readonly #targets: ReadonlyMap<string, readonly TargetConfig[]>
   readonly #listed: readonly ListedModel[]
 
   constructor(config: Pick<Config, 'providers' | 'models'>) {
     this.#providers = new Map(config.providers.map((provider, index) => [provider.name, { provider, index }]))
-    this.#models = new Map(config.models.map((model) => [model.name, model]))
+    this.#slots = new Map(config.models.flatMap((model) => model.targets).map((target, slot) => [target, slot]))
+    this.#routes = this.#routesOf(config.models)
+    this.#targets = new Map(config.models.map(({ name, targets }) => [name, targets]))
     this.#listed = Object.freeze([
       ...config.models.map((model) => ({ id: model.name, ownedBy: model.targets[0]?.provider ?? 'sluice' })),
       ...config.providers.flatMap((provider) =>
@@ -47,19 +75,19 @@ export class Router {
   }
 
   /**
-   * Targets to try in order: the model's own in weighted random order, then those of its fallbacks.
+   * Where this request may be served.
    * @throws forbidden when the key may not use the model
    * @throws invalid_request when the pinned provider is not configured
    * @throws model_not_found
    */
-  route(query: RouteQuery): readonly RouteTarget[] {
+  route(query: RouteQuery): Route {
     const name = nameToAllow(query)
     if (!query.allowed.some((glob) => matchesGlob(glob, name))) {
       throw new GatewayError('forbidden', { message: 'This key may not use this model.', param: 'model' })
     }
-    if (query.provider !== null) return [this.#pinned(query.provider, query.model)]
-    const configured = this.#models.get(query.model)
-    if (configured !== undefined) return this.#configured(configured, query.random)
+    if (query.provider !== null) return routeTo(this.#pinned(query.provider, query.model))
+    const configured = this.#routes.get(query.model)
+    if (configured !== undefined) return configured
     const found = this.#byPrefix(query.model) ?? this.#byPattern(query.model)
     if (found === null) {
       throw new GatewayError('model_not_found', {
@@ -67,7 +95,7 @@ export class Router {
         param: 'model',
       })
     }
-    return [found]
+    return routeTo(found)
   }
 
   /** What GET /v1/models shows to a key with these globs. */
@@ -86,13 +114,35 @@ export class Router {
     })
   }
 
-  #configured(model: ModelConfig, random: () => number): RouteTarget[] {
-    const order = weightedOrder(model.targets, random)
-    const fallbacks = model.fallbacks.flatMap((name) => weightedOrder(this.#models.get(name)?.targets ?? [], random))
-    return [...order, ...fallbacks].flatMap((target) => {
-      const found = this.#target(target.provider, target.model, model.name, target.extraBody)
-      return found === null ? [] : [found]
+  #routesOf(models: readonly ModelConfig[]): ReadonlyMap<string, Route> {
+    const byName = new Map(models.map((model) => [model.name, model]))
+    const routesOf = (names: readonly string[], label: string): Route[] =>
+      names.flatMap((name) => byName.get(name) ?? []).map((model) => this.#own(model, label))
+    return new Map(
+      models.map((model) => {
+        const { name } = model
+        const fallbacks = routesOf(model.fallbacks, name)
+        return [
+          name,
+          { ...this.#own(model, name), fallbacks, contextFallbacks: routesOf(model.contextFallbacks, name) },
+        ]
+      }),
+    )
+  }
+
+  /** Metrics name what the client asked for, so the targets of a fallback bear the label of the model before it. */
+  #own(model: ModelConfig, label: string): Route {
+    const hedge = model.hedge === null ? null : new Hedge(model.hedge)
+    const targets = model.targets.flatMap((target) => {
+      const { provider, model: name, extraBody, weight } = target
+      const found = this.#target(provider, name, label, extraBody)
+      const isCounted = model.targets.length > 1 || target.concurrency !== null
+      const slot = isCounted ? (this.#slots.get(target) ?? NO_SLOT) : NO_SLOT
+      return found === null
+        ? []
+        : [{ ...found, weight, slot, timeouts: { ...found.timeouts, ...model.timeouts }, hedge }]
     })
+    return { targets, fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: model.affinity }
   }
 
   #byPrefix(model: string): RouteTarget | null {
@@ -112,7 +162,7 @@ export class Router {
 
   /** A provider's model by its own name, with the fields that are configured for it under the same name. */
   #at(provider: string, model: string): RouteTarget | null {
-    const targets = this.#models.get(model)?.targets ?? []
+    const targets = this.#targets.get(model) ?? []
     const configured = targets.find((target) => target.provider === provider && target.model === model)
     return this.#target(provider, model, model, configured?.extraBody ?? NO_EXTRA)
   }
@@ -128,13 +178,28 @@ export class Router {
       quirks: provider.quirks,
       extraBody: extraBody === NO_EXTRA ? provider.extraBody : { ...provider.extraBody, ...extraBody },
     }
-    return { provider, providerIndex: index, target, label }
+    return {
+      provider,
+      providerIndex: index,
+      target,
+      label,
+      weight: 1,
+      slot: NO_SLOT,
+      timeouts: provider.timeouts,
+      hedge: null,
+    }
   }
 }
 
 /** Longest part of a client's own text that an error message repeats. */
 const MAX_SHOWN_NAME = 100
+const NO_SLOT = -1
+const NO_ROUTES: readonly Route[] = Object.freeze([])
 const NO_EXTRA: JsonObject = Object.freeze({})
+
+function routeTo(target: RouteTarget): Route {
+  return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: 'none' }
+}
 
 /**
  * The name that the key's globs must take. With a pinned provider a slash is no longer that of `provider/model`: a key for
@@ -143,21 +208,4 @@ const NO_EXTRA: JsonObject = Object.freeze({})
 function nameToAllow({ model, provider }: RouteQuery): string {
   if (provider === null || !model.includes('/') || model.startsWith(`${provider}/`)) return model
   return `${provider}/${model}`
-}
-
-/** Draws without replacement, each time in proportion to the weights left; weight 0 comes last. */
-function weightedOrder(targets: readonly TargetConfig[], random: () => number): TargetConfig[] {
-  if (targets.length < 2) return [...targets]
-  const left = [...targets]
-  const order: TargetConfig[] = []
-  while (left.length > 0) {
-    let point = random() * left.reduce((sum, target) => sum + target.weight, 0)
-    let at = left.findIndex((target) => {
-      point -= target.weight
-      return point < 0
-    })
-    if (at < 0) at = 0
-    order.push(...left.splice(at, 1))
-  }
-  return order
 }

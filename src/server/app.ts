@@ -36,7 +36,7 @@ export type ViewOptions = {
   readonly hasKeys: boolean
   readonly pipeline: Pipeline
   readonly models: ModelSource
-  readonly providers: readonly ProviderStatus[]
+  readonly providers: () => readonly ProviderStatus[]
   /** Languages that the prompt library has. */
   readonly languages: () => readonly string[]
   /** Why a new request of this key is turned away before its body is read; nothing does unless given. */

@@ -11,7 +11,12 @@ import { type HeadReader } from './strictness.js'
 /** What of jobs a configuration decides at the door. */
 export type JobHabits = { readonly isAsyncByDefault: boolean; readonly webhook: GuardPolicy }
 
-export type ProviderStatus = { readonly name: string; readonly configured: boolean }
+export type ProviderStatus = {
+  readonly name: string
+  readonly configured: boolean
+  /** Worst of its targets: `closed` where all is well, `half-open`, `open`. */
+  readonly breaker: string
+}
 export type ModelSource = (key: KeyIdentity) => readonly JsonObject[]
 
 /** One configuration as the routes see it. A request keeps the view it began with. */
@@ -21,7 +26,7 @@ export type FrontView = {
   readonly readerStallMs: number
   readonly maxChatsPerSocket: number
   readonly models: ModelSource
-  readonly providers: readonly ProviderStatus[]
+  readonly providers: () => readonly ProviderStatus[]
   /** Languages that the prompt library has. */
   readonly languages: () => readonly string[]
   /** Gateway keys are set, so metrics are not for everybody. */

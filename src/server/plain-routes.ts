@@ -20,10 +20,10 @@ export function answerReady(isReady: () => boolean): Act {
     isReady() ? exchange.answer(200, ready) : exchange.answer(503, notReady, [['retry-after', '1']])
 }
 
-/** Lists the providers by name, never a key. */
+/** Lists the providers by name and state, never a key. */
 export function answerProviders(status: string): Act {
   return (exchange) => {
-    const providers = exchange.view.providers.map(({ name, configured }) => ({ name, configured }))
+    const providers = exchange.view.providers().map(({ name, configured, breaker }) => ({ name, configured, breaker }))
     exchange.answer(200, encode({ status, providers }))
   }
 }

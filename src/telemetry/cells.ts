@@ -14,7 +14,7 @@ export function slabOf(layout: Layout, cells: SharedArrayBuffer, loopIndex: numb
 }
 
 export type Totals = {
-  /** The fixed section, added up; the event loop lag is the worst of all loops. */
+  /** The fixed section, added up; event loop lag and breaker states are the worst of all loops. */
   readonly fixed: Float64Array
   /** Rows by tag, in the order of the tags. */
   readonly rows: readonly Float64Array[]
@@ -25,11 +25,9 @@ export function sumSlabs(layout: Layout, cells: SharedArrayBuffer): Totals {
   const loops = cells.byteLength / (layout.slabLength * Float64Array.BYTES_PER_ELEMENT)
   const fixed = new Float64Array(layout.firstRow)
   const rows = new Map<number, Float64Array>()
-  let worstLag = 0
   for (let loop = 0; loop < loops; loop++) {
     const slab = slabOf(layout, cells, loop)
     addInto(fixed, slab.subarray(0, layout.firstRow))
-    worstLag = Math.max(worstLag, slab[layout.eventLoopLag] ?? 0)
     for (let index = 0; index < layout.rows; index++) {
       const at = layout.firstRow + index * layout.row.length
       const tag = slab[at] ?? 0
@@ -40,8 +38,26 @@ export function sumSlabs(layout: Layout, cells: SharedArrayBuffer): Totals {
       else addInto(sum, row, 1)
     }
   }
-  fixed[layout.eventLoopLag] = worstLag
+  fixed[layout.eventLoopLag] = worstOf(layout, cells, layout.eventLoopLag)
+  for (let i = 0; i < layout.providers.names.length; i++) {
+    fixed[layout.breakers + i] = worstOf(layout, cells, layout.breakers + i)
+  }
   return { fixed, rows: [...rows.entries()].sort(([a], [b]) => a - b).map(([, row]) => row) }
+}
+
+/** The largest of what the event loops have in one place of the fixed section. */
+function worstOf(layout: Layout, cells: SharedArrayBuffer, at: number): number {
+  const loops = cells.byteLength / (layout.slabLength * Float64Array.BYTES_PER_ELEMENT)
+  let worst = 0
+  for (let loop = 0; loop < loops; loop++) worst = Math.max(worst, slabOf(layout, cells, loop)[at] ?? 0)
+  return worst
+}
+
+/** The state of each provider's breaker as the metric shows it, by name: 0 closed, 1 half-open, 2 open. */
+export function breakerStates(config: MetricsConfig, cells: SharedArrayBuffer): ReadonlyMap<string, number> {
+  const layout = createLayout(config)
+  const stateAt = (at: number): number => Math.max(0, worstOf(layout, cells, layout.breakers + at) - 1)
+  return new Map(layout.providers.names.map((name, at) => [name, stateAt(at)]))
 }
 
 function addInto(sum: Float64Array, slab: Float64Array, from = 0): void {

@@ -13,11 +13,12 @@ import {
   OFFLOAD_TASKS,
   OTHER,
   RELOAD_RESULTS,
+  RETRY_KINDS,
   type RowLayout,
   STATUSES,
   TRANSPORTS,
 } from './layout.js'
-import { at, type Family, histogramSeries, pairs, type Series, touched } from './series.js'
+import { at, type Family, histogramSeries, named, pairs, type Series, touched } from './series.js'
 
 /** All metrics of a layout, in the order of the page. */
 export function createFamilies(layout: Layout): Family[] {
@@ -85,10 +86,7 @@ function gatewayFamilies(layout: Layout): Family[] {
       help: 'Requests refused by a limit.',
       type: 'counter',
       series: ({ fixed }) =>
-        touched(pairs(LIMIT_SCOPES, LIMIT_KINDS), { fixed, first: layout.rejections }, ([scope, limit]) => ({
-          scope,
-          limit,
-        })),
+        touched(pairs(LIMIT_SCOPES, LIMIT_KINDS), { fixed, first: layout.rejections }, named('scope', 'limit')),
     },
     {
       name: 'sluice_event_loop_lag_seconds',
@@ -107,10 +105,14 @@ function upstreamFamilies(layout: Layout): Family[] {
       help: 'Requests sent to providers, by result.',
       type: 'counter',
       series: ({ fixed }) =>
-        touched(pairs(providers, ATTEMPT_RESULTS), { fixed, first: layout.attempts }, ([provider, result]) => ({
-          provider,
-          result,
-        })),
+        touched(pairs(providers, ATTEMPT_RESULTS), { fixed, first: layout.attempts }, named('provider', 'result')),
+    },
+    {
+      name: 'sluice_upstream_retries_total',
+      help: 'Further tries of a request: at the same target again, elsewhere, or denied by the budget.',
+      type: 'counter',
+      series: ({ fixed }) =>
+        touched(pairs(providers, RETRY_KINDS), { fixed, first: layout.retries }, named('provider', 'kind')),
     },
     {
       name: 'sluice_upstream_connections',
@@ -126,6 +128,16 @@ function upstreamFamilies(layout: Layout): Family[] {
           ]
         }),
     },
+    {
+      name: 'sluice_breaker_state',
+      help: "The provider's worst target on any event loop: 0 closed, 1 half-open, 2 open.",
+      type: 'gauge',
+      series: ({ fixed }) =>
+        providers.flatMap((provider, i) => {
+          const told = at(fixed, layout.breakers + i)
+          return told === 0 ? [] : [{ labels: { provider }, value: told - 1 }]
+        }),
+    },
   ]
 }
 
@@ -137,10 +149,7 @@ function offloadFamilies(layout: Layout): Family[] {
       help: 'Codec tasks, by where they ran.',
       type: 'counter',
       series: ({ fixed }) =>
-        touched(pairs(OFFLOAD_TASKS, OFFLOAD_PLACES), { fixed, first: layout.offloadTasks }, ([task, where]) => ({
-          task,
-          where,
-        })),
+        touched(pairs(OFFLOAD_TASKS, OFFLOAD_PLACES), { fixed, first: layout.offloadTasks }, named('task', 'where')),
     },
     {
       name: seconds,

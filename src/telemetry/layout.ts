@@ -11,6 +11,7 @@ import {
   type OffloadTask,
   type RedisUse,
   type ReloadResult,
+  type RetryKind,
   type Transport,
   type WebhookResult,
 } from './records.js'
@@ -42,6 +43,7 @@ export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
   'cut',
   'aborted',
 ])
+export const RETRY_KINDS: readonly RetryKind[] = Object.freeze(['again', 'elsewhere', 'hedge', 'denied'])
 export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as const)
 export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency', 'lag'] as const)
 export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])
@@ -98,8 +100,12 @@ export type Layout = {
   readonly eventLoopLag: number
   /** By provider x result. */
   readonly attempts: number
+  /** By provider x kind. */
+  readonly retries: number
   /** By provider: told at all (0 or 1), busy, idle. */
   readonly connections: number
+  /** By provider: 0 if never told, else 1 + the state of its worst target. */
+  readonly breakers: number
   /** By scope x kind. */
   readonly rejections: number
   /** By result. */
@@ -162,7 +168,9 @@ export function createLayout(config: MetricsConfig): Layout {
     offloadQueue: place.cells(1),
     eventLoopLag: place.cells(1),
     attempts: place.cells(providers.room * ATTEMPT_RESULTS.length),
+    retries: place.cells(providers.room * RETRY_KINDS.length),
     connections: place.cells(providers.room * CELLS_PER_CONNECTIONS),
+    breakers: place.cells(providers.room),
     rejections: place.cells(LIMIT_SCOPES.length * LIMIT_KINDS.length),
     reloads: place.cells(RELOAD_RESULTS.length),
     offloadTasks: place.cells(OFFLOAD_TASKS.length * OFFLOAD_PLACES.length),

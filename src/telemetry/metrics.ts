@@ -19,6 +19,7 @@ import {
   OFFLOAD_TASKS,
   REDIS_USES,
   RELOAD_RESULTS,
+  RETRY_KINDS,
   STATUSES,
   TRANSPORTS,
   WEBHOOK_RESULTS,
@@ -32,6 +33,7 @@ import {
   type OffloadTask,
   type RedisUse,
   type ReloadResult,
+  type RetryKind,
   type Transport,
   type WebhookResult,
 } from './records.js'
@@ -69,6 +71,7 @@ class CellMetrics implements LoopMetrics {
     cells.fill(0, layout.jobs, layout.jobRuns)
     cells.fill(0, layout.redisStates, layout.redisStates + REDIS_USES.length * CELLS_PER_REDIS_STATE)
     cells.fill(0, layout.connections, layout.connections + layout.providers.room * CELLS_PER_CONNECTIONS)
+    cells.fill(0, layout.breakers, layout.breakers + layout.providers.room)
     while (this.#rowsUsed < layout.rows) {
       const at = this.#rowAt(this.#rowsUsed)
       const tag = cells[at] ?? 0
@@ -130,6 +133,11 @@ class CellMetrics implements LoopMetrics {
     this.#add(this.#layout.attempts + index * ATTEMPT_RESULTS.length + ATTEMPT_RESULTS.indexOf(result), 1)
   }
 
+  upstreamRetry(provider: string, kind: RetryKind): void {
+    const index = this.#layout.providers.indexOf.get(provider) ?? 0
+    this.#add(this.#layout.retries + index * RETRY_KINDS.length + RETRY_KINDS.indexOf(kind), 1)
+  }
+
   limitRejection(scope: (typeof LIMIT_SCOPES)[number], limit: (typeof LIMIT_KINDS)[number]): void {
     const offset = LIMIT_SCOPES.indexOf(scope) * LIMIT_KINDS.length + LIMIT_KINDS.indexOf(limit)
     this.#add(this.#layout.rejections + offset, 1)
@@ -156,6 +164,10 @@ class CellMetrics implements LoopMetrics {
     this.#cells[at] = 1
     this.#cells[at + 1] = busy
     this.#cells[at + 2] = open - busy
+  }
+
+  breakerState(provider: string, state: number): void {
+    this.#cells[this.#layout.breakers + (this.#layout.providers.indexOf.get(provider) ?? 0)] = 1 + state
   }
 
   eventLoopLag(seconds: number): void {

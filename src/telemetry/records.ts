@@ -46,10 +46,14 @@ export type Metrics = {
   streamClosed(transport: Transport): void
   interToken(slot: number, seconds: number): void
   upstreamAttempt(provider: string, result: AttemptResult): void
+  /** A further try: at the same target, at another one, at a second beside the first, or denied by a budget. */
+  upstreamRetry(provider: string, kind: RetryKind): void
   limitRejection(scope: 'gateway' | 'key' | 'provider', limit: 'requests' | 'tokens' | 'concurrency' | 'lag'): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
   offloadQueue(length: number): void
   upstreamConnections(provider: string, open: number, busy: number): void
+  /** `state`: 0 closed, 1 half-open, 2 open; the worst of the provider's targets. */
+  breakerState(provider: string, state: number): void
   eventLoopLag(seconds: number): void
   /** The event loop's connection to Redis for this use is up or down. */
   redisState(use: RedisUse, isUp: boolean): void
@@ -79,6 +83,7 @@ export type RedisUse = 'limits' | 'jobs'
 export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
 /** `unchanged`: read, and the same as before. */
 export type ReloadResult = 'ok' | 'unchanged' | 'rejected'
+export type RetryKind = 'again' | 'elsewhere' | 'hedge' | 'denied'
 export type OffloadTask = 'decode' | 'encode' | 'aggregate'
 
 export type Log = {

@@ -63,3 +63,8 @@ export function touched<T>(
 export function at(cells: Float64Array, index: number): number {
   return cells[index] ?? 0
 }
+
+/** Labels of a pair, under these two names. */
+export function named(first: string, second: string): (pair: [string, string]) => Record<string, string> {
+  return ([a, b]) => ({ [first]: a, [second]: b })
+}

@@ -34,7 +34,7 @@ test('a name keeps its place when others come and go', (t) => {
 
 test('what does not fit is refused, but for models, which count as others', (t) => {
   const first = openLedger(configOf(['a'], ['p'], ['m']))
-  const full = { ...first, room: { keys: 1, providers: 1, models: 2 } }
+  const full = { ...first, room: { keys: 1, providers: 1, models: 2, targets: 2 } }
   t.match(
     refusalOf(() => continueLedger(full, configOf(['b'], ['p'], []))),
     { code: 'misconfigured', message: /restart/ },

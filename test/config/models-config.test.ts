@@ -20,22 +20,24 @@ test('provider -> model -> default options becomes models with these options', a
     },
     { OPENAI_API_KEY: 'k' },
   )
+  const rest = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null }
+  const plain = { weight: 1, concurrency: null }
   const ollama = { keep_alive: '30m', options: { num_ctx: 8192 }, temperature: 0.7 }
   t.same(models, [
     {
       name: 'llama3:8b',
-      targets: [{ provider: 'ollama', model: 'llama3:8b', weight: 1, extraBody: ollama }],
-      fallbacks: [],
+      targets: [{ provider: 'ollama', model: 'llama3:8b', ...plain, extraBody: ollama }],
+      ...rest,
     },
     {
       name: 'gpt-4o',
-      targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1, extraBody: { temperature: 0.2 } }],
-      fallbacks: [],
+      targets: [{ provider: 'openai', model: 'gpt-4o', ...plain, extraBody: { temperature: 0.2 } }],
+      ...rest,
     },
     {
       name: 'gpt-4o-mini',
-      targets: [{ provider: 'openai', model: 'gpt-4o-mini', weight: 1, extraBody: {} }],
-      fallbacks: [],
+      targets: [{ provider: 'openai', model: 'gpt-4o-mini', ...plain, extraBody: {} }],
+      ...rest,
     },
   ])
   t.same(providers.map(({ name }) => name).sort(), ['ollama', 'openai'])

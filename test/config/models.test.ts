@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { load, refusalOf } from './sources.js'
 
+const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null }
 const PROVIDERS = 'providers: { openai: { apiKey: k }, local: { protocol: openai-chat, baseUrl: "http://h" } }\n'
 
 test('a model is spelt out from every form', (t) => {
@@ -12,18 +13,34 @@ models:
   fast:
     targets: [ { provider: openai, model: gpt-4o-mini, weight: 3 }, local/llama, { provider: local, model: x, extraBody: { a: 1 } } ]
     fallbacks: [ smart ]
+    contextFallbacks: [ slashed ]
+    affinity: prefix
+    timeouts: { firstTokenMs: 5000 }
+    hedge: { afterMs: 900 }
 `).config
   t.same(models, [
-    { name: 'smart', targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1, extraBody: {} }], fallbacks: [] },
-    { name: 'slashed', targets: [{ provider: 'local', model: 'org/model', weight: 1, extraBody: {} }], fallbacks: [] },
+    {
+      name: 'smart',
+      targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1, concurrency: null, extraBody: {} }],
+      ...PLAIN,
+    },
+    {
+      name: 'slashed',
+      targets: [{ provider: 'local', model: 'org/model', weight: 1, concurrency: null, extraBody: {} }],
+      ...PLAIN,
+    },
     {
       name: 'fast',
       targets: [
-        { provider: 'openai', model: 'gpt-4o-mini', weight: 3, extraBody: {} },
-        { provider: 'local', model: 'llama', weight: 1, extraBody: {} },
-        { provider: 'local', model: 'x', weight: 1, extraBody: { a: 1 } },
+        { provider: 'openai', model: 'gpt-4o-mini', weight: 3, concurrency: null, extraBody: {} },
+        { provider: 'local', model: 'llama', weight: 1, concurrency: null, extraBody: {} },
+        { provider: 'local', model: 'x', weight: 1, concurrency: null, extraBody: { a: 1 } },
       ],
       fallbacks: ['smart'],
+      contextFallbacks: ['slashed'],
+      affinity: 'prefix',
+      timeouts: { firstTokenMs: 5000 },
+      hedge: { afterMs: 900, percentile: null, maxExtra: 0.05 },
     },
   ])
   t.end()
@@ -88,6 +105,16 @@ test('at least one target must get traffic', (t) => {
   t.match(
     refusalOf(() => load(`${PROVIDERS}models: { m: { targets: [ { provider: local, model: x, weight: 0 } ] } }`)),
     /need at least one weight above 0/,
+  )
+  t.end()
+})
+
+test('a hedge needs a time or a percentile', (t) => {
+  const model = (hedge: string) => `${PROVIDERS}models: { m: { targets: [ local/x, local/y ], hedge: ${hedge} } }`
+  t.same(load(model('{ percentile: 95 }')).config.models[0]?.hedge, { afterMs: null, percentile: 95, maxExtra: 0.05 })
+  t.match(
+    refusalOf(() => load(model('{}'))),
+    /^models\.m\.hedge: needs afterMs or percentile/,
   )
   t.end()
 })

@@ -8,7 +8,9 @@ import { type Running, simulatedProviders, startGateway, startSimulator, type Te
 import { scriptedSse } from '../helpers/scripted-sse.js'
 
 async function gatewayOn(t: Teardown, origin: string, server: object = {}): Promise<Running> {
-  return startGateway(t, { config: { server, providers: simulatedProviders(origin) } })
+  // What is delivered of one try: a second one would be another call for the upstream to answer.
+  const routing = { retries: { max: 0 } }
+  return startGateway(t, { config: { server, routing, providers: simulatedProviders(origin) } })
 }
 
 function chat(model: string, fields: object = {}): string {

@@ -16,6 +16,8 @@ const SURFACES: readonly Surface[] = [
     errorFrame: /event: error\ndata: \{"type":"error"/,
   },
 ]
+/** Each fault is met by itself: nothing is tried again, nobody is kept away. */
+const ONE_TRY = { retries: { max: 0 }, breaker: { enabled: false } }
 const PROVIDERS = ['openai', 'anthropic', 'google', 'ollama']
 
 async function ask(gateway: Running, surface: Surface, model: string, stream: boolean) {
@@ -32,7 +34,9 @@ async function ask(gateway: Running, surface: Surface, model: string, stream: bo
 
 test('an upstream that dies before its first content gives a status, streamed or not', async (t) => {
   const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
-  const gateway = await startGateway(t, { config: { providers: simulatedProviders(simulator.origin) } })
+  const gateway = await startGateway(t, {
+    config: { routing: ONE_TRY, providers: simulatedProviders(simulator.origin) },
+  })
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
       for (const fault of ['cut-after-accept', 'cut-after-head']) {
@@ -50,7 +54,9 @@ test('an upstream that dies before its first content gives a status, streamed or
 
 test('an upstream that dies in mid-stream gives an error frame and no end marker, outcome upstream_cut, usage partial or estimated', async (t) => {
   const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
-  const gateway = await startGateway(t, { config: { providers: simulatedProviders(simulator.origin) } })
+  const gateway = await startGateway(t, {
+    config: { routing: ONE_TRY, providers: simulatedProviders(simulator.origin) },
+  })
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
       for (const fault of ['cut-mid-frame', 'cut-between-frames', 'cut-before-end']) {
@@ -68,7 +74,9 @@ test('an upstream that dies in mid-stream gives an error frame and no end marker
 
 test('a refusal of the upstream keeps its status and its Retry-After, in the envelope of the client', async (t) => {
   const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
-  const gateway = await startGateway(t, { config: { providers: simulatedProviders(simulator.origin) } })
+  const gateway = await startGateway(t, {
+    config: { routing: ONE_TRY, providers: simulatedProviders(simulator.origin) },
+  })
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
       const limited = await ask(gateway, surface, `${provider}/lorem+fault=status,429,7`, true)
@@ -107,6 +115,7 @@ test('targets are tried in turn until one answers, before the first byte only', 
   const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
   const gateway = await startGateway(t, {
     config: {
+      routing: ONE_TRY,
       providers: {
         ...simulatedProviders(simulator.origin),
         dead: { protocol: 'openai-chat', baseUrl: 'http://127.0.0.1:9/v1' },

@@ -263,8 +263,8 @@ const STATUSES: readonly Row[] = [
     expect: early(502),
   },
   { fault: 'F9 204', script: answer({ send: 'HTTP/1.1 204 None\r\n\r\n' }), expect: early(502) },
-  { fault: 'F9 302', script: status(302, 'location: http://127.0.0.1:9/'), expect: final(502) },
-  refusal(307, final(502)),
+  { fault: 'F9 302', script: status(302, 'location: http://127.0.0.1:9/'), expect: early(502) },
+  refusal(307, early(502)),
   refusal(500, early(500)),
   refusal(502, early(502)),
   refusal(599, early(599)),
@@ -291,7 +291,7 @@ const STATUSES: readonly Row[] = [
   {
     fault: 'F9 401 that tells the key',
     script: answer(whole(401, `{"error":{"message":"bad key ${UPSTREAM_KEY}","type":"x"}}`, JSON_TYPE)),
-    expect: final(401),
+    expect: early(401),
   },
   {
     fault: 'F10 whole, and closed at once',

@@ -26,6 +26,7 @@ export const fakeSurface: Surface = {
   id: 'fake',
   routes: [{ method: 'POST', path: CHAT_PATH }],
   framing: 'sse',
+  promptMembers: [],
   keepaliveFrame: ': ping\n\n',
   readFacts: unused,
   decodeRequest: unused,

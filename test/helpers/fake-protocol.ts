@@ -55,6 +55,7 @@ function createSurface(id: string, framing: Framing): Surface {
     routes: [{ method: 'POST', path: `/${id}` }],
     framing,
     keepaliveFrame: ': k\n\n',
+    promptMembers: ['messages'],
     readFacts: (body) => ({
       model: text(body, 'model'),
       stream: body.stream === true,

@@ -97,6 +97,8 @@ export class FaultRig {
         // One place and no queue: a place that is not given back refuses the next case.
         keys: [{ name: 'k', key: GATEWAY_KEY, limits: { concurrency: 1 } }],
         limits: { queue: { max: 0 } },
+        // One try of each target, so that a row's script is what its client sees.
+        routing: { retries: { max: 0 }, breaker: { enabled: false } },
         providers: Object.fromEntries(named),
         models: { ...Object.fromEntries(models), sound: { targets: [{ provider: `r${rows.length}`, model: 'm' }] } },
         server: { maxResponseBytes: 4 * 1024 * 1024 },

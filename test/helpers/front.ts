@@ -66,7 +66,7 @@ export async function startFront(t: Teardown, { script, config, options }: Front
       { id: 'fast', object: 'model' },
       { id: 'vendor/deep', object: 'model' },
     ],
-    providers: [{ name: 'one', configured: true }],
+    providers: () => [{ name: 'one', configured: true, breaker: 'closed' }],
     languages: () => ['en', 'pl'],
     isReady: () => true,
     version: () => '0.0.0',

@@ -17,6 +17,7 @@ export function limiterConfig(setup: Setup): LimiterConfig {
   return {
     limits: { ...NO_LIMITS, ...setup.gateway, queue: setup.queue ?? { max: 100, timeoutMs: 60_000 } },
     keys: (setup.keys ?? []).map((limits) => ({ limits: { ...NO_LIMITS, ...limits } })),
+    models: [],
     providers: (setup.providers ?? []).map((concurrency) => ({ limits: { concurrency } })),
   }
 }

@@ -1,6 +1,13 @@
 // A pipeline with everything real but its two ends and the clock: a client's sink that writes down what it is told, and an
 // upstream whose calls the test answers by hand. Codec work is done inline, or held until the test lets it go.
-import { type Config, type ModelConfig, type ProviderConfig } from '../../src/config/types.js'
+import {
+  type BreakerConfig,
+  type Config,
+  type ModelConfig,
+  type ProviderConfig,
+  type RetryConfig,
+  type Timeouts,
+} from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
 import { type Limiter, type LimitSnapshot, type LocalLimiter, type Waiter } from '../../src/limit/limiter.js'
@@ -13,6 +20,8 @@ import { type Answer, type Delivery, type Sink, type StreamFace, type StreamHead
 import { createCodec } from '../../src/protocols/codec.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { type Dialect, type Surface } from '../../src/protocols/protocol.js'
+import { Breakers } from '../../src/routing/breakers.js'
+import { RetryBudget } from '../../src/routing/retry.js'
 import { Router } from '../../src/routing/router.js'
 import { type LogReader } from '../../src/stream/reader.js'
 import { type ExchangeRecord, type Metrics, type Transport } from '../../src/telemetry/records.js'
@@ -26,6 +35,18 @@ export const ANTHROPIC = 'anthropic-messages'
 export const TOKEN_LIMIT = 1_000_000
 export const PROVIDER_SLOTS = 2
 export const KEEPALIVE_MS = 10_000
+/** None but where a test asks for them; the rig's chance is always 0, so pauses are no longer than they must be. */
+export const RETRIES: RetryConfig = { max: 0, baseDelayMs: 100, maxDelayMs: 1000, maxWaitMs: 10_000, budget: 0.2 }
+/** Opens only where a test asks for it. */
+export const BREAKER: BreakerConfig = {
+  enabled: true,
+  consecutiveFailures: 1000,
+  errorRate: 1,
+  minRequests: 1000,
+  windowMs: 10_000,
+  openMs: 5000,
+  probes: 1,
+}
 
 /** A stream of each wire, frame by frame: a head without content, content, the end with usage, the end marker. */
 export const STREAMS = {
@@ -218,6 +239,7 @@ export class FakeSink implements Sink {
 /** One upstream call in the hands of the test. After `abort` it is silent, as the real one is. */
 export class FakeCall implements UpstreamCall {
   readonly request: UpstreamRequest
+  readonly timeouts: Timeouts
   readonly #handler: CallHandler
   bytesReceived = 0
   isReused = false
@@ -229,8 +251,9 @@ export class FakeCall implements UpstreamCall {
   isOver = false
   isEnded = false
 
-  constructor(request: UpstreamRequest, handler: CallHandler) {
+  constructor(request: UpstreamRequest, handler: CallHandler, timeouts: Timeouts) {
     this.request = request
+    this.timeouts = timeouts
     this.#handler = handler
   }
 
@@ -300,6 +323,9 @@ export class FakeCall implements UpstreamCall {
 type Work = 'decode' | 'encode' | 'aggregate' | 'transcode'
 type HeldWork = { readonly work: Work; release(): void; refuse(): void }
 
+/** Slots of targets are counted behind those of providers. */
+const FIRST_TARGET = 1000
+
 /** The limiter, with every taking and giving back counted: the cells themselves forgive what is given back twice. */
 class CountingLimiter implements Limiter {
   readonly #limiter: LocalLimiter
@@ -368,6 +394,21 @@ class CountingLimiter implements Limiter {
     this.#limiter.leaveProvider(providerIndex)
   }
 
+  enterTarget(slot: number): boolean {
+    const isIn = this.#limiter.enterTarget(slot)
+    if (isIn) this.#countProvider(FIRST_TARGET + slot, 1)
+    return isIn
+  }
+
+  leaveTarget(slot: number): void {
+    this.#countProvider(FIRST_TARGET + slot, -1)
+    this.#limiter.leaveTarget(slot)
+  }
+
+  targetLoad(slot: number): number {
+    return this.#limiter.targetLoad(slot)
+  }
+
   snapshot(keyIndex: number): LimitSnapshot {
     return this.#limiter.snapshot(keyIndex)
   }
@@ -389,6 +430,7 @@ export class FakeMetrics implements Metrics {
   opened = 0
   readonly attempts: string[] = []
   readonly rejections: string[] = []
+  readonly retries: string[] = []
   readonly interTokens: number[] = []
   slot(): number {
     return 0
@@ -415,12 +457,16 @@ export class FakeMetrics implements Metrics {
   upstreamAttempt(_provider: string, result: string): void {
     this.attempts.push(result)
   }
+  upstreamRetry(provider: string, kind: string): void {
+    this.retries.push(`${provider} ${kind}`)
+  }
   limitRejection(scope: string, limit: string): void {
     this.rejections.push(`${scope} ${limit}`)
   }
   offloadTask(): void {}
   offloadQueue(): void {}
   upstreamConnections(): void {}
+  breakerState(): void {}
   eventLoopLag(): void {}
   redisState(): void {}
   redisCall(): void {}
@@ -433,6 +479,7 @@ export type RigOptions = {
   readonly requestsPerMinute?: number
   readonly tokensPerMinute?: number
   readonly providerSlots?: number
+  readonly targetSlots?: number
   readonly maxResponseBytes?: number
   readonly maxReaderLagBytes?: number
   readonly keyModels?: readonly string[]
@@ -440,6 +487,8 @@ export type RigOptions = {
   readonly errorDetails?: boolean
   /** Of the prompt library, by `language/name`. */
   readonly prompts?: Readonly<Record<string, string>>
+  readonly breaker?: Partial<BreakerConfig>
+  readonly retries?: Partial<RetryConfig>
 }
 
 export type Asking = {
@@ -462,7 +511,7 @@ export function surfaceOf(wire: string): Surface {
   return surface
 }
 
-/** Providers `north` and `south` speak one wire, `west` the other; the model `pair` tries north, then south. */
+/** Providers `north` and `south` speak one wire, `west` the other; the model `pair` falls back from north to south, `twins` has both. */
 export class PipelineRig {
   readonly metrics = new FakeMetrics()
   readonly records: ExchangeRecord[] = []
@@ -485,9 +534,11 @@ export class PipelineRig {
       limiter: this.limiter,
       offload: this.#createOffload(),
       router: new Router(config),
+      retryBudget: new RetryBudget(config.routing.retries.budget),
+      breakers: new Breakers(config.routing.breaker, () => this.nowMs),
       upstream: {
-        call: (request, handler) => {
-          const call = new FakeCall(request, handler)
+        call: (request, handler, timeouts) => {
+          const call = new FakeCall(request, handler, timeouts)
           this.calls.push(call)
           return call
         },
@@ -613,9 +664,20 @@ function createConfig(options: RigOptions): Config {
   })
   const model = (name: string, ...providers: readonly string[]): ModelConfig => ({
     name,
-    targets: providers.slice(0, 1).map((each) => ({ provider: each, model: 'up', weight: 1, extraBody: {} })),
+    targets: providers.slice(0, 1).map((each) => ({
+      provider: each,
+      model: 'up',
+      weight: 1,
+      concurrency: options.targetSlots ?? null,
+      extraBody: {},
+    })),
     fallbacks: providers.slice(1).map((each) => `at-${each}`),
+    contextFallbacks: [],
+    affinity: 'none',
+    timeouts: {},
+    hedge: null,
   })
+  const twins = { targets: [...model('', 'north').targets, ...model('', 'south').targets] }
   const tokensPerMinute = options.tokensPerMinute ?? TOKEN_LIMIT
   return {
     server: {
@@ -651,6 +713,7 @@ function createConfig(options: RigOptions): Config {
       queue: { max: options.queueMax ?? 10, timeoutMs: 60_000 },
       onRedisDown: 'local',
     },
+    routing: { retries: { ...RETRIES, ...options.retries }, breaker: { ...BREAKER, ...options.breaker } },
     redis: { url: null },
     providers: [provider('north', OPENAI), provider('south', OPENAI), provider('west', ANTHROPIC)],
     models: [
@@ -658,6 +721,11 @@ function createConfig(options: RigOptions): Config {
       model('pair', 'north', 'south'),
       model('mixed', 'north', 'west'),
       model('other', 'west'),
+      { ...model('twins', 'north'), ...twins },
+      { ...model('sticky', 'north'), ...twins, affinity: 'prefix' },
+      { ...model('hedged', 'north'), ...twins, hedge: { afterMs: 500, percentile: null, maxExtra: 0.05 } },
+      { ...model('usual', 'north'), ...twins, hedge: { afterMs: null, percentile: 90, maxExtra: 1 } },
+      { ...model('small', 'north', 'west'), contextFallbacks: ['at-south'] },
       model('at-south', 'south'),
       model('at-west', 'west'),
     ],

@@ -53,6 +53,7 @@ export function relayOptionsFor(surface: string, wire: Wire, changes: Partial<Re
     fallback: FALLBACK,
     clientStreams: true,
     upstreamStreams: true,
+    isDelimited: true,
     includeUsage: false,
     maxResponseBytes: 100_000,
     ...changes,

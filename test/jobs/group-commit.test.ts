@@ -124,10 +124,6 @@ test(
   WITHOUT_DISK,
   async (t) => {
     const directory = SMALL_DISK ?? ''
-    t.teardown(() => {
-      execFileSync('umount', ['-l', directory])
-      rmSync(directory, { recursive: true })
-    })
     const { ask, jobs, troubles } = open(t, directory)
     const request = 'x'.repeat(20_000)
     const ballast = join(directory, 'ballast')

@@ -49,6 +49,10 @@ const ACTS: Readonly<Record<string, (rig: PipelineRig, sink: FakeSink) => unknow
     mock.timers.tick(KEEPALIVE_MS)
   },
   drain: (rig) => rig.pipeline.endAll(),
+  wait: (rig) => {
+    rig.nowMs += 6000
+    mock.timers.tick(6000)
+  },
 }
 
 function send(rig: PipelineRig, part: (stream: (typeof STREAMS)[Wire]) => string): void {
@@ -58,9 +62,11 @@ function send(rig: PipelineRig, part: (stream: (typeof STREAMS)[Wire]) => string
 
 const scenario = fc.record({
   surface: fc.constantFrom(OPENAI, ANTHROPIC) as fc.Arbitrary<Wire>,
-  model: fc.constantFrom('one', 'pair', 'mixed', 'other'),
+  model: fc.constantFrom('one', 'pair', 'twins', 'hedged', 'mixed', 'other'),
   stream: fc.boolean(),
   concurrency: fc.constantFrom(1, 10),
+  retries: fc.constantFrom(0, 2),
+  strikes: fc.constantFrom(1, 1000),
   holds: fc.subarray(['decode', 'encode', 'aggregate', 'transcode'] as const),
   breaksAt: fc.option(fc.constantFrom('reply', 'begin', 'follow', 'keepalive'), { nil: null, freq: 8 }),
   isGoneAtFollow: fc.boolean(),
@@ -77,8 +83,12 @@ test('7. an exchange settles once and gives all back, whatever happens in whatev
   await fc.assert(
     fc.asyncProperty(
       scenario,
-      async ({ surface, model, stream, concurrency, holds, breaksAt, isGoneAtFollow, acts }) => {
-        const rig = new PipelineRig({ concurrency })
+      async ({ surface, model, stream, concurrency, retries, strikes, holds, breaksAt, isGoneAtFollow, acts }) => {
+        const rig = new PipelineRig({
+          concurrency,
+          retries: { max: retries },
+          breaker: { consecutiveFailures: strikes },
+        })
         // With one slot it has to wait for this one first.
         const others = concurrency === 1 ? [await rig.ask({ model: 'at-south' })] : []
         for (const work of holds) rig.holds.add(work)
@@ -91,7 +101,10 @@ test('7. an exchange settles once and gives all back, whatever happens in whatev
           await turn()
         }
         rig.holds.clear()
-        for (let round = 0; round < 8; round++) {
+        // Six tries each at most, for two exchanges that may have to wait for each other.
+        for (let round = 0; round < 8 || (round < 30 && rig.pipeline.openCount() > 0); round++) {
+          rig.nowMs += 1500
+          mock.timers.tick(1500)
           await rig.release()
           for (const call of rig.calls) if (!call.isOver) call.cut()
           for (const each of [sink, ...others]) each.resume()

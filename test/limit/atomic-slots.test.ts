@@ -3,9 +3,9 @@ import { test } from 'tap'
 import { AtomicSlots, slotCellCount } from '../../src/limit/atomic-slots.js'
 
 function setUp() {
-  const cells = new Int32Array(new SharedArrayBuffer(4 * slotCellCount(2, 1)))
-  const caps = { gateway: 3, keys: [1, null], providers: [1] }
-  const places = { keys: [0, 1], providers: [0], room: { keys: 2 } }
+  const cells = new Int32Array(new SharedArrayBuffer(4 * slotCellCount(2, 1, 2)))
+  const caps = { gateway: 3, keys: [1, null], providers: [1], targets: [2, null] }
+  const places = { keys: [0, 1], providers: [0], targets: [0, 1], room: { keys: 2, providers: 1 } }
   return { slots: new AtomicSlots(caps, cells, places), twin: new AtomicSlots(caps, cells, places), cells }
 }
 
@@ -51,6 +51,24 @@ test('an index that is not configured touches no cell of another', (t) => {
   slots.leaveProvider(5)
   t.equal(slots.tryEnter(7), null)
   slots.leave(7)
-  t.same([...cells].slice(2), [0, 0, 0, 0])
+  t.same([...cells].slice(2), [0, 0, 0, 0, 0, 0])
+  t.end()
+})
+
+test('targets are counted over all views, and capped where they have a cap', (t) => {
+  const { slots, twin } = setUp()
+  t.ok(slots.enterTarget(0))
+  t.ok(twin.enterTarget(0))
+  t.notOk(slots.enterTarget(0))
+  t.equal(twin.targetLoad(0), 2)
+  for (let i = 0; i < 5; i++) t.ok(slots.enterTarget(1))
+  t.equal(slots.targetLoad(1), 5)
+  slots.leaveTarget(0)
+  t.ok(twin.enterTarget(0))
+  t.equal(slots.targetLoad(-1), 0)
+  t.ok(slots.enterTarget(-1))
+  slots.leaveTarget(9)
+  t.equal(slots.active(), 0, 'cells of others are not touched')
+  t.ok(slots.enterProvider(0))
   t.end()
 })

@@ -170,15 +170,21 @@ test('cells of another configuration are refused', (t) => {
 
 test('over a reload a key keeps its bucket and its slots by its place, whatever its index and its limit become', (t) => {
   const clock = new ManualClock()
-  const room = { keys: 4, providers: 3 }
+  const room = { keys: 4, providers: 3, targets: 0 }
   const old = limiterConfig({ keys: [{ requestsPerMinute: 10, concurrency: 2 }, { requestsPerMinute: 10 }] })
   const cells = createLimiterCells(old, { room })
-  const before = createLimiter(old, cells, { nowNs: clock.nowNs, places: { keys: [0, 1], providers: [], room } })
+  const before = createLimiter(old, cells, {
+    nowNs: clock.nowNs,
+    places: { keys: [0, 1], providers: [], targets: [], room },
+  })
   for (let i = 0; i < 5; i++) before.takeRequest(0)
   t.equal(before.enter(0, { keyIndex: 0, onEntered() {}, onRefused() {} }), true)
   // The second key is gone, a new one stands first, and the one that stays has twice the rate and one slot.
   const next = limiterConfig({ keys: [{ requestsPerMinute: 10 }, { requestsPerMinute: 20, concurrency: 1 }] })
-  const after = createLimiter(next, cells, { nowNs: clock.nowNs, places: { keys: [2, 0], providers: [], room } })
+  const after = createLimiter(next, cells, {
+    nowNs: clock.nowNs,
+    places: { keys: [2, 0], providers: [], targets: [], room },
+  })
   t.equal(after.snapshot(0).requests?.remaining, 10, 'a new key begins with a full bucket')
   t.equal(after.snapshot(1).requests?.remaining, 10, 'half of it was used, and half is left of what it is now')
   t.equal(after.active(), 1)

@@ -59,7 +59,8 @@ class Node {
       callTimeoutMs: settings.callTimeoutMs ?? PATIENT_MS,
       ...(settings.leaseMs === undefined ? {} : { leaseMs: settings.leaseMs }),
     })
-    const local = createLimiter(config, createLimiterCells(config), { onRejected })
+    const whole = { ...config, models: [] }
+    const local = createLimiter(whole, createLimiterCells(whole), { onRejected })
     this.limiter = new RedisLimiter(config, { local, state: this.state, onRejected })
   }
 

@@ -80,6 +80,20 @@ test('only content moves the time limits of the call on', async (t) => {
   rig.pipeline.endAll()
 })
 
+test('what opens a stream, and keeps it alive, is no token on any wire or relay', async (t) => {
+  const ping = 'event: ping\ndata: {"type":"ping"}\n\n'
+  for (const surface of [ANTHROPIC, OPENAI] as const) {
+    const rig = new PipelineRig()
+    await rig.ask({ surface, model: 'other' })
+    const { head, content } = STREAMS[ANTHROPIC]
+    rig.call.head().send(ping, head, ping, ': comment\n\n')
+    t.equal(rig.call.tokens, 0, surface)
+    rig.call.send(content[0] ?? '', ping, content[1] ?? '')
+    t.equal(rig.call.tokens, 2, surface)
+    rig.pipeline.endAll()
+  }
+})
+
 test('a full worker pool at the end of an answer is our own fault: no other provider works for it', async (t) => {
   const rig = new PipelineRig()
   rig.holds.add('aggregate')

@@ -8,8 +8,12 @@ import { NORTH, PipelineRig } from '../helpers/pipeline.js'
 function hold(t: Test) {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
-  const { limiter } = new PipelineRig()
+  const { limiter, parts } = new PipelineRig()
+  const [found] = parts.router.route({ model: 'one', provider: null, allowed: ['*'] }).targets
+  if (found === undefined) throw new Error('no target')
+  const routed = { ...found, slot: 0 }
   limiter.enterProvider(NORTH)
+  limiter.enterTarget(0)
   const seen = { aborts: 0, tokens: 0 }
   const call: UpstreamCall = {
     abort: () => {
@@ -22,8 +26,8 @@ function hold(t: Test) {
     isReused: false,
     attempts: 1,
   }
-  const taken = () => limiter.providers.get(NORTH)
-  return { connection: new Connection(limiter, NORTH), call, seen, taken }
+  const taken = () => (limiter.providers.get(NORTH) ?? 0) + limiter.targetLoad(0)
+  return { connection: new Connection(limiter, routed), call, seen, taken }
 }
 
 test('a connection that never carried a call gives its slot back all the same, once', async (t) => {

@@ -1,7 +1,7 @@
 // Targets in turn, until one answers with content.
 import { test } from 'tap'
 import { Exchange } from '../../src/pipeline/exchange.js'
-import { ANTHROPIC, breaches, OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
+import { ANTHROPIC, breaches, type FakeSink, OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
 
 test('a target that fails before content is followed by the next; nothing of the first is sent, kept or counted', async (t) => {
   const rig = new PipelineRig()
@@ -133,4 +133,174 @@ test('a stream that runs holds its prompt no more', async (t) => {
   t.equal(exchange.body.length, 0)
   t.equal(exchange.decoded?.json, null)
   rig.pipeline.endAll()
+})
+
+const TWO_STRIKES = { breaker: { consecutiveFailures: 2 } }
+
+test('a target that kept failing is passed over; after its time one request probes it', async (t) => {
+  const rig = new PipelineRig(TWO_STRIKES)
+  const sinks = []
+  for (let i = 0; i < 2; i++) {
+    sinks.push(await rig.ask({ model: 'pair' }))
+    rig.call.cut()
+    await turn()
+    rig.call.stream()
+    await turn()
+  }
+  sinks.push(await rig.ask({ model: 'pair' }))
+  t.equal(rig.calls.length, 5)
+  t.equal(rig.call.request.provider.name, 'south', 'asked at once')
+  rig.call.stream()
+  await turn()
+  t.equal(rig.record.attempts, 1, 'a target that was passed over is no attempt')
+  rig.nowMs += 5000
+  sinks.push(await rig.ask({ model: 'pair' }), await rig.ask({ model: 'pair' }))
+  t.same(
+    rig.calls.slice(5).map(({ request }) => request.provider.name),
+    ['north', 'south'],
+    'one probe at a time',
+  )
+  for (const call of rig.calls) call.stream()
+  await turn()
+  sinks.push(await rig.ask({ model: 'pair' }))
+  t.equal(rig.call.request.provider.name, 'north', 'closed again')
+  rig.call.stream()
+  await turn()
+  t.same(breaches(rig, sinks), [])
+})
+
+test('when every target is open the answer is 503 with the time to wait, and nobody is asked', async (t) => {
+  const rig = new PipelineRig(TWO_STRIKES)
+  const sinks = [await rig.ask(), await rig.ask()]
+  for (const call of rig.calls) call.timeOut()
+  await turn()
+  rig.nowMs += 2000
+  const sink = await rig.ask()
+  t.equal(rig.calls.length, 2)
+  t.equal(sink.answers[0]?.status, 503)
+  t.equal(Object.fromEntries(sink.answers[0]?.headers ?? [])['retry-after'], '3')
+  t.match(rig.record, { outcome: 'rejected', attempts: 0, provider: null })
+  t.same(breaches(rig, [...sinks, sink]), [])
+})
+
+test('a 429 with a time makes its target rest exactly so long', async (t) => {
+  const rig = new PipelineRig()
+  const sinks = [await rig.ask()]
+  rig.call.head(429, { 'retry-after': '7' }).end()
+  await turn()
+  t.equal(sinks[0]?.answers[0]?.status, 429)
+  rig.nowMs += 6999
+  sinks.push(await rig.ask())
+  t.equal(rig.calls.length, 1)
+  rig.nowMs += 1
+  sinks.push(await rig.ask())
+  t.equal(rig.calls.length, 2)
+  rig.call.stream()
+  await turn()
+  t.same(breaches(rig, sinks), [])
+})
+
+test('what the client did, or asked wrongly, is not held against a target', async (t) => {
+  const rig = new PipelineRig({ breaker: { consecutiveFailures: 1 } })
+  const sinks = []
+  const ways: readonly ((sink: FakeSink) => unknown)[] = [
+    (sink) => sink.leave(),
+    () => rig.call.head(400).end(),
+    () => rig.call.head(404).end(),
+    () => rig.call.head(429).end(),
+    (sink) => {
+      rig.call.head().send(STREAMS[OPENAI].content[0])
+      sink.leave('slow_reader')
+    },
+  ]
+  for (const way of ways) {
+    const sink = await rig.ask()
+    sinks.push(sink)
+    way(sink)
+    await turn()
+  }
+  t.equal(rig.calls.length, ways.length)
+  sinks.push(await rig.ask())
+  rig.call.head().send(STREAMS[OPENAI].content[0]).cut()
+  await turn()
+  sinks.push(await rig.ask())
+  t.equal(sinks.at(-1)?.answers[0]?.status, 503, 'a cut after content is')
+  t.same(breaches(rig, sinks), [])
+})
+
+test('a probe whose request is lost, or whose client leaves, leaves its place to the next', async (t) => {
+  const rig = new PipelineRig({ breaker: { consecutiveFailures: 1 } })
+  const sinks = [await rig.ask()]
+  rig.call.cut()
+  await turn()
+  rig.nowMs += 5000
+  const gone = await rig.ask()
+  gone.leave()
+  await turn()
+  rig.holds.add('encode')
+  const lost = await rig.ask()
+  await rig.refuse()
+  rig.holds.clear()
+  t.equal(lost.answers[0]?.status, 503)
+  sinks.push(gone, lost, await rig.ask())
+  t.equal(rig.calls.length, 3)
+  rig.call.stream()
+  await turn()
+  t.equal(rig.record.outcome, 'complete')
+  t.same(breaches(rig, sinks), [])
+})
+
+test('of two equal targets the one with less to do is asked; one at its cap is passed over', async (t) => {
+  const rig = new PipelineRig({ providerSlots: 100, targetSlots: 2 })
+  const sinks = []
+  for (let i = 0; i < 4; i++) sinks.push(await rig.ask({ model: 'twins' }))
+  t.same(
+    rig.calls.map(({ request }) => request.provider.name),
+    ['north', 'south', 'north', 'south'],
+    'chance alone would have sent all to the first',
+  )
+  const full = await rig.ask({ model: 'twins' })
+  t.equal(full.answers[0]?.status, 503)
+  rig.calls[1]?.stream()
+  await turn()
+  const next = await rig.ask({ model: 'twins' })
+  t.equal(rig.call.request.provider.name, 'south')
+  for (const call of rig.calls) call.stream()
+  await turn()
+  t.same(breaches(rig, [...sinks, full, next]), [])
+})
+
+test('the turns of a conversation stay on one target, whatever it has to do, and leave it when it is out', async (t) => {
+  const rig = new PipelineRig({ concurrency: 100, providerSlots: 100, breaker: { consecutiveFailures: 1 } })
+  const sinks: FakeSink[] = []
+  const say = async (first: string, turns: number): Promise<string> => {
+    const messages = [
+      { role: 'user', content: first },
+      ...Array.from({ length: turns }, (_, i) => ({ role: 'assistant', content: `turn ${i}` })),
+    ]
+    sinks.push(await rig.ask({ model: 'sticky', body: { messages } }))
+    return rig.call.request.provider.name
+  }
+  const homes = new Set<string>()
+  for (let i = 0; i < 20; i++) {
+    const home = await say(`conversation ${i}`, 0)
+    homes.add(home)
+    t.equal(await say(`conversation ${i}`, 3), home)
+  }
+  t.same([...homes].sort(), ['north', 'south'], 'conversations are spread')
+  for (const call of rig.calls) call.stream()
+  const home = await say('once more', 0)
+  rig.call.cut()
+  await turn()
+  const other = rig.call.request.provider.name
+  t.not(other, home)
+  rig.call.stream()
+  await turn()
+  t.equal(await say('once more', 1), other)
+  rig.call.stream()
+  rig.nowMs += 5000
+  t.equal(await say('once more', 2), home, 'and come back')
+  rig.call.stream()
+  await turn()
+  t.same(breaches(rig, sinks), [])
 })

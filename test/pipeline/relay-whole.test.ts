@@ -28,6 +28,15 @@ test('what is not an object from brace to brace is malformed', async (t) => {
   }
 })
 
+test('a body that ends with its connection at an inner brace is cut, not complete', async (t) => {
+  const truncated = '{"choices":[{"message":{"content":"Hel"}'
+  const { options, outlet } = relayOptionsFor(OPENAI, OPENAI, { isDelimited: false })
+  t.equal(refusalOf(() => feed(new WholeRelay(options, 'forward'), truncated))?.code, 'upstream_cut')
+  t.same(outlet.told, [])
+  feed(new WholeRelay(options, 'forward'), WHOLES[OPENAI])
+  t.same(outlet.told, ['forward'])
+})
+
 test('more than a whole answer may be is malformed', async (t) => {
   const { options } = relayOptionsFor(OPENAI, OPENAI, { maxResponseBytes: 10 })
   const relay = new WholeRelay(options, 'forward')

@@ -6,8 +6,14 @@ import { ANTHROPIC, PipelineRig } from '../helpers/pipeline.js'
 const TIMEOUTS = { connectMs: 1, firstTokenMs: 2, betweenTokensMs: 3, totalMs: 4 }
 
 test('a whole answer is bounded by the total time alone', async (t) => {
-  t.equal(timeoutsFor(TIMEOUTS, true), TIMEOUTS)
-  t.same(timeoutsFor(TIMEOUTS, false), { connectMs: 1, firstTokenMs: 4, betweenTokensMs: 4, totalMs: 4 })
+  t.equal(timeoutsFor(TIMEOUTS, true, Number.POSITIVE_INFINITY), TIMEOUTS)
+  t.same(timeoutsFor(TIMEOUTS, false, Number.POSITIVE_INFINITY), {
+    connectMs: 1,
+    firstTokenMs: 4,
+    betweenTokensMs: 4,
+    totalMs: 4,
+  })
+  t.same(timeoutsFor(TIMEOUTS, true, 3), { ...TIMEOUTS, totalMs: 3 }, 'what the client has left is less')
 })
 
 test('parameter headers pass to the client’s own protocol alone, and only those it knows', async (t) => {

@@ -1,7 +1,7 @@
-// Routing: which targets a model name leads to, in which order, and who may use it.
+// Routing: which targets a model name leads to, and who may use it.
 import { test } from 'tap'
 import { type ModelConfig, type TargetConfig } from '../../src/config/types.js'
-import { type RouteQuery, Router, type RouteTarget } from '../../src/routing/router.js'
+import { type Route, type RouteQuery, Router, type RouteTarget } from '../../src/routing/router.js'
 import { testProvider } from '../helpers/targets.js'
 import { thrownBy } from '../helpers/thrown.js'
 
@@ -14,7 +14,7 @@ const ALPHA = testProvider('http://alpha', {
 const BETA = testProvider('http://beta', { name: 'beta', protocol: 'other-wire', modelPatterns: ['a*', 'b*'] })
 
 function to(provider: string, model: string, weight = 1): TargetConfig {
-  return { provider, model, weight, extraBody: {} }
+  return { provider, model, weight, concurrency: null, extraBody: {} }
 }
 
 function routerOf(...models: ModelConfig[]): Router {
@@ -22,41 +22,25 @@ function routerOf(...models: ModelConfig[]): Router {
 }
 
 function query(model: string, over: Partial<RouteQuery> = {}): RouteQuery {
-  return { model, provider: null, allowed: ['*'], random: () => 0, ...over }
+  return { model, provider: null, allowed: ['*'], ...over }
 }
 
-function names(targets: readonly RouteTarget[]): string[] {
-  return targets.map(({ target }) => `${target.provider}/${target.model}`)
+/** All that it may lead to: the model's own targets, then those of its fallbacks. */
+function all({ targets, fallbacks }: Route): readonly RouteTarget[] {
+  return [...targets, ...fallbacks.flatMap((each) => all(each))]
 }
 
-/** Numbers one after the other, as Math.random would give them. */
-function numbers(...values: readonly number[]): () => number {
-  let next = 0
-  return () => values[next++] ?? 0
+function names(route: Route): string[] {
+  return all(route).map(({ target }) => `${target.provider}/${target.model}`)
 }
-
-test('a configured model leads to its targets, drawn in proportion to their weights', async (t) => {
-  const router = routerOf({ name: 'fast', targets: [to('alpha', 'x', 3), to('beta', 'y', 1)], fallbacks: [] })
-  const order = (point: number) => names(router.route(query('fast', { random: numbers(point) })))
-  t.same(order(0), ['alpha/x', 'beta/y'])
-  t.same(order(0.7499), ['alpha/x', 'beta/y'], 'three quarters go to the first')
-  t.same(order(0.75), ['beta/y', 'alpha/x'])
-  t.same(order(0.9999), ['beta/y', 'alpha/x'])
-})
-
-test('each further draw is among the targets that are left', async (t) => {
-  const targets = [to('alpha', 'x', 1), to('alpha', 'y', 2), to('beta', 'z', 1)]
-  const router = routerOf({ name: 'm', targets, fallbacks: [] })
-  const drawn = router.route(query('m', { random: numbers(0.5, 0.5, 0) }))
-  t.same(names(drawn), ['alpha/y', 'beta/z', 'alpha/x'])
-})
 
 test('a configured model’s fields hold for provider/model and a pinned provider too, if all three names are one', async (t) => {
   const own = { ...to('beta', 'm'), extraBody: { own: 1 } }
   const other = { ...to('beta', 'x'), extraBody: { other: 1 } }
-  const router = routerOf({ name: 'm', targets: [own], fallbacks: [] }, { name: 'n', targets: [other], fallbacks: [] })
+  const rest = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
+  const router = routerOf({ name: 'm', targets: [own], ...rest }, { name: 'n', targets: [other], ...rest })
   const bodyOf = (model: string, provider: string | null = null) =>
-    router.route(query(model, { provider })).map(({ target }) => [target.model, target.extraBody])
+    all(router.route(query(model, { provider }))).map(({ target }) => [target.model, target.extraBody])
   t.same(bodyOf('beta/m'), [['m', { own: 1 }]])
   t.same(bodyOf('m', 'beta'), [['m', { own: 1 }]])
   t.same(bodyOf('alpha/m'), [['m', ALPHA.extraBody]])
@@ -64,38 +48,72 @@ test('a configured model’s fields hold for provider/model and a pinned provide
   t.same(bodyOf('beta/x'), [['x', {}]])
 })
 
-test('a target of weight 0 is only what others fall back to', async (t) => {
-  const router = routerOf({ name: 'm', targets: [to('alpha', 'spare', 0), to('beta', 'main', 1)], fallbacks: [] })
-  for (const point of [0, 0.5, 0.9999]) {
-    t.same(names(router.route(query('m', { random: () => point }))), ['beta/main', 'alpha/spare'])
-  }
-})
-
 test('the targets of the fallbacks follow, in the order of the configuration', async (t) => {
   const router = routerOf(
-    { name: 'm', targets: [to('alpha', 'x')], fallbacks: ['second', 'third', 'gone'] },
-    { name: 'second', targets: [to('beta', 's1', 1), to('beta', 's2', 1)], fallbacks: ['third'] },
-    { name: 'third', targets: [to('alpha', 't')], fallbacks: [] },
+    {
+      name: 'm',
+      targets: [to('alpha', 'x')],
+      fallbacks: ['second', 'third', 'gone'],
+      contextFallbacks: [],
+      affinity: 'none',
+      timeouts: {},
+      hedge: null,
+    },
+    {
+      name: 'second',
+      targets: [to('beta', 's1', 1), to('beta', 's2', 1)],
+      fallbacks: ['third'],
+      contextFallbacks: [],
+      affinity: 'none',
+      timeouts: {},
+      hedge: null,
+    },
+    {
+      name: 'third',
+      targets: [to('alpha', 't')],
+      fallbacks: [],
+      contextFallbacks: [],
+      affinity: 'none',
+      timeouts: {},
+      hedge: null,
+    },
   )
-  const targets = router.route(query('m', { random: numbers(0.6, 0) }))
-  t.same(names(targets), ['alpha/x', 'beta/s2', 'beta/s1', 'alpha/t'])
+  const route = router.route(query('m'))
+  t.same(names(route), ['alpha/x', 'beta/s1', 'beta/s2', 'alpha/t'], 'and no fallbacks of fallbacks')
+  t.equal(router.route(query('m')), route, 'made once, not for each request')
   t.ok(
-    targets.every(({ label }) => label === 'm'),
+    all(route).every(({ label }) => label === 'm'),
     'metrics name what the client asked for',
   )
 })
 
 test('a target carries its provider, the position of its cells and the fields to add', async (t) => {
   const target = { ...to('alpha', 'x'), extraBody: { from: 'model' } }
-  const [found] = routerOf({ name: 'm', targets: [target], fallbacks: [] }).route(query('m'))
+  const [found] = routerOf({
+    name: 'm',
+    targets: [target],
+    fallbacks: [],
+    contextFallbacks: [],
+    affinity: 'none',
+    timeouts: {},
+    hedge: null,
+  }).route(query('m')).targets
   t.equal(found?.provider, ALPHA)
   t.equal(found?.providerIndex, 0)
   t.match(found?.target, { protocol: 'openai-chat', extraBody: { from: 'model', kept: true }, quirks: ALPHA.quirks })
-  t.match(routerOf().route(query('beta/y')), [{ providerIndex: 1, target: { protocol: 'other-wire' } }])
+  t.match(routerOf().route(query('beta/y')).targets, [{ providerIndex: 1, target: { protocol: 'other-wire' } }])
 })
 
 test('targets of a provider that is not there are passed over', async (t) => {
-  const router = routerOf({ name: 'm', targets: [to('gone', 'x'), to('beta', 'y')], fallbacks: [] })
+  const router = routerOf({
+    name: 'm',
+    targets: [to('gone', 'x'), to('beta', 'y')],
+    fallbacks: [],
+    contextFallbacks: [],
+    affinity: 'none',
+    timeouts: {},
+    hedge: null,
+  })
   t.same(names(router.route(query('m'))), ['beta/y'])
 })
 
@@ -103,7 +121,7 @@ test('`provider/model` leads to that provider, with the name behind the first sl
   const router = routerOf()
   t.same(names(router.route(query('beta/anything'))), ['beta/anything'])
   t.same(names(router.route(query('beta/firm/model'))), ['beta/firm/model'])
-  t.match(router.route(query('alpha/a-one')), [{ label: 'a-one', target: { extraBody: ALPHA.extraBody } }])
+  t.match(router.route(query('alpha/a-one')).targets, [{ label: 'a-one', target: { extraBody: ALPHA.extraBody } }])
   for (const model of ['zeta/', '/y', 'gone/y']) {
     t.match(
       thrownBy(() => router.route(query(model))),
@@ -114,7 +132,15 @@ test('`provider/model` leads to that provider, with the name behind the first sl
 })
 
 test('a configured name goes before a prefix, a prefix before a pattern', async (t) => {
-  const router = routerOf({ name: 'beta/y', targets: [to('alpha', 'own')], fallbacks: [] })
+  const router = routerOf({
+    name: 'beta/y',
+    targets: [to('alpha', 'own')],
+    fallbacks: [],
+    contextFallbacks: [],
+    affinity: 'none',
+    timeouts: {},
+    hedge: null,
+  })
   t.same(names(router.route(query('beta/y'))), ['alpha/own'])
   t.same(names(router.route(query('beta/a-one'))), ['beta/a-one'])
 })
@@ -128,7 +154,15 @@ test('a bare name is found by catalogue and patterns, the first provider that kn
 })
 
 test('a pinned provider serves the name as it stands, its own prefix taken off', async (t) => {
-  const router = routerOf({ name: 'fast', targets: [to('alpha', 'x')], fallbacks: [] })
+  const router = routerOf({
+    name: 'fast',
+    targets: [to('alpha', 'x')],
+    fallbacks: [],
+    contextFallbacks: [],
+    affinity: 'none',
+    timeouts: {},
+    hedge: null,
+  })
   t.same(names(router.route(query('fast', { provider: 'beta' }))), ['beta/fast'])
   t.same(names(router.route(query('beta/y', { provider: 'beta' }))), ['beta/y'])
   t.same(names(router.route(query('alpha/y', { provider: 'beta' }))), ['beta/alpha/y'])
@@ -139,7 +173,15 @@ test('a pinned provider serves the name as it stands, its own prefix taken off',
 })
 
 test('a key uses only the models that its globs name, whatever way they would be found', async (t) => {
-  const router = routerOf({ name: 'fast', targets: [to('alpha', 'x')], fallbacks: [] })
+  const router = routerOf({
+    name: 'fast',
+    targets: [to('alpha', 'x')],
+    fallbacks: [],
+    contextFallbacks: [],
+    affinity: 'none',
+    timeouts: {},
+    hedge: null,
+  })
   const allowed = ['fast', 'beta/*']
   t.same(names(router.route(query('fast', { allowed }))), ['alpha/x'])
   t.same(names(router.route(query('beta/y', { allowed }))), ['beta/y'])
@@ -173,8 +215,16 @@ test('an unknown model is named, but not at any length', async (t) => {
 
 test('lists the configured models and what the providers are known to have, as far as the key may', async (t) => {
   const router = routerOf(
-    { name: 'fast', targets: [to('beta', 'x')], fallbacks: [] },
-    { name: 'empty', targets: [], fallbacks: [] },
+    {
+      name: 'fast',
+      targets: [to('beta', 'x')],
+      fallbacks: [],
+      contextFallbacks: [],
+      affinity: 'none',
+      timeouts: {},
+      hedge: null,
+    },
+    { name: 'empty', targets: [], fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null },
   )
   t.same(router.list(['*']), [
     { id: 'fast', ownedBy: 'beta' },
@@ -198,4 +248,31 @@ test('a key for one provider reaches no other by pinning it', async (t) => {
     { code: 'forbidden' },
   )
   t.same(names(router.route(query('alpha/y', { provider: 'alpha', allowed }))), ['alpha/y'])
+})
+
+test('requests in flight are counted only where that decides something, at the position among all targets', async (t) => {
+  const capped = { ...to('alpha', 'c'), concurrency: 5 }
+  const plain = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
+  const router = routerOf(
+    { name: 'alone', targets: [to('alpha', 'a')], ...plain },
+    { name: 'capped', targets: [capped], ...plain, fallbacks: ['pair'] },
+    { name: 'pair', targets: [to('alpha', 'd'), to('beta', 'e')], ...plain },
+  )
+  const slots = (model: string) => all(router.route(query(model))).map(({ slot }) => slot)
+  t.same(slots('alone'), [-1])
+  t.same(slots('capped'), [1, 2, 3])
+  t.same(slots('pair'), [2, 3], 'the same cells whichever way they are reached')
+  t.same(slots('beta/y'), [-1])
+})
+
+test('the timeouts of a model go before those of its providers, for its own targets', async (t) => {
+  const plain = { contextFallbacks: [], affinity: 'none', hedge: null } as const
+  const router = routerOf(
+    { name: 'quick', targets: [to('alpha', 'a')], fallbacks: ['usual'], ...plain, timeouts: { firstTokenMs: 7 } },
+    { name: 'usual', targets: [to('beta', 'b')], fallbacks: [], ...plain, timeouts: {}, hedge: null },
+  )
+  const [quick, usual] = all(router.route(query('quick'))).map(({ timeouts }) => timeouts)
+  t.same(quick, { ...ALPHA.timeouts, firstTokenMs: 7 })
+  t.same(usual, BETA.timeouts)
+  t.equal(router.route(query('beta/y')).targets[0]?.timeouts, BETA.timeouts)
 })

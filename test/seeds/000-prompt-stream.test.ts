@@ -34,6 +34,7 @@ const gateway = await startGateway(tap, {
 const scripted = await startGateway(tap, {
   config: {
     server: { keepaliveMs: 100 },
+    routing: { retries: { max: 0 }, breaker: { enabled: false } },
     keys,
     providers: { up: { protocol: 'openai-chat', baseUrl: upstream.origin } },
     compat: { defaultModel: 'up/of-the-house' },

@@ -24,7 +24,8 @@ const keys = [{ name: 'other', key: OTHER_KEY }]
 const models = { 'gpt-3.5-turbo': 'openai/echo' }
 /** As its users have it: every chat is a job. */
 const gateway = await startGateway(tap, {
-  config: { keys, models, providers, jobs: { webhook: WEBHOOK } },
+  // Retries are the runner's alone here, so that its attempts can be counted.
+  config: { keys, models, providers, jobs: { webhook: WEBHOOK }, routing: { retries: { max: 0 } } },
   env: { API_KEY: KEY, MAX_CONCURRENT: '2', ASYNC_BY_DEFAULT: 'true' },
 })
 const client = new JobClient(gateway, KEY)

@@ -21,7 +21,7 @@ test('answers health without a key', async (t) => {
   t.strictSame(JSON.parse((await get(`${url}/api/ping`)).body), { status: true, body: 'pong' })
   t.strictSame(JSON.parse((await get(`${url}/v1/health`)).body), {
     status: 'ok',
-    providers: [{ name: 'one', configured: true }],
+    providers: [{ name: 'one', configured: true, breaker: 'closed' }],
   })
   ready = false
   t.equal((await get(`${url}/readyz`)).status, 503)

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { ERROR_CATALOGUE, GatewayError } from '../../src/errors.js'
 import { OUTCOMES } from '../../src/model/event.js'
 import { NO_USAGE } from '../../src/model/usage.js'
-import { createMetricsCells } from '../../src/telemetry/cells.js'
+import { breakerStates, createMetricsCells } from '../../src/telemetry/cells.js'
 import { type MetricsConfig, STATUSES } from '../../src/telemetry/layout.js'
 import { createMetrics, type LoopMetrics } from '../../src/telemetry/metrics.js'
 import { createScrape } from '../../src/telemetry/scrape.js'
@@ -42,6 +42,8 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.offloadTask('decode', 'inline', 0.0002)
   metrics.offloadQueue(3)
   metrics.upstreamConnections('north', 5, 2)
+  metrics.breakerState('north', 2)
+  metrics.upstreamRetry('north', 'elsewhere')
   metrics.eventLoopLag(0.012)
   metrics.jobCounts({
     ...{ jobs: { pending: 1, processing: 2, completed: 3, error: 4 }, queueAgeMs: 1500 },
@@ -73,8 +75,10 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_active_requests: ['gauge'],
     sluice_active_streams: ['gauge', 'transport'],
     sluice_upstream_attempts_total: ['counter', 'provider', 'result'],
+    sluice_upstream_retries_total: ['counter', 'kind', 'provider'],
     sluice_upstream_connections: ['gauge', 'provider', 'state'],
     sluice_config_reloads_total: ['counter', 'result'],
+    sluice_breaker_state: ['gauge', 'provider'],
     sluice_limit_rejections_total: ['counter', 'limit', 'scope'],
     sluice_offload_tasks_total: ['counter', 'task', 'where'],
     sluice_offload_seconds: ['histogram', 'task'],
@@ -133,6 +137,8 @@ test('every call ends up in its series', async (t) => {
     ['sluice_upstream_connections', { provider: 'north', state: 'busy' }, 2],
     ['sluice_upstream_connections', { provider: 'north', state: 'idle' }, 3],
     ['sluice_config_reloads_total', { result: 'ok' }, 1],
+    ['sluice_upstream_retries_total', { provider: 'north', kind: 'elsewhere' }, 1],
+    ['sluice_breaker_state', { provider: 'north' }, 2],
     ['sluice_limit_rejections_total', { scope: 'key', limit: 'tokens' }, 1],
     ['sluice_offload_tasks_total', { task: 'decode', where: 'inline' }, 1],
     ['sluice_offload_seconds_count', { task: 'decode' }, 1],
@@ -159,8 +165,8 @@ test('histogram buckets are cumulative, bounds belong to the bucket below, and t
   t.ok(Math.abs((sampleValue(samples, 'sluice_inter_token_seconds_sum', FAST) ?? 0) - 99.3026) < 1e-9)
 })
 
-test('counters and gauges of two event loops are added up, and the lag is the worst of them', async (t) => {
-  const { all, read } = setUp(2)
+test('counters and gauges of two event loops are added up, lag and breakers are the worst of them', async (t) => {
+  const { all, cells, read } = setUp(2)
   const [one, two] = all
   if (one === undefined || two === undefined) return t.fail('two loops')
   // In another order on each loop, so that the rows lie elsewhere.
@@ -178,6 +184,8 @@ test('counters and gauges of two event loops are added up, and the lag is the wo
   }
   one.eventLoopLag(0.2)
   two.eventLoopLag(0.1)
+  one.breakerState('north', 1)
+  two.breakerState('north', 2)
   const samples = await read()
   const ended = { outcome: 'complete', status: '200' }
   t.equal(sampleValue(samples, 'sluice_requests_total', { ...FAST, ...ended }), 2)
@@ -190,6 +198,10 @@ test('counters and gauges of two event loops are added up, and the lag is the wo
   t.equal(sampleValue(samples, 'sluice_upstream_connections', { provider: 'north', state: 'idle' }), 6)
   t.equal(sampleValue(samples, 'sluice_limit_rejections_total', { scope: 'gateway', limit: 'requests' }), 2)
   t.equal(sampleValue(samples, 'sluice_event_loop_lag_seconds'), 0.2)
+  t.equal(sampleValue(samples, 'sluice_breaker_state', { provider: 'north' }), 2)
+  t.equal(breakerStates(CONFIG, cells).get('north'), 2, 'and the same for those who ask in the house')
+  two.breakerState('north', 0)
+  t.equal(breakerStates(CONFIG, cells).get('north'), 1)
 })
 
 /** What a scrape counts as one series. */

@@ -19,6 +19,7 @@ const TYPE_OF_CODE: Readonly<Record<ErrorCode, WireErrorType | null>> = Object.f
   method_not_allowed: 'invalid_request_error',
   unsupported_media_type: 'invalid_request_error',
   payload_too_large: 'request_too_large',
+  context_length_exceeded: 'invalid_request_error',
   rate_limited: 'rate_limit_error',
   client_gone: 'invalid_request_error',
   slow_reader: 'timeout_error',
@@ -55,6 +56,9 @@ const OVERLOAD_STATUSES: readonly number[] = [429, 503, 529]
 
 /** `details.error_code` of 429s that waiting does not cure, such as `contract_spend_limit_reached`. */
 const SPEND_LIMIT = /_spend_limit_reached$/
+
+/** "prompt is too long: 208310 tokens > 200000 maximum"; "input length and `max_tokens` exceed context limit: 190000 + ..." */
+const TOO_LONG = /^prompt is too long\b|exceed context limit/i
 
 /** The envelope of an answer that has not begun. An overloaded upstream's own status (429, 503, 529) is kept. */
 export function encodeError(error: ErrorData, requestId: string): ErrorAnswer {
@@ -129,6 +133,7 @@ function classify(status: number, upstreamStatus: number | null, words: Words): 
     upstreamType: words.type,
     upstreamCode: words.code,
   }
+  if (status === 400 && TOO_LONG.test(words.message ?? '')) return errorData('context_length_exceeded', options)
   if (status === 429) return errorData('rate_limited', { ...options, retryable: !SPEND_LIMIT.test(words.code ?? '') })
   if (status === 503 || status === 529 || words.type === 'overloaded_error') {
     return errorData('upstream_overloaded', options)

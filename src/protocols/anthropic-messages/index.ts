@@ -17,6 +17,7 @@ const surface: Surface = Object.freeze({
   id: ID,
   routes: Object.freeze([{ method: 'POST', path: '/v1/messages' }] as const),
   framing: 'sse',
+  promptMembers: Object.freeze(['tools', 'system', 'messages']),
   keepaliveFrame: 'event: ping\ndata: {"type":"ping"}\n\n',
   readFacts,
   decodeRequest,

@@ -24,6 +24,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
       routes: routesAt('/chat', '/chat/completions'),
       readFacts: (body) => ({ ...chat.readFacts(body), stream: readStream(body) }),
       decodeRequest: chat.decodeRequest,
+      promptMembers: chat.promptMembers,
     },
     {
       ...shared,
@@ -31,6 +32,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
       routes: routesAt('/conversation_with_model'),
       readFacts: readConversationFacts,
       decodeRequest: decodeConversation,
+      promptMembers: ['language', 'historical_messages', 'user_last_statement'],
     },
     {
       ...shared,
@@ -38,6 +40,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
       routes: routesAt('/extended_conversation_with_model'),
       readFacts: readExtendedFacts,
       decodeRequest: decodeExtended,
+      promptMembers: ['language', 'system_prompt', 'historical_messages', 'user_last_statement'],
     },
   ]
   return surfaces.map((surface) => ({ id: surface.id, surface, dialect: null }))

@@ -23,6 +23,9 @@ const HTTP_STATUS: Readonly<Record<RpcStatus, number>> = Object.freeze({
 /** A wrong key is answered with 400 on this wire; the reason tells it from a wrong request. Clients see 401, as with others. */
 const INVALID_KEY = 'API_KEY_INVALID'
 
+/** "The input token count (1196265) exceeds the maximum number of tokens allowed (1048576)." */
+const TOO_LONG = /input token count\b.*\bexceeds the maximum/i
+
 /** What an error without any status is taken for. */
 const DEFAULT_STATUS = 500
 
@@ -62,7 +65,8 @@ function build(status: number, message: string | null, error: JsonObject | null)
   }
   // "models/gemini-9 is not found for API version v1beta, or is not supported for generateContent."
   const isModelMissing = status === 404 && message?.startsWith('models/') === true
-  return errorData(codeOf(status), {
+  const isTooLong = status === 400 && TOO_LONG.test(message ?? '')
+  return errorData(isTooLong ? 'context_length_exceeded' : codeOf(status), {
     ...(message === null ? {} : { message }),
     ...(status === 504 ? {} : { status }),
     retryable: status === 408 || status === 429 || status >= 500,

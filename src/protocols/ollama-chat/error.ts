@@ -4,6 +4,9 @@ import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonValue } from '../../model/json.js'
 import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
 
+/** The server's own "input length exceeds the context length", and its runner's "exceeds the available context size". */
+const TOO_LONG = /exceeds (?:the )?(?:maximum |available )?context (?:length|size)/i
+
 /** An error within a stream has no status; the server's are failures of the model's runner. */
 const IN_STREAM_STATUS = 500
 
@@ -29,7 +32,8 @@ function build(status: number, message: string | null): ErrorData {
   if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, status, upstreamStatus: status })
   // "model 'x' not found" or, from older servers, "model 'x' not found, try pulling it first".
   const isModelMissing = status === 404 && /\bmodel\b.*\bnot found\b/i.test(message ?? '')
-  return errorData(codeOf(status), {
+  const isTooLong = status === 400 && TOO_LONG.test(message ?? '')
+  return errorData(isTooLong ? 'context_length_exceeded' : codeOf(status), {
     ...(message === null ? {} : { message }),
     ...(status === 504 ? {} : { status }),
     retryable: status === 408 || status === 429 || status >= 500,

@@ -23,6 +23,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; re
   method_not_allowed: { type: 'invalid_request_error', code: 'method_not_allowed' },
   unsupported_media_type: { type: 'invalid_request_error', code: 'unsupported_media_type' },
   payload_too_large: { type: 'invalid_request_error', code: 'payload_too_large' },
+  context_length_exceeded: { type: 'invalid_request_error', code: 'context_length_exceeded' },
   rate_limited: { type: 'rate_limit_exceeded', code: 'rate_limit_exceeded' },
   client_gone: { type: 'server_error', code: 'client_gone' },
   slow_reader: { type: 'server_error', code: 'slow_reader' },
@@ -64,6 +65,14 @@ const STATUS_OF_WORD: ReadonlyMap<string, number> = new Map([
   ['server_is_overloaded', 503],
 ])
 
+/**
+ * How servers that have no code for it say that a request is too long: vLLM, DeepSeek, OpenRouter, Mistral ("... context
+ * length"), llama.cpp ("exceeds the available context size"), xAI ("maximum prompt length"), Anthropic behind this wire.
+ */
+const TOO_LONG = /context[ _](?:length|size|window)|maximum prompt length|prompt is too long/i
+const TOO_LONG_WORDS: ReadonlySet<string> = new Set(['context_length_exceeded', 'exceed_context_size_error'])
+const TOO_LONG_STATUSES: ReadonlySet<number> = new Set([400, 413, 422])
+
 /** Vendors' words are short; anything longer is no word. */
 const MAX_WORD_LENGTH = 100
 /** Reads the answer of an upstream that refused (status >= 400). */
@@ -102,10 +111,16 @@ function classify(status: number, upstreamStatus: number | null, facts: ErrorFac
   }
   // The gateway's key was refused, not the client's: the status is kept, but no word of the text may look otherwise.
   if (status === 401) return errorData('upstream_rejected', { status, upstreamStatus, message: KEY_REFUSED })
+  if (isTooLong(status, facts)) return errorData('context_length_exceeded', { ...options, status })
   if (status === 429) return errorData('rate_limited', options)
   if (status === 408 || status === 504) return errorData('upstream_timeout', options)
   if (status === 503 || status === 529) return errorData('upstream_overloaded', options)
   return errorData('upstream_rejected', { ...options, status, retryable: status >= 500 })
+}
+
+function isTooLong(status: number, { type, code, message }: ErrorFacts): boolean {
+  if (!TOO_LONG_STATUSES.has(status)) return false
+  return TOO_LONG_WORDS.has(code ?? '') || TOO_LONG_WORDS.has(type ?? '') || TOO_LONG.test(message ?? '')
 }
 
 function parse(text: string): JsonValue | null {
@@ -162,7 +177,8 @@ function envelope(error: ErrorData): WireError & JsonObject {
       message: error.message,
       type: error.upstreamType ?? (isClientFault(error) ? 'invalid_request_error' : own.type),
       param: error.param,
-      code: error.upstreamCode ?? own.code,
+      // Clients look for this one word, whatever the upstream calls it.
+      code: error.code === 'context_length_exceeded' ? own.code : (error.upstreamCode ?? own.code),
     },
   }
 }

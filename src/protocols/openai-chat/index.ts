@@ -19,6 +19,7 @@ export const chatSurface: Surface = {
   routes: [{ method: 'POST', path: '/v1/chat/completions' }],
   framing: 'sse',
   keepaliveFrame: ': ping\n\n',
+  promptMembers: ['tools', 'messages'],
   readFacts,
   decodeRequest,
   createEncoder: (emit, options) => new ChatStreamEncoder(emit, options),

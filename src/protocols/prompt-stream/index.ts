@@ -10,7 +10,7 @@ const ID = 'prompt-stream'
 const EVENTS_ID = 'prompt-stream-events'
 const PATH = '/stream'
 
-const shared = { readFacts, decodeRequest, encodeResponse, encodeError }
+const shared = { promptMembers: ['prompt'], readFacts, decodeRequest, encodeResponse, encodeError }
 
 const result: Surface = Object.freeze({
   ...shared,

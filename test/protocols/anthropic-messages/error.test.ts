@@ -124,3 +124,14 @@ test('the in-band frame is one error event', async (t) => {
   t.equal(frames[0]?.event, 'error')
   t.strictSame(JSON.parse(frames[0]?.data ?? ''), encodeError(errorData('upstream_cut'), 'req-9').body)
 })
+
+test('a request that is too long for the model is told from other wrong ones', async (t) => {
+  const read = (message: string) => decodeErrorObject({ type: 'invalid_request_error', message }, 400)
+  for (const message of [
+    'prompt is too long: 208310 tokens > 200000 maximum',
+    'input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000',
+  ]) {
+    t.match(read(message), { code: 'context_length_exceeded', status: 400, retryable: false, message })
+  }
+  t.equal(read('the prompt is too long to be true: no').code, 'upstream_rejected')
+})

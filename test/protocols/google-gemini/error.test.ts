@@ -82,3 +82,11 @@ test('a body that is not JSON gives its first words, an empty one the catalogue 
   t.equal(dialect.decodeError(500, Buffer.from('{"error":{}}')).message, 'The provider refused the request.')
   t.end()
 })
+
+test('a request that is too long for the model is told from other wrong ones', (t) => {
+  const message = 'The input token count (1196265) exceeds the maximum number of tokens allowed (1048576).'
+  const body = Buffer.from(JSON.stringify({ error: { code: 400, message, status: 'INVALID_ARGUMENT' } }))
+  t.match(dialect.decodeError(400, body), { code: 'context_length_exceeded', status: 400, retryable: false, message })
+  t.equal(dialect.decodeError(429, body).code, 'rate_limited')
+  t.end()
+})

@@ -42,3 +42,15 @@ test('an error object gives its message, and keys never appear', (t) => {
   t.equal(message('{"oops":1}'), '{"oops":1}')
   t.end()
 })
+
+test('a request that is too long for the model is told from other wrong ones', (t) => {
+  for (const error of [
+    'the input length exceeds the context length',
+    'input length exceeds maximum context length',
+    'request (9000 tokens) exceeds the available context size (4096 tokens)',
+  ]) {
+    const { code } = dialect.decodeError(400, Buffer.from(JSON.stringify({ error })))
+    t.equal(code, 'context_length_exceeded', error)
+  }
+  t.end()
+})

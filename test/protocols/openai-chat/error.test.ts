@@ -16,7 +16,7 @@ const decode = (file: string) => decodeError(Number(file.slice(0, 3)), readBytes
 test('recorded error answers are told apart as the vendors mean them', (t) => {
   const expected = {
     '400-context-length.json': {
-      code: 'upstream_rejected',
+      code: 'context_length_exceeded',
       status: 400,
       retryable: false,
       upstreamCode: 'context_length_exceeded',
@@ -150,4 +150,27 @@ test('the in-band frame is one data line without an end marker', (t) => {
   t.match(frame, /^data: \{"error":\{[^\n]*\}\}\n\n$/)
   t.match(JSON.parse(frame.slice('data: '.length)), { error: { code: 'upstream_cut', type: 'server_error' } })
   t.end()
+})
+
+test('a request that is too long is known by whatever words the server has for it', async (t) => {
+  const read = (status: number, error: object) => decodeError(status, Buffer.from(JSON.stringify({ error })))
+  const errors = [
+    { message: "This model's maximum context length is 2048 tokens. However, you requested 3000.", code: 400 },
+    { message: 'the request exceeds the available context size', type: 'exceed_context_size_error', code: 400 },
+    { message: 'too large for model with 32768 maximum context length', type: 'invalid_request_error' },
+    { message: "This model's maximum prompt length is 131072 but the request contains 140000 tokens." },
+    { message: 'Please reduce the length.', code: 'context_length_exceeded' },
+  ]
+  for (const error of errors) {
+    const data = read(400, error)
+    t.match(
+      data,
+      { code: 'context_length_exceeded', status: 400, retryable: false, upstreamStatus: 400 },
+      error.message,
+    )
+    t.match(encodeError(data).body, { error: { code: 'context_length_exceeded' } }, 'clients look for this word')
+  }
+  t.equal(read(500, { message: 'lost the context window' }).code, 'upstream_rejected', 'not with any status')
+  t.equal(read(400, { message: 'max_tokens must be at least 1' }).code, 'upstream_rejected')
+  t.equal(decodeStreamError({ message: 'x', code: 'context_length_exceeded' }).code, 'context_length_exceeded')
 })

@@ -1,0 +1,22 @@
+// What an event loop tells of its breakers, and how a provider stands over all loops: its worst target on any of them counts.
+import { type Config } from '../config/types.js'
+import { BREAKER_STATES } from '../routing/breaker.js'
+import { type Breakers } from '../routing/breakers.js'
+import { type ProviderStatus } from '../server/front.js'
+import { type Metrics } from '../telemetry/records.js'
+
+/** Tells the metrics how each provider stands on this loop. */
+export function tellBreakers({ providers }: Pick<Config, 'providers'>, breakers: Breakers, metrics: Metrics): void {
+  const worst = breakers.worst()
+  for (const { name } of providers) metrics.breakerState(name, BREAKER_STATES.indexOf(worst.get(name) ?? 'closed'))
+}
+
+/** `states`: by provider, as the metrics of all loops have them. */
+export function providerStatuses(
+  { providers }: Pick<Config, 'providers'>,
+  states: ReadonlyMap<string, number>,
+): ProviderStatus[] {
+  return providers.map(({ name }) => {
+    return { name, configured: true, breaker: BREAKER_STATES[states.get(name) ?? 0] ?? 'closed' }
+  })
+}

@@ -1,0 +1,27 @@
+// The time a client gives its request by a header of its own. It can only shorten what the configuration allows, and what runs
+// out by it is no fault of a target's.
+import { GatewayError } from '../errors.js'
+import { type RequestHead } from './client.js'
+
+/** The request header, which the transports hand over with the dialects' parameters. It reaches no provider. */
+export const TIMEOUT_HEADER = 'x-sluice-timeout-ms'
+const WHOLE_NUMBER = /^[1-9]\d{0,8}$/
+
+/**
+ * The moment in monotonic ms by which the answer must be complete; Infinity if the client has not said.
+ * @throws invalid_request for anything but a whole number of ms from 1 up
+ */
+export function deadlineOf({ parameterHeaders, acceptedAtMs }: RequestHead): number {
+  const text = parameterHeaders[TIMEOUT_HEADER]
+  if (text === undefined) return Number.POSITIVE_INFINITY
+  if (WHOLE_NUMBER.test(text)) return acceptedAtMs + Number(text)
+  throw new GatewayError('invalid_request', {
+    message: `${TIMEOUT_HEADER} must be a whole number of milliseconds from 1 up.`,
+    param: TIMEOUT_HEADER,
+  })
+}
+
+/** What a request fails with whose own time is over. */
+export function deadlinePassed(cause?: unknown): GatewayError {
+  return new GatewayError('upstream_timeout', { message: `The time that ${TIMEOUT_HEADER} gave is over.`, cause })
+}

@@ -1,0 +1,91 @@
+// The breakers of an event loop: which targets have one, for how long, and what is told of them.
+import { test } from 'tap'
+import { errorData } from '../../src/errors.js'
+import { type ErrorData } from '../../src/model/error.js'
+import { FREE, REFUSED } from '../../src/routing/breaker.js'
+import { Breakers } from '../../src/routing/breakers.js'
+import { testTarget } from '../helpers/targets.js'
+
+const CONFIG = {
+  enabled: true,
+  consecutiveFailures: 2,
+  errorRate: 1,
+  minRequests: 100,
+  windowMs: 1000,
+  openMs: 500,
+  probes: 1,
+}
+const A1 = testTarget('w', { provider: 'a', model: 'one' })
+const A2 = testTarget('w', { provider: 'a', model: 'two' })
+const B = testTarget('w', { provider: 'b', model: 'one' })
+const DOWN = errorData('upstream_unreachable')
+
+function setUp(over: Partial<typeof CONFIG> = {}) {
+  const clock = { nowMs: 0 }
+  const breakers = new Breakers({ ...CONFIG, ...over }, () => clock.nowMs)
+  const fail = (target = A1, error: ErrorData = DOWN, times = 2): void => {
+    for (let i = 0; i < times; i++) breakers.record(target, FREE, error)
+  }
+  return { clock, breakers, fail }
+}
+
+test('a target stands for itself: another model of the same provider goes on', async (t) => {
+  const { breakers, fail } = setUp()
+  fail(A1)
+  t.equal(breakers.admit(A1), REFUSED)
+  t.equal(breakers.admit(A2), FREE)
+  t.equal(breakers.admit(B), FREE)
+})
+
+test('the worst target is the state of its provider; healthy ones are not told', async (t) => {
+  const { clock, breakers, fail } = setUp()
+  breakers.record(B, FREE, null)
+  t.same([...breakers.worst()], [])
+  fail(A1)
+  fail(A2, DOWN, 1)
+  t.same([...breakers.worst()], [['a', 'open']])
+  clock.nowMs = 500
+  t.same([...breakers.worst()], [['a', 'half-open']])
+  breakers.began(A1, breakers.admit(A1))
+  t.same([...breakers.worst()], [['a', 'closed']], 'one failure is still in the window')
+  clock.nowMs = 2000
+  t.same([...breakers.worst()], [])
+})
+
+test('a permit that was not used can be had again', async (t) => {
+  const { clock, breakers, fail } = setUp()
+  fail(A1)
+  clock.nowMs = 500
+  const permit = breakers.admit(A1)
+  t.equal(breakers.admit(A1), REFUSED)
+  breakers.giveBack(A1, permit)
+  t.equal(breakers.admit(A1), permit)
+})
+
+test('a refusal tells when the first of the targets is back', async (t) => {
+  const { clock, breakers, fail } = setUp()
+  fail(A1)
+  fail(B, errorData('rate_limited', { retryAfterMs: 7000 }), 1)
+  t.match(breakers.refusal([A1, B]).data, { code: 'upstream_overloaded', status: 503, retryAfterMs: 500 })
+  t.match(breakers.refusal([B]).data, { retryAfterMs: 7000 })
+  clock.nowMs = 500
+  breakers.admit(A1)
+  t.match(breakers.refusal([A1]).data, { retryAfterMs: null }, 'a probe is under way')
+})
+
+test('switched off it blames nobody, not even when asked for a pause', async (t) => {
+  const { breakers, fail } = setUp({ enabled: false })
+  fail(A1, errorData('rate_limited', { retryAfterMs: 7000 }), 10)
+  fail(A1, DOWN, 10)
+  t.equal(breakers.admit(A1), FREE)
+})
+
+test('names that clients make up do not fill the memory', async (t) => {
+  const { breakers, fail } = setUp()
+  fail(A1)
+  for (let i = 0; i < 999; i++) fail(testTarget('w', { provider: 'b', model: `m${i}` }))
+  t.equal(breakers.admit(A1), REFUSED)
+  fail(testTarget('w', { provider: 'b', model: 'm999' }))
+  t.equal(breakers.admit(A1), FREE, 'the oldest was forgotten')
+  t.equal(breakers.admit(testTarget('w', { provider: 'b', model: 'm0' })), REFUSED)
+})
