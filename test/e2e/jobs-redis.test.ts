@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { startGateway, type Teardown } from '../helpers/gateway.js'
 import { startHeldUpstream } from '../helpers/held-upstream.js'
 import { JobClient } from '../helpers/job-client.js'
-import { RedisServer } from '../helpers/redis.js'
+import { connectRedis, RedisServer } from '../helpers/redis.js'
 import { startReceiver } from '../helpers/webhook-receiver.js'
 
 async function setUp(t: Teardown, redis: RedisServer, threads = 1) {
@@ -82,4 +82,24 @@ test('a gateway that goes gives its jobs back, and the other runs them', async (
   t.equal(await stopping, 0)
   const run = await second.logLine(({ job }) => job === id)
   t.match(run, { result: 'completed', attempts: 1 }, 'the run that was broken off is not counted')
+})
+
+test('a store without room is 507 and takes nothing; live chats go on, and jobs do once there is room', async (t) => {
+  const redis = await RedisServer.start(t, ['--maxmemory-policy', 'noeviction'])
+  const { upstream, start } = await setUp(t, redis)
+  const client = new JobClient(await start())
+  const admin = connectRedis(redis.url)
+  t.teardown(() => admin.disconnect())
+  await admin.config('SET', 'maxmemory', '1')
+  const refused = await client.post(CHAT, { prefer: 'respond-async' })
+  t.equal(refused.status, 507)
+  t.match(refused.body, { error: { code: 'storage_full' } })
+  const live = client.post(CHAT)
+  ;(await upstream.next()).say('live')
+  t.equal((await live).status, 200)
+  await admin.config('SET', 'maxmemory', '0')
+  t.match((await client.list()).body, { data: [] })
+  const id = await client.submit(CHAT)
+  ;(await upstream.next()).say('at last')
+  t.match(await client.until(id), { status: 'completed' })
 })
