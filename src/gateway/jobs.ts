@@ -79,7 +79,7 @@ export class LoopJobs {
     const { connectJobs, metrics, current } = this.#options
     const { jobs, redis } = current().config
     if (jobs.store !== 'redis' || redis.url === null) return connectSqlite(await connectJobs())
-    return openRedisStore({
+    const store = openRedisStore({
       url: redis.url,
       onChange: (isUp) => {
         metrics.redisState('jobs', isUp)
@@ -88,6 +88,9 @@ export class LoopJobs {
       },
       onCall: (seconds, isOk) => metrics.redisCall('jobs', seconds, isOk),
     })
+    // The first call of an event loop shall not be refused for want of a connection that is on its way.
+    await store.connected
+    return store
   }
 
   #work(store: JobStore): void {

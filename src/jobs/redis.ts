@@ -43,8 +43,11 @@ type JobReply = readonly [head: HeadReply, request: string, answer: string]
 type ClaimReply = readonly [...JobReply, fence: string | number, extra: string]
 type Ask = (name: string, ...args: readonly (string | number)[]) => Promise<unknown>
 
+/** `connected` resolves when the first try to connect has come to its end, well or not. */
+export type RedisStore = JobStore & { readonly connected: Promise<void> }
+
 /** Opens the store. It does not wait for Redis: calls fail with 503 until there is a connection, and while there is none. */
-export function openRedisStore(options: RedisStoreOptions): JobStore {
+export function openRedisStore(options: RedisStoreOptions): RedisStore {
   const prefix = options.prefix ?? PREFIX
   const { url, onChange, onCall } = options
   const hooks = { ...(onChange === undefined ? {} : { onChange }), ...(onCall === undefined ? {} : { onCall }) }
@@ -64,8 +67,8 @@ export function openRedisStore(options: RedisStoreOptions): JobStore {
   )
   const script = connection.script(STORE_SCRIPT)
   const ask: Ask = (name, ...args) => askScript(script, [prefix, options.clockOffsetMs?.() ?? 0, name, ...args])
-  void connection.connect().catch(() => undefined)
   return {
+    connected: connection.connect().catch(() => undefined),
     ...createDesk(ask),
     ...createQueue(ask),
     ...createDeliveries(ask),

@@ -255,6 +255,16 @@ function queueSuite(kind: string, open: OpenStore): void {
     t.match(await store.get('a'), { state: 'completed', error: null })
   })
 
+  test(`${kind}: a retry that was no attempt is not counted`, async (t) => {
+    const { store, advance } = await open(t)
+    await acceptAll(store, [newJob('a')])
+    const { lease } = await claimOne(store)
+    t.equal(await store.retry(lease, { delayMs: 1000, error: FAILURE, spentMs: 1, isUncounted: true }), true)
+    t.match(await store.get('a'), { state: 'pending', attempts: 0 })
+    advance(1001)
+    t.match(await claimOne(store), { job: { attempts: 1 } })
+  })
+
   test(`${kind}: a job that is given back goes first, as if it had not been begun`, async (t) => {
     const { store, advance } = await open(t)
     await acceptAll(store, [newJob('a'), newJob('b')])

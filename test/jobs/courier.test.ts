@@ -13,6 +13,9 @@ const WEBHOOK = {
   ...{ secret: null, previousSecret: null, allowInsecure: true, allowPrivateNetworks: true, timeoutMs: 5000 },
 }
 
+/** As many as are sent at once in all. */
+const AT_ONCE = 64
+
 async function endJob(store: PlainStore, id: string, webhookUrl: string, answer: string | null = '{"ok":1}') {
   await store.accept(newJob(id, { webhookUrl }))
   const [claimed] = await store.claim({ limit: 1, leaseMs: 1000, maxAttempts: 3 })
@@ -86,7 +89,7 @@ test('an endpoint that never answers holds up no other, and no stop', async (t) 
   const store = createPlainStore(t, Date.now)
   const silence = await startSilence(t)
   const receiver = await startReceiver(t)
-  for (let i = 0; i < 20; i++) await endJob(store, `silent-${i}`, silence.url)
+  for (let i = 0; i < AT_ONCE; i++) await endJob(store, `silent-${i}`, silence.url)
   const { courier } = startCourier(t, store)
   await endJob(store, 'good', receiver.url)
   await receiver.until(1, 'good')

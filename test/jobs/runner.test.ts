@@ -83,6 +83,25 @@ test('a job that comes while the runner is idle starts at once', async (t) => {
   t.equal((await called(1)).id, 'a')
 })
 
+test('a limit of the gateway itself costs no attempt; one of the provider does', async (t) => {
+  const { store, runner, timers, called, stateIs } = rig(t, { attempts: 1 })
+  await store.accept(newJob('a'))
+  runner.start()
+  for (const [n, code] of (['rate_limited', 'overloaded'] as const).entries()) {
+    const call = await called(n + 1)
+    t.equal(call.attempts, 1)
+    call.fail(new GatewayError(code, { retryAfterMs: 7000 }))
+    await stateIs('a', 'pending')
+    t.match(await store.get('a'), { attempts: 0, error: { code } })
+    timers.advance(7000)
+    t.equal((await store.get('a'))?.state, 'pending', 'not before it may help')
+    timers.advance(1000)
+  }
+  ;(await called(3)).fail(new GatewayError('rate_limited', { upstreamStatus: 429 }))
+  await stateIs('a', 'error')
+  t.match(await store.get('a'), { attempts: 1 })
+})
+
 test('a retryable failure is tried again after its backoff, as often as granted', async (t) => {
   const { store, runner, timers, calls, called, stateIs, quiet, results } = rig(t)
   await store.accept(newJob('a'))

@@ -233,5 +233,5 @@ test('row 32: its .env starts the gateway as it is, and no file is made before t
   const id = String((await mine.post({ ...CHAT, model: 'openai/echo' })).body.request_id)
   t.match(await mine.until(id), { status: 'completed' })
   t.ok(existsSync(join(own.folder, 'data/jobs.db')))
-  t.equal(await own.stop(), 0)
+  t.equal(await own.stop('SIGINT'), 0)
 })
