@@ -60,7 +60,6 @@ const LIBRARY_HOMES: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/telemetry/'],
   pino: ['src/telemetry/'],
   libsql: ['src/jobs/'],
-  bullmq: ['src/jobs/'],
   ioredis: ['src/limit/redis.ts'],
   yaml: ['src/config/', 'src/prompts/'],
   typebox: ['src/config/', 'src/protocols/'],
