@@ -301,6 +301,8 @@ const STATUSES: readonly Row[] = [
 ]
 
 const MAX_USED_BYTES = 120 * 1024 * 1024
+const MAX_ROUNDS = 40
+const ROUND_REQUESTS = 100
 
 test('each client gets a clear end of each fault of an upstream, and all is given back', {
   timeout: 90_000,
@@ -314,8 +316,12 @@ test('each client gets a clear end of each fault of an upstream, and all is give
       if (found.length > 0) t.fail(`${row.fault} as ${way}: ${found.join('; ')}`)
     }
   }
-  // Nobody forces a collection: that of a hundred megabytes from upstreams nothing is kept still shows.
-  const usedBytes = await rig.memoryBytes()
+  // Nobody can force a collection from outside: ordinary requests go on until one has come. What is kept would stay.
+  let usedBytes = await rig.memoryBytes()
+  for (let round = 0; round < MAX_ROUNDS && usedBytes >= MAX_USED_BYTES; round++) {
+    for (let i = 0; i < ROUND_REQUESTS; i++) await rig.ask('json', rows.length)
+    usedBytes = await rig.memoryBytes()
+  }
   t.ok(usedBytes < MAX_USED_BYTES, `${usedBytes} bytes are in use`)
   t.equal(await rig.gateway.stop(), 0)
 })
