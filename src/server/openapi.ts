@@ -73,7 +73,7 @@ export function createOpenApi({ version, apiPrefix, hasKeys, routes }: OpenApiOp
     const joined = isJsonObject(before) ? mergeUnder(operation, before) : complete(operation, { key, member, hasKeys })
     paths[key] = { ...item, [member]: joined }
   }
-  const about = 'A streaming gateway for LLMs: any of these APIs in front of any provider.'
+  const about = 'A streaming gateway for LLMs: each of these APIs in front of every provider.'
   return {
     openapi: '3.1.0',
     info: { title: 'Sluice', version, description: about, license: { name: 'MIT', identifier: 'MIT' } },
