@@ -49,7 +49,19 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
     decode: (surfaceId, body) => laneOf(body).run<'decode'>({ kind: 'decode', surfaceId, body }),
     encode: (task) => {
       if (task.body.byteLength === 0) throw bodyIsGone()
-      return laneOf(task.body).run<'encode'>({ ...task, kind: 'encode' })
+      const { surfaceId, body, json, facts, members, target, prompt, upstreamStream } = task
+      // Spelled out: a spread of it costs 1 us.
+      return laneOf(body).run<'encode'>({
+        kind: 'encode',
+        surfaceId,
+        body,
+        json,
+        facts,
+        members,
+        target,
+        prompt,
+        upstreamStream,
+      })
     },
     aggregate: (task) => laneOf(task.body).run<'aggregate'>({ ...task, kind: 'aggregate' }),
     transcode: (task) => laneOf(task.body).run<'transcode'>({ ...task, kind: 'transcode' }),

@@ -84,7 +84,7 @@ export function answerTask(codec: Codec, envelope: Envelope): Envelope {
     if (task.kind === 'encode') {
       const { body, original, ...rest } = result as EncodedRequestBody
       // An upstream socket may still hold `body` when the next attempt moves `original`: they must not be one buffer.
-      return { head: pack(rest), body: body === original ? new Uint8Array(body) : body, original }
+      return { head: pack(rest), body: body === original ? new Uint8Array(body) : ownBuffer(body), original }
     }
     const { body, ...rest } = result as EncodedAnswer
     return { head: pack(rest), body, original: null }

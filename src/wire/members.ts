@@ -150,7 +150,7 @@ type Edits = ReadonlyMap<string, JsonValue | undefined>
 
 /**
  * Sets or removes (`undefined`) top-level members: every duplicate of a key is set or removed, new keys come right after the
- * brace, every other byte stays. Returns `body` itself if nothing changes, else a buffer of its own and of exact size.
+ * brace, every other byte stays. Returns `body` itself if nothing changes, else new bytes, which may lie in Node's pool.
  */
 export function spliceMembers(
   body: Uint8Array<ArrayBuffer>,
@@ -159,32 +159,24 @@ export function spliceMembers(
 ): Uint8Array<ArrayBuffer> {
   if (edits.size === 0) return body
   const bytes = asBuffer(body)
-  const pieces: Uint8Array[] = []
+  const splice = new Splice(bytes)
   let lastKept = members.length - 1
   while (lastKept >= 0 && isRemoved(members[lastKept], edits)) lastKept -= 1
   const added = addedMembers(members, edits, lastKept >= 0)
-  let from = 0
-  if (added !== '') {
-    from = bytes.indexOf(OPEN_BRACE) + 1
-    pieces.push(bytes.subarray(0, from), Buffer.from(added))
-  }
+  if (added !== '') splice.replace(bytes.indexOf(OPEN_BRACE) + 1, 0, added)
   for (let i = 0; i <= lastKept; i++) {
     const member = members[i]
     if (member === undefined || !edits.has(member.key)) continue
     const value = edits.get(member.key)
-    pieces.push(bytes.subarray(from, value === undefined ? member.keyStart : member.valueStart))
-    if (value !== undefined) pieces.push(Buffer.from(JSON.stringify(value)))
-    from = value === undefined ? (members[i + 1]?.keyStart ?? member.valueEnd) : member.valueEnd
+    if (value === undefined) splice.replace(member.keyStart, members[i + 1]?.keyStart ?? member.valueEnd, '')
+    else splice.replace(member.valueStart, member.valueEnd, JSON.stringify(value))
   }
   const last = members[members.length - 1]
   if (lastKept < members.length - 1 && last !== undefined) {
     // All behind the last kept one are removed, and with them the comma before.
-    pieces.push(bytes.subarray(from, members[lastKept]?.valueEnd ?? members[0]?.keyStart))
-    from = last.valueEnd
+    splice.replace(members[lastKept]?.valueEnd ?? members[0]?.keyStart ?? 0, last.valueEnd, '')
   }
-  if (pieces.length === 0) return body
-  pieces.push(bytes.subarray(from))
-  return joinExact(pieces)
+  return splice.isEmpty ? body : splice.join()
 }
 
 function isRemoved(member: Member | undefined, edits: Edits): boolean {
@@ -201,14 +193,42 @@ function addedMembers(members: readonly Member[], edits: Edits, isFollowed: bool
   return text !== '' && isFollowed ? `${text},` : text
 }
 
-function joinExact(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  let length = 0
-  for (const piece of pieces) length += piece.length
-  const joined = new Uint8Array(length)
-  let at = 0
-  for (const piece of pieces) {
-    joined.set(piece, at)
-    at += piece.length
+/** Bytes that are kept and texts that come between them, put together at the end: no view is made of any piece. */
+class Splice {
+  readonly #source: Buffer
+  /** For each text where it goes: what is kept before it ends at `cuts[2i]`, what comes after it begins at `cuts[2i + 1]`. */
+  readonly #cuts: number[] = []
+  readonly #texts: string[] = []
+
+  constructor(source: Buffer) {
+    this.#source = source
   }
-  return joined
+
+  get isEmpty(): boolean {
+    return this.#texts.length === 0
+  }
+
+  /** From left to right. An `end` before `start` removes nothing. */
+  replace(start: number, end: number, text: string): void {
+    this.#cuts.push(start, Math.max(start, end))
+    this.#texts.push(text)
+  }
+
+  join(): Uint8Array<ArrayBuffer> {
+    const source = this.#source
+    let length = source.length
+    for (const text of this.#texts) length += Buffer.byteLength(text)
+    for (let i = 0; i < this.#cuts.length; i += 2) length -= (this.#cuts[i + 1] ?? 0) - (this.#cuts[i] ?? 0)
+    // Small ones come out of Node's pool, which spares an allocation of their own.
+    const joined = Buffer.allocUnsafe(length)
+    let from = 0
+    let at = 0
+    for (const [i, text] of this.#texts.entries()) {
+      at += source.copy(joined, at, from, this.#cuts[2 * i])
+      at += joined.write(text, at)
+      from = this.#cuts[2 * i + 1] ?? 0
+    }
+    source.copy(joined, at, from)
+    return joined
+  }
 }

@@ -73,6 +73,12 @@ test('moves buffers that hold nothing but the task', async (t) => {
   const own = body()
   t.equal(packTask({ kind: 'decode', surfaceId: 'fake-sse', body: own }).body, own, 'not copied without need')
   t.equal(buffersOf({ ...envelope, original: own }).length, 3)
+  const { facts, members } = codec.decodeBody('fake-sse', body())
+  const edit = { surfaceId: 'fake-sse', json: null, facts, members, prompt: null, upstreamStream: false }
+  const target = fakeTarget('fake-sse')
+  const reply = answerTask(codec, packTask({ ...edit, kind: 'encode', body: body(), target }))
+  t.not(reply.body.byteLength, body().byteLength, 'edited')
+  t.equal(reply.body.buffer.byteLength, reply.body.byteLength)
 })
 
 test('carries a typed error across, and makes internal of any other', async (t) => {

@@ -155,12 +155,6 @@ test('sets and removes every duplicate', async (t) => {
   t.equal(splice('{"a":1,"b":2,"\\u0061":3}', [['a', undefined]]), '{"b":2}')
 })
 
-test('gives bytes in a buffer of exactly their size', async (t) => {
-  const body = encodeText('{"a":1}')
-  const edited = spliceMembers(body, membersOf(body), new Map([['a', 22]]))
-  t.equal(edited.buffer.byteLength, edited.byteLength)
-})
-
 test('equals the edit of the parsed object, for any object, spacing and edits', async () => {
   const keys = fc.constantFrom('a', 'b', 'c', 'é"\\', 'model', '')
   const objects = fc.dictionary(keys, fc.jsonValue({ maxDepth: 3 }))
