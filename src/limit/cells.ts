@@ -98,9 +98,13 @@ function targetsOf(config: LimiterConfig): readonly { readonly concurrency: numb
 
 /** The buckets of the gateway or of one key; null where there is no limit. */
 type Owner = { readonly requests: AtomicBucket | null; readonly tokens: AtomicBucket | null }
-type Take = { readonly kind: 'requests' | 'tokens'; readonly count: number }
+type Take = {
+  readonly kind: 'requests' | 'tokens'
+  readonly count: number
+  readonly key: AtomicBucket | null
+  readonly gateway: AtomicBucket | null
+}
 
-const ONE_REQUEST: Take = { kind: 'requests', count: 1 }
 const UNLIMITED: Owner = { requests: null, tokens: null }
 
 class SharedLimiter implements LocalLimiter {
@@ -137,7 +141,8 @@ class SharedLimiter implements LocalLimiter {
   }
 
   takeRequest(keyIndex: number): void {
-    this.#take(keyIndex, ONE_REQUEST)
+    const key = this.#ownerOf(keyIndex).requests
+    this.#take({ kind: 'requests', count: 1, key, gateway: this.#gateway.requests })
   }
 
   returnRequest(keyIndex: number): void {
@@ -146,7 +151,8 @@ class SharedLimiter implements LocalLimiter {
   }
 
   reserveTokens(keyIndex: number, tokens: number): null {
-    this.#take(keyIndex, { kind: 'tokens', count: tokens })
+    const key = this.#ownerOf(keyIndex).tokens
+    this.#take({ kind: 'tokens', count: tokens, key, gateway: this.#gateway.tokens })
     return null
   }
 
@@ -223,9 +229,8 @@ class SharedLimiter implements LocalLimiter {
   }
 
   /** Both or none. The key's bucket first: what a refused key takes and gives back is then missing for nobody else. */
-  #take(keyIndex: number, take: Take): void {
-    const key = this.#ownerOf(keyIndex)[take.kind]
-    const gateway = this.#gateway[take.kind]
+  #take(take: Take): void {
+    const { key, gateway } = take
     if (key === null && gateway === null) return
     const nowNs = this.#nowNs()
     if (key !== null && !key.take(take.count, nowNs)) throw this.#refuse('key', key, take)

@@ -1,6 +1,7 @@
 // Admission: one request from the buckets and a concurrency slot before the body is looked at, tokens once it is known.
 // What is taken here is given back in settle, whichever way the exchange ends.
 import { GatewayError } from '../errors.js'
+import { type Waiter } from '../limit/limiter.js'
 import { type RequestFacts } from '../protocols/protocol.js'
 import { type Exchange } from './exchange.js'
 
@@ -20,32 +21,48 @@ export function admitRequest(exchange: Exchange): Promise<void> | null {
 
 function waitForSlot(exchange: Exchange, keyIndex: number): Promise<void> | null {
   const { limiter } = exchange.parts
-  let wake: (() => void) | null = null
-  let refuse: ((error: GatewayError) => void) | null = null
-  const waiter = {
-    keyIndex,
-    onEntered(): void {
-      exchange.onCancel = null
-      exchange.holdsSlot = true
-      wake?.()
-    },
-    onRefused(error: GatewayError): void {
-      exchange.onCancel = null
-      refuse?.(error)
-    },
-  }
+  const waiter = new SlotWaiter(exchange, keyIndex)
   if (limiter.enter(keyIndex, waiter)) {
     exchange.holdsSlot = true
     return null
   }
-  return new Promise((resolve, reject) => {
-    wake = resolve
-    refuse = reject
-    exchange.onCancel = () => {
-      limiter.cancel(waiter)
-      reject(new GatewayError('client_gone'))
-    }
-  })
+  return waiter.wait()
+}
+
+/** One exchange in the queue for a slot. */
+class SlotWaiter implements Waiter {
+  readonly keyIndex: number
+  readonly #exchange: Exchange
+  #wake: (() => void) | null = null
+  #refuse: ((error: GatewayError) => void) | null = null
+
+  constructor(exchange: Exchange, keyIndex: number) {
+    this.#exchange = exchange
+    this.keyIndex = keyIndex
+  }
+
+  wait(): Promise<void> {
+    const exchange = this.#exchange
+    return new Promise((resolve, reject) => {
+      this.#wake = resolve
+      this.#refuse = reject
+      exchange.onCancel = () => {
+        exchange.parts.limiter.cancel(this)
+        reject(new GatewayError('client_gone'))
+      }
+    })
+  }
+
+  onEntered(): void {
+    this.#exchange.onCancel = null
+    this.#exchange.holdsSlot = true
+    this.#wake?.()
+  }
+
+  onRefused(error: GatewayError): void {
+    this.#exchange.onCancel = null
+    this.#refuse?.(error)
+  }
 }
 
 /**

@@ -164,8 +164,15 @@ export class Attempt implements CallHandler, Outlet {
       }
       const contentType = headerText(headers, 'content-type') ?? ''
       const isDelimited = 'content-length' in headers || 'transfer-encoding' in headers
-      const facts = { exchange, routed: this.#routed, dialect: this.#dialect, outlet: this }
-      const options = relayOptions({ ...facts, contentType, isDelimited, asksStream: this.#asksStream })
+      const options = relayOptions({
+        exchange,
+        routed: this.#routed,
+        dialect: this.#dialect,
+        outlet: this,
+        contentType,
+        isDelimited,
+        asksStream: this.#asksStream,
+      })
       if (options.raw !== null) this.#passOn(options, status, contentType)
       // A whole answer is no stream of the upstream's: what is made of it is framed as the surface does.
       else if (!options.upstreamStreams) exchange.framing = null

@@ -90,8 +90,8 @@ export class Exchange implements ExchangeHandle, Placed {
   #isSettled = false
 
   constructor(request: ClientRequest, sink: Sink, parts: PipelineParts, onSettle: SettleHook) {
-    const { body, ...head } = request
-    this.request = head
+    const { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path = null } = request
+    this.request = { requestId, surface, key, parameterHeaders, acceptedAtMs, path }
     this.sink = sink
     this.parts = parts
     this.requestBytes = body.length

@@ -31,7 +31,7 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
     throw new GatewayError('upstream_malformed', { message: 'The provider answered with a web page.' })
   }
   const isRaw = decoded?.facts.raw !== undefined
-  const rawFraming = RAW_FRAMINGS.find(([prefix]) => type.startsWith(prefix))?.[1] ?? null
+  const rawFraming = isRaw ? framingOf(type) : null
   return {
     surface: request.surface,
     dialect,
@@ -54,6 +54,10 @@ const RAW_FRAMINGS: readonly (readonly [prefix: string, framing: Framing])[] = [
   ['application/ndjson', 'ndjson'],
   ['application/jsonl', 'ndjson'],
 ]
+
+function framingOf(type: string): Framing | null {
+  return RAW_FRAMINGS.find(([prefix]) => type.startsWith(prefix))?.[1] ?? null
+}
 
 /** Used where the upstream names no id, model or time of its own. */
 export function fallbackMeta({ request, decoded, parts }: Exchange): ResponseMeta {

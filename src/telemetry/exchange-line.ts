@@ -58,8 +58,8 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
       `,"target":${provider === null ? 'null' : quoteKnown(`${provider}/${targetModel ?? ''}`)}` +
       `,"outcome":"${record.outcome}","status":${record.status}` +
       `,"tokens":{"in":${usage.inputTokens},"out":${usage.outputTokens},"cached":${usage.cachedInputTokens},"reasoning":${usage.reasoningTokens}}` +
-      `,"usageSource":"${record.usageSource}","ttftMs":${roundMs(record.timeToFirstTokenMs)},"totalMs":${roundMs(record.totalMs)}` +
-      `,"overheadMs":${roundMs(record.overheadMs)},"attempts":${record.attempts}` +
+      `,"usageSource":"${record.usageSource}","ttftMs":${msText(record.timeToFirstTokenMs)},"totalMs":${msText(record.totalMs)}` +
+      `,"overheadMs":${msText(record.overheadMs)},"attempts":${record.attempts}` +
       `,"requestBytes":${record.requestBytes},"responseBytes":${record.responseBytes}${optional(record)},"msg":"exchange"}\n`
     )
   }
@@ -80,7 +80,14 @@ function errorFields({ error, cause }: ExchangeRecord, redactor: Redactor): obje
   }
 }
 
-/** Microseconds are as fine as these are worth. */
-function roundMs(ms: number | null): number | null {
-  return ms === null ? null : Math.round(ms * 1000) / 1000
+/** `.5` for 500 thousandths, nothing for 0. */
+const THOUSANDTHS: readonly string[] = Array.from({ length: 1000 }, (_, count) =>
+  count === 0 ? '' : `.${String(count).padStart(3, '0').replace(/0+$/, '')}`,
+)
+
+/** A JSON number to the microsecond, which is as fine as these are worth. By table: the text of a double takes 0.3 us. */
+function msText(ms: number | null): string {
+  if (ms === null) return 'null'
+  const micros = Math.round(Math.max(0, ms) * 1000)
+  return `${Math.floor(micros / 1000)}${THOUSANDTHS[micros % 1000] ?? ''}`
 }
