@@ -91,9 +91,8 @@ export class HttpSink implements Sink {
   }
 
   reply(answer: Answer): void {
-    const own = answer.headers.some(([name]) => name === 'content-type')
-    const lists = [...this.#options.commonHeaders, answer.headers]
-    if (!own) lists.push(JSON_TYPE)
+    const lists = this.#options.commonHeaders.concat([answer.headers])
+    if (!bearsContentType(answer.headers)) lists.push(JSON_TYPE)
     if (this.extraHeaders !== null) lists.push(this.extraHeaders)
     const isLast = this.isLast || this.#options.isClosing()
     this.#response.answer({ status: answer.status, headers: lists, body: answer.body, isLast })
@@ -267,6 +266,12 @@ export class HttpSink implements Sink {
     reader.detach()
     onDone({ result, bytes: this.#response.bytes })
   }
+}
+
+function bearsContentType(headers: HeaderList): boolean {
+  // Not taken apart by a pattern: that asks an iterator.
+  for (const header of headers) if (header[0] === 'content-type') return true
+  return false
 }
 
 function nothing(): void {}

@@ -24,6 +24,7 @@ export type LineSinkOptions = {
 /** Writes to a descriptor that stays the caller's: it is never closed here. */
 export class LineSink {
   readonly #fd: number
+  readonly #isFile: boolean
   readonly #chunkBytes: number
   readonly #onDropped: (lines: number) => void
   readonly #flushAtExit = (): void => this.flushSync()
@@ -46,7 +47,8 @@ export class LineSink {
   /** The descriptor stays the caller's to close. Lines still buffered are written when the process or the thread exits. */
   constructor(fd: number, options: LineSinkOptions = {}) {
     this.#fd = fd
-    this.#chunkBytes = isRegularFile(fd) ? FILE_CHUNK_BYTES : PIPE_CHUNK_BYTES
+    this.#isFile = isRegularFile(fd)
+    this.#chunkBytes = this.#isFile ? FILE_CHUNK_BYTES : PIPE_CHUNK_BYTES
     this.#onDropped = options.onDropped ?? (() => {})
     process.on('exit', this.#flushAtExit)
   }
@@ -58,7 +60,8 @@ export class LineSink {
       this.#dropped += 1
       return
     }
-    const bytes = Buffer.byteLength(line)
+    // Only a pipe's limit is exact; to count the bytes is to copy the line.
+    const bytes = this.#isFile ? line.length : Buffer.byteLength(line)
     if (this.#openBytes + bytes > this.#chunkBytes) this.#seal()
     this.#open += line
     this.#openBytes += bytes
