@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 export const MAIN = join(ROOT, 'dist/src/main.js')
-const START_MS = 10_000
+const START_MS = 30_000
 
 /** One JSON line of the gateway's log. */
 export type LogLine = {

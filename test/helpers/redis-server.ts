@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createConnection, createServer } from 'node:net'
 
-const START_MS = 10_000
+const START_MS = 30_000
 
 export type RedisServer = {
   readonly port: number

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
 import { type Teardown } from './gateway.js'
 
-const START_MS = 10_000
+const START_MS = 30_000
 /** Between finding a free port and taking it somebody else may take it. */
 const PORT_TRIES = 5
 
