@@ -1,6 +1,5 @@
-// The store of many nodes: jobs in Redis, every call one step of one script (redis-script.ts). What a call needs of a queue
-// library cannot be had of one without a second truth: a job and its idempotency key, an end and its webhook, are one step,
-// and the keys take turns. How much of it outlives Redis' own death is its AOF setting's to say.
+// The store of many nodes: jobs in Redis, every call one step of one script (redis-script.ts). A queue library would be a
+// second truth beside it: src/README.md, Decisions, has what was tried. How much of it outlives Redis' own death is its AOF setting's to say.
 import { errorData, GatewayError } from '../errors.js'
 import { RedisConnection, type RedisScript } from '../limit/redis.js'
 import { type ErrorData } from '../model/error.js'
