@@ -73,6 +73,8 @@ export type JobsConfig = {
   readonly attempts: number
   readonly timeoutMs: number
   readonly retentionMs: number
+  /** Of a job or a webhook under way, without a sign of whoever has it. */
+  readonly leaseMs: number
   readonly webhook: {
     /** Null: webhooks are not signed. */
     readonly secret: string | null

@@ -108,6 +108,9 @@ export class LoopJobs {
       get timeoutMs() {
         return options().timeoutMs
       },
+      get leaseMs() {
+        return options().leaseMs
+      },
       get retentionMs() {
         return options().retentionMs
       },
@@ -118,7 +121,7 @@ export class LoopJobs {
       onTrouble: (message) => current().log.warn({}, message),
     })
     this.#courier = new Courier({
-      ...{ store, random: Math.random, webhook: () => options().webhook },
+      ...{ store, random: Math.random, webhook: () => options().webhook, leaseMs: () => options().leaseMs },
       onAttempt: (delivery, result, cause) => this.#tellDelivery(delivery, result, cause),
     })
     this.#runner.start()

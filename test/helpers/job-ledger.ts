@@ -10,7 +10,7 @@ type ListedJob = { readonly request_id: string; readonly status: string; readonl
 export type JobLedgerOptions = { readonly model: string; readonly receiver: WebhookReceiver }
 
 /** Between two of one submitter: the gateway is to be killed with little on its way, not with a mountain. */
-const PAUSE_MS = 15
+const PAUSE_MS = 40
 const SUBMITTERS = 4
 const PAGE = 100
 const POLL_MS = 50
@@ -21,6 +21,7 @@ const PATIENCE_MS = 90_000
 export class JobLedger {
   readonly #options: JobLedgerOptions
   readonly #accepted = new Set<string>()
+  #isStopped = false
 
   constructor(options: JobLedgerOptions) {
     this.#options = options
@@ -38,6 +39,11 @@ export class JobLedger {
     })
     const submitting = Array.from({ length: SUBMITTERS }, () => this.#submitUntilDead(gateway, onFirst))
     return { begun, done: Promise.all(submitting).then(() => undefined) }
+  }
+
+  /** Nothing more is submitted, to whichever gateway. */
+  stop(): void {
+    this.#isStopped = true
   }
 
   /** All have ended, none is lost, and each was told under one id; resolves with how often their runs were begun. */
@@ -62,7 +68,7 @@ export class JobLedger {
     const { model, receiver } = this.#options
     const client = new JobClient(gateway)
     const body = { model, webhookUrl: receiver.url, messages: [{ role: 'user', content: 'x' }] }
-    while (gateway.child.exitCode === null && gateway.child.signalCode === null) {
+    while (!this.#isStopped && gateway.child.exitCode === null && gateway.child.signalCode === null) {
       const answer = await client.post(body).catch(() => null)
       if (answer?.status === 202) {
         this.#accepted.add(String(answer.body.request_id))
