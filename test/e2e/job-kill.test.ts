@@ -32,7 +32,7 @@ test(`killed ${ROUNDS} times at random, every 202 ends and its webhook comes`, {
       webhook: { allowInsecure: true, allowPrivateNetworks: true },
     },
   }
-  const ledger = new JobLedger({ model: 'openai/lorem-3', receiver })
+  const ledger = new JobLedger({ model: 'openai/lorem-20', receiver })
   const startedMs = performance.now()
   for (let round = 1; round <= ROUNDS; round++) {
     const gateway = await startGateway(t, { config })

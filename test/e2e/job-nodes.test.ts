@@ -56,7 +56,7 @@ test(`two gateways, one stopped and one killed, ${ROUNDS} times over: no accepte
   const receiver = await startReceiver(t)
   const jobs = { concurrency: 16, leaseMs: SHORT_LEASE_MS }
   const config = configOf(redis, simulatedProviders(simulator.origin), jobs)
-  const ledger = new JobLedger({ model: 'openai/lorem-3', receiver })
+  const ledger = new JobLedger({ model: 'openai/lorem-20', receiver })
   const begin = async () => {
     const gateway = await startGateway(t, { config })
     return { gateway, ...ledger.submit(gateway) }

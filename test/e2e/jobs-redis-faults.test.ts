@@ -14,7 +14,7 @@ const ASYNC = { prefer: 'respond-async' }
 /** A call to Redis is given up after 3 s; the rest is for a busy machine. */
 const QUICKLY_MS = 8000
 const PATIENCE_MS = 30_000
-const PAUSED_MS = 6000
+const PAUSED_MS = 4500
 
 async function setUp(t: Teardown, url: string) {
   const [upstream, live] = [await startHeldUpstream(t), await startHeldUpstream(t)]
