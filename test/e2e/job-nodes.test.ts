@@ -8,7 +8,7 @@ import { JobLedger, pause } from '../helpers/job-ledger.js'
 import { RedisServer } from '../helpers/redis.js'
 import { startReceiver } from '../helpers/webhook-receiver.js'
 
-const ROUNDS = Number(process.env.SOAK_ROUNDS ?? 4)
+const ROUNDS = Number(process.env.SOAK_ROUNDS ?? 2)
 /** Long enough that a gateway on a busy machine keeps its own. */
 const LEASE_MS = 3000
 const SHORT_LEASE_MS = 1000
