@@ -27,6 +27,7 @@ function report(figures: JobsFigures): void {
       0,
       `>= 2,000: ${verdict(acceptedPerSec.median >= LEAST_ACCEPTED_PER_SEC)}`,
     ),
+    row('CPU us a job', figures.cpuUsPerJob, 0),
     row('live p99 ms, alone', figures.liveP99Ms, 2),
     row('live p99 ms, beside jobs', figures.besideP99Ms, 2),
     row('live p99, beside to alone', besideRatio, 2, `<= 1.5: ${verdict(besideRatio.median <= MOST_RATIO)}`),

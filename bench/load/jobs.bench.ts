@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { quantileOf, runOpenLoad } from '../open-load.js'
-import { type Spread, spread } from '../stats.js'
+import { cpuMs, type Spread, spread } from '../stats.js'
 
 export type JobsOptions = {
   readonly rounds: number
@@ -23,6 +23,8 @@ export type JobsOptions = {
 /** Of all rounds; the ratio is that of the two measurements of one round. */
 export type JobsFigures = {
   readonly acceptedPerSec: Spread
+  /** Of the gateway, all its threads: holds on a machine that is busy with other things as well. */
+  readonly cpuUsPerJob: Spread
   readonly liveP99Ms: Spread
   readonly besideP99Ms: Spread
   readonly besideRatio: Spread
@@ -53,11 +55,11 @@ type Report = {
 export async function runJobs(options: JobsOptions): Promise<JobsFigures> {
   const bench = new Processes()
   try {
-    const quick = await bench.start(['simulate', '--port', '0', '--tokens-per-second', '1000000'])
-    const slow = await bench.start(['simulate', '--port', '0', '--tokens-per-second', '50'])
+    const { origin: quick } = await bench.start(['simulate', '--port', '0', '--tokens-per-second', '1000000'])
+    const { origin: slow } = await bench.start(['simulate', '--port', '0', '--tokens-per-second', '50'])
     const gateway = await bench.start(['start', '--config', bench.write(configOf(quick, slow, bench.folder))])
-    await sendJobs(gateway, ['-c', String(BURST_CONNECTIONS), '-a', String(WARM_UP)])
-    await live(gateway, options.seconds / 2)
+    await sendJobs(gateway.origin, ['-c', String(BURST_CONNECTIONS), '-a', String(WARM_UP)])
+    await live(gateway.origin, options.seconds / 2)
     const rounds: Round[] = []
     for (let i = 1; i <= options.rounds; i++) {
       options.say(`jobs, round ${i} of ${options.rounds}`)
@@ -65,6 +67,7 @@ export async function runJobs(options: JobsOptions): Promise<JobsFigures> {
     }
     return {
       acceptedPerSec: spread(rounds.map((round) => round.acceptedPerSec)),
+      cpuUsPerJob: spread(rounds.map((round) => round.cpuUsPerJob)),
       liveP99Ms: spread(rounds.map((round) => round.aloneMs)),
       besideP99Ms: spread(rounds.map((round) => round.besideMs)),
       besideRatio: spread(rounds.map((round) => round.besideMs / round.aloneMs)),
@@ -77,13 +80,16 @@ export async function runJobs(options: JobsOptions): Promise<JobsFigures> {
 
 type Round = {
   readonly acceptedPerSec: number
+  readonly cpuUsPerJob: number
   readonly aloneMs: number
   readonly besideMs: number
   readonly steadyPerSec: number
 }
 
-async function measure(gateway: string, { seconds, burst }: JobsOptions): Promise<Round> {
-  const accepted = await sendJobs(gateway, ['-c', String(BURST_CONNECTIONS), '-a', String(burst)])
+async function measure({ origin: gateway, pid }: Started, { seconds, burst }: JobsOptions): Promise<Round> {
+  const beforeMs = cpuMs(pid)
+  const acceptedPerSec = await sendJobs(gateway, ['-c', String(BURST_CONNECTIONS), '-a', String(burst)])
+  const cpuUsPerJob = ((cpuMs(pid) - beforeMs) * 1000) / burst
   const aloneMs = await live(gateway, seconds)
   // Begins before the live requests and ends after them.
   const steady = sendJobs(gateway, [
@@ -91,7 +97,7 @@ async function measure(gateway: string, { seconds, burst }: JobsOptions): Promis
   ])
   await new Promise((resolve) => setTimeout(resolve, 2000))
   const besideMs = await live(gateway, seconds)
-  return { acceptedPerSec: accepted, aloneMs, besideMs, steadyPerSec: await steady }
+  return { acceptedPerSec, cpuUsPerJob, aloneMs, besideMs, steadyPerSec: await steady }
 }
 
 /** The p99 of live requests, in ms. */
@@ -131,6 +137,8 @@ function configOf(quick: string, slow: string, folder: string): object {
   }
 }
 
+type Started = { readonly origin: string; readonly pid: number }
+
 /** Processes of one run, in a folder of their own. */
 class Processes {
   readonly folder = mkdtempSync(join(tmpdir(), 'sluice-bench-jobs-'))
@@ -142,15 +150,15 @@ class Processes {
     return file
   }
 
-  /** Resolves with the address that it tells. */
-  start(args: readonly string[]): Promise<string> {
+  /** Resolves once it has told its address. */
+  start(args: readonly string[]): Promise<Started> {
     const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'], cwd: this.folder })
     this.#children.push(child)
     return new Promise((resolve, reject) => {
       child.once('exit', (code) => reject(new Error(`ended with ${code}`)))
       createInterface({ input: child.stdout }).on('line', (line) => {
         const origin = /https?:\/\/[\w.:]+/.exec(line)?.[0]
-        if (origin !== undefined) resolve(origin)
+        if (origin !== undefined) resolve({ origin, pid: child.pid ?? 0 })
       })
     })
   }
