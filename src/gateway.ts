@@ -14,7 +14,7 @@ import {
   reachableProviders,
   withKnownProviders,
 } from './gateway/generation.js'
-import { type ConnectJobs, LoopJobs } from './gateway/jobs.js'
+import { type ConnectJobs, jobHabits, LoopJobs } from './gateway/jobs.js'
 import { createSharedLimits } from './gateway/shared-limits.js'
 import { createLimiterCells } from './limit/cells.js'
 import { Shedder } from './limit/shedder.js'
@@ -263,7 +263,7 @@ function viewOf(loop: Loop): ViewOptions {
     hasKeys: config.keys.length > 0,
     pipeline,
     refusal,
-    jobs: { isAsyncByDefault: config.compat.asyncByDefault, webhook: config.jobs.webhook },
+    jobs: jobHabits(loop.current),
     models: (key) => listModels(config, router, key),
     providers: () => statuses(loop),
     languages: () => prompts.languages(),

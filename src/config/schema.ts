@@ -359,6 +359,17 @@ const Jobs = section('Asynchronous jobs: accepted now, run soon, kept until they
     10 * MINUTE_MS,
     'Running time of a job, all its attempts together, in ms.',
   ),
+  leaseMs: integer(
+    { minimum: 1000, maximum: HOUR_MS },
+    30_000,
+    'A gateway that gives no sign for so long loses its jobs to the others on its Redis, in ms.',
+  ),
+  maxPendingPerKey: integer(
+    { minimum: 1, maximum: 10_000_000 },
+    10_000,
+    'Jobs of one gateway key that may wait; more are refused with 429.',
+  ),
+  maxPending: integer({ minimum: 1, maximum: 10_000_000 }, 100_000, 'Jobs that may wait; more are refused with 503.'),
   webhook: section('Calls made when a job ends.', {
     secret: webhookSecret(
       'Secret that signs webhooks: 16 characters or more, or whsec_ and base64; null signs nothing.',

@@ -73,6 +73,11 @@ export type JobsConfig = {
   readonly attempts: number
   readonly timeoutMs: number
   readonly retentionMs: number
+  /** Of a job or a webhook under way, without a sign of whoever has it. */
+  readonly leaseMs: number
+  /** Jobs that may wait, of one gateway key and of all. */
+  readonly maxPendingPerKey: number
+  readonly maxPending: number
   readonly webhook: {
     /** Null: webhooks are not signed. */
     readonly secret: string | null

@@ -14,6 +14,7 @@ import { connectSqlite } from '../jobs/sqlite.js'
 import { type ClaimedDelivery, type DeliveryResult, type JobStore, type StoreCounts } from '../jobs/store.js'
 import { type KeyIdentity } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
+import { type JobHabits } from '../server/front.js'
 import { type LoopMetrics } from '../telemetry/metrics.js'
 import { type Generation } from './generation.js'
 
@@ -108,6 +109,9 @@ export class LoopJobs {
       get timeoutMs() {
         return options().timeoutMs
       },
+      get leaseMs() {
+        return options().leaseMs
+      },
       get retentionMs() {
         return options().retentionMs
       },
@@ -118,7 +122,7 @@ export class LoopJobs {
       onTrouble: (message) => current().log.warn({}, message),
     })
     this.#courier = new Courier({
-      ...{ store, random: Math.random, webhook: () => options().webhook },
+      ...{ store, random: Math.random, webhook: () => options().webhook, leaseMs: () => options().leaseMs },
       onAttempt: (delivery, result, cause) => this.#tellDelivery(delivery, result, cause),
     })
     this.#runner.start()
@@ -145,6 +149,22 @@ export class LoopJobs {
     const reason = cause === null ? null : cause instanceof Error ? cause.message : String(cause)
     const fields = { job: job.id, attempts, error: result.error, reason }
     log.warn(fields, result.kind === 'dead' ? 'webhook given up' : 'webhook not taken, tried again later')
+  }
+}
+
+const ANY_MODEL: readonly string[] = Object.freeze(['*'])
+
+/** What a generation has to say of a chat that would become a job. */
+export function jobHabits({ config, router }: Pick<Generation, 'config' | 'router'>): JobHabits {
+  const { maxPendingPerKey, maxPending, webhook } = config.jobs
+  return {
+    isAsyncByDefault: config.compat.asyncByDefault,
+    webhook,
+    pending: { perKey: maxPendingPerKey, all: maxPending },
+    checkRoute({ index }, { model, provider }) {
+      // What leaves its model open gets the default one when it runs.
+      if (model !== '') router.route({ model, provider, allowed: config.keys[index]?.models ?? ANY_MODEL })
+    },
   }
 }
 

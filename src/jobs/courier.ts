@@ -15,6 +15,8 @@ export type CourierOptions = {
   /** Read anew for each attempt. */
   readonly webhook: () => WebhookOptions
   readonly random: () => number
+  /** Beyond the time of one attempt: a courier that died with it has left it to others by then. Read anew as well. */
+  readonly leaseMs: () => number
   readonly timers?: Timers
   /** One attempt is over. `cause` is for the log alone. */
   readonly onAttempt?: (delivery: ClaimedDelivery, result: DeliveryResult, cause: unknown) => void
@@ -23,8 +25,6 @@ export type CourierOptions = {
 const POLL_MS = 1000
 const AT_ONCE = 64
 const PER_ORIGIN = 4
-/** Beyond the time of one attempt: a courier that died with it has left it to others by then. */
-const LEASE_SLACK_MS = 15_000
 
 /** The sender of one process. */
 export class Courier {
@@ -86,7 +86,7 @@ export class Courier {
     const limit = AT_ONCE - this.#sending.size
     if (limit <= 0) return
     this.#isHinted = false
-    const leaseMs = webhook().timeoutMs + LEASE_SLACK_MS
+    const leaseMs = webhook().timeoutMs + this.#options.leaseMs()
     const exceptOrigins = [...this.#perOrigin].filter(([, count]) => count >= PER_ORIGIN).map(([origin]) => origin)
     try {
       const claimed = await store.claimDeliveries({ limit, leaseMs, exceptOrigins, perOrigin: PER_ORIGIN })

@@ -12,7 +12,7 @@ export const JOB_ID_PREFIX = 'job_'
 export type JobError = { readonly message: string; readonly type: string; readonly attempts: number }
 
 /** The answer to a request that became a job, or that repeats one. */
-export function encodeAcceptance(acceptance: Exclude<Acceptance, { kind: 'mismatch' }>): Buffer {
+export function encodeAcceptance(acceptance: Extract<Acceptance, { kind: 'accepted' | 'repeated' }>): Buffer {
   const { job, queuePosition, activeRequests } = acceptance
   const id = acceptance.kind === 'repeated' ? acceptance.id : acceptance.job.id
   const status = job?.state ?? 'pending'

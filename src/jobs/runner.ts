@@ -17,7 +17,7 @@ export type RunnerOptions = {
   readonly retentionMs: number
   readonly random: () => number
   /** After so long without a sign of its runner a job is another's. */
-  readonly leaseMs?: number
+  readonly leaseMs: number
   readonly timers?: Timers
   /** One run has ended. */
   readonly onRunEnd?: (result: RunResult, attempts: number, jobId: string) => void
@@ -25,8 +25,6 @@ export type RunnerOptions = {
   readonly onTrouble?: (message: string) => void
 }
 
-/** A stop of the event loop as long as this, which no job survives well anyway, gives its jobs to another node. */
-const LEASE_MS = 30_000
 /** How late a retry may begin. */
 const POLL_MS = 500
 const CLEAN_UP_EVERY_MS = 30_000
@@ -112,7 +110,7 @@ export class JobRunner {
   }
 
   async #claim(): Promise<void> {
-    const { store, attempts, leaseMs = LEASE_MS } = this.#options
+    const { store, attempts, leaseMs } = this.#options
     const limit = Math.min(MAX_BATCH, this.#freePlaces())
     if (limit <= 0) return
     this.#isHinted = false
@@ -126,7 +124,7 @@ export class JobRunner {
   }
 
   #begin(claimed: ClaimedJob): void {
-    const { store, leaseMs = LEASE_MS, onRunEnd } = this.#options
+    const { store, leaseMs, onRunEnd } = this.#options
     const run = new JobRun(claimed, { ...this.#options, queue: store, leaseMs, timers: this.#timers })
     // Claimed in the moment of the stop.
     if (this.#isStopping) run.stop()

@@ -24,6 +24,7 @@ import {
   type ListQuery,
   MAX_BATCH,
   type NewJob,
+  type PendingCaps,
   type RetryOptions,
   type StoreCalls,
   type StoreCounts,
@@ -75,15 +76,20 @@ export class SqliteJobs implements PlainCalls {
     return events
   }
 
-  accept(job: NewJob): Acceptance {
+  accept(job: NewJob, caps?: PendingCaps): Acceptance {
     const nowMs = this.#nowMs()
+    const { id, keyName, context, webhookUrl, idempotency } = job
+    const owner = ownerOf(keyName)
     const repeat = this.#repeats.takeForJob(job, nowMs)
     if (repeat.kind === 'mismatch') return { kind: 'mismatch' }
     if (repeat.kind === 'repeated') return this.#repeated(repeat.id)
-    const { id, keyName, context, webhookUrl } = job
-    const owner = ownerOf(keyName)
+    const scope = this.#fullScope(owner, caps)
+    if (scope !== null) {
+      if (idempotency !== null) this.#repeats.freeJob(owner, idempotency.key)
+      return { kind: 'full', scope }
+    }
     const fields = { id, owner, context: JSON.stringify(context), webhookUrl, now: nowMs }
-    const { lastInsertRowid } = this.#statements.insert.run({ ...fields, key: job.idempotency?.key ?? null })
+    const { lastInsertRowid } = this.#statements.insert.run({ ...fields, key: idempotency?.key ?? null })
     this.#statements.insertRequest.run({ seq: Number(lastInsertRowid), request: job.request })
     this.#statements.insertTurn.run({ owner })
     this.#events.push({ type: 'work' })
@@ -225,6 +231,13 @@ export class SqliteJobs implements PlainCalls {
       queuePosition: isPending ? this.#positionAfter(place.owner, this.#countUpTo(place)) : 0,
       activeRequests: countOf(this.#statements.active.get()),
     }
+  }
+
+  /** Whose places are all taken; null: there is one. */
+  #fullScope(owner: string, caps: PendingCaps | undefined): 'key' | 'all' | null {
+    if (caps === undefined) return null
+    if (countOf(this.#statements.tally.get({ owner })) >= caps.perKey) return 'key'
+    return countOf(this.#statements.pending.get()) >= caps.all ? 'all' : null
   }
 
   /** Place of the job that is the n-th of its key. */

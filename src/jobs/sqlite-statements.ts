@@ -60,6 +60,7 @@ function prepareDesk(connection: Connection) {
     ),
     tally: connection.prepare("SELECT n FROM tallies WHERE key_name = :owner AND state = 'pending'"),
     states: connection.prepare('SELECT state, sum(n) AS n FROM tallies GROUP BY state'),
+    pending: connection.prepare("SELECT coalesce(sum(n), 0) AS n FROM tallies WHERE state = 'pending'"),
     active: connection.prepare("SELECT coalesce(sum(n), 0) AS n FROM tallies WHERE state = 'processing'"),
     oldest: connection.prepare(
       `SELECT accepted_at AS acceptedAt FROM jobs WHERE state = 'pending' AND due_at <= :now ORDER BY accepted_at LIMIT 1`,

@@ -84,6 +84,11 @@ export type Acceptance =
     }
   /** The key was used before for another request: 422. */
   | { readonly kind: 'mismatch' }
+  /** As many wait as may: of this gateway key (429), or of all (503). Nothing was accepted. */
+  | { readonly kind: 'full'; readonly scope: 'key' | 'all' }
+
+/** Most jobs that may wait. A retry, a release or a lost lease puts a job back all the same: it was accepted. */
+export type PendingCaps = { readonly perKey: number; readonly all: number }
 
 export type ListQuery = {
   readonly keyName: string | null
@@ -181,10 +186,10 @@ export type StoreEvent =
 /** For those who answer clients. */
 export type JobDesk = {
   /**
-   * Takes a job, once per idempotency key.
+   * Takes a job, once per idempotency key; who repeats one is answered even where no more may wait.
    * @throws storage_full when nothing more can be kept
    */
-  accept(job: NewJob): Promise<Acceptance>
+  accept(job: NewJob, caps?: PendingCaps): Promise<Acceptance>
   get(id: string): Promise<Job | null>
   /** A caller's own jobs, newest first. */
   list(query: ListQuery): Promise<readonly JobHead[]>

@@ -195,6 +195,8 @@ function createView(options: ViewOptions): FrontView {
 const NO_JOBS: JobHabits = Object.freeze({
   isAsyncByDefault: false,
   webhook: Object.freeze({ allowInsecure: false, allowPrivateNetworks: false }),
+  pending: Object.freeze({ perKey: 0, all: 0 }),
+  checkRoute: () => undefined,
 })
 
 function createApp(engine: Engine, config: ServerConfig): TemplatedApp {

@@ -1,15 +1,24 @@
 // What all routes of one event loop share. Most of it stands for the life of the process; the view is what a reload swaps.
 import { GatewayError } from '../errors.js'
+import { type PendingCaps } from '../jobs/store.js'
 import { type GuardPolicy } from '../jobs/webhook-guard.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type RequestFacts } from '../protocols/protocol.js'
 import { type FailedKeys } from './failed-keys.js'
 import { type HeaderPolicy } from './headers.js'
 import { type OpenCount } from './response.js'
 import { type HeadReader } from './strictness.js'
 
 /** What of jobs a configuration decides at the door. */
-export type JobHabits = { readonly isAsyncByDefault: boolean; readonly webhook: GuardPolicy }
+export type JobHabits = {
+  readonly isAsyncByDefault: boolean
+  readonly webhook: GuardPolicy
+  /** Most jobs that may wait. */
+  readonly pending: PendingCaps
+  /** Whether it could be sent anywhere now. @throws model_not_found, forbidden, invalid_request */
+  readonly checkRoute: (key: KeyIdentity, facts: Pick<RequestFacts, 'model' | 'provider'>) => void
+}
 
 export type ProviderStatus = {
   readonly name: string

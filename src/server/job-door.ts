@@ -38,6 +38,8 @@ const NOT_STORED = ['stream', 'stream_options', WEBHOOK_MEMBER]
 const IDEMPOTENCY_KEY = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
 /** Longer than any answer takes; only a process that died leaves one this long. */
 const DIRECT_LEASE_MS = 15 * 60_000
+/** A full queue has moved on by then. */
+const FULL_RETRY_AFTER_MS = 5000
 const PREFERENCE_APPLIED: HeaderList = Object.freeze([['preference-applied', 'respond-async'] as const])
 const REPLAYED: HeaderList = Object.freeze([['idempotency-replayed', 'true'] as const])
 
@@ -90,11 +92,14 @@ async function acceptJob({ exchange, key, door }: Asking, body: Body): Promise<v
     const digest = idempotencyKey === '' ? '' : digestOf('job', door.surface, body)
     const idempotency = idempotencyKey === '' ? null : { key: checkedKey(idempotencyKey), digest }
     const decoded = await door.decode(door.surface.id, body)
+    const { checkRoute, pending, webhook } = exchange.view.jobs
+    checkRoute(key, decoded.facts)
     const context = { parameterHeaders: { ...parameterHeaders } }
-    const read = readJobBody(decoded, exchange.view.jobs.webhook)
+    const read = readJobBody(decoded, webhook)
     const job: NewJob = { id: door.createJobId(), keyName: key.name, ...read, context, idempotency }
-    const acceptance = await door.desk.accept(job)
+    const acceptance = await door.desk.accept(job, pending)
     if (acceptance.kind === 'mismatch') throw keyOfAnother()
+    if (acceptance.kind === 'full') throw queueFull(acceptance.scope)
     const id = acceptance.kind === 'repeated' ? acceptance.id : acceptance.job.id
     door.tell(
       { id: exchange.requestId, job: id, key: key.name, repeated: acceptance.kind === 'repeated' },
@@ -152,12 +157,12 @@ async function startOnce({ exchange, key, door }: Asking, surface: Surface | nul
   }
 }
 
-/** All that decides the answer, beside the key of the gateway. */
 /** A path that says more than the surface does makes another request of the same body. */
 function placeOf({ path }: HttpExchange): string {
   return path === null ? '' : `${path.streams} ${path.provider ?? ''}`
 }
 
+/** Of all that decides the answer, beside the key of the gateway. */
 function digestOf(way: string, surface: Surface, body: Body): string {
   return createHash('sha256').update(`${way} ${surface.id} `).update(body).digest('base64url')
 }
@@ -171,6 +176,13 @@ function checkedKey(key: string): string {
 function keyOfAnother(): GatewayError {
   const message = 'This Idempotency-Key was used for another request.'
   return new GatewayError('invalid_request', { status: 422, message, param: 'Idempotency-Key' })
+}
+
+/** Whoever fills the queue is at fault for its own places alone. */
+function queueFull(scope: 'key' | 'all'): GatewayError {
+  const retryAfterMs = FULL_RETRY_AFTER_MS
+  if (scope === 'all') return new GatewayError('overloaded', { message: 'Too many jobs wait here.', retryAfterMs })
+  return new GatewayError('rate_limited', { message: 'Too many jobs of this key wait.', retryAfterMs })
 }
 
 function stillRunning(): GatewayError {

@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 export const MAIN = join(ROOT, 'dist/src/main.js')
-const START_MS = 30_000
+/** A machine that runs other things as well. */
+const START_MS = 40_000
 
 /** One JSON line of the gateway's log. */
 export type LogLine = {

@@ -745,6 +745,7 @@ function createConfig(options: RigOptions): Config {
 
 const JOBS: Config['jobs'] = {
   ...{ store: 'sqlite', path: '/nowhere/jobs.db', concurrency: 2, attempts: 3, timeoutMs: 1000, retentionMs: 1000 },
+  ...{ leaseMs: 1000, maxPendingPerKey: 10, maxPending: 10 },
   webhook: {
     ...{ secret: null, previousSecret: null, allowInsecure: false, allowPrivateNetworks: false },
     timeoutMs: 1000,

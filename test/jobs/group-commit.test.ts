@@ -1,6 +1,5 @@
 // Group commit on a real file: one commit for all that waits, a full disk that refuses what grows and goes on once there is
 // room, and calls that fail alone.
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +10,7 @@ import { SqliteJobs } from '../../src/jobs/sqlite-jobs.js'
 import { type CallMessage, type CallReply } from '../../src/jobs/sqlite-messages.js'
 import { type StoreEvent } from '../../src/jobs/store.js'
 import { newJob } from '../helpers/new-job.js'
+import { mountSmallDisk, NO_SMALL_DISK } from '../helpers/small-disk.js'
 
 function newDirectory(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'sluice-commit-'))
@@ -98,26 +98,8 @@ test('flush answers what waits', (t) => {
   t.end()
 })
 
-/** A directory on a disk of 2 MiB of its own, or null where that may not be had. */
-function mountSmallDisk(): string | null {
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-disk-'))
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', directory], { stdio: 'pipe' })
-    return directory
-  } catch {
-    rmSync(directory, { recursive: true })
-    return null
-  }
-}
-
-const SMALL_DISK = mountSmallDisk()
-// However the tests end, it goes with them.
-process.once('exit', () => {
-  if (SMALL_DISK === null) return
-  execFileSync('umount', ['-l', SMALL_DISK])
-  rmSync(SMALL_DISK, { recursive: true })
-})
-const WITHOUT_DISK = { skip: SMALL_DISK === null ? 'only root may mount a small disk' : false }
+const SMALL_DISK = mountSmallDisk(2)
+const WITHOUT_DISK = { skip: SMALL_DISK === null ? NO_SMALL_DISK : false }
 
 test(
   'a full disk: 507 and nothing accepted; reads go on, and all of it once there is room',

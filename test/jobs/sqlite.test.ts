@@ -7,6 +7,7 @@ import { type Test, test } from 'tap'
 import { connectSqlite, type SqliteOptions, startSqlite } from '../../src/jobs/sqlite.js'
 import { type JobStore } from '../../src/jobs/store.js'
 import { newJob } from '../helpers/new-job.js'
+import { pendingSuite } from '../helpers/pending-suite.js'
 import { type StoreRig, storeSuite } from '../helpers/store-suite.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
@@ -35,6 +36,7 @@ async function open(t: Test): Promise<StoreRig> {
 }
 
 storeSuite('sqlite', open)
+pendingSuite('sqlite', open)
 
 const COUNT = 4000
 const WANTED_PER_SEC = 2000

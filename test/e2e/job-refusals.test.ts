@@ -1,0 +1,66 @@
+// What a running gateway refuses before it becomes a job: models that are not there or not for this key, and jobs beyond
+// those that may wait. Each in the words of the caller's API.
+import tap, { test } from 'tap'
+import { startGateway } from '../helpers/gateway.js'
+import { startHeldUpstream } from '../helpers/held-upstream.js'
+import { JobClient } from '../helpers/job-client.js'
+
+const KEY = 'key-of-the-first-team'
+const OTHER_KEY = 'key-of-the-second-team'
+const THIRD_KEY = 'key-of-the-third-team'
+const ASYNC = { prefer: 'respond-async' }
+
+const upstream = await startHeldUpstream(tap)
+const gateway = await startGateway(tap, {
+  config: {
+    keys: [
+      { name: 'one', key: KEY, models: ['up/*'] },
+      { name: 'two', key: OTHER_KEY },
+      { name: 'three', key: THIRD_KEY },
+    ],
+    providers: { up: { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1` } },
+    models: { own: 'up/m' },
+    jobs: { concurrency: 1, maxPendingPerKey: 2, maxPending: 3 },
+  },
+})
+const [one, two, three] = [KEY, OTHER_KEY, THIRD_KEY].map((key) => new JobClient(gateway, key)) as [
+  JobClient,
+  JobClient,
+  JobClient,
+]
+
+function chat(model: string) {
+  return { model, messages: [{ role: 'user', content: 'x' }] }
+}
+
+test('a model that is not there is 404, one that the key may not use 403, and neither is a job', async (t) => {
+  const unknown = await two.post(chat('no-such-model'), ASYNC)
+  t.equal(unknown.status, 404)
+  t.match(unknown.body, { error: { code: 'model_not_found', param: 'model' } })
+  const forbidden = await one.post(chat('own'), ASYNC)
+  t.equal(forbidden.status, 403)
+  t.match(forbidden.body, { error: { message: 'This key may not use this model.' } })
+  const pinned = await two.post({ ...chat('m'), provider: 'nobody' }, ASYNC)
+  t.equal(pinned.status, 400)
+  for (const client of [one, two]) t.match((await client.list()).body, { data: [] })
+})
+
+test('jobs beyond those that may wait: 429 for the key, 503 for all, and room once one has begun', async (t) => {
+  const running = await one.submit(chat('up/m'))
+  const held = await upstream.next()
+  for (let i = 0; i < 2; i++) await one.submit(chat('up/m'))
+  const full = await one.post(chat('up/m'), ASYNC)
+  t.equal(full.status, 429)
+  t.match(full.body, { error: { code: 'rate_limit_exceeded', message: 'Too many jobs of this key wait.' } })
+  t.ok(Number(full.headers['retry-after']) > 0)
+  await two.submit(chat('own'))
+  const all = await three.post(chat('own'), ASYNC)
+  t.equal(all.status, 503)
+  t.match(all.body, { error: { message: 'Too many jobs wait here.' } })
+  t.ok(Number(all.headers['retry-after']) > 0)
+  held.say('done')
+  await one.until(running)
+  await upstream.next()
+  const late = await three.submit(chat('own'))
+  t.match(await three.status(late), { status: 'pending' })
+})
