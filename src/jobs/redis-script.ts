@@ -143,14 +143,18 @@ local function repeated(id)
   return { 'repeated', id, place, tally('processing'), found }
 end
 
-function ops.accept(id, owner, context, url, origin, key, digest, request)
+function ops.accept(id, owner, context, url, origin, key, digest, request, perKey, all)
+  local name = P .. 'rep:' .. owner .. ':' .. key
   if key ~= '' then
-    local name = P .. 'rep:' .. owner .. ':' .. key
     local found = call('HMGET', name, 'digest', 'kind', 'job', 'due')
     if found[1] and tonumber(found[4]) > now then
       if found[1] ~= digest or found[2] ~= 'job' then return { 'mismatch' } end
       return repeated(found[3])
     end
+  end
+  if call('ZCARD', P .. 'wait:' .. owner) >= tonumber(perKey) then return { 'full', 'key' } end
+  if tally('pending') >= tonumber(all) then return { 'full', 'all' } end
+  if key ~= '' then
     call('DEL', name)
     call('HSET', name, 'digest', digest, 'kind', 'job', 'job', id, 'due', now + DAY)
     call('PEXPIRE', name, DAY)

@@ -18,6 +18,7 @@ import {
   type JobStore,
   MAX_BATCH,
   type NewJob,
+  type PendingCaps,
   type StoredAnswer,
   type StoreEvent,
 } from './store.js'
@@ -34,6 +35,7 @@ export type RedisStoreOptions = {
 
 const PREFIX = '{sluice}:jobs:'
 const RETRY_AFTER_MS = 1000
+const NO_CAPS: PendingCaps = Object.freeze({ perKey: Number.MAX_SAFE_INTEGER, all: Number.MAX_SAFE_INTEGER })
 /** Every run lost with its node. */
 const LOST_RUNS = 'Every attempt was broken off before it came to an end.'
 
@@ -83,12 +85,12 @@ export function openRedisStore(options: RedisStoreOptions): RedisStore {
 
 function createDesk(ask: Ask) {
   return {
-    async accept(job: NewJob): Promise<Acceptance> {
+    async accept(job: NewJob, { perKey, all }: PendingCaps = NO_CAPS): Promise<Acceptance> {
       const { id, context, webhookUrl, idempotency } = job
       const url = webhookUrl ?? ''
       const fields = [id, ownerOf(job.keyName), JSON.stringify(context), url, url === '' ? '' : originOf(url)]
       const repeat = [idempotency?.key ?? '', idempotency?.digest ?? '']
-      return acceptanceOf((await ask('accept', ...fields, ...repeat, job.request)) as AcceptReply)
+      return acceptanceOf((await ask('accept', ...fields, ...repeat, job.request, perKey, all)) as AcceptReply)
     },
     async get(id: string): Promise<Job | null> {
       const reply = (await ask('get', id)) as JobReply | null
@@ -199,6 +201,7 @@ function acceptanceOf([kind, id, place, active, head]: AcceptReply): Acceptance 
   const job = head === null || head === undefined ? null : headOf(head)
   const counts = { queuePosition: Number(place), activeRequests: Number(active) }
   if (kind === 'accepted' && job !== null) return { kind, job, ...counts }
+  if (kind === 'full') return { kind, scope: id === 'key' ? 'key' : 'all' }
   return kind === 'repeated' ? { kind, id, job, ...counts } : { kind: 'mismatch' }
 }
 

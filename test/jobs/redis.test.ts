@@ -6,6 +6,7 @@ import { type Test, test } from 'tap'
 import { openRedisStore, type RedisStoreOptions } from '../../src/jobs/redis.js'
 import { type JobStore } from '../../src/jobs/store.js'
 import { newJob } from '../helpers/new-job.js'
+import { pendingSuite } from '../helpers/pending-suite.js'
 import { startRedis } from '../helpers/redis-server.js'
 import { type StoreRig, storeSuite } from '../helpers/store-suite.js'
 import { rejectionOf } from '../helpers/thrown.js'
@@ -54,6 +55,7 @@ async function openUp(options: RedisStoreOptions): Promise<JobStore> {
 }
 
 storeSuite('redis', open)
+pendingSuite('redis', open)
 
 const CLAIM = { limit: 10, leaseMs: 60_000, maxAttempts: 3 }
 
