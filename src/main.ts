@@ -1,16 +1,11 @@
 #!/usr/bin/env node
 // The process: command line -> what it asks for, and the signals that it obeys. The only place that ends it.
+// Each command loads what it needs: a gateway is a thousand modules, and no other command shall wait for them.
 import { readFileSync } from 'node:fs'
-import { renderConfig } from './config/check.js'
 import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/command-line.js'
 import { type Overrides } from './config/load.js'
-import { readCatalog, readConfig, readVersion } from './config/read.js'
 import { toGatewayError } from './errors.js'
-import { runWebhookVerify } from './jobs/webhook-command.js'
-import { launch } from './main/launch.js'
 import { obeyStopSignals } from './main/signals.js'
-import { loadEngine } from './server/engine.js'
-import { runSimulate, SIMULATE_PORT } from './simulator/command.js'
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)
@@ -22,7 +17,9 @@ function warn(line: string): void {
 
 async function start(overrides: Overrides): Promise<void> {
   let isUp = false
-  const launching = launch({ overrides, print, warn, onLoopDied: fail })
+  const launching = import('./main/launch.js').then(({ launch }) => {
+    return launch({ overrides, print, warn, onLoopDied: fail })
+  })
   obeyStopSignals({
     // Nobody knows yet of a process that still starts, and who presses Ctrl-C does not wait for a load balancer.
     stop: (signal) => {
@@ -38,6 +35,8 @@ async function start(overrides: Overrides): Promise<void> {
 }
 
 async function simulate(options: SimulateOptions): Promise<void> {
+  const { loadEngine } = await import('./server/engine.js')
+  const { runSimulate, SIMULATE_PORT } = await import('./simulator/command.js')
   const { protocol, tokensPerSecond, faultsFile } = options
   const faults = faultsFile === null ? null : readFileSync(faultsFile, 'utf8')
   const args = { host: '127.0.0.1', port: options.port ?? SIMULATE_PORT, protocol, tokensPerSecond, faults }
@@ -49,14 +48,22 @@ function fail(reason: unknown): never {
   process.exit(1)
 }
 
+async function check(overrides: Overrides): Promise<void> {
+  const { renderConfig } = await import('./config/check.js')
+  const { readCatalog, readConfig } = await import('./config/read.js')
+  print(renderConfig(readConfig(overrides, readCatalog()).config))
+}
+
 async function run(args: readonly string[]): Promise<void> {
   const command = parseCommandLine(args)
   if (command.kind === 'help') print(HELP_TEXT)
-  else if (command.kind === 'version') print(readVersion())
-  else if (command.kind === 'check') print(renderConfig(readConfig(command.overrides, readCatalog()).config))
+  else if (command.kind === 'version') print((await import('./config/read.js')).readVersion())
+  else if (command.kind === 'check') await check(command.overrides)
   else if (command.kind === 'simulate') await simulate(command.options)
-  else if (command.kind === 'webhook-verify') print(await runWebhookVerify(command.options, process))
-  else await start(command.overrides)
+  else if (command.kind === 'webhook-verify') {
+    const { runWebhookVerify } = await import('./jobs/webhook-command.js')
+    print(await runWebhookVerify(command.options, process))
+  } else await start(command.overrides)
 }
 
 run(process.argv.slice(2)).catch(fail)

@@ -120,6 +120,12 @@ test('each big library is imported in its own place', async (t) => {
   t.same(breaches, [])
 })
 
+test('what is imported for its types alone is not loaded', (t) => {
+  const loaded = listFiles('dist/src').filter((path) => /\.js$/.test(path) && /^import \{\} from/m.test(readText(path)))
+  t.same(loaded, [])
+  t.end()
+})
+
 test('the engine is loaded by its loader alone, after its environment is set: elsewhere its types are no statement', (t) => {
   const statements = FILES.filter(({ text }) => /\bfrom 'uWebSockets\.js'/.test(text))
   t.same(

@@ -1,6 +1,6 @@
 // The official Anthropic client against a running gateway, over each of the four upstream wires.
 import Anthropic from '@anthropic-ai/sdk'
-import { test } from 'tap'
+import { t as tap, test } from 'tap'
 import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
@@ -20,8 +20,9 @@ function clientOf(gateway: Running, apiKey = KEY): Anthropic {
   return new Anthropic({ apiKey, baseURL: gateway.origin, maxRetries: 0 })
 }
 
+const { gateway, client } = await start(tap)
+
 test('the Anthropic client reads the same text from every upstream wire, streamed and whole', async (t) => {
-  const { client } = await start(t)
   for (const provider of PROVIDERS) {
     const request = {
       model: `${provider}/echo`,
@@ -47,7 +48,6 @@ test('the Anthropic client reads the same text from every upstream wire, streame
 })
 
 test('thinking arrives as thinking blocks before the text, from every wire that reasons', async (t) => {
-  const { client } = await start(t)
   for (const provider of PROVIDERS) {
     const message = await client.messages
       .stream({
@@ -66,7 +66,6 @@ test('thinking arrives as thinking blocks before the text, from every wire that 
 })
 
 test('tool use comes back with its input and goes on after the results, over every wire', async (t) => {
-  const { client } = await start(t)
   const tools: Anthropic.Tool[] = [
     {
       name: 'weather',
@@ -96,7 +95,6 @@ test('tool use comes back with its input and goes on after the results, over eve
 })
 
 test('errors arrive as the client library knows them, with a request id', async (t) => {
-  const { client, gateway } = await start(t)
   const request = { model: 'anthropic/echo', max_tokens: 10, messages: [{ role: 'user' as const, content: 'Hi' }] }
   await rejectsWith(t, client.messages.create({ ...request, model: 'nobody/nothing' }), {
     status: 404,

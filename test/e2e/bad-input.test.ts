@@ -1,6 +1,6 @@
 // Bad input at a running gateway: a clear 4xx in the surface's envelope with the field's path, the process alive.
 
-import { test } from 'tap'
+import { t as tap, test } from 'tap'
 import { request } from 'undici'
 import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 
@@ -65,15 +65,12 @@ async function post(gateway: Running, path: string, body: string | Buffer, heade
   }
 }
 
-async function start(t: { teardown(callback: () => unknown): void }): Promise<Running> {
-  const simulator = await startSimulator(t)
-  return startGateway(t, {
-    config: { keys: [{ name: 'test', key: KEY }], providers: simulatedProviders(simulator.origin) },
-  })
-}
+const simulator = await startSimulator(tap)
+const gateway = await startGateway(tap, {
+  config: { keys: [{ name: 'test', key: KEY }], providers: simulatedProviders(simulator.origin) },
+})
 
 test('each bad body gets its clear 4xx in the envelope of the surface', async (t) => {
-  const gateway = await start(t)
   for (const path of ['/v1/chat/completions', '/v1/messages']) {
     for (const each of CASES) {
       const { status, json } = await post(gateway, path, each.body, each.headers)
@@ -87,7 +84,6 @@ test('each bad body gets its clear 4xx in the envelope of the surface', async (t
 })
 
 test('__proto__ in a body pollutes nothing and is forwarded as it came', async (t) => {
-  const gateway = await start(t)
   const body =
     '{"__proto__":{"x":1},"constructor":{"prototype":{"x":1}},"model":"anthropic/echo","messages":[{"role":"user","content":"Hi","__proto__":{"x":1}}]}'
   const { status } = await post(gateway, '/v1/chat/completions', body)
@@ -97,7 +93,6 @@ test('__proto__ in a body pollutes nothing and is forwarded as it came', async (
 })
 
 test('no key and a wrong key are 401 with the same body, before the body is read', async (t) => {
-  const gateway = await start(t)
   const bodies = []
   for (const authorization of [
     '',
@@ -115,7 +110,6 @@ test('no key and a wrong key are 401 with the same body, before the body is read
 })
 
 test('a body of 100 MB is refused with 413, declared or chunked, and memory stays flat', async (t) => {
-  const gateway = await start(t)
   const declared = await request(`${gateway.origin}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}` },
@@ -133,7 +127,6 @@ test('a body of 100 MB is refused with 413, declared or chunked, and memory stay
 })
 
 test('unknown routes are 404, known ones with a wrong method 405 with Allow, all JSON', async (t) => {
-  const gateway = await start(t)
   const nowhere = await request(`${gateway.origin}/nowhere`)
   t.equal(nowhere.statusCode, 404)
   t.type(await nowhere.body.json(), 'object')

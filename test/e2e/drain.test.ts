@@ -2,10 +2,17 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { test } from 'tap'
+import { t as tap, test } from 'tap'
 import { request } from 'undici'
 import WebSocket from 'ws'
-import { MAIN, type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
+import {
+  MAIN,
+  type Running,
+  simulatedProviders,
+  startGateway,
+  startSimulator,
+  type Teardown,
+} from '../helpers/gateway.js'
 
 const STREAMS = { 1: 500, 2: 200 }
 /** What an exit may take beyond `server.drainMs`. */
@@ -21,9 +28,11 @@ function ask(gateway: Running, body: object) {
   return request(`${gateway.origin}/v1/chat/completions`, { method: 'POST', headers, body: JSON.stringify(body) })
 }
 
-async function start(t: { teardown(callback: () => unknown): void }, server: object, pace = '20'): Promise<Running> {
-  const simulator = await startSimulator(t, ['--tokens-per-second', pace])
-  return startGateway(t, { config: { server, providers: simulatedProviders(simulator.origin) } })
+const paced = await startSimulator(tap, ['--tokens-per-second', '20'])
+const slow = await startSimulator(tap, ['--tokens-per-second', '2'])
+
+function start(t: Teardown, server: object, { origin } = paced): Promise<Running> {
+  return startGateway(t, { config: { server, providers: simulatedProviders(origin) } })
 }
 
 /** A stream on a socket of its own; resolves with all it brought once it is closed. `begun` resolves with the first bytes. */
@@ -43,7 +52,7 @@ for (const threads of [1, 2] as const) {
   const count = STREAMS[threads]
   test(`${count} open streams on ${threads} event loops all hear of the end, and the process ends well in time`, async (t) => {
     const drainMs = 1000
-    const gateway = await start(t, { threads, drainMs, drainGraceMs: 0 }, '2')
+    const gateway = await start(t, { threads, drainMs, drainGraceMs: 0 }, slow)
     const streams = Array.from({ length: count }, () => openStream(gateway))
     await Promise.all(streams.map(({ begun }) => begun))
     const signalledMs = performance.now()

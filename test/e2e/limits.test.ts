@@ -1,6 +1,6 @@
 // Limits at a running gateway: exactly the bucket is admitted, whatever number of event loops serves, and the answers tell.
 
-import { test } from 'tap'
+import { t as tap, test } from 'tap'
 import { Agent, request } from 'undici'
 import { simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 
@@ -8,9 +8,10 @@ const KEY = 'test-key-0123456789abcdef'
 const HEADERS = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }
 const BODY = JSON.stringify({ model: 'openai/echo', messages: [{ role: 'user', content: 'Hi' }] })
 
+const simulator = await startSimulator(tap)
+
 for (const threads of [1, 2]) {
   test(`1,000 parallel requests on a bucket of 100 admit exactly 100 over ${threads} event loop(s)`, async (t) => {
-    const simulator = await startSimulator(t)
     const gateway = await startGateway(t, {
       config: {
         server: { threads },
@@ -51,7 +52,6 @@ for (const threads of [1, 2]) {
 }
 
 test('tokens are settled from the usage: what was reserved too much comes back', async (t) => {
-  const simulator = await startSimulator(t)
   const gateway = await startGateway(t, {
     config: {
       keys: [{ name: 'test', key: KEY, limits: { tokensPerMinute: 1000 } }],
@@ -75,11 +75,11 @@ test('tokens are settled from the usage: what was reserved too much comes back',
 })
 
 test('what waits longer than the queue allows gets 503 with Retry-After, and the slot is not lost', async (t) => {
-  const simulator = await startSimulator(t, ['--tokens-per-second', '20'])
+  const paced = await startSimulator(t, ['--tokens-per-second', '20'])
   const gateway = await startGateway(t, {
     config: {
       limits: { concurrency: 1, queue: { max: 1, timeoutMs: 300 } },
-      providers: simulatedProviders(simulator.origin),
+      providers: simulatedProviders(paced.origin),
     },
   })
   const url = `${gateway.origin}/v1/chat/completions`

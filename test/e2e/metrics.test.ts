@@ -1,7 +1,7 @@
 // The metrics of a running gateway tell the truth: gauges come back to zero whatever happened, labels are closed.
 
 import { once } from 'node:events'
-import { test } from 'tap'
+import { t as tap, test } from 'tap'
 import { request } from 'undici'
 import WebSocket from 'ws'
 import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
@@ -28,13 +28,10 @@ async function scrape(gateway: Running): Promise<readonly Sample[]> {
   return parsePage(await (await request(`${gateway.origin}/metrics`)).body.text()).samples
 }
 
-async function start(t: { teardown(callback: () => unknown): void }): Promise<Running> {
-  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
-  return startGateway(t, { config: { providers: simulatedProviders(simulator.origin) } })
-}
+const simulator = await startSimulator(tap, ['--tokens-per-second', '300'])
+const gateway = await startGateway(tap, { config: { providers: simulatedProviders(simulator.origin) } })
 
 test('gauges show what is open, and nothing once it has ended: well, ill, or left by the client', async (t) => {
-  const gateway = await start(t)
   const leaving = new AbortController()
   const long = await send(gateway, { model: 'openai/lorem', stream: true, max_tokens: 3000 }, leaving.signal)
   await once(long.body, 'readable')
@@ -58,7 +55,6 @@ test('gauges show what is open, and nothing once it has ended: well, ill, or lef
 })
 
 test('whatever clients call models, providers and paths, the series stay the same', async (t) => {
-  const gateway = await start(t)
   await ask(gateway, { model: 'openai/unheard-of' })
   await ask(gateway, { model: 'unheard-of' })
   await (await request(`${gateway.origin}/unheard-of`)).body.dump()

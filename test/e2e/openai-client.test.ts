@@ -1,6 +1,6 @@
 // The official OpenAI client against a running gateway, over each of the four upstream wires.
 import OpenAI from 'openai'
-import { test } from 'tap'
+import { t as tap, test } from 'tap'
 import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
@@ -19,6 +19,8 @@ function clientOf(gateway: Running, apiKey = KEY): OpenAI {
   return new OpenAI({ apiKey, baseURL: `${gateway.origin}/v1`, maxRetries: 0 })
 }
 
+const { gateway, client } = await start(tap)
+
 const WEATHER: OpenAI.ChatCompletionTool[] = [
   {
     type: 'function',
@@ -35,7 +37,6 @@ const WEATHER: OpenAI.ChatCompletionTool[] = [
 ]
 
 test('the OpenAI client reads the same text from every upstream wire, streamed and whole', async (t) => {
-  const { client } = await start(t)
   for (const provider of PROVIDERS) {
     const request = {
       model: `${provider}/echo`,
@@ -67,7 +68,6 @@ test('the OpenAI client reads the same text from every upstream wire, streamed a
 })
 
 test('no usage chunk reaches a client that did not ask for one', async (t) => {
-  const { client } = await start(t)
   for (const provider of PROVIDERS) {
     const stream = await client.chat.completions.create({
       model: `${provider}/echo`,
@@ -82,7 +82,6 @@ test('no usage chunk reaches a client that did not ask for one', async (t) => {
 })
 
 test('parallel tool calls come whole, in order and with their arguments, from every wire', async (t) => {
-  const { client } = await start(t)
   for (const provider of PROVIDERS) {
     const request = {
       model: `${provider}/tools`,
@@ -117,7 +116,6 @@ function names(calls: readonly OpenAI.ChatCompletionMessageToolCall[]): string[]
 }
 
 test('errors arrive as the client library knows them', async (t) => {
-  const { client, gateway } = await start(t)
   const messages = [{ role: 'user' as const, content: 'Hi' }]
   await rejectsWith(t, client.chat.completions.create({ model: 'nobody/nothing', messages }), {
     status: 404,

@@ -6,7 +6,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Test, test } from 'tap'
+import { type Test, t as tap, test } from 'tap'
 import { request } from 'undici'
 import { MAIN, simulatedProviders, startSimulator } from '../helpers/gateway.js'
 
@@ -55,12 +55,11 @@ async function statusOf({ origin }: Started, body = BODY): Promise<number> {
   return answer.statusCode
 }
 
-async function providers(t: Test): Promise<object> {
-  return { providers: simulatedProviders((await startSimulator(t, ['--tokens-per-second', '500'])).origin) }
-}
+const simulator = await startSimulator(tap, ['--tokens-per-second', '500'])
+const SIMULATED = { providers: simulatedProviders(simulator.origin) }
 
 test('without a descriptor left it does not end, and serves again when there are some', async (t) => {
-  const gateway = await start(t, 'ulimit -n 256; exec "$@"', await providers(t))
+  const gateway = await start(t, 'ulimit -n 256; exec "$@"', SIMULATED)
   const port = Number(new URL(gateway.origin).port)
   t.equal(await statusOf(gateway), 200)
   const sockets: Socket[] = Array.from({ length: 300 }, () => connect(port, '127.0.0.1').on('error', () => {}))
@@ -75,14 +74,14 @@ test('without a descriptor left it does not end, and serves again when there are
 
 test('a log on a full disk loses lines and nothing else', async (t) => {
   if (!existsSync('/dev/full')) return void t.pass('no /dev/full here')
-  const gateway = await start(t, 'exec "$@"', { ...(await providers(t)), log: { file: '/dev/full' } })
+  const gateway = await start(t, 'exec "$@"', { ...SIMULATED, log: { file: '/dev/full' } })
   for (let i = 0; i < 20; i++) t.equal(await statusOf(gateway), 200)
   gateway.child.kill('SIGTERM')
   t.same(await once(gateway.child, 'exit'), [0, null])
 })
 
 test('with nobody reading its output any more it goes on, and ends well', async (t) => {
-  const gateway = await start(t, 'exec "$@"', await providers(t))
+  const gateway = await start(t, 'exec "$@"', SIMULATED)
   gateway.child.stdout?.destroy()
   gateway.child.stderr?.destroy()
   for (let i = 0; i < 20; i++) t.equal(await statusOf(gateway), 200)
@@ -93,7 +92,7 @@ test('with nobody reading its output any more it goes on, and ends well', async 
 })
 
 test('a metrics port that is taken is told at the start, with its number', async (t) => {
-  const first = await start(t, 'exec "$@"', await providers(t))
+  const first = await start(t, 'exec "$@"', SIMULATED)
   const port = Number(new URL(first.origin).port)
   await t.rejects(start(t, 'exec "$@"', { metrics: { port } }), new RegExp(`ended with 1: .*127.0.0.1:${port}.*in use`))
 })

@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'tap'
+import { t as tap, test } from 'tap'
 import { request } from 'undici'
 import WebSocket from 'ws'
-import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
+import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
 import { sampleValue } from '../helpers/prometheus.js'
 import { METRICS_TOKEN, reload, scrape } from '../helpers/reload.js'
 import { answer, chunk, LAST_CHUNK, ScriptedUpstream, streamHead } from '../helpers/scripted-upstream.js'
@@ -32,18 +32,19 @@ async function statusOf(gateway: Running, chat: Chat): Promise<number> {
   return statusCode
 }
 
-async function start(t: { teardown(callback: () => unknown): void }, config: (origin: string) => object, pace = '500') {
-  const simulator = await startSimulator(t, ['--tokens-per-second', pace])
-  const first = config(simulator.origin)
+const fast = await startSimulator(tap, ['--tokens-per-second', '500'])
+
+async function start(t: Teardown, config: (origin: string) => object, { origin } = fast) {
+  const first = config(origin)
   const gateway = await startGateway(t, { config: { metrics: { token: METRICS_TOKEN }, ...first } })
-  return { gateway, simulator, first }
+  return { gateway, first }
 }
 
 test('a removed key stops at once, over HTTP and on an open WebSocket; what it has running goes on', async (t) => {
   const { gateway, first } = await start(
     t,
     (origin) => ({ keys: [team('a', KEY_A), team('b', KEY_B)], providers: simulatedProviders(origin) }),
-    '40',
+    await startSimulator(t, ['--tokens-per-second', '40']),
   )
   const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, { headers: { 'x-api-key': KEY_A } })
   t.teardown(() => socket.terminate())
@@ -164,13 +165,12 @@ test('what is wrong changes nothing and is told in one line and a count; what ne
 })
 
 test('a file is reloaded by itself, also by the swapped symlink of a ConfigMap; half a file is not', async (t) => {
-  const simulator = await startSimulator(t)
   const folder = mkdtempSync(join(tmpdir(), 'sluice-configmap-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const textOf = (name: string): string =>
     JSON.stringify({
       server: { port: 0 },
-      providers: simulatedProviders(simulator.origin),
+      providers: simulatedProviders(fast.origin),
       models: { [name]: 'openai/echo' },
     })
   const publish = (version: string, text: string): void => {

@@ -1,9 +1,16 @@
 // Many chats on one socket, with the `ws` client: events, cancel, clear ends, both encodings, over every upstream wire.
 import { once } from 'node:events'
 import { Unpackr } from 'msgpackr'
-import { test } from 'tap'
+import { t as tap, test } from 'tap'
 import WebSocket from 'ws'
-import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
+import {
+  type LogLine,
+  type Running,
+  simulatedProviders,
+  startGateway,
+  startSimulator,
+  type Teardown,
+} from '../helpers/gateway.js'
 import { answer, chunk, ScriptedUpstream, streamHead } from '../helpers/scripted-upstream.js'
 
 const KEY = 'test-key-0123456789abcdef'
@@ -29,6 +36,9 @@ async function start(t: Teardown, args: string[] = []): Promise<Running> {
     config: { keys: [{ name: 'test', key: KEY }], providers: simulatedProviders(simulator.origin) },
   })
 }
+
+const fast = await start(tap)
+const slow = await start(tap, ['--tokens-per-second', '20'])
 
 async function open(
   t: Teardown,
@@ -78,7 +88,7 @@ function textOf(frames: readonly ServerFrame[], id: string): string {
 }
 
 test('chats run side by side on one socket, over every upstream wire, each with its own text and one done', async (t) => {
-  const gateway = await start(t)
+  const gateway = fast
   const socket = await open(t, gateway)
   const ids = ['openai', 'anthropic', 'google', 'ollama'].flatMap((provider) => [`${provider}-1`, `${provider}-2`])
   const all = framesUntilDone(socket, ids)
@@ -100,7 +110,7 @@ test('chats run side by side on one socket, over every upstream wire, each with 
 })
 
 test('cancel ends one chat and leaves the others alone', async (t) => {
-  const gateway = await start(t, ['--tokens-per-second', '20'])
+  const gateway = slow
   const socket = await open(t, gateway)
   const all = framesUntilDone(socket, ['a', 'b'])
   send(socket, chatFrame('a', 'openai/lorem', { max_tokens: 2000 }))
@@ -113,17 +123,18 @@ test('cancel ends one chat and leaves the others alone', async (t) => {
 })
 
 test('closing the socket cancels all of its chats', async (t) => {
-  const gateway = await start(t, ['--tokens-per-second', '20'])
+  const gateway = slow
   const socket = await open(t, gateway)
+  const isGone = (line: LogLine) => line.outcome === 'client_gone' && line.model === 'anthropic/lorem'
   for (const id of ['a', 'b', 'c']) send(socket, chatFrame(id, 'anthropic/lorem', { max_tokens: 2000 }))
   await once(socket, 'message')
   socket.terminate()
-  await gateway.logLine(() => gateway.lines.filter((line) => line.outcome === 'client_gone').length === 3)
+  await gateway.logLine(() => gateway.lines.filter(isGone).length === 3)
   t.pass('three exchanges ended as client_gone')
 })
 
 test('msgpack frames carry the same objects', async (t) => {
-  const gateway = await start(t)
+  const gateway = fast
   const socket = await open(t, gateway, ['sluice.v1.msgpack'])
   t.equal(socket.protocol, 'sluice.v1.msgpack')
   const packer = new Unpackr({ useRecords: false })
@@ -135,7 +146,7 @@ test('msgpack frames carry the same objects', async (t) => {
 })
 
 test('the key comes as header or, for browsers, as a subprotocol; else the upgrade is refused', async (t) => {
-  const gateway = await start(t)
+  const gateway = fast
   const browser = await open(t, gateway, ['sluice.v1', `bearer.${KEY}`], {})
   t.equal(browser.protocol, 'sluice.v1', 'the key is never echoed')
   const apiKey = await open(t, gateway, ['sluice.v1'], { 'x-api-key': KEY })
@@ -172,7 +183,7 @@ test('a number beyond 2^53 reaches the upstream digit by digit', async (t) => {
 })
 
 test('a frame of 18 MB holds up no other client', async (t) => {
-  const gateway = await start(t)
+  const gateway = fast
   const socket = await open(t, gateway)
   const all = framesUntilDone(socket, ['big'])
   const keys = Array.from({ length: 300_000 }, (_, i) => `"k${i}":1`).join(',')
@@ -195,7 +206,7 @@ test('a frame of 18 MB holds up no other client', async (t) => {
 })
 
 test('bad frames get an error of their own and touch no other chat', async (t) => {
-  const gateway = await start(t)
+  const gateway = fast
   const socket = await open(t, gateway)
   const frames: ServerFrame[] = []
   socket.on('message', (bytes: Buffer) => frames.push(JSON.parse(bytes.toString()) as ServerFrame))

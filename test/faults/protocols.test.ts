@@ -1,7 +1,7 @@
 // An upstream of each protocol that dies, by the simulator: the right status before the first byte, an error frame after it,
 // never the end marker. What an upstream can do wrong below the protocols is in upstream.test.ts.
 
-import { test } from 'tap'
+import { t as tap, test } from 'tap'
 import { request } from 'undici'
 import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 
@@ -20,6 +20,11 @@ const SURFACES: readonly Surface[] = [
 const ONE_TRY = { retries: { max: 0 }, breaker: { enabled: false } }
 const PROVIDERS = ['openai', 'anthropic', 'google', 'ollama']
 
+const simulator = await startSimulator(tap, ['--tokens-per-second', '300'])
+const gateway = await startGateway(tap, {
+  config: { routing: ONE_TRY, providers: simulatedProviders(simulator.origin) },
+})
+
 async function ask(gateway: Running, surface: Surface, model: string, stream: boolean) {
   const body = JSON.stringify({ model, stream, max_tokens: 50, messages: [{ role: 'user', content: 'Hi' }] })
   const answer = await request(gateway.origin + surface.path, {
@@ -33,10 +38,6 @@ async function ask(gateway: Running, surface: Surface, model: string, stream: bo
 }
 
 test('an upstream that dies before its first content gives a status, streamed or not', async (t) => {
-  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
-  const gateway = await startGateway(t, {
-    config: { routing: ONE_TRY, providers: simulatedProviders(simulator.origin) },
-  })
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
       for (const fault of ['cut-after-accept', 'cut-after-head']) {
@@ -53,10 +54,6 @@ test('an upstream that dies before its first content gives a status, streamed or
 })
 
 test('an upstream that dies in mid-stream gives an error frame and no end marker, outcome upstream_cut, usage partial or estimated', async (t) => {
-  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
-  const gateway = await startGateway(t, {
-    config: { routing: ONE_TRY, providers: simulatedProviders(simulator.origin) },
-  })
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
       for (const fault of ['cut-mid-frame', 'cut-between-frames', 'cut-before-end']) {
@@ -73,10 +70,6 @@ test('an upstream that dies in mid-stream gives an error frame and no end marker
 })
 
 test('a refusal of the upstream keeps its status and its Retry-After, in the envelope of the client', async (t) => {
-  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
-  const gateway = await startGateway(t, {
-    config: { routing: ONE_TRY, providers: simulatedProviders(simulator.origin) },
-  })
   for (const surface of SURFACES) {
     for (const provider of PROVIDERS) {
       const limited = await ask(gateway, surface, `${provider}/lorem+fault=status,429,7`, true)
@@ -90,7 +83,6 @@ test('a refusal of the upstream keeps its status and its Retry-After, in the env
 })
 
 test('a stalled upstream is timed out: 504 before content, in-band after it', async (t) => {
-  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
   const providers = Object.fromEntries(
     Object.entries(simulatedProviders(simulator.origin)).map(([name, provider]) => [
       name,
@@ -112,7 +104,6 @@ test('a stalled upstream is timed out: 504 before content, in-band after it', as
 })
 
 test('targets are tried in turn until one answers, before the first byte only', async (t) => {
-  const simulator = await startSimulator(t, ['--tokens-per-second', '300'])
   const gateway = await startGateway(t, {
     config: {
       routing: ONE_TRY,

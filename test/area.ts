@@ -1,0 +1,32 @@
+// Several test files in one process, one after the other: `node dist/test/area.js NAME FILES`. Most files take less time than
+// a process and tap take to start. Their tests have one root, so a file may leave nothing behind there.
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+// Before tap is loaded: it names its folders after all arguments there are, and such a name has an end.
+const files = process.argv.splice(3)
+const { t } = await import('tap')
+
+// A file that ends the process takes those after it along, whatever exit code it names.
+let isLoaded = false
+process.on('exit', () => {
+  if (!isLoaded) process.exitCode = 1
+})
+
+for (const file of files) {
+  // Stands before the file's tests in the output.
+  t.comment(file)
+  const before = countTests()
+  try {
+    await import(pathToFileURL(resolve(file)).href)
+    if (countTests() === before) t.fail(`${file} has no test`)
+  } catch (error) {
+    t.fail(`${file} does not load`, { error })
+  }
+}
+isLoaded = true
+
+/** Those at the root that are done, and those that wait. */
+function countTests(): number {
+  return t.counts.total + t.queue.length
+}

@@ -1,0 +1,101 @@
+// Runs test files, each as a process of its own or area by area, and adds up their totals:
+//   node dist/test/suite.js NAME JOBS [--areas] FILES
+// All they say goes to dist/NAME.tap, which ends with the totals; people see a line a process, and all of one that fails.
+// tap's own runner loads hooks for coverage and mocks into each process, which takes longer than most of the tests.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, writeFileSync } from 'node:fs'
+
+/** For a process that hangs: none takes a tenth of it, but on a machine that does much else besides. */
+const TIMEOUT_S = 300
+/** For tap to tell what has timed out before its process is ended. */
+const LAST_WORDS_S = 10
+
+/** Files that need a process of their own although their area shares one. */
+const ALONE: readonly (readonly [name: RegExp, reason: string])[] = [
+  [/\/(jobs|offload|threads|server)\//, 'threads, servers and the engine of their own, and waits for their clocks'],
+  [/\/limit\/(redis|threads)/, 'Redis servers and threads, and waits for their clocks'],
+  [/\/(fuzz|offload)\.test\.js$/, 'as long as an area'],
+]
+
+type Run = { readonly name: string; readonly args: readonly string[] }
+type Totals = { readonly pass: number; readonly fail: number }
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** One run a file, but one for all files of a folder of dist/test/ that can share a process. */
+function planAreas(files: readonly string[]): Run[] {
+  const areas = new Map<string, string[]>()
+  for (const file of files) {
+    const isAlone = ALONE.some(([name]) => name.test(file))
+    const area = isAlone ? file : (/^dist\/test(?:\/[^/]+(?=\/))?/.exec(file)?.[0] ?? file)
+    areas.set(area, [...(areas.get(area) ?? []), file])
+  }
+  return Array.from(areas, ([name, members]) => {
+    return members.length === 1 ? planFile(members[0] ?? name) : { name, args: ['dist/test/area.js', name, ...members] }
+  })
+}
+
+function planFile(file: string): Run {
+  return { name: file, args: [file] }
+}
+
+/** Runs one process to its end and tells its totals; whatever goes wrong with it counts as a failure. */
+async function perform({ name, args }: Run, log: string): Promise<Totals> {
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_S) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const timer = setTimeout(() => child.kill('SIGKILL'), (TIMEOUT_S + LAST_WORDS_S) * 1000)
+  let output = ''
+  let errors = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text
+  })
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+  clearTimeout(timer)
+  const totals = readTotals(output, code === 0)
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)
+  const isOk = totals.fail === 0
+  const verdict = `${isOk ? 'ok' : 'not ok'} - ${name} # ${totals.pass} passed, ${totals.fail} failed, ${seconds} s`
+  const whole = `# Subtest: ${name}\n${output}${verdict}\n`
+  appendFileSync(log, whole)
+  print(isOk ? verdict : `${whole}${errors}${name} ended with ${signal ?? code}`)
+  return totals
+}
+
+/** From the last totals line of tap; a process that failed without a failed test, or that tested nothing, is one failure. */
+function readTotals(output: string, isOk: boolean): Totals {
+  const line = output.match(/^# \{ total: .*\}$/gm)?.at(-1) ?? ''
+  const pass = Number(/pass: (\d+)/.exec(line)?.[1] ?? 0)
+  const fail = Number(/fail: (\d+)/.exec(line)?.[1] ?? 0)
+  return { pass, fail: fail === 0 && (!isOk || pass === 0) ? 1 : fail }
+}
+
+async function runAll(name: string, jobs: number, runs: readonly Run[]): Promise<Totals> {
+  const log = `dist/${name}.tap`
+  writeFileSync(log, 'TAP version 14\n')
+  const total = { pass: 0, fail: 0 }
+  const waiting = runs.values()
+  const work = async (): Promise<void> => {
+    for (const run of waiting) {
+      const { pass, fail } = await perform(run, log)
+      total.pass += pass
+      total.fail += fail
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, work))
+  appendFileSync(log, `# { total: ${total.pass + total.fail}, pass: ${total.pass}, fail: ${total.fail} }\n`)
+  return total
+}
+
+const [name = '', jobs = '1', ...files] = process.argv.slice(2)
+const runs = files[0] === '--areas' ? planAreas(files.slice(1)) : files.map(planFile)
+const { fail } = await runAll(name, Number(jobs), runs)
+if (fail > 0) process.exitCode = 1
