@@ -74,8 +74,12 @@ export class FaultRig {
     this.#secrets = [GATEWAY_KEY, UPSTREAM_KEY]
   }
 
-  /** Row `i` is the model `r<i>/m`, or `f<i>` with a sound fallback. */
-  static async start(t: Teardown, rows: readonly Pick<Row, 'script' | 'baseUrl' | 'timeoutMs'>[]): Promise<FaultRig> {
+  /** Row `i` is the model `r<i>/m`, or `f<i>` with a sound fallback. `env`: the gateway's environment. */
+  static async start(
+    t: Teardown,
+    rows: readonly Pick<Row, 'script' | 'baseUrl' | 'timeoutMs'>[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<FaultRig> {
     const upstreams = await Promise.all(
       [...rows.map(({ script }) => script), SOUND].map((one) => ScriptedUpstream.listen(one)),
     )
@@ -93,6 +97,7 @@ export class FaultRig {
     ])
     const models = rows.map((_, i) => [`f${i}`, { targets: [{ provider: `r${i}`, model: 'm' }], fallbacks: ['sound'] }])
     const gateway = await startGateway(t, {
+      env,
       config: {
         // One place and no queue: a place that is not given back refuses the next case.
         keys: [{ name: 'k', key: GATEWAY_KEY, limits: { concurrency: 1 } }],
