@@ -8,12 +8,11 @@ import {
   type Expected,
   FaultRig,
   FINISH,
+  mismatches,
   type Row,
-  type Seen,
   SOUND,
   UPSTREAM_KEY,
   WAYS,
-  type Way,
 } from '../helpers/fault-rig.js'
 import { answer, CANARY, chunk, LAST_CHUNK, type Step, streamHead, whole } from '../helpers/scripted-upstream.js'
 
@@ -325,20 +324,3 @@ test('each client gets a clear end of each fault of an upstream, and all is give
   t.ok(usedBytes < MAX_USED_BYTES, `${usedBytes} bytes are in use`)
   t.equal(await rig.gateway.stop(), 0)
 })
-
-function mismatches(expect: Expected, way: Way, seen: Seen & { readonly canary: string }): string[] {
-  const wanted = wantedOf(expect, way, seen.canary)
-  const got = { status: seen.status, content: seen.content, isError: seen.error !== null, hasEnd: seen.hasEnd }
-  if (wanted.status.includes(got.status) && wanted.content === got.content && wanted.isError === got.isError) {
-    return wanted.isError && got.hasEnd ? ['an end after the error'] : []
-  }
-  return [`wanted ${JSON.stringify(wanted)}, got ${JSON.stringify(got)} ${seen.text.slice(0, 300)}`]
-}
-
-function wantedOf(expect: Expected, way: Way, canary: string) {
-  if (expect.kind === 'complete') return { status: [200], content: canary + (expect.text ?? ''), isError: false }
-  const status = [expect.status]
-  if (expect.kind === 'early' && way === 'fallback') return { status: [200], content: canary, isError: false }
-  if (expect.kind === 'late' && way !== 'json') return { status: [200], content: canary, isError: true }
-  return { status: way === 'websocket' ? [200] : status, content: '', isError: true }
-}

@@ -157,7 +157,8 @@ export class FaultRig {
     const resources = await this.#settled()
     if (resources !== this.#resources) found.push(`open: ${resources}; before: ${this.#resources ?? ''}`)
     const output = [gateway.errorOutput, ...gateway.output.splice(0)].join('\n')
-    if (gateway.errorOutput !== '') found.push(`standard error: ${gateway.errorOutput.slice(0, 300)}`)
+    const errors = gateway.errorOutput.replace(INSPECTOR_WORDS, '')
+    if (errors !== '') found.push(`standard error: ${errors.slice(0, 300)}`)
     for (const secret of this.#secrets) if (output.includes(secret)) found.push('a secret is in the log')
     const probe = await this.ask('json', this.#upstreams.length - 1)
     if (probe.status !== 200 || probe.content !== probe.canary) found.push(`the next request got ${probe.text}`)
@@ -264,6 +265,27 @@ function readWhole(text: string): Read {
 export function newCanary(): string {
   return `canary-${randomBytes(5).toString('hex').slice(0, 9)}`
 }
+
+/** How an answer differs from what its row expects. */
+export function mismatches(expect: Expected, way: Way, seen: Seen & { readonly canary: string }): string[] {
+  const wanted = wantedOf(expect, way, seen.canary)
+  const got = { status: seen.status, content: seen.content, isError: seen.error !== null, hasEnd: seen.hasEnd }
+  if (wanted.status.includes(got.status) && wanted.content === got.content && wanted.isError === got.isError) {
+    return wanted.isError && got.hasEnd ? ['an end after the error'] : []
+  }
+  return [`wanted ${JSON.stringify(wanted)}, got ${JSON.stringify(got)} ${seen.text.slice(0, 300)}`]
+}
+
+function wantedOf(expect: Expected, way: Way, canary: string) {
+  if (expect.kind === 'complete') return { status: [200], content: canary + (expect.text ?? ''), isError: false }
+  const status = [expect.status]
+  if (expect.kind === 'early' && way === 'fallback') return { status: [200], content: canary, isError: false }
+  if (expect.kind === 'late' && way !== 'json') return { status: [200], content: canary, isError: true }
+  return { status: way === 'websocket' ? [200] : status, content: '', isError: true }
+}
+
+/** What a process that can be inspected says of it. */
+const INSPECTOR_WORDS = /^(?:Debugger |For help, see: ).*\n/gm
 
 /** Resources of the log's own writing. */
 const LOG_WRITES = /^(?:FSReq|PipeWrap|WriteWrap)/
