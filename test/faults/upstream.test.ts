@@ -82,6 +82,7 @@ const DYING: readonly Row[] = [
   ...cut('F2 in a whole answer', answer(OK_LINE, { send: `content-length: 500\r\n\r\n${ANSWER}` }), early(502)),
 ]
 
+const ROLE = chunk('data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n')
 const SLOW_HEAD = `HTTP/1.1 200 OK\r\nx-long: ${'a'.repeat(200)}\r\n\r\n`
 const STALLING: readonly Row[] = [
   { fault: 'F3 silence after accept', script: [STALL], expect: early(504) },
@@ -89,10 +90,16 @@ const STALLING: readonly Row[] = [
   { fault: 'F3 silence after the headers', script: answer(HEAD, STALL), expect: early(504) },
   { fault: 'F3 silence between events', script: answer(HEAD, HELLO, STALL), expect: late(504) },
   {
-    fault: 'F4 comments and roles only',
+    fault: 'F4 comments only',
     script: answer(HEAD, { drip: chunkText(': ping\n\n').repeat(80), everyMs: 30, size: 13 }, STALL),
     expect: early(504),
-    ways: ['sse', 'websocket'],
+    ways: ['sse', 'websocket', 'fallback'],
+  },
+  {
+    fault: 'F4 roles only',
+    script: answer(HEAD, { drip: textOf(ROLE).repeat(80), everyMs: 30, size: textOf(ROLE).length }, STALL),
+    expect: early(504),
+    ways: ['sse', 'websocket', 'fallback'],
   },
   {
     fault: 'F4 a header byte at a time',
