@@ -21,6 +21,7 @@ const MAX_PAUSE_MS = 300
 const MAX_STAY_MS = 400
 const SLOW_READS = 20
 const SLOW_PAUSE_MS = 50
+const REST_LOOK_MS = 50
 const CHATS = 3
 
 export type Tally = Record<'asked' | 'complete' | 'failed' | 'left', number>
@@ -34,6 +35,9 @@ export class Clients {
   /** What should never be seen. */
   readonly complaints: string[] = []
   #isOver = false
+  #busy = 0
+  #rest: Promise<void> = Promise.resolve()
+  #go: () => void = () => undefined
 
   constructor(origin: string, random: Random, agent: Agent) {
     this.#origin = origin
@@ -50,6 +54,18 @@ export class Clients {
     this.#isOver = true
   }
 
+  /** Resolves once what is under way has ended; nothing new begins before `go`. */
+  async rest(): Promise<void> {
+    const { promise, resolve } = gate()
+    this.#rest = promise
+    this.#go = resolve
+    while (this.#busy > 0) await sleep(REST_LOOK_MS)
+  }
+
+  go(): void {
+    this.#go()
+  }
+
   async #client(): Promise<void> {
     const kinds = [
       ...[() => this.#askWhole(), () => this.#askWhole(), () => this.#stream(), () => this.#stream()],
@@ -57,10 +73,14 @@ export class Clients {
       ...[() => this.#askForTrouble(), () => this.#askForTrouble(), () => this.#askLargely()],
     ]
     while (!this.#isOver) {
+      await this.#rest
+      this.#busy += 1
       try {
         await this.#random.pick(kinds)()
       } catch (error) {
         this.#complain(`a connection failed: ${error instanceof Error ? error.message : String(error)}`)
+      } finally {
+        this.#busy -= 1
       }
       await sleep(this.#random.below(MAX_PAUSE_MS))
     }
@@ -160,6 +180,14 @@ export class Clients {
   #complain(text: string): void {
     this.complaints.push(text)
   }
+}
+
+function gate(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined
+  const promise = new Promise<void>((open) => {
+    resolve = open
+  })
+  return { promise, resolve }
 }
 
 function chatOf(model: string, stream: boolean, content: string): string {

@@ -15,7 +15,7 @@ import { type Growth, growthOf, median } from './growth.js'
 const MINUTES = Number(process.env.SOAK_MINUTES ?? 10)
 const CLIENTS = Number(process.env.SOAK_CLIENTS ?? 24)
 const SAMPLE_MS = 10_000
-const LINE_EVERY = 3
+const LINE_EVERY = 2
 const RELOAD_EVERY = 2
 /** Code is compiled, pools and caches fill. */
 const WARM_UP_SHARE = 0.3
@@ -92,7 +92,10 @@ async function soak(): Promise<string[]> {
   const looks: Look[] = []
   while (performance.now() < endMs && gateway.child.exitCode === null) {
     await sleep(Math.min(SAMPLE_MS, Math.max(0, endMs - performance.now())))
+    // Looked at with nothing in flight: what a request holds while it runs is no growth.
+    await clients.rest()
     looks.push(await look(gateway))
+    clients.go()
     if (looks.length % RELOAD_EVERY === 0) {
       writeFileSync(join(gateway.folder, 'sluice.json'), JSON.stringify(configOf(simulator, looks.length)))
       gateway.child.kill('SIGHUP')
