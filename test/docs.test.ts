@@ -129,6 +129,23 @@ test('the profiles and protocols that the README lists are those there are', asy
   for (const pattern of patterns) t.ok(codeWords(section(README, 'Model names')).includes(pattern), pattern)
 })
 
+// --- promises
+
+test('each promise names tests or scripts that exist', async (t) => {
+  const tests = new Set(listFiles('test'))
+  const { scripts } = JSON.parse(readText('package.json')) as { scripts: Record<string, string> }
+  const rows = tableRows(section(README, 'What Sluice promises'))
+  t.ok(rows.length > 15)
+  for (const [promise = '', proof = ''] of rows) {
+    const named = codeWords(proof)
+    t.ok(named.length > 0, promise)
+    for (const name of named) {
+      const isThere = name.startsWith('npm run ') ? name.slice('npm run '.length) in scripts : tests.has(name)
+      t.ok(isThere, name)
+    }
+  }
+})
+
 // --- routes
 
 test('the route table has every route and no other', async (t) => {

@@ -1,7 +1,9 @@
 // What clients see of jobs, member by member as the system that Sluice replaces showed it. Requests and answers are put in as
 // the JSON texts they are stored as, so that no number in them is written anew.
 import { type ErrorData } from '../model/error.js'
+import { type Outcome } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
+import { outcomeOf } from '../pipeline/outcome.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type Acceptance, type Job, type JobHead } from './store.js'
 
@@ -27,7 +29,7 @@ export function encodeJob(job: Job): Buffer {
   if (error !== null) members.push(`"error":${JSON.stringify(error)}`)
   const webhook = webhookOf(job)
   if (webhook !== null) members.push(`"webhook":${JSON.stringify(webhook)}`)
-  const head = JSON.stringify({ request_id: job.id, status: job.state }).slice(0, -1)
+  const head = JSON.stringify({ request_id: job.id, status: job.state, ...outcomeMember(job) }).slice(0, -1)
   return Buffer.from(`${head},${members.join(',')},"timestamp":${Math.round(job.changedAtMs)}}`)
 }
 
@@ -39,6 +41,7 @@ export function encodeJobList(jobs: readonly JobHead[], hasMore: boolean): Buffe
     return {
       request_id: job.id,
       status: job.state,
+      ...outcomeMember(job),
       attempts: job.attempts,
       ...(error === null || job.state === 'completed' ? {} : { error }),
       ...(webhook === null ? {} : { webhook }),
@@ -47,6 +50,12 @@ export function encodeJobList(jobs: readonly JobHead[], hasMore: boolean): Buffe
     }
   })
   return encode({ object: 'list', data: entries, has_more: hasMore })
+}
+
+/** How it ended, in the word that metric and log have for its last exchange; nothing while it has not. */
+function outcomeMember({ state, error }: JobHead): { readonly outcome?: Outcome } {
+  if (state === 'completed') return { outcome: 'complete' }
+  return state === 'error' && error !== null ? { outcome: outcomeOf(error, false) } : {}
 }
 
 /** What a DELETE is answered with. */

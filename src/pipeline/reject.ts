@@ -1,41 +1,14 @@
 // How an exchange fails: as an HTTP answer before the stream has begun, in-band afterwards. In one place, for all stages.
 import { type GatewayError } from '../errors.js'
 import { limitHeaders } from '../limit/headers.js'
-import { type ErrorCode, type ErrorData } from '../model/error.js'
-import { type Outcome } from '../model/event.js'
 import { NO_USAGE } from '../model/usage.js'
 import { errorAnswer, exchangeHeaders, reply } from './answer.js'
 import { followLog } from './begin.js'
 import { type Rejection } from './client.js'
 import { type Exchange } from './exchange.js'
+import { outcomeOf } from './outcome.js'
 import { type PipelineParts } from './parts.js'
 import { type Sink } from './sink.js'
-
-/** What an error is called as an outcome. Before any content, whatever is not named here is `rejected`. */
-const OUTCOME_OF: Partial<Record<ErrorCode, Outcome>> = {
-  client_gone: 'client_gone',
-  slow_reader: 'slow_reader',
-  rate_limited: 'limit',
-  overloaded: 'limit',
-  upstream_timeout: 'stalled',
-  upstream_cut: 'upstream_cut',
-  draining: 'drained',
-  internal: 'failed',
-}
-
-/** The outcome that an error gives an exchange; `hasContent`: some of the answer has reached the client. */
-export function outcomeOf(error: ErrorData, hasContent: boolean): Outcome {
-  const named = OUTCOME_OF[error.code]
-  // Limits of ours refuse before there is an upstream; one that the upstream names is its own.
-  const isOwn = named !== 'limit' || (!hasContent && !isFromUpstream(error))
-  if (named !== undefined && isOwn) return named
-  // In mid-stream everything the upstream does wrong cuts its answer off.
-  return hasContent ? 'upstream_cut' : 'rejected'
-}
-
-function isFromUpstream({ upstreamStatus, upstreamType, upstreamCode }: ErrorData): boolean {
-  return upstreamStatus !== null || upstreamType !== null || upstreamCode !== null
-}
 
 /** Ends an exchange with an error; nothing if it has ended already. Never throws. */
 export function fail(exchange: Exchange, error: GatewayError): void {

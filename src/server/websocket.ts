@@ -115,14 +115,35 @@ function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): v
     return
   }
   let id: string | null = null
+  let isChat = false
   try {
     const frame = codec.decode(bytes)
     id = readId(frame.message)
+    isChat = frame.message.type === 'chat'
     obey(speaker, socket, { frame, id })
   } catch (thrown) {
-    const { body } = speaker.options.surface.encodeError(toGatewayError(thrown).data, '')
+    const error = toGatewayError(thrown)
+    if (isChat && id !== null) {
+      refuseChat(speaker, socket, { id, error, requestBytes: bytes.byteLength })
+      return
+    }
+    const { body } = speaker.options.surface.encodeError(error.data, '')
     socket.send(codec.encode({ type: 'error', id, error: body.error ?? body }))
   }
+}
+
+type RefusedChat = { readonly id: string; readonly error: GatewayError; readonly requestBytes: number }
+
+/** It was never an exchange, but it was a request: the log and the count shall have it, and its end an outcome. */
+function refuseChat(speaker: Speaker, socket: WsSocket<SocketState>, refused: RefusedChat): void {
+  const { front, options, ws } = speaker
+  const { surface } = options
+  const { id, error, requestBytes } = refused
+  const { key, view } = ws.getUserData()
+  const requestId = front.createRequestId()
+  const hasKey = key.index >= 0
+  const rejection = { requestId, surface, key, hasKey, error, requestBytes, acceptedAtMs: front.now() }
+  view.pipeline.reject(rejection, new WsSink({ socket, id, surface, requestId }))
 }
 
 type Said = { readonly frame: ClientFrame; readonly id: string | null }

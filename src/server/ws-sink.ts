@@ -3,6 +3,7 @@
 
 import { type JsonObject } from '../model/json.js'
 import { type ExchangeHandle } from '../pipeline/client.js'
+import { outcomeOf } from '../pipeline/outcome.js'
 import { type Answer, type Delivery, type Sink } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type LogReader, type StreamEnd } from '../stream/reader.js'
@@ -68,10 +69,13 @@ export class WsSink implements Sink {
 
   reply(answer: Answer): void {
     if (this.#isOver) return
-    if (answer.error !== null) this.#sendMessage({ type: 'error', id: this.id, error: readErrorMember(answer.body) })
-    else {
+    const { id } = this
+    if (answer.error !== null) {
+      const outcome = outcomeOf(answer.error, false)
+      this.#sendMessage({ type: 'error', id, error: readErrorMember(answer.body), outcome })
+    } else {
       this.#sendEvent(Buffer.from(answer.body))
-      this.#sendMessage({ type: 'done', id: this.id, outcome: 'complete' })
+      this.#sendMessage({ type: 'done', id, outcome: 'complete' })
     }
     this.#close('delivered')
   }

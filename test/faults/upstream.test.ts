@@ -8,12 +8,11 @@ import {
   type Expected,
   FaultRig,
   FINISH,
+  mismatches,
   type Row,
-  type Seen,
   SOUND,
   UPSTREAM_KEY,
   WAYS,
-  type Way,
 } from '../helpers/fault-rig.js'
 import { answer, CANARY, chunk, LAST_CHUNK, type Step, streamHead, whole } from '../helpers/scripted-upstream.js'
 
@@ -83,6 +82,7 @@ const DYING: readonly Row[] = [
   ...cut('F2 in a whole answer', answer(OK_LINE, { send: `content-length: 500\r\n\r\n${ANSWER}` }), early(502)),
 ]
 
+const ROLE = chunk('data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n')
 const SLOW_HEAD = `HTTP/1.1 200 OK\r\nx-long: ${'a'.repeat(200)}\r\n\r\n`
 const STALLING: readonly Row[] = [
   { fault: 'F3 silence after accept', script: [STALL], expect: early(504) },
@@ -90,10 +90,16 @@ const STALLING: readonly Row[] = [
   { fault: 'F3 silence after the headers', script: answer(HEAD, STALL), expect: early(504) },
   { fault: 'F3 silence between events', script: answer(HEAD, HELLO, STALL), expect: late(504) },
   {
-    fault: 'F4 comments and roles only',
+    fault: 'F4 comments only',
     script: answer(HEAD, { drip: chunkText(': ping\n\n').repeat(80), everyMs: 30, size: 13 }, STALL),
     expect: early(504),
-    ways: ['sse', 'websocket'],
+    ways: ['sse', 'websocket', 'fallback'],
+  },
+  {
+    fault: 'F4 roles only',
+    script: answer(HEAD, { drip: textOf(ROLE).repeat(80), everyMs: 30, size: textOf(ROLE).length }, STALL),
+    expect: early(504),
+    ways: ['sse', 'websocket', 'fallback'],
   },
   {
     fault: 'F4 a header byte at a time',
@@ -325,20 +331,3 @@ test('each client gets a clear end of each fault of an upstream, and all is give
   t.ok(usedBytes < MAX_USED_BYTES, `${usedBytes} bytes are in use`)
   t.equal(await rig.gateway.stop(), 0)
 })
-
-function mismatches(expect: Expected, way: Way, seen: Seen & { readonly canary: string }): string[] {
-  const wanted = wantedOf(expect, way, seen.canary)
-  const got = { status: seen.status, content: seen.content, isError: seen.error !== null, hasEnd: seen.hasEnd }
-  if (wanted.status.includes(got.status) && wanted.content === got.content && wanted.isError === got.isError) {
-    return wanted.isError && got.hasEnd ? ['an end after the error'] : []
-  }
-  return [`wanted ${JSON.stringify(wanted)}, got ${JSON.stringify(got)} ${seen.text.slice(0, 300)}`]
-}
-
-function wantedOf(expect: Expected, way: Way, canary: string) {
-  if (expect.kind === 'complete') return { status: [200], content: canary + (expect.text ?? ''), isError: false }
-  const status = [expect.status]
-  if (expect.kind === 'early' && way === 'fallback') return { status: [200], content: canary, isError: false }
-  if (expect.kind === 'late' && way !== 'json') return { status: [200], content: canary, isError: true }
-  return { status: way === 'websocket' ? [200] : status, content: '', isError: true }
-}

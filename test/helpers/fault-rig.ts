@@ -74,8 +74,12 @@ export class FaultRig {
     this.#secrets = [GATEWAY_KEY, UPSTREAM_KEY]
   }
 
-  /** Row `i` is the model `r<i>/m`, or `f<i>` with a sound fallback. */
-  static async start(t: Teardown, rows: readonly Pick<Row, 'script' | 'baseUrl' | 'timeoutMs'>[]): Promise<FaultRig> {
+  /** Row `i` is the model `r<i>/m`, or `f<i>` with a sound fallback. `env`: the gateway's environment. */
+  static async start(
+    t: Teardown,
+    rows: readonly Pick<Row, 'script' | 'baseUrl' | 'timeoutMs'>[],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<FaultRig> {
     const upstreams = await Promise.all(
       [...rows.map(({ script }) => script), SOUND].map((one) => ScriptedUpstream.listen(one)),
     )
@@ -93,6 +97,7 @@ export class FaultRig {
     ])
     const models = rows.map((_, i) => [`f${i}`, { targets: [{ provider: `r${i}`, model: 'm' }], fallbacks: ['sound'] }])
     const gateway = await startGateway(t, {
+      env,
       config: {
         // One place and no queue: a place that is not given back refuses the next case.
         keys: [{ name: 'k', key: GATEWAY_KEY, limits: { concurrency: 1 } }],
@@ -152,7 +157,8 @@ export class FaultRig {
     const resources = await this.#settled()
     if (resources !== this.#resources) found.push(`open: ${resources}; before: ${this.#resources ?? ''}`)
     const output = [gateway.errorOutput, ...gateway.output.splice(0)].join('\n')
-    if (gateway.errorOutput !== '') found.push(`standard error: ${gateway.errorOutput.slice(0, 300)}`)
+    const errors = gateway.errorOutput.replace(INSPECTOR_WORDS, '')
+    if (errors !== '') found.push(`standard error: ${errors.slice(0, 300)}`)
     for (const secret of this.#secrets) if (output.includes(secret)) found.push('a secret is in the log')
     const probe = await this.ask('json', this.#upstreams.length - 1)
     if (probe.status !== 200 || probe.content !== probe.canary) found.push(`the next request got ${probe.text}`)
@@ -259,6 +265,27 @@ function readWhole(text: string): Read {
 export function newCanary(): string {
   return `canary-${randomBytes(5).toString('hex').slice(0, 9)}`
 }
+
+/** How an answer differs from what its row expects. */
+export function mismatches(expect: Expected, way: Way, seen: Seen & { readonly canary: string }): string[] {
+  const wanted = wantedOf(expect, way, seen.canary)
+  const got = { status: seen.status, content: seen.content, isError: seen.error !== null, hasEnd: seen.hasEnd }
+  if (wanted.status.includes(got.status) && wanted.content === got.content && wanted.isError === got.isError) {
+    return wanted.isError && got.hasEnd ? ['an end after the error'] : []
+  }
+  return [`wanted ${JSON.stringify(wanted)}, got ${JSON.stringify(got)} ${seen.text.slice(0, 300)}`]
+}
+
+function wantedOf(expect: Expected, way: Way, canary: string) {
+  if (expect.kind === 'complete') return { status: [200], content: canary + (expect.text ?? ''), isError: false }
+  const status = [expect.status]
+  if (expect.kind === 'early' && way === 'fallback') return { status: [200], content: canary, isError: false }
+  if (expect.kind === 'late' && way !== 'json') return { status: [200], content: canary, isError: true }
+  return { status: way === 'websocket' ? [200] : status, content: '', isError: true }
+}
+
+/** What a process that can be inspected says of it. */
+const INSPECTOR_WORDS = /^(?:Debugger |For help, see: ).*\n/gm
 
 /** Resources of the log's own writing. */
 const LOG_WRITES = /^(?:FSReq|PipeWrap|WriteWrap)/

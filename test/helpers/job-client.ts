@@ -5,6 +5,7 @@ import { type Running } from './gateway.js'
 export type JobStatus = {
   readonly request_id: string
   readonly status: string
+  readonly outcome?: string
   readonly request: Record<string, unknown>
   readonly response?: { readonly choices: { readonly message: { readonly content: string } }[] }
   readonly error?: { readonly message: string; readonly type: string; readonly attempts: number }
