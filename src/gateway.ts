@@ -174,7 +174,7 @@ function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: Loop
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),
-    shedder: new Shedder(),
+    shedder: new Shedder(setImmediate),
     breakers: new Breakers(config.routing.breaker, CLOCK.nowMs),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,
