@@ -239,7 +239,14 @@ function createFront(loop: Loop, options: FrontOptions): Server {
     version: readVersion,
     renderMetrics: () => loop.scrape.render(),
     jobDoor: createJobDoor(loop),
+    onAccepting: (isAccepting, descriptors) => tellAccepting(loop, isAccepting, descriptors),
   })
+}
+
+function tellAccepting({ current, ground }: Loop, isAccepting: boolean, descriptors: object): void {
+  ground.metrics.listenerPaused(!isAccepting)
+  if (isAccepting) current.log.info(descriptors, 'connections are accepted again')
+  else current.log.warn(descriptors, 'file descriptors run out: no connections are accepted until some are free')
 }
 
 /** Where jobs come in; checked as every chat is. */
