@@ -45,7 +45,7 @@ run() {
 
 shopt -s globstar nullglob extglob
 # Tests that start gateways run two at a time, those that load them one at a time: there may be two cores only.
-loads=' delivery drain job-kill jobs-redis limits load nodes overload process-faults reload-load '
+loads=' delivery drain job-kill jobs-redis idle-connections limits load nodes overload process-faults reload-load '
 unit=()
 processes=()
 alone=()

@@ -8,10 +8,12 @@
 // Pure but for its own state: what is measured, and when a turn ends, is passed in.
 import { GatewayError } from '../errors.js'
 
-/** The shortest turn of so long a time is the one that stands: a peak, such as a collection, is forgiven. */
-const WINDOW_MS = 150
-/** However long a sample took, it is a peak until another says the same; of a loop that sheds already, one is believed. */
+/** The shortest turn of so long a time is the one that stands: a burst, or a collection, is forgiven. */
+const WINDOW_MS = 500
+/** However long a sample took, it is a peak until another says the same. */
 const MIN_SAMPLES = 2
+/** Of a loop that sheds already less is believed, so that it is held closely. */
+const SHEDDING_WINDOW_MS = 150
 /** A loop that waits for something to do keeps up, however late it is: then others have the processor. */
 const BUSY_SHARE = 0.95
 /** What one window changes at most upwards: the next shows what became of it. */
@@ -84,10 +86,12 @@ export class Shedder {
     this.#window.push({ ...sample, perTurn: this.#admitted / Math.max(1, this.#turns) })
     this.#turns = 0
     this.#admitted = 0
+    if (!this.#isShedding) this.#forgetOldest()
     const windowMs = sumOf(this.#window, spanOf)
     const isFalling = sample.turnMs < FALLING_FACTOR * this.#turnMs
     this.#turnMs = sample.turnMs
-    if (windowMs < WINDOW_MS || (!this.#isShedding && this.#window.length < MIN_SAMPLES)) return
+    if (windowMs < (this.#isShedding ? SHEDDING_WINDOW_MS : WINDOW_MS)) return
+    if (!this.#isShedding && this.#window.length < MIN_SAMPLES) return
     const turnMs = Math.min(...this.#window.map((each) => each.turnMs))
     const isBusy = sumOf(this.#window, activeOf) >= BUSY_SHARE * windowMs
     this.#quietMs = this.#hasRefused || !this.#isShedding ? 0 : this.#quietMs + windowMs
@@ -98,7 +102,6 @@ export class Shedder {
     this.#hasRefused = false
     // What a new limit does is seen in new samples alone.
     if (this.#isShedding) this.#window = []
-    else this.#forgetOldest()
   }
 
   /** Why a new request is turned away, or null: then it counts as one that comes in. */
@@ -119,7 +122,7 @@ export class Shedder {
 
   #forgetOldest(): void {
     const window = this.#window
-    while (window.length >= MIN_SAMPLES && sumOf(window, spanOf) >= WINDOW_MS) window.shift()
+    while (window.length > MIN_SAMPLES && sumOf(window.slice(1), spanOf) >= WINDOW_MS) window.shift()
   }
 
   #beginTurn(): void {

@@ -86,7 +86,7 @@ test('at three times the capacity a loop serves what it can beside its refusals,
     const perSec = 3000 / costMs
     loop.run(1000, perSec / 4)
     t.equal(loop.refused, 0)
-    loop.run(2000, perSec)
+    loop.run(4000, perSec)
     loop.run(3000, perSec)
     const ratio = refusalMs / costMs
     const best = ((1 - 3 * ratio) / (1 - ratio)) * (3000 / costMs)
