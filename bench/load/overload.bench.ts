@@ -16,7 +16,9 @@ import { cpuMs, spread } from '../stats.js'
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 const UPSTREAM = fileURLToPath(new URL('../prebuilt-upstream.js', import.meta.url))
 const EVENTS = 100
-const ROUNDS = 3
+const ROUNDS = 5
+/** At three times the peak it is 2 for each that is served; with much more, others had the processor. */
+const MOST_REFUSED_EACH = 6
 /** A rate of which less than this is served is beyond the capacity. */
 const SERVED_SHARE = 0.75
 const SECONDS = Number(process.argv[2] ?? 10)
@@ -97,11 +99,14 @@ async function overloadLoop(name: string, started: Started, asking: Asking, refu
   const acceptedUs: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const full = await loadOn(started, asking, 1.1 * peak)
-    peak = Math.max(full.goodputPerSec, peak)
     const over = await loadOn(started, asking, 3 * peak)
     print(row(`${name}, ${full.sent}`, full))
     print(row(`${name}, 3 x peak`, over))
-    if (over.refused === 0) continue
+    const refusedEach = over.refused / over.servedMs.length
+    // What it can do depends on the machine, and on who else uses it at the moment.
+    if (refusedEach > MOST_REFUSED_EACH) peak = over.goodputPerSec
+    else peak = Math.max(full.goodputPerSec, over.goodputPerSec, peak)
+    if (refusedEach > MOST_REFUSED_EACH || refusedEach < 1) continue
     shares.push((100 * over.servedMs.length * full.cpuUs) / (full.servedMs.length * over.cpuUs))
     acceptedUs.push((full.cpuUs - full.refused * refusalUs) / full.servedMs.length)
   }
