@@ -12,6 +12,8 @@ import { GatewayError } from '../errors.js'
 const WINDOW_MS = 500
 /** However long a sample took, it is a peak until another says the same. */
 const MIN_SAMPLES = 2
+/** It begins only when turns are so many targets long: a burst that is served within a second or two is no overload. */
+const ONSET_FACTOR = 8
 /** Of a loop that sheds already less is believed, so that it is held closely. */
 const SHEDDING_WINDOW_MS = 150
 /** A loop that waits for something to do keeps up, however late it is: then others have the processor. */
@@ -95,7 +97,7 @@ export class Shedder {
     const turnMs = Math.min(...this.#window.map((each) => each.turnMs))
     const isBusy = sumOf(this.#window, activeOf) >= BUSY_SHARE * windowMs
     this.#quietMs = this.#hasRefused || !this.#isShedding ? 0 : this.#quietMs + windowMs
-    if (isBusy && turnMs > targetMs) {
+    if (isBusy && turnMs > (this.#isShedding ? targetMs : ONSET_FACTOR * targetMs)) {
       if (!isFalling) this.#lower(targetMs)
     } else if (this.#quietMs >= FORGOTTEN_AFTER_MS) this.#perTurn = Number.POSITIVE_INFINITY
     else if (this.#hasRefused) this.#perTurn *= isBusy ? Math.min(MOST_FACTOR, targetMs / turnMs) : IDLE_FACTOR

@@ -102,7 +102,7 @@ test('at three times the capacity a loop serves what it can beside its refusals,
 
 test('what runs already keeps its share, and the rest goes to new requests', (t) => {
   const loop = new Loop(1, 0.03)
-  loop.run(2000, 3000, 0.5)
+  loop.run(6000, 3000, 0.5)
   loop.run(3000, 3000, 0.5)
   // Of each second 500 ms are left: 3000 refusals less those served.
   const best = (3000 * (0.5 - 3 * 0.03)) / (1 - 0.03)
@@ -114,7 +114,7 @@ test('what runs already keeps its share, and the rest goes to new requests', (t)
 test('where running exchanges alone are too much hardly anybody comes in, and all do when they have ended', (t) => {
   const loop = new Loop(1, 0.03)
   loop.run(1000, 500)
-  loop.run(2000, 500, 1.05)
+  loop.run(5000, 500, 1.05)
   t.ok(loop.shedder.perTurn < 1, String(loop.shedder.perTurn))
   loop.run(5000, 500, 0.2)
   loop.run(1000, 500, 0.2)
