@@ -74,6 +74,16 @@ export class GatewayError extends Error {
     this.data = data
   }
 
+  /**
+   * For a refusal that may come in floods: made once, without a cause, and given out each time. To make an error costs more
+   * than all else of a refusal, for its stack. Its data are frozen, by which others know that they may keep what they make of it.
+   */
+  static shared(code: ErrorCode, options: Omit<ErrorOptions, 'cause'> = {}): GatewayError {
+    const error = new GatewayError(code, options)
+    Object.freeze(error.data)
+    return Object.freeze(error)
+  }
+
   /** Wraps data that came from a worker or a decoder. */
   static of(data: ErrorData): GatewayError {
     return new GatewayError(data.code, data)

@@ -174,7 +174,7 @@ function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: Loop
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),
-    shedder: new Shedder(),
+    shedder: new Shedder(setImmediate),
     breakers: new Breakers(config.routing.breaker, CLOCK.nowMs),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,
@@ -239,7 +239,14 @@ function createFront(loop: Loop, options: FrontOptions): Server {
     version: readVersion,
     renderMetrics: () => loop.scrape.render(),
     jobDoor: createJobDoor(loop),
+    onAccepting: (isAccepting, descriptors) => tellAccepting(loop, isAccepting, descriptors),
   })
+}
+
+function tellAccepting({ current, ground }: Loop, isAccepting: boolean, descriptors: object): void {
+  ground.metrics.listenerPaused(!isAccepting)
+  if (isAccepting) current.log.info(descriptors, 'connections are accepted again')
+  else current.log.warn(descriptors, 'file descriptors run out: no connections are accepted until some are free')
 }
 
 /** Where jobs come in; checked as every chat is. */

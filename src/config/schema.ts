@@ -162,9 +162,9 @@ const GatewayLimits = section('Limits of the whole gateway.', {
   }),
   shed: section('Refusing new requests early when an event loop cannot keep up.', {
     lagMs: Type.Union([Type.Integer({ minimum: 5, maximum: 10_000 }), Type.Null()], {
-      default: 200,
+      default: 25,
       description:
-        'Delay of an event loop, if it lasts, above which a share of new requests is 503, in ms; null for none.',
+        'Turns of a busy event loop longer than this let in fewer new requests, the rest is 503, in ms; null: none.',
     }),
   }),
   onRedisDown: Type.Enum(['local', 'closed'], {

@@ -91,12 +91,15 @@ function joinLimiter(config: Config, ledger: Ledger, { limiterCells, sharedLimit
   return sharedLimits === null ? local : new RedisLimiter(config, { local, state: sharedLimits, onRejected })
 }
 
-/** What cannot be served now is refused while it is cheap: by the delay of the loop, or with every slot and queue full. */
-function createRefusal(limiter: Limiter, { shedder, metrics, clock }: Ground) {
+/** What cannot be served now is refused while it is cheap: with every slot and queue full, or by a loop that is late. */
+function createRefusal(limiter: Limiter, { shedder, metrics }: Ground) {
   return function refusal(key: KeyIdentity): GatewayError | null {
-    const shed = shedder.share === 0 ? null : shedder.refusal(clock.random())
+    // What no limit lets in takes no place in the turn.
+    const full = limiter.refusal(key.index)
+    if (full !== null) return full
+    const shed = shedder.refusal()
     if (shed !== null) metrics.limitRejection('gateway', 'lag')
-    return shed ?? limiter.refusal(key.index)
+    return shed
   }
 }
 

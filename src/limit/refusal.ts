@@ -33,13 +33,14 @@ export type SizeFinding = { readonly limit: number; readonly count: number }
 
 /** All slots of the scope are taken, and the queue is full or the wait was too long. `keyCap` is told for the key's own cap only. */
 export function slotRefusal(scope: LimitScope, keyCap: number): GatewayError {
-  if (scope === 'gateway') return new GatewayError('overloaded', { retryAfterMs: SLOT_RETRY_AFTER_MS })
+  if (scope === 'gateway') return GATEWAY_FULL
   return new GatewayError('rate_limited', {
     message: `The limit of ${keyCap} requests at a time of ${OWNER.key} is reached. Try again when one has ended.`,
     retryAfterMs: SLOT_RETRY_AFTER_MS,
   })
 }
 
+const GATEWAY_FULL = GatewayError.shared('overloaded', { retryAfterMs: SLOT_RETRY_AFTER_MS })
 const MINUTE_SEC = 60
 
 function windowInWords(windowSec = MINUTE_SEC): string {

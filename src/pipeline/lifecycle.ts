@@ -14,6 +14,7 @@ import { OpenExchanges } from './open-exchanges.js'
 import { type PipelineParts } from './parts.js'
 import { heedPath } from './path-facts.js'
 import { fail, reject } from './reject.js'
+import { RepeatedAnswers } from './repeated-answers.js'
 import { settle } from './settle.js'
 import { type Sink } from './sink.js'
 
@@ -27,6 +28,7 @@ export type DrainablePipeline = Pipeline & {
 /** Joins the stages over one event loop's parts. */
 export function createPipeline(parts: PipelineParts): DrainablePipeline {
   const open = new OpenExchanges<Exchange>()
+  const answers = new RepeatedAnswers()
   const onSettle: SettleHook = (exchange, ending) => {
     open.remove(exchange)
     settle(exchange, ending)
@@ -47,7 +49,7 @@ export function createPipeline(parts: PipelineParts): DrainablePipeline {
       return exchange
     },
     reject(rejection: Rejection, sink: Sink): void {
-      reject(rejection, sink, parts)
+      reject(rejection, sink, { parts, answers })
     },
   }
 }

@@ -8,6 +8,7 @@ import { type Rejection } from './client.js'
 import { type Exchange } from './exchange.js'
 import { outcomeOf } from './outcome.js'
 import { type PipelineParts } from './parts.js'
+import { type RepeatedAnswers } from './repeated-answers.js'
 import { type Sink } from './sink.js'
 
 /** Ends an exchange with an error; nothing if it has ended already. Never throws. */
@@ -33,13 +34,16 @@ export function fail(exchange: Exchange, error: GatewayError): void {
   reply(exchange, shown, { outcome, cause })
 }
 
+/** What a rejection is answered with and told to. */
+export type RejectParts = { readonly parts: PipelineParts; readonly answers: RepeatedAnswers }
+
 /** Answers a request that never became an exchange: same envelope, same log line, same metric. */
-export function reject(rejection: Rejection, sink: Sink, parts: PipelineParts): void {
+export function reject(rejection: Rejection, sink: Sink, { parts, answers }: RejectParts): void {
   const { surface, error, requestId, key } = rejection
   const headers = key === null ? [] : limitHeaders(parts.limiter.snapshot(key.index))
   const { errorDetails: hasDetails } = parts.config.compat
   const subject = { model: null, hasKey: rejection.hasKey }
-  const answer = errorAnswer(error.data, { surface, requestId, subject, headers, hasDetails })
+  const answer = answers.of(error.data, { surface, requestId, subject, headers, hasDetails })
   sink.reply(answer)
   const record = {
     requestId,

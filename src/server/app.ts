@@ -5,12 +5,13 @@ import { GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
 import { createChatRoute, PROVIDER_PART } from './chat-route.js'
-import { type Engine, type ListenSocket, loadEngine, type TemplatedApp } from './engine.js'
+import { type Engine, loadEngine, type TemplatedApp } from './engine.js'
 import { type Front, type FrontView, type JobHabits, type ModelSource, type ProviderStatus } from './front.js'
 import { createHeaderPolicy } from './headers.js'
 import { type Act, createRoute, createTakeChat } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
 import { createTakeBody, type JobDoor } from './job-door.js'
+import { type Binding, Listener, type OnAccepting } from './listener.js'
 import { createOpenApi, type RouteRow } from './openapi.js'
 import { chatPaths, healthPaths, type Path, prefixedPaths, prefixedSurface, rowsOf } from './paths.js'
 import {
@@ -63,6 +64,8 @@ export type ServerOptions = ViewOptions & {
   readonly renderMetrics: () => Promise<string>
   readonly compat: Pick<CompatConfig, 'apiPrefix' | 'healthStatus'>
   readonly engine?: Engine
+  /** Told when descriptors run out and no connections are taken, and when they are again. */
+  readonly onAccepting?: OnAccepting
   /** No jobs, and no idempotency keys, unless given. */
   readonly jobDoor?: JobDoor
 }
@@ -91,13 +94,6 @@ export type Server = {
   close(): void
 }
 
-type Binding = {
-  readonly app: TemplatedApp
-  readonly host: string
-  readonly port: number
-  readonly isExclusive: boolean
-}
-
 /** Builds the app with all its routes; it listens when told. */
 export function createServer(options: ServerOptions): Server {
   const { config, metrics } = options
@@ -115,18 +111,15 @@ export function createServer(options: ServerOptions): Server {
       isExclusive: true,
     })
   }
-  const sockets: ListenSocket[] = []
+  const onAccepting = options.onAccepting ?? (() => {})
+  const listeners = bindings.map((binding) => new Listener({ engine, binding, onAccepting }))
   return {
     build: engine.build,
     open: front.open,
     routes,
     async listen() {
       let port = 0
-      for (const binding of bindings) {
-        const socket = await bind(engine, binding)
-        sockets.push(socket)
-        port = engine.uws.us_socket_local_port(socket)
-      }
+      for (const listener of listeners) port = await listener.listen()
       return port
     },
     show(next) {
@@ -138,7 +131,7 @@ export function createServer(options: ServerOptions): Server {
     closeListener() {
       state.isClosing = true
       state.isRefusing = true
-      for (const socket of sockets.splice(0)) engine.uws.us_listen_socket_close(socket)
+      for (const listener of listeners) listener.close()
     },
     closeIdle() {
       for (const socket of [...front.webSockets]) {
@@ -146,7 +139,7 @@ export function createServer(options: ServerOptions): Server {
       }
     },
     close() {
-      sockets.length = 0
+      for (const listener of listeners) listener.close()
       for (const socket of [...front.webSockets]) socket.end(CLOSE_GOING_AWAY, 'draining')
       for (const binding of bindings) binding.app.close()
     },
@@ -276,18 +269,4 @@ function createMetricsApp(engine: Engine, front: Front, options: ServerOptions):
   addPath(app, front, { path: '/metrics', get: answerMetrics(options.renderMetrics, true) }, createTakeChat(null))
   addRest(app, front)
   return app
-}
-
-/** The engine's `listen` with host and options, which its types leave out. */
-type Listen = (host: string, port: number, options: number, done: (socket: ListenSocket | false) => void) => unknown
-
-function bind(engine: Engine, { app, host, port, isExclusive }: Binding): Promise<ListenSocket> {
-  return new Promise((resolve, reject) => {
-    const listen: Listen = (app.listen as unknown as Listen).bind(app)
-    listen(host, port, isExclusive ? engine.uws.LIBUS_LISTEN_EXCLUSIVE_PORT : 0, (socket) => {
-      if (socket !== false) return resolve(socket)
-      const message = `Cannot listen on ${host}:${port}: the port is in use, or the address is not this machine's.`
-      reject(new GatewayError('misconfigured', { message }))
-    })
-  })
 }

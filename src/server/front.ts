@@ -65,11 +65,9 @@ export type Front = {
   readonly isRefusing: () => boolean
 }
 
-/**
- * Lets a new request in, before its body is read.
- * @throws draining, overloaded, rate_limited
- */
-export function admitEarly(front: Front, view: FrontView, key: KeyIdentity): void {
-  const refusal = front.isRefusing() ? new GatewayError('draining') : view.refusal(key)
-  if (refusal !== null) throw refusal
+const DRAINING = GatewayError.shared('draining')
+
+/** Why a new request may not come in, told before its body is read: draining, overloaded, rate_limited. Null: it may. */
+export function refuseEarly(front: Front, view: FrontView, key: KeyIdentity): GatewayError | null {
+  return front.isRefusing() ? DRAINING : view.refusal(key)
 }

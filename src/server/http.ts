@@ -6,7 +6,7 @@ import { type HeaderList, type Sink } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { BodyCollector, type BodyEvents } from './body.js'
 import { type HttpRequest, type HttpResponse } from './engine.js'
-import { admitEarly, type Front, type FrontView } from './front.js'
+import { type Front, type FrontView, refuseEarly } from './front.js'
 import { HttpSink } from './http-sink.js'
 import { ClientResponse } from './response.js'
 import { isJsonContentType, type RequestHead } from './strictness.js'
@@ -34,8 +34,9 @@ export function createRoute(front: Front, surface: Surface | null, act: Act): En
 export function createTakeChat(takeBody: TakeBody | null): Act {
   return (exchange) => {
     const key = exchange.authenticate()
-    exchange.enter(key)
-    exchange.readBody(key, takeBody)
+    const refusal = exchange.refusal(key)
+    if (refusal === null) exchange.readBody(key, takeBody)
+    else exchange.reject(refusal)
   }
 }
 
@@ -116,9 +117,9 @@ export class HttpExchange implements BodyEvents {
     }
   }
 
-  /** @throws draining, overloaded, rate_limited when no new work is taken */
-  enter(key: KeyIdentity): void {
-    admitEarly(this.#front, this.view, key)
+  /** Why no new work is taken, if so. Handed back and not thrown: refusals come in floods. */
+  refusal(key: KeyIdentity): GatewayError | null {
+    return refuseEarly(this.#front, this.view, key)
   }
 
   /**

@@ -11,7 +11,7 @@ import {
   type WebSocket,
   type WebSocketBehavior,
 } from './engine.js'
-import { admitEarly, type Front, type FrontView } from './front.js'
+import { type Front, type FrontView, refuseEarly } from './front.js'
 import { HttpExchange } from './http.js'
 import { ClientResponse } from './response.js'
 import { createJsonCodec, createMsgpackCodec, type WsCodec } from './ws-codec.js'
@@ -171,7 +171,8 @@ function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said &
   const acceptedAtMs = front.now()
   const state = ws.getUserData()
   renew(front, state)
-  admitEarly(front, state.view, state.key)
+  const refusal = refuseEarly(front, state.view, state.key)
+  if (refusal !== null) throw refusal
   if (socket.find(said.id) !== null)
     throw new GatewayError('invalid_request', { message: 'A chat of this id is open.', param: 'id' })
   const { maxChatsPerSocket, pipeline } = state.view

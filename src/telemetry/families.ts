@@ -94,6 +94,12 @@ function gatewayFamilies(layout: Layout): Family[] {
       type: 'gauge',
       series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.eventLoopLag) }],
     },
+    {
+      name: 'sluice_listeners_paused',
+      help: 'Listeners that accept no connections, for want of file descriptors.',
+      type: 'gauge',
+      series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.listenersPaused) }],
+    },
   ]
 }
 

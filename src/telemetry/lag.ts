@@ -32,21 +32,44 @@ export class LagWindow {
   }
 }
 
-/** How late it was, and the time since the sample before. */
-export type LagSample = { readonly lagMs: number; readonly spanMs: number }
+/** What the loop did since the sample before. */
+export type LoopSample = {
+  readonly spanMs: number
+  /** How long its turns took on average, without waiting. */
+  readonly turnMs: number
+  /** The share of the time in which it did not wait for something to do, 0 to 1. */
+  readonly utilization: number
+}
 
 export type LagSampler = { stop(): void }
 
 /** Samples this event loop's lag twenty times a second and tells the recent worst, in seconds, and the sample itself. */
-export function startLagSampler(report: (worstSec: number, sample: LagSample) => void): LagSampler {
+export function startLagSampler(report: (worstSec: number, sample: LoopSample) => void): LagSampler {
   const window = new LagWindow(WINDOW_MS, performance.now())
+  const readTurns = createTurnReader()
   let dueMs = performance.now() + SAMPLE_MS
   const timer = setInterval(() => {
     const nowMs = performance.now()
     const lagMs = Math.max(0, nowMs - dueMs)
-    report(window.add(lagMs, nowMs) / MS_PER_SEC, { lagMs, spanMs: SAMPLE_MS + lagMs })
+    report(window.add(lagMs, nowMs) / MS_PER_SEC, readTurns())
     dueMs = nowMs + SAMPLE_MS
   }, SAMPLE_MS)
   timer.unref()
   return { stop: () => clearInterval(timer) }
+}
+
+/** Reads what this thread's event loop did since the last call. A timer's delay would not tell: it says nothing of turns shorter than its period. */
+function createTurnReader(): () => LoopSample {
+  let before = performance.eventLoopUtilization()
+  let turnsBefore = performance.nodeTiming.uvMetricsInfo.loopCount
+  return () => {
+    const now = performance.eventLoopUtilization()
+    const turns = performance.nodeTiming.uvMetricsInfo.loopCount
+    const activeMs = now.active - before.active
+    const spanMs = activeMs + now.idle - before.idle
+    const turnMs = activeMs / Math.max(1, turns - turnsBefore)
+    before = now
+    turnsBefore = turns
+    return { spanMs, turnMs, utilization: spanMs > 0 ? activeMs / spanMs : 0 }
+  }
 }

@@ -98,6 +98,7 @@ export type Layout = {
   readonly streams: number
   readonly offloadQueue: number
   readonly eventLoopLag: number
+  readonly listenersPaused: number
   /** By provider x result. */
   readonly attempts: number
   /** By provider x kind. */
@@ -167,6 +168,7 @@ export function createLayout(config: MetricsConfig): Layout {
     streams: place.cells(TRANSPORTS.length),
     offloadQueue: place.cells(1),
     eventLoopLag: place.cells(1),
+    listenersPaused: place.cells(1),
     attempts: place.cells(providers.room * ATTEMPT_RESULTS.length),
     retries: place.cells(providers.room * RETRY_KINDS.length),
     connections: place.cells(providers.room * CELLS_PER_CONNECTIONS),

@@ -51,6 +51,8 @@ export type LoopMetrics = Metrics & {
   /** The names so far keep their places, and so the room must be the same. */
   adopt(config: MetricsConfig): void
   configReload(result: ReloadResult): void
+  /** A listener accepts no connections, for want of descriptors; or does again. */
+  listenerPaused(isPaused: boolean): void
 }
 
 class CellMetrics implements LoopMetrics {
@@ -65,7 +67,7 @@ class CellMetrics implements LoopMetrics {
   constructor(layout: Layout, cells: Float64Array) {
     this.#layout = layout
     this.#cells = cells
-    const gauges = [layout.active, layout.offloadQueue, layout.eventLoopLag]
+    const gauges = [layout.active, layout.offloadQueue, layout.eventLoopLag, layout.listenersPaused]
     for (const at of gauges) cells[at] = 0
     cells.fill(0, layout.streams, layout.streams + TRANSPORTS.length)
     cells.fill(0, layout.jobs, layout.jobRuns)
@@ -172,6 +174,10 @@ class CellMetrics implements LoopMetrics {
 
   eventLoopLag(seconds: number): void {
     this.#cells[this.#layout.eventLoopLag] = seconds
+  }
+
+  listenerPaused(isPaused: boolean): void {
+    this.#add(this.#layout.listenersPaused, isPaused ? 1 : -1)
   }
 
   redisState(use: RedisUse, isUp: boolean): void {

@@ -1,6 +1,6 @@
 // The event loop's lag: the worst of the recent past, forgotten in time.
 import { test } from 'tap'
-import { LagWindow, startLagSampler } from '../../src/telemetry/lag.js'
+import { LagWindow, type LoopSample, startLagSampler } from '../../src/telemetry/lag.js'
 
 test('the worst sample is told until its window and the next one are over', (t) => {
   const window = new LagWindow(1000, 0)
@@ -34,3 +34,36 @@ test('a blocked event loop is seen', async (t) => {
   })
   t.ok(reported >= 0.1 && reported < 5, String(reported))
 })
+
+test('a sample tells how long turns took and how much of the time the loop had something to do', async (t) => {
+  const keepAlive = setInterval(() => {}, 1000)
+  t.teardown(() => clearInterval(keepAlive))
+  const busyTurnMs = 30
+  let isBusy = true
+  const turn = (): void => {
+    const endMs = performance.now() + busyTurnMs
+    while (performance.now() < endMs);
+    if (isBusy) setImmediate(turn)
+  }
+  // The first sample has the idle time before it.
+  const busy = await sampleAfter(2, turn)
+  isBusy = false
+  t.ok(busy.turnMs >= 0.8 * busyTurnMs, `${busy.turnMs} ms a turn`)
+  t.ok(busy.utilization > 0.9, `${busy.utilization} busy`)
+  t.ok(busy.spanMs >= 45, `${busy.spanMs} ms`)
+  const idle = await sampleAfter(4, () => {})
+  t.ok(idle.turnMs < busyTurnMs && idle.utilization < busy.utilization, `${idle.turnMs} ms, ${idle.utilization} idle`)
+})
+
+function sampleAfter(count: number, start: () => void): Promise<LoopSample> {
+  return new Promise((resolve) => {
+    let left = count
+    const sampler = startLagSampler((_, sample) => {
+      left -= 1
+      if (left > 0) return
+      sampler.stop()
+      resolve(sample)
+    })
+    start()
+  })
+}

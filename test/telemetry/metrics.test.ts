@@ -45,6 +45,7 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.breakerState('north', 2)
   metrics.upstreamRetry('north', 'elsewhere')
   metrics.eventLoopLag(0.012)
+  for (const isPaused of [true, true, false]) metrics.listenerPaused(isPaused)
   metrics.jobCounts({
     ...{ jobs: { pending: 1, processing: 2, completed: 3, error: 4 }, queueAgeMs: 1500 },
     deliveries: { due: 5, dead: 6 },
@@ -84,6 +85,7 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_offload_seconds: ['histogram', 'task'],
     sluice_offload_queue: ['gauge'],
     sluice_event_loop_lag_seconds: ['gauge'],
+    sluice_listeners_paused: ['gauge'],
     sluice_jobs: ['gauge', 'state'],
     sluice_jobs_queue_age_seconds: ['gauge'],
     sluice_webhooks_waiting: ['gauge', 'state'],
@@ -144,6 +146,7 @@ test('every call ends up in its series', async (t) => {
     ['sluice_offload_seconds_count', { task: 'decode' }, 1],
     ['sluice_offload_queue', {}, 3],
     ['sluice_event_loop_lag_seconds', {}, 0.012],
+    ['sluice_listeners_paused', {}, 1],
   ]
   for (const [name, labels, value] of expected) t.equal(sampleValue(samples, name, labels), value, name)
   metrics.streamClosed('sse')
