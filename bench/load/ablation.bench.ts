@@ -12,12 +12,13 @@ const NO_LIMITS = { concurrency: null, requestsPerMinute: null, shed: { lagMs: n
 const NO_LOG = { level: 'silent', file: null }
 
 const ALL = 'sluice'
-const WITHOUT_BOTH = '+ keys'
+const WITHOUT_BOTH = 'sluice, + keys'
 /** Each has what the one before has, and something more. */
 const VARIANTS: readonly SluiceVariant[] = [
   { name: 'sluice, all off', keyLimits: null, limits: NO_LIMITS, log: NO_LOG },
   { name: WITHOUT_BOTH, keyLimits: {}, limits: NO_LIMITS, log: NO_LOG },
-  { name: '+ limiter', log: NO_LOG },
+  { name: 'sluice, + limiter', log: NO_LOG },
+  // Everything: with the log.
   { name: ALL },
   { name: 'sluice, pool for all', offload: { minBytes: 0 } },
 ]

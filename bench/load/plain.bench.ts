@@ -39,7 +39,7 @@ function latency(bench: Bench) {
       ['p99', 0.99],
     ] as const) {
       add(`${name} ms`, quantile(tookMs, q), null)
-      if (each.name !== 'direct') add(`added ${name} ms`, quantile(tookMs, q) - quantile(direct, q))
+      if (each.name !== 'direct') add(`added ${name} ms`, quantile(tookMs, q) - quantile(direct, q), null)
     }
   }
 }

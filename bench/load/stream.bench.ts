@@ -60,7 +60,7 @@ async function addFirst(bench: Bench, entrants: readonly Contender[]): Promise<v
     if (each.name === 'direct') direct = firstMs
     for (const name of ['p50', 'p99'] as const) {
       add(`${name} ms`, firstMs[name], null)
-      if (each.name !== 'direct') add(`added ${name} ms`, firstMs[name] - direct[name])
+      if (each.name !== 'direct') add(`added ${name} ms`, firstMs[name] - direct[name], null)
     }
   })
 }
