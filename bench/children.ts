@@ -26,10 +26,12 @@ export type SpawnOptions = {
 /** Starts a program with the repository as its folder; the errors it prints are shown. */
 export function start(command: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
   const { env = {}, isTalkedTo = false } = options
+  // The shell's own level would go before the configuration's.
+  const { LOG_LEVEL: _, ...inherited } = process.env
   const child = spawn(command, args, {
     cwd: ROOT,
     stdio: isTalkedTo ? ['pipe', 'pipe', 'inherit'] : ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, LOG_LEVEL: 'info', ...env },
+    env: { ...inherited, ...env },
   })
   living.add(child)
   child.once('exit', () => living.delete(child))

@@ -1,6 +1,6 @@
 // npm run bench:compare [-- --accept]: holds the last run against bench/baseline.json and fails where a ratio got worse than the
 // noise explains. --accept makes the last run the baseline, after a change that is worth its price.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ROOT } from './children.js'
 import { type Baseline, baselineOf, isFailure, judge, type Verdict } from './judge.js'
@@ -12,13 +12,17 @@ const DIGITS = 3
 function main(): number {
   const { values } = parseArgs({ options: { accept: { type: 'boolean', default: false } } })
   const run = readRun(LATEST)
+  const baseline = existsSync(BASELINE) ? (JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline) : null
   if (values.accept) {
     // Four digits: more would only be noise in the history.
     const round = (_key: string, value: unknown) => (typeof value === 'number' ? Number(value.toFixed(4)) : value)
-    writeFileSync(BASELINE, `${JSON.stringify(baselineOf(run), round, 1)}\n`)
+    writeFileSync(BASELINE, `${JSON.stringify(baselineOf(run, baseline), round, 1)}\n`)
     return 0
   }
-  const baseline = JSON.parse(readFileSync(BASELINE, 'utf8')) as Baseline
+  if (baseline === null) {
+    print('There is no baseline yet: --accept makes one.')
+    return 1
+  }
   if (baseline.isQuick !== run.isQuick) print('One of the two runs is a quick one: small differences say nothing.')
   const verdicts = judge(baseline, run)
   for (const verdict of verdicts) print(lineOf(verdict))

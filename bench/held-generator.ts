@@ -7,7 +7,7 @@ import { rawRequest } from './raw-request.js'
 import { type HeldCommand, type HeldReport, quantile } from './stats.js'
 
 /** Connections that are being made at once; more would overrun a listener's queue. */
-const OPENING_AT_ONCE = 200
+const OPENING_AT_ONCE = 800
 
 class Held {
   readonly socket: Socket

@@ -36,10 +36,11 @@ const UNKNOWN_NOISE = 0.2
 /** The contenders that are ours; those that others made may change as they like. */
 const OURS = /^sluice\b/
 
-/** The baseline that a run would be. */
-export function baselineOf(run: Judged): Baseline {
+/** The baseline that a run would be; of scenarios that were not run, `before` stays. */
+export function baselineOf(run: Judged, before: Baseline | null = null): Baseline {
   const { versions, isQuick } = run
-  return { versions, isQuick, ratios: Object.fromEntries(ratiosOf(run)) }
+  const kept = Object.entries(before?.ratios ?? {}).filter(([figure]) => !run.scenarios.includes(scenarioOf(figure)))
+  return { versions, isQuick, ratios: Object.fromEntries([...kept, ...ratiosOf(run)]) }
 }
 
 /** Every figure of either; `missing` are only those whose scenario was run. */
@@ -47,7 +48,7 @@ export function judge(baseline: Baseline, run: Judged): Verdict[] {
   const now = ratiosOf(run)
   const verdicts = [...now].map(([figure, ratio]) => compare(figure, baseline.ratios[figure], ratio))
   for (const [figure, { ratio }] of Object.entries(baseline.ratios)) {
-    if (now.has(figure) || !run.scenarios.includes(figure.split(' ')[0] ?? '')) continue
+    if (now.has(figure) || !run.scenarios.includes(scenarioOf(figure))) continue
     verdicts.push({ figure, verdict: 'missing', before: ratio, now: null, allowed: null })
   }
   return verdicts
@@ -56,6 +57,11 @@ export function judge(baseline: Baseline, run: Judged): Verdict[] {
 /** True for what must not be merged: a figure that got worse, or that is no longer measured. */
 export function isFailure({ verdict }: Verdict): boolean {
   return verdict === 'worse' || verdict === 'missing'
+}
+
+/** `S1` of `S1 c=32 | sluice | CPU us/request`. */
+function scenarioOf(figure: string): string {
+  return figure.split(' ')[0] ?? ''
 }
 
 function ratiosOf({ figures }: Judged): Map<string, Ratio> {

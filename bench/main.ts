@@ -33,7 +33,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
 }
 
 const ROUNDS = 5
-const QUICK_ROUNDS = 3
+const QUICK_ROUNDS = 2
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({

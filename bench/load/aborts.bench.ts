@@ -9,7 +9,7 @@ import { type AbortReport, settledRssBytes } from '../stats.js'
 const SCENARIO = 'S8 500 aborts/s'
 const PER_SEC = 500
 const SECONDS = 60
-const QUICK_SECONDS = 12
+const QUICK_SECONDS = 6
 /** The bare pipe's times hardly change with length. */
 const FLOOR_SHARE = 1 / 4
 /** By then all that is made once is made; growth is what comes after. */

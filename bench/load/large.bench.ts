@@ -60,12 +60,13 @@ async function addCurve(bench: Bench): Promise<void> {
 }
 
 const BESIDE_ROUNDS = 3
+const QUICK_BESIDE_ROUNDS = 1
 const SMALL_PER_SEC = 200
 const BESIDE_SEC = 5
 
 /** Small ones alone, then beside one of 2 MB a second. */
 async function addBeside(bench: Bench, contenders: readonly Contender[]): Promise<void> {
-  const rounds = Math.min(bench.rounds, BESIDE_ROUNDS)
+  const rounds = bench.isQuick ? QUICK_BESIDE_ROUNDS : BESIDE_ROUNDS
   const scenario = 'S2 200 small/s'
   const twice = contenders.flatMap((each) => [
     { name: each.name, each, isBeside: false },

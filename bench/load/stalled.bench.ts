@@ -17,6 +17,7 @@ const STALLED_TOKENS = 8000
 /** About 4.6 MB: more than a reader may lag behind, so that it is cut. */
 const CUT_TOKENS = 20_000
 const WATCH_MS = 8000
+const QUICK_WATCH_MS = 3000
 /** What the upstream sends at once is through by then. */
 const SETTLE_MS = 4000
 const LOOK_MS = 50
@@ -43,11 +44,12 @@ async function stall(bench: Bench, gateway: Contender, { add }: Turn): Promise<v
   const generator = new Talker('held-generator.js')
   const readers = scaled(bench, READERS)
   const count = scaled(bench, STALLED)
+  const watchMs = bench.isQuick ? QUICK_WATCH_MS : WATCH_MS
   try {
     await generator.ask<HeldReport>({ open: readers, request: requestFor(gateway, { tokens: TOKENS }) })
-    const alone = await generator.ask<HeldReport>({ watchMs: WATCH_MS })
-    const held = await openStalled(gateway, { count, tokens: STALLED_TOKENS, others: generator })
-    const cut = await openStalled(gateway, { count, tokens: CUT_TOKENS, others: generator })
+    const alone = await generator.ask<HeldReport>({ watchMs })
+    const held = await openStalled(gateway, { count, tokens: STALLED_TOKENS, others: generator, watchMs })
+    const cut = await openStalled(gateway, { count, tokens: CUT_TOKENS, others: generator, watchMs })
     add('gap p99 ms of the others, alone', alone.gapMs.p99, null)
     add('gap p99 ms of the others, beside stalled', held.gapP99Ms, null)
     add('gap p99, beside stalled to alone', held.gapP99Ms / alone.gapMs.p99, null)
@@ -59,10 +61,10 @@ async function stall(bench: Bench, gateway: Contender, { add }: Turn): Promise<v
   }
 }
 
-type Stalled = { readonly count: number; readonly tokens: number; readonly others: Talker }
+type Stalled = { readonly count: number; readonly tokens: number; readonly others: Talker; readonly watchMs: number }
 
 /** Lets `count` clients stop reading and watches the others; memory is the most seen meanwhile. */
-async function openStalled(gateway: Contender, { count, tokens, others }: Stalled) {
+async function openStalled(gateway: Contender, { count, tokens, others, watchMs }: Stalled) {
   const generator = new Talker('held-generator.js')
   const before = rssBytes(gateway.pid)
   const peak = watchPeak(gateway.pid)
@@ -71,7 +73,7 @@ async function openStalled(gateway: Contender, { count, tokens, others }: Stalle
   try {
     await generator.ask<HeldReport>({ open: count, isStalled: true, request: { ...request, body } })
     await others.ask<HeldReport>({ watchMs: SETTLE_MS })
-    const seen = await others.ask<HeldReport>({ watchMs: WATCH_MS })
+    const seen = await others.ask<HeldReport>({ watchMs })
     if (seen.over > 0) throw new Error(`${seen.over} of those that read were cut`)
     return { gapP99Ms: seen.gapMs.p99, peakKbEach: (peak() - before) / 1024 / count }
   } finally {

@@ -42,7 +42,8 @@ export async function runS3(bench: Bench): Promise<void> {
     }
     await addFirst(bench, [simulator, ...contenders])
   })
-  await against(PACE, STARTS, (contenders) =>
+  const starts = bench.isQuick ? [startBarePipe, startSluice] : STARTS
+  await against(PACE, starts, (contenders) =>
     interleave(bench, { scenario: PACED.scenario, entrants: contenders }, async (each, { add }) => {
       const sample = await runStreams(each, PACED.ask, PACED.load)
       add('CPU us/event', sample.cpuUsPerEvent)

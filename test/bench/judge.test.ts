@@ -66,3 +66,18 @@ test('a figure that is no longer measured fails, unless its scenario was not run
   )
   t.same(verdicts.map(isFailure), [false, true])
 })
+
+test('a run of some scenarios becomes the baseline of these alone', async (t) => {
+  const before = baselineOf({
+    ...run(figure(around(2)), figure(around(2), { scenario: 'S10 threads' })),
+    scenarios: [],
+  })
+  const { ratios } = baselineOf(run(figure(around(3))), before)
+  t.same(
+    Object.entries(ratios).map(([name, { ratio }]) => [name.split(' ')[0], ratio]),
+    [
+      ['S10', 2],
+      ['S1', 3],
+    ],
+  )
+})
