@@ -54,12 +54,26 @@ async function main(): Promise<number> {
     note: (text) => void notes.push(text),
   }
   const startedAtMs = performance.now()
-  for (const name of names) await SCENARIOS[name]?.run(bench)
+  for (const name of names) await runOne(bench, name)
   say(`${((performance.now() - startedAtMs) / 60_000).toFixed(1)} min`)
   const run = saveRun(bench, { scenarios: names, notes })
   process.stdout.write(printRun(run))
   if (values.write) writeReadme(run)
   return run.voided.length === 0 ? 0 : 1
+}
+
+/** A scenario that cannot be run takes no other with it. */
+async function runOne(bench: Bench, name: string): Promise<void> {
+  const scenario = SCENARIOS[name]
+  if (scenario === undefined) return
+  say(`${name}: ${scenario.title}`)
+  try {
+    await scenario.run(bench)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    say(`  void: ${reason}`)
+    bench.samples.voided.push({ scenario: name, contender: 'all', reason })
+  }
 }
 
 function say(text: string): void {

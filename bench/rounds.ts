@@ -64,6 +64,6 @@ export async function once<Entrant>(
 }
 
 /** Part of a load, in a quick run. */
-export function scaled(bench: Bench, whole: number, share = 0.3): number {
+export function scaled(bench: Bench, whole: number, share = 0.2): number {
   return Math.max(1, Math.round(bench.isQuick ? whole * share : whole))
 }

@@ -93,7 +93,8 @@ export type AbortReport = {
 /** Median, least and most; zeros for none. */
 export function spread(samples: readonly number[]): Spread {
   const sorted = [...samples].sort((a, b) => a - b)
-  return { median: quantile(sorted, 0.5), min: sorted[0] ?? 0, max: sorted[sorted.length - 1] ?? 0 }
+  const middle = [sorted[(sorted.length - 1) >> 1] ?? 0, sorted[sorted.length >> 1] ?? 0] as const
+  return { median: (middle[0] + middle[1]) / 2, min: sorted[0] ?? 0, max: sorted.at(-1) ?? 0 }
 }
 
 /** A quantile of sorted numbers; 0 for none. */

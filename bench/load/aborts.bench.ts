@@ -19,6 +19,8 @@ const REST_LOOKS = 30
 
 /** What the gateway itself believes to be open. */
 const ACTIVE = /^sluice_active_(?:requests|streams)\b/
+/** undici connects anew after an aborted answer. */
+const IDLE = /^sluice_upstream_connections\{.*state="idle"/
 
 /** Adds S8's figures. */
 export async function runS8(bench: Bench): Promise<void> {
@@ -63,5 +65,7 @@ async function abort({ each, generator, add }: Run, seconds: number): Promise<vo
   for (const name of ['p50', 'p99', 'max'] as const) add(`closed ${name} ms`, closedMs[name])
   add('RSS growth, KB/1,000 aborts', (after - before) / 1024 / (report.aborted / 1000), null)
   add('aborts', warm.aborted + report.aborted, null)
-  if (each.isGateway) add('requests active afterwards', await readMetric(each, ACTIVE), null)
+  if (!each.isGateway) return
+  add('requests active afterwards', await readMetric(each, ACTIVE), null)
+  add('idle upstream connections afterwards', await readMetric(each, IDLE), null)
 }
