@@ -62,7 +62,7 @@ async function abort({ each, generator, add }: Run, seconds: number): Promise<vo
   const report = await ask(1 - WARM_SHARE)
   const after = await settledRssBytes(each.pid, REST_LOOKS)
   const { closedMs } = report
-  for (const name of ['p50', 'p99', 'max'] as const) add(`closed ${name} ms`, closedMs[name])
+  for (const name of ['p50', 'p99', 'max'] as const) add(`closed ${name} ms`, closedMs[name], null)
   add('RSS growth, KB/1,000 aborts', (after - before) / 1024 / (report.aborted / 1000), null)
   add('aborts', warm.aborted + report.aborted, null)
   if (!each.isGateway) return
