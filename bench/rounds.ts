@@ -3,6 +3,8 @@
 import { type Contender } from './contenders.js'
 import { type Samples } from './samples.js'
 
+const QUICK_SHARE = 0.2
+
 /** What a scenario gets from the run it is part of. */
 export type Bench = {
   readonly rounds: number
@@ -63,7 +65,7 @@ export async function once<Entrant>(
   }
 }
 
-/** Part of a load, in a quick run. */
-export function scaled(bench: Bench, whole: number, share = 0.2): number {
-  return Math.max(1, Math.round(bench.isQuick ? whole * share : whole))
+/** Part of a load, in a quick run; its warm-up is as long as any, or it would measure code that V8 has not yet compiled. */
+export function scaled(bench: Bench, whole: number, turn: Pick<Turn, 'isWarmUp'> = { isWarmUp: false }): number {
+  return bench.isQuick && !turn.isWarmUp ? Math.max(1, Math.round(whole * QUICK_SHARE)) : whole
 }

@@ -27,9 +27,9 @@ const VARIANTS: readonly SluiceVariant[] = [
 export async function runS9(bench: Bench): Promise<void> {
   await against([], [startBarePipe, ...VARIANTS.map(sluiceWith)], async (contenders) => {
     let withoutBoth = 0
-    await interleave(bench, { scenario: SCENARIO, entrants: contenders }, async (each, { add }) => {
+    await interleave(bench, { scenario: SCENARIO, entrants: contenders }, async (each, { add, isWarmUp }) => {
       const request = requestFor(each, { tokens: 64, stream: false, promptBytes: 850 })
-      const load = { connections: CONNECTIONS, amount: scaled(bench, REQUESTS) }
+      const load = { connections: CONNECTIONS, amount: scaled(bench, REQUESTS, { isWarmUp }) }
       const { cpuUsPerRequest } = await runPlain(each, request, load)
       add('CPU us/request', cpuUsPerRequest)
       if (each.name === WITHOUT_BOTH) withoutBoth = cpuUsPerRequest

@@ -23,6 +23,7 @@ const CURVE = [
   { name: '512 KB', bytes: 512 * KB, amount: 120 },
 ] as const
 const CONNECTIONS = 8
+const WARM_UP_REQUESTS = 6000
 const LARGE_CONNECTIONS = 4
 const CURVE_ROUNDS = 3
 const NEVER = 1024 * KB * KB
@@ -30,6 +31,7 @@ const NEVER = 1024 * KB * KB
 /** Adds S2's figures. */
 export async function runS2(bench: Bench): Promise<void> {
   await against([], [startBarePipe, startSluice, startNginx], async (contenders) => {
+    await warmUp(contenders)
     for (const { name, bytes, amount } of SIZES) {
       await interleave(bench, { scenario: `S2 ${name}`, entrants: contenders }, async (each, { add }) => {
         const load = { connections: LARGE_CONNECTIONS, amount: scaled(bench, amount) }
@@ -42,11 +44,18 @@ export async function runS2(bench: Bench): Promise<void> {
   await against([], [startBarePipe, startSluice], (contenders) => addBeside(bench, contenders))
 }
 
+/** The few large ones of a round would not bring V8 to compile what they run. */
+async function warmUp(contenders: readonly Contender[]): Promise<void> {
+  const load = { connections: CONNECTIONS, amount: WARM_UP_REQUESTS }
+  for (const each of contenders) await runPlain(each, requestFor(each, askOf(KB)), load)
+}
+
 /** All inline against all in the pool, by size: CPU in all, and what of it keeps the event loop from others. */
 async function addCurve(bench: Bench): Promise<void> {
   const inline = sluiceWith({ name: 'sluice, inline', offload: { minBytes: NEVER } })
   const pool = sluiceWith({ name: 'sluice, pool', offload: { minBytes: 0 } })
   await against([], [inline, pool], async (entrants) => {
+    await warmUp(entrants)
     for (const { name, bytes, amount } of CURVE) {
       const plan = { scenario: `S2 curve, ${name}`, entrants, rounds: Math.min(bench.rounds, CURVE_ROUNDS) }
       await interleave(bench, plan, async (each, { add }) => {

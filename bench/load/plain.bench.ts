@@ -17,11 +17,11 @@ const SLOW_SHARE = 0.05
 export async function runS1(bench: Bench): Promise<void> {
   const starts = [startBarePipe, startSluice, startNginx, startPortkey]
   await against([], starts, async (contenders, simulator) => {
-    await interleave(bench, { scenario: 'S1 c=32', entrants: contenders }, async (each, { add }) => {
-      const load = { connections: 32, amount: scaled(bench, REQUESTS) * shareOf(each) }
+    await interleave(bench, { scenario: 'S1 c=32', entrants: contenders }, async (each, turn) => {
+      const load = { connections: 32, amount: scaled(bench, REQUESTS, turn) * shareOf(each) }
       const sample = await runPlain(each, requestFor(each, SMALL), load)
-      add('CPU us/request', sample.cpuUsPerRequest)
-      add('requests/s', sample.requestsPerSec, null)
+      turn.add('CPU us/request', sample.cpuUsPerRequest)
+      turn.add('requests/s', sample.requestsPerSec, null)
     })
     await interleave(bench, { scenario: 'S1 c=1', entrants: [simulator, ...contenders] }, latency(bench))
   })

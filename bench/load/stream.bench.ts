@@ -33,11 +33,11 @@ export async function runS3(bench: Bench): Promise<void> {
   await against([], STARTS, async (contenders, simulator) => {
     for (const plan of UNPACED) {
       const expected = await hashesOf(simulator, plan.ask)
-      await interleave(bench, { scenario: plan.scenario, entrants: contenders }, async (each, { add, isWarmUp }) => {
-        const load = { ...plan.load, streams: scaled(bench, plan.load.streams) }
-        if (isWarmUp) await checkBytes(each, plan.ask, expected)
+      await interleave(bench, { scenario: plan.scenario, entrants: contenders }, async (each, turn) => {
+        const load = { ...plan.load, streams: scaled(bench, plan.load.streams, turn) }
+        if (turn.isWarmUp) await checkBytes(each, plan.ask, expected)
         const sample = await runStreams(each, plan.ask, load)
-        add('CPU us/event', sample.cpuUsPerEvent)
+        turn.add('CPU us/event', sample.cpuUsPerEvent)
       })
     }
     await addFirst(bench, [simulator, ...contenders])

@@ -14,9 +14,9 @@ export async function runS10(bench: Bench): Promise<void> {
   const nameOf = (threads: number) => `sluice, threads ${threads}`
   const starts = THREADS.map((threads) => sluiceWith({ name: nameOf(threads), server: { threads } }))
   await against([], starts, (entrants) =>
-    interleave(bench, { scenario: 'S10 threads', entrants }, async (each, { add }) => {
+    interleave(bench, { scenario: 'S10 threads', entrants }, async (each, { add, isWarmUp }) => {
       const request = requestFor(each, { tokens: 64, stream: false, promptBytes: 850 })
-      const load = { connections: CONNECTIONS, amount: scaled(bench, REQUESTS) }
+      const load = { connections: CONNECTIONS, amount: scaled(bench, REQUESTS, { isWarmUp }) }
       const sample = await runPlain(each, request, load)
       add('CPU us/request', sample.cpuUsPerRequest, nameOf(1))
       add('requests per CPU second', 1e6 / sample.cpuUsPerRequest, null)

@@ -24,9 +24,12 @@ const PAIRS: readonly (readonly [string, Ask])[] = [
 export async function runS4(bench: Bench): Promise<void> {
   await against([], [startBarePipe, startSluice], async (contenders) => {
     for (const [name, ask] of PAIRS) {
-      await interleave(bench, { scenario: `S4 ${name}`, entrants: contenders }, async (each, { add }) => {
-        const { cpuUsPerEvent } = await runStreams(each, ask, { streams: scaled(bench, STREAMS), concurrency: 16 })
-        add('CPU us/event', cpuUsPerEvent)
+      await interleave(bench, { scenario: `S4 ${name}`, entrants: contenders }, async (each, turn) => {
+        const { cpuUsPerEvent } = await runStreams(each, ask, {
+          streams: scaled(bench, STREAMS, turn),
+          concurrency: 16,
+        })
+        turn.add('CPU us/event', cpuUsPerEvent)
       })
     }
   })

@@ -3,7 +3,7 @@
 import { Talker } from '../children.js'
 import { against, type Contender, startBarePipe, startSluice } from '../contenders.js'
 import { type Ask, requestFor } from '../requests.js'
-import { type Bench, interleave, once, scaled } from '../rounds.js'
+import { type Bench, interleave, once } from '../rounds.js'
 import { cpuMs, settledRssBytes, type WsReport } from '../stats.js'
 import { runStreams } from '../stream-load.js'
 
@@ -12,7 +12,9 @@ const SCENARIOS = [
   { scenario: 'S5 64 sockets', sockets: 64, chats: 640 },
   { scenario: 'S5 1,000 sockets', sockets: 1000, chats: 1000 },
 ] as const
-const IDLE_SOCKETS = 1000
+/** So many that they show beside what a heap has to spare. */
+const IDLE_SOCKETS = 5000
+const FIRST_SOCKETS = 500
 
 /** Adds S5's figures. */
 export async function runS5(bench: Bench): Promise<void> {
@@ -22,7 +24,7 @@ export async function runS5(bench: Bench): Promise<void> {
     await addIdle(bench, gateway)
     for (const { scenario, sockets, chats } of SCENARIOS) {
       const generator = await openSockets(gateway, sockets)
-      const load = { streams: scaled(bench, chats, 0.5), concurrency: sockets }
+      const load = { streams: chats, concurrency: sockets }
       try {
         await interleave(bench, { scenario, entrants: contenders }, async (each, { add }) => {
           if (each === gateway) add('CPU us/event', await runChats(gateway, generator, load.streams))
@@ -38,7 +40,7 @@ export async function runS5(bench: Bench): Promise<void> {
 async function addIdle(bench: Bench, gateway: Contender): Promise<void> {
   const where = { scenario: 'S5 idle sockets', contender: gateway.name, round: 1 }
   await once(bench, where, gateway, async (each, { add }) => {
-    const first = await openSockets(each, 64)
+    const first = await openSockets(each, FIRST_SOCKETS)
     const before = await settledRssBytes(each.pid)
     const second = await openSockets(each, IDLE_SOCKETS)
     add('RSS KB/socket', ((await settledRssBytes(each.pid)) - before) / 1024 / IDLE_SOCKETS, null)
