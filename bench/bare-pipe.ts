@@ -19,7 +19,10 @@ const pool = new Pool(origin, {
   keepAliveTimeout: 60_000,
 })
 const MAX_CORK_BYTES = 15 * 1024
-const HEADERS = ['content-type', 'application/json', 'authorization', 'Bearer bench']
+const HEADERS = [
+  ...['content-type', 'application/json', 'authorization', 'Bearer bench'],
+  ...['anthropic-version', '2023-06-01'],
+]
 
 class Pipe {
   readonly #res: HttpResponse
@@ -87,7 +90,8 @@ class Pipe {
 uws
   .App()
   .post('/*', (res, req) => {
-    const path = req.getUrl()
+    const query = req.getQuery()
+    const path = query === undefined || query === '' ? req.getUrl() : `${req.getUrl()}?${query}`
     const pipe = new Pipe(res)
     const chunks: Buffer[] = []
     res.onAborted(() => pipe.abort())

@@ -1,11 +1,9 @@
-// The processes a bench compares: each a server of its own in front of the same simulator. Started here, stopped by their id.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+// What a bench compares: each a server of its own in front of the same simulator, in a process of its own.
+import { type ChildProcess, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { answers, freePort, ROOT, start, stop, Talker } from './children.js'
 
 export type Contender = {
   readonly name: string
@@ -13,25 +11,41 @@ export type Contender = {
   readonly pid: number
   /** Request headers it needs to reach the simulator. */
   readonly headers: Readonly<Record<string, string>>
-  /** How it names the simulator's model. */
-  model(name: string): string
+  /** Speaks its clients' API whatever the upstream speaks, and names models `provider/model`. The others pass bytes on. */
+  readonly isGateway: boolean
   stop(): void
 }
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const GATEWAY_KEY = 'bench-key-0123456789abcdef'
-const READY_MS = 15_000
+/** Starts a contender in front of an upstream's origin; null where it is not installed. */
+export type Start = (upstream: string) => Promise<Contender | null>
 
-function asItIs(name: string): string {
-  return name
+const GATEWAY_KEY = 'bench-key-0123456789abcdef'
+const BENCH_KEY = { requestsPerMinute: 60_000_000, tokensPerMinute: 1_000_000_000, concurrency: 100_000 }
+/** Shedding is on, but the load that it shall see is the bench's, not that of a busy machine. */
+const SHED_LAG_MS = 2000
+const NO_HEADERS: Contender['headers'] = Object.freeze({})
+
+type Parts = {
+  readonly child: ChildProcess
+  readonly port: number
+  readonly headers?: Contender['headers']
+  readonly isGateway?: boolean
+  readonly stop?: () => void
 }
 
-/** The upstream of every contender, in a process of its own, and at the same time the table's "direct" row. */
+function contender(name: string, parts: Parts): Contender {
+  const { child, port, headers = NO_HEADERS, isGateway = false } = parts
+  if (child.pid === undefined) throw new Error(`${name} did not start`)
+  const origin = `http://127.0.0.1:${port}`
+  return { name, origin, pid: child.pid, headers, isGateway, stop: parts.stop ?? (() => stop(child)) }
+}
+
+/** The upstream of every contender, and at the same time the table's "direct" row. */
 export async function startSimulator(options: readonly string[] = []): Promise<Contender> {
   const port = await freePort()
-  const child = node(['dist/src/main.js', 'simulate', '--port', String(port), ...options], {})
+  const child = start(process.execPath, ['dist/src/main.js', 'simulate', '--port', String(port), ...options])
   await answers(port, child)
-  return contender('direct', child, port, {}, asItIs)
+  return contender('direct', { child, port })
 }
 
 /** The floor: one write a chunk. */
@@ -45,58 +59,77 @@ export function startJoinedPipe(upstream: string): Promise<Contender> {
 }
 
 async function barePipe(name: string, args: readonly string[]): Promise<Contender> {
-  const child = node(['dist/bench/bare-pipe.js', ...args], {})
-  const { port } = JSON.parse(await firstLine(child)) as { port: number }
-  return contender(name, child, port, {}, asItIs)
+  const talker = new Talker('bare-pipe.js', args)
+  const { port } = await talker.hear<{ port: number }>()
+  return contender(name, { child: talker.child, port })
+}
+
+/** What a variant of Sluice has otherwise than all others; each is a section of its configuration. */
+export type SluiceVariant = {
+  readonly name?: string
+  readonly server?: object
+  readonly offload?: object
+  readonly limits?: object
+  /** Null: no gateway key. */
+  readonly keyLimits?: object | null
+  readonly log?: object
+  /** Beside those in front of the simulator. */
+  readonly providers?: object
 }
 
 /** Sluice with everything on: keys, limits, metrics and the log. */
-export async function startSluice(upstream: string, name = 'sluice'): Promise<Contender> {
+export async function startSluice(upstream: string, variant: SluiceVariant = {}): Promise<Contender> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
+  const { name = 'sluice', keyLimits = BENCH_KEY } = variant
   const config = {
-    server: { port },
-    keys: [
-      {
-        name: 'bench',
-        key: GATEWAY_KEY,
-        limits: { requestsPerMinute: 60_000_000, tokensPerMinute: 1_000_000_000, concurrency: 100_000 },
-      },
-    ],
-    limits: { concurrency: 100_000, requestsPerMinute: 60_000_000 },
-    providers: {
-      up: { protocol: 'openai-chat', baseUrl: `${upstream}/v1`, apiKey: 'sk-bench' },
-      anth: { protocol: 'anthropic-messages', baseUrl: `${upstream}/v1`, apiKey: 'sk-bench' },
-    },
-    log: { file: join(folder, 'sluice.log') },
+    server: { port, ...variant.server },
+    offload: { ...variant.offload },
+    keys: keyLimits === null ? [] : [{ name: 'bench', key: GATEWAY_KEY, limits: keyLimits }],
+    limits: { concurrency: 100_000, requestsPerMinute: 60_000_000, shed: { lagMs: SHED_LAG_MS }, ...variant.limits },
+    providers: { ...providersAt(upstream), ...variant.providers },
+    log: { file: join(folder, 'sluice.log'), ...variant.log },
   }
   const file = join(folder, 'sluice.json')
   writeFileSync(file, JSON.stringify(config))
-  const child = node(['dist/src/main.js', 'start', '--config', file], { SLUICE_CONFIG: file })
+  const child = start(process.execPath, ['dist/src/main.js', 'start', '--config', file], {
+    env: { SLUICE_CONFIG: file },
+  })
   await answers(port, child)
-  return contender(name, child, port, { authorization: `Bearer ${GATEWAY_KEY}` }, (model) => `up/${model}`)
+  const headers = keyLimits === null ? NO_HEADERS : { authorization: `Bearer ${GATEWAY_KEY}` }
+  return contender(name, { child, port, headers, isGateway: true, stop: () => stop(child, 'SIGKILL', folder) })
 }
 
-/** nginx with one worker, unbuffered, keeping its upstream connections; null where it is not installed. */
+/** One provider for each API that the simulator speaks, by that API's name. */
+function providersAt(upstream: string): object {
+  return {
+    openai: { protocol: 'openai-chat', baseUrl: `${upstream}/v1`, apiKey: 'sk-bench' },
+    anthropic: { protocol: 'anthropic-messages', baseUrl: `${upstream}/v1`, apiKey: 'sk-bench' },
+    gemini: { protocol: 'google-gemini', baseUrl: `${upstream}/v1beta`, apiKey: 'sk-bench' },
+    ollama: { protocol: 'ollama-chat', baseUrl: upstream },
+  }
+}
+
+/** nginx with one worker, unbuffered, keeping its upstream connections. */
 export async function startNginx(upstream: string): Promise<Contender | null> {
   if (spawnSync('nginx', ['-v']).error !== undefined) return null
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'sluice-nginx-'))
   const file = join(folder, 'nginx.conf')
   writeFileSync(file, nginxConfig(folder, port, new URL(upstream).host))
-  const child = spawn('nginx', ['-c', file, '-p', folder, '-e', join(folder, 'error.log')], { stdio: 'ignore' })
+  const child = start('nginx', ['-c', file, '-p', folder, '-e', join(folder, 'error.log')])
   await answers(port, child)
-  return contender('nginx', child, port, {}, asItIs)
+  // Killed, its master would leave the worker behind.
+  return contender('nginx', { child, port, stop: () => stop(child, 'SIGTERM', folder) })
 }
 
-/** Portkey from bench/peers/portkey (`npm i @portkey-ai/gateway` in that folder); null where it is not installed. */
+/** Portkey from bench/peers/portkey (`npm i @portkey-ai/gateway` in that folder). */
 export async function startPortkey(upstream: string): Promise<Contender | null> {
   const entry = join(ROOT, 'bench/peers/portkey/node_modules/@portkey-ai/gateway/build/start-server.js')
   if (!existsSync(entry)) return null
   const port = await freePort()
-  const child = spawn(process.execPath, [entry, '--headless', `--port=${port}`], {
-    stdio: 'ignore',
-    env: { ...process.env, TRUSTED_CUSTOM_HOSTS: '127.0.0.1,localhost' },
+  const child = start(process.execPath, [entry, '--headless', `--port=${port}`], {
+    env: { TRUSTED_CUSTOM_HOSTS: '127.0.0.1,localhost' },
   })
   await answers(port, child)
   const headers = {
@@ -104,69 +137,42 @@ export async function startPortkey(upstream: string): Promise<Contender | null> 
     'x-portkey-custom-host': `${upstream}/v1`,
     authorization: 'Bearer sk-bench',
   }
-  return contender('portkey', child, port, headers, asItIs)
+  return contender('portkey', { child, port, headers })
 }
 
 function nginxConfig(folder: string, port: number, host: string): string {
   return `worker_processes 1; daemon off; pid ${folder}/nginx.pid; error_log ${folder}/error.log;
-events { worker_connections 4096; }
+events { worker_connections 65536; }
 http {
   access_log off; client_body_temp_path ${folder}/b; proxy_temp_path ${folder}/p; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;
   keepalive_requests 1000000;
   upstream sim { server ${host}; keepalive 256; keepalive_requests 1000000; }
-  server { listen 127.0.0.1:${port}; client_max_body_size 32m; client_body_buffer_size 1m;
-    location / { proxy_pass http://sim; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; } }
+  server { listen 127.0.0.1:${port}; client_max_body_size 32m; client_body_buffer_size 4m;
+    location / { proxy_pass http://sim; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 600s; } }
 }
 `
 }
 
-function contender(
-  name: string,
-  child: ChildProcess,
-  port: number,
-  headers: Record<string, string>,
-  model: (name: string) => string,
-): Contender {
-  if (child.pid === undefined) throw new Error(`${name} did not start`)
-  return { name, origin: `http://127.0.0.1:${port}`, pid: child.pid, headers, model, stop: () => child.kill('SIGTERM') }
-}
-
-function node(args: readonly string[], env: Record<string, string>): ChildProcess {
-  return spawn(process.execPath, args, {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, LOG_LEVEL: 'info', ...env },
-  })
-}
-
-async function firstLine(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new Error('no output')
-  for await (const line of createInterface({ input: child.stdout })) return line
-  throw new Error('ended without a line')
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
-
-/** Resolves when something on the port speaks HTTP, whatever it says. */
-async function answers(port: number, child: ChildProcess): Promise<void> {
-  const deadline = Date.now() + READY_MS
-  while (Date.now() < deadline && child.exitCode === null) {
-    try {
-      await fetch(`http://127.0.0.1:${port}/livez`)
-      return
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50))
+/** Starts a simulator and the contenders in front of it, hands them over, and stops them all. */
+export async function against<Result>(
+  simulatorOptions: readonly string[],
+  starts: readonly Start[],
+  measure: (contenders: readonly Contender[], simulator: Contender) => Promise<Result>,
+): Promise<Result> {
+  const simulator = await startSimulator(simulatorOptions)
+  const contenders: Contender[] = []
+  try {
+    for (const startOne of starts) {
+      const started = await startOne(simulator.origin)
+      if (started !== null) contenders.push(started)
     }
+    return await measure(contenders, simulator)
+  } finally {
+    for (const each of [...contenders, simulator]) each.stop()
   }
-  child.kill('SIGKILL')
-  throw new Error(`nothing answers on port ${port}`)
+}
+
+/** Sluice with something otherwise, as one of several contenders. */
+export function sluiceWith(variant: SluiceVariant): Start {
+  return (upstream) => startSluice(upstream, variant)
 }

@@ -1,9 +1,12 @@
 // Load that does not wait for answers: so many requests a second, whatever becomes of them, as real clients come. Closed loops
 // such as autocannon's slow down with the server and so never overload it.
 import { connect, type Socket } from 'node:net'
+import { AnswerReader } from './answer-reader.js'
+import { rawRequest } from './raw-request.js'
 
 export type OpenLoad = {
   readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
   readonly body: string
   readonly perSec: number
   readonly seconds: number
@@ -55,11 +58,10 @@ class Run {
   #onDone: () => void = () => {}
 
   constructor(load: OpenLoad) {
-    const { host, port, pathname } = new URL(load.url)
+    const { origin, port, pathname } = new URL(load.url)
     this.#load = load
     this.#port = Number(port)
-    const head = `POST ${pathname} HTTP/1.1\r\nhost: ${host}\r\ncontent-type: application/json`
-    this.#request = Buffer.from(`${head}\r\ncontent-length: ${Buffer.byteLength(load.body)}\r\n\r\n${load.body}`)
+    this.#request = rawRequest({ origin, path: pathname, headers: load.headers ?? {}, body: load.body })
   }
 
   sendUpTo(count: number): void {
@@ -94,23 +96,20 @@ class Run {
   #ask(socket: Socket): void {
     this.#open += 1
     const sentMs = performance.now()
-    let status = 0
-    let last = ''
+    const reader = new AnswerReader({ marker: 'data: ' })
     const settle = (isWhole: boolean): void => {
       socket.removeAllListeners()
       socket.on('error', () => {})
-      if (isWhole) this.#idle.push(socket)
+      if (isWhole && !reader.isLast) this.#idle.push(socket)
       else socket.destroy()
       const atMs = performance.now()
-      this.#answers.push({ status: isWhole ? status : 0, tookMs: atMs - sentMs, atMs })
+      this.#answers.push({ status: isWhole ? reader.status : 0, tookMs: atMs - sentMs, atMs })
       this.#open -= 1
       if (this.#open === 0) this.#onDone()
     }
     socket.on('data', (chunk: Buffer) => {
-      if (status === 0) status = Number(chunk.toString('latin1', 9, 12))
-      last = (last + chunk.toString('latin1', Math.max(0, chunk.length - 5))).slice(-5)
-      // A stream ends with its last chunk; whole answers, errors too, are small JSON that comes with its head.
-      if (last === '0\r\n\r\n' || last.endsWith('}')) settle(true)
+      reader.push(chunk)
+      if (reader.isOver) settle(true)
     })
     socket.on('error', () => settle(false))
     socket.on('close', () => settle(false))

@@ -1,62 +1,49 @@
-// S1: what does a small request cost that is not streamed? 1 KB in, 0.7 KB out, c=32 for CPU and c=1 for added latency.
-// The load comes from autocannon in a process of its own; a single failed request voids the sample.
-import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import { type Contender } from '../contenders.js'
-import { cpuMs } from '../stats.js'
+// S1: what does a small request cost that is not streamed? 1 KB in, 0.7 KB out; c=32 for CPU, c=1 for the latency it adds.
+import { runClosedLoad } from '../closed-load.js'
+import { against, type Contender, startBarePipe, startNginx, startPortkey, startSluice } from '../contenders.js'
+import { runPlain } from '../plain-load.js'
+import { type Ask, requestFor } from '../requests.js'
+import { type Bench, interleave, scaled } from '../rounds.js'
+import { quantile } from '../stats.js'
 
-export type PlainSample = {
-  readonly cpuUsPerRequest: number
-  readonly requestsPerSec: number
-  readonly p50Ms: number
-  readonly p99Ms: number
-}
+/** An answer of 64 tokens is about 0.7 KB. */
+const SMALL: Ask = { tokens: 64, stream: false, promptBytes: 850 }
+const REQUESTS = 10_000
+const SINGLE_REQUESTS = 1500
+/** A peer that takes about a millisecond of CPU a request gets so much less to do. */
+const SLOW_SHARE = 0.05
 
-/** The parts of autocannon's JSON report that are read. */
-type Report = {
-  readonly requests: { readonly total: number; readonly average: number }
-  readonly latency: { readonly p50: number; readonly p99: number }
-  readonly non2xx: number
-  readonly errors: number
-  readonly duration: number
-}
-
-const AUTOCANNON = fileURLToPath(new URL('../../../node_modules/autocannon/autocannon.js', import.meta.url))
-
-/** A request of 1 KB whose answer by the simulator is about 0.7 KB. */
-export function plainBody(model: string): string {
-  const content = 'word '.repeat(170)
-  return JSON.stringify({ model, messages: [{ role: 'user', content }], max_tokens: 64 })
-}
-
-/** Runs `amount` requests over `connections`. @throws when any of them failed */
-export async function runPlain(contender: Contender, connections: number, amount: number): Promise<PlainSample> {
-  const args = [AUTOCANNON, '--json', '-c', String(connections), '-a', String(amount), '-m', 'POST']
-  const headers = { 'content-type': 'application/json', ...contender.headers }
-  for (const [name, value] of Object.entries(headers)) args.push('-H', `${name}=${value}`)
-  args.push('-b', plainBody(contender.model('lorem')), `${contender.origin}/v1/chat/completions`)
-  const before = cpuMs(contender.pid)
-  const report = JSON.parse(await run(args)) as Report
-  const cpu = cpuMs(contender.pid) - before
-  if (report.non2xx > 0 || report.errors > 0) {
-    throw new Error(`${contender.name}: ${report.non2xx} bad answers, ${report.errors} errors`)
-  }
-  return {
-    cpuUsPerRequest: (cpu * 1000) / amount,
-    requestsPerSec: amount / report.duration,
-    p50Ms: report.latency.p50,
-    p99Ms: report.latency.p99,
-  }
-}
-
-function run(args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
-    let out = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      out += chunk.toString()
+/** Adds S1's figures. */
+export async function runS1(bench: Bench): Promise<void> {
+  const starts = [startBarePipe, startSluice, startNginx, startPortkey]
+  await against([], starts, async (contenders, simulator) => {
+    await interleave(bench, { scenario: 'S1 c=32', entrants: contenders }, async (each, turn) => {
+      const load = { connections: 32, amount: scaled(bench, REQUESTS, turn) * shareOf(each) }
+      const sample = await runPlain(each, requestFor(each, SMALL), load)
+      turn.add('CPU us/request', sample.cpuUsPerRequest)
+      turn.add('requests/s', sample.requestsPerSec, null)
     })
-    child.once('error', reject)
-    child.once('close', () => resolve(out))
+    await interleave(bench, { scenario: 'S1 c=1', entrants: [simulator, ...contenders] }, latency(bench))
   })
+}
+
+/** The simulator alone comes first in each round: what the others take more is what they add. */
+function latency(bench: Bench) {
+  let direct: readonly number[] = []
+  return async (each: Contender, { add }: { add: (unit: string, ms: number, floor?: string | null) => void }) => {
+    const amount = Math.round(scaled(bench, SINGLE_REQUESTS) * shareOf(each))
+    const tookMs = await runClosedLoad(requestFor(each, SMALL), { amount })
+    if (each.name === 'direct') direct = tookMs
+    for (const [name, q] of [
+      ['p50', 0.5],
+      ['p99', 0.99],
+    ] as const) {
+      add(`${name} ms`, quantile(tookMs, q), null)
+      if (each.name !== 'direct') add(`added ${name} ms`, quantile(tookMs, q) - quantile(direct, q), null)
+    }
+  }
+}
+
+function shareOf({ name }: Contender): number {
+  return name === 'portkey' ? SLOW_SHARE : 1
 }

@@ -1,0 +1,39 @@
+// What the figures are measured against. A goal that is missed stays in the table.
+
+export type Goal = {
+  readonly text: string
+  readonly scenario: string
+  readonly contender: string
+  readonly unit: string
+  /** The figure itself, or its ratio to its floor. */
+  readonly of: 'value' | 'ratio'
+  readonly most: number
+}
+
+function ratio(text: string, scenario: string, unit: string, most: number, contender = 'sluice'): Goal {
+  return { text, scenario, contender, unit, of: 'ratio', most }
+}
+
+function value(text: string, scenario: string, unit: string, most: number, contender = 'sluice'): Goal {
+  return { text, scenario, contender, unit, of: 'value', most }
+}
+
+const TRANSLATED = [
+  ...['openai from anthropic, text', 'openai from anthropic, tool', 'anthropic from openai, text'],
+  ...['anthropic from openai, tool', 'openai from gemini, text', 'openai from ollama, text'],
+]
+const PASSED = ['openai, 100 events', 'openai, 1,000 events', 'anthropic, 100 events', 'openai, 100 events at 20 ms']
+
+export const GOALS: readonly Goal[] = [
+  ratio('S1 CPU a request, to the bare pipe', 'S1 c=32', 'CPU us/request', 1.6),
+  value('S1 added p99, c=1, ms', 'S1 c=1', 'added p99 ms', 0.5),
+  ratio("S2 small requests' p99 beside large, to without", 'S2 200 small/s', 'p99 ms', 1.5, 'sluice, beside 2 MB/s'),
+  ...PASSED.map((name) => ratio(`S3 CPU an event, ${name}, to the bare pipe`, `S3 ${name}`, 'CPU us/event', 1.3)),
+  value('S3 added time to the first content, p99, ms', 'S3 first content, c=1', 'added p99 ms', 0.5),
+  ...TRANSLATED.map((name) => ratio(`S4 CPU an event, ${name}, to the bare pipe`, `S4 ${name}`, 'CPU us/event', 2)),
+  value('S6 memory a held stream, KB', 'S6 held streams', 'RSS KB/stream', 20),
+  value('S8 upstream closed after a client, p99, ms', 'S8 500 aborts/s', 'closed p99 ms', 50),
+  value('S9 limiter and log, % of CPU', 'S9 ablation', 'limiter and log, % of CPU', 8),
+  value('S11 first answer after start, ms', 'S11 start', 'first answer ms', 1000),
+  value('S11 idle memory, MB', 'S11 start', 'idle RSS MB', 120),
+]
