@@ -97,5 +97,6 @@ function asStream(request: Buffer): Uint8Array<ArrayBuffer> {
   const isOff = ({ key, valueStart, valueEnd }: Member) =>
     key !== 'stream' || /^(?:false|null)$/.test(request.toString('latin1', valueStart, valueEnd))
   if (members === null || !members.every(isOff)) return new Uint8Array(request)
-  return spliceMembers(request as Buffer<ArrayBuffer>, members, STREAMED)
+  // In memory of its own, as a body of HTTP is: a worker may have to take it.
+  return new Uint8Array(spliceMembers(request as Buffer<ArrayBuffer>, members, STREAMED))
 }

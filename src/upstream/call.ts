@@ -6,6 +6,7 @@ import { type Dispatcher } from 'undici'
 import { type ProviderConfig, type Timeouts } from '../config/types.js'
 import { GatewayError, toGatewayError } from '../errors.js'
 import { buildHeaders, type FixedHeaders, type ParameterHeaders, withCallerKey, withParameters } from './auth.js'
+import { type PooledHandler } from './client-pool.js'
 import { Deadlines } from './deadlines.js'
 import { Decompressor, isCompressed } from './decompress.js'
 import { failureOf, isStaleConnection, timeoutFailure } from './failure.js'
@@ -118,7 +119,7 @@ export class Upstream {
 /** One more connection than are to be kept: it is closed after its answer. */
 function isSurplus({ provider, pool }: PoolLink): boolean {
   const { maxIdleConnections = null } = provider
-  return maxIdleConnections !== null && pool.stats.running >= maxIdleConnections
+  return maxIdleConnections !== null && pool.busy >= maxIdleConnections
 }
 
 type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }
@@ -132,7 +133,7 @@ const ABORTED = Object.freeze(new GatewayError('client_gone', { message: 'Aborte
 const MAX_ATTEMPTS = 2
 
 /** undici's handler object and the caller's handle in one: no closure and no promise per chunk. */
-class LiveCall implements UpstreamCall, Dispatcher.DispatchHandler {
+class LiveCall implements UpstreamCall, PooledHandler {
   readonly #handler: CallHandler
   readonly #limits: CallLimits
   readonly #isStream: boolean
@@ -164,6 +165,10 @@ class LiveCall implements UpstreamCall, Dispatcher.DispatchHandler {
   start(link: PoolLink, options: Dispatcher.DispatchOptions): void {
     this.#dispatch = { link, options }
     this.#send()
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   failLater(error: GatewayError): void {

@@ -1,9 +1,10 @@
-// Connections to upstreams: one undici Pool per configured provider and event loop, made when first needed. A provider that a
+// Connections to upstreams: one pool of undici's clients per configured provider and event loop, made when first needed. A provider that a
 // reload changes is another one, with a pool of its own beside the old one while that is in use. The parser is never paused:
 // undici 7.26 to 7.30 kills the process when a paused answer ends by FIN (undici#5360). HTTP/1.1 only, TLS verified.
-import { type buildConnector, Pool } from 'undici'
+import { buildConnector } from 'undici'
 import { type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
+import { ClientPool } from './client-pool.js'
 
 /** Vendors send 1-4 KiB of headers; what is more than this is an error, not an answer. */
 export const MAX_RESPONSE_HEADER_BYTES = 32 * 1024
@@ -11,7 +12,7 @@ export const MAX_RESPONSE_HEADER_BYTES = 32 * 1024
 /** A provider's pool and what a call needs to know of it. */
 export type PoolLink = {
   readonly provider: ProviderConfig
-  readonly pool: Pool
+  readonly pool: ClientPool
   /** Path of the base URL, without a trailing slash; empty for a bare origin. */
   readonly basePath: string
   /** True only while a connection that was just made takes its first request, which undici does in the same tick. */
@@ -26,7 +27,7 @@ export class Pools {
   readonly #connect: buildConnector.BuildOptions
   readonly #links = new Map<ProviderConfig, PoolLink>()
   /** Pools that nobody asks for any more but that still have requests on them. */
-  readonly #retired = new Set<Pool>()
+  readonly #retired = new Set<ClientPool>()
 
   /** `connect` adds to undici's connector options (tests: a CA); verification itself cannot be turned off. */
   constructor(connect: buildConnector.BuildOptions = {}) {
@@ -66,9 +67,9 @@ export class Pools {
     let [open, busy] = [0, 0]
     for (const { provider, pool } of this.#links.values()) {
       if (provider.name !== name) continue
-      const { connected, running } = pool.stats
-      open += connected
-      busy += running
+      const counts = pool.stats()
+      open += counts.open
+      busy += counts.busy
     }
     return { open, busy }
   }
@@ -81,13 +82,13 @@ export class Pools {
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, deadlineMs)
     })
-    const closed = Promise.all(pools.map((pool) => (pool.closed ? pool.destroy() : pool.close())))
+    const closed = Promise.all(pools.map((pool) => (pool.isClosed ? pool.destroy() : pool.close())))
     await Promise.race([closed, deadline])
     clearTimeout(timer)
     await Promise.all(pools.map((pool) => pool.destroy()))
   }
 
-  #retire(pool: Pool): void {
+  #retire(pool: ClientPool): void {
     this.#retired.add(pool)
     const forget = () => void this.#retired.delete(pool)
     pool.close().then(forget, forget)
@@ -95,25 +96,29 @@ export class Pools {
 
   #open(provider: ProviderConfig): PoolLink {
     const url = parseBaseUrl(provider)
-    const pool = new Pool(url.origin, {
-      connections: provider.maxConnections,
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: provider.keepAliveMs,
-      // A provider's own Keep-Alive hint may shorten ours, never lengthen it.
-      keepAliveMaxTimeout: provider.keepAliveMs,
-      maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
-      allowH2: false,
-      connect: { ...this.#connect, timeout: provider.timeouts.connectMs, rejectUnauthorized: true },
+    const timeout = provider.timeouts.connectMs
+    const pool = new ClientPool(url.origin, {
+      maxConnections: provider.maxConnections,
+      client: {
+        pipelining: 1,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        keepAliveTimeout: provider.keepAliveMs,
+        // A provider's own Keep-Alive hint may shorten ours, never lengthen it.
+        keepAliveMaxTimeout: provider.keepAliveMs,
+        maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+        allowH2: false,
+        // One for all, so that they share its TLS sessions.
+        connect: buildConnector({ ...this.#connect, allowH2: false, timeout, rejectUnauthorized: true }),
+      },
+      onConnect: () => {
+        link.isConnecting = true
+        queueMicrotask(() => {
+          link.isConnecting = false
+        })
+      },
     })
     const link: PoolLink = { provider, pool, basePath: url.pathname.replace(/\/+$/, ''), isConnecting: false }
-    pool.on('connect', () => {
-      link.isConnecting = true
-      queueMicrotask(() => {
-        link.isConnecting = false
-      })
-    })
     return link
   }
 }

@@ -1,0 +1,135 @@
+// The pool of one origin: which connection a request gets, and what becomes of connections whose call ended ill.
+import { createServer } from 'node:net'
+import { test } from 'tap'
+import { ClientPool, type PooledHandler } from '../../src/upstream/client-pool.js'
+import { answer, chunk, LAST_CHUNK, ScriptedUpstream, streamHead, whole } from '../helpers/scripted-upstream.js'
+import { testProvider } from '../helpers/targets.js'
+import { probe, testUpstream } from '../helpers/upstream-probe.js'
+
+const HELD = answer(streamHead(), chunk('x'), { wait: 'go', name: 'on' }, LAST_CHUNK)
+
+function setUp(server: ScriptedUpstream, options: Parameters<typeof testProvider>[1] = {}) {
+  const { upstream, pools } = testUpstream()
+  return { upstream, pools, provider: testProvider(server.origin, options) }
+}
+
+/** A request at the pool itself. */
+function ask(pool: ClientPool, headers: string[] = []): Promise<string> {
+  return new Promise((resolve) => {
+    const handler: PooledHandler = {
+      isOver: false,
+      onRequestStart: () => undefined,
+      onResponseStart: () => undefined,
+      onResponseData: () => undefined,
+      onResponseEnd: () => resolve('ok'),
+      onResponseError: (_controller, error) => resolve((error as NodeJS.ErrnoException).code ?? error.message),
+    }
+    pool.dispatch({ path: '/', method: 'GET', headers }, handler)
+  })
+}
+
+/** Long enough for a connection that was given back to be at hand. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('takes the connection used last, and no second one while one is free', async (t) => {
+  const server = await ScriptedUpstream.listen(answer(whole(200, 'ok')))
+  const { upstream, pools, provider } = setUp(server)
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  await Promise.all([probe(upstream, provider).done(), probe(upstream, provider).done()])
+  t.equal(server.accepted, 2)
+  for (let i = 0; i < 5; i++) await probe(upstream, provider).done()
+  t.equal(server.accepted, 2)
+  const last = server.requests.slice(-5).map(({ connection }) => connection)
+  t.equal(new Set(last).size, 1, `one after the other on one connection: ${last}`)
+})
+
+test('an aborted call takes its connection with it, and none is made in its place', async (t) => {
+  const server = await ScriptedUpstream.listen(HELD)
+  const { upstream, pools, provider } = setUp(server)
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  const calls = Array.from({ length: 20 }, () => probe(upstream, provider))
+  await server.until(() => server.played === 20)
+  for (const { call } of calls) call?.abort()
+  await server.until(() => server.open === 0)
+  await settled()
+  t.equal(server.accepted, 20)
+  t.same(upstream.stats(provider), { open: 0, busy: 0 })
+})
+
+test('who waits gets the place of a call that was aborted; who was aborted while waiting is not sent', async (t) => {
+  const server = await ScriptedUpstream.listen(HELD, answer(whole(200, 'ok')))
+  const { upstream, pools, provider } = setUp(server, { maxConnections: 1 })
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  const first = probe(upstream, provider)
+  await server.until(() => server.played === 1)
+  const dropped = probe(upstream, provider)
+  const second = probe(upstream, provider)
+  dropped.call?.abort()
+  first.call?.abort()
+  t.equal((await second.done()).body, 'ok')
+  t.equal(server.requests.length, 2)
+})
+
+test('connections that cannot be made strand nobody who waits for one', async (t) => {
+  const gone = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => gone.once('listening', resolve))
+  const { port } = gone.address() as { port: number }
+  await new Promise((resolve) => gone.close(resolve))
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => pools.close(0))
+  const provider = testProvider(`http://127.0.0.1:${port}`, { maxConnections: 2 })
+  const seen = await Promise.all(Array.from({ length: 10 }, () => probe(upstream, provider).done()))
+  t.same(new Set(seen.map(({ code }) => code)), new Set(['upstream_unreachable']))
+  t.same(upstream.stats(provider), { open: 0, busy: 0 })
+})
+
+test('a request that cannot be sent gives its place back', async (t) => {
+  const server = await ScriptedUpstream.listen(answer(whole(200, 'ok')))
+  const pool = new ClientPool(server.origin, { maxConnections: 1, client: {}, onConnect: () => undefined })
+  t.teardown(() => Promise.all([pool.destroy(), server.close()]))
+  t.equal(await ask(pool, ['bad name', 'x']), 'UND_ERR_INVALID_ARG')
+  t.equal(pool.busy, 0)
+  t.equal(await ask(pool), 'ok')
+})
+
+test('a connection that the upstream closed while it was free is forgotten', async (t) => {
+  const server = await ScriptedUpstream.listen(answer(whole(200, 'ok'), { wait: 'go', name: 'bye' }, { end: 'fin' }))
+  const { upstream, pools, provider } = setUp(server)
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  await probe(upstream, provider).done()
+  t.same(upstream.stats(provider), { open: 1, busy: 0 })
+  server.go('bye')
+  await server.until(() => server.closed === 1)
+  await settled()
+  t.same(upstream.stats(provider), { open: 0, busy: 0 })
+  t.equal((await probe(upstream, provider).done()).body, 'ok')
+  t.equal(server.accepted, 2)
+})
+
+test('a pool that closes serves who waits, takes nobody new, and ends', async (t) => {
+  const server = await ScriptedUpstream.listen(HELD, answer(whole(200, 'ok')))
+  const pool = new ClientPool(server.origin, { maxConnections: 1, client: {}, onConnect: () => undefined })
+  t.teardown(() => Promise.all([pool.destroy(), server.close()]))
+  const running = ask(pool)
+  const waiting = ask(pool)
+  const closing = pool.close()
+  t.equal(await ask(pool), 'UND_ERR_CLOSED')
+  server.go('on')
+  t.same(await Promise.all([running, waiting]), ['ok', 'ok'])
+  await closing
+  t.equal(pool.busy, 0)
+  await server.until(() => server.open === 0)
+})
+
+test('a pool that is destroyed tells who runs and who waits', async (t) => {
+  const server = await ScriptedUpstream.listen(HELD)
+  const pool = new ClientPool(server.origin, { maxConnections: 1, client: {}, onConnect: () => undefined })
+  t.teardown(() => server.close())
+  const asked = [ask(pool), ask(pool)]
+  await server.until(() => server.played === 1)
+  await pool.destroy()
+  t.same(await Promise.all(asked), ['UND_ERR_DESTROYED', 'UND_ERR_DESTROYED'])
+  await server.until(() => server.open === 0)
+})
