@@ -89,6 +89,8 @@ export async function startSluice(upstream: string, variant: SluiceVariant = {})
     limits: { concurrency: 100_000, requestsPerMinute: 60_000_000, shed: { lagMs: SHED_LAG_MS }, ...variant.limits },
     providers: { ...providersAt(upstream), ...variant.providers },
     log: { file: join(folder, 'sluice.log'), ...variant.log },
+    // Not where it is run from: two of them at a time would want the same file.
+    jobs: { path: join(folder, 'jobs.db') },
   }
   const file = join(folder, 'sluice.json')
   writeFileSync(file, JSON.stringify(config))

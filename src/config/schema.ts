@@ -104,8 +104,8 @@ const Server = section('The listener and what one connection may cost.', {
 const Offload = section('The pool of worker threads for large bodies.', {
   minBytes: integer(
     { minimum: 0, maximum: GIB },
-    32_768,
-    'Bodies of this size and more go to the pool, in bytes; 0 sends all.',
+    262_144,
+    'Bodies of this size and more go to the pool, in bytes; 0 sends all. By measurement: bench/README.md.',
   ),
   workers: Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: MAX_THREADS })], {
     default: 'auto',

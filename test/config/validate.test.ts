@@ -21,7 +21,7 @@ test('an empty file gets every default of the contract', (t) => {
   t.same(lines, [])
   t.match(checked, {
     server: { host: '127.0.0.1', port: 3000, threads: 1, maxBodyBytes: 20971520, keepaliveMs: 15000, drainMs: 30000 },
-    offload: { minBytes: 32768, workers: 'auto', maxQueue: 1024, taskTimeoutMs: 10000 },
+    offload: { minBytes: 262144, workers: 'auto', maxQueue: 1024, taskTimeoutMs: 10000 },
     keys: [],
     limits: { requestsPerMinute: null, concurrency: 1000, queue: { max: 100, timeoutMs: 10000 } },
     jobs: { store: 'sqlite', path: './data/jobs.db', concurrency: 2, retentionMs: 3600000, attempts: 3 },
