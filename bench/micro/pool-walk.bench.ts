@@ -1,12 +1,14 @@
-// What does undici's Pool cost a request while N of its connections are busy with held streams? It walks them from the first.
+// What does a pool cost a request while N of its connections are busy with held streams? undici's walks them from the first,
+// ours has the free ones on a stack.
 // Measured from `dispatch` to the bytes on their way, with a Client alone beside it; the upstream is in this process.
 import { createServer, type Socket } from 'node:net'
 import { cpus } from 'node:os'
-import { Client, type Dispatcher, Pool } from 'undici'
+import { Client, Pool } from 'undici'
+import { ClientPool, type PooledHandler } from '../../src/upstream/client-pool.js'
 import { spread } from '../stats.js'
 
 /** A connection has both of its ends in this process: two descriptors. */
-const COUNTS = [0, 1000, 5000, 9500]
+const COUNTS = [0, 1000, 2500, 4500]
 const CALLS = 300
 const OPENING_AT_ONCE = 200
 const ANSWER = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
@@ -19,11 +21,14 @@ function serve(socket: Socket): void {
   socket.on('data', (chunk: Buffer) => void socket.write(chunk.includes('GET /held') ? HELD : ANSWER))
 }
 
+type Sender = { dispatch(options: { path: string; method: 'GET' }, handler: PooledHandler): unknown }
+
 /** Resolves with the first byte of the body, or its end. */
-function ask(dispatcher: Dispatcher, path: string): { readonly calledUs: number; readonly answered: Promise<void> } {
+function ask(dispatcher: Sender, path: string): { readonly calledUs: number; readonly answered: Promise<void> } {
   let calledUs = 0
   const answered = new Promise<void>((resolve, reject) => {
-    const handler: Dispatcher.DispatchHandler = {
+    const handler: PooledHandler = {
+      isOver: false,
       onRequestStart: () => undefined,
       onResponseStart: () => undefined,
       onResponseData: () => resolve(),
@@ -37,7 +42,7 @@ function ask(dispatcher: Dispatcher, path: string): { readonly calledUs: number;
   return { calledUs, answered }
 }
 
-async function hold(pool: Pool, count: number): Promise<void> {
+async function hold(pool: Sender, count: number): Promise<void> {
   for (let opened = 0; opened < count; opened += OPENING_AT_ONCE) {
     const batch = Array.from({ length: Math.min(OPENING_AT_ONCE, count - opened) }, () => ask(pool, '/held').answered)
     await Promise.all(batch)
@@ -45,7 +50,7 @@ async function hold(pool: Pool, count: number): Promise<void> {
 }
 
 /** One after the other, so that each finds its connection again behind all that are held. */
-async function timeCalls(dispatcher: Dispatcher): Promise<string> {
+async function timeCalls(dispatcher: Sender): Promise<string> {
   const calledUs: number[] = []
   for (let i = 0; i < CALLS * 2; i++) {
     const call = ask(dispatcher, '/')
@@ -67,12 +72,15 @@ const options = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }
 
 const lines = [`one dispatch, ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}`]
 lines.push(`${'a Client alone'.padEnd(32)} ${await timeCalls(new Client(origin, options))}`)
-const pool = new Pool(origin, { ...options, connections: null })
+const ours = new ClientPool(origin, { maxConnections: null, client: options, onConnect: () => undefined })
+const theirs = new Pool(origin, { ...options, connections: null })
 let held = 0
 for (const count of COUNTS) {
-  await hold(pool, count - held)
+  for (const [name, pool] of [['undici', theirs] as const, ['ours', ours] as const]) {
+    await hold(pool, count - held)
+    lines.push(`${`${name}, ${count} busy`.padEnd(32)} ${await timeCalls(pool)}`)
+  }
   held = count
-  lines.push(`${`a Pool with ${count} busy`.padEnd(32)} ${await timeCalls(pool)}`)
 }
 process.stdout.write(`${lines.join('\n')}\n`)
 process.exit(0)

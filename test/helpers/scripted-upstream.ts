@@ -67,7 +67,7 @@ export class ScriptedUpstream {
   port = 0
   /** Connections ever accepted. */
   accepted = 0
-  /** Connections ever closed. undici opens a spare connection after each abort, so `open` need not fall. */
+  /** Connections ever closed. */
   closed = 0
   /** Scripts begun. */
   played = 0
