@@ -3,9 +3,10 @@
 //
 //   run --envelope--> [ piscina queue ] --> worker 1 .. n, each with up to TASKS_PER_WORKER tasks in hand
 //    '--timer: task overdue -> overloaded; its worker silent for as long -> terminated, piscina starts another
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { type Worker } from 'node:worker_threads'
-import { Piscina, queueOptionsSymbol } from 'piscina'
+import { type Piscina } from 'piscina'
 import { GatewayError } from '../errors.js'
 import {
   buffersOf,
@@ -40,6 +41,17 @@ type Ticket = { threadId: number }
 type ThreadLog = { tasks: number; lastSignMs: number }
 type PiscinaOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>
 type Balancer = NonNullable<PiscinaOptions['loadBalancer']>
+
+type Library = typeof import('piscina')
+
+const require = createRequire(import.meta.url)
+let library: Library | null = null
+
+/** Loaded by the first large body: a gateway that sees none starts sooner, and smaller. */
+function loadLibrary(): Library {
+  library ??= require('piscina') as Library
+  return library
+}
 
 /** The workers of one event loop. */
 export class CodecPool {
@@ -93,6 +105,7 @@ export class CodecPool {
 
   /** The worker's answer, or overloaded after the task timeout, whichever is first. */
   #send(envelope: Envelope): Promise<Envelope> {
+    const { queueOptionsSymbol } = loadLibrary()
     this.#piscina ??= this.#start()
     const ticket: Ticket = { threadId: NO_THREAD }
     // No AbortSignal: piscina gives a worker to one abortable task alone, which undoes TASKS_PER_WORKER.
@@ -122,7 +135,8 @@ export class CodecPool {
 
   #start(): Piscina<object, Envelope> {
     const { workers, workerUrl, maxWorkerHeapMb } = this.#options
-    const piscina = new Piscina<object, Envelope>({
+    const { Piscina: Pool } = loadLibrary()
+    const piscina = new Pool<object, Envelope>({
       filename: fileURLToPath(workerUrl ?? new URL('../../workers/codec.js', import.meta.url)),
       name: WORKER_FUNCTION,
       minThreads: workers,
@@ -148,7 +162,7 @@ export class CodecPool {
       chosen = worker
       fewest = worker.currentUsage
     }
-    const ticket = task[queueOptionsSymbol] as Ticket | null
+    const ticket = task[loadLibrary().queueOptionsSymbol] as Ticket | null
     if (chosen === null || ticket === null) return chosen
     ticket.threadId = chosen.id
     const log = this.#threads.get(chosen.id) ?? { tasks: 0, lastSignMs: 0 }
