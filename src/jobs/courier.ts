@@ -2,6 +2,7 @@
 // of it. So many of one endpoint at once and no more, so that a bad one holds up no other. Hints of the store wake it, and it
 // polls as well, for retries that fall due.
 
+import { ClaimLoop } from './claim-loop.js'
 import { jobErrorOf } from './job-face.js'
 import { originOf } from './sqlite-deliveries.js'
 import { type ClaimedDelivery, type DeliveryQueue, type DeliveryResult, type JobStore } from './store.js'
@@ -32,31 +33,31 @@ export class Courier {
   readonly #timers: Timers
   readonly #perOrigin = new Map<string, number>()
   readonly #sending = new Set<Promise<void>>()
-  #claiming: Promise<void> | null = null
-  #isHinted = false
-  #isStopping = false
-  #callOffPoll: () => void = () => undefined
+  readonly #loop: ClaimLoop
   #unsubscribe: () => void = () => undefined
 
   constructor(options: CourierOptions) {
     this.#options = options
     this.#timers = options.timers ?? TIMERS
+    this.#loop = new ClaimLoop({
+      ...{ pollMs: POLL_MS, timers: this.#timers },
+      hasRoom: () => this.#sending.size < AT_ONCE,
+      claim: () => this.#claim(),
+    })
   }
 
   /** Begins to send. */
   start(): void {
     this.#unsubscribe = this.#options.store.subscribe((event) => {
-      if (event.type === 'delivery') this.#claimSoon()
+      if (event.type === 'delivery') this.#loop.wake()
     })
-    this.#poll()
+    this.#loop.start()
   }
 
   /** Takes no more; resolves when nothing is under way, or after `graceMs`: what has no answer by then is sent again. */
   async stop(graceMs: number): Promise<void> {
-    this.#isStopping = true
     this.#unsubscribe()
-    this.#callOffPoll()
-    await this.#claiming
+    await this.#loop.stop()
     let callOff = (): void => undefined
     const patience = new Promise<void>((resolve) => {
       callOff = this.#timers.after(graceMs, resolve)
@@ -65,34 +66,18 @@ export class Courier {
     callOff()
   }
 
-  #poll(): void {
-    if (this.#isStopping) return
-    this.#callOffPoll = this.#timers.after(POLL_MS, () => this.#poll())
-    this.#claimSoon()
-  }
-
-  /** One claim at a time; a hint that comes meanwhile is not lost. */
-  #claimSoon(): void {
-    this.#isHinted = true
-    if (this.#claiming !== null || this.#isStopping) return
-    this.#claiming = this.#claim().finally(() => {
-      this.#claiming = null
-      if (this.#isHinted && this.#sending.size < AT_ONCE) this.#claimSoon()
-    })
-  }
-
-  async #claim(): Promise<void> {
+  async #claim(): Promise<boolean> {
     const { store, webhook } = this.#options
     const limit = AT_ONCE - this.#sending.size
-    if (limit <= 0) return
-    this.#isHinted = false
     const leaseMs = webhook().timeoutMs + this.#options.leaseMs()
     const exceptOrigins = [...this.#perOrigin].filter(([, count]) => count >= PER_ORIGIN).map(([origin]) => origin)
     try {
       const claimed = await store.claimDeliveries({ limit, leaseMs, exceptOrigins, perOrigin: PER_ORIGIN })
       for (const delivery of claimed) this.#begin(delivery)
+      return true
     } catch {
-      // The store is away, which whoever runs jobs tells; the poll goes on.
+      // The store is away, which whoever runs jobs tells.
+      return false
     }
   }
 
@@ -102,7 +87,7 @@ export class Courier {
     const sending = this.#send(delivery).finally(() => {
       this.#sending.delete(sending)
       this.#count(origin, -1)
-      this.#claimSoon()
+      this.#loop.wake()
     })
     this.#sending.add(sending)
   }

@@ -1,6 +1,7 @@
 // Runs the jobs of a store: so many at once, the keys in turn (the store's order), each by the injected execution. Hints of
 // the store wake it; it polls as well, for retries that fall due and leases that others lost. It knows nothing of HTTP.
 import { toGatewayError } from '../errors.js'
+import { ClaimLoop } from './claim-loop.js'
 import { type Execute, JobRun, type RunResult } from './job-run.js'
 import { type ClaimedJob, type JobQueue, type JobStore, MAX_BATCH } from './store.js'
 import { TIMERS, type Timers } from './timers.js'
@@ -36,17 +37,19 @@ export class JobRunner {
   readonly #options: RunnerOptions
   readonly #timers: Timers
   readonly #runs = new Map<JobRun, Promise<void>>()
-  #claiming: Promise<void> | null = null
-  #isHinted = false
-  #isStopping = false
+  readonly #loop: ClaimLoop
   #isStoreDown = false
-  #callOffPoll: () => void = () => undefined
   #callOffCleanUp: () => void = () => undefined
   #unsubscribe: () => void = () => undefined
 
   constructor(options: RunnerOptions) {
     this.#options = options
     this.#timers = options.timers ?? TIMERS
+    this.#loop = new ClaimLoop({
+      ...{ pollMs: POLL_MS, timers: this.#timers },
+      hasRoom: () => this.#freePlaces() > 0,
+      claim: () => this.#claim(),
+    })
   }
 
   /** Jobs that run now. */
@@ -57,24 +60,23 @@ export class JobRunner {
   /** Begins to take jobs. */
   start(): void {
     this.#unsubscribe = this.#options.store.subscribe((event) => {
-      if (event.type === 'work') this.#claimSoon()
+      if (event.type === 'work') this.#loop.wake()
       if (event.type === 'cancelled') this.#checkRuns(event.id)
     })
-    this.#poll()
+    this.#loop.start()
     this.#cleanUpLater()
   }
 
   /** Takes no more; what has not ended within `graceMs` goes back to the queue, not counted as an attempt. */
   async stop(graceMs: number): Promise<void> {
-    this.#isStopping = true
     this.#unsubscribe()
-    this.#callOffPoll()
     this.#callOffCleanUp()
+    const stopped = this.#loop.stop()
     const callOffs = [
       this.#timers.after(graceMs, () => this.#each((run) => run.stop())),
       this.#timers.after(graceMs + RELEASE_MS, () => this.#each((run) => run.abandon())),
     ]
-    await this.#claiming
+    await stopped
     await Promise.all(this.#runs.values())
     for (const callOff of callOffs) callOff()
   }
@@ -89,37 +91,21 @@ export class JobRunner {
     })
   }
 
-  #poll(): void {
-    if (this.#isStopping) return
-    this.#callOffPoll = this.#timers.after(POLL_MS, () => this.#poll())
-    this.#claimSoon()
-  }
-
-  /** One claim at a time; a hint that comes meanwhile is not lost. */
-  #claimSoon(): void {
-    this.#isHinted = true
-    if (this.#claiming !== null || this.#isStopping) return
-    this.#claiming = this.#claim().finally(() => {
-      this.#claiming = null
-      if (this.#isHinted && !this.#isStoreDown && this.#freePlaces() > 0) this.#claimSoon()
-    })
-  }
-
   #freePlaces(): number {
     return this.#options.concurrency - this.#runs.size
   }
 
-  async #claim(): Promise<void> {
+  async #claim(): Promise<boolean> {
     const { store, attempts, leaseMs } = this.#options
     const limit = Math.min(MAX_BATCH, this.#freePlaces())
-    if (limit <= 0) return
-    this.#isHinted = false
     try {
       const claimed = await store.claim({ limit, leaseMs, maxAttempts: attempts })
       for (const each of claimed) this.#begin(each)
       this.#tellReached()
+      return true
     } catch (thrown) {
       this.#tellDown(thrown)
+      return false
     }
   }
 
@@ -127,17 +113,17 @@ export class JobRunner {
     const { store, leaseMs, onRunEnd } = this.#options
     const run = new JobRun(claimed, { ...this.#options, queue: store, leaseMs, timers: this.#timers })
     // Claimed in the moment of the stop.
-    if (this.#isStopping) run.stop()
+    if (this.#loop.isStopping) run.stop()
     const ended = run.run().then((result) => {
       this.#runs.delete(run)
       onRunEnd?.(result, claimed.job.attempts, claimed.job.id)
-      this.#claimSoon()
+      this.#loop.wake()
     })
     this.#runs.set(run, ended)
   }
 
   #cleanUpLater(): void {
-    if (this.#isStopping) return
+    if (this.#loop.isStopping) return
     const { retentionMs } = this.#options
     this.#callOffCleanUp = this.#timers.after(Math.min(CLEAN_UP_EVERY_MS, retentionMs), () => {
       void this.#cleanUp().finally(() => this.#cleanUpLater())
@@ -147,7 +133,7 @@ export class JobRunner {
   async #cleanUp(): Promise<void> {
     try {
       // In batches: other calls get their turn between two.
-      while (!this.#isStopping && (await this.#options.store.cleanUp(this.#options.retentionMs)) >= MAX_BATCH);
+      while (!this.#loop.isStopping && (await this.#options.store.cleanUp(this.#options.retentionMs)) >= MAX_BATCH);
     } catch (thrown) {
       this.#tellDown(thrown)
     }
