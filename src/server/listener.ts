@@ -90,8 +90,9 @@ export class Listener {
     const budget = this.#budget
     const nowMs = performance.now()
     if (budget === null) return
-    const mayResume = this.#socket === null && budget.isAmple
-    if (!mayResume && nowMs - this.#lookedAtMs < budget.open * LOOK_MS_PER_DESCRIPTOR) return
+    // While the port is closed the count is not trusted: what was missed of a flood would keep it closed.
+    const isAccepting = this.#socket !== null
+    if (isAccepting && nowMs - this.#lookedAtMs < budget.open * LOOK_MS_PER_DESCRIPTOR) return
     this.#lookedAtMs = nowMs
     const found = this.#descriptors()
     if (found !== null) budget.set(found.open)

@@ -10,7 +10,7 @@ const LIMIT = 60
 const SHORT = 45
 const OPEN_BEFORE = 10
 
-async function startListener(t: Test) {
+async function startListener(t: Test, limit = LIMIT) {
   const engine = loadEngine()
   const app = engine.uws.App()
   app.any('/*', (res) => {
@@ -23,7 +23,7 @@ async function startListener(t: Test) {
   const listener = new Listener({
     engine,
     binding: { app, host: '127.0.0.1', port: 0, isExclusive: true },
-    descriptors: () => ({ open, limit: LIMIT }),
+    descriptors: () => ({ open, limit }),
     onAccepting: (isAccepting) => {
       told.push(isAccepting)
       onTold(isAccepting)
@@ -88,6 +88,16 @@ test('what others than clients use counts as well, as soon as it is seen', async
   t.equal(await rig.next(), false)
   t.equal(await rig.open(), false)
   t.match(await ask(first), /here/)
+})
+
+test('with thousands of them open it is opened as soon as they have gone, whatever was counted meanwhile', async (t) => {
+  const rig = await startListener(t, 20_000)
+  rig.setOpen(19_500)
+  t.equal(await rig.next(), false)
+  const closedAtMs = performance.now()
+  rig.setOpen(OPEN_BEFORE)
+  t.equal(await rig.next(), true)
+  t.ok(performance.now() - closedAtMs < 10_000, 'not after the time that so many are left alone')
 })
 
 test('one that was closed for good stays closed', async (t) => {
