@@ -242,13 +242,18 @@ class LiveCall implements UpstreamCall, PooledHandler {
   }
 
   #mayRetry(error: Error): boolean {
-    return this.attempts < MAX_ATTEMPTS && this.isReused && !this.#hasAnswer && isStaleConnection(error)
+    // undici looks at an idle connection for a turn before it sends: what is reset by then was never begun.
+    const isUnsent = this.#controller === null
+    return this.attempts < MAX_ATTEMPTS && (this.isReused || isUnsent) && !this.#hasAnswer && isStaleConnection(error)
   }
 
-  /** A turn of the loop later, so that other idle connections closed by the same restart are gone from the pool. */
   #retry(): void {
+    const dispatch = this.#dispatch
     this.#controller = null
-    setImmediate(() => this.#send())
+    this.isReused = false
+    if (dispatch === null) return
+    this.attempts += 1
+    dispatch.link.pool.dispatchAgain(dispatch.options, this)
   }
 
   /** Decides how the body is read; an error when it cannot be. */
@@ -282,6 +287,7 @@ class LiveCall implements UpstreamCall, PooledHandler {
 
   #close(): void {
     this.#isOver = true
+    this.#dispatch?.link.pool.forget(this)
     this.#dispatch = null
     this.#deadlines.stop()
     this.#decompressor?.destroy()

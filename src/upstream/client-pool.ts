@@ -38,17 +38,18 @@ export class ClientPool {
   readonly #options: ClientPoolOptions
   readonly #members = new Set<Member>()
   readonly #free: Member[] = []
+  /** Told whenever a member or a repeat is gone. */
   readonly #onRemoved: (() => void)[] = []
-  #waiting: Waiting[] = []
+  /** In the order they came; a map, so that who is not wanted any more is let go at once, with its body. */
+  readonly #waiting = new Map<PooledHandler, Dispatcher.DispatchOptions>()
+  /** Requests that are about to be sent again. */
+  #repeats = 0
   #isClosed = false
+  #isDestroyed = false
 
   constructor(origin: string, options: ClientPoolOptions) {
     this.#origin = origin
     this.#options = options
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed
   }
 
   /** Requests that have a client, on the wire or on their way to it. */
@@ -69,31 +70,52 @@ export class ClientPool {
 
   /** Sends the request when there is a connection for it. Never throws: the handler is told. */
   dispatch(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
-    if (this.#isClosed) {
-      handler.onResponseError(null, new errors.ClientClosedError())
-      return
-    }
-    const { maxConnections } = this.#options
-    const member = this.#takeFree()
-    if (member !== null) this.#send(member, options, handler)
-    else if (maxConnections !== null && this.#members.size >= maxConnections) this.#waiting.push({ options, handler })
-    else this.#send(this.#open(), options, handler)
+    if (this.#isClosed) handler.onResponseError(null, new errors.ClientClosedError())
+    else this.#place(options, handler)
+  }
+
+  /**
+   * Sends a request again that a stale connection has lost, a turn of the loop later: by then other connections closed by the
+   * same restart are gone from here. A pool that closes still serves it.
+   */
+  dispatchAgain(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
+    this.#repeats += 1
+    setImmediate(() => {
+      this.#repeats -= 1
+      if (this.#isDestroyed) handler.onResponseError(null, new errors.ClientDestroyedError())
+      else if (!handler.isOver) this.#place(options, handler)
+      this.#tellRemoved()
+    })
+  }
+
+  /** Nobody wants it any more: if it waits, it is let go. */
+  forget(handler: PooledHandler): void {
+    this.#waiting.delete(handler)
   }
 
   /** Takes no new request; resolves when the last one, waiting ones included, is done. */
   async close(): Promise<void> {
     this.#isClosed = true
     for (const member of [...this.#free]) void this.#remove(member)
-    while (this.#members.size > 0) await new Promise<void>((resolve) => this.#onRemoved.push(resolve))
+    while (this.#members.size + this.#repeats > 0) await new Promise<void>((resolve) => this.#onRemoved.push(resolve))
   }
 
   /** Ends all requests, and those that wait, with an error. */
   async destroy(): Promise<void> {
     this.#isClosed = true
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const { handler } of waiting) handler.onResponseError(null, new errors.ClientDestroyedError())
+    this.#isDestroyed = true
+    const waiting = [...this.#waiting.keys()]
+    this.#waiting.clear()
+    for (const handler of waiting) handler.onResponseError(null, new errors.ClientDestroyedError())
     await Promise.all([...this.#members].map((member) => this.#remove(member)))
+  }
+
+  #place(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
+    const { maxConnections } = this.#options
+    const member = this.#takeFree()
+    if (member !== null) this.#send(member, options, handler)
+    else if (maxConnections !== null && this.#members.size >= maxConnections) this.#waiting.set(handler, options)
+    else this.#send(this.#open(), options, handler)
   }
 
   #takeFree(): Member | null {
@@ -104,20 +126,25 @@ export class ClientPool {
 
   /** The first that somebody still waits for. */
   #takeWaiting(): Waiting | null {
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      if (!next.handler.isOver) return next
+    for (const [handler, options] of this.#waiting) {
+      this.#waiting.delete(handler)
+      if (!handler.isOver) return { handler, options }
     }
     return null
   }
 
   #send(member: Member, options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
+    if (!this.#give(member, options, handler)) this.#release(member)
+  }
+
+  /** False: the client has refused it for what is wrong with it, has not begun anything, and tells nothing. */
+  #give(member: Member, options: Dispatcher.DispatchOptions, handler: PooledHandler): boolean {
     member.handler = handler
     const { client } = member
-    const mayTakeMore = client.dispatch(options, handler)
     // Dropped before it was sent: whether the client will tell of that with a `drain` is not to be known, so it goes.
-    if (mayTakeMore) void this.#remove(member)
-    // Refused for what is wrong with it: the client has not begun anything, and tells nothing.
-    else if (client.stats.size === 0) this.#release(member)
+    if (client.dispatch(options, handler)) void this.#remove(member)
+    else return client.stats.size > 0
+    return true
   }
 
   #open(): Member {
@@ -130,6 +157,8 @@ export class ClientPool {
     })
     client.on('disconnect', () => {
       member.isConnected = false
+      // One that has just lost its request stays, without a connection: on top of the stack, so that the repeat gets a new
+      // one and not the next that is stale.
       // A request that was not sent yet, and is still wanted, gets another connection from the client itself.
       if (member.handler === null || member.handler.isOver) void this.#remove(member)
     })
@@ -140,14 +169,16 @@ export class ClientPool {
 
   /** It has done its request: takes the next one, or waits for one. */
   #release(member: Member): void {
-    if (!this.#members.has(member) || member.freeAt >= 0) return
-    member.handler = null
-    const next = this.#takeWaiting()
-    if (next !== null) this.#send(member, next.options, next.handler)
-    else if (this.#isClosed) void this.#remove(member)
-    else {
-      member.freeAt = this.#free.length
-      this.#free.push(member)
+    while (this.#members.has(member) && member.freeAt < 0) {
+      member.handler = null
+      const next = this.#takeWaiting()
+      if (next !== null) {
+        if (this.#give(member, next.options, next.handler)) return
+      } else if (this.#isClosed) void this.#remove(member)
+      else {
+        member.freeAt = this.#free.length
+        this.#free.push(member)
+      }
     }
   }
 
@@ -157,8 +188,12 @@ export class ClientPool {
     this.#unfree(member)
     const next = this.#takeWaiting()
     if (next !== null) this.#send(this.#open(), next.options, next.handler)
-    for (const tell of this.#onRemoved.splice(0)) tell()
+    this.#tellRemoved()
     return member.client.destroy()
+  }
+
+  #tellRemoved(): void {
+    for (const tell of this.#onRemoved.splice(0)) tell()
   }
 
   /** The last one takes its place. */

@@ -82,7 +82,7 @@ export class Pools {
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, deadlineMs)
     })
-    const closed = Promise.all(pools.map((pool) => (pool.isClosed ? pool.destroy() : pool.close())))
+    const closed = Promise.all(pools.map((pool) => pool.close()))
     await Promise.race([closed, deadline])
     clearTimeout(timer)
     await Promise.all(pools.map((pool) => pool.destroy()))

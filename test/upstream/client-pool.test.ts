@@ -13,8 +13,12 @@ function setUp(server: ScriptedUpstream, options: Parameters<typeof testProvider
   return { upstream, pools, provider: testProvider(server.origin, options) }
 }
 
-/** A request at the pool itself. */
-function ask(pool: ClientPool, headers: string[] = []): Promise<string> {
+/** A request at the pool itself, or a repeated one. */
+function ask(
+  pool: ClientPool,
+  headers: string[] = [],
+  way: 'dispatch' | 'dispatchAgain' = 'dispatch',
+): Promise<string> {
   return new Promise((resolve) => {
     const handler: PooledHandler = {
       isOver: false,
@@ -24,7 +28,7 @@ function ask(pool: ClientPool, headers: string[] = []): Promise<string> {
       onResponseEnd: () => resolve('ok'),
       onResponseError: (_controller, error) => resolve((error as NodeJS.ErrnoException).code ?? error.message),
     }
-    pool.dispatch({ path: '/', method: 'GET', headers }, handler)
+    pool[way]({ path: '/', method: 'GET', headers }, handler)
   })
 }
 
@@ -106,6 +110,44 @@ test('a connection that the upstream closed while it was free is forgotten', asy
   t.same(upstream.stats(provider), { open: 0, busy: 0 })
   t.equal((await probe(upstream, provider).done()).body, 'ok')
   t.equal(server.accepted, 2)
+})
+
+test('a call that meets a free connection just as it is reset goes out on another', async (t) => {
+  const dying = answer(whole(200, 'ok'), { wait: 'go', name: 'bye' }, { end: 'rst' })
+  const server = await ScriptedUpstream.listen(dying, answer(whole(200, 'ok')))
+  const { upstream, pools, provider } = setUp(server)
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  await probe(upstream, provider).done()
+  server.go('bye')
+  // Enough for the upstream to reset it, and not for this side to be told.
+  for (let i = 0; i < 20; i++) await Promise.resolve()
+  const again = await probe(upstream, provider).done()
+  t.equal(again.body, 'ok', again.error?.message ?? '')
+  t.equal(server.accepted, 2)
+})
+
+test('however many requests are refused for what is wrong with them, each is told', async (t) => {
+  const server = await ScriptedUpstream.listen(HELD)
+  const pool = new ClientPool(server.origin, { maxConnections: 1, client: {}, onConnect: () => undefined })
+  t.teardown(() => Promise.all([pool.destroy(), server.close()]))
+  const held = ask(pool)
+  const ill = Array.from({ length: 20_000 }, () => ask(pool, ['bad name', 'x']))
+  await server.until(() => server.played === 1)
+  server.go('on')
+  t.equal(await held, 'ok')
+  t.same(new Set(await Promise.all(ill)), new Set(['UND_ERR_INVALID_ARG']))
+  t.equal(pool.busy, 0)
+})
+
+test('a repeat that is on its way when the pool closes is served, and waited for', async (t) => {
+  const server = await ScriptedUpstream.listen(answer(whole(200, 'ok')))
+  const pool = new ClientPool(server.origin, { maxConnections: null, client: {}, onConnect: () => undefined })
+  t.teardown(() => Promise.all([pool.destroy(), server.close()]))
+  const repeated = ask(pool, [], 'dispatchAgain')
+  const closing = pool.close()
+  t.equal(await repeated, 'ok')
+  await closing
+  t.equal(pool.busy, 0)
 })
 
 test('a pool that closes serves who waits, takes nobody new, and ends', async (t) => {

@@ -105,6 +105,17 @@ test('close waits for running calls until the deadline and then ends them', asyn
   await server.until(() => server.open === 0)
 })
 
+test('close waits for what runs on a pool that a reload has let go, too', async (t) => {
+  const server = await ScriptedUpstream.listen(answer(streamHead(), chunk('x'), { delayMs: 50 }, LAST_CHUNK))
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => server.close())
+  const running = probe(upstream, testProvider(server.origin))
+  await server.until(() => server.requests.length === 1)
+  pools.keep(new Set())
+  await pools.close(2000)
+  t.equal((await running.done()).events.at(-1), 'end')
+})
+
 test('close returns at once when nothing runs', async (t) => {
   const pools = new Pools()
   pools.of(testProvider('http://127.0.0.1:1'))
