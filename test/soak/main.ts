@@ -48,6 +48,8 @@ function configOf(simulator: Running, round: number): object {
   return {
     server: { port: 0, readerStallMs: 2000 },
     log: { level: 'warn' },
+    // The large prompt is for the workers.
+    offload: { minBytes: 32_768 },
     // A machine that is short of processors for other reasons shall not cost requests here.
     limits: { concurrency: 2000 + round, shed: { lagMs: null } },
     providers: Object.fromEntries(providers),
