@@ -17,6 +17,8 @@ RUN npm prune --omit=dev \
 
 FROM node:22-trixie-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
+# Large buffers go back to the system: left to itself glibc keeps more and more of them (7 % in ten minutes of the soak).
+ENV MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
 WORKDIR /app
 RUN mkdir -p /app/data && chown node:node /app/data
 COPY --from=build /app/node_modules node_modules
