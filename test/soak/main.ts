@@ -19,8 +19,13 @@ const LINE_EVERY = 2
 const RELOAD_EVERY = 2
 /** Code is compiled, pools and caches fill. */
 const WARM_UP_SHARE = 0.3
-/** Of what has surely grown: the allocator's pages come and go by some percent. */
+/** Of resident memory, of what has surely grown: the allocator's pages come and go by some percent. */
 const MAX_GROWTH = 0.01
+/**
+ * Of memory in use, surely grown: V8 still learns and compiles after minutes, 28 bytes a request in a run of ten; the least
+ * that a leak would keep of an exchange is more.
+ */
+const MAX_BYTES_A_REQUEST = 64
 const MAX_DESCRIPTOR_GROWTH = 1.25
 const SETTLE_MS = 10_000
 const KEEP_ALIVE_MS = 2000
@@ -36,6 +41,8 @@ type Look = {
   readonly rssBytes: number
   readonly usedBytes: number
   readonly descriptors: number
+  /** Requests so far. */
+  readonly asked: number
 }
 
 const closers: (() => unknown)[] = []
@@ -67,9 +74,9 @@ function sumOf(samples: readonly Sample[], name: string): number {
   return samples.filter((sample) => sample.name === name).reduce((total, { value }) => total + value, 0)
 }
 
-async function look(gateway: Running): Promise<Look> {
+async function look(gateway: Running, asked: number): Promise<Look> {
   const { rssBytes, usedBytes } = await memoryOf(gateway)
-  return { atMs: performance.now(), rssBytes, usedBytes, descriptors: descriptorCount(gateway.pid) }
+  return { atMs: performance.now(), rssBytes, usedBytes, descriptors: descriptorCount(gateway.pid), asked }
 }
 
 function say(text: string): void {
@@ -98,7 +105,7 @@ async function soak(): Promise<string[]> {
     await sleep(Math.min(SAMPLE_MS, Math.max(0, endMs - performance.now())))
     // Looked at with nothing in flight: what a request holds while it runs is no growth.
     await clients.rest()
-    looks.push(await look(gateway))
+    looks.push(await look(gateway, clients.tally.asked))
     clients.go()
     if (looks.length % RELOAD_EVERY === 0) {
       writeFileSync(join(gateway.folder, 'sluice.json'), JSON.stringify(configOf(simulator, looks.length)))
@@ -159,16 +166,15 @@ function judge(looks: readonly Look[], startedAtMs: number): string[] {
   const [early, late] = [warm.slice(0, half), warm.slice(half)].map((part) =>
     median(part.map((one) => one.descriptors)),
   )
+  const asked = (warm.at(-1)?.asked ?? 0) - (warm[0]?.asked ?? 0)
+  const perRequest = (used.atLeast * median(warm.map(({ usedBytes }) => usedBytes))) / Math.max(1, asked)
   say(
-    `after the warm-up: resident ${tellGrowth(resident)}, in use ${tellGrowth(used)}, descriptors ${early} then ${late} (medians)`,
+    `after the warm-up: resident ${tellGrowth(resident)}, in use ${tellGrowth(used)}, ` +
+      `surely ${perRequest.toFixed(0)} bytes a request; descriptors ${early} then ${late} (medians)`,
   )
   const faults: string[] = []
-  for (const [name, growth] of [
-    ['resident memory', resident],
-    ['memory in use', used],
-  ] as const) {
-    if (growth.atLeast > MAX_GROWTH) faults.push(`${name} grew by ${tellGrowth(growth)}`)
-  }
+  if (resident.atLeast > MAX_GROWTH) faults.push(`resident memory grew by ${tellGrowth(resident)}`)
+  if (perRequest > MAX_BYTES_A_REQUEST) faults.push(`memory in use grew by ${perRequest.toFixed(0)} bytes a request`)
   if ((late ?? 0) > (early ?? 0) * MAX_DESCRIPTOR_GROWTH) faults.push(`descriptors grew from ${early} to ${late}`)
   return faults
 }
