@@ -65,7 +65,7 @@ export async function once<Entrant>(
   }
 }
 
-/** Part of a load, in a quick run; its warm-up is as long as any, or it would measure code that V8 has not yet compiled. */
+/** Part of a load, in a quick run. Its warm-up is not shortened: it would measure code that V8 has not compiled yet. */
 export function scaled(bench: Bench, whole: number, turn: Pick<Turn, 'isWarmUp'> = { isWarmUp: false }): number {
   return bench.isQuick && !turn.isWarmUp ? Math.max(1, Math.round(whole * QUICK_SHARE)) : whole
 }

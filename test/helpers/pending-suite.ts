@@ -1,7 +1,7 @@
 // The caps on jobs that wait, for every kind of store.
 import { test } from 'tap'
 import { newJob } from './new-job.js'
-import { type OpenStore } from './store-suite.js'
+import { type OpenStore } from './store-rig.js'
 
 const CAPS = { perKey: 3, all: 5 }
 

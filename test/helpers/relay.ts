@@ -3,7 +3,7 @@ import { type ErrorData } from '../../src/model/error.js'
 import { type Outlet, type Relay, type RelayOptions, type WholeKind } from '../../src/pipeline/outlet.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { fakeTarget } from './fake-protocol.js'
-import { surfaceOf, type Wire } from './pipeline.js'
+import { surfaceOf, type Wire } from './pipeline-wires.js'
 import { FALLBACK } from './protocol-fixtures.js'
 
 export class FakeOutlet implements Outlet {

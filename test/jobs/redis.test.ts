@@ -8,7 +8,8 @@ import { type JobStore } from '../../src/jobs/store.js'
 import { newJob } from '../helpers/new-job.js'
 import { pendingSuite } from '../helpers/pending-suite.js'
 import { startRedis } from '../helpers/redis-server.js'
-import { type StoreRig, storeSuite } from '../helpers/store-suite.js'
+import { type StoreRig } from '../helpers/store-rig.js'
+import { storeSuite } from '../helpers/store-suite.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
 const server = await startRedis()

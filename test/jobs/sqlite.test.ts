@@ -8,7 +8,8 @@ import { connectSqlite, type SqliteOptions, startSqlite } from '../../src/jobs/s
 import { type JobStore } from '../../src/jobs/store.js'
 import { newJob } from '../helpers/new-job.js'
 import { pendingSuite } from '../helpers/pending-suite.js'
-import { type StoreRig, storeSuite } from '../helpers/store-suite.js'
+import { type StoreRig } from '../helpers/store-rig.js'
+import { storeSuite } from '../helpers/store-suite.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
 function directory(t: Test): string {

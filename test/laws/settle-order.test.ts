@@ -2,18 +2,11 @@
 import { mock } from 'node:test'
 import fc from 'fast-check'
 import { test } from 'tap'
-import {
-  ANTHROPIC,
-  breaches,
-  FakeSink,
-  KEEPALIVE_MS,
-  OPENAI,
-  PipelineRig,
-  STREAMS,
-  turn,
-  WHOLES,
-  type Wire,
-} from '../helpers/pipeline.js'
+import { FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { KEEPALIVE_MS } from '../helpers/pipeline-config.js'
+import { ANTHROPIC, OPENAI, STREAMS, WHOLES, type Wire } from '../helpers/pipeline-wires.js'
 
 /** What may happen; each has no effect where it cannot happen. */
 const ACTS: Readonly<Record<string, (rig: PipelineRig, sink: FakeSink) => unknown>> = {

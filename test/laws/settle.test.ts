@@ -3,18 +3,11 @@
 import { mock } from 'node:test'
 import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
-import {
-  ANTHROPIC,
-  breaches,
-  type FakeSink,
-  KEEPALIVE_MS,
-  OPENAI,
-  PipelineRig,
-  STREAMS,
-  TOKEN_LIMIT,
-  turn,
-  type Wire,
-} from '../helpers/pipeline.js'
+import { type FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { KEEPALIVE_MS, TOKEN_LIMIT } from '../helpers/pipeline-config.js'
+import { ANTHROPIC, OPENAI, STREAMS, type Wire } from '../helpers/pipeline-wires.js'
 
 /** An exchange brought to a stage, and how to bring it to its end from there. */
 type Scene = { readonly rig: PipelineRig; readonly sink: FakeSink; readonly others: readonly FakeSink[] }

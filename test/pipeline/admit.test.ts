@@ -1,6 +1,8 @@
 // Admission: buckets, slots and the queue before the body, tokens after it; all of it comes back.
 import { test } from 'tap'
-import { breaches, PipelineRig, TOKEN_LIMIT, turn } from '../helpers/pipeline.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { TOKEN_LIMIT } from '../helpers/pipeline-config.js'
 
 test('a request over its bucket is refused before its body is looked at', async (t) => {
   const rig = new PipelineRig({ requestsPerMinute: 1 })

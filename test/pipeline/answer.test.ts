@@ -3,7 +3,10 @@ import { test } from 'tap'
 import { errorData } from '../../src/errors.js'
 import { errorAnswer } from '../../src/pipeline/answer.js'
 import { type Answer } from '../../src/pipeline/sink.js'
-import { ANTHROPIC, breaches, FakeSink, OPENAI, PipelineRig, surfaceOf, turn } from '../helpers/pipeline.js'
+import { FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { ANTHROPIC, OPENAI, surfaceOf } from '../helpers/pipeline-wires.js'
 
 function headersOf(answer: Answer | undefined): Record<string, string> {
   return Object.fromEntries(answer?.headers ?? [])

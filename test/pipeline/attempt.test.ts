@@ -2,7 +2,10 @@
 import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
 import { type Dialect } from '../../src/protocols/protocol.js'
-import { ANTHROPIC, breaches, FakeSink, OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
+import { FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 
 test('each way an upstream can end is counted as what it was, once', async (t) => {
   const ways: readonly (readonly [result: string, act: (rig: PipelineRig) => unknown])[] = [

@@ -2,7 +2,10 @@
 import { test } from 'tap'
 import { beginStream } from '../../src/pipeline/begin.js'
 import { type Exchange } from '../../src/pipeline/exchange.js'
-import { ANTHROPIC, breaches, FakeSink, OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
+import { FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 
 test('the head goes out once, with the first content, as what the surface streams', async (t) => {
   for (const surface of [OPENAI, ANTHROPIC] as const) {

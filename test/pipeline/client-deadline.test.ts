@@ -1,7 +1,10 @@
 // The client's own time limit: from the header to the last byte.
 import { test } from 'tap'
 import { deadlineOf, deadlinePassed } from '../../src/pipeline/client-deadline.js'
-import { breaches, KEY, OPENAI, PipelineRig, STREAMS, surfaceOf, turn } from '../helpers/pipeline.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { KEY } from '../helpers/pipeline-config.js'
+import { OPENAI, STREAMS, surfaceOf } from '../helpers/pipeline-wires.js'
 import { thrownBy } from '../helpers/thrown.js'
 
 function head(text?: string) {

@@ -1,6 +1,7 @@
 // The decode stage: here or in a worker, the result is the same.
 import { test } from 'tap'
-import { breaches, PipelineRig, turn } from '../helpers/pipeline.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
 
 test('a body that is not valid is answered 400 with the field at fault, and costs nothing', async (t) => {
   for (const isHeld of [false, true]) {

@@ -1,7 +1,10 @@
 // Targets in turn, until one answers with content.
 import { test } from 'tap'
 import { Exchange } from '../../src/pipeline/exchange.js'
-import { ANTHROPIC, breaches, type FakeSink, OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
+import { type FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 
 test('a target that fails before content is followed by the next; nothing of the first is sent, kept or counted', async (t) => {
   const rig = new PipelineRig()

@@ -2,7 +2,10 @@
 import { type Test, test } from 'tap'
 import { NO_USAGE } from '../../src/model/usage.js'
 import { type Ending, Exchange } from '../../src/pipeline/exchange.js'
-import { FakeSink, KEY, OPENAI, PipelineRig, surfaceOf } from '../helpers/pipeline.js'
+import { FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig } from '../helpers/pipeline.js'
+import { KEY } from '../helpers/pipeline-config.js'
+import { OPENAI, surfaceOf } from '../helpers/pipeline-wires.js'
 
 function open(_t: Test) {
   const endings: Ending[] = []

@@ -7,7 +7,11 @@ import { createPipeline } from '../../src/pipeline/lifecycle.js'
 import { type PipelineParts } from '../../src/pipeline/parts.js'
 import { type DecodedRequest } from '../../src/protocols/codec.js'
 import { type RequestFacts } from '../../src/protocols/protocol.js'
-import { breaches, FakeSink, KEY, OPENAI, PipelineRig, type RigOptions, surfaceOf, turn } from '../helpers/pipeline.js'
+import { FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { KEY, type RigOptions } from '../helpers/pipeline-config.js'
+import { OPENAI, surfaceOf } from '../helpers/pipeline-wires.js'
 
 const FACTS = { model: 'one', stream: true, includeUsage: false, maxOutputTokens: null, provider: null, prompt: null }
 

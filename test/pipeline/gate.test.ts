@@ -3,7 +3,10 @@ import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
 import { Exchange } from '../../src/pipeline/exchange.js'
 import { Gate } from '../../src/pipeline/gate.js'
-import { FakeSink, KEY, OPENAI, PipelineRig, STREAMS, surfaceOf, turn } from '../helpers/pipeline.js'
+import { FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { KEY } from '../helpers/pipeline-config.js'
+import { OPENAI, STREAMS, surfaceOf } from '../helpers/pipeline-wires.js'
 
 function open() {
   const { parts } = new PipelineRig()

@@ -1,16 +1,12 @@
 // Two targets for one stream: who wins, what becomes of the other, and that nothing is left of either.
 import { mock } from 'node:test'
 import { type Test, test } from 'tap'
-import {
-  breaches,
-  type FakeCall,
-  type FakeSink,
-  OPENAI,
-  PipelineRig,
-  type RigOptions,
-  STREAMS,
-  turn,
-} from '../helpers/pipeline.js'
+import { type FakeCall } from '../helpers/fake-call.js'
+import { type FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { type RigOptions } from '../helpers/pipeline-config.js'
+import { OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 
 const { head, content, finish, marker } = STREAMS[OPENAI]
 const AFTER_MS = 500

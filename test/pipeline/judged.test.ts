@@ -5,7 +5,10 @@ import { Exchange } from '../../src/pipeline/exchange.js'
 import { isJudged } from '../../src/pipeline/judged.js'
 import { type RawFacts } from '../../src/protocols/protocol.js'
 import { type RouteTarget } from '../../src/routing/router.js'
-import { FakeSink, KEY, OPENAI, PipelineRig, surfaceOf } from '../helpers/pipeline.js'
+import { FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig } from '../helpers/pipeline.js'
+import { KEY } from '../helpers/pipeline-config.js'
+import { OPENAI, surfaceOf } from '../helpers/pipeline-wires.js'
 
 const FACTS = { model: 'one', stream: true, includeUsage: false, maxOutputTokens: null, provider: null, prompt: null }
 const RAW: RawFacts = { path: '/x', model: null, asksStream: false }

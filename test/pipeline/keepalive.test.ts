@@ -1,7 +1,11 @@
 // Keepalives in silence.
 import { mock } from 'node:test'
 import { type Test, test } from 'tap'
-import { ANTHROPIC, breaches, FakeSink, KEEPALIVE_MS, OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
+import { FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { KEEPALIVE_MS } from '../helpers/pipeline-config.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 
 function pass(rig: PipelineRig, ms: number): void {
   rig.nowMs += ms

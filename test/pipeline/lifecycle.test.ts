@@ -1,6 +1,8 @@
 // The way of a request as a whole, and the drain.
 import { test } from 'tap'
-import { breaches, OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 
 test('the open exchanges are those that have begun and not settled', async (t) => {
   const rig = new PipelineRig()

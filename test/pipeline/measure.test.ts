@@ -1,6 +1,7 @@
 // Tokens of an exchange, and who says so.
 import { test } from 'tap'
-import { ANTHROPIC, OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 
 test('what the provider says in full is taken as it is', async (t) => {
   const rig = new PipelineRig()

@@ -1,6 +1,7 @@
 // When tokens came.
 import { test } from 'tap'
-import { OPENAI, PipelineRig, STREAMS, turn } from '../helpers/pipeline.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 
 test('the first token and the pauses between further ones are measured, from content alone', async (t) => {
   const rig = new PipelineRig()

@@ -3,7 +3,8 @@ import { test } from 'tap'
 import { Exchange } from '../../src/pipeline/exchange.js'
 import { hashPrefix } from '../../src/pipeline/prompt-prefix.js'
 import { scanMembers } from '../../src/wire/members.js'
-import { ANTHROPIC, OPENAI, PipelineRig, surfaceOf, type Wire } from '../helpers/pipeline.js'
+import { PipelineRig } from '../helpers/pipeline.js'
+import { ANTHROPIC, OPENAI, surfaceOf, type Wire } from '../helpers/pipeline-wires.js'
 
 function hash(body: object, surface: Wire = OPENAI, keyIndex = 0): number {
   const bytes = new Uint8Array(Buffer.from(JSON.stringify(body)))

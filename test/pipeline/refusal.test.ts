@@ -4,7 +4,7 @@ import { Refusal } from '../../src/pipeline/refusal.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { type Secretive } from '../../src/upstream/conceal.js'
 import { refusalOf } from '../helpers/limiter-setup.js'
-import { OPENAI, type Wire } from '../helpers/pipeline.js'
+import { OPENAI, type Wire } from '../helpers/pipeline-wires.js'
 
 function dialectOf(wire: Wire) {
   const dialect = PROTOCOLS.find(({ id }) => id === wire)?.dialect

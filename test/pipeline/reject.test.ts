@@ -1,7 +1,11 @@
 // How errors become answers.
 import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
-import { breaches, FakeSink, KEY, OPENAI, PipelineRig, STREAMS, surfaceOf, turn } from '../helpers/pipeline.js'
+import { FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { KEY } from '../helpers/pipeline-config.js'
+import { OPENAI, STREAMS, surfaceOf } from '../helpers/pipeline-wires.js'
 
 test('an error of the upstream in mid-stream is told in the client’s form, and is never a success', async (t) => {
   const rig = new PipelineRig()

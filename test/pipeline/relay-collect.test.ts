@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { CollectRelay } from '../../src/pipeline/relay-collect.js'
 import { refusalOf } from '../helpers/limiter-setup.js'
-import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 import { feed, relayOptionsFor } from '../helpers/relay.js'
 
 test('all frames are handed on at the end marker, once; content on the way shows that it lives', async (t) => {

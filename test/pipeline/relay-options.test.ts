@@ -1,6 +1,8 @@
 // What a relay is made from: what the upstream says of its body counts.
 import { test } from 'tap'
-import { breaches, OPENAI, PipelineRig, STREAMS, turn, WHOLES } from '../helpers/pipeline.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { OPENAI, STREAMS, WHOLES } from '../helpers/pipeline-wires.js'
 
 test('the upstream’s content type decides how its body is read, in any case of letters', async (t) => {
   const stream =

@@ -1,7 +1,7 @@
 // Same protocol on both sides: bytes pass as they are.
 import { test } from 'tap'
 import { PassthroughRelay } from '../../src/pipeline/relay-passthrough.js'
-import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 import { feed, relayOptionsFor } from '../helpers/relay.js'
 
 test('the bytes of the upstream pass as they are, wherever they are cut', async (t) => {

@@ -1,7 +1,7 @@
 // Frames of whatever answer, as they came.
 import { test } from 'tap'
 import { RawRelay } from '../../src/pipeline/relay-raw.js'
-import { OPENAI, STREAMS } from '../helpers/pipeline.js'
+import { OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 import { feed, relayOptionsFor } from '../helpers/relay.js'
 
 const same = (bytes: Buffer) => bytes

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { ReplayRelay } from '../../src/pipeline/relay-replay.js'
 import { refusalOf } from '../helpers/limiter-setup.js'
-import { ANTHROPIC, OPENAI, STREAMS, WHOLES } from '../helpers/pipeline.js'
+import { ANTHROPIC, OPENAI, STREAMS, WHOLES } from '../helpers/pipeline-wires.js'
 import { feed, relayOptionsFor } from '../helpers/relay.js'
 
 test('a whole answer becomes a stream of the client’s form', async (t) => {

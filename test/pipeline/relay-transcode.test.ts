@@ -1,7 +1,7 @@
 // Two protocols: frame to event to frame.
 import { test } from 'tap'
 import { TranscodeRelay } from '../../src/pipeline/relay-transcode.js'
-import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 import { feed, relayOptionsFor } from '../helpers/relay.js'
 
 const PAIRS = [

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { WholeRelay } from '../../src/pipeline/relay-whole.js'
 import { refusalOf } from '../helpers/limiter-setup.js'
-import { ANTHROPIC, OPENAI, WHOLES } from '../helpers/pipeline.js'
+import { ANTHROPIC, OPENAI, WHOLES } from '../helpers/pipeline-wires.js'
 import { feed, relayOptionsFor } from '../helpers/relay.js'
 
 test('the bytes are handed on as they came, whatever the cuts, with their usage read', async (t) => {

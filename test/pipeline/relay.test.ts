@@ -1,7 +1,7 @@
 // Which relay: the table of src/README.md.
 import { test } from 'tap'
 import { createRelay } from '../../src/pipeline/relay.js'
-import { ANTHROPIC, OPENAI } from '../helpers/pipeline.js'
+import { ANTHROPIC, OPENAI } from '../helpers/pipeline-wires.js'
 import { relayOptionsFor } from '../helpers/relay.js'
 
 test('the relay follows from who streams and whether both speak the same protocol', async (t) => {

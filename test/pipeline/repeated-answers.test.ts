@@ -1,4 +1,4 @@
-// A refusal in floods is answered as any other, from a form that is made once.
+// A refusal in floods reads like every other one, though its form is made once.
 import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
 import { type ErrorContext, errorAnswer } from '../../src/pipeline/answer.js'

@@ -2,17 +2,12 @@
 import { mock } from 'node:test'
 import { type Test, test } from 'tap'
 import { type Cure } from '../../src/routing/retry.js'
-import {
-  ANTHROPIC,
-  breaches,
-  type FakeCall,
-  type FakeSink,
-  OPENAI,
-  PipelineRig,
-  type RigOptions,
-  STREAMS,
-  turn,
-} from '../helpers/pipeline.js'
+import { type FakeCall } from '../helpers/fake-call.js'
+import { type FakeSink } from '../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { type RigOptions } from '../helpers/pipeline-config.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../helpers/pipeline-wires.js'
 
 const RETRIES = { retries: { max: 1 } }
 /** With chance at 0 a pause is no longer than what the upstream asks for. */

@@ -1,6 +1,7 @@
 // The one record of an exchange. That it is one, whoever leaves and when, is law 7: test/laws/settle.test.ts.
 import { test } from 'tap'
-import { breaches, PipelineRig, turn } from '../helpers/pipeline.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
 
 test('the record says what was asked, who answered, what it cost and how long it took', async (t) => {
   const rig = new PipelineRig()

@@ -1,7 +1,8 @@
 // What is asked of the upstream.
 import { test } from 'tap'
 import { timeoutsFor } from '../../src/pipeline/upstream-request.js'
-import { ANTHROPIC, PipelineRig } from '../helpers/pipeline.js'
+import { PipelineRig } from '../helpers/pipeline.js'
+import { ANTHROPIC } from '../helpers/pipeline-wires.js'
 
 const TIMEOUTS = { connectMs: 1, firstTokenMs: 2, betweenTokensMs: 3, totalMs: 4 }
 

@@ -2,7 +2,9 @@
 import { test } from 'tap'
 import { makeWhole } from '../../src/pipeline/whole-answer.js'
 import { fakeTarget } from '../helpers/fake-protocol.js'
-import { ANTHROPIC, breaches, OPENAI, PipelineRig, turn, WHOLES } from '../helpers/pipeline.js'
+import { PipelineRig, turn } from '../helpers/pipeline.js'
+import { breaches } from '../helpers/pipeline-breaches.js'
+import { ANTHROPIC, OPENAI, WHOLES } from '../helpers/pipeline-wires.js'
 import { FALLBACK } from '../helpers/protocol-fixtures.js'
 
 function make(bytes: Buffer, rig: PipelineRig, kind: 'forward' | 'translate') {

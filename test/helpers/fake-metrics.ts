@@ -1,0 +1,52 @@
+// Metrics written down.
+import { type ExchangeRecord, type Metrics, type Transport } from '../../src/telemetry/records.js'
+
+/** Metrics written down. */
+export class FakeMetrics implements Metrics {
+  started = 0
+  readonly settled: ExchangeRecord[] = []
+  readonly openStreams = new Map<Transport, number>()
+  opened = 0
+  readonly attempts: string[] = []
+  readonly rejections: string[] = []
+  readonly retries: string[] = []
+  readonly interTokens: number[] = []
+  slot(): number {
+    return 0
+  }
+  exchangeStarted(): void {
+    this.started += 1
+  }
+  jobCounts(): void {}
+  jobRun(): void {}
+  webhook(): void {}
+  exchangeSettled(record: ExchangeRecord): void {
+    this.settled.push(record)
+  }
+  streamOpened(transport: Transport): void {
+    this.opened += 1
+    this.openStreams.set(transport, (this.openStreams.get(transport) ?? 0) + 1)
+  }
+  streamClosed(transport: Transport): void {
+    this.openStreams.set(transport, (this.openStreams.get(transport) ?? 0) - 1)
+  }
+  interToken(_slot: number, seconds: number): void {
+    this.interTokens.push(seconds)
+  }
+  upstreamAttempt(_provider: string, result: string): void {
+    this.attempts.push(result)
+  }
+  upstreamRetry(provider: string, kind: string): void {
+    this.retries.push(`${provider} ${kind}`)
+  }
+  limitRejection(scope: string, limit: string): void {
+    this.rejections.push(`${scope} ${limit}`)
+  }
+  offloadTask(): void {}
+  offloadQueue(): void {}
+  upstreamConnections(): void {}
+  breakerState(): void {}
+  eventLoopLag(): void {}
+  redisState(): void {}
+  redisCall(): void {}
+}
