@@ -116,3 +116,16 @@ export async function runOnce<Report>(script: string, job: object): Promise<Repo
     talker.stop()
   }
 }
+
+/** What a program of Node's prints until its end. */
+export function outputOf(args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+    let out = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString()
+    })
+    child.once('error', reject)
+    child.once('close', () => resolve(out))
+  })
+}

@@ -1,9 +1,8 @@
 // Runs autocannon, in a process of its own, against a contender and counts the contender's CPU. For answers that do not stream.
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ROOT } from './children.js'
+import { outputOf, ROOT } from './children.js'
 import { type Contender } from './contenders.js'
 import { type BenchRequest } from './requests.js'
 import { cpuMs, firstThreadCpuMs } from './stats.js'
@@ -39,7 +38,7 @@ export async function runPlain(contender: Contender, request: BenchRequest, load
     const headers = { 'content-type': 'application/json', ...request.headers }
     for (const [name, value] of Object.entries(headers)) args.push('-H', `${name}=${value}`)
     const before = { all: cpuMs(contender.pid), loop: firstThreadCpuMs(contender.pid) }
-    const report = JSON.parse(await run([AUTOCANNON, ...args, request.origin + request.path])) as Report
+    const report = JSON.parse(await outputOf([AUTOCANNON, ...args, request.origin + request.path])) as Report
     const used = { all: cpuMs(contender.pid) - before.all, loop: firstThreadCpuMs(contender.pid) - before.loop }
     if (report.non2xx > 0 || report.errors > 0 || report.requests.total < amount) {
       throw new Error(`${report.non2xx} bad answers, ${report.errors} errors, ${report.requests.total} of ${amount}`)
@@ -52,16 +51,4 @@ export async function runPlain(contender: Contender, request: BenchRequest, load
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-function run(args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
-    let out = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      out += chunk.toString()
-    })
-    child.once('error', reject)
-    child.once('close', () => resolve(out))
-  })
 }

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { outputOf } from '../children.js'
 import { quantileOf, runOpenLoad } from '../open-load.js'
 import { cpuMs, type Spread, spread } from '../stats.js'
 
@@ -112,7 +113,7 @@ async function live(gateway: string, seconds: number): Promise<number> {
 async function sendJobs(gateway: string, load: readonly string[]): Promise<number> {
   const headers = ['-H', 'content-type=application/json', '-H', 'prefer=respond-async']
   const args = [AUTOCANNON, '--json', '-m', 'POST', ...load, ...headers, '-b', bodyOf('slow/lorem'), urlOf(gateway)]
-  const { non2xx, errors, requests, duration } = JSON.parse(await run(args)) as Report
+  const { non2xx, errors, requests, duration } = JSON.parse(await outputOf(args)) as Report
   if (non2xx > 0 || errors > 0) throw new Error(`${non2xx} jobs refused, ${errors} errors`)
   return requests.total / duration
 }
@@ -167,16 +168,4 @@ class Processes {
     for (const child of this.#children) child.kill('SIGKILL')
     rmSync(this.folder, { recursive: true, force: true })
   }
-}
-
-function run(args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] })
-    let out = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      out += chunk.toString()
-    })
-    child.once('error', reject)
-    child.once('close', () => resolve(out))
-  })
 }
