@@ -4,17 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
-# Real parts the tests use. As root on Debian what is missing is installed, else it is named.
-missing=()
-for tool in curl redis-server; do command -v "$tool" >/dev/null || missing+=("$tool"); done
-if [ ${#missing[@]} -gt 0 ]; then
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" || exit 1
-  else
-    echo "The tests need: ${missing[*]}. Please install them." >&2
-    exit 1
-  fi
-fi
+bash test/needs.sh || { echo '0 passed, 1 failed'; exit 1; }
 
 rm -rf dist
 echo '== build and types'
