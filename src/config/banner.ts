@@ -6,6 +6,10 @@ export type StartFacts = { readonly port: number; readonly version: string; read
 
 /** More names than this make no line for people. */
 const MAX_SHOWN_MODELS = 8
+const SIMULATOR_WORDS = {
+  'stand-in': 'the built-in simulator, as no provider is configured',
+  asked: 'with the built-in simulator among them, as configured',
+}
 
 /** One line. Never holds a key: where keys are set, the curl has a placeholder for one. */
 export function renderStartLine(config: Config, facts: StartFacts): string {
@@ -14,7 +18,7 @@ export function renderStartLine(config: Config, facts: StartFacts): string {
   const host = server.host.includes(':') ? `[${server.host}]` : server.host
   const origin = `${scheme}://${host}:${facts.port}`
   const threads = `${server.threads} event loop${server.threads === 1 ? '' : 's'}`
-  const simulator = config.simulator ? ' (the built-in simulator, as no provider is configured)' : ''
+  const simulator = config.simulator === null ? '' : ` (${SIMULATOR_WORDS[config.simulator]})`
   return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}. Try: ${curl(config, origin, keys.length > 0)}`
 }
 

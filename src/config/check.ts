@@ -13,7 +13,8 @@ const LINE_WIDTH = 120
 /** Warnings come first, as comments. */
 export function renderConfig(config: Config): string {
   const warnings = config.warnings.map((warning) => `# warning: ${warning.replaceAll('\n', ' ')}\n`).join('')
-  const simulator = config.simulator ? '# no provider is configured: the built-in simulator serves\n' : ''
+  const simulator =
+    config.simulator === 'stand-in' ? '# no provider is configured: the built-in simulator serves\n' : ''
   const shown = {
     server: maskServer(config.server),
     offload: config.offload,

@@ -1,9 +1,10 @@
-// Finds model servers on this machine: profiles say at which loopback port and path to ask. What answers is added as a
-// provider; what is configured already is left alone. The request itself is passed in; a refused port costs nothing.
+// Providers that are known only when the process starts: model servers found on this machine, and the built-in simulator.
+// Profiles say at which loopback port and path to ask; what is configured already is left alone. The request is passed in.
 import { isJsonObject } from '../model/json.js'
+import { isBuiltIn } from './built-in.js'
 import { type Catalog, type VendorProfile } from './catalog.js'
 import { freeze } from './load.js'
-import { profileProvider, SIMULATOR } from './providers.js'
+import { profileProvider, SIMULATOR, simulatorProvider } from './providers.js'
 import { type ProviderEntry } from './schema.js'
 import { type Config, type ProviderConfig } from './types.js'
 
@@ -12,6 +13,13 @@ export type LocalGet = (url: string, timeoutMs: number) => Promise<string | null
 
 /** A server on loopback answers within milliseconds; start-up waits no longer than this. */
 const TIMEOUT_MS = 300
+
+export type BuiltInFacts = {
+  readonly catalog: Catalog
+  /** Where the simulator listens, without a path. */
+  readonly origin: string
+  readonly providerDefaults: ProviderEntry
+}
 
 /** Asks all ports at once and returns what was found, in the order of the profiles. */
 export async function discoverLocal(
@@ -29,12 +37,23 @@ export async function discoverLocal(
 }
 
 /**
- * The same configuration with more providers behind the configured ones; frozen like the first. `simulator` stays true as
- * long as the simulator is all there is.
+ * The same configuration with more providers behind the configured ones; frozen like the first. The simulator stands in no
+ * longer once there is anything else.
  */
 export function withProviders(config: Config, added: readonly ProviderConfig[]): Config {
   const providers = [...config.providers, ...added]
-  return freeze({ ...config, providers, simulator: config.simulator && added.every(isSimulator) })
+  const isAlone = config.simulator !== 'stand-in' || added.every(isSimulator)
+  return freeze({ ...config, providers, simulator: isAlone ? config.simulator : null })
+}
+
+/** The same configuration, frozen, with the simulator where it was asked for or, where it stands in, as the last provider. */
+export function withSimulator(config: Config, { catalog, origin, providerDefaults }: BuiltInFacts): Config {
+  const simulator = simulatorProvider(catalog, origin, providerDefaults)
+  if (config.simulator === 'stand-in') return withProviders(config, [simulator])
+  const providers = config.providers.map((provider) =>
+    isBuiltIn(provider) ? { ...provider, baseUrl: simulator.baseUrl } : provider,
+  )
+  return freeze({ ...config, providers })
 }
 
 function isSimulator(provider: ProviderConfig): boolean {

@@ -2,11 +2,13 @@
 // warned of. Last step of loading; pure but for asking whether a certificate file can be read.
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { isBuiltIn, markBuiltIn } from './built-in.js'
 import { type Catalog } from './catalog.js'
+import { type LeftOut } from './environment.js'
 import { resolveKeys } from './gateway-keys.js'
 import { providersNamedIn, resolveModels } from './models.js'
 import { type ProblemList } from './problem.js'
-import { resolveProviders } from './providers.js'
+import { resolveProviders, SIMULATOR } from './providers.js'
 import { type ConfigFile, DEFAULT_PROMPTS_DIR, type ProviderEntry } from './schema.js'
 import { type Variables } from './substitute.js'
 import { type CompatConfig, type Config, type JobsConfig, type ServerConfig } from './types.js'
@@ -17,6 +19,8 @@ export type EffectiveContext = {
   readonly problems: ProblemList
   readonly warnings: string[]
   readonly missingKeys: ReadonlyMap<string, string>
+  /** Providers that the environment names and that cannot be used; those of the file are added here. */
+  readonly leftOut: LeftOut[]
   /** The environment, `.env` below the real one. */
   readonly variables: Variables
   /** A provider entry with nothing but defaults. */
@@ -33,14 +37,17 @@ export type EffectiveContext = {
 export function resolveConfig(file: ConfigFile, context: EffectiveContext): Config {
   const { problems, warnings } = context
   const keys = resolveKeys(file.keys, problems, warnings)
-  const entries = withKeylessProviders(file, context)
+  const entries = markBuiltIn(withKeylessProviders(file, context))
   const providers = resolveProviders(entries, context)
   const usable = new Map(providers.map((provider) => [provider.name, provider]))
+  const leftOutTargets: LeftOut[] = []
   const models = resolveModels(file.models, {
     ...context,
+    leftOut: leftOutTargets,
     usable,
     named: new Set(Object.keys(entries)),
   })
+  if (providers.length === 0) refuseNoneLeft(file, leftOutTargets, context)
   refuseOpenGateway(file, problems)
   return {
     server: resolveServer(file.server, context),
@@ -58,7 +65,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     compat: resolveCompat(file.compat, problems),
     log: { ...file.log, file: file.log.file === null ? null : resolve(context.cwd, file.log.file) },
     warnings,
-    simulator: providers.length === 0,
+    simulator: providers.length === 0 ? 'stand-in' : providers.some(isBuiltIn) ? 'asked' : null,
   }
 }
 
@@ -68,12 +75,33 @@ export function isLoopback(host: string): boolean {
   return isIP(host) === 4 && host.startsWith('127.')
 }
 
+/**
+ * Who names providers wants one of them to answer. With none left the simulator must not: a misspelt variable would put it
+ * into production, and every probe would find it healthy.
+ */
+function refuseNoneLeft(file: ConfigFile, targets: readonly LeftOut[], { leftOut, problems }: EffectiveContext): void {
+  if (problems.length > 0) return
+  const reasons = (list: readonly LeftOut[]): string => list.map(({ name, reason }) => `${name}: ${reason}`).join('; ')
+  if (leftOut.length > 0) {
+    problems.add(
+      ['providers'],
+      `none can be used (${reasons(leftOut)}); set what is missing, or add "${SIMULATOR}: {}" to serve the built-in simulator`,
+    )
+  } else if (Object.keys(file.models).length > 0) {
+    problems.add(
+      ['models'],
+      `none has a provider that can be used (${reasons(targets)}); set what is missing, or name a model of ${SIMULATOR} to serve the built-in simulator`,
+    )
+  }
+}
+
 /** A target may name a keyless vendor without an entry: there is nothing one would have to say. */
 function withKeylessProviders(file: ConfigFile, context: EffectiveContext): Readonly<Record<string, ProviderEntry>> {
   const entries = { ...file.providers }
   for (const name of providersNamedIn(file.models)) {
     const profile = context.catalog.profiles.find((candidate) => candidate.name === name)
-    const isImplied = profile?.keyless === true && profile.baseUrl !== null && !Object.hasOwn(entries, name)
+    const hasAddress = name === SIMULATOR || (profile?.baseUrl ?? null) !== null
+    const isImplied = profile?.keyless === true && hasAddress && !Object.hasOwn(entries, name)
     if (isImplied) entries[name] = context.providerDefaults
   }
   return entries

@@ -40,17 +40,29 @@ const SILENCE_TIMEOUTS = ['firstTokenMs', 'betweenTokensMs', 'wholeMs']
 /** Accepted, because people have them set, but nothing here acts on them yet. The value is the one that asks for nothing. */
 const WAITING_VARIABLES: Readonly<Record<string, RegExp | null>> = {}
 
+/** What there is to say about the variables, one line each. */
+export type EnvironmentNotes = {
+  readonly warnings: readonly string[]
+  /** Vendors that a variable names and that cannot be used all the same, with the reason. */
+  readonly leftOut: readonly LeftOut[]
+}
+
+/** A provider that was named and cannot be used; `reason` names the variable or option that is missing, never a value. */
+export type LeftOut = { readonly name: string; readonly reason: string }
+
 type Overlay = {
   readonly draft: Draft
   readonly warnings: string[]
+  readonly leftOut: LeftOut[]
   /** The variable's value; undefined if it is missing or empty. */
   read(name: string): string | undefined
 }
 
-/** Writes what the variables say into the draft; returns warnings, one line each. */
-export function applyEnvironment(draft: Draft, variables: Variables, catalog: Catalog): string[] {
+/** Writes what the variables say into the draft. */
+export function applyEnvironment(draft: Draft, variables: Variables, catalog: Catalog): EnvironmentNotes {
   const warnings: string[] = []
-  const overlay: Overlay = { draft, warnings, read: (name) => variables[name] || undefined }
+  const leftOut: LeftOut[] = []
+  const overlay: Overlay = { draft, warnings, leftOut, read: (name) => variables[name] || undefined }
   for (const [name, path] of PLAIN_VARIABLES) setFrom(overlay, name, path)
   applyLogLevel(overlay)
   applyAsyncByDefault(overlay)
@@ -63,7 +75,7 @@ export function applyEnvironment(draft: Draft, variables: Variables, catalog: Ca
     if (value !== undefined && harmless?.test(value) !== true)
       warnings.push(`${name} is set but has nothing to do in this version`)
   }
-  return warnings
+  return { warnings, leftOut }
 }
 
 /** What the environment says of every provider, also of ones that are found later: one raw provider entry. */
@@ -167,6 +179,7 @@ function addEntry(overlay: Overlay, profile: VendorProfile, named: Named): void 
   }
   const needed = profile.baseUrlVariables.join(' or ')
   overlay.warnings.push(`${named.keyVariable} is set, but ${profile.name} needs ${needed} too; it is left out`)
+  overlay.leftOut.push({ name: profile.name, reason: `it needs ${needed} too` })
 }
 
 /** The profile an entry uses: the one it names, else its own name, unless it describes a server without one. */

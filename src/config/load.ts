@@ -75,7 +75,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   if (!isJsonObject(substitution.tree)) throw refusal('the configuration must hold sections, such as "server:"')
   draft = new Draft(substitution.tree)
   const warnings = applyModelsFile(draft, variables, sources)
-  warnings.push(...applyEnvironment(draft, variables, sources.catalog))
+  const environment = applyEnvironment(draft, variables, sources.catalog)
+  warnings.push(...environment.warnings)
   const providerDefaults = checkShared(shared, problems)
   if (providerDefaults !== null) {
     for (const name of draft.names(['providers'])) applyProviderEnvironment(draft, variables, ['providers', name])
@@ -86,7 +87,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   problems.throwIfAny()
   if (providerDefaults === null || !Value.Check(ConfigFile, checked)) throw refusal('the configuration does not fit')
   const missingKeys = new Map(substitution.missingKeys.map(({ path, variable }) => [String(path[1]), variable]))
-  const context = { ...sources, variables, problems, warnings, missingKeys, providerDefaults }
+  const leftOut = [...environment.leftOut]
+  const context = { ...sources, variables, problems, warnings, missingKeys, leftOut, providerDefaults }
   const config = resolveConfig(checked, context)
   problems.throwIfAny()
   const isBlank = file.path !== null && file.text.trim() === ''

@@ -2,6 +2,7 @@
 // out with a warning; what was never configured at all is a problem.
 import { mergeUnder } from '../model/json.js'
 import { type Catalog } from './catalog.js'
+import { type LeftOut } from './environment.js'
 import { nearestName, type Path, type ProblemList } from './problem.js'
 import { toJsonObject } from './providers.js'
 import { type ModelEntry } from './schema.js'
@@ -15,6 +16,8 @@ export type ModelContext = {
   readonly usable: ReadonlyMap<string, ProviderConfig>
   /** Providers that have an entry, whether usable or left out. */
   readonly named: ReadonlySet<string>
+  /** Receives the targets that are left out, with the reason. */
+  readonly leftOut?: LeftOut[]
 }
 
 type TargetEntry = Exclude<ModelEntry, string>['targets'][number]
@@ -107,9 +110,12 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
   if (usable !== undefined) {
     return [{ provider, model, weight, concurrency, extraBody: mergeUnder(usable.extraBody, own) }]
   }
-  const isVendor = context.catalog.profiles.some((profile) => profile.name === provider)
-  if (context.named.has(provider) || isVendor) {
-    context.warnings.push(`${at.join('.')} is left out: provider ${provider} has no key`)
+  const vendor = context.catalog.profiles.find((profile) => profile.name === provider)
+  if (context.named.has(provider) || vendor !== undefined) {
+    const hint = context.named.has(provider) ? undefined : vendor?.keyVariables[0]
+    const reason = `provider ${provider} has no key${hint === undefined ? '' : `, and ${hint} is not set`}`
+    context.warnings.push(`${at.join('.')} is left out: ${reason}`)
+    context.leftOut?.push({ name: at.join('.'), reason })
   } else {
     const place = typeof entry === 'string' ? at : [...at, 'provider']
     context.problems.add(place, 'names a provider that is not configured', nearestName(provider, [...context.named]))

@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject } from '../model/json.js'
 import { type Quirks } from '../model/target.js'
 import { normaliseBaseUrl, withoutVersion } from './base-url.js'
 import { type Catalog, type ProtocolDefaults, type VendorProfile } from './catalog.js'
+import { type LeftOut } from './environment.js'
 import { nearestName, type Path, ProblemList, refusal } from './problem.js'
 import { type ProviderEntry } from './schema.js'
 import { type ProviderConfig } from './types.js'
@@ -33,6 +34,8 @@ export type ProviderContext = {
   readonly warnings: string[]
   /** Provider name -> variable that was to hold its key and does not. */
   readonly missingKeys: ReadonlyMap<string, string>
+  /** Receives the providers that are left out, with the reason. */
+  readonly leftOut?: LeftOut[]
   /** Nothing is left out for want of a key: callers will bring theirs. */
   readonly isKeyOptional?: true
 }
@@ -71,8 +74,12 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
   if (apiKey !== null && !HEADER_SAFE.test(apiKey)) {
     context.problems.add([...at, 'apiKey'], 'may hold printable ASCII without blanks only')
   }
-  const isOut = context.isKeyOptional !== true && isLeftOut(name, { entry, profile, apiKey }, context)
-  if (isOut || baseUrl === null) return null
+  const reason = context.isKeyOptional === true ? null : whyLeftOut(name, { entry, profile, apiKey }, context)
+  if (reason !== null) {
+    context.warnings.push(`provider ${name} is left out: ${reason}`)
+    context.leftOut?.push({ name, reason })
+  }
+  if (reason !== null || baseUrl === null) return null
   return {
     name,
     profile: profile?.name ?? null,
@@ -172,19 +179,13 @@ type KeyState = {
   readonly apiKey: string | null
 }
 
-/** An entry without its key is not an error: one file serves machines that hold different keys. */
-function isLeftOut(name: string, { entry, profile, apiKey }: KeyState, context: ProviderContext): boolean {
-  if (apiKey !== null || profile?.keyless === true) return false
+/** An entry without its key is not an error while another one serves: one file serves machines that hold different keys. */
+function whyLeftOut(name: string, { entry, profile, apiKey }: KeyState, context: ProviderContext): string | null {
+  if (apiKey !== null || profile?.keyless === true) return null
   const variable = context.missingKeys.get(name)
-  if (variable !== undefined) {
-    context.warnings.push(`provider ${name} is left out: ${variable} is not set`)
-    return true
-  }
+  if (variable !== undefined) return `${variable} is not set`
   // An address of its own and no key at all: a server that asks for none.
-  if (entry.apiKey === undefined && entry.baseUrl !== undefined) return false
+  if (entry.apiKey === undefined && entry.baseUrl !== undefined) return null
   const hint = profile?.keyVariables[0]
-  context.warnings.push(
-    `provider ${name} is left out: it has no apiKey${hint === undefined ? '' : `, and ${hint} is not set`}`,
-  )
-  return true
+  return `it has no apiKey${hint === undefined ? '' : `, and ${hint} is not set`}`
 }

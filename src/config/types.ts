@@ -25,8 +25,8 @@ export type Config = {
   readonly log: { readonly level: LogLevel; readonly file: string | null; readonly format: 'json' | 'pretty' }
   /** Sections that are valid but ask for something this version does not do; one warning line each at start. */
   readonly warnings: readonly string[]
-  /** True when no provider is configured and the built-in simulator serves instead. */
-  readonly simulator: boolean
+  /** Why the built-in simulator serves: nothing names any provider, or it is configured; null where it does not serve. */
+  readonly simulator: 'stand-in' | 'asked' | null
 }
 
 export type ServerConfig = {

@@ -2,9 +2,8 @@
 // It ends nothing itself: main.ts alone ends the process.
 import { type MessagePort } from 'node:worker_threads'
 import { renderDrainLine, renderStartLine } from '../config/banner.js'
-import { discoverLocal, type LocalGet, withProviders } from '../config/discover.js'
+import { discoverLocal, type LocalGet, withProviders, withSimulator } from '../config/discover.js'
 import { type Overrides } from '../config/load.js'
-import { simulatorProvider } from '../config/providers.js'
 import { filesOf, getLocal, readCatalog, readConfig, readVersion } from '../config/read.js'
 import { watchFiles } from '../config/watch.js'
 import { JobThread } from '../gateway/job-thread.js'
@@ -99,10 +98,10 @@ function createConfigReader(overrides: Overrides): () => Promise<ReadConfig> {
     const { configFile, isBlank, providerDefaults } = loaded
     const files = filesOf(loaded)
     const config = withProviders(loaded.config, await discoverLocal(catalog, loaded, getOnce))
-    if (!config.simulator) return { config, files, configFile, isBlank }
+    if (config.simulator === null) return { config, files, configFile, isBlank }
     simulatorPort ??= startSimulator()
-    const simulator = simulatorProvider(catalog, `http://127.0.0.1:${await simulatorPort}`, providerDefaults)
-    return { config: withProviders(config, [simulator]), files, configFile, isBlank }
+    const origin = `http://127.0.0.1:${await simulatorPort}`
+    return { config: withSimulator(config, { catalog, origin, providerDefaults }), files, configFile, isBlank }
   }
 }
 

@@ -36,6 +36,13 @@ test('says so when it is the simulator that serves', async (t) => {
   t.equal(triedModel(line), 'sim/echo')
 })
 
+test('names the simulator that is configured beside other providers', async (t) => {
+  t.match(
+    lineOf('providers: { sim: {}, openai: { apiKey: k } }'),
+    ' (with the built-in simulator among them, as configured). Try:',
+  )
+})
+
 test('shows models of each provider, however many another has', async (t) => {
   const line = lineOf('', { OPENAI_API_KEY: 'sk-x', ANTHROPIC_API_KEY: 'sk-ant', GROQ_API_KEY: 'gsk' })
   for (const provider of ['openai', 'anthropic', 'groq']) t.match(line, new RegExp(`(serves|,) ${provider}/`))

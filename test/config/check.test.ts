@@ -48,9 +48,8 @@ test('what is not set shows as null, not as a mask', (t) => {
 })
 
 test('warnings and the simulator are told as comments', (t) => {
-  const text = renderConfig(load('providers: { openai: {} }').config)
-  t.match(text, /^# warning: provider openai is left out/)
-  t.match(text, /\n# no provider is configured: the built-in simulator serves\n/)
+  t.match(renderConfig(load('providers: { ollama: {}, openai: {} }').config), /^# warning: provider openai is left out/)
+  t.match(renderConfig(load('').config), /^# no provider is configured: the built-in simulator serves\n/)
   t.notMatch(renderConfig(load('', { OPENAI_API_KEY: 'k' }).config), /^#/m)
   t.end()
 })

@@ -1,6 +1,6 @@
 // Local discovery: what answers is added, what is configured or something else is not, and nothing waits long.
 import { test } from 'tap'
-import { discoverLocal, withProviders } from '../../src/config/discover.js'
+import { discoverLocal, withProviders, withSimulator } from '../../src/config/discover.js'
 import { simulatorProvider } from '../../src/config/providers.js'
 import { CATALOG, load } from './sources.js'
 
@@ -65,14 +65,38 @@ test('found providers stand behind the configured ones, frozen, and replace the 
   const { config, providerDefaults } = load('')
   const found = await discoverLocal(CATALOG, { config, providerDefaults }, answering({ [OLLAMA]: LIST }).getLocal)
   const more = withProviders(config, found)
-  t.match(more, { simulator: false, providers: [{ name: 'ollama' }] })
+  t.match(more, { simulator: null, providers: [{ name: 'ollama' }] })
   t.ok(Object.isFrozen(more.providers[0]?.quirks))
   t.same(config.providers, [], 'the first one is left as it was')
   const simulated = withProviders(config, [simulatorProvider(CATALOG, 'http://127.0.0.1:1', providerDefaults)])
-  t.match(simulated, { simulator: true, providers: [{ name: 'sim' }] })
+  t.match(simulated, { simulator: 'stand-in', providers: [{ name: 'sim' }] })
   const keyed = load('', { OPENAI_API_KEY: 'k' }).config
   t.match(
     withProviders(keyed, found).providers.map((provider) => provider.name),
     ['openai', 'ollama'],
   )
+})
+
+test('a simulator that is asked for gets its address in its place, and stays beside whatever is found', async (t) => {
+  const loaded = load('providers: { sim: { limits: { concurrency: 3 } }, openai: { apiKey: k } }')
+  t.equal(loaded.config.simulator, 'asked')
+  const found = await discoverLocal(CATALOG, loaded, answering({ [OLLAMA]: LIST }).getLocal)
+  const { providerDefaults } = loaded
+  const facts = { catalog: CATALOG, origin: 'http://127.0.0.1:4010', providerDefaults }
+  const config = withSimulator(withProviders(loaded.config, found), facts)
+  t.match(config, {
+    simulator: 'asked',
+    providers: [
+      { name: 'sim', baseUrl: 'http://127.0.0.1:4010/v1', limits: { concurrency: 3 } },
+      { name: 'openai' },
+      { name: 'ollama' },
+    ],
+  })
+  t.ok(Object.isFrozen(config.providers[0]))
+})
+
+test('a simulator that stands in comes behind the rest', async (t) => {
+  const { config, providerDefaults } = load('')
+  const facts = { catalog: CATALOG, origin: 'http://127.0.0.1:4010', providerDefaults }
+  t.match(withSimulator(config, facts), { simulator: 'stand-in', providers: [{ name: 'sim' }] })
 })

@@ -143,8 +143,41 @@ test('a webhook secret that can be guessed is refused, and not shown', (t) => {
   t.end()
 })
 
-test('the simulator serves only where no provider does', (t) => {
-  t.equal(load('').config.simulator, true)
-  t.equal(load('', { OPENAI_API_KEY: 'k' }).config.simulator, false)
+test('the simulator stands in only where nothing names a provider', (t) => {
+  t.equal(load('').config.simulator, 'stand-in')
+  t.equal(load('keys: [ { name: a, key: k } ]\nproviders: {}').config.simulator, 'stand-in')
+  t.equal(load('', { OPENAI_API_KEY: '' }).config.simulator, 'stand-in', 'an empty variable is not set')
+  t.equal(load('', { OPENAI_API_KEY: 'k' }).config.simulator, null)
+  t.end()
+})
+
+test('a configuration whose providers are all left out is refused, and the refusal names each empty variable', (t) => {
+  const text = 'keys: [ { name: a, key: k } ]\nproviders:\n  openai: { apiKey: "${OPENAI_KEY_TYPO}" }\n  groq: {}\n'
+  t.equal(
+    refusalOf(() => load(text)),
+    'providers: none can be used (openai: OPENAI_KEY_TYPO is not set; groq: it has no apiKey, and GROQ_API_KEY is not set); set what is missing, or add "sim: {}" to serve the built-in simulator (line 2)',
+  )
+  t.equal(load(text, { GROQ_API_KEY: 'k' }).config.simulator, null, 'one that is left is enough')
+  t.match(
+    refusalOf(() => load('', { AZURE_OPENAI_API_KEY: 'k' })),
+    /^providers: none can be used \(azure-openai: it needs AZURE_OPENAI_ENDPOINT too\)/,
+    'the environment names a provider as well',
+  )
+  t.end()
+})
+
+test('models without any provider that can be used are refused, and the refusal names the empty variable', (t) => {
+  t.equal(
+    refusalOf(() => load('models: { fast: openai/gpt-4o }')),
+    'models: none has a provider that can be used (models.fast: provider openai has no key, and OPENAI_API_KEY is not set); set what is missing, or name a model of sim to serve the built-in simulator (line 1)',
+  )
+  t.end()
+})
+
+test('a wrong provider is one problem, not two', (t) => {
+  t.equal(
+    refusalOf(() => load('providers: { opnai: {} }')),
+    'providers.opnai: is no profile, so it needs profile or protocol (line 1); did you mean "openai"?',
+  )
   t.end()
 })

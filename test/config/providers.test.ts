@@ -119,20 +119,21 @@ test('a dated API stands below the path without the version', (t) => {
   t.end()
 })
 
-test('a provider whose key variable is missing is left out with a warning', (t) => {
+test('a provider whose key variable is missing is left out with a warning while another one serves', (t) => {
   const { config } = load(
-    'providers: { openai: { apiKey: "${MY_KEY}" }, x: { protocol: openai-chat, baseUrl: "http://h", apiKey: "${X_KEY}" } }',
+    'providers: { ollama: {}, openai: { apiKey: "${MY_KEY}" }, x: { protocol: openai-chat, baseUrl: "http://h", apiKey: "${X_KEY}" } }',
   )
-  t.same(config.providers, [])
+  t.match(config.providers, [{ name: 'ollama' }])
   t.same(config.warnings, [
     'provider openai is left out: MY_KEY is not set',
     'provider x is left out: X_KEY is not set',
   ])
-  t.equal(config.simulator, true)
-  t.match(load('providers: { openai: {} }').config.warnings, [
+  t.equal(config.simulator, null)
+  t.match(load('providers: { ollama: {}, openai: {} }').config.warnings, [
     /left out: it has no apiKey, and OPENAI_API_KEY is not set/,
   ])
-  t.match(load('providers: { openai: { apiKey: "" } }').config.warnings, [/left out: it has no apiKey/])
+  const empty = load('providers: { ollama: {}, openai: { apiKey: "" } }')
+  t.match(empty.config.warnings, [/left out: it has no apiKey/])
   t.end()
 })
 

@@ -47,7 +47,7 @@ test('the environment has the address and the fixed headers', async (t) => {
 
 test('what is configured is not among them; an entry that only lacks its key keeps its own address', async (t) => {
   t.notOk('openai' in knownOf({ OPENAI_API_KEY: 'sk-operator-key-1' }))
-  const yaml = 'providers: { openai: { baseUrl: "http://inner:9/v1", apiKey: "${NO_SUCH_KEY}" } }'
+  const yaml = 'providers: { ollama: {}, openai: { baseUrl: "http://inner:9/v1", apiKey: "${NO_SUCH_KEY}" } }'
   t.equal(knownOf({}, yaml).openai?.baseUrl, 'http://inner:9/v1')
 })
 

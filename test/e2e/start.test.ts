@@ -118,6 +118,47 @@ test('check prints the effective configuration with secrets masked, or names pat
   t.match(refused.err, /keepaliveMs/, 'the nearest known key')
 })
 
+test('a provider whose variable is misspelt stops start and check, and no simulator serves in its place', async (t) => {
+  const folder = folderOf(t)
+  const file = join(folder, 'sluice.yaml')
+  writeFileSync(
+    file,
+    `server: { port: 0 }
+keys: [ { name: a, key: "0123456789abcdef" } ]
+providers: { openai: { apiKey: "\${OPENAI_KEY_TYPO}" } }
+`,
+  )
+  for (const command of ['start', 'check']) {
+    const { code, out, err } = await sluice([command, '--config', file], { OPENAI_API_KEY_: 'sk-x' })
+    t.equal(code, 1, command)
+    t.match(err, /providers: none can be used \(openai: OPENAI_KEY_TYPO is not set\).* \(line 3\)/, command)
+    t.equal(out, '', `${command} prints no configuration and no address`)
+  }
+})
+
+test('a provider that is left out beside another one is a warning of start and of check', async (t) => {
+  const folder = folderOf(t)
+  const file = join(folder, 'sluice.yaml')
+  writeFileSync(
+    file,
+    `server: { port: 0 }
+providers: { openai: { apiKey: "\${OPENAI_KEY_TYPO}" }, sim: {} }
+`,
+  )
+  const checked = await sluice(['check', '--config', file])
+  t.equal(checked.code, 0, checked.err)
+  t.match(checked.out, /^# warning: provider openai is left out: OPENAI_KEY_TYPO is not set$/m)
+  const gateway = await startGateway(t, { args: ['--config', file] })
+  t.match(gateway.errorOutput, /warning: provider openai is left out: OPENAI_KEY_TYPO is not set/)
+  const answer = await request(`${gateway.origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'sim/echo', messages: [{ role: 'user', content: 'Hello' }] }),
+  })
+  t.equal(answer.statusCode, 200, 'the simulator serves where it is asked for')
+  t.match(await answer.body.json(), { choices: [{ message: { content: /Hello/ } }] })
+})
+
 test('without gateway keys no address but loopback is bound, and the refusal says why', async (t) => {
   const refused = await sluice(['start', '--port', '0'], { HOST: '0.0.0.0' })
   t.equal(refused.code, 1)

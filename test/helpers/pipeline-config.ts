@@ -148,7 +148,7 @@ export function createConfig(options: RigOptions): Config {
     log: { level: 'silent', file: null, format: 'json' },
     wellKnown: [],
     warnings: [],
-    simulator: false,
+    simulator: null,
   }
 }
 
