@@ -64,6 +64,7 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
   const log = createLog(config.log, {
     secrets: secretsOf(config),
     keyDigests,
+    keyNames: config.keys.map((key) => key.name),
     destination: ground.logDestination,
     ownIdSeed: ground.requestIdSeed,
   })

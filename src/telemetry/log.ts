@@ -37,6 +37,8 @@ export type LogOptions = {
   readonly secrets: readonly string[]
   /** SHA-256 in hex of the gateway keys, of which no more is known. */
   readonly keyDigests?: readonly string[]
+  /** Names of the gateway keys: they are no secrets. */
+  readonly keyNames?: readonly string[]
   /** Request ids `<seed>-<count>` are our own, and not searched for secrets. */
   readonly ownIdSeed?: string
   /** Instead of the file or stdout. */
@@ -49,7 +51,7 @@ export type LogOptions = {
  */
 export function createLog(config: LogConfig, options: LogOptions): Log {
   if (config.level === 'silent') return SILENT
-  const redactor = createRedactor(options.secrets, options.keyDigests)
+  const redactor = createRedactor(options.secrets, { digests: options.keyDigests ?? [], names: options.keyNames ?? [] })
   const onDropped = (lines: number): void => logger.warn({ lines }, 'log lines were lost')
   const destination = options.destination ?? openLogDestination(config.file, onDropped)
   const write =

@@ -30,6 +30,13 @@ export type CauseLine = {
   readonly cause?: CauseLine
 }
 
+export type KnownKeys = {
+  /** SHA-256 in hex of gateway keys: a client that puts its key in the wrong place must not find it in the log. */
+  readonly digests?: readonly string[]
+  /** Names of gateway keys, which a field called `key` may show. */
+  readonly names?: readonly string[]
+}
+
 export type Redactor = {
   /** The text without secrets, and not too long. */
   text(value: string): string
@@ -40,19 +47,19 @@ export type Redactor = {
 }
 
 /**
- * A redactor that knows these secrets by value, also in the forms JSON and URLs give them. `digests`: SHA-256 in hex of
- * keys that are known by no more than that; a client that puts its key in the wrong place shall not find it in the log.
+ * A redactor that knows these secrets by value, also in the forms JSON and URLs give them.
  */
-export function createRedactor(secrets: readonly string[], digests: readonly string[] = []): Redactor {
-  const withoutKeys = createKeyFinder(digests)
+export function createRedactor(secrets: readonly string[], known: KnownKeys = {}): Redactor {
+  const withoutKeys = createKeyFinder(known.digests ?? [])
+  const keyNames = new Set(known.names)
   const forms = secretForms(secrets, MIN_SECRET_CHARS)
-  const known = patternOf(forms)
+  const pattern = patternOf(forms)
   const longest = forms.reduce((length, form) => Math.max(length, form.length), 0)
 
   function text(value: string): string {
     const scanned = value.length > MAX_SCANNED_CHARS ? value.slice(0, MAX_SCANNED_CHARS) : value
     const unkeyed = withoutKeys(scanned)
-    const withoutKnown = known === null ? unkeyed : unkeyed.replace(known, REDACTED)
+    const withoutKnown = pattern === null ? unkeyed : unkeyed.replace(pattern, REDACTED)
     // The cut may have gone through a secret: what is left of it stands at the very end.
     const whole = scanned === value ? withoutKnown : withoutKnown.slice(0, Math.max(0, withoutKnown.length - longest))
     const clean = maskKeys(whole, REDACTED)
@@ -86,12 +93,17 @@ export function createRedactor(secrets: readonly string[], digests: readonly str
     return copyFields(value, depth)
   }
 
+  /** `key` holds a gateway key's name in the lines of exchanges, so it may in all others. */
+  function isKeyName(name: string, field: unknown): boolean {
+    return name === 'key' && typeof field === 'string' && keyNames.has(field)
+  }
+
   function copyFields(value: object, depth: number): object {
     const entries = Object.entries(value).slice(0, MAX_ITEMS)
     return Object.fromEntries(
       entries.map(([name, field]) => [
         text(name),
-        isContent(field) && SECRET_NAME.test(name) ? REDACTED : copy(field, depth + 1),
+        isContent(field) && SECRET_NAME.test(name) && !isKeyName(name, field) ? REDACTED : copy(field, depth + 1),
       ]),
     )
   }

@@ -47,6 +47,8 @@ test('a model that is not there is 404, one that the key may not use 403, and ne
 
 test('jobs beyond those that may wait: 429 for the key, 503 for all, and room once one has begun', async (t) => {
   const running = await one.submit(chat('up/m'))
+  const accepted = await gateway.logLine(({ msg, job }) => msg === 'job accepted' && job === running)
+  t.equal(accepted.key, 'one', 'the name of the key, as in the lines of exchanges')
   const held = await upstream.next()
   for (let i = 0; i < 2; i++) await one.submit(chat('up/m'))
   const full = await one.post(chat('up/m'), ASYNC)

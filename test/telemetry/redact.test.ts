@@ -27,7 +27,7 @@ test('a known secret is removed in every form it may take', (t) => {
 test('a key known by its digest alone is removed as a word, and as a part of one', (t) => {
   const digestOf = (key: string) => createHash('sha256').update(key).digest('hex')
   const keys = ['team-key-0001', 'odd/key:with=marks']
-  const found = createRedactor([], keys.map(digestOf))
+  const found = createRedactor([], { digests: keys.map(digestOf) })
   for (const key of keys) {
     for (const [before, after] of [
       ['', ''],
@@ -203,5 +203,13 @@ test('whatever else is thrown is named by its type', (t) => {
     code: '7',
     message: '',
   })
+  t.end()
+})
+
+test('a field called key shows the name of a gateway key, and nothing else', (t) => {
+  const named = createRedactor(SECRETS, { names: ['team-a'] })
+  t.same(named.fields({ key: 'team-a' }), { key: 'team-a' })
+  t.same(named.fields({ key: 'team-b' }), { key: '[redacted]' })
+  t.same(named.fields({ apiKey: 'team-a', key: { name: 'team-a' } }), { apiKey: '[redacted]', key: '[redacted]' })
   t.end()
 })
