@@ -143,11 +143,12 @@ export class HttpExchange implements BodyEvents {
 
   /**
    * Reads the body and starts the exchange.
-   * @throws unsupported_media_type, payload_too_large
+   * @throws unsupported_media_type, payload_too_large, invalid_request
    */
   readBody(key: KeyIdentity, takeBody: TakeBody | null): void {
     const { contentType, contentLength } = this.head
     if (!isJsonContentType(contentType)) throw new GatewayError('unsupported_media_type')
+    if (this.head.isIdempotencyKeyDoubled) throw idempotencyKeyDoubled()
     if (contentLength > this.#front.maxBodyBytes) throw new GatewayError('payload_too_large')
     this.#key = key
     this.#takeBody = takeBody
@@ -239,6 +240,11 @@ export class HttpExchange implements BodyEvents {
     this.reject(new GatewayError('client_gone'))
     body.stop()
   }
+}
+
+function idempotencyKeyDoubled(): GatewayError {
+  const message = 'More than one Idempotency-Key header; a request may have one.'
+  return new GatewayError('invalid_request', { message, param: 'Idempotency-Key' })
 }
 
 function asItIs(sink: Sink): Sink {

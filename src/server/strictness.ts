@@ -16,6 +16,8 @@ export type RequestHead = {
   readonly prefer: string
   /** Empty without the header. */
   readonly idempotencyKey: string
+  /** More than one Idempotency-Key header: which one the client means cannot be told. */
+  readonly isIdempotencyKeyDoubled: boolean
   readonly origin: string
   /** Two credentials of one kind: nobody can say which is meant. */
   readonly isCredentialDoubled: boolean
@@ -50,6 +52,7 @@ export class HeadReader {
   #hosts = 0
   #credentials = 0
   #keys = 0
+  #idempotencyKeys = 0
   #parameters: Record<string, string> | null = null
 
   /** `parameterNames`: lower-case headers that some dialect takes as parameters. */
@@ -71,6 +74,7 @@ export class HeadReader {
       requestId: readRequestId(this.#requestId),
       prefer: this.#prefer,
       idempotencyKey: this.#idempotencyKey,
+      isIdempotencyKeyDoubled: this.#idempotencyKeys > 1,
       origin: this.#origin,
       isCredentialDoubled: this.#credentials > 1 || this.#keys > 1,
       parameterHeaders: this.#parameters ?? NO_PARAMETERS,
@@ -94,6 +98,7 @@ export class HeadReader {
     this.#hosts = 0
     this.#credentials = 0
     this.#keys = 0
+    this.#idempotencyKeys = 0
     this.#parameters = null
   }
 
@@ -129,6 +134,7 @@ export class HeadReader {
         this.#prefer = this.#prefer === '' ? value : `${this.#prefer}, ${value}`
         return
       case 'idempotency-key':
+        this.#idempotencyKeys += 1
         this.#idempotencyKey = value
         return
       case 'origin':

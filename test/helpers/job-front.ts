@@ -25,7 +25,7 @@ export async function startJobFront(t: Test, habits: Partial<JobHabits> = {}) {
     ...{ surface: fakeSurface, desk: store, decode: decodeAnything, tell: () => undefined },
     createJobId: () => `job_${ids++}`,
   }
-  const { url, pipeline } = await startFront(t, { options: { jobDoor, jobs: { ...HABITS, ...habits } } })
+  const { url, port, pipeline } = await startFront(t, { options: { jobDoor, jobs: { ...HABITS, ...habits } } })
   const ask = async (path: string, body: string | null, { method, key = 'a', headers = {} }: Asked = {}) => {
     const answer = await fetch(`${url}${CHAT_PATH}${path}`, {
       method: method ?? (body === null ? 'GET' : 'POST'),
@@ -35,7 +35,7 @@ export async function startJobFront(t: Test, habits: Partial<JobHabits> = {}) {
     const text = await answer.text()
     return { status: answer.status, headers: answer.headers, text, body: JSON.parse(text) as Record<string, unknown> }
   }
-  return { store, pipeline, ask }
+  return { store, pipeline, port, ask }
 }
 
 function decodeAnything(_surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedBody {

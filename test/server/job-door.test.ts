@@ -2,7 +2,9 @@
 import { type Test, test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
 import { type JobHabits } from '../../src/server/front.js'
+import { CHAT_PATH } from '../helpers/fake-pipeline.js'
 import { startJobFront } from '../helpers/job-front.js'
+import { exchangeRaw, post } from '../helpers/raw-http.js'
 
 const CHAT = '{"model":"m","big":12345678901234567890}'
 const ASYNC = { headers: { prefer: 'respond-async' } }
@@ -110,4 +112,16 @@ test('a store that is away is 503, for jobs and for keys; the rest is served', a
   t.equal((await ask('', CHAT, ASYNC)).status, 503)
   t.equal((await ask('', CHAT, { headers: { 'idempotency-key': 'k' } })).status, 503)
   t.equal((await ask('', CHAT)).status, 200)
+})
+
+test('two Idempotency-Key headers are refused, and neither key is taken', async (t) => {
+  const { port, pipeline, store } = await startJobFront(t)
+  const twice = 'x-api-key: a\r\nidempotency-key: k\r\nidempotency-key: l\r\n'
+  for (const headers of [twice, `${twice}prefer: respond-async\r\n`]) {
+    const { answers } = await exchangeRaw(port, post(CHAT_PATH, CHAT, headers))
+    t.equal(answers[0]?.status, 400)
+    t.match(`${answers[0]?.body}`, /More than one Idempotency-Key header/)
+  }
+  t.equal(pipeline.exchanges.length, 0)
+  t.same(store.calls, [])
 })

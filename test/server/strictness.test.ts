@@ -166,6 +166,7 @@ test('snapshots what is needed of a head', async (t) => {
     requestId: 'r-1',
     prefer: 'respond-async, wait=1',
     idempotencyKey: 'i-1',
+    isIdempotencyKeyDoubled: false,
     origin: 'https://app.test',
     isCredentialDoubled: false,
     parameterHeaders: { 'x-one': '1, 2' },
@@ -224,4 +225,13 @@ test('takes JSON by its content type, with UTF-8 or without a charset', async (t
     'application/json-seq',
   ])
     t.notOk(isJsonContentType(bad), bad)
+})
+
+test('finds two idempotency keys, even where one is empty or both are the same', async (t) => {
+  const isDoubled = (...values: string[]) =>
+    readHead(['host', 'x'], ...values.map((value) => ['idempotency-key', value] as [string, string]))
+      .isIdempotencyKeyDoubled
+  t.notOk(isDoubled('a'))
+  t.ok(isDoubled('a', 'a'))
+  t.ok(isDoubled('a', ''))
 })
