@@ -136,7 +136,7 @@ function maxTokensPath(profile: string, surfaceId: string, row: Row): readonly s
 }
 
 test('a dated Azure API has the deployment in the path and its version in the query', async (t) => {
-  const provider = providerOf('azure-openai', { azureApiVersion: '2024-10-21' })
+  const provider = providerOf('azure-openai', { deploymentApiVersion: '2024-10-21' })
   for (const [surfaceId, request] of Object.entries(REQUESTS)) {
     const { url, headers } = send(provider, surfaceId, request)
     t.equal(url, 'https://r.x/openai/deployments/m-1/chat/completions?api-version=2024-10-21')

@@ -166,7 +166,7 @@ function resolveBaseUrl(entry: ProviderEntry, parts: BaseUrlParts, context: Prov
   }
   const segment = entry.versionSegment ?? fitting?.versionSegment ?? defaults.versionSegment
   // A dated API has its version in the query, not in the path.
-  const versionSegment = quirks.azureApiVersion === null ? segment : withoutVersion(segment)
+  const versionSegment = quirks.deploymentApiVersion === null ? segment : withoutVersion(segment)
   const base = normaliseBaseUrl(text, { versionSegment, clientsGiveVersion: defaults.clientsGiveVersion })
   if ('url' in base) return base.url
   context.problems.add([...at, 'baseUrl'], base.reason)

@@ -235,7 +235,7 @@ export const QuirkOverrides = section('What this server does otherwise than its 
   defaultMaxTokens: Type.Optional(
     Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'Output cap where the wire demands one, in tokens.' }),
   ),
-  azureApiVersion: Type.Optional(nullable(Type.String({ minLength: 1 }), 'Dated api-version; null for none.')),
+  deploymentApiVersion: Type.Optional(nullable(Type.String({ minLength: 1 }), 'Dated api-version; null for none.')),
 })
 
 const ExtraBody = Type.Record(Type.String({ pattern: '^.+$' }), Type.Unknown(), {

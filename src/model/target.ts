@@ -37,6 +37,6 @@ export type Quirks = {
   readonly maxTemperature: number
   /** Default output cap where the wire demands one and the client sent none (Anthropic `max_tokens`). */
   readonly defaultMaxTokens: number
-  /** Azure: the model goes into the path as a deployment and `api-version` into the query. */
-  readonly azureApiVersion: string | null
+  /** The model goes into the path as a deployment and `api-version` into the query. */
+  readonly deploymentApiVersion: string | null
 }

@@ -112,9 +112,9 @@ test('a version segment of its own can be given, also none', (t) => {
 
 test('a dated API stands below the path without the version', (t) => {
   const text =
-    'providers: { azure-openai: { apiKey: k, baseUrl: "https://r.openai.azure.com", quirks: { azureApiVersion: "2024-10-21" } } }'
+    'providers: { azure-openai: { apiKey: k, baseUrl: "https://r.openai.azure.com", quirks: { deploymentApiVersion: "2024-10-21" } } }'
   t.match(load(text).config.providers, [
-    { baseUrl: 'https://r.openai.azure.com/openai', quirks: { azureApiVersion: '2024-10-21' } },
+    { baseUrl: 'https://r.openai.azure.com/openai', quirks: { deploymentApiVersion: '2024-10-21' } },
   ])
   t.end()
 })

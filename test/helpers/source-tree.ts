@@ -1,6 +1,8 @@
-// The source as text for test/architecture.test.ts: files, what they import, code without its comments.
-import { readdirSync, readFileSync } from 'node:fs'
+// The source as the laws of test/architecture.test.ts see it: files, what they import and export, code without its comments.
+// Read by a parser, so that neither a string nor a regular expression is ever taken for an import or a comment.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { posix } from 'node:path'
+import { type Comment, parseSync, Visitor } from 'oxc-parser'
 
 const REPOSITORY = new URL('../../../', import.meta.url)
 
@@ -8,12 +10,21 @@ export type SourceFile = {
   /** From the repository's root, such as `src/wire/sse.ts`. */
   readonly path: string
   readonly text: string
+  /** The text with each comment replaced by one space. */
+  readonly code: string
   readonly lines: number
+  /** The comment line that the file opens with, after a shebang. */
+  readonly opening: string | null
   /** Files of ours that it imports, types included. */
   readonly imports: readonly string[]
   /** Packages that it imports, types included; Node's own modules left out. */
   readonly packages: readonly string[]
+  readonly exports: readonly Export[]
+  /** Functions or classes at the top level; types, constants and tables need no test of their own. */
+  readonly hasLogic: boolean
 }
+
+export type Export = { readonly name: string; readonly isFunction: boolean; readonly hasDocstring: boolean }
 
 /** Paths of all files below a folder, from the repository's root; none if there is no such folder. */
 export function listFiles(folder: string): string[] {
@@ -37,27 +48,96 @@ export function readText(path: string): string {
   return readFileSync(new URL(path, REPOSITORY), 'utf8')
 }
 
+export function writeText(path: string, text: string): void {
+  writeFileSync(new URL(path, REPOSITORY), text)
+}
+
 /** All TypeScript below src and workers. */
 export function readSource(): SourceFile[] {
   return ['src', 'workers']
     .flatMap(listFiles)
     .filter((path) => path.endsWith('.ts'))
-    .map((path) => {
-      const text = readText(path)
-      const specifiers = findSpecifiers(stripComments(text))
-      const isOurs = (specifier: string) => specifier.startsWith('.')
-      return {
-        path,
-        text,
-        lines: text.split('\n').length - 1,
-        imports: specifiers.filter(isOurs).map((specifier) => resolveImport(path, specifier)),
-        packages: specifiers.filter((specifier) => !isOurs(specifier) && !specifier.startsWith('node:')).map(packageOf),
-      }
-    })
+    .map((path) => parseSource(path, readText(path)))
 }
 
-function resolveImport(from: string, specifier: string): string {
-  return posix.join(posix.dirname(from), specifier).replace(/\.js$/, '.ts')
+/** @throws Error on a syntax error */
+export function parseSource(path: string, text: string): SourceFile {
+  const { program, comments, errors } = parseSync(path, text)
+  if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`)
+  const specifiers = new Set<string>()
+  const exports: Export[] = []
+  const add = (node: { type: string } | null | undefined): void => {
+    if (node?.type === 'Literal' && 'value' in node) specifiers.add(String(node.value))
+  }
+  new Visitor({
+    ImportDeclaration: (node) => add(node.source),
+    ExportAllDeclaration: (node) => add(node.source),
+    ImportExpression: (node) => add(node.source),
+    TSImportType: (node) => add(node.source),
+    CallExpression: (node) => {
+      if (node.callee.type === 'Identifier' && node.callee.name === 'require') add(node.arguments[0])
+    },
+    ExportNamedDeclaration: (node) => {
+      add(node.source)
+      exports.push(...exportsOf(node, isDocumented(text, comments, node.start)))
+    },
+  }).visit(program)
+  const paths = [...specifiers].filter((specifier) => specifier.startsWith('.'))
+  const packages = [...specifiers].filter((specifier) => !/^(?:\.|node:)/.test(specifier))
+  return {
+    path,
+    text,
+    code: withoutComments(text, comments),
+    lines: text.split('\n').length - 1,
+    opening: /^(?:#!.*\n)?(\/\/.*)/.exec(text)?.[1] ?? null,
+    imports: paths.map((specifier) => posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts')),
+    packages: [...new Set(packages.map(packageOf))],
+    exports,
+    hasLogic: program.body.some((node) => {
+      const declared = node.type === 'ExportNamedDeclaration' ? node.declaration : node
+      return declared?.type === 'FunctionDeclaration' || declared?.type === 'ClassDeclaration'
+    }),
+  }
+}
+
+type Declared = Parameters<NonNullable<ConstructorParameters<typeof Visitor>[0]['ExportNamedDeclaration']>>[0]
+
+function exportsOf({ declaration, specifiers }: Declared, hasDocstring: boolean): Export[] {
+  if (declaration === null) {
+    return specifiers.map(({ exported }) => {
+      const name = exported.type === 'Literal' ? exported.value : exported.name
+      return { name, isFunction: false, hasDocstring }
+    })
+  }
+  if (declaration.type === 'VariableDeclaration') {
+    return declaration.declarations.flatMap(({ id }) =>
+      id.type === 'Identifier' ? [{ name: id.name, isFunction: false, hasDocstring }] : [],
+    )
+  }
+  if (!('id' in declaration) || declaration.id?.type !== 'Identifier') return []
+  return [{ name: declaration.id.name, isFunction: declaration.type === 'FunctionDeclaration', hasDocstring }]
+}
+
+/** Whether a block comment ends right before a position; comments for tools may stand between. */
+function isDocumented(text: string, comments: readonly Comment[], at: number): boolean {
+  let end = at
+  for (const comment of comments.toReversed()) {
+    if (comment.end > end) continue
+    if (text.slice(comment.end, end).trim() !== '') return false
+    if (comment.type === 'Block') return comment.value.startsWith('*')
+    end = comment.start
+  }
+  return false
+}
+
+function withoutComments(text: string, comments: readonly Comment[]): string {
+  let code = ''
+  let at = 0
+  for (const { start, end } of comments) {
+    code += `${text.slice(at, start)} `
+    at = end
+  }
+  return code + text.slice(at)
 }
 
 function packageOf(specifier: string): string {
@@ -65,36 +145,4 @@ function packageOf(specifier: string): string {
     .split('/')
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/')
-}
-
-/** Static and dynamic imports, exports from, and types by `import('x')`. */
-export function findSpecifiers(code: string): string[] {
-  const pattern = /(?:\bfrom\s*|\bimport\s*|\bimport\(\s*|\brequire\(\s*)'([^'\n]+)'/g
-  return [...new Set(Array.from(code.matchAll(pattern), (match) => match[1] ?? ''))]
-}
-
-/** Code without comments; strings stay. Knows strings and templates, not regular expressions that hold quotes. */
-export function stripComments(text: string): string {
-  const token = /'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g
-  return text.replace(token, (found) => (found.startsWith('//') || found.startsWith('/*') ? ' ' : found))
-}
-
-/** A first cycle through each file that is on one, as paths; files in the order given. */
-export function findCycles(files: readonly SourceFile[]): string[][] {
-  const byPath = new Map(files.map((file) => [file.path, file]))
-  const state = new Map<string, 'open' | 'done'>()
-  const trail: string[] = []
-  const cycles: string[][] = []
-  const visit = (path: string): void => {
-    state.set(path, 'open')
-    trail.push(path)
-    for (const next of byPath.get(path)?.imports ?? []) {
-      if (state.get(next) === 'open') cycles.push([...trail.slice(trail.indexOf(next)), next])
-      else if (!state.has(next)) visit(next)
-    }
-    trail.pop()
-    state.set(path, 'done')
-  }
-  for (const { path } of files) if (!state.has(path)) visit(path)
-  return cycles
 }

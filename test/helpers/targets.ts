@@ -16,7 +16,7 @@ export const PLAIN_QUIRKS: Quirks = Object.freeze({
   doneMarker: true,
   maxTemperature: 2,
   defaultMaxTokens: 4096,
-  azureApiVersion: null,
+  deploymentApiVersion: null,
 })
 
 export function testTarget(protocol: string, over: Partial<Target> = {}, quirks: Partial<Quirks> = {}): Target {

@@ -16,7 +16,7 @@ type Draft = { readonly body: JsonObject; readonly quirks: Quirks; readonly drop
  * @see https://learn.microsoft.com/azure/ai-services/openai/reference
  */
 export function requestPath(target: Target): string {
-  const version = target.quirks.azureApiVersion
+  const version = target.quirks.deploymentApiVersion
   if (version === null) return '/chat/completions'
   const deployment = encodeURIComponent(target.model)
   return `/deployments/${deployment}/chat/completions?api-version=${encodeURIComponent(version)}`

@@ -25,7 +25,7 @@ test('a plain request is model, messages and stream', (t) => {
 
 test('the path is below the base URL; on Azure it holds deployment and version', (t) => {
   t.equal(requestPath(targetWith()), '/chat/completions')
-  const azure = targetWith({ azureApiVersion: '2024-10-21' }, { model: 'my model/x' })
+  const azure = targetWith({ deploymentApiVersion: '2024-10-21' }, { model: 'my model/x' })
   t.equal(requestPath(azure), '/deployments/my%20model%2Fx/chat/completions?api-version=2024-10-21')
   t.end()
 })
