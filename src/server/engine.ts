@@ -3,6 +3,7 @@
 
 import { createRequire } from 'node:module'
 import { GatewayError } from '../errors.js'
+import { explainNoBuild, type System } from './engine-builds.js'
 
 // Types alone, and not by an import statement: that would load the addon before its environment is set.
 type Uws = typeof import('uWebSockets.js')
@@ -35,7 +36,7 @@ const MAX_HEADERS_BYTES = '16384'
 
 /**
  * Loads the engine from the first source that loads.
- * @throws misconfigured naming the Node versions that are served
+ * @throws misconfigured with what is missing here, and the Node versions that run here
  */
 export function loadEngine(sources: readonly EngineSource[] = ENGINE_SOURCES): Engine {
   // Read by the addon once, when it is loaded.
@@ -49,12 +50,12 @@ export function loadEngine(sources: readonly EngineSource[] = ENGINE_SOURCES): E
     }
   }
   throw new GatewayError('misconfigured', {
-    message: `No build of uWebSockets.js loads on Node ${process.versions.node} (${process.platform}-${process.arch}); use Node 20, 22 or 24 with glibc.`,
+    message: explainNoBuild(thisSystem()),
     cause,
   })
 }
 
-/** The newer build needs glibc 2.38; the older one runs on 2.27 and on macOS and Windows. */
+/** The newer build first; engine-builds.ts says what each of them needs. */
 export const ENGINE_SOURCES: readonly EngineSource[] = Object.freeze([loadNewer, loadOlder])
 
 const require = createRequire(import.meta.url)
@@ -71,6 +72,13 @@ function loadOlder(): Engine {
   const requireThere = createRequire(home)
   const uws: UwsModule = requireThere(`./bin/uws_${process.platform}_${process.arch}_${process.versions.modules}.node`)
   return { uws, build: `uWebSockets.js ${readVersion(() => requireThere('../package.json'))}` }
+}
+
+/** Costs a few ms for the C library's version, which nothing but a report of the process tells. */
+function thisSystem(): System {
+  const { platform, arch, versions } = process
+  const report: { readonly header?: { readonly glibcVersionRuntime?: string } } = process.report?.getReport() ?? {}
+  return { platform, arch, nodeVersion: versions.node, glibc: report.header?.glibcVersionRuntime ?? null }
 }
 
 function readVersion(load: () => { readonly version?: unknown }): string {

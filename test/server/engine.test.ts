@@ -15,9 +15,14 @@ test('takes the first build that loads, and sets the size of a request head befo
   t.equal(engine.build, 'second')
 })
 
-test('says which Node serves when no build loads', async (t) => {
+test('says what this system lacks, and keeps the cause, when no build loads', async (t) => {
+  const cause = new Error('no')
   const broken = () => {
-    throw new Error('no')
+    throw cause
   }
-  t.throws(() => loadEngine([broken]), { data: { code: 'misconfigured' }, message: /Node 20, 22 or 24/ })
+  t.throws(() => loadEngine([broken]), {
+    data: { code: 'misconfigured' },
+    message: new RegExp(`does not run with Node ${process.versions.node} on ${process.platform} ${process.arch}`),
+    cause,
+  })
 })
