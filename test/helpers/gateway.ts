@@ -12,6 +12,9 @@ export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 export const MAIN = join(ROOT, 'dist/src/main.js')
 /** A machine that runs other things as well. */
 const START_MS = 40_000
+/** Metrics are at most a second behind, on a machine that has time for them. */
+const METRICS_MS = 20_000
+const METRICS_EVERY_MS = 50
 
 /** One JSON line of the gateway's log. */
 export type LogLine = {
@@ -81,6 +84,19 @@ export class Running {
   /** The one line of an exchange, by request id. */
   exchange(requestId: string): Promise<LogLine> {
     return this.logLine((line) => line.id === requestId)
+  }
+
+  /**
+   * The page of metrics, once every pattern is on it, else as it is in the end: gauges are read each second, and what a store
+   * or another thread acknowledges is counted after a client can see it.
+   */
+  async metricsWith(patterns: readonly RegExp[], headers: Record<string, string> = {}): Promise<string> {
+    const deadlineMs = performance.now() + METRICS_MS
+    for (;;) {
+      const page = await (await fetch(`${this.origin}/metrics`, { headers })).text()
+      if (patterns.every((pattern) => pattern.test(page)) || performance.now() > deadlineMs) return page
+      await new Promise((resolve) => setTimeout(resolve, METRICS_EVERY_MS))
+    }
   }
 
   /** Ends the process and tells its exit code (or signal). */
