@@ -45,7 +45,7 @@ function planFile(file: string): Run {
 /** Runs one process to its end and tells its totals; whatever goes wrong with it counts as a failure. */
 async function perform({ name, args }: Run, log: string): Promise<Totals> {
   const startedAt = performance.now()
-  const child = spawn(process.execPath, args, {
+  const child = spawn(process.execPath, ['--enable-source-maps', ...args], {
     env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_S) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
