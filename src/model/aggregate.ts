@@ -4,7 +4,7 @@ import { type ErrorData } from './error.js'
 import { type BlockHead, type FinishReason, type ResponseMeta, type StreamEvent } from './event.js'
 import { type AssistantPart } from './request.js'
 import { type ChatResponse } from './response.js'
-import { type Usage } from './usage.js'
+import { type UsageReport } from './usage.js'
 
 /** One stream's events in, the answer so far out. */
 export class Aggregator {
@@ -14,7 +14,7 @@ export class Aggregator {
   #text = ''
   #finishReason: FinishReason = 'other'
   #stopSequence: string | null = null
-  #usage: Usage | null = null
+  #usage: UsageReport | null = null
   #error: ErrorData | null = null
 
   /** `fallback` stands for the meta of a stream that ended before its start. */

@@ -18,6 +18,11 @@ export function estimateTokens(textBytes: number): number {
   return Math.ceil(textBytes / BYTES_PER_TOKEN)
 }
 
+/** How many answers a request pays for: the greatest of its vendor's fields for that, such as `n` and `best_of`; at least 1. */
+export function countAnswers(fields: readonly (JsonValue | undefined)[]): number {
+  return Math.max(1, ...fields.map((field) => (Number.isSafeInteger(field) ? Number(field) : 1)))
+}
+
 /** Input tokens of a body of which `imageBytes` are `images` images in base64. */
 export function estimateInputTokens(bodyBytes: number, imageBytes = 0, images = 0): number {
   return estimateTokens(Math.max(0, bodyBytes - imageBytes)) + images * TOKENS_PER_IMAGE

@@ -2,7 +2,7 @@
 //   law: start (block-start block-delta* block-end)* finish | error        (an error may end it anywhere, also before start)
 // Blocks do not overlap; indices count 0, 1, 2 ... without gaps. test/laws checks every decoder, ill streams included.
 import { type ErrorData } from './error.js'
-import { type Usage } from './usage.js'
+import { type UsageReport } from './usage.js'
 
 export type StreamEvent =
   | { readonly type: 'start'; readonly meta: ResponseMeta }
@@ -12,7 +12,7 @@ export type StreamEvent =
   | {
       readonly type: 'finish'
       readonly reason: FinishReason
-      readonly usage: Usage | null
+      readonly usage: UsageReport | null
       readonly stopSequence: string | null
     }
   | { readonly type: 'error'; readonly error: ErrorData }
@@ -32,7 +32,7 @@ export type ResponseMeta = {
   /** Unix seconds. */
   readonly createdSec: number
   /** What is known of usage before the first token (Anthropic counts input in `message_start`). */
-  readonly usage: Usage | null
+  readonly usage: UsageReport | null
 }
 
 export type FinishReason = 'stop' | 'stop-sequence' | 'length' | 'tool-calls' | 'content-filter' | 'other'

@@ -2,7 +2,7 @@
 
 import { type FinishReason, type ResponseMeta } from './event.js'
 import { type AssistantPart } from './request.js'
-import { type Usage } from './usage.js'
+import { type UsageReport } from './usage.js'
 
 export type ChatResponse = {
   readonly meta: ResponseMeta
@@ -10,5 +10,5 @@ export type ChatResponse = {
   readonly content: readonly AssistantPart[]
   readonly finishReason: FinishReason
   readonly stopSequence: string | null
-  readonly usage: Usage | null
+  readonly usage: UsageReport | null
 }

@@ -1,5 +1,8 @@
 // Token counts of one exchange. Input tokens INCLUDE cached ones and output tokens INCLUDE reasoning ones, as OpenAI
 // counts; a dialect whose vendor counts apart (Anthropic: input excludes cache reads and writes) adds them up on decode.
+// Counts come from upstreams, so they are read in one place, for all dialects: what cannot be a count is never counted,
+// because one absurd number would put a rate limit into debt, or a metric at infinity, for everybody.
+import { type JsonValue } from './json.js'
 
 /** Who says so: the provider in full, the provider up to a cut, or our own estimate. */
 export type UsageSource = 'provider' | 'partial' | 'estimated'
@@ -15,6 +18,11 @@ export type Usage = {
   readonly reasoningTokens: number
 }
 
+/** In the place of usage that holds a number that cannot be a count. Plain data: it survives a worker. */
+export const IMPLAUSIBLE = 'implausible'
+/** What an upstream said of its usage. */
+export type UsageReport = Usage | typeof IMPLAUSIBLE
+
 /** The start of every count: nothing used. */
 export const NO_USAGE: Usage = Object.freeze({
   inputTokens: 0,
@@ -23,3 +31,69 @@ export const NO_USAGE: Usage = Object.freeze({
   cacheWriteTokens: 0,
   reasoningTokens: 0,
 })
+
+/** Several times the largest context window on offer; no single answer has cost as much. */
+export const MAX_TOKENS = 10_000_000
+
+/**
+ * One count as an upstream wrote it: null where it wrote none (a few vendors write `null` for that), else a whole number
+ * from 0 to MAX_TOKENS, or IMPLAUSIBLE for anything else, numbers as text included.
+ */
+export function readCount(value: JsonValue | undefined): number | null | typeof IMPLAUSIBLE {
+  if (value === undefined || value === null) return null
+  return Number.isSafeInteger(value) && isCount(value as number) ? (value as number) : IMPLAUSIBLE
+}
+
+/** The sum of counts; null where there is none, IMPLAUSIBLE where one is or the sum would be. */
+export function sumCounts(...values: readonly (JsonValue | undefined)[]): number | null | typeof IMPLAUSIBLE {
+  let sum: number | null = null
+  for (const value of values) {
+    const count = readCount(value)
+    if (count === IMPLAUSIBLE) return IMPLAUSIBLE
+    if (count !== null) sum = (sum ?? 0) + count
+  }
+  return sum === null || isCount(sum) ? sum : IMPLAUSIBLE
+}
+
+/** The counts of a usage object as a dialect has read them; null: the upstream named none. */
+export type CountsRead = {
+  readonly [Name in keyof Usage]?: number | null | typeof IMPLAUSIBLE
+}
+
+/** Usage from what was read; null where neither input nor output is named, IMPLAUSIBLE where any count is. */
+export function toUsage(read: CountsRead): UsageReport | null {
+  const { inputTokens, outputTokens, cachedInputTokens, cacheWriteTokens, reasoningTokens } = read
+  const input = inputTokens ?? 0
+  const output = outputTokens ?? 0
+  const cached = cachedInputTokens ?? 0
+  const written = cacheWriteTokens ?? 0
+  const reasoning = reasoningTokens ?? 0
+  if (input === IMPLAUSIBLE || output === IMPLAUSIBLE) return IMPLAUSIBLE
+  if (cached === IMPLAUSIBLE || written === IMPLAUSIBLE || reasoning === IMPLAUSIBLE) return IMPLAUSIBLE
+  if ((inputTokens ?? null) === null && (outputTokens ?? null) === null) return null
+  return {
+    inputTokens: input,
+    outputTokens: output,
+    cachedInputTokens: cached,
+    cacheWriteTokens: written,
+    reasoningTokens: reasoning,
+  }
+}
+
+/** The usage to show or count, null where there is none that can be believed. */
+export function believable(report: UsageReport | null): Usage | null {
+  return report === IMPLAUSIBLE ? null : report
+}
+
+/**
+ * What a request allows its answer to have cost: more output than the cap that was sent cannot be. Reasoning is left out
+ * of that, since some vendors count it beside the cap; MAX_TOKENS bounds it all the same.
+ */
+export function withinCap(report: UsageReport | null, maxOutputTokens: number | null): UsageReport | null {
+  if (report === null || report === IMPLAUSIBLE || maxOutputTokens === null) return report
+  return report.outputTokens - report.reasoningTokens > maxOutputTokens ? IMPLAUSIBLE : report
+}
+
+function isCount(value: number): boolean {
+  return value >= 0 && value <= MAX_TOKENS
+}

@@ -5,7 +5,7 @@ import { type Waiter } from '../limit/limiter.js'
 import { type RequestFacts } from '../protocols/protocol.js'
 import { type Exchange } from './exchange.js'
 
-/** Reserved for the answer when the client names no cap; settled from the usage afterwards. */
+/** Reserved for an answer when the client names no cap; settled from the usage afterwards. */
 const DEFAULT_OUTPUT_RESERVE = 512
 
 /**
@@ -66,7 +66,7 @@ class SlotWaiter implements Waiter {
 }
 
 /**
- * Reserves the tokens the exchange may cost: the estimated input and the client's own cap on the output. Null when nothing
+ * Reserves the tokens the exchange may cost: the estimated input, and the client's own cap on the output for each answer. Null when nothing
  * has to be awaited.
  * @throws rate_limited, overloaded
  */
@@ -75,7 +75,8 @@ export function admitTokens(
   facts: RequestFacts,
   estimatedInputTokens: number,
 ): Promise<void> | null {
-  const tokens = estimatedInputTokens + (facts.maxOutputTokens ?? DEFAULT_OUTPUT_RESERVE)
+  const outputTokens = (facts.maxOutputTokens ?? DEFAULT_OUTPUT_RESERVE) * (facts.answers ?? 1)
+  const tokens = Math.min(estimatedInputTokens + outputTokens, Number.MAX_SAFE_INTEGER)
   const reserving = exchange.parts.limiter.reserveTokens(exchange.request.key.index, tokens)
   if (reserving !== null) return awaitTokens(exchange, tokens, reserving)
   exchange.reservedTokens = tokens

@@ -1,5 +1,6 @@
-// What an exchange cost in tokens, and who says so: the provider in full, the provider up to a cut, or an estimate.
-import { NO_USAGE, type Usage } from '../model/usage.js'
+// What an exchange cost in tokens, and who says so: the provider in full, the provider up to a cut, or an estimate. What cannot
+// be true is counted by nobody but a metric: it would put the key's limit into debt for half an hour.
+import { IMPLAUSIBLE, NO_USAGE, type Usage, withinCap } from '../model/usage.js'
 import { type Exchange } from './exchange.js'
 
 /** The admission estimate's rule, for answers too: four bytes a token. */
@@ -15,13 +16,22 @@ export function measureUsage(exchange: Exchange, isComplete: boolean): void {
     return
   }
   const seenOutput = Math.ceil(meter.contentBytes / BYTES_PER_TOKEN)
-  if (meter.usage === null) {
+  const report = withinCap(meter.usage, capOf(exchange))
+  if (report === null || report === IMPLAUSIBLE) {
     exchange.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0, outputTokens: seenOutput }
     exchange.usageSource = 'estimated'
+    if (report === IMPLAUSIBLE) exchange.parts.metrics.implausibleUsage(exchange.routed?.target.provider ?? '')
     return
   }
-  exchange.usage = isComplete ? meter.usage : atLeast(meter.usage, seenOutput)
+  exchange.usage = isComplete ? report : atLeast(report, seenOutput)
   exchange.usageSource = isComplete ? 'provider' : 'partial'
+}
+
+/** The most output the client allowed, over all answers that it asked for; null where it named none. */
+function capOf({ decoded }: Exchange): number | null {
+  const facts = decoded?.facts
+  if (facts === undefined || facts.maxOutputTokens === null) return null
+  return facts.maxOutputTokens * (facts.answers ?? 1)
 }
 
 /** A cut stream's count lags behind what has already come. */

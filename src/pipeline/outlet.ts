@@ -2,13 +2,13 @@
 import { type ErrorData } from '../model/error.js'
 import { type ResponseMeta } from '../model/event.js'
 import { type Target } from '../model/target.js'
-import { type Usage } from '../model/usage.js'
+import { type UsageReport } from '../model/usage.js'
 import { type Dialect, type Framing, type Surface } from '../protocols/protocol.js'
 
 /** What a relay has seen of tokens, as far as accounting is concerned. */
 export type Meter = {
   /** What the provider said of usage so far. */
-  readonly usage: Usage | null
+  readonly usage: UsageReport | null
   /** Bytes of content that came, for an estimate. */
   readonly contentBytes: number
 }

@@ -3,14 +3,14 @@
 import { GatewayError } from '../errors.js'
 import { isJsonObject, type JsonObject } from '../model/json.js'
 import { eventsOf } from '../model/replay.js'
-import { type Usage } from '../model/usage.js'
+import { type UsageReport } from '../model/usage.js'
 import { BodyCollector } from './body-collector.js'
 import { type Relay, type RelayOptions } from './outlet.js'
 
 export class ReplayRelay implements Relay {
   readonly #options: RelayOptions
   readonly #body: BodyCollector
-  usage: Usage | null = null
+  usage: UsageReport | null = null
   contentBytes = 0
 
   constructor(options: RelayOptions) {

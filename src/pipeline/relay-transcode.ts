@@ -2,7 +2,7 @@
 // one chunk are joined as text and become bytes once.
 import { type ErrorData } from '../model/error.js'
 import { type StreamEvent } from '../model/event.js'
-import { type Usage } from '../model/usage.js'
+import { type UsageReport } from '../model/usage.js'
 import { type StreamDecoder, type StreamEncoder } from '../protocols/protocol.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { type FrameScanner } from '../wire/scanner.js'
@@ -17,7 +17,7 @@ export class TranscodeRelay implements Relay {
   #hasContent = false
   #isFinished = false
   #error: ErrorData | null = null
-  usage: Usage | null = null
+  usage: UsageReport | null = null
   contentBytes = 0
 
   constructor(options: RelayOptions) {

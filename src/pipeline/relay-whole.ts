@@ -1,7 +1,7 @@
 // Neither side streams: the upstream's JSON is collected, looked at for usage, and handed on whole. In the client's own
 // protocol the bytes stay as they are.
 import { GatewayError } from '../errors.js'
-import { type Usage } from '../model/usage.js'
+import { type UsageReport } from '../model/usage.js'
 import { BodyCollector } from './body-collector.js'
 import { type Relay, type RelayOptions, type WholeKind } from './outlet.js'
 
@@ -12,7 +12,7 @@ export class WholeRelay implements Relay {
   readonly #options: RelayOptions
   readonly #kind: WholeKind
   readonly #body: BodyCollector
-  usage: Usage | null = null
+  usage: UsageReport | null = null
   contentBytes = 0
 
   constructor(options: RelayOptions, kind: WholeKind) {

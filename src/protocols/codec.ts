@@ -8,7 +8,7 @@ import { type FinishReason, type ResponseMeta } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
 import { type ChatResponse } from '../model/response.js'
 import { type Target } from '../model/target.js'
-import { type Usage } from '../model/usage.js'
+import { type UsageReport } from '../model/usage.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../wire/json.js'
 import { type Member, parseRequestBody, spliceMembers } from '../wire/members.js'
@@ -58,7 +58,7 @@ export type AnswerTask = {
 
 export type EncodedAnswer = {
   readonly body: Uint8Array<ArrayBuffer>
-  readonly usage: Usage | null
+  readonly usage: UsageReport | null
   readonly finishReason: FinishReason
   /** Characters of content, for an estimate where usage is null. */
   readonly contentChars: number

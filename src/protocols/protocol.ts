@@ -9,7 +9,7 @@ import { type JsonObject } from '../model/json.js'
 import { type ChatRequest } from '../model/request.js'
 import { type ChatResponse } from '../model/response.js'
 import { type Target } from '../model/target.js'
-import { type Usage } from '../model/usage.js'
+import { type UsageReport } from '../model/usage.js'
 import { type SurfaceDescription } from './description.js'
 
 export type Protocol = {
@@ -98,6 +98,8 @@ export type RequestFacts = {
   readonly includeUsage: boolean
   /** The client's own cap on output tokens, if any. */
   readonly maxOutputTokens: number | null
+  /** How many answers the request asks for, each of up to `maxOutputTokens`; absent for one. */
+  readonly answers?: number
   /** OpenAI `provider` field: pins the request to that provider; null elsewhere. */
   readonly provider: string | null
   /** The system prompt of the prompt library that this request wants; null for none. */
@@ -157,7 +159,7 @@ export type Dialect = {
    */
   decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse
   /** Usage of a whole answer, read without decoding the rest; null where there is none. */
-  readUsage(body: Buffer): Usage | null
+  readUsage(body: Buffer): UsageReport | null
   /**
    * Reads an upstream's error answer (status >= 400). Status, type and code are kept; bodies that are not JSON give their first words.
    * 429 and 5xx map to rate_limited / upstream_overloaded / upstream_rejected as the vendor means them.
@@ -206,7 +208,7 @@ export type StreamObserver = {
   /** Returns FRAME_* bits. `data` is a view, valid only during the call. */
   observe(data: Buffer): number
   /** What the provider has said so far of usage. */
-  readonly usage: Usage | null
+  readonly usage: UsageReport | null
   readonly error: ErrorData | null
   /** Characters or bytes of content seen, for an estimate where the provider tells no usage. */
   readonly contentBytes: number

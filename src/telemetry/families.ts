@@ -121,6 +121,12 @@ function upstreamFamilies(layout: Layout): Family[] {
         touched(pairs(providers, RETRY_KINDS), { fixed, first: layout.retries }, named('provider', 'kind')),
     },
     {
+      name: 'sluice_implausible_usage_total',
+      help: 'Answers whose usage cannot be true (negative, broken, or above any bound) and was estimated instead.',
+      type: 'counter',
+      series: ({ fixed }) => touched(providers, { fixed, first: layout.implausible }, (provider) => ({ provider })),
+    },
+    {
       name: 'sluice_upstream_connections',
       help: 'Open connections to providers: busy with a request, or idle.',
       type: 'gauge',

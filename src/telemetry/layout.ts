@@ -103,6 +103,8 @@ export type Layout = {
   readonly attempts: number
   /** By provider x kind. */
   readonly retries: number
+  /** By provider. */
+  readonly implausible: number
   /** By provider: told at all (0 or 1), busy, idle. */
   readonly connections: number
   /** By provider: 0 if never told, else 1 + the state of its worst target. */
@@ -171,6 +173,7 @@ export function createLayout(config: MetricsConfig): Layout {
     listenersPaused: place.cells(1),
     attempts: place.cells(providers.room * ATTEMPT_RESULTS.length),
     retries: place.cells(providers.room * RETRY_KINDS.length),
+    implausible: place.cells(providers.room),
     connections: place.cells(providers.room * CELLS_PER_CONNECTIONS),
     breakers: place.cells(providers.room),
     rejections: place.cells(LIMIT_SCOPES.length * LIMIT_KINDS.length),

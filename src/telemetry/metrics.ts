@@ -140,6 +140,10 @@ class CellMetrics implements LoopMetrics {
     this.#add(this.#layout.retries + index * RETRY_KINDS.length + RETRY_KINDS.indexOf(kind), 1)
   }
 
+  implausibleUsage(provider: string): void {
+    this.#add(this.#layout.implausible + (this.#layout.providers.indexOf.get(provider) ?? 0), 1)
+  }
+
   limitRejection(scope: (typeof LIMIT_SCOPES)[number], limit: (typeof LIMIT_KINDS)[number]): void {
     const offset = LIMIT_SCOPES.indexOf(scope) * LIMIT_KINDS.length + LIMIT_KINDS.indexOf(limit)
     this.#add(this.#layout.rejections + offset, 1)

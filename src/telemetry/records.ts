@@ -48,6 +48,8 @@ export type Metrics = {
   upstreamAttempt(provider: string, result: AttemptResult): void
   /** A further try: at the same target, at another one, at a second beside the first, or denied by a budget. */
   upstreamRetry(provider: string, kind: RetryKind): void
+  /** An answer came with usage that cannot be true; it was estimated instead. */
+  implausibleUsage(provider: string): void
   limitRejection(scope: 'gateway' | 'key' | 'provider', limit: 'requests' | 'tokens' | 'concurrency' | 'lag'): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
   offloadQueue(length: number): void

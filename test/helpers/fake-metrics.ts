@@ -10,6 +10,7 @@ export class FakeMetrics implements Metrics {
   readonly attempts: string[] = []
   readonly rejections: string[] = []
   readonly retries: string[] = []
+  readonly implausible: string[] = []
   readonly interTokens: number[] = []
   slot(): number {
     return 0
@@ -38,6 +39,9 @@ export class FakeMetrics implements Metrics {
   }
   upstreamRetry(provider: string, kind: string): void {
     this.retries.push(`${provider} ${kind}`)
+  }
+  implausibleUsage(provider: string): void {
+    this.implausible.push(provider)
   }
   limitRejection(scope: string, limit: string): void {
     this.rejections.push(`${scope} ${limit}`)

@@ -1,6 +1,7 @@
 // Token estimates: bytes / 4, images apart.
 import { test } from 'tap'
 import {
+  countAnswers,
   estimateInputTokens,
   estimateRequestTokens,
   estimateTokens,
@@ -39,4 +40,11 @@ test('counts long prose as text', async (t) => {
 test('does not walk small bodies', async (t) => {
   const trap = new Proxy<JsonObject>({}, { ownKeys: () => t.fail('walked') as never })
   t.equal(estimateRequestTokens(4000, trap), 1000)
+})
+
+test('the answers of a request are the greatest of its fields, and one without any', (t) => {
+  t.equal(countAnswers([]), 1)
+  t.equal(countAnswers([undefined, null, '9', 2.5, 0, -3]), 1)
+  t.equal(countAnswers([2, undefined, 5]), 5)
+  t.end()
 })

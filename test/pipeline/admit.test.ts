@@ -1,5 +1,6 @@
 // Admission: buckets, slots and the queue before the body, tokens after it; all of it comes back.
 import { test } from 'tap'
+import { type JsonObject } from '../../src/model/json.js'
 import { PipelineRig, turn } from '../helpers/pipeline.js'
 import { breaches } from '../helpers/pipeline-breaches.js'
 import { TOKEN_LIMIT } from '../helpers/pipeline-config.js'
@@ -83,6 +84,22 @@ test('tokens are reserved for the input and the client’s own cap, and settled 
   await turn()
   t.equal(TOKEN_LIMIT - rig.tokensLeft, 18)
   t.same(breaches(rig, [sink]), [])
+})
+
+test('each answer that a request asks for is reserved for', async (t) => {
+  const cases: [body: JsonObject, tokens: number][] = [
+    [{ max_tokens: 1000, n: 4 }, 4000],
+    [{ max_tokens: 1000, n: 2, best_of: 5 }, 5000],
+    [{ max_tokens: null, n: 10 }, 5120],
+  ]
+  for (const [body, tokens] of cases) {
+    const rig = new PipelineRig()
+    await rig.ask({ body })
+    const reserved = TOKEN_LIMIT - rig.tokensLeft
+    t.ok(reserved >= tokens && reserved < tokens + 100, `${reserved} of ${tokens}`)
+    rig.call.stream()
+    await turn()
+  }
 })
 
 test('what the key has no tokens for is refused before an upstream is asked, and costs nothing', async (t) => {

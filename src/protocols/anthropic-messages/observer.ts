@@ -4,7 +4,7 @@
 //   {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"..."}}
 import { type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
-import { type Usage } from '../../model/usage.js'
+import { type UsageReport } from '../../model/usage.js'
 import { skipSpace } from '../../wire/json-scan.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
 import { decodeErrorObject } from './error.js'
@@ -35,7 +35,7 @@ export class MessagesObserver implements StreamObserver {
   #contentBytes = 0
   #isComplete = false
 
-  get usage(): Usage | null {
+  get usage(): UsageReport | null {
     return this.#counts === null ? null : usageOf(this.#counts)
   }
 

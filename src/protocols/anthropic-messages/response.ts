@@ -4,7 +4,7 @@ import { type ResponseMeta } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
-import { NO_USAGE, type Usage } from '../../model/usage.js'
+import { believable, NO_USAGE, type UsageReport } from '../../model/usage.js'
 import { encodeToolInput } from './encode-messages.js'
 import { decodeErrorObject } from './error.js'
 import { decodeStopReason, encodeStopReason } from './stop-reason.js'
@@ -28,7 +28,7 @@ export function encodeResponse(response: ChatResponse): JsonObject {
     content: response.content.map(encodePart),
     stop_reason: encodeStopReason(response.finishReason),
     stop_sequence: response.stopSequence,
-    usage: encodeUsage(response.usage ?? NO_USAGE),
+    usage: encodeUsage(believable(response.usage) ?? NO_USAGE),
   }
 }
 
@@ -104,7 +104,7 @@ function textOf(value: JsonValue | undefined): string {
 }
 
 /** Usage of a whole answer. The body is parsed: a tool's input may hold a `usage` of its own, so bytes alone cannot tell. */
-export function readUsage(body: Buffer): Usage | null {
+export function readUsage(body: Buffer): UsageReport | null {
   try {
     const message: unknown = JSON.parse(body.toString('utf8'))
     const counts = isJsonObject(message) ? readCounts(message.usage, null) : null

@@ -5,7 +5,7 @@
 // A delta costs one JSON.stringify of its text between a prefix and a suffix made when its block opened.
 import { type BlockHead, type ResponseMeta, type StreamEvent } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
-import { NO_USAGE, type Usage } from '../../model/usage.js'
+import { believable, NO_USAGE, type Usage } from '../../model/usage.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type StreamEncoder } from '../protocol.js'
 import { encodeMessageId } from './response.js'
@@ -36,7 +36,7 @@ export class MessagesEncoder implements StreamEncoder {
         if (event.delta !== '') this.#emit(this.#deltaPrefix + JSON.stringify(event.delta) + this.#deltaSuffix)
         return
       case 'start':
-        this.#startUsage = event.meta.usage
+        this.#startUsage = believable(event.meta.usage)
         this.#emit(encodeFrame('message_start', { message: encodeStart(event.meta) }))
         return
       case 'block-start':
@@ -50,7 +50,7 @@ export class MessagesEncoder implements StreamEncoder {
         return
       case 'finish': {
         const delta = { stop_reason: encodeStopReason(event.reason), stop_sequence: event.stopSequence }
-        const usage = encodeUsage(event.usage ?? this.#startUsage ?? NO_USAGE)
+        const usage = encodeUsage(believable(event.usage) ?? this.#startUsage ?? NO_USAGE)
         this.#emit(encodeFrame('message_delta', { delta, usage }))
         this.#emit(encodeFrame('message_stop', {}))
         return
@@ -104,7 +104,7 @@ function encodeStart(meta: ResponseMeta): JsonObject {
     content: [],
     stop_reason: null,
     stop_sequence: null,
-    usage: { ...encodeUsage(meta.usage ?? NO_USAGE), output_tokens: START_OUTPUT_TOKENS },
+    usage: { ...encodeUsage(believable(meta.usage) ?? NO_USAGE), output_tokens: START_OUTPUT_TOKENS },
   }
 }
 

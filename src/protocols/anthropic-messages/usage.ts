@@ -1,6 +1,14 @@
 // Token counts: the vendor counts cached input apart from input, the canonical usage counts it in. Pure functions.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type Usage } from '../../model/usage.js'
+import {
+  IMPLAUSIBLE,
+  NO_USAGE,
+  readCount,
+  sumCounts,
+  toUsage,
+  type Usage,
+  type UsageReport,
+} from '../../model/usage.js'
 
 /** The vendor's own counts so far. `output` is null until a frame other than `message_start` has told it. */
 export type TokenCounts = {
@@ -9,7 +17,14 @@ export type TokenCounts = {
   readonly cacheWrite: number
   readonly output: number | null
   readonly thinking: number
+  /** One of the numbers so far cannot be a count: none of them is believed. */
+  readonly isImplausible: boolean
 }
+
+const NO_COUNTS: TokenCounts = Object.freeze({
+  ...{ input: 0, cacheRead: 0, cacheWrite: 0, output: null, thinking: 0 },
+  isImplausible: false,
+})
 
 /**
  * Reads a `usage` object over what was known before. Counts are cumulative, so they replace and never add up
@@ -17,16 +32,21 @@ export type TokenCounts = {
  */
 export function readCounts(wire: JsonValue | undefined, before: TokenCounts | null): TokenCounts | null {
   if (!isJsonObject(wire)) return before
-  const details = wire.output_tokens_details
+  const known = before ?? NO_COUNTS
+  const details = isJsonObject(wire.output_tokens_details) ? wire.output_tokens_details : {}
+  const input = readCount(wire.input_tokens)
+  const cacheRead = readCount(wire.cache_read_input_tokens)
+  const cacheWrite = readCount(wire.cache_creation_input_tokens)
+  const output = readCount(wire.output_tokens)
+  const thinking = readCount(details.thinking_tokens)
+  if ([input, cacheRead, cacheWrite, output, thinking].includes(IMPLAUSIBLE)) return { ...known, isImplausible: true }
   return {
-    input: count(wire.input_tokens) || (before?.input ?? 0),
-    cacheRead: count(wire.cache_read_input_tokens) || (before?.cacheRead ?? 0),
-    cacheWrite: count(wire.cache_creation_input_tokens) || (before?.cacheWrite ?? 0),
-    output:
-      typeof wire.output_tokens === 'number'
-        ? Math.max(wire.output_tokens, before?.output ?? 0)
-        : (before?.output ?? null),
-    thinking: (isJsonObject(details) ? count(details.thinking_tokens) : 0) || (before?.thinking ?? 0),
+    input: Number(input) || known.input,
+    cacheRead: Number(cacheRead) || known.cacheRead,
+    cacheWrite: Number(cacheWrite) || known.cacheWrite,
+    output: output === null ? known.output : Math.max(Number(output), known.output ?? 0),
+    thinking: Number(thinking) || known.thinking,
+    isImplausible: known.isImplausible,
   }
 }
 
@@ -36,19 +56,17 @@ export function readStartCounts(wire: JsonValue | undefined): TokenCounts | null
   return counts === null ? null : { ...counts, output: null }
 }
 
-function count(value: JsonValue | undefined): number {
-  return typeof value === 'number' ? value : 0
-}
-
 /** The canonical usage; output not told yet counts as 0. */
-export function usageOf(counts: TokenCounts): Usage {
-  return {
-    inputTokens: counts.input + counts.cacheRead + counts.cacheWrite,
+export function usageOf(counts: TokenCounts): UsageReport {
+  if (counts.isImplausible) return IMPLAUSIBLE
+  const usage = toUsage({
+    inputTokens: sumCounts(counts.input, counts.cacheRead, counts.cacheWrite),
     outputTokens: counts.output ?? 0,
     cachedInputTokens: counts.cacheRead,
     cacheWriteTokens: counts.cacheWrite,
     reasoningTokens: counts.thinking,
-  }
+  })
+  return usage ?? NO_USAGE
 }
 
 /** The vendor's `usage` object; reasoning tokens only where they are known. */

@@ -2,7 +2,7 @@
 // of a stream, are told by their bytes; only chunks with a call, an end or an error are parsed. A needle `"key":` cannot
 // occur inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
 import { type ErrorData } from '../../model/error.js'
-import { type Usage } from '../../model/usage.js'
+import { type UsageReport } from '../../model/usage.js'
 import { skipSpace, stringEnd } from '../../wire/json-scan.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
 import { parseReply } from './reply.js'
@@ -21,7 +21,7 @@ export class GeminiObserver implements StreamObserver {
   #contentBytes = 0
   #isComplete = false
 
-  get usage(): Usage | null {
+  get usage(): UsageReport | null {
     return this.#usageTail === null ? null : decodeUsageTail(this.#usageTail)
   }
 

@@ -4,7 +4,7 @@ import { errorData } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type Usage } from '../../model/usage.js'
+import { type UsageReport } from '../../model/usage.js'
 import { readStatus } from './error.js'
 import { markSignature } from './signature.js'
 import { decodeUsage } from './usage.js'
@@ -26,7 +26,7 @@ export type Reply = {
   readonly parts: readonly ReplyPart[]
   /** The vendor's word; `PROMPT_BLOCKED` where the prompt was refused and there is no candidate. Null: not ended yet. */
   readonly finishReason: string | null
-  readonly usage: Usage | null
+  readonly usage: UsageReport | null
   readonly error: ErrorData | null
   /** Neither an answer, nor a refusal, nor an error. */
   readonly isEmpty: boolean

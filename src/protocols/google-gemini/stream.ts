@@ -4,7 +4,7 @@
 import { errorData } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
-import { type Usage } from '../../model/usage.js'
+import { type UsageReport } from '../../model/usage.js'
 import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { mapFinishReason, parseReply, type Reply, type ReplyPart } from './reply.js'
 
@@ -20,7 +20,7 @@ export class GeminiDecoder implements StreamDecoder {
   #open: 'text' | 'reasoning' | null = null
   #textSignature: string | null = null
   #finishReason: string | null = null
-  #usage: Usage | null = null
+  #usage: UsageReport | null = null
 
   constructor(emit: (event: StreamEvent) => void, options: DecoderOptions) {
     this.#emit = emit

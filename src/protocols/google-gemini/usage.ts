@@ -1,18 +1,16 @@
 // usageMetadata to Usage. The vendor counts thoughts apart from the answer and cached tokens within the prompt.
-import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type Usage } from '../../model/usage.js'
+import { isJsonObject, type JsonValue } from '../../model/json.js'
+import { readCount, sumCounts, toUsage, type UsageReport } from '../../model/usage.js'
 
 /** Reads `usageMetadata`, which is cumulative in every chunk of a stream; null where it says nothing. */
-export function decodeUsage(value: JsonValue | undefined): Usage | null {
+export function decodeUsage(value: JsonValue | undefined): UsageReport | null {
   if (!isJsonObject(value) || Object.keys(value).length === 0) return null
-  const reasoningTokens = readCount(value, 'thoughtsTokenCount')
-  return {
-    inputTokens: readCount(value, 'promptTokenCount') + readCount(value, 'toolUsePromptTokenCount'),
-    outputTokens: readCount(value, 'candidatesTokenCount') + reasoningTokens,
-    cachedInputTokens: readCount(value, 'cachedContentTokenCount'),
-    cacheWriteTokens: 0,
-    reasoningTokens,
-  }
+  return toUsage({
+    inputTokens: sumCounts(value.promptTokenCount, value.toolUsePromptTokenCount) ?? 0,
+    outputTokens: sumCounts(value.candidatesTokenCount, value.thoughtsTokenCount),
+    cachedInputTokens: readCount(value.cachedContentTokenCount),
+    reasoningTokens: readCount(value.thoughtsTokenCount),
+  })
 }
 
 const USAGE_KEY = Buffer.from('"usageMetadata":')
@@ -27,16 +25,11 @@ export function findUsage(payload: Buffer): Buffer | null {
 }
 
 /** Decodes what findUsage found; null when it cannot be read. */
-export function decodeUsageTail(tail: Buffer): Usage | null {
+export function decodeUsageTail(tail: Buffer): UsageReport | null {
   try {
     const value: unknown = JSON.parse(`{${tail.toString('utf8')}`)
     return isJsonObject(value) ? decodeUsage(value.usageMetadata) : null
   } catch {
     return null
   }
-}
-
-function readCount(usage: JsonObject, key: string): number {
-  const value = usage[key]
-  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0
 }

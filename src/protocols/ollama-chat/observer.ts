@@ -2,7 +2,7 @@
 // stream, are told by their bytes; only lines with calls, the end or an error are parsed. A needle `"key":` cannot occur
 // inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
 import { type ErrorData } from '../../model/error.js'
-import { type Usage } from '../../model/usage.js'
+import { type UsageReport } from '../../model/usage.js'
 import { skipSpace, stringEnd } from '../../wire/json-scan.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
 import { parseReply } from './reply.js'
@@ -16,12 +16,12 @@ const QUOTE = 0x22
 
 /** Watches one stream. */
 export class OllamaObserver implements StreamObserver {
-  #usage: Usage | null = null
+  #usage: UsageReport | null = null
   #error: ErrorData | null = null
   #contentBytes = 0
   #isDone = false
 
-  get usage(): Usage | null {
+  get usage(): UsageReport | null {
     return this.#usage
   }
 

@@ -3,7 +3,7 @@
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type Usage } from '../../model/usage.js'
+import { type UsageReport } from '../../model/usage.js'
 import { readError } from './error.js'
 import { decodeUsage } from './usage.js'
 
@@ -18,7 +18,7 @@ export type Reply = {
   readonly calls: readonly ReplyCall[]
   readonly isDone: boolean
   readonly doneReason: string | null
-  readonly usage: Usage | null
+  readonly usage: UsageReport | null
   readonly error: ErrorData | null
   /** The body has a message or says that it is done; else it is no chat answer at all. */
   readonly isChat: boolean

@@ -1,43 +1,32 @@
 // prompt_eval_count and eval_count to Usage. They come with the last line of a stream, or with the whole answer.
-import { type JsonObject, type JsonValue } from '../../model/json.js'
-import { type Usage } from '../../model/usage.js'
+import { type JsonObject } from '../../model/json.js'
+import { IMPLAUSIBLE, readCount, toUsage, type UsageReport } from '../../model/usage.js'
 
 /** Null without counts. A server that had the whole prompt cached leaves the first one out. */
-export function decodeUsage(body: JsonObject): Usage | null {
-  const { prompt_eval_count: input, eval_count: output } = body
-  return typeof input === 'number' || typeof output === 'number' ? toUsage(input, output) : null
+export function decodeUsage(body: JsonObject): UsageReport | null {
+  return toUsage({ inputTokens: readCount(body.prompt_eval_count), outputTokens: readCount(body.eval_count) })
 }
 
 const INPUT_KEY = Buffer.from('"prompt_eval_count":')
 const OUTPUT_KEY = Buffer.from('"eval_count":')
-/** Digits of the largest safe integer; what follows the key is looked at no further. */
-const MAX_DIGITS = 16
+/** A number is no longer than this; what follows the key is looked at no further. */
+const MAX_NUMBER_BYTES = 32
+/** A value up to what must follow it, or nothing in a body that was cut. */
+const VALUE = /^\s*([^\s,}\]]*)/
 
 /** Reads usage from the bytes of a whole answer. The counts stand after the message: the last of each key is the answer's. */
-export function findUsage(body: Buffer): Usage | null {
-  const input = findCount(body, INPUT_KEY)
-  const output = findCount(body, OUTPUT_KEY)
-  return input === null && output === null ? null : toUsage(input ?? 0, output ?? 0)
+export function findUsage(body: Buffer): UsageReport | null {
+  return toUsage({ inputTokens: findCount(body, INPUT_KEY), outputTokens: findCount(body, OUTPUT_KEY) })
 }
 
-function findCount(body: Buffer, key: Buffer): number | null {
+function findCount(body: Buffer, key: Buffer): ReturnType<typeof readCount> {
   const at = body.lastIndexOf(key)
   if (at < 0) return null
   const from = at + key.length
-  const match = /^\s*(\d+)/.exec(body.toString('latin1', from, from + MAX_DIGITS))
-  return match === null ? null : Number(match[1])
+  const text = VALUE.exec(body.toString('latin1', from, from + MAX_NUMBER_BYTES))?.[1] ?? ''
+  if (text === '' || text === 'null') return null
+  return NUMBER.test(text) ? readCount(Number(text)) : IMPLAUSIBLE
 }
 
-function toUsage(input: JsonValue | undefined, output: JsonValue | undefined): Usage {
-  return {
-    inputTokens: readCount(input),
-    outputTokens: readCount(output),
-    cachedInputTokens: 0,
-    cacheWriteTokens: 0,
-    reasoningTokens: 0,
-  }
-}
-
-function readCount(value: JsonValue | undefined): number {
-  return typeof value === 'number' && Number.isFinite(value) && value > 0 ? value : 0
-}
+/** RFC 8259 section 6. */
+const NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/

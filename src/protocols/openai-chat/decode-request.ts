@@ -1,6 +1,7 @@
 // Surface half, request: a client's chat completions body -> facts for routing, or the canonical request for another
 // protocol. Between two ends of this protocol decodeRequest is never called: the client's own bytes pass
 // (edit-request.ts).
+import { countAnswers } from '../../model/estimate.js'
 import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../model/json.js'
 import {
   type ChatRequest,
@@ -31,6 +32,7 @@ export function readFacts(body: JsonObject): RequestFacts {
 
 function factsOf(body: JsonObject): RequestFacts {
   const options = isJsonObject(body.stream_options) ? body.stream_options : {}
+  const answers = countAnswers([body.n, body.best_of])
   return {
     model: String(body.model),
     stream: body.stream === true,
@@ -39,6 +41,7 @@ function factsOf(body: JsonObject): RequestFacts {
     // An object here is OpenRouter's own routing field, not ours.
     provider: textOf(body.provider),
     prompt: null,
+    ...(answers > 1 ? { answers } : {}),
   }
 }
 

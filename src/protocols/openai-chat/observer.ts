@@ -1,7 +1,7 @@
 // Dialect half, same protocol on both sides: watches frames pass and says what each is. Parses only the few frames
 // that hold usage or an error; what else matters is found in the bytes (frame-scan.ts).
 import { type ErrorData } from '../../model/error.js'
-import { type Usage } from '../../model/usage.js'
+import { type UsageReport } from '../../model/usage.js'
 import {
   FRAME_CONTENT,
   FRAME_END,
@@ -22,7 +22,7 @@ export class ChatStreamObserver implements StreamObserver {
   readonly #options: ObserverOptions
   readonly #scan = new FrameScan()
   readonly #shape = new FrameShape()
-  usage: Usage | null = null
+  usage: UsageReport | null = null
   error: ErrorData | null = null
   contentBytes = 0
   #isDone = false

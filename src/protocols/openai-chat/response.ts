@@ -4,6 +4,7 @@ import { type ResponseMeta } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { type AssistantPart, type ToolCallPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
+import { believable } from '../../model/usage.js'
 import { errorIn, firstChoice } from './chunk.js'
 import { decodeStreamError } from './error.js'
 import { decodeFinishReason, encodeFinishReason } from './finish-reason.js'
@@ -100,7 +101,8 @@ export function encodeResponse(response: ChatResponse): JsonObject {
       },
     ],
   }
-  if (response.usage !== null) body.usage = encodeUsage(response.usage)
+  const usage = believable(response.usage)
+  if (usage !== null) body.usage = encodeUsage(usage)
   return body
 }
 

@@ -2,7 +2,7 @@
 import { errorData } from '../../errors.js'
 import { type ResponseMeta, type StreamEvent } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type Usage } from '../../model/usage.js'
+import { type UsageReport } from '../../model/usage.js'
 import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { BlockSequencer } from './block-sequencer.js'
 import { errorIn, firstChoice, isDoneMarker, parseChunk } from './chunk.js'
@@ -18,7 +18,7 @@ export class ChatStreamDecoder implements StreamDecoder {
   /** Null until the first choice came: only then is it known that this is an answer. */
   #blocks: BlockSequencer | null = null
   #finishReason: string | null = null
-  #usage: Usage | null = null
+  #usage: UsageReport | null = null
   /** After `finish` or `error` nothing more is read. */
   #isOver = false
 

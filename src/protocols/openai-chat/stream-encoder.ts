@@ -1,7 +1,7 @@
 // Surface half, stream: canonical events -> frames of chat completion chunks. The bytes around a delta are built once
 // per block, so that a delta costs one JSON.stringify of a string and two concatenations.
 import { type BlockHead, type FinishReason, type ResponseMeta, type StreamEvent } from '../../model/event.js'
-import { type Usage } from '../../model/usage.js'
+import { believable, type Usage } from '../../model/usage.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type EncoderOptions, type StreamEncoder } from '../protocol.js'
 import { encodeFinishReason } from './finish-reason.js'
@@ -42,7 +42,7 @@ export class ChatStreamEncoder implements StreamEncoder {
         this.#startBlock(event.block)
         return
       case 'finish':
-        this.#finish(event.reason, event.usage)
+        this.#finish(event.reason, believable(event.usage))
         return
       case 'block-end':
         if (event.signature !== null && this.#isCall) this.#signCall(event.signature)

@@ -1,8 +1,7 @@
 // Token counts on this wire, both ways, and their reading out of a whole answer's bytes without decoding the rest.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type Usage } from '../../model/usage.js'
+import { IMPLAUSIBLE, readCount, sumCounts, toUsage, type Usage, type UsageReport } from '../../model/usage.js'
 import { objectEnd, valueAt } from '../../wire/json-scan.js'
-import { numberOf } from './scalars.js'
 import { type WireUsage } from './wire.js'
 
 const USAGE_KEY = Buffer.from('"usage"')
@@ -11,29 +10,27 @@ const BRACE_OPEN = 0x7b
 const MAX_TRIES = 8
 
 /** Null for anything that names neither input nor output tokens. */
-export function decodeUsage(value: JsonValue | undefined): Usage | null {
+export function decodeUsage(value: JsonValue | undefined): UsageReport | null {
   if (!isJsonObject(value)) return null
-  const input = numberOf(value.prompt_tokens)
-  const output = numberOf(value.completion_tokens)
-  if (input === null && output === null) return null
   const inputDetails = isJsonObject(value.prompt_tokens_details) ? value.prompt_tokens_details : {}
   const outputDetails = isJsonObject(value.completion_tokens_details) ? value.completion_tokens_details : {}
-  const reasoning = numberOf(outputDetails.reasoning_tokens) ?? 0
   // DeepSeek names cache hits at the top (api-docs.deepseek.com, context caching), so does Moonshot.
-  const cached =
-    numberOf(inputDetails.cached_tokens) ?? numberOf(value.prompt_cache_hit_tokens) ?? numberOf(value.cached_tokens)
-  return {
-    inputTokens: input ?? 0,
-    outputTokens: (output ?? 0) + reasoningApart(input ?? 0, output ?? 0, reasoning, value),
-    cachedInputTokens: cached ?? 0,
-    cacheWriteTokens: numberOf(inputDetails.cache_write_tokens) ?? 0,
-    reasoningTokens: reasoning,
-  }
+  const cached = inputDetails.cached_tokens ?? value.prompt_cache_hit_tokens ?? value.cached_tokens
+  const usage = toUsage({
+    inputTokens: readCount(value.prompt_tokens),
+    outputTokens: readCount(value.completion_tokens),
+    cachedInputTokens: readCount(cached),
+    cacheWriteTokens: readCount(inputDetails.cache_write_tokens),
+    reasoningTokens: readCount(outputDetails.reasoning_tokens),
+  })
+  return usage === null || usage === IMPLAUSIBLE ? usage : withReasoningApart(usage, value)
 }
 
 /** xAI counts reasoning beside completion_tokens, not in them; its total tells (docs.x.ai, reasoning). */
-function reasoningApart(input: number, output: number, reasoning: number, usage: JsonObject): number {
-  return numberOf(usage.total_tokens) === input + output + reasoning ? reasoning : 0
+function withReasoningApart(usage: Usage, wire: JsonObject): UsageReport | null {
+  const { inputTokens, outputTokens, reasoningTokens } = usage
+  if (reasoningTokens === 0 || wire.total_tokens !== inputTokens + outputTokens + reasoningTokens) return usage
+  return toUsage({ ...usage, outputTokens: sumCounts(outputTokens, reasoningTokens) })
 }
 
 /** Usage as OpenAI prints it. */
@@ -50,7 +47,7 @@ export function encodeUsage(usage: Usage): WireUsage {
 }
 
 /** Usage of one stream chunk: in its place, with Groq also under `x_groq`, with Moonshot on the choice. */
-export function usageOfChunk(chunk: JsonObject): Usage | null {
+export function usageOfChunk(chunk: JsonObject): UsageReport | null {
   const own = decodeUsage(chunk.usage)
   if (own !== null) return own
   if (isJsonObject(chunk.x_groq)) return decodeUsage(chunk.x_groq.usage)
@@ -59,7 +56,7 @@ export function usageOfChunk(chunk: JsonObject): Usage | null {
 }
 
 /** The last usage object of a whole answer; null where there is none that can be read. */
-export function readUsage(body: Buffer): Usage | null {
+export function readUsage(body: Buffer): UsageReport | null {
   let at = body.lastIndexOf(USAGE_KEY)
   for (let tries = 0; at >= 0 && tries < MAX_TRIES; tries++) {
     const start = valueAt(body, USAGE_KEY, at)
@@ -72,7 +69,7 @@ export function readUsage(body: Buffer): Usage | null {
   return null
 }
 
-function parseUsage(text: string): Usage | null {
+function parseUsage(text: string): UsageReport | null {
   try {
     return decodeUsage(JSON.parse(text) as JsonValue)
   } catch {

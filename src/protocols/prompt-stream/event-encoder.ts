@@ -4,7 +4,7 @@
 //                                                data: {"type":"error","error":"..."}   where it broke off
 import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
-import { type Usage } from '../../model/usage.js'
+import { believable, type Usage } from '../../model/usage.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type StreamEncoder } from '../protocol.js'
 
@@ -27,7 +27,7 @@ export class EventEncoder implements StreamEncoder {
         this.#isText = event.block.kind === 'text'
         return
       case 'finish':
-        this.#emit(encodeSseFrame(JSON.stringify({ type: 'done', usage: encodeUsage(event.usage) })))
+        this.#emit(encodeSseFrame(JSON.stringify({ type: 'done', usage: encodeUsage(believable(event.usage)) })))
         return
       case 'start':
       case 'block-end':

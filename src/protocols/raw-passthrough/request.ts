@@ -1,6 +1,7 @@
 // What the gateway reads of a request that it does not translate: where it goes, and what of its body counts for routing,
 // limits and timeouts. The body's bytes are the upstream's affair.
 import { GatewayError } from '../../errors.js'
+import { countAnswers } from '../../model/estimate.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { type RequestFacts } from '../protocol.js'
 import { checkPath } from './path.js'
@@ -10,7 +11,9 @@ const FIELDS: ReadonlySet<string> = new Set(['provider', 'model', 'path', 'body'
 /** Of a provider's or model's name. */
 export const MAX_NAME_CHARS = 256
 /** Names under which the wires have their cap on the output. */
-const CAP_FIELDS = ['max_completion_tokens', 'max_tokens', 'max_output_tokens']
+const CAP_FIELDS = ['max_completion_tokens', 'max_tokens', 'max_output_tokens', 'maxOutputTokens', 'num_predict']
+/** Members in which some wires have their options, the cap among them. */
+const CONFIG_FIELDS = ['generationConfig', 'options']
 /** Gemini tells by its path that it is to stream. */
 const STREAM_PATH = /:stream/
 
@@ -33,12 +36,14 @@ export function readFacts(body: JsonObject): RequestFacts {
   const alias = Object.keys(inner).find((key) => key !== 'model' && key.toLowerCase() === 'model')
   if (alias !== undefined) throw invalid(`body.${alias}`, "is not the field 'model'")
   const named = inner.model === undefined ? null : readName(inner, 'model', 'body.model')
+  const answers = countAnswers([inner.n, inner.best_of, configOf(inner).candidateCount])
   return {
     model: model ?? named ?? '',
     // Whether the answer streams, its content type tells; until then nothing is sent that a whole answer could not follow.
     stream: false,
     includeUsage: true,
     maxOutputTokens: readCap(inner),
+    ...(answers > 1 ? { answers } : {}),
     provider,
     prompt: null,
     raw: { path, model: named, asksStream: inner.stream === true || STREAM_PATH.test(path) },
@@ -53,11 +58,17 @@ function readName(body: JsonObject, field: string, param = field): string | null
 }
 
 function readCap(body: JsonObject): number | null {
+  const config = configOf(body)
   for (const field of CAP_FIELDS) {
-    const value = body[field]
+    const value = body[field] ?? config[field]
     if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
   }
   return null
+}
+
+function configOf(body: JsonObject): JsonObject {
+  const config = CONFIG_FIELDS.map((field) => body[field]).find(isJsonObject)
+  return config ?? {}
 }
 
 function invalid(param: string, problem: string): GatewayError {

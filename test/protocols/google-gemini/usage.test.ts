@@ -1,21 +1,22 @@
 // Token counts, read from parsed bodies and from bytes.
 import { test } from 'tap'
+import { IMPLAUSIBLE } from '../../../src/model/usage.js'
 import { googleGemini } from '../../../src/protocols/google-gemini/index.js'
 import { decodeUsage, decodeUsageTail, findUsage } from '../../../src/protocols/google-gemini/usage.js'
 import { dialectOf, fixture } from '../../helpers/dialect.js'
 
 const dialect = dialectOf(googleGemini)
 
-test('thoughts count as output, tool use prompts as input, nonsense as nothing', (t) => {
+test('thoughts count as output, tool use prompts as input, and nonsense is not believed', (t) => {
   const usage = decodeUsage({
     promptTokenCount: 5,
     toolUsePromptTokenCount: 7,
     candidatesTokenCount: 3,
     thoughtsTokenCount: 4,
-    cachedContentTokenCount: -1,
   })
   t.match(usage, { inputTokens: 12, outputTokens: 7, reasoningTokens: 4, cachedInputTokens: 0 })
-  t.match(decodeUsage({ promptTokenCount: 'many', candidatesTokenCount: null }), { inputTokens: 0, outputTokens: 0 })
+  t.match(decodeUsage({ promptTokenCount: 5, candidatesTokenCount: null }), { inputTokens: 5, outputTokens: 0 })
+  t.equal(decodeUsage({ promptTokenCount: 'many' }), IMPLAUSIBLE)
   t.equal(decodeUsage({}), null)
   t.equal(decodeUsage(undefined), null)
   t.end()

@@ -104,7 +104,7 @@ test('lines that are not JSON objects and calls without a name are skipped', (t)
     `{"message":{"tool_calls":[{"function":{"name":"f","arguments":${deep}}}]}}`,
     '{"created_at":"soon","message":{"content":"a","tool_calls":[null,{"function":{}},{"function":7}]}}',
     '{"done":"true","message":7,"error":null}',
-    '{"done":true,"eval_count":-1}',
+    '{"done":true,"eval_count":0}',
   )
   t.strictSame(aggregate(events, FALLBACK), {
     meta: FALLBACK,

@@ -1,5 +1,6 @@
 // Token counts, read from the bytes of a whole answer.
 import { test } from 'tap'
+import { IMPLAUSIBLE } from '../../../src/model/usage.js'
 import { ollamaChat } from '../../../src/protocols/ollama-chat/index.js'
 import { dialectOf, fixture } from '../../helpers/dialect.js'
 
@@ -14,7 +15,9 @@ test('usage of a whole answer is found in its bytes', (t) => {
   })
   t.match(read({ prompt_eval_count: 7 }), { inputTokens: 7, outputTokens: 0 })
   t.equal(dialect.readUsage(fixture('ollama-chat/responses/load-only.json')), null)
-  t.equal(read({ eval_count: 'many' }), null)
+  t.equal(read({ eval_count: 'many' }), IMPLAUSIBLE)
+  t.equal(dialect.readUsage(Buffer.from('{"eval_count": null}')), null)
+  t.equal(dialect.readUsage(Buffer.from('{"eval_count":')), null)
   t.end()
 })
 

@@ -41,7 +41,7 @@ test('usage survives being encoded and decoded', (t) => {
   const usage = { inputTokens: 9, outputTokens: 8, cachedInputTokens: 7, cacheWriteTokens: 6, reasoningTokens: 5 }
   t.strictSame(decodeUsage(encodeUsage(usage)), usage)
   t.equal(encodeUsage(usage).total_tokens, 17)
-  t.equal(decodeUsage({ completion_tokens: 3 })?.inputTokens, 0)
+  t.match(decodeUsage({ completion_tokens: 3 }), { inputTokens: 0 })
   t.equal(decodeUsage('x'), null)
   t.end()
 })

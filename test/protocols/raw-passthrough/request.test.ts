@@ -26,6 +26,10 @@ test('where it goes, and what of its body counts', async (t) => {
   t.equal(readFacts({ ...PLAIN, body }).model, 'inner')
   t.equal(readFacts({ ...PLAIN, path: '/models/m:streamGenerateContent' }).raw?.asksStream, true)
   t.equal(readFacts({ ...PLAIN, body: [] }).raw?.model, null)
+  const config = { candidateCount: 8, maxOutputTokens: 500 }
+  t.match(readFacts({ ...PLAIN, body: { generationConfig: config } }), { answers: 8, maxOutputTokens: 500 })
+  t.match(readFacts({ ...PLAIN, body: { options: { num_predict: 40 } } }), { answers: undefined, maxOutputTokens: 40 })
+  t.equal(readFacts({ ...PLAIN, body: { n: 2, best_of: 3 } }).answers, 3)
   t.equal(readFacts({ ...PLAIN, body: { max_tokens: 1e300, max_output_tokens: 3 } }).maxOutputTokens, 3)
 })
 
