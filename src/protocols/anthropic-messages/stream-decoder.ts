@@ -131,7 +131,9 @@ export class MessagesDecoder implements StreamDecoder {
     this.#closeBlock()
     this.#isEnded = true
     // Without an output count the provider has told no usage worth the name; the pipeline then estimates.
-    const usage = this.#counts === null || this.#counts.output === null ? null : usageOf(this.#counts)
+    const counts = this.#counts
+    const isTold = counts !== null && (counts.output !== null || counts.isImplausible)
+    const usage = isTold ? usageOf(counts) : null
     this.#emit({ type: 'finish', reason: this.#reason, usage, stopSequence: this.#stopSequence })
   }
 
