@@ -217,7 +217,8 @@ export const QuirkOverrides = section('What this server does otherwise than its 
   ),
   streamOptions: Type.Optional(Type.Boolean({ description: 'Takes stream_options.include_usage.' })),
   developerRole: Type.Optional(Type.Boolean({ description: 'Takes the role developer.' })),
-  imageUrls: Type.Optional(Type.Boolean({ description: 'Takes image URLs.' })),
+  imageUrls: Type.Optional(Type.Boolean({ description: 'Takes images and documents by URL.' })),
+  documents: Type.Optional(Type.Boolean({ description: 'Takes PDF documents.' })),
   jsonSchema: Type.Optional(
     Type.Enum(['json-schema', 'json-object', 'none'], { description: 'How JSON-schema output is asked for.' }),
   ),

@@ -11,6 +11,8 @@ const MIN_WALK_BYTES = 8 * 1024
 const MIN_IMAGE_CHARS = 1024
 /** Enough to tell base64 from prose, which has a space or a stop long before. */
 const SAMPLE_CHARS = 256
+/** Of an image or a document. */
+const DATA_URL = /^data:[\w.+-]+\/[\w.+-]+;base64,/i
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/
 
 /** Tokens that so many bytes of text are about. */
@@ -48,5 +50,5 @@ export function estimateRequestTokens(bodyBytes: number, body: JsonObject | null
 
 function isImage(text: string): boolean {
   if (text.length < MIN_IMAGE_CHARS) return false
-  return text.startsWith('data:image/') || BASE64.test(text.slice(0, SAMPLE_CHARS))
+  return DATA_URL.test(text) || BASE64.test(text.slice(0, SAMPLE_CHARS))
 }

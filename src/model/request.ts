@@ -52,7 +52,9 @@ export type Message =
   | { readonly role: 'assistant'; readonly content: readonly AssistantPart[] }
   | { readonly role: 'tool'; readonly content: readonly ToolResultPart[] }
 
-export type UserPart = TextPart | ImagePart
+export type UserPart = TextPart | MediaPart | ForeignPart
+/** Content whose bytes or address a target may be unable to take. */
+export type MediaPart = ImagePart | DocumentPart
 export type AssistantPart = TextPart | ReasoningPart | ToolCallPart
 export type TextPart = {
   readonly type: 'text'
@@ -61,14 +63,35 @@ export type TextPart = {
   readonly cacheBreakpoint?: true
 }
 
-/** Either base64 bytes with their media type, or an URL that the provider fetches; the gateway itself fetches nothing. */
+/** Either base64 bytes with their media type, or a URL that the provider fetches. */
+export type MediaSource =
+  | { readonly kind: 'base64'; readonly mediaType: string; readonly base64: string }
+  | { readonly kind: 'url'; readonly url: string }
+
 export type ImagePart = {
   readonly type: 'image'
-  readonly source:
-    | { readonly kind: 'base64'; readonly mediaType: string; readonly base64: string }
-    | { readonly kind: 'url'; readonly url: string }
+  readonly source: MediaSource
   /** OpenAI `detail`. */
   readonly detail: 'auto' | 'low' | 'high' | null
+  /** Dotted path of the content in the client's body, for a refusal. */
+  readonly path: string
+}
+
+/** A document that the model reads by itself, such as a PDF. Documents that are text are text parts. */
+export type DocumentPart = {
+  readonly type: 'document'
+  readonly source: MediaSource
+  /** Title or file name. */
+  readonly name: string | null
+  readonly path: string
+}
+
+/** Content that has no canonical form, such as audio or a file stored at its vendor: no other protocol carries it. */
+export type ForeignPart = {
+  readonly type: 'foreign'
+  /** The client's word for it, such as `input_audio`. */
+  readonly kind: string
+  readonly path: string
 }
 
 /** A thinking block of an earlier turn. `redacted` holds Anthropic's encrypted form; then `text` is empty. */

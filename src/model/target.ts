@@ -21,8 +21,10 @@ export type Quirks = {
   readonly streamOptions: boolean
   /** Takes the role `developer`; else it is sent as `system`. */
   readonly developerRole: boolean
-  /** Takes image URLs; else they are dropped and named. */
+  /** Takes images and documents by URL; without it only their bytes. */
   readonly imageUrls: boolean
+  /** Takes PDF documents. */
+  readonly documents: boolean
   /** How JSON-schema output is asked for; `json-object` falls back to plain JSON mode, `none` drops it. */
   readonly jsonSchema: 'json-schema' | 'json-object' | 'none'
   /** Request field that turns reasoning on: OpenAI `reasoning_effort`, OpenRouter `reasoning`, none. */

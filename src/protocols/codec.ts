@@ -6,13 +6,22 @@ import { Aggregator } from '../model/aggregate.js'
 import { estimateRequestTokens } from '../model/estimate.js'
 import { type FinishReason, type ResponseMeta } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
+import { type ChatRequest } from '../model/request.js'
 import { type ChatResponse } from '../model/response.js'
 import { type Target } from '../model/target.js'
 import { type UsageReport } from '../model/usage.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../wire/json.js'
 import { type Member, parseRequestBody, spliceMembers } from '../wire/members.js'
-import { type Dialect, type Protocol, type RawFacts, type RequestFacts, type Surface } from './protocol.js'
+import { fitContent } from './fit-content.js'
+import {
+  type Dialect,
+  type EncodedRequest,
+  type Protocol,
+  type RawFacts,
+  type RequestFacts,
+  type Surface,
+} from './protocol.js'
 
 /** What the pipeline knows of a request before it has a target. */
 export type DecodedRequest = {
@@ -129,8 +138,18 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
     return { path, body: spliceMembers(body, task.members, edits), dropped }
   }
   const request = { ...surface.decodeRequest(json, task.prompt), stream: upstreamStream, includeUsage: true }
-  const encoded = dialect.encodeRequest(request, target)
+  const encoded = translateRequest(request, dialect, target)
   return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped }
+}
+
+/**
+ * A canonical request in the words of a target.
+ * @throws invalid_request for content in the last turn that it cannot carry
+ */
+export function translateRequest(request: ChatRequest, dialect: Dialect, target: Target): EncodedRequest {
+  const fitted = fitContent(request, (part) => dialect.carries(part, target))
+  const { body, dropped } = dialect.encodeRequest(fitted.request, target)
+  return { body, dropped: fitted.dropped.length === 0 ? dropped : [...fitted.dropped, ...dropped] }
 }
 
 /** The member's bytes as they are: no number of them is read, no key sorted. */

@@ -6,7 +6,7 @@
 import { type ErrorData } from '../model/error.js'
 import { type ResponseMeta, type StreamEvent } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
-import { type ChatRequest } from '../model/request.js'
+import { type ChatRequest, type MediaPart } from '../model/request.js'
 import { type ChatResponse } from '../model/response.js'
 import { type Target } from '../model/target.js'
 import { type UsageReport } from '../model/usage.js'
@@ -142,7 +142,9 @@ export type Dialect = {
   readonly parameterHeaders: readonly string[]
   /** Path and query below the provider's base URL, beginning with `/`. */
   path(target: Target, stream: boolean): string
-  /** From the canonical request; everything the target cannot carry is named in `dropped`, as the canonical or client's field name. */
+  /** Whether the target takes this image or document. What it does not never reaches `encodeRequest`: see fit-content.ts. */
+  carries(part: MediaPart, target: Target): boolean
+  /** From the fitted request; every parameter the target cannot carry is named in `dropped`, as the canonical or client's field name. */
   encodeRequest(request: ChatRequest, target: Target): EncodedRequest
   /**
    * Same protocol: the few top-level members to set or remove in the client's own bytes; all else passes untouched.

@@ -114,6 +114,7 @@ function createDialect(id: string, framing: Framing): Dialect {
     headers: {},
     parameterHeaders: [],
     path: (target, stream) => `/${id}/${target.model}${stream ? '?stream' : ''}`,
+    carries: () => true,
     encodeRequest: (request, target) => ({
       body: {
         model: target.model,

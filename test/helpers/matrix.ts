@@ -1,9 +1,11 @@
 // The cells of the translation matrix: surfaces, dialects, a target for each, and the ways through both halves of a protocol.
 import { readdirSync, readFileSync } from 'node:fs'
+import { GatewayError } from '../../src/errors.js'
 import { type ErrorData } from '../../src/model/error.js'
 import { type ResponseMeta, type StreamEvent } from '../../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../../src/model/json.js'
 import { type Quirks, type Target } from '../../src/model/target.js'
+import { translateRequest } from '../../src/protocols/codec.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { type Dialect, type EditedRequest, type RequestFacts, type Surface } from '../../src/protocols/protocol.js'
 import { createFrameScanner } from '../../src/wire/frame.js'
@@ -30,7 +32,7 @@ const TARGETS: Readonly<Record<string, Target>> = {
     refusedFields: ['reasoning_content'],
   }),
   'anthropic-messages': target('anthropic-messages', 'claude-sonnet-4-5', { maxTemperature: 1 }),
-  'google-gemini': target('google-gemini', 'gemini-3-pro-preview', { doneMarker: false }),
+  'google-gemini': target('google-gemini', 'gemini-3-pro-preview', { doneMarker: false, imageUrls: false }),
   'ollama-chat': target('ollama-chat', 'qwen3', { imageUrls: false }),
 }
 
@@ -46,13 +48,25 @@ export function targetOf(dialect: Dialect): Target {
 
 /** The request that leaves for the upstream, made as the pipeline makes it. */
 export type SentRequest = { readonly path: string; readonly body: JsonObject; readonly dropped: readonly string[] }
+/** What the client is told where nothing leaves. */
+export type RefusedRequest = { readonly refused: Pick<ErrorData, 'code' | 'param' | 'message'> }
 
-export function sendRequest(surface: Surface, dialect: Dialect, body: JsonObject): SentRequest {
+export function sendRequest(surface: Surface, dialect: Dialect, body: JsonObject): SentRequest | RefusedRequest {
+  try {
+    return encodeRequest(surface, dialect, body)
+  } catch (thrown) {
+    if (!(thrown instanceof GatewayError)) throw thrown
+    const { code, param, message } = thrown.data
+    return { refused: { code, param, message } }
+  }
+}
+
+function encodeRequest(surface: Surface, dialect: Dialect, body: JsonObject): SentRequest {
   const to = targetOf(dialect)
   const facts = surface.readFacts(body)
   const path = dialect.path(to, facts.stream)
   if (surface.id !== dialect.id)
-    return { path, ...dialect.encodeRequest(surface.decodeRequest(body, promptOf(facts)), to) }
+    return { path, ...translateRequest(surface.decodeRequest(body, promptOf(facts)), dialect, to) }
   const edited = dialect.editRequest(facts, body, to)
   return { path, body: applyEdits(body, edited), dropped: edited.dropped }
 }

@@ -9,6 +9,7 @@ export const PLAIN_QUIRKS: Quirks = Object.freeze({
   streamOptions: true,
   developerRole: true,
   imageUrls: true,
+  documents: true,
   jsonSchema: 'json-schema',
   reasoningRequest: 'reasoning_effort',
   reasoningField: 'reasoning_content',

@@ -1,43 +1,51 @@
-// Turns of a checked Messages body -> canonical messages. What no other protocol can carry is refused with its path,
-// which only happens on a cross-protocol way: on the same-protocol way the bytes pass and this file is not called.
+// Turns of a checked Messages body -> canonical messages. Only for a cross-protocol way: on the same-protocol way the bytes
+// pass and this file is not called.
 import { GatewayError } from '../../errors.js'
+import { type JsonObject } from '../../model/json.js'
 import {
   type AssistantPart,
-  type ImagePart,
   type Message,
   type TextPart,
   type ToolResultPart,
   type UserPart,
 } from '../../model/request.js'
-import { type BlockParam, type ImageBlockParam, type MessageParam, type TextBlockParam } from './wire.js'
+import { decodeContent, decodeText } from './decode-content.js'
+import { readableText } from './readable-text.js'
+import { type BlockParam, type MessageParam } from './wire.js'
 
-/** Canonical turns, and the text of `system` turns, which joins the system prompt: no other protocol has its place. */
-export type DecodedMessages = { readonly messages: readonly Message[]; readonly system: readonly TextPart[] }
+export type DecodedMessages = {
+  readonly messages: readonly Message[]
+  /** Text of `system` turns, which joins the system prompt: no other protocol has its place. */
+  readonly system: readonly TextPart[]
+  /** Types of the vendor's own blocks in its answers, of which only the readable text is kept. */
+  readonly reduced: ReadonlySet<string>
+}
 
 /**
  * Decodes all turns. A user turn with tool results becomes a `tool` message and, for the rest, a `user` message.
- * @throws invalid_request with `param` for blocks that the canonical model does not know
+ * @throws invalid_request with `param` for a system turn that is not text
  */
 export function decodeMessages(params: readonly MessageParam[]): DecodedMessages {
   const messages: Message[] = []
   const system: TextPart[] = []
+  const reduced = new Set<string>()
   const toolNames = new Map<string, string>()
   for (let index = 0; index < params.length; index++) {
     const param = params[index]
     if (param === undefined) continue
     const blocks = blocksOf(param.content)
     if (param.role === 'assistant') {
-      messages.push({ role: 'assistant', content: decodeAssistant(blocks, index, toolNames) })
+      messages.push({ role: 'assistant', content: decodeAssistant(blocks, { toolNames, reduced }) })
     } else if (param.role === 'system') {
       blocks.forEach((block, at) => {
         if (block.type !== 'text') throw refusal(`messages.${index}.content.${at}`, block.type)
         system.push(decodeText(block))
       })
     } else {
-      for (const run of decodeUser(blocks, index, toolNames)) messages.push(run)
+      for (const run of decodeUser(blocks, `messages.${index}.content`, { toolNames, reduced })) messages.push(run)
     }
   }
-  return { messages, system }
+  return { messages, system, reduced }
 }
 
 function blocksOf(content: string | BlockParam[]): readonly BlockParam[] {
@@ -45,14 +53,14 @@ function blocksOf(content: string | BlockParam[]): readonly BlockParam[] {
   return content === '' ? [] : [{ type: 'text', text: content }]
 }
 
-function decodeAssistant(
-  blocks: readonly BlockParam[],
-  index: number,
-  toolNames: Map<string, string>,
-): AssistantPart[] {
-  return blocks.map((block, at): AssistantPart => {
+/** Names of the calls so far, by id, and the types of blocks of which only text was kept. */
+type Seen = { readonly toolNames: Map<string, string>; readonly reduced: Set<string> }
+
+function decodeAssistant(blocks: readonly BlockParam[], { toolNames, reduced }: Seen): AssistantPart[] {
+  return blocks.map((block): AssistantPart => {
     switch (block.type) {
       case 'text':
+        if ((block.citations?.length ?? 0) > 0) reduced.add('citations')
         return decodeText(block)
       case 'thinking':
         return { type: 'reasoning', text: block.thinking, signature: block.signature || null, redacted: null }
@@ -68,13 +76,22 @@ function decodeAssistant(
           signature: null,
         }
       default:
-        throw refusal(`messages.${index}.content.${at}`, block.type)
+        reduced.add(block.type)
+        return { type: 'text', text: readBlock(block as JsonObject) }
     }
   })
 }
 
+/** A tool that the vendor runs itself, called by its model or answered: what both have of text. */
+function readBlock(block: JsonObject): string {
+  const isCall = typeof block.name === 'string' && block.input !== undefined
+  const text = isCall ? `${block.name}(${JSON.stringify(block.input)})` : readableText(block)
+  // Ends its line: some wires join the texts of a turn.
+  return text === '' ? `[${block.type} omitted]\n` : `[${block.type}]\n${text}\n`
+}
+
 /** Runs of tool results and of other parts in their order, so that a result never moves behind later text. */
-function decodeUser(blocks: readonly BlockParam[], index: number, toolNames: ReadonlyMap<string, string>): Message[] {
+function decodeUser(blocks: readonly BlockParam[], path: string, { toolNames, reduced }: Seen): Message[] {
   const runs: Message[] = []
   let results: ToolResultPart[] = []
   let parts: UserPart[] = []
@@ -85,9 +102,9 @@ function decodeUser(blocks: readonly BlockParam[], index: number, toolNames: Rea
     parts = []
   }
   blocks.forEach((block, at) => {
-    const path = `messages.${index}.content.${at}`
+    const blockPath = `${path}.${at}`
     if (block.type !== 'tool_result') {
-      parts.push(decodeUserPart(block, path))
+      parts.push(...decodeContent(block, blockPath, reduced))
       return
     }
     if (parts.length > 0) flush()
@@ -95,39 +112,14 @@ function decodeUser(blocks: readonly BlockParam[], index: number, toolNames: Rea
       type: 'tool-result',
       callId: block.tool_use_id,
       name: toolNames.get(block.tool_use_id) ?? null,
-      content: blocksOf(block.content ?? '').map((inner, i) => decodeUserPart(inner, `${path}.content.${i}`)),
+      content: blocksOf(block.content ?? '').flatMap((inner, i) =>
+        decodeContent(inner, `${blockPath}.content.${i}`, reduced),
+      ),
       isError: block.is_error === true,
     })
   })
   flush()
   return runs
-}
-
-function decodeUserPart(block: BlockParam, path: string): UserPart {
-  if (block.type === 'text') return decodeText(block)
-  if (block.type === 'image') return decodeImage(block, path)
-  throw refusal(path, block.type)
-}
-
-/** One text block with its cache breakpoint; also used for the system prompt. */
-export function decodeText(block: TextBlockParam): TextPart {
-  const isBreakpoint = block.cache_control !== undefined && block.cache_control !== null
-  return isBreakpoint ? { type: 'text', text: block.text, cacheBreakpoint: true } : { type: 'text', text: block.text }
-}
-
-function decodeImage(block: ImageBlockParam, path: string): ImagePart {
-  const source = block.source
-  if (source.type === 'base64' && typeof source.media_type === 'string' && typeof source.data === 'string') {
-    return {
-      type: 'image',
-      source: { kind: 'base64', mediaType: source.media_type, base64: source.data },
-      detail: null,
-    }
-  }
-  if (source.type === 'url' && typeof source.url === 'string') {
-    return { type: 'image', source: { kind: 'url', url: source.url }, detail: null }
-  }
-  throw refusal(`${path}.source`, source.type)
 }
 
 function refusal(path: string, type: string): GatewayError {

@@ -2,7 +2,8 @@
 import { GatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
 import { type ChatRequest, type ResponseFormat, type ToolChoice, type ToolDefinition } from '../../model/request.js'
-import { decodeMessages, decodeText } from './decode-messages.js'
+import { decodeText } from './decode-content.js'
+import { decodeMessages } from './decode-messages.js'
 import { isClientTool } from './schema.js'
 import { decodeThinking } from './thinking.js'
 import { type MessagesRequest, type ToolChoiceParam, type ToolParam } from './wire.js'
@@ -31,11 +32,11 @@ const SCHEMA_NAME = 'response'
 
 /**
  * Decodes a body that readFacts has accepted.
- * @throws invalid_request with `param` where a server tool, document or other vendor-only content cannot be carried
+ * @throws invalid_request with `param` where a server tool cannot be carried
  */
 export function decodeRequest(body: JsonObject): ChatRequest {
   const request = body as unknown as MessagesRequest
-  const { messages, system } = decodeMessages(request.messages)
+  const { messages, system, reduced } = decodeMessages(request.messages)
   const toolChoice = request.tool_choice ?? null
   return {
     model: request.model,
@@ -60,7 +61,7 @@ export function decodeRequest(body: JsonObject): ChatRequest {
       stop: request.stop_sequences ?? [],
     },
     user: request.metadata?.user_id ?? null,
-    extensions: decodeExtensions(body),
+    extensions: decodeExtensions(body, reduced),
   }
 }
 
@@ -94,8 +95,10 @@ function decodeFormat(request: MessagesRequest): ResponseFormat | null {
   return { type: 'json-schema', name: SCHEMA_NAME, description: null, schema: format.schema ?? {}, strict: null }
 }
 
-function decodeExtensions(body: JsonObject): JsonObject {
+/** `reduced`: blocks that lost something; they are named as dropped wherever the request goes. */
+function decodeExtensions(body: JsonObject, reduced: ReadonlySet<string>): JsonObject {
   const extensions: JsonObject = {}
   for (const [name, value] of Object.entries(body)) if (!KNOWN_FIELDS.has(name)) extensions[name] = value
+  for (const type of reduced) extensions[`messages.${type}`] = true
   return extensions
 }

@@ -3,6 +3,8 @@
 import { type JsonObject } from '../../model/json.js'
 import {
   type AssistantPart,
+  type MediaPart,
+  type MediaSource,
   type Message,
   type ReasoningPart,
   type TextPart,
@@ -65,22 +67,36 @@ function resultsFirst(content: JsonObject[]): JsonObject[] {
   return [...content.filter(isResult), ...content.filter((block) => !isResult(block))]
 }
 
-function encodeUserParts(parts: readonly UserPart[], context: Context): JsonObject[] {
+function encodeUserParts(parts: readonly UserPart[], { dropped }: Context): JsonObject[] {
   const blocks: JsonObject[] = []
   for (const part of parts) {
     if (part.type === 'text') {
       if (!isBlank(part)) blocks.push(encodeText(part))
-    } else if (part.source.kind === 'base64') {
-      const source = { type: 'base64', media_type: part.source.mediaType, data: part.source.base64 }
-      blocks.push({ type: 'image', source })
-    } else if (context.target.quirks.imageUrls) {
-      blocks.push({ type: 'image', source: { type: 'url', url: part.source.url } })
-    } else {
-      context.dropped.add('image_url')
+    } else if (part.type === 'image') {
+      if (part.detail === 'low' || part.detail === 'high') dropped.add('detail')
+      blocks.push({ type: 'image', source: encodeSource(part.source) })
+    } else if (part.type === 'document') {
+      const title = part.name === null ? {} : { title: part.name }
+      blocks.push({ type: 'document', source: encodeSource(part.source), ...title })
     }
   }
   return blocks
 }
+
+function encodeSource(source: MediaSource): JsonObject {
+  return source.kind === 'url'
+    ? { type: 'url', url: source.url }
+    : { type: 'base64', media_type: source.mediaType, data: source.base64 }
+}
+
+/** Images and PDFs, in base64 or by URL, as the server takes them. */
+export function carries({ type, source }: MediaPart, { quirks }: Target): boolean {
+  if (type === 'document' && !quirks.documents) return false
+  if (source.kind === 'url') return quirks.imageUrls
+  return type === 'image' || source.mediaType === PDF
+}
+
+const PDF = 'application/pdf'
 
 /** One text block with its cache breakpoint; also used for the system prompt. */
 export function encodeText(part: TextPart): JsonObject {

@@ -3,6 +3,7 @@
 import { type Dialect, type Protocol, type Surface } from '../protocol.js'
 import { decodeRequest } from './decode-request.js'
 import { describe } from './describe.js'
+import { carries } from './encode-messages.js'
 import { editRequest, encodeRequest } from './encode-request.js'
 import { decodeError, encodeError, encodeErrorFrame } from './error.js'
 import { MessagesObserver } from './observer.js'
@@ -34,6 +35,7 @@ const dialect: Dialect = Object.freeze({
   headers: Object.freeze({ 'anthropic-version': '2023-06-01' }),
   parameterHeaders: Object.freeze(['anthropic-beta']),
   path: () => '/messages',
+  carries,
   encodeRequest,
   editRequest,
   createDecoder: (emit, options) => new MessagesDecoder(emit, options),

@@ -10,7 +10,12 @@ import { type MessagesRequest } from './wire.js'
 const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 
 const CacheControl = optional(Type.Object({ type: Type.String() }))
-const TextBlock = Type.Object({ type: Type.Literal('text'), text: Type.String(), cache_control: CacheControl })
+const TextBlock = Type.Object({
+  type: Type.Literal('text'),
+  text: Type.String(),
+  cache_control: CacheControl,
+  citations: optional(Type.Array(Type.Unknown())),
+})
 const OutputFormat = Type.Object({ type: Type.String(), schema: Type.Optional(Type.Unknown()) })
 
 const Head = Type.Object({
@@ -56,6 +61,11 @@ const AnyBlock = Type.Object({ type: Type.String(), content: Type.Optional(Type.
 const ANY_BLOCK = Compile(AnyBlock)
 
 const ImageBlock = Type.Object({ source: Type.Object({ type: Type.String() }) })
+const DocumentBlock = Type.Object({
+  source: Type.Object({ type: Type.String() }),
+  title: optional(Type.String()),
+  context: optional(Type.String()),
+})
 const ToolUseBlock = Type.Object({
   id: Type.String({ minLength: 1 }),
   name: Type.String({ minLength: 1 }),
@@ -72,6 +82,7 @@ const RedactedThinkingBlock = Type.Object({ data: Type.String() })
 const BLOCK_SCHEMAS: Readonly<Record<string, TSchema>> = {
   text: TextBlock,
   image: ImageBlock,
+  document: DocumentBlock,
   tool_use: ToolUseBlock,
   tool_result: ToolResultBlock,
   thinking: ThinkingBlock,

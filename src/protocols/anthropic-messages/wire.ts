@@ -25,7 +25,12 @@ export type MessagesRequest = {
 /** `system` turns are the vendor's mid-conversation instructions. */
 export type MessageParam = { role: 'user' | 'assistant' | 'system'; content: string | BlockParam[] }
 
-export type TextBlockParam = { type: 'text'; text: string; cache_control?: JsonObject | null }
+export type TextBlockParam = {
+  type: 'text'
+  text: string
+  cache_control?: JsonObject | null
+  citations?: JsonValue[] | null
+}
 export type ImageBlockParam = { type: 'image'; source: ImageSource }
 export type ToolUseBlockParam = { type: 'tool_use'; id: string; name: string; input: JsonObject }
 export type ToolResultBlockParam = {
@@ -37,10 +42,20 @@ export type ToolResultBlockParam = {
 export type ThinkingBlockParam = { type: 'thinking'; thinking: string; signature?: string | null }
 export type RedactedThinkingBlockParam = { type: 'redacted_thinking'; data: string }
 
-/** The blocks the canonical model can carry. Documents, search results and server tools have other types. */
+export type DocumentBlockParam = { type: 'document'; source?: JsonValue; title?: JsonValue; context?: JsonValue }
+export type SearchResultBlockParam = {
+  type: 'search_result'
+  source?: JsonValue
+  title?: JsonValue
+  content?: JsonValue
+}
+
+/** The blocks that are decoded by name. Those of the vendor's own tools have other types. */
 export type BlockParam =
   | TextBlockParam
   | ImageBlockParam
+  | DocumentBlockParam
+  | SearchResultBlockParam
   | ToolUseBlockParam
   | ToolResultBlockParam
   | ThinkingBlockParam

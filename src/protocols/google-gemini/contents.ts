@@ -3,7 +3,7 @@ import { isJsonObject, type JsonObject } from '../../model/json.js'
 import {
   type AssistantPart,
   type ChatRequest,
-  type ImagePart,
+  type MediaPart,
   type Message,
   type ToolResultPart,
   type UserPart,
@@ -37,7 +37,7 @@ const IMAGE_TYPES: Readonly<Record<string, string>> = Object.freeze({
 
 /** Encodes the turns; what cannot be carried is added to `dropped`. Turns left without parts are left out. */
 export function encodeContents(request: ChatRequest, target: Target, dropped: Set<string>): Content[] {
-  const encoder: Encoder = { target, dropped, callNames: new Map() }
+  const encoder: Encoder = { dropped, callNames: new Map() }
   const contents: Content[] = []
   for (const message of request.messages) {
     const parts = encodeMessage(message, encoder)
@@ -52,7 +52,6 @@ export function encodeContents(request: ChatRequest, target: Target, dropped: Se
 }
 
 type Encoder = {
-  readonly target: Target
   readonly dropped: Set<string>
   /** Call id -> tool name, of the calls met so far: results must name their tool here. */
   readonly callNames: Map<string, string>
@@ -70,22 +69,31 @@ function encodeMessage(message: Message, encoder: Encoder): Part[] {
 }
 
 function encodeUserPart(part: UserPart, encoder: Encoder): Part[] {
-  if (part.type === 'image') return encodeImage(part, encoder)
-  return part.text === '' ? [] : [{ text: part.text }]
+  if (part.type === 'text') return part.text === '' ? [] : [{ text: part.text }]
+  return part.type === 'foreign' ? [] : [encodeMedia(part, encoder)]
 }
 
-function encodeImage(part: ImagePart, { target, dropped }: Encoder): Part[] {
-  if (part.detail === 'low' || part.detail === 'high') dropped.add('detail')
+function encodeMedia(part: MediaPart, { dropped }: Encoder): Part {
+  if (part.type === 'image' && (part.detail === 'low' || part.detail === 'high')) dropped.add('detail')
   const { source } = part
-  if (source.kind === 'base64') return [{ inlineData: { mimeType: source.mediaType, data: source.base64 } }]
-  if (!OWN_FILE.test(source.url) && !target.quirks.imageUrls) {
-    dropped.add('image_url')
-    return []
-  }
-  const extension = /\.(\w+)(?:[?#]|$)/.exec(source.url)?.[1]?.toLowerCase() ?? ''
-  const mimeType = Object.hasOwn(IMAGE_TYPES, extension) ? IMAGE_TYPES[extension] : undefined
-  return [{ fileData: { ...(mimeType === undefined ? {} : { mimeType }), fileUri: source.url } }]
+  if (source.kind === 'base64') return { inlineData: { mimeType: source.mediaType, data: source.base64 } }
+  const mimeType = part.type === 'document' ? PDF : imageTypeOf(source.url)
+  return { fileData: { ...(mimeType === undefined ? {} : { mimeType }), fileUri: source.url } }
 }
+
+function imageTypeOf(url: string): string | undefined {
+  const extension = /\.(\w+)(?:[?#]|$)/.exec(url)?.[1]?.toLowerCase() ?? ''
+  return Object.hasOwn(IMAGE_TYPES, extension) ? IMAGE_TYPES[extension] : undefined
+}
+
+/** Images and PDFs inline; by URL what the vendor stores itself, and any other where the target takes them. */
+export function carries({ type, source }: MediaPart, { quirks }: Target): boolean {
+  if (type === 'document' && !quirks.documents) return false
+  if (source.kind === 'url') return quirks.imageUrls || OWN_FILE.test(source.url)
+  return type === 'image' || source.mediaType === PDF
+}
+
+const PDF = 'application/pdf'
 
 function encodeAssistantPart(part: AssistantPart, encoder: Encoder): Part[] {
   switch (part.type) {
@@ -108,22 +116,22 @@ function encodeAssistantPart(part: AssistantPart, encoder: Encoder): Part[] {
   }
 }
 
-/** Results first, images of all of them after: the vendor wants as many responses as calls, next to each other. */
+/** Results first, images and documents of all of them after: the vendor wants as many responses as calls, next to each other. */
 function encodeToolResults(results: readonly ToolResultPart[], encoder: Encoder): Part[] {
   const responses: Part[] = []
-  const images: Part[] = []
+  const media: Part[] = []
   for (const result of results) {
     const name = result.name ?? encoder.callNames.get(result.callId) ?? result.callId
     const texts: string[] = []
     for (const part of result.content) {
       if (part.type === 'text') texts.push(part.text)
-      else images.push(...encodeImage(part, encoder))
+      else media.push(...encodeUserPart(part, encoder))
     }
     const words = texts.join(PART_BREAK)
     const response = result.isError ? { error: words } : toResponse(words)
     responses.push({ functionResponse: { id: result.callId, name, response } })
   }
-  return [...responses, ...images]
+  return [...responses, ...media]
 }
 
 function toResponse(words: string): JsonObject {

@@ -1,6 +1,7 @@
 // The protocol google-gemini: generateContent and streamGenerateContent. Only upstreams speak it here, so it has no surface.
 import { type Target } from '../../model/target.js'
 import { type Dialect, type Protocol } from '../protocol.js'
+import { carries } from './contents.js'
 import { decodeError } from './error.js'
 import { GeminiObserver } from './observer.js'
 import { encodeRequest } from './request.js'
@@ -16,6 +17,7 @@ const dialect: Dialect = {
   headers: Object.freeze({}),
   parameterHeaders: Object.freeze([]),
   path: encodePath,
+  carries,
   encodeRequest,
   // No client speaks this wire, and the model is in the path: there is nothing to edit.
   editRequest: () => ({ edits: new Map(), dropped: [] }),

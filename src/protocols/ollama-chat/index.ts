@@ -1,6 +1,7 @@
 // The protocol ollama-chat: POST /api/chat. Only upstreams speak it here, so it has no surface. Base URLs have no `/v1`.
 import { type Dialect, type Protocol } from '../protocol.js'
 import { decodeError } from './error.js'
+import { carries } from './messages.js'
 import { OllamaObserver } from './observer.js'
 import { encodeRequest } from './request.js'
 import { decodeResponse } from './response.js'
@@ -15,6 +16,7 @@ const dialect: Dialect = {
   headers: Object.freeze({}),
   parameterHeaders: Object.freeze([]),
   path: () => '/api/chat',
+  carries,
   encodeRequest,
   editRequest: (facts, _body, target) => ({
     edits: facts.model === target.model ? new Map() : new Map([['model', target.model]]),

@@ -1,5 +1,5 @@
 // System text and turns of the canonical request to `messages`. Content is one string here; images go beside it.
-import { type AssistantPart, type ChatRequest, type ImagePart, type ToolResultPart } from '../../model/request.js'
+import { type AssistantPart, type ChatRequest, type MediaPart, type ToolResultPart } from '../../model/request.js'
 import { parseToolArguments } from '../../model/tool-arguments.js'
 import { type Message } from './wire.js'
 
@@ -36,16 +36,17 @@ function encodeContent(parts: ToolResultPart['content'], dropped: Set<string>): 
   const images: string[] = []
   for (const part of parts) {
     if (part.type === 'text') texts.push(part.text)
-    else images.push(...encodeImage(part, dropped))
+    else if (part.type === 'image' && part.source.kind === 'base64') {
+      if (part.detail === 'low' || part.detail === 'high') dropped.add('detail')
+      images.push(part.source.base64)
+    }
   }
   return { content: texts.join(PART_BREAK), ...(images.length === 0 ? {} : { images }) }
 }
 
-function encodeImage(part: ImagePart, dropped: Set<string>): string[] {
-  if (part.detail === 'low' || part.detail === 'high') dropped.add('detail')
-  if (part.source.kind === 'base64') return [part.source.base64]
-  dropped.add('image_url')
-  return []
+/** Images in base64 and nothing else. */
+export function carries({ type, source }: MediaPart): boolean {
+  return type === 'image' && source.kind === 'base64'
 }
 
 function encodeAssistant(parts: readonly AssistantPart[], dropped: Set<string>): Message {

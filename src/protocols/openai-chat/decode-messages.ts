@@ -2,12 +2,13 @@
 import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../model/json.js'
 import {
   type AssistantPart,
-  type ImagePart,
+  type MediaSource,
   type Message,
   type TextPart,
   type ToolCallPart,
   type UserPart,
 } from '../../model/request.js'
+import { encodeTextDocument, isTextType } from '../text-document.js'
 import { invalid, notCarried } from './invalid.js'
 import { stringOf, textOf } from './scalars.js'
 
@@ -37,8 +38,9 @@ export function decodeMessages(wire: JsonArray): DecodedMessages {
 }
 
 function decodeAssistant(turn: JsonObject, path: string, seen: SeenCalls): Message {
-  if (isJsonObject(turn.audio)) throw notCarried(`${path}.audio`, 'an audio answer')
   const content: AssistantPart[] = []
+  // An id that only its vendor can resolve; decode-request.ts names it as dropped.
+  if (isJsonObject(turn.audio)) content.push({ type: 'text', text: '[audio answer omitted]' })
   const reasoning = textOf(turn.reasoning_content) ?? textOf(turn.reasoning)
   if (reasoning !== null) content.push({ type: 'reasoning', text: reasoning, signature: null, redacted: null })
   for (const part of decodeTexts(turn.content, `${path}.content`)) if (part.text !== '') content.push(part)
@@ -118,8 +120,9 @@ function decodeUserParts(content: JsonValue | undefined, path: string): UserPart
 function decodePart(part: JsonObject, path: string): UserPart {
   if (part.type === 'text') return decodeText(part, part.text, `${path}.text`)
   if (part.type === 'refusal') return decodeText(part, part.refusal, `${path}.refusal`)
-  if (part.type === 'image_url') return decodeImage(part.image_url, `${path}.image_url`)
-  throw notCarried(path, `of type ${JSON.stringify(part.type)}`)
+  if (part.type === 'image_url') return decodeImage(part.image_url, path)
+  if (part.type === 'file') return decodeFile(part.file, path)
+  return { type: 'foreign', kind: String(part.type), path }
 }
 
 function decodeText(part: JsonObject, text: JsonValue | undefined, path: string): TextPart {
@@ -129,24 +132,46 @@ function decodeText(part: JsonObject, text: JsonValue | undefined, path: string)
   return isMarked ? { type: 'text', text, cacheBreakpoint: true } : { type: 'text', text }
 }
 
-function decodeImage(image: JsonValue | undefined, path: string): ImagePart {
+function decodeImage(image: JsonValue | undefined, path: string): UserPart {
   // Mistral's clients write the URL itself in place of the object.
   const url = isJsonObject(image) ? image.url : image
-  const urlPath = isJsonObject(image) ? `${path}.url` : path
+  const urlPath = isJsonObject(image) ? `${path}.image_url.url` : `${path}.image_url`
   if (typeof url !== 'string' || url === '') throw invalid(urlPath, 'must be a URL')
   const detail = isJsonObject(image) ? image.detail : undefined
   return {
     type: 'image',
     source: /^data:/i.test(url) ? decodeDataUrl(url, urlPath) : { kind: 'url', url },
     detail: detail === 'auto' || detail === 'low' || detail === 'high' ? detail : null,
+    path,
   }
 }
 
-/** RFC 2397, of which only the base64 form is an image that every vendor takes. */
-function decodeDataUrl(url: string, path: string): ImagePart['source'] {
+/** Bytes, mostly as a data URL; a file that is only named by its id stands at the vendor, and no other one can read it. */
+function decodeFile(file: JsonValue | undefined, path: string): UserPart {
+  if (!isJsonObject(file)) throw invalid(`${path}.file`, 'is required')
+  const data = textOf(file.file_data)
+  if (data === null) return { type: 'foreign', kind: 'file', path }
+  const name = textOf(file.filename)
+  const source = sourceOf(data, `${path}.file.file_data`)
+  if (source.kind === 'url') return { type: 'document', source, name, path }
+  if (source.mediaType.startsWith('image/')) return { type: 'image', source, detail: null, path }
+  if (!isTextType(source.mediaType)) return { type: 'document', source, name, path }
+  return encodeTextDocument({ text: Buffer.from(source.base64, 'base64').toString('utf8'), name })
+}
+
+/** OpenRouter's clients may write an address here; bare base64 is what the vendor's document names, for PDFs. */
+function sourceOf(data: string, path: string): MediaSource {
+  if (/^data:/i.test(data)) return decodeDataUrl(data, path)
+  return /^https?:\/\//i.test(data)
+    ? { kind: 'url', url: data }
+    : { kind: 'base64', mediaType: 'application/pdf', base64: data }
+}
+
+/** RFC 2397, of which only the base64 form is one that every vendor takes. */
+function decodeDataUrl(url: string, path: string): Extract<MediaSource, { kind: 'base64' }> {
   const comma = url.indexOf(',')
   const [mediaType = '', ...parameters] = url.slice('data:'.length, Math.max(comma, 0)).split(';')
   const isBase64 = parameters.at(-1)?.toLowerCase() === 'base64'
   if (comma < 0 || mediaType === '' || !isBase64) throw invalid(path, 'must be a base64 data URL with a media type')
-  return { kind: 'base64', mediaType, base64: url.slice(comma + 1) }
+  return { kind: 'base64', mediaType: mediaType.toLowerCase(), base64: url.slice(comma + 1) }
 }

@@ -160,6 +160,8 @@ function decodeExtensions(body: JsonObject): JsonObject {
   const isNamed = (turn: JsonValue): boolean =>
     isJsonObject(turn) && (turn.role === 'user' || turn.role === 'assistant') && textOf(turn.name) !== null
   if ((body.messages as JsonArray).some(isNamed)) entries.push(['messages.name', true])
+  const isSpoken = (turn: JsonValue): boolean => isJsonObject(turn) && isJsonObject(turn.audio)
+  if ((body.messages as JsonArray).some(isSpoken)) entries.push(['messages.audio', true])
   if (isJsonObject(body.stream_options)) {
     const { include_usage: _, ...others } = body.stream_options
     keepUnless(Object.keys(others).length === 0, 'stream_options', others)

@@ -2,8 +2,9 @@
 // else passes as it came. With the same model, usage asked for and a vendor without quirks there is nothing to change.
 import { isJsonArray, isJsonObject, type JsonArray, type JsonObject } from '../../model/json.js'
 import { effortOf } from '../../model/reasoning.js'
-import { type ReasoningEffort } from '../../model/request.js'
+import { type ImagePart, type ReasoningEffort } from '../../model/request.js'
 import { type Quirks, type Target } from '../../model/target.js'
+import { refuseContent, standIn } from '../fit-content.js'
 import { type EditedRequest, type EditValue, type RequestFacts } from '../protocol.js'
 import { decodeSignature } from './decode-messages.js'
 import { fitResponseFormat, fittingDefaults } from './encode-request.js'
@@ -112,19 +113,31 @@ function editResponseFormat(draft: Edits, quirks: Quirks): void {
   if (fitted !== null) draft.set('response_format', fitted)
 }
 
-/** Only what the vendor refuses: the developer role, image URLs, reasoning of earlier turns, signatures of another protocol. */
+/** Only what the vendor refuses: the developer role, images by URL, reasoning of earlier turns, signatures of another protocol. */
 function editMessages(draft: Edits, quirks: Quirks): void {
   const messages = draft.get('messages')
   if (!isJsonArray(messages)) return
-  const edited = messages.map((message) => (isJsonObject(message) ? editMessage(message, draft, quirks) : message))
+  const edited = messages.map((message, i) => {
+    return isJsonObject(message) ? editMessage(message, { draft, quirks, media: mediaOf(messages, i) }) : message
+  })
   if (edited.some((message, i) => message !== messages[i])) draft.set('messages', edited)
 }
 
+type MessageEdit = { readonly draft: Edits; readonly quirks: Quirks; readonly media: Media }
+/** Where the media of one message stand, and whether that is the turn that the client has just sent. */
+type Media = { readonly path: string; readonly isNewest: boolean }
+
+function mediaOf(messages: JsonArray, i: number): Media {
+  const before = messages[i - 1]
+  const isStep = isJsonObject(before) && before.role === 'tool'
+  return { path: `messages.${i}.content`, isNewest: i === messages.length - 1 && !isStep }
+}
+
 /** The message itself where there is nothing to change. */
-function editMessage(message: JsonObject, draft: Edits, quirks: Quirks): JsonObject {
+function editMessage(message: JsonObject, { draft, quirks, media }: MessageEdit): JsonObject {
   const changes: JsonObject = {}
   if (!quirks.developerRole && message.role === 'developer') changes.role = 'system'
-  const content = quirks.imageUrls ? null : withoutImageUrls(message.content)
+  const content = quirks.imageUrls ? null : withoutImageUrls(message, media)
   if (content !== null) {
     draft.dropped.add('image_url')
     changes.content = content
@@ -154,13 +167,20 @@ function withoutForeignSignatures(calls: EditValue): JsonArray | null {
   return kept.some((call, i) => call !== calls[i]) ? kept : null
 }
 
-/** Null when there is nothing to take out. */
-function withoutImageUrls(content: EditValue): JsonArray | null {
+/**
+ * The rule of fit-content.ts on this wire's own messages. Null when there is nothing to replace.
+ * @throws invalid_request with the path of an image by URL in the newest turn
+ */
+function withoutImageUrls({ role, content }: JsonObject, { path, isNewest }: Media): JsonArray | null {
   if (!isJsonArray(content)) return null
-  const kept = content.filter((part) => {
-    if (!isJsonObject(part) || part.type !== 'image_url') return true
-    const url = isJsonObject(part.image_url) ? part.image_url.url : part.image_url
-    return typeof url === 'string' && /^data:/i.test(url)
+  const kept = content.map((part, i) => {
+    const url = isJsonObject(part) && part.type === 'image_url' ? part.image_url : null
+    const address = isJsonObject(url) ? url.url : url
+    if (typeof address !== 'string' || /^data:/i.test(address)) return part
+    const source = { kind: 'url', url: address } as const
+    const image: ImagePart = { type: 'image', source, detail: null, path: `${path}.${i}` }
+    if (isNewest && role === 'user') throw refuseContent(image)
+    return standIn(image)
   })
-  return kept.length === content.length ? null : kept
+  return kept.some((part, i) => part !== content[i]) ? kept : null
 }

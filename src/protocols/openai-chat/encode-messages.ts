@@ -1,13 +1,16 @@
 // Dialect half, messages: canonical system text and turns -> this wire's messages. Part of encode-request.ts.
 import {
   type ChatRequest,
+  type DocumentPart,
   type ImagePart,
+  type MediaPart,
+  type MediaSource,
   type Message,
   type ReasoningPart,
   type TextPart,
   type UserPart,
 } from '../../model/request.js'
-import { type Quirks } from '../../model/target.js'
+import { type Quirks, type Target } from '../../model/target.js'
 import { type WireAssistantMessage, type WireContentPart, type WireMessage, type WireToolCall } from './wire.js'
 
 type AssistantMessage = Extract<Message, { role: 'assistant' }>
@@ -28,12 +31,12 @@ export function encodeMessages(request: ChatRequest, vendor: Vendor): WireMessag
     messages.push({ role, content: encodeTexts(request.system, quirks) })
   }
   for (const [i, message] of request.messages.entries()) {
-    if (message.role === 'user') messages.push({ role: 'user', content: encodeParts(message.content, vendor) })
+    if (message.role === 'user') messages.push({ role: 'user', content: encodeParts(message.content, quirks) })
     else if (message.role === 'assistant') messages.push(encodeAssistant(message, vendor))
     else {
       messages.push(...message.content.map((result) => encodeToolResult(result, vendor)))
       // Results of one run must follow their calls without a gap: their images come after the last of them.
-      if (request.messages[i + 1]?.role !== 'tool') messages.push(...encodeResultImages(request.messages, i, vendor))
+      if (request.messages[i + 1]?.role !== 'tool') messages.push(...encodeResultMedia(request.messages, i, quirks))
     }
   }
   return messages
@@ -76,17 +79,15 @@ function encodeToolResult(result: ToolMessage['content'][number], { quirks, drop
   return { role: 'tool', tool_call_id: result.callId, content: encodeTexts(texts, quirks) }
 }
 
-/** A tool message holds text only; the images of a run of results follow as a user's turn. */
-function encodeResultImages(messages: readonly Message[], last: number, vendor: Vendor): WireMessage[] {
-  const images: ImagePart[] = []
+/** A tool message holds text only; the images and documents of a run of results follow as a user's turn. */
+function encodeResultMedia(messages: readonly Message[], last: number, quirks: Quirks): WireMessage[] {
+  const media: UserPart[] = []
   for (let i = last; i >= 0; i--) {
     const message = messages[i]
     if (message?.role !== 'tool') break
-    const found = message.content.flatMap((result) => result.content.filter((part) => part.type === 'image'))
-    images.unshift(...found)
+    media.unshift(...message.content.flatMap((result) => result.content.filter((part) => part.type !== 'text')))
   }
-  const content = encodeParts(images, vendor)
-  return content.length === 0 ? [] : [{ role: 'user', content }]
+  return media.length === 0 ? [] : [{ role: 'user', content: encodeParts(media, quirks) }]
 }
 
 /** A vendor of the full wire gets the texts as they are; many others take nothing but a string. */
@@ -95,20 +96,38 @@ function encodeTexts(texts: readonly TextPart[], quirks: Quirks): string | WireC
   return texts.map((part) => part.text).join(PARAGRAPH)
 }
 
-function encodeParts(parts: readonly UserPart[], { quirks, drop }: Vendor): string | WireContentPart[] {
+function encodeParts(parts: readonly UserPart[], quirks: Quirks): string | WireContentPart[] {
   const texts = parts.filter((part) => part.type === 'text')
   if (texts.length === parts.length) return encodeTexts(texts, quirks)
   const content: WireContentPart[] = []
   for (const part of parts) {
     if (part.type === 'text') content.push({ type: 'text', text: part.text })
-    else if (part.source.kind === 'base64' || quirks.imageUrls) content.push(encodeImage(part))
-    else drop('image_url')
+    else if (part.type === 'image') content.push(encodeImage(part))
+    else if (part.type === 'document') content.push(encodeDocument(part))
   }
   return content
 }
 
-function encodeImage(image: ImagePart): WireContentPart {
-  const { source, detail } = image
-  const url = source.kind === 'url' ? source.url : `data:${source.mediaType};base64,${source.base64}`
+function encodeImage({ source, detail }: ImagePart): WireContentPart {
+  const url = urlOf(source)
   return { type: 'image_url', image_url: detail === null ? { url } : { url, detail } }
 }
+
+/** Where a document has no name: the vendor asks for one beside its bytes. */
+const DOCUMENT_NAME = 'document.pdf'
+
+function encodeDocument({ source, name }: DocumentPart): WireContentPart {
+  return { type: 'file', file: { filename: name ?? DOCUMENT_NAME, file_data: urlOf(source) } }
+}
+
+function urlOf(source: MediaSource): string {
+  return source.kind === 'url' ? source.url : `data:${source.mediaType};base64,${source.base64}`
+}
+
+/** Images in either form, as the vendor takes URLs; PDFs in base64 where it takes documents at all. */
+export function carries({ type, source }: MediaPart, { quirks }: Target): boolean {
+  if (type === 'image') return source.kind === 'base64' || quirks.imageUrls
+  return quirks.documents && source.kind === 'base64' && source.mediaType === PDF
+}
+
+const PDF = 'application/pdf'

@@ -3,6 +3,7 @@ import { type Dialect, type Protocol, type Surface } from '../protocol.js'
 import { decodeRequest, readFacts } from './decode-request.js'
 import { describe } from './describe.js'
 import { editRequest } from './edit-request.js'
+import { carries } from './encode-messages.js'
 import { encodeRequest, requestPath } from './encode-request.js'
 import { decodeError, encodeError, encodeErrorFrame } from './error.js'
 import { ChatStreamObserver } from './observer.js'
@@ -38,6 +39,7 @@ const dialect: Dialect = {
   headers: {},
   parameterHeaders: [],
   path: requestPath,
+  carries,
   encodeRequest,
   editRequest,
   createDecoder: (emit, options) => new ChatStreamDecoder(emit, options),

@@ -1,4 +1,4 @@
-// Turns become canonical messages; what nobody else can carry is refused by its path.
+// Turns become canonical messages; what only the vendor understands keeps its readable text.
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { decodeMessages } from '../../../src/protocols/anthropic-messages/decode-messages.js'
@@ -75,23 +75,36 @@ test('an empty turn has no parts', async (t) => {
   t.strictSame(decode([{ role: 'user', content: '' }]).messages, [])
 })
 
-test('refuses what cannot be carried, by its path', async (t) => {
-  const image = (source: JsonObject) => ({ type: 'image', source })
-  const result = (content: JsonObject[]) => ({ type: 'tool_result', tool_use_id: 'a', content })
-  const cases: [JsonObject, string, string][] = [
-    [{ type: 'document', source: {} }, 'user', 'messages.0.content.0.type'],
-    [{ type: 'server_tool_use', id: 'a' }, 'assistant', 'messages.0.content.0.type'],
-    [{ type: 'image', source: { type: 'url' } }, 'system', 'messages.0.content.0.type'],
-    [image({ type: 'file', file_id: 'f' }), 'user', 'messages.0.content.0.source.type'],
-    [image({ type: 'base64', data: 'x' }), 'user', 'messages.0.content.0.source.type'],
-    [image({ type: 'url' }), 'user', 'messages.0.content.0.source.type'],
-    [result([{ type: 'search_result' }]), 'user', 'messages.0.content.0.content.0.type'],
+test('a turn of the system is text, or refused by its path', async (t) => {
+  const thrown = thrownBy(() => decodeBlock({ type: 'image', source: { type: 'url', url: 'https://x' } }, 'system'))
+  t.match(thrown, { code: 'invalid_request', param: 'messages.0.content.0.type' })
+})
+
+test('of the blocks of the vendor’s own tools in an answer the readable text stays, and each is named', async (t) => {
+  const content = [
+    { type: 'server_tool_use', id: 's1', name: 'web_search', input: { query: 'rivers' } },
+    {
+      type: 'web_search_tool_result',
+      tool_use_id: 's1',
+      content: [
+        {
+          type: 'web_search_result',
+          title: 'Elbe',
+          url: 'https://e.example',
+          encrypted_content: 'EqQB',
+          page_age: null,
+        },
+      ],
+    },
+    { type: 'container_upload', file_id: 'file_1' },
+    { type: 'text', text: 'It is long.', citations: [{ type: 'web_search_result_location' }] },
   ]
-  for (const [block, role, param] of cases) {
-    t.match(
-      thrownBy(() => decodeBlock(block, role)),
-      { code: 'invalid_request', param },
-      param,
-    )
-  }
+  const { messages, reduced } = decode([{ role: 'assistant', content }])
+  t.strictSame(messages[0]?.content, [
+    { type: 'text', text: '[server_tool_use]\nweb_search({"query":"rivers"})\n' },
+    { type: 'text', text: '[web_search_tool_result]\nElbe\nhttps://e.example\n' },
+    { type: 'text', text: '[container_upload omitted]\n' },
+    { type: 'text', text: 'It is long.' },
+  ])
+  t.strictSame([...reduced], ['server_tool_use', 'web_search_tool_result', 'container_upload', 'citations'])
 })

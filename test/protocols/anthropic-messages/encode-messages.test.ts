@@ -1,8 +1,15 @@
 // Canonical messages become turns that the vendor accepts.
 import { test } from 'tap'
-import { type AssistantPart, type Message } from '../../../src/model/request.js'
+import {
+  type AssistantPart,
+  type DocumentPart,
+  type ImagePart,
+  type MediaSource,
+  type Message,
+  type UserPart,
+} from '../../../src/model/request.js'
 import { type Target } from '../../../src/model/target.js'
-import { encodeMessages, encodeToolInput } from '../../../src/protocols/anthropic-messages/encode-messages.js'
+import { carries, encodeMessages, encodeToolInput } from '../../../src/protocols/anthropic-messages/encode-messages.js'
 import { targetOf } from './fixtures.js'
 
 function encode(messages: readonly Message[], target: Target = targetOf()) {
@@ -84,13 +91,45 @@ test('marks failed results and leaves out empty content', async (t) => {
   ])
 })
 
-test('drops image URLs where the target fetches none', async (t) => {
-  const url = { type: 'image', source: { kind: 'url', url: 'https://example.com/a.png' }, detail: null } as const
-  const messages: Message[] = [{ role: 'user', content: [url, text('?')] }]
-  t.match(encode(messages).turns, [{ content: [{ source: { type: 'url', url: 'https://example.com/a.png' } }, {}] }])
-  const refused = encode(messages, targetOf({ quirks: { imageUrls: false } }))
-  t.strictSame(refused.turns, [{ role: 'user', content: [text('?')] }])
-  t.strictSame(refused.dropped, ['image_url'])
+test('images and documents go by URL or in base64, a title with them, and a detail is named as dropped', async (t) => {
+  const url = { kind: 'url', url: 'https://example.com/a.png' } as const
+  const pdf = { kind: 'base64', mediaType: 'application/pdf', base64: 'JVBERi0=' } as const
+  const image: ImagePart = { type: 'image', source: url, detail: 'low', path: 'p' }
+  const content: UserPart[] = [
+    image,
+    { type: 'document', source: pdf, name: 'Report', path: 'p' },
+    { type: 'document', source: url, name: null, path: 'p' },
+    text('?'),
+  ]
+  const { turns, dropped } = encode([{ role: 'user', content }])
+  t.strictSame(turns[0]?.content, [
+    { type: 'image', source: { type: 'url', url: url.url } },
+    { type: 'document', source: { type: 'base64', media_type: pdf.mediaType, data: pdf.base64 }, title: 'Report' },
+    { type: 'document', source: { type: 'url', url: url.url } },
+    text('?'),
+  ])
+  t.strictSame(dropped, ['detail'])
+})
+
+test('carries what the server takes of images and documents', async (t) => {
+  const pdf = { kind: 'base64', mediaType: 'application/pdf', base64: '' } as const
+  const word = { kind: 'base64', mediaType: 'application/msword', base64: '' } as const
+  const url = { kind: 'url', url: 'https://example.com/a' } as const
+  const image = (source: MediaSource): ImagePart => ({ type: 'image', source, detail: null, path: '' })
+  const document = (source: MediaSource): DocumentPart => ({ type: 'document', source, name: null, path: '' })
+  const full = targetOf({})
+  t.ok([image(pdf), image(url), document(pdf), document(url)].every((part) => carries(part, full)))
+  t.notOk(carries(document(word), full))
+  const noUrls = targetOf({ quirks: { imageUrls: false } })
+  t.strictSame(
+    [image(url), document(url), document(pdf)].map((part) => carries(part, noUrls)),
+    [false, false, true],
+  )
+  const noDocuments = targetOf({ quirks: { documents: false } })
+  t.strictSame(
+    [image(url), document(url), document(pdf)].map((part) => carries(part, noDocuments)),
+    [true, false, false],
+  )
 })
 
 test('wraps tool arguments that are no JSON object', async (t) => {

@@ -1,8 +1,15 @@
 // Turns, images, calls, results and signatures on their way to the vendor.
 import { test } from 'tap'
-import { type AssistantPart, type ImagePart, type Message, type ToolCallPart } from '../../../src/model/request.js'
-import { type Target } from '../../../src/model/target.js'
-import { encodeContents } from '../../../src/protocols/google-gemini/contents.js'
+import {
+  type AssistantPart,
+  type DocumentPart,
+  type ImagePart,
+  type MediaSource,
+  type Message,
+  type ToolCallPart,
+} from '../../../src/model/request.js'
+import { type Quirks, type Target } from '../../../src/model/target.js'
+import { carries, encodeContents } from '../../../src/protocols/google-gemini/contents.js'
 import { target } from '../../helpers/dialect.js'
 import { request } from '../../helpers/targets.js'
 
@@ -28,7 +35,7 @@ const result = (text: string, over: object = {}): Message => {
     content: [{ type: 'tool-result', callId: 'c1', name: null, content, isError: false, ...over }],
   }
 }
-const picture = (url: string): ImagePart => ({ type: 'image', source: { kind: 'url', url }, detail: null })
+const picture = (url: string): ImagePart => ({ type: 'image', source: { kind: 'url', url }, detail: null, path: 'p' })
 
 test('turns of one role are merged, empty ones left out', (t) => {
   const said = assistant({ type: 'text', text: 'b' }, { type: 'text', text: '' })
@@ -40,14 +47,18 @@ test('turns of one role are merged, empty ones left out', (t) => {
   t.end()
 })
 
-test('base64 images go inline, files of the vendor by their URI, other addresses only where they are taken', (t) => {
+test('base64 images and documents go inline, what has an address by its URI', (t) => {
   const base64: ImagePart = {
     type: 'image',
     source: { kind: 'base64', mediaType: 'image/png', base64: 'iVBO' },
     detail: 'high',
+    path: 'p',
   }
   const file = picture('https://generativelanguage.googleapis.com/v1beta/files/abc')
-  const content = [base64, picture('gs://b/cat.JPG?x'), file, picture('https://x.example/cat.png')]
+  const pdf = { kind: 'base64', mediaType: 'application/pdf', base64: 'JVBE' } as const
+  const document: DocumentPart = { type: 'document', source: pdf, name: 'a.pdf', path: 'p' }
+  const stored: DocumentPart = { ...document, source: { kind: 'url', url: 'gs://b/a' } }
+  const content = [base64, picture('gs://b/cat.JPG?x'), file, document, stored]
   const { contents, dropped } = encode([{ role: 'user', content }])
   t.strictSame(contents, [
     {
@@ -56,14 +67,23 @@ test('base64 images go inline, files of the vendor by their URI, other addresses
         { inlineData: { mimeType: 'image/png', data: 'iVBO' } },
         { fileData: { mimeType: 'image/jpeg', fileUri: 'gs://b/cat.JPG?x' } },
         { fileData: { fileUri: 'https://generativelanguage.googleapis.com/v1beta/files/abc' } },
+        { inlineData: { mimeType: 'application/pdf', data: 'JVBE' } },
+        { fileData: { mimeType: 'application/pdf', fileUri: 'gs://b/a' } },
       ],
     },
   ])
-  t.strictSame(dropped, ['detail', 'image_url'])
-  const taken = encode([{ role: 'user', content }], target('google-gemini', {}, { imageUrls: true }))
-  t.strictSame(taken.contents[0]?.parts[3], {
-    fileData: { mimeType: 'image/png', fileUri: 'https://x.example/cat.png' },
-  })
+  t.strictSame(dropped, ['detail'])
+  t.end()
+})
+
+test('carries the vendor’s own files by URL, and others only where the target takes them', (t) => {
+  const pdf = { kind: 'base64', mediaType: 'application/pdf', base64: '' } as const
+  const document = (source: MediaSource): DocumentPart => ({ type: 'document', source, name: null, path: 'p' })
+  const word = document({ ...pdf, mediaType: 'application/msword' })
+  const parts = [picture('gs://b/a'), picture('https://x.example/a.png'), document(pdf), word]
+  const taken = (quirks: Partial<Quirks>) => parts.map((part) => carries(part, target('google-gemini', {}, quirks)))
+  t.strictSame(taken({}), [true, false, true, false])
+  t.strictSame(taken({ imageUrls: true, documents: false }), [true, true, false, false])
   t.end()
 })
 
@@ -86,7 +106,12 @@ test('a result is an object: the one it is written as, or its text, or its error
   const texts = ['21 degrees', 'clear'].map((text) => ({ type: 'text' as const, text }))
   t.strictSame(response(result('', { content: texts })), { result: '21 degrees\nclear' })
   t.strictSame(response(result('{"t":21}', { isError: true })), { error: '{"t":21}' })
-  const image = { type: 'image', source: { kind: 'base64', mediaType: 'image/png', base64: 'AA' }, detail: null }
+  const image = {
+    type: 'image',
+    source: { kind: 'base64', mediaType: 'image/png', base64: 'AA' },
+    detail: null,
+    path: 'p',
+  }
   t.strictSame(encode([result('x', { content: [image] })]).contents[0]?.parts, [
     { functionResponse: { id: 'c1', name: 'c1', response: { result: '' } } },
     { inlineData: { mimeType: 'image/png', data: 'AA' } },

@@ -1,7 +1,7 @@
 // Turns, images, calls and results on their way to the server.
 import { test } from 'tap'
 import { type Message } from '../../../src/model/request.js'
-import { encodeMessages } from '../../../src/protocols/ollama-chat/messages.js'
+import { carries, encodeMessages } from '../../../src/protocols/ollama-chat/messages.js'
 import { request } from '../../helpers/targets.js'
 
 function encode(messages: Message[], system: string[] = []) {
@@ -16,20 +16,24 @@ test('system text comes first, as one message', (t) => {
   t.end()
 })
 
-test('base64 images go beside the text, addresses are dropped and named', (t) => {
+test('base64 images go beside the text; nothing else is carried', (t) => {
   const { messages, dropped } = encode([
     {
       role: 'user',
       content: [
         { type: 'text', text: 'what' },
-        { type: 'image', source: { kind: 'base64', mediaType: 'image/png', base64: 'iVBO' }, detail: 'low' },
-        { type: 'image', source: { kind: 'url', url: 'https://x.example/a.png' }, detail: null },
+        { type: 'image', source: { kind: 'base64', mediaType: 'image/png', base64: 'iVBO' }, detail: 'low', path: 'p' },
         { type: 'text', text: 'is this?' },
       ],
     },
   ])
   t.strictSame(messages, [{ role: 'user', content: 'what\nis this?', images: ['iVBO'] }])
-  t.strictSame(dropped, ['detail', 'image_url'])
+  t.strictSame(dropped, ['detail'])
+  const url = { kind: 'url', url: 'https://x.example/a.png' } as const
+  const bytes = { kind: 'base64', mediaType: 'application/pdf', base64: 'JVBE' } as const
+  t.ok(carries({ type: 'image', source: bytes, detail: null, path: 'p' }))
+  t.notOk(carries({ type: 'image', source: url, detail: null, path: 'p' }))
+  t.notOk(carries({ type: 'document', source: bytes, name: null, path: 'p' }))
   t.end()
 })
 

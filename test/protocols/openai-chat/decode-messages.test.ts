@@ -108,11 +108,44 @@ test('prompt-cache marks of either kind are breakpoints', (t) => {
   t.end()
 })
 
+test('content without a canonical form keeps its name and its path', (t) => {
+  const content = [
+    { type: 'input_audio', input_audio: { data: '', format: 'wav' } },
+    { type: 'file', file: { file_id: 'file-1' } },
+  ]
+  t.strictSame(user(content), [
+    { type: 'foreign', kind: 'input_audio', path: 'messages.0.content.0' },
+    { type: 'foreign', kind: 'file', path: 'messages.0.content.1' },
+  ])
+  const spoken = decodeMessages([{ role: 'assistant', audio: { id: 'a' } }]).messages[0]
+  t.strictSame(spoken?.content, [{ type: 'text', text: '[audio answer omitted]' }])
+  t.end()
+})
+
+test('files become documents, images or text by their media type', (t) => {
+  const file = (file_data: string, filename?: string): JsonObject => {
+    return { type: 'file', file: { file_data, ...(filename === undefined ? {} : { filename }) } }
+  }
+  const path = 'messages.0.content.0'
+  const pdf = { kind: 'base64', mediaType: 'application/pdf', base64: 'JVBERi0=' }
+  t.strictSame(user([file('data:application/pdf;base64,JVBERi0=', 'a.pdf')]), [
+    { type: 'document', source: pdf, name: 'a.pdf', path },
+  ])
+  t.strictSame(user([file('JVBERi0=')]), [{ type: 'document', source: pdf, name: null, path }])
+  t.match(user([file('https://x.example/a.pdf')]), [{ type: 'document', source: { kind: 'url' } }])
+  t.match(user([file('data:image/PNG;base64,QQ==')]), [{ type: 'image', source: { mediaType: 'image/png' } }])
+  const csv = Buffer.from('a,b\n1,ü').toString('base64')
+  t.strictSame(user([file(`data:text/csv;base64,${csv}`, 'a.csv')]), [
+    { type: 'text', text: '<document title="a.csv">\na,b\n1,ü\n</document>' },
+  ])
+  const paramOf = (part: JsonObject) => thrownBy(() => user([part])).param
+  t.equal(paramOf({ type: 'file' }), `${path}.file`)
+  t.equal(paramOf(file('data:application/pdf,x')), `${path}.file.file_data`)
+  t.end()
+})
+
 test('what only this protocol can carry is refused with its path', (t) => {
   const refused = (turn: JsonObject) => thrownBy(() => decodeMessages([turn]))
-  const audio = refused({ role: 'user', content: [{ type: 'input_audio', input_audio: {} }] })
-  t.match(audio, { code: 'invalid_request', param: 'messages.0.content.0', message: /protocol .* cannot carry/ })
-  t.equal(refused({ role: 'assistant', audio: { id: 'a' } }).param, 'messages.0.audio')
   const custom = { id: 'a', type: 'custom', custom: { name: 'x', input: '' } }
   t.equal(refused({ role: 'assistant', tool_calls: [custom] }).param, 'messages.0.tool_calls.0')
   t.equal(refused({ role: 'assistant', tool_calls: [{ function: {} }] }).param, 'messages.0.tool_calls.0.id')

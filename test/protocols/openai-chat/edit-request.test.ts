@@ -4,6 +4,7 @@ import { type JsonObject } from '../../../src/model/json.js'
 import { type Target } from '../../../src/model/target.js'
 import { readFacts } from '../../../src/protocols/openai-chat/decode-request.js'
 import { editRequest } from '../../../src/protocols/openai-chat/edit-request.js'
+import { thrownBy } from '../../helpers/thrown.js'
 import { cases, readJson, targetWith } from './recordings.js'
 
 function edit(body: JsonObject, target: Target = targetWith({}, { model: 'm' })) {
@@ -86,8 +87,9 @@ test('schema output is narrowed or dropped, and named', (t) => {
   t.end()
 })
 
-test('developer turns and image URLs are rewritten only for vendors without them', (t) => {
+test('developer turns and images by URL are rewritten only for vendors without them', (t) => {
   const image = { type: 'image_url', image_url: { url: 'https://x/y.png' } }
+  const standIn = { type: 'text', text: '[image omitted: this model cannot read it]' }
   const embedded = { type: 'image_url', image_url: { url: 'data:image/png;base64,QQ==' } }
   const messages = [
     { role: 'developer', content: 'd' },
@@ -101,7 +103,10 @@ test('developer turns and image URLs are rewritten only for vendors without them
     edits: {
       messages: [
         { role: 'system', content: 'd' },
-        { role: 'user', content: [{ type: 'text', text: 'a' }, embedded] },
+        {
+          role: 'user',
+          content: [{ type: 'text', text: 'a' }, standIn, embedded, standIn],
+        },
         messages[2],
       ],
     },
@@ -111,6 +116,19 @@ test('developer turns and image URLs are rewritten only for vendors without them
     edit(hi({ messages: [messages[2] ?? {}] }), quirky({ developerRole: false, imageUrls: false })).edits,
     {},
   )
+  t.end()
+})
+
+test('an image by URL in the newest turn is refused by its path where the vendor takes none', (t) => {
+  const image = { type: 'image_url', image_url: { url: 'https://x/y.png' } }
+  const messages = [{ role: 'user', content: [{ type: 'text', text: 'a' }, image] }]
+  t.match(
+    thrownBy(() => edit(hi({ messages }), quirky({ imageUrls: false }))),
+    { code: 'invalid_request', param: 'messages.0.content.1', message: /send its bytes in base64/ },
+  )
+  const answer = { role: 'tool', tool_call_id: 'c', content: 'done' }
+  const step = edit(hi({ messages: [answer, ...messages] }), quirky({ imageUrls: false }))
+  t.strictSame(step.dropped, ['image_url'], 'behind tool results it is part of an agent’s step')
   t.end()
 })
 

@@ -1,9 +1,9 @@
 // Canonical turns on this wire, for vendors of the full wire and for those of a narrower one.
 import { test } from 'tap'
-import { type ChatRequest, type Message } from '../../../src/model/request.js'
+import { type ChatRequest, type DocumentPart, type Message } from '../../../src/model/request.js'
 import { type Quirks } from '../../../src/model/target.js'
 import { decodeRequest } from '../../../src/protocols/openai-chat/decode-request.js'
-import { encodeMessages } from '../../../src/protocols/openai-chat/encode-messages.js'
+import { carries, encodeMessages } from '../../../src/protocols/openai-chat/encode-messages.js'
 import { readJson, targetWith } from './recordings.js'
 
 const NARROW = { developerRole: false, imageUrls: false } as const
@@ -34,12 +34,34 @@ test('cache marks leave no trace', (t) => {
   t.end()
 })
 
-test('image URLs a vendor does not fetch are dropped and named, embedded images are not', (t) => {
+test('images go as they came; a vendor that fetches none carries embedded ones alone', (t) => {
   const { messages } = decodeRequest(readJson('requests/images.json'))
   t.strictSame(encode({ messages }).messages, readJson('requests/images.json').messages)
-  const narrow = encode({ messages }, NARROW)
-  t.strictSame(narrow.dropped, ['image_url'])
-  t.match(narrow.messages, [{ content: [{ type: 'text' }, { image_url: { url: /^data:image\/png;base64,/ } }] }])
+  const media = (messages[0]?.content ?? []).filter((part) => part.type === 'image')
+  const taken = (quirks: Partial<Quirks>) => media.map((part) => carries(part, targetWith(quirks)))
+  t.strictSame(taken({}), [true, true])
+  t.strictSame(taken(NARROW), [false, true])
+  t.end()
+})
+
+test('a PDF goes as a file with a name, where the vendor takes documents', (t) => {
+  const pdf: DocumentPart = {
+    type: 'document',
+    source: { kind: 'base64', mediaType: 'application/pdf', base64: 'JVBERi0=' },
+    name: 'report.pdf',
+    path: 'p',
+  }
+  const file = { filename: 'report.pdf', file_data: 'data:application/pdf;base64,JVBERi0=' }
+  const content = [pdf, { ...pdf, name: null }, text('?')]
+  t.strictSame(encode({ messages: [{ role: 'user', content }] }).messages[0]?.content, [
+    { type: 'file', file },
+    { type: 'file', file: { ...file, filename: 'document.pdf' } },
+    text('?'),
+  ])
+  t.ok(carries(pdf, targetWith({})))
+  t.notOk(carries(pdf, targetWith({ documents: false })))
+  t.notOk(carries({ ...pdf, source: { kind: 'url', url: 'https://x.example/a.pdf' } }, targetWith({})))
+  t.notOk(carries({ ...pdf, source: { ...pdf.source, mediaType: 'application/msword' } as never }, targetWith({})))
   t.end()
 })
 
@@ -87,6 +109,7 @@ test("images of tool results follow the run of results as a user's turn", (t) =>
     type: 'image',
     source: { kind: 'base64', mediaType: 'image/png', base64: 'QQ==' },
     detail: null,
+    path: 'p',
   } as const
   const result = (callId: string) =>
     ({ type: 'tool-result', callId, name: null, content: [text(callId), image], isError: false }) as const

@@ -1,0 +1,29 @@
+// What a reader can make of a block that only the vendor understands, such as a result of its web search: titles, addresses,
+// texts and output, in their order, a line each. Encrypted content, ids and bytes are left out.
+import { isJsonArray, isJsonObject, type JsonValue } from '../../model/json.js'
+
+/** Members whose strings are for people. */
+const READABLE: ReadonlySet<string> = new Set([
+  ...['title', 'url', 'source', 'page_age', 'text', 'cited_text', 'context'],
+  ...['stdout', 'stderr', 'query', 'error_code', 'error_message', 'tool_name', 'server_name'],
+])
+
+/** Empty where there is nothing to read. */
+export function readableText(value: JsonValue): string {
+  const lines: string[] = []
+  collect(value, lines)
+  return lines.join('\n')
+}
+
+function collect(value: JsonValue, lines: string[]): void {
+  if (isJsonArray(value)) {
+    for (const item of value) collect(item, lines)
+    return
+  }
+  if (!isJsonObject(value)) return
+  for (const [member, inner] of Object.entries(value)) {
+    const isText = READABLE.has(member) || (value.type === 'text' && member === 'data') || member === 'content'
+    if (typeof inner === 'string' && isText && inner !== '') lines.push(inner)
+    else if (typeof inner === 'object') collect(inner, lines)
+  }
+}
