@@ -15,19 +15,17 @@ import {
   withKnownProviders,
 } from './gateway/generation.js'
 import { type ConnectJobs, jobHabits, LoopJobs } from './gateway/jobs.js'
+import { findModel, listModels } from './gateway/model-list.js'
 import { createSharedLimits } from './gateway/shared-limits.js'
 import { createLimiterCells } from './limit/cells.js'
 import { Shedder } from './limit/shedder.js'
-import { type JsonObject } from './model/json.js'
 import { createOffload } from './offload/offload.js'
-import { type KeyIdentity } from './pipeline/client.js'
 import { TIMEOUT_HEADER } from './pipeline/client-deadline.js'
 import { type DrainablePipeline } from './pipeline/lifecycle.js'
 import { createCodec } from './protocols/codec.js'
 import { JOB_PROTOCOL, PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.js'
 import { type Dialect, type Surface } from './protocols/protocol.js'
 import { Breakers } from './routing/breakers.js'
-import { type Router } from './routing/router.js'
 import { createServer, type Server, type ViewOptions } from './server/app.js'
 import { FailedKeys } from './server/failed-keys.js'
 import { type ProviderStatus } from './server/front.js'
@@ -46,7 +44,6 @@ const TEND_EVERY_MS = 1000
 /** A generation without exchanges may still get one, from a request whose body was on its way when it was replaced. */
 const RETIRED_FOR_MS = 30_000
 
-const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((protocol) => protocol.surface ?? [])
 const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
@@ -263,15 +260,17 @@ function createJobDoor(loop: Loop): JobDoor {
 
 /** A generation as the server shows it. */
 function viewOf(loop: Loop): ViewOptions {
-  const { config, pipeline, router, prompts, refusal } = loop.current
+  const { current } = loop
+  const { config, pipeline, prompts, refusal } = current
   return {
     config: config.server,
     metrics: config.metrics,
     hasKeys: config.keys.length > 0,
     pipeline,
     refusal,
-    jobs: jobHabits(loop.current),
-    models: (key) => listModels(config, router, key),
+    jobs: jobHabits(current),
+    models: (key) => listModels(current, key),
+    model: (key, id) => findModel(current, key, id),
     providers: () => statuses(loop),
     languages: () => prompts.languages(),
   }
@@ -306,17 +305,6 @@ function surfaceOf(protocol: string): Surface {
   if (surface === undefined) throw new Error(`no surface ${protocol}`)
   return surface
 }
-
-/** OpenAI's list entries, which every surface's clients understand. */
-function listModels(config: Config, router: Router, key: KeyIdentity): JsonObject[] {
-  const allowed = config.keys[key.index]?.models ?? ANY_MODEL
-  return router
-    .list(allowed)
-    .map(({ id, ownedBy }) => ({ id, object: 'model', created: MODELS_CREATED_SEC, owned_by: ownedBy }))
-}
-
-/** Model lists carry a date that nobody keeps; clients only want a number there. */
-const MODELS_CREATED_SEC = 1_700_000_000
 
 /** Reads gauges, and lets go of generations that have ended and of the connections that only they used. */
 function tend(loop: Loop): void {

@@ -414,7 +414,10 @@ export const ConfigFile = section('Sluice configuration.', {
   }),
   metrics: section('Prometheus metrics.', {
     port: nullable(Type.Integer({ minimum: 0, maximum: MAX_PORT }), 'Port of a listener of its own, on loopback.'),
-    token: nullable(Type.String({ minLength: 1 }), 'Bearer token that may read /metrics.'),
+    token: nullable(
+      Type.String({ minLength: 1 }),
+      'Bearer token that alone may read /metrics; null: any gateway key may.',
+    ),
   }),
   log: section('The log.', {
     level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {

@@ -19,6 +19,16 @@ const DEFAULT_RETRY_AFTER_MS = 1000
 /** The same where no short wait can help, such as a quota that is used up. */
 const HOPELESS_RETRY_AFTER_MS = 60_000
 const BAD_GATEWAY = 502
+/**
+ * Client libraries retry 408, 409, 429 and 5xx unless this header says otherwise (openai 6, anthropic 0.6x, `shouldRetry`);
+ * some agents retry all the rest as well. Our own verdict is better than the status.
+ */
+const SHOULD_RETRY = {
+  yes: ['x-should-retry', 'true'],
+  no: ['x-should-retry', 'false'],
+} as const
+/** Of a provider: a lock timeout, which passes, or a state, which does not. The client library's own habit holds. */
+const CONFLICT = 409
 /** Those of the catalogue that no client is ever told. */
 const CLIENT_GONE_STATUS = ERROR_CATALOGUE.client_gone.status
 const SLOW_READER_STATUS = ERROR_CATALOGUE.slow_reader.status
@@ -117,11 +127,10 @@ function plainError(error: ErrorData): { status: number; body: JsonObject } {
 function retryHeaders(error: ErrorData, status: number): Headers {
   const fallbackMs = error.retryable ? DEFAULT_RETRY_AFTER_MS : HOPELESS_RETRY_AFTER_MS
   const ms = error.retryAfterMs ?? (BUSY_STATUSES.has(status) ? fallbackMs : null)
-  if (ms === null) return []
-  return [
-    ['retry-after', String(Math.ceil(ms / 1000))],
-    ['retry-after-ms', String(Math.ceil(ms))],
-  ]
+  const headers: Headers = error.upstreamStatus === CONFLICT ? [] : [SHOULD_RETRY[error.retryable ? 'yes' : 'no']]
+  if (ms === null) return headers
+  headers.push(['retry-after', String(Math.ceil(ms / 1000))], ['retry-after-ms', String(Math.ceil(ms))])
+  return headers
 }
 
 function jsonBytes(body: JsonObject): Uint8Array {

@@ -29,7 +29,7 @@ export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Cr
 
   return function authenticate(credentials: Credentials): KeyIdentity {
     const bearer = BEARER.exec(credentials.authorization)?.[1] ?? ''
-    const identity = find(bearer) ?? find(credentials.apiKey)
+    const identity = find(bearer) ?? find(credentials.apiKey) ?? find(credentials.vendorKey ?? '')
     if (identity === null) throw new GatewayError('unauthenticated')
     return identity
   }

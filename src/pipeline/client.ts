@@ -4,7 +4,12 @@ import { type Surface } from '../protocols/protocol.js'
 import { type HeaderList, type Sink } from './sink.js'
 
 /** Raw credential headers of a request; empty strings where absent. */
-export type Credentials = { readonly authorization: string; readonly apiKey: string }
+export type Credentials = {
+  readonly authorization: string
+  readonly apiKey: string
+  /** From a header that some vendor's own client library uses in their place; absent where there is none such. */
+  readonly vendorKey?: string
+}
 
 /**
  * A known gateway key. `index` is its position in the configuration, -1 on a gateway without keys; `digest` the SHA-256 in

@@ -27,6 +27,8 @@ export type Surface = {
   readonly routes: readonly SurfaceRoute[]
   /** How a streamed answer is framed, and so its content type. */
   readonly framing: SurfaceFraming
+  /** Where this API's clients look for the request id, lower-case; absent where `x-request-id` is the place. */
+  readonly requestIdHeader?: string
   /** One keepalive in this surface's own form: a whole frame, safe between any two frames (`json`: before the first alone). */
   readonly keepaliveFrame: string
   /** Top-level members that hold the prompt, in the order in which providers read and cache it. */

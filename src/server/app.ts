@@ -6,7 +6,14 @@ import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
 import { createChatRoute, PROVIDER_PART } from './chat-route.js'
 import { type Engine, loadEngine, type TemplatedApp } from './engine.js'
-import { type Front, type FrontView, type JobHabits, type ModelSource, type ProviderStatus } from './front.js'
+import {
+  type Front,
+  type FrontView,
+  type JobHabits,
+  type ModelLookup,
+  type ModelSource,
+  type ProviderStatus,
+} from './front.js'
 import { createHeaderPolicy } from './headers.js'
 import { type Act, createRoute, createTakeChat } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
@@ -37,6 +44,7 @@ export type ViewOptions = {
   readonly hasKeys: boolean
   readonly pipeline: Pipeline
   readonly models: ModelSource
+  readonly model: ModelLookup
   readonly providers: () => readonly ProviderStatus[]
   /** Languages that the prompt library has. */
   readonly languages: () => readonly string[]
@@ -169,13 +177,14 @@ function createFront(options: ServerOptions, state: FrontState): Front {
 }
 
 function createView(options: ViewOptions): FrontView {
-  const { config, metrics, hasKeys, pipeline, models, providers, languages, refusal } = options
+  const { config, metrics, hasKeys, pipeline, models, model, providers, languages, refusal } = options
   return {
     pipeline,
     policy: createHeaderPolicy(config.tls !== null, config.cors.origins),
     readerStallMs: config.readerStallMs,
     maxChatsPerSocket: config.maxChatsPerSocket,
     models,
+    model,
     providers,
     languages,
     hasKeys,

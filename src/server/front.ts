@@ -27,6 +27,8 @@ export type ProviderStatus = {
   readonly breaker: string
 }
 export type ModelSource = (key: KeyIdentity) => readonly JsonObject[]
+/** One model by the name that a chat would use. @throws model_not_found, forbidden */
+export type ModelLookup = (key: KeyIdentity, id: string) => JsonObject
 
 /** One configuration as the routes see it. A request keeps the view it began with. */
 export type FrontView = {
@@ -35,6 +37,7 @@ export type FrontView = {
   readonly readerStallMs: number
   readonly maxChatsPerSocket: number
   readonly models: ModelSource
+  readonly model: ModelLookup
   readonly providers: () => readonly ProviderStatus[]
   /** Languages that the prompt library has. */
   readonly languages: () => readonly string[]

@@ -1,7 +1,7 @@
 // One HTTP request from its head to its sink: strict framing, credentials, content type, body, pipeline. Everything that
 // fails on the way is answered by the pipeline's `reject`, so that log and metrics see it.
 import { errorData, GatewayError, toGatewayError } from '../errors.js'
-import { type ExchangeHandle, type KeyIdentity, type PathFacts } from '../pipeline/client.js'
+import { type Credentials, type ExchangeHandle, type KeyIdentity, type PathFacts } from '../pipeline/client.js'
 import { type HeaderList, type Sink } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { BodyCollector, type BodyEvents } from './body.js'
@@ -76,7 +76,7 @@ export class HttpExchange implements BodyEvents {
     this.requestId = head.requestId === '' ? front.createRequestId() : head.requestId
     const { scratch, now, isClosing } = front
     const { policy, readerStallMs } = this.view
-    const commonHeaders = [[['x-request-id', this.requestId] as const], policy.fixed, policy.corsOf(head.origin)]
+    const commonHeaders = [idHeaders(this.requestId, surface), policy.fixed, policy.corsOf(head.origin)]
     this.#sink = new HttpSink({ response, commonHeaders, readerStallMs, scratch, now, isClosing })
     response.onGone = () => this.#leave()
   }
@@ -104,7 +104,7 @@ export class HttpExchange implements BodyEvents {
     const { head } = this
     const { failedKeys } = this.#front
     if (head.isCredentialDoubled) throw new GatewayError('unauthenticated')
-    const hasOwn = authorization === '' || head.authorization !== '' || head.apiKey !== ''
+    const hasOwn = authorization === '' || hasCredential(head)
     const credentials = hasOwn ? head : { authorization, apiKey: '' }
     if (failedKeys?.isQuiet === false) failedKeys.check(this.#response.address)
     try {
@@ -112,7 +112,7 @@ export class HttpExchange implements BodyEvents {
       return this.#key
     } catch (thrown) {
       // Who sends no key tries none.
-      if (credentials.authorization !== '' || credentials.apiKey !== '') failedKeys?.note(this.#response.address)
+      if (hasCredential(credentials)) failedKeys?.note(this.#response.address)
       throw thrown
     }
   }
@@ -179,12 +179,11 @@ export class HttpExchange implements BodyEvents {
     const requestBytes = this.#body?.receivedBytes ?? 0
     this.#sink.extraHeaders = headers
     if (this.#isBodyLong() || error.data.code === 'payload_too_large') this.#sink.isLast = true
-    const { authorization, apiKey } = this.head
     const rejection = {
       requestId,
       surface,
       key: this.#key,
-      hasKey: authorization !== '' || apiKey !== '',
+      hasKey: hasCredential(this.head),
       error,
       requestBytes,
       acceptedAtMs: this.#acceptedAtMs,
@@ -245,6 +244,17 @@ export class HttpExchange implements BodyEvents {
 function idempotencyKeyDoubled(): GatewayError {
   const message = 'More than one Idempotency-Key header; a request may have one.'
   return new GatewayError('invalid_request', { message, param: 'Idempotency-Key' })
+}
+
+/** The request id as all clients find it, and as those of this surface look for it. */
+function idHeaders(requestId: string, surface: Surface | null): HeaderList {
+  const ours = ['x-request-id', requestId] as const
+  const name = surface?.requestIdHeader
+  return name === undefined ? [ours] : [ours, [name, requestId]]
+}
+
+function hasCredential({ authorization, apiKey, vendorKey = '' }: Credentials): boolean {
+  return authorization !== '' || apiKey !== '' || vendorKey !== ''
 }
 
 function asItIs(sink: Sink): Sink {

@@ -187,5 +187,6 @@ function queueFull(scope: 'key' | 'all'): GatewayError {
 
 function stillRunning(): GatewayError {
   const message = 'The first request with this Idempotency-Key is still running.'
-  return new GatewayError('invalid_request', { status: 409, message, param: 'Idempotency-Key', retryAfterMs: 1000 })
+  const answer = { status: 409, retryable: true, retryAfterMs: 1000 }
+  return new GatewayError('invalid_request', { ...answer, message, param: 'Idempotency-Key' })
 }

@@ -48,7 +48,12 @@ export function components() {
     },
     securitySchemes: {
       bearer: { type: 'http', scheme: 'bearer', description: 'A gateway key' },
-      apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'A gateway key' },
+      apiKey: {
+        type: 'apiKey',
+        in: 'header',
+        name: 'X-API-Key',
+        description: 'A gateway key; api-key and x-goog-api-key are read as well',
+      },
       callerKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'Your own key with the provider' },
     },
     schemas: {

@@ -71,7 +71,7 @@ export function plainOperations(apiPrefix: string): Readonly<Record<string, Json
     '/v1/ws': webSocket(),
     '/metrics': {
       tags: ['Operation'],
-      summary: 'Metrics as Prometheus text; metrics.token opens it too',
+      summary: 'Metrics as Prometheus text; where metrics.token is set, it alone opens them',
       responses: {
         '200': { description: 'Metrics', content: { 'text/plain': { schema: { type: 'string' } } } },
         '401': UNAUTHENTICATED,

@@ -67,26 +67,22 @@ export function answerModel(prefix: string): Act {
   return (exchange, req) => {
     const id = decodePath(req.getUrl().slice(prefix.length))
     const key = exchange.authenticate()
-    const model = exchange.view.models(key).find((entry) => entry.id === id)
-    if (model === undefined) throw new GatewayError('model_not_found', { param: 'model' })
-    exchange.answer(200, encode(model))
+    const { models, model } = exchange.view
+    exchange.answer(200, encode(models(key).find((entry) => entry.id === id) ?? model(key, id)))
   }
 }
 
 /**
- * Metrics as text, for `metrics.token`, or where keys are set for a gateway key. `isApart`: on a listener of their own, on
- * loopback, where no gateway key is asked for.
+ * Metrics as text, for `metrics.token` alone where it is set: they tell of all keys' work. Without it a gateway key opens them
+ * where keys are set. `isApart`: on a listener of their own, on loopback, where no gateway key is asked for.
  */
 export function answerMetrics(render: () => Promise<string>, isApart: boolean): Act {
   return (exchange) => {
     const { metricsToken, hasKeys } = exchange.view
-    const needsKey = hasKeys && !isApart
-    const isOpen = metricsToken === null ? !needsKey : hasToken(exchange.head.authorization, metricsToken)
-    if (!isOpen || exchange.head.isCredentialDoubled) {
-      // A token alone, on a gateway without keys: there is no key that could open it.
-      if (!needsKey) throw new GatewayError('unauthenticated')
-      exchange.authenticate()
-    }
+    const { authorization, isCredentialDoubled } = exchange.head
+    if (metricsToken !== null) {
+      if (isCredentialDoubled || !hasToken(authorization, metricsToken)) throw new GatewayError('unauthenticated')
+    } else if (hasKeys && !isApart) exchange.authenticate()
     render().then(
       (text) => exchange.answer(200, Buffer.from(text), METRICS_TYPE),
       (thrown: unknown) => exchange.reject(thrown),

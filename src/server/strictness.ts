@@ -6,6 +6,8 @@ import { readRequestId } from './request-id.js'
 export type RequestHead = {
   readonly authorization: string
   readonly apiKey: string
+  /** The key in `api-key` or `x-goog-api-key`, which some vendors' own client libraries send in place of both. */
+  readonly vendorKey: string
   readonly contentType: string
   /** -1 without the header. */
   readonly contentLength: number
@@ -39,6 +41,7 @@ export class HeadReader {
   readonly #visit: (name: string, value: string) => void
   #authorization = ''
   #apiKey = ''
+  #vendorKey = ''
   #contentType = ''
   #contentLength = ''
   #coding = ''
@@ -52,6 +55,7 @@ export class HeadReader {
   #hosts = 0
   #credentials = 0
   #keys = 0
+  #vendorKeys = 0
   #idempotencyKeys = 0
   #parameters: Record<string, string> | null = null
 
@@ -68,6 +72,7 @@ export class HeadReader {
     return {
       authorization: this.#authorization,
       apiKey: this.#apiKey,
+      vendorKey: this.#vendorKey,
       contentType: this.#contentType,
       contentLength: this.#lengths === 0 ? -1 : Number(this.#contentLength),
       isChunked: this.#codings > 0,
@@ -76,7 +81,7 @@ export class HeadReader {
       idempotencyKey: this.#idempotencyKey,
       isIdempotencyKeyDoubled: this.#idempotencyKeys > 1,
       origin: this.#origin,
-      isCredentialDoubled: this.#credentials > 1 || this.#keys > 1,
+      isCredentialDoubled: this.#credentials > 1 || this.#keys > 1 || this.#vendorKeys > 1,
       parameterHeaders: this.#parameters ?? NO_PARAMETERS,
       fault: this.#findFault(),
     }
@@ -85,6 +90,7 @@ export class HeadReader {
   #reset(): void {
     this.#authorization = ''
     this.#apiKey = ''
+    this.#vendorKey = ''
     this.#contentType = ''
     this.#contentLength = ''
     this.#coding = ''
@@ -98,6 +104,7 @@ export class HeadReader {
     this.#hosts = 0
     this.#credentials = 0
     this.#keys = 0
+    this.#vendorKeys = 0
     this.#idempotencyKeys = 0
     this.#parameters = null
   }
@@ -123,6 +130,11 @@ export class HeadReader {
       case 'x-api-key':
         this.#keys += 1
         this.#apiKey = value
+        return
+      case 'api-key':
+      case 'x-goog-api-key':
+        this.#vendorKeys += 1
+        this.#vendorKey = value
         return
       case 'content-type':
         this.#contentType = value

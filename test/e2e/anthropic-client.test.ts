@@ -108,6 +108,11 @@ test('errors arrive as the client library knows them, with a request id', async 
     status: 400,
     error: { type: 'error', error: { type: 'invalid_request_error' } },
   })
+  const refused = await clientOf(gateway, 'wrong-key')
+    .messages.create(request)
+    .catch((error: unknown) => error)
+  t.ok(refused instanceof Anthropic.APIError && typeof refused.requestID === 'string', 'the error names its request')
+  t.equal(refused instanceof Anthropic.APIError && refused.headers?.get('x-should-retry'), 'false')
   const body = await fetch(`${gateway.origin}/v1/messages`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-api-key': KEY, 'x-request-id': 'mine-1' },

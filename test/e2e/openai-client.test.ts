@@ -1,5 +1,5 @@
 // The official OpenAI client against a running gateway, over each of the four upstream wires.
-import OpenAI from 'openai'
+import OpenAI, { AzureOpenAI } from 'openai'
 import { t as tap, test } from 'tap'
 import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 import { rejectsWith } from '../helpers/rejects.js'
@@ -161,4 +161,18 @@ test('a client that aborts stops its upstream, and the outcome says so', async (
     const line = await gateway.exchange(response.headers.get('x-request-id') ?? '')
     t.equal(line.outcome, 'client_gone', provider)
   }
+})
+
+test('a model is found by each name that a chat may use', async (t) => {
+  for (const id of ['openai/echo', 'anthropic/never-listed', 'openai/org/model']) {
+    t.match(await client.models.retrieve(id), { id, object: 'model', owned_by: id.split('/')[0] })
+  }
+  await rejectsWith(t, client.models.retrieve('nowhere/echo'), { status: 404, code: 'model_not_found' })
+})
+
+test('the Azure client sends its key in a header of its own', async (t) => {
+  const options = { apiVersion: '2024-10-21', baseURL: `${gateway.origin}/v1`, maxRetries: 0 }
+  const ask = (apiKey: string) => new AzureOpenAI({ apiKey, ...options }).models.retrieve('openai/echo')
+  t.match(await ask(KEY), { id: 'openai/echo' })
+  await rejectsWith(t, ask('wrong'), { status: 401 })
 })

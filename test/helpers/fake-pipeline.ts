@@ -136,7 +136,7 @@ export class FakePipeline implements Pipeline {
 
   authenticate(credentials: Credentials) {
     this.seen.push(credentials)
-    const given = credentials.apiKey || credentials.authorization.replace(/^Bearer /i, '')
+    const given = credentials.authorization.replace(/^Bearer /i, '') || credentials.vendorKey || credentials.apiKey
     if (this.keys !== null && !this.keys.includes(given)) throw new GatewayError('unauthenticated')
     return { index: this.keys === null ? -1 : this.keys.indexOf(given), name: given || null, digest: given || null }
   }

@@ -1,5 +1,6 @@
 // Starts the front end on a free port with a scripted pipeline, and stops it with the test.
 import { type ServerConfig } from '../../src/config/types.js'
+import { GatewayError } from '../../src/errors.js'
 import { JOB_PROTOCOL } from '../../src/protocols/index.js'
 import { type Surface } from '../../src/protocols/protocol.js'
 import { createServer, type Server, type ServerOptions } from '../../src/server/app.js'
@@ -66,6 +67,9 @@ export async function startFront(t: Teardown, { script, config, options }: Front
       { id: 'fast', object: 'model' },
       { id: 'vendor/deep', object: 'model' },
     ],
+    model: () => {
+      throw new GatewayError('model_not_found', { param: 'model' })
+    },
     providers: () => [{ name: 'one', configured: true, breaker: 'closed' }],
     languages: () => ['en', 'pl'],
     isReady: () => true,

@@ -1,6 +1,7 @@
 // Heads and bytes of answers.
 import { test } from 'tap'
-import { errorData } from '../../src/errors.js'
+import { ERROR_CATALOGUE, errorData } from '../../src/errors.js'
+import { type ErrorCode, type ErrorData } from '../../src/model/error.js'
 import { errorAnswer } from '../../src/pipeline/answer.js'
 import { type Answer } from '../../src/pipeline/sink.js'
 import { FakeSink } from '../helpers/fake-sink.js'
@@ -72,9 +73,20 @@ test('no status of an upstream reaches a client that would mislead it', async (t
 
 test('an error tells when to come back: its own time, or a second where the gateway is full', async (t) => {
   const told = errorAnswer(errorData('rate_limited', { retryAfterMs: 1500 }), { ...PLAIN, headers: [['x-a', 'b']] })
-  t.same(headersOf(told), { 'x-a': 'b', 'retry-after': '2', 'retry-after-ms': '1500' })
+  t.match(headersOf(told), { 'x-a': 'b', 'retry-after': '2', 'retry-after-ms': '1500' })
   t.match(headersOf(errorAnswer(errorData('draining'), PLAIN)), { 'retry-after': '1' })
-  t.same(headersOf(errorAnswer(errorData('invalid_request'), PLAIN)), {})
+  t.notOk('retry-after' in headersOf(errorAnswer(errorData('invalid_request'), PLAIN)))
+})
+
+test('an error says whether a retry can help, whatever its status suggests', async (t) => {
+  const verdictOf = (error: ErrorData) => headersOf(errorAnswer(error, PLAIN))['x-should-retry']
+  for (const code of Object.keys(ERROR_CATALOGUE) as ErrorCode[]) {
+    t.equal(verdictOf(errorData(code)), String(ERROR_CATALOGUE[code].retryable), code)
+  }
+  t.equal(verdictOf(errorData('rate_limited', { retryable: false })), 'false', 'a quota that is used up')
+  t.equal(verdictOf(errorData('upstream_rejected', { status: 500, retryable: true })), 'true')
+  const conflict = errorData('upstream_rejected', { status: 409, upstreamStatus: 409 })
+  t.equal(verdictOf(conflict), undefined, 'a conflict at the provider is left to the client')
 })
 
 test('a path of no surface gets the plain envelope', async (t) => {

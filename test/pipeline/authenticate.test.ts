@@ -77,3 +77,12 @@ test('under another configuration a key is known by its digest, whatever its nam
   t.equal(refusalOf(() => createRenew([A])(NO_KEY))?.code, 'unauthenticated', 'the gateway has keys now')
   t.equal(createRenew([])(known), NO_KEY)
 })
+
+test('a key in the header of a vendor’s own client library is accepted like any other', (t) => {
+  const authenticate = createAuthenticate([A, B])
+  const other = { authorization: '', apiKey: '' }
+  t.match(authenticate({ ...other, vendorKey: 'sk-bbbb' }), { name: 'b' })
+  t.match(authenticate({ authorization: '', apiKey: 'sk-own-of-a-vendor', vendorKey: 'sk-aaaa' }), { name: 'a' })
+  t.throws(() => authenticate({ ...other, vendorKey: 'sk-cccc' }), /API key/)
+  t.end()
+})

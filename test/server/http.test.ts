@@ -113,6 +113,43 @@ test('refuses a request without a known key before it reads the body', async (t)
   t.equal(answer.status, 200)
 })
 
+test('takes a gateway key from the headers of the vendors’ own client libraries', async (t) => {
+  const { port, pipeline, url } = await startFront(t, {
+    options: { surfaces: [{ ...fakeSurface, routes: [{ method: 'POST', path: '/v1/chat/{provider}' }] }] },
+  })
+  pipeline.keys = ['good']
+  const ask = async (...lines: string[]) => {
+    const head = lines.map((line) => `${line}\r\n`).join('')
+    return first((await exchangeRaw(port, post('/v1/chat/north', BODY, head))).answers).status
+  }
+  for (const name of ['api-key', 'x-goog-api-key', 'Api-Key']) {
+    t.equal(await ask(`${name}: good`), 200, name)
+    t.equal(await ask(`${name}: bad`), 401, name)
+    t.equal(await ask(`${name}: good`, `${name}: good`), 401, `two ${name} headers`)
+    t.equal((await fetch(`${url}/v1/models`, { headers: { [name]: 'good' } })).status, 200, name)
+  }
+  t.equal(await ask('api-key: good', 'x-goog-api-key: good'), 401, 'nobody can say which is meant')
+  t.equal(await ask('api-key: good', 'x-api-key: sk-own'), 200)
+  t.equal(pipeline.exchanges.at(-1)?.request.path?.callerKey, 'sk-own', 'the caller’s own key is still another one')
+  t.ok(pipeline.rejections.every(({ hasKey }) => hasKey))
+})
+
+test('names the request id as the clients of the surface look for it, too', async (t) => {
+  const { url } = await startFront(t, {
+    options: { surfaces: [{ ...fakeSurface, requestIdHeader: 'request-id' }] },
+    config: { cors: { origins: ['https://app.test'] } },
+  })
+  const answer = await fetch(url + CHAT_PATH, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-request-id': 'mine.1', origin: 'https://app.test' },
+    body: BODY,
+  })
+  t.equal(answer.headers.get('request-id'), 'mine.1')
+  t.equal(answer.headers.get('x-request-id'), 'mine.1')
+  t.match(answer.headers.get('access-control-expose-headers'), /\brequest-id\b.*\bx-should-retry\b/)
+  t.equal((await fetch(`${url}/livez`)).headers.get('request-id'), null)
+})
+
 test('refuses what is not JSON in UTF-8, by its content type, before the body', async (t) => {
   const { port, pipeline } = await startFront(t)
   const types = [

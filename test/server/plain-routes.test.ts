@@ -1,5 +1,6 @@
 // Health, models and metrics over the real engine.
 import { test } from 'tap'
+import { GatewayError } from '../../src/errors.js'
 import { startFront } from '../helpers/front.js'
 import { exchangeRaw, openRaw } from '../helpers/raw-http.js'
 
@@ -93,6 +94,20 @@ test('lists the models of the caller, and finds one by an id with slashes', asyn
   t.equal(JSON.parse(unknown.body).error.code, 'model_not_found')
 })
 
+test('finds a model that is not listed where a chat would find it', async (t) => {
+  const model = (_key: unknown, id: string) => {
+    if (!id.startsWith('vendor/')) throw new GatewayError('model_not_found', { param: 'model' })
+    return { id, object: 'model' }
+  }
+  const { url } = await startFront(t, { options: { model } })
+  for (const id of ['vendor/new', 'vendor%2Fnew', 'vendor/org%2Fnew', 'vendor/a/b']) {
+    const found = await get(`${url}/v1/models/${id}`)
+    t.equal(found.status, 200, id)
+    t.equal(JSON.parse(found.body).id, decodeURIComponent(id))
+  }
+  t.equal((await get(`${url}/v1/models/nowhere/new`)).status, 404)
+})
+
 test('gives metrics to everybody on a gateway without keys', async (t) => {
   const { url } = await startFront(t)
   const metrics = await get(`${url}/metrics`)
@@ -100,18 +115,23 @@ test('gives metrics to everybody on a gateway without keys', async (t) => {
   t.match(metrics.headers.get('content-type'), /^text\/plain; version=0\.0\.4/)
 })
 
-test('asks for the token or a gateway key before it gives metrics', async (t) => {
-  const { url, pipeline } = await startFront(t, {
+test('gives metrics for the token alone where there is one, else for a gateway key', async (t) => {
+  const { url, port, pipeline } = await startFront(t, {
     options: { hasKeys: true, metrics: { port: null, token: 'scrape' } },
   })
   pipeline.keys = ['good']
   t.equal((await get(`${url}/metrics`)).status, 401)
   t.equal((await get(`${url}/metrics`, { authorization: 'Bearer scrap' })).status, 401)
   t.equal((await get(`${url}/metrics`, { authorization: 'Bearer scrape' })).status, 200)
-  t.equal((await get(`${url}/metrics`, { 'x-api-key': 'good' })).status, 200)
+  t.equal((await get(`${url}/metrics`, { 'x-api-key': 'good' })).status, 401, 'a key reads no other keys’ figures')
+  t.equal((await get(`${url}/metrics`, { authorization: 'Bearer good' })).status, 401)
+  const doubled =
+    'GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer scrape\r\nAuthorization: Bearer good\r\n\r\n'
+  t.equal((await exchangeRaw(port, doubled)).answers[0]?.status, 401)
   const keyed = await startFront(t, { options: { hasKeys: true } })
   keyed.pipeline.keys = ['good']
   t.equal((await get(`${keyed.url}/metrics`)).status, 401)
+  t.equal((await get(`${keyed.url}/metrics`, { 'x-api-key': 'good' })).status, 200)
   const tokened = await startFront(t, { options: { metrics: { port: null, token: 'scrape' } } })
   t.equal((await get(`${tokened.url}/metrics`)).status, 401)
 })

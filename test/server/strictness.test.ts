@@ -146,6 +146,7 @@ test('snapshots what is needed of a head', async (t) => {
     ['host', 'x'],
     ['authorization', 'Bearer a'],
     ['x-api-key', 'b'],
+    ['api-key', 'c'],
     ['content-type', 'application/json'],
     ['content-length', '7'],
     ['x-request-id', 'r-1'],
@@ -160,6 +161,7 @@ test('snapshots what is needed of a head', async (t) => {
   t.strictSame(head, {
     authorization: 'Bearer a',
     apiKey: 'b',
+    vendorKey: 'c',
     contentType: 'application/json',
     contentLength: 7,
     isChunked: false,

@@ -18,6 +18,7 @@ const surface: Surface = Object.freeze({
   id: ID,
   routes: Object.freeze([{ method: 'POST', path: '/v1/messages' }] as const),
   framing: 'sse',
+  requestIdHeader: 'request-id',
   promptMembers: Object.freeze(['tools', 'system', 'messages']),
   keepaliveFrame: 'event: ping\ndata: {"type":"ping"}\n\n',
   readFacts,

@@ -1,0 +1,35 @@
+// What GET /v1/models shows a key: the models that are listed, and one by name wherever a chat would find it. In the form of
+// the list that most clients know; surfaces with another form make theirs from it.
+import { type Config } from '../config/types.js'
+import { type JsonObject } from '../model/json.js'
+import { type KeyIdentity } from '../pipeline/client.js'
+import { type Router } from '../routing/router.js'
+
+/** Of one configuration. */
+export type ModelListParts = { readonly config: Pick<Config, 'keys'>; readonly router: Router }
+
+const ANY_MODEL: readonly string[] = Object.freeze(['*'])
+/** Model lists carry a date that nobody keeps; clients only want a number there. */
+const MODELS_CREATED_SEC = 1_700_000_000
+
+/** The listed models that this key may use. */
+export function listModels(parts: ModelListParts, key: KeyIdentity): JsonObject[] {
+  return parts.router.list(allowedOf(parts, key)).map(({ id, ownedBy }) => describe(id, ownedBy))
+}
+
+/**
+ * A model by the name that a chat would use, listed or not.
+ * @throws model_not_found, forbidden
+ */
+export function findModel(parts: ModelListParts, key: KeyIdentity, id: string): JsonObject {
+  const route = parts.router.route({ model: id, provider: null, allowed: allowedOf(parts, key) })
+  return describe(id, route.targets[0]?.provider.name ?? 'sluice')
+}
+
+function allowedOf({ config }: ModelListParts, key: KeyIdentity): readonly string[] {
+  return config.keys[key.index]?.models ?? ANY_MODEL
+}
+
+function describe(id: string, ownedBy: string): JsonObject {
+  return { id, object: 'model', created: MODELS_CREATED_SEC, owned_by: ownedBy }
+}
