@@ -31,7 +31,7 @@ import { CLIENT_SURFACES, minRequests, readFixtures } from './helpers/protocol-f
 const REQUEST_CASES = [
   ['text', 'system', 'turns', 'image-base64', 'image-url', 'tools', 'parallel-tools', 'tool-results'],
   ['tool-choice-named', 'json-schema', 'reasoning', 'stop-sequence', 'sampling', 'unknown-fields'],
-  ['pdf-base64', 'pdf-url', 'document-text', 'foreign', 'media-history'],
+  ['pdf-base64', 'pdf-url', 'document-text', 'foreign', 'media-history', 'vendor-tools'],
 ].flat()
 
 /** Cases that every dialect must have, under whatever name its vendor's recording bears. */

@@ -1,12 +1,11 @@
 // A checked Messages body -> the canonical request. Only for a cross-protocol way; its counterpart is encode-request.ts.
-import { GatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
-import { type ChatRequest, type ResponseFormat, type ToolChoice, type ToolDefinition } from '../../model/request.js'
+import { type ChatRequest, type ResponseFormat } from '../../model/request.js'
 import { decodeText } from './decode-content.js'
 import { decodeMessages } from './decode-messages.js'
-import { isClientTool } from './schema.js'
+import { decodeTools } from './decode-tools.js'
 import { decodeThinking } from './thinking.js'
-import { type MessagesRequest, type ToolChoiceParam, type ToolParam } from './wire.js'
+import { type MessagesRequest } from './wire.js'
 
 /** Members that have a canonical place; all others go to `extensions`. */
 const KNOWN_FIELDS: ReadonlySet<string> = new Set([
@@ -32,22 +31,22 @@ const SCHEMA_NAME = 'response'
 
 /**
  * Decodes a body that readFacts has accepted.
- * @throws invalid_request with `param` where a server tool cannot be carried
+ * @throws invalid_request with `param` where the request is about a tool that only the vendor can run
  */
 export function decodeRequest(body: JsonObject): ChatRequest {
   const request = body as unknown as MessagesRequest
   const { messages, system, reduced } = decodeMessages(request.messages)
-  const toolChoice = request.tool_choice ?? null
+  const { tools, choice, dropped } = decodeTools(request.tools ?? [], request.tool_choice ?? null)
   return {
     model: request.model,
     stream: request.stream === true,
     includeUsage: true,
     system: [...decodeSystem(request.system), ...system],
     messages,
-    tools: (request.tools ?? []).map(decodeTool),
-    toolChoice: toolChoice === null ? null : decodeToolChoice(toolChoice),
+    tools,
+    toolChoice: choice,
     // False is the vendor's default, so it is not worth a word to others.
-    parallelToolCalls: toolChoice?.disable_parallel_tool_use === true ? false : null,
+    parallelToolCalls: request.tool_choice?.disable_parallel_tool_use === true ? false : null,
     responseFormat: decodeFormat(request),
     reasoning: decodeThinking(request),
     sampling: {
@@ -61,7 +60,7 @@ export function decodeRequest(body: JsonObject): ChatRequest {
       stop: request.stop_sequences ?? [],
     },
     user: request.metadata?.user_id ?? null,
-    extensions: decodeExtensions(body, reduced),
+    extensions: decodeExtensions(body, [...[...reduced].map((type) => `messages.${type}`), ...dropped]),
   }
 }
 
@@ -70,35 +69,16 @@ function decodeSystem(system: MessagesRequest['system']): ChatRequest['system'] 
   return typeof system === 'string' ? [{ type: 'text', text: system }] : system.map(decodeText)
 }
 
-function decodeTool(tool: ToolParam, index: number): ToolDefinition {
-  if (!isClientTool(tool.type)) {
-    const param = `tools.${index}.type`
-    const message = `${param}: the server tool '${tool.type}' cannot be carried to a provider of another protocol`
-    throw new GatewayError('invalid_request', { param, message })
-  }
-  return {
-    name: tool.name,
-    description: tool.description ?? null,
-    parameters: tool.input_schema ?? {},
-    strict: tool.strict ?? null,
-  }
-}
-
-function decodeToolChoice(choice: ToolChoiceParam): ToolChoice {
-  if (choice.type === 'tool') return { type: 'tool', name: choice.name ?? '' }
-  return { type: choice.type === 'any' ? 'required' : choice.type }
-}
-
 function decodeFormat(request: MessagesRequest): ResponseFormat | null {
   const format = request.output_config?.format ?? request.output_format ?? null
   if (format === null || format.type !== 'json_schema') return null
   return { type: 'json-schema', name: SCHEMA_NAME, description: null, schema: format.schema ?? {}, strict: null }
 }
 
-/** `reduced`: blocks that lost something; they are named as dropped wherever the request goes. */
-function decodeExtensions(body: JsonObject, reduced: ReadonlySet<string>): JsonObject {
+/** `lost`: names of what the canonical request does not hold, to be named as dropped wherever it goes. */
+function decodeExtensions(body: JsonObject, lost: readonly string[]): JsonObject {
   const extensions: JsonObject = {}
   for (const [name, value] of Object.entries(body)) if (!KNOWN_FIELDS.has(name)) extensions[name] = value
-  for (const type of reduced) extensions[`messages.${type}`] = true
+  for (const name of lost) extensions[name] = true
   return extensions
 }

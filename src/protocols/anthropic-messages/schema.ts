@@ -138,7 +138,7 @@ function checkRequest(body: JsonObject): MessagesRequest {
   return request
 }
 
-/** True for a tool that the client runs; every other type is run by the vendor, or is one of its own making. */
+/** True for a tool of the client's own; every other type is the vendor's: see vendor-tools.ts. */
 export function isClientTool(type: string | null | undefined): boolean {
   return type === undefined || type === null || type === 'custom'
 }

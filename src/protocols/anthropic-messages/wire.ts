@@ -67,7 +67,7 @@ export type ImageSource =
   | { type: 'url'; url?: JsonValue }
   | { type: 'file'; file_id?: JsonValue }
 
-/** A client tool; server tools have a dated `type` such as `web_search_20250305`. */
+/** A client tool; the vendor's own have a dated `type` such as `bash_20250124`, of which most are run by it. */
 export type ToolParam = {
   type?: string | null
   name: string

@@ -3,7 +3,6 @@ import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { type ChatRequest, NO_SAMPLING } from '../../../src/model/request.js'
 import { decodeRequest } from '../../../src/protocols/anthropic-messages/decode-request.js'
-import { thrownBy } from '../../helpers/thrown.js'
 import { jsonOf } from './fixtures.js'
 
 const VALID: JsonObject = { model: 'm', max_tokens: 10, messages: [{ role: 'user', content: 'Hi' }] }
@@ -43,17 +42,18 @@ test('decodes the system prompt with its cache breakpoints, and system turns aft
   ])
 })
 
-test('decodes tools, and refuses server tools by their path', async (t) => {
+test('decodes tools; those that only the vendor can run are named among the extensions', async (t) => {
   t.strictSame(decodeRequest(jsonOf('requests/tools.json')).tools[1], {
     name: 'get_time',
     description: null,
     parameters: { type: 'object', properties: {} },
     strict: true,
   })
-  t.match(
-    thrownBy(() => decode({ tools: [{ type: 'web_search_20250305', name: 'web_search' }] })),
-    { code: 'invalid_request', param: 'tools.0.type' },
-  )
+  const tools = [
+    { type: 'web_search_20250305', name: 'web_search' },
+    { type: 'bash_20250124', name: 'bash' },
+  ]
+  t.strictSame(decode({ tools }).extensions, { 'tools.web_search': true })
 })
 
 test('decodes every tool choice and the ban on parallel calls', async (t) => {
