@@ -44,6 +44,7 @@ const TEND_EVERY_MS = 1000
 /** A generation without exchanges may still get one, from a request whose body was on its way when it was replaced. */
 const RETIRED_FOR_MS = 30_000
 
+const UNSOLICITED = 'unsolicited bytes from a provider: its connections are not reused for a minute'
 const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((protocol) => protocol.surface ?? [])
 const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
@@ -167,7 +168,7 @@ function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: Loop
   const ground: Ground = {
     limiterCells: cells.limiter,
     metrics,
-    pools: new Pools(),
+    pools: new Pools({ onUnsolicited: ({ name }) => loop.current.log.warn({ provider: name }, UNSOLICITED) }),
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),

@@ -29,6 +29,7 @@ function ask(dispatcher: Sender, path: string): { readonly calledUs: number; rea
   const answered = new Promise<void>((resolve, reject) => {
     const handler: PooledHandler = {
       isOver: false,
+      owner: null,
       onRequestStart: () => undefined,
       onResponseStart: () => undefined,
       onResponseData: () => resolve(),
@@ -72,7 +73,13 @@ const options = { pipelining: 1, headersTimeout: 0, bodyTimeout: 0 }
 
 const lines = [`one dispatch, ${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}`]
 lines.push(`${'a Client alone'.padEnd(32)} ${await timeCalls(new Client(origin, options))}`)
-const ours = new ClientPool(origin, { maxConnections: null, client: options, onConnect: () => undefined })
+const ours = new ClientPool(origin, {
+  maxConnections: null,
+  reusesConnections: true,
+  client: options,
+  onConnect: () => undefined,
+  onUnsolicited: () => undefined,
+})
 const theirs = new Pool(origin, { ...options, connections: null })
 let held = 0
 for (const count of COUNTS) {

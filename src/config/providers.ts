@@ -97,6 +97,7 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     keepAliveMs: entry.keepAliveMs,
     maxConnections: entry.maxConnections,
     maxIdleConnections: entry.maxIdleConnections,
+    isolation: entry.isolation,
   }
 }
 

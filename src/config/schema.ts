@@ -282,6 +282,10 @@ export const ProviderEntry = section('One upstream.', {
     'Connections per event loop that are kept when idle; null for no limit.',
   ),
   keepAliveMs: integer({ minimum: 1000, maximum: 10 * MINUTE_MS }, 60_000, 'Idle connections close after this, in ms.'),
+  isolation: Type.Enum(['none', 'key', 'request'], {
+    default: 'none',
+    description: 'Requests that may share a connection: all (none), those of one gateway key (key), no two (request).',
+  }),
 })
 
 function optionalMs(description: string) {

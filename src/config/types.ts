@@ -195,6 +195,8 @@ export type ProviderConfig = {
   readonly maxConnections: number | null
   /** Most connections that are kept when idle; absent or null for no limit. */
   readonly maxIdleConnections?: number | null
+  /** What may share a connection: all requests, those of one gateway key, none. Absent: `none`, which isolates nothing. */
+  readonly isolation?: 'none' | 'key' | 'request'
 }
 
 /** A vendor by its profile, its address as the environment has it; `provider.apiKey` is null. */

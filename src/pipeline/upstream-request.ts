@@ -32,6 +32,7 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, i
     isStream,
     // To the provider that the path names, and to no other, whatever routing has made of it.
     callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,
+    tenant: request.key.name ?? '',
   }
 }
 

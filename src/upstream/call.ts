@@ -24,6 +24,8 @@ export type UpstreamRequest = {
   readonly isStream: boolean
   /** Sent in place of the provider's configured key. */
   readonly callerKey?: string | null
+  /** Whose request it is, as far as the provider's `isolation` asks: the name of the gateway key; empty without keys. */
+  readonly tenant?: string
 }
 
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>
@@ -90,7 +92,8 @@ export class Upstream {
       const headers = withParameters(fixed, request.isStream, request.headers)
       // undici takes no readonly array but does not change it.
       const options = { path, method: 'POST' as const, headers: headers as string[], body: request.body }
-      call.start(link, isSurplus(link) ? { ...options, reset: true } : options)
+      const isLast = isSurplus(link) || (callerKey !== null && isIsolated(request.provider))
+      call.start(link, isLast ? { ...options, reset: true } : options)
     } catch (error) {
       call.failLater(toGatewayError(error))
     }
@@ -122,6 +125,16 @@ function isSurplus({ provider, pool }: PoolLink): boolean {
   return maxIdleConnections !== null && pool.busy >= maxIdleConnections
 }
 
+function isIsolated({ isolation = 'none' }: ProviderConfig): boolean {
+  return isolation !== 'none'
+}
+
+/** A caller with a key of its own is known by that key alone, which is kept nowhere: its connection serves nothing else. */
+function ownerOf({ provider, callerKey = null, tenant = '' }: UpstreamRequest): unknown {
+  if (!isIsolated(provider)) return null
+  return callerKey === null ? tenant : Symbol('caller')
+}
+
 type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }
 type Dispatch = { readonly link: PoolLink; readonly options: Dispatcher.DispatchOptions }
 
@@ -139,6 +152,7 @@ class LiveCall implements UpstreamCall, PooledHandler {
   readonly #isStream: boolean
   readonly #connectMs: number
   readonly #deadlines: Deadlines
+  readonly owner: unknown
   /** What a retry would send; null once that is out of the question, so that a held stream does not hold its prompt. */
   #dispatch: Dispatch | null = null
   #controller: Dispatcher.DispatchController | null = null
@@ -157,6 +171,7 @@ class LiveCall implements UpstreamCall, PooledHandler {
     this.#limits = limits
     this.#isStream = request.isStream
     this.#connectMs = request.provider.timeouts.connectMs
+    this.owner = ownerOf(request)
     this.#deadlines = new Deadlines(limits.timeouts, request.isStream, (limit) => {
       this.#fail(timeoutFailure(limit.kind, limit.limitMs))
     })

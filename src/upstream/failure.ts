@@ -30,8 +30,9 @@ const FIXED_CODES: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
 const EOF_CODE = 'HPE_INVALID_EOF_STATE'
 const EOF_REASON = 'Invalid EOF state'
 
-/** undici's words for a 100 or 101 nobody asked for, which it does not skip (client-h1.js, onHeadersComplete). */
-const BAD_GRAMMAR: ReadonlySet<string> = new Set(['bad response', 'bad upgrade'])
+const UNSOLICITED = 'bad response'
+/** undici's words for a 101 that no request asked for, which it does not skip (client-h1.js, onHeadersComplete). */
+const BAD_GRAMMAR: ReadonlySet<string> = new Set([UNSOLICITED, 'bad upgrade'])
 
 const SAFE_CODE = /^[A-Z][A-Z0-9_]{1,63}$/
 
@@ -72,6 +73,14 @@ export function isStaleConnection(error: unknown): boolean {
   const code = codeOf(error)
   if (code === 'UND_ERR_SOCKET') return !isBadGrammar(code, error)
   return code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+/**
+ * Has the upstream sent bytes on a connection that had no request on it? undici's words for them (client-h1.js, onMessageBegin);
+ * empty lines before an answer are no such bytes, since its parser skips them.
+ */
+export function isUnsolicited(error: unknown): boolean {
+  return error instanceof Error && codeOf(error) === 'UND_ERR_SOCKET' && error.message === UNSOLICITED
 }
 
 function codeOf(error: unknown): string | null {

@@ -22,16 +22,22 @@ export type PoolLink = {
 /** Connections of one provider on this event loop: all open ones, and those with a request on them. */
 export type PoolStats = { readonly open: number; readonly busy: number }
 
+export type PoolsOptions = {
+  /** Added to undici's connector options (tests: a CA); verification itself cannot be turned off. */
+  readonly connect?: buildConnector.BuildOptions
+  /** A provider has sent bytes that no request asked for, and keeps no connection for a while. */
+  readonly onUnsolicited?: (provider: ProviderConfig) => void
+}
+
 /** The pools of one event loop. */
 export class Pools {
-  readonly #connect: buildConnector.BuildOptions
+  readonly #options: PoolsOptions
   readonly #links = new Map<ProviderConfig, PoolLink>()
   /** Pools that nobody asks for any more but that still have requests on them. */
   readonly #retired = new Set<ClientPool>()
 
-  /** `connect` adds to undici's connector options (tests: a CA); verification itself cannot be turned off. */
-  constructor(connect: buildConnector.BuildOptions = {}) {
-    this.#connect = connect
+  constructor(options: PoolsOptions = {}) {
+    this.#options = options
   }
 
   /**
@@ -96,9 +102,9 @@ export class Pools {
 
   #open(provider: ProviderConfig): PoolLink {
     const url = parseBaseUrl(provider)
-    const timeout = provider.timeouts.connectMs
     const pool = new ClientPool(url.origin, {
       maxConnections: provider.maxConnections,
+      reusesConnections: provider.isolation !== 'request',
       client: {
         pipelining: 1,
         headersTimeout: 0,
@@ -109,8 +115,9 @@ export class Pools {
         maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
         allowH2: false,
         // One for all, so that they share its TLS sessions.
-        connect: buildConnector({ ...this.#connect, allowH2: false, timeout, rejectUnauthorized: true }),
+        connect: this.#connector(provider),
       },
+      onUnsolicited: () => this.#options.onUnsolicited?.(provider),
       onConnect: () => {
         link.isConnecting = true
         queueMicrotask(() => {
@@ -120,6 +127,10 @@ export class Pools {
     })
     const link: PoolLink = { provider, pool, basePath: url.pathname.replace(/\/+$/, ''), isConnecting: false }
     return link
+  }
+
+  #connector({ timeouts: { connectMs: timeout } }: ProviderConfig): buildConnector.connector {
+    return buildConnector({ ...this.#options.connect, allowH2: false, timeout, rejectUnauthorized: true })
   }
 }
 

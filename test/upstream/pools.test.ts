@@ -160,7 +160,7 @@ test('verifies the certificate whatever the environment says: unknown issuer and
   }
   const unknown = await call(new Pools(), `https://127.0.0.1:${port}`)
   t.equal(unknown.error?.message, 'The provider could not be reached (DEPTH_ZERO_SELF_SIGNED_CERT).')
-  const wrongName = await call(new Pools({ ca: cert }), `https://127.0.0.2:${port}`)
+  const wrongName = await call(new Pools({ connect: { ca: cert } }), `https://127.0.0.2:${port}`)
   t.equal(wrongName.error?.message, 'The provider could not be reached (ERR_TLS_CERT_ALTNAME_INVALID).')
-  t.equal((await call(new Pools({ ca: cert }), `https://127.0.0.1:${port}`)).body, 'ok')
+  t.equal((await call(new Pools({ connect: { ca: cert } }), `https://127.0.0.1:${port}`)).body, 'ok')
 })
