@@ -5,6 +5,7 @@ import { buildConnector } from 'undici'
 import { type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { ClientPool } from './client-pool.js'
+import { skipContinue } from './informational.js'
 
 /** Vendors send 1-4 KiB of headers; what is more than this is an error, not an answer. */
 export const MAX_RESPONSE_HEADER_BYTES = 32 * 1024
@@ -130,7 +131,16 @@ export class Pools {
   }
 
   #connector({ timeouts: { connectMs: timeout } }: ProviderConfig): buildConnector.connector {
-    return buildConnector({ ...this.#options.connect, allowH2: false, timeout, rejectUnauthorized: true })
+    const connect = buildConnector({ ...this.#options.connect, allowH2: false, timeout, rejectUnauthorized: true })
+    return (options, callback) =>
+      connect(options, (...[error, socket]: Parameters<buildConnector.Callback>) => {
+        if (error !== null) callback(error, null)
+        else {
+          // undici makes the parser in here.
+          callback(null, socket)
+          skipContinue(socket)
+        }
+      })
   }
 }
 
