@@ -5,7 +5,7 @@ import { readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
 import { providerStatuses, tellBreakers } from './gateway/breaker-states.js'
 import { CLOCK } from './gateway/clock.js'
-import { drain } from './gateway/drain.js'
+import { drain, drainableOf, endNow } from './gateway/drain.js'
 import {
   createGeneration,
   type Generation,
@@ -76,6 +76,8 @@ export type Gateway = {
   tellReload(report: ReloadReport): void
   /** Serves new work for `graceMs` more, lets open exchanges end until `server.drainMs` has passed, then ends them. */
   drain(graceMs: number): Promise<void>
+  /** Ends whatever is open as a drain would in the end, closes, and writes the log. */
+  endNow(): Promise<void>
   /** Cuts whatever is open. A thread whose engine is not closed takes the process down when it ends. */
   close(): void
 }
@@ -121,25 +123,21 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     async drain(graceMs) {
       isReady = false
       server?.sendAway()
-      const pipelines = (): DrainablePipeline[] => [loop.current, ...loop.retired].map(({ pipeline }) => pipeline)
-      const openRequests = (): number => server?.open.requests ?? 0
-      const work = {
-        openCount: () => pipelines().reduce((sum, pipeline) => sum + pipeline.openCount(), openRequests()),
-        refuseNew: () => server?.closeListener(),
-        closeIdle: () => server?.closeIdle(),
-        endAll: () => {
-          for (const pipeline of pipelines()) pipeline.endAll()
-        },
-      }
       const { drainMs } = loop.current.config.server
       const stopping = loop.jobs.stop(drainMs)
-      await drain(work, { drainMs, graceMs, nowMs: CLOCK.nowMs, pause })
+      await drain(drainableOf(pipelinesOf(loop), server), { drainMs, graceMs, nowMs: CLOCK.nowMs, pause })
       server?.close()
       await stopping
       await loop.jobs.close()
       await ground.sharedLimits?.close()
       await ground.pools.close(0)
       await ground.offload.close()
+      await ground.logDestination.flush()
+    },
+    async endNow() {
+      isReady = false
+      await endNow(drainableOf(pipelinesOf(loop), server))
+      server?.close()
       await ground.logDestination.flush()
     },
     close() {
@@ -159,6 +157,11 @@ type Loop = {
 }
 
 type Retired = Generation & { readonly sinceMs: number }
+
+/** Those of all generations; a reload during a drain may add one. */
+function pipelinesOf(loop: Loop): () => DrainablePipeline[] {
+  return () => [loop.current, ...loop.retired].map(({ pipeline }) => pipeline)
+}
 
 /** Everything below the server, over the cells of all loops. */
 function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: LoopPlace): Loop {

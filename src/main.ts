@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/command-line.js'
 import { type Overrides } from './config/load.js'
 import { toGatewayError } from './errors.js'
-import { obeyStopSignals } from './main/signals.js'
+import { dieOf, exitCodeOf, obeyStopSignals } from './main/signals.js'
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)
@@ -17,6 +17,7 @@ function warn(line: string): void {
 
 async function start(overrides: Overrides): Promise<void> {
   let isUp = false
+  let exitCode = 0
   const launching = import('./main/launch.js').then(({ launch }) => {
     return launch({ overrides, print, warn, onLoopDied: fail })
   })
@@ -24,10 +25,16 @@ async function start(overrides: Overrides): Promise<void> {
     // Nobody knows yet of a process that still starts, and who presses Ctrl-C does not wait for a load balancer.
     stop: (signal) => {
       const hasGrace = isUp && signal !== 'SIGINT'
-      launching.then((gateway) => gateway.drain(hasGrace)).then(() => process.exit(0), fail)
+      launching.then((gateway) => gateway.drain(hasGrace)).then(() => process.exit(exitCode), fail)
     },
-    // process.exit would wait for event loops that never end by themselves.
-    kill: () => process.kill(process.pid, 'SIGKILL'),
+    end: (signal) => {
+      if (!isUp) dieOf(signal)
+      exitCode = exitCodeOf(signal)
+      const ending = launching.then((gateway) => gateway.endNow())
+      // process.exit would wait for event loops that are not closed, which never end by themselves.
+      ending.then((isClosed) => (isClosed ? process.exit(exitCode) : dieOf(signal)), fail)
+    },
+    kill: dieOf,
   })
   process.on('SIGHUP', () => void launching.then((gateway) => gateway.reload(), fail))
   await launching

@@ -24,6 +24,7 @@ function connectJobs(): Promise<MessagePort> {
 const gateway = createGateway(config, cells, { loopIndex, connectJobs })
 parentPort?.on('message', (message: ToFrontend) => {
   if (message.type === 'drain') void gateway.drain(message.graceMs).then(() => tell({ type: 'drained' }))
+  if (message.type === 'end') void gateway.endNow().then(() => tell({ type: 'ended' }))
   if (message.type !== 'reload') return
   gateway.reload(message.config, message.ledger)
   tell({ type: 'reloaded' })

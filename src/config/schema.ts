@@ -77,7 +77,8 @@ const Server = section('The listener and what one connection may cost.', {
     15_000,
     'Silence after which a stream gets a keepalive, in ms.',
   ),
-  drainMs: integer({ minimum: 0, maximum: HOUR_MS }, 30_000, 'How long open streams may go on after SIGTERM, in ms.'),
+  // Below the 30 s that Kubernetes gives by default: the last words come before its SIGKILL.
+  drainMs: integer({ minimum: 0, maximum: HOUR_MS }, 25_000, 'How long open streams may go on after SIGTERM, in ms.'),
   // What taking a node out of a load balancer or of a Kubernetes service needs to be known everywhere.
   drainGraceMs: integer(
     { minimum: 0, maximum: HOUR_MS },

@@ -1,7 +1,9 @@
 // How an event loop goes: not ready at once, new work still served for the grace, then no more of it; what runs may end until
-// the deadline, and what is left then is told so. Knows nothing of what is drained.
+// the deadline, and what is left then is told so. Knows of what is drained
+// what it has to ask and to say.
 //
 //   signal --grace--> listener closed, new requests 503 --> idle, or the deadline --> survivors end as `drained` --> closed
+//   second signal ------------------------------------------------------------------> the same, now
 
 /** What of an event loop a drain acts on. */
 export type Drainable = {
@@ -13,6 +15,24 @@ export type Drainable = {
   closeIdle(): void
   /** Ends every open exchange with `draining`. */
   endAll(): void
+}
+
+/** What holds exchanges. */
+type Work = { openCount(): number; endAll(): void }
+
+/** What holds connections, and requests that are no exchanges yet. */
+type Door = { readonly open: { readonly requests: number }; closeListener(): void; closeIdle(): void }
+
+/** Joins an event loop's parts; `door` is null before it listens. */
+export function drainableOf(works: () => readonly Work[], door: Door | null): Drainable {
+  return {
+    openCount: () => works().reduce((sum, work) => sum + work.openCount(), door?.open.requests ?? 0),
+    refuseNew: () => door?.closeListener(),
+    closeIdle: () => door?.closeIdle(),
+    endAll: () => {
+      for (const work of works()) work.endAll()
+    },
+  }
 }
 
 export type DrainTimes = {
@@ -44,4 +64,11 @@ export async function drain(loop: Drainable, times: DrainTimes): Promise<void> {
   if (loop.openCount() === 0) return
   loop.endAll()
   await pause(FAREWELL_MS)
+}
+
+/** Ends what is open as the deadline would. Resolves a turn of the event loop later, by when what was just begun has ended, too. */
+export async function endNow(loop: Pick<Drainable, 'refuseNew' | 'endAll'>): Promise<void> {
+  loop.refuseNew()
+  loop.endAll()
+  await new Promise((resolve) => setImmediate(resolve))
 }

@@ -19,6 +19,8 @@ const FRONTEND_URL = new URL('../../workers/frontend.js', import.meta.url)
 const DRAIN_NOTICE_MS = 300
 /** Past the deadline: a moment for last words, and then whatever still holds the drain up (a stuck loop, a full pipe) is left. */
 const EXIT_SLACK_MS = 1500
+/** An end without a drain: long enough for log lines to be written, and short for someone who has pressed Ctrl-C twice. */
+const END_MS = 1000
 
 export type LaunchOptions = {
   readonly overrides: Overrides
@@ -36,6 +38,11 @@ export type Launched = {
   reload(): void
   /** Resolves when all is drained, at the latest a moment after `server.drainMs`. `hasGrace`: new work is served for a while. */
   drain(hasGrace: boolean): Promise<void>
+  /**
+   * Ends whatever is open now, each with its log line, drain or not. Resolves soon, with true if every event loop is closed and
+   * its log is written.
+   */
+  endNow(): Promise<boolean>
 }
 
 /**
@@ -75,6 +82,7 @@ export async function launch({ overrides, print, warn, onLoopDied }: LaunchOptio
       const drained = supervisor.drain(hasGrace ? drainGraceMs : 0).then(() => thread.close())
       await Promise.race([drained, pause(drainMs + EXIT_SLACK_MS)])
     },
+    endNow: () => Promise.race([supervisor.endNow().then(() => true), pause(END_MS).then(() => false)]),
   }
 }
 

@@ -1,23 +1,45 @@
-// The signals of a process: the first SIGTERM or SIGINT asks it to end well, the second one ends it at once.
+// The signals of a process: the first SIGTERM or SIGINT asks it to end well, the second to end now, any further one ends it.
+
 import { type EventEmitter } from 'node:events'
+import { constants } from 'node:os'
 
 export type StopSignal = 'SIGTERM' | 'SIGINT'
 
 export type StopActions = {
-  /** Once, with the first signal. */
+  /** With the first signal. */
   readonly stop: (signal: StopSignal) => void
+  /** With the second one. */
+  readonly end: (signal: StopSignal) => void
   /** With each further one. */
-  readonly kill: () => void
+  readonly kill: (signal: StopSignal) => void
 }
 
 /** Obeys from now on; to be called before anything that takes time, or an early signal would end the process as a failure. */
 export function obeyStopSignals(actions: StopActions, source: EventEmitter = process): void {
-  let isStopping = false
+  let count = 0
   const onSignal = (signal: StopSignal): void => {
-    if (isStopping) actions.kill()
-    else actions.stop(signal)
-    isStopping = true
+    count += 1
+    if (count === 1) actions.stop(signal)
+    else if (count === 2) actions.end(signal)
+    else actions.kill(signal)
   }
   source.on('SIGTERM', onSignal)
   source.on('SIGINT', onSignal)
+}
+
+/** The exit code that shells give a process which a signal ended: 130 for SIGINT, 143 for SIGTERM. */
+export function exitCodeOf(signal: StopSignal): number {
+  return SIGNAL_EXIT_BASE + constants.signals[signal]
+}
+
+const SIGNAL_EXIT_BASE = 128
+
+/**
+ * Ends this process by the signal's own default, which waits for no thread. As process 1 of a container it has none, and an
+ * exit has to do, which waits for threads.
+ */
+export function dieOf(signal: StopSignal): void {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
+  process.exit(exitCodeOf(signal))
 }

@@ -21,6 +21,8 @@ export type FrontendStart = {
 
 export type ToFrontend =
   | { readonly type: 'drain'; readonly graceMs: number }
+  /** No drain, or no more of it. */
+  | { readonly type: 'end' }
   /** The answer to `connect-jobs`: a port, moved here, or why there is none. */
   | { readonly type: 'jobs'; readonly port: MessagePort | null; readonly reason: string }
   | { readonly type: 'reload'; readonly config: Config; readonly ledger: Ledger }
@@ -28,6 +30,7 @@ export type ToFrontend =
 export type FromFrontend =
   | { readonly type: 'listening' }
   | { readonly type: 'drained' }
+  | { readonly type: 'ended' }
   /** Asks for a way to the job store; one question at a time. */
   | { readonly type: 'connect-jobs' }
   | { readonly type: 'reloaded' }

@@ -19,6 +19,8 @@ export type EventLoop = {
   reload(config: Config, ledger: Ledger): void
   /** Serves new work for `graceMs` more, lets open streams end until the deadline, then ends them. */
   drain(graceMs: number): Promise<void>
+  /** Ends whatever is open, closes, and writes the log. */
+  endNow(): Promise<void>
 }
 
 export type SupervisorOptions = {
@@ -80,6 +82,13 @@ export class Supervisor {
     this.#isDraining = true
     const asked = [...this.#workers].map((worker) => ask(worker, { type: 'drain', graceMs }, 'drained'))
     await Promise.all([this.#loop.drain(graceMs), ...asked])
+  }
+
+  /** Ends all loops together, whatever they are at. */
+  async endNow(): Promise<void> {
+    this.#isDraining = true
+    const asked = [...this.#workers].map((worker) => ask(worker, { type: 'end' }, 'ended'))
+    await Promise.all([this.#loop.endNow(), ...asked])
   }
 
   async #connectJobs(worker: Worker): Promise<void> {

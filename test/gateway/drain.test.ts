@@ -1,6 +1,6 @@
 // The phases of a drain, on a clock that only the drain itself moves.
 import { test } from 'tap'
-import { type Drainable, drain } from '../../src/gateway/drain.js'
+import { type Drainable, drain, drainableOf, endNow } from '../../src/gateway/drain.js'
 
 type Setup = { readonly drainMs: number; readonly graceMs: number; readonly endsAtMs: number }
 
@@ -48,4 +48,31 @@ test('survivors are ended at the deadline, and get a moment to hear of it', asyn
 test('the grace is a part of the drain, never longer than it', async (t) => {
   const { events } = await run({ drainMs: 300, graceMs: 2000, endsAtMs: Number.POSITIVE_INFINITY })
   t.same(events, ['300 refuse', '300 end all'])
+})
+
+test('an end without a drain refuses what is new, ends what is open, and leaves it a turn to write', async (t) => {
+  const events: string[] = []
+  const ended = endNow({ refuseNew: () => events.push('refuse'), endAll: () => events.push('end all') })
+  t.same(events, ['refuse', 'end all'])
+  setImmediate(() => events.push('turn'))
+  await ended
+  t.ok(events.length >= 2)
+})
+
+test('all generations are drained together with what is only arriving', (t) => {
+  const ended: string[] = []
+  const work = (name: string, count: number) => ({ openCount: () => count, endAll: () => ended.push(name) })
+  const door = {
+    open: { requests: 4 },
+    closeListener: () => ended.push('listener'),
+    closeIdle: () => ended.push('idle'),
+  }
+  const loop = drainableOf(() => [work('old', 1), work('new', 2)], door)
+  t.equal(loop.openCount(), 7)
+  loop.endAll()
+  loop.refuseNew()
+  loop.closeIdle()
+  t.same(ended, ['old', 'new', 'listener', 'idle'])
+  t.equal(drainableOf(() => [], null).openCount(), 0, 'before it listens')
+  t.end()
 })

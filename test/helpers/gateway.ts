@@ -43,11 +43,14 @@ export class Running {
   readonly output: string[] = []
   errorOutput = ''
   origin = ''
+  /** All it has said is read. */
+  readonly #closed: Promise<unknown>
   #waiters: { wanted: (line: LogLine) => boolean; resolve: (line: LogLine) => void }[] = []
 
   constructor(child: ChildProcess, folder: string) {
     this.child = child
     this.folder = folder
+    this.#closed = once(child, 'close')
     child.stderr?.on('data', (chunk: Buffer) => {
       this.errorOutput += chunk.toString()
     })
@@ -99,13 +102,11 @@ export class Running {
     }
   }
 
-  /** Ends the process and tells its exit code (or signal). */
+  /** Ends the process and tells its exit code (or signal), once the last line of its output has come. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string> {
     const { child } = this
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill(signal)
-      await once(child, 'exit')
-    }
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    await this.#closed
     return child.exitCode ?? child.signalCode ?? 0
   }
 }

@@ -7,6 +7,8 @@ const order = config.warnings[0] ?? 'serve'
 
 /** Where a loop notes that it has reloaded: behind the marks of the drain. */
 const RELOADED = 5
+/** Where it notes that it has ended without a drain. */
+const ENDED = 9
 
 function tell(message: FromFrontend): void {
   parentPort?.postMessage(message)
@@ -20,6 +22,12 @@ parentPort?.on('message', (message: ToFrontend) => {
     if (order === 'die while reloading') throw new Error('died while reloading')
     Atomics.store(new Int32Array(cells.metrics), RELOADED + loopIndex - 1, message.ledger.keys.length)
     tell({ type: 'reloaded' })
+    return
+  }
+  if (message.type === 'end') {
+    Atomics.store(new Int32Array(cells.metrics), ENDED + loopIndex, 1)
+    tell({ type: 'ended' })
+    parentPort?.close()
     return
   }
   if (order === 'die while draining') throw new Error('died while draining')

@@ -48,6 +48,7 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
           reloaded.push(next.warnings)
         },
         drain: async () => void drained.push('loop 0'),
+        endNow: async () => void drained.push('loop 0 at once'),
       }
     },
     frontendUrl: FRONTEND_URL,
@@ -131,6 +132,15 @@ test('a loop that dies over its draining ends it, and is no alarm', async (t) =>
   await supervisor.drain(0)
   t.same(drained, ['loop 0'])
   t.equal(await Promise.race([died, 'silence']), 'silence')
+})
+
+test('an end without a drain reaches every loop, and waits for none that has died', async (t) => {
+  const { supervisor, cells, drained } = setUp({ threads: 3, port: 3000 })
+  await supervisor.start()
+  await supervisor.endNow()
+  t.same(drained, ['loop 0 at once'])
+  t.same([...new Int32Array(cells.metrics)].slice(9, 12), [0, 1, 1], 'each has ended')
+  await t.resolves(supervisor.endNow())
 })
 
 test('a reload reaches every loop, with the places of its names, and is over when all have it', async (t) => {
