@@ -17,6 +17,7 @@ import {
 import { createHeaderPolicy } from './headers.js'
 import { type Act, createRoute, createTakeChat } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
+import { Inflater } from './inflate.js'
 import { createTakeBody, type JobDoor } from './job-door.js'
 import { type Binding, Listener, type OnAccepting } from './listener.js'
 import { createOpenApi, type RouteRow } from './openapi.js'
@@ -165,6 +166,7 @@ function createFront(options: ServerOptions, state: FrontState): Front {
     view: createView(options),
     heads: new HeadReader(options.parameterHeaders),
     maxBodyBytes: options.config.maxBodyBytes,
+    inflater: new Inflater(options.config.maxBodyBytes),
     createRequestId: createRequestIdSource(options.requestIdSeed),
     now: () => performance.now(),
     open: { requests: 0, sockets: 0 },

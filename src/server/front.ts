@@ -7,6 +7,7 @@ import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type RequestFacts } from '../protocols/protocol.js'
 import { type FailedKeys } from './failed-keys.js'
 import { type HeaderPolicy } from './headers.js'
+import { type Inflater } from './inflate.js'
 import { type OpenCount } from './response.js'
 import { type HeadReader } from './strictness.js'
 
@@ -55,6 +56,7 @@ export type Front = {
   view: FrontView
   readonly heads: HeadReader
   readonly maxBodyBytes: number
+  readonly inflater: Inflater
   readonly createRequestId: () => string
   readonly now: () => number
   readonly open: OpenCount

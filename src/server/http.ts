@@ -8,6 +8,7 @@ import { BodyCollector, type BodyEvents } from './body.js'
 import { type HttpRequest, type HttpResponse } from './engine.js'
 import { type Front, type FrontView, refuseEarly } from './front.js'
 import { HttpSink } from './http-sink.js'
+import { ACCEPTED_CODINGS, type Coding, codingOf } from './inflate.js'
 import { ClientResponse } from './response.js'
 import { isJsonContentType, type RequestHead } from './strictness.js'
 
@@ -64,6 +65,8 @@ export class HttpExchange implements BodyEvents {
   #key: KeyIdentity | null = null
   #takeBody: TakeBody | null = null
   #body: BodyCollector | null = null
+  #coding: Coding | null = null
+  #isInflating = false
   #handle: ExchangeHandle | null = null
 
   constructor(front: Front, surface: Surface | null, response: ClientResponse, head: RequestHead) {
@@ -146,8 +149,14 @@ export class HttpExchange implements BodyEvents {
    * @throws unsupported_media_type, payload_too_large, invalid_request
    */
   readBody(key: KeyIdentity, takeBody: TakeBody | null): void {
-    const { contentType, contentLength } = this.head
+    const { contentType, contentEncoding, contentLength } = this.head
     if (!isJsonContentType(contentType)) throw new GatewayError('unsupported_media_type')
+    const coding = codingOf(contentEncoding)
+    if (coding === undefined) {
+      this.reject(UNKNOWN_CODING, ACCEPT_ENCODING)
+      return
+    }
+    this.#coding = coding
     if (this.head.isIdempotencyKeyDoubled) throw idempotencyKeyDoubled()
     if (contentLength > this.#front.maxBodyBytes) throw new GatewayError('payload_too_large')
     this.#key = key
@@ -159,6 +168,24 @@ export class HttpExchange implements BodyEvents {
 
   onBody(body: Uint8Array<ArrayBuffer>): void {
     this.#body = null
+    const coding = this.#coding
+    if (coding === null || body.length === 0) {
+      this.#takeWhole(body)
+      return
+    }
+    this.#isInflating = true
+    this.#front.inflater.inflate({
+      ...{ coding, body },
+      isWanted: () => !this.isOver,
+      onDone: (result) => {
+        this.#isInflating = false
+        if (result instanceof GatewayError) this.reject(result)
+        else this.#takeWhole(result)
+      },
+    })
+  }
+
+  #takeWhole(body: Uint8Array<ArrayBuffer>): void {
     try {
       if (body.length === 0) throw new GatewayError('invalid_request', { message: 'The body is empty.' })
       const takeBody = this.#takeBody
@@ -234,10 +261,10 @@ export class HttpExchange implements BodyEvents {
     if (this.#sink.isFollowing) this.#sink.leave()
     else this.#handle?.cancel()
     const body = this.#body
-    if (body === null) return
+    if (body === null && !this.#isInflating) return
     // It was never an exchange, but it was a request: the log and the count shall have it.
     this.reject(new GatewayError('client_gone'))
-    body.stop()
+    body?.stop()
   }
 }
 
@@ -260,6 +287,11 @@ function hasCredential({ authorization, apiKey, vendorKey = '' }: Credentials): 
 function asItIs(sink: Sink): Sink {
   return sink
 }
+
+const UNKNOWN_CODING = GatewayError.shared('unsupported_media_type', {
+  message: `A body may come as it is or with a Content-Encoding of ${ACCEPTED_CODINGS}.`,
+})
+const ACCEPT_ENCODING: HeaderList = Object.freeze([['accept-encoding', ACCEPTED_CODINGS] as const])
 
 const FALLBACK_BODY = Buffer.from(
   JSON.stringify({

@@ -9,6 +9,8 @@ export type RequestHead = {
   /** The key in `api-key` or `x-goog-api-key`, which some vendors' own client libraries send in place of both. */
   readonly vendorKey: string
   readonly contentType: string
+  /** Of the body, as written; empty without the header. */
+  readonly contentEncoding: string
   /** -1 without the header. */
   readonly contentLength: number
   readonly isChunked: boolean
@@ -43,6 +45,7 @@ export class HeadReader {
   #apiKey = ''
   #vendorKey = ''
   #contentType = ''
+  #contentEncoding = ''
   #contentLength = ''
   #coding = ''
   #requestId = ''
@@ -74,6 +77,7 @@ export class HeadReader {
       apiKey: this.#apiKey,
       vendorKey: this.#vendorKey,
       contentType: this.#contentType,
+      contentEncoding: this.#contentEncoding,
       contentLength: this.#lengths === 0 ? -1 : Number(this.#contentLength),
       isChunked: this.#codings > 0,
       requestId: readRequestId(this.#requestId),
@@ -92,6 +96,7 @@ export class HeadReader {
     this.#apiKey = ''
     this.#vendorKey = ''
     this.#contentType = ''
+    this.#contentEncoding = ''
     this.#contentLength = ''
     this.#coding = ''
     this.#requestId = ''
@@ -138,6 +143,9 @@ export class HeadReader {
         return
       case 'content-type':
         this.#contentType = value
+        return
+      case 'content-encoding':
+        this.#contentEncoding = this.#contentEncoding === '' ? value : `${this.#contentEncoding}, ${value}`
         return
       case 'x-request-id':
         this.#requestId = value
