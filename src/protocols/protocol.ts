@@ -29,6 +29,8 @@ export type Surface = {
   readonly framing: SurfaceFraming
   /** Where this API's clients look for the request id, lower-case; absent where `x-request-id` is the place. */
   readonly requestIdHeader?: string
+  /** Set where its clients list models in a form of their own. */
+  readonly models?: ModelListing
   /** One keepalive in this surface's own form: a whole frame, safe between any two frames (`json`: before the first alone). */
   readonly keepaliveFrame: string
   /** Top-level members that hold the prompt, in the order in which providers read and cache it. */
@@ -63,6 +65,21 @@ export type Surface = {
   /** For the API's document, of all routes of this surface; made when it is asked for. */
   readonly describe?: () => SurfaceDescription
 }
+
+/** How an API lists models. The models come in the list form of the plain route: `{id, object, created, owned_by}`. */
+export type ModelListing = {
+  /** The request header that its clients bear and others do not, lower-case. */
+  readonly header: string
+  encodeModel(model: JsonObject): JsonObject
+  /**
+   * One page.
+   * @throws invalid_request for a parameter that is wrong
+   */
+  encodeList(models: readonly JsonObject[], read: ReadParameter): JsonObject
+}
+
+/** A parameter of the query, percent-decoded; empty where it is absent. */
+export type ReadParameter = (name: string) => string
 
 /** The frames that are the gateway's own, in one form. */
 export type FrameForm = Pick<Surface, 'keepaliveFrame' | 'encodeErrorFrame'>

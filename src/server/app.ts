@@ -15,22 +15,14 @@ import {
   type ProviderStatus,
 } from './front.js'
 import { createHeaderPolicy } from './headers.js'
-import { type Act, createRoute, createTakeChat } from './http.js'
+import { type Act, createRoute, createTakeChat, type EngineRoute } from './http.js'
 import { SCRATCH_BYTES } from './http-sink.js'
 import { Inflater } from './inflate.js'
 import { createTakeBody, type JobDoor } from './job-door.js'
 import { type Binding, Listener, type OnAccepting } from './listener.js'
 import { createOpenApi, type RouteRow } from './openapi.js'
-import { chatPaths, healthPaths, type Path, prefixedPaths, prefixedSurface, rowsOf } from './paths.js'
-import {
-  answerMetrics,
-  answerModel,
-  answerModels,
-  answerOpenApi,
-  answerOptions,
-  refuseMethod,
-  refusePath,
-} from './plain-routes.js'
+import { chatPaths, healthPaths, modelPaths, type Path, prefixedPaths, prefixedSurface, rowsOf } from './paths.js'
+import { answerMetrics, answerOpenApi, answerOptions, refuseMethod, refusePath } from './plain-routes.js'
 import { createRequestIdSource } from './request-id.js'
 import { type OpenCount } from './response.js'
 import { HeadReader } from './strictness.js'
@@ -228,8 +220,7 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): Rou
     ...chatPaths(options),
     ...prefixedPaths(options),
     { path: '/v1/ws', get: needsUpgrade },
-    { path: '/v1/models', get: answerModels },
-    { path: '/v1/models/*', get: answerModel('/v1/models/') },
+    ...modelPaths(options),
     ...healthPaths(options),
     {
       path: '/openapi.json',
@@ -257,13 +248,22 @@ function addPath(app: TemplatedApp, front: Front, route: Path, takeChat: Act): v
   const methods = [get && 'GET, HEAD', choices && 'POST', remove && 'DELETE', 'OPTIONS']
   const allow = methods.filter((method) => method !== undefined).join(', ')
   if (get !== undefined) {
-    app.get(path, createRoute(front, surface, get))
-    app.head(path, createRoute(front, surface, get))
+    const enter = createReadRoute(front, route, get)
+    app.get(path, enter)
+    app.head(path, enter)
   }
   if (choices !== undefined) app.post(path, createChatRoute(front, choices, takeChat))
   if (remove !== undefined) app.del(path, createRoute(front, surface, remove))
   app.options(path, createRoute(front, surface, answerOptions(allow)))
   app.any(path, createRoute(front, surface, refuseMethod(allow)))
+}
+
+/** GET of a path: whose words it is answered in is settled first, so that even the first refusal is in them. */
+function createReadRoute(front: Front, { surface = null, speakers = [] }: Path, get: Act): EngineRoute {
+  const byDefault = createRoute(front, surface, get)
+  if (speakers.length === 0) return byDefault
+  const named = speakers.map(({ header, surface }) => ({ header, enter: createRoute(front, surface, get) }))
+  return (res, req) => (named.find(({ header }) => req.getHeader(header) !== '')?.enter ?? byDefault)(res, req)
 }
 
 const EVERYWHERE = Object.freeze({ below: '', surface: null })

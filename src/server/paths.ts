@@ -5,7 +5,15 @@ import { type Act } from './http.js'
 import { type JobDoor } from './job-door.js'
 import { answerJob, answerJobs, cancelJob } from './job-routes.js'
 import { type RouteRow } from './openapi.js'
-import { answerAlive, answerModels, answerPing, answerProviders, answerReady, answerTags } from './plain-routes.js'
+import {
+  answerAlive,
+  answerModel,
+  answerModels,
+  answerPing,
+  answerProviders,
+  answerReady,
+  answerTags,
+} from './plain-routes.js'
 
 /** What of the server's options the paths are made of. */
 export type PathOptions = {
@@ -15,11 +23,16 @@ export type PathOptions = {
   readonly jobDoor?: JobDoor
 }
 
+/** A surface that is recognised by a request header. */
+export type Speaker = { readonly surface: Surface; readonly header: string }
+
 /** What is served on a path. `surface`: in whose words what is wrong is answered; null for the plain ones. */
 export type Path = {
   readonly path: string
   readonly surface?: Surface | null
   readonly get?: Act
+  /** APIs in whose words `get` answers requests that bear their header; all others in those of `surface`. */
+  readonly speakers?: readonly Speaker[]
   readonly remove?: Act
   /** Chats are posted there. */
   readonly choices?: readonly Choice[]
@@ -46,6 +59,17 @@ export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
       { path: `${prefix}:id`, surface, ...one },
     ]
   })
+}
+
+/** The models, in the form of each API that lists them. */
+export function modelPaths({ surfaces }: PathOptions): Path[] {
+  const speakers = surfaces.flatMap((surface) =>
+    surface.models === undefined ? [] : [{ surface, header: surface.models.header }],
+  )
+  return [
+    { path: '/v1/models', get: answerModels, speakers },
+    { path: '/v1/models/*', get: answerModel('/v1/models/'), speakers },
+  ]
 }
 
 /** What is read below the prefix. */

@@ -16,6 +16,8 @@ const MODEL = {
 }
 const MODEL_EXAMPLE = { id: 'fast', object: 'model', created: 1_700_000_000, owned_by: 'local' }
 const TAG_EXAMPLE = { name: 'fast', model: 'fast', provider: 'local', languages: ['en', 'pl'] }
+const OWN_FORM =
+  'Clients that name an API version in a header, as some APIs demand, get models, pages and errors in the form of that API.'
 const UNAUTHENTICATED = refusal('Missing or unknown API key.', 'unauthenticated')
 
 /** By path as the document has it; those of the conversation API stand below `apiPrefix`. */
@@ -57,11 +59,12 @@ export function plainOperations(apiPrefix: string): Readonly<Record<string, Json
       providers: [{ name: 'local', configured: true, breaker: 'closed' }],
     }),
     ...jobOperations(),
-    '/v1/models': models,
+    '/v1/models': { ...models, description: OWN_FORM },
     [`${apiPrefix}/models`]: models,
     '/v1/models/{id}': {
       tags: ['Models'],
-      summary: 'One model; its id may hold slashes',
+      summary: 'One model by any name that a chat may use; its id may hold slashes',
+      description: OWN_FORM,
       responses: {
         '200': json('The model', MODEL_EXAMPLE, EVERY_HEADER, MODEL),
         '401': UNAUTHENTICATED,

@@ -45,10 +45,13 @@ export function answerOpenApi(create: (hasKeys: boolean) => JsonObject): Act {
   }
 }
 
-/** The list of models that the caller's key may use; each has an `id`. */
-export const answerModels: Act = (exchange) => {
+/** The list of models that the caller's key may use, in the form of its API. */
+export const answerModels: Act = (exchange, req) => {
   const key = exchange.authenticate()
-  exchange.answer(200, encode({ object: 'list', data: [...exchange.view.models(key)] }))
+  const models = exchange.view.models(key)
+  const listing = exchange.surface?.models
+  const read = (name: string): string => req.getQuery(name) ?? ''
+  exchange.answer(200, encode(listing?.encodeList(models, read) ?? { object: 'list', data: [...models] }))
 }
 
 /** The models that the caller's key may use, each with its provider and the languages that prompts are there for. */
@@ -68,7 +71,8 @@ export function answerModel(prefix: string): Act {
     const id = decodePath(req.getUrl().slice(prefix.length))
     const key = exchange.authenticate()
     const { models, model } = exchange.view
-    exchange.answer(200, encode(models(key).find((entry) => entry.id === id) ?? model(key, id)))
+    const found = models(key).find((entry) => entry.id === id) ?? model(key, id)
+    exchange.answer(200, encode(exchange.surface?.models?.encodeModel(found) ?? found))
   }
 }
 

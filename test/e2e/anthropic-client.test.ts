@@ -143,3 +143,19 @@ test('a client that aborts stops its upstream, and the outcome says so', async (
     t.equal(line.outcome, 'client_gone', provider)
   }
 })
+
+test('models are listed page by page and found by name as the client library knows them', async (t) => {
+  const gateway = await startGateway(t, { config: { providers: { sim: {} } } })
+  const own = clientOf(gateway)
+  const ids: string[] = []
+  for await (const model of own.models.list({ limit: 2 })) ids.push(model.id)
+  t.same(ids, ['sim/echo', 'sim/lorem', 'sim/tools', 'sim/reason'])
+  t.match(await own.models.retrieve('sim/lorem+fault=html'), { type: 'model', id: 'sim/lorem+fault=html' })
+  await rejectsWith(t, own.models.retrieve('nowhere/echo'), {
+    status: 404,
+    error: { type: 'error', error: { type: 'not_found_error' } },
+  })
+  await rejectsWith(t, clientOf(gateway).models.list({ limit: 5000 }), { status: 400 })
+  const plain = await fetch(`${gateway.origin}/v1/models`)
+  t.match(await plain.json(), { object: 'list' }, 'others get the form that they know')
+})

@@ -6,6 +6,7 @@ import { describe } from './describe.js'
 import { carries } from './encode-messages.js'
 import { editRequest, encodeRequest } from './encode-request.js'
 import { decodeError, encodeError, encodeErrorFrame } from './error.js'
+import { modelListing } from './models.js'
 import { MessagesObserver } from './observer.js'
 import { decodeResponse, encodeResponse, readUsage } from './response.js'
 import { readFacts } from './schema.js'
@@ -19,6 +20,7 @@ const surface: Surface = Object.freeze({
   routes: Object.freeze([{ method: 'POST', path: '/v1/messages' }] as const),
   framing: 'sse',
   requestIdHeader: 'request-id',
+  models: modelListing,
   promptMembers: Object.freeze(['tools', 'system', 'messages']),
   keepaliveFrame: 'event: ping\ndata: {"type":"ping"}\n\n',
   readFacts,
