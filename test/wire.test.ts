@@ -284,10 +284,12 @@ test('comments of an upstream, such as OpenRouter sends while it waits, are no f
   t.end()
 })
 
-test('a frame that cannot be read is skipped and does not end the stream', (t) => {
-  for (const { name, dialect, bytes, events } of RECORDINGS) {
+test('a frame that is no JSON object ends the stream, and nothing after it is read', (t) => {
+  for (const { name, dialect, bytes } of RECORDINGS) {
     const broken = dialect.framing === 'sse' ? 'data: {"broken":\n\n' : '{"broken":\n'
-    t.strictSame(decodeBytes(dialect, Buffer.concat([Buffer.from(broken), bytes]), SOME_BYTES), events, name)
+    const events = decodeBytes(dialect, Buffer.concat([Buffer.from(broken), bytes]), SOME_BYTES)
+    t.match(events, [{ type: 'error', error: { code: 'upstream_malformed' } }], name)
+    t.equal(events.length, 1, name)
   }
   t.end()
 })

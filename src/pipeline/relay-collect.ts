@@ -1,12 +1,16 @@
 // The upstream streams, the client wants one answer: the upstream's frames go into a log of their own, whose one reader is
 // the aggregator, at the end. Streaming the upstream even so lets a stall be seen and a leaving client stop it at once.
 import { errorData, GatewayError } from '../errors.js'
-import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, type StreamObserver } from '../protocols/protocol.js'
+import { brokenFrame } from '../protocols/frame-payload.js'
+import { FRAME_BROKEN, FRAME_CONTENT, FRAME_END, FRAME_ERROR, type StreamObserver } from '../protocols/protocol.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../stream/log.js'
 import { type LogReader } from '../stream/reader.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { type FrameScanner } from '../wire/scanner.js'
 import { type Outlet, type Relay, type RelayOptions } from './outlet.js'
+
+/** What comes behind such a frame is not looked at. */
+const LAST = FRAME_END | FRAME_ERROR | FRAME_BROKEN
 
 export class CollectRelay implements Relay {
   readonly #outlet: Outlet
@@ -61,16 +65,17 @@ export class CollectRelay implements Relay {
   }
 
   #onFrame(payload: Buffer): void {
-    this.#bits |= this.#observer.observe(payload)
+    if ((this.#bits & LAST) === 0) this.#bits |= this.#observer.observe(payload)
   }
 
   #judge(): void {
     const bits = this.#bits
     this.#bits = 0
     if ((bits & FRAME_CONTENT) !== 0) this.#outlet.progress()
-    if ((bits & FRAME_ERROR) !== 0) {
+    if ((bits & (FRAME_ERROR | FRAME_BROKEN)) !== 0) {
       this.#isOver = true
-      this.#outlet.fail(this.#observer.error ?? errorData('upstream_cut'))
+      const isBroken = (bits & FRAME_BROKEN) !== 0
+      this.#outlet.fail(isBroken ? brokenFrame() : (this.#observer.error ?? errorData('upstream_cut')))
     } else if ((bits & FRAME_END) !== 0) {
       this.#isOver = true
       this.#outlet.whole(this.#drain(), 'frames')

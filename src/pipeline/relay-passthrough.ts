@@ -1,13 +1,25 @@
 // Same protocol on both sides: the upstream's bytes go on as they are. Frame boundaries are found, usage and the end marker
 // observed, and one frame may be taken out (usage that we asked for and the client did not). Nothing is parsed that need not be.
 import { errorData } from '../errors.js'
-import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_STRIP, type StreamObserver } from '../protocols/protocol.js'
+import { brokenFrame } from '../protocols/frame-payload.js'
+import {
+  FRAME_BROKEN,
+  FRAME_CONTENT,
+  FRAME_END,
+  FRAME_ERROR,
+  FRAME_STRIP,
+  type StreamObserver,
+} from '../protocols/protocol.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { type FrameScanner, type RawSpan } from '../wire/scanner.js'
 import { type Outlet, type Relay, type RelayOptions } from './outlet.js'
 
 /** An answer without any content still has to go out when its end marker came. */
 const CONTENT_OR_END = FRAME_CONTENT | FRAME_END
+/** What comes behind such a frame is not looked at. */
+const LAST = FRAME_END | FRAME_ERROR | FRAME_BROKEN
+/** Must not reach the client as it is. */
+const WITHHELD = FRAME_STRIP | FRAME_ERROR | FRAME_BROKEN
 const UPSTREAM_CUT = errorData('upstream_cut')
 
 export class PassthroughRelay implements Relay {
@@ -52,7 +64,7 @@ export class PassthroughRelay implements Relay {
   }
 
   #onFrame(payload: Buffer, raw: RawSpan): void {
-    if (this.#isOver || (this.#bits & (FRAME_END | FRAME_ERROR)) !== 0) return
+    if (this.#isOver || (this.#bits & LAST) !== 0) return
     if (payload.length === 0) {
       // A comment before any content says nothing to the client: our own keepalives fill that silence.
       if (this.#hasContent) this.#take(raw)
@@ -61,7 +73,7 @@ export class PassthroughRelay implements Relay {
     const bits = this.#observer.observe(payload)
     this.#bits |= bits
     if ((bits & CONTENT_OR_END) !== 0) this.#hasContent = true
-    if ((bits & (FRAME_STRIP | FRAME_ERROR)) === 0) this.#take(raw)
+    if ((bits & WITHHELD) === 0) this.#take(raw)
   }
 
   /** Lengthens the run if the frame lies right behind it in the same memory; else appends the run and begins another. */
@@ -89,9 +101,9 @@ export class PassthroughRelay implements Relay {
     this.#appendRun()
     const bits = this.#bits
     this.#bits = 0
-    if ((bits & FRAME_ERROR) !== 0) {
+    if ((bits & (FRAME_ERROR | FRAME_BROKEN)) !== 0) {
       this.#isOver = true
-      this.#outlet.fail(this.#observer.error ?? UPSTREAM_CUT)
+      this.#outlet.fail((bits & FRAME_BROKEN) !== 0 ? brokenFrame() : (this.#observer.error ?? UPSTREAM_CUT))
     } else if ((bits & FRAME_END) !== 0) this.#finish()
   }
 

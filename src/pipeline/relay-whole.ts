@@ -2,6 +2,7 @@
 // protocol the bytes stay as they are.
 import { GatewayError } from '../errors.js'
 import { type UsageReport } from '../model/usage.js'
+import { isSpace } from '../wire/json-scan.js'
 import { BodyCollector } from './body-collector.js'
 import { type Relay, type RelayOptions, type WholeKind } from './outlet.js'
 
@@ -61,9 +62,4 @@ function isJson(body: Buffer): boolean {
   } catch {
     return false
   }
-}
-
-/** JSON white space, RFC 8259 section 2. */
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 }

@@ -45,5 +45,11 @@ export type Sink = {
   follow(attach: (onReadable: () => void) => LogReader, onDone: (delivery: Delivery) => void): void
 }
 
-/** What became of the client's side. `bytes`: handed to the socket, framing included. */
-export type Delivery = { readonly result: 'delivered' | 'client_gone' | 'slow_reader'; readonly bytes: number }
+/**
+ * What became of the client's side; `upstream_cut`: a frame cannot be carried, so the client was told of an end that the log
+ * does not know. `bytes`: handed to the socket, framing included.
+ */
+export type Delivery = {
+  readonly result: 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut'
+  readonly bytes: number
+}

@@ -201,7 +201,7 @@ export type DecoderOptions = {
 
 /** Bytes of one frame's payload in (SSE: the data lines joined, NDJSON: one line), events out. */
 export type StreamDecoder = {
-  /** `data` is a view, valid only during the call. A frame that cannot be read is skipped, not fatal. */
+  /** `data` is a view, valid only during the call. A frame that is no JSON object ends the stream as `error` upstream_malformed. */
   push(data: Buffer): void
   /** The upstream ended its body: emits `finish` if the end marker was seen, else `error` upstream_cut. Emits nothing after either. */
   end(): void
@@ -223,6 +223,8 @@ export const FRAME_END = 2
 export const FRAME_STRIP = 4
 /** Is an in-band error of the upstream; `observer.error` tells which. */
 export const FRAME_ERROR = 8
+/** Is no JSON object, and nothing that may stand between such frames: some of the answer is lost. */
+export const FRAME_BROKEN = 16
 
 /** Watches passing frames: looks for content, usage, the end marker and errors, without parsing what it need not. */
 export type StreamObserver = {

@@ -1,8 +1,10 @@
 // The two spellings of the WebSocket protocol: the same objects as JSON text or as msgpack. Event payloads pass into JSON
-// frames as bytes, unparsed; msgpack has to parse and pack them.
+// frames as bytes, scanned once to be one object each; msgpack has to parse and pack them.
 import { isUtf8 } from 'node:buffer'
 import { errorData } from '../errors.js'
 import { isJsonObject, type JsonObject } from '../model/json.js'
+import { parsePayload } from '../protocols/frame-payload.js'
+import { isOneObject } from '../wire/json-scan.js'
 import { pack } from '../wire/pack.js'
 import { type ClientFrame, readJsonFrame, readPackedFrame } from './ws-frame.js'
 
@@ -25,7 +27,6 @@ export type WsCodec = {
 const SCRATCH_BYTES = 64 * 1024
 /** Room for `<seq>,"data":` and the closing brace. */
 const SEQ_ROOM_BYTES = 32
-const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
 /** What begins every JSON event of one chat. */
@@ -42,7 +43,8 @@ export function createJsonCodec(): WsCodec {
     decode: (message) => readJsonFrame(new Uint8Array(message)),
     encode: (message) => Buffer.from(JSON.stringify(message)),
     encodeEvent(head, _id, seq, event) {
-      if (!isBraced(event)) return null
+      // Inserted as text: were it not exactly one object, its bytes could become members of the frame around it.
+      if (!isOneObject(event)) return null
       // A text frame that is not UTF-8 ends the socket and with it every chat (RFC 6455, 8.1): an upstream must not do that.
       const payload = isUtf8(event) ? event : Buffer.from(event.toString('utf8'))
       const needed = head.length + payload.length + SEQ_ROOM_BYTES
@@ -64,13 +66,8 @@ export function createMsgpackCodec(): WsCodec {
     decode: (message) => readPackedFrame(new Uint8Array(message)),
     encode: (message) => pack(message),
     encodeEvent(_head, id, seq, payload) {
-      if (!isBraced(payload)) return null
-      try {
-        const data: unknown = JSON.parse(payload.toString('utf8'))
-        return pack({ type: 'event', id, seq, data })
-      } catch {
-        return null
-      }
+      const data = parsePayload(payload)
+      return data === null ? null : pack({ type: 'event', id, seq, data })
     },
   }
 }
@@ -82,8 +79,4 @@ export function readErrorMember(body: Uint8Array): JsonObject {
   return isJsonObject(member)
     ? member
     : { message: errorData('internal').message, type: 'server_error', param: null, code: null }
-}
-
-function isBraced(payload: Buffer): boolean {
-  return payload[0] === OPEN_BRACE && payload[payload.length - 1] === CLOSE_BRACE
 }

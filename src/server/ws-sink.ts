@@ -1,10 +1,13 @@
 // One chat on a WebSocket: follows its log and turns frames into `event` messages. It never writes by its own will: the
 // socket asks it for one entry at a time, so that chats share the socket evenly.
 
+import { type ErrorData } from '../model/error.js'
+import { type Outcome } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
 import { type ExchangeHandle } from '../pipeline/client.js'
 import { outcomeOf } from '../pipeline/outcome.js'
 import { type Answer, type Delivery, type Sink } from '../pipeline/sink.js'
+import { brokenFrame, isSilent } from '../protocols/frame-payload.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type LogReader, type StreamEnd } from '../stream/reader.js'
 import { createFrameScanner } from '../wire/frame.js'
@@ -28,9 +31,6 @@ export type WsSinkOptions = {
   readonly surface: Surface
   readonly requestId: string
 }
-
-/** The end marker of the stream; `done` takes its place. */
-const END_MARKER = Buffer.from('[DONE]')
 
 /** The sink of one chat. */
 export class WsSink implements Sink {
@@ -124,9 +124,15 @@ export class WsSink implements Sink {
   }
 
   #sendEvent(payload: Buffer): void {
-    if (this.#isOver || payload.length === 0 || payload.equals(END_MARKER)) return
+    if (this.#isOver || payload.length === 0) return
     const message = this.#socket.codec.encodeEvent(this.#eventHead, this.id, this.#seq, payload)
-    if (message === null) return
+    if (message === null) {
+      // The end marker among them; `done` takes its place.
+      if (isSilent(payload)) return
+      this.#sendMessage(this.#errorMessage(brokenFrame(), 'upstream_cut'))
+      this.#close('upstream_cut')
+      return
+    }
     this.#seq += 1
     this.#bytes += message.length
     this.#socket.send(message)
@@ -139,11 +145,15 @@ export class WsSink implements Sink {
   }
 
   #endMessage(end: StreamEnd): JsonObject {
-    const { id } = this
-    const facts = { outcome: end.outcome, usage: encodeUsage(end.usage), usage_source: end.usageSource }
-    if (end.error === null) return { type: 'done', id, ...facts }
-    const { body } = this.#options.surface.encodeError(end.error, this.#options.requestId)
-    return { type: 'error', id, error: body.error ?? body, ...facts }
+    const { outcome, error } = end
+    const usage = { usage: encodeUsage(end.usage), usage_source: end.usageSource }
+    if (error === null) return { type: 'done', id: this.id, outcome, ...usage }
+    return { ...this.#errorMessage(error, outcome), ...usage }
+  }
+
+  #errorMessage(error: ErrorData, outcome: Outcome): JsonObject {
+    const { body } = this.#options.surface.encodeError(error, this.#options.requestId)
+    return { type: 'error', id: this.id, error: body.error ?? body, outcome }
   }
 
   #close(result: Delivery['result']): void {

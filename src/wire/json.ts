@@ -4,6 +4,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { GatewayError } from '../errors.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
+import { stringEnd } from './json-scan.js'
 
 export type JsonLimits = {
   /** Most nested arrays and objects. */
@@ -20,7 +21,6 @@ export const CLIENT_LIMITS: JsonLimits = Object.freeze({ maxDepth: MAX_DEPTH, bl
 export const UPSTREAM_LIMITS: JsonLimits = Object.freeze({ maxDepth: MAX_DEPTH, blame: 'upstream_malformed' })
 
 const QUOTE = 0x22
-const BACKSLASH = 0x5c
 const COMMA = 0x2c
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
@@ -92,7 +92,7 @@ function checkNesting(bytes: Buffer, limits: JsonLimits): boolean {
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]
     if (byte === QUOTE) {
-      i = findStringEnd(bytes, i)
+      i = stringEnd(bytes, i)
       last = i
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       depth += 1
@@ -110,30 +110,6 @@ function checkNesting(bytes: Buffer, limits: JsonLimits): boolean {
 
 function isDigit(byte: number | undefined): boolean {
   return byte !== undefined && byte >= 0x30 && byte <= 0x39
-}
-
-/** Keys, short words and what stands between escaped quotes are found faster by hand than by a native search. */
-const NEAR_BYTES = 24
-
-/** Index of the quote that ends the string which begins at `start`; the last index if none does. */
-export function findStringEnd(bytes: Buffer, start: number): number {
-  let from = start + 1
-  while (from < bytes.length) {
-    const near = Math.min(bytes.length, from + NEAR_BYTES)
-    while (from < near) {
-      const byte = bytes[from]
-      if (byte === QUOTE) return from
-      from += byte === BACKSLASH ? 2 : 1
-    }
-    // Far away, only quotes are looked at; one is escaped if an odd run of backslashes stands before it.
-    const end = bytes.indexOf(QUOTE, from)
-    if (end < 0) break
-    let before = end - 1
-    while (before >= from && bytes[before] === BACKSLASH) before -= 1
-    if ((end - before) % 2 === 1) return end
-    from = end + 1
-  }
-  return bytes.length - 1
 }
 
 function hasInfinity(root: JsonObject): boolean {

@@ -2,7 +2,8 @@
 // what lets a request pass to its own protocol without being written anew. One pass, no recursion.
 import { GatewayError } from '../errors.js'
 import { type JsonObject, type JsonValue } from '../model/json.js'
-import { asBuffer, findStringEnd, parseJsonBody } from './json.js'
+import { asBuffer, parseJsonBody } from './json.js'
+import { isSpace, objectEnd, skipSpace, stringEnd } from './json-scan.js'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -54,7 +55,7 @@ export function scanMembers(body: Uint8Array): Member[] | null {
 
 function readMember(bytes: Buffer, keyStart: number): Member | null {
   if (bytes[keyStart] !== QUOTE) return null
-  const keyEnd = findStringEnd(bytes, keyStart)
+  const keyEnd = stringEnd(bytes, keyStart)
   const colon = skipSpace(bytes, keyEnd + 1)
   if (bytes[colon] !== COLON || keyEnd - keyStart > MAX_KEY_BYTES) return null
   const key = readKey(bytes, keyStart, keyEnd)
@@ -74,42 +75,13 @@ function readKey(bytes: Buffer, quote: number, end: number): string | null {
   }
 }
 
-function skipSpace(bytes: Buffer, from: number): number {
-  let at = from
-  while (isSpace(bytes[at])) at += 1
-  return at
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
-}
-
 function findValueEnd(bytes: Buffer, start: number): number {
   const first = bytes[start]
-  if (first === QUOTE) return findStringEnd(bytes, start) + 1
-  if (first === OPEN_BRACE || first === OPEN_BRACKET) return findNestEnd(bytes, start)
+  if (first === QUOTE) return stringEnd(bytes, start) + 1
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return objectEnd(bytes, start)
   let at = start
   while (at < bytes.length && !isSpace(bytes[at]) && bytes[at] !== COMMA && bytes[at] !== CLOSE_BRACE) at += 1
   return at
-}
-
-/** In ASCII this bit is all that parts `[` from `{` and `]` from `}`, and no other byte becomes one of them by it. */
-const BRACE_BIT = 0x20
-
-function findNestEnd(bytes: Buffer, start: number): number {
-  let depth = 0
-  for (let i = start; i < bytes.length; i++) {
-    const byte = bytes[i] ?? 0
-    if (byte === QUOTE) {
-      i = findStringEnd(bytes, i)
-    } else if ((byte | BRACE_BIT) === OPEN_BRACE) {
-      depth += 1
-    } else if ((byte | BRACE_BIT) === CLOSE_BRACE) {
-      depth -= 1
-      if (depth === 0) return i + 1
-    }
-  }
-  return bytes.length
 }
 
 /** The first key that stands twice, null if none does: two parsers might see two different requests in such a body. */

@@ -30,6 +30,16 @@ test('an error or a cut fails it', async (t) => {
   }
 })
 
+test('a frame that is no JSON object fails it, though the end marker comes', async (t) => {
+  for (const wire of [OPENAI, ANTHROPIC] as const) {
+    const { head, content, finish, marker } = STREAMS[wire]
+    const { options, outlet } = relayOptionsFor(OPENAI, wire)
+    feed(new CollectRelay(options), `${head}${content[0]}data: {"a":}\n\n${content[1]}${finish}${marker}`)
+    t.match(outlet.told.at(-1), 'fail upstream_malformed', wire)
+    t.notOk(outlet.told.includes('frames'))
+  }
+})
+
 test('a stream that ends by its finish reason alone is complete where the vendor sends no marker', async (t) => {
   const { options, outlet } = relayOptionsFor(OPENAI, OPENAI)
   const target = { ...options.target, quirks: { ...options.target.quirks, doneMarker: false } }

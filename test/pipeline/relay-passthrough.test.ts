@@ -66,3 +66,33 @@ test('an error, a cut and the end each decide once; nothing passes after them', 
     }
   }
 })
+
+test('a frame that is no JSON object ends the stream: what came before it passes, it and the end marker do not', async (t) => {
+  for (const wire of [OPENAI, ANTHROPIC] as const) {
+    const { head, content, finish, marker, endMarker } = STREAMS[wire]
+    for (const broken of ['{"this is": not JSON', '{"a":{}},"b":{}}', 'null', 'hello']) {
+      for (const size of [1, 100_000]) {
+        const { options, outlet } = relayOptionsFor(wire, wire)
+        feed(
+          new PassthroughRelay(options),
+          `${head}${content[0]}data: ${broken}\n\n${content[1]}${finish}${marker}`,
+          size,
+        )
+        t.equal(outlet.text, head + content[0], `${wire} ${broken} by ${size}`)
+        t.equal(outlet.told.at(-1), 'fail upstream_malformed')
+        t.notOk(outlet.told.includes('complete') || outlet.text.includes(endMarker))
+      }
+    }
+  }
+})
+
+test('comments, blank data and frames of unknown types pass', async (t) => {
+  for (const wire of [OPENAI, ANTHROPIC] as const) {
+    const { head, content, finish, marker } = STREAMS[wire]
+    const odd = ': wait\n\ndata:  \n\nevent: news\ndata: {"type":"news","object":"news"}\n\n'
+    const { options, outlet } = relayOptionsFor(wire, wire)
+    feed(new PassthroughRelay(options), head + content[0] + odd + content[1] + finish + marker, 7)
+    t.equal(outlet.told.at(-1), 'complete', wire)
+    t.ok(outlet.text.includes(odd), wire)
+  }
+})

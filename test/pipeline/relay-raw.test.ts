@@ -39,6 +39,14 @@ test('an error in the stream is the last that is heard of it', async (t) => {
   t.notOk(outlet.told.includes('complete'))
 })
 
+test('frames need not be JSON: what the upstream says is its own affair', async (t) => {
+  const { options, outlet } = relayOptionsFor(OPENAI, OPENAI)
+  const text = 'data: {"this is": not JSON\n\ndata: hello\n\ndata: [DONE]\n\n'
+  feed(new RawRelay(options, { framing: 'sse', conceal: same }), text)
+  t.equal(outlet.text, text)
+  t.equal(outlet.told.at(-1), 'complete')
+})
+
 test('each frame goes out as it is concealed', async (t) => {
   const { options, outlet } = relayOptionsFor(OPENAI, OPENAI)
   const conceal = (bytes: Buffer) => Buffer.from(bytes.toString().replace('secret', '***'))

@@ -62,3 +62,14 @@ test('content that the client’s form leaves out is progress all the same', asy
   feed(relay, content.join('') + finish + marker)
   t.equal(outlet.text, '{"result":"Hello, you"}')
 })
+
+test('a frame that is no JSON object ends it without an end marker, though that of the upstream comes', async (t) => {
+  for (const [surface, wire] of PAIRS) {
+    const { head, content, finish, marker } = STREAMS[wire]
+    const { options, outlet } = relayOptionsFor(surface, wire)
+    feed(new TranscodeRelay(options), `${head}${content[0]}data: {"a":}\n\n${content[1]}${finish}${marker}`)
+    t.equal(outlet.told.at(-1), 'fail upstream_malformed')
+    t.ok(outlet.text.includes('Hel'))
+    t.notOk(outlet.text.includes('lo, ') || outlet.text.includes(STREAMS[surface].endMarker))
+  }
+})

@@ -105,7 +105,7 @@ test('streams a chat as events, then done with outcome and usage', async (t) => 
 })
 
 test('speaks msgpack in binary frames with the same objects', async (t) => {
-  const front = await startFront(t, { script: answerWith('{"n":[1,null,"é"]}', '{ill', '[DONE]') })
+  const front = await startFront(t, { script: answerWith('{"n":[1,null,"é"]}', '[DONE]') })
   const client = await Client.open(front, ['sluice.v1.msgpack'])
   t.equal(client.socket.protocol, 'sluice.v1.msgpack')
   client.socket.send(pack({ type: 'chat', id: 'm', request: REQUEST }))

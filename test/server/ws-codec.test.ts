@@ -1,9 +1,11 @@
 // The two spellings of the WebSocket protocol.
 import { isUtf8 } from 'node:buffer'
+import fc from 'fast-check'
 import { unpack } from 'msgpackr'
 import { test } from 'tap'
 import { createJsonCodec, createMsgpackCodec, eventHead, readErrorMember } from '../../src/server/ws-codec.js'
 import { pack } from '../../src/wire/pack.js'
+import { assertHolds } from '../helpers/fuzz.js'
 
 const PAYLOADS = ['{}', '{"a":"é\\u2028","b":[1,2]}', `{"long":"${'x'.repeat(100_000)}"}`]
 const ILL = ['', '[DONE]', '[1]', '{"a":1', 'null', '"{}"']
@@ -43,6 +45,42 @@ test('makes no event of what is no object', async (t) => {
   }
   t.equal(createMsgpackCodec().encodeEvent(eventHead('a'), 'a', 0, Buffer.from('{ill}')), null)
 })
+
+test('whatever an upstream sends as an event, no byte of it becomes a member of the frame around it', (t) => {
+  const codec = createJsonCodec()
+  const head = eventHead('a')
+  const forgery = fc.tuple(fc.json({ maxDepth: 2 }), fc.json({ maxDepth: 1 })).map(([data, value]) => {
+    return `{"a":${data}},"type":"done","id":"victim","x":{"b":${value}}}`
+  })
+  const shuffled = fc.string({
+    unit: fc.constantFrom(...'{}[]",:\\ae0 '.split(''), '"type":"done"', '"id":"victim"', '},'),
+  })
+  const inputs = fc.oneof(
+    forgery,
+    shuffled.map((text) => `{${text}}`),
+    fc.json().map((text) => `{"a":${text}}`),
+  )
+  let sent = 0
+  assertHolds({ name: 'ws-events', inputs }, (payload) => {
+    const bytes = codec.encodeEvent(head, 'a', 3, Buffer.from(payload))
+    if (bytes === null) return true
+    sent += 1
+    const text = Buffer.from(bytes).toString()
+    const { data, ...rest } = JSON.parse(text) as Record<string, unknown>
+    // A name that stands twice in the text would be lost on the way through an object.
+    return (
+      JSON.stringify(rest) === '{"type":"event","id":"a","seq":3}' &&
+      text === `${head}3,"data":${payload}}` &&
+      isObject(data)
+    )
+  })
+  t.ok(sent > 1000, `${sent} events`)
+  t.end()
+})
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 
 test('reads frames in its own spelling', async (t) => {
   t.same(createJsonCodec().decode(exact(Buffer.from('{"type":"ping"}'))).message, { type: 'ping' })

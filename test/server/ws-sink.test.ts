@@ -56,6 +56,22 @@ test('ends an ill stream with one error that bears outcome and usage', async (t)
   t.equal(sent.length, 1)
 })
 
+test('a payload that would not stay within its event ends the chat with an error, and the exchange as cut', async (t) => {
+  const { sent, log, results, follow, forgotten } = create()
+  follow()
+  log.append(Buffer.from('data: {"n":0}\n\ndata: {"a":{}},"type":"done","id":"b","b":{}}\n\ndata: {"n":1}\n\n'))
+  log.close(COMPLETE)
+  await turn()
+  t.match(sent, [
+    { type: 'event', seq: 0, data: { n: 0 } },
+    { type: 'error', id: 'a', outcome: 'upstream_cut', error: { code: 'upstream_malformed' } },
+  ])
+  t.equal(sent.length, 2)
+  t.same(results, ['upstream_cut'])
+  t.same(forgotten, ['a'])
+  t.equal(log.readerCount, 0)
+})
+
 test('cancels by handle before the stream, by its reader afterwards, and each once', async (t) => {
   let cancels = 0
   const early = create()

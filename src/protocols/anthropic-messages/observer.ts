@@ -5,7 +5,8 @@
 import { type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { type UsageReport } from '../../model/usage.js'
-import { skipSpace } from '../../wire/json-scan.js'
+import { skipSpace, soundStringEnd } from '../../wire/json-scan.js'
+import { bitsWithoutObject, parsePayload } from '../frame-payload.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
 import { decodeErrorObject } from './error.js'
 import { readCounts, readStartCounts, type TokenCounts, usageOf } from './usage.js'
@@ -24,8 +25,10 @@ const CONTENT_DELTAS = [
   [Buffer.from('"input_json_delta"'), Buffer.from('"partial_json"')],
   [Buffer.from('"thinking_delta"'), Buffer.from('"thinking"')],
 ] as const
-/** The three bytes that close value, delta and frame. */
-const TAIL_BYTES = 3
+const CLOSE = Buffer.from('}')
+/** Bytes of a string that are not its text. */
+const QUOTES = 2
+const ZERO = 0x30
 const MISS = -1
 
 /** Watches one stream. */
@@ -71,20 +74,16 @@ export class MessagesObserver implements StreamObserver {
   }
 
   #observeText(data: Buffer, value: number): number {
-    if (data[value] !== QUOTE || data[value + 1] === QUOTE) return FRAME_OTHER
-    this.#contentBytes += Math.max(1, data.length - value - 1 - TAIL_BYTES)
+    const bytes = data[value] === QUOTE ? soundStringEnd(data, value) - value - QUOTES : 0
+    if (bytes <= 0 || !isTail(data, value + QUOTES + bytes)) return this.#observeParsed(data)
+    this.#contentBytes += bytes
     return FRAME_CONTENT
   }
 
   /** The slow and always correct path. */
   #observeParsed(data: Buffer): number {
-    let frame: unknown = null
-    try {
-      frame = JSON.parse(data.toString('utf8'))
-    } catch {
-      return FRAME_OTHER
-    }
-    if (!isJsonObject(frame)) return FRAME_OTHER
+    const frame = parsePayload(data)
+    if (frame === null) return bitsWithoutObject(data)
     switch (frame.type) {
       case 'message_start':
         if (isJsonObject(frame.message)) this.#counts = readStartCounts(frame.message.usage)
@@ -151,11 +150,19 @@ function skip(data: Buffer, at: number, token: Buffer): number {
   return start + token.length
 }
 
+/** An index as JSON writes it: digits, and no zero before others. */
 function skipNumber(data: Buffer, at: number): number {
   if (at === MISS) return MISS
-  let next = skipSpace(data, at)
+  const start = skipSpace(data, at)
+  let next = start
   while (isDigit(data[next])) next += 1
-  return next
+  return next === start || (data[start] === ZERO && next > start + 1) ? MISS : next
+}
+
+/** True if delta and frame close at `at`, and nothing follows. */
+function isTail(data: Buffer, at: number): boolean {
+  const end = skip(data, skip(data, at, CLOSE), CLOSE)
+  return end !== MISS && skipSpace(data, end) === data.length
 }
 
 function isDigit(byte: number | undefined): boolean {

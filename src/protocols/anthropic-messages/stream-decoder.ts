@@ -1,8 +1,9 @@
 // The vendor's frames -> canonical events. One per stream. Blocks it does not know (server tools) are skipped and the
-// others renumbered; a frame that cannot be read is skipped. Keeps the event law whatever the upstream sends.
+// others renumbered; a frame that is no JSON object ends the stream. Keeps the event law whatever the upstream sends.
 import { errorData } from '../../errors.js'
 import { type BlockHead, type FinishReason, type StreamEvent } from '../../model/event.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { brokenFrame, isSilent, parsePayload } from '../frame-payload.js'
 import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { decodeErrorObject } from './error.js'
 import { decodeMeta } from './response.js'
@@ -37,8 +38,11 @@ export class MessagesDecoder implements StreamDecoder {
 
   push(data: Buffer): void {
     if (this.#isEnded) return
-    const frame = parseFrame(data)
-    if (frame === null) return
+    const frame = parsePayload(data)
+    if (frame === null) {
+      if (!isSilent(data)) this.#fail(brokenFrame())
+      return
+    }
     switch (frame.type) {
       case 'content_block_delta':
         this.#pushDelta(frame)
@@ -140,15 +144,6 @@ export class MessagesDecoder implements StreamDecoder {
   #fail(error: ReturnType<typeof errorData>): void {
     this.#isEnded = true
     this.#emit({ type: 'error', error })
-  }
-}
-
-function parseFrame(data: Buffer): JsonObject | null {
-  try {
-    const frame: unknown = JSON.parse(data.toString('utf8'))
-    return isJsonObject(frame) ? frame : null
-  } catch {
-    return null
   }
 }
 

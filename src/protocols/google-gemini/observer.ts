@@ -3,7 +3,8 @@
 // occur inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
 import { type ErrorData } from '../../model/error.js'
 import { type UsageReport } from '../../model/usage.js'
-import { skipSpace, stringEnd } from '../../wire/json-scan.js'
+import { isOneObject, skipSpace, stringEnd } from '../../wire/json-scan.js'
+import { bitsWithoutObject } from '../frame-payload.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
 import { parseReply } from './reply.js'
 import { decodeUsageTail, findUsage } from './usage.js'
@@ -35,9 +36,9 @@ export class GeminiObserver implements StreamObserver {
 
   /** Returns FRAME_* bits; never FRAME_STRIP, as usage is in every chunk here. */
   observe(data: Buffer): number {
-    const tail = findUsage(data)
-    if (tail !== null) this.#usageTail = Buffer.from(tail)
     for (const key of RARE_KEYS) if (data.includes(key)) return this.#observeParsed(data)
+    if (!isOneObject(data)) return bitsWithoutObject(data)
+    this.#keepUsage(data)
     const bytes = countTextBytes(data)
     this.#contentBytes += bytes
     return bytes > 0 ? FRAME_CONTENT : FRAME_OTHER
@@ -48,9 +49,15 @@ export class GeminiObserver implements StreamObserver {
     return this.#isComplete && this.#error === null
   }
 
+  #keepUsage(data: Buffer): void {
+    const tail = findUsage(data)
+    if (tail !== null) this.#usageTail = Buffer.from(tail)
+  }
+
   #observeParsed(data: Buffer): number {
     const reply = parseReply(data)
-    if (reply === null) return FRAME_OTHER
+    if (reply === null) return bitsWithoutObject(data)
+    this.#keepUsage(data)
     if (reply.error !== null) {
       this.#error = reply.error
       return FRAME_ERROR

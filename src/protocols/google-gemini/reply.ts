@@ -1,6 +1,5 @@
 // A GenerateContentResponse narrowed once: whole answer and stream chunk are the same type on this wire, so the decoder,
 // the observer and decodeResponse all read it here. Only candidate 0 counts; grounding, citations and images are left out.
-import { errorData } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
@@ -33,24 +32,10 @@ export type Reply = {
 }
 
 const PROMPT_BLOCKED = 'PROMPT_BLOCKED'
-const NOTHING: Reply = Object.freeze({
-  responseId: null,
-  modelVersion: null,
-  parts: [],
-  finishReason: null,
-  usage: null,
-  error: null,
-  isEmpty: true,
-})
-
-/**
- * Reads a payload's bytes; null when they are not a JSON object. An array is what comes instead of SSE without `alt=sse`:
- * an error, and not only a frame to skip, since no other frame will follow.
- */
+/** Reads a payload's bytes; null when they are not a JSON object. An array is what comes instead of SSE without `alt=sse`. */
 export function parseReply(data: Buffer): Reply | null {
   try {
     const value: unknown = JSON.parse(data.toString('utf8'))
-    if (isJsonArray(value)) return { ...NOTHING, error: errorData('upstream_malformed') }
     return isJsonObject(value) ? readReply(value) : null
   } catch {
     // Not JSON, or nested so deeply that it cannot be written back as text.

@@ -5,6 +5,7 @@ import { errorData } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
+import { brokenFrame, isSilent } from '../frame-payload.js'
 import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { mapFinishReason, parseReply, type Reply, type ReplyPart } from './reply.js'
 
@@ -28,12 +29,13 @@ export class GeminiDecoder implements StreamDecoder {
     this.#responseId = options.fallback.id
   }
 
-  /** Takes one payload. One that is not JSON is skipped. */
+  /** Takes one payload. */
   push(data: Buffer): void {
     if (this.#isDone) return
     const reply = parseReply(data)
-    if (reply === null) return
-    if (reply.error === null) this.#onReply(reply)
+    if (reply === null) {
+      if (!isSilent(data)) this.#fail(brokenFrame())
+    } else if (reply.error === null) this.#onReply(reply)
     else this.#fail(reply.error)
   }
 

@@ -3,7 +3,8 @@
 // inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
 import { type ErrorData } from '../../model/error.js'
 import { type UsageReport } from '../../model/usage.js'
-import { skipSpace, stringEnd } from '../../wire/json-scan.js'
+import { isOneObject, skipSpace, stringEnd } from '../../wire/json-scan.js'
+import { bitsWithoutObject } from '../frame-payload.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
 import { parseReply } from './reply.js'
 
@@ -36,6 +37,7 @@ export class OllamaObserver implements StreamObserver {
   /** Returns FRAME_* bits; never FRAME_STRIP, as usage comes with the end marker here. */
   observe(data: Buffer): number {
     if (isRare(data)) return this.#observeParsed(data)
+    if (!isOneObject(data)) return bitsWithoutObject(data)
     const bytes = countBytes(data, CONTENT_KEY) + countBytes(data, THINKING_KEY)
     this.#contentBytes += bytes
     return bytes > 0 ? FRAME_CONTENT : FRAME_OTHER
@@ -48,7 +50,7 @@ export class OllamaObserver implements StreamObserver {
 
   #observeParsed(data: Buffer): number {
     const reply = parseReply(data)
-    if (reply === null) return FRAME_OTHER
+    if (reply === null) return bitsWithoutObject(data)
     if (reply.error !== null) {
       this.#error = reply.error
       return FRAME_ERROR

@@ -2,6 +2,7 @@
 import { errorData } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
+import { brokenFrame, isSilent } from '../frame-payload.js'
 import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { callId, mapDoneReason, parseReply, type Reply, type ReplyCall } from './reply.js'
 
@@ -20,12 +21,13 @@ export class OllamaDecoder implements StreamDecoder {
     this.#options = options
   }
 
-  /** Takes one line. One that is not a JSON object is skipped. Emits finish at `done: true`, not waiting for the body's end. */
+  /** Takes one line. Emits finish at `done: true`, not waiting for the body's end. */
   push(data: Buffer): void {
     if (this.#isDone) return
     const reply = parseReply(data)
-    if (reply === null) return
-    if (reply.error === null) this.#onReply(reply)
+    if (reply === null) {
+      if (!isSilent(data)) this.#fail(brokenFrame())
+    } else if (reply.error === null) this.#onReply(reply)
     else this.#fail(reply.error)
   }
 

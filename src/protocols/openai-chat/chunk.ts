@@ -1,4 +1,4 @@
-// What a stream decoder and an observer both need to read in one frame of a stream: end marker, JSON, errors.
+// What a stream decoder and an observer both need to read in one frame of a stream: end marker and errors.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { textOf } from './scalars.js'
 
@@ -8,16 +8,6 @@ const BRACKET_OPEN = 0x5b
 /** True for the `[DONE]` that ends a stream. */
 export function isDoneMarker(data: Buffer): boolean {
   return data[0] === BRACKET_OPEN && data.subarray(0, DONE.length).equals(DONE)
-}
-
-/** Null for what is not a JSON object: such a frame is skipped. */
-export function parseChunk(data: Buffer): JsonObject | null {
-  try {
-    const value: unknown = JSON.parse(data.toString('utf8'))
-    return isJsonObject(value) ? value : null
-  } catch {
-    return null
-  }
 }
 
 /**

@@ -1,5 +1,7 @@
 // Most chunks of a stream differ from the one before in nothing but their text. What stands before and after it is learnt from
-// one scanned chunk; a chunk with the same bytes around its text needs no scan: 0.1 us instead of 0.45 us (Node 20.20).
+// one scanned chunk; a chunk with the same bytes around its text, which must be a string's, needs no scan: 0.2 us instead of
+// 0.95 us (Node 20.20). As the first was one JSON object, so is the second.
+import { isStringBody } from '../../wire/json-scan.js'
 import { type FrameScan } from './frame-scan.js'
 
 /** A stream whose chunks never match (each has a padding of its own, say) is not asked again. */
@@ -19,7 +21,8 @@ export class FrameShape {
     const after = this.#after
     const bytes = data.length - before.length - after.length
     if (bytes <= 0 || before.length === 0) return 0
-    if (matches(data, data.length - after.length, after) && matches(data, 0, before)) {
+    const end = data.length - after.length
+    if (matches(data, end, after) && matches(data, 0, before) && isStringBody(data, before.length, end)) {
       this.#misses = 0
       return bytes
     }
@@ -27,7 +30,7 @@ export class FrameShape {
     return 0
   }
 
-  /** Takes the shape of a chunk that was scanned and found to hold text, and nothing else that matters. */
+  /** Takes the shape of a chunk that is one JSON object, was scanned and found to hold text, and nothing else that matters. */
   learn(data: Buffer, scan: FrameScan): void {
     const { textStart, textEnd, contentBytes } = scan
     // One text alone: what is between the two ends of the shape must be all of it.

@@ -1,7 +1,9 @@
 // Dialect half, same protocol on both sides: watches frames pass and says what each is. Parses only the few frames
-// that hold usage or an error; what else matters is found in the bytes (frame-scan.ts).
+// that hold usage or an error; what else matters is found in the bytes (frame-scan.ts), once they are proved to be one object.
 import { type ErrorData } from '../../model/error.js'
 import { type UsageReport } from '../../model/usage.js'
+import { isOneObject } from '../../wire/json-scan.js'
+import { bitsWithoutObject, parsePayload } from '../frame-payload.js'
 import {
   FRAME_CONTENT,
   FRAME_END,
@@ -11,7 +13,7 @@ import {
   type ObserverOptions,
   type StreamObserver,
 } from '../protocol.js'
-import { errorIn, isDoneMarker, parseChunk } from './chunk.js'
+import { errorIn, isDoneMarker } from './chunk.js'
 import { decodeStreamError } from './error.js'
 import { FrameScan, SEEN_CHOICES, SEEN_CONTENT, SEEN_ERROR, SEEN_FINISH, SEEN_USAGE } from './frame-scan.js'
 import { FrameShape } from './frame-shape.js'
@@ -44,6 +46,7 @@ export class ChatStreamObserver implements StreamObserver {
       this.contentBytes += likeBefore
       return FRAME_CONTENT
     }
+    if (!isOneObject(data)) return bitsWithoutObject(data)
     this.#scan.scan(data)
     const { seen } = this.#scan
     if (seen === (SEEN_CHOICES | SEEN_CONTENT)) this.#shape.learn(data, this.#scan)
@@ -63,8 +66,8 @@ export class ChatStreamObserver implements StreamObserver {
   }
 
   #inspect(data: Buffer): number {
-    const chunk = parseChunk(data)
-    if (chunk === null) return FRAME_OTHER
+    const chunk = parsePayload(data)
+    if (chunk === null) return bitsWithoutObject(data)
     const error = errorIn(chunk)
     if (error !== null) {
       this.error = decodeStreamError(error)

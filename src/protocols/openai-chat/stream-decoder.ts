@@ -3,9 +3,10 @@ import { errorData } from '../../errors.js'
 import { type ResponseMeta, type StreamEvent } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { type UsageReport } from '../../model/usage.js'
+import { brokenFrame, isSilent, parsePayload } from '../frame-payload.js'
 import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { BlockSequencer } from './block-sequencer.js'
-import { errorIn, firstChoice, isDoneMarker, parseChunk } from './chunk.js'
+import { errorIn, firstChoice, isDoneMarker } from './chunk.js'
 import { decodeStreamError } from './error.js'
 import { decodeFinishReason } from './finish-reason.js'
 import { numberOf, stringOf, textOf } from './scalars.js'
@@ -33,8 +34,11 @@ export class ChatStreamDecoder implements StreamDecoder {
       this.#finish()
       return
     }
-    const chunk = parseChunk(data)
-    if (chunk === null) return
+    const chunk = parsePayload(data)
+    if (chunk === null) {
+      if (!isSilent(data)) this.#fail({ type: 'error', error: brokenFrame() })
+      return
+    }
     const error = errorIn(chunk)
     if (error === null) this.#pushChunk(chunk)
     else this.#fail({ type: 'error', error: decodeStreamError(error) })

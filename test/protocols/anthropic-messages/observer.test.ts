@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { MessagesObserver } from '../../../src/protocols/anthropic-messages/observer.js'
-import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER } from '../../../src/protocols/protocol.js'
+import { FRAME_BROKEN, FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER } from '../../../src/protocols/protocol.js'
 import { decodeAll, filesOf, payloadsOf } from './fixtures.js'
 
 const observe = (payload: string, observer = new MessagesObserver()) => observer.observe(Buffer.from(payload))
@@ -90,18 +90,21 @@ test('tells the usage so far when the stream is cut', async (t) => {
   t.equal(observer.isComplete(), false)
 })
 
-test('frames that cannot be read are others', async (t) => {
-  for (const ill of [
-    '',
-    '{',
-    '[]',
-    'x',
-    '{"type":"message_stop"',
-    '{"type":"content_block_delta"',
-    '{"type":"ping"}',
-  ]) {
-    t.equal(observe(ill), FRAME_OTHER, ill)
+test('frames that are not JSON objects are broken, those of unknown types are others', async (t) => {
+  const delta = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}'
+  const slips = [
+    `${delta}}`,
+    delta.slice(0, -1),
+    delta.replace(':0', ':00'),
+    delta.replace(':0', ':'),
+    delta.replace('"a"', '"\\x"'),
+  ]
+  for (const ill of ['{', '[]', 'x', '{"type":"message_stop"', '{"type":"content_block_delta"', ...slips]) {
+    t.equal(observe(ill), FRAME_BROKEN, ill)
   }
+  for (const odd of ['', '[DONE]', '{"type":"ping"}', '{"type":"novelty"}', '{}'])
+    t.equal(observe(odd), FRAME_OTHER, odd)
+  t.equal(observe(` ${delta.replaceAll(/([:,{}])/g, ' $1 ')} `), FRAME_CONTENT, 'white space')
   t.equal(observe('{"type":"message_start"}'), FRAME_OTHER)
   t.equal(observe('{"type":"content_block_delta","index":0}'), FRAME_OTHER)
   t.equal(observe('{"type":"error"}'), FRAME_ERROR)

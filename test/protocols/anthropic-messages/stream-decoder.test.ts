@@ -80,18 +80,16 @@ test('nothing comes after the end', async (t) => {
   t.strictSame(typesOf(events), ['start', 'finish'])
 })
 
-test('skips frames it cannot read or does not know', async (t) => {
-  const ill = [
-    '',
-    '{"type":',
-    '[]',
-    'null',
-    '<html>',
-    frame('ping'),
-    frame('novelty'),
-    frame('error'),
-    frame('message_delta'),
-  ]
+test('a frame that is no JSON object is an error, and nothing follows it', async (t) => {
+  for (const broken of ['{"type":', '[]', 'null', '<html>']) {
+    const events = decodeAll([START, broken, STOP])
+    t.strictSame(typesOf(events), ['start', 'error'])
+    t.match(events.at(-1), { error: { code: 'upstream_malformed' } })
+  }
+})
+
+test('skips frames it does not know', async (t) => {
+  const ill = ['', '[DONE]', frame('ping'), frame('novelty'), frame('error'), frame('message_delta')]
   t.strictSame(typesOf(decodeAll([...ill.slice(0, -1), START, ...ill, STOP])), ['start', 'finish'])
 })
 

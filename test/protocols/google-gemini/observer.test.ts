@@ -1,7 +1,7 @@
 // The observer must say of each frame what the decoder would make of it, without decoding most of them.
 import { test } from 'tap'
 import { googleGemini } from '../../../src/protocols/google-gemini/index.js'
-import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER } from '../../../src/protocols/protocol.js'
+import { FRAME_BROKEN, FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER } from '../../../src/protocols/protocol.js'
 import { cases, decode, dialectOf, payloads, target } from '../../helpers/dialect.js'
 
 const dialect = dialectOf(googleGemini)
@@ -53,8 +53,8 @@ test('is not deceived by words in the text that look like members of the frame',
   t.equal(frame(parts({ text: '' })), FRAME_OTHER)
   t.equal(frame({ text: 7 }), FRAME_OTHER)
   t.notOk(watching.isComplete())
-  t.equal(watching.observe(Buffer.from('"finishReason": "STOP"')), FRAME_OTHER)
-  t.equal(watching.observe(Buffer.from('{"text": "unclosed \\')), FRAME_CONTENT)
+  t.equal(watching.observe(Buffer.from('"finishReason": "STOP"')), FRAME_BROKEN)
+  t.equal(watching.observe(Buffer.from('{"text": "unclosed \\')), FRAME_BROKEN)
   t.notOk(watching.isComplete())
   t.end()
 })

@@ -105,18 +105,19 @@ test('a body that ends without a finish reason is cut, even after whole sentence
   t.end()
 })
 
-test('frames that are not JSON objects are skipped, a JSON array is malformed', (t) => {
+test('a frame that is no JSON object, such as the array of a stream without SSE, is an error; a blank one is skipped', (t) => {
   const whole = payloads('google-gemini/streams/text.sse').map(String)
-  const events = decodeTexts('', '{"candidates":[', 'null', '3', '<html>', ...whole, '{')
-  t.equal(aggregate(events, FALLBACK).content.length, 1)
-  t.match(decodeTexts('[{"candidates":[]}]'), [{ type: 'error', error: { code: 'upstream_malformed' } }])
+  t.equal(aggregate(decodeTexts('', ' ', ...whole), FALLBACK).content.length, 1)
+  for (const broken of ['{"candidates":[', 'null', '3', '<html>', '[{"candidates":[]}]']) {
+    t.match(decodeTexts(broken, ...whole), [{ type: 'error', error: { code: 'upstream_malformed' } }], broken)
+  }
   t.end()
 })
 
-test('arguments nested too deeply to be written back are skipped, not thrown', (t) => {
+test('arguments nested too deeply to be written back are an error, not thrown', (t) => {
   const deep = `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`
   const frame = `{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":${deep}}}]}}]}`
-  t.match(decodeTexts(frame), [{ type: 'error', error: { code: 'upstream_cut' } }])
+  t.match(decodeTexts(frame), [{ type: 'error', error: { code: 'upstream_malformed' } }])
   t.end()
 })
 

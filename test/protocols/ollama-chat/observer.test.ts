@@ -1,7 +1,7 @@
 // The observer must say of each line what the decoder would make of it, without decoding most of them.
 import { test } from 'tap'
 import { ollamaChat } from '../../../src/protocols/ollama-chat/index.js'
-import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER } from '../../../src/protocols/protocol.js'
+import { FRAME_BROKEN, FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER } from '../../../src/protocols/protocol.js'
 import { cases, decode, dialectOf, payloads, target } from '../../helpers/dialect.js'
 
 const dialect = dialectOf(ollamaChat)
@@ -41,8 +41,8 @@ test('is not deceived by words in the text that look like members of the line', 
   t.equal(line({ message: { tool_calls: [{ function: { name: 'f', arguments: { done: true } } }] } }), FRAME_CONTENT)
   t.equal(line({ message: { content: '' }, done: false }), FRAME_OTHER)
   t.equal(line({ message: { content: null, thinking: 7 } }), FRAME_OTHER)
-  t.equal(watching.observe(Buffer.from('{"done": true')), FRAME_OTHER)
-  t.equal(watching.observe(Buffer.from('{"content": "unclosed \\')), FRAME_CONTENT)
+  t.equal(watching.observe(Buffer.from('{"done": true')), FRAME_BROKEN)
+  t.equal(watching.observe(Buffer.from('{"content": "unclosed \\')), FRAME_BROKEN)
   t.notOk(watching.isComplete())
   t.equal(watching.observe(Buffer.from('{"message":{"content":"x"},"done": true}')), FRAME_CONTENT | FRAME_END)
   t.ok(watching.isComplete())

@@ -95,13 +95,19 @@ test('an error line ends the stream, a body that ends early is cut', (t) => {
   t.end()
 })
 
-test('lines that are not JSON objects and calls without a name are skipped', (t) => {
+test('a line that is no JSON object, or whose arguments cannot be written back, is an error', (t) => {
   const deep = `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`
+  const call = `{"message":{"tool_calls":[{"function":{"name":"f","arguments":${deep}}}]}}`
+  for (const broken of ['{"message":', '[]', call]) {
+    const events = decodeTexts(broken, '{"done":true}')
+    t.match(events, [{ type: 'error', error: { code: 'upstream_malformed' } }], broken.slice(0, 50))
+  }
+  t.end()
+})
+
+test('blank lines and calls without a name are skipped', (t) => {
   const events = decodeTexts(
     '',
-    '{"message":',
-    '[]',
-    `{"message":{"tool_calls":[{"function":{"name":"f","arguments":${deep}}}]}}`,
     '{"created_at":"soon","message":{"content":"a","tool_calls":[null,{"function":{}},{"function":7}]}}',
     '{"done":"true","message":7,"error":null}',
     '{"done":true,"eval_count":0}',

@@ -1,6 +1,6 @@
 // What a frame is, before anything is read out of it.
 import { test } from 'tap'
-import { errorIn, firstChoice, isDoneMarker, parseChunk } from '../../../src/protocols/openai-chat/chunk.js'
+import { errorIn, firstChoice, isDoneMarker } from '../../../src/protocols/openai-chat/chunk.js'
 
 test('only the end marker is the end marker', (t) => {
   t.equal(isDoneMarker(Buffer.from('[DONE]')), true)
@@ -8,13 +8,6 @@ test('only the end marker is the end marker', (t) => {
   t.equal(isDoneMarker(Buffer.from('[1]')), false)
   t.equal(isDoneMarker(Buffer.from('{}')), false)
   t.equal(isDoneMarker(Buffer.from('')), false)
-  t.end()
-})
-
-test('what is not an object is no chunk; broken UTF-8 is replaced, not fatal', (t) => {
-  t.equal(parseChunk(Buffer.from('[1]')), null)
-  t.equal(parseChunk(Buffer.from('{')), null)
-  t.strictSame(parseChunk(Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xff, 0x22, 0x7d])), { a: '\ufffd' })
   t.end()
 })
 

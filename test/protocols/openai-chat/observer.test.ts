@@ -2,7 +2,14 @@
 import { test } from 'tap'
 import { type Quirks } from '../../../src/model/target.js'
 import { ChatStreamObserver } from '../../../src/protocols/openai-chat/observer.js'
-import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, FRAME_STRIP } from '../../../src/protocols/protocol.js'
+import {
+  FRAME_BROKEN,
+  FRAME_CONTENT,
+  FRAME_END,
+  FRAME_ERROR,
+  FRAME_OTHER,
+  FRAME_STRIP,
+} from '../../../src/protocols/protocol.js'
 import { cases, chunkOf, DONE, decodeStream, readStream, targetWith } from './recordings.js'
 
 function observe(frames: readonly Buffer[], stripUsage = false, quirks: Partial<Quirks> = {}) {
@@ -69,7 +76,7 @@ test('counts the bytes of content', (t) => {
   ]
   t.equal(observe(frames).observer.contentBytes, 8)
   t.equal(observe([Buffer.from('{"choices":[{"delta":{"content":"\\"\\\\"}}]}')]).observer.contentBytes, 4)
-  t.equal(observe([Buffer.from('{"choices":[{"delta":{"content":"cut')]).observer.contentBytes, 3)
+  t.equal(observe([Buffer.from('{"choices":[{"delta":{"content":"cut')]).observer.contentBytes, 0)
   t.end()
 })
 
@@ -132,7 +139,8 @@ test('a vendor without an end marker is complete at the finish reason', (t) => {
   t.end()
 })
 
-test('frames that are not JSON pass', (t) => {
-  t.strictSame(observe([Buffer.from('nope'), Buffer.from('{"usage":{'), Buffer.from('')]).bits, [0, 0, 0])
+test('frames that are not JSON objects are broken, blank ones pass', (t) => {
+  const frames = ['nope', '{"usage":{', '[1]', '', ' '].map((text) => Buffer.from(text))
+  t.strictSame(observe(frames).bits, [FRAME_BROKEN, FRAME_BROKEN, FRAME_BROKEN, 0, 0])
   t.end()
 })

@@ -87,8 +87,20 @@ test('an end marker without any answer is no answer', (t) => {
   t.end()
 })
 
-test('frames that cannot be read are skipped, and what follows the end is ignored', (t) => {
-  const frames = ['{', '[1]', '"x"', '', 'null'].map((text) => Buffer.from(text))
+test('a frame that is no JSON object is an error, and nothing follows it', (t) => {
+  for (const text of ['{', '[1]', '"x"', 'null']) {
+    const events = decodeStream([chunkOf({ content: 'a' }), Buffer.from(text), chunkOf({ content: 'b' }), DONE])
+    t.strictSame(
+      events.map((event) => (event.type === 'block-delta' ? event.delta : event.type)),
+      ['start', 'block-start', 'a', 'error'],
+    )
+    t.match(events.at(-1), { type: 'error', error: { code: 'upstream_malformed' } })
+  }
+  t.end()
+})
+
+test('blank frames are skipped, and what follows the end is ignored', (t) => {
+  const frames = ['', ' '].map((text) => Buffer.from(text))
   const events = decodeStream([...frames, chunkOf({ content: 'a' }), DONE, DONE, chunkOf({ content: 'b' })])
   t.equal(findViolation(events), null)
   t.strictSame(outline(events), ['text:a'])

@@ -1,0 +1,35 @@
+// What a frame's payload must be on every wire that an upstream speaks: one JSON object. What is none has lost content, and its
+// stream can never be complete; only blank data and the bare `[DONE]`, which servers of any wire send, say nothing.
+import { errorData } from '../errors.js'
+import { type ErrorData } from '../model/error.js'
+import { isJsonObject, type JsonObject } from '../model/json.js'
+import { skipSpace } from '../wire/json-scan.js'
+import { FRAME_BROKEN, FRAME_OTHER } from './protocol.js'
+
+/** The payload's object, null where it is none. */
+export function parsePayload(data: Buffer): JsonObject | null {
+  try {
+    const value: unknown = JSON.parse(data.toString('utf8'))
+    return isJsonObject(value) ? value : null
+  } catch {
+    return null
+  }
+}
+
+const END_MARKER = Buffer.from('[DONE]')
+
+/** True for a payload without an object that may stand in a stream all the same. */
+export function isSilent(data: Buffer): boolean {
+  const start = skipSpace(data, 0)
+  return start === data.length || data.subarray(start).equals(END_MARKER)
+}
+
+/** The FRAME_* bits of a payload that is no object. */
+export function bitsWithoutObject(data: Buffer): number {
+  return isSilent(data) ? FRAME_OTHER : FRAME_BROKEN
+}
+
+/** How a stream ends that holds a frame with FRAME_BROKEN. */
+export function brokenFrame(): ErrorData {
+  return errorData('upstream_malformed', { message: 'The provider sent a frame that is not a JSON object.' })
+}

@@ -1,0 +1,24 @@
+// What a frame is before its wire reads it: an object, silence, or a loss.
+import { test } from 'tap'
+import { bitsWithoutObject, brokenFrame, isSilent, parsePayload } from '../../src/protocols/frame-payload.js'
+import { FRAME_BROKEN, FRAME_OTHER } from '../../src/protocols/protocol.js'
+
+test('only an object is a payload; broken UTF-8 in its texts is replaced, not fatal', async (t) => {
+  for (const text of ['[1]', '{', 'null', '7', '"{}"', '', '{}{}']) t.equal(parsePayload(Buffer.from(text)), null, text)
+  t.strictSame(parsePayload(Buffer.from('{"a":"\xff"}', 'latin1')), { a: '\ufffd' })
+})
+
+test('blank data and a bare end marker are silence, anything else without an object is a loss', async (t) => {
+  for (const text of ['', ' ', '\t\r\n', '[DONE]', ' [DONE]']) {
+    t.ok(isSilent(Buffer.from(text)), JSON.stringify(text))
+    t.equal(bitsWithoutObject(Buffer.from(text)), FRAME_OTHER)
+  }
+  for (const text of ['[done]', '[DONE]]', 'null', 'ping', '{', '\0', '\ufeff{}']) {
+    t.notOk(isSilent(Buffer.from(text)), JSON.stringify(text))
+    t.equal(bitsWithoutObject(Buffer.from(text)), FRAME_BROKEN)
+  }
+})
+
+test('a broken frame is the fault of the upstream, and another may do better', async (t) => {
+  t.match(brokenFrame(), { code: 'upstream_malformed', retryable: true, status: 502 })
+})
