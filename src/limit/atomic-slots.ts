@@ -2,6 +2,7 @@
 // one of the key are taken both or none. Waiting for one is queue.ts. Counts never fall below zero.
 import { type Gate } from './queue.js'
 import { type LimitScope } from './refusal.js'
+import { Turns, turnCellCount } from './turns.js'
 
 /** Counter cells in front of those of keys, providers and targets. */
 const FREED = 0
@@ -19,21 +20,22 @@ export type SlotCaps = {
   readonly targets: readonly (number | null)[]
 }
 
-/** The cell of each key, provider and target by its index, and how many of the first two there are cells for. */
+/** The cell of each key, provider and target by its index, and how many of each there are cells for. */
 export type SlotPlaces = {
   readonly keys: readonly number[]
   readonly providers: readonly number[]
   readonly targets: readonly number[]
-  readonly room: { readonly keys: number; readonly providers: number }
+  readonly room: { readonly keys: number; readonly providers: number; readonly targets: number }
 }
 
 /** How many Int32 cells the slots of so many keys, providers and targets take. */
 export function slotCellCount(keys: number, providers: number, targets: number): number {
-  return FIRST_KEY + keys + providers + targets
+  return FIRST_KEY + keys + providers + targets + turnCellCount(keys)
 }
 
 /** A view of the shared slots; each event loop has its own. */
 export class AtomicSlots implements Gate {
+  readonly turns: Turns
   readonly #caps: SlotCaps
   readonly #cells: Int32Array
   readonly #keyCells: readonly number[]
@@ -48,6 +50,7 @@ export class AtomicSlots implements Gate {
     this.#keyCells = places.keys.map((place) => FIRST_KEY + place)
     this.#providerCells = places.providers.map((place) => firstProvider + place)
     this.#targetCells = places.targets.map((place) => firstTarget + place)
+    this.turns = new Turns(cells.subarray(firstTarget + places.room.targets), places)
   }
 
   /**
@@ -58,7 +61,10 @@ export class AtomicSlots implements Gate {
     if (this.#isFull(GATEWAY, this.#caps.gateway)) return 'gateway'
     const key = this.#keyCell(keyIndex)
     if (!this.#take(key, this.#caps.keys[keyIndex] ?? null)) return 'key'
-    if (this.#take(GATEWAY, this.#caps.gateway)) return null
+    if (this.#take(GATEWAY, this.#caps.gateway)) {
+      this.turns.take(keyIndex)
+      return null
+    }
     this.#release(key)
     this.#tellFreed()
     return 'gateway'
@@ -67,8 +73,19 @@ export class AtomicSlots implements Gate {
   /** The scope that is full, without taking anything; the truth of a moment. */
   fullScope(keyIndex: number): LimitScope | null {
     if (this.#isFull(GATEWAY, this.#caps.gateway)) return 'gateway'
+    return this.isKeyFull(keyIndex) ? 'key' : null
+  }
+
+  /** Whether the key is at its own cap. */
+  isKeyFull(keyIndex: number): boolean {
     const key = this.#keyCell(keyIndex)
-    return key !== NO_CELL && this.#isFull(key, this.#caps.keys[keyIndex] ?? null) ? 'key' : null
+    return key !== NO_CELL && this.#isFull(key, this.#caps.keys[keyIndex] ?? null)
+  }
+
+  /** Slots of the gateway that are free now; infinite without a cap. */
+  free(): number {
+    const cap = this.#caps.gateway
+    return cap === null ? Number.POSITIVE_INFINITY : cap - Atomics.load(this.#cells, GATEWAY)
   }
 
   leave(keyIndex: number): void {

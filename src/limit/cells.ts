@@ -3,6 +3,7 @@
 //
 //   BigInt64  gateway requests | gateway tokens | key 0 requests | key 0 tokens | key 1 ...     moments, see token-bucket
 //   Int32     freed | waiting loops | gateway | keys ... | providers ... | targets ...          counts, see atomic-slots
+//             admissions | last turns of keys ... | waiters of keys ...                            turns, see turns
 //
 // Over a reload the cells stay: a key, provider or target that keeps its name keeps its place, whatever its index becomes.
 import { GatewayError } from '../errors.js'
@@ -10,7 +11,7 @@ import { AtomicBucket } from './atomic-bucket.js'
 import { AtomicSlots, slotCellCount } from './atomic-slots.js'
 import { type BucketState, type LimitSnapshot, type LocalLimiter, type Waiter } from './limiter.js'
 import { WaitQueue } from './queue.js'
-import { type LimitKind, type LimitScope, oversizeRefusal, rateRefusal, slotRefusal } from './refusal.js'
+import { type LimitKind, type LimitScope, oversizeRefusal, placeRefusal, rateRefusal, slotRefusal } from './refusal.js'
 import { TokenBucket } from './token-bucket.js'
 
 /** Requests and tokens. */
@@ -133,9 +134,9 @@ class SharedLimiter implements LocalLimiter {
       max: config.limits.queue.max,
       timeoutMs: config.limits.queue.timeoutMs,
       nowNs: this.#nowNs,
-      refusal: (scope, keyIndex) => {
+      refusal: ({ scope, keyIndex, waiting }) => {
         this.#onRejected(scope, 'concurrency')
-        return slotRefusal(scope, caps.keys[keyIndex] ?? 0)
+        return waiting === null ? slotRefusal(scope, caps.keys[keyIndex] ?? 0) : placeRefusal(waiting)
       },
     })
   }
@@ -178,9 +179,9 @@ class SharedLimiter implements LocalLimiter {
   }
 
   refusal(keyIndex: number): GatewayError | null {
-    if (!this.#queue.isFull) return null
+    if (!this.#queue.isFullFor(keyIndex)) return null
     const blockedBy = this.#queue.mustWaitFor(keyIndex) ?? this.#slots.fullScope(keyIndex)
-    return blockedBy === null ? null : this.#queue.refuse(blockedBy, keyIndex)
+    return blockedBy === null ? null : this.#queue.refuse(keyIndex)
   }
 
   cancel(waiter: Waiter): void {

@@ -1,18 +1,24 @@
-// Those who wait for a concurrency slot, one queue per event loop, first come first served. A waiter whose own key is at
-// its cap is passed over, so it holds up nobody else; one that the whole gateway holds up holds up all behind it.
+// Those who wait for a concurrency slot, one queue per event loop. Keys take turns (turns.ts), over all event loops; the waiters
+// of one key come in the order of their arrival. A key at its own cap is passed over, so it holds up nobody else; where the
+// whole gateway is full, newcomers queue behind those who wait.
 // Slots freed on another event loop are seen by a short poll that runs only while someone waits; not Atomics.waitAsync: a
 // pending wait cannot be taken back, and whether it keeps the process alive differs between Nodes (nodejs/node#61941).
 import { type GatewayError } from '../errors.js'
 import { type Waiter } from './limiter.js'
 import { type LimitScope } from './refusal.js'
+import { type Turns } from './turns.js'
+import { WaitLine } from './wait-line.js'
 
 /** While someone waits: how soon a slot freed elsewhere, or a deadline, is noticed. One atomic load a turn. */
 const POLL_MS = 2
 const NS_PER_MS = 1_000_000
 
-/** The slots that are waited for. */
+/** The slots that are waited for, and whose turn it is. */
 export type Gate = {
+  readonly turns: Turns
   tryEnter(keyIndex: number): LimitScope | null
+  isKeyFull(keyIndex: number): boolean
+  free(): number
   freed(): number
   waitingLoops(): number
   tellWaiting(isWaiting: boolean): void
@@ -23,14 +29,16 @@ export type QueueOptions = {
   readonly max: number
   readonly timeoutMs: number
   readonly nowNs: () => bigint
-  /** Builds the refusal of a waiter that the scope held up. */
-  readonly refusal: (scope: LimitScope, keyIndex: number) => GatewayError
+  readonly refusal: (cause: QueueRefusal) => GatewayError
 }
+
+/** Why a waiter is refused: who is to blame, and how many of its key wait where that is what it is refused for. */
+export type QueueRefusal = { readonly scope: LimitScope; readonly keyIndex: number; readonly waiting: number | null }
 
 /** Weight of the latest interval in the pace: some ten admissions make it. */
 const PACE_WEIGHT = 0.1
 
-type Entry = { readonly waiter: Waiter; readonly deadlineNs: bigint; blockedBy: LimitScope }
+type Entry = { readonly keyIndex: number; readonly waiter: Waiter; readonly deadlineNs: bigint }
 
 /** The queue of one event loop. */
 export class WaitQueue {
@@ -38,7 +46,7 @@ export class WaitQueue {
   readonly #options: QueueOptions
   /** In order of arrival; all have the same patience, so the first is also the first to run out of it. */
   readonly #entries = new Map<Waiter, Entry>()
-  readonly #waitingOfKey = new Map<number, number>()
+  readonly #line: WaitLine<Entry>
   #gatewayBlocked = false
   #isDraining = false
   #isDrainDue = false
@@ -51,6 +59,7 @@ export class WaitQueue {
   constructor(gate: Gate, options: QueueOptions) {
     this.#gate = gate
     this.#options = options
+    this.#line = new WaitLine(options.max)
   }
 
   /**
@@ -59,33 +68,38 @@ export class WaitQueue {
    */
   mustWaitFor(keyIndex: number): LimitScope | null {
     if (this.#gatewayBlocked || this.#isDraining || this.#othersWait()) return 'gateway'
-    if (!this.#waitingOfKey.has(keyIndex)) return null
+    if (this.#line.countOf(keyIndex) === 0) return null
     return keyIndex < 0 ? 'gateway' : 'key'
   }
 
-  /** A newcomer who has to wait is refused: there is no room, or at the recent pace its turn would come too late. */
-  get isFull(): boolean {
-    const { size } = this.#entries
-    return size >= this.#options.max || (size + 1) * this.#paceMs > this.#options.timeoutMs
+  /** A newcomer of the key who has to wait would be refused: there is no place for it, or its turn would come too late. */
+  isFullFor(keyIndex: number): boolean {
+    return this.#line.roomFor(keyIndex) === 'full' || this.#comesTooLate(keyIndex)
   }
 
-  refuse(blockedBy: LimitScope, keyIndex: number): GatewayError {
-    return this.#options.refusal(blockedBy, keyIndex)
+  /** The refusal of a newcomer that finds no place, by who is to blame. */
+  refuse(keyIndex: number): GatewayError {
+    return this.#refuseBy(this.#line.blame(keyIndex, this.#gate.isKeyFull(keyIndex)), keyIndex)
   }
 
   /**
    * Queues a waiter that `blockedBy` holds up.
-   * @throws overloaded or rate_limited when the queue is full
+   * @throws overloaded or rate_limited when there is no place for it
    */
   push(waiter: Waiter, blockedBy: LimitScope): void {
-    if (this.isFull) throw this.refuse(blockedBy, waiter.keyIndex)
+    const { keyIndex } = waiter
+    const room = this.#line.roomFor(keyIndex)
+    if (room === 'full' || this.#comesTooLate(keyIndex)) throw this.refuse(keyIndex)
+    if (room !== 'free') this.#giveUp(room.givenUpBy)
     // Makes the next poll try, whatever was freed: who queues behind others may not have tried at all.
     this.#freedSeen = this.#gate.freed() - 1
     const nowNs = this.#options.nowNs()
     if (this.#entries.size === 0) this.#enteredNs = nowNs
     const deadlineNs = nowNs + BigInt(Math.ceil(this.#options.timeoutMs * NS_PER_MS))
-    this.#entries.set(waiter, { waiter, deadlineNs, blockedBy })
-    this.#waitingOfKey.set(waiter.keyIndex, (this.#waitingOfKey.get(waiter.keyIndex) ?? 0) + 1)
+    const entry = { keyIndex, waiter, deadlineNs }
+    this.#entries.set(waiter, entry)
+    this.#line.add(entry)
+    this.#gate.turns.count(keyIndex, 1)
     if (blockedBy === 'gateway') this.#setGatewayBlocked(true)
     this.#arm()
   }
@@ -99,12 +113,28 @@ export class WaitQueue {
 
   /** To be called after a slot was freed on this event loop. */
   onFreed(): void {
-    // With waiters on several loops a free slot is left to their polls, or the loop that frees it would always win.
-    if (this.#entries.size > 0 && !this.#othersWait()) this.#drainSoon()
+    if (this.#entries.size > 0) this.#drainSoon()
   }
 
   #othersWait(): boolean {
     return this.#gate.waitingLoops() > (this.#gatewayBlocked ? 1 : 0)
+  }
+
+  /** At the recent pace, and with one turn for each key that waits. */
+  #comesTooLate(keyIndex: number): boolean {
+    return this.#paceMs > 0 && (this.#line.turnsBefore(keyIndex) + 1) * this.#paceMs > this.#options.timeoutMs
+  }
+
+  #refuseBy(scope: LimitScope, keyIndex: number): GatewayError {
+    const isForShare = scope === 'key' && !this.#gate.isKeyFull(keyIndex)
+    return this.#options.refusal({ scope, keyIndex, waiting: isForShare ? this.#line.countOf(keyIndex) : null })
+  }
+
+  /** Its key has more places than the newcomer's. */
+  #giveUp(entry: Entry): void {
+    const refusal = this.#refuseBy('key', entry.keyIndex)
+    this.#remove(entry.waiter)
+    entry.waiter.onRefused(refusal)
   }
 
   /** Not in the caller's stack: whoever leaves is settling, and must not run another exchange's start inside that. */
@@ -122,26 +152,42 @@ export class WaitQueue {
     this.#isDraining = true
     this.#freedSeen = this.#gate.freed()
     let gatewayBlocked = false
-    const fullKeys = new Set<number>()
     try {
-      for (const entry of this.#entries.values()) {
-        if (fullKeys.has(entry.waiter.keyIndex)) continue
-        const blockedBy = this.#gate.tryEnter(entry.waiter.keyIndex)
-        if (blockedBy === null) {
-          this.#remove(entry.waiter)
-          this.#markPace()
-          entry.waiter.onEntered()
-          continue
-        }
-        entry.blockedBy = blockedBy
-        gatewayBlocked = blockedBy === 'gateway'
-        if (gatewayBlocked) break
-        fullKeys.add(entry.waiter.keyIndex)
-      }
+      gatewayBlocked = this.#takeTurns()
     } finally {
       this.#isDraining = false
       this.#setGatewayBlocked(gatewayBlocked && this.#entries.size > 0)
     }
+  }
+
+  /** Lets in whose turn it is, one of each key, over and over. True when it stopped because the gateway is full. */
+  #takeTurns(): boolean {
+    const { turns } = this.#gate
+    const order = this.#othersWait() ? turns.awaited() : turns.inOrder(this.#line.keys())
+    /** Slots that are left to earlier turns, which are had on other event loops. */
+    let reserved = 0
+    for (let at = 0; at < order.length; at++) {
+      const keyIndex = order[at] ?? 0
+      const entry = this.#line.firstOf(keyIndex)
+      if (entry === undefined) {
+        // Its waiters are on another event loop, whose poll takes the slot; a key at its cap has no turn.
+        if (turns.isAwaited(keyIndex) && !this.#gate.isKeyFull(keyIndex)) reserved += 1
+        continue
+      }
+      if (reserved > 0 && this.#gate.free() <= reserved) {
+        // Perhaps nobody takes what is reserved: the next poll looks again.
+        this.#freedSeen -= 1
+        return true
+      }
+      const blockedBy = this.#gate.tryEnter(keyIndex)
+      if (blockedBy === 'gateway') return true
+      if (blockedBy === 'key') continue
+      this.#remove(entry.waiter)
+      this.#markPace()
+      entry.waiter.onEntered()
+      if (turns.isAwaited(keyIndex)) order.push(keyIndex)
+    }
+    return false
   }
 
   /** Told by the queue itself: with nobody left waiting the next ones begin without a prejudice. */
@@ -157,10 +203,11 @@ export class WaitQueue {
   }
 
   #remove(waiter: Waiter): boolean {
-    if (!this.#entries.delete(waiter)) return false
-    const left = (this.#waitingOfKey.get(waiter.keyIndex) ?? 1) - 1
-    if (left > 0) this.#waitingOfKey.set(waiter.keyIndex, left)
-    else this.#waitingOfKey.delete(waiter.keyIndex)
+    const entry = this.#entries.get(waiter)
+    if (entry === undefined) return false
+    this.#entries.delete(waiter)
+    this.#line.remove(entry)
+    this.#gate.turns.count(entry.keyIndex, -1)
     if (this.#entries.size === 0) this.#setGatewayBlocked(false)
     return true
   }
@@ -184,10 +231,11 @@ export class WaitQueue {
   #turn(): void {
     if (this.#gate.freed() !== this.#freedSeen) this.#drain()
     const nowNs = this.#options.nowNs()
-    for (const entry of this.#entries.values()) {
-      if (entry.deadlineNs > nowNs) break
-      this.#remove(entry.waiter)
-      entry.waiter.onRefused(this.#options.refusal(entry.blockedBy, entry.waiter.keyIndex))
+    for (const { waiter, deadlineNs, keyIndex } of this.#entries.values()) {
+      if (deadlineNs > nowNs) break
+      this.#remove(waiter)
+      const scope = this.#gate.isKeyFull(keyIndex) ? 'key' : 'gateway'
+      waiter.onRefused(this.#options.refusal({ scope, keyIndex, waiting: null }))
     }
   }
 }

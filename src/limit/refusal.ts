@@ -40,6 +40,14 @@ export function slotRefusal(scope: LimitScope, keyCap: number): GatewayError {
   })
 }
 
+/** The key has its share of the places of a full queue that other keys wait in as well. */
+export function placeRefusal(waiting: number): GatewayError {
+  return new GatewayError('rate_limited', {
+    message: `The wait queue is full, and ${waiting} requests of ${OWNER.key} wait in it, which is its share. Try again when one has ended.`,
+    retryAfterMs: SLOT_RETRY_AFTER_MS,
+  })
+}
+
 const GATEWAY_FULL = GatewayError.shared('overloaded', { retryAfterMs: SLOT_RETRY_AFTER_MS })
 const MINUTE_SEC = 60
 

@@ -3,6 +3,7 @@
 import { t as tap, test } from 'tap'
 import { Agent, request } from 'undici'
 import { simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
+import { startHeldUpstream } from '../helpers/held-upstream.js'
 
 const KEY = 'test-key-0123456789abcdef'
 const HEADERS = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }
@@ -105,3 +106,53 @@ test('what waits longer than the queue allows gets 503 with Retry-After, and the
   t.equal(after.statusCode, 200)
   await after.body.dump()
 })
+
+for (const threads of [1, 2]) {
+  test(`of 24 slow requests of one key on 4 slots, the first of another waits for one: ${threads} event loop(s)`, async (t) => {
+    const upstream = await startHeldUpstream(t)
+    const other = 'other-key-0123456789abcdef'
+    const gateway = await startGateway(t, {
+      config: {
+        server: { threads },
+        keys: [
+          { name: 'greedy', key: KEY },
+          { name: 'other', key: other },
+        ],
+        limits: { concurrency: 4, queue: { max: 20, timeoutMs: 60_000 }, shed: { lagMs: null } },
+        providers: { held: { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1`, apiKey: 'sk-upstream' } },
+      },
+    })
+    const agent = new Agent({ connections: 40, pipelining: 1 })
+    t.teardown(() => agent.destroy())
+    const ask = async (key: string, content: string): Promise<number> => {
+      const answer = await request(`${gateway.origin}/v1/chat/completions`, {
+        ...{ method: 'POST', dispatcher: agent },
+        headers: { ...HEADERS, authorization: `Bearer ${key}` },
+        body: JSON.stringify({ model: 'held/m', messages: [{ role: 'user', content }] }),
+      })
+      await answer.body.dump()
+      return answer.statusCode
+    }
+    const arrived = (count: number) =>
+      gateway.metricsWith([new RegExp(`^sluice_active_requests ${count}$`, 'm')], HEADERS)
+    const greedy = Array.from({ length: 24 }, () => ask(KEY, 'greedy'))
+    t.match(await arrived(24), /^sluice_active_requests 24$/m)
+    const served = [await upstream.next(), await upstream.next(), await upstream.next(), await upstream.next()]
+    const first = ask(other, 'other')
+    // With one event loop its place is one that the greedy key gives up.
+    if (threads === 1) t.equal(await Promise.race(greedy), 429)
+    else t.match(await arrived(25), /^sluice_active_requests 25$/m)
+    served.shift()?.say('done')
+    const next = await upstream.next()
+    t.match(JSON.stringify(next.body.messages), /other/, 'the next turn is not the greedy key’s')
+    next.say('done')
+    t.equal(await first, 200)
+    for (const held of served) held.say('done')
+    for (let left = threads === 1 ? 19 : 20; left > 0; left--) (await upstream.next()).say('done')
+    const statuses = await Promise.all(greedy)
+    t.same(
+      statuses.filter((status) => status !== 200),
+      threads === 1 ? [429] : [],
+    )
+  })
+}

@@ -5,7 +5,7 @@ import { AtomicSlots, slotCellCount } from '../../src/limit/atomic-slots.js'
 function setUp() {
   const cells = new Int32Array(new SharedArrayBuffer(4 * slotCellCount(2, 1, 2)))
   const caps = { gateway: 3, keys: [1, null], providers: [1], targets: [2, null] }
-  const places = { keys: [0, 1], providers: [0], targets: [0, 1], room: { keys: 2, providers: 1 } }
+  const places = { keys: [0, 1], providers: [0], targets: [0, 1], room: { keys: 2, providers: 1, targets: 2 } }
   return { slots: new AtomicSlots(caps, cells, places), twin: new AtomicSlots(caps, cells, places), cells }
 }
 
@@ -51,7 +51,7 @@ test('an index that is not configured touches no cell of another', (t) => {
   slots.leaveProvider(5)
   t.equal(slots.tryEnter(7), null)
   slots.leave(7)
-  t.same([...cells].slice(2), [0, 0, 0, 0, 0, 0])
+  t.same([...cells].slice(2, 8), [0, 0, 0, 0, 0, 0])
   t.end()
 })
 

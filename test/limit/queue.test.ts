@@ -69,12 +69,14 @@ test('waiters enter in the order of their arrival, each when one leaves', async 
   t.equal(limiter.active(), 1)
 })
 
-test('a newcomer of any key does not slip in between a leave and the waiter it was for', async (t) => {
+test('a newcomer of any key does not slip in between a leave and the waiter whose turn it is', async (t) => {
   const { limiter, waiter, calls, stop } = setUp({ gateway: { concurrency: 1 }, keys: [{}] })
+  limiter.enter(0, waiter('before', 0))
+  limiter.leave(0)
   t.teardown(stop)
-  limiter.enter(-1, waiter('first'))
+  limiter.enter(0, waiter('first', 0))
   limiter.enter(-1, waiter('a'))
-  limiter.leave(-1)
+  limiter.leave(0)
   t.equal(limiter.enter(0, waiter('late', 0)), false)
   t.equal(limiter.enter(-1, waiter('later')), false)
   await settled()
@@ -118,10 +120,10 @@ test('with the gateway full, a waiting key at its cap does not take the turn of 
   limiter.enter(2, waiter('c', 2))
   limiter.leave(1)
   await settled()
-  t.same(calls, ['b entered'])
+  t.same(calls, ['c entered'], 'which had no turn yet')
   limiter.leave(0)
   await settled()
-  t.same(calls, ['b entered', 'a entered'])
+  t.same(calls, ['c entered', 'a entered'])
 })
 
 test('a full queue refuses: 503 for the gateway, 429 for the key, both with a time to come back', (t) => {
@@ -240,7 +242,8 @@ test('leaving twice never makes the counts negative', (t) => {
   t.equal(limiter.enter(0, waiter('b', 0)), true)
   t.match(
     refusalOf(() => limiter.enter(0, waiter('c', 0))),
-    { code: 'overloaded' },
+    { code: 'rate_limited' },
+    'its own cap would hold it on an idle gateway, too',
   )
   t.end()
 })
