@@ -236,8 +236,8 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): Rou
   const routes = [...served.values()].flatMap(rowsOf)
   const takeChat = createTakeChat(options.jobDoor === undefined ? null : createTakeBody(options.jobDoor))
   for (const path of served.values()) addPath(app, front, path, takeChat)
-  if (apiPrefix !== '') addRest(app, front, { below: apiPrefix, surface: prefixedSurface(options) })
-  addRest(app, front)
+  if (apiPrefix !== '') addRest(app, front, { routes, below: apiPrefix, surface: prefixedSurface(options) })
+  addRest(app, front, { routes, ...EVERYWHERE })
   return routes
 }
 
@@ -268,16 +268,17 @@ function createReadRoute(front: Front, { surface = null, speakers = [] }: Path, 
 
 const EVERYWHERE = Object.freeze({ below: '', surface: null })
 
+type Rest = { readonly routes: readonly RouteRow[]; readonly below: string; readonly surface: Surface | null }
+
 /** Without it the engine closes the connection of a path that nobody serves, with no answer. */
-function addRest(app: TemplatedApp, front: Front, rest: { below: string; surface: Surface | null } = EVERYWHERE): void {
-  const { below, surface } = rest
+function addRest(app: TemplatedApp, front: Front, { routes, below, surface }: Rest): void {
   app.options(`${below}/*`, createRoute(front, surface, answerOptions('GET, HEAD, POST, OPTIONS')))
-  app.any(`${below}/*`, createRoute(front, surface, refusePath))
+  app.any(`${below}/*`, createRoute(front, surface, refusePath(routes)))
 }
 
 function createMetricsApp(engine: Engine, front: Front, options: ServerOptions): TemplatedApp {
   const app = engine.uws.App()
   addPath(app, front, { path: '/metrics', get: answerMetrics(options.renderMetrics, true) }, createTakeChat(null))
-  addRest(app, front)
+  addRest(app, front, { routes: [], ...EVERYWHERE })
   return app
 }

@@ -5,6 +5,7 @@ import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { preflightHeaders } from './headers.js'
 import { type Act } from './http.js'
+import { adviseOnPath, type KnownRoute } from './wrong-path.js'
 
 /** Answers whether the process lives. `status` is the word in the body. */
 export function answerAlive(status: string): Act {
@@ -104,9 +105,11 @@ export function refuseMethod(allow: string): Act {
   return (exchange) => exchange.reject(new GatewayError('method_not_allowed'), [['allow', allow]])
 }
 
-/** A path nobody serves. */
-export const refusePath: Act = () => {
-  throw new GatewayError('not_found')
+/** A path that is not served: the answer names it, and the route that was most likely meant. */
+export function refusePath(routes: readonly KnownRoute[]): Act {
+  return (_exchange, req) => {
+    throw new GatewayError('not_found', { message: adviseOnPath(req.getMethod(), req.getUrl(), routes) })
+  }
 }
 
 /** OPTIONS: a CORS preflight of an allowed origin gets its permissions, anything else just `allow`. */

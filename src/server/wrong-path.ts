@@ -1,0 +1,72 @@
+// What a 404 says of a path that nobody serves: the path itself, and the slip that most likely led there. Most of them are a
+// base URL with or without the version too much. Pure: it knows the routes that there are, and the ones that people look for.
+
+/** One route that is there. */
+export type KnownRoute = { readonly method: string; readonly path: string }
+
+/** A longer path is cut: it is the client's own text. */
+const MAX_SHOWN_CHARS = 100
+const VERSION = '/v1'
+/** Parts of APIs that this gateway does not speak, by the end of their path; what a route serves is never looked for here. */
+const UNSPOKEN: readonly RegExp[] = [
+  /\/(responses|embeddings|completions|moderations|files|uploads|batches|rerank|realtime|assistants|threads|vector_stores)$/,
+  /\/(responses|files|uploads|batches|assistants|threads|vector_stores|fine_tuning|containers|evals)\/[^/]+/,
+  /\/(audio|images|videos)\/[a-z]+$/,
+  /\/messages\/(count_tokens|batches)/,
+  /:(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$/,
+  /\/api\/(generate|embed|embeddings|show|ps|pull)$/,
+]
+
+/** The message of a 404: one line, safe to print. `path` is as it came, without its query. */
+export function adviseOnPath(method: string, path: string, routes: readonly KnownRoute[]): string {
+  const verb = method.toUpperCase()
+  const said = `No such route: ${verb} ${shown(path)}.`
+  const plain = withoutRepeats(path)
+  const spoken = nearestRoute(plain, routes)
+  // The last part of some of their paths is that of a route, too.
+  if (spoken === null || !plain.endsWith(spoken.path)) {
+    if (UNSPOKEN.some((pattern) => pattern.test(plain)) && !isChat(plain)) {
+      return `${said} This gateway does not speak that API; GET /openapi.json lists what it does.`
+    }
+  }
+  if (spoken === null) return said
+  return `${said} Did you mean ${spoken.method} ${spoken.path}? ${slipOf(path, plain, spoken.path)}`
+}
+
+/** `/v1/chat/completions` ends like an API that is not spoken. */
+function isChat(path: string): boolean {
+  return path.endsWith('/chat/completions')
+}
+
+/** The route whose path, or whose part behind the version, this one ends with; the longest counts. */
+function nearestRoute(path: string, routes: readonly KnownRoute[]): KnownRoute | null {
+  let best: KnownRoute | null = null
+  for (const route of routes) {
+    if (/[{*:]/.test(route.path) || route.path.length <= (best?.path.length ?? 0)) continue
+    const tail = route.path.startsWith(`${VERSION}/`) ? route.path.slice(VERSION.length) : route.path
+    if (path.endsWith(tail)) best = route
+  }
+  return best
+}
+
+function slipOf(path: string, plain: string, right: string): string {
+  if (plain === right) {
+    return path.includes('//') ? 'The base URL must not end in a slash.' : 'Its path does not end in a slash.'
+  }
+  if (right.endsWith(plain)) return `The base URL must end in ${right.slice(0, right.length - plain.length)}.`
+  const surplus = plain.slice(0, plain.length - right.length)
+  if (plain.endsWith(right)) return `Leave ${shown(surplus)} out of the base URL.`
+  const tail = right.slice(VERSION.length)
+  return `In the base URL, ${VERSION} must stand in place of ${shown(plain.slice(0, plain.length - tail.length))}.`
+}
+
+/** Without doubled slashes and without one at the end. */
+function withoutRepeats(path: string): string {
+  const single = path.replace(/\/{2,}/g, '/')
+  return single.length > 1 && single.endsWith('/') ? single.slice(0, -1) : single
+}
+
+function shown(path: string): string {
+  const clean = path.replace(/[^\x21-\x7e]/g, '?')
+  return clean.length > MAX_SHOWN_CHARS ? `${clean.slice(0, MAX_SHOWN_CHARS)}...` : clean
+}
