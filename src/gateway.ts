@@ -18,6 +18,7 @@ import { type ConnectJobs, jobHabits, LoopJobs } from './gateway/jobs.js'
 import { findModel, listModels } from './gateway/model-list.js'
 import { createSharedLimits } from './gateway/shared-limits.js'
 import { createLimiterCells } from './limit/cells.js'
+import { createReceivingCells } from './limit/receiving.js'
 import { Shedder } from './limit/shedder.js'
 import { createOffload } from './offload/offload.js'
 import { TIMEOUT_HEADER } from './pipeline/client-deadline.js'
@@ -53,6 +54,7 @@ const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
 /** Memory that all event loops share, for the life of the process, and which name has which place in it. */
 export type Cells = {
   readonly limiter: SharedArrayBuffer
+  readonly receiving: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
   readonly ledger: Ledger
 }
@@ -87,6 +89,7 @@ export function createCells(config: Config): Cells {
   const ledger = openLedger(config)
   return {
     limiter: createLimiterCells(config, limiterPlaces(config, ledger)),
+    receiving: createReceivingCells(ledger.room.keys),
     metrics: createMetricsCells(metricsConfig(config, ledger), config.server.threads),
     ledger,
   }
@@ -170,6 +173,7 @@ function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: Loop
   const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines were lost')
   const ground: Ground = {
     limiterCells: cells.limiter,
+    receivingCells: cells.receiving,
     metrics,
     pools: new Pools({ onUnsolicited: ({ name }) => loop.current.log.warn({ provider: name }, UNSOLICITED) }),
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
@@ -265,13 +269,14 @@ function createJobDoor(loop: Loop): JobDoor {
 /** A generation as the server shows it. */
 function viewOf(loop: Loop): ViewOptions {
   const { current } = loop
-  const { config, pipeline, prompts, refusal } = current
+  const { config, pipeline, prompts, refusal, receiving } = current
   return {
     config: config.server,
     metrics: config.metrics,
     hasKeys: config.keys.length > 0,
     pipeline,
     refusal,
+    reserve: (key) => receiving.open(key.index),
     jobs: jobHabits(current),
     models: (key) => listModels(current, key),
     model: (key, id) => findModel(current, key, id),

@@ -117,6 +117,7 @@ function refuseOpenGateway(file: ConfigFile, problems: ProblemList): void {
 }
 
 function resolveServer(server: ConfigFile['server'], context: EffectiveContext): ServerConfig {
+  refuseTooSmallBudget(server, context.problems)
   if (server.tls === null) return { ...server, tls: null }
   const tls = {
     certFile: resolve(context.cwd, server.tls.certFile),
@@ -128,6 +129,15 @@ function resolveServer(server: ConfigFile['server'], context: EffectiveContext):
       context.problems.add(['server', 'tls', member], 'names a file that cannot be read')
   }
   return { ...server, tls }
+}
+
+/** A body that no budget lets in would be refused again and again with an error that says to try later. */
+function refuseTooSmallBudget(server: ConfigFile['server'], problems: ProblemList): void {
+  for (const budget of ['maxReceivingBytes', 'maxReceivingBytesPerKey'] as const) {
+    const { maxBodyBytes } = server
+    if (server[budget] >= maxBodyBytes) continue
+    problems.add(['server', budget], `must be at least server.maxBodyBytes (${maxBodyBytes})`)
+  }
 }
 
 /** The paths of the client libraries: another API below them would take their routes. */

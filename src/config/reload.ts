@@ -20,6 +20,7 @@ const FIXED: readonly Option[] = [
   { path: 'server.port', read: ({ server }) => server.port },
   { path: 'server.threads', read: ({ server }) => server.threads },
   { path: 'server.maxBodyBytes', read: ({ server }) => server.maxBodyBytes },
+  { path: 'server.maxMessageBytes', read: ({ server }) => server.maxMessageBytes },
   { path: 'server.maxReaderLagBytes', read: ({ server }) => server.maxReaderLagBytes },
   { path: 'server.tls', read: ({ server }) => server.tls },
   { path: 'offload', read: ({ offload }) => offload },
@@ -36,10 +37,10 @@ const FIXED: readonly Option[] = [
 /** Lays the new configuration over the running one. The result is frozen. */
 export function planReload(running: Config, next: Config): ReloadPlan {
   const kept = FIXED.filter(({ read }) => !isDeepStrictEqual(read(next), read(running))).map(({ path }) => path)
-  const { host, port, threads, maxBodyBytes, maxReaderLagBytes, tls } = running.server
+  const { host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes, tls } = running.server
   const config = freeze({
     ...next,
-    server: { ...next.server, host, port, threads, maxBodyBytes, maxReaderLagBytes, tls },
+    server: { ...next.server, host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes, tls },
     offload: running.offload,
     limits: { ...next.limits, failedKeysPerMinute: running.limits.failedKeysPerMinute },
     compat: { ...next.compat, apiPrefix: running.compat.apiPrefix, healthStatus: running.compat.healthStatus },

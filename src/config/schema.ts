@@ -8,6 +8,8 @@ const DAY_MS = 24 * HOUR_MS
 const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
+/** Budgets are counted in cells that hold no more. */
+const MAX_BUDGET_BYTES = 1024 * GIB
 /** uWebSockets.js ends the process for idle timeouts above 960 s (uws.js#1025), so no time that may become one goes higher. */
 const MAX_IDLE_MS = 900_000
 /** Node's timers take no more than 2^31 - 1 ms; a day is more than any answer needs. */
@@ -61,6 +63,21 @@ const Server = section('The listener and what one connection may cost.', {
   port: integer({ minimum: 0, maximum: MAX_PORT }, 3000, 'Port to listen on; 0 takes a free one.'),
   threads: integer({ minimum: 1, maximum: MAX_THREADS }, 1, 'Event loops, each a thread on the same port.'),
   maxBodyBytes: integer({ minimum: KIB, maximum: GIB }, 20 * MIB, 'Largest request body, in bytes; more is 413.'),
+  maxReceivingBytes: integer(
+    { minimum: MIB, maximum: MAX_BUDGET_BYTES },
+    256 * MIB,
+    'Memory of all requests that are still arriving, in bytes, for the whole process; more is 503.',
+  ),
+  maxReceivingBytesPerKey: integer(
+    { minimum: KIB, maximum: MAX_BUDGET_BYTES },
+    64 * MIB,
+    'The same for one gateway key; more is 429.',
+  ),
+  maxMessageBytes: integer(
+    { minimum: KIB, maximum: GIB },
+    256 * KIB,
+    'Largest message on /v1/ws, in bytes, and what each open one reserves of the memory for arriving requests; /v1/ws/large takes up to maxBodyBytes.',
+  ),
   maxResponseBytes: integer({ minimum: KIB, maximum: GIB }, 32 * MIB, 'Largest whole (not streamed) answer, in bytes.'),
   maxReaderLagBytes: integer(
     { minimum: 16 * KIB, maximum: GIB },

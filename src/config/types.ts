@@ -34,6 +34,11 @@ export type ServerConfig = {
   readonly port: number
   readonly threads: number
   readonly maxBodyBytes: number
+  /** Memory of requests that are still arriving, over all event loops: in all, and of one key. */
+  readonly maxReceivingBytes: number
+  readonly maxReceivingBytesPerKey: number
+  /** Largest message on an ordinary WebSocket. */
+  readonly maxMessageBytes: number
   /** Largest whole (not streamed) answer taken from an upstream. */
   readonly maxResponseBytes: number
   /** A stream's reader that lags behind by more than this is cut with outcome slow_reader. */

@@ -8,6 +8,7 @@ import { type Config, type ProviderConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
 import { createLimiter, type LimiterPlaces } from '../limit/cells.js'
 import { type Limiter } from '../limit/limiter.js'
+import { ReceivingBudget } from '../limit/receiving.js'
 import { RedisLimiter } from '../limit/redis-limiter.js'
 import { type SharedState } from '../limit/shared-state.js'
 import { type Shedder } from '../limit/shedder.js'
@@ -29,6 +30,7 @@ import { type Pools } from '../upstream/pools.js'
 /** What outlives every configuration of an event loop. */
 export type Ground = {
   readonly limiterCells: SharedArrayBuffer
+  readonly receivingCells: SharedArrayBuffer
   readonly metrics: LoopMetrics
   readonly pools: Pools
   readonly offload: Offload
@@ -52,6 +54,7 @@ export type Generation = {
   readonly log: Log
   /** Why a new request of this key is turned away before its body is read; counts it, too. */
   readonly refusal: (key: KeyIdentity) => GatewayError | null
+  readonly receiving: ReceivingBudget
 }
 
 /**
@@ -82,7 +85,9 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
   const { breakers } = ground
   const shared = { config, offload, router, breakers, retryBudget, upstream, metrics, log, dialects, clock }
   const pipeline = createPipeline({ ...shared, limiter, prompts })
-  return { config, pipeline, router, upstream, prompts, log, refusal: createRefusal(limiter, ground) }
+  const refusal = createRefusal(limiter, ground)
+  const receiving = createReceiving(config, ledger, ground)
+  return { config, pipeline, router, upstream, prompts, log, refusal, receiving }
 }
 
 /** The limits of this process, and before them those that all nodes share. */
@@ -90,6 +95,16 @@ function joinLimiter(config: Config, ledger: Ledger, { limiterCells, sharedLimit
   const onRejected: Metrics['limitRejection'] = (scope, limit) => metrics.limitRejection(scope, limit)
   const local = createLimiter(config, limiterCells, { places: limiterPlaces(config, ledger), onRejected })
   return sharedLimits === null ? local : new RedisLimiter(config, { local, state: sharedLimits, onRejected })
+}
+
+/** The memory for requests that are still arriving. */
+function createReceiving(config: Config, ledger: Ledger, { receivingCells, metrics }: Ground): ReceivingBudget {
+  return new ReceivingBudget(receivingCells, {
+    caps: config.server,
+    keyPlaces: placesOf(config.keys, ledger.keys),
+    onChange: (bytes) => metrics.receiving(bytes),
+    onRejected: (scope) => metrics.limitRejection(scope, 'receiving'),
+  })
 }
 
 /** What cannot be served now is refused while it is cheap: with every slot and queue full, or by a loop that is late. */

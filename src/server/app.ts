@@ -13,6 +13,8 @@ import {
   type ModelLookup,
   type ModelSource,
   type ProviderStatus,
+  type Reservation,
+  type Reserve,
 } from './front.js'
 import { createHeaderPolicy } from './headers.js'
 import { type Act, createRoute, createTakeChat, type EngineRoute } from './http.js'
@@ -43,6 +45,8 @@ export type ViewOptions = {
   readonly languages: () => readonly string[]
   /** Why a new request of this key is turned away before its body is read; nothing does unless given. */
   readonly refusal?: (key: KeyIdentity) => GatewayError | null
+  /** Memory for arriving requests is not counted unless given. */
+  readonly reserve?: Reserve
   /** Nothing becomes a job by itself unless given. */
   readonly jobs?: JobHabits
 }
@@ -184,9 +188,12 @@ function createView(options: ViewOptions): FrontView {
     hasKeys,
     metricsToken: metrics.token,
     refusal: refusal ?? (() => null),
+    reserve: options.reserve ?? (() => UNCOUNTED),
     jobs: options.jobs ?? NO_JOBS,
   }
 }
+
+const UNCOUNTED: Reservation = Object.freeze({ grow: () => null, release: () => undefined })
 
 const NO_JOBS: JobHabits = Object.freeze({
   isAsyncByDefault: false,
@@ -215,11 +222,16 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): Rou
   const needsUpgrade: Act = () => {
     throw new GatewayError('invalid_request', { status: 426, message: 'This route takes WebSocket upgrades only.' })
   }
-  app.ws('/v1/ws', createWebSocket(front, { surface: options.webSocketSurface, ...options.config }))
+  const { maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = options.config
+  const socket = { surface: options.webSocketSurface, maxReaderLagBytes }
+  const ordinaryBytes = Math.min(maxMessageBytes, maxBodyBytes)
+  app.ws('/v1/ws', createWebSocket(front, { ...socket, maxMessageBytes: ordinaryBytes }))
+  app.ws('/v1/ws/large', createWebSocket(front, { ...socket, maxMessageBytes: maxBodyBytes }))
   const paths: Path[] = [
     ...chatPaths(options),
     ...prefixedPaths(options),
     { path: '/v1/ws', get: needsUpgrade },
+    { path: '/v1/ws/large', get: needsUpgrade },
     ...modelPaths(options),
     ...healthPaths(options),
     {

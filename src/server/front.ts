@@ -48,8 +48,19 @@ export type FrontView = {
   readonly metricsToken: string | null
   /** Why a new request of this key is turned away before its body is read; null: it may come in. */
   readonly refusal: (key: KeyIdentity) => GatewayError | null
+  readonly reserve: Reserve
   readonly jobs: JobHabits
 }
+
+/** Memory that a request takes while it arrives. */
+export type Reservation = {
+  /** Up to so many bytes in all; the error where there is no room for them. */
+  grow(bytes: number): GatewayError | null
+  /** Idempotent. */
+  release(): void
+}
+/** A reservation of nothing yet, in the name of a key. */
+export type Reserve = (key: KeyIdentity) => Reservation
 
 export type Front = {
   /** Swapped by a reload: read it once for each request. */

@@ -6,7 +6,7 @@ import { type HeaderList, type Sink } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { BodyCollector, type BodyEvents } from './body.js'
 import { type HttpRequest, type HttpResponse } from './engine.js'
-import { type Front, type FrontView, refuseEarly } from './front.js'
+import { type Front, type FrontView, type Reservation, refuseEarly } from './front.js'
 import { HttpSink } from './http-sink.js'
 import { ACCEPTED_CODINGS, type Coding, codingOf } from './inflate.js'
 import { ClientResponse } from './response.js'
@@ -66,7 +66,8 @@ export class HttpExchange implements BodyEvents {
   #takeBody: TakeBody | null = null
   #body: BodyCollector | null = null
   #coding: Coding | null = null
-  #isInflating = false
+  /** What a body holds while it waits to be unpacked; null where none does. */
+  #packed: Reservation | null = null
   #handle: ExchangeHandle | null = null
 
   constructor(front: Front, surface: Surface | null, response: ClientResponse, head: RequestHead) {
@@ -173,12 +174,19 @@ export class HttpExchange implements BodyEvents {
       this.#takeWhole(body)
       return
     }
-    this.#isInflating = true
+    const packed = this.reserve()
+    const refusal = packed.grow(body.length)
+    if (refusal !== null) {
+      this.reject(refusal)
+      return
+    }
+    this.#packed = packed
     this.#front.inflater.inflate({
       ...{ coding, body },
       isWanted: () => !this.isOver,
       onDone: (result) => {
-        this.#isInflating = false
+        this.#packed = null
+        packed.release()
         if (result instanceof GatewayError) this.reject(result)
         else this.#takeWhole(result)
       },
@@ -193,6 +201,14 @@ export class HttpExchange implements BodyEvents {
     } catch (thrown) {
       this.reject(thrown)
     }
+  }
+
+  reserve(): Reservation {
+    return this.view.reserve(this.#key ?? NO_KEY)
+  }
+
+  onNoRoom(refusal: GatewayError): void {
+    this.reject(refusal)
   }
 
   onTooLarge(): void {
@@ -261,10 +277,11 @@ export class HttpExchange implements BodyEvents {
     if (this.#sink.isFollowing) this.#sink.leave()
     else this.#handle?.cancel()
     const body = this.#body
-    if (body === null && !this.#isInflating) return
+    if (body === null && this.#packed === null) return
     // It was never an exchange, but it was a request: the log and the count shall have it.
     this.reject(new GatewayError('client_gone'))
     body?.stop()
+    this.#packed?.release()
   }
 }
 
@@ -283,6 +300,9 @@ function idHeaders(requestId: string, surface: Surface | null): HeaderList {
 function hasCredential({ authorization, apiKey, vendorKey = '' }: Credentials): boolean {
   return authorization !== '' || apiKey !== '' || vendorKey !== ''
 }
+
+/** For a body that nobody was looked up for; there is none. */
+const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
 
 function asItIs(sink: Sink): Sink {
   return sink

@@ -71,7 +71,8 @@ export function plainOperations(apiPrefix: string): Readonly<Record<string, Json
         '404': refusal('No such model.', 'model_not_found'),
       },
     },
-    '/v1/ws': webSocket(),
+    '/v1/ws': webSocket('Many chats on one socket'),
+    '/v1/ws/large': webSocket('The same for messages of up to server.maxBodyBytes'),
     '/metrics': {
       tags: ['Operation'],
       summary: 'Metrics as Prometheus text; where metrics.token is set, it alone opens them',
@@ -141,10 +142,10 @@ function jobOperations(): Record<string, JsonObject> {
   }
 }
 
-function webSocket(): JsonObject {
+function webSocket(summary: string): JsonObject {
   return {
     tags: ['WebSocket'],
-    summary: 'Many chats on one socket',
+    summary,
     description:
       'Subprotocol sluice.v1 (JSON in text frames) or sluice.v1.msgpack. The client sends {"type":"chat","id","request"}, {"type":"cancel","id"} and {"type":"ping"}; the server event, done, error and pong. Browsers give the key as a further subprotocol bearer.KEY.',
     responses: {

@@ -11,7 +11,7 @@ import {
   type WebSocket,
   type WebSocketBehavior,
 } from './engine.js'
-import { type Front, type FrontView, refuseEarly } from './front.js'
+import { type Front, type FrontView, type Reservation, refuseEarly } from './front.js'
 import { HttpExchange } from './http.js'
 import { ClientResponse } from './response.js'
 import { createJsonCodec, createMsgpackCodec, type WsCodec } from './ws-codec.js'
@@ -20,6 +20,8 @@ import { WsSink } from './ws-sink.js'
 import { WsSocket } from './ws-socket.js'
 
 export type WebSocketOptions = {
+  /** Largest message, which each open socket reserves: the engine does not tell how much of one it holds. */
+  readonly maxMessageBytes: number
   /** The surface whose requests and events the chats speak. */
   readonly surface: Surface
   /** The engine never holds more than this for one socket. */
@@ -33,6 +35,8 @@ export type SocketState = {
   view: FrontView
   readonly codec: WsCodec
   readonly parameterHeaders: Readonly<Record<string, string>>
+  /** Given back when the socket closes. */
+  readonly reservation: Reservation
   socket: WsSocket<SocketState> | null
 }
 
@@ -48,11 +52,11 @@ const CLOSE_UNSUPPORTED = 1003
 export function createWebSocket(front: Front, options: WebSocketOptions): WebSocketBehavior<SocketState> {
   const codecs = [createJsonCodec(), createMsgpackCodec()] as const
   return {
-    maxPayloadLength: front.maxBodyBytes,
+    maxPayloadLength: options.maxMessageBytes,
     maxBackpressure: options.maxReaderLagBytes,
     idleTimeout: IDLE_TIMEOUT_SEC,
     sendPingsAutomatically: true,
-    upgrade: (res, req, context) => upgrade(front, { surface: options.surface, codecs }, { res, req, context }),
+    upgrade: (res, req, context) => upgrade(front, { ...options, codecs }, { res, req, context }),
     open: (ws) => {
       const state = ws.getUserData()
       front.open.sockets += 1
@@ -63,7 +67,8 @@ export function createWebSocket(front: Front, options: WebSocketOptions): WebSoc
     drain: (ws) => ws.getUserData().socket?.drained(),
     close: (ws) => {
       front.open.sockets -= 1
-      const { socket } = ws.getUserData()
+      const { socket, reservation } = ws.getUserData()
+      reservation.release()
       if (socket === null) return
       front.webSockets.delete(socket)
       socket.closed()
@@ -72,7 +77,7 @@ export function createWebSocket(front: Front, options: WebSocketOptions): WebSoc
 }
 
 type Attempt = { readonly res: HttpResponse; readonly req: HttpRequest; readonly context: UpgradeContext }
-type Offer = { readonly surface: Surface; readonly codecs: readonly [WsCodec, WsCodec] }
+type Offer = WebSocketOptions & { readonly codecs: readonly [WsCodec, WsCodec] }
 
 /** Decides and upgrades within the call: a later upgrade would run into the engine's cork. */
 function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
@@ -93,7 +98,11 @@ function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
     if (codec === null && offered !== '') {
       throw new GatewayError('invalid_request', { message: 'Offer the subprotocol sluice.v1 or sluice.v1.msgpack.' })
     }
-    const known = { key: identity, view: exchange.view }
+    const { view } = exchange
+    const reservation = view.reserve(identity)
+    const full = reservation.grow(offer.maxMessageBytes)
+    if (full !== null) throw full
+    const known = { key: identity, view, reservation }
     const state: SocketState = { ...known, codec: codec ?? offer.codecs[0], parameterHeaders, socket: null }
     response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
   }, req)

@@ -89,6 +89,12 @@ function gatewayFamilies(layout: Layout): Family[] {
         touched(pairs(LIMIT_SCOPES, LIMIT_KINDS), { fixed, first: layout.rejections }, named('scope', 'limit')),
     },
     {
+      name: 'sluice_receiving_bytes',
+      help: 'Memory reserved for requests that are still arriving.',
+      type: 'gauge',
+      series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.receivingBytes) }],
+    },
+    {
       name: 'sluice_event_loop_lag_seconds',
       help: 'The worst recent delay of any event loop.',
       type: 'gauge',

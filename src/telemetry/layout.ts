@@ -45,7 +45,7 @@ export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
 ])
 export const RETRY_KINDS: readonly RetryKind[] = Object.freeze(['again', 'elsewhere', 'hedge', 'denied'])
 export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as const)
-export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency', 'lag'] as const)
+export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency', 'lag', 'receiving', 'stored'] as const)
 export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])
 export const RELOAD_RESULTS: readonly ReloadResult[] = Object.freeze(['ok', 'unchanged', 'rejected'])
 export const OFFLOAD_PLACES = Object.freeze(['inline', 'worker'] as const)
@@ -99,6 +99,7 @@ export type Layout = {
   readonly offloadQueue: number
   readonly eventLoopLag: number
   readonly listenersPaused: number
+  readonly receivingBytes: number
   /** By provider x result. */
   readonly attempts: number
   /** By provider x kind. */
@@ -171,6 +172,7 @@ export function createLayout(config: MetricsConfig): Layout {
     offloadQueue: place.cells(1),
     eventLoopLag: place.cells(1),
     listenersPaused: place.cells(1),
+    receivingBytes: place.cells(1),
     attempts: place.cells(providers.room * ATTEMPT_RESULTS.length),
     retries: place.cells(providers.room * RETRY_KINDS.length),
     implausible: place.cells(providers.room),

@@ -53,6 +53,8 @@ export type LoopMetrics = Metrics & {
   configReload(result: ReloadResult): void
   /** A listener accepts no connections, for want of descriptors; or does again. */
   listenerPaused(isPaused: boolean): void
+  /** Memory reserved for arriving requests (above zero) or given back. */
+  receiving(bytes: number): void
 }
 
 class CellMetrics implements LoopMetrics {
@@ -67,7 +69,13 @@ class CellMetrics implements LoopMetrics {
   constructor(layout: Layout, cells: Float64Array) {
     this.#layout = layout
     this.#cells = cells
-    const gauges = [layout.active, layout.offloadQueue, layout.eventLoopLag, layout.listenersPaused]
+    const gauges = [
+      layout.active,
+      layout.offloadQueue,
+      layout.eventLoopLag,
+      layout.listenersPaused,
+      layout.receivingBytes,
+    ]
     for (const at of gauges) cells[at] = 0
     cells.fill(0, layout.streams, layout.streams + TRANSPORTS.length)
     cells.fill(0, layout.jobs, layout.jobRuns)
@@ -147,6 +155,10 @@ class CellMetrics implements LoopMetrics {
   limitRejection(scope: (typeof LIMIT_SCOPES)[number], limit: (typeof LIMIT_KINDS)[number]): void {
     const offset = LIMIT_SCOPES.indexOf(scope) * LIMIT_KINDS.length + LIMIT_KINDS.indexOf(limit)
     this.#add(this.#layout.rejections + offset, 1)
+  }
+
+  receiving(bytes: number): void {
+    this.#add(this.#layout.receivingBytes, bytes)
   }
 
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void {

@@ -50,7 +50,7 @@ export type Metrics = {
   upstreamRetry(provider: string, kind: RetryKind): void
   /** An answer came with usage that cannot be true; it was estimated instead. */
   implausibleUsage(provider: string): void
-  limitRejection(scope: 'gateway' | 'key' | 'provider', limit: 'requests' | 'tokens' | 'concurrency' | 'lag'): void
+  limitRejection(scope: 'gateway' | 'key' | 'provider', limit: LimitName): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
   offloadQueue(length: number): void
   upstreamConnections(provider: string, open: number, busy: number): void
@@ -68,6 +68,7 @@ export type Metrics = {
   webhook(result: WebhookResult): void
 }
 
+export type LimitName = 'requests' | 'tokens' | 'concurrency' | 'lag' | 'receiving' | 'stored'
 export type JobState = 'pending' | 'processing' | 'completed' | 'error'
 export type JobCounts = {
   readonly jobs: Readonly<Record<JobState, number>>

@@ -6,6 +6,7 @@ import { type Config } from '../config/types.js'
 /** Memory shared by all event loops of the process, and which name has which place in it. */
 export type SharedCells = {
   readonly limiter: SharedArrayBuffer
+  readonly receiving: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
   readonly ledger: Ledger
 }

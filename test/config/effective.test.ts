@@ -181,3 +181,15 @@ test('a wrong provider is one problem, not two', (t) => {
   )
   t.end()
 })
+
+test('a budget of memory that no body of the allowed size fits into is refused by name', (t) => {
+  for (const option of ['maxReceivingBytes', 'maxReceivingBytesPerKey']) {
+    const text = (bytes: number) => `server:\n  maxBodyBytes: 2000000\n  ${option}: ${bytes}\n`
+    t.match(
+      refusalOf(() => load(text(1_999_999))),
+      `server.${option}: must be at least server.maxBodyBytes (2000000) (line 3)`,
+    )
+    t.equal(load(text(2_000_000)).config.server[option as 'maxReceivingBytes'], 2_000_000)
+  }
+  t.end()
+})

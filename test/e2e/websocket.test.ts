@@ -45,8 +45,9 @@ async function open(
   gateway: Running,
   protocols: string[] = ['sluice.v1'],
   headers: object = { authorization: `Bearer ${KEY}` },
+  path = '/v1/ws',
 ) {
-  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, protocols, {
+  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}${path}`, protocols, {
     headers: headers as Record<string, string>,
   })
   t.teardown(() => socket.terminate())
@@ -184,7 +185,7 @@ test('a number beyond 2^53 reaches the upstream digit by digit', async (t) => {
 
 test('a frame of 18 MB holds up no other client', async (t) => {
   const gateway = fast
-  const socket = await open(t, gateway)
+  const socket = await open(t, gateway, ['sluice.v1'], undefined, '/v1/ws/large')
   const all = framesUntilDone(socket, ['big'])
   const keys = Array.from({ length: 300_000 }, (_, i) => `"k${i}":1`).join(',')
   const pad = 'x'.repeat(18_000_000 - keys.length)

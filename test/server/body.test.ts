@@ -1,19 +1,36 @@
 // Collecting a body: exact buffers, the limit, and letting go.
 import { test } from 'tap'
+import { GatewayError } from '../../src/errors.js'
 import { BodyCollector } from '../../src/server/body.js'
 
 function bytesOf(text: string): ArrayBuffer {
   return new Uint8Array(Buffer.from(text)).buffer
 }
 
-function collect(contentLength: number, maxBytes: number) {
+function collect(contentLength: number, maxBytes: number, roomBytes = Number.POSITIVE_INFINITY) {
   const bodies: Uint8Array<ArrayBuffer>[] = []
   const tooLarge: number[] = []
   const events = {
     onBody: (body: Uint8Array<ArrayBuffer>) => bodies.push(body),
     onTooLarge: (bytes: number) => tooLarge.push(bytes),
+    onNoRoom: (refusal: GatewayError) => noRoom.push(refusal),
+    reserve: () => {
+      opened += 1
+      return {
+        grow(bytes: number) {
+          if (bytes > roomBytes) return new GatewayError('overloaded')
+          reserved.push(bytes)
+          return null
+        },
+        release: () => reserved.push(0),
+      }
+    },
   }
-  return { collector: new BodyCollector(contentLength, maxBytes, events), bodies, tooLarge }
+  let opened = 0
+  const reserved: number[] = []
+  const noRoom: GatewayError[] = []
+  const collector = new BodyCollector(contentLength, maxBytes, events)
+  return { collector, bodies, tooLarge, reserved, noRoom, opened: () => opened }
 }
 
 test('gives a body of any chunking in an exact buffer of its own', async (t) => {
@@ -68,4 +85,35 @@ test('is silent once stopped', async (t) => {
   collector.push(bytesOf('bcd'), true)
   t.equal(bodies.length + tooLarge.length, 0)
   t.equal(collector.receivedBytes, 1)
+})
+
+test('reserves a declared length at once, an unknown one as it grows, and gives it back when the body is whole', async (t) => {
+  const part = new ArrayBuffer(10_000)
+  const known = collect(30_000, 1_000_000)
+  for (const isLast of [false, false, true]) known.collector.push(part, isLast)
+  t.same(known.reserved, [30_000, 0])
+  const unknown = collect(-1, 40_000)
+  for (const isLast of [false, false, false, true]) unknown.collector.push(part, isLast)
+  t.same(unknown.reserved, [16_384, 32_768, 40_000, 0])
+  t.equal(known.bodies.length + unknown.bodies.length, 2)
+})
+
+test('a body that arrives at once reserves nothing, and neither does a head alone', async (t) => {
+  const whole = collect(3, 10)
+  t.equal(whole.opened(), 0)
+  whole.collector.push(bytesOf('abc'), true)
+  t.equal(whole.opened(), 0)
+  t.same(whole.reserved, [])
+})
+
+test('a body without room is refused once, and lets go of what it had', async (t) => {
+  const { collector, noRoom, reserved, bodies } = collect(-1, 1_000_000, 20_000)
+  collector.push(new ArrayBuffer(10_000), false)
+  collector.push(new ArrayBuffer(10_000), false)
+  collector.push(new ArrayBuffer(10_000), true)
+  t.equal(noRoom.length, 1)
+  t.same(reserved, [16_384, 0])
+  t.same(bodies, [])
+  collector.stop()
+  t.same(reserved, [16_384, 0], 'given back once')
 })

@@ -130,3 +130,23 @@ test('the coding of a body is read whatever its case', (t) => {
   for (const [header, coding] of known) t.equal(codingOf(header), coding, header)
   t.end()
 })
+
+test('a body that waits to be unpacked stays reserved, and without room it is refused', async (t) => {
+  const held: number[] = []
+  let roomBytes = 1000
+  const reserve = () => ({
+    grow(bytes: number) {
+      if (bytes > roomBytes) return new GatewayError('rate_limited')
+      held.push(bytes)
+      return null
+    },
+    release: () => held.push(0),
+  })
+  const { url, pipeline } = await startFront(t, { options: { reserve } })
+  const packed = gzipSync(BODY)
+  t.equal((await send(url, 'gzip', packed)).status, 200)
+  t.same(held, [packed.length, 0])
+  roomBytes = 10
+  t.equal((await send(url, 'gzip', packed)).status, 429)
+  t.equal(pipeline.exchanges.length, 1)
+})

@@ -39,6 +39,8 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.upstreamAttempt('north', 'ok')
   metrics.configReload('ok')
   metrics.limitRejection('key', 'tokens')
+  metrics.receiving(4096)
+  metrics.receiving(-1024)
   metrics.offloadTask('decode', 'inline', 0.0002)
   metrics.offloadQueue(3)
   metrics.upstreamConnections('north', 5, 2)
@@ -88,6 +90,7 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_offload_queue: ['gauge'],
     sluice_event_loop_lag_seconds: ['gauge'],
     sluice_listeners_paused: ['gauge'],
+    sluice_receiving_bytes: ['gauge'],
     sluice_jobs: ['gauge', 'state'],
     sluice_jobs_queue_age_seconds: ['gauge'],
     sluice_webhooks_waiting: ['gauge', 'state'],
@@ -185,6 +188,7 @@ test('counters and gauges of two event loops are added up, lag and breakers are 
     metrics.exchangeStarted()
     metrics.exchangeStarted()
     metrics.offloadQueue(2)
+    metrics.receiving(1024)
     metrics.upstreamConnections('north', 4, 1)
     metrics.limitRejection('gateway', 'requests')
   }
@@ -201,6 +205,7 @@ test('counters and gauges of two event loops are added up, lag and breakers are 
   t.equal(sampleValue(samples, 'sluice_tokens_total', { model: 'fast', provider: 'north', direction: 'input' }), 30)
   t.equal(sampleValue(samples, 'sluice_active_requests'), 2)
   t.equal(sampleValue(samples, 'sluice_offload_queue'), 4)
+  t.equal(sampleValue(samples, 'sluice_receiving_bytes'), 2048)
   t.equal(sampleValue(samples, 'sluice_upstream_connections', { provider: 'north', state: 'idle' }), 6)
   t.equal(sampleValue(samples, 'sluice_limit_rejections_total', { scope: 'gateway', limit: 'requests' }), 2)
   t.equal(sampleValue(samples, 'sluice_event_loop_lag_seconds'), 0.2)

@@ -25,7 +25,12 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
   const { config: loaded } = load('')
   const config: Config = { ...loaded, server: { ...loaded.server, threads, port }, warnings: [order] }
   const ledger = openLedger(config)
-  const cells: SharedCells = { limiter: new SharedArrayBuffer(64), metrics: new SharedArrayBuffer(64), ledger }
+  const [limiter, receiving, metrics] = [64, 64, 64].map((bytes) => new SharedArrayBuffer(bytes)) as [
+    SharedArrayBuffer,
+    SharedArrayBuffer,
+    SharedArrayBuffer,
+  ]
+  const cells: SharedCells = { limiter, receiving, metrics, ledger }
   const asked: number[] = []
   const started: unknown[] = []
   const drained: string[] = []
