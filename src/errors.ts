@@ -25,6 +25,7 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = Obje
   upstream_unreachable: { status: 502, retryable: true, message: 'The provider could not be reached.' },
   upstream_timeout: { status: 504, retryable: true, message: 'The provider did not answer in time.' },
   upstream_rejected: { status: 502, retryable: false, message: 'The provider refused the request.' },
+  upstream_auth: { status: 502, retryable: false, message: "The provider refused the gateway's credentials." },
   upstream_overloaded: { status: 503, retryable: true, message: 'The provider is overloaded.' },
   upstream_malformed: { status: 502, retryable: true, message: 'The provider sent an answer that could not be read.' },
   upstream_cut: { status: 502, retryable: true, message: 'The provider broke off before the end of its answer.' },

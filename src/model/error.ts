@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'upstream_unreachable'
   | 'upstream_timeout'
   | 'upstream_rejected'
+  | 'upstream_auth'
   | 'upstream_overloaded'
   | 'upstream_malformed'
   | 'upstream_cut'

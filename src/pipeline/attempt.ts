@@ -14,7 +14,7 @@ import { type AttemptResult } from '../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
 import { concealSecrets, type Secretive } from '../upstream/conceal.js'
 import { reply, resultAnswer, type Verdict } from './answer.js'
-import { resultOf } from './attempt-result.js'
+import { blameKey, resultOf } from './attempt-result.js'
 import { deadlinePassed } from './client-deadline.js'
 import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
@@ -248,7 +248,7 @@ export class Attempt implements CallHandler, Outlet {
   }
 
   fail(error: ErrorData): void {
-    this.#failWith(GatewayError.of(error))
+    this.#failWith(blameKey(GatewayError.of(error), this.#secrets()))
   }
 
   // --- private:
@@ -268,7 +268,7 @@ export class Attempt implements CallHandler, Outlet {
 
   /** The upstream's answer was complete, but no whole answer could be made of it. */
   readonly #onUnmade = (thrown: unknown): void => {
-    const error = toGatewayError(thrown)
+    const error = blameKey(toGatewayError(thrown), this.#secrets())
     const isOurs = !error.data.code.startsWith('upstream_')
     if (isOurs) this.#countOk()
     else this.#countFailure(error.data)

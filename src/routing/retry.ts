@@ -31,6 +31,7 @@ export function cureOf(error: ErrorData): Cure {
       return error.retryable ? 'again' : 'elsewhere'
     case 'context_length_exceeded':
       return 'larger'
+    case 'upstream_auth':
     case 'upstream_timeout':
     case 'misconfigured':
       return 'elsewhere'

@@ -297,7 +297,7 @@ const STATUSES: readonly Row[] = [
   {
     fault: 'F9 401 that tells the key',
     script: answer(whole(401, `{"error":{"message":"bad key ${UPSTREAM_KEY}","type":"x"}}`, JSON_TYPE)),
-    expect: early(401),
+    expect: early(502),
   },
   {
     fault: 'F10 whole, and closed at once',

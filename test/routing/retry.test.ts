@@ -21,6 +21,7 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   upstream_unreachable: 'again',
   upstream_timeout: 'elsewhere',
   upstream_rejected: 'again',
+  upstream_auth: 'elsewhere',
   upstream_overloaded: 'again',
   upstream_malformed: 'again',
   upstream_cut: 'again',

@@ -228,7 +228,7 @@ test("row 13: the provider's key shows up nowhere", async (t) => {
   for (const status of [400, 401, 403, 429, 500]) {
     upstream.tell = json({ error: { message: `Bad key ${PROVIDER_KEY}`, code: PROVIDER_KEY } }, status)
     const { text, status: told } = await pass({ path: `/x?key=${PROVIDER_KEY}`, body: { key: PROVIDER_KEY } })
-    t.equal(told, status)
+    t.equal(told, status === 401 || status === 403 ? 502 : status)
     answers.push(text)
   }
   const metrics = await request(`${gateway.origin}/metrics`, { headers: { authorization: `Bearer ${KEY}` } })

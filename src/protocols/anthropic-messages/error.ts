@@ -26,6 +26,7 @@ const TYPE_OF_CODE: Readonly<Record<ErrorCode, WireErrorType | null>> = Object.f
   upstream_unreachable: 'api_error',
   upstream_timeout: 'timeout_error',
   upstream_rejected: null,
+  upstream_auth: 'api_error',
   upstream_overloaded: 'overloaded_error',
   upstream_malformed: 'api_error',
   upstream_cut: 'api_error',

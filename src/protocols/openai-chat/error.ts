@@ -30,6 +30,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; re
   upstream_unreachable: { type: 'server_error', code: 'upstream_unreachable' },
   upstream_timeout: { type: 'server_error', code: 'upstream_timeout' },
   upstream_rejected: { type: 'server_error', code: 'upstream_rejected' },
+  upstream_auth: { type: 'server_error', code: 'upstream_auth' },
   upstream_overloaded: { type: 'server_error', code: 'upstream_overloaded' },
   upstream_malformed: { type: 'server_error', code: 'upstream_malformed' },
   upstream_cut: { type: 'server_error', code: 'upstream_cut' },
