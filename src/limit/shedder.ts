@@ -36,7 +36,7 @@ const REFUSAL = GatewayError.shared('overloaded', {
   retryAfterMs: 1000,
 })
 
-/** What an event loop did since the sample before. */
+/** What an event loop did since the sample before, without the time in which others had the processor. */
 export type LoopSample = {
   readonly spanMs: number
   /** How long its turns took on average, without waiting. */

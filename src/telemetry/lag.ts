@@ -1,6 +1,7 @@
 // How late an event loop runs its timers, in other words how long something blocked it. A cheap timer of our own: it costs
 // a few microseconds a second and never keeps the process alive. Tells the worst of the last ten to twenty seconds, so
 // that a scrape every fifteen seconds sees a block of any time in between.
+import { openRunQueue, type RunQueue } from './run-queue.js'
 
 /** Short enough to see blocks of this length, long enough to cost nothing. */
 const SAMPLE_MS = 50
@@ -32,7 +33,10 @@ export class LagWindow {
   }
 }
 
-/** What the loop did since the sample before. */
+/**
+ * What the loop did since the sample before, without the time in which the system let others run: what they take of the
+ * processor is no work of ours.
+ */
 export type LoopSample = {
   readonly spanMs: number
   /** How long its turns took on average, without waiting. */
@@ -44,9 +48,12 @@ export type LoopSample = {
 export type LagSampler = { stop(): void }
 
 /** Samples this event loop's lag twenty times a second and tells the recent worst, in seconds, and the sample itself. */
-export function startLagSampler(report: (worstSec: number, sample: LoopSample) => void): LagSampler {
+export function startLagSampler(
+  report: (worstSec: number, sample: LoopSample) => void,
+  runQueue: RunQueue = openRunQueue(),
+): LagSampler {
   const window = new LagWindow(WINDOW_MS, performance.now())
-  const readTurns = createTurnReader()
+  const readTurns = createTurnReader(runQueue)
   let dueMs = performance.now() + SAMPLE_MS
   const timer = setInterval(() => {
     const nowMs = performance.now()
@@ -55,21 +62,31 @@ export function startLagSampler(report: (worstSec: number, sample: LoopSample) =
     dueMs = nowMs + SAMPLE_MS
   }, SAMPLE_MS)
   timer.unref()
-  return { stop: () => clearInterval(timer) }
+  return {
+    stop() {
+      clearInterval(timer)
+      runQueue.close()
+    },
+  }
 }
 
 /** Reads what this thread's event loop did since the last call. A timer's delay would not tell: it says nothing of turns shorter than its period. */
-function createTurnReader(): () => LoopSample {
+function createTurnReader(runQueue: RunQueue): () => LoopSample {
+  let waitedBeforeMs = runQueue.waitedMs()
   let before = performance.eventLoopUtilization()
   let turnsBefore = performance.nodeTiming.uvMetricsInfo.loopCount
   return () => {
     const now = performance.eventLoopUtilization()
     const turns = performance.nodeTiming.uvMetricsInfo.loopCount
-    const activeMs = now.active - before.active
+    const waitedMs = runQueue.waitedMs()
+    const looksActiveMs = now.active - before.active
+    // Some of the waiting was done on the way out of idleness, and is none of the activity.
+    const activeMs = Math.max(0, looksActiveMs - Math.max(0, waitedMs - waitedBeforeMs))
     const spanMs = activeMs + now.idle - before.idle
     const turnMs = activeMs / Math.max(1, turns - turnsBefore)
     before = now
     turnsBefore = turns
+    waitedBeforeMs = waitedMs
     return { spanMs, turnMs, utilization: spanMs > 0 ? activeMs / spanMs : 0 }
   }
 }

@@ -55,6 +55,41 @@ test('a sample tells how long turns took and how much of the time the loop had s
   t.ok(idle.turnMs < busyTurnMs && idle.utilization < busy.utilization, `${idle.turnMs} ms, ${idle.utilization} idle`)
 })
 
+test('what others took of the processor is no work of the loop’s', async (t) => {
+  const keepAlive = setInterval(() => {}, 1000)
+  t.teardown(() => clearInterval(keepAlive))
+  let waitedMs = 0
+  let isOpen = true
+  const runQueue = {
+    waitedMs: () => waitedMs,
+    close: () => {
+      isOpen = false
+    },
+  }
+  const turnMs = 60
+  // Each turn looks 60 ms long, of which the thread is said to have waited for 55.
+  const turn = (): void => {
+    const endMs = performance.now() + turnMs
+    while (performance.now() < endMs);
+    waitedMs += turnMs - 5
+    if (isOpen) setImmediate(turn)
+  }
+  const samples: LoopSample[] = []
+  await new Promise<void>((resolve) => {
+    const sampler = startLagSampler((_, sample) => {
+      samples.push(sample)
+      if (samples.length < 8) return
+      sampler.stop()
+      resolve()
+    }, runQueue)
+    turn()
+  })
+  t.notOk(isOpen, 'stopped, it reads no more')
+  // The wall clock of a busy machine only makes single turns longer.
+  const shortest = Math.min(...samples.slice(2).map((sample) => sample.turnMs))
+  t.ok(shortest < turnMs / 2, `${shortest} ms a turn`)
+})
+
 function sampleAfter(count: number, start: () => void): Promise<LoopSample> {
   return new Promise((resolve) => {
     let left = count

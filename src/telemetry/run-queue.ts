@@ -1,0 +1,54 @@
+// How long this thread was ready to run while the system let others run: time in which it looks busy and does nothing. On Linux
+// each thread has a line of three numbers for it; it is opened once by the thread itself and read anew as often as wanted, at
+// some microseconds a time. Elsewhere nothing is known, and nothing counts as waited.
+//
+//   /proc/thread-self/schedstat   "<ns on a processor> <ns in the run queue> <time slices>"
+// @see https://www.kernel.org/doc/html/latest/scheduler/sched-stats.html#proc-pid-schedstat
+import { closeSync, openSync, readSync } from 'node:fs'
+
+const SCHEDSTAT = '/proc/thread-self/schedstat'
+/** Three numbers of 64 bits. */
+const MAX_BYTES = 64
+const NS_PER_MS = 1_000_000
+
+export type RunQueue = {
+  /** Milliseconds waited since the thread began; 0 where it is not known. Only for the thread that opened it. */
+  waitedMs(): number
+  close(): void
+}
+
+/** Opens the line of the calling thread. Never throws. */
+export function openRunQueue(path = SCHEDSTAT): RunQueue {
+  let fd = tryOpen(path)
+  const buffer = Buffer.alloc(MAX_BYTES)
+  const close = (): void => {
+    if (fd !== null) closeSync(fd)
+    fd = null
+  }
+  return {
+    waitedMs() {
+      if (fd === null) return 0
+      try {
+        return parseWaitedMs(buffer.toString('latin1', 0, readSync(fd, buffer, 0, MAX_BYTES, 0)))
+      } catch {
+        close()
+        return 0
+      }
+    },
+    close,
+  }
+}
+
+/** The second number of the line; 0 for anything else. */
+export function parseWaitedMs(line: string): number {
+  const waitedNs = Number(/^\d+ (\d+) \d+/.exec(line)?.[1] ?? 0)
+  return waitedNs / NS_PER_MS
+}
+
+function tryOpen(path: string): number | null {
+  try {
+    return openSync(path, 'r')
+  } catch {
+    return null
+  }
+}
