@@ -74,6 +74,7 @@ const VendorProfile = Type.Object(
 )
 
 const ModelNames = Type.Record(Type.String({ pattern: NAME_PATTERN }), Type.Array(Type.String({ minLength: 1 })))
+const ThinkingNames = Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9.:-]*$' }), Type.Boolean())
 const ProtocolMap = Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]*$' }), ProtocolDefaults)
 
 /** A vendor: where it is, which wire API it speaks and what it does otherwise. */
@@ -92,6 +93,8 @@ export type Catalog = {
   readonly protocols: Readonly<Record<string, ProtocolDefaults>>
   /** Profile name -> well-known model names. */
   readonly models: Readonly<Record<string, readonly string[]>>
+  /** Beginnings of model names -> whether such a model thinks; the longest counts. */
+  readonly thinking: Readonly<Record<string, boolean>>
 }
 
 /** The parsed resource files; `profiles` with the file name each came from. */
@@ -99,6 +102,7 @@ export type RawCatalog = {
   readonly profiles: readonly { readonly file: string; readonly value: unknown }[]
   readonly protocols: unknown
   readonly models: unknown
+  readonly thinking: unknown
 }
 
 /** @throws misconfigured naming the resource file that is wrong */
@@ -111,7 +115,8 @@ export function makeCatalog(raw: RawCatalog): Catalog {
     return profile
   })
   const models = fit(ModelNames, raw.models, 'models.json')
-  return { profiles: profiles.sort((a, b) => (a.name < b.name ? -1 : 1)), protocols, models }
+  const thinking = fit(ThinkingNames, raw.thinking, 'thinking.json')
+  return { profiles: profiles.sort((a, b) => (a.name < b.name ? -1 : 1)), protocols, models, thinking }
 }
 
 function fit<T extends TSchema>(schema: T, value: unknown, file: string): Static<T> {

@@ -58,6 +58,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     providers,
     wellKnown: resolveWellKnown({ ...context, entries, usable: new Set(usable.keys()) }),
     models,
+    thinkingNames: context.catalog.thinking,
     jobs: resolveJobs(file, context),
     redis: file.redis,
     metrics: file.metrics,

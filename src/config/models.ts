@@ -103,12 +103,12 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
     context.problems.add(at, 'must be provider/model')
     return []
   }
-  const { provider, model, weight, concurrency } = target
+  const { provider, model, weight, concurrency, thinking } = target
   const usable = context.usable.get(provider)
   const own = toJsonObject(target.extraBody)
   // Merged here, at every depth: whoever lays one over the other later cannot lose members of a nested object.
   if (usable !== undefined) {
-    return [{ provider, model, weight, concurrency, extraBody: mergeUnder(usable.extraBody, own) }]
+    return [{ provider, model, weight, concurrency, extraBody: mergeUnder(usable.extraBody, own), thinking }]
   }
   const vendor = context.catalog.profiles.find((profile) => profile.name === provider)
   if (context.named.has(provider) || vendor !== undefined) {
@@ -126,5 +126,6 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
 function spellOut(text: string): Exclude<TargetEntry, string> | null {
   const slash = text.indexOf('/')
   if (slash < 1 || slash === text.length - 1) return null
-  return { provider: text.slice(0, slash), model: text.slice(slash + 1), weight: 1, concurrency: null, extraBody: {} }
+  const [provider, model] = [text.slice(0, slash), text.slice(slash + 1)]
+  return { provider, model, weight: 1, concurrency: null, extraBody: {}, thinking: null }
 }

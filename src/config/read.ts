@@ -26,6 +26,7 @@ export function readCatalog(resources: URL = RESOURCES): Catalog {
     profiles: files.map((file) => ({ file, value: readJson(new URL(file, folder)) })),
     protocols: readJson(new URL('protocols.json', resources)),
     models: readJson(new URL('models.json', resources)),
+    thinking: readJson(new URL('thinking.json', resources)),
   })
 }
 

@@ -319,6 +319,7 @@ const Target = Type.Union(
       weight: Type.Number({ default: 1, minimum: 0, maximum: 1000, description: 'Share of the traffic.' }),
       concurrency: concurrency(null, 'Requests at once to this target; null for no limit.'),
       extraBody: ExtraBody,
+      thinking: nullable(Type.Boolean(), 'Its model takes requests to think; null for what its name says.'),
     }),
   ],
   { description: 'A target: provider/model, or an object.' },

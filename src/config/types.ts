@@ -15,6 +15,8 @@ export type Config = {
   readonly wellKnown: readonly WellKnownProvider[]
   /** Configured model names, in the order of the file. */
   readonly models: readonly ModelConfig[]
+  /** Beginnings of the names of models that are known to think, or not to; the longest counts. Absent: nothing is known. */
+  readonly thinkingNames?: Readonly<Record<string, boolean>>
   readonly jobs: JobsConfig
   /** Shared by all nodes; null: this process is alone. The address may hold a password. */
   readonly redis: { readonly url: string | null }
@@ -243,6 +245,8 @@ export type TargetConfig = {
   /** Requests at once, over all event loops. */
   readonly concurrency: number | null
   readonly extraBody: JsonObject
+  /** Whether its model thinks; absent or null: as the model's name says. */
+  readonly thinking?: boolean | null
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'

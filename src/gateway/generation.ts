@@ -21,6 +21,7 @@ import { type Dialect } from '../protocols/protocol.js'
 import { type Breakers } from '../routing/breakers.js'
 import { RetryBudget } from '../routing/retry.js'
 import { Router } from '../routing/router.js'
+import { ThinkingMemory } from '../routing/thinking.js'
 import { createLog, type LogDestination } from '../telemetry/log.js'
 import { type LoopMetrics } from '../telemetry/metrics.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
@@ -83,7 +84,8 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
   const prompts = createPromptLibrary({ ...config.prompts, nowMs: clock.nowMs, warn })
   const retryBudget = new RetryBudget(config.routing.retries.budget)
   const { breakers } = ground
-  const shared = { config, offload, router, breakers, retryBudget, upstream, metrics, log, dialects, clock }
+  const thinking = new ThinkingMemory(clock.nowMs)
+  const shared = { config, offload, router, breakers, retryBudget, thinking, upstream, metrics, log, dialects, clock }
   const pipeline = createPipeline({ ...shared, limiter, prompts })
   const refusal = createRefusal(limiter, ground)
   const receiving = createReceiving(config, ledger, ground)

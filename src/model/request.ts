@@ -151,5 +151,7 @@ export type ResponseFormat =
 export type ReasoningRequest = {
   readonly effort: ReasoningEffort | null
   readonly budgetTokens: number | null
+  /** The client leaves it to the model whether it thinks at all (Anthropic `adaptive`): nothing that a target may refuse a request for. */
+  readonly isWish?: true
 }
 export type ReasoningEffort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh'

@@ -68,9 +68,11 @@ function inOrder(exchange: Exchange, decoded: DecodedRequest, route: Route): rea
 
 /** One pass, without a pause. @throws what no other target can cure */
 async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: readonly RouteTarget[]): Promise<Passed> {
-  const { breakers } = exchange.parts
+  const { breakers, thinking } = exchange.parts
   let passed: FailedPass | null = null
-  for (const routed of targets) {
+  for (let at = 0; at < targets.length; at++) {
+    const given = targets[at] as RouteTarget
+    const routed = thinking.recall(given)
     if (leftMs(exchange) <= 0) throw passed?.failure ?? deadlinePassed()
     const permit = isJudged(exchange, routed) ? breakers.admit(routed.target) : FREE
     if (permit === REFUSED) continue
@@ -87,21 +89,39 @@ async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: rea
       const { hedge } = routed
       if (hedge === null || !decoded.facts.stream) await running
       else {
-        const others = targets.slice(targets.indexOf(routed) + 1)
+        const others = targets.slice(at + 1)
         await hedged(exchange, decoded, { hedge, attempt, running, others })
       }
       if (exchange.routed === routed) breakers.began(routed.target, permit)
       return ANSWERED
     } catch (thrown) {
       attempt?.close()
-      passed = noteFailure(passed, routed, toGatewayError(thrown))
+      const before: FailedPass | null = passed
+      passed = noteFailure(before, given, toGatewayError(thrown))
+      const { failure } = passed
       // A body that was lost with its worker cannot be sent again.
-      const isFinal = exchange.isEnded || exchange.body.length === 0 || cureOf(passed.failure.data) === 'none'
-      if (isFinal) throw passed.failure
+      if (exchange.isEnded || exchange.body.length === 0) throw failure
+      if (hasRefusedThinking(exchange, decoded, { routed, failure })) {
+        passed = before
+        at -= 1
+        continue
+      }
+      if (cureOf(failure.data) === 'none') throw failure
       if (isTooLong(passed)) return passed
     }
   }
   return passed
+}
+
+type Refused = { readonly routed: RouteTarget; readonly failure: GatewayError }
+
+/** The target cannot think at all, which is remembered: the same request may do without. True at most once for each target. */
+function hasRefusedThinking({ parts }: Exchange, { facts }: DecodedRequest, { routed, failure }: Refused): boolean {
+  const { target } = routed
+  if (target.thinks === false || facts.raw !== undefined) return false
+  if (parts.dialects.get(target.protocol)?.refusesThinking?.(failure.data) !== true) return false
+  parts.thinking.note(target)
+  return true
 }
 
 function noteFailure(passed: FailedPass | null, routed: RouteTarget, failure: GatewayError): FailedPass {

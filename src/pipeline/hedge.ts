@@ -72,8 +72,9 @@ class Race {
     this.#timer = null
     const exchange = this.#exchange
     if (this.#isOver || exchange.isEnded) return
-    const { breakers, metrics } = exchange.parts
-    for (const routed of others) {
+    const { breakers, metrics, thinking } = exchange.parts
+    for (const other of others) {
+      const routed = thinking.recall(other)
       const permit = breakers.admit(routed.target)
       if (permit === REFUSED) continue
       if (!hedge.budget.take()) {

@@ -6,6 +6,7 @@ import { type Dialect } from '../protocols/protocol.js'
 import { type Breakers } from '../routing/breakers.js'
 import { type RetryBudget } from '../routing/retry.js'
 import { type Router } from '../routing/router.js'
+import { type ThinkingMemory } from '../routing/thinking.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 import { type Upstream } from '../upstream/call.js'
 
@@ -16,6 +17,7 @@ export type PipelineParts = {
   readonly router: Router
   readonly breakers: Breakers
   readonly retryBudget: RetryBudget
+  readonly thinking: ThinkingMemory
   readonly upstream: Pick<Upstream, 'call'>
   readonly metrics: Metrics
   readonly log: Log

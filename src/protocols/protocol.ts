@@ -186,6 +186,11 @@ export type Dialect = {
    * 429 and 5xx map to rate_limited / upstream_overloaded / upstream_rejected as the vendor means them.
    */
   decodeError(status: number, body: Uint8Array): ErrorData
+  /**
+   * True for a refusal that says that the model cannot think at all: the same request without it may succeed. Not for one of
+   * an amount or a form of thinking. Absent where a wire has no thinking.
+   */
+  refusesThinking?(error: ErrorData): boolean
 }
 
 export type EncodedRequest = { readonly body: JsonObject; readonly dropped: readonly string[] }

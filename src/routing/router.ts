@@ -14,6 +14,7 @@ import { type JsonObject } from '../model/json.js'
 import { type Target } from '../model/target.js'
 import { matchesGlob } from './glob.js'
 import { Hedge } from './hedge.js'
+import { type ThinkingNames, thinksByName } from './thinking.js'
 
 export type RouteTarget = {
   readonly provider: ProviderConfig
@@ -65,8 +66,10 @@ export class Router {
   readonly #routes: ReadonlyMap<string, Route>
   readonly #targets: ReadonlyMap<string, readonly TargetConfig[]>
   readonly #listed: readonly ListedModel[]
+  readonly #thinkingNames: ThinkingNames
 
-  constructor(config: Pick<Config, 'providers' | 'models'> & Partial<Pick<Config, 'wellKnown'>>) {
+  constructor(config: Pick<Config, 'providers' | 'models'> & Partial<Pick<Config, 'wellKnown' | 'thinkingNames'>>) {
+    this.#thinkingNames = config.thinkingNames ?? NO_NAMES
     this.#wellKnown = new Map((config.wellKnown ?? []).map((entry) => [entry.provider.name, entry]))
     this.#providers = new Map(config.providers.map((provider, index) => [provider.name, { provider, index }]))
     this.#slots = new Map(config.models.flatMap((model) => model.targets).map((target, slot) => [target, slot]))
@@ -120,7 +123,7 @@ export class Router {
       const message = `Provider ${name} is not configured here: send your own key with it as X-API-Key.`
       throw new GatewayError('unauthenticated', { message })
     }
-    return targetOf(known.provider, NO_CELL, { model: bare, label: bare, extraBody: NO_EXTRA })
+    return targetOf(known.provider, NO_CELL, this.#place({ model: bare, label: bare }))
   }
 
   #unsupported(name: string, isByPath: boolean): GatewayError {
@@ -149,8 +152,8 @@ export class Router {
   #own(model: ModelConfig, label: string): Route {
     const hedge = model.hedge === null ? null : new Hedge(model.hedge)
     const targets = model.targets.flatMap((target) => {
-      const { provider, model: name, extraBody, weight } = target
-      const found = this.#target(provider, name, label, extraBody)
+      const found = this.#target(target.provider, this.#place({ model: target.model, label }, target))
+      const { weight } = target
       const isCounted = model.targets.length > 1 || target.concurrency !== null
       const slot = isCounted ? (this.#slots.get(target) ?? NO_SLOT) : NO_SLOT
       return found === null
@@ -170,34 +173,45 @@ export class Router {
     for (const { provider } of this.#providers.values()) {
       const isIts =
         provider.knownModels.includes(model) || provider.modelPatterns.some((glob) => matchesGlob(glob, model))
-      if (isIts) return this.#target(provider.name, model, model, NO_EXTRA)
+      if (isIts) return this.#target(provider.name, this.#place({ model, label: model }))
     }
     return null
   }
 
-  /** A provider's model by its own name, with the fields that are configured for it under the same name. */
+  /** A provider's model by its own name, with what is configured for it under the same name. */
   #at(provider: string, model: string): RouteTarget | null {
     const targets = this.#targets.get(model) ?? []
     const configured = targets.find((target) => target.provider === provider && target.model === model)
-    return this.#target(provider, model, model, configured?.extraBody ?? NO_EXTRA)
+    return this.#target(provider, this.#place({ model, label: model }, configured))
   }
 
-  #target(name: string, model: string, label: string, extraBody: JsonObject): RouteTarget | null {
+  #target(name: string, place: Place): RouteTarget | null {
     const entry = this.#providers.get(name)
-    if (entry === undefined) return null
-    return targetOf(entry.provider, entry.index, { model, label, extraBody })
+    return entry === undefined ? null : targetOf(entry.provider, entry.index, place)
+  }
+
+  #place({ model, label }: Pick<Place, 'model' | 'label'>, configured?: TargetConfig): Place {
+    const thinks = configured?.thinking ?? thinksByName(model, this.#thinkingNames)
+    return { model, label, extraBody: configured?.extraBody ?? NO_EXTRA, thinks }
   }
 }
 
-type Place = { readonly model: string; readonly label: string; readonly extraBody: JsonObject }
+type Place = {
+  readonly model: string
+  readonly label: string
+  readonly extraBody: JsonObject
+  readonly thinks: boolean | undefined
+}
 
-function targetOf(provider: ProviderConfig, providerIndex: number, { model, label, extraBody }: Place): RouteTarget {
+function targetOf(provider: ProviderConfig, providerIndex: number, place: Place): RouteTarget {
+  const { model, label, extraBody, thinks } = place
   const target: Target = {
     provider: provider.name,
     protocol: provider.protocol,
     model,
     quirks: provider.quirks,
     extraBody: extraBody === NO_EXTRA ? provider.extraBody : { ...provider.extraBody, ...extraBody },
+    ...(thinks === undefined ? {} : { thinks }),
   }
   const { timeouts } = provider
   return { provider, providerIndex, target, label, weight: 1, slot: NO_SLOT, timeouts, hedge: null }
@@ -208,6 +222,7 @@ const MAX_SHOWN_NAME = 100
 const NO_SLOT = -1
 const NO_ROUTES: readonly Route[] = Object.freeze([])
 const NO_EXTRA: JsonObject = Object.freeze({})
+const NO_NAMES: ThinkingNames = Object.freeze({})
 /** The limiter counts nothing for it. */
 const NO_CELL = -1
 

@@ -129,7 +129,7 @@ test('a profile that does not fit is refused with its file', (t) => {
   const protocols = JSON.parse(readFileSync(new URL('resources/protocols.json', ROOT), 'utf8'))
   const value = JSON.parse(readFileSync(new URL('resources/providers/groq.json', ROOT), 'utf8'))
   const make = (file: string, changed: unknown) => () => {
-    makeCatalog({ profiles: [{ file, value: changed }], protocols, models: {} })
+    makeCatalog({ profiles: [{ file, value: changed }], protocols, models: {}, thinking: {} })
   }
   t.doesNotThrow(make('groq.json', value))
   t.match(refusalOf(make('groq.json', { ...value, nope: 1 })), /^groq\.json: /)

@@ -21,20 +21,20 @@ models:
   t.same(models, [
     {
       name: 'smart',
-      targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1, concurrency: null, extraBody: {} }],
+      targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1, concurrency: null, extraBody: {}, thinking: null }],
       ...PLAIN,
     },
     {
       name: 'slashed',
-      targets: [{ provider: 'local', model: 'org/model', weight: 1, concurrency: null, extraBody: {} }],
+      targets: [{ provider: 'local', model: 'org/model', weight: 1, concurrency: null, extraBody: {}, thinking: null }],
       ...PLAIN,
     },
     {
       name: 'fast',
       targets: [
-        { provider: 'openai', model: 'gpt-4o-mini', weight: 3, concurrency: null, extraBody: {} },
-        { provider: 'local', model: 'llama', weight: 1, concurrency: null, extraBody: {} },
-        { provider: 'local', model: 'x', weight: 1, concurrency: null, extraBody: { a: 1 } },
+        { provider: 'openai', model: 'gpt-4o-mini', weight: 3, concurrency: null, extraBody: {}, thinking: null },
+        { provider: 'local', model: 'llama', weight: 1, concurrency: null, extraBody: {}, thinking: null },
+        { provider: 'local', model: 'x', weight: 1, concurrency: null, extraBody: { a: 1 }, thinking: null },
       ],
       fallbacks: ['smart'],
       contextFallbacks: ['slashed'],

@@ -11,6 +11,7 @@ import { PROTOCOLS } from '../../src/protocols/index.js'
 import { Breakers } from '../../src/routing/breakers.js'
 import { RetryBudget } from '../../src/routing/retry.js'
 import { Router } from '../../src/routing/router.js'
+import { ThinkingMemory } from '../../src/routing/thinking.js'
 import { type ExchangeRecord } from '../../src/telemetry/records.js'
 import { CountingLimiter } from './counting-limiter.js'
 import { FakeCall } from './fake-call.js'
@@ -63,6 +64,7 @@ export class PipelineRig {
       offload: this.#createOffload(),
       router: new Router(config),
       retryBudget: new RetryBudget(config.routing.retries.budget),
+      thinking: new ThinkingMemory(() => this.nowMs),
       breakers: new Breakers(config.routing.breaker, () => this.nowMs),
       upstream: {
         call: (request, handler, timeouts) => {

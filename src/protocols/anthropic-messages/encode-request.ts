@@ -3,10 +3,11 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { type ChatRequest, type Message, type ResponseFormat, type ToolDefinition } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
+import { fitReasoning } from '../fit-reasoning.js'
 import { type EditedRequest, type EditValue, type EncodedRequest, type RequestFacts } from '../protocol.js'
 import { encodeMessages, encodeText, isBlank, isOwnThinking } from './encode-messages.js'
 import { rulesOf } from './generation.js'
-import { type EncodedThinking, encodeThinking } from './thinking.js'
+import { type EncodedThinking, encodeThinking, NO_ROOM, NO_THINKING } from './thinking.js'
 
 /** Extensions that this wire takes under the same name (API reference and its betas). */
 const CARRIED_EXTENSIONS: ReadonlySet<string> = new Set([
@@ -57,6 +58,7 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   const dropped: string[] = []
   for (const [name, value] of Object.entries(target.extraBody)) if (!(name in body)) edits.set(name, value)
   if (facts.model !== target.model) edits.set('model', target.model)
+  if (target.thinks === false) dropThinking(body, edits, dropped)
   for (const field of target.quirks.refusedFields) {
     edits.delete(field)
     if (!(field in body)) continue
@@ -66,14 +68,29 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   return { edits, dropped }
 }
 
+/** For a model that is known not to think. What says that it shall not may stay. */
+function dropThinking(body: JsonObject, edits: Map<string, EditValue>, dropped: string[]): void {
+  const { thinking, output_config: output } = body
+  if (isJsonObject(thinking) && thinking.type !== 'disabled') {
+    edits.set('thinking', undefined)
+    dropped.push('thinking')
+  }
+  if (!isJsonObject(output) || output.effort === undefined || output.effort === null) return
+  const { effort: _, ...rest } = output
+  edits.set('output_config', Object.keys(rest).length === 0 ? undefined : rest)
+  dropped.push('output_config.effort')
+}
+
 /** The vendor refuses thinking with a forced tool, and a budget where the tool turn it continues has no thinking block. */
 function chooseThinking(request: ChatRequest, target: Target, dropped: Set<string>): EncodedThinking {
-  const thinking = encodeThinking(request.reasoning, target)
+  const reasoning = fitReasoning(request, target, (field) => dropped.add(field))
+  const thinking = encodeThinking(reasoning, target, request.sampling.maxOutputTokens)
   const isForced = request.toolChoice?.type === 'required' || request.toolChoice?.type === 'tool'
+  if (thinking === NO_ROOM) dropped.add('reasoning')
   const lacksThinking = thinking.budgetTokens > 0 && continuesWithoutThinking(request.messages)
   if (!thinking.isOn || !(isForced || lacksThinking)) return thinking
   dropped.add('reasoning')
-  return encodeThinking(null, target)
+  return NO_THINKING
 }
 
 function continuesWithoutThinking(messages: readonly Message[]): boolean {
@@ -82,7 +99,7 @@ function continuesWithoutThinking(messages: readonly Message[]): boolean {
   return turn !== undefined && !turn.content.some((part) => part.type === 'reasoning' && isOwnThinking(part))
 }
 
-/** `max_tokens` counts thinking too: where the cap leaves no room for the budget, it is raised by it. */
+/** `max_tokens` counts thinking too: where a default leaves no room for the budget, it is raised by it. A client's cap never is. */
 function encodeMaxTokens(request: ChatRequest, target: Target, thinking: EncodedThinking): number {
   const configured = target.extraBody.max_tokens
   const fallback = typeof configured === 'number' ? configured : target.quirks.defaultMaxTokens

@@ -123,6 +123,14 @@ export function decodeErrorObject(error: JsonObject, upstreamStatus: number | nu
   })
 }
 
+/** `x does not support thinking`; words on a form of it (adaptive, an effort, a budget) say that there are others. */
+export function refusesThinking({ code, status, message }: ErrorData): boolean {
+  if (code !== 'upstream_rejected' || status >= 500 || /adaptive|effort|budget|block/i.test(message)) return false
+  return /does not support (?:extended )?`?thinking|\bthinking`? is not supported|^thinking: extra inputs/i.test(
+    message,
+  )
+}
+
 type Words = { readonly type: string | null; readonly code: string | null; readonly message: string | null }
 
 /** `status` is what the error means; `upstreamStatus` what came, null in a stream. */

@@ -5,7 +5,7 @@ import { decodeRequest } from './decode-request.js'
 import { describe } from './describe.js'
 import { carries } from './encode-messages.js'
 import { editRequest, encodeRequest } from './encode-request.js'
-import { decodeError, encodeError, encodeErrorFrame } from './error.js'
+import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from './error.js'
 import { modelListing } from './models.js'
 import { MessagesObserver } from './observer.js'
 import { decodeResponse, encodeResponse, readUsage } from './response.js'
@@ -47,6 +47,7 @@ const dialect: Dialect = Object.freeze({
   decodeResponse,
   readUsage,
   decodeError,
+  refusesThinking,
 })
 
 /** The Anthropic Messages protocol. */

@@ -35,10 +35,11 @@ const WIRE_OF_EFFORT: Readonly<Record<ReasoningEffort, string | null>> = Object.
 export function decodeThinking(request: MessagesRequest): ReasoningRequest | null {
   const thinking = request.thinking ?? null
   const effort = EFFORT_OF_WIRE.get(request.output_config?.effort ?? '') ?? null
-  if (thinking === null) return effort === null ? null : { effort, budgetTokens: null }
+  if (thinking === null) return effort === null ? null : { effort, budgetTokens: null, isWish: true }
   if (thinking.type === 'disabled') return { effort: 'none', budgetTokens: null }
   // A type we do not know (`between_tools`) leaves the amount to the model, as `adaptive` does.
-  return { effort, budgetTokens: thinking.type === 'enabled' ? (thinking.budget_tokens ?? null) : null }
+  if (thinking.type !== 'enabled') return { effort, budgetTokens: null, isWish: true }
+  return { effort, budgetTokens: thinking.budget_tokens ?? null }
 }
 
 /** The request members for one target; `budgetTokens` is what `max_tokens` must exceed, `isOn` forbids some sampling. */
@@ -49,26 +50,48 @@ export type EncodedThinking = {
   readonly isOn: boolean
 }
 
-const NOTHING: EncodedThinking = Object.freeze({ thinking: null, effort: null, budgetTokens: 0, isOn: false })
+/** Nothing is said of thinking. */
+export const NO_THINKING: EncodedThinking = Object.freeze({
+  thinking: null,
+  effort: null,
+  budgetTokens: 0,
+  isOn: false,
+})
+/** The same, since the client's cap has no room for the least budget. */
+export const NO_ROOM: EncodedThinking = Object.freeze({ ...NO_THINKING })
 
 /**
  * Writes a reasoning request. Effort words become a budget by the common table for models that take one; newer ones, and
- * targets whose `extraBody.thinking` is `adaptive`, get `adaptive` and the effort instead.
+ * targets whose `extraBody.thinking` is `adaptive`, get `adaptive` and the effort instead. `cap`: the client's own on output
+ * tokens, thinking included; a budget is cut to fit into it.
  */
-export function encodeThinking(reasoning: ReasoningRequest | null, target: Target): EncodedThinking {
-  if (reasoning === null) return NOTHING
+export function encodeThinking(
+  reasoning: ReasoningRequest | null,
+  target: Target,
+  cap: number | null = null,
+): EncodedThinking {
+  if (reasoning === null) return NO_THINKING
   const budget = budgetOf(reasoning)
   const { isAdaptive, isStrict } = rulesOf(target.model)
   // Where thinking cannot be turned off, the least of it is the nearest to none.
-  if (budget === 0) return isStrict ? { ...NOTHING, effort: 'low' } : { ...NOTHING, thinking: { type: 'disabled' } }
+  if (budget === 0)
+    return isStrict ? { ...NO_THINKING, effort: 'low' } : { ...NO_THINKING, thinking: { type: 'disabled' } }
   const configured = target.extraBody.thinking
   const isConfigured = isJsonObject(configured) && configured.type === 'adaptive'
   if (budget === null || isAdaptive || isConfigured) {
     const thinking = isConfigured ? { ...configured } : encodeAdaptive(isStrict)
     return { thinking, effort: encodeEffort(reasoning, isAdaptive && !isStrict), budgetTokens: 0, isOn: true }
   }
-  const budgetTokens = Math.max(budget, MIN_BUDGET_TOKENS)
+  const budgetTokens = fitBudget(Math.max(budget, MIN_BUDGET_TOKENS), cap)
+  if (budgetTokens === null) return NO_ROOM
   return { thinking: { type: 'enabled', budget_tokens: budgetTokens }, effort: null, budgetTokens, isOn: true }
+}
+
+/** Where the budget takes the whole cap, half of the cap is left to the answer; null where that is no budget any more. */
+function fitBudget(budget: number, cap: number | null): number | null {
+  if (cap === null || budget < cap) return budget
+  if (cap <= MIN_BUDGET_TOKENS) return null
+  return Math.max(MIN_BUDGET_TOKENS, Math.floor(cap / 2))
 }
 
 /** Newer models keep the text of their thinking to themselves unless it is asked for. */

@@ -49,6 +49,15 @@ export function readStatus(error: JsonObject, status: number | null): ErrorData 
   return build(status ?? statusOf(error), message, error)
 }
 
+/** "Thinking is not enabled for models/x", "Thinking is not supported by this model"; a budget out of range is another matter. */
+export function refusesThinking({ code, status, message }: ErrorData): boolean {
+  return (
+    code === 'upstream_rejected' &&
+    status < 500 &&
+    /\bthinking (?:is|are) not (?:enabled|supported)|unknown name "thinking/i.test(message)
+  )
+}
+
 function statusOf(error: JsonObject): number {
   const code = error.code
   if (typeof code === 'number' && Number.isInteger(code) && code >= 400 && code <= 599) return code

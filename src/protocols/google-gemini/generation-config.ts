@@ -3,6 +3,7 @@ import { isJsonObject, type JsonValue } from '../../model/json.js'
 import { budgetOf } from '../../model/reasoning.js'
 import { type ChatRequest, type ReasoningRequest, type ResponseFormat } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
+import { fitReasoning } from '../fit-reasoning.js'
 import { type GenerationConfig } from './wire.js'
 
 /** Largest thinking budget that all thinking models take; larger ones of the "pro" models reach 32,768. */
@@ -25,7 +26,8 @@ export function encodeGenerationConfig(request: ChatRequest, target: Target, dro
   if (sampling.presencePenalty !== null) config.presencePenalty = sampling.presencePenalty
   if (sampling.frequencyPenalty !== null) config.frequencyPenalty = sampling.frequencyPenalty
   if (request.responseFormat !== null) setFormat(config, request.responseFormat, { target, dropped })
-  if (request.reasoning !== null) config.thinkingConfig = encodeThinking(request.reasoning, target.model)
+  const reasoning = fitReasoning(request, target, (field) => dropped.add(field))
+  if (reasoning !== null) config.thinkingConfig = encodeThinking(reasoning, target.model)
   return config
 }
 

@@ -2,7 +2,7 @@
 import { type Target } from '../../model/target.js'
 import { type Dialect, type Protocol } from '../protocol.js'
 import { carries } from './contents.js'
-import { decodeError } from './error.js'
+import { decodeError, refusesThinking } from './error.js'
 import { GeminiObserver } from './observer.js'
 import { encodeRequest } from './request.js'
 import { decodeResponse } from './response.js'
@@ -29,6 +29,7 @@ const dialect: Dialect = {
     return tail === null ? null : decodeUsageTail(tail)
   },
   decodeError,
+  refusesThinking,
 }
 
 /** @see https://ai.google.dev/api/generate-content */

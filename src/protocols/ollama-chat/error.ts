@@ -28,6 +28,15 @@ export function readError(error: JsonValue, status: number | null): ErrorData {
   return build(status ?? IN_STREAM_STATUS, typeof words === 'string' ? toMessage(words) : null)
 }
 
+/** `"m" does not support thinking`, and what servers say of a level where the model knows none. */
+export function refusesThinking({ code, status, message }: ErrorData): boolean {
+  return (
+    code === 'upstream_rejected' &&
+    status < 500 &&
+    /does not support thinking|think value .* not supported/i.test(message)
+  )
+}
+
 function build(status: number, message: string | null): ErrorData {
   if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, status, upstreamStatus: status })
   // "model 'x' not found" or, from older servers, "model 'x' not found, try pulling it first".

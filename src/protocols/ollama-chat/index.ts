@@ -1,6 +1,6 @@
 // The protocol ollama-chat: POST /api/chat. Only upstreams speak it here, so it has no surface. Base URLs have no `/v1`.
 import { type Dialect, type Protocol } from '../protocol.js'
-import { decodeError } from './error.js'
+import { decodeError, refusesThinking } from './error.js'
 import { carries } from './messages.js'
 import { OllamaObserver } from './observer.js'
 import { encodeRequest } from './request.js'
@@ -27,6 +27,7 @@ const dialect: Dialect = {
   decodeResponse,
   readUsage: findUsage,
   decodeError,
+  refusesThinking,
 }
 
 /** @see https://docs.ollama.com/api/chat */

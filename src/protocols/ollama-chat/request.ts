@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { effortOf } from '../../model/reasoning.js'
 import { type ChatRequest, type ReasoningRequest, type Sampling, type ToolDefinition } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
+import { fitReasoning } from '../fit-reasoning.js'
 import { type EncodedRequest } from '../protocol.js'
 import { encodeMessages } from './messages.js'
 import { type Options, type Tool, type ChatRequest as WireRequest } from './wire.js'
@@ -22,7 +23,8 @@ export function encodeRequest(request: ChatRequest, target: Target): EncodedRequ
     if (choice !== 'auto') dropped.add('tool_choice')
   }
   setFormat(body, request, { target, dropped })
-  if (request.reasoning !== null) body.think = encodeThink(request.reasoning)
+  const reasoning = fitReasoning(request, target, (field) => dropped.add(field))
+  if (reasoning !== null) body.think = encodeThink(reasoning)
   const options = { ...encodeOptions(request.sampling, target), ...takeOwnOptions(request.extensions, dropped) }
   if (Object.keys(options).length > 0) body.options = options
   if (request.parallelToolCalls === false) dropped.add('parallel_tool_calls')

@@ -58,7 +58,7 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   if (typeof body.provider === 'string') draft.remove('provider')
   if (facts.stream && quirks.streamOptions && !facts.includeUsage) askForUsage(draft)
   editMaxTokens(draft, quirks)
-  editReasoning(draft, quirks)
+  editReasoning(draft, target)
   editResponseFormat(draft, quirks)
   editMessages(draft, quirks)
   const temperature = numberOf(draft.get('temperature'))
@@ -86,10 +86,10 @@ function editMaxTokens(draft: Edits, quirks: Quirks): void {
   draft.remove(from)
 }
 
-function editReasoning(draft: Edits, quirks: Quirks): void {
+function editReasoning(draft: Edits, { quirks, thinks }: Target): void {
   const effort = draft.get('reasoning_effort')
   const asked = draft.get('reasoning')
-  if (quirks.reasoningRequest === 'none') {
+  if (quirks.reasoningRequest === 'none' || thinks === false) {
     draft.drop('reasoning_effort')
     draft.drop('reasoning')
   } else if (quirks.reasoningRequest === 'reasoning' && effort !== undefined) {

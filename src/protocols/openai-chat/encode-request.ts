@@ -1,8 +1,16 @@
 // Dialect half, request: the canonical request -> a chat completions body for one vendor, by its quirks.
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { effortOf } from '../../model/reasoning.js'
-import { type ChatRequest, type ResponseFormat, type ToolChoice, type ToolDefinition } from '../../model/request.js'
+import {
+  type ChatRequest,
+  type ReasoningEffort,
+  type ReasoningRequest,
+  type ResponseFormat,
+  type ToolChoice,
+  type ToolDefinition,
+} from '../../model/request.js'
 import { type Quirks, type Target } from '../../model/target.js'
+import { fitReasoning } from '../fit-reasoning.js'
 import { type EncodedRequest } from '../protocol.js'
 import { encodeMessages } from './encode-messages.js'
 import { CARRIED_EXTENSIONS, SERVICE_TIERS } from './fields.js'
@@ -36,7 +44,7 @@ export function encodeRequest(request: ChatRequest, target: Target): EncodedRequ
   if (request.toolChoice !== null) body.tool_choice = encodeToolChoice(request.toolChoice)
   set(body, 'parallel_tool_calls', request.parallelToolCalls)
   if (request.responseFormat !== null) encodeResponseFormat(draft, request.responseFormat)
-  encodeReasoning(draft, request)
+  encodeReasoning(draft, request, target)
   encodeSampling(draft, request)
   set(body, 'user', request.user)
   for (const field of quirks.refusedFields) {
@@ -116,20 +124,26 @@ function toWireFormat(format: ResponseFormat): WireResponseFormat {
   return { type: 'json_schema', json_schema: schema }
 }
 
-function encodeReasoning({ body, quirks, drop }: Draft, request: ChatRequest): void {
-  const { reasoning } = request
+function encodeReasoning({ body, quirks, drop }: Draft, request: ChatRequest, target: Target): void {
   // An effort that only some vendor knows came as an extension.
   if (quirks.reasoningRequest !== 'reasoning_effort' && body.reasoning_effort !== undefined) {
     delete body.reasoning_effort
     drop('reasoning_effort')
   }
+  const reasoning = fitReasoning(request, target, drop)
   if (reasoning === null) return
   if (quirks.reasoningRequest === 'none') {
     if (reasoning.effort !== 'none') drop('reasoning_effort')
-  } else if (quirks.reasoningRequest === 'reasoning_effort') set(body, 'reasoning_effort', effortOf(reasoning))
+  } else if (quirks.reasoningRequest === 'reasoning_effort') set(body, 'reasoning_effort', encodeEffort(reasoning))
   // OpenRouter takes one of the two, not both.
   else if (reasoning.budgetTokens !== null) body.reasoning = { max_tokens: reasoning.budgetTokens }
   else if (reasoning.effort !== null) body.reasoning = { effort: reasoning.effort }
+}
+
+/** Few models know `xhigh`: a wish is not worth a refusal. */
+function encodeEffort(reasoning: ReasoningRequest): ReasoningEffort | null {
+  const effort = effortOf(reasoning)
+  return reasoning.isWish === true && effort === 'xhigh' ? 'high' : effort
 }
 
 function encodeSampling({ body, quirks, drop }: Draft, request: ChatRequest): void {

@@ -92,6 +92,16 @@ export function decodeStreamError(error: JsonValue): ErrorData {
   return classify(isStatus ? code : (word ?? 500), isStatus ? code : null, facts)
 }
 
+/** "Unsupported parameter", "is not supported with this model", "Extra inputs are not permitted", "Unrecognized request argument". */
+const NOT_TAKEN = /unsupported parameter|not supported|not permitted|extra_forbidden|unrecognized|unknown/i
+
+/** True where the field that asks for reasoning is refused as such; one of its values ("Unsupported value") is another matter. */
+export function refusesThinking({ code, status, message, param }: ErrorData): boolean {
+  const isRefusal =
+    code === 'upstream_rejected' && status < 500 && NOT_TAKEN.test(message) && !/unsupported value/i.test(message)
+  return isRefusal && /\breasoning(?:[._]effort)?\b/.test(`${param ?? ''} ${message}`)
+}
+
 type ErrorFacts = {
   readonly message: string | null
   readonly type: string | null

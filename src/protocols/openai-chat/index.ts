@@ -5,7 +5,7 @@ import { describe } from './describe.js'
 import { editRequest } from './edit-request.js'
 import { carries } from './encode-messages.js'
 import { encodeRequest, requestPath } from './encode-request.js'
-import { decodeError, encodeError, encodeErrorFrame } from './error.js'
+import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from './error.js'
 import { ChatStreamObserver } from './observer.js'
 import { decodeResponse, encodeResponse } from './response.js'
 import { ChatStreamDecoder } from './stream-decoder.js'
@@ -47,6 +47,7 @@ const dialect: Dialect = {
   decodeResponse,
   readUsage,
   decodeError,
+  refusesThinking,
 }
 
 export const openaiChat: Protocol = { id: ID, surface: chatSurface, dialect }

@@ -75,14 +75,61 @@ test('lays extraBody under the request', async (t) => {
   t.match(body, { top_k: 7, service_tier: 'auto', output_config: { effort: 'low' } })
 })
 
-test('raises a cap that leaves no room for the thinking budget', async (t) => {
-  const reasoning = { effort: 'medium', budgetTokens: null } as const
-  const small = encode({ reasoning, sampling: sampling({ maxOutputTokens: 1000 }) })
-  t.match(small.body, { max_tokens: 9192, thinking: { type: 'enabled', budget_tokens: 8192 } })
-  const equal = encode({ reasoning, sampling: sampling({ maxOutputTokens: 8192 }) })
-  t.equal(equal.body.max_tokens, 16384)
-  const large = encode({ reasoning, sampling: sampling({ maxOutputTokens: 8193 }) })
-  t.equal(large.body.max_tokens, 8193)
+test("a client's cap is never raised: the thinking budget is cut to fit, or thinking is left out and named", async (t) => {
+  const rows: readonly (readonly [cap: number, budget: number | null])[] = [
+    [1, null],
+    [1000, null],
+    [1024, null],
+    [1025, 1024],
+    [2000, 1024],
+    [4000, 2000],
+    [8192, 4096],
+    [8193, 8192],
+    [50_000, 8192],
+  ]
+  for (const [cap, budget] of rows) {
+    for (const reasoning of [{ effort: 'medium', budgetTokens: null } as const, { effort: null, budgetTokens: 8192 }]) {
+      const { body, dropped } = encode({ reasoning, sampling: sampling({ maxOutputTokens: cap }) })
+      t.equal(body.max_tokens, cap, `cap ${cap}`)
+      t.strictSame(
+        body.thinking,
+        budget === null ? undefined : { type: 'enabled', budget_tokens: budget },
+        `cap ${cap}`,
+      )
+      t.strictSame(dropped, budget === null ? ['reasoning'] : [], `cap ${cap}`)
+    }
+  }
+})
+
+test('a default of ours makes room for the thinking budget', async (t) => {
+  const { body } = encode({ reasoning: { effort: 'xhigh', budgetTokens: null } })
+  t.match(body, { thinking: { type: 'enabled', budget_tokens: 32_768 } })
+  t.ok(Number(body.max_tokens) > 32_768)
+})
+
+test('a model that is known not to think is not asked to, in any way', async (t) => {
+  const target = { ...targetOf(), thinks: false }
+  for (const reasoning of [{ effort: 'high', budgetTokens: null } as const, { effort: null, budgetTokens: 2000 }]) {
+    const { body, dropped } = encode({ reasoning }, target)
+    t.notOk('thinking' in body || 'output_config' in body)
+    t.strictSame(dropped, ['reasoning'])
+  }
+  const body = {
+    model: 'm',
+    max_tokens: 9,
+    messages: [{ role: 'user', content: 'Hi' }],
+    thinking: { type: 'adaptive' },
+    output_config: { effort: 'high', x: 1 },
+  }
+  const facts = readFacts(body)
+  const { edits, dropped } = editRequest({ ...facts, model: target.model }, body, target)
+  t.strictSame(Object.fromEntries(edits), { thinking: undefined, output_config: { x: 1 } })
+  t.strictSame(dropped, ['thinking', 'output_config.effort'])
+  const alone = editRequest({ ...facts, model: target.model }, { ...body, output_config: { effort: 'low' } }, target)
+  t.strictSame(alone.edits.get('output_config'), undefined)
+  t.ok(alone.edits.has('output_config'))
+  const off = { ...body, thinking: { type: 'disabled' }, output_config: null }
+  t.equal(editRequest({ ...facts, model: target.model }, off, target).edits.size, 0)
 })
 
 test('drops and names the sampling that does not go with thinking', async (t) => {

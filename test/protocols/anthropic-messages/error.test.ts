@@ -7,6 +7,7 @@ import {
   decodeErrorObject,
   encodeError,
   encodeErrorFrame,
+  refusesThinking,
 } from '../../../src/protocols/anthropic-messages/error.js'
 import { bytesOf, filesOf, jsonOf, splitFrames } from './fixtures.js'
 
@@ -134,4 +135,16 @@ test('a request that is too long for the model is told from other wrong ones', a
     t.match(read(message), { code: 'context_length_exceeded', status: 400, retryable: false, message })
   }
   t.equal(read('the prompt is too long to be true: no').code, 'upstream_rejected')
+})
+
+test('a refusal of thinking as such is told from one of its form, and from any other', async (t) => {
+  const of = (message: string) => refusesThinking(decodeErrorObject({ type: 'invalid_request_error', message }, 400))
+  t.ok(of("'claude-3-5-haiku-20241022' does not support thinking."))
+  t.ok(of('thinking is not supported on this model'))
+  t.ok(of('thinking: Extra inputs are not permitted'))
+  t.notOk(of('adaptive thinking is not supported on this model'))
+  t.notOk(of('This model does not support the effort parameter.'))
+  t.notOk(of('`max_tokens` must be greater than `thinking.budget_tokens`.'))
+  t.notOk(of('messages.1.content.0: a `thinking` block is not supported here'))
+  t.notOk(of('tools.0.custom.name: Field required'))
 })

@@ -14,14 +14,14 @@ test('decodes each form of the vendor', async (t) => {
   const cases: [Partial<MessagesRequest>, object][] = [
     [{ thinking: { type: 'enabled', budget_tokens: 2000 } }, { effort: null, budgetTokens: 2000 }],
     [{ thinking: { type: 'disabled' } }, { effort: 'none', budgetTokens: null }],
-    [{ thinking: { type: 'adaptive' } }, { effort: null, budgetTokens: null }],
-    [{ thinking: { type: 'between_tools' } }, { effort: null, budgetTokens: null }],
+    [{ thinking: { type: 'adaptive' } }, { effort: null, budgetTokens: null, isWish: true }],
+    [{ thinking: { type: 'between_tools' } }, { effort: null, budgetTokens: null, isWish: true }],
     [{ thinking: { type: 'enabled' } }, { effort: null, budgetTokens: null }],
     [
       { thinking: { type: 'adaptive' }, output_config: effortIs('max') },
-      { effort: 'xhigh', budgetTokens: null },
+      { effort: 'xhigh', budgetTokens: null, isWish: true },
     ],
-    [{ output_config: effortIs('low') }, { effort: 'low', budgetTokens: null }],
+    [{ output_config: effortIs('low') }, { effort: 'low', budgetTokens: null, isWish: true }],
   ]
   for (const [change, expected] of cases) t.strictSame(decodeThinking({ ...REQUEST, ...change }), expected)
   t.equal(decodeThinking({ ...REQUEST, output_config: effortIs('heroic') }), null)

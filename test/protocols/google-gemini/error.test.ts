@@ -1,5 +1,6 @@
 // The vendor's error answers, by status.
 import { test } from 'tap'
+import { decodeError, refusesThinking } from '../../../src/protocols/google-gemini/error.js'
 import { googleGemini } from '../../../src/protocols/google-gemini/index.js'
 import { dialectOf, fixture } from '../../helpers/dialect.js'
 
@@ -89,4 +90,18 @@ test('a request that is too long for the model is told from other wrong ones', (
   t.match(dialect.decodeError(400, body), { code: 'context_length_exceeded', status: 400, retryable: false, message })
   t.equal(dialect.decodeError(429, body).code, 'rate_limited')
   t.end()
+})
+
+test('a refusal of thinking as such is told from one of a budget, and from any other', async (t) => {
+  const of = (message: string) => {
+    return refusesThinking(
+      decodeError(400, Buffer.from(JSON.stringify({ error: { code: 400, message, status: 'INVALID_ARGUMENT' } }))),
+    )
+  }
+  t.ok(of('Thinking is not enabled for models/gemini-2.0-flash'))
+  t.ok(of('Unable to submit request because thinking is not supported by this model.'))
+  t.ok(of('Invalid JSON payload received. Unknown name "thinkingConfig" at \'generation_config\': Cannot find field.'))
+  t.notOk(of('The thinking budget 99999 is invalid. Please choose a value between 0 and 24576.'))
+  t.notOk(of('Budget 0 is invalid. This model only works in thinking mode.'))
+  t.notOk(of('Please use a valid role: user, model.'))
 })

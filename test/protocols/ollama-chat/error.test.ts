@@ -1,5 +1,6 @@
 // The vendor's error answers, by status.
 import { test } from 'tap'
+import { decodeError, refusesThinking } from '../../../src/protocols/ollama-chat/error.js'
 import { ollamaChat } from '../../../src/protocols/ollama-chat/index.js'
 import { dialectOf, fixture } from '../../helpers/dialect.js'
 
@@ -53,4 +54,12 @@ test('a request that is too long for the model is told from other wrong ones', (
     t.equal(code, 'context_length_exceeded', error)
   }
   t.end()
+})
+
+test('a refusal of thinking is told from any other', async (t) => {
+  const of = (error: string, status = 400) =>
+    refusesThinking(decodeError(status, Buffer.from(JSON.stringify({ error }))))
+  t.ok(of('"llama3.2" does not support thinking'))
+  t.ok(of('think value "high" is not supported for this model'))
+  t.notOk(of('"llama3.2" does not support tools'))
 })

@@ -132,6 +132,17 @@ test('an image by URL in the newest turn is refused by its path where the vendor
   t.end()
 })
 
+test('a model that is known not to think is not asked to', (t) => {
+  const target = targetWith({}, { model: 'm', thinks: false })
+  t.strictSame(edit(hi({ reasoning_effort: 'low' }), target), {
+    edits: { reasoning_effort: undefined },
+    dropped: ['reasoning_effort'],
+  })
+  t.strictSame(edit(hi({ reasoning: { max_tokens: 9 } }), target).dropped, ['reasoning'])
+  t.strictSame(edit(hi(), target), { edits: {}, dropped: [] })
+  t.end()
+})
+
 test('reasoning is asked for in the way the vendor knows', (t) => {
   const effort = hi({ reasoning_effort: 'low' })
   t.strictSame(edit(effort, quirky({ reasoningRequest: 'reasoning' })).edits, {

@@ -8,6 +8,7 @@ import {
   ERROR_TABLE,
   encodeError,
   encodeErrorFrame,
+  refusesThinking,
 } from '../../../src/protocols/openai-chat/error.js'
 import { readBytes } from './recordings.js'
 
@@ -173,4 +174,26 @@ test('a request that is too long is known by whatever words the server has for i
   t.equal(read(500, { message: 'lost the context window' }).code, 'upstream_rejected', 'not with any status')
   t.equal(read(400, { message: 'max_tokens must be at least 1' }).code, 'upstream_rejected')
   t.equal(decodeStreamError({ message: 'x', code: 'context_length_exceeded' }).code, 'context_length_exceeded')
+})
+
+test('a refusal of reasoning as such is told from one of a value, and from any other', async (t) => {
+  const of = (error: object, status = 400) =>
+    refusesThinking(decodeError(status, Buffer.from(JSON.stringify({ error }))))
+  for (const [message, param] of [
+    ["Unsupported parameter: 'reasoning_effort' is not supported with this model.", 'reasoning_effort'],
+    ['Unrecognized request argument supplied: reasoning_effort', null],
+    ['`reasoning_effort` is not supported with this model', null],
+    ['[{"type":"extra_forbidden","loc":["body","reasoning_effort"],"msg":"Extra inputs are not permitted"}]', null],
+    ["Unsupported parameter: 'reasoning.effort' is not supported with this model.", 'reasoning.effort'],
+  ] as const) {
+    t.ok(of({ message, param }), message)
+    t.notOk(of({ message, param }, 500))
+  }
+  for (const message of [
+    "Unsupported value: 'reasoning_effort' does not support 'xhigh' with this model. Supported values are: 'low'.",
+    "Unsupported parameter: 'temperature' is not supported with this model.",
+    'reasoning_content must be a string',
+    'No reasoning today.',
+  ])
+    t.notOk(of({ message }), message)
 })
