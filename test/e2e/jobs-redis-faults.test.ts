@@ -12,7 +12,7 @@ const CHAT = { model: 'up/m', messages: [{ role: 'user', content: 'x' }] }
 const LIVE = { model: 'live/m', messages: CHAT.messages }
 const ASYNC = { prefer: 'respond-async' }
 /** A call to Redis is given up after 3 s; the rest is for a busy machine. */
-const QUICKLY_MS = 8000
+const QUICKLY_MS = 20_000
 const PATIENCE_MS = 30_000
 const PAUSED_MS = 4500
 

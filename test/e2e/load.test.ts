@@ -14,7 +14,8 @@ const CHATS_PER_SOCKET = 25
 test('1,000 SSE streams and 500 WebSocket chats run side by side without an error', async (t) => {
   const simulator = await startSimulator(t, ['--tokens-per-second', '20'])
   const gateway = await startGateway(t, {
-    config: { limits: { concurrency: 5000 }, providers: simulatedProviders(simulator.origin) },
+    // What is shed on a machine that others keep busy is another test's.
+    config: { limits: { concurrency: 5000, shed: { lagMs: null } }, providers: simulatedProviders(simulator.origin) },
   })
   const port = Number(new URL(gateway.origin).port)
   const streams = Array.from({ length: STREAMS }, (_, i) => runStream(port, `openai/echo`, i))

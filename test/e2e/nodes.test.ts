@@ -141,7 +141,7 @@ test('the same with onRedisDown closed: 503 while it is away, nothing before and
   t.teardown(() => redis.resume())
   const startedMs = performance.now()
   t.same(await askUntil(pool, 503), new Set())
-  t.ok(performance.now() - startedMs < 3000, 'a hung Redis holds up nobody for long')
+  t.ok(performance.now() - startedMs < 10_000, 'a hung Redis holds up no request for long')
   redis.resume()
   t.same(await askUntil(pool, 200), new Set([503]))
   t.equal(node.errorOutput, '')

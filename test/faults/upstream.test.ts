@@ -88,7 +88,7 @@ const STALLING: readonly Row[] = [
   { fault: 'F3 silence after accept', script: [STALL], expect: early(504) },
   { fault: 'F3 reads no request', script: [{ stop: 'reading' }, STALL], expect: early(504), ways: ['sse'] },
   { fault: 'F3 silence after the headers', script: answer(HEAD, STALL), expect: early(504) },
-  { fault: 'F3 silence between events', script: answer(HEAD, HELLO, STALL), expect: late(504) },
+  { fault: 'F3 silence between events', script: answer(HEAD, HELLO, STALL), expect: late(504), timeoutMs: 1000 },
   {
     fault: 'F4 comments only',
     script: answer(HEAD, { drip: chunkText(': ping\n\n').repeat(80), everyMs: 30, size: 13 }, STALL),

@@ -48,7 +48,7 @@ export const GATEWAY_KEY = 'gateway-canary-9a8b7c6d5e4f3021'
 export const UPSTREAM_KEY = 'sk-upstreamcanary0123456789abcdef0123'
 /** Never reached but by rows that set their own. */
 const TIMEOUT_MS = 10_000
-const SETTLE_MS = 5000
+const SETTLE_MS = 20_000
 
 export function delta(content: string) {
   return chunk(`data: {"choices":[{"index":0,"delta":{"content":"${content}"}}]}\n\n`)
@@ -180,7 +180,7 @@ export class FaultRig {
     return found
   }
 
-  /** Active resources by kind, once nothing is in flight and all requests are counted; the last look after five seconds. */
+  /** Active resources by kind, once nothing is in flight and all requests are counted; the last look after a long time. */
   async #settled(): Promise<string> {
     const deadlineMs = performance.now() + SETTLE_MS
     for (;;) {

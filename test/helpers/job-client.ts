@@ -24,7 +24,7 @@ type Asked = { readonly method?: string; readonly body?: unknown; readonly heade
 
 const JOBS = '/v1/chat/completions'
 const POLL_MS = 30
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 60_000
 
 /** A client with one gateway key. */
 export class JobClient {

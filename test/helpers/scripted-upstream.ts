@@ -102,7 +102,7 @@ export class ScriptedUpstream {
   }
 
   /** Resolves when the condition holds; looked at on every event of this upstream. Rejects after `timeoutMs`. */
-  async until(isTrue: (upstream: ScriptedUpstream) => boolean, timeoutMs = 5000): Promise<void> {
+  async until(isTrue: (upstream: ScriptedUpstream) => boolean, timeoutMs = 20_000): Promise<void> {
     if (isTrue(this)) return
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('the upstream did not reach the state in time')), timeoutMs)

@@ -40,7 +40,7 @@ export async function acceptAll(store: JobStore, jobs: readonly NewJob[]): Promi
   for (const job of jobs) await store.accept(job)
 }
 
-const PATIENCE_MS = 5000
+const PATIENCE_MS = 20_000
 
 /** Lets what other threads and sockets have to say come in, until it has. */
 export async function until(isSo: () => boolean): Promise<void> {

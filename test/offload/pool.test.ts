@@ -9,7 +9,7 @@ import { rejectionOf } from '../helpers/thrown.js'
 /** Tasks that one worker has at a time. */
 const IN_ONE_HAND = 16
 /** Well over a few task timeouts, and far below any other limit that could end a task. */
-const LATE_MS = 10_000
+const LATE_MS = 60_000
 
 function rig(t: Test, options: Partial<OffloadOptions> = {}): OffloadRig {
   const made = createRig(options)

@@ -97,7 +97,7 @@ test('with thousands of them open it is opened as soon as they have gone, whatev
   const closedAtMs = performance.now()
   rig.setOpen(OPEN_BEFORE)
   t.equal(await rig.next(), true)
-  t.ok(performance.now() - closedAtMs < 10_000, 'not after the time that so many are left alone')
+  t.ok(performance.now() - closedAtMs < 15_000, 'not after the 20 s that so many are left alone')
 })
 
 test('one that was closed for good stays closed', async (t) => {

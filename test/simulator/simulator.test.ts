@@ -72,7 +72,7 @@ test('sends a stream far larger than any buffer, whole', async (t) => {
 })
 
 test('paces tokens one by one, and whole answers by their length', async (t) => {
-  const { origin } = await startSimulator(t, { tokensPerSecond: 50 })
+  const { origin } = await startSimulator(t, { tokensPerSecond: 20 })
   const startedAtMs = performance.now()
   const response = await fetch(`${origin}/api/chat`, { method: 'POST', body: JSON.stringify(chat('echo')) })
   const arrivals: number[] = []
@@ -84,10 +84,10 @@ test('paces tokens one by one, and whole answers by their length', async (t) => 
   }
   t.equal(ndjsonObjects(text).length, 7)
   t.ok(arrivals.length >= 3, `${arrivals.length} reads`)
-  t.ok((arrivals.at(-1) ?? 0) >= 110 && (arrivals.at(-1) ?? 0) < 5000, `${arrivals.at(-1)} ms`)
+  t.ok((arrivals.at(-1) ?? 0) >= 290, `${arrivals.at(-1)} ms`)
   const wholeAtMs = performance.now()
   await post(`${origin}/api/chat`, { ...chat('echo'), stream: false })
-  t.ok(performance.now() - wholeAtMs >= 110)
+  t.ok(performance.now() - wholeAtMs >= 290)
 })
 
 test('plays hundreds of paced streams side by side, each in order', async (t) => {

@@ -1,6 +1,8 @@
 // Keys and tokens by their look: none gets through, and ordinary words do.
+
 import { test } from 'tap'
 import { maskKeys } from '../../src/wire/mask-keys.js'
+import { cpuMsOf } from '../helpers/own-time.js'
 
 test('masks keys by the prefixes of the vendors', async (t) => {
   const keys = [
@@ -54,8 +56,6 @@ test('takes its time in proportion to the text', async (t) => {
   const parts = ['secret ', 'key=', 'sk-', 'bearer ', 'eyJaaaaaa.', 'a:', '://a', '?key=', ' ', 'api_key" : "']
   for (const part of parts) {
     const text = part.repeat(Math.ceil(100_000 / part.length))
-    const startMs = performance.now()
-    maskKeys(text)
-    t.ok(performance.now() - startMs < 2000, JSON.stringify(part))
+    t.ok(cpuMsOf(() => maskKeys(text)) < 2000, JSON.stringify(part))
   }
 })
