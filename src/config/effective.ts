@@ -2,6 +2,7 @@
 // warned of. Last step of loading; pure but for asking whether a certificate file can be read.
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { parseNetwork } from './addresses.js'
 import { isBuiltIn, markBuiltIn } from './built-in.js'
 import { type Catalog } from './catalog.js'
 import { type LeftOut } from './environment.js'
@@ -118,6 +119,11 @@ function refuseOpenGateway(file: ConfigFile, problems: ProblemList): void {
 }
 
 function resolveServer(server: ConfigFile['server'], context: EffectiveContext): ServerConfig {
+  for (const [i, network] of server.trustedProxies.entries()) {
+    if (parseNetwork(network) === null) {
+      context.problems.add(['server', 'trustedProxies', i], 'must be an IP address or a network such as 10.0.0.0/8')
+    }
+  }
   refuseTooSmallBudget(server, context.problems)
   if (server.tls === null) return { ...server, tls: null }
   const tls = {

@@ -111,6 +111,11 @@ const Server = section('The listener and what one connection may cost.', {
     }),
     'TLS on the listener; null listens in clear.',
   ),
+  trustedProxies: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+    default: [],
+    description:
+      'Addresses or networks (CIDR) of proxies in front, whose X-Forwarded-For or Forwarded header is believed.',
+  }),
   cors: section('Browsers that may call from other origins.', {
     origins: Type.Array(Type.String({ pattern: '^(\\*|https?://[^/\\s]+)$' }), {
       default: [],

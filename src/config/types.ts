@@ -53,6 +53,8 @@ export type ServerConfig = {
   readonly drainGraceMs: number
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly passphrase: string | null } | null
   readonly cors: { readonly origins: readonly string[] }
+  /** Addresses and networks (CIDR) of proxies in front, whose word is taken for the client's address. */
+  readonly trustedProxies: readonly string[]
   /** Chats open at once on one WebSocket. */
   readonly maxChatsPerSocket: number
 }

@@ -5,6 +5,7 @@ import { GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
 import { createChatRoute, PROVIDER_PART } from './chat-route.js'
+import { TrustedProxies } from './client-address.js'
 import { type Engine, loadEngine, type TemplatedApp } from './engine.js'
 import {
   type Front,
@@ -179,6 +180,7 @@ function createView(options: ViewOptions): FrontView {
   return {
     pipeline,
     policy: createHeaderPolicy(config.tls !== null, config.cors.origins),
+    proxies: new TrustedProxies(config.trustedProxies),
     readerStallMs: config.readerStallMs,
     maxChatsPerSocket: config.maxChatsPerSocket,
     models,

@@ -5,6 +5,7 @@ import { type GuardPolicy } from '../jobs/webhook-guard.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type RequestFacts } from '../protocols/protocol.js'
+import { type TrustedProxies } from './client-address.js'
 import { type FailedKeys } from './failed-keys.js'
 import { type HeaderPolicy } from './headers.js'
 import { type Inflater } from './inflate.js'
@@ -35,6 +36,8 @@ export type ModelLookup = (key: KeyIdentity, id: string) => JsonObject
 export type FrontView = {
   readonly pipeline: Pipeline
   readonly policy: HeaderPolicy
+  /** Whose word is taken for a client's address. */
+  readonly proxies: TrustedProxies
   readonly readerStallMs: number
   readonly maxChatsPerSocket: number
   readonly models: ModelSource

@@ -90,6 +90,11 @@ export class HttpExchange implements BodyEvents {
     return this.#response.isDone
   }
 
+  /** The client's address, 4 or 16 bytes, as far as the trusted proxies tell it; none after the end. */
+  get clientAddress(): Uint8Array {
+    return this.view.proxies.clientOf(this.#response.address, this.head)
+  }
+
   /** Lets the route act, unless the framing is at fault; what it throws is answered. */
   run(act: Act, req: HttpRequest): void {
     try {
@@ -110,15 +115,22 @@ export class HttpExchange implements BodyEvents {
     if (head.isCredentialDoubled) throw new GatewayError('unauthenticated')
     const hasOwn = authorization === '' || hasCredential(head)
     const credentials = hasOwn ? head : { authorization, apiKey: '' }
-    if (failedKeys?.isQuiet === false) failedKeys.check(this.#response.address)
+    if (failedKeys?.isQuiet === false) failedKeys.check(this.clientAddress)
     try {
       this.#key = this.view.pipeline.authenticate(credentials)
       return this.#key
     } catch (thrown) {
       // Who sends no key tries none.
-      if (hasCredential(credentials)) failedKeys?.note(this.#response.address)
+      if (hasCredential(credentials)) this.#noteFailedKey()
       throw thrown
     }
+  }
+
+  /** A proxy that says of nobody that it stands for them is not counted: that would lock all of them out. */
+  #noteFailedKey(): void {
+    const { failedKeys } = this.#front
+    const address = failedKeys === null ? null : this.clientAddress
+    if (address !== null && !this.view.proxies.has(address)) failedKeys?.note(address)
   }
 
   /** Why no new work is taken, if so. Handed back and not thrown: refusals come in floods. */

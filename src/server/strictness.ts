@@ -23,6 +23,9 @@ export type RequestHead = {
   /** More than one Idempotency-Key header: which one the client means cannot be told. */
   readonly isIdempotencyKeyDoubled: boolean
   readonly origin: string
+  /** X-Forwarded-For and Forwarded (RFC 7239), each of its headers joined: worth what the proxies in front are worth. */
+  readonly forwardedFor: string
+  readonly forwarded: string
   /** Two credentials of one kind: nobody can say which is meant. */
   readonly isCredentialDoubled: boolean
   readonly parameterHeaders: Readonly<Record<string, string>>
@@ -52,6 +55,8 @@ export class HeadReader {
   #prefer = ''
   #idempotencyKey = ''
   #origin = ''
+  #forwardedFor = ''
+  #forwarded = ''
   #host = ''
   #lengths = 0
   #codings = 0
@@ -85,6 +90,8 @@ export class HeadReader {
       idempotencyKey: this.#idempotencyKey,
       isIdempotencyKeyDoubled: this.#idempotencyKeys > 1,
       origin: this.#origin,
+      forwardedFor: this.#forwardedFor,
+      forwarded: this.#forwarded,
       isCredentialDoubled: this.#credentials > 1 || this.#keys > 1 || this.#vendorKeys > 1,
       parameterHeaders: this.#parameters ?? NO_PARAMETERS,
       fault: this.#findFault(),
@@ -103,6 +110,8 @@ export class HeadReader {
     this.#prefer = ''
     this.#idempotencyKey = ''
     this.#origin = ''
+    this.#forwardedFor = ''
+    this.#forwarded = ''
     this.#host = ''
     this.#lengths = 0
     this.#codings = 0
@@ -159,6 +168,12 @@ export class HeadReader {
         return
       case 'origin':
         this.#origin = value
+        return
+      case 'x-forwarded-for':
+        this.#forwardedFor = this.#forwardedFor === '' ? value : `${this.#forwardedFor}, ${value}`
+        return
+      case 'forwarded':
+        this.#forwarded = this.#forwarded === '' ? value : `${this.#forwarded}, ${value}`
         return
       default:
         if (this.#parameterNames.has(name)) this.#takeParameter(name, value)

@@ -36,6 +36,7 @@ export const SERVER_CONFIG: ServerConfig = {
   drainGraceMs: 0,
   tls: null,
   cors: { origins: [] },
+  trustedProxies: [],
   maxChatsPerSocket: 4,
 }
 

@@ -104,6 +104,7 @@ export function createConfig(options: RigOptions): Config {
       drainMs: 1000,
       drainGraceMs: 0,
       tls: null,
+      trustedProxies: [],
       cors: { origins: [] },
       maxChatsPerSocket: 10,
     },
