@@ -243,7 +243,7 @@ export const QuirkOverrides = section('What this server does otherwise than its 
   imageUrls: Type.Optional(Type.Boolean({ description: 'Takes images and documents by URL.' })),
   documents: Type.Optional(Type.Boolean({ description: 'Takes PDF documents.' })),
   jsonSchema: Type.Optional(
-    Type.Enum(['json-schema', 'json-object', 'none'], { description: 'How JSON-schema output is asked for.' }),
+    Type.Enum(['json-schema', 'tool', 'json-object', 'none'], { description: 'How JSON-schema output is asked for.' }),
   ),
   reasoningRequest: Type.Optional(
     Type.Enum(['reasoning_effort', 'reasoning', 'none'], { description: 'Request field that turns reasoning on.' }),

@@ -27,8 +27,11 @@ export type Quirks = {
   readonly imageUrls: boolean
   /** Takes PDF documents. */
   readonly documents: boolean
-  /** How JSON-schema output is asked for; `json-object` falls back to plain JSON mode, `none` drops it. */
-  readonly jsonSchema: 'json-schema' | 'json-object' | 'none'
+  /**
+   * How JSON-schema output is asked for: `tool` makes the model call a tool with the schema, `json-object` falls back to plain
+   * JSON mode, `none` asks in words alone. A wire that has no such tool takes `tool` for `json-object`.
+   */
+  readonly jsonSchema: 'json-schema' | 'tool' | 'json-object' | 'none'
   /** Request field that turns reasoning on: OpenAI `reasoning_effort`, OpenRouter `reasoning`, none. */
   readonly reasoningRequest: 'reasoning_effort' | 'reasoning' | 'none'
   /** Delta field that carries reasoning text: DeepSeek, xAI, vLLM `reasoning_content`; OpenRouter, Groq, Ollama `reasoning`. */

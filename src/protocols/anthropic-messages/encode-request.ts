@@ -4,9 +4,11 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.
 import { type ChatRequest, type Message, type ResponseFormat, type ToolDefinition } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
 import { fitReasoning } from '../fit-reasoning.js'
+import { instructFormat } from '../format-instruction.js'
 import { type EditedRequest, type EditValue, type EncodedRequest, type RequestFacts } from '../protocol.js'
 import { encodeMessages, encodeText, isBlank, isOwnThinking } from './encode-messages.js'
 import { rulesOf } from './generation.js'
+import { withJsonTool } from './json-tool.js'
 import { type EncodedThinking, encodeThinking, NO_ROOM, NO_THINKING } from './thinking.js'
 
 /** Extensions that this wire takes under the same name (API reference and its betas). */
@@ -28,8 +30,10 @@ const SERVICE_TIERS: readonly JsonValue[] = ['auto', 'standard_only']
 /** With thinking on the vendor takes `top_p` from here to 1 and refuses the rest. */
 const MIN_TOP_P_THINKING = 0.95
 
-/** Encodes for one target; `extraBody` lies under what the request says. */
-export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
+/** Encodes for one target; `extraBody` lies under what the request says. @throws invalid_request, see json-tool.ts */
+export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {
+  const fitting = withJsonTool(asked, target)
+  const request = isFormatAsked(fitting, target) ? fitting : instructFormat(fitting)
   const dropped = new Set<string>()
   const thinking = chooseThinking(request, target, dropped)
   const body: JsonObject = { ...target.extraBody }
@@ -146,11 +150,15 @@ function encodeOutput(request: ChatRequest, scope: OutputScope, dropped: Set<str
   const output: JsonObject = isJsonObject(configured) ? { ...configured } : {}
   if (scope.effort !== null) output.effort = scope.effort
   const format = request.responseFormat
-  const schema = format === null ? null : schemaOf(format)
-  if (schema !== null && scope.target.quirks.jsonSchema === 'json-schema')
-    output.format = { type: 'json_schema', schema }
-  else if (format !== null && format.type !== 'text') dropped.add('response_format')
+  if (format !== null && isFormatAsked(request, scope.target)) {
+    output.format = { type: 'json_schema', schema: schemaOf(format) }
+  } else if (format !== null && format.type !== 'text') dropped.add('response_format')
   if (Object.keys(output).length > 0) scope.body.output_config = output
+}
+
+/** Any other form is told to the model in words. */
+function isFormatAsked({ responseFormat: format }: ChatRequest, { quirks }: Target): boolean {
+  return format !== null && schemaOf(format) !== null && quirks.jsonSchema === 'json-schema'
 }
 
 /** The vendor knows no JSON mode without a schema. */

@@ -7,6 +7,7 @@ import { type ChatResponse } from '../../model/response.js'
 import { believable, NO_USAGE, type UsageReport } from '../../model/usage.js'
 import { encodeToolInput } from './encode-messages.js'
 import { decodeErrorObject } from './error.js'
+import { finishAfterJson, isJsonTool } from './json-tool.js'
 import { decodeStopReason, encodeStopReason } from './stop-reason.js'
 import { encodeUsage, readCounts, readStartCounts, usageOf } from './usage.js'
 
@@ -52,10 +53,14 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
   if (body.type === 'error' && isJsonObject(body.error)) throw GatewayError.of(decodeErrorObject(body.error))
   if (!isJsonArray(body.content)) throw new GatewayError('upstream_malformed')
   const counts = readCounts(body.usage, null)
+  const content = decodeBlocks(body.content)
+  const hasJson = body.content.some((block) => isJsonObject(block) && isJsonTool(block))
+  const reason = decodeStopReason(body.stop_reason)
+  const hasCalls = content.some((part) => part.type === 'tool-call')
   return {
     meta: decodeMeta(body, fallback),
-    content: body.content.map(decodeBlock).filter((part) => part !== null),
-    finishReason: decodeStopReason(body.stop_reason),
+    content,
+    finishReason: hasJson ? finishAfterJson(reason, hasCalls) : reason,
     stopSequence: typeof body.stop_sequence === 'string' ? body.stop_sequence : null,
     usage: counts === null ? null : usageOf(counts),
   }
@@ -72,8 +77,18 @@ export function decodeMeta(message: JsonObject, fallback: ResponseMeta): Respons
   }
 }
 
+/** An answer that is a tool's input is given once: further calls of that tool would spoil its JSON. */
+function decodeBlocks(blocks: readonly JsonValue[]): AssistantPart[] {
+  const first = blocks.findIndex((block) => isJsonObject(block) && isJsonTool(block))
+  return blocks
+    .filter((block, i) => i === first || !isJsonObject(block) || !isJsonTool(block))
+    .map(decodeBlock)
+    .filter((part) => part !== null)
+}
+
 function decodeBlock(block: JsonValue): AssistantPart | null {
   if (!isJsonObject(block)) return null
+  if (isJsonTool(block)) return { type: 'text', text: JSON.stringify(block.input ?? {}) }
   switch (block.type) {
     case 'text':
       return { type: 'text', text: textOf(block.text) }

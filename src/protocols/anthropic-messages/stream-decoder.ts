@@ -6,9 +6,12 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.
 import { brokenFrame, isSilent, parsePayload } from '../frame-payload.js'
 import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { decodeErrorObject } from './error.js'
+import { finishAfterJson, isJsonTool } from './json-tool.js'
 import { decodeMeta } from './response.js'
 import { decodeStopReason } from './stop-reason.js'
 import { readCounts, readStartCounts, type TokenCounts, usageOf } from './usage.js'
+
+const TEXT: BlockHead = Object.freeze({ kind: 'text' })
 
 /** Canonical index while no block is open; the same in the vendor's numbering. */
 const NONE = -1
@@ -24,6 +27,10 @@ export class MessagesDecoder implements StreamDecoder {
   #index = NONE
   #nextIndex = 0
   #kind: BlockHead['kind'] = 'text'
+  /** The open block is the input of the tool by which JSON is asked for; its fragments are text to the client. */
+  #isJson = false
+  #hasJson = false
+  #hasCalls = false
   #signature: string | null = null
   /** Arguments to emit at the end of a tool call that came without a delta; null once one came. */
   #lateArguments: string | null = null
@@ -83,25 +90,31 @@ export class MessagesDecoder implements StreamDecoder {
     this.#start({})
     this.#closeBlock()
     const block = isJsonObject(frame.content_block) ? frame.content_block : {}
-    const head = decodeHead(block)
-    if (head === null || typeof frame.index !== 'number') return
+    const isJson = isJsonTool(block)
+    const head = isJson ? TEXT : decodeHead(block)
+    // The answer is given once: a second call of that tool would spoil its JSON.
+    if (head === null || typeof frame.index !== 'number' || (isJson && this.#hasJson)) return
+    this.#isJson = isJson
+    this.#hasJson ||= isJson
+    this.#hasCalls ||= head.kind === 'tool-call'
     this.#wireIndex = frame.index
     this.#index = this.#nextIndex
     this.#nextIndex += 1
     this.#kind = head.kind
     this.#signature = stringOf(block.signature) || null
-    this.#lateArguments = head.kind === 'tool-call' ? JSON.stringify(block.input ?? {}) : null
+    this.#lateArguments = isJson || head.kind === 'tool-call' ? JSON.stringify(block.input ?? {}) : null
     this.#emit({ type: 'block-start', index: this.#index, block: head })
     // The vendor opens blocks empty; some compatible servers put the first piece here.
-    if (head.kind === 'text') this.#emitDelta(block.text)
+    if (head.kind === 'text' && !isJson) this.#emitDelta(block.text)
     else if (head.kind === 'reasoning') this.#emitDelta(block.thinking)
   }
 
   #pushDelta(frame: JsonObject): void {
     if (frame.index !== this.#wireIndex || !isJsonObject(frame.delta)) return
     const delta = frame.delta
+    const isInput = this.#kind === 'tool-call' || this.#isJson
     if (delta.type === 'text_delta' && this.#kind === 'text') this.#emitDelta(delta.text)
-    else if (delta.type === 'input_json_delta' && this.#kind === 'tool-call') this.#emitDelta(delta.partial_json)
+    else if (delta.type === 'input_json_delta' && isInput) this.#emitDelta(delta.partial_json)
     else if (this.#kind !== 'reasoning') return
     else if (delta.type === 'thinking_delta') this.#emitDelta(delta.thinking)
     else if (delta.type === 'signature_delta') this.#signature = stringOf(delta.signature) || this.#signature
@@ -138,7 +151,8 @@ export class MessagesDecoder implements StreamDecoder {
     const counts = this.#counts
     const isTold = counts !== null && (counts.output !== null || counts.isImplausible)
     const usage = isTold ? usageOf(counts) : null
-    this.#emit({ type: 'finish', reason: this.#reason, usage, stopSequence: this.#stopSequence })
+    const reason = this.#hasJson ? finishAfterJson(this.#reason, this.#hasCalls) : this.#reason
+    this.#emit({ type: 'finish', reason, usage, stopSequence: this.#stopSequence })
   }
 
   #fail(error: ReturnType<typeof errorData>): void {

@@ -2,13 +2,16 @@
 import { isJsonObject, type JsonObject, mergeUnder } from '../../model/json.js'
 import { type ChatRequest, type ToolChoice, type ToolDefinition } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
+import { instructFormat } from '../format-instruction.js'
 import { type EncodedRequest } from '../protocol.js'
 import { encodeContents } from './contents.js'
 import { encodeGenerationConfig } from './generation-config.js'
 import { type FunctionCallingConfig, type FunctionDeclaration, type GenerateContentRequest } from './wire.js'
 
 /** Encodes the request; the target's extraBody lies under it, member by member, and the request wins. */
-export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
+export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {
+  const isSchemaLost = asked.responseFormat?.type === 'json-schema' && target.quirks.jsonSchema !== 'json-schema'
+  const request = isSchemaLost ? instructFormat(asked) : asked
   const dropped = new Set<string>(Object.keys(request.extensions))
   const body: GenerateContentRequest = { contents: encodeContents(request, target, dropped) }
   const system = request.system.filter((part) => part.text !== '')

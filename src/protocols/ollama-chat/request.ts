@@ -2,15 +2,24 @@
 // tools, the stricter choices are dropped and named.
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { effortOf } from '../../model/reasoning.js'
-import { type ChatRequest, type ReasoningRequest, type Sampling, type ToolDefinition } from '../../model/request.js'
+import {
+  type ChatRequest,
+  type ReasoningRequest,
+  type ResponseFormat,
+  type Sampling,
+  type ToolDefinition,
+} from '../../model/request.js'
 import { type Target } from '../../model/target.js'
 import { fitReasoning } from '../fit-reasoning.js'
+import { instructFormat } from '../format-instruction.js'
 import { type EncodedRequest } from '../protocol.js'
 import { encodeMessages } from './messages.js'
 import { type Options, type Tool, type ChatRequest as WireRequest } from './wire.js'
 
 /** Encodes the request; the target's extraBody (`keep_alive`, `options`, ...) lies under it, and the request wins. */
-export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
+export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {
+  const isSchemaLost = asked.responseFormat?.type === 'json-schema' && !takesSchema(asked.responseFormat, target)
+  const request = isSchemaLost ? instructFormat(asked) : asked
   const dropped = new Set<string>(Object.keys(request.extensions))
   const body: WireRequest = {
     model: target.model,
@@ -51,13 +60,16 @@ function setFormat(body: WireRequest, request: ChatRequest, { target, dropped }:
     body.format = 'json'
     return
   }
-  const support = target.quirks.jsonSchema
-  if (support === 'json-schema' && isJsonObject(format.schema)) {
+  if (takesSchema(format, target) && isJsonObject(format.schema)) {
     body.format = format.schema
     return
   }
   dropped.add('response_format')
-  if (support !== 'none') body.format = 'json'
+  if (target.quirks.jsonSchema !== 'none') body.format = 'json'
+}
+
+function takesSchema(format: ResponseFormat, { quirks }: Target): boolean {
+  return format.type === 'json-schema' && quirks.jsonSchema === 'json-schema' && isJsonObject(format.schema)
 }
 
 /** Levels are taken by all thinking models since some need one; `max`, newer, is refused by older servers. */

@@ -1,10 +1,11 @@
 // Dialect half, same protocol on both sides: the few top-level members to change in the client's own bytes, so that all
 // else passes as it came. With the same model, usage asked for and a vendor without quirks there is nothing to change.
-import { isJsonArray, isJsonObject, type JsonArray, type JsonObject } from '../../model/json.js'
+import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../model/json.js'
 import { effortOf } from '../../model/reasoning.js'
 import { type ImagePart, type ReasoningEffort } from '../../model/request.js'
 import { type Quirks, type Target } from '../../model/target.js'
 import { refuseContent, standIn } from '../fit-content.js'
+import { formatInstruction } from '../format-instruction.js'
 import { type EditedRequest, type EditValue, type RequestFacts } from '../protocol.js'
 import { decodeSignature } from './decode-messages.js'
 import { fitResponseFormat, fittingDefaults } from './encode-request.js'
@@ -59,8 +60,8 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   if (facts.stream && quirks.streamOptions && !facts.includeUsage) askForUsage(draft)
   editMaxTokens(draft, quirks)
   editReasoning(draft, target)
-  editResponseFormat(draft, quirks)
   editMessages(draft, quirks)
+  editResponseFormat(draft, quirks)
   const temperature = numberOf(draft.get('temperature'))
   if (temperature !== null && temperature > quirks.maxTemperature) draft.set('temperature', quirks.maxTemperature)
   for (const field of quirks.refusedFields) draft.drop(field)
@@ -111,6 +112,17 @@ function editResponseFormat(draft: Edits, quirks: Quirks): void {
   if (fitted === format) return
   draft.drop('response_format')
   if (fitted !== null) draft.set('response_format', fitted)
+  tellSchema(draft, isJsonObject(format.json_schema) ? (format.json_schema.schema ?? null) : null)
+}
+
+/** Behind the system turns of the client's. */
+function tellSchema(draft: Edits, schema: JsonValue): void {
+  const messages = draft.get('messages')
+  if (!isJsonArray(messages)) return
+  const isSystem = (turn: JsonValue) => isJsonObject(turn) && (turn.role === 'system' || turn.role === 'developer')
+  const at = messages.findIndex((turn) => !isSystem(turn))
+  const told = { role: 'system', content: formatInstruction(schema) }
+  draft.set('messages', at < 0 ? [...messages, told] : [...messages.slice(0, at), told, ...messages.slice(at)])
 }
 
 /** Only what the vendor refuses: the developer role, images by URL, reasoning of earlier turns, signatures of another protocol. */

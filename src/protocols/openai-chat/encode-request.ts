@@ -11,6 +11,7 @@ import {
 } from '../../model/request.js'
 import { type Quirks, type Target } from '../../model/target.js'
 import { fitReasoning } from '../fit-reasoning.js'
+import { instructFormat } from '../format-instruction.js'
 import { type EncodedRequest } from '../protocol.js'
 import { encodeMessages } from './encode-messages.js'
 import { CARRIED_EXTENSIONS, SERVICE_TIERS } from './fields.js'
@@ -31,8 +32,10 @@ export function requestPath(target: Target): string {
 }
 
 /** What the vendor cannot carry is named in `dropped` by its field name on this wire. */
-export function encodeRequest(request: ChatRequest, target: Target): EncodedRequest {
+export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {
   const { quirks } = target
+  const isSchemaLost = asked.responseFormat?.type === 'json-schema' && quirks.jsonSchema !== 'json-schema'
+  const request = isSchemaLost ? instructFormat(asked) : asked
   const dropped = new Set<string>()
   const drop = (field: string): void => void dropped.add(field)
   const messages = encodeMessages(request, { quirks, drop })
@@ -70,7 +73,7 @@ export function fittingDefaults(extraBody: JsonObject, has: (field: string) => b
 /** OpenAI's json_schema, or what of it the vendor takes; null for nothing. */
 export function fitResponseFormat(format: WireResponseFormat, quirks: Quirks): WireResponseFormat | null {
   if (format.type !== 'json_schema' || quirks.jsonSchema === 'json-schema') return format
-  return quirks.jsonSchema === 'json-object' ? { type: 'json_object' } : null
+  return quirks.jsonSchema === 'none' ? null : { type: 'json_object' }
 }
 
 /** Extensions of other surfaces mean nothing here: only this API's own fields are carried. */

@@ -209,9 +209,22 @@ test('asks for JSON by schema, and names the JSON mode it cannot ask for', async
   t.strictSame(encode({ responseFormat: format }).body.output_config, { format: { type: 'json_schema', schema } })
   const none = encode({ responseFormat: format }, targetOf({ quirks: { jsonSchema: 'none' } }))
   t.strictSame(none.dropped, ['response_format'])
+  t.match(none.body.system, [{ text: /JSON Schema/ }], 'the model is told in words')
+  t.match(encode({ responseFormat: { type: 'json' } }).body.system, [{ text: /^Answer with one JSON object/ }])
   t.strictSame(encode({ responseFormat: { ...format, schema: true } }).dropped, ['response_format'])
   t.strictSame(encode({ responseFormat: { type: 'json' } }).dropped, ['response_format'])
   t.strictSame(encode({ responseFormat: { type: 'text' } }).dropped, [])
+})
+
+test('asks for JSON by a forced tool where the server has no format, and then not for thinking', async (t) => {
+  const format = { type: 'json-schema', name: 'n', description: 'd', schema: { type: 'object' }, strict: true } as const
+  const target = targetOf({ quirks: { jsonSchema: 'tool' } })
+  const reasoning = { effort: 'low', budgetTokens: null } as const
+  const { body, dropped } = encode({ responseFormat: format, reasoning }, target)
+  t.match(body.tools, [{ name: 'sluice_json_answer', input_schema: { type: 'object' } }])
+  t.strictSame(body.tool_choice, { type: 'tool', name: 'sluice_json_answer', disable_parallel_tool_use: true })
+  t.notOk('output_config' in body || 'thinking' in body || 'system' in body)
+  t.strictSame(dropped, ['reasoning'])
 })
 
 test('sends effort words where the target is configured for adaptive thinking', async (t) => {

@@ -89,3 +89,17 @@ test('reads usage from the bytes, and none from what has none', async (t) => {
   const tool = { content: [{ type: 'tool_use', input: { usage: { output_tokens: 5 } } }] }
   t.equal(readUsage(Buffer.from(JSON.stringify(tool))), null)
 })
+
+test('JSON asked for by a tool is text, given once, and ends as an answer does unless other tools were called', async (t) => {
+  const json = { type: 'tool_use', id: 't0', name: 'sluice_json_answer', input: { a: 1 } }
+  const call = { type: 'tool_use', id: 't1', name: 'f', input: {} }
+  const decode = (content: JsonObject[], stop_reason = 'tool_use') =>
+    decodeResponse({ type: 'message', content, stop_reason }, FALLBACK)
+  t.match(decode([json, { ...json, input: { b: 2 } }]), {
+    content: [{ type: 'text', text: '{"a":1}' }],
+    finishReason: 'stop',
+  })
+  t.equal(decode([json, { ...json }]).content.length, 1)
+  t.match(decode([json, call]), { content: [{ type: 'text' }, { type: 'tool-call' }], finishReason: 'tool-calls' })
+  t.equal(decode([json], 'max_tokens').finishReason, 'length')
+})

@@ -153,3 +153,42 @@ test('surrogates split over two deltas stay as the provider wrote them', async (
   const events = decodeAll([START, open(0, TEXT), half('\\ud83d'), half('\\ude00'), STOP])
   t.match(together(events).content, [{ text: '😀' }])
 })
+
+const JSON_TOOL = { type: 'tool_use', id: 't0', name: 'sluice_json_answer', input: {} }
+const input = (index: number, partial_json: string) => delta(index, { type: 'input_json_delta', partial_json })
+const close = (index: number) => frame('content_block_stop', { index })
+const ended = (stop_reason: string) => frame('message_delta', { delta: { stop_reason }, usage: { output_tokens: 9 } })
+
+test('JSON asked for by a tool is text, piece by piece, and ends as an answer does', async (t) => {
+  const events = decodeAll([
+    ...[START, open(0, JSON_TOOL), input(0, ''), input(0, '{"a":'), input(0, '1}'), close(0), ended('tool_use'), STOP],
+  ])
+  t.strictSame(events.slice(1, -1), [
+    { type: 'block-start', index: 0, block: { kind: 'text' } },
+    { type: 'block-delta', index: 0, delta: '{"a":' },
+    { type: 'block-delta', index: 0, delta: '1}' },
+    { type: 'block-end', index: 0, signature: null },
+  ])
+  t.match(events.at(-1), { type: 'finish', reason: 'stop' })
+})
+
+test('such JSON ends by length, by refusal, beside calls, and is given once', async (t) => {
+  const answer = [START, open(0, JSON_TOOL), input(0, '{"a":1}'), close(0)]
+  const cut = together(decodeAll([START, open(0, JSON_TOOL), input(0, '{"a'), close(0), ended('max_tokens'), STOP]))
+  t.match(cut, { content: [{ type: 'text', text: '{"a' }], finishReason: 'length' })
+  const refused = [
+    START,
+    open(0, TEXT),
+    delta(0, { type: 'text_delta', text: 'No.' }),
+    close(0),
+    ended('refusal'),
+    STOP,
+  ]
+  t.match(together(decodeAll(refused)), { content: [{ text: 'No.' }], finishReason: 'content-filter' })
+  const calls = together(decodeAll([...answer, open(1, TOOL), input(1, '{}'), close(1), ended('tool_use'), STOP]))
+  t.match(calls, { content: [{ type: 'text' }, { type: 'tool-call', name: 'f' }], finishReason: 'tool-calls' })
+  const twice = [...answer, open(1, JSON_TOOL), input(1, '{"b":2}'), close(1), ended('tool_use'), STOP]
+  t.strictSame(together(decodeAll(twice)).content, [{ type: 'text', text: '{"a":1}' }])
+  const late = [START, open(0, { ...JSON_TOOL, input: { a: 1 } }), close(0), ended('tool_use'), STOP]
+  t.strictSame(together(decodeAll(late)).content, [{ type: 'text', text: '{"a":1}' }])
+})

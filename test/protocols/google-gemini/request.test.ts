@@ -27,6 +27,15 @@ test('system text stands apart, part by part', (t) => {
   t.end()
 })
 
+test('a schema that the target cannot be asked for is told to the model in words', (t) => {
+  const responseFormat = { type: 'json-schema', name: 'n', description: null, schema: {}, strict: null } as const
+  const bodyAt = (jsonSchema: 'json-schema' | 'none') =>
+    dialect.encodeRequest(request({ responseFormat }), target('google-gemini', {}, { jsonSchema })).body
+  t.match(bodyAt('none').systemInstruction, { parts: [{ text: /JSON Schema/ }] })
+  t.equal(bodyAt('json-schema').systemInstruction, undefined)
+  t.end()
+})
+
 test('tools take JSON Schema as it is, without its dialect; a tool without parameters has none', (t) => {
   const bare = [{}, { type: 'object' }, { type: 'object', properties: {}, required: [], additionalProperties: false }]
   const parameters = { $schema: 'x', type: 'object', properties: { a: { type: 'string' } } }

@@ -82,6 +82,9 @@ test('JSON and schemas are asked for as the target takes them', (t) => {
   t.strictSame(encode({ ...format, schema: true }, 'json-schema'), ['json', ['response_format']])
   t.strictSame(encode(format, 'json-object'), ['json', ['response_format']])
   t.strictSame(encode(format, 'none'), [undefined, ['response_format']])
+  const none = target('ollama-chat', {}, { jsonSchema: 'none' })
+  const { body } = dialect.encodeRequest(request({ responseFormat: format }), none)
+  t.match(body.messages, [{ role: 'system', content: /JSON Schema/ }, {}], 'the model is told in words')
   t.end()
 })
 

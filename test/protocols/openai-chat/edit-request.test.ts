@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { type Target } from '../../../src/model/target.js'
+import { formatInstruction } from '../../../src/protocols/format-instruction.js'
 import { readFacts } from '../../../src/protocols/openai-chat/decode-request.js'
 import { editRequest } from '../../../src/protocols/openai-chat/edit-request.js'
 import { thrownBy } from '../../helpers/thrown.js'
@@ -77,13 +78,23 @@ test('temperature is clamped', (t) => {
   t.end()
 })
 
-test('schema output is narrowed or dropped, and named', (t) => {
+test('schema output is narrowed or dropped, and named; the model is told the schema in words', (t) => {
   const body = readJson('requests/json-schema.json')
+  const schema = { type: 'object' }
+  const format = { type: 'json_schema', json_schema: { name: 'n', schema } }
+  const told = { role: 'system', content: formatInstruction(schema) }
+  const system = { role: 'developer', content: 'd' }
+  const user = { role: 'user', content: 'u' }
+  const sent = (messages: JsonObject[]) =>
+    edit(hi({ messages, response_format: format }), quirky({ jsonSchema: 'json-object' })).edits.messages
+  t.strictSame(sent([system, user]), [system, told, user])
+  t.strictSame(sent([system]), [system, told])
   const model = String(body.model)
   const narrowed = edit(body, targetWith({ jsonSchema: 'json-object' }, { model }))
-  t.strictSame(narrowed, { edits: { response_format: { type: 'json_object' } }, dropped: ['response_format'] })
+  t.match(narrowed, { edits: { response_format: { type: 'json_object' } }, dropped: ['response_format'] })
   const dropped = edit(body, targetWith({ jsonSchema: 'none' }, { model }))
-  t.strictSame(dropped, { edits: { response_format: undefined }, dropped: ['response_format'] })
+  t.match(dropped, { edits: { response_format: undefined, messages: [{ role: 'system' }, {}] } })
+  t.strictSame(dropped.dropped, ['response_format'])
   t.end()
 })
 

@@ -60,6 +60,7 @@ test('schema output falls back to JSON mode or is dropped, and either is named',
   const none = encode({ responseFormat }, { jsonSchema: 'none' })
   t.equal(none.body.response_format, undefined)
   t.strictSame(none.dropped, ['response_format'])
+  t.match(none.body.messages, [{ content: /JSON Schema:\n\{"type":"object"/ }, {}], 'the model is told in words')
   t.strictSame(encode({ responseFormat: { type: 'json' } }, { jsonSchema: 'none' }).body.response_format, {
     type: 'json_object',
   })
