@@ -36,20 +36,22 @@ const SLOW_READER_STATUS = ERROR_CATALOGUE.slow_reader.status
 /** What every answer of an exchange bears, as far as it is known now. */
 export function exchangeHeaders(exchange: Exchange): Headers {
   const headers: Headers = limitHeaders(exchange.parts.limiter.snapshot(exchange.request.key.index))
-  const target = exchange.routed?.target
+  const target = exchange.current.routed?.target
   if (target !== undefined) {
     pushPrintable(headers, 'x-sluice-target', `${target.provider}/${target.model}`)
     headers.push(['x-sluice-attempts', String(exchange.attempts)])
   }
-  if (exchange.dropped.length > 0) pushPrintable(headers, 'x-sluice-dropped', exchange.dropped.join(', '))
+  const { dropped } = exchange.current
+  if (dropped.length > 0) pushPrintable(headers, 'x-sluice-dropped', dropped.join(', '))
   return headers
 }
 
 /** Time the gateway itself took: all but the time between sending to each upstream and its last byte. Null before dispatch. */
 export function overheadMs(exchange: Exchange, nowMs: number): number | null {
-  const { upstreamStartedAtMs, upstreamEndedAtMs, upstreamSpentMs } = exchange
-  if (upstreamStartedAtMs === null && upstreamSpentMs === 0) return null
-  const lastMs = upstreamStartedAtMs === null ? 0 : (upstreamEndedAtMs ?? nowMs) - upstreamStartedAtMs
+  const { upstreamSpentMs } = exchange
+  const { startedAtMs, endedAtMs } = exchange.current
+  if (startedAtMs === null && upstreamSpentMs === 0) return null
+  const lastMs = startedAtMs === null ? 0 : (endedAtMs ?? nowMs) - startedAtMs
   return Math.max(0, nowMs - exchange.request.acceptedAtMs - upstreamSpentMs - lastMs)
 }
 
@@ -58,7 +60,7 @@ export function resultAnswer(exchange: Exchange, body: Uint8Array): Answer {
   const headers = exchangeHeaders(exchange)
   const overhead = overheadMs(exchange, exchange.parts.clock.nowMs())
   if (overhead !== null) headers.push(['x-sluice-overhead-ms', overhead.toFixed(3)])
-  const { wholeHead } = exchange
+  const { wholeHead } = exchange.current
   if (wholeHead === null) return { status: 200, headers, body, error: null }
   headers.push(['content-type', MEDIA_TYPE.test(wholeHead.contentType) ? wholeHead.contentType : UNKNOWN_TYPE])
   return { status: wholeHead.status, headers, body, error: null }

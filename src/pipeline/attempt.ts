@@ -4,7 +4,6 @@
 //   upstream/call --bytes--> Attempt --> relay --> Attempt (outlet) --> gate --> log --> readers
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
-import { NO_USAGE } from '../model/usage.js'
 import { type DecodedRequest } from '../protocols/codec.js'
 import { type EncodedRequestBody } from '../protocols/envelope.js'
 import { type Dialect } from '../protocols/protocol.js'
@@ -15,6 +14,7 @@ import { type CallHandler, type ResponseHeaders } from '../upstream/call.js'
 import { concealSecrets, type Secretive } from '../upstream/conceal.js'
 import { reply, resultAnswer, type Verdict } from './answer.js'
 import { blameKey, resultOf } from './attempt-result.js'
+import { AttemptState } from './attempt-state.js'
 import { deadlinePassed } from './client-deadline.js'
 import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
@@ -45,15 +45,13 @@ export class Attempt implements CallHandler, Outlet {
   readonly #connection: Connection
   readonly #gate: Gate
   readonly #pace: Pace
+  readonly #state: AttemptState
   #relay: Relay | null = null
   #refusal: Refusal | null = null
   #permit: Permit
   /** How it ends is the target's doing. */
   readonly #isJudged: boolean
   #asksStream = false
-  #metricsSlot = 0
-  #dropped: readonly string[] = []
-  #startedAtMs = 0
   #hasRun = false
   /** Success, failure or abort is decided; what still comes is not looked at. */
   #isOver = false
@@ -67,18 +65,20 @@ export class Attempt implements CallHandler, Outlet {
     this.#isJudged = isJudged(exchange, routed)
     this.#connection = new Connection(exchange.parts.limiter, routed)
     this.#gate = new Gate(exchange)
-    this.#pace = new Pace(exchange)
+    const { metrics } = exchange.parts
+    const slot = metrics.slot(exchange.request.surface.id, routed.target.provider, routed.label)
+    this.#state = new AttemptState(routed, slot)
+    this.#pace = new Pace(exchange.parts, this.#state)
   }
 
   /** Makes the body for this target, here or in a worker: the attempt is counted from now on. */
   encode(decoded: DecodedRequest): EncodedRequestBody | Promise<EncodedRequestBody> {
     const exchange = this.#exchange
     const { request, parts } = exchange
-    const { target, label } = this.#routed
-    this.#metricsSlot = parts.metrics.slot(request.surface.id, target.provider, label)
-    exchange.startAttempt(this.#routed, this.#metricsSlot)
+    const { target } = this.#routed
+    exchange.startAttempt(this.#state)
     const { facts, json, members } = decoded
-    if (request.surface.upstreamFrames !== undefined) exchange.framing = this.#dialect.framing
+    if (request.surface.upstreamFrames !== undefined) this.#state.framing = this.#dialect.framing
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
     this.#asksStream = facts.raw?.asksStream ?? (facts.stream || request.surface.id !== target.protocol)
     return parts.offload.encode({
@@ -99,14 +99,11 @@ export class Attempt implements CallHandler, Outlet {
     const { request, parts } = exchange
     const asksStream = this.#asksStream
     exchange.body = encoded.original
-    exchange.dropped = encoded.dropped
-    this.#dropped = encoded.dropped
+    this.#state.dropped = encoded.dropped
     this.#hasRun = true
     exchange.call = this
     const nowMs = parts.clock.nowMs()
-    exchange.upstreamStartedAtMs = nowMs
-    this.#startedAtMs = nowMs
-    exchange.upstreamEndedAtMs = null
+    this.#state.startedAtMs = nowMs
     const passed = this.#gate.passed()
     const isRaw = exchange.decoded?.facts.raw !== undefined
     const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream, isRaw }
@@ -124,14 +121,7 @@ export class Attempt implements CallHandler, Outlet {
   takeOver(): void {
     const exchange = this.#exchange
     exchange.call = this
-    exchange.routed = this.#routed
-    exchange.metricsSlot = this.#metricsSlot
-    exchange.dropped = this.#dropped
-    exchange.meter = this.#relay
-    exchange.usage = NO_USAGE
-    exchange.usageSource = 'estimated'
-    exchange.upstreamStartedAtMs = this.#startedAtMs
-    exchange.upstreamEndedAtMs = null
+    exchange.current = this.#state
     exchange.parts.breakers.began(this.#routed.target, this.#permit)
   }
 
@@ -175,9 +165,9 @@ export class Attempt implements CallHandler, Outlet {
       })
       if (options.raw !== null) this.#passOn(options, status, contentType)
       // A whole answer is no stream of the upstream's: what is made of it is framed as the surface does.
-      else if (!options.upstreamStreams) exchange.framing = null
+      else if (!options.upstreamStreams) this.#state.framing = null
       this.#relay = createRelay(options)
-      exchange.meter = this.#relay
+      this.#state.meter = this.#relay
     } catch (thrown) {
       this.#failWith(toGatewayError(thrown))
     }
@@ -194,7 +184,7 @@ export class Attempt implements CallHandler, Outlet {
   }
 
   onEnd(): void {
-    this.#exchange.upstreamEndedAtMs ??= this.#exchange.parts.clock.nowMs()
+    this.#state.endedAtMs ??= this.#exchange.parts.clock.nowMs()
     this.close()
     if (this.#isOver) return
     try {
@@ -255,7 +245,7 @@ export class Attempt implements CallHandler, Outlet {
 
   /** The answer is complete. What the upstream still sends is not waited for, but its connection is worth a moment. */
   #succeed(): void {
-    measureUsage(this.#exchange, true)
+    measureUsage(this.#exchange, this.#state, true)
     this.#conclude()
     this.#connection.linger()
   }
@@ -290,15 +280,15 @@ export class Attempt implements CallHandler, Outlet {
   /** The answer's own head is the client's, as far as it is safe to show. */
   #passOn({ raw, upstreamStreams }: RelayOptions, status: number, contentType: string): void {
     const exchange = this.#exchange
-    exchange.framing = raw?.framing ?? null
+    this.#state.framing = raw?.framing ?? null
     if (upstreamStreams) startKeepalive(exchange)
-    else exchange.wholeHead = { status, contentType }
+    else this.#state.wholeHead = { status, contentType }
   }
 
   #refuse(refusal: Refusal): void {
     const exchange = this.#exchange
     const error = refusal.decode(this.#dialect)
-    if (exchange.request.surface.upstreamFrames !== undefined) exchange.refusalBody = refusal.show(this.#secrets())
+    if (exchange.request.surface.upstreamFrames !== undefined) this.#state.refusalBody = refusal.show(this.#secrets())
     this.fail(error)
   }
 
@@ -310,15 +300,14 @@ export class Attempt implements CallHandler, Outlet {
 
   /** What this attempt has seen so far, whichever else is under way. */
   #measure(): void {
-    this.#exchange.meter = this.#relay
-    measureUsage(this.#exchange, false)
+    measureUsage(this.#exchange, this.#state, false)
   }
 
   /** How the try ended is decided; the exchange has nothing left to abort. */
   #conclude(): void {
     const exchange = this.#exchange
     this.#isOver = true
-    exchange.upstreamEndedAtMs ??= exchange.parts.clock.nowMs()
+    this.#state.endedAtMs ??= exchange.parts.clock.nowMs()
     if (exchange.call === this) exchange.call = null
   }
 

@@ -13,7 +13,7 @@ const CONTENT_TYPE = {
 export function beginStream(exchange: Exchange): void {
   if (exchange.hasBegun || exchange.isSettled) return
   const { surface, requestId } = exchange.request
-  const framing = exchange.framing ?? surface.framing
+  const framing = exchange.current.framing ?? surface.framing
   const form = framing === 'json' ? surface : (surface.upstreamFrames?.[framing] ?? surface)
   const face: StreamFace = {
     keepaliveFrame: form.keepaliveFrame,

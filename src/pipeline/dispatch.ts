@@ -92,7 +92,7 @@ async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: rea
         const others = targets.slice(at + 1)
         await hedged(exchange, decoded, { hedge, attempt, running, others })
       }
-      if (exchange.routed === routed) breakers.began(routed.target, permit)
+      if (exchange.current.routed === routed) breakers.began(routed.target, permit)
       return ANSWERED
     } catch (thrown) {
       attempt?.close()
@@ -196,7 +196,7 @@ function leftMs({ deadlineAtMs, parts }: Exchange): number {
 }
 
 function countRepeat(exchange: Exchange, routed: RouteTarget): void {
-  const before = exchange.routed?.target
+  const before = exchange.current.routed?.target
   const { provider, model } = routed.target
   const isSame = before?.provider === provider && before.model === model
   exchange.parts.metrics.upstreamRetry(provider, isSame ? 'again' : 'elsewhere')

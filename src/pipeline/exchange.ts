@@ -5,15 +5,12 @@
 import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
-import { NO_USAGE, type Usage, type UsageSource } from '../model/usage.js'
 import { type DecodedRequest } from '../protocols/codec.js'
-import { type Framing } from '../protocols/protocol.js'
-import { type RouteTarget } from '../routing/router.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../stream/log.js'
 import { type StreamEnd } from '../stream/reader.js'
+import { type AttemptState, type AttemptView, NO_ATTEMPT, spentMs } from './attempt-state.js'
 import { type ClientRequest, type ExchangeHandle, type RequestHead } from './client.js'
 import { type Placed } from './open-exchanges.js'
-import { type Meter } from './outlet.js'
 import { type PipelineParts } from './parts.js'
 import { type Delivery, type Sink } from './sink.js'
 
@@ -47,28 +44,16 @@ export class Exchange implements ExchangeHandle, Placed {
   decoded: DecodedRequest | null = null
   /** The library prompt that the request asks for. */
   prompt: string | null = null
-  /** Target of the attempt that answers, or of the last one. */
-  routed: RouteTarget | null = null
+  /** The attempt that answers, or the last one. */
+  current: AttemptView = NO_ATTEMPT
   attempts = 0
   /** By when the answer must be complete, in monotonic ms; the client's own word. */
   deadlineAtMs = Number.POSITIVE_INFINITY
-  /** Fields of the request that the current target cannot carry. */
-  dropped: readonly string[] = []
-  /** How the current upstream frames its stream, where its own frames reach the client; else null. */
-  framing: Framing | null = null
-  /** Status and content type of a whole answer that reaches the client as the upstream gave it; else null. */
-  wholeHead: { readonly status: number; readonly contentType: string } | null = null
-  /** The JSON body with which the upstream refused, where the client may see it. */
-  refusalBody: Uint8Array | null = null
-  /** The metrics series of the current target. */
-  metricsSlot = 0
   holdsSlot = false
   reservedTokens = 0
   /** Stops waiting: leaves the limiter's queue, or fails the current attempt. */
   onCancel: (() => void) | null = null
   call: Abortable | null = null
-  /** What the current attempt has seen of tokens; null before an upstream has answered. */
-  meter: Meter | null = null
   log: StreamLog | null = null
   /** The stream's head has gone to the sink; errors are in-band from here on. */
   hasBegun = false
@@ -77,12 +62,7 @@ export class Exchange implements ExchangeHandle, Placed {
   keepaliveTimer: NodeJS.Timeout | null = null
   /** Place among the open ones. */
   openAt = -1
-  firstTokenAtMs: number | null = null
   lastFrameAtMs = 0
-  upstreamStartedAtMs: number | null = null
-  upstreamEndedAtMs: number | null = null
-  usage: Usage = NO_USAGE
-  usageSource: UsageSource = 'estimated'
   /** Time that earlier attempts spent with their upstreams. */
   upstreamSpentMs = 0
   #end: StreamEnd | null = null
@@ -123,21 +103,10 @@ export class Exchange implements ExchangeHandle, Placed {
   }
 
   /** A new try at a target: what an earlier one saw of tokens and time to the first counts for it no more. */
-  startAttempt(routed: RouteTarget, metricsSlot: number): void {
-    if (this.upstreamStartedAtMs !== null && this.upstreamEndedAtMs !== null) {
-      this.upstreamSpentMs += this.upstreamEndedAtMs - this.upstreamStartedAtMs
-    }
-    this.upstreamStartedAtMs = null
-    this.upstreamEndedAtMs = null
-    this.routed = routed
-    this.metricsSlot = metricsSlot
+  startAttempt(state: AttemptState): void {
+    this.upstreamSpentMs += spentMs(this.current)
+    this.current = state
     this.attempts += 1
-    this.dropped = []
-    this.refusalBody = null
-    this.meter = null
-    this.usage = NO_USAGE
-    this.usageSource = 'estimated'
-    this.firstTokenAtMs = null
   }
 
   /** No further target will be tried: a stream that runs for minutes does not hold its prompt. */

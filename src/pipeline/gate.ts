@@ -65,7 +65,7 @@ export class Gate {
   /** The stream is complete: its readers are told after the last frame. */
   complete(): void {
     const exchange = this.#exchange
-    const { usage, usageSource } = exchange
+    const { usage, usageSource } = exchange.current
     this.open()
     exchange.closeLog({ outcome: 'complete', error: null, usage, usageSource })
     followLog(exchange)

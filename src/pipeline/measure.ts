@@ -1,34 +1,36 @@
-// What an exchange cost in tokens, and who says so: the provider in full, the provider up to a cut, or an estimate. What cannot
+// What an attempt cost in tokens, and who says so: the provider in full, the provider up to a cut, or an estimate. What cannot
 // be true is counted by nobody but a metric: it would put the key's limit into debt for half an hour.
 import { IMPLAUSIBLE, NO_USAGE, type Usage, withinCap } from '../model/usage.js'
+import { type DecodedRequest } from '../protocols/codec.js'
+import { type AttemptState } from './attempt-state.js'
 import { type Exchange } from './exchange.js'
 
 /** The admission estimate's rule, for answers too: four bytes a token. */
 const BYTES_PER_TOKEN = 4
 
-/** Sets the exchange's usage from what its relay saw. `isComplete`: the provider's end marker was seen. */
-export function measureUsage(exchange: Exchange, isComplete: boolean): void {
-  const { meter, decoded } = exchange
+/** Sets an attempt's usage from what its relay saw. `isComplete`: the provider's end marker was seen. */
+export function measureUsage({ decoded, parts }: Exchange, state: AttemptState, isComplete: boolean): void {
+  const { meter } = state
   if (meter === null) {
     // Sent, and nothing came back yet: the provider has read the input all the same.
-    exchange.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0 }
-    exchange.usageSource = 'estimated'
+    state.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0 }
+    state.usageSource = 'estimated'
     return
   }
   const seenOutput = Math.ceil(meter.contentBytes / BYTES_PER_TOKEN)
-  const report = withinCap(meter.usage, capOf(exchange))
+  const report = withinCap(meter.usage, capOf(decoded))
   if (report === null || report === IMPLAUSIBLE) {
-    exchange.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0, outputTokens: seenOutput }
-    exchange.usageSource = 'estimated'
-    if (report === IMPLAUSIBLE) exchange.parts.metrics.implausibleUsage(exchange.routed?.target.provider ?? '')
+    state.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0, outputTokens: seenOutput }
+    state.usageSource = 'estimated'
+    if (report === IMPLAUSIBLE) parts.metrics.implausibleUsage(state.routed?.target.provider ?? '')
     return
   }
-  exchange.usage = isComplete ? report : atLeast(report, seenOutput)
-  exchange.usageSource = isComplete ? 'provider' : 'partial'
+  state.usage = isComplete ? report : atLeast(report, seenOutput)
+  state.usageSource = isComplete ? 'provider' : 'partial'
 }
 
 /** The most output the client allowed, over all answers that it asked for; null where it named none. */
-function capOf({ decoded }: Exchange): number | null {
+function capOf(decoded: DecodedRequest | null): number | null {
   const facts = decoded?.facts
   if (facts === undefined || facts.maxOutputTokens === null) return null
   return facts.maxOutputTokens * (facts.answers ?? 1)

@@ -1,24 +1,26 @@
 // When tokens came: the first of an answer, and the time between one and the next. A few writes per chunk, nothing allocated.
-import { type Exchange } from './exchange.js'
+import { type AttemptState } from './attempt-state.js'
+import { type PipelineParts } from './parts.js'
 
 export class Pace {
-  readonly #exchange: Exchange
+  readonly #parts: Pick<PipelineParts, 'clock' | 'metrics'>
+  readonly #state: AttemptState
   #lastAtMs = 0
   #hasBegun = false
 
-  constructor(exchange: Exchange) {
-    this.#exchange = exchange
+  constructor(parts: Pick<PipelineParts, 'clock' | 'metrics'>, state: AttemptState) {
+    this.#parts = parts
+    this.#state = state
   }
 
   /** Content came just now. */
   mark(): void {
-    const exchange = this.#exchange
-    const nowMs = exchange.parts.clock.nowMs()
+    const nowMs = this.#parts.clock.nowMs()
     if (this.#hasBegun) {
-      exchange.parts.metrics.interToken(exchange.metricsSlot, (nowMs - this.#lastAtMs) / 1000)
+      this.#parts.metrics.interToken(this.#state.metricsSlot, (nowMs - this.#lastAtMs) / 1000)
     } else {
       this.#hasBegun = true
-      exchange.firstTokenAtMs = nowMs
+      this.#state.firstTokenAtMs = nowMs
     }
     this.#lastAtMs = nowMs
   }

@@ -18,7 +18,7 @@ export function fail(exchange: Exchange, error: GatewayError): void {
   exchange.abortCall()
   const outcome = outcomeOf(data, exchange.isFollowed)
   if (exchange.hasBegun) {
-    const { usage, usageSource } = exchange
+    const { usage, usageSource } = exchange.current
     exchange.closeLog({ outcome, error: data, usage, usageSource }, cause)
     followLog(exchange)
     return
@@ -28,7 +28,7 @@ export function fail(exchange: Exchange, error: GatewayError): void {
   const { errorDetails: hasDetails } = exchange.parts.config.compat
   const context = { surface, requestId, subject, headers: exchangeHeaders(exchange), hasDetails }
   const answer = errorAnswer(data, context)
-  const { refusalBody } = exchange
+  const { refusalBody } = exchange.current
   const shown =
     refusalBody === null ? answer : { ...answer, status: data.upstreamStatus ?? answer.status, body: refusalBody }
   reply(exchange, shown, { outcome, cause })

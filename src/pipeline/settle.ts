@@ -7,7 +7,8 @@ import { type Ending, type Exchange } from './exchange.js'
 /** Called by Exchange.settle alone. */
 export function settle(exchange: Exchange, ending: Ending): void {
   const { metrics, log } = exchange.parts
-  release(exchange, exchange.usage.inputTokens + exchange.usage.outputTokens)
+  const { usage } = exchange.current
+  release(exchange, usage.inputTokens + usage.outputTokens)
   if (exchange.hasBegun) metrics.streamClosed(exchange.sink.transport)
   const record = recordOf(exchange, ending)
   metrics.exchangeSettled(record)
@@ -15,7 +16,8 @@ export function settle(exchange: Exchange, ending: Ending): void {
 }
 
 function recordOf(exchange: Exchange, ending: Ending) {
-  const { request, sink, decoded, routed, parts } = exchange
+  const { request, sink, decoded, parts } = exchange
+  const { routed, usage, usageSource, firstTokenAtMs, dropped } = exchange.current
   const nowMs = parts.clock.nowMs()
   return {
     requestId: request.requestId,
@@ -29,14 +31,14 @@ function recordOf(exchange: Exchange, ending: Ending) {
     status: ending.status,
     error: ending.error satisfies ErrorData | null,
     cause: ending.cause,
-    usage: exchange.usage,
-    usageSource: exchange.usageSource,
+    usage,
+    usageSource,
     attempts: exchange.attempts,
     totalMs: nowMs - request.acceptedAtMs,
-    timeToFirstTokenMs: exchange.firstTokenAtMs === null ? null : exchange.firstTokenAtMs - request.acceptedAtMs,
+    timeToFirstTokenMs: firstTokenAtMs === null ? null : firstTokenAtMs - request.acceptedAtMs,
     overheadMs: overheadMs(exchange, nowMs),
     requestBytes: exchange.requestBytes,
     responseBytes: ending.responseBytes,
-    dropped: exchange.dropped,
+    dropped,
   }
 }

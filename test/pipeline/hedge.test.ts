@@ -183,3 +183,27 @@ test('by percentile, nobody else is asked before it is known what is usual', asy
   t.equal(await serve(100), 2)
   t.same(breaches(rig, sinks), [])
 })
+
+test('who wins after reasoning that the client does not see keeps the time of its first token', async (t) => {
+  for (const winner of ['first', 'second'] as const) {
+    const rig = setUp(t)
+    const startedAtMs = rig.nowMs
+    const sink = await rig.ask({ model: 'hedged', surface: 'prompt-stream', body: { prompt: 'Hi' } })
+    const first = rig.call.head().send(head)
+    const thought = content[0].replace('"content"', '"reasoning_content"')
+    await pass(rig, 100)
+    first.send(thought)
+    await pass(rig, AFTER_MS - 100)
+    const second = rig.call.head().send(head)
+    await pass(rig, 100)
+    second.send(thought)
+    await pass(rig, 100)
+    const call = winner === 'first' ? first : second
+    call.send(content[1], finish, marker).end()
+    await turn()
+    t.equal(rig.record.timeToFirstTokenMs, winner === 'first' ? 100 : AFTER_MS + 100, winner)
+    t.ok(rig.nowMs > startedAtMs)
+    t.same(breaches(rig, [sink]), [])
+    mock.timers.reset()
+  }
+})

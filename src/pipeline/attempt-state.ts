@@ -1,0 +1,43 @@
+// What one attempt knows of itself: where it went, when, what came and what of it the client sees. Its attempt alone writes it;
+// everybody else reads the one that counts, `exchange.current`. Where a hedge is won, that is one assignment.
+import { NO_USAGE, type Usage, type UsageSource } from '../model/usage.js'
+import { type Framing } from '../protocols/protocol.js'
+import { type RouteTarget } from '../routing/router.js'
+import { type Meter } from './outlet.js'
+
+export class AttemptState {
+  /** Null before the first attempt alone. */
+  readonly routed: RouteTarget | null
+  readonly metricsSlot: number
+  /** Fields of the request that the target cannot carry. */
+  dropped: readonly string[] = []
+  /** How the upstream frames its stream, where its own frames reach the client; else null. */
+  framing: Framing | null = null
+  /** Status and content type of a whole answer that reaches the client as the upstream gave it; else null. */
+  wholeHead: { readonly status: number; readonly contentType: string } | null = null
+  /** The JSON body with which the upstream refused, where the client may see it. */
+  refusalBody: Uint8Array | null = null
+  /** Counts what comes; null before the upstream has answered. */
+  meter: Meter | null = null
+  usage: Usage = NO_USAGE
+  usageSource: UsageSource = 'estimated'
+  /** Monotonic ms: the request was sent, its first token came, its last byte came. */
+  startedAtMs: number | null = null
+  firstTokenAtMs: number | null = null
+  endedAtMs: number | null = null
+
+  constructor(routed: RouteTarget | null, metricsSlot: number) {
+    this.routed = routed
+    this.metricsSlot = metricsSlot
+  }
+}
+
+export type AttemptView = Readonly<AttemptState>
+
+/** Before any attempt. */
+export const NO_ATTEMPT: AttemptView = Object.freeze(new AttemptState(null, 0))
+
+/** Time between sending and the last byte, in ms; 0 before both. */
+export function spentMs({ startedAtMs, endedAtMs }: AttemptView): number {
+  return startedAtMs === null || endedAtMs === null ? 0 : endedAtMs - startedAtMs
+}
