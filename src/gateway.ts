@@ -3,7 +3,7 @@
 import { type Ledger, openLedger } from './config/ledger.js'
 import { readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
-import { providerStatuses, tellBreakers } from './gateway/breaker-states.js'
+import { logBreaker, providerStatuses, tellBreakers } from './gateway/breaker-states.js'
 import { CLOCK } from './gateway/clock.js'
 import { drain, drainableOf, endNow } from './gateway/drain.js'
 import {
@@ -180,7 +180,7 @@ function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: Loop
     logDestination: openLogDestination(config.log.file, onDropped),
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),
     shedder: new Shedder(setImmediate),
-    breakers: new Breakers(config.routing.breaker, CLOCK.nowMs),
+    breakers: new Breakers(config.routing.breaker, CLOCK.nowMs, (change) => logBreaker(loop.current.log, change)),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,
     clock: CLOCK,

@@ -35,7 +35,9 @@ const complete: ExchangeRecord = {
   requestBytes: 1024,
   responseBytes: 4096,
   dropped: [],
+  origin: { method: 'POST', path: '/v1/chat/completions', address: '203.0.113.9', agent: 'OpenAI/JS 6.1.0' },
 }
+const named: ExchangeRecord = { ...complete, upstreamRequestId: 'req_011CSHoEeqs5C35K2UUqR7Fy' }
 const failed: ExchangeRecord = {
   ...complete,
   outcome: 'failed',
@@ -56,6 +58,7 @@ const failed: ExchangeRecord = {
 
 printTable('one log line', [
   measure('complete exchange', () => log.exchange(complete)),
+  measure('the same with the id of its upstream', () => log.exchange(named)),
   measure('failed exchange with a cause', () => log.exchange(failed)),
   measure('JSON.stringify(record)', () => destination.write(JSON.stringify(complete))),
 ])

@@ -1,14 +1,21 @@
 // What an event loop tells of its breakers, and how a provider stands over all loops: its worst target on any of them counts.
 import { type Config } from '../config/types.js'
 import { BREAKER_STATES } from '../routing/breaker.js'
-import { type Breakers } from '../routing/breakers.js'
+import { type BreakerChange, type Breakers } from '../routing/breakers.js'
 import { type ProviderStatus } from '../server/front.js'
-import { type Metrics } from '../telemetry/records.js'
+import { type Log, type Metrics } from '../telemetry/records.js'
 
 /** Tells the metrics how each provider stands on this loop. */
 export function tellBreakers({ providers }: Pick<Config, 'providers'>, breakers: Breakers, metrics: Metrics): void {
   const worst = breakers.worst()
   for (const { name } of providers) metrics.breakerState(name, BREAKER_STATES.indexOf(worst.get(name) ?? 'closed'))
+}
+
+/** One line for each change: who reads the log at night wants to know when a target went and when it came back. */
+export function logBreaker(log: Pick<Log, 'info' | 'warn'>, { target, state, error, waitMs }: BreakerChange): void {
+  const where = { target: `${target.provider}/${target.model}` }
+  if (state !== 'open') log.info(where, `breaker ${state}`)
+  else log.warn({ ...where, code: error?.code ?? null, reason: error?.message ?? null, waitMs }, 'breaker open')
 }
 
 /** `states`: by provider, as the metrics of all loops have them. */

@@ -17,6 +17,8 @@ export class AttemptState {
   wholeHead: { readonly status: number; readonly contentType: string } | null = null
   /** The JSON body with which the upstream refused, where the client may see it. */
   refusalBody: Uint8Array | null = null
+  /** The upstream's own name of the request; null before it has answered, and where it gives none. */
+  upstreamRequestId: string | null = null
   /** Counts what comes; null before the upstream has answered. */
   meter: Meter | null = null
   usage: Usage = NO_USAGE

@@ -19,7 +19,7 @@ import { deadlinePassed } from './client-deadline.js'
 import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
 import { Gate } from './gate.js'
-import { headerText } from './header-text.js'
+import { headerText, requestIdOf } from './header-text.js'
 import { isJudged } from './judged.js'
 import { startKeepalive } from './keepalive.js'
 import { measureUsage } from './measure.js'
@@ -131,7 +131,7 @@ export class Attempt implements CallHandler, Outlet {
     // A request that is being refused costs nothing.
     if (this.#refusal === null) this.#measure()
     this.#conclude()
-    this.#count('aborted')
+    this.#count('aborted', null)
     this.#giveBackPermit()
     this.close()
     this.#gate.abandon()
@@ -147,6 +147,7 @@ export class Attempt implements CallHandler, Outlet {
 
   onHead(status: number, headers: ResponseHeaders): void {
     const exchange = this.#exchange
+    this.#state.upstreamRequestId = requestIdOf(headers)
     try {
       if (status < 200 || status > 299) {
         this.#refusal = new Refusal(status, headers, exchange.parts.clock.unixSec() * 1000)
@@ -312,12 +313,12 @@ export class Attempt implements CallHandler, Outlet {
   }
 
   #countOk(): void {
-    this.#count('ok')
+    this.#count('ok', null)
     if (this.#isJudged) this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, null)
   }
 
   #countFailure(error: ErrorData): void {
-    this.#count(resultOf(error.code))
+    this.#count(resultOf(error.code), error)
     // A client in a hurry must not shut a target for everybody.
     if (this.#isOutOfTime(error) || !this.#isJudged) this.#giveBackPermit()
     else this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, error)
@@ -333,7 +334,9 @@ export class Attempt implements CallHandler, Outlet {
     this.#permit = FREE
   }
 
-  #count(result: AttemptResult): void {
-    this.#exchange.parts.metrics.upstreamAttempt(this.#routed.provider.name, result)
+  #count(result: AttemptResult, error: ErrorData | null): void {
+    const { provider, model } = this.#routed.target
+    this.#exchange.parts.metrics.upstreamAttempt(provider, result)
+    this.#exchange.noteTry({ provider, model, result, error }, this.#state.startedAtMs)
   }
 }

@@ -1,6 +1,7 @@
 // What a client transport hands to the pipeline, and what it gets back. server/ knows the pipeline by these types alone.
 import { type GatewayError } from '../errors.js'
 import { type Surface } from '../protocols/protocol.js'
+import { type ClientOrigin } from '../telemetry/records.js'
 import { type HeaderList, type Sink } from './sink.js'
 
 /** Raw credential headers of a request; empty strings where absent. */
@@ -29,6 +30,8 @@ export type ClientRequest = {
   readonly acceptedAtMs: number
   /** What its path says; absent or null on a path that says nothing. */
   readonly path?: PathFacts | null
+  /** For the log; absent where nobody knows. */
+  readonly origin?: ClientOrigin | null
 }
 
 /** What the path of a request says of it, and goes before what its body says. */
@@ -54,6 +57,7 @@ export type Rejection = {
   readonly error: GatewayError
   readonly requestBytes: number
   readonly acceptedAtMs: number
+  readonly origin?: ClientOrigin | null
 }
 
 export type Pipeline = {

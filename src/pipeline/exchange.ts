@@ -8,6 +8,7 @@ import { type Outcome } from '../model/event.js'
 import { type DecodedRequest } from '../protocols/codec.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../stream/log.js'
 import { type StreamEnd } from '../stream/reader.js'
+import { type Try } from '../telemetry/records.js'
 import { type AttemptState, type AttemptView, NO_ATTEMPT, spentMs } from './attempt-state.js'
 import { type ClientRequest, type ExchangeHandle, type RequestHead } from './client.js'
 import { type Placed } from './open-exchanges.js'
@@ -65,13 +66,15 @@ export class Exchange implements ExchangeHandle, Placed {
   lastFrameAtMs = 0
   /** Time that earlier attempts spent with their upstreams. */
   upstreamSpentMs = 0
+  /** How the attempts ended, from the first one that failed on; null while all is well. */
+  tries: Try[] | null = null
   #end: StreamEnd | null = null
   #cause: unknown = null
   #isSettled = false
 
   constructor(request: ClientRequest, sink: Sink, parts: PipelineParts, onSettle: SettleHook) {
-    const { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path = null } = request
-    this.request = { requestId, surface, key, parameterHeaders, acceptedAtMs, path }
+    const { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path = null, origin = null } = request
+    this.request = { requestId, surface, key, parameterHeaders, acceptedAtMs, path, origin }
     this.sink = sink
     this.parts = parts
     this.requestBytes = body.length
@@ -107,6 +110,14 @@ export class Exchange implements ExchangeHandle, Placed {
     this.upstreamSpentMs += spentMs(this.current)
     this.current = state
     this.attempts += 1
+  }
+
+  /** How an attempt ended, kept from the first failure on. `startedAtMs`: null for one that was never sent. */
+  noteTry(ended: Omit<Try, 'ms'>, startedAtMs: number | null): void {
+    if (ended.result === 'ok' && this.tries === null) return
+    const ms = startedAtMs === null ? 0 : this.parts.clock.nowMs() - startedAtMs
+    this.tries ??= []
+    this.tries.push({ ...ended, ms })
   }
 
   /** No further target will be tried: a stream that runs for minutes does not hold its prompt. */

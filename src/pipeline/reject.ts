@@ -66,6 +66,7 @@ export function reject(rejection: Rejection, sink: Sink, { parts, answers }: Rej
     requestBytes: rejection.requestBytes,
     responseBytes: answer.body.length,
     dropped: [],
+    origin: rejection.origin ?? null,
   }
   parts.metrics.exchangeStarted()
   parts.metrics.exchangeSettled(record)

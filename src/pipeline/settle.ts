@@ -17,7 +17,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
 
 function recordOf(exchange: Exchange, ending: Ending) {
   const { request, sink, decoded, parts } = exchange
-  const { routed, usage, usageSource, firstTokenAtMs, dropped } = exchange.current
+  const { routed, usage, usageSource, firstTokenAtMs, dropped, upstreamRequestId } = exchange.current
   const nowMs = parts.clock.nowMs()
   return {
     requestId: request.requestId,
@@ -40,5 +40,8 @@ function recordOf(exchange: Exchange, ending: Ending) {
     requestBytes: exchange.requestBytes,
     responseBytes: ending.responseBytes,
     dropped,
+    origin: request.origin ?? null,
+    tries: exchange.tries,
+    upstreamRequestId,
   }
 }

@@ -10,6 +10,7 @@ import {
   type BreakerState,
   FREE,
   type Permit,
+  REFUSED,
   restMsOf,
   type Verdict,
   verdictOf,
@@ -18,17 +19,28 @@ import {
 /** Clients may write any model behind `provider/`, so there must be an end to what is kept; the oldest goes first. */
 const MAX_BREAKERS = 1000
 
-type Entry = { readonly provider: string; readonly breaker: Breaker }
+/** A breaker that has opened, begun to probe, or closed. `error`: what opened it; `waitMs`: until it may be probed. */
+export type BreakerChange = {
+  readonly target: Target
+  readonly state: BreakerState
+  readonly error: ErrorData | null
+  readonly waitMs: number | null
+}
+
+/** `told`: the state that was last told of it. */
+type Entry = { readonly target: Target; readonly breaker: Breaker; told: BreakerState }
 
 export class Breakers {
   #config: BreakerConfig
   readonly #nowMs: () => number
+  readonly #onChange: (change: BreakerChange) => void
   readonly #entries = new Map<string, Entry>()
 
-  /** `nowMs` is monotonic. */
-  constructor(config: BreakerConfig, nowMs: () => number) {
+  /** `nowMs` is monotonic. `onChange` hears of each change once, when an attempt shows it. */
+  constructor(config: BreakerConfig, nowMs: () => number, onChange: (change: BreakerChange) => void = ignore) {
     this.#config = config
     this.#nowMs = nowMs
+    this.#onChange = onChange
   }
 
   /** A new configuration: what is held against a target stays, unless breakers are off now. */
@@ -40,7 +52,11 @@ export class Breakers {
   /** The right to try the target, or `REFUSED`. It comes back by `record`, or `giveBack` if no attempt was made. */
   admit(target: Target): Permit {
     if (this.#entries.size === 0) return FREE
-    return this.#find(target)?.breaker.admit(this.#nowMs()) ?? FREE
+    const entry = this.#find(target)
+    if (entry === undefined) return FREE
+    const permit = entry.breaker.admit(this.#nowMs())
+    if (permit !== FREE && permit !== REFUSED) this.#tell(entry, 'half-open', null)
+    return permit
   }
 
   /** No attempt was made, or it was stopped from our side: nothing is known of its target. */
@@ -50,24 +66,27 @@ export class Breakers {
 
   /** The attempt has brought a beginning of an answer. */
   began(target: Target, permit: Permit): void {
-    if (permit !== FREE) this.#find(target)?.breaker.probePassed(permit)
+    const entry = permit === FREE ? undefined : this.#find(target)
+    if (entry === undefined) return
+    entry.breaker.probePassed(permit)
+    this.#tellIfClosed(entry)
   }
 
   /** The attempt has ended; `error` is null where all was well. */
   record(target: Target, permit: Permit, error: ErrorData | null): void {
     if (error === null && this.#entries.size === 0) return
-    this.#note(target, permit, {
-      verdict: error === null ? 'ok' : verdictOf(error),
-      restMs: error ? restMsOf(error) : 0,
-    })
+    this.#note(target, permit, error)
   }
 
   /** The worst state of each provider that is not wholly well. */
   worst(): ReadonlyMap<string, BreakerState> {
     const nowMs = this.#nowMs()
     const worst = new Map<string, BreakerState>()
-    for (const [name, { provider, breaker }] of this.#entries) {
+    for (const [name, entry] of this.#entries) {
+      const { target, breaker } = entry
+      const { provider } = target
       if (breaker.isCalm(nowMs)) {
+        this.#tellIfClosed(entry)
         this.#entries.delete(name)
         continue
       }
@@ -88,31 +107,49 @@ export class Breakers {
     })
   }
 
-  #note(target: Target, permit: Permit, { verdict, restMs }: { verdict: Verdict; restMs: number }): void {
+  #note(target: Target, permit: Permit, error: ErrorData | null): void {
     if (!this.#config.enabled) return
-    const known = this.#find(target)?.breaker
+    const verdict: Verdict = error === null ? 'ok' : verdictOf(error)
+    const restMs = error === null ? 0 : restMsOf(error)
+    const known = this.#find(target)
     if (known === undefined && verdict !== 'failed' && restMs === 0) return
-    const breaker = known ?? this.#add(target)
+    const entry = known ?? this.#add(target)
+    const { breaker } = entry
     const nowMs = this.#nowMs()
     breaker.record(verdict, permit, nowMs)
     if (restMs > 0) breaker.rest(restMs, nowMs)
+    if (breaker.state(nowMs) === 'open') this.#tell(entry, 'open', error)
+    else this.#tellIfClosed(entry)
     if (verdict === 'ok' && breaker.isCalm(nowMs)) this.#entries.delete(nameOf(target))
   }
 
-  #add(target: Target): Breaker {
+  #tellIfClosed(entry: Entry): void {
+    if (entry.told !== 'closed' && entry.breaker.state(this.#nowMs()) === 'closed') this.#tell(entry, 'closed', null)
+  }
+
+  #tell(entry: Entry, state: BreakerState, error: ErrorData | null): void {
+    if (entry.told === state) return
+    entry.told = state
+    const { target, breaker } = entry
+    this.#onChange({ target, state, error, waitMs: state === 'open' ? breaker.waitMs(this.#nowMs()) : null })
+  }
+
+  #add(target: Target): Entry {
     if (this.#entries.size >= MAX_BREAKERS) {
       const [oldest] = this.#entries.keys()
       if (oldest !== undefined) this.#entries.delete(oldest)
     }
-    const breaker = new Breaker(this.#config)
-    this.#entries.set(nameOf(target), { provider: target.provider, breaker })
-    return breaker
+    const entry: Entry = { target, breaker: new Breaker(this.#config), told: 'closed' }
+    this.#entries.set(nameOf(target), entry)
+    return entry
   }
 
   #find(target: Target): Entry | undefined {
     return this.#entries.get(nameOf(target))
   }
 }
+
+function ignore(): void {}
 
 function nameOf({ provider, model }: Target): string {
   return `${provider}/${model}`

@@ -4,6 +4,7 @@ import { type CompatConfig, type Config, type ServerConfig } from '../config/typ
 import { GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
+import { AddressTexts } from './address-text.js'
 import { createChatRoute, PROVIDER_PART } from './chat-route.js'
 import { TrustedProxies } from './client-address.js'
 import { type Engine, loadEngine, type TemplatedApp } from './engine.js'
@@ -163,6 +164,7 @@ function createFront(options: ServerOptions, state: FrontState): Front {
     view: createView(options),
     heads: new HeadReader(options.parameterHeaders),
     maxBodyBytes: options.config.maxBodyBytes,
+    addresses: new AddressTexts(),
     inflater: new Inflater(options.config.maxBodyBytes),
     createRequestId: createRequestIdSource(options.requestIdSeed),
     now: () => performance.now(),

@@ -5,6 +5,7 @@ import { type GuardPolicy } from '../jobs/webhook-guard.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type RequestFacts } from '../protocols/protocol.js'
+import { type AddressTexts } from './address-text.js'
 import { type TrustedProxies } from './client-address.js'
 import { type FailedKeys } from './failed-keys.js'
 import { type HeaderPolicy } from './headers.js'
@@ -71,6 +72,7 @@ export type Front = {
   readonly heads: HeadReader
   readonly maxBodyBytes: number
   readonly inflater: Inflater
+  readonly addresses: AddressTexts
   readonly createRequestId: () => string
   readonly now: () => number
   readonly open: OpenCount

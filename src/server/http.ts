@@ -4,6 +4,7 @@ import { errorData, GatewayError, toGatewayError } from '../errors.js'
 import { type Credentials, type ExchangeHandle, type KeyIdentity, type PathFacts } from '../pipeline/client.js'
 import { type HeaderList, type Sink } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
+import { type ClientOrigin } from '../telemetry/records.js'
 import { BodyCollector, type BodyEvents } from './body.js'
 import { type HttpRequest, type HttpResponse } from './engine.js'
 import { type Front, type FrontView, type Reservation, refuseEarly } from './front.js'
@@ -56,6 +57,8 @@ export class HttpExchange implements BodyEvents {
   onLeave: (() => void) | null = null
   /** The configuration it began with. */
   readonly view: FrontView
+  /** For the log. */
+  readonly origin: ClientOrigin
   /** What the path says of the request, if it does. */
   path: PathFacts | null = null
   readonly #front: Front
@@ -77,6 +80,8 @@ export class HttpExchange implements BodyEvents {
     this.head = head
     this.view = front.view
     this.#acceptedAtMs = front.now()
+    const { method, path, agent } = head
+    this.origin = { method, path, address: front.addresses.of(this.clientAddress), agent }
     this.requestId = head.requestId === '' ? front.createRequestId() : head.requestId
     const { scratch, now, isClosing } = front
     const { policy, readerStallMs } = this.view
@@ -242,6 +247,7 @@ export class HttpExchange implements BodyEvents {
       error,
       requestBytes,
       acceptedAtMs: this.#acceptedAtMs,
+      origin: this.origin,
     }
     try {
       this.view.pipeline.reject(rejection, this.#sink)
@@ -276,7 +282,8 @@ export class HttpExchange implements BodyEvents {
     const { requestId } = this
     const { parameterHeaders } = this.head
     const acceptedAtMs = this.#acceptedAtMs
-    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path: this.path }
+    const { path, origin } = this
+    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path, origin }
     this.#handle = this.view.pipeline.start(request, wrap(this.#sink))
   }
 

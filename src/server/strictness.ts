@@ -4,6 +4,11 @@ import { type HttpRequest } from './engine.js'
 import { readRequestId } from './request-id.js'
 
 export type RequestHead = {
+  readonly method: string
+  /** Without its query. */
+  readonly path: string
+  /** The User-Agent header, cut and printable; empty without one. */
+  readonly agent: string
   readonly authorization: string
   readonly apiKey: string
   /** The key in `api-key` or `x-goog-api-key`, which some vendors' own client libraries send in place of both. */
@@ -44,6 +49,7 @@ const CONTENT_LENGTH = /^\d{1,15}$/
 export class HeadReader {
   readonly #parameterNames: ReadonlySet<string>
   readonly #visit: (name: string, value: string) => void
+  #agent = ''
   #authorization = ''
   #apiKey = ''
   #vendorKey = ''
@@ -78,6 +84,9 @@ export class HeadReader {
     this.#reset()
     req.forEach(this.#visit)
     return {
+      method: req.getMethod().toUpperCase(),
+      path: req.getUrl(),
+      agent: printable(this.#agent),
       authorization: this.#authorization,
       apiKey: this.#apiKey,
       vendorKey: this.#vendorKey,
@@ -99,6 +108,7 @@ export class HeadReader {
   }
 
   #reset(): void {
+    this.#agent = ''
     this.#authorization = ''
     this.#apiKey = ''
     this.#vendorKey = ''
@@ -140,6 +150,9 @@ export class HeadReader {
       case 'authorization':
         this.#credentials += 1
         this.#authorization = value
+        return
+      case 'user-agent':
+        this.#agent = value
         return
       case 'x-api-key':
         this.#keys += 1
@@ -209,3 +222,13 @@ export function isJsonContentType(value: string): boolean {
     return name?.trim() !== 'charset' || /^"?utf-?8"?$/.test(charset?.trim() ?? '')
   })
 }
+
+/** The names of common clients and their platforms are shorter. */
+const MAX_AGENT_CHARS = 200
+
+function printable(agent: string): string {
+  const cut = agent.length > MAX_AGENT_CHARS ? `${agent.slice(0, MAX_AGENT_CHARS)}...` : agent
+  return PRINTABLE.test(cut) ? cut : cut.replace(/[^\x20-\x7e]/g, '?')
+}
+
+const PRINTABLE = /^[\x20-\x7e]*$/

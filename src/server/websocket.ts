@@ -4,6 +4,7 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
+import { type ClientOrigin } from '../telemetry/records.js'
 import {
   type HttpRequest,
   type HttpResponse,
@@ -37,6 +38,10 @@ export type SocketState = {
   readonly parameterHeaders: Readonly<Record<string, string>>
   /** Given back when the socket closes. */
   readonly reservation: Reservation
+  /** Of the upgrade: what the log says of each chat. */
+  readonly origin: ClientOrigin
+  /** The socket's name in the log. */
+  readonly connection: string
   socket: WsSocket<SocketState> | null
 }
 
@@ -98,11 +103,11 @@ function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
     if (codec === null && offered !== '') {
       throw new GatewayError('invalid_request', { message: 'Offer the subprotocol sluice.v1 or sluice.v1.msgpack.' })
     }
-    const { view } = exchange
+    const { view, origin: from, requestId: connection } = exchange
     const reservation = view.reserve(identity)
     const full = reservation.grow(offer.maxMessageBytes)
     if (full !== null) throw full
-    const known = { key: identity, view, reservation }
+    const known = { key: identity, view, reservation, origin: from, connection }
     const state: SocketState = { ...known, codec: codec ?? offer.codecs[0], parameterHeaders, socket: null }
     response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
   }, req)
@@ -151,7 +156,8 @@ function refuseChat(speaker: Speaker, socket: WsSocket<SocketState>, refused: Re
   const { key, view } = ws.getUserData()
   const requestId = front.createRequestId()
   const hasKey = key.index >= 0
-  const rejection = { requestId, surface, key, hasKey, error, requestBytes, acceptedAtMs: front.now() }
+  const origin = originOf(ws.getUserData(), id)
+  const rejection = { requestId, surface, key, hasKey, error, requestBytes, acceptedAtMs: front.now(), origin }
   view.pipeline.reject(rejection, new WsSink({ socket, id, surface, requestId }))
 }
 
@@ -192,9 +198,14 @@ function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said &
   const { surface } = options
   const { key, parameterHeaders } = state
   const requestId = front.createRequestId()
+  const origin = originOf(state, said.id)
   const sink = new WsSink({ socket, id: said.id, surface, requestId })
   socket.open(sink)
-  sink.hold(pipeline.start({ requestId, surface, key, body, parameterHeaders, acceptedAtMs }, sink))
+  sink.hold(pipeline.start({ requestId, surface, key, body, parameterHeaders, acceptedAtMs, origin }, sink))
+}
+
+function originOf({ origin, connection }: SocketState, chat: string): ClientOrigin {
+  return { ...origin, socket: { connection, chat } }
 }
 
 /** The configuration may have been swapped since the last chat: the key must still be one, and may stand elsewhere in it. */

@@ -72,10 +72,16 @@ export class WsSink implements Sink {
     const { id } = this
     if (answer.error !== null) {
       const outcome = outcomeOf(answer.error, false)
-      this.#sendMessage({ type: 'error', id, error: readErrorMember(answer.body), outcome })
+      this.#sendMessage({
+        type: 'error',
+        id,
+        requestId: this.#options.requestId,
+        error: readErrorMember(answer.body),
+        outcome,
+      })
     } else {
       this.#sendEvent(Buffer.from(answer.body))
-      this.#sendMessage({ type: 'done', id, outcome: 'complete' })
+      this.#sendMessage({ type: 'done', id, requestId: this.#options.requestId, outcome: 'complete' })
     }
     this.#close('delivered')
   }
@@ -112,7 +118,7 @@ export class WsSink implements Sink {
   /** The client cancelled this chat. */
   cancel(): void {
     if (this.#isOver) return
-    this.#sendMessage({ type: 'done', id: this.id, outcome: 'client_gone' })
+    this.#sendMessage({ type: 'done', id: this.id, requestId: this.#options.requestId, outcome: 'client_gone' })
     this.leave('client_gone')
   }
 
@@ -147,13 +153,14 @@ export class WsSink implements Sink {
   #endMessage(end: StreamEnd): JsonObject {
     const { outcome, error } = end
     const usage = { usage: encodeUsage(end.usage), usage_source: end.usageSource }
-    if (error === null) return { type: 'done', id: this.id, outcome, ...usage }
+    if (error === null) return { type: 'done', id: this.id, requestId: this.#options.requestId, outcome, ...usage }
     return { ...this.#errorMessage(error, outcome), ...usage }
   }
 
   #errorMessage(error: ErrorData, outcome: Outcome): JsonObject {
-    const { body } = this.#options.surface.encodeError(error, this.#options.requestId)
-    return { type: 'error', id: this.id, error: body.error ?? body, outcome }
+    const { surface, requestId } = this.#options
+    const { body } = surface.encodeError(error, requestId)
+    return { type: 'error', id: this.id, requestId, error: body.error ?? body, outcome }
   }
 
   #close(result: Delivery['result']): void {

@@ -154,8 +154,12 @@ const LEVEL_OF_OUTCOME: Readonly<Record<Outcome, 'info' | 'warn'>> = Object.free
   failed: 'warn',
 })
 
-function levelOf({ outcome, error }: ExchangeRecord): 'info' | 'warn' | 'error' {
-  return error?.code === 'internal' || error?.code === 'misconfigured' ? 'error' : LEVEL_OF_OUTCOME[outcome]
+/** Whatever a client sees as the server's fault is worth a warning. */
+const FIRST_SERVER_STATUS = 500
+
+function levelOf({ outcome, error, status }: ExchangeRecord): 'info' | 'warn' | 'error' {
+  if (error?.code === 'internal' || error?.code === 'misconfigured') return 'error'
+  return status >= FIRST_SERVER_STATUS ? 'warn' : LEVEL_OF_OUTCOME[outcome]
 }
 
 function openFile(file: string | null): number {

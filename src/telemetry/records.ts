@@ -5,6 +5,29 @@ import { type Usage, type UsageSource } from '../model/usage.js'
 
 export type Transport = 'json' | 'sse' | 'ndjson' | 'websocket'
 
+/** Where a request came from, for the log alone. All of it but `method` is the client's own text. */
+export type ClientOrigin = {
+  readonly method: string
+  /** Without its query, which may hold a key. */
+  readonly path: string
+  /** The client's, as far as trusted proxies tell it; empty where it is not known. */
+  readonly address: string
+  /** The User-Agent header; empty without one. */
+  readonly agent: string
+  /** Of a chat on a WebSocket: the id of the socket in the log, and the client's own name of the chat. */
+  readonly socket?: { readonly connection: string; readonly chat: string }
+}
+
+/** One request to an upstream of an exchange that needed several. */
+export type Try = {
+  readonly provider: string
+  readonly model: string
+  readonly result: AttemptResult
+  /** Why it failed; null where it did not, or was given up for another one. */
+  readonly error: ErrorData | null
+  readonly ms: number
+}
+
 export type ExchangeRecord = {
   readonly requestId: string
   readonly surface: string
@@ -33,6 +56,12 @@ export type ExchangeRecord = {
   readonly requestBytes: number
   readonly responseBytes: number
   readonly dropped: readonly string[]
+  /** Absent where nobody knows. */
+  readonly origin?: ClientOrigin | null
+  /** All requests to upstreams, in the order of their ends, if one of them failed; absent or null: none has. */
+  readonly tries?: readonly Try[] | null
+  /** The answering upstream's own name of the request; absent or null where it gave none. */
+  readonly upstreamRequestId?: string | null
 }
 
 /** Metrics as the hot path sees them: plain additions into typed arrays, no allocation, no label strings. */

@@ -1,7 +1,7 @@
 // What is told of breakers: every provider has a state, the one that fails the worst of its targets'.
 import { test } from 'tap'
 import { errorData } from '../../src/errors.js'
-import { providerStatuses, tellBreakers } from '../../src/gateway/breaker-states.js'
+import { logBreaker, providerStatuses, tellBreakers } from '../../src/gateway/breaker-states.js'
 import { FREE } from '../../src/routing/breaker.js'
 import { Breakers } from '../../src/routing/breakers.js'
 import { testProvider, testTarget } from '../helpers/targets.js'
@@ -49,4 +49,20 @@ test('a provider stands as the metrics of all loops have it; one they do not kno
     { name: 'south', configured: true, breaker: 'half-open' },
   ])
   t.end()
+})
+
+test('a breaker that opens is a warning with its reason, the way back is not', async (t) => {
+  const lines: unknown[][] = []
+  const log = {
+    info: (...line: unknown[]) => void lines.push(['info', ...line]),
+    warn: (...line: unknown[]) => void lines.push(['warn', ...line]),
+  }
+  const target = testTarget('w', { provider: 'north', model: 'large' })
+  logBreaker(log, { target, state: 'open', error: errorData('upstream_timeout'), waitMs: 500 })
+  logBreaker(log, { target, state: 'closed', error: null, waitMs: null })
+  const reason = 'The provider did not answer in time.'
+  t.same(lines, [
+    ['warn', { target: 'north/large', code: 'upstream_timeout', reason, waitMs: 500 }, 'breaker open'],
+    ['info', { target: 'north/large' }, 'breaker closed'],
+  ])
 })

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { errorData } from '../../src/errors.js'
 import { type ErrorData } from '../../src/model/error.js'
 import { FREE, REFUSED } from '../../src/routing/breaker.js'
-import { Breakers } from '../../src/routing/breakers.js'
+import { type BreakerChange, Breakers } from '../../src/routing/breakers.js'
 import { testTarget } from '../helpers/targets.js'
 
 const CONFIG = {
@@ -88,4 +88,49 @@ test('names that clients make up do not fill the memory', async (t) => {
   fail(testTarget('w', { provider: 'b', model: 'm999' }))
   t.equal(breakers.admit(A1), FREE, 'the oldest was forgotten')
   t.equal(breakers.admit(testTarget('w', { provider: 'b', model: 'm0' })), REFUSED)
+})
+
+test('each change of a breaker is told once, with what opened it and until when', async (t) => {
+  const clock = { nowMs: 0 }
+  const told: BreakerChange[] = []
+  const breakers = new Breakers(
+    CONFIG,
+    () => clock.nowMs,
+    (change) => told.push(change),
+  )
+  const takeTold = () =>
+    told.splice(0).map(({ target, state, error, waitMs }) => [target.model, state, error?.code ?? null, waitMs])
+  breakers.record(A1, FREE, DOWN)
+  t.same(takeTold(), [], 'one failure opens nothing')
+  for (let i = 0; i < 3; i++) breakers.record(A1, FREE, DOWN)
+  t.same(takeTold(), [['one', 'open', 'upstream_unreachable', 500]])
+  clock.nowMs = 600
+  const failed = breakers.admit(A1)
+  breakers.admit(A1)
+  t.same(takeTold(), [['one', 'half-open', null, null]])
+  breakers.record(A1, failed, DOWN)
+  t.same(takeTold(), [['one', 'open', 'upstream_unreachable', 500]])
+  clock.nowMs = 1200
+  const passed = breakers.admit(A1)
+  breakers.began(A1, passed)
+  breakers.record(A1, passed, null)
+  t.same(takeTold(), [
+    ['one', 'half-open', null, null],
+    ['one', 'closed', null, null],
+  ])
+})
+
+test('a target that asked for a pause is told as open, and as closed when its time is over', async (t) => {
+  const clock = { nowMs: 0 }
+  const states: string[] = []
+  const breakers = new Breakers(
+    CONFIG,
+    () => clock.nowMs,
+    ({ target, state }) => states.push(`${target.model} ${state}`),
+  )
+  for (let i = 0; i < 5; i++) breakers.record(B, FREE, errorData('rate_limited', { retryAfterMs: 1000 }))
+  t.same(states, ['one open'])
+  clock.nowMs = 5000
+  breakers.worst()
+  t.same(states, ['one open', 'one closed'])
 })

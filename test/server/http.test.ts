@@ -37,6 +37,9 @@ test('hands a request to the pipeline with its body in an exact buffer of its ow
   t.equal(request?.body.buffer.byteLength, BODY.length)
   t.equal(request?.requestId, 'mine.1')
   t.strictSame(request?.parameterHeaders, { 'x-parameter': 'beta' })
+  t.match(request?.origin, { method: 'POST', path: CHAT_PATH, address: '127.0.0.1', agent: 'node' })
+  await fetch(`${url}/nowhere?key=secret`)
+  t.match(pipeline.rejections[0]?.origin, { method: 'GET', path: '/nowhere', address: '127.0.0.1' })
 })
 
 test('the path of a route is told: that it streams, the provider it names, the key of the caller', async (t) => {

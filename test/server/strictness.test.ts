@@ -134,7 +134,7 @@ function requestOf(headers: readonly (readonly [string, string])[]): HttpRequest
   const forEach = (take: (name: string, value: string) => void) => {
     for (const [name, value] of headers) take(name, value)
   }
-  return { forEach } as unknown as HttpRequest
+  return { forEach, getMethod: () => 'post', getUrl: () => '/x' } as unknown as HttpRequest
 }
 
 function readHead(...headers: readonly (readonly [string, string])[]) {
@@ -144,6 +144,7 @@ function readHead(...headers: readonly (readonly [string, string])[]) {
 test('snapshots what is needed of a head', async (t) => {
   const head = readHead(
     ['host', 'x'],
+    ['user-agent', `a\u00ff${'b'.repeat(500)}`],
     ['authorization', 'Bearer a'],
     ['x-api-key', 'b'],
     ['api-key', 'c'],
@@ -164,6 +165,9 @@ test('snapshots what is needed of a head', async (t) => {
     ['__proto__', 'x'],
   )
   t.strictSame(head, {
+    method: 'POST',
+    path: '/x',
+    agent: `a?${'b'.repeat(198)}...`,
     authorization: 'Bearer a',
     apiKey: 'b',
     vendorKey: 'c',

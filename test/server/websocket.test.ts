@@ -94,13 +94,21 @@ test('streams a chat as events, then done with outcome and usage', async (t) => 
   t.strictSame(client.got, [
     { type: 'event', id: 'a1', seq: 0, data: { n: 0 } },
     { type: 'event', id: 'a1', seq: 1, data: { n: 'é\n' } },
-    { type: 'done', id: 'a1', outcome: 'complete', usage, usage_source: 'provider' },
+    { type: 'done', id: 'a1', requestId: 'seed1234-2', outcome: 'complete', usage, usage_source: 'provider' },
   ])
   const [exchange] = front.pipeline.exchanges
   t.strictSame(JSON.parse(exchange?.text ?? ''), { ...REQUEST, stream: true })
   t.equal(exchange?.request.body.buffer.byteLength, exchange?.request.body.length)
   t.equal((await exchange?.delivered)?.result, 'delivered')
   t.equal(exchange?.sink.transport, 'websocket')
+  t.match(
+    exchange?.request,
+    {
+      requestId: 'seed1234-2',
+      origin: { method: 'GET', path: '/v1/ws', address: '127.0.0.1', socket: { connection: 'seed1234-1', chat: 'a1' } },
+    },
+    'the log can join the chat to its socket',
+  )
   client.socket.close()
 })
 
@@ -166,7 +174,7 @@ test('keeps chats on one socket apart: an end, an error and a cancel touch only 
   t.equal((await client.ending('ok')).type, 'done')
   const error = await client.ending('bad')
   t.match(error, { type: 'error', outcome: 'upstream_cut', error: { code: 'upstream_cut' }, usage_source: 'partial' })
-  t.strictSame(await client.ending('off'), { type: 'done', id: 'off', outcome: 'client_gone' })
+  t.match(await client.ending('off'), { type: 'done', id: 'off', outcome: 'client_gone' })
   t.equal((await off?.delivered)?.result, 'client_gone')
   t.equal(off?.abandons, 1)
   on?.frame('{"still":"here"}')
@@ -218,7 +226,7 @@ test('answers an exchange that fails or replies whole', async (t) => {
   await client.until(() => client.got.length === 3)
   t.strictSame(client.got.slice(1), [
     { type: 'event', id: 'x', seq: 0, data: { whole: true } },
-    { type: 'done', id: 'x', outcome: 'complete' },
+    { type: 'done', id: 'x', requestId: 'seed1234-3', outcome: 'complete' },
   ])
   client.socket.close()
 })

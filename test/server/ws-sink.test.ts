@@ -89,7 +89,7 @@ test('cancels by handle before the stream, by its reader afterwards, and each on
   late.sink.cancel()
   t.equal(cancels, 1)
   t.same(late.results, ['client_gone'])
-  t.same(late.sent, [{ type: 'done', id: 'a', outcome: 'client_gone' }])
+  t.same(late.sent, [{ type: 'done', id: 'a', requestId: 'r', outcome: 'client_gone' }])
   t.notOk(late.sink.sendNext())
 })
 

@@ -109,3 +109,37 @@ test('a text that came before is not searched again, and a thousand others are n
   t.equal(searched.filter((text) => text === 'again').length, 2)
   t.end()
 })
+
+test('where a request came from is in the line, and what of it is a secret is not', (t) => {
+  const { read } = setUp()
+  const origin = { method: 'POST', path: '/v1/chat/completions', address: '203.0.113.9', agent: 'curl/8' }
+  t.match(read({ origin }), origin)
+  t.match(read({ origin: { ...origin, address: '', agent: '' } }), { address: null, agent: null })
+  const socket = { connection: 'c-1', chat: `chat ${SECRET}` }
+  const parsed = read({ origin: { ...origin, path: `/${SECRET}`, agent: SECRET, socket } })
+  t.match(parsed, { path: `/${REDACTED}`, agent: REDACTED, connection: 'c-1', chat: `chat ${REDACTED}` })
+  t.notOk('method' in read({}))
+  t.end()
+})
+
+test('several tries are told one by one, a single one by the line itself', (t) => {
+  const { read } = setUp()
+  const error = errorData('upstream_rejected', { message: `no ${SECRET}`, upstreamStatus: 500 })
+  const failed = { provider: 'north', model: 'large', result: 'rejected', error, ms: 12.34567 } as const
+  const answered = { provider: 'south', model: 'large', result: 'ok', error: null, ms: 5 } as const
+  t.same(read({ tries: [failed, answered] }).tries, [
+    {
+      target: 'north/large',
+      result: 'rejected',
+      code: 'upstream_rejected',
+      status: 500,
+      message: `no ${REDACTED}`,
+      ms: 12.346,
+    },
+    { target: 'south/large', result: 'ok', ms: 5 },
+  ])
+  t.notOk('tries' in read({ tries: [failed] }))
+  t.notOk('tries' in read({ tries: null }))
+  t.match(read({ upstreamRequestId: `req_${SECRET}` }), { upstreamId: `req_${REDACTED}` })
+  t.end()
+})

@@ -1,0 +1,95 @@
+// What the log of a running gateway tells an operator: who asked, what failed on the way, when a target went and came back.
+import { once } from 'node:events'
+import { test } from 'tap'
+import { request } from 'undici'
+import { WebSocket } from 'ws'
+import { type LogLine, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
+
+const MESSAGES = [{ role: 'user', content: 'Hello' }]
+
+async function start(t: Teardown) {
+  const simulator = await startSimulator(t)
+  const { openai } = simulatedProviders(simulator.origin)
+  return startGateway(t, {
+    config: {
+      routing: { retries: { max: 0 }, breaker: { consecutiveFailures: 2, openMs: 100 } },
+      providers: { sim: openai, gone: { protocol: 'openai-chat', baseUrl: 'http://127.0.0.1:9' } },
+      models: {
+        pair: { targets: ['gone/echo'], fallbacks: ['echo'] },
+        echo: 'sim/echo',
+        alone: 'gone/echo',
+      },
+    },
+  })
+}
+
+async function ask(origin: string, model: string) {
+  const answer = await request(`${origin}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'user-agent': 'probe/1 (\u00e9)' },
+    body: JSON.stringify({ model, messages: MESSAGES }),
+  })
+  await answer.body.dump()
+  return { status: answer.statusCode, id: String(answer.headers['x-request-id']) }
+}
+
+test('the line of a request names its origin, and a success after a fallback says who failed and why', async (t) => {
+  const gateway = await start(t)
+  const { status, id } = await ask(gateway.origin, 'pair')
+  t.equal(status, 200)
+  t.match(await gateway.exchange(id), {
+    level: 'info',
+    method: 'POST',
+    path: '/v1/chat/completions',
+    address: '127.0.0.1',
+    agent: /^probe\/1 \(\?+\)$/,
+    target: 'sim/echo',
+    tries: [
+      { target: 'gone/echo', result: 'unreachable', code: 'upstream_unreachable', message: /ECONNREFUSED/, ms: Number },
+      { target: 'sim/echo', result: 'ok', ms: Number },
+    ],
+  })
+})
+
+test('an outage is seen at warn, and so is the breaker that opens; one that closes is told', async (t) => {
+  const gateway = await start(t)
+  const first = await ask(gateway.origin, 'alone')
+  t.equal(first.status, 502)
+  t.match(await gateway.exchange(first.id), { level: 'warn', status: 502, error: { code: 'upstream_unreachable' } })
+  await ask(gateway.origin, 'alone')
+  const isOpen = ({ msg }: LogLine) => msg === 'breaker open'
+  t.match(await gateway.logLine(isOpen), {
+    level: 'warn',
+    target: 'gone/echo',
+    code: 'upstream_unreachable',
+    waitMs: 100,
+  })
+  t.equal((await ask(gateway.origin, 'nowhere/x')).status, 404)
+  t.match(await gateway.logLine(({ status }) => status === 404), { level: 'info' })
+})
+
+test('the chats of a WebSocket are joined to their socket, and by their request ids to what the client saw', async (t) => {
+  const gateway = await start(t)
+  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, 'sluice.v1')
+  await once(socket, 'open')
+  const ended: { id: string; requestId: string }[] = []
+  const isOver = new Promise<void>((resolve) => {
+    socket.on('message', (data) => {
+      const message = JSON.parse(String(data))
+      if (message.type === 'event') return
+      ended.push(message)
+      if (ended.length === 2) resolve()
+    })
+  })
+  socket.send(JSON.stringify({ type: 'chat', id: 'good', request: { model: 'echo', messages: MESSAGES } }))
+  socket.send(JSON.stringify({ type: 'chat', id: 'bad', request: { model: 'nowhere/x', messages: MESSAGES } }))
+  await isOver
+  const lines = await Promise.all(ended.map(({ requestId }) => gateway.exchange(requestId)))
+  t.same(
+    lines.map(({ chat }) => chat),
+    ended.map(({ id }) => id),
+  )
+  t.equal(new Set(lines.map(({ connection }) => connection)).size, 1)
+  t.type(lines[0]?.connection, 'string')
+  socket.close()
+})
