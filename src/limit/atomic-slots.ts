@@ -70,6 +70,13 @@ export class AtomicSlots implements Gate {
     return 'gateway'
   }
 
+  /** Takes both whatever the caps say. */
+  hold(keyIndex: number): void {
+    this.#take(this.#keyCell(keyIndex), null)
+    this.#take(GATEWAY, null)
+    this.turns.take(keyIndex)
+  }
+
   /** The scope that is full, without taking anything; the truth of a moment. */
   fullScope(keyIndex: number): LimitScope | null {
     if (this.#isFull(GATEWAY, this.#caps.gateway)) return 'gateway'

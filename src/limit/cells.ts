@@ -184,6 +184,10 @@ class SharedLimiter implements LocalLimiter {
     return blockedBy === null ? null : this.#queue.refuse(keyIndex)
   }
 
+  hold(keyIndex: number): void {
+    this.#slots.hold(keyIndex)
+  }
+
   cancel(waiter: Waiter): void {
     this.#queue.cancel(waiter)
   }

@@ -47,6 +47,8 @@ export type Limiter = {
 export type LocalLimiter = Omit<Limiter, 'reserveTokens' | 'enterProvider'> & {
   reserveTokens(keyIndex: number, tokens: number): null
   enterProvider(providerIndex: number): boolean
+  /** Counts an entry that all nodes together let in, whatever the caps of this process say. */
+  hold(keyIndex: number): void
   /** Gives back what `takeRequest` took, for a request that was refused elsewhere. */
   returnRequest(keyIndex: number): void
 }

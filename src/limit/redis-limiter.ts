@@ -1,15 +1,18 @@
 // The limiter of several nodes: the local one first, which costs nothing and knows what this process took, then Redis, which
 // knows what all took, in one atomic call an admission. What Redis refuses the local one gets back. While Redis is away the
-// local one decides alone, or nobody is admitted: `limits.onRedisDown`.
+// local one decides alone, or nobody is admitted: `limits.onRedisDown`. Whoever waits for a slot of all nodes holds none of
+// this process, so that keys take turns here as they do over all nodes.
 //
 //   takeRequest  local
-//   enter        local slot (perhaps waited for) > Redis: request and slots > entered | refused | shared-queue > entered ...
-import { GatewayError } from '../errors.js'
+//   enter        Redis: request and slots > entered | refused | shared-queue > entered ...      and counted locally
+//                Redis away, or no slot is limited: local slot (perhaps waited for) > Redis as above
+import { GatewayError, toGatewayError } from '../errors.js'
 import { type LimiterConfig } from './cells.js'
 import { type Limiter, type LimitSnapshot, type LocalLimiter, type Waiter } from './limiter.js'
-import { type LimitKind, type LimitScope, rateRefusal, slotRefusal } from './refusal.js'
-import { SharedQueue } from './shared-queue.js'
-import { SharedBucket, type SharedBucketPlace, type SharedSlot, type SharedState, type Taken } from './shared-state.js'
+import { gatewayPlan, keyPlan, type Plan } from './plan.js'
+import { type LimitKind, type LimitScope, placeRefusal, rateRefusal, slotRefusal } from './refusal.js'
+import { type NextTurn, SharedQueue, type SharedRefusal } from './shared-queue.js'
+import { type SharedBucket, type SharedSlot, type SharedState, type Taken } from './shared-state.js'
 
 /** A link that is down is tried more often than that. */
 const DOWN_RETRY_AFTER_MS = 1000
@@ -31,21 +34,15 @@ export type RedisLimiterOptions = {
   readonly onRejected: (scope: LimitScope, kind: LimitKind) => void
 }
 
-/** What applies to a caller: the key's first, then the gateway's. */
-type Plan = {
-  readonly requests: readonly SharedBucket[]
-  readonly tokens: readonly SharedBucket[]
-  readonly slots: readonly SharedSlot[]
-  readonly slotScopes: readonly LimitScope[]
-}
-
-/** Someone between the local slot and the one in Redis. */
+/** Someone on the way to the slots: the one of this process and those of all nodes. */
 type Entry = {
   readonly keyIndex: number
   readonly plan: Plan
   readonly waiter: Waiter
   readonly inner: Waiter
   hasLocalSlot: boolean
+  /** Redis has counted the request. */
+  isCounted: boolean
   isOver: boolean
 }
 
@@ -58,6 +55,7 @@ export class RedisLimiter implements Limiter {
   readonly #keyPlans: readonly Plan[]
   /** Of a caller without a key. */
   readonly #gatewayPlan: Plan
+  readonly #gatewayCap: number | null
   readonly #providerSlots: readonly (SharedSlot | null)[]
   readonly #entries = new Map<Waiter, Entry>()
   readonly #queue: SharedQueue<Entry>
@@ -69,17 +67,22 @@ export class RedisLimiter implements Limiter {
     this.#isClosedWhenDown = config.limits.onRedisDown === 'closed'
     this.#nowNs = nowNs
     this.#onRejected = options.onRejected
-    const gateway = createPlan('gateway', 'gateway', config.limits)
+    const gateway = gatewayPlan(config.limits)
     this.#gatewayPlan = gateway
-    this.#keyPlans = config.keys.map(({ name, limits }) => join(createPlan('key', `key:${name}`, limits), gateway))
+    this.#gatewayCap = config.limits.concurrency
+    this.#keyPlans = config.keys.map((key) => keyPlan(key, gateway))
     this.#providerSlots = config.providers.map(({ name, limits }) =>
       limits.concurrency === null ? null : { owner: `provider:${name}`, cap: limits.concurrency },
     )
     this.#queue = new SharedQueue({
       ...config.limits.queue,
       nowMs: () => Number(nowNs()) / NS_PER_MS,
-      tryEnter: (entry) => this.#tryEnter(entry),
-      onTimeout: (entry, blockedBy) => this.#refuse(entry, this.#slotRefusal(entry.plan, blockedBy)),
+      takeTurn: (keys) => this.#takeTurn(keys),
+      onTurn: (entry) => this.#letIn(entry),
+      onAway: (entry) => this.#enterLocally(entry),
+      onRefused: (entry, cause) => this.#refuse(entry, this.#queueRefusal(entry.plan, cause)),
+      onUnused: (keyIndex) => this.#state.free(this.#planOf(keyIndex).slots),
+      onGone: (keyIndex) => this.#state.pass(this.#planOf(keyIndex)),
     })
   }
 
@@ -89,6 +92,11 @@ export class RedisLimiter implements Limiter {
 
   enter(keyIndex: number, waiter: Waiter): boolean {
     const entry = this.#createEntry(keyIndex, waiter)
+    if (this.#state.isUp && entry.plan.slots.length > 0) {
+      this.#entries.set(waiter, entry)
+      void this.#ask(entry)
+      return false
+    }
     if (!this.#local.enter(keyIndex, entry.inner)) {
       this.#entries.set(waiter, entry)
       return false
@@ -118,7 +126,8 @@ export class RedisLimiter implements Limiter {
   }
 
   refusal(keyIndex: number): GatewayError | null {
-    return this.#local.refusal(keyIndex)
+    const cause = this.#state.isUp ? this.#queue.refusal(keyIndex) : null
+    return cause === null ? this.#local.refusal(keyIndex) : this.#queueRefusal(this.#planOf(keyIndex), cause)
   }
 
   leave(keyIndex: number): void {
@@ -197,50 +206,79 @@ export class RedisLimiter implements Limiter {
     }
     const entry: Entry = {
       ...{ keyIndex, waiter, inner, plan: this.#planOf(keyIndex) },
-      ...{ hasLocalSlot: false, isOver: false },
+      ...{ hasLocalSlot: false, isCounted: false, isOver: false },
     }
     return entry
   }
 
-  /** A request of each bucket, and the slots unless others wait for them already. */
+  /** A request of each bucket, unless it is counted already, and the slots if it is the key's turn. */
   async #ask(entry: Entry): Promise<void> {
     const { plan, keyIndex } = entry
-    const waits = plan.slots.length > 0 && this.#queue.mustWait(keyIndex)
-    const taken = await this.#state.take({ buckets: plan.requests, count: 1, slots: waits ? [] : plan.slots })
-    if (taken !== null && taken.refusedBy !== null && taken.refusedBy < plan.requests.length) {
+    const buckets = entry.isCounted ? [] : plan.requests
+    const taken =
+      plan.slots.length === 0
+        ? await this.#state.take({ buckets, count: 1, slots: [] })
+        : await this.#state.enter({ buckets, key: plan, gatewayCap: this.#gatewayCap })
+    const refusedBy = taken?.refusedBy ?? null
+    if (refusedBy !== null && refusedBy < buckets.length) {
       this.#local.returnRequest(keyIndex)
-      if (!entry.isOver)
-        this.#refuse(entry, this.#rateRefusal(plan.requests, taken.refusedBy, { kind: 'requests', count: 1 }))
+      if (!entry.isOver) this.#refuse(entry, this.#rateRefusal(buckets, refusedBy, { kind: 'requests', count: 1 }))
       return
     }
-    const blockedBy = waits && taken !== null ? 'gateway' : this.#conclude(entry, taken, plan.requests.length)
-    if (blockedBy === null || entry.isOver) return
-    if (!this.#queue.push(entry, blockedBy)) this.#refuse(entry, this.#slotRefusal(plan, blockedBy))
+    if (taken !== null) entry.isCounted = true
+    if (refusedBy !== null) this.#wait(entry, refusedBy === buckets.length ? 'key' : 'gateway')
+    else if (!entry.isOver) this.#goOn(entry, taken)
+    else if (taken !== null) this.#state.free(plan.slots)
   }
 
-  async #tryEnter(entry: Entry): Promise<LimitScope | null> {
-    const taken = await this.#state.take({ buckets: [], count: 0, slots: entry.plan.slots })
-    return this.#conclude(entry, taken, 0)
+  #goOn(entry: Entry, taken: Taken | null): void {
+    if (taken === null) this.#enterLocally(entry)
+    else this.#letIn(entry)
   }
 
-  /** Lets in who has all; without Redis as `onRedisDown` says. Else who is full. `firstSlot`: place of the slots in the answer. */
-  #conclude(entry: Entry, taken: Taken | null, firstSlot: number): LimitScope | null {
-    const { slots, slotScopes } = entry.plan
-    if (taken === null) {
-      if (entry.isOver) return null
-      if (this.#isClosedWhenDown) {
-        this.#refuse(entry, downRefusal())
-        return null
-      }
-      this.#state.hold(slots)
-    } else if (taken.refusedBy !== null) return slotScopes[taken.refusedBy - firstSlot] ?? 'gateway'
-    else if (entry.isOver) {
-      this.#state.free(slots)
-      return null
-    }
+  /** In line, without a slot of this process, which others may have meanwhile. */
+  #wait(entry: Entry, blockedBy: LimitScope): void {
+    const cause = entry.isOver ? null : this.#queue.push(entry, blockedBy)
+    if (cause !== null) this.#refuse(entry, this.#queueRefusal(entry.plan, cause))
+    // Redis has noted that the key waits.
+    if (entry.isOver) this.#state.pass(entry.plan)
+    else this.#leaveLocally(entry)
+  }
+
+  async #takeTurn(keys: readonly number[]): Promise<NextTurn | null> {
+    const taken = await this.#state.takeTurn(
+      keys.map((key) => this.#planOf(key)),
+      this.#gatewayCap,
+    )
+    if (taken === null) return null
+    const fullKeys = new Set(keys.filter((_, i) => taken.isFull[i] === true))
+    return { keyIndex: taken.letIn === null ? null : (keys[taken.letIn] ?? null), fullKeys }
+  }
+
+  /** All nodes together have let it in. */
+  #letIn(entry: Entry): void {
+    if (!entry.hasLocalSlot) this.#local.hold(entry.keyIndex)
+    entry.hasLocalSlot = true
     this.#finish(entry)
     entry.waiter.onEntered()
-    return null
+  }
+
+  /** Redis is away: by the limits of this process alone, or not at all. */
+  #enterLocally(entry: Entry): void {
+    const { keyIndex, plan } = entry
+    if (this.#isClosedWhenDown) {
+      this.#refuse(entry, downRefusal())
+      return
+    }
+    try {
+      if (!entry.hasLocalSlot && !this.#local.enter(keyIndex, entry.inner)) return
+    } catch (thrown) {
+      this.#refuse(entry, toGatewayError(thrown))
+      return
+    }
+    entry.hasLocalSlot = true
+    this.#state.hold(plan.slots)
+    this.#letIn(entry)
   }
 
   #finish(entry: Entry): void {
@@ -251,8 +289,13 @@ export class RedisLimiter implements Limiter {
 
   #refuse(entry: Entry, error: GatewayError): void {
     this.#finish(entry)
-    this.#local.leave(entry.keyIndex)
+    this.#leaveLocally(entry)
     entry.waiter.onRefused(error)
+  }
+
+  #leaveLocally(entry: Entry): void {
+    if (entry.hasLocalSlot) this.#local.leave(entry.keyIndex)
+    entry.hasLocalSlot = false
   }
 
   async #reserve(keyIndex: number, tokens: number, buckets: readonly SharedBucket[]): Promise<void> {
@@ -287,35 +330,13 @@ export class RedisLimiter implements Limiter {
     })
   }
 
-  #slotRefusal({ slots, slotScopes }: Plan, blockedBy: LimitScope): GatewayError {
-    this.#onRejected(blockedBy, 'concurrency')
-    return slotRefusal(blockedBy, slots[slotScopes.indexOf('key')]?.cap ?? 0)
+  #queueRefusal({ keyCap }: Plan, { scope, waiting }: SharedRefusal): GatewayError {
+    this.#onRejected(scope, 'concurrency')
+    return waiting === null ? slotRefusal(scope, keyCap ?? 0) : placeRefusal(waiting)
   }
 }
 
 function downRefusal(): GatewayError {
   const message = 'The limits of this gateway cannot be checked at present.'
   return new GatewayError('overloaded', { message, retryAfterMs: DOWN_RETRY_AFTER_MS })
-}
-
-function createPlan(scope: LimitScope, owner: string, limits: LimiterConfig['keys'][number]['limits']): Plan {
-  const { requestsPerMinute, requestWindowSeconds, tokensPerMinute, concurrency } = limits
-  const bucket = (limit: number | null, place: Pick<SharedBucketPlace, 'kind' | 'windowSec'>) =>
-    limit === null ? [] : [new SharedBucket(limit, { scope, owner, ...place })]
-  const window = requestWindowSeconds === undefined ? {} : { windowSec: requestWindowSeconds }
-  return {
-    requests: bucket(requestsPerMinute, { kind: 'requests', ...window }),
-    tokens: bucket(tokensPerMinute, { kind: 'tokens' }),
-    slots: concurrency === null ? [] : [{ owner, cap: concurrency }],
-    slotScopes: concurrency === null ? [] : [scope],
-  }
-}
-
-function join(a: Plan, b: Plan): Plan {
-  return {
-    requests: [...a.requests, ...b.requests],
-    tokens: [...a.tokens, ...b.tokens],
-    slots: [...a.slots, ...b.slots],
-    slotScopes: [...a.slotScopes, ...b.slotScopes],
-  }
 }

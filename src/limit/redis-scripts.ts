@@ -5,6 +5,8 @@
 //   {sluice}:slots        owner -> taken        by all nodes together
 //   {sluice}:node:<id>    owner -> taken        by this node: what comes back when its lease is over
 //   {sluice}:nodes        id by ms of its last sign of life
+//   {sluice}:turns        key's name -> number of its last admission, `*` -> of the last of all
+//   {sluice}:waiting      key's name by ms of when a node last said that it waits for a slot of the gateway
 import { LIMIT_TICKS } from './token-bucket.js'
 
 /** One hash tag: all keys are in one slot of a cluster. */
@@ -17,11 +19,18 @@ export function bucketKey(owner: string, kind: string): string {
   return `${PREFIX}bucket:${owner}:${kind}`
 }
 
+/** A key that waits says so every 20 ms (shared-queue.ts); one that has not for so long has nobody waiting any more. */
+const WAITING_MS = 250
+/** Turns are of no interest when nobody has been let in for so long. */
+const TURNS_KEPT_MS = 86_400_000
+
 const PRELUDE = `
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local NODES, SLOTS = KEYS[1], KEYS[2]
 local NODE = '${PREFIX}node:'
+
+local TURNS, WAITING = '${PREFIX}turns', '${PREFIX}waiting'
 
 -- A clock of Redis that was set back takes nothing from a bucket and gives it nothing.
 local function load(key)
@@ -61,17 +70,54 @@ local function reap(leaseMs)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', NODES, '(' .. string.format('%.0f', nowMs + leaseMs), '+inf')) do drop(id) end
   return string.format('%.0f', nowMs)
 end
+
+-- Below 0 is no cap.
+local function isFull(owner, cap)
+  return cap >= 0 and tonumber(redis.call('HGET', SLOTS, owner) or 0) >= cap
+end
+
+local function hold(id, owner)
+  redis.call('HINCRBY', SLOTS, owner, 1)
+  redis.call('HINCRBY', NODE .. id, owner, 1)
+end
+
+local nowMs = string.format('%.0f', math.floor(now / 1000))
+
+local function freeOf(cap)
+  if cap < 0 then return math.huge end
+  return cap - tonumber(redis.call('HGET', SLOTS, 'gateway') or 0)
+end
+
+local function turnOf(name)
+  return tonumber(redis.call('HGET', TURNS, name) or 0)
+end
+
+-- Whether a slot of the gateway is left for the key when those that were let in longer ago have had theirs.
+local function isTurn(name, free)
+  if free <= 0 then return false end
+  if free == math.huge or redis.call('ZCARD', WAITING) < free then return true end
+  local ms = tonumber(nowMs)
+  redis.call('ZREMRANGEBYSCORE', WAITING, '-inf', string.format('%.0f', ms - ${WAITING_MS}))
+  redis.call('ZREMRANGEBYSCORE', WAITING, string.format('%.0f', ms + ${WAITING_MS}), '+inf')
+  local own, before = turnOf(name), 0
+  for _, other in ipairs(redis.call('ZRANGE', WAITING, 0, -1)) do
+    if other ~= name and turnOf(other) < own then before = before + 1 end
+  end
+  return before < free
+end
+
+local function letIn(id, name, keyCap, cap)
+  if keyCap >= 0 then hold(id, name) end
+  if cap < 0 then return end
+  hold(id, 'gateway')
+  redis.call('HSET', TURNS, name, redis.call('HINCRBY', TURNS, '*', 1))
+  redis.call('PEXPIRE', TURNS, ${TURNS_KEPT_MS})
+  redis.call('ZREM', WAITING, name)
+end
 `
 
-/**
- * An admission: all buckets or none, then all slots or none; a request that must wait for a slot has been counted.
- * KEYS nodes, slots, bucket...; ARGV node id, number of buckets, for each bucket cost, limit, count; for each slot owner, cap.
- * Answers [code, ahead of each bucket]; code 0: all taken, n: the n-th bucket or slot refused, -1: the node is not known.
- */
-export const TAKE = script(`
-local id, buckets = ARGV[1], tonumber(ARGV[2])
-local firstSlot = 3 + buckets * 3
-if #ARGV >= firstSlot and not redis.call('ZSCORE', NODES, id) then return { -1 } end
+/** Takes from all buckets or from none: `answer` is [code, ahead of each bucket], code n for the n-th bucket that refuses. */
+const TAKE_BUCKETS = `
 local answer, wanted, refusedBy = { 0 }, {}, 0
 for i = 1, buckets do
   local cost, limit, count = tonumber(ARGV[i * 3]), tonumber(ARGV[i * 3 + 1]), tonumber(ARGV[i * 3 + 2])
@@ -86,20 +132,84 @@ for i = 1, buckets do
   store(KEYS[2 + i], wanted[i])
   answer[i + 1] = wanted[i]
 end
+`
+
+/**
+ * An admission: all buckets or none, then all slots or none.
+ * KEYS nodes, slots, bucket...; ARGV node id, number of buckets, for each bucket cost, limit, count; for each slot owner, cap.
+ * Answers [code, ahead of each bucket]; code 0: all taken, n: the n-th bucket or slot refused, -1: the node is not known.
+ */
+export const TAKE = script(`
+local id, buckets = ARGV[1], tonumber(ARGV[2])
+local firstSlot = 3 + buckets * 3
+if #ARGV >= firstSlot and not redis.call('ZSCORE', NODES, id) then return { -1 } end
+${TAKE_BUCKETS}
 local place = buckets
 for at = firstSlot, #ARGV, 2 do
   place = place + 1
-  local taken = tonumber(redis.call('HGET', SLOTS, ARGV[at]) or 0)
-  if taken >= tonumber(ARGV[at + 1]) then
+  if isFull(ARGV[at], tonumber(ARGV[at + 1])) then
     answer[1] = place
     return answer
   end
 end
-for at = firstSlot, #ARGV, 2 do
-  redis.call('HINCRBY', SLOTS, ARGV[at], 1)
-  redis.call('HINCRBY', NODE .. id, ARGV[at], 1)
+for at = firstSlot, #ARGV, 2 do hold(id, ARGV[at]) end
+return answer
+`)
+
+/**
+ * An admission where keys take turns: as TAKE, with the slots of the key and of the gateway, and the latter only if no key that
+ * waits elsewhere comes first. A request that must wait for a slot has been counted, and its key is known to wait.
+ * KEYS nodes, slots, bucket...; ARGV as for TAKE up to the buckets, then gateway cap, key's name, key's cap (-1: none).
+ * Answers [code, ahead of each bucket]; code 0: all taken, n: the n-th bucket, n + 1: the key, n + 2: the gateway refused, -1.
+ */
+export const ENTER = script(`
+local id, buckets = ARGV[1], tonumber(ARGV[2])
+if not redis.call('ZSCORE', NODES, id) then return { -1 } end
+${TAKE_BUCKETS}
+local cap, name, keyCap = tonumber(ARGV[#ARGV - 2]), ARGV[#ARGV - 1], tonumber(ARGV[#ARGV])
+if isFull(name, keyCap) then
+  answer[1] = buckets + 1
+elseif not isTurn(name, freeOf(cap)) then
+  redis.call('ZADD', WAITING, nowMs, name)
+  answer[1] = buckets + 2
+else
+  letIn(id, name, keyCap, cap)
 end
 return answer
+`)
+
+/**
+ * Lets in one of the keys that wait at a node, if it is the turn of one; the others are known to wait from now on.
+ * KEYS nodes, slots; ARGV node id, gateway cap, then for each key its name and cap (-1: none).
+ * Answers [code, then for each key 1 if it is at its own cap, else 0]; code n: the n-th key is in, 0: none, -1: the node is not known.
+ */
+export const NEXT = script(`
+local id, cap = ARGV[1], tonumber(ARGV[2])
+if not redis.call('ZSCORE', NODES, id) then return { -1 } end
+local answer, due, dueTurn = { 0 }, nil, nil
+for at = 3, #ARGV, 2 do
+  local i, name = (at - 1) / 2, ARGV[at]
+  if isFull(name, tonumber(ARGV[at + 1])) then
+    answer[i + 1] = 1
+    redis.call('ZREM', WAITING, name)
+  else
+    answer[i + 1] = 0
+    if cap >= 0 then redis.call('ZADD', WAITING, nowMs, name) end
+    local turn = turnOf(name)
+    if not due or turn < dueTurn then due, dueTurn = at, turn end
+  end
+end
+if due and isTurn(ARGV[due], freeOf(cap)) then
+  letIn(id, ARGV[due], tonumber(ARGV[due + 1]), cap)
+  answer[1] = (due - 1) / 2
+end
+return answer
+`)
+
+/** A key has nobody waiting at a node any more; where it has elsewhere, that node says so again. KEYS nodes, slots; ARGV name. */
+export const PASS = script(`
+redis.call('ZREM', WAITING, ARGV[1])
+return 1
 `)
 
 /**
@@ -154,7 +264,7 @@ return 1
 /** A node that ends. KEYS nodes, slots; ARGV node id. */
 export const LEAVE = script('drop(ARGV[1])\nreturn 1\n')
 
-export const SCRIPTS: readonly string[] = Object.freeze([TAKE, GIVE, REGISTER, BEAT, LEAVE])
+export const SCRIPTS: readonly string[] = Object.freeze([TAKE, ENTER, NEXT, PASS, GIVE, REGISTER, BEAT, LEAVE])
 
 function script(body: string): string {
   return PRELUDE + body

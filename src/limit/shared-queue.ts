@@ -1,65 +1,101 @@
-// Those who wait for a slot that other nodes hold as well: one queue per event loop, first come first served on this loop;
-// between nodes chance decides. Redis tells nobody of a slot that is free, so it is asked, by a poll that runs only while
-// someone waits and asks once for each key in line, not for each waiter.
+// Those who wait for a slot that other nodes hold as well: one queue per event loop, with the places by key of wait-line.ts. Whose
+// turn it is, Redis knows: it is told which keys wait here and lets in one of them, or none because one that waits elsewhere
+// comes first. Redis announces no free slot, so it is asked by a poll that runs only while someone waits, once for all keys.
 import { type LimitScope } from './refusal.js'
+import { WaitLine } from './wait-line.js'
 
 /** While someone waits: how soon a slot freed by another node is noticed. Fifty calls a second and event loop. */
 const POLL_MS = 20
 
 export type QueuedEntry = { readonly keyIndex: number }
 
+/** The key that was let in, if one was, and those that are at their own cap. */
+export type NextTurn = { readonly keyIndex: number | null; readonly fullKeys: ReadonlySet<number> }
+
 export type SharedQueueOptions<T> = {
   readonly max: number
   readonly timeoutMs: number
   readonly nowMs: () => number
-  /** Null: the entry is in, or done with; else who is full. Never rejects. */
-  readonly tryEnter: (entry: T) => Promise<LimitScope | null>
-  readonly onTimeout: (entry: T, blockedBy: LimitScope) => void
+  /** Takes the slots for one of these keys, if it is the turn of one; null: Redis is away. Never rejects. */
+  readonly takeTurn: (keys: readonly number[]) => Promise<NextTurn | null>
+  /** Called for an entry that is out of the queue: its key was let in, and it is the first of it. */
+  readonly onTurn: (entry: T) => void
+  /** The same: Redis is away. */
+  readonly onAway: (entry: T) => void
+  /** The same: it waited too long, or gives its place to a key with fewer. `waiting`: of its key, where its share is the reason. */
+  readonly onRefused: (entry: T, cause: SharedRefusal) => void
+  /** A key was let in whose last entry has left meanwhile. */
+  readonly onUnused: (keyIndex: number) => void
+  /** The last entry of a key has left without its turn. */
+  readonly onGone: (keyIndex: number) => void
 }
 
-type Place = { readonly deadlineMs: number; blockedBy: LimitScope }
+export type SharedRefusal = { readonly scope: LimitScope; readonly waiting: number | null }
 
 export class SharedQueue<T extends QueuedEntry> {
   readonly #options: SharedQueueOptions<T>
+  readonly #line: WaitLine<T>
   /** In order of arrival, and so of their deadlines. */
-  readonly #places = new Map<T, Place>()
+  readonly #deadlinesMs = new Map<T, number>()
+  #fullKeys: ReadonlySet<number> = new Set()
   #poll: NodeJS.Timeout | null = null
   #isTurning = false
   #isTurnDue = false
 
   constructor(options: SharedQueueOptions<T>) {
     this.#options = options
+    this.#line = new WaitLine(options.max)
   }
 
-  /** Whether someone who came earlier waits for what a newcomer with this key needs. */
-  mustWait(keyIndex: number): boolean {
-    for (const [entry, { blockedBy }] of this.#places) {
-      if (blockedBy === 'gateway' || entry.keyIndex === keyIndex) return true
-    }
-    return false
+  /** Why a newcomer of the key that has to wait would be refused now; null if there is a place, or nobody else waits for the gateway. */
+  refusal(keyIndex: number): SharedRefusal | null {
+    const isGatewayAwaited = this.#line.keys().some((key) => !this.#fullKeys.has(key))
+    const mustWait = isGatewayAwaited || this.#line.countOf(keyIndex) > 0
+    if (!mustWait || this.#line.roomFor(keyIndex) !== 'full') return null
+    return this.#blame(keyIndex, this.#fullKeys.has(keyIndex))
   }
 
-  /** False when the queue is full. */
-  push(entry: T, blockedBy: LimitScope): boolean {
-    const { max, timeoutMs, nowMs } = this.#options
-    if (this.#places.size >= max) return false
-    this.#places.set(entry, { deadlineMs: nowMs() + timeoutMs, blockedBy })
+  /** Null when it is queued, else why it is not. */
+  push(entry: T, blockedBy: LimitScope): SharedRefusal | null {
+    const room = this.#line.roomFor(entry.keyIndex)
+    if (room === 'full') return this.#blame(entry.keyIndex, blockedBy === 'key')
+    if (room !== 'free') this.#giveUp(room.givenUpBy)
+    this.#line.add(entry)
+    this.#deadlinesMs.set(entry, this.#options.nowMs() + this.#options.timeoutMs)
     this.#arm()
-    return true
+    return null
   }
 
-  /** Takes an entry out; a try that is under way for it may still get in. */
+  /** Takes an entry out, with its place and its turn; no effect if it is not here. */
   remove(entry: T): void {
-    this.#places.delete(entry)
+    if (!this.#drop(entry) || this.#line.countOf(entry.keyIndex) > 0) return
+    this.#options.onGone(entry.keyIndex)
   }
 
   /** A slot was freed on this event loop. */
   poke(): void {
-    if (this.#places.size > 0) void this.#turn()
+    if (this.#line.size > 0) void this.#turn()
+  }
+
+  #blame(keyIndex: number, isKeyFull: boolean): SharedRefusal {
+    const scope = this.#line.blame(keyIndex, isKeyFull)
+    return { scope, waiting: scope === 'key' && !isKeyFull ? this.#line.countOf(keyIndex) : null }
+  }
+
+  #giveUp(entry: T): void {
+    const isKeyFull = this.#fullKeys.has(entry.keyIndex)
+    const waiting = isKeyFull ? null : this.#line.countOf(entry.keyIndex)
+    this.remove(entry)
+    this.#options.onRefused(entry, { scope: 'key', waiting })
+  }
+
+  #drop(entry: T): boolean {
+    this.#deadlinesMs.delete(entry)
+    return this.#line.remove(entry)
   }
 
   #arm(): void {
-    if (this.#poll !== null || this.#places.size === 0) return
+    if (this.#poll !== null || this.#line.size === 0) return
     this.#poll = setTimeout(() => {
       this.#poll = null
       this.#expire()
@@ -70,10 +106,11 @@ export class SharedQueue<T extends QueuedEntry> {
 
   #expire(): void {
     const nowMs = this.#options.nowMs()
-    for (const [entry, { deadlineMs, blockedBy }] of this.#places) {
+    for (const [entry, deadlineMs] of this.#deadlinesMs) {
       if (deadlineMs > nowMs) return
-      this.#places.delete(entry)
-      this.#options.onTimeout(entry, blockedBy)
+      const scope = this.#fullKeys.has(entry.keyIndex) ? 'key' : 'gateway'
+      this.remove(entry)
+      this.#options.onRefused(entry, { scope, waiting: null })
     }
   }
 
@@ -84,23 +121,26 @@ export class SharedQueue<T extends QueuedEntry> {
     this.#isTurning = true
     while (this.#isTurnDue) {
       this.#isTurnDue = false
-      await this.#tryAll()
+      await this.#takeTurns()
     }
     this.#isTurning = false
   }
 
-  async #tryAll(): Promise<void> {
-    const fullKeys = new Set<number>()
-    for (const [entry, place] of [...this.#places]) {
-      if (fullKeys.has(entry.keyIndex) || !this.#places.has(entry)) continue
-      const blockedBy = await this.#options.tryEnter(entry)
-      if (blockedBy === null) {
-        this.#places.delete(entry)
-        continue
+  async #takeTurns(): Promise<void> {
+    while (this.#line.size > 0) {
+      const next = await this.#options.takeTurn(this.#line.keys())
+      if (next === null) {
+        for (const entry of [...this.#line.entries()]) if (this.#drop(entry)) this.#options.onAway(entry)
+        return
       }
-      place.blockedBy = blockedBy
-      if (blockedBy === 'gateway') return
-      fullKeys.add(entry.keyIndex)
+      this.#fullKeys = next.fullKeys
+      if (next.keyIndex === null) return
+      const entry = this.#line.firstOf(next.keyIndex)
+      if (entry === undefined) this.#options.onUnused(next.keyIndex)
+      else {
+        this.#drop(entry)
+        this.#options.onTurn(entry)
+      }
     }
   }
 }

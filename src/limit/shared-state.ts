@@ -5,7 +5,19 @@
 import { randomUUID } from 'node:crypto'
 import { type BucketState } from './limiter.js'
 import { RedisLink } from './redis-link.js'
-import { BEAT, bucketKey, GIVE, LEAVE, NODES_KEY, REGISTER, SLOTS_KEY, TAKE } from './redis-scripts.js'
+import {
+  BEAT,
+  bucketKey,
+  ENTER,
+  GIVE,
+  LEAVE,
+  NEXT,
+  NODES_KEY,
+  PASS,
+  REGISTER,
+  SLOTS_KEY,
+  TAKE,
+} from './redis-scripts.js'
 import { type LimitKind, type LimitScope } from './refusal.js'
 import { TokenBucket, ticksOf, wholeCount } from './token-bucket.js'
 
@@ -62,6 +74,19 @@ export type Take = {
   readonly slots: readonly SharedSlot[]
 }
 
+/** A key that takes turns, by the name that nodes know it by; null is no cap of its own. */
+export type TurnKey = { readonly name: string; readonly keyCap: number | null; readonly slots: readonly SharedSlot[] }
+
+/** An admission where keys take turns: one of each bucket, and the slots of the key and the gateway. */
+export type Entering = {
+  readonly buckets: readonly SharedBucket[]
+  readonly key: TurnKey
+  readonly gatewayCap: number | null
+}
+
+/** What became of the keys that wait: the place in the list of the one that was let in, and of each whether it is at its own cap. */
+export type TurnTaken = { readonly letIn: number | null; readonly isFull: readonly boolean[] }
+
 /** Place of the bucket or slot that refused, buckets first; null: all was taken. */
 export type Taken = { readonly refusedBy: number | null }
 
@@ -116,16 +141,51 @@ export class SharedState {
   async take(take: Take): Promise<Taken | null> {
     const { buckets, count, slots } = take
     const wanted = [...bucketArgs(buckets, wholeCount(count)), ...slots.flatMap(({ owner, cap }) => [owner, cap])]
+    const reply = await this.#askAsNode(TAKE, buckets, [buckets.length, ...wanted])
+    return reply === null ? null : this.#takenBy(reply, buckets, slots)
+  }
+
+  /** The same, in turn; the place behind the buckets is the key's, the next one the gateway's. */
+  async enter({ buckets, key, gatewayCap }: Entering): Promise<Taken | null> {
+    const caps = [gatewayCap ?? NO_CAP, key.name, key.keyCap ?? NO_CAP]
+    const reply = await this.#askAsNode(ENTER, buckets, [buckets.length, ...bucketArgs(buckets, 1), ...caps])
+    return reply === null ? null : this.#takenBy(reply, buckets, key.slots)
+  }
+
+  /** Lets in one of the keys that wait here, if it is the turn of one. */
+  async takeTurn(keys: readonly TurnKey[], gatewayCap: number | null): Promise<TurnTaken | null> {
+    const waiting = keys.flatMap(({ name, keyCap }) => [name, keyCap ?? NO_CAP])
+    const reply = await this.#askAsNode(NEXT, [], [gatewayCap ?? NO_CAP, ...waiting])
+    if (reply === null) return null
+    const [code = 0, ...full] = reply as number[]
+    this.#count(keys[code - 1]?.slots ?? [], 1)
+    return { letIn: code === 0 ? null : code - 1, isFull: full.map((each) => each === 1) }
+  }
+
+  /** Nobody waits here for a turn of the key any more. */
+  pass({ name }: TurnKey): void {
+    if (this.isUp) void this.#ask(PASS, [], [name])
+  }
+
+  /** What a script answers once the node is known; null when Redis is away. */
+  async #askAsNode(
+    script: string,
+    buckets: readonly SharedBucket[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
     for (let tries = 0; tries < 2; tries++) {
       const id = this.#id
-      const reply = await this.#ask(TAKE, buckets, [id, buckets.length, ...wanted])
-      if (reply === null) return null
-      const code = this.#readAnswer(reply, buckets)
-      if (code === 0) this.#count(slots, 1)
-      if (code >= 0) return { refusedBy: code === 0 ? null : code - 1 }
+      const reply = await this.#ask(script, buckets, [id, ...args])
+      if (reply === null || (reply as number[])[0] !== NOT_KNOWN) return reply
       if (!(await this.#knowAgain(id))) return null
     }
     return null
+  }
+
+  #takenBy(reply: unknown, buckets: readonly SharedBucket[], slots: readonly SharedSlot[]): Taken {
+    const code = this.#readAnswer(reply, buckets)
+    if (code === 0) this.#count(slots, 1)
+    return { refusedBy: code === 0 ? null : code - 1 }
   }
 
   /** Counts slots as held that were not asked for, as Redis was away. */
@@ -227,6 +287,8 @@ export class SharedState {
 
 /** More than any bucket holds (schema.ts). */
 const MAX_CHARGE = 1_000_000_000
+/** A cap that is none, for a script. */
+const NO_CAP = -1
 /** What a script answers to a node whose lease was over. */
 const NOT_KNOWN = -1
 

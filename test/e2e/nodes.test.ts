@@ -3,8 +3,9 @@
 import { test } from 'tap'
 import { Pool, request } from 'undici'
 import { type Running, startGateway, type Teardown } from '../helpers/gateway.js'
+import { startHeldUpstream } from '../helpers/held-upstream.js'
 import { parsePage, sampleValue } from '../helpers/prometheus.js'
-import { RedisServer } from '../helpers/redis.js'
+import { connectRedis, RedisServer } from '../helpers/redis.js'
 
 const KEY = 'team-a-key-0123456789abcdef'
 /** Of the built-in simulator, which takes a twentieth of a second for it. */
@@ -145,4 +146,56 @@ test('the same with onRedisDown closed: 503 while it is away, nothing before and
   redis.resume()
   t.same(await askUntil(pool, 200), new Set([503]))
   t.equal(node.errorOutput, '')
+})
+
+test('the first request of a key waits for one slow request of another to end, on whichever node it waits', async (t) => {
+  const redis = await RedisServer.start(t)
+  const upstream = await startHeldUpstream(t)
+  const other = 'team-b-key-0123456789abcdef'
+  const config = {
+    redis: { url: redis.url },
+    limits: { concurrency: 4, queue: { max: 20, timeoutMs: 120_000 }, shed: { lagMs: null } },
+    keys: [
+      { name: 'team-a', key: KEY },
+      { name: 'team-b', key: other },
+    ],
+    providers: { held: { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1`, apiKey: 'sk-upstream' } },
+  }
+  const nodes = await Promise.all([startGateway(t, { config }), startGateway(t, { config })])
+  const [north, south] = nodes as [Running, Running]
+  const pools = { north: poolOf(t, north), south: poolOf(t, south) }
+  const askAs = async (pool: Pool, key: string, content: string): Promise<number> => {
+    const { statusCode, body } = await pool.request({
+      ...CHAT,
+      headers: { ...CHAT.headers, authorization: `Bearer ${key}` },
+      body: JSON.stringify({ model: 'held/m', messages: [{ role: 'user', content }] }),
+    })
+    await body.dump()
+    return statusCode
+  }
+  const arrived = async (node: Running, count: number) => {
+    const pattern = new RegExp(`^sluice_active_requests ${count}$`, 'm')
+    t.match(await node.metricsWith([pattern], CHAT.headers), pattern)
+  }
+  const greedy = Array.from({ length: 24 }, (_, i) => askAs(i % 2 ? pools.north : pools.south, KEY, 'greedy'))
+  await arrived(north, 12)
+  await arrived(south, 12)
+  const served = [await upstream.next(), await upstream.next(), await upstream.next(), await upstream.next()]
+  const first = askAs(pools.south, other, 'other')
+  await arrived(south, 13)
+  // Redis knows that it waits.
+  const client = connectRedis(redis.url)
+  while ((await client.zscore('{sluice}:waiting', 'key:team-b')) === null) await new Promise(setImmediate)
+  client.disconnect()
+  served.shift()?.say('done')
+  const next = await upstream.next()
+  t.match(JSON.stringify(next.body.messages), /other/, 'the next turn is not the greedy key’s')
+  next.say('done')
+  t.equal(await first, 200)
+  for (const held of served) held.say('done')
+  for (let left = 20; left > 0; left--) (await upstream.next()).say('done')
+  t.same(
+    (await Promise.all(greedy)).filter((status) => status !== 200),
+    [],
+  )
 })

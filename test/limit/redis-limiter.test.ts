@@ -15,6 +15,7 @@ type Settings = {
   readonly gateway?: Partial<Limits>
   readonly key?: Partial<Limits>
   readonly provider?: number | null
+  readonly otherKeys?: readonly string[]
   readonly queue?: { readonly max: number; readonly timeoutMs: number }
   readonly onRedisDown?: 'local' | 'closed'
   readonly leaseMs?: number
@@ -43,7 +44,10 @@ class Node {
         queue: settings.queue ?? { max: 0, timeoutMs: 5000 },
         onRedisDown: settings.onRedisDown ?? 'local',
       },
-      keys: [{ name: 'team-a', limits: { ...NO_LIMITS, ...settings.key } }],
+      keys: ['team-a', ...(settings.otherKeys ?? [])].map((name) => ({
+        name,
+        limits: { ...NO_LIMITS, ...(name === 'team-a' ? settings.key : {}) },
+      })),
       providers: [
         { name: 'north', limits: { concurrency: settings.provider ?? null } },
         { name: 'flush', limits: { concurrency: 1000 } },
@@ -401,4 +405,123 @@ test('limits that are not set ask nobody', async (t) => {
   t.equal(first.limiter.reserveTokens(0, 10), null)
   t.equal(first.limiter.enterProvider(0), true)
   t.same(first.limiter.snapshot(0), { requests: null, tokens: null })
+})
+
+/** Names of requests in the order in which they got their slots, over all nodes. */
+function startQueueing(order: string[]) {
+  return (node: Node, keyIndex: number, name: string) => {
+    const waiter = {
+      keyIndex,
+      onEntered: () => void order.push(name),
+      onRefused: ({ data }: GatewayError) => void order.push(`${name} ${data.status}`),
+    }
+    if (node.limiter.enter(keyIndex, waiter)) order.push(name)
+    return waiter
+  }
+}
+
+/** The keys that Redis knows to wait. */
+async function waitingIn(redis: RedisServer): Promise<string[]> {
+  const client = connectRedis(redis.url)
+  const names = await client.zrange('{sluice}:waiting', '0', '-1')
+  client.disconnect()
+  return names
+}
+
+async function untilLength(list: readonly unknown[], length: number): Promise<void> {
+  while (list.length < length) await pause(1)
+}
+
+test('keys take turns over nodes: the first of another key waits for one slot, wherever it waits', async (t) => {
+  const { first, second } = await startNodes(t, 2, {
+    gateway: { concurrency: 2 },
+    queue: { max: 20, timeoutMs: 60_000 },
+    otherKeys: ['team-b', 'team-c'],
+  })
+  const order: string[] = []
+  const queueUp = startQueueing(order)
+  for (let i = 1; i <= 9; i++) queueUp(i % 2 === 0 ? first : second, 0, `A${i}`)
+  await untilLength(order, 2)
+  await Promise.all([first.flush(), second.flush()])
+  queueUp(first, 1, 'B1')
+  queueUp(second, 2, 'C1')
+  queueUp(second, 1, 'B2')
+  await Promise.all([first.flush(), second.flush()])
+  const leave = (name: string | undefined) => {
+    const number = Number(name?.slice(1))
+    const node = name === 'B1' || (name?.startsWith('A') && number % 2 === 0) ? first : second
+    node.limiter.leave('ABC'.indexOf(name?.[0] ?? ''))
+  }
+  for (let turn = 0; turn < 6; turn++) {
+    leave(order[turn])
+    await untilLength(order, turn + 3)
+  }
+  t.same(order.slice(2, 4).sort(), ['B1', 'C1'], 'those that had no turn yet')
+  t.match(order[4], /^A/)
+  t.equal(order[5], 'B2')
+  t.equal(first.limiter.active() + second.limiter.active(), 2)
+})
+
+test('places are the nodes’ own: a greedy key gives up its newest, and is told so', async (t) => {
+  const { first } = await startNodes(t, 1, {
+    gateway: { concurrency: 1 },
+    queue: { max: 3, timeoutMs: 60_000 },
+    otherKeys: ['team-b'],
+  })
+  const order: string[] = []
+  const queueUp = startQueueing(order)
+  for (let i = 1; i <= 4; i++) queueUp(first, 0, `A${i}`)
+  await untilLength(order, 1)
+  await first.flush()
+  t.equal(first.limiter.refusal(1), null)
+  t.match(first.limiter.refusal(0)?.data, { status: 503 })
+  queueUp(first, 1, 'B1')
+  await untilLength(order, 2)
+  t.same(order, ['A1', 'A4 429'])
+  first.limiter.leave(0)
+  await untilLength(order, 3)
+  t.same(order[2], 'B1')
+})
+
+test('a waiter that leaves gives its turn back at once, on its own node and on others', async (t) => {
+  const { redis, first, second } = await startNodes(t, 2, {
+    gateway: { concurrency: 1 },
+    queue: { max: 9, timeoutMs: 60_000 },
+    otherKeys: ['team-b'],
+  })
+  const order: string[] = []
+  const queueUp = startQueueing(order)
+  queueUp(first, 0, 'A1')
+  await untilLength(order, 1)
+  queueUp(first, 0, 'A2')
+  const leaving = queueUp(second, 1, 'B1')
+  await Promise.all([first.flush(), second.flush()])
+  t.ok((await waitingIn(redis)).includes('key:team-b'))
+  second.limiter.cancel(leaving)
+  await second.flush()
+  t.notOk((await waitingIn(redis)).includes('key:team-b'))
+  first.limiter.leave(0)
+  await untilLength(order, 2)
+  t.same(order, ['A1', 'A2'])
+})
+
+test('those who wait when Redis goes away wait for this process alone, counted once', async (t) => {
+  const { redis, first } = await startNodes(t, 1, {
+    gateway: { concurrency: 1 },
+    key: { requestsPerMinute: 100 },
+    queue: { max: 9, timeoutMs: 60_000 },
+  })
+  const order: string[] = []
+  const queueUp = startQueueing(order)
+  for (let i = 1; i <= 3; i++) queueUp(first, 0, `A${i}`)
+  await untilLength(order, 1)
+  await first.flush()
+  await redis.kill()
+  await first.until(false)
+  first.limiter.leave(0)
+  await untilLength(order, 2)
+  first.limiter.leave(0)
+  await untilLength(order, 3)
+  t.same(order, ['A1', 'A2', 'A3'])
+  t.equal(first.limiter.active(), 1)
 })
