@@ -32,6 +32,7 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = Obje
   overloaded: { status: 503, retryable: true, message: 'The gateway is at capacity.' },
   storage_full: { status: 507, retryable: true, message: 'The gateway has no room to keep this.' },
   draining: { status: 503, retryable: true, message: 'The gateway is shutting down.' },
+  maintenance: { status: 503, retryable: true, message: 'The gateway is in maintenance.' },
   misconfigured: { status: 500, retryable: false, message: 'The gateway is not configured for this.' },
   internal: { status: 500, retryable: false, message: 'Internal error.' },
 })

@@ -16,6 +16,7 @@ import {
 } from './gateway/generation.js'
 import { type ConnectJobs, jobHabits, LoopJobs } from './gateway/jobs.js'
 import { findModel, listModels } from './gateway/model-list.js'
+import { endOfRemovedKeys } from './gateway/removed-keys.js'
 import { createSharedLimits } from './gateway/shared-limits.js'
 import { createLimiterCells } from './limit/cells.js'
 import { createReceivingCells } from './limit/receiving.js'
@@ -210,6 +211,7 @@ function renew(loop: Loop, config: Config, ledger: Ledger): void {
   loop.ground.breakers.adopt(next.config.routing.breaker)
   loop.retired.push({ ...loop.current, sinceMs: CLOCK.nowMs() })
   loop.current = next
+  endOfRemovedKeys(loop.retired, next.config)
 }
 
 function tellReload({ current, ground }: Loop, report: ReloadReport): void {

@@ -66,7 +66,7 @@ test('makes internal of anything else that is thrown, its text only as the cause
 /** What another try may cure, here or at another target: a limit that refills, an upstream or a gateway that is ill for now. */
 const RETRYABLE = [
   ...['rate_limited', 'upstream_unreachable', 'upstream_timeout', 'upstream_overloaded', 'upstream_malformed'],
-  ...['upstream_cut', 'overloaded', 'storage_full', 'draining'],
+  ...['upstream_cut', 'overloaded', 'storage_full', 'draining', 'maintenance'],
 ]
 
 test('says which failures another try may cure', async (t) => {
@@ -103,6 +103,7 @@ const ENVELOPES: Readonly<Record<string, Readonly<Record<ErrorCode, readonly [ty
     overloaded: ['server_error', 'overloaded'],
     storage_full: ['server_error', 'storage_full'],
     draining: ['server_error', 'draining'],
+    maintenance: ['server_error', 'maintenance'],
     misconfigured: ['server_error', 'misconfigured'],
     internal: ['server_error', 'internal'],
   },
@@ -129,6 +130,7 @@ const ENVELOPES: Readonly<Record<string, Readonly<Record<ErrorCode, readonly [ty
     overloaded: ['overloaded_error', null],
     storage_full: ['api_error', null],
     draining: ['overloaded_error', null],
+    maintenance: ['overloaded_error', null],
     misconfigured: ['api_error', null],
     internal: ['api_error', null],
   },

@@ -50,6 +50,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
   })
   if (providers.length === 0) refuseNoneLeft(file, leftOutTargets, context)
   refuseOpenGateway(file, problems)
+  if (file.server.maintenance !== false) warnings.push('server.maintenance: new requests are refused')
   return {
     server: resolveServer(file.server, context),
     offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },

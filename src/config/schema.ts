@@ -103,6 +103,14 @@ const Server = section('The listener and what one connection may cost.', {
     'The first part of drainMs, in which new requests are still served, in ms.',
   ),
   maxChatsPerSocket: integer({ minimum: 1, maximum: 10_000 }, 128, 'Chats open at once on one WebSocket.'),
+  maintenance: Type.Union([Type.Boolean(), Type.String({ minLength: 1, maxLength: 500 })], {
+    default: false,
+    description: 'Refuse new requests with 503, and let open ones end; a text is what clients are shown as the reason.',
+  }),
+  endRequestsOfRemovedKeys: Type.Boolean({
+    default: false,
+    description: 'When a reload removes a gateway key, end its open requests too, not only refuse new ones.',
+  }),
   tls: nullable(
     section('Certificate of the listener.', {
       certFile: Type.String({ minLength: 1, description: 'PEM file with the certificate chain.' }),

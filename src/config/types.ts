@@ -51,6 +51,9 @@ export type ServerConfig = {
   readonly drainMs: number
   /** The first part of drainMs: not ready any more, but new requests are still served. */
   readonly drainGraceMs: number
+  /** New requests are refused; a text is shown to clients. */
+  readonly maintenance: boolean | string
+  readonly endRequestsOfRemovedKeys: boolean
   readonly tls: { readonly certFile: string; readonly keyFile: string; readonly passphrase: string | null } | null
   readonly cors: { readonly origins: readonly string[] }
   /** Addresses and networks (CIDR) of proxies in front, whose word is taken for the client's address. */

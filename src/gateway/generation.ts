@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Ledger, targetNames } from '../config/ledger.js'
 import { type Config, type ProviderConfig } from '../config/types.js'
-import { type GatewayError } from '../errors.js'
+import { GatewayError } from '../errors.js'
 import { createLimiter, type LimiterPlaces } from '../limit/cells.js'
 import { type Limiter } from '../limit/limiter.js'
 import { ReceivingBudget } from '../limit/receiving.js'
@@ -27,6 +27,9 @@ import { type LoopMetrics } from '../telemetry/metrics.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 import { Upstream } from '../upstream/call.js'
 import { type Pools } from '../upstream/pools.js'
+
+/** When to come back from maintenance: soon after its end, and not all the time before. */
+const MAINTENANCE_RETRY_MS = 30_000
 
 /** What outlives every configuration of an event loop. */
 export type Ground = {
@@ -87,7 +90,7 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
   const thinking = new ThinkingMemory(clock.nowMs)
   const shared = { config, offload, router, breakers, retryBudget, thinking, upstream, metrics, log, dialects, clock }
   const pipeline = createPipeline({ ...shared, limiter, prompts })
-  const refusal = createRefusal(limiter, ground)
+  const refusal = refusalOfMaintenance(config) ?? createRefusal(limiter, ground)
   const receiving = createReceiving(config, ledger, ground)
   return { config, pipeline, router, upstream, prompts, log, refusal, receiving }
 }
@@ -107,6 +110,15 @@ function createReceiving(config: Config, ledger: Ledger, { receivingCells, metri
     onChange: (bytes) => metrics.receiving(bytes),
     onRejected: (scope) => metrics.limitRejection(scope, 'receiving'),
   })
+}
+
+/** In maintenance every new request is refused by the same words; null where there is none. */
+function refusalOfMaintenance({ server }: Config): Generation['refusal'] | null {
+  const { maintenance } = server
+  if (maintenance === false) return null
+  const reason = maintenance === true ? {} : { message: maintenance }
+  const error = GatewayError.shared('maintenance', { ...reason, retryAfterMs: MAINTENANCE_RETRY_MS })
+  return () => error
 }
 
 /** What cannot be served now is refused while it is cheap: with every slot and queue full, or by a loop that is late. */

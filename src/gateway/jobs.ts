@@ -101,7 +101,8 @@ export class LoopJobs {
       ...{ store, random: Math.random, execute: this.#createExecute() },
       // Not spread: a reload changes what they read.
       get concurrency() {
-        return options().concurrency
+        // In maintenance jobs that wait go on waiting; the runner looks again by itself.
+        return current().config.server.maintenance === false ? options().concurrency : 0
       },
       get attempts() {
         return options().attempts

@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'overloaded'
   | 'storage_full'
   | 'draining'
+  | 'maintenance'
   | 'misconfigured'
   | 'internal'
 

@@ -1,6 +1,6 @@
 // The way of a request, as the drawing in src/README.md has it. Each line is a stage in a file of its own; each await is a
 // place where the client may have left or a drain ended it: `isEnded` is asked after it.
-import { GatewayError, toGatewayError } from '../errors.js'
+import { toGatewayError } from '../errors.js'
 import { limitHeaders } from '../limit/headers.js'
 import { admitRequest, admitTokens } from './admit.js'
 import { createAuthenticate, createRenew } from './authenticate.js'
@@ -11,6 +11,7 @@ import { Exchange, type SettleHook } from './exchange.js'
 import { fillIn } from './fill-in.js'
 import { startKeepalive } from './keepalive.js'
 import { OpenExchanges } from './open-exchanges.js'
+import { createOutsideEnds, type OutsideEnds } from './outside-ends.js'
 import { type PipelineParts } from './parts.js'
 import { heedPath } from './path-facts.js'
 import { fail, reject } from './reject.js'
@@ -18,16 +19,16 @@ import { RepeatedAnswers } from './repeated-answers.js'
 import { settle } from './settle.js'
 import { type Sink } from './sink.js'
 
-export type DrainablePipeline = Pipeline & {
-  /** Exchanges that have begun and not settled. */
-  openCount(): number
-  /** Ends every open exchange with `draining`: a status where nothing was sent, an error frame where a stream runs. */
-  endAll(): void
-}
+export type DrainablePipeline = Pipeline &
+  Pick<OutsideEnds, 'endAll' | 'endOf'> & {
+    /** Exchanges that have begun and not settled. */
+    openCount(): number
+  }
 
 /** Joins the stages over one event loop's parts. */
 export function createPipeline(parts: PipelineParts): DrainablePipeline {
   const open = new OpenExchanges<Exchange>()
+  const ends = createOutsideEnds(open)
   const answers = new RepeatedAnswers()
   const onSettle: SettleHook = (exchange, ending) => {
     open.remove(exchange)
@@ -35,9 +36,8 @@ export function createPipeline(parts: PipelineParts): DrainablePipeline {
   }
   return {
     openCount: () => open.size,
-    endAll(): void {
-      for (const exchange of open.list()) fail(exchange, new GatewayError('draining'))
-    },
+    endAll: ends.endAll,
+    endOf: ends.endOf,
     authenticate: createAuthenticate(parts.config.keys),
     renew: createRenew(parts.config.keys),
     limitHeaders: (key) => limitHeaders(parts.limiter.snapshot(key.index)),
@@ -45,7 +45,7 @@ export function createPipeline(parts: PipelineParts): DrainablePipeline {
       const exchange = new Exchange(request, sink, parts, onSettle)
       open.add(exchange)
       parts.metrics.exchangeStarted()
-      void run(exchange)
+      if (!ends.endAtOnce(exchange)) void run(exchange)
       return exchange
     },
     reject(rejection: Rejection, sink: Sink): void {

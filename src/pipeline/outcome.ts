@@ -4,6 +4,8 @@ import { type Outcome } from '../model/event.js'
 
 /** What an error is called as an outcome. Before any content, whatever is not named here is `rejected`. */
 const OUTCOME_OF: Partial<Record<ErrorCode, Outcome>> = {
+  // In mid-stream, too: its key was removed while it ran.
+  unauthenticated: 'rejected',
   client_gone: 'client_gone',
   slow_reader: 'slow_reader',
   rate_limited: 'limit',

@@ -34,7 +34,7 @@ import { createWebSocket } from './websocket.js'
 
 /** What a reload may change. */
 export type ViewOptions = {
-  /** Of these, `readerStallMs`, `maxChatsPerSocket` and `cors`; the rest is that of the start. */
+  /** Of these, `readerStallMs`, `maxChatsPerSocket`, `maintenance` and `cors`; the rest is that of the start. */
   readonly config: ServerConfig
   readonly metrics: Config['metrics']
   /** Gateway keys are set, so metrics are not for everybody. */
@@ -191,6 +191,7 @@ function createView(options: ViewOptions): FrontView {
     languages,
     hasKeys,
     metricsToken: metrics.token,
+    isInMaintenance: config.maintenance !== false,
     refusal: refusal ?? (() => null),
     reserve: options.reserve ?? (() => UNCOUNTED),
     jobs: options.jobs ?? NO_JOBS,

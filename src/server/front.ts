@@ -50,6 +50,8 @@ export type FrontView = {
   readonly hasKeys: boolean
   /** Bearer token that opens the metrics beside the gateway keys; null for none. */
   readonly metricsToken: string | null
+  /** No new requests until a reload ends it: the gateway is not ready. */
+  readonly isInMaintenance: boolean
   /** Why a new request of this key is turned away before its body is read; null: it may come in. */
   readonly refusal: (key: KeyIdentity) => GatewayError | null
   readonly reserve: Reserve

@@ -13,12 +13,16 @@ export function answerAlive(status: string): Act {
   return (exchange) => exchange.answer(200, body)
 }
 
-/** Answers whether new work is welcome: 503 while starting and draining. */
+/** Answers whether new work is welcome: 503 while starting, in maintenance and draining. */
 export function answerReady(isReady: () => boolean): Act {
   const ready = encode({ status: 'ok' })
   const notReady = encode({ status: 'unavailable' })
-  return (exchange) =>
-    isReady() ? exchange.answer(200, ready) : exchange.answer(503, notReady, [['retry-after', '1']])
+  const maintained = encode({ status: 'maintenance' })
+  return (exchange) => {
+    if (!isReady()) exchange.answer(503, notReady, [['retry-after', '1']])
+    else if (exchange.view.isInMaintenance) exchange.answer(503, maintained, [['retry-after', '1']])
+    else exchange.answer(200, ready)
+  }
 }
 
 /** Lists the providers by name and state, never a key. */

@@ -98,7 +98,8 @@ function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
       throw new GatewayError('forbidden', { message: 'This origin may not connect.' })
     const protocols = offered.split(',').map((name) => name.trim())
     const identity = exchange.authenticate(bearerOf(protocols))
-    if (front.isRefusing()) throw new GatewayError('draining')
+    const refusal = front.isRefusing() || exchange.view.isInMaintenance ? exchange.refusal(identity) : null
+    if (refusal !== null) throw refusal
     const codec = offer.codecs.find((one) => protocols.includes(one.name)) ?? null
     if (codec === null && offered !== '') {
       throw new GatewayError('invalid_request', { message: 'Offer the subprotocol sluice.v1 or sluice.v1.msgpack.' })

@@ -8,6 +8,8 @@ import { t as tap, test } from 'tap'
 import { request } from 'undici'
 import WebSocket from 'ws'
 import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
+import { startHeldUpstream } from '../helpers/held-upstream.js'
+import { JobClient } from '../helpers/job-client.js'
 import { sampleValue } from '../helpers/prometheus.js'
 import { METRICS_TOKEN, reload, scrape } from '../helpers/reload.js'
 import { answer, chunk, LAST_CHUNK, ScriptedUpstream, streamHead } from '../helpers/scripted-upstream.js'
@@ -73,6 +75,141 @@ test('a removed key stops at once, over HTTP and on an open WebSocket; what it h
   t.match(await refused, { type: 'error', error: { code: 'invalid_api_key' } })
   t.match(await stream.body.text(), /\[DONE\]/)
   t.match(await running, { type: 'done', outcome: 'complete' })
+})
+
+test('with server.endRequestsOfRemovedKeys a removed key ends with what it has running, on every event loop', async (t) => {
+  const held = await ScriptedUpstream.listen(
+    answer(streamHead(), chunk('data: {"choices":[{"index":0,"delta":{"content":"word"}}]}\n\n'), { stall: true }),
+  )
+  t.teardown(() => held.close())
+  const { gateway, first } = await start(t, () => ({
+    server: { threads: 2, endRequestsOfRemovedKeys: true },
+    keys: [team('a', KEY_A), team('b', KEY_B)],
+    providers: { held: { protocol: 'openai-chat', baseUrl: `${held.origin}/v1` } },
+  }))
+  const streams = [KEY_A, KEY_A, KEY_A, KEY_A, KEY_B].map(async (key) => {
+    const { body } = await ask(gateway, { key, model: 'held/m', stream: true })
+    await once(body, 'readable')
+    return body
+  })
+  const [...bodies] = await Promise.all(streams)
+  const other = bodies.pop()
+  // Renamed, and the only one left: it is known by its value.
+  await reload(gateway, {
+    ...first,
+    server: { ...(first as { server: object }).server, port: 0 },
+    keys: [team('c', KEY_B)],
+  })
+  for (const body of bodies) {
+    const text = await body.text()
+    t.match(text, /"code":"invalid_api_key"/)
+    t.match(text, /removed/)
+    t.notMatch(text, /\[DONE\]/)
+  }
+  await held.until(({ closed }) => closed === 4)
+  const linesOfA = () => gateway.lines.filter(({ msg, key }) => msg === 'exchange' && key === 'a')
+  await gateway.logLine(() => linesOfA().length === 4)
+  t.same(
+    linesOfA().map(({ outcome }) => outcome),
+    Array(4).fill('rejected'),
+  )
+  t.equal(gateway.lines.filter(({ key }) => key === 'b').length, 0, 'the other stream is still open')
+  await other?.dump({ limit: 0, signal: AbortSignal.timeout(1) }).catch(() => undefined)
+})
+
+test('maintenance is taken up and ended by a reload: new requests are refused in their own words, what runs goes on', async (t) => {
+  const slow = await startSimulator(t, ['--tokens-per-second', '40'])
+  const { gateway, first } = await start(
+    t,
+    (origin) => ({
+      keys: [team('a', KEY_A)],
+      providers: simulatedProviders(origin),
+      compat: { asyncByDefault: false },
+    }),
+    slow,
+  )
+  const server = { port: 0 }
+  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, { headers: { 'x-api-key': KEY_A } })
+  t.teardown(() => socket.terminate())
+  await once(socket, 'open')
+  const ends = new Map<string, { outcome?: string; error?: { code?: string; message?: string } }>()
+  const over = new Promise<void>((resolve) => {
+    socket.on('message', (bytes: Buffer) => {
+      const message = JSON.parse(bytes.toString())
+      if (message.type !== 'event') ends.set(message.id, message)
+      if (ends.size === 2) resolve()
+    })
+  })
+  const say = (id: string, tokens: number): void => {
+    const body = { model: 'openai/lorem', max_tokens: tokens, messages: [{ role: 'user', content: 'Hi' }] }
+    socket.send(JSON.stringify({ type: 'chat', id, request: body }))
+  }
+  say('running', 60)
+  const stream = await ask(gateway, { stream: true, tokens: 60 })
+  await once(socket, 'message')
+  const jobs = new JobClient(gateway, KEY_A)
+  const line = await reload(gateway, { ...first, server: { ...server, maintenance: 'Back at noon.' } })
+  t.match(line.warnings, ['server.maintenance: new requests are refused'])
+
+  const refused = await ask(gateway, {})
+  t.equal(refused.statusCode, 503)
+  t.equal(refused.headers['retry-after'], '30')
+  t.match(await refused.body.json(), { error: { code: 'maintenance', message: 'Back at noon.', type: 'server_error' } })
+  const other = await request(`${gateway.origin}/v1/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-api-key': KEY_A },
+    body: '{}',
+  })
+  t.match(await other.body.json(), { type: 'error', error: { type: 'overloaded_error', message: 'Back at noon.' } })
+  t.equal(await statusOf(gateway, { key: 'a-key-of-no-team-0123456789' }), 401)
+  t.equal(
+    (
+      await jobs.post(
+        { model: 'openai/echo', messages: [{ role: 'user', content: 'Hi' }] },
+        { prefer: 'respond-async' },
+      )
+    ).status,
+    503,
+  )
+  t.equal((await jobs.list()).status, 200)
+  const upgrade = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, { headers: { 'x-api-key': KEY_A } })
+  const [, answered] = (await once(upgrade, 'unexpected-response')) as [unknown, { statusCode?: number }]
+  t.equal(answered.statusCode, 503)
+  const ready = await request(`${gateway.origin}/readyz`)
+  t.equal(ready.statusCode, 503)
+  t.same(await ready.body.json(), { status: 'maintenance' })
+  t.equal((await request(`${gateway.origin}/livez`)).statusCode, 200)
+  say('late', 1)
+  t.match(await stream.body.text(), /\[DONE\]/, 'an open stream goes on')
+  await over
+  t.match(ends.get('running'), { outcome: 'complete' })
+  t.match(ends.get('late'), { error: { code: 'maintenance', message: 'Back at noon.' } })
+
+  await reload(gateway, { ...first, server })
+  t.equal((await request(`${gateway.origin}/readyz`)).statusCode, 200)
+  t.equal(await statusOf(gateway, {}), 200)
+})
+
+test('jobs that wait when maintenance begins run when it ends', async (t) => {
+  const held = await startHeldUpstream(t)
+  const { gateway, first } = await start(t, () => ({
+    keys: [team('a', KEY_A)],
+    providers: { held: { protocol: 'openai-chat', baseUrl: `${held.origin}/v1` } },
+    jobs: { concurrency: 1 },
+  }))
+  const jobs = new JobClient(gateway, KEY_A)
+  const body = { model: 'held/m', messages: [{ role: 'user', content: 'Hi' }] }
+  const running = await jobs.submit(body)
+  const call = await held.next()
+  const waiting = await jobs.submit(body)
+  await reload(gateway, { ...first, server: { port: 0, maintenance: true } })
+  call.say('one')
+  t.match(await jobs.until(running), { status: 'completed' })
+  t.match((await jobs.ask(`/v1/chat/completions/${waiting}`)).body, { status: 'pending' })
+  const next = held.next()
+  await reload(gateway, { ...first, server: { port: 0 } })
+  ;(await next).say('two')
+  t.match(await jobs.until(waiting), { status: 'completed' })
 })
 
 test('a changed provider gets its own connections, the old ones close with their last answer; one that is the same keeps its own', async (t) => {

@@ -33,6 +33,8 @@ export const SERVER_CONFIG: ServerConfig = {
   readerStallMs: 30_000,
   keepaliveMs: 15_000,
   drainMs: 1_000,
+  maintenance: false,
+  endRequestsOfRemovedKeys: false,
   drainGraceMs: 0,
   tls: null,
   cors: { origins: [] },

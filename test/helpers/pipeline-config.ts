@@ -102,6 +102,8 @@ export function createConfig(options: RigOptions): Config {
       readerStallMs: 1000,
       keepaliveMs: KEEPALIVE_MS,
       drainMs: 1000,
+      maintenance: false,
+      endRequestsOfRemovedKeys: false,
       drainGraceMs: 0,
       tls: null,
       trustedProxies: [],

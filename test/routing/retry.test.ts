@@ -27,6 +27,7 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   upstream_cut: 'again',
   overloaded: 'elsewhere',
   draining: 'elsewhere',
+  maintenance: 'elsewhere',
   misconfigured: 'elsewhere',
   storage_full: 'elsewhere',
   internal: 'none',

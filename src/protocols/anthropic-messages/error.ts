@@ -33,6 +33,7 @@ const TYPE_OF_CODE: Readonly<Record<ErrorCode, WireErrorType | null>> = Object.f
   overloaded: 'overloaded_error',
   storage_full: 'api_error',
   draining: 'overloaded_error',
+  maintenance: 'overloaded_error',
   misconfigured: 'api_error',
   internal: 'api_error',
 })

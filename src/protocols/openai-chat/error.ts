@@ -37,6 +37,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; re
   overloaded: { type: 'server_error', code: 'overloaded' },
   storage_full: { type: 'server_error', code: 'storage_full' },
   draining: { type: 'server_error', code: 'draining' },
+  maintenance: { type: 'server_error', code: 'maintenance' },
   misconfigured: { type: 'server_error', code: 'misconfigured' },
   internal: { type: 'server_error', code: 'internal' },
 }

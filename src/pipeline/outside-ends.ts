@@ -1,0 +1,37 @@
+// Ends that come to exchanges from outside of them: all of a process that drains, or those of keys that a reload has removed.
+import { GatewayError } from '../errors.js'
+import { type KeyIdentity } from './client.js'
+import { type Exchange } from './exchange.js'
+import { type OpenExchanges } from './open-exchanges.js'
+import { fail } from './reject.js'
+
+const DRAINING = GatewayError.shared('draining')
+const KEY_REMOVED = GatewayError.shared('unauthenticated', { message: 'This API key has been removed.' })
+
+export type OutsideEnds = {
+  /** Ends every open exchange with `draining`: a status where nothing was sent, an error frame where a stream runs. */
+  endAll(): void
+  /** Ends the open exchanges of these keys in the same way, and from now on each further one as it begins. */
+  endOf(isRemoved: (key: KeyIdentity) => boolean): void
+  /** An exchange has begun. True: its key had been removed before, and it has ended. */
+  endAtOnce(exchange: Exchange): boolean
+}
+
+/** Of the exchanges of one pipeline. */
+export function createOutsideEnds(open: OpenExchanges<Exchange>): OutsideEnds {
+  let isOfRemoved: ((key: KeyIdentity) => boolean) | null = null
+  return {
+    endAll() {
+      for (const exchange of open.list()) fail(exchange, DRAINING)
+    },
+    endOf(isRemoved) {
+      isOfRemoved = isRemoved
+      for (const exchange of open.list()) if (isRemoved(exchange.request.key)) fail(exchange, KEY_REMOVED)
+    },
+    endAtOnce(exchange) {
+      if (isOfRemoved === null || !isOfRemoved(exchange.request.key)) return false
+      fail(exchange, KEY_REMOVED)
+      return true
+    },
+  }
+}
