@@ -265,6 +265,8 @@ function createJobDoor(loop: Loop): JobDoor {
     decode: (surfaceId, body) => ground.offload.decode(surfaceId, body),
     createJobId: () => jobs.createId(),
     tell: (fields, message) => loop.current.log.info(fields, message),
+    onNoRoom: (scope) => ground.metrics.limitRejection(scope, 'stored'),
+    onNotKept: (reason) => ground.metrics.answerNotKept(reason),
   }
 }
 

@@ -182,7 +182,9 @@ async function metricLabels(): Promise<Map<string, string[]>> {
   metrics.offloadTask('decode', 'inline', 0.1)
   metrics.jobCounts({
     ...{ jobs: { pending: 1, processing: 1, completed: 1, error: 1 }, queueAgeMs: 1, deliveries: { due: 1, dead: 1 } },
+    storedBytes: { jobs: 1, answers: 1 },
   })
+  metrics.answerNotKept('size')
   metrics.jobRun('completed')
   metrics.webhook('delivered')
   metrics.redisState('limits', true)

@@ -407,6 +407,21 @@ const Jobs = section('Asynchronous jobs: accepted now, run soon, kept until they
     'Jobs of one gateway key that may wait; more are refused with 429.',
   ),
   maxPending: integer({ minimum: 1, maximum: 10_000_000 }, 100_000, 'Jobs that may wait; more are refused with 503.'),
+  maxStoredBytesPerKey: integer(
+    { minimum: KIB, maximum: MAX_BUDGET_BYTES },
+    256 * MIB,
+    'Requests and answers of the jobs of one gateway key and its answers kept by Idempotency-Key, in bytes; a job beyond it is 429.',
+  ),
+  maxStoredBytes: integer(
+    { minimum: KIB, maximum: MAX_BUDGET_BYTES },
+    GIB,
+    'The same of all keys; a job beyond it is 507.',
+  ),
+  maxAnswerBytes: integer(
+    { minimum: 0, maximum: GIB },
+    MIB,
+    'Largest answer kept by Idempotency-Key, in bytes; a larger one frees its key, so a repetition runs again.',
+  ),
   webhook: section('Calls made when a job ends.', {
     secret: webhookSecret(
       'Secret that signs webhooks: 16 characters or more, or whsec_ and base64; null signs nothing.',

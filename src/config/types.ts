@@ -90,6 +90,11 @@ export type JobsConfig = {
   /** Jobs that may wait, of one gateway key and of all. */
   readonly maxPendingPerKey: number
   readonly maxPending: number
+  /** Bytes that the store may keep of one key, and of all. */
+  readonly maxStoredBytesPerKey: number
+  readonly maxStoredBytes: number
+  /** Largest answer that is kept for repetitions. */
+  readonly maxAnswerBytes: number
   readonly webhook: {
     /** Null: webhooks are not signed. */
     readonly secret: string | null

@@ -59,6 +59,7 @@ export type Generation = {
   /** Why a new request of this key is turned away before its body is read; counts it, too. */
   readonly refusal: (key: KeyIdentity) => GatewayError | null
   readonly receiving: ReceivingBudget
+  readonly limiter: Limiter
 }
 
 /**
@@ -92,7 +93,7 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
   const pipeline = createPipeline({ ...shared, limiter, prompts })
   const refusal = refusalOfMaintenance(config) ?? createRefusal(limiter, ground)
   const receiving = createReceiving(config, ledger, ground)
-  return { config, pipeline, router, upstream, prompts, log, refusal, receiving }
+  return { config, pipeline, router, upstream, prompts, log, refusal, receiving, limiter }
 }
 
 /** The limits of this process, and before them those that all nodes share. */

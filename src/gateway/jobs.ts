@@ -12,6 +12,7 @@ import { openRedisStore } from '../jobs/redis.js'
 import { JobRunner } from '../jobs/runner.js'
 import { connectSqlite } from '../jobs/sqlite.js'
 import { type ClaimedDelivery, type DeliveryResult, type JobStore, type StoreCounts } from '../jobs/store.js'
+import { neededTokens } from '../pipeline/admit.js'
 import { type KeyIdentity } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type JobHabits } from '../server/front.js'
@@ -156,12 +157,19 @@ export class LoopJobs {
 const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 
 /** What a generation has to say of a chat that would become a job. */
-export function jobHabits({ config, router }: Pick<Generation, 'config' | 'router'>): JobHabits {
-  const { maxPendingPerKey, maxPending, webhook } = config.jobs
+export function jobHabits({ config, router, limiter }: Pick<Generation, 'config' | 'router' | 'limiter'>): JobHabits {
+  const { maxPendingPerKey, maxPending, maxStoredBytesPerKey, maxStoredBytes, maxAnswerBytes, webhook } = config.jobs
   return {
     isAsyncByDefault: config.compat.asyncByDefault,
     webhook,
-    pending: { perKey: maxPendingPerKey, all: maxPending },
+    caps: {
+      ...{ perKey: maxPendingPerKey, all: maxPending },
+      stored: { perKey: maxStoredBytesPerKey, all: maxStoredBytes },
+    },
+    maxAnswerBytes,
+    countRequest: ({ index }) => limiter.countRequest(index),
+    checkTokens: ({ index }, { facts, estimatedTokens }) =>
+      limiter.checkTokens(index, neededTokens(facts, estimatedTokens)),
     checkRoute({ index }, { model, provider }) {
       // What leaves its model open gets the default one when it runs.
       if (model !== '') router.route({ model, provider, allowed: config.keys[index]?.models ?? ANY_MODEL })

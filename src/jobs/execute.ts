@@ -34,7 +34,7 @@ export function createExecute({ pipeline, surface, keyOf, nowMs }: ExecuteOption
     const { requestId, parameterHeaders } = contextOf(job)
     const body = exactBytes(job.request)
     return new Promise((resolve, reject) => {
-      const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs: nowMs() }
+      const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs: nowMs(), isCounted: true }
       const exchange = pipeline.start(request, createJobSink({ resolve, reject }))
       signal.addEventListener('abort', () => exchange.cancel(), { once: true })
     })

@@ -53,6 +53,8 @@ function ops.complete(id, fence, answer)
   if not holds(id, fence) then return 0 end
   set(id, 'error', '')
   finish(id, 'completed', 'answer', answer)
+  call('HINCRBY', job(id), 'bytes', #answer)
+  store(get(id, 'owner')[1], 'jobs', #answer)
   return 1
 end
 
@@ -79,6 +81,7 @@ function ops.release(id, fence)
 end
 
 function ops.cleanUp(retention)
+  forgetKept()
   local ids = call('ZRANGEBYSCORE', P .. 'ended', '-inf', now - retention, 'LIMIT', 0, BATCH)
   for _, id in ipairs(ids) do
     call('ZREM', P .. 'ended', id)

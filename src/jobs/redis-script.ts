@@ -4,6 +4,7 @@
 //   job:ID      hash, all of a job and its delivery        wait:OWNER  pending by due time       turns    owners by last turn
 //   list:OWNER  ids by number of acceptance                leases      processing by lease end   ages     pending by acceptance
 //   rep:OWNER:KEY  hash, an idempotency key                dwait:ORIGIN, dorigins  deliveries by due time        ended, tally, seq
+//   stored      hash, bytes by OWNER:kind      kept  bytes:OWNER:KEY of kept answers by the end of their day
 //
 // Called with: prefix, shift of the clock (tests), name of the call, its arguments. Absent texts are empty.
 
@@ -30,6 +31,25 @@ local function set(id, ...) call('HSET', job(id), ...) end
 local function tell(kind, id) call('PUBLISH', P .. 'events', kind .. ' ' .. (id or '')) end
 local function count(name, by) call('HINCRBY', P .. 'tally', name, by) end
 local function tally(name) return tonumber(call('HGET', P .. 'tally', name) or 0) end
+-- Bytes of a key that are kept: of its jobs, or of answers for repetitions.
+local function store(owner, kind, bytes)
+  if bytes == 0 then return end
+  call('HINCRBY', P .. 'stored', owner .. ':' .. kind, bytes)
+  count('stored-' .. kind, bytes)
+end
+local function fullScope(owner, bytes, perKey, all)
+  local own = call('HMGET', P .. 'stored', owner .. ':jobs', owner .. ':answers')
+  if tonumber(own[1] or 0) + tonumber(own[2] or 0) + bytes > tonumber(perKey) then return 'key' end
+  if tally('stored-jobs') + tally('stored-answers') + bytes > tonumber(all) then return 'all' end
+end
+-- Redis forgets kept answers by itself; what they took is counted until somebody looks here.
+local function forgetKept()
+  for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'kept', '-inf', now, 'LIMIT', 0, BATCH)) do
+    local bytes, owner = string.match(name, '^(%d+):([^:]*):')
+    call('ZREM', P .. 'kept', name)
+    store(owner, 'answers', -bytes)
+  end
+end
 local function member(seq, id) return string.format('%015.0f', seq) .. ':' .. id end
 local function idOf(name) return string.sub(name, 17) end
 local function head(id) return call('HMGET', job(id), ${HEAD_FIELDS.map((name) => `'${name}'`).join(', ')}) end
@@ -114,6 +134,9 @@ local function rewind()
     end
     refresh(origin)
   end
+  for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'kept', '(' .. string.format('%.0f', now + DAY), '+inf')) do
+    call('ZADD', P .. 'kept', now + DAY, name)
+  end
   for _, name in ipairs({ 'ages', 'ended' }) do
     for _, id in ipairs(call('ZRANGEBYSCORE', P .. name, '(' .. string.format('%.0f', now), '+inf')) do
       call('ZADD', P .. name, now, id)
@@ -143,7 +166,7 @@ local function repeated(id)
   return { 'repeated', id, place, tally('processing'), found }
 end
 
-function ops.accept(id, owner, context, url, origin, key, digest, request, perKey, all)
+function ops.accept(id, owner, context, url, origin, key, digest, request, perKey, all, keyBytes, allBytes)
   local name = P .. 'rep:' .. owner .. ':' .. key
   if key ~= '' then
     local found = call('HMGET', name, 'digest', 'kind', 'job', 'due')
@@ -154,6 +177,10 @@ function ops.accept(id, owner, context, url, origin, key, digest, request, perKe
   end
   if call('ZCARD', P .. 'wait:' .. owner) >= tonumber(perKey) then return { 'full', 'key' } end
   if tally('pending') >= tonumber(all) then return { 'full', 'all' } end
+  forgetKept()
+  local bytes = #request + #context
+  local full = fullScope(owner, bytes, keyBytes, allBytes)
+  if full then return { 'no-room', full } end
   if key ~= '' then
     call('DEL', name)
     call('HSET', name, 'digest', digest, 'kind', 'job', 'job', id, 'due', now + DAY)
@@ -161,7 +188,8 @@ function ops.accept(id, owner, context, url, origin, key, digest, request, perKe
   end
   local seq = call('INCR', P .. 'seq')
   set(id, 'id', id, 'owner', owner, 'context', context, 'url', url, 'origin', origin, 'key', key, 'request', request,
-    'seq', seq, 'attempts', 0, 'fence', 0, 'spent', 0, 'accepted', now, 'error', '', 'answer', '')
+    'seq', seq, 'attempts', 0, 'fence', 0, 'spent', 0, 'accepted', now, 'error', '', 'answer', '', 'bytes', bytes)
+  store(owner, 'jobs', bytes)
   call('ZADD', P .. 'list:' .. owner, seq, id)
   enqueue(id, now)
   tell('work')
@@ -194,7 +222,8 @@ function ops.list(owner, state, limit, after)
 end
 
 local function remove(id)
-  local at = get(id, 'owner', 'state', 'dstate')
+  local at = get(id, 'owner', 'state', 'dstate', 'bytes')
+  store(at[1], 'jobs', -(at[4] or 0))
   call('ZREM', P .. 'list:' .. at[1], id)
   if at[3] == 'dead' then count('dead', -1) end
   call('UNLINK', job(id))
@@ -236,9 +265,16 @@ local function owns(name, fence)
   return at[1] == 'running' and at[2] == fence
 end
 
-function ops.storeAnswer(owner, key, fence, answer)
+function ops.storeAnswer(owner, key, fence, answer, perKey, all)
   local name = P .. 'rep:' .. owner .. ':' .. key
   if not owns(name, fence) then return 0 end
+  forgetKept()
+  if fullScope(owner, #answer, perKey, all) then
+    call('DEL', name)
+    return 0
+  end
+  store(owner, 'answers', #answer)
+  call('ZADD', P .. 'kept', now + DAY, string.format('%d:%s:%s', #answer, owner, key))
   call('HSET', name, 'kind', 'answered', 'answer', answer, 'due', now + DAY)
   call('PEXPIRE', name, DAY)
   return 1
@@ -260,7 +296,8 @@ function ops.counts()
       break
     end
   end
-  return { tally('pending'), tally('processing'), tally('completed'), tally('error'), age, tally('due'), tally('dead') }
+  return { tally('pending'), tally('processing'), tally('completed'), tally('error'), age, tally('due'), tally('dead'),
+    tally('stored-jobs'), tally('stored-answers') }
 end
 `
 

@@ -13,12 +13,12 @@ import {
   type DeliveryState,
   type DirectBeginning,
   type Job,
+  type JobCaps,
   type JobHead,
   type JobState,
   type JobStore,
   MAX_BATCH,
   type NewJob,
-  type PendingCaps,
   type StoredAnswer,
   type StoreEvent,
 } from './store.js'
@@ -35,7 +35,9 @@ export type RedisStoreOptions = {
 
 const PREFIX = '{sluice}:jobs:'
 const RETRY_AFTER_MS = 1000
-const NO_CAPS: PendingCaps = Object.freeze({ perKey: Number.MAX_SAFE_INTEGER, all: Number.MAX_SAFE_INTEGER })
+const UNBOUNDED = Object.freeze({ perKey: Number.MAX_SAFE_INTEGER, all: Number.MAX_SAFE_INTEGER })
+/** Numbers before those of bytes in the answer of `counts`. */
+const COUNTS_OF_STATES = 7
 /** Every run lost with its node. */
 const LOST_RUNS = 'Every attempt was broken off before it came to an end.'
 
@@ -85,12 +87,14 @@ export function openRedisStore(options: RedisStoreOptions): RedisStore {
 
 function createDesk(ask: Ask) {
   return {
-    async accept(job: NewJob, { perKey, all }: PendingCaps = NO_CAPS): Promise<Acceptance> {
+    async accept(job: NewJob, { perKey, all, stored = UNBOUNDED }: JobCaps = UNBOUNDED): Promise<Acceptance> {
       const { id, context, webhookUrl, idempotency } = job
       const url = webhookUrl ?? ''
       const fields = [id, ownerOf(job.keyName), JSON.stringify(context), url, url === '' ? '' : originOf(url)]
       const repeat = [idempotency?.key ?? '', idempotency?.digest ?? '']
-      return acceptanceOf((await ask('accept', ...fields, ...repeat, job.request, perKey, all)) as AcceptReply)
+      return acceptanceOf(
+        (await ask('accept', ...fields, ...repeat, job.request, perKey, all, stored.perKey, stored.all)) as AcceptReply,
+      )
     },
     async get(id: string): Promise<Job | null> {
       const reply = (await ask('get', id)) as JobReply | null
@@ -109,8 +113,10 @@ function createDesk(ask: Ask) {
       if (kind === 'new') return { kind, lease: { id: idempotency.key, fence: Number(value) } }
       return kind === 'answered' ? { kind, answer: JSON.parse(value) as StoredAnswer } : { kind }
     },
-    async storeAnswer(...[{ keyName, idempotency }, lease, answer]: Parameters<JobStore['storeAnswer']>) {
-      return isDone(await ask('storeAnswer', ownerOf(keyName), idempotency.key, lease.fence, JSON.stringify(answer)))
+    async storeAnswer(...[request, lease, answer, caps = UNBOUNDED]: Parameters<JobStore['storeAnswer']>) {
+      const { keyName, idempotency } = request
+      const entry = [ownerOf(keyName), idempotency.key, lease.fence, JSON.stringify(answer)]
+      return isDone(await ask('storeAnswer', ...entry, caps.perKey, caps.all))
     },
     async forget(...[{ keyName, idempotency }, lease]: Parameters<JobStore['forget']>) {
       return isDone(await ask('forget', ownerOf(keyName), idempotency.key, lease.fence))
@@ -118,7 +124,9 @@ function createDesk(ask: Ask) {
     async counts() {
       const numbers = ((await ask('counts')) as unknown[]).map(Number)
       const [pending = 0, processing = 0, completed = 0, error = 0, queueAgeMs = 0, due = 0, dead = 0] = numbers
-      return { jobs: { pending, processing, completed, error }, queueAgeMs, deliveries: { due, dead } }
+      const [storedJobs = 0, storedAnswers = 0] = numbers.slice(COUNTS_OF_STATES)
+      const storedBytes = { jobs: storedJobs, answers: storedAnswers }
+      return { jobs: { pending, processing, completed, error }, queueAgeMs, deliveries: { due, dead }, storedBytes }
     },
   } satisfies Partial<JobStore>
 }
@@ -201,7 +209,7 @@ function acceptanceOf([kind, id, place, active, head]: AcceptReply): Acceptance 
   const job = head === null || head === undefined ? null : headOf(head)
   const counts = { queuePosition: Number(place), activeRequests: Number(active) }
   if (kind === 'accepted' && job !== null) return { kind, job, ...counts }
-  if (kind === 'full') return { kind, scope: id === 'key' ? 'key' : 'all' }
+  if (kind === 'full' || kind === 'no-room') return { kind, scope: id === 'key' ? 'key' : 'all' }
   return kind === 'repeated' ? { kind, id, job, ...counts } : { kind: 'mismatch' }
 }
 

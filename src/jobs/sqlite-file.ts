@@ -64,6 +64,34 @@ const MIGRATIONS: readonly string[] = [
      UNIQUE (key_name, idempotency_key)
    ) STRICT;
    CREATE INDEX repeats_by_end ON repeats (due_at);`,
+  // Bytes are counted where they are written: to measure a text again when it goes would mean to read all of it.
+  `ALTER TABLE jobs ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE repeats ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+   UPDATE jobs SET bytes = length(CAST(context AS BLOB))
+     + (SELECT length(CAST(request AS BLOB)) FROM requests r WHERE r.seq = jobs.seq)
+     + coalesce((SELECT length(CAST(answer AS BLOB)) FROM answers a WHERE a.seq = jobs.seq), 0);
+   UPDATE repeats SET bytes = length(CAST(answer AS BLOB)) WHERE answer IS NOT NULL;
+   CREATE TABLE stored (
+     key_name TEXT NOT NULL, kind TEXT NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (key_name, kind)
+   ) STRICT;
+   INSERT INTO stored SELECT key_name, 'jobs', sum(bytes) FROM jobs GROUP BY key_name;
+   INSERT INTO stored SELECT key_name, 'answers', sum(bytes) FROM repeats GROUP BY key_name;
+   CREATE TRIGGER job_stored AFTER INSERT ON jobs BEGIN
+     INSERT INTO stored VALUES (new.key_name, 'jobs', new.bytes) ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+   END;
+   CREATE TRIGGER job_grown AFTER UPDATE OF bytes ON jobs BEGIN
+     UPDATE stored SET bytes = bytes + new.bytes - old.bytes WHERE key_name = old.key_name AND kind = 'jobs';
+   END;
+   CREATE TRIGGER job_freed AFTER DELETE ON jobs BEGIN
+     UPDATE stored SET bytes = bytes - old.bytes WHERE key_name = old.key_name AND kind = 'jobs';
+   END;
+   CREATE TRIGGER answer_stored AFTER UPDATE OF bytes ON repeats BEGIN
+     INSERT INTO stored VALUES (old.key_name, 'answers', new.bytes - old.bytes)
+       ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+   END;
+   CREATE TRIGGER answer_freed AFTER DELETE ON repeats WHEN old.bytes > 0 BEGIN
+     UPDATE stored SET bytes = bytes - old.bytes WHERE key_name = old.key_name AND kind = 'answers';
+   END;`,
 ]
 
 /**

@@ -18,17 +18,18 @@ import {
   type DirectBeginning,
   type DirectRequest,
   type Job,
+  type JobCaps,
   type JobHead,
   type JobState,
   type Lease,
   type ListQuery,
   MAX_BATCH,
   type NewJob,
-  type PendingCaps,
   type RetryOptions,
   type StoreCalls,
   type StoreCounts,
   type StoredAnswer,
+  type StoredCaps,
   type StoreEvent,
 } from './store.js'
 
@@ -76,19 +77,21 @@ export class SqliteJobs implements PlainCalls {
     return events
   }
 
-  accept(job: NewJob, caps?: PendingCaps): Acceptance {
+  accept(job: NewJob, caps?: JobCaps): Acceptance {
     const nowMs = this.#nowMs()
     const { id, keyName, context, webhookUrl, idempotency } = job
     const owner = ownerOf(keyName)
     const repeat = this.#repeats.takeForJob(job, nowMs)
     if (repeat.kind === 'mismatch') return { kind: 'mismatch' }
     if (repeat.kind === 'repeated') return this.#repeated(repeat.id)
-    const scope = this.#fullScope(owner, caps)
-    if (scope !== null) {
+    const contextText = JSON.stringify(context)
+    const bytes = Buffer.byteLength(job.request) + Buffer.byteLength(contextText)
+    const refusal = this.#refusal(owner, bytes, caps)
+    if (refusal !== null) {
       if (idempotency !== null) this.#repeats.freeJob(owner, idempotency.key)
-      return { kind: 'full', scope }
+      return refusal
     }
-    const fields = { id, owner, context: JSON.stringify(context), webhookUrl, now: nowMs }
+    const fields = { id, owner, context: contextText, webhookUrl, bytes, now: nowMs }
     const { lastInsertRowid } = this.#statements.insert.run({ ...fields, key: idempotency?.key ?? null })
     this.#statements.insertRequest.run({ seq: Number(lastInsertRowid), request: job.request })
     this.#statements.insertTurn.run({ owner })
@@ -131,8 +134,14 @@ export class SqliteJobs implements PlainCalls {
     return this.#repeats.begin(request, leaseMs, this.#nowMs())
   }
 
-  storeAnswer(request: DirectRequest, lease: Lease, answer: StoredAnswer): boolean {
-    return this.#repeats.storeAnswer(request, lease, { answer, nowMs: this.#nowMs() })
+  storeAnswer(request: DirectRequest, lease: Lease, answer: StoredAnswer, caps?: StoredCaps): boolean {
+    const text = JSON.stringify(answer)
+    const bytes = Buffer.byteLength(text)
+    if (this.#fullScope(ownerOf(request.keyName), bytes, caps) === null) {
+      return this.#repeats.storeAnswer(request, lease, { text, bytes, nowMs: this.#nowMs() })
+    }
+    this.#repeats.forget(request, lease)
+    return false
   }
 
   forget(request: DirectRequest, lease: Lease): boolean {
@@ -145,8 +154,11 @@ export class SqliteJobs implements PlainCalls {
     const oldest = this.#statements.oldest.get({ now: nowMs }) as { acceptedAt: number } | undefined
     const jobs = { pending: 0, processing: 0, completed: 0, error: 0 }
     for (const { state, n } of states) jobs[state] = n
+    const kinds = this.#statements.storedByKind.all({}) as { kind: 'jobs' | 'answers'; n: number }[]
+    const storedBytes = { jobs: 0, answers: 0 }
+    for (const { kind, n } of kinds) storedBytes[kind] = n
     const queueAgeMs = oldest === undefined ? 0 : Math.max(0, nowMs - oldest.acceptedAt)
-    return { jobs, queueAgeMs, deliveries: this.#deliveries.counts() }
+    return { jobs, queueAgeMs, deliveries: this.#deliveries.counts(), storedBytes }
   }
 
   claim({ limit, leaseMs, maxAttempts }: ClaimOptions): ClaimedJob[] {
@@ -172,7 +184,9 @@ export class SqliteJobs implements PlainCalls {
 
   complete(lease: Lease, answer: string): boolean {
     const nowMs = this.#nowMs()
-    const ended = this.#statements.complete.get({ ...held(lease), now: nowMs }) as Ended | undefined
+    const ended = this.#statements.complete.get({ ...held(lease), bytes: Buffer.byteLength(answer), now: nowMs }) as
+      | Ended
+      | undefined
     if (ended === undefined) return false
     this.#statements.insertAnswer.run({ seq: ended.seq, answer })
     this.#addDelivery(ended, nowMs)
@@ -233,11 +247,20 @@ export class SqliteJobs implements PlainCalls {
     }
   }
 
-  /** Whose places are all taken; null: there is one. */
-  #fullScope(owner: string, caps: PendingCaps | undefined): 'key' | 'all' | null {
+  /** Why a job of so many bytes is not accepted; null: it is. */
+  #refusal(owner: string, bytes: number, caps: JobCaps | undefined): Acceptance | null {
     if (caps === undefined) return null
-    if (countOf(this.#statements.tally.get({ owner })) >= caps.perKey) return 'key'
-    return countOf(this.#statements.pending.get()) >= caps.all ? 'all' : null
+    if (countOf(this.#statements.tally.get({ owner })) >= caps.perKey) return { kind: 'full', scope: 'key' }
+    if (countOf(this.#statements.pending.get()) >= caps.all) return { kind: 'full', scope: 'all' }
+    const scope = this.#fullScope(owner, bytes, caps.stored)
+    return scope === null ? null : { kind: 'no-room', scope }
+  }
+
+  /** Whose bytes are all taken; null: there is room for so many. */
+  #fullScope(owner: string, bytes: number, caps: StoredCaps | undefined): 'key' | 'all' | null {
+    if (caps === undefined) return null
+    if (countOf(this.#statements.stored.get({ owner })) + bytes > caps.perKey) return 'key'
+    return countOf(this.#statements.storedInAll.get()) + bytes > caps.all ? 'all' : null
   }
 
   /** Place of the job that is the n-th of its key. */

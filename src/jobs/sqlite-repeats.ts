@@ -20,8 +20,8 @@ type RepeatRow = {
   readonly answer: string | null
 }
 
-/** An answer and the time of its end. */
-export type AnswerAt = { readonly answer: StoredAnswer; readonly nowMs: number }
+/** An answer as JSON text of so many bytes, and the time of its end. */
+export type AnswerAt = { readonly text: string; readonly bytes: number; readonly nowMs: number }
 
 /** What became of a job's key: free, some job's, or taken for something else. */
 export type JobRepeat = { readonly kind: 'new' | 'mismatch' } | { readonly kind: 'repeated'; readonly id: string }
@@ -45,7 +45,7 @@ export class SqliteRepeats {
       const isSame = found.digest === idempotency.digest && found.job_id !== null
       return isSame ? { kind: 'repeated', id: found.job_id } : { kind: 'mismatch' }
     }
-    this.#statements.put.run({
+    this.#put({
       ...{ owner, key: idempotency.key, digest: idempotency.digest, kind: 'job', jobId: id },
       ...{ now: nowMs, due: nowMs + IDEMPOTENCY_MS },
     })
@@ -62,7 +62,7 @@ export class SqliteRepeats {
     const owner = ownerOf(keyName)
     const found = this.#find(owner, idempotency.key, nowMs)
     if (found === null) {
-      const { lastInsertRowid } = this.#statements.put.run({
+      const { lastInsertRowid } = this.#put({
         ...{ owner, key: idempotency.key, digest: idempotency.digest, kind: 'running', jobId: null },
         ...{ now: nowMs, due: nowMs + leaseMs },
       })
@@ -73,10 +73,10 @@ export class SqliteRepeats {
     return { kind: 'answered', answer: JSON.parse(found.answer) as StoredAnswer }
   }
 
-  storeAnswer({ keyName, idempotency }: DirectRequest, lease: Lease, { answer, nowMs }: AnswerAt): boolean {
+  storeAnswer({ keyName, idempotency }: DirectRequest, lease: Lease, { text, bytes, nowMs }: AnswerAt): boolean {
     const bound = { owner: ownerOf(keyName), key: idempotency.key, fence: lease.fence }
     const due = nowMs + IDEMPOTENCY_MS
-    return this.#statements.answer.run({ ...bound, answer: JSON.stringify(answer), now: nowMs, due }).changes === 1
+    return this.#statements.answer.run({ ...bound, answer: text, bytes, now: nowMs, due }).changes === 1
   }
 
   forget({ keyName, idempotency }: DirectRequest, lease: Lease): boolean {
@@ -87,6 +87,12 @@ export class SqliteRepeats {
   /** Removes what is over. */
   cleanUp(nowMs: number): number {
     return this.#statements.cleanUp.run({ now: nowMs, limit: MAX_BATCH }).changes
+  }
+
+  /** An entry that is over may still be there. A REPLACE would remove it without its trigger, and its bytes would stay counted. */
+  #put(entry: { readonly owner: string; readonly key: string; readonly [name: string]: unknown }) {
+    this.#statements.free.run({ owner: entry.owner, key: entry.key })
+    return this.#statements.put.run(entry)
   }
 
   #find(owner: string, key: string, nowMs: number): RepeatRow | null {
@@ -100,13 +106,12 @@ function prepare(connection: Connection) {
       `SELECT digest, kind, job_id, answer FROM repeats
        WHERE key_name = :owner AND idempotency_key = :key AND due_at > :now`,
     ),
-    // An entry that is over may still be there.
     put: connection.prepare(
-      `INSERT OR REPLACE INTO repeats (key_name, idempotency_key, digest, kind, job_id, set_at, due_at)
+      `INSERT INTO repeats (key_name, idempotency_key, digest, kind, job_id, set_at, due_at)
        VALUES (:owner, :key, :digest, :kind, :jobId, :now, :due)`,
     ),
     answer: connection.prepare(
-      `UPDATE repeats SET kind = 'answered', answer = :answer, set_at = :now, due_at = :due
+      `UPDATE repeats SET kind = 'answered', answer = :answer, bytes = :bytes, set_at = :now, due_at = :due
        WHERE key_name = :owner AND idempotency_key = :key AND fence = :fence AND kind = 'running'`,
     ),
     forget: connection.prepare(

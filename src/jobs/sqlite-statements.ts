@@ -29,8 +29,8 @@ export function prepareJobs(connection: Connection) {
 function prepareDesk(connection: Connection) {
   return {
     insert: connection.prepare(
-      `INSERT INTO jobs (id, key_name, state, context, webhook_url, idempotency_key, accepted_at, changed_at, set_at, due_at)
-       VALUES (:id, :owner, 'pending', :context, :webhookUrl, :key, :now, :now, :now, :now)`,
+      `INSERT INTO jobs (id, key_name, state, context, webhook_url, idempotency_key, bytes, accepted_at, changed_at, set_at, due_at)
+       VALUES (:id, :owner, 'pending', :context, :webhookUrl, :key, :bytes, :now, :now, :now, :now)`,
     ),
     insertRequest: connection.prepare('INSERT INTO requests (seq, request) VALUES (:seq, :request)'),
     insertTurn: connection.prepare('INSERT OR IGNORE INTO turns (key_name, served) VALUES (:owner, 0)'),
@@ -59,6 +59,9 @@ function prepareDesk(connection: Connection) {
       `SELECT coalesce(sum(min(n, :own)), 0) AS n FROM tallies WHERE state = 'pending' AND key_name <> :owner`,
     ),
     tally: connection.prepare("SELECT n FROM tallies WHERE key_name = :owner AND state = 'pending'"),
+    stored: connection.prepare('SELECT coalesce(sum(bytes), 0) AS n FROM stored WHERE key_name = :owner'),
+    storedInAll: connection.prepare('SELECT coalesce(sum(bytes), 0) AS n FROM stored'),
+    storedByKind: connection.prepare('SELECT kind, sum(bytes) AS n FROM stored GROUP BY kind'),
     states: connection.prepare('SELECT state, sum(n) AS n FROM tallies GROUP BY state'),
     pending: connection.prepare("SELECT coalesce(sum(n), 0) AS n FROM tallies WHERE state = 'pending'"),
     active: connection.prepare("SELECT coalesce(sum(n), 0) AS n FROM tallies WHERE state = 'processing'"),
@@ -93,7 +96,7 @@ function prepareQueue(connection: Connection) {
     read: connection.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE j.seq = :seq`),
     renew: connection.prepare(`UPDATE jobs SET set_at = :now, due_at = :due WHERE ${HELD}`),
     complete: connection.prepare(
-      `UPDATE jobs SET state = 'completed', error = NULL, changed_at = :now WHERE ${HELD} ${RETURN_ENDED}`,
+      `UPDATE jobs SET state = 'completed', error = NULL, bytes = bytes + :bytes, changed_at = :now WHERE ${HELD} ${RETURN_ENDED}`,
     ),
     insertAnswer: connection.prepare('INSERT INTO answers (seq, answer) VALUES (:seq, :answer)'),
     fail: connection.prepare(

@@ -86,9 +86,18 @@ export type Acceptance =
   | { readonly kind: 'mismatch' }
   /** As many wait as may: of this gateway key (429), or of all (503). Nothing was accepted. */
   | { readonly kind: 'full'; readonly scope: 'key' | 'all' }
+  /** It does not fit into the bytes that may be kept: of this gateway key (429), or of all (507). Nothing was accepted. */
+  | { readonly kind: 'no-room'; readonly scope: 'key' | 'all' }
 
 /** Most jobs that may wait. A retry, a release or a lost lease puts a job back all the same: it was accepted. */
 export type PendingCaps = { readonly perKey: number; readonly all: number }
+/**
+ * Most bytes that may be kept: requests with their contexts, answers of jobs, answers kept for repetitions. Counted by the
+ * store itself, so exact over all who share it. The answer of a job that was accepted is kept all the same.
+ */
+export type StoredCaps = { readonly perKey: number; readonly all: number }
+/** What a new job is held against; no bytes are counted against it unless given. */
+export type JobCaps = PendingCaps & { readonly stored?: StoredCaps }
 
 export type ListQuery = {
   readonly keyName: string | null
@@ -173,6 +182,8 @@ export type StoreCounts = {
   /** Of the job that may start and has waited longest since it was accepted; 0 without one. */
   readonly queueAgeMs: number
   readonly deliveries: { readonly due: number; readonly dead: number }
+  /** Texts of jobs, and answers kept for repetitions. */
+  readonly storedBytes: { readonly jobs: number; readonly answers: number }
 }
 
 export type StoreEvent =
@@ -189,15 +200,15 @@ export type JobDesk = {
    * Takes a job, once per idempotency key; who repeats one is answered even where no more may wait.
    * @throws storage_full when nothing more can be kept
    */
-  accept(job: NewJob, caps?: PendingCaps): Promise<Acceptance>
+  accept(job: NewJob, caps?: JobCaps): Promise<Acceptance>
   get(id: string): Promise<Job | null>
   /** A caller's own jobs, newest first. */
   list(query: ListQuery): Promise<readonly JobHead[]>
   /** Removes a pending job and its idempotency key; ends a processing one as error. Null when there is no such job or it has ended. */
   cancel(id: string, error: ErrorData): Promise<'removed' | 'ended' | null>
   begin(request: DirectRequest, leaseMs: number): Promise<DirectBeginning>
-  /** Keeps the answer for those who repeat the request. False when the lease is over. */
-  storeAnswer(request: DirectRequest, lease: Lease, answer: StoredAnswer): Promise<boolean>
+  /** Keeps the answer for those who repeat the request. False when the lease is over, or without room: then the key is free. */
+  storeAnswer(request: DirectRequest, lease: Lease, answer: StoredAnswer, caps?: StoredCaps): Promise<boolean>
   /** The request came to no answer worth repeating: the key is free again. */
   forget(request: DirectRequest, lease: Lease): Promise<boolean>
   counts(): Promise<StoreCounts>

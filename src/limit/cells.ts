@@ -146,6 +146,18 @@ class SharedLimiter implements LocalLimiter {
     this.#take({ kind: 'requests', count: 1, key, gateway: this.#gateway.requests })
   }
 
+  countRequest(keyIndex: number): null {
+    this.takeRequest(keyIndex)
+    return null
+  }
+
+  checkTokens(keyIndex: number, count: number): void {
+    const { tokens: key } = this.#ownerOf(keyIndex)
+    const { tokens: gateway } = this.#gateway
+    if (key !== null && count > key.limit) throw this.#refuse('key', key, { kind: 'tokens', count })
+    if (gateway !== null && count > gateway.limit) throw this.#refuse('gateway', gateway, { kind: 'tokens', count })
+  }
+
   returnRequest(keyIndex: number): void {
     this.#ownerOf(keyIndex).requests?.giveBack(1)
     this.#gateway.requests?.giveBack(1)
@@ -244,7 +256,7 @@ class SharedLimiter implements LocalLimiter {
     throw this.#refuse('gateway', gateway, take)
   }
 
-  #refuse(scope: LimitScope, bucket: AtomicBucket, take: Take): GatewayError {
+  #refuse(scope: LimitScope, bucket: AtomicBucket, take: Pick<Take, 'kind' | 'count'>): GatewayError {
     this.#onRejected(scope, take.kind)
     const { limit, windowSec } = bucket
     if (take.count > limit) return oversizeRefusal(scope, take.kind, { limit, count: take.count })

@@ -10,6 +10,11 @@ export type Limiter = {
    */
   takeRequest(keyIndex: number): void
   /**
+   * The same for work that waits for its slot elsewhere and enters as counted. Null: taken now; else rejects with what it
+   * would throw.
+   */
+  countRequest(keyIndex: number): Promise<void> | null
+  /**
    * Takes a concurrency slot of the gateway and of the key, both or none. True: taken now. False: the waiter is queued and
    * will be called exactly once, onEntered or onRefused, unless `cancel` comes first.
    * @throws overloaded (gateway cap) or rate_limited (key cap) when the queue is full, with retryAfterMs
@@ -27,6 +32,8 @@ export type Limiter = {
    * @throws rate_limited with retryAfterMs; an estimate above the whole bucket is invalid_request-like: rate_limited, not retryable
    */
   reserveTokens(keyIndex: number, tokens: number): Promise<void> | null
+  /** Takes nothing. @throws rate_limited, not retryable, when so many tokens are above a whole bucket */
+  checkTokens(keyIndex: number, tokens: number): void
   /** Settles a reservation: gives back what was not used, or takes what was used beyond it. */
   settleTokens(keyIndex: number, reserved: number, used: number): void
   /** Takes a concurrency slot of a provider; false when it is full. */
@@ -44,7 +51,8 @@ export type Limiter = {
 }
 
 /** The limiter of one process, which answers at once. */
-export type LocalLimiter = Omit<Limiter, 'reserveTokens' | 'enterProvider'> & {
+export type LocalLimiter = Omit<Limiter, 'reserveTokens' | 'enterProvider' | 'countRequest'> & {
+  countRequest(keyIndex: number): null
   reserveTokens(keyIndex: number, tokens: number): null
   enterProvider(providerIndex: number): boolean
   /** Counts an entry that all nodes together let in, whatever the caps of this process say. */
@@ -55,6 +63,8 @@ export type LocalLimiter = Omit<Limiter, 'reserveTokens' | 'enterProvider'> & {
 
 export type Waiter = {
   readonly keyIndex: number
+  /** Its request was taken by `countRequest`. */
+  readonly isCounted?: boolean
   onEntered(): void
   onRefused(error: GatewayError): void
 }

@@ -10,12 +10,10 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { type LimiterConfig } from './cells.js'
 import { type Limiter, type LimitSnapshot, type LocalLimiter, type Waiter } from './limiter.js'
 import { gatewayPlan, keyPlan, type Plan } from './plan.js'
-import { type LimitKind, type LimitScope, placeRefusal, rateRefusal, slotRefusal } from './refusal.js'
+import { downRefusal, type LimitKind, type LimitScope, placeRefusal, rateRefusal, slotRefusal } from './refusal.js'
 import { type NextTurn, SharedQueue, type SharedRefusal } from './shared-queue.js'
 import { type SharedBucket, type SharedSlot, type SharedState, type Taken } from './shared-state.js'
 
-/** A link that is down is tried more often than that. */
-const DOWN_RETRY_AFTER_MS = 1000
 const NS_PER_MS = 1_000_000
 
 /** The limiter's configuration with the names that nodes know its owners by. */
@@ -41,10 +39,13 @@ type Entry = {
   readonly waiter: Waiter
   readonly inner: Waiter
   hasLocalSlot: boolean
-  /** Redis has counted the request. */
+  /** Redis has counted the request, here or by `countRequest`. */
   isCounted: boolean
   isOver: boolean
 }
+
+type Share = { readonly kind: 'requests' | 'tokens'; readonly count: number }
+const ONE_REQUEST: Share = Object.freeze({ kind: 'requests', count: 1 })
 
 export class RedisLimiter implements Limiter {
   readonly #local: LocalLimiter
@@ -88,6 +89,16 @@ export class RedisLimiter implements Limiter {
 
   takeRequest(keyIndex: number): void {
     this.#local.takeRequest(keyIndex)
+  }
+
+  countRequest(keyIndex: number): Promise<void> | null {
+    this.#local.takeRequest(keyIndex)
+    const { requests } = this.#planOf(keyIndex)
+    return this.#isLocal(requests) ? null : this.#take(requests, ONE_REQUEST, () => this.#local.returnRequest(keyIndex))
+  }
+
+  checkTokens(keyIndex: number, tokens: number): void {
+    this.#local.checkTokens(keyIndex, tokens)
   }
 
   enter(keyIndex: number, waiter: Waiter): boolean {
@@ -139,8 +150,8 @@ export class RedisLimiter implements Limiter {
   reserveTokens(keyIndex: number, tokens: number): Promise<void> | null {
     this.#local.reserveTokens(keyIndex, tokens)
     const { tokens: buckets } = this.#planOf(keyIndex)
-    if (buckets.length === 0 || (!this.#state.isUp && !this.#isClosedWhenDown)) return null
-    return this.#reserve(keyIndex, tokens, buckets)
+    if (this.#isLocal(buckets)) return null
+    return this.#take(buckets, { kind: 'tokens', count: tokens }, () => this.#local.settleTokens(keyIndex, tokens, 0))
   }
 
   settleTokens(keyIndex: number, reserved: number, used: number): void {
@@ -188,6 +199,11 @@ export class RedisLimiter implements Limiter {
     return this.#local.active()
   }
 
+  /** Nothing of it is shared, or there is nobody to ask and it goes on without. */
+  #isLocal(buckets: readonly SharedBucket[]): boolean {
+    return buckets.length === 0 || (!this.#state.isUp && !this.#isClosedWhenDown)
+  }
+
   #planOf(keyIndex: number): Plan {
     return this.#keyPlans[keyIndex] ?? this.#gatewayPlan
   }
@@ -206,7 +222,7 @@ export class RedisLimiter implements Limiter {
     }
     const entry: Entry = {
       ...{ keyIndex, waiter, inner, plan: this.#planOf(keyIndex) },
-      ...{ hasLocalSlot: false, isCounted: false, isOver: false },
+      ...{ hasLocalSlot: false, isCounted: waiter.isCounted === true, isOver: false },
     }
     return entry
   }
@@ -222,7 +238,7 @@ export class RedisLimiter implements Limiter {
     const refusedBy = taken?.refusedBy ?? null
     if (refusedBy !== null && refusedBy < buckets.length) {
       this.#local.returnRequest(keyIndex)
-      if (!entry.isOver) this.#refuse(entry, this.#rateRefusal(buckets, refusedBy, { kind: 'requests', count: 1 }))
+      if (!entry.isOver) this.#refuse(entry, this.#rateRefusal(buckets, refusedBy, ONE_REQUEST))
       return
     }
     if (taken !== null) entry.isCounted = true
@@ -298,12 +314,13 @@ export class RedisLimiter implements Limiter {
     entry.hasLocalSlot = false
   }
 
-  async #reserve(keyIndex: number, tokens: number, buckets: readonly SharedBucket[]): Promise<void> {
-    const taken = await this.#state.take({ buckets, count: tokens, slots: [] })
+  /** Of all nodes; what this process took goes back where they refuse. */
+  async #take(buckets: readonly SharedBucket[], { kind, count }: Share, giveBack: () => void): Promise<void> {
+    const taken = await this.#state.take({ buckets, count, slots: [] })
     if (taken === null ? !this.#isClosedWhenDown : taken.refusedBy === null) return
-    this.#local.settleTokens(keyIndex, tokens, 0)
+    giveBack()
     if (taken === null || taken.refusedBy === null) throw downRefusal()
-    throw this.#rateRefusal(buckets, taken.refusedBy, { kind: 'tokens', count: tokens })
+    throw this.#rateRefusal(buckets, taken.refusedBy, { kind, count })
   }
 
   async #takeProvider(providerIndex: number, slot: SharedSlot): Promise<boolean> {
@@ -314,11 +331,7 @@ export class RedisLimiter implements Limiter {
     return isIn
   }
 
-  #rateRefusal(
-    buckets: readonly SharedBucket[],
-    place: number,
-    { kind, count }: { readonly kind: 'requests' | 'tokens'; readonly count: number },
-  ): GatewayError {
+  #rateRefusal(buckets: readonly SharedBucket[], place: number, { kind, count }: Share): GatewayError {
     const refusing = buckets[place]
     if (refusing === undefined) return new GatewayError('rate_limited')
     this.#onRejected(refusing.scope, kind)
@@ -334,9 +347,4 @@ export class RedisLimiter implements Limiter {
     this.#onRejected(scope, 'concurrency')
     return waiting === null ? slotRefusal(scope, keyCap ?? 0) : placeRefusal(waiting)
   }
-}
-
-function downRefusal(): GatewayError {
-  const message = 'The limits of this gateway cannot be checked at present.'
-  return new GatewayError('overloaded', { message, retryAfterMs: DOWN_RETRY_AFTER_MS })
 }

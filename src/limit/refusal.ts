@@ -4,6 +4,9 @@ import { GatewayError } from '../errors.js'
 /** A slot is free when some answer ends, which nobody can foretell; a second is what clients wait for without a hint. */
 const SLOT_RETRY_AFTER_MS = 1000
 
+/** A link that is down is tried more often than that. */
+const DOWN_RETRY_AFTER_MS = 1000
+
 /** Whose limit it was. */
 export type LimitScope = 'gateway' | 'key'
 export type LimitKind = 'requests' | 'tokens' | 'concurrency'
@@ -46,6 +49,12 @@ export function placeRefusal(waiting: number): GatewayError {
     message: `The wait queue is full, and ${waiting} requests of ${OWNER.key} wait in it, which is its share. Try again when one has ended.`,
     retryAfterMs: SLOT_RETRY_AFTER_MS,
   })
+}
+
+/** Redis is away, and nothing is let in without it. */
+export function downRefusal(): GatewayError {
+  const message = 'The limits of this gateway cannot be checked at present.'
+  return new GatewayError('overloaded', { message, retryAfterMs: DOWN_RETRY_AFTER_MS })
 }
 
 const GATEWAY_FULL = GatewayError.shared('overloaded', { retryAfterMs: SLOT_RETRY_AFTER_MS })

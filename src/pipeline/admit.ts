@@ -15,7 +15,7 @@ const DEFAULT_OUTPUT_RESERVE = 512
 export function admitRequest(exchange: Exchange): Promise<void> | null {
   const { limiter } = exchange.parts
   const keyIndex = exchange.request.key.index
-  limiter.takeRequest(keyIndex)
+  if (exchange.request.isCounted !== true) limiter.takeRequest(keyIndex)
   return waitForSlot(exchange, keyIndex)
 }
 
@@ -32,6 +32,7 @@ function waitForSlot(exchange: Exchange, keyIndex: number): Promise<void> | null
 /** One exchange in the queue for a slot. */
 class SlotWaiter implements Waiter {
   readonly keyIndex: number
+  readonly isCounted: boolean
   readonly #exchange: Exchange
   #wake: (() => void) | null = null
   #refuse: ((error: GatewayError) => void) | null = null
@@ -39,6 +40,7 @@ class SlotWaiter implements Waiter {
   constructor(exchange: Exchange, keyIndex: number) {
     this.#exchange = exchange
     this.keyIndex = keyIndex
+    this.isCounted = exchange.request.isCounted === true
   }
 
   wait(): Promise<void> {
@@ -66,8 +68,7 @@ class SlotWaiter implements Waiter {
 }
 
 /**
- * Reserves the tokens the exchange may cost: the estimated input, and the client's own cap on the output for each answer. Null when nothing
- * has to be awaited.
+ * Reserves the tokens the exchange may cost. Null when nothing has to be awaited.
  * @throws rate_limited, overloaded
  */
 export function admitTokens(
@@ -75,12 +76,17 @@ export function admitTokens(
   facts: RequestFacts,
   estimatedInputTokens: number,
 ): Promise<void> | null {
-  const outputTokens = (facts.maxOutputTokens ?? DEFAULT_OUTPUT_RESERVE) * (facts.answers ?? 1)
-  const tokens = Math.min(estimatedInputTokens + outputTokens, Number.MAX_SAFE_INTEGER)
+  const tokens = neededTokens(facts, estimatedInputTokens)
   const reserving = exchange.parts.limiter.reserveTokens(exchange.request.key.index, tokens)
   if (reserving !== null) return awaitTokens(exchange, tokens, reserving)
   exchange.reservedTokens = tokens
   return null
+}
+
+/** What a request may cost: its estimated input, and the client's own cap on the output for each answer. */
+export function neededTokens(facts: Pick<RequestFacts, 'maxOutputTokens' | 'answers'>, inputTokens: number): number {
+  const outputTokens = (facts.maxOutputTokens ?? DEFAULT_OUTPUT_RESERVE) * (facts.answers ?? 1)
+  return Math.min(inputTokens + outputTokens, Number.MAX_SAFE_INTEGER)
 }
 
 /** Whoever left meanwhile has settled without them. */

@@ -32,6 +32,8 @@ export type ClientRequest = {
   readonly path?: PathFacts | null
   /** For the log; absent where nobody knows. */
   readonly origin?: ClientOrigin | null
+  /** It was counted when it was accepted, as a job is: its run takes a slot and tokens alone. */
+  readonly isCounted?: boolean
 }
 
 /** What the path of a request says of it, and goes before what its body says. */

@@ -73,8 +73,9 @@ export class Exchange implements ExchangeHandle, Placed {
   #isSettled = false
 
   constructor(request: ClientRequest, sink: Sink, parts: PipelineParts, onSettle: SettleHook) {
-    const { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path = null, origin = null } = request
-    this.request = { requestId, surface, key, parameterHeaders, acceptedAtMs, path, origin }
+    const { requestId, surface, key, body, parameterHeaders, acceptedAtMs } = request
+    const { path = null, origin = null, isCounted = false } = request
+    this.request = { requestId, surface, key, parameterHeaders, acceptedAtMs, path, origin, isCounted }
     this.sink = sink
     this.parts = parts
     this.requestBytes = body.length

@@ -203,7 +203,10 @@ const UNCOUNTED: Reservation = Object.freeze({ grow: () => null, release: () => 
 const NO_JOBS: JobHabits = Object.freeze({
   isAsyncByDefault: false,
   webhook: Object.freeze({ allowInsecure: false, allowPrivateNetworks: false }),
-  pending: Object.freeze({ perKey: 0, all: 0 }),
+  caps: Object.freeze({ perKey: 0, all: 0, stored: Object.freeze({ perKey: 0, all: 0 }) }),
+  maxAnswerBytes: 0,
+  countRequest: () => null,
+  checkTokens: () => undefined,
   checkRoute: () => undefined,
 })
 

@@ -1,9 +1,10 @@
 // What all routes of one event loop share. Most of it stands for the life of the process; the view is what a reload swaps.
 import { GatewayError } from '../errors.js'
-import { type PendingCaps } from '../jobs/store.js'
+import { type JobCaps, type StoredCaps } from '../jobs/store.js'
 import { type GuardPolicy } from '../jobs/webhook-guard.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type DecodedBody } from '../protocols/envelope.js'
 import { type RequestFacts } from '../protocols/protocol.js'
 import { type AddressTexts } from './address-text.js'
 import { type TrustedProxies } from './client-address.js'
@@ -17,8 +18,14 @@ import { type HeadReader } from './strictness.js'
 export type JobHabits = {
   readonly isAsyncByDefault: boolean
   readonly webhook: GuardPolicy
-  /** Most jobs that may wait. */
-  readonly pending: PendingCaps
+  /** Most jobs that may wait, and most bytes that the store may keep. */
+  readonly caps: JobCaps & { readonly stored: StoredCaps }
+  /** Largest answer that is kept for repetitions. */
+  readonly maxAnswerBytes: number
+  /** Takes one request of the key's and the gateway's limit. @throws rate_limited, overloaded */
+  readonly countRequest: (key: KeyIdentity) => Promise<void> | null
+  /** @throws rate_limited, not retryable, for a request that needs more tokens than a limit ever grants */
+  readonly checkTokens: (key: KeyIdentity, request: Pick<DecodedBody, 'facts' | 'estimatedTokens'>) => void
   /** Whether it could be sent anywhere now. @throws model_not_found, forbidden, invalid_request */
   readonly checkRoute: (key: KeyIdentity, facts: Pick<RequestFacts, 'model' | 'provider'>) => void
 }

@@ -14,7 +14,7 @@ import { type DecodedBody } from '../protocols/envelope.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type Member, scanMembers, spliceMembers } from '../wire/members.js'
 import { type HttpExchange, type TakeBody } from './http.js'
-import { OnceSink } from './once-sink.js'
+import { type NotKeptReason, OnceSink } from './once-sink.js'
 
 /** What the door needs of the rest. */
 export type JobDoor = {
@@ -26,6 +26,10 @@ export type JobDoor = {
   readonly createJobId: () => string
   /** One line for the log. */
   readonly tell: (fields: object, message: string) => void
+  /** A job was refused for the bytes that it would take in the store. */
+  readonly onNoRoom: (scope: 'gateway' | 'key') => void
+  /** An answer is not kept for repetitions: it is too large, or the store does not take it. */
+  readonly onNotKept: (reason: NotKeptReason) => void
 }
 
 type Body = Uint8Array<ArrayBuffer>
@@ -40,6 +44,8 @@ const IDEMPOTENCY_KEY = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
 const DIRECT_LEASE_MS = 15 * 60_000
 /** A full queue has moved on by then. */
 const FULL_RETRY_AFTER_MS = 5000
+/** Room comes with the retention of what has ended: minutes, not moments. */
+const NO_ROOM_RETRY_AFTER_MS = 60_000
 const PREFERENCE_APPLIED: HeaderList = Object.freeze([['preference-applied', 'respond-async'] as const])
 const REPLAYED: HeaderList = Object.freeze([['idempotency-replayed', 'true'] as const])
 
@@ -86,20 +92,26 @@ function parsedValue(body: Body, { valueStart, valueEnd }: Member): unknown {
   }
 }
 
-async function acceptJob({ exchange, key, door }: Asking, body: Body): Promise<void> {
+async function acceptJob(asking: Asking, body: Body): Promise<void> {
+  const { exchange, key, door } = asking
   const { idempotencyKey, parameterHeaders, prefer } = exchange.head
   try {
     const digest = idempotencyKey === '' ? '' : digestOf('job', door.surface, body)
     const idempotency = idempotencyKey === '' ? null : { key: checkedKey(idempotencyKey), digest }
+    const { caps, checkRoute, checkTokens, countRequest, webhook } = exchange.view.jobs
+    const counting = countRequest(key)
+    if (counting !== null) await counting
     const decoded = await door.decode(door.surface.id, body)
-    const { checkRoute, pending, webhook } = exchange.view.jobs
     checkRoute(key, decoded.facts)
+    checkTokens(key, decoded)
     const context = { parameterHeaders: { ...parameterHeaders } }
     const read = readJobBody(decoded, webhook)
     const job: NewJob = { id: door.createJobId(), keyName: key.name, ...read, context, idempotency }
-    const acceptance = await door.desk.accept(job, pending)
+    const acceptance = await door.desk.accept(job, caps)
     if (acceptance.kind === 'mismatch') throw keyOfAnother()
     if (acceptance.kind === 'full') throw queueFull(acceptance.scope)
+    if (acceptance.kind === 'no-room')
+      throw noRoom(asking, { scope: acceptance.scope, bytes: Buffer.byteLength(job.request) })
     const id = acceptance.kind === 'repeated' ? acceptance.id : acceptance.job.id
     door.tell(
       { id: exchange.requestId, job: id, key: key.name, repeated: acceptance.kind === 'repeated' },
@@ -143,11 +155,12 @@ async function startOnce({ exchange, key, door }: Asking, surface: Surface | nul
       exchange.answer(status, Buffer.from(text), [...headers, ...REPLAYED])
       return
     }
-    const keep = { desk: door.desk, request, lease: beginning.lease }
+    const { caps, maxAnswerBytes } = exchange.view.jobs
+    const keep = { desk: door.desk, request, lease: beginning.lease, onNotKept: door.onNotKept }
     if (exchange.isOver) await door.desk.forget(request, beginning.lease)
     else {
       exchange.start(body, (sink) => {
-        const once = new OnceSink(sink, keep)
+        const once = new OnceSink(sink, { ...keep, caps: caps.stored, maxAnswerBytes })
         exchange.onLeave = () => once.letGo()
         return once
       })
@@ -183,6 +196,25 @@ function queueFull(scope: 'key' | 'all'): GatewayError {
   const retryAfterMs = FULL_RETRY_AFTER_MS
   if (scope === 'all') return new GatewayError('overloaded', { message: 'Too many jobs wait here.', retryAfterMs })
   return new GatewayError('rate_limited', { message: 'Too many jobs of this key wait.', retryAfterMs })
+}
+
+type Excess = { readonly scope: 'key' | 'all'; readonly bytes: number }
+
+const TOO_LARGE_A_JOB =
+  'This request alone is larger than all that jobs.maxStoredBytesPerKey or jobs.maxStoredBytes allows.'
+
+/** What is kept goes when it has ended and its time is over, or when it is taken back. */
+function noRoom({ exchange, door }: Asking, { scope, bytes }: Excess): GatewayError {
+  const { perKey, all } = exchange.view.jobs.caps.stored
+  const retryAfterMs = NO_ROOM_RETRY_AFTER_MS
+  door.onNoRoom(scope === 'key' ? 'key' : 'gateway')
+  const message =
+    scope === 'key'
+      ? `The jobs and kept answers of this key may take ${perKey} bytes (jobs.maxStoredBytesPerKey). Cancel waiting jobs, or try again when earlier ones are past jobs.retentionMs.`
+      : `The job store may hold ${all} bytes (jobs.maxStoredBytes) and has no room for this job. Try again later.`
+  // No waiting helps.
+  if (bytes > Math.min(perKey, all)) return new GatewayError('payload_too_large', { message: TOO_LARGE_A_JOB })
+  return new GatewayError(scope === 'key' ? 'rate_limited' : 'storage_full', { message, retryAfterMs })
 }
 
 function stillRunning(): GatewayError {

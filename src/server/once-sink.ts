@@ -1,6 +1,7 @@
 // Before the sink of a request that bears an Idempotency-Key: its whole answer is in the store before the client gets it, so
-// that a repetition gets the same. What is no answer worth repeating (an error, a stream, a client that left) frees the key.
-import { type DirectRequest, type JobDesk, type Lease } from '../jobs/store.js'
+// that a repetition gets the same. What is no answer worth repeating (an error, a stream, a client that left), or is too large
+// to keep, frees the key.
+import { type DirectRequest, type JobDesk, type Lease, type StoredCaps } from '../jobs/store.js'
 import {
   type Answer,
   type Delivery,
@@ -16,7 +17,14 @@ export type OnceOptions = {
   readonly desk: Pick<JobDesk, 'storeAnswer' | 'forget'>
   readonly request: DirectRequest
   readonly lease: Lease
+  readonly caps: StoredCaps
+  /** A larger answer is not kept, and frees the key. */
+  readonly maxAnswerBytes: number
+  readonly onNotKept: (reason: NotKeptReason) => void
 }
+
+/** `size`: above `maxAnswerBytes`; `store`: without room, or the store is unavailable. */
+export type NotKeptReason = 'size' | 'store'
 
 /** Of the moment, not of the answer. */
 const FLEETING = /^x-ratelimit-|^retry-after/
@@ -37,7 +45,9 @@ export class OnceSink implements Sink {
   }
 
   reply(answer: Answer): void {
-    if (answer.error !== null) {
+    const isTooLarge = answer.body.byteLength > this.#options.maxAnswerBytes
+    if (answer.error !== null || isTooLarge) {
+      if (answer.error === null && !this.#isSettled) this.#options.onNotKept('size')
       this.letGo()
       this.#sink.reply(answer)
     } else void this.#keep(answer).finally(() => this.#sink.reply(answer))
@@ -68,9 +78,10 @@ export class OnceSink implements Sink {
   async #keep({ status, headers, body }: Answer): Promise<void> {
     if (this.#isSettled) return
     this.#isSettled = true
-    const { desk, request, lease } = this.#options
+    const { desk, request, lease, caps, onNotKept } = this.#options
     const lasting: HeaderList = headers.filter(([name]) => !FLEETING.test(name))
     const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
-    await desk.storeAnswer(request, lease, { status, headers: lasting, body: text }).catch(() => false)
+    const stored = { status, headers: lasting, body: text }
+    if (!(await desk.storeAnswer(request, lease, stored, caps).catch(() => false))) onNotKept('store')
   }
 }

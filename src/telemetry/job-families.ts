@@ -6,8 +6,10 @@ import {
   JOB_RUN_RESULTS,
   JOB_STATES,
   type Layout,
+  NOT_KEPT_REASONS,
   OTHER,
   REDIS_USES,
+  STORED_KINDS,
   WEBHOOK_RESULTS,
 } from './layout.js'
 import { at, type Family, histogramSeries, touched } from './series.js'
@@ -16,6 +18,7 @@ import { at, type Family, histogramSeries, touched } from './series.js'
 export function jobFamilies(layout: Layout): Family[] {
   const first = layout.jobs + 1
   const age = first + JOB_STATES.length
+  const stored = age + 1 + DELIVERY_STATES.length
   const gauge = (name: string, help: string, series: Family['series']): Family => {
     return {
       name,
@@ -34,6 +37,18 @@ export function jobFamilies(layout: Layout): Family[] {
     gauge('sluice_webhooks_waiting', 'Webhooks that are still to be sent (due) or were given up (dead).', ({ fixed }) =>
       DELIVERY_STATES.map((state, i) => ({ labels: { state }, value: at(fixed, age + 1 + i) })),
     ),
+    gauge(
+      'sluice_stored_bytes',
+      'Bytes that the job store keeps: of jobs, or of answers by Idempotency-Key.',
+      (totals) => STORED_KINDS.map((kind, i) => ({ labels: { kind }, value: at(totals.fixed, stored + i) })),
+    ),
+    {
+      name: 'sluice_answers_not_kept_total',
+      help: 'Answers with an Idempotency-Key that are not kept: too large (size), or not taken by the store.',
+      type: 'counter',
+      series: ({ fixed }) =>
+        touched(NOT_KEPT_REASONS, { fixed, first: layout.answersNotKept }, (reason) => ({ reason })),
+    },
     {
       name: 'sluice_job_runs_total',
       help: 'Runs of jobs that are over, by result.',

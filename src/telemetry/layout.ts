@@ -51,6 +51,8 @@ export const RELOAD_RESULTS: readonly ReloadResult[] = Object.freeze(['ok', 'unc
 export const OFFLOAD_PLACES = Object.freeze(['inline', 'worker'] as const)
 export const JOB_STATES: readonly JobState[] = Object.freeze(['pending', 'processing', 'completed', 'error'])
 export const DELIVERY_STATES = Object.freeze(['due', 'dead'] as const)
+export const STORED_KINDS = Object.freeze(['jobs', 'answers'] as const)
+export const NOT_KEPT_REASONS = Object.freeze(['size', 'store'] as const)
 export const JOB_RUN_RESULTS: readonly JobRunResult[] = Object.freeze([
   ...(['completed', 'retried', 'failed', 'released', 'void'] as const),
 ])
@@ -117,10 +119,12 @@ export type Layout = {
   /** By task x place. */
   readonly offloadTasks: number
   readonly offloadSeconds: readonly HistogramPlace[]
-  /** Whether they were told, then by state; the queue's age in seconds; deliveries by state. */
+  /** Whether they were told, then by state; the queue's age in seconds; deliveries by state; stored bytes by kind. */
   readonly jobs: number
   readonly jobRuns: number
   readonly webhooks: number
+  /** By reason. */
+  readonly answersNotKept: number
   /** By use: event loops that told a state, and those of them that are down. */
   readonly redisStates: number
   /** By use. */
@@ -182,9 +186,10 @@ export function createLayout(config: MetricsConfig): Layout {
     reloads: place.cells(RELOAD_RESULTS.length),
     offloadTasks: place.cells(OFFLOAD_TASKS.length * OFFLOAD_PLACES.length),
     offloadSeconds: OFFLOAD_TASKS.map(() => place.histogram(OFFLOAD_BOUNDS)),
-    jobs: place.cells(1 + JOB_STATES.length + 1 + DELIVERY_STATES.length),
+    jobs: place.cells(1 + JOB_STATES.length + 1 + DELIVERY_STATES.length + STORED_KINDS.length),
     jobRuns: place.cells(JOB_RUN_RESULTS.length),
     webhooks: place.cells(WEBHOOK_RESULTS.length),
+    answersNotKept: place.cells(NOT_KEPT_REASONS.length),
     redisStates: place.cells(REDIS_USES.length * CELLS_PER_REDIS_STATE),
     redisFailures: place.cells(REDIS_USES.length),
     redisSeconds: REDIS_USES.map(() => place.histogram(REDIS_BOUNDS)),

@@ -15,12 +15,14 @@ import {
   LIMIT_KINDS,
   LIMIT_SCOPES,
   type MetricsConfig,
+  NOT_KEPT_REASONS,
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
   REDIS_USES,
   RELOAD_RESULTS,
   RETRY_KINDS,
   STATUSES,
+  STORED_KINDS,
   TRANSPORTS,
   WEBHOOK_RESULTS,
 } from './layout.js'
@@ -55,6 +57,8 @@ export type LoopMetrics = Metrics & {
   listenerPaused(isPaused: boolean): void
   /** Memory reserved for arriving requests (above zero) or given back. */
   receiving(bytes: number): void
+  /** An answer with an Idempotency-Key is not kept: too large, or not taken by the store. */
+  answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void
 }
 
 class CellMetrics implements LoopMetrics {
@@ -209,10 +213,11 @@ class CellMetrics implements LoopMetrics {
     if (place !== undefined) this.#observe(0, place, seconds)
   }
 
-  jobCounts({ jobs, queueAgeMs, deliveries }: JobCounts): void {
+  jobCounts({ jobs, queueAgeMs, deliveries, storedBytes }: JobCounts): void {
     const states = JOB_STATES.map((state) => jobs[state])
     const waiting = DELIVERY_STATES.map((state) => deliveries[state])
-    this.#cells.set([1, ...states, queueAgeMs / MS_PER_SEC, ...waiting], this.#layout.jobs)
+    const stored = STORED_KINDS.map((kind) => storedBytes[kind])
+    this.#cells.set([1, ...states, queueAgeMs / MS_PER_SEC, ...waiting, ...stored], this.#layout.jobs)
   }
 
   jobRun(result: JobRunResult): void {
@@ -221,6 +226,10 @@ class CellMetrics implements LoopMetrics {
 
   webhook(result: WebhookResult): void {
     this.#add(this.#layout.webhooks + WEBHOOK_RESULTS.indexOf(result), 1)
+  }
+
+  answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void {
+    this.#add(this.#layout.answersNotKept + NOT_KEPT_REASONS.indexOf(reason), 1)
   }
 
   #add(at: number, count: number): void {

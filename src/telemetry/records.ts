@@ -104,6 +104,7 @@ export type JobCounts = {
   /** Of the job that has waited longest. */
   readonly queueAgeMs: number
   readonly deliveries: { readonly due: number; readonly dead: number }
+  readonly storedBytes: { readonly jobs: number; readonly answers: number }
 }
 /** `retried`: to be run again; `released`: given back at a drain; `void`: cancelled, or another's by now. */
 export type JobRunResult = 'completed' | 'retried' | 'failed' | 'released' | 'void'

@@ -66,3 +66,59 @@ test('jobs beyond those that may wait: 429 for the key, 503 for all, and room on
   const late = await three.submit(chat('own'))
   t.match(await three.status(late), { status: 'pending' })
 })
+
+test('jobs are counted as requests when they are accepted, and their runs are not counted again', async (t) => {
+  const keys = [
+    { name: 'counted', key: KEY, limits: { requestsPerMinute: 3 } },
+    { name: 'tokens', key: OTHER_KEY, limits: { tokensPerMinute: 1000 } },
+  ]
+  const providers = { up: { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1` } }
+  const limited = await startGateway(t, { config: { keys, providers, jobs: { concurrency: 1 } } })
+  const counted = new JobClient(limited, KEY)
+  const accepted = [await counted.submit(chat('up/m')), await counted.submit(chat('up/m'))]
+  for (const id of accepted) {
+    ;(await upstream.next()).say('done')
+    t.match(await counted.until(id), { status: 'completed' })
+  }
+  await counted.submit(chat('up/m'))
+  const full = await counted.post(chat('up/m'), ASYNC)
+  t.equal(full.status, 429)
+  t.match(full.body, { error: { message: /limit of 3 requests per minute of this key/ } })
+  ;(await upstream.next()).say('done')
+  const tokens = new JobClient(limited, OTHER_KEY)
+  const never = await tokens.post({ ...chat('up/m'), max_tokens: 2000 }, ASYNC)
+  t.equal(never.status, 429)
+  t.match(never.body, { error: { message: /more than the whole limit of 1000 per minute of this key/ } })
+  t.match((await tokens.list()).body, { data: [] })
+})
+
+test('a key whose jobs fill its room gets 429 with the option, another goes on, and what is taken back makes room', async (t) => {
+  const keys = [
+    { name: 'one', key: KEY },
+    { name: 'two', key: OTHER_KEY },
+  ]
+  const providers = { up: { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1` } }
+  const jobs = { concurrency: 1, maxStoredBytesPerKey: 30_000, maxStoredBytes: 45_000 }
+  const small = await startGateway(t, { config: { keys, providers, jobs, metrics: { token: 'metrics-token' } } })
+  const large = { ...chat('up/m'), messages: [{ role: 'user', content: 'x'.repeat(12_000) }] }
+  const [first, second] = [new JobClient(small, KEY), new JobClient(small, OTHER_KEY)]
+  await first.submit(large)
+  const held = await upstream.next()
+  const waiting = await first.submit(large)
+  const full = await first.post(large, ASYNC)
+  t.equal(full.status, 429)
+  t.match(full.body, { error: { message: /30000 bytes \(jobs\.maxStoredBytesPerKey\)/ } })
+  t.equal(full.headers['retry-after'], '60')
+  await second.submit(large)
+  const all = await second.post(large, ASYNC)
+  t.equal(all.status, 507)
+  t.match(all.body, { error: { message: /45000 bytes \(jobs\.maxStoredBytes\)/ } })
+  const page = async () =>
+    (await fetch(`${small.origin}/metrics`, { headers: { authorization: 'Bearer metrics-token' } })).text()
+  t.match(await page(), /sluice_limit_rejections_total\{scope="key",limit="stored"\} 1/)
+  await first.cancel(waiting)
+  await first.submit(large)
+  while (!/sluice_stored_bytes\{kind="jobs"\} 3[67]\d{3}\n/.test(await page()))
+    await new Promise((done) => setTimeout(done, 50))
+  held.say('done')
+})

@@ -23,6 +23,14 @@ export class CountingLimiter implements Limiter {
     this.#limiter.takeRequest(keyIndex)
   }
 
+  countRequest(keyIndex: number): null {
+    return this.#limiter.countRequest(keyIndex)
+  }
+
+  checkTokens(keyIndex: number, tokens: number): void {
+    this.#limiter.checkTokens(keyIndex, tokens)
+  }
+
   enter(keyIndex: number, waiter: Waiter): boolean {
     const counting = {
       keyIndex,

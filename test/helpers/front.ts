@@ -49,7 +49,15 @@ export function closedJobDoor(surfaces: readonly Surface[]): JobDoor {
   const never = (): never => {
     throw new Error('not here')
   }
-  return { surface, desk: {} as JobDoor['desk'], decode: never, createJobId: never, tell: never }
+  return {
+    surface,
+    desk: {} as JobDoor['desk'],
+    decode: never,
+    createJobId: never,
+    tell: never,
+    onNoRoom: never,
+    onNotKept: never,
+  }
 }
 
 /** What a test of tap offers for cleaning up. */

@@ -12,7 +12,10 @@ import { createPlainStore } from './plain-store.js'
 const HABITS: JobHabits = {
   isAsyncByDefault: false,
   webhook: { allowInsecure: false, allowPrivateNetworks: false },
-  pending: { perKey: 100, all: 100 },
+  caps: { perKey: 100, all: 100, stored: { perKey: 100_000, all: 100_000 } },
+  maxAnswerBytes: 1000,
+  countRequest: () => null,
+  checkTokens: () => undefined,
   checkRoute: () => undefined,
 }
 
@@ -20,10 +23,13 @@ export type Asked = { readonly method?: string; readonly key?: string; readonly 
 
 export async function startJobFront(t: Test, habits: Partial<JobHabits> = {}) {
   const store = createPlainStore(t, () => 1_000_000)
+  const told: string[] = []
   let ids = 0
   const jobDoor = {
     ...{ surface: fakeSurface, desk: store, decode: decodeAnything, tell: () => undefined },
     createJobId: () => `job_${ids++}`,
+    onNoRoom: (scope: string) => void told.push(`no room: ${scope}`),
+    onNotKept: (reason: string) => void told.push(`not kept: ${reason}`),
   }
   const { url, port, pipeline } = await startFront(t, { options: { jobDoor, jobs: { ...HABITS, ...habits } } })
   const ask = async (path: string, body: string | null, { method, key = 'a', headers = {} }: Asked = {}) => {
@@ -35,7 +41,7 @@ export async function startJobFront(t: Test, habits: Partial<JobHabits> = {}) {
     const text = await answer.text()
     return { status: answer.status, headers: answer.headers, text, body: JSON.parse(text) as Record<string, unknown> }
   }
-  return { store, pipeline, port, ask }
+  return { store, pipeline, port, ask, told }
 }
 
 function decodeAnything(_surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedBody {

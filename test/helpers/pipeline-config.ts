@@ -161,6 +161,7 @@ export function createConfig(options: RigOptions): Config {
 const JOBS: Config['jobs'] = {
   ...{ store: 'sqlite', path: '/nowhere/jobs.db', concurrency: 2, attempts: 3, timeoutMs: 1000, retentionMs: 1000 },
   ...{ leaseMs: 1000, maxPendingPerKey: 10, maxPending: 10 },
+  ...{ maxStoredBytesPerKey: 256 * 1024 * 1024, maxStoredBytes: 1024 * 1024 * 1024, maxAnswerBytes: 1024 * 1024 },
   webhook: {
     ...{ secret: null, previousSecret: null, allowInsecure: false, allowPrivateNetworks: false },
     timeoutMs: 1000,

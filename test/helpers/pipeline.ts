@@ -38,6 +38,8 @@ export type Asking = {
   readonly body?: JsonObject
   readonly sink?: FakeSink
   readonly parameterHeaders?: Readonly<Record<string, string>>
+  /** Its request was counted when it was accepted. */
+  readonly isCounted?: boolean
 }
 
 /** Providers `north` and `south` speak one wire, `west` the other; the model `pair` falls back from north to south, `twins` has both. */
@@ -119,6 +121,7 @@ export class PipelineRig {
       body,
       parameterHeaders,
       acceptedAtMs: this.nowMs,
+      isCounted: asking.isCounted ?? false,
     }
     sink.handle = this.pipeline.start(request, sink)
     await turn()

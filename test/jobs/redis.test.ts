@@ -12,6 +12,7 @@ import { pendingSuite } from '../helpers/pending-suite.js'
 import { startRedis } from '../helpers/redis-server.js'
 import { type StoreRig } from '../helpers/store-rig.js'
 import { storeSuite } from '../helpers/store-suite.js'
+import { storedSuite } from '../helpers/stored-suite.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
 const server = await startRedis()
@@ -59,6 +60,7 @@ async function openUp(options: RedisStoreOptions): Promise<JobStore> {
 
 storeSuite('redis', open)
 pendingSuite('redis', open)
+storedSuite('redis', open)
 
 const CLAIM = { limit: 10, leaseMs: 60_000, maxAttempts: 3 }
 

@@ -78,14 +78,14 @@ test('makes the file for its owner alone, with nothing left beside it, and every
   t.equal(statSync(`${path}-wal`).size, 0, 'all of it is in the one file')
 })
 
-test('takes a file of an older schema, and refuses one of a newer', async (t) => {
+test('refuses a file of a newer schema', async (t) => {
   const path = await filledFile(t)
   const connection = new Database(path)
   connection.exec('PRAGMA user_version = 999')
   connection.close()
   t.match(await refusalOf(path), {
     code: 'misconfigured',
-    message: new RegExp(`${path} has schema version 999; .* knows up to 1`),
+    message: new RegExp(`${path} has schema version 999; .* knows up to 2`),
   })
 })
 
@@ -154,4 +154,38 @@ test('the code of an error is its own', (t) => {
   t.equal(codeOf(Object.assign(new Error('x'), { code: 5 })), '')
   t.equal(codeOf('SQLITE_FULL'), '')
   t.end()
+})
+
+test('takes a file of the first schema, and knows how many bytes of whom it holds', async (t) => {
+  const path = newPath(t)
+  const first = await startSqlite({ path, onTrouble })
+  const store = connectSqlite(first.connect())
+  await store.accept(newJob('a', { request: 'é'.repeat(50), context: {} }))
+  await store.accept(newJob('b', { request: 'x'.repeat(50), context: {}, keyName: 'team-b' }))
+  const [claimed] = await store.claim({ limit: 1, leaseMs: 1000, maxAttempts: 3 })
+  await store.complete(claimed?.lease ?? { id: '', fence: 0 }, 'ü'.repeat(10))
+  const request = { keyName: 'team-a', idempotency: { key: 'k', digest: 'd' } }
+  const began = await store.begin(request, 1000)
+  const lease = began.kind === 'new' ? began.lease : { id: '', fence: 0 }
+  t.equal(await store.storeAnswer(request, lease, { status: 200, headers: [], body: 'y' }), true)
+  const counted = (await store.counts()).storedBytes
+  t.equal(counted.jobs, 100 + 2 + 20 + 50 + 2)
+  t.ok(counted.answers > 0)
+  await first.close()
+  const older = new Database(path)
+  for (const name of ['job_stored', 'job_grown', 'job_freed', 'answer_stored', 'answer_freed']) {
+    older.exec(`DROP TRIGGER ${name}`)
+  }
+  older.exec('DROP TABLE stored; ALTER TABLE jobs DROP COLUMN bytes; ALTER TABLE repeats DROP COLUMN bytes')
+  older.exec('PRAGMA user_version = 1')
+  older.close()
+  const second = await startSqlite({ path, onTrouble })
+  const again = connectSqlite(second.connect())
+  t.same((await again.counts()).storedBytes, counted)
+  const caps = { perKey: 10, all: 10, stored: { perKey: 150, all: 10_000 } }
+  const next = (keyName: string) =>
+    again.accept(newJob(`next-${keyName}`, { request: 'z'.repeat(50), context: {}, keyName }), caps)
+  t.same(await next('team-a'), { kind: 'no-room', scope: 'key' })
+  t.match(await next('team-b'), { kind: 'accepted' })
+  await second.close()
 })

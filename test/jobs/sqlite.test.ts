@@ -10,6 +10,7 @@ import { newJob } from '../helpers/new-job.js'
 import { pendingSuite } from '../helpers/pending-suite.js'
 import { type StoreRig } from '../helpers/store-rig.js'
 import { storeSuite } from '../helpers/store-suite.js'
+import { storedSuite } from '../helpers/stored-suite.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
 function directory(t: Test): string {
@@ -38,6 +39,7 @@ async function open(t: Test): Promise<StoreRig> {
 
 storeSuite('sqlite', open)
 pendingSuite('sqlite', open)
+storedSuite('sqlite', open)
 
 const COUNT = 4000
 /** Of processor time, of all threads; how many share a commit is the matter of group-commit.test.ts. */

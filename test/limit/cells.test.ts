@@ -249,3 +249,42 @@ test('over any schedule on several event loops no more than burst + rate x time 
   )
   t.end()
 })
+
+test('a request that is counted ahead takes from both buckets, and is given back where one refuses', (t) => {
+  const { limiter } = setUp({ gateway: { requestsPerMinute: 3 }, keys: [{ requestsPerMinute: 2 }, {}] })
+  t.equal(limiter.countRequest(0), null)
+  t.equal(limiter.countRequest(0), null)
+  t.match(
+    refusalOf(() => limiter.countRequest(0)),
+    { code: 'rate_limited', message: /of this key/ },
+  )
+  t.equal(limiter.countRequest(1), null)
+  t.match(
+    refusalOf(() => limiter.countRequest(1)),
+    { code: 'rate_limited', message: /of this gateway/ },
+  )
+  t.end()
+})
+
+test('tokens that no bucket ever holds are refused without taking any, for good', (t) => {
+  const { limiter } = setUp({ gateway: { tokensPerMinute: 100 }, keys: [{ tokensPerMinute: 50 }, {}] })
+  limiter.reserveTokens(0, 50)
+  limiter.checkTokens(0, 50)
+  limiter.checkTokens(1, 100)
+  for (const [key, tokens, whose] of [
+    [0, 51, 'this key'],
+    [1, 101, 'this gateway'],
+  ] as const) {
+    t.match(
+      refusalOf(() => limiter.checkTokens(key, tokens)),
+      {
+        code: 'rate_limited',
+        retryable: false,
+        retryAfterMs: null,
+        message: new RegExp(`${tokens} tokens, .* of ${whose}`),
+      },
+    )
+  }
+  t.equal(limiter.snapshot(0).tokens?.remaining, 0)
+  t.end()
+})

@@ -525,3 +525,19 @@ test('those who wait when Redis goes away wait for this process alone, counted o
   t.same(order, ['A1', 'A2', 'A3'])
   t.equal(first.limiter.active(), 1)
 })
+
+test('requests that are counted ahead are those of all nodes, and enter without being counted again', async (t) => {
+  const { first, second } = await startNodes(t, 2, { key: { requestsPerMinute: 2, concurrency: 5 } })
+  await first.limiter.countRequest(0)
+  await second.limiter.countRequest(0)
+  const refused = await rejectionOf(first.limiter.countRequest(0) ?? Promise.resolve())
+  t.match(refused, { code: 'rate_limited', message: /limit of 2 requests per minute of this key/ })
+  const enter = (isCounted: boolean) =>
+    new Promise((resolve) => {
+      const waiter = { keyIndex: 0, isCounted, onEntered: () => resolve('in'), onRefused: resolve }
+      if (first.limiter.enter(0, waiter)) resolve('in')
+    })
+  t.equal(await enter(true), 'in', 'both requests are spent, but this one was counted')
+  t.match(await enter(false), { data: { code: 'rate_limited' } })
+  first.limiter.leave(0)
+})

@@ -171,3 +171,19 @@ test('a drain while the limiter asks elsewhere gives back all of it as well', as
     t.same(breaches(rig, [sink]), [], `after ${answers} answers`)
   }
 })
+
+test('a request that was counted when it was accepted takes a slot and tokens, and no further request', async (t) => {
+  const rig = new PipelineRig({ requestsPerMinute: 1, concurrency: 1 })
+  const first = await rig.ask()
+  rig.call.stream()
+  await turn()
+  t.equal(rig.record.outcome, 'complete')
+  const counted = await rig.ask({ isCounted: true })
+  t.equal(rig.limiter.slots, 1)
+  rig.call.stream()
+  await turn()
+  t.equal(rig.record.outcome, 'complete')
+  const third = await rig.ask()
+  t.equal(third.answers[0]?.status, 429)
+  t.same(breaches(rig, [first, counted, third]), [])
+})

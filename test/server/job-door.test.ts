@@ -7,6 +7,7 @@ import { startJobFront } from '../helpers/job-front.js'
 import { exchangeRaw, post } from '../helpers/raw-http.js'
 
 const CHAT = '{"model":"m","big":12345678901234567890}'
+const ROOM = { perKey: 100_000, all: 100_000 }
 const ASYNC = { headers: { prefer: 'respond-async' } }
 
 test('a webhook, a preference or the habit of the gateway makes a job; the rest passes', async (t) => {
@@ -61,8 +62,8 @@ test('a model that is not there, or not for this key, is refused at the door', a
 })
 
 test('a full queue is 429 for whose places are taken, 503 where all are', async (t) => {
-  t.match(await refusal(t, { pending: { perKey: 0, all: 5 } }), { told: '429 rate_limited', pending: 0 })
-  t.match(await refusal(t, { pending: { perKey: 5, all: 0 } }), { told: '503 overloaded', pending: 0 })
+  t.match(await refusal(t, { caps: { perKey: 0, all: 5, stored: ROOM } }), { told: '429 rate_limited', pending: 0 })
+  t.match(await refusal(t, { caps: { perKey: 5, all: 0, stored: ROOM } }), { told: '503 overloaded', pending: 0 })
 })
 
 test('what no webhook may be, and what no idempotency key is, is refused', async (t) => {
@@ -124,4 +125,61 @@ test('two Idempotency-Key headers are refused, and neither key is taken', async 
   }
   t.equal(pipeline.exchanges.length, 0)
   t.same(store.calls, [])
+})
+
+test('a job without room is 429 for its key and 507 for all, with the option and when to come back; one that never fits is 413', async (t) => {
+  const caps = (perKey: number, all: number): Partial<JobHabits> => ({
+    caps: { perKey: 5, all: 5, stored: { perKey, all } },
+  })
+  const accept = async (habits: Partial<JobHabits>) => {
+    const front = await startJobFront(t, habits)
+    const first = await front.ask('', CHAT, ASYNC)
+    const second = await front.ask('', CHAT, ASYNC)
+    t.equal((await front.store.counts()).jobs.pending, first.status === 202 ? 1 : 0)
+    return { first, second, told: front.told }
+  }
+  const ofKey = await accept(caps(120, 1000))
+  t.equal(ofKey.first.status, 202)
+  t.match(ofKey.second, { status: 429, text: /jobs\.maxStoredBytesPerKey/ })
+  t.same(ofKey.told, ['no room: key'])
+  const ofAll = await accept(caps(1000, 120))
+  t.match(ofAll.second, { status: 507, text: /jobs\.maxStoredBytes\)/ })
+  t.same(ofAll.told, ['no room: gateway'])
+  const never = await accept(caps(10, 1000))
+  t.match(never.first, { status: 413, text: /larger than all/ })
+})
+
+test('a job is counted at the door, as is one that is refused there; what is no job is not', async (t) => {
+  const counted: (string | null)[] = []
+  let isOver = false
+  const countRequest: JobHabits['countRequest'] = ({ name }) => {
+    counted.push(name)
+    return isOver ? Promise.reject(new GatewayError('rate_limited', { retryAfterMs: 1000 })) : null
+  }
+  const { ask, store } = await startJobFront(t, { countRequest })
+  t.equal((await ask('', CHAT, ASYNC)).status, 202)
+  t.equal((await ask('', '{"webhookUrl":5}', ASYNC)).status, 400)
+  t.equal((await ask('', CHAT)).status, 200)
+  t.same(counted, ['a', 'a'])
+  isOver = true
+  t.equal((await ask('', CHAT, ASYNC)).status, 429)
+  t.equal((await store.counts()).jobs.pending, 1)
+})
+
+test('a job that needs more tokens than a limit ever grants is refused at the door', async (t) => {
+  const checkTokens: JobHabits['checkTokens'] = (key, { estimatedTokens }) => {
+    t.same([key.name, estimatedTokens], ['a', 1])
+    throw new GatewayError('rate_limited', { retryable: false })
+  }
+  t.match(await refusal(t, { checkTokens }), { told: '429 rate_limited', pending: 0 })
+})
+
+test('an answer above jobs.maxAnswerBytes is delivered, not kept, and its repetition runs again', async (t) => {
+  const { ask, pipeline, told } = await startJobFront(t, { maxAnswerBytes: 10 })
+  for (const body of ['"12345678"', '"123456789"']) {
+    pipeline.script = (exchange) => exchange.reply(200, body)
+    for (let i = 0; i < 2; i++) t.equal((await ask('', CHAT, { headers: { 'idempotency-key': body } })).text, body)
+  }
+  t.equal(pipeline.exchanges.length, 3, 'the short one once, the long one twice')
+  t.same(told, ['not kept: size', 'not kept: size'])
 })

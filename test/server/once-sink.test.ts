@@ -19,6 +19,7 @@ const ANSWER: Answer = {
 function rig(store: () => Promise<boolean> = async () => true) {
   const order: string[] = []
   const kept: StoredAnswer[] = []
+  const notKept: string[] = []
   const desk = {
     async storeAnswer(_request: unknown, _lease: unknown, answer: StoredAnswer) {
       order.push('kept')
@@ -35,7 +36,9 @@ function rig(store: () => Promise<boolean> = async () => true) {
   }
   const calls = { reply: note('reply'), begin: note('begin'), keepalive: note('keepalive'), follow: note('follow') }
   const sink: Sink = { transport: 'json', ...calls }
-  return { order, kept, once: new OnceSink(sink, { desk, request: REQUEST, lease: { id: 'k', fence: 1 } }) }
+  const options = { desk, request: REQUEST, lease: { id: 'k', fence: 1 }, caps: { perKey: 100, all: 100 } }
+  const onNotKept = (reason: string): void => void notKept.push(reason)
+  return { order, kept, notKept, once: new OnceSink(sink, { ...options, maxAnswerBytes: 7, onNotKept }) }
 }
 
 async function quiet(): Promise<void> {
@@ -78,12 +81,25 @@ test('a store that is away costs the repetition, not the answer', async (t) => {
   const away = async (): Promise<boolean> => {
     throw new Error('away')
   }
-  const { once, order } = rig(away)
+  const { once, order, notKept } = rig(away)
   once.reply(ANSWER)
   await quiet()
   t.same(order, ['kept', 'reply'])
+  t.same(notKept, ['store'])
   const freed = rig(away)
   freed.once.letGo()
   await quiet()
   t.same(freed.order, ['free'])
+})
+
+test('an answer that is too large is not offered to the store, and frees the key', async (t) => {
+  const { once, order, notKept } = rig()
+  once.reply({ ...ANSWER, body: Buffer.from('{"n":12}') })
+  t.same(order, ['free', 'reply'])
+  t.same(notKept, ['size'])
+  const full = rig(async () => false)
+  full.once.reply(ANSWER)
+  await quiet()
+  t.same(full.order, ['kept', 'reply'])
+  t.same(full.notKept, ['store'], 'or the store has no room')
 })

@@ -52,7 +52,9 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.jobCounts({
     ...{ jobs: { pending: 1, processing: 2, completed: 3, error: 4 }, queueAgeMs: 1500 },
     deliveries: { due: 5, dead: 6 },
+    storedBytes: { jobs: 5000, answers: 600 },
   })
+  metrics.answerNotKept('size')
   metrics.jobRun('retried')
   metrics.webhook('dead')
   metrics.redisState('limits', true)
@@ -91,6 +93,8 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_event_loop_lag_seconds: ['gauge'],
     sluice_listeners_paused: ['gauge'],
     sluice_receiving_bytes: ['gauge'],
+    sluice_stored_bytes: ['gauge', 'kind'],
+    sluice_answers_not_kept_total: ['counter', 'reason'],
     sluice_jobs: ['gauge', 'state'],
     sluice_jobs_queue_age_seconds: ['gauge'],
     sluice_webhooks_waiting: ['gauge', 'state'],
