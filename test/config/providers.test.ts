@@ -98,7 +98,7 @@ test('a vendor may be spoken to over another wire, whose defaults then hold', (t
       protocol: 'anthropic-messages',
       baseUrl: 'https://api.deepseek.com/anthropic/v1',
       auth: { kind: 'header', name: 'x-api-key' },
-      quirks: { jsonSchema: 'none' },
+      quirks: { jsonSchema: 'tool' },
     },
   ])
   t.end()

@@ -20,7 +20,7 @@ test('an empty file gets every default of the contract', (t) => {
   const { checked, lines } = run({})
   t.same(lines, [])
   t.match(checked, {
-    server: { host: '127.0.0.1', port: 3000, threads: 1, maxBodyBytes: 20971520, keepaliveMs: 15000, drainMs: 30000 },
+    server: { host: '127.0.0.1', port: 3000, threads: 1, maxBodyBytes: 20971520, keepaliveMs: 15000, drainMs: 25000 },
     offload: { minBytes: 262144, workers: 'auto', maxQueue: 1024, taskTimeoutMs: 10000 },
     keys: [],
     limits: { requestsPerMinute: null, concurrency: 1000, queue: { max: 100, timeoutMs: 10000 } },

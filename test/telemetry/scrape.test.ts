@@ -36,6 +36,7 @@ test('series that nobody touched are not on the page', async (t) => {
       'sluice_active_streams',
       'sluice_active_streams',
       'sluice_active_streams',
+      'sluice_receiving_bytes',
       'sluice_event_loop_lag_seconds',
       'sluice_listeners_paused',
       'sluice_offload_queue',
