@@ -6,6 +6,7 @@ import { type Config } from './config/types.js'
 import { logBreaker, providerStatuses, tellBreakers } from './gateway/breaker-states.js'
 import { CLOCK } from './gateway/clock.js'
 import { drain, drainableOf, endNow } from './gateway/drain.js'
+import { FloodReport } from './gateway/flood-report.js'
 import {
   createGeneration,
   type Generation,
@@ -232,6 +233,7 @@ type FrontOptions = { readonly port: number; readonly loopIndex: number; readonl
 function createFront(loop: Loop, options: FrontOptions): Server {
   const { config } = loop.current
   const view = viewOf(loop)
+  const floods = new FloodReport({ metrics: loop.ground.metrics, log: () => loop.current.log, nowMs: CLOCK.nowMs })
   return createServer({
     ...view,
     config: { ...view.config, port: options.port },
@@ -246,6 +248,7 @@ function createFront(loop: Loop, options: FrontOptions): Server {
     version: readVersion,
     renderMetrics: () => loop.scrape.render(),
     jobDoor: createJobDoor(loop),
+    onFlood: (kind, address) => floods.note(kind, address),
     onAccepting: (isAccepting, descriptors) => tellAccepting(loop, isAccepting, descriptors),
   })
 }

@@ -175,6 +175,7 @@ async function metricLabels(): Promise<Map<string, string[]>> {
   metrics.upstreamAttempt('p', 'ok')
   metrics.upstreamConnections('p', 1, 1)
   metrics.configReload('ok')
+  metrics.flood('requests')
   metrics.breakerState('p', 1)
   metrics.upstreamRetry('p', 'again')
   metrics.implausibleUsage('p')

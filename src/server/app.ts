@@ -4,6 +4,7 @@ import { type CompatConfig, type Config, type ServerConfig } from '../config/typ
 import { GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
+import { type FloodKind } from '../telemetry/records.js'
 import { AddressTexts } from './address-text.js'
 import { createChatRoute, PROVIDER_PART } from './chat-route.js'
 import { TrustedProxies } from './client-address.js'
@@ -30,6 +31,7 @@ import { answerMetrics, answerOpenApi, answerOptions, refuseMethod, refusePath }
 import { createRequestIdSource } from './request-id.js'
 import { type OpenCount } from './response.js'
 import { HeadReader } from './strictness.js'
+import { TurnGuard } from './turn-guard.js'
 import { createWebSocket } from './websocket.js'
 
 /** What a reload may change. */
@@ -73,6 +75,8 @@ export type ServerOptions = ViewOptions & {
   readonly engine?: Engine
   /** Told when descriptors run out and no connections are taken, and when they are again. */
   readonly onAccepting?: OnAccepting
+  /** Told of connections that were closed for asking too much of one turn. */
+  readonly onFlood?: (kind: FloodKind, address: string) => void
   /** No jobs, and no idempotency keys, unless given. */
   readonly jobDoor?: JobDoor
 }
@@ -160,15 +164,17 @@ const CLOSE_GOING_AWAY = 1001
 type FrontState = { isClosing: boolean; isRefusing: boolean }
 
 function createFront(options: ServerOptions, state: FrontState): Front {
+  const addresses = new AddressTexts()
   return {
     view: createView(options),
     heads: new HeadReader(options.parameterHeaders),
     maxBodyBytes: options.config.maxBodyBytes,
-    addresses: new AddressTexts(),
+    addresses,
     inflater: new Inflater(options.config.maxBodyBytes),
     createRequestId: createRequestIdSource(options.requestIdSeed),
     now: () => performance.now(),
     open: { requests: 0, sockets: 0 },
+    guard: new TurnGuard(setImmediate, (kind, address) => options.onFlood?.(kind, addresses.of(address))),
     failedKeys: options.failedKeys,
     webSockets: new Set(),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),

@@ -13,6 +13,7 @@ import { type HeaderPolicy } from './headers.js'
 import { type Inflater } from './inflate.js'
 import { type OpenCount } from './response.js'
 import { type HeadReader } from './strictness.js'
+import { type TurnGuard } from './turn-guard.js'
 
 /** What of jobs a configuration decides at the door. */
 export type JobHabits = {
@@ -85,6 +86,7 @@ export type Front = {
   readonly createRequestId: () => string
   readonly now: () => number
   readonly open: OpenCount
+  readonly guard: TurnGuard
   /** Null where failed keys are not limited. */
   readonly failedKeys: Pick<FailedKeys, 'isQuiet' | 'check' | 'note'> | null
   /** Open WebSockets, to be told when the gateway goes. */

@@ -12,7 +12,7 @@ import {
 } from '../pipeline/sink.js'
 import { type LogReader } from '../stream/reader.js'
 import { type Transport } from '../telemetry/records.js'
-import { CHUNK_FRAMING_BYTES, type ClientResponse, CORK_BUDGET_BYTES } from './response.js'
+import { CHUNK_FRAMING_BYTES, type ClientResponse, CORK_BUDGET_BYTES, type RequestRest } from './response.js'
 
 export type HttpSinkOptions = {
   readonly response: ClientResponse
@@ -55,6 +55,8 @@ export class HttpSink implements Sink {
   extraHeaders: HeaderList | null = null
   /** The connection must not be used after the answer. */
   isLast = false
+  /** What becomes of the rest of the request then. */
+  rest: RequestRest = 'none'
   #head: StreamHead | null = null
   #face: StreamFace | null = null
   #isCommitted = false
@@ -95,7 +97,7 @@ export class HttpSink implements Sink {
     if (!bearsContentType(answer.headers)) lists.push(JSON_TYPE)
     if (this.extraHeaders !== null) lists.push(this.extraHeaders)
     const isLast = this.isLast || this.#options.isClosing()
-    this.#response.answer({ status: answer.status, headers: lists, body: answer.body, isLast })
+    this.#response.answer({ status: answer.status, headers: lists, body: answer.body, isLast, rest: this.rest })
   }
 
   begin(head: StreamHead, face: StreamFace): void {

@@ -22,7 +22,7 @@ const MAX_IGNORED_BODY_BYTES = 64 * 1024
 /** A route of the engine: it never throws, and it is never left without an abort handler or an answer. */
 export function createRoute(front: Front, surface: Surface | null, act: Act): EngineRoute {
   return (res, req) => {
-    const response = new ClientResponse(res, req.getMethod() === 'head', front.open)
+    const response = new ClientResponse(res, req.getMethod() === 'head', front)
     try {
       const exchange = new HttpExchange(front, surface, response, front.heads.read(req))
       exchange.run(act, req)
@@ -72,6 +72,8 @@ export class HttpExchange implements BodyEvents {
   /** What a body holds while it waits to be unpacked; null where none does. */
   #packed: Reservation | null = null
   #handle: ExchangeHandle | null = null
+  #isRejected = false
+  #isBodyRead = false
 
   constructor(front: Front, surface: Surface | null, response: ClientResponse, head: RequestHead) {
     this.#front = front
@@ -82,6 +84,7 @@ export class HttpExchange implements BodyEvents {
     this.#acceptedAtMs = front.now()
     const { method, path, agent } = head
     this.origin = { method, path, address: front.addresses.of(this.clientAddress), agent }
+    front.guard.noteRequest(this.#acceptedAtMs)
     this.requestId = head.requestId === '' ? front.createRequestId() : head.requestId
     const { scratch, now, isClosing } = front
     const { policy, readerStallMs } = this.view
@@ -186,6 +189,7 @@ export class HttpExchange implements BodyEvents {
 
   onBody(body: Uint8Array<ArrayBuffer>): void {
     this.#body = null
+    this.#isBodyRead = true
     const coding = this.#coding
     if (coding === null || body.length === 0) {
       this.#takeWhole(body)
@@ -237,8 +241,9 @@ export class HttpExchange implements BodyEvents {
     const error = toGatewayError(thrown)
     const { requestId } = this
     const requestBytes = this.#body?.receivedBytes ?? 0
+    this.#isRejected = true
     this.#sink.extraHeaders = headers
-    if (this.#isBodyLong() || error.data.code === 'payload_too_large') this.#sink.isLast = true
+    if (this.#isBodyLong() || error.data.code === 'payload_too_large') this.#closeAfter()
     const rejection = {
       requestId,
       surface,
@@ -258,20 +263,15 @@ export class HttpExchange implements BodyEvents {
 
   /** Answers a route that is no exchange: health, models, metrics. A caller who showed a key learns of its limits. */
   answer(status: number, body: Uint8Array, headers: HeaderList = []): void {
-    if (this.#isBodyLong()) this.#sink.isLast = true
+    if (this.#isBodyLong()) this.#closeAfter()
     const limits = this.#key === null ? [] : this.view.pipeline.limitHeaders(this.#key)
     this.#sink.reply({ status, headers: [...limits, ...headers], body, error: null })
   }
 
-  /**
-   * Refuses a request whose end nobody can tell, and closes its connection. Not at once: while the answer is pending the
-   * engine closes the connection itself if it finds a further request in the bytes behind this one.
-   */
+  /** Refuses a request whose end nobody can tell, and closes its connection. */
   #refuseFraming(reason: string): void {
-    this.#sink.isLast = true
-    setImmediate(() => {
-      if (!this.#response.isDone) this.reject(new GatewayError('invalid_request', { message: reason }))
-    })
+    this.#closeAfter()
+    this.reject(new GatewayError('invalid_request', { message: reason }))
   }
 
   /** Begins the exchange. `wrap`: another sink before the client's own. */
@@ -287,6 +287,15 @@ export class HttpExchange implements BodyEvents {
     this.#handle = this.view.pipeline.start(request, wrap(this.#sink))
   }
 
+  /** Of a body that is not read to its end. Chunks without a key are not worth a call for each. */
+  #closeAfter(): void {
+    const sink = this.#sink
+    sink.isLast = true
+    if (this.#isBodyRead) return
+    const isTrusted = this.#key !== null || this.head.fault !== null
+    sink.rest = this.head.isChunked && !isTrusted ? 'skipped' : 'dropped'
+  }
+
   #isBodyLong(): boolean {
     return this.head.isChunked || this.head.contentLength > MAX_IGNORED_BODY_BYTES
   }
@@ -298,7 +307,7 @@ export class HttpExchange implements BodyEvents {
     const body = this.#body
     if (body === null && this.#packed === null) return
     // It was never an exchange, but it was a request: the log and the count shall have it.
-    this.reject(new GatewayError('client_gone'))
+    if (!this.#isRejected) this.reject(new GatewayError('client_gone'))
     body?.stop()
     this.#packed?.release()
   }

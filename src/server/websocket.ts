@@ -15,6 +15,7 @@ import {
 import { type Front, type FrontView, type Reservation, refuseEarly } from './front.js'
 import { HttpExchange } from './http.js'
 import { ClientResponse } from './response.js'
+import { MessageAllowance } from './turn-guard.js'
 import { createJsonCodec, createMsgpackCodec, type WsCodec } from './ws-codec.js'
 import { type ClientFrame } from './ws-frame.js'
 import { WsSink } from './ws-sink.js'
@@ -42,6 +43,7 @@ export type SocketState = {
   readonly origin: ClientOrigin
   /** The socket's name in the log. */
   readonly connection: string
+  readonly allowance: MessageAllowance
   socket: WsSocket<SocketState> | null
 }
 
@@ -50,8 +52,8 @@ const BEARER_PROTOCOL = 'bearer.'
 /** Seconds without a word, after which the engine's own pings have gone unanswered. */
 const IDLE_TIMEOUT_SEC = 120
 const MAX_ID_LENGTH = 128
-/** RFC 6455, 7.4.1: a kind of frame that this endpoint does not take. */
-const CLOSE_UNSUPPORTED = 1003
+/** RFC 6455, 7.4.1: the client broke a rule for which there is no other code. */
+const CLOSE_POLICY = 1008
 
 /** What the engine needs to serve the route. */
 export function createWebSocket(front: Front, options: WebSocketOptions): WebSocketBehavior<SocketState> {
@@ -68,7 +70,12 @@ export function createWebSocket(front: Front, options: WebSocketOptions): WebSoc
       state.socket = new WsSocket({ ws, codec: state.codec, readerStallMs: state.view.readerStallMs })
       front.webSockets.add(state.socket)
     },
-    message: (ws, message, isBinary) => takeMessage({ front, options, ws }, message, isBinary),
+    message: (ws, message, isBinary) => {
+      if (isAllowed(front, ws)) takeMessage({ front, options, ws }, message, isBinary)
+    },
+    // The engine has answered it already; that it came counts.
+    ping: (ws) => void isAllowed(front, ws),
+    pong: (ws) => void isAllowed(front, ws),
     drain: (ws) => ws.getUserData().socket?.drained(),
     close: (ws) => {
       front.open.sockets -= 1
@@ -87,7 +94,7 @@ type Offer = WebSocketOptions & { readonly codecs: readonly [WsCodec, WsCodec] }
 /** Decides and upgrades within the call: a later upgrade would run into the engine's cork. */
 function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
   const { res, req, context } = attempt
-  const response = new ClientResponse(res, false, front.open)
+  const response = new ClientResponse(res, false, front)
   const exchange = new HttpExchange(front, offer.surface, response, front.heads.read(req))
   const key = req.getHeader('sec-websocket-key')
   const extensions = req.getHeader('sec-websocket-extensions')
@@ -108,8 +115,8 @@ function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
     const reservation = view.reserve(identity)
     const full = reservation.grow(offer.maxMessageBytes)
     if (full !== null) throw full
-    const known = { key: identity, view, reservation, origin: from, connection }
-    const state: SocketState = { ...known, codec: codec ?? offer.codecs[0], parameterHeaders, socket: null }
+    const known = { key: identity, view, reservation, codec: codec ?? offer.codecs[0], origin: from, connection }
+    const state: SocketState = { ...known, parameterHeaders, allowance: new MessageAllowance(), socket: null }
     response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
   }, req)
 }
@@ -120,18 +127,28 @@ function bearerOf(protocols: readonly string[]): string {
   return carrier === undefined ? '' : `Bearer ${carrier.slice(BEARER_PROTOCOL.length)}`
 }
 
+/** Whether one more frame may come in this turn; closes the socket if not. */
+function isAllowed(front: Front, ws: WebSocket<SocketState>): boolean {
+  const { allowance, view, socket } = ws.getUserData()
+  if (socket === null) return false
+  if (allowance.take(front.guard.enter(), front.now(), view.maxChatsPerSocket)) return true
+  front.guard.noteFlood('messages', new Uint8Array(ws.getRemoteAddress()).slice())
+  socket.end(CLOSE_POLICY, 'too many messages at once')
+  return false
+}
+
 type Speaker = { readonly front: Front; readonly options: WebSocketOptions; readonly ws: WebSocket<SocketState> }
 
 function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): void {
   const { codec, socket } = speaker.ws.getUserData()
   if (socket === null) return
-  if (isBinary !== codec.isBinary) {
-    socket.end(CLOSE_UNSUPPORTED, isBinary ? 'text frames only' : 'binary frames only')
-    return
-  }
   let id: string | null = null
   let isChat = false
   try {
+    if (isBinary !== codec.isBinary) {
+      const message = `The subprotocol ${codec.name} takes ${codec.isBinary ? 'binary' : 'text'} frames.`
+      throw new GatewayError('invalid_request', { message })
+    }
     const frame = codec.decode(bytes)
     id = readId(frame.message)
     isChat = frame.message.type === 'chat'

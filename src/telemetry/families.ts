@@ -5,6 +5,7 @@ import { jobFamilies, redisFamilies } from './job-families.js'
 import {
   ATTEMPT_RESULTS,
   CELLS_PER_CONNECTIONS,
+  FLOOD_KINDS,
   type HistogramPlace,
   type Layout,
   LIMIT_KINDS,
@@ -93,6 +94,12 @@ function gatewayFamilies(layout: Layout): Family[] {
       help: 'Memory reserved for requests that are still arriving.',
       type: 'gauge',
       series: ({ fixed }) => [{ labels: {}, value: at(fixed, layout.receivingBytes) }],
+    },
+    {
+      name: 'sluice_floods_total',
+      help: 'Connections closed because they asked too much of one turn of an event loop.',
+      type: 'counter',
+      series: ({ fixed }) => touched(FLOOD_KINDS, { fixed, first: layout.floods }, (kind) => ({ kind })),
     },
     {
       name: 'sluice_event_loop_lag_seconds',

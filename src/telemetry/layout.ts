@@ -6,6 +6,7 @@
 import { OUTCOMES } from '../model/event.js'
 import {
   type AttemptResult,
+  type FloodKind,
   type JobRunResult,
   type JobState,
   type OffloadTask,
@@ -48,6 +49,7 @@ export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as cons
 export const LIMIT_KINDS = Object.freeze(['requests', 'tokens', 'concurrency', 'lag', 'receiving', 'stored'] as const)
 export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])
 export const RELOAD_RESULTS: readonly ReloadResult[] = Object.freeze(['ok', 'unchanged', 'rejected'])
+export const FLOOD_KINDS: readonly FloodKind[] = Object.freeze(['requests', 'messages', 'chunks'])
 export const OFFLOAD_PLACES = Object.freeze(['inline', 'worker'] as const)
 export const JOB_STATES: readonly JobState[] = Object.freeze(['pending', 'processing', 'completed', 'error'])
 export const DELIVERY_STATES = Object.freeze(['due', 'dead'] as const)
@@ -116,6 +118,8 @@ export type Layout = {
   readonly rejections: number
   /** By result. */
   readonly reloads: number
+  /** By kind. */
+  readonly floods: number
   /** By task x place. */
   readonly offloadTasks: number
   readonly offloadSeconds: readonly HistogramPlace[]
@@ -184,6 +188,7 @@ export function createLayout(config: MetricsConfig): Layout {
     breakers: place.cells(providers.room),
     rejections: place.cells(LIMIT_SCOPES.length * LIMIT_KINDS.length),
     reloads: place.cells(RELOAD_RESULTS.length),
+    floods: place.cells(FLOOD_KINDS.length),
     offloadTasks: place.cells(OFFLOAD_TASKS.length * OFFLOAD_PLACES.length),
     offloadSeconds: OFFLOAD_TASKS.map(() => place.histogram(OFFLOAD_BOUNDS)),
     jobs: place.cells(1 + JOB_STATES.length + 1 + DELIVERY_STATES.length + STORED_KINDS.length),

@@ -10,6 +10,7 @@ import { LineSink } from './line-sink.js'
 import { formatPretty } from './pretty.js'
 import { type ExchangeRecord, type Log } from './records.js'
 import { createRedactor, type Redactor } from './redact.js'
+import { RefusalLines } from './refusal-lines.js'
 
 const STDOUT_FD = 1
 /** Readable by the owner's group, by nobody else. */
@@ -82,6 +83,7 @@ class PinoLog implements Log {
   readonly #logger: Logger
   readonly #redactor: Redactor
   readonly #lines: ExchangeLines
+  readonly #refusals = new RefusalLines((refusals) => this.warn({ refusals }, 'refused requests without a line'))
 
   constructor(logger: Logger, redactor: Redactor, lines: ExchangeLines) {
     this.#logger = logger
@@ -91,7 +93,9 @@ class PinoLog implements Log {
 
   exchange(record: ExchangeRecord): void {
     const level = levelOf(record)
-    if (this.#logger.isLevelEnabled(level)) this.#lines.writeExchange(level, record)
+    if (!this.#logger.isLevelEnabled(level)) return
+    // What is our fault, or worth a warning, always gets its line.
+    if (level !== 'info' || this.#refusals.admit(record)) this.#lines.writeExchange(level, record)
   }
 
   info(fields: object, message: string): void {
@@ -107,6 +111,7 @@ class PinoLog implements Log {
   }
 
   flush(): Promise<void> {
+    this.#refusals.flush()
     return this.#lines.flush()
   }
 

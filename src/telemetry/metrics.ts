@@ -8,6 +8,7 @@ import {
   CELLS_PER_REDIS_STATE,
   createLayout,
   DELIVERY_STATES,
+  FLOOD_KINDS,
   type HistogramPlace,
   JOB_RUN_RESULTS,
   JOB_STATES,
@@ -29,6 +30,7 @@ import {
 import {
   type AttemptResult,
   type ExchangeRecord,
+  type FloodKind,
   type JobCounts,
   type JobRunResult,
   type Metrics,
@@ -53,6 +55,8 @@ export type LoopMetrics = Metrics & {
   /** The names so far keep their places, and so the room must be the same. */
   adopt(config: MetricsConfig): void
   configReload(result: ReloadResult): void
+  /** A connection was closed for what it asked of one turn of its event loop. */
+  flood(kind: FloodKind): void
   /** A listener accepts no connections, for want of descriptors; or does again. */
   listenerPaused(isPaused: boolean): void
   /** Memory reserved for arriving requests (above zero) or given back. */
@@ -178,6 +182,10 @@ class CellMetrics implements LoopMetrics {
 
   configReload(result: ReloadResult): void {
     this.#add(this.#layout.reloads + RELOAD_RESULTS.indexOf(result), 1)
+  }
+
+  flood(kind: FloodKind): void {
+    this.#add(this.#layout.floods + FLOOD_KINDS.indexOf(kind), 1)
   }
 
   upstreamConnections(provider: string, open: number, busy: number): void {

@@ -116,6 +116,8 @@ export type RedisUse = 'limits' | 'jobs'
 export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
 /** `unchanged`: read, and the same as before. */
 export type ReloadResult = 'ok' | 'unchanged' | 'rejected'
+/** A connection asked too much of one turn of its event loop: requests on end, messages of a WebSocket, tiny chunks of a body. */
+export type FloodKind = 'requests' | 'messages' | 'chunks'
 export type RetryKind = 'again' | 'elsewhere' | 'hedge' | 'denied'
 export type OffloadTask = 'decode' | 'encode' | 'aggregate'
 

@@ -27,6 +27,11 @@ export class StubResponse {
     return this as unknown as HttpResponse
   }
 
+  getRemoteAddress(): ArrayBuffer {
+    this.#check()
+    return new Uint8Array([10, 0, 0, 1]).buffer
+  }
+
   onAborted(call: () => void): void {
     this.onAbortedCall = call
   }

@@ -202,7 +202,7 @@ test('refuses an empty body', async (t) => {
 test('answers 413 and closes the connection when a body is declared too large', async (t) => {
   const { port, pipeline } = await startFront(t, { config: { maxBodyBytes: 1000 } })
   const request = `POST ${CHAT_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000000\r\n\r\n`
-  const { answers, isClosed } = await exchangeRaw(port, request)
+  const { answers, isClosed } = await exchangeRaw(port, request, 2)
   t.equal(first(answers).status, 413)
   t.equal(codeOf(first(answers)), 'payload_too_large')
   t.equal(first(answers).headers.get('connection'), 'close')
@@ -213,7 +213,11 @@ test('answers 413 and closes the connection when a body is declared too large', 
 test('answers 413 as soon as a chunked body outgrows the limit', async (t) => {
   const { port, pipeline } = await startFront(t, { config: { maxBodyBytes: 1000 } })
   const head = `POST ${CHAT_PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`
-  const { answers, isClosed } = await exchangeRaw(port, `${head}${'1f4\r\n'.concat('a'.repeat(500), '\r\n').repeat(3)}`)
+  const { answers, isClosed } = await exchangeRaw(
+    port,
+    `${head}${'1f4\r\n'.concat('a'.repeat(500), '\r\n').repeat(3)}`,
+    2,
+  )
   t.equal(answers.length, 1)
   t.equal(first(answers).status, 413)
   t.ok(isClosed)
@@ -355,11 +359,17 @@ test('sends a large answer to a client that reads late', async (t) => {
 test('answers pipelined requests in order or closes, and never crosses them', async (t) => {
   const { port } = await startFront(t, { script: (exchange) => exchange.reply(200, exchange.text) })
   const bodies = Array.from({ length: 20 }, (_, i) => `{"canary":${i}}`)
-  const { answers } = await exchangeRaw(port, bodies.map((body) => post(CHAT_PATH, body)).join(''), bodies.length)
+  const { answers, isClosed } = await exchangeRaw(
+    port,
+    bodies.map((body) => post(CHAT_PATH, body)).join(''),
+    bodies.length,
+  )
   t.same(
     answers.map((answer) => answer.body.toString()),
-    bodies,
+    bodies.slice(0, answers.length),
   )
+  // Where they take long, on a busy machine, they are as many as a turn has room for.
+  t.ok(answers.length === bodies.length || isClosed, `${answers.length} answers`)
   // An exchange that is not answered at once: the engine refuses a second request behind it.
   const later = await startFront(t, { script: (exchange) => setTimeout(() => exchange.reply(200, exchange.text), 50) })
   const both = await exchangeRaw(later.port, post(CHAT_PATH, '{"canary":1}') + post(CHAT_PATH, '{"canary":2}'), 2)

@@ -6,6 +6,7 @@ import { NO_USAGE } from '../../src/model/usage.js'
 import { type Delivery } from '../../src/pipeline/sink.js'
 import { HttpSink, SCRATCH_BYTES } from '../../src/server/http-sink.js'
 import { ClientResponse } from '../../src/server/response.js'
+import { TurnGuard } from '../../src/server/turn-guard.js'
 import { StreamLog } from '../../src/stream/log.js'
 import { COMPLETE, fakeFace } from '../helpers/fake-pipeline.js'
 import { StubResponse } from '../helpers/stub-response.js'
@@ -16,8 +17,10 @@ const CORK_BUFFER_BYTES = 16 * 1024
 function create(isHead = false) {
   const stub = new StubResponse()
   const open = { requests: 0, sockets: 0 }
-  const response = new ClientResponse(stub.asResponse, isHead, open)
-  return { stub, open, response }
+  const floods: string[] = []
+  const guard = new TurnGuard(setImmediate, (kind, address) => floods.push(`${kind} ${address.join('.')}`))
+  const response = new ClientResponse(stub.asResponse, isHead, { open, guard })
+  return { stub, open, response, guard, floods }
 }
 
 function follow(readerStallMs = 60_000, now: () => number = () => 0) {
@@ -208,7 +211,7 @@ test('goes on from the offset that the engine tells', async (t) => {
   const { stub, open, response } = create()
   const body = Buffer.from(Array.from({ length: 50_000 }, (_, i) => i % 251))
   stub.tryEndBytes = 7_000
-  response.answer({ status: 200, headers: [], body, isLast: false })
+  response.answer({ status: 200, headers: [], body, isLast: false, rest: 'none' })
   let calls = 0
   for (; !stub.isOver; calls++) stub.onWritableCall(Buffer.concat(stub.body).length)
   t.ok(Buffer.concat(stub.body).equals(body))
@@ -219,13 +222,52 @@ test('goes on from the offset that the engine tells', async (t) => {
 
 test('answers without a body where none may be, and closes where it must', async (t) => {
   const head = create(true)
-  head.response.answer({ status: 200, headers: [], body: Buffer.from('abc'), isLast: false })
+  head.response.answer({ status: 200, headers: [], body: Buffer.from('abc'), isLast: false, rest: 'none' })
   t.equal(Buffer.concat(head.stub.body).length, 0)
   t.notOk(head.stub.isConnectionClosed)
   const last = create(true)
-  last.response.answer({ status: 200, headers: [], body: Buffer.from('abc'), isLast: true })
+  last.response.answer({ status: 200, headers: [], body: Buffer.from('abc'), isLast: true, rest: 'none' })
+  await turn()
   t.equal(Buffer.concat(last.stub.body).length, 0)
   t.ok(last.stub.isConnectionClosed)
+})
+
+test('an answer waits for the end of its turn where the turn is crowded, or the connection closes after it', async (t) => {
+  for (const isLast of [true, false]) {
+    const { stub, response, guard } = create()
+    for (let i = 0; i < 65 && !isLast; i++) guard.noteRequest(0)
+    const answer = { status: 200, headers: [], body: Buffer.from('abc'), isLast, rest: 'none' as const }
+    response.answer(answer)
+    response.answer(answer)
+    t.ok(response.isAnswered)
+    t.notOk(response.isDone)
+    t.equal(stub.body.length, 0)
+    await turn()
+    t.equal(Buffer.concat(stub.body).toString(), 'abc')
+    t.ok(response.isDone)
+  }
+})
+
+test('an answer of a later turn than its request never waits', async (t) => {
+  const { stub, response, guard } = create()
+  await turn()
+  guard.enter()
+  for (let i = 0; i < 65; i++) guard.noteRequest(0)
+  response.answer({ status: 200, headers: [], body: Buffer.from('abc'), isLast: true, rest: 'none' })
+  t.ok(stub.isConnectionClosed)
+})
+
+test('a client that is gone before its answer was due gets none; it is told of if the turn was crowded', async (t) => {
+  for (const isCrowded of [true, false]) {
+    const { stub, response, guard, floods } = create()
+    for (let i = 0; i < 65 && isCrowded; i++) guard.noteRequest(0)
+    response.answer({ status: 200, headers: [], body: Buffer.from('abc'), isLast: true, rest: 'none' })
+    stub.onAbortedCall()
+    stub.isOver = true
+    await turn()
+    t.equal(stub.body.length, 0)
+    t.same(floods, isCrowded ? ['requests 10.0.0.1'] : [])
+  }
 })
 
 test('does nothing after the end, whoever asks', async (t) => {
@@ -237,7 +279,7 @@ test('does nothing after the end, whoever asks', async (t) => {
   stub.isOver = true
   stub.onAbortedCall()
   stub.onAbortedCall()
-  response.answer({ status: 200, headers: [], body: Buffer.from('x'), isLast: false })
+  response.answer({ status: 200, headers: [], body: Buffer.from('x'), isLast: false, rest: 'none' })
   response.cork(() => t.fail('corked'))
   response.readBody(() => {})
   t.ok(response.write(Buffer.from('x')))
@@ -251,7 +293,7 @@ test('does nothing after the end, whoever asks', async (t) => {
 
 test('knows a status it has no words for', async (t) => {
   const { stub, response } = create()
-  response.answer({ status: 529, headers: [[['x-a', '1']]], body: Buffer.from('x'), isLast: false })
+  response.answer({ status: 529, headers: [[['x-a', '1']]], body: Buffer.from('x'), isLast: false, rest: 'none' })
   t.same(stub.headers, ['x-a: 1'])
   t.ok(stub.isOver)
 })

@@ -30,6 +30,13 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ['a hex chunk size', `${HEAD}Transfer-Encoding: chunked\r\n\r\n0x5\r\n"abc"\r\n0\r\n\r\n`],
   ['a signed chunk size', `${HEAD}Transfer-Encoding: chunked\r\n\r\n+5\r\n"abc"\r\n0\r\n\r\n`],
   ['a chunk size beyond 2^64', `${HEAD}Transfer-Encoding: chunked\r\n\r\n10000000000000005\r\n"abc"\r\n0\r\n\r\n`],
+  ...['GET', 'HEAD', 'OPTIONS', 'DELETE'].map((method) => {
+    const chunked = 'Transfer-Encoding: chunked\r\n\r\n0\r\n'
+    return [
+      `a request in the trailer of ${method}`,
+      `${method} /livez HTTP/1.1\r\nHost: x\r\n${chunked}${NEXT}`,
+    ] as const
+  }),
   ['two hosts', 'GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
   ['an empty host', 'GET /livez HTTP/1.1\r\nHost:\r\n\r\n'],
   ['no host', 'GET /livez HTTP/1.1\r\nA: b\r\n\r\n'],
@@ -130,16 +137,24 @@ test('reads a request behind a GET with a body as body, not as request', async (
 })
 
 /** As much of the engine's request as a head is read from. */
-function requestOf(headers: readonly (readonly [string, string])[]): HttpRequest {
+function requestOf(headers: readonly (readonly [string, string])[], method = 'post'): HttpRequest {
   const forEach = (take: (name: string, value: string) => void) => {
     for (const [name, value] of headers) take(name, value)
   }
-  return { forEach, getMethod: () => 'post', getUrl: () => '/x' } as unknown as HttpRequest
+  return { forEach, getMethod: () => method, getUrl: () => '/x' } as unknown as HttpRequest
 }
 
 function readHead(...headers: readonly (readonly [string, string])[]) {
   return new HeadReader(['x-one']).read(requestOf(headers))
 }
+
+test('a chunked body is accepted with POST alone', async (t) => {
+  const headers = [['host', 'x'] as const, ['transfer-encoding', 'chunked'] as const]
+  for (const method of ['get', 'head', 'options', 'delete', 'put']) {
+    t.match(new HeadReader([]).read(requestOf(headers, method)).fault, /with POST only/)
+  }
+  t.equal(new HeadReader([]).read(requestOf(headers)).fault, null)
+})
 
 test('snapshots what is needed of a head', async (t) => {
   const head = readHead(

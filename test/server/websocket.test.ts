@@ -271,16 +271,25 @@ test("leaves a request's own bytes to the pipeline: numbers, doubled members and
   client.socket.close()
 })
 
-test('closes with 1003 what comes in frames of the other kind', async (t) => {
-  const front = await startFront(t)
+test('answers a frame of the other kind with an error, and goes on with the chats of the socket', async (t) => {
+  const front = await startFront(t, { script: answerWith('{"n":0}') })
   const text = await Client.open(front)
-  text.socket.send(Buffer.from('{"type":"ping"}'))
-  await text.until(() => text.closed !== null)
-  t.equal(text.closed?.code, 1003)
+  text.socket.send(Buffer.from('{"type":"chat","id":"x","request":{}}'))
+  await text.until(() => text.got.length > 0)
+  const message = 'The subprotocol sluice.v1 takes text frames.'
+  t.match(text.got, [{ type: 'error', id: null, error: { code: 'invalid_request', message } }])
+  text.chat('a')
+  t.match(await text.ending('a'), { type: 'done', outcome: 'complete' })
+  text.socket.close()
   const binary = await Client.open(front, ['sluice.v1.msgpack'])
   binary.send({ type: 'ping' })
-  await binary.until(() => binary.closed !== null)
-  t.equal(binary.closed?.code, 1003)
+  binary.socket.send(pack({ type: 'ping' }))
+  await binary.until(() => binary.got.length === 2)
+  t.match(binary.got, [
+    { error: { message: 'The subprotocol sluice.v1.msgpack takes binary frames.' } },
+    { type: 'pong' },
+  ])
+  binary.socket.close()
 })
 
 test('takes a prompt as large as the body limit, and closes what is larger', async (t) => {

@@ -38,6 +38,7 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.interToken(metrics.slot('chat', 'north', 'fast'), 0.02)
   metrics.upstreamAttempt('north', 'ok')
   metrics.configReload('ok')
+  metrics.flood('messages')
   metrics.limitRejection('key', 'tokens')
   metrics.receiving(4096)
   metrics.receiving(-1024)
@@ -90,6 +91,7 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_offload_tasks_total: ['counter', 'task', 'where'],
     sluice_offload_seconds: ['histogram', 'task'],
     sluice_offload_queue: ['gauge'],
+    sluice_floods_total: ['counter', 'kind'],
     sluice_event_loop_lag_seconds: ['gauge'],
     sluice_listeners_paused: ['gauge'],
     sluice_receiving_bytes: ['gauge'],
@@ -155,6 +157,7 @@ test('every call ends up in its series', async (t) => {
     ['sluice_offload_tasks_total', { task: 'decode', where: 'inline' }, 1],
     ['sluice_offload_seconds_count', { task: 'decode' }, 1],
     ['sluice_offload_queue', {}, 3],
+    ['sluice_floods_total', { kind: 'messages' }, 1],
     ['sluice_event_loop_lag_seconds', {}, 0.012],
     ['sluice_listeners_paused', {}, 1],
   ]
