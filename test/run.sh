@@ -32,7 +32,7 @@ run() {
 
 shopt -s globstar nullglob extglob
 # Tests that start gateways run two at a time, those that load them one at a time: there may be two cores only.
-loads=' aborts delivery drain job-kill job-nodes jobs-redis jobs-redis-faults idle-connections limits load nodes overload process-faults reload-load '
+loads=' aborts busy-processor delivery drain job-kill job-nodes jobs-redis jobs-redis-faults idle-connections limits load nodes overload process-faults reload-load '
 unit=()
 processes=()
 alone=()

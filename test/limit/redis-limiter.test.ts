@@ -541,3 +541,47 @@ test('requests that are counted ahead are those of all nodes, and enter without 
   t.match(await enter(false), { data: { code: 'rate_limited' } })
   first.limiter.leave(0)
 })
+
+test('many keys, nodes and waiters, some of whom leave: never more than the cap, and all slots are free again', async (t) => {
+  const { redis, first, second } = await startNodes(t, 2, {
+    gateway: { concurrency: 5 },
+    key: { concurrency: 2 },
+    queue: { max: 1000, timeoutMs: 60_000 },
+    otherKeys: ['team-b', 'team-c'],
+  })
+  const nodes = [first, second]
+  let running = 0
+  let most = 0
+  const visit = (node: Node, keyIndex: number, isImpatient: boolean) =>
+    new Promise<void>((resolve) => {
+      let isIn = false
+      const stay = () => {
+        isIn = true
+        running += 1
+        most = Math.max(most, running)
+        setImmediate(() => {
+          running -= 1
+          node.limiter.leave(keyIndex)
+          resolve()
+        })
+      }
+      const waiter = { keyIndex, onEntered: stay, onRefused: ({ data }: GatewayError) => t.fail(data.message) }
+      if (node.limiter.enter(keyIndex, waiter)) stay()
+      if (!isImpatient) return
+      setTimeout(() => {
+        if (isIn) return
+        node.limiter.cancel(waiter)
+        resolve()
+      }, keyIndex + 2)
+    })
+  const visits = Array.from({ length: 300 }, (_, i) => visit(nodes[i % 2] ?? first, (i % 4) - 1, i % 7 === 0))
+  await Promise.all(visits)
+  await Promise.all(nodes.map((node) => node.flush()))
+  t.ok(most <= 5 && most > 1, `${most} at a time`)
+  t.same(
+    nodes.map(({ limiter }) => limiter.active()),
+    [0, 0],
+  )
+  t.same(await slotsIn(redis), {})
+  t.same(await waitingIn(redis), [])
+})
