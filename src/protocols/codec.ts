@@ -149,7 +149,19 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
 export function translateRequest(request: ChatRequest, dialect: Dialect, target: Target): EncodedRequest {
   const fitted = fitContent(request, (part) => dialect.carries(part, target))
   const { body, dropped } = dialect.encodeRequest(fitted.request, target)
-  return { body, dropped: fitted.dropped.length === 0 ? dropped : [...fitted.dropped, ...dropped] }
+  return { body, dropped: showNames([...fitted.dropped, ...dropped]) }
+}
+
+/** Names of members are the client's own text, and go into a header and the log. */
+const MAX_NAMES = 32
+const MAX_NAME_LENGTH = 64
+const NOT_SHOWN = /[^\x21-\x2b\x2d-\x7e]/g
+
+/** As many as a header should hold, each of printable characters without a comma; the rest is counted. */
+function showNames(names: readonly string[]): readonly string[] {
+  const shown = names.map((name) => name.slice(0, MAX_NAME_LENGTH).replace(NOT_SHOWN, '?'))
+  if (shown.length <= MAX_NAMES) return shown
+  return [...shown.slice(0, MAX_NAMES), `${shown.length - MAX_NAMES}-more`]
 }
 
 /** The member's bytes as they are: no number of them is read, no key sorted. */

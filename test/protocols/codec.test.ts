@@ -63,6 +63,17 @@ test('translates to another protocol, and asks for usage', async (t) => {
   }
 })
 
+test('names of dropped members are fit for a header: printable, short, and not too many', async (t) => {
+  const droppedOf = (members: object) => {
+    const body = encodeText(JSON.stringify({ model: 'm', text: 'a', ...members }))
+    return codec.encodeBody({ ...encodeTask('fake-lines'), ...codec.decodeBody('fake-sse', body), body }).dropped
+  }
+  t.strictSame(droppedOf({ 'a, b': 1, ü: 1, 'x\r\ny': 1 }), ['a??b', '?', 'x??y'])
+  t.strictSame(droppedOf({ ['n'.repeat(1000)]: 1 }), ['n'.repeat(64)])
+  const many = droppedOf(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`m${i}`, i])))
+  t.strictSame([many.length, many.at(-1)], [33, '68-more'])
+})
+
 test('translates on a same-protocol way, too, when the upstream must stream and the client does not', async (t) => {
   t.match(read(codec.encodeBody(encodeTask('fake-sse', { upstreamStream: true })).body), { stream: true, turns: 1 })
 })

@@ -1,10 +1,12 @@
 // A checked Messages body -> the canonical request. Only for a cross-protocol way; its counterpart is encode-request.ts.
 import { type JsonObject } from '../../model/json.js'
 import { type ChatRequest, type ResponseFormat } from '../../model/request.js'
+import { findLeftOver } from '../left-over.js'
 import { decodeText } from './decode-content.js'
 import { decodeMessages } from './decode-messages.js'
 import { decodeTools } from './decode-tools.js'
-import { decodeThinking } from './thinking.js'
+import { KNOWN_MEMBERS } from './known-members.js'
+import { decodeThinking, isKnownEffort } from './thinking.js'
 import { type MessagesRequest } from './wire.js'
 
 /** Members that have a canonical place; all others go to `extensions`. */
@@ -28,6 +30,7 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
 
 /** The vendor's format has no name, others demand one. */
 const SCHEMA_NAME = 'response'
+const SCHEMA_FORMAT = 'json_schema'
 
 /**
  * Decodes a body that readFacts has accepted.
@@ -60,7 +63,11 @@ export function decodeRequest(body: JsonObject): ChatRequest {
       stop: request.stop_sequences ?? [],
     },
     user: request.metadata?.user_id ?? null,
-    extensions: decodeExtensions(body, [...[...reduced].map((type) => `messages.${type}`), ...dropped]),
+    extensions: decodeExtensions(body, [
+      ...[...reduced].map((type) => `messages.${type}`),
+      ...dropped,
+      ...lostOf(body),
+    ]),
   }
 }
 
@@ -71,8 +78,20 @@ function decodeSystem(system: MessagesRequest['system']): ChatRequest['system'] 
 
 function decodeFormat(request: MessagesRequest): ResponseFormat | null {
   const format = request.output_config?.format ?? request.output_format ?? null
-  if (format === null || format.type !== 'json_schema') return null
+  if (format === null || format.type !== SCHEMA_FORMAT) return null
   return { type: 'json-schema', name: SCHEMA_NAME, description: null, schema: format.schema ?? {}, strict: null }
+}
+
+/** Members that nothing here reads, and values that it has no word for. */
+function lostOf(body: JsonObject): Set<string> {
+  const lost = new Set<string>()
+  for (const [field, shape] of Object.entries(KNOWN_MEMBERS)) findLeftOver(body[field], shape, lost, field)
+  const { output_config: config, output_format: format } = body as unknown as MessagesRequest
+  if (!isKnownEffort(config?.effort ?? null)) lost.add('output_config.effort')
+  if ((config?.format?.type ?? SCHEMA_FORMAT) !== SCHEMA_FORMAT) lost.add('output_config.format')
+  // The older name gives way to the newer one.
+  if ((format?.type ?? SCHEMA_FORMAT) !== SCHEMA_FORMAT || (format && config?.format)) lost.add('output_format')
+  return lost
 }
 
 /** `lost`: names of what the canonical request does not hold, to be named as dropped wherever it goes. */

@@ -31,6 +31,11 @@ const WIRE_OF_EFFORT: Readonly<Record<ReasoningEffort, string | null>> = Object.
   xhigh: 'xhigh',
 })
 
+/** False for a word that has no canonical one. */
+export function isKnownEffort(word: string | null): boolean {
+  return word === null || EFFORT_OF_WIRE.has(word)
+}
+
 /** Reads `thinking` and `output_config.effort`; null when the request says nothing of either. */
 export function decodeThinking(request: MessagesRequest): ReasoningRequest | null {
   const thinking = request.thinking ?? null

@@ -12,10 +12,12 @@ import {
   type ToolChoice,
   type ToolDefinition,
 } from '../../model/request.js'
+import { findLeftOver } from '../left-over.js'
 import { type RequestFacts } from '../protocol.js'
 import { decodeMessages } from './decode-messages.js'
 import { CANONICAL_FIELDS } from './fields.js'
 import { invalid, notCarried } from './invalid.js'
+import { KNOWN_MEMBERS } from './known-members.js'
 import { booleanOf, numberOf, stringOf, textOf } from './scalars.js'
 import { checkBody } from './schema.js'
 
@@ -158,7 +160,7 @@ function decodeExtensions(body: JsonObject): JsonObject {
   keepUnless(typeof body.provider === 'string', 'provider')
   // Who spoke: no other protocol has a place for it.
   const isNamed = (turn: JsonValue): boolean =>
-    isJsonObject(turn) && (turn.role === 'user' || turn.role === 'assistant') && textOf(turn.name) !== null
+    isJsonObject(turn) && turn.role !== 'tool' && turn.role !== 'function' && textOf(turn.name) !== null
   if ((body.messages as JsonArray).some(isNamed)) entries.push(['messages.name', true])
   const isSpoken = (turn: JsonValue): boolean => isJsonObject(turn) && isJsonObject(turn.audio)
   if ((body.messages as JsonArray).some(isSpoken)) entries.push(['messages.audio', true])
@@ -166,6 +168,9 @@ function decodeExtensions(body: JsonObject): JsonObject {
     const { include_usage: _, ...others } = body.stream_options
     keepUnless(Object.keys(others).length === 0, 'stream_options', others)
   }
+  const lost = new Set<string>()
+  for (const [field, shape] of Object.entries(KNOWN_MEMBERS)) findLeftOver(body[field], shape, lost, field)
+  for (const name of lost) entries.push([name, true])
   // Not by assignment: a client's field may be called `__proto__`.
   return Object.fromEntries(entries)
 }

@@ -1,0 +1,298 @@
+// Nothing that a client sends to a target of another protocol vanishes in silence: each field changes what leaves for the
+// target, or is named as dropped, or is refused by its path. A field that does none of the three needs a reason here.
+import { test } from 'tap'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../src/model/json.js'
+import { type Dialect, type Surface } from '../../src/protocols/protocol.js'
+import { DIALECTS, SURFACES, sendRequest } from '../helpers/matrix.js'
+
+/** A member that is set, by its path in the whole request, and its value. */
+type Probe = readonly [path: string, value: JsonValue]
+
+const PNG = 'iVBORw0KGgo='
+const CACHE = { type: 'ephemeral' }
+const SCHEMA = { type: 'object', properties: { a: { type: 'string' } } }
+
+const WHOLE: Readonly<Record<string, JsonObject>> = {
+  'openai-chat': {
+    model: 'm',
+    messages: [
+      { role: 'system', content: [{ type: 'text', text: 'Be brief.' }] },
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'Look.' },
+          { type: 'image_url', image_url: { url: `data:image/png;base64,${PNG}` } },
+        ],
+      },
+      {
+        role: 'assistant',
+        content: [{ type: 'text', text: 'I will.' }],
+        tool_calls: [{ id: 'c1', type: 'function', function: { name: 'f', arguments: '{}' } }],
+      },
+      { role: 'tool', tool_call_id: 'c1', content: 'done' },
+      { role: 'assistant', content: 'Done.' },
+      { role: 'user', content: [{ type: 'text', text: 'And?' }] },
+    ],
+    tools: [{ type: 'function', function: { name: 'f', description: 'd', parameters: SCHEMA } }],
+    response_format: { type: 'json_schema', json_schema: { name: 'n', schema: SCHEMA } },
+    stream: true,
+    stream_options: { include_usage: true },
+  },
+  'anthropic-messages': {
+    model: 'm',
+    max_tokens: 20_000,
+    system: [{ type: 'text', text: 'Be brief.' }],
+    messages: [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'Look.' },
+          { type: 'image', source: { type: 'base64', media_type: 'image/png', data: PNG } },
+          { type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'Rivers.' } },
+          { type: 'search_result', title: 't', source: 's', content: [{ type: 'text', text: 'Found.' }] },
+        ],
+      },
+      {
+        role: 'assistant',
+        content: [
+          { type: 'thinking', thinking: 'hm', signature: 'EqQB' },
+          { type: 'text', text: 'I will.' },
+          { type: 'tool_use', id: 'c1', name: 'f', input: {} },
+        ],
+      },
+      {
+        role: 'user',
+        content: [{ type: 'tool_result', tool_use_id: 'c1', content: [{ type: 'text', text: 'done' }] }],
+      },
+      { role: 'assistant', content: 'Done.' },
+      { role: 'user', content: [{ type: 'text', text: 'And?' }] },
+    ],
+    tools: [{ name: 'f', description: 'd', input_schema: SCHEMA }],
+    tool_choice: { type: 'auto' },
+    output_config: { format: { type: 'json_schema', schema: SCHEMA } },
+    metadata: {},
+  },
+}
+
+const PROBES: Readonly<Record<string, readonly Probe[]>> = {
+  'openai-chat': [
+    ['messages.0.name', 'ann'],
+    ['messages.0.content.0.text', 'x'],
+    ['messages.1.name', 'ann'],
+    ['messages.1.content', 'x'],
+    ['messages.1.content.1.image_url.detail', 'high'],
+    ['messages.1.content.1.image_url.url', 'https://example.com/a.png'],
+    ['messages.1.content.2', { type: 'input_audio', input_audio: { data: 'UklGRg==', format: 'wav' } }],
+    ['messages.1.content.2', { type: 'file', file: { file_id: 'file-1' } }],
+    ['messages.1.content.2', { type: 'file', file: { file_data: 'data:application/pdf;base64,JVBE' } }],
+    ['messages.1.content.2', { type: 'video_url', video_url: { url: 'https://example.com/a.mp4' } }],
+    ['messages.2.name', 'ann'],
+    ['messages.2.audio', { id: 'audio_1' }],
+    ['messages.2.refusal', 'No.'],
+    ['messages.2.function_call', { name: 'f', arguments: '{"a":"1"}' }],
+    ['messages.2.reasoning_content', 'hm'],
+    ['messages.2.reasoning', 'hm'],
+    ['messages.2.reasoning_details', [{ type: 'reasoning.text', text: 'hm' }]],
+    ['messages.2.annotations', [{ type: 'url_citation' }]],
+    ['messages.2.content.1', { type: 'refusal', refusal: 'No.' }],
+    ['messages.2.tool_calls.0.function.arguments', '{"a":"1"}'],
+    ['messages.3.content', 'failed'],
+    ['messages.5.content.1', { type: 'text', text: 'x' }],
+    ['messages.5.weight', 1],
+    ['tools.0.function.strict', true],
+    ['tools.0.function.description', 'x'],
+    ['tools.0.function.parameters', { type: 'object', properties: { b: { type: 'string' } } }],
+    ['tools.0.function.extra', 'x'],
+    ['tools.0.extra', 'x'],
+    ['tools.1', { type: 'custom', custom: { name: 'g' } }],
+    ['tools', [{ type: 'web_search' }]],
+    ['functions', [{ name: 'g', parameters: SCHEMA }]],
+    ['tool_choice', 'required'],
+    ['tool_choice', 'none'],
+    ['tool_choice', { type: 'function', function: { name: 'f' } }],
+    ['tool_choice', { type: 'allowed_tools', allowed_tools: { mode: 'auto', tools: [] } }],
+    ['function_call', { name: 'f' }],
+    ['parallel_tool_calls', false],
+    ['response_format', { type: 'json_object' }],
+    ['response_format', { type: 'grammar', grammar: 'x' }],
+    ['response_format.json_schema.schema', { type: 'object' }],
+    ['response_format.json_schema.extra', 'x'],
+    ['reasoning_effort', 'high'],
+    ['reasoning_effort', 'unheard-of'],
+    ['reasoning', { effort: 'high' }],
+    ['reasoning', { max_tokens: 2048 }],
+    ['reasoning', { exclude: true }],
+    ['reasoning', { summary: 'auto' }],
+    ['temperature', 0.5],
+    ['top_p', 0.5],
+    ['top_k', 7],
+    ['min_p', 0.1],
+    ['max_tokens', 9000],
+    ['max_completion_tokens', 9000],
+    ['frequency_penalty', 0.5],
+    ['presence_penalty', 0.5],
+    ['repetition_penalty', 1.1],
+    ['seed', 7],
+    ['stop', 'x'],
+    ['stop', ['x', 'y']],
+    ['n', 2],
+    ['logprobs', true],
+    ['top_logprobs', 2],
+    ['logit_bias', { '1': 1 }],
+    ['metadata', { a: 'b' }],
+    ['user', 'ann'],
+    ['audio', { voice: 'alloy', format: 'wav' }],
+    ['modalities', ['text', 'audio']],
+    ['moderation', {}],
+    ['prediction', { type: 'content', content: 'x' }],
+    ['prompt_cache_key', 'k'],
+    ['prompt_cache_options', {}],
+    ['prompt_cache_retention', '24h'],
+    ['safety_identifier', 's'],
+    ['service_tier', 'flex'],
+    ['store', true],
+    ['stream_options.include_obfuscation', false],
+    ['verbosity', 'low'],
+    ['web_search_options', {}],
+    ['provider', { order: ['a'] }],
+    ['unheard_of', 1],
+  ],
+  'anthropic-messages': [
+    ['max_tokens', 19_000],
+    ['system', 'Be kind.'],
+    ['system.0.citations', [{ type: 'char_location' }]],
+    ['messages.0.content.0.citations', [{ type: 'char_location' }]],
+    ['messages.0.content.1.source', { type: 'url', url: 'https://example.com/a.png' }],
+    ['messages.0.content.1.source', { type: 'file', file_id: 'f' }],
+    ['messages.0.content.1.transformations', { crop: [0, 0, 1, 1] }],
+    ['messages.0.content.2.title', 't'],
+    ['messages.0.content.2.context', 'c'],
+    ['messages.0.content.2.citations', { enabled: true }],
+    ['messages.0.content.2.source', { type: 'base64', media_type: 'application/pdf', data: 'JVBE' }],
+    ['messages.0.content.2.source', { type: 'file', file_id: 'f' }],
+    ['messages.0.content.2.source', { type: 'content', content: [{ type: 'text', text: 'x' }] }],
+    ['messages.0.content.3.citations', { enabled: true }],
+    ['messages.0.content.3.content.0.text', 'x'],
+    ['messages.0.content.4', { type: 'container_upload', file_id: 'f' }],
+    ['messages.1.content.0', { type: 'redacted_thinking', data: 'EmwK' }],
+    ['messages.1.content.0.thinking', 'hmm'],
+    ['messages.1.content.1.citations', [{ type: 'char_location' }]],
+    ['messages.1.content.2.input', { a: '1' }],
+    ['messages.1.content.2.toolset_name', 'computer'],
+    ['messages.1.content.3', { type: 'server_tool_use', id: 's', name: 'web_search', input: {} }],
+    ['messages.2.content.0.is_error', true],
+    ['messages.2.content.0.toolset_name', 'computer'],
+    ['messages.2.content.0.content', 'x'],
+    ['messages.2.content.0.content.0', { type: 'tool_reference', tool_name: 'f' }],
+    ['messages.4', { role: 'system', content: 'Now in French.' }],
+    ['tools.0.strict', true],
+    ['tools.0.input_schema', { type: 'object' }],
+    ['tools.0.input_examples', [{}]],
+    ['tools.0.allowed_callers', ['direct']],
+    ['tools.0.eager_input_streaming', true],
+    ['tools.1', { type: 'web_search_20250305', name: 'web_search' }],
+    ['tools.1', { type: 'bash_20250124', name: 'bash' }],
+    ['tools', [{ type: 'web_search_20250305', name: 'web_search' }]],
+    ['tool_choice', { type: 'any' }],
+    ['tool_choice', { type: 'none' }],
+    ['tool_choice', { type: 'tool', name: 'f' }],
+    ['tool_choice.disable_parallel_tool_use', true],
+    ['thinking', { type: 'enabled', budget_tokens: 2048 }],
+    ['thinking', { type: 'disabled' }],
+    ['thinking', { type: 'adaptive', display: 'omitted' }],
+    ['output_config.effort', 'high'],
+    ['output_config.effort', 'unheard-of'],
+    ['output_config.format', { type: 'grammar' }],
+    ['output_config.format.schema', { type: 'object' }],
+    ['output_config.task_budget', { type: 'tokens', total: 1 }],
+    ['output_format', { type: 'grammar' }],
+    ['metadata.user_id', 'ann'],
+    ['metadata.extra', 'x'],
+    ['stop_sequences', ['x']],
+    ['temperature', 0.5],
+    ['top_p', 0.5],
+    ['top_k', 7],
+    ['stream', true],
+    ['cache_control', CACHE],
+    ['container', 'c'],
+    ['context_management', { edits: [] }],
+    ['mcp_servers', [{ type: 'url', url: 'https://x', name: 'n' }]],
+    ['service_tier', 'auto'],
+    ['inference_geo', 'us'],
+    ['speed', 'fast'],
+    ['diagnostics', {}],
+    ['unheard_of', 1],
+  ],
+}
+
+/** `path` or `path > dialect`: what may pass without a trace, and why. */
+const SILENT: Readonly<Record<string, string>> = {
+  'messages.1.content.0 > openai-chat': 'thinking of earlier turns is named in any case',
+  'messages.1.content.0.thinking > openai-chat': 'thinking of earlier turns is named in any case',
+}
+
+/** The request with the member set; objects and lists on the way are those of `body`, copied. */
+function withMember(body: JsonObject, path: string, value: JsonValue): JsonObject {
+  const copy = structuredClone(body)
+  const steps = path.split('.')
+  const last = steps.pop() ?? ''
+  let at: JsonValue = copy
+  for (const step of steps) {
+    const next: JsonValue | undefined = Array.isArray(at) ? at[Number(step)] : isJsonObject(at) ? at[step] : undefined
+    if (next === undefined || next === null) throw new Error(`${path}: no ${step}`)
+    at = next
+  }
+  if (Array.isArray(at)) at[Number(last)] = value
+  else if (isJsonObject(at)) at[last] = value
+  else throw new Error(`${path}: no place for ${last}`)
+  return copy
+}
+
+/** The probes that leave no trace, and those that are refused without a path. */
+function findSilent(surface: Surface, dialect: Dialect, { whole, probes }: Case): string[] {
+  const plain = sendRequest(surface, dialect, whole)
+  if ('refused' in plain) throw new Error(plain.refused.message)
+  return probes.flatMap(([path, value]) => {
+    const sent = sendRequest(surface, dialect, withMember(whole, path, value))
+    const name = `${path} = ${JSON.stringify(value)}`
+    if ('refused' in sent) return sent.refused.param === null ? [`${name} is refused without a path`] : []
+    const isNamed = sent.dropped.some((field) => !plain.dropped.includes(field))
+    const isCarried = sent.path !== plain.path || JSON.stringify(sent.body) !== JSON.stringify(plain.body)
+    const isExcused = path in SILENT || `${path} > ${dialect.id}` in SILENT
+    return isNamed || isCarried || isExcused ? [] : [name]
+  })
+}
+
+type Case = { readonly whole: JsonObject; readonly probes: readonly Probe[] }
+
+for (const surface of SURFACES) {
+  const whole = WHOLE[surface.id] ?? {}
+  const probes = PROBES[surface.id] ?? []
+  test(`${surface.id}: every field of its schema is probed`, async (t) => {
+    const body = surface.describe?.().body
+    const fields = isJsonObject(body) && isJsonObject(body.properties) ? Object.keys(body.properties) : []
+    t.ok(fields.length > 10)
+    const probed = new Set([...probes.map(([path]) => path.split('.')[0]), ...Object.keys(whole)])
+    t.strictSame(
+      fields.filter((field) => !probed.has(field)),
+      [],
+    )
+  })
+  for (const dialect of DIALECTS) {
+    if (dialect.id === surface.id) continue
+    test(`${surface.id} to ${dialect.id}: each field is carried, named as dropped, or refused`, async (t) => {
+      t.strictSame(findSilent(surface, dialect, { whole, probes }), [])
+    })
+  }
+}
+
+test('the law finds what a dialect leaves out', async (t) => {
+  const [surface] = SURFACES
+  const dialect = DIALECTS.find(({ id }) => id === 'ollama-chat')
+  if (surface === undefined || dialect === undefined) throw new Error('no surface or dialect')
+  const deaf: Dialect = { ...dialect, encodeRequest: () => ({ body: {}, dropped: [] }) }
+  const probes: Probe[] = [['seed', 7]]
+  const whole = WHOLE[surface.id] ?? {}
+  t.strictSame(findSilent(surface, deaf, { whole, probes }), ['seed = 7'])
+  t.strictSame(findSilent(surface, dialect, { whole, probes }), [])
+})
