@@ -98,9 +98,9 @@ test('options named elsewhere in the README exist', async (t) => {
 /** Set by users of a system that Sluice replaces, with nothing here that it could say: documented, not read. */
 const IGNORED_VARIABLES = ['LLM_PROXY_API_MINIMUM']
 
-/** Names that the code reads: those of environment.ts and load.ts, and those of the vendors' profiles. */
+/** Names that the code reads: those of environment.ts, load.ts and proxies.ts, and those of the vendors' profiles. */
 function environmentNames(): string[] {
-  const code = readText('src/config/environment.ts') + readText('src/config/load.ts')
+  const code = ['environment', 'load', 'proxies'].map((name) => readText(`src/config/${name}.ts`)).join('')
   const patterns = [/'([A-Z][A-Z0-9_]{3,})'/g, /variables\.([A-Z][A-Z0-9_]+)/g, /^ {2}([A-Z][A-Z0-9_]{3,}):/gm]
   const own = patterns.flatMap((pattern) => Array.from(code.matchAll(pattern), (match) => match[1] ?? ''))
   const vendors = readCatalog().profiles.flatMap((profile) => [

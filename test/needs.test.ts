@@ -47,7 +47,7 @@ test('each missing program is named with its package, and nothing is installed, 
 test('what is missing, and nothing else, is installed where that is asked for', async (t) => {
   const { status, asked } = check(t, ['curl'], { install: '1' })
   t.equal(status, 0)
-  t.match(asked, /^install .* openssl redis-server$/m)
+  t.match(asked, /^install .* openssl redis-server tinyproxy$/m)
   t.notMatch(asked, /curl/)
 })
 

@@ -2,7 +2,7 @@
 // and prints nothing.
 import { stringify } from 'yaml'
 import { isJsonArray, isJsonObject, type JsonValue } from '../model/json.js'
-import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig } from './types.js'
+import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig, type ProviderTls } from './types.js'
 
 const MASK = '********'
 /** Members of extraBody that look as if they held a secret. */
@@ -44,6 +44,20 @@ function maskPassword(address: string | null): string | null {
   return url.href
 }
 
+/** Of a proxy the user name may be a token as well. */
+function maskCredentials(address: string | null): string | null {
+  if (address === null || !URL.canParse(address)) return mask(address)
+  const url = new URL(address)
+  if (url.username !== '') url.username = MASK
+  if (url.password !== '') url.password = MASK
+  return url.href
+}
+
+/** What the files hold; what is no secret is long. */
+function maskTls({ ca, cert, key, serverName }: ProviderTls): object {
+  return { ca: mask(ca), cert: mask(cert), key: mask(key), serverName }
+}
+
 function maskServer(server: Config['server']): object {
   return server.tls === null ? server : { ...server, tls: { ...server.tls, passphrase: mask(server.tls.passphrase) } }
 }
@@ -59,7 +73,9 @@ function maskKey(key: KeyConfig): object {
 
 function maskProvider({ name: _, ...provider }: ProviderConfig): object {
   const headers = Object.fromEntries(Object.keys(provider.headers).map((header) => [header, MASK]))
-  return { ...provider, apiKey: mask(provider.apiKey), headers, extraBody: maskMembers(provider.extraBody) }
+  const { proxy = null, tls = null } = provider
+  const shown = { proxy: maskCredentials(proxy), tls: tls === null ? null : maskTls(tls) }
+  return { ...provider, ...shown, apiKey: mask(provider.apiKey), headers, extraBody: maskMembers(provider.extraBody) }
 }
 
 function maskModel(model: ModelConfig): object {

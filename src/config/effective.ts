@@ -32,6 +32,8 @@ export type EffectiveContext = {
   /** Where resources/ lies. */
   readonly packageRoot: string
   isReadable(file: string): boolean
+  /** Null if there is none. */
+  readFile(file: string): string | null
 }
 
 /** The effective configuration, not yet frozen. Valid only if no problem was added. */
@@ -39,7 +41,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
   const { problems, warnings } = context
   const keys = resolveKeys(file.keys, problems, warnings)
   const entries = markBuiltIn(withKeylessProviders(file, context))
-  const providers = resolveProviders(entries, context)
+  const providers = resolveProviders(entries, { ...context, surroundings: context })
   const usable = new Map(providers.map((provider) => [provider.name, provider]))
   const leftOutTargets: LeftOut[] = []
   const models = resolveModels(file.models, {

@@ -6,7 +6,10 @@ import { normaliseBaseUrl, withoutVersion } from './base-url.js'
 import { type Catalog, type ProtocolDefaults, type VendorProfile } from './catalog.js'
 import { type LeftOut } from './environment.js'
 import { nearestName, type Path, ProblemList, refusal } from './problem.js'
+import { resolveProviderTls, type TlsFiles } from './provider-tls.js'
+import { resolveProxy } from './proxies.js'
 import { type ProviderEntry } from './schema.js'
+import { type Variables } from './substitute.js'
 import { type ProviderConfig } from './types.js'
 
 /** What fits into a header value without quoting; keys are sent in one. */
@@ -28,6 +31,8 @@ const FORBIDDEN_HEADERS = new Set([
 /** Name of the profile, and so of the provider, of the built-in simulator. */
 export const SIMULATOR = 'sim'
 
+export type Surroundings = TlsFiles & { readonly variables: Variables }
+
 export type ProviderContext = {
   readonly catalog: Catalog
   readonly problems: ProblemList
@@ -36,6 +41,8 @@ export type ProviderContext = {
   readonly missingKeys: ReadonlyMap<string, string>
   /** Receives the providers that are left out, with the reason. */
   readonly leftOut?: LeftOut[]
+  /** Variables and files that say how a provider is reached; without them, as its entry alone says. */
+  readonly surroundings?: Surroundings
   /** Nothing is left out for want of a key: callers will bring theirs. */
   readonly isKeyOptional?: true
 }
@@ -98,6 +105,23 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     maxConnections: entry.maxConnections,
     maxIdleConnections: entry.maxIdleConnections,
     isolation: entry.isolation,
+    ...resolveConnection(name, entry, { baseUrl, at }, context),
+  }
+}
+
+/** Found on this machine, or built in: no variable and no file has a say. */
+const NO_SURROUNDINGS: Surroundings = Object.freeze({ variables: {}, cwd: '/', readFile: () => null })
+
+function resolveConnection(
+  name: string,
+  entry: ProviderEntry,
+  { baseUrl, at }: { readonly baseUrl: string; readonly at: Path },
+  { problems, surroundings = NO_SURROUNDINGS }: ProviderContext,
+): Pick<ProviderConfig, 'proxy' | 'tls'> {
+  const { variables } = surroundings
+  return {
+    proxy: resolveProxy({ name, baseUrl, proxy: entry.proxy, variables }, problems),
+    tls: resolveProviderTls(entry, at, { files: surroundings, problems }),
   }
 }
 

@@ -34,6 +34,9 @@ const HEADER_NAME_PATTERN = "^[a-z0-9!#$%&'*+.^_`|~-]+$"
 /** HTTP field value: visible ASCII, blanks and tabs; no CR, LF or NUL (RFC 9110 5.5). */
 const HEADER_VALUE_PATTERN = '^[\\t\\x20-\\x7e]*$'
 
+/** Credentials, host and port; the rest is checked where it is taken apart. */
+const PROXY_PATTERN = '^(?:none|https?://\\S+)$'
+
 /** Standard Webhooks' own form, of 16 bytes and more, or any other text of as many characters. */
 const WEBHOOK_SECRET_PATTERN =
   '^(?:whsec_(?:[A-Za-z0-9+/]{4}){5,}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)|(?!whsec_).{16,})$'
@@ -313,6 +316,27 @@ export const ProviderEntry = section('One upstream.', {
     'Connections per event loop that are kept when idle; null for no limit.',
   ),
   keepAliveMs: integer({ minimum: 1000, maximum: 10 * MINUTE_MS }, 60_000, 'Idle connections close after this, in ms.'),
+  proxy: Type.Optional(
+    Type.String({
+      maxLength: 2048,
+      pattern: PROXY_PATTERN,
+      description:
+        'Proxy it is reached through, as http://user:password@host:port; none: directly. Without it, by the environment.',
+    }),
+  ),
+  tls: section('TLS to this provider.', {
+    caFile: Type.Optional(
+      Type.String({ minLength: 1, description: 'PEM file with the authorities to trust, in place of the usual ones.' }),
+    ),
+    certFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file with the certificate to show.' })),
+    keyFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file with its private key.' })),
+    serverName: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]{0,252})$',
+        description: 'Name to ask for and to find in its certificate, where the address has another.',
+      }),
+    ),
+  }),
   isolation: Type.Enum(['none', 'key', 'request'], {
     default: 'none',
     description: 'Requests that may share a connection: all (none), those of one gateway key (key), no two (request).',

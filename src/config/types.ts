@@ -186,6 +186,17 @@ export type AuthScheme =
   | { readonly kind: 'header'; readonly name: string }
   | { readonly kind: 'none' }
 
+/** Contents of the files, PEM; null for what is as usual. */
+export type ProviderTls = {
+  /** In place of the authorities that Node knows. */
+  readonly ca: string | null
+  /** The client's certificate and its key, both or none. */
+  readonly cert: string | null
+  readonly key: string | null
+  /** Asked for (SNI), and verified in the certificate. */
+  readonly serverName: string | null
+}
+
 export type ProviderConfig = {
   readonly name: string
   /** Vendor profile it was made from, if any. */
@@ -214,6 +225,9 @@ export type ProviderConfig = {
   readonly maxIdleConnections?: number | null
   /** What may share a connection: all requests, those of one gateway key, none. Absent: `none`, which isolates nothing. */
   readonly isolation?: 'none' | 'key' | 'request'
+  /** URL of the proxy it is reached through, perhaps with credentials; absent or null: directly. */
+  readonly proxy?: string | null
+  readonly tls?: ProviderTls | null
 }
 
 /** A vendor by its profile, its address as the environment has it; `provider.apiKey` is null. */

@@ -3,14 +3,12 @@
 import { type Catalog, type VendorProfile } from './catalog.js'
 import { isPlaceholder } from './placeholder.js'
 import { ProblemList } from './problem.js'
-import { type ProviderContext, resolveProvider, SIMULATOR } from './providers.js'
+import { type ProviderContext, resolveProvider, SIMULATOR, type Surroundings } from './providers.js'
 import { type ProviderEntry } from './schema.js'
-import { type Variables } from './substitute.js'
 import { type WellKnownProvider } from './types.js'
 
-export type WellKnownContext = {
+export type WellKnownContext = Surroundings & {
   readonly catalog: Catalog
-  readonly variables: Variables
   /** A provider entry with nothing but defaults. */
   readonly providerDefaults: ProviderEntry
   /** All entries of the configuration, usable or left out. */
@@ -25,8 +23,8 @@ export function resolveWellKnown(context: WellKnownContext): WellKnownProvider[]
   const leftOut = Object.keys(entries).filter((name) => !usable.has(name))
   const unnamed = catalog.profiles.filter(({ name }) => name !== SIMULATOR && !Object.hasOwn(entries, name))
   return [
-    ...leftOut.flatMap((name) => resolve(name, entries[name] ?? context.providerDefaults, catalog)),
-    ...unnamed.flatMap((profile) => resolve(profile.name, entryOf(profile, context), catalog)),
+    ...leftOut.flatMap((name) => resolve(name, entries[name] ?? context.providerDefaults, context)),
+    ...unnamed.flatMap((profile) => resolve(profile.name, entryOf(profile, context), context)),
   ]
 }
 
@@ -48,9 +46,18 @@ function isAddress(value: string): boolean {
 }
 
 /** None where it has no address, or one that is none: what is wrong is told by who configured it. */
-function resolve(name: string, entry: ProviderEntry, catalog: Catalog): WellKnownProvider[] {
+function resolve(name: string, entry: ProviderEntry, surroundings: WellKnownContext): WellKnownProvider[] {
+  const { catalog } = surroundings
   const problems = new ProblemList(() => ({ line: null, origin: null }))
-  const context: ProviderContext = { catalog, problems, warnings: [], missingKeys: new Map(), isKeyOptional: true }
+  const warnings: string[] = []
+  const context: ProviderContext = {
+    catalog,
+    problems,
+    warnings,
+    missingKeys: new Map(),
+    surroundings,
+    isKeyOptional: true,
+  }
   const { apiKey: _, ...keyless } = entry
   const provider = resolveProvider(name, keyless, context)
   if (provider === null || problems.length > 0) return []

@@ -27,6 +27,7 @@ import { type LoopMetrics } from '../telemetry/metrics.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 import { Upstream } from '../upstream/call.js'
 import { type Pools } from '../upstream/pools.js'
+import { parseProxy } from '../upstream/proxy.js'
 
 /** When to come back from maintenance: soon after its end, and not all the time before. */
 const MAINTENANCE_RETRY_MS = 30_000
@@ -173,11 +174,25 @@ function secretsOf(config: Config): string[] {
   const secrets = reachableProviders(config).flatMap((provider) => [
     provider.apiKey,
     ...Object.values(provider.headers),
+    ...proxySecrets(provider),
   ])
   const { secret, previousSecret } = config.jobs.webhook
   return [...secrets, config.metrics.token, redisSecret(config), secret, previousSecret].filter(
     (each): each is string => each !== null && each !== '',
   )
+}
+
+/** As they are sent, and as they are written. */
+function proxySecrets({ proxy = null }: ProviderConfig): string[] {
+  const authorization = proxy === null ? null : parseProxy(proxy).authorization
+  if (proxy === null || authorization === null) return []
+  const { username, password } = new URL(proxy)
+  return [
+    authorization,
+    authorization.replace('Basic ', ''),
+    password || username,
+    decodeURIComponent(password || username),
+  ]
 }
 
 function redisSecret({ redis: { url } }: Config): string | null {

@@ -12,6 +12,7 @@ import { Decompressor, isCompressed } from './decompress.js'
 import { failureOf, isStaleConnection, timeoutFailure } from './failure.js'
 import { joinPath } from './path.js'
 import { type PoolLink, type PoolStats, type Pools } from './pools.js'
+import { PROXY_AUTHENTICATION_REQUIRED, PROXY_AUTHENTICATION_STATUS, ProxyError } from './proxy.js'
 
 export type UpstreamRequest = {
   readonly provider: ProviderConfig
@@ -89,7 +90,8 @@ export class Upstream {
       const { callerKey = null } = request
       const fixed =
         callerKey === null ? this.#headersOf(request.provider) : this.#headersWith(request.provider, callerKey)
-      const headers = withParameters(fixed, request.isStream, request.headers)
+      const own = withParameters(fixed, request.isStream, request.headers)
+      const headers = link.proxyHeaders.length === 0 ? own : [...own, ...link.proxyHeaders]
       // undici takes no readonly array but does not change it.
       const options = { path, method: 'POST' as const, headers: headers as string[], body: request.body }
       const isLast = isSurplus(link) || (callerKey !== null && isIsolated(request.provider))
@@ -133,6 +135,11 @@ function isIsolated({ isolation = 'none' }: ProviderConfig): boolean {
 function ownerOf({ provider, callerKey = null, tenant = '' }: UpstreamRequest): unknown {
   if (!isIsolated(provider)) return null
   return callerKey === null ? tenant : Symbol('caller')
+}
+
+/** Only a proxy may answer so (RFC 9110 15.5.8). */
+function proxyRefusal(): GatewayError {
+  return failureOf(new ProxyError(PROXY_AUTHENTICATION_REQUIRED), 'before-head', 0)
 }
 
 type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }
@@ -214,7 +221,7 @@ class LiveCall implements UpstreamCall, PooledHandler {
     if (this.#isOver || status < 200) return
     this.#hasHead = true
     this.#dispatch = null
-    const error = this.#openBody(headers)
+    const error = status === PROXY_AUTHENTICATION_STATUS ? proxyRefusal() : this.#openBody(headers)
     if (error !== null) this.#fail(error)
     else this.#handler.onHead(status, headers)
   }

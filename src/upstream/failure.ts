@@ -2,6 +2,7 @@
 // codes out. The message names the error code only; addresses, paths and keys stay in the cause, which only the log sees.
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type ErrorCode } from '../model/error.js'
+import { PROXY_AUTHENTICATION_REQUIRED } from './proxy.js'
 
 /** How far an answer had come: a failure before the head means nothing was seen, after it the answer is cut. */
 export type CallPhase = 'before-head' | 'after-head'
@@ -21,6 +22,10 @@ const FIXED_CODES: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
   [
     'UND_ERR_HEADERS_OVERFLOW',
     ['upstream_malformed', 'The provider sent more response headers than this gateway takes.'],
+  ],
+  [
+    PROXY_AUTHENTICATION_REQUIRED,
+    ['upstream_auth', "The proxy in front of the provider refused the gateway's credentials."],
   ],
   ['UND_ERR_CLOSED', ['draining', 'The gateway is closing its connections to this provider.']],
   ['UND_ERR_DESTROYED', ['draining', 'The gateway is closing its connections to this provider.']],

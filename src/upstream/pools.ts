@@ -1,11 +1,12 @@
 // Connections to upstreams: one pool of undici's clients per configured provider and event loop, made when first needed. A provider that a
 // reload changes is another one, with a pool of its own beside the old one while that is in use. The parser is never paused:
 // undici 7.26 to 7.30 kills the process when a paused answer ends by FIN (undici#5360). HTTP/1.1 only, TLS verified.
-import { buildConnector } from 'undici'
+import { type buildConnector } from 'undici'
 import { type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { ClientPool } from './client-pool.js'
-import { skipContinue } from './informational.js'
+import { createConnector } from './connector.js'
+import { parseProxy } from './proxy.js'
 
 /** Vendors send 1-4 KiB of headers; what is more than this is an error, not an answer. */
 export const MAX_RESPONSE_HEADER_BYTES = 32 * 1024
@@ -14,8 +15,10 @@ export const MAX_RESPONSE_HEADER_BYTES = 32 * 1024
 export type PoolLink = {
   readonly provider: ProviderConfig
   readonly pool: ClientPool
-  /** Path of the base URL, without a trailing slash; empty for a bare origin. */
+  /** Path of the base URL, without a trailing slash; empty for a bare origin. With the origin, where a proxy is asked for it. */
   readonly basePath: string
+  /** Flat; for a proxy that is asked for whole URLs. */
+  readonly proxyHeaders: readonly string[]
   /** True only while a connection that was just made takes its first request, which undici does in the same tick. */
   isConnecting: boolean
 }
@@ -103,6 +106,10 @@ export class Pools {
 
   #open(provider: ProviderConfig): PoolLink {
     const url = parseBaseUrl(provider)
+    const proxy = typeof provider.proxy === 'string' ? parseProxy(provider.proxy) : null
+    // To a tunnel the proxy's part is done before the first request.
+    const isAsked = proxy !== null && url.protocol === 'http:'
+    const path = url.pathname.replace(/\/+$/, '')
     const pool = new ClientPool(url.origin, {
       maxConnections: provider.maxConnections,
       reusesConnections: provider.isolation !== 'request',
@@ -115,8 +122,7 @@ export class Pools {
         keepAliveMaxTimeout: provider.keepAliveMs,
         maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
         allowH2: false,
-        // One for all, so that they share its TLS sessions.
-        connect: this.#connector(provider),
+        connect: createConnector(provider, proxy, this.#options.connect),
       },
       onUnsolicited: () => this.#options.onUnsolicited?.(provider),
       onConnect: () => {
@@ -126,21 +132,14 @@ export class Pools {
         })
       },
     })
-    const link: PoolLink = { provider, pool, basePath: url.pathname.replace(/\/+$/, ''), isConnecting: false }
+    const link: PoolLink = {
+      provider,
+      pool,
+      basePath: isAsked ? `${url.origin}${path}` : path,
+      proxyHeaders: isAsked && proxy.authorization !== null ? ['proxy-authorization', proxy.authorization] : [],
+      isConnecting: false,
+    }
     return link
-  }
-
-  #connector({ timeouts: { connectMs: timeout } }: ProviderConfig): buildConnector.connector {
-    const connect = buildConnector({ ...this.#options.connect, allowH2: false, timeout, rejectUnauthorized: true })
-    return (options, callback) =>
-      connect(options, (...[error, socket]: Parameters<buildConnector.Callback>) => {
-        if (error !== null) callback(error, null)
-        else {
-          // undici makes the parser in here.
-          callback(null, socket)
-          skipContinue(socket)
-        }
-      })
   }
 }
 

@@ -80,7 +80,7 @@ test('as it is, the example changes nothing', (t) => {
 })
 
 test('uncommented, the example loads', (t) => {
-  const text = UNCOMMENTED.replace(/^ {2}tls:\n(?: {4}.*\n)+/m, '')
+  const text = UNCOMMENTED.replace(/^( {2}| {4})tls:\n(?:\1 {2}.*\n)+/gm, '')
   t.notSame(text, UNCOMMENTED, 'certificates are not at hand here')
   const { config } = load(text, ENV)
   t.same(config.warnings, [])

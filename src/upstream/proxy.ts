@@ -1,0 +1,123 @@
+// The way to an upstream through an HTTP proxy: for https a tunnel (CONNECT) in which TLS is spoken with the upstream itself, for
+// http the proxy gets the whole URL (RFC 9112 3.2.2), since most let nobody tunnel to other ports than 443. Credentials go to the
+// proxy alone, and no error holds them.
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { errors } from 'undici'
+
+/** A proxy's URL taken apart. */
+export type UpstreamProxy = {
+  readonly isSecure: boolean
+  readonly host: string
+  readonly port: number
+  /** Value of `proxy-authorization`; null without credentials. */
+  readonly authorization: string | null
+}
+
+/** What went wrong at or before the proxy. `code` is all that is shown. */
+export class ProxyError extends Error {
+  readonly code: string
+
+  constructor(code: string, cause?: unknown) {
+    super(`the proxy: ${code}`, cause === undefined ? undefined : { cause })
+    this.name = 'ProxyError'
+    this.code = code
+  }
+}
+
+/** The code of an answer that wants other credentials than were sent, if any were. */
+export const PROXY_AUTHENTICATION_REQUIRED = 'PROXY_AUTHENTICATION_REQUIRED'
+export const PROXY_AUTHENTICATION_STATUS = 407
+/** What tinyproxy 1.11 answers where no credentials were sent at all. */
+const UNAUTHENTICATED = 401
+/** Proxies answer a CONNECT with a few headers; what is more is no answer. */
+const MAX_HEAD_BYTES = 16 * 1024
+const HEAD_END = '\r\n\r\n'
+const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})(?: |\r)/
+/** As undici sets it on its own. */
+const KEEP_ALIVE_MS = 60_000
+const DEFAULT_PORT = 80
+const DEFAULT_SECURE_PORT = 443
+
+/** Of a URL that the configuration has checked. */
+export function parseProxy(text: string): UpstreamProxy {
+  const url = new URL(text)
+  const isSecure = url.protocol === 'https:'
+  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
+  return {
+    isSecure,
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: Number(url.port || (isSecure ? DEFAULT_SECURE_PORT : DEFAULT_PORT)),
+    authorization: credentials === ':' ? null : `Basic ${Buffer.from(credentials).toString('base64')}`,
+  }
+}
+
+/** A connection to the proxy itself, not yet open. */
+export function connectProxy({ isSecure, host, port }: UpstreamProxy): Socket {
+  const socket = isSecure
+    ? connectTls({ host, port, ALPNProtocols: ['http/1.1'], ...(isIP(host) === 0 ? { servername: host } : {}) })
+    : connectTcp({ host, port })
+  return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
+}
+
+/** Exactly one of both; the socket is the caller's. */
+export type OnTunnel = (error: Error | null, socket: Socket | null) => void
+
+/** Asks the proxy for a tunnel to `authority` (`host:port`). */
+export function openTunnel(proxy: UpstreamProxy, authority: string, timeoutMs: number, done: OnTunnel): void {
+  const socket = connectProxy(proxy)
+  const timer = setTimeout(() => finish(new errors.ConnectTimeoutError('no tunnel in time')), timeoutMs)
+  let head = ''
+
+  function onConnect(): void {
+    const authorization = proxy.authorization === null ? '' : `Proxy-Authorization: ${proxy.authorization}\r\n`
+    socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization}\r\n`)
+  }
+
+  function onReadable(): void {
+    for (let chunk = readFrom(socket); chunk !== null; chunk = readFrom(socket)) head += chunk.toString('latin1')
+    const end = head.indexOf(HEAD_END)
+    if (end >= 0) finish(faultOf(head, end))
+    else if (head.length > MAX_HEAD_BYTES) finish(new ProxyError('PROXY_MALFORMED'))
+  }
+
+  function onError(error: NodeJS.ErrnoException): void {
+    finish(new ProxyError(`PROXY_${error.code ?? 'FAILED'}`, error))
+  }
+
+  function onClose(): void {
+    finish(new ProxyError('PROXY_CLOSED'))
+  }
+
+  function finish(error: Error | null): void {
+    clearTimeout(timer)
+    socket.off('readable', onReadable).off('error', onError).off('end', onClose).off('close', onClose)
+    if (error === null) done(null, socket)
+    else {
+      socket.on('error', ignore).destroy()
+      done(error, null)
+    }
+  }
+
+  socket.once(proxy.isSecure ? 'secureConnect' : 'connect', onConnect)
+  socket.on('readable', onReadable).on('error', onError).on('end', onClose).on('close', onClose)
+}
+
+function readFrom(socket: Socket): Buffer | null {
+  const chunk: unknown = socket.read()
+  return Buffer.isBuffer(chunk) ? chunk : null
+}
+
+/** Null where the tunnel stands. A server of TLS waits for its client: whatever comes behind the head is not its. */
+function faultOf(head: string, end: number): ProxyError | null {
+  const status = Number(STATUS_LINE.exec(head)?.[1])
+  if (status === PROXY_AUTHENTICATION_STATUS || status === UNAUTHENTICATED)
+    return new ProxyError(PROXY_AUTHENTICATION_REQUIRED)
+  if (Number.isNaN(status)) return new ProxyError('PROXY_MALFORMED')
+  if (status < 200 || status > 299) return new ProxyError(`PROXY_STATUS_${status}`)
+  return head.length === end + HEAD_END.length ? null : new ProxyError('PROXY_MALFORMED')
+}
+
+function ignore(): void {
+  // It is destroyed already.
+}
