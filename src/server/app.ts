@@ -157,6 +157,8 @@ export function createServer(options: ServerOptions): Server {
   }
 }
 
+/** RFC 9110, 15.5.22, and RFC 6455, 4.4. */
+const UPGRADE_HEADERS = [['upgrade', 'websocket'] as const, ['sec-websocket-version', '13'] as const]
 const LOOPBACK = '127.0.0.1'
 /** RFC 6455, 7.4.1: the server goes down; clients come back elsewhere. */
 const CLOSE_GOING_AWAY = 1001
@@ -233,8 +235,12 @@ function createApp(engine: Engine, config: ServerConfig): TemplatedApp {
 function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): RouteRow[] {
   const { metrics } = options
   const { apiPrefix } = options.compat
-  const needsUpgrade: Act = () => {
-    throw new GatewayError('invalid_request', { status: 426, message: 'This route takes WebSocket upgrades only.' })
+  const needsUpgrade: Act = (exchange) => {
+    const error = new GatewayError('invalid_request', {
+      status: 426,
+      message: 'This route takes WebSocket upgrades only.',
+    })
+    exchange.reject(error, UPGRADE_HEADERS)
   }
   const { maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = options.config
   const socket = { surface: options.webSocketSurface, maxReaderLagBytes }

@@ -61,6 +61,8 @@ export class HttpExchange implements BodyEvents {
   readonly origin: ClientOrigin
   /** What the path says of the request, if it does. */
   path: PathFacts | null = null
+  /** Where a refusal goes instead of an HTTP answer. */
+  refusalSink: Sink | null = null
   readonly #front: Front
   readonly #response: ClientResponse
   readonly #sink: HttpSink
@@ -106,8 +108,12 @@ export class HttpExchange implements BodyEvents {
   /** Lets the route act, unless the framing is at fault; what it throws is answered. */
   run(act: Act, req: HttpRequest): void {
     try {
-      if (this.head.fault === null) act(this, req)
-      else this.#refuseFraming(this.head.fault)
+      const { fault } = this.head
+      if (fault === null) act(this, req)
+      else {
+        this.#closeAfter()
+        throw new GatewayError('invalid_request', { message: fault })
+      }
     } catch (thrown) {
       this.reject(thrown)
     }
@@ -255,7 +261,7 @@ export class HttpExchange implements BodyEvents {
       origin: this.origin,
     }
     try {
-      this.view.pipeline.reject(rejection, this.#sink)
+      this.view.pipeline.reject(rejection, this.refusalSink ?? this.#sink)
     } catch {
       this.answer(500, FALLBACK_BODY)
     }
@@ -266,12 +272,6 @@ export class HttpExchange implements BodyEvents {
     if (this.#isBodyLong()) this.#closeAfter()
     const limits = this.#key === null ? [] : this.view.pipeline.limitHeaders(this.#key)
     this.#sink.reply({ status, headers: [...limits, ...headers], body, error: null })
-  }
-
-  /** Refuses a request whose end nobody can tell, and closes its connection. */
-  #refuseFraming(reason: string): void {
-    this.#closeAfter()
-    this.reject(new GatewayError('invalid_request', { message: reason }))
   }
 
   /** Begins the exchange. `wrap`: another sink before the client's own. */

@@ -3,6 +3,7 @@
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity } from '../pipeline/client.js'
+import { type Answer, type HeaderList, type Sink } from '../pipeline/sink.js'
 import { type Surface } from '../protocols/protocol.js'
 import { type ClientOrigin } from '../telemetry/records.js'
 import {
@@ -17,6 +18,7 @@ import { HttpExchange } from './http.js'
 import { ClientResponse } from './response.js'
 import { MessageAllowance } from './turn-guard.js'
 import { createJsonCodec, createMsgpackCodec, type WsCodec } from './ws-codec.js'
+import { credentialOf } from './ws-credential.js'
 import { type ClientFrame } from './ws-frame.js'
 import { WsSink } from './ws-sink.js'
 import { WsSocket } from './ws-socket.js'
@@ -44,16 +46,23 @@ export type SocketState = {
   /** The socket's name in the log. */
   readonly connection: string
   readonly allowance: MessageAllowance
+  /** The socket is closed as soon as it is open: a browser shows a page the code of a close, but no status of an upgrade. */
+  readonly refusal: Answer | null
   socket: WsSocket<SocketState> | null
 }
 
-/** A browser cannot set headers: the key comes as a subprotocol with this prefix. */
-const BEARER_PROTOCOL = 'bearer.'
+/** RFC 6455, 4.4: the only version there is. */
+const VERSION = '13'
+const VERSION_HEADER: HeaderList = Object.freeze([['sec-websocket-version', VERSION] as const])
 /** Seconds without a word, after which the engine's own pings have gone unanswered. */
 const IDLE_TIMEOUT_SEC = 120
 const MAX_ID_LENGTH = 128
 /** RFC 6455, 7.4.1: the client broke a rule for which there is no other code. */
 const CLOSE_POLICY = 1008
+/** 4000 and above are free for applications: 4401 is the 401 of HTTP. */
+const CLOSE_OF_STATUS = 4000
+/** Nobody is known. */
+const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
 
 /** What the engine needs to serve the route. */
 export function createWebSocket(front: Front, options: WebSocketOptions): WebSocketBehavior<SocketState> {
@@ -67,6 +76,10 @@ export function createWebSocket(front: Front, options: WebSocketOptions): WebSoc
     open: (ws) => {
       const state = ws.getUserData()
       front.open.sockets += 1
+      if (state.refusal !== null) {
+        ws.end(CLOSE_OF_STATUS + state.refusal.status, state.refusal.error?.code ?? '')
+        return
+      }
       state.socket = new WsSocket({ ws, codec: state.codec, readerStallMs: state.view.readerStallMs })
       front.webSockets.add(state.socket)
     },
@@ -92,39 +105,60 @@ type Attempt = { readonly res: HttpResponse; readonly req: HttpRequest; readonly
 type Offer = WebSocketOptions & { readonly codecs: readonly [WsCodec, WsCodec] }
 
 /** Decides and upgrades within the call: a later upgrade would run into the engine's cork. */
-function upgrade(front: Front, offer: Offer, attempt: Attempt): void {
-  const { res, req, context } = attempt
+function upgrade(front: Front, offer: Offer, { res, req, context }: Attempt): void {
   const response = new ClientResponse(res, false, front)
   const exchange = new HttpExchange(front, offer.surface, response, front.heads.read(req))
+  const version = req.getHeader('sec-websocket-version')
   const key = req.getHeader('sec-websocket-key')
   const extensions = req.getHeader('sec-websocket-extensions')
   const offered = req.getHeader('sec-websocket-protocol')
   exchange.run(() => {
+    if (version !== VERSION) {
+      exchange.reject(refuseVersion(version), VERSION_HEADER)
+      return
+    }
     const { origin, parameterHeaders } = exchange.head
     if (origin !== '' && !exchange.view.policy.isAllowed(origin))
       throw new GatewayError('forbidden', { message: 'This origin may not connect.' })
     const protocols = offered.split(',').map((name) => name.trim())
-    const identity = exchange.authenticate(bearerOf(protocols))
-    const refusal = front.isRefusing() || exchange.view.isInMaintenance ? exchange.refusal(identity) : null
-    if (refusal !== null) throw refusal
     const codec = offer.codecs.find((one) => protocols.includes(one.name)) ?? null
-    if (codec === null && offered !== '') {
+    const { view, origin: from, requestId: connection } = exchange
+    const open = (identity: KeyIdentity, reservation: Reservation, refused: Answer | null = null): void => {
+      const known = { key: identity, view, reservation, codec: codec ?? offer.codecs[0], origin: from, connection }
+      const rest = { parameterHeaders, allowance: new MessageAllowance(), refusal: refused, socket: null }
+      const state: SocketState = { ...known, ...rest }
+      response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
+    }
+    // Without a subprotocol of ours a browser would not open the socket that tells the page.
+    const isOpenable = codec !== null || offered === ''
+    if (origin !== '' && isOpenable)
+      exchange.refusalSink = refusalSink((refused) => open(NO_KEY, view.reserve(NO_KEY), refused))
+    const identity = exchange.authenticate(credentialOf(protocols))
+    exchange.refusalSink = null
+    const refusal = front.isRefusing() || view.isInMaintenance ? exchange.refusal(identity) : null
+    if (refusal !== null) throw refusal
+    if (!isOpenable) {
       throw new GatewayError('invalid_request', { message: 'Offer the subprotocol sluice.v1 or sluice.v1.msgpack.' })
     }
-    const { view, origin: from, requestId: connection } = exchange
     const reservation = view.reserve(identity)
     const full = reservation.grow(offer.maxMessageBytes)
     if (full !== null) throw full
-    const known = { key: identity, view, reservation, codec: codec ?? offer.codecs[0], origin: from, connection }
-    const state: SocketState = { ...known, parameterHeaders, allowance: new MessageAllowance(), socket: null }
-    response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
+    open(identity, reservation)
   }, req)
 }
 
-/** The key in the offered subprotocols as a credential; empty if there is none. */
-function bearerOf(protocols: readonly string[]): string {
-  const carrier = protocols.find((name) => name.startsWith(BEARER_PROTOCOL))
-  return carrier === undefined ? '' : `Bearer ${carrier.slice(BEARER_PROTOCOL.length)}`
+function refuseVersion(version: string): GatewayError {
+  if (version === '') {
+    return new GatewayError('invalid_request', {
+      message: 'The Sec-WebSocket-Version header is missing; it must be 13.',
+    })
+  }
+  return new GatewayError('invalid_request', { status: 426, message: 'Sec-WebSocket-Version must be 13.' })
+}
+
+/** Logged and counted as every refusal is; what would be its answer is left to `open`. */
+function refusalSink(open: (refused: Answer) => void): Sink {
+  return { transport: 'websocket', reply: open, begin() {}, keepalive() {}, follow() {} }
 }
 
 /** Whether one more frame may come in this turn; closes the socket if not. */

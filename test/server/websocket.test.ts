@@ -154,10 +154,47 @@ test('refuses a page of a foreign origin before it upgrades', async (t) => {
   client.socket.close()
 })
 
-test('tells who comes without an upgrade that one is needed', async (t) => {
-  const { port } = await startFront(t)
-  const { answers } = await exchangeRaw(port, 'GET /v1/ws HTTP/1.1\r\nHost: x\r\n\r\n')
-  t.equal(answers[0]?.status, 426)
+test('refuses what is no upgrade to version 13, and names that version', async (t) => {
+  const { port, pipeline } = await startFront(t)
+  const upgrade = 'Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  const kinds = [
+    [426, ''],
+    [426, `${upgrade}Sec-WebSocket-Version: 12\r\n`],
+    [426, `${upgrade}Sec-WebSocket-Version: 013\r\n`],
+    [400, upgrade],
+  ] as const
+  for (const [status, headers] of kinds) {
+    const { answers } = await exchangeRaw(port, `GET /v1/ws HTTP/1.1\r\nHost: x\r\n${headers}\r\n`)
+    t.equal(answers[0]?.status, status, headers)
+    t.equal(answers[0]?.headers.get('sec-websocket-version'), '13')
+  }
+  t.equal(pipeline.rejections.length, kinds.length)
+})
+
+test('tells a page of an allowed origin with a wrong key so, by the code of a close', async (t) => {
+  const front = await startFront(t, { config: { cors: { origins: ['https://app.test'] } } })
+  front.pipeline.keys = ['good']
+  const origin = 'https://app.test'
+  for (const protocols of [['sluice.v1', 'bearer.bad'], ['sluice.v1'], ['bearer64.YmFk', 'sluice.v1.msgpack'], []]) {
+    const page = await Client.open(front, protocols, { origin })
+    page.chat('a')
+    await page.until(() => page.closed !== null)
+    t.strictSame(page.closed, { code: 4401, reason: 'unauthenticated' }, protocols.join())
+    t.same(page.got, [])
+  }
+  t.equal(front.pipeline.rejections.length, 4)
+  t.equal(front.pipeline.exchanges.length, 0)
+  // A status is for those who see it: no origin, a foreign one, or no subprotocol that a browser would accept.
+  t.equal(await refusal(front, ['sluice.v1', 'bearer.bad']), 401)
+  t.equal(await refusal(front, ['sluice.v1', 'bearer.bad'], { origin: 'https://evil.test' }), 403)
+  t.equal(await refusal(front, ['bearer.bad'], { origin }), 401)
+  const known = await Client.open(front, ['sluice.v1', 'bearer64.Z29vZA'], { origin })
+  known.send({ type: 'ping' })
+  await known.until(() => known.got.length > 0)
+  t.strictSame(known.got, [{ type: 'pong' }])
+  known.socket.close()
+  while (front.server.open.sockets > 0) await new Promise(setImmediate)
+  t.equal(front.server.open.requests, 0)
 })
 
 test('keeps chats on one socket apart: an end, an error and a cancel touch only their own', async (t) => {
