@@ -256,14 +256,14 @@ export class RedisLimiter implements Limiter {
   #wait(entry: Entry, blockedBy: LimitScope): void {
     const cause = entry.isOver ? null : this.#queue.push(entry, blockedBy)
     if (cause !== null) this.#refuse(entry, this.#queueRefusal(entry.plan, cause))
-    // Redis has noted that the key waits.
-    if (entry.isOver) this.#state.pass(entry.plan)
-    else this.#leaveLocally(entry)
+    if (!entry.isOver) this.#leaveLocally(entry)
+    // Redis has noted that the key waits here.
+    else if (this.#queue.countOf(entry.keyIndex) === 0) this.#state.pass(entry.plan)
   }
 
   async #takeTurn(keys: readonly number[]): Promise<NextTurn | null> {
     const taken = await this.#state.takeTurn(
-      keys.map((key) => this.#planOf(key)),
+      keys.map((key) => ({ key: this.#planOf(key), count: this.#queue.countOf(key) })),
       this.#gatewayCap,
     )
     if (taken === null) return null

@@ -6,7 +6,7 @@
 //   {sluice}:node:<id>    owner -> taken        by this node: what comes back when its lease is over
 //   {sluice}:nodes        id by ms of its last sign of life
 //   {sluice}:turns        key's name -> number of its last admission, `*` -> of the last of all
-//   {sluice}:waiting      key's name by ms of when a node last said that it waits for a slot of the gateway
+//   {sluice}:waiting      node's id and key's name by ms of when the node last said that the key waits there for the gateway
 import { LIMIT_TICKS } from './token-bucket.js'
 
 /** One hash tag: all keys are in one slot of a cluster. */
@@ -19,7 +19,7 @@ export function bucketKey(owner: string, kind: string): string {
   return `${PREFIX}bucket:${owner}:${kind}`
 }
 
-/** A key that waits says so every 20 ms (shared-queue.ts); one that has not for so long has nobody waiting any more. */
+/** A node says every 20 ms which keys wait there (shared-queue.ts); one that has not for so long is gone, or stands still. */
 const WAITING_MS = 250
 /** Turns are of no interest when nobody has been let in for so long. */
 const TURNS_KEPT_MS = 86_400_000
@@ -92,6 +92,10 @@ local function turnOf(name)
   return tonumber(redis.call('HGET', TURNS, name) or 0)
 end
 
+local function waitingAt(id, name)
+  return id .. ' ' .. name
+end
+
 -- Whether a slot of the gateway is left for the key when those that were let in longer ago have had theirs.
 local function isTurn(name, free)
   if free <= 0 then return false end
@@ -99,9 +103,13 @@ local function isTurn(name, free)
   local ms = tonumber(nowMs)
   redis.call('ZREMRANGEBYSCORE', WAITING, '-inf', string.format('%.0f', ms - ${WAITING_MS}))
   redis.call('ZREMRANGEBYSCORE', WAITING, string.format('%.0f', ms + ${WAITING_MS}), '+inf')
-  local own, before = turnOf(name), 0
-  for _, other in ipairs(redis.call('ZRANGE', WAITING, 0, -1)) do
-    if other ~= name and turnOf(other) < own then before = before + 1 end
+  local own, before, seen = turnOf(name), 0, { [name] = true }
+  for _, waiting in ipairs(redis.call('ZRANGE', WAITING, 0, -1)) do
+    local other = string.match(waiting, ' (.*)$')
+    if not seen[other] then
+      seen[other] = true
+      if turnOf(other) < own then before = before + 1 end
+    end
   end
   return before < free
 end
@@ -112,7 +120,6 @@ local function letIn(id, name, keyCap, cap)
   hold(id, 'gateway')
   redis.call('HSET', TURNS, name, redis.call('HINCRBY', TURNS, '*', 1))
   redis.call('PEXPIRE', TURNS, ${TURNS_KEPT_MS})
-  redis.call('ZREM', WAITING, name)
 end
 `
 
@@ -170,7 +177,7 @@ local cap, name, keyCap = tonumber(ARGV[#ARGV - 2]), ARGV[#ARGV - 1], tonumber(A
 if isFull(name, keyCap) then
   answer[1] = buckets + 1
 elseif not isTurn(name, freeOf(cap)) then
-  redis.call('ZADD', WAITING, nowMs, name)
+  redis.call('ZADD', WAITING, nowMs, waitingAt(id, name))
   answer[1] = buckets + 2
 else
   letIn(id, name, keyCap, cap)
@@ -180,35 +187,36 @@ return answer
 
 /**
  * Lets in one of the keys that wait at a node, if it is the turn of one; the others are known to wait from now on.
- * KEYS nodes, slots; ARGV node id, gateway cap, then for each key its name and cap (-1: none).
+ * KEYS nodes, slots; ARGV node id, gateway cap, then for each key its name, its cap (-1: none) and how many of it wait there.
  * Answers [code, then for each key 1 if it is at its own cap, else 0]; code n: the n-th key is in, 0: none, -1: the node is not known.
  */
 export const NEXT = script(`
 local id, cap = ARGV[1], tonumber(ARGV[2])
 if not redis.call('ZSCORE', NODES, id) then return { -1 } end
 local answer, due, dueTurn = { 0 }, nil, nil
-for at = 3, #ARGV, 2 do
-  local i, name = (at - 1) / 2, ARGV[at]
+for at = 3, #ARGV, 3 do
+  local i, name = at / 3, ARGV[at]
   if isFull(name, tonumber(ARGV[at + 1])) then
     answer[i + 1] = 1
-    redis.call('ZREM', WAITING, name)
+    redis.call('ZREM', WAITING, waitingAt(id, name))
   else
     answer[i + 1] = 0
-    if cap >= 0 then redis.call('ZADD', WAITING, nowMs, name) end
+    if cap >= 0 then redis.call('ZADD', WAITING, nowMs, waitingAt(id, name)) end
     local turn = turnOf(name)
     if not due or turn < dueTurn then due, dueTurn = at, turn end
   end
 end
 if due and isTurn(ARGV[due], freeOf(cap)) then
   letIn(id, ARGV[due], tonumber(ARGV[due + 1]), cap)
-  answer[1] = (due - 1) / 2
+  if tonumber(ARGV[due + 2]) <= 1 then redis.call('ZREM', WAITING, waitingAt(id, ARGV[due])) end
+  answer[1] = due / 3
 end
 return answer
 `)
 
-/** A key has nobody waiting at a node any more; where it has elsewhere, that node says so again. KEYS nodes, slots; ARGV name. */
+/** A key has nobody waiting at a node any more. KEYS nodes, slots; ARGV node id, name. */
 export const PASS = script(`
-redis.call('ZREM', WAITING, ARGV[1])
+redis.call('ZREM', WAITING, waitingAt(ARGV[1], ARGV[2]))
 return 1
 `)
 

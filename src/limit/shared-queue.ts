@@ -72,6 +72,10 @@ export class SharedQueue<T extends QueuedEntry> {
     this.#options.onGone(entry.keyIndex)
   }
 
+  countOf(keyIndex: number): number {
+    return this.#line.countOf(keyIndex)
+  }
+
   /** A slot was freed on this event loop. */
   poke(): void {
     if (this.#line.size > 0) void this.#turn()

@@ -77,6 +77,9 @@ export type Take = {
 /** A key that takes turns, by the name that nodes know it by; null is no cap of its own. */
 export type TurnKey = { readonly name: string; readonly keyCap: number | null; readonly slots: readonly SharedSlot[] }
 
+/** A key, and how many wait here for its turn. */
+export type WaitingKey = { readonly key: TurnKey; readonly count: number }
+
 /** An admission where keys take turns: one of each bucket, and the slots of the key and the gateway. */
 export type Entering = {
   readonly buckets: readonly SharedBucket[]
@@ -153,18 +156,18 @@ export class SharedState {
   }
 
   /** Lets in one of the keys that wait here, if it is the turn of one. */
-  async takeTurn(keys: readonly TurnKey[], gatewayCap: number | null): Promise<TurnTaken | null> {
-    const waiting = keys.flatMap(({ name, keyCap }) => [name, keyCap ?? NO_CAP])
+  async takeTurn(keys: readonly WaitingKey[], gatewayCap: number | null): Promise<TurnTaken | null> {
+    const waiting = keys.flatMap(({ key, count }) => [key.name, key.keyCap ?? NO_CAP, count])
     const reply = await this.#askAsNode(NEXT, [], [gatewayCap ?? NO_CAP, ...waiting])
     if (reply === null) return null
     const [code = 0, ...full] = reply as number[]
-    this.#count(keys[code - 1]?.slots ?? [], 1)
+    this.#count(keys[code - 1]?.key.slots ?? [], 1)
     return { letIn: code === 0 ? null : code - 1, isFull: full.map((each) => each === 1) }
   }
 
   /** Nobody waits here for a turn of the key any more. */
   pass({ name }: TurnKey): void {
-    if (this.isUp) void this.#ask(PASS, [], [name])
+    if (this.isUp) void this.#ask(PASS, [], [this.#id, name])
   }
 
   /** What a script answers once the node is known; null when Redis is away. */
