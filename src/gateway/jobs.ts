@@ -15,6 +15,7 @@ import { type ClaimedDelivery, type DeliveryResult, type JobStore, type StoreCou
 import { neededTokens } from '../pipeline/admit.js'
 import { type KeyIdentity } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
+import { allowedModels } from '../routing/access.js'
 import { type JobHabits } from '../server/front.js'
 import { type LoopMetrics } from '../telemetry/metrics.js'
 import { type Generation } from './generation.js'
@@ -154,8 +155,6 @@ export class LoopJobs {
   }
 }
 
-const ANY_MODEL: readonly string[] = Object.freeze(['*'])
-
 /** What a generation has to say of a chat that would become a job. */
 export function jobHabits({ config, router, limiter }: Pick<Generation, 'config' | 'router' | 'limiter'>): JobHabits {
   const { maxPendingPerKey, maxPending, maxStoredBytesPerKey, maxStoredBytes, maxAnswerBytes, webhook } = config.jobs
@@ -170,9 +169,10 @@ export function jobHabits({ config, router, limiter }: Pick<Generation, 'config'
     countRequest: ({ index }) => limiter.countRequest(index),
     checkTokens: ({ index }, { facts, estimatedTokens }) =>
       limiter.checkTokens(index, neededTokens(facts, estimatedTokens)),
-    checkRoute({ index }, { model, provider }) {
+    checkRoute({ index }, { facts: { model, provider }, selector }) {
       // What leaves its model open gets the default one when it runs.
-      if (model !== '') router.route({ model, provider, allowed: config.keys[index]?.models ?? ANY_MODEL })
+      if (model !== '')
+        router.route({ model, provider, allowed: allowedModels(config, index), selector: selector ?? null })
     },
   }
 }

@@ -3,18 +3,18 @@
 import { type Config } from '../config/types.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity } from '../pipeline/client.js'
+import { allowedModels } from '../routing/access.js'
 import { type Router } from '../routing/router.js'
 
 /** Of one configuration. */
 export type ModelListParts = { readonly config: Pick<Config, 'keys'>; readonly router: Router }
 
-const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 /** Model lists carry a date that nobody keeps; clients only want a number there. */
 const MODELS_CREATED_SEC = 1_700_000_000
 
 /** The listed models that this key may use. */
 export function listModels(parts: ModelListParts, key: KeyIdentity): JsonObject[] {
-  return parts.router.list(allowedOf(parts, key)).map(({ id, ownedBy }) => describe(id, ownedBy))
+  return parts.router.list(allowedModels(parts.config, key.index)).map(({ id, ownedBy }) => describe(id, ownedBy))
 }
 
 /**
@@ -22,12 +22,8 @@ export function listModels(parts: ModelListParts, key: KeyIdentity): JsonObject[
  * @throws model_not_found, forbidden
  */
 export function findModel(parts: ModelListParts, key: KeyIdentity, id: string): JsonObject {
-  const route = parts.router.route({ model: id, provider: null, allowed: allowedOf(parts, key) })
+  const route = parts.router.route({ model: id, provider: null, allowed: allowedModels(parts.config, key.index) })
   return describe(id, route.targets[0]?.provider.name ?? 'sluice')
-}
-
-function allowedOf({ config }: ModelListParts, key: KeyIdentity): readonly string[] {
-  return config.keys[key.index]?.models ?? ANY_MODEL
 }
 
 function describe(id: string, ownedBy: string): JsonObject {

@@ -5,7 +5,7 @@
 //   the request is too long for one of them  > the targets of its context fallbacks
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type DecodedRequest } from '../protocols/codec.js'
-import { type RequestFacts } from '../protocols/protocol.js'
+import { allowedModels } from '../routing/access.js'
 import { orderTargets } from '../routing/balance.js'
 import { FREE, REFUSED } from '../routing/breaker.js'
 import { cureOf, pauseOf } from '../routing/retry.js'
@@ -19,8 +19,6 @@ import { openAttempt } from './open-attempt.js'
 import { pause } from './pause.js'
 import { hashPrefix } from './prompt-prefix.js'
 import { routeRaw } from './raw-request.js'
-
-const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 
 /** What one pass over targets came to: one has answered, none might be tried (null), or the failure of the last one. */
 type Passed = typeof ANSWERED | FailedPass | null
@@ -40,7 +38,7 @@ type FailedPass = {
  */
 export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Promise<void> {
   exchange.deadlineAtMs = deadlineOf(exchange.request)
-  const route = routeOf(exchange, decoded.facts)
+  const route = routeOf(exchange, decoded)
   exchange.parts.retryBudget.deposit()
   const passed = await tryEach(exchange, decoded, inOrder(exchange, decoded, route))
   if (passed !== ANSWERED) await goOn(exchange, decoded, { route, passed })
@@ -48,10 +46,11 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
 }
 
 /** Where it may be served. @throws model_not_found, forbidden, invalid_request, unauthenticated */
-function routeOf({ parts, request }: Exchange, { model, provider, raw }: RequestFacts): Route {
+function routeOf({ parts, request }: Exchange, { facts, selector }: DecodedRequest): Route {
+  const { model, provider, raw } = facts
   const { config, router, dialects } = parts
   const { path = null } = request
-  const query = { model, provider, allowed: config.keys[request.key.index]?.models ?? ANY_MODEL }
+  const query = { model, provider, allowed: allowedModels(config, request.key.index), selector: selector ?? null }
   if (raw !== undefined) return routeRaw({ raw, query, router, dialects })
   const isByPath = path !== null && path.provider !== null
   return router.route(isByPath ? { ...query, byPath: { hasKey: path.callerKey !== null } } : query)

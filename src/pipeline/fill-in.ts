@@ -2,9 +2,8 @@
 // asks for. Between decode and admit; a request that leaves nothing open passes as it is.
 import { estimateTokens } from '../model/estimate.js'
 import { type DecodedRequest } from '../protocols/codec.js'
+import { allowedModels } from '../routing/access.js'
 import { type Exchange } from './exchange.js'
-
-const ANY_MODEL: readonly string[] = Object.freeze(['*'])
 
 /**
  * The request with nothing left open, the same object where nothing was; the prompt is the exchange's from here on.
@@ -27,6 +26,5 @@ export function fillIn(exchange: Exchange, decoded: DecodedRequest): DecodedRequ
 /** Empty where the key may use none: then no model is found. */
 function defaultModel({ parts, request }: Exchange): string {
   const { config, router } = parts
-  const allowed = config.keys[request.key.index]?.models ?? ANY_MODEL
-  return config.compat.defaultModel ?? router.list(allowed)[0]?.id ?? ''
+  return config.compat.defaultModel ?? router.list(allowedModels(config, request.key.index))[0]?.id ?? ''
 }

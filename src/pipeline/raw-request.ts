@@ -2,6 +2,7 @@
 // URL, and the globs of the caller's key held against what the words themselves say.
 import { GatewayError } from '../errors.js'
 import { type Dialect, type RawFacts } from '../protocols/protocol.js'
+import { mayUseAll } from '../routing/access.js'
 import { type Route, type RouteQuery, type Router } from '../routing/router.js'
 
 export type RawRouting = {
@@ -20,25 +21,32 @@ export function routeRaw({ raw, query, router, dialects }: RawRouting): Route {
   const { targets, ...route } = router.route(query)
   const target = targets[0]
   const only = { ...route, targets: targets.slice(0, 1), fallbacks: [], contextFallbacks: [] }
-  if (target === undefined || query.allowed.includes(EVERYTHING)) return only
+  if (target === undefined || mayUseAll(query.allowed)) return only
   const { provider } = target
   // What the body names goes to the provider as it is, whatever the name beside it was.
   const named =
     raw.model === null ? target : router.route({ ...query, model: raw.model, provider: provider.name }).targets[0]
   const dialect = dialects.get(provider.protocol)
   const path = pathBelow(provider.baseUrl, raw.path)
-  const isChat =
+  const isChat = (model: string): boolean =>
     named !== undefined &&
     dialect !== undefined &&
-    CHAT_KINDS.some(
-      (isStream) => dialect.path({ ...named.target, model: raw.model ?? named.target.model }, isStream) === path,
-    )
-  if (isChat) return only
-  throw new GatewayError('forbidden', { message: 'This key may only use the chat path of its models.', param: 'path' })
+    CHAT_KINDS.some((isStream) => dialect.path({ ...named.target, model }, isStream) === path)
+  if (!isChat(raw.model ?? target.target.model)) {
+    throw new GatewayError('forbidden', {
+      message: 'This key may only use the chat path of its models.',
+      param: 'path',
+    })
+  }
+  // Of a body without a model the provider would choose one, unless the path names it.
+  if (raw.model !== null || !isChat(OTHER_MODEL)) return only
+  const message = "This key may not use every model, so 'body.model' is required."
+  throw new GatewayError('forbidden', { message, param: 'body.model' })
 }
 
-const EVERYTHING = '*'
 const CHAT_KINDS = [true, false]
+/** A name that no path holds by chance. */
+const OTHER_MODEL = 'another model'
 
 /** The path without the base URL's own, which clients may write or leave out. */
 export function pathBelow(baseUrl: string, path: string): string {

@@ -14,6 +14,7 @@ import { createFrameScanner } from '../wire/frame.js'
 import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../wire/json.js'
 import { type Member, parseRequestBody, spliceMembers } from '../wire/members.js'
 import { fitContent } from './fit-content.js'
+import { findSelector, findSelectorIn } from './model-selectors.js'
 import {
   type Dialect,
   type EncodedRequest,
@@ -28,6 +29,8 @@ export type DecodedRequest = {
   readonly facts: RequestFacts
   readonly members: readonly Member[]
   readonly estimatedTokens: number
+  /** Path of a member that may select another model than the facts name; absent for none. */
+  readonly selector?: string
   /** The parsed body where it was parsed on this thread; null when a worker did it, for it is never sent across. */
   readonly json: JsonObject | null
 }
@@ -125,7 +128,19 @@ export function createCodec(protocols: readonly Protocol[]): Codec {
 function decodeBody(surface: Surface, body: Uint8Array<ArrayBuffer>): DecodedRequest {
   const { json, members } = parseRequestBody(body)
   const facts = surface.readFacts(json)
-  return { facts, members, estimatedTokens: estimateRequestTokens(body.byteLength, json), json }
+  const estimatedTokens = estimateRequestTokens(body.byteLength, json)
+  const selector = facts.raw === undefined ? findSelector(json) : findRawSelector(json, body, members)
+  return selector === null
+    ? { facts, members, estimatedTokens, json }
+    : { facts, members, estimatedTokens, selector, json }
+}
+
+/** In the upstream's own body. */
+function findRawSelector(json: JsonObject, bytes: Uint8Array, members: readonly Member[]): string | null {
+  const span = members.find(({ key }) => key === RAW_MEMBER)
+  if (span === undefined) return null
+  const selector = findSelectorIn(json[RAW_MEMBER] ?? null, bytes.subarray(span.valueStart, span.valueEnd))
+  return selector === null ? null : `${RAW_MEMBER}.${selector}`
 }
 
 function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody {

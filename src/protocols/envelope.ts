@@ -56,7 +56,8 @@ export function performTask(codec: Codec, task: CodecTask): CodecResults[CodecTa
 
 // Spelled out: spreading these two objects took 2 us of a small request (profile of S1, Node 20.20).
 function withBody(decoded: DecodedRequest, body: Uint8Array<ArrayBuffer>): DecodedBody {
-  const { facts, members, estimatedTokens, json } = decoded
+  const { facts, members, estimatedTokens, selector, json } = decoded
+  if (selector !== undefined) return { facts, members, estimatedTokens, selector, json, body }
   return { facts, members, estimatedTokens, json, body }
 }
 

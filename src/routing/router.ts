@@ -12,6 +12,7 @@ import {
 import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type Target } from '../model/target.js'
+import { mayUse, mayUseAll } from './access.js'
 import { matchesGlob } from './glob.js'
 import { Hedge } from './hedge.js'
 import { type ThinkingNames, thinksByName } from './thinking.js'
@@ -52,6 +53,8 @@ export type RouteQuery = {
   readonly byPath?: { readonly hasKey: boolean }
   /** Globs of the models the caller's key may use. */
   readonly allowed: readonly string[]
+  /** A member of the request that may select another model, by its path; null or absent for none. */
+  readonly selector?: string | null
 }
 
 export type ListedModel = { readonly id: string; readonly ownedBy: string }
@@ -91,10 +94,7 @@ export class Router {
    * @throws model_not_found
    */
   route(query: RouteQuery): Route {
-    const name = nameToAllow(query)
-    if (!query.allowed.some((glob) => matchesGlob(glob, name))) {
-      throw new GatewayError('forbidden', { message: 'This key may not use this model.', param: 'model' })
-    }
+    if (!mayUseAll(query.allowed)) this.#checkReach(query)
     if (query.provider !== null) return routeTo(this.#pinned(query.provider, query))
     const configured = this.#routes.get(query.model)
     if (configured !== undefined) return configured
@@ -110,11 +110,40 @@ export class Router {
 
   /** What GET /v1/models shows to a key with these globs. */
   list(allowed: readonly string[]): readonly ListedModel[] {
-    return this.#listed.filter((model) => allowed.some((glob) => matchesGlob(glob, model.id)))
+    return this.#listed.filter((model) => mayUse(allowed, model.id))
+  }
+
+  /**
+   * For a key that may not use every model. With a pinned provider, what is reached is that provider's model of that name: the
+   * key must be for `provider/model`, or for the name where it leads there by itself.
+   */
+  #checkReach({ model, provider, allowed, selector = null }: RouteQuery): void {
+    let isAllowed = mayUse(allowed, model)
+    if (provider !== null) {
+      const bare = bareName(provider, model)
+      const full = `${provider}/${bare}`
+      const isNamed = mayUse(allowed, full) && (!this.#targets.has(full) || this.#leadsTo(full, provider, bare))
+      isAllowed = isNamed || (model !== full && isAllowed && this.#leadsTo(model, provider, bare))
+    }
+    if (!isAllowed) throw new GatewayError('forbidden', { message: 'This key may not use this model.', param: 'model' })
+    if (selector === null) return
+    const message = `This key may not use every model, so '${selector.slice(0, MAX_SHOWN_NAME)}' is not accepted: it can select another one.`
+    throw new GatewayError('forbidden', { message, param: selector })
+  }
+
+  /** Does the name by itself lead to this model of that provider? */
+  #leadsTo(name: string, provider: string, model: string): boolean {
+    const configured = this.#targets.get(name)
+    if (configured !== undefined) return configured.some((to) => to.provider === provider && to.model === model)
+    if (this.#byPrefix(name) !== null) return false
+    const found = this.#byPattern(name)
+    if (found !== null) return found.provider.name === provider
+    const known = this.#wellKnown.get(provider)?.provider
+    return known !== undefined && ownsName(known, name)
   }
 
   #pinned(name: string, { model, byPath }: RouteQuery): RouteTarget {
-    const bare = model.startsWith(`${name}/`) ? model.slice(name.length + 1) : model
+    const bare = bareName(name, model)
     const found = this.#at(name, bare)
     if (found !== null) return found
     const known = byPath === undefined ? undefined : this.#wellKnown.get(name)
@@ -171,9 +200,7 @@ export class Router {
 
   #byPattern(model: string): RouteTarget | null {
     for (const { provider } of this.#providers.values()) {
-      const isIts =
-        provider.knownModels.includes(model) || provider.modelPatterns.some((glob) => matchesGlob(glob, model))
-      if (isIts) return this.#target(provider.name, this.#place({ model, label: model }))
+      if (ownsName(provider, model)) return this.#target(provider.name, this.#place({ model, label: model }))
     }
     return null
   }
@@ -235,11 +262,11 @@ function routeTo(target: RouteTarget): Route {
   return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: 'none' }
 }
 
-/**
- * The name that the key's globs must take. With a pinned provider a slash is no longer that of `provider/model`: a key for
- * `a/*` that pins b must not reach b's model `a/x`, so the pin stands before the name.
- */
-function nameToAllow({ model, provider }: RouteQuery): string {
-  if (provider === null || !model.includes('/') || model.startsWith(`${provider}/`)) return model
-  return `${provider}/${model}`
+/** The name of a model at the provider that is pinned, whose own prefix it may bear. */
+function bareName(provider: string, model: string): string {
+  return model.startsWith(`${provider}/`) ? model.slice(provider.length + 1) : model
+}
+
+function ownsName({ knownModels, modelPatterns }: ProviderConfig, model: string): boolean {
+  return knownModels.includes(model) || modelPatterns.some((glob) => matchesGlob(glob, model))
 }

@@ -4,8 +4,8 @@ import { type JobCaps, type StoredCaps } from '../jobs/store.js'
 import { type GuardPolicy } from '../jobs/webhook-guard.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type DecodedRequest } from '../protocols/codec.js'
 import { type DecodedBody } from '../protocols/envelope.js'
-import { type RequestFacts } from '../protocols/protocol.js'
 import { type AddressTexts } from './address-text.js'
 import { type TrustedProxies } from './client-address.js'
 import { type FailedKeys } from './failed-keys.js'
@@ -28,7 +28,7 @@ export type JobHabits = {
   /** @throws rate_limited, not retryable, for a request that needs more tokens than a limit ever grants */
   readonly checkTokens: (key: KeyIdentity, request: Pick<DecodedBody, 'facts' | 'estimatedTokens'>) => void
   /** Whether it could be sent anywhere now. @throws model_not_found, forbidden, invalid_request */
-  readonly checkRoute: (key: KeyIdentity, facts: Pick<RequestFacts, 'model' | 'provider'>) => void
+  readonly checkRoute: (key: KeyIdentity, decoded: Pick<DecodedRequest, 'facts' | 'selector'>) => void
 }
 
 export type ProviderStatus = {

@@ -102,7 +102,7 @@ async function acceptJob(asking: Asking, body: Body): Promise<void> {
     const counting = countRequest(key)
     if (counting !== null) await counting
     const decoded = await door.decode(door.surface.id, body)
-    checkRoute(key, decoded.facts)
+    checkRoute(key, decoded)
     checkTokens(key, decoded)
     const context = { parameterHeaders: { ...parameterHeaders } }
     const read = readJobBody(decoded, webhook)

@@ -213,13 +213,54 @@ test('a key uses only the models that its globs name, whatever way they would be
     )
   }
   t.match(
-    thrownBy(() => router.route(query('a-one', { allowed, provider: 'beta' }))),
-    { code: 'forbidden' },
-  )
-  t.match(
     thrownBy(() => router.route(query('fast', { allowed: [] }))),
     { code: 'forbidden' },
   )
+})
+
+test('with a pinned provider a key reaches its `provider/model`, or what the name alone leads to, and nothing else', async (t) => {
+  const plain = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
+  const router = routerOf(
+    { ...plain, name: 'fast', targets: [to('alpha', 'x'), to('beta', 'fast')] },
+    { ...plain, name: 'beta/own', targets: [to('alpha', 'other')] },
+  )
+  const rows: readonly (readonly [allowed: string, model: string, provider: string, to: string | null])[] = [
+    ['beta/*', 'a-one', 'beta', 'beta/a-one'],
+    ['beta/*', 'beta/a-one', 'beta', 'beta/a-one'],
+    ['beta/*', 'a-one', 'alpha', null],
+    ['beta/*', 'beta/x', 'alpha', null],
+    ['a-*', 'a-one', 'alpha', 'alpha/a-one'],
+    ['a-*', 'alpha/a-one', 'alpha', null],
+    ['a-*', 'a-one', 'beta', null],
+    ['fast', 'fast', 'beta', 'beta/fast'],
+    ['fast', 'fast', 'alpha', null],
+    // The configured model of that name is another one's.
+    ['beta/own', 'own', 'beta', null],
+    ['beta/own', 'beta/own', 'beta', null],
+    ['*', 'anything', 'beta', 'beta/anything'],
+  ]
+  for (const [allowed, model, provider, reached] of rows) {
+    const ask = () => names(router.route(query(model, { allowed: [allowed], provider })))
+    const name = `${allowed}: ${model} at ${provider}`
+    if (reached === null) t.match(thrownBy(ask), { code: 'forbidden', param: 'model' }, name)
+    else t.same(ask(), [reached], name)
+  }
+})
+
+test('what may select another model is refused for a key that may not use all of them', async (t) => {
+  const router = routerOf()
+  const asking = { selector: 'models', allowed: ['a-*'] }
+  t.match(
+    thrownBy(() => router.route(query('a-one', asking))),
+    { code: 'forbidden', param: 'models' },
+  )
+  t.match(
+    thrownBy(() => router.route(query('b-one', asking))),
+    { param: 'model' },
+    'the model itself goes first',
+  )
+  t.same(names(router.route(query('a-one', { ...asking, allowed: ['*'] }))), ['alpha/a-one'])
+  t.ok(thrownBy(() => router.route(query('a-one', { ...asking, selector: 's'.repeat(5000) }))).message.length < 300)
 })
 
 test('an unknown model is named, but not at any length', async (t) => {

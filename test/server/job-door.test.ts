@@ -50,7 +50,7 @@ async function refusal(t: Test, habits: Partial<JobHabits>, body = CHAT, headers
 test('a model that is not there, or not for this key, is refused at the door', async (t) => {
   for (const code of ['model_not_found', 'forbidden'] as const) {
     const asked: unknown[] = []
-    const checkRoute: JobHabits['checkRoute'] = (key, { model }) => {
+    const checkRoute: JobHabits['checkRoute'] = (key, { facts: { model } }) => {
       asked.push([key.name, model])
       throw new GatewayError(code)
     }

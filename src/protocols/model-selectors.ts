@@ -1,0 +1,39 @@
+// Members of a chat body beside `model` from which some provider takes the model that answers. They pass to providers that read
+// them, so the gateway has to know of them where a key may not use every model.
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
+import { findDuplicate, scanMembers } from '../wire/members.js'
+
+/** In lower case, as some servers match names of members in any. */
+const SELECTORS: ReadonlySet<string> = new Set([
+  // OpenRouter: other models, the word that makes it use them, and a stored set of options with a model of its own.
+  'models',
+  'route',
+  'preset',
+  // Anthropic's beta of this name, and what LiteLLM takes from a body.
+  'fallbacks',
+  'fallback_models',
+  'context_window_fallbacks',
+  'content_policy_fallbacks',
+])
+const MODEL = 'model'
+
+/** The first member that may select another model than `model` names; null for none. A member that is null selects nothing. */
+export function findSelector(body: JsonObject): string | null {
+  for (const member in body) {
+    const name = member.toLowerCase()
+    const isSelector = SELECTORS.has(name) || (name === MODEL && member !== MODEL)
+    if (isSelector && body[member] !== null) return member
+  }
+  return null
+}
+
+/** The same for a body that nobody has checked, such as one inside another; `bytes` are its text. */
+export function findSelectorIn(body: JsonValue, bytes: Uint8Array): string | null {
+  // Each of a list may be a request of its own.
+  if (isJsonArray(body)) return MODEL
+  if (!isJsonObject(body)) return null
+  const members = scanMembers(bytes)
+  // More members than anything has: which of them counts nobody can tell.
+  if (members === null) return MODEL
+  return findSelector(body) ?? findDuplicate(members)
+}

@@ -1,0 +1,22 @@
+// What a key may reach: its right by default, and which names its globs let through. Every way to a provider asks the router,
+// and the router asks here; nothing else compares a model with a glob of a key.
+import { type Config } from '../config/types.js'
+import { matchesGlob } from './glob.js'
+
+const EVERYTHING = '*'
+const ALL_MODELS: readonly string[] = Object.freeze([EVERYTHING])
+
+/** Globs of the models that a key may use; all of them where no keys are configured. */
+export function allowedModels({ keys }: Pick<Config, 'keys'>, keyIndex: number): readonly string[] {
+  return keys[keyIndex]?.models ?? ALL_MODELS
+}
+
+/** True for a key of all models: what else a request names is no matter then. */
+export function mayUseAll(allowed: readonly string[]): boolean {
+  return allowed.includes(EVERYTHING)
+}
+
+/** True where the key may use the model that clients call by this name. */
+export function mayUse(allowed: readonly string[], name: string): boolean {
+  return allowed.some((glob) => matchesGlob(glob, name))
+}
