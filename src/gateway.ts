@@ -37,7 +37,7 @@ import { createRequestIdSeed } from './server/request-id.js'
 import { breakerStates, createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
 import { type MetricsConfig } from './telemetry/layout.js'
-import { openLogDestination } from './telemetry/log.js'
+import { openLogDestination, reopenLog } from './telemetry/log.js'
 import { createMetrics } from './telemetry/metrics.js'
 import { createScrape, type Scrape } from './telemetry/scrape.js'
 import { Pools } from './upstream/pools.js'
@@ -78,6 +78,8 @@ export type Gateway = {
   openJobs(): Promise<void>
   /** One loop of a process tells it. */
   tellReload(report: ReloadReport): void
+  /** Writes the log to the file that its path leads to now. Never rejects. */
+  reopenLog(): Promise<void>
   /** Serves new work for `graceMs` more, lets open exchanges end until `server.drainMs` has passed, then ends them. */
   drain(graceMs: number): Promise<void>
   /** Ends whatever is open as a drain would in the end, closes, and writes the log. */
@@ -125,6 +127,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       await loop.jobs.store.open()
     },
     tellReload: (report) => tellReload(loop, report),
+    reopenLog: () => reopenLog(ground.logDestination, loop.current.log, 'reopen'),
     async drain(graceMs) {
       isReady = false
       server?.sendAway()
@@ -331,6 +334,7 @@ function tend(loop: Loop): void {
   })
   setInterval(() => {
     void loop.jobs.count()
+    void reopenLog(loop.ground.logDestination, loop.current.log, 'reopenIfMoved')
     const { current, retired } = loop
     tellBreakers(current.config, loop.ground.breakers, metrics)
     const providers = [current, ...retired].flatMap(({ config }) => config.providers)

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/command-line.js'
 import { type Overrides } from './config/load.js'
 import { toGatewayError } from './errors.js'
-import { dieOf, exitCodeOf, obeyStopSignals } from './main/signals.js'
+import { dieOf, exitCodeOf, obeyLogSignals, obeyStopSignals } from './main/signals.js'
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`)
@@ -36,6 +36,7 @@ async function start(overrides: Overrides): Promise<void> {
     },
     kill: dieOf,
   })
+  obeyLogSignals(() => void launching.then((gateway) => gateway.reopenLogs(), fail))
   process.on('SIGHUP', () => void launching.then((gateway) => gateway.reload(), fail))
   await launching
   isUp = true

@@ -25,6 +25,7 @@ const gateway = createGateway(config, cells, { loopIndex, connectJobs })
 parentPort?.on('message', (message: ToFrontend) => {
   if (message.type === 'drain') void gateway.drain(message.graceMs).then(() => tell({ type: 'drained' }))
   if (message.type === 'end') void gateway.endNow().then(() => tell({ type: 'ended' }))
+  if (message.type === 'reopen-log') void gateway.reopenLog().then(() => tell({ type: 'reopened' }))
   if (message.type !== 'reload') return
   gateway.reload(message.config, message.ledger)
   tell({ type: 'reloaded' })

@@ -1,7 +1,7 @@
 // From a checked file to the effective configuration: parts resolved, rules that span sections enforced, later features
 // warned of. Last step of loading; pure but for asking whether a certificate file can be read.
 import { isIP } from 'node:net'
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { parseNetwork } from './addresses.js'
 import { isBuiltIn, markBuiltIn } from './built-in.js'
 import { type Catalog } from './catalog.js'
@@ -68,7 +68,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     metrics: file.metrics,
     prompts: { ...file.prompts, dir: resolvePromptsDir(file.prompts.dir, context) },
     compat: resolveCompat(file.compat, problems),
-    log: { ...file.log, file: file.log.file === null ? null : resolve(context.cwd, file.log.file) },
+    log: { ...file.log, file: resolveLogFile(file.log.file, context) },
     warnings,
     simulator: providers.length === 0 ? 'stand-in' : providers.some(isBuiltIn) ? 'asked' : null,
   }
@@ -170,6 +170,15 @@ function resolvePromptsDir(dir: string, { cwd, packageRoot, isReadable, warnings
   if (dir === DEFAULT_PROMPTS_DIR) return resolve(packageRoot, dir)
   warnings.push('prompts.dir: there is no such folder; until there is, no prompt is found')
   return named
+}
+
+/** Its folder is made with it, which is said: a slip in the path would hide the log. */
+function resolveLogFile(file: string | null, { cwd, isReadable, warnings }: EffectiveContext): string | null {
+  if (file === null) return null
+  const path = resolve(cwd, file)
+  const folder = dirname(path)
+  if (!isReadable(folder)) warnings.push(`log.file: the folder ${folder} does not exist; it is made at the start`)
+  return path
 }
 
 /** One core stays for the event loop. */

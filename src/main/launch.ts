@@ -36,6 +36,8 @@ export type LaunchOptions = {
 export type Launched = {
   /** Reads the configuration again; for SIGHUP. What is wrong with it is told in the log. */
   reload(): void
+  /** Writes the log to the file that its path leads to now. */
+  reopenLogs(): Promise<void>
   /** Resolves when all is drained, at the latest a moment after `server.drainMs`. `hasGrace`: new work is served for a while. */
   drain(hasGrace: boolean): Promise<void>
   /**
@@ -71,7 +73,9 @@ export async function launch({ overrides, print, warn, onLoopDied }: LaunchOptio
   const reloader = new Reloader({ read, first: initial, ledger: cells.ledger, supervisor, tell: first.tellReload })
   const watch = watchFiles(files, () => reloader.request())
   return {
+    reopenLogs: () => supervisor.reopenLogs(),
     reload() {
+      void supervisor.reopenLogs()
       watch.note()
       reloader.request()
     },

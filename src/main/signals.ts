@@ -1,4 +1,5 @@
 // The signals of a process: the first SIGTERM or SIGINT asks it to end well, the second to end now, any further one ends it.
+// Those that log rotation sends do no more than open the log anew.
 
 import { type EventEmitter } from 'node:events'
 import { constants } from 'node:os'
@@ -25,6 +26,15 @@ export function obeyStopSignals(actions: StopActions, source: EventEmitter = pro
   }
   source.on('SIGTERM', onSignal)
   source.on('SIGINT', onSignal)
+}
+
+/**
+ * Opens the log file anew with each SIGUSR1 and SIGUSR2, as log rotation asks for it. Without a listener the one would open
+ * Node's inspector, through which anyone on this machine may take over the process, and the other would end it.
+ */
+export function obeyLogSignals(reopen: () => void, source: EventEmitter = process): void {
+  source.on('SIGUSR1', reopen)
+  source.on('SIGUSR2', reopen)
 }
 
 /** The exit code that shells give a process which a signal ended: 130 for SIGINT, 143 for SIGTERM. */

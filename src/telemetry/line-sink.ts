@@ -23,7 +23,7 @@ export type LineSinkOptions = {
 
 /** Writes to a descriptor that stays the caller's: it is never closed here. */
 export class LineSink {
-  readonly #fd: number
+  #fd: number
   readonly #isFile: boolean
   readonly #chunkBytes: number
   readonly #onDropped: (lines: number) => void
@@ -81,6 +81,14 @@ export class LineSink {
     })
   }
 
+  /** Of regular files: what is not being written yet goes to `fd`. Resolves when the descriptor before is not used any more. */
+  moveTo(fd: number): Promise<void> {
+    this.#fd = fd
+    if (!this.#isWriting) return Promise.resolve()
+    // Before all others: what is being written is the next to be done.
+    return new Promise((resolve) => this.#waiting.unshift({ until: this.#written + 1, resolve }))
+  }
+
   /** Writes what is left at once; gives up at the first error that waiting does not mend. */
   flushSync(): void {
     this.#seal()
@@ -126,13 +134,14 @@ export class LineSink {
     if (chunk === undefined) return
     this.#isWriting = true
     this.#bufferedChars -= chunk.length
-    this.#writeRest(Buffer.from(chunk))
+    this.#writeRest(Buffer.from(chunk), this.#fd)
   }
 
-  #writeRest(bytes: Buffer): void {
-    write(this.#fd, bytes, (error, written) => {
+  /** A chunk that was begun stays with its descriptor. */
+  #writeRest(bytes: Buffer, fd: number): void {
+    write(fd, bytes, (error, written) => {
       if (error !== null) this.#fail(error, bytes)
-      else if (written < bytes.length) this.#writeRest(bytes.subarray(written))
+      else if (written < bytes.length) this.#writeRest(bytes.subarray(written), fd)
       else this.#succeed()
     })
   }
@@ -163,7 +172,7 @@ export class LineSink {
     const bytes = this.#unwritten
     this.#unwritten = null
     if (bytes !== null) {
-      this.#writeRest(bytes)
+      this.#writeRest(bytes, this.#fd)
       return
     }
     // flushSync has written it meanwhile.

@@ -1,20 +1,17 @@
 // The log: one JSON line for each exchange, and a few for the life of the gateway. pino builds the lines, but for those of
 // exchanges (exchange-line.ts); line-sink.ts writes them, redact.ts has looked at every text that is not ours. Never holds up an exchange, never holds a secret.
-import { mkdirSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { type Logger, pino } from 'pino'
-import { GatewayError } from '../errors.js'
+import { toGatewayError } from '../errors.js'
 import { type Outcome } from '../model/event.js'
 import { createExchangeLine } from './exchange-line.js'
 import { LineSink } from './line-sink.js'
+import { LogFile } from './log-file.js'
 import { formatPretty } from './pretty.js'
 import { type ExchangeRecord, type Log } from './records.js'
 import { createRedactor, type Redactor } from './redact.js'
 import { RefusalLines } from './refusal-lines.js'
 
 const STDOUT_FD = 1
-/** Readable by the owner's group, by nobody else. */
-const FILE_MODE = 0o640
 
 export type LogConfig = {
   readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'
@@ -23,14 +20,32 @@ export type LogConfig = {
 }
 
 /** Where lines go: write gets whole lines with their line end. */
-export type LogDestination = { write(line: string): void; flush(): Promise<void> }
+export type LogDestination = {
+  write(line: string): void
+  flush(): Promise<void>
+  /** For a file: writes on in the one that its path leads to now. @throws misconfigured, and the old one goes on */
+  reopen?(): Promise<void>
+  /** The same, if the file was moved or removed. */
+  reopenIfMoved?(): Promise<void>
+}
 
 /**
  * Opens the file, or standard output for null. One for the life of an event loop: the logs of later configurations write there, too.
  * @throws misconfigured when the file cannot be opened
  */
 export function openLogDestination(file: string | null, onDropped: (lines: number) => void): LogDestination {
-  return new LineSink(openFile(file), { onDropped })
+  return file === null ? new LineSink(STDOUT_FD, { onDropped }) : new LogFile(file, { onDropped })
+}
+
+/** Opens a log file anew. What goes wrong is told in the old one, which goes on; never rejects. */
+export async function reopenLog(
+  destination: LogDestination,
+  log: Pick<Log, 'warn'>,
+  how: 'reopen' | 'reopenIfMoved',
+): Promise<void> {
+  await destination[how]?.().catch((thrown: unknown) => {
+    log.warn({ reason: toGatewayError(thrown).message }, 'log file not reopened')
+  })
 }
 
 export type LogOptions = {
@@ -165,14 +180,4 @@ const FIRST_SERVER_STATUS = 500
 function levelOf({ outcome, error, status }: ExchangeRecord): 'info' | 'warn' | 'error' {
   if (error?.code === 'internal' || error?.code === 'misconfigured') return 'error'
   return status >= FIRST_SERVER_STATUS ? 'warn' : LEVEL_OF_OUTCOME[outcome]
-}
-
-function openFile(file: string | null): number {
-  if (file === null) return STDOUT_FD
-  try {
-    mkdirSync(dirname(file), { recursive: true })
-    return openSync(file, 'a', FILE_MODE)
-  } catch (cause) {
-    throw new GatewayError('misconfigured', { message: 'The log file (log.file) cannot be opened for writing.', cause })
-  }
 }

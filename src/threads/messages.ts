@@ -26,6 +26,7 @@ export type ToFrontend =
   | { readonly type: 'end' }
   /** The answer to `connect-jobs`: a port, moved here, or why there is none. */
   | { readonly type: 'jobs'; readonly port: MessagePort | null; readonly reason: string }
+  | { readonly type: 'reopen-log' }
   | { readonly type: 'reload'; readonly config: Config; readonly ledger: Ledger }
 
 export type FromFrontend =
@@ -35,4 +36,5 @@ export type FromFrontend =
   /** Asks for a way to the job store; one question at a time. */
   | { readonly type: 'connect-jobs' }
   | { readonly type: 'reloaded' }
+  | { readonly type: 'reopened' }
   | { readonly type: 'failed'; readonly message: string }

@@ -19,6 +19,8 @@ export type EventLoop = {
   reload(config: Config, ledger: Ledger): void
   /** Serves new work for `graceMs` more, lets open streams end until the deadline, then ends them. */
   drain(graceMs: number): Promise<void>
+  /** Writes the log to the file that its path leads to now. Never rejects. */
+  reopenLog(): Promise<void>
   /** Ends whatever is open, closes, and writes the log. */
   endNow(): Promise<void>
 }
@@ -75,6 +77,12 @@ export class Supervisor {
   async reload(config: Config, ledger: Ledger): Promise<void> {
     this.#loop.reload(config, ledger)
     await Promise.all([...this.#workers].map((worker) => ask(worker, { type: 'reload', config, ledger }, 'reloaded')))
+  }
+
+  /** Opens the log file anew on all loops; resolves when no loop uses the file of before. */
+  async reopenLogs(): Promise<void> {
+    const asked = [...this.#workers].map((worker) => ask(worker, { type: 'reopen-log' }, 'reopened'))
+    await Promise.all([this.#loop.reopenLog(), ...asked])
   }
 
   /** Drains all loops together. A loop that dies over it has nothing left to drain. */

@@ -193,3 +193,11 @@ test('a budget of memory that no body of the allowed size fits into is refused b
   }
   t.end()
 })
+
+test('a folder of the log file that is not there is a warning', (t) => {
+  const text = 'log: { file: logs/sluice.log }'
+  t.same(load(text).config.warnings, ['log.file: the folder /w/logs does not exist; it is made at the start'])
+  const files = { '/w/sluice.yaml': text, '/w/logs': '' }
+  t.same(loadConfig(sources({ files })).config.warnings, [])
+  t.end()
+})

@@ -9,6 +9,8 @@ const order = config.warnings[0] ?? 'serve'
 const RELOADED = 5
 /** Where it notes that it has ended without a drain. */
 const ENDED = 9
+/** Where it notes that it has opened its log anew. */
+const REOPENED = 12
 
 function tell(message: FromFrontend): void {
   parentPort?.postMessage(message)
@@ -22,6 +24,11 @@ parentPort?.on('message', (message: ToFrontend) => {
     if (order === 'die while reloading') throw new Error('died while reloading')
     Atomics.store(new Int32Array(cells.metrics), RELOADED + loopIndex - 1, message.ledger.keys.length)
     tell({ type: 'reloaded' })
+    return
+  }
+  if (message.type === 'reopen-log') {
+    Atomics.store(new Int32Array(cells.metrics), REOPENED + loopIndex, 1)
+    tell({ type: 'reopened' })
     return
   }
   if (message.type === 'end') {

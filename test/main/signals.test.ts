@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { test } from 'tap'
-import { exitCodeOf, obeyStopSignals } from '../../src/main/signals.js'
+import { exitCodeOf, obeyLogSignals, obeyStopSignals } from '../../src/main/signals.js'
 
 test('the first signal stops, the second ends, each further one kills, whichever they are', (t) => {
   const source = new EventEmitter()
@@ -13,6 +13,15 @@ test('the first signal stops, the second ends, each further one kills, whichever
   t.same(events, ['stop SIGINT'])
   for (const signal of ['SIGTERM', 'SIGTERM', 'SIGINT']) source.emit(signal, signal)
   t.same(events, ['stop SIGINT', 'end SIGTERM', 'kill SIGTERM', 'kill SIGINT'])
+  t.end()
+})
+
+test('both signals of log rotation ask for a new log file, each time', (t) => {
+  const source = new EventEmitter()
+  let count = 0
+  obeyLogSignals(() => (count += 1), source)
+  for (const signal of ['SIGUSR1', 'SIGUSR2', 'SIGUSR2']) source.emit(signal, signal)
+  t.equal(count, 3)
   t.end()
 })
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { ERROR_CATALOGUE, errorData, GatewayError } from '../../src/errors.js'
-import { createLog, type LogConfig } from '../../src/telemetry/log.js'
+import { createLog, type LogConfig, reopenLog } from '../../src/telemetry/log.js'
 import { type Log } from '../../src/telemetry/records.js'
 import { exchangeRecord } from '../helpers/exchange-record.js'
 
@@ -193,9 +193,38 @@ test('a file gets the lines, its folder is made, and what was there stays', asyn
 
 test('a file that cannot be opened is a mistake of the configuration', (t) => {
   const file = join(t.testdir({ taken: 'a file' }), 'taken', 'log')
-  t.throws(
-    () => createLog({ level: 'info', file, format: 'json' }, { secrets: [] }),
-    new GatewayError('misconfigured', { message: 'The log file (log.file) cannot be opened for writing.' }),
-  )
+  t.throws(() => createLog({ level: 'info', file, format: 'json' }, { secrets: [] }), {
+    message: `log.file ${file} cannot be opened for writing (EEXIST).`,
+  })
   t.end()
+})
+
+test('a log file that cannot be opened anew is a warning in the one before', async (t) => {
+  const { log, parsed } = setUp()
+  const destination = {
+    write: () => {},
+    flush: async () => {},
+    reopen: async () => Promise.reject(new GatewayError('misconfigured', { message: 'No.' })),
+  }
+  await reopenLog(destination, log, 'reopen')
+  await reopenLog(destination, log, 'reopenIfMoved')
+  t.match(parsed(), [{ level: 'warn', reason: 'No.', msg: 'log file not reopened' }])
+  t.equal(parsed().length, 1, 'a destination that is no file has nothing to follow')
+})
+
+test('what the server is at fault for is a warning, whatever became of it', async (t) => {
+  const { log, parsed } = setUp()
+  for (const [outcome, status] of [
+    ['rejected', 502],
+    ['limit', 503],
+    ['limit', 429],
+    ['rejected', 404],
+    ['complete', 200],
+  ] as const) {
+    log.exchange(exchangeRecord({ outcome, status }))
+  }
+  t.same(
+    parsed().map(({ level }) => level),
+    ['warn', 'warn', 'info', 'info', 'info'],
+  )
 })

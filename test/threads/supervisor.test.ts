@@ -34,6 +34,7 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
   const asked: number[] = []
   const started: unknown[] = []
   const drained: string[] = []
+  const reopened: string[] = []
   const reloaded: unknown[] = []
   const deaths = new EventEmitter()
   const died = once(deaths, 'died')
@@ -54,12 +55,13 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
         },
         drain: async () => void drained.push('loop 0'),
         endNow: async () => void drained.push('loop 0 at once'),
+        reopenLog: async () => void reopened.push('loop 0'),
       }
     },
     frontendUrl: FRONTEND_URL,
     onLoopDied: (reason) => deaths.emit('died', reason),
   })
-  return { supervisor, config, cells, asked, started, drained, reloaded, died }
+  return { supervisor, config, cells, asked, started, drained, reopened, reloaded, died }
 }
 
 function ports(cells: SharedCells): number[] {
@@ -172,4 +174,13 @@ test('a loop that dies over a reload does not hold it up', async (t) => {
   await supervisor.start()
   await supervisor.reload(config, cells.ledger)
   t.match(await died, ['event loop 1: died while reloading'])
+})
+
+test('the log is opened anew on every loop', async (t) => {
+  const { supervisor, cells, reopened } = setUp({ threads: 3, port: 3000, listen: async () => 4712 })
+  await supervisor.start()
+  await supervisor.reopenLogs()
+  t.same(reopened, ['loop 0'])
+  t.same([...new Int32Array(cells.metrics)].slice(13, 15), [1, 1])
+  await supervisor.drain(0)
 })
