@@ -3,6 +3,13 @@
 import { type Ledger, openLedger } from './config/ledger.js'
 import { readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
+import {
+  announceAccepting,
+  announceReload,
+  announceStart,
+  type ReloadReport,
+  type StartFacts,
+} from './gateway/announce.js'
 import { logBreaker, providerStatuses, tellBreakers } from './gateway/breaker-states.js'
 import { CLOCK } from './gateway/clock.js'
 import { drain, drainableOf, endNow } from './gateway/drain.js'
@@ -61,11 +68,6 @@ export type Cells = {
   readonly ledger: Ledger
 }
 
-/** What became of a reload, for the log and the metric. */
-export type ReloadReport =
-  | { readonly result: 'ok' | 'unchanged'; readonly warnings: readonly string[]; readonly kept: readonly string[] }
-  | { readonly result: 'rejected'; readonly reason: string }
-
 export type Gateway = {
   /** Resolves with the port it listens on. @throws misconfigured when the port cannot be had */
   listen(port: number): Promise<number>
@@ -76,7 +78,8 @@ export type Gateway = {
   reload(config: Config, ledger: Ledger): void
   /** Opens the job store now. @throws misconfigured, naming the file, when it cannot be had */
   openJobs(): Promise<void>
-  /** One loop of a process tells it. */
+  /** One loop of a process tells these. */
+  tellStart(facts: StartFacts): void
   tellReload(report: ReloadReport): void
   /** Writes the log to the file that its path leads to now. Never rejects. */
   reopenLog(): Promise<void>
@@ -126,7 +129,8 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     async openJobs() {
       await loop.jobs.store.open()
     },
-    tellReload: (report) => tellReload(loop, report),
+    tellStart: (facts) => announceStart(loop.current, facts),
+    tellReload: (report) => announceReload(report, { log: loop.current.log, metrics: ground.metrics }),
     reopenLog: () => reopenLog(ground.logDestination, loop.current.log, 'reopen'),
     async drain(graceMs) {
       isReady = false
@@ -218,18 +222,6 @@ function renew(loop: Loop, config: Config, ledger: Ledger): void {
   endOfRemovedKeys(loop.retired, next.config)
 }
 
-function tellReload({ current, ground }: Loop, report: ReloadReport): void {
-  ground.metrics.configReload(report.result)
-  if (report.result === 'rejected') {
-    current.log.warn({ reason: report.reason }, 'the new configuration was refused, the old one stays')
-    return
-  }
-  const { result, warnings, kept } = report
-  if (kept.length > 0) current.log.warn({ options: kept }, 'these options need a restart and stay as they were')
-  const fields = warnings.length > 0 ? { warnings } : {}
-  current.log.info(fields, result === 'ok' ? 'configuration reloaded' : 'configuration reloaded: nothing has changed')
-}
-
 type FrontOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
 
 /** The server, which takes what clients send into the pipeline. */
@@ -252,14 +244,10 @@ function createFront(loop: Loop, options: FrontOptions): Server {
     renderMetrics: () => loop.scrape.render(),
     jobDoor: createJobDoor(loop),
     onFlood: (kind, address) => floods.note(kind, address),
-    onAccepting: (isAccepting, descriptors) => tellAccepting(loop, isAccepting, descriptors),
+    onAccepting: (isAccepting, descriptors) => {
+      announceAccepting(isAccepting, descriptors, { log: loop.current.log, metrics: loop.ground.metrics })
+    },
   })
-}
-
-function tellAccepting({ current, ground }: Loop, isAccepting: boolean, descriptors: object): void {
-  ground.metrics.listenerPaused(!isAccepting)
-  if (isAccepting) current.log.info(descriptors, 'connections are accepted again')
-  else current.log.warn(descriptors, 'file descriptors run out: no connections are accepted until some are free')
 }
 
 /** Where jobs come in; checked as every chat is. */

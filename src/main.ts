@@ -19,7 +19,8 @@ async function start(overrides: Overrides): Promise<void> {
   let isUp = false
   let exitCode = 0
   const launching = import('./main/launch.js').then(({ launch }) => {
-    return launch({ overrides, print, warn, onLoopDied: fail })
+    const isTerminal = process.stdout.isTTY === true
+    return launch({ overrides, print, warn, isTerminal, onLoopDied: fail })
   })
   obeyStopSignals({
     // Nobody knows yet of a process that still starts, and who presses Ctrl-C does not wait for a load balancer.

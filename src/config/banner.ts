@@ -14,12 +14,26 @@ const SIMULATOR_WORDS = {
 /** One line. Never holds a key: where keys are set, the curl has a placeholder for one. */
 export function renderStartLine(config: Config, facts: StartFacts): string {
   const { server, keys } = config
-  const scheme = server.tls === null ? 'http' : 'https'
-  const host = server.host.includes(':') ? `[${server.host}]` : server.host
-  const origin = `${scheme}://${host}:${facts.port}`
+  const origin = originOf(config, facts.port)
   const threads = `${server.threads} event loop${server.threads === 1 ? '' : 's'}`
   const simulator = config.simulator === null ? '' : ` (${SIMULATOR_WORDS[config.simulator]})`
   return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}. Try: ${curl(config, origin, keys.length > 0)}`
+}
+
+/** Where it listens, as a URL without a path. */
+export function originOf({ server }: Config, port: number): string {
+  const scheme = server.tls === null ? 'http' : 'https'
+  const host = server.host.includes(':') ? `[${server.host}]` : server.host
+  return `${scheme}://${host}:${port}`
+}
+
+/**
+ * Where the start line goes. Standard output that carries the log as JSON stays JSON for the programs that read it; at a
+ * terminal there is a person.
+ */
+export function startLineStream({ log }: Config, isTerminal: boolean): 'stdout' | 'stderr' {
+  const carriesJson = log.file === null && log.format === 'json' && log.level !== 'silent'
+  return carriesJson && !isTerminal ? 'stderr' : 'stdout'
 }
 
 /** Told when a drain takes longer than one would expect of Ctrl-C. */

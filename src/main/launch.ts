@@ -1,7 +1,7 @@
 // From the command line's options to a process that serves: configuration, cells, event loops; and from there to its end.
 // It ends nothing itself: main.ts alone ends the process.
 import { type MessagePort } from 'node:worker_threads'
-import { renderDrainLine, renderStartLine } from '../config/banner.js'
+import { originOf, renderDrainLine, renderStartLine, startLineStream } from '../config/banner.js'
 import { discoverLocal, type LocalGet, withProviders, withSimulator } from '../config/discover.js'
 import { type Overrides } from '../config/load.js'
 import { filesOf, getLocal, readCatalog, readConfig, readVersion } from '../config/read.js'
@@ -28,6 +28,8 @@ export type LaunchOptions = {
   readonly print: (line: string) => void
   /** The same on standard error. */
   readonly warn: (line: string) => void
+  /** Standard output is a terminal. */
+  readonly isTerminal: boolean
   /** An event loop died; nothing can be saved. */
   readonly onLoopDied: (reason: string) => void
 }
@@ -51,7 +53,7 @@ export type Launched = {
  * Starts everything; resolves when it listens.
  * @throws misconfigured when the configuration is wrong or the port cannot be had
  */
-export async function launch({ overrides, print, warn, onLoopDied }: LaunchOptions): Promise<Launched> {
+export async function launch({ overrides, print, warn, isTerminal, onLoopDied }: LaunchOptions): Promise<Launched> {
   const read = createConfigReader(overrides)
   const initial = await read()
   const { config, files } = initial
@@ -69,7 +71,10 @@ export async function launch({ overrides, print, warn, onLoopDied }: LaunchOptio
   const supervisor = new Supervisor({ config, cells, ...loops })
   const port = await supervisor.start()
   for (const warning of config.warnings) warn(`warning: ${warning}`)
-  print(renderStartLine(config, { port, version: readVersion(), build }))
+  const version = readVersion()
+  first.tellStart({ url: originOf(config, port), version, engine: build })
+  const say = startLineStream(config, isTerminal) === 'stdout' ? print : warn
+  say(renderStartLine(config, { port, version, build }))
   const reloader = new Reloader({ read, first: initial, ledger: cells.ledger, supervisor, tell: first.tellReload })
   const watch = watchFiles(files, () => reloader.request())
   return {

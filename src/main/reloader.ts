@@ -5,7 +5,7 @@ import { continueLedger, type Ledger } from '../config/ledger.js'
 import { planReload } from '../config/reload.js'
 import { type Config } from '../config/types.js'
 import { GatewayError, toGatewayError } from '../errors.js'
-import { type ReloadReport } from '../gateway.js'
+import { type ReloadReport } from '../gateway/announce.js'
 
 /** A configuration as it was read. */
 export type ReadConfig = {

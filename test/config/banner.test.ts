@@ -1,6 +1,6 @@
 // The lines a start and a stop print.
 import { test } from 'tap'
-import { renderDrainLine, renderStartLine } from '../../src/config/banner.js'
+import { renderDrainLine, renderStartLine, startLineStream } from '../../src/config/banner.js'
 import { withProviders } from '../../src/config/discover.js'
 import { simulatorProvider } from '../../src/config/providers.js'
 import { type Config } from '../../src/config/types.js'
@@ -66,4 +66,13 @@ test('has a placeholder for the key, brackets for IPv6, https under TLS, and cou
 
 test('a drain that lasts says how long it may and how to end it', async (t) => {
   t.match(renderDrainLine(30_000), /up to 30 s .*second signal/)
+})
+
+test('the start line leaves a standard output alone that carries the log as JSON, but at a terminal', async (t) => {
+  const streamOf = (text: string, isTerminal: boolean) => startLineStream(load(text).config, isTerminal)
+  t.equal(streamOf('', false), 'stderr')
+  t.equal(streamOf('', true), 'stdout')
+  for (const text of ['log: { format: pretty }', 'log: { level: silent }', 'log: { file: /w/log }']) {
+    t.equal(streamOf(text, false), 'stdout', text)
+  }
 })

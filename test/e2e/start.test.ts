@@ -35,7 +35,7 @@ async function sluice(
 
 test('without any key or file the simulator serves, and the printed curl streams when pasted', async (t) => {
   const gateway = await startGateway(t, { args: ['--port', '0'] })
-  const line = gateway.output[0] ?? ''
+  const line = /^Sluice .*$/m.exec(gateway.errorOutput)?.[0] ?? ''
   for (const model of ['sim/echo', 'sim/lorem', 'sim/tools', 'sim/reason']) t.match(line, model)
   const curl = /Try: (curl .*)$/.exec(line)?.[1] ?? ''
   const { stdout } = await run('bash', ['-c', `${curl} -sS`])
@@ -43,6 +43,16 @@ test('without any key or file the simulator serves, and the printed curl streams
   t.match(stdout, /data: \[DONE\]\n\n$/)
   const models = await request(`${gateway.origin}/v1/models`)
   t.match(await models.body.json(), { object: 'list', data: [{ object: 'model' }] })
+})
+
+test('standard output is JSON from its first line on, which has the address', async (t) => {
+  const gateway = await startGateway(t, { config: { providers: { sim: {} }, models: { fast: 'sim/echo' } } })
+  t.equal(await gateway.stop(), 0)
+  for (const text of gateway.output) t.doesNotThrow(() => JSON.parse(text), text)
+  const { origin } = gateway
+  t.match(gateway.lines[0], { level: 'info', msg: 'listening', url: origin, providers: ['sim'], models: ['fast'] })
+  const pretty = await startGateway(t, { config: { providers: { sim: {} }, log: { format: 'pretty' } } })
+  t.match(pretty.output.join('\n'), /^Sluice \S+ on http:/m, 'people find the line where they look')
 })
 
 test('health routes answer without a key, readyz turns 503 while draining, and exit is 0', async (t) => {

@@ -45,6 +45,10 @@ export class Running {
   origin = ''
   /** All it has said is read. */
   readonly #closed: Promise<unknown>
+  #onReady: () => void = () => {}
+  readonly #ready = new Promise<void>((resolve) => {
+    this.#onReady = resolve
+  })
   #waiters: { wanted: (line: LogLine) => boolean; resolve: (line: LogLine) => void }[] = []
 
   constructor(child: ChildProcess, folder: string) {
@@ -53,6 +57,7 @@ export class Running {
     this.#closed = once(child, 'close')
     child.stderr?.on('data', (chunk: Buffer) => {
       this.errorOutput += chunk.toString()
+      this.#findOrigin(/^Sluice \S+ on (https?:\/\/[\w.:[\]]+)/m.exec(this.errorOutput)?.[1])
     })
   }
 
@@ -64,8 +69,7 @@ export class Running {
   take(text: string): void {
     this.output.push(text)
     if (!text.startsWith('{')) {
-      const found = /https?:\/\/[\w.:[\]]+/.exec(text)
-      if (this.origin === '' && found !== null) this.origin = found[0]
+      this.#findOrigin(/https?:\/\/[\w.:[\]]+/.exec(text)?.[0])
       return
     }
     const line = JSON.parse(text) as LogLine
@@ -75,6 +79,18 @@ export class Running {
       resolve(line)
       return false
     })
+  }
+
+  /** It says where it listens in the line for people, which is the last word of a start. */
+  #findOrigin(origin: string | undefined): void {
+    if (this.origin !== '' || origin === undefined) return
+    this.origin = origin
+    this.#onReady()
+  }
+
+  /** Resolves when it has said where it listens. */
+  get ready(): Promise<void> {
+    return this.#ready
   }
 
   /** The first log line, past or future, that is wanted. */
@@ -157,12 +173,10 @@ async function startNode(
   const ready = new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`not ready: ${running.output.join('\n')}`)), START_MS)
     if (child.stdout === null) throw new Error('no standard output')
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      running.take(line)
-      if (running.origin !== '') {
-        clearTimeout(timer)
-        resolve()
-      }
+    createInterface({ input: child.stdout }).on('line', (line) => running.take(line))
+    void running.ready.then(() => {
+      clearTimeout(timer)
+      resolve()
     })
     child.once('exit', (code) => {
       clearTimeout(timer)

@@ -3,7 +3,7 @@ import { type Test, test } from 'tap'
 import { type Ledger, openLedger } from '../../src/config/ledger.js'
 import { type Config } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
-import { type ReloadReport } from '../../src/gateway.js'
+import { type ReloadReport } from '../../src/gateway/announce.js'
 import { type ReadConfig, Reloader } from '../../src/main/reloader.js'
 import { load } from '../config/sources.js'
 

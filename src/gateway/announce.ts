@@ -1,0 +1,47 @@
+// What a gateway says of its own life in the log and the metrics: that it listens, reloads, takes connections or none.
+import { type Config } from '../config/types.js'
+import { type LoopMetrics } from '../telemetry/metrics.js'
+import { type Log } from '../telemetry/records.js'
+
+/** What became of a reload, for the log and the metric. */
+export type ReloadReport =
+  | { readonly result: 'ok' | 'unchanged'; readonly warnings: readonly string[]; readonly kept: readonly string[] }
+  | { readonly result: 'rejected'; readonly reason: string }
+
+/** `url`: where it listens; `engine`: name and version of the build. */
+export type StartFacts = { readonly url: string; readonly version: string; readonly engine: string }
+
+type Voice = {
+  readonly log: Pick<Log, 'info' | 'warn'>
+  readonly metrics: Pick<LoopMetrics, 'configReload' | 'listenerPaused'>
+}
+
+/** The first line of a process: programs read the address there. Warnings of the configuration follow. */
+export function announceStart({ config, log }: { config: Config; log: Voice['log'] }, facts: StartFacts): void {
+  const { server, providers, models, warnings, simulator, keys } = config
+  const names = { providers: providers.map(({ name }) => name), models: models.map(({ name }) => name) }
+  log.info({ ...facts, threads: server.threads, ...names }, 'listening')
+  if (warnings.length > 0) log.warn({ warnings }, 'configuration warnings')
+  // Gateway keys are set where others are to use it: hardly to talk to a simulator.
+  if (simulator === 'stand-in' && keys.length > 0) log.warn({}, 'no provider configured, the built-in simulator serves')
+}
+
+/** One line for each reload, and one for what needs a restart. */
+export function announceReload(report: ReloadReport, { log, metrics }: Voice): void {
+  metrics.configReload(report.result)
+  if (report.result === 'rejected') {
+    log.warn({ reason: report.reason }, 'the new configuration was refused, the old one stays')
+    return
+  }
+  const { result, warnings, kept } = report
+  if (kept.length > 0) log.warn({ options: kept }, 'these options need a restart and stay as they were')
+  const fields = warnings.length > 0 ? { warnings } : {}
+  log.info(fields, result === 'ok' ? 'configuration reloaded' : 'configuration reloaded: nothing has changed')
+}
+
+/** File descriptors run out, or there are some again. */
+export function announceAccepting(isAccepting: boolean, descriptors: object, { log, metrics }: Voice): void {
+  metrics.listenerPaused(!isAccepting)
+  if (isAccepting) log.info(descriptors, 'connections are accepted again')
+  else log.warn(descriptors, 'file descriptors run out: no connections are accepted until some are free')
+}
