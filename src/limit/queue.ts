@@ -1,5 +1,5 @@
 // Those who wait for a concurrency slot, one queue per event loop. Keys take turns (turns.ts), over all event loops; the waiters
-// of one key come in the order of their arrival. A key at its own cap is passed over, so it holds up nobody else; where the
+// of one key come in the order of their arrival. A key at its own cap is passed over, so it holds up no other; where the
 // whole gateway is full, newcomers queue behind those who wait.
 // Slots freed on another event loop are seen by a short poll that runs only while someone waits; not Atomics.waitAsync: a
 // pending wait cannot be taken back, and whether it keeps the process alive differs between Nodes (nodejs/node#61941).
@@ -175,7 +175,7 @@ export class WaitQueue {
         continue
       }
       if (reserved > 0 && this.#gate.free() <= reserved) {
-        // Perhaps nobody takes what is reserved: the next poll looks again.
+        // The waiter it is reserved for may leave: the next poll tries again.
         this.#freedSeen -= 1
         return true
       }

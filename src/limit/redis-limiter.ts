@@ -1,6 +1,6 @@
 // The limiter of several nodes: the local one first, which costs nothing and knows what this process took, then Redis, which
 // knows what all took, in one atomic call an admission. What Redis refuses the local one gets back. While Redis is away the
-// local one decides alone, or nobody is admitted: `limits.onRedisDown`. Whoever waits for a slot of all nodes holds none of
+// local one decides alone, or no request is admitted: `limits.onRedisDown`. What waits for a slot of all nodes holds none of
 // this process, so that keys take turns here as they do over all nodes.
 //
 //   takeRequest  local

@@ -21,7 +21,7 @@ export function bucketKey(owner: string, kind: string): string {
 
 /** A node says every 20 ms which keys wait there (shared-queue.ts); one that has not for so long is gone, or stands still. */
 const WAITING_MS = 250
-/** Turns are of no interest when nobody has been let in for so long. */
+/** Turns are forgotten when no key was admitted for so long. */
 const TURNS_KEPT_MS = 86_400_000
 
 const PRELUDE = `
@@ -214,7 +214,7 @@ end
 return answer
 `)
 
-/** A key has nobody waiting at a node any more. KEYS nodes, slots; ARGV node id, name. */
+/** A key has no waiter at a node any more. KEYS nodes, slots; ARGV node id, name. */
 export const PASS = script(`
 redis.call('ZREM', WAITING, waitingAt(ARGV[1], ARGV[2]))
 return 1

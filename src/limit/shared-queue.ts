@@ -1,6 +1,6 @@
 // Those who wait for a slot that other nodes hold as well: one queue per event loop, with the places by key of wait-line.ts. Whose
-// turn it is, Redis knows: it is told which keys wait here and lets in one of them, or none because one that waits elsewhere
-// comes first. Redis announces no free slot, so it is asked by a poll that runs only while someone waits, once for all keys.
+// turn it is, Redis knows: each call names the keys that wait here, and Redis admits one of them, or none if the turn is that of
+// a key at another node. Redis announces no free slot, so it is asked by a poll that runs only while someone waits, once for all keys.
 import { type LimitScope } from './refusal.js'
 import { WaitLine } from './wait-line.js'
 
@@ -18,7 +18,7 @@ export type SharedQueueOptions<T> = {
   readonly nowMs: () => number
   /** Takes the slots for one of these keys, if it is the turn of one; null: Redis is away. Never rejects. */
   readonly takeTurn: (keys: readonly number[]) => Promise<NextTurn | null>
-  /** Called for an entry that is out of the queue: its key was let in, and it is the first of it. */
+  /** Called after the entry was removed: its key was admitted, and it is the first of its key. */
   readonly onTurn: (entry: T) => void
   /** The same: Redis is away. */
   readonly onAway: (entry: T) => void
@@ -47,7 +47,7 @@ export class SharedQueue<T extends QueuedEntry> {
     this.#line = new WaitLine(options.max)
   }
 
-  /** Why a newcomer of the key that has to wait would be refused now; null if there is a place, or nobody else waits for the gateway. */
+  /** Why a newcomer of the key that has to wait would be refused now; null if there is a place, or no other key waits for the gateway. */
   refusal(keyIndex: number): SharedRefusal | null {
     const isGatewayAwaited = this.#line.keys().some((key) => !this.#fullKeys.has(key))
     const mustWait = isGatewayAwaited || this.#line.countOf(keyIndex) > 0

@@ -165,7 +165,7 @@ export class SharedState {
     return { letIn: code === 0 ? null : code - 1, isFull: full.map((each) => each === 1) }
   }
 
-  /** Nobody waits here for a turn of the key any more. */
+  /** The key has no waiter here any more. */
   pass({ name }: TurnKey): void {
     if (this.isUp) void this.#ask(PASS, [], [this.#id, name])
   }

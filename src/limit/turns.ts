@@ -1,6 +1,6 @@
-// Whose turn it is, in shared memory: a key's turn comes the earlier the longer ago it was let in last. So each key that waits is
-// let in once before any other is let in twice, on however many event loops they wait, and a key that comes for the first
-// time waits for nobody's second. No list is kept: a count of admissions, and for each key its value at the last one.
+// Whose turn it is, in shared memory: the key that was admitted longest ago is next. So each waiting key is admitted once before
+// any other is admitted twice, on however many event loops they wait, and a key that comes for the first time goes ahead of
+// every second request. There is no list: one count of admissions, and for each key its value at the last one.
 //
 //   Int32  admissions | last turn of each key, and of callers without one | waiters of each, over all event loops
 /** Cells in front of those of the keys. */

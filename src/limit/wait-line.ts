@@ -1,6 +1,6 @@
-// The places of a wait queue, by key. A key may fill a line that nobody else wants; as soon as others do, the key with the most
-// waiters gives up its newest for a newcomer of a key with fewer, until all have the same share. So no key keeps another out,
-// and the line is never longer than its bound. Whose turn it is, the two queues decide (queue.ts, shared-queue.ts).
+// The places of a wait queue, by key. A single key may fill it. When another key needs a place in a full queue, the key with the
+// most waiters gives up its newest, until all have the same share. So no key keeps another out, and the queue never exceeds
+// its bound. Whose turn it is, the two queues decide (queue.ts, shared-queue.ts).
 import { type LimitScope } from './refusal.js'
 
 export type Waiting = { readonly keyIndex: number }

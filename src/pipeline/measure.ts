@@ -1,5 +1,5 @@
-// What an attempt cost in tokens, and who says so: the provider in full, the provider up to a cut, or an estimate. What cannot
-// be true is counted by nobody but a metric: it would put the key's limit into debt for half an hour.
+// What an attempt cost in tokens, and who says so: the provider in full, the provider up to a cut, or an estimate. Usage
+// that cannot be true is dropped and counted in a metric: it would put the key's limit into debt for half an hour.
 import { IMPLAUSIBLE, NO_USAGE, type Usage, withinCap } from '../model/usage.js'
 import { type DecodedRequest } from '../protocols/codec.js'
 import { type AttemptState } from './attempt-state.js'
@@ -18,7 +18,7 @@ export function measureUsage({ decoded, parts }: Exchange, state: AttemptState, 
     return
   }
   const seenOutput = Math.ceil(meter.contentBytes / BYTES_PER_TOKEN)
-  const report = withinCap(meter.usage, capOf(decoded))
+  const report = withinCap(meter.usage, capOf(decoded, state))
   if (report === null || report === IMPLAUSIBLE) {
     state.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0, outputTokens: seenOutput }
     state.usageSource = 'estimated'
@@ -29,10 +29,11 @@ export function measureUsage({ decoded, parts }: Exchange, state: AttemptState, 
   state.usageSource = isComplete ? 'provider' : 'partial'
 }
 
-/** The most output the client allowed, over all answers that it asked for; null where it named none. */
-function capOf(decoded: DecodedRequest | null): number | null {
+/** The most output the request allows over all answers; null where it names none, or the target's own fields may replace it. */
+function capOf(decoded: DecodedRequest | null, { routed }: AttemptState): number | null {
   const facts = decoded?.facts
   if (facts === undefined || facts.maxOutputTokens === null) return null
+  if (routed !== null && Object.keys(routed.target.extraBody).length > 0) return null
   return facts.maxOutputTokens * (facts.answers ?? 1)
 }
 

@@ -14,7 +14,7 @@ const REQUESTS = 700
 const AT_MOST_MS = 240_000
 const canPin = process.platform === 'linux' && spawnSync('taskset', ['-c', CPU, 'true']).status === 0
 
-test('what other processes take of the processor sheds nobody', {
+test('no request is shed for what other processes take of the processor', {
   skip: canPin ? false : 'needs taskset',
   timeout: AT_MOST_MS,
 }, async (t) => {

@@ -6,6 +6,7 @@ import {
   type ProviderConfig,
   type RetryConfig,
 } from '../../src/config/types.js'
+import { type JsonObject } from '../../src/model/json.js'
 import { type KeyIdentity } from '../../src/pipeline/client.js'
 import { fakeTarget } from './fake-protocol.js'
 import { ANTHROPIC, OPENAI, type Wire } from './pipeline-wires.js'
@@ -48,6 +49,8 @@ export type RigOptions = {
   readonly prompts?: Readonly<Record<string, string>>
   readonly breaker?: Partial<BreakerConfig>
   readonly retries?: Partial<RetryConfig>
+  /** Of all providers. */
+  readonly extraBody?: JsonObject
 }
 
 export const KEY: KeyIdentity = { index: 0, name: 'team-a', digest: 'd'.repeat(64) }
@@ -67,7 +70,7 @@ export function createConfig(options: RigOptions): Config {
     quirks: { ...fakeTarget(protocol).quirks, doneMarker },
     modelPatterns: [],
     knownModels: [],
-    extraBody: {},
+    extraBody: options.extraBody ?? {},
     keepAliveMs: 1000,
     maxConnections: null,
   })

@@ -91,4 +91,9 @@ test('more output than the cap of the request is not believed, over all answers 
     await turn()
     t.equal(rig.record.usageSource, usageSource, JSON.stringify(body))
   }
+  const rig = new PipelineRig({ extraBody: { max_tokens: 50 } })
+  await rig.ask({ body: { max_tokens: 6 } })
+  rig.call.stream()
+  await turn()
+  t.equal(rig.record.usageSource, 'provider', 'what was sent may be the target’s own')
 })
