@@ -49,17 +49,28 @@ export class Reply {
     return this.#isBlocked
   }
 
+  /** Asks for the request's body; no piece comes once the reply is over. */
+  readBody(take: (part: ArrayBuffer, isLast: boolean) => void): void {
+    this.#touch((res) => {
+      res.onData((part, isLast) => {
+        if (!this.#isOver) take(part, isLast)
+      })
+    })
+  }
+
   /** Begins a chunked answer; the head goes out with the first bytes. */
   begin(head: ReplyHead, onDrained: () => void): void {
     this.#head = head
     this.#onDrained = onDrained
-    this.#res.onWritable(() => {
-      this.#isBlocked = false
-      // The engine drains only when something is written, even if nothing is left.
-      this.#res.cork(() => undefined)
-      this.#flush()
-      if (!this.#isBlocked && !this.#isOver) this.#onDrained()
-      return true
+    this.#touch((res) => {
+      res.onWritable(() => {
+        this.#isBlocked = false
+        // The engine drains only when something is written, even if nothing is left.
+        this.#cork(() => undefined)
+        this.#flush()
+        if (!this.#isBlocked && !this.#isOver) this.#onDrained()
+        return true
+      })
     })
   }
 
@@ -79,9 +90,9 @@ export class Reply {
       for (const piece of pieces) this.write(piece)
       return
     }
-    this.#res.cork(() => {
-      this.#takeHead()
-      for (const piece of pieces) this.#isBlocked = !this.#res.write(piece)
+    this.#cork((res) => {
+      this.#takeHead(res)
+      for (const piece of pieces) this.#isBlocked = !res.write(piece)
     })
   }
 
@@ -96,18 +107,20 @@ export class Reply {
     if (this.#isOver) return
     if (cutAfterBytes !== null) {
       const part = body.subarray(0, Math.min(cutAfterBytes, MAX_WRITE_BYTES))
-      this.#res.cork(() => {
-        this.#writeHead(head)
-        this.#res.tryEnd(part, body.length)
+      this.#cork((res) => {
+        writeHead(res, head)
+        // An attempt at no bytes need not leave the response open (20.69 said it had ended): here the length ends the head.
+        if (part.length === 0) res.writeHeader('content-length', `${body.length}\r\n`)
+        else res.tryEnd(part, body.length)
       })
       this.cut()
       return
     }
     if (body.length <= MAX_WRITE_BYTES) {
       this.#isOver = true
-      this.#res.cork(() => {
-        this.#writeHead(head)
-        this.#res.end(body)
+      this.#cork((res) => {
+        writeHead(res, head)
+        res.end(body)
       })
       return
     }
@@ -119,22 +132,60 @@ export class Reply {
     if (this.#isOver) return
     this.#isOver = true
     this.#queue = []
-    setImmediate(() => {
-      if (!this.#isGone) this.#res.close()
+    setImmediate(() => this.#touch((res) => res.close()))
+  }
+
+  /**
+   * The one place where the response is touched. The engine throws for one that has ended by its own reckoning, which may
+   * differ from ours and between its versions; in a timer of ours that would end the process.
+   */
+  #touch(act: (res: HttpResponse) => void): void {
+    if (this.#isGone) return
+    try {
+      act(this.#res)
+    } catch {
+      this.#isGone = true
+      if (this.#isOver) return
+      this.#isOver = true
+      this.#queue = []
+      this.#onAborted()
+    }
+  }
+
+  #cork(write: (res: HttpResponse) => void): void {
+    this.#touch((res) => {
+      // The engine calls back at once, and prints what is thrown there.
+      let thrown: { readonly error: unknown } | null = null
+      res.cork(() => {
+        try {
+          write(res)
+        } catch (error) {
+          thrown = { error }
+        }
+      })
+      if (thrown !== null) throw (thrown as { readonly error: unknown }).error
     })
   }
 
   #answerLarge(head: ReplyHead, body: Buffer): void {
-    const send = (offset: number): boolean => {
+    const send = (res: HttpResponse, offset: number): boolean => {
       if (this.#isOver) return true
-      const [isTaken, isDone] = this.#res.tryEnd(body.subarray(offset), body.length)
+      const [isTaken, isDone] = res.tryEnd(body.subarray(offset), body.length)
       if (isDone) this.#isOver = true
       return isTaken
     }
-    this.#res.onWritable((offset) => send(offset))
-    this.#res.cork(() => {
-      this.#writeHead(head)
-      send(0)
+    this.#touch((res) => {
+      res.onWritable((offset) => {
+        let isTaken = true
+        this.#touch(() => {
+          isTaken = send(res, offset)
+        })
+        return isTaken
+      })
+    })
+    this.#cork((res) => {
+      writeHead(res, head)
+      send(res, 0)
     })
   }
 
@@ -146,27 +197,27 @@ export class Reply {
     }
     if (!this.#isEnding || this.#isOver || this.#queue.length > 0) return
     this.#isOver = true
-    this.#res.cork(() => {
-      this.#takeHead()
-      this.#res.end(EMPTY)
+    this.#cork((res) => {
+      this.#takeHead(res)
+      res.end(EMPTY)
     })
   }
 
   #writePiece(bytes: Buffer): void {
-    this.#res.cork(() => {
-      this.#takeHead()
+    this.#cork((res) => {
+      this.#takeHead(res)
       // False: taken, but waiting in the engine; it must not be sent again.
-      this.#isBlocked = !this.#res.write(bytes)
+      this.#isBlocked = !res.write(bytes)
     })
   }
 
-  #takeHead(): void {
-    if (this.#head !== null) this.#writeHead(this.#head)
+  #takeHead(res: HttpResponse): void {
+    if (this.#head !== null) writeHead(res, this.#head)
     this.#head = null
   }
+}
 
-  #writeHead(head: ReplyHead): void {
-    this.#res.writeStatus(head.status).writeHeader('content-type', head.contentType)
-    for (const [name, value] of head.headers) this.#res.writeHeader(name, value)
-  }
+function writeHead(res: HttpResponse, head: ReplyHead): void {
+  res.writeStatus(head.status).writeHeader('content-type', head.contentType)
+  for (const [name, value] of head.headers) res.writeHeader(name, value)
 }

@@ -192,8 +192,7 @@ class UwsSimulator implements Simulator {
     }
     let parts: Buffer[] | null = null
     let size = 0
-    res.onData((part, isLast) => {
-      if (turn.reply.isOver) return
+    turn.reply.readBody((part, isLast) => {
       size += part.byteLength
       if (size > MAX_BODY_BYTES) this.#refuse(turn, 413, 'Request body too large.')
       else if (isLast && parts === null) this.#read(turn, Buffer.from(part))

@@ -49,8 +49,9 @@ export class StubResponse {
     this.#depth -= 1
   }
 
-  writeStatus(status: string): void {
+  writeStatus(status: string): this {
     this.#add(status.length + 11)
+    return this
   }
 
   writeHeader(name: string, value: string): void {
