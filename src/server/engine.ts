@@ -23,6 +23,8 @@ export type UwsModule = {
   readonly LIBUS_LISTEN_EXCLUSIVE_PORT: number
   readonly us_listen_socket_close: (socket: ListenSocket) => void
   readonly us_socket_local_port: (socket: ListenSocket) => number
+  /** Undocumented, and not in its types; present in the builds of both packages. */
+  readonly _cfg?: (key: string) => void
 }
 
 /** `build` names the package and its version, for the start-up line. */
@@ -44,7 +46,10 @@ export function loadEngine(sources: readonly EngineSource[] = ENGINE_SOURCES): E
   let cause: unknown = null
   for (const source of sources) {
     try {
-      return source()
+      const engine = source()
+      // Answers need not say what serves them (`uWebSockets: 20`). Holds for this thread's event loop.
+      engine.uws._cfg?.('silent')
+      return engine
     } catch (thrown) {
       cause = thrown
     }

@@ -1,6 +1,7 @@
 // Which build of the engine is taken.
 import { test } from 'tap'
 import { loadEngine } from '../../src/server/engine.js'
+import { startFront } from '../helpers/front.js'
 
 test('takes the first build that loads, and sets the size of a request head before', async (t) => {
   const real = loadEngine()
@@ -25,4 +26,11 @@ test('says what this system lacks, and keeps the cause, when no build loads', as
     message: new RegExp(`does not run with Node ${process.versions.node} on ${process.platform} ${process.arch}`),
     cause,
   })
+})
+
+test('answers do not name the engine', async (t) => {
+  const { url } = await startFront(t)
+  const { headers } = await fetch(`${url}/livez`)
+  t.ok(headers.has('date'))
+  t.notOk(headers.has('uwebsockets'))
 })
