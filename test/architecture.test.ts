@@ -218,7 +218,6 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/protocols/ollama-chat/reply.ts', 'test/protocols/ollama-chat/stream.test.ts'],
   ['src/simulator/lorem.ts', 'test/simulator/simulator.test.ts'],
   ['src/simulator/player.ts', 'test/simulator/simulator.test.ts'],
-  ['src/simulator/reply.ts', 'test/simulator/simulator.test.ts'],
   ['src/simulator/wires/wire.ts', 'test/simulator/simulator.test.ts'],
 ]
 
