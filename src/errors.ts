@@ -31,6 +31,7 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = Obje
   upstream_cut: { status: 502, retryable: true, message: 'The provider broke off before the end of its answer.' },
   overloaded: { status: 503, retryable: true, message: 'The gateway is at capacity.' },
   storage_full: { status: 507, retryable: true, message: 'The gateway has no room to keep this.' },
+  storage_unavailable: { status: 503, retryable: false, message: 'The job store is unavailable.' },
   draining: { status: 503, retryable: true, message: 'The gateway is shutting down.' },
   maintenance: { status: 503, retryable: true, message: 'The gateway is in maintenance.' },
   misconfigured: { status: 500, retryable: false, message: 'The gateway is not configured for this.' },

@@ -39,7 +39,6 @@ import { Breakers } from './routing/breakers.js'
 import { createServer, type Server, type ViewOptions } from './server/app.js'
 import { FailedKeys } from './server/failed-keys.js'
 import { type ProviderStatus } from './server/front.js'
-import { type JobDoor } from './server/job-door.js'
 import { createRequestIdSeed } from './server/request-id.js'
 import { breakerStates, createMetricsCells } from './telemetry/cells.js'
 import { startLagSampler } from './telemetry/lag.js'
@@ -78,6 +77,8 @@ export type Gateway = {
   reload(config: Config, ledger: Ledger): void
   /** Opens the job store now. @throws misconfigured, naming the file, when it cannot be had */
   openJobs(): Promise<void>
+  /** Says in the log that the job store could not be made if it were needed now. */
+  tellJobStoreFault(reason: string): void
   /** One loop of a process tells these. */
   tellStart(facts: StartFacts): void
   tellReload(report: ReloadReport): void
@@ -129,6 +130,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     async openJobs() {
       await loop.jobs.store.open()
     },
+    tellJobStoreFault: (reason) => loop.jobs.tellFault(reason),
     tellStart: (facts) => announceStart(loop.current, facts),
     tellReload: (report) => announceReload(report, { log: loop.current.log, metrics: ground.metrics }),
     reopenLog: () => reopenLog(ground.logDestination, loop.current.log, 'reopen'),
@@ -242,26 +244,12 @@ function createFront(loop: Loop, options: FrontOptions): Server {
     isReady: options.isReady,
     version: readVersion,
     renderMetrics: () => loop.scrape.render(),
-    jobDoor: createJobDoor(loop),
+    jobDoor: loop.jobs.createDoor((surfaceId, body) => loop.ground.offload.decode(surfaceId, body)),
     onFlood: (kind, address) => floods.note(kind, address),
     onAccepting: (isAccepting, descriptors) => {
       announceAccepting(isAccepting, descriptors, { log: loop.current.log, metrics: loop.ground.metrics })
     },
   })
-}
-
-/** Where jobs come in; checked as every chat is. */
-function createJobDoor(loop: Loop): JobDoor {
-  const { jobs, ground } = loop
-  return {
-    surface: surfaceOf(JOB_PROTOCOL),
-    desk: jobs.store,
-    decode: (surfaceId, body) => ground.offload.decode(surfaceId, body),
-    createJobId: () => jobs.createId(),
-    tell: (fields, message) => loop.current.log.info(fields, message),
-    onNoRoom: (scope) => ground.metrics.limitRejection(scope, 'stored'),
-    onNotKept: (reason) => ground.metrics.answerNotKept(reason),
-  }
 }
 
 /** A generation as the server shows it. */

@@ -1,5 +1,6 @@
 // The one thread of this process that owns the embedded job store's file, started when the first event loop asks for it.
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { type MessagePort } from 'node:worker_threads'
 import { type SqliteThread, startSqlite } from '../jobs/sqlite.js'
 
@@ -21,6 +22,21 @@ export class JobThread {
   /** There are jobs of an earlier process, so that whatever is wrong with their file must be told at the start. */
   get hasFile(): boolean {
     return existsSync(this.#options.path)
+  }
+
+  /** Why the file could not be made now, found without making it; null: it could, or is there. */
+  get fault(): string | null {
+    const { path } = this.#options
+    if (existsSync(path)) return null
+    let folder = dirname(path)
+    while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)
+    try {
+      if (!statSync(folder).isDirectory()) return `The job store ${path} cannot be made: ${folder} is no folder.`
+      accessSync(folder, constants.W_OK | constants.X_OK)
+      return null
+    } catch (thrown) {
+      return `The job store ${path} cannot be made: ${thrown instanceof Error ? thrown.message : String(thrown)}.`
+    }
   }
 
   /** @throws misconfigured, naming the file, when it is damaged, foreign, newer, in use or cannot be had */

@@ -17,6 +17,7 @@ import { type KeyIdentity } from '../pipeline/client.js'
 import { type Surface } from '../protocols/protocol.js'
 import { allowedModels } from '../routing/access.js'
 import { type JobHabits } from '../server/front.js'
+import { type JobDoor } from '../server/job-door.js'
 import { type LoopMetrics } from '../telemetry/metrics.js'
 import { type Generation } from './generation.js'
 
@@ -46,8 +47,26 @@ export class LoopJobs {
 
   constructor(options: LoopJobsOptions) {
     this.#options = options
-    const onTrouble = (message: string): void => options.current().log.warn({ reason: message }, 'no job store')
-    this.store = createLazyStore(() => this.#open(), onTrouble)
+    this.store = createLazyStore(
+      () => this.#open(),
+      (reason) => this.tellFault(reason),
+    )
+  }
+
+  /** Where jobs come in; `decode` checks a body as every chat is checked. */
+  createDoor(decode: JobDoor['decode']): JobDoor {
+    const { surface, current, metrics } = this.#options
+    return {
+      ...{ surface, desk: this.store, decode, createJobId: () => this.createId() },
+      tell: (fields, message) => current().log.info(fields, message),
+      onNoRoom: (scope) => metrics.limitRejection(scope, 'stored'),
+      onNotKept: (reason) => metrics.answerNotKept(reason),
+    }
+  }
+
+  /** The store cannot be opened, or could not be. */
+  tellFault(reason: string): void {
+    this.#options.current().log.error({ reason }, 'job store unavailable')
   }
 
   /** An id for a new job. */

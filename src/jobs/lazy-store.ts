@@ -11,11 +11,17 @@ export type LazyStore = JobStore & {
   open(): Promise<JobStore>
 }
 
-/** How soon who was told that the store cannot be opened may ask again. */
-const RETRY_AFTER_MS = 1000
+/** Each try starts a thread: in between, calls fail with what the last one found. */
+const TRY_AGAIN_MS = 5000
 
-/** `open` is called once at a time; `onTrouble` gets why it failed. */
-export function createLazyStore(open: () => Promise<JobStore>, onTrouble: (message: string) => void): LazyStore {
+/** `open` is called once at a time; `onTrouble` gets why it failed, once as long as the reason is the same. */
+export function createLazyStore(
+  open: () => Promise<JobStore>,
+  onTrouble: (message: string) => void,
+  nowMs: () => number = () => performance.now(),
+): LazyStore {
+  let failure: { readonly thrown: unknown; readonly atMs: number } | null = null
+  let lastTold = ''
   let opening: Promise<JobStore> | null = null
   let store: JobStore | null = null
   let isClosed = false
@@ -25,11 +31,14 @@ export function createLazyStore(open: () => Promise<JobStore>, onTrouble: (messa
     opening ??= open().then(
       (opened) => {
         store = opened
+        failure = null
+        lastTold = ''
         for (const listener of listeners.keys()) listeners.set(listener, opened.subscribe(listener))
         return opened
       },
       (thrown: unknown) => {
         opening = null
+        failure = { thrown, atMs: nowMs() }
         throw thrown
       },
     )
@@ -38,14 +47,16 @@ export function createLazyStore(open: () => Promise<JobStore>, onTrouble: (messa
 
   async function call(name: keyof StoreCalls, args: readonly unknown[]): Promise<unknown> {
     if (isClosed) throw new GatewayError('draining')
+    if (store === null && failure !== null && nowMs() - failure.atMs < TRY_AGAIN_MS) refuse(failure.thrown)
     const opened = store ?? (await openOnce().catch(refuse))
     return await (Reflect.get(opened, name) as (...args: readonly unknown[]) => Promise<unknown>)(...args)
   }
 
   function refuse(thrown: unknown): never {
     const { message } = toGatewayError(thrown)
-    onTrouble(message)
-    throw new GatewayError('overloaded', { message: NOT_THERE, retryAfterMs: RETRY_AFTER_MS, cause: thrown })
+    if (message !== lastTold) onTrouble(message)
+    lastTold = message
+    throw new GatewayError('storage_unavailable', { message: NOT_THERE, cause: thrown })
   }
 
   const calls = CALL_NAMES.map((name) => [name, (...args: readonly unknown[]) => call(name, args)])
@@ -69,6 +80,8 @@ export function createLazyStore(open: () => Promise<JobStore>, onTrouble: (messa
   }
 }
 
-const NOT_THERE = 'The job store cannot be opened.'
+/** A full disk or a missing right is no load: it is over when somebody mends it. */
+const NOT_THERE =
+  'The job store cannot be opened, so neither jobs nor requests with an Idempotency-Key are accepted; all others are served. The log of the gateway says why.'
 
 function nothing(): void {}

@@ -36,6 +36,8 @@ export type RedisStoreOptions = {
 const PREFIX = '{sluice}:jobs:'
 const RETRY_AFTER_MS = 1000
 const UNBOUNDED = Object.freeze({ perKey: Number.MAX_SAFE_INTEGER, all: Number.MAX_SAFE_INTEGER })
+/** Error codes of Redis that last until somebody acts: foreign keys under our prefix, missing rights (in a script's own words, by version), no snapshot possible. */
+const LASTING = /\b(?:WRONGTYPE|NOPERM|NOAUTH|WRONGPASS|MISCONF|ACL failure|can't run this command)\b/
 /** Numbers before those of bytes in the answer of `counts`. */
 const COUNTS_OF_STATES = 7
 /** Every run lost with its node. */
@@ -190,6 +192,11 @@ async function askScript(script: RedisScript, args: readonly (string | number)[]
     const text = cause instanceof Error ? cause.message : ''
     // maxmemory reached under noeviction, or a disk that takes no more of the append-only file.
     if (/^OOM |No space left/.test(text)) throw new GatewayError('storage_full', { cause })
+    const lasting = LASTING.exec(text)?.[0]
+    if (lasting !== undefined) {
+      const message = `The job store in Redis cannot be used (${lasting}). The log of the gateway says why.`
+      throw new GatewayError('storage_unavailable', { message, cause })
+    }
     if (text.startsWith('ERR ')) throw new GatewayError('internal', { cause })
     throw new GatewayError('overloaded', {
       ...{ message: 'The job store cannot be reached.', retryAfterMs: RETRY_AFTER_MS, cause },

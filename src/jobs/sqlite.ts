@@ -116,14 +116,14 @@ class Line {
     })
     port.once('close', () => {
       this.#isGone = true
-      for (const { reject } of this.#waiting.values()) reject(unavailable('has stopped'))
+      for (const { reject } of this.#waiting.values()) reject(stopped())
       this.#waiting.clear()
     })
   }
 
   call(name: keyof StoreCalls, args: readonly unknown[]): Promise<unknown> {
-    if (this.#isGone) return Promise.reject(unavailable('has stopped'))
-    if (this.#waiting.size >= MAX_WAITING_CALLS) return Promise.reject(unavailable('is behind'))
+    if (this.#isGone) return Promise.reject(stopped())
+    if (this.#waiting.size >= MAX_WAITING_CALLS) return Promise.reject(behind())
     this.#count += 1
     const n = this.#count
     return new Promise((resolve, reject) => {
@@ -152,6 +152,12 @@ class Line {
   }
 }
 
-function unavailable(what: string): GatewayError {
-  return new GatewayError('overloaded', { message: `The job store ${what}.`, retryAfterMs: RETRY_AFTER_MS })
+function stopped(): GatewayError {
+  return new GatewayError('storage_unavailable', {
+    message: 'The job store has stopped. The gateway must be restarted.',
+  })
+}
+
+function behind(): GatewayError {
+  return new GatewayError('overloaded', { message: 'The job store is behind.', retryAfterMs: RETRY_AFTER_MS })
 }

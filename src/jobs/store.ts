@@ -242,8 +242,8 @@ export type DeliveryQueue = {
 export type StoreCalls = JobDesk & JobQueue & DeliveryQueue
 
 /**
- * A store of jobs. Every call fails with `overloaded` (503) while the store cannot be reached, within seconds; what was
- * asked may have happened all the same.
+ * A store of jobs. Every call fails with `overloaded` (503) while the store cannot be reached, within seconds, and with
+ * `storage_unavailable` where only its operator can help; what was asked may have happened all the same.
  */
 export type JobStore = StoreCalls & {
   /** Events are hints: one may be missed or come twice, so who waits for work polls as well. Returns how to stop. */

@@ -63,6 +63,8 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   const first = createGateway(config, cells, { loopIndex: 0, connectJobs: () => thread.connect() })
   // Before the first request: what is wrong with jobs that were accepted must be known now.
   if (config.jobs.store === 'redis' || thread.hasFile) await first.openJobs()
+  const fault = config.jobs.store === 'redis' ? null : thread.fault
+  if (fault !== null) first.tellJobStoreFault(fault)
   const connectJobs = async (): Promise<MessagePort> => {
     await first.openJobs()
     return thread.connect()
@@ -70,7 +72,8 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   const loops = { createLoop: () => first, connectJobs, frontendUrl: FRONTEND_URL, onLoopDied }
   const supervisor = new Supervisor({ config, cells, ...loops })
   const port = await supervisor.start()
-  for (const warning of config.warnings) warn(`warning: ${warning}`)
+  const faults = fault === null ? [] : [`${fault} Jobs and requests with an Idempotency-Key will be refused.`]
+  for (const warning of [...config.warnings, ...faults]) warn(`warning: ${warning}`)
   const version = readVersion()
   first.tellStart({ url: originOf(config, port), version, engine: build })
   const say = startLineStream(config, isTerminal) === 'stdout' ? print : warn

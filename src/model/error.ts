@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'upstream_cut'
   | 'overloaded'
   | 'storage_full'
+  | 'storage_unavailable'
   | 'draining'
   | 'maintenance'
   | 'misconfigured'

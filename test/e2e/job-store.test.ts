@@ -33,15 +33,30 @@ test('jobs outlive the process; a damaged file, or one in use, stops the next st
   t.same(readFileSync(path), bytes)
 })
 
-test('where no file can be made, jobs are 503 and all else goes on', async (t) => {
+test('where no file can be made, the start says so, jobs and idempotency keys are refused for what it is, and all else goes on', async (t) => {
   const gateway = await startGateway(t, { args: ['--port', '0'], files: { data: 'a file where the folder would be' } })
+  const first = await gateway.logLine(({ msg }) => msg === 'job store unavailable')
+  t.match(first, { level: 'error', reason: /data\/jobs\.db cannot be made: .*data is no folder\.$/ })
+  t.match(
+    gateway.errorOutput,
+    /^warning: The job store .* Jobs and requests with an Idempotency-Key will be refused\.$/m,
+  )
   const client = new JobClient(gateway)
-  const refused = await client.post(CHAT, { prefer: 'respond-async' })
-  t.equal(refused.status, 503)
-  t.match(refused.body, { error: { message: 'The job store cannot be opened.' } })
-  const line = await gateway.logLine(({ msg }) => msg === 'no job store')
-  t.match(String(line.reason), /data\/jobs\.db cannot be opened/)
+  for (let i = 0; i < 2; i++) {
+    for (const headers of [{ prefer: 'respond-async' }, { 'idempotency-key': 'k' }]) {
+      const refused = await client.post(CHAT, headers)
+      t.equal(refused.status, 503)
+      const message =
+        /The job store cannot be opened, so neither jobs nor requests with an Idempotency-Key are accepted/
+      t.match(refused.body, { error: { code: 'storage_unavailable', message } })
+      t.equal(refused.headers['x-should-retry'], 'false')
+    }
+  }
+  const second = await gateway.logLine(({ reason }) => /cannot be opened/.test(String(reason)))
+  t.equal(second.msg, 'job store unavailable')
   t.equal((await client.post(CHAT)).status, 200)
+  t.equal((await fetch(`${gateway.origin}/readyz`)).status, 200, 'chats are served')
+  t.equal(gateway.lines.filter(({ msg }) => msg === 'job store unavailable').length, 2, 'not for each request')
 })
 
 test('all event loops accept and tell, and a reload is followed', async (t) => {

@@ -30,21 +30,39 @@ test('opens at the first call, once, and passes calls and events on', async (t) 
   t.match(await rejectionOf(lazy.get('a')), { code: 'draining' })
 })
 
-test('what cannot be opened is 503 and tells why once a try; a later call tries again', async (t) => {
+test('what cannot be opened is 503 without a time to come back, tells each reason once, and is tried again later', async (t) => {
   const plain = createPlainStore(t, Date.now)
   const reasons: string[] = []
-  let isBroken = true
+  let reason = 'The job store x is damaged.'
+  let tries = 0
+  let nowMs = 0
   const lazy = createLazyStore(
     async () => {
-      if (isBroken) throw new GatewayError('misconfigured', { message: 'The job store x is damaged.' })
+      tries += 1
+      if (reason !== '') throw new GatewayError('misconfigured', { message: reason })
       return plain
     },
-    (reason) => reasons.push(reason),
+    (told) => reasons.push(told),
+    () => nowMs,
   )
-  const error = await rejectionOf(lazy.get('a'))
-  t.match(error, { code: 'overloaded', status: 503, message: 'The job store cannot be opened.' })
-  t.same(reasons, ['The job store x is damaged.'])
+  for (let i = 0; i < 3; i++) {
+    const error = await rejectionOf(lazy.get('a'))
+    t.match(error, { code: 'storage_unavailable', status: 503, retryable: false, retryAfterMs: null })
+    t.match(error.message, /cannot be opened, so neither jobs nor requests with an Idempotency-Key are accepted/)
+  }
+  t.equal(tries, 1, 'a call in the seconds after it starts no further try')
+  t.same(reasons, [reason])
   t.match(await rejectionOf(lazy.open()), { code: 'misconfigured' }, 'at a start it is told as it is')
-  isBroken = false
+  nowMs += 5000
+  await rejectionOf(lazy.get('a'))
+  t.same([tries, reasons.length], [3, 1])
+  reason = 'The job store x has no room on its disk.'
+  nowMs += 5000
+  await rejectionOf(lazy.get('a'))
+  t.same(reasons, ['The job store x is damaged.', reason])
+  reason = ''
+  t.match(await rejectionOf(lazy.get('a')), { code: 'storage_unavailable' })
+  nowMs += 5000
   t.equal(await lazy.get('a'), null)
+  t.ok(lazy.isOpen)
 })

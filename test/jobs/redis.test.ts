@@ -9,6 +9,7 @@ import { type JobStore } from '../../src/jobs/store.js'
 import { newJob } from '../helpers/new-job.js'
 import { AT_ONCE_TURNS, turnsUntil } from '../helpers/own-time.js'
 import { pendingSuite } from '../helpers/pending-suite.js'
+import { connectRedis } from '../helpers/redis.js'
 import { startRedis } from '../helpers/redis-server.js'
 import { type StoreRig } from '../helpers/store-rig.js'
 import { storeSuite } from '../helpers/store-suite.js'
@@ -178,6 +179,27 @@ test('a Redis that is full: 507, and nothing accepted; the rest goes on', async 
   await new Promise((resolve) => setTimeout(resolve, 2))
   t.equal(await store.cleanUp(1), Math.min(10, accepted))
   t.match(await store.accept(newJob('after', { request })), { kind: 'accepted' }, 'once there is room')
+})
+
+test('foreign keys under the prefix and missing rights are no load: 503 without a time to come back, until they are gone', async (t) => {
+  const own = await startRedis()
+  t.teardown(() => own.kill())
+  const store = await openUp({ url: own.url })
+  t.teardown(() => store.close())
+  const admin = connectRedis(own.url)
+  t.teardown(() => admin.disconnect())
+  const told = async () => {
+    const error = await rejectionOf(store.accept(newJob('a')))
+    return `${error.code} ${error.status} ${error.retryAfterMs} ${/\(([\w' ]+)\)/.exec(error.message)?.[1]}`
+  }
+  await admin.set('{sluice}:jobs:tally', 'somebody else')
+  t.equal(await told(), 'storage_unavailable 503 null WRONGTYPE')
+  await admin.del('{sluice}:jobs:tally')
+  await admin.call('ACL', 'SETUSER', 'default', '-hset')
+  // Redis 7.0 and its successors word it differently.
+  t.match(await told(), /^storage_unavailable 503 null (?:ACL failure|NOPERM|can't run this command)$/)
+  await admin.call('ACL', 'SETUSER', 'default', '+@all')
+  t.match(await store.accept(newJob('a')), { kind: 'accepted' })
 })
 
 test('the server ends', async () => server.kill())

@@ -127,10 +127,10 @@ test('several event loops share the one thread, and all hear of work', async (t)
   await Promise.all(heard)
   for (const store of loops) t.equal((await store.counts()).jobs.pending, 3)
   await loops[0]?.close()
-  t.match(await rejectionOf(loops[0]?.counts()), { code: 'overloaded' })
+  t.match(await rejectionOf(loops[0]?.counts()), { code: 'storage_unavailable' })
   t.equal((await loops[1]?.counts())?.jobs.pending, 3, 'who leaves leaves the others alone')
   await thread.close()
-  t.match(await rejectionOf(loops[1]?.counts()), { code: 'overloaded', status: 503 })
+  t.match(await rejectionOf(loops[1]?.counts()), { code: 'storage_unavailable', status: 503 })
 })
 
 test('a thread that dies: its calls fail with 503, those to come as well, and one line tells', async (t) => {
@@ -146,9 +146,9 @@ test('a thread that dies: its calls fail with 503, those to come as well, and on
   const workerUrl = new URL('../helpers/dying-store.js', import.meta.url)
   const { store, close } = await openFile(t, { workerUrl, onTrouble })
   const [first, second] = [rejectionOf(store.accept(newJob('a'))), rejectionOf(store.counts())]
-  t.match(await first, { code: 'overloaded', status: 503, message: 'The job store has stopped.' })
-  t.match(await second, { code: 'overloaded' })
-  t.match(await rejectionOf(store.counts()), { code: 'overloaded' })
+  t.match(await first, { code: 'storage_unavailable', status: 503, message: /^The job store has stopped/ })
+  t.match(await second, { code: 'storage_unavailable' })
+  t.match(await rejectionOf(store.counts()), { code: 'storage_unavailable', retryAfterMs: null })
   await told
   await close()
   t.equal(lines.length, 1)

@@ -30,6 +30,7 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   maintenance: 'elsewhere',
   misconfigured: 'elsewhere',
   storage_full: 'elsewhere',
+  storage_unavailable: 'none',
   internal: 'none',
 }
 

@@ -32,6 +32,7 @@ const TYPE_OF_CODE: Readonly<Record<ErrorCode, WireErrorType | null>> = Object.f
   upstream_cut: 'api_error',
   overloaded: 'overloaded_error',
   storage_full: 'api_error',
+  storage_unavailable: 'api_error',
   draining: 'overloaded_error',
   maintenance: 'overloaded_error',
   misconfigured: 'api_error',

@@ -36,6 +36,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; re
   upstream_cut: { type: 'server_error', code: 'upstream_cut' },
   overloaded: { type: 'server_error', code: 'overloaded' },
   storage_full: { type: 'server_error', code: 'storage_full' },
+  storage_unavailable: { type: 'server_error', code: 'storage_unavailable' },
   draining: { type: 'server_error', code: 'draining' },
   maintenance: { type: 'server_error', code: 'maintenance' },
   misconfigured: { type: 'server_error', code: 'misconfigured' },
