@@ -1,6 +1,6 @@
 // The error catalogue: code -> {status, retryable, message}. Every failure in Sluice is a GatewayError made from it;
 // each surface maps every code into its own envelope, and the README lists this table (both are tested).
-import { type ErrorCode, type ErrorData } from './model/error.js'
+import { type ContextOverflow, type ErrorCode, type ErrorData } from './model/error.js'
 
 export type CatalogueEntry = { readonly status: number; readonly retryable: boolean; readonly message: string }
 
@@ -47,6 +47,7 @@ export type ErrorOptions = {
   readonly upstreamType?: string | null
   readonly upstreamCode?: string | null
   readonly retryAfterMs?: number | null
+  readonly overflow?: ContextOverflow
   readonly cause?: unknown
 }
 
@@ -63,6 +64,7 @@ export function errorData(code: ErrorCode, options: ErrorOptions = {}): ErrorDat
     upstreamType: options.upstreamType ?? null,
     upstreamCode: options.upstreamCode ?? null,
     retryAfterMs: options.retryAfterMs ?? null,
+    ...(options.overflow === undefined ? {} : { overflow: options.overflow }),
   }
 }
 

@@ -176,7 +176,9 @@ for (const surface of VENDOR_SURFACES) {
       t.equal(status, ERROR_CATALOGUE[code].status, code)
       const envelope = envelopeOf(body)
       t.same([envelope.type, envelope.code ?? null], ENVELOPES[surface.id]?.[code], code)
-      t.equal(envelope.message, error.message, code)
+      // One vendor's clients know it by its first words: protocols/context-overflow.test.ts.
+      const isOwnWords = code === 'context_length_exceeded' && surface.id === 'anthropic-messages'
+      if (!isOwnWords) t.equal(envelope.message, error.message, code)
     }
   })
 

@@ -153,6 +153,11 @@ test('what an entry loads in the end is found', (t) => {
 
 test('clocks, chance, timers and the process are found in the core, and a core without files', (t) => {
   const core = /^src\/model/
+  t.same(findImpurity(tree({ 'src/model/a.ts': "import { createHash } from 'node:crypto'\n" }), core), [])
+  for (const names of ['createHash, randomBytes', 'randomUUID', 'createHash as hash']) {
+    const code = `const a = 1\nimport { ${names} } from 'node:crypto'\n`
+    t.equal(findImpurity(tree({ 'src/model/a.ts': code }), core).length, 1, names)
+  }
   t.same(findImpurity(tree({ 'src/model/a.ts': '// Date.now() is told, not read\nconst process = 1' }), core), [])
   for (const code of [
     'const now = Date.now()',

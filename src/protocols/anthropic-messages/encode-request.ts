@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.
 import { type ChatRequest, type Message, type ResponseFormat, type ToolDefinition } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
 import { fitReasoning } from '../fit-reasoning.js'
+import { fitUser } from '../fit-user.js'
 import { instructFormat } from '../format-instruction.js'
 import { type EditedRequest, type EditValue, type EncodedRequest, type RequestFacts } from '../protocol.js'
 import { encodeMessages, encodeText, isBlank, isOwnThinking } from './encode-messages.js'
@@ -27,6 +28,9 @@ const CARRIED_EXTENSIONS: ReadonlySet<string> = new Set([
 /** OpenAI has a field of this name with other values. */
 const SERVICE_TIERS: readonly JsonValue[] = ['auto', 'standard_only']
 
+/** Of `metadata.user_id`. @see https://platform.claude.com/docs/en/api/messages */
+const MAX_USER_CHARS = 256
+
 /** With thinking on the vendor takes `top_p` from here to 1 and refuses the rest. */
 const MIN_TOP_P_THINKING = 0.95
 
@@ -46,7 +50,7 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
   if (thinking.thinking !== null) body.thinking = thinking.thinking
   encodeOutput(request, { body, target, effort: thinking.effort }, dropped)
   encodeSampling(request, { body, target, isThinking: thinking.isOn }, dropped)
-  if (request.user !== null) body.metadata = { user_id: request.user }
+  if (request.user !== null) body.metadata = { user_id: fitUser(request.user, MAX_USER_CHARS) }
   if (request.stream) body.stream = true
   encodeExtensions(request.extensions, body, dropped)
   for (const field of target.quirks.refusedFields) if (field in body) refuse(field, body, dropped)

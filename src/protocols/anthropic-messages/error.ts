@@ -6,6 +6,7 @@ import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
 import { encodeSseFrame } from '../../wire/sse.js'
+import { type OverflowWords, readOverflow } from '../context-overflow.js'
 import { type ErrorAnswer } from '../protocol.js'
 import { type WireErrorType } from './wire.js'
 
@@ -62,12 +63,18 @@ const SPEND_LIMIT = /_spend_limit_reached$/
 
 /** "prompt is too long: 208310 tokens > 200000 maximum"; "input length and `max_tokens` exceed context limit: 190000 + ..." */
 const TOO_LONG = /^prompt is too long\b|exceed context limit/i
+const OVERFLOW: OverflowWords = {
+  max: [/> ([\d,]+)/],
+  input: [/too long: ([\d,]+) tokens/i, /context limit: ([\d,]+) \+/i],
+  output: [/\+ ([\d,]+) >/],
+}
 
 /** The envelope of an answer that has not begun. An overloaded upstream's own status (429, 503, 529) is kept. */
 export function encodeError(error: ErrorData, requestId: string): ErrorAnswer {
   const own = error.upstreamStatus
   const keepsOwn = error.code === 'upstream_overloaded' && own !== null && OVERLOAD_STATUSES.includes(own)
-  return { status: keepsOwn ? own : error.status, body: encodeEnvelope(error, requestId) }
+  const status = error.code === 'context_length_exceeded' ? TOO_LONG_STATUS : error.status
+  return { status: keepsOwn ? own : status, body: encodeEnvelope(error, requestId) }
 }
 
 /** The in-band error frame of a stream that has begun. */
@@ -78,8 +85,29 @@ export function encodeErrorFrame(error: ErrorData, requestId: string): string {
 function encodeEnvelope(error: ErrorData, requestId: string): JsonObject {
   // The envelope has no member for the field's path: the vendor too opens its message with it.
   const isNamed = error.param === null || error.message.includes(error.param)
-  const message = isNamed ? error.message : `${error.param}: ${error.message}`
+  const message =
+    error.code === 'context_length_exceeded'
+      ? overflowMessage(error)
+      : isNamed
+        ? error.message
+        : `${error.param}: ${error.message}`
   return { type: 'error', error: { type: encodeType(error), message }, request_id: requestId }
+}
+
+/** Whatever other vendors say it with. */
+const TOO_LONG_STATUS = 400
+
+/**
+ * In the vendor's own words, by which its clients know that they have to shorten the conversation, or ask for less output;
+ * without figures at least with its first ones.
+ */
+function overflowMessage({ message, overflow }: ErrorData): string {
+  if (TOO_LONG.test(message)) return message
+  const { inputTokens = 0, outputTokens = 0, maxTokens = Number.POSITIVE_INFINITY } = overflow ?? {}
+  if (inputTokens > maxTokens) return `prompt is too long: ${inputTokens} tokens > ${maxTokens} maximum`
+  if (inputTokens + outputTokens <= maxTokens) return `prompt is too long: ${message}`
+  const sum = `${inputTokens} + ${outputTokens} > ${maxTokens}`
+  return `input length and \`max_tokens\` exceed context limit: ${sum}, decrease input length or \`max_tokens\` and try again`
 }
 
 function encodeType(error: ErrorData): WireErrorType {
@@ -144,7 +172,10 @@ function classify(status: number, upstreamStatus: number | null, words: Words): 
     upstreamType: words.type,
     upstreamCode: words.code,
   }
-  if (status === 400 && TOO_LONG.test(words.message ?? '')) return errorData('context_length_exceeded', options)
+  if (status === 400 && TOO_LONG.test(words.message ?? '')) {
+    const overflow = readOverflow(words.message ?? '', OVERFLOW)
+    return errorData('context_length_exceeded', overflow === null ? options : { ...options, overflow })
+  }
   if (status === 429) return errorData('rate_limited', { ...options, retryable: !SPEND_LIMIT.test(words.code ?? '') })
   if (status === 503 || status === 529 || words.type === 'overloaded_error') {
     return errorData('upstream_overloaded', options)

@@ -4,6 +4,7 @@ import { errorData } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
+import { type OverflowWords, readOverflow } from '../context-overflow.js'
 import { type RpcStatus } from './wire.js'
 
 /** HTTP status of the names that may come without one. https://cloud.google.com/apis/design/errors#handling_errors */
@@ -25,6 +26,10 @@ const INVALID_KEY = 'API_KEY_INVALID'
 
 /** "The input token count (1196265) exceeds the maximum number of tokens allowed (1048576)." */
 const TOO_LONG = /input token count\b.*\bexceeds the maximum/i
+const OVERFLOW: OverflowWords = {
+  max: [/maximum number of tokens allowed \(?([\d,]+)/i],
+  input: [/input token count \(?([\d,]+)/i],
+}
 
 /** What an error without any status is taken for. */
 const DEFAULT_STATUS = 500
@@ -75,7 +80,9 @@ function build(status: number, message: string | null, error: JsonObject | null)
   // "models/gemini-9 is not found for API version v1beta, or is not supported for generateContent."
   const isModelMissing = status === 404 && message?.startsWith('models/') === true
   const isTooLong = status === 400 && TOO_LONG.test(message ?? '')
+  const overflow = isTooLong ? readOverflow(message ?? '', OVERFLOW) : null
   return errorData(isTooLong ? 'context_length_exceeded' : codeOf(status), {
+    ...(overflow === null ? {} : { overflow }),
     ...(message === null ? {} : { message }),
     ...(status === 504 ? {} : { status }),
     retryable: status === 408 || status === 429 || status >= 500,

@@ -3,9 +3,15 @@ import { errorData } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonValue } from '../../model/json.js'
 import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
+import { type OverflowWords, readOverflow } from '../context-overflow.js'
 
 /** The server's own "input length exceeds the context length", and its runner's "exceeds the available context size". */
 const TOO_LONG = /exceeds (?:the )?(?:maximum |available )?context (?:length|size)/i
+
+const OVERFLOW: OverflowWords = {
+  max: [/context size \(([\d,]+) tokens\)/i],
+  input: [/request \(([\d,]+) tokens\)/i],
+}
 
 /** An error within a stream has no status; the server's are failures of the model's runner. */
 const IN_STREAM_STATUS = 500
@@ -42,7 +48,9 @@ function build(status: number, message: string | null): ErrorData {
   // "model 'x' not found" or, from older servers, "model 'x' not found, try pulling it first".
   const isModelMissing = status === 404 && /\bmodel\b.*\bnot found\b/i.test(message ?? '')
   const isTooLong = status === 400 && TOO_LONG.test(message ?? '')
+  const overflow = isTooLong ? readOverflow(message ?? '', OVERFLOW) : null
   return errorData(isTooLong ? 'context_length_exceeded' : codeOf(status), {
+    ...(overflow === null ? {} : { overflow }),
     ...(message === null ? {} : { message }),
     ...(status === 504 ? {} : { status }),
     retryable: status === 408 || status === 429 || status >= 500,

@@ -11,6 +11,7 @@ import {
 } from '../../model/request.js'
 import { type Quirks, type Target } from '../../model/target.js'
 import { fitReasoning } from '../fit-reasoning.js'
+import { fitUser } from '../fit-user.js'
 import { instructFormat } from '../format-instruction.js'
 import { type EncodedRequest } from '../protocol.js'
 import { encodeMessages } from './encode-messages.js'
@@ -49,7 +50,7 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
   if (request.responseFormat !== null) encodeResponseFormat(draft, request.responseFormat)
   encodeReasoning(draft, request, target)
   encodeSampling(draft, request)
-  set(body, 'user', request.user)
+  if (request.user !== null) body.user = fitUser(request.user, MAX_USER_CHARS)
   for (const field of quirks.refusedFields) {
     if (body[field] === undefined) continue
     delete body[field]
@@ -58,6 +59,9 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
   const defaults = fittingDefaults(target.extraBody, (field) => body[field] !== undefined)
   return { body: { ...Object.fromEntries(defaults), ...body }, dropped: [...dropped] }
 }
+
+/** "string too long. Expected a string with maximum length 64", the vendor says of a longer `user`. */
+const MAX_USER_CHARS = 64
 
 /** Two names of one cap; OpenAI refuses a body that has both. */
 const CAP_FIELDS: readonly string[] = ['max_tokens', 'max_completion_tokens']

@@ -1,11 +1,12 @@
 // Failures on this wire, both ways: an upstream's error answer or in-band error -> ErrorData, and ErrorData -> the
 // client's envelope. No text of an upstream passes that looks like a key, and none at all of what it says about ours.
 import { type ErrorOptions, errorData } from '../../errors.js'
-import { type ErrorCode, type ErrorData } from '../../model/error.js'
+import { type ContextOverflow, type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
 import { maskKeys } from '../../wire/mask-keys.js'
 import { encodeSseFrame } from '../../wire/sse.js'
+import { type OverflowWords, readOverflow } from '../context-overflow.js'
 import { type ErrorAnswer } from '../protocol.js'
 import { textOf } from './scalars.js'
 import { type WireError } from './wire.js'
@@ -109,6 +110,8 @@ type ErrorFacts = {
   readonly type: string | null
   readonly code: string | null
   readonly param: string | null
+  /** llama.cpp has the figures in members of their own. */
+  readonly overflow?: ContextOverflow | null
 }
 
 function classify(status: number, upstreamStatus: number | null, facts: ErrorFacts): ErrorData {
@@ -124,11 +127,33 @@ function classify(status: number, upstreamStatus: number | null, facts: ErrorFac
   }
   // The gateway's key was refused, not the client's: the status is kept, but no word of the text may look otherwise.
   if (status === 401) return errorData('upstream_rejected', { status, upstreamStatus, message: KEY_REFUSED })
-  if (isTooLong(status, facts)) return errorData('context_length_exceeded', { ...options, status })
+  if (isTooLong(status, facts)) return tooLong(facts, { ...options, status })
   if (status === 429) return errorData('rate_limited', options)
   if (status === 408 || status === 504) return errorData('upstream_timeout', options)
   if (status === 503 || status === 529) return errorData('upstream_overloaded', options)
   return errorData('upstream_rejected', { ...options, status, retryable: status >= 500 })
+}
+
+/** OpenAI, vLLM (two generations), OpenRouter, xAI, Mistral, llama.cpp. */
+const OVERFLOW: OverflowWords = {
+  max: [
+    /maximum (?:context|prompt) length is ([\d,]+)/i,
+    /with ([\d,]+) maximum context length/i,
+    /context size \(([\d,]+) tokens\)/i,
+  ],
+  input: [
+    /\(([\d,]+) (?:in the messages|of text input)/i,
+    /(?:prompt|request) (?:contains|has)(?: at least)? ([\d,]+)/i,
+    /resulted in ([\d,]+) tokens/i,
+    /requested (?:about )?([\d,]+) tokens/i,
+    /request \(([\d,]+) tokens\)/i,
+  ],
+  output: [/([\d,]+) in the (?:completion|output)/i, /requested ([\d,]+) output tokens/i],
+}
+
+function tooLong({ message, overflow }: ErrorFacts, options: ErrorOptions): ErrorData {
+  const told = overflow ?? readOverflow(message ?? '', OVERFLOW)
+  return errorData('context_length_exceeded', told === null ? options : { ...options, overflow: told })
 }
 
 function isTooLong(status: number, { type, code, message }: ErrorFacts): boolean {
@@ -160,7 +185,13 @@ function readError(answer: JsonValue): ErrorFacts {
     type: wordOf(value.type),
     code: wordOf(value.code),
     param: wordOf(value.param),
+    overflow: readMembers(value),
   }
+}
+
+function readMembers({ n_prompt_tokens: input, n_ctx: max }: JsonObject): ContextOverflow | null {
+  const isTold = Number.isSafeInteger(input) && Number.isSafeInteger(max)
+  return isTold ? { inputTokens: Number(input), outputTokens: 0, maxTokens: Number(max) } : null
 }
 
 function messageOf(value: JsonValue | undefined): string | null {
@@ -185,13 +216,14 @@ export function encodeErrorFrame(error: ErrorData): string {
 
 function envelope(error: ErrorData): WireError & JsonObject {
   const own = ERROR_TABLE[error.code]
+  const isOverflow = error.code === 'context_length_exceeded'
   return {
     error: {
       message: error.message,
-      type: error.upstreamType ?? (isClientFault(error) ? 'invalid_request_error' : own.type),
+      type: isOverflow ? own.type : (error.upstreamType ?? (isClientFault(error) ? 'invalid_request_error' : own.type)),
       param: error.param,
       // Clients look for this one word, whatever the upstream calls it.
-      code: error.code === 'context_length_exceeded' ? own.code : (error.upstreamCode ?? own.code),
+      code: isOverflow ? own.code : (error.upstreamCode ?? own.code),
     },
   }
 }

@@ -1,0 +1,30 @@
+// How much too long a request is, out of a vendor's words: each dialect knows the words, here is how they are read.
+import { type ContextOverflow } from '../model/error.js'
+
+/** The words of one vendor, each with one group of digits, which may have commas; the first that fits counts. */
+export type OverflowWords = {
+  /** The context of the model. */
+  readonly max: readonly RegExp[]
+  readonly input: readonly RegExp[]
+  /** What was asked for as output, where the vendor adds it to the input. */
+  readonly output?: readonly RegExp[]
+}
+
+/** The figures in a message; null where it does not tell both of input and context. */
+export function readOverflow(message: string, { max, input, output = [] }: OverflowWords): ContextOverflow | null {
+  const maxTokens = findCount(message, max)
+  const inputTokens = findCount(message, input)
+  if (maxTokens === null || inputTokens === null) return null
+  return { inputTokens, outputTokens: findCount(message, output) ?? 0, maxTokens }
+}
+
+/** Longest count with its commas; more digits are no count of tokens. */
+const MAX_DIGITS = 15
+
+function findCount(message: string, words: readonly RegExp[]): number | null {
+  for (const pattern of words) {
+    const digits = pattern.exec(message)?.[1]?.replaceAll(',', '') ?? ''
+    if (digits !== '' && digits.length <= MAX_DIGITS) return Number(digits)
+  }
+  return null
+}
