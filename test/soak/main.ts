@@ -1,6 +1,6 @@
 // npm run soak: a real gateway before a real simulator, under mixed load with faults, aborts, slow readers and reloads for ten
 // minutes (SOAK_MINUTES). Prints a line every half a minute and a verdict; exit code 1 if memory or descriptors grow, an end
-// was not clear, or the gateway complained. SEED=n draws the same load.
+// was not clear, or the gateway complained. Then the floods (floods.ts), some three minutes. SEED=n draws the same load.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,6 +10,7 @@ import { descriptorCount, INSPECTED, memoryOf } from '../helpers/inspector.js'
 import { parsePage, type Sample } from '../helpers/prometheus.js'
 import { Random } from '../helpers/random.js'
 import { Clients } from './clients.js'
+import { runFloods } from './floods.js'
 import { type Growth, growthOf, median } from './growth.js'
 
 const MINUTES = Number(process.env.SOAK_MINUTES ?? 10)
@@ -117,7 +118,8 @@ async function soak(): Promise<string[]> {
   await load
   await agent.close()
   const faults = await settle(gateway, descriptorsBefore)
-  return [...clients.complaints, ...faults, ...judge(looks, startedAtMs)]
+  await simulator.stop()
+  return [...clients.complaints, ...faults, ...judge(looks, startedAtMs), ...(await runFloods(ground, say))]
 }
 
 function tell(looks: readonly Look[], { tally, complaints }: Clients, startedAtMs: number): void {
