@@ -124,8 +124,10 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       return bound
     },
     reload(next, ledger) {
+      const renewTls = server?.prepareTls(next.server.tls) ?? null
       renew(loop, next, ledger)
       server?.show(viewOf(loop))
+      renewTls?.()
     },
     async openJobs() {
       await loop.jobs.store.open()

@@ -59,7 +59,9 @@ function maskTls({ ca, cert, key, serverName }: ProviderTls): object {
 }
 
 function maskServer(server: Config['server']): object {
-  return server.tls === null ? server : { ...server, tls: { ...server.tls, passphrase: mask(server.tls.passphrase) } }
+  if (server.tls === null) return server
+  const { certFile, keyFile, passphrase } = server.tls
+  return { ...server, tls: { certFile, keyFile, passphrase: mask(passphrase) } }
 }
 
 function maskWebhook(webhook: Config['jobs']['webhook']): object {

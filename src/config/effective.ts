@@ -7,6 +7,7 @@ import { isBuiltIn, markBuiltIn } from './built-in.js'
 import { type Catalog } from './catalog.js'
 import { type LeftOut } from './environment.js'
 import { resolveKeys } from './gateway-keys.js'
+import { resolveListenerTls } from './listener-tls.js'
 import { providersNamedIn, resolveModels } from './models.js'
 import { type ProblemList } from './problem.js'
 import { resolveProviders, SIMULATOR } from './providers.js'
@@ -128,17 +129,7 @@ function resolveServer(server: ConfigFile['server'], context: EffectiveContext):
     }
   }
   refuseTooSmallBudget(server, context.problems)
-  if (server.tls === null) return { ...server, tls: null }
-  const tls = {
-    certFile: resolve(context.cwd, server.tls.certFile),
-    keyFile: resolve(context.cwd, server.tls.keyFile),
-    passphrase: server.tls.passphrase,
-  }
-  for (const member of ['certFile', 'keyFile'] as const) {
-    if (!context.isReadable(tls[member]))
-      context.problems.add(['server', 'tls', member], 'names a file that cannot be read')
-  }
-  return { ...server, tls }
+  return { ...server, tls: resolveListenerTls(server.tls, { files: context, problems: context.problems }) }
 }
 
 /** A body that no budget lets in would be refused again and again with an error that says to try later. */

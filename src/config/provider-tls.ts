@@ -56,9 +56,10 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-function isPair(cert: string, key: string): boolean {
+/** A certificate, perhaps with its chain, and its private key. */
+export function isPair(cert: string, key: string, passphrase: string | null = null): boolean {
   try {
-    createSecureContext({ cert, key })
+    createSecureContext({ cert, key, ...(passphrase === null ? {} : { passphrase }) })
     return true
   } catch {
     return false

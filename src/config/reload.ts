@@ -22,7 +22,7 @@ const FIXED: readonly Option[] = [
   { path: 'server.maxBodyBytes', read: ({ server }) => server.maxBodyBytes },
   { path: 'server.maxMessageBytes', read: ({ server }) => server.maxMessageBytes },
   { path: 'server.maxReaderLagBytes', read: ({ server }) => server.maxReaderLagBytes },
-  { path: 'server.tls', read: ({ server }) => server.tls },
+  { path: 'server.tls', read: ({ server }) => server.tls !== null },
   { path: 'offload', read: ({ offload }) => offload },
   { path: 'limits.failedKeysPerMinute', read: ({ limits }) => limits.failedKeysPerMinute },
   { path: 'compat.apiPrefix', read: ({ compat }) => compat.apiPrefix },
@@ -37,7 +37,9 @@ const FIXED: readonly Option[] = [
 /** Lays the new configuration over the running one. The result is frozen. */
 export function planReload(running: Config, next: Config): ReloadPlan {
   const kept = FIXED.filter(({ read }) => !isDeepStrictEqual(read(next), read(running))).map(({ path }) => path)
-  const { host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes, tls } = running.server
+  const { host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = running.server
+  // Another certificate is taken; a listener that speaks TLS does not change over.
+  const tls = (running.server.tls === null) === (next.server.tls === null) ? next.server.tls : running.server.tls
   const config = freeze({
     ...next,
     server: { ...next.server, host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes, tls },

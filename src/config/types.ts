@@ -54,7 +54,13 @@ export type ServerConfig = {
   /** New requests are refused; a text is shown to clients. */
   readonly maintenance: boolean | string
   readonly endRequestsOfRemovedKeys: boolean
-  readonly tls: { readonly certFile: string; readonly keyFile: string; readonly passphrase: string | null } | null
+  readonly tls: {
+    readonly certFile: string
+    readonly keyFile: string
+    readonly passphrase: string | null
+    /** Of what the certificate's file held when it was read, by which a renewed one is known. */
+    readonly fingerprint?: string
+  } | null
   readonly cors: { readonly origins: readonly string[] }
   /** Addresses and networks (CIDR) of proxies in front, whose word is taken for the client's address. */
   readonly trustedProxies: readonly string[]

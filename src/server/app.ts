@@ -9,6 +9,7 @@ import { AddressTexts } from './address-text.js'
 import { createChatRoute, PROVIDER_PART } from './chat-route.js'
 import { TrustedProxies } from './client-address.js'
 import { type Engine, loadEngine, type TemplatedApp } from './engine.js'
+import { createApp, isRenewed } from './engine-app.js'
 import {
   type Front,
   type FrontView,
@@ -95,6 +96,11 @@ export type Server = {
   listen(): Promise<number>
   /** From the next request on these; requests under way, and chats, keep what they began with. */
   show(options: ViewOptions): void
+  /**
+   * What takes new connections under another certificate, once it is called; null where it is the same.
+   * @throws misconfigured when the engine cannot use it, with nothing changed
+   */
+  prepareTls(tls: ServerConfig['tls']): (() => void) | null
   /** Whole answers close their connections from now on, so that clients go elsewhere for the next one. */
   sendAway(): void
   /** Takes no new connections, and on those there are no new requests: 503 `draining`. */
@@ -111,7 +117,8 @@ export function createServer(options: ServerOptions): Server {
   const engine = options.engine ?? loadEngine()
   const state: FrontState = { isClosing: false, isRefusing: false }
   const front = createFront(options, state)
-  const app = createApp(engine, config)
+  let { tls } = config
+  const app = createApp(engine, tls)
   const routes = addRoutes(app, front, options)
   const bindings: Binding[] = [{ app, host: config.host, port: config.port, isExclusive: config.threads === 1 }]
   if (metrics.port !== null && options.ownsMetricsPort) {
@@ -122,6 +129,8 @@ export function createServer(options: ServerOptions): Server {
       isExclusive: true,
     })
   }
+  /** Those whose certificate was renewed among them: their connections live on. */
+  const apps = bindings.map((binding) => binding.app)
   const onAccepting = options.onAccepting ?? (() => {})
   const listeners = bindings.map((binding) => new Listener({ engine, binding, onAccepting }))
   return {
@@ -135,6 +144,16 @@ export function createServer(options: ServerOptions): Server {
     },
     show(next) {
       front.view = createView(next)
+    },
+    prepareTls(next) {
+      if (!isRenewed(tls, next)) return null
+      const renewed = createApp(engine, next)
+      addRoutes(renewed, front, options)
+      return () => {
+        tls = next
+        apps.push(renewed)
+        listeners.at(-1)?.moveTo(renewed)
+      }
     },
     sendAway() {
       state.isClosing = true
@@ -152,7 +171,7 @@ export function createServer(options: ServerOptions): Server {
     close() {
       for (const listener of listeners) listener.close()
       for (const socket of [...front.webSockets]) socket.end(CLOSE_GOING_AWAY, 'draining')
-      for (const binding of bindings) binding.app.close()
+      for (const each of apps) each.close()
     },
   }
 }
@@ -217,20 +236,6 @@ const NO_JOBS: JobHabits = Object.freeze({
   checkTokens: () => undefined,
   checkRoute: () => undefined,
 })
-
-function createApp(engine: Engine, config: ServerConfig): TemplatedApp {
-  const { tls } = config
-  if (tls === null) return engine.uws.App()
-  const passphrase = tls.passphrase === null ? {} : { passphrase: tls.passphrase }
-  try {
-    return engine.uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile, ...passphrase })
-  } catch (cause) {
-    throw new GatewayError('misconfigured', {
-      message: `TLS cannot be set up with ${tls.certFile} and ${tls.keyFile}.`,
-      cause,
-    })
-  }
-}
 
 function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): RouteRow[] {
   const { metrics } = options

@@ -44,8 +44,7 @@ export class Listener {
     this.#binding = binding
     this.#onAccepting = onAccepting
     this.#descriptors = descriptors ?? readDescriptors
-    // A connection that becomes a WebSocket is not told when it goes: until the next look there seem to be more than there are.
-    binding.app.filter((_, count) => this.#count(Number(count)))
+    this.#countConnectionsOf(binding.app)
   }
 
   /**
@@ -59,12 +58,40 @@ export class Listener {
     return this.#binding.port
   }
 
+  /**
+   * Has another app take new connections; those of the one before live on in that. A listener that closes has the system reset
+   * what it has not accepted yet, so that is done right behind a poll phase, in which the engine accepts all there is.
+   */
+  moveTo(app: TemplatedApp): void {
+    setImmediate(() => setImmediate(() => this.#move(app)))
+  }
+
+  #move(app: TemplatedApp): void {
+    this.#countConnectionsOf(app)
+    this.#binding = { ...this.#binding, app }
+    // A port that is closed for want of descriptors is opened on the new app later.
+    if (this.#socket === null) return
+    this.#closeSocket()
+    bind(this.#engine, this.#binding).then(
+      (socket) => {
+        this.#socket = socket
+      },
+      // Another process was quicker: the next look tries again.
+      () => undefined,
+    )
+  }
+
   /** For good. */
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#timer = null
     this.#budget = null
     this.#closeSocket()
+  }
+
+  /** A connection that becomes a WebSocket is not told when it goes: until the next look there seem to be more than there are. */
+  #countConnectionsOf(app: TemplatedApp): void {
+    app.filter((_, count) => this.#count(Number(count)))
   }
 
   #closeSocket(): void {

@@ -1,9 +1,13 @@
 // What `sluice check` shows: the effective configuration, loadable as YAML, without a secret in it.
+import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { parse } from 'yaml'
 import { renderConfig } from '../../src/config/check.js'
 import { loadConfig } from '../../src/config/load.js'
 import { load, sources } from './sources.js'
+
+const fixture = (kind: string): string =>
+  readFileSync(new URL(`../../../test/fixtures/tls/self-signed.${kind}`, import.meta.url), 'utf8')
 
 const SECRETS = `
 server: { tls: { certFile: c, keyFile: k, passphrase: CANARY-tls } }
@@ -19,7 +23,7 @@ redis: { url: "redis://user:CANARY-redis@h:6379/1" }
 `
 
 test('every secret is masked, keys by hash too', (t) => {
-  const files = { '/w/sluice.yaml': SECRETS, '/w/c': '', '/w/k': '' }
+  const files = { '/w/sluice.yaml': SECRETS, '/w/c': fixture('crt'), '/w/k': fixture('key') }
   const { config } = loadConfig(sources({ files }))
   const text = renderConfig(config)
   t.notMatch(text, /CANARY/)

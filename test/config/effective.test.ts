@@ -37,25 +37,6 @@ test('with a gateway key any address may be listened on', (t) => {
   t.end()
 })
 
-test('certificate files must be readable, and stand below the working directory', (t) => {
-  const text = 'server: { tls: { certFile: cert.pem, keyFile: /k/key.pem, passphrase: p } }'
-  const files = { '/w/sluice.yaml': text, '/w/cert.pem': 'c', '/k/key.pem': 'k' }
-  t.same(loadConfig(sources({ files })).config.server.tls, {
-    certFile: '/w/cert.pem',
-    keyFile: '/k/key.pem',
-    passphrase: 'p',
-  })
-  t.same(refusalOf(() => load(text)).split('\n'), [
-    'server.tls.certFile: names a file that cannot be read (line 1)',
-    'server.tls.keyFile: names a file that cannot be read (line 1)',
-  ])
-  t.match(
-    refusalOf(() => load('server: { tls: { certFile: a } }')),
-    /^server\.tls\.keyFile: is required/,
-  )
-  t.end()
-})
-
 test('auto workers leave one core to the event loop', (t) => {
   const workers = (cores: number) => loadConfig(sources({ cores })).config.offload.workers
   t.same([1, 2, 8].map(workers), [1, 1, 7])

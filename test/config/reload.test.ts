@@ -41,6 +41,17 @@ test('every option that is kept is named, and each that is named is kept', (t) =
   t.end()
 })
 
+test('another certificate is taken, TLS itself is neither turned on nor off', (t) => {
+  const under = (tls: Config['server']['tls']): Config => ({ ...RUNNING, server: { ...RUNNING.server, tls } })
+  const old = { certFile: 'c', keyFile: 'k', passphrase: null, fingerprint: '1' }
+  const renewed = planReload(under(old), under({ ...old, fingerprint: '2' }))
+  t.same([renewed.kept, renewed.isUnchanged], [[], false])
+  t.equal(renewed.config.server.tls?.fingerprint, '2')
+  t.same(planReload(under(old), under(null)).kept, ['server.tls'])
+  t.same(planReload(under(null), under(old)).config.server.tls, null)
+  t.end()
+})
+
 test('the same again is no change', (t) => {
   t.same(planReload(RUNNING, structuredClone(RUNNING)), { config: RUNNING, kept: [], isUnchanged: true })
   t.end()
