@@ -43,7 +43,7 @@ const MAY_IMPORT: ImportTable = {
     ...['model', 'errors', 'wire', 'config', 'protocols', 'limit', 'routing', 'upstream', 'offload', 'stream'],
     ...['telemetry'],
   ],
-  jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'limit'],
+  jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'limit', 'upstream'],
   server: ['pipeline', 'jobs', 'stream', 'protocols', 'wire', 'telemetry', 'config', 'model', 'errors'],
   simulator: ['model'],
   threads: ['config', 'errors'],

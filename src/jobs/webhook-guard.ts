@@ -1,74 +1,15 @@
-// Where a webhook may go. Its URL is a stranger's, and the gateway stands inside a network that the stranger does not:
-// only public addresses are called. Asked three times: of the URL when a job is accepted, of every address that its name
-// resolves to within the connect itself (so that a name cannot mean one thing here and another there), and of the socket.
-import { BlockList, isIP } from 'node:net'
+// Where a webhook may go: its URL is a stranger's, so it must lead to a public address. The rules are upstream/public-url.ts.
 import { GatewayError } from '../errors.js'
+import { checkPublicUrl, type GuardPolicy as PublicPolicy } from '../upstream/public-url.js'
 
-const MAX_URL_LENGTH = 2048
-
-export type GuardPolicy = {
-  /** Take http:// as well. */
-  readonly allowInsecure: boolean
-  /** Take addresses of this machine and of private networks. */
-  readonly allowPrivateNetworks: boolean
-}
-
-/** IANA IPv4 Special-Purpose Address Registry, and all that is multicast or reserved. */
-const SPECIAL_V4 = [
-  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24'],
-  ...['192.0.2.0/24', '192.31.196.0/24', '192.52.193.0/24', '192.88.99.0/24', '192.168.0.0/16', '192.175.48.0/24'],
-  ...['198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
-]
-/** All of IPv6 that is routed. What lies outside (mapped, NAT64, unique local, link local, site local ...) needs no list. */
-const GLOBAL_V6 = ['2000::/3']
-/** Special within that: Teredo and its neighbours, documentation, 6to4, AS112. */
-const SPECIAL_V6 = ['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3fff::/20']
-
-const NOT_PUBLIC = blockList([...SPECIAL_V4, ...SPECIAL_V6])
-const ROUTED_V6 = blockList(GLOBAL_V6)
-
-/** True for an address that anybody on the internet means by it. Not for one with a zone, or for what is no address. */
-export function isPublicAddress(address: string): boolean {
-  if (isIP(address) === 4) return !NOT_PUBLIC.check(address, 'ipv4')
-  if (isIP(address) !== 6 || address.includes('%')) return false
-  return ROUTED_V6.check(address, 'ipv6') && !NOT_PUBLIC.check(address, 'ipv6')
-}
+export type GuardPolicy = PublicPolicy
 
 /**
- * The URL of a webhook, once nothing about its text speaks against it. The parser of URLs has by then turned every way to
- * write an IPv4 address (`2130706433`, `0x7f.1`, `0177.0.0.1`, full-width or circled digits) into the usual one.
+ * The URL of a webhook, once nothing about its text speaks against it.
  * @throws invalid_request
  */
 export function parseWebhookUrl(text: string, policy: GuardPolicy): URL {
-  const url = text.length <= MAX_URL_LENGTH && URL.canParse(text) ? new URL(text) : null
-  if (url === null) throw refusal('must be an absolute URL')
-  if (url.protocol !== 'https:' && !(policy.allowInsecure && url.protocol === 'http:')) {
-    throw refusal(`must begin with https://${policy.allowInsecure ? ' or http://' : ''}`)
-  }
-  if (url.username !== '' || url.password !== '') throw refusal('must not hold a user name or password')
-  if (url.port === '0') throw refusal('must not name port 0')
-  // No certificate is made out to such a name, and two spellings of one host are one too many.
-  if (url.hostname.endsWith('.')) throw refusal('must not end its host with a dot')
-  if (!mayReachHost(url.hostname, policy)) throw refusal('must lead to a public address')
-  url.hash = ''
-  return url
-}
-
-/** Of a host that is written as an address; a name is only known once it is resolved. */
-function mayReachHost(hostname: string, policy: GuardPolicy): boolean {
-  const bare = hostname.replace(/^\[(.*)\]$/, '$1')
-  return policy.allowPrivateNetworks || isIP(bare) === 0 || isPublicAddress(bare)
-}
-
-function refusal(what: string): GatewayError {
-  return new GatewayError('invalid_request', { message: `webhookUrl ${what}.`, param: 'webhookUrl' })
-}
-
-function blockList(subnets: readonly string[]): BlockList {
-  const list = new BlockList()
-  for (const subnet of subnets) {
-    const [address = '', prefix] = subnet.split('/')
-    list.addSubnet(address, Number(prefix), address.includes(':') ? 'ipv6' : 'ipv4')
-  }
-  return list
+  const { url, problem } = checkPublicUrl(text, policy)
+  if (url !== null) return url
+  throw new GatewayError('invalid_request', { message: `webhookUrl ${problem}.`, param: 'webhookUrl' })
 }

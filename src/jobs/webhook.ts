@@ -1,12 +1,12 @@
 // One attempt to deliver one webhook: a signed POST on a connection of its own, to a server that may be anybody's. Nothing
 // it does lasts longer than `timeoutMs`, is read beyond 64 KiB, or leads anywhere but to the address that was checked.
 // It keeps nothing: when to try again is webhook-schedule.ts, what is still to be sent is the store's.
-import { type Socket } from 'node:net'
-import { buildConnector, Client, type Dispatcher } from 'undici'
+import { Client, type Dispatcher } from 'undici'
 import { GatewayError, toGatewayError } from '../errors.js'
+import { createGuardedConnector } from '../upstream/guarded-connector.js'
+import { type Resolve } from '../upstream/guarded-lookup.js'
 import { parseRetryAfterMs } from '../wire/http.js'
-import { type GuardPolicy, isPublicAddress, parseWebhookUrl } from './webhook-guard.js'
-import { createGuardedLookup, type Resolve } from './webhook-lookup.js'
+import { type GuardPolicy, parseWebhookUrl } from './webhook-guard.js'
 import { signWebhook } from './webhook-signature.js'
 
 /** Nothing in an answer but its head is of use; it is read so far that an honest server can finish its sentence. */
@@ -165,31 +165,4 @@ function answerOf(status: number, get: (name: string) => string | null, unixMs: 
 
 function unreachable(cause: unknown): WebhookAnswer {
   return { kind: 'retry', error: UNREACHABLE, cause, retryAfterMs: null }
-}
-
-// --- the guarded connection
-
-/** Connects only to addresses that the policy allows: looked at where the name is resolved, and once more on the socket. */
-function createGuardedConnector(options: WebhookOptions): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: options.timeoutMs,
-    maxCachedSessions: 0,
-    rejectUnauthorized: true,
-    lookup: createGuardedLookup(options, options.resolve),
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
-  })
-  return (target, callback) => {
-    connect(target, (...[error, socket]) => {
-      if (error !== null) callback(error, null)
-      else if (mayTalkTo(socket, options)) callback(null, socket)
-      else {
-        socket.destroy()
-        callback(new Error('connected to an address that is not public'), null)
-      }
-    })
-  }
-}
-
-function mayTalkTo(socket: Socket, { allowPrivateNetworks }: GuardPolicy): boolean {
-  return allowPrivateNetworks || isPublicAddress(socket.remoteAddress ?? '')
 }

@@ -1,7 +1,7 @@
 // The lookup within the connect: every address of every answer is looked at, each time anew.
 import { type LookupAddress } from 'node:dns'
 import { test } from 'tap'
-import { createGuardedLookup, type Resolve } from '../../src/jobs/webhook-lookup.js'
+import { createGuardedLookup, type Resolve } from '../../src/upstream/guarded-lookup.js'
 
 const STRICT = { allowInsecure: false, allowPrivateNetworks: false }
 const PUBLIC = { address: '8.8.8.8', family: 4 }

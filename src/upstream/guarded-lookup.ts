@@ -1,9 +1,9 @@
-// The lookup within a webhook's connect: what a name resolves to is checked there and nowhere else, since what is checked
+// The lookup within the connect to a stranger's server: what a name resolves to is checked there and nowhere else, since what is checked
 // here is what is connected to. A name that answers one thing now and another later (DNS rebinding) gains nothing.
 import { type LookupAddress } from 'node:dns'
 import { lookup, Resolver } from 'node:dns/promises'
 import { type LookupFunction } from 'node:net'
-import { type GuardPolicy, isPublicAddress } from './webhook-guard.js'
+import { type GuardPolicy, isPublicAddress } from './public-url.js'
 
 /** One try and a second one take less than an attempt's whole time. */
 const DNS_TIMEOUT_MS = 3000
