@@ -25,6 +25,7 @@ export function renderConfig(config: Config): string {
     jobs: { ...config.jobs, webhook: maskWebhook(config.jobs.webhook) },
     redis: { url: maskPassword(config.redis.url) },
     metrics: { ...config.metrics, token: mask(config.metrics.token) },
+    content: config.content,
     prompts: config.prompts,
     log: config.log,
     compat: config.compat,

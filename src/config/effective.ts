@@ -67,6 +67,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     jobs: resolveJobs(file, context),
     redis: file.redis,
     metrics: file.metrics,
+    content: file.content,
     prompts: { ...file.prompts, dir: resolvePromptsDir(file.prompts.dir, context) },
     compat: resolveCompat(file.compat, problems),
     log: { ...file.log, file: resolveLogFile(file.log.file, context) },

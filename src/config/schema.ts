@@ -460,6 +460,20 @@ const Jobs = section('Asynchronous jobs: accepted now, run soon, kept until they
   }),
 })
 
+const Content = section('Images and documents that clients send.', {
+  fetch: section('Fetches those given by URL, for providers that take only bytes.', {
+    enabled: Type.Boolean({ default: false, description: 'Fetch them; else such a request is refused.' }),
+    maxBytes: integer({ minimum: 1024, maximum: 64 * MIB }, 5 * MIB, 'Largest one that is taken, in bytes.'),
+    maxCount: integer({ minimum: 1, maximum: 100 }, 8, 'Most of one request; the newest come first.'),
+    timeoutMs: integer({ minimum: 100, maximum: MINUTE_MS }, 5000, 'For each of them in all, in ms.'),
+    allowInsecure: Type.Boolean({ default: false, description: 'Fetch http:// as well as https:// addresses.' }),
+    allowPrivateNetworks: Type.Boolean({
+      default: false,
+      description: 'Fetch from addresses of this machine and of private networks.',
+    }),
+  }),
+})
+
 /** The whole file. */
 export const ConfigFile = section('Sluice configuration.', {
   server: Server,
@@ -479,6 +493,7 @@ export const ConfigFile = section('Sluice configuration.', {
   redis: section('State that several nodes share: limits, and jobs with jobs.store redis.', {
     url: nullable(Type.String({ pattern: '^rediss?://' }), 'redis:// or rediss:// address; null for none.'),
   }),
+  content: Content,
   prompts: section('The prompt library.', {
     dir: text(DEFAULT_PROMPTS_DIR, 'Directory with *.prompt files, in one folder for each language.'),
     defaultLanguage: Type.String({

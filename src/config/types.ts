@@ -23,6 +23,7 @@ export type Config = {
   readonly metrics: { readonly port: number | null; readonly token: string | null }
   /** `dir` is absolute. */
   readonly prompts: { readonly dir: string; readonly defaultLanguage: string }
+  readonly content: ContentConfig
   readonly compat: CompatConfig
   readonly log: { readonly level: LogLevel; readonly file: string | null; readonly format: 'json' | 'pretty' }
   /** Sections that are valid but ask for something this version does not do; one warning line each at start. */
@@ -108,6 +109,19 @@ export type JobsConfig = {
     readonly allowInsecure: boolean
     readonly allowPrivateNetworks: boolean
     readonly timeoutMs: number
+  }
+}
+
+export type ContentConfig = {
+  /** Images and documents by URL, for providers that take only bytes. */
+  readonly fetch: {
+    readonly enabled: boolean
+    /** Of one of them, and how many of one request. */
+    readonly maxBytes: number
+    readonly maxCount: number
+    readonly timeoutMs: number
+    readonly allowInsecure: boolean
+    readonly allowPrivateNetworks: boolean
   }
 }
 

@@ -15,7 +15,7 @@ import { type Shedder } from '../limit/shedder.js'
 import { type Offload } from '../offload/offload.js'
 import { type KeyIdentity } from '../pipeline/client.js'
 import { createPipeline, type DrainablePipeline } from '../pipeline/lifecycle.js'
-import { type Clock } from '../pipeline/parts.js'
+import { type Clock, type FetchAttachment } from '../pipeline/parts.js'
 import { createPromptLibrary, type PromptLibrary } from '../prompts/library.js'
 import { type Dialect } from '../protocols/protocol.js'
 import { type Breakers } from '../routing/breakers.js'
@@ -25,6 +25,7 @@ import { ThinkingMemory } from '../routing/thinking.js'
 import { createLog, type LogDestination } from '../telemetry/log.js'
 import { type LoopMetrics } from '../telemetry/metrics.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
+import { fetchAttachment } from '../upstream/attachment.js'
 import { Upstream } from '../upstream/call.js'
 import { type Pools } from '../upstream/pools.js'
 import { parseProxy } from '../upstream/proxy.js'
@@ -91,10 +92,17 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
   const { breakers } = ground
   const thinking = new ThinkingMemory(clock.nowMs)
   const shared = { config, offload, router, breakers, retryBudget, thinking, upstream, metrics, log, dialects, clock }
-  const pipeline = createPipeline({ ...shared, limiter, prompts })
+  const pipeline = createPipeline({ ...shared, limiter, prompts, fetchAttachment: createFetch(config) })
   const refusal = refusalOfMaintenance(config) ?? createRefusal(limiter, ground)
   const receiving = createReceiving(config, ledger, ground)
   return { config, pipeline, router, upstream, prompts, log, refusal, receiving, limiter }
+}
+
+/** Null where the gateway fetches nothing. */
+function createFetch({ content }: Config): FetchAttachment | null {
+  const { enabled, ...options } = content.fetch
+  if (!enabled) return null
+  return (url, signal, timeoutMs) => fetchAttachment(url, { ...options, signal, timeoutMs })
 }
 
 /** The limits of this process, and before them those that all nodes share. */

@@ -43,15 +43,16 @@ export type OffloadOptions = {
 export function createOffload(codec: Codec, options: OffloadOptions): Offload {
   const inline = new InlineLane(codec, options.metrics)
   const pool = new CodecPool(options)
-  const laneOf = (body: Uint8Array): InlineLane | CodecPool => (body.byteLength < options.minBytes ? inline : pool)
+  const laneFor = (bytes: number): InlineLane | CodecPool => (bytes < options.minBytes ? inline : pool)
+  const laneOf = (body: Uint8Array) => laneFor(body.byteLength)
 
   return {
     decode: (surfaceId, body) => laneOf(body).run<'decode'>({ kind: 'decode', surfaceId, body }),
     encode: (task) => {
       if (task.body.byteLength === 0) throw bodyIsGone()
-      const { surfaceId, body, json, facts, members, target, prompt, upstreamStream } = task
+      const { surfaceId, body, json, facts, members, target, prompt, attachments = null, upstreamStream } = task
       // Spelled out: a spread of it costs 1 us.
-      return laneOf(body).run<'encode'>({
+      return laneFor(body.byteLength + sizeOf(attachments)).run<'encode'>({
         kind: 'encode',
         surfaceId,
         body,
@@ -60,6 +61,7 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
         members,
         target,
         prompt,
+        attachments,
         upstreamStream,
       })
     },
@@ -67,6 +69,12 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
     transcode: (task) => laneOf(task.body).run<'transcode'>({ ...task, kind: 'transcode' }),
     close: () => pool.close(),
   }
+}
+
+/** Of what becomes a part of the body. */
+function sizeOf(attachments: EncodeTask['attachments']): number {
+  if (attachments === null || attachments === undefined) return 0
+  return attachments.reduce((bytes, { source }) => bytes + (source?.base64.length ?? 0), 0)
 }
 
 /** No decoded body is empty: this one went away with a worker, and the next target must not be sent nothing. */

@@ -73,10 +73,15 @@ export class Attempt implements CallHandler, Outlet {
 
   /** Makes the body for this target, here or in a worker: the attempt is counted from now on. */
   encode(decoded: DecodedRequest): EncodedRequestBody | Promise<EncodedRequestBody> {
+    this.#exchange.startAttempt(this.#state)
+    return this.makeBody(decoded)
+  }
+
+  /** The same once more, when what it needed has been fetched. */
+  makeBody(decoded: DecodedRequest): EncodedRequestBody | Promise<EncodedRequestBody> {
     const exchange = this.#exchange
     const { request, parts } = exchange
     const { target } = this.#routed
-    exchange.startAttempt(this.#state)
     const { facts, json, members } = decoded
     if (request.surface.upstreamFrames !== undefined) this.#state.framing = this.#dialect.framing
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay-collect.ts.
@@ -89,6 +94,7 @@ export class Attempt implements CallHandler, Outlet {
       members,
       target,
       prompt: exchange.prompt,
+      attachments: exchange.attachments,
       upstreamStream: this.#asksStream,
     })
   }

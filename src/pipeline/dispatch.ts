@@ -12,6 +12,7 @@ import { cureOf, pauseOf } from '../routing/retry.js'
 import { type Route, type RouteTarget } from '../routing/router.js'
 import { type Attempt } from './attempt.js'
 import { deadlineOf, deadlinePassed } from './client-deadline.js'
+import { encode } from './encode.js'
 import { type Exchange } from './exchange.js'
 import { hedged } from './hedge.js'
 import { isJudged } from './judged.js'
@@ -81,7 +82,7 @@ async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: rea
       const opening = openAttempt(exchange, { routed, permit })
       attempt = opening instanceof Promise ? await opening : opening
       if (exchange.isEnded) throw new GatewayError('client_gone')
-      const encoding = attempt.encode(decoded)
+      const encoding = encode(exchange, attempt, decoded)
       const encoded = encoding instanceof Promise ? await encoding : encoding
       if (exchange.isEnded) throw new GatewayError('client_gone')
       const running = attempt.run(encoded)

@@ -5,6 +5,7 @@
 import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
+import { type Attachment } from '../protocols/attach.js'
 import { type DecodedRequest } from '../protocols/codec.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../stream/log.js'
 import { type StreamEnd } from '../stream/reader.js'
@@ -45,6 +46,8 @@ export class Exchange implements ExchangeHandle, Placed {
   decoded: DecodedRequest | null = null
   /** The library prompt that the request asks for. */
   prompt: string | null = null
+  /** What has been fetched of the client's URLs; null where nothing is fetched. */
+  attachments: readonly Attachment[] | null
   /** The attempt that answers, or the last one. */
   current: AttemptView = NO_ATTEMPT
   attempts = 0
@@ -81,6 +84,7 @@ export class Exchange implements ExchangeHandle, Placed {
     this.requestBytes = body.length
     this.body = body
     this.#onSettle = onSettle
+    this.attachments = parts.fetchAttachment === null ? null : []
   }
 
   get isSettled(): boolean {
@@ -124,6 +128,7 @@ export class Exchange implements ExchangeHandle, Placed {
   /** No further target will be tried: a stream that runs for minutes does not hold its prompt. */
   forgetBody(): void {
     this.body = NO_BODY
+    this.attachments = null
     const { decoded } = this
     if (decoded === null) return
     this.decoded = { facts: decoded.facts, estimatedTokens: decoded.estimatedTokens, json: null, members: NO_MEMBERS }

@@ -9,6 +9,7 @@ import { REFUSED } from '../routing/breaker.js'
 import { type Hedge } from '../routing/hedge.js'
 import { type RouteTarget } from '../routing/router.js'
 import { type Attempt } from './attempt.js'
+import { encode } from './encode.js'
 import { type Exchange } from './exchange.js'
 import { openAttempt } from './open-attempt.js'
 
@@ -100,7 +101,7 @@ class Race {
       second = opening instanceof Promise ? await opening : opening
       // A worker would take away the bytes that the first attempt may still have to send.
       exchange.body = exchange.body.slice()
-      const encoding = second.encode(this.#decoded)
+      const encoding = encode(exchange, second, this.#decoded)
       const encoded = encoding instanceof Promise ? await encoding : encoding
       if (this.#isOver || exchange.isEnded) second.close()
       else {

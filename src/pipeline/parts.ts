@@ -8,6 +8,7 @@ import { type RetryBudget } from '../routing/retry.js'
 import { type Router } from '../routing/router.js'
 import { type ThinkingMemory } from '../routing/thinking.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
+import { type Fetched } from '../upstream/attachment.js'
 import { type Upstream } from '../upstream/call.js'
 
 export type PipelineParts = {
@@ -25,7 +26,11 @@ export type PipelineParts = {
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly prompts: PromptSource
   readonly clock: Clock
+  /** Fetches an image or document by its URL; rejects where it cannot. Null: URLs are never fetched. */
+  readonly fetchAttachment: FetchAttachment | null
 }
+
+export type FetchAttachment = (url: string, signal: AbortSignal, timeoutMs: number) => Promise<Fetched>
 
 /** The texts that surfaces ask for by name. `find` is synchronous and may be asked for each request. */
 export type PromptSource = {

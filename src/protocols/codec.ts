@@ -13,6 +13,7 @@ import { type UsageReport } from '../model/usage.js'
 import { createFrameScanner } from '../wire/frame.js'
 import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../wire/json.js'
 import { type Member, parseRequestBody, spliceMembers } from '../wire/members.js'
+import { type Attachment, attach, wantedUrls } from './attach.js'
 import { fitContent } from './fit-content.js'
 import { findSelector, findSelectorIn } from './model-selectors.js'
 import {
@@ -46,6 +47,8 @@ export type EncodeTask = {
   readonly target: Target
   /** The text of the library prompt that the facts ask for; null for none. */
   readonly prompt: string | null
+  /** What has been fetched of its URLs so far; none where nothing is fetched. */
+  readonly attachments?: readonly Attachment[] | null
   /** Ask the upstream for a stream, whatever the client asked for. */
   readonly upstreamStream: boolean
 }
@@ -57,6 +60,8 @@ export type EncodedBody = {
   readonly body: Uint8Array<ArrayBuffer>
   /** Fields that the target cannot carry. */
   readonly dropped: readonly string[]
+  /** Addresses to fetch before the body can be made; then there is none yet. */
+  readonly wanted?: readonly string[]
 }
 
 export type AnswerTask = {
@@ -152,8 +157,15 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
     const { edits, dropped } = dialect.editRequest(facts, json, target)
     return { path, body: spliceMembers(body, task.members, edits), dropped }
   }
-  const request = { ...surface.decodeRequest(json, task.prompt), stream: upstreamStream, includeUsage: true }
-  const encoded = translateRequest(request, dialect, target)
+  const asked = { ...surface.decodeRequest(json, task.prompt), stream: upstreamStream, includeUsage: true }
+  const attachments = task.attachments ?? null
+  if (attachments !== null) {
+    const known = new Set(attachments.map(({ url }) => url))
+    const wanted = wantedUrls(asked, (part) => dialect.carries(part, target)).filter((url) => !known.has(url))
+    if (wanted.length > 0) return { path, body: NO_BODY, dropped: [], wanted }
+  }
+  const request = attachments === null || attachments.length === 0 ? asked : attach(asked, attachments)
+  const encoded = translateRequest(request, dialect, target, attachments)
   return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped }
 }
 
@@ -161,8 +173,13 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
  * A canonical request in the words of a target.
  * @throws invalid_request for content in the last turn that it cannot carry
  */
-export function translateRequest(request: ChatRequest, dialect: Dialect, target: Target): EncodedRequest {
-  const fitted = fitContent(request, (part) => dialect.carries(part, target))
+export function translateRequest(
+  request: ChatRequest,
+  dialect: Dialect,
+  target: Target,
+  attachments: readonly Attachment[] | null = null,
+): EncodedRequest {
+  const fitted = fitContent(request, (part) => dialect.carries(part, target), attachments)
   const { body, dropped } = dialect.encodeRequest(fitted.request, target)
   return { body, dropped: showNames([...fitted.dropped, ...dropped]) }
 }
@@ -178,6 +195,8 @@ function showNames(names: readonly string[]): readonly string[] {
   if (shown.length <= MAX_NAMES) return shown
   return [...shown.slice(0, MAX_NAMES), `${shown.length - MAX_NAMES}-more`]
 }
+
+const NO_BODY = new Uint8Array(0)
 
 /** The member's bytes as they are: no number of them is read, no key sorted. */
 function encodeRaw({ body, members }: EncodeTask, { path }: RawFacts): EncodedBody {

@@ -62,7 +62,8 @@ function withBody(decoded: DecodedRequest, body: Uint8Array<ArrayBuffer>): Decod
 }
 
 function withOriginal(encoded: EncodedBody, original: Uint8Array<ArrayBuffer>): EncodedRequestBody {
-  return { path: encoded.path, body: encoded.body, dropped: encoded.dropped, original }
+  const { path, body, dropped, wanted } = encoded
+  return wanted === undefined ? { path, body, dropped, original } : { path, body, dropped, wanted, original }
 }
 
 /** Event loop's side. The body changes hands: after the envelope is posted the caller's view is detached. */

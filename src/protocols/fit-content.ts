@@ -17,9 +17,16 @@ export type Carries = (part: MediaPart) => boolean
 /** The same request where everything is carried. `dropped`: kinds of content that text stands in for. */
 export type FittedRequest = { readonly request: ChatRequest; readonly dropped: readonly string[] }
 
-/** @throws invalid_request with the path of content in the last turn that the target cannot carry */
-export function fitContent(request: ChatRequest, carries: Carries): FittedRequest {
-  const fit: Fit = { carries, dropped: new Set() }
+/**
+ * `tried`: addresses that the gateway was asked to fetch; what is left of them has not come.
+ * @throws invalid_request with the path of content in the last turn that the target cannot carry
+ */
+export function fitContent(
+  request: ChatRequest,
+  carries: Carries,
+  tried: readonly Tried[] | null = null,
+): FittedRequest {
+  const fit: Fit = { carries, tried: tried ?? NONE_TRIED, dropped: new Set() }
   const { messages } = request
   if (!messages.some((message) => message.role !== 'assistant' && !isCarried(message, carries))) {
     return { request, dropped: NOTHING }
@@ -30,8 +37,15 @@ export function fitContent(request: ChatRequest, carries: Carries): FittedReques
 }
 
 const NOTHING: readonly string[] = Object.freeze([])
+const NONE_TRIED: readonly Tried[] = Object.freeze([])
 
-type Fit = { readonly carries: Carries; readonly dropped: Set<string>; readonly isNewest?: boolean }
+type Tried = { readonly url: string }
+type Fit = {
+  readonly carries: Carries
+  readonly tried: readonly Tried[]
+  readonly dropped: Set<string>
+  readonly isNewest?: boolean
+}
 type GivenMessage = Exclude<Message, { role: 'assistant' }>
 
 /**
@@ -61,13 +75,27 @@ function fitMessage(message: Message, fit: Fit): Message {
   return { role: 'tool', content: results }
 }
 
-function fitParts(parts: readonly UserPart[], { carries, dropped, isNewest }: Fit): UserPart[] {
+function fitParts(parts: readonly UserPart[], { carries, tried, dropped, isNewest }: Fit): UserPart[] {
   return parts.map((part) => {
     if (part.type === 'text' || isFit(part, carries)) return part
-    if (isNewest === true) throw refuseContent(part)
+    if (isNewest === true) throw wasTried(part, tried) ? refuseUnfetched(part) : refuseContent(part)
     dropped.add(kindOf(part))
     return standIn(part)
   })
+}
+
+function wasTried(part: MediaPart | ForeignPart, tried: readonly Tried[]): boolean {
+  return part.type !== 'foreign' && part.source.kind === 'url' && tried.some(({ url }) => isAt(part, url))
+}
+
+function isAt({ source }: MediaPart, url: string): boolean {
+  return source.kind === 'url' && source.url === url
+}
+
+/** Why it has not come is not told: it would show a stranger the network that the gateway stands in. */
+function refuseUnfetched({ path }: MediaPart | ForeignPart): GatewayError {
+  const message = `'${path}' could not be fetched: its URL must lead to a PNG, JPEG, GIF, WebP or PDF of the kind it is sent as, within the gateway's limits of size, number and time, on a public server and without a redirect.`
+  return new GatewayError('invalid_request', { param: path, message, retryable: true })
 }
 
 /** How content is named where it is dropped. */

@@ -70,6 +70,21 @@ const strict = new OpenAI({ apiKey: KEY, baseURL: `${simulated.origin}/v1`, maxR
 const openai = new OpenAI({ apiKey: KEY, baseURL: `${gateway.origin}/v1`, maxRetries: 0 })
 const anthropic = new Anthropic({ apiKey: KEY, baseURL: gateway.origin, maxRetries: 0 })
 
+const images = await ToldUpstream.start(tap, (answer, { url }) => {
+  if (url === '/cat.png')
+    answer.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.from('iVBORw0KGgo=', 'base64'))
+  else answer.writeHead(404).end()
+})
+const fetchingGateway = await startGateway(tap, {
+  config: {
+    keys: [{ name: 'test', key: KEY }],
+    providers: told,
+    content: { fetch: { enabled: true, allowInsecure: true, allowPrivateNetworks: true } },
+  },
+})
+const fetching = new OpenAI({ apiKey: KEY, baseURL: `${fetchingGateway.origin}/v1`, maxRetries: 0 })
+const imageAt = (url: string): OpenAI.ChatCompletionContentPart => ({ type: 'image_url', image_url: { url } })
+
 const QUESTION = { type: 'text' as const, text: 'What is it?' }
 const OPENAI_PARTS: Readonly<Record<'pdf' | 'imageUrl', OpenAI.ChatCompletionContentPart>> = {
   pdf: { type: 'file', file: { filename: 'a.pdf', file_data: `data:application/pdf;base64,${PDF}` } },
@@ -148,6 +163,24 @@ test('a target that cannot take a document is passed over for one that can', asy
   t.ok((await readAll(data)) > 0)
   t.equal(response.headers.get('x-sluice-target'), 'anthropic/m')
   t.match(upstream.last.text, TAKES.pdf.anthropic)
+})
+
+test('with content.fetch an image by URL reaches a provider that takes bytes; a stranger’s slip says nothing', async (t) => {
+  const { data, response } = await fetching.chat.completions
+    .create({
+      model: 'ollama/m',
+      messages: [{ role: 'user', content: [imageAt(`${images.origin}/cat.png`), QUESTION] }],
+      stream: true,
+    })
+    .withResponse()
+  t.ok((await readAll(data)) > 0)
+  t.match(upstream.last.text, /"images":\["iVBORw0KGgo="\]/)
+  t.equal(response.headers.get('x-sluice-dropped'), null)
+  const missing = fetching.chat.completions.create({
+    model: 'ollama/m',
+    messages: [{ role: 'user', content: [imageAt(`${images.origin}/missing.png`), QUESTION] }],
+  })
+  await rejectsWith(t, missing, { status: 400, message: /'messages\.0\.content\.0' could not be fetched/ })
 })
 
 // --- JSON by a schema

@@ -8,6 +8,7 @@ import {
 } from '../../src/config/types.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { type KeyIdentity } from '../../src/pipeline/client.js'
+import { type FetchAttachment } from '../../src/pipeline/parts.js'
 import { fakeTarget } from './fake-protocol.js'
 import { ANTHROPIC, OPENAI, type Wire } from './pipeline-wires.js'
 
@@ -47,10 +48,19 @@ export type RigOptions = {
   readonly errorDetails?: boolean
   /** Of the prompt library, by `language/name`. */
   readonly prompts?: Readonly<Record<string, string>>
+  /** Of what clients name by URL. */
+  readonly fetchAttachment?: FetchAttachment
+  /** Of every provider. */
+  readonly imageUrls?: boolean
   readonly breaker?: Partial<BreakerConfig>
   readonly retries?: Partial<RetryConfig>
   /** Of all providers. */
   readonly extraBody?: JsonObject
+}
+
+export const FETCH = {
+  ...{ enabled: true, maxBytes: 1024, maxCount: 2, timeoutMs: 1000 },
+  ...{ allowInsecure: false, allowPrivateNetworks: false },
 }
 
 export const KEY: KeyIdentity = { index: 0, name: 'team-a', digest: 'd'.repeat(64) }
@@ -67,7 +77,7 @@ export function createConfig(options: RigOptions): Config {
     headers: {},
     limits: { concurrency: providerSlots },
     timeouts: { connectMs: 1000, firstTokenMs: 2000, betweenTokensMs: 3000, totalMs: 4000 },
-    quirks: { ...fakeTarget(protocol).quirks, doneMarker },
+    quirks: { ...fakeTarget(protocol).quirks, doneMarker, imageUrls: options.imageUrls ?? true },
     modelPatterns: [],
     knownModels: [],
     extraBody: options.extraBody ?? {},
@@ -149,6 +159,7 @@ export function createConfig(options: RigOptions): Config {
     ],
     metrics: { port: null, token: null },
     prompts: { dir: '/nowhere', defaultLanguage: 'en' },
+    content: { fetch: FETCH },
     jobs: JOBS,
     compat: {
       ...{ healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, asyncByDefault: false },

@@ -85,6 +85,7 @@ export class PipelineRig {
       },
       dialects: DIALECTS,
       prompts: { find: (name, language) => options.prompts?.[`${language}/${name}`] ?? null },
+      fetchAttachment: options.fetchAttachment ?? null,
       clock: { nowMs: () => this.nowMs, unixSec: () => 1_700_000_000, random: () => 0 },
     }
     this.pipeline = createPipeline(this.parts)
