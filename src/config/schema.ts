@@ -139,7 +139,7 @@ const Offload = section('The pool of worker threads for large bodies.', {
   minBytes: integer(
     { minimum: 0, maximum: GIB },
     262_144,
-    'Bodies of this size and more go to the pool, in bytes; 0 sends all. By measurement: bench/README.md.',
+    'Bodies of this size and more go to the pool, in bytes; 0 sends all. Smaller ones from 64 KiB on follow where many come at once. By measurement: bench/README.md.',
   ),
   workers: Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: MAX_THREADS })], {
     default: 'auto',

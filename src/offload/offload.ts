@@ -1,11 +1,12 @@
-// Where codec work on whole bodies is done: small ones on this thread, large ones in the worker pool. The rule stands here and
-// nowhere else. The pool is started by the first large body, so a gateway that sees none runs no thread for it.
+// Where codec work on whole bodies is done: small ones on this thread, large ones in the worker pool, and there as well what
+// one turn has too much of. The rule stands here and nowhere else. The pool is started by the first large body, so a gateway that sees none runs no thread for it.
 import { GatewayError } from '../errors.js'
 import { type AnswerTask, type Codec, type EncodedAnswer, type EncodeTask } from '../protocols/codec.js'
 import { type DecodedBody, type EncodedRequestBody } from '../protocols/envelope.js'
 import { InlineLane } from './inline.js'
 import { CodecPool } from './pool.js'
 import { type OffloadMetrics } from './record.js'
+import { TurnShare } from './turn-share.js'
 
 /**
  * Results come at once when done inline, as a promise when a worker does it. A task takes the body: use the one in the result
@@ -26,7 +27,7 @@ export type Offload = {
 }
 
 export type OffloadOptions = {
-  /** Bodies of this size and more go to the pool; 0 sends everything. */
+  /** Bodies of this size and more go to the pool; 0 sends everything. Smaller ones go there too where a turn has too many. */
   readonly minBytes: number
   readonly workers: number
   /** Tasks that may wait beyond those in the workers' hands. */
@@ -43,7 +44,12 @@ export type OffloadOptions = {
 export function createOffload(codec: Codec, options: OffloadOptions): Offload {
   const inline = new InlineLane(codec, options.metrics)
   const pool = new CodecPool(options)
-  const laneFor = (bytes: number): InlineLane | CodecPool => (bytes < options.minBytes ? inline : pool)
+  const turn = new TurnShare()
+  const laneFor = (bytes: number): InlineLane | CodecPool => {
+    if (bytes >= options.minBytes) return pool
+    // A full pool refuses: what may be done here is rather done here.
+    return pool.isFull || turn.take(bytes) ? inline : pool
+  }
   const laneOf = (body: Uint8Array) => laneFor(body.byteLength)
 
   return {

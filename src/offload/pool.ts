@@ -81,7 +81,7 @@ export class CodecPool {
    */
   async run<K extends CodecTask['kind']>(task: Extract<CodecTask, { kind: K }>): Promise<CodecResults[K]> {
     if (this.#isClosed) throw overloaded('is shutting down')
-    if (this.#pending >= this.#capacity + this.#options.maxQueue) throw overloaded('has a full queue')
+    if (this.isFull) throw overloaded('has a full queue')
     const startedMs = performance.now()
     this.#changePending(1)
     try {
@@ -90,6 +90,11 @@ export class CodecPool {
       this.#changePending(-1)
       recordTask(this.#options.metrics, task.kind, 'worker', startedMs)
     }
+  }
+
+  /** It takes no further task now. */
+  get isFull(): boolean {
+    return this.#pending >= this.#capacity + this.#options.maxQueue
   }
 
   /** Ends all workers; tasks that still run fail with overloaded. */

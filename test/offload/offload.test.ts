@@ -86,3 +86,28 @@ test('says overloaded, not that the body is empty, when a body that was lost wit
   t.equal(decoded.body.byteLength, 0)
   t.equal(thrownBy(() => worker.offload.encode(task)).code, 'overloaded')
 })
+
+test('of a hundred bodies below minBytes in one turn, the pool takes those that are too much for it', async (t) => {
+  const { offload, tasks } = createRig({ minBytes: 262_144, maxQueue: 1000 })
+  t.teardown(() => offload.close())
+  const large = () => fakeBody('m', 'x'.repeat(240_000))
+  await Promise.all(Array.from({ length: 100 }, () => offload.decode('fake-sse', large())))
+  const count = (where: string) => tasks.filter((task) => task === `decode ${where} timed`).length
+  t.same([count('inline'), count('worker')], [2, 98])
+  for (let i = 0; i < 4; i++) {
+    await new Promise((resolve) => setImmediate(resolve))
+    offload.decode('fake-sse', large())
+  }
+  t.equal(count('inline'), 6, 'one in a turn is done there')
+  for (let i = 0; i < 1000; i++) offload.decode('fake-sse', fakeBody())
+  t.equal(count('worker'), 98, 'and small ones always are')
+})
+
+test('a full pool gets nothing that may be done here', async (t) => {
+  const { offload, tasks } = createRig({ minBytes: 262_144, workers: 1, maxQueue: 1 })
+  t.teardown(() => offload.close())
+  const large = () => fakeBody('m', 'x'.repeat(240_000))
+  await Promise.all(Array.from({ length: 100 }, () => offload.decode('fake-sse', large())))
+  const count = (where: string) => tasks.filter((task) => task === `decode ${where} timed`).length
+  t.same([count('inline'), count('worker')], [83, 17], '16 in hand and one that waits')
+})
