@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // The process: command line -> what it asks for, and the signals that it obeys. The only place that ends it.
 // Each command loads what it needs: a gateway is a thousand modules, and no other command shall wait for them.
-import { readFileSync } from 'node:fs'
 import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/command-line.js'
 import { type Overrides } from './config/load.js'
 import { toGatewayError } from './errors.js'
@@ -46,8 +45,9 @@ async function start(overrides: Overrides): Promise<void> {
 async function simulate(options: SimulateOptions): Promise<void> {
   const { loadEngine } = await import('./server/engine.js')
   const { runSimulate, SIMULATE_PORT } = await import('./simulator/command.js')
+  const { readGiven } = await import('./config/read.js')
   const { protocol, tokensPerSecond, faultsFile } = options
-  const faults = faultsFile === null ? null : readFileSync(faultsFile, 'utf8')
+  const faults = faultsFile === null ? null : readGiven('--faults', faultsFile)
   const args = { host: '127.0.0.1', port: options.port ?? SIMULATE_PORT, protocol, tokensPerSecond, faults }
   if ((await runSimulate(args, loadEngine().uws, print)) === null) process.exit(1)
 }
@@ -58,9 +58,10 @@ function fail(reason: unknown): never {
 }
 
 async function check(overrides: Overrides): Promise<void> {
-  const { renderConfig } = await import('./config/check.js')
+  const { renderConfig, renderVerdict } = await import('./config/check.js')
   const { readCatalog, readConfig } = await import('./config/read.js')
-  print(renderConfig(readConfig(overrides, readCatalog()).config))
+  const loaded = readConfig(overrides, readCatalog())
+  print(renderConfig(loaded.config) + renderVerdict(loaded))
 }
 
 async function run(args: readonly string[]): Promise<void> {

@@ -2,6 +2,7 @@
 // and prints nothing.
 import { stringify } from 'yaml'
 import { isJsonArray, isJsonObject, type JsonValue } from '../model/json.js'
+import { type LoadedConfig } from './load.js'
 import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig, type ProviderTls } from './types.js'
 
 const MASK = '********'
@@ -31,6 +32,13 @@ export function renderConfig(config: Config): string {
     compat: config.compat,
   }
   return `${warnings}${simulator}${stringify(shown, { lineWidth: LINE_WIDTH, aliasDuplicateObjects: false })}`
+}
+
+/** The last line of a check that found nothing wrong. */
+export function renderVerdict({ config, configFile }: Pick<LoadedConfig, 'config' | 'configFile'>): string {
+  const count = config.warnings.length
+  const warned = count === 0 ? 'no warnings' : `${count} warning${count === 1 ? '' : 's'}`
+  return `# valid: ${configFile ?? 'no file, the environment alone'} (${warned})`
 }
 
 function mask(secret: string | null): string | null {

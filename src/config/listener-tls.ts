@@ -3,8 +3,9 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { type ProblemList } from './problem.js'
-import { isPair, type TlsFiles } from './provider-tls.js'
+import { type TlsFiles } from './provider-tls.js'
 import { type ConfigFile } from './schema.js'
+import { findTlsFault } from './server-tls.js'
 import { type ServerConfig } from './types.js'
 
 /** Null listens in clear. */
@@ -19,10 +20,8 @@ export function resolveListenerTls(
   const cert = read('certFile', certFile)
   const key = read('keyFile', keyFile)
   if (cert === null || key === null) return { certFile, keyFile, passphrase }
-  if (!isPair(cert, key, passphrase)) {
-    const reason = 'names a file without the private key in PEM that belongs to certFile and opens with passphrase'
-    problems.add(['server', 'tls', 'keyFile'], reason)
-  }
+  const fault = findTlsFault({ cert, key, passphrase })
+  if (fault !== null) problems.add(['server', 'tls', fault.member], fault.reason)
   return { certFile, keyFile, passphrase, fingerprint: createHash('sha256').update(cert).digest('hex') }
 
   function read(member: 'certFile' | 'keyFile', file: string): string | null {

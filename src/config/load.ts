@@ -43,6 +43,8 @@ export type ConfigSources = {
   /** The file's text; null if there is none. Throws if it is there but cannot be read. */
   readFile(file: string): string | null
   isReadable(file: string): boolean
+  /** Hears which file is read, before it is; not of one that is not there. */
+  onFile?(path: string): void
 }
 
 export type LoadedConfig = {
@@ -62,6 +64,7 @@ export type LoadedConfig = {
 export function loadConfig(sources: ConfigSources): LoadedConfig {
   const variables = readVariables(sources)
   const file = findFile(sources, variables)
+  if (file.path !== null) sources.onFile?.(file.path)
   const text = parseConfigText(file.text)
   if (text.problems.length > 0) throw misconfigured(text.problems)
   const shared = new Draft({})

@@ -5,6 +5,7 @@ import { get } from 'node:http'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { GatewayError } from '../errors.js'
 import { type Catalog, makeCatalog } from './catalog.js'
 import { type LocalGet } from './discover.js'
 import { ENV_FILE, type LoadedConfig, loadConfig, type Overrides } from './load.js'
@@ -38,7 +39,18 @@ export function readConfig(overrides: Overrides, catalog: Catalog): LoadedConfig
   const env = process.env
   const cores = availableParallelism()
   const packageRoot = fileURLToPath(new URL('../', RESOURCES))
-  return loadConfig({ env, overrides, cwd: process.cwd(), packageRoot, catalog, cores, readFile: readText, isReadable })
+  let path: string | null = null
+  const onFile = (file: string): void => {
+    path = file
+  }
+  const outside = { readFile: readText, isReadable, onFile }
+  try {
+    return loadConfig({ env, overrides, cwd: process.cwd(), packageRoot, catalog, cores, ...outside })
+  } catch (thrown) {
+    // The lines that follow count in this file.
+    if (path === null || !(thrown instanceof GatewayError)) throw thrown
+    throw refusal(`${path}:\n${thrown.message}`)
+  }
 }
 
 /** The files that the configuration of this process is read from, there or not. */
@@ -73,6 +85,16 @@ export const getLocal: LocalGet = (url, timeoutMs) =>
     })
     request.on('error', () => done(null))
   })
+
+/**
+ * The text of a file that an option names.
+ * @throws misconfigured, naming both
+ */
+export function readGiven(option: string, file: string): string {
+  const text = readText(file)
+  if (text === null) throw refusal(`${option}: there is no file ${file}`)
+  return text
+}
 
 /** @throws misconfigured if the file is there but cannot be read */
 function readText(file: string): string | null {

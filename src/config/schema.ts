@@ -165,7 +165,11 @@ const Key = section('One gateway key.', {
   name: Type.String({ pattern: NAME_PATTERN, description: 'Name in log and limits, never the key.' }),
   key: Type.Optional(Type.String({ minLength: 1, maxLength: 4096, description: 'The key itself; or give keySha256.' })),
   keySha256: Type.Optional(
-    Type.String({ pattern: '^[0-9a-fA-F]{64}$', description: 'SHA-256 of the key, 64 hex digits.' }),
+    Type.String({
+      pattern: '^[0-9a-fA-F]{64}$',
+      expects: '64 hex digits',
+      description: 'SHA-256 of the key, 64 hex digits.',
+    }),
   ),
   models: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
     default: ['*'],
@@ -406,7 +410,8 @@ const Model = Type.Union(
 
 /** Shorter secrets can be guessed; an empty one lets anybody forge a call (new-api CVE-2026-41432). */
 function webhookSecret(description: string) {
-  return nullable(Type.String({ pattern: WEBHOOK_SECRET_PATTERN }), description)
+  const expects = 'a secret of 16 characters or more, or whsec_ with 16 bytes or more in base64'
+  return nullable(Type.String({ pattern: WEBHOOK_SECRET_PATTERN, expects }), description)
 }
 
 const Jobs = section('Asynchronous jobs: accepted now, run soon, kept until they have ended.', {
@@ -491,7 +496,10 @@ export const ConfigFile = section('Sluice configuration.', {
   }),
   jobs: Jobs,
   redis: section('State that several nodes share: limits, and jobs with jobs.store redis.', {
-    url: nullable(Type.String({ pattern: '^rediss?://' }), 'redis:// or rediss:// address; null for none.'),
+    url: nullable(
+      Type.String({ pattern: '^rediss?://', expects: 'a redis:// or rediss:// address' }),
+      'redis:// or rediss:// address; null for none.',
+    ),
   }),
   content: Content,
   prompts: section('The prompt library.', {

@@ -18,6 +18,8 @@ type SchemaNode = {
   readonly default?: unknown
   readonly description?: string
   readonly pattern?: string
+  /** What a value must be, where the pattern would say it to nobody. */
+  readonly expects?: string
   readonly minimum?: number
   readonly maximum?: number
   readonly minLength?: number
@@ -139,6 +141,7 @@ function isBareObject(value: object): boolean {
 }
 
 function describe(schema: Schema): string {
+  if (schema.expects !== undefined) return schema.expects
   if (schema.anyOf !== undefined) return schema.anyOf.map(describe).join(' or ')
   if (schema.enum !== undefined) return `one of ${schema.enum.join(', ')}`
   if (schema.const !== undefined) return String(schema.const)

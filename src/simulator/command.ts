@@ -30,7 +30,7 @@ export async function runSimulate(
     print(`Unknown protocol ${JSON.stringify(args.protocol)}; known: ${SIM_WIRES.map((wire) => wire.id).join(', ')}.`)
     return null
   }
-  const faults = args.faults === null ? [] : readFaultRules(parse(args.faults))
+  const faults = args.faults === null ? [] : readFaults(args.faults)
   if (typeof faults === 'string') {
     print(`Faults: ${faults}.`)
     return null
@@ -54,10 +54,11 @@ export async function runSimulate(
   }
 }
 
-function parse(text: string): JsonValue {
+/** A string is what is wrong with the text. */
+function readFaults(text: string): ReturnType<typeof readFaultRules> {
   try {
-    return JSON.parse(text) as JsonValue
+    return readFaultRules(JSON.parse(text) as JsonValue)
   } catch {
-    return null
+    return 'the faults file is not valid JSON'
   }
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { parse } from 'yaml'
-import { renderConfig } from '../../src/config/check.js'
+import { renderConfig, renderVerdict } from '../../src/config/check.js'
 import { loadConfig } from '../../src/config/load.js'
 import { load, sources } from './sources.js'
 
@@ -55,5 +55,12 @@ test('warnings and the simulator are told as comments', (t) => {
   t.match(renderConfig(load('providers: { ollama: {}, openai: {} }').config), /^# warning: provider openai is left out/)
   t.match(renderConfig(load('').config), /^# no provider is configured: the built-in simulator serves\n/)
   t.notMatch(renderConfig(load('', { OPENAI_API_KEY: 'k' }).config), /^#/m)
+  t.end()
+})
+
+test('the verdict names the file and counts the warnings', (t) => {
+  t.equal(renderVerdict(load('providers: { ollama: {}, openai: {} }')), '# valid: /w/sluice.yaml (1 warning)')
+  t.equal(renderVerdict(load('providers: { ollama: {} }')), '# valid: /w/sluice.yaml (no warnings)')
+  t.equal(renderVerdict(loadConfig(sources())), '# valid: no file, the environment alone (no warnings)')
   t.end()
 })

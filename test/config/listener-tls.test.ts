@@ -20,11 +20,11 @@ test('files are found below the working directory, and each certificate has a ma
   t.not(tlsOf(second.cert, second.key)?.fingerprint, tls?.fingerprint)
   t.match(
     refusalOf(() => tlsOf(first.cert, second.key)),
-    /^server\.tls\.keyFile: names a file without the private key in PEM that belongs to certFile/,
+    /^server\.tls\.keyFile: holds a key that does not belong to certFile/,
   )
   t.match(
     refusalOf(() => tlsOf('no PEM', first.key)),
-    /^server\.tls\.keyFile: /,
+    /^server\.tls\.certFile: holds no certificate in PEM/,
   )
   t.end()
 })

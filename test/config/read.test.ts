@@ -26,7 +26,7 @@ test('certificate files are looked for on disk', (t) => {
   writeFileSync(`${folder}/a.yaml`, tls)
   t.equal(
     refusalOf(() => readConfig({ config: `${folder}/a.yaml` }, CATALOG)),
-    'server.tls.keyFile: names a file that cannot be read (line 1)',
+    `${folder}/a.yaml:\nserver.tls.keyFile: names a file that cannot be read (line 1)`,
   )
   t.end()
 })

@@ -128,6 +128,30 @@ test('check prints the effective configuration with secrets masked, or names pat
   t.match(refused.err, /keepaliveMs/, 'the nearest known key')
 })
 
+test('what is wrong is told with the file that it is in, and what is right with a verdict', async (t) => {
+  const folder = folderOf(t)
+  const file = join(folder, 'own.yaml')
+  writeFileSync(file, 'server: { port: 0 }\nproviders: { sim: {} }\n')
+  t.match((await sluice(['check', '--config', file])).out, new RegExp(`\\n# valid: ${file} \\(no warnings\\)\\n$`))
+  writeFileSync(file, 'server: { port: 0, tls: { certFile: own.yaml, keyFile: nope.pem } }\n')
+  for (const command of ['check', 'start']) {
+    const { code, err } = await sluice([command, '--config', file])
+    t.equal(code, 1)
+    t.match(err, `${file}:\n`)
+    t.match(err, /server\.tls\.keyFile: names a file that cannot be read \(line 1\)/)
+  }
+  writeFileSync(file, `server: { port: 0, tls: { certFile: ${file}, keyFile: ${file} } }\n`)
+  for (const command of ['check', 'start']) {
+    t.match(
+      (await sluice([command, '--config', file])).err,
+      'server.tls.certFile: holds no certificate in PEM (line 1)',
+    )
+  }
+  const faults = await sluice(['simulate', '--faults', join(folder, 'nope.json')])
+  t.equal(faults.code, 1)
+  t.match(faults.err, /--faults: there is no file .*nope\.json/)
+})
+
 test('a provider whose variable is misspelt stops start and check, and no simulator serves in its place', async (t) => {
   const folder = folderOf(t)
   const file = join(folder, 'sluice.yaml')

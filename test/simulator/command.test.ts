@@ -31,7 +31,8 @@ test('speaks all protocols unpaced by default', async (t) => {
 test('refuses an unknown protocol, bad faults and a taken port, saying why', async (t) => {
   t.match(await run({ protocol: 'x' }), { simulator: null, line: /Unknown protocol "x"; known: openai-chat/ })
   t.match(await run({ faults: '[{"fault":"x"}]' }), { simulator: null, line: /Faults: rule 0: unknown fault "x"/ })
-  t.match(await run({ faults: '{' }), { simulator: null, line: /Faults: the faults file must hold a list/ })
+  t.match(await run({ faults: '{' }), { simulator: null, line: 'Faults: the faults file is not valid JSON.' })
+  t.match(await run({ faults: '{}' }), { simulator: null, line: /Faults: the faults file must hold a list/ })
   const first = await run({})
   const port = Number(/:(\d+) /.exec(first.line)?.[1])
   t.match(await run({ port }), { simulator: null, line: `Port ${port} is taken.` })
