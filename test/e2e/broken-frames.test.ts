@@ -2,6 +2,7 @@
 // for whole, and neither log nor metric may call it complete. With the official clients, over every way an answer can go.
 import { once } from 'node:events'
 import Anthropic from '@anthropic-ai/sdk'
+import { pack, Unpackr } from 'msgpackr'
 import OpenAI from 'openai'
 import { t as tap, test } from 'tap'
 import WebSocket from 'ws'
@@ -138,7 +139,12 @@ test("a stream in the upstream's own frames ends with an error among them", asyn
 })
 
 test('a chat on a WebSocket ends with an error; nothing of the frame reaches another chat', async (t) => {
-  for (const protocol of ['sluice.v1']) {
+  const unpack = (bytes: Buffer): unknown => new Unpackr({ useRecords: false }).unpack(bytes)
+  const read = (bytes: Buffer): unknown => JSON.parse(bytes.toString())
+  for (const [protocol, decode] of [
+    ['sluice.v1', read],
+    ['sluice.v1.msgpack', unpack],
+  ] as const) {
     const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, [protocol], {
       headers: { authorization: `Bearer ${KEY}` },
     })
@@ -148,13 +154,14 @@ test('a chat on a WebSocket ends with an error; nothing of the frame reaches ano
       const frames: { type: string; id: string; outcome?: string }[] = []
       const ended = new Promise<void>((resolve) => {
         socket.on('message', (bytes: Buffer) => {
-          const frame = JSON.parse(bytes.toString()) as (typeof frames)[number]
+          const frame = decode(bytes) as (typeof frames)[number]
           frames.push(frame)
           if (frame.type === 'error') resolve()
         })
       })
       const request = { model: `${wire}/m`, messages: [{ role: 'user', content: 'Hi' }] }
-      socket.send(JSON.stringify({ type: 'chat', id: wire, request }))
+      const chat = { type: 'chat', id: wire, request }
+      socket.send(protocol === 'sluice.v1' ? JSON.stringify(chat) : pack(chat))
       await ended
       socket.removeAllListeners('message')
       t.ok(
