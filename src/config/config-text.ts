@@ -1,6 +1,16 @@
 // Reads the text of a configuration file, YAML or JSON, into plain values that know their lines. First step of loading.
 // Tells no word of the text in an error: it may be a secret.
-import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Pair,
+  parseDocument,
+  visit,
+  type YAMLMap,
+} from 'yaml'
 import { type Path, type Problem } from './problem.js'
 
 export type ConfigText = {
@@ -17,14 +27,17 @@ const MAX_ALIASES = 100
 /** JSON is YAML, so one parser reads both. Never throws: what is wrong is in `problems`. */
 export function parseConfigText(text: string): ConfigText {
   const lines = new LineCounter()
-  // prettyErrors would quote the line that is wrong.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, logLevel: 'silent' })
-  const problems: Problem[] = document.errors.map((error) =>
-    syntaxProblem(error.code.toLowerCase().replaceAll('_', ' '), lines.linePos(error.pos[0]).line),
-  )
+  // prettyErrors would quote the line that is wrong; uniqueKeys compares each key of a map with all others.
+  const options = { prettyErrors: false, uniqueKeys: false, merge: true, logLevel: 'silent' } as const
+  const document = parseDocument(text, { ...options, lineCounter: lines })
+  const problems: Problem[] = [
+    ...document.errors.map((error) => ({ what: error.code.toLowerCase().replaceAll('_', ' '), at: error.pos[0] })),
+    ...duplicateKeys(document).map((at) => ({ what: 'duplicate key', at })),
+  ].map(({ what, at }) => syntaxProblem(what, lines.linePos(at).line))
+  const pairOf = createPairIndex()
   const lineOf = (path: Path): number | null => {
     for (let length = path.length; length >= 0; length--) {
-      const offset = offsetOf(document.contents, path.slice(0, length))
+      const offset = offsetOf(document.contents, path.slice(0, length), pairOf)
       if (offset !== null) return lines.linePos(offset).line
     }
     return null
@@ -41,13 +54,46 @@ function syntaxProblem(what: string, line: number | null): Problem {
   return { path: [], reason: `syntax error: ${what}`, line, origin: null, suggestion: null }
 }
 
+/** Offsets of the keys that their map has before. */
+function duplicateKeys(document: Document): number[] {
+  const offsets: number[] = []
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>()
+      for (const { key } of items) {
+        if (!isScalar(key)) continue
+        if (seen.has(key.value)) offsets.push(key.range?.[0] ?? 0)
+        seen.add(key.value)
+      }
+    },
+  })
+  return offsets
+}
+
+type FindPair = (map: YAMLMap, key: string) => Pair | undefined
+
+/** Finds the pairs of maps by their keys; each map that is asked is read once. */
+function createPairIndex(): FindPair {
+  const indexes = new Map<YAMLMap, Map<string, Pair>>()
+  return (map, key) => {
+    let index = indexes.get(map)
+    if (index === undefined) {
+      index = new Map()
+      // The first one counts where there are two.
+      for (const pair of map.items.toReversed()) if (isScalar(pair.key)) index.set(String(pair.key.value), pair)
+      indexes.set(map, index)
+    }
+    return index.get(key)
+  }
+}
+
 /** Offset of the key that names the value, so that a wrong key is found too; of the value itself in a list. */
-function offsetOf(root: unknown, path: Path): number | null {
+function offsetOf(root: unknown, path: Path, pairOf: FindPair): number | null {
   let node: unknown = root
   let offset = isNode(node) ? (node.range?.[0] ?? null) : null
   for (const segment of path) {
     if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(segment))
+      const pair = pairOf(node, String(segment))
       if (pair === undefined || !isScalar(pair.key)) return null
       offset = pair.key.range?.[0] ?? null
       node = pair.value

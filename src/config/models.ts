@@ -44,7 +44,7 @@ export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, con
       })
     else context.warnings.push(`model ${name} is left out: none of its targets can be used`)
   }
-  const names = { served: new Set(models.map((model) => model.name)), known: Object.keys(entries) }
+  const names = { served: new Set(models.map((model) => model.name)), known: new Set(Object.keys(entries)) }
   return models.map((model) => {
     const [fallbacks = [], contextFallbacks = []] = LINKS.map((link) => resolveLink(model, link, { ...names, context }))
     return { ...model, fallbacks, contextFallbacks }
@@ -54,7 +54,11 @@ export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, con
 /** What a model in short form has. */
 const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
 
-type Names = { readonly served: ReadonlySet<string>; readonly known: readonly string[]; readonly context: ModelContext }
+type Names = {
+  readonly served: ReadonlySet<string>
+  readonly known: ReadonlySet<string>
+  readonly context: ModelContext
+}
 
 /** The other models of one member; those that are left out are left out here, too. */
 function resolveLink(model: ModelConfig, link: (typeof LINKS)[number], names: Names): string[] {
@@ -62,7 +66,7 @@ function resolveLink(model: ModelConfig, link: (typeof LINKS)[number], names: Na
   return model[link].filter((other, index) => {
     const at: Path = ['models', model.name, link, index]
     if (other === model.name) context.problems.add(at, 'is the model itself')
-    else if (!known.includes(other)) context.problems.add(at, 'is not a configured model', nearestName(other, known))
+    else if (!known.has(other)) context.problems.add(at, 'is not a configured model', nearestName(other, [...known]))
     return served.has(other)
   })
 }

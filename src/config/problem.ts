@@ -25,6 +25,8 @@ const SHOWN_NAME_LENGTH = 64
 /** Collects problems, so that one run tells them all. */
 export class ProblemList {
   readonly #problems: Problem[] = []
+  /** Paths that have one, as they are shown. */
+  readonly #told = new Set<string>()
   readonly #locate: Locate
 
   constructor(locate: Locate) {
@@ -33,8 +35,10 @@ export class ProblemList {
 
   /** The first problem of a path is told; what follows from it is not. */
   add(path: Path, reason: string, suggestion: string | null = null): void {
-    const isTold = this.#problems.some((problem) => renderPath(problem.path) === renderPath(path))
-    if (!isTold) this.#problems.push({ path, reason, suggestion, ...this.#locate(path) })
+    const shown = renderPath(path)
+    if (this.#told.has(shown)) return
+    this.#told.add(shown)
+    this.#problems.push({ path, reason, suggestion, ...this.#locate(path) })
   }
 
   get length(): number {
