@@ -34,6 +34,7 @@ if [ "$(cat "$root/packages" 2>/dev/null)" != "$packages" ]; then
   debootstrap --variant=minbase --include="$packages" "$release" "$root" http://deb.debian.org/debian >"$home/debootstrap.log"
   echo "$packages" >"$root/packages"
 fi
+echo '127.0.0.1 localhost' >"$root/etc/hosts"
 
 # inside COMMAND: in the root, with no network but loopback.
 inside() {
