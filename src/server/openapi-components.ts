@@ -45,6 +45,12 @@ export function components() {
         description: 'Kept if it is 1 to 128 characters of A-Z a-z 0-9 . _ : -, else replaced',
         schema: { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,128}$' },
       },
+      'idempotency-key': {
+        name: 'Idempotency-Key',
+        in: 'header',
+        description: 'The same key gives the same answer, without the request being carried out twice',
+        schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]([ -~]*[!-~])?$' },
+      },
     },
     securitySchemes: {
       bearer: { type: 'http', scheme: 'bearer', description: 'A gateway key' },

@@ -35,6 +35,11 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 const BUSY_STATUSES = ['429', '503']
 /** Nobody is left to read the first two; the others are no answers of a route that is there. */
 const UNSEEN_CODES: readonly ErrorCode[] = ['client_gone', 'slow_reader', 'not_found', 'method_not_allowed']
+const REPEAT_REFUSALS: Readonly<Record<string, string>> = {
+  409: 'The first request with this Idempotency-Key is still running.',
+  422: 'This Idempotency-Key was used for another request.',
+}
+const COMMON_PARAMETERS = ['request-id', 'idempotency-key'].map((name) => ({ $ref: `#/components/parameters/${name}` }))
 const REQUEST_ID = 'pB0ueOR9-1'
 
 const USAGE = { inputTokens: 12, outputTokens: 5, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
@@ -127,9 +132,14 @@ function chatOperation(surface: Surface, schemas: Record<string, JsonObject>): J
       required: true,
       content: { 'application/json': { schema: ref(surface, 'request'), examples: named(examples) } },
     },
-    responses: { '200': answer === null ? upstreamAnswer() : completeAnswer(surface), ...errors },
+    responses: {
+      '200': answer === null ? upstreamAnswer() : completeAnswer(surface),
+      ...errors,
+      ...repeatAnswers(surface),
+      default: refusedAnswer(surface),
+    },
   }
-  return { ...mergeUnder(generated, operation), parameters: [{ $ref: '#/components/parameters/request-id' }, ...own] }
+  return { ...mergeUnder(generated, operation), parameters: [...COMMON_PARAMETERS, ...own] }
 }
 
 function completeAnswer(surface: Surface): JsonObject {
@@ -137,7 +147,8 @@ function completeAnswer(surface: Surface): JsonObject {
   const whole = { schema: ref(surface, 'answer'), examples: named({ whole: surface.encodeResponse(RESPONSE, TARGET) }) }
   const failed = surface.encodeErrorFrame(errorData('upstream_cut'), REQUEST_ID)
   const streamed = {
-    schema: { type: 'string', description: 'Frames, each written as soon as it is known' },
+    // Without a type: some readers apply the schema of a stream to each of its events.
+    schema: { description: 'Frames, each written as soon as it is known' },
     examples: named({ streamed: streamOf(surface), 'failed in mid-stream': failed }),
   }
   return {
@@ -150,7 +161,7 @@ function completeAnswer(surface: Surface): JsonObject {
 
 /** An answer of which the gateway does not write a byte. */
 function upstreamAnswer(): JsonObject {
-  const frames = { schema: { type: 'string', description: 'The provider’s own frames' } }
+  const frames = { schema: { description: 'The provider’s own frames' } }
   return {
     description: 'The provider’s own answer, whole or streamed',
     headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
@@ -178,12 +189,38 @@ function errorAnswers(surface: Surface): JsonObject {
     const answer: JsonObject = {
       description: ERROR_CATALOGUE[code].message,
       headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS, ...waits]),
-      content: { 'application/json': { schema: ref(surface, 'error'), examples: named({ [code]: body }) } },
+      content: { 'application/json': { schema: refusalSchema(surface), examples: named({ [code]: body }) } },
     }
     const before = answers[status]
     answers[status] = before === undefined ? answer : mergeUnder(answer, before)
   }
   return answers
+}
+
+/** What a request with an Idempotency-Key may be answered with, because of another one with the same key. */
+function repeatAnswers(surface: Surface): JsonObject {
+  const answers = Object.entries(REPEAT_REFUSALS).map(([status, message]) => {
+    const { body } = surface.encodeError(errorData('invalid_request', { status: Number(status), message }), REQUEST_ID)
+    const content = { 'application/json': { schema: refusalSchema(surface), examples: named({ repeated: body }) } }
+    return [status, { description: message, headers: refs(EVERY_HEADER), content }]
+  })
+  return Object.fromEntries(answers)
+}
+
+/** A provider may refuse with any status, which is passed on. */
+function refusedAnswer(surface: Surface): JsonObject {
+  return {
+    description: 'The provider refused the request, with its own status',
+    headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
+    content: { 'application/json': { schema: refusalSchema(surface) } },
+  }
+}
+
+/** Ours alone, or where a refusal reaches the client as the provider wrote it, anything. */
+function refusalSchema(surface: Surface): JsonObject {
+  const own = ref(surface, 'error')
+  if (surface.upstreamFrames === undefined) return own
+  return { anyOf: [own, { description: 'The error as the provider wrote it' }] }
 }
 
 /** The shapes that a surface's errors have; mostly one. */

@@ -92,6 +92,14 @@ export function plainOperations(apiPrefix: string): Readonly<Record<string, Json
   }
 }
 
+/** In the words of the jobs' own routes. */
+const INVALID_QUERY = {
+  error: {
+    message: 'Invalid request body',
+    type: 'validation_error',
+    details: [{ path: 'limit', message: 'limit must be a number from 1 to 100.' }],
+  },
+}
 const JOB_EXAMPLE = {
   request_id: 'job_4fX0b1c2d3e4f5a6b7c8d9',
   status: 'completed',
@@ -115,12 +123,13 @@ function jobOperations(): Record<string, JsonObject> {
       tags: ['Jobs'],
       summary: "The caller's own jobs, newest first",
       parameters: [
-        parameter('status', { enum: ['pending', 'processing', 'completed', 'error'] }),
+        parameter('status', { enum: ['', 'pending', 'processing', 'completed', 'error'], description: 'Empty: all' }),
         parameter('limit', { type: 'integer', minimum: 1, maximum: 100, default: 20 }),
         parameter('after', { type: 'string', description: 'The last id of the page before' }),
       ],
       responses: {
         '200': json('A page', { object: 'list', data: [{ ...head, attempts: 1 }], has_more: false }),
+        '400': json('A parameter is wrong', INVALID_QUERY),
         '401': UNAUTHENTICATED,
       },
     },

@@ -79,9 +79,10 @@ for (const surface of SURFACES) {
         t.ok(Value.Check(error, value), `${status} ${code}`)
       return Object.keys(shown)
     })
+    t.equal(codes.filter((code) => code === 'repeated').length, 2, 'a repeated key has two answers of its own')
     const unseen = ['client_gone', 'slow_reader', 'not_found', 'method_not_allowed']
     t.same(
-      codes.sort(),
+      codes.filter((code) => code !== 'repeated').sort(),
       Object.keys(ERROR_CATALOGUE)
         .filter((code) => !unseen.includes(code))
         .sort(),
@@ -154,4 +155,19 @@ test('several surfaces on one path are one operation with the media types of all
   t.match(operation.parameters, [{ name: 'provider', in: 'path', required: true }])
   const callers = [{ bearer: [] }, { apiKey: [] }, { bearer: [], callerKey: [] }]
   t.same(operation.security, callers, 'where the path names a provider the caller may bring a key')
+})
+
+test('chats say what a repeated key and a provider may answer; a provider’s own error has no shape of ours', async (t) => {
+  const { server } = await startFront(t, { options: { surfaces: SURFACES, jobDoor: closedJobDoor(SURFACES) } })
+  const document = documentOf(server.routes, true)
+  for (const surface of SURFACES) {
+    const path = Object.keys(at(document, 'paths')).find((each) => each.endsWith(surface.routes[0]?.path ?? '-')) ?? ''
+    const { responses, parameters } = at(document, 'paths', path, 'post')
+    for (const status of ['409', '422', 'default']) t.ok(at(responses, status).description, `${surface.id} ${status}`)
+    t.match(JSON.stringify(parameters), /parameters\/idempotency-key/, surface.id)
+    const { schema } = at(responses, 'default', 'content', 'application/json')
+    t.equal('anyOf' in (schema as JsonObject), surface.upstreamFrames !== undefined, surface.id)
+  }
+  const list = at(document, 'paths', '/v1/chat/completions', 'get')
+  t.same(Object.keys(at(list, 'responses')), ['200', '400', '401'])
 })
