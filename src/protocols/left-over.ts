@@ -25,9 +25,12 @@ export function findLeftOver(value: JsonValue | undefined, shape: Shape, found: 
     if (own !== null) findLeftOver(value, shape.byType[own] ?? true, found, path)
     return
   }
-  for (const [member, inner] of Object.entries(value)) {
-    const at = path === '' ? member : `${path}.${member}`
+  // Most members are known as a whole: nothing is made for those, no entry and no path. Parsed JSON inherits nothing.
+  for (const member in value) {
     const known = Object.hasOwn(shape.members, member) ? shape.members[member] : undefined
+    if (known === true) continue
+    const inner = value[member]
+    const at = path === '' ? member : `${path}.${member}`
     if (known !== undefined) findLeftOver(inner, known, found, at)
     else if (inner !== null && !(isJsonArray(inner) && inner.length === 0)) found.add(at)
   }
