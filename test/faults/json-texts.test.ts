@@ -84,7 +84,7 @@ test('each JSON text at each place gets the answer that its grammar says, and th
   t.same(complaints, [])
   t.equal(gateway.pid, pid)
   t.equal(gateway.child.exitCode, null, 'the process is alive')
-  t.equal(gateway.errorOutput, '')
+  t.equal(gateway.complaints, '')
 })
 
 test('no JSON text leaves anything on a prototype, whoever decodes it', async (t) => {

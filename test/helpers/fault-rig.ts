@@ -157,7 +157,7 @@ export class FaultRig {
     const resources = await this.#settled()
     if (resources !== this.#resources) found.push(`open: ${resources}; before: ${this.#resources ?? ''}`)
     const output = [gateway.errorOutput, ...gateway.output.splice(0)].join('\n')
-    const errors = gateway.errorOutput.replace(INSPECTOR_WORDS, '')
+    const errors = gateway.complaints.replace(INSPECTOR_WORDS, '')
     if (errors !== '') found.push(`standard error: ${errors.slice(0, 300)}`)
     for (const secret of this.#secrets) if (output.includes(secret)) found.push('a secret is in the log')
     const probe = await this.ask('json', this.#upstreams.length - 1)

@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 export const MAIN = join(ROOT, 'dist/src/main.js')
+/** What a started gateway says first. */
+const START_LINE = /^Sluice \S+ on https?:.*\n/gm
 /** A machine that runs other things as well. */
 const START_MS = 120_000
 /** Metrics are at most a second behind, on a machine that has time for them. */
@@ -59,6 +61,11 @@ export class Running {
       this.errorOutput += chunk.toString()
       this.#findOrigin(/^Sluice \S+ on (https?:\/\/[\w.:[\]]+)/m.exec(this.errorOutput)?.[1])
     })
+  }
+
+  /** What it has said on standard error beside its start line, which is there when standard output is the log. */
+  get complaints(): string {
+    return this.errorOutput.replace(START_LINE, '')
   }
 
   get pid(): number {

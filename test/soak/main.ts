@@ -152,7 +152,7 @@ async function settle(gateway: Running, descriptorsBefore: number): Promise<stri
     ({ name, labels }) => name === 'sluice_config_reloads_total' && labels.result === 'rejected',
   )
   if ((rejected?.value ?? 0) > 0) faults.push('a reload was rejected')
-  const words = gateway.errorOutput.replace(INSPECTOR_WORDS, '')
+  const words = gateway.complaints.replace(INSPECTOR_WORDS, '')
   if (words !== '') faults.push(`standard error: ${words.slice(0, 500)}`)
   const code = await gateway.stop()
   if (code !== 0) faults.push(`exit code ${code}`)
