@@ -58,9 +58,13 @@ test('at three times the capacity goodput stays, and the excess is refused at on
 const EVENTS = 100
 /** Of what a processor second serves at the peak. 0.96 and more were seen; a machine that others use as well is noisy. */
 const LEAST_SHARE = 0.85
-/** The median; a turn of the loop, 25 ms, where nobody else has its processor. */
+/** The median refusal: a turn of the loop, 25 ms, where nothing else has its processor. */
 const SHED_WITHIN_MS = 250
-const ROUNDS = 8
+/** Or, on a machine that is busy with more than this, by the median answer: what waits in line takes as long as the others. */
+const SHED_WITHIN = 0.5
+/** Of nine in ten. Where nothing is shed, what is too much for four seconds makes it many. */
+const SERVED_WITHIN_MS = 2500
+const ROUNDS = 16
 /** Refused for each that is served, at three times the capacity: 2. Otherwise it is another load than meant. */
 const MOST_REFUSED_EACH = 4
 const LEAST_REFUSED_EACH = 1
@@ -97,7 +101,7 @@ test('a loop that streams use up serves as much of three times as many, and refu
   // Code that has just been loaded is slow.
   for (const perSec of [20, 50, 100]) await load(perSec, 1)
   let peakPerSec = 100
-  let best = { share: 0, shedMs: 0, servedMs: 0 }
+  let best: Verdict = { share: 0, shedMs: 0, answerMs: 0, servedMs: 0 }
   for (let round = 1; round <= ROUNDS && !isWell(best); round++) {
     const full = await load(1.2 * peakPerSec, 2)
     // Until it sheds a second or two go by, for bursts are served; what follows is how it goes on.
@@ -109,8 +113,9 @@ test('a loop that streams use up serves as much of three times as many, and refu
     else peakPerSec = Math.max(peakPerSec, full.goodputPerSec, over.goodputPerSec)
     if (refusedEach > MOST_REFUSED_EACH || refusedEach < LEAST_REFUSED_EACH) continue
     const share = shareAtThreeTimes(full, over)
-    best = { share, shedMs: quantileOf(over.refusedMs, 0.5), servedMs: quantileOf(over.servedMs, 0.9) }
-    t.comment(`${share.toFixed(2)} of the peak, refused p50 ${best.shedMs.toFixed(0)} ms`)
+    const [shedMs, answerMs] = [quantileOf(over.refusedMs, 0.5), quantileOf(over.servedMs, 0.5)]
+    best = { share, shedMs, answerMs, servedMs: quantileOf(over.servedMs, 0.9) }
+    t.comment(JSON.stringify(best))
   }
   t.ok(isWell(best), JSON.stringify(best))
   t.ok((await msUntilServed(url, body)) < RECOVERED_WITHIN_MS)
@@ -126,8 +131,12 @@ function shareAtThreeTimes(full: Loaded, over: Loaded): number {
   return (1 - 3 * cost) / (1 - cost)
 }
 
-function isWell({ share, shedMs, servedMs }: { share: number; shedMs: number; servedMs: number }): boolean {
-  return share >= LEAST_SHARE && shedMs < SHED_WITHIN_MS && servedMs < 1000
+/** `shedMs`, `answerMs`: medians of refusals and of answers; `servedMs`: nine in ten answers. */
+type Verdict = { readonly share: number; readonly shedMs: number; readonly answerMs: number; readonly servedMs: number }
+
+function isWell({ share, shedMs, answerMs, servedMs }: Verdict): boolean {
+  const isSoon = shedMs < SHED_WITHIN_MS || shedMs < SHED_WITHIN * answerMs
+  return share >= LEAST_SHARE && isSoon && servedMs < SERVED_WITHIN_MS
 }
 
 /** Until ten in a row are served, or it has taken too long. */
