@@ -265,23 +265,25 @@ export class Attempt implements CallHandler, Outlet {
 
   /** The upstream's answer was complete, but no whole answer could be made of it. */
   readonly #onUnmade = (thrown: unknown): void => {
-    const error = blameKey(toGatewayError(thrown), this.#secrets())
+    const secrets = this.#secrets()
+    const error = concealSecrets(secrets, blameKey(toGatewayError(thrown), secrets))
     const isOurs = !error.data.code.startsWith('upstream_')
     if (isOurs) this.#countOk()
     else this.#countFailure(error.data)
     // For a fault of our own the next upstream shall not have to work, too.
     if (isOurs) this.#gate.resolve()
-    this.#gate.fail(concealSecrets(this.#secrets(), error))
+    this.#gate.fail(error)
   }
 
-  #failWith(error: GatewayError): void {
+  #failWith(raw: GatewayError): void {
     if (this.#isOver) return
+    // Before it is counted: the log shows how each try of a request ended.
+    const error = concealSecrets(this.#secrets(), raw)
     if (this.#relay !== null) this.#measure()
     this.#conclude()
     this.#countFailure(error.data)
     this.close()
-    const told = this.#isOutOfTime(error.data) ? deadlinePassed(error) : error
-    this.#gate.fail(concealSecrets(this.#secrets(), told))
+    this.#gate.fail(this.#isOutOfTime(error.data) ? deadlinePassed(error) : error)
   }
 
   /** The answer's own head is the client's, as far as it is safe to show. */
