@@ -27,6 +27,7 @@ import { type LoopMetrics } from '../telemetry/metrics.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 import { fetchAttachment } from '../upstream/attachment.js'
 import { Upstream } from '../upstream/call.js'
+import { AnswerSecrets } from '../upstream/conceal.js'
 import { type Pools } from '../upstream/pools.js'
 import { parseProxy } from '../upstream/proxy.js'
 
@@ -92,7 +93,8 @@ export function createGeneration(config: Config, ledger: Ledger, ground: Ground)
   const { breakers } = ground
   const thinking = new ThinkingMemory(clock.nowMs)
   const shared = { config, offload, router, breakers, retryBudget, thinking, upstream, metrics, log, dialects, clock }
-  const pipeline = createPipeline({ ...shared, limiter, prompts, fetchAttachment: createFetch(config) })
+  const parts = { ...shared, limiter, prompts, fetchAttachment: createFetch(config), secrets: new AnswerSecrets() }
+  const pipeline = createPipeline(parts)
   const refusal = refusalOfMaintenance(config) ?? createRefusal(limiter, ground)
   const receiving = createReceiving(config, ledger, ground)
   return { config, pipeline, router, upstream, prompts, log, refusal, receiving, limiter }

@@ -56,7 +56,9 @@ export function overheadMs(exchange: Exchange, nowMs: number): number | null {
 }
 
 /** A whole successful answer. */
-export function resultAnswer(exchange: Exchange, body: Uint8Array): Answer {
+export function resultAnswer(exchange: Exchange, made: Uint8Array): Answer {
+  const { routed } = exchange.current
+  const body = routed === null ? made : exchange.parts.secrets.of(routed.provider)(made)
   const headers = exchangeHeaders(exchange)
   const overhead = overheadMs(exchange, exchange.parts.clock.nowMs())
   if (overhead !== null) headers.push(['x-sluice-overhead-ms', overhead.toFixed(3)])

@@ -4,6 +4,7 @@ import { type ResponseMeta } from '../model/event.js'
 import { type Target } from '../model/target.js'
 import { type UsageReport } from '../model/usage.js'
 import { type Dialect, type Framing, type Surface } from '../protocols/protocol.js'
+import { type Conceal } from '../upstream/conceal.js'
 
 /** What a relay has seen of tokens, as far as accounting is concerned. */
 export type Meter = {
@@ -55,5 +56,7 @@ export type RelayOptions = {
   readonly includeUsage: boolean
   /** The upstream's own words go to the client as they are: how they are framed, where they stream. */
   readonly raw: RawOptions | null
+  /** Of a whole answer that becomes a stream. */
+  readonly conceal: Conceal
   readonly maxResponseBytes: number
 }

@@ -10,6 +10,7 @@ import { type ThinkingMemory } from '../routing/thinking.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 import { type Fetched } from '../upstream/attachment.js'
 import { type Upstream } from '../upstream/call.js'
+import { type AnswerSecrets } from '../upstream/conceal.js'
 
 export type PipelineParts = {
   readonly config: Config
@@ -20,6 +21,7 @@ export type PipelineParts = {
   readonly retryBudget: RetryBudget
   readonly thinking: ThinkingMemory
   readonly upstream: Pick<Upstream, 'call'>
+  readonly secrets: AnswerSecrets
   readonly metrics: Metrics
   readonly log: Log
   /** Dialect by protocol id. */

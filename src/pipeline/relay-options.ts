@@ -41,6 +41,7 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
     clientStreams: decoded?.facts.stream ?? false,
     upstreamStreams: isRaw ? rawFraming !== null : isStreamed(type, asksStream),
     raw: isRaw ? { framing: rawFraming ?? dialect.framing, conceal: byteConceal(routed.provider) } : null,
+    conceal: parts.secrets.of(routed.provider),
     isDelimited,
     includeUsage: decoded?.facts.includeUsage ?? false,
     maxResponseBytes: parts.config.server.maxResponseBytes,

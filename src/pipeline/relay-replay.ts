@@ -23,7 +23,7 @@ export class ReplayRelay implements Relay {
   }
 
   end(): void {
-    const { surface, dialect, fallback, includeUsage, outlet } = this.#options
+    const { surface, dialect, fallback, includeUsage, outlet, conceal } = this.#options
     const response = dialect.decodeResponse(parseBody(this.#body.take()), fallback)
     let text = ''
     const encoder = surface.createEncoder(
@@ -37,7 +37,7 @@ export class ReplayRelay implements Relay {
       encoder.push(event)
     }
     this.usage = response.usage
-    outlet.append(Buffer.from(text), true)
+    outlet.append(conceal(Buffer.from(text)), true)
     outlet.complete()
   }
 }

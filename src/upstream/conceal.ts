@@ -10,6 +10,8 @@ const MASK = '***'
 const MIN_SECRET_CHARS = 8
 /** In content, where a header's version or name (`2023-06-01`) may stand with every right. */
 const MIN_HEADER_SECRET_CHARS = 16
+/** A mask in the place of a number would break the JSON around it. */
+const DIGITS = /^\d*$/
 /** Messages are cut to a length, perhaps through a secret: this much of its beginning is not left at the end. */
 const MIN_REST_CHARS = 4
 
@@ -67,6 +69,49 @@ export function byteConceal(provider: Secretive): (bytes: Buffer) => Buffer {
     const shown = text.replace(pattern, MASK)
     return shown === text ? bytes : Buffer.from(shown, 'latin1')
   }
+}
+
+/** Bytes of a whole answer without the secrets of a provider; the same object where there is none in it. */
+export type Conceal = (bytes: Uint8Array) => Uint8Array
+
+/** The secrets of a configuration's providers as whole answers are searched for them: made once for each provider. */
+export class AnswerSecrets {
+  readonly #known = new WeakMap<ProviderConfig, Conceal>()
+
+  /** For content, so that only what is long enough to be no word of an honest answer is looked for. */
+  of(provider: ProviderConfig): Conceal {
+    let conceal = this.#known.get(provider)
+    if (conceal === undefined) {
+      conceal = concealAnswer(provider)
+      this.#known.set(provider, conceal)
+    }
+    return conceal
+  }
+}
+
+/**
+ * One native search for a key of plain letters, and hardly any answer holds one; only then the pattern is run. Base64 is not looked
+ * for: no header has a key in it, and it would double the cost of every answer.
+ */
+function concealAnswer({ apiKey, headers }: ProviderConfig): Conceal {
+  const secrets = [apiKey ?? '', ...Object.values(headers)].filter((secret) => !DIGITS.test(secret))
+  const forms = secretForms(secrets, MIN_HEADER_SECRET_CHARS).filter((form) => !isBase64Of(form, secrets))
+  const needles = forms.map((form) => Buffer.from(form))
+  const pattern = patternOf(forms)
+  return (bytes) => {
+    const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    for (const needle of needles) if (buffer.includes(needle)) return replaceIn(buffer, pattern)
+    return bytes
+  }
+}
+
+function isBase64Of(form: string, secrets: readonly string[]): boolean {
+  return !secrets.includes(form) && secrets.includes(Buffer.from(form, 'base64').toString())
+}
+
+function replaceIn(bytes: Buffer, pattern: RegExp | null): Buffer {
+  // Byte for byte: what is no text stays as it is.
+  return pattern === null ? bytes : Buffer.from(bytes.toString('latin1').replace(pattern, MASK), 'latin1')
 }
 
 /** The text without a beginning of the secret at its very end. */

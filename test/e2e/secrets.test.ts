@@ -214,3 +214,43 @@ async function isClean(t: { notMatch(found: string, wanted: RegExp, name: string
   await gateway.stop()
   t.notMatch(gateway.output.join('\n') + gateway.errorOutput, CANARY, 'log')
 }
+
+/** An answer that quotes the key in its content: by events where a stream was asked for and the model streams, else whole. */
+async function startContentEcho(t: Teardown): Promise<string> {
+  const server = createServer(async (asked, answer) => {
+    const body: Buffer[] = []
+    for await (const chunk of asked) body.push(chunk)
+    const content = `your key is ${asked.headers.authorization}`
+    const text = Buffer.concat(body).toString()
+    if (text.includes('"stream":true') && text.includes('streams')) {
+      answer.writeHead(200, { 'content-type': 'text/event-stream' })
+      answer.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content } }] })}\n\n`)
+      answer.end('data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
+      return
+    }
+    const message = { role: 'assistant', content }
+    answer.writeHead(200, { 'content-type': 'application/json' })
+    answer.end(JSON.stringify({ choices: [{ index: 0, message, finish_reason: 'stop' }] }))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+test('a provider that quotes its key in the content of a whole answer is masked, however the answer is made', async (t) => {
+  const gateway = await startGateway(t, { config: configOf(await startContentEcho(t)) })
+  for (const [path, body] of [
+    ['/v1/chat/completions', chat(false)('openai-chat', 'whole')],
+    ['/v1/chat/completions', chat(true)('openai-chat', 'whole')],
+    ['/v1/messages', chat(false)('openai-chat', 'whole')],
+    ['/v1/messages', chat(false)('openai-chat', 'streams')],
+    ['/v1/messages', chat(true)('openai-chat', 'whole')],
+  ] as const) {
+    const text = await ask(gateway, path, body)
+    t.match(text, /your key is Bearer \*\*\*/, `${path} ${JSON.stringify(body)}`)
+    t.notMatch(text, CANARY)
+  }
+})

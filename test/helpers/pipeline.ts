@@ -13,6 +13,7 @@ import { RetryBudget } from '../../src/routing/retry.js'
 import { Router } from '../../src/routing/router.js'
 import { ThinkingMemory } from '../../src/routing/thinking.js'
 import { type ExchangeRecord } from '../../src/telemetry/records.js'
+import { AnswerSecrets } from '../../src/upstream/conceal.js'
 import { CountingLimiter } from './counting-limiter.js'
 import { FakeCall } from './fake-call.js'
 import { FakeMetrics } from './fake-metrics.js'
@@ -75,6 +76,7 @@ export class PipelineRig {
           return call
         },
       },
+      secrets: new AnswerSecrets(),
       metrics: this.metrics,
       log: {
         exchange: (record) => this.records.push(record),

@@ -56,6 +56,7 @@ export function relayOptionsFor(surface: string, wire: Wire, changes: Partial<Re
     isDelimited: true,
     includeUsage: false,
     raw: null,
+    conceal: (bytes) => bytes,
     maxResponseBytes: 100_000,
     ...changes,
   }

@@ -1,7 +1,7 @@
 // What a provider says of its own key never reaches a client, in whatever form it says it.
 import { test } from 'tap'
 import { type errorData, GatewayError } from '../../src/errors.js'
-import { byteConceal, concealSecrets } from '../../src/upstream/conceal.js'
+import { AnswerSecrets, byteConceal, concealSecrets } from '../../src/upstream/conceal.js'
 import { testProvider } from '../helpers/targets.js'
 
 const KEY = 'canary.Provider/"key"+0001'
@@ -63,5 +63,25 @@ test('in bytes that pass as they are, key and long header values are masked, and
   t.same(conceal(quoted), Buffer.concat([noText, Buffer.from('<***> ***'), noText]))
   const plain = Buffer.from(KEY)
   t.equal(byteConceal({ apiKey: null, headers: {} })(plain), plain)
+  t.end()
+})
+
+test('in whole answers keys and header values of 16 characters and more are masked, whatever their form', (t) => {
+  const key = 'canary/provider+key=0001'
+  const provider = testProvider('http://x', {
+    apiKey: key,
+    headers: { 'x-tenant': 'canary-tenant-0000007', 'x-short': 'canary-short' },
+  })
+  const secrets = new AnswerSecrets()
+  const conceal = secrets.of(provider)
+  t.equal(secrets.of(provider), conceal, 'made once')
+  const shown = (text: string) => Buffer.from(conceal(Buffer.from(text))).toString()
+  t.equal(shown(`{"a":"x ${key} canary-tenant-0000007"}`), '{"a":"x *** ***"}')
+  t.equal(shown(`{"a":"${encodeURIComponent(key)}"}`), '{"a":"***"}')
+  t.equal(shown('é canary-short é'), 'é canary-short é', 'a short one may be a word')
+  const clean = Buffer.from('{"a":"canary"}')
+  t.equal(conceal(clean), clean, 'the same object')
+  const digits = secrets.of(testProvider('http://x', { apiKey: '1234567890123456' }))
+  t.equal(Buffer.from(digits(Buffer.from('{"n":1234567890123456}'))).toString(), '{"n":1234567890123456}')
   t.end()
 })
