@@ -15,7 +15,7 @@ import { concealSecrets, type Secretive } from '../upstream/conceal.js'
 import { reply, resultAnswer, type Verdict } from './answer.js'
 import { blameKey, resultOf } from './attempt-result.js'
 import { AttemptState } from './attempt-state.js'
-import { deadlinePassed } from './client-deadline.js'
+import { deadlinePassed, isOutOfTime } from './client-deadline.js'
 import { Connection } from './connection.js'
 import { type Exchange } from './exchange.js'
 import { Gate } from './gate.js'
@@ -34,8 +34,6 @@ import { makeWhole } from './whole-answer.js'
 /** What a try goes to, and by which right. */
 export type Aim = { readonly routed: RouteTarget; readonly dialect: Dialect; readonly permit: Permit }
 
-/** Timers may fire this much before the clock agrees, and an attempt's own total ends together with the client's. */
-const TIMER_GRACE_MS = 2
 const COMPLETE: Verdict = Object.freeze({ outcome: 'complete', cause: null })
 
 export class Attempt implements CallHandler, Outlet {
@@ -153,7 +151,8 @@ export class Attempt implements CallHandler, Outlet {
 
   onHead(status: number, headers: ResponseHeaders): void {
     const exchange = this.#exchange
-    this.#state.upstreamRequestId = requestIdOf(headers)
+    // The log knows every secret by value but a caller's own key, which an upstream may put anywhere.
+    if (this.#secrets().callerKey === null) this.#state.upstreamRequestId = requestIdOf(headers)
     try {
       if (status < 200 || status > 299) {
         this.#refusal = new Refusal(status, headers, exchange.parts.clock.unixSec() * 1000)
@@ -283,7 +282,7 @@ export class Attempt implements CallHandler, Outlet {
     this.#conclude()
     this.#countFailure(error.data)
     this.close()
-    this.#gate.fail(this.#isOutOfTime(error.data) ? deadlinePassed(error) : error)
+    this.#gate.fail(isOutOfTime(this.#exchange, error.data) ? deadlinePassed(error) : error)
   }
 
   /** The answer's own head is the client's, as far as it is safe to show. */
@@ -328,13 +327,8 @@ export class Attempt implements CallHandler, Outlet {
   #countFailure(error: ErrorData): void {
     this.#count(resultOf(error.code), error)
     // A client in a hurry must not shut a target for everybody.
-    if (this.#isOutOfTime(error) || !this.#isJudged) this.#giveBackPermit()
+    if (isOutOfTime(this.#exchange, error) || !this.#isJudged) this.#giveBackPermit()
     else this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, error)
-  }
-
-  #isOutOfTime(error: ErrorData): boolean {
-    const { deadlineAtMs, parts } = this.#exchange
-    return error.code === 'upstream_timeout' && parts.clock.nowMs() >= deadlineAtMs - TIMER_GRACE_MS
   }
 
   #giveBackPermit(): void {
@@ -345,6 +339,7 @@ export class Attempt implements CallHandler, Outlet {
   #count(result: AttemptResult, error: ErrorData | null): void {
     const { provider, model } = this.#routed.target
     this.#exchange.parts.metrics.upstreamAttempt(provider, result)
-    this.#exchange.noteTry({ provider, model, result, error }, this.#state.startedAtMs)
+    const told = error === null ? null : concealSecrets(this.#secrets(), GatewayError.of(error)).data
+    this.#exchange.noteTry({ provider, model, result, error: told }, this.#state.startedAtMs)
   }
 }
