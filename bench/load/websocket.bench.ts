@@ -1,7 +1,7 @@
 // S5: what does an event cost on its way from an SSE upstream to a WebSocket client, and how much memory does a socket hold?
 // The floor is the bare pipe with as many SSE clients.
 import { Talker } from '../children.js'
-import { against, type Contender, startBarePipe, startSluice } from '../contenders.js'
+import { against, type Contender, sluiceWith, startBarePipe } from '../contenders.js'
 import { type Ask, requestFor } from '../requests.js'
 import { type Bench, interleave, once } from '../rounds.js'
 import { cpuMs, settledRssBytes, type WsReport } from '../stats.js'
@@ -15,10 +15,13 @@ const SCENARIOS = [
 /** So many that they show beside what a heap has to spare. */
 const IDLE_SOCKETS = 5000
 const FIRST_SOCKETS = 500
+/** Each open socket reserves a message of 256 KiB; by default 256 of a key fit, and 1,024 in all. */
+const ROOM_BYTES = 2 * 1024 ** 3
+const ROOMY = Object.freeze({ maxReceivingBytes: ROOM_BYTES, maxReceivingBytesPerKey: ROOM_BYTES })
 
 /** Adds S5's figures. */
 export async function runS5(bench: Bench): Promise<void> {
-  await against([], [startBarePipe, startSluice], async (contenders) => {
+  await against([], [startBarePipe, sluiceWith({ server: ROOMY })], async (contenders) => {
     const gateway = contenders.find(({ isGateway }) => isGateway)
     if (gateway === undefined) return
     await addIdle(bench, gateway)

@@ -66,10 +66,8 @@ async function beginUpload(key: string, framing: string, first: Buffer, of = gat
   socket.on('error', () => undefined)
   socket.on('data', (chunk: Buffer) => received.push(chunk))
   const credential = key === '' ? '' : `X-Api-Key: ${key}\r\n`
-  socket.write(
-    `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${credential}${framing}\r\n\r\n`,
-  )
-  socket.write(first)
+  const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${credential}${framing}\r\n\r\n`
+  socket.write(Buffer.concat([Buffer.from(head), first]))
   return {
     socket,
     isClosed: () => socket.closed,
@@ -81,7 +79,10 @@ async function beginUpload(key: string, framing: string, first: Buffer, of = gat
 }
 
 const LENGTH = `Content-Length: ${BODY_BYTES}`
+/** Of a message. */
 const PART = Buffer.alloc(64 * 1024, 0x20)
+/** Of a body: with its head in one read, so that no answer is lost to what the gateway has not read. */
+const FIRST = Buffer.alloc(1024, 0x20)
 
 async function closeAll(uploads: readonly Upload[]): Promise<void> {
   for (const { socket } of uploads) socket.destroy()
@@ -90,15 +91,21 @@ async function closeAll(uploads: readonly Upload[]): Promise<void> {
 
 test('of a hundred unfinished uploads of one key as many are taken as fit, over all event loops; another key is served', async (t) => {
   const before = await rejections('key')
-  const uploads = await Promise.all(Array.from({ length: 100 }, () => beginUpload(KEY, LENGTH, PART)))
+  const other = await beginUpload(OTHER_KEY, LENGTH, FIRST)
+  await untilHeld((bytes) => bytes === BODY_BYTES)
+  const uploads = await Promise.all(Array.from({ length: 100 }, () => beginUpload(KEY, LENGTH, FIRST)))
   const refused = () => uploads.flatMap((upload) => upload.answer() ?? [])
-  await untilHeld(() => refused().length >= 97)
-  t.equal(await heldBytes(), 3 * BODY_BYTES)
+  // The engine cuts a stalled upload after some ten seconds: what was held at most counts.
+  let most = 0
+  await untilHeld((bytes) => {
+    most = Math.max(most, bytes)
+    return refused().length >= 97
+  })
+  t.equal(most, 4 * BODY_BYTES)
   t.same([...new Set(refused().map(({ status }) => status))], [429])
   t.match(refused()[0]?.body, /server\.maxReceivingBytesPerKey \(67108864\)/)
   t.equal((await rejections('key')) - before, 97)
-  const other = await beginUpload(OTHER_KEY, LENGTH, PART)
-  t.equal(await untilHeld((bytes) => bytes > 3 * BODY_BYTES), 4 * BODY_BYTES)
+  t.equal(other.answer(), null)
   const small = fetch(`${gateway.origin}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-api-key': KEY },
@@ -113,9 +120,9 @@ test('of a hundred unfinished uploads of one key as many are taken as fit, over 
 test('what all keys hold together is bounded as well: 503', async (t) => {
   const before = await rejections('gateway')
   const keys = [KEY, KEY, KEY, OTHER_KEY, OTHER_KEY]
-  const uploads = await Promise.all(keys.map((key) => beginUpload(key, LENGTH, PART)))
+  const uploads = await Promise.all(keys.map((key) => beginUpload(key, LENGTH, FIRST)))
   await untilHeld((bytes) => bytes === 5 * BODY_BYTES)
-  const last = await beginUpload(OTHER_KEY, LENGTH, PART)
+  const last = await beginUpload(OTHER_KEY, LENGTH, FIRST)
   await untilHeld(() => last.answer() !== null)
   t.match(last.answer(), { status: 503, body: /server\.maxReceivingBytes \(104857600\)/ })
   t.equal((await rejections('gateway')) - before, 1)
@@ -129,10 +136,18 @@ test('a body of unknown length holds what has come of it, and is refused where i
     Array.from({ length: 8 }, () => beginUpload(KEY, 'Transfer-Encoding: chunked', chunk(9 * MIB))),
   )
   // All bytes are sent; what is not refused holds at least what it got. An answer may be lost to a client that goes on writing.
-  const refused = () => uploads.filter((upload) => upload.isClosed()).length
-  const held = await untilHeld((bytes) => refused() > 0 && bytes >= (8 - refused()) * 9 * MIB)
-  t.ok(held <= 64 * MIB, `${held}`)
-  t.equal((await rejections('key')) - before, refused())
+  let refused = 0
+  let most = 0
+  do {
+    const page = await samples()
+    const held = sampleValue(page, 'sluice_receiving_bytes', {}) ?? 0
+    refused = (sampleValue(page, 'sluice_limit_rejections_total', { scope: 'key', limit: 'receiving' }) ?? 0) - before
+    most = Math.max(most, held)
+    if (refused > 0 && held >= (8 - refused) * 9 * MIB) break
+  } while (refused < 8)
+  t.ok(refused > 0 && refused < 8, `${refused} refused`)
+  t.ok(most <= 64 * MIB, `${most}`)
+  await untilHeld(() => uploads.filter((upload) => upload.isClosed()).length >= refused)
   await closeAll(uploads)
 })
 
@@ -194,7 +209,7 @@ function statusOf(socket: WebSocket): Promise<number> {
 
 test('a gateway without keys counts in all alone', async (t) => {
   const open = await startGateway(t, { config: { providers, server: { maxReceivingBytes: 64 * MIB } } })
-  const uploads = await Promise.all(Array.from({ length: 4 }, () => beginUpload('', LENGTH, PART, open)))
+  const uploads = await Promise.all(Array.from({ length: 4 }, () => beginUpload('', LENGTH, FIRST, open)))
   const refused = () => uploads.flatMap((upload) => upload.answer() ?? [])
   await untilHeld(() => refused().length >= 1, open)
   t.match(refused(), [{ status: 503, body: /server\.maxReceivingBytes \(67108864\)/ }])
