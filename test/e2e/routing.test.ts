@@ -77,7 +77,7 @@ test('a breaker opens, keeps requests away, and closes when the provider is well
   const asked = ill.requests.length
   const shut = await ask(gateway, 'only')
   t.equal(shut.status, 503)
-  t.equal(shut.headers['retry-after'], '1')
+  t.match(shut.headers['retry-after'], /^[1-3]$/)
   t.equal(ill.requests.length, asked, 'nobody was asked')
   t.notOk(shut.text.includes(ill.origin))
   await until(async () => (await health(gateway)).ill === 'half-open')
