@@ -106,7 +106,7 @@ test('a client that leaves in any phase takes its upstream along, and leaves not
         socket.write(bytes.slice(0, Math.floor(bytes.length * phase.sent)))
         await reached
         if (phase.isCounted) rig.count()
-        if (phase.sent < 1) await new Promise((resolve) => setTimeout(resolve, 10))
+        if (phase.sent === INSIDE_BODY) await rig.receiving()
         end(socket)
         await released(rig, row)
         const found = await rig.complaints()

@@ -137,6 +137,12 @@ export class FaultRig {
     this.#asked += 1
   }
 
+  /** Resolves once the gateway holds a part of a request's body. */
+  async receiving(): Promise<void> {
+    while (sumOf(await this.#scrape(), 'sluice_receiving_bytes') === 0)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+
   /** Bytes of JavaScript's heap and of buffers in use. */
   async memoryBytes(): Promise<number> {
     const samples = await this.#scrape()
