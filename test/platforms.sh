@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 home=${SLUICE_PLATFORMS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice-platforms}
+trap 'echo "test:platforms failed in line $LINENO; $home/debootstrap.log may tell why." >&2' ERR
 release=trixie
 majors=()
 files=()
@@ -24,17 +25,24 @@ for tool in debootstrap unshare chroot tar; do
   command -v "$tool" >/dev/null || { echo "test:platforms needs $tool." >&2; exit 1; }
 done
 
-# The programs of the suite, and what brings up the loopback interface.
-packages=$(awk '!/^#/ && NF { printf "%s,", $2 }' test/tools.txt)ca-certificates,iproute2,procps
+# The programs of the suite, and what brings up the loopback interface. apt installs them: debootstrap itself cannot order
+# what depends on much else.
+packages="$(awk '!/^#/ && NF { print $2 }' test/tools.txt | xargs) iproute2 procps"
 root=$home/$release
 if [ "$(cat "$root/packages" 2>/dev/null)" != "$packages" ]; then
   echo "== Debian root in $root"
   mkdir -p "$home"
   rm -rf "$root"
-  debootstrap --variant=minbase --include="$packages" "$release" "$root" http://deb.debian.org/debian >"$home/debootstrap.log"
+  debootstrap --variant=minbase --include=ca-certificates "$release" "$root" http://deb.debian.org/debian >"$home/debootstrap.log"
+  cp /etc/resolv.conf "$root/etc/resolv.conf"
+  echo '127.0.0.1 localhost' >"$root/etc/hosts"
+  # No service is started in it.
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod +x "$root/usr/sbin/policy-rc.d"
+  chroot "$root" env DEBIAN_FRONTEND=noninteractive bash -c "apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages" \
+    >>"$home/debootstrap.log" 2>&1
   echo "$packages" >"$root/packages"
 fi
-echo '127.0.0.1 localhost' >"$root/etc/hosts"
 
 # inside COMMAND: in the root, with no network but loopback.
 inside() {
