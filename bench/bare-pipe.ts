@@ -4,7 +4,7 @@
 
 import { type HttpResponse } from 'uWebSockets.js'
 import { Pool } from 'undici'
-import { loadEngine } from '../src/server/engine.js'
+import { loadEngine } from '../src/server/engine/engine.js'
 import { tuneCollector } from '../src/threads/collector.js'
 
 const origin = process.argv[2] ?? 'http://127.0.0.1:4000'

@@ -43,7 +43,7 @@ async function start(overrides: Overrides): Promise<void> {
 }
 
 async function simulate(options: SimulateOptions): Promise<void> {
-  const { loadEngine } = await import('./server/engine.js')
+  const { loadEngine } = await import('./server/engine/engine.js')
   const { runSimulate, SIMULATE_PORT } = await import('./simulator/command.js')
   const { readGiven } = await import('./config/read.js')
   const { protocol, tokensPerSecond, faultsFile } = options
@@ -71,7 +71,7 @@ async function run(args: readonly string[]): Promise<void> {
   else if (command.kind === 'check') await check(command.overrides)
   else if (command.kind === 'simulate') await simulate(command.options)
   else if (command.kind === 'webhook-verify') {
-    const { runWebhookVerify } = await import('./jobs/webhook-command.js')
+    const { runWebhookVerify } = await import('./jobs/webhook/command.js')
     print(await runWebhookVerify(command.options, process))
   } else await start(command.overrides)
 }

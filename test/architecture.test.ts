@@ -4,6 +4,7 @@ import { test } from 'tap'
 import {
   drawTables,
   findCrossedProtocols,
+  findCrowdedFolders,
   findCycles,
   findDeadImports,
   findEmptyNames,
@@ -19,6 +20,7 @@ import {
   findUpwardImports,
   type ImportTable,
   type LibraryHomes,
+  protocolNames,
   type RoomOrder,
   redraw,
 } from './helpers/house-laws.js'
@@ -33,42 +35,69 @@ const MAY_IMPORT: ImportTable = {
   config: ['model', 'errors'],
   protocols: ['model', 'wire', 'errors'],
   prompts: ['errors'],
-  limit: ['errors'],
+  limit: ['redis', 'errors'],
   routing: ['model', 'errors', 'config/types'],
   upstream: ['wire', 'model', 'errors', 'config/types'],
   offload: ['protocols', 'errors'],
-  stream: ['model'],
+  streams: ['model'],
+  redis: [],
   telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms'],
   pipeline: [
-    ...['model', 'errors', 'wire', 'config', 'protocols', 'limit', 'routing', 'upstream', 'offload', 'stream'],
+    ...['model', 'errors', 'wire', 'config', 'protocols', 'limit', 'routing', 'upstream', 'offload', 'streams'],
     ...['telemetry'],
   ],
-  jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'limit', 'upstream'],
-  server: ['pipeline', 'jobs', 'stream', 'protocols', 'wire', 'telemetry', 'config', 'model', 'errors'],
+  jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'redis', 'upstream'],
+  server: ['pipeline', 'jobs', 'streams', 'protocols', 'wire', 'telemetry', 'config', 'model', 'errors'],
   simulator: ['model'],
   threads: ['config', 'errors'],
   gateway: ['*'],
   // Event loop 0 lives on the main thread.
-  main: ['config', 'threads', 'simulator', 'errors', 'gateway', 'server/engine', 'jobs/webhook-command'],
+  main: ['config', 'threads', 'simulator', 'errors', 'gateway', 'server/engine', 'jobs/webhook/command'],
   'workers/frontend': ['gateway', 'threads/messages'],
   'workers/codec': ['protocols'],
-  'workers/jobs': ['jobs/sqlite-thread', 'jobs/sqlite-messages'],
+  'workers/jobs': ['jobs/sqlite/thread', 'jobs/sqlite/messages'],
 }
 
 /** The rooms of an area from the top down: each imports only those after it. */
-const ROOMS: RoomOrder = {}
+const ROOMS: RoomOrder = {
+  config: [
+    ...[
+      'banner',
+      'check',
+      'command-line',
+      'live',
+      'read',
+      'discover',
+      'load',
+      'resolve',
+      'sources',
+      'catalog',
+      'schema',
+    ],
+    ...['types', 'validate'],
+  ],
+  limit: ['headers', 'shared', 'local', 'limiter', 'refusal'],
+  upstream: ['call', 'conceal', 'strangers', 'auth', 'deadlines', 'decompress', 'path', 'pool', 'failure', 'proxy'],
+  telemetry: ['log', 'metrics', 'records'],
+  pipeline: [
+    ...['lifecycle', 'outside-ends', 'settle', 'stages', 'dispatch', 'attempt', 'delivery', 'exchange', 'outcome'],
+    ...['attempt-state', 'client', 'open-exchanges', 'parts', 'relay', 'sink'],
+  ],
+  jobs: ['redis', 'webhook', 'job-face', 'run', 'sqlite', 'store'],
+  server: ['app', 'routes', 'websocket', 'intake', 'http', 'front', 'caller', 'inflate', 'engine'],
+}
 
 /** Big libraries and where they may be imported. */
 const LIBRARY_HOMES: LibraryHomes = {
   'uWebSockets.js': ['src/server/', 'src/simulator/'],
-  undici: ['src/upstream/', 'src/jobs/webhook.ts'],
+  undici: ['src/upstream/', 'src/jobs/webhook/webhook.ts'],
   // The worker's entry file moves its answers' buffers with it.
   piscina: ['src/offload/pool.ts', 'workers/codec.ts'],
   msgpackr: ['src/wire/pack.ts'],
-  'prom-client': ['src/telemetry/'],
-  pino: ['src/telemetry/'],
-  libsql: ['src/jobs/'],
-  ioredis: ['src/limit/redis.ts'],
+  'prom-client': ['src/telemetry/metrics/'],
+  pino: ['src/telemetry/log/'],
+  libsql: ['src/jobs/sqlite/'],
+  ioredis: ['src/redis/connection.ts'],
   yaml: ['src/config/'],
   typebox: ['src/config/', 'src/protocols/'],
 }
@@ -148,6 +177,14 @@ test('files keep to their sizes', (t) => {
   t.end()
 })
 
+test('a folder holds what one sees at a glance', (t) => {
+  const reasons = {
+    'src/model': 'the vocabulary, one file a word',
+  }
+  t.same(findCrowdedFolders(FILES, 12, reasons), [])
+  t.end()
+})
+
 test('no name says nothing', (t) => {
   t.same(findEmptyNames(FILES), [])
   t.end()
@@ -165,7 +202,7 @@ const COMMON_WORDS = new Set(['sim', 'simulator', 'together', 'prompt', 'convers
 
 /** Names of protocol folders, vendor profiles, and the firms in them (`azure-openai` -> azure, openai). */
 function foreignNames(): string[] {
-  const protocols = FILES.flatMap(({ path }) => /^src\/protocols\/([^/]+)\//.exec(path)?.[1] ?? [])
+  const protocols = protocolNames(FILES)
   const vendors = listFiles('resources/providers').map((path) => path.replace(/^.*\/(.+)\.json$/, '$1'))
   const firms = [...protocols, ...vendors].map((name) => name.split('-')[0] ?? name)
   return [...new Set([...protocols, ...vendors, ...firms])].filter((name) => !COMMON_WORDS.has(name))
@@ -180,11 +217,11 @@ test('no vendor or protocol is called by name outside its home', (t) => {
 
 /** Files with logic whose tests are elsewhere, and the test that covers each. */
 const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
-  ['src/limit/shared-state.ts', 'test/limit/redis-limiter.test.ts'],
-  ['src/telemetry/families.ts', 'test/telemetry/scrape.test.ts'],
-  ['src/telemetry/job-families.ts', 'test/telemetry/scrape.test.ts'],
-  ['src/telemetry/series.ts', 'test/telemetry/scrape.test.ts'],
-  ['src/server/paths.ts', 'test/server/app.test.ts'],
+  ['src/limit/shared/shared-state.ts', 'test/limit/shared/redis-limiter.test.ts'],
+  ['src/telemetry/metrics/families.ts', 'test/telemetry/metrics/scrape.test.ts'],
+  ['src/telemetry/metrics/job-families.ts', 'test/telemetry/metrics/scrape.test.ts'],
+  ['src/telemetry/metrics/series.ts', 'test/telemetry/metrics/scrape.test.ts'],
+  ['src/server/routes/paths.ts', 'test/server/app.test.ts'],
   ['src/gateway/shared-limits.ts', 'test/e2e/nodes.test.ts'],
   ['src/gateway/jobs.ts', 'test/seeds/003-jobs.test.ts'],
   ['src/jobs/job-face.ts', 'test/seeds/003-jobs.test.ts'],
@@ -192,29 +229,29 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/offload/record.ts', 'test/offload/inline.test.ts'],
   ['workers/codec.ts', 'test/laws/offload.test.ts'],
   // The embedded store is tested as a whole, by the suite of all stores.
-  ['src/jobs/job-row.ts', 'test/jobs/sqlite.test.ts'],
-  ['src/jobs/job-run.ts', 'test/jobs/runner.test.ts'],
-  ['src/jobs/redis-script.ts', 'test/jobs/redis.test.ts'],
-  ['src/jobs/redis-queue-script.ts', 'test/jobs/redis.test.ts'],
-  ['src/jobs/sqlite-deliveries.ts', 'test/jobs/sqlite.test.ts'],
-  ['src/jobs/sqlite-jobs.ts', 'test/jobs/sqlite.test.ts'],
-  ['src/jobs/sqlite-repeats.ts', 'test/jobs/sqlite.test.ts'],
-  ['src/jobs/sqlite-statements.ts', 'test/jobs/sqlite.test.ts'],
-  ['src/jobs/sqlite-thread.ts', 'test/jobs/sqlite.test.ts'],
+  ['src/jobs/sqlite/job-row.ts', 'test/jobs/sqlite/store.test.ts'],
+  ['src/jobs/run/job-run.ts', 'test/jobs/run/runner.test.ts'],
+  ['src/jobs/redis/script.ts', 'test/jobs/redis/store.test.ts'],
+  ['src/jobs/redis/queue-script.ts', 'test/jobs/redis/store.test.ts'],
+  ['src/jobs/sqlite/deliveries.ts', 'test/jobs/sqlite/store.test.ts'],
+  ['src/jobs/sqlite/jobs.ts', 'test/jobs/sqlite/store.test.ts'],
+  ['src/jobs/sqlite/repeats.ts', 'test/jobs/sqlite/store.test.ts'],
+  ['src/jobs/sqlite/statements.ts', 'test/jobs/sqlite/store.test.ts'],
+  ['src/jobs/sqlite/thread.ts', 'test/jobs/sqlite/store.test.ts'],
   // The process as a whole, started as its users start it.
   ['src/main.ts', 'test/e2e/start.test.ts'],
   ['src/main/launch.ts', 'test/e2e/start.test.ts'],
   ['src/gateway.ts', 'test/e2e/start.test.ts'],
   ['workers/frontend.ts', 'test/e2e/limits.test.ts'],
   // What the API's document says, tested as a whole with all surfaces.
-  ['src/protocols/anthropic-messages/describe.ts', 'test/server/openapi.test.ts'],
-  ['src/protocols/openai-chat/describe.ts', 'test/server/openapi.test.ts'],
-  ['src/protocols/conversation/describe.ts', 'test/server/openapi.test.ts'],
-  ['src/protocols/prompt-stream/describe.ts', 'test/server/openapi.test.ts'],
-  ['src/protocols/provider-chat/describe.ts', 'test/server/openapi.test.ts'],
-  ['src/protocols/raw-passthrough/describe.ts', 'test/server/openapi.test.ts'],
-  ['src/server/openapi-components.ts', 'test/server/openapi.test.ts'],
-  ['src/server/plain-operations.ts', 'test/server/openapi.test.ts'],
+  ['src/protocols/anthropic-messages/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
+  ['src/protocols/openai-chat/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
+  ['src/protocols/conversation/describe.ts', 'test/server/routes/openapi.test.ts'],
+  ['src/protocols/prompt-stream/describe.ts', 'test/server/routes/openapi.test.ts'],
+  ['src/protocols/provider-chat/describe.ts', 'test/server/routes/openapi.test.ts'],
+  ['src/protocols/raw-passthrough/describe.ts', 'test/server/routes/openapi.test.ts'],
+  ['src/server/routes/openapi-components.ts', 'test/server/routes/openapi.test.ts'],
+  ['src/server/routes/plain-operations.ts', 'test/server/routes/openapi.test.ts'],
   ['src/protocols/ollama-chat/reply.ts', 'test/protocols/ollama-chat/stream.test.ts'],
   ['src/simulator/lorem.ts', 'test/simulator/simulator.test.ts'],
   ['src/simulator/player.ts', 'test/simulator/simulator.test.ts'],

@@ -10,12 +10,12 @@ import { OUTCOMES } from '../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../src/model/json.js'
 import { NO_USAGE } from '../src/model/usage.js'
 import { PROTOCOLS } from '../src/protocols/index.js'
-import { documentedPath } from '../src/server/openapi.js'
+import { documentedPath } from '../src/server/routes/openapi.js'
 import { parseFault } from '../src/simulator/faults.js'
 import { MODELS } from '../src/simulator/persona.js'
-import { createMetricsCells } from '../src/telemetry/cells.js'
-import { createMetrics } from '../src/telemetry/metrics.js'
-import { createScrape } from '../src/telemetry/scrape.js'
+import { createMetricsCells } from '../src/telemetry/metrics/cells.js'
+import { createMetrics } from '../src/telemetry/metrics/metrics.js'
+import { createScrape } from '../src/telemetry/metrics/scrape.js'
 import { closedJobDoor, startFront } from './helpers/front.js'
 import { codeWords, fencedBlocks, README, section, tableRows } from './helpers/markdown.js'
 import { listFiles, readText } from './helpers/source-tree.js'
@@ -100,7 +100,9 @@ const IGNORED_VARIABLES = ['LLM_PROXY_API_MINIMUM']
 
 /** Names that the code reads: those of environment.ts, load.ts and proxies.ts, and those of the vendors' profiles. */
 function environmentNames(): string[] {
-  const code = ['environment', 'load', 'proxies'].map((name) => readText(`src/config/${name}.ts`)).join('')
+  const code = ['sources/environment', 'load', 'resolve/proxies']
+    .map((name) => readText(`src/config/${name}.ts`))
+    .join('')
   const patterns = [/'([A-Z][A-Z0-9_]{3,})'/g, /variables\.([A-Z][A-Z0-9_]+)/g, /^ {2}([A-Z][A-Z0-9_]{3,}):/gm]
   const own = patterns.flatMap((pattern) => Array.from(code.matchAll(pattern), (match) => match[1] ?? ''))
   const vendors = readCatalog().profiles.flatMap((profile) => [

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { ERROR_CATALOGUE, errorData, GatewayError, toGatewayError } from '../src/errors.js'
 import { type ErrorCode } from '../src/model/error.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../src/model/json.js'
-import { type Surface } from '../src/protocols/protocol.js'
+import { type Surface } from '../src/protocols/contract/protocol.js'
 import { CLIENT_SURFACES, SURFACES } from './helpers/protocol-fixtures.js'
 
 const CODES = Object.keys(ERROR_CATALOGUE) as ErrorCode[]

@@ -9,7 +9,7 @@ import { Aggregator } from '../src/model/aggregate.js'
 import { type StreamEvent } from '../src/model/event.js'
 import { type JsonObject } from '../src/model/json.js'
 import { findViolation } from '../src/model/law.js'
-import { type Dialect, type Surface } from '../src/protocols/protocol.js'
+import { type Dialect, type Surface } from '../src/protocols/contract/protocol.js'
 import { GoldenFiles, listGolden, readGolden } from './helpers/golden.js'
 import {
   DIALECTS,

@@ -91,7 +91,7 @@ install_tree() {
 
 describe() {
   inside bash -c "cd $tree && echo \"Node \$(node -p process.versions.node), glibc \$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2), \$(
-    node -e \"import('./dist/src/server/engine.js').then(({ loadEngine }) => console.log(loadEngine().build))\")\""
+    node -e \"import('./dist/src/server/engine/engine.js').then(({ loadEngine }) => console.log(loadEngine().build))\")\""
 }
 
 verdicts=()

@@ -14,7 +14,7 @@ const LAST_WORDS_S = 10
 /** Files that need a process of their own although their area shares one. */
 const ALONE: readonly (readonly [name: RegExp, reason: string])[] = [
   [/\/(jobs|offload|threads|server)\//, 'threads, servers and the engine of their own, and waits for their clocks'],
-  [/\/limit\/(redis|threads)/, 'Redis servers and threads, and waits for their clocks'],
+  [/\/limit\/(shared|threads)|\/test\/redis\//, 'Redis servers and threads, and waits for their clocks'],
   [/\/(fuzz|offload)\.test\.js$/, 'as long as an area'],
 ]
 

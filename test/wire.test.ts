@@ -13,7 +13,7 @@ import { test } from 'tap'
 import { errorData } from '../src/errors.js'
 import { type StreamEvent } from '../src/model/event.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../src/model/json.js'
-import { type Dialect, FRAME_CONTENT, type Surface } from '../src/protocols/protocol.js'
+import { type Dialect, FRAME_CONTENT, type Surface } from '../src/protocols/contract/protocol.js'
 import { createFrameScanner } from '../src/wire/frame.js'
 import {
   DIALECTS,

@@ -2,8 +2,8 @@
 // moving the answer's buffers back; never uWebSockets.js, which may not live in a thread that ends.
 import { setImmediate } from 'node:timers/promises'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { createCodec } from '../src/protocols/codec.js'
-import { answerTask, buffersOf, type Envelope } from '../src/protocols/envelope.js'
+import { createCodec } from '../src/protocols/contract/codec.js'
+import { answerTask, buffersOf, type Envelope } from '../src/protocols/contract/envelope.js'
 import { PROTOCOLS } from '../src/protocols/index.js'
 
 const codec = createCodec(PROTOCOLS)

@@ -20,7 +20,7 @@ const MODULES = [
     'libsql',
     'ioredis',
   ],
-  ...['src/server/engine.js', 'src/config/load.js', 'src/protocols/index.js', 'src/simulator/simulator.js'],
+  ...['src/server/engine/engine.js', 'src/config/load.js', 'src/protocols/index.js', 'src/simulator/simulator.js'],
   ...['src/gateway.js', 'src/main/launch.js'],
 ]
 

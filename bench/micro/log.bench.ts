@@ -1,7 +1,7 @@
 // What does the line of one exchange cost the event loop, with twenty secrets to look for? Beside it: JSON.stringify of
 // a record alone. The lines go nowhere, because writing happens in the background.
 import { NO_USAGE } from '../../src/model/usage.js'
-import { createLog } from '../../src/telemetry/log.js'
+import { createLog } from '../../src/telemetry/log/log.js'
 import { type ExchangeRecord } from '../../src/telemetry/records.js'
 import { measure, printTable } from './measure.js'
 

@@ -1,8 +1,8 @@
 // How long does it take to record one thing? Beside it: the same count in prom-client's own counter.
 import { Counter, Registry } from 'prom-client'
 import { NO_USAGE } from '../../src/model/usage.js'
-import { createMetricsCells } from '../../src/telemetry/cells.js'
-import { createMetrics } from '../../src/telemetry/metrics.js'
+import { createMetricsCells } from '../../src/telemetry/metrics/cells.js'
+import { createMetrics } from '../../src/telemetry/metrics/metrics.js'
 import { type ExchangeRecord } from '../../src/telemetry/records.js'
 import { measure, printTable } from './measure.js'
 

@@ -2,9 +2,9 @@
 // gap between two turns of the loop while a page is rendered, and the whole time of the page.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { NO_USAGE } from '../../src/model/usage.js'
-import { createMetricsCells } from '../../src/telemetry/cells.js'
-import { createMetrics } from '../../src/telemetry/metrics.js'
-import { createScrape } from '../../src/telemetry/scrape.js'
+import { createMetricsCells } from '../../src/telemetry/metrics/cells.js'
+import { createMetrics } from '../../src/telemetry/metrics/metrics.js'
+import { createScrape } from '../../src/telemetry/metrics/scrape.js'
 
 const ROUNDS = 30
 const LOOPS = 2

@@ -1,6 +1,6 @@
 // How long does a limiter decision take on the uncontended path? Limits of the gateway and of the key are both on.
 // Beside it: the clock alone, which is part of each decision.
-import { createLimiter, createLimiterCells, type LimiterConfig } from '../../src/limit/cells.js'
+import { createLimiter, createLimiterCells, type LimiterConfig } from '../../src/limit/local/cells.js'
 import { measure, printTable } from './measure.js'
 
 /** So high that no take is refused. */

@@ -2,10 +2,10 @@
 // a delta, which is what the least careful gateway would do.
 import { type StreamEvent } from '../../src/model/event.js'
 import { anthropicMessages } from '../../src/protocols/anthropic-messages/index.js'
+import { type Protocol, type StreamDecoder } from '../../src/protocols/contract/protocol.js'
 import { googleGemini } from '../../src/protocols/google-gemini/index.js'
 import { ollamaChat } from '../../src/protocols/ollama-chat/index.js'
 import { openaiChat } from '../../src/protocols/openai-chat/index.js'
-import { type Protocol, type StreamDecoder } from '../../src/protocols/protocol.js'
 import { testTarget } from '../../test/helpers/targets.js'
 import { measure, printTable } from './measure.js'
 

@@ -3,9 +3,9 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { type Quirks } from '../model/target.js'
-import { refusal } from './problem.js'
 import { NAME_PATTERN, QuirkOverrides } from './schema.js'
 import { type AuthScheme } from './types.js'
+import { refusal } from './validate/problem.js'
 
 const VARIABLE_PATTERN = '^[A-Z][A-Z0-9_]*$'
 const URL_PATTERN = '^https?://[^\\s]+$'

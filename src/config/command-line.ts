@@ -2,7 +2,7 @@
 // acts on it and prints.
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { type Overrides } from './load.js'
-import { nearestName, refusal } from './problem.js'
+import { nearestName, refusal } from './validate/problem.js'
 
 export type SimulateOptions = {
   /** Null: the simulator's own default. */

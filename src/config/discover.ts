@@ -1,10 +1,10 @@
 // Providers that are known only when the process starts: model servers found on this machine, and the built-in simulator.
 // Profiles say at which loopback port and path to ask; what is configured already is left alone. The request is passed in.
 import { isJsonObject } from '../model/json.js'
-import { isBuiltIn } from './built-in.js'
 import { type Catalog, type VendorProfile } from './catalog.js'
 import { freeze } from './load.js'
-import { profileProvider, SIMULATOR, simulatorProvider } from './providers.js'
+import { isBuiltIn } from './resolve/built-in.js'
+import { profileProvider, SIMULATOR, simulatorProvider } from './resolve/providers.js'
 import { type ProviderEntry } from './schema.js'
 import { type Config, type ProviderConfig } from './types.js'
 

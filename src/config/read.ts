@@ -9,7 +9,7 @@ import { GatewayError } from '../errors.js'
 import { type Catalog, makeCatalog } from './catalog.js'
 import { type LocalGet } from './discover.js'
 import { ENV_FILE, type LoadedConfig, loadConfig, type Overrides } from './load.js'
-import { refusal } from './problem.js'
+import { refusal } from './validate/problem.js'
 
 /** From dist/src/config to the package's root. */
 const RESOURCES = new URL('../../../resources/', import.meta.url)

@@ -1,6 +1,6 @@
 // What a gateway says of its own life in the log and the metrics: that it listens, reloads, takes connections or none.
 import { type Config } from '../config/types.js'
-import { type LoopMetrics } from '../telemetry/metrics.js'
+import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type Log } from '../telemetry/records.js'
 
 /** What became of a reload, for the log and the metric. */

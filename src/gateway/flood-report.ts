@@ -1,6 +1,6 @@
 // Tells metrics and log of connections that were closed for asking too much of one turn. Each is counted; the log gets a line
 // a second for each kind at most, or a flood of connections would become a flood of lines.
-import { type LoopMetrics } from '../telemetry/metrics.js'
+import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type FloodKind, type Log } from '../telemetry/records.js'
 
 export type FloodReportOptions = {

@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type MessagePort } from 'node:worker_threads'
-import { type SqliteThread, startSqlite } from '../jobs/sqlite.js'
+import { type SqliteThread, startSqlite } from '../jobs/sqlite/store.js'
 
 export type JobThreadOptions = {
   readonly path: string

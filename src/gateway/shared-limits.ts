@@ -1,7 +1,7 @@
 // One event loop's part in the limits that all nodes share, and what is told of it.
 import { type Config } from '../config/types.js'
-import { SharedState } from '../limit/shared-state.js'
-import { type LoopMetrics } from '../telemetry/metrics.js'
+import { SharedState } from '../limit/shared/shared-state.js'
+import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type Generation } from './generation.js'
 
 /** The limits that all nodes share, on this loop's own connection; null where there is one node alone. */

@@ -4,7 +4,7 @@ import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
 import { outcomeOf } from '../pipeline/outcome.js'
-import { type Surface } from '../protocols/protocol.js'
+import { type Surface } from '../protocols/contract/protocol.js'
 import { type Acceptance, type Job, type JobHead } from './store.js'
 
 /** Of every job's id: tells it from ids of answers. */

@@ -1,8 +1,8 @@
 // Takes a new configuration into a running process: read and checked whole, laid over what cannot change, given to all event
 // loops, and told in one log line and a metric. Whatever is wrong with it, the old one stays as it was.
 import { statSync } from 'node:fs'
-import { continueLedger, type Ledger } from '../config/ledger.js'
-import { planReload } from '../config/reload.js'
+import { continueLedger, type Ledger } from '../config/live/ledger.js'
+import { planReload } from '../config/live/reload.js'
 import { type Config } from '../config/types.js'
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type ReloadReport } from '../gateway/announce.js'

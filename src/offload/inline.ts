@@ -1,6 +1,6 @@
 // Codec work on this very thread: the way of small bodies, for which a hop to a worker costs more than the work.
-import { type Codec } from '../protocols/codec.js'
-import { type CodecResults, type CodecTask, performTask } from '../protocols/envelope.js'
+import { type Codec } from '../protocols/contract/codec.js'
+import { type CodecResults, type CodecTask, performTask } from '../protocols/contract/envelope.js'
 import { type OffloadMetrics, recordTask } from './record.js'
 
 /** Does each task before it returns. */

@@ -1,8 +1,8 @@
 // Where codec work on whole bodies is done: small ones on this thread, large ones in the worker pool, and there as well what
 // one turn has too much of. The rule stands here and nowhere else. The pool is started by the first large body, so a gateway that sees none runs no thread for it.
 import { GatewayError } from '../errors.js'
-import { type AnswerTask, type Codec, type EncodedAnswer, type EncodeTask } from '../protocols/codec.js'
-import { type DecodedBody, type EncodedRequestBody } from '../protocols/envelope.js'
+import { type AnswerTask, type Codec, type EncodedAnswer, type EncodeTask } from '../protocols/contract/codec.js'
+import { type DecodedBody, type EncodedRequestBody } from '../protocols/contract/envelope.js'
 import { InlineLane } from './inline.js'
 import { CodecPool } from './pool.js'
 import { type OffloadMetrics } from './record.js'

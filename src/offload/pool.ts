@@ -15,7 +15,7 @@ import {
   type Envelope,
   packTask,
   unpackReply,
-} from '../protocols/envelope.js'
+} from '../protocols/contract/envelope.js'
 import { type OffloadMetrics, recordTask } from './record.js'
 
 export type PoolOptions = {

@@ -1,5 +1,5 @@
 // How offload tells telemetry of its tasks: two functions passed in, so that nothing here knows a metrics library.
-import { type CodecTask } from '../protocols/envelope.js'
+import { type CodecTask } from '../protocols/contract/envelope.js'
 
 /** The part of telemetry's Metrics that offload feeds. */
 export type OffloadMetrics = {

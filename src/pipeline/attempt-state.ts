@@ -1,9 +1,9 @@
 // What one attempt knows of itself: where it went, when, what came and what of it the client sees. Its attempt alone writes it;
 // everybody else reads the one that counts, `exchange.current`. Where a hedge is won, that is one assignment.
 import { NO_USAGE, type Usage, type UsageSource } from '../model/usage.js'
-import { type Framing } from '../protocols/protocol.js'
+import { type Framing } from '../protocols/contract/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
-import { type Meter } from './outlet.js'
+import { type Meter } from './relay/types.js'
 
 export class AttemptState {
   /** Null before the first attempt alone. */

@@ -1,6 +1,6 @@
 // What a client transport hands to the pipeline, and what it gets back. server/ knows the pipeline by these types alone.
 import { type GatewayError } from '../errors.js'
-import { type Surface } from '../protocols/protocol.js'
+import { type Surface } from '../protocols/contract/protocol.js'
 import { type ClientOrigin } from '../telemetry/records.js'
 import { type HeaderList, type Sink } from './sink.js'
 

@@ -1,9 +1,9 @@
 // Ends that come to exchanges from outside of them: all of a process that drains, or those of keys that a reload has removed.
 import { GatewayError } from '../errors.js'
 import { type KeyIdentity } from './client.js'
+import { fail } from './delivery/reject.js'
 import { type Exchange } from './exchange.js'
 import { type OpenExchanges } from './open-exchanges.js'
-import { fail } from './reject.js'
 
 const DRAINING = GatewayError.shared('draining')
 const KEY_REMOVED = GatewayError.shared('unauthenticated', { message: 'This API key has been removed.' })

@@ -2,15 +2,15 @@
 import { type Config } from '../config/types.js'
 import { type Limiter } from '../limit/limiter.js'
 import { type Offload } from '../offload/offload.js'
-import { type Dialect } from '../protocols/protocol.js'
+import { type Dialect } from '../protocols/contract/protocol.js'
 import { type Breakers } from '../routing/breakers.js'
 import { type RetryBudget } from '../routing/retry.js'
 import { type Router } from '../routing/router.js'
 import { type ThinkingMemory } from '../routing/thinking.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
-import { type Fetched } from '../upstream/attachment.js'
 import { type Upstream } from '../upstream/call.js'
 import { type AnswerSecrets } from '../upstream/conceal.js'
+import { type Fetched } from '../upstream/strangers/attachment.js'
 
 export type PipelineParts = {
   readonly config: Config

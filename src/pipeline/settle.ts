@@ -1,8 +1,8 @@
 // The last stage, exactly once per exchange: gives back what was taken, counts, and writes the one log line.
 import { type ErrorData } from '../model/error.js'
-import { release } from './admit.js'
-import { overheadMs } from './answer.js'
+import { overheadMs } from './delivery/answer.js'
 import { type Ending, type Exchange } from './exchange.js'
+import { release } from './stages/admit.js'
 
 /** Called by Exchange.settle alone. */
 export function settle(exchange: Exchange, ending: Ending): void {

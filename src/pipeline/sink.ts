@@ -1,7 +1,7 @@
 // Where an answer goes: the one interface between the pipeline and the client transports in server/. The pipeline calls
 // either `reply` once, or `begin` once and then leaves the rest to the sink, which follows the log as a reader.
 import { type ErrorData } from '../model/error.js'
-import { type LogReader } from '../stream/reader.js'
+import { type LogReader } from '../streams/reader.js'
 import { type Transport } from '../telemetry/records.js'
 
 /** Header names are lower-case; values hold no CR, LF or NUL (the writer drops such a header). */

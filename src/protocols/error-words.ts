@@ -3,7 +3,7 @@
 //
 //   {"error": "bad_request", "details": "..."}
 import { type ErrorData } from '../model/error.js'
-import { type ErrorAnswer } from './protocol.js'
+import { type ErrorAnswer } from './contract/protocol.js'
 
 const WORDS: ReadonlyMap<number, string> = new Map([
   [401, 'unauthorized'],

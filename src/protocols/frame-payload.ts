@@ -4,7 +4,7 @@ import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { isJsonObject, type JsonObject } from '../model/json.js'
 import { skipSpace } from '../wire/json-scan.js'
-import { FRAME_BROKEN, FRAME_OTHER } from './protocol.js'
+import { FRAME_BROKEN, FRAME_OTHER } from './contract/protocol.js'
 
 /** The payload's object, null where it is none. */
 export function parsePayload(data: Buffer): JsonObject | null {

@@ -1,11 +1,11 @@
 // The registry: one line per wire API. The only barrel that knows them all.
 import { anthropicMessages } from './anthropic-messages/index.js'
+import { type Protocol } from './contract/protocol.js'
 import { createConversation } from './conversation/index.js'
 import { googleGemini } from './google-gemini/index.js'
 import { ollamaChat } from './ollama-chat/index.js'
 import { chatSurface, openaiChat } from './openai-chat/index.js'
 import { promptStream } from './prompt-stream/index.js'
-import { type Protocol } from './protocol.js'
 import { createProviderChat } from './provider-chat/index.js'
 import { rawPassthrough } from './raw-passthrough/index.js'
 

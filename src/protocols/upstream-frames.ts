@@ -5,7 +5,7 @@
 //           data: {"type":"error","error":{"message": ...}}
 import { type ErrorData } from '../model/error.js'
 import { encodeSseFrame } from '../wire/sse.js'
-import { type FrameForm, type Framing } from './protocol.js'
+import { type FrameForm, type Framing } from './contract/protocol.js'
 
 /** By framing. */
 export const UPSTREAM_FRAMES: Readonly<Record<Framing, FrameForm>> = Object.freeze({

@@ -3,13 +3,18 @@
 import { type CompatConfig, type Config, type ServerConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
-import { type Surface } from '../protocols/protocol.js'
+import { type Surface } from '../protocols/contract/protocol.js'
 import { type FloodKind } from '../telemetry/records.js'
-import { AddressTexts } from './address-text.js'
-import { createChatRoute, PROVIDER_PART } from './chat-route.js'
-import { TrustedProxies } from './client-address.js'
-import { type Engine, loadEngine, type TemplatedApp } from './engine.js'
-import { createApp, isRenewed } from './engine-app.js'
+import { AddressTexts } from './caller/address-text.js'
+import { TrustedProxies } from './caller/client-address.js'
+import { createApp, isRenewed } from './engine/app.js'
+import { type Engine, loadEngine, type TemplatedApp } from './engine/engine.js'
+import { createHeaderPolicy } from './engine/fixed-headers.js'
+import { type Binding, Listener, type OnAccepting } from './engine/listener.js'
+import { HeadReader } from './engine/request-head.js'
+import { createRequestIdSource } from './engine/request-id.js'
+import { type OpenCount } from './engine/response.js'
+import { TurnGuard } from './engine/turn-guard.js'
 import {
   type Front,
   type FrontView,
@@ -20,20 +25,23 @@ import {
   type Reservation,
   type Reserve,
 } from './front.js'
-import { createHeaderPolicy } from './headers.js'
-import { type Act, createRoute, createTakeChat, type EngineRoute } from './http.js'
-import { SCRATCH_BYTES } from './http-sink.js'
+import { type Act, createRoute, createTakeChat, type EngineRoute } from './http/http.js'
+import { SCRATCH_BYTES } from './http/sink.js'
 import { Inflater } from './inflate.js'
-import { createTakeBody, type JobDoor } from './job-door.js'
-import { type Binding, Listener, type OnAccepting } from './listener.js'
-import { createOpenApi, type RouteRow } from './openapi.js'
-import { chatPaths, healthPaths, modelPaths, type Path, prefixedPaths, prefixedSurface, rowsOf } from './paths.js'
-import { answerMetrics, answerOpenApi, answerOptions, refuseMethod, refusePath } from './plain-routes.js'
-import { createRequestIdSource } from './request-id.js'
-import { type OpenCount } from './response.js'
-import { HeadReader } from './strictness.js'
-import { TurnGuard } from './turn-guard.js'
-import { createWebSocket } from './websocket.js'
+import { createTakeBody, type JobDoor } from './intake/job-intake.js'
+import { createChatRoute, PROVIDER_PART } from './routes/chat-route.js'
+import { createOpenApi, type RouteRow } from './routes/openapi.js'
+import {
+  chatPaths,
+  healthPaths,
+  modelPaths,
+  type Path,
+  prefixedPaths,
+  prefixedSurface,
+  rowsOf,
+} from './routes/paths.js'
+import { answerMetrics, answerOpenApi, answerOptions, refuseMethod, refusePath } from './routes/plain-routes.js'
+import { createWebSocket } from './websocket/websocket.js'
 
 /** What a reload may change. */
 export type ViewOptions = {

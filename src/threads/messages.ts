@@ -1,6 +1,6 @@
 // What the supervisor and its further event loops say to each other. Plain data; everything else they share is cells.
 import { type MessagePort } from 'node:worker_threads'
-import { type Ledger } from '../config/ledger.js'
+import { type Ledger } from '../config/live/ledger.js'
 import { type Config } from '../config/types.js'
 
 /** Memory shared by all event loops of the process, and which name has which place in it. */

@@ -2,7 +2,7 @@
 // same port and share nothing but cells. It starts and drains them together; it knows nothing of what a loop does.
 import { createServer } from 'node:net'
 import { type MessagePort, Worker } from 'node:worker_threads'
-import { type Ledger } from '../config/ledger.js'
+import { type Ledger } from '../config/live/ledger.js'
 import { type Config } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { tuneCollector } from './collector.js'

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { renderDrainLine, renderStartLine, startLineStream } from '../../src/config/banner.js'
 import { withProviders } from '../../src/config/discover.js'
-import { simulatorProvider } from '../../src/config/providers.js'
+import { simulatorProvider } from '../../src/config/resolve/providers.js'
 import { type Config } from '../../src/config/types.js'
 import { CATALOG, load } from './sources.js'
 

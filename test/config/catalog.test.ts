@@ -1,8 +1,8 @@
 // The vendor data that ships: every profile fits, names what it must, and agrees with the environment example and itself.
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { normaliseBaseUrl } from '../../src/config/base-url.js'
 import { makeCatalog } from '../../src/config/catalog.js'
+import { normaliseBaseUrl } from '../../src/config/resolve/base-url.js'
 import { CATALOG, ROOT, refusalOf } from './sources.js'
 
 const VENDORS = [
@@ -107,7 +107,7 @@ test('the environment example names every variable that is read', (t) => {
   const example = readFileSync(new URL('.env.example', ROOT), 'utf8')
   const named = new Set([...example.matchAll(/^#([A-Z][A-Z0-9_]*)=/gm)].map((match) => match[1]))
   const source =
-    readFileSync(new URL('src/config/environment.ts', ROOT), 'utf8') +
+    readFileSync(new URL('src/config/sources/environment.ts', ROOT), 'utf8') +
     readFileSync(new URL('src/config/load.ts', ROOT), 'utf8')
   const own = [...source.matchAll(/\b([A-Z]{2,}(?:_[A-Z0-9]+)+)\b/g)].map((match) => match[1] ?? '')
   const constants = new Set([...source.matchAll(/^(?:export )?const ([A-Z_]+)/gm)].map((match) => match[1]))

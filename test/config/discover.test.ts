@@ -1,7 +1,7 @@
 // Local discovery: what answers is added, what is configured or something else is not, and nothing waits long.
 import { test } from 'tap'
 import { discoverLocal, withProviders, withSimulator } from '../../src/config/discover.js'
-import { simulatorProvider } from '../../src/config/providers.js'
+import { simulatorProvider } from '../../src/config/resolve/providers.js'
 import { CATALOG, load } from './sources.js'
 
 const OLLAMA = 'http://127.0.0.1:11434/v1/models'

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { type ResponseMeta, type StreamEvent } from '../../src/model/event.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { type Quirks, type Target } from '../../src/model/target.js'
-import { type Dialect } from '../../src/protocols/protocol.js'
+import { type Dialect } from '../../src/protocols/contract/protocol.js'
 import { testTarget } from './targets.js'
 
 const FIXTURES = new URL('../../../test/fixtures/', import.meta.url)

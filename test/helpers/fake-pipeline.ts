@@ -11,9 +11,9 @@ import {
   type Rejection,
 } from '../../src/pipeline/client.js'
 import { type Delivery, type HeaderList, type Sink, type StreamFace } from '../../src/pipeline/sink.js'
-import { type Surface } from '../../src/protocols/protocol.js'
-import { StreamLog } from '../../src/stream/log.js'
-import { type StreamEnd } from '../../src/stream/reader.js'
+import { type Surface } from '../../src/protocols/contract/protocol.js'
+import { StreamLog } from '../../src/streams/log.js'
+import { type StreamEnd } from '../../src/streams/reader.js'
 
 export const CHAT_PATH = '/v1/chat/completions'
 

@@ -16,7 +16,7 @@ import {
   type Protocol,
   type StreamDecoder,
   type Surface,
-} from '../../src/protocols/protocol.js'
+} from '../../src/protocols/contract/protocol.js'
 import { testTarget } from './targets.js'
 
 const KNOWN = new Set(['model', 'stream', 'text'])

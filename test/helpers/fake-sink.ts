@@ -2,7 +2,7 @@
 import { type JsonObject } from '../../src/model/json.js'
 import { type ExchangeHandle } from '../../src/pipeline/client.js'
 import { type Answer, type Delivery, type Sink, type StreamFace, type StreamHead } from '../../src/pipeline/sink.js'
-import { type LogReader } from '../../src/stream/reader.js'
+import { type LogReader } from '../../src/streams/reader.js'
 import { type Transport } from '../../src/telemetry/records.js'
 
 /** A client's end. It takes everything at once unless it is paused. */

@@ -1,5 +1,5 @@
 // Time that stands still until it is moved.
-import { type Timers } from '../../src/jobs/timers.js'
+import { type Timers } from '../../src/jobs/run/timers.js'
 
 export type FakeTimers = Timers & {
   /** Moves time, and runs what falls due, in order. */

@@ -1,8 +1,8 @@
 // A codec worker over the fake protocols that does, when a body's model says so, what a worker must never do.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
-import { createCodec } from '../../src/protocols/codec.js'
-import { answerTask, buffersOf, type Envelope } from '../../src/protocols/envelope.js'
+import { createCodec } from '../../src/protocols/contract/codec.js'
+import { answerTask, buffersOf, type Envelope } from '../../src/protocols/contract/envelope.js'
 import { FAKE_PROTOCOLS } from './fake-protocol.js'
 
 const codec = createCodec(FAKE_PROTOCOLS)

@@ -1,10 +1,10 @@
 // Starts the front end on a free port with a scripted pipeline, and stops it with the test.
 import { type ServerConfig } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
+import { type Surface } from '../../src/protocols/contract/protocol.js'
 import { JOB_PROTOCOL } from '../../src/protocols/index.js'
-import { type Surface } from '../../src/protocols/protocol.js'
 import { createServer, type Server, type ServerOptions } from '../../src/server/app.js'
-import { type JobDoor } from '../../src/server/job-door.js'
+import { type JobDoor } from '../../src/server/intake/job-intake.js'
 import { FakePipeline, fakeSurface, type Script } from './fake-pipeline.js'
 
 export type FrontOptions = {

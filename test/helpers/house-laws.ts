@@ -109,9 +109,18 @@ export function findDeadImports(files: readonly SourceFile[]): string[] {
   )
 }
 
+/** Folders below src/protocols with a file of their own that joins them; the others are rooms that all protocols share. */
+export function protocolNames(files: readonly SourceFile[]): string[] {
+  return files.flatMap(({ path }) => /^src\/protocols\/([^/]+)\/index\.ts$/.exec(path)?.[1] ?? [])
+}
+
 /** A protocol imports no other; only the registry imports protocols by name. */
 export function findCrossedProtocols(files: readonly SourceFile[]): string[] {
-  const folderOf = (path: string) => /^src\/protocols\/([^/]+)\//.exec(path)?.[1] ?? null
+  const protocols = protocolNames(files)
+  const folderOf = (path: string) => {
+    const folder = /^src\/protocols\/([^/]+)\//.exec(path)?.[1]
+    return folder !== undefined && protocols.includes(folder) ? folder : null
+  }
   return files.flatMap(({ path, imports }) =>
     imports
       .filter((target) => folderOf(target) !== null && folderOf(target) !== folderOf(path))

@@ -4,8 +4,8 @@
 // accepts nothing, ends what there is and leaves.
 import { openSync, writeSync } from 'node:fs'
 import { GatewayError } from '../../src/errors.js'
-import { JobRunner } from '../../src/jobs/runner.js'
-import { connectSqlite, startSqlite } from '../../src/jobs/sqlite.js'
+import { JobRunner } from '../../src/jobs/run/runner.js'
+import { connectSqlite, startSqlite } from '../../src/jobs/sqlite/store.js'
 import { type JobHead, type JobStore } from '../../src/jobs/store.js'
 import { newJob } from './new-job.js'
 
@@ -27,7 +27,7 @@ const say = (line: string): void => {
 
 async function openStore(): Promise<JobStore> {
   // Loaded where it is needed: it takes longer than all else here.
-  if (place.startsWith('redis:')) return (await import('../../src/jobs/redis.js')).openRedisStore({ url: place })
+  if (place.startsWith('redis:')) return (await import('../../src/jobs/redis/store.js')).openRedisStore({ url: place })
   const thread = await startSqlite({ path: place, onTrouble: (message) => say(`trouble ${message}`) })
   const store = connectSqlite(thread.connect())
   return { ...store, close: () => thread.close() }

@@ -2,7 +2,7 @@
 // as they come.
 import { type Test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
-import { type DecodedBody } from '../../src/protocols/envelope.js'
+import { type DecodedBody } from '../../src/protocols/contract/envelope.js'
 import { type JobHabits } from '../../src/server/front.js'
 import { scanMembers } from '../../src/wire/members.js'
 import { CHAT_PATH, fakeSurface } from './fake-pipeline.js'

@@ -1,7 +1,7 @@
 // Builds limiter configurations and waiters for tests.
 import { GatewayError } from '../../src/errors.js'
-import { type LimiterConfig } from '../../src/limit/cells.js'
 import { type Waiter } from '../../src/limit/limiter.js'
+import { type LimiterConfig } from '../../src/limit/local/cells.js'
 
 type Limits = LimiterConfig['keys'][number]['limits']
 const NO_LIMITS: Limits = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null }

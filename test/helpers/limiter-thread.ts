@@ -1,6 +1,6 @@
 // One more thread with a limiter over shared cells, for the tests of exactness: it does one job and posts the result.
 import { parentPort, workerData } from 'node:worker_threads'
-import { createLimiter } from '../../src/limit/cells.js'
+import { createLimiter } from '../../src/limit/local/cells.js'
 import { type LimiterJob, type LimiterReport } from './limiter-setup.js'
 
 const job = workerData as LimiterJob

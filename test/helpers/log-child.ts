@@ -2,7 +2,7 @@
 // what its first argument says.
 import { once } from 'node:events'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
-import { createLog } from '../../src/telemetry/log.js'
+import { createLog } from '../../src/telemetry/log/log.js'
 import { exchangeRecord } from './exchange-record.js'
 
 const LINES = 2000

@@ -5,9 +5,14 @@ import { type ErrorData } from '../../src/model/error.js'
 import { type ResponseMeta, type StreamEvent } from '../../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../../src/model/json.js'
 import { type Quirks, type Target } from '../../src/model/target.js'
-import { translateRequest } from '../../src/protocols/codec.js'
+import { translateRequest } from '../../src/protocols/contract/codec.js'
+import {
+  type Dialect,
+  type EditedRequest,
+  type RequestFacts,
+  type Surface,
+} from '../../src/protocols/contract/protocol.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
-import { type Dialect, type EditedRequest, type RequestFacts, type Surface } from '../../src/protocols/protocol.js'
 import { createFrameScanner } from '../../src/wire/frame.js'
 import { testTarget } from './targets.js'
 

@@ -1,6 +1,6 @@
 // An offload over the fake protocols and the faulty worker, with its metrics written down.
 import { createOffload, type Offload, type OffloadOptions } from '../../src/offload/offload.js'
-import { createCodec } from '../../src/protocols/codec.js'
+import { createCodec } from '../../src/protocols/contract/codec.js'
 import { encodeText } from '../../src/wire/json.js'
 import { FAKE_PROTOCOLS } from './fake-protocol.js'
 

@@ -1,7 +1,7 @@
 // One stream and one whole answer of each wire, as tests of the pipeline play them, and the surfaces that read them.
 import { type JsonObject } from '../../src/model/json.js'
+import { type Dialect, type Surface } from '../../src/protocols/contract/protocol.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
-import { type Dialect, type Surface } from '../../src/protocols/protocol.js'
 
 export const OPENAI = 'openai-chat'
 

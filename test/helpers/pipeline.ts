@@ -1,12 +1,12 @@
 // A pipeline with everything real but its two ends and the clock: a client's sink that writes down what it is told, and an
 // upstream whose calls the test answers by hand. Codec work is done inline, or held until the test lets it go.
 import { GatewayError } from '../../src/errors.js'
-import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
+import { createLimiter, createLimiterCells } from '../../src/limit/local/cells.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { createOffload, type Offload } from '../../src/offload/offload.js'
 import { createPipeline, type DrainablePipeline } from '../../src/pipeline/lifecycle.js'
 import { type PipelineParts } from '../../src/pipeline/parts.js'
-import { createCodec } from '../../src/protocols/codec.js'
+import { createCodec } from '../../src/protocols/contract/codec.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { Breakers } from '../../src/routing/breakers.js'
 import { RetryBudget } from '../../src/routing/retry.js'

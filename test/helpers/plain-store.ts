@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
-import { CALL_NAMES } from '../../src/jobs/sqlite.js'
-import { openJobsFile } from '../../src/jobs/sqlite-file.js'
-import { SqliteJobs } from '../../src/jobs/sqlite-jobs.js'
+import { openJobsFile } from '../../src/jobs/sqlite/file.js'
+import { SqliteJobs } from '../../src/jobs/sqlite/jobs.js'
+import { CALL_NAMES } from '../../src/jobs/sqlite/store.js'
 import { type JobStore, type StoreCalls, type StoreEvent } from '../../src/jobs/store.js'
 
 export type PlainStore = JobStore & {

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { type ResponseMeta, type StreamEvent } from '../../src/model/event.js'
 import { type Target } from '../../src/model/target.js'
+import { type Dialect, type Surface } from '../../src/protocols/contract/protocol.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
-import { type Dialect, type Surface } from '../../src/protocols/protocol.js'
 import { createFrameScanner } from '../../src/wire/frame.js'
 import { fakeTarget } from './fake-protocol.js'
 
@@ -19,7 +19,7 @@ export const DIALECTS: readonly Dialect[] = PROTOCOLS.flatMap((one) => (one.dial
 
 /** Folders below src/protocols: the laws must run over each of them, so that they cannot hold vacuously. */
 export const PROTOCOL_FOLDERS = readdirSync(new URL('src/protocols/', REPOSITORY), { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
+  .filter((entry) => entry.isDirectory() && existsSync(new URL(`src/protocols/${entry.name}/index.ts`, REPOSITORY)))
   .map(({ name }) => name)
 
 /** Bodies that a surface must have recorded: a wire that only clients speak has no vendor to differ from itself. */

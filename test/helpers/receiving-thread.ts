@@ -1,6 +1,6 @@
 // One more thread that reserves and gives back over shared cells, for the test of exactness.
 import { parentPort, workerData } from 'node:worker_threads'
-import { ReceivingBudget } from '../../src/limit/receiving.js'
+import { ReceivingBudget } from '../../src/limit/local/receiving.js'
 
 export type ReceivingJob = {
   readonly cells: SharedArrayBuffer

@@ -1,6 +1,6 @@
 // A relay by itself: an outlet that writes down what it is told, and the bytes of a fixture in any cuts.
 import { type ErrorData } from '../../src/model/error.js'
-import { type Outlet, type Relay, type RelayOptions, type WholeKind } from '../../src/pipeline/outlet.js'
+import { type Outlet, type Relay, type RelayOptions, type WholeKind } from '../../src/pipeline/relay/types.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { fakeTarget } from './fake-protocol.js'
 import { surfaceOf, type Wire } from './pipeline-wires.js'

@@ -1,6 +1,6 @@
 // As much of the engine's response as our wrapper uses, with its rules: it counts the bytes of each turn of the event loop
 // per cork, and throws when it is used after its end.
-import { type HttpResponse } from '../../src/server/engine.js'
+import { type HttpResponse } from '../../src/server/engine/engine.js'
 
 export class StubResponse {
   /** Bytes that went into each cork, or into the engine's own while `isCorked`. */

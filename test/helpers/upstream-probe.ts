@@ -8,7 +8,7 @@ import {
   type UpstreamCall,
   type UpstreamRequest,
 } from '../../src/upstream/call.js'
-import { Pools } from '../../src/upstream/pools.js'
+import { Pools } from '../../src/upstream/pool/pools.js'
 
 /** An Upstream with its own pools. */
 export function testUpstream(maxResponseBytes = 1024 * 1024): { upstream: Upstream; pools: Pools } {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { openRedisStore } from '../../src/jobs/redis.js'
+import { openRedisStore } from '../../src/jobs/redis/store.js'
 import { checkSaid, newDirectory, pause, startChild } from '../helpers/job-children.js'
 import { newJob } from '../helpers/new-job.js'
 import { startRedis } from '../helpers/redis-server.js'

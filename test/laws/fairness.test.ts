@@ -1,8 +1,8 @@
 // One key cannot starve the others: turns and places of the real limiter, on one event loop and on several, by order and by a
 // clock that the test moves.
 import { test } from 'tap'
-import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
 import { type LocalLimiter } from '../../src/limit/limiter.js'
+import { createLimiter, createLimiterCells } from '../../src/limit/local/cells.js'
 import { limiterConfig, ManualClock, RecordingWaiter, refusalOf, type Setup } from '../helpers/limiter-setup.js'
 import { Random } from '../helpers/random.js'
 

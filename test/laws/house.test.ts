@@ -116,11 +116,14 @@ test('a protocol that imports another is found', (t) => {
     'src/protocols/index.ts': "import './x/index.js'",
     'src/protocols/x/index.ts': "import './wire.js'\nimport '../codec.js'",
     'src/protocols/x/wire.ts': '',
-    'src/protocols/codec.ts': '',
+    'src/protocols/contract/codec.ts': '',
   }
   t.same(findCrossedProtocols(tree(good)), [])
-  t.same(findCrossedProtocols(tree({ ...good, 'src/protocols/y/a.ts': "import '../x/wire.js'" })), [
-    'src/protocols/y/a.ts -> src/protocols/x/wire.ts',
+  t.same(findCrossedProtocols(tree({ ...good, 'src/protocols/y/index.ts': "import '../x/wire.js'" })), [
+    'src/protocols/y/index.ts -> src/protocols/x/wire.ts',
+  ])
+  t.same(findCrossedProtocols(tree({ ...good, 'src/protocols/shared/a.ts': "import '../x/wire.js'" })), [
+    'src/protocols/shared/a.ts -> src/protocols/x/wire.ts',
   ])
   t.same(findCrossedProtocols(tree({ ...good, 'src/pipeline/a.ts': "import '../protocols/x/index.js'" })), [
     'src/pipeline/a.ts -> src/protocols/x/index.ts',

@@ -3,7 +3,7 @@
 import { test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
 import { createOffload, type Offload } from '../../src/offload/offload.js'
-import { createCodec } from '../../src/protocols/codec.js'
+import { createCodec } from '../../src/protocols/contract/codec.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { fakeTarget } from '../helpers/fake-protocol.js'
 import { DIALECTS, FALLBACK, minRequests, readFixtures, SURFACES, targetFor } from '../helpers/protocol-fixtures.js'

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../src/model/json.js'
 import { type Target } from '../../src/model/target.js'
-import { type Dialect, type Surface } from '../../src/protocols/protocol.js'
+import { type Dialect, type Surface } from '../../src/protocols/contract/protocol.js'
 import { parseJsonBody } from '../../src/wire/json.js'
 import { parseRequestBody, spliceMembers } from '../../src/wire/members.js'
 import { fakeTarget } from '../helpers/fake-protocol.js'

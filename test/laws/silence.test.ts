@@ -2,7 +2,7 @@
 // target, or is named as dropped, or is refused by its path. A field that does none of the three needs a reason here.
 import { test } from 'tap'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../src/model/json.js'
-import { type Dialect, type Surface } from '../../src/protocols/protocol.js'
+import { type Dialect, type Surface } from '../../src/protocols/contract/protocol.js'
 import { DIALECTS, SURFACES, sendRequest } from '../helpers/matrix.js'
 
 /** A member that is set, by its path in the whole request, and its value. */

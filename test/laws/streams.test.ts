@@ -5,7 +5,6 @@ import { Aggregator } from '../../src/model/aggregate.js'
 import { type StreamEvent } from '../../src/model/event.js'
 import { findViolation } from '../../src/model/law.js'
 import { type ChatResponse } from '../../src/model/response.js'
-import { PROTOCOLS } from '../../src/protocols/index.js'
 import {
   type Dialect,
   FRAME_BROKEN,
@@ -13,7 +12,8 @@ import {
   FRAME_END,
   FRAME_ERROR,
   type Surface,
-} from '../../src/protocols/protocol.js'
+} from '../../src/protocols/contract/protocol.js'
+import { PROTOCOLS } from '../../src/protocols/index.js'
 import { parseJsonBody } from '../../src/wire/json.js'
 import { cutAtEveryByte } from '../helpers/chunks.js'
 import {

@@ -3,9 +3,9 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../src/model/json.js'
 import { IMPLAUSIBLE, type UsageReport } from '../../src/model/usage.js'
-import { createCodec } from '../../src/protocols/codec.js'
+import { createCodec } from '../../src/protocols/contract/codec.js'
+import { type Dialect } from '../../src/protocols/contract/protocol.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
-import { type Dialect } from '../../src/protocols/protocol.js'
 import { ABSURD_COUNTS } from '../helpers/absurd-counts.js'
 import { decode, FALLBACK, target } from '../helpers/dialect.js'
 

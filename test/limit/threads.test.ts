@@ -1,7 +1,7 @@
 // The limits over real threads: exact counts under contention, and a waiter that another thread wakes.
 import { Worker } from 'node:worker_threads'
 import { test } from 'tap'
-import { createLimiter, createLimiterCells } from '../../src/limit/cells.js'
+import { createLimiter, createLimiterCells } from '../../src/limit/local/cells.js'
 import { type LimiterJob, type LimiterReport, limiterConfig, type Setup } from '../helpers/limiter-setup.js'
 
 const THREADS = 4

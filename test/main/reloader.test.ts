@@ -1,6 +1,6 @@
 // What becomes of a new configuration, with event loops that only take note.
 import { type Test, test } from 'tap'
-import { type Ledger, openLedger } from '../../src/config/ledger.js'
+import { type Ledger, openLedger } from '../../src/config/live/ledger.js'
 import { type Config } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { type ReloadReport } from '../../src/gateway/announce.js'

@@ -1,7 +1,7 @@
 // The inline lane: does the task now and says how long it took.
 import { test } from 'tap'
 import { InlineLane } from '../../src/offload/inline.js'
-import { createCodec } from '../../src/protocols/codec.js'
+import { createCodec } from '../../src/protocols/contract/codec.js'
 import { FAKE_PROTOCOLS } from '../helpers/fake-protocol.js'
 import { fakeBody } from '../helpers/offload.js'
 import { thrownBy } from '../helpers/thrown.js'

@@ -1,7 +1,7 @@
 // What a frame is before its wire reads it: an object, silence, or a loss.
 import { test } from 'tap'
+import { FRAME_BROKEN, FRAME_OTHER } from '../../src/protocols/contract/protocol.js'
 import { bitsWithoutObject, brokenFrame, isSilent, parsePayload } from '../../src/protocols/frame-payload.js'
-import { FRAME_BROKEN, FRAME_OTHER } from '../../src/protocols/protocol.js'
 
 test('only an object is a payload; broken UTF-8 in its texts is replaced, not fatal', async (t) => {
   for (const text of ['[1]', '{', 'null', '7', '"{}"', '', '{}{}']) t.equal(parsePayload(Buffer.from(text)), null, text)

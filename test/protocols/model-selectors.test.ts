@@ -1,7 +1,7 @@
 // Members from which a provider may take another model.
 import { test } from 'tap'
 import { type JsonValue } from '../../src/model/json.js'
-import { createCodec } from '../../src/protocols/codec.js'
+import { createCodec } from '../../src/protocols/contract/codec.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { findSelector, findSelectorIn } from '../../src/protocols/model-selectors.js'
 

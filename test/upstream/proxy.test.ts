@@ -1,7 +1,7 @@
 // The way through a proxy: what it is asked, and every way in which it can fail.
 import { test } from 'tap'
 import { Upstream } from '../../src/upstream/call.js'
-import { Pools } from '../../src/upstream/pools.js'
+import { Pools } from '../../src/upstream/pool/pools.js'
 import { parseProxy } from '../../src/upstream/proxy.js'
 import { Authority } from '../helpers/certificates.js'
 import { type ProxyAct, ScriptedProxy } from '../helpers/scripted-proxy.js'

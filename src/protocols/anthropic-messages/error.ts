@@ -7,7 +7,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.
 import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type OverflowWords, readOverflow } from '../context-overflow.js'
-import { type ErrorAnswer } from '../protocol.js'
+import { type ErrorAnswer } from '../contract/protocol.js'
 import { type WireErrorType } from './wire.js'
 
 /** Null: the type follows from the status, which is then the upstream's own. */

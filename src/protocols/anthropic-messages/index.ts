@@ -1,17 +1,17 @@
 // The Anthropic Messages API, both halves: POST /v1/messages for clients, POST {baseUrl}/messages at upstreams.
 // @see https://platform.claude.com/docs/en/api/messages
-import { type Dialect, type Protocol, type Surface } from '../protocol.js'
-import { decodeRequest } from './decode-request.js'
-import { describe } from './describe.js'
-import { carries } from './encode-messages.js'
-import { editRequest, encodeRequest } from './encode-request.js'
+import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
+import { carries } from './dialect/encode-messages.js'
+import { editRequest, encodeRequest } from './dialect/encode-request.js'
+import { MessagesObserver } from './dialect/observer.js'
+import { MessagesDecoder } from './dialect/stream-decoder.js'
 import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from './error.js'
-import { modelListing } from './models.js'
-import { MessagesObserver } from './observer.js'
 import { decodeResponse, encodeResponse, readUsage } from './response.js'
-import { readFacts } from './schema.js'
-import { MessagesDecoder } from './stream-decoder.js'
-import { MessagesEncoder } from './stream-encoder.js'
+import { decodeRequest } from './surface/decode-request.js'
+import { describe } from './surface/describe.js'
+import { modelListing } from './surface/models.js'
+import { readFacts } from './surface/schema.js'
+import { MessagesEncoder } from './surface/stream-encoder.js'
 
 const ID = 'anthropic-messages'
 

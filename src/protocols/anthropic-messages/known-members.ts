@@ -1,5 +1,5 @@
 // The members below the top level of a Messages body that its decoder reads. Tools have a list of their own in decode-tools.ts.
-import { type Shape } from '../left-over.js'
+import { type Shape } from '../fit/left-over.js'
 
 const SOURCE: Shape = true
 const TEXT: Shape = { members: { type: true, text: true, cache_control: true, citations: true } }

@@ -5,9 +5,9 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../.
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { believable, NO_USAGE, type UsageReport } from '../../model/usage.js'
-import { encodeToolInput } from './encode-messages.js'
+import { encodeToolInput } from './dialect/encode-messages.js'
+import { finishAfterJson, isJsonTool } from './dialect/json-tool.js'
 import { decodeErrorObject } from './error.js'
-import { finishAfterJson, isJsonTool } from './json-tool.js'
 import { decodeStopReason, encodeStopReason } from './stop-reason.js'
 import { encodeUsage, readCounts, readStartCounts, usageOf } from './usage.js'
 

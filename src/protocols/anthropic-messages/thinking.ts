@@ -7,7 +7,7 @@ import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { budgetOf, effortOf } from '../../model/reasoning.js'
 import { type ReasoningEffort, type ReasoningRequest } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
-import { rulesOf } from './generation.js'
+import { rulesOf } from './dialect/generation.js'
 import { type MessagesRequest } from './wire.js'
 
 /** The least `budget_tokens` the vendor takes. @see https://platform.claude.com/docs/en/build-with-claude/extended-thinking */

@@ -1,8 +1,8 @@
 // What the API's document says of the conversation API. A chat has the body of the API that it borrows; the schemas of the
 // other two are made of the rules by which their members are read.
 import { type JsonObject } from '../../model/json.js'
-import { type SurfaceDescription } from '../description.js'
-import { type Surface } from '../protocol.js'
+import { type SurfaceDescription } from '../contract/description.js'
+import { type Surface } from '../contract/protocol.js'
 import { MAX_MODEL_LENGTH, type NumberRule } from './fields.js'
 import { OPTIONS } from './request.js'
 

@@ -1,8 +1,9 @@
 // The conversation API below compat.apiPrefix, for clients alone: a chat in a given surface's form, and two kinds of
 // conversation with a system prompt of the library's. All three stream by default, one chunk of that form a line, and their
 // whole answers have that form too.
+
+import { type Protocol, type Surface } from '../contract/protocol.js'
 import { encodeErrorWords } from '../error-words.js'
-import { type Protocol, type Surface } from '../protocol.js'
 import { describeChat, describeConversation, describeExtended } from './describe.js'
 import { readStream } from './fields.js'
 import { decodeConversation, decodeExtended, readConversationFacts, readExtendedFacts } from './request.js'

@@ -5,7 +5,7 @@
 //   extended: and {"system_prompt"?, "temperature"?, "top_k"?, "top_p"?, "typical_p"?, "repetition_penalty"?, "max_new_tokens"?}
 import { type JsonObject } from '../../model/json.js'
 import { type ChatRequest, NO_SAMPLING, type Sampling } from '../../model/request.js'
-import { type RequestFacts } from '../protocol.js'
+import { type RequestFacts } from '../contract/protocol.js'
 import {
   messageOf,
   type NumberRule,

@@ -3,7 +3,7 @@ import { isJsonObject, type JsonValue } from '../../model/json.js'
 import { budgetOf } from '../../model/reasoning.js'
 import { type ChatRequest, type ReasoningRequest, type ResponseFormat } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
-import { fitReasoning } from '../fit-reasoning.js'
+import { fitReasoning } from '../fit/reasoning.js'
 import { type GenerationConfig } from './wire.js'
 
 /** Largest thinking budget that all thinking models take; larger ones of the "pro" models reach 32,768. */

@@ -1,6 +1,6 @@
 // The protocol google-gemini: generateContent and streamGenerateContent. Only upstreams speak it here, so it has no surface.
 import { type Target } from '../../model/target.js'
-import { type Dialect, type Protocol } from '../protocol.js'
+import { type Dialect, type Protocol } from '../contract/protocol.js'
 import { carries } from './contents.js'
 import { decodeError, refusesThinking } from './error.js'
 import { GeminiObserver } from './observer.js'

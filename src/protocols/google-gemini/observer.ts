@@ -4,8 +4,8 @@
 import { type ErrorData } from '../../model/error.js'
 import { type UsageReport } from '../../model/usage.js'
 import { isOneObject, skipSpace, stringEnd } from '../../wire/json-scan.js'
+import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../contract/protocol.js'
 import { bitsWithoutObject } from '../frame-payload.js'
-import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../protocol.js'
 import { parseReply } from './reply.js'
 import { decodeUsageTail, findUsage } from './usage.js'
 

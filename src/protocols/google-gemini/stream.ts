@@ -5,8 +5,8 @@ import { errorData } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
+import { type DecoderOptions, type StreamDecoder } from '../contract/protocol.js'
 import { brokenFrame, isSilent } from '../frame-payload.js'
-import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { mapFinishReason, parseReply, type Reply, type ReplyPart } from './reply.js'
 
 /** Reads one stream. */

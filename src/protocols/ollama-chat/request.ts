@@ -10,9 +10,9 @@ import {
   type ToolDefinition,
 } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
-import { fitReasoning } from '../fit-reasoning.js'
-import { instructFormat } from '../format-instruction.js'
-import { type EncodedRequest } from '../protocol.js'
+import { type EncodedRequest } from '../contract/protocol.js'
+import { instructFormat } from '../fit/format-instruction.js'
+import { fitReasoning } from '../fit/reasoning.js'
 import { encodeMessages } from './messages.js'
 import { type Options, type Tool, type ChatRequest as WireRequest } from './wire.js'
 

@@ -2,8 +2,8 @@
 import { errorData } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
+import { type DecoderOptions, type StreamDecoder } from '../contract/protocol.js'
 import { brokenFrame, isSilent } from '../frame-payload.js'
-import { type DecoderOptions, type StreamDecoder } from '../protocol.js'
 import { callId, mapDoneReason, parseReply, type Reply, type ReplyCall } from './reply.js'
 
 /** Reads one stream. */

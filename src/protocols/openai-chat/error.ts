@@ -7,7 +7,7 @@ import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
 import { maskKeys } from '../../wire/mask-keys.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type OverflowWords, readOverflow } from '../context-overflow.js'
-import { type ErrorAnswer } from '../protocol.js'
+import { type ErrorAnswer } from '../contract/protocol.js'
 import { textOf } from './scalars.js'
 import { type WireError } from './wire.js'
 

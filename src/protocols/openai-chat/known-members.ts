@@ -1,5 +1,5 @@
 // The members below the top level of a chat completions body that its decoder reads.
-import { type Shape } from '../left-over.js'
+import { type Shape } from '../fit/left-over.js'
 
 const CALL: Shape = { members: { name: true, arguments: true } }
 

@@ -2,7 +2,7 @@
 import { type ErrorData } from '../../model/error.js'
 import { type JsonObject } from '../../model/json.js'
 import { type ChatResponse } from '../../model/response.js'
-import { type ErrorAnswer, type ErrorSubject } from '../protocol.js'
+import { type ErrorAnswer, type ErrorSubject } from '../contract/protocol.js'
 
 const BAD_REQUEST = 400
 const UNKNOWN: ErrorSubject = Object.freeze({ model: null, hasKey: true })

@@ -1,5 +1,5 @@
 // What the API's document says of the prompt stream, in either form of answer.
-import { type SurfaceDescription } from '../description.js'
+import { type SurfaceDescription } from '../contract/description.js'
 import { MAX_MODEL_LENGTH } from './request.js'
 
 /** Both surfaces are one operation there, told apart by the media type that is asked for. */

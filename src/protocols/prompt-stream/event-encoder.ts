@@ -6,7 +6,7 @@ import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
 import { believable, type Usage } from '../../model/usage.js'
 import { encodeSseFrame } from '../../wire/sse.js'
-import { type StreamEncoder } from '../protocol.js'
+import { type StreamEncoder } from '../contract/protocol.js'
 
 /** Writes one stream: the model's text, no reasoning. */
 export class EventEncoder implements StreamEncoder {

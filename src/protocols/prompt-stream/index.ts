@@ -1,6 +1,6 @@
 // A prompt in, its answer streamed so that nothing on the way times out: POST /stream. For clients alone. What comes back is
 // one JSON document, written as it comes, or typed events for those who ask for an event stream.
-import { type Protocol, type Surface } from '../protocol.js'
+import { type Protocol, type Surface } from '../contract/protocol.js'
 import { encodeError, encodeResponse } from './answer.js'
 import { describe } from './describe.js'
 import { EventEncoder, encodeErrorEvent } from './event-encoder.js'

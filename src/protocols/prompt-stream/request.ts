@@ -4,7 +4,7 @@
 import { GatewayError } from '../../errors.js'
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { type ChatRequest, NO_SAMPLING } from '../../model/request.js'
-import { type RequestFacts } from '../protocol.js'
+import { type RequestFacts } from '../contract/protocol.js'
 
 /** Characters of a model's name: the ceiling of the labels and log lines that it ends up in. */
 export const MAX_MODEL_LENGTH = 256

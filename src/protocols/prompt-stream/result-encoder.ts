@@ -6,7 +6,7 @@
 // Whatever the text holds, and wherever it ends, the whole body is one JSON document.
 import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
-import { type StreamEncoder } from '../protocol.js'
+import { type StreamEncoder } from '../contract/protocol.js'
 
 /** JSON's white space, which may stand before a document. */
 export const KEEPALIVE = ' '

@@ -1,6 +1,6 @@
 // What the API's document says of chats with the provider in their path.
-import { type SurfaceDescription } from '../description.js'
-import { type Surface } from '../protocol.js'
+import { type SurfaceDescription } from '../contract/description.js'
+import { type Surface } from '../contract/protocol.js'
 
 /** `chat` is whose bodies it borrows. */
 export function describe(chat: Surface): SurfaceDescription {

@@ -3,7 +3,7 @@
 //
 //   {"detail": "Unsupported provider: x", "error": {"message", "type", "param", "code"}}
 import { type ErrorData } from '../../model/error.js'
-import { type ErrorAnswer } from '../protocol.js'
+import { type ErrorAnswer } from '../contract/protocol.js'
 
 /** The envelope of an answer that has not begun. */
 export function encodeError(error: ErrorData): ErrorAnswer {

@@ -2,7 +2,7 @@
 // one small form for all providers; streams, and refusals, are the upstream's own bytes.
 //
 //   POST /v1/chat/openai  {"model", "messages", ...}  ->  {"provider", "model", "content", "stop_reason"}
-import { type Protocol, type Surface } from '../protocol.js'
+import { type Protocol, type Surface } from '../contract/protocol.js'
 import { UPSTREAM_FRAMES } from '../upstream-frames.js'
 import { describe } from './describe.js'
 import { encodeError } from './error.js'

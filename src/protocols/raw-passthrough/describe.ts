@@ -1,5 +1,5 @@
 // What the API's document says of requests in a provider's own words.
-import { type SurfaceDescription } from '../description.js'
+import { type SurfaceDescription } from '../contract/description.js'
 import { MAX_NAME_CHARS } from './request.js'
 
 /** A provider or a model must be named, a path and a body be there, and nothing else. */

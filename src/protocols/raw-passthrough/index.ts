@@ -3,8 +3,8 @@
 //
 //   {"provider": "openai", "path": "/embeddings", "body": {...}}      or {"model": ...}, which leads to its provider
 import { GatewayError } from '../../errors.js'
+import { type Protocol, type Surface } from '../contract/protocol.js'
 import { encodeErrorWords } from '../error-words.js'
-import { type Protocol, type Surface } from '../protocol.js'
 import { UPSTREAM_FRAMES } from '../upstream-frames.js'
 import { describe } from './describe.js'
 import { readFacts } from './request.js'

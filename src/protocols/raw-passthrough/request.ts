@@ -3,7 +3,7 @@
 import { GatewayError } from '../../errors.js'
 import { countAnswers } from '../../model/estimate.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type RequestFacts } from '../protocol.js'
+import { type RequestFacts } from '../contract/protocol.js'
 import { checkPath } from './path.js'
 
 /** Nothing else is taken: a client that sends `headers` or `url` shall not believe that they count. */

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { type ResponseMeta, type StreamEvent } from '../../../src/model/event.js'
 import { type JsonObject } from '../../../src/model/json.js'
 import { type Quirks, type Target } from '../../../src/model/target.js'
-import { MessagesDecoder } from '../../../src/protocols/anthropic-messages/stream-decoder.js'
+import { MessagesDecoder } from '../../../src/protocols/anthropic-messages/dialect/stream-decoder.js'
 import { testTarget } from '../../helpers/targets.js'
 
 const ROOT = new URL('../../../../test/fixtures/anthropic-messages/', import.meta.url)

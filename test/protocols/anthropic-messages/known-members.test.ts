@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { KNOWN_MEMBERS } from '../../../src/protocols/anthropic-messages/known-members.js'
-import { findLeftOver } from '../../../src/protocols/left-over.js'
+import { findLeftOver } from '../../../src/protocols/fit/left-over.js'
 
 test('members that nothing reads are found in messages and beside them', async (t) => {
   const body: JsonObject = {

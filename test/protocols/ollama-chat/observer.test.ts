@@ -1,7 +1,13 @@
 // The observer must say of each line what the decoder would make of it, without decoding most of them.
 import { test } from 'tap'
+import {
+  FRAME_BROKEN,
+  FRAME_CONTENT,
+  FRAME_END,
+  FRAME_ERROR,
+  FRAME_OTHER,
+} from '../../../src/protocols/contract/protocol.js'
 import { ollamaChat } from '../../../src/protocols/ollama-chat/index.js'
-import { FRAME_BROKEN, FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER } from '../../../src/protocols/protocol.js'
 import { cases, decode, dialectOf, payloads, target } from '../../helpers/dialect.js'
 
 const dialect = dialectOf(ollamaChat)

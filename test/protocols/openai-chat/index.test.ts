@@ -1,9 +1,9 @@
 // The two halves are joined under one id.
 import { test } from 'tap'
 import { type StreamEvent } from '../../../src/model/event.js'
+import { FRAME_END } from '../../../src/protocols/contract/protocol.js'
 import { PROTOCOLS } from '../../../src/protocols/index.js'
 import { openaiChat } from '../../../src/protocols/openai-chat/index.js'
-import { FRAME_END } from '../../../src/protocols/protocol.js'
 import { DONE, FALLBACK, readStream, targetWith } from './recordings.js'
 
 test('is registered with its route, framing and keepalive', (t) => {

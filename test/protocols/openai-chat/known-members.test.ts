@@ -1,7 +1,7 @@
 // The members that the decoder reads below the top level; test/laws/silence.test.ts holds them against real requests.
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
-import { findLeftOver } from '../../../src/protocols/left-over.js'
+import { findLeftOver } from '../../../src/protocols/fit/left-over.js'
 import { KNOWN_MEMBERS } from '../../../src/protocols/openai-chat/known-members.js'
 
 test('members that nothing reads are found in messages and beside them', async (t) => {

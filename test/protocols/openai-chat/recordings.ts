@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { type ResponseMeta, type StreamEvent } from '../../../src/model/event.js'
 import { type JsonObject } from '../../../src/model/json.js'
 import { type Quirks, type Target } from '../../../src/model/target.js'
-import { ChatStreamDecoder } from '../../../src/protocols/openai-chat/stream-decoder.js'
+import { ChatStreamDecoder } from '../../../src/protocols/openai-chat/dialect/stream-decoder.js'
 import { aggregate } from '../../helpers/aggregate.js'
 import { testTarget } from '../../helpers/targets.js'
 

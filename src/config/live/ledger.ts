@@ -1,0 +1,86 @@
+// Which place each name of the configuration has in the memory that event loops share. Limits and metrics outlive a reload
+// there, so a name keeps its place for the life of the process: lists are only ever appended to, and have room from the start.
+import { GatewayError } from '../../errors.js'
+import { type Config } from '../types.js'
+
+/** Position in a list is the place. Plain data: it goes to every event loop with the configuration. */
+export type Ledger = {
+  readonly keys: readonly string[]
+  readonly providers: readonly string[]
+  /** Configured names, then names that providers are known to serve. */
+  readonly models: readonly string[]
+  /** See `targetNames`. */
+  readonly targets: readonly string[]
+  /** Places in all; more would not fit into the memory. */
+  readonly room: {
+    readonly keys: number
+    readonly providers: number
+    readonly models: number
+    readonly targets: number
+  }
+}
+
+/** Names that may come in addition, over all reloads: years of rotated keys, for a few bytes each. */
+const SPARE_KEYS = 4096
+const SPARE_PROVIDERS = 256
+const SPARE_MODELS = 4096
+const SPARE_TARGETS = 4096
+
+const NOTHING: Ledger = {
+  keys: [],
+  providers: [],
+  models: [],
+  targets: [],
+  room: { keys: 0, providers: 0, models: 0, targets: 0 },
+}
+
+/** The ledger of a process that starts with this configuration. */
+export function openLedger(config: Config): Ledger {
+  const { keys, providers, models, targets } = append(NOTHING, config)
+  const room = {
+    keys: keys.length + SPARE_KEYS,
+    providers: providers.length + SPARE_PROVIDERS,
+    models: models.length + SPARE_MODELS,
+    targets: targets.length + SPARE_TARGETS,
+  }
+  return { keys, providers, models, targets, room }
+}
+
+/**
+ * The ledger with the names of a further configuration. Models beyond the room share the label `other`.
+ * @throws misconfigured when keys, providers or targets are beyond it
+ */
+export function continueLedger(ledger: Ledger, config: Config): Ledger {
+  const { room } = ledger
+  const { keys, providers, models, targets } = append(ledger, config)
+  const isFull = keys.length > room.keys || providers.length > room.providers || targets.length > room.targets
+  if (isFull) {
+    const message =
+      'There have been more names of keys, providers and targets than there is room for: a restart is needed.'
+    throw new GatewayError('misconfigured', { message })
+  }
+  return { keys, providers, models: models.slice(0, room.models), targets, room }
+}
+
+function append(ledger: Ledger, config: Config): Omit<Ledger, 'room'> {
+  const known = config.providers.flatMap((provider) => provider.knownModels)
+  return {
+    keys: unique(ledger.keys, namesOf(config.keys)),
+    providers: unique(ledger.providers, namesOf(config.providers)),
+    models: unique(ledger.models, namesOf(config.models), known),
+    targets: unique(ledger.targets, targetNames(config)),
+  }
+}
+
+/** The names of all targets of all models, in the order of the configuration. A name holds no blank, so three make one. */
+export function targetNames({ models }: Pick<Config, 'models'>): string[] {
+  return models.flatMap(({ name, targets }) => targets.map(({ provider, model }) => `${name} ${provider} ${model}`))
+}
+
+function namesOf(list: readonly { readonly name: string }[]): string[] {
+  return list.map(({ name }) => name)
+}
+
+function unique(...lists: readonly (readonly string[])[]): string[] {
+  return [...new Set(lists.flat())]
+}

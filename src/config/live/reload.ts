@@ -1,0 +1,55 @@
+// What of a new configuration can take effect in a running process. Pure: it compares, and says what has to stay.
+import { isDeepStrictEqual } from 'node:util'
+import { freeze } from '../load.js'
+import { type Config } from '../types.js'
+
+export type ReloadPlan = {
+  /** The new configuration with what cannot change as it was. */
+  readonly config: Config
+  /** Options that differ, but stay as they were until a restart. */
+  readonly kept: readonly string[]
+  /** Nothing that can take effect differs. */
+  readonly isUnchanged: boolean
+}
+
+type Option = { readonly path: string; readonly read: (config: Config) => unknown }
+
+/** They are built into sockets, threads and shared memory, or into the engine's routes. */
+const FIXED: readonly Option[] = [
+  { path: 'server.host', read: ({ server }) => server.host },
+  { path: 'server.port', read: ({ server }) => server.port },
+  { path: 'server.threads', read: ({ server }) => server.threads },
+  { path: 'server.maxBodyBytes', read: ({ server }) => server.maxBodyBytes },
+  { path: 'server.maxMessageBytes', read: ({ server }) => server.maxMessageBytes },
+  { path: 'server.maxReaderLagBytes', read: ({ server }) => server.maxReaderLagBytes },
+  { path: 'server.tls', read: ({ server }) => server.tls !== null },
+  { path: 'offload', read: ({ offload }) => offload },
+  { path: 'limits.failedKeysPerMinute', read: ({ limits }) => limits.failedKeysPerMinute },
+  { path: 'compat.apiPrefix', read: ({ compat }) => compat.apiPrefix },
+  { path: 'compat.healthStatus', read: ({ compat }) => compat.healthStatus },
+  { path: 'metrics.port', read: ({ metrics }) => metrics.port },
+  { path: 'jobs.store', read: ({ jobs }) => jobs.store },
+  { path: 'jobs.path', read: ({ jobs }) => jobs.path },
+  { path: 'redis.url', read: ({ redis }) => redis.url },
+  { path: 'log.file', read: ({ log }) => log.file },
+]
+
+/** Lays the new configuration over the running one. The result is frozen. */
+export function planReload(running: Config, next: Config): ReloadPlan {
+  const kept = FIXED.filter(({ read }) => !isDeepStrictEqual(read(next), read(running))).map(({ path }) => path)
+  const { host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = running.server
+  // Another certificate is taken; a listener that speaks TLS does not change over.
+  const tls = (running.server.tls === null) === (next.server.tls === null) ? next.server.tls : running.server.tls
+  const config = freeze({
+    ...next,
+    server: { ...next.server, host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes, tls },
+    offload: running.offload,
+    limits: { ...next.limits, failedKeysPerMinute: running.limits.failedKeysPerMinute },
+    compat: { ...next.compat, apiPrefix: running.compat.apiPrefix, healthStatus: running.compat.healthStatus },
+    metrics: { ...next.metrics, port: running.metrics.port },
+    jobs: { ...next.jobs, store: running.jobs.store, path: running.jobs.path },
+    redis: running.redis,
+    log: { ...next.log, file: running.log.file },
+  })
+  return { config, kept, isUnchanged: isDeepStrictEqual(config, running) }
+}

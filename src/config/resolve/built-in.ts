@@ -1,0 +1,26 @@
+// How a configuration asks for the built-in simulator: by an entry of its profile without an address. The simulator has one
+// only once it listens, so until then such a provider has a provisional one.
+
+import { type ProviderEntry } from '../schema.js'
+import { SIMULATOR } from './providers.js'
+
+/** No server can have port 0. */
+const PROVISIONAL_URL = 'http://127.0.0.1:0'
+
+/** The same entries; those that ask for the built-in simulator have the provisional address. */
+export function markBuiltIn(entries: Readonly<Record<string, ProviderEntry>>): Readonly<Record<string, ProviderEntry>> {
+  const marked = Object.entries(entries).map(([name, entry]) => {
+    return [name, asksForSimulator(name, entry) ? { ...entry, baseUrl: PROVISIONAL_URL } : entry] as const
+  })
+  return Object.fromEntries(marked)
+}
+
+/** True for a provider that still needs the address of the built-in simulator. */
+export function isBuiltIn(provider: { readonly baseUrl: string }): boolean {
+  return provider.baseUrl.startsWith(`${PROVISIONAL_URL}/`)
+}
+
+function asksForSimulator(name: string, entry: ProviderEntry): boolean {
+  const profile = entry.profile ?? (entry.protocol === undefined ? name : null)
+  return profile === SIMULATOR && !entry.baseUrl
+}

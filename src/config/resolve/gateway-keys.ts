@@ -1,0 +1,41 @@
+// Gateway keys as the rest of the process knows them: by SHA-256 alone. The key's own text ends here.
+import { createHash } from 'node:crypto'
+import { type KeyEntry } from '../schema.js'
+import { type KeyConfig } from '../types.js'
+import { isPlaceholder } from '../validate/placeholder.js'
+import { type ProblemList } from '../validate/problem.js'
+
+/** Shorter keys can be guessed; they are taken, because people have them, but not without a word. */
+const WEAK_KEY_LENGTH = 16
+/** What fits into an Authorization header without quoting. */
+const HEADER_SAFE = /^[\x21-\x7e]+$/
+
+/** Hashes the keys and refuses doubles. Warnings name the key, never show it. */
+export function resolveKeys(entries: readonly KeyEntry[], problems: ProblemList, warnings: string[]): KeyConfig[] {
+  const names = new Set<string>()
+  const hashes = new Set<string>()
+  return entries.map((entry, index) => {
+    const hash = hashOf(entry, index, problems)
+    if (names.has(entry.name)) problems.add(['keys', index, 'name'], 'is the name of another key too')
+    if (hash !== '' && hashes.has(hash)) problems.add(['keys', index], 'is the same key as another one')
+    names.add(entry.name)
+    hashes.add(hash)
+    if (entry.key !== undefined && isPlaceholder(entry.key)) {
+      warnings.push(`gateway key ${entry.name} looks like a placeholder of a document: anybody can guess it`)
+    } else if (entry.key !== undefined && entry.key.length < WEAK_KEY_LENGTH) {
+      warnings.push(`gateway key ${entry.name} is shorter than ${WEAK_KEY_LENGTH} characters and can be guessed`)
+    }
+    return { name: entry.name, keySha256: hash, models: entry.models, limits: entry.limits }
+  })
+}
+
+function hashOf(entry: KeyEntry, index: number, problems: ProblemList): string {
+  if ((entry.key === undefined) === (entry.keySha256 === undefined)) {
+    problems.add(['keys', index], 'needs either key or keySha256')
+    return ''
+  }
+  if (entry.keySha256 !== undefined) return entry.keySha256.toLowerCase()
+  const key = entry.key ?? ''
+  if (!HEADER_SAFE.test(key)) problems.add(['keys', index, 'key'], 'may hold printable ASCII without blanks only')
+  return createHash('sha256').update(key).digest('hex')
+}

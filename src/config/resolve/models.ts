@@ -1,0 +1,135 @@
+// Configured model names: shorthands spelt out, every target and fallback checked to exist. What only lacks a key is left
+// out with a warning; what was never configured at all is a problem.
+import { mergeUnder } from '../../model/json.js'
+import { type Catalog } from '../catalog.js'
+import { type ModelEntry } from '../schema.js'
+import { type LeftOut } from '../sources/environment.js'
+import { type HedgeConfig, type ModelConfig, type ProviderConfig, type TargetConfig } from '../types.js'
+import { nearestName, type Path, type ProblemList } from '../validate/problem.js'
+import { toJsonObject } from './providers.js'
+
+export type ModelContext = {
+  readonly catalog: Catalog
+  readonly problems: ProblemList
+  readonly warnings: string[]
+  /** Providers that can be used. */
+  readonly usable: ReadonlyMap<string, ProviderConfig>
+  /** Providers that have an entry, whether usable or left out. */
+  readonly named: ReadonlySet<string>
+  /** Receives the targets that are left out, with the reason. */
+  readonly leftOut?: LeftOut[]
+}
+
+type TargetEntry = Exclude<ModelEntry, string>['targets'][number]
+type HedgeEntry = Exclude<ModelEntry, string>['hedge']
+
+/** Members of a model that name other models. */
+const LINKS = ['fallbacks', 'contextFallbacks'] as const
+
+/** All models that have a target left, in the order of the entries. */
+export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, context: ModelContext): ModelConfig[] {
+  const models: ModelConfig[] = []
+  for (const [name, entry] of Object.entries(entries)) {
+    const targets = resolveTargets(name, entry, context)
+    const { fallbacks, contextFallbacks, affinity, timeouts, hedge } = typeof entry === 'string' ? PLAIN : entry
+    if (targets.length > 0)
+      models.push({
+        name,
+        targets,
+        fallbacks,
+        contextFallbacks,
+        affinity,
+        timeouts,
+        hedge: resolveHedge(name, hedge, context),
+      })
+    else context.warnings.push(`model ${name} is left out: none of its targets can be used`)
+  }
+  const names = { served: new Set(models.map((model) => model.name)), known: new Set(Object.keys(entries)) }
+  return models.map((model) => {
+    const [fallbacks = [], contextFallbacks = []] = LINKS.map((link) => resolveLink(model, link, { ...names, context }))
+    return { ...model, fallbacks, contextFallbacks }
+  })
+}
+
+/** What a model in short form has. */
+const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
+
+type Names = {
+  readonly served: ReadonlySet<string>
+  readonly known: ReadonlySet<string>
+  readonly context: ModelContext
+}
+
+/** The other models of one member; those that are left out are left out here, too. */
+function resolveLink(model: ModelConfig, link: (typeof LINKS)[number], names: Names): string[] {
+  const { served, known, context } = names
+  return model[link].filter((other, index) => {
+    const at: Path = ['models', model.name, link, index]
+    if (other === model.name) context.problems.add(at, 'is the model itself')
+    else if (!known.has(other)) context.problems.add(at, 'is not a configured model', nearestName(other, [...known]))
+    return served.has(other)
+  })
+}
+
+function resolveHedge(name: string, entry: HedgeEntry, { problems }: ModelContext): HedgeConfig | null {
+  if (entry === null) return null
+  const { afterMs = null, percentile = null, maxExtra } = entry
+  if (afterMs === null && percentile === null) {
+    problems.add(['models', name, 'hedge'], 'needs afterMs or percentile')
+  }
+  return { afterMs, percentile, maxExtra }
+}
+
+/** Providers that targets name, for those that need no entry of their own. */
+export function providersNamedIn(entries: Readonly<Record<string, ModelEntry>>): string[] {
+  return Object.values(entries).flatMap((entry) =>
+    (typeof entry === 'string' ? [entry] : entry.targets).map((target) =>
+      typeof target === 'string' ? (target.split('/')[0] ?? '') : target.provider,
+    ),
+  )
+}
+
+function resolveTargets(name: string, entry: ModelEntry, context: ModelContext): TargetConfig[] {
+  if (typeof entry === 'string') return resolveTarget(entry, ['models', name], context)
+  const targets = entry.targets.flatMap((target, index) =>
+    resolveTarget(target, ['models', name, 'targets', index], context),
+  )
+  if (targets.length > 0 && targets.every((target) => target.weight === 0)) {
+    context.problems.add(['models', name, 'targets'], 'need at least one weight above 0')
+  }
+  return targets
+}
+
+/** One target, or none. */
+function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): TargetConfig[] {
+  const target = typeof entry === 'string' ? spellOut(entry) : entry
+  if (target === null) {
+    context.problems.add(at, 'must be provider/model')
+    return []
+  }
+  const { provider, model, weight, concurrency, thinking } = target
+  const usable = context.usable.get(provider)
+  const own = toJsonObject(target.extraBody)
+  // Merged here, at every depth: whoever lays one over the other later cannot lose members of a nested object.
+  if (usable !== undefined) {
+    return [{ provider, model, weight, concurrency, extraBody: mergeUnder(usable.extraBody, own), thinking }]
+  }
+  const vendor = context.catalog.profiles.find((profile) => profile.name === provider)
+  if (context.named.has(provider) || vendor !== undefined) {
+    const hint = context.named.has(provider) ? undefined : vendor?.keyVariables[0]
+    const reason = `provider ${provider} has no key${hint === undefined ? '' : `, and ${hint} is not set`}`
+    context.warnings.push(`${at.join('.')} is left out: ${reason}`)
+    context.leftOut?.push({ name: at.join('.'), reason })
+  } else {
+    const place = typeof entry === 'string' ? at : [...at, 'provider']
+    context.problems.add(place, 'names a provider that is not configured', nearestName(provider, [...context.named]))
+  }
+  return []
+}
+
+function spellOut(text: string): Exclude<TargetEntry, string> | null {
+  const slash = text.indexOf('/')
+  if (slash < 1 || slash === text.length - 1) return null
+  const [provider, model] = [text.slice(0, slash), text.slice(slash + 1)]
+  return { provider, model, weight: 1, concurrency: null, extraBody: {}, thinking: null }
+}

@@ -1,0 +1,216 @@
+// Upstreams as the rest of the process knows them: entry, vendor profile and protocol defaults joined into one flat record.
+// Knows no vendor by name; what is missing a key is left out, what is wrong is a problem.
+import { isJsonObject, type JsonObject } from '../../model/json.js'
+import { type Quirks } from '../../model/target.js'
+import { type Catalog, type ProtocolDefaults, type VendorProfile } from '../catalog.js'
+import { type ProviderEntry } from '../schema.js'
+import { type LeftOut } from '../sources/environment.js'
+import { type Variables } from '../sources/substitute.js'
+import { type ProviderConfig } from '../types.js'
+import { nearestName, type Path, ProblemList, refusal } from '../validate/problem.js'
+import { normaliseBaseUrl, withoutVersion } from './base-url.js'
+import { resolveProviderTls, type TlsFiles } from './provider-tls.js'
+import { resolveProxy } from './proxies.js'
+
+/** What fits into a header value without quoting; keys are sent in one. */
+const HEADER_SAFE = /^[\x21-\x7e]+$/
+/** Set by the HTTP client or by the wire; a fixed value would break framing or lie about the body. */
+const FORBIDDEN_HEADERS = new Set([
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'content-type',
+  'accept-encoding',
+  'te',
+  'trailer',
+  'upgrade',
+  'keep-alive',
+  'expect',
+])
+/** Name of the profile, and so of the provider, of the built-in simulator. */
+export const SIMULATOR = 'sim'
+
+export type Surroundings = TlsFiles & { readonly variables: Variables }
+
+export type ProviderContext = {
+  readonly catalog: Catalog
+  readonly problems: ProblemList
+  readonly warnings: string[]
+  /** Provider name -> variable that was to hold its key and does not. */
+  readonly missingKeys: ReadonlyMap<string, string>
+  /** Receives the providers that are left out, with the reason. */
+  readonly leftOut?: LeftOut[]
+  /** Variables and files that say how a provider is reached; without them, as its entry alone says. */
+  readonly surroundings?: Surroundings
+  /** Nothing is left out for want of a key: callers will bring theirs. */
+  readonly isKeyOptional?: true
+}
+
+/** All providers that can be used, in the order of the entries. */
+export function resolveProviders(
+  entries: Readonly<Record<string, ProviderEntry>>,
+  context: ProviderContext,
+): ProviderConfig[] {
+  const resolved: ProviderConfig[] = []
+  for (const [name, entry] of Object.entries(entries)) {
+    const provider = resolveProvider(name, entry, context)
+    if (provider !== null) resolved.push(provider)
+  }
+  return resolved
+}
+
+/** One provider; null if it is left out (a warning says why) or wrong (a problem says why). */
+export function resolveProvider(name: string, entry: ProviderEntry, context: ProviderContext): ProviderConfig | null {
+  const at: Path = ['providers', name]
+  const profile = findProfile(name, entry, context)
+  if (profile === undefined) return null
+  const protocol = entry.protocol ?? profile?.protocol ?? ''
+  const defaults = Object.hasOwn(context.catalog.protocols, protocol) ? context.catalog.protocols[protocol] : undefined
+  if (defaults === undefined) {
+    const known = Object.keys(context.catalog.protocols)
+    context.problems.add([...at, 'protocol'], `must be one of ${known.join(', ')}`, nearestName(protocol, known))
+    return null
+  }
+  // A vendor's profile describes one of its wires; over another one only the protocol's defaults hold.
+  const fitting = profile?.protocol === protocol ? profile : null
+  checkHeaders(entry, at, context)
+  const quirks = joinQuirks(defaults, fitting, entry)
+  const baseUrl = resolveBaseUrl(entry, { at, defaults, fitting, quirks }, context)
+  const apiKey = entry.apiKey || null
+  if (apiKey !== null && !HEADER_SAFE.test(apiKey)) {
+    context.problems.add([...at, 'apiKey'], 'may hold printable ASCII without blanks only')
+  }
+  const reason = context.isKeyOptional === true ? null : whyLeftOut(name, { entry, profile, apiKey }, context)
+  if (reason !== null) {
+    context.warnings.push(`provider ${name} is left out: ${reason}`)
+    context.leftOut?.push({ name, reason })
+  }
+  if (reason !== null || baseUrl === null) return null
+  return {
+    name,
+    profile: profile?.name ?? null,
+    protocol,
+    baseUrl,
+    apiKey,
+    auth: (fitting ?? defaults).auth,
+    headers: { ...fitting?.headers, ...entry.headers },
+    limits: entry.limits,
+    timeouts: entry.timeouts,
+    quirks,
+    modelPatterns: profile?.modelPatterns ?? [],
+    knownModels: entry.models ?? (profile === null ? [] : (context.catalog.models[profile.name] ?? [])),
+    extraBody: toJsonObject(entry.extraBody),
+    keepAliveMs: entry.keepAliveMs,
+    maxConnections: entry.maxConnections,
+    maxIdleConnections: entry.maxIdleConnections,
+    isolation: entry.isolation,
+    ...resolveConnection(name, entry, { baseUrl, at }, context),
+  }
+}
+
+/** Found on this machine, or built in: no variable and no file has a say. */
+const NO_SURROUNDINGS: Surroundings = Object.freeze({ variables: {}, cwd: '/', readFile: () => null })
+
+function resolveConnection(
+  name: string,
+  entry: ProviderEntry,
+  { baseUrl, at }: { readonly baseUrl: string; readonly at: Path },
+  { problems, surroundings = NO_SURROUNDINGS }: ProviderContext,
+): Pick<ProviderConfig, 'proxy' | 'tls'> {
+  const { variables } = surroundings
+  return {
+    proxy: resolveProxy({ name, baseUrl, proxy: entry.proxy, variables }, problems),
+    tls: resolveProviderTls(entry, at, { files: surroundings, problems }),
+  }
+}
+
+/**
+ * The provider of the built-in simulator, which the caller has started at `baseUrl`.
+ * @throws misconfigured if that is no base URL
+ */
+export function simulatorProvider(catalog: Catalog, baseUrl: string, entry: ProviderEntry): ProviderConfig {
+  return profileProvider(catalog, SIMULATOR, { ...entry, baseUrl })
+}
+
+/**
+ * A provider made from its profile alone, such as one found on this machine.
+ * @throws misconfigured if there is no such keyless profile
+ */
+export function profileProvider(catalog: Catalog, name: string, entry: ProviderEntry): ProviderConfig {
+  const problems = new ProblemList(() => ({ line: null, origin: null }))
+  const provider = resolveProvider(name, entry, { catalog, problems, warnings: [], missingKeys: new Map() })
+  problems.throwIfAny()
+  if (provider === null) throw refusal(`the profile ${name} needs a key`)
+  return provider
+}
+
+/** Unknown members were checked to be JSON; anything else is no object and becomes an empty one. */
+export function toJsonObject(value: unknown): JsonObject {
+  return isJsonObject(value) ? value : {}
+}
+
+/** The entry's profile, null for a server without one, undefined if what it names does not exist. */
+function findProfile(name: string, entry: ProviderEntry, context: ProviderContext): VendorProfile | null | undefined {
+  const { profiles } = context.catalog
+  const wanted = entry.profile ?? (entry.protocol === undefined ? name : null)
+  if (wanted === null) return null
+  const profile = profiles.find((candidate) => candidate.name === wanted)
+  if (profile !== undefined) return profile
+  const known = profiles.map((candidate) => candidate.name)
+  const nearest = nearestName(wanted, known)
+  if (entry.profile !== undefined)
+    context.problems.add(['providers', name, 'profile'], 'there is no such profile', nearest)
+  else context.problems.add(['providers', name], 'is no profile, so it needs profile or protocol', nearest)
+  return undefined
+}
+
+function checkHeaders(entry: ProviderEntry, at: Path, context: ProviderContext): void {
+  for (const header of Object.keys(entry.headers)) {
+    if (FORBIDDEN_HEADERS.has(header)) context.problems.add([...at, 'headers', header], 'is set by the gateway itself')
+  }
+}
+
+function joinQuirks(defaults: ProtocolDefaults, profile: VendorProfile | null, entry: ProviderEntry): Quirks {
+  return { ...defaults.quirks, ...profile?.quirks, ...entry.quirks }
+}
+
+type BaseUrlParts = {
+  readonly at: Path
+  readonly defaults: ProtocolDefaults
+  readonly fitting: VendorProfile | null
+  readonly quirks: Quirks
+}
+
+function resolveBaseUrl(entry: ProviderEntry, parts: BaseUrlParts, context: ProviderContext): string | null {
+  const { at, defaults, fitting, quirks } = parts
+  const text = entry.baseUrl || (fitting?.baseUrl ?? null)
+  if (text === null) {
+    context.problems.add([...at, 'baseUrl'], 'is required')
+    return null
+  }
+  const segment = entry.versionSegment ?? fitting?.versionSegment ?? defaults.versionSegment
+  // A dated API has its version in the query, not in the path.
+  const versionSegment = quirks.deploymentApiVersion === null ? segment : withoutVersion(segment)
+  const base = normaliseBaseUrl(text, { versionSegment, clientsGiveVersion: defaults.clientsGiveVersion })
+  if ('url' in base) return base.url
+  context.problems.add([...at, 'baseUrl'], base.reason)
+  return null
+}
+
+type KeyState = {
+  readonly entry: ProviderEntry
+  readonly profile: VendorProfile | null
+  readonly apiKey: string | null
+}
+
+/** An entry without its key is not an error while another one serves: one file serves machines that hold different keys. */
+function whyLeftOut(name: string, { entry, profile, apiKey }: KeyState, context: ProviderContext): string | null {
+  if (apiKey !== null || profile?.keyless === true) return null
+  const variable = context.missingKeys.get(name)
+  if (variable !== undefined) return `${variable} is not set`
+  // An address of its own and no key at all: a server that asks for none.
+  if (entry.apiKey === undefined && entry.baseUrl !== undefined) return null
+  const hint = profile?.keyVariables[0]
+  return `it has no apiKey${hint === undefined ? '' : `, and ${hint} is not set`}`
+}

@@ -1,0 +1,185 @@
+// From a checked file to the effective configuration: parts resolved, rules that span sections enforced, later features
+// warned of. Last step of loading; pure but for asking whether a certificate file can be read.
+import { isIP } from 'node:net'
+import { dirname, resolve } from 'node:path'
+import { type Catalog } from '../catalog.js'
+import { type ConfigFile, DEFAULT_PROMPTS_DIR, type ProviderEntry } from '../schema.js'
+import { type LeftOut } from '../sources/environment.js'
+import { type Variables } from '../sources/substitute.js'
+import { type CompatConfig, type Config, type JobsConfig, type ServerConfig } from '../types.js'
+import { type ProblemList } from '../validate/problem.js'
+import { parseNetwork } from './addresses.js'
+import { isBuiltIn, markBuiltIn } from './built-in.js'
+import { resolveKeys } from './gateway-keys.js'
+import { resolveListenerTls } from './listener-tls.js'
+import { providersNamedIn, resolveModels } from './models.js'
+import { resolveProviders, SIMULATOR } from './providers.js'
+import { resolveWellKnown } from './well-known.js'
+
+export type EffectiveContext = {
+  readonly catalog: Catalog
+  readonly problems: ProblemList
+  readonly warnings: string[]
+  readonly missingKeys: ReadonlyMap<string, string>
+  /** Providers that the environment names and that cannot be used; those of the file are added here. */
+  readonly leftOut: LeftOut[]
+  /** The environment, `.env` below the real one. */
+  readonly variables: Variables
+  /** A provider entry with nothing but defaults. */
+  readonly providerDefaults: ProviderEntry
+  readonly cores: number
+  /** Working directory that relative file names stand in. */
+  readonly cwd: string
+  /** Where resources/ lies. */
+  readonly packageRoot: string
+  isReadable(file: string): boolean
+  /** Null if there is none. */
+  readFile(file: string): string | null
+}
+
+/** The effective configuration, not yet frozen. Valid only if no problem was added. */
+export function resolveConfig(file: ConfigFile, context: EffectiveContext): Config {
+  const { problems, warnings } = context
+  const keys = resolveKeys(file.keys, problems, warnings)
+  const entries = markBuiltIn(withKeylessProviders(file, context))
+  const providers = resolveProviders(entries, { ...context, surroundings: context })
+  const usable = new Map(providers.map((provider) => [provider.name, provider]))
+  const leftOutTargets: LeftOut[] = []
+  const models = resolveModels(file.models, {
+    ...context,
+    leftOut: leftOutTargets,
+    usable,
+    named: new Set(Object.keys(entries)),
+  })
+  if (providers.length === 0) refuseNoneLeft(file, leftOutTargets, context)
+  refuseOpenGateway(file, problems)
+  if (file.server.maintenance !== false) warnings.push('server.maintenance: new requests are refused')
+  return {
+    server: resolveServer(file.server, context),
+    offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },
+    keys,
+    limits: file.limits,
+    routing: file.routing,
+    providers,
+    wellKnown: resolveWellKnown({ ...context, entries, usable: new Set(usable.keys()) }),
+    models,
+    thinkingNames: context.catalog.thinking,
+    jobs: resolveJobs(file, context),
+    redis: file.redis,
+    metrics: file.metrics,
+    content: file.content,
+    prompts: { ...file.prompts, dir: resolvePromptsDir(file.prompts.dir, context) },
+    compat: resolveCompat(file.compat, problems),
+    log: { ...file.log, file: resolveLogFile(file.log.file, context) },
+    warnings,
+    simulator: providers.length === 0 ? 'stand-in' : providers.some(isBuiltIn) ? 'asked' : null,
+  }
+}
+
+/** True for addresses that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true
+  return isIP(host) === 4 && host.startsWith('127.')
+}
+
+/**
+ * Who names providers wants one of them to answer. With none left the simulator must not: a misspelt variable would put it
+ * into production, and every probe would find it healthy.
+ */
+function refuseNoneLeft(file: ConfigFile, targets: readonly LeftOut[], { leftOut, problems }: EffectiveContext): void {
+  if (problems.length > 0) return
+  const reasons = (list: readonly LeftOut[]): string => list.map(({ name, reason }) => `${name}: ${reason}`).join('; ')
+  if (leftOut.length > 0) {
+    problems.add(
+      ['providers'],
+      `none can be used (${reasons(leftOut)}); set what is missing, or add "${SIMULATOR}: {}" to serve the built-in simulator`,
+    )
+  } else if (Object.keys(file.models).length > 0) {
+    problems.add(
+      ['models'],
+      `none has a provider that can be used (${reasons(targets)}); set what is missing, or name a model of ${SIMULATOR} to serve the built-in simulator`,
+    )
+  }
+}
+
+/** A target may name a keyless vendor without an entry: there is nothing one would have to say. */
+function withKeylessProviders(file: ConfigFile, context: EffectiveContext): Readonly<Record<string, ProviderEntry>> {
+  const entries = { ...file.providers }
+  for (const name of providersNamedIn(file.models)) {
+    const profile = context.catalog.profiles.find((candidate) => candidate.name === name)
+    const hasAddress = name === SIMULATOR || (profile?.baseUrl ?? null) !== null
+    const isImplied = profile?.keyless === true && hasAddress && !Object.hasOwn(entries, name)
+    if (isImplied) entries[name] = context.providerDefaults
+  }
+  return entries
+}
+
+/** Who runs a gateway without keys on an open address lends the providers' keys to everybody. */
+function refuseOpenGateway(file: ConfigFile, problems: ProblemList): void {
+  if (file.keys.length > 0 || isLoopback(file.server.host)) return
+  problems.add(
+    ['server', 'host'],
+    'must be a loopback address as long as there are no gateway keys, or anybody could spend the keys of your providers; set keys, API_KEYS, API_KEY or API_TOKEN',
+  )
+}
+
+function resolveServer(server: ConfigFile['server'], context: EffectiveContext): ServerConfig {
+  for (const [i, network] of server.trustedProxies.entries()) {
+    if (parseNetwork(network) === null) {
+      context.problems.add(['server', 'trustedProxies', i], 'must be an IP address or a network such as 10.0.0.0/8')
+    }
+  }
+  refuseTooSmallBudget(server, context.problems)
+  return { ...server, tls: resolveListenerTls(server.tls, { files: context, problems: context.problems }) }
+}
+
+/** A body that no budget lets in would be refused again and again with an error that says to try later. */
+function refuseTooSmallBudget(server: ConfigFile['server'], problems: ProblemList): void {
+  for (const budget of ['maxReceivingBytes', 'maxReceivingBytesPerKey'] as const) {
+    const { maxBodyBytes } = server
+    if (server[budget] >= maxBodyBytes) continue
+    problems.add(['server', budget], `must be at least server.maxBodyBytes (${maxBodyBytes})`)
+  }
+}
+
+/** The paths of the client libraries: another API below them would take their routes. */
+const VERSION_SEGMENT = 'v1'
+
+function resolveCompat(compat: ConfigFile['compat'], problems: ProblemList): CompatConfig {
+  const { healthStatus, defaultModel, errorDetails, asyncByDefault } = compat
+  const segments = compat.apiPrefix.split('/').filter((segment) => segment !== '')
+  if (segments[0] === VERSION_SEGMENT) {
+    problems.add(['compat', 'apiPrefix'], `must not begin with /${VERSION_SEGMENT}, where other APIs are`)
+  }
+  const apiPrefix = segments.map((segment) => `/${segment}`).join('')
+  return { healthStatus, apiPrefix, defaultModel, errorDetails, asyncByDefault }
+}
+
+/** The default folder is ours unless the working directory has its own; another that is not there may come later. */
+function resolvePromptsDir(dir: string, { cwd, packageRoot, isReadable, warnings }: EffectiveContext): string {
+  const named = resolve(cwd, dir)
+  if (isReadable(named)) return named
+  if (dir === DEFAULT_PROMPTS_DIR) return resolve(packageRoot, dir)
+  warnings.push('prompts.dir: there is no such folder; until there is, no prompt is found')
+  return named
+}
+
+/** Its folder is made with it, which is said: a slip in the path would hide the log. */
+function resolveLogFile(file: string | null, { cwd, isReadable, warnings }: EffectiveContext): string | null {
+  if (file === null) return null
+  const path = resolve(cwd, file)
+  const folder = dirname(path)
+  if (!isReadable(folder)) warnings.push(`log.file: the folder ${folder} does not exist; it is made at the start`)
+  return path
+}
+
+/** One core stays for the event loop. */
+function workersOf(workers: 'auto' | number, cores: number): number {
+  return workers === 'auto' ? Math.max(1, cores - 1) : workers
+}
+
+/** The file's folder need not be there: it is made with the file. */
+function resolveJobs({ jobs, redis }: ConfigFile, { problems, cwd }: EffectiveContext): JobsConfig {
+  if (jobs.store === 'redis' && redis.url === null) problems.add(['jobs', 'store'], 'needs redis.url (or REDIS_URL)')
+  return { ...jobs, path: resolve(cwd, jobs.path) }
+}

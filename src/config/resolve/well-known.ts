@@ -1,0 +1,66 @@
+// Vendors that a caller with a key of its own may name though the operator has configured no key with them: their address is
+// the entry's, the environment's or the profile's, never the caller's. Those without an address are not among them.
+import { type Catalog, type VendorProfile } from '../catalog.js'
+import { type ProviderEntry } from '../schema.js'
+import { type WellKnownProvider } from '../types.js'
+import { isPlaceholder } from '../validate/placeholder.js'
+import { ProblemList } from '../validate/problem.js'
+import { type ProviderContext, resolveProvider, SIMULATOR, type Surroundings } from './providers.js'
+
+export type WellKnownContext = Surroundings & {
+  readonly catalog: Catalog
+  /** A provider entry with nothing but defaults. */
+  readonly providerDefaults: ProviderEntry
+  /** All entries of the configuration, usable or left out. */
+  readonly entries: Readonly<Record<string, ProviderEntry>>
+  /** Names of the providers that can be used. */
+  readonly usable: ReadonlySet<string>
+}
+
+/** All of them, in the order of the profiles; entries that were left out for want of a key come first. */
+export function resolveWellKnown(context: WellKnownContext): WellKnownProvider[] {
+  const { catalog, entries, usable } = context
+  const leftOut = Object.keys(entries).filter((name) => !usable.has(name))
+  const unnamed = catalog.profiles.filter(({ name }) => name !== SIMULATOR && !Object.hasOwn(entries, name))
+  return [
+    ...leftOut.flatMap((name) => resolve(name, entries[name] ?? context.providerDefaults, context)),
+    ...unnamed.flatMap((profile) => resolve(profile.name, entryOf(profile, context), context)),
+  ]
+}
+
+/** What the environment says of a vendor but for its key. */
+function entryOf(profile: VendorProfile, { variables, providerDefaults }: WellKnownContext): ProviderEntry {
+  const urlVariable = profile.baseUrlVariables.find((name) => isAddress(variables[name] ?? ''))
+  const baseUrl = urlVariable === undefined ? undefined : variables[urlVariable]
+  const headers: Record<string, string> = {}
+  for (const [variable, header] of Object.entries(profile.headerVariables ?? {})) {
+    const value = variables[variable]
+    if (value !== undefined && value !== '') headers[header] = value
+  }
+  return { ...providerDefaults, headers, ...(baseUrl === undefined ? {} : { baseUrl }) }
+}
+
+/** A placeholder is as good as not set, as for vendors that are configured. */
+function isAddress(value: string): boolean {
+  return value !== '' && !isPlaceholder(value)
+}
+
+/** None where it has no address, or one that is none: what is wrong is told by who configured it. */
+function resolve(name: string, entry: ProviderEntry, surroundings: WellKnownContext): WellKnownProvider[] {
+  const { catalog } = surroundings
+  const problems = new ProblemList(() => ({ line: null, origin: null }))
+  const warnings: string[] = []
+  const context: ProviderContext = {
+    catalog,
+    problems,
+    warnings,
+    missingKeys: new Map(),
+    surroundings,
+    isKeyOptional: true,
+  }
+  const { apiKey: _, ...keyless } = entry
+  const provider = resolveProvider(name, keyless, context)
+  if (provider === null || problems.length > 0) return []
+  const profile = catalog.profiles.find((candidate) => candidate.name === provider.profile)
+  return [{ provider, isKeyless: profile?.keyless === true }]
+}

@@ -1,0 +1,76 @@
+// The raw configuration while it is put together: the file's values, then environment, then command line on top. Remembers
+// where each laid-over value came from. Checks nothing; a place that is not an object stays as it is for validate.ts to refuse.
+import { isJsonObject } from '../../model/json.js'
+import { type Path } from '../validate/problem.js'
+import { pathKey } from './substitute.js'
+
+/** One configuration under construction. */
+export class Draft {
+  readonly #tree: Record<string, unknown>
+  readonly #origins = new Map<string, string>()
+
+  /** Takes ownership of `tree`. */
+  constructor(tree: Record<string, unknown>) {
+    this.#tree = tree
+  }
+
+  get tree(): unknown {
+    return this.#tree
+  }
+
+  get(path: Path): unknown {
+    let node: unknown = this.#tree
+    for (const segment of path) {
+      if (Array.isArray(node)) node = node[Number(segment)]
+      else if (isJsonObject(node) && Object.hasOwn(node, segment)) node = node[String(segment)]
+      else return undefined
+    }
+    return node
+  }
+
+  /** Names in the map at `path`; none if it is not a map. */
+  names(path: Path): readonly string[] {
+    const node = this.get(path)
+    return isJsonObject(node) ? Object.keys(node) : []
+  }
+
+  /** Items of the list at `path`; none if it is not a list. */
+  items(path: Path): readonly unknown[] {
+    const node = this.get(path)
+    return Array.isArray(node) ? node : []
+  }
+
+  /** Sets a value, making the maps above it where there are none. */
+  set(path: Path, value: unknown, origin: string): void {
+    let node: unknown = this.#tree
+    for (const segment of path.slice(0, -1)) {
+      if (Array.isArray(node)) node = node[Number(segment)]
+      else if (isJsonObject(node)) {
+        if (node[String(segment)] === undefined || node[String(segment)] === null) node[String(segment)] = {}
+        node = node[String(segment)]
+      } else return
+    }
+    const last = path.at(-1)
+    if (last === undefined || !isJsonObject(node)) return
+    Object.assign(node, { [last]: value })
+    this.#origins.set(pathKey(path), origin)
+  }
+
+  /** Adds to the list at `path`, making it where there is none. Whole items come from one origin. */
+  push(path: Path, value: unknown, origin: string): void {
+    if (this.get(path) === undefined || this.get(path) === null) this.set(path, [], origin)
+    const list = this.get(path)
+    if (!Array.isArray(list)) return
+    this.#origins.set(pathKey([...path, list.length]), origin)
+    list.push(value)
+  }
+
+  /** The variable or option that the value at `path`, or one that holds it, came from; null if it is the file's. */
+  originOf(path: Path): string | null {
+    for (let length = path.length; length > 0; length--) {
+      const origin = this.#origins.get(pathKey(path.slice(0, length)))
+      if (origin !== undefined) return origin
+    }
+    return null
+  }
+}

@@ -1,0 +1,182 @@
+// One run of one job: calls the injected execution, keeps the lease alive meanwhile, and settles the job with what came of
+// it. A run whose lease is void settles nothing: the job is another's now, or cancelled.
+//
+//   execute --answer--> complete          renewals: every third of the lease; refused -> `void`
+//      |---retryable--> retry, backoff    deadline: the job's total running time  -> `overdue`
+//      '---final------> fail              stop of the gateway                     -> `stopped` -> release
+import { errorData, toGatewayError } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
+import { type ClaimedJob, type Job, type JobQueue } from '../store.js'
+import { backoffMs } from './backoff.js'
+import { type Timers } from './timers.js'
+
+/**
+ * Executes a job: resolves with the answer's JSON text, rejects with a GatewayError. When the signal aborts, nobody waits for
+ * it any longer.
+ */
+export type Execute = (job: Job, signal: AbortSignal) => Promise<string>
+
+export type RunResult = 'completed' | 'retried' | 'failed' | 'released' | 'void'
+
+export type RunOptions = {
+  readonly queue: JobQueue
+  readonly execute: Execute
+  readonly attempts: number
+  /** Longest running time of a job, all of its runs together. */
+  readonly timeoutMs: number
+  readonly leaseMs: number
+  readonly random: () => number
+  readonly timers: Timers
+}
+
+/** How often a lease is renewed within its length: two renewals may fail. */
+const RENEWALS_PER_LEASE = 3
+/** While the store cannot be reached, how soon the end of a run is told again. */
+const SETTLE_AGAIN_MS = 1000
+
+type Ending = 'void' | 'overdue' | 'stopped'
+type Result = { readonly answer: string } | { readonly error: ErrorData }
+
+/** Nobody waits for the execution any longer; why is in the run's ending. */
+const BROKEN: Result = Object.freeze({ error: errorData('client_gone') })
+
+/** A run in progress. */
+export class JobRun {
+  readonly #claimed: ClaimedJob
+  readonly #options: RunOptions
+  readonly #abort = new AbortController()
+  readonly #startedMs: number
+  #ending: Ending | null = null
+  #isAbandoned = false
+  #callOffs: (() => void)[] = []
+
+  constructor(claimed: ClaimedJob, options: RunOptions) {
+    this.#claimed = claimed
+    this.#options = options
+    this.#startedMs = options.timers.nowMs()
+  }
+
+  get jobId(): string {
+    return this.#claimed.job.id
+  }
+
+  /** Runs the job and settles it. Never rejects. */
+  async run(): Promise<RunResult> {
+    const { timeoutMs, timers } = this.#options
+    this.#renewLater()
+    const leftMs = Math.max(0, timeoutMs - this.#claimed.spentMs)
+    this.#callOffs.push(timers.after(leftMs, () => this.#end('overdue')))
+    const result = await this.#execute()
+    const settled = await this.#settle(result)
+    for (const callOff of this.#callOffs) callOff()
+    return settled
+  }
+
+  /** Asks the store whether the lease still holds, and breaks off if not. */
+  async checkLease(): Promise<void> {
+    const { queue, leaseMs } = this.#options
+    try {
+      if (!(await queue.renew(this.#claimed.lease, leaseMs))) this.#end('void')
+    } catch {
+      // The store cannot be reached; whoever may take the job over then cannot either.
+    }
+  }
+
+  /** The gateway stops: the job goes back to the queue. */
+  stop(): void {
+    this.#end('stopped')
+  }
+
+  /** Time is up: whatever the store was not told by now it will find out when the lease is over. */
+  abandon(): void {
+    this.stop()
+    this.#isAbandoned = true
+  }
+
+  #end(ending: Ending): void {
+    if (this.#ending !== null) return
+    this.#ending = ending
+    this.#abort.abort(ending)
+  }
+
+  #renewLater(): void {
+    const { timers, leaseMs } = this.#options
+    const callOff = timers.after(leaseMs / RENEWALS_PER_LEASE, () => {
+      this.#callOffs = this.#callOffs.filter((each) => each !== callOff)
+      this.#renewLater()
+      void this.checkLease()
+    })
+    this.#callOffs.push(callOff)
+  }
+
+  /** The execution's result, or that it was broken off, whichever is first: one that hangs holds up nothing. */
+  async #execute(): Promise<Result> {
+    const { execute } = this.#options
+    const { signal } = this.#abort
+    if (signal.aborted) return BROKEN
+    const broken = new Promise<Result>((resolve) => {
+      signal.addEventListener('abort', () => resolve(BROKEN), { once: true })
+    })
+    const executed = Promise.resolve()
+      .then(() => execute(this.#claimed.job, signal))
+      .then(
+        (answer): Result => ({ answer }),
+        (thrown: unknown): Result => ({ error: toGatewayError(thrown).data }),
+      )
+    return Promise.race([executed, broken])
+  }
+
+  async #settle(result: Result): Promise<RunResult> {
+    while (!this.#isAbandoned) {
+      try {
+        return await this.#tell(result)
+      } catch {
+        await new Promise<void>((resolve) => this.#options.timers.after(SETTLE_AGAIN_MS, resolve))
+      }
+    }
+    return 'void'
+  }
+
+  async #tell(result: Result): Promise<RunResult> {
+    const { queue } = this.#options
+    const { lease } = this.#claimed
+    const unless = (isDone: boolean, told: RunResult): RunResult => (isDone ? told : 'void')
+    if (this.#ending === 'void') return 'void'
+    if ('answer' in result) return unless(await queue.complete(lease, result.answer), 'completed')
+    if (this.#ending === 'stopped' || result.error.code === 'draining') {
+      return unless(await queue.release(lease), 'released')
+    }
+    if (this.#ending === 'overdue') return unless(await queue.fail(lease, this.#overdueError()), 'failed')
+    if (isOwnLimit(result.error)) {
+      const delayMs = backoffMs(1, { random: this.#options.random, retryAfterMs: result.error.retryAfterMs })
+      const retry = { delayMs, error: result.error, spentMs: this.#spentMs(), isUncounted: true }
+      return unless(await queue.retry(lease, retry), 'retried')
+    }
+    const delayMs = this.#retryDelayMs(result.error)
+    if (delayMs === null) return unless(await queue.fail(lease, result.error), 'failed')
+    const spentMs = this.#spentMs()
+    return unless(await queue.retry(lease, { delayMs, error: result.error, spentMs }), 'retried')
+  }
+
+  /** Null: another attempt is no use, or not granted. */
+  #retryDelayMs(error: ErrorData): number | null {
+    const { attempts, random, timeoutMs } = this.#options
+    const made = this.#claimed.job.attempts
+    if (!error.retryable || made >= attempts || this.#spentMs() >= timeoutMs) return null
+    return backoffMs(made, { random, retryAfterMs: error.retryAfterMs })
+  }
+
+  #spentMs(): number {
+    return this.#claimed.spentMs + this.#options.timers.nowMs() - this.#startedMs
+  }
+
+  #overdueError(): ErrorData {
+    return errorData('upstream_timeout', { message: `The job ran longer than ${this.#options.timeoutMs} ms.` })
+  }
+}
+
+/** The gateway itself had no place for it: nobody was asked, so it was no attempt. */
+function isOwnLimit({ code, retryable, upstreamStatus, upstreamType, upstreamCode }: ErrorData): boolean {
+  if (!retryable || (code !== 'rate_limited' && code !== 'overloaded')) return false
+  return upstreamStatus === null && upstreamType === null && upstreamCode === null
+}

@@ -1,0 +1,153 @@
+// Runs the jobs of a store: so many at once, the keys in turn (the store's order), each by the injected execution. Hints of
+// the store wake it; it polls as well, for retries that fall due and leases that others lost. It knows nothing of HTTP.
+import { toGatewayError } from '../../errors.js'
+import { type ClaimedJob, type JobQueue, type JobStore, MAX_BATCH } from '../store.js'
+import { ClaimLoop } from './claim-loop.js'
+import { type Execute, JobRun, type RunResult } from './job-run.js'
+import { TIMERS, type Timers } from './timers.js'
+
+export type RunnerOptions = {
+  readonly store: JobQueue & Pick<JobStore, 'subscribe'>
+  readonly execute: Execute
+  /** Jobs at once. */
+  readonly concurrency: number
+  readonly attempts: number
+  /** Longest running time of a job, all of its runs together. */
+  readonly timeoutMs: number
+  /** How long a finished job is kept. */
+  readonly retentionMs: number
+  readonly random: () => number
+  /** After so long without a sign of its runner a job is another's. */
+  readonly leaseMs: number
+  readonly timers?: Timers
+  /** One run has ended. */
+  readonly onRunEnd?: (result: RunResult, attempts: number, jobId: string) => void
+  /** The store cannot be reached, or can again: one line each for the log. */
+  readonly onTrouble?: (message: string) => void
+}
+
+/** How late a retry may begin. */
+const POLL_MS = 500
+const CLEAN_UP_EVERY_MS = 30_000
+/** What a stopping runner waits for the store to take its jobs back. */
+const RELEASE_MS = 5000
+
+/** The runner of one process. */
+export class JobRunner {
+  readonly #options: RunnerOptions
+  readonly #timers: Timers
+  readonly #runs = new Map<JobRun, Promise<void>>()
+  readonly #loop: ClaimLoop
+  #isStoreDown = false
+  #callOffCleanUp: () => void = () => undefined
+  #unsubscribe: () => void = () => undefined
+
+  constructor(options: RunnerOptions) {
+    this.#options = options
+    this.#timers = options.timers ?? TIMERS
+    this.#loop = new ClaimLoop({
+      ...{ pollMs: POLL_MS, timers: this.#timers },
+      hasRoom: () => this.#freePlaces() > 0,
+      claim: () => this.#claim(),
+    })
+  }
+
+  /** Jobs that run now. */
+  get activeCount(): number {
+    return this.#runs.size
+  }
+
+  /** Begins to take jobs. */
+  start(): void {
+    this.#unsubscribe = this.#options.store.subscribe((event) => {
+      if (event.type === 'work') this.#loop.wake()
+      if (event.type === 'cancelled') this.#checkRuns(event.id)
+    })
+    this.#loop.start()
+    this.#cleanUpLater()
+  }
+
+  /** Takes no more; what has not ended within `graceMs` goes back to the queue, not counted as an attempt. */
+  async stop(graceMs: number): Promise<void> {
+    this.#unsubscribe()
+    this.#callOffCleanUp()
+    const stopped = this.#loop.stop()
+    const callOffs = [
+      this.#timers.after(graceMs, () => this.#each((run) => run.stop())),
+      this.#timers.after(graceMs + RELEASE_MS, () => this.#each((run) => run.abandon())),
+    ]
+    await stopped
+    await Promise.all(this.#runs.values())
+    for (const callOff of callOffs) callOff()
+  }
+
+  #each(act: (run: JobRun) => void): void {
+    for (const run of this.#runs.keys()) act(run)
+  }
+
+  #checkRuns(id: string): void {
+    this.#each((run) => {
+      if (run.jobId === id) void run.checkLease()
+    })
+  }
+
+  #freePlaces(): number {
+    return this.#options.concurrency - this.#runs.size
+  }
+
+  async #claim(): Promise<boolean> {
+    const { store, attempts, leaseMs } = this.#options
+    const limit = Math.min(MAX_BATCH, this.#freePlaces())
+    try {
+      const claimed = await store.claim({ limit, leaseMs, maxAttempts: attempts })
+      for (const each of claimed) this.#begin(each)
+      this.#tellReached()
+      return true
+    } catch (thrown) {
+      this.#tellDown(thrown)
+      return false
+    }
+  }
+
+  #begin(claimed: ClaimedJob): void {
+    const { store, leaseMs, onRunEnd } = this.#options
+    const run = new JobRun(claimed, { ...this.#options, queue: store, leaseMs, timers: this.#timers })
+    // Claimed in the moment of the stop.
+    if (this.#loop.isStopping) run.stop()
+    const ended = run.run().then((result) => {
+      this.#runs.delete(run)
+      onRunEnd?.(result, claimed.job.attempts, claimed.job.id)
+      this.#loop.wake()
+    })
+    this.#runs.set(run, ended)
+  }
+
+  #cleanUpLater(): void {
+    if (this.#loop.isStopping) return
+    const { retentionMs } = this.#options
+    this.#callOffCleanUp = this.#timers.after(Math.min(CLEAN_UP_EVERY_MS, retentionMs), () => {
+      void this.#cleanUp().finally(() => this.#cleanUpLater())
+    })
+  }
+
+  async #cleanUp(): Promise<void> {
+    try {
+      // In batches: other calls get their turn between two.
+      while (!this.#loop.isStopping && (await this.#options.store.cleanUp(this.#options.retentionMs)) >= MAX_BATCH);
+    } catch (thrown) {
+      this.#tellDown(thrown)
+    }
+  }
+
+  #tellDown(thrown: unknown): void {
+    if (this.#isStoreDown) return
+    this.#isStoreDown = true
+    this.#options.onTrouble?.(`no jobs can be taken: ${toGatewayError(thrown).message}`)
+  }
+
+  #tellReached(): void {
+    if (!this.#isStoreDown) return
+    this.#isStoreDown = false
+    this.#options.onTrouble?.('jobs are taken again')
+  }
+}

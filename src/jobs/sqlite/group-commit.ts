@@ -1,0 +1,136 @@
+// Group commit: all calls that arrive while one commit is on its way to the disk go into the next one, so that a disk with
+// 200 commits a second takes thousands of jobs. A call is answered only after its commit. Where the common transaction
+// fails, each of its calls gets one of its own, so that a full disk refuses what would grow and still answers what only reads.
+import { errorData, GatewayError } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
+import { type StoreEvent } from '../store.js'
+import { type Connection, codeOf } from './file.js'
+import { type SqliteJobs } from './jobs.js'
+import { type CallMessage, type CallReply } from './messages.js'
+
+/** The first of a burst shall not wait for all of it: about 50 ms of work. */
+const MAX_CALLS = 500
+const RETRY_AFTER_MS = 1000
+
+/** Where a call came from and its answer goes. */
+export type Caller = {
+  reply(replies: readonly CallReply[]): void
+}
+
+export type GroupCommitOptions = {
+  readonly connection: Connection
+  readonly jobs: SqliteJobs
+  readonly onEvents: (events: readonly StoreEvent[]) => void
+  readonly onTrouble: (message: string) => void
+}
+
+type Waiting = { readonly caller: Caller; readonly call: CallMessage }
+
+/** The calls of all event loops, in order, and their commits. */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions
+  #waiting: Waiting[] = []
+  /** Of commits that were made. */
+  #events: StoreEvent[] = []
+  #isDue = false
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options
+  }
+
+  push(caller: Caller, call: CallMessage): void {
+    this.#waiting.push({ caller, call })
+    this.#schedule()
+  }
+
+  /** Commits and answers all that waits. */
+  flush(): void {
+    while (this.#waiting.length > 0) this.#commitSome()
+  }
+
+  /** After what the ports have for this turn, so that it all goes into one commit. */
+  #schedule(): void {
+    if (this.#isDue) return
+    this.#isDue = true
+    setImmediate(() => {
+      this.#isDue = false
+      this.#commitSome()
+      if (this.#waiting.length > 0) this.#schedule()
+    })
+  }
+
+  #commitSome(): void {
+    const batch = this.#waiting.splice(0, MAX_CALLS)
+    const replies = this.#commit(batch) ?? batch.map((waiting) => this.#commitAlone(waiting))
+    const byCaller = new Map<Caller, CallReply[]>()
+    for (const [i, { caller }] of batch.entries()) {
+      const own = byCaller.get(caller) ?? []
+      byCaller.set(caller, own)
+      const reply = replies[i]
+      if (reply !== undefined) own.push(reply)
+    }
+    for (const [caller, own] of byCaller) caller.reply(own)
+    const events = this.#events
+    this.#events = []
+    if (events.length > 0) this.#options.onEvents(events)
+  }
+
+  /** Null: nothing of it has happened. */
+  #commit(batch: readonly Waiting[]): CallReply[] | null {
+    try {
+      return this.#transact(() => batch.map(({ call }) => this.#run(call)))
+    } catch (thrown) {
+      if (batch.length > 1) return null
+      return batch.map(({ call }) => this.#refuse(call, thrown))
+    }
+  }
+
+  #commitAlone({ call }: Waiting): CallReply {
+    try {
+      return this.#transact(() => this.#run(call))
+    } catch (thrown) {
+      return this.#refuse(call, thrown)
+    }
+  }
+
+  #run({ n, name, args }: CallMessage): CallReply {
+    const { jobs } = this.#options
+    const call = jobs[name] as (...args: readonly unknown[]) => unknown
+    return { n, value: call.apply(jobs, [...args]) }
+  }
+
+  #transact<T>(act: () => T): T {
+    const { connection, jobs } = this.#options
+    connection.exec('BEGIN IMMEDIATE')
+    try {
+      const result = act()
+      connection.exec('COMMIT')
+      this.#events.push(...jobs.takeEvents())
+      return result
+    } catch (thrown) {
+      jobs.takeEvents()
+      // After some errors SQLite has rolled back by itself (https://sqlite.org/lang_transaction.html, 3).
+      if (connection.inTransaction) connection.exec('ROLLBACK')
+      throw thrown
+    }
+  }
+
+  #refuse({ n, name }: CallMessage, thrown: unknown): CallReply {
+    const text = thrown instanceof Error ? thrown.message : String(thrown)
+    this.#options.onTrouble(`${name}: ${codeOf(thrown)} ${text}`)
+    return { n, error: errorOf(thrown) }
+  }
+}
+
+/** What no later try finds otherwise, unless somebody mends the file (https://sqlite.org/rescode.html); with extended codes. */
+const LASTING = /^SQLITE_(?:READONLY|CORRUPT|NOTADB|CANTOPEN|PERM|AUTH|FORMAT)/
+const NOT_WRITABLE = 'The file of the job store is damaged or cannot be written. The log of the gateway says why.'
+
+function errorOf(thrown: unknown): ErrorData {
+  if (thrown instanceof GatewayError) return thrown.data
+  const code = codeOf(thrown)
+  if (code === 'SQLITE_FULL') return errorData('storage_full')
+  if (LASTING.test(code)) return errorData('storage_unavailable', { message: NOT_WRITABLE })
+  if (!code.startsWith('SQLITE_')) return errorData('internal')
+  return errorData('overloaded', { message: 'The job store cannot be used now.', retryAfterMs: RETRY_AFTER_MS })
+}

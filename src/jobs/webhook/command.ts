@@ -1,0 +1,38 @@
+// `sluice webhook verify`: tells whether a webhook that somebody received was signed with a secret, so that a receiver that
+// refuses good webhooks, or takes bad ones, can be set against it.
+import { readFileSync } from 'node:fs'
+import { buffer } from 'node:stream/consumers'
+import { type VerifyOptions } from '../../config/command-line.js'
+import { refusal } from '../../config/validate/problem.js'
+import { verifyWebhook } from './signature.js'
+
+/** What the command takes from its process. In the environment a secret does not show in the list of processes. */
+export type VerifyWorld = { readonly stdin: NodeJS.ReadableStream; readonly env: NodeJS.ProcessEnv }
+
+/**
+ * Resolves with what to print for a signature that fits.
+ * @throws misconfigured saying why it does not, or what is missing
+ */
+export async function runWebhookVerify(options: VerifyOptions, world: VerifyWorld): Promise<string> {
+  const secret = options.secret ?? world.env.WEBHOOK_SECRET ?? ''
+  if (secret === '') throw refusal('the secret is missing: set WEBHOOK_SECRET, or give --secret')
+  const body = options.bodyFile === null ? await buffer(world.stdin) : readBody(options.bodyFile)
+  const nowSec = Math.floor(Date.now() / 1000)
+  const result = verifyWebhook(options, body, { secrets: [secret], nowSec })
+  if (result.ok)
+    return `The signature fits: ${options.id}, ${body.length} bytes, ${ageOf(options.timestamp, nowSec)} old.`
+  const age = result.reason.startsWith('too') ? ` (${ageOf(options.timestamp, nowSec)} old, 300 s are allowed)` : ''
+  throw refusal(`the webhook is not good: ${result.reason}${age}`)
+}
+
+function ageOf(timestamp: string, nowSec: number): string {
+  return `${nowSec - Number(timestamp)} s`
+}
+
+function readBody(file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch {
+    throw refusal(`the file ${file} cannot be read`)
+  }
+}

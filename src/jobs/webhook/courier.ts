@@ -1,0 +1,118 @@
+// Sends the webhooks of jobs that have ended: takes what is due from the store, makes one attempt, tells the store what came
+// of it. So many of one endpoint at once and no more, so that a bad one holds up no other. Hints of the store wake it, and it
+// polls as well, for retries that fall due.
+
+import { jobErrorOf } from '../job-face.js'
+import { ClaimLoop } from '../run/claim-loop.js'
+import { TIMERS, type Timers } from '../run/timers.js'
+import { originOf } from '../sqlite/deliveries.js'
+import { type ClaimedDelivery, type DeliveryQueue, type DeliveryResult, type JobStore } from '../store.js'
+import { encodeWebhookBody } from './body.js'
+import { settleDelivery } from './schedule.js'
+import { sendWebhook, type WebhookOptions } from './webhook.js'
+
+export type CourierOptions = {
+  readonly store: DeliveryQueue & Pick<JobStore, 'subscribe'>
+  /** Read anew for each attempt. */
+  readonly webhook: () => WebhookOptions
+  readonly random: () => number
+  /** Beyond the time of one attempt: a courier that died with it has left it to others by then. Read anew as well. */
+  readonly leaseMs: () => number
+  readonly timers?: Timers
+  /** One attempt is over. `cause` is for the log alone. */
+  readonly onAttempt?: (delivery: ClaimedDelivery, result: DeliveryResult, cause: unknown) => void
+}
+
+const POLL_MS = 1000
+const AT_ONCE = 64
+const PER_ORIGIN = 4
+
+/** The sender of one process. */
+export class Courier {
+  readonly #options: CourierOptions
+  readonly #timers: Timers
+  readonly #perOrigin = new Map<string, number>()
+  readonly #sending = new Set<Promise<void>>()
+  readonly #loop: ClaimLoop
+  #unsubscribe: () => void = () => undefined
+
+  constructor(options: CourierOptions) {
+    this.#options = options
+    this.#timers = options.timers ?? TIMERS
+    this.#loop = new ClaimLoop({
+      ...{ pollMs: POLL_MS, timers: this.#timers },
+      hasRoom: () => this.#sending.size < AT_ONCE,
+      claim: () => this.#claim(),
+    })
+  }
+
+  /** Begins to send. */
+  start(): void {
+    this.#unsubscribe = this.#options.store.subscribe((event) => {
+      if (event.type === 'delivery') this.#loop.wake()
+    })
+    this.#loop.start()
+  }
+
+  /** Takes no more; resolves when nothing is under way, or after `graceMs`: what has no answer by then is sent again. */
+  async stop(graceMs: number): Promise<void> {
+    this.#unsubscribe()
+    await this.#loop.stop()
+    let callOff = (): void => undefined
+    const patience = new Promise<void>((resolve) => {
+      callOff = this.#timers.after(graceMs, resolve)
+    })
+    await Promise.race([Promise.all(this.#sending), patience])
+    callOff()
+  }
+
+  async #claim(): Promise<boolean> {
+    const { store, webhook } = this.#options
+    const limit = AT_ONCE - this.#sending.size
+    const leaseMs = webhook().timeoutMs + this.#options.leaseMs()
+    const exceptOrigins = [...this.#perOrigin].filter(([, count]) => count >= PER_ORIGIN).map(([origin]) => origin)
+    try {
+      const claimed = await store.claimDeliveries({ limit, leaseMs, exceptOrigins, perOrigin: PER_ORIGIN })
+      for (const delivery of claimed) this.#begin(delivery)
+      return true
+    } catch {
+      // The store is away, which whoever runs jobs tells.
+      return false
+    }
+  }
+
+  #begin(delivery: ClaimedDelivery): void {
+    const origin = originOf(delivery.url)
+    this.#count(origin, 1)
+    const sending = this.#send(delivery).finally(() => {
+      this.#sending.delete(sending)
+      this.#count(origin, -1)
+      this.#loop.wake()
+    })
+    this.#sending.add(sending)
+  }
+
+  #count(origin: string, by: number): void {
+    const count = (this.#perOrigin.get(origin) ?? 0) + by
+    if (count > 0) this.#perOrigin.set(origin, count)
+    else this.#perOrigin.delete(origin)
+  }
+
+  /** Never rejects. What the store is not told is sent again when the lease is over: at least once. */
+  async #send(delivery: ClaimedDelivery): Promise<void> {
+    const { store, webhook, random, onAttempt } = this.#options
+    const { job, url, lease, attempts } = delivery
+    const answer = await sendWebhook({ id: job.id, url, body: bodyOf(delivery) }, webhook())
+    const result = settleDelivery(answer, attempts, random())
+    onAttempt?.(delivery, result, answer.kind === 'delivered' ? null : answer.cause)
+    await store.settleDelivery(lease, result).catch(() => false)
+  }
+}
+
+function bodyOf({ job }: ClaimedDelivery): Uint8Array {
+  if (job.state === 'completed') {
+    return encodeWebhookBody(job.id, { status: 'completed', response: job.answer ?? 'null' })
+  }
+  const error = jobErrorOf(job) ?? { message: 'Unknown', type: 'internal', attempts: job.attempts }
+  return encodeWebhookBody(job.id, { status: 'error', error })
+}

@@ -1,0 +1,15 @@
+// Where a webhook may go: its URL is a stranger's, so it must lead to a public address. The rules are upstream/public-url.ts.
+import { GatewayError } from '../../errors.js'
+import { checkPublicUrl, type GuardPolicy as PublicPolicy } from '../../upstream/strangers/public-url.js'
+
+export type GuardPolicy = PublicPolicy
+
+/**
+ * The URL of a webhook, once nothing about its text speaks against it.
+ * @throws invalid_request
+ */
+export function parseWebhookUrl(text: string, policy: GuardPolicy): URL {
+  const { url, problem } = checkPublicUrl(text, policy)
+  if (url !== null) return url
+  throw new GatewayError('invalid_request', { message: `webhookUrl ${problem}.`, param: 'webhookUrl' })
+}

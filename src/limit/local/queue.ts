@@ -1,0 +1,241 @@
+// Those who wait for a concurrency slot, one queue per event loop. Keys take turns (turns.ts), over all event loops; the waiters
+// of one key come in the order of their arrival. A key at its own cap is passed over, so it holds up no other; where the
+// whole gateway is full, newcomers queue behind those who wait.
+// Slots freed on another event loop are seen by a short poll that runs only while someone waits; not Atomics.waitAsync: a
+// pending wait cannot be taken back, and whether it keeps the process alive differs between Nodes (nodejs/node#61941).
+import { type GatewayError } from '../../errors.js'
+import { type Waiter } from '../limiter.js'
+import { type LimitScope } from '../refusal.js'
+import { type Turns } from './turns.js'
+import { WaitLine } from './wait-line.js'
+
+/** While someone waits: how soon a slot freed elsewhere, or a deadline, is noticed. One atomic load a turn. */
+const POLL_MS = 2
+const NS_PER_MS = 1_000_000
+
+/** The slots that are waited for, and whose turn it is. */
+export type Gate = {
+  readonly turns: Turns
+  tryEnter(keyIndex: number): LimitScope | null
+  isKeyFull(keyIndex: number): boolean
+  free(): number
+  freed(): number
+  waitingLoops(): number
+  tellWaiting(isWaiting: boolean): void
+}
+
+export type QueueOptions = {
+  /** Most waiters of this event loop; 0 refuses at once. */
+  readonly max: number
+  readonly timeoutMs: number
+  readonly nowNs: () => bigint
+  readonly refusal: (cause: QueueRefusal) => GatewayError
+}
+
+/** Why a waiter is refused: who is to blame, and how many of its key wait where that is what it is refused for. */
+export type QueueRefusal = { readonly scope: LimitScope; readonly keyIndex: number; readonly waiting: number | null }
+
+/** Weight of the latest interval in the pace: some ten admissions make it. */
+const PACE_WEIGHT = 0.1
+
+type Entry = { readonly keyIndex: number; readonly waiter: Waiter; readonly deadlineNs: bigint }
+
+/** The queue of one event loop. */
+export class WaitQueue {
+  readonly #gate: Gate
+  readonly #options: QueueOptions
+  /** In order of arrival; all have the same patience, so the first is also the first to run out of it. */
+  readonly #entries = new Map<Waiter, Entry>()
+  readonly #line: WaitLine<Entry>
+  #gatewayBlocked = false
+  #isDraining = false
+  #isDrainDue = false
+  #freedSeen = 0
+  /** Recent time between two admissions while someone waited, and the last of them, or when the waiting began. */
+  #paceMs = 0
+  #enteredNs = 0n
+  #poll: NodeJS.Timeout | null = null
+
+  constructor(gate: Gate, options: QueueOptions) {
+    this.#gate = gate
+    this.#options = options
+    this.#line = new WaitLine(options.max)
+  }
+
+  /**
+   * The scope that a newcomer must queue for without trying, because someone who came earlier waits for the same: here
+   * or, for a slot of the gateway, on another event loop. Null: it may try.
+   */
+  mustWaitFor(keyIndex: number): LimitScope | null {
+    if (this.#gatewayBlocked || this.#isDraining || this.#othersWait()) return 'gateway'
+    if (this.#line.countOf(keyIndex) === 0) return null
+    return keyIndex < 0 ? 'gateway' : 'key'
+  }
+
+  /** A newcomer of the key who has to wait would be refused: there is no place for it, or its turn would come too late. */
+  isFullFor(keyIndex: number): boolean {
+    return this.#line.roomFor(keyIndex) === 'full' || this.#comesTooLate(keyIndex)
+  }
+
+  /** The refusal of a newcomer that finds no place, by who is to blame. */
+  refuse(keyIndex: number): GatewayError {
+    return this.#refuseBy(this.#line.blame(keyIndex, this.#gate.isKeyFull(keyIndex)), keyIndex)
+  }
+
+  /**
+   * Queues a waiter that `blockedBy` holds up.
+   * @throws overloaded or rate_limited when there is no place for it
+   */
+  push(waiter: Waiter, blockedBy: LimitScope): void {
+    const { keyIndex } = waiter
+    const room = this.#line.roomFor(keyIndex)
+    if (room === 'full' || this.#comesTooLate(keyIndex)) throw this.refuse(keyIndex)
+    if (room !== 'free') this.#giveUp(room.givenUpBy)
+    // Makes the next poll try, whatever was freed: who queues behind others may not have tried at all.
+    this.#freedSeen = this.#gate.freed() - 1
+    const nowNs = this.#options.nowNs()
+    if (this.#entries.size === 0) this.#enteredNs = nowNs
+    const deadlineNs = nowNs + BigInt(Math.ceil(this.#options.timeoutMs * NS_PER_MS))
+    const entry = { keyIndex, waiter, deadlineNs }
+    this.#entries.set(waiter, entry)
+    this.#line.add(entry)
+    this.#gate.turns.count(keyIndex, 1)
+    if (blockedBy === 'gateway') this.#setGatewayBlocked(true)
+    this.#arm()
+  }
+
+  /** Takes a waiter out; it is not called any more. No effect if it is not here. */
+  cancel(waiter: Waiter): void {
+    if (!this.#remove(waiter)) return
+    // It may have been the one that held up the others.
+    this.#drainSoon()
+  }
+
+  /** To be called after a slot was freed on this event loop. */
+  onFreed(): void {
+    if (this.#entries.size > 0) this.#drainSoon()
+  }
+
+  #othersWait(): boolean {
+    return this.#gate.waitingLoops() > (this.#gatewayBlocked ? 1 : 0)
+  }
+
+  /** At the recent pace, and with one turn for each key that waits. */
+  #comesTooLate(keyIndex: number): boolean {
+    return this.#paceMs > 0 && (this.#line.turnsBefore(keyIndex) + 1) * this.#paceMs > this.#options.timeoutMs
+  }
+
+  #refuseBy(scope: LimitScope, keyIndex: number): GatewayError {
+    const isForShare = scope === 'key' && !this.#gate.isKeyFull(keyIndex)
+    return this.#options.refusal({ scope, keyIndex, waiting: isForShare ? this.#line.countOf(keyIndex) : null })
+  }
+
+  /** Its key has more places than the newcomer's. */
+  #giveUp(entry: Entry): void {
+    const refusal = this.#refuseBy('key', entry.keyIndex)
+    this.#remove(entry.waiter)
+    entry.waiter.onRefused(refusal)
+  }
+
+  /** Not in the caller's stack: whoever leaves is settling, and must not run another exchange's start inside that. */
+  #drainSoon(): void {
+    if (this.#isDrainDue) return
+    this.#isDrainDue = true
+    queueMicrotask(() => {
+      this.#isDrainDue = false
+      this.#drain()
+    })
+  }
+
+  #drain(): void {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    this.#freedSeen = this.#gate.freed()
+    let gatewayBlocked = false
+    try {
+      gatewayBlocked = this.#takeTurns()
+    } finally {
+      this.#isDraining = false
+      this.#setGatewayBlocked(gatewayBlocked && this.#entries.size > 0)
+    }
+  }
+
+  /** Lets in whose turn it is, one of each key, over and over. True when it stopped because the gateway is full. */
+  #takeTurns(): boolean {
+    const { turns } = this.#gate
+    const order = this.#othersWait() ? turns.awaited() : turns.inOrder(this.#line.keys())
+    /** Slots that are left to earlier turns, which are had on other event loops. */
+    let reserved = 0
+    for (let at = 0; at < order.length; at++) {
+      const keyIndex = order[at] ?? 0
+      const entry = this.#line.firstOf(keyIndex)
+      if (entry === undefined) {
+        // Its waiters are on another event loop, whose poll takes the slot; a key at its cap has no turn.
+        if (turns.isAwaited(keyIndex) && !this.#gate.isKeyFull(keyIndex)) reserved += 1
+        continue
+      }
+      if (reserved > 0 && this.#gate.free() <= reserved) {
+        // The waiter it is reserved for may leave: the next poll tries again.
+        this.#freedSeen -= 1
+        return true
+      }
+      const blockedBy = this.#gate.tryEnter(keyIndex)
+      if (blockedBy === 'gateway') return true
+      if (blockedBy === 'key') continue
+      this.#remove(entry.waiter)
+      this.#markPace()
+      entry.waiter.onEntered()
+      if (turns.isAwaited(keyIndex)) order.push(keyIndex)
+    }
+    return false
+  }
+
+  /** Told by the queue itself: with nobody left waiting the next ones begin without a prejudice. */
+  #markPace(): void {
+    const nowNs = this.#options.nowNs()
+    if (this.#entries.size === 0) {
+      this.#paceMs = 0
+      return
+    }
+    const intervalMs = Number(nowNs - this.#enteredNs) / NS_PER_MS
+    this.#paceMs += PACE_WEIGHT * (intervalMs - this.#paceMs)
+    this.#enteredNs = nowNs
+  }
+
+  #remove(waiter: Waiter): boolean {
+    const entry = this.#entries.get(waiter)
+    if (entry === undefined) return false
+    this.#entries.delete(waiter)
+    this.#line.remove(entry)
+    this.#gate.turns.count(entry.keyIndex, -1)
+    if (this.#entries.size === 0) this.#setGatewayBlocked(false)
+    return true
+  }
+
+  #setGatewayBlocked(isBlocked: boolean): void {
+    if (isBlocked === this.#gatewayBlocked) return
+    this.#gatewayBlocked = isBlocked
+    this.#gate.tellWaiting(isBlocked)
+  }
+
+  #arm(): void {
+    if (this.#poll !== null) return
+    this.#poll = setTimeout(() => {
+      this.#poll = null
+      if (this.#entries.size > 0) this.#arm()
+      this.#turn()
+    }, POLL_MS)
+    this.#poll.unref()
+  }
+
+  #turn(): void {
+    if (this.#gate.freed() !== this.#freedSeen) this.#drain()
+    const nowNs = this.#options.nowNs()
+    for (const { waiter, deadlineNs, keyIndex } of this.#entries.values()) {
+      if (deadlineNs > nowNs) break
+      this.#remove(waiter)
+      const scope = this.#gate.isKeyFull(keyIndex) ? 'key' : 'gateway'
+      waiter.onRefused(this.#options.refusal({ scope, keyIndex, waiting: null }))
+    }
+  }
+}

@@ -1,0 +1,131 @@
+// The memory that requests take while they are still arriving: bodies of HTTP and messages of WebSockets, counted in shared
+// memory for all event loops of the process, of each key and in all. Room is reserved before it is allocated.
+//
+//   Int32   in all | key ... by its place        in units of 1 KiB, so that a cell counts up to 2 TiB
+//
+// The cells outlive a reload; a reservation gives back to the cells that it took from, whatever the key's index is by then.
+import { GatewayError } from '../../errors.js'
+import { type LimitScope } from '../refusal.js'
+
+const UNIT_BYTES = 1024
+const ALL = 0
+const FIRST_KEY = 1
+/** A caller without a key: counted in all alone. */
+const NO_CELL = -1
+/** Uploads end, or are cut by the engine within seconds: by then there may be room. */
+const RETRY_AFTER_MS = 1000
+
+export type ReceivingCaps = { readonly maxReceivingBytes: number; readonly maxReceivingBytesPerKey: number }
+
+export type ReceivingOptions = {
+  readonly caps: ReceivingCaps
+  /** The place of each key by its index. */
+  readonly keyPlaces: readonly number[]
+  /** Bytes that were reserved (above zero) or given back. */
+  readonly onChange: (bytes: number) => void
+  readonly onRejected: (scope: LimitScope) => void
+}
+
+/** Memory for as many keys, to be shared by all event loops. */
+export function createReceivingCells(keys: number): SharedArrayBuffer {
+  return new SharedArrayBuffer((FIRST_KEY + keys) * Int32Array.BYTES_PER_ELEMENT)
+}
+
+/** One configuration's budget over the shared cells. */
+export class ReceivingBudget {
+  readonly #options: ReceivingOptions
+  readonly #cells: Int32Array
+  readonly #refusals: Readonly<Record<LimitScope, GatewayError>>
+
+  constructor(cells: SharedArrayBuffer, options: ReceivingOptions) {
+    this.#options = options
+    this.#cells = new Int32Array(cells)
+    this.#refusals = createRefusals(options.caps)
+  }
+
+  /** A reservation of nothing yet, for one body or one socket. Index -1: a caller without a key. */
+  open(keyIndex: number): Reservation {
+    const place = this.#options.keyPlaces[keyIndex]
+    return new Reservation(this, place === undefined ? NO_CELL : FIRST_KEY + place)
+  }
+
+  /** Bytes reserved now, over all event loops. */
+  heldBytes(): number {
+    return Atomics.load(this.#cells, ALL) * UNIT_BYTES
+  }
+
+  /** Takes from both or neither; the key first, so that a key at its cap never shows in the count of all. */
+  take(keyCell: number, units: number): GatewayError | null {
+    const { caps, onChange } = this.#options
+    if (keyCell !== NO_CELL && !this.#add(keyCell, units, caps.maxReceivingBytesPerKey)) return this.#refuse('key')
+    if (!this.#add(ALL, units, caps.maxReceivingBytes)) {
+      if (keyCell !== NO_CELL) Atomics.sub(this.#cells, keyCell, units)
+      return this.#refuse('gateway')
+    }
+    onChange(units * UNIT_BYTES)
+    return null
+  }
+
+  giveBack(keyCell: number, units: number): void {
+    if (keyCell !== NO_CELL) Atomics.sub(this.#cells, keyCell, units)
+    Atomics.sub(this.#cells, ALL, units)
+    this.#options.onChange(-units * UNIT_BYTES)
+  }
+
+  #add(cell: number, units: number, capBytes: number): boolean {
+    for (;;) {
+      const held = Atomics.load(this.#cells, cell)
+      if ((held + units) * UNIT_BYTES > capBytes) return false
+      if (Atomics.compareExchange(this.#cells, cell, held, held + units) === held) return true
+    }
+  }
+
+  #refuse(scope: LimitScope): GatewayError {
+    this.#options.onRejected(scope)
+    return this.#refusals[scope]
+  }
+}
+
+/** What one body or one socket has reserved. */
+export class Reservation {
+  readonly #budget: ReceivingBudget
+  readonly #keyCell: number
+  #units = 0
+
+  /** Made by `ReceivingBudget.open` alone. */
+  constructor(budget: ReceivingBudget, keyCell: number) {
+    this.#budget = budget
+    this.#keyCell = keyCell
+  }
+
+  /** Reserves up to `bytes` in all; the error where there is no room, and then what was reserved before is kept. */
+  grow(bytes: number): GatewayError | null {
+    const units = Math.ceil(bytes / UNIT_BYTES) - this.#units
+    if (units <= 0) return null
+    const refusal = this.#budget.take(this.#keyCell, units)
+    if (refusal === null) this.#units += units
+    return refusal
+  }
+
+  /** Gives all of it back. Idempotent. */
+  release(): void {
+    if (this.#units > 0) this.#budget.giveBack(this.#keyCell, this.#units)
+    this.#units = 0
+  }
+}
+
+/** Refusals come in floods: made once. */
+function createRefusals(caps: ReceivingCaps): Readonly<Record<LimitScope, GatewayError>> {
+  const { maxReceivingBytes: all, maxReceivingBytesPerKey: perKey } = caps
+  const retryAfterMs = RETRY_AFTER_MS
+  return {
+    gateway: GatewayError.shared('overloaded', {
+      message: `Requests that are still arriving hold all memory that server.maxReceivingBytes (${all}) allows. Try again in a moment.`,
+      retryAfterMs,
+    }),
+    key: GatewayError.shared('rate_limited', {
+      message: `Requests of this key that are still arriving hold all memory that server.maxReceivingBytesPerKey (${perKey}) allows. Send fewer at a time, or smaller ones.`,
+      retryAfterMs,
+    }),
+  }
+}

@@ -1,0 +1,94 @@
+// The places of a wait queue, by key. A single key may fill it. When another key needs a place in a full queue, the key with the
+// most waiters gives up its newest, until all have the same share. So no key keeps another out, and the queue never exceeds
+// its bound. Whose turn it is, the two queues decide (queue.ts, shared-queue.ts).
+import { type LimitScope } from '../refusal.js'
+
+export type Waiting = { readonly keyIndex: number }
+
+/** What a newcomer finds: a free place, one that another waiter has to give up, or none. */
+export type Room<T> = 'free' | 'full' | { readonly givenUpBy: T }
+
+export class WaitLine<T extends Waiting> {
+  readonly #max: number
+  /** Each key's waiters in the order of their arrival. */
+  readonly #byKey = new Map<number, Set<T>>()
+  #size = 0
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** The keys that have somebody waiting. */
+  keys(): number[] {
+    return [...this.#byKey.keys()]
+  }
+
+  countOf(keyIndex: number): number {
+    return this.#byKey.get(keyIndex)?.size ?? 0
+  }
+
+  has(entry: T): boolean {
+    return this.#byKey.get(entry.keyIndex)?.has(entry) ?? false
+  }
+
+  /** The key's waiter that came first; undefined when it has none. */
+  firstOf(keyIndex: number): T | undefined {
+    return this.#byKey.get(keyIndex)?.values().next().value
+  }
+
+  /** All waiters, key by key. */
+  *entries(): Generator<T> {
+    for (const entries of this.#byKey.values()) yield* entries
+  }
+
+  roomFor(keyIndex: number): Room<T> {
+    if (this.#size < this.#max) return 'free'
+    const own = this.countOf(keyIndex)
+    let most: Set<T> | null = null
+    for (const entries of this.#byKey.values()) if (entries.size > (most?.size ?? own + 1)) most = entries
+    const newest = most === null ? undefined : [...most].at(-1)
+    return newest === undefined ? 'full' : { givenUpBy: newest }
+  }
+
+  /** Adds a waiter at the end of its key; there must be room. */
+  add(entry: T): void {
+    const entries = this.#byKey.get(entry.keyIndex)
+    if (entries === undefined) this.#byKey.set(entry.keyIndex, new Set([entry]))
+    else entries.add(entry)
+    this.#size += 1
+  }
+
+  /** False if it was not here. */
+  remove(entry: T): boolean {
+    const entries = this.#byKey.get(entry.keyIndex)
+    if (entries === undefined || !entries.delete(entry)) return false
+    if (entries.size === 0) this.#byKey.delete(entry.keyIndex)
+    this.#size -= 1
+    return true
+  }
+
+  /** How many turns a newcomer of the key would wait for, where the keys take turns. */
+  turnsBefore(keyIndex: number): number {
+    const own = this.countOf(keyIndex)
+    let turns = own
+    for (const [key, { size }] of this.#byKey) if (key !== keyIndex) turns += Math.min(size, own + 1)
+    return turns
+  }
+
+  /**
+   * Who is to blame that a waiter of the key has no place or must give one up: the key, if its own cap keeps it here beside
+   * others of its own, or if it has its share of a line that others wait in as well; else the gateway, whose line is full.
+   */
+  blame(keyIndex: number, isKeyFull: boolean): LimitScope {
+    if (this.#max === 0) return isKeyFull ? 'key' : 'gateway'
+    const own = this.countOf(keyIndex)
+    if (own === 0) return 'gateway'
+    if (isKeyFull) return 'key'
+    const keys = this.#byKey.size
+    return keys > 1 && own * keys >= this.#size ? 'key' : 'gateway'
+  }
+}

@@ -1,0 +1,59 @@
+// What of the limits in Redis applies to a caller: the buckets, the slots, and the name that its key takes turns by.
+import { type LimiterConfig } from '../local/cells.js'
+import { type LimitScope } from '../refusal.js'
+import { SharedBucket, type SharedBucketPlace, type SharedSlot } from './shared-state.js'
+
+/** The name that the gateway's slots and buckets have. */
+export const GATEWAY_OWNER = 'gateway'
+/** Callers without a key are one to each other. */
+const KEYLESS = 'keyless'
+
+/** The key's first, then the gateway's. */
+export type Plan = {
+  /** By which nodes know the key, for its slot and its turns. */
+  readonly name: string
+  readonly keyCap: number | null
+  readonly requests: readonly SharedBucket[]
+  readonly tokens: readonly SharedBucket[]
+  readonly slots: readonly SharedSlot[]
+}
+
+type Limits = LimiterConfig['keys'][number]['limits']
+
+/** Of a caller without a key. */
+export function gatewayPlan(limits: Limits): Plan {
+  return {
+    name: KEYLESS,
+    keyCap: null,
+    requests: requestBuckets('gateway', GATEWAY_OWNER, limits),
+    tokens: bucketOf(limits.tokensPerMinute, { scope: 'gateway', owner: GATEWAY_OWNER, kind: 'tokens' }),
+    slots: slotOf(GATEWAY_OWNER, limits),
+  }
+}
+
+/** Of a key, whose own limits come before the gateway's. */
+export function keyPlan(key: { readonly name: string; readonly limits: Limits }, gateway: Plan): Plan {
+  const owner = `key:${key.name}`
+  const { limits } = key
+  return {
+    name: owner,
+    keyCap: limits.concurrency,
+    requests: [...requestBuckets('key', owner, limits), ...gateway.requests],
+    tokens: [...bucketOf(limits.tokensPerMinute, { scope: 'key', owner, kind: 'tokens' }), ...gateway.tokens],
+    slots: [...slotOf(owner, limits), ...gateway.slots],
+  }
+}
+
+function requestBuckets(scope: LimitScope, owner: string, limits: Limits): SharedBucket[] {
+  const { requestsPerMinute, requestWindowSeconds } = limits
+  const window = requestWindowSeconds === undefined ? {} : { windowSec: requestWindowSeconds }
+  return bucketOf(requestsPerMinute, { scope, owner, kind: 'requests', ...window })
+}
+
+function bucketOf(limit: number | null, place: SharedBucketPlace): SharedBucket[] {
+  return limit === null ? [] : [new SharedBucket(limit, place)]
+}
+
+function slotOf(owner: string, { concurrency }: Limits): SharedSlot[] {
+  return concurrency === null ? [] : [{ owner, cap: concurrency }]
+}

@@ -1,0 +1,114 @@
+// What admission needs of a connection to Redis: a call either answers in time or the link is down, and while it is down
+// nobody waits for it. It comes back by itself.
+//
+//   down --(every PROBE_MS: connected? register)--> up --(a call fails or takes too long, the connection ends)--> down
+import { RedisConnection } from '../../redis/connection.js'
+import { SCRIPTS } from './redis-scripts.js'
+
+/**
+ * What an admission may wait for a Redis that hangs, once: after that nobody asks. A healthy one answers in less than a
+ * millisecond, but one that shares its cores with a flood of requests must not count as away.
+ */
+const CALL_TIMEOUT_MS = 1000
+const PROBE_MS = 400
+/** A gateway that starts waits this long for Redis before it goes on without. */
+const START_MS = 1000
+
+export type LinkOptions = {
+  readonly url: string
+  /** Called on a connection before the link counts as up; rejects if it cannot be. */
+  readonly register: () => Promise<void>
+  /** A change, and why: for one log line and the metric. */
+  readonly onState: (isUp: boolean, cause: unknown) => void
+  readonly onCall: (seconds: number, isOk: boolean) => void
+  readonly callTimeoutMs?: number
+}
+
+/** One event loop's link to Redis. */
+export class RedisLink {
+  readonly #connection: RedisConnection
+  readonly #options: LinkOptions
+  #isUp = false
+  #isTrying = false
+  #isClosed = false
+  #probe: NodeJS.Timeout | null = null
+
+  constructor(options: LinkOptions) {
+    const { url, onCall, callTimeoutMs = CALL_TIMEOUT_MS } = options
+    this.#options = options
+    const onChange = (isUp: boolean, cause: unknown): void => {
+      if (!isUp) this.#goDown(cause)
+    }
+    this.#connection = new RedisConnection({ url, onCall, callTimeoutMs, onChange })
+    for (const script of SCRIPTS) this.#connection.script(script)
+  }
+
+  get isUp(): boolean {
+    return this.#isUp
+  }
+
+  /** Connects. Resolves when the link is up, or when it is clear that it will not be at once: then it is told as down. */
+  async start(): Promise<void> {
+    const connecting = this.#connection.connect().then(
+      () => this.#tryUp(),
+      () => undefined,
+    )
+    let timer: NodeJS.Timeout | undefined
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, START_MS)
+    })
+    await Promise.race([connecting, patience])
+    clearTimeout(timer)
+    if (this.#isUp) return
+    this.#options.onState(false, this.#connection.lastError)
+    this.#probeSoon()
+  }
+
+  /** Runs a script, for those who know that the link is up, and for `register`. A rejection takes the link down. */
+  async run(script: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    try {
+      return await this.#connection.script(script)(keys, args)
+    } catch (error) {
+      this.#goDown(error)
+      throw error
+    }
+  }
+
+  /** Ends the connection; the link stays down. */
+  close(): void {
+    this.#isClosed = true
+    this.#isUp = false
+    if (this.#probe !== null) clearTimeout(this.#probe)
+    this.#connection.close()
+  }
+
+  #goDown(cause: unknown): void {
+    if (!this.#isUp || this.#isClosed) return
+    this.#isUp = false
+    this.#options.onState(false, cause)
+    this.#probeSoon()
+  }
+
+  #probeSoon(): void {
+    if (this.#isClosed) return
+    if (this.#probe !== null) clearTimeout(this.#probe)
+    this.#probe = setTimeout(() => void this.#tryUp(), PROBE_MS)
+    this.#probe.unref()
+  }
+
+  async #tryUp(): Promise<void> {
+    if (this.#isUp || this.#isTrying || this.#isClosed) return
+    this.#isTrying = true
+    try {
+      if (!this.#connection.isUp) throw new Error('not connected')
+      await this.#connection.preload()
+      await this.#options.register()
+      this.#isUp = true
+      this.#options.onState(true, null)
+    } catch {
+      this.#probeSoon()
+    } finally {
+      this.#isTrying = false
+    }
+  }
+}

@@ -1,0 +1,151 @@
+// Those who wait for a slot that other nodes hold as well: one queue per event loop, with the places by key of wait-line.ts. Whose
+// turn it is, Redis knows: each call names the keys that wait here, and Redis admits one of them, or none if the turn is that of
+// a key at another node. Redis announces no free slot, so it is asked by a poll that runs only while someone waits, once for all keys.
+
+import { WaitLine } from '../local/wait-line.js'
+import { type LimitScope } from '../refusal.js'
+
+/** While someone waits: how soon a slot freed by another node is noticed. Fifty calls a second and event loop. */
+const POLL_MS = 20
+
+export type QueuedEntry = { readonly keyIndex: number }
+
+/** The key that was let in, if one was, and those that are at their own cap. */
+export type NextTurn = { readonly keyIndex: number | null; readonly fullKeys: ReadonlySet<number> }
+
+export type SharedQueueOptions<T> = {
+  readonly max: number
+  readonly timeoutMs: number
+  readonly nowMs: () => number
+  /** Takes the slots for one of these keys, if it is the turn of one; null: Redis is away. Never rejects. */
+  readonly takeTurn: (keys: readonly number[]) => Promise<NextTurn | null>
+  /** Called after the entry was removed: its key was admitted, and it is the first of its key. */
+  readonly onTurn: (entry: T) => void
+  /** The same: Redis is away. */
+  readonly onAway: (entry: T) => void
+  /** The same: it waited too long, or gives its place to a key with fewer. `waiting`: of its key, where its share is the reason. */
+  readonly onRefused: (entry: T, cause: SharedRefusal) => void
+  /** A key was let in whose last entry has left meanwhile. */
+  readonly onUnused: (keyIndex: number) => void
+  /** The last entry of a key has left without its turn. */
+  readonly onGone: (keyIndex: number) => void
+}
+
+export type SharedRefusal = { readonly scope: LimitScope; readonly waiting: number | null }
+
+export class SharedQueue<T extends QueuedEntry> {
+  readonly #options: SharedQueueOptions<T>
+  readonly #line: WaitLine<T>
+  /** In order of arrival, and so of their deadlines. */
+  readonly #deadlinesMs = new Map<T, number>()
+  #fullKeys: ReadonlySet<number> = new Set()
+  #poll: NodeJS.Timeout | null = null
+  #isTurning = false
+  #isTurnDue = false
+
+  constructor(options: SharedQueueOptions<T>) {
+    this.#options = options
+    this.#line = new WaitLine(options.max)
+  }
+
+  /** Why a newcomer of the key that has to wait would be refused now; null if there is a place, or no other key waits for the gateway. */
+  refusal(keyIndex: number): SharedRefusal | null {
+    const isGatewayAwaited = this.#line.keys().some((key) => !this.#fullKeys.has(key))
+    const mustWait = isGatewayAwaited || this.#line.countOf(keyIndex) > 0
+    if (!mustWait || this.#line.roomFor(keyIndex) !== 'full') return null
+    return this.#blame(keyIndex, this.#fullKeys.has(keyIndex))
+  }
+
+  /** Null when it is queued, else why it is not. */
+  push(entry: T, blockedBy: LimitScope): SharedRefusal | null {
+    const room = this.#line.roomFor(entry.keyIndex)
+    if (room === 'full') return this.#blame(entry.keyIndex, blockedBy === 'key')
+    if (room !== 'free') this.#giveUp(room.givenUpBy)
+    this.#line.add(entry)
+    this.#deadlinesMs.set(entry, this.#options.nowMs() + this.#options.timeoutMs)
+    this.#arm()
+    return null
+  }
+
+  /** Takes an entry out, with its place and its turn; no effect if it is not here. */
+  remove(entry: T): void {
+    if (!this.#drop(entry) || this.#line.countOf(entry.keyIndex) > 0) return
+    this.#options.onGone(entry.keyIndex)
+  }
+
+  countOf(keyIndex: number): number {
+    return this.#line.countOf(keyIndex)
+  }
+
+  /** A slot was freed on this event loop. */
+  poke(): void {
+    if (this.#line.size > 0) void this.#turn()
+  }
+
+  #blame(keyIndex: number, isKeyFull: boolean): SharedRefusal {
+    const scope = this.#line.blame(keyIndex, isKeyFull)
+    return { scope, waiting: scope === 'key' && !isKeyFull ? this.#line.countOf(keyIndex) : null }
+  }
+
+  #giveUp(entry: T): void {
+    const isKeyFull = this.#fullKeys.has(entry.keyIndex)
+    const waiting = isKeyFull ? null : this.#line.countOf(entry.keyIndex)
+    this.remove(entry)
+    this.#options.onRefused(entry, { scope: 'key', waiting })
+  }
+
+  #drop(entry: T): boolean {
+    this.#deadlinesMs.delete(entry)
+    return this.#line.remove(entry)
+  }
+
+  #arm(): void {
+    if (this.#poll !== null || this.#line.size === 0) return
+    this.#poll = setTimeout(() => {
+      this.#poll = null
+      this.#expire()
+      void this.#turn().then(() => this.#arm())
+    }, POLL_MS)
+    this.#poll.unref()
+  }
+
+  #expire(): void {
+    const nowMs = this.#options.nowMs()
+    for (const [entry, deadlineMs] of this.#deadlinesMs) {
+      if (deadlineMs > nowMs) return
+      const scope = this.#fullKeys.has(entry.keyIndex) ? 'key' : 'gateway'
+      this.remove(entry)
+      this.#options.onRefused(entry, { scope, waiting: null })
+    }
+  }
+
+  /** One at a time: a turn that is asked for during another one follows it. */
+  async #turn(): Promise<void> {
+    this.#isTurnDue = true
+    if (this.#isTurning) return
+    this.#isTurning = true
+    while (this.#isTurnDue) {
+      this.#isTurnDue = false
+      await this.#takeTurns()
+    }
+    this.#isTurning = false
+  }
+
+  async #takeTurns(): Promise<void> {
+    while (this.#line.size > 0) {
+      const next = await this.#options.takeTurn(this.#line.keys())
+      if (next === null) {
+        for (const entry of [...this.#line.entries()]) if (this.#drop(entry)) this.#options.onAway(entry)
+        return
+      }
+      this.#fullKeys = next.fullKeys
+      if (next.keyIndex === null) return
+      const entry = this.#line.firstOf(next.keyIndex)
+      if (entry === undefined) this.#options.onUnused(next.keyIndex)
+      else {
+        this.#drop(entry)
+        this.#options.onTurn(entry)
+      }
+    }
+  }
+}

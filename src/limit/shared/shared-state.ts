@@ -1,0 +1,300 @@
+// What one event loop knows and says of the limits in Redis: it takes, gives back, and stays known there as a node with a
+// lease. What it holds is counted here as well, also while Redis is away: when the link comes up again the node registers
+// anew, under a new id and with all that it holds then, so that nothing is lost or counted twice, whatever became of the
+// calls in between.
+import { randomUUID } from 'node:crypto'
+import { type BucketState } from '../limiter.js'
+import { TokenBucket, ticksOf, wholeCount } from '../local/token-bucket.js'
+import { type LimitKind, type LimitScope } from '../refusal.js'
+import { RedisLink } from './redis-link.js'
+import {
+  BEAT,
+  bucketKey,
+  ENTER,
+  GIVE,
+  LEAVE,
+  NEXT,
+  NODES_KEY,
+  PASS,
+  REGISTER,
+  SLOTS_KEY,
+  TAKE,
+} from './redis-scripts.js'
+
+/** A node that gave no sign of life for so long is gone; its slots are free. */
+export const LEASE_MS = 6000
+const BEATS_PER_LEASE = 6
+
+/** Whose bucket it is, and of what. */
+export type SharedBucketPlace = {
+  readonly scope: LimitScope
+  readonly owner: string
+  readonly kind: LimitKind
+  readonly windowSec?: number
+}
+
+/** A bucket in Redis, and what was last seen of it, for the headers of answers. */
+export class SharedBucket {
+  readonly scope: LimitScope
+  readonly key: string
+  readonly cost: string
+  readonly bucket: TokenBucket
+  #full = 0n
+
+  /** `windowSec`: of the limit; a minute unless given. */
+  constructor(limit: number, { scope, owner, kind, windowSec }: SharedBucketPlace) {
+    this.scope = scope
+    this.key = bucketKey(owner, kind)
+    this.bucket = new TokenBucket(limit, windowSec)
+    this.cost = String(this.bucket.ticksFor(1))
+  }
+
+  /** `ahead`: ticks that it is ahead of now, as a script answered. */
+  see(ahead: number, nowNs: bigint): void {
+    this.#full = ticksOf(nowNs) + BigInt(ahead)
+  }
+
+  retryAfterMs(count: number, nowNs: bigint): number {
+    return this.bucket.retryAfterMs(this.#full, ticksOf(nowNs), count)
+  }
+
+  state(nowNs: bigint): BucketState {
+    const now = ticksOf(nowNs)
+    const remaining = this.bucket.remaining(this.#full, now)
+    return { limit: this.bucket.limit, remaining, resetMs: this.bucket.resetMs(this.#full, now) }
+  }
+}
+
+export type SharedSlot = { readonly owner: string; readonly cap: number }
+
+/** What an admission asks for: `count` of each bucket and one of each slot. */
+export type Take = {
+  readonly buckets: readonly SharedBucket[]
+  readonly count: number
+  readonly slots: readonly SharedSlot[]
+}
+
+/** A key that takes turns, by the name that nodes know it by; null is no cap of its own. */
+export type TurnKey = { readonly name: string; readonly keyCap: number | null; readonly slots: readonly SharedSlot[] }
+
+/** A key, and how many wait here for its turn. */
+export type WaitingKey = { readonly key: TurnKey; readonly count: number }
+
+/** An admission where keys take turns: one of each bucket, and the slots of the key and the gateway. */
+export type Entering = {
+  readonly buckets: readonly SharedBucket[]
+  readonly key: TurnKey
+  readonly gatewayCap: number | null
+}
+
+/** What became of the keys that wait: the place in the list of the one that was let in, and of each whether it is at its own cap. */
+export type TurnTaken = { readonly letIn: number | null; readonly isFull: readonly boolean[] }
+
+/** Place of the bucket or slot that refused, buckets first; null: all was taken. */
+export type Taken = { readonly refusedBy: number | null }
+
+export type SharedStateOptions = {
+  readonly url: string
+  readonly onState: (isUp: boolean, cause: unknown) => void
+  readonly onCall: (seconds: number, isOk: boolean) => void
+  readonly nowNs: () => bigint
+  readonly leaseMs?: number
+  readonly callTimeoutMs?: number
+}
+
+export class SharedState {
+  readonly #link: RedisLink
+  readonly #nowNs: () => bigint
+  readonly #leaseMs: number
+  /** Slots held by this event loop, by owner. */
+  readonly #held = new Map<string, number>()
+  /** The same at the last registration. */
+  #registered: ReadonlyMap<string, number> = new Map()
+  #id: string = randomUUID()
+  /** The id that Redis knew last. */
+  #knownId: string | null = null
+  #registering: Promise<boolean> | null = null
+  #beat: NodeJS.Timeout | null = null
+
+  constructor(options: SharedStateOptions) {
+    const { url, onCall } = options
+    const onState = (isUp: boolean, cause: unknown): void => {
+      if (isUp) this.#tellSlots(this.#changesSinceRegistered())
+      options.onState(isUp, cause)
+    }
+    this.#nowNs = options.nowNs
+    this.#leaseMs = options.leaseMs ?? LEASE_MS
+    const { callTimeoutMs } = options
+    const timeout = callTimeoutMs === undefined ? {} : { callTimeoutMs }
+    this.#link = new RedisLink({ url, onState, onCall, register: () => this.#register(), ...timeout })
+  }
+
+  get isUp(): boolean {
+    return this.#link.isUp
+  }
+
+  /** Connects; resolves within a second, with Redis or without. */
+  async start(): Promise<void> {
+    await this.#link.start()
+    this.#beat = setInterval(() => void this.#sayAlive(), this.#leaseMs / BEATS_PER_LEASE)
+    this.#beat.unref()
+  }
+
+  /** Asks Redis; null when it is away. Slots that were taken are held from now on. Never rejects. */
+  async take(take: Take): Promise<Taken | null> {
+    const { buckets, count, slots } = take
+    const wanted = [...bucketArgs(buckets, wholeCount(count)), ...slots.flatMap(({ owner, cap }) => [owner, cap])]
+    const reply = await this.#askAsNode(TAKE, buckets, [buckets.length, ...wanted])
+    return reply === null ? null : this.#takenBy(reply, buckets, slots)
+  }
+
+  /** The same, in turn; the place behind the buckets is the key's, the next one the gateway's. */
+  async enter({ buckets, key, gatewayCap }: Entering): Promise<Taken | null> {
+    const caps = [gatewayCap ?? NO_CAP, key.name, key.keyCap ?? NO_CAP]
+    const reply = await this.#askAsNode(ENTER, buckets, [buckets.length, ...bucketArgs(buckets, 1), ...caps])
+    return reply === null ? null : this.#takenBy(reply, buckets, key.slots)
+  }
+
+  /** Lets in one of the keys that wait here, if it is the turn of one. */
+  async takeTurn(keys: readonly WaitingKey[], gatewayCap: number | null): Promise<TurnTaken | null> {
+    const waiting = keys.flatMap(({ key, count }) => [key.name, key.keyCap ?? NO_CAP, count])
+    const reply = await this.#askAsNode(NEXT, [], [gatewayCap ?? NO_CAP, ...waiting])
+    if (reply === null) return null
+    const [code = 0, ...full] = reply as number[]
+    this.#count(keys[code - 1]?.key.slots ?? [], 1)
+    return { letIn: code === 0 ? null : code - 1, isFull: full.map((each) => each === 1) }
+  }
+
+  /** The key has no waiter here any more. */
+  pass({ name }: TurnKey): void {
+    if (this.isUp) void this.#ask(PASS, [], [this.#id, name])
+  }
+
+  /** What a script answers once the node is known; null when Redis is away. */
+  async #askAsNode(
+    script: string,
+    buckets: readonly SharedBucket[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    for (let tries = 0; tries < 2; tries++) {
+      const id = this.#id
+      const reply = await this.#ask(script, buckets, [id, ...args])
+      if (reply === null || (reply as number[])[0] !== NOT_KNOWN) return reply
+      if (!(await this.#knowAgain(id))) return null
+    }
+    return null
+  }
+
+  #takenBy(reply: unknown, buckets: readonly SharedBucket[], slots: readonly SharedSlot[]): Taken {
+    const code = this.#readAnswer(reply, buckets)
+    if (code === 0) this.#count(slots, 1)
+    return { refusedBy: code === 0 ? null : code - 1 }
+  }
+
+  /** Counts slots as held that were not asked for, as Redis was away. */
+  hold(slots: readonly SharedSlot[]): void {
+    this.#count(slots, 1)
+    this.#tellSlots(slots.map(({ owner }) => [owner, 1]))
+  }
+
+  /** Slots that were held are free again. */
+  free(slots: readonly SharedSlot[]): void {
+    this.#count(slots, -1)
+    this.#tellSlots(slots.map(({ owner }) => [owner, -1]))
+  }
+
+  /** Takes `count` more of each bucket without asking, or gives it back if it is below 0. Counts of upstreams may be nonsense. */
+  charge(buckets: readonly SharedBucket[], count: number): void {
+    const whole = Math.max(-MAX_CHARGE, Math.min(MAX_CHARGE, Math.ceil(count)))
+    if (buckets.length === 0 || !(whole > 0 || whole < 0)) return
+    this.#tell([this.#id, buckets.length, ...bucketArgs(buckets, whole)], buckets)
+  }
+
+  /** Gives back all that the node holds, within the time of one call, and ends the connection. */
+  async close(): Promise<void> {
+    if (this.#beat !== null) clearInterval(this.#beat)
+    if (this.isUp) await this.#ask(LEAVE, [], [this.#id])
+    this.#link.close()
+  }
+
+  #count(slots: readonly SharedSlot[], by: number): void {
+    for (const { owner } of slots) this.#held.set(owner, (this.#held.get(owner) ?? 0) + by)
+  }
+
+  #tellSlots(counts: readonly (readonly [owner: string, count: number])[]): void {
+    if (counts.length > 0) this.#tell([this.#id, 0, ...counts.flat()], [])
+  }
+
+  /** A call that fails has taken the link down: what it was to tell comes with the next registration, or is gone. */
+  #tell(args: readonly (string | number)[], buckets: readonly SharedBucket[]): void {
+    if (this.isUp) void this.#ask(GIVE, buckets, args).then((reply) => this.#readAnswer(reply, buckets))
+  }
+
+  async #ask(script: string, buckets: readonly SharedBucket[], args: readonly (string | number)[]): Promise<unknown> {
+    if (!this.isUp) return null
+    try {
+      return await this.#link.run(script, [NODES_KEY, SLOTS_KEY, ...buckets.map(({ key }) => key)], args)
+    } catch {
+      return null
+    }
+  }
+
+  /** Taken and freed while the registration that brought the link up was under way, when nobody was told. */
+  #changesSinceRegistered(): [owner: string, count: number][] {
+    return [...this.#held]
+      .map(([owner, count]): [string, number] => [owner, count - (this.#registered.get(owner) ?? 0)])
+      .filter(([, change]) => change !== 0)
+  }
+
+  #readAnswer(reply: unknown, buckets: readonly SharedBucket[]): number {
+    const [code = NOT_KNOWN, ...aheads] = (reply ?? []) as number[]
+    const nowNs = this.#nowNs()
+    for (const [index, ahead] of aheads.entries()) buckets[index]?.see(ahead, nowNs)
+    return code
+  }
+
+  async #sayAlive(): Promise<void> {
+    const id = this.#id
+    if ((await this.#ask(BEAT, [], [this.#leaseMs, id])) === 0) await this.#knowAgain(id)
+  }
+
+  /** The lease of `id` was over, as after a stop of the process: one registration for all who notice. False when Redis is away. */
+  async #knowAgain(id: string): Promise<boolean> {
+    if (this.#registering === null && id !== this.#id) return true
+    this.#registering ??= this.#register()
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        this.#registering = null
+      })
+    return await this.#registering
+  }
+
+  /**
+   * What is held now is what the new id stands for, and calls from here on bear it. One that was sent before and is answered
+   * later was done for the old id, which is dropped here: if it brings a slot, that is among the changes told when the link
+   * is up. A node whose lease was over gets none.
+   */
+  async #register(): Promise<void> {
+    const formers = [...new Set([this.#knownId ?? this.#id, this.#id])]
+    this.#id = randomUUID()
+    this.#registered = new Map(this.#held)
+    const held = [...this.#held].filter(([, count]) => count > 0).flat()
+    const id = this.#id
+    await this.#link.run(REGISTER, [NODES_KEY, SLOTS_KEY], [this.#leaseMs, id, formers.length, ...formers, ...held])
+    this.#knownId = id
+  }
+}
+
+/** More than any bucket holds (schema.ts). */
+const MAX_CHARGE = 1_000_000_000
+/** A cap that is none, for a script. */
+const NO_CAP = -1
+/** What a script answers to a node whose lease was over. */
+const NOT_KNOWN = -1
+
+function bucketArgs(buckets: readonly SharedBucket[], count: number): (string | number)[] {
+  return buckets.flatMap(({ cost, bucket }) => [cost, bucket.limit, count])
+}

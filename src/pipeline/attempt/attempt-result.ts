@@ -1,0 +1,34 @@
+// What a failed attempt is called: in the counters of its provider, and towards a client who must not take a refusal of the
+// gateway's key for one of its own.
+import { GatewayError } from '../../errors.js'
+import { type ErrorCode } from '../../model/error.js'
+import { type AttemptResult } from '../../telemetry/records.js'
+import { type Secretive } from '../../upstream/conceal.js'
+
+const RESULT_OF: Partial<Record<ErrorCode, AttemptResult>> = {
+  upstream_unreachable: 'unreachable',
+  upstream_timeout: 'timeout',
+  upstream_malformed: 'malformed',
+  upstream_cut: 'cut',
+}
+
+const UNAUTHENTICATED = 401
+const FORBIDDEN = 403
+
+/** The word for an error that ended an attempt; whatever has none of its own is a refusal. */
+export function resultOf(code: ErrorCode): AttemptResult {
+  return RESULT_OF[code] ?? 'rejected'
+}
+
+/**
+ * A provider's 401 or 403 as `upstream_auth`, unless the key was the caller's: it is about credentials that the client neither
+ * has nor can change. What the provider says of a 403 (a region, a right of the project) helps the operator and is kept.
+ */
+export function blameKey(error: GatewayError, { callerKey }: Secretive): GatewayError {
+  const { code, status, upstreamStatus, message } = error.data
+  const isOfKey = code === 'upstream_rejected' && (status === UNAUTHENTICATED || status === FORBIDDEN)
+  if (!isOfKey || (callerKey ?? null) !== null) return error
+  const cause = error.cause === undefined ? {} : { cause: error.cause }
+  const words = status === FORBIDDEN ? { message: `The provider denied the gateway access (403): ${message}` } : {}
+  return new GatewayError('upstream_auth', { upstreamStatus: upstreamStatus ?? status, ...words, ...cause })
+}

@@ -1,0 +1,42 @@
+// The time a client gives its request by a header of its own. It can only shorten what the configuration allows, and what runs
+// out by it is no fault of a target's.
+import { GatewayError } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
+import { type RequestHead } from '../client.js'
+import { type Clock } from '../parts.js'
+
+/** The request header, which the transports hand over with the dialects' parameters. It reaches no provider. */
+export const TIMEOUT_HEADER = 'x-sluice-timeout-ms'
+/** Timers may fire this much before the clock agrees, and an attempt's own total ends together with the client's. */
+const TIMER_GRACE_MS = 2
+const WHOLE_NUMBER = /^[1-9]\d{0,8}$/
+
+/**
+ * The moment in monotonic ms by which the answer must be complete; Infinity if the client has not said.
+ * @throws invalid_request for anything but a whole number of ms from 1 up
+ */
+export function deadlineOf({ parameterHeaders, acceptedAtMs }: RequestHead): number {
+  const text = parameterHeaders[TIMEOUT_HEADER]
+  if (text === undefined) return Number.POSITIVE_INFINITY
+  if (WHOLE_NUMBER.test(text)) return acceptedAtMs + Number(text)
+  throw new GatewayError('invalid_request', {
+    message: `${TIMEOUT_HEADER} must be a whole number of milliseconds from 1 up.`,
+    param: TIMEOUT_HEADER,
+  })
+}
+
+/** What a request fails with whose own time is over. */
+export function deadlinePassed(cause?: unknown): GatewayError {
+  return new GatewayError('upstream_timeout', { message: `The time that ${TIMEOUT_HEADER} gave is over.`, cause })
+}
+
+/** The part of an exchange that knows the client's time. */
+export type Timed = {
+  readonly deadlineAtMs: number
+  readonly parts: { readonly clock: Pick<Clock, 'nowMs'> }
+}
+
+/** True if an attempt failed because the client's own time was over. */
+export function isOutOfTime({ deadlineAtMs, parts }: Timed, error: ErrorData): boolean {
+  return error.code === 'upstream_timeout' && parts.clock.nowMs() >= deadlineAtMs - TIMER_GRACE_MS
+}

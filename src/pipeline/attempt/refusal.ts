@@ -1,0 +1,62 @@
+// An upstream that answered with another status than 2xx: its body is read up to a cap and becomes one error, in the words of
+// the target's dialect. Only surfaces that show an upstream as it is show its body, and that without secrets.
+import { type ErrorData } from '../../model/error.js'
+import { type Dialect } from '../../protocols/contract/protocol.js'
+import { type ResponseHeaders } from '../../upstream/call.js'
+import { concealText, type Secretive } from '../../upstream/conceal.js'
+import { parseRetryAfterMs } from '../../wire/http.js'
+import { maskKeys } from '../../wire/mask-keys.js'
+import { BodyCollector } from '../relay/body-collector.js'
+import { headerText } from './header-text.js'
+
+/** Of an upstream's error answer, more than this is not read. */
+const MAX_ERROR_BODY_BYTES = 65_536
+const FIRST_ERROR_STATUS = 400
+/** Some vendors quote a part of the key that they refuse. */
+const KEY_STATUSES: ReadonlySet<number> = new Set([401, 403])
+
+export class Refusal {
+  readonly #status: number
+  readonly #retryAfterMs: number | null
+  readonly #body = new BodyCollector(MAX_ERROR_BODY_BYTES)
+  #bytes: Buffer | null = null
+
+  /** `unixMs`: the wall clock, for a `Retry-After` that is a date. */
+  constructor(status: number, headers: ResponseHeaders, unixMs: number) {
+    this.#status = status
+    this.#retryAfterMs = parseRetryAfterMs((name) => headerText(headers, name), unixMs)
+  }
+
+  /** @throws upstream_malformed past the cap */
+  push(chunk: Buffer): void {
+    this.#body.push(chunk)
+  }
+
+  /** What it means, once the body has ended. The header's time to wait goes before one in the body. */
+  decode(dialect: Dialect): ErrorData {
+    this.#bytes ??= this.#body.take()
+    const error = dialect.decodeError(this.#status, this.#bytes)
+    return { ...error, retryAfterMs: this.#retryAfterMs ?? error.retryAfterMs }
+  }
+
+  /**
+   * The upstream's body as JSON, for a client of a surface that shows it; null where there is nothing to show: no JSON, a
+   * redirect, or words on a key that is the operator's and no affair of the client's. After `decode`.
+   */
+  show(secrets: Secretive): Uint8Array | null {
+    const isOfOperatorsKey = KEY_STATUSES.has(this.#status) && secrets.apiKey !== null && secrets.callerKey === null
+    if (this.#bytes === null || this.#status < FIRST_ERROR_STATUS || isOfOperatorsKey) return null
+    const text = maskKeys(concealText(secrets, this.#bytes.toString('utf8')))
+    return isJsonBody(text) ? Buffer.from(text) : null
+  }
+}
+
+/** An object or a list: what clients look into. */
+function isJsonBody(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null
+  } catch {
+    return false
+  }
+}

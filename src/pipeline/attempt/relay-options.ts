@@ -1,0 +1,72 @@
+// What the relay of one attempt is made from: the facts of the exchange, and what the upstream's head says of its body.
+import { GatewayError } from '../../errors.js'
+import { type ResponseMeta } from '../../model/event.js'
+import { type Dialect, type Framing } from '../../protocols/contract/protocol.js'
+import { type RouteTarget } from '../../routing/router.js'
+import { byteConceal } from '../../upstream/conceal.js'
+import { type Exchange } from '../exchange.js'
+import { type Outlet, type RelayOptions } from '../relay/types.js'
+
+export type RelayFacts = {
+  readonly exchange: Exchange
+  readonly routed: RouteTarget
+  readonly dialect: Dialect
+  readonly outlet: Outlet
+  /** Of the upstream's answer; empty when it names none. */
+  readonly contentType: string
+  readonly isDelimited: boolean
+  /** The upstream was asked for a stream. */
+  readonly asksStream: boolean
+}
+
+/**
+ * Lays the facts out for `createRelay`.
+ * @throws upstream_malformed for a web page: a login page or a proxy's own, with a status that says all is well
+ */
+export function relayOptions(facts: RelayFacts): RelayOptions {
+  const { exchange, routed, dialect, outlet, contentType, isDelimited, asksStream } = facts
+  const { request, decoded, parts } = exchange
+  const type = contentType.toLowerCase()
+  if (type.startsWith('text/html')) {
+    throw new GatewayError('upstream_malformed', { message: 'The provider answered with a web page.' })
+  }
+  const isRaw = decoded?.facts.raw !== undefined
+  const rawFraming = isRaw ? framingOf(type) : null
+  return {
+    surface: request.surface,
+    dialect,
+    target: routed.target,
+    outlet,
+    fallback: fallbackMeta(exchange),
+    clientStreams: decoded?.facts.stream ?? false,
+    upstreamStreams: isRaw ? rawFraming !== null : isStreamed(type, asksStream),
+    raw: isRaw ? { framing: rawFraming ?? dialect.framing, conceal: byteConceal(routed.provider) } : null,
+    conceal: parts.secrets.of(routed.provider),
+    isDelimited,
+    includeUsage: decoded?.facts.includeUsage ?? false,
+    maxResponseBytes: parts.config.server.maxResponseBytes,
+  }
+}
+
+/** Content types of answers that stream, where nothing is known of what was asked. */
+const RAW_FRAMINGS: readonly (readonly [prefix: string, framing: Framing])[] = [
+  ['text/event-stream', 'sse'],
+  ['application/x-ndjson', 'ndjson'],
+  ['application/ndjson', 'ndjson'],
+  ['application/jsonl', 'ndjson'],
+]
+
+function framingOf(type: string): Framing | null {
+  return RAW_FRAMINGS.find(([prefix]) => type.startsWith(prefix))?.[1] ?? null
+}
+
+/** Used where the upstream names no id, model or time of its own. */
+export function fallbackMeta({ request, decoded, parts }: Exchange): ResponseMeta {
+  return { id: request.requestId, model: decoded?.facts.model ?? '', createdSec: parts.clock.unixSec(), usage: null }
+}
+
+/** What the upstream says it sends counts; a server that names no type is taken to do as it was asked. */
+function isStreamed(contentType: string, asksStream: boolean): boolean {
+  if (contentType.startsWith('application/json')) return false
+  return asksStream || contentType.startsWith('text/event-stream')
+}

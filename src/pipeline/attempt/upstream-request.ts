@@ -1,0 +1,52 @@
+// What an attempt asks of upstream/call: the request with the headers that may pass, and the time limits in force.
+import { type Timeouts } from '../../config/types.js'
+import { type EncodedBody } from '../../protocols/contract/codec.js'
+import { type Dialect } from '../../protocols/contract/protocol.js'
+import { type RouteTarget } from '../../routing/router.js'
+import { type UpstreamRequest } from '../../upstream/call.js'
+import { type RequestHead } from '../client.js'
+import { pathBelow } from './raw-request.js'
+
+export type Sending = {
+  readonly request: RequestHead
+  readonly routed: RouteTarget
+  readonly dialect: Dialect
+  readonly encoded: EncodedBody
+  /** The upstream is asked for a stream. */
+  readonly isStream: boolean
+  /** It is in the upstream's own words. */
+  readonly isRaw: boolean
+}
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
+
+/** Parameter headers pass only to an upstream that speaks the client's own protocol. */
+export function upstreamRequest({ request, routed, dialect, encoded, isStream, isRaw }: Sending): UpstreamRequest {
+  const { provider, target } = routed
+  const isSameProtocol = isRaw || request.surface.id === target.protocol
+  return {
+    provider,
+    path: isRaw ? pathBelow(provider.baseUrl, encoded.path) : encoded.path,
+    headers: isSameProtocol ? pick(request.parameterHeaders, dialect.parameterHeaders) : NO_HEADERS,
+    body: encoded.body,
+    isStream,
+    // To the provider that the path names, and to no other, whatever routing has made of it.
+    callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,
+    tenant: request.key.name ?? '',
+  }
+}
+
+/** A whole answer comes all at once: only one time bounds it. `leftMs`: what the client has left of its own. */
+export function timeoutsFor(timeouts: Timeouts, isStream: boolean, leftMs: number): Timeouts {
+  if (!isStream) {
+    const totalMs = Math.min(timeouts.wholeMs ?? timeouts.totalMs, leftMs)
+    return { connectMs: timeouts.connectMs, firstTokenMs: totalMs, betweenTokensMs: totalMs, totalMs }
+  }
+  return leftMs >= timeouts.totalMs ? timeouts : { ...timeouts, totalMs: leftMs }
+}
+
+/** Only the parameter headers that this dialect knows. */
+function pick(headers: Readonly<Record<string, string>>, names: readonly string[]): Readonly<Record<string, string>> {
+  if (names.length === 0) return NO_HEADERS
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => names.includes(name)))
+}

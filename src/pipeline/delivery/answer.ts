@@ -1,0 +1,146 @@
+// The heads of answers: which headers an exchange bears, and the JSON bytes of results and errors.
+import { ERROR_CATALOGUE } from '../../errors.js'
+import { limitHeaders } from '../../limit/headers.js'
+import { type ErrorData } from '../../model/error.js'
+import { type Outcome } from '../../model/event.js'
+import { type JsonObject } from '../../model/json.js'
+import { type ErrorSubject, type Surface } from '../../protocols/contract/protocol.js'
+import { type Exchange } from '../exchange.js'
+import { type Answer, type HeaderList } from '../sink.js'
+
+type Headers = (readonly [string, string])[]
+
+/** Header values are ASCII; a name from configuration that is not is left out rather than mangled. */
+const PRINTABLE = /^[\x20-\x7e]*$/
+/** Too much now, by whoever's limit; 529 is how one vendor spells its 503. */
+const BUSY_STATUSES: ReadonlySet<number> = new Set([429, 503, 529])
+/** Told to clients of a busy answer that carries no time of its own: without any, they come back at once. */
+const DEFAULT_RETRY_AFTER_MS = 1000
+/** The same where no short wait can help, such as a quota that is used up. */
+const HOPELESS_RETRY_AFTER_MS = 60_000
+const BAD_GATEWAY = 502
+/**
+ * Client libraries retry 408, 409, 429 and 5xx unless this header says otherwise (openai 6, anthropic 0.6x, `shouldRetry`);
+ * some agents retry all the rest as well. Our own verdict is better than the status.
+ */
+const SHOULD_RETRY = {
+  yes: ['x-should-retry', 'true'],
+  no: ['x-should-retry', 'false'],
+} as const
+/** Of a provider: a lock timeout, which passes, or a state, which does not. The client library's own habit holds. */
+const CONFLICT = 409
+/** Those of the catalogue that no client is ever told. */
+const CLIENT_GONE_STATUS = ERROR_CATALOGUE.client_gone.status
+const SLOW_READER_STATUS = ERROR_CATALOGUE.slow_reader.status
+
+/** What every answer of an exchange bears, as far as it is known now. */
+export function exchangeHeaders(exchange: Exchange): Headers {
+  const headers: Headers = limitHeaders(exchange.parts.limiter.snapshot(exchange.request.key.index))
+  const target = exchange.current.routed?.target
+  if (target !== undefined) {
+    pushPrintable(headers, 'x-sluice-target', `${target.provider}/${target.model}`)
+    headers.push(['x-sluice-attempts', String(exchange.attempts)])
+  }
+  const { dropped } = exchange.current
+  if (dropped.length > 0) pushPrintable(headers, 'x-sluice-dropped', dropped.join(', '))
+  return headers
+}
+
+/** Time the gateway itself took: all but the time between sending to each upstream and its last byte. Null before dispatch. */
+export function overheadMs(exchange: Exchange, nowMs: number): number | null {
+  const { upstreamSpentMs } = exchange
+  const { startedAtMs, endedAtMs } = exchange.current
+  if (startedAtMs === null && upstreamSpentMs === 0) return null
+  const lastMs = startedAtMs === null ? 0 : (endedAtMs ?? nowMs) - startedAtMs
+  return Math.max(0, nowMs - exchange.request.acceptedAtMs - upstreamSpentMs - lastMs)
+}
+
+/** A whole successful answer. */
+export function resultAnswer(exchange: Exchange, made: Uint8Array): Answer {
+  const { routed } = exchange.current
+  const body = routed === null ? made : exchange.parts.secrets.of(routed.provider)(made)
+  const headers = exchangeHeaders(exchange)
+  const overhead = overheadMs(exchange, exchange.parts.clock.nowMs())
+  if (overhead !== null) headers.push(['x-sluice-overhead-ms', overhead.toFixed(3)])
+  const { wholeHead } = exchange.current
+  if (wholeHead === null) return { status: 200, headers, body, error: null }
+  headers.push(['content-type', MEDIA_TYPE.test(wholeHead.contentType) ? wholeHead.contentType : UNKNOWN_TYPE])
+  return { status: wholeHead.status, headers, body, error: null }
+}
+
+/** RFC 9110, 8.3.1, as narrow as what APIs answer with. */
+const MEDIA_TYPE = /^[\w.+-]+\/[\w.+-]+(?:; ?[\w-]+=[\w."-]+)*$/
+const UNKNOWN_TYPE = 'application/octet-stream'
+
+/** What an answer is called in log and metric, and what was thrown, for the log alone. */
+export type Verdict = { readonly outcome: Outcome; readonly cause: unknown }
+
+/** Hands a whole answer to the client and settles with it. Never throws. */
+export function reply(exchange: Exchange, answer: Answer, { outcome, cause }: Verdict): void {
+  if (exchange.isEnded) return
+  try {
+    exchange.sink.reply(answer)
+  } catch (thrown) {
+    exchange.giveUp(thrown)
+    return
+  }
+  const { status, error, body } = answer
+  exchange.settle({ outcome, status, error, cause, responseBytes: body.length })
+}
+
+/** What an error is told of beside itself. */
+export type ErrorContext = {
+  /** Null where the path is no surface's: then the envelope is the plain one. */
+  readonly surface: Surface | null
+  readonly requestId: string
+  readonly subject: ErrorSubject
+  readonly headers: HeaderList
+  /** Tell all there is to tell of it, in a member `details`. */
+  readonly hasDetails: boolean
+}
+
+/** A whole error answer in the surface's own envelope. */
+export function errorAnswer(error: ErrorData, context: ErrorContext): Answer {
+  const { surface, requestId, subject, headers, hasDetails } = context
+  const shown = presentable(error)
+  const { status, body } = surface === null ? plainError(shown) : surface.encodeError(shown, requestId, subject)
+  const told = hasDetails ? { ...body, details: detailsOf(error, requestId) } : body
+  return { status, headers: [...headers, ...retryHeaders(error, status)], body: jsonBytes(told), error }
+}
+
+/** The error as we know it, without what was thrown. */
+function detailsOf(error: ErrorData, requestId: string): JsonObject {
+  const { code, message, param, retryable, upstreamStatus, upstreamType, upstreamCode } = error
+  const upstream = { status: upstreamStatus, type: upstreamType, code: upstreamCode }
+  return { code, message, param, retryable, upstream, request_id: requestId }
+}
+
+/** A status of the upstream's that would mislead the client: a redirect, or one that is only for our own log. */
+function presentable(error: ErrorData): ErrorData {
+  const { code, status } = error
+  if (code === 'client_gone' || code === 'slow_reader') return error
+  const isTellable = status >= 400 && status <= 599 && status !== CLIENT_GONE_STATUS && status !== SLOW_READER_STATUS
+  return isTellable ? error : { ...error, status: BAD_GATEWAY }
+}
+
+function plainError(error: ErrorData): { status: number; body: JsonObject } {
+  const { code, message, param } = error
+  return { status: error.status, body: { error: { message, type: code, param, code } } }
+}
+
+function retryHeaders(error: ErrorData, status: number): Headers {
+  const fallbackMs = error.retryable ? DEFAULT_RETRY_AFTER_MS : HOPELESS_RETRY_AFTER_MS
+  const ms = error.retryAfterMs ?? (BUSY_STATUSES.has(status) ? fallbackMs : null)
+  const headers: Headers = error.upstreamStatus === CONFLICT ? [] : [SHOULD_RETRY[error.retryable ? 'yes' : 'no']]
+  if (ms === null) return headers
+  headers.push(['retry-after', String(Math.ceil(ms / 1000))], ['retry-after-ms', String(Math.ceil(ms))])
+  return headers
+}
+
+function jsonBytes(body: JsonObject): Uint8Array {
+  return Buffer.from(JSON.stringify(body))
+}
+
+function pushPrintable(headers: Headers, name: string, value: string): void {
+  if (PRINTABLE.test(value)) headers.push([name, value])
+}

@@ -1,0 +1,44 @@
+// Commits a stream to its client: from here on the status is 200 and every failure is an in-band error frame.
+
+import { type Exchange } from '../exchange.js'
+import { type StreamFace } from '../sink.js'
+import { exchangeHeaders } from './answer.js'
+
+const CONTENT_TYPE = {
+  sse: 'text/event-stream; charset=utf-8',
+  ndjson: 'application/x-ndjson',
+  json: 'application/json',
+} as const
+
+/** Sends the head, once; later calls do nothing. */
+export function beginStream(exchange: Exchange): void {
+  if (exchange.hasBegun || exchange.isSettled) return
+  const { surface, requestId } = exchange.request
+  const framing = exchange.current.framing ?? surface.framing
+  const form = framing === 'json' ? surface : (surface.upstreamFrames?.[framing] ?? surface)
+  const face: StreamFace = {
+    keepaliveFrame: form.keepaliveFrame,
+    encodeErrorFrame: (error) => form.encodeErrorFrame(error, requestId, (exchange.log?.next ?? 0) > 0),
+  }
+  const head = { headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[framing], transport: framing }
+  exchange.sink.begin(head, face)
+  exchange.hasBegun = true
+  // Only now is the transport what it will be at the close.
+  exchange.parts.metrics.streamOpened(exchange.sink.transport)
+}
+
+/** Begins, if nobody has yet, and lets the sink follow the log to its end. Once per exchange. */
+export function followLog(exchange: Exchange): void {
+  if (exchange.isSettled || exchange.isFollowed) return
+  exchange.isFollowed = true
+  try {
+    beginStream(exchange)
+    const log = exchange.openLog()
+    exchange.sink.follow(
+      (onReadable) => log.attach(onReadable),
+      (delivery) => exchange.deliver(delivery),
+    )
+  } catch (thrown) {
+    exchange.giveUp(thrown)
+  }
+}

@@ -1,0 +1,108 @@
+// Between an attempt and its client: frames are held back until there is content, so that a failure before it can still be an
+// HTTP status or another target's chance. Through here it is decided, once, who hears of an end: dispatch, or the client in-band.
+//
+//   before content:  frames held back, failure -> the promise rejects         after:  frames -> log -> readers, failure -> in-band
+import { GatewayError } from '../../errors.js'
+import { type Exchange } from '../exchange.js'
+import { followLog } from './begin-stream.js'
+import { fail } from './reject.js'
+
+/** An upstream that sends this much without any content is not held back further. */
+const MAX_HELD_BACK_BYTES = 262_144
+
+export class Gate {
+  readonly #exchange: Exchange
+  #heldBack: Uint8Array[] = []
+  #heldBackBytes = 0
+  #isOpen = false
+  /** Called once, before the first byte goes out or the answer is complete. */
+  onOpen: (() => void) | null = null
+  #resolve: (() => void) | null = null
+  #reject: ((error: GatewayError) => void) | null = null
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange
+  }
+
+  /** Resolves once an answer has begun to reach the client, or has reached it whole; rejects with what failed before. */
+  passed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  /** Takes ownership of whole frames in the client's framing. */
+  append(frames: Uint8Array, hasContent: boolean): void {
+    if (!this.#isOpen) {
+      if (!hasContent && this.#holdBack(frames)) return
+      this.open()
+    }
+    const exchange = this.#exchange
+    exchange.lastFrameAtMs = exchange.parts.clock.nowMs()
+    exchange.openLog().append(frames)
+    followLog(exchange)
+    if (this.#resolve !== null) this.resolve()
+  }
+
+  /** Lets out what was held back; from here on frames pass at once. */
+  open(): void {
+    this.claim()
+    this.#isOpen = true
+    if (this.#heldBack.length === 0) return
+    const log = this.#exchange.openLog()
+    for (const held of this.#heldBack) log.append(held)
+    this.#heldBack = []
+  }
+
+  /** This answer is the one that the client gets. */
+  claim(): void {
+    const onOpen = this.onOpen
+    this.onOpen = null
+    onOpen?.()
+  }
+
+  /** The stream is complete: its readers are told after the last frame. */
+  complete(): void {
+    const exchange = this.#exchange
+    const { usage, usageSource } = exchange.current
+    this.open()
+    exchange.closeLog({ outcome: 'complete', error: null, usage, usageSource })
+    followLog(exchange)
+    this.resolve()
+  }
+
+  /** The client has an answer, or the beginning of one: what comes now is final. */
+  resolve(): void {
+    const resolve = this.#resolve
+    this.#forgetPromise()
+    resolve?.()
+  }
+
+  /** Before anything has reached the client another target may be tried; afterwards the failure is final and in-band. */
+  fail(error: GatewayError): void {
+    const reject = this.#reject
+    this.#forgetPromise()
+    if (reject !== null) reject(error)
+    else fail(this.#exchange, error)
+  }
+
+  /** The exchange is over: ends the wait, tells nobody. */
+  abandon(): void {
+    this.#reject?.(new GatewayError('client_gone'))
+    this.#forgetPromise()
+  }
+
+  /** False when there is no more room: then all of it has to go out. */
+  #holdBack(frames: Uint8Array): boolean {
+    if (this.#heldBackBytes + frames.length >= MAX_HELD_BACK_BYTES) return false
+    this.#heldBackBytes += frames.length
+    this.#heldBack.push(frames)
+    return true
+  }
+
+  #forgetPromise(): void {
+    this.#resolve = null
+    this.#reject = null
+  }
+}

@@ -1,0 +1,37 @@
+// Keepalives in the surface's own form, after `keepaliveMs` of silence counted from accept, so that no proxy between us and
+// the client cuts a stream that is thinking. One lazily re-armed timer a stream: nothing is touched per chunk but a timestamp.
+
+import { type Exchange } from '../exchange.js'
+import { beginStream } from './begin-stream.js'
+
+/** Starts the watch; settle stops it. */
+export function startKeepalive(exchange: Exchange): void {
+  exchange.lastFrameAtMs = exchange.request.acceptedAtMs
+  arm(exchange)
+}
+
+function arm(exchange: Exchange): void {
+  const { keepaliveMs } = exchange.parts.config.server
+  const silentMs = exchange.parts.clock.nowMs() - exchange.lastFrameAtMs
+  exchange.keepaliveTimer = setTimeout(beat, Math.max(1, keepaliveMs - silentMs), exchange)
+}
+
+function beat(exchange: Exchange): void {
+  if (exchange.isEnded) return
+  // Inside one JSON document nothing can be said that is not part of it.
+  if (exchange.request.surface.framing === 'json' && exchange.isFollowed) return
+  const nowMs = exchange.parts.clock.nowMs()
+  // A millisecond of grace: timers may fire a little early.
+  if (nowMs - exchange.lastFrameAtMs >= exchange.parts.config.server.keepaliveMs - 1) {
+    // Headers are committed by the first keepalive at the latest; from then on an error is in-band.
+    try {
+      beginStream(exchange)
+      exchange.sink.keepalive()
+    } catch (thrown) {
+      exchange.giveUp(thrown)
+      return
+    }
+    exchange.lastFrameAtMs = nowMs
+  }
+  arm(exchange)
+}

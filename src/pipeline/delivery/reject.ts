@@ -1,0 +1,74 @@
+// How an exchange fails: as an HTTP answer before the stream has begun, in-band afterwards. In one place, for all stages.
+import { type GatewayError } from '../../errors.js'
+import { limitHeaders } from '../../limit/headers.js'
+import { NO_USAGE } from '../../model/usage.js'
+import { type Rejection } from '../client.js'
+import { type Exchange } from '../exchange.js'
+import { outcomeOf } from '../outcome.js'
+import { type PipelineParts } from '../parts.js'
+import { type Sink } from '../sink.js'
+import { errorAnswer, exchangeHeaders, reply } from './answer.js'
+import { followLog } from './begin-stream.js'
+import { type RepeatedAnswers } from './repeated-answers.js'
+
+/** Ends an exchange with an error; nothing if it has ended already. Never throws. */
+export function fail(exchange: Exchange, error: GatewayError): void {
+  if (exchange.isEnded) return
+  const { data, cause } = error
+  exchange.abortCall()
+  const outcome = outcomeOf(data, exchange.isFollowed)
+  if (exchange.hasBegun) {
+    const { usage, usageSource } = exchange.current
+    exchange.closeLog({ outcome, error: data, usage, usageSource }, cause)
+    followLog(exchange)
+    return
+  }
+  const { surface, requestId } = exchange.request
+  const subject = { model: exchange.decoded?.facts.model ?? null, hasKey: true }
+  const { errorDetails: hasDetails } = exchange.parts.config.compat
+  const context = { surface, requestId, subject, headers: exchangeHeaders(exchange), hasDetails }
+  const answer = errorAnswer(data, context)
+  const { refusalBody } = exchange.current
+  const shown =
+    refusalBody === null ? answer : { ...answer, status: data.upstreamStatus ?? answer.status, body: refusalBody }
+  reply(exchange, shown, { outcome, cause })
+}
+
+/** What a rejection is answered with and told to. */
+export type RejectParts = { readonly parts: PipelineParts; readonly answers: RepeatedAnswers }
+
+/** Answers a request that never became an exchange: same envelope, same log line, same metric. */
+export function reject(rejection: Rejection, sink: Sink, { parts, answers }: RejectParts): void {
+  const { surface, error, requestId, key } = rejection
+  const headers = key === null ? [] : limitHeaders(parts.limiter.snapshot(key.index))
+  const { errorDetails: hasDetails } = parts.config.compat
+  const subject = { model: null, hasKey: rejection.hasKey }
+  const answer = answers.of(error.data, { surface, requestId, subject, headers, hasDetails })
+  sink.reply(answer)
+  const record = {
+    requestId,
+    surface: surface?.id ?? 'other',
+    transport: sink.transport,
+    keyName: key?.name ?? null,
+    model: null,
+    provider: null,
+    targetModel: null,
+    outcome: outcomeOf(error.data, false),
+    status: answer.status,
+    error: error.data,
+    cause: error.cause,
+    usage: NO_USAGE,
+    usageSource: 'estimated' as const,
+    attempts: 0,
+    totalMs: parts.clock.nowMs() - rejection.acceptedAtMs,
+    timeToFirstTokenMs: null,
+    overheadMs: null,
+    requestBytes: rejection.requestBytes,
+    responseBytes: answer.body.length,
+    dropped: [],
+    origin: rejection.origin ?? null,
+  }
+  parts.metrics.exchangeStarted()
+  parts.metrics.exchangeSettled(record)
+  parts.log.exchange(record)
+}

@@ -1,0 +1,42 @@
+// Answers to refusals that come in floods, such as 503 of a gateway at capacity: the envelope is encoded once for each surface,
+// later ones only get their request id set in. A flood is refused with what it leaves of the processor, so each microsecond
+// of a refusal is one less for those who are served.
+import { type ErrorData } from '../../model/error.js'
+import { type Answer } from '../sink.js'
+import { type ErrorContext, errorAnswer } from './answer.js'
+
+/** Stands where a request id goes while an answer is encoded. As an id may be, so no surface treats it otherwise. */
+const ID_MARK = 'sluice:request-id:mark'
+
+/** An answer as it is but for the request id, which stands between the texts. */
+type Form = { readonly answer: Answer; readonly texts: readonly string[] }
+
+/** Of one pipeline: what its configuration says of answers must not change. */
+export class RepeatedAnswers {
+  readonly #forms = new WeakMap<ErrorData, Map<string, Form>>()
+
+  /** The same as errorAnswer, which it is for errors that are not shared. */
+  of(error: ErrorData, context: ErrorContext): Answer {
+    if (!Object.isFrozen(error)) return errorAnswer(error, context)
+    const { answer, texts } = this.#form(error, context)
+    const headers = context.headers.length === 0 ? answer.headers : [...context.headers, ...answer.headers]
+    const body = texts.length === 1 ? answer.body : Buffer.from(texts.join(context.requestId))
+    return { status: answer.status, headers, body, error }
+  }
+
+  #form(error: ErrorData, context: ErrorContext): Form {
+    const { surface, subject } = context
+    let forms = this.#forms.get(error)
+    if (forms === undefined) {
+      forms = new Map()
+      this.#forms.set(error, forms)
+    }
+    const name = `${surface?.id ?? ''} ${subject.hasKey}`
+    const known = forms.get(name)
+    if (known !== undefined) return known
+    const answer = errorAnswer(error, { ...context, requestId: ID_MARK, headers: [] })
+    const form = { answer, texts: Buffer.from(answer.body).toString('utf8').split(ID_MARK) }
+    forms.set(name, form)
+    return form
+  }
+}

@@ -1,0 +1,43 @@
+// What an attempt cost in tokens, and who says so: the provider in full, the provider up to a cut, or an estimate. Usage
+// that cannot be true is dropped and counted in a metric: it would put the key's limit into debt for half an hour.
+import { IMPLAUSIBLE, NO_USAGE, type Usage, withinCap } from '../../model/usage.js'
+import { type DecodedRequest } from '../../protocols/contract/codec.js'
+import { type AttemptState } from '../attempt-state.js'
+import { type Exchange } from '../exchange.js'
+
+/** The admission estimate's rule, for answers too: four bytes a token. */
+const BYTES_PER_TOKEN = 4
+
+/** Sets an attempt's usage from what its relay saw. `isComplete`: the provider's end marker was seen. */
+export function measureUsage({ decoded, parts }: Exchange, state: AttemptState, isComplete: boolean): void {
+  const { meter } = state
+  if (meter === null) {
+    // Sent, and nothing came back yet: the provider has read the input all the same.
+    state.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0 }
+    state.usageSource = 'estimated'
+    return
+  }
+  const seenOutput = Math.ceil(meter.contentBytes / BYTES_PER_TOKEN)
+  const report = withinCap(meter.usage, capOf(decoded, state))
+  if (report === null || report === IMPLAUSIBLE) {
+    state.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0, outputTokens: seenOutput }
+    state.usageSource = 'estimated'
+    if (report === IMPLAUSIBLE) parts.metrics.implausibleUsage(state.routed?.target.provider ?? '')
+    return
+  }
+  state.usage = isComplete ? report : atLeast(report, seenOutput)
+  state.usageSource = isComplete ? 'provider' : 'partial'
+}
+
+/** The most output the request allows over all answers; null where it names none, or the target's own fields may replace it. */
+function capOf(decoded: DecodedRequest | null, { routed }: AttemptState): number | null {
+  const facts = decoded?.facts
+  if (facts === undefined || facts.maxOutputTokens === null) return null
+  if (routed !== null && Object.keys(routed.target.extraBody).length > 0) return null
+  return facts.maxOutputTokens * (facts.answers ?? 1)
+}
+
+/** A cut stream's count lags behind what has already come. */
+function atLeast(usage: Usage, outputTokens: number): Usage {
+  return usage.outputTokens >= outputTokens ? usage : { ...usage, outputTokens }
+}

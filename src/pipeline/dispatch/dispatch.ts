@@ -1,0 +1,203 @@
+// Sends the request to its targets until one of them answers with content. What has reached the client is never sent twice:
+// after the first content a failure is final and in-band.
+//
+//   the model's targets, one after the other > a pause, those again that may be well by now > the targets of its fallbacks
+//   the request is too long for one of them  > the targets of its context fallbacks
+import { GatewayError, toGatewayError } from '../../errors.js'
+import { type DecodedRequest } from '../../protocols/contract/codec.js'
+import { allowedModels } from '../../routing/access.js'
+import { orderTargets } from '../../routing/balance.js'
+import { FREE, REFUSED } from '../../routing/breaker.js'
+import { cureOf, pauseOf } from '../../routing/retry.js'
+import { type Route, type RouteTarget } from '../../routing/router.js'
+import { type Attempt } from '../attempt/attempt.js'
+import { deadlineOf, deadlinePassed } from '../attempt/client-deadline.js'
+import { encode } from '../attempt/encode.js'
+import { isJudged } from '../attempt/judged.js'
+import { routeRaw } from '../attempt/raw-request.js'
+import { type Exchange } from '../exchange.js'
+import { hedged } from './hedge.js'
+import { openAttempt } from './open-attempt.js'
+import { pause } from './pause.js'
+import { hashPrefix } from './prompt-prefix.js'
+
+/** What one pass over targets came to: one has answered, none might be tried (null), or the failure of the last one. */
+type Passed = typeof ANSWERED | FailedPass | null
+const ANSWERED = 'answered'
+
+type FailedPass = {
+  readonly failure: GatewayError
+  /** Those that the same request may find well after a pause. */
+  readonly again: readonly RouteTarget[]
+  /** The shortest time that one of them asked for; null if one asked for none. */
+  readonly retryAfterMs: number | null
+}
+
+/**
+ * Resolves when an answer has begun to reach the client, or has reached it whole.
+ * @throws model_not_found, forbidden, invalid_request; else the error of the last target tried; upstream_overloaded when none might be tried
+ */
+export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Promise<void> {
+  exchange.deadlineAtMs = deadlineOf(exchange.request)
+  const route = routeOf(exchange, decoded)
+  exchange.parts.retryBudget.deposit()
+  const passed = await tryEach(exchange, decoded, inOrder(exchange, decoded, route))
+  if (passed !== ANSWERED) await goOn(exchange, decoded, { route, passed })
+  exchange.forgetBody()
+}
+
+/** Where it may be served. @throws model_not_found, forbidden, invalid_request, unauthenticated */
+function routeOf({ parts, request }: Exchange, { facts, selector }: DecodedRequest): Route {
+  const { model, provider, raw } = facts
+  const { config, router, dialects } = parts
+  const { path = null } = request
+  const query = { model, provider, allowed: allowedModels(config, request.key.index), selector: selector ?? null }
+  if (raw !== undefined) return routeRaw({ raw, query, router, dialects })
+  const isByPath = path !== null && path.provider !== null
+  return router.route(isByPath ? { ...query, byPath: { hasKey: path.callerKey !== null } } : query)
+}
+
+/** The targets of a model, the one to try first in front. */
+function inOrder(exchange: Exchange, decoded: DecodedRequest, route: Route): readonly RouteTarget[] {
+  const { targets } = route
+  if (targets.length < 2) return targets
+  const { limiter, clock } = exchange.parts
+  const affinity = route.affinity === 'prefix' ? hashPrefix(exchange, decoded.members) : null
+  return orderTargets(targets, { random: clock.random, loadOf: (slot) => limiter.targetLoad(slot), affinity })
+}
+
+/** One pass, without a pause. @throws what no other target can cure */
+async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: readonly RouteTarget[]): Promise<Passed> {
+  const { breakers, thinking } = exchange.parts
+  let passed: FailedPass | null = null
+  for (let at = 0; at < targets.length; at++) {
+    const given = targets[at] as RouteTarget
+    const routed = thinking.recall(given)
+    if (leftMs(exchange) <= 0) throw passed?.failure ?? deadlinePassed()
+    const permit = isJudged(exchange, routed) ? breakers.admit(routed.target) : FREE
+    if (permit === REFUSED) continue
+    if (exchange.attempts > 0) countRepeat(exchange, routed)
+    let attempt: Attempt | null = null
+    try {
+      const opening = openAttempt(exchange, { routed, permit })
+      attempt = opening instanceof Promise ? await opening : opening
+      if (exchange.isEnded) throw new GatewayError('client_gone')
+      const encoding = encode(exchange, attempt, decoded)
+      const encoded = encoding instanceof Promise ? await encoding : encoding
+      if (exchange.isEnded) throw new GatewayError('client_gone')
+      const running = attempt.run(encoded)
+      const { hedge } = routed
+      if (hedge === null || !decoded.facts.stream) await running
+      else {
+        const others = targets.slice(at + 1)
+        await hedged(exchange, decoded, { hedge, attempt, running, others })
+      }
+      if (exchange.current.routed === routed) breakers.began(routed.target, permit)
+      return ANSWERED
+    } catch (thrown) {
+      attempt?.close()
+      const before: FailedPass | null = passed
+      passed = noteFailure(before, given, toGatewayError(thrown))
+      const { failure } = passed
+      // A body that was lost with its worker cannot be sent again.
+      if (exchange.isEnded || exchange.body.length === 0) throw failure
+      if (hasRefusedThinking(exchange, decoded, { routed, failure })) {
+        passed = before
+        at -= 1
+        continue
+      }
+      if (cureOf(failure.data) === 'none') throw failure
+      if (isTooLong(passed)) return passed
+    }
+  }
+  return passed
+}
+
+type Refused = { readonly routed: RouteTarget; readonly failure: GatewayError }
+
+/** The target cannot think at all, which is remembered: the same request may do without. True at most once for each target. */
+function hasRefusedThinking({ parts }: Exchange, { facts }: DecodedRequest, { routed, failure }: Refused): boolean {
+  const { target } = routed
+  if (target.thinks === false || facts.raw !== undefined) return false
+  if (parts.dialects.get(target.protocol)?.refusesThinking?.(failure.data) !== true) return false
+  parts.thinking.note(target)
+  return true
+}
+
+function noteFailure(passed: FailedPass | null, routed: RouteTarget, failure: GatewayError): FailedPass {
+  const { again = [], retryAfterMs = null } = passed ?? {}
+  if (cureOf(failure.data) !== 'again') return { failure, again, retryAfterMs }
+  const askedMs = failure.data.retryAfterMs
+  const isFirst = again.length === 0
+  const shortestMs = isFirst || askedMs === null || retryAfterMs === null ? askedMs : Math.min(askedMs, retryAfterMs)
+  return { failure, again: [...again, routed], retryAfterMs: isFirst ? askedMs : shortestMs }
+}
+
+type Course = { readonly route: Route; readonly passed: FailedPass | null }
+
+/** The slow way, on which every request is that has failed once. */
+async function goOn(exchange: Exchange, decoded: DecodedRequest, { route, passed }: Course): Promise<void> {
+  let last: Passed = passed
+  // What raw words have done already, if they came to be heard, nobody knows: they are not said twice.
+  const mayRepeat = decoded.facts.raw === undefined
+  if (last !== null && mayRepeat && !isTooLong(last)) last = await tryAgain(exchange, decoded, last)
+  if (last !== ANSWERED && !isTooLong(last)) last = (await tryRoutes(exchange, decoded, route.fallbacks)) ?? last
+  if (isTooLong(last)) last = (await tryRoutes(exchange, decoded, route.contextFallbacks)) ?? last
+  if (last === ANSWERED) return
+  if (last !== null) throw last.failure
+  const targets = [route, ...route.fallbacks].flatMap((each) => each.targets)
+  throw exchange.parts.breakers.refusal(targets.map(({ target }) => target))
+}
+
+function isTooLong(passed: Passed): boolean {
+  return passed !== null && passed !== ANSWERED && cureOf(passed.failure.data) === 'larger'
+}
+
+/** Other models, one after the other. */
+async function tryRoutes(exchange: Exchange, decoded: DecodedRequest, routes: readonly Route[]): Promise<Passed> {
+  let last: FailedPass | null = null
+  for (const route of routes) {
+    const passed = await tryEach(exchange, decoded, inOrder(exchange, decoded, route))
+    if (passed === ANSWERED) return ANSWERED
+    last = passed ?? last
+  }
+  return last
+}
+
+/** The same targets again, after pauses, as far as patience and budget go. */
+async function tryAgain(exchange: Exchange, decoded: DecodedRequest, first: FailedPass): Promise<Passed> {
+  const { config, clock, retryBudget, metrics } = exchange.parts
+  const { retries } = config.routing
+  let passed = first
+  let pausedMs = 0
+  for (let round = 0; round < retries.max && passed.again.length > 0; round++) {
+    const { again, retryAfterMs } = passed
+    const pauseMs = pauseOf(retries, { round, retryAfterMs, pausedMs, random: clock.random() })
+    if (pauseMs === null || pauseMs >= leftMs(exchange)) break
+    if (!retryBudget.take()) {
+      metrics.upstreamRetry(again[0]?.target.provider ?? '', 'denied')
+      break
+    }
+    await pause(exchange, pauseMs)
+    if (exchange.isEnded) throw passed.failure
+    pausedMs += pauseMs
+    const next = await tryEach(exchange, decoded, again)
+    if (next === ANSWERED) return ANSWERED
+    if (next === null) break
+    passed = next
+    if (isTooLong(passed)) break
+  }
+  return passed
+}
+
+/** Of the client's own time. */
+function leftMs({ deadlineAtMs, parts }: Exchange): number {
+  return deadlineAtMs === Number.POSITIVE_INFINITY ? deadlineAtMs : deadlineAtMs - parts.clock.nowMs()
+}
+
+function countRepeat(exchange: Exchange, routed: RouteTarget): void {
+  const before = exchange.current.routed?.target
+  const { provider, model } = routed.target
+  const isSame = before?.provider === provider && before.model === model
+  exchange.parts.metrics.upstreamRetry(provider, isSame ? 'again' : 'elsewhere')
+}

@@ -1,0 +1,136 @@
+// A second target for a stream whose first token is late. The first of the two with content has the client; the other one is
+// aborted at once, before a byte goes out. Only models that ask for it come here.
+//
+//   first ----- afterMs -----+------- content -> takes over, second aborted
+//                    second  '--- content -> takes over, first aborted            both fail -> the first one's failure
+import { type GatewayError, toGatewayError } from '../../errors.js'
+import { type DecodedRequest } from '../../protocols/contract/codec.js'
+import { REFUSED } from '../../routing/breaker.js'
+import { type Hedge } from '../../routing/hedge.js'
+import { type RouteTarget } from '../../routing/router.js'
+import { type Attempt } from '../attempt/attempt.js'
+import { encode } from '../attempt/encode.js'
+import { type Exchange } from '../exchange.js'
+import { openAttempt } from './open-attempt.js'
+
+export type Lead = {
+  readonly hedge: Hedge
+  readonly attempt: Attempt
+  /** Settles as the first attempt does. */
+  readonly running: Promise<void>
+  /** Targets that may be the second, in the order to ask. */
+  readonly others: readonly RouteTarget[]
+}
+
+/** Resolves when one of the two has content; rejects when none is left. */
+export function hedged(exchange: Exchange, decoded: DecodedRequest, lead: Lead): Promise<void> {
+  lead.hedge.budget.deposit()
+  return new Promise((resolve, reject) => new Race(exchange, decoded, { resolve, reject }).start(lead))
+}
+
+type Verdict = { readonly resolve: () => void; readonly reject: (error: GatewayError) => void }
+
+class Race {
+  readonly #exchange: Exchange
+  readonly #decoded: DecodedRequest
+  readonly #verdict: Verdict
+  readonly #running = new Set<Attempt>()
+  readonly #startedAtMs: number
+  #hedge: Hedge | null = null
+  #timer: NodeJS.Timeout | null = null
+  #failure: GatewayError | null = null
+  #isOver = false
+
+  constructor(exchange: Exchange, decoded: DecodedRequest, verdict: Verdict) {
+    this.#exchange = exchange
+    this.#decoded = decoded
+    this.#verdict = verdict
+    this.#startedAtMs = exchange.parts.clock.nowMs()
+  }
+
+  start({ hedge, attempt, running, others }: Lead): void {
+    this.#follow(attempt, running)
+    this.#hedge = hedge
+    const afterMs = hedge.afterMs()
+    if (afterMs !== null) this.#timer = setTimeout(() => this.#startSecond(hedge, others), afterMs)
+  }
+
+  /** The client has left, or the gateway drains. */
+  abort(): void {
+    for (const attempt of [...this.#running]) attempt.abort()
+  }
+
+  #follow(attempt: Attempt, running: Promise<void>): void {
+    this.#running.add(attempt)
+    attempt.onContent(() => this.#win(attempt))
+    running.then(
+      () => this.#end(null),
+      (thrown: unknown) => this.#lose(attempt, toGatewayError(thrown)),
+    )
+  }
+
+  #startSecond(hedge: Hedge, others: readonly RouteTarget[]): void {
+    this.#timer = null
+    const exchange = this.#exchange
+    if (this.#isOver || exchange.isEnded) return
+    const { breakers, metrics, thinking } = exchange.parts
+    for (const other of others) {
+      const routed = thinking.recall(other)
+      const permit = breakers.admit(routed.target)
+      if (permit === REFUSED) continue
+      if (!hedge.budget.take()) {
+        breakers.giveBack(routed.target, permit)
+        metrics.upstreamRetry(routed.target.provider, 'denied')
+        return
+      }
+      try {
+        const opening = openAttempt(exchange, { routed, permit })
+        metrics.upstreamRetry(routed.target.provider, 'hedge')
+        void this.#runSecond(opening)
+        return
+      } catch {
+        // Full, or nobody speaks to it: the next one, or none.
+      }
+    }
+  }
+
+  async #runSecond(opening: Attempt | Promise<Attempt>): Promise<void> {
+    const exchange = this.#exchange
+    let second: Attempt | null = null
+    try {
+      second = opening instanceof Promise ? await opening : opening
+      // A worker would take away the bytes that the first attempt may still have to send.
+      exchange.body = exchange.body.slice()
+      const encoding = encode(exchange, second, this.#decoded)
+      const encoded = encoding instanceof Promise ? await encoding : encoding
+      if (this.#isOver || exchange.isEnded) second.close()
+      else {
+        this.#follow(second, second.run(encoded))
+        exchange.call = this
+      }
+    } catch {
+      // What only the second cannot do is no reason to fail the first.
+      second?.close()
+    }
+  }
+
+  #win(winner: Attempt): void {
+    this.#hedge?.observe(this.#exchange.parts.clock.nowMs() - this.#startedAtMs)
+    for (const attempt of [...this.#running]) if (attempt !== winner) attempt.abort()
+    winner.takeOver()
+  }
+
+  #lose(attempt: Attempt, failure: GatewayError): void {
+    this.#running.delete(attempt)
+    this.#failure ??= failure
+    if (this.#running.size === 0) this.#end(this.#failure)
+  }
+
+  #end(failure: GatewayError | null): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    if (failure === null) this.#verdict.resolve()
+    else this.#verdict.reject(failure)
+  }
+}

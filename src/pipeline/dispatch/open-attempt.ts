@@ -1,0 +1,53 @@
+// What an attempt needs before it may begin: a dialect that speaks to its target, and a slot of the provider and of the target.
+import { GatewayError } from '../../errors.js'
+import { type Limiter } from '../../limit/limiter.js'
+import { type Dialect } from '../../protocols/contract/protocol.js'
+import { type Permit } from '../../routing/breaker.js'
+import { type RouteTarget } from '../../routing/router.js'
+import { Attempt } from '../attempt/attempt.js'
+import { type Exchange } from '../exchange.js'
+
+/** A target, and the right to try it that its breaker gave. */
+export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
+
+/**
+ * At once, unless other machines have to be asked for the slot. The attempt holds the slot and the permit from here on; without an attempt the permit has gone back.
+ * @throws misconfigured without a dialect
+ * @throws overloaded when the provider or the target is at its concurrency limit
+ */
+export function openAttempt(exchange: Exchange, right: Right): Attempt | Promise<Attempt> {
+  const { limiter, dialects } = exchange.parts
+  const { routed } = right
+  const dialect = dialects.get(routed.target.protocol)
+  if (dialect === undefined) {
+    exchange.parts.breakers.giveBack(routed.target, right.permit)
+    throw new GatewayError('misconfigured', { message: `No dialect for ${routed.provider.name}.` })
+  }
+  const entering = limiter.enterProvider(routed.providerIndex)
+  if (!(entering instanceof Promise)) return begin(exchange, right, { dialect, isIn: entering })
+  return entering.then(
+    (isIn) => begin(exchange, right, { dialect, isIn }),
+    (thrown: unknown) => {
+      exchange.parts.breakers.giveBack(routed.target, right.permit)
+      throw thrown
+    },
+  )
+}
+
+/** `isIn`: the provider's slot is held. */
+type Entry = { readonly dialect: Dialect; readonly isIn: boolean }
+
+function begin(exchange: Exchange, { routed, permit }: Right, { dialect, isIn }: Entry): Attempt {
+  const { limiter, metrics, breakers } = exchange.parts
+  if (isIn && enterTarget(limiter, routed)) return new Attempt(exchange, { routed, dialect, permit })
+  breakers.giveBack(routed.target, permit)
+  metrics.limitRejection('provider', 'concurrency')
+  throw new GatewayError('overloaded', { message: `Provider ${routed.provider.name} is at its concurrency limit.` })
+}
+
+/** Where the target is full, the provider's slot goes back. */
+function enterTarget(limiter: Limiter, { providerIndex, slot }: RouteTarget): boolean {
+  if (slot < 0 || limiter.enterTarget(slot)) return true
+  limiter.leaveProvider(providerIndex)
+  return false
+}

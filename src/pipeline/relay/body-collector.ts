@@ -1,0 +1,33 @@
+// Collects a whole upstream body up to a cap. One chunk, the common case, is never copied.
+import { GatewayError } from '../../errors.js'
+
+export class BodyCollector {
+  readonly #maxBytes: number
+  #chunks: Buffer[] = []
+  #bytes = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** @throws upstream_malformed past the cap */
+  push(chunk: Buffer): void {
+    this.#bytes += chunk.length
+    if (this.#bytes > this.#maxBytes) {
+      throw new GatewayError('upstream_malformed', {
+        message: `The provider's answer is larger than ${this.#maxBytes} bytes.`,
+        retryable: false,
+      })
+    }
+    this.#chunks.push(chunk)
+  }
+
+  /** All bytes so far; the collector is empty afterwards. */
+  take(): Buffer {
+    const chunks = this.#chunks
+    this.#chunks = []
+    this.#bytes = 0
+    const only = chunks.length === 1 ? chunks[0] : undefined
+    return only ?? Buffer.concat(chunks)
+  }
+}

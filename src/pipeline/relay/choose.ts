@@ -1,0 +1,34 @@
+// Chunks come up through a relay, by plain synchronous calls. Which one is chosen once per attempt, from two facts: does the
+// client speak the upstream's protocol, and which of the two sides streams.
+//
+//                      upstream streams                  upstream answers whole
+//   client streams     same: passthrough                 replay (decode, then events)
+//                      or the surface takes any frames: passthrough
+//                      else: transcode
+//   client asks in the upstream's own words              raw, whatever it asked for | forward
+//   client does not    collect, then aggregate           forward (same) | translate (else)
+
+import { CollectRelay } from './collect.js'
+import { PassthroughRelay } from './passthrough.js'
+import { RawRelay } from './raw.js'
+import { ReplayRelay } from './replay.js'
+import { TranscodeRelay } from './transcode.js'
+import { type Relay, type RelayOptions } from './types.js'
+import { WholeRelay } from './whole.js'
+
+/** The relay of one attempt, as the table above has it. */
+export function createRelay(options: RelayOptions): Relay {
+  const { surface, dialect } = options
+  const isSameProtocol = surface.id === dialect.id
+  if (options.raw !== null) {
+    return options.upstreamStreams ? new RawRelay(options, options.raw) : new WholeRelay(options, 'forward')
+  }
+  if (options.upstreamStreams) {
+    if (!options.clientStreams) return new CollectRelay(options)
+    return isSameProtocol || surface.upstreamFrames !== undefined
+      ? new PassthroughRelay(options)
+      : new TranscodeRelay(options)
+  }
+  if (options.clientStreams) return new ReplayRelay(options)
+  return new WholeRelay(options, isSameProtocol ? 'forward' : 'translate')
+}

@@ -1,0 +1,98 @@
+// The upstream streams, the client wants one answer: the upstream's frames go into a log of their own, whose one reader is
+// the aggregator, at the end. Streaming the upstream even so lets a stall be seen and a leaving client stop it at once.
+import { errorData, GatewayError } from '../../errors.js'
+import {
+  FRAME_BROKEN,
+  FRAME_CONTENT,
+  FRAME_END,
+  FRAME_ERROR,
+  type StreamObserver,
+} from '../../protocols/contract/protocol.js'
+import { brokenFrame } from '../../protocols/frame-payload.js'
+import { ENTRY_COST_BYTES, StreamLog } from '../../streams/log.js'
+import { type LogReader } from '../../streams/reader.js'
+import { createFrameScanner } from '../../wire/frame.js'
+import { type FrameScanner } from '../../wire/scanner.js'
+import { type Outlet, type Relay, type RelayOptions } from './types.js'
+
+/** What comes behind such a frame is not looked at. */
+const LAST = FRAME_END | FRAME_ERROR | FRAME_BROKEN
+
+export class CollectRelay implements Relay {
+  readonly #outlet: Outlet
+  readonly #observer: StreamObserver
+  readonly #scanner: FrameScanner
+  readonly #log: StreamLog
+  readonly #reader: LogReader
+  readonly #maxResponseBytes: number
+  #bits = 0
+  #isOver = false
+
+  constructor(options: RelayOptions) {
+    const { dialect, target, maxResponseBytes, outlet } = options
+    this.#outlet = outlet
+    this.#maxResponseBytes = maxResponseBytes
+    this.#observer = dialect.createObserver({ stripUsage: false, target })
+    // Comments and blank lines say nothing; a million of them must cost no more than their bytes.
+    this.#scanner = createFrameScanner(dialect.framing, (payload) => {
+      if (payload.length > 0) this.#onFrame(payload)
+    })
+    this.#log = new StreamLog({ capBytes: maxResponseBytes, retainBytes: 0, entryCostBytes: ENTRY_COST_BYTES }, ignore)
+    this.#reader = this.#log.attach(ignore)
+  }
+
+  get usage() {
+    return this.#observer.usage
+  }
+
+  get contentBytes() {
+    return this.#observer.contentBytes
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#isOver) return
+    this.#log.append(chunk)
+    // The log evicts at the end of the turn; a flood must not get so far.
+    if (this.#log.bytes > this.#maxResponseBytes || this.#reader.isCut) {
+      throw new GatewayError('upstream_malformed', { message: "The provider's answer is too large.", retryable: false })
+    }
+    this.#scanner.push(chunk)
+    this.#judge()
+  }
+
+  end(): void {
+    if (this.#isOver) return
+    this.#scanner.end()
+    this.#judge()
+    if (this.#isOver) return
+    this.#isOver = true
+    if (this.#observer.isComplete()) this.#outlet.whole(this.#drain(), 'frames')
+    else this.#outlet.fail(errorData('upstream_cut'))
+  }
+
+  #onFrame(payload: Buffer): void {
+    if ((this.#bits & LAST) === 0) this.#bits |= this.#observer.observe(payload)
+  }
+
+  #judge(): void {
+    const bits = this.#bits
+    this.#bits = 0
+    if ((bits & FRAME_CONTENT) !== 0) this.#outlet.progress()
+    if ((bits & (FRAME_ERROR | FRAME_BROKEN)) !== 0) {
+      this.#isOver = true
+      const isBroken = (bits & FRAME_BROKEN) !== 0
+      this.#outlet.fail(isBroken ? brokenFrame() : (this.#observer.error ?? errorData('upstream_cut')))
+    } else if ((bits & FRAME_END) !== 0) {
+      this.#isOver = true
+      this.#outlet.whole(this.#drain(), 'frames')
+    }
+  }
+
+  #drain(): Buffer {
+    const entries: Uint8Array[] = []
+    for (let entry = this.#reader.read(); entry !== null; entry = this.#reader.read()) entries.push(entry)
+    return Buffer.concat(entries)
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,114 @@
+// Same protocol on both sides: the upstream's bytes go on as they are. Frame boundaries are found, usage and the end marker
+// observed, and one frame may be taken out (usage that we asked for and the client did not). Nothing is parsed that need not be.
+import { errorData } from '../../errors.js'
+import {
+  FRAME_BROKEN,
+  FRAME_CONTENT,
+  FRAME_END,
+  FRAME_ERROR,
+  FRAME_STRIP,
+  type StreamObserver,
+} from '../../protocols/contract/protocol.js'
+import { brokenFrame } from '../../protocols/frame-payload.js'
+import { createFrameScanner } from '../../wire/frame.js'
+import { type FrameScanner, type RawSpan } from '../../wire/scanner.js'
+import { type Outlet, type Relay, type RelayOptions } from './types.js'
+
+/** An answer without any content still has to go out when its end marker came. */
+const CONTENT_OR_END = FRAME_CONTENT | FRAME_END
+/** What comes behind such a frame is not looked at. */
+const LAST = FRAME_END | FRAME_ERROR | FRAME_BROKEN
+/** Must not reach the client as it is. */
+const WITHHELD = FRAME_STRIP | FRAME_ERROR | FRAME_BROKEN
+const UPSTREAM_CUT = errorData('upstream_cut')
+
+export class PassthroughRelay implements Relay {
+  readonly #outlet: Outlet
+  readonly #observer: StreamObserver
+  readonly #scanner: FrameScanner
+  /** The run of touching frames in one source that waits to be appended: `runSource[runStart, runEnd)`. */
+  #runSource: Buffer | null = null
+  #runStart = 0
+  #runEnd = 0
+  #bits = 0
+  #hasContent = false
+  #isOver = false
+
+  constructor(options: RelayOptions) {
+    this.#outlet = options.outlet
+    this.#observer = options.dialect.createObserver({ stripUsage: !options.includeUsage, target: options.target })
+    this.#scanner = createFrameScanner(options.dialect.framing, (payload, raw) => this.#onFrame(payload, raw))
+  }
+
+  get usage() {
+    return this.#observer.usage
+  }
+
+  get contentBytes() {
+    return this.#observer.contentBytes
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#isOver) return
+    this.#scanner.push(chunk)
+    this.#flush()
+  }
+
+  end(): void {
+    if (this.#isOver) return
+    this.#scanner.end()
+    this.#flush()
+    if (this.#isOver) return
+    if (this.#observer.isComplete()) this.#finish()
+    else this.#outlet.fail(UPSTREAM_CUT)
+  }
+
+  #onFrame(payload: Buffer, raw: RawSpan): void {
+    if (this.#isOver || (this.#bits & LAST) !== 0) return
+    if (payload.length === 0) {
+      // A comment before any content says nothing to the client: our own keepalives fill that silence.
+      if (this.#hasContent) this.#take(raw)
+      return
+    }
+    const bits = this.#observer.observe(payload)
+    this.#bits |= bits
+    if ((bits & CONTENT_OR_END) !== 0) this.#hasContent = true
+    if ((bits & WITHHELD) === 0) this.#take(raw)
+  }
+
+  /** Lengthens the run if the frame lies right behind it in the same memory; else appends the run and begins another. */
+  #take(raw: RawSpan): void {
+    if (raw.source === this.#runSource && raw.start === this.#runEnd) {
+      this.#runEnd = raw.end
+      return
+    }
+    this.#appendRun()
+    this.#runSource = raw.source
+    this.#runStart = raw.start
+    this.#runEnd = raw.end
+  }
+
+  #appendRun(): void {
+    const source = this.#runSource
+    if (source === null) return
+    this.#runSource = null
+    const isAll = this.#runStart === 0 && this.#runEnd === source.length
+    const frames = isAll ? source : source.subarray(this.#runStart, this.#runEnd)
+    this.#outlet.append(frames, (this.#bits & CONTENT_OR_END) !== 0)
+  }
+
+  #flush(): void {
+    this.#appendRun()
+    const bits = this.#bits
+    this.#bits = 0
+    if ((bits & (FRAME_ERROR | FRAME_BROKEN)) !== 0) {
+      this.#isOver = true
+      this.#outlet.fail((bits & FRAME_BROKEN) !== 0 ? brokenFrame() : (this.#observer.error ?? UPSTREAM_CUT))
+    } else if ((bits & FRAME_END) !== 0) this.#finish()
+  }
+
+  #finish(): void {
+    this.#isOver = true
+    this.#outlet.complete()
+  }
+}

@@ -1,0 +1,53 @@
+// The client streams, the upstream answered whole (some servers ignore `stream`): the answer is decoded at its end and
+// replayed as events, so that the client sees a stream all the same.
+import { GatewayError } from '../../errors.js'
+import { isJsonObject, type JsonObject } from '../../model/json.js'
+import { eventsOf } from '../../model/replay.js'
+import { type UsageReport } from '../../model/usage.js'
+import { BodyCollector } from './body-collector.js'
+import { type Relay, type RelayOptions } from './types.js'
+
+export class ReplayRelay implements Relay {
+  readonly #options: RelayOptions
+  readonly #body: BodyCollector
+  usage: UsageReport | null = null
+  contentBytes = 0
+
+  constructor(options: RelayOptions) {
+    this.#options = options
+    this.#body = new BodyCollector(options.maxResponseBytes)
+  }
+
+  push(chunk: Buffer): void {
+    this.#body.push(chunk)
+  }
+
+  end(): void {
+    const { surface, dialect, fallback, includeUsage, outlet, conceal } = this.#options
+    const response = dialect.decodeResponse(parseBody(this.#body.take()), fallback)
+    let text = ''
+    const encoder = surface.createEncoder(
+      (frame) => {
+        text += frame
+      },
+      { includeUsage },
+    )
+    for (const event of eventsOf(response)) {
+      if (event.type === 'block-delta') this.contentBytes += event.delta.length
+      encoder.push(event)
+    }
+    this.usage = response.usage
+    outlet.append(conceal(Buffer.from(text)), true)
+    outlet.complete()
+  }
+}
+
+function parseBody(body: Buffer): JsonObject {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'))
+    if (isJsonObject(value)) return value
+  } catch {
+    // Falls through to the one error below; the text itself is the upstream's and stays out of it.
+  }
+  throw new GatewayError('upstream_malformed')
+}

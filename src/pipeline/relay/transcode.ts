@@ -1,0 +1,92 @@
+// Two protocols: upstream frames -> events -> the client's frames, all within the call that brought the bytes. The frames of
+// one chunk are joined as text and become bytes once.
+import { type ErrorData } from '../../model/error.js'
+import { type StreamEvent } from '../../model/event.js'
+import { type UsageReport } from '../../model/usage.js'
+import { type StreamDecoder, type StreamEncoder } from '../../protocols/contract/protocol.js'
+import { createFrameScanner } from '../../wire/frame.js'
+import { type FrameScanner } from '../../wire/scanner.js'
+import { type Outlet, type Relay, type RelayOptions } from './types.js'
+
+export class TranscodeRelay implements Relay {
+  readonly #outlet: Outlet
+  readonly #decoder: StreamDecoder
+  readonly #encoder: StreamEncoder
+  readonly #scanner: FrameScanner
+  #text = ''
+  #hasContent = false
+  #isFinished = false
+  #error: ErrorData | null = null
+  usage: UsageReport | null = null
+  contentBytes = 0
+
+  constructor(options: RelayOptions) {
+    const { surface, dialect, fallback, target, includeUsage } = options
+    this.#outlet = options.outlet
+    this.#encoder = surface.createEncoder((frame) => this.#onEncoded(frame), { includeUsage })
+    this.#decoder = dialect.createDecoder((event) => this.#onEvent(event), { fallback, target })
+    // Comments and blank lines say nothing; a million of them must cost no more than their bytes.
+    this.#scanner = createFrameScanner(dialect.framing, (payload) => {
+      if (payload.length > 0) this.#decoder.push(payload)
+    })
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#isOver()) return
+    this.#scanner.push(chunk)
+    this.#flush()
+  }
+
+  end(): void {
+    if (this.#isOver()) return
+    this.#scanner.end()
+    this.#decoder.end()
+    this.#flush()
+  }
+
+  #isOver(): boolean {
+    return this.#isFinished || this.#error !== null
+  }
+
+  #onEvent(event: StreamEvent): void {
+    if (this.#isOver()) return
+    switch (event.type) {
+      case 'start':
+        this.usage = event.meta.usage
+        break
+      case 'block-start':
+        if (event.block.kind === 'tool-call') this.#hasContent = true
+        break
+      case 'block-delta':
+        this.#hasContent = true
+        this.contentBytes += event.delta.length
+        break
+      case 'finish':
+        this.usage = event.usage ?? this.usage
+        this.#isFinished = true
+        break
+      case 'error':
+        this.#error = event.error
+        return
+      case 'block-end':
+        break
+    }
+    this.#encoder.push(event)
+  }
+
+  #onEncoded(frame: string): void {
+    this.#text += frame
+  }
+
+  #flush(): void {
+    const text = this.#text
+    const hasContent = this.#hasContent
+    this.#text = ''
+    this.#hasContent = false
+    if (text !== '') this.#outlet.append(Buffer.from(text), hasContent || this.#isFinished)
+    // Content that the client's form has no place for, such as reasoning: the upstream works all the same.
+    else if (hasContent) this.#outlet.progress()
+    if (this.#error !== null) this.#outlet.fail(this.#error)
+    else if (this.#isFinished) this.#outlet.complete()
+  }
+}

@@ -1,0 +1,45 @@
+// One whole answer made of what an upstream sent: forwarded as it is, translated, or aggregated of a stream's frames; inline or
+// in a worker. It only makes the bytes; the attempt replies.
+import { type Offload } from '../../offload/offload.js'
+import { type AnswerTask, type EncodedAnswer } from '../../protocols/contract/codec.js'
+import { type WholeKind } from './types.js'
+
+export type WholeOptions = {
+  readonly offload: Offload
+  readonly kind: WholeKind
+  readonly task: Omit<AnswerTask, 'body'>
+  /** Exactly one of the two is called, now or later. */
+  readonly onMade: (body: Uint8Array) => void
+  readonly onUnmade: (thrown: unknown) => void
+}
+
+/** Makes the answer of `bytes`, which it takes. */
+export function makeWhole(bytes: Uint8Array, options: WholeOptions): void {
+  const { kind, onMade, onUnmade } = options
+  if (kind === 'forward') {
+    onMade(bytes)
+    return
+  }
+  let making: EncodedAnswer | Promise<EncodedAnswer>
+  try {
+    making = startMaking(ownBytes(bytes), options)
+  } catch (thrown) {
+    onUnmade(thrown)
+    return
+  }
+  if (making instanceof Promise) making.then((answer) => onMade(answer.body), onUnmade)
+  else onMade(making.body)
+}
+
+function startMaking(body: Uint8Array<ArrayBuffer>, options: WholeOptions): EncodedAnswer | Promise<EncodedAnswer> {
+  const { offload, kind } = options
+  const task = { ...options.task, body }
+  return kind === 'frames' ? offload.aggregate(task) : offload.transcode(task)
+}
+
+/** The bytes in memory of their own, which may be moved to a worker: small Buffers share one with their neighbours. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes
+  const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength
+  return isOwn ? new Uint8Array(buffer) : new Uint8Array(bytes)
+}

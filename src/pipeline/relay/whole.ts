@@ -1,0 +1,65 @@
+// Neither side streams: the upstream's JSON is collected, looked at for usage, and handed on whole. In the client's own
+// protocol the bytes stay as they are.
+import { GatewayError } from '../../errors.js'
+import { type UsageReport } from '../../model/usage.js'
+import { isSpace } from '../../wire/json-scan.js'
+import { BodyCollector } from './body-collector.js'
+import { type Relay, type RelayOptions, type WholeKind } from './types.js'
+
+const OPENING_BRACE = 0x7b
+const CLOSING_BRACE = 0x7d
+
+export class WholeRelay implements Relay {
+  readonly #options: RelayOptions
+  readonly #kind: WholeKind
+  readonly #body: BodyCollector
+  usage: UsageReport | null = null
+  contentBytes = 0
+
+  constructor(options: RelayOptions, kind: WholeKind) {
+    this.#options = options
+    this.#kind = kind
+    this.#body = new BodyCollector(options.maxResponseBytes)
+  }
+
+  push(chunk: Buffer): void {
+    this.contentBytes += chunk.length
+    this.#body.push(chunk)
+  }
+
+  /**
+   * @throws upstream_malformed when the body is not an object's text from brace to brace
+   * @throws upstream_cut when the connection ended within it, if only at some inner brace
+   */
+  end(): void {
+    const body = this.#body.take()
+    const { raw, isDelimited, dialect, outlet } = this.#options
+    const isObject = isBraced(body)
+    if (raw === null) {
+      if (!isObject) throw new GatewayError('upstream_malformed')
+      if (!isDelimited && !isJson(body)) throw new GatewayError('upstream_cut')
+    }
+    // Sound or a picture is not counted as words.
+    if (!isObject) this.contentBytes = 0
+    this.usage = isObject ? dialect.readUsage(body) : null
+    outlet.whole(raw?.conceal(body) ?? body, this.#kind)
+  }
+}
+
+function isBraced(body: Buffer): boolean {
+  let first = 0
+  let last = body.length - 1
+  while (first < last && isSpace(body[first])) first++
+  while (last > first && isSpace(body[last])) last--
+  return body[first] === OPENING_BRACE && body[last] === CLOSING_BRACE
+}
+
+/** Parsed for this alone, and only where nothing else tells a whole body from a truncated one: HTTP/1.0 and its like. */
+function isJson(body: Buffer): boolean {
+  try {
+    JSON.parse(body.toString('utf8'))
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,107 @@
+// Admission: one request from the buckets and a concurrency slot before the body is looked at, tokens once it is known.
+// What is taken here is given back in settle, whichever way the exchange ends.
+import { GatewayError } from '../../errors.js'
+import { type Waiter } from '../../limit/limiter.js'
+import { type RequestFacts } from '../../protocols/contract/protocol.js'
+import { type Exchange } from '../exchange.js'
+
+/** Reserved for an answer when the client names no cap; settled from the usage afterwards. */
+const DEFAULT_OUTPUT_RESERVE = 512
+
+/**
+ * Takes a request and a slot; waits in the bounded queue when all slots are taken. Null when nothing has to be awaited.
+ * @throws rate_limited, overloaded; client_gone when the client leaves the queue
+ */
+export function admitRequest(exchange: Exchange): Promise<void> | null {
+  const { limiter } = exchange.parts
+  const keyIndex = exchange.request.key.index
+  if (exchange.request.isCounted !== true) limiter.takeRequest(keyIndex)
+  return waitForSlot(exchange, keyIndex)
+}
+
+function waitForSlot(exchange: Exchange, keyIndex: number): Promise<void> | null {
+  const { limiter } = exchange.parts
+  const waiter = new SlotWaiter(exchange, keyIndex)
+  if (limiter.enter(keyIndex, waiter)) {
+    exchange.holdsSlot = true
+    return null
+  }
+  return waiter.wait()
+}
+
+/** One exchange in the queue for a slot. */
+class SlotWaiter implements Waiter {
+  readonly keyIndex: number
+  readonly isCounted: boolean
+  readonly #exchange: Exchange
+  #wake: (() => void) | null = null
+  #refuse: ((error: GatewayError) => void) | null = null
+
+  constructor(exchange: Exchange, keyIndex: number) {
+    this.#exchange = exchange
+    this.keyIndex = keyIndex
+    this.isCounted = exchange.request.isCounted === true
+  }
+
+  wait(): Promise<void> {
+    const exchange = this.#exchange
+    return new Promise((resolve, reject) => {
+      this.#wake = resolve
+      this.#refuse = reject
+      exchange.onCancel = () => {
+        exchange.parts.limiter.cancel(this)
+        reject(new GatewayError('client_gone'))
+      }
+    })
+  }
+
+  onEntered(): void {
+    this.#exchange.onCancel = null
+    this.#exchange.holdsSlot = true
+    this.#wake?.()
+  }
+
+  onRefused(error: GatewayError): void {
+    this.#exchange.onCancel = null
+    this.#refuse?.(error)
+  }
+}
+
+/**
+ * Reserves the tokens the exchange may cost. Null when nothing has to be awaited.
+ * @throws rate_limited, overloaded
+ */
+export function admitTokens(
+  exchange: Exchange,
+  facts: RequestFacts,
+  estimatedInputTokens: number,
+): Promise<void> | null {
+  const tokens = neededTokens(facts, estimatedInputTokens)
+  const reserving = exchange.parts.limiter.reserveTokens(exchange.request.key.index, tokens)
+  if (reserving !== null) return awaitTokens(exchange, tokens, reserving)
+  exchange.reservedTokens = tokens
+  return null
+}
+
+/** What a request may cost: its estimated input, and the client's own cap on the output for each answer. */
+export function neededTokens(facts: Pick<RequestFacts, 'maxOutputTokens' | 'answers'>, inputTokens: number): number {
+  const outputTokens = (facts.maxOutputTokens ?? DEFAULT_OUTPUT_RESERVE) * (facts.answers ?? 1)
+  return Math.min(inputTokens + outputTokens, Number.MAX_SAFE_INTEGER)
+}
+
+/** Whoever left meanwhile has settled without them. */
+async function awaitTokens(exchange: Exchange, tokens: number, reserving: Promise<void>): Promise<void> {
+  await reserving
+  if (exchange.isSettled) exchange.parts.limiter.settleTokens(exchange.request.key.index, tokens, 0)
+  else exchange.reservedTokens = tokens
+}
+
+/** Gives back the slot and settles the reservation: `usedTokens` is what the exchange really cost. */
+export function release(exchange: Exchange, usedTokens: number): void {
+  const { limiter } = exchange.parts
+  const keyIndex = exchange.request.key.index
+  if (exchange.reservedTokens > 0) limiter.settleTokens(keyIndex, exchange.reservedTokens, usedTokens)
+  if (exchange.holdsSlot) limiter.leave(keyIndex)
+  exchange.reservedTokens = 0
+  exchange.holdsSlot = false
+}

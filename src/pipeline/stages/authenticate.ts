@@ -1,0 +1,47 @@
+// First stage: whose request is this? Keys are known only by their SHA-256; nothing of a presented key is kept or logged.
+import { hash, timingSafeEqual } from 'node:crypto'
+import { type KeyConfig } from '../../config/types.js'
+import { GatewayError } from '../../errors.js'
+import { type Credentials, type KeyIdentity } from '../client.js'
+
+const BEARER = /^bearer +(\S+) *$/i
+/** The caller of a gateway that has no keys. */
+export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
+/** Longer keys are nobody's; they are refused before they are hashed. */
+const MAX_KEY_CHARS = 8192
+
+/** Builds the lookup: credentials -> identity. The same error, whatever is wrong with the key. */
+export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Credentials) => KeyIdentity {
+  if (keys.length === 0) return () => NO_KEY
+  const known = keys.map((key, index) => ({
+    digest: Buffer.from(key.keySha256, 'hex'),
+    identity: Object.freeze({ index, name: key.name, digest: key.keySha256 }),
+  }))
+  const byDigest = new Map(known.map((entry) => [entry.digest.toString('latin1'), entry]))
+
+  function find(key: string): KeyIdentity | null {
+    if (key === '' || key.length > MAX_KEY_CHARS) return null
+    const digest = hash('sha256', key, 'buffer')
+    // The map narrows down by digest, which tells an attacker nothing of a key; the last word is a constant-time compare.
+    const entry = byDigest.get(digest.toString('latin1'))
+    return entry !== undefined && timingSafeEqual(entry.digest, digest) ? entry.identity : null
+  }
+
+  return function authenticate(credentials: Credentials): KeyIdentity {
+    const bearer = BEARER.exec(credentials.authorization)?.[1] ?? ''
+    const identity = find(bearer) ?? find(credentials.apiKey) ?? find(credentials.vendorKey ?? '')
+    if (identity === null) throw new GatewayError('unauthenticated')
+    return identity
+  }
+}
+
+/** Finds a key that was known under another configuration: by its digest, whatever its name and place have become. */
+export function createRenew(keys: readonly KeyConfig[]): (key: KeyIdentity) => KeyIdentity {
+  if (keys.length === 0) return () => NO_KEY
+  return function renew({ digest }) {
+    const index = keys.findIndex((key) => key.keySha256 === digest)
+    const key = keys[index]
+    if (key === undefined) throw new GatewayError('unauthenticated')
+    return { index, name: key.name, digest }
+  }
+}

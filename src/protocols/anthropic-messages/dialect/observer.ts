@@ -1,0 +1,170 @@
+// Watches the vendor's frames pass: content, usage, end marker, errors. The many delta frames are recognised by their
+// first bytes, without a string or an object; the few others are parsed, and so is any frame of an unusual form.
+//
+//   {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"..."}}
+import { type ErrorData } from '../../../model/error.js'
+import { isJsonObject, type JsonObject } from '../../../model/json.js'
+import { type UsageReport } from '../../../model/usage.js'
+import { skipSpace, soundStringEnd } from '../../../wire/json-scan.js'
+import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../../contract/protocol.js'
+import { bitsWithoutObject, parsePayload } from '../../frame-payload.js'
+import { decodeErrorObject } from '../error.js'
+import { readCounts, readStartCounts, type TokenCounts, usageOf } from '../usage.js'
+
+const OPEN = Buffer.from('{')
+const COLON = Buffer.from(':')
+const COMMA = Buffer.from(',')
+const QUOTE = 0x22
+const TYPE = Buffer.from('"type"')
+const INDEX = Buffer.from('"index"')
+const DELTA = Buffer.from('"delta"')
+const BLOCK_DELTA = Buffer.from('"content_block_delta"')
+/** The deltas that are content, with the member that holds it; the most frequent first. */
+const CONTENT_DELTAS = [
+  [Buffer.from('"text_delta"'), Buffer.from('"text"')],
+  [Buffer.from('"input_json_delta"'), Buffer.from('"partial_json"')],
+  [Buffer.from('"thinking_delta"'), Buffer.from('"thinking"')],
+] as const
+const CLOSE = Buffer.from('}')
+/** Bytes of a string that are not its text. */
+const QUOTES = 2
+const ZERO = 0x30
+const MISS = -1
+
+/** Watches one stream. */
+export class MessagesObserver implements StreamObserver {
+  #counts: TokenCounts | null = null
+  #error: ErrorData | null = null
+  #contentBytes = 0
+  #isComplete = false
+
+  get usage(): UsageReport | null {
+    return this.#counts === null ? null : usageOf(this.#counts)
+  }
+
+  get error(): ErrorData | null {
+    return this.#error
+  }
+
+  get contentBytes(): number {
+    return this.#contentBytes
+  }
+
+  isComplete(): boolean {
+    return this.#isComplete
+  }
+
+  observe(data: Buffer): number {
+    const type = skip(data, skip(data, skip(data, 0, OPEN), TYPE), COLON)
+    const afterDelta = skip(data, type, BLOCK_DELTA)
+    if (afterDelta !== MISS) return this.#observeDelta(data, afterDelta)
+    return this.#observeParsed(data)
+  }
+
+  #observeDelta(data: Buffer, from: number): number {
+    const index = skip(data, skip(data, skip(data, from, COMMA), INDEX), COLON)
+    const delta = skip(data, skip(data, skipNumber(data, index), COMMA), DELTA)
+    const type = skip(data, skip(data, skip(data, delta, COLON), OPEN), TYPE)
+    const name = skip(data, type, COLON)
+    for (const [kind, member] of CONTENT_DELTAS) {
+      const value = skip(data, skip(data, skip(data, skip(data, name, kind), COMMA), member), COLON)
+      if (value !== MISS) return this.#observeText(data, skipSpace(data, value))
+    }
+    return this.#observeParsed(data)
+  }
+
+  #observeText(data: Buffer, value: number): number {
+    const bytes = data[value] === QUOTE ? soundStringEnd(data, value) - value - QUOTES : 0
+    if (bytes <= 0 || !isTail(data, value + QUOTES + bytes)) return this.#observeParsed(data)
+    this.#contentBytes += bytes
+    return FRAME_CONTENT
+  }
+
+  /** The slow and always correct path. */
+  #observeParsed(data: Buffer): number {
+    const frame = parsePayload(data)
+    if (frame === null) return bitsWithoutObject(data)
+    switch (frame.type) {
+      case 'message_start':
+        if (isJsonObject(frame.message)) this.#counts = readStartCounts(frame.message.usage)
+        return FRAME_OTHER
+      case 'message_delta':
+        this.#counts = readCounts(frame.usage, this.#counts)
+        return FRAME_OTHER
+      case 'content_block_start':
+        return isJsonObject(frame.content_block) ? this.#countText(headText(frame.content_block)) : FRAME_OTHER
+      case 'content_block_delta':
+        return isJsonObject(frame.delta) ? this.#countText(deltaText(frame.delta)) : FRAME_OTHER
+      case 'message_stop':
+        this.#isComplete = true
+        return FRAME_END
+      case 'error':
+        this.#error = decodeErrorObject(isJsonObject(frame.error) ? frame.error : {})
+        return FRAME_ERROR
+      default:
+        return FRAME_OTHER
+    }
+  }
+
+  #countText(text: unknown): number {
+    if (typeof text !== 'string' || text === '') return FRAME_OTHER
+    this.#contentBytes += text.length
+    return FRAME_CONTENT
+  }
+}
+
+/** What a block's opening already shows: a tool's name is content, so is encrypted thinking. */
+function headText(block: JsonObject): unknown {
+  switch (block.type) {
+    case 'tool_use':
+      return block.name
+    case 'redacted_thinking':
+      return block.data
+    case 'thinking':
+      return block.thinking
+    case 'text':
+      return block.text
+    default:
+      return ''
+  }
+}
+
+function deltaText(delta: JsonObject): unknown {
+  switch (delta.type) {
+    case 'text_delta':
+      return delta.text
+    case 'input_json_delta':
+      return delta.partial_json
+    case 'thinking_delta':
+      return delta.thinking
+    default:
+      return ''
+  }
+}
+
+/** The place after `token`, which stands at `at` behind any white space; MISS when it does not, or `at` is a MISS. */
+function skip(data: Buffer, at: number, token: Buffer): number {
+  if (at === MISS) return MISS
+  const start = skipSpace(data, at)
+  for (let i = 0; i < token.length; i++) if (data[start + i] !== token[i]) return MISS
+  return start + token.length
+}
+
+/** An index as JSON writes it: digits, and no zero before others. */
+function skipNumber(data: Buffer, at: number): number {
+  if (at === MISS) return MISS
+  const start = skipSpace(data, at)
+  let next = start
+  while (isDigit(data[next])) next += 1
+  return next === start || (data[start] === ZERO && next > start + 1) ? MISS : next
+}
+
+/** True if delta and frame close at `at`, and nothing follows. */
+function isTail(data: Buffer, at: number): boolean {
+  const end = skip(data, skip(data, at, CLOSE), CLOSE)
+  return end !== MISS && skipSpace(data, end) === data.length
+}
+
+function isDigit(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39
+}

@@ -1,0 +1,181 @@
+// The vendor's frames -> canonical events. One per stream. Blocks it does not know (server tools) are skipped and the
+// others renumbered; a frame that is no JSON object ends the stream. Keeps the event law whatever the upstream sends.
+import { errorData } from '../../../errors.js'
+import { type BlockHead, type FinishReason, type StreamEvent } from '../../../model/event.js'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
+import { brokenFrame, isSilent, parsePayload } from '../../frame-payload.js'
+import { decodeErrorObject } from '../error.js'
+import { decodeMeta } from '../response.js'
+import { decodeStopReason } from '../stop-reason.js'
+import { readCounts, readStartCounts, type TokenCounts, usageOf } from '../usage.js'
+import { finishAfterJson, isJsonTool } from './json-tool.js'
+
+const TEXT: BlockHead = Object.freeze({ kind: 'text' })
+
+/** Canonical index while no block is open; the same in the vendor's numbering. */
+const NONE = -1
+
+/** Reads one stream. */
+export class MessagesDecoder implements StreamDecoder {
+  readonly #emit: (event: StreamEvent) => void
+  readonly #options: DecoderOptions
+  #isStarted = false
+  #isEnded = false
+  /** Index of the open block as the vendor counts, and as we do. */
+  #wireIndex = NONE
+  #index = NONE
+  #nextIndex = 0
+  #kind: BlockHead['kind'] = 'text'
+  /** The open block is the input of the tool by which JSON is asked for; its fragments are text to the client. */
+  #isJson = false
+  #hasJson = false
+  #hasCalls = false
+  #signature: string | null = null
+  /** Arguments to emit at the end of a tool call that came without a delta; null once one came. */
+  #lateArguments: string | null = null
+  #counts: TokenCounts | null = null
+  #reason: FinishReason = 'other'
+  #stopSequence: string | null = null
+
+  constructor(emit: (event: StreamEvent) => void, options: DecoderOptions) {
+    this.#emit = emit
+    this.#options = options
+  }
+
+  push(data: Buffer): void {
+    if (this.#isEnded) return
+    const frame = parsePayload(data)
+    if (frame === null) {
+      if (!isSilent(data)) this.#fail(brokenFrame())
+      return
+    }
+    switch (frame.type) {
+      case 'content_block_delta':
+        this.#pushDelta(frame)
+        return
+      case 'content_block_start':
+        this.#openBlock(frame)
+        return
+      case 'content_block_stop':
+        if (frame.index === this.#wireIndex) this.#closeBlock()
+        return
+      case 'message_start':
+        this.#start(isJsonObject(frame.message) ? frame.message : {})
+        return
+      case 'message_delta':
+        this.#pushMessageDelta(frame)
+        return
+      case 'message_stop':
+        this.#finish()
+        return
+      case 'error':
+        if (isJsonObject(frame.error)) this.#fail(decodeErrorObject(frame.error))
+        return
+    }
+  }
+
+  end(): void {
+    if (!this.#isEnded) this.#fail(errorData('upstream_cut'))
+  }
+
+  #start(message: JsonObject): void {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    this.#counts = readStartCounts(message.usage)
+    this.#emit({ type: 'start', meta: decodeMeta(message, this.#options.fallback) })
+  }
+
+  #openBlock(frame: JsonObject): void {
+    this.#start({})
+    this.#closeBlock()
+    const block = isJsonObject(frame.content_block) ? frame.content_block : {}
+    const isJson = isJsonTool(block)
+    const head = isJson ? TEXT : decodeHead(block)
+    // The answer is given once: a second call of that tool would spoil its JSON.
+    if (head === null || typeof frame.index !== 'number' || (isJson && this.#hasJson)) return
+    this.#isJson = isJson
+    this.#hasJson ||= isJson
+    this.#hasCalls ||= head.kind === 'tool-call'
+    this.#wireIndex = frame.index
+    this.#index = this.#nextIndex
+    this.#nextIndex += 1
+    this.#kind = head.kind
+    this.#signature = stringOf(block.signature) || null
+    this.#lateArguments = isJson || head.kind === 'tool-call' ? JSON.stringify(block.input ?? {}) : null
+    this.#emit({ type: 'block-start', index: this.#index, block: head })
+    // The vendor opens blocks empty; some compatible servers put the first piece here.
+    if (head.kind === 'text' && !isJson) this.#emitDelta(block.text)
+    else if (head.kind === 'reasoning') this.#emitDelta(block.thinking)
+  }
+
+  #pushDelta(frame: JsonObject): void {
+    if (frame.index !== this.#wireIndex || !isJsonObject(frame.delta)) return
+    const delta = frame.delta
+    const isInput = this.#kind === 'tool-call' || this.#isJson
+    if (delta.type === 'text_delta' && this.#kind === 'text') this.#emitDelta(delta.text)
+    else if (delta.type === 'input_json_delta' && isInput) this.#emitDelta(delta.partial_json)
+    else if (this.#kind !== 'reasoning') return
+    else if (delta.type === 'thinking_delta') this.#emitDelta(delta.thinking)
+    else if (delta.type === 'signature_delta') this.#signature = stringOf(delta.signature) || this.#signature
+  }
+
+  #emitDelta(value: JsonValue | undefined): void {
+    const delta = stringOf(value)
+    if (delta === '') return
+    this.#lateArguments = null
+    this.#emit({ type: 'block-delta', index: this.#index, delta })
+  }
+
+  #closeBlock(): void {
+    if (this.#index === NONE) return
+    if (this.#lateArguments !== null) this.#emitDelta(this.#lateArguments)
+    this.#emit({ type: 'block-end', index: this.#index, signature: this.#signature })
+    this.#index = NONE
+    this.#wireIndex = NONE
+  }
+
+  #pushMessageDelta(frame: JsonObject): void {
+    this.#start({})
+    this.#counts = readCounts(frame.usage, this.#counts)
+    if (!isJsonObject(frame.delta)) return
+    if (typeof frame.delta.stop_reason === 'string') this.#reason = decodeStopReason(frame.delta.stop_reason)
+    if (typeof frame.delta.stop_sequence === 'string') this.#stopSequence = frame.delta.stop_sequence
+  }
+
+  #finish(): void {
+    this.#start({})
+    this.#closeBlock()
+    this.#isEnded = true
+    // Without an output count the provider has told no usage worth the name; the pipeline then estimates.
+    const counts = this.#counts
+    const isTold = counts !== null && (counts.output !== null || counts.isImplausible)
+    const usage = isTold ? usageOf(counts) : null
+    const reason = this.#hasJson ? finishAfterJson(this.#reason, this.#hasCalls) : this.#reason
+    this.#emit({ type: 'finish', reason, usage, stopSequence: this.#stopSequence })
+  }
+
+  #fail(error: ReturnType<typeof errorData>): void {
+    this.#isEnded = true
+    this.#emit({ type: 'error', error })
+  }
+}
+
+function decodeHead(block: JsonObject): BlockHead | null {
+  switch (block.type) {
+    case 'text':
+      return { kind: 'text' }
+    case 'thinking':
+      return { kind: 'reasoning', redacted: null }
+    case 'redacted_thinking':
+      return { kind: 'reasoning', redacted: stringOf(block.data) }
+    case 'tool_use':
+      return { kind: 'tool-call', id: stringOf(block.id), name: stringOf(block.name) }
+    default:
+      return null
+  }
+}
+
+function stringOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : ''
+}

@@ -1,0 +1,101 @@
+// Content blocks of a user's turn and of a tool's result -> canonical parts. Text documents and search results become text;
+// what has no canonical form stays foreign, and fit/content.ts decides what becomes of it.
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { type MediaSource, type TextPart, type UserPart } from '../../../model/request.js'
+import { encodeTextDocument, isTextType } from '../../fit/text-document.js'
+import { type BlockParam, type TextBlockParam } from '../wire.js'
+import { kindOf, readableText } from './readable-text.js'
+
+/** The parts of one block: a document may hold several. `reduced` gets the names of what text alone does not keep. */
+export function decodeContent(block: BlockParam, path: string, reduced: Set<string>): UserPart[] {
+  const { citations } = block as JsonObject
+  if (isJsonArray(citations) ? citations.length > 0 : isJsonObject(citations) && citations.enabled === true) {
+    reduced.add('citations')
+  }
+  switch (block.type) {
+    case 'text':
+      return [decodeText(block)]
+    case 'image':
+      return [decodeImage(block, path)]
+    case 'document':
+      return decodeDocument(block, path, reduced)
+    case 'search_result':
+      return [decodeSearchResult(block)]
+    default:
+      return [decodeForeign(block as JsonObject, path, reduced)]
+  }
+}
+
+/** One text block with its cache breakpoint; also used for the system prompt. */
+export function decodeText(block: TextBlockParam): TextPart {
+  const isBreakpoint = block.cache_control !== undefined && block.cache_control !== null
+  return isBreakpoint ? { type: 'text', text: block.text, cacheBreakpoint: true } : { type: 'text', text: block.text }
+}
+
+function decodeImage(block: JsonObject, path: string): UserPart {
+  const source = decodeSource(block.source)
+  if (source === null) return { type: 'foreign', kind: foreignSource('image', block.source), path }
+  return { type: 'image', source, detail: null, path }
+}
+
+function decodeDocument(block: JsonObject, path: string, reduced: Set<string>): UserPart[] {
+  const source = isJsonObject(block.source) ? block.source : {}
+  const name = stringOf(block.title)
+  const context = stringOf(block.context)
+  const asText = (text: string): UserPart[] => [encodeTextDocument({ text, name, context })]
+  const data = stringOf(source.data)
+  if (source.type === 'text' && data !== null) return asText(data)
+  if (source.type === 'base64' && data !== null && isTextType(stringOf(source.media_type) ?? '')) {
+    return asText(Buffer.from(data, 'base64').toString('utf8'))
+  }
+  if (source.type === 'content') {
+    if (typeof source.content === 'string') return asText(source.content)
+    if (isJsonArray(source.content)) return decodeBlocks(source.content, `${path}.source.content`, reduced)
+  }
+  const media = decodeSource(source)
+  if (media === null) return [{ type: 'foreign', kind: foreignSource('document', source), path }]
+  const about: UserPart[] = context === null || context === '' ? [] : [{ type: 'text', text: context }]
+  return [...about, { type: 'document', source: media, name, path }]
+}
+
+/** Blocks within a block: a body's depth is bounded, and so is this. */
+function decodeBlocks(blocks: readonly JsonValue[], path: string, reduced: Set<string>): UserPart[] {
+  return blocks.flatMap((inner, i) => {
+    const isBlock = isJsonObject(inner) && (inner.type !== 'text' || typeof inner.text === 'string')
+    return isBlock ? decodeContent(inner as unknown as BlockParam, `${path}.${i}`, reduced) : []
+  })
+}
+
+/** Null for what only the vendor itself can resolve. */
+function decodeSource(source: JsonValue | undefined): MediaSource | null {
+  if (!isJsonObject(source)) return null
+  const { type, media_type: mediaType, data, url } = source
+  if (type === 'base64' && typeof mediaType === 'string' && typeof data === 'string') {
+    return { kind: 'base64', mediaType, base64: data }
+  }
+  return type === 'url' && typeof url === 'string' ? { kind: 'url', url } : null
+}
+
+/** A `file` source names a file that is stored at the vendor. */
+function foreignSource(what: string, source: JsonValue | undefined): string {
+  const type = isJsonObject(source) ? stringOf(source.type) : null
+  return type === null ? what : `${what}.${type}`
+}
+
+function decodeSearchResult(block: JsonObject): UserPart {
+  const text = isJsonArray(block.content) ? block.content.map(readableText).join('\n') : ''
+  return encodeTextDocument({ text, name: stringOf(block.title), source: stringOf(block.source) })
+}
+
+/** Results of the vendor's own tools can be read; what is left when nothing can be is foreign. */
+function decodeForeign(block: JsonObject, path: string, reduced: Set<string>): UserPart {
+  const kind = kindOf(block)
+  const text = readableText(block)
+  if (text === '') return { type: 'foreign', kind, path }
+  reduced.add(kind)
+  return { type: 'text', text }
+}
+
+function stringOf(value: JsonValue | undefined): string | null {
+  return typeof value === 'string' ? value : null
+}

@@ -1,0 +1,181 @@
+// Validates a Messages body: known fields only, unknown ones pass. Linear in the messages: one compiled check per block,
+// and the slow search for the reason runs on the one block that failed, never on the whole body.
+import { type TSchema, Type } from 'typebox'
+import { Compile, type Validator } from 'typebox/compile'
+import { GatewayError } from '../../../errors.js'
+import { type JsonObject } from '../../../model/json.js'
+import { type RequestFacts } from '../../contract/protocol.js'
+import { type MessagesRequest } from '../wire.js'
+
+const optional = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
+
+const CacheControl = optional(Type.Object({ type: Type.String() }))
+const TextBlock = Type.Object({
+  type: Type.Literal('text'),
+  text: Type.String(),
+  cache_control: CacheControl,
+  citations: optional(Type.Array(Type.Unknown())),
+})
+const OutputFormat = Type.Object({ type: Type.String(), schema: Type.Optional(Type.Unknown()) })
+
+const Head = Type.Object({
+  model: Type.String({ minLength: 1 }),
+  // 0 is valid: the vendor then only warms the prompt cache.
+  max_tokens: Type.Integer({ minimum: 0 }),
+  messages: Type.Array(Type.Unknown(), { minItems: 1 }),
+  system: optional(Type.Union([Type.String(), Type.Array(TextBlock)])),
+  tools: optional(Type.Array(Type.Object({ type: optional(Type.String()), name: optional(Type.String()) }))),
+  tool_choice: optional(
+    Type.Object({
+      type: Type.Enum(['auto', 'any', 'tool', 'none']),
+      name: Type.Optional(Type.String()),
+      disable_parallel_tool_use: optional(Type.Boolean()),
+    }),
+  ),
+  thinking: optional(Type.Object({ type: Type.String(), budget_tokens: optional(Type.Integer({ minimum: 0 })) })),
+  output_config: optional(Type.Object({ effort: optional(Type.String()), format: optional(OutputFormat) })),
+  output_format: optional(OutputFormat),
+  metadata: optional(Type.Object({ user_id: optional(Type.String()) })),
+  stop_sequences: optional(Type.Array(Type.String())),
+  temperature: optional(Type.Number({ minimum: 0, maximum: 1 })),
+  top_p: optional(Type.Number({ minimum: 0, maximum: 1 })),
+  top_k: optional(Type.Integer({ minimum: 0 })),
+  stream: optional(Type.Boolean()),
+})
+const HEAD = Compile(Head)
+
+const ClientTool = Type.Object({
+  name: Type.String({ minLength: 1 }),
+  description: optional(Type.String()),
+  input_schema: Type.Object({}),
+  strict: optional(Type.Boolean()),
+})
+const CLIENT_TOOL = Compile(ClientTool)
+
+const NAMED_TOOL_CHOICE = Compile(Type.Object({ name: Type.String({ minLength: 1 }) }))
+
+const Role = Type.Enum(['user', 'assistant', 'system'])
+const MESSAGE = Compile(Type.Object({ role: Role, content: Type.Union([Type.String(), Type.Array(Type.Unknown())]) }))
+
+const AnyBlock = Type.Object({ type: Type.String(), content: Type.Optional(Type.Unknown()) })
+const ANY_BLOCK = Compile(AnyBlock)
+
+const ImageBlock = Type.Object({ source: Type.Object({ type: Type.String() }) })
+const DocumentBlock = Type.Object({
+  source: Type.Object({ type: Type.String() }),
+  title: optional(Type.String()),
+  context: optional(Type.String()),
+})
+const ToolUseBlock = Type.Object({
+  id: Type.String({ minLength: 1 }),
+  name: Type.String({ minLength: 1 }),
+  input: Type.Object({}),
+})
+const ToolResultBlock = Type.Object({
+  tool_use_id: Type.String({ minLength: 1 }),
+  content: optional(Type.Union([Type.String(), Type.Array(Type.Object({ type: Type.String() }))])),
+  is_error: optional(Type.Boolean()),
+})
+const ThinkingBlock = Type.Object({ thinking: Type.String(), signature: optional(Type.String()) })
+const RedactedThinkingBlock = Type.Object({ data: Type.String() })
+
+const BLOCK_SCHEMAS: Readonly<Record<string, TSchema>> = {
+  text: TextBlock,
+  image: ImageBlock,
+  document: DocumentBlock,
+  tool_use: ToolUseBlock,
+  tool_result: ToolResultBlock,
+  thinking: ThinkingBlock,
+  redacted_thinking: RedactedThinkingBlock,
+}
+
+/** Checks of the blocks we know; a block of another type passes, its own vendor judges it. */
+const BLOCKS: ReadonlyMap<string, Validator> = new Map<string, Validator>(
+  Object.entries(BLOCK_SCHEMAS).map(([type, schema]) => [type, Compile(schema)]),
+)
+
+/** The whole body as one schema, for the API's document; the checks go piece by piece. */
+export function bodySchema(): TSchema {
+  // Known blocks by their type, and those of other types, as the checks take them.
+  const known = Object.entries(BLOCK_SCHEMAS).map(([type, schema]) => {
+    return Type.Intersect([Type.Object({ type: Type.Literal(type) }), schema])
+  })
+  const other = Type.Object({ type: Type.String({ not: { enum: Object.keys(BLOCK_SCHEMAS) } }) })
+  const content = Type.Union([Type.String(), Type.Array(Type.Union([...known, other]))])
+  const vendorTool = Type.Object({ type: Type.String({ not: { const: 'custom' } }) })
+  return Type.Object({
+    ...Head.properties,
+    messages: Type.Array(Type.Object({ role: Role, content }), { minItems: 1 }),
+    tools: optional(Type.Array(Type.Union([ClientTool, vendorTool]))),
+  })
+}
+
+/**
+ * Validates a body and reads what routing and limits need of it.
+ * @throws invalid_request with the dotted path of the first wrong field
+ */
+export function readFacts(body: JsonObject): RequestFacts {
+  const request = checkRequest(body)
+  return {
+    model: request.model,
+    stream: request.stream === true,
+    // The vendor always tells usage, in a stream too.
+    includeUsage: true,
+    maxOutputTokens: request.max_tokens,
+    provider: null,
+    prompt: null,
+  }
+}
+
+function checkRequest(body: JsonObject): MessagesRequest {
+  demand(HEAD, body, '')
+  const request = body as unknown as MessagesRequest
+  if (request.tool_choice?.type === 'tool') demand(NAMED_TOOL_CHOICE, request.tool_choice, 'tool_choice')
+  request.tools?.forEach((tool, index) => {
+    if (isClientTool(tool.type)) demand(CLIENT_TOOL, tool, `tools.${index}`)
+  })
+  for (let index = 0; index < request.messages.length; index++) checkMessage(request.messages[index], index)
+  return request
+}
+
+/** True for a tool of the client's own; every other type is the vendor's: see vendor-tools.ts. */
+export function isClientTool(type: string | null | undefined): boolean {
+  return type === undefined || type === null || type === 'custom'
+}
+
+function checkMessage(message: unknown, index: number): void {
+  if (!MESSAGE.Check(message)) throw problem(MESSAGE, message, `messages.${index}`)
+  if (typeof message.content !== 'string') checkBlocks(message.content, `messages.${index}.content`)
+}
+
+function checkBlocks(blocks: readonly unknown[], path: string): void {
+  for (let at = 0; at < blocks.length; at++) {
+    const block = blocks[at]
+    if (!ANY_BLOCK.Check(block)) throw problem(ANY_BLOCK, block, `${path}.${at}`)
+    const check = BLOCKS.get(block.type)
+    if (check === undefined) continue
+    if (!check.Check(block)) throw problem(check, block, `${path}.${at}`)
+    // A result holds blocks of its own; a body's depth is bounded, and so is this.
+    if (block.type === 'tool_result' && Array.isArray(block.content))
+      checkBlocks(block.content, `${path}.${at}.content`)
+  }
+}
+
+function demand(validator: Validator, value: unknown, path: string): void {
+  if (!validator.Check(value)) throw problem(validator, value, path)
+}
+
+/** The most deeply nested error is the one that says what is wrong: those above it only repeat that something is. */
+function problem(validator: Validator, value: unknown, path: string): GatewayError {
+  let best = { depth: -1, param: path, message: 'is not valid' }
+  for (const error of validator.Errors(value)) {
+    const segments = error.instancePath.split('/').slice(1)
+    const missing = error.keyword === 'required' ? error.params.requiredProperties[0] : undefined
+    if (missing !== undefined) segments.push(missing)
+    if (segments.length <= best.depth) continue
+    const param = (path === '' ? segments : [path, ...segments]).join('.')
+    best = { depth: segments.length, param, message: missing === undefined ? error.message : 'is required' }
+  }
+  const subject = best.param === '' ? 'body' : best.param
+  return new GatewayError('invalid_request', { param: subject, message: `${subject}: ${best.message}` })
+}

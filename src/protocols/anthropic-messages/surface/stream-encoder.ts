@@ -1,0 +1,121 @@
+// Canonical events -> the vendor's SSE frames. One per stream; after `finish` it has emitted `message_stop`.
+//
+//   message_start (content_block_start content_block_delta* content_block_stop)* message_delta message_stop
+//
+// A delta costs one JSON.stringify of its text between a prefix and a suffix made when its block opened.
+import { type BlockHead, type ResponseMeta, type StreamEvent } from '../../../model/event.js'
+import { type JsonObject } from '../../../model/json.js'
+import { believable, NO_USAGE, type Usage } from '../../../model/usage.js'
+import { encodeSseFrame } from '../../../wire/sse.js'
+import { type StreamEncoder } from '../../contract/protocol.js'
+import { encodeMessageId } from '../response.js'
+import { encodeStopReason } from '../stop-reason.js'
+import { encodeUsage } from '../usage.js'
+
+/**
+ * The vendor's own placeholder: clients need the member `usage`, and 0/0 would read as a count (vercel/ai#17326).
+ * `message_delta` brings the true counts, input included.
+ */
+const START_OUTPUT_TOKENS = 1
+
+/** Writes one stream. */
+export class MessagesEncoder implements StreamEncoder {
+  readonly #emit: (frame: string) => void
+  #startUsage: Usage | null = null
+  #deltaPrefix = ''
+  #deltaSuffix = ''
+  #isThinking = false
+
+  constructor(emit: (frame: string) => void) {
+    this.#emit = emit
+  }
+
+  push(event: StreamEvent): void {
+    switch (event.type) {
+      case 'block-delta':
+        if (event.delta !== '') this.#emit(this.#deltaPrefix + JSON.stringify(event.delta) + this.#deltaSuffix)
+        return
+      case 'start':
+        this.#startUsage = believable(event.meta.usage)
+        this.#emit(encodeFrame('message_start', { message: encodeStart(event.meta) }))
+        return
+      case 'block-start':
+        this.#openBlock(event.index, event.block)
+        return
+      case 'block-end':
+        // Other vendors sign text and tool calls too; this one has the delta in thinking blocks only.
+        if (event.signature !== null && this.#isThinking)
+          this.#emit(encodeDelta(event.index, SIGNATURE_DELTA, event.signature))
+        this.#emit(encodeFrame('content_block_stop', { index: event.index }))
+        return
+      case 'finish': {
+        const delta = { stop_reason: encodeStopReason(event.reason), stop_sequence: event.stopSequence }
+        const usage = encodeUsage(believable(event.usage) ?? this.#startUsage ?? NO_USAGE)
+        this.#emit(encodeFrame('message_delta', { delta, usage }))
+        this.#emit(encodeFrame('message_stop', {}))
+        return
+      }
+      case 'error':
+        return
+    }
+  }
+
+  #openBlock(index: number, block: BlockHead): void {
+    this.#emit(encodeFrame('content_block_start', { index, content_block: encodeHead(block) }))
+    const delta = DELTA_OF_KIND[block.kind]
+    this.#deltaPrefix = deltaPrefix(index, delta)
+    this.#deltaSuffix = DELTA_SUFFIX
+    this.#isThinking = block.kind === 'reasoning'
+    // The vendor opens each tool's input with an empty fragment; for a tool without arguments it stays the only one.
+    if (block.kind === 'tool-call') this.#emit(encodeDelta(index, delta, ''))
+  }
+}
+
+type DeltaForm = { readonly type: string; readonly member: string }
+
+const DELTA_OF_KIND: Readonly<Record<BlockHead['kind'], DeltaForm>> = Object.freeze({
+  text: { type: 'text_delta', member: 'text' },
+  reasoning: { type: 'thinking_delta', member: 'thinking' },
+  'tool-call': { type: 'input_json_delta', member: 'partial_json' },
+})
+const SIGNATURE_DELTA: DeltaForm = Object.freeze({ type: 'signature_delta', member: 'signature' })
+
+const DELTA_SUFFIX = '}}\n\n'
+
+function deltaPrefix(index: number, form: DeltaForm): string {
+  const head = `{"type":"content_block_delta","index":${index},"delta":{"type":"${form.type}","${form.member}":`
+  return `event: content_block_delta\ndata: ${head}`
+}
+
+function encodeDelta(index: number, form: DeltaForm, value: string): string {
+  return deltaPrefix(index, form) + JSON.stringify(value) + DELTA_SUFFIX
+}
+
+function encodeFrame(type: string, members: JsonObject): string {
+  return encodeSseFrame(JSON.stringify({ type, ...members }), type)
+}
+
+function encodeStart(meta: ResponseMeta): JsonObject {
+  return {
+    id: encodeMessageId(meta.id),
+    type: 'message',
+    role: 'assistant',
+    model: meta.model,
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+    usage: { ...encodeUsage(believable(meta.usage) ?? NO_USAGE), output_tokens: START_OUTPUT_TOKENS },
+  }
+}
+
+function encodeHead(block: BlockHead): JsonObject {
+  switch (block.kind) {
+    case 'text':
+      return { type: 'text', text: '' }
+    case 'reasoning':
+      if (block.redacted !== null) return { type: 'redacted_thinking', data: block.redacted }
+      return { type: 'thinking', thinking: '', signature: '' }
+    case 'tool-call':
+      return { type: 'tool_use', id: block.id, name: block.name, input: {} }
+  }
+}

@@ -1,0 +1,250 @@
+// The codec work of a whole body, from bytes to bytes: decode a request, encode it for a target, aggregate or transcode an
+// answer. Pure functions that run inline on an event loop and inside a worker alike. Streams do not come here: the relay
+// encodes and decodes them frame by frame.
+import { GatewayError } from '../../errors.js'
+import { Aggregator } from '../../model/aggregate.js'
+import { estimateRequestTokens } from '../../model/estimate.js'
+import { type FinishReason, type ResponseMeta } from '../../model/event.js'
+import { type JsonObject } from '../../model/json.js'
+import { type ChatRequest } from '../../model/request.js'
+import { type ChatResponse } from '../../model/response.js'
+import { type Target } from '../../model/target.js'
+import { type UsageReport } from '../../model/usage.js'
+import { createFrameScanner } from '../../wire/frame.js'
+import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../../wire/json.js'
+import { type Member, parseRequestBody, spliceMembers } from '../../wire/members.js'
+import { type Attachment, attach, wantedUrls } from '../fit/attach.js'
+import { fitContent } from '../fit/content.js'
+import { findSelector, findSelectorIn } from '../model-selectors.js'
+import {
+  type Dialect,
+  type EncodedRequest,
+  type Protocol,
+  type RawFacts,
+  type RequestFacts,
+  type Surface,
+} from './protocol.js'
+
+/** What the pipeline knows of a request before it has a target. */
+export type DecodedRequest = {
+  readonly facts: RequestFacts
+  readonly members: readonly Member[]
+  readonly estimatedTokens: number
+  /** Path of a member that may select another model than the facts name; absent for none. */
+  readonly selector?: string
+  /** The parsed body where it was parsed on this thread; null when a worker did it, for it is never sent across. */
+  readonly json: JsonObject | null
+}
+
+export type EncodeTask = {
+  readonly surfaceId: string
+  /** The client's bytes. */
+  readonly body: Uint8Array<ArrayBuffer>
+  /** As decoded; null parses the body once more. */
+  readonly json: JsonObject | null
+  readonly facts: RequestFacts
+  readonly members: readonly Member[]
+  readonly target: Target
+  /** The text of the library prompt that the facts ask for; null for none. */
+  readonly prompt: string | null
+  /** What has been fetched of its URLs so far; none where nothing is fetched. */
+  readonly attachments?: readonly Attachment[] | null
+  /** Ask the upstream for a stream, whatever the client asked for. */
+  readonly upstreamStream: boolean
+}
+
+export type EncodedBody = {
+  /** Path and query below the provider's base URL. */
+  readonly path: string
+  /** The client's own bytes, the same object, where nothing had to change. */
+  readonly body: Uint8Array<ArrayBuffer>
+  /** Fields that the target cannot carry. */
+  readonly dropped: readonly string[]
+  /** Addresses to fetch before the body can be made; then there is none yet. */
+  readonly wanted?: readonly string[]
+}
+
+export type AnswerTask = {
+  /** The surface whose form the answer takes. */
+  readonly surfaceId: string
+  readonly target: Target
+  /** aggregate: the upstream's raw frames, one after the other; transcode: its whole answer. */
+  readonly body: Uint8Array<ArrayBuffer>
+  readonly fallback: ResponseMeta
+}
+
+export type EncodedAnswer = {
+  readonly body: Uint8Array<ArrayBuffer>
+  readonly usage: UsageReport | null
+  readonly finishReason: FinishReason
+  /** Characters of content, for an estimate where usage is null. */
+  readonly contentChars: number
+}
+
+export type Codec = {
+  /**
+   * Reads and validates a client's body.
+   * @throws invalid_request, with `param` where a field is at fault
+   */
+  decodeBody(surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedRequest
+  /**
+   * Makes the upstream's body: the client's bytes with a few members edited where protocol and streaming agree, else a translation.
+   * @throws invalid_request
+   */
+  encodeBody(task: EncodeTask): EncodedBody
+  /**
+   * Makes one whole answer of a stream.
+   * @throws the error that the stream ended with, such as upstream_cut
+   */
+  aggregateFrames(task: AnswerTask): EncodedAnswer
+  /**
+   * Translates a whole answer.
+   * @throws upstream_malformed
+   */
+  transcodeResponse(task: AnswerTask): EncodedAnswer
+}
+
+/** A codec over a fixed set of protocols. */
+export function createCodec(protocols: readonly Protocol[]): Codec {
+  const byId = new Map(protocols.map((protocol) => [protocol.id, protocol]))
+  const surfaces = new Map<string, Surface>()
+  for (const { surface } of protocols) if (surface !== null) surfaces.set(surface.id, surface)
+
+  function surfaceOf(id: string): Surface {
+    const surface = surfaces.get(id)
+    if (surface === undefined) throw new GatewayError('internal', { cause: new Error(`no surface ${id}`) })
+    return surface
+  }
+
+  function dialectOf(target: Target): Dialect {
+    const dialect = byId.get(target.protocol)?.dialect ?? null
+    if (dialect !== null) return dialect
+    throw new GatewayError('misconfigured', { message: `No provider protocol is called ${target.protocol}.` })
+  }
+
+  return {
+    decodeBody: (surfaceId, body) => decodeBody(surfaceOf(surfaceId), body),
+    encodeBody: (task) => encodeBody(surfaceOf(task.surfaceId), dialectOf(task.target), task),
+    aggregateFrames: (task) => aggregateFrames(surfaceOf(task.surfaceId), dialectOf(task.target), task),
+    transcodeResponse: (task) => transcodeResponse(surfaceOf(task.surfaceId), dialectOf(task.target), task),
+  }
+}
+
+function decodeBody(surface: Surface, body: Uint8Array<ArrayBuffer>): DecodedRequest {
+  const { json, members } = parseRequestBody(body)
+  const facts = surface.readFacts(json)
+  const estimatedTokens = estimateRequestTokens(body.byteLength, json)
+  const selector = facts.raw === undefined ? findSelector(json) : findRawSelector(json, body, members)
+  return selector === null
+    ? { facts, members, estimatedTokens, json }
+    : { facts, members, estimatedTokens, selector, json }
+}
+
+/** In the upstream's own body. */
+function findRawSelector(json: JsonObject, bytes: Uint8Array, members: readonly Member[]): string | null {
+  const span = members.find(({ key }) => key === RAW_MEMBER)
+  if (span === undefined) return null
+  const selector = findSelectorIn(json[RAW_MEMBER] ?? null, bytes.subarray(span.valueStart, span.valueEnd))
+  return selector === null ? null : `${RAW_MEMBER}.${selector}`
+}
+
+function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody {
+  const { body, facts, target, upstreamStream } = task
+  if (facts.raw !== undefined) return encodeRaw(task, facts.raw)
+  const json = task.json ?? parseJsonBody(body)
+  const path = dialect.path(target, upstreamStream)
+  if (task.surfaceId === target.protocol && facts.stream === upstreamStream) {
+    const { edits, dropped } = dialect.editRequest(facts, json, target)
+    return { path, body: spliceMembers(body, task.members, edits), dropped }
+  }
+  const asked = { ...surface.decodeRequest(json, task.prompt), stream: upstreamStream, includeUsage: true }
+  const attachments = task.attachments ?? null
+  if (attachments !== null) {
+    const known = new Set(attachments.map(({ url }) => url))
+    const wanted = wantedUrls(asked, (part) => dialect.carries(part, target)).filter((url) => !known.has(url))
+    if (wanted.length > 0) return { path, body: NO_BODY, dropped: [], wanted }
+  }
+  const request = attachments === null || attachments.length === 0 ? asked : attach(asked, attachments)
+  const encoded = translateRequest(request, dialect, target, attachments)
+  return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped }
+}
+
+/**
+ * A canonical request in the words of a target.
+ * @throws invalid_request for content in the last turn that it cannot carry
+ */
+export function translateRequest(
+  request: ChatRequest,
+  dialect: Dialect,
+  target: Target,
+  attachments: readonly Attachment[] | null = null,
+): EncodedRequest {
+  const fitted = fitContent(request, (part) => dialect.carries(part, target), attachments)
+  const { body, dropped } = dialect.encodeRequest(fitted.request, target)
+  return { body, dropped: showNames([...fitted.dropped, ...dropped]) }
+}
+
+/** Names of members are the client's own text, and go into a header and the log. */
+const MAX_NAMES = 32
+const MAX_NAME_LENGTH = 64
+const NOT_SHOWN = /[^\x21-\x2b\x2d-\x7e]/g
+
+/** As many as a header should hold, each of printable characters without a comma; the rest is counted. */
+function showNames(names: readonly string[]): readonly string[] {
+  const shown = names.map((name) => name.slice(0, MAX_NAME_LENGTH).replace(NOT_SHOWN, '?'))
+  if (shown.length <= MAX_NAMES) return shown
+  return [...shown.slice(0, MAX_NAMES), `${shown.length - MAX_NAMES}-more`]
+}
+
+const NO_BODY = new Uint8Array(0)
+
+/** The member's bytes as they are: no number of them is read, no key sorted. */
+function encodeRaw({ body, members }: EncodeTask, { path }: RawFacts): EncodedBody {
+  const member = members.find(({ key }) => key === RAW_MEMBER)
+  if (member === undefined) throw new GatewayError('internal', { cause: new Error('a raw request without a body') })
+  const sent = body.subarray(member.valueStart, member.valueEnd)
+  assertUnambiguous(sent)
+  return { path, body: new Uint8Array(sent), dropped: [] }
+}
+
+const RAW_MEMBER = 'body'
+const OPEN_BRACE = 0x7b
+
+/** What we have read in an object must be what the upstream reads: a key that stands twice might be another model there. */
+function assertUnambiguous(bytes: Uint8Array): void {
+  if (bytes[0] === OPEN_BRACE) parseRequestBody(bytes)
+}
+
+function aggregateFrames(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
+  const { body, fallback, target } = task
+  const aggregator = new Aggregator(fallback)
+  const decoder = dialect.createDecoder((event) => aggregator.push(event), { fallback, target })
+  const scanner = createFrameScanner(dialect.framing, (payload) => {
+    if (payload.length > 0) decoder.push(payload)
+  })
+  scanner.push(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
+  scanner.end()
+  decoder.end()
+  if (aggregator.error !== null) throw GatewayError.of(aggregator.error)
+  return encodeAnswer(surface, aggregator.response(), target)
+}
+
+function transcodeResponse(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
+  const json = parseJsonBody(task.body, UPSTREAM_LIMITS)
+  return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback), task.target)
+}
+
+function encodeAnswer(surface: Surface, response: ChatResponse, target: Target): EncodedAnswer {
+  return {
+    body: encodeText(JSON.stringify(surface.encodeResponse(response, target))),
+    usage: response.usage,
+    finishReason: response.finishReason,
+    contentChars: countChars(response),
+  }
+}
+
+function countChars(response: ChatResponse): number {
+  let chars = 0
+  for (const part of response.content) chars += part.type === 'tool-call' ? part.arguments.length : part.text.length
+  return chars
+}

@@ -1,0 +1,18 @@
+// What the document of the API (/openapi.json) says of a surface. Each surface brings its own; status codes, error bodies and
+// streams are not written here: the document gets them from the surface's own encoders.
+import { type JsonObject } from '../../model/json.js'
+
+export type SurfaceDescription = {
+  /** Name of the API, for people; routes are grouped by it. */
+  readonly title: string
+  /** One line on what a request does. */
+  readonly summary: string
+  /** JSON Schema of the body, made of the schemas that check it. */
+  readonly body: object
+  /** Bodies that `readFacts` accepts, by name. */
+  readonly examples: Readonly<Record<string, JsonObject>>
+  /** JSON Schema of a whole answer; null where every answer is the upstream's own. */
+  readonly answer: object | null
+  /** Laid over the operation at every depth: parameters, further answers, other security. */
+  readonly operation?: JsonObject
+}

@@ -1,0 +1,133 @@
+// Codec tasks as messages between threads. An envelope is a small MessagePack head and, beside it, the big body, each in an
+// ArrayBuffer of its own, so that both are moved and neither is copied. Both sides of the crossing stand here face to face.
+//
+//   event loop: packTask ---> worker: answerTask (codec) ---> event loop: unpackReply, which throws what the codec threw
+import { GatewayError, toGatewayError } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
+import { pack, unpack } from '../../wire/pack.js'
+import {
+  type AnswerTask,
+  type Codec,
+  type DecodedRequest,
+  type EncodedAnswer,
+  type EncodedBody,
+  type EncodeTask,
+} from './codec.js'
+
+export type CodecTask =
+  | { readonly kind: 'decode'; readonly surfaceId: string; readonly body: Uint8Array<ArrayBuffer> }
+  | ({ readonly kind: 'encode' } & EncodeTask)
+  | ({ readonly kind: 'aggregate' } & AnswerTask)
+  | ({ readonly kind: 'transcode' } & AnswerTask)
+
+/** `body` may be empty; `original` is the client's body on its way back. */
+export type Envelope = {
+  readonly head: Uint8Array<ArrayBuffer>
+  readonly body: Uint8Array<ArrayBuffer>
+  readonly original: Uint8Array<ArrayBuffer> | null
+}
+
+/** A decoded request with the body, which went to the worker and came back (inline: the same object). */
+export type DecodedBody = DecodedRequest & { readonly body: Uint8Array<ArrayBuffer> }
+/** An encoded request with the client's own body, which the next attempt needs; it never shares memory with `body` after a worker. */
+export type EncodedRequestBody = EncodedBody & { readonly original: Uint8Array<ArrayBuffer> }
+
+/** The result of each kind of task. */
+export type CodecResults = {
+  readonly decode: DecodedBody
+  readonly encode: EncodedRequestBody
+  readonly aggregate: EncodedAnswer
+  readonly transcode: EncodedAnswer
+}
+
+/** Does a task on this thread. */
+export function performTask(codec: Codec, task: CodecTask): CodecResults[CodecTask['kind']] {
+  switch (task.kind) {
+    case 'decode':
+      return withBody(codec.decodeBody(task.surfaceId, task.body), task.body)
+    case 'encode':
+      return withOriginal(codec.encodeBody(task), task.body)
+    case 'aggregate':
+      return codec.aggregateFrames(task)
+    case 'transcode':
+      return codec.transcodeResponse(task)
+  }
+}
+
+// Spelled out: spreading these two objects took 2 us of a small request (profile of S1, Node 20.20).
+function withBody(decoded: DecodedRequest, body: Uint8Array<ArrayBuffer>): DecodedBody {
+  const { facts, members, estimatedTokens, selector, json } = decoded
+  if (selector !== undefined) return { facts, members, estimatedTokens, selector, json, body }
+  return { facts, members, estimatedTokens, json, body }
+}
+
+function withOriginal(encoded: EncodedBody, original: Uint8Array<ArrayBuffer>): EncodedRequestBody {
+  const { path, body, dropped, wanted } = encoded
+  return wanted === undefined ? { path, body, dropped, original } : { path, body, dropped, wanted, original }
+}
+
+/** Event loop's side. The body changes hands: after the envelope is posted the caller's view is detached. */
+export function packTask(task: CodecTask): Envelope {
+  const { body, ...rest } = task
+  // The parsed JSON stays here: packing it would cost more than parsing the bytes again.
+  const head = pack('json' in rest ? { ...rest, json: null } : rest)
+  return { head, body: ownBuffer(body), original: null }
+}
+
+/** Worker's side: never throws, what the codec throws goes back as plain error data. */
+export function answerTask(codec: Codec, envelope: Envelope): Envelope {
+  try {
+    const task = { ...(unpack(envelope.head) as object), body: envelope.body } as CodecTask
+    const result = performTask(codec, task)
+    if (task.kind === 'decode') {
+      const { body, ...rest } = result as DecodedBody
+      return { head: pack({ ...rest, json: null }), body, original: null }
+    }
+    if (task.kind === 'encode') {
+      const { body, original, ...rest } = result as EncodedRequestBody
+      // An upstream socket may still hold `body` when the next attempt moves `original`: they must not be one buffer.
+      return { head: pack(rest), body: body === original ? new Uint8Array(body) : ownBuffer(body), original }
+    }
+    const { body, ...rest } = result as EncodedAnswer
+    return { head: pack(rest), body, original: null }
+  } catch (thrown) {
+    const error = toGatewayError(thrown)
+    return {
+      head: pack({ error: error.data, cause: describeCause(error.cause) }),
+      body: new Uint8Array(0),
+      original: null,
+    }
+  }
+}
+
+/** The cause crosses as text, for the log alone. */
+function describeCause(cause: unknown): string | null {
+  if (cause === undefined) return null
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+}
+
+/**
+ * Event loop's side again.
+ * @throws what the codec threw in the worker
+ */
+export function unpackReply<K extends CodecTask['kind']>(_kind: K, reply: Envelope): CodecResults[K] {
+  const head = unpack(reply.head) as { error?: ErrorData; cause?: string | null }
+  if (head.error !== undefined) {
+    const { cause } = head
+    throw new GatewayError(head.error.code, { ...head.error, ...(typeof cause === 'string' ? { cause } : {}) })
+  }
+  const { body, original } = reply
+  return (original === null ? { ...head, body } : { ...head, body, original }) as unknown as CodecResults[K]
+}
+
+/** The buffers to move with an envelope. */
+export function buffersOf(envelope: Envelope): ArrayBuffer[] {
+  const { head, body, original } = envelope
+  return original === null ? [head.buffer, body.buffer] : [head.buffer, body.buffer, original.buffer]
+}
+
+/** The bytes in an ArrayBuffer that holds nothing else, so that moving it takes nothing along. */
+function ownBuffer(body: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  // Not slice: a Buffer's is a view, and small Buffers are views of Node's pool, which must never be moved away.
+  return body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body)
+}

@@ -1,0 +1,245 @@
+// A protocol is one wire API in two halves. Its surface talks to clients, its dialect to upstreams; N surfaces and
+// M dialects meet only in the canonical model. Everything here is pure: no clock, no socket, no randomness.
+//
+//   same protocol on both sides:  bytes -> editRequest -> bytes            upstream frames -> observer -> same frames
+//   otherwise:                    surface.decodeRequest -> dialect.encodeRequest    decoder -> events -> encoder
+import { type ErrorData } from '../../model/error.js'
+import { type ResponseMeta, type StreamEvent } from '../../model/event.js'
+import { type JsonObject } from '../../model/json.js'
+import { type ChatRequest, type MediaPart } from '../../model/request.js'
+import { type ChatResponse } from '../../model/response.js'
+import { type Target } from '../../model/target.js'
+import { type UsageReport } from '../../model/usage.js'
+import { type SurfaceDescription } from './description.js'
+
+export type Protocol = {
+  /** Folder name under src/protocols, such as `openai-chat`; a folder with several forms of request has one for each. */
+  readonly id: string
+  /** Null for a wire that only upstreams speak. */
+  readonly surface: Surface | null
+  /** Null for a wire that only clients speak. */
+  readonly dialect: Dialect | null
+}
+
+/** The client half: one form of request and answer. Stateless; all state of a stream is in the encoder it makes. */
+export type Surface = {
+  readonly id: string
+  readonly routes: readonly SurfaceRoute[]
+  /** How a streamed answer is framed, and so its content type. */
+  readonly framing: SurfaceFraming
+  /** Where this API's clients look for the request id, lower-case; absent where `x-request-id` is the place. */
+  readonly requestIdHeader?: string
+  /** Set where its clients list models in a form of their own. */
+  readonly models?: ModelListing
+  /** One keepalive in this surface's own form: a whole frame, safe between any two frames (`json`: before the first alone). */
+  readonly keepaliveFrame: string
+  /** Top-level members that hold the prompt, in the order in which providers read and cache it. */
+  readonly promptMembers: readonly string[]
+  /**
+   * Validates a parsed body and reads what the core needs to know of it, cheaply: on a same-protocol way nothing more is decoded.
+   * @throws invalid_request with `param`, the dotted path of the first wrong field
+   */
+  readFacts(body: JsonObject): RequestFacts
+  /**
+   * Decodes a body that readFacts has accepted into the canonical request. `prompt`: the text of the library prompt that its
+   * facts ask for, if they do and there is one.
+   * @throws invalid_request with `param`
+   */
+  decodeRequest(body: JsonObject, prompt?: string | null): ChatRequest
+  /** One per stream; `emit` gets whole frames in the surface's framing, in order, synchronously. */
+  createEncoder(emit: (frame: string) => void, options: EncoderOptions): StreamEncoder
+  /** `target`: who answered, for surfaces that tell. */
+  encodeResponse(response: ChatResponse, target?: Pick<Target, 'provider' | 'protocol'>): JsonObject
+  /**
+   * The error envelope of an answer that has not begun, whatever failed on this surface's routes; the status is
+   * `error.status` unless the vendor's table says otherwise.
+   */
+  encodeError(error: ErrorData, requestId: string, subject?: ErrorSubject): ErrorAnswer
+  /** The in-band error frame of a stream that has begun; never followed by an end marker. `hasFrames`: frames went before it. */
+  encodeErrorFrame(error: ErrorData, requestId: string, hasFrames?: boolean): string
+  /**
+   * Set where a stream reaches the client in the upstream's own frames, whatever its protocol, and a refusal with the
+   * upstream's own body: how frames of ours look among those of either framing.
+   */
+  readonly upstreamFrames?: Readonly<Record<Framing, FrameForm>>
+  /** For the API's document, of all routes of this surface; made when it is asked for. */
+  readonly describe?: () => SurfaceDescription
+}
+
+/** How an API lists models. The models come in the list form of the plain route: `{id, object, created, owned_by}`. */
+export type ModelListing = {
+  /** The request header that its clients bear and others do not, lower-case. */
+  readonly header: string
+  encodeModel(model: JsonObject): JsonObject
+  /**
+   * One page.
+   * @throws invalid_request for a parameter that is wrong
+   */
+  encodeList(models: readonly JsonObject[], read: ReadParameter): JsonObject
+}
+
+/** A parameter of the query, percent-decoded; empty where it is absent. */
+export type ReadParameter = (name: string) => string
+
+/** The frames that are the gateway's own, in one form. */
+export type FrameForm = Pick<Surface, 'keepaliveFrame' | 'encodeErrorFrame'>
+
+/** One way in. Several surfaces may have one path, as long as `accept` tells them apart. */
+export type SurfaceRoute = {
+  readonly method: 'POST'
+  /** A part `{provider}` pins the request to that provider, and `x-api-key` may then be the caller's own key with it. */
+  readonly path: string
+  /** `path` stands below `compat.apiPrefix`. */
+  readonly isPrefixed?: true
+  /** Only for requests whose `Accept` names this media type, lower-case. */
+  readonly accept?: string
+  /** Streams, whatever the body says. */
+  readonly streams?: true
+}
+export type Framing = 'sse' | 'ndjson'
+/** `json`: all frames of a stream together are one JSON document. */
+export type SurfaceFraming = Framing | 'json'
+/** What an envelope may tell of the request beside the error. */
+export type ErrorSubject = {
+  /** The name asked for; null where it is not known. */
+  readonly model: string | null
+  /** The request bore a key, right or wrong. */
+  readonly hasKey: boolean
+}
+export type ErrorAnswer = { readonly status: number; readonly body: JsonObject }
+
+/** What routing, limits and relay choice need of a request, without its content. */
+export type RequestFacts = {
+  /** Empty where the surface lets clients leave it out: the configured default. */
+  readonly model: string
+  /** As the body says, or as this surface has it for a body that does not say. */
+  readonly stream: boolean
+  readonly includeUsage: boolean
+  /** The client's own cap on output tokens, if any. */
+  readonly maxOutputTokens: number | null
+  /** How many answers the request asks for, each of up to `maxOutputTokens`; absent for one. */
+  readonly answers?: number
+  /** OpenAI `provider` field: pins the request to that provider; null elsewhere. */
+  readonly provider: string | null
+  /** The system prompt of the prompt library that this request wants; null for none. */
+  readonly prompt: PromptQuery | null
+  /** Set where path and body are the upstream's own already; then the fields above are read out of them. */
+  readonly raw?: RawFacts
+}
+
+/** A request in the upstream's own words: what of it the core must know. Its bytes are the top-level member `body`. */
+export type RawFacts = {
+  /** Below the provider's base URL; cannot lead out of it. May begin with the base URL's own path. */
+  readonly path: string
+  /** The model that the upstream's own body names, if it does. */
+  readonly model: string | null
+  /** It asks for a stream; whether it gets one, the answer's content type tells. */
+  readonly asksStream: boolean
+}
+
+/** `language` as the client wrote it; empty for the library's default. */
+export type PromptQuery = { readonly name: string; readonly language: string }
+
+export type EncoderOptions = {
+  /** Emit usage in the stream (OpenAI: an extra last chunk). */
+  readonly includeUsage: boolean
+  /** Another framing than the surface's own, for a surface that borrows this one's chunks. */
+  readonly framing?: Framing
+}
+
+/** Takes events in the order of their law. After `finish` it has emitted the surface's end marker; an `error` event emits nothing. */
+export type StreamEncoder = { push(event: StreamEvent): void }
+
+/** The provider half. Stateless, like Surface. */
+export type Dialect = {
+  readonly id: string
+  /** How the upstream frames its stream. */
+  readonly framing: Framing
+  /** Request headers this wire always needs, lower-case names (Anthropic `anthropic-version`). */
+  readonly headers: Readonly<Record<string, string>>
+  /** Client headers that are parameters of this wire and may pass on a same-protocol way (Anthropic `anthropic-beta`). */
+  readonly parameterHeaders: readonly string[]
+  /** Path and query below the provider's base URL, beginning with `/`. */
+  path(target: Target, stream: boolean): string
+  /** Whether the target takes this image or document. What it does not never reaches `encodeRequest`: see fit/content.ts. */
+  carries(part: MediaPart, target: Target): boolean
+  /** From the fitted request; every parameter the target cannot carry is named in `dropped`, as the canonical or client's field name. */
+  encodeRequest(request: ChatRequest, target: Target): EncodedRequest
+  /**
+   * Same protocol: the few top-level members to set or remove in the client's own bytes; all else passes untouched.
+   * An empty list means the bytes go as they are.
+   */
+  editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest
+  /** One per stream. `emit` is called synchronously from push and end. */
+  createDecoder(emit: (event: StreamEvent) => void, options: DecoderOptions): StreamDecoder
+  /** One per stream passed through. */
+  createObserver(options: ObserverOptions): StreamObserver
+  /**
+   * Decodes a whole, not streamed answer.
+   * @throws upstream_malformed
+   */
+  decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse
+  /** Usage of a whole answer, read without decoding the rest; null where there is none. */
+  readUsage(body: Buffer): UsageReport | null
+  /**
+   * Reads an upstream's error answer (status >= 400). Status, type and code are kept; bodies that are not JSON give their first words.
+   * 429 and 5xx map to rate_limited / upstream_overloaded / upstream_rejected as the vendor means them.
+   */
+  decodeError(status: number, body: Uint8Array): ErrorData
+  /**
+   * True for a refusal that says that the model cannot think at all: the same request without it may succeed. Not for one of
+   * an amount or a form of thinking. Absent where a wire has no thinking.
+   */
+  refusesThinking?(error: ErrorData): boolean
+}
+
+export type EncodedRequest = { readonly body: JsonObject; readonly dropped: readonly string[] }
+/** `edits`: top-level member -> its new value, or `undefined` to remove it. */
+export type EditedRequest = { readonly edits: ReadonlyMap<string, EditValue>; readonly dropped: readonly string[] }
+export type EditValue = JsonObject[string] | undefined
+
+export type DecoderOptions = {
+  /** Used where the upstream names no id, model or time of its own. */
+  readonly fallback: ResponseMeta
+  readonly target: Target
+}
+
+/** Bytes of one frame's payload in (SSE: the data lines joined, NDJSON: one line), events out. */
+export type StreamDecoder = {
+  /** `data` is a view, valid only during the call. A frame that is no JSON object ends the stream as `error` upstream_malformed. */
+  push(data: Buffer): void
+  /** The upstream ended its body: emits `finish` if the end marker was seen, else `error` upstream_cut. Emits nothing after either. */
+  end(): void
+}
+
+export type ObserverOptions = {
+  /** Take the usage-only chunk out, which we asked for and the client did not. */
+  readonly stripUsage: boolean
+  readonly target: Target
+}
+
+/** What one frame on a passthrough way is, as bits of a small integer: no allocation on the hot path. */
+export const FRAME_OTHER = 0
+/** Carries the first or a further piece of content: text, reasoning or tool arguments. */
+export const FRAME_CONTENT = 1
+/** Is (or holds) the end marker: the answer is complete. */
+export const FRAME_END = 2
+/** Must not reach the client. */
+export const FRAME_STRIP = 4
+/** Is an in-band error of the upstream; `observer.error` tells which. */
+export const FRAME_ERROR = 8
+/** Is no JSON object, and nothing that may stand between such frames: some of the answer is lost. */
+export const FRAME_BROKEN = 16
+
+/** Watches passing frames: looks for content, usage, the end marker and errors, without parsing what it need not. */
+export type StreamObserver = {
+  /** Returns FRAME_* bits. `data` is a view, valid only during the call. */
+  observe(data: Buffer): number
+  /** What the provider has said so far of usage. */
+  readonly usage: UsageReport | null
+  readonly error: ErrorData | null
+  /** Characters or bytes of content seen, for an estimate where the provider tells no usage. */
+  readonly contentBytes: number
+  /** The end marker was seen, or at the upstream's end nothing more was due. */
+  isComplete(): boolean
+}

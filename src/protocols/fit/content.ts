@@ -1,0 +1,137 @@
+// The one rule for content that a target cannot carry. In the turn that the client has just sent it is refused by its path;
+// in history, and in a tool's results, a line of text stands in for it and it is named as dropped, so that a session whose
+// history holds it goes on. Between decode and encode, on every cross-protocol way: a dialect only says what it carries.
+import { GatewayError } from '../../errors.js'
+import {
+  type ChatRequest,
+  type ForeignPart,
+  type MediaPart,
+  type Message,
+  type TextPart,
+  type UserPart,
+} from '../../model/request.js'
+
+/** What is asked of each image and document. */
+export type Carries = (part: MediaPart) => boolean
+
+/** The same request where everything is carried. `dropped`: kinds of content that text stands in for. */
+export type FittedRequest = { readonly request: ChatRequest; readonly dropped: readonly string[] }
+
+/**
+ * `tried`: addresses that the gateway was asked to fetch; what is left of them has not come.
+ * @throws invalid_request with the path of content in the last turn that the target cannot carry
+ */
+export function fitContent(
+  request: ChatRequest,
+  carries: Carries,
+  tried: readonly Tried[] | null = null,
+): FittedRequest {
+  const fit: Fit = { carries, tried: tried ?? NONE_TRIED, dropped: new Set() }
+  const { messages } = request
+  if (!messages.some((message) => message.role !== 'assistant' && !isCarried(message, carries))) {
+    return { request, dropped: NOTHING }
+  }
+  const last = newestTurn(messages)
+  const fitted = messages.map((message, i) => fitMessage(message, { ...fit, isNewest: i === last }))
+  return { request: { ...request, messages: fitted }, dropped: [...fit.dropped] }
+}
+
+const NOTHING: readonly string[] = Object.freeze([])
+const NONE_TRIED: readonly Tried[] = Object.freeze([])
+
+type Tried = { readonly url: string }
+type Fit = {
+  readonly carries: Carries
+  readonly tried: readonly Tried[]
+  readonly dropped: Set<string>
+  readonly isNewest?: boolean
+}
+type GivenMessage = Exclude<Message, { role: 'assistant' }>
+
+/**
+ * The turn that its client can still change: the last one, if it is the user's. What stands behind tool results belongs to
+ * an agent's step, which nobody is there to write anew.
+ */
+function newestTurn(messages: readonly Message[]): number {
+  const last = messages.length - 1
+  return messages[last]?.role === 'user' && messages[last - 1]?.role !== 'tool' ? last : -1
+}
+
+function isCarried(message: GivenMessage, carries: Carries): boolean {
+  const isPartCarried = (part: UserPart) => isFit(part, carries)
+  return message.role === 'user'
+    ? message.content.every(isPartCarried)
+    : message.content.every((result) => result.content.every(isPartCarried))
+}
+
+function isFit(part: UserPart, carries: Carries): boolean {
+  return part.type === 'text' || (part.type !== 'foreign' && carries(part))
+}
+
+function fitMessage(message: Message, fit: Fit): Message {
+  if (message.role === 'assistant' || isCarried(message, fit.carries)) return message
+  if (message.role === 'user') return { role: 'user', content: fitParts(message.content, fit) }
+  const results = message.content.map((result) => ({ ...result, content: fitParts(result.content, fit) }))
+  return { role: 'tool', content: results }
+}
+
+function fitParts(parts: readonly UserPart[], { carries, tried, dropped, isNewest }: Fit): UserPart[] {
+  return parts.map((part) => {
+    if (part.type === 'text' || isFit(part, carries)) return part
+    if (isNewest === true) throw wasTried(part, tried) ? refuseUnfetched(part) : refuseContent(part)
+    dropped.add(kindOf(part))
+    return standIn(part)
+  })
+}
+
+function wasTried(part: MediaPart | ForeignPart, tried: readonly Tried[]): boolean {
+  return part.type !== 'foreign' && part.source.kind === 'url' && tried.some(({ url }) => isAt(part, url))
+}
+
+function isAt({ source }: MediaPart, url: string): boolean {
+  return source.kind === 'url' && source.url === url
+}
+
+/** Why it has not come is not told: it would show a stranger the network that the gateway stands in. */
+function refuseUnfetched({ path }: MediaPart | ForeignPart): GatewayError {
+  const message = `'${path}' could not be fetched: its URL must lead to a PNG, JPEG, GIF, WebP or PDF of the kind it is sent as, within the gateway's limits of size, number and time, on a public server and without a redirect.`
+  return new GatewayError('invalid_request', { param: path, message, retryable: true })
+}
+
+/** How content is named where it is dropped. */
+export function kindOf(part: MediaPart | ForeignPart): string {
+  if (part.type === 'foreign') return part.kind
+  if (part.type === 'document') return 'document'
+  return part.source.kind === 'url' ? 'image_url' : 'image'
+}
+
+/** The text that the model reads in place of content. */
+export function standIn(part: MediaPart | ForeignPart): TextPart {
+  const what = part.type === 'foreign' ? part.kind : nameOf(part)
+  return { type: 'text', text: `[${what} omitted: this model cannot read it]` }
+}
+
+function nameOf(part: MediaPart): string {
+  if (part.type === 'image') return 'image'
+  return part.name === null ? 'document' : `document ${JSON.stringify(part.name)}`
+}
+
+/** Another target may carry it, so routing goes on to the next one. */
+export function refuseContent(part: MediaPart | ForeignPart): GatewayError {
+  const { path } = part
+  const message = `'${path}' ${problemOf(part)}.`
+  return new GatewayError('invalid_request', { param: path, message, retryable: true })
+}
+
+function problemOf(part: MediaPart | ForeignPart): string {
+  if (part.type === 'foreign') {
+    return `is of type ${JSON.stringify(part.kind)}, which the API of the chosen model's provider cannot carry`
+  }
+  const isByUrl = part.source.kind === 'url'
+  if (part.type === 'image') {
+    return isByUrl
+      ? 'is an image by URL, which the provider of the chosen model does not take: send its bytes in base64'
+      : 'is an image, which the provider of the chosen model does not take'
+  }
+  return `is a document${isByUrl ? ' by URL' : ''}, which the provider of the chosen model does not take: send its text`
+}

@@ -1,0 +1,174 @@
+// Brings what this wire interleaves (text, reasoning, tool calls told apart by index) into blocks that do not overlap.
+// The head streams as it comes; what belongs to another block waits until the head may close, so that nothing is lost.
+//
+//   calls 0 1 0 1  ->  [call 0: live] [call 1: waits, then live once 0 is a closed JSON object]
+import { type StreamEvent } from '../../../model/event.js'
+import { JsonProgress } from './json-progress.js'
+
+export type CallFragment = {
+  /** Null where the vendor sends none. */
+  readonly index: number | null
+  readonly id: string
+  readonly name: string
+  readonly arguments: string
+}
+
+/** A block to be: open (the head), waiting, or closed. */
+class Segment {
+  readonly kind: 'text' | 'reasoning' | 'tool-call'
+  readonly #progress: JsonProgress | null
+  id = ''
+  name = ''
+  /** What has come while it was not open. */
+  buffered = ''
+  isOpen = false
+  isClosed = false
+
+  constructor(kind: Segment['kind']) {
+    this.kind = kind
+    this.#progress = kind === 'tool-call' ? new JsonProgress() : null
+  }
+
+  /** Text may always end; a call once its arguments are a closed object. */
+  get mayClose(): boolean {
+    return this.#progress === null || this.#progress.isComplete
+  }
+
+  /** A call cannot open before its name is known. */
+  get mayOpen(): boolean {
+    return this.#progress === null || this.name !== ''
+  }
+
+  /** A call of which nothing came but its index. */
+  get isEmpty(): boolean {
+    return !this.mayOpen && this.buffered === ''
+  }
+
+  watch(fragment: string): void {
+    this.#progress?.push(fragment)
+  }
+}
+
+/** One per stream: pieces in as they come, blocks out in lawful order. */
+export class BlockSequencer {
+  readonly #emit: (event: StreamEvent) => void
+  readonly #callIdPrefix: string
+  readonly #waiting: Segment[] = []
+  readonly #calls = new Map<number, Segment>()
+  #head: Segment | null = null
+  #lastCall: Segment | null = null
+  #callCount = 0
+  #hasCalls = false
+  #nextIndex = 0
+
+  /** `callIdPrefix` makes the ids of calls that the vendor gave none. */
+  constructor(emit: (event: StreamEvent) => void, callIdPrefix: string) {
+    this.#emit = emit
+    this.#callIdPrefix = callIdPrefix
+  }
+
+  /** True once a call has been given out. */
+  get hasCalls(): boolean {
+    return this.#hasCalls
+  }
+
+  text(kind: 'text' | 'reasoning', delta: string): void {
+    if (delta === '') return
+    const last = this.#waiting.at(-1) ?? this.#head
+    this.#append(last !== null && last.kind === kind ? last : this.#enqueue(kind), delta)
+  }
+
+  call(fragment: CallFragment): void {
+    const segment = this.#findCall(fragment) ?? this.#startCall(fragment)
+    // Some vendors repeat id and name in every fragment; the first ones count.
+    if (segment.name === '') segment.name = fragment.name
+    this.#lastCall = segment
+    this.#append(segment, fragment.arguments)
+  }
+
+  /** Closes what is open and gives out what waits. */
+  finish(): void {
+    for (;;) {
+      this.#head ??= this.#waiting.shift() ?? null
+      if (this.#head === null) return
+      if (this.#head.isEmpty) this.#head = null
+      else this.#close(this.#head)
+    }
+  }
+
+  #findCall(fragment: CallFragment): Segment | null {
+    if (fragment.index !== null) {
+      const known = this.#calls.get(fragment.index) ?? null
+      // A few vendors number every whole call 0: another id with another name is another call.
+      const isOther = known !== null && fragment.id !== '' && known.id !== fragment.id && fragment.name !== ''
+      return isOther ? null : known
+    }
+    if (fragment.id !== '') return this.#lastCall?.id === fragment.id ? this.#lastCall : null
+    return fragment.name === '' ? this.#lastCall : null
+  }
+
+  #startCall(fragment: CallFragment): Segment {
+    const segment = this.#enqueue('tool-call')
+    segment.id = fragment.id === '' ? `${this.#callIdPrefix}_${this.#callCount}` : fragment.id
+    this.#callCount += 1
+    if (fragment.index !== null) this.#calls.set(fragment.index, segment)
+    return segment
+  }
+
+  #enqueue(kind: Segment['kind']): Segment {
+    const segment = new Segment(kind)
+    this.#waiting.push(segment)
+    return segment
+  }
+
+  #append(segment: Segment, delta: string): void {
+    // After a closed object nothing of worth can follow.
+    if (segment.isClosed) return
+    segment.watch(delta)
+    if (segment.isOpen) this.#delta(delta)
+    else segment.buffered += delta
+    this.#advance()
+  }
+
+  /** Opens the head as soon as it may open, and moves on while it may close and others wait. */
+  #advance(): void {
+    for (;;) {
+      this.#head ??= this.#waiting.shift() ?? null
+      if (this.#head === null) return
+      if (!this.#head.isOpen && this.#head.mayOpen) this.#open(this.#head)
+      if (this.#waiting.length === 0 || !this.#head.isOpen || !this.#head.mayClose) return
+      this.#close(this.#head)
+    }
+  }
+
+  #open(segment: Segment): void {
+    segment.isOpen = true
+    const { kind } = segment
+    if (kind === 'tool-call') this.#hasCalls = true
+    this.#emit({
+      type: 'block-start',
+      index: this.#nextIndex,
+      block:
+        kind === 'tool-call'
+          ? { kind, id: segment.id, name: segment.name }
+          : kind === 'reasoning'
+            ? { kind, redacted: null }
+            : { kind },
+    })
+    this.#delta(segment.buffered)
+    segment.buffered = ''
+  }
+
+  #close(segment: Segment): void {
+    if (!segment.isOpen) this.#open(segment)
+    this.#emit({ type: 'block-end', index: this.#nextIndex, signature: null })
+    this.#nextIndex += 1
+    segment.isOpen = false
+    segment.isClosed = true
+    this.#head = null
+  }
+
+  #delta(delta: string): void {
+    if (delta !== '') this.#emit({ type: 'block-delta', index: this.#nextIndex, delta })
+  }
+}

@@ -1,0 +1,133 @@
+// Dialect half, messages: canonical system text and turns -> this wire's messages. Part of encode-request.ts.
+import {
+  type ChatRequest,
+  type DocumentPart,
+  type ImagePart,
+  type MediaPart,
+  type MediaSource,
+  type Message,
+  type ReasoningPart,
+  type TextPart,
+  type UserPart,
+} from '../../../model/request.js'
+import { type Quirks, type Target } from '../../../model/target.js'
+import { type WireAssistantMessage, type WireContentPart, type WireMessage, type WireToolCall } from '../wire.js'
+
+type AssistantMessage = Extract<Message, { role: 'assistant' }>
+type ToolMessage = Extract<Message, { role: 'tool' }>
+
+/** Between the texts of one turn where they must become one string. */
+const PARAGRAPH = '\n\n'
+
+/** One vendor: what it takes, and where to name what it does not. */
+export type Vendor = { readonly quirks: Quirks; readonly drop: (field: string) => void }
+
+/** What the vendor does not take is told to its `drop`, by the name on this wire. */
+export function encodeMessages(request: ChatRequest, vendor: Vendor): WireMessage[] {
+  const { quirks } = vendor
+  const messages: WireMessage[] = []
+  if (request.system.length > 0) {
+    const role = quirks.developerRole ? 'developer' : 'system'
+    messages.push({ role, content: encodeTexts(request.system, quirks) })
+  }
+  for (const [i, message] of request.messages.entries()) {
+    if (message.role === 'user') messages.push({ role: 'user', content: encodeParts(message.content, quirks) })
+    else if (message.role === 'assistant') messages.push(encodeAssistant(message, vendor))
+    else {
+      messages.push(...message.content.map((result) => encodeToolResult(result, vendor)))
+      // Results of one run must follow their calls without a gap: their images come after the last of them.
+      if (request.messages[i + 1]?.role !== 'tool') messages.push(...encodeResultMedia(request.messages, i, quirks))
+    }
+  }
+  return messages
+}
+
+function encodeAssistant(message: AssistantMessage, { quirks, drop }: Vendor): WireMessage {
+  const texts = message.content.filter((part) => part.type === 'text')
+  const calls = message.content.filter((part) => part.type === 'tool-call')
+  const reasoning = message.content.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
+  const isBare = texts.length === 0 && calls.length > 0
+  const wire: WireAssistantMessage = {
+    role: 'assistant',
+    content: isBare ? null : texts.map((part) => part.text).join(''),
+  }
+  // OpenAI itself refuses unknown message members, so its profile lists this one among the refused fields.
+  const isReasoningTaken = !quirks.refusedFields.includes(quirks.reasoningField)
+  if (reasoning !== '' && isReasoningTaken) wire[quirks.reasoningField] = reasoning
+  const isReasoningLost = message.content.some((part) => part.type === 'reasoning' && isLost(part, isReasoningTaken))
+  if (isReasoningLost) drop('messages.reasoning')
+  if (calls.length > 0) {
+    wire.tool_calls = calls.map(
+      (call): WireToolCall => ({
+        id: call.id,
+        type: 'function',
+        function: { name: call.name, arguments: call.arguments },
+      }),
+    )
+  }
+  return wire
+}
+
+/** Encrypted thinking can be read by nobody else; a bare signature says nothing here and is no loss. */
+function isLost(part: ReasoningPart, isReasoningTaken: boolean): boolean {
+  return part.redacted !== null || (part.text !== '' && !isReasoningTaken)
+}
+
+function encodeToolResult(result: ToolMessage['content'][number], { quirks, drop }: Vendor): WireMessage {
+  if (result.isError) drop('is_error')
+  const texts = result.content.filter((part) => part.type === 'text')
+  return { role: 'tool', tool_call_id: result.callId, content: encodeTexts(texts, quirks) }
+}
+
+/** A tool message holds text only; the images and documents of a run of results follow as a user's turn. */
+function encodeResultMedia(messages: readonly Message[], last: number, quirks: Quirks): WireMessage[] {
+  const media: UserPart[] = []
+  for (let i = last; i >= 0; i--) {
+    const message = messages[i]
+    if (message?.role !== 'tool') break
+    media.unshift(...message.content.flatMap((result) => result.content.filter((part) => part.type !== 'text')))
+  }
+  return media.length === 0 ? [] : [{ role: 'user', content: encodeParts(media, quirks) }]
+}
+
+/** A vendor of the full wire gets the texts as they are; many others take nothing but a string. */
+function encodeTexts(texts: readonly TextPart[], quirks: Quirks): string | WireContentPart[] {
+  if (quirks.developerRole && texts.length > 1) return texts.map((part) => ({ type: 'text', text: part.text }))
+  return texts.map((part) => part.text).join(PARAGRAPH)
+}
+
+function encodeParts(parts: readonly UserPart[], quirks: Quirks): string | WireContentPart[] {
+  const texts = parts.filter((part) => part.type === 'text')
+  if (texts.length === parts.length) return encodeTexts(texts, quirks)
+  const content: WireContentPart[] = []
+  for (const part of parts) {
+    if (part.type === 'text') content.push({ type: 'text', text: part.text })
+    else if (part.type === 'image') content.push(encodeImage(part))
+    else if (part.type === 'document') content.push(encodeDocument(part))
+  }
+  return content
+}
+
+function encodeImage({ source, detail }: ImagePart): WireContentPart {
+  const url = urlOf(source)
+  return { type: 'image_url', image_url: detail === null ? { url } : { url, detail } }
+}
+
+/** Where a document has no name: the vendor asks for one beside its bytes. */
+const DOCUMENT_NAME = 'document.pdf'
+
+function encodeDocument({ source, name }: DocumentPart): WireContentPart {
+  return { type: 'file', file: { filename: name ?? DOCUMENT_NAME, file_data: urlOf(source) } }
+}
+
+function urlOf(source: MediaSource): string {
+  return source.kind === 'url' ? source.url : `data:${source.mediaType};base64,${source.base64}`
+}
+
+/** Images in either form, as the vendor takes URLs; PDFs in base64 where it takes documents at all. */
+export function carries({ type, source }: MediaPart, { quirks }: Target): boolean {
+  if (type === 'image') return source.kind === 'base64' || quirks.imageUrls
+  return quirks.documents && source.kind === 'base64' && source.mediaType === PDF
+}
+
+const PDF = 'application/pdf'

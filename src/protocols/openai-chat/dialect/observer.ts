@@ -1,0 +1,82 @@
+// Dialect half, same protocol on both sides: watches frames pass and says what each is. Parses only the few frames
+// that hold usage or an error; what else matters is found in the bytes (frame-scan.ts), once they are proved to be one object.
+import { type ErrorData } from '../../../model/error.js'
+import { type UsageReport } from '../../../model/usage.js'
+import { isOneObject } from '../../../wire/json-scan.js'
+import {
+  FRAME_CONTENT,
+  FRAME_END,
+  FRAME_ERROR,
+  FRAME_OTHER,
+  FRAME_STRIP,
+  type ObserverOptions,
+  type StreamObserver,
+} from '../../contract/protocol.js'
+import { bitsWithoutObject, parsePayload } from '../../frame-payload.js'
+import { errorIn, isDoneMarker } from '../chunk.js'
+import { decodeStreamError } from '../error.js'
+import { usageOfChunk } from '../usage.js'
+import { FrameScan, SEEN_CHOICES, SEEN_CONTENT, SEEN_ERROR, SEEN_FINISH, SEEN_USAGE } from './frame-scan.js'
+import { FrameShape } from './frame-shape.js'
+
+/** Watches one stream. */
+export class ChatStreamObserver implements StreamObserver {
+  readonly #options: ObserverOptions
+  readonly #scan = new FrameScan()
+  readonly #shape = new FrameShape()
+  usage: UsageReport | null = null
+  error: ErrorData | null = null
+  contentBytes = 0
+  #isDone = false
+  #isFinished = false
+
+  constructor(options: ObserverOptions) {
+    this.#options = options
+  }
+
+  observe(data: Buffer): number {
+    // Nothing follows the end, and after an error least of all an end marker.
+    if (this.#isDone || this.error !== null) return FRAME_STRIP
+    if (isDoneMarker(data)) {
+      this.#isDone = true
+      return FRAME_END
+    }
+    const likeBefore = this.#shape.contentBytesOf(data)
+    if (likeBefore > 0) {
+      this.contentBytes += likeBefore
+      return FRAME_CONTENT
+    }
+    if (!isOneObject(data)) return bitsWithoutObject(data)
+    this.#scan.scan(data)
+    const { seen } = this.#scan
+    if (seen === (SEEN_CHOICES | SEEN_CONTENT)) this.#shape.learn(data, this.#scan)
+    // Without choices it may be older vLLM's {"object":"error","message":...}.
+    if ((seen & (SEEN_USAGE | SEEN_ERROR)) !== 0 || (seen & SEEN_CHOICES) === 0) {
+      const bits = this.#inspect(data)
+      if (bits !== FRAME_OTHER) return bits
+    }
+    if ((seen & SEEN_FINISH) !== 0) this.#isFinished = true
+    this.contentBytes += this.#scan.contentBytes
+    return (seen & SEEN_CONTENT) !== 0 ? FRAME_CONTENT : FRAME_OTHER
+  }
+
+  isComplete(): boolean {
+    if (this.error !== null) return false
+    return this.#isDone || (this.#isFinished && !this.#options.target.quirks.doneMarker)
+  }
+
+  #inspect(data: Buffer): number {
+    const chunk = parsePayload(data)
+    if (chunk === null) return bitsWithoutObject(data)
+    const error = errorIn(chunk)
+    if (error !== null) {
+      this.error = decodeStreamError(error)
+      return FRAME_ERROR
+    }
+    const usage = usageOfChunk(chunk)
+    if (usage === null) return FRAME_OTHER
+    this.usage = usage
+    const isUsageOnly = Array.isArray(chunk.choices) && chunk.choices.length === 0
+    return isUsageOnly && this.#options.stripUsage ? FRAME_STRIP : FRAME_OTHER
+  }
+}

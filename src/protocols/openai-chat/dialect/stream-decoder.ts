@@ -1,0 +1,133 @@
+// Dialect half, stream: frames of chat completion chunks -> canonical events. One per stream; liberal in what it takes.
+import { errorData } from '../../../errors.js'
+import { type ResponseMeta, type StreamEvent } from '../../../model/event.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { type UsageReport } from '../../../model/usage.js'
+import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
+import { brokenFrame, isSilent, parsePayload } from '../../frame-payload.js'
+import { errorIn, firstChoice, isDoneMarker } from '../chunk.js'
+import { decodeStreamError } from '../error.js'
+import { decodeFinishReason } from '../finish-reason.js'
+import { numberOf, stringOf, textOf } from '../scalars.js'
+import { usageOfChunk } from '../usage.js'
+import { BlockSequencer } from './block-sequencer.js'
+
+/** Reads one stream. */
+export class ChatStreamDecoder implements StreamDecoder {
+  readonly #emit: (event: StreamEvent) => void
+  readonly #options: DecoderOptions
+  /** Null until the first choice came: only then is it known that this is an answer. */
+  #blocks: BlockSequencer | null = null
+  #finishReason: string | null = null
+  #usage: UsageReport | null = null
+  /** After `finish` or `error` nothing more is read. */
+  #isOver = false
+
+  constructor(emit: (event: StreamEvent) => void, options: DecoderOptions) {
+    this.#emit = emit
+    this.#options = options
+  }
+
+  push(data: Buffer): void {
+    if (this.#isOver) return
+    if (isDoneMarker(data)) {
+      this.#finish()
+      return
+    }
+    const chunk = parsePayload(data)
+    if (chunk === null) {
+      if (!isSilent(data)) this.#fail({ type: 'error', error: brokenFrame() })
+      return
+    }
+    const error = errorIn(chunk)
+    if (error === null) this.#pushChunk(chunk)
+    else this.#fail({ type: 'error', error: decodeStreamError(error) })
+  }
+
+  end(): void {
+    if (this.#isOver) return
+    const isFinished = this.#finishReason !== null && !this.#options.target.quirks.doneMarker
+    if (isFinished) this.#finish()
+    else this.#fail({ type: 'error', error: errorData('upstream_cut') })
+  }
+
+  #pushChunk(chunk: JsonObject): void {
+    // The last word counts: some vendors repeat running totals in every chunk.
+    this.#usage = usageOfChunk(chunk) ?? this.#usage
+    const choice = firstChoice(chunk)
+    if (choice === null) return
+    this.#blocks ??= this.#start(chunk)
+    // Azure's asynchronous filter sends choices without a delta.
+    if (isJsonObject(choice.delta)) pushDelta(this.#blocks, choice.delta)
+    this.#finishReason = textOf(choice.finish_reason) ?? this.#finishReason
+  }
+
+  #start(chunk: JsonObject): BlockSequencer {
+    const { fallback } = this.#options
+    const createdSec = numberOf(chunk.created) ?? 0
+    const meta: ResponseMeta = {
+      id: textOf(chunk.id) ?? fallback.id,
+      model: textOf(chunk.model) ?? fallback.model,
+      createdSec: createdSec > 0 ? createdSec : fallback.createdSec,
+      usage: null,
+    }
+    this.#emit({ type: 'start', meta })
+    return new BlockSequencer(this.#emit, `call_${meta.id}`)
+  }
+
+  #finish(): void {
+    if (this.#blocks === null) {
+      const message = 'The provider ended its stream without an answer.'
+      this.#fail({ type: 'error', error: errorData('upstream_malformed', { message }) })
+      return
+    }
+    this.#isOver = true
+    this.#blocks.finish()
+    const reason = decodeFinishReason(this.#finishReason, this.#blocks.hasCalls)
+    this.#emit({ type: 'finish', reason, usage: this.#usage, stopSequence: null })
+  }
+
+  #fail(event: StreamEvent): void {
+    this.#isOver = true
+    this.#emit(event)
+  }
+}
+
+function pushDelta(blocks: BlockSequencer, delta: JsonObject): void {
+  // Either name, whatever the profile says; vendors in between send both with the same text.
+  blocks.text('reasoning', textOf(delta.reasoning_content) ?? stringOf(delta.reasoning) ?? '')
+  pushContent(blocks, delta.content)
+  blocks.text('text', stringOf(delta.refusal) ?? '')
+  if (isJsonArray(delta.tool_calls)) for (const call of delta.tool_calls) pushCall(blocks, call)
+  if (isJsonObject(delta.function_call)) pushFunction(blocks, delta.function_call, { index: 0, id: '' })
+}
+
+/** Mistral's reasoning models send parts: `[{type: thinking, thinking: [{type: text, text}]}, {type: text, text}]`. */
+function pushContent(blocks: BlockSequencer, content: JsonValue | undefined): void {
+  if (typeof content === 'string') blocks.text('text', content)
+  if (!isJsonArray(content)) return
+  for (const part of content) {
+    if (!isJsonObject(part)) continue
+    if (part.type === 'thinking') blocks.text('reasoning', thinkingText(part))
+    else blocks.text('text', stringOf(part.text) ?? '')
+  }
+}
+
+/** The text of a Mistral thinking part. */
+export function thinkingText(part: JsonObject): string {
+  if (!isJsonArray(part.thinking)) return stringOf(part.thinking) ?? ''
+  return part.thinking.map((piece) => (isJsonObject(piece) ? (stringOf(piece.text) ?? '') : '')).join('')
+}
+
+function pushCall(blocks: BlockSequencer, call: JsonValue): void {
+  if (!isJsonObject(call)) return
+  const { index, id } = call
+  const definition = isJsonObject(call.function) ? call.function : {}
+  pushFunction(blocks, definition, { index: numberOf(index), id: stringOf(id) ?? '' })
+}
+
+function pushFunction(blocks: BlockSequencer, call: JsonObject, key: { index: number | null; id: string }): void {
+  const given = call.arguments
+  const text = isJsonObject(given) ? JSON.stringify(given) : (stringOf(given) ?? '')
+  blocks.call({ ...key, name: stringOf(call.name) ?? '', arguments: text })
+}

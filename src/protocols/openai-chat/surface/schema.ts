@@ -1,0 +1,147 @@
+// Validates a client's body: the known fields by type and range, unknown ones pass. Messages and tools are checked
+// one by one, so that the work is linear and the error of a 10,000-message body costs that of one message.
+import { Array as ArrayOf, Object as ObjectOf, Optional, type TSchema, Unsafe } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { type GatewayError } from '../../../errors.js'
+import { type JsonArray, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { invalid } from './invalid.js'
+
+/** Longest model name: the ceiling of the labels and log lines it ends up in. */
+const MAX_MODEL_LENGTH = 256
+const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
+
+// One schema with a list of types, not a union: a union reports one error per branch and none that a person
+// understands.
+const typed = (type: string | readonly string[], rules: object = {}): TSchema => Unsafe<unknown>({ type, ...rules })
+/** Optional and nullable, as the vendor's own document has most fields. */
+const maybe = (type: string, rules: object = {}): TSchema => Optional(typed([type, 'null'], rules))
+const part = { type: 'object', required: ['type'], properties: { type: { type: 'string' } } }
+const call = { name: { type: 'string' }, arguments: { type: ['string', 'object', 'null'] } }
+
+const REQUEST = ObjectOf({
+  model: typed('string', { minLength: 1, maxLength: MAX_MODEL_LENGTH }),
+  messages: ArrayOf(Unsafe<unknown>({}), { minItems: 1 }),
+  stream: maybe('boolean'),
+  stream_options: maybe('object', { properties: { include_usage: { type: ['boolean', 'null'] } } }),
+  tools: maybe('array'),
+  functions: maybe('array'),
+  tool_choice: Optional(typed(['string', 'object', 'null'])),
+  function_call: Optional(typed(['string', 'object', 'null'])),
+  parallel_tool_calls: maybe('boolean'),
+  response_format: maybe('object', { required: ['type'], properties: { type: { type: 'string' } } }),
+  reasoning_effort: maybe('string'),
+  reasoning: maybe('object', {
+    properties: { effort: { type: ['string', 'null'] }, max_tokens: { type: ['integer', 'null'], minimum: 0 } },
+  }),
+  temperature: maybe('number', { minimum: 0, maximum: 2 }),
+  top_p: maybe('number', { minimum: 0, maximum: 1 }),
+  // vLLM takes -1 for "no limit".
+  top_k: maybe('integer', { minimum: -1 }),
+  max_tokens: maybe('integer', { minimum: 1 }),
+  max_completion_tokens: maybe('integer', { minimum: 1 }),
+  frequency_penalty: maybe('number', { minimum: -2, maximum: 2 }),
+  presence_penalty: maybe('number', { minimum: -2, maximum: 2 }),
+  seed: maybe('integer'),
+  // OpenAI takes 4, vLLM and others any number: the upstream decides.
+  stop: Optional(typed(['string', 'array', 'null'], { items: { type: 'string' } })),
+  n: maybe('integer', { minimum: 1 }),
+  logprobs: maybe('boolean'),
+  top_logprobs: maybe('integer', { minimum: 0 }),
+  logit_bias: maybe('object'),
+  metadata: maybe('object'),
+  user: maybe('string'),
+})
+
+const MESSAGE = ObjectOf({
+  role: typed('string', { enum: ROLES }),
+  content: Optional(typed(['string', 'array', 'null'], { items: part })),
+  name: maybe('string'),
+  tool_calls: maybe('array', {
+    items: {
+      type: 'object',
+      properties: { id: { type: ['string', 'null'] }, function: { type: 'object', properties: call } },
+    },
+  }),
+  function_call: maybe('object', { properties: call }),
+  tool_call_id: maybe('string'),
+})
+
+const TOOL = ObjectOf({
+  type: Optional(typed('string')),
+  function: Optional(
+    typed('object', {
+      required: ['name'],
+      properties: {
+        name: { type: 'string', minLength: 1 },
+        description: { type: ['string', 'null'] },
+        parameters: { type: ['object', 'null'] },
+        strict: { type: ['boolean', 'null'] },
+      },
+    }),
+  ),
+})
+
+const FUNCTION = ObjectOf({ name: typed('string', { minLength: 1 }), parameters: maybe('object') })
+
+/** The whole body as one schema, for the API's document; the checks go piece by piece. */
+export function bodySchema(): TSchema {
+  return ObjectOf({
+    ...REQUEST.properties,
+    messages: ArrayOf(MESSAGE, { minItems: 1 }),
+    tools: maybe('array', { items: TOOL }),
+    functions: maybe('array', { items: FUNCTION }),
+    provider: Optional(Unsafe<unknown>({ description: 'As a string: the provider that this request is pinned to.' })),
+  })
+}
+
+type Validator = { Check(value: unknown): boolean; Errors(value: unknown): SchemaError[] }
+type SchemaError = { keyword: string; instancePath: string; params: object; message: string }
+
+const request: Validator = Compile(REQUEST)
+const message: Validator = Compile(MESSAGE)
+const tool: Validator = Compile(TOOL)
+const legacyFunction: Validator = Compile(FUNCTION)
+
+/**
+ * Checks a body's known fields.
+ * @throws invalid_request with the dotted path of the first wrong field
+ */
+export function checkBody(body: JsonObject): void {
+  if (!request.Check(body)) throw explain(request, body, '')
+  checkEach(message, body.messages, 'messages')
+  checkEach(tool, body.tools, 'tools')
+  checkEach(legacyFunction, body.functions, 'functions')
+  checkUserContent(body.messages as JsonArray)
+}
+
+function checkEach(validator: Validator, items: JsonValue | undefined, path: string): void {
+  if (!Array.isArray(items)) return
+  for (let i = 0; i < items.length; i++) {
+    if (!validator.Check(items[i])) throw explain(validator, items[i], `${path}.${i}`)
+  }
+}
+
+/** An assistant's content may be absent beside tool calls; a user's may not. */
+function checkUserContent(messages: JsonArray): void {
+  for (let i = 0; i < messages.length; i++) {
+    const turn = messages[i] as JsonObject
+    const isOwed = turn.role === 'user' || turn.role === 'system' || turn.role === 'developer'
+    if (isOwed && (turn.content === undefined || turn.content === null)) {
+      throw invalid(`messages.${i}.content`, 'is required')
+    }
+  }
+}
+
+function explain(validator: Validator, value: unknown, base: string): GatewayError {
+  const first = validator.Errors(value)[0]
+  if (first === undefined) return invalid(base, 'is not valid')
+  const path = `${base}${first.instancePath.replaceAll('/', '.')}`.replace(/^\./, '')
+  const { params } = first
+  if ('requiredProperties' in params && Array.isArray(params.requiredProperties)) {
+    return invalid([path, String(params.requiredProperties[0])].filter((step) => step !== '').join('.'), 'is required')
+  }
+  if ('allowedValues' in params && Array.isArray(params.allowedValues)) {
+    return invalid(path, `must be one of ${params.allowedValues.join(', ')}`)
+  }
+  return invalid(path, first.message)
+}

@@ -1,0 +1,109 @@
+// Surface half, stream: canonical events -> frames of chat completion chunks. The bytes around a delta are built once
+// per block, so that a delta costs one JSON.stringify of a string and two concatenations.
+import { type BlockHead, type FinishReason, type ResponseMeta, type StreamEvent } from '../../../model/event.js'
+import { believable, type Usage } from '../../../model/usage.js'
+import { encodeSseFrame } from '../../../wire/sse.js'
+import { type EncoderOptions, type StreamEncoder } from '../../contract/protocol.js'
+import { encodeFinishReason } from '../finish-reason.js'
+import { encodeCompletionId, encodeSignature } from '../response.js'
+import { encodeUsage } from '../usage.js'
+
+/** Stands for what is filled in: a bare control character, which JSON text never holds. */
+const SLOT = '\u0000'
+const DONE_FRAME = encodeSseFrame('[DONE]')
+
+/** Writes one stream. */
+export class ChatStreamEncoder implements StreamEncoder {
+  readonly #emit: (frame: string) => void
+  readonly #includeUsage: boolean
+  readonly #isLines: boolean
+  /** `"id":...,"object":...,"created":...,"model":...` of every chunk. */
+  #members = ''
+  #beforeDelta = ''
+  #afterDelta = ''
+  #nextCall = 0
+  #isCall = false
+
+  constructor(emit: (frame: string) => void, options: EncoderOptions) {
+    this.#emit = emit
+    this.#includeUsage = options.includeUsage
+    this.#isLines = options.framing === 'ndjson'
+  }
+
+  push(event: StreamEvent): void {
+    switch (event.type) {
+      case 'block-delta':
+        if (event.delta !== '') this.#emit(this.#beforeDelta + JSON.stringify(event.delta) + this.#afterDelta)
+        return
+      case 'start':
+        this.#start(event.meta)
+        return
+      case 'block-start':
+        this.#startBlock(event.block)
+        return
+      case 'finish':
+        this.#finish(event.reason, believable(event.usage))
+        return
+      case 'block-end':
+        if (event.signature !== null && this.#isCall) this.#signCall(event.signature)
+        return
+      // An error has a frame of its own (encodeErrorFrame), and never an end marker after it.
+      case 'error':
+        return
+    }
+  }
+
+  #start(meta: ResponseMeta): void {
+    const [id, model] = [JSON.stringify(encodeCompletionId(meta.id)), JSON.stringify(meta.model)]
+    this.#members = `"id":${id},"object":"chat.completion.chunk","created":${meta.createdSec},"model":${model}`
+    this.#emit(this.#frame('{"role":"assistant","content":""}', null))
+  }
+
+  #startBlock(block: BlockHead): void {
+    this.#isCall = block.kind === 'tool-call'
+    if (block.kind === 'tool-call') this.#startCall(block.id, block.name)
+    else this.#slotInto(block.kind === 'text' ? `{"content":${SLOT}}` : `{"reasoning_content":${SLOT}}`)
+  }
+
+  /** Id, type and name go in the first fragment only. */
+  #startCall(id: string, name: string): void {
+    const index = this.#nextCall
+    this.#nextCall += 1
+    const call = { index, id, type: 'function', function: { name, arguments: '' } }
+    this.#emit(this.#frame(JSON.stringify({ tool_calls: [call] }), null))
+    this.#slotInto(`{"tool_calls":[{"index":${index},"function":{"arguments":${SLOT}}}]}`)
+  }
+
+  /** A fragment of its own: the signature is known last. Its empty arguments are for clients that add them up unasked. */
+  #signCall(signature: string): void {
+    const [index, extra] = [this.#nextCall - 1, encodeSignature(signature)]
+    const call = { index, function: { arguments: '' }, extra_content: extra }
+    this.#emit(this.#frame(JSON.stringify({ tool_calls: [call] }), null))
+  }
+
+  #slotInto(delta: string): void {
+    const [before = '', after = ''] = this.#frame(delta, null).split(SLOT)
+    this.#beforeDelta = before
+    this.#afterDelta = after
+  }
+
+  #finish(reason: FinishReason, usage: Usage | null): void {
+    this.#emit(this.#frame('{}', encodeFinishReason(reason)))
+    if (this.#includeUsage && usage !== null) {
+      this.#emit(this.#framed(`{${this.#members},"choices":[],"usage":${JSON.stringify(encodeUsage(usage))}}`))
+    }
+    // Lines end with their connection: the marker is no JSON.
+    if (!this.#isLines) this.#emit(DONE_FRAME)
+  }
+
+  #frame(delta: string, finishReason: string | null): string {
+    const choice = `{"index":0,"delta":${delta},"finish_reason":${JSON.stringify(finishReason)}}`
+    // "All other chunks will also include a usage field, but with a null value."
+    const usage = this.#includeUsage ? ',"usage":null' : ''
+    return this.#framed(`{${this.#members},"choices":[${choice}]${usage}}`)
+  }
+
+  #framed(json: string): string {
+    return this.#isLines ? `${json}\n` : encodeSseFrame(json)
+  }
+}

@@ -1,0 +1,95 @@
+// Which address a request comes from: the connection's own, unless that is a proxy which the operator trusts. Then each proxy
+// has appended the address that it saw, so the list is read from its end: the first address that is no trusted proxy's is the
+// client's, and whatever stands before it the client may have made up.
+//
+//   X-Forwarded-For: made up, 203.0.113.7, 10.0.0.2     connection from 10.0.0.1     trusted: 10.0.0.0/8
+//                             ^ the client   ^ trusted                ^ trusted
+import { isWithin, type Network, parseAddress, parseNetwork, toPlain } from '../../config/resolve/addresses.js'
+import { type RequestHead } from '../engine/request-head.js'
+
+/** Headers of one name are joined in their order. */
+export type ForwardedHeaders = Pick<RequestHead, 'forwardedFor' | 'forwarded'>
+
+/** Proxies in a row; a longer list is cut off, so that a header full of trusted addresses costs no more. */
+const MAX_HOPS = 32
+const QUOTE = '"'
+const ESCAPE = '\\'
+/** `for=` of RFC 7239, in any case. */
+const FOR = /^for\s*=\s*(.*)$/is
+/** An IPv6 address in brackets, with or without a port; an IPv4 address with a port. */
+const BRACKETED = /^\[([^\]]*)\](?::\d+)?$/
+const IPV4_PORT = /^(\d+\.\d+\.\d+\.\d+):\d+$/
+
+/** The proxies of one configuration. */
+export class TrustedProxies {
+  readonly #networks: readonly Network[]
+
+  /** `networks`: checked when the configuration was read; what is none is left out. */
+  constructor(networks: readonly string[]) {
+    this.#networks = networks.flatMap((text) => parseNetwork(text) ?? [])
+  }
+
+  has(address: Uint8Array): boolean {
+    const plain = toPlain(address)
+    return this.#networks.some((network) => isWithin(plain, network))
+  }
+
+  /**
+   * The client's address, in 4 or 16 bytes. X-Forwarded-For goes before Forwarded: a proxy that writes the first, as nearly all
+   * do, passes the second on as the client wrote it.
+   */
+  clientOf(peer: Uint8Array, { forwardedFor, forwarded }: ForwardedHeaders): Uint8Array {
+    if (this.#networks.length === 0 || !this.has(peer)) return peer
+    if (forwardedFor !== '') return this.#walk(peer, forwardedFor, nodeOf)
+    return forwarded === '' ? peer : this.#walk(peer, forwarded, forOf)
+  }
+
+  /** From the end of the list to the first that is no proxy of ours, or that no address can be made of. */
+  #walk(peer: Uint8Array, list: string, addressOf: (element: string) => Uint8Array | null): Uint8Array {
+    let client = peer
+    let end = list.length
+    for (let hops = 0; hops < MAX_HOPS && end >= 0; hops++) {
+      const comma = lastSeparator(list, ',', end)
+      const address = addressOf(list.slice(comma + 1, end).trim())
+      if (address === null) return client
+      client = address
+      if (!this.has(address)) return client
+      end = comma
+    }
+    return client
+  }
+}
+
+/** One element of X-Forwarded-For. */
+function nodeOf(node: string): Uint8Array | null {
+  const bare = BRACKETED.exec(node)?.[1] ?? IPV4_PORT.exec(node)?.[1] ?? node
+  return parseAddress(bare)
+}
+
+/** One element of Forwarded: `for="[2001:db8::1]:4711";proto=https`. Hidden nodes (`unknown`, `_name`) have no address. */
+function forOf(element: string): Uint8Array | null {
+  let end = element.length
+  while (end >= 0) {
+    const semicolon = lastSeparator(element, ';', end)
+    const value = FOR.exec(element.slice(semicolon + 1, end).trim())?.[1]
+    if (value !== undefined) return nodeOf(value.startsWith(QUOTE) ? value.slice(1, -1) : value)
+    end = semicolon
+  }
+  return null
+}
+
+/** The last one before `end` that is not within quotes, -1 if there is none. From the right, since the left is the client's. */
+function lastSeparator(text: string, separator: string, end: number): number {
+  let isQuoted = false
+  for (let i = end - 1; i >= 0; i--) {
+    if (text[i] === QUOTE && !isEscaped(text, i)) isQuoted = !isQuoted
+    else if (text[i] === separator && !isQuoted) return i
+  }
+  return -1
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let escapes = 0
+  while (text[at - 1 - escapes] === ESCAPE) escapes += 1
+  return escapes % 2 === 1
+}

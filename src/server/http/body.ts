@@ -1,0 +1,98 @@
+// Collects the body of one request into an ArrayBuffer of its own and of its exact size. It counts what arrives, and never
+// holds more than the limit: the byte beyond it ends the collecting.
+import { type GatewayError } from '../../errors.js'
+import { type Reservation } from '../front.js'
+
+const EMPTY = new Uint8Array(new ArrayBuffer(0))
+/** First room for a body of unknown length: most chunked bodies fit without growing. */
+const FIRST_ROOM_BYTES = 16 * 1024
+
+export type BodyEvents = {
+  /** Called once at most, when the first part is to be kept: a body that arrives at once needs no room of its own. */
+  reserve(): Reservation
+  /** There is no room for more of it; nothing is held any more and what follows is ignored. */
+  onNoRoom(refusal: GatewayError): void
+  /** The body is whole. The array owns its buffer. */
+  onBody(body: Uint8Array<ArrayBuffer>): void
+  /** More came than `maxBytes`; nothing is held any more and what follows is ignored. */
+  onTooLarge(receivedBytes: number): void
+}
+
+/** One request's body: given out once, whole, or refused as soon as it is too large. */
+export class BodyCollector {
+  readonly #contentLength: number
+  readonly #maxBytes: number
+  readonly #events: BodyEvents
+  #room: Uint8Array<ArrayBuffer> = EMPTY
+  #reservation: Reservation | null = null
+  #received = 0
+  #isDone = false
+
+  /** `contentLength`: -1 when the length is not known; it must not be above `maxBytes`. */
+  constructor(contentLength: number, maxBytes: number, events: BodyEvents) {
+    this.#contentLength = contentLength
+    this.#maxBytes = maxBytes
+    this.#events = events
+  }
+
+  get receivedBytes(): number {
+    return this.#received
+  }
+
+  /** `chunk` is the engine's and is gone after the call. */
+  push(chunk: ArrayBuffer, isLast: boolean): void {
+    if (this.#isDone) return
+    const before = this.#received
+    this.#received += chunk.byteLength
+    if (this.#received > this.#maxBytes) {
+      this.stop()
+      this.#events.onTooLarge(this.#received)
+      return
+    }
+    if (isLast && before === 0) {
+      this.#finish(chunk.byteLength === 0 ? EMPTY : new Uint8Array(chunk.slice(0)))
+      return
+    }
+    if (chunk.byteLength > 0) {
+      const refusal = this.#makeRoom(this.#received)
+      if (refusal !== null) {
+        this.stop()
+        this.#events.onNoRoom(refusal)
+        return
+      }
+      this.#room.set(new Uint8Array(chunk), before)
+    }
+    if (isLast) this.#finish(this.#room.length === this.#received ? this.#room : this.#room.slice(0, this.#received))
+  }
+
+  /** Lets go of what was collected; no event follows. */
+  stop(): void {
+    this.#isDone = true
+    this.#room = EMPTY
+    this.#reservation?.release()
+    this.#reservation = null
+  }
+
+  /** Reserved before it is allocated; the error where there is no room. */
+  #makeRoom(neededBytes: number): GatewayError | null {
+    if (this.#room.length >= neededBytes) return null
+    // A declared length is allocated at the first byte, not at the head: a head alone costs its sender too little.
+    const size =
+      this.#contentLength >= neededBytes
+        ? this.#contentLength
+        : Math.min(this.#maxBytes, Math.max(FIRST_ROOM_BYTES, this.#room.length * 2, neededBytes))
+    this.#reservation ??= this.#events.reserve()
+    const refusal = this.#reservation.grow(size)
+    if (refusal !== null) return refusal
+    const room = new Uint8Array(new ArrayBuffer(size))
+    room.set(this.#room)
+    this.#room = room
+    return null
+  }
+
+  /** The body is the taker's from here on, and has arrived: its reservation is over. */
+  #finish(body: Uint8Array<ArrayBuffer>): void {
+    this.stop()
+    this.#events.onBody(body)
+  }
+}

@@ -1,0 +1,348 @@
+// One HTTP request from its head to its sink: strict framing, credentials, content type, body, pipeline. Everything that
+// fails on the way is answered by the pipeline's `reject`, so that log and metrics see it.
+import { errorData, GatewayError, toGatewayError } from '../../errors.js'
+import { type Credentials, type ExchangeHandle, type KeyIdentity, type PathFacts } from '../../pipeline/client.js'
+import { type HeaderList, type Sink } from '../../pipeline/sink.js'
+import { type Surface } from '../../protocols/contract/protocol.js'
+import { type ClientOrigin } from '../../telemetry/records.js'
+import { type HttpRequest, type HttpResponse } from '../engine/engine.js'
+import { isJsonContentType, type RequestHead } from '../engine/request-head.js'
+import { ClientResponse } from '../engine/response.js'
+import { type Front, type FrontView, type Reservation, refuseEarly } from '../front.js'
+import { ACCEPTED_CODINGS, type Coding, codingOf } from '../inflate.js'
+import { BodyCollector, type BodyEvents } from './body.js'
+import { HttpSink } from './sink.js'
+
+export type Act = (exchange: HttpExchange, req: HttpRequest) => void
+export type EngineRoute = (res: HttpResponse, req: HttpRequest) => void
+
+/** A refused body up to this is read to its end and the connection kept; a longer one is not worth reading. */
+const MAX_IGNORED_BODY_BYTES = 64 * 1024
+
+/** A route of the engine: it never throws, and it is never left without an abort handler or an answer. */
+export function createRoute(front: Front, surface: Surface | null, act: Act): EngineRoute {
+  return (res, req) => {
+    const response = new ClientResponse(res, req.getMethod() === 'head', front)
+    try {
+      const exchange = new HttpExchange(front, surface, response, front.heads.read(req))
+      exchange.run(act, req)
+    } catch {
+      response.cut()
+    }
+  }
+}
+
+/** POST of a surface: whether it may come in, and as whom, is settled before a byte of the body is read. */
+export function createTakeChat(takeBody: TakeBody | null): Act {
+  return (exchange) => {
+    const key = exchange.authenticate()
+    const refusal = exchange.refusal(key)
+    if (refusal === null) exchange.readBody(key, takeBody)
+    else exchange.reject(refusal)
+  }
+}
+
+/** What becomes of a body that does not simply begin an exchange; false: it does. */
+export type TakeBody = (exchange: HttpExchange, body: Uint8Array<ArrayBuffer>, key: KeyIdentity) => boolean
+/** Printable ASCII without blanks, and no longer than any vendor's: what else could be sent on in a header. */
+const CALLER_KEY = /^[\x21-\x7e]{1,4096}$/
+
+/** One request over HTTP until its body is handed to the pipeline or refused. */
+export class HttpExchange implements BodyEvents {
+  readonly head: RequestHead
+  readonly requestId: string
+  /** In whose words it is answered; null for the plain routes. */
+  readonly surface: Surface | null
+  /** The client left before its answer was whole. */
+  onLeave: (() => void) | null = null
+  /** The configuration it began with. */
+  readonly view: FrontView
+  /** For the log. */
+  readonly origin: ClientOrigin
+  /** What the path says of the request, if it does. */
+  path: PathFacts | null = null
+  /** Where a refusal goes instead of an HTTP answer. */
+  refusalSink: Sink | null = null
+  readonly #front: Front
+  readonly #response: ClientResponse
+  readonly #sink: HttpSink
+  readonly #acceptedAtMs: number
+  #key: KeyIdentity | null = null
+  #takeBody: TakeBody | null = null
+  #body: BodyCollector | null = null
+  #coding: Coding | null = null
+  /** What a body holds while it waits to be unpacked; null where none does. */
+  #packed: Reservation | null = null
+  #handle: ExchangeHandle | null = null
+  #isRejected = false
+  #isBodyRead = false
+
+  constructor(front: Front, surface: Surface | null, response: ClientResponse, head: RequestHead) {
+    this.#front = front
+    this.surface = surface
+    this.#response = response
+    this.head = head
+    this.view = front.view
+    this.#acceptedAtMs = front.now()
+    const { method, path, agent } = head
+    this.origin = { method, path, address: front.addresses.of(this.clientAddress), agent }
+    front.guard.noteRequest(this.#acceptedAtMs)
+    this.requestId = head.requestId === '' ? front.createRequestId() : head.requestId
+    const { scratch, now, isClosing } = front
+    const { policy, readerStallMs } = this.view
+    const commonHeaders = [idHeaders(this.requestId, surface), policy.fixed, policy.corsOf(head.origin)]
+    this.#sink = new HttpSink({ response, commonHeaders, readerStallMs, scratch, now, isClosing })
+    response.onGone = () => this.#leave()
+  }
+
+  /** The client has left, or has its answer. */
+  get isOver(): boolean {
+    return this.#response.isDone
+  }
+
+  /** The client's address, 4 or 16 bytes, as far as the trusted proxies tell it; none after the end. */
+  get clientAddress(): Uint8Array {
+    return this.view.proxies.clientOf(this.#response.address, this.head)
+  }
+
+  /** Lets the route act, unless the framing is at fault; what it throws is answered. */
+  run(act: Act, req: HttpRequest): void {
+    try {
+      const { fault } = this.head
+      if (fault === null) act(this, req)
+      else {
+        this.#closeAfter()
+        throw new GatewayError('invalid_request', { message: fault })
+      }
+    } catch (thrown) {
+      this.reject(thrown)
+    }
+  }
+
+  /**
+   * Looks up who asks. `authorization` stands in where the request has no credential of its own.
+   * @throws unauthenticated; rate_limited for an address that tries keys
+   */
+  authenticate(authorization = ''): KeyIdentity {
+    const { head } = this
+    const { failedKeys } = this.#front
+    if (head.isCredentialDoubled) throw new GatewayError('unauthenticated')
+    const hasOwn = authorization === '' || hasCredential(head)
+    const credentials = hasOwn ? head : { authorization, apiKey: '' }
+    if (failedKeys?.isQuiet === false) failedKeys.check(this.clientAddress)
+    try {
+      this.#key = this.view.pipeline.authenticate(credentials)
+      return this.#key
+    } catch (thrown) {
+      // Who sends no key tries none.
+      if (hasCredential(credentials)) this.#noteFailedKey()
+      throw thrown
+    }
+  }
+
+  /** A proxy that says of nobody that it stands for them is not counted: that would lock all of them out. */
+  #noteFailedKey(): void {
+    const { failedKeys } = this.#front
+    const address = failedKeys === null ? null : this.clientAddress
+    if (address !== null && !this.view.proxies.has(address)) failedKeys?.note(address)
+  }
+
+  /** Why no new work is taken, if so. Handed back and not thrown: refusals come in floods. */
+  refusal(key: KeyIdentity): GatewayError | null {
+    return refuseEarly(this.#front, this.view, key)
+  }
+
+  /**
+   * The caller's own key with a provider: an `x-api-key` that is no gateway key. Null where there is none.
+   * @throws invalid_request when it cannot be a key
+   */
+  callerKey(): string | null {
+    const { apiKey } = this.head
+    if (apiKey === '' || this.#isGatewayKey(apiKey)) return null
+    if (CALLER_KEY.test(apiKey)) return apiKey
+    throw new GatewayError('invalid_request', { message: 'The X-API-Key header holds what no key does.' })
+  }
+
+  #isGatewayKey(apiKey: string): boolean {
+    try {
+      return this.view.pipeline.authenticate({ authorization: '', apiKey }).index >= 0
+    } catch {
+      return false
+    }
+  }
+
+  /**
+   * Reads the body and starts the exchange.
+   * @throws unsupported_media_type, payload_too_large, invalid_request
+   */
+  readBody(key: KeyIdentity, takeBody: TakeBody | null): void {
+    const { contentType, contentEncoding, contentLength } = this.head
+    if (!isJsonContentType(contentType)) throw new GatewayError('unsupported_media_type')
+    const coding = codingOf(contentEncoding)
+    if (coding === undefined) {
+      this.reject(UNKNOWN_CODING, ACCEPT_ENCODING)
+      return
+    }
+    this.#coding = coding
+    if (this.head.isIdempotencyKeyDoubled) throw idempotencyKeyDoubled()
+    if (contentLength > this.#front.maxBodyBytes) throw new GatewayError('payload_too_large')
+    this.#key = key
+    this.#takeBody = takeBody
+    const body = new BodyCollector(contentLength, this.#front.maxBodyBytes, this)
+    this.#body = body
+    this.#response.readBody((chunk, isLast) => body.push(chunk, isLast))
+  }
+
+  onBody(body: Uint8Array<ArrayBuffer>): void {
+    this.#body = null
+    this.#isBodyRead = true
+    const coding = this.#coding
+    if (coding === null || body.length === 0) {
+      this.#takeWhole(body)
+      return
+    }
+    const packed = this.reserve()
+    const refusal = packed.grow(body.length)
+    if (refusal !== null) {
+      this.reject(refusal)
+      return
+    }
+    this.#packed = packed
+    this.#front.inflater.inflate({
+      ...{ coding, body },
+      isWanted: () => !this.isOver,
+      onDone: (result) => {
+        this.#packed = null
+        packed.release()
+        if (result instanceof GatewayError) this.reject(result)
+        else this.#takeWhole(result)
+      },
+    })
+  }
+
+  #takeWhole(body: Uint8Array<ArrayBuffer>): void {
+    try {
+      if (body.length === 0) throw new GatewayError('invalid_request', { message: 'The body is empty.' })
+      const takeBody = this.#takeBody
+      if (this.#key === null || takeBody === null || !takeBody(this, body, this.#key)) this.start(body)
+    } catch (thrown) {
+      this.reject(thrown)
+    }
+  }
+
+  reserve(): Reservation {
+    return this.view.reserve(this.#key ?? NO_KEY)
+  }
+
+  onNoRoom(refusal: GatewayError): void {
+    this.reject(refusal)
+  }
+
+  onTooLarge(): void {
+    this.reject(new GatewayError('payload_too_large'))
+  }
+
+  /** Answers an error in the surface's envelope; whatever of the body is still to come is not read, or not far. */
+  reject(thrown: unknown, headers: HeaderList | null = null, surface = this.surface): void {
+    const error = toGatewayError(thrown)
+    const { requestId } = this
+    const requestBytes = this.#body?.receivedBytes ?? 0
+    this.#isRejected = true
+    this.#sink.extraHeaders = headers
+    if (this.#isBodyLong() || error.data.code === 'payload_too_large') this.#closeAfter()
+    const rejection = {
+      requestId,
+      surface,
+      key: this.#key,
+      hasKey: hasCredential(this.head),
+      error,
+      requestBytes,
+      acceptedAtMs: this.#acceptedAtMs,
+      origin: this.origin,
+    }
+    try {
+      this.view.pipeline.reject(rejection, this.refusalSink ?? this.#sink)
+    } catch {
+      this.answer(500, FALLBACK_BODY)
+    }
+  }
+
+  /** Answers a route that is no exchange: health, models, metrics. A caller who showed a key learns of its limits. */
+  answer(status: number, body: Uint8Array, headers: HeaderList = []): void {
+    if (this.#isBodyLong()) this.#closeAfter()
+    const limits = this.#key === null ? [] : this.view.pipeline.limitHeaders(this.#key)
+    this.#sink.reply({ status, headers: [...limits, ...headers], body, error: null })
+  }
+
+  /** Begins the exchange. `wrap`: another sink before the client's own. */
+  start(body: Uint8Array<ArrayBuffer>, wrap: (sink: Sink) => Sink = asItIs): void {
+    const { surface } = this
+    const key = this.#key
+    if (surface === null || key === null) throw new GatewayError('internal')
+    const { requestId } = this
+    const { parameterHeaders } = this.head
+    const acceptedAtMs = this.#acceptedAtMs
+    const { path, origin } = this
+    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path, origin }
+    this.#handle = this.view.pipeline.start(request, wrap(this.#sink))
+  }
+
+  /** Of a body that is not read to its end. Chunks without a key are not worth a call for each. */
+  #closeAfter(): void {
+    const sink = this.#sink
+    sink.isLast = true
+    if (this.#isBodyRead) return
+    const isTrusted = this.#key !== null || this.head.fault !== null
+    sink.rest = this.head.isChunked && !isTrusted ? 'skipped' : 'dropped'
+  }
+
+  #isBodyLong(): boolean {
+    return this.head.isChunked || this.head.contentLength > MAX_IGNORED_BODY_BYTES
+  }
+
+  #leave(): void {
+    this.onLeave?.()
+    if (this.#sink.isFollowing) this.#sink.leave()
+    else this.#handle?.cancel()
+    const body = this.#body
+    if (body === null && this.#packed === null) return
+    // It was never an exchange, but it was a request: the log and the count shall have it.
+    if (!this.#isRejected) this.reject(new GatewayError('client_gone'))
+    body?.stop()
+    this.#packed?.release()
+  }
+}
+
+function idempotencyKeyDoubled(): GatewayError {
+  const message = 'More than one Idempotency-Key header; a request may have one.'
+  return new GatewayError('invalid_request', { message, param: 'Idempotency-Key' })
+}
+
+/** The request id as all clients find it, and as those of this surface look for it. */
+function idHeaders(requestId: string, surface: Surface | null): HeaderList {
+  const ours = ['x-request-id', requestId] as const
+  const name = surface?.requestIdHeader
+  return name === undefined ? [ours] : [ours, [name, requestId]]
+}
+
+function hasCredential({ authorization, apiKey, vendorKey = '' }: Credentials): boolean {
+  return authorization !== '' || apiKey !== '' || vendorKey !== ''
+}
+
+/** For a body that nobody was looked up for; there is none. */
+const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
+
+function asItIs(sink: Sink): Sink {
+  return sink
+}
+
+const UNKNOWN_CODING = GatewayError.shared('unsupported_media_type', {
+  message: `A body may come as it is or with a Content-Encoding of ${ACCEPTED_CODINGS}.`,
+})
+const ACCEPT_ENCODING: HeaderList = Object.freeze([['accept-encoding', ACCEPTED_CODINGS] as const])
+
+const FALLBACK_BODY = Buffer.from(
+  JSON.stringify({
+    error: { message: errorData('internal').message, type: 'server_error', param: null, code: 'internal' },
+  }),
+)

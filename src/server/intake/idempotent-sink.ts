@@ -1,0 +1,87 @@
+// Before the sink of a request that bears an Idempotency-Key: its whole answer is in the store before the client gets it, so
+// that a repetition gets the same. What is no answer worth repeating (an error, a stream, a client that left), or is too large
+// to keep, frees the key.
+import { type DirectRequest, type JobDesk, type Lease, type StoredCaps } from '../../jobs/store.js'
+import {
+  type Answer,
+  type Delivery,
+  type HeaderList,
+  type Sink,
+  type StreamFace,
+  type StreamHead,
+} from '../../pipeline/sink.js'
+import { type LogReader } from '../../streams/reader.js'
+import { type Transport } from '../../telemetry/records.js'
+
+export type OnceOptions = {
+  readonly desk: Pick<JobDesk, 'storeAnswer' | 'forget'>
+  readonly request: DirectRequest
+  readonly lease: Lease
+  readonly caps: StoredCaps
+  /** A larger answer is not kept, and frees the key. */
+  readonly maxAnswerBytes: number
+  readonly onNotKept: (reason: NotKeptReason) => void
+}
+
+/** `size`: above `maxAnswerBytes`; `store`: without room, or the store is unavailable. */
+export type NotKeptReason = 'size' | 'store'
+
+/** Of the moment, not of the answer. */
+const FLEETING = /^x-ratelimit-|^retry-after/
+
+/** Passes everything on; only a whole answer waits for its commit. */
+export class OnceSink implements Sink {
+  readonly #sink: Sink
+  readonly #options: OnceOptions
+  #isSettled = false
+
+  constructor(sink: Sink, options: OnceOptions) {
+    this.#sink = sink
+    this.#options = options
+  }
+
+  get transport(): Transport {
+    return this.#sink.transport
+  }
+
+  reply(answer: Answer): void {
+    const isTooLarge = answer.body.byteLength > this.#options.maxAnswerBytes
+    if (answer.error !== null || isTooLarge) {
+      if (answer.error === null && !this.#isSettled) this.#options.onNotKept('size')
+      this.letGo()
+      this.#sink.reply(answer)
+    } else void this.#keep(answer).finally(() => this.#sink.reply(answer))
+  }
+
+  begin(head: StreamHead, face: StreamFace): void {
+    this.letGo()
+    this.#sink.begin(head, face)
+  }
+
+  keepalive(): void {
+    this.#sink.keepalive()
+  }
+
+  follow(attach: (onReadable: () => void) => LogReader, onDone: (delivery: Delivery) => void): void {
+    this.#sink.follow(attach, onDone)
+  }
+
+  /** There will be no answer to keep. A store that is away finds out by itself when the lease is over. */
+  letGo(): void {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    const { desk, request, lease } = this.#options
+    void desk.forget(request, lease).catch(() => false)
+  }
+
+  /** Never rejects: an answer that cannot be kept is an answer all the same. */
+  async #keep({ status, headers, body }: Answer): Promise<void> {
+    if (this.#isSettled) return
+    this.#isSettled = true
+    const { desk, request, lease, caps, onNotKept } = this.#options
+    const lasting: HeaderList = headers.filter(([name]) => !FLEETING.test(name))
+    const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
+    const stored = { status, headers: lasting, body: text }
+    if (!(await desk.storeAnswer(request, lease, stored, caps).catch(() => false))) onNotKept('store')
+  }
+}

@@ -1,0 +1,224 @@
+// What comes in beside the straight way: bodies that become jobs (202), and requests with an Idempotency-Key, which are
+// carried out once. All others pass here with a glance.
+//
+//   body --webhookUrl | Prefer: respond-async | asyncByDefault--> decode, check --> store.accept --> 202
+//        '--Idempotency-Key--> store.begin --new--> exchange, its answer kept     --answered--> the first answer again
+import { createHash } from 'node:crypto'
+import { GatewayError } from '../../errors.js'
+import { encodeAcceptance, jobSurface } from '../../jobs/job-face.js'
+import { type DirectRequest, type JobDesk, type NewJob } from '../../jobs/store.js'
+import { type GuardPolicy, parseWebhookUrl } from '../../jobs/webhook/guard.js'
+import { type KeyIdentity } from '../../pipeline/client.js'
+import { type HeaderList } from '../../pipeline/sink.js'
+import { type DecodedBody } from '../../protocols/contract/envelope.js'
+import { type Surface } from '../../protocols/contract/protocol.js'
+import { type Member, scanMembers, spliceMembers } from '../../wire/members.js'
+import { type HttpExchange, type TakeBody } from '../http/http.js'
+import { type NotKeptReason, OnceSink } from './idempotent-sink.js'
+
+/** What the door needs of the rest. */
+export type JobDoor = {
+  /** Whose chats may become jobs. */
+  readonly surface: Surface
+  readonly desk: JobDesk
+  /** Checks a body as the straight way does. */
+  readonly decode: (surfaceId: string, body: Uint8Array<ArrayBuffer>) => DecodedBody | Promise<DecodedBody>
+  readonly createJobId: () => string
+  /** One line for the log. */
+  readonly tell: (fields: object, message: string) => void
+  /** A job was refused for the bytes that it would take in the store. */
+  readonly onNoRoom: (scope: 'gateway' | 'key') => void
+  /** An answer is not kept for repetitions: it is too large, or the store does not take it. */
+  readonly onNotKept: (reason: NotKeptReason) => void
+}
+
+type Body = Uint8Array<ArrayBuffer>
+type Asking = { readonly exchange: HttpExchange; readonly key: KeyIdentity; readonly door: JobDoor }
+
+const WEBHOOK_MEMBER = 'webhookUrl'
+const WEBHOOK_BYTES = Buffer.from(`"${WEBHOOK_MEMBER}"`)
+/** Taken out of what is stored: a job is never streamed, and its webhook is kept beside it. */
+const NOT_STORED = ['stream', 'stream_options', WEBHOOK_MEMBER]
+const IDEMPOTENCY_KEY = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
+/** Longer than any answer takes; only a process that died leaves one this long. */
+const DIRECT_LEASE_MS = 15 * 60_000
+/** A full queue has moved on by then. */
+const FULL_RETRY_AFTER_MS = 5000
+/** Room comes with the retention of what has ended: minutes, not moments. */
+const NO_ROOM_RETRY_AFTER_MS = 60_000
+const PREFERENCE_APPLIED: HeaderList = Object.freeze([['preference-applied', 'respond-async'] as const])
+const REPLAYED: HeaderList = Object.freeze([['idempotency-replayed', 'true'] as const])
+
+/** Decides of each body what becomes of it. */
+export function createTakeBody(door: JobDoor): TakeBody {
+  return function takeBody(exchange, body, key) {
+    const asking = { exchange, key, door }
+    // Where the path says more than the surface does, a stream or a provider, nothing becomes a job.
+    const mayBeJob = exchange.surface === door.surface && exchange.path === null
+    if (mayBeJob && wantsJob(exchange, body)) void acceptJob(asking, body)
+    else if (exchange.head.idempotencyKey !== '') void startOnce(asking, exchange.surface, body)
+    else return false
+    return true
+  }
+}
+
+function wantsJob({ head, view }: HttpExchange, body: Body): boolean {
+  if (head.prefer !== '' && prefersAsync(head.prefer)) return true
+  if (view.jobs.isAsyncByDefault) {
+    const members = scanMembers(body) ?? []
+    return (
+      !members.some((member) => member.key === 'stream' && parsedValue(body, member) === true) || hasWebhook(members)
+    )
+  }
+  // The name may stand in a text as well; only then is the body looked at.
+  return Buffer.from(body.buffer).includes(WEBHOOK_BYTES) && hasWebhook(scanMembers(body) ?? [])
+}
+
+function hasWebhook(members: readonly Member[]): boolean {
+  return members.some(({ key }) => key === WEBHOOK_MEMBER)
+}
+
+/** RFC 7240, section 4.1. */
+function prefersAsync(header: string): boolean {
+  return header.split(',').some((entry) => entry.split(';')[0]?.trim().toLowerCase() === 'respond-async')
+}
+
+/** Undefined for what is no JSON. */
+function parsedValue(body: Body, { valueStart, valueEnd }: Member): unknown {
+  try {
+    return JSON.parse(Buffer.from(body.buffer).toString('utf8', valueStart, valueEnd))
+  } catch {
+    return undefined
+  }
+}
+
+async function acceptJob(asking: Asking, body: Body): Promise<void> {
+  const { exchange, key, door } = asking
+  const { idempotencyKey, parameterHeaders, prefer } = exchange.head
+  try {
+    const digest = idempotencyKey === '' ? '' : digestOf('job', door.surface, body)
+    const idempotency = idempotencyKey === '' ? null : { key: checkedKey(idempotencyKey), digest }
+    const { caps, checkRoute, checkTokens, countRequest, webhook } = exchange.view.jobs
+    const counting = countRequest(key)
+    if (counting !== null) await counting
+    const decoded = await door.decode(door.surface.id, body)
+    checkRoute(key, decoded)
+    checkTokens(key, decoded)
+    const context = { parameterHeaders: { ...parameterHeaders } }
+    const read = readJobBody(decoded, webhook)
+    const job: NewJob = { id: door.createJobId(), keyName: key.name, ...read, context, idempotency }
+    const acceptance = await door.desk.accept(job, caps)
+    if (acceptance.kind === 'mismatch') throw keyOfAnother()
+    if (acceptance.kind === 'full') throw queueFull(acceptance.scope)
+    if (acceptance.kind === 'no-room')
+      throw noRoom(asking, { scope: acceptance.scope, bytes: Buffer.byteLength(job.request) })
+    const id = acceptance.kind === 'repeated' ? acceptance.id : acceptance.job.id
+    door.tell(
+      { id: exchange.requestId, job: id, key: key.name, repeated: acceptance.kind === 'repeated' },
+      'job accepted',
+    )
+    const applied = prefersAsync(prefer) ? PREFERENCE_APPLIED : []
+    const location = ['location', `${door.surface.routes[0]?.path ?? ''}/${id}`] as const
+    exchange.answer(202, encodeAcceptance(acceptance), [location, ...applied])
+  } catch (thrown) {
+    exchange.reject(thrown, null, jobSurface(door.surface))
+  }
+}
+
+/** @throws invalid_request for a webhook that may not be called */
+function readJobBody({ body, members }: DecodedBody, policy: GuardPolicy): Pick<NewJob, 'request' | 'webhookUrl'> {
+  const named = members.findLast(({ key }) => key === WEBHOOK_MEMBER)
+  const value = named === undefined ? null : parsedValue(body, named)
+  if (value !== null && typeof value !== 'string') throw noText()
+  const webhookUrl = value === null ? null : parseWebhookUrl(value, policy).href
+  const edits = new Map(NOT_STORED.map((name) => [name, undefined]))
+  return { request: Buffer.from(spliceMembers(body, members, edits)).toString('utf8'), webhookUrl }
+}
+
+function noText(): GatewayError {
+  return new GatewayError('invalid_request', { message: `${WEBHOOK_MEMBER} must be a string.`, param: WEBHOOK_MEMBER })
+}
+
+async function startOnce({ exchange, key, door }: Asking, surface: Surface | null, body: Body): Promise<void> {
+  try {
+    if (surface === null) throw new GatewayError('internal')
+    const idempotency = {
+      key: checkedKey(exchange.head.idempotencyKey),
+      digest: digestOf(`direct ${placeOf(exchange)}`, surface, body),
+    }
+    const request: DirectRequest = { keyName: key.name, idempotency }
+    const beginning = await door.desk.begin(request, DIRECT_LEASE_MS)
+    if (beginning.kind === 'mismatch') throw keyOfAnother()
+    if (beginning.kind === 'running') throw stillRunning()
+    if (beginning.kind === 'answered') {
+      const { status, headers, body: text } = beginning.answer
+      exchange.answer(status, Buffer.from(text), [...headers, ...REPLAYED])
+      return
+    }
+    const { caps, maxAnswerBytes } = exchange.view.jobs
+    const keep = { desk: door.desk, request, lease: beginning.lease, onNotKept: door.onNotKept }
+    if (exchange.isOver) await door.desk.forget(request, beginning.lease)
+    else {
+      exchange.start(body, (sink) => {
+        const once = new OnceSink(sink, { ...keep, caps: caps.stored, maxAnswerBytes })
+        exchange.onLeave = () => once.letGo()
+        return once
+      })
+    }
+  } catch (thrown) {
+    exchange.reject(thrown)
+  }
+}
+
+/** A path that says more than the surface does makes another request of the same body. */
+function placeOf({ path }: HttpExchange): string {
+  return path === null ? '' : `${path.streams} ${path.provider ?? ''}`
+}
+
+/** Of all that decides the answer, beside the key of the gateway. */
+function digestOf(way: string, surface: Surface, body: Body): string {
+  return createHash('sha256').update(`${way} ${surface.id} `).update(body).digest('base64url')
+}
+
+function checkedKey(key: string): string {
+  if (IDEMPOTENCY_KEY.test(key)) return key
+  const message = 'Idempotency-Key must be 1 to 255 visible ASCII characters.'
+  throw new GatewayError('invalid_request', { message, param: 'Idempotency-Key' })
+}
+
+function keyOfAnother(): GatewayError {
+  const message = 'This Idempotency-Key was used for another request.'
+  return new GatewayError('invalid_request', { status: 422, message, param: 'Idempotency-Key' })
+}
+
+/** Whoever fills the queue is at fault for its own places alone. */
+function queueFull(scope: 'key' | 'all'): GatewayError {
+  const retryAfterMs = FULL_RETRY_AFTER_MS
+  if (scope === 'all') return new GatewayError('overloaded', { message: 'Too many jobs wait here.', retryAfterMs })
+  return new GatewayError('rate_limited', { message: 'Too many jobs of this key wait.', retryAfterMs })
+}
+
+type Excess = { readonly scope: 'key' | 'all'; readonly bytes: number }
+
+const TOO_LARGE_A_JOB =
+  'This request alone is larger than all that jobs.maxStoredBytesPerKey or jobs.maxStoredBytes allows.'
+
+/** What is kept goes when it has ended and its time is over, or when it is taken back. */
+function noRoom({ exchange, door }: Asking, { scope, bytes }: Excess): GatewayError {
+  const { perKey, all } = exchange.view.jobs.caps.stored
+  const retryAfterMs = NO_ROOM_RETRY_AFTER_MS
+  door.onNoRoom(scope === 'key' ? 'key' : 'gateway')
+  const message =
+    scope === 'key'
+      ? `The jobs and kept answers of this key may take ${perKey} bytes (jobs.maxStoredBytesPerKey). Cancel waiting jobs, or try again when earlier ones are past jobs.retentionMs.`
+      : `The job store may hold ${all} bytes (jobs.maxStoredBytes) and has no room for this job. Try again later.`
+  // No waiting helps.
+  if (bytes > Math.min(perKey, all)) return new GatewayError('payload_too_large', { message: TOO_LARGE_A_JOB })
+  return new GatewayError(scope === 'key' ? 'rate_limited' : 'storage_full', { message, retryAfterMs })
+}
+
+function stillRunning(): GatewayError {
+  const message = 'The first request with this Idempotency-Key is still running.'
+  const answer = { status: 409, retryable: true, retryAfterMs: 1000 }
+  return new GatewayError('invalid_request', { ...answer, message, param: 'Idempotency-Key' })
+}

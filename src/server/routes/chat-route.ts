@@ -1,0 +1,63 @@
+// The route of one path that chats are posted to. Mostly one surface has a path; where several share it, the request's Accept
+// header tells which is meant. Decided before anything else, so that even the first refusal is in that surface's words.
+import { type Surface, type SurfaceRoute } from '../../protocols/contract/protocol.js'
+import { type Front } from '../front.js'
+import { type Act, createRoute, type EngineRoute } from '../http/http.js'
+
+/** One surface on a path, by one of its routes: whose `accept` asks for it, unless it needs no asking. */
+export type Choice = { readonly surface: Surface; readonly route: SurfaceRoute }
+/** What stands in a route for the name of a provider. */
+export const PROVIDER_PART = '{provider}'
+
+/** The paths of all surfaces and who is there, `prefix` before those that stand below it. */
+export function choicesByPath(surfaces: readonly Surface[], prefix: string): ReadonlyMap<string, readonly Choice[]> {
+  const paths = new Map<string, Choice[]>()
+  for (const surface of surfaces) {
+    for (const route of surface.routes) {
+      const whole = route.isPrefixed === true ? prefix + route.path : route.path
+      paths.set(whole, [...(paths.get(whole) ?? []), { surface, route }])
+    }
+  }
+  return paths
+}
+
+/** The surface of a path for requests that ask for none: it answers wrong methods, too. */
+export function defaultOf(choices: readonly Choice[]): Surface | null {
+  return unasked(choices)?.surface ?? null
+}
+
+function unasked(choices: readonly Choice[]): Choice | undefined {
+  return choices.find(({ route }) => route.accept === undefined) ?? choices[0]
+}
+
+/** POST of a path. The header is read only where there is a choice. */
+export function createChatRoute(front: Front, choices: readonly Choice[], takeChat: Act): EngineRoute {
+  const byDefault = createRoute(front, defaultOf(choices), takeChatOn(unasked(choices)?.route ?? null, takeChat))
+  const named = choices.flatMap(({ surface, route }) => {
+    const { accept } = route
+    return accept === undefined ? [] : [{ accept, enter: createRoute(front, surface, takeChatOn(route, takeChat)) }]
+  })
+  if (named.length === 0) return byDefault
+  return (res, req) => {
+    const header = req.getHeader('accept')
+    const enter = named.find(({ accept }) => namesType(header, accept))?.enter ?? byDefault
+    enter(res, req)
+  }
+}
+
+/** POST by one route of a surface: what its path says goes with the request. */
+function takeChatOn(route: SurfaceRoute | null, takeChat: Act): Act {
+  const streams = route?.streams === true
+  const namesProvider = route?.path.includes(PROVIDER_PART) === true
+  if (!streams && !namesProvider) return takeChat
+  return (exchange, req) => {
+    const provider = namesProvider ? (req.getParameter(0) ?? '') : null
+    exchange.path = { streams, provider, callerKey: namesProvider ? exchange.callerKey() : null }
+    takeChat(exchange, req)
+  }
+}
+
+/** True if the header has this very type in its list; a range such as `*` is no wish. RFC 9110, section 12.5.1. */
+export function namesType(header: string, type: string): boolean {
+  return header.split(',').some((entry) => entry.split(';')[0]?.trim().toLowerCase() === type)
+}

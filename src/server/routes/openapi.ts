@@ -1,0 +1,260 @@
+// The document of the API, OpenAPI 3.1: made of the routing table, of what each surface says of itself, and of what the
+// surfaces' own encoders write: answers, streams and errors in it are those that clients get. Built when it is first asked for.
+import { ERROR_CATALOGUE, errorData } from '../../errors.js'
+import { type ErrorCode } from '../../model/error.js'
+import { type StreamEvent } from '../../model/event.js'
+import { isJsonObject, type JsonObject, type JsonValue, mergeUnder } from '../../model/json.js'
+import { type ChatResponse } from '../../model/response.js'
+import { type Surface } from '../../protocols/contract/protocol.js'
+import { PROVIDER_PART } from './chat-route.js'
+import { components, EVERY_HEADER, EXCHANGE_HEADERS, WAIT_HEADERS } from './openapi-components.js'
+import { plainOperations } from './plain-operations.js'
+
+/** One row of the routing table. `surface`: whose chats are posted there; null for a route that is read. */
+export type RouteRow = {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly path: string
+  readonly surface: Surface | null
+}
+
+export type OpenApiOptions = {
+  readonly version: string
+  /** What the routes of the conversation API stand below. */
+  readonly apiPrefix: string
+  /** Gateway keys are set, so that most routes need one. */
+  readonly hasKeys: boolean
+  readonly routes: readonly RouteRow[]
+}
+
+const MEDIA_TYPES: Readonly<Record<string, string>> = {
+  sse: 'text/event-stream',
+  ndjson: 'application/x-ndjson',
+  json: 'application/json',
+}
+/** Statuses from here on say when to come back. */
+const BUSY_STATUSES = ['429', '503']
+/** Nobody is left to read the first two; the others are no answers of a route that is there. */
+const UNSEEN_CODES: readonly ErrorCode[] = ['client_gone', 'slow_reader', 'not_found', 'method_not_allowed']
+const REPEAT_REFUSALS: Readonly<Record<string, string>> = {
+  409: 'The first request with this Idempotency-Key is still running.',
+  422: 'This Idempotency-Key was used for another request.',
+}
+const COMMON_PARAMETERS = ['request-id', 'idempotency-key'].map((name) => ({ $ref: `#/components/parameters/${name}` }))
+const REQUEST_ID = 'pB0ueOR9-1'
+
+const USAGE = { inputTokens: 12, outputTokens: 5, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
+const META = { id: 'pB0ueOR9-1', model: 'gpt-4o', createdSec: 1_795_216_274, usage: null }
+const TARGET = { provider: 'local', protocol: '' }
+const RESPONSE: ChatResponse = {
+  meta: META,
+  content: [{ type: 'text', text: 'Rivers run to the sea.' }],
+  finishReason: 'stop',
+  stopSequence: null,
+  usage: USAGE,
+}
+const EVENTS: readonly StreamEvent[] = [
+  { type: 'start', meta: META },
+  { type: 'block-start', index: 0, block: { kind: 'text' } },
+  { type: 'block-delta', index: 0, delta: 'Rivers run' },
+  { type: 'block-delta', index: 0, delta: ' to the sea.' },
+  { type: 'block-end', index: 0, signature: null },
+  { type: 'finish', reason: 'stop', usage: USAGE, stopSequence: null },
+]
+
+/** The whole document. A route that nothing describes is not in it; a test sees to it that there is none. */
+export function createOpenApi({ version, apiPrefix, hasKeys, routes }: OpenApiOptions): JsonObject {
+  const paths: Record<string, JsonObject> = {}
+  const schemas: Record<string, JsonObject> = {}
+  const plain = plainOperations(apiPrefix)
+  for (const { method, path, surface } of routes) {
+    const key = documentedPath(path)
+    const operation =
+      surface === null ? plain[method === 'GET' ? key : `${method} ${key}`] : chatOperation(surface, schemas)
+    if (operation === undefined) continue
+    const item = paths[key] ?? {}
+    const member = method.toLowerCase()
+    const before = item[member]
+    // Several surfaces on one path: the first one's words stand, the others add their media types.
+    const joined = isJsonObject(before) ? mergeUnder(operation, before) : complete(operation, { key, member, hasKeys })
+    paths[key] = { ...item, [member]: joined }
+  }
+  const about = 'A streaming gateway for LLMs: each of these APIs in front of every provider.'
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Sluice', version, description: about, license: { name: 'MIT', identifier: 'MIT' } },
+    servers: [{ url: '/' }],
+    paths,
+    components: { ...components(), schemas: { ...components().schemas, ...schemas } },
+  }
+}
+
+/** A path of the engine in the words of the document: `/v1/models/*` and `/x/:name` have parameters. */
+export function documentedPath(path: string): string {
+  return path.replace(/:(\w+)/g, '{$1}').replace(/\*$/, '{id}')
+}
+
+type Place = { readonly key: string; readonly member: string; readonly hasKeys: boolean }
+
+/** What follows from the place of an operation: its id, the parameters of its path, and whether it needs a key. */
+function complete(operation: JsonObject, { key, member, hasKeys }: Place): JsonObject {
+  const id = `${member}${key.replace(/[^A-Za-z0-9]+/g, '-').replace(/-$/, '')}`
+  const named = Array.from(key.matchAll(/\{(\w+)\}/g), ([, name = '']) => name)
+  const inPath = named.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+  const own = Array.isArray(operation.parameters) ? operation.parameters : []
+  const security = operation.security ?? [...gatewaySecurity(hasKeys), ...callerSecurity(key, hasKeys)]
+  return { operationId: id, ...operation, parameters: [...inPath, ...own], security }
+}
+
+function gatewaySecurity(hasKeys: boolean): JsonObject[] {
+  return hasKeys ? [{ bearer: [] }, { apiKey: [] }] : [{}]
+}
+
+/** Where the path names the provider, the caller may bring its own key with it, beside a gateway key. */
+function callerSecurity(path: string, hasKeys: boolean): JsonObject[] {
+  if (!path.includes(PROVIDER_PART)) return []
+  return [hasKeys ? { bearer: [], callerKey: [] } : { callerKey: [] }]
+}
+
+/** Undefined for a surface that does not describe itself. Adds its schemas to the components. */
+function chatOperation(surface: Surface, schemas: Record<string, JsonObject>): JsonObject | undefined {
+  const description = surface.describe?.()
+  if (description === undefined) return undefined
+  const { title, summary, body, examples, answer, operation = {} } = description
+  const errors = errorAnswers(surface)
+  schemas[`${surface.id}.request`] = plainJson(body)
+  if (answer !== null) schemas[`${surface.id}.answer`] = plainJson(answer)
+  schemas[`${surface.id}.error`] = errorSchema(surface)
+  const own = Array.isArray(operation.parameters) ? operation.parameters : []
+  const generated: JsonObject = {
+    tags: [title],
+    summary,
+    requestBody: {
+      required: true,
+      content: { 'application/json': { schema: ref(surface, 'request'), examples: named(examples) } },
+    },
+    responses: {
+      '200': answer === null ? upstreamAnswer() : completeAnswer(surface),
+      ...errors,
+      ...repeatAnswers(surface),
+      default: refusedAnswer(surface),
+    },
+  }
+  return { ...mergeUnder(generated, operation), parameters: [...COMMON_PARAMETERS, ...own] }
+}
+
+function completeAnswer(surface: Surface): JsonObject {
+  const media = MEDIA_TYPES[surface.framing] ?? 'application/octet-stream'
+  const whole = { schema: ref(surface, 'answer'), examples: named({ whole: surface.encodeResponse(RESPONSE, TARGET) }) }
+  const failed = surface.encodeErrorFrame(errorData('upstream_cut'), REQUEST_ID)
+  const streamed = {
+    // Without a type: some readers apply the schema of a stream to each of its events.
+    schema: { description: 'Frames, each written as soon as it is known' },
+    examples: named({ streamed: streamOf(surface), 'failed in mid-stream': failed }),
+  }
+  return {
+    description: 'The answer: whole, or a stream where the request asks for one',
+    headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
+    // A stream that is one JSON document is described by its schema as a whole.
+    content: media === 'application/json' ? { [media]: whole } : { 'application/json': whole, [media]: streamed },
+  }
+}
+
+/** An answer of which the gateway does not write a byte. */
+function upstreamAnswer(): JsonObject {
+  const frames = { schema: { description: 'The provider’s own frames' } }
+  return {
+    description: 'The provider’s own answer, whole or streamed',
+    headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
+    content: { 'application/json': { schema: {} }, 'text/event-stream': frames, 'application/x-ndjson': frames },
+  }
+}
+
+function streamOf(surface: Surface): string {
+  let text = ''
+  const emit = (frame: string): void => {
+    text += frame
+  }
+  const encoder = surface.createEncoder(emit, { includeUsage: true })
+  for (const event of EVENTS) encoder.push(event)
+  return text
+}
+
+/** Each status that an error may have, with an example of each error in this surface's own words. */
+function errorAnswers(surface: Surface): JsonObject {
+  const answers: Record<string, JsonObject> = {}
+  for (const code of Object.keys(ERROR_CATALOGUE) as ErrorCode[]) {
+    if (UNSEEN_CODES.includes(code)) continue
+    const { status, body } = surface.encodeError(errorData(code), REQUEST_ID)
+    const waits = BUSY_STATUSES.includes(String(status)) ? WAIT_HEADERS : []
+    const answer: JsonObject = {
+      description: ERROR_CATALOGUE[code].message,
+      headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS, ...waits]),
+      content: { 'application/json': { schema: refusalSchema(surface), examples: named({ [code]: body }) } },
+    }
+    const before = answers[status]
+    answers[status] = before === undefined ? answer : mergeUnder(answer, before)
+  }
+  return answers
+}
+
+/** What a request with an Idempotency-Key may be answered with, because of another one with the same key. */
+function repeatAnswers(surface: Surface): JsonObject {
+  const answers = Object.entries(REPEAT_REFUSALS).map(([status, message]) => {
+    const { body } = surface.encodeError(errorData('invalid_request', { status: Number(status), message }), REQUEST_ID)
+    const content = { 'application/json': { schema: refusalSchema(surface), examples: named({ repeated: body }) } }
+    return [status, { description: message, headers: refs(EVERY_HEADER), content }]
+  })
+  return Object.fromEntries(answers)
+}
+
+/** A provider may refuse with any status, which is passed on. */
+function refusedAnswer(surface: Surface): JsonObject {
+  return {
+    description: 'The provider refused the request, with its own status',
+    headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
+    content: { 'application/json': { schema: refusalSchema(surface) } },
+  }
+}
+
+/** Ours alone, or where a refusal reaches the client as the provider wrote it, anything. */
+function refusalSchema(surface: Surface): JsonObject {
+  const own = ref(surface, 'error')
+  if (surface.upstreamFrames === undefined) return own
+  return { anyOf: [own, { description: 'The error as the provider wrote it' }] }
+}
+
+/** The shapes that a surface's errors have; mostly one. */
+function errorSchema(surface: Surface): JsonObject {
+  const shapes = new Map<string, JsonObject>()
+  for (const code of Object.keys(ERROR_CATALOGUE) as ErrorCode[]) {
+    const shape = schemaOf(surface.encodeError(errorData(code), REQUEST_ID).body)
+    shapes.set(JSON.stringify(shape), shape)
+  }
+  const [only] = shapes.values()
+  return shapes.size === 1 && only !== undefined ? only : { anyOf: [...shapes.values()] }
+}
+
+/** The shape of one error: members of the kinds that they have there, null for anything. */
+function schemaOf(value: JsonValue): JsonObject {
+  if (value === null) return {}
+  if (!isJsonObject(value)) return { type: Array.isArray(value) ? 'array' : typeof value }
+  const properties = Object.fromEntries(Object.entries(value).map(([name, member]) => [name, schemaOf(member)]))
+  return { type: 'object', required: Object.keys(value), properties }
+}
+
+function ref(surface: Surface, part: 'request' | 'answer' | 'error'): JsonObject {
+  return { $ref: `#/components/schemas/${surface.id}.${part}` }
+}
+
+function refs(headers: readonly string[]): JsonObject {
+  return Object.fromEntries(headers.map((name) => [name, { $ref: `#/components/headers/${name}` }]))
+}
+
+function named(examples: Readonly<Record<string, JsonValue>>): JsonObject {
+  return Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]))
+}
+
+/** Schemas carry marks of their library that are no JSON. */
+function plainJson(schema: object): JsonObject {
+  return JSON.parse(JSON.stringify(schema)) as JsonObject
+}

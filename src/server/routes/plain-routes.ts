@@ -1,0 +1,147 @@
+// The routes that are no exchange: health, models, metrics, CORS preflight, and what is not found. Each answers at once,
+// or in the case of metrics when the text is rendered; none asks an upstream.
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { GatewayError } from '../../errors.js'
+import { type JsonObject } from '../../model/json.js'
+import { preflightHeaders } from '../engine/fixed-headers.js'
+import { type Act } from '../http/http.js'
+import { adviseOnPath, type KnownRoute } from './wrong-path.js'
+
+/** Answers whether the process lives. `status` is the word in the body. */
+export function answerAlive(status: string): Act {
+  const body = encode({ status })
+  return (exchange) => exchange.answer(200, body)
+}
+
+/** Answers whether new work is welcome: 503 while starting, in maintenance and draining. */
+export function answerReady(isReady: () => boolean): Act {
+  const ready = encode({ status: 'ok' })
+  const notReady = encode({ status: 'unavailable' })
+  const maintained = encode({ status: 'maintenance' })
+  return (exchange) => {
+    if (!isReady()) exchange.answer(503, notReady, [['retry-after', '1']])
+    else if (exchange.view.isInMaintenance) exchange.answer(503, maintained, [['retry-after', '1']])
+    else exchange.answer(200, ready)
+  }
+}
+
+/** Lists the providers by name and state, never a key. */
+export function answerProviders(status: string): Act {
+  return (exchange) => {
+    const providers = exchange.view.providers().map(({ name, configured, breaker }) => ({ name, configured, breaker }))
+    exchange.answer(200, encode({ status, providers }))
+  }
+}
+
+/** The body of the ping route. */
+export function answerPing(): Act {
+  const body = encode({ status: true, body: 'pong' })
+  return (exchange) => exchange.answer(200, body)
+}
+
+/** The document of the API, made when it is first asked for: one for a gateway with keys, one for a gateway without. */
+export function answerOpenApi(create: (hasKeys: boolean) => JsonObject): Act {
+  const bodies = new Map<boolean, Buffer>()
+  return (exchange) => {
+    const { hasKeys } = exchange.view
+    const body = bodies.get(hasKeys) ?? encode(create(hasKeys))
+    bodies.set(hasKeys, body)
+    exchange.answer(200, body)
+  }
+}
+
+/** The list of models that the caller's key may use, in the form of its API. */
+export const answerModels: Act = (exchange, req) => {
+  const key = exchange.authenticate()
+  const models = exchange.view.models(key)
+  const listing = exchange.surface?.models
+  const read = (name: string): string => req.getQuery(name) ?? ''
+  exchange.answer(200, encode(listing?.encodeList(models, read) ?? { object: 'list', data: [...models] }))
+}
+
+/** The models that the caller's key may use, each with its provider and the languages that prompts are there for. */
+export const answerTags: Act = (exchange) => {
+  const { view } = exchange
+  const key = exchange.authenticate()
+  const languages = [...view.languages()]
+  const tags = view.models(key).map(({ id = null, owned_by = null }) => {
+    return { name: id, model: id, provider: owned_by, languages }
+  })
+  exchange.answer(200, encode({ models: tags }))
+}
+
+/** One model by its id, which may hold slashes; `prefix` is the path before it. */
+export function answerModel(prefix: string): Act {
+  return (exchange, req) => {
+    const id = decodePath(req.getUrl().slice(prefix.length))
+    const key = exchange.authenticate()
+    const { models, model } = exchange.view
+    const found = models(key).find((entry) => entry.id === id) ?? model(key, id)
+    exchange.answer(200, encode(exchange.surface?.models?.encodeModel(found) ?? found))
+  }
+}
+
+/**
+ * Metrics as text, for `metrics.token` alone where it is set: they tell of all keys' work. Without it a gateway key opens them
+ * where keys are set. `isApart`: on a listener of their own, on loopback, where no gateway key is asked for.
+ */
+export function answerMetrics(render: () => Promise<string>, isApart: boolean): Act {
+  return (exchange) => {
+    const { metricsToken, hasKeys } = exchange.view
+    const { authorization, isCredentialDoubled } = exchange.head
+    if (metricsToken !== null) {
+      if (isCredentialDoubled || !hasToken(authorization, metricsToken)) throw new GatewayError('unauthenticated')
+    } else if (hasKeys && !isApart) exchange.authenticate()
+    render().then(
+      (text) => exchange.answer(200, Buffer.from(text), METRICS_TYPE),
+      (thrown: unknown) => exchange.reject(thrown),
+    )
+  }
+}
+
+function hasToken(authorization: string, token: string): boolean {
+  const [scheme = '', ...rest] = authorization.split(' ')
+  return timingSafeEqual(digest(`${scheme.toLowerCase()} ${rest.join(' ')}`), digest(`bearer ${token}`))
+}
+
+/** A known path with another method. `allow` lists those it takes. */
+export function refuseMethod(allow: string): Act {
+  return (exchange) => exchange.reject(new GatewayError('method_not_allowed'), [['allow', allow]])
+}
+
+/** A path that is not served: the answer names it, and the route that was most likely meant. */
+export function refusePath(routes: readonly KnownRoute[]): Act {
+  return (_exchange, req) => {
+    throw new GatewayError('not_found', { message: adviseOnPath(req.getMethod(), req.getUrl(), routes) })
+  }
+}
+
+/** OPTIONS: a CORS preflight of an allowed origin gets its permissions, anything else just `allow`. */
+export function answerOptions(allow: string): Act {
+  return (exchange, req) => {
+    const { policy } = exchange.view
+    const requested = req.getHeader('access-control-request-headers')
+    const cors = policy.isAllowed(exchange.head.origin) ? preflightHeaders(allow, requested) : []
+    exchange.answer(204, NO_BODY, [['allow', allow], ...cors])
+  }
+}
+
+const NO_BODY = new Uint8Array(0)
+const METRICS_TYPE = [['content-type', 'text/plain; version=0.0.4; charset=utf-8']] as const
+
+function encode(body: JsonObject): Buffer {
+  return Buffer.from(JSON.stringify(body))
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+/** Percent-decodes; text that does not decode is no model's name and stays as it is. */
+function decodePath(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}

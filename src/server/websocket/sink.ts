@@ -1,0 +1,191 @@
+// One chat on a WebSocket: follows its log and turns frames into `event` messages. It never writes by its own will: the
+// socket asks it for one entry at a time, so that chats share the socket evenly.
+
+import { type ErrorData } from '../../model/error.js'
+import { type Outcome } from '../../model/event.js'
+import { type JsonObject } from '../../model/json.js'
+import { type ExchangeHandle } from '../../pipeline/client.js'
+import { outcomeOf } from '../../pipeline/outcome.js'
+import { type Answer, type Delivery, type Sink } from '../../pipeline/sink.js'
+import { type Surface } from '../../protocols/contract/protocol.js'
+import { brokenFrame, isSilent } from '../../protocols/frame-payload.js'
+import { type LogReader, type StreamEnd } from '../../streams/reader.js'
+import { createFrameScanner } from '../../wire/frame.js'
+import { eventHead, readErrorMember, type WsCodec } from './codec.js'
+
+/** What a chat needs of the socket that carries it. */
+export type ChatCarrier = {
+  readonly codec: WsCodec
+  /** The chat has something to send: its turn will come. */
+  enqueue(sink: WsSink): void
+  /** Sends a message now. */
+  send(message: Uint8Array): void
+  /** The chat is over; its id is free again. */
+  forget(sink: WsSink): void
+}
+
+export type WsSinkOptions = {
+  readonly socket: ChatCarrier
+  /** The client's name of the chat. */
+  readonly id: string
+  readonly surface: Surface
+  readonly requestId: string
+}
+
+/** The sink of one chat. */
+export class WsSink implements Sink {
+  readonly transport = 'websocket'
+  readonly id: string
+  readonly #options: WsSinkOptions
+  readonly #socket: ChatCarrier
+  readonly #eventHead: Buffer
+  readonly #scanner: ReturnType<typeof createFrameScanner>
+  #reader: LogReader | null = null
+  #onDone: ((delivery: Delivery) => void) | null = null
+  #handle: ExchangeHandle | null = null
+  #seq = 0
+  #bytes = 0
+  #isOver = false
+  /** In the socket's queue; the socket's own mark. */
+  isQueued = false
+
+  constructor(options: WsSinkOptions) {
+    this.#options = options
+    this.#socket = options.socket
+    this.id = options.id
+    this.#eventHead = eventHead(options.id)
+    this.#scanner = createFrameScanner('sse', (payload) => this.#sendEvent(payload))
+  }
+
+  /** True once the window of the log has moved past this chat's reader. */
+  get isCut(): boolean {
+    return this.#reader?.isCut ?? false
+  }
+
+  /** What cancels the exchange until its stream is ours. */
+  hold(handle: ExchangeHandle): void {
+    this.#handle = handle
+  }
+
+  reply(answer: Answer): void {
+    if (this.#isOver) return
+    const { id } = this
+    if (answer.error !== null) {
+      const outcome = outcomeOf(answer.error, false)
+      this.#sendMessage({
+        type: 'error',
+        id,
+        requestId: this.#options.requestId,
+        error: readErrorMember(answer.body),
+        outcome,
+      })
+    } else {
+      this.#sendEvent(Buffer.from(answer.body))
+      this.#sendMessage({ type: 'done', id, requestId: this.#options.requestId, outcome: 'complete' })
+    }
+    this.#close('delivered')
+  }
+
+  /** A WebSocket has no place for headers. */
+  begin(): void {}
+
+  /** The socket pings by itself. */
+  keepalive(): void {}
+
+  follow(attach: (onReadable: () => void) => LogReader, onDone: (delivery: Delivery) => void): void {
+    this.#onDone = onDone
+    this.#reader = attach(() => this.#socket.enqueue(this))
+    if (this.#isOver) this.#settle('client_gone')
+  }
+
+  /** Sends one entry of the log, or the end. True: there may be more. */
+  sendNext(): boolean {
+    const reader = this.#reader
+    if (reader === null) return false
+    const entry = reader.read()
+    if (entry !== null) {
+      this.#scanner.push(Buffer.from(entry.buffer, entry.byteOffset, entry.length))
+      return true
+    }
+    const end = reader.end()
+    if (end === null) return false
+    this.#scanner.end()
+    this.#sendMessage(this.#endMessage(end))
+    this.#close('delivered')
+    return false
+  }
+
+  /** The client cancelled this chat. */
+  cancel(): void {
+    if (this.#isOver) return
+    this.#sendMessage({ type: 'done', id: this.id, requestId: this.#options.requestId, outcome: 'client_gone' })
+    this.leave('client_gone')
+  }
+
+  /** The socket is gone or too slow; nothing can be sent any more. */
+  leave(result: 'client_gone' | 'slow_reader'): void {
+    if (this.#isOver) return
+    this.#close(result)
+    if (this.#onDone === null) this.#handle?.cancel()
+  }
+
+  #sendEvent(payload: Buffer): void {
+    if (this.#isOver || payload.length === 0) return
+    const message = this.#socket.codec.encodeEvent(this.#eventHead, this.id, this.#seq, payload)
+    if (message === null) {
+      // The end marker among them; `done` takes its place.
+      if (isSilent(payload)) return
+      this.#sendMessage(this.#errorMessage(brokenFrame(), 'upstream_cut'))
+      this.#close('upstream_cut')
+      return
+    }
+    this.#seq += 1
+    this.#bytes += message.length
+    this.#socket.send(message)
+  }
+
+  #sendMessage(message: JsonObject): void {
+    const bytes = this.#socket.codec.encode(message)
+    this.#bytes += bytes.length
+    this.#socket.send(bytes)
+  }
+
+  #endMessage(end: StreamEnd): JsonObject {
+    const { outcome, error } = end
+    const usage = { usage: encodeUsage(end.usage), usage_source: end.usageSource }
+    if (error === null) return { type: 'done', id: this.id, requestId: this.#options.requestId, outcome, ...usage }
+    return { ...this.#errorMessage(error, outcome), ...usage }
+  }
+
+  #errorMessage(error: ErrorData, outcome: Outcome): JsonObject {
+    const { surface, requestId } = this.#options
+    const { body } = surface.encodeError(error, requestId)
+    return { type: 'error', id: this.id, requestId, error: body.error ?? body, outcome }
+  }
+
+  #close(result: Delivery['result']): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#socket.forget(this)
+    this.#settle(result)
+  }
+
+  #settle(result: Delivery['result']): void {
+    const reader = this.#reader
+    if (reader === null) return
+    this.#reader = null
+    reader.detach()
+    this.#onDone?.({ result, bytes: this.#bytes })
+  }
+}
+
+/** Usage in the names that clients of this API know. */
+function encodeUsage(usage: StreamEnd['usage']): JsonObject {
+  return {
+    prompt_tokens: usage.inputTokens,
+    completion_tokens: usage.outputTokens,
+    total_tokens: usage.inputTokens + usage.outputTokens,
+    prompt_tokens_details: { cached_tokens: usage.cachedInputTokens },
+    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+  }
+}

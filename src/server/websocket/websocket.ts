@@ -1,0 +1,280 @@
+// The WebSocket route: who may upgrade, which subprotocol, and what a client may say. One socket carries many chats; each
+// is an exchange of its own, and what befalls one never touches another.
+import { GatewayError, toGatewayError } from '../../errors.js'
+import { type JsonObject } from '../../model/json.js'
+import { type KeyIdentity } from '../../pipeline/client.js'
+import { type Answer, type HeaderList, type Sink } from '../../pipeline/sink.js'
+import { type Surface } from '../../protocols/contract/protocol.js'
+import { type ClientOrigin } from '../../telemetry/records.js'
+import {
+  type HttpRequest,
+  type HttpResponse,
+  type UpgradeContext,
+  type WebSocket,
+  type WebSocketBehavior,
+} from '../engine/engine.js'
+import { ClientResponse } from '../engine/response.js'
+import { MessageAllowance } from '../engine/turn-guard.js'
+import { type Front, type FrontView, type Reservation, refuseEarly } from '../front.js'
+import { HttpExchange } from '../http/http.js'
+import { createJsonCodec, createMsgpackCodec, type WsCodec } from './codec.js'
+import { credentialOf } from './credential.js'
+import { type ClientFrame } from './frame.js'
+import { WsSink } from './sink.js'
+import { WsSocket } from './socket.js'
+
+export type WebSocketOptions = {
+  /** Largest message, which each open socket reserves: the engine does not tell how much of one it holds. */
+  readonly maxMessageBytes: number
+  /** The surface whose requests and events the chats speak. */
+  readonly surface: Surface
+  /** The engine never holds more than this for one socket. */
+  readonly maxReaderLagBytes: number
+}
+
+/** What the engine keeps for a socket. */
+export type SocketState = {
+  /** As the view knows it; a socket may outlive both. */
+  key: KeyIdentity
+  view: FrontView
+  readonly codec: WsCodec
+  readonly parameterHeaders: Readonly<Record<string, string>>
+  /** Given back when the socket closes. */
+  readonly reservation: Reservation
+  /** Of the upgrade: what the log says of each chat. */
+  readonly origin: ClientOrigin
+  /** The socket's name in the log. */
+  readonly connection: string
+  readonly allowance: MessageAllowance
+  /** The socket is closed as soon as it is open: a browser shows a page the code of a close, but no status of an upgrade. */
+  readonly refusal: Answer | null
+  socket: WsSocket<SocketState> | null
+}
+
+/** RFC 6455, 4.4: the only version there is. */
+const VERSION = '13'
+const VERSION_HEADER: HeaderList = Object.freeze([['sec-websocket-version', VERSION] as const])
+/** Seconds without a word, after which the engine's own pings have gone unanswered. */
+const IDLE_TIMEOUT_SEC = 120
+const MAX_ID_LENGTH = 128
+/** RFC 6455, 7.4.1: the client broke a rule for which there is no other code. */
+const CLOSE_POLICY = 1008
+/** 4000 and above are free for applications: 4401 is the 401 of HTTP. */
+const CLOSE_OF_STATUS = 4000
+/** Nobody is known. */
+const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
+
+/** What the engine needs to serve the route. */
+export function createWebSocket(front: Front, options: WebSocketOptions): WebSocketBehavior<SocketState> {
+  const codecs = [createJsonCodec(), createMsgpackCodec()] as const
+  return {
+    maxPayloadLength: options.maxMessageBytes,
+    maxBackpressure: options.maxReaderLagBytes,
+    idleTimeout: IDLE_TIMEOUT_SEC,
+    sendPingsAutomatically: true,
+    upgrade: (res, req, context) => upgrade(front, { ...options, codecs }, { res, req, context }),
+    open: (ws) => {
+      const state = ws.getUserData()
+      front.open.sockets += 1
+      if (state.refusal !== null) {
+        ws.end(CLOSE_OF_STATUS + state.refusal.status, state.refusal.error?.code ?? '')
+        return
+      }
+      state.socket = new WsSocket({ ws, codec: state.codec, readerStallMs: state.view.readerStallMs })
+      front.webSockets.add(state.socket)
+    },
+    message: (ws, message, isBinary) => {
+      if (isAllowed(front, ws)) takeMessage({ front, options, ws }, message, isBinary)
+    },
+    // The engine has answered it already; that it came counts.
+    ping: (ws) => void isAllowed(front, ws),
+    pong: (ws) => void isAllowed(front, ws),
+    drain: (ws) => ws.getUserData().socket?.drained(),
+    close: (ws) => {
+      front.open.sockets -= 1
+      const { socket, reservation } = ws.getUserData()
+      reservation.release()
+      if (socket === null) return
+      front.webSockets.delete(socket)
+      socket.closed()
+    },
+  }
+}
+
+type Attempt = { readonly res: HttpResponse; readonly req: HttpRequest; readonly context: UpgradeContext }
+type Offer = WebSocketOptions & { readonly codecs: readonly [WsCodec, WsCodec] }
+
+/** Decides and upgrades within the call: a later upgrade would run into the engine's cork. */
+function upgrade(front: Front, offer: Offer, { res, req, context }: Attempt): void {
+  const response = new ClientResponse(res, false, front)
+  const exchange = new HttpExchange(front, offer.surface, response, front.heads.read(req))
+  const version = req.getHeader('sec-websocket-version')
+  const key = req.getHeader('sec-websocket-key')
+  const extensions = req.getHeader('sec-websocket-extensions')
+  const offered = req.getHeader('sec-websocket-protocol')
+  exchange.run(() => {
+    if (version !== VERSION) {
+      exchange.reject(refuseVersion(version), VERSION_HEADER)
+      return
+    }
+    const { origin, parameterHeaders } = exchange.head
+    if (origin !== '' && !exchange.view.policy.isAllowed(origin))
+      throw new GatewayError('forbidden', { message: 'This origin may not connect.' })
+    const protocols = offered.split(',').map((name) => name.trim())
+    const codec = offer.codecs.find((one) => protocols.includes(one.name)) ?? null
+    const { view, origin: from, requestId: connection } = exchange
+    const open = (identity: KeyIdentity, reservation: Reservation, refused: Answer | null = null): void => {
+      const known = { key: identity, view, reservation, codec: codec ?? offer.codecs[0], origin: from, connection }
+      const rest = { parameterHeaders, allowance: new MessageAllowance(), refusal: refused, socket: null }
+      const state: SocketState = { ...known, ...rest }
+      response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
+    }
+    // Without a subprotocol of ours a browser would not open the socket that tells the page.
+    const isOpenable = codec !== null || offered === ''
+    if (origin !== '' && isOpenable)
+      exchange.refusalSink = refusalSink((refused) => open(NO_KEY, view.reserve(NO_KEY), refused))
+    const identity = exchange.authenticate(credentialOf(protocols))
+    exchange.refusalSink = null
+    const refusal = front.isRefusing() || view.isInMaintenance ? exchange.refusal(identity) : null
+    if (refusal !== null) throw refusal
+    if (!isOpenable) {
+      throw new GatewayError('invalid_request', { message: 'Offer the subprotocol sluice.v1 or sluice.v1.msgpack.' })
+    }
+    const reservation = view.reserve(identity)
+    const full = reservation.grow(offer.maxMessageBytes)
+    if (full !== null) throw full
+    open(identity, reservation)
+  }, req)
+}
+
+function refuseVersion(version: string): GatewayError {
+  if (version === '') {
+    return new GatewayError('invalid_request', {
+      message: 'The Sec-WebSocket-Version header is missing; it must be 13.',
+    })
+  }
+  return new GatewayError('invalid_request', { status: 426, message: 'Sec-WebSocket-Version must be 13.' })
+}
+
+/** Logged and counted as every refusal is; what would be its answer is left to `open`. */
+function refusalSink(open: (refused: Answer) => void): Sink {
+  return { transport: 'websocket', reply: open, begin() {}, keepalive() {}, follow() {} }
+}
+
+/** Whether one more frame may come in this turn; closes the socket if not. */
+function isAllowed(front: Front, ws: WebSocket<SocketState>): boolean {
+  const { allowance, view, socket } = ws.getUserData()
+  if (socket === null) return false
+  if (allowance.take(front.guard.enter(), front.now(), view.maxChatsPerSocket)) return true
+  front.guard.noteFlood('messages', new Uint8Array(ws.getRemoteAddress()).slice())
+  socket.end(CLOSE_POLICY, 'too many messages at once')
+  return false
+}
+
+type Speaker = { readonly front: Front; readonly options: WebSocketOptions; readonly ws: WebSocket<SocketState> }
+
+function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): void {
+  const { codec, socket } = speaker.ws.getUserData()
+  if (socket === null) return
+  let id: string | null = null
+  let isChat = false
+  try {
+    if (isBinary !== codec.isBinary) {
+      const message = `The subprotocol ${codec.name} takes ${codec.isBinary ? 'binary' : 'text'} frames.`
+      throw new GatewayError('invalid_request', { message })
+    }
+    const frame = codec.decode(bytes)
+    id = readId(frame.message)
+    isChat = frame.message.type === 'chat'
+    obey(speaker, socket, { frame, id })
+  } catch (thrown) {
+    const error = toGatewayError(thrown)
+    if (isChat && id !== null) {
+      refuseChat(speaker, socket, { id, error, requestBytes: bytes.byteLength })
+      return
+    }
+    const { body } = speaker.options.surface.encodeError(error.data, '')
+    socket.send(codec.encode({ type: 'error', id, error: body.error ?? body }))
+  }
+}
+
+type RefusedChat = { readonly id: string; readonly error: GatewayError; readonly requestBytes: number }
+
+/** It was never an exchange, but it was a request: the log and the count shall have it, and its end an outcome. */
+function refuseChat(speaker: Speaker, socket: WsSocket<SocketState>, refused: RefusedChat): void {
+  const { front, options, ws } = speaker
+  const { surface } = options
+  const { id, error, requestBytes } = refused
+  const { key, view } = ws.getUserData()
+  const requestId = front.createRequestId()
+  const hasKey = key.index >= 0
+  const origin = originOf(ws.getUserData(), id)
+  const rejection = { requestId, surface, key, hasKey, error, requestBytes, acceptedAtMs: front.now(), origin }
+  view.pipeline.reject(rejection, new WsSink({ socket, id, surface, requestId }))
+}
+
+type Said = { readonly frame: ClientFrame; readonly id: string | null }
+
+function obey(speaker: Speaker, socket: WsSocket<SocketState>, said: Said): void {
+  const { frame, id } = said
+  switch (frame.message.type) {
+    case 'ping':
+      socket.send(socket.codec.encode({ type: 'pong' }))
+      return
+    case 'cancel':
+      // A chat that has just ended is no error: the frames crossed.
+      socket.find(id ?? refuseId())?.cancel()
+      return
+    case 'chat':
+      startChat(speaker, socket, { frame, id: id ?? refuseId() })
+      return
+    default:
+      throw new GatewayError('invalid_request', { message: 'The type must be chat, cancel or ping.', param: 'type' })
+  }
+}
+
+function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said & { readonly id: string }): void {
+  const { front, options, ws } = speaker
+  const acceptedAtMs = front.now()
+  const state = ws.getUserData()
+  renew(front, state)
+  const refusal = refuseEarly(front, state.view, state.key)
+  if (refusal !== null) throw refusal
+  if (socket.find(said.id) !== null)
+    throw new GatewayError('invalid_request', { message: 'A chat of this id is open.', param: 'id' })
+  const { maxChatsPerSocket, pipeline } = state.view
+  if (socket.chatCount >= maxChatsPerSocket) {
+    throw new GatewayError('rate_limited', { message: `This socket may hold ${maxChatsPerSocket} open chats.` })
+  }
+  const body = said.frame.chatBody()
+  const { surface } = options
+  const { key, parameterHeaders } = state
+  const requestId = front.createRequestId()
+  const origin = originOf(state, said.id)
+  const sink = new WsSink({ socket, id: said.id, surface, requestId })
+  socket.open(sink)
+  sink.hold(pipeline.start({ requestId, surface, key, body, parameterHeaders, acceptedAtMs, origin }, sink))
+}
+
+function originOf({ origin, connection }: SocketState, chat: string): ClientOrigin {
+  return { ...origin, socket: { connection, chat } }
+}
+
+/** The configuration may have been swapped since the last chat: the key must still be one, and may stand elsewhere in it. */
+function renew(front: Front, state: SocketState): void {
+  if (state.view === front.view) return
+  state.key = front.view.pipeline.renew(state.key)
+  state.view = front.view
+}
+
+function readId(message: JsonObject): string | null {
+  const id = message.id
+  return typeof id === 'string' && id.length > 0 && id.length <= MAX_ID_LENGTH ? id : null
+}
+
+function refuseId(): never {
+  throw new GatewayError('invalid_request', {
+    message: `The id must be a string of 1 to ${MAX_ID_LENGTH} characters.`,
+    param: 'id',
+  })
+}

@@ -1,0 +1,45 @@
+// How many refused requests a second get a line in the log. A refusal costs its sender nothing and its line as much time as
+// the rest of it, and a disk; so beyond a rate they are counted, and the count gets a line when the second is over.
+import { type ExchangeRecord } from '../records.js'
+
+/** Two lines of JSON a millisecond would be a tenth of an event loop; this is a hundredth, and more than anybody reads. */
+const LINES_A_SECOND = 200
+const SECOND_MS = 1000
+
+/** One log's. */
+export class RefusalLines {
+  readonly #onUnwritten: (count: number) => void
+  #written = 0
+  #unwritten = 0
+  #timer: NodeJS.Timeout | null = null
+
+  /** `onUnwritten`: at the end of each second in which there were too many. */
+  constructor(onUnwritten: (count: number) => void) {
+    this.#onUnwritten = onUnwritten
+  }
+
+  /** Whether the line of this exchange is to be written; always, unless it was refused before it reached a provider. */
+  admit(record: ExchangeRecord): boolean {
+    if (record.attempts > 0 || record.error === null) return true
+    if (this.#timer === null) {
+      this.#timer = setTimeout(() => this.flush(), SECOND_MS)
+      this.#timer.unref()
+    }
+    if (this.#written < LINES_A_SECOND) {
+      this.#written += 1
+      return true
+    }
+    this.#unwritten += 1
+    return false
+  }
+
+  /** Ends the second early: tells what was not written. */
+  flush(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    const count = this.#unwritten
+    this.#written = 0
+    this.#unwritten = 0
+    if (count > 0) this.#onUnwritten(count)
+  }
+}

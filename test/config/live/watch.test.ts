@@ -1,0 +1,109 @@
+// Changes of real files, however they come about; each is told once, and none while it is still being written.
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { watchFiles } from '../../../src/config/live/watch.js'
+
+const OPTIONS = { everyMs: 20, settleMs: 60 }
+
+function setUp(t: Test, fileName = 'a.yaml') {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-watch-'))
+  const file = join(folder, fileName)
+  let changes = 0
+  let wake: () => void = () => {}
+  const start = () => {
+    const onChange = (): void => {
+      changes += 1
+      wake()
+    }
+    const watch = watchFiles([file], onChange, OPTIONS)
+    t.teardown(() => watch.stop())
+    return watch
+  }
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  /** The next change, or null when there is none for a while. */
+  const next = (withinMs = 2000) =>
+    new Promise<number | null>((resolve) => {
+      const timer = setTimeout(() => resolve(null), withinMs)
+      wake = () => {
+        clearTimeout(timer)
+        resolve(changes)
+      }
+    })
+  return { folder, file, start, next }
+}
+
+/** The first look, which every later one is compared with, is taken in the background. */
+const looked = () => new Promise((resolve) => setTimeout(resolve, 5 * OPTIONS.everyMs))
+
+test('a file that is written, replaced, removed or made is told once each', async (t) => {
+  const { file, start, next } = setUp(t)
+  writeFileSync(file, 'one')
+  start()
+  await looked()
+  writeFileSync(file, 'other')
+  t.equal(await next(), 1)
+  writeFileSync(`${file}.new`, 'third')
+  renameSync(`${file}.new`, file)
+  t.equal(await next(), 2)
+  rmSync(file)
+  t.equal(await next(), 3)
+  writeFileSync(file, 'fourth')
+  t.equal(await next(), 4)
+  t.equal(await next(200), null, 'and that is all')
+})
+
+test('the swapped symlink of a ConfigMap is a change of the file behind it', async (t) => {
+  const { folder, file, start, next } = setUp(t)
+  const publish = (version: string, text: string): void => {
+    mkdirSync(join(folder, version))
+    writeFileSync(join(folder, version, 'a.yaml'), text)
+    symlinkSync(version, join(folder, '..data_tmp'))
+    renameSync(join(folder, '..data_tmp'), join(folder, '..data'))
+  }
+  publish('..v1', 'same length 1')
+  symlinkSync('..data/a.yaml', file)
+  start()
+  await looked()
+  publish('..v2', 'same length 2')
+  t.equal(await next(), 1)
+})
+
+test('a file that is still being written is waited for', async (t) => {
+  const { file, start, next } = setUp(t)
+  writeFileSync(file, '')
+  start()
+  await looked()
+  const told = next()
+  let pieces = 0
+  const writing = setInterval(() => {
+    pieces += 1
+    appendFileSync(file, 'piece\n')
+    if (pieces === 12) clearInterval(writing)
+  }, OPTIONS.settleMs / 3)
+  t.equal(await told, 1)
+  t.equal(pieces, 12, 'not before its end')
+})
+
+test('after it is stopped nothing is told', async (t) => {
+  const { file, start, next } = setUp(t)
+  writeFileSync(file, 'one')
+  const watch = start()
+  await looked()
+  writeFileSync(file, 'other')
+  watch.stop()
+  t.equal(await next(250), null)
+})
+
+test('a change that was noted is not told', async (t) => {
+  const { file, start, next } = setUp(t)
+  writeFileSync(file, 'one')
+  const watch = start()
+  await looked()
+  writeFileSync(file, 'other')
+  watch.note()
+  t.equal(await next(250), null)
+  writeFileSync(file, 'the next one')
+  t.equal(await next(), 1)
+})

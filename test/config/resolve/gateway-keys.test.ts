@@ -1,0 +1,79 @@
+// Gateway keys: hashed, unique, either key or hash, weak ones named but never shown.
+import { createHash } from 'node:crypto'
+import { test } from 'tap'
+import { load, refusalOf } from '../sources.js'
+
+const HASH = createHash('sha256').update('long-enough-secret').digest('hex')
+
+test('only the hash of a key is kept', (t) => {
+  const { config } = load(
+    'keys: [ { name: a, key: long-enough-secret, models: [ "gpt*" ], limits: { tokensPerMinute: 5 } } ]',
+  )
+  t.same(config.keys, [
+    {
+      name: 'a',
+      keySha256: HASH,
+      models: ['gpt*'],
+      limits: { requestsPerMinute: null, tokensPerMinute: 5, requestWindowSeconds: 60, concurrency: null },
+    },
+  ])
+  t.notMatch(JSON.stringify(config), /long-enough-secret/)
+  t.same(config.warnings, [])
+  t.end()
+})
+
+test('a hash is taken in either case', (t) => {
+  t.match(load(`keys: [ { name: a, keySha256: ${HASH.toUpperCase()} } ]`).config.keys, [{ keySha256: HASH }])
+  t.match(
+    refusalOf(() => load('keys: [ { name: a, keySha256: abc } ]')),
+    /^keys\.0\.keySha256: must be 64 hex digits/,
+  )
+  t.end()
+})
+
+test('a key needs either text or hash', (t) => {
+  t.equal(
+    refusalOf(() => load('keys: [ { name: a } ]')),
+    'keys.0: needs either key or keySha256 (line 1)',
+  )
+  t.match(
+    refusalOf(() => load(`keys: [ { name: a, key: x, keySha256: ${HASH} } ]`)),
+    /needs either/,
+  )
+  t.end()
+})
+
+test('double names and double keys are refused, also as text and hash', (t) => {
+  t.equal(
+    refusalOf(() => load('keys:\n- { name: a, key: x }\n- { name: a, key: y }')),
+    'keys.1.name: is the name of another key too (line 3)',
+  )
+  t.match(
+    refusalOf(() => load('keys: [ { name: a, key: x }, { name: b, key: x } ]')),
+    /^keys\.1: is the same key as another one/,
+  )
+  t.match(
+    refusalOf(() => load(`keys: [ { name: a, keySha256: ${HASH} }, { name: b, key: long-enough-secret } ]`)),
+    /same key/,
+  )
+  t.end()
+})
+
+test('a weak key is taken with a warning that does not show it', (t) => {
+  const { config } = load('keys: [ { name: a, key: hunter2 } ]')
+  t.same(config.warnings, ['gateway key a is shorter than 16 characters and can be guessed'])
+  t.match(load('', { API_KEY: 'your-proxy-api-key-here' }).config.warnings, [/api-key looks like a placeholder/])
+  t.end()
+})
+
+test('a key that no header can carry is refused', (t) => {
+  t.match(
+    refusalOf(() => load('keys: [ { name: a, key: "a b" } ]')),
+    /^keys\.0\.key: may hold printable ASCII/,
+  )
+  t.match(
+    refusalOf(() => load('keys: [ { name: a, key: "ключ" } ]')),
+    /^keys\.0\.key: may hold printable ASCII/,
+  )
+  t.end()
+})

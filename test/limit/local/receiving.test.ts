@@ -1,0 +1,96 @@
+// The budget of arriving requests: exact over threads, both caps, and each reservation given back once.
+import { Worker } from 'node:worker_threads'
+import { test } from 'tap'
+import { createReceivingCells, ReceivingBudget, type ReceivingOptions } from '../../../src/limit/local/receiving.js'
+import { type ReceivingJob } from '../../helpers/receiving-thread.js'
+
+const KIB = 1024
+
+function setUp(options: Partial<ReceivingOptions> = {}, cells = createReceivingCells(3)) {
+  const changes: number[] = []
+  const rejected: string[] = []
+  const budget = new ReceivingBudget(cells, {
+    caps: { maxReceivingBytes: 10 * KIB, maxReceivingBytesPerKey: 4 * KIB },
+    keyPlaces: [0, 1],
+    onChange: (bytes) => changes.push(bytes),
+    onRejected: (scope) => rejected.push(scope),
+    ...options,
+  })
+  return { budget, changes, rejected, cells }
+}
+
+test('a key takes no more than its cap, and all together no more than theirs', (t) => {
+  const { budget, rejected } = setUp()
+  const ofKey = (index: number) => budget.open(index)
+  t.equal(ofKey(0).grow(4 * KIB), null)
+  t.match(ofKey(0).grow(1), {
+    data: {
+      code: 'rate_limited',
+      status: 429,
+      retryAfterMs: 1000,
+      message: /server\.maxReceivingBytesPerKey \(4096\)/,
+    },
+  })
+  t.equal(ofKey(1).grow(4 * KIB), null)
+  t.equal(ofKey(-1).grow(2 * KIB), null, 'a caller without a key counts in all alone')
+  t.match(ofKey(-1).grow(1), {
+    data: { code: 'overloaded', status: 503, retryAfterMs: 1000, message: /server\.maxReceivingBytes \(10240\)/ },
+  })
+  t.same(rejected, ['key', 'gateway'])
+  t.equal(budget.heldBytes(), 10 * KIB)
+  t.end()
+})
+
+test('what is refused for want of room in all leaves the key with what it had', (t) => {
+  const { budget } = setUp()
+  const others = budget.open(-1)
+  others.grow(9 * KIB)
+  const own = budget.open(0)
+  t.equal(own.grow(KIB), null)
+  t.equal(own.grow(2 * KIB)?.data.code, 'overloaded')
+  others.release()
+  t.equal(own.grow(4 * KIB), null, 'the key has not lost what it was refused')
+  t.equal(budget.heldBytes(), 4 * KIB)
+  t.end()
+})
+
+test('a reservation grows to a size and is given back once', (t) => {
+  const { budget, changes } = setUp()
+  const one = budget.open(0)
+  for (const bytes of [1, 1000, 1025, 3000, 2000]) t.equal(one.grow(bytes), null)
+  t.equal(budget.heldBytes(), 3 * KIB)
+  one.release()
+  one.release()
+  t.equal(budget.heldBytes(), 0)
+  t.same(changes, [KIB, KIB, KIB, -3 * KIB])
+  t.equal(budget.open(0).grow(4 * KIB), null)
+  t.end()
+})
+
+test('a key that has another index after a reload gives back to the place it took from', (t) => {
+  const before = setUp()
+  const held = before.budget.open(0)
+  held.grow(4 * KIB)
+  const after = setUp({ keyPlaces: [2, 0] }, before.cells)
+  t.equal(after.budget.open(1).grow(1)?.data.code, 'rate_limited', 'the same key')
+  held.release()
+  t.equal(after.budget.open(1).grow(4 * KIB), null)
+  t.end()
+})
+
+test('threads that reserve and give back at once never exceed the cap and leave nothing behind', async (t) => {
+  const cells = createReceivingCells(1)
+  const job: ReceivingJob = { cells, capBytes: 8 * KIB, bytes: 3 * KIB, rounds: 20_000 }
+  const reports = await Promise.all(
+    Array.from({ length: 4 }, () => {
+      const worker = new Worker(new URL('../../helpers/receiving-thread.js', import.meta.url), { workerData: job })
+      return new Promise<{ taken: number; most: number }>((resolve, reject) => {
+        worker.once('message', resolve)
+        worker.once('error', reject)
+      })
+    }),
+  )
+  t.ok(reports.every(({ taken }) => taken > 0))
+  t.ok(Math.max(...reports.map(({ most }) => most)) <= 8 * KIB)
+  t.same(new Int32Array(cells), new Int32Array([0, 0]))
+})

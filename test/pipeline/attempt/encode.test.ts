@@ -1,0 +1,92 @@
+// An image by URL on its way through the pipeline: fetched for a target that takes bytes, once, and until the client leaves.
+import { test } from 'tap'
+import { type JsonObject } from '../../../src/model/json.js'
+import { type FetchAttachment } from '../../../src/pipeline/parts.js'
+import { PipelineRig, turn } from '../../helpers/pipeline.js'
+
+const URLS = ['https://example.com/1.png', 'https://example.com/2.png', 'https://example.com/3.png']
+const PNG = { mediaType: 'image/png', base64: 'QQ==' }
+
+function withImages(...urls: string[]): JsonObject {
+  const images = urls.map((url) => ({ type: 'image_url', image_url: { url } }))
+  return { messages: [{ role: 'user', content: [{ type: 'text', text: 'What?' }, ...images] }] }
+}
+
+/** A fetcher that the test answers by hand. */
+function heldFetcher() {
+  const fetches: { url: string; signal: AbortSignal; resolve: () => void; reject: () => void }[] = []
+  const fetchAttachment: FetchAttachment = (url, signal) =>
+    new Promise((resolve, reject) => {
+      fetches.push({ url, signal, resolve: () => resolve(PNG), reject: () => reject(new Error('refused')) })
+      signal.addEventListener('abort', () => reject(new Error('aborted')))
+    })
+  return { fetches, fetchAttachment }
+}
+
+function sentBody(rig: PipelineRig): string {
+  return Buffer.from(rig.call.request.body).toString()
+}
+
+test('a target that takes bytes gets what was fetched; one attempt is counted', async (t) => {
+  const { fetches, fetchAttachment } = heldFetcher()
+  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const sink = await rig.ask({ model: 'other', stream: false, body: withImages(URLS[0] ?? '') })
+  t.equal(rig.calls.length, 0, 'nothing is sent before it has come')
+  t.strictSame(
+    fetches.map(({ url }) => url),
+    [URLS[0]],
+  )
+  fetches[0]?.resolve()
+  await turn()
+  t.match(sentBody(rig), /"media_type":"image\/png","data":"QQ=="/)
+  rig.call.stream()
+  await turn()
+  t.equal(sink.answers[0]?.status, 200)
+  t.equal(rig.record.attempts, 1)
+})
+
+test('what could not be fetched is refused by its path, without a word of why', async (t) => {
+  const { fetches, fetchAttachment } = heldFetcher()
+  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const sink = await rig.ask({ model: 'other', stream: false, body: withImages(URLS[0] ?? '') })
+  fetches[0]?.reject()
+  await turn()
+  t.equal(sink.answers[0]?.status, 400)
+  t.match(sink.answers[0]?.error, { param: 'messages.0.content.1', message: /could not be fetched/ })
+  t.notMatch(sink.answers[0]?.error?.message, /refused/)
+  t.equal(rig.calls.length, 0)
+})
+
+test('more than may be fetched of one request are not asked for', async (t) => {
+  const { fetches, fetchAttachment } = heldFetcher()
+  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const sink = await rig.ask({ model: 'other', stream: false, body: withImages(...URLS) })
+  t.equal(fetches.length, 2)
+  for (const fetch of fetches) fetch.resolve()
+  await turn()
+  t.match(sink.answers[0]?.error, { param: 'messages.0.content.3' })
+})
+
+test('a client that leaves ends the fetch, and everything is given back', async (t) => {
+  const { fetches, fetchAttachment } = heldFetcher()
+  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const sink = await rig.ask({ model: 'other', body: withImages(URLS[0] ?? '') })
+  sink.leave()
+  await turn()
+  t.equal(fetches[0]?.signal.aborted, true)
+  t.equal(rig.record.outcome, 'client_gone')
+  t.equal(rig.calls.length, 0)
+  t.equal(rig.pipeline.openCount(), 0)
+})
+
+test('nothing is fetched for a target that takes URLs, and nothing without the option', async (t) => {
+  const { fetches, fetchAttachment } = heldFetcher()
+  const taking = new PipelineRig({ fetchAttachment })
+  await taking.ask({ model: 'other', body: withImages(URLS[0] ?? '') })
+  t.match(sentBody(taking), /"type":"url"/)
+  t.equal(fetches.length, 0)
+  taking.pipeline.endAll()
+  const without = new PipelineRig({ imageUrls: false })
+  const sink = await without.ask({ model: 'other', stream: false, body: withImages(URLS[0] ?? '') })
+  t.match(sink.answers[0]?.error, { param: 'messages.0.content.1', message: /base64/ })
+})

@@ -1,0 +1,46 @@
+// What is asked of the upstream.
+import { test } from 'tap'
+import { timeoutsFor } from '../../../src/pipeline/attempt/upstream-request.js'
+import { PipelineRig } from '../../helpers/pipeline.js'
+import { ANTHROPIC } from '../../helpers/pipeline-wires.js'
+
+const TIMEOUTS = { connectMs: 1, firstTokenMs: 2, betweenTokensMs: 3, totalMs: 4 }
+
+test('a whole answer is bounded by the total time alone', async (t) => {
+  t.equal(timeoutsFor(TIMEOUTS, true, Number.POSITIVE_INFINITY), TIMEOUTS)
+  t.same(timeoutsFor(TIMEOUTS, false, Number.POSITIVE_INFINITY), {
+    connectMs: 1,
+    firstTokenMs: 4,
+    betweenTokensMs: 4,
+    totalMs: 4,
+  })
+  t.same(timeoutsFor(TIMEOUTS, true, 3), { ...TIMEOUTS, totalMs: 3 }, 'what the client has left is less')
+})
+
+test('a whole answer may have a time of its own', async (t) => {
+  const own = { ...TIMEOUTS, wholeMs: 9 }
+  t.match(timeoutsFor(own, false, Number.POSITIVE_INFINITY), { firstTokenMs: 9, betweenTokensMs: 9, totalMs: 9 })
+  t.match(timeoutsFor(own, false, 5), { totalMs: 5 }, 'but no more than the client has left')
+  t.match(timeoutsFor(own, true, Number.POSITIVE_INFINITY), { firstTokenMs: 2, totalMs: 4 })
+  t.match(timeoutsFor({ ...TIMEOUTS, wholeMs: null }, false, Number.POSITIVE_INFINITY), { totalMs: 4 })
+})
+
+test('parameter headers pass to the client’s own protocol alone, and only those it knows', async (t) => {
+  const rig = new PipelineRig()
+  const parameterHeaders = { 'anthropic-beta': 'x', 'x-other': 'y' }
+  await rig.ask({ surface: ANTHROPIC, model: 'other', parameterHeaders })
+  t.same(rig.call.request.headers, { 'anthropic-beta': 'x' })
+  await rig.ask({ surface: ANTHROPIC, model: 'one', parameterHeaders })
+  t.same(rig.call.request.headers, {})
+  rig.pipeline.endAll()
+})
+
+test('a client of another protocol that does not stream is served from a stream', async (t) => {
+  const rig = new PipelineRig()
+  await rig.ask({ surface: ANTHROPIC, model: 'one', stream: false })
+  t.equal(rig.call.request.isStream, true)
+  t.match(JSON.parse(Buffer.from(rig.call.request.body).toString()), { stream: true, model: 'up' })
+  await rig.ask({ stream: false })
+  t.equal(rig.call.request.isStream, false)
+  rig.pipeline.endAll()
+})

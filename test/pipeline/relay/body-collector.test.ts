@@ -1,0 +1,24 @@
+// The collector of whole bodies.
+import { test } from 'tap'
+import { BodyCollector } from '../../../src/pipeline/relay/body-collector.js'
+import { refusalOf } from '../../helpers/limiter-setup.js'
+
+test('one chunk is given back as it is, several are joined, and then it is empty', async (t) => {
+  const body = new BodyCollector(100)
+  const only = Buffer.from('one')
+  body.push(only)
+  t.equal(body.take(), only)
+  body.push(Buffer.from('two, '))
+  body.push(Buffer.from('three'))
+  t.equal(body.take().toString(), 'two, three')
+  t.equal(body.take().length, 0)
+})
+
+test('a body over the cap is malformed, and no other target is bothered with it', async (t) => {
+  const body = new BodyCollector(4)
+  body.push(Buffer.from('1234'))
+  t.match(
+    refusalOf(() => body.push(Buffer.from('5'))),
+    { code: 'upstream_malformed', retryable: false },
+  )
+})

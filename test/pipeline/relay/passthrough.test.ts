@@ -1,0 +1,98 @@
+// Same protocol on both sides: bytes pass as they are.
+import { test } from 'tap'
+import { PassthroughRelay } from '../../../src/pipeline/relay/passthrough.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
+import { feed, relayOptionsFor } from '../../helpers/relay.js'
+
+test('the bytes of the upstream pass as they are, wherever they are cut', async (t) => {
+  for (const wire of [OPENAI, ANTHROPIC] as const) {
+    const { head, content, finish, marker } = STREAMS[wire]
+    const text = head + content.join('') + finish + marker
+    for (const size of [1, 2, 3, 7, 64, 1000, 100_000]) {
+      const { options, outlet } = relayOptionsFor(wire, wire, { includeUsage: true })
+      const relay = new PassthroughRelay(options)
+      feed(relay, text, size)
+      t.equal(outlet.text, text, `${wire} by ${size}`)
+      t.equal(outlet.told.at(-1), 'complete')
+      t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
+    }
+  }
+})
+
+test('usage that the client did not ask for is taken out, in one piece or many', async (t) => {
+  const { head, content, finish, marker } = STREAMS[OPENAI]
+  for (const size of [1, 50, 100_000]) {
+    const { options, outlet } = relayOptionsFor(OPENAI, OPENAI)
+    const relay = new PassthroughRelay(options)
+    feed(relay, head + content.join('') + finish + marker, size)
+    t.notMatch(outlet.text, /prompt_tokens/)
+    t.ok(outlet.text.endsWith(marker))
+    t.equal(outlet.text.startsWith(head + content.join('')), true)
+    t.match(relay.usage, { inputTokens: 11 })
+  }
+})
+
+test('frames before content are told apart from content; comments before it are dropped', async (t) => {
+  const { options, outlet } = relayOptionsFor(OPENAI, OPENAI)
+  const relay = new PassthroughRelay(options)
+  relay.push(Buffer.from(`: hello\n\n${STREAMS[OPENAI].head}`))
+  t.same(outlet.told, ['frames'])
+  t.equal(outlet.text, STREAMS[OPENAI].head)
+  relay.push(Buffer.from(STREAMS[OPENAI].content[0] ?? ''))
+  t.same(outlet.told, ['frames', 'content'])
+  relay.push(Buffer.from(': later\n\n'))
+  t.match(outlet.text, /: later/)
+})
+
+test('an error, a cut and the end each decide once; nothing passes after them', async (t) => {
+  for (const wire of [OPENAI, ANTHROPIC] as const) {
+    const { head, content, finish, marker, failure } = STREAMS[wire]
+    const cases = [
+      [head + content[0] + failure + content[1] + finish + marker, /^fail upstream/],
+      [head + content[0] + finish, /^fail upstream_cut$/],
+      [`${head}${content[0]}${marker.slice(0, 8)}`, /^fail upstream_cut$/],
+      [head + content[0] + finish + marker + content[1] + failure, /^complete$/],
+    ] as const
+    for (const [text, last] of cases) {
+      for (const size of [1, 100_000]) {
+        const { options, outlet } = relayOptionsFor(wire, wire)
+        feed(new PassthroughRelay(options), text, size)
+        t.match(outlet.told.at(-1), last)
+        t.equal(outlet.told.filter((each) => /fail|complete/.test(each)).length, 1)
+        t.notOk(outlet.text.includes('lo, '), 'nothing after it')
+        t.notOk(outlet.text.includes('It broke'), 'the error is told by us')
+        t.equal(outlet.text.includes(STREAMS[wire].endMarker), last.test('complete'))
+      }
+    }
+  }
+})
+
+test('a frame that is no JSON object ends the stream: what came before it passes, it and the end marker do not', async (t) => {
+  for (const wire of [OPENAI, ANTHROPIC] as const) {
+    const { head, content, finish, marker, endMarker } = STREAMS[wire]
+    for (const broken of ['{"this is": not JSON', '{"a":{}},"b":{}}', 'null', 'hello']) {
+      for (const size of [1, 100_000]) {
+        const { options, outlet } = relayOptionsFor(wire, wire)
+        feed(
+          new PassthroughRelay(options),
+          `${head}${content[0]}data: ${broken}\n\n${content[1]}${finish}${marker}`,
+          size,
+        )
+        t.equal(outlet.text, head + content[0], `${wire} ${broken} by ${size}`)
+        t.equal(outlet.told.at(-1), 'fail upstream_malformed')
+        t.notOk(outlet.told.includes('complete') || outlet.text.includes(endMarker))
+      }
+    }
+  }
+})
+
+test('comments, blank data and frames of unknown types pass', async (t) => {
+  for (const wire of [OPENAI, ANTHROPIC] as const) {
+    const { head, content, finish, marker } = STREAMS[wire]
+    const odd = ': wait\n\ndata:  \n\nevent: news\ndata: {"type":"news","object":"news"}\n\n'
+    const { options, outlet } = relayOptionsFor(wire, wire)
+    feed(new PassthroughRelay(options), head + content[0] + odd + content[1] + finish + marker, 7)
+    t.equal(outlet.told.at(-1), 'complete', wire)
+    t.ok(outlet.text.includes(odd), wire)
+  }
+})

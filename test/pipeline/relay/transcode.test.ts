@@ -1,0 +1,75 @@
+// Two protocols: frame to event to frame.
+import { test } from 'tap'
+import { TranscodeRelay } from '../../../src/pipeline/relay/transcode.js'
+import { ANTHROPIC, OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
+import { feed, relayOptionsFor } from '../../helpers/relay.js'
+
+const PAIRS = [
+  [OPENAI, ANTHROPIC],
+  [ANTHROPIC, OPENAI],
+] as const
+
+test('a stream comes out in the client’s form, the same wherever it is cut', async (t) => {
+  for (const [surface, wire] of PAIRS) {
+    const { head, content, finish, marker } = STREAMS[wire]
+    const outputs = [1, 5, 64, 100_000].map((size) => {
+      const { options, outlet } = relayOptionsFor(surface, wire)
+      const relay = new TranscodeRelay(options)
+      feed(relay, head + content.join('') + finish + marker, size)
+      t.equal(outlet.told.at(-1), 'complete')
+      t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
+      t.equal(relay.contentBytes, 'Hello, you'.length)
+      return outlet.text
+    })
+    t.equal(new Set(outputs).size, 1)
+    for (const part of ['Hel', 'lo, ', 'you', STREAMS[surface].endMarker]) t.ok(outputs[0]?.includes(part), part)
+  }
+})
+
+test('frames before content are told apart from content', async (t) => {
+  const { options, outlet } = relayOptionsFor(ANTHROPIC, OPENAI)
+  const relay = new TranscodeRelay(options)
+  relay.push(Buffer.from(STREAMS[OPENAI].head))
+  t.notOk(outlet.told.includes('content'))
+  relay.push(Buffer.from(STREAMS[OPENAI].content[0] ?? ''))
+  t.ok(outlet.told.includes('content'))
+})
+
+test('an error and a cut end it without an end marker, and nothing follows', async (t) => {
+  for (const [surface, wire] of PAIRS) {
+    const { head, content, finish, marker, failure } = STREAMS[wire]
+    for (const text of [head + content[0] + failure + content[1] + finish + marker, head + content[0]]) {
+      const { options, outlet } = relayOptionsFor(surface, wire)
+      feed(new TranscodeRelay(options), text)
+      t.match(outlet.told.at(-1), /^fail upstream/)
+      t.equal(outlet.told.filter((each) => /fail|complete/.test(each)).length, 1)
+      t.notOk(outlet.text.includes(STREAMS[surface].endMarker))
+      t.notOk(outlet.text.includes('lo, '))
+    }
+  }
+})
+
+test('content that the client’s form leaves out is progress all the same', async (t) => {
+  const { options, outlet } = relayOptionsFor('prompt-stream', OPENAI)
+  const relay = new TranscodeRelay(options)
+  const { head, content, finish, marker } = STREAMS[OPENAI]
+  const thinking = content[0].replace('"content"', '"reasoning_content"')
+  relay.push(Buffer.from(head))
+  t.same(outlet.told, [])
+  relay.push(Buffer.from(thinking))
+  t.same(outlet.told, ['progress'])
+  t.equal(outlet.text, '')
+  feed(relay, content.join('') + finish + marker)
+  t.equal(outlet.text, '{"result":"Hello, you"}')
+})
+
+test('a frame that is no JSON object ends it without an end marker, though that of the upstream comes', async (t) => {
+  for (const [surface, wire] of PAIRS) {
+    const { head, content, finish, marker } = STREAMS[wire]
+    const { options, outlet } = relayOptionsFor(surface, wire)
+    feed(new TranscodeRelay(options), `${head}${content[0]}data: {"a":}\n\n${content[1]}${finish}${marker}`)
+    t.equal(outlet.told.at(-1), 'fail upstream_malformed')
+    t.ok(outlet.text.includes('Hel'))
+    t.notOk(outlet.text.includes('lo, ') || outlet.text.includes(STREAMS[surface].endMarker))
+  }
+})

@@ -1,0 +1,113 @@
+// Bytes to bytes over two fake protocols.
+import { test } from 'tap'
+import { createCodec, type EncodeTask } from '../../../src/protocols/contract/codec.js'
+import { encodeText } from '../../../src/wire/json.js'
+import { FAKE_PROTOCOLS, fakeTarget } from '../../helpers/fake-protocol.js'
+import { thrownBy } from '../../helpers/thrown.js'
+
+const codec = createCodec(FAKE_PROTOCOLS)
+const TEXT = '{ "model":"m", "text":"hé", "x":{"y":1} }'
+const fallback = { id: 'r', model: 'm', createdSec: 1, usage: null }
+const read = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString())
+
+function encodeTask(protocol: string, rest: Partial<EncodeTask> = {}): EncodeTask {
+  const body = encodeText(TEXT)
+  const { facts, members, json } = codec.decodeBody('fake-sse', body)
+  return {
+    surfaceId: 'fake-sse',
+    body,
+    json,
+    facts,
+    members,
+    target: fakeTarget(protocol),
+    prompt: null,
+    upstreamStream: false,
+    ...rest,
+  }
+}
+
+test('decodes facts, members and an estimate', async (t) => {
+  const decoded = codec.decodeBody('fake-sse', encodeText(TEXT))
+  t.equal(decoded.facts.model, 'm')
+  t.same(
+    decoded.members.map((member) => member.key),
+    ['model', 'text', 'x'],
+  )
+  t.equal(decoded.estimatedTokens, Math.ceil(Buffer.byteLength(TEXT) / 4))
+  t.same(decoded.json, JSON.parse(TEXT))
+})
+
+test('refuses what the body or the surface refuses', async (t) => {
+  t.equal(thrownBy(() => codec.decodeBody('fake-sse', encodeText('{"model":"a","model":"b"}'))).param, 'model')
+  t.equal(thrownBy(() => codec.decodeBody('fake-sse', encodeText('{"text":""}'))).param, 'model')
+  t.equal(thrownBy(() => codec.decodeBody('nope', encodeText('{}'))).code, 'internal')
+})
+
+test("edits the client's own bytes on a same-protocol way", async (t) => {
+  const encoded = codec.encodeBody(encodeTask('fake-sse'))
+  t.equal(Buffer.from(encoded.body).toString(), TEXT.replace('"m"', '"up-model"'))
+  t.equal(encoded.path, '/fake-sse/up-model')
+  t.same(encoded.dropped, [])
+  const task = encodeTask('fake-sse', { target: fakeTarget('fake-sse', 'm') })
+  t.equal(codec.encodeBody(task).body, task.body, 'the same bytes when nothing changes')
+})
+
+test('translates to another protocol, and asks for usage', async (t) => {
+  for (const json of [undefined, null]) {
+    const task = encodeTask('fake-lines', { upstreamStream: true, ...(json === null ? { json } : {}) })
+    const encoded = codec.encodeBody(task)
+    t.same(read(encoded.body), { model: 'up-model', stream: true, usage: true, turns: 1, text: 'hé' })
+    t.equal(encoded.path, '/fake-lines/up-model?stream')
+    t.same(encoded.dropped, ['x'])
+    t.equal(encoded.body.buffer.byteLength, encoded.body.byteLength)
+  }
+})
+
+test('names of dropped members are fit for a header: printable, short, and not too many', async (t) => {
+  const droppedOf = (members: object) => {
+    const body = encodeText(JSON.stringify({ model: 'm', text: 'a', ...members }))
+    return codec.encodeBody({ ...encodeTask('fake-lines'), ...codec.decodeBody('fake-sse', body), body }).dropped
+  }
+  t.strictSame(droppedOf({ 'a, b': 1, ü: 1, 'x\r\ny': 1 }), ['a??b', '?', 'x??y'])
+  t.strictSame(droppedOf({ ['n'.repeat(1000)]: 1 }), ['n'.repeat(64)])
+  const many = droppedOf(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`m${i}`, i])))
+  t.strictSame([many.length, many.at(-1)], [33, '68-more'])
+})
+
+test('translates on a same-protocol way, too, when the upstream must stream and the client does not', async (t) => {
+  t.match(read(codec.encodeBody(encodeTask('fake-sse', { upstreamStream: true })).body), { stream: true, turns: 1 })
+})
+
+test('knows a target without a dialect for a wrong configuration', async (t) => {
+  t.equal(thrownBy(() => codec.encodeBody(encodeTask('nope'))).code, 'misconfigured')
+})
+
+test('makes one answer of the frames of a stream', async (t) => {
+  const answer = (protocol: string, frames: string) =>
+    codec.aggregateFrames({ surfaceId: 'fake-lines', target: fakeTarget(protocol), body: encodeText(frames), fallback })
+  const sse = answer(
+    'fake-sse',
+    ': k\n\ndata: {"delta":"Hé"}\n\ndata: ?\n\ndata: {"delta":"y"}\n\ndata: {"done":true,"usage":7}',
+  )
+  t.same(read(sse.body), { by: 'fake-lines', model: 'm', text: 'Héy' })
+  t.match({ ...sse, body: null }, { usage: { outputTokens: 7 }, finishReason: 'stop', contentChars: 3 })
+  const lines = answer('fake-lines', '{"delta":"a"}\n{"done":true}\n')
+  t.same(read(lines.body), { by: 'fake-lines', model: 'm', text: 'a' })
+  t.equal(lines.usage, null)
+  t.equal(thrownBy(() => answer('fake-lines', '{"delta":"a"}\n')).code, 'upstream_cut')
+})
+
+test('translates a whole answer', async (t) => {
+  const transcode = (text: string) =>
+    codec.transcodeResponse({
+      surfaceId: 'fake-sse',
+      target: fakeTarget('fake-lines'),
+      body: encodeText(text),
+      fallback,
+    })
+  const answer = transcode('{"text":"héllo","usage":{"output":3}}')
+  t.same(read(answer.body), { by: 'fake-sse', model: 'm', text: 'héllo' })
+  t.match({ ...answer, body: null }, { usage: { outputTokens: 3 }, contentChars: 5 })
+  t.equal(thrownBy(() => transcode('<html>')).code, 'upstream_malformed')
+  t.equal(thrownBy(() => transcode('{}')).code, 'upstream_malformed')
+})

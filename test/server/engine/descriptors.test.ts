@@ -1,0 +1,33 @@
+// When descriptors are short, and when there are enough again.
+import { closeSync, openSync } from 'node:fs'
+import { test } from 'tap'
+import { DescriptorBudget, readDescriptors } from '../../../src/server/engine/descriptors.js'
+
+test('a part is kept back, and twice that must be free before there are enough again', (t) => {
+  for (const [limit, short, ample] of [
+    [20_000, 19_000, 17_999],
+    [256, 224, 191],
+    [40, 30, 19],
+  ] as const) {
+    const budget = new DescriptorBudget({ open: short - 1, limit })
+    t.equal(budget.isShort, false)
+    budget.change(1)
+    t.equal(budget.isShort, true, `${short} of ${limit}`)
+    budget.set(ample + 1)
+    t.same([budget.isShort, budget.isAmple], [false, false])
+    budget.change(-1)
+    t.equal(budget.isAmple, true, `${ample} of ${limit}`)
+    t.equal(budget.open, ample)
+  }
+  t.end()
+})
+
+test('the system tells how many there are, and how many there may be', (t) => {
+  const before = readDescriptors()
+  if (before === null) return void t.end()
+  const descriptor = openSync('/dev/null', 'r')
+  t.equal(readDescriptors()?.open, before.open + 1)
+  closeSync(descriptor)
+  t.ok(before.open > 2 && before.limit > before.open)
+  t.end()
+})

@@ -1,0 +1,113 @@
+// A listening socket that closes where descriptors run short, and opens again.
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { type Test, test } from 'tap'
+import { loadEngine } from '../../../src/server/engine/engine.js'
+import { Listener } from '../../../src/server/engine/listener.js'
+
+const LIMIT = 60
+/** A quarter of so small a limit is kept back. */
+const SHORT = 45
+const OPEN_BEFORE = 10
+
+async function startListener(t: Test, limit = LIMIT) {
+  const engine = loadEngine()
+  const app = engine.uws.App()
+  app.any('/*', (res) => {
+    res.onAborted(() => {})
+    res.end('here')
+  })
+  let open = OPEN_BEFORE
+  let onTold: (isAccepting: boolean) => void = () => {}
+  const told: boolean[] = []
+  const listener = new Listener({
+    engine,
+    binding: { app, host: '127.0.0.1', port: 0, isExclusive: true },
+    descriptors: () => ({ open, limit }),
+    onAccepting: (isAccepting) => {
+      told.push(isAccepting)
+      onTold(isAccepting)
+    },
+  })
+  const port = await listener.listen()
+  const sockets: Socket[] = []
+  const keepAlive = setInterval(() => {}, 1000)
+  t.teardown(() => {
+    clearInterval(keepAlive)
+    for (const socket of sockets) socket.destroy()
+    listener.close()
+    app.close()
+  })
+  return {
+    ...{ listener, told, port },
+    setOpen: (count: number) => {
+      open = count
+    },
+    /** Resolves when it is told next. */
+    next: () =>
+      new Promise<boolean>((resolve) => {
+        onTold = resolve
+      }),
+    /** False: refused. */
+    async open(): Promise<Socket | false> {
+      const socket = connect(port, '127.0.0.1')
+      sockets.push(socket)
+      const isOpen = await once(socket, 'connect').then(
+        () => true,
+        () => false,
+      )
+      socket.on('error', () => {})
+      return isOpen && socket
+    },
+  }
+}
+
+async function ask(socket: Socket | false): Promise<string> {
+  if (socket === false) return 'refused'
+  const answered = once(socket, 'data')
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  return String((await answered)[0])
+}
+
+test('it closes at the very connection that uses up what is not kept back, and opens again when there are enough', async (t) => {
+  const rig = await startListener(t)
+  const first = await rig.open()
+  for (let i = OPEN_BEFORE + 2; i <= SHORT; i++) t.not(await rig.open(), false)
+  t.same(rig.told, [false])
+  t.equal(await rig.open(), false, 'the next one is refused')
+  t.match(await ask(first), /here/, 'those that are open are served')
+  rig.setOpen(OPEN_BEFORE)
+  t.equal(await rig.next(), true)
+  t.match(await ask(await rig.open()), /here/, 'on the same port, while others are open')
+})
+
+test('what others than clients use counts as well, as soon as it is seen', async (t) => {
+  const rig = await startListener(t)
+  const first = await rig.open()
+  rig.setOpen(SHORT)
+  t.equal(await rig.next(), false)
+  t.equal(await rig.open(), false)
+  t.match(await ask(first), /here/)
+})
+
+test('with thousands of them open it is opened as soon as they have gone, whatever was counted meanwhile', async (t) => {
+  const rig = await startListener(t, 20_000)
+  rig.setOpen(19_500)
+  t.equal(await rig.next(), false)
+  const closedAtMs = performance.now()
+  rig.setOpen(OPEN_BEFORE)
+  t.equal(await rig.next(), true)
+  t.ok(performance.now() - closedAtMs < 15_000, 'not after the 20 s that so many are left alone')
+})
+
+test('one that was closed for good stays closed', async (t) => {
+  const rig = await startListener(t)
+  rig.setOpen(SHORT)
+  t.equal(await rig.next(), false)
+  rig.listener.close()
+  rig.setOpen(OPEN_BEFORE)
+  // Longer than it takes to look again.
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  t.same(rig.told, [false])
+  t.equal(await rig.open(), false)
+})

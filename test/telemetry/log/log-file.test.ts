@@ -1,0 +1,78 @@
+// A log file that is rotated as logrotate does it, by renaming: no line is lost, doubled or cut.
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { LogFile } from '../../../src/telemetry/log/log-file.js'
+
+const WIDE = 'x'.repeat(5000)
+
+function lineOf(count: number): string {
+  return `${count} ${WIDE}\n`
+}
+
+/** The numbers of the lines, in order. */
+function numbersIn(...paths: string[]): number[] {
+  const text = paths.map((path) => readFileSync(path, 'utf8')).join('')
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [Number(line.replace(` ${WIDE}`, ''))]))
+}
+
+test('lines before the rename stay in the old file, those after the reopening go to the new one, none is lost', async (t) => {
+  const path = join(t.testdir(), 'log')
+  const rotated = [1, 2, 3].map((count) => `${path}.${count}`)
+  const file = new LogFile(path)
+  let count = 0
+  for (const target of rotated) {
+    for (let i = 0; i < 200; i++) file.write(lineOf(count++))
+    renameSync(path, target)
+    for (let i = 0; i < 200; i++) file.write(lineOf(count++))
+    await file.reopen()
+  }
+  file.write(lineOf(count++))
+  await file.flush()
+  t.same(
+    numbersIn(...rotated, path),
+    Array.from({ length: count }, (_, i) => i),
+  )
+  t.ok(
+    rotated.every((target) => numbersIn(target).length > 0),
+    'each file has a part of them',
+  )
+  t.same(numbersIn(path).at(-1), count - 1)
+})
+
+test('a file that was moved or removed is noticed, one that was not is left alone', async (t) => {
+  const path = join(t.testdir(), 'log')
+  const file = new LogFile(path)
+  file.write('one\n')
+  await file.flush()
+  await file.reopenIfMoved()
+  file.write('two\n')
+  await file.flush()
+  t.equal(readFileSync(path, 'utf8'), 'one\ntwo\n')
+  renameSync(path, `${path}.1`)
+  await file.reopenIfMoved()
+  file.write('three\n')
+  await file.flush()
+  t.equal(readFileSync(path, 'utf8'), 'three\n')
+  unlinkSync(path)
+  await file.reopenIfMoved()
+  file.write('four\n')
+  await file.flush()
+  t.equal(readFileSync(path, 'utf8'), 'four\n')
+})
+
+test('where no new file can be had the old one goes on', async (t) => {
+  const folder = join(t.testdir(), 'logs')
+  mkdirSync(folder)
+  const path = join(folder, 'log')
+  const file = new LogFile(path)
+  renameSync(folder, `${folder}.old`)
+  mkdirSync(path, { recursive: true })
+  await t.rejects(file.reopen(), { message: `log.file ${path} cannot be opened for writing (EISDIR).` })
+  file.write('kept\n')
+  await file.flush()
+  t.equal(readFileSync(join(`${folder}.old`, 'log'), 'utf8'), 'kept\n')
+  rmSync(folder, { recursive: true })
+  await file.reopen()
+  t.ok(existsSync(path), 'a folder that is gone is made anew')
+})

@@ -1,0 +1,90 @@
+// What is fetched of a stranger's server, and all that is not: other kinds, too much, too late, elsewhere.
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo } from 'node:net'
+import { t as tap, test } from 'tap'
+import { type FetchOptions, fetchAttachment } from '../../../src/upstream/strangers/attachment.js'
+
+const PNG = Buffer.from('89504e470d0a1a0a', 'hex')
+const answers = new Map<string, (answer: ServerResponse) => void>()
+const asked: { url: string; headers: NodeJS.Dict<string | string[]> }[] = []
+const server = createServer((req, res) => {
+  asked.push({ url: req.url ?? '', headers: req.headers })
+  answers.get(req.url ?? '')?.(res)
+})
+server.listen(0, '127.0.0.1')
+await once(server, 'listening')
+tap.teardown(() => {
+  server.closeAllConnections()
+  server.close()
+})
+const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+const inside = (over: Partial<FetchOptions> = {}): FetchOptions => ({
+  ...{ allowInsecure: true, allowPrivateNetworks: true, maxBytes: 1000, timeoutMs: 5000 },
+  signal: new AbortController().signal,
+  ...over,
+})
+
+async function reasonOf(path: string, over: Partial<FetchOptions> = {}): Promise<string> {
+  return await fetchAttachment(origin + path, inside(over)).then(
+    () => 'fetched',
+    (reason: Error) => reason.message,
+  )
+}
+
+function serve(path: string, headers: Record<string, string>, body: Buffer | string = PNG, status = 200): void {
+  answers.set(path, (answer) => answer.writeHead(status, headers).end(body))
+}
+
+test('an image comes with its type; the request says nothing of the client', async (t) => {
+  serve('/cat.png?x=1', { 'content-type': 'Image/PNG; charset=binary' })
+  const fetched = await fetchAttachment(`${origin}/cat.png?x=1#frag`, inside())
+  t.strictSame(fetched, { mediaType: 'image/png', base64: PNG.toString('base64') })
+  const { headers } = asked.at(-1) ?? { headers: {} }
+  t.match(headers, { 'user-agent': 'sluice-fetch', 'accept-encoding': 'identity' })
+  t.notOk('authorization' in headers || 'cookie' in headers)
+})
+
+test('redirects, errors, other types, encoded and oversized answers are refused', async (t) => {
+  serve('/moved', { location: `${origin}/cat.png?x=1` }, '', 302)
+  serve('/gone', { 'content-type': 'image/png' }, '', 404)
+  serve('/page', { 'content-type': 'text/html' }, '<html>')
+  serve('/svg', { 'content-type': 'image/svg+xml' }, '<svg/>')
+  serve('/gzip', { 'content-type': 'image/png', 'content-encoding': 'gzip' })
+  serve('/named', { 'content-type': 'image/png', 'content-length': '5000' }, Buffer.alloc(5000))
+  serve('/chunked', { 'content-type': 'image/png', 'transfer-encoding': 'chunked' }, Buffer.alloc(5000))
+  const before = asked.length
+  t.equal(await reasonOf('/moved'), 'the server answered 302')
+  t.equal(asked.length, before + 1, 'the redirect was not followed')
+  t.equal(await reasonOf('/gone'), 'the server answered 404')
+  t.match(await reasonOf('/page'), /content type/)
+  t.match(await reasonOf('/svg'), /content type/)
+  t.match(await reasonOf('/gzip'), /encoded/)
+  t.equal(await reasonOf('/named'), 'too large')
+  t.equal(await reasonOf('/chunked'), 'too large')
+})
+
+test('an answer that is cut, late, or not wanted any more is none', async (t) => {
+  answers.set('/cut', (answer) => {
+    answer.writeHead(200, { 'content-type': 'image/png', 'content-length': '100' })
+    answer.write(PNG, () => answer.destroy())
+  })
+  answers.set('/hang', () => {})
+  t.not(await reasonOf('/cut'), 'fetched')
+  t.equal(await reasonOf('/hang', { timeoutMs: 100 }), 'timed out')
+  const leaving = new AbortController()
+  answers.set('/left', () => leaving.abort())
+  t.match(await reasonOf('/left', { signal: leaving.signal }), /not needed/)
+  t.match(await reasonOf('/left', { signal: leaving.signal }), /not needed/, 'nor is it asked for then')
+})
+
+test('the guard of strangers’ URLs holds: nothing of this machine is asked', async (t) => {
+  const before = asked.length
+  t.match(await reasonOf('/cat.png?x=1', { allowPrivateNetworks: false }), /public address/)
+  t.match(await reasonOf('/cat.png?x=1', { allowInsecure: false }), /https/)
+  const rebound = inside({ allowPrivateNetworks: false, resolve: async () => [{ address: '127.0.0.1', family: 4 }] })
+  const { port } = new URL(origin)
+  await t.rejects(fetchAttachment(`http://rebound.test:${port}/cat.png?x=1`, rebound), /not public/)
+  t.equal(asked.length, before)
+})
