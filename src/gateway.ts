@@ -1,6 +1,6 @@
 // Composition root of ONE event loop: joins limiter, offload, upstream, pipeline and server over the cells that all loops
 // share. The only place that knows every part; no part knows it. What a configuration decides is in its generation.
-import { type Ledger, openLedger } from './config/live/ledger.js'
+import { openLedger, type SlotTable } from './config/live/slot-table.js'
 import { readVersion } from './config/read.js'
 import { type Config } from './config/types.js'
 import {
@@ -17,7 +17,7 @@ import { FloodReport } from './gateway/flood-report.js'
 import {
   createGeneration,
   type Generation,
-  type Ground,
+  type LoopResources,
   limiterPlaces,
   reachableProviders,
   withKnownProviders,
@@ -38,8 +38,8 @@ import { JOB_PROTOCOL, PROTOCOLS, WEB_SOCKET_PROTOCOL } from './protocols/index.
 import { Breakers } from './routing/breakers.js'
 import { createServer, type Server, type ViewOptions } from './server/app.js'
 import { FailedKeys } from './server/caller/failed-keys.js'
+import { type ProviderStatus } from './server/context.js'
 import { createRequestIdSeed } from './server/engine/request-id.js'
-import { type ProviderStatus } from './server/front.js'
 import { openLogDestination, reopenLog } from './telemetry/log/log.js'
 import { breakerStates, createMetricsCells } from './telemetry/metrics/cells.js'
 import { startLagSampler } from './telemetry/metrics/lag.js'
@@ -64,7 +64,7 @@ export type Cells = {
   readonly limiter: SharedArrayBuffer
   readonly receiving: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
-  readonly ledger: Ledger
+  readonly ledger: SlotTable
 }
 
 export type Gateway = {
@@ -74,7 +74,7 @@ export type Gateway = {
    * New requests get this configuration; those under way keep theirs.
    * @throws misconfigured, with nothing changed
    */
-  reload(config: Config, ledger: Ledger): void
+  reload(config: Config, ledger: SlotTable): void
   /** Opens the job store now. @throws misconfigured, naming the file, when it cannot be had */
   openJobs(): Promise<void>
   /** Says in the log that the job store could not be made if it were needed now. */
@@ -164,7 +164,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
 
 /** One event loop: its ground, the generation that new requests get, and those that others still run on. */
 type Loop = {
-  readonly ground: Ground
+  readonly ground: LoopResources
   readonly scrape: Scrape
   readonly cells: Cells
   readonly jobs: LoopJobs
@@ -184,7 +184,7 @@ function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: Loop
   const names = metricsConfig(config, cells.ledger)
   const metrics = createMetrics(names, cells.metrics, loopIndex)
   const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines were lost')
-  const ground: Ground = {
+  const ground: LoopResources = {
     limiterCells: cells.limiter,
     receivingCells: cells.receiving,
     metrics,
@@ -215,7 +215,7 @@ function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: Loop
 }
 
 /** Puts a new generation in the place of the current one, which lives on as long as it has exchanges. */
-function renew(loop: Loop, config: Config, ledger: Ledger): void {
+function renew(loop: Loop, config: Config, ledger: SlotTable): void {
   const next = createGeneration(withKnownProviders(config, loop.current.config), ledger, loop.ground)
   const names = metricsConfig(config, ledger)
   loop.ground.metrics.adopt(names)
@@ -287,7 +287,7 @@ function createFailedKeys({ limits }: Config): FailedKeys | null {
 }
 
 /** Labels are closed by configuration: the names that there are or have been, and `other`. */
-function metricsConfig(config: Config, ledger: Ledger): MetricsConfig {
+function metricsConfig(config: Config, ledger: SlotTable): MetricsConfig {
   const known = new Map(config.providers.map(({ name, knownModels }) => [name, knownModels]))
   return {
     surfaces: SURFACES.map((surface) => surface.id),

@@ -81,10 +81,10 @@ const ROOMS: RoomOrder = {
   telemetry: ['log', 'metrics', 'records'],
   pipeline: [
     ...['lifecycle', 'outside-ends', 'settle', 'stages', 'dispatch', 'attempt', 'delivery', 'exchange', 'outcome'],
-    ...['attempt-state', 'client', 'open-exchanges', 'parts', 'relay', 'sink'],
+    ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'sink'],
   ],
-  jobs: ['redis', 'webhook', 'job-face', 'run', 'sqlite', 'store'],
-  server: ['app', 'routes', 'websocket', 'intake', 'http', 'front', 'caller', 'inflate', 'engine'],
+  jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],
+  server: ['app', 'routes', 'websocket', 'intake', 'http', 'context', 'caller', 'inflate', 'engine'],
 }
 
 /** Big libraries and where they may be imported. */
@@ -224,7 +224,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/server/routes/paths.ts', 'test/server/app.test.ts'],
   ['src/gateway/shared-limits.ts', 'test/e2e/nodes.test.ts'],
   ['src/gateway/jobs.ts', 'test/seeds/003-jobs.test.ts'],
-  ['src/jobs/job-face.ts', 'test/seeds/003-jobs.test.ts'],
+  ['src/jobs/job-json.ts', 'test/seeds/003-jobs.test.ts'],
   ['src/gateway/job-thread.ts', 'test/seeds/003-jobs.test.ts'],
   ['src/offload/record.ts', 'test/offload/inline.test.ts'],
   ['workers/codec.ts', 'test/laws/offload.test.ts'],

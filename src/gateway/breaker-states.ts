@@ -2,7 +2,7 @@
 import { type Config } from '../config/types.js'
 import { BREAKER_STATES } from '../routing/breaker.js'
 import { type BreakerChange, type Breakers } from '../routing/breakers.js'
-import { type ProviderStatus } from '../server/front.js'
+import { type ProviderStatus } from '../server/context.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 
 /** Tells the metrics how each provider stands on this loop. */

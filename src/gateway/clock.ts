@@ -1,5 +1,5 @@
 // Time and chance of one event loop: the only place that reads them for the pipeline.
-import { type Clock } from '../pipeline/parts.js'
+import { type Clock } from '../pipeline/context.js'
 
 /**
  * Monotonic milliseconds, read once for all that one turn brings: an upstream's read may hold fifty frames, each of which is

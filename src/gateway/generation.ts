@@ -3,7 +3,7 @@
 //
 //   ground (pools, offload, metrics, cells, log file)   <- generation 1: 3 exchanges   <- generation 2: all new ones
 import { isDeepStrictEqual } from 'node:util'
-import { type Ledger, targetNames } from '../config/live/ledger.js'
+import { type SlotTable, targetNames } from '../config/live/slot-table.js'
 import { type Config, type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type Limiter } from '../limit/limiter.js'
@@ -14,8 +14,8 @@ import { RedisLimiter } from '../limit/shared/redis-limiter.js'
 import { type SharedState } from '../limit/shared/shared-state.js'
 import { type Offload } from '../offload/offload.js'
 import { type KeyIdentity } from '../pipeline/client.js'
+import { type Clock, type FetchAttachment } from '../pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../pipeline/lifecycle.js'
-import { type Clock, type FetchAttachment } from '../pipeline/parts.js'
 import { createPromptLibrary, type PromptLibrary } from '../prompts/library.js'
 import { type Dialect } from '../protocols/contract/protocol.js'
 import { type Breakers } from '../routing/breakers.js'
@@ -35,7 +35,7 @@ import { fetchAttachment } from '../upstream/strangers/attachment.js'
 const MAINTENANCE_RETRY_MS = 30_000
 
 /** What outlives every configuration of an event loop. */
-export type Ground = {
+export type LoopResources = {
   readonly limiterCells: SharedArrayBuffer
   readonly receivingCells: SharedArrayBuffer
   readonly metrics: LoopMetrics
@@ -69,7 +69,7 @@ export type Generation = {
  * Builds a generation; it connects to nothing before it is asked to.
  * @throws misconfigured
  */
-export function createGeneration(config: Config, ledger: Ledger, ground: Ground): Generation {
+export function createGeneration(config: Config, ledger: SlotTable, ground: LoopResources): Generation {
   const { metrics, pools, offload, dialects, clock } = ground
   const keyDigests = config.keys.map((key) => key.keySha256)
   const log = createLog(config.log, {
@@ -108,14 +108,22 @@ function createFetch({ content }: Config): FetchAttachment | null {
 }
 
 /** The limits of this process, and before them those that all nodes share. */
-function joinLimiter(config: Config, ledger: Ledger, { limiterCells, sharedLimits, metrics }: Ground): Limiter {
+function joinLimiter(
+  config: Config,
+  ledger: SlotTable,
+  { limiterCells, sharedLimits, metrics }: LoopResources,
+): Limiter {
   const onRejected: Metrics['limitRejection'] = (scope, limit) => metrics.limitRejection(scope, limit)
   const local = createLimiter(config, limiterCells, { places: limiterPlaces(config, ledger), onRejected })
   return sharedLimits === null ? local : new RedisLimiter(config, { local, state: sharedLimits, onRejected })
 }
 
 /** The memory for requests that are still arriving. */
-function createReceiving(config: Config, ledger: Ledger, { receivingCells, metrics }: Ground): ReceivingBudget {
+function createReceiving(
+  config: Config,
+  ledger: SlotTable,
+  { receivingCells, metrics }: LoopResources,
+): ReceivingBudget {
   return new ReceivingBudget(receivingCells, {
     caps: config.server,
     keyPlaces: placesOf(config.keys, ledger.keys),
@@ -134,7 +142,7 @@ function refusalOfMaintenance({ server }: Config): Generation['refusal'] | null 
 }
 
 /** What cannot be served now is refused while it is cheap: with every slot and queue full, or by a loop that is late. */
-function createRefusal(limiter: Limiter, { shedder, metrics }: Ground) {
+function createRefusal(limiter: Limiter, { shedder, metrics }: LoopResources) {
   return function refusal(key: KeyIdentity): GatewayError | null {
     // What no limit lets in takes no place in the turn.
     const full = limiter.refusal(key.index)
@@ -146,7 +154,7 @@ function createRefusal(limiter: Limiter, { shedder, metrics }: Ground) {
 }
 
 /** Where the limits of this configuration lie in the cells. */
-export function limiterPlaces(config: Pick<Config, 'keys' | 'providers' | 'models'>, ledger: Ledger): LimiterPlaces {
+export function limiterPlaces(config: Pick<Config, 'keys' | 'providers' | 'models'>, ledger: SlotTable): LimiterPlaces {
   return {
     keys: placesOf(config.keys, ledger.keys),
     providers: placesOf(config.providers, ledger.providers),

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { type MessagePort } from 'node:worker_threads'
 import { type Config } from '../config/types.js'
-import { JOB_ID_PREFIX } from '../jobs/job-face.js'
+import { JOB_ID_PREFIX } from '../jobs/job-json.js'
 import { openRedisStore } from '../jobs/redis/store.js'
 import { createExecute } from '../jobs/run/execute.js'
 import { type Execute } from '../jobs/run/job-run.js'
@@ -16,8 +16,8 @@ import { type KeyIdentity } from '../pipeline/client.js'
 import { neededTokens } from '../pipeline/stages/admit.js'
 import { type Surface } from '../protocols/contract/protocol.js'
 import { allowedModels } from '../routing/access.js'
-import { type JobHabits } from '../server/front.js'
-import { type JobDoor } from '../server/intake/job-intake.js'
+import { type JobPolicy } from '../server/context.js'
+import { type JobIntake } from '../server/intake/job-intake.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type Generation } from './generation.js'
 
@@ -54,7 +54,7 @@ export class LoopJobs {
   }
 
   /** Where jobs come in; `decode` checks a body as every chat is checked. */
-  createDoor(decode: JobDoor['decode']): JobDoor {
+  createDoor(decode: JobIntake['decode']): JobIntake {
     const { surface, current, metrics } = this.#options
     return {
       ...{ surface, desk: this.store, decode, createJobId: () => this.createId() },
@@ -175,7 +175,7 @@ export class LoopJobs {
 }
 
 /** What a generation has to say of a chat that would become a job. */
-export function jobHabits({ config, router, limiter }: Pick<Generation, 'config' | 'router' | 'limiter'>): JobHabits {
+export function jobHabits({ config, router, limiter }: Pick<Generation, 'config' | 'router' | 'limiter'>): JobPolicy {
   const { maxPendingPerKey, maxPending, maxStoredBytesPerKey, maxStoredBytes, maxAnswerBytes, webhook } = config.jobs
   return {
     isAsyncByDefault: config.compat.asyncByDefault,

@@ -195,7 +195,7 @@ export type StoreEvent =
   | { readonly type: 'cancelled'; readonly id: string }
 
 /** For those who answer clients. */
-export type JobDesk = {
+export type JobApi = {
   /**
    * Takes a job, once per idempotency key; who repeats one is answered even where no more may wait.
    * @throws storage_full when nothing more can be kept
@@ -239,7 +239,7 @@ export type DeliveryQueue = {
 }
 
 /** All that is asked of a store. */
-export type StoreCalls = JobDesk & JobQueue & DeliveryQueue
+export type StoreCalls = JobApi & JobQueue & DeliveryQueue
 
 /**
  * A store of jobs. Every call fails with `overloaded` (503) while the store cannot be reached, within seconds, and with

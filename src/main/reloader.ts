@@ -1,8 +1,8 @@
 // Takes a new configuration into a running process: read and checked whole, laid over what cannot change, given to all event
 // loops, and told in one log line and a metric. Whatever is wrong with it, the old one stays as it was.
 import { statSync } from 'node:fs'
-import { continueLedger, type Ledger } from '../config/live/ledger.js'
 import { planReload } from '../config/live/reload.js'
+import { continueLedger, type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type ReloadReport } from '../gateway/announce.js'
@@ -21,8 +21,8 @@ export type ReloaderOptions = {
   readonly read: () => Promise<ReadConfig>
   /** Read with `read`; what the process started with. */
   readonly first: ReadConfig
-  readonly ledger: Ledger
-  readonly supervisor: { reload(config: Config, ledger: Ledger): Promise<void> }
+  readonly ledger: SlotTable
+  readonly supervisor: { reload(config: Config, ledger: SlotTable): Promise<void> }
   readonly tell: (report: ReloadReport) => void
 }
 
@@ -32,7 +32,7 @@ export class Reloader {
   readonly #hadFile: boolean
   readonly #certificates: string
   #config: Config
-  #ledger: Ledger
+  #ledger: SlotTable
   #isRunning = false
   #isAsked = false
 

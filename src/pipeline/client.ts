@@ -47,7 +47,7 @@ export type PathFacts = {
 }
 
 /** What of a request outlives its body. */
-export type RequestHead = Omit<ClientRequest, 'body'>
+export type AcceptedRequest = Omit<ClientRequest, 'body'>
 
 export type Rejection = {
   readonly requestId: string

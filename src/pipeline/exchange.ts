@@ -11,9 +11,9 @@ import { ENTRY_COST_BYTES, StreamLog } from '../streams/log.js'
 import { type StreamEnd } from '../streams/reader.js'
 import { type Try } from '../telemetry/records.js'
 import { type AttemptState, type AttemptView, NO_ATTEMPT, spentMs } from './attempt-state.js'
-import { type ClientRequest, type ExchangeHandle, type RequestHead } from './client.js'
+import { type AcceptedRequest, type ClientRequest, type ExchangeHandle } from './client.js'
+import { type PipelineContext } from './context.js'
 import { type Placed } from './open-exchanges.js'
-import { type PipelineParts } from './parts.js'
 import { type Delivery, type Sink } from './sink.js'
 
 /** The part of an attempt that the exchange may stop. */
@@ -34,9 +34,9 @@ export type SettleHook = (exchange: Exchange, ending: Ending) => void
 
 export class Exchange implements ExchangeHandle, Placed {
   /** Without its body, which is let go as soon as no other target may need it. */
-  readonly request: RequestHead
+  readonly request: AcceptedRequest
   readonly sink: Sink
-  readonly parts: PipelineParts
+  readonly context: PipelineContext
   readonly #onSettle: SettleHook
 
   /** Length of the body as it came; the bytes themselves may be in a worker. */
@@ -75,16 +75,16 @@ export class Exchange implements ExchangeHandle, Placed {
   #cause: unknown = null
   #isSettled = false
 
-  constructor(request: ClientRequest, sink: Sink, parts: PipelineParts, onSettle: SettleHook) {
+  constructor(request: ClientRequest, sink: Sink, context: PipelineContext, onSettle: SettleHook) {
     const { requestId, surface, key, body, parameterHeaders, acceptedAtMs } = request
     const { path = null, origin = null, isCounted = false } = request
     this.request = { requestId, surface, key, parameterHeaders, acceptedAtMs, path, origin, isCounted }
     this.sink = sink
-    this.parts = parts
+    this.context = context
     this.requestBytes = body.length
     this.body = body
     this.#onSettle = onSettle
-    this.attachments = parts.fetchAttachment === null ? null : []
+    this.attachments = context.fetchAttachment === null ? null : []
   }
 
   get isSettled(): boolean {
@@ -120,7 +120,7 @@ export class Exchange implements ExchangeHandle, Placed {
   /** How an attempt ended, kept from the first failure on. `startedAtMs`: null for one that was never sent. */
   noteTry(ended: Omit<Try, 'ms'>, startedAtMs: number | null): void {
     if (ended.result === 'ok' && this.tries === null) return
-    const ms = startedAtMs === null ? 0 : this.parts.clock.nowMs() - startedAtMs
+    const ms = startedAtMs === null ? 0 : this.context.clock.nowMs() - startedAtMs
     this.tries ??= []
     this.tries.push({ ...ended, ms })
   }
@@ -137,7 +137,7 @@ export class Exchange implements ExchangeHandle, Placed {
   /** The log that readers follow, made with the first frame. When its last reader leaves, the upstream is aborted. */
   openLog(): StreamLog {
     if (this.log !== null) return this.log
-    const capBytes = this.parts.config.server.maxReaderLagBytes
+    const capBytes = this.context.config.server.maxReaderLagBytes
     const options = { capBytes, retainBytes: 0, entryCostBytes: ENTRY_COST_BYTES }
     this.log = new StreamLog(options, () => this.abortCall())
     return this.log

@@ -3,6 +3,7 @@
 import { toGatewayError } from '../errors.js'
 import { limitHeaders } from '../limit/headers.js'
 import { type ClientRequest, type ExchangeHandle, type Pipeline, type Rejection } from './client.js'
+import { type PipelineContext } from './context.js'
 import { startKeepalive } from './delivery/keepalive.js'
 import { fail, reject } from './delivery/reject.js'
 import { RepeatedAnswers } from './delivery/repeated-answers.js'
@@ -10,12 +11,11 @@ import { dispatch } from './dispatch/dispatch.js'
 import { Exchange, type SettleHook } from './exchange.js'
 import { OpenExchanges } from './open-exchanges.js'
 import { createOutsideEnds, type OutsideEnds } from './outside-ends.js'
-import { type PipelineParts } from './parts.js'
 import { settle } from './settle.js'
 import { type Sink } from './sink.js'
 import { admitRequest, admitTokens } from './stages/admit.js'
-import { fillIn } from './stages/apply-defaults.js'
-import { heedPath } from './stages/apply-path-facts.js'
+import { applyDefaults } from './stages/apply-defaults.js'
+import { applyPathFacts } from './stages/apply-path-facts.js'
 import { createAuthenticate, createRenew } from './stages/authenticate.js'
 import { decode } from './stages/decode.js'
 
@@ -26,7 +26,7 @@ export type DrainablePipeline = Pipeline &
   }
 
 /** Joins the stages over one event loop's parts. */
-export function createPipeline(parts: PipelineParts): DrainablePipeline {
+export function createPipeline(context: PipelineContext): DrainablePipeline {
   const open = new OpenExchanges<Exchange>()
   const ends = createOutsideEnds(open)
   const answers = new RepeatedAnswers()
@@ -38,18 +38,18 @@ export function createPipeline(parts: PipelineParts): DrainablePipeline {
     openCount: () => open.size,
     endAll: ends.endAll,
     endOf: ends.endOf,
-    authenticate: createAuthenticate(parts.config.keys),
-    renew: createRenew(parts.config.keys),
-    limitHeaders: (key) => limitHeaders(parts.limiter.snapshot(key.index)),
+    authenticate: createAuthenticate(context.config.keys),
+    renew: createRenew(context.config.keys),
+    limitHeaders: (key) => limitHeaders(context.limiter.snapshot(key.index)),
     start(request: ClientRequest, sink: Sink): ExchangeHandle {
-      const exchange = new Exchange(request, sink, parts, onSettle)
+      const exchange = new Exchange(request, sink, context, onSettle)
       open.add(exchange)
-      parts.metrics.exchangeStarted()
+      context.metrics.exchangeStarted()
       if (!ends.endAtOnce(exchange)) void run(exchange)
       return exchange
     },
     reject(rejection: Rejection, sink: Sink): void {
-      reject(rejection, sink, { parts, answers })
+      reject(rejection, sink, { context, answers })
     },
   }
 }
@@ -63,9 +63,9 @@ async function run(exchange: Exchange): Promise<void> {
     const decoding = decode(exchange) //                                 400; inline or in a worker
     const ofBody = decoding instanceof Promise ? await decoding : decoding
     if (exchange.isEnded) return
-    const decoded = heedPath(ofBody, exchange.request.path ?? null)
+    const decoded = applyPathFacts(ofBody, exchange.request.path ?? null)
     exchange.body = decoded.body
-    const request = fillIn(exchange, decoded)
+    const request = applyDefaults(exchange, decoded)
     exchange.decoded = request
     if (request.facts.stream) startKeepalive(exchange)
     const tokens = admitTokens(exchange, request.facts, request.estimatedTokens)

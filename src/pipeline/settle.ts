@@ -6,7 +6,7 @@ import { release } from './stages/admit.js'
 
 /** Called by Exchange.settle alone. */
 export function settle(exchange: Exchange, ending: Ending): void {
-  const { metrics, log } = exchange.parts
+  const { metrics, log } = exchange.context
   const { usage } = exchange.current
   release(exchange, usage.inputTokens + usage.outputTokens)
   if (exchange.hasBegun) metrics.streamClosed(exchange.sink.transport)
@@ -16,9 +16,9 @@ export function settle(exchange: Exchange, ending: Ending): void {
 }
 
 function recordOf(exchange: Exchange, ending: Ending) {
-  const { request, sink, decoded, parts } = exchange
+  const { request, sink, decoded, context } = exchange
   const { routed, usage, usageSource, firstTokenAtMs, dropped, upstreamRequestId } = exchange.current
-  const nowMs = parts.clock.nowMs()
+  const nowMs = context.clock.nowMs()
   return {
     requestId: request.requestId,
     surface: request.surface.id,

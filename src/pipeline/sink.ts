@@ -23,7 +23,7 @@ export type StreamHead = {
 }
 
 /** How a sink renders what is not a frame of the log. */
-export type StreamFace = {
+export type StreamFormat = {
   /** A keepalive in the surface's own form. */
   readonly keepaliveFrame: string
   /** The in-band error frame for an end that is not complete. */
@@ -35,7 +35,7 @@ export type Sink = {
   /** The whole answer at once. Never after `begin`. */
   reply(answer: Answer): void
   /** Commits a stream: status 200 and headers go out with the first frame or keepalive. */
-  begin(head: StreamHead, face: StreamFace): void
+  begin(head: StreamHead, face: StreamFormat): void
   /** Writes one keepalive; `begin` came before. */
   keepalive(): void
   /**

@@ -7,6 +7,16 @@ import { type Surface } from '../protocols/contract/protocol.js'
 import { type FloodKind } from '../telemetry/records.js'
 import { AddressTexts } from './caller/address-text.js'
 import { TrustedProxies } from './caller/client-address.js'
+import {
+  type FrontView,
+  type JobPolicy,
+  type ModelLookup,
+  type ModelSource,
+  type ProviderStatus,
+  type Reservation,
+  type Reserve,
+  type ServerContext,
+} from './context.js'
 import { createApp, isRenewed } from './engine/app.js'
 import { type Engine, loadEngine, type TemplatedApp } from './engine/engine.js'
 import { createHeaderPolicy } from './engine/fixed-headers.js'
@@ -15,20 +25,10 @@ import { HeadReader } from './engine/request-head.js'
 import { createRequestIdSource } from './engine/request-id.js'
 import { type OpenCount } from './engine/response.js'
 import { TurnGuard } from './engine/turn-guard.js'
-import {
-  type Front,
-  type FrontView,
-  type JobHabits,
-  type ModelLookup,
-  type ModelSource,
-  type ProviderStatus,
-  type Reservation,
-  type Reserve,
-} from './front.js'
 import { type Act, createRoute, createTakeChat, type EngineRoute } from './http/http.js'
 import { SCRATCH_BYTES } from './http/sink.js'
 import { Inflater } from './inflate.js'
-import { createTakeBody, type JobDoor } from './intake/job-intake.js'
+import { createTakeBody, type JobIntake } from './intake/job-intake.js'
 import { createChatRoute, PROVIDER_PART } from './routes/chat-route.js'
 import { createOpenApi, type RouteRow } from './routes/openapi.js'
 import {
@@ -61,7 +61,7 @@ export type ViewOptions = {
   /** Memory for arriving requests is not counted unless given. */
   readonly reserve?: Reserve
   /** Nothing becomes a job by itself unless given. */
-  readonly jobs?: JobHabits
+  readonly jobs?: JobPolicy
 }
 
 export type ServerOptions = ViewOptions & {
@@ -71,7 +71,7 @@ export type ServerOptions = ViewOptions & {
   /** The surface that chats on a WebSocket speak. */
   readonly webSocketSurface: Surface
   /** Null where failed keys are not limited. */
-  readonly failedKeys: Front['failedKeys']
+  readonly failedKeys: ServerContext['failedKeys']
   /** Lower-case request headers that some dialect takes as parameters. */
   readonly parameterHeaders: readonly string[]
   /** Of our own request ids; see createRequestIdSeed. */
@@ -87,7 +87,7 @@ export type ServerOptions = ViewOptions & {
   /** Told of connections that were closed for asking too much of one turn. */
   readonly onFlood?: (kind: FloodKind, address: string) => void
   /** No jobs, and no idempotency keys, unless given. */
-  readonly jobDoor?: JobDoor
+  readonly jobDoor?: JobIntake
 }
 
 export type Server = {
@@ -192,7 +192,7 @@ const CLOSE_GOING_AWAY = 1001
 
 type FrontState = { isClosing: boolean; isRefusing: boolean }
 
-function createFront(options: ServerOptions, state: FrontState): Front {
+function createFront(options: ServerOptions, state: FrontState): ServerContext {
   const addresses = new AddressTexts()
   return {
     view: createView(options),
@@ -235,7 +235,7 @@ function createView(options: ViewOptions): FrontView {
 
 const UNCOUNTED: Reservation = Object.freeze({ grow: () => null, release: () => undefined })
 
-const NO_JOBS: JobHabits = Object.freeze({
+const NO_JOBS: JobPolicy = Object.freeze({
   isAsyncByDefault: false,
   webhook: Object.freeze({ allowInsecure: false, allowPrivateNetworks: false }),
   caps: Object.freeze({ perKey: 0, all: 0, stored: Object.freeze({ perKey: 0, all: 0 }) }),
@@ -245,7 +245,7 @@ const NO_JOBS: JobHabits = Object.freeze({
   checkRoute: () => undefined,
 })
 
-function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): RouteRow[] {
+function addRoutes(app: TemplatedApp, front: ServerContext, options: ServerOptions): RouteRow[] {
   const { metrics } = options
   const { apiPrefix } = options.compat
   const needsUpgrade: Act = (exchange) => {
@@ -286,7 +286,7 @@ function addRoutes(app: TemplatedApp, front: Front, options: ServerOptions): Rou
   return routes
 }
 
-function addPath(app: TemplatedApp, front: Front, route: Path, takeChat: Act): void {
+function addPath(app: TemplatedApp, front: ServerContext, route: Path, takeChat: Act): void {
   const { surface = null, get, remove, choices } = route
   // The engine tries literal paths before those with a part that may be anything.
   const path = route.path.replace(PROVIDER_PART, ':provider')
@@ -304,7 +304,7 @@ function addPath(app: TemplatedApp, front: Front, route: Path, takeChat: Act): v
 }
 
 /** GET of a path: whose words it is answered in is settled first, so that even the first refusal is in them. */
-function createReadRoute(front: Front, { surface = null, speakers = [] }: Path, get: Act): EngineRoute {
+function createReadRoute(front: ServerContext, { surface = null, speakers = [] }: Path, get: Act): EngineRoute {
   const byDefault = createRoute(front, surface, get)
   if (speakers.length === 0) return byDefault
   const named = speakers.map(({ header, surface }) => ({ header, enter: createRoute(front, surface, get) }))
@@ -316,12 +316,12 @@ const EVERYWHERE = Object.freeze({ below: '', surface: null })
 type Rest = { readonly routes: readonly RouteRow[]; readonly below: string; readonly surface: Surface | null }
 
 /** Without it the engine closes the connection of a path that nobody serves, with no answer. */
-function addRest(app: TemplatedApp, front: Front, { routes, below, surface }: Rest): void {
+function addRest(app: TemplatedApp, front: ServerContext, { routes, below, surface }: Rest): void {
   app.options(`${below}/*`, createRoute(front, surface, answerOptions('GET, HEAD, POST, OPTIONS')))
   app.any(`${below}/*`, createRoute(front, surface, refusePath(routes)))
 }
 
-function createMetricsApp(engine: Engine, front: Front, options: ServerOptions): TemplatedApp {
+function createMetricsApp(engine: Engine, front: ServerContext, options: ServerOptions): TemplatedApp {
   const app = engine.uws.App()
   addPath(app, front, { path: '/metrics', get: answerMetrics(options.renderMetrics, true) }, createTakeChat(null))
   addRest(app, front, { routes: [], ...EVERYWHERE })

@@ -1,6 +1,6 @@
 // What the supervisor and its further event loops say to each other. Plain data; everything else they share is cells.
 import { type MessagePort } from 'node:worker_threads'
-import { type Ledger } from '../config/live/ledger.js'
+import { type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 
 /** Memory shared by all event loops of the process, and which name has which place in it. */
@@ -8,7 +8,7 @@ export type SharedCells = {
   readonly limiter: SharedArrayBuffer
   readonly receiving: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
-  readonly ledger: Ledger
+  readonly ledger: SlotTable
 }
 
 /** workerData of workers/frontend. */
@@ -27,7 +27,7 @@ export type ToFrontend =
   /** The answer to `connect-jobs`: a port, moved here, or why there is none. */
   | { readonly type: 'jobs'; readonly port: MessagePort | null; readonly reason: string }
   | { readonly type: 'reopen-log' }
-  | { readonly type: 'reload'; readonly config: Config; readonly ledger: Ledger }
+  | { readonly type: 'reload'; readonly config: Config; readonly ledger: SlotTable }
 
 export type FromFrontend =
   | { readonly type: 'listening' }

@@ -2,7 +2,7 @@
 // same port and share nothing but cells. It starts and drains them together; it knows nothing of what a loop does.
 import { createServer } from 'node:net'
 import { type MessagePort, Worker } from 'node:worker_threads'
-import { type Ledger } from '../config/live/ledger.js'
+import { type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { tuneCollector } from './collector.js'
@@ -16,7 +16,7 @@ export type EventLoop = {
    * New requests get this configuration; those under way keep theirs.
    * @throws misconfigured, with nothing changed
    */
-  reload(config: Config, ledger: Ledger): void
+  reload(config: Config, ledger: SlotTable): void
   /** Serves new work for `graceMs` more, lets open streams end until the deadline, then ends them. */
   drain(graceMs: number): Promise<void>
   /** Writes the log to the file that its path leads to now. Never rejects. */
@@ -74,7 +74,7 @@ export class Supervisor {
    * is wrong on every loop, so one that is refused here reaches no other.
    * @throws misconfigured, with nothing changed
    */
-  async reload(config: Config, ledger: Ledger): Promise<void> {
+  async reload(config: Config, ledger: SlotTable): Promise<void> {
     this.#loop.reload(config, ledger)
     await Promise.all([...this.#workers].map((worker) => ask(worker, { type: 'reload', config, ledger }, 'reloaded')))
   }

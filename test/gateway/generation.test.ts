@@ -1,6 +1,6 @@
 // What a configuration decides, and what it finds again after a reload. The parts at work are in test/e2e/reload.test.ts.
 import { test } from 'tap'
-import { continueLedger, openLedger } from '../../src/config/live/ledger.js'
+import { continueLedger, openLedger } from '../../src/config/live/slot-table.js'
 import { type Config } from '../../src/config/types.js'
 import { limiterPlaces, reachableProviders, withKnownProviders } from '../../src/gateway/generation.js'
 import { load } from '../config/sources.js'

@@ -10,7 +10,7 @@ import {
   type Pipeline,
   type Rejection,
 } from '../../src/pipeline/client.js'
-import { type Delivery, type HeaderList, type Sink, type StreamFace } from '../../src/pipeline/sink.js'
+import { type Delivery, type HeaderList, type Sink, type StreamFormat } from '../../src/pipeline/sink.js'
 import { type Surface } from '../../src/protocols/contract/protocol.js'
 import { StreamLog } from '../../src/streams/log.js'
 import { type StreamEnd } from '../../src/streams/reader.js'
@@ -40,7 +40,7 @@ function envelope(error: ErrorData) {
   return { error: { message: error.message, type: 'fake', param: error.param, code: error.code } }
 }
 
-export const fakeFace: StreamFace = {
+export const fakeFace: StreamFormat = {
   keepaliveFrame: fakeSurface.keepaliveFrame,
   encodeErrorFrame: (error) => fakeSurface.encodeErrorFrame(error, ''),
 }

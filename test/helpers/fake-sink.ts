@@ -1,7 +1,7 @@
 // A client's end that writes down what it is told. It takes everything at once unless it is paused.
 import { type JsonObject } from '../../src/model/json.js'
 import { type ExchangeHandle } from '../../src/pipeline/client.js'
-import { type Answer, type Delivery, type Sink, type StreamFace, type StreamHead } from '../../src/pipeline/sink.js'
+import { type Answer, type Delivery, type Sink, type StreamFormat, type StreamHead } from '../../src/pipeline/sink.js'
 import { type LogReader } from '../../src/streams/reader.js'
 import { type Transport } from '../../src/telemetry/records.js'
 
@@ -22,7 +22,7 @@ export class FakeSink implements Sink {
   isSettled: () => boolean = () => false
   handle: ExchangeHandle | null = null
   readonly #kind: Transport
-  #face: StreamFace | null = null
+  #face: StreamFormat | null = null
   #reader: LogReader | null = null
   #onDone: ((delivery: Delivery) => void) | null = null
 
@@ -53,7 +53,7 @@ export class FakeSink implements Sink {
     this.answers.push(answer)
   }
 
-  begin(head: StreamHead, face: StreamFace): void {
+  begin(head: StreamHead, face: StreamFormat): void {
     this.#note('begin')
     this.heads.push(head)
     this.#face = face

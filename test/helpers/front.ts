@@ -4,7 +4,7 @@ import { GatewayError } from '../../src/errors.js'
 import { type Surface } from '../../src/protocols/contract/protocol.js'
 import { JOB_PROTOCOL } from '../../src/protocols/index.js'
 import { createServer, type Server, type ServerOptions } from '../../src/server/app.js'
-import { type JobDoor } from '../../src/server/intake/job-intake.js'
+import { type JobIntake } from '../../src/server/intake/job-intake.js'
 import { FakePipeline, fakeSurface, type Script } from './fake-pipeline.js'
 
 export type FrontOptions = {
@@ -43,7 +43,7 @@ export const SERVER_CONFIG: ServerConfig = {
 }
 
 /** A door for jobs whose store is never asked. */
-export function closedJobDoor(surfaces: readonly Surface[]): JobDoor {
+export function closedJobDoor(surfaces: readonly Surface[]): JobIntake {
   const surface = surfaces.find(({ id }) => id === JOB_PROTOCOL)
   if (surface === undefined) throw new Error('no surface takes jobs')
   const never = (): never => {
@@ -51,7 +51,7 @@ export function closedJobDoor(surfaces: readonly Surface[]): JobDoor {
   }
   return {
     surface,
-    desk: {} as JobDoor['desk'],
+    desk: {} as JobIntake['desk'],
     decode: never,
     createJobId: never,
     tell: never,

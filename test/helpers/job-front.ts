@@ -3,13 +3,13 @@
 import { type Test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
 import { type DecodedBody } from '../../src/protocols/contract/envelope.js'
-import { type JobHabits } from '../../src/server/front.js'
+import { type JobPolicy } from '../../src/server/context.js'
 import { scanMembers } from '../../src/wire/members.js'
 import { CHAT_PATH, fakeSurface } from './fake-pipeline.js'
 import { startFront } from './front.js'
 import { createPlainStore } from './plain-store.js'
 
-const HABITS: JobHabits = {
+const HABITS: JobPolicy = {
   isAsyncByDefault: false,
   webhook: { allowInsecure: false, allowPrivateNetworks: false },
   caps: { perKey: 100, all: 100, stored: { perKey: 100_000, all: 100_000 } },
@@ -21,7 +21,7 @@ const HABITS: JobHabits = {
 
 export type Asked = { readonly method?: string; readonly key?: string; readonly headers?: Record<string, string> }
 
-export async function startJobFront(t: Test, habits: Partial<JobHabits> = {}) {
+export async function startJobFront(t: Test, habits: Partial<JobPolicy> = {}) {
   const store = createPlainStore(t, () => 1_000_000)
   const told: string[] = []
   let ids = 0

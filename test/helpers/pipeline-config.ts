@@ -8,7 +8,7 @@ import {
 } from '../../src/config/types.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { type KeyIdentity } from '../../src/pipeline/client.js'
-import { type FetchAttachment } from '../../src/pipeline/parts.js'
+import { type FetchAttachment } from '../../src/pipeline/context.js'
 import { fakeTarget } from './fake-protocol.js'
 import { ANTHROPIC, OPENAI, type Wire } from './pipeline-wires.js'
 

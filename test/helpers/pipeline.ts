@@ -4,8 +4,8 @@ import { GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/local/cells.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { createOffload, type Offload } from '../../src/offload/offload.js'
+import { type PipelineContext } from '../../src/pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../../src/pipeline/lifecycle.js'
-import { type PipelineParts } from '../../src/pipeline/parts.js'
 import { createCodec } from '../../src/protocols/contract/codec.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { Breakers } from '../../src/routing/breakers.js'
@@ -50,7 +50,7 @@ export class PipelineRig {
   readonly calls: FakeCall[] = []
   readonly held: HeldWork[] = []
   readonly limiter: CountingLimiter
-  readonly parts: PipelineParts
+  readonly parts: PipelineContext
   readonly pipeline: DrainablePipeline
   /** Work that is held until it is released. */
   readonly holds = new Set<Work>()

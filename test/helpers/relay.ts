@@ -1,12 +1,12 @@
 // A relay by itself: an outlet that writes down what it is told, and the bytes of a fixture in any cuts.
 import { type ErrorData } from '../../src/model/error.js'
-import { type Outlet, type Relay, type RelayOptions, type WholeKind } from '../../src/pipeline/relay/types.js'
+import { type Relay, type RelayOptions, type RelayOutlet, type WholeKind } from '../../src/pipeline/relay/types.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { fakeTarget } from './fake-protocol.js'
 import { surfaceOf, type Wire } from './pipeline-wires.js'
 import { FALLBACK } from './protocol-fixtures.js'
 
-export class FakeOutlet implements Outlet {
+export class FakeOutlet implements RelayOutlet {
   readonly told: string[] = []
   text = ''
   body = ''

@@ -1,6 +1,6 @@
 // What becomes of a new configuration, with event loops that only take note.
 import { type Test, test } from 'tap'
-import { type Ledger, openLedger } from '../../src/config/live/ledger.js'
+import { openLedger, type SlotTable } from '../../src/config/live/slot-table.js'
 import { type Config } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { type ReloadReport } from '../../src/gateway/announce.js'
@@ -15,7 +15,7 @@ const readOf = (config: Config, rest: Partial<ReadConfig> = {}): ReadConfig => (
 
 function setUp(_t: Test, first = readOf(keyed('a'))) {
   const reads: (() => Promise<ReadConfig>)[] = []
-  const swapped: { config: Config; ledger: Ledger }[] = []
+  const swapped: { config: Config; ledger: SlotTable }[] = []
   const reports: ReloadReport[] = []
   let wake: () => void = () => {}
   let refuse: string | null = null

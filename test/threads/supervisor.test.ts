@@ -2,7 +2,7 @@
 import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:net'
 import { type Test, test } from 'tap'
-import { openLedger } from '../../src/config/live/ledger.js'
+import { openLedger } from '../../src/config/live/slot-table.js'
 import { type Config } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import { type SharedCells } from '../../src/threads/messages.js'

@@ -24,7 +24,7 @@ export type JobContext = {
 }
 
 /** What came of a job's exchange: the answer's JSON text, or the error as thrown. */
-type Outcome = { readonly resolve: (answer: string) => void; readonly reject: (error: GatewayError) => void }
+type Settlers = { readonly resolve: (answer: string) => void; readonly reject: (error: GatewayError) => void }
 
 /** Executes jobs by exchanges of the pipeline; an abort cancels the exchange, and with it the upstream. */
 export function createExecute({ pipeline, surface, keyOf, nowMs }: ExecuteOptions): Execute {
@@ -43,7 +43,7 @@ export function createExecute({ pipeline, surface, keyOf, nowMs }: ExecuteOption
 
 const KEY_GONE = 'The key that this job came under is not configured any more.'
 
-function createJobSink({ resolve, reject }: Outcome): Sink {
+function createJobSink({ resolve, reject }: Settlers): Sink {
   return {
     transport: 'json',
     reply({ error, body }) {

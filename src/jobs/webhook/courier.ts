@@ -2,7 +2,7 @@
 // of it. So many of one endpoint at once and no more, so that a bad one holds up no other. Hints of the store wake it, and it
 // polls as well, for retries that fall due.
 
-import { jobErrorOf } from '../job-face.js'
+import { jobErrorOf } from '../job-json.js'
 import { ClaimLoop } from '../run/claim-loop.js'
 import { TIMERS, type Timers } from '../run/timers.js'
 import { originOf } from '../sqlite/deliveries.js'

@@ -13,14 +13,14 @@ import { type AttemptResult } from '../../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../../upstream/call.js'
 import { concealSecrets, type Secretive } from '../../upstream/conceal.js'
 import { AttemptState } from '../attempt-state.js'
-import { reply, resultAnswer, type Verdict } from '../delivery/answer.js'
-import { Gate } from '../delivery/first-content-gate.js'
+import { type AnswerOutcome, reply, resultAnswer } from '../delivery/answer.js'
+import { FirstContentGate } from '../delivery/first-content-gate.js'
 import { startKeepalive } from '../delivery/keepalive.js'
-import { Pace } from '../delivery/token-timing.js'
+import { TokenTiming } from '../delivery/token-timing.js'
 import { measureUsage } from '../delivery/usage.js'
 import { type Exchange } from '../exchange.js'
 import { createRelay } from '../relay/choose.js'
-import { type Outlet, type Relay, type RelayOptions, type WholeKind } from '../relay/types.js'
+import { type Relay, type RelayOptions, type RelayOutlet, type WholeKind } from '../relay/types.js'
 import { makeWhole } from '../relay/whole-answer.js'
 import { blameKey, resultOf } from './attempt-result.js'
 import { deadlinePassed, isOutOfTime } from './client-deadline.js'
@@ -28,21 +28,21 @@ import { headerText, requestIdOf } from './header-text.js'
 import { isJudged } from './judged.js'
 import { Refusal } from './refusal.js'
 import { fallbackMeta, relayOptions } from './relay-options.js'
-import { Connection } from './upstream-lease.js'
+import { UpstreamLease } from './upstream-lease.js'
 import { timeoutsFor, upstreamRequest } from './upstream-request.js'
 
 /** What a try goes to, and by which right. */
 export type Aim = { readonly routed: RouteTarget; readonly dialect: Dialect; readonly permit: Permit }
 
-const COMPLETE: Verdict = Object.freeze({ outcome: 'complete', cause: null })
+const COMPLETE: AnswerOutcome = Object.freeze({ outcome: 'complete', cause: null })
 
-export class Attempt implements CallHandler, Outlet {
+export class Attempt implements CallHandler, RelayOutlet {
   readonly #exchange: Exchange
   readonly #routed: RouteTarget
   readonly #dialect: Dialect
-  readonly #connection: Connection
-  readonly #gate: Gate
-  readonly #pace: Pace
+  readonly #lease: UpstreamLease
+  readonly #gate: FirstContentGate
+  readonly #timing: TokenTiming
   readonly #state: AttemptState
   #relay: Relay | null = null
   #refusal: Refusal | null = null
@@ -61,12 +61,12 @@ export class Attempt implements CallHandler, Outlet {
     this.#dialect = dialect
     this.#permit = permit
     this.#isJudged = isJudged(exchange, routed)
-    this.#connection = new Connection(exchange.parts.limiter, routed)
-    this.#gate = new Gate(exchange)
-    const { metrics } = exchange.parts
+    this.#lease = new UpstreamLease(exchange.context.limiter, routed)
+    this.#gate = new FirstContentGate(exchange)
+    const { metrics } = exchange.context
     const slot = metrics.slot(exchange.request.surface.id, routed.target.provider, routed.label)
     this.#state = new AttemptState(routed, slot)
-    this.#pace = new Pace(exchange.parts, this.#state)
+    this.#timing = new TokenTiming(exchange.context, this.#state)
   }
 
   /** Makes the body for this target, here or in a worker: the attempt is counted from now on. */
@@ -78,13 +78,13 @@ export class Attempt implements CallHandler, Outlet {
   /** The same once more, when what it needed has been fetched. */
   makeBody(decoded: DecodedRequest): EncodedRequestBody | Promise<EncodedRequestBody> {
     const exchange = this.#exchange
-    const { request, parts } = exchange
+    const { request, context } = exchange
     const { target } = this.#routed
     const { facts, json, members } = decoded
     if (request.surface.upstreamFrames !== undefined) this.#state.framing = this.#dialect.framing
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay/collect.ts.
     this.#asksStream = facts.raw?.asksStream ?? (facts.stream || request.surface.id !== target.protocol)
-    return parts.offload.encode({
+    return context.offload.encode({
       surfaceId: request.surface.id,
       body: exchange.body,
       json,
@@ -100,19 +100,19 @@ export class Attempt implements CallHandler, Outlet {
   /** Sends the request. Resolves with the first content, rejects with what failed before it. */
   run(encoded: EncodedRequestBody): Promise<void> {
     const exchange = this.#exchange
-    const { request, parts } = exchange
+    const { request, context } = exchange
     const asksStream = this.#asksStream
     exchange.body = encoded.original
     this.#state.dropped = encoded.dropped
     this.#hasRun = true
     exchange.call = this
-    const nowMs = parts.clock.nowMs()
+    const nowMs = context.clock.nowMs()
     this.#state.startedAtMs = nowMs
     const passed = this.#gate.passed()
     const isRaw = exchange.decoded?.facts.raw !== undefined
     const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream, isRaw }
     const timeouts = timeoutsFor(this.#routed.timeouts, asksStream, exchange.deadlineAtMs - nowMs)
-    this.#connection.carry(parts.upstream.call(upstreamRequest(sending), this, timeouts))
+    this.#lease.carry(context.upstream.call(upstreamRequest(sending), this, timeouts))
     return passed
   }
 
@@ -126,7 +126,7 @@ export class Attempt implements CallHandler, Outlet {
     const exchange = this.#exchange
     exchange.call = this
     exchange.current = this.#state
-    exchange.parts.breakers.began(this.#routed.target, this.#permit)
+    exchange.context.breakers.began(this.#routed.target, this.#permit)
   }
 
   /** The exchange is over: stops the upstream and keeps count of what has come. Nothing more is told of this attempt. */
@@ -143,7 +143,7 @@ export class Attempt implements CallHandler, Outlet {
 
   /** Gives back what the provider was held by; for an attempt that never ran, too. Idempotent. */
   close(): void {
-    this.#connection.close()
+    this.#lease.close()
     if (!this.#hasRun) this.#giveBackPermit()
   }
 
@@ -155,7 +155,7 @@ export class Attempt implements CallHandler, Outlet {
     if (this.#secrets().callerKey === null) this.#state.upstreamRequestId = requestIdOf(headers)
     try {
       if (status < 200 || status > 299) {
-        this.#refusal = new Refusal(status, headers, exchange.parts.clock.unixSec() * 1000)
+        this.#refusal = new Refusal(status, headers, exchange.context.clock.unixSec() * 1000)
         return
       }
       const contentType = headerText(headers, 'content-type') ?? ''
@@ -190,7 +190,7 @@ export class Attempt implements CallHandler, Outlet {
   }
 
   onEnd(): void {
-    this.#state.endedAtMs ??= this.#exchange.parts.clock.nowMs()
+    this.#state.endedAtMs ??= this.#exchange.context.clock.nowMs()
     this.close()
     if (this.#isOver) return
     try {
@@ -217,8 +217,8 @@ export class Attempt implements CallHandler, Outlet {
   }
 
   progress(): void {
-    this.#connection.sawToken()
-    this.#pace.mark()
+    this.#lease.sawToken()
+    this.#timing.mark()
   }
 
   complete(): void {
@@ -231,11 +231,11 @@ export class Attempt implements CallHandler, Outlet {
 
   whole(bytes: Uint8Array, kind: WholeKind): void {
     if (this.#isOver) return
-    const { parts, request } = this.#exchange
+    const { context, request } = this.#exchange
     this.progress()
     this.#succeed()
     makeWhole(bytes, {
-      offload: parts.offload,
+      offload: context.offload,
       kind,
       task: { surfaceId: request.surface.id, target: this.#routed.target, fallback: fallbackMeta(this.#exchange) },
       onMade: this.#onMade,
@@ -253,7 +253,7 @@ export class Attempt implements CallHandler, Outlet {
   #succeed(): void {
     measureUsage(this.#exchange, this.#state, true)
     this.#conclude()
-    this.#connection.linger()
+    this.#lease.linger()
   }
 
   readonly #onMade = (body: Uint8Array): void => {
@@ -315,30 +315,30 @@ export class Attempt implements CallHandler, Outlet {
   #conclude(): void {
     const exchange = this.#exchange
     this.#isOver = true
-    this.#state.endedAtMs ??= exchange.parts.clock.nowMs()
+    this.#state.endedAtMs ??= exchange.context.clock.nowMs()
     if (exchange.call === this) exchange.call = null
   }
 
   #countOk(): void {
     this.#count('ok', null)
-    if (this.#isJudged) this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, null)
+    if (this.#isJudged) this.#exchange.context.breakers.record(this.#routed.target, this.#permit, null)
   }
 
   #countFailure(error: ErrorData): void {
     this.#count(resultOf(error.code), error)
     // A client in a hurry must not shut a target for everybody.
     if (isOutOfTime(this.#exchange, error) || !this.#isJudged) this.#giveBackPermit()
-    else this.#exchange.parts.breakers.record(this.#routed.target, this.#permit, error)
+    else this.#exchange.context.breakers.record(this.#routed.target, this.#permit, error)
   }
 
   #giveBackPermit(): void {
-    this.#exchange.parts.breakers.giveBack(this.#routed.target, this.#permit)
+    this.#exchange.context.breakers.giveBack(this.#routed.target, this.#permit)
     this.#permit = FREE
   }
 
   #count(result: AttemptResult, error: ErrorData | null): void {
     const { provider, model } = this.#routed.target
-    this.#exchange.parts.metrics.upstreamAttempt(provider, result)
+    this.#exchange.context.metrics.upstreamAttempt(provider, result)
     const told = error === null ? null : concealSecrets(this.#secrets(), GatewayError.of(error)).data
     this.#exchange.noteTry({ provider, model, result, error: told }, this.#state.startedAtMs)
   }

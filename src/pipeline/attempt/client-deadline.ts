@@ -2,8 +2,8 @@
 // out by it is no fault of a target's.
 import { GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
-import { type RequestHead } from '../client.js'
-import { type Clock } from '../parts.js'
+import { type AcceptedRequest } from '../client.js'
+import { type Clock } from '../context.js'
 
 /** The request header, which the transports hand over with the dialects' parameters. It reaches no provider. */
 export const TIMEOUT_HEADER = 'x-sluice-timeout-ms'
@@ -15,7 +15,7 @@ const WHOLE_NUMBER = /^[1-9]\d{0,8}$/
  * The moment in monotonic ms by which the answer must be complete; Infinity if the client has not said.
  * @throws invalid_request for anything but a whole number of ms from 1 up
  */
-export function deadlineOf({ parameterHeaders, acceptedAtMs }: RequestHead): number {
+export function deadlineOf({ parameterHeaders, acceptedAtMs }: AcceptedRequest): number {
   const text = parameterHeaders[TIMEOUT_HEADER]
   if (text === undefined) return Number.POSITIVE_INFINITY
   if (WHOLE_NUMBER.test(text)) return acceptedAtMs + Number(text)
@@ -33,10 +33,10 @@ export function deadlinePassed(cause?: unknown): GatewayError {
 /** The part of an exchange that knows the client's time. */
 export type Timed = {
   readonly deadlineAtMs: number
-  readonly parts: { readonly clock: Pick<Clock, 'nowMs'> }
+  readonly context: { readonly clock: Pick<Clock, 'nowMs'> }
 }
 
 /** True if an attempt failed because the client's own time was over. */
-export function isOutOfTime({ deadlineAtMs, parts }: Timed, error: ErrorData): boolean {
-  return error.code === 'upstream_timeout' && parts.clock.nowMs() >= deadlineAtMs - TIMER_GRACE_MS
+export function isOutOfTime({ deadlineAtMs, context }: Timed, error: ErrorData): boolean {
+  return error.code === 'upstream_timeout' && context.clock.nowMs() >= deadlineAtMs - TIMER_GRACE_MS
 }

@@ -16,7 +16,7 @@ export function encode(
   decoded: DecodedRequest,
 ): EncodedRequestBody | Promise<EncodedRequestBody> {
   const encoding = attempt.encode(decoded)
-  return exchange.parts.fetchAttachment === null ? encoding : encodeFetched(exchange, attempt, { decoded, encoding })
+  return exchange.context.fetchAttachment === null ? encoding : encodeFetched(exchange, attempt, { decoded, encoding })
 }
 
 type Encoding = {
@@ -41,8 +41,8 @@ async function encodeFetched(
 
 /** One after the other would add up their times. Never rejects: what has not come is known by its null. */
 async function fetchAll(exchange: Exchange, wanted: readonly string[]): Promise<readonly Attachment[]> {
-  const { parts, request, deadlineAtMs } = exchange
-  const { config, clock, fetchAttachment, log } = parts
+  const { context, request, deadlineAtMs } = exchange
+  const { config, clock, fetchAttachment, log } = context
   const { maxCount, timeoutMs } = config.content.fetch
   const startedAtMs = clock.nowMs()
   const leaving = new AbortController()

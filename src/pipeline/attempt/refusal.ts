@@ -6,7 +6,7 @@ import { type ResponseHeaders } from '../../upstream/call.js'
 import { concealText, type Secretive } from '../../upstream/conceal.js'
 import { parseRetryAfterMs } from '../../wire/http.js'
 import { maskKeys } from '../../wire/mask-keys.js'
-import { BodyCollector } from '../relay/body-collector.js'
+import { UpstreamBody } from '../relay/upstream-body.js'
 import { headerText } from './header-text.js'
 
 /** Of an upstream's error answer, more than this is not read. */
@@ -18,7 +18,7 @@ const KEY_STATUSES: ReadonlySet<number> = new Set([401, 403])
 export class Refusal {
   readonly #status: number
   readonly #retryAfterMs: number | null
-  readonly #body = new BodyCollector(MAX_ERROR_BODY_BYTES)
+  readonly #body = new UpstreamBody(MAX_ERROR_BODY_BYTES)
   #bytes: Buffer | null = null
 
   /** `unixMs`: the wall clock, for a `Retry-After` that is a date. */

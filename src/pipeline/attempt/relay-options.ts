@@ -5,13 +5,13 @@ import { type Dialect, type Framing } from '../../protocols/contract/protocol.js
 import { type RouteTarget } from '../../routing/router.js'
 import { byteConceal } from '../../upstream/conceal.js'
 import { type Exchange } from '../exchange.js'
-import { type Outlet, type RelayOptions } from '../relay/types.js'
+import { type RelayOptions, type RelayOutlet } from '../relay/types.js'
 
 export type RelayFacts = {
   readonly exchange: Exchange
   readonly routed: RouteTarget
   readonly dialect: Dialect
-  readonly outlet: Outlet
+  readonly outlet: RelayOutlet
   /** Of the upstream's answer; empty when it names none. */
   readonly contentType: string
   readonly isDelimited: boolean
@@ -25,7 +25,7 @@ export type RelayFacts = {
  */
 export function relayOptions(facts: RelayFacts): RelayOptions {
   const { exchange, routed, dialect, outlet, contentType, isDelimited, asksStream } = facts
-  const { request, decoded, parts } = exchange
+  const { request, decoded, context } = exchange
   const type = contentType.toLowerCase()
   if (type.startsWith('text/html')) {
     throw new GatewayError('upstream_malformed', { message: 'The provider answered with a web page.' })
@@ -41,10 +41,10 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
     clientStreams: decoded?.facts.stream ?? false,
     upstreamStreams: isRaw ? rawFraming !== null : isStreamed(type, asksStream),
     raw: isRaw ? { framing: rawFraming ?? dialect.framing, conceal: byteConceal(routed.provider) } : null,
-    conceal: parts.secrets.of(routed.provider),
+    conceal: context.secrets.of(routed.provider),
     isDelimited,
     includeUsage: decoded?.facts.includeUsage ?? false,
-    maxResponseBytes: parts.config.server.maxResponseBytes,
+    maxResponseBytes: context.config.server.maxResponseBytes,
   }
 }
 
@@ -61,8 +61,8 @@ function framingOf(type: string): Framing | null {
 }
 
 /** Used where the upstream names no id, model or time of its own. */
-export function fallbackMeta({ request, decoded, parts }: Exchange): ResponseMeta {
-  return { id: request.requestId, model: decoded?.facts.model ?? '', createdSec: parts.clock.unixSec(), usage: null }
+export function fallbackMeta({ request, decoded, context }: Exchange): ResponseMeta {
+  return { id: request.requestId, model: decoded?.facts.model ?? '', createdSec: context.clock.unixSec(), usage: null }
 }
 
 /** What the upstream says it sends counts; a server that names no type is taken to do as it was asked. */

@@ -9,7 +9,7 @@ import { type UpstreamCall } from '../../upstream/call.js'
 /** After the end marker, how long the upstream may take to end its body and so leave its connection to be used again. */
 const TAIL_MS = 1000
 
-export class Connection {
+export class UpstreamLease {
   readonly #limiter: Limiter
   readonly #routed: RouteTarget
   #holdsSlot = true

@@ -4,11 +4,11 @@ import { type EncodedBody } from '../../protocols/contract/codec.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type UpstreamRequest } from '../../upstream/call.js'
-import { type RequestHead } from '../client.js'
+import { type AcceptedRequest } from '../client.js'
 import { pathBelow } from './raw-request.js'
 
 export type Sending = {
-  readonly request: RequestHead
+  readonly request: AcceptedRequest
   readonly routed: RouteTarget
   readonly dialect: Dialect
   readonly encoded: EncodedBody

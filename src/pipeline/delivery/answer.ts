@@ -35,7 +35,7 @@ const SLOW_READER_STATUS = ERROR_CATALOGUE.slow_reader.status
 
 /** What every answer of an exchange bears, as far as it is known now. */
 export function exchangeHeaders(exchange: Exchange): Headers {
-  const headers: Headers = limitHeaders(exchange.parts.limiter.snapshot(exchange.request.key.index))
+  const headers: Headers = limitHeaders(exchange.context.limiter.snapshot(exchange.request.key.index))
   const target = exchange.current.routed?.target
   if (target !== undefined) {
     pushPrintable(headers, 'x-sluice-target', `${target.provider}/${target.model}`)
@@ -58,9 +58,9 @@ export function overheadMs(exchange: Exchange, nowMs: number): number | null {
 /** A whole successful answer. */
 export function resultAnswer(exchange: Exchange, made: Uint8Array): Answer {
   const { routed } = exchange.current
-  const body = routed === null ? made : exchange.parts.secrets.of(routed.provider)(made)
+  const body = routed === null ? made : exchange.context.secrets.of(routed.provider)(made)
   const headers = exchangeHeaders(exchange)
-  const overhead = overheadMs(exchange, exchange.parts.clock.nowMs())
+  const overhead = overheadMs(exchange, exchange.context.clock.nowMs())
   if (overhead !== null) headers.push(['x-sluice-overhead-ms', overhead.toFixed(3)])
   const { wholeHead } = exchange.current
   if (wholeHead === null) return { status: 200, headers, body, error: null }
@@ -73,10 +73,10 @@ const MEDIA_TYPE = /^[\w.+-]+\/[\w.+-]+(?:; ?[\w-]+=[\w."-]+)*$/
 const UNKNOWN_TYPE = 'application/octet-stream'
 
 /** What an answer is called in log and metric, and what was thrown, for the log alone. */
-export type Verdict = { readonly outcome: Outcome; readonly cause: unknown }
+export type AnswerOutcome = { readonly outcome: Outcome; readonly cause: unknown }
 
 /** Hands a whole answer to the client and settles with it. Never throws. */
-export function reply(exchange: Exchange, answer: Answer, { outcome, cause }: Verdict): void {
+export function reply(exchange: Exchange, answer: Answer, { outcome, cause }: AnswerOutcome): void {
   if (exchange.isEnded) return
   try {
     exchange.sink.reply(answer)

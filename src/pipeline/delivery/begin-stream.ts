@@ -1,7 +1,7 @@
 // Commits a stream to its client: from here on the status is 200 and every failure is an in-band error frame.
 
 import { type Exchange } from '../exchange.js'
-import { type StreamFace } from '../sink.js'
+import { type StreamFormat } from '../sink.js'
 import { exchangeHeaders } from './answer.js'
 
 const CONTENT_TYPE = {
@@ -16,7 +16,7 @@ export function beginStream(exchange: Exchange): void {
   const { surface, requestId } = exchange.request
   const framing = exchange.current.framing ?? surface.framing
   const form = framing === 'json' ? surface : (surface.upstreamFrames?.[framing] ?? surface)
-  const face: StreamFace = {
+  const face: StreamFormat = {
     keepaliveFrame: form.keepaliveFrame,
     encodeErrorFrame: (error) => form.encodeErrorFrame(error, requestId, (exchange.log?.next ?? 0) > 0),
   }
@@ -24,7 +24,7 @@ export function beginStream(exchange: Exchange): void {
   exchange.sink.begin(head, face)
   exchange.hasBegun = true
   // Only now is the transport what it will be at the close.
-  exchange.parts.metrics.streamOpened(exchange.sink.transport)
+  exchange.context.metrics.streamOpened(exchange.sink.transport)
 }
 
 /** Begins, if nobody has yet, and lets the sink follow the log to its end. Once per exchange. */

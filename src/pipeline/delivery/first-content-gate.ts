@@ -10,7 +10,7 @@ import { fail } from './reject.js'
 /** An upstream that sends this much without any content is not held back further. */
 const MAX_HELD_BACK_BYTES = 262_144
 
-export class Gate {
+export class FirstContentGate {
   readonly #exchange: Exchange
   #heldBack: Uint8Array[] = []
   #heldBackBytes = 0
@@ -39,7 +39,7 @@ export class Gate {
       this.open()
     }
     const exchange = this.#exchange
-    exchange.lastFrameAtMs = exchange.parts.clock.nowMs()
+    exchange.lastFrameAtMs = exchange.context.clock.nowMs()
     exchange.openLog().append(frames)
     followLog(exchange)
     if (this.#resolve !== null) this.resolve()

@@ -11,8 +11,8 @@ export function startKeepalive(exchange: Exchange): void {
 }
 
 function arm(exchange: Exchange): void {
-  const { keepaliveMs } = exchange.parts.config.server
-  const silentMs = exchange.parts.clock.nowMs() - exchange.lastFrameAtMs
+  const { keepaliveMs } = exchange.context.config.server
+  const silentMs = exchange.context.clock.nowMs() - exchange.lastFrameAtMs
   exchange.keepaliveTimer = setTimeout(beat, Math.max(1, keepaliveMs - silentMs), exchange)
 }
 
@@ -20,9 +20,9 @@ function beat(exchange: Exchange): void {
   if (exchange.isEnded) return
   // Inside one JSON document nothing can be said that is not part of it.
   if (exchange.request.surface.framing === 'json' && exchange.isFollowed) return
-  const nowMs = exchange.parts.clock.nowMs()
+  const nowMs = exchange.context.clock.nowMs()
   // A millisecond of grace: timers may fire a little early.
-  if (nowMs - exchange.lastFrameAtMs >= exchange.parts.config.server.keepaliveMs - 1) {
+  if (nowMs - exchange.lastFrameAtMs >= exchange.context.config.server.keepaliveMs - 1) {
     // Headers are committed by the first keepalive at the latest; from then on an error is in-band.
     try {
       beginStream(exchange)

@@ -3,9 +3,9 @@ import { type GatewayError } from '../../errors.js'
 import { limitHeaders } from '../../limit/headers.js'
 import { NO_USAGE } from '../../model/usage.js'
 import { type Rejection } from '../client.js'
+import { type PipelineContext } from '../context.js'
 import { type Exchange } from '../exchange.js'
 import { outcomeOf } from '../outcome.js'
-import { type PipelineParts } from '../parts.js'
 import { type Sink } from '../sink.js'
 import { errorAnswer, exchangeHeaders, reply } from './answer.js'
 import { followLog } from './begin-stream.js'
@@ -25,7 +25,7 @@ export function fail(exchange: Exchange, error: GatewayError): void {
   }
   const { surface, requestId } = exchange.request
   const subject = { model: exchange.decoded?.facts.model ?? null, hasKey: true }
-  const { errorDetails: hasDetails } = exchange.parts.config.compat
+  const { errorDetails: hasDetails } = exchange.context.config.compat
   const context = { surface, requestId, subject, headers: exchangeHeaders(exchange), hasDetails }
   const answer = errorAnswer(data, context)
   const { refusalBody } = exchange.current
@@ -35,13 +35,13 @@ export function fail(exchange: Exchange, error: GatewayError): void {
 }
 
 /** What a rejection is answered with and told to. */
-export type RejectParts = { readonly parts: PipelineParts; readonly answers: RepeatedAnswers }
+export type RejectParts = { readonly context: PipelineContext; readonly answers: RepeatedAnswers }
 
 /** Answers a request that never became an exchange: same envelope, same log line, same metric. */
-export function reject(rejection: Rejection, sink: Sink, { parts, answers }: RejectParts): void {
+export function reject(rejection: Rejection, sink: Sink, { context, answers }: RejectParts): void {
   const { surface, error, requestId, key } = rejection
-  const headers = key === null ? [] : limitHeaders(parts.limiter.snapshot(key.index))
-  const { errorDetails: hasDetails } = parts.config.compat
+  const headers = key === null ? [] : limitHeaders(context.limiter.snapshot(key.index))
+  const { errorDetails: hasDetails } = context.config.compat
   const subject = { model: null, hasKey: rejection.hasKey }
   const answer = answers.of(error.data, { surface, requestId, subject, headers, hasDetails })
   sink.reply(answer)
@@ -60,7 +60,7 @@ export function reject(rejection: Rejection, sink: Sink, { parts, answers }: Rej
     usage: NO_USAGE,
     usageSource: 'estimated' as const,
     attempts: 0,
-    totalMs: parts.clock.nowMs() - rejection.acceptedAtMs,
+    totalMs: context.clock.nowMs() - rejection.acceptedAtMs,
     timeToFirstTokenMs: null,
     overheadMs: null,
     requestBytes: rejection.requestBytes,
@@ -68,7 +68,7 @@ export function reject(rejection: Rejection, sink: Sink, { parts, answers }: Rej
     dropped: [],
     origin: rejection.origin ?? null,
   }
-  parts.metrics.exchangeStarted()
-  parts.metrics.exchangeSettled(record)
-  parts.log.exchange(record)
+  context.metrics.exchangeStarted()
+  context.metrics.exchangeSettled(record)
+  context.log.exchange(record)
 }

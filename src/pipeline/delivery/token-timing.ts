@@ -1,23 +1,23 @@
 // When tokens came: the first of an answer, and the time between one and the next. A few writes per chunk, nothing allocated.
 import { type AttemptState } from '../attempt-state.js'
-import { type PipelineParts } from '../parts.js'
+import { type PipelineContext } from '../context.js'
 
-export class Pace {
-  readonly #parts: Pick<PipelineParts, 'clock' | 'metrics'>
+export class TokenTiming {
+  readonly #context: Pick<PipelineContext, 'clock' | 'metrics'>
   readonly #state: AttemptState
   #lastAtMs = 0
   #hasBegun = false
 
-  constructor(parts: Pick<PipelineParts, 'clock' | 'metrics'>, state: AttemptState) {
-    this.#parts = parts
+  constructor(context: Pick<PipelineContext, 'clock' | 'metrics'>, state: AttemptState) {
+    this.#context = context
     this.#state = state
   }
 
   /** Content came just now. */
   mark(): void {
-    const nowMs = this.#parts.clock.nowMs()
+    const nowMs = this.#context.clock.nowMs()
     if (this.#hasBegun) {
-      this.#parts.metrics.interToken(this.#state.metricsSlot, (nowMs - this.#lastAtMs) / 1000)
+      this.#context.metrics.interToken(this.#state.metricsSlot, (nowMs - this.#lastAtMs) / 1000)
     } else {
       this.#hasBegun = true
       this.#state.firstTokenAtMs = nowMs

@@ -9,7 +9,7 @@ import { type Exchange } from '../exchange.js'
 const BYTES_PER_TOKEN = 4
 
 /** Sets an attempt's usage from what its relay saw. `isComplete`: the provider's end marker was seen. */
-export function measureUsage({ decoded, parts }: Exchange, state: AttemptState, isComplete: boolean): void {
+export function measureUsage({ decoded, context }: Exchange, state: AttemptState, isComplete: boolean): void {
   const { meter } = state
   if (meter === null) {
     // Sent, and nothing came back yet: the provider has read the input all the same.
@@ -22,7 +22,7 @@ export function measureUsage({ decoded, parts }: Exchange, state: AttemptState, 
   if (report === null || report === IMPLAUSIBLE) {
     state.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0, outputTokens: seenOutput }
     state.usageSource = 'estimated'
-    if (report === IMPLAUSIBLE) parts.metrics.implausibleUsage(state.routed?.target.provider ?? '')
+    if (report === IMPLAUSIBLE) context.metrics.implausibleUsage(state.routed?.target.provider ?? '')
     return
   }
   state.usage = isComplete ? report : atLeast(report, seenOutput)

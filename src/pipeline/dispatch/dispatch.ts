@@ -40,16 +40,16 @@ type FailedPass = {
 export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Promise<void> {
   exchange.deadlineAtMs = deadlineOf(exchange.request)
   const route = routeOf(exchange, decoded)
-  exchange.parts.retryBudget.deposit()
+  exchange.context.retryBudget.deposit()
   const passed = await tryEach(exchange, decoded, inOrder(exchange, decoded, route))
   if (passed !== ANSWERED) await goOn(exchange, decoded, { route, passed })
   exchange.forgetBody()
 }
 
 /** Where it may be served. @throws model_not_found, forbidden, invalid_request, unauthenticated */
-function routeOf({ parts, request }: Exchange, { facts, selector }: DecodedRequest): Route {
+function routeOf({ context, request }: Exchange, { facts, selector }: DecodedRequest): Route {
   const { model, provider, raw } = facts
-  const { config, router, dialects } = parts
+  const { config, router, dialects } = context
   const { path = null } = request
   const query = { model, provider, allowed: allowedModels(config, request.key.index), selector: selector ?? null }
   if (raw !== undefined) return routeRaw({ raw, query, router, dialects })
@@ -61,14 +61,14 @@ function routeOf({ parts, request }: Exchange, { facts, selector }: DecodedReque
 function inOrder(exchange: Exchange, decoded: DecodedRequest, route: Route): readonly RouteTarget[] {
   const { targets } = route
   if (targets.length < 2) return targets
-  const { limiter, clock } = exchange.parts
+  const { limiter, clock } = exchange.context
   const affinity = route.affinity === 'prefix' ? hashPrefix(exchange, decoded.members) : null
   return orderTargets(targets, { random: clock.random, loadOf: (slot) => limiter.targetLoad(slot), affinity })
 }
 
 /** One pass, without a pause. @throws what no other target can cure */
 async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: readonly RouteTarget[]): Promise<Passed> {
-  const { breakers, thinking } = exchange.parts
+  const { breakers, thinking } = exchange.context
   let passed: FailedPass | null = null
   for (let at = 0; at < targets.length; at++) {
     const given = targets[at] as RouteTarget
@@ -116,11 +116,11 @@ async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: rea
 type Refused = { readonly routed: RouteTarget; readonly failure: GatewayError }
 
 /** The target cannot think at all, which is remembered: the same request may do without. True at most once for each target. */
-function hasRefusedThinking({ parts }: Exchange, { facts }: DecodedRequest, { routed, failure }: Refused): boolean {
+function hasRefusedThinking({ context }: Exchange, { facts }: DecodedRequest, { routed, failure }: Refused): boolean {
   const { target } = routed
   if (target.thinks === false || facts.raw !== undefined) return false
-  if (parts.dialects.get(target.protocol)?.refusesThinking?.(failure.data) !== true) return false
-  parts.thinking.note(target)
+  if (context.dialects.get(target.protocol)?.refusesThinking?.(failure.data) !== true) return false
+  context.thinking.note(target)
   return true
 }
 
@@ -146,7 +146,7 @@ async function goOn(exchange: Exchange, decoded: DecodedRequest, { route, passed
   if (last === ANSWERED) return
   if (last !== null) throw last.failure
   const targets = [route, ...route.fallbacks].flatMap((each) => each.targets)
-  throw exchange.parts.breakers.refusal(targets.map(({ target }) => target))
+  throw exchange.context.breakers.refusal(targets.map(({ target }) => target))
 }
 
 function isTooLong(passed: Passed): boolean {
@@ -166,7 +166,7 @@ async function tryRoutes(exchange: Exchange, decoded: DecodedRequest, routes: re
 
 /** The same targets again, after pauses, as far as patience and budget go. */
 async function tryAgain(exchange: Exchange, decoded: DecodedRequest, first: FailedPass): Promise<Passed> {
-  const { config, clock, retryBudget, metrics } = exchange.parts
+  const { config, clock, retryBudget, metrics } = exchange.context
   const { retries } = config.routing
   let passed = first
   let pausedMs = 0
@@ -191,13 +191,13 @@ async function tryAgain(exchange: Exchange, decoded: DecodedRequest, first: Fail
 }
 
 /** Of the client's own time. */
-function leftMs({ deadlineAtMs, parts }: Exchange): number {
-  return deadlineAtMs === Number.POSITIVE_INFINITY ? deadlineAtMs : deadlineAtMs - parts.clock.nowMs()
+function leftMs({ deadlineAtMs, context }: Exchange): number {
+  return deadlineAtMs === Number.POSITIVE_INFINITY ? deadlineAtMs : deadlineAtMs - context.clock.nowMs()
 }
 
 function countRepeat(exchange: Exchange, routed: RouteTarget): void {
   const before = exchange.current.routed?.target
   const { provider, model } = routed.target
   const isSame = before?.provider === provider && before.model === model
-  exchange.parts.metrics.upstreamRetry(provider, isSame ? 'again' : 'elsewhere')
+  exchange.context.metrics.upstreamRetry(provider, isSame ? 'again' : 'elsewhere')
 }

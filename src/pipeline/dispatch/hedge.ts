@@ -28,12 +28,12 @@ export function hedged(exchange: Exchange, decoded: DecodedRequest, lead: Lead):
   return new Promise((resolve, reject) => new Race(exchange, decoded, { resolve, reject }).start(lead))
 }
 
-type Verdict = { readonly resolve: () => void; readonly reject: (error: GatewayError) => void }
+type Settlers = { readonly resolve: () => void; readonly reject: (error: GatewayError) => void }
 
 class Race {
   readonly #exchange: Exchange
   readonly #decoded: DecodedRequest
-  readonly #verdict: Verdict
+  readonly #settlers: Settlers
   readonly #running = new Set<Attempt>()
   readonly #startedAtMs: number
   #hedge: Hedge | null = null
@@ -41,11 +41,11 @@ class Race {
   #failure: GatewayError | null = null
   #isOver = false
 
-  constructor(exchange: Exchange, decoded: DecodedRequest, verdict: Verdict) {
+  constructor(exchange: Exchange, decoded: DecodedRequest, settlers: Settlers) {
     this.#exchange = exchange
     this.#decoded = decoded
-    this.#verdict = verdict
-    this.#startedAtMs = exchange.parts.clock.nowMs()
+    this.#settlers = settlers
+    this.#startedAtMs = exchange.context.clock.nowMs()
   }
 
   start({ hedge, attempt, running, others }: Lead): void {
@@ -73,7 +73,7 @@ class Race {
     this.#timer = null
     const exchange = this.#exchange
     if (this.#isOver || exchange.isEnded) return
-    const { breakers, metrics, thinking } = exchange.parts
+    const { breakers, metrics, thinking } = exchange.context
     for (const other of others) {
       const routed = thinking.recall(other)
       const permit = breakers.admit(routed.target)
@@ -115,7 +115,7 @@ class Race {
   }
 
   #win(winner: Attempt): void {
-    this.#hedge?.observe(this.#exchange.parts.clock.nowMs() - this.#startedAtMs)
+    this.#hedge?.observe(this.#exchange.context.clock.nowMs() - this.#startedAtMs)
     for (const attempt of [...this.#running]) if (attempt !== winner) attempt.abort()
     winner.takeOver()
   }
@@ -130,7 +130,7 @@ class Race {
     if (this.#isOver) return
     this.#isOver = true
     if (this.#timer !== null) clearTimeout(this.#timer)
-    if (failure === null) this.#verdict.resolve()
-    else this.#verdict.reject(failure)
+    if (failure === null) this.#settlers.resolve()
+    else this.#settlers.reject(failure)
   }
 }

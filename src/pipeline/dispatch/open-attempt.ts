@@ -16,11 +16,11 @@ export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
  * @throws overloaded when the provider or the target is at its concurrency limit
  */
 export function openAttempt(exchange: Exchange, right: Right): Attempt | Promise<Attempt> {
-  const { limiter, dialects } = exchange.parts
+  const { limiter, dialects } = exchange.context
   const { routed } = right
   const dialect = dialects.get(routed.target.protocol)
   if (dialect === undefined) {
-    exchange.parts.breakers.giveBack(routed.target, right.permit)
+    exchange.context.breakers.giveBack(routed.target, right.permit)
     throw new GatewayError('misconfigured', { message: `No dialect for ${routed.provider.name}.` })
   }
   const entering = limiter.enterProvider(routed.providerIndex)
@@ -28,7 +28,7 @@ export function openAttempt(exchange: Exchange, right: Right): Attempt | Promise
   return entering.then(
     (isIn) => begin(exchange, right, { dialect, isIn }),
     (thrown: unknown) => {
-      exchange.parts.breakers.giveBack(routed.target, right.permit)
+      exchange.context.breakers.giveBack(routed.target, right.permit)
       throw thrown
     },
   )
@@ -38,7 +38,7 @@ export function openAttempt(exchange: Exchange, right: Right): Attempt | Promise
 type Entry = { readonly dialect: Dialect; readonly isIn: boolean }
 
 function begin(exchange: Exchange, { routed, permit }: Right, { dialect, isIn }: Entry): Attempt {
-  const { limiter, metrics, breakers } = exchange.parts
+  const { limiter, metrics, breakers } = exchange.context
   if (isIn && enterTarget(limiter, routed)) return new Attempt(exchange, { routed, dialect, permit })
   breakers.giveBack(routed.target, permit)
   metrics.limitRejection('provider', 'concurrency')

@@ -28,17 +28,17 @@ export function hashPrefix(exchange: Exchange, members: readonly Member[]): numb
 
 /** A list of messages up to the first of the user's, one by one; any other value as it is. */
 function partsOf(value: Buffer): Buffer[] {
-  const parts: Buffer[] = []
+  const context: Buffer[] = []
   let at = value.indexOf(OPEN_BRACE)
   const isList = value.length > 0 && value[0] !== OPEN_BRACE && at > 0
   if (!isList || valueAt(value, ROLE, 0) < 0) return [value]
   while (at >= 0) {
     const end = objectEnd(value, at)
     const message = value.subarray(at, end)
-    parts.push(message)
+    context.push(message)
     const role = valueAt(message, ROLE, 0)
     if (role >= 0 && message.subarray(role, role + USER.length).equals(USER)) break
     at = value.indexOf(OPEN_BRACE, end)
   }
-  return parts
+  return context
 }

@@ -13,13 +13,13 @@ import { ENTRY_COST_BYTES, StreamLog } from '../../streams/log.js'
 import { type LogReader } from '../../streams/reader.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner } from '../../wire/scanner.js'
-import { type Outlet, type Relay, type RelayOptions } from './types.js'
+import { type Relay, type RelayOptions, type RelayOutlet } from './types.js'
 
 /** What comes behind such a frame is not looked at. */
 const LAST = FRAME_END | FRAME_ERROR | FRAME_BROKEN
 
 export class CollectRelay implements Relay {
-  readonly #outlet: Outlet
+  readonly #outlet: RelayOutlet
   readonly #observer: StreamObserver
   readonly #scanner: FrameScanner
   readonly #log: StreamLog

@@ -12,7 +12,7 @@ import {
 import { brokenFrame } from '../../protocols/frame-payload.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner, type RawSpan } from '../../wire/scanner.js'
-import { type Outlet, type Relay, type RelayOptions } from './types.js'
+import { type Relay, type RelayOptions, type RelayOutlet } from './types.js'
 
 /** An answer without any content still has to go out when its end marker came. */
 const CONTENT_OR_END = FRAME_CONTENT | FRAME_END
@@ -23,7 +23,7 @@ const WITHHELD = FRAME_STRIP | FRAME_ERROR | FRAME_BROKEN
 const UPSTREAM_CUT = errorData('upstream_cut')
 
 export class PassthroughRelay implements Relay {
-  readonly #outlet: Outlet
+  readonly #outlet: RelayOutlet
   readonly #observer: StreamObserver
   readonly #scanner: FrameScanner
   /** The run of touching frames in one source that waits to be appended: `runSource[runStart, runEnd)`. */

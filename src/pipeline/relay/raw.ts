@@ -5,10 +5,10 @@
 import { FRAME_ERROR, type StreamObserver } from '../../protocols/contract/protocol.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner } from '../../wire/scanner.js'
-import { type Outlet, type RawOptions, type Relay, type RelayOptions } from './types.js'
+import { type RawOptions, type Relay, type RelayOptions, type RelayOutlet } from './types.js'
 
 export class RawRelay implements Relay {
-  readonly #outlet: Outlet
+  readonly #outlet: RelayOutlet
   readonly #observer: StreamObserver
   readonly #scanner: FrameScanner
   readonly #isObserved: boolean

@@ -4,18 +4,18 @@ import { GatewayError } from '../../errors.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { eventsOf } from '../../model/replay.js'
 import { type UsageReport } from '../../model/usage.js'
-import { BodyCollector } from './body-collector.js'
 import { type Relay, type RelayOptions } from './types.js'
+import { UpstreamBody } from './upstream-body.js'
 
 export class ReplayRelay implements Relay {
   readonly #options: RelayOptions
-  readonly #body: BodyCollector
+  readonly #body: UpstreamBody
   usage: UsageReport | null = null
   contentBytes = 0
 
   constructor(options: RelayOptions) {
     this.#options = options
-    this.#body = new BodyCollector(options.maxResponseBytes)
+    this.#body = new UpstreamBody(options.maxResponseBytes)
   }
 
   push(chunk: Buffer): void {

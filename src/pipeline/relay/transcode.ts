@@ -6,10 +6,10 @@ import { type UsageReport } from '../../model/usage.js'
 import { type StreamDecoder, type StreamEncoder } from '../../protocols/contract/protocol.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner } from '../../wire/scanner.js'
-import { type Outlet, type Relay, type RelayOptions } from './types.js'
+import { type Relay, type RelayOptions, type RelayOutlet } from './types.js'
 
 export class TranscodeRelay implements Relay {
-  readonly #outlet: Outlet
+  readonly #outlet: RelayOutlet
   readonly #decoder: StreamDecoder
   readonly #encoder: StreamEncoder
   readonly #scanner: FrameScanner

@@ -22,7 +22,7 @@ export type Relay = Meter & {
 }
 
 /** Where a relay's work goes; the attempt implements it. */
-export type Outlet = {
+export type RelayOutlet = {
   /** Whole frames in the client's framing. Those before the first content are held back, so that a failure can still be an HTTP status. */
   append(frames: Uint8Array, hasContent: boolean): void
   /** Content came that is not yet for the client's eyes (it will get a whole answer). */
@@ -47,7 +47,7 @@ export type RelayOptions = {
   readonly surface: Surface
   readonly dialect: Dialect
   readonly target: Target
-  readonly outlet: Outlet
+  readonly outlet: RelayOutlet
   readonly fallback: ResponseMeta
   readonly clientStreams: boolean
   readonly upstreamStreams: boolean

@@ -3,8 +3,8 @@
 import { GatewayError } from '../../errors.js'
 import { type UsageReport } from '../../model/usage.js'
 import { isSpace } from '../../wire/json-scan.js'
-import { BodyCollector } from './body-collector.js'
 import { type Relay, type RelayOptions, type WholeKind } from './types.js'
+import { UpstreamBody } from './upstream-body.js'
 
 const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d
@@ -12,14 +12,14 @@ const CLOSING_BRACE = 0x7d
 export class WholeRelay implements Relay {
   readonly #options: RelayOptions
   readonly #kind: WholeKind
-  readonly #body: BodyCollector
+  readonly #body: UpstreamBody
   usage: UsageReport | null = null
   contentBytes = 0
 
   constructor(options: RelayOptions, kind: WholeKind) {
     this.#options = options
     this.#kind = kind
-    this.#body = new BodyCollector(options.maxResponseBytes)
+    this.#body = new UpstreamBody(options.maxResponseBytes)
   }
 
   push(chunk: Buffer): void {

@@ -13,14 +13,14 @@ const DEFAULT_OUTPUT_RESERVE = 512
  * @throws rate_limited, overloaded; client_gone when the client leaves the queue
  */
 export function admitRequest(exchange: Exchange): Promise<void> | null {
-  const { limiter } = exchange.parts
+  const { limiter } = exchange.context
   const keyIndex = exchange.request.key.index
   if (exchange.request.isCounted !== true) limiter.takeRequest(keyIndex)
   return waitForSlot(exchange, keyIndex)
 }
 
 function waitForSlot(exchange: Exchange, keyIndex: number): Promise<void> | null {
-  const { limiter } = exchange.parts
+  const { limiter } = exchange.context
   const waiter = new SlotWaiter(exchange, keyIndex)
   if (limiter.enter(keyIndex, waiter)) {
     exchange.holdsSlot = true
@@ -49,7 +49,7 @@ class SlotWaiter implements Waiter {
       this.#wake = resolve
       this.#refuse = reject
       exchange.onCancel = () => {
-        exchange.parts.limiter.cancel(this)
+        exchange.context.limiter.cancel(this)
         reject(new GatewayError('client_gone'))
       }
     })
@@ -77,7 +77,7 @@ export function admitTokens(
   estimatedInputTokens: number,
 ): Promise<void> | null {
   const tokens = neededTokens(facts, estimatedInputTokens)
-  const reserving = exchange.parts.limiter.reserveTokens(exchange.request.key.index, tokens)
+  const reserving = exchange.context.limiter.reserveTokens(exchange.request.key.index, tokens)
   if (reserving !== null) return awaitTokens(exchange, tokens, reserving)
   exchange.reservedTokens = tokens
   return null
@@ -92,13 +92,13 @@ export function neededTokens(facts: Pick<RequestFacts, 'maxOutputTokens' | 'answ
 /** Whoever left meanwhile has settled without them. */
 async function awaitTokens(exchange: Exchange, tokens: number, reserving: Promise<void>): Promise<void> {
   await reserving
-  if (exchange.isSettled) exchange.parts.limiter.settleTokens(exchange.request.key.index, tokens, 0)
+  if (exchange.isSettled) exchange.context.limiter.settleTokens(exchange.request.key.index, tokens, 0)
   else exchange.reservedTokens = tokens
 }
 
 /** Gives back the slot and settles the reservation: `usedTokens` is what the exchange really cost. */
 export function release(exchange: Exchange, usedTokens: number): void {
-  const { limiter } = exchange.parts
+  const { limiter } = exchange.context
   const keyIndex = exchange.request.key.index
   if (exchange.reservedTokens > 0) limiter.settleTokens(keyIndex, exchange.reservedTokens, usedTokens)
   if (exchange.holdsSlot) limiter.leave(keyIndex)

@@ -9,12 +9,12 @@ import { type Exchange } from '../exchange.js'
  * The request with nothing left open, the same object where nothing was; the prompt is the exchange's from here on.
  * @throws invalid_request when the prompt library has no place for such a name or language
  */
-export function fillIn(exchange: Exchange, decoded: DecodedRequest): DecodedRequest {
+export function applyDefaults(exchange: Exchange, decoded: DecodedRequest): DecodedRequest {
   const { facts } = decoded
   // Raw words go as they are, with or without a model.
   const leavesModel = facts.model === '' && facts.raw === undefined
   if (facts.prompt === null && !leavesModel) return decoded
-  if (facts.prompt !== null) exchange.prompt = exchange.parts.prompts.find(facts.prompt.name, facts.prompt.language)
+  if (facts.prompt !== null) exchange.prompt = exchange.context.prompts.find(facts.prompt.name, facts.prompt.language)
   const promptTokens = exchange.prompt === null ? 0 : estimateTokens(exchange.prompt.length)
   return {
     ...decoded,
@@ -24,7 +24,7 @@ export function fillIn(exchange: Exchange, decoded: DecodedRequest): DecodedRequ
 }
 
 /** Empty where the key may use none: then no model is found. */
-function defaultModel({ parts, request }: Exchange): string {
-  const { config, router } = parts
+function defaultModel({ context, request }: Exchange): string {
+  const { config, router } = context
   return config.compat.defaultModel ?? router.list(allowedModels(config, request.key.index))[0]?.id ?? ''
 }

@@ -4,7 +4,7 @@ import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type PathFacts } from '../client.js'
 
 /** The request as path and body together have it; the same object where the path says nothing. */
-export function heedPath(decoded: DecodedBody, path: PathFacts | null): DecodedBody {
+export function applyPathFacts(decoded: DecodedBody, path: PathFacts | null): DecodedBody {
   if (path === null) return decoded
   const { facts } = decoded
   const stream = facts.stream || path.streams

@@ -5,5 +5,5 @@ import { type Exchange } from '../exchange.js'
 
 /** @throws invalid_request with `param`; overloaded when the pool is full, stuck or dead */
 export function decode(exchange: Exchange): DecodedBody | Promise<DecodedBody> {
-  return exchange.parts.offload.decode(exchange.request.surface.id, exchange.body)
+  return exchange.context.offload.decode(exchange.request.surface.id, exchange.body)
 }

@@ -5,12 +5,12 @@ import { type Credentials, type ExchangeHandle, type KeyIdentity, type PathFacts
 import { type HeaderList, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
+import { type FrontView, type Reservation, refuseEarly, type ServerContext } from '../context.js'
 import { type HttpRequest, type HttpResponse } from '../engine/engine.js'
 import { isJsonContentType, type RequestHead } from '../engine/request-head.js'
 import { ClientResponse } from '../engine/response.js'
-import { type Front, type FrontView, type Reservation, refuseEarly } from '../front.js'
 import { ACCEPTED_CODINGS, type Coding, codingOf } from '../inflate.js'
-import { BodyCollector, type BodyEvents } from './body.js'
+import { type BodyEvents, RequestBody } from './request-body.js'
 import { HttpSink } from './sink.js'
 
 export type Act = (exchange: HttpExchange, req: HttpRequest) => void
@@ -20,7 +20,7 @@ export type EngineRoute = (res: HttpResponse, req: HttpRequest) => void
 const MAX_IGNORED_BODY_BYTES = 64 * 1024
 
 /** A route of the engine: it never throws, and it is never left without an abort handler or an answer. */
-export function createRoute(front: Front, surface: Surface | null, act: Act): EngineRoute {
+export function createRoute(front: ServerContext, surface: Surface | null, act: Act): EngineRoute {
   return (res, req) => {
     const response = new ClientResponse(res, req.getMethod() === 'head', front)
     try {
@@ -63,13 +63,13 @@ export class HttpExchange implements BodyEvents {
   path: PathFacts | null = null
   /** Where a refusal goes instead of an HTTP answer. */
   refusalSink: Sink | null = null
-  readonly #front: Front
+  readonly #front: ServerContext
   readonly #response: ClientResponse
   readonly #sink: HttpSink
   readonly #acceptedAtMs: number
   #key: KeyIdentity | null = null
   #takeBody: TakeBody | null = null
-  #body: BodyCollector | null = null
+  #body: RequestBody | null = null
   #coding: Coding | null = null
   /** What a body holds while it waits to be unpacked; null where none does. */
   #packed: Reservation | null = null
@@ -77,7 +77,7 @@ export class HttpExchange implements BodyEvents {
   #isRejected = false
   #isBodyRead = false
 
-  constructor(front: Front, surface: Surface | null, response: ClientResponse, head: RequestHead) {
+  constructor(front: ServerContext, surface: Surface | null, response: ClientResponse, head: RequestHead) {
     this.#front = front
     this.surface = surface
     this.#response = response
@@ -188,7 +188,7 @@ export class HttpExchange implements BodyEvents {
     if (contentLength > this.#front.maxBodyBytes) throw new GatewayError('payload_too_large')
     this.#key = key
     this.#takeBody = takeBody
-    const body = new BodyCollector(contentLength, this.#front.maxBodyBytes, this)
+    const body = new RequestBody(contentLength, this.#front.maxBodyBytes, this)
     this.#body = body
     this.#response.readBody((chunk, isLast) => body.push(chunk, isLast))
   }

@@ -7,7 +7,7 @@ import {
   type Delivery,
   type HeaderList,
   type Sink,
-  type StreamFace,
+  type StreamFormat,
   type StreamHead,
 } from '../../pipeline/sink.js'
 import { type LogReader } from '../../streams/reader.js'
@@ -58,7 +58,7 @@ export class HttpSink implements Sink {
   /** What becomes of the rest of the request then. */
   rest: RequestRest = 'none'
   #head: StreamHead | null = null
-  #face: StreamFace | null = null
+  #face: StreamFormat | null = null
   #isCommitted = false
   #reader: LogReader | null = null
   #onDone: ((delivery: Delivery) => void) | null = null
@@ -100,7 +100,7 @@ export class HttpSink implements Sink {
     this.#response.answer({ status: answer.status, headers: lists, body: answer.body, isLast, rest: this.rest })
   }
 
-  begin(head: StreamHead, face: StreamFace): void {
+  begin(head: StreamHead, face: StreamFormat): void {
     this.#head = head
     this.#face = face
     this.#response.onWritable = () => this.#resume()

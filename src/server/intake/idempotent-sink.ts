@@ -1,20 +1,20 @@
 // Before the sink of a request that bears an Idempotency-Key: its whole answer is in the store before the client gets it, so
 // that a repetition gets the same. What is no answer worth repeating (an error, a stream, a client that left), or is too large
 // to keep, frees the key.
-import { type DirectRequest, type JobDesk, type Lease, type StoredCaps } from '../../jobs/store.js'
+import { type DirectRequest, type JobApi, type Lease, type StoredCaps } from '../../jobs/store.js'
 import {
   type Answer,
   type Delivery,
   type HeaderList,
   type Sink,
-  type StreamFace,
+  type StreamFormat,
   type StreamHead,
 } from '../../pipeline/sink.js'
 import { type LogReader } from '../../streams/reader.js'
 import { type Transport } from '../../telemetry/records.js'
 
 export type OnceOptions = {
-  readonly desk: Pick<JobDesk, 'storeAnswer' | 'forget'>
+  readonly desk: Pick<JobApi, 'storeAnswer' | 'forget'>
   readonly request: DirectRequest
   readonly lease: Lease
   readonly caps: StoredCaps
@@ -30,7 +30,7 @@ export type NotKeptReason = 'size' | 'store'
 const FLEETING = /^x-ratelimit-|^retry-after/
 
 /** Passes everything on; only a whole answer waits for its commit. */
-export class OnceSink implements Sink {
+export class IdempotentSink implements Sink {
   readonly #sink: Sink
   readonly #options: OnceOptions
   #isSettled = false
@@ -53,7 +53,7 @@ export class OnceSink implements Sink {
     } else void this.#keep(answer).finally(() => this.#sink.reply(answer))
   }
 
-  begin(head: StreamHead, face: StreamFace): void {
+  begin(head: StreamHead, face: StreamFormat): void {
     this.letGo()
     this.#sink.begin(head, face)
   }

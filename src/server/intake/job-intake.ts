@@ -5,8 +5,8 @@
 //        '--Idempotency-Key--> store.begin --new--> exchange, its answer kept     --answered--> the first answer again
 import { createHash } from 'node:crypto'
 import { GatewayError } from '../../errors.js'
-import { encodeAcceptance, jobSurface } from '../../jobs/job-face.js'
-import { type DirectRequest, type JobDesk, type NewJob } from '../../jobs/store.js'
+import { encodeAcceptance, jobSurface } from '../../jobs/job-json.js'
+import { type DirectRequest, type JobApi, type NewJob } from '../../jobs/store.js'
 import { type GuardPolicy, parseWebhookUrl } from '../../jobs/webhook/guard.js'
 import { type KeyIdentity } from '../../pipeline/client.js'
 import { type HeaderList } from '../../pipeline/sink.js'
@@ -14,13 +14,13 @@ import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type Member, scanMembers, spliceMembers } from '../../wire/members.js'
 import { type HttpExchange, type TakeBody } from '../http/http.js'
-import { type NotKeptReason, OnceSink } from './idempotent-sink.js'
+import { IdempotentSink, type NotKeptReason } from './idempotent-sink.js'
 
 /** What the door needs of the rest. */
-export type JobDoor = {
+export type JobIntake = {
   /** Whose chats may become jobs. */
   readonly surface: Surface
-  readonly desk: JobDesk
+  readonly desk: JobApi
   /** Checks a body as the straight way does. */
   readonly decode: (surfaceId: string, body: Uint8Array<ArrayBuffer>) => DecodedBody | Promise<DecodedBody>
   readonly createJobId: () => string
@@ -33,7 +33,7 @@ export type JobDoor = {
 }
 
 type Body = Uint8Array<ArrayBuffer>
-type Asking = { readonly exchange: HttpExchange; readonly key: KeyIdentity; readonly door: JobDoor }
+type IntakeRequest = { readonly exchange: HttpExchange; readonly key: KeyIdentity; readonly door: JobIntake }
 
 const WEBHOOK_MEMBER = 'webhookUrl'
 const WEBHOOK_BYTES = Buffer.from(`"${WEBHOOK_MEMBER}"`)
@@ -50,7 +50,7 @@ const PREFERENCE_APPLIED: HeaderList = Object.freeze([['preference-applied', 're
 const REPLAYED: HeaderList = Object.freeze([['idempotency-replayed', 'true'] as const])
 
 /** Decides of each body what becomes of it. */
-export function createTakeBody(door: JobDoor): TakeBody {
+export function createTakeBody(door: JobIntake): TakeBody {
   return function takeBody(exchange, body, key) {
     const asking = { exchange, key, door }
     // Where the path says more than the surface does, a stream or a provider, nothing becomes a job.
@@ -92,7 +92,7 @@ function parsedValue(body: Body, { valueStart, valueEnd }: Member): unknown {
   }
 }
 
-async function acceptJob(asking: Asking, body: Body): Promise<void> {
+async function acceptJob(asking: IntakeRequest, body: Body): Promise<void> {
   const { exchange, key, door } = asking
   const { idempotencyKey, parameterHeaders, prefer } = exchange.head
   try {
@@ -139,7 +139,7 @@ function noText(): GatewayError {
   return new GatewayError('invalid_request', { message: `${WEBHOOK_MEMBER} must be a string.`, param: WEBHOOK_MEMBER })
 }
 
-async function startOnce({ exchange, key, door }: Asking, surface: Surface | null, body: Body): Promise<void> {
+async function startOnce({ exchange, key, door }: IntakeRequest, surface: Surface | null, body: Body): Promise<void> {
   try {
     if (surface === null) throw new GatewayError('internal')
     const idempotency = {
@@ -160,7 +160,7 @@ async function startOnce({ exchange, key, door }: Asking, surface: Surface | nul
     if (exchange.isOver) await door.desk.forget(request, beginning.lease)
     else {
       exchange.start(body, (sink) => {
-        const once = new OnceSink(sink, { ...keep, caps: caps.stored, maxAnswerBytes })
+        const once = new IdempotentSink(sink, { ...keep, caps: caps.stored, maxAnswerBytes })
         exchange.onLeave = () => once.letGo()
         return once
       })
@@ -204,7 +204,7 @@ const TOO_LARGE_A_JOB =
   'This request alone is larger than all that jobs.maxStoredBytesPerKey or jobs.maxStoredBytes allows.'
 
 /** What is kept goes when it has ended and its time is over, or when it is taken back. */
-function noRoom({ exchange, door }: Asking, { scope, bytes }: Excess): GatewayError {
+function noRoom({ exchange, door }: IntakeRequest, { scope, bytes }: Excess): GatewayError {
   const { perKey, all } = exchange.view.jobs.caps.stored
   const retryAfterMs = NO_ROOM_RETRY_AFTER_MS
   door.onNoRoom(scope === 'key' ? 'key' : 'gateway')

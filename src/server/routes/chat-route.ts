@@ -1,7 +1,7 @@
 // The route of one path that chats are posted to. Mostly one surface has a path; where several share it, the request's Accept
 // header tells which is meant. Decided before anything else, so that even the first refusal is in that surface's words.
 import { type Surface, type SurfaceRoute } from '../../protocols/contract/protocol.js'
-import { type Front } from '../front.js'
+import { type ServerContext } from '../context.js'
 import { type Act, createRoute, type EngineRoute } from '../http/http.js'
 
 /** One surface on a path, by one of its routes: whose `accept` asks for it, unless it needs no asking. */
@@ -31,7 +31,7 @@ function unasked(choices: readonly Choice[]): Choice | undefined {
 }
 
 /** POST of a path. The header is read only where there is a choice. */
-export function createChatRoute(front: Front, choices: readonly Choice[], takeChat: Act): EngineRoute {
+export function createChatRoute(front: ServerContext, choices: readonly Choice[], takeChat: Act): EngineRoute {
   const byDefault = createRoute(front, defaultOf(choices), takeChatOn(unasked(choices)?.route ?? null, takeChat))
   const named = choices.flatMap(({ surface, route }) => {
     const { accept } = route

@@ -1,17 +1,17 @@
 // The routes that read jobs: one job's status, a page of the caller's own, and the end of one. Whoever asks for another key's
 // job learns nothing, not even that it is there.
 import { errorData, GatewayError } from '../../errors.js'
-import { encodeCancelled, encodeJob, encodeJobList, jobSurface } from '../../jobs/job-face.js'
+import { encodeCancelled, encodeJob, encodeJobList, jobSurface } from '../../jobs/job-json.js'
 import { JOB_STATES, type Job, type JobState } from '../../jobs/store.js'
 import { type KeyIdentity } from '../../pipeline/client.js'
 import { type Act, type HttpExchange } from '../http/http.js'
-import { type JobDoor } from '../intake/job-intake.js'
+import { type JobIntake } from '../intake/job-intake.js'
 
 const DEFAULT_PAGE = 20
 const MAX_PAGE = 100
 
 /** Answers the status of a job; `prefix` is the path before its id. */
-export function answerJob(door: JobDoor, prefix: string): Act {
+export function answerJob(door: JobIntake, prefix: string): Act {
   return (exchange, req) => {
     const id = req.getUrl().slice(prefix.length)
     run(door, exchange, async (key) => exchange.answer(200, encodeJob(await find(door, key, id))))
@@ -19,7 +19,7 @@ export function answerJob(door: JobDoor, prefix: string): Act {
 }
 
 /** Takes a job back: one that waits is removed, one that runs is broken off. */
-export function cancelJob(door: JobDoor, prefix: string): Act {
+export function cancelJob(door: JobIntake, prefix: string): Act {
   return (exchange, req) => {
     const id = req.getUrl().slice(prefix.length)
     run(door, exchange, async (key) => {
@@ -33,7 +33,7 @@ export function cancelJob(door: JobDoor, prefix: string): Act {
 }
 
 /** Lists the caller's jobs: `?status=&limit=&after=`. */
-export function answerJobs(door: JobDoor): Act {
+export function answerJobs(door: JobIntake): Act {
   return (exchange, req) => {
     const [status, limit, after] = ['status', 'limit', 'after'].map((name) => req.getQuery(name) ?? '')
     run(door, exchange, async (key) => {
@@ -46,12 +46,12 @@ export function answerJobs(door: JobDoor): Act {
 }
 
 /** Whatever it throws is answered as the way of jobs does. */
-function run(door: JobDoor, exchange: HttpExchange, act: (key: KeyIdentity) => Promise<void>): void {
+function run(door: JobIntake, exchange: HttpExchange, act: (key: KeyIdentity) => Promise<void>): void {
   const key = exchange.authenticate()
   act(key).catch((thrown: unknown) => exchange.reject(thrown, null, jobSurface(door.surface)))
 }
 
-async function find({ desk }: JobDoor, key: KeyIdentity, id: string): Promise<Job> {
+async function find({ desk }: JobIntake, key: KeyIdentity, id: string): Promise<Job> {
   const job = await desk.get(id)
   if (job === null || job.keyName !== key.name) throw new GatewayError('not_found')
   return job

@@ -1,7 +1,7 @@
 // Which paths there are and what each of them does: chats, jobs, what is read. app.ts puts them on the engine.
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type Act } from '../http/http.js'
-import { type JobDoor } from '../intake/job-intake.js'
+import { type JobIntake } from '../intake/job-intake.js'
 import { type Choice, choicesByPath, defaultOf } from './chat-route.js'
 import { answerJob, answerJobs, cancelJob } from './job-routes.js'
 import { type RouteRow } from './openapi.js'
@@ -20,7 +20,7 @@ export type PathOptions = {
   readonly surfaces: readonly Surface[]
   readonly compat: { readonly apiPrefix: string; readonly healthStatus: string }
   readonly isReady: () => boolean
-  readonly jobDoor?: JobDoor
+  readonly jobDoor?: JobIntake
 }
 
 /** A surface that is recognised by a request header. */

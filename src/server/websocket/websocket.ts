@@ -6,6 +6,7 @@ import { type KeyIdentity } from '../../pipeline/client.js'
 import { type Answer, type HeaderList, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
+import { type FrontView, type Reservation, refuseEarly, type ServerContext } from '../context.js'
 import {
   type HttpRequest,
   type HttpResponse,
@@ -15,7 +16,6 @@ import {
 } from '../engine/engine.js'
 import { ClientResponse } from '../engine/response.js'
 import { MessageAllowance } from '../engine/turn-guard.js'
-import { type Front, type FrontView, type Reservation, refuseEarly } from '../front.js'
 import { HttpExchange } from '../http/http.js'
 import { createJsonCodec, createMsgpackCodec, type WsCodec } from './codec.js'
 import { credentialOf } from './credential.js'
@@ -65,7 +65,7 @@ const CLOSE_OF_STATUS = 4000
 const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
 
 /** What the engine needs to serve the route. */
-export function createWebSocket(front: Front, options: WebSocketOptions): WebSocketBehavior<SocketState> {
+export function createWebSocket(front: ServerContext, options: WebSocketOptions): WebSocketBehavior<SocketState> {
   const codecs = [createJsonCodec(), createMsgpackCodec()] as const
   return {
     maxPayloadLength: options.maxMessageBytes,
@@ -105,7 +105,7 @@ type Attempt = { readonly res: HttpResponse; readonly req: HttpRequest; readonly
 type Offer = WebSocketOptions & { readonly codecs: readonly [WsCodec, WsCodec] }
 
 /** Decides and upgrades within the call: a later upgrade would run into the engine's cork. */
-function upgrade(front: Front, offer: Offer, { res, req, context }: Attempt): void {
+function upgrade(front: ServerContext, offer: Offer, { res, req, context }: Attempt): void {
   const response = new ClientResponse(res, false, front)
   const exchange = new HttpExchange(front, offer.surface, response, front.heads.read(req))
   const version = req.getHeader('sec-websocket-version')
@@ -162,7 +162,7 @@ function refusalSink(open: (refused: Answer) => void): Sink {
 }
 
 /** Whether one more frame may come in this turn; closes the socket if not. */
-function isAllowed(front: Front, ws: WebSocket<SocketState>): boolean {
+function isAllowed(front: ServerContext, ws: WebSocket<SocketState>): boolean {
   const { allowance, view, socket } = ws.getUserData()
   if (socket === null) return false
   if (allowance.take(front.guard.enter(), front.now(), view.maxChatsPerSocket)) return true
@@ -171,7 +171,11 @@ function isAllowed(front: Front, ws: WebSocket<SocketState>): boolean {
   return false
 }
 
-type Speaker = { readonly front: Front; readonly options: WebSocketOptions; readonly ws: WebSocket<SocketState> }
+type Speaker = {
+  readonly front: ServerContext
+  readonly options: WebSocketOptions
+  readonly ws: WebSocket<SocketState>
+}
 
 function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): void {
   const { codec, socket } = speaker.ws.getUserData()
@@ -261,7 +265,7 @@ function originOf({ origin, connection }: SocketState, chat: string): ClientOrig
 }
 
 /** The configuration may have been swapped since the last chat: the key must still be one, and may stand elsewhere in it. */
-function renew(front: Front, state: SocketState): void {
+function renew(front: ServerContext, state: SocketState): void {
   if (state.view === front.view) return
   state.key = front.view.pipeline.renew(state.key)
   state.view = front.view

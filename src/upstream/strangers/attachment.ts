@@ -47,13 +47,13 @@ export async function fetchAttachment(text: string, options: FetchOptions): Prom
   })
 }
 
-type Verdict = { readonly resolve: (fetched: Fetched) => void; readonly reject: (reason: Error) => void }
+type Settlers = { readonly resolve: (fetched: Fetched) => void; readonly reject: (reason: Error) => void }
 
 /** undici's handler of the one request. The parser is never paused (undici#5360). */
 class Fetching implements Dispatcher.DispatchHandler {
   readonly #client: Client
   readonly #options: FetchOptions
-  readonly #verdict: Verdict
+  readonly #settlers: Settlers
   readonly #timer: NodeJS.Timeout
   readonly #onAbort = () => this.#end(ENDED)
   readonly #chunks: Buffer[] = []
@@ -62,9 +62,9 @@ class Fetching implements Dispatcher.DispatchHandler {
   #bytes = 0
   #isOver = false
 
-  constructor(url: URL, options: FetchOptions, verdict: Verdict) {
+  constructor(url: URL, options: FetchOptions, settlers: Settlers) {
     this.#options = options
-    this.#verdict = verdict
+    this.#settlers = settlers
     this.#client = new Client(url.origin, {
       connect: createGuardedConnector(options),
       pipelining: 1,
@@ -122,8 +122,8 @@ class Fetching implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer)
     this.#options.signal.removeEventListener('abort', this.#onAbort)
     if (reason === null) {
-      this.#verdict.resolve({ mediaType: this.#mediaType, base64: Buffer.concat(this.#chunks).toString('base64') })
-    } else this.#verdict.reject(reason)
+      this.#settlers.resolve({ mediaType: this.#mediaType, base64: Buffer.concat(this.#chunks).toString('base64') })
+    } else this.#settlers.reject(reason)
     this.#controller?.abort(ENDED)
     void this.#client.destroy(ENDED).catch(() => {})
   }

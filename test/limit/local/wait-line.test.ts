@@ -1,4 +1,4 @@
-// Places by key: a line is nobody's own, and no key keeps another out of it.
+// SlotIndexes by key: a line is nobody's own, and no key keeps another out of it.
 import { test } from 'tap'
 import { WaitLine } from '../../../src/limit/local/wait-line.js'
 

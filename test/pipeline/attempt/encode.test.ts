@@ -1,7 +1,7 @@
 // An image by URL on its way through the pipeline: fetched for a target that takes bytes, once, and until the client leaves.
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
-import { type FetchAttachment } from '../../../src/pipeline/parts.js'
+import { type FetchAttachment } from '../../../src/pipeline/context.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
 
 const URLS = ['https://example.com/1.png', 'https://example.com/2.png', 'https://example.com/3.png']

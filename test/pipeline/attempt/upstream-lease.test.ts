@@ -1,7 +1,7 @@
 // The provider's slot and the running call: each is given back once.
 import { mock } from 'node:test'
 import { type Test, test } from 'tap'
-import { Connection } from '../../../src/pipeline/attempt/upstream-lease.js'
+import { UpstreamLease } from '../../../src/pipeline/attempt/upstream-lease.js'
 import { type UpstreamCall } from '../../../src/upstream/call.js'
 import { NORTH, PipelineRig } from '../../helpers/pipeline.js'
 
@@ -27,7 +27,7 @@ function hold(t: Test) {
     attempts: 1,
   }
   const taken = () => (limiter.providers.get(NORTH) ?? 0) + limiter.targetLoad(0)
-  return { connection: new Connection(limiter, routed), call, seen, taken }
+  return { connection: new UpstreamLease(limiter, routed), call, seen, taken }
 }
 
 test('a connection that never carried a call gives its slot back all the same, once', async (t) => {

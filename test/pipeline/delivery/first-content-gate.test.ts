@@ -1,7 +1,7 @@
 // What is held back, and who hears of an end.
 import { test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
-import { Gate } from '../../../src/pipeline/delivery/first-content-gate.js'
+import { FirstContentGate } from '../../../src/pipeline/delivery/first-content-gate.js'
 import { Exchange } from '../../../src/pipeline/exchange.js'
 import { FakeSink } from '../../helpers/fake-sink.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
@@ -14,7 +14,7 @@ function open() {
   const sink = new FakeSink()
   const request = { requestId: 'r', surface: surfaceOf(OPENAI), key: KEY, body, parameterHeaders: {}, acceptedAtMs: 0 }
   const exchange = new Exchange(request, sink, parts, () => {})
-  return { gate: new Gate(exchange), exchange, sink }
+  return { gate: new FirstContentGate(exchange), exchange, sink }
 }
 
 test('frames before content are held back and then come first, each once', async (t) => {

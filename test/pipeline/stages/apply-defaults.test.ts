@@ -1,10 +1,10 @@
 // What a body leaves open: the model, and the text of the prompt it names.
 import { test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
+import { type PipelineContext } from '../../../src/pipeline/context.js'
 import { Exchange } from '../../../src/pipeline/exchange.js'
 import { createPipeline } from '../../../src/pipeline/lifecycle.js'
-import { type PipelineParts } from '../../../src/pipeline/parts.js'
-import { fillIn } from '../../../src/pipeline/stages/apply-defaults.js'
+import { applyDefaults } from '../../../src/pipeline/stages/apply-defaults.js'
 import { type DecodedRequest } from '../../../src/protocols/contract/codec.js'
 import { type RequestFacts } from '../../../src/protocols/contract/protocol.js'
 import { FakeSink } from '../../helpers/fake-sink.js'
@@ -19,7 +19,7 @@ function decoded(facts: Partial<RequestFacts> = {}): DecodedRequest {
   return { facts: { ...FACTS, ...facts }, members: [], estimatedTokens: 10, json: {} }
 }
 
-function exchangeOf(options: RigOptions = {}, over: Partial<PipelineParts> = {}): Exchange {
+function exchangeOf(options: RigOptions = {}, over: Partial<PipelineContext> = {}): Exchange {
   const request = { requestId: 'r', surface: surfaceOf(OPENAI), key: KEY, parameterHeaders: {}, acceptedAtMs: 0 }
   const parts = { ...new PipelineRig(options).parts, ...over }
   return new Exchange({ ...request, body: new Uint8Array(2) }, new FakeSink(), parts, () => undefined)
@@ -28,30 +28,30 @@ function exchangeOf(options: RigOptions = {}, over: Partial<PipelineParts> = {})
 test('a request that leaves nothing open passes as the same object', async (t) => {
   const request = decoded()
   const exchange = exchangeOf()
-  t.equal(fillIn(exchange, request), request)
+  t.equal(applyDefaults(exchange, request), request)
   const raw = decoded({ model: '', raw: { path: '/x', model: null, asksStream: false } })
-  t.equal(fillIn(exchange, raw), raw, 'the words of a raw request are its own')
+  t.equal(applyDefaults(exchange, raw), raw, 'the words of a raw request are its own')
   t.equal(exchange.prompt, null)
 })
 
 test('without a model it is the configured one, else the first that the key may use', async (t) => {
-  t.equal(fillIn(exchangeOf(), decoded({ model: '' })).facts.model, 'one')
-  t.equal(fillIn(exchangeOf({ keyModels: ['oth*'] }), decoded({ model: '' })).facts.model, 'other')
-  t.equal(fillIn(exchangeOf({ keyModels: ['none'] }), decoded({ model: '' })).facts.model, '')
+  t.equal(applyDefaults(exchangeOf(), decoded({ model: '' })).facts.model, 'one')
+  t.equal(applyDefaults(exchangeOf({ keyModels: ['oth*'] }), decoded({ model: '' })).facts.model, 'other')
+  t.equal(applyDefaults(exchangeOf({ keyModels: ['none'] }), decoded({ model: '' })).facts.model, '')
   const { parts } = new PipelineRig()
   const compat = { ...parts.config.compat, defaultModel: 'pair' }
   const config = { ...parts.config, compat }
-  t.equal(fillIn(exchangeOf({}, { config }), decoded({ model: '' })).facts.model, 'pair')
+  t.equal(applyDefaults(exchangeOf({}, { config }), decoded({ model: '' })).facts.model, 'pair')
 })
 
 test('a prompt is looked up by name and language, and its tokens count', async (t) => {
   const exchange = exchangeOf({ prompts: { 'pl/conversation': 'Odpowiadaj po polsku.' } })
-  const request = fillIn(exchange, decoded({ prompt: { name: 'conversation', language: 'pl' } }))
+  const request = applyDefaults(exchange, decoded({ prompt: { name: 'conversation', language: 'pl' } }))
   t.equal(exchange.prompt, 'Odpowiadaj po polsku.')
   t.equal(request.estimatedTokens, 16)
   t.equal(request.facts.model, 'one')
   const without = exchangeOf()
-  t.equal(fillIn(without, decoded({ prompt: { name: 'conversation', language: 'pl' } })).estimatedTokens, 10)
+  t.equal(applyDefaults(without, decoded({ prompt: { name: 'conversation', language: 'pl' } })).estimatedTokens, 10)
   t.equal(without.prompt, null)
 })
 

@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { errorData } from '../../../src/errors.js'
 import { type StoredAnswer } from '../../../src/jobs/store.js'
 import { type Answer, type Sink } from '../../../src/pipeline/sink.js'
-import { OnceSink } from '../../../src/server/intake/idempotent-sink.js'
+import { IdempotentSink } from '../../../src/server/intake/idempotent-sink.js'
 
 const REQUEST = { keyName: 'a', idempotency: { key: 'k', digest: 'd' } }
 const ANSWER: Answer = {
@@ -38,7 +38,7 @@ function rig(store: () => Promise<boolean> = async () => true) {
   const sink: Sink = { transport: 'json', ...calls }
   const options = { desk, request: REQUEST, lease: { id: 'k', fence: 1 }, caps: { perKey: 100, all: 100 } }
   const onNotKept = (reason: string): void => void notKept.push(reason)
-  return { order, kept, notKept, once: new OnceSink(sink, { ...options, maxAnswerBytes: 7, onNotKept }) }
+  return { order, kept, notKept, once: new IdempotentSink(sink, { ...options, maxAnswerBytes: 7, onNotKept }) }
 }
 
 async function quiet(): Promise<void> {

@@ -1,7 +1,7 @@
 // What becomes a job and what does not, what is refused before it does, and requests that are carried out once.
 import { type Test, test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
-import { type JobHabits } from '../../../src/server/front.js'
+import { type JobPolicy } from '../../../src/server/context.js'
 import { CHAT_PATH } from '../../helpers/fake-pipeline.js'
 import { startJobFront } from '../../helpers/job-front.js'
 import { exchangeRaw, post } from '../../helpers/raw-http.js'
@@ -11,7 +11,7 @@ const ROOM = { perKey: 100_000, all: 100_000 }
 const ASYNC = { headers: { prefer: 'respond-async' } }
 
 test('a webhook, a preference or the habit of the gateway makes a job; the rest passes', async (t) => {
-  const statusOf = async (text: string, headers: Record<string, string>, habits: Partial<JobHabits> = {}) =>
+  const statusOf = async (text: string, headers: Record<string, string>, habits: Partial<JobPolicy> = {}) =>
     (await (await startJobFront(t, habits)).ask('', text, { headers })).status
   t.equal(await statusOf(CHAT, {}), 200)
   t.equal(await statusOf(CHAT, { prefer: 'wait=5, Respond-Async;x=1' }), 202)
@@ -40,7 +40,7 @@ test('stores the request byte for byte, without what is no part of a job, under 
 })
 
 /** Of the one that is refused: status, code, and what it leaves behind. */
-async function refusal(t: Test, habits: Partial<JobHabits>, body = CHAT, headers = ASYNC.headers) {
+async function refusal(t: Test, habits: Partial<JobPolicy>, body = CHAT, headers = ASYNC.headers) {
   const { ask, store } = await startJobFront(t, habits)
   const { status, body: answer } = await ask('', body, { headers })
   const { code, message } = answer.error as { code: string; message: string }
@@ -50,7 +50,7 @@ async function refusal(t: Test, habits: Partial<JobHabits>, body = CHAT, headers
 test('a model that is not there, or not for this key, is refused at the door', async (t) => {
   for (const code of ['model_not_found', 'forbidden'] as const) {
     const asked: unknown[] = []
-    const checkRoute: JobHabits['checkRoute'] = (key, { facts: { model } }) => {
+    const checkRoute: JobPolicy['checkRoute'] = (key, { facts: { model } }) => {
       asked.push([key.name, model])
       throw new GatewayError(code)
     }
@@ -128,10 +128,10 @@ test('two Idempotency-Key headers are refused, and neither key is taken', async 
 })
 
 test('a job without room is 429 for its key and 507 for all, with the option and when to come back; one that never fits is 413', async (t) => {
-  const caps = (perKey: number, all: number): Partial<JobHabits> => ({
+  const caps = (perKey: number, all: number): Partial<JobPolicy> => ({
     caps: { perKey: 5, all: 5, stored: { perKey, all } },
   })
-  const accept = async (habits: Partial<JobHabits>) => {
+  const accept = async (habits: Partial<JobPolicy>) => {
     const front = await startJobFront(t, habits)
     const first = await front.ask('', CHAT, ASYNC)
     const second = await front.ask('', CHAT, ASYNC)
@@ -152,7 +152,7 @@ test('a job without room is 429 for its key and 507 for all, with the option and
 test('a job is counted at the door, as is one that is refused there; what is no job is not', async (t) => {
   const counted: (string | null)[] = []
   let isOver = false
-  const countRequest: JobHabits['countRequest'] = ({ name }) => {
+  const countRequest: JobPolicy['countRequest'] = ({ name }) => {
     counted.push(name)
     return isOver ? Promise.reject(new GatewayError('rate_limited', { retryAfterMs: 1000 })) : null
   }
@@ -167,7 +167,7 @@ test('a job is counted at the door, as is one that is refused there; what is no 
 })
 
 test('a job that needs more tokens than a limit ever grants is refused at the door', async (t) => {
-  const checkTokens: JobHabits['checkTokens'] = (key, { estimatedTokens }) => {
+  const checkTokens: JobPolicy['checkTokens'] = (key, { estimatedTokens }) => {
     t.same([key.name, estimatedTokens], ['a', 1])
     throw new GatewayError('rate_limited', { retryable: false })
   }

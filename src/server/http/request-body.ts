@@ -1,7 +1,7 @@
 // Collects the body of one request into an ArrayBuffer of its own and of its exact size. It counts what arrives, and never
 // holds more than the limit: the byte beyond it ends the collecting.
 import { type GatewayError } from '../../errors.js'
-import { type Reservation } from '../front.js'
+import { type Reservation } from '../context.js'
 
 const EMPTY = new Uint8Array(new ArrayBuffer(0))
 /** First room for a body of unknown length: most chunked bodies fit without growing. */
@@ -19,7 +19,7 @@ export type BodyEvents = {
 }
 
 /** One request's body: given out once, whole, or refused as soon as it is too large. */
-export class BodyCollector {
+export class RequestBody {
   readonly #contentLength: number
   readonly #maxBytes: number
   readonly #events: BodyEvents

@@ -1,6 +1,6 @@
-// Places in shared memory: kept for the life of a process, whatever is reloaded.
+// SlotIndexes in shared memory: kept for the life of a process, whatever is reloaded.
 import { test } from 'tap'
-import { continueLedger, openLedger } from '../../../src/config/live/ledger.js'
+import { continueLedger, openLedger } from '../../../src/config/live/slot-table.js'
 import { type Config } from '../../../src/config/types.js'
 import { refusalOf } from '../../helpers/limiter-setup.js'
 import { load } from '../sources.js'

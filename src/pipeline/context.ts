@@ -12,7 +12,7 @@ import { type Upstream } from '../upstream/call.js'
 import { type AnswerSecrets } from '../upstream/conceal.js'
 import { type Fetched } from '../upstream/strangers/attachment.js'
 
-export type PipelineParts = {
+export type PipelineContext = {
   readonly config: Config
   readonly limiter: Limiter
   readonly offload: Offload

@@ -1,7 +1,7 @@
 // Collects a whole upstream body up to a cap. One chunk, the common case, is never copied.
 import { GatewayError } from '../../errors.js'
 
-export class BodyCollector {
+export class UpstreamBody {
   readonly #maxBytes: number
   #chunks: Buffer[] = []
   #bytes = 0

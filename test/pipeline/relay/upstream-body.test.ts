@@ -1,10 +1,10 @@
 // The collector of whole bodies.
 import { test } from 'tap'
-import { BodyCollector } from '../../../src/pipeline/relay/body-collector.js'
+import { UpstreamBody } from '../../../src/pipeline/relay/upstream-body.js'
 import { refusalOf } from '../../helpers/limiter-setup.js'
 
 test('one chunk is given back as it is, several are joined, and then it is empty', async (t) => {
-  const body = new BodyCollector(100)
+  const body = new UpstreamBody(100)
   const only = Buffer.from('one')
   body.push(only)
   t.equal(body.take(), only)
@@ -15,7 +15,7 @@ test('one chunk is given back as it is, several are joined, and then it is empty
 })
 
 test('a body over the cap is malformed, and no other target is bothered with it', async (t) => {
-  const body = new BodyCollector(4)
+  const body = new UpstreamBody(4)
   body.push(Buffer.from('1234'))
   t.match(
     refusalOf(() => body.push(Buffer.from('5'))),

@@ -16,7 +16,7 @@ import { type TurnGuard } from './engine/turn-guard.js'
 import { type Inflater } from './inflate.js'
 
 /** What of jobs a configuration decides at the door. */
-export type JobHabits = {
+export type JobPolicy = {
   readonly isAsyncByDefault: boolean
   readonly webhook: GuardPolicy
   /** Most jobs that may wait, and most bytes that the store may keep. */
@@ -63,7 +63,7 @@ export type FrontView = {
   /** Why a new request of this key is turned away before its body is read; null: it may come in. */
   readonly refusal: (key: KeyIdentity) => GatewayError | null
   readonly reserve: Reserve
-  readonly jobs: JobHabits
+  readonly jobs: JobPolicy
 }
 
 /** Memory that a request takes while it arrives. */
@@ -76,7 +76,7 @@ export type Reservation = {
 /** A reservation of nothing yet, in the name of a key. */
 export type Reserve = (key: KeyIdentity) => Reservation
 
-export type Front = {
+export type ServerContext = {
   /** Swapped by a reload: read it once for each request. */
   view: FrontView
   readonly heads: HeadReader
@@ -100,6 +100,6 @@ export type Front = {
 const DRAINING = GatewayError.shared('draining')
 
 /** Why a new request may not come in, told before its body is read: draining, overloaded, rate_limited. Null: it may. */
-export function refuseEarly(front: Front, view: FrontView, key: KeyIdentity): GatewayError | null {
+export function refuseEarly(front: ServerContext, view: FrontView, key: KeyIdentity): GatewayError | null {
   return front.isRefusing() ? DRAINING : view.refusal(key)
 }

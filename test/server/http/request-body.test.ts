@@ -1,7 +1,7 @@
 // Collecting a body: exact buffers, the limit, and letting go.
 import { test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
-import { BodyCollector } from '../../../src/server/http/body.js'
+import { RequestBody } from '../../../src/server/http/request-body.js'
 
 function bytesOf(text: string): ArrayBuffer {
   return new Uint8Array(Buffer.from(text)).buffer
@@ -29,7 +29,7 @@ function collect(contentLength: number, maxBytes: number, roomBytes = Number.POS
   let opened = 0
   const reserved: number[] = []
   const noRoom: GatewayError[] = []
-  const collector = new BodyCollector(contentLength, maxBytes, events)
+  const collector = new RequestBody(contentLength, maxBytes, events)
   return { collector, bodies, tooLarge, reserved, noRoom, opened: () => opened }
 }
 

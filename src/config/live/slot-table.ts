@@ -4,14 +4,14 @@ import { GatewayError } from '../../errors.js'
 import { type Config } from '../types.js'
 
 /** Position in a list is the place. Plain data: it goes to every event loop with the configuration. */
-export type Ledger = {
+export type SlotTable = {
   readonly keys: readonly string[]
   readonly providers: readonly string[]
   /** Configured names, then names that providers are known to serve. */
   readonly models: readonly string[]
   /** See `targetNames`. */
   readonly targets: readonly string[]
-  /** Places in all; more would not fit into the memory. */
+  /** SlotIndexes in all; more would not fit into the memory. */
   readonly room: {
     readonly keys: number
     readonly providers: number
@@ -26,7 +26,7 @@ const SPARE_PROVIDERS = 256
 const SPARE_MODELS = 4096
 const SPARE_TARGETS = 4096
 
-const NOTHING: Ledger = {
+const NOTHING: SlotTable = {
   keys: [],
   providers: [],
   models: [],
@@ -35,7 +35,7 @@ const NOTHING: Ledger = {
 }
 
 /** The ledger of a process that starts with this configuration. */
-export function openLedger(config: Config): Ledger {
+export function openLedger(config: Config): SlotTable {
   const { keys, providers, models, targets } = append(NOTHING, config)
   const room = {
     keys: keys.length + SPARE_KEYS,
@@ -50,7 +50,7 @@ export function openLedger(config: Config): Ledger {
  * The ledger with the names of a further configuration. Models beyond the room share the label `other`.
  * @throws misconfigured when keys, providers or targets are beyond it
  */
-export function continueLedger(ledger: Ledger, config: Config): Ledger {
+export function continueLedger(ledger: SlotTable, config: Config): SlotTable {
   const { room } = ledger
   const { keys, providers, models, targets } = append(ledger, config)
   const isFull = keys.length > room.keys || providers.length > room.providers || targets.length > room.targets
@@ -62,7 +62,7 @@ export function continueLedger(ledger: Ledger, config: Config): Ledger {
   return { keys, providers, models: models.slice(0, room.models), targets, room }
 }
 
-function append(ledger: Ledger, config: Config): Omit<Ledger, 'room'> {
+function append(ledger: SlotTable, config: Config): Omit<SlotTable, 'room'> {
   const known = config.providers.flatMap((provider) => provider.knownModels)
   return {
     keys: unique(ledger.keys, namesOf(config.keys)),
