@@ -41,7 +41,12 @@ test('each signal of a log rotation opens the file anew on all event loops, and 
   for (let i = 0; i < 10; i++) ids.push(await ask(gateway))
   t.equal(await gateway.stop(), 0)
   const logged = files
-    .flatMap((file) => readFileSync(file, 'utf8').trim().split('\n'))
+    // A file that was opened and moved away again before the next line is empty.
+    .flatMap((file) =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line !== ''),
+    )
     .map((line) => JSON.parse(line).id)
   for (const id of ids) t.equal(logged.filter((each) => each === id).length, 1, id)
   t.notMatch(gateway.errorOutput, /Debugger listening/)

@@ -1,5 +1,7 @@
 // A certificate authority of a test's own, made with openssl in a folder of its own: what it issues, only its own file vouches for.
+
 import { execFileSync } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +14,6 @@ export type Issued = {
   readonly key: string
 }
 
-/** Negative days: expired when it is made. */
 export type IssueOptions = { readonly names?: string; readonly days?: number }
 
 export class Authority {
@@ -50,6 +51,14 @@ export class Authority {
     ]
     this.#openssl('x509', '-req', '-in', 'request.csr', '-out', certFile, ...signing)
     return { certFile, keyFile, cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') }
+  }
+
+  /** One that has expired. Newer versions of openssl refuse negative days; one of none has expired after the second that it was made in. */
+  async issueExpired(name: string): Promise<Issued> {
+    const issued = this.issue(name, { days: 0 })
+    const endMs = Date.parse(new X509Certificate(issued.cert).validTo)
+    while (Date.now() <= endMs + 1000) await new Promise((resolve) => setTimeout(resolve, 50))
+    return issued
   }
 
   #openssl(...args: string[]): void {

@@ -43,6 +43,8 @@ export type SocketState = {
   readonly reservation: Reservation
   /** Of the upgrade: what the log says of each chat. */
   readonly origin: ClientOrigin
+  /** The other side's address, read from the upgrade: builds of the engine from 20.69 on know none of a WebSocket. */
+  readonly address: Uint8Array
   /** The socket's name in the log. */
   readonly connection: string
   readonly allowance: MessageAllowance
@@ -126,7 +128,7 @@ function upgrade(front: ServerContext, offer: Offer, { res, req, context }: Atte
     const open = (identity: KeyIdentity, reservation: Reservation, refused: Answer | null = null): void => {
       const known = { key: identity, view, reservation, codec: codec ?? offer.codecs[0], origin: from, connection }
       const rest = { parameterHeaders, allowance: new MessageAllowance(), refusal: refused, socket: null }
-      const state: SocketState = { ...known, ...rest }
+      const state: SocketState = { ...known, ...rest, address: response.address }
       response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
     }
     // Without a subprotocol of ours a browser would not open the socket that tells the page.
@@ -163,10 +165,10 @@ function refusalSink(open: (refused: Answer) => void): Sink {
 
 /** Whether one more frame may come in this turn; closes the socket if not. */
 function isAllowed(front: ServerContext, ws: WebSocket<SocketState>): boolean {
-  const { allowance, view, socket } = ws.getUserData()
+  const { allowance, view, socket, address } = ws.getUserData()
   if (socket === null) return false
   if (allowance.take(front.guard.enter(), front.now(), view.maxChatsPerSocket)) return true
-  front.guard.noteFlood('messages', new Uint8Array(ws.getRemoteAddress()).slice())
+  front.guard.noteFlood('messages', address)
   socket.end(CLOSE_POLICY, 'too many messages at once')
   return false
 }

@@ -38,7 +38,7 @@ test('the name that is asked for and verified is the address’s, or the one tha
 
 test('an expired certificate is refused', async (t) => {
   const authority = new Authority(t)
-  const upstream = await TlsUpstream.listen(t, authority.issue('old', { days: -1 }))
+  const upstream = await TlsUpstream.listen(t, await authority.issueExpired('old'))
   const { error } = await ask(t, upstream.origin, { ca: authority.ca })
   t.equal(error?.message, 'The provider could not be reached (CERT_HAS_EXPIRED).')
 })
