@@ -109,4 +109,4 @@ for major in "${majors[@]}"; do
   verdicts+=("$(describe): $passed")
 done
 printf '%s\n' "${verdicts[@]}"
-$isOk
+$isOk || exit 1

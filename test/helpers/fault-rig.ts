@@ -143,12 +143,6 @@ export class FaultRig {
       await new Promise((resolve) => setTimeout(resolve, 5))
   }
 
-  /** Bytes of JavaScript's heap and of buffers in use. */
-  async memoryBytes(): Promise<number> {
-    const samples = await this.#scrape()
-    return sumOf(samples, 'nodejs_heap_size_used_bytes') + sumOf(samples, 'nodejs_external_memory_bytes')
-  }
-
   /** Takes the gateway's count as it is, for cases that may or may not be requests. */
   async recount(): Promise<void> {
     const samples = await this.#scrape()

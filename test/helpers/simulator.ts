@@ -1,15 +1,15 @@
 // A running simulator for one test, and clients of its four wires that take answers apart by hand.
 
-import * as uws from 'uWebSockets.js'
 import { type Test } from 'tap'
 import { type JsonObject } from '../../src/model/json.js'
+import { loadEngine } from '../../src/server/engine/engine.js'
 import { createSimulator, type Simulator, type SimulatorOptions } from '../../src/simulator/simulator.js'
 
 export type RunningSimulator = { readonly simulator: Simulator; readonly origin: string; readonly port: number }
 
 /** Starts one on a free port; it is closed with the test. */
 export async function startSimulator(t: Test, options: Partial<SimulatorOptions> = {}): Promise<RunningSimulator> {
-  const simulator = createSimulator({ uws, ...options })
+  const simulator = createSimulator({ uws: loadEngine().uws, ...options })
   const port = await simulator.listen(0)
   t.teardown(() => simulator.close())
   return { simulator, port, origin: `http://127.0.0.1:${port}` }

@@ -1,7 +1,7 @@
 // `sluice simulate`: what it prints, and what it refuses.
 
-import * as uws from 'uWebSockets.js'
 import { test } from 'tap'
+import { loadEngine } from '../../src/server/engine/engine.js'
 import { runSimulate, type SimulateArguments } from '../../src/simulator/command.js'
 import { post } from '../helpers/simulator.js'
 
@@ -9,7 +9,7 @@ const args: SimulateArguments = { port: 0, host: '127.0.0.1', protocol: null, to
 
 async function run(special: Partial<SimulateArguments>) {
   const lines: string[] = []
-  const simulator = await runSimulate({ ...args, ...special }, uws, (line) => void lines.push(line))
+  const simulator = await runSimulate({ ...args, ...special }, loadEngine().uws, (line) => void lines.push(line))
   return { simulator, line: lines.join('\n') }
 }
 

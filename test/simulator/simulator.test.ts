@@ -1,8 +1,10 @@
 // The simulator as a whole: routes, pace, faults, aborts and counts, seen by real clients.
+
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'tap'
 import { type JsonValue } from '../../src/model/json.js'
+import { loadEngine } from '../../src/server/engine/engine.js'
 import { type SeenRequest } from '../../src/simulator/simulator.js'
 import { ndjsonObjects, post, ssePayloads, startSimulator } from '../helpers/simulator.js'
 
@@ -232,7 +234,7 @@ test('follows the rules of a faults file', async (t) => {
 
 test('a port that is taken is an error', async (t) => {
   const { port } = await startSimulator(t)
-  const uws = await import('uWebSockets.js')
+  const { uws } = loadEngine()
   const { createSimulator } = await import('../../src/simulator/simulator.js')
   const second = createSimulator({ uws })
   await t.rejects(second.listen(port), { message: `Port ${port} is taken.` })
