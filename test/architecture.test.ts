@@ -231,8 +231,6 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   // The embedded store is tested as a whole, by the suite of all stores.
   ['src/jobs/sqlite/job-row.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/run/job-run.ts', 'test/jobs/run/runner.test.ts'],
-  ['src/jobs/redis/script.ts', 'test/jobs/redis/store.test.ts'],
-  ['src/jobs/redis/queue-script.ts', 'test/jobs/redis/store.test.ts'],
   ['src/jobs/sqlite/deliveries.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/jobs.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/repeats.ts', 'test/jobs/sqlite/store.test.ts'],

@@ -1,9 +1,10 @@
-// The store of many nodes: jobs in Redis, every call one step of one script (script.ts). A queue library would be a
+// The store of many nodes: jobs in Redis, every call one step of one script (resources/lua/jobs). A queue library would be a
 // second truth beside it: src/README.md, Decisions, has what was tried. How much of it outlives Redis' own death is its AOF setting's to say.
 import { errorData, GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type JsonObject } from '../../model/json.js'
 import { RedisConnection, type RedisScript } from '../../redis/connection.js'
+import { readScript } from '../../redis/read-script.js'
 import { originOf } from '../sqlite/deliveries.js'
 import { ownerOf } from '../sqlite/job-row.js'
 import {
@@ -21,7 +22,6 @@ import {
   type StoredAnswer,
   type StoreEvent,
 } from '../store.js'
-import { HEAD_FIELDS, STORE_SCRIPT } from './script.js'
 
 export type RedisStoreOptions = {
   readonly url: string
@@ -34,6 +34,13 @@ export type RedisStoreOptions = {
 }
 
 const PREFIX = '{sluice}:jobs:'
+const SCRIPT = Object.freeze(['jobs/ground', 'jobs/desk', 'jobs/queue', 'jobs/call'])
+/** Fields of a head, in the order in which the script is to return them. */
+const HEAD_FIELDS = [
+  ...['id', 'owner', 'state', 'context', 'url', 'attempts', 'accepted', 'changed', 'error'],
+  ...['dstate', 'dattempts', 'derror'],
+] as const
+const HEAD_ARGUMENT = HEAD_FIELDS.join(' ')
 const RETRY_AFTER_MS = 1000
 const UNBOUNDED = Object.freeze({ perKey: Number.MAX_SAFE_INTEGER, all: Number.MAX_SAFE_INTEGER })
 /** Error codes of Redis that last until somebody acts: foreign keys under our prefix, missing rights (in a script's own words, by version), no snapshot possible. */
@@ -70,8 +77,9 @@ export function openRedisStore(options: RedisStoreOptions): RedisStore {
       tell({ type: 'delivery' })
     },
   )
-  const script = connection.script(STORE_SCRIPT)
-  const ask: Ask = (name, ...args) => askScript(script, [prefix, options.clockOffsetMs?.() ?? 0, name, ...args])
+  const script = connection.script(readScript(SCRIPT))
+  const ask: Ask = (name, ...args) =>
+    askScript(script, [prefix, options.clockOffsetMs?.() ?? 0, HEAD_ARGUMENT, name, ...args])
   return {
     connected: connection.connect().catch(() => undefined),
     ...createDesk(ask),

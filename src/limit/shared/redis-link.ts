@@ -2,8 +2,8 @@
 // nobody waits for it. It comes back by itself.
 //
 //   down --(every PROBE_MS: connected? register)--> up --(a call fails or takes too long, the connection ends)--> down
-import { RedisConnection } from '../../redis/connection.js'
-import { SCRIPTS } from './redis-scripts.js'
+import { RedisConnection, type RedisScript } from '../../redis/connection.js'
+import { LIMIT_SCRIPTS, type LimitScript, readLimitScript, SHARED_ARGS, SHARED_KEYS } from './redis-scripts.js'
 
 /**
  * What an admission may wait for a Redis that hangs, once: after that nobody asks. A healthy one answers in less than a
@@ -27,6 +27,7 @@ export type LinkOptions = {
 /** One event loop's link to Redis. */
 export class RedisLink {
   readonly #connection: RedisConnection
+  readonly #scripts: ReadonlyMap<LimitScript, RedisScript>
   readonly #options: LinkOptions
   #isUp = false
   #isTrying = false
@@ -40,7 +41,7 @@ export class RedisLink {
       if (!isUp) this.#goDown(cause)
     }
     this.#connection = new RedisConnection({ url, onCall, callTimeoutMs, onChange })
-    for (const script of SCRIPTS) this.#connection.script(script)
+    this.#scripts = new Map(LIMIT_SCRIPTS.map((name) => [name, this.#connection.script(readLimitScript(name))]))
   }
 
   get isUp(): boolean {
@@ -65,9 +66,9 @@ export class RedisLink {
   }
 
   /** Runs a script, for those who know that the link is up, and for `register`. A rejection takes the link down. */
-  async run(script: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  async run(name: LimitScript, bucketKeys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     try {
-      return await this.#connection.script(script)(keys, args)
+      return await this.#scripts.get(name)?.([...SHARED_KEYS, ...bucketKeys], [...SHARED_ARGS, ...args])
     } catch (error) {
       this.#goDown(error)
       throw error

@@ -7,19 +7,7 @@ import { type BucketState } from '../limiter.js'
 import { TokenBucket, ticksOf, wholeCount } from '../local/token-bucket.js'
 import { type LimitKind, type LimitScope } from '../refusal.js'
 import { RedisLink } from './redis-link.js'
-import {
-  BEAT,
-  bucketKey,
-  ENTER,
-  GIVE,
-  LEAVE,
-  NEXT,
-  NODES_KEY,
-  PASS,
-  REGISTER,
-  SLOTS_KEY,
-  TAKE,
-} from './redis-scripts.js'
+import { bucketKey, type LimitScript } from './redis-scripts.js'
 
 /** A node that gave no sign of life for so long is gone; its slots are free. */
 export const LEASE_MS = 6000
@@ -144,21 +132,21 @@ export class SharedState {
   async take(take: Take): Promise<Taken | null> {
     const { buckets, count, slots } = take
     const wanted = [...bucketArgs(buckets, wholeCount(count)), ...slots.flatMap(({ owner, cap }) => [owner, cap])]
-    const reply = await this.#askAsNode(TAKE, buckets, [buckets.length, ...wanted])
+    const reply = await this.#askAsNode('take', buckets, [buckets.length, ...wanted])
     return reply === null ? null : this.#takenBy(reply, buckets, slots)
   }
 
   /** The same, in turn; the place behind the buckets is the key's, the next one the gateway's. */
   async enter({ buckets, key, gatewayCap }: Entering): Promise<Taken | null> {
     const caps = [gatewayCap ?? NO_CAP, key.name, key.keyCap ?? NO_CAP]
-    const reply = await this.#askAsNode(ENTER, buckets, [buckets.length, ...bucketArgs(buckets, 1), ...caps])
+    const reply = await this.#askAsNode('enter', buckets, [buckets.length, ...bucketArgs(buckets, 1), ...caps])
     return reply === null ? null : this.#takenBy(reply, buckets, key.slots)
   }
 
   /** Lets in one of the keys that wait here, if it is the turn of one. */
   async takeTurn(keys: readonly WaitingKey[], gatewayCap: number | null): Promise<TurnTaken | null> {
     const waiting = keys.flatMap(({ key, count }) => [key.name, key.keyCap ?? NO_CAP, count])
-    const reply = await this.#askAsNode(NEXT, [], [gatewayCap ?? NO_CAP, ...waiting])
+    const reply = await this.#askAsNode('next', [], [gatewayCap ?? NO_CAP, ...waiting])
     if (reply === null) return null
     const [code = 0, ...full] = reply as number[]
     this.#count(keys[code - 1]?.key.slots ?? [], 1)
@@ -167,12 +155,12 @@ export class SharedState {
 
   /** The key has no waiter here any more. */
   pass({ name }: TurnKey): void {
-    if (this.isUp) void this.#ask(PASS, [], [this.#id, name])
+    if (this.isUp) void this.#ask('pass', [], [this.#id, name])
   }
 
   /** What a script answers once the node is known; null when Redis is away. */
   async #askAsNode(
-    script: string,
+    script: LimitScript,
     buckets: readonly SharedBucket[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
@@ -213,7 +201,7 @@ export class SharedState {
   /** Gives back all that the node holds, within the time of one call, and ends the connection. */
   async close(): Promise<void> {
     if (this.#beat !== null) clearInterval(this.#beat)
-    if (this.isUp) await this.#ask(LEAVE, [], [this.#id])
+    if (this.isUp) await this.#ask('leave', [], [this.#id])
     this.#link.close()
   }
 
@@ -227,13 +215,21 @@ export class SharedState {
 
   /** A call that fails has taken the link down: what it was to tell comes with the next registration, or is gone. */
   #tell(args: readonly (string | number)[], buckets: readonly SharedBucket[]): void {
-    if (this.isUp) void this.#ask(GIVE, buckets, args).then((reply) => this.#readAnswer(reply, buckets))
+    if (this.isUp) void this.#ask('give', buckets, args).then((reply) => this.#readAnswer(reply, buckets))
   }
 
-  async #ask(script: string, buckets: readonly SharedBucket[], args: readonly (string | number)[]): Promise<unknown> {
+  async #ask(
+    script: LimitScript,
+    buckets: readonly SharedBucket[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
     if (!this.isUp) return null
     try {
-      return await this.#link.run(script, [NODES_KEY, SLOTS_KEY, ...buckets.map(({ key }) => key)], args)
+      return await this.#link.run(
+        script,
+        buckets.map(({ key }) => key),
+        args,
+      )
     } catch {
       return null
     }
@@ -255,7 +251,7 @@ export class SharedState {
 
   async #sayAlive(): Promise<void> {
     const id = this.#id
-    if ((await this.#ask(BEAT, [], [this.#leaseMs, id])) === 0) await this.#knowAgain(id)
+    if ((await this.#ask('beat', [], [this.#leaseMs, id])) === 0) await this.#knowAgain(id)
   }
 
   /** The lease of `id` was over, as after a stop of the process: one registration for all who notice. False when Redis is away. */
@@ -283,7 +279,7 @@ export class SharedState {
     this.#registered = new Map(this.#held)
     const held = [...this.#held].filter(([, count]) => count > 0).flat()
     const id = this.#id
-    await this.#link.run(REGISTER, [NODES_KEY, SLOTS_KEY], [this.#leaseMs, id, formers.length, ...formers, ...held])
+    await this.#link.run('register', [], [this.#leaseMs, id, formers.length, ...formers, ...held])
     this.#knownId = id
   }
 }

@@ -2,7 +2,6 @@
 import { createServer } from 'node:net'
 import { test } from 'tap'
 import { RedisLink } from '../../../src/limit/shared/redis-link.js'
-import { BEAT, NODES_KEY, REGISTER, SLOTS_KEY } from '../../../src/limit/shared/redis-scripts.js'
 import { type Teardown } from '../../helpers/gateway.js'
 import { connectRedis, RedisServer } from '../../helpers/redis.js'
 
@@ -29,7 +28,7 @@ function createLink(t: Teardown, url: string, register: () => Promise<void> = as
       watchers.push(look)
       look()
     })
-  return { link, states, calls, until, beat: () => link.run(BEAT, [NODES_KEY, SLOTS_KEY], [1000, 'nobody']) }
+  return { link, states, calls, until, beat: () => link.run('beat', [], [1000, 'nobody']) }
 }
 
 test('up, down, up: one word at each change, the scripts known again after a restart', async (t) => {
@@ -88,7 +87,7 @@ test('a server that never answers is down within the time of a start, and of a c
 test('a replica, as after a failover, is down until it may write, and then comes up by itself', async (t) => {
   const redis = await RedisServer.start(t, ['--replicaof', '127.0.0.1 1'])
   const { link, states, until } = createLink(t, redis.url, async () => {
-    await link.run(REGISTER, [NODES_KEY, SLOTS_KEY], [1000, 'node', 0])
+    await link.run('register', [], [1000, 'node', 0])
   })
   await link.start()
   t.equal(states.at(-1)?.[0], false)

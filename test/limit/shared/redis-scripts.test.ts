@@ -1,7 +1,13 @@
 // The scripts keep a bucket as the local arithmetic does, to the tick, whatever the clock of Redis does meanwhile.
 import { test } from 'tap'
 import { REFUSED, TokenBucket } from '../../../src/limit/local/token-bucket.js'
-import { bucketKey, GIVE, NODES_KEY, SLOTS_KEY, TAKE } from '../../../src/limit/shared/redis-scripts.js'
+import {
+  bucketKey,
+  type LimitScript,
+  readLimitScript,
+  SHARED_ARGS,
+  SHARED_KEYS,
+} from '../../../src/limit/shared/redis-scripts.js'
 import { type Teardown } from '../../helpers/gateway.js'
 import { connectRedis, type Redis, RedisServer } from '../../helpers/redis.js'
 
@@ -17,9 +23,10 @@ async function startRedis(t: Teardown): Promise<Redis> {
   return redis
 }
 
-function run(redis: Redis, script: string, bucket: TokenBucket, count: number): Promise<unknown> {
+function run(redis: Redis, script: LimitScript, bucket: TokenBucket, count: number): Promise<unknown> {
   const args = ['node', 1, String(bucket.ticksFor(1)), bucket.limit, count]
-  return redis.eval(script, 3, NODES_KEY, SLOTS_KEY, KEY, ...args)
+  const keys = [...SHARED_KEYS, KEY]
+  return redis.eval(readLimitScript(script), keys.length, ...keys, ...SHARED_ARGS, ...args)
 }
 
 /** When the state was written, and until when it is not full, both in ticks; null for a full bucket. */
@@ -50,7 +57,7 @@ test('takes and charges leave the state that the local arithmetic would leave', 
     for (let step = 0; step < STEPS / 5; step++) {
       const count = Math.ceil(random() * limit * 0.3)
       const isTake = random() < 0.7
-      const reply = await run(redis, isTake ? TAKE : GIVE, bucket, count)
+      const reply = await run(redis, isTake ? 'take' : 'give', bucket, count)
       const state = await stateOf(redis)
       if (isTake && Array.isArray(reply) && reply[0] === 1) {
         // Refused: nothing was written, so the moment is not known, but it lies after the last one.
@@ -74,25 +81,25 @@ test('exactly the limit fits into a full bucket, and no fraction more', async (t
   for (const limit of [1, 3, 7, 500, 999_983, 1_000_000_000]) {
     const bucket = new TokenBucket(limit)
     await redis.del(KEY)
-    t.match(await run(redis, TAKE, bucket, limit + 1), [1], `${limit} and one more`)
-    t.match(await run(redis, TAKE, bucket, limit), [0], String(limit))
+    t.match(await run(redis, 'take', bucket, limit + 1), [1], `${limit} and one more`)
+    t.match(await run(redis, 'take', bucket, limit), [0], String(limit))
   }
 })
 
 test('what is given back fills the bucket, never beyond its limit; a full bucket takes no memory', async (t) => {
   const redis = await startRedis(t)
   const bucket = new TokenBucket(10)
-  await run(redis, TAKE, bucket, 4)
-  await run(redis, GIVE, bucket, -100)
+  await run(redis, 'take', bucket, 4)
+  await run(redis, 'give', bucket, -100)
   t.equal(await redis.get(KEY), null)
-  t.match(await run(redis, TAKE, bucket, 10), [0])
+  t.match(await run(redis, 'take', bucket, 10), [0])
   t.ok((await redis.pttl(KEY)) <= 61_000, 'and is forgotten once it is full')
 })
 
 test('debt has a bound', async (t) => {
   const redis = await startRedis(t)
   const bucket = new TokenBucket(10)
-  for (let i = 0; i < 3; i++) await run(redis, GIVE, bucket, 1_000_000_000)
+  for (let i = 0; i < 3; i++) await run(redis, 'give', bucket, 1_000_000_000)
   const state = await stateOf(redis)
   t.equal(state === null ? null : state.full - state.at, bucket.charge(0n, 0n, 1_000_000_000))
 })
@@ -104,14 +111,14 @@ test('a clock of Redis that was set back by a year gives nothing away and sticks
   const [sec = '0'] = (await redis.time()).map(String)
   const empty = bucket.empty(0n)
   await redis.set(KEY, `${Number(sec) * 1_000_000 + yearUs} ${empty}`)
-  t.match(await run(redis, TAKE, bucket, 1), [1], 'it is as empty as it was')
+  t.match(await run(redis, 'take', bucket, 1), [1], 'it is as empty as it was')
   await redis.set(KEY, `${Number(sec) * 1_000_000 + yearUs} ${empty - bucket.ticksFor(1)}`)
-  t.match(await run(redis, TAKE, bucket, 1), [0])
+  t.match(await run(redis, 'take', bucket, 1), [0])
   const state = await stateOf(redis)
   t.ok(state !== null && state.at < BigInt(Number(sec) + 3600) * 1_000_000n * TICKS_PER_US, 'on the clock of now again')
   await redis.set(KEY, `${Number(sec) * 1_000_000 - yearUs} ${empty}`)
-  t.match(await run(redis, TAKE, bucket, 11), [1], 'a clock set forward fills one bucket, not two')
-  t.match(await run(redis, TAKE, bucket, 10), [0])
+  t.match(await run(redis, 'take', bucket, 11), [1], 'a clock set forward fills one bucket, not two')
+  t.match(await run(redis, 'take', bucket, 10), [0])
   await redis.set(KEY, 'nonsense')
-  t.match(await run(redis, TAKE, bucket, 1), [0], 'what is no state is a full bucket')
+  t.match(await run(redis, 'take', bucket, 1), [0], 'what is no state is a full bucket')
 })

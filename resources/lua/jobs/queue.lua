@@ -1,7 +1,5 @@
-// The second half of the Redis store's script (script.ts, whose functions it uses): what runners and senders of
-// webhooks ask.
+-- What runners and senders of webhooks ask.
 
-export const QUEUE_SCRIPT = `
 -- To the head of its key's queue, where it came from.
 local function giveBack(id)
   unlease(id)
@@ -129,4 +127,3 @@ function ops.settleDelivery(id, fence, kind, delay, error)
   refresh(at[3])
   return 1
 end
-`

@@ -1,0 +1,18 @@
+-- An admission where keys take turns: as take.lua, with the slots of the key and of the gateway, and the latter only if no key that
+-- waits elsewhere comes first. A request that must wait for a slot has been counted, and its key is known to wait.
+-- ARGV as for take.lua up to the buckets, then gateway cap, key's name, key's cap (-1: none).
+-- Answers [code, ahead of each bucket]; code 0: all taken, n: the n-th bucket, n + 1: the key, n + 2: the gateway refused, -1.
+local id, buckets = ARGV[1], tonumber(ARGV[2])
+if not redis.call('ZSCORE', NODES, id) then return { -1 } end
+local answer = takeBuckets(buckets)
+if answer[1] > 0 then return answer end
+local cap, name, keyCap = tonumber(ARGV[#ARGV - 2]), ARGV[#ARGV - 1], tonumber(ARGV[#ARGV])
+if isFull(name, keyCap) then
+  answer[1] = buckets + 1
+elseif not isTurn(name, freeOf(cap)) then
+  redis.call('ZADD', WAITING, nowMs, waitingAt(id, name))
+  answer[1] = buckets + 2
+else
+  letIn(id, name, keyCap, cap)
+end
+return answer

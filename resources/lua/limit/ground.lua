@@ -1,0 +1,131 @@
+-- What the scripts of shared limits have in common: each is this file and one other, one atomic step on the clock of Redis (TIME),
+-- so that it does not matter whose clock is wrong. Buckets are token-bucket.ts in ticks; doubles hold every number here exactly.
+--
+--   {sluice}:bucket:...   "<us> <ticks>"        how far ahead of that moment the bucket was: 0 full, capacity empty
+--   {sluice}:slots        owner -> taken        by all nodes together
+--   {sluice}:node:<id>    owner -> taken        by this node: what comes back when its lease is over
+--   {sluice}:nodes        id by ms of its last sign of life
+--   {sluice}:turns        key's name -> number of its last admission, `*` -> of the last of all
+--   {sluice}:waiting      node's id and key's name by ms of when the node last said that the key waits there for the gateway
+--
+-- KEYS nodes, slots, turns, waiting, what stands before a node's id, then the buckets. ARGV begins with ticks per microsecond and
+-- the largest debt in ticks, which are taken off here: what each script says of its ARGV comes after them.
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local NODES, SLOTS, TURNS, WAITING, NODE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local TICKS_PER_MICROSECOND, MAX_DEBT = tonumber(table.remove(ARGV, 1)), tonumber(table.remove(ARGV, 1))
+-- A node says every 20 ms which keys wait there; one that has not for so long is gone, or stands still.
+local WAITING_MS = 250
+-- Turns are forgotten when no key was admitted for so long.
+local TURNS_KEPT_MS = 86400000
+
+local function bucket(i) return KEYS[5 + i] end
+
+-- A clock of Redis that was set back takes nothing from a bucket and gives it nothing.
+local function load(key)
+  local state = redis.call('GET', key)
+  if not state then return 0 end
+  local at, ahead = string.match(state, '^(%d+) (%d+)$')
+  if not at then return 0 end
+  local passed = math.max(0, now - tonumber(at))
+  return math.max(0, tonumber(ahead) - passed * TICKS_PER_MICROSECOND)
+end
+
+-- A bucket that is full needs no memory.
+local function store(key, ahead)
+  if ahead <= 0 then
+    redis.call('DEL', key)
+  else
+    local fullInMs = math.ceil(ahead / (1000 * TICKS_PER_MICROSECOND))
+    redis.call('SET', key, string.format('%.0f %.0f', now, ahead), 'PX', string.format('%.0f', fullInMs + 1000))
+  end
+end
+
+local function addSlots(owner, count)
+  if redis.call('HINCRBY', SLOTS, owner, count) <= 0 then redis.call('HDEL', SLOTS, owner) end
+end
+
+local function drop(id)
+  local held = redis.call('HGETALL', NODE .. id)
+  for i = 1, #held, 2 do addSlots(held[i], -held[i + 1]) end
+  redis.call('DEL', NODE .. id)
+  redis.call('ZREM', NODES, id)
+end
+
+-- Also a sign of life from the future: the clock of Redis was set back.
+local function reap(leaseMs)
+  local nowMs = math.floor(now / 1000)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', NODES, '-inf', '(' .. string.format('%.0f', nowMs - leaseMs))) do drop(id) end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', NODES, '(' .. string.format('%.0f', nowMs + leaseMs), '+inf')) do drop(id) end
+  return string.format('%.0f', nowMs)
+end
+
+-- Below 0 is no cap.
+local function isFull(owner, cap)
+  return cap >= 0 and tonumber(redis.call('HGET', SLOTS, owner) or 0) >= cap
+end
+
+local function hold(id, owner)
+  redis.call('HINCRBY', SLOTS, owner, 1)
+  redis.call('HINCRBY', NODE .. id, owner, 1)
+end
+
+local nowMs = string.format('%.0f', math.floor(now / 1000))
+
+local function freeOf(cap)
+  if cap < 0 then return math.huge end
+  return cap - tonumber(redis.call('HGET', SLOTS, 'gateway') or 0)
+end
+
+local function turnOf(name)
+  return tonumber(redis.call('HGET', TURNS, name) or 0)
+end
+
+local function waitingAt(id, name)
+  return id .. ' ' .. name
+end
+
+-- Whether a slot of the gateway is left for the key when those that were let in longer ago have had theirs.
+local function isTurn(name, free)
+  if free <= 0 then return false end
+  if free == math.huge or redis.call('ZCARD', WAITING) < free then return true end
+  local ms = tonumber(nowMs)
+  redis.call('ZREMRANGEBYSCORE', WAITING, '-inf', string.format('%.0f', ms - WAITING_MS))
+  redis.call('ZREMRANGEBYSCORE', WAITING, string.format('%.0f', ms + WAITING_MS), '+inf')
+  local own, before, seen = turnOf(name), 0, { [name] = true }
+  for _, waiting in ipairs(redis.call('ZRANGE', WAITING, 0, -1)) do
+    local other = string.match(waiting, ' (.*)$')
+    if not seen[other] then
+      seen[other] = true
+      if turnOf(other) < own then before = before + 1 end
+    end
+  end
+  return before < free
+end
+
+local function letIn(id, name, keyCap, cap)
+  if keyCap >= 0 then hold(id, name) end
+  if cap < 0 then return end
+  hold(id, 'gateway')
+  redis.call('HSET', TURNS, name, redis.call('HINCRBY', TURNS, '*', 1))
+  redis.call('PEXPIRE', TURNS, TURNS_KEPT_MS)
+end
+
+-- Takes from all buckets or from none: [code, ahead of each bucket], code n for the n-th bucket that refuses, else 0.
+local function takeBuckets(buckets)
+  local answer, wanted, refusedBy = { 0 }, {}, 0
+  for i = 1, buckets do
+    local cost, limit, count = tonumber(ARGV[i * 3]), tonumber(ARGV[i * 3 + 1]), tonumber(ARGV[i * 3 + 2])
+    local ahead = load(bucket(i))
+    wanted[i] = ahead + cost * count
+    if wanted[i] > cost * limit and refusedBy == 0 then refusedBy = i end
+    answer[i + 1] = ahead
+  end
+  answer[1] = refusedBy
+  if refusedBy > 0 then return answer end
+  for i = 1, buckets do
+    store(bucket(i), wanted[i])
+    answer[i + 1] = wanted[i]
+  end
+  return answer
+end

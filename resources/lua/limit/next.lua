@@ -1,0 +1,24 @@
+-- Lets in one of the keys that wait at a node, if it is the turn of one; the others are known to wait from now on.
+-- ARGV node id, gateway cap, then for each key its name, its cap (-1: none) and how many of it wait there.
+-- Answers [code, then for each key 1 if it is at its own cap, else 0]; code n: the n-th key is in, 0: none, -1: the node is not known.
+local id, cap = ARGV[1], tonumber(ARGV[2])
+if not redis.call('ZSCORE', NODES, id) then return { -1 } end
+local answer, due, dueTurn = { 0 }, nil, nil
+for at = 3, #ARGV, 3 do
+  local i, name = at / 3, ARGV[at]
+  if isFull(name, tonumber(ARGV[at + 1])) then
+    answer[i + 1] = 1
+    redis.call('ZREM', WAITING, waitingAt(id, name))
+  else
+    answer[i + 1] = 0
+    if cap >= 0 then redis.call('ZADD', WAITING, nowMs, waitingAt(id, name)) end
+    local turn = turnOf(name)
+    if not due or turn < dueTurn then due, dueTurn = at, turn end
+  end
+end
+if due and isTurn(ARGV[due], freeOf(cap)) then
+  letIn(id, ARGV[due], tonumber(ARGV[due + 1]), cap)
+  if tonumber(ARGV[due + 2]) <= 1 then redis.call('ZREM', WAITING, waitingAt(id, ARGV[due])) end
+  answer[1] = due / 3
+end
+return answer

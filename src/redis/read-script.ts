@@ -1,0 +1,16 @@
+// The Lua that Redis runs, as it lies in resources/lua. Nothing is read until Redis is used; a connection keeps what it was given.
+import { readFileSync } from 'node:fs'
+
+/** From dist/src/redis. */
+const LUA = new URL('../../../resources/lua/', import.meta.url)
+
+/** Names of files below resources/lua, without their ending, that make one script in this order. */
+export type ScriptFiles = readonly string[]
+
+/**
+ * The text of a script.
+ * @throws the file system's own error when a file is missing
+ */
+export function readScript(files: ScriptFiles): string {
+  return files.map((file) => readFileSync(new URL(`${file}.lua`, LUA), 'utf8')).join('\n')
+}
