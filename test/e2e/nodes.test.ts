@@ -70,23 +70,30 @@ function words(node: Running): string[] {
   return node.lines.flatMap(({ msg }) => (/Redis is (?:there|away)/.exec(msg ?? '') ?? []).slice(0, 1))
 }
 
+/** On a machine that is busy enough a Redis is away for a moment, and then nobody promises anything: such a try says nothing. */
+const TRIES = 3
+
 test('2,000 requests at once to two gateways with a bucket of 500 between them: 500 are admitted', async (t) => {
-  const redis = await RedisServer.start(t)
-  const nodes = await startNodes(t, { redis, keyLimits: { requestsPerMinute: 500 }, count: 2 })
-  const pools = nodes.map((node) => poolOf(t, node))
-  const startedMs = performance.now()
-  const asking = Array.from({ length: 2000 }, (_, i) => ask(pools[i % 2] as Pool))
-  const statuses = await Promise.all(asking)
-  const refilled = Math.ceil(((performance.now() - startedMs) * 500) / 60_000)
-  const admitted = statuses.filter((status) => status === 200).length
-  t.ok(admitted >= 500 && admitted <= 500 + refilled, `${admitted} admitted, ${refilled} refilled meanwhile`)
-  t.equal(statuses.filter((status) => status === 429).length, 2000 - admitted)
-  const { headers, body } = await (pools[0] as Pool).request(CHAT)
-  await body.dump()
-  t.match(headers, { 'x-ratelimit-limit-requests': '500', 'x-ratelimit-remaining-requests': /^\d$/ })
-  for (const node of nodes) {
-    t.same(words(node), ['Redis is there'])
-    t.equal(node.complaints, '')
+  for (let tries = 1; tries <= TRIES; tries++) {
+    const redis = await RedisServer.start(t)
+    const nodes = await startNodes(t, { redis, keyLimits: { requestsPerMinute: 500 }, count: 2 })
+    const pools = nodes.map((node) => poolOf(t, node))
+    const startedMs = performance.now()
+    const asking = Array.from({ length: 2000 }, (_, i) => ask(pools[i % 2] as Pool))
+    const statuses = await Promise.all(asking)
+    const refilled = Math.ceil(((performance.now() - startedMs) * 500) / 60_000)
+    const { headers, body } = await (pools[0] as Pool).request(CHAT)
+    await body.dump()
+    if (tries < TRIES && nodes.some((node) => words(node).includes('Redis is away'))) continue
+    const admitted = statuses.filter((status) => status === 200).length
+    t.ok(admitted >= 500 && admitted <= 500 + refilled, `${admitted} admitted, ${refilled} refilled meanwhile`)
+    t.equal(statuses.filter((status) => status === 429).length, 2000 - admitted)
+    t.match(headers, { 'x-ratelimit-limit-requests': '500', 'x-ratelimit-remaining-requests': /^\d$/ })
+    for (const node of nodes) {
+      t.same(words(node), ['Redis is there'])
+      t.equal(node.complaints, '')
+    }
+    return
   }
 })
 
