@@ -223,9 +223,9 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/telemetry/metrics/series.ts', 'test/telemetry/metrics/scrape.test.ts'],
   ['src/server/routes/paths.ts', 'test/server/app.test.ts'],
   ['src/gateway/shared-limits.ts', 'test/e2e/nodes.test.ts'],
-  ['src/gateway/jobs.ts', 'test/seeds/003-jobs.test.ts'],
-  ['src/jobs/job-json.ts', 'test/seeds/003-jobs.test.ts'],
-  ['src/gateway/job-thread.ts', 'test/seeds/003-jobs.test.ts'],
+  ['src/gateway/jobs.ts', 'test/compat/queue-and-webhook-proxy/jobs.test.ts'],
+  ['src/jobs/job-json.ts', 'test/compat/queue-and-webhook-proxy/jobs.test.ts'],
+  ['src/gateway/job-thread.ts', 'test/compat/queue-and-webhook-proxy/jobs.test.ts'],
   ['src/offload/record.ts', 'test/offload/inline.test.ts'],
   ['workers/codec.ts', 'test/laws/offload.test.ts'],
   // The embedded store is tested as a whole, by the suite of all stores.

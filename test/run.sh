@@ -39,7 +39,7 @@ alone=()
 for file in dist/test/**/*.test.js; do
   name=$(basename "$file" .test.js)
   if [[ $file == dist/test/e2e/* && $loads == *" $name "* ]]; then alone+=("$file")
-  elif [[ $file == dist/test/@(e2e|seeds|faults)/* ]]; then processes+=("$file")
+  elif [[ $file == dist/test/@(compat|e2e|faults)/* ]]; then processes+=("$file")
   else unit+=("$file"); fi
 done
 run unit 2 --areas "${unit[@]}"

@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { t as root, test } from 'tap'
 import { request } from 'undici'
-import { startGateway } from '../helpers/gateway.js'
-import { json, stream, ToldUpstream } from '../helpers/told-upstream.js'
+import { startGateway } from '../../helpers/gateway.js'
+import { json, stream, ToldUpstream } from '../../helpers/told-upstream.js'
 
 const run = promisify(execFile)
 const KEY = 'llama-secret-api-key-00001'

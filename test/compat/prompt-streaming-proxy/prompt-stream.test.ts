@@ -4,9 +4,9 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import tap, { test } from 'tap'
 import { request } from 'undici'
-import { simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
-import { scriptedSse } from '../helpers/scripted-sse.js'
-import { contentChunk, endOfContent, KEY, read, send } from '../helpers/seeds.js'
+import { contentChunk, endOfContent, KEY, read, send } from '../../helpers/compat.js'
+import { simulatedProviders, startGateway, startSimulator } from '../../helpers/gateway.js'
+import { scriptedSse } from '../../helpers/scripted-sse.js'
 
 const run = promisify(execFile)
 const DOT_ENV = `# Authentication

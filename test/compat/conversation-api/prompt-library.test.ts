@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tap, { test } from 'tap'
 import { request } from 'undici'
-import { ROOT, type Running, startGateway, type Teardown } from '../helpers/gateway.js'
-import { type ScriptedCall, scriptedSse } from '../helpers/scripted-sse.js'
-import { contentChunk, endOfContent, KEY, read, send } from '../helpers/seeds.js'
+import { contentChunk, endOfContent, KEY, read, send } from '../../helpers/compat.js'
+import { ROOT, type Running, startGateway, type Teardown } from '../../helpers/gateway.js'
+import { type ScriptedCall, scriptedSse } from '../../helpers/scripted-sse.js'
 
 const upstream = await scriptedSse(tap)
 const keys = [{ name: 'k', key: KEY }]
@@ -176,7 +176,7 @@ test('row 15: prompts of a folder of one’s own, its default language, and edit
 })
 
 test('row 15: a language that would leave the folder is 400, and nobody is asked', async (t) => {
-  for (const language of ['..', '../pl', '/etc', 'pl/../..', '..\\pl', '.hidden', 'p\u0000l', 'x'.repeat(65)]) {
+  for (const language of ['..', '../../pl', '/etc', 'pl/../..', '..\\pl', '.hidden', 'p\u0000l', 'x'.repeat(65)]) {
     const answer = await send(gateway, TALK_PATH, { ...TALK, language })
     t.equal(answer.status, 400, language)
     t.match(await answer.json(), { error: 'bad_request', details: /language/ })

@@ -2,10 +2,10 @@
 // exchange like any other.
 import { t as root, test } from 'tap'
 import { request } from 'undici'
-import { type Running, startGateway } from '../helpers/gateway.js'
-import { readFixture } from '../helpers/matrix.js'
-import { exchangeRaw } from '../helpers/raw-http.js'
-import { json, stream, ToldUpstream } from '../helpers/told-upstream.js'
+import { type Running, startGateway } from '../../helpers/gateway.js'
+import { readFixture } from '../../helpers/matrix.js'
+import { exchangeRaw } from '../../helpers/raw-http.js'
+import { json, stream, ToldUpstream } from '../../helpers/told-upstream.js'
 
 const KEY = 'gateway-key-of-team-a-0001'
 const NARROW_KEY = 'gateway-key-of-team-b-0002'

@@ -2,9 +2,9 @@
 // scripted upstream where it matters when something comes or what was sent.
 import tap, { type Test, test } from 'tap'
 import { request } from 'undici'
-import { simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
-import { scriptedSse } from '../helpers/scripted-sse.js'
-import { type Arriving, contentChunk, endOfContent, KEY, read, send } from '../helpers/seeds.js'
+import { type Arriving, contentChunk, endOfContent, KEY, read, send } from '../../helpers/compat.js'
+import { simulatedProviders, startGateway, startSimulator } from '../../helpers/gateway.js'
+import { scriptedSse } from '../../helpers/scripted-sse.js'
 
 const simulator = await startSimulator(tap)
 const upstream = await scriptedSse(tap)
