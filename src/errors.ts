@@ -1,5 +1,5 @@
 // The error catalogue: code -> {status, retryable, message}. Every failure in Sluice is a GatewayError made from it;
-// each surface maps every code into its own envelope, and the README lists this table (both are tested).
+// each surface maps every code into its own envelope, and docs/reference/errors.md lists this table (both are tested).
 import { type ContextOverflow, type ErrorCode, type ErrorData } from './model/error.js'
 
 export type CatalogueEntry = { readonly status: number; readonly retryable: boolean; readonly message: string }

@@ -1,4 +1,6 @@
-// What is written down is true: the README's tables, .env.example, the dashboard, compose and Dockerfile against the code.
+// What is written down is true: the tables of README and docs, .env.example, the dashboard, compose and Dockerfile against the code.
+import { existsSync } from 'node:fs'
+import { posix } from 'node:path'
 import { test } from 'tap'
 import { type TSchema } from 'typebox'
 import { parse } from 'yaml'
@@ -17,12 +19,14 @@ import { createMetricsCells } from '../src/telemetry/metrics/cells.js'
 import { createMetrics } from '../src/telemetry/metrics/metrics.js'
 import { createScrape } from '../src/telemetry/metrics/scrape.js'
 import { closedJobDoor, startFront } from './helpers/front.js'
-import { codeWords, fencedBlocks, README, section, tableRows } from './helpers/markdown.js'
+import { codeWords, DOCS, fencedBlocks, PAGES, section, tableRows } from './helpers/markdown.js'
 import { listFiles, readText } from './helpers/source-tree.js'
+
+const REPOSITORY = new URL('../../', import.meta.url)
 
 /** First cells of a section's tables, without their backticks. */
 function namesIn(heading: string): string[] {
-  return tableRows(section(README, heading)).flatMap((row) => codeWords(row[0] ?? ''))
+  return tableRows(section(DOCS, heading)).flatMap((row) => codeWords(row[0] ?? ''))
 }
 
 // --- errors and outcomes
@@ -39,7 +43,7 @@ function errorRow(code: keyof typeof ERROR_CATALOGUE): string {
 }
 
 test('the error table has every code with its status and what each API says', async (t) => {
-  const rows = section(README, 'Errors').replace(/\| (client|upstream|gateway) \|/g, '| FAULT |')
+  const rows = section(DOCS, 'Errors').replace(/\| (client|upstream|gateway) \|/g, '| FAULT |')
   for (const code of Object.keys(ERROR_CATALOGUE) as (keyof typeof ERROR_CATALOGUE)[]) {
     t.ok(rows.includes(errorRow(code)), errorRow(code))
   }
@@ -77,16 +81,16 @@ function optionRows(schema: Node, path: string): string[] {
 test('the configuration table has every option with its default and meaning, and no other', async (t) => {
   const rows = optionRows(ConfigFile, '')
   t.ok(rows.length > 70)
-  const text = section(README, 'Configuration')
+  const text = section(DOCS, 'Configuration')
   for (const row of rows) t.ok(text.includes(row), row)
   const paths = rows.map((row) => codeWords(row)[0])
   t.same(namesIn('Configuration').sort(), paths.sort())
 })
 
-test('options named elsewhere in the README exist', async (t) => {
+test('options named elsewhere in the documentation exist', async (t) => {
   const paths = new Set(optionRows(ConfigFile, '').map((row) => codeWords(row)[0] ?? ''))
   const known = [...paths].flatMap((path) => path.split('.').map((_, i, parts) => parts.slice(0, i + 1).join('.')))
-  const named = codeWords(README).filter((word) =>
+  const named = codeWords(DOCS).filter((word) =>
     /^(server|offload|keys|limits|routing|providers|models|jobs|redis|prompts|metrics|log|compat)\.[\w.*]+$/.test(word),
   )
   t.ok(named.length > 20)
@@ -121,14 +125,14 @@ test('the environment table and .env.example have every variable that is read, a
   t.same(example.sort(), names)
 })
 
-test('the profiles and protocols that the README lists are those there are', async (t) => {
+test('the profiles and protocols that the documentation lists are those there are', async (t) => {
   const catalog = readCatalog()
-  const words = codeWords(section(README, 'Configuration'))
+  const words = codeWords(section(DOCS, 'Configuration'))
   for (const { name } of catalog.profiles) if (name !== 'sim') t.ok(words.includes(name), name)
   for (const protocol of Object.keys(catalog.protocols)) t.ok(words.includes(protocol), protocol)
-  t.match(README, `profiles for ${catalog.profiles.length - 1} vendors`)
+  t.match(DOCS, `profiles for ${catalog.profiles.length - 1} vendors`)
   const patterns = catalog.profiles.flatMap((profile) => profile.modelPatterns ?? [])
-  for (const pattern of patterns) t.ok(codeWords(section(README, 'Model names')).includes(pattern), pattern)
+  for (const pattern of patterns) t.ok(codeWords(section(DOCS, 'Model names')).includes(pattern), pattern)
 })
 
 // --- promises
@@ -136,7 +140,7 @@ test('the profiles and protocols that the README lists are those there are', asy
 test('each promise names tests or scripts that exist', async (t) => {
   const tests = new Set(listFiles('test'))
   const { scripts } = JSON.parse(readText('package.json')) as { scripts: Record<string, string> }
-  const rows = tableRows(section(README, 'What Sluice promises'))
+  const rows = tableRows(section(DOCS, 'What Sluice promises'))
   t.ok(rows.length > 15)
   for (const [promise = '', proof = ''] of rows) {
     const named = codeWords(proof)
@@ -205,7 +209,7 @@ async function metricLabels(): Promise<Map<string, string[]>> {
 
 test('the metrics table has every metric with type and labels, and no other', async (t) => {
   const metrics = await metricLabels()
-  const rows = tableRows(section(README, 'Metrics'))
+  const rows = tableRows(section(DOCS, 'Metrics'))
   const written = rows.map(([name = '', type = '', labels = '']) => [codeWords(name)[0], type, ...codeWords(labels)])
   t.same(written.map(sorted).sort(), [...metrics].map(([name, rest]) => sorted([name, ...rest])).sort())
 })
@@ -249,9 +253,9 @@ test('the simulator tables have its models and its faults, and no other', async 
   for (const model of MODELS) t.ok(names.includes(model), model)
 })
 
-test('the commands in the README exist', async (t) => {
+test('the commands in the documentation exist', async (t) => {
   const scripts = (parse(readText('package.json')) as { scripts: Record<string, string> }).scripts
-  const commands = [...fencedBlocks(README).map((block) => block.text), ...codeWords(README)].join('\n')
+  const commands = [...fencedBlocks(DOCS).map((block) => block.text), ...codeWords(DOCS)].join('\n')
   for (const [, name = ''] of commands.matchAll(/\bnpm run ([\w:]+)/g)) t.ok(name in scripts, `npm run ${name}`)
   for (const name of ['start', 'test']) t.ok(name in scripts)
   const lines = Array.from(
@@ -262,23 +266,61 @@ test('the commands in the README exist', async (t) => {
   for (const line of lines) t.ok(parseCommandLine(line.split(' ').filter((word) => word !== '')), line)
 })
 
-test('links in the README lead somewhere', async (t) => {
-  const anchors = Array.from(README.matchAll(/^#+ (.+)$/gm), (match) =>
-    (match[1] ?? '')
+/** The names by which a page's headings can be linked to. */
+function anchorsOf(markdown: string): string[] {
+  const prose = markdown.replace(/^```[\s\S]*?^```$/gm, '')
+  return Array.from(prose.matchAll(/^#+ (.+)$/gm), ([, heading = '']) =>
+    heading
       .toLowerCase()
       .replace(/[^\w -]/g, '')
       .replace(/ /g, '-'),
   )
-  const targets = Array.from(README.matchAll(/\]\(([^)]+)\)/g), (match) => match[1] ?? '')
-  t.ok(targets.length > 20)
-  for (const target of targets) {
-    if (target.startsWith('#')) t.ok(anchors.includes(target.slice(1)), target)
-    else t.ok(readText(target), target)
+}
+
+/** What is wrong with a link of a page, or null. */
+function linkFault(page: string, target: string): string | null {
+  const [path = '', anchor] = target.split('#')
+  const file = path === '' ? page : posix.join(posix.dirname(page), path)
+  if (!file.endsWith('.md')) return isThere(file) ? null : 'no such file'
+  if (!isThere(file)) return 'no such page'
+  return anchor === undefined || anchorsOf(readText(file)).includes(anchor) ? null : 'no such heading'
+}
+
+function isThere(path: string): boolean {
+  return existsSync(new URL(path, REPOSITORY))
+}
+
+test('each link of each page leads to a file and a heading that exist', async (t) => {
+  const docs = listFiles('docs').filter((path) => path.endsWith('.md'))
+  const pages = [...docs, 'README.md', 'SECURITY.md', 'CHANGELOG.md', 'CONTRIBUTING.md'].filter(isThere)
+  t.ok(pages.length > 20)
+  let links = 0
+  for (const page of pages) {
+    for (const [, target = ''] of readText(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^(https?|mailto):/.test(target)) continue
+      links += 1
+      t.equal(linkFault(page, target), null, `${page}: ${target}`)
+    }
   }
+  t.ok(links > 100)
 })
 
-test('files that the README names are there', async (t) => {
-  const files = codeWords(README).filter((word) => /^(resources|src|test|workers|bench)\/[\w./-]+$/.test(word))
+test('a link to a file, a page or a heading that is missing is a fault', async (t) => {
+  t.equal(linkFault('docs/guide/jobs.md', '../../LICENCE'), 'no such file')
+  t.equal(linkFault('docs/guide/jobs.md', 'job.md'), 'no such page')
+  t.equal(linkFault('docs/guide/jobs.md', '#no-such-heading'), 'no such heading')
+  t.equal(linkFault('docs/guide/jobs.md', '../reference/errors.md#outcome'), 'no such heading')
+  t.equal(linkFault('docs/guide/jobs.md', '../reference/errors.md#outcomes'), null)
+})
+
+test('the index lists every page, and the README is short', async (t) => {
+  const index = readText('docs/README.md')
+  for (const { path } of PAGES.slice(2)) t.ok(index.includes(`](${path.slice('docs/'.length)})`), path)
+  t.ok(readText('README.md').split('\n').length <= 200)
+})
+
+test('files that the documentation names are there', async (t) => {
+  const files = codeWords(DOCS).filter((word) => /^(resources|src|test|workers|bench)\/[\w./-]+$/.test(word))
   t.ok(files.length > 10)
   for (const file of files) t.ok(/\.\w+$/.test(file) ? readText(file) : listFiles(file).length > 0, file)
 })

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Test, test } from 'tap'
-import { codeWords, README, section, tableRows } from './helpers/markdown.js'
+import { codeWords, DOCS, section, tableRows } from './helpers/markdown.js'
 import { readText } from './helpers/source-tree.js'
 
 const TOOLS = readText('test/tools.txt')
@@ -58,8 +58,8 @@ test('without root nothing is installed, and that is said', async (t) => {
   t.equal(asked, '')
 })
 
-test('the README names every program', async (t) => {
-  const row = tableRows(section(README, 'Development')).find(([command = '']) => command.includes('`npm test`')) ?? []
+test('the documentation names every program', async (t) => {
+  const row = tableRows(section(DOCS, 'Development')).find(([command = '']) => command.includes('`npm test`')) ?? []
   t.ok(TOOLS.length > 2)
   for (const tool of TOOLS) t.ok(codeWords(row[1] ?? '').includes(tool), tool)
 })

@@ -21,7 +21,7 @@ export const REFUSED: Permit = -1
 /** The window moves on by a tenth of its length. */
 const SLICES = 10
 
-/** What of this error a target is to be blamed for. @see README, "Circuit breaker" */
+/** What of this error a target is to be blamed for. @see docs/concepts/routing.md, "Circuit breaker" */
 export function verdictOf(error: ErrorData): Verdict {
   switch (error.code) {
     case 'upstream_unreachable':

@@ -1,4 +1,4 @@
-// The README's examples as its reader runs them: every curl and every JavaScript block against a gateway without any
+// The examples of README and docs as their reader runs them: every curl and every JavaScript block against a gateway without any
 // configuration; Python is compiled at least.
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -7,15 +7,28 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { test } from 'tap'
 import { ROOT, type Running, startGateway, type Teardown } from '../helpers/gateway.js'
-import { type Block, fencedBlocks, README } from '../helpers/markdown.js'
+import { type Block, fencedBlocks, PAGES } from '../helpers/markdown.js'
 
 const run = promisify(execFile)
-const BLOCKS = fencedBlocks(README)
+
+type Example = Block & { readonly page: string }
+
+const BLOCKS: readonly Example[] = PAGES.flatMap(({ path, text }) =>
+  fencedBlocks(text).map((block) => ({ ...block, page: path })),
+)
 /** Node 20 has a WebSocket behind this flag, later versions have it without. */
 const FLAGS = 'WebSocket' in globalThis ? [] : ['--experimental-websocket']
 
-function ofLanguage(language: string): Block[] {
+function ofLanguage(language: string): Example[] {
   return BLOCKS.filter((block) => block.language === language)
+}
+
+function whereOf({ page, line }: Example): string {
+  return `${page}, line ${line}`
+}
+
+function fileNameOf({ page, line }: Example): string {
+  return `${page.replace(/\W/g, '_')}_${line}`
 }
 
 /** The example with this gateway's address in place of the default one. */
@@ -40,7 +53,7 @@ const SHAPES: readonly (readonly [path: string, shape: readonly [begin: RegExp, 
 /** Answered at once, with what becomes of them. */
 const JOB = [/^\{"request_id":"job_/, /"active_requests":\d\}$/] as const
 
-test('each curl of the README streams an answer to its end, or is told of its job', async (t) => {
+test('each curl of the documentation streams an answer to its end, or is told of its job', async (t) => {
   const asIs = await startGateway(t, { args: ['--port', '0'] })
   const queueing = await startGateway(t, { args: ['--port', '0'], env: { ASYNC_BY_DEFAULT: 'true' } })
   const blocks = ofLanguage('sh').filter((block) => block.text.startsWith('curl '))
@@ -50,31 +63,31 @@ test('each curl of the README streams an answer to its end, or is told of its jo
     const gateway = isStream ? asIs : queueing
     const { stdout } = await run('bash', ['-c', `${aimed(block, gateway)} `.replace('curl ', 'curl -sS --fail ')])
     const [begin, end] = SHAPES.find(([path]) => block.text.includes(path))?.[1] ?? (isStream ? EVENTS : JOB)
-    t.match(stdout, begin, `line ${block.line}`)
-    t.match(stdout, end, `line ${block.line}`)
+    t.match(stdout, begin, whereOf(block))
+    t.match(stdout, end, whereOf(block))
   }
 })
 
-test('each JavaScript example of the README runs and prints what it was told', async (t) => {
+test('each JavaScript example of the documentation runs and prints what it was told', async (t) => {
   const gateway = await startGateway(t, { args: ['--port', '0'] })
   const folder = folderOf(t)
   const blocks = ofLanguage('js')
   t.ok(blocks.length >= 3)
   for (const block of blocks) {
-    const file = join(folder, `line-${block.line}.mjs`)
+    const file = join(folder, `${fileNameOf(block)}.mjs`)
     writeFileSync(file, aimed(block, gateway))
     const { stdout, stderr } = await run(process.execPath, ['--no-warnings', ...FLAGS, file], { timeout: 20_000 })
     // The words of one chat; what is told of the ends of chats may stand between them.
     const words = stdout.replace(/^[ab] (?:done|error).*$/gm, '').replaceAll('\n', '')
-    t.match(words, /Tell me about rivers\./, `line ${block.line}`)
-    t.equal(stderr, '', `line ${block.line}`)
+    t.match(words, /Tell me about rivers\./, whereOf(block))
+    t.equal(stderr, '', whereOf(block))
     if (!block.text.includes('cancel')) continue
     t.match(stdout, /^a done complete$/m, 'one chat ends by itself')
     t.match(stdout, /^b done client_gone$/m, 'the other is cancelled')
   }
 })
 
-test('each Python example of the README compiles', async (t) => {
+test('each Python example of the documentation compiles', async (t) => {
   const folder = folderOf(t)
   const hasPython = await run('python3', ['--version']).then(
     () => true,
@@ -87,13 +100,13 @@ test('each Python example of the README compiles', async (t) => {
   const blocks = ofLanguage('python')
   t.ok(blocks.length >= 2)
   for (const block of blocks) {
-    const file = join(folder, `line_${block.line}.py`)
+    const file = join(folder, `${fileNameOf(block)}.py`)
     writeFileSync(file, block.text)
-    await t.resolves(run('python3', ['-m', 'py_compile', file]), `line ${block.line}`)
+    await t.resolves(run('python3', ['-m', 'py_compile', file]), whereOf(block))
   }
 })
 
-test('the configuration of the README is taken as it is', async (t) => {
+test('the configuration of the documentation is taken as it is', async (t) => {
   const folder = folderOf(t)
   const [block] = ofLanguage('yaml')
   writeFileSync(join(folder, 'sluice.yaml'), block?.text ?? '')

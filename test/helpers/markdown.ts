@@ -1,9 +1,26 @@
-// The README as a test reads it: tables by their heading, fenced blocks by their language.
-import { readText } from './source-tree.js'
+// The documentation as a test reads it: the README and the pages for users below docs; tables by their heading, fenced
+// blocks by their language.
+import { listFiles, readText } from './source-tree.js'
 
-export const README = readText('README.md')
-
+export type Page = { readonly path: string; readonly text: string }
 export type Block = { readonly language: string; readonly text: string; readonly line: number }
+
+/** Folders of pages that users read; what else is below docs is for those who change Sluice. */
+const FOLDERS = ['guide', 'reference', 'concepts', 'migrate']
+
+/** The README first, then the index, then the pages for users in the order of their names. */
+export const PAGES: readonly Page[] = [
+  'README.md',
+  'docs/README.md',
+  ...FOLDERS.flatMap((folder) =>
+    listFiles(`docs/${folder}`)
+      .filter((path) => path.endsWith('.md'))
+      .sort(),
+  ),
+].map((path) => ({ path, text: readText(path) }))
+
+/** All of these pages as one text. */
+export const DOCS = PAGES.map(({ text }) => text).join('\n')
 
 /** All fenced blocks, with the line they begin on. */
 export function fencedBlocks(markdown: string): Block[] {
@@ -14,10 +31,11 @@ export function fencedBlocks(markdown: string): Block[] {
   }))
 }
 
-/** The text under a heading, its sub-headings included. */
+/** The text under a heading, its sub-headings included. @throws unless there is one such heading */
 export function section(markdown: string, heading: string): string {
-  const start = markdown.search(new RegExp(`^#+ ${heading}$`, 'm'))
-  if (start < 0) throw new Error(`no heading ${heading}`)
+  const starts = Array.from(markdown.matchAll(new RegExp(`^#+ ${heading}$`, 'gm')), (match) => match.index)
+  const [start] = starts
+  if (start === undefined || starts.length > 1) throw new Error(`${starts.length} headings ${heading}, not one`)
   const level = /^#+/.exec(markdown.slice(start))?.[0].length ?? 1
   const rest = markdown.slice(start + level)
   const end = rest.search(new RegExp(`^#{1,${level}} `, 'm'))

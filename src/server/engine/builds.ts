@@ -20,7 +20,7 @@ export type EngineBuild = {
   readonly glibc: string | null
 }
 
-/** All that `package.json` can install, the newest first; the README has the same table, and a test looks at the binaries. */
+/** All that `package.json` can install, the newest first; docs/guide/getting-started.md has the same table, and a test looks at the binaries. */
 export const ENGINE_BUILDS: readonly EngineBuild[] = Object.freeze([
   { package: '@uwsjs/linux-x64-*', platform: 'linux', archs: ['x64'], nodes: [22, 24, 26], glibc: '2.38' },
   { package: 'uws-pack', platform: 'linux', archs: ['x64', 'arm64'], nodes: [20, 22], glibc: '2.27' },

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { Webhook } from 'standardwebhooks'
 import { test } from 'tap'
 import { type SignedHead, signWebhook, verifyWebhook } from '../../../src/jobs/webhook/signature.js'
-import { fencedBlocks, README } from '../../helpers/markdown.js'
+import { DOCS, fencedBlocks } from '../../helpers/markdown.js'
 
 const PLAIN = 'a-plain-secret-of-ours'
 const WHSEC = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
@@ -98,8 +98,8 @@ test('headers that are none are malformed', (t) => {
   t.end()
 })
 
-test('what the README tells receivers to do takes what we sign and refuses the rest', async (t) => {
-  const [block] = fencedBlocks(README).filter(({ language }) => language === 'javascript')
+test('what the documentation tells receivers to do takes what we sign and refuses the rest', async (t) => {
+  const [block] = fencedBlocks(DOCS).filter(({ language }) => language === 'javascript')
   const file = `${t.testdir({})}/receiver.mjs`
   writeFileSync(file, block?.text ?? '')
   const { isGenuine } = (await import(pathToFileURL(file).href)) as {

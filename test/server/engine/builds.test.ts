@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { ENGINE_BUILDS, explainNoBuild, nodesServed, type System } from '../../../src/server/engine/builds.js'
-import { README, section, tableRows } from '../../helpers/markdown.js'
+import { DOCS, section, tableRows } from '../../helpers/markdown.js'
 import { listFiles } from '../../helpers/source-tree.js'
 
 /** node_api's module versions, by which binaries are named (nodejs.org/dist/index.json). */
@@ -66,7 +66,7 @@ test('each other cause has words of its own', async (t) => {
   for (const [change, words] of cases) t.match(explainNoBuild({ ...system, ...change }), words, JSON.stringify(change))
 })
 
-test('the README says of each system which Nodes run there', async (t) => {
+test('the documentation says of each system which Nodes run there', async (t) => {
   const systems = [
     { name: /Linux x64, glibc 2\.38 or newer/, platform: 'linux', arch: 'x64', glibc: '2.38' },
     { name: /Linux x64, glibc 2\.27 to 2\.37/, platform: 'linux', arch: 'x64', glibc: '2.37' },
@@ -75,7 +75,7 @@ test('the README says of each system which Nodes run there', async (t) => {
     { name: /Windows x64/, platform: 'win32', arch: 'x64', glibc: null },
     { name: /musl/, platform: 'linux', arch: 'x64', glibc: null },
   ]
-  const rows = tableRows(section(README, 'Systems'))
+  const rows = tableRows(section(DOCS, 'Systems'))
   t.equal(rows.length, systems.length)
   for (const { name, ...each } of systems) {
     const row = rows.find(([cell = '']) => name.test(cell))
