@@ -1,7 +1,7 @@
 // The front end of one event loop: all routes on one engine app, listening, draining, closing. It knows the pipeline by
 // its types alone and holds no state of an exchange.
 import { type CompatConfig, type Config, type ServerConfig } from '../config/types.js'
-import { GatewayError } from '../errors.js'
+import { type GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Surface } from '../protocols/contract/protocol.js'
 import { type FloodKind } from '../telemetry/records.js'
@@ -33,14 +33,17 @@ import { createChatRoute, PROVIDER_PART } from './routes/chat-route.js'
 import { createOpenApi, type RouteRow } from './routes/openapi.js'
 import {
   chatPaths,
+  documentPath,
   healthPaths,
+  metricsPath,
   modelPaths,
   type Path,
   prefixedPaths,
   prefixedSurface,
   rowsOf,
+  webSocketPaths,
 } from './routes/paths.js'
-import { answerMetrics, answerOpenApi, answerOptions, refuseMethod, refusePath } from './routes/plain-routes.js'
+import { answerOptions, refuseMethod, refusePath } from './routes/plain-routes.js'
 import { createWebSocket } from './websocket/websocket.js'
 
 /** What a reload may change. */
@@ -184,8 +187,6 @@ export function createServer(options: ServerOptions): Server {
   }
 }
 
-/** RFC 9110, 15.5.22, and RFC 6455, 4.4. */
-const UPGRADE_HEADERS = [['upgrade', 'websocket'] as const, ['sec-websocket-version', '13'] as const]
 const LOOPBACK = '127.0.0.1'
 /** RFC 6455, 7.4.1: the server goes down; clients come back elsewhere. */
 const CLOSE_GOING_AWAY = 1001
@@ -248,13 +249,6 @@ const NO_JOBS: JobPolicy = Object.freeze({
 function addRoutes(app: TemplatedApp, front: ServerContext, options: ServerOptions): RouteRow[] {
   const { metrics } = options
   const { apiPrefix } = options.compat
-  const needsUpgrade: Act = (exchange) => {
-    const error = new GatewayError('invalid_request', {
-      status: 426,
-      message: 'This route takes WebSocket upgrades only.',
-    })
-    exchange.reject(error, UPGRADE_HEADERS)
-  }
   const { maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = options.config
   const socket = { surface: options.webSocketSurface, maxReaderLagBytes }
   const ordinaryBytes = Math.min(maxMessageBytes, maxBodyBytes)
@@ -263,18 +257,12 @@ function addRoutes(app: TemplatedApp, front: ServerContext, options: ServerOptio
   const paths: Path[] = [
     ...chatPaths(options),
     ...prefixedPaths(options),
-    { path: '/v1/ws', get: needsUpgrade },
-    { path: '/v1/ws/large', get: needsUpgrade },
+    ...webSocketPaths(),
     ...modelPaths(options),
     ...healthPaths(options),
-    {
-      path: '/openapi.json',
-      get: answerOpenApi((hasKeys) => createOpenApi({ version: options.version(), apiPrefix, hasKeys, routes })),
-    },
+    documentPath((hasKeys) => createOpenApi({ version: options.version(), hasKeys, routes })),
   ]
-  if (metrics.port === null) {
-    paths.push({ path: '/metrics', get: answerMetrics(options.renderMetrics, false) })
-  }
+  if (metrics.port === null) paths.push(metricsPath(options.renderMetrics, false))
   const served = new Map<string, Path>()
   // With an empty prefix two have one path: the first one counts.
   for (const path of paths) if (!served.has(path.path)) served.set(path.path, path)
@@ -293,12 +281,12 @@ function addPath(app: TemplatedApp, front: ServerContext, route: Path, takeChat:
   const methods = [get && 'GET, HEAD', choices && 'POST', remove && 'DELETE', 'OPTIONS']
   const allow = methods.filter((method) => method !== undefined).join(', ')
   if (get !== undefined) {
-    const enter = createReadRoute(front, route, get)
+    const enter = createReadRoute(front, route, get.act)
     app.get(path, enter)
     app.head(path, enter)
   }
   if (choices !== undefined) app.post(path, createChatRoute(front, choices, takeChat))
-  if (remove !== undefined) app.del(path, createRoute(front, surface, remove))
+  if (remove !== undefined) app.del(path, createRoute(front, surface, remove.act))
   app.options(path, createRoute(front, surface, answerOptions(allow)))
   app.any(path, createRoute(front, surface, refuseMethod(allow)))
 }
@@ -323,7 +311,7 @@ function addRest(app: TemplatedApp, front: ServerContext, { routes, below, surfa
 
 function createMetricsApp(engine: Engine, front: ServerContext, options: ServerOptions): TemplatedApp {
   const app = engine.uws.App()
-  addPath(app, front, { path: '/metrics', get: answerMetrics(options.renderMetrics, true) }, createTakeChat(null))
+  addPath(app, front, metricsPath(options.renderMetrics, true), createTakeChat(null))
   addRest(app, front, { routes: [], ...EVERYWHERE })
   return app
 }

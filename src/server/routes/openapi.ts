@@ -8,19 +8,15 @@ import { type ChatResponse } from '../../model/response.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { PROVIDER_PART } from './chat-route.js'
 import { components, EVERY_HEADER, EXCHANGE_HEADERS, WAIT_HEADERS } from './openapi-components.js'
-import { plainOperations } from './plain-operations.js'
 
-/** One row of the routing table. `surface`: whose chats are posted there; null for a route that is read. */
+/** One row of the routing table: of a route to which a surface's chats are posted, or of a plain one with what is said of it. */
 export type RouteRow = {
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
-  readonly surface: Surface | null
-}
+} & ({ readonly surface: Surface } | { readonly surface: null; readonly operation: JsonObject })
 
 export type OpenApiOptions = {
   readonly version: string
-  /** What the routes of the conversation API stand below. */
-  readonly apiPrefix: string
   /** Gateway keys are set, so that most routes need one. */
   readonly hasKeys: boolean
   readonly routes: readonly RouteRow[]
@@ -61,15 +57,14 @@ const EVENTS: readonly StreamEvent[] = [
   { type: 'finish', reason: 'stop', usage: USAGE, stopSequence: null },
 ]
 
-/** The whole document. A route that nothing describes is not in it; a test sees to it that there is none. */
-export function createOpenApi({ version, apiPrefix, hasKeys, routes }: OpenApiOptions): JsonObject {
+/** The whole document. Chats of a surface that does not describe itself are not in it; a test sees to it that there is none. */
+export function createOpenApi({ version, hasKeys, routes }: OpenApiOptions): JsonObject {
   const paths: Record<string, JsonObject> = {}
   const schemas: Record<string, JsonObject> = {}
-  const plain = plainOperations(apiPrefix)
-  for (const { method, path, surface } of routes) {
+  for (const row of routes) {
+    const { method, path } = row
     const key = documentedPath(path)
-    const operation =
-      surface === null ? plain[method === 'GET' ? key : `${method} ${key}`] : chatOperation(surface, schemas)
+    const operation = row.surface === null ? row.operation : chatOperation(row.surface, schemas)
     if (operation === undefined) continue
     const item = paths[key] ?? {}
     const member = method.toLowerCase()

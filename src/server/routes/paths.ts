@@ -1,14 +1,20 @@
-// Which paths there are and what each of them does: chats, jobs, what is read. app.ts puts them on the engine.
+// Which paths there are, what each of them does and what the API's document says of it: chats, jobs, what is read. app.ts puts
+// them on the engine.
+import { GatewayError } from '../../errors.js'
+import { type JsonObject } from '../../model/json.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type Act } from '../http/http.js'
 import { type JobIntake } from '../intake/job-intake.js'
 import { type Choice, choicesByPath, defaultOf } from './chat-route.js'
 import { answerJob, answerJobs, cancelJob } from './job-routes.js'
 import { type RouteRow } from './openapi.js'
+import { PLAIN_OPERATIONS } from './plain-operations.js'
 import {
   answerAlive,
+  answerMetrics,
   answerModel,
   answerModels,
+  answerOpenApi,
   answerPing,
   answerProviders,
   answerReady,
@@ -26,14 +32,17 @@ export type PathOptions = {
 /** A surface that is recognised by a request header. */
 export type Speaker = { readonly surface: Surface; readonly header: string }
 
+/** A method of a plain path: what it does, and what the API's document says of it. */
+export type PlainRoute = { readonly act: Act; readonly operation: JsonObject }
+
 /** What is served on a path. `surface`: in whose words what is wrong is answered; null for the plain ones. */
 export type Path = {
   readonly path: string
   readonly surface?: Surface | null
-  readonly get?: Act
+  readonly get?: PlainRoute
   /** APIs in whose words `get` answers requests that bear their header; all others in those of `surface`. */
   readonly speakers?: readonly Speaker[]
-  readonly remove?: Act
+  readonly remove?: PlainRoute
   /** Chats are posted there. */
   readonly choices?: readonly Choice[]
 }
@@ -42,9 +51,13 @@ export type Path = {
 export function rowsOf({ path, get, remove, choices = [] }: Path): RouteRow[] {
   return [
     ...choices.map(({ surface }) => ({ method: 'POST' as const, path, surface })),
-    ...(get === undefined ? [] : [{ method: 'GET' as const, path, surface: null }]),
-    ...(remove === undefined ? [] : [{ method: 'DELETE' as const, path, surface: null }]),
+    ...plainRows('GET', path, get),
+    ...plainRows('DELETE', path, remove),
   ]
+}
+
+function plainRows(method: 'GET' | 'DELETE', path: string, route: PlainRoute | undefined): RouteRow[] {
+  return route === undefined ? [] : [{ method, path, surface: null, operation: route.operation }]
 }
 
 /** What chats are posted to, and beside it the jobs that they may become. */
@@ -53,10 +66,11 @@ export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
     const surface = defaultOf(choices)
     if (jobDoor === undefined || jobDoor.surface.routes[0]?.path !== path) return [{ path, choices, surface }]
     const prefix = `${path}/`
-    const one = { get: answerJob(jobDoor, prefix), remove: cancelJob(jobDoor, prefix) }
+    const get = plain(answerJob(jobDoor, prefix), 'job')
+    const remove = plain(cancelJob(jobDoor, prefix), 'cancelledJob')
     return [
-      { path, choices, surface, get: answerJobs(jobDoor) },
-      { path: `${prefix}:id`, surface, ...one },
+      { path, choices, surface, get: plain(answerJobs(jobDoor), 'jobs') },
+      { path: `${prefix}:id`, surface, get, remove },
     ]
   })
 }
@@ -67,8 +81,8 @@ export function modelPaths({ surfaces }: PathOptions): Path[] {
     surface.models === undefined ? [] : [{ surface, header: surface.models.header }],
   )
   return [
-    { path: '/v1/models', get: answerModels, speakers },
-    { path: '/v1/models/*', get: answerModel('/v1/models/'), speakers },
+    { path: '/v1/models', get: plain(answerModels, 'modelsInOwnForm'), speakers },
+    { path: '/v1/models/*', get: plain(answerModel('/v1/models/'), 'model'), speakers },
   ]
 }
 
@@ -77,9 +91,9 @@ export function prefixedPaths(options: PathOptions): Path[] {
   const prefix = options.compat.apiPrefix
   const surface = prefixedSurface(options)
   return [
-    { path: `${prefix}/models`, surface, get: answerModels },
-    { path: `${prefix}/tags`, surface, get: answerTags },
-    { path: `${prefix}/ping`, surface, get: answerPing() },
+    { path: `${prefix}/models`, surface, get: plain(answerModels, 'models') },
+    { path: `${prefix}/tags`, surface, get: plain(answerTags, 'tags') },
+    { path: `${prefix}/ping`, surface, get: plain(answerPing(), 'ping') },
   ]
 }
 
@@ -90,13 +104,46 @@ export function prefixedSurface({ surfaces }: PathOptions): Surface | null {
 
 /** Whether the process lives and is ready. */
 export function healthPaths(options: PathOptions): Path[] {
-  const alive = answerAlive('ok')
+  const alive = plain(answerAlive('ok'), 'alive')
   return [
     { path: '/livez', get: alive },
-    { path: '/readyz', get: answerReady(options.isReady) },
-    { path: '/health', get: answerAlive(options.compat.healthStatus) },
+    { path: '/readyz', get: plain(answerReady(options.isReady), 'ready') },
+    { path: '/health', get: plain(answerAlive(options.compat.healthStatus), 'aliveInWords') },
     { path: '/healthz', get: alive },
-    { path: '/v1/health', get: answerProviders('ok') },
+    { path: '/v1/health', get: plain(answerProviders('ok'), 'providers') },
     { path: '/ping', get: alive },
   ]
+}
+
+/** Where WebSockets are opened; whoever asks for these paths otherwise hears how. */
+export function webSocketPaths(): Path[] {
+  return [
+    { path: '/v1/ws', get: plain(refuseWithoutUpgrade, 'webSocket') },
+    { path: '/v1/ws/large', get: plain(refuseWithoutUpgrade, 'largeWebSocket') },
+  ]
+}
+
+/** `isApart`: on a listener of their own. */
+export function metricsPath(render: () => Promise<string>, isApart: boolean): Path {
+  return { path: '/metrics', get: plain(answerMetrics(render, isApart), 'metrics') }
+}
+
+/** The document of the API, which `create` makes. */
+export function documentPath(create: (hasKeys: boolean) => JsonObject): Path {
+  return { path: '/openapi.json', get: plain(answerOpenApi(create), 'document') }
+}
+
+/** RFC 9110, 15.5.22, and RFC 6455, 4.4. */
+const UPGRADE_HEADERS = [['upgrade', 'websocket'] as const, ['sec-websocket-version', '13'] as const]
+
+const refuseWithoutUpgrade: Act = (exchange) => {
+  const error = new GatewayError('invalid_request', {
+    status: 426,
+    message: 'This route takes WebSocket upgrades only.',
+  })
+  exchange.reject(error, UPGRADE_HEADERS)
+}
+
+function plain(act: Act, operation: keyof typeof PLAIN_OPERATIONS): PlainRoute {
+  return { act, operation: PLAIN_OPERATIONS[operation] }
 }

@@ -1,5 +1,5 @@
-// What the API's document says of the routes that are no exchange: health, models, metrics, the WebSocket and the document
-// itself. One row a route; app.ts has the routes, a test holds the two against each other.
+// What the API's document says of the routes that are no exchange: health, models, jobs, metrics, the WebSocket and the document
+// itself. The rows of paths.ts name them.
 import { type JsonObject } from '../../model/json.js'
 import { EVERY_HEADER, WAIT_HEADERS } from './openapi-components.js'
 
@@ -20,76 +20,17 @@ const OWN_FORM =
   'Clients that name an API version in a header, as some APIs demand, get models, pages and errors in the form of that API.'
 const UNAUTHENTICATED = refusal('Missing or unknown API key.', 'unauthenticated')
 
-/** By path as the document has it; those of the conversation API stand below `apiPrefix`. */
-export function plainOperations(apiPrefix: string): Readonly<Record<string, JsonObject>> {
-  const alive = healthy('The process runs', { status: 'ok' })
-  const models: JsonObject = {
-    tags: ['Models'],
-    summary: 'The models that this key may use',
-    responses: {
-      '200': json('A list', { object: 'list', data: [MODEL_EXAMPLE] }, EVERY_HEADER, {
-        type: 'object',
-        required: ['object', 'data'],
-        properties: { object: { const: 'list' }, data: { type: 'array', items: MODEL } },
-      }),
-      '401': UNAUTHENTICATED,
-    },
-  }
-  return {
-    '/livez': alive,
-    '/readyz': {
-      ...alive,
-      summary: 'Whether requests are taken; no provider is asked',
-      responses: {
-        '200': json('It takes requests', { status: 'ok' }),
-        '503': json('It starts or drains', { status: 'unavailable' }, [...EVERY_HEADER, ...WAIT_HEADERS.slice(0, 1)]),
-      },
-    },
-    '/health': healthy('The process runs; the word is compat.healthStatus', { status: 'ok' }),
-    '/healthz': alive,
-    '/ping': alive,
-    [`${apiPrefix}/ping`]: healthy('The process runs', { status: true, body: 'pong' }),
-    [`${apiPrefix}/tags`]: {
-      tags: ['Models'],
-      summary: 'The models that this key may use, with provider and languages',
-      responses: { '200': json('A list', { models: [TAG_EXAMPLE] }), '401': UNAUTHENTICATED },
-    },
-    '/v1/health': healthy('The process runs, and with which providers', {
-      status: 'ok',
-      providers: [{ name: 'local', configured: true, breaker: 'closed' }],
+const MODELS: JsonObject = {
+  tags: ['Models'],
+  summary: 'The models that this key may use',
+  responses: {
+    '200': json('A list', { object: 'list', data: [MODEL_EXAMPLE] }, EVERY_HEADER, {
+      type: 'object',
+      required: ['object', 'data'],
+      properties: { object: { const: 'list' }, data: { type: 'array', items: MODEL } },
     }),
-    ...jobOperations(),
-    '/v1/models': { ...models, description: OWN_FORM },
-    [`${apiPrefix}/models`]: models,
-    '/v1/models/{id}': {
-      tags: ['Models'],
-      summary: 'One model by any name that a chat may use; its id may hold slashes',
-      description: OWN_FORM,
-      responses: {
-        '200': json('The model', MODEL_EXAMPLE, EVERY_HEADER, MODEL),
-        '401': UNAUTHENTICATED,
-        '404': refusal('No such model.', 'model_not_found'),
-      },
-    },
-    '/v1/ws': webSocket('Many chats on one socket'),
-    '/v1/ws/large': webSocket('The same for messages of up to server.maxBodyBytes'),
-    '/metrics': {
-      tags: ['Operation'],
-      summary: 'Metrics as Prometheus text; where metrics.token is set, it alone opens them',
-      responses: {
-        '200': { description: 'Metrics', content: { 'text/plain': { schema: { type: 'string' } } } },
-        '401': UNAUTHENTICATED,
-      },
-    },
-    '/openapi.json': {
-      ...OPEN,
-      tags: ['Operation'],
-      summary: 'This document',
-      responses: {
-        '200': { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } },
-      },
-    },
-  }
+    '401': UNAUTHENTICATED,
+  },
 }
 
 /** In the words of the jobs' own routes. */
@@ -110,45 +51,99 @@ const JOB_EXAMPLE = {
   },
   timestamp: 1_795_216_274_000,
 }
+const UNKNOWN_JOB = json('No such job of this key', {
+  error: { message: 'Request not found', type: 'request_not_found' },
+})
+const { request: _, response: __, ...JOB_HEAD } = JOB_EXAMPLE
 
-/** Read and ended where chats are posted. */
-function jobOperations(): Record<string, JsonObject> {
-  const parameter = (name: string, schema: JsonObject): JsonObject => ({ name, in: 'query', schema })
-  const unknown = json('No such job of this key', {
-    error: { message: 'Request not found', type: 'request_not_found' },
-  })
-  const { request: _, response: __, ...head } = JOB_EXAMPLE
-  return {
-    '/v1/chat/completions': {
-      tags: ['Jobs'],
-      summary: "The caller's own jobs, newest first",
-      parameters: [
-        parameter('status', { enum: ['', 'pending', 'processing', 'completed', 'error'], description: 'Empty: all' }),
-        parameter('limit', { type: 'integer', minimum: 1, maximum: 100, default: 20 }),
-        parameter('after', { type: 'string', description: 'The last id of the page before' }),
-      ],
-      responses: {
-        '200': json('A page', { object: 'list', data: [{ ...head, attempts: 1 }], has_more: false }),
-        '400': json('A parameter is wrong', INVALID_QUERY),
-        '401': UNAUTHENTICATED,
-      },
+/** What is said of each plain route, by what it does. */
+export const PLAIN_OPERATIONS = Object.freeze({
+  alive: healthy('The process runs', { status: 'ok' }),
+  aliveInWords: healthy('The process runs; the word is compat.healthStatus', { status: 'ok' }),
+  ready: {
+    ...healthy('The process runs', { status: 'ok' }),
+    summary: 'Whether requests are taken; no provider is asked',
+    responses: {
+      '200': json('It takes requests', { status: 'ok' }),
+      '503': json('It starts or drains', { status: 'unavailable' }, [...EVERY_HEADER, ...WAIT_HEADERS.slice(0, 1)]),
     },
-    '/v1/chat/completions/{id}': {
-      tags: ['Jobs'],
-      summary: 'The status of a job, and its answer',
-      responses: { '200': json('The job', JOB_EXAMPLE), '401': UNAUTHENTICATED, '404': unknown },
+  },
+  ping: healthy('The process runs', { status: true, body: 'pong' }),
+  providers: healthy('The process runs, and with which providers', {
+    status: 'ok',
+    providers: [{ name: 'local', configured: true, breaker: 'closed' }],
+  }),
+  tags: {
+    tags: ['Models'],
+    summary: 'The models that this key may use, with provider and languages',
+    responses: { '200': json('A list', { models: [TAG_EXAMPLE] }), '401': UNAUTHENTICATED },
+  },
+  models: MODELS,
+  modelsInOwnForm: { ...MODELS, description: OWN_FORM },
+  model: {
+    tags: ['Models'],
+    summary: 'One model by any name that a chat may use; its id may hold slashes',
+    description: OWN_FORM,
+    responses: {
+      '200': json('The model', MODEL_EXAMPLE, EVERY_HEADER, MODEL),
+      '401': UNAUTHENTICATED,
+      '404': refusal('No such model.', 'model_not_found'),
     },
-    'DELETE /v1/chat/completions/{id}': {
-      tags: ['Jobs'],
-      summary: 'Takes a job back: one that waits is removed, one that runs is broken off',
-      responses: {
-        '200': json('It is', { request_id: JOB_EXAMPLE.request_id, status: 'cancelled' }),
-        '401': UNAUTHENTICATED,
-        '404': unknown,
-        '409': refusal('The job has ended.', 'invalid_request'),
-      },
+  },
+  jobs: {
+    tags: ['Jobs'],
+    summary: "The caller's own jobs, newest first",
+    parameters: [
+      queryParameter('status', {
+        enum: ['', 'pending', 'processing', 'completed', 'error'],
+        description: 'Empty: all',
+      }),
+      queryParameter('limit', { type: 'integer', minimum: 1, maximum: 100, default: 20 }),
+      queryParameter('after', { type: 'string', description: 'The last id of the page before' }),
+    ],
+    responses: {
+      '200': json('A page', { object: 'list', data: [{ ...JOB_HEAD, attempts: 1 }], has_more: false }),
+      '400': json('A parameter is wrong', INVALID_QUERY),
+      '401': UNAUTHENTICATED,
     },
-  }
+  },
+  job: {
+    tags: ['Jobs'],
+    summary: 'The status of a job, and its answer',
+    responses: { '200': json('The job', JOB_EXAMPLE), '401': UNAUTHENTICATED, '404': UNKNOWN_JOB },
+  },
+  cancelledJob: {
+    tags: ['Jobs'],
+    summary: 'Takes a job back: one that waits is removed, one that runs is broken off',
+    responses: {
+      '200': json('It is', { request_id: JOB_EXAMPLE.request_id, status: 'cancelled' }),
+      '401': UNAUTHENTICATED,
+      '404': UNKNOWN_JOB,
+      '409': refusal('The job has ended.', 'invalid_request'),
+    },
+  },
+  webSocket: webSocket('Many chats on one socket'),
+  largeWebSocket: webSocket('The same for messages of up to server.maxBodyBytes'),
+  metrics: {
+    tags: ['Operation'],
+    summary: 'Metrics as Prometheus text; where metrics.token is set, it alone opens them',
+    responses: {
+      '200': { description: 'Metrics', content: { 'text/plain': { schema: { type: 'string' } } } },
+      '401': UNAUTHENTICATED,
+    },
+  },
+  document: {
+    ...OPEN,
+    tags: ['Operation'],
+    summary: 'This document',
+    responses: {
+      '200': { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } },
+    },
+  },
+})
+
+function queryParameter(name: string, schema: JsonObject): JsonObject {
+  return { name, in: 'query', schema }
 }
 
 function webSocket(summary: string): JsonObject {
