@@ -1,5 +1,5 @@
 // The store of many nodes: jobs in Redis, every call one step of one script (resources/lua/jobs). A queue library would be a
-// second truth beside it: src/README.md, Decisions, has what was tried. How much of it outlives Redis' own death is its AOF setting's to say.
+// second truth beside it: docs/decisions has what was tried. How much of it outlives Redis' own death is its AOF setting's to say.
 import { errorData, GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type JsonObject } from '../../model/json.js'

@@ -1,0 +1,68 @@
+// The pages for those who work on Sluice: the decisions and their index agree, the paths
+// that pages name exist, and the troubleshooting page leaves no outcome and no error code out. Links: docs.test.ts.
+import { test } from 'tap'
+import { ERROR_CATALOGUE } from '../src/errors.js'
+import { OUTCOMES } from '../src/model/event.js'
+import { codeWords, tableRows } from './helpers/markdown.js'
+import { deadPaths, findDecisionErrors } from './helpers/pages.js'
+import { listFiles, readText } from './helpers/source-tree.js'
+
+const DECISIONS = 'docs/decisions'
+const INDEX = `${DECISIONS}/README.md`
+
+const PAGES = [
+  ...[DECISIONS, 'docs/internals'].flatMap(listFiles),
+  'docs/concepts/life-of-a-request.md',
+  'docs/guide/troubleshooting.md',
+  'SECURITY.md',
+  'src/README.md',
+].filter((path) => path.endsWith('.md'))
+
+const exists = (path: string): boolean => {
+  if (listFiles(path).length > 0) return true
+  try {
+    return readText(path) !== null
+  } catch {
+    return false
+  }
+}
+
+test('the index of decisions and their pages agree', async (t) => {
+  const pages = listFiles(DECISIONS).filter((path) => path !== INDEX)
+  t.ok(pages.length > 50)
+  const texts = new Map(pages.map((path) => [path.slice(DECISIONS.length + 1), readText(path)]))
+  t.same(findDecisionErrors(readText(INDEX), texts), [])
+})
+
+test('a decision that is missing from the index, misnumbered or without a section is found', async (t) => {
+  const page = '# 0001. A\n\nDate: 2026-11-20. Status: accepted.\n\n## Context\n\n## Decision\n\n## Consequences\n'
+  const row = '| [0001](0001-a.md) | A | 2026-11-20 |'
+  const index = `| No. | Decision | Date |\n| --- | --- | --- |\n${row}\n`
+  const errors = (text: string, pages: Record<string, string>) =>
+    findDecisionErrors(text, new Map(Object.entries(pages)))
+  t.same(errors(index, { '0001-a.md': page }), [])
+  t.equal(errors(index, {}).length, 1, 'a row without a page')
+  t.equal(errors(index, { '0001-a.md': page, '0002-b.md': page.replace('0001. A', '0002. B') }).length, 1)
+  t.equal(errors(index, { '0001-a.md': page.replace('0001', '0002') }).length, 1, 'a title of another number')
+  t.equal(errors(index, { '0001-a.md': page.replace('## Context', '') }).length, 1, 'a section is missing')
+  t.equal(errors(index.replace('2026-11-20', '2026-11-21'), { '0001-a.md': page }).length, 1, 'another date')
+})
+
+test('files that the pages name exist', async (t) => {
+  for (const path of PAGES.filter((page) => page !== 'src/README.md')) {
+    t.same(deadPaths(readText(path), exists), [], path)
+  }
+})
+
+test('a dead path is found, and a placeholder is none', async (t) => {
+  const isThere = (path: string) => path === 'docs/a.md'
+  t.same(deadPaths('`src/x.ts` `npm run src/x.ts` `resources/NAME.json` `docs/a.md`', isThere), ['src/x.ts'])
+})
+
+test('the troubleshooting page explains every outcome and every error code', async (t) => {
+  const rows = tableRows(readText('docs/guide/troubleshooting.md'))
+  const explained = rows.flatMap(([name = '', meaning = '', advice = '']) =>
+    meaning !== '' && advice !== '' ? codeWords(name) : [],
+  )
+  for (const name of [...OUTCOMES, ...Object.keys(ERROR_CATALOGUE)]) t.ok(explained.includes(name), name)
+})
