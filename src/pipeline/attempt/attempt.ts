@@ -1,72 +1,64 @@
-// One try at one target: the upstream call's handler below, a relay in the middle, the gate to the client above. It decides
-// once how the try ended, and nothing that still comes after that is looked at.
+// One try at one target, as dispatch starts and aborts it and as the upstream's call drives it: the request goes out, a relay is
+// chosen by the answer's head, bytes go to it. What the relay makes of them is the outlet's; how the try ended is its end's.
 //
-//   upstream/call --bytes--> Attempt --> relay --> Attempt (outlet) --> gate --> log --> readers
+//   upstream/call --bytes--> Attempt --> relay --> AttemptOutlet --> gate --> log --> readers
+//                               '--------> AttemptEnd <--'            metrics, breaker, permit
 import { GatewayError, toGatewayError } from '../../errors.js'
-import { type ErrorData } from '../../model/error.js'
 import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { type EncodedRequestBody } from '../../protocols/contract/envelope.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'
-import { FREE, type Permit } from '../../routing/breaker.js'
+import { type Permit } from '../../routing/breaker.js'
 import { type RouteTarget } from '../../routing/router.js'
-import { type AttemptResult } from '../../telemetry/records.js'
 import { type CallHandler, type ResponseHeaders } from '../../upstream/call.js'
-import { concealSecrets, type Secretive } from '../../upstream/conceal.js'
 import { AttemptState } from '../attempt-state.js'
-import { type AnswerOutcome, reply, resultAnswer } from '../delivery/answer.js'
 import { FirstContentGate } from '../delivery/first-content-gate.js'
 import { startKeepalive } from '../delivery/keepalive.js'
 import { TokenTiming } from '../delivery/token-timing.js'
-import { measureUsage } from '../delivery/usage.js'
 import { type Exchange } from '../exchange.js'
 import { createRelay } from '../relay/choose.js'
-import { type Relay, type RelayOptions, type RelayOutlet, type WholeKind } from '../relay/types.js'
-import { makeWhole } from '../relay/whole-answer.js'
-import { blameKey, resultOf } from './attempt-result.js'
-import { deadlinePassed, isOutOfTime } from './client-deadline.js'
+import { type Relay, type RelayOptions } from '../relay/types.js'
+import { AttemptEnd } from './attempt-end.js'
+import { AttemptOutlet } from './attempt-outlet.js'
 import { headerText, requestIdOf } from './header-text.js'
-import { isJudged } from './judged.js'
 import { Refusal } from './refusal.js'
-import { fallbackMeta, relayOptions } from './relay-options.js'
+import { relayOptions } from './relay-options.js'
 import { UpstreamLease } from './upstream-lease.js'
 import { timeoutsFor, upstreamRequest } from './upstream-request.js'
 
 /** What a try goes to, and by which right. */
 export type Aim = { readonly routed: RouteTarget; readonly dialect: Dialect; readonly permit: Permit }
 
-const COMPLETE: AnswerOutcome = Object.freeze({ outcome: 'complete', cause: null })
-
-export class Attempt implements CallHandler, RelayOutlet {
+export class Attempt implements CallHandler {
   readonly #exchange: Exchange
   readonly #routed: RouteTarget
   readonly #dialect: Dialect
   readonly #lease: UpstreamLease
   readonly #gate: FirstContentGate
-  readonly #timing: TokenTiming
   readonly #state: AttemptState
+  readonly #end: AttemptEnd
+  readonly #outlet: AttemptOutlet
   #relay: Relay | null = null
   #refusal: Refusal | null = null
-  #permit: Permit
-  /** How it ends is the target's doing. */
-  readonly #isJudged: boolean
   #asksStream = false
   #hasRun = false
-  /** Success, failure or abort is decided; what still comes is not looked at. */
-  #isOver = false
 
   /** Takes over the provider's slot and the breaker's permit. */
   constructor(exchange: Exchange, { routed, dialect, permit }: Aim) {
+    const { context, request } = exchange
+    const { target } = routed
+    const state = new AttemptState(routed, context.metrics.slot(request.surface.id, target.provider, routed.label))
+    const lease = new UpstreamLease(context.limiter, routed)
+    const gate = new FirstContentGate(exchange)
+    const timing = new TokenTiming(context, state)
+    const end = new AttemptEnd({ exchange, routed, permit, call: this, state, lease, gate })
     this.#exchange = exchange
     this.#routed = routed
     this.#dialect = dialect
-    this.#permit = permit
-    this.#isJudged = isJudged(exchange, routed)
-    this.#lease = new UpstreamLease(exchange.context.limiter, routed)
-    this.#gate = new FirstContentGate(exchange)
-    const { metrics } = exchange.context
-    const slot = metrics.slot(exchange.request.surface.id, routed.target.provider, routed.label)
-    this.#state = new AttemptState(routed, slot)
-    this.#timing = new TokenTiming(exchange.context, this.#state)
+    this.#lease = lease
+    this.#gate = gate
+    this.#state = state
+    this.#end = end
+    this.#outlet = new AttemptOutlet({ exchange, target, lease, gate, timing, end })
   }
 
   /** Makes the body for this target, here or in a worker: the attempt is counted from now on. */
@@ -126,25 +118,18 @@ export class Attempt implements CallHandler, RelayOutlet {
     const exchange = this.#exchange
     exchange.call = this
     exchange.current = this.#state
-    exchange.context.breakers.began(this.#routed.target, this.#permit)
+    this.#end.takeOver()
   }
 
   /** The exchange is over: stops the upstream and keeps count of what has come. Nothing more is told of this attempt. */
   abort(): void {
-    if (this.#isOver) return
-    // A request that is being refused costs nothing.
-    if (this.#refusal === null) this.#measure()
-    this.#conclude()
-    this.#count('aborted', null)
-    this.#giveBackPermit()
-    this.close()
-    this.#gate.abandon()
+    this.#end.abort(this.#refusal !== null)
   }
 
   /** Gives back what the provider was held by; for an attempt that never ran, too. Idempotent. */
   close(): void {
     this.#lease.close()
-    if (!this.#hasRun) this.#giveBackPermit()
+    if (!this.#hasRun) this.#end.giveBackPermit()
   }
 
   // --- upstream/call tells:
@@ -152,7 +137,7 @@ export class Attempt implements CallHandler, RelayOutlet {
   onHead(status: number, headers: ResponseHeaders): void {
     const exchange = this.#exchange
     // The log knows every secret by value but a caller's own key, which an upstream may put anywhere.
-    if (this.#secrets().callerKey === null) this.#state.upstreamRequestId = requestIdOf(headers)
+    if (this.#end.secrets().callerKey === null) this.#state.upstreamRequestId = requestIdOf(headers)
     try {
       if (status < 200 || status > 299) {
         this.#refusal = new Refusal(status, headers, exchange.context.clock.unixSec() * 1000)
@@ -164,7 +149,7 @@ export class Attempt implements CallHandler, RelayOutlet {
         exchange,
         routed: this.#routed,
         dialect: this.#dialect,
-        outlet: this,
+        outlet: this.#outlet,
         contentType,
         isDelimited,
         asksStream: this.#asksStream,
@@ -175,115 +160,40 @@ export class Attempt implements CallHandler, RelayOutlet {
       this.#relay = createRelay(options)
       this.#state.meter = this.#relay
     } catch (thrown) {
-      this.#failWith(toGatewayError(thrown))
+      this.#end.fail(toGatewayError(thrown))
     }
   }
 
   onBytes(chunk: Buffer): void {
-    if (this.#isOver) return
+    if (this.#end.isOver) return
     try {
       if (this.#refusal !== null) this.#refusal.push(chunk)
       else this.#relay?.push(chunk)
     } catch (thrown) {
-      this.#failWith(toGatewayError(thrown))
+      this.#end.fail(toGatewayError(thrown))
     }
   }
 
   onEnd(): void {
     this.#state.endedAtMs ??= this.#exchange.context.clock.nowMs()
     this.close()
-    if (this.#isOver) return
+    if (this.#end.isOver) return
     try {
       if (this.#refusal !== null) this.#refuse(this.#refusal)
       else this.#relay?.end()
     } catch (thrown) {
-      this.#failWith(toGatewayError(thrown))
+      this.#end.fail(toGatewayError(thrown))
     }
     // Nothing comes any more: whoever has not decided by now never will.
-    if (!this.#isOver) this.#failWith(new GatewayError('upstream_cut'))
+    if (!this.#end.isOver) this.#end.fail(new GatewayError('upstream_cut'))
   }
 
   onError(error: GatewayError): void {
     this.close()
-    this.#failWith(error)
-  }
-
-  // --- the relay tells:
-
-  append(frames: Uint8Array, hasContent: boolean): void {
-    if (this.#isOver) return
-    if (hasContent) this.progress()
-    this.#gate.append(frames, hasContent)
-  }
-
-  progress(): void {
-    this.#lease.sawToken()
-    this.#timing.mark()
-  }
-
-  complete(): void {
-    if (this.#isOver) return
-    this.#gate.claim()
-    this.#succeed()
-    this.#countOk()
-    this.#gate.complete()
-  }
-
-  whole(bytes: Uint8Array, kind: WholeKind): void {
-    if (this.#isOver) return
-    const { context, request } = this.#exchange
-    this.progress()
-    this.#succeed()
-    makeWhole(bytes, {
-      offload: context.offload,
-      kind,
-      task: { surfaceId: request.surface.id, target: this.#routed.target, fallback: fallbackMeta(this.#exchange) },
-      onMade: this.#onMade,
-      onUnmade: this.#onUnmade,
-    })
-  }
-
-  fail(error: ErrorData): void {
-    this.#failWith(blameKey(GatewayError.of(error), this.#secrets()))
+    this.#end.fail(error)
   }
 
   // --- private:
-
-  /** The answer is complete. What the upstream still sends is not waited for, but its connection is worth a moment. */
-  #succeed(): void {
-    measureUsage(this.#exchange, this.#state, true)
-    this.#conclude()
-    this.#lease.linger()
-  }
-
-  readonly #onMade = (body: Uint8Array): void => {
-    this.#countOk()
-    reply(this.#exchange, resultAnswer(this.#exchange, body), COMPLETE)
-    this.#gate.resolve()
-  }
-
-  /** The upstream's answer was complete, but no whole answer could be made of it. */
-  readonly #onUnmade = (thrown: unknown): void => {
-    const secrets = this.#secrets()
-    const error = concealSecrets(secrets, blameKey(toGatewayError(thrown), secrets))
-    const isOurs = !error.data.code.startsWith('upstream_')
-    if (isOurs) this.#countOk()
-    else this.#countFailure(error.data)
-    // For a fault of our own the next upstream shall not have to work, too.
-    if (isOurs) this.#gate.resolve()
-    this.#gate.fail(error)
-  }
-
-  #failWith(raw: GatewayError): void {
-    if (this.#isOver) return
-    // Before it is counted: the log shows how each try of a request ended.
-    const error = concealSecrets(this.#secrets(), raw)
-    if (this.#relay !== null) this.#measure()
-    this.#conclude()
-    this.#countFailure(error.data)
-    this.close()
-    this.#gate.fail(isOutOfTime(this.#exchange, error.data) ? deadlinePassed(error) : error)
-  }
 
   /** The answer's own head is the client's, as far as it is safe to show. */
   #passOn({ raw, upstreamStreams }: RelayOptions, status: number, contentType: string): void {
@@ -296,50 +206,8 @@ export class Attempt implements CallHandler, RelayOutlet {
   #refuse(refusal: Refusal): void {
     const exchange = this.#exchange
     const error = refusal.decode(this.#dialect)
-    if (exchange.request.surface.upstreamFrames !== undefined) this.#state.refusalBody = refusal.show(this.#secrets())
-    this.fail(error)
-  }
-
-  /** What of the upstream's words must reach nobody else. */
-  #secrets(): Secretive {
-    const { apiKey, headers } = this.#routed.provider
-    return { apiKey, headers, callerKey: this.#exchange.request.path?.callerKey ?? null }
-  }
-
-  /** What this attempt has seen so far, whichever else is under way. */
-  #measure(): void {
-    measureUsage(this.#exchange, this.#state, false)
-  }
-
-  /** How the try ended is decided; the exchange has nothing left to abort. */
-  #conclude(): void {
-    const exchange = this.#exchange
-    this.#isOver = true
-    this.#state.endedAtMs ??= exchange.context.clock.nowMs()
-    if (exchange.call === this) exchange.call = null
-  }
-
-  #countOk(): void {
-    this.#count('ok', null)
-    if (this.#isJudged) this.#exchange.context.breakers.record(this.#routed.target, this.#permit, null)
-  }
-
-  #countFailure(error: ErrorData): void {
-    this.#count(resultOf(error.code), error)
-    // A client in a hurry must not shut a target for everybody.
-    if (isOutOfTime(this.#exchange, error) || !this.#isJudged) this.#giveBackPermit()
-    else this.#exchange.context.breakers.record(this.#routed.target, this.#permit, error)
-  }
-
-  #giveBackPermit(): void {
-    this.#exchange.context.breakers.giveBack(this.#routed.target, this.#permit)
-    this.#permit = FREE
-  }
-
-  #count(result: AttemptResult, error: ErrorData | null): void {
-    const { provider, model } = this.#routed.target
-    this.#exchange.context.metrics.upstreamAttempt(provider, result)
-    const told = error === null ? null : concealSecrets(this.#secrets(), GatewayError.of(error)).data
-    this.#exchange.noteTry({ provider, model, result, error: told }, this.#state.startedAtMs)
+    if (exchange.request.surface.upstreamFrames !== undefined)
+      this.#state.refusalBody = refusal.show(this.#end.secrets())
+    this.#outlet.fail(error)
   }
 }

@@ -1,0 +1,146 @@
+// How one try ended: decided once, by whatever comes first of its upstream, its relay and its client, then counted in the
+// metrics, the breaker and the record of tries. It gives back the breaker's permit; what comes after the decision is ignored.
+//
+//   under way -> succeed -> countOk | countFailure     (a whole answer is made in between, and that may fail)
+//            '-> fail
+//            '-> abort
+import { GatewayError } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
+import { FREE, type Permit } from '../../routing/breaker.js'
+import { type RouteTarget } from '../../routing/router.js'
+import { type AttemptResult } from '../../telemetry/records.js'
+import { concealSecrets, type Secretive } from '../../upstream/conceal.js'
+import { type AttemptState } from '../attempt-state.js'
+import { type FirstContentGate } from '../delivery/first-content-gate.js'
+import { measureUsage } from '../delivery/usage.js'
+import { type Abortable, type Exchange } from '../exchange.js'
+import { resultOf } from './attempt-result.js'
+import { deadlinePassed, isOutOfTime } from './client-deadline.js'
+import { type UpstreamLease } from './upstream-lease.js'
+
+/** What a try holds and whom its end concerns. */
+export type Trial = {
+  readonly exchange: Exchange
+  readonly routed: RouteTarget
+  readonly permit: Permit
+  /** What the exchange would abort while the try is under way. */
+  readonly call: Abortable
+  readonly state: AttemptState
+  readonly lease: UpstreamLease
+  readonly gate: FirstContentGate
+}
+
+/**
+ * True where the target's breaker lets the attempt in and hears of its end. Not where a key or words of the caller's own may be
+ * what is wrong, or one caller could shut a target for all; and not where nobody has configured the provider.
+ */
+export function isJudged({ request, decoded }: Exchange, { providerIndex }: RouteTarget): boolean {
+  if (providerIndex < 0 || decoded?.facts.raw !== undefined) return false
+  return request.path === undefined || request.path === null || request.path.callerKey === null
+}
+
+export class AttemptEnd {
+  readonly #exchange: Exchange
+  readonly #routed: RouteTarget
+  readonly #call: Abortable
+  readonly #state: AttemptState
+  readonly #lease: UpstreamLease
+  readonly #gate: FirstContentGate
+  /** How it ends is the target's doing. */
+  readonly #isJudged: boolean
+  #permit: Permit
+  /** Success, failure or abort is decided. A plain field: it is read for each chunk. Written here alone. */
+  isOver = false
+
+  constructor({ exchange, routed, permit, call, state, lease, gate }: Trial) {
+    this.#exchange = exchange
+    this.#routed = routed
+    this.#call = call
+    this.#state = state
+    this.#lease = lease
+    this.#gate = gate
+    this.#isJudged = isJudged(exchange, routed)
+    this.#permit = permit
+  }
+
+  /** Of two attempts under way this one answers. */
+  takeOver(): void {
+    this.#exchange.context.breakers.began(this.#routed.target, this.#permit)
+  }
+
+  /** The answer is complete. What the upstream still sends is not waited for, but its connection is worth a moment. */
+  succeed(): void {
+    measureUsage(this.#exchange, this.#state, true)
+    this.#conclude()
+    this.#lease.linger()
+  }
+
+  /** Something went wrong: before content another target may be tried, afterwards the client is told. Only the first end counts. */
+  fail(raw: GatewayError): void {
+    if (this.isOver) return
+    // Before it is counted: the log shows how each try of a request ended.
+    const error = concealSecrets(this.secrets(), raw)
+    if (this.#state.meter !== null) this.#measure()
+    this.#conclude()
+    this.countFailure(error.data)
+    this.#lease.close()
+    this.#gate.fail(isOutOfTime(this.#exchange, error.data) ? deadlinePassed(error) : error)
+  }
+
+  /** The exchange is over. `isRefused`: the upstream is refusing the request, which costs nothing. Only the first end counts. */
+  abort(isRefused: boolean): void {
+    if (this.isOver) return
+    if (!isRefused) this.#measure()
+    this.#conclude()
+    this.#count('aborted', null)
+    this.giveBackPermit()
+    this.#lease.close()
+    this.#gate.abandon()
+  }
+
+  /** After `succeed`. */
+  countOk(): void {
+    this.#count('ok', null)
+    if (this.#isJudged) this.#exchange.context.breakers.record(this.#routed.target, this.#permit, null)
+  }
+
+  /** After `succeed`, where nothing could be made of the answer. */
+  countFailure(error: ErrorData): void {
+    this.#count(resultOf(error.code), error)
+    // A client in a hurry must not shut a target for everybody.
+    if (isOutOfTime(this.#exchange, error) || !this.#isJudged) this.giveBackPermit()
+    else this.#exchange.context.breakers.record(this.#routed.target, this.#permit, error)
+  }
+
+  /** Idempotent. */
+  giveBackPermit(): void {
+    this.#exchange.context.breakers.giveBack(this.#routed.target, this.#permit)
+    this.#permit = FREE
+  }
+
+  /** What of the upstream's words must reach nobody else. */
+  secrets(): Secretive {
+    const { apiKey, headers } = this.#routed.provider
+    return { apiKey, headers, callerKey: this.#exchange.request.path?.callerKey ?? null }
+  }
+
+  /** What this attempt has seen so far, whichever else is under way. */
+  #measure(): void {
+    measureUsage(this.#exchange, this.#state, false)
+  }
+
+  /** How the try ended is decided; the exchange has nothing left to abort. */
+  #conclude(): void {
+    const exchange = this.#exchange
+    this.isOver = true
+    this.#state.endedAtMs ??= exchange.context.clock.nowMs()
+    if (exchange.call === this.#call) exchange.call = null
+  }
+
+  #count(result: AttemptResult, error: ErrorData | null): void {
+    const { provider, model } = this.#routed.target
+    this.#exchange.context.metrics.upstreamAttempt(provider, result)
+    const told = error === null ? null : concealSecrets(this.secrets(), GatewayError.of(error)).data
+    this.#exchange.noteTry({ provider, model, result, error: told }, this.#state.startedAtMs)
+  }
+}

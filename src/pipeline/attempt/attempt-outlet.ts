@@ -1,0 +1,101 @@
+// Where the relay of one try puts its work: frames go to the gate, tokens to their timing, a whole answer is made and sent.
+// Called for each chunk: nothing is allocated here, and nothing passes once the try's end is decided.
+import { GatewayError, toGatewayError } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
+import { type Target } from '../../model/target.js'
+import { concealSecrets } from '../../upstream/conceal.js'
+import { type AnswerOutcome, reply, resultAnswer } from '../delivery/answer.js'
+import { type FirstContentGate } from '../delivery/first-content-gate.js'
+import { type TokenTiming } from '../delivery/token-timing.js'
+import { type Exchange } from '../exchange.js'
+import { type RelayOutlet, type WholeKind } from '../relay/types.js'
+import { makeWhole } from '../relay/whole-answer.js'
+import { type AttemptEnd } from './attempt-end.js'
+import { blameKey } from './attempt-result.js'
+import { fallbackMeta } from './relay-options.js'
+import { type UpstreamLease } from './upstream-lease.js'
+
+/** Where the pieces of an answer go. */
+export type Outlets = {
+  readonly exchange: Exchange
+  readonly target: Target
+  readonly lease: UpstreamLease
+  readonly gate: FirstContentGate
+  readonly timing: TokenTiming
+  readonly end: AttemptEnd
+}
+
+const COMPLETE: AnswerOutcome = Object.freeze({ outcome: 'complete', cause: null })
+
+export class AttemptOutlet implements RelayOutlet {
+  readonly #exchange: Exchange
+  readonly #target: Target
+  readonly #lease: UpstreamLease
+  readonly #gate: FirstContentGate
+  readonly #timing: TokenTiming
+  readonly #end: AttemptEnd
+
+  constructor({ exchange, target, lease, gate, timing, end }: Outlets) {
+    this.#exchange = exchange
+    this.#target = target
+    this.#lease = lease
+    this.#gate = gate
+    this.#timing = timing
+    this.#end = end
+  }
+
+  append(frames: Uint8Array, hasContent: boolean): void {
+    if (this.#end.isOver) return
+    if (hasContent) this.progress()
+    this.#gate.append(frames, hasContent)
+  }
+
+  progress(): void {
+    this.#lease.sawToken()
+    this.#timing.mark()
+  }
+
+  complete(): void {
+    if (this.#end.isOver) return
+    this.#gate.claim()
+    this.#end.succeed()
+    this.#end.countOk()
+    this.#gate.complete()
+  }
+
+  whole(bytes: Uint8Array, kind: WholeKind): void {
+    if (this.#end.isOver) return
+    const { context, request } = this.#exchange
+    this.progress()
+    this.#end.succeed()
+    makeWhole(bytes, {
+      offload: context.offload,
+      kind,
+      task: { surfaceId: request.surface.id, target: this.#target, fallback: fallbackMeta(this.#exchange) },
+      onMade: this.#onMade,
+      onUnmade: this.#onUnmade,
+    })
+  }
+
+  fail(error: ErrorData): void {
+    this.#end.fail(blameKey(GatewayError.of(error), this.#end.secrets()))
+  }
+
+  readonly #onMade = (body: Uint8Array): void => {
+    this.#end.countOk()
+    reply(this.#exchange, resultAnswer(this.#exchange, body), COMPLETE)
+    this.#gate.resolve()
+  }
+
+  /** The upstream's answer was complete, but no whole answer could be made of it. */
+  readonly #onUnmade = (thrown: unknown): void => {
+    const secrets = this.#end.secrets()
+    const error = concealSecrets(secrets, blameKey(toGatewayError(thrown), secrets))
+    const isOurs = !error.data.code.startsWith('upstream_')
+    if (isOurs) this.#end.countOk()
+    else this.#end.countFailure(error.data)
+    // For a fault of our own the next upstream shall not have to work, too.
+    if (isOurs) this.#gate.resolve()
+    this.#gate.fail(error)
+  }
+}

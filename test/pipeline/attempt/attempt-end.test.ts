@@ -1,0 +1,82 @@
+// How one try is decided and counted, once, and which tries a target is judged by.
+import { test } from 'tap'
+import { isJudged } from '../../../src/pipeline/attempt/attempt-end.js'
+import { type PathFacts } from '../../../src/pipeline/client.js'
+import { Exchange } from '../../../src/pipeline/exchange.js'
+import { type RawFacts } from '../../../src/protocols/contract/protocol.js'
+import { type RouteTarget } from '../../../src/routing/router.js'
+import { FakeSink } from '../../helpers/fake-sink.js'
+import { PipelineRig, turn } from '../../helpers/pipeline.js'
+import { breaches } from '../../helpers/pipeline-breaches.js'
+import { KEY } from '../../helpers/pipeline-config.js'
+import { OPENAI, STREAMS, surfaceOf } from '../../helpers/pipeline-wires.js'
+
+const FACTS = { model: 'one', stream: true, includeUsage: false, maxOutputTokens: null, provider: null, prompt: null }
+const RAW: RawFacts = { path: '/x', model: null, asksStream: false }
+const { parts } = new PipelineRig()
+
+function judged(path: PathFacts | null, raw: RawFacts | null = null, over: Partial<RouteTarget> = {}): boolean {
+  const request = { requestId: 'r', surface: surfaceOf(OPENAI), key: KEY, parameterHeaders: {}, acceptedAtMs: 0, path }
+  const exchange = new Exchange({ ...request, body: new Uint8Array(2) }, new FakeSink(), parts, () => undefined)
+  const facts = raw === null ? FACTS : { ...FACTS, raw }
+  exchange.decoded = { facts, members: [], estimatedTokens: 1, json: {} }
+  const [target] = parts.router.route({ model: 'one', provider: null, allowed: ['*'] }).targets
+  if (target === undefined) throw new Error('no target')
+  return isJudged(exchange, { ...target, ...over })
+}
+
+test('a caller who brings its own key or words blames nobody, nor does one that nobody configured get a breaker', async (t) => {
+  const path = { streams: false, provider: 'p', callerKey: null }
+  t.equal(judged(null), true)
+  t.equal(judged(path), true)
+  t.equal(judged({ ...path, callerKey: 'own' }), false)
+  t.equal(judged(null, RAW), false)
+  t.equal(judged(null, null, { providerIndex: -1 }), false)
+})
+
+test('each way an upstream can end is counted as what it was, once', async (t) => {
+  const ways: readonly (readonly [result: string, act: (rig: PipelineRig) => unknown])[] = [
+    ['ok', ({ call }) => call.stream()],
+    ['unreachable', ({ call }) => call.cut()],
+    ['cut', ({ call }) => call.head().send(STREAMS[OPENAI].content[0]).cut()],
+    ['cut', ({ call }) => call.head().end()],
+    ['timeout', ({ call }) => call.timeOut()],
+    ['rejected', ({ call }) => call.head(400).end()],
+    ['malformed', ({ call }) => call.head(200, { 'content-type': 'Text/HTML; charset=utf-8' })],
+    ['malformed', ({ call }) => call.head(200, { 'content-type': 'application/json' }).send('[1]').end()],
+    ['aborted', (rig) => rig.pipeline.endAll()],
+  ]
+  for (const [result, act] of ways) {
+    const rig = new PipelineRig()
+    const sink = await rig.ask()
+    act(rig)
+    await turn()
+    t.same(rig.metrics.attempts, [result])
+    t.same(breaches(rig, [sink]), [], result)
+  }
+})
+
+test('a client that leaves within an append aborts the try; the end in the same chunk counts for nothing', async (t) => {
+  const rig = new PipelineRig()
+  const sink = new FakeSink()
+  sink.isGoneAtFollow = true
+  await rig.ask({ sink })
+  const { head, content, finish, marker } = STREAMS[OPENAI]
+  rig.call.head().send(head + content[0] + finish + marker)
+  await turn()
+  t.same(rig.metrics.attempts, ['aborted'])
+  t.equal(rig.record.outcome, 'client_gone')
+  t.equal(rig.record.usageSource, 'partial', 'what had come is counted')
+  t.equal(rig.call.aborts, 1)
+  t.same(breaches(rig, [sink]), [])
+})
+
+test('a request that is being refused costs nothing, even if the client does not wait for it', async (t) => {
+  const rig = new PipelineRig()
+  const sink = await rig.ask()
+  rig.call.head(429)
+  sink.leave()
+  await turn()
+  t.equal(rig.record.usage.inputTokens, 0)
+  t.same(breaches(rig, [sink]), [])
+})
