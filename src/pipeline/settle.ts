@@ -17,7 +17,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
 
 function recordOf(exchange: Exchange, ending: Ending) {
   const { request, sink, decoded, context } = exchange
-  const { routed, usage, usageSource, firstTokenAtMs, dropped, upstreamRequestId } = exchange.current
+  const { routed, usage, usageSource, firstTokenAtMs, dropped, upstreamRequestId, meter } = exchange.current
   const nowMs = context.clock.nowMs()
   return {
     requestId: request.requestId,
@@ -31,6 +31,7 @@ function recordOf(exchange: Exchange, ending: Ending) {
     status: ending.status,
     error: ending.error satisfies ErrorData | null,
     cause: ending.cause,
+    finish: meter?.finish ?? null,
     usage,
     usageSource,
     attempts: exchange.attempts,

@@ -1,6 +1,6 @@
 // What the pipeline tells telemetry. One ExchangeRecord per exchange, at settle, feeds both the metrics and the log line.
 import { type ErrorData } from '../model/error.js'
-import { type Outcome } from '../model/event.js'
+import { type FinishReason, type Outcome } from '../model/event.js'
 import { type Usage, type UsageSource } from '../model/usage.js'
 
 export type Transport = 'json' | 'sse' | 'ndjson' | 'websocket'
@@ -43,6 +43,8 @@ export type ExchangeRecord = {
   /** HTTP status the client got; 200 for a stream that broke later. */
   readonly status: number
   readonly error: ErrorData | null
+  /** Why the model stopped, in the model's own words; absent or null where no provider said so. */
+  readonly finish?: FinishReason | null
   /** The cause of an `internal` error, for the log alone. */
   readonly cause: unknown
   readonly usage: Usage

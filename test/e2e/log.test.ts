@@ -6,6 +6,7 @@ import { WebSocket } from 'ws'
 import { type LogLine, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
 
 const MESSAGES = [{ role: 'user', content: 'Hello' }]
+const LONG_MESSAGES = [{ role: 'user', content: 'Tell me of the sea, of the ships and of the wind.' }]
 
 async function start(t: Teardown) {
   const simulator = await startSimulator(t)
@@ -92,4 +93,34 @@ test('the chats of a WebSocket are joined to their socket, and by their request 
   t.equal(new Set(lines.map(({ connection }) => connection)).size, 1)
   t.type(lines[0]?.connection, 'string')
   socket.close()
+})
+
+test('the line of an answer says why the model stopped, streamed or whole, passed through or translated', async (t) => {
+  const simulator = await startSimulator(t)
+  const { openai, anthropic, google } = simulatedProviders(simulator.origin)
+  const gateway = await startGateway(t, { config: { providers: { openai, anthropic, google } } })
+  for (const provider of ['openai', 'anthropic', 'google']) {
+    for (const stream of [false, true]) {
+      for (const [path, finish, fields] of [
+        ['chat/completions', 'stop', {}],
+        ['chat/completions', 'length', { max_tokens: 1 }],
+        ['messages', 'stop', { max_tokens: 500 }],
+        ['messages', 'length', { max_tokens: 1 }],
+      ] as const) {
+        const answer = await request(`${gateway.origin}/v1/${path}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ model: `${provider}/echo`, messages: LONG_MESSAGES, stream, ...fields }),
+        })
+        await answer.body.dump()
+        t.match(
+          await gateway.exchange(String(answer.headers['x-request-id'])),
+          { status: 200, finish },
+          `${provider} ${path}`,
+        )
+      }
+    }
+  }
+  const { id } = await ask(gateway.origin, 'nowhere/x')
+  t.equal((await gateway.exchange(id)).finish, null)
 })

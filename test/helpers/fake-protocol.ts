@@ -137,6 +137,7 @@ function createDialect(id: string, framing: Framing): Dialect {
       usage: null,
       error: null,
       contentBytes: 0,
+      finish: null,
       isComplete: () => true,
     }),
     decodeResponse: (body, fallback) => {
@@ -150,6 +151,7 @@ function createDialect(id: string, framing: Framing): Dialect {
       }
     },
     readUsage: () => null,
+    readFinish: () => null,
     decodeError: (status) => errorData('upstream_rejected', { upstreamStatus: status }),
   }
 }

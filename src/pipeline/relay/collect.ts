@@ -49,6 +49,10 @@ export class CollectRelay implements Relay {
     return this.#observer.contentBytes
   }
 
+  get finish() {
+    return this.#observer.finish
+  }
+
   push(chunk: Buffer): void {
     if (this.#isOver) return
     this.#log.append(chunk)

@@ -48,6 +48,10 @@ export class PassthroughRelay implements Relay {
     return this.#observer.contentBytes
   }
 
+  get finish() {
+    return this.#observer.finish
+  }
+
   push(chunk: Buffer): void {
     if (this.#isOver) return
     this.#scanner.push(chunk)

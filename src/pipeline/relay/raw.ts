@@ -35,6 +35,10 @@ export class RawRelay implements Relay {
     return this.#observer.contentBytes
   }
 
+  get finish() {
+    return this.#observer.finish
+  }
+
   push(chunk: Buffer): void {
     if (!this.#isOver) this.#scanner.push(chunk)
   }

@@ -1,6 +1,7 @@
 // The client streams, the upstream answered whole (some servers ignore `stream`): the answer is decoded at its end and
 // replayed as events, so that the client sees a stream all the same.
 import { GatewayError } from '../../errors.js'
+import { type FinishReason } from '../../model/event.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { eventsOf } from '../../model/replay.js'
 import { type UsageReport } from '../../model/usage.js'
@@ -12,6 +13,7 @@ export class ReplayRelay implements Relay {
   readonly #body: UpstreamBody
   usage: UsageReport | null = null
   contentBytes = 0
+  finish: FinishReason | null = null
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -37,6 +39,7 @@ export class ReplayRelay implements Relay {
       encoder.push(event)
     }
     this.usage = response.usage
+    this.finish = response.finishReason
     outlet.append(conceal(Buffer.from(text)), true)
     outlet.complete()
   }

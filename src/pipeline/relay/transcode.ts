@@ -1,7 +1,7 @@
 // Two protocols: upstream frames -> events -> the client's frames, all within the call that brought the bytes. The frames of
 // one chunk are joined as text and become bytes once.
 import { type ErrorData } from '../../model/error.js'
-import { type StreamEvent } from '../../model/event.js'
+import { type FinishReason, type StreamEvent } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
 import { type StreamDecoder, type StreamEncoder } from '../../protocols/contract/protocol.js'
 import { createFrameScanner } from '../../wire/frame.js'
@@ -19,6 +19,7 @@ export class TranscodeRelay implements Relay {
   #error: ErrorData | null = null
   usage: UsageReport | null = null
   contentBytes = 0
+  finish: FinishReason | null = null
 
   constructor(options: RelayOptions) {
     const { surface, dialect, fallback, target, includeUsage } = options
@@ -63,6 +64,7 @@ export class TranscodeRelay implements Relay {
         break
       case 'finish':
         this.usage = event.usage ?? this.usage
+        this.finish = event.reason
         this.#isFinished = true
         break
       case 'error':

@@ -1,6 +1,6 @@
 // The two faces of a relay: what the attempt calls it by, and where its work goes. Types alone; relay.ts chooses, relay-*.ts do.
 import { type ErrorData } from '../../model/error.js'
-import { type ResponseMeta } from '../../model/event.js'
+import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type Target } from '../../model/target.js'
 import { type UsageReport } from '../../model/usage.js'
 import { type Dialect, type Framing, type Surface } from '../../protocols/contract/protocol.js'
@@ -12,6 +12,8 @@ export type Meter = {
   readonly usage: UsageReport | null
   /** Bytes of content that came, for an estimate. */
   readonly contentBytes: number
+  /** Why the model stopped; null as long as the provider has not said so. */
+  readonly finish: FinishReason | null
 }
 
 /** Bytes of the upstream's answer in; what becomes of them goes to the outlet. May throw GatewayError: the attempt fails. */

@@ -1,6 +1,7 @@
 // Neither side streams: the upstream's JSON is collected, looked at for usage, and handed on whole. In the client's own
 // protocol the bytes stay as they are.
 import { GatewayError } from '../../errors.js'
+import { type FinishReason } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
 import { isSpace } from '../../wire/json-scan.js'
 import { type Relay, type RelayOptions, type WholeKind } from './types.js'
@@ -15,6 +16,7 @@ export class WholeRelay implements Relay {
   readonly #body: UpstreamBody
   usage: UsageReport | null = null
   contentBytes = 0
+  finish: FinishReason | null = null
 
   constructor(options: RelayOptions, kind: WholeKind) {
     this.#options = options
@@ -42,6 +44,7 @@ export class WholeRelay implements Relay {
     // Sound or a picture is not counted as words.
     if (!isObject) this.contentBytes = 0
     this.usage = isObject ? dialect.readUsage(body) : null
+    this.finish = isObject ? dialect.readFinish(body) : null
     outlet.whole(raw?.conceal(body) ?? body, this.#kind)
   }
 }

@@ -6,7 +6,7 @@ import { editRequest, encodeRequest } from './dialect/encode-request.js'
 import { MessagesObserver } from './dialect/observer.js'
 import { MessagesDecoder } from './dialect/stream-decoder.js'
 import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from './error.js'
-import { decodeResponse, encodeResponse, readUsage } from './response.js'
+import { decodeResponse, encodeResponse, readFinish, readUsage } from './response.js'
 import { decodeRequest } from './surface/decode-request.js'
 import { describe } from './surface/describe.js'
 import { modelListing } from './surface/models.js'
@@ -46,6 +46,7 @@ const dialect: Dialect = Object.freeze({
   createObserver: () => new MessagesObserver(),
   decodeResponse,
   readUsage,
+  readFinish,
   decodeError,
   refusesThinking,
 })

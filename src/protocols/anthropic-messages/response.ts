@@ -1,10 +1,11 @@
 // A whole Messages answer, both ways, face to face. Blocks the canonical model does not know (server tools) are skipped.
 import { GatewayError } from '../../errors.js'
-import { type ResponseMeta } from '../../model/event.js'
+import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { believable, NO_USAGE, type UsageReport } from '../../model/usage.js'
+import { scanMembers } from '../../wire/members.js'
 import { encodeToolInput } from './dialect/encode-messages.js'
 import { finishAfterJson, isJsonTool } from './dialect/json-tool.js'
 import { decodeErrorObject } from './error.js'
@@ -54,16 +55,23 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
   if (!isJsonArray(body.content)) throw new GatewayError('upstream_malformed')
   const counts = readCounts(body.usage, null)
   const content = decodeBlocks(body.content)
-  const hasJson = body.content.some((block) => isJsonObject(block) && isJsonTool(block))
-  const reason = decodeStopReason(body.stop_reason)
-  const hasCalls = content.some((part) => part.type === 'tool-call')
   return {
     meta: decodeMeta(body, fallback),
     content,
-    finishReason: hasJson ? finishAfterJson(reason, hasCalls) : reason,
+    finishReason: decodeFinish(body),
     stopSequence: typeof body.stop_sequence === 'string' ? body.stop_sequence : null,
     usage: counts === null ? null : usageOf(counts),
   }
+}
+
+function decodeFinish(message: JsonObject): FinishReason {
+  const reason = decodeStopReason(message.stop_reason)
+  const blocks = isJsonArray(message.content) ? message.content.filter(isJsonObject) : []
+  if (!blocks.some(isJsonTool)) return reason
+  return finishAfterJson(
+    reason,
+    blocks.some((block) => block.type === 'tool_use' && !isJsonTool(block)),
+  )
 }
 
 /** Reads id, model and the input counts of a message object: the same of `message_start` and of a whole answer. */
@@ -120,10 +128,27 @@ function textOf(value: JsonValue | undefined): string {
 
 /** Usage of a whole answer. The body is parsed: a tool's input may hold a `usage` of its own, so bytes alone cannot tell. */
 export function readUsage(body: Buffer): UsageReport | null {
+  const counts = readCounts(parseMessage(body)?.usage, null)
+  return counts === null ? null : usageOf(counts)
+}
+
+/** Why the model stopped, of a whole answer. */
+export function readFinish(body: Buffer): FinishReason | null {
+  const member = scanMembers(body)?.find(({ key }) => key === STOP_REASON) ?? null
+  if (member === null || body[member.valueStart] !== QUOTE) return null
+  const reason = decodeStopReason(body.toString('latin1', member.valueStart + 1, member.valueEnd - 1))
+  // Only a called tool may be the answer itself, which takes a look at the blocks.
+  const message = reason === 'tool-calls' ? parseMessage(body) : null
+  return message === null ? reason : decodeFinish(message)
+}
+
+const STOP_REASON = 'stop_reason'
+const QUOTE = 0x22
+
+function parseMessage(body: Buffer): JsonObject | null {
   try {
     const message: unknown = JSON.parse(body.toString('utf8'))
-    const counts = isJsonObject(message) ? readCounts(message.usage, null) : null
-    return counts === null ? null : usageOf(counts)
+    return isJsonObject(message) ? message : null
   } catch {
     return null
   }

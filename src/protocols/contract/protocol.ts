@@ -4,7 +4,7 @@
 //   same protocol on both sides:  bytes -> editRequest -> bytes            upstream frames -> observer -> same frames
 //   otherwise:                    surface.decodeRequest -> dialect.encodeRequest    decoder -> events -> encoder
 import { type ErrorData } from '../../model/error.js'
-import { type ResponseMeta, type StreamEvent } from '../../model/event.js'
+import { type FinishReason, type ResponseMeta, type StreamEvent } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type ChatRequest, type MediaPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
@@ -181,6 +181,8 @@ export type Dialect = {
   decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse
   /** Usage of a whole answer, read without decoding the rest; null where there is none. */
   readUsage(body: Buffer): UsageReport | null
+  /** Why the model stopped, of a whole answer, as decodeResponse would have it; null where the body does not say. */
+  readFinish(body: Buffer): FinishReason | null
   /**
    * Reads an upstream's error answer (status >= 400). Status, type and code are kept; bodies that are not JSON give their first words.
    * 429 and 5xx map to rate_limited / upstream_overloaded / upstream_rejected as the vendor means them.
@@ -240,6 +242,8 @@ export type StreamObserver = {
   readonly error: ErrorData | null
   /** Characters or bytes of content seen, for an estimate where the provider tells no usage. */
   readonly contentBytes: number
+  /** Why the model stopped, as the decoder would have it; null before the provider has said so. */
+  readonly finish: FinishReason | null
   /** The end marker was seen, or at the upstream's end nothing more was due. */
   isComplete(): boolean
 }

@@ -5,7 +5,7 @@ import { carries } from './contents.js'
 import { decodeError, refusesThinking } from './error.js'
 import { GeminiObserver } from './observer.js'
 import { encodeRequest } from './request.js'
-import { decodeResponse } from './response.js'
+import { decodeResponse, readFinish } from './response.js'
 import { GeminiDecoder } from './stream.js'
 import { decodeUsageTail, findUsage } from './usage.js'
 
@@ -24,6 +24,7 @@ const dialect: Dialect = {
   createDecoder: (emit, options) => new GeminiDecoder(emit, options),
   createObserver: () => new GeminiObserver(),
   decodeResponse,
+  readFinish,
   readUsage(body) {
     const tail = findUsage(body)
     return tail === null ? null : decodeUsageTail(tail)

@@ -2,11 +2,12 @@
 // of a stream, are told by their bytes; only chunks with a call, an end or an error are parsed. A needle `"key":` cannot
 // occur inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
 import { type ErrorData } from '../../model/error.js'
+import { type FinishReason } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
 import { isOneObject, skipSpace, stringEnd } from '../../wire/json-scan.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../contract/protocol.js'
 import { bitsWithoutObject } from '../frame-payload.js'
-import { parseReply } from './reply.js'
+import { mapFinishReason, parseReply } from './reply.js'
 import { decodeUsageTail, findUsage } from './usage.js'
 
 const TEXT_KEY = Buffer.from('"text":')
@@ -21,6 +22,8 @@ export class GeminiObserver implements StreamObserver {
   #error: ErrorData | null = null
   #contentBytes = 0
   #isComplete = false
+  #hasCalls = false
+  #finish: FinishReason | null = null
 
   get usage(): UsageReport | null {
     return this.#usageTail === null ? null : decodeUsageTail(this.#usageTail)
@@ -32,6 +35,10 @@ export class GeminiObserver implements StreamObserver {
 
   get contentBytes(): number {
     return this.#contentBytes
+  }
+
+  get finish(): FinishReason | null {
+    return this.#finish
   }
 
   /** Returns FRAME_* bits; never FRAME_STRIP, as usage is in every chunk here. */
@@ -64,12 +71,14 @@ export class GeminiObserver implements StreamObserver {
     }
     let bits = FRAME_OTHER
     for (const part of reply.parts) {
+      if (part.kind === 'tool-call') this.#hasCalls = true
       const words = part.kind === 'tool-call' ? part.arguments : part.text
       this.#contentBytes += Buffer.byteLength(words)
       if (words !== '') bits |= FRAME_CONTENT
     }
     if (reply.finishReason === null) return bits
     this.#isComplete = true
+    this.#finish = mapFinishReason(reply.finishReason, this.#hasCalls)
     return bits | FRAME_END
   }
 }

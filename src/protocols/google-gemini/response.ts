@@ -1,10 +1,10 @@
 // Decodes a whole generateContent answer by the same rules as the stream: aggregate(decode(stream)) = decodeResponse(json).
 import { GatewayError } from '../../errors.js'
-import { type ResponseMeta } from '../../model/event.js'
+import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
-import { mapFinishReason, type Reply, type ReplyPart, readReply } from './reply.js'
+import { mapFinishReason, parseReply, type Reply, type ReplyPart, readReply } from './reply.js'
 import { callId } from './stream.js'
 
 /**
@@ -16,14 +16,26 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
   if (reply.error !== null) throw GatewayError.of(reply.error)
   if (reply.isEmpty) throw new GatewayError('upstream_malformed')
   const id = reply.responseId ?? fallback.id
-  const hasToolCalls = reply.parts.some((part) => part.kind === 'tool-call')
   return {
     meta: { id, model: reply.modelVersion ?? fallback.model, createdSec: fallback.createdSec, usage: null },
     content: joinParts(reply.parts, id),
-    finishReason: mapFinishReason(reply.finishReason, hasToolCalls),
+    finishReason: finishOf(reply),
     stopSequence: null,
     usage: reply.usage,
   }
+}
+
+/** Why the model stopped, of a whole answer. It is parsed: the arguments of a call may hold a `finishReason` of their own. */
+export function readFinish(body: Buffer): FinishReason | null {
+  const reply = parseReply(body)
+  return reply === null || reply.finishReason === null ? null : finishOf(reply)
+}
+
+function finishOf({ finishReason, parts }: Reply): FinishReason {
+  return mapFinishReason(
+    finishReason,
+    parts.some((part) => part.kind === 'tool-call'),
+  )
 }
 
 /** Only nesting too deep to be written back as text throws here. */

@@ -4,7 +4,7 @@ import { decodeError, refusesThinking } from './error.js'
 import { carries } from './messages.js'
 import { OllamaObserver } from './observer.js'
 import { encodeRequest } from './request.js'
-import { decodeResponse } from './response.js'
+import { decodeResponse, readFinish } from './response.js'
 import { OllamaDecoder } from './stream.js'
 import { findUsage } from './usage.js'
 
@@ -26,6 +26,7 @@ const dialect: Dialect = {
   createObserver: () => new OllamaObserver(),
   decodeResponse,
   readUsage: findUsage,
+  readFinish,
   decodeError,
   refusesThinking,
 }

@@ -2,11 +2,12 @@
 // stream, are told by their bytes; only lines with calls, the end or an error are parsed. A needle `"key":` cannot occur
 // inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
 import { type ErrorData } from '../../model/error.js'
+import { type FinishReason } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
 import { isOneObject, skipSpace, stringEnd } from '../../wire/json-scan.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../contract/protocol.js'
 import { bitsWithoutObject } from '../frame-payload.js'
-import { parseReply } from './reply.js'
+import { mapDoneReason, parseReply } from './reply.js'
 
 const CONTENT_KEY = Buffer.from('"content":')
 const THINKING_KEY = Buffer.from('"thinking":')
@@ -21,6 +22,8 @@ export class OllamaObserver implements StreamObserver {
   #error: ErrorData | null = null
   #contentBytes = 0
   #isDone = false
+  #hasCalls = false
+  #finish: FinishReason | null = null
 
   get usage(): UsageReport | null {
     return this.#usage
@@ -32,6 +35,10 @@ export class OllamaObserver implements StreamObserver {
 
   get contentBytes(): number {
     return this.#contentBytes
+  }
+
+  get finish(): FinishReason | null {
+    return this.#finish
   }
 
   /** Returns FRAME_* bits; never FRAME_STRIP, as usage comes with the end marker here. */
@@ -57,11 +64,13 @@ export class OllamaObserver implements StreamObserver {
     }
     let bytes = Buffer.byteLength(reply.content) + Buffer.byteLength(reply.thinking)
     for (const call of reply.calls) bytes += Buffer.byteLength(call.arguments)
+    if (reply.calls.length > 0) this.#hasCalls = true
     this.#contentBytes += bytes
     const bits = bytes > 0 ? FRAME_CONTENT : FRAME_OTHER
     if (!reply.isDone) return bits
     this.#usage = reply.usage
     this.#isDone = true
+    this.#finish = mapDoneReason(reply.doneReason, this.#hasCalls)
     return bits | FRAME_END
   }
 }

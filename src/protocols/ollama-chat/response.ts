@@ -1,10 +1,10 @@
 // Decodes a whole answer of POST /api/chat by the same rules as the stream: aggregate(decode(stream)) = decodeResponse(json).
 import { GatewayError } from '../../errors.js'
-import { type ResponseMeta } from '../../model/event.js'
+import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
-import { callId, mapDoneReason, type Reply, readReply } from './reply.js'
+import { callId, mapDoneReason, parseReply, type Reply, readReply } from './reply.js'
 
 /**
  * Thinking comes first, then the content, then the calls, as the model wrote them.
@@ -33,6 +33,12 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
     stopSequence: null,
     usage: reply.usage,
   }
+}
+
+/** Why the model stopped, of a whole answer. It is parsed: the arguments of a call may hold a `done_reason` of their own. */
+export function readFinish(body: Buffer): FinishReason | null {
+  const reply = parseReply(body)
+  return reply?.isDone === true ? mapDoneReason(reply.doneReason, reply.calls.length > 0) : null
 }
 
 /** Only nesting too deep to be written back as text throws here. */

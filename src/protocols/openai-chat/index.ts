@@ -6,7 +6,7 @@ import { encodeRequest, requestPath } from './dialect/encode-request.js'
 import { ChatStreamObserver } from './dialect/observer.js'
 import { ChatStreamDecoder } from './dialect/stream-decoder.js'
 import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from './error.js'
-import { decodeResponse, encodeResponse } from './response.js'
+import { decodeResponse, encodeResponse, readFinish } from './response.js'
 import { decodeRequest, readFacts } from './surface/decode-request.js'
 import { describe } from './surface/describe.js'
 import { ChatStreamEncoder } from './surface/stream-encoder.js'
@@ -46,6 +46,7 @@ const dialect: Dialect = {
   createObserver: (options) => new ChatStreamObserver(options),
   decodeResponse,
   readUsage,
+  readFinish,
   decodeError,
   refusesThinking,
 }

@@ -1,10 +1,11 @@
 // Whole, not streamed answers, both ways: chat.completion <-> ChatResponse.
 import { GatewayError } from '../../errors.js'
-import { type ResponseMeta } from '../../model/event.js'
+import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { type AssistantPart, type ToolCallPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { believable } from '../../model/usage.js'
+import { skipSpace, stringEnd, valueAt } from '../../wire/json-scan.js'
 import { errorIn, firstChoice } from './chunk.js'
 import { thinkingText } from './dialect/stream-decoder.js'
 import { decodeStreamError } from './error.js'
@@ -40,6 +41,28 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
     stopSequence: null,
     usage: decodeUsage(body.usage),
   }
+}
+
+const FINISH_KEY = Buffer.from('"finish_reason"')
+const CALLS_KEY = Buffer.from('"tool_calls"')
+const CALL_KEY = Buffer.from('"function_call"')
+const QUOTE = 0x22
+const BRACE_OPEN = 0x7b
+const BRACKET_OPEN = 0x5b
+
+/** Why the first answer of a whole body ended, read without a parse: no key can stand within a string, whose quotes are escaped. */
+export function readFinish(body: Buffer): FinishReason | null {
+  const at = valueAt(body, FINISH_KEY, 0)
+  if (at < 0) return null
+  const reason = body[at] === QUOTE ? body.toString('latin1', at + 1, stringEnd(body, at)) : null
+  return decodeFinishReason(reason, hasCalls(body))
+}
+
+function hasCalls(body: Buffer): boolean {
+  const list = valueAt(body, CALLS_KEY, 0)
+  if (list >= 0 && body[list] === BRACKET_OPEN && body[skipSpace(body, list + 1)] === BRACE_OPEN) return true
+  const call = valueAt(body, CALL_KEY, 0)
+  return call >= 0 && body[call] === BRACE_OPEN
 }
 
 function decodeMessage(message: JsonObject, callIdPrefix: string): AssistantPart[] {

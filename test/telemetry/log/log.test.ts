@@ -26,6 +26,7 @@ test('an exchange is one line with who, what, how it ended and what it cost', (t
     exchangeRecord({
       usage: { inputTokens: 10, outputTokens: 20, cachedInputTokens: 4, cacheWriteTokens: 0, reasoningTokens: 5 },
       dropped: ['top_k'],
+      finish: 'length',
       totalMs: 1500.123456,
     }),
   )
@@ -46,6 +47,7 @@ test('an exchange is one line with who, what, how it ended and what it cost', (t
       target: 'north/north-large',
       outcome: 'complete',
       status: 200,
+      finish: 'length',
       tokens: { in: 10, out: 20, cached: 4, reasoning: 5 },
       usageSource: 'provider',
       ttftMs: 120,

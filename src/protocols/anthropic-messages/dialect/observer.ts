@@ -3,13 +3,16 @@
 //
 //   {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"..."}}
 import { type ErrorData } from '../../../model/error.js'
+import { type FinishReason } from '../../../model/event.js'
 import { isJsonObject, type JsonObject } from '../../../model/json.js'
 import { type UsageReport } from '../../../model/usage.js'
 import { skipSpace, soundStringEnd } from '../../../wire/json-scan.js'
 import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../../contract/protocol.js'
 import { bitsWithoutObject, parsePayload } from '../../frame-payload.js'
 import { decodeErrorObject } from '../error.js'
+import { decodeStopReason } from '../stop-reason.js'
 import { readCounts, readStartCounts, type TokenCounts, usageOf } from '../usage.js'
+import { finishAfterJson, isJsonTool } from './json-tool.js'
 
 const OPEN = Buffer.from('{')
 const COLON = Buffer.from(':')
@@ -37,6 +40,10 @@ export class MessagesObserver implements StreamObserver {
   #error: ErrorData | null = null
   #contentBytes = 0
   #isComplete = false
+  #finish: FinishReason | null = null
+  /** A block was the answer that a tool's input is; one was a call of the client's tools. */
+  #hasJson = false
+  #hasCalls = false
 
   get usage(): UsageReport | null {
     return this.#counts === null ? null : usageOf(this.#counts)
@@ -48,6 +55,11 @@ export class MessagesObserver implements StreamObserver {
 
   get contentBytes(): number {
     return this.#contentBytes
+  }
+
+  get finish(): FinishReason | null {
+    const finish = this.#finish
+    return finish !== null && this.#hasJson ? finishAfterJson(finish, this.#hasCalls) : finish
   }
 
   isComplete(): boolean {
@@ -90,9 +102,12 @@ export class MessagesObserver implements StreamObserver {
         return FRAME_OTHER
       case 'message_delta':
         this.#counts = readCounts(frame.usage, this.#counts)
+        if (isJsonObject(frame.delta) && frame.delta.stop_reason != null) {
+          this.#finish = decodeStopReason(frame.delta.stop_reason)
+        }
         return FRAME_OTHER
       case 'content_block_start':
-        return isJsonObject(frame.content_block) ? this.#countText(headText(frame.content_block)) : FRAME_OTHER
+        return isJsonObject(frame.content_block) ? this.#observeBlock(frame.content_block) : FRAME_OTHER
       case 'content_block_delta':
         return isJsonObject(frame.delta) ? this.#countText(deltaText(frame.delta)) : FRAME_OTHER
       case 'message_stop':
@@ -104,6 +119,12 @@ export class MessagesObserver implements StreamObserver {
       default:
         return FRAME_OTHER
     }
+  }
+
+  #observeBlock(block: JsonObject): number {
+    if (isJsonTool(block)) this.#hasJson = true
+    else if (block.type === 'tool_use') this.#hasCalls = true
+    return this.#countText(headText(block))
   }
 
   #countText(text: unknown): number {

@@ -8,6 +8,8 @@ export const SEEN_ERROR = 2
 export const SEEN_CHOICES = 4
 export const SEEN_FINISH = 8
 export const SEEN_CONTENT = 16
+/** Beside SEEN_CONTENT: a tool is called. */
+export const SEEN_CALL = 32
 
 const QUOTE = 0x22
 const COLON = 0x3a
@@ -32,8 +34,8 @@ const NAMES: readonly Name[] = [
   name('reasoning', TEXT, SEEN_CONTENT),
   name('refusal', TEXT, SEEN_CONTENT),
   name('arguments', TEXT, SEEN_CONTENT),
-  name('tool_calls', LIST_OF_CALLS, SEEN_CONTENT),
-  name('function_call', OBJECT, SEEN_CONTENT),
+  name('tool_calls', LIST_OF_CALLS, SEEN_CONTENT | SEEN_CALL),
+  name('function_call', OBJECT, SEEN_CONTENT | SEEN_CALL),
   name('usage', OBJECT, SEEN_USAGE),
   name('error', ERROR, SEEN_ERROR),
   name('choices', PRESENT, SEEN_CHOICES),
@@ -55,11 +57,15 @@ export class FrameScan {
   /** Where the last frame's last text lies, between its quotes; -1 if there was none. */
   textStart = -1
   textEnd = -1
+  /** The same of the last frame's first `finish_reason`; -1 if it named none. */
+  finishStart = -1
+  finishEnd = -1
 
   scan(data: Buffer): void {
     this.seen = 0
     this.contentBytes = 0
     this.textStart = -1
+    this.finishStart = -1
     for (let at = 0; at < data.length; at++) {
       if (data[at] !== QUOTE) continue
       const end = stringEnd(data, at)
@@ -86,6 +92,10 @@ export class FrameScan {
         this.textStart = value + 1
         this.textEnd = end
       }
+      if (found.seen === SEEN_FINISH && bytes > 0 && this.finishStart < 0) {
+        this.finishStart = value + 1
+        this.finishEnd = end
+      }
       return end
     }
     if (this.#isHeld(data, value, found)) this.seen |= found.seen
@@ -96,7 +106,7 @@ export class FrameScan {
   #isHeld(data: Buffer, value: number, found: Name): boolean {
     if (found.value === PRESENT) return true
     if (data[value] === BRACE_OPEN) return found.value === OBJECT || found.value === ERROR
-    const isList = found.value === LIST_OF_CALLS || found.seen === SEEN_CONTENT
+    const isList = found.value === LIST_OF_CALLS || (found.seen & SEEN_CONTENT) !== 0
     return isList && data[value] === BRACKET_OPEN && data[skipSpace(data, value + 1)] !== BRACKET_CLOSE
   }
 }

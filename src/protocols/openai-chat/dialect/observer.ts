@@ -1,6 +1,7 @@
 // Dialect half, same protocol on both sides: watches frames pass and says what each is. Parses only the few frames
 // that hold usage or an error; what else matters is found in the bytes (frame-scan.ts), once they are proved to be one object.
 import { type ErrorData } from '../../../model/error.js'
+import { type FinishReason } from '../../../model/event.js'
 import { type UsageReport } from '../../../model/usage.js'
 import { isOneObject } from '../../../wire/json-scan.js'
 import {
@@ -15,8 +16,9 @@ import {
 import { bitsWithoutObject, parsePayload } from '../../frame-payload.js'
 import { errorIn, isDoneMarker } from '../chunk.js'
 import { decodeStreamError } from '../error.js'
+import { decodeFinishReason } from '../finish-reason.js'
 import { usageOfChunk } from '../usage.js'
-import { FrameScan, SEEN_CHOICES, SEEN_CONTENT, SEEN_ERROR, SEEN_FINISH, SEEN_USAGE } from './frame-scan.js'
+import { FrameScan, SEEN_CALL, SEEN_CHOICES, SEEN_CONTENT, SEEN_ERROR, SEEN_FINISH, SEEN_USAGE } from './frame-scan.js'
 import { FrameShape } from './frame-shape.js'
 
 /** Watches one stream. */
@@ -27,6 +29,8 @@ export class ChatStreamObserver implements StreamObserver {
   usage: UsageReport | null = null
   error: ErrorData | null = null
   contentBytes = 0
+  finish: FinishReason | null = null
+  #hasCalls = false
   #isDone = false
   #isFinished = false
 
@@ -49,13 +53,14 @@ export class ChatStreamObserver implements StreamObserver {
     if (!isOneObject(data)) return bitsWithoutObject(data)
     this.#scan.scan(data)
     const { seen } = this.#scan
-    if (seen === (SEEN_CHOICES | SEEN_CONTENT)) this.#shape.learn(data, this.#scan)
+    if ((seen & SEEN_CALL) !== 0) this.#hasCalls = true
+    if ((seen & ~SEEN_CALL) === (SEEN_CHOICES | SEEN_CONTENT)) this.#shape.learn(data, this.#scan)
     // Without choices it may be older vLLM's {"object":"error","message":...}.
     if ((seen & (SEEN_USAGE | SEEN_ERROR)) !== 0 || (seen & SEEN_CHOICES) === 0) {
       const bits = this.#inspect(data)
       if (bits !== FRAME_OTHER) return bits
     }
-    if ((seen & SEEN_FINISH) !== 0) this.#isFinished = true
+    if ((seen & SEEN_FINISH) !== 0) this.#keepFinish(data)
     this.contentBytes += this.#scan.contentBytes
     return (seen & SEEN_CONTENT) !== 0 ? FRAME_CONTENT : FRAME_OTHER
   }
@@ -63,6 +68,13 @@ export class ChatStreamObserver implements StreamObserver {
   isComplete(): boolean {
     if (this.error !== null) return false
     return this.#isDone || (this.#isFinished && !this.#options.target.quirks.doneMarker)
+  }
+
+  /** Of several answers to one request, the reason of the one that ended first. */
+  #keepFinish(data: Buffer): void {
+    this.#isFinished = true
+    const { finishStart, finishEnd } = this.#scan
+    this.finish ??= decodeFinishReason(data.toString('latin1', finishStart, finishEnd), this.#hasCalls)
   }
 
   #inspect(data: Buffer): number {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import {
   FrameScan,
+  SEEN_CALL,
   SEEN_CHOICES,
   SEEN_CONTENT,
   SEEN_ERROR,
@@ -22,7 +23,8 @@ test('each member is seen when it holds something', (t) => {
   t.equal(seen('{"content":""}'), 0)
   t.equal(seen('{"content":null,"tool_calls":null,"usage":null,"error":null}'), 0)
   t.equal(seen('{"tool_calls":[ ]}'), 0)
-  t.equal(seen('{"tool_calls":[ {}]}'), SEEN_CONTENT)
+  t.equal(seen('{"tool_calls":[ {}]}'), SEEN_CONTENT | SEEN_CALL)
+  t.equal(seen('{"function_call":{}}'), SEEN_CONTENT | SEEN_CALL)
   t.equal(seen('{"content" :\n["a"]}'), SEEN_CONTENT)
   t.equal(seen('{"usage":{}}'), SEEN_USAGE)
   t.equal(seen('{"usage":"none"}'), 0)
@@ -82,7 +84,7 @@ function seenOfMember(name: string, value: unknown): number {
   const isList = Array.isArray(value) && value.length > 0
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
   if (name === 'content' || name === 'reasoning') return isText || isList ? SEEN_CONTENT : 0
-  if (name === 'tool_calls') return isList ? SEEN_CONTENT : 0
+  if (name === 'tool_calls') return isList ? SEEN_CONTENT | SEEN_CALL : 0
   if (name === 'usage') return isObject ? SEEN_USAGE : 0
   if (name === 'error') return isObject || isText ? SEEN_ERROR : 0
   if (name === 'choices') return SEEN_CHOICES
