@@ -175,30 +175,37 @@ function required(option: string, value: string | boolean | undefined): string {
 
 type Values = Readonly<Record<string, string | boolean | undefined>>
 
+/** @throws misconfigured for what is no option, has no value, or has one too many */
 function readOptions(args: readonly string[], options: Options): Values {
-  const { values, tokens } = parseArgs({
-    args: [...args],
-    options,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  })
-  for (const token of tokens) {
-    if (token.kind === 'positional') throw refusal(`unexpected argument "${token.value}". See sluice --help.`)
-    if (token.kind !== 'option') continue
-    const option = options[token.name]
-    if (option === undefined) {
-      const nearest = nearestName(token.name, Object.keys(options))
-      throw refusal(
-        `unknown option ${token.rawName}${nearest === null ? '' : `; did you mean --${nearest}?`} See sluice --help.`,
-      )
-    }
-    if (option.type === 'boolean' && token.value !== undefined) throw refusal(`option ${token.rawName} takes no value`)
-    if (option.type === 'string' && (token.value ?? '') === '') throw refusal(`option ${token.rawName} needs a value`)
+  let values: Readonly<Record<string, Values[string] | readonly (string | boolean)[]>>
+  try {
+    values = parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values
+  } catch (error) {
+    throw refusal(faultOf(args, options) ?? (error instanceof Error ? error.message : String(error)))
   }
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, Array.isArray(value) ? value.at(-1) : value]),
-  )
+  for (const [name, value] of Object.entries(values)) if (value === '') throw refusal(`option --${name} needs a value`)
+  return values as Values
+}
+
+/** In our words what the strict reading refused: the first argument that is at fault. */
+function faultOf(args: readonly string[], options: Options): string | null {
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
+  for (const token of tokens) {
+    if (token.kind === 'positional') return `unexpected argument "${token.value}". See sluice --help.`
+    if (token.kind !== 'option') continue
+    const { name, rawName, value, inlineValue } = token
+    const option = Object.hasOwn(options, name) ? options[name] : undefined
+    if (option === undefined) {
+      const nearest = nearestName(name, Object.keys(options))
+      return `unknown option ${rawName}${nearest === null ? '' : `; did you mean --${nearest}?`} See sluice --help.`
+    }
+    if (option.type === 'boolean' && value !== undefined) return `option ${rawName} takes no value`
+    if (option.type !== 'string') continue
+    if ((value ?? '') === '') return `option ${rawName} needs a value`
+    if (inlineValue === false && value?.startsWith('-') === true)
+      return `option ${rawName} needs a value; one that begins with "-" is written --${name}=VALUE`
+  }
+  return null
 }
 
 function text(value: string | boolean | undefined): string | undefined {
