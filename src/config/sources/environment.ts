@@ -37,9 +37,6 @@ const LEVEL_NAMES: Readonly<Record<string, string>> = {
 /** Silence of the upstream: what an HTTP client's one timeout bounds. A whole answer is silent until it is there. */
 const SILENCE_TIMEOUTS = ['firstTokenMs', 'betweenTokensMs', 'wholeMs']
 
-/** Accepted, because people have them set, but nothing here acts on them yet. The value is the one that asks for nothing. */
-const WAITING_VARIABLES: Readonly<Record<string, RegExp | null>> = {}
-
 /** What there is to say about the variables, one line each. */
 export type EnvironmentNotes = {
   readonly warnings: readonly string[]
@@ -70,11 +67,6 @@ export function applyEnvironment(draft: Draft, variables: Variables, catalog: Ca
   applyGatewayKeys(overlay)
   for (const profile of catalog.profiles) applyProfile(overlay, profile)
   applyRequestRate(overlay)
-  for (const [name, harmless] of Object.entries(WAITING_VARIABLES)) {
-    const value = overlay.read(name)
-    if (value !== undefined && harmless?.test(value) !== true)
-      warnings.push(`${name} is set but has nothing to do in this version`)
-  }
   return { warnings, leftOut }
 }
 
