@@ -2,18 +2,15 @@
 // the reload. The engine reads the files itself; what is kept here is by what a renewed one is known.
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import { type ConfigFile } from '../schema.js'
 import { type ServerConfig } from '../types.js'
-import { type ProblemList } from '../validate/problem.js'
-import { type TlsFiles } from './provider-tls.js'
-import { findTlsFault } from './server-tls.js'
+import { isCertificate, readTlsFile, type TlsSources } from './tls-files.js'
 
 /** Null listens in clear. */
-export function resolveListenerTls(
-  tls: ConfigFile['server']['tls'],
-  { files, problems }: { readonly files: TlsFiles; readonly problems: ProblemList },
-): ServerConfig['tls'] {
+export function resolveListenerTls(tls: ConfigFile['server']['tls'], sources: TlsSources): ServerConfig['tls'] {
   if (tls === null) return null
+  const { files, problems } = sources
   const { passphrase } = tls
   const certFile = resolve(files.cwd, tls.certFile)
   const keyFile = resolve(files.cwd, tls.keyFile)
@@ -25,13 +22,34 @@ export function resolveListenerTls(
   return { certFile, keyFile, passphrase, fingerprint: createHash('sha256').update(cert).digest('hex') }
 
   function read(member: 'certFile' | 'keyFile', file: string): string | null {
-    try {
-      const text = files.readFile(file)
-      if (text !== null) return text
-    } catch {
-      // The same to who has to look for it.
-    }
-    problems.add(['server', 'tls', member], 'names a file that cannot be read')
+    return readTlsFile(['server', 'tls', member], file, sources)
+  }
+}
+
+type Pair = { readonly cert: string; readonly key: string; readonly passphrase: string | null }
+
+/** `member`: the option of `server.tls` that is at fault. */
+type TlsFault = { readonly member: 'certFile' | 'keyFile' | 'passphrase'; readonly reason: string }
+
+const BAD_DECRYPT = 'ERR_OSSL_BAD_DECRYPT'
+const NEEDS_PASSPHRASE: TlsFault = { member: 'passphrase', reason: 'is needed to open keyFile' }
+/** OpenSSL's reasons in words; any other is a key that cannot be read. */
+const FAULT_OF_CODE: Readonly<Record<string, TlsFault>> = {
+  ERR_OSSL_X509_KEY_VALUES_MISMATCH: { member: 'keyFile', reason: 'holds a key that does not belong to certFile' },
+  [BAD_DECRYPT]: { member: 'passphrase', reason: 'does not open keyFile' },
+  ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: NEEDS_PASSPHRASE,
+}
+
+/** What is wrong with the pair; null where it can be used. */
+function findTlsFault({ cert, key, passphrase }: Pair): TlsFault | null {
+  if (!isCertificate(cert)) return { member: 'certFile', reason: 'holds no certificate in PEM' }
+  try {
+    createSecureContext({ cert, key, ...(passphrase === null ? {} : { passphrase }) })
     return null
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    // Node tries an empty passphrase where there is none.
+    if (code === BAD_DECRYPT && passphrase === null) return NEEDS_PASSPHRASE
+    return FAULT_OF_CODE[code] ?? { member: 'keyFile', reason: 'holds no private key in PEM that can be read' }
   }
 }

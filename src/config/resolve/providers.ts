@@ -9,8 +9,9 @@ import { type Variables } from '../sources/substitute.js'
 import { type ProviderConfig } from '../types.js'
 import { nearestName, type Path, ProblemList, refusal } from '../validate/problem.js'
 import { normaliseBaseUrl, withoutVersion } from './base-url.js'
-import { resolveProviderTls, type TlsFiles } from './provider-tls.js'
+import { resolveProviderTls } from './provider-tls.js'
 import { resolveProxy } from './proxies.js'
+import { type TlsFiles } from './tls-files.js'
 
 /** What fits into a header value without quoting; keys are sent in one. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/
