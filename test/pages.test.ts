@@ -11,9 +11,10 @@ const DECISIONS = 'docs/decisions'
 const INDEX = `${DECISIONS}/README.md`
 
 const PAGES = [
-  ...[DECISIONS, 'docs/internals'].flatMap(listFiles),
+  ...[DECISIONS, 'docs/internals', '.github'].flatMap(listFiles),
   'docs/concepts/life-of-a-request.md',
   'docs/guide/troubleshooting.md',
+  'CONTRIBUTING.md',
   'SECURITY.md',
   'src/README.md',
 ].filter((path) => path.endsWith('.md'))
@@ -52,6 +53,15 @@ test('files that the pages name exist', async (t) => {
   for (const path of PAGES.filter((page) => page !== 'src/README.md')) {
     t.same(deadPaths(readText(path), exists), [], path)
   }
+})
+
+test('commands that the pages name exist', async (t) => {
+  const { scripts } = JSON.parse(readText('package.json')) as { scripts: Record<string, string> }
+  const commands = PAGES.flatMap((path) =>
+    Array.from(readText(path).matchAll(/\bnpm run ([\w:]+)/g), ([, name = '']) => ({ path, name })),
+  )
+  t.ok(commands.length > 10)
+  for (const { path, name } of commands) t.ok(name in scripts, `${path}: npm run ${name}`)
 })
 
 test('a dead path is found, and a placeholder is none', async (t) => {
