@@ -1,6 +1,6 @@
 // Which requests a reload ends: those of keys that are no more, known by their digest.
 import { test } from 'tap'
-import { endOfRemovedKeys } from '../../src/gateway/removed-keys.js'
+import { endOfRemovedKeys } from '../../src/gateway/generations.js'
 import { type KeyIdentity } from '../../src/pipeline/client.js'
 import { load } from '../config/sources.js'
 

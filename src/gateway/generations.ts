@@ -1,0 +1,68 @@
+// The generations of one event loop: a reload puts a new one in the place of the current one, which lives on while it has
+// exchanges. Those of keys that the reload removes may be ended at once: server.endRequestsOfRemovedKeys.
+import { type SlotTable } from '../config/live/slot-table.js'
+import { type Config } from '../config/types.js'
+import { type DrainablePipeline } from '../pipeline/lifecycle.js'
+import { type OutsideEnds } from '../pipeline/outside-ends.js'
+import { reopenLog } from '../telemetry/log/log.js'
+import { startLagSampler } from '../telemetry/metrics/lag.js'
+import { tellBreakers } from './breaker-states.js'
+import { CLOCK } from './clock.js'
+import { createGeneration, reachableProviders, withKnownProviders } from './generation.js'
+import { type Loop, metricsConfig } from './loop.js'
+
+/** How often gauges that nobody pushes are read, and generations that have ended are let go. */
+const TEND_EVERY_MS = 1000
+/** A generation without exchanges may still get one, from a request whose body was on its way when it was replaced. */
+const RETIRED_FOR_MS = 30_000
+
+/** Puts a new generation in the place of the current one, which lives on as long as it has exchanges. */
+export function renew(loop: Loop, config: Config, ledger: SlotTable): void {
+  const next = createGeneration(withKnownProviders(config, loop.current.config), ledger, loop.ground)
+  const names = metricsConfig(config, ledger)
+  loop.ground.metrics.adopt(names)
+  loop.scrape.adopt(names)
+  loop.ground.breakers.adopt(next.config.routing.breaker)
+  loop.retired.push({ ...loop.current, sinceMs: CLOCK.nowMs() })
+  loop.current = next
+  endOfRemovedKeys(loop.retired, next.config)
+}
+
+/** Those of all generations; a reload during a drain may add one. */
+export function pipelinesOf(loop: Loop): () => DrainablePipeline[] {
+  return () => [loop.current, ...loop.retired].map(({ pipeline }) => pipeline)
+}
+
+/** Ends them in the pipelines of earlier configurations. Keys are known by what they are: one that is only renamed goes on. */
+export function endOfRemovedKeys(
+  earlier: readonly { readonly pipeline: Pick<OutsideEnds, 'endOf'> }[],
+  next: Config,
+): void {
+  if (!next.server.endRequestsOfRemovedKeys) return
+  const known = new Set(next.keys.map(({ keySha256 }) => keySha256))
+  // A request from a time without keys has none that could be removed.
+  for (const { pipeline } of earlier) pipeline.endOf(({ digest }) => digest !== null && !known.has(digest))
+}
+
+/** Reads gauges, and lets go of generations that have ended and of the connections that only they used. */
+export function tend(loop: Loop): void {
+  const { metrics, pools, shedder } = loop.ground
+  startLagSampler((worstSec, sample) => {
+    metrics.eventLoopLag(worstSec)
+    shedder.sample(sample, loop.current.config.limits.shed.lagMs)
+  })
+  setInterval(() => {
+    void loop.jobs.count()
+    void reopenLog(loop.ground.logDestination, loop.current.log, 'reopenIfMoved')
+    const { current, retired } = loop
+    tellBreakers(current.config, loop.ground.breakers, metrics)
+    const providers = [current, ...retired].flatMap(({ config }) => config.providers)
+    const busy = retired.filter(({ pipeline }) => pipeline.openCount() > 0)
+    pools.keep(new Set([current, ...busy].flatMap(({ config }) => reachableProviders(config))))
+    loop.retired = retired.filter((one) => busy.includes(one) || CLOCK.nowMs() - one.sinceMs < RETIRED_FOR_MS)
+    for (const name of new Set(providers.map((provider) => provider.name))) {
+      const { open, busy: running } = pools.stats({ name })
+      metrics.upstreamConnections(name, open, running)
+    }
+  }, TEND_EVERY_MS).unref()
+}

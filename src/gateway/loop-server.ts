@@ -1,0 +1,77 @@
+// The server of one event loop, and what it shows of the current generation: the one place where the server's options are made
+// of the gateway's parts.
+import { readVersion } from '../config/read.js'
+import { type Config } from '../config/types.js'
+import { TIMEOUT_HEADER } from '../pipeline/attempt/client-deadline.js'
+import { WEB_SOCKET_PROTOCOL } from '../protocols/index.js'
+import { createServer, type Server, type ViewOptions } from '../server/app.js'
+import { FailedKeys } from '../server/caller/failed-keys.js'
+import { type ProviderStatus } from '../server/context.js'
+import { breakerStates } from '../telemetry/metrics/cells.js'
+import { announceAccepting } from './announce.js'
+import { providerStatuses, tellBreakers } from './breaker-states.js'
+import { CLOCK } from './clock.js'
+import { FloodReport } from './flood-report.js'
+import { jobHabits } from './jobs.js'
+import { DIALECTS, type Loop, metricsConfig, SURFACES, surfaceOf } from './loop.js'
+import { findModel, listModels } from './model-list.js'
+
+type LoopServerOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
+
+/** The server, which takes what clients send into the pipeline. */
+export function createLoopServer(loop: Loop, options: LoopServerOptions): Server {
+  const { config } = loop.current
+  const view = viewOf(loop)
+  const floods = new FloodReport({ metrics: loop.ground.metrics, log: () => loop.current.log, nowMs: CLOCK.nowMs })
+  return createServer({
+    ...view,
+    config: { ...view.config, port: options.port },
+    ownsMetricsPort: options.loopIndex === 0,
+    compat: config.compat,
+    requestIdSeed: loop.ground.requestIdSeed,
+    failedKeys: createFailedKeys(config),
+    surfaces: SURFACES,
+    webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
+    parameterHeaders: [TIMEOUT_HEADER, ...[...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders)],
+    isReady: options.isReady,
+    version: readVersion,
+    renderMetrics: () => loop.scrape.render(),
+    jobDoor: loop.jobs.createDoor((surfaceId, body) => loop.ground.offload.decode(surfaceId, body)),
+    onFlood: (kind, address) => floods.note(kind, address),
+    onAccepting: (isAccepting, descriptors) => {
+      announceAccepting(isAccepting, descriptors, { log: loop.current.log, metrics: loop.ground.metrics })
+    },
+  })
+}
+
+/** A generation as the server shows it. */
+export function viewOf(loop: Loop): ViewOptions {
+  const { current } = loop
+  const { config, pipeline, prompts, refusal, receiving } = current
+  return {
+    config: config.server,
+    metrics: config.metrics,
+    hasKeys: config.keys.length > 0,
+    pipeline,
+    refusal,
+    reserve: (key) => receiving.open(key.index),
+    jobs: jobHabits(current),
+    models: (key) => listModels(current, key),
+    model: (key, id) => findModel(current, key, id),
+    providers: () => statuses(loop),
+    languages: () => prompts.languages(),
+  }
+}
+
+/** This loop's breakers as they are now, those of the others as they last told. */
+function statuses({ current, ground, cells }: Loop): ProviderStatus[] {
+  tellBreakers(current.config, ground.breakers, ground.metrics)
+  const states = breakerStates(metricsConfig(current.config, cells.ledger), cells.metrics)
+  return providerStatuses(current.config, states)
+}
+
+/** Of no use to a gateway without keys, but a reload may bring some. */
+function createFailedKeys({ limits }: Config): FailedKeys | null {
+  const perMinute = limits.failedKeysPerMinute
+  return perMinute === null ? null : new FailedKeys({ perMinute, now: CLOCK.nowMs })
+}

@@ -1,0 +1,138 @@
+// What one event loop has for its life: memory shared with the other loops, connections, workers, breakers, the job store, and
+// the generation that new requests get. Only its current and retired generations ever change; see generations.ts.
+import { openLedger, type SlotTable } from '../config/live/slot-table.js'
+import { type Config } from '../config/types.js'
+import { createLimiterCells } from '../limit/local/cells.js'
+import { createReceivingCells } from '../limit/local/receiving.js'
+import { Shedder } from '../limit/local/shedder.js'
+import { SharedState } from '../limit/shared/shared-state.js'
+import { createOffload } from '../offload/offload.js'
+import { createCodec } from '../protocols/contract/codec.js'
+import { type Dialect, type Surface } from '../protocols/contract/protocol.js'
+import { JOB_PROTOCOL, PROTOCOLS } from '../protocols/index.js'
+import { Breakers } from '../routing/breakers.js'
+import { createRequestIdSeed } from '../server/engine/request-id.js'
+import { openLogDestination } from '../telemetry/log/log.js'
+import { createMetricsCells } from '../telemetry/metrics/cells.js'
+import { type MetricsConfig } from '../telemetry/metrics/layout.js'
+import { createMetrics, type LoopMetrics } from '../telemetry/metrics/metrics.js'
+import { createScrape, type Scrape } from '../telemetry/metrics/scrape.js'
+import { Pools } from '../upstream/pool/pools.js'
+import { logBreaker } from './breaker-states.js'
+import { CLOCK } from './clock.js'
+import { createGeneration, type Generation, type LoopResources, limiterPlaces } from './generation.js'
+import { type ConnectJobs, LoopJobs } from './jobs.js'
+
+const UNSOLICITED = 'unsolicited bytes from a provider: its connections are not reused for a minute'
+/** Of all protocols that clients speak. */
+export const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((protocol) => protocol.surface ?? [])
+/** By protocol, of all that upstreams speak. */
+export const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
+  PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
+)
+
+/** Memory that all event loops share, for the life of the process, and which name has which place in it. */
+export type Cells = {
+  readonly limiter: SharedArrayBuffer
+  readonly receiving: SharedArrayBuffer
+  readonly metrics: SharedArrayBuffer
+  readonly ledger: SlotTable
+}
+
+/** Makes the cells; once per process. */
+export function createCells(config: Config): Cells {
+  const ledger = openLedger(config)
+  return {
+    limiter: createLimiterCells(config, limiterPlaces(config, ledger)),
+    receiving: createReceivingCells(ledger.room.keys),
+    metrics: createMetricsCells(metricsConfig(config, ledger), config.server.threads),
+    ledger,
+  }
+}
+
+/** Which event loop of its process it is, and its way to the thread of the job store. */
+export type LoopPlace = { readonly loopIndex: number; readonly connectJobs: ConnectJobs }
+
+/** One event loop: its ground, the generation that new requests get, and those that others still run on. */
+export type Loop = {
+  readonly ground: LoopResources
+  readonly scrape: Scrape
+  readonly cells: Cells
+  readonly jobs: LoopJobs
+  current: Generation
+  retired: Retired[]
+}
+
+type Retired = Generation & { readonly sinceMs: number }
+
+/** Everything below the server, over the cells of all loops. */
+export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: LoopPlace): Loop {
+  const names = metricsConfig(config, cells.ledger)
+  const metrics = createMetrics(names, cells.metrics, loopIndex)
+  const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines were lost')
+  const ground: LoopResources = {
+    limiterCells: cells.limiter,
+    receivingCells: cells.receiving,
+    metrics,
+    pools: new Pools({ onUnsolicited: ({ name }) => loop.current.log.warn({ provider: name }, UNSOLICITED) }),
+    offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
+    logDestination: openLogDestination(config.log.file, onDropped),
+    sharedLimits: createSharedLimits(config, metrics, () => loop.current),
+    shedder: new Shedder(setImmediate),
+    breakers: new Breakers(config.routing.breaker, CLOCK.nowMs, (change) => logBreaker(loop.current.log, change)),
+    requestIdSeed: createRequestIdSeed(),
+    dialects: DIALECTS,
+    clock: CLOCK,
+  }
+  const scrape = createScrape(names, cells.metrics, { processMetrics: true })
+  const jobs = new LoopJobs({
+    ...{ loopIndex, connectJobs, metrics, surface: surfaceOf(JOB_PROTOCOL), nowMs: CLOCK.nowMs },
+    current: () => loop.current,
+  })
+  const loop: Loop = {
+    ground,
+    scrape,
+    cells,
+    jobs,
+    current: createGeneration(config, cells.ledger, ground),
+    retired: [],
+  }
+  return loop
+}
+
+/** The limits that all nodes share, on this loop's own connection; null where there is one node alone. */
+function createSharedLimits(
+  { redis: { url } }: Config,
+  metrics: LoopMetrics,
+  current: () => Generation,
+): SharedState | null {
+  if (url === null) return null
+  const onState = (isUp: boolean, cause: unknown): void => {
+    metrics.redisState('limits', isUp)
+    const { config, log } = current()
+    const { onRedisDown } = config.limits
+    const reason = cause instanceof Error ? cause.message : null
+    if (isUp) log.info({}, 'limits are shared: Redis is there')
+    else log.warn({ onRedisDown, reason }, 'limits are not shared: Redis is away')
+  }
+  const onCall = (seconds: number, isOk: boolean): void => metrics.redisCall('limits', seconds, isOk)
+  return new SharedState({ url, onState, onCall, nowNs: process.hrtime.bigint })
+}
+
+/** Labels are closed by configuration: the names that there are or have been, and `other`. */
+export function metricsConfig(config: Config, ledger: SlotTable): MetricsConfig {
+  const known = new Map(config.providers.map(({ name, knownModels }) => [name, knownModels]))
+  return {
+    surfaces: SURFACES.map((surface) => surface.id),
+    providers: ledger.providers.map((name) => ({ name, knownModels: known.get(name) ?? [] })),
+    models: ledger.models.map((name) => ({ name })),
+    room: ledger.room,
+  }
+}
+
+/** The surface half of a protocol that has one. */
+export function surfaceOf(protocol: string): Surface {
+  const surface = SURFACES.find((each) => each.id === protocol)
+  if (surface === undefined) throw new Error(`no surface ${protocol}`)
+  return surface
+}
