@@ -117,26 +117,11 @@ export class LoopJobs {
 
   #work(store: JobStore): void {
     const { current, metrics } = this.#options
-    const options = (): Config['jobs'] => current().config.jobs
+    const settings = (): Config['jobs'] => current().config.jobs
     this.#runner = new JobRunner({
       ...{ store, random: Math.random, execute: this.#createExecute() },
-      // Not spread: a reload changes what they read.
-      get concurrency() {
-        // In maintenance jobs that wait go on waiting; the runner looks again by itself.
-        return current().config.server.maintenance === false ? options().concurrency : 0
-      },
-      get attempts() {
-        return options().attempts
-      },
-      get timeoutMs() {
-        return options().timeoutMs
-      },
-      get leaseMs() {
-        return options().leaseMs
-      },
-      get retentionMs() {
-        return options().retentionMs
-      },
+      // In maintenance jobs that wait go on waiting; the runner looks again by itself.
+      settings: () => (current().config.server.maintenance === false ? settings() : { ...settings(), concurrency: 0 }),
       onRunEnd: (result, attempts, jobId) => {
         metrics.jobRun(result)
         current().log.info({ job: jobId, result, attempts }, 'job run')
@@ -144,7 +129,7 @@ export class LoopJobs {
       onTrouble: (message) => current().log.warn({}, message),
     })
     this.#courier = new Courier({
-      ...{ store, random: Math.random, webhook: () => options().webhook, leaseMs: () => options().leaseMs },
+      ...{ store, random: Math.random, settings },
       onAttempt: (delivery, result, cause) => this.#tellDelivery(delivery, result, cause),
     })
     this.#runner.start()

@@ -45,7 +45,8 @@ const runner = new JobRunner({
     if (Math.random() < FAILING_SHARE) throw new GatewayError('upstream_cut')
     return JSON.stringify({ answerTo: job.id })
   },
-  ...{ concurrency: 8, attempts: 100, timeoutMs: 60_000, retentionMs: 3_600_000, random: () => 0, leaseMs: LEASE_MS },
+  settings: () => ({ concurrency: 8, attempts: 100, timeoutMs: 60_000, retentionMs: 3_600_000, leaseMs: LEASE_MS }),
+  random: () => 0,
   onRunEnd: (result) => say(`run ${result} ${round}`),
 })
 runner.start()

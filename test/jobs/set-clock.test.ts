@@ -40,14 +40,16 @@ function rig(t: Test) {
       most = Math.max(most, open.size)
       signal.addEventListener('abort', () => open.delete(call))
     })
+  const times = { timeoutMs: 600_000, retentionMs: 3 * YEAR_MS, leaseMs: 30_000 }
+  const settings = { concurrency: CONCURRENCY, attempts: 3, ...times }
   const runner = new JobRunner({
-    ...{ store, execute, concurrency: CONCURRENCY, attempts: 3, timeoutMs: 600_000, retentionMs: 3 * YEAR_MS },
-    ...{ random: () => 0.5, timers, leaseMs: 30_000 },
+    ...{ store, execute, settings: () => settings, random: () => 0.5, timers },
   })
   const secrets = { secret: SECRET, previousSecret: null }
   const policy = { allowInsecure: true, allowPrivateNetworks: true }
   const webhook = { ...secrets, ...policy, timeoutMs: 10_000, unixMs: wallMs }
-  const courier = new Courier({ store, webhook: () => webhook, random: () => 0, leaseMs: () => 30_000, timers })
+  const sending = { webhook, leaseMs: 30_000 }
+  const courier = new Courier({ store, settings: () => sending, random: () => 0, timers })
   t.teardown(async () => {
     const stopped = Promise.all([runner.stop(0), courier.stop(0)])
     timers.advance(1)

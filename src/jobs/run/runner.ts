@@ -6,9 +6,8 @@ import { ClaimLoop } from './claim-loop.js'
 import { type Execute, JobRun, type RunResult } from './job-run.js'
 import { TIMERS, type Timers } from './timers.js'
 
-export type RunnerOptions = {
-  readonly store: JobQueue & Pick<JobStore, 'subscribe'>
-  readonly execute: Execute
+/** What a reload may change. */
+export type RunnerSettings = {
   /** Jobs at once. */
   readonly concurrency: number
   readonly attempts: number
@@ -16,9 +15,16 @@ export type RunnerOptions = {
   readonly timeoutMs: number
   /** How long a finished job is kept. */
   readonly retentionMs: number
-  readonly random: () => number
   /** After so long without a sign of its runner a job is another's. */
   readonly leaseMs: number
+}
+
+export type RunnerOptions = {
+  readonly store: JobQueue & Pick<JobStore, 'subscribe'>
+  readonly execute: Execute
+  /** Asked anew for each claim, run and clean-up. */
+  readonly settings: () => RunnerSettings
+  readonly random: () => number
   readonly timers?: Timers
   /** One run has ended. */
   readonly onRunEnd?: (result: RunResult, attempts: number, jobId: string) => void
@@ -92,11 +98,12 @@ export class JobRunner {
   }
 
   #freePlaces(): number {
-    return this.#options.concurrency - this.#runs.size
+    return this.#options.settings().concurrency - this.#runs.size
   }
 
   async #claim(): Promise<boolean> {
-    const { store, attempts, leaseMs } = this.#options
+    const { store, settings } = this.#options
+    const { attempts, leaseMs } = settings()
     const limit = Math.min(MAX_BATCH, this.#freePlaces())
     try {
       const claimed = await store.claim({ limit, leaseMs, maxAttempts: attempts })
@@ -110,8 +117,11 @@ export class JobRunner {
   }
 
   #begin(claimed: ClaimedJob): void {
-    const { store, leaseMs, onRunEnd } = this.#options
-    const run = new JobRun(claimed, { ...this.#options, queue: store, leaseMs, timers: this.#timers })
+    const { store, execute, settings, random, onRunEnd } = this.#options
+    const { attempts, timeoutMs, leaseMs } = settings()
+    const run = new JobRun(claimed, {
+      ...{ queue: store, execute, attempts, timeoutMs, leaseMs, random, timers: this.#timers },
+    })
     // Claimed in the moment of the stop.
     if (this.#loop.isStopping) run.stop()
     const ended = run.run().then((result) => {
@@ -124,7 +134,7 @@ export class JobRunner {
 
   #cleanUpLater(): void {
     if (this.#loop.isStopping) return
-    const { retentionMs } = this.#options
+    const { retentionMs } = this.#options.settings()
     this.#callOffCleanUp = this.#timers.after(Math.min(CLEAN_UP_EVERY_MS, retentionMs), () => {
       void this.#cleanUp().finally(() => this.#cleanUpLater())
     })
@@ -133,7 +143,10 @@ export class JobRunner {
   async #cleanUp(): Promise<void> {
     try {
       // In batches: other calls get their turn between two.
-      while (!this.#loop.isStopping && (await this.#options.store.cleanUp(this.#options.retentionMs)) >= MAX_BATCH);
+      while (
+        !this.#loop.isStopping &&
+        (await this.#options.store.cleanUp(this.#options.settings().retentionMs)) >= MAX_BATCH
+      );
     } catch (thrown) {
       this.#tellDown(thrown)
     }

@@ -11,13 +11,18 @@ import { encodeWebhookBody } from './body.js'
 import { settleDelivery } from './schedule.js'
 import { sendWebhook, type WebhookOptions } from './webhook.js'
 
+/** What a reload may change. */
+export type CourierSettings = {
+  readonly webhook: WebhookOptions
+  /** Beyond the time of one attempt: a courier that died with it has left it to others by then. */
+  readonly leaseMs: number
+}
+
 export type CourierOptions = {
   readonly store: DeliveryQueue & Pick<JobStore, 'subscribe'>
-  /** Read anew for each attempt. */
-  readonly webhook: () => WebhookOptions
+  /** Asked anew for each claim and attempt. */
+  readonly settings: () => CourierSettings
   readonly random: () => number
-  /** Beyond the time of one attempt: a courier that died with it has left it to others by then. Read anew as well. */
-  readonly leaseMs: () => number
   readonly timers?: Timers
   /** One attempt is over. `cause` is for the log alone. */
   readonly onAttempt?: (delivery: ClaimedDelivery, result: DeliveryResult, cause: unknown) => void
@@ -67,9 +72,10 @@ export class Courier {
   }
 
   async #claim(): Promise<boolean> {
-    const { store, webhook } = this.#options
+    const { store, settings } = this.#options
+    const { webhook, leaseMs: beyondMs } = settings()
     const limit = AT_ONCE - this.#sending.size
-    const leaseMs = webhook().timeoutMs + this.#options.leaseMs()
+    const leaseMs = webhook.timeoutMs + beyondMs
     const exceptOrigins = [...this.#perOrigin].filter(([, count]) => count >= PER_ORIGIN).map(([origin]) => origin)
     try {
       const claimed = await store.claimDeliveries({ limit, leaseMs, exceptOrigins, perOrigin: PER_ORIGIN })
@@ -100,9 +106,9 @@ export class Courier {
 
   /** Never rejects. What the store is not told is sent again when the lease is over: at least once. */
   async #send(delivery: ClaimedDelivery): Promise<void> {
-    const { store, webhook, random, onAttempt } = this.#options
+    const { store, settings, random, onAttempt } = this.#options
     const { job, url, lease, attempts } = delivery
-    const answer = await sendWebhook({ id: job.id, url, body: bodyOf(delivery) }, webhook())
+    const answer = await sendWebhook({ id: job.id, url, body: bodyOf(delivery) }, settings().webhook)
     const result = settleDelivery(answer, attempts, random())
     onAttempt?.(delivery, result, answer.kind === 'delivered' ? null : answer.cause)
     await store.settleDelivery(lease, result).catch(() => false)

@@ -2,7 +2,7 @@
 import { type Test, test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
 import { type Execute, type RunResult } from '../../../src/jobs/run/job-run.js'
-import { JobRunner, type RunnerOptions } from '../../../src/jobs/run/runner.js'
+import { JobRunner, type RunnerSettings } from '../../../src/jobs/run/runner.js'
 import { type JobState } from '../../../src/jobs/store.js'
 import { createFakeTimers } from '../../helpers/fake-timers.js'
 import { newJob } from '../../helpers/new-job.js'
@@ -15,22 +15,25 @@ type Call = { readonly id: string; readonly attempts: number; readonly signal: A
 
 const MAX_TURNS = 200
 
-function rig(t: Test, over: Partial<RunnerOptions> = {}) {
+function rig(t: Test, over: Partial<RunnerSettings> & { readonly execute?: Execute } = {}) {
   const timers = createFakeTimers()
   const store = createPlainStore(t, () => 1_000_000 + timers.nowMs())
   const calls: Call[] = []
   const results: [RunResult, number][] = []
   const troubles: string[] = []
+  const { execute: given, ...settled } = over
   const execute: Execute = (job, signal) =>
     new Promise((resolve, reject) => {
       calls.push({ id: job.id, attempts: job.attempts, signal, answer: resolve, fail: reject })
     })
+  const settings: { -readonly [Name in keyof RunnerSettings]: RunnerSettings[Name] } = {
+    ...{ concurrency: 2, attempts: 3, timeoutMs: 600_000, retentionMs: 3_600_000, leaseMs: 30_000 },
+    ...settled,
+  }
   const runner = new JobRunner({
-    ...{ store, execute, concurrency: 2, attempts: 3, timeoutMs: 600_000, retentionMs: 3_600_000, leaseMs: 30_000 },
-    ...{ random: () => 0.5, timers },
+    ...{ store, execute: given ?? execute, settings: () => settings, random: () => 0.5, timers },
     onRunEnd: (result, attempts) => results.push([result, attempts]),
     onTrouble: (message) => troubles.push(message),
-    ...over,
   })
   /** Lets promises run until it is so. */
   const until = async (isSo: () => boolean, what: string): Promise<void> => {
@@ -53,7 +56,7 @@ function rig(t: Test, over: Partial<RunnerOptions> = {}) {
     timers.advance(1)
     await stopped
   })
-  return { timers, store, runner, calls, called, results, troubles, until, stateIs, quiet }
+  return { timers, store, runner, calls, called, results, troubles, until, stateIs, quiet, settings }
 }
 
 test('runs what is accepted, so many at once, the keys in turn', async (t) => {
@@ -340,4 +343,17 @@ test('finished jobs are cleaned up in time, however many', async (t) => {
     await quiet()
   }
   t.equal(await store.get('a'), null)
+})
+
+test('what a reload changes holds from the next claim on', async (t) => {
+  const { store, runner, called, calls, quiet, settings } = rig(t, { concurrency: 1 })
+  for (const id of ['a', 'b', 'c']) await store.accept(newJob(id))
+  runner.start()
+  const first = await called(1)
+  await quiet()
+  t.equal(calls.length, 1)
+  settings.concurrency = 3
+  first.answer('1')
+  await called(3)
+  t.equal(runner.activeCount, 2)
 })

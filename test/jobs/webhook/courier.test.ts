@@ -28,7 +28,7 @@ async function endJob(store: PlainStore, id: string, webhookUrl: string, answer:
 function startCourier(t: Teardown, store: PlainStore) {
   const results: (readonly [string, DeliveryResult])[] = []
   const courier = new Courier({
-    ...{ store, webhook: () => WEBHOOK, leaseMs: () => 15_000, random: () => 0 },
+    ...{ store, settings: () => ({ webhook: WEBHOOK, leaseMs: 15_000 }), random: () => 0 },
     onAttempt: ({ job }, result) => results.push([job.id, result]),
   })
   t.teardown(() => courier.stop(0))
