@@ -3,9 +3,9 @@
 import { test } from 'tap'
 import { ERROR_CATALOGUE } from '../src/errors.js'
 import { OUTCOMES } from '../src/model/event.js'
-import { codeWords, tableRows } from './helpers/markdown.js'
+import { codeWords, section, tableRows } from './helpers/markdown.js'
 import { deadPaths, findDecisionErrors } from './helpers/pages.js'
-import { listFiles, readText } from './helpers/source-tree.js'
+import { listFiles, readSource, readText } from './helpers/source-tree.js'
 
 const DECISIONS = 'docs/decisions'
 const INDEX = `${DECISIONS}/README.md`
@@ -75,4 +75,20 @@ test('the troubleshooting page explains every outcome and every error code', asy
     meaning !== '' && advice !== '' ? codeWords(name) : [],
   )
   for (const name of [...OUTCOMES, ...Object.keys(ERROR_CATALOGUE)]) t.ok(explained.includes(name), name)
+})
+
+test('the log lines that the troubleshooting page explains are those of the code', async (t) => {
+  const code = readSource()
+    .map((file) => file.code)
+    .join('\n')
+  const rows = tableRows(section(readText('docs/guide/troubleshooting.md'), 'By log line'))
+  const lines = rows.flatMap(([line = '']) => codeWords(line))
+  t.ok(lines.length > 15)
+  for (const line of lines) t.ok(code.includes(`'${line}'`), line)
+  const warned = Array.from(
+    code.matchAll(/\.(?:warn|error)\([^;\n]*'([a-zA-Z][^'\n]* [^'\n]*)'\)/g),
+    ([, line = '']) => line,
+  )
+  t.ok(warned.length > 8)
+  for (const line of warned) t.ok(lines.includes(line), line)
 })
