@@ -2,10 +2,11 @@
 // one small form for all providers; streams, and refusals, are the upstream's own bytes.
 //
 //   POST /v1/chat/openai  {"model", "messages", ...}  ->  {"provider", "model", "content", "stop_reason"}
-import { type Protocol, type Surface } from '../contract/protocol.js'
+//   or {"detail": "Unsupported provider: x", "error": {"message", "type", "param", "code"}}
+import { type ErrorData } from '../../model/error.js'
+import { type ErrorAnswer, type Protocol, type Surface } from '../contract/protocol.js'
 import { UPSTREAM_FRAMES } from '../upstream-frames.js'
 import { describe } from './describe.js'
-import { encodeError } from './error.js'
 import { encodeResponse } from './response.js'
 
 const ID = 'provider-chat'
@@ -27,4 +28,14 @@ export function createProviderChat(chat: Surface): Protocol {
     describe: () => describe(chat),
   }
   return { id: ID, surface, dialect: null }
+}
+
+/**
+ * Failures that are not an upstream's refusal, which passes as it is: the text where FastAPI has it, and beside it the member
+ * that clients of most other APIs look for.
+ */
+function encodeError(error: ErrorData): ErrorAnswer {
+  const { status, message, param, code, upstreamType, upstreamCode } = error
+  const words = { message, type: upstreamType ?? code, param, code: upstreamCode ?? code }
+  return { status, body: { detail: message, error: words } }
 }
