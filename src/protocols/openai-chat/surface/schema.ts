@@ -16,6 +16,7 @@ const typed = (type: string | readonly string[], rules: object = {}): TSchema =>
 /** Optional and nullable, as the vendor's own document has most fields. */
 const maybe = (type: string, rules: object = {}): TSchema => Optional(typed([type, 'null'], rules))
 const part = { type: 'object', required: ['type'], properties: { type: { type: 'string' } } }
+const NAME = { type: 'string', minLength: 1 }
 const call = { name: { type: 'string' }, arguments: { type: ['string', 'object', 'null'] } }
 
 const REQUEST = ObjectOf({
@@ -25,8 +26,10 @@ const REQUEST = ObjectOf({
   stream_options: maybe('object', { properties: { include_usage: { type: ['boolean', 'null'] } } }),
   tools: maybe('array'),
   functions: maybe('array'),
-  tool_choice: Optional(typed(['string', 'object', 'null'])),
-  function_call: Optional(typed(['string', 'object', 'null'])),
+  tool_choice: Optional(
+    typed(['string', 'object', 'null'], { properties: { name: NAME, function: { properties: { name: NAME } } } }),
+  ),
+  function_call: Optional(typed(['string', 'object', 'null'], { properties: { name: NAME } })),
   parallel_tool_calls: maybe('boolean'),
   response_format: maybe('object', { required: ['type'], properties: { type: { type: 'string' } } }),
   reasoning_effort: maybe('string'),
@@ -67,7 +70,7 @@ const MESSAGE = ObjectOf({
 })
 
 const TOOL = ObjectOf({
-  type: Optional(typed('string')),
+  type: typed('string'),
   function: Optional(
     typed('object', {
       required: ['name'],
@@ -83,11 +86,21 @@ const TOOL = ObjectOf({
 
 const FUNCTION = ObjectOf({ name: typed('string', { minLength: 1 }), parameters: maybe('object') })
 
+const CONTENT_OWED = ['user', 'system', 'developer'] as const
+
+/** What checkUserContent holds messages to, as the API's document says it. */
+const DOCUMENTED_MESSAGE = Unsafe<unknown>({
+  ...MESSAGE,
+  if: { properties: { role: { enum: CONTENT_OWED } } },
+  // biome-ignore lint/suspicious/noThenProperty: the keyword of JSON Schema
+  then: { required: ['content'], properties: { content: { type: ['string', 'array'] } } },
+})
+
 /** The whole body as one schema, for the API's document; the checks go piece by piece. */
 export function bodySchema(): TSchema {
   return ObjectOf({
     ...REQUEST.properties,
-    messages: ArrayOf(MESSAGE, { minItems: 1 }),
+    messages: ArrayOf(DOCUMENTED_MESSAGE, { minItems: 1 }),
     tools: maybe('array', { items: TOOL }),
     functions: maybe('array', { items: FUNCTION }),
     provider: Optional(Unsafe<unknown>({ description: 'As a string: the provider that this request is pinned to.' })),
@@ -125,7 +138,7 @@ function checkEach(validator: Validator, items: JsonValue | undefined, path: str
 function checkUserContent(messages: JsonArray): void {
   for (let i = 0; i < messages.length; i++) {
     const turn = messages[i] as JsonObject
-    const isOwed = turn.role === 'user' || turn.role === 'system' || turn.role === 'developer'
+    const isOwed = CONTENT_OWED.some((role) => role === turn.role)
     if (isOwed && (turn.content === undefined || turn.content === null)) {
       throw invalid(`messages.${i}.content`, 'is required')
     }

@@ -1,7 +1,8 @@
 // Wrong bodies are refused with the path of the field; what OpenAI-compatible vendors take is not refused.
 import { test } from 'tap'
+import { Compile } from 'typebox/compile'
 import { type JsonObject, type JsonValue } from '../../../../src/model/json.js'
-import { checkBody } from '../../../../src/protocols/openai-chat/surface/schema.js'
+import { bodySchema, checkBody } from '../../../../src/protocols/openai-chat/surface/schema.js'
 import { thrownBy } from '../../../helpers/thrown.js'
 import { cases, readJson } from '../recordings.js'
 
@@ -54,7 +55,20 @@ test('the first wrong field is named by its path', (t) => {
     ['stop.1', hi({ stop: ['a', 1] })],
     ['response_format.type', hi({ response_format: {} })],
     ['n', hi({ n: 0 })],
-    ['tools.1.function.name', hi({ tools: [{ type: 'function', function: { name: 'f' } }, { function: {} }] })],
+    [
+      'tools.1.function.name',
+      hi({
+        tools: [
+          { type: 'function', function: { name: 'f' } },
+          { type: 'function', function: {} },
+        ],
+      }),
+    ],
+    ['tools.0.type', hi({ tools: [{}] })],
+    ['tools.0.type', hi({ tools: [{ function: { name: 'f' } }] })],
+    ['tool_choice.name', hi({ tool_choice: { type: 'tool', name: '' } })],
+    ['tool_choice.function.name', hi({ tool_choice: { type: 'function', function: { name: '' } } })],
+    ['function_call.name', hi({ function_call: { name: '' } })],
     ['functions.0.name', hi({ functions: [{}] })],
   ]
   for (const [path, body] of wrong) {
@@ -80,6 +94,30 @@ test('wrong messages are named by their place', (t) => {
   const call = { id: 'a', function: { name: 'f', arguments: 5 } }
   t.equal(paramOf({ role: 'assistant', tool_calls: [call] }), 'messages.1.tool_calls.0.function.arguments')
   t.match(thrownBy(() => checkBody(hi({ messages: [{ role: 'robot' }] }))).message, 'system, developer, user')
+  t.end()
+})
+
+test("a body is accepted exactly where it is valid by the schema of the API's document", (t) => {
+  const documented = Compile(bodySchema())
+  const turn = (fields: JsonObject) => hi({ messages: [fields] })
+  const bodies: readonly JsonObject[] = [
+    ...[hi({ tools: [{}] }), hi({ tools: [{ type: 'custom' }] }), hi({ tool_choice: 'auto' }), hi({ functions: [{}] })],
+    hi({ tool_choice: { type: 'function', function: { name: '' } } }),
+    hi({ tool_choice: { type: 'function', function: { name: 'f' } } }),
+    hi({ function_call: { name: '' } }),
+    ...['user', 'system', 'developer', 'assistant', 'tool'].flatMap((role) => [
+      turn({ role }),
+      turn({ role, content: null }),
+      turn({ role, content: 'a' }),
+      turn({ role, content: [{ type: 'text', text: 'a' }] }),
+    ]),
+  ]
+  const verdicts = bodies.map((body) => documented.Check(body))
+  t.ok(verdicts.includes(true) && verdicts.includes(false))
+  for (const [i, body] of bodies.entries()) {
+    if (verdicts[i]) t.doesNotThrow(() => checkBody(body), JSON.stringify(body))
+    else t.throws(() => checkBody(body), JSON.stringify(body))
+  }
   t.end()
 })
 
