@@ -212,6 +212,7 @@ async function metricLabels(): Promise<Map<string, string[]>> {
   metrics.breakerState('p', 1)
   metrics.upstreamRetry('p', 'again')
   metrics.implausibleUsage('p')
+  metrics.unsolicitedBytes('p')
   metrics.limitRejection('key', 'tokens')
   metrics.offloadTask('decode', 'inline', 0.1)
   metrics.jobCounts({

@@ -70,11 +70,15 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs 
   const names = metricsConfig(config, cells.ledger)
   const metrics = createMetrics(names, cells.metrics, loopIndex)
   const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines were lost')
+  const onUnsolicited = ({ name }: { readonly name: string }): void => {
+    metrics.unsolicitedBytes(name)
+    loop.current.log.warn({ provider: name }, UNSOLICITED)
+  }
   const ground: LoopResources = {
     limiterCells: cells.limiter,
     receivingCells: cells.receiving,
     metrics,
-    pools: new Pools({ onUnsolicited: ({ name }) => loop.current.log.warn({ provider: name }, UNSOLICITED) }),
+    pools: new Pools({ onUnsolicited }),
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),

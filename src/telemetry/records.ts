@@ -81,6 +81,8 @@ export type Metrics = {
   upstreamRetry(provider: string, kind: RetryKind): void
   /** An answer came with usage that cannot be true; it was estimated instead. */
   implausibleUsage(provider: string): void
+  /** A provider was caught sending bytes that no request asked for: a spell without reuse of its connections begins. */
+  unsolicitedBytes(provider: string): void
   limitRejection(scope: 'gateway' | 'key' | 'provider', limit: LimitName): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
   offloadQueue(length: number): void

@@ -7,6 +7,7 @@ import { type Test, test } from 'tap'
 import { request as send } from 'undici'
 import { newCanary } from '../helpers/fault-rig.js'
 import { type Running, startGateway } from '../helpers/gateway.js'
+import { parsePage, sampleValue } from '../helpers/prometheus.js'
 import { StrayingUpstream } from '../helpers/straying-upstream.js'
 
 const CLIENTS = 40
@@ -50,6 +51,11 @@ async function ask({ gateway }: Rig, canary: string, tenant: string): Promise<st
   return /canary-[0-9a-f]{9}/.exec(text)?.[0] ?? `${statusCode} ${text}`
 }
 
+async function metricsPage({ gateway }: Rig): Promise<string> {
+  const { body } = await send(`${gateway.origin}/metrics`, { headers: { authorization: `Bearer key-of-${KEYS[0]}` } })
+  return body.text()
+}
+
 type Crossing = { readonly from: string; readonly to: string }
 
 /** Clients of both keys, each with one request after the other; what got the words of another request. */
@@ -90,6 +96,8 @@ for (const delayMs of DELAYS_MS) {
       'no connection is used again once the upstream was caught',
     )
     await rig.gateway.logLine(({ msg, provider }) => provider === 'up' && /^unsolicited bytes/.test(String(msg)))
+    const page = parsePage(await metricsPage(rig)).samples
+    t.equal(sampleValue(page, 'sluice_upstream_unsolicited_total', { provider: 'up' }), 1, 'one spell of distrust')
   })
 }
 

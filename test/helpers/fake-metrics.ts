@@ -11,6 +11,7 @@ export class FakeMetrics implements Metrics {
   readonly rejections: string[] = []
   readonly retries: string[] = []
   readonly implausible: string[] = []
+  readonly unsolicited: string[] = []
   readonly interTokens: number[] = []
   slot(): number {
     return 0
@@ -42,6 +43,9 @@ export class FakeMetrics implements Metrics {
   }
   implausibleUsage(provider: string): void {
     this.implausible.push(provider)
+  }
+  unsolicitedBytes(provider: string): void {
+    this.unsolicited.push(provider)
   }
   limitRejection(scope: string, limit: string): void {
     this.rejections.push(`${scope} ${limit}`)

@@ -140,6 +140,12 @@ function upstreamFamilies(layout: Layout): Family[] {
       series: ({ fixed }) => touched(providers, { fixed, first: layout.implausible }, (provider) => ({ provider })),
     },
     {
+      name: 'sluice_upstream_unsolicited_total',
+      help: 'Providers caught sending bytes that no request had asked for; for a minute their connections are not reused.',
+      type: 'counter',
+      series: ({ fixed }) => touched(providers, { fixed, first: layout.unsolicited }, (provider) => ({ provider })),
+    },
+    {
       name: 'sluice_upstream_connections',
       help: 'Open connections to providers: busy with a request, or idle.',
       type: 'gauge',

@@ -110,6 +110,8 @@ export type Layout = {
   readonly retries: number
   /** By provider. */
   readonly implausible: number
+  /** By provider. */
+  readonly unsolicited: number
   /** By provider: told at all (0 or 1), busy, idle. */
   readonly connections: number
   /** By provider: 0 if never told, else 1 + the state of its worst target. */
@@ -184,6 +186,7 @@ export function createLayout(config: MetricsConfig): Layout {
     attempts: place.cells(providers.room * ATTEMPT_RESULTS.length),
     retries: place.cells(providers.room * RETRY_KINDS.length),
     implausible: place.cells(providers.room),
+    unsolicited: place.cells(providers.room),
     connections: place.cells(providers.room * CELLS_PER_CONNECTIONS),
     breakers: place.cells(providers.room),
     rejections: place.cells(LIMIT_SCOPES.length * LIMIT_KINDS.length),

@@ -160,6 +160,10 @@ class CellMetrics implements LoopMetrics {
     this.#add(this.#layout.implausible + (this.#layout.providers.indexOf.get(provider) ?? 0), 1)
   }
 
+  unsolicitedBytes(provider: string): void {
+    this.#add(this.#layout.unsolicited + (this.#layout.providers.indexOf.get(provider) ?? 0), 1)
+  }
+
   limitRejection(scope: (typeof LIMIT_SCOPES)[number], limit: (typeof LIMIT_KINDS)[number]): void {
     const offset = LIMIT_SCOPES.indexOf(scope) * LIMIT_KINDS.length + LIMIT_KINDS.indexOf(limit)
     this.#add(this.#layout.rejections + offset, 1)

@@ -48,6 +48,7 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.breakerState('north', 2)
   metrics.upstreamRetry('north', 'elsewhere')
   metrics.implausibleUsage('north')
+  metrics.unsolicitedBytes('north')
   metrics.eventLoopLag(0.012)
   for (const isPaused of [true, true, false]) metrics.listenerPaused(isPaused)
   metrics.jobCounts({
@@ -85,6 +86,7 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_upstream_retries_total: ['counter', 'kind', 'provider'],
     sluice_upstream_connections: ['gauge', 'provider', 'state'],
     sluice_implausible_usage_total: ['counter', 'provider'],
+    sluice_upstream_unsolicited_total: ['counter', 'provider'],
     sluice_config_reloads_total: ['counter', 'result'],
     sluice_breaker_state: ['gauge', 'provider'],
     sluice_limit_rejections_total: ['counter', 'limit', 'scope'],
@@ -148,6 +150,7 @@ test('every call ends up in its series', async (t) => {
     ['sluice_active_streams', { transport: 'websocket' }, 0],
     ['sluice_upstream_attempts_total', { provider: 'north', result: 'ok' }, 1],
     ['sluice_implausible_usage_total', { provider: 'north' }, 1],
+    ['sluice_upstream_unsolicited_total', { provider: 'north' }, 1],
     ['sluice_upstream_connections', { provider: 'north', state: 'busy' }, 2],
     ['sluice_upstream_connections', { provider: 'north', state: 'idle' }, 3],
     ['sluice_config_reloads_total', { result: 'ok' }, 1],
