@@ -19,7 +19,7 @@ test('makes plain data of the catalogue, with what is special laid over it', asy
   const plain = errorData('rate_limited')
   t.same(plain, {
     code: 'rate_limited',
-    message: 'Rate limit reached.',
+    message: 'Rate limit exceeded.',
     retryable: true,
     status: 429,
     upstreamStatus: null,

@@ -104,7 +104,7 @@ test("a provider's refusal of the gateway's key has the same status from all, an
       for (const surface of SURFACES) {
         const { status, body } = surface.encodeError(error, REQUEST_ID)
         t.equal(status, 401, `${dialect.id} ${file}`)
-        t.match(body, { error: { message: "The provider refused the gateway's credentials." } })
+        t.match(body, { error: { message: "The provider rejected the gateway's credentials." } })
         t.notMatch(JSON.stringify(body), /invalid_api_key|API_KEY_INVALID|UNAUTHENTICATED|unauthorized/)
       }
     }

@@ -75,7 +75,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     return { origin, line: origin === null ? text.lineOf(path) : null }
   })
   const substitution = substitute(text.tree ?? {}, variables, problems)
-  if (!isJsonObject(substitution.tree)) throw refusal('the configuration must hold sections, such as "server:"')
+  if (!isJsonObject(substitution.tree)) throw refusal('the configuration must contain sections such as "server:"')
   draft = new Draft(substitution.tree)
   const warnings = applyModelsFile(draft, variables, sources)
   const environment = applyEnvironment(draft, variables, sources.catalog)
@@ -126,7 +126,7 @@ function findFile(sources: ConfigSources, variables: Variables): { path: string 
   if (text !== null) return { path, text }
   if (named !== undefined) {
     throw refusal(
-      `there is no configuration file ${named} (from ${sources.overrides.config === undefined ? 'SLUICE_CONFIG' : '--config'})`,
+      `the configuration file ${named} does not exist (from ${sources.overrides.config === undefined ? 'SLUICE_CONFIG' : '--config'})`,
     )
   }
   return { path: null, text: '' }
@@ -139,8 +139,8 @@ function applyModelsFile(draft: Draft, variables: Variables, sources: ConfigSour
   if (typeof name !== 'string' || name === '') return []
   const text = sources.readFile(resolve(sources.cwd, name))
   if (text !== null) return applyModelsConfig(draft, { name, text, variables, catalog: sources.catalog })
-  if (fromEnvironment === undefined) throw refusal(`compat.modelsConfig: there is no file ${name}`)
-  return [`LLM_PROXY_API_MODELS_CONFIG: there is no file ${name}; no model comes from it`]
+  if (fromEnvironment === undefined) throw refusal(`compat.modelsConfig: the file ${name} does not exist`)
+  return [`LLM_PROXY_API_MODELS_CONFIG: the file ${name} does not exist; no models are read from it`]
 }
 
 /** What the environment says of all providers, checked once; null if it is wrong. */

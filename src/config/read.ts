@@ -92,7 +92,7 @@ export const getLocal: LocalGet = (url, timeoutMs) =>
  */
 export function readGiven(option: string, file: string): string {
   const text = readText(file)
-  if (text === null) throw refusal(`${option}: there is no file ${file}`)
+  if (text === null) throw refusal(`${option}: the file ${file} does not exist`)
   return text
 }
 

@@ -31,11 +31,12 @@ export class JobThread {
     let folder = dirname(path)
     while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)
     try {
-      if (!statSync(folder).isDirectory()) return `The job store ${path} cannot be made: ${folder} is no folder.`
+      if (!statSync(folder).isDirectory())
+        return `The job store ${path} cannot be created: ${folder} is not a directory.`
       accessSync(folder, constants.W_OK | constants.X_OK)
       return null
     } catch (thrown) {
-      return `The job store ${path} cannot be made: ${thrown instanceof Error ? thrown.message : String(thrown)}.`
+      return `The job store ${path} cannot be created: ${thrown instanceof Error ? thrown.message : String(thrown)}.`
     }
   }
 

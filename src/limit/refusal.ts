@@ -16,7 +16,7 @@ const OWNER = { gateway: 'this gateway', key: 'this key' } as const
 /** A rate limit of the scope has not enough left; `retryAfterMs` is when it will. */
 export function rateRefusal(scope: LimitScope, kind: LimitKind, found: RateFinding): GatewayError {
   return new GatewayError('rate_limited', {
-    message: `The limit of ${found.limit} ${kind} per ${windowInWords(found.windowSec)} of ${OWNER[scope]} is reached. Try again in ${inWords(found.retryAfterMs)}.`,
+    message: `The limit of ${found.limit} ${kind} per ${windowInWords(found.windowSec)} for ${OWNER[scope]} has been reached. Try again in ${inWords(found.retryAfterMs)}.`,
     retryAfterMs: found.retryAfterMs,
   })
 }
@@ -27,7 +27,7 @@ export type RateFinding = { readonly limit: number; readonly windowSec?: number;
 /** The request alone is above the whole limit: no waiting helps. */
 export function oversizeRefusal(scope: LimitScope, kind: LimitKind, size: SizeFinding): GatewayError {
   return new GatewayError('rate_limited', {
-    message: `This request needs about ${size.count} ${kind}, more than the whole limit of ${size.limit} per minute of ${OWNER[scope]}.`,
+    message: `This request needs about ${size.count} ${kind}, which exceeds the limit of ${size.limit} per minute for ${OWNER[scope]}.`,
     retryable: false,
   })
 }
@@ -38,7 +38,7 @@ export type SizeFinding = { readonly limit: number; readonly count: number }
 export function slotRefusal(scope: LimitScope, keyCap: number): GatewayError {
   if (scope === 'gateway') return GATEWAY_FULL
   return new GatewayError('rate_limited', {
-    message: `The limit of ${keyCap} requests at a time of ${OWNER.key} is reached. Try again when one has ended.`,
+    message: `The limit of ${keyCap} concurrent requests for ${OWNER.key} has been reached. Try again when one has finished.`,
     retryAfterMs: SLOT_RETRY_AFTER_MS,
   })
 }
@@ -46,14 +46,14 @@ export function slotRefusal(scope: LimitScope, keyCap: number): GatewayError {
 /** The key has its share of the places of a full queue that other keys wait in as well. */
 export function placeRefusal(waiting: number): GatewayError {
   return new GatewayError('rate_limited', {
-    message: `The wait queue is full, and ${waiting} requests of ${OWNER.key} wait in it, which is its share. Try again when one has ended.`,
+    message: `The wait queue is full, and ${waiting} requests of ${OWNER.key} already take its share of it. Try again when one has finished.`,
     retryAfterMs: SLOT_RETRY_AFTER_MS,
   })
 }
 
 /** Redis is away, and nothing is let in without it. */
 export function downRefusal(): GatewayError {
-  const message = 'The limits of this gateway cannot be checked at present.'
+  const message = 'The limits of this gateway cannot be checked right now.'
   return new GatewayError('overloaded', { message, retryAfterMs: DOWN_RETRY_AFTER_MS })
 }
 

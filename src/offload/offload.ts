@@ -85,5 +85,7 @@ function sizeOf(attachments: EncodeTask['attachments']): number {
 
 /** No decoded body is empty: this one went away with a worker, and the next target must not be sent nothing. */
 function bodyIsGone(): GatewayError {
-  return new GatewayError('overloaded', { message: 'The gateway is at capacity: it lost the request with a worker.' })
+  return new GatewayError('overloaded', {
+    message: 'The gateway is at capacity: it lost the worker that processed the request.',
+  })
 }

@@ -91,7 +91,7 @@ function refuseEscape(param: 'name' | 'language', part: string): void {
   if (part.length <= MAX_NAME_LENGTH && !LEAVES_FOLDER.test(part)) return
   throw new GatewayError('invalid_request', {
     param,
-    message: `${param}: is not the name of a prompt's file or folder.`,
+    message: `${param}: is not the name of a prompt file or folder.`,
   })
 }
 
@@ -103,7 +103,7 @@ function fallbacks(language: string, fallback: string): readonly string[] {
 
 function textOf(prompt: Prompt | undefined): string | null {
   if (prompt?.isOutside === true) {
-    throw new GatewayError('invalid_request', { param: 'name', message: 'The prompt lies outside the prompt library.' })
+    throw new GatewayError('invalid_request', { param: 'name', message: 'The prompt is outside the prompt library.' })
   }
   return prompt?.text ?? null
 }
@@ -123,14 +123,16 @@ function scan(dir: string, before: Prompts, warn: (message: string) => void): Pr
       if (prompt === null) continue
       found.set(key, prompt)
       if (prompt.text !== null || prompt.stamp === known?.stamp) continue
-      warn(`${join(dir, folder, file)} is not used as a prompt: ${whyNot(prompt)}`)
+      warn(`${join(dir, folder, file)} is ignored as a prompt: ${whyNot(prompt)}`)
     }
   }
   return found
 }
 
 function whyNot({ isOutside }: Prompt): string {
-  return isOutside ? 'it is a link out of the folder' : `it is empty, not readable or over ${MAX_PROMPT_BYTES} bytes`
+  return isOutside
+    ? 'it is a link to outside the folder'
+    : `it is empty, not readable or over ${MAX_PROMPT_BYTES} bytes`
 }
 
 /** Null where there is no such file any more. */

@@ -102,7 +102,7 @@ export class Breakers {
     const nowMs = this.#nowMs()
     const waits = targets.flatMap((target) => this.#find(target)?.breaker.waitMs(nowMs) ?? [])
     return new GatewayError('upstream_overloaded', {
-      message: 'Every provider of this model is failing or has asked for a pause; none is asked before its time.',
+      message: 'Every provider of this model is failing or has requested a pause. Try again later.',
       retryAfterMs: waits.length === 0 ? null : Math.min(...waits),
     })
   }

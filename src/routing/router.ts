@@ -125,9 +125,10 @@ export class Router {
       const isNamed = mayUse(allowed, full) && (!this.#targets.has(full) || this.#leadsTo(full, provider, bare))
       isAllowed = isNamed || (model !== full && isAllowed && this.#leadsTo(model, provider, bare))
     }
-    if (!isAllowed) throw new GatewayError('forbidden', { message: 'This key may not use this model.', param: 'model' })
+    if (!isAllowed)
+      throw new GatewayError('forbidden', { message: 'This key is not permitted to use this model.', param: 'model' })
     if (selector === null) return
-    const message = `This key may not use every model, so '${selector.slice(0, MAX_SHOWN_NAME)}' is not accepted: it can select another one.`
+    const message = `This key is restricted to certain models, so '${selector.slice(0, MAX_SHOWN_NAME)}' is not accepted: it could select another one.`
     throw new GatewayError('forbidden', { message, param: selector })
   }
 
@@ -149,7 +150,7 @@ export class Router {
     const known = byPath === undefined ? undefined : this.#wellKnown.get(name)
     if (known === undefined) throw this.#unsupported(name, byPath !== undefined)
     if (!known.isKeyless && byPath?.hasKey !== true) {
-      const message = `Provider ${name} is not configured here: send your own key with it as X-API-Key.`
+      const message = `Provider ${name} is not configured here: send your own key for it as X-API-Key.`
       throw new GatewayError('unauthenticated', { message })
     }
     return targetOf(known.provider, NO_CELL, this.#place({ model: bare, label: bare }))

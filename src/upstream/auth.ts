@@ -111,7 +111,7 @@ function checkHeader(provider: ProviderConfig, name: string, value: string): voi
   if (NAME.test(name) && VALUE.test(value) && !CONNECTION_HEADERS.has(name)) return
   const what = CONNECTION_HEADERS.has(name)
     ? 'is set by the connection itself'
-    : 'holds a character that cannot be sent'
+    : 'contains a character that is not allowed in a header'
   const message = `Header ${JSON.stringify(name)} of provider ${provider.name} ${what}.`
   throw new GatewayError('misconfigured', { message })
 }

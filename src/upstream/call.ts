@@ -316,7 +316,7 @@ class LiveCall implements UpstreamCall, PooledHandler {
   }
 
   #tooLarge(): GatewayError {
-    const message = `The provider sent an answer of more than ${this.#limits.maxResponseBytes} bytes.`
+    const message = `The provider sent a response of more than ${this.#limits.maxResponseBytes} bytes.`
     return new GatewayError('upstream_malformed', { message, retryable: false })
   }
 }

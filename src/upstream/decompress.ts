@@ -60,7 +60,7 @@ export class Decompressor {
     unpacker.on('data', (chunk: Buffer) => this.#take(chunk))
     unpacker.on('end', () => this.#finish())
     unpacker.on('error', (error) => {
-      const message = `The provider sent a ${this.#coding} body that cannot be unpacked.`
+      const message = `The provider sent a ${this.#coding} body that cannot be decompressed.`
       this.#fail(new GatewayError('upstream_malformed', { message, cause: error }))
     })
     return unpacker
@@ -98,7 +98,7 @@ export class Decompressor {
   }
 
   #tooLarge(): GatewayError {
-    const message = `The provider sent a ${this.#coding} body of more than ${this.#maxBytes} bytes unpacked.`
+    const message = `The provider sent a ${this.#coding} body of more than ${this.#maxBytes} bytes decompressed.`
     return new GatewayError('upstream_malformed', { message, retryable: false })
   }
 }
@@ -108,7 +108,7 @@ function codingOf(contentEncoding: string | string[] | undefined): string {
   if (coding === 'gzip' || coding === 'x-gzip') return 'gzip'
   if (coding === 'deflate' || coding === 'br') return coding
   throw new GatewayError('upstream_malformed', {
-    message: 'The provider sent a content-encoding that was not asked for and that this gateway does not unpack.',
+    message: 'The provider sent a Content-Encoding that was not requested and is not supported.',
     cause: new Error(`content-encoding: ${coding.slice(0, 100)}`),
   })
 }

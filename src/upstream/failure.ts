@@ -14,18 +14,18 @@ const TIMEOUT_TEXT: Readonly<Record<TimeoutKind, string>> = Object.freeze({
   connect: 'The provider did not accept a connection within',
   'first-token': 'The provider sent no first token within',
   'between-tokens': 'The provider paused between tokens for more than',
-  total: 'The provider did not finish its answer within',
+  total: 'The provider did not complete its response within',
 })
 
 /** Codes whose meaning does not depend on the phase. */
 const FIXED_CODES: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
   [
     'UND_ERR_HEADERS_OVERFLOW',
-    ['upstream_malformed', 'The provider sent more response headers than this gateway takes.'],
+    ['upstream_malformed', 'The provider sent more response headers than the gateway accepts.'],
   ],
   [
     PROXY_AUTHENTICATION_REQUIRED,
-    ['upstream_auth', "The proxy in front of the provider refused the gateway's credentials."],
+    ['upstream_auth', "The proxy in front of the provider rejected the gateway's credentials."],
   ],
   ['UND_ERR_CLOSED', ['draining', 'The gateway is closing its connections to this provider.']],
   ['UND_ERR_DESTROYED', ['draining', 'The gateway is closing its connections to this provider.']],
@@ -59,11 +59,14 @@ export function failureOf(error: unknown, phase: CallPhase, connectMs: number): 
   // Also what undici calls any parse error of a head that holds a content-length.
   const isBadHead = phase === 'before-head' && code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
   if (isBadHead || isBadGrammar(code, error)) {
-    return new GatewayError('upstream_malformed', { message: `The provider broke HTTP/1.1 (${code}).`, cause: error })
+    return new GatewayError('upstream_malformed', {
+      message: `The provider violated HTTP/1.1 (${code}).`,
+      cause: error,
+    })
   }
   if (phase === 'after-head') {
     return new GatewayError('upstream_cut', {
-      message: `The provider broke off before the end of its answer (${code}).`,
+      message: `The provider ended the connection before its response was complete (${code}).`,
       cause: error,
     })
   }

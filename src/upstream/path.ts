@@ -16,7 +16,7 @@ const ENCODED_DOTS = /^[^?]*(?:%2f|%5c)(?:\.|%2e){1,2}(?:[/?]|%2f|%5c|$)/i
 export function joinPath(basePath: string, path: string): string {
   if (path.startsWith('//') || !ORIGIN_FORM.test(path) || DOT_SEGMENT.test(path) || ENCODED_DOTS.test(path)) {
     throw new GatewayError('invalid_request', {
-      message: 'The model name cannot be part of a request to its provider.',
+      message: 'The model name contains characters or path segments that are not allowed in a request to its provider.',
       param: 'model',
     })
   }

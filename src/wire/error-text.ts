@@ -3,7 +3,7 @@
 import { maskKeys } from './mask-keys.js'
 
 /** Said in place of an upstream's words about a refused key: it is the gateway's, and the client must not doubt its own. */
-export const KEY_REFUSED = "The provider refused the gateway's credentials."
+export const KEY_REFUSED = "The provider rejected the gateway's credentials."
 
 /** Enough for a vendor's longest sentences; a prompt echoed back is cut. */
 const MAX_MESSAGE_CHARS = 1000

@@ -46,7 +46,7 @@ export function parseJsonBody(body: Uint8Array, limits: JsonLimits = CLIENT_LIMI
     throw bad(limits, `is not valid JSON${positionOf(cause)}.`)
   }
   if (!isJsonObject(value)) throw bad(limits, 'must be a JSON object.')
-  if (mayOverflow && hasInfinity(value)) throw bad(limits, 'holds a number that is out of range.')
+  if (mayOverflow && hasInfinity(value)) throw bad(limits, 'contains a number that is out of range.')
   return value
 }
 
@@ -96,7 +96,7 @@ function checkNesting(bytes: Buffer, limits: JsonLimits): boolean {
       last = i
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       depth += 1
-      if (depth > limits.maxDepth) throw bad(limits, `nests deeper than ${limits.maxDepth} levels (at byte ${i}).`)
+      if (depth > limits.maxDepth) throw bad(limits, `is nested deeper than ${limits.maxDepth} levels (at byte ${i}).`)
     } else if (byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
       if (byte !== COMMA) depth -= 1
       if (i - last > MAX_PLAIN_GAP) mayOverflow = true

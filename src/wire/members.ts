@@ -113,7 +113,7 @@ export function parseRequestBody(body: Uint8Array): ParsedBody {
   }
   const duplicate = members.length === Object.keys(json).length ? null : findDuplicate(members)
   if (duplicate !== null) {
-    throw new GatewayError('invalid_request', { message: 'A field of the body stands twice.', param: duplicate })
+    throw new GatewayError('invalid_request', { message: 'Duplicate field in the request body.', param: duplicate })
   }
   return { json, members }
 }

@@ -58,18 +58,18 @@ function checkPlain(bytes: Buffer): void {
     const isKey = level.isMap && level.left % 2 === 0
     level.left -= 1
     values += 1
-    if (values > MAX_VALUES) throw bad(`holds more than ${MAX_VALUES} values`, at)
+    if (values > MAX_VALUES) throw bad(`contains more than ${MAX_VALUES} values`, at)
     readHead(bytes, at, head)
-    if (isKey && head.text < 0) throw bad('has a map key that is no string', at)
+    if (isKey && head.text < 0) throw bad('has a map key that is not a string', at)
     at = head.at + head.skip + Math.max(head.text, 0)
-    if (at > bytes.length) throw bad('ends too early', bytes.length)
+    if (at > bytes.length) throw bad('is truncated', bytes.length)
     if (head.text >= 0) checkText(bytes.subarray(at - head.text, at), isKey, at - head.text)
     if (head.values >= 0) {
-      if (open.length > MAX_DEPTH) throw bad(`nests deeper than ${MAX_DEPTH} levels`, at)
+      if (open.length > MAX_DEPTH) throw bad(`is nested deeper than ${MAX_DEPTH} levels`, at)
       open.push({ left: head.values, isMap: head.isMap })
     }
   }
-  if (at !== bytes.length) throw bad('goes on after its end', at)
+  if (at !== bytes.length) throw bad('has bytes after its end', at)
 }
 
 function checkText(text: Buffer, isKey: boolean, at: number): void {
@@ -95,7 +95,7 @@ const MAP_32 = 0xdf
 /** @see https://github.com/msgpack/msgpack/blob/master/spec.md#formats */
 function readHead(bytes: Buffer, at: number, head: Head): void {
   const type = bytes[at]
-  if (type === undefined) throw bad('ends too early', at)
+  if (type === undefined) throw bad('is truncated', at)
   head.at = at + 1
   head.skip = 0
   head.text = -1
@@ -118,12 +118,12 @@ function readHead(bytes: Buffer, at: number, head: Head): void {
     head.isMap = type >= 0xde
     head.values = head.isMap ? count * 2 : count
   } else {
-    throw bad('holds bytes or an extension, which JSON cannot', at)
+    throw bad('contains bytes or an extension, which JSON cannot represent', at)
   }
 }
 
 function need(bytes: Buffer, at: number, count: number): void {
-  if (at + count > bytes.length) throw bad('ends too early', bytes.length)
+  if (at + count > bytes.length) throw bad('is truncated', bytes.length)
 }
 
 function readLength(bytes: Buffer, head: Head, width: number): number {
@@ -137,11 +137,11 @@ function readFloat(bytes: Buffer, type: number, head: Head): void {
   head.skip = type === FLOAT_32 ? 4 : 8
   need(bytes, head.at, head.skip)
   const value = type === FLOAT_32 ? bytes.readFloatBE(head.at) : bytes.readDoubleBE(head.at)
-  if (!Number.isFinite(value)) throw bad('holds a number that is not finite', head.at)
+  if (!Number.isFinite(value)) throw bad('contains a number that is not finite', head.at)
 }
 
 function checkInt64(bytes: Buffer, type: number, at: number): void {
   need(bytes, at, 8)
   const value = type === UINT_64 ? bytes.readBigUInt64BE(at) : bytes.readBigInt64BE(at)
-  if (!Number.isSafeInteger(Number(value))) throw bad('holds an integer beyond 2^53', at)
+  if (!Number.isSafeInteger(Number(value))) throw bad('contains an integer beyond 2^53', at)
 }

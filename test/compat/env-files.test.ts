@@ -84,7 +84,7 @@ LLM_PROXY_API_IN_DEBUG=true
   )
   t.same((await get(gateway, '/api/ping')).json, { status: true, body: 'pong' })
   t.ok(readdirSync(gateway.folder).includes('llm-proxy-rest.log'), 'the log is where it was')
-  t.match(gateway.errorOutput, /there is no file resources\/configs\/models-config\.json/)
+  t.match(gateway.errorOutput, /the file resources\/configs\/models-config\.json does not exist/)
   t.notMatch(gateway.errorOutput, /prompts/, 'the prompts that come with Sluice are found')
 })
 

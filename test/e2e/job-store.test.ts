@@ -29,7 +29,7 @@ test('jobs outlive the process; a damaged file, or one in use, stops the next st
   const bytes = readFileSync(path)
   bytes.fill(0xff, 0, 200)
   writeFileSync(path, bytes)
-  await t.rejects(startGateway(t, { config }), /The job store .*jobs\.db is damaged.*It is left as it is/)
+  await t.rejects(startGateway(t, { config }), /The job store .*jobs\.db is damaged.*The file was left unchanged/)
   t.same(readFileSync(path), bytes)
 })
 
@@ -46,13 +46,12 @@ test('where no file can be made, the start says so, jobs and idempotency keys ar
     for (const headers of [{ prefer: 'respond-async' }, { 'idempotency-key': 'k' }]) {
       const refused = await client.post(CHAT, headers)
       t.equal(refused.status, 503)
-      const message =
-        /The job store cannot be opened, so neither jobs nor requests with an Idempotency-Key are accepted/
+      const message = /The job store could not be opened. Jobs and requests with an Idempotency-Key are rejected/
       t.match(refused.body, { error: { code: 'storage_unavailable', message } })
       t.equal(refused.headers['x-should-retry'], 'false')
     }
   }
-  const second = await gateway.logLine(({ reason }) => /cannot be opened/.test(String(reason)))
+  const second = await gateway.logLine(({ reason }) => /could not be opened/.test(String(reason)))
   t.equal(second.msg, 'job store unavailable')
   t.equal((await client.post(CHAT)).status, 200)
   t.equal((await fetch(`${gateway.origin}/readyz`)).status, 200, 'chats are served')

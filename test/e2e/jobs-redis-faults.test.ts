@@ -152,7 +152,7 @@ test('not there at the start: the gateway starts, jobs are 503 until it is, live
   const { upstream, client, chat, gateway } = await setUp(t, redis.url)
   const refused = await client.post(CHAT, ASYNC)
   t.equal(refused.status, 503)
-  t.match(refused.body, { error: { message: 'The job store cannot be reached.' } })
+  t.match(refused.body, { error: { message: 'The job store is unreachable.' } })
   t.equal(await chat(), 200)
   await redis.startAgain()
   const id = await submitAtLast(client)

@@ -188,7 +188,7 @@ test('a chat that is refused at the door bears an outcome too, is counted and to
   chat(socket)
   chat(socket)
   const last = await lastFrame(socket)
-  t.match(last, { type: 'error', outcome: 'rejected', error: { message: 'A chat of this id is open.' } })
+  t.match(last, { type: 'error', outcome: 'rejected', error: { message: 'A chat with this id is already open.' } })
   t.match(await gateway.logLine(({ msg }) => msg === 'exchange'), { outcome: 'rejected', key: 'k' })
   t.same(await countedOutcomes(gateway), { rejected: 1 })
 })

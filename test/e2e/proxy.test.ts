@@ -78,7 +78,7 @@ test('a proxy with credentials carries https and http, and what it refuses is sa
     const { status, text } = await textOf(gateway, model)
     t.equal(status, 502, text)
     t.match(JSON.parse(text), {
-      error: { code: 'upstream_auth', message: /proxy .* refused the gateway's credentials/ },
+      error: { code: 'upstream_auth', message: /proxy .* rejected the gateway's credentials/ },
     })
   }
   const refused = await textOf(gateway, 'closed/m')

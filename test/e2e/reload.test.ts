@@ -149,7 +149,7 @@ test('maintenance is taken up and ended by a reload: new requests are refused in
   await once(socket, 'message')
   const jobs = new JobClient(gateway, KEY_A)
   const line = await reload(gateway, { ...first, server: { ...server, maintenance: 'Back at noon.' } })
-  t.match(line.warnings, ['server.maintenance: new requests are refused'])
+  t.match(line.warnings, ['server.maintenance: new requests are rejected'])
 
   const refused = await ask(gateway, {})
   t.equal(refused.statusCode, 503)
@@ -284,7 +284,9 @@ test('what is wrong changes nothing and is told in one line and a count; what ne
   }
   rmSync(join(gateway.folder, 'sluice.json'))
   gateway.child.kill('SIGHUP')
-  t.match(await gateway.logLine(({ reason }) => /no configuration file/.test(String(reason))), { level: 'warn' })
+  t.match(await gateway.logLine(({ reason }) => /configuration file .* does not exist/.test(String(reason))), {
+    level: 'warn',
+  })
   const line = await reload(gateway, { ...first, server: { port: 1, threads: 2 }, log: { level: 'debug' } })
   t.equal(line.msg, 'configuration reloaded')
   t.match(await gateway.logLine(({ options }) => options !== undefined), {

@@ -144,12 +144,12 @@ test('what is wrong is told with the file that it is in, and what is right with 
   for (const command of ['check', 'start']) {
     t.match(
       (await sluice([command, '--config', file])).err,
-      'server.tls.certFile: holds no certificate in PEM (line 1)',
+      'server.tls.certFile: contains no PEM certificate (line 1)',
     )
   }
   const faults = await sluice(['simulate', '--faults', join(folder, 'nope.json')])
   t.equal(faults.code, 1)
-  t.match(faults.err, /--faults: there is no file .*nope\.json/)
+  t.match(faults.err, /--faults: the file .*nope\.json does not exist/)
 })
 
 test('a provider whose variable is misspelt stops start and check, and no simulator serves in its place', async (t) => {
@@ -165,7 +165,7 @@ providers: { openai: { apiKey: "\${OPENAI_KEY_TYPO}" } }
   for (const command of ['start', 'check']) {
     const { code, out, err } = await sluice([command, '--config', file], { OPENAI_API_KEY_: 'sk-x' })
     t.equal(code, 1, command)
-    t.match(err, /providers: none can be used \(openai: OPENAI_KEY_TYPO is not set\).* \(line 3\)/, command)
+    t.match(err, /providers: none is usable \(openai: OPENAI_KEY_TYPO is not set\).* \(line 3\)/, command)
     t.equal(out, '', `${command} prints no configuration and no address`)
   }
 })
@@ -181,9 +181,9 @@ providers: { openai: { apiKey: "\${OPENAI_KEY_TYPO}" }, sim: {} }
   )
   const checked = await sluice(['check', '--config', file])
   t.equal(checked.code, 0, checked.err)
-  t.match(checked.out, /^# warning: provider openai is left out: OPENAI_KEY_TYPO is not set$/m)
+  t.match(checked.out, /^# warning: provider openai is ignored: OPENAI_KEY_TYPO is not set$/m)
   const gateway = await startGateway(t, { args: ['--config', file] })
-  t.match(gateway.errorOutput, /warning: provider openai is left out: OPENAI_KEY_TYPO is not set/)
+  t.match(gateway.errorOutput, /warning: provider openai is ignored: OPENAI_KEY_TYPO is not set/)
   const answer = await request(`${gateway.origin}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

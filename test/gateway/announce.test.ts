@@ -28,7 +28,7 @@ models: { fast: ollama/x }`,
   announceStart({ config, log }, FACTS)
   t.same(lines, [
     ['info', 'listening', { ...FACTS, threads: 1, providers: ['ollama'], models: ['fast'] }],
-    ['warn', 'configuration warnings', { warnings: ['provider openai is left out: NOPE is not set'] }],
+    ['warn', 'configuration warnings', { warnings: ['provider openai is ignored: NOPE is not set'] }],
   ])
   t.end()
 })

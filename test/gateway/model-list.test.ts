@@ -35,6 +35,6 @@ test('finds every model that a chat would reach, listed or not', (t) => {
 
 test('refuses what a chat would be refused', (t) => {
   t.throws(() => findModel(PARTS, ALL, 'nowhere/x'), { name: 'GatewayError', message: /nowhere\/x/ })
-  t.throws(() => findModel(PARTS, SOME, 'openai/gpt-4o'), { message: /may not use this model/ })
+  t.throws(() => findModel(PARTS, SOME, 'openai/gpt-4o'), { message: /not permitted to use this model/ })
   t.end()
 })

@@ -74,7 +74,7 @@ test('a key of concurrency 1 with 60 requests leaves the line to others, and ans
     const refusal = refusalOf(() => limiter.enter(A, waiter(`A${i}`, A)))
     if (refusal === null) continue
     refused += 1
-    t.match(refusal, { status: 429, message: /limit of 1 requests at a time of this key/ })
+    t.match(refusal, { status: 429, message: /limit of 1 concurrent requests for this key/ })
   }
   t.equal(refused, 39)
   t.equal(limiter.enter(B, waiter('B1', B)), true)

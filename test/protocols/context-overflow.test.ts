@@ -158,7 +158,7 @@ test('figures that do not show an overflow are not told as one', async (t) => {
     t.match(body, { error: { message: 'prompt is too long: Too long.' } })
   }
   const { body } = encode('anthropic-messages', {})
-  t.match(body, { error: { message: /^prompt is too long: The request is longer/ } })
+  t.match(body, { error: { message: /^prompt is too long: The request exceeds/ } })
 })
 
 test('a figure without the other, or of a size that nothing has, is none', async (t) => {

@@ -65,7 +65,7 @@ test('a slow but steady stream outlives the limit between tokens', async (t) => 
 test('the total limit ends a stream that never stops', async (t) => {
   const script = answer(streamHead(), { drip: '1\r\nx\r\n'.repeat(100), everyMs: 20, size: 6 })
   const seen = await run(t, script, { timeouts: limits({ totalMs: 300 }), onEvent: sawTokens })
-  t.equal(seen.error?.message, 'The provider did not finish its answer within 300 ms.')
+  t.equal(seen.error?.message, 'The provider did not complete its response within 300 ms.')
   t.ok(seen.durationMs < 300 + LATE_MS, `${seen.durationMs} ms`)
 })
 

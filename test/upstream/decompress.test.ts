@@ -55,7 +55,7 @@ test('ends a bomb at the cap and closes the socket', async (t) => {
   const bomb = gzipSync(Buffer.alloc(50_000_000))
   const { done, server } = await run(t, answer(streamHead(['content-encoding: gzip']), chunk(bomb), { stall: true }))
   t.equal(done.code, 'upstream_malformed')
-  t.match(done.error?.message, /more than 100000 bytes unpacked/)
+  t.match(done.error?.message, /more than 100000 bytes decompressed/)
   t.ok(done.body.length <= CAP)
   await server.until(() => server.closed >= 1)
 })
@@ -70,10 +70,10 @@ for (const coding of ['gzip, gzip', 'zstd', 'compress', 'aws-chunked']) {
 test('refuses bytes that are not what the header says', async (t) => {
   const { done } = await run(t, answer(whole(200, 'plain text', ['content-encoding: gzip'])))
   t.equal(done.code, 'upstream_malformed')
-  t.match(done.error?.message, /cannot be unpacked/)
+  t.match(done.error?.message, /cannot be decompressed/)
 })
 
-test('a packed body that ends too early is not a complete answer', async (t) => {
+test('a packed body that is truncated is not a complete answer', async (t) => {
   const packed = gzipSync(TEXT)
   const { done } = await run(t, answer(whole(200, packed.subarray(0, -10), ['content-encoding: gzip'])))
   t.equal(done.code, 'upstream_malformed')

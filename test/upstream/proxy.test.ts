@@ -92,7 +92,7 @@ const FAULTS: readonly (readonly [string, ProxyAct, string, RegExp])[] = [
     'refuses the credentials',
     { say: 'HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\n\r\n' },
     'upstream_auth',
-    /^The proxy in front of the provider refused the gateway's credentials\.$/,
+    /^The proxy in front of the provider rejected the gateway's credentials\.$/,
   ],
   [
     'refuses the address',

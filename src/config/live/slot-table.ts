@@ -55,8 +55,7 @@ export function continueLedger(ledger: SlotTable, config: Config): SlotTable {
   const { keys, providers, models, targets } = append(ledger, config)
   const isFull = keys.length > room.keys || providers.length > room.providers || targets.length > room.targets
   if (isFull) {
-    const message =
-      'There have been more names of keys, providers and targets than there is room for: a restart is needed.'
+    const message = 'The table of key, provider and target names is full. Restart the gateway.'
     throw new GatewayError('misconfigured', { message })
   }
   return { keys, providers, models: models.slice(0, room.models), targets, room }

@@ -18,9 +18,10 @@ export function normaliseBaseUrl(text: string, rule: VersionRule): BaseUrl {
   if (!URL.canParse(text)) return { reason: 'is not a URL; it must begin with http:// or https://' }
   const url = new URL(text)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return { reason: 'must begin with http:// or https://' }
-  if (url.username !== '' || url.password !== '') return { reason: 'may not hold a user or password; use apiKey' }
-  if (url.search !== '' || text.includes('?')) return { reason: 'may not hold a query' }
-  if (url.hash !== '' || text.includes('#')) return { reason: 'may not hold a fragment' }
+  if (url.username !== '' || url.password !== '')
+    return { reason: 'must not contain a user name or password; use apiKey' }
+  if (url.search !== '' || text.includes('?')) return { reason: 'must not contain a query' }
+  if (url.hash !== '' || text.includes('#')) return { reason: 'must not contain a fragment' }
   const segments = url.pathname.split('/').filter((segment) => segment !== '')
   return { url: `${url.origin}${toPath(complete(segments, rule))}` }
 }

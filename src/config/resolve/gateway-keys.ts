@@ -16,12 +16,12 @@ export function resolveKeys(entries: readonly KeyEntry[], problems: ProblemList,
   const hashes = new Set<string>()
   return entries.map((entry, index) => {
     const hash = hashOf(entry, index, problems)
-    if (names.has(entry.name)) problems.add(['keys', index, 'name'], 'is the name of another key too')
-    if (hash !== '' && hashes.has(hash)) problems.add(['keys', index], 'is the same key as another one')
+    if (names.has(entry.name)) problems.add(['keys', index, 'name'], 'duplicates the name of another key')
+    if (hash !== '' && hashes.has(hash)) problems.add(['keys', index], 'duplicates another key')
     names.add(entry.name)
     hashes.add(hash)
     if (entry.key !== undefined && isPlaceholder(entry.key)) {
-      warnings.push(`gateway key ${entry.name} looks like a placeholder of a document: anybody can guess it`)
+      warnings.push(`gateway key ${entry.name} looks like a placeholder from documentation and can be guessed`)
     } else if (entry.key !== undefined && entry.key.length < WEAK_KEY_LENGTH) {
       warnings.push(`gateway key ${entry.name} is shorter than ${WEAK_KEY_LENGTH} characters and can be guessed`)
     }
@@ -36,6 +36,6 @@ function hashOf(entry: KeyEntry, index: number, problems: ProblemList): string {
   }
   if (entry.keySha256 !== undefined) return entry.keySha256.toLowerCase()
   const key = entry.key ?? ''
-  if (!HEADER_SAFE.test(key)) problems.add(['keys', index, 'key'], 'may hold printable ASCII without blanks only')
+  if (!HEADER_SAFE.test(key)) problems.add(['keys', index, 'key'], 'must be printable ASCII without spaces')
   return createHash('sha256').update(key).digest('hex')
 }

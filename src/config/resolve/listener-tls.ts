@@ -32,17 +32,17 @@ type Pair = { readonly cert: string; readonly key: string; readonly passphrase: 
 type TlsFault = { readonly member: 'certFile' | 'keyFile' | 'passphrase'; readonly reason: string }
 
 const BAD_DECRYPT = 'ERR_OSSL_BAD_DECRYPT'
-const NEEDS_PASSPHRASE: TlsFault = { member: 'passphrase', reason: 'is needed to open keyFile' }
+const NEEDS_PASSPHRASE: TlsFault = { member: 'passphrase', reason: 'is required to decrypt keyFile' }
 /** OpenSSL's reasons in words; any other is a key that cannot be read. */
 const FAULT_OF_CODE: Readonly<Record<string, TlsFault>> = {
-  ERR_OSSL_X509_KEY_VALUES_MISMATCH: { member: 'keyFile', reason: 'holds a key that does not belong to certFile' },
-  [BAD_DECRYPT]: { member: 'passphrase', reason: 'does not open keyFile' },
+  ERR_OSSL_X509_KEY_VALUES_MISMATCH: { member: 'keyFile', reason: 'contains a key that does not match certFile' },
+  [BAD_DECRYPT]: { member: 'passphrase', reason: 'does not decrypt keyFile' },
   ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: NEEDS_PASSPHRASE,
 }
 
 /** What is wrong with the pair; null where it can be used. */
 function findTlsFault({ cert, key, passphrase }: Pair): TlsFault | null {
-  if (!isCertificate(cert)) return { member: 'certFile', reason: 'holds no certificate in PEM' }
+  if (!isCertificate(cert)) return { member: 'certFile', reason: 'contains no PEM certificate' }
   try {
     createSecureContext({ cert, key, ...(passphrase === null ? {} : { passphrase }) })
     return null
@@ -50,6 +50,6 @@ function findTlsFault({ cert, key, passphrase }: Pair): TlsFault | null {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
     // Node tries an empty passphrase where there is none.
     if (code === BAD_DECRYPT && passphrase === null) return NEEDS_PASSPHRASE
-    return FAULT_OF_CODE[code] ?? { member: 'keyFile', reason: 'holds no private key in PEM that can be read' }
+    return FAULT_OF_CODE[code] ?? { member: 'keyFile', reason: 'contains no readable PEM private key' }
   }
 }

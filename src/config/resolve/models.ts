@@ -42,7 +42,7 @@ export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, con
         timeouts,
         hedge: resolveHedge(name, hedge, context),
       })
-    else context.warnings.push(`model ${name} is left out: none of its targets can be used`)
+    else context.warnings.push(`model ${name} is ignored: none of its targets is usable`)
   }
   const names = { served: new Set(models.map((model) => model.name)), known: new Set(Object.keys(entries)) }
   return models.map((model) => {
@@ -65,7 +65,7 @@ function resolveLink(model: ModelConfig, link: (typeof LINKS)[number], names: Na
   const { served, known, context } = names
   return model[link].filter((other, index) => {
     const at: Path = ['models', model.name, link, index]
-    if (other === model.name) context.problems.add(at, 'is the model itself')
+    if (other === model.name) context.problems.add(at, 'must not name the model itself')
     else if (!known.has(other)) context.problems.add(at, 'is not a configured model', nearestName(other, [...known]))
     return served.has(other)
   })
@@ -75,7 +75,7 @@ function resolveHedge(name: string, entry: HedgeEntry, { problems }: ModelContex
   if (entry === null) return null
   const { afterMs = null, percentile = null, maxExtra } = entry
   if (afterMs === null && percentile === null) {
-    problems.add(['models', name, 'hedge'], 'needs afterMs or percentile')
+    problems.add(['models', name, 'hedge'], 'requires afterMs or percentile')
   }
   return { afterMs, percentile, maxExtra }
 }
@@ -95,7 +95,7 @@ function resolveTargets(name: string, entry: ModelEntry, context: ModelContext):
     resolveTarget(target, ['models', name, 'targets', index], context),
   )
   if (targets.length > 0 && targets.every((target) => target.weight === 0)) {
-    context.problems.add(['models', name, 'targets'], 'need at least one weight above 0')
+    context.problems.add(['models', name, 'targets'], 'must include at least one weight above 0')
   }
   return targets
 }
@@ -118,7 +118,7 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
   if (context.named.has(provider) || vendor !== undefined) {
     const hint = context.named.has(provider) ? undefined : vendor?.keyVariables[0]
     const reason = `provider ${provider} has no key${hint === undefined ? '' : `, and ${hint} is not set`}`
-    context.warnings.push(`${at.join('.')} is left out: ${reason}`)
+    context.warnings.push(`${at.join('.')} is ignored: ${reason}`)
     context.leftOut?.push({ name: at.join('.'), reason })
   } else {
     const place = typeof entry === 'string' ? at : [...at, 'provider']

@@ -17,14 +17,18 @@ export function resolveProviderTls(
   if (caFile === undefined && certFile === undefined && keyFile === undefined && serverName === undefined) return null
   const path = [...at, 'tls']
   if ((certFile === undefined) !== (keyFile === undefined)) {
-    problems.add([...path, certFile === undefined ? 'certFile' : 'keyFile'], 'is needed with the other of the pair')
+    problems.add(
+      [...path, certFile === undefined ? 'certFile' : 'keyFile'],
+      'is required: certFile and keyFile must be set together',
+    )
   }
   const ca = read([...path, 'caFile'], caFile)
   const cert = read([...path, 'certFile'], certFile)
   const key = read([...path, 'keyFile'], keyFile)
-  if (ca !== null && !isCertificate(ca)) problems.add([...path, 'caFile'], 'names a file without a certificate in PEM')
+  if (ca !== null && !isCertificate(ca))
+    problems.add([...path, 'caFile'], 'names a file that contains no PEM certificate')
   if (cert !== null && key !== null && !isPair(cert, key)) {
-    problems.add([...path, 'keyFile'], 'names a file without the private key in PEM that belongs to certFile')
+    problems.add([...path, 'keyFile'], 'names a file that does not contain the PEM private key of certFile')
   }
   return { ca, cert, key, serverName: serverName ?? null }
 

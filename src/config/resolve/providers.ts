@@ -80,11 +80,11 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
   const baseUrl = resolveBaseUrl(entry, { at, defaults, fitting, quirks }, context)
   const apiKey = entry.apiKey || null
   if (apiKey !== null && !HEADER_SAFE.test(apiKey)) {
-    context.problems.add([...at, 'apiKey'], 'may hold printable ASCII without blanks only')
+    context.problems.add([...at, 'apiKey'], 'must be printable ASCII without spaces')
   }
   const reason = context.isKeyOptional === true ? null : whyLeftOut(name, { entry, profile, apiKey }, context)
   if (reason !== null) {
-    context.warnings.push(`provider ${name} is left out: ${reason}`)
+    context.warnings.push(`provider ${name} is ignored: ${reason}`)
     context.leftOut?.push({ name, reason })
   }
   if (reason !== null || baseUrl === null) return null
@@ -142,7 +142,7 @@ export function profileProvider(catalog: Catalog, name: string, entry: ProviderE
   const problems = new ProblemList(() => ({ line: null, origin: null }))
   const provider = resolveProvider(name, entry, { catalog, problems, warnings: [], missingKeys: new Map() })
   problems.throwIfAny()
-  if (provider === null) throw refusal(`the profile ${name} needs a key`)
+  if (provider === null) throw refusal(`the profile ${name} requires a key`)
   return provider
 }
 
@@ -161,8 +161,8 @@ function findProfile(name: string, entry: ProviderEntry, context: ProviderContex
   const known = profiles.map((candidate) => candidate.name)
   const nearest = nearestName(wanted, known)
   if (entry.profile !== undefined)
-    context.problems.add(['providers', name, 'profile'], 'there is no such profile', nearest)
-  else context.problems.add(['providers', name], 'is no profile, so it needs profile or protocol', nearest)
+    context.problems.add(['providers', name, 'profile'], 'is not a known profile', nearest)
+  else context.problems.add(['providers', name], 'is not a known profile, so profile or protocol is required', nearest)
   return undefined
 }
 

@@ -36,7 +36,7 @@ export function resolveProxy({ name, baseUrl, proxy, variables }: ProxyFacts, pr
   return url
 }
 
-const WANTED = 'must be a proxy as http://user:password@host:port, or https://'
+const WANTED = 'must be a proxy URL such as http://user:password@host:port (http or https)'
 
 /** Variables in their order; the first that is not empty. */
 function findVariable(baseUrl: string, variables: Variables): { variable: string; value: string } | null {

@@ -53,7 +53,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
   })
   if (providers.length === 0) refuseNoneLeft(file, leftOutTargets, context)
   refuseOpenGateway(file, problems)
-  if (file.server.maintenance !== false) warnings.push('server.maintenance: new requests are refused')
+  if (file.server.maintenance !== false) warnings.push('server.maintenance: new requests are rejected')
   return {
     server: resolveServer(file.server, context),
     offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },
@@ -92,12 +92,12 @@ function refuseNoneLeft(file: ConfigFile, targets: readonly LeftOut[], { leftOut
   if (leftOut.length > 0) {
     problems.add(
       ['providers'],
-      `none can be used (${reasons(leftOut)}); set what is missing, or add "${SIMULATOR}: {}" to serve the built-in simulator`,
+      `none is usable (${reasons(leftOut)}); set what is missing, or add "${SIMULATOR}: {}" to use the built-in simulator`,
     )
   } else if (Object.keys(file.models).length > 0) {
     problems.add(
       ['models'],
-      `none has a provider that can be used (${reasons(targets)}); set what is missing, or name a model of ${SIMULATOR} to serve the built-in simulator`,
+      `none has a usable provider (${reasons(targets)}); set what is missing, or name a model of ${SIMULATOR} to use the built-in simulator`,
     )
   }
 }
@@ -119,7 +119,7 @@ function refuseOpenGateway(file: ConfigFile, problems: ProblemList): void {
   if (file.keys.length > 0 || isLoopback(file.server.host)) return
   problems.add(
     ['server', 'host'],
-    'must be a loopback address as long as there are no gateway keys, or anybody could spend the keys of your providers; set keys, API_KEYS, API_KEY or API_TOKEN',
+    'must be a loopback address unless gateway keys are configured, because anyone could use your provider keys; set keys, API_KEYS, API_KEY or API_TOKEN',
   )
 }
 
@@ -149,7 +149,7 @@ function resolveCompat(compat: ConfigFile['compat'], problems: ProblemList): Com
   const { healthStatus, defaultModel, errorDetails, asyncByDefault } = compat
   const segments = compat.apiPrefix.split('/').filter((segment) => segment !== '')
   if (segments[0] === VERSION_SEGMENT) {
-    problems.add(['compat', 'apiPrefix'], `must not begin with /${VERSION_SEGMENT}, where other APIs are`)
+    problems.add(['compat', 'apiPrefix'], `must not begin with /${VERSION_SEGMENT}, which is reserved for other APIs`)
   }
   const apiPrefix = segments.map((segment) => `/${segment}`).join('')
   return { healthStatus, apiPrefix, defaultModel, errorDetails, asyncByDefault }
@@ -160,7 +160,7 @@ function resolvePromptsDir(dir: string, { cwd, packageRoot, isReadable, warnings
   const named = resolve(cwd, dir)
   if (isReadable(named)) return named
   if (dir === DEFAULT_PROMPTS_DIR) return resolve(packageRoot, dir)
-  warnings.push('prompts.dir: there is no such folder; until there is, no prompt is found')
+  warnings.push('prompts.dir: the folder does not exist; no prompts are available until it does')
   return named
 }
 
@@ -169,7 +169,7 @@ function resolveLogFile(file: string | null, { cwd, isReadable, warnings }: Effe
   if (file === null) return null
   const path = resolve(cwd, file)
   const folder = dirname(path)
-  if (!isReadable(folder)) warnings.push(`log.file: the folder ${folder} does not exist; it is made at the start`)
+  if (!isReadable(folder)) warnings.push(`log.file: the folder ${folder} does not exist; it is created at startup`)
   return path
 }
 
@@ -180,6 +180,6 @@ function workersOf(workers: 'auto' | number, cores: number): number {
 
 /** The file's folder need not be there: it is made with the file. */
 function resolveJobs({ jobs, redis }: ConfigFile, { problems, cwd }: EffectiveContext): JobsConfig {
-  if (jobs.store === 'redis' && redis.url === null) problems.add(['jobs', 'store'], 'needs redis.url (or REDIS_URL)')
+  if (jobs.store === 'redis' && redis.url === null) problems.add(['jobs', 'store'], 'requires redis.url (or REDIS_URL)')
   return { ...jobs, path: resolve(cwd, jobs.path) }
 }

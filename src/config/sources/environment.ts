@@ -159,7 +159,7 @@ function applyProfile(overlay: Overlay, profile: VendorProfile): void {
 /** An address that is none is as good as not set; a key is sent as it is, for the vendor to refuse. */
 function warnOfPlaceholders({ read, warnings }: Overlay, names: readonly string[]): void {
   for (const name of names)
-    if (isPlaceholder(read(name) ?? '')) warnings.push(`${name} holds a placeholder of a document`)
+    if (isPlaceholder(read(name) ?? '')) warnings.push(`${name} contains a placeholder from documentation`)
 }
 
 function addEntry(overlay: Overlay, profile: VendorProfile, named: Named): void {
@@ -170,8 +170,8 @@ function addEntry(overlay: Overlay, profile: VendorProfile, named: Named): void 
     return
   }
   const needed = profile.baseUrlVariables.join(' or ')
-  overlay.warnings.push(`${named.keyVariable} is set, but ${profile.name} needs ${needed} too; it is left out`)
-  overlay.leftOut.push({ name: profile.name, reason: `it needs ${needed} too` })
+  overlay.warnings.push(`${named.keyVariable} is set, but ${profile.name} also requires ${needed}; it is ignored`)
+  overlay.leftOut.push({ name: profile.name, reason: `it also requires ${needed}` })
 }
 
 /** The profile an entry uses: the one it names, else its own name, unless it describes a server without one. */
@@ -189,7 +189,7 @@ function fillEntry(overlay: Overlay, profile: VendorProfile, { keyVariable, urlV
   const keepsKey = urlVariable === undefined && hasText(draft.get([...at, 'baseUrl'])) && hasText(ownKey)
   if (keyVariable !== undefined && !keepsKey) setFrom(overlay, keyVariable, [...at, 'apiKey'])
   else if (keyVariable !== undefined && ownKey !== overlay.read(keyVariable)) {
-    overlay.warnings.push(`${keyVariable} is not used: providers.${profile.name} has its own baseUrl and apiKey`)
+    overlay.warnings.push(`${keyVariable} is ignored: providers.${profile.name} has its own baseUrl and apiKey`)
   }
   if (urlVariable !== undefined) setFrom(overlay, urlVariable, [...at, 'baseUrl'])
   for (const [variable, header] of Object.entries(profile.headerVariables ?? {})) {
@@ -216,11 +216,12 @@ function applyRequestRate(overlay: Overlay): void {
   if (requests === undefined) return
   const window = overlay.read('RATE_LIMIT_WINDOW_SECONDS') ?? DEFAULT_WINDOW_SECONDS
   if (![requests, window].every((text) => Number.isSafeInteger(Number(text)) && Number(text) > 0)) {
-    warnings.push('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS must be whole numbers above 0; they are not used')
+    warnings.push('RATE_LIMIT_REQUESTS and RATE_LIMIT_WINDOW_SECONDS must be integers above 0; they are ignored')
     return
   }
   const keys = draft.items(['keys'])
-  if (keys.length === 0) warnings.push('RATE_LIMIT_REQUESTS limits gateway keys, and there are none')
+  if (keys.length === 0)
+    warnings.push('RATE_LIMIT_REQUESTS has no effect: it limits gateway keys, and none are configured')
   keys.forEach((_, index) => {
     draft.set(['keys', index, 'limits', 'requestsPerMinute'], Number(requests), 'RATE_LIMIT_REQUESTS')
     draft.set(['keys', index, 'limits', 'requestWindowSeconds'], Number(window), 'RATE_LIMIT_WINDOW_SECONDS')

@@ -71,7 +71,9 @@ export function applyModelsConfig(draft: Draft, file: ModelsConfigText): string[
   }
   checkActiveGroups(groups, problems)
   problems.throwIfAny()
-  return [...skipped].map((model) => `${file.name}: ${model} is not used: the configuration has a model of that name`)
+  return [...skipped].map(
+    (model) => `${file.name}: ${model} is ignored: the configuration already has a model of that name`,
+  )
 }
 
 /** Models of a group that are switched on; null for all, where the file does not say. */
@@ -87,7 +89,7 @@ function activeModels(groups: JsonObject, group: string, problems: ProblemList):
   const known = isJsonObject(models) ? Object.keys(models) : []
   list.forEach((model, index) => {
     if (typeof model === 'string' && known.includes(model)) return
-    problems.add([ACTIVE, group, index], `is no model of ${group}`, nearestName(String(model), known))
+    problems.add([ACTIVE, group, index], `is not a model of ${group}`, nearestName(String(model), known))
   })
   return new Set(list.map(String))
 }
@@ -100,7 +102,7 @@ function checkActiveGroups(groups: JsonObject, problems: ProblemList): void {
   }
   const known = Object.keys(groups).filter((name) => name !== ACTIVE)
   for (const name of Object.keys(active)) {
-    if (!known.includes(name)) problems.add([ACTIVE, name], 'is no group of this file', nearestName(name, known))
+    if (!known.includes(name)) problems.add([ACTIVE, name], 'is not a group in this file', nearestName(name, known))
   }
 }
 
@@ -108,7 +110,7 @@ type GroupParts = Pick<Group, 'file' | 'draft' | 'problems' | 'originOf'>
 
 function readGroup(name: string, members: JsonObject, parts: GroupParts): Group {
   const { problems } = parts
-  if (!new RegExp(NAME_PATTERN).test(name)) problems.add([name], `is not a name that fits ${NAME_PATTERN}`)
+  if (!new RegExp(NAME_PATTERN).test(name)) problems.add([name], `must be a name matching ${NAME_PATTERN}`)
   const defaults = members[GROUP_DEFAULTS] ?? {}
   if (!isJsonObject(defaults)) problems.add([name, GROUP_DEFAULTS], 'must be an object')
   const shared = Object.fromEntries(Object.entries(members).filter(([member]) => CONNECTION.includes(member)))
@@ -206,7 +208,7 @@ function refusePlace(group: Group, at: Path, place: JsonObject): null {
     group.problems.add([...at, 'api_host'], 'is required')
   } else {
     const names = [...group.draft.names(['providers']), ...known]
-    const reason = 'is no provider; name one that is, or give its models api_type and api_host'
+    const reason = 'is not a known provider; name one, or set api_type and api_host on its models'
     group.problems.add([group.name], reason, nearestName(group.name, names))
   }
   return null

@@ -29,7 +29,8 @@ export function substitute(tree: unknown, variables: Variables, problems: Proble
   const missingKeys: { path: Path; variable: string }[] = []
 
   function replaceText(text: string, path: Path): string {
-    if (BROKEN_REFERENCE.test(text)) problems.add(path, 'holds a ${ that names no variable; write $${ for a plain one')
+    if (BROKEN_REFERENCE.test(text))
+      problems.add(path, 'contains ${ without a variable name; write $${ for a literal one')
     return text.replace(REFERENCE, (match: string, name: string, fallback: string | undefined) => {
       if (match.startsWith('$$')) return match.slice(1)
       substituted.add(pathKey(path))
@@ -53,7 +54,7 @@ export function substitute(tree: unknown, variables: Variables, problems: Proble
     if (Array.isArray(value)) return value.map((item, index) => copy(item, [...path, index]))
     const result: Record<string, unknown> = {}
     for (const [key, member] of Object.entries(value)) {
-      if (key === '__proto__') problems.add([...path, key], 'is not allowed as a name')
+      if (key === '__proto__') problems.add([...path, key], 'is not an allowed name')
       else result[key] = copy(member, [...path, key])
     }
     return result

@@ -91,7 +91,7 @@ function checkRecord(schema: Schema, raw: unknown, at: Place): unknown {
   const result: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(given)) {
     const place = below(at, key)
-    if (pattern !== undefined && !new RegExp(pattern).test(key)) addProblem(place, `is not a name that fits ${pattern}`)
+    if (pattern !== undefined && !new RegExp(pattern).test(key)) addProblem(place, `must be a name matching ${pattern}`)
     else if (member !== undefined) result[key] = check(member, value, place)
   }
   return result
@@ -163,7 +163,7 @@ function range(schema: Schema): string {
 }
 
 function shape(schema: Schema): string {
-  if (schema.pattern !== undefined) return ` that fits ${schema.pattern}`
+  if (schema.pattern !== undefined) return ` matching ${schema.pattern}`
   if (schema.maxLength !== undefined) return ` of ${schema.minLength ?? 0} to ${schema.maxLength} characters`
   return schema.minLength === undefined
     ? ''

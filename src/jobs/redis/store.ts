@@ -48,7 +48,7 @@ const LASTING = /\b(?:WRONGTYPE|NOPERM|NOAUTH|WRONGPASS|MISCONF|ACL failure|can'
 /** Numbers before those of bytes in the answer of `counts`. */
 const COUNTS_OF_STATES = 7
 /** Every run lost with its node. */
-const LOST_RUNS = 'Every attempt was broken off before it came to an end.'
+const LOST_RUNS = 'Every attempt was interrupted before it finished.'
 
 type HeadReply = readonly (string | null)[]
 type JobReply = readonly [head: HeadReply, request: string, answer: string]
@@ -202,12 +202,12 @@ async function askScript(script: RedisScript, args: readonly (string | number)[]
     if (/^OOM |No space left/.test(text)) throw new GatewayError('storage_full', { cause })
     const lasting = LASTING.exec(text)?.[0]
     if (lasting !== undefined) {
-      const message = `The job store in Redis cannot be used (${lasting}). The log of the gateway says why.`
+      const message = `The job store in Redis is unusable (${lasting}). See the gateway's log.`
       throw new GatewayError('storage_unavailable', { message, cause })
     }
     if (text.startsWith('ERR ')) throw new GatewayError('internal', { cause })
     throw new GatewayError('overloaded', {
-      ...{ message: 'The job store cannot be reached.', retryAfterMs: RETRY_AFTER_MS, cause },
+      ...{ message: 'The job store is unreachable.', retryAfterMs: RETRY_AFTER_MS, cause },
     })
   }
 }

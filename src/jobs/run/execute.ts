@@ -41,7 +41,7 @@ export function createExecute({ pipeline, surface, keyOf, nowMs }: ExecuteOption
   }
 }
 
-const KEY_GONE = 'The key that this job came under is not configured any more.'
+const KEY_GONE = 'The API key that submitted this job is no longer configured.'
 
 function createJobSink({ resolve, reject }: Settlers): Sink {
   return {

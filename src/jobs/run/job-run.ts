@@ -171,7 +171,9 @@ export class JobRun {
   }
 
   #overdueError(): ErrorData {
-    return errorData('upstream_timeout', { message: `The job ran longer than ${this.#options.timeoutMs} ms.` })
+    return errorData('upstream_timeout', {
+      message: `The job exceeded its time limit of ${this.#options.timeoutMs} ms.`,
+    })
   }
 }
 

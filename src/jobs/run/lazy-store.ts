@@ -82,6 +82,6 @@ export function createLazyStore(
 
 /** A full disk or a missing right is no load: it is over when somebody mends it. */
 const NOT_THERE =
-  'The job store cannot be opened, so neither jobs nor requests with an Idempotency-Key are accepted; all others are served. The log of the gateway says why.'
+  "The job store could not be opened. Jobs and requests with an Idempotency-Key are rejected; all others are served. See the gateway's log."
 
 function nothing(): void {}

@@ -104,7 +104,7 @@ export function openJobsFile(path: string): Connection {
     mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE })
     if (!existsSync(path)) createFile(path)
     // SQLite would take an empty file for a new database, but createFile leaves none: it was cut off.
-    if (statSync(path).size === 0) throw refusal(path, 'is empty, so it has lost what it held')
+    if (statSync(path).size === 0) throw refusal(path, 'is empty and has lost its contents')
     connection = new Database(path)
     lock(connection)
     check(connection, path)
@@ -151,10 +151,10 @@ function lock(connection: Connection): void {
 }
 
 function check(connection: Connection, path: string): void {
-  if (pragmaOf(connection, 'application_id') !== APPLICATION_ID) throw refusal(path, 'is no job store of this gateway')
+  if (pragmaOf(connection, 'application_id') !== APPLICATION_ID) throw refusal(path, 'is not a Sluice job store')
   const version = Number(pragmaOf(connection, 'user_version'))
   if (version > MIGRATIONS.length) {
-    throw refusal(path, `has schema version ${version}; this version of Sluice knows up to ${MIGRATIONS.length}`)
+    throw refusal(path, `has schema version ${version}; this version of Sluice supports up to ${MIGRATIONS.length}`)
   }
   const found = pragmaOf(connection, 'quick_check')
   if (found !== 'ok') throw refusal(path, `is damaged (${String(found)})`)
@@ -180,13 +180,13 @@ export function codeOf(thrown: unknown): string {
 function reasonOf(thrown: unknown): string {
   const code = codeOf(thrown)
   if (code === 'SQLITE_BUSY') return 'is in use by another process'
-  if (code === 'SQLITE_NOTADB') return 'is damaged or no database'
-  if (code === 'SQLITE_FULL' || code === 'ENOSPC') return 'has no room on its disk'
+  if (code === 'SQLITE_NOTADB') return 'is damaged or not a database'
+  if (code === 'SQLITE_FULL' || code === 'ENOSPC') return 'has no disk space left'
   const text = thrown instanceof Error ? thrown.message : String(thrown)
   return code.startsWith('SQLITE_CORRUPT') ? `is damaged (${text})` : `cannot be opened (${text})`
 }
 
 function refusal(path: string, reason: string, cause?: unknown): GatewayError {
-  const message = `The job store ${path} ${reason}. It is left as it is.`
+  const message = `The job store ${path} ${reason}. The file was left unchanged.`
   return new GatewayError('misconfigured', { message, cause })
 }

@@ -124,7 +124,7 @@ export class GroupCommit {
 
 /** What no later try finds otherwise, unless somebody mends the file (https://sqlite.org/rescode.html); with extended codes. */
 const LASTING = /^SQLITE_(?:READONLY|CORRUPT|NOTADB|CANTOPEN|PERM|AUTH|FORMAT)/
-const NOT_WRITABLE = 'The file of the job store is damaged or cannot be written. The log of the gateway says why.'
+const NOT_WRITABLE = "The job store file is damaged or not writable. See the gateway's log."
 
 function errorOf(thrown: unknown): ErrorData {
   if (thrown instanceof GatewayError) return thrown.data
@@ -132,5 +132,5 @@ function errorOf(thrown: unknown): ErrorData {
   if (code === 'SQLITE_FULL') return errorData('storage_full')
   if (LASTING.test(code)) return errorData('storage_unavailable', { message: NOT_WRITABLE })
   if (!code.startsWith('SQLITE_')) return errorData('internal')
-  return errorData('overloaded', { message: 'The job store cannot be used now.', retryAfterMs: RETRY_AFTER_MS })
+  return errorData('overloaded', { message: 'The job store is temporarily unavailable.', retryAfterMs: RETRY_AFTER_MS })
 }

@@ -297,7 +297,7 @@ export class SqliteJobs implements PlainCalls {
 }
 
 /** Why a job ends whose runs were all lost with their processes. */
-const LOST_RUNS = 'Every attempt was broken off before it came to an end.'
+const LOST_RUNS = 'Every attempt was interrupted before it finished.'
 
 function held({ id, fence }: Lease): { id: string; fence: number } {
   return { id, fence }

@@ -154,10 +154,10 @@ class Line {
 
 function stopped(): GatewayError {
   return new GatewayError('storage_unavailable', {
-    message: 'The job store has stopped. The gateway must be restarted.',
+    message: 'The job store has stopped. Restart the gateway.',
   })
 }
 
 function behind(): GatewayError {
-  return new GatewayError('overloaded', { message: 'The job store is behind.', retryAfterMs: RETRY_AFTER_MS })
+  return new GatewayError('overloaded', { message: 'The job store is overloaded.', retryAfterMs: RETRY_AFTER_MS })
 }

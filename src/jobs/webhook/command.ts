@@ -15,14 +15,14 @@ export type VerifyWorld = { readonly stdin: NodeJS.ReadableStream; readonly env:
  */
 export async function runWebhookVerify(options: VerifyOptions, world: VerifyWorld): Promise<string> {
   const secret = options.secret ?? world.env.WEBHOOK_SECRET ?? ''
-  if (secret === '') throw refusal('the secret is missing: set WEBHOOK_SECRET, or give --secret')
+  if (secret === '') throw refusal('no secret given: set WEBHOOK_SECRET or --secret')
   const body = options.bodyFile === null ? await buffer(world.stdin) : readBody(options.bodyFile)
   const nowSec = Math.floor(Date.now() / 1000)
   const result = verifyWebhook(options, body, { secrets: [secret], nowSec })
   if (result.ok)
-    return `The signature fits: ${options.id}, ${body.length} bytes, ${ageOf(options.timestamp, nowSec)} old.`
+    return `The signature is valid: ${options.id}, ${body.length} bytes, ${ageOf(options.timestamp, nowSec)} old.`
   const age = result.reason.startsWith('too') ? ` (${ageOf(options.timestamp, nowSec)} old, 300 s are allowed)` : ''
-  throw refusal(`the webhook is not good: ${result.reason}${age}`)
+  throw refusal(`the webhook is invalid: ${result.reason}${age}`)
 }
 
 function ageOf(timestamp: string, nowSec: number): string {

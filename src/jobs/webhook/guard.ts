@@ -1,4 +1,4 @@
-// Where a webhook may go: its URL is a stranger's, so it must lead to a public address. The rules are upstream/public-url.ts.
+// Where a webhook may go: its URL is a stranger's, so it must point to a public address. The rules are upstream/public-url.ts.
 import { GatewayError } from '../../errors.js'
 import { checkPublicUrl, type GuardPolicy as PublicPolicy } from '../../upstream/strangers/public-url.js'
 

@@ -20,7 +20,7 @@ export type Signed = { readonly id: string; readonly timestampSec: number; reado
 
 export type Verification =
   | { readonly ok: true }
-  | { readonly ok: false; readonly reason: 'malformed' | 'too old' | 'too new' | 'no signature fits' }
+  | { readonly ok: false; readonly reason: 'malformed' | 'too old' | 'too new' | 'no signature matches' }
 
 /** The value of `webhook-signature`: one signature for each secret, so that both old and new receivers find theirs. */
 export function signWebhook(message: Signed, secrets: readonly string[]): string {
@@ -44,7 +44,7 @@ export function verifyWebhook(
   for (const given of givenDigests(signature)) {
     for (const digest of digests) if (given.length === digest.length && timingSafeEqual(given, digest)) fits = true
   }
-  return fits ? { ok: true } : { ok: false, reason: 'no signature fits' }
+  return fits ? { ok: true } : { ok: false, reason: 'no signature matches' }
 }
 
 /** Signatures of other versions are not ours to judge. */

@@ -20,8 +20,8 @@ const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429])
  * All that is told of an attempt that got no answer: blocked, refused, unresolvable, reset, bad certificate, too slow. Any
  * difference would let a stranger map the network that the gateway stands in (LLMGateway CVE-2026-108719).
  */
-const UNREACHABLE = 'The endpoint could not be reached.'
-const ENDED = Object.freeze(new GatewayError('client_gone', { message: 'The attempt is over.' }))
+const UNREACHABLE = 'The endpoint is unreachable.'
+const ENDED = Object.freeze(new GatewayError('client_gone', { message: 'The delivery attempt was aborted.' }))
 
 export type WebhookDelivery = {
   /** The same for every attempt: receivers know a repetition by it. */
@@ -132,7 +132,7 @@ class WebhookAttempt implements Dispatcher.DispatchHandler {
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
     this.#bytes += chunk.length
-    if (this.#bytes > MAX_ANSWER_BYTES) this.#end('answer too long')
+    if (this.#bytes > MAX_ANSWER_BYTES) this.#end('response too large')
   }
 
   onResponseEnd(): void {
@@ -157,7 +157,7 @@ class WebhookAttempt implements Dispatcher.DispatchHandler {
 
 function answerOf(status: number, get: (name: string) => string | null, unixMs: number): WebhookAnswer {
   if (status >= 200 && status < 300) return { kind: 'delivered' }
-  const error = `The endpoint answered ${status}.`
+  const error = `The endpoint returned status ${status}.`
   if (status === GONE) return { kind: 'gone', error, cause: null }
   if (status < 500 && !RETRIED_STATUSES.has(status)) return { kind: 'failed', error, cause: null }
   return { kind: 'retry', error, cause: null, retryAfterMs: parseRetryAfterMs(get, unixMs) }

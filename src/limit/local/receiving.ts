@@ -120,11 +120,11 @@ function createRefusals(caps: ReceivingCaps): Readonly<Record<LimitScope, Gatewa
   const retryAfterMs = RETRY_AFTER_MS
   return {
     gateway: GatewayError.shared('overloaded', {
-      message: `Requests that are still arriving hold all memory that server.maxReceivingBytes (${all}) allows. Try again in a moment.`,
+      message: `Requests that are still being received use all ${all} bytes of server.maxReceivingBytes. Try again shortly.`,
       retryAfterMs,
     }),
     key: GatewayError.shared('rate_limited', {
-      message: `Requests of this key that are still arriving hold all memory that server.maxReceivingBytesPerKey (${perKey}) allows. Send fewer at a time, or smaller ones.`,
+      message: `Requests of this key that are still being received use all ${perKey} bytes of server.maxReceivingBytesPerKey. Send fewer at a time, or smaller ones.`,
       retryAfterMs,
     }),
   }

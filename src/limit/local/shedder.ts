@@ -32,7 +32,7 @@ const LEAST_PER_TURN = 0.1
 const FORGOTTEN_AFTER_MS = 1000
 /** The limit finds its place within a second; coming back earlier only meets the same. */
 const REFUSAL = GatewayError.shared('overloaded', {
-  message: 'The gateway is at capacity: it answers too late already.',
+  message: 'The gateway is at capacity: its response times are too long.',
   retryAfterMs: 1000,
 })
 

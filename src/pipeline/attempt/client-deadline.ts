@@ -20,14 +20,17 @@ export function deadlineOf({ parameterHeaders, acceptedAtMs }: AcceptedRequest):
   if (text === undefined) return Number.POSITIVE_INFINITY
   if (WHOLE_NUMBER.test(text)) return acceptedAtMs + Number(text)
   throw new GatewayError('invalid_request', {
-    message: `${TIMEOUT_HEADER} must be a whole number of milliseconds from 1 up.`,
+    message: `${TIMEOUT_HEADER} must be an integer of at least 1, in milliseconds.`,
     param: TIMEOUT_HEADER,
   })
 }
 
 /** What a request fails with whose own time is over. */
 export function deadlinePassed(cause?: unknown): GatewayError {
-  return new GatewayError('upstream_timeout', { message: `The time that ${TIMEOUT_HEADER} gave is over.`, cause })
+  return new GatewayError('upstream_timeout', {
+    message: `The time limit set by ${TIMEOUT_HEADER} has expired.`,
+    cause,
+  })
 }
 
 /** The part of an exchange that knows the client's time. */

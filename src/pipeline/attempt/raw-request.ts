@@ -34,13 +34,13 @@ export function routeRaw({ raw, query, router, dialects }: RawRouting): Route {
     CHAT_KINDS.some((isStream) => dialect.path({ ...named.target, model }, isStream) === path)
   if (!isChat(raw.model ?? target.target.model)) {
     throw new GatewayError('forbidden', {
-      message: 'This key may only use the chat path of its models.',
+      message: 'This key is restricted to the chat path of its models.',
       param: 'path',
     })
   }
   // Of a body without a model the provider would choose one, unless the path names it.
   if (raw.model !== null || !isChat(OTHER_MODEL)) return only
-  const message = "This key may not use every model, so 'body.model' is required."
+  const message = "This key is restricted to certain models, so 'body.model' is required."
   throw new GatewayError('forbidden', { message, param: 'body.model' })
 }
 

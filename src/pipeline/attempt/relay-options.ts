@@ -28,7 +28,7 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
   const { request, decoded, context } = exchange
   const type = contentType.toLowerCase()
   if (type.startsWith('text/html')) {
-    throw new GatewayError('upstream_malformed', { message: 'The provider answered with a web page.' })
+    throw new GatewayError('upstream_malformed', { message: 'The provider returned a web page.' })
   }
   const isRaw = decoded?.facts.raw !== undefined
   const rawFraming = isRaw ? framingOf(type) : null

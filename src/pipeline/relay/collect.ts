@@ -58,7 +58,10 @@ export class CollectRelay implements Relay {
     this.#log.append(chunk)
     // The log evicts at the end of the turn; a flood must not get so far.
     if (this.#log.bytes > this.#maxResponseBytes || this.#reader.isCut) {
-      throw new GatewayError('upstream_malformed', { message: "The provider's answer is too large.", retryable: false })
+      throw new GatewayError('upstream_malformed', {
+        message: "The provider's response is too large.",
+        retryable: false,
+      })
     }
     this.#scanner.push(chunk)
     this.#judge()

@@ -15,7 +15,7 @@ export class UpstreamBody {
     this.#bytes += chunk.length
     if (this.#bytes > this.#maxBytes) {
       throw new GatewayError('upstream_malformed', {
-        message: `The provider's answer is larger than ${this.#maxBytes} bytes.`,
+        message: `The provider's response exceeds ${this.#maxBytes} bytes.`,
         retryable: false,
       })
     }

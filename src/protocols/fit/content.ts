@@ -94,7 +94,7 @@ function isAt({ source }: MediaPart, url: string): boolean {
 
 /** Why it has not come is not told: it would show a stranger the network that the gateway stands in. */
 function refuseUnfetched({ path }: MediaPart | ForeignPart): GatewayError {
-  const message = `'${path}' could not be fetched: its URL must lead to a PNG, JPEG, GIF, WebP or PDF of the kind it is sent as, within the gateway's limits of size, number and time, on a public server and without a redirect.`
+  const message = `'${path}' could not be fetched: its URL must return a PNG, JPEG, GIF, WebP or PDF of the declared type, within the gateway's limits on size, number and time, from a public server and without a redirect.`
   return new GatewayError('invalid_request', { param: path, message, retryable: true })
 }
 
@@ -125,13 +125,13 @@ export function refuseContent(part: MediaPart | ForeignPart): GatewayError {
 
 function problemOf(part: MediaPart | ForeignPart): string {
   if (part.type === 'foreign') {
-    return `is of type ${JSON.stringify(part.kind)}, which the API of the chosen model's provider cannot carry`
+    return `is of type ${JSON.stringify(part.kind)}, which the provider of the chosen model does not support`
   }
   const isByUrl = part.source.kind === 'url'
   if (part.type === 'image') {
     return isByUrl
-      ? 'is an image by URL, which the provider of the chosen model does not take: send its bytes in base64'
-      : 'is an image, which the provider of the chosen model does not take'
+      ? 'is an image by URL, which the provider of the chosen model does not accept: send its bytes in base64'
+      : 'is an image, which the provider of the chosen model does not accept'
   }
-  return `is a document${isByUrl ? ' by URL' : ''}, which the provider of the chosen model does not take: send its text`
+  return `is a document${isByUrl ? ' by URL' : ''}, which the provider of the chosen model does not accept: send its text`
 }

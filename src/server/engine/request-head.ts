@@ -201,13 +201,14 @@ export class HeadReader {
 
   /** RFC 9112, sections 3.2 and 6.3. */
   #findFault(method: string): string | null {
-    if (this.#hosts !== 1 || this.#host === '') return 'Exactly one Host header is needed.'
-    if (this.#lengths > 1) return 'More than one Content-Length header.'
-    if (this.#lengths === 1 && !CONTENT_LENGTH.test(this.#contentLength)) return 'The Content-Length is not a number.'
+    if (this.#hosts !== 1 || this.#host === '') return 'Exactly one Host header is required.'
+    if (this.#lengths > 1) return 'Duplicate Content-Length header.'
+    if (this.#lengths === 1 && !CONTENT_LENGTH.test(this.#contentLength))
+      return 'Content-Length must be a number of at most 15 digits.'
     if (this.#codings === 0) return null
-    if (this.#lengths > 0) return 'Both Content-Length and Transfer-Encoding.'
+    if (this.#lengths > 0) return 'Content-Length and Transfer-Encoding must not be combined.'
     if (this.#codings > 1 || this.#coding.toLowerCase() !== 'chunked')
-      return 'The only known Transfer-Encoding is chunked.'
+      return 'The only supported Transfer-Encoding is chunked.'
     // The engine takes a trailer section for the next request; only a body that is read shows where that would be.
     return method === 'post' ? null : 'A chunked body is accepted with POST only.'
   }

@@ -160,7 +160,9 @@ export class HttpExchange implements BodyEvents {
     const { apiKey } = this.head
     if (apiKey === '' || this.#isGatewayKey(apiKey)) return null
     if (CALLER_KEY.test(apiKey)) return apiKey
-    throw new GatewayError('invalid_request', { message: 'The X-API-Key header holds what no key does.' })
+    throw new GatewayError('invalid_request', {
+      message: 'X-API-Key must be 1 to 4096 printable ASCII characters without spaces.',
+    })
   }
 
   #isGatewayKey(apiKey: string): boolean {
@@ -314,7 +316,7 @@ export class HttpExchange implements BodyEvents {
 }
 
 function idempotencyKeyDoubled(): GatewayError {
-  const message = 'More than one Idempotency-Key header; a request may have one.'
+  const message = 'Duplicate Idempotency-Key header; a request may have only one.'
   return new GatewayError('invalid_request', { message, param: 'Idempotency-Key' })
 }
 
@@ -337,7 +339,7 @@ function asItIs(sink: Sink): Sink {
 }
 
 const UNKNOWN_CODING = GatewayError.shared('unsupported_media_type', {
-  message: `A body may come as it is or with a Content-Encoding of ${ACCEPTED_CODINGS}.`,
+  message: `Unsupported Content-Encoding; accepted are none, ${ACCEPTED_CODINGS}.`,
 })
 const ACCEPT_ENCODING: HeaderList = Object.freeze([['accept-encoding', ACCEPTED_CODINGS] as const])
 

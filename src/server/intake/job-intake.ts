@@ -194,14 +194,17 @@ function keyOfAnother(): GatewayError {
 /** Whoever fills the queue is at fault for its own places alone. */
 function queueFull(scope: 'key' | 'all'): GatewayError {
   const retryAfterMs = FULL_RETRY_AFTER_MS
-  if (scope === 'all') return new GatewayError('overloaded', { message: 'Too many jobs wait here.', retryAfterMs })
-  return new GatewayError('rate_limited', { message: 'Too many jobs of this key wait.', retryAfterMs })
+  if (scope === 'all')
+    return new GatewayError('overloaded', { message: 'The job queue is full (jobs.maxPending).', retryAfterMs })
+  return new GatewayError('rate_limited', {
+    message: 'Too many pending jobs for this key (jobs.maxPendingPerKey).',
+    retryAfterMs,
+  })
 }
 
 type Excess = { readonly scope: 'key' | 'all'; readonly bytes: number }
 
-const TOO_LARGE_A_JOB =
-  'This request alone is larger than all that jobs.maxStoredBytesPerKey or jobs.maxStoredBytes allows.'
+const TOO_LARGE_A_JOB = 'This request alone exceeds jobs.maxStoredBytesPerKey or jobs.maxStoredBytes.'
 
 /** What is kept goes when it has ended and its time is over, or when it is taken back. */
 function noRoom({ exchange, door }: IntakeRequest, { scope, bytes }: Excess): GatewayError {
@@ -210,8 +213,8 @@ function noRoom({ exchange, door }: IntakeRequest, { scope, bytes }: Excess): Ga
   door.onNoRoom(scope === 'key' ? 'key' : 'gateway')
   const message =
     scope === 'key'
-      ? `The jobs and kept answers of this key may take ${perKey} bytes (jobs.maxStoredBytesPerKey). Cancel waiting jobs, or try again when earlier ones are past jobs.retentionMs.`
-      : `The job store may hold ${all} bytes (jobs.maxStoredBytes) and has no room for this job. Try again later.`
+      ? `The jobs and kept answers of this key may take ${perKey} bytes (jobs.maxStoredBytesPerKey). Cancel pending jobs, or try again when earlier ones have passed jobs.retentionMs.`
+      : `The job store is limited to ${all} bytes (jobs.maxStoredBytes) and has no room for this job. Try again later.`
   // No waiting helps.
   if (bytes > Math.min(perKey, all)) return new GatewayError('payload_too_large', { message: TOO_LARGE_A_JOB })
   return new GatewayError(scope === 'key' ? 'rate_limited' : 'storage_full', { message, retryAfterMs })

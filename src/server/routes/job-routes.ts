@@ -76,5 +76,5 @@ function invalid(param: string, what: string): GatewayError {
 }
 
 function hasEnded({ id, state }: Job): GatewayError {
-  return new GatewayError('invalid_request', { status: 409, message: `Job ${id} has ended (${state}).` })
+  return new GatewayError('invalid_request', { status: 409, message: `Job ${id} has already ended (${state}).` })
 }

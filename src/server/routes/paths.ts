@@ -139,7 +139,7 @@ const UPGRADE_HEADERS = [['upgrade', 'websocket'] as const, ['sec-websocket-vers
 const refuseWithoutUpgrade: Act = (exchange) => {
   const error = new GatewayError('invalid_request', {
     status: 426,
-    message: 'This route takes WebSocket upgrades only.',
+    message: 'This route accepts WebSocket upgrades only.',
   })
   exchange.reject(error, UPGRADE_HEADERS)
 }

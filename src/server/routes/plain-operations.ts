@@ -155,8 +155,8 @@ function webSocket(summary: string): JsonObject {
     responses: {
       '101': { description: 'The socket is open' },
       '401': UNAUTHENTICATED,
-      '403': refusal('The origin may not connect.', 'forbidden'),
-      '426': refusal('This route takes WebSocket upgrades only.', 'invalid_request'),
+      '403': refusal('The origin is not allowed to connect.', 'forbidden'),
+      '426': refusal('This route accepts WebSocket upgrades only.', 'invalid_request'),
     },
   }
 }

@@ -57,7 +57,7 @@ function slipOf(path: string, plain: string, right: string): string {
   const surplus = plain.slice(0, plain.length - right.length)
   if (plain.endsWith(right)) return `Leave ${shown(surplus)} out of the base URL.`
   const tail = right.slice(VERSION.length)
-  return `In the base URL, ${VERSION} must stand in place of ${shown(plain.slice(0, plain.length - tail.length))}.`
+  return `In the base URL, ${VERSION} must replace ${shown(plain.slice(0, plain.length - tail.length))}.`
 }
 
 /** Without doubled slashes and without one at the end. */

@@ -38,10 +38,11 @@ const STREAMED = new Map([['stream', true]])
 export function readJsonFrame(bytes: Uint8Array): ClientFrame {
   const frame = asBuffer(bytes)
   const members = scanMembers(frame)
-  if (members === null) throw new GatewayError('invalid_request', { message: 'The frame is not one JSON object.' })
+  if (members === null)
+    throw new GatewayError('invalid_request', { message: 'The frame must be a single JSON object.' })
   const doubled = findDuplicate(members)
   if (doubled !== null) {
-    throw new GatewayError('invalid_request', { message: 'A field of the frame stands twice.', param: doubled })
+    throw new GatewayError('invalid_request', { message: 'Duplicate field in the frame.', param: doubled })
   }
   const request = members.find((member) => member.key === 'request') ?? null
   return {
@@ -77,7 +78,7 @@ function noRequest(): GatewayError {
 function parseEnvelope(frame: Buffer, request: Member | null): JsonObject {
   const requestBytes = request === null ? 0 : request.valueEnd - request.valueStart
   if (frame.length - requestBytes > MAX_ENVELOPE_BYTES) {
-    const message = `The frame has more than ${MAX_ENVELOPE_BYTES} bytes around its request.`
+    const message = `The frame exceeds ${MAX_ENVELOPE_BYTES} bytes outside its request.`
     throw new GatewayError('invalid_request', { message })
   }
   const envelope =

@@ -121,7 +121,7 @@ function upgrade(front: ServerContext, offer: Offer, { res, req, context }: Atte
     }
     const { origin, parameterHeaders } = exchange.head
     if (origin !== '' && !exchange.view.policy.isAllowed(origin))
-      throw new GatewayError('forbidden', { message: 'This origin may not connect.' })
+      throw new GatewayError('forbidden', { message: 'This origin is not allowed to connect.' })
     const protocols = offered.split(',').map((name) => name.trim())
     const codec = offer.codecs.find((one) => protocols.includes(one.name)) ?? null
     const { view, origin: from, requestId: connection } = exchange
@@ -186,7 +186,7 @@ function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): v
   let isChat = false
   try {
     if (isBinary !== codec.isBinary) {
-      const message = `The subprotocol ${codec.name} takes ${codec.isBinary ? 'binary' : 'text'} frames.`
+      const message = `The subprotocol ${codec.name} requires ${codec.isBinary ? 'binary' : 'text'} frames.`
       throw new GatewayError('invalid_request', { message })
     }
     const frame = codec.decode(bytes)
@@ -247,10 +247,10 @@ function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said &
   const refusal = refuseEarly(front, state.view, state.key)
   if (refusal !== null) throw refusal
   if (socket.find(said.id) !== null)
-    throw new GatewayError('invalid_request', { message: 'A chat of this id is open.', param: 'id' })
+    throw new GatewayError('invalid_request', { message: 'A chat with this id is already open.', param: 'id' })
   const { maxChatsPerSocket, pipeline } = state.view
   if (socket.chatCount >= maxChatsPerSocket) {
-    throw new GatewayError('rate_limited', { message: `This socket may hold ${maxChatsPerSocket} open chats.` })
+    throw new GatewayError('rate_limited', { message: `A socket may have at most ${maxChatsPerSocket} open chats.` })
   }
   const body = said.frame.chatBody()
   const { surface } = options

@@ -94,7 +94,7 @@ class Fetching implements Dispatcher.DispatchHandler {
       .toLowerCase()
     this.#mediaType = mediaType
     if (status !== OK) this.#end(new Error(`the server answered ${status}`))
-    else if (!MEDIA_TYPES.has(mediaType)) this.#end(new Error('the content type is no image and no PDF'))
+    else if (!MEDIA_TYPES.has(mediaType)) this.#end(new Error('the content type is neither an image nor PDF'))
     else if ((headers['content-encoding'] ?? 'identity') !== 'identity') this.#end(new Error('the content is encoded'))
     else if (Number(headers['content-length'] ?? 0) > this.#options.maxBytes) this.#end(new Error('too large'))
   }

@@ -48,11 +48,11 @@ export function checkPublicUrl(text: string, policy: GuardPolicy): CheckedUrl {
   if (url.protocol !== 'https:' && !(policy.allowInsecure && url.protocol === 'http:')) {
     return refused(`must begin with https://${policy.allowInsecure ? ' or http://' : ''}`)
   }
-  if (url.username !== '' || url.password !== '') return refused('must not hold a user name or password')
-  if (url.port === '0') return refused('must not name port 0')
+  if (url.username !== '' || url.password !== '') return refused('must not contain a user name or password')
+  if (url.port === '0') return refused('must not use port 0')
   // No certificate is made out to such a name, and two spellings of one host are one too many.
-  if (url.hostname.endsWith('.')) return refused('must not end its host with a dot')
-  if (!mayReachHost(url.hostname, policy)) return refused('must lead to a public address')
+  if (url.hostname.endsWith('.')) return refused('must not have a host that ends in a dot')
+  if (!mayReachHost(url.hostname, policy)) return refused('must point to a public address')
   url.hash = ''
   return { url, problem: null }
 }

@@ -168,7 +168,7 @@ test('row 29: webhooks on completion and failure, signed, tried again', async (t
   const gone = await startReceiver(t, () => 410)
   const dead = String((await client.post({ ...CHAT, webhookUrl: gone.url })).body.request_id)
   const status = await client.until(dead, ({ webhook }) => webhook?.state === 'dead')
-  t.match(status.webhook, { state: 'dead', attempts: 1, last_error: 'The endpoint answered 410.' })
+  t.match(status.webhook, { state: 'dead', attempts: 1, last_error: 'The endpoint returned status 410.' })
   const counted = [/sluice_webhook_attempts_total\{result="dead"\} 1/, /sluice_jobs\{state="completed"\} [1-9]/]
   const page = await gateway.metricsWith(counted, { 'x-api-key': KEY })
   for (const pattern of counted) t.match(page, pattern)

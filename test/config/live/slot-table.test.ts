@@ -37,7 +37,7 @@ test('what does not fit is refused, but for models, which count as others', (t) 
   const full = { ...first, room: { keys: 1, providers: 1, models: 2, targets: 2 } }
   t.match(
     refusalOf(() => continueLedger(full, configOf(['b'], ['p'], []))),
-    { code: 'misconfigured', message: /restart/ },
+    { code: 'misconfigured', message: /Restart/ },
   )
   t.match(
     refusalOf(() => continueLedger(full, configOf(['a'], ['q'], []))),

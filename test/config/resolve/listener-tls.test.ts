@@ -24,11 +24,11 @@ test('files are found below the working directory, and each certificate has a ma
   t.not(tlsOf(second.cert, second.key)?.fingerprint, tls?.fingerprint)
   t.match(
     refusalOf(() => tlsOf(first.cert, second.key)),
-    /^server\.tls\.keyFile: holds a key that does not belong to certFile/,
+    /^server\.tls\.keyFile: contains a key that does not match certFile/,
   )
   t.match(
     refusalOf(() => tlsOf('no PEM', first.key)),
-    /^server\.tls\.certFile: holds no certificate in PEM/,
+    /^server\.tls\.certFile: contains no PEM certificate/,
   )
   t.end()
 })
@@ -78,11 +78,11 @@ test('says of a pair which file is at fault, and why', (t) => {
   }
   t.equal(faultOf(one.cert, one.key), null)
   t.equal(faultOf(one.cert, sealed, 'right'), null)
-  t.equal(faultOf(one.cert, two.key), 'keyFile holds a key that does not belong to certFile')
-  t.equal(faultOf('text', one.key), 'certFile holds no certificate in PEM')
-  t.equal(faultOf(one.key, one.key), 'certFile holds no certificate in PEM')
-  t.equal(faultOf(one.cert, 'text'), 'keyFile holds no private key in PEM that can be read')
-  t.equal(faultOf(one.cert, sealed), 'passphrase is needed to open keyFile')
-  t.equal(faultOf(one.cert, sealed, 'wrong'), 'passphrase does not open keyFile')
+  t.equal(faultOf(one.cert, two.key), 'keyFile contains a key that does not match certFile')
+  t.equal(faultOf('text', one.key), 'certFile contains no PEM certificate')
+  t.equal(faultOf(one.key, one.key), 'certFile contains no PEM certificate')
+  t.equal(faultOf(one.cert, 'text'), 'keyFile contains no readable PEM private key')
+  t.equal(faultOf(one.cert, sealed), 'passphrase is required to decrypt keyFile')
+  t.equal(faultOf(one.cert, sealed, 'wrong'), 'passphrase does not decrypt keyFile')
   t.end()
 })

@@ -70,9 +70,9 @@ models:
 `).config
   t.match(models, [{ name: 'b', targets: [{ provider: 'local' }], fallbacks: [] }])
   t.same(warnings, [
-    'models.a is left out: provider anthropic has no key, and ANTHROPIC_API_KEY is not set',
-    'model a is left out: none of its targets can be used',
-    'models.b.targets.0 is left out: provider anthropic has no key, and ANTHROPIC_API_KEY is not set',
+    'models.a is ignored: provider anthropic has no key, and ANTHROPIC_API_KEY is not set',
+    'model a is ignored: none of its targets is usable',
+    'models.b.targets.0 is ignored: provider anthropic has no key, and ANTHROPIC_API_KEY is not set',
   ])
   t.end()
 })
@@ -101,7 +101,7 @@ test('fallbacks must be other configured models', (t) => {
   )
   t.match(
     refusalOf(() => load(text('m'))),
-    /^models\.m\.fallbacks\.0: is the model itself/,
+    /^models\.m\.fallbacks\.0: must not name the model itself/,
   )
   t.end()
 })
@@ -109,7 +109,7 @@ test('fallbacks must be other configured models', (t) => {
 test('at least one target must get traffic', (t) => {
   t.match(
     refusalOf(() => load(`${PROVIDERS}models: { m: { targets: [ { provider: local, model: x, weight: 0 } ] } }`)),
-    /need at least one weight above 0/,
+    /must include at least one weight above 0/,
   )
   t.end()
 })
@@ -119,7 +119,7 @@ test('a hedge needs a time or a percentile', (t) => {
   t.same(load(model('{ percentile: 95 }')).config.models[0]?.hedge, { afterMs: null, percentile: 95, maxExtra: 0.05 })
   t.match(
     refusalOf(() => load(model('{}'))),
-    /^models\.m\.hedge: needs afterMs or percentile/,
+    /^models\.m\.hedge: requires afterMs or percentile/,
   )
   t.end()
 })

@@ -30,20 +30,20 @@ test('files are read as PEM, and none of it is shown', (t) => {
   )
   t.match(
     refusalOf(() => load({ caFile: 'k.pem' }, { '/w/k.pem': key })),
-    `${at}.caFile: names a file without a certificate`,
+    `${at}.caFile: names a file that contains no PEM certificate`,
   )
   t.match(
     refusalOf(() => load({ certFile: 'c.pem' }, pair)),
-    `${at}.keyFile: is needed`,
+    `${at}.keyFile: is required`,
   )
   t.match(
     refusalOf(() => load({ keyFile: '/abs/k.pem' }, pair)),
-    `${at}.certFile: is needed`,
+    `${at}.certFile: is required`,
   )
   const foreign = new Authority(t, 'Other').issue('x').key
   t.match(
     refusalOf(() => load(full, { ...pair, '/abs/k.pem': foreign })),
-    `${at}.keyFile: names a file without the private key`,
+    `${at}.keyFile: names a file that does not contain the PEM private key`,
   )
   t.match(
     refusalOf(() => load({ serverName: 'no name' })),

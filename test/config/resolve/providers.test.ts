@@ -124,16 +124,13 @@ test('a provider whose key variable is missing is left out with a warning while 
     'providers: { ollama: {}, openai: { apiKey: "${MY_KEY}" }, x: { protocol: openai-chat, baseUrl: "http://h", apiKey: "${X_KEY}" } }',
   )
   t.match(config.providers, [{ name: 'ollama' }])
-  t.same(config.warnings, [
-    'provider openai is left out: MY_KEY is not set',
-    'provider x is left out: X_KEY is not set',
-  ])
+  t.same(config.warnings, ['provider openai is ignored: MY_KEY is not set', 'provider x is ignored: X_KEY is not set'])
   t.equal(config.simulator, null)
   t.match(load('providers: { ollama: {}, openai: {} }').config.warnings, [
-    /left out: it has no apiKey, and OPENAI_API_KEY is not set/,
+    /ignored: it has no apiKey, and OPENAI_API_KEY is not set/,
   ])
   const empty = load('providers: { ollama: {}, openai: { apiKey: "" } }')
-  t.match(empty.config.warnings, [/left out: it has no apiKey/])
+  t.match(empty.config.warnings, [/ignored: it has no apiKey/])
   t.end()
 })
 
@@ -155,11 +152,11 @@ test('a vendor behind an address of its own may ask for no key', (t) => {
 test('unknown profiles and protocols are refused with the nearest name', (t) => {
   t.equal(
     refusalOf(() => load('providers: { opnai: { apiKey: k } }')),
-    'providers.opnai: is no profile, so it needs profile or protocol (line 1); did you mean "openai"?',
+    'providers.opnai: is not a known profile, so profile or protocol is required (line 1); did you mean "openai"?',
   )
   t.match(
     refusalOf(() => load('providers: { p: { profile: groqq } }')),
-    /^providers\.p\.profile: there is no such profile \(line 1\); did you mean "groq"\?$/,
+    /^providers\.p\.profile: is not a known profile \(line 1\); did you mean "groq"\?$/,
   )
   t.match(
     refusalOf(() => load('providers: { p: { protocol: openai-chta, baseUrl: "http://h" } }')),
@@ -194,7 +191,7 @@ test('the simulator is a provider like others', (t) => {
   )
   t.match(
     refusalOf(() => simulatorProvider({ ...CATALOG, profiles: [] }, 'http://h', providerDefaults)),
-    /is no profile/,
+    /is not a known profile/,
   )
   t.end()
 })

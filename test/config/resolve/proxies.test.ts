@@ -93,7 +93,7 @@ test('what is no proxy stops the start, and its credentials are not in the messa
     'http://u:canary@p?x',
   ]) {
     const message = refusalOf(() => proxyOf('https://api.test', { HTTPS_PROXY: wrong }))
-    t.match(message, /^HTTPS_PROXY: must be a proxy as http:\/\/user:password@host:port/, wrong)
+    t.match(message, /^HTTPS_PROXY: must be a proxy URL such as http:\/\/user:password@host:port/, wrong)
     t.notMatch(message, /canary/)
     const own = refusalOf(() => proxyOf('https://api.test', {}, wrong))
     t.match(own, /^providers\.up\.proxy: /, wrong)

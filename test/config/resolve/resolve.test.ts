@@ -18,7 +18,7 @@ test('without gateway keys only loopback is listened on, and the refusal says wh
     const message = refusalOf(() => load('', { HOST: host }))
     t.match(
       message,
-      /^server\.host: must be a loopback address as long as there are no gateway keys, .*spend.* \(from HOST\)$/,
+      /^server\.host: must be a loopback address unless gateway keys are configured, .*provider keys.* \(from HOST\)$/,
       host,
     )
   }
@@ -75,7 +75,7 @@ test('jobs: the path is absolute, and a shared store needs a Redis', (t) => {
   })
   t.match(
     refusalOf(() => load('jobs: { store: redis }')),
-    /^jobs\.store: needs redis\.url/,
+    /^jobs\.store: requires redis\.url/,
   )
   t.match(load('jobs: { store: redis }\nredis: { url: "redis://h" }').config.jobs, { store: 'redis' })
   t.end()
@@ -141,12 +141,12 @@ test('a configuration whose providers are all left out is refused, and the refus
   const text = 'keys: [ { name: a, key: k } ]\nproviders:\n  openai: { apiKey: "${OPENAI_KEY_TYPO}" }\n  groq: {}\n'
   t.equal(
     refusalOf(() => load(text)),
-    'providers: none can be used (openai: OPENAI_KEY_TYPO is not set; groq: it has no apiKey, and GROQ_API_KEY is not set); set what is missing, or add "sim: {}" to serve the built-in simulator (line 2)',
+    'providers: none is usable (openai: OPENAI_KEY_TYPO is not set; groq: it has no apiKey, and GROQ_API_KEY is not set); set what is missing, or add "sim: {}" to use the built-in simulator (line 2)',
   )
   t.equal(load(text, { GROQ_API_KEY: 'k' }).config.simulator, null, 'one that is left is enough')
   t.match(
     refusalOf(() => load('', { AZURE_OPENAI_API_KEY: 'k' })),
-    /^providers: none can be used \(azure-openai: it needs AZURE_OPENAI_ENDPOINT too\)/,
+    /^providers: none is usable \(azure-openai: it also requires AZURE_OPENAI_ENDPOINT\)/,
     'the environment names a provider as well',
   )
   t.end()
@@ -155,7 +155,7 @@ test('a configuration whose providers are all left out is refused, and the refus
 test('models without any provider that can be used are refused, and the refusal names the empty variable', (t) => {
   t.equal(
     refusalOf(() => load('models: { fast: openai/gpt-4o }')),
-    'models: none has a provider that can be used (models.fast: provider openai has no key, and OPENAI_API_KEY is not set); set what is missing, or name a model of sim to serve the built-in simulator (line 1)',
+    'models: none has a usable provider (models.fast: provider openai has no key, and OPENAI_API_KEY is not set); set what is missing, or name a model of sim to use the built-in simulator (line 1)',
   )
   t.end()
 })
@@ -163,7 +163,7 @@ test('models without any provider that can be used are refused, and the refusal 
 test('a wrong provider is one problem, not two', (t) => {
   t.equal(
     refusalOf(() => load('providers: { opnai: {} }')),
-    'providers.opnai: is no profile, so it needs profile or protocol (line 1); did you mean "openai"?',
+    'providers.opnai: is not a known profile, so profile or protocol is required (line 1); did you mean "openai"?',
   )
   t.end()
 })
@@ -182,7 +182,7 @@ test('a budget of memory that no body of the allowed size fits into is refused b
 
 test('a folder of the log file that is not there is a warning', (t) => {
   const text = 'log: { file: logs/sluice.log }'
-  t.same(load(text).config.warnings, ['log.file: the folder /w/logs does not exist; it is made at the start'])
+  t.same(load(text).config.warnings, ['log.file: the folder /w/logs does not exist; it is created at startup'])
   const files = { '/w/sluice.yaml': text, '/w/logs': '' }
   t.same(loadConfig(sources({ files })).config.warnings, [])
   t.end()

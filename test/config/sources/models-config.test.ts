@@ -145,13 +145,15 @@ test('the configuration file wins: its providers are used and kept, its models s
     { name: 'o', targets: [{ provider: 'vllm-2' }] },
   ])
   t.match(providers, [{ baseUrl: 'http://mine/v1' }, { name: 'vllm-2', baseUrl: 'http://other/v1' }])
-  t.same(warnings, ['resources/configs/models-config.json: m is not used: the configuration has a model of that name'])
+  t.same(warnings, [
+    'resources/configs/models-config.json: m is ignored: the configuration already has a model of that name',
+  ])
 })
 
 test('a model whose vendor has no key is left out with a warning', async (t) => {
   const { models, warnings } = load({ openai: { 'gpt-4o': {} }, ollama: { llama3: {} } })
   t.match(models, [{ name: 'llama3' }])
-  t.match(warnings, [/models\.gpt-4o\.targets\.0 is left out: provider openai has no key/, /model gpt-4o is left out/])
+  t.match(warnings, [/models\.gpt-4o\.targets\.0 is ignored: provider openai has no key/, /model gpt-4o is ignored/])
 })
 
 test('what is wrong is told with file, path, reason and line, all at once', async (t) => {
@@ -174,10 +176,10 @@ test('what is wrong is told with file, path, reason and line, all at once', asyn
       .split('\n')
       .sort(),
     [
-      `active_models.x.4: is no model of x ${at(12)}; did you mean "b"?`,
-      `active_models.y: is no group of this file ${at(12)}; did you mean "x"?`,
-      `bad name!: is not a name that fits ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$ ${at(9)}`,
-      `olama: is no provider; name one that is, or give its models api_type and api_host ${at(2)}; did you mean "ollama"?`,
+      `active_models.x.4: is not a model of x ${at(12)}; did you mean "b"?`,
+      `active_models.y: is not a group in this file ${at(12)}; did you mean "x"?`,
+      `bad name!: must be a name matching ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$ ${at(9)}`,
+      `olama: is not a known provider; name one, or set api_type and api_host on its models ${at(2)}; did you mean "ollama"?`,
       `ollama.default_options: must be an object ${at(11)}`,
       `ollama.f.overrides: must be an object ${at(11)}`,
       `openai: must be an object of models ${at(10)}`,
@@ -235,11 +237,13 @@ test('no secret of the file is ever told', async (t) => {
 
 test('a file named by the environment may be missing, one named by the configuration may not', async (t) => {
   const { config } = loadConfig(sources({ env: ENV }))
-  t.match(config.warnings, [/LLM_PROXY_API_MODELS_CONFIG: there is no file resources\/configs\/models-config\.json/])
+  t.match(config.warnings, [
+    /LLM_PROXY_API_MODELS_CONFIG: the file resources\/configs\/models-config\.json does not exist/,
+  ])
   const files = { '/w/sluice.yaml': 'compat: { modelsConfig: models.json }' }
   t.equal(
     refusalOf(() => loadConfig(sources({ files }))),
-    'compat.modelsConfig: there is no file models.json',
+    'compat.modelsConfig: the file models.json does not exist',
   )
   const both = { ...files, '/w/models.json': '{"ollama":{"m":{}}}' }
   t.match(loadConfig(sources({ files: both })).config.models, [{ name: 'm' }])

@@ -55,9 +55,9 @@ test('a missing variable in a provider key is told apart: that provider is not c
 })
 
 test('a broken reference, a dangerous name and a bottomless file are problems', (t) => {
-  t.match(run({ a: '${not closed' }).message, /^a: holds a \$\{ that names no variable/)
-  t.match(run({ a: '${1}' }).message, /^a: holds/)
-  t.equal(run(JSON.parse('{"a":{"__proto__":{"x":1}}}')).message, 'a.__proto__: is not allowed as a name')
+  t.match(run({ a: '${not closed' }).message, /^a: contains \$\{ without a variable name/)
+  t.match(run({ a: '${1}' }).message, /^a: contains/)
+  t.equal(run(JSON.parse('{"a":{"__proto__":{"x":1}}}')).message, 'a.__proto__: is not an allowed name')
   let deep: unknown = 1
   for (let i = 0; i < 200; i++) deep = [deep]
   t.match(run(deep).message, /nested too deeply/)

@@ -76,7 +76,7 @@ test('wrong types and values out of bounds say what is expected', (t) => {
     [{ keys: [{ name: 'a', key: '' }] }, 'keys.0.key: must be a string of 1 to 4096 characters, not an empty string'],
     [{ keys: [{ key: 'k' }] }, 'keys.0.name: is required'],
     [{ providers: 3 }, 'providers: must be an object, not that number'],
-    [{ providers: { 'a/b': {} } }, 'providers.a/b: is not a name that fits ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'],
+    [{ providers: { 'a/b': {} } }, 'providers.a/b: must be a name matching ^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'],
     [{ offload: { workers: 0 } }, 'offload.workers: must be auto or an integer from 1 to 64, not that number'],
     [
       { log: { level: 'inof' } },
@@ -96,7 +96,7 @@ test('header values cannot smuggle a line', (t) => {
   t.match(run({ providers: { p: { headers: { 'x-a': 'b\r\nx: y' } } } }).lines, [
     /^providers\.p\.headers\.x-a: must be/,
   ])
-  t.match(run({ providers: { p: { headers: { 'X Y': 'b' } } } }).lines, [/is not a name that fits/])
+  t.match(run({ providers: { p: { headers: { 'X Y': 'b' } } } }).lines, [/must be a name matching/])
   t.end()
 })
 

@@ -125,7 +125,7 @@ test('Redis down at the start: the store opens, refuses, and works once it is th
   t.teardown(() => store.close())
   t.match(await rejectionOf(store.accept(newJob('a'))), {
     code: 'overloaded',
-    message: 'The job store cannot be reached.',
+    message: 'The job store is unreachable.',
   })
   t.same(changes, [])
   const late = await startRedis({ port: probe.port })

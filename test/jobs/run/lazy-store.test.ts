@@ -48,7 +48,7 @@ test('what cannot be opened is 503 without a time to come back, tells each reaso
   for (let i = 0; i < 3; i++) {
     const error = await rejectionOf(lazy.get('a'))
     t.match(error, { code: 'storage_unavailable', status: 503, retryable: false, retryAfterMs: null })
-    t.match(error.message, /cannot be opened, so neither jobs nor requests with an Idempotency-Key are accepted/)
+    t.match(error.message, /could not be opened. Jobs and requests with an Idempotency-Key are rejected/)
   }
   t.equal(tries, 1, 'a call in the seconds after it starts no further try')
   t.same(reasons, [reason])
@@ -56,7 +56,7 @@ test('what cannot be opened is 503 without a time to come back, tells each reaso
   nowMs += 5000
   await rejectionOf(lazy.get('a'))
   t.same([tries, reasons.length], [3, 1])
-  reason = 'The job store x has no room on its disk.'
+  reason = 'The job store x has no disk space left.'
   nowMs += 5000
   await rejectionOf(lazy.get('a'))
   t.same(reasons, ['The job store x is damaged.', reason])

@@ -72,7 +72,10 @@ test('makes the file for its owner alone, with nothing left beside it, and every
   t.same(connection.pragma('journal_mode'), [{ journal_mode: 'wal' }])
   t.same(connection.pragma('locking_mode'), [{ locking_mode: 'exclusive' }])
   t.match(await refusalOf(path), {
-    ...{ code: 'misconfigured', message: `The job store ${path} is in use by another process. It is left as it is.` },
+    ...{
+      code: 'misconfigured',
+      message: `The job store ${path} is in use by another process. The file was left unchanged.`,
+    },
   })
   closeJobsFile(connection)
   t.equal(statSync(`${path}-wal`).size, 0, 'all of it is in the one file')
@@ -85,7 +88,7 @@ test('refuses a file of a newer schema', async (t) => {
   connection.close()
   t.match(await refusalOf(path), {
     code: 'misconfigured',
-    message: new RegExp(`${path} has schema version 999; .* knows up to 2`),
+    message: new RegExp(`${path} has schema version 999; .* supports up to 2`),
   })
 })
 
@@ -94,14 +97,14 @@ test('refuses what is not its own, what was emptied and what cannot be read', as
   const connection = new Database(other)
   connection.exec('CREATE TABLE own (a)')
   connection.close()
-  t.match((await refusalOf(other))?.message, `The job store ${other} is no job store of this gateway.`)
+  t.match((await refusalOf(other))?.message, `The job store ${other} is not a Sluice job store.`)
   const text = newPath(t)
   writeFileSync(text, 'jobs: none\n'.repeat(1000))
-  t.match((await refusalOf(text))?.message, `The job store ${text} is damaged or no database.`)
+  t.match((await refusalOf(text))?.message, `The job store ${text} is damaged or not a database.`)
   t.equal(readFileSync(text, 'utf8').length, 11_000, 'left as it is')
   const emptied = await filledFile(t)
   truncateSync(emptied, 0)
-  t.match((await refusalOf(emptied))?.message, `The job store ${emptied} is empty, so it has lost what it held.`)
+  t.match((await refusalOf(emptied))?.message, `The job store ${emptied} is empty and has lost its contents.`)
   t.equal(statSync(emptied).size, 0)
   const parent = newPath(t)
   writeFileSync(parent, '')

@@ -167,7 +167,10 @@ test('a thread that cannot even begin is a start that fails', async (t) => {
   const path = join(directory(t), 'jobs.db')
   const { close } = await openFile(t, { path })
   t.match(await rejectionOf(startSqlite({ path, onTrouble })), {
-    ...{ code: 'misconfigured', message: `The job store ${path} is in use by another process. It is left as it is.` },
+    ...{
+      code: 'misconfigured',
+      message: `The job store ${path} is in use by another process. The file was left unchanged.`,
+    },
   })
   await close()
 })

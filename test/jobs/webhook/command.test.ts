@@ -32,21 +32,21 @@ test('body by standard input, secret by the environment: exit 0 and one line, or
     run(args, BODY, { WEBHOOK_SECRET: SECRET }),
     run(args, `${BODY} `, { WEBHOOK_SECRET: SECRET }),
   ])
-  t.match(good, { code: 0, out: /^The signature fits: msg_1, 23 bytes, \d s old\.\n$/, err: '' })
-  t.same(bad, { code: 1, out: '', err: 'sluice: the webhook is not good: no signature fits\n' })
+  t.match(good, { code: 0, out: /^The signature is valid: msg_1, 23 bytes, \d s old\.\n$/, err: '' })
+  t.same(bad, { code: 1, out: '', err: 'sluice: the webhook is invalid: no signature matches\n' })
 })
 
 test('a file as body; what is missing or too old is said, the secret never', async (t) => {
   const folder = t.testdir({ body: BODY })
   const world = { stdin: process.stdin, env: {} }
   const options = { ...OPTIONS, bodyFile: `${folder}/body` }
-  t.match(await runWebhookVerify(options, world), /^The signature fits/)
+  t.match(await runWebhookVerify(options, world), /^The signature is valid/)
   const cases = [
-    [{ ...options, secret: null }, /the secret is missing/],
+    [{ ...options, secret: null }, /no secret given/],
     [{ ...options, bodyFile: '/nowhere' }, /\/nowhere cannot be read/],
     [{ ...options, timestamp: String(NOW_SEC - 400) }, /too old \(40\d s old, 300 s are allowed\)/],
     [{ ...options, timestamp: String(NOW_SEC + 400) }, /too new/],
-    [{ ...options, secret: 'another-secret-0123' }, /no signature fits/],
+    [{ ...options, secret: 'another-secret-0123' }, /no signature matches/],
   ] as const
   for (const [given, message] of cases) {
     const refusal = await rejectionOf(runWebhookVerify(given, world))

@@ -81,7 +81,9 @@ test('a failure comes again later, a refusal does not', async (t) => {
   await Promise.all([busy.until(1), gone.until(1)])
   await courier.stop(5000)
   t.match(Object.fromEntries(results), { busy: { kind: 'retry', delayMs: 5000 }, gone: { kind: 'dead' } })
-  t.match(await store.get('busy'), { webhook: { state: 'due', attempts: 1, lastError: 'The endpoint answered 503.' } })
+  t.match(await store.get('busy'), {
+    webhook: { state: 'due', attempts: 1, lastError: 'The endpoint returned status 503.' },
+  })
   t.match(await store.get('gone'), { webhook: { state: 'dead' } })
 })
 

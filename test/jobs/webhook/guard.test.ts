@@ -9,7 +9,7 @@ test('a public URL passes, any other is refused by the name of its field', (t) =
   t.equal(parseWebhookUrl('https://hooks.example.com/a', STRICT).href, 'https://hooks.example.com/a')
   t.match(
     thrownBy(() => parseWebhookUrl('https://127.0.0.1/', STRICT)),
-    { code: 'invalid_request', param: 'webhookUrl', message: 'webhookUrl must lead to a public address.' },
+    { code: 'invalid_request', param: 'webhookUrl', message: 'webhookUrl must point to a public address.' },
   )
   t.equal(parseWebhookUrl('http://127.0.0.1/', { allowInsecure: true, allowPrivateNetworks: true }).port, '')
   t.end()

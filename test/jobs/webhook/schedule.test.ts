@@ -4,7 +4,7 @@ import { MAX_WEBHOOK_ATTEMPTS, settleDelivery } from '../../../src/jobs/webhook/
 import { type WebhookAnswer } from '../../../src/jobs/webhook/webhook.js'
 
 const HOUR_MS = 3_600_000
-const error = 'The endpoint answered 500.'
+const error = 'The endpoint returned status 500.'
 
 function retry(retryAfterMs: number | null = null): WebhookAnswer {
   return { kind: 'retry', error, cause: null, retryAfterMs }

@@ -23,7 +23,7 @@ const LOCAL: WebhookOptions = {
   timeoutMs: 5000,
 }
 const GUARDED: WebhookOptions = { ...LOCAL, allowPrivateNetworks: false }
-const UNREACHABLE = { kind: 'retry', error: 'The endpoint could not be reached.', retryAfterMs: null }
+const UNREACHABLE = { kind: 'retry', error: 'The endpoint is unreachable.', retryAfterMs: null }
 
 type Teardown = { teardown(callback: () => unknown): void }
 
@@ -70,7 +70,7 @@ test('what the other answers are called', async (t) => {
   ]
   for (const [status, kind] of cases) {
     const server = await listen(t, whole(status, 'x'))
-    t.match(await send(server.origin), { kind, error: `The endpoint answered ${status}.` }, String(status))
+    t.match(await send(server.origin), { kind, error: `The endpoint returned status ${status}.` }, String(status))
   }
 })
 
@@ -127,7 +127,7 @@ test('a slow drip is cut at the deadline: in the head nothing was answered, in t
 
 test('an early hint is no answer yet', async (t) => {
   const server = await listen(t, { send: 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n' }, whole(500, ''))
-  t.match(await send(server.origin), { kind: 'retry', error: 'The endpoint answered 500.' })
+  t.match(await send(server.origin), { kind: 'retry', error: 'The endpoint returned status 500.' })
 })
 
 test('an answer that ends with its connection, or is cut after its head, counts by its head', async (t) => {

@@ -62,14 +62,14 @@ test('a refusal names the limit and whose it is, and when to come back', (t) => 
     {
       code: 'rate_limited',
       retryable: true,
-      message: 'The limit of 1 requests per minute of this key is reached. Try again in 60 s.',
+      message: 'The limit of 1 requests per minute for this key has been reached. Try again in 60 s.',
       retryAfterMs: 60_000,
     },
   )
   limiter.takeRequest(1)
   t.match(
     refusalOf(() => limiter.takeRequest(1)),
-    { message: /2 requests per minute of this gateway/, retryAfterMs: 30_000 },
+    { message: /2 requests per minute for this gateway/, retryAfterMs: 30_000 },
   )
   t.match(
     refusalOf(() => limiter.reserveTokens(1, 51)),
@@ -78,12 +78,12 @@ test('a refusal names the limit and whose it is, and when to come back', (t) => 
       status: 429,
       retryable: false,
       retryAfterMs: null,
-      message: 'This request needs about 51 tokens, more than the whole limit of 50 per minute of this key.',
+      message: 'This request needs about 51 tokens, which exceeds the limit of 50 per minute for this key.',
     },
   )
   t.match(
     refusalOf(() => limiter.reserveTokens(0, 101)),
-    { retryable: false, message: /101 tokens.*100 per minute of this gateway/ },
+    { retryable: false, message: /101 tokens.*100 per minute for this gateway/ },
   )
   t.same(rejected, ['key requests', 'gateway requests', 'key tokens', 'gateway tokens'])
   t.end()
@@ -256,12 +256,12 @@ test('a request that is counted ahead takes from both buckets, and is given back
   t.equal(limiter.countRequest(0), null)
   t.match(
     refusalOf(() => limiter.countRequest(0)),
-    { code: 'rate_limited', message: /of this key/ },
+    { code: 'rate_limited', message: /for this key/ },
   )
   t.equal(limiter.countRequest(1), null)
   t.match(
     refusalOf(() => limiter.countRequest(1)),
-    { code: 'rate_limited', message: /of this gateway/ },
+    { code: 'rate_limited', message: /for this gateway/ },
   )
   t.end()
 })
@@ -281,7 +281,7 @@ test('tokens that no bucket ever holds are refused without taking any, for good'
         code: 'rate_limited',
         retryable: false,
         retryAfterMs: null,
-        message: new RegExp(`${tokens} tokens, .* of ${whose}`),
+        message: new RegExp(`${tokens} tokens, .* for ${whose}`),
       },
     )
   }

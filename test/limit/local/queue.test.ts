@@ -141,7 +141,7 @@ test('a full queue refuses: 503 for the gateway, 429 for the key, both with a ti
       code: 'rate_limited',
       status: 429,
       retryAfterMs: 1000,
-      message: /limit of 1 requests at a time of this key/,
+      message: /limit of 1 concurrent requests for this key/,
     },
   )
   limiter.enter(1, waiter('y', 1))

@@ -28,13 +28,13 @@ test('a key takes no more than its cap, and all together no more than theirs', (
       code: 'rate_limited',
       status: 429,
       retryAfterMs: 1000,
-      message: /server\.maxReceivingBytesPerKey \(4096\)/,
+      message: /4096 bytes of server\.maxReceivingBytesPerKey/,
     },
   })
   t.equal(ofKey(1).grow(4 * KIB), null)
   t.equal(ofKey(-1).grow(2 * KIB), null, 'a caller without a key counts in all alone')
   t.match(ofKey(-1).grow(1), {
-    data: { code: 'overloaded', status: 503, retryAfterMs: 1000, message: /server\.maxReceivingBytes \(10240\)/ },
+    data: { code: 'overloaded', status: 503, retryAfterMs: 1000, message: /10240 bytes of server\.maxReceivingBytes/ },
   })
   t.same(rejected, ['key', 'gateway'])
   t.equal(budget.heldBytes(), 10 * KIB)

@@ -133,7 +133,7 @@ test('two nodes admit one bucket between them, whoever asks, and the refusal say
   const count = admitted(answers)
   t.ok(count >= 300 && count <= 300 + refilled, `${count} of 300, ${refilled} refilled`)
   const refusal = answers.find((error) => error !== null)?.data
-  t.match(refusal, { code: 'rate_limited', message: /limit of 300 requests per minute of this key/ })
+  t.match(refusal, { code: 'rate_limited', message: /limit of 300 requests per minute for this key/ })
   t.ok((refusal?.retryAfterMs ?? 0) >= 1 && (refusal?.retryAfterMs ?? 0) <= 200)
   t.same(new Set([...first.rejections, ...second.rejections]), new Set(['key requests']))
 })
@@ -144,7 +144,7 @@ test('slots: exactly the cap over both nodes, the key’s and the gateway’s, a
   t.equal(admitted(ofKey), 3)
   t.match(ofKey.find((error) => error !== null)?.data, {
     code: 'rate_limited',
-    message: /3 requests at a time of this key/,
+    message: /3 concurrent requests for this key/,
   })
   const ofNobody = await Promise.all(Array.from({ length: 20 }, () => second.admit(-1)))
   t.equal(admitted(ofNobody), 2)
@@ -171,10 +171,10 @@ test('tokens: reserved over both, both or none, given back and charged by what w
   })
   await first.limiter.reserveTokens(0, 700)
   const refusal = await rejectionOf(second.reserve(0, 700))
-  t.match(refusal, { code: 'rate_limited', message: /1000 tokens per minute of this key/ })
+  t.match(refusal, { code: 'rate_limited', message: /1000 tokens per minute for this key/ })
   await second.limiter.reserveTokens(0, 300)
   t.match(await rejectionOf(second.reserve(-1, 700)), {
-    message: /1500 tokens per minute of this gateway/,
+    message: /1500 tokens per minute for this gateway/,
   })
   await second.limiter.reserveTokens(-1, 400)
   first.limiter.settleTokens(0, 700, 100)
@@ -200,7 +200,7 @@ test('asking for less than nothing, or for no number, gives nothing away', async
   const { first, second } = await startNodes(t, 2, { key: { tokensPerMinute: 100 } })
   await first.reserve(0, 60)
   for (const nonsense of [Number.NaN, -1e9, -0.5]) await second.reserve(0, nonsense)
-  t.match(await rejectionOf(second.reserve(0, 60)), { message: /100 tokens per minute of this key/ })
+  t.match(await rejectionOf(second.reserve(0, 60)), { message: /100 tokens per minute for this key/ })
   await second.reserve(0, 39.5)
   t.equal(second.limiter.snapshot(0).tokens?.remaining, 0)
   t.same(second.states, [true])
@@ -532,7 +532,7 @@ test('requests that are counted ahead are those of all nodes, and enter without 
   await first.limiter.countRequest(0)
   await second.limiter.countRequest(0)
   const refused = await rejectionOf(first.limiter.countRequest(0) ?? Promise.resolve())
-  t.match(refused, { code: 'rate_limited', message: /limit of 2 requests per minute of this key/ })
+  t.match(refused, { code: 'rate_limited', message: /limit of 2 requests per minute for this key/ })
   const enter = (isCounted: boolean) =>
     new Promise((resolve) => {
       const waiter = { keyIndex: 0, isCounted, onEntered: () => resolve('in'), onRefused: resolve }

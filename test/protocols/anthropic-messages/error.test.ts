@@ -58,7 +58,7 @@ test('masks keys in the upstream’s words', async (t) => {
 
 test('a refused gateway key keeps its status, but none of its words', async (t) => {
   const error = decode('401-authentication.json')
-  t.match(error, { message: "The provider refused the gateway's credentials.", upstreamType: null })
+  t.match(error, { message: "The provider rejected the gateway's credentials.", upstreamType: null })
   t.match(encodeError(error, 'r'), { status: 401, body: { error: { type: 'authentication_error' } } })
 })
 

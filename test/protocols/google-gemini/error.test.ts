@@ -48,7 +48,7 @@ test("a refused key is the gateway's: it has the status of one, and none of its 
       upstreamType: null,
       upstreamCode: null,
       retryable: false,
-      message: "The provider refused the gateway's credentials.",
+      message: "The provider rejected the gateway's credentials.",
     })
   }
   t.end()
@@ -78,9 +78,9 @@ test('a body that is not JSON gives its first words, an empty one the catalogue 
     status: 502,
     message: 'Error 502 (Server Error)!!1',
   })
-  t.equal(dialect.decodeError(500, Buffer.alloc(0)).message, 'The provider refused the request.')
+  t.equal(dialect.decodeError(500, Buffer.alloc(0)).message, 'The provider rejected the request.')
   t.equal(dialect.decodeError(500, Buffer.from('{"error":"x"}')).message, '{"error":"x"}')
-  t.equal(dialect.decodeError(500, Buffer.from('{"error":{}}')).message, 'The provider refused the request.')
+  t.equal(dialect.decodeError(500, Buffer.from('{"error":{}}')).message, 'The provider rejected the request.')
   t.end()
 })
 

@@ -27,7 +27,7 @@ test('refusals keep their status, full queues and failures may be tried again', 
     status: 401,
     upstreamStatus: 401,
     retryable: false,
-    message: "The provider refused the gateway's credentials.",
+    message: "The provider rejected the gateway's credentials.",
   })
   t.match(read(429, '429-cloud-limit.json'), { code: 'rate_limited', status: 429, retryable: true })
   t.match(read(503, '503-busy.json'), { code: 'upstream_overloaded', status: 503, retryable: true })
@@ -39,7 +39,7 @@ test('refusals keep their status, full queues and failures may be tried again', 
 test('an error object gives its message, and keys never appear', (t) => {
   const message = (body: string) => dialect.decodeError(400, Buffer.from(body)).message
   t.equal(message('{"error":{"message":"bad key sk-abcdefgh123"}}'), 'bad key ***')
-  t.equal(message('{"error":{}}'), 'The provider refused the request.')
+  t.equal(message('{"error":{}}'), 'The provider rejected the request.')
   t.equal(message('{"oops":1}'), '{"oops":1}')
   t.end()
 })

@@ -28,7 +28,7 @@ test('a wrong base URL is named with the right route and what to change', (t) =>
     [
       '/openai/deployments/gpt-4o/chat/completions',
       'POST /v1/chat/completions',
-      'In the base URL, /v1 must stand in place of /openai/deployments/gpt-4o.',
+      'In the base URL, /v1 must replace /openai/deployments/gpt-4o.',
     ],
     ['/models', 'GET /v1/models', 'The base URL must end in /v1.'],
     ['/v1/api/chat', 'POST /api/chat', 'Leave /v1 out of the base URL.'],

@@ -45,19 +45,19 @@ test('reads what stands around the request', async (t) => {
 test('refuses a frame that is no object, or whose parts stand twice, or that hides much beside its request', async (t) => {
   const wide = '"x":[1],'.repeat(600)
   for (const [frame, message, param] of [
-    ['', /not one JSON object/],
-    ['[]', /not one JSON object/],
-    ['{"type":"chat","request":{}', /not one JSON object/],
-    ['{"type":"chat","request":{}}}', /not one JSON object/],
-    ['{"type":"chat","request":{}]}', /not one JSON object/],
-    ['{"type":"chat","request":{} garbage}', /not one JSON object/],
-    ['{"type":"chat","request":{]}}', /not one JSON object/],
+    ['', /must be a single JSON object/],
+    ['[]', /must be a single JSON object/],
+    ['{"type":"chat","request":{}', /must be a single JSON object/],
+    ['{"type":"chat","request":{}}}', /must be a single JSON object/],
+    ['{"type":"chat","request":{}]}', /must be a single JSON object/],
+    ['{"type":"chat","request":{} garbage}', /must be a single JSON object/],
+    ['{"type":"chat","request":{]}}', /must be a single JSON object/],
     ['{"type":tru,"request":{}}', /not valid JSON/],
-    ['{"request":{},"request":{}}', /twice/, 'request'],
-    ['{"request":{},"reques\\u0074":{}}', /twice/, 'request'],
-    ['{"id":"a","id":"b"}', /twice/, 'id'],
+    ['{"request":{},"request":{}}', /Duplicate field/, 'request'],
+    ['{"request":{},"reques\\u0074":{}}', /Duplicate field/, 'request'],
+    ['{"id":"a","id":"b"}', /Duplicate field/, 'id'],
     [`{"id":"${'a'.repeat(5000)}","request":{}}`, /4096 bytes/],
-    [`{${wide}"request":{}}`, /twice/, 'x'],
+    [`{${wide}"request":{}}`, /Duplicate field/, 'x'],
   ] as const) {
     const error = thrownBy(() => readJsonFrame(encodeText(frame)))
     t.match(error, { code: 'invalid_request', message }, frame.slice(0, 60))

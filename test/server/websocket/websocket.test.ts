@@ -313,7 +313,7 @@ test('answers a frame of the other kind with an error, and goes on with the chat
   const text = await Client.open(front)
   text.socket.send(Buffer.from('{"type":"chat","id":"x","request":{}}'))
   await text.until(() => text.got.length > 0)
-  const message = 'The subprotocol sluice.v1 takes text frames.'
+  const message = 'The subprotocol sluice.v1 requires text frames.'
   t.match(text.got, [{ type: 'error', id: null, error: { code: 'invalid_request', message } }])
   text.chat('a')
   t.match(await text.ending('a'), { type: 'done', outcome: 'complete' })
@@ -323,7 +323,7 @@ test('answers a frame of the other kind with an error, and goes on with the chat
   binary.socket.send(pack({ type: 'ping' }))
   await binary.until(() => binary.got.length === 2)
   t.match(binary.got, [
-    { error: { message: 'The subprotocol sluice.v1.msgpack takes binary frames.' } },
+    { error: { message: 'The subprotocol sluice.v1.msgpack requires binary frames.' } },
     { type: 'pong' },
   ])
   binary.socket.close()

@@ -16,7 +16,10 @@ const JSON_TOOL = 'sluice_json_answer'
  */
 export function withJsonTool(request: ChatRequest, target: Target): ChatRequest {
   if (request.tools.some(({ name }) => name === JSON_TOOL)) {
-    throw invalid('tools', `must not hold a function called ${JSON_TOOL}, which is the gateway's own at this provider`)
+    throw invalid(
+      'tools',
+      `must not contain a function named ${JSON_TOOL}, which the gateway reserves for this provider`,
+    )
   }
   const format = request.responseFormat
   if (format?.type !== 'json-schema' || target.quirks.jsonSchema !== 'tool') return request
@@ -42,7 +45,7 @@ export function withJsonTool(request: ChatRequest, target: Target): ChatRequest 
 
 function toParameters(schema: unknown): JsonObject {
   if (isJsonObject(schema) && (schema.type ?? 'object') === 'object') return schema
-  throw invalid('response_format', 'must have a schema whose type is object at this provider')
+  throw invalid('response_format', 'must have a schema of type object for this provider')
 }
 
 /** Another target may take it. */

@@ -124,6 +124,6 @@ function decodeUser(blocks: readonly BlockParam[], path: string, { toolNames, re
 
 function refusal(path: string, type: string): GatewayError {
   const param = `${path}.type`
-  const message = `${param}: '${type}' is not valid here, or cannot be carried to a provider of another protocol`
+  const message = `${param}: '${type}' is not valid here, or cannot be translated for a provider with another API`
   return new GatewayError('invalid_request', { param, message })
 }

@@ -63,6 +63,6 @@ function decodeToolChoice(choice: ToolChoiceParam): ToolChoice {
 
 function refuseTool({ type }: ToolParam, index: number): GatewayError {
   const param = `tools.${index}.type`
-  const message = `${param}: '${type}' is run by its vendor, and the provider of the chosen model has another API: send a function tool in its place.`
+  const message = `${param}: '${type}' runs at its vendor and is not available from the provider of the chosen model; send a function tool instead.`
   return new GatewayError('invalid_request', { param, message, retryable: true })
 }

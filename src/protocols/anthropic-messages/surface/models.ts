@@ -20,7 +20,7 @@ function encodeModel({ id = null, created = 0 }: JsonObject): JsonObject {
 function encodeList(models: readonly JsonObject[], read: ReadParameter): JsonObject {
   const limit = readLimit(read('limit'))
   const [afterId, beforeId] = [read('after_id'), read('before_id')]
-  if (afterId !== '' && beforeId !== '') throw invalid('after_id', 'excludes before_id.')
+  if (afterId !== '' && beforeId !== '') throw invalid('after_id', 'cannot be combined with before_id.')
   const end = beforeId === '' ? models.length : findIndex(models, 'before_id', beforeId)
   const start = afterId === '' ? 0 : findIndex(models, 'after_id', afterId) + 1
   // Towards the beginning a page is the one right before the cursor.

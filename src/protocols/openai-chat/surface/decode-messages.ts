@@ -106,7 +106,7 @@ function decodeToolResult(turn: JsonObject, path: string, seen: SeenCalls): Mess
 function decodeTexts(content: JsonValue | undefined, path: string): TextPart[] {
   const texts: TextPart[] = []
   for (const [i, part] of decodeUserParts(content, path).entries()) {
-    if (part.type !== 'text') throw invalid(`${path}.${i}.type`, 'must be text in this role')
+    if (part.type !== 'text') throw invalid(`${path}.${i}.type`, 'must be text for this role')
     texts.push(part)
   }
   return texts

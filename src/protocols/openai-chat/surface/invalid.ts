@@ -9,5 +9,5 @@ export function invalid(param: string, problem: string): GatewayError {
 
 /** For what passes untouched between two ends of this protocol, but has no place in the canonical model. */
 export function notCarried(param: string, what: string): GatewayError {
-  return invalid(param, `is ${what}, which the protocol of the chosen model cannot carry`)
+  return invalid(param, `is ${what}, which the API of the chosen model's provider does not support`)
 }

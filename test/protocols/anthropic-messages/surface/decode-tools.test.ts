@@ -38,7 +38,7 @@ test('a tool that only the vendor runs is left out and named beside others', asy
 })
 
 test('where nothing else is asked for, or it is forced, it is refused by its path', async (t) => {
-  const refused = { code: 'invalid_request', param: 'tools.0.type', retryable: true, message: /run by its vendor/ }
+  const refused = { code: 'invalid_request', param: 'tools.0.type', retryable: true, message: /runs at its vendor/ }
   t.match(
     thrownBy(() => decodeTools([SEARCH], null)),
     refused,

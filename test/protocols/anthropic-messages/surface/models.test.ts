@@ -55,7 +55,7 @@ test('a wrong parameter is refused by name', (t) => {
     [{ limit: 'x' }, /^limit/],
     [{ after_id: 'none' }, /^after_id must be the id of a listed model/],
     [{ before_id: 'none' }, /^before_id/],
-    [{ after_id: 'm1', before_id: 'm2' }, /^after_id excludes before_id/],
+    [{ after_id: 'm1', before_id: 'm2' }, /^after_id cannot be combined with before_id/],
   ] as const) {
     t.throws(() => page(query), { message })
   }
