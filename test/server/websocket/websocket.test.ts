@@ -336,6 +336,8 @@ test('takes a prompt as large as the body limit, and closes what is larger', asy
   t.match(await client.ending('big'), { outcome: 'complete' })
   client.chat('bigger', { model: 'x'.repeat(210_000) })
   await client.until(() => client.closed !== null)
+  // The engine ends the connection itself, without a close frame.
+  t.match(client.closed, { code: 1006 })
   t.equal(front.pipeline.exchanges.length, 1)
 })
 
