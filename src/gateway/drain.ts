@@ -1,6 +1,5 @@
 // How an event loop goes: not ready at once, new work still served for the grace, then no more of it; what runs may end until
-// the deadline, and what is left then is told so. Knows of what is drained
-// what it has to ask and to say.
+// the deadline, and what is left then ends as `drained`. It knows the gateway only as far as it must ask and tell it.
 //
 //   signal --grace--> listener closed, new requests 503 --> idle, or the deadline --> survivors end as `drained` --> closed
 //   second signal ------------------------------------------------------------------> the same, now
