@@ -1,10 +1,11 @@
 // Runs test files, each as a process of its own or area by area, and adds up their totals:
-//   node dist/test/suite.js NAME JOBS [--areas] FILES
+//   node dist/test/suite.js                              every test by the plan below; last line: N passed, N failed
+//   node dist/test/suite.js NAME JOBS [--areas] FILES    these
 // All they say goes to dist/NAME.tap, which ends with the totals; people see a line a process, and all of one that fails.
 // tap's own runner loads hooks for coverage and mocks into each process, which takes longer than most of the tests.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, writeFileSync } from 'node:fs'
 
 /** For a process that hangs: none takes a tenth of it, but on a machine that does much else besides. */
 const TIMEOUT_S = 300
@@ -18,6 +19,22 @@ const ALONE: readonly (readonly [name: RegExp, reason: string])[] = [
   [/\/(fuzz|offload)\.test\.js$/, 'as long as an area'],
 ]
 
+/** Those of test/e2e that load a gateway, or need the machine's time for themselves. */
+const LOADS: ReadonlySet<string> = new Set(
+  (
+    'aborts busy-processor delivery drain idle-connections job-kill job-nodes jobs-redis jobs-redis-faults limits load nodes ' +
+    'overload process-faults reload-load'
+  ).split(' '),
+)
+
+/** Which files run together, and how many processes at a time: those that start gateways two, since there may be two cores only. */
+const PLAN: readonly Group[] = [
+  { name: 'unit', jobs: 2, isByArea: true },
+  { name: 'processes', jobs: 2, isByArea: false },
+  { name: 'load', jobs: 1, isByArea: false },
+]
+
+type Group = { readonly name: 'unit' | 'processes' | 'load'; readonly jobs: number; readonly isByArea: boolean }
 type Run = { readonly name: string; readonly args: readonly string[] }
 type Totals = { readonly pass: number; readonly fail: number }
 
@@ -95,7 +112,38 @@ async function runAll(name: string, jobs: number, runs: readonly Run[]): Promise
   return total
 }
 
-const [name = '', jobs = '1', ...files] = process.argv.slice(2)
-const runs = files[0] === '--areas' ? planAreas(files.slice(1)) : files.map(planFile)
-const { fail } = await runAll(name, Number(jobs), runs)
-if (fail > 0) process.exitCode = 1
+function groupOf(file: string): Group['name'] {
+  const name = /^dist\/test\/e2e\/(.+)\.test\.js$/.exec(file)?.[1]
+  if (name !== undefined && LOADS.has(name)) return 'load'
+  return /^dist\/test\/(compat|e2e|faults)\//.test(file) ? 'processes' : 'unit'
+}
+
+/** Every group of the plan; one without files is a plan that no longer fits. */
+async function runPlan(): Promise<Totals> {
+  const names = readdirSync('dist/test', { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.test\.js$/.test(name),
+  )
+  const files = names.map((name) => `dist/test/${name}`).sort()
+  const total = { pass: 0, fail: 0 }
+  for (const { name, jobs, isByArea } of PLAN) {
+    const members = files.filter((file) => groupOf(file) === name)
+    const { pass, fail } = await runAll(name, jobs, isByArea ? planAreas(members) : members.map(planFile))
+    total.pass += pass
+    total.fail += members.length === 0 ? 1 : fail
+  }
+  return total
+}
+
+const [name, jobs = '1', ...files] = process.argv.slice(2)
+if (name === undefined) {
+  const { pass, fail } = await runPlan().catch((thrown: unknown) => {
+    print(String(thrown))
+    return { pass: 0, fail: 1 }
+  })
+  print(`${pass} passed, ${fail} failed`)
+  process.exitCode = fail === 0 && pass > 0 ? 0 : 1
+} else {
+  const runs = files[0] === '--areas' ? planAreas(files.slice(1)) : files.map(planFile)
+  const { fail } = await runAll(name, Number(jobs), runs)
+  if (fail > 0) process.exitCode = 1
+}
