@@ -218,8 +218,7 @@ test('no vendor or protocol is called by name outside its home', (t) => {
 /** Files with logic whose tests are elsewhere, and the test that covers each. */
 const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/limit/shared/shared-state.ts', 'test/limit/shared/redis-limiter.test.ts'],
-  ['src/telemetry/metrics/families.ts', 'test/telemetry/metrics/scrape.test.ts'],
-  ['src/telemetry/metrics/job-families.ts', 'test/telemetry/metrics/scrape.test.ts'],
+  ['src/telemetry/metrics/labels.ts', 'test/telemetry/metrics/table.test.ts'],
   ['src/telemetry/metrics/series.ts', 'test/telemetry/metrics/scrape.test.ts'],
   ['src/server/routes/paths.ts', 'test/server/app.test.ts'],
   ['src/gateway/loop.ts', 'test/e2e/nodes.test.ts'],

@@ -18,6 +18,7 @@ import { MODELS } from '../src/simulator/persona.js'
 import { createMetricsCells } from '../src/telemetry/metrics/cells.js'
 import { createMetrics } from '../src/telemetry/metrics/metrics.js'
 import { createScrape } from '../src/telemetry/metrics/scrape.js'
+import { labelNames, METRIC_LIST } from '../src/telemetry/metrics/table.js'
 import { closedJobDoor, startFront } from './helpers/front.js'
 import { codeWords, DOCS, fencedBlocks, PAGES, section, tableRows } from './helpers/markdown.js'
 import { listFiles, readText, writeText } from './helpers/source-tree.js'
@@ -234,6 +235,16 @@ async function metricLabels(): Promise<Map<string, string[]>> {
   }
   return found
 }
+
+const METRIC_HEAD = ['| Metric | Type | Labels | Meaning |', '| --- | --- | --- | --- |']
+
+test('the metrics table is made from the table of the code', async (t) => {
+  const rows = METRIC_LIST.map(([, descriptor]) => {
+    const labels = labelNames(descriptor).map((label) => `\`${label}\``)
+    return `| ${[`\`${descriptor.name}\``, descriptor.type, labels.join(' '), descriptor.help].join(' | ')} |`
+  })
+  checkTable(t, 'docs/reference/metrics.md', 'metrics', [...METRIC_HEAD, ...rows])
+})
 
 test('the metrics table has every metric with type and labels, and no other', async (t) => {
   const metrics = await metricLabels()

@@ -1,6 +1,7 @@
 // The memory of all metrics: one slab of numbers for each event loop, written by that loop alone with plain additions,
 // and added up at a scrape by whoever asks. No locks, no atomics: a scrape may miss what is being written just then.
 import { createLayout, type Layout, type MetricsConfig } from './layout.js'
+import { METRIC_LIST, METRICS } from './table.js'
 
 /** Memory for the metrics of `loops` event loops. */
 export function createMetricsCells(config: MetricsConfig, loops: number): SharedArrayBuffer {
@@ -14,7 +15,7 @@ export function slabOf(layout: Layout, cells: SharedArrayBuffer, loopIndex: numb
 }
 
 export type Totals = {
-  /** The fixed section, added up; event loop lag and breaker states are the worst of all loops. */
+  /** The fixed section, added up; gauges that are no sums are the largest or least of all loops. */
   readonly fixed: Float64Array
   /** Rows by tag, in the order of the tags. */
   readonly rows: readonly Float64Array[]
@@ -29,35 +30,55 @@ export function sumSlabs(layout: Layout, cells: SharedArrayBuffer): Totals {
     const slab = slabOf(layout, cells, loop)
     addInto(fixed, slab.subarray(0, layout.firstRow))
     for (let index = 0; index < layout.rows; index++) {
-      const at = layout.firstRow + index * layout.row.length
+      const at = layout.firstRow + index * layout.rowLength
       const tag = slab[at] ?? 0
       if (tag === 0) break
-      const row = slab.subarray(at, at + layout.row.length)
+      const row = slab.subarray(at, at + layout.rowLength)
       const sum = rows.get(tag)
       if (sum === undefined) rows.set(tag, row.slice())
       else addInto(sum, row, 1)
     }
   }
-  fixed[layout.eventLoopLag] = worstOf(layout, cells, layout.eventLoopLag)
-  for (let i = 0; i < layout.providers.names.length; i++) {
-    fixed[layout.breakers + i] = worstOf(layout, cells, layout.breakers + i)
+  for (const [key, descriptor] of METRIC_LIST) {
+    if (descriptor.type !== 'gauge' || descriptor.across === 'sum') continue
+    const { at, series, flagsAt } = layout.places[key]
+    for (let i = 0; i < series; i++) {
+      fixed[at + i] = extremeOf(
+        layout,
+        cells,
+        { at: at + i, flagAt: flagsAt === null ? null : flagsAt + i },
+        descriptor.across,
+      )
+    }
   }
   return { fixed, rows: [...rows.entries()].sort(([a], [b]) => a - b).map(([, row]) => row) }
 }
 
-/** The largest of what the event loops have in one place of the fixed section. */
-function worstOf(layout: Layout, cells: SharedArrayBuffer, at: number): number {
+/** The largest or least of what the event loops have in one place of the fixed section; 0 if none has set it. */
+function extremeOf(
+  layout: Layout,
+  cells: SharedArrayBuffer,
+  { at, flagAt }: { at: number; flagAt: number | null },
+  across: 'largest' | 'least',
+): number {
   const loops = cells.byteLength / (layout.slabLength * Float64Array.BYTES_PER_ELEMENT)
-  let worst = 0
-  for (let loop = 0; loop < loops; loop++) worst = Math.max(worst, slabOf(layout, cells, loop)[at] ?? 0)
-  return worst
+  let found: number | null = null
+  for (let loop = 0; loop < loops; loop++) {
+    const slab = slabOf(layout, cells, loop)
+    const value = slab[at] ?? 0
+    if (flagAt !== null && slab[flagAt] === 0) continue
+    if (found === null || (across === 'largest' ? value > found : value < found)) found = value
+  }
+  return found ?? 0
 }
 
 /** The state of each provider's breaker as the metric shows it, by name: 0 closed, 1 half-open, 2 open. */
 export function breakerStates(config: MetricsConfig, cells: SharedArrayBuffer): ReadonlyMap<string, number> {
   const layout = createLayout(config)
-  const stateAt = (at: number): number => Math.max(0, worstOf(layout, cells, layout.breakers + at) - 1)
-  return new Map(layout.providers.names.map((name, at) => [name, stateAt(at)]))
+  const { at } = layout.places.breakers
+  const stateAt = (index: number): number =>
+    extremeOf(layout, cells, { at: at + index, flagAt: null }, METRICS.breakers.across)
+  return new Map(layout.providers.names.map((name, index) => [name, stateAt(index)]))
 }
 
 function addInto(sum: Float64Array, slab: Float64Array, from = 0): void {

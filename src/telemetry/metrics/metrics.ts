@@ -1,5 +1,5 @@
 // What the hot path does for metrics: plain additions into the slab of its own event loop. No allocation, no string is
-// built, no label is validated; prom-client sees the numbers only at a scrape (scrape.ts).
+// built, no label is validated; names and labels are made only at a scrape (scrape.ts).
 import { OUTCOMES } from '../../model/event.js'
 import {
   type AttemptResult,
@@ -18,18 +18,12 @@ import {
 import { slabOf } from './cells.js'
 import {
   ATTEMPT_RESULTS,
-  CELLS_PER_CONNECTIONS,
-  CELLS_PER_REDIS_STATE,
-  createLayout,
   DELIVERY_STATES,
   FLOOD_KINDS,
-  type HistogramPlace,
   JOB_RUN_RESULTS,
   JOB_STATES,
-  type Layout,
   LIMIT_KINDS,
   LIMIT_SCOPES,
-  type MetricsConfig,
   NOT_KEPT_REASONS,
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
@@ -40,7 +34,9 @@ import {
   STORED_KINDS,
   TRANSPORTS,
   WEBHOOK_RESULTS,
-} from './layout.js'
+} from './labels.js'
+import { createLayout, type Layout, type MetricsConfig, type Place } from './layout.js'
+import { METRIC_LIST, METRICS, type MetricKey } from './table.js'
 
 const MS_PER_SEC = 1000
 
@@ -67,6 +63,9 @@ export type LoopMetrics = Metrics & {
 
 class CellMetrics implements LoopMetrics {
   #layout: Layout
+  // The places stay where they are, whatever names are adopted.
+  readonly #places: Layout['places']
+  readonly #at: Readonly<Record<MetricKey, number>>
   readonly #cells: Float64Array
   readonly #outcomes = indexByValue(OUTCOMES)
   readonly #statuses = indexByValue(STATUSES)
@@ -76,20 +75,12 @@ class CellMetrics implements LoopMetrics {
 
   constructor(layout: Layout, cells: Float64Array) {
     this.#layout = layout
+    this.#places = layout.places
+    this.#at = beginnings(layout)
     this.#cells = cells
-    const gauges = [
-      layout.active,
-      layout.offloadQueue,
-      layout.eventLoopLag,
-      layout.listenersPaused,
-      layout.receivingBytes,
-    ]
-    for (const at of gauges) cells[at] = 0
-    cells.fill(0, layout.streams, layout.streams + TRANSPORTS.length)
-    cells.fill(0, layout.jobs, layout.jobRuns)
-    cells.fill(0, layout.redisStates, layout.redisStates + REDIS_USES.length * CELLS_PER_REDIS_STATE)
-    cells.fill(0, layout.connections, layout.connections + layout.providers.room * CELLS_PER_CONNECTIONS)
-    cells.fill(0, layout.breakers, layout.breakers + layout.providers.room)
+    for (const [key, { type }] of METRIC_LIST) {
+      if (type === 'gauge') cells.fill(0, layout.places[key].at, layout.places[key].end)
+    }
     while (this.#rowsUsed < layout.rows) {
       const at = this.#rowAt(this.#rowsUsed)
       const tag = cells[at] ?? 0
@@ -115,133 +106,134 @@ class CellMetrics implements LoopMetrics {
   }
 
   exchangeStarted(): void {
-    this.#add(this.#layout.active, 1)
+    this.#add(this.#at.active, 1)
   }
 
   exchangeSettled(record: ExchangeRecord): void {
-    this.#add(this.#layout.active, -1)
-    const { row } = this.#layout
+    this.#add(this.#at.active, -1)
+    const places = this.#at
     const at = this.slot(record.surface, record.provider, record.model)
     const outcome = this.#outcomes.get(record.outcome) ?? 0
     const status = this.#statuses.get(record.status) ?? STATUSES.length
-    this.#add(at + row.requests + outcome * (STATUSES.length + 1) + status, 1)
-    this.#count(at + row.inputTokens, record.usage.inputTokens)
-    this.#count(at + row.outputTokens, record.usage.outputTokens)
-    this.#observe(at, row.duration, record.totalMs / MS_PER_SEC)
+    this.#add(at + places.requests + outcome * (STATUSES.length + 1) + status, 1)
+    this.#count(at + places.tokens, record.usage.inputTokens)
+    this.#count(at + places.tokens + 1, record.usage.outputTokens)
+    this.#observe(at + places.duration, METRICS.duration.bounds, record.totalMs / MS_PER_SEC)
     if (record.timeToFirstTokenMs !== null) {
-      this.#observe(at, row.timeToFirstToken, record.timeToFirstTokenMs / MS_PER_SEC)
+      this.#observe(
+        at + places.timeToFirstToken,
+        METRICS.timeToFirstToken.bounds,
+        record.timeToFirstTokenMs / MS_PER_SEC,
+      )
     }
-    if (record.overheadMs !== null) this.#observe(at, row.overhead, record.overheadMs / MS_PER_SEC)
+    if (record.overheadMs !== null)
+      this.#observe(at + places.overhead, METRICS.overhead.bounds, record.overheadMs / MS_PER_SEC)
   }
 
   streamOpened(transport: Transport): void {
-    this.#add(this.#layout.streams + TRANSPORTS.indexOf(transport), 1)
+    this.#add(this.#at.streams + TRANSPORTS.indexOf(transport), 1)
   }
 
   streamClosed(transport: Transport): void {
-    this.#add(this.#layout.streams + TRANSPORTS.indexOf(transport), -1)
+    this.#add(this.#at.streams + TRANSPORTS.indexOf(transport), -1)
   }
 
   interToken(slot: number, seconds: number): void {
-    this.#observe(slot, this.#layout.row.interToken, seconds)
+    this.#observe(slot + this.#at.interToken, METRICS.interToken.bounds, seconds)
   }
 
   upstreamAttempt(provider: string, result: AttemptResult): void {
     const index = this.#layout.providers.indexOf.get(provider) ?? 0
-    this.#add(this.#layout.attempts + index * ATTEMPT_RESULTS.length + ATTEMPT_RESULTS.indexOf(result), 1)
+    this.#add(this.#at.attempts + index * ATTEMPT_RESULTS.length + ATTEMPT_RESULTS.indexOf(result), 1)
   }
 
   upstreamRetry(provider: string, kind: RetryKind): void {
     const index = this.#layout.providers.indexOf.get(provider) ?? 0
-    this.#add(this.#layout.retries + index * RETRY_KINDS.length + RETRY_KINDS.indexOf(kind), 1)
+    this.#add(this.#at.retries + index * RETRY_KINDS.length + RETRY_KINDS.indexOf(kind), 1)
   }
 
   implausibleUsage(provider: string): void {
-    this.#add(this.#layout.implausible + (this.#layout.providers.indexOf.get(provider) ?? 0), 1)
+    this.#add(this.#at.implausible + (this.#layout.providers.indexOf.get(provider) ?? 0), 1)
   }
 
   unsolicitedBytes(provider: string): void {
-    this.#add(this.#layout.unsolicited + (this.#layout.providers.indexOf.get(provider) ?? 0), 1)
+    this.#add(this.#at.unsolicited + (this.#layout.providers.indexOf.get(provider) ?? 0), 1)
   }
 
   limitRejection(scope: (typeof LIMIT_SCOPES)[number], limit: (typeof LIMIT_KINDS)[number]): void {
     const offset = LIMIT_SCOPES.indexOf(scope) * LIMIT_KINDS.length + LIMIT_KINDS.indexOf(limit)
-    this.#add(this.#layout.rejections + offset, 1)
+    this.#add(this.#at.rejections + offset, 1)
   }
 
   receiving(bytes: number): void {
-    this.#add(this.#layout.receivingBytes, bytes)
+    this.#add(this.#at.receiving, bytes)
   }
 
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void {
     const index = OFFLOAD_TASKS.indexOf(task)
-    this.#add(this.#layout.offloadTasks + index * OFFLOAD_PLACES.length + OFFLOAD_PLACES.indexOf(where), 1)
-    const place = this.#layout.offloadSeconds[index]
-    if (place !== undefined) this.#observe(0, place, seconds)
+    this.#add(this.#at.offloadTasks + index * OFFLOAD_PLACES.length + OFFLOAD_PLACES.indexOf(where), 1)
+    const { at, cellsPerSeries } = this.#places.offloadSeconds
+    this.#observe(at + index * cellsPerSeries, METRICS.offloadSeconds.bounds, seconds)
   }
 
   offloadQueue(length: number): void {
-    this.#cells[this.#layout.offloadQueue] = length
+    this.#cells[this.#at.offloadQueue] = length
   }
 
   configReload(result: ReloadResult): void {
-    this.#add(this.#layout.reloads + RELOAD_RESULTS.indexOf(result), 1)
+    this.#add(this.#at.reloads + RELOAD_RESULTS.indexOf(result), 1)
   }
 
   flood(kind: FloodKind): void {
-    this.#add(this.#layout.floods + FLOOD_KINDS.indexOf(kind), 1)
+    this.#add(this.#at.floods + FLOOD_KINDS.indexOf(kind), 1)
   }
 
   upstreamConnections(provider: string, open: number, busy: number): void {
     const index = this.#layout.providers.indexOf.get(provider) ?? 0
-    const at = this.#layout.connections + index * CELLS_PER_CONNECTIONS
-    this.#cells[at] = 1
-    this.#cells[at + 1] = busy
-    this.#cells[at + 2] = open - busy
+    this.#set(this.#places.connections, 2 * index, busy)
+    this.#set(this.#places.connections, 2 * index + 1, open - busy)
   }
 
   breakerState(provider: string, state: number): void {
-    this.#cells[this.#layout.breakers + (this.#layout.providers.indexOf.get(provider) ?? 0)] = 1 + state
+    this.#set(this.#places.breakers, this.#layout.providers.indexOf.get(provider) ?? 0, state)
   }
 
   eventLoopLag(seconds: number): void {
-    this.#cells[this.#layout.eventLoopLag] = seconds
+    this.#cells[this.#at.eventLoopLag] = seconds
   }
 
   listenerPaused(isPaused: boolean): void {
-    this.#add(this.#layout.listenersPaused, isPaused ? 1 : -1)
+    this.#add(this.#at.listenersPaused, isPaused ? 1 : -1)
   }
 
   redisState(use: RedisUse, isUp: boolean): void {
-    const at = this.#layout.redisStates + REDIS_USES.indexOf(use) * CELLS_PER_REDIS_STATE
-    this.#cells[at] = 1
-    this.#cells[at + 1] = isUp ? 0 : 1
+    this.#set(this.#places.redisUp, REDIS_USES.indexOf(use), isUp ? 1 : 0)
   }
 
   redisCall(use: RedisUse, seconds: number, isOk: boolean): void {
     const index = REDIS_USES.indexOf(use)
-    if (!isOk) this.#add(this.#layout.redisFailures + index, 1)
-    const place = this.#layout.redisSeconds[index]
-    if (place !== undefined) this.#observe(0, place, seconds)
+    if (!isOk) this.#add(this.#at.redisFailures + index, 1)
+    const { at, cellsPerSeries } = this.#places.redisSeconds
+    this.#observe(at + index * cellsPerSeries, METRICS.redisSeconds.bounds, seconds)
   }
 
   jobCounts({ jobs, queueAgeMs, deliveries, storedBytes }: JobCounts): void {
-    const states = JOB_STATES.map((state) => jobs[state])
-    const waiting = DELIVERY_STATES.map((state) => deliveries[state])
-    const stored = STORED_KINDS.map((kind) => storedBytes[kind])
-    this.#cells.set([1, ...states, queueAgeMs / MS_PER_SEC, ...waiting, ...stored], this.#layout.jobs)
+    for (const [i, state] of JOB_STATES.entries()) this.#set(this.#places.jobs, i, jobs[state])
+    this.#set(this.#places.queueAge, 0, queueAgeMs / MS_PER_SEC)
+    for (const [i, state] of DELIVERY_STATES.entries()) this.#set(this.#places.deliveries, i, deliveries[state])
+    for (const [i, kind] of STORED_KINDS.entries()) this.#set(this.#places.storedBytes, i, storedBytes[kind])
   }
 
   jobRun(result: JobRunResult): void {
-    this.#add(this.#layout.jobRuns + JOB_RUN_RESULTS.indexOf(result), 1)
+    this.#add(this.#at.jobRuns + JOB_RUN_RESULTS.indexOf(result), 1)
   }
 
   webhook(result: WebhookResult): void {
-    this.#add(this.#layout.webhooks + WEBHOOK_RESULTS.indexOf(result), 1)
+    this.#add(this.#at.webhooks + WEBHOOK_RESULTS.indexOf(result), 1)
   }
 
   answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void {
-    this.#add(this.#layout.answersNotKept + NOT_KEPT_REASONS.indexOf(reason), 1)
+    this.#add(this.#at.answersNotKept + NOT_KEPT_REASONS.indexOf(reason), 1)
   }
 
   #add(at: number, count: number): void {
@@ -253,17 +245,22 @@ class CellMetrics implements LoopMetrics {
     if (count > 0 && count < Number.POSITIVE_INFINITY) this.#add(at, count)
   }
 
-  #observe(base: number, place: HistogramPlace, seconds: number): void {
+  /** Sets a gauge that is shown once it is set. */
+  #set({ at, flagsAt }: Place, series: number, value: number): void {
+    this.#cells[at + series] = value
+    if (flagsAt !== null) this.#cells[flagsAt + series] = 1
+  }
+
+  #observe(at: number, bounds: readonly number[], seconds: number): void {
     if (!(seconds >= 0) || seconds === Number.POSITIVE_INFINITY) return
-    const { at, bounds } = place
     let bucket = 0
     while (bucket < bounds.length && seconds > (bounds[bucket] ?? 0)) bucket++
-    this.#add(base + at + bucket, 1)
-    this.#add(base + at + bounds.length + 1, seconds)
+    this.#add(at + bucket, 1)
+    this.#add(at + bounds.length + 1, seconds)
   }
 
   #rowAt(index: number): number {
-    return this.#layout.firstRow + index * this.#layout.row.length
+    return this.#layout.firstRow + index * this.#layout.rowLength
   }
 
   #addRow(key: number): number {
@@ -277,4 +274,9 @@ class CellMetrics implements LoopMetrics {
 
 function indexByValue<T>(values: readonly T[]): ReadonlyMap<T, number> {
   return new Map(values.map((value, index) => [value, index]))
+}
+
+/** Where the cells of each metric begin. */
+function beginnings({ places }: Layout): Readonly<Record<MetricKey, number>> {
+  return Object.fromEntries(Object.entries(places).map(([key, { at }]) => [key, at])) as Record<MetricKey, number>
 }

@@ -1,11 +1,12 @@
-// The page that Prometheus reads: adds up the slabs of all event loops and hands the numbers to prom-client, which writes
-// them beside its own process metrics. Runs on any event loop and lets it breathe between two metrics.
+// The page that Prometheus reads: adds up the slabs of all event loops and writes their series, then prom-client's metrics
+// of the process. Runs on any event loop and lets it breathe between two metrics.
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { collectDefaultMetrics, type Metric, Registry } from 'prom-client'
+import { collectDefaultMetrics, Registry } from 'prom-client'
 import { sumSlabs, type Totals } from './cells.js'
-import { createFamilies, isKnown } from './families.js'
-import { createLayout, type Layout, type MetricsConfig } from './layout.js'
-import { type Family, type Series } from './series.js'
+import { writeMetric } from './exposition.js'
+import { createLayout, type Layout, type MetricsConfig, rowNames } from './layout.js'
+import { createSeriesReader } from './series.js'
+import { METRIC_LIST } from './table.js'
 
 export type Scrape = {
   readonly contentType: string
@@ -24,16 +25,20 @@ export type ScrapeOptions = {
 export function createScrape(config: MetricsConfig, cells: SharedArrayBuffer, options: ScrapeOptions = {}): Scrape {
   const process = new Registry()
   if (options.processMetrics !== false) collectDefaultMetrics({ register: process })
+  const processParts = (): Part[] =>
+    process.getMetricsAsArray().map(
+      ({ name }) =>
+        () =>
+          process.getSingleMetricAsString(name),
+    )
   let own = createPage(config, cells)
 
   let rendering: Promise<string> | null = null
   async function renderOnce(): Promise<string> {
     const parts: string[] = []
-    for (const registry of [own(), process]) {
-      for (const { name } of registry.getMetricsAsArray()) {
-        parts.push(await registry.getSingleMetricAsString(name))
-        await nextTurn()
-      }
+    for (const part of [...own(), ...processParts()]) {
+      parts.push(await part())
+      await nextTurn()
     }
     return `${parts.join('\n\n')}\n`
   }
@@ -51,15 +56,19 @@ export function createScrape(config: MetricsConfig, cells: SharedArrayBuffer, op
   }
 }
 
-/** Our own metrics of one layout; each call takes the numbers anew. */
-function createPage(config: MetricsConfig, cells: SharedArrayBuffer): () => Registry {
+type Part = () => string | Promise<string>
+
+/** The parts of our own metrics under the names of one layout; each call takes the numbers anew. */
+function createPage(config: MetricsConfig, cells: SharedArrayBuffer): () => Part[] {
   const layout = createLayout(config)
-  const registry = new Registry()
-  let totals = sumKnown(layout, cells)
-  for (const family of createFamilies(layout)) register(registry, family, () => family.series(totals))
+  const metrics = METRIC_LIST.map(([key, head]) => ({ head, read: createSeriesReader(layout, key) }))
   return () => {
-    totals = sumKnown(layout, cells)
-    return registry
+    const totals = sumKnown(layout, cells)
+    return metrics.map(
+      ({ head, read }) =>
+        () =>
+          writeMetric(head, read(totals)),
+    )
   }
 }
 
@@ -69,11 +78,7 @@ function sumKnown(layout: Layout, cells: SharedArrayBuffer): Totals {
   return { fixed, rows: rows.filter((row) => isKnown(layout, row)) }
 }
 
-/**
- * Registers a metric of which prom-client asks the values only when it writes the page. Its own Counter and Histogram
- * would have to be fed label by label; a registry needs no more of a metric than `name` and `get` (prom-client 15).
- */
-function register(registry: Registry, { name, help, type }: Family, collect: () => Series[]): void {
-  const metric = { name, help, type, aggregator: 'sum', get: async () => ({ name, help, type, values: collect() }) }
-  registry.registerMetric(metric as unknown as Metric)
+function isKnown(layout: Layout, row: Float64Array): boolean {
+  const { provider, model } = rowNames(layout, row)
+  return provider !== undefined && model !== undefined
 }

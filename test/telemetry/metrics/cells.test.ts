@@ -9,20 +9,20 @@ test('slabs do not overlap, and rows of the same tag are added wherever they lie
   const layout = createLayout(CONFIG)
   const cells = createMetricsCells(CONFIG, 3)
   t.equal(cells.byteLength, 3 * 8 * layout.slabLength)
-  const rowAt = (index: number) => layout.firstRow + index * layout.row.length
+  const rowAt = (index: number) => layout.firstRow + index * layout.rowLength
   for (const loop of [0, 1, 2]) {
     const slab = slabOf(layout, cells, loop)
-    slab[layout.active] = loop + 1
-    slab[layout.eventLoopLag] = [0.5, 2, 1][loop] ?? 0
+    slab[layout.places.active.at] = loop + 1
+    slab[layout.places.eventLoopLag.at] = [0.5, 2, 1][loop] ?? 0
     slab[rowAt(0)] = loop === 0 ? 1 : 3
     slab[rowAt(1)] = loop === 0 ? 3 : 0
-    slab[rowAt(loop === 0 ? 1 : 0) + layout.row.inputTokens] = 10
+    slab[rowAt(loop === 0 ? 1 : 0) + layout.places.tokens.at] = 10
   }
   const { fixed, rows } = sumSlabs(layout, cells)
-  t.equal(fixed[layout.active], 6)
-  t.equal(fixed[layout.eventLoopLag], 2)
+  t.equal(fixed[layout.places.active.at], 6)
+  t.equal(fixed[layout.places.eventLoopLag.at], 2)
   t.same(
-    rows.map((row) => [row[0], row[layout.row.inputTokens]]),
+    rows.map((row) => [row[0], row[layout.places.tokens.at]]),
     [
       [1, 0],
       [3, 30],

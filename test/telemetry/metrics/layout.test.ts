@@ -1,14 +1,7 @@
 // The layout of the slabs: places do not overlap, and the same configuration gives the same ones.
 import { test } from 'tap'
-import {
-  createLayout,
-  DURATION_BOUNDS,
-  INTER_TOKEN_BOUNDS,
-  OFFLOAD_BOUNDS,
-  OVERHEAD_BOUNDS,
-  REDIS_BOUNDS,
-  TTFT_BOUNDS,
-} from '../../../src/telemetry/metrics/layout.js'
+import { createLayout } from '../../../src/telemetry/metrics/layout.js'
+import { METRIC_LIST } from '../../../src/telemetry/metrics/table.js'
 
 const CONFIG = {
   surfaces: ['chat', 'chat'],
@@ -29,32 +22,28 @@ test('names are unique, and index 0 is other', (t) => {
   t.end()
 })
 
-test('histogram bounds rise', (t) => {
-  for (const bounds of [
-    TTFT_BOUNDS,
-    INTER_TOKEN_BOUNDS,
-    DURATION_BOUNDS,
-    OVERHEAD_BOUNDS,
-    OFFLOAD_BOUNDS,
-    REDIS_BOUNDS,
-  ]) {
-    t.ok(bounds.every((bound, i) => i === 0 || bound > (bounds[i - 1] ?? 0)))
+test('the places of the fixed section and of a row follow each other without a gap', (t) => {
+  const layout = createLayout(CONFIG)
+  let [section, row] = [0, 1]
+  for (const [key, descriptor] of METRIC_LIST) {
+    const { at, series, cellsPerSeries, flagsAt, end } = layout.places[key]
+    t.equal(at, descriptor.row === undefined ? section : row, key)
+    t.equal(end, at + series * cellsPerSeries + (flagsAt === null ? 0 : series), key)
+    if (descriptor.row === undefined) section = end
+    else row = end
   }
-  t.equal(DURATION_BOUNDS.at(-1), 600)
-  t.same([OVERHEAD_BOUNDS[0], OVERHEAD_BOUNDS.at(-1)], [0.00005, 0.25])
+  t.equal(layout.firstRow, section)
+  t.equal(layout.rowLength, row)
+  t.equal(layout.slabLength, layout.firstRow + layout.rows * layout.rowLength)
+  t.same(createLayout(structuredClone(CONFIG)), layout)
   t.end()
 })
 
-test('the places of the fixed section and of a row follow each other without a gap', (t) => {
-  const layout = createLayout(CONFIG)
-  const { row } = layout
-  const size = (bounds: readonly number[]) => bounds.length + 2
-  t.equal(row.timeToFirstToken.at, row.duration.at + size(DURATION_BOUNDS))
-  t.equal(row.interToken.at, row.timeToFirstToken.at + size(TTFT_BOUNDS))
-  t.equal(row.overhead.at, row.interToken.at + size(INTER_TOKEN_BOUNDS))
-  t.equal(row.length, row.overhead.at + size(OVERHEAD_BOUNDS))
-  t.equal(layout.firstRow, (layout.redisSeconds.at(-1)?.at ?? 0) + size(REDIS_BOUNDS))
-  t.equal(layout.slabLength, layout.firstRow + layout.rows * row.length)
-  t.same(createLayout(structuredClone(CONFIG)), layout)
+test('a metric has a series for each combination of its labels, with room for providers to come', (t) => {
+  const { places } = createLayout({ ...CONFIG, room: { providers: 7, models: 9 } })
+  t.equal(places.attempts.series, 8 * 7, 'other and seven providers, seven results')
+  t.equal(places.active.series, 1)
+  t.equal(places.connections.flagsAt, places.connections.at + 8 * 2)
+  t.equal(places.offloadQueue.flagsAt, null)
   t.end()
 })

@@ -1,10 +1,13 @@
-// The page itself: process metrics beside ours, its content type, and scrapes that overlap.
+// The page itself, line by line; process metrics beside ours, its content type, and scrapes that overlap.
 import { test } from 'tap'
+import { OUTCOMES } from '../../../src/model/event.js'
+import { NO_USAGE } from '../../../src/model/usage.js'
 import { createMetricsCells } from '../../../src/telemetry/metrics/cells.js'
-import { createMetrics } from '../../../src/telemetry/metrics/metrics.js'
+import { createMetrics, type LoopMetrics } from '../../../src/telemetry/metrics/metrics.js'
 import { createScrape } from '../../../src/telemetry/metrics/scrape.js'
 import { exchangeRecord } from '../../helpers/exchange-record.js'
 import { parsePage, sampleValue } from '../../helpers/prometheus.js'
+import { readText, writeText } from '../../helpers/source-tree.js'
 
 const CONFIG = {
   surfaces: ['chat'],
@@ -52,4 +55,90 @@ test('scrapes that overlap share one page, a later one is new', async (t) => {
   await first
   createMetrics(CONFIG, cells, 0).exchangeSettled(exchangeRecord())
   t.match(await scrape.render(), /sluice_requests_total\{.*\} 1\n/)
+})
+
+const FULL_PAGE = 'test/fixtures/metrics/page.txt'
+const FULL_CONFIG = {
+  surfaces: ['chat', 'messages'],
+  providers: [
+    { name: 'north', knownModels: ['north-large'] },
+    { name: 'sou"th\\\n', knownModels: ['south-1'] },
+  ],
+  models: [{ name: 'fast' }, { name: 'smart' }],
+  room: { providers: 5, models: 9 },
+}
+
+/** Uses every count that there is, each loop in an order and with numbers of its own. */
+function countAll(metrics: LoopMetrics, loop: number): void {
+  const providers = loop === 0 ? ['north', 'sou"th\\\n', 'nobody'] : ['sou"th\\\n', 'north']
+  for (const [i, provider] of providers.entries()) {
+    const targetOf = { provider, surface: i === 0 ? 'chat' : 'messages', model: i === 1 ? 'smart' : 'fast' }
+    for (const [o, outcome] of OUTCOMES.entries()) {
+      metrics.exchangeStarted()
+      metrics.exchangeSettled(
+        exchangeRecord({
+          ...targetOf,
+          ...{ outcome, status: [200, 429, 418, 503][o % 4] ?? 0, totalMs: 10 ** (o % 7), overheadMs: o / 8 },
+          ...{
+            timeToFirstTokenMs: o % 2 === 0 ? null : 2 ** o,
+            usage: { ...NO_USAGE, inputTokens: o, outputTokens: i },
+          },
+        }),
+      )
+    }
+    metrics.interToken(metrics.slot('chat', provider, 'fast'), 0.25 * (i + loop))
+    for (const result of ['ok', 'cut', 'aborted'] as const) metrics.upstreamAttempt(provider, result)
+    for (const kind of ['again', 'denied'] as const) metrics.upstreamRetry(provider, kind)
+    metrics.implausibleUsage(provider)
+    metrics.unsolicitedBytes(provider)
+    metrics.upstreamConnections(provider, 5 + i, 2 * loop)
+    metrics.breakerState(provider, (i + loop) % 3)
+  }
+  for (const transport of ['json', 'sse', 'sse', 'websocket'] as const) metrics.streamOpened(transport)
+  metrics.streamClosed('sse')
+  for (let count = 0; count <= loop; count++) metrics.exchangeStarted()
+  for (const result of ['ok', 'rejected'] as const) metrics.configReload(result)
+  for (const kind of ['requests', 'chunks'] as const) metrics.flood(kind)
+  for (const scope of ['gateway', 'provider'] as const) metrics.limitRejection(scope, loop === 0 ? 'lag' : 'stored')
+  metrics.receiving(4096)
+  metrics.receiving(-1024)
+  for (const task of ['decode', 'aggregate'] as const) metrics.offloadTask(task, 'worker', 0.125 * (loop + 1))
+  metrics.offloadTask('encode', 'inline', 0.0625)
+  metrics.offloadQueue(3)
+  metrics.eventLoopLag(loop === 0 ? 0.5 : 0.25)
+  metrics.listenerPaused(true)
+  for (const reason of ['size', 'store'] as const) metrics.answerNotKept(reason)
+  for (const result of ['completed', 'void'] as const) metrics.jobRun(result)
+  for (const result of ['delivered', 'dead'] as const) metrics.webhook(result)
+  metrics.redisState('limits', true)
+  metrics.redisState('jobs', loop === 0)
+  metrics.redisCall('limits', 0.5, loop === 0)
+  metrics.redisCall('jobs', 2, false)
+  if (loop > 0) return
+  metrics.jobCounts({
+    ...{ jobs: { pending: 1, processing: 2, completed: 3, error: 4 }, queueAgeMs: 1500 },
+    ...{ deliveries: { due: 5, dead: 0 }, storedBytes: { jobs: 5000, answers: 600 } },
+  })
+}
+
+test('the same counts give the same page, to the byte', async (t) => {
+  const cells = createMetricsCells(FULL_CONFIG, 2)
+  for (const loop of [0, 1]) countAll(createMetrics(FULL_CONFIG, cells, loop), loop)
+  const page = await createScrape(FULL_CONFIG, cells, { processMetrics: false }).render()
+  if (process.env.UPDATE_GOLDEN === '1') writeText(FULL_PAGE, page)
+  t.equal(page, readText(FULL_PAGE), 'UPDATE_GOLDEN=1 writes it anew')
+})
+
+test('an event loop that begins anew keeps its counts and forgets its gauges', async (t) => {
+  const cells = createMetricsCells(FULL_CONFIG, 2)
+  for (const loop of [0, 1]) countAll(createMetrics(FULL_CONFIG, cells, loop), loop)
+  const scrape = createScrape(FULL_CONFIG, cells, { processMetrics: false })
+  const before = parsePage(await scrape.render())
+  for (const loop of [0, 1]) createMetrics(FULL_CONFIG, cells, loop)
+  const after = parsePage(await scrape.render())
+  const counts = ({ samples, types }: typeof before) => samples.filter(({ name }) => types.get(name) !== 'gauge')
+  t.same(counts(after), counts(before))
+  const gauges = after.samples.filter(({ name }) => after.types.get(name) === 'gauge')
+  t.ok(gauges.length > 0)
+  for (const { name, value } of gauges) t.equal(value, 0, name)
 })

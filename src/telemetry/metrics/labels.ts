@@ -1,0 +1,66 @@
+// The labels of the gateway's own metrics: which there are, and the values of each in the order that their cells lie in.
+// Values come from configuration and these lists alone; whatever a client writes that is not among them counts as `other`.
+import { OUTCOMES } from '../../model/event.js'
+import {
+  type AttemptResult,
+  type FloodKind,
+  type JobRunResult,
+  type JobState,
+  type LimitName,
+  type OffloadTask,
+  type RedisUse,
+  type ReloadResult,
+  type RetryKind,
+  type Transport,
+  type WebhookResult,
+} from '../records.js'
+
+/** The label of all that configuration does not name. */
+export const OTHER = 'other'
+/** What the gateway answers (errors.ts), what it passes on from upstreams, and what browsers and sockets need. */
+export const STATUSES: readonly number[] = Object.freeze([
+  101, 200, 202, 204, 400, 401, 402, 403, 404, 405, 408, 409, 413, 415, 422, 424, 426, 429, 499, 500, 501, 502, 503,
+  504, 507, 529,
+])
+export const TRANSPORTS: readonly Transport[] = Object.freeze(['json', 'sse', 'ndjson', 'websocket'])
+export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
+  'ok',
+  'rejected',
+  'unreachable',
+  'timeout',
+  'malformed',
+  'cut',
+  'aborted',
+])
+export const RETRY_KINDS: readonly RetryKind[] = Object.freeze(['again', 'elsewhere', 'hedge', 'denied'])
+export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as const)
+export const LIMIT_KINDS: readonly LimitName[] = Object.freeze([
+  ...(['requests', 'tokens', 'concurrency', 'lag', 'receiving', 'stored'] as const),
+])
+export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])
+export const OFFLOAD_PLACES = Object.freeze(['inline', 'worker'] as const)
+export const RELOAD_RESULTS: readonly ReloadResult[] = Object.freeze(['ok', 'unchanged', 'rejected'])
+export const FLOOD_KINDS: readonly FloodKind[] = Object.freeze(['requests', 'messages', 'chunks'])
+export const JOB_STATES: readonly JobState[] = Object.freeze(['pending', 'processing', 'completed', 'error'])
+export const DELIVERY_STATES = Object.freeze(['due', 'dead'] as const)
+export const STORED_KINDS = Object.freeze(['jobs', 'answers'] as const)
+export const NOT_KEPT_REASONS = Object.freeze(['size', 'store'] as const)
+export const JOB_RUN_RESULTS: readonly JobRunResult[] = Object.freeze([
+  ...(['completed', 'retried', 'failed', 'released', 'void'] as const),
+])
+export const WEBHOOK_RESULTS: readonly WebhookResult[] = Object.freeze(['delivered', 'retry', 'dead'])
+export const REDIS_USES: readonly RedisUse[] = Object.freeze(['limits', 'jobs'])
+
+/** One label of a metric; those of `providers` are the configured ones, which a reload may append to. */
+export type Axis = { readonly label: string; readonly values: readonly (string | number)[] | 'providers' }
+
+export const PROVIDER: Axis = { label: 'provider', values: 'providers' }
+export const OUTCOME: Axis = { label: 'outcome', values: OUTCOMES }
+export const STATUS: Axis = { label: 'status', values: [...STATUSES, OTHER] }
+export const DIRECTION: Axis = { label: 'direction', values: ['input', 'output'] }
+export const CONNECTION_STATE: Axis = { label: 'state', values: ['busy', 'idle'] }
+
+/** A label of fixed values. */
+export function labelled(label: string, values: readonly string[]): Axis {
+  return { label, values }
+}

@@ -1,0 +1,243 @@
+// The table of the gateway's own metrics, in the order of the page. The places in memory (layout.ts), the sums over event
+// loops (cells.ts), the page (series.ts, exposition.ts) and the reference page of docs/ are all made from it; metrics.ts counts.
+//
+// Two rules need no column: a series of a counter or histogram is shown once it has counted, and an event loop that begins
+// anew sets its gauges back while counts go on.
+import {
+  DURATION_BOUNDS,
+  INTER_TOKEN_BOUNDS,
+  OFFLOAD_BOUNDS,
+  OVERHEAD_BOUNDS,
+  REDIS_BOUNDS,
+  TTFT_BOUNDS,
+} from './bounds.js'
+import {
+  ATTEMPT_RESULTS,
+  type Axis,
+  CONNECTION_STATE,
+  DELIVERY_STATES,
+  DIRECTION,
+  FLOOD_KINDS,
+  JOB_RUN_RESULTS,
+  JOB_STATES,
+  LIMIT_KINDS,
+  LIMIT_SCOPES,
+  labelled,
+  NOT_KEPT_REASONS,
+  OFFLOAD_PLACES,
+  OFFLOAD_TASKS,
+  OUTCOME,
+  PROVIDER,
+  REDIS_USES,
+  RELOAD_RESULTS,
+  RETRY_KINDS,
+  STATUS,
+  STORED_KINDS,
+  TRANSPORTS,
+  WEBHOOK_RESULTS,
+} from './labels.js'
+
+/** A label that a row of cells has: one row for each (surface, model, provider) seen. */
+export type RowLabel = 'surface' | 'model' | 'provider'
+
+export type Descriptor = {
+  readonly name: string
+  readonly help: string
+  /** For metrics with cells in each row: which labels of the row are shown; rows that differ in the others are added up. */
+  readonly row?: readonly RowLabel[]
+  /** Further labels: one series for each combination, the last label running fastest. */
+  readonly axes: readonly Axis[]
+} & (
+  | { readonly type: 'counter' }
+  | { readonly type: 'histogram'; readonly bounds: readonly number[] }
+  | {
+      readonly type: 'gauge'
+      /** How the event loops' values become one; `largest` and `least` of those that have set it. */
+      readonly across: 'sum' | 'largest' | 'least'
+      /** Whether a series is on the page from the start, or once an event loop has set it. */
+      readonly shown: 'always' | 'once set'
+    }
+)
+
+export type MetricKey = keyof typeof METRICS
+
+const TARGET = ['surface', 'model', 'provider'] as const
+
+export const METRICS = {
+  requests: {
+    name: 'sluice_requests_total',
+    help: 'Exchanges that have ended, by outcome and HTTP status.',
+    ...{ type: 'counter', row: TARGET, axes: [OUTCOME, STATUS] },
+  },
+  duration: {
+    name: 'sluice_request_duration_seconds',
+    help: 'From accepting a request to the end of its answer.',
+    ...{ type: 'histogram', bounds: DURATION_BOUNDS, row: TARGET, axes: [] },
+  },
+  timeToFirstToken: {
+    name: 'sluice_time_to_first_token_seconds',
+    help: 'From accepting a request to its first token.',
+    ...{ type: 'histogram', bounds: TTFT_BOUNDS, row: TARGET, axes: [] },
+  },
+  interToken: {
+    name: 'sluice_inter_token_seconds',
+    help: 'Between two pieces of a streamed answer.',
+    ...{ type: 'histogram', bounds: INTER_TOKEN_BOUNDS, row: TARGET, axes: [] },
+  },
+  overhead: {
+    name: 'sluice_overhead_seconds',
+    help: 'Time spent in the gateway itself.',
+    ...{ type: 'histogram', bounds: OVERHEAD_BOUNDS, row: TARGET, axes: [] },
+  },
+  // Over all surfaces: whose tokens they were does not depend on the API they were asked for with.
+  tokens: {
+    name: 'sluice_tokens_total',
+    help: 'Tokens, by direction: input includes cached, output includes reasoning tokens.',
+    ...{ type: 'counter', row: ['model', 'provider'], axes: [DIRECTION] },
+  },
+  active: {
+    name: 'sluice_active_requests',
+    help: 'Exchanges under way.',
+    ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
+  },
+  streams: {
+    name: 'sluice_active_streams',
+    help: 'Streams open to clients.',
+    ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [labelled('transport', TRANSPORTS)] },
+  },
+  reloads: {
+    name: 'sluice_config_reloads_total',
+    help: 'Reloads of the configuration, by result.',
+    ...{ type: 'counter', axes: [labelled('result', RELOAD_RESULTS)] },
+  },
+  rejections: {
+    name: 'sluice_limit_rejections_total',
+    help: 'Requests refused by a limit.',
+    ...{ type: 'counter', axes: [labelled('scope', LIMIT_SCOPES), labelled('limit', LIMIT_KINDS)] },
+  },
+  receiving: {
+    name: 'sluice_receiving_bytes',
+    help: 'Memory reserved for requests that are still arriving.',
+    ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
+  },
+  floods: {
+    name: 'sluice_floods_total',
+    help: 'Connections closed because they asked too much of one turn of an event loop.',
+    ...{ type: 'counter', axes: [labelled('kind', FLOOD_KINDS)] },
+  },
+  eventLoopLag: {
+    name: 'sluice_event_loop_lag_seconds',
+    help: 'The worst recent delay of any event loop.',
+    ...{ type: 'gauge', across: 'largest', shown: 'always', axes: [] },
+  },
+  listenersPaused: {
+    name: 'sluice_listeners_paused',
+    help: 'Listeners that accept no connections, for want of file descriptors.',
+    ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
+  },
+  attempts: {
+    name: 'sluice_upstream_attempts_total',
+    help: 'Requests sent to providers, by result.',
+    ...{ type: 'counter', axes: [PROVIDER, labelled('result', ATTEMPT_RESULTS)] },
+  },
+  retries: {
+    name: 'sluice_upstream_retries_total',
+    help: 'Further tries of a request: at the same target again, elsewhere, or denied by the budget.',
+    ...{ type: 'counter', axes: [PROVIDER, labelled('kind', RETRY_KINDS)] },
+  },
+  implausible: {
+    name: 'sluice_implausible_usage_total',
+    help: 'Answers whose usage cannot be true (negative, broken, or above any bound) and was estimated instead.',
+    ...{ type: 'counter', axes: [PROVIDER] },
+  },
+  unsolicited: {
+    name: 'sluice_upstream_unsolicited_total',
+    help: 'Providers caught sending bytes that no request had asked for; for a minute their connections are not reused.',
+    ...{ type: 'counter', axes: [PROVIDER] },
+  },
+  connections: {
+    name: 'sluice_upstream_connections',
+    help: 'Open connections to providers: busy with a request, or idle.',
+    ...{ type: 'gauge', across: 'sum', shown: 'once set', axes: [PROVIDER, CONNECTION_STATE] },
+  },
+  breakers: {
+    name: 'sluice_breaker_state',
+    help: "The provider's worst target on any event loop: 0 closed, 1 half-open, 2 open.",
+    ...{ type: 'gauge', across: 'largest', shown: 'once set', axes: [PROVIDER] },
+  },
+  offloadTasks: {
+    name: 'sluice_offload_tasks_total',
+    help: 'Codec tasks, by where they ran.',
+    ...{ type: 'counter', axes: [labelled('task', OFFLOAD_TASKS), labelled('where', OFFLOAD_PLACES)] },
+  },
+  offloadSeconds: {
+    name: 'sluice_offload_seconds',
+    help: 'Time of a codec task, waiting for a worker included.',
+    ...{ type: 'histogram', bounds: OFFLOAD_BOUNDS, axes: [labelled('task', OFFLOAD_TASKS)] },
+  },
+  offloadQueue: {
+    name: 'sluice_offload_queue',
+    help: 'Codec tasks that wait for a worker.',
+    ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
+  },
+  jobs: {
+    name: 'sluice_jobs',
+    help: 'Jobs in the store, by state.',
+    ...{ type: 'gauge', across: 'sum', shown: 'once set', axes: [labelled('state', JOB_STATES)] },
+  },
+  queueAge: {
+    name: 'sluice_jobs_queue_age_seconds',
+    help: 'How long the job has waited that has waited longest.',
+    ...{ type: 'gauge', across: 'sum', shown: 'once set', axes: [] },
+  },
+  deliveries: {
+    name: 'sluice_webhooks_waiting',
+    help: 'Webhooks that are still to be sent (due) or were given up (dead).',
+    ...{ type: 'gauge', across: 'sum', shown: 'once set', axes: [labelled('state', DELIVERY_STATES)] },
+  },
+  storedBytes: {
+    name: 'sluice_stored_bytes',
+    help: 'Bytes that the job store keeps: of jobs, or of answers by Idempotency-Key.',
+    ...{ type: 'gauge', across: 'sum', shown: 'once set', axes: [labelled('kind', STORED_KINDS)] },
+  },
+  answersNotKept: {
+    name: 'sluice_answers_not_kept_total',
+    help: 'Answers with an Idempotency-Key that are not kept: too large (size), or not taken by the store.',
+    ...{ type: 'counter', axes: [labelled('reason', NOT_KEPT_REASONS)] },
+  },
+  jobRuns: {
+    name: 'sluice_job_runs_total',
+    help: 'Runs of jobs that are over, by result.',
+    ...{ type: 'counter', axes: [labelled('result', JOB_RUN_RESULTS)] },
+  },
+  webhooks: {
+    name: 'sluice_webhook_attempts_total',
+    help: 'Attempts to deliver a webhook, by result.',
+    ...{ type: 'counter', axes: [labelled('result', WEBHOOK_RESULTS)] },
+  },
+  redisUp: {
+    name: 'sluice_redis_up',
+    help: '1 while every event loop reaches Redis, else 0.',
+    ...{ type: 'gauge', across: 'least', shown: 'once set', axes: [labelled('use', REDIS_USES)] },
+  },
+  redisSeconds: {
+    name: 'sluice_redis_seconds',
+    help: 'Time of a call to Redis.',
+    ...{ type: 'histogram', bounds: REDIS_BOUNDS, axes: [labelled('use', REDIS_USES)] },
+  },
+  redisFailures: {
+    name: 'sluice_redis_failures_total',
+    help: 'Calls to Redis that failed or took too long.',
+    ...{ type: 'counter', axes: [labelled('use', REDIS_USES)] },
+  },
+} as const satisfies Readonly<Record<string, Descriptor>>
+
+/** All metrics with their keys, in the order of the page. */
+export const METRIC_LIST: readonly (readonly [key: MetricKey, descriptor: Descriptor])[] = Object.freeze(
+  Object.entries(METRICS).map(([key, descriptor]) => [key as MetricKey, descriptor] as const),
+)
+
+/** The names of a metric's labels, in the order of the page. */
+export function labelNames({ row = [], axes }: Descriptor): readonly string[] {
+  return [...row, ...axes.map(({ label }) => label)]
+}
