@@ -1,7 +1,7 @@
 // The parts of one event loop that are made from one configuration. A reload makes the next generation beside the running one,
-// on the same ground; exchanges keep the one they began with, and it is gone when the last of them has ended.
+// on the same loop; exchanges keep the one they began with, and it is gone when the last of them has ended.
 //
-//   ground (pools, offload, metrics, cells, log file)   <- generation 1: 3 exchanges   <- generation 2: all new ones
+//   loop (pools, offload, metrics, cells, log file)   <- generation 1: 3 exchanges   <- generation 2: all new ones
 import { isDeepStrictEqual } from 'node:util'
 import { type SlotTable, targetNames } from '../config/live/slot-table.js'
 import { type Config, type ProviderConfig } from '../config/types.js'
@@ -69,15 +69,15 @@ export type Generation = {
  * Builds a generation; it connects to nothing before it is asked to.
  * @throws misconfigured
  */
-export function createGeneration(config: Config, ledger: SlotTable, ground: LoopResources): Generation {
-  const { metrics, pools, offload, dialects, clock } = ground
+export function createGeneration(config: Config, slots: SlotTable, resources: LoopResources): Generation {
+  const { metrics, pools, offload, dialects, clock } = resources
   const keyDigests = config.keys.map((key) => key.keySha256)
   const log = createLog(config.log, {
     secrets: secretsOf(config),
     keyDigests,
     keyNames: config.keys.map((key) => key.name),
-    destination: ground.logDestination,
-    ownIdSeed: ground.requestIdSeed,
+    destination: resources.logDestination,
+    ownIdSeed: resources.requestIdSeed,
   })
   const upstream = new Upstream({
     pools,
@@ -85,18 +85,18 @@ export function createGeneration(config: Config, ledger: SlotTable, ground: Loop
     dialectHeaders: (provider) => dialects.get(provider.protocol)?.headers ?? {},
   })
   for (const provider of config.providers) upstream.prepare(provider)
-  const limiter = joinLimiter(config, ledger, ground)
+  const limiter = joinLimiter(config, slots, resources)
   const router = new Router(config)
   const warn = (message: string): void => log.warn({}, message)
   const prompts = createPromptLibrary({ ...config.prompts, nowMs: clock.nowMs, warn })
   const retryBudget = new RetryBudget(config.routing.retries.budget)
-  const { breakers } = ground
+  const { breakers } = resources
   const thinking = new ThinkingMemory(clock.nowMs)
   const shared = { config, offload, router, breakers, retryBudget, thinking, upstream, metrics, log, dialects, clock }
   const parts = { ...shared, limiter, prompts, fetchAttachment: createFetch(config), secrets: new AnswerSecrets() }
   const pipeline = createPipeline(parts)
-  const refusal = refusalOfMaintenance(config) ?? createRefusal(limiter, ground)
-  const receiving = createReceiving(config, ledger, ground)
+  const refusal = refusalOfMaintenance(config) ?? createRefusal(limiter, resources)
+  const receiving = createReceiving(config, slots, resources)
   return { config, pipeline, router, upstream, prompts, log, refusal, receiving, limiter }
 }
 
@@ -110,23 +110,23 @@ function createFetch({ content }: Config): FetchAttachment | null {
 /** The limits of this process, and before them those that all nodes share. */
 function joinLimiter(
   config: Config,
-  ledger: SlotTable,
+  slots: SlotTable,
   { limiterCells, sharedLimits, metrics }: LoopResources,
 ): Limiter {
   const onRejected: Metrics['limitRejection'] = (scope, limit) => metrics.limitRejection(scope, limit)
-  const local = createLimiter(config, limiterCells, { places: limiterPlaces(config, ledger), onRejected })
+  const local = createLimiter(config, limiterCells, { places: limiterPlaces(config, slots), onRejected })
   return sharedLimits === null ? local : new RedisLimiter(config, { local, state: sharedLimits, onRejected })
 }
 
 /** The memory for requests that are still arriving. */
 function createReceiving(
   config: Config,
-  ledger: SlotTable,
+  slots: SlotTable,
   { receivingCells, metrics }: LoopResources,
 ): ReceivingBudget {
   return new ReceivingBudget(receivingCells, {
     caps: config.server,
-    keyPlaces: placesOf(config.keys, ledger.keys),
+    keyPlaces: placesOf(config.keys, slots.keys),
     onChange: (bytes) => metrics.receiving(bytes),
     onRejected: (scope) => metrics.limitRejection(scope, 'receiving'),
   })
@@ -154,15 +154,15 @@ function createRefusal(limiter: Limiter, { shedder, metrics }: LoopResources) {
 }
 
 /** Where the limits of this configuration lie in the cells. */
-export function limiterPlaces(config: Pick<Config, 'keys' | 'providers' | 'models'>, ledger: SlotTable): LimiterPlaces {
+export function limiterPlaces(config: Pick<Config, 'keys' | 'providers' | 'models'>, slots: SlotTable): LimiterPlaces {
   return {
-    keys: placesOf(config.keys, ledger.keys),
-    providers: placesOf(config.providers, ledger.providers),
+    keys: placesOf(config.keys, slots.keys),
+    providers: placesOf(config.providers, slots.providers),
     targets: placesOf(
       targetNames(config).map((name) => ({ name })),
-      ledger.targets,
+      slots.targets,
     ),
-    room: ledger.room,
+    room: slots.room,
   }
 }
 

@@ -1,4 +1,4 @@
-// The two faces of a relay: what the attempt calls it by, and where its work goes. Types alone; relay.ts chooses, relay-*.ts do.
+// The two faces of a relay: what the attempt calls it by, and where its work goes. Types alone; choose.ts chooses, the files beside it do.
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type Target } from '../../model/target.js'
