@@ -59,7 +59,7 @@ test('the prompt stream: API_TOKEN and provider keys', async (t) => {
   t.match(json, { providers: [{ name: 'anthropic' }, { name: 'google' }] })
   t.same((await get(gateway, '/health')).json, { status: 'ok' })
   t.match(gateway.errorOutput, /api-token looks like a placeholder/)
-  t.match(gateway.errorOutput, /ANTHROPIC_API_KEY holds a placeholder/)
+  t.match(gateway.errorOutput, /ANTHROPIC_API_KEY contains a placeholder/)
 })
 
 test('row 4: the one setting it needs more for its health answer, HEALTH_STATUS', async (t) => {
@@ -119,7 +119,7 @@ API_KEY=your-proxy-api-key-here
   t.equal(await isLetIn(gateway, { 'x-api-key': 'your-proxy-api-key-here' }), true)
   t.equal(await isLetIn(gateway, {}), false)
   t.match((await get(gateway, '/v1/health')).json, { providers: [{ name: 'openai' }] })
-  t.match(gateway.errorOutput, /OPENAI_API_BASE_URL holds a placeholder/)
+  t.match(gateway.errorOutput, /OPENAI_API_BASE_URL contains a placeholder/)
 })
 
 test('row 31: X-API-Key opens all but the health route, and every answer has the headers of a hardened server', async (t) => {

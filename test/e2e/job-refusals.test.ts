@@ -90,7 +90,7 @@ test('jobs are counted as requests when they are accepted, and their runs are no
   const tokens = new JobClient(limited, OTHER_KEY)
   const never = await tokens.post({ ...chat('up/m'), max_tokens: 2000 }, ASYNC)
   t.equal(never.status, 429)
-  t.match(never.body, { error: { message: /more than the whole limit of 1000 per minute for this key/ } })
+  t.match(never.body, { error: { message: /exceeds the limit of 1000 per minute for this key/ } })
   t.match((await tokens.list()).body, { data: [] })
 })
 
