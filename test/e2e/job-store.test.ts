@@ -36,7 +36,7 @@ test('jobs outlive the process; a damaged file, or one in use, stops the next st
 test('where no file can be made, the start says so, jobs and idempotency keys are refused for what it is, and all else goes on', async (t) => {
   const gateway = await startGateway(t, { args: ['--port', '0'], files: { data: 'a file where the folder would be' } })
   const first = await gateway.logLine(({ msg }) => msg === 'job store unavailable')
-  t.match(first, { level: 'error', reason: /data\/jobs\.db cannot be made: .*data is no folder\.$/ })
+  t.match(first, { level: 'error', reason: /data\/jobs\.db cannot be created: .*data is not a directory\.$/ })
   t.match(
     gateway.errorOutput,
     /^warning: The job store .* Jobs and requests with an Idempotency-Key will be refused\.$/m,
@@ -51,7 +51,7 @@ test('where no file can be made, the start says so, jobs and idempotency keys ar
       t.equal(refused.headers['x-should-retry'], 'false')
     }
   }
-  const second = await gateway.logLine(({ reason }) => /could not be opened/.test(String(reason)))
+  const second = await gateway.logLine(({ reason }) => /cannot be opened/.test(String(reason)))
   t.equal(second.msg, 'job store unavailable')
   t.equal((await client.post(CHAT)).status, 200)
   t.equal((await fetch(`${gateway.origin}/readyz`)).status, 200, 'chats are served')
