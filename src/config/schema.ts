@@ -514,7 +514,7 @@ export const ConfigFile = section('Sluice configuration.', {
     port: nullable(Type.Integer({ minimum: 0, maximum: MAX_PORT }), 'Port of a listener of its own, on loopback.'),
     token: nullable(
       Type.String({ minLength: 1 }),
-      'Bearer token that alone may read /metrics; null: any gateway key may.',
+      'The only bearer token that opens /metrics; null: every gateway key opens it.',
     ),
   }),
   log: section('The log.', {
