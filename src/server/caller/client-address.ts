@@ -6,9 +6,13 @@
 //                             ^ the client   ^ trusted                ^ trusted
 import { isWithin, type Network, parseAddress, parseNetwork, toPlain } from '../../config/resolve/addresses.js'
 import { type RequestHead } from '../engine/request-head.js'
+import { type ClientResponse } from '../engine/response.js'
+import { type AddressTexts } from './address-text.js'
 
 /** Headers of one name are joined in their order. */
 export type ForwardedHeaders = Pick<RequestHead, 'forwardedFor' | 'forwarded'>
+
+type Connection = Pick<ClientResponse, 'peer' | 'address'>
 
 /** Proxies in a row; a longer list is cut off, so that a header full of trusted addresses costs no more. */
 const MAX_HOPS = 32
@@ -42,6 +46,12 @@ export class TrustedProxies {
     if (this.#networks.length === 0 || !this.has(peer)) return peer
     if (forwardedFor !== '') return this.#walk(peer, forwardedFor, nodeOf)
     return forwarded === '' ? peer : this.#walk(peer, forwarded, forOf)
+  }
+
+  /** The same for the log. Where nobody is trusted the engine's memory is read in place. */
+  clientText(connection: Connection, headers: ForwardedHeaders, texts: AddressTexts): string {
+    if (this.#networks.length === 0) return texts.ofPeer(connection.peer)
+    return texts.of(this.clientOf(connection.address, headers))
   }
 
   /** From the end of the list to the first that is no proxy of ours, or that no address can be made of. */

@@ -96,7 +96,12 @@ export class ClientResponse implements Waiting {
 
   /** The other side's address, 4 or 16 bytes, none after the end. Of a proxy, where there is one. */
   get address(): Uint8Array {
-    return this.#isDone ? EMPTY : new Uint8Array(this.#res.getRemoteAddress()).slice()
+    return new Uint8Array(this.peer).slice()
+  }
+
+  /** The same in the engine's own memory, to be read at once. */
+  get peer(): ArrayBuffer {
+    return this.#isDone ? EMPTY.buffer : this.#res.getRemoteAddress()
   }
 
   /** Asks for the request's body. */

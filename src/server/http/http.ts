@@ -85,7 +85,7 @@ export class HttpExchange implements BodyEvents {
     this.view = front.view
     this.#acceptedAtMs = front.now()
     const { method, path, agent } = head
-    this.origin = { method, path, address: front.addresses.of(this.clientAddress), agent }
+    this.origin = { method, path, address: this.view.proxies.clientText(response, head, front.addresses), agent }
     front.guard.noteRequest(this.#acceptedAtMs)
     this.requestId = head.requestId === '' ? front.createRequestId() : head.requestId
     const { scratch, now, isClosing } = front

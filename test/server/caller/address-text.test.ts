@@ -17,12 +17,19 @@ test('both kinds of address are written as people write them, however often they
     t.equal(texts.of(mapped), '203.0.113.9')
     t.equal(texts.of(long), '2001:db8::abcd')
     t.equal(texts.of(bufferOf()), '')
+    for (const address of [bufferOf(203, 0, 113, 9), loopback6, mapped, long, bufferOf(), bufferOf(1, 2, 3)]) {
+      t.equal(texts.ofPeer(address.buffer as ArrayBuffer), texts.of(address), 'the engine’s memory is read the same')
+    }
   }
   t.end()
 })
 
 test('more addresses than it keeps are written all the same', (t) => {
   const texts = new AddressTexts()
-  for (let i = 0; i < 3000; i++) t.equal(texts.of(bufferOf(10, 0, i >> 8, i & 255)), `10.0.${i >> 8}.${i & 255}`)
+  for (let i = 0; i < 3000; i++) {
+    const address = bufferOf(10, 0, i >> 8, i & 255)
+    t.equal(texts.of(address), `10.0.${i >> 8}.${i & 255}`)
+    t.equal(texts.ofPeer(address.buffer as ArrayBuffer), `10.0.${i >> 8}.${i & 255}`)
+  }
   t.end()
 })

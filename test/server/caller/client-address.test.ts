@@ -1,6 +1,7 @@
 // Whose address a request has, by what proxies say of it: only theirs counts, and of theirs only what they added.
 import { test } from 'tap'
 import { addressText, parseAddress } from '../../../src/config/resolve/addresses.js'
+import { AddressTexts } from '../../../src/server/caller/address-text.js'
 import { TrustedProxies } from '../../../src/server/caller/client-address.js'
 import { FailedKeys } from '../../../src/server/caller/failed-keys.js'
 import { startFront } from '../../helpers/front.js'
@@ -83,6 +84,26 @@ test('failed keys are counted by the forwarded address, and never by the proxyâ€
   t.equal(await ask('good', [['forwarded', 'for=198.51.100.1']]), 429)
   for (let i = 0; i < 5; i++) t.equal(await ask('bad', []), 401)
   t.equal(await ask('good', []), 200, 'the proxy itself is not counted')
+})
+
+test('the log shows the client behind trusted proxies, and else the connection, whose array is then not made', (t) => {
+  const peer = Uint8Array.of(10, 0, 0, 1)
+  const connection = {
+    peer: peer.buffer,
+    get address(): Uint8Array {
+      return peer
+    },
+  }
+  const untouched = {
+    peer: peer.buffer,
+    get address(): Uint8Array {
+      throw new Error('an array was made')
+    },
+  }
+  const headers = { forwardedFor: '203.0.113.7', forwarded: '' }
+  t.equal(PROXIES.clientText(connection, headers, new AddressTexts()), '203.0.113.7')
+  t.equal(new TrustedProxies([]).clientText(untouched, headers, new AddressTexts()), '10.0.0.1')
+  t.end()
 })
 
 test('without trusted proxies no header moves the count to another address', async (t) => {
