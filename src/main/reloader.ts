@@ -1,6 +1,5 @@
 // Takes a new configuration into a running process: read and checked whole, laid over what cannot change, given to all event
 // loops, and told in one log line and a metric. Whatever is wrong with it, the old one stays as it was.
-import { statSync } from 'node:fs'
 import { planReload } from '../config/live/reload.js'
 import { continueLedger, type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
@@ -30,7 +29,6 @@ export type ReloaderOptions = {
 export class Reloader {
   readonly #options: ReloaderOptions
   readonly #hadFile: boolean
-  readonly #certificates: string
   #config: Config
   #ledger: SlotTable
   #isRunning = false
@@ -42,7 +40,6 @@ export class Reloader {
     this.#hadFile = configFile !== null
     this.#config = config
     this.#ledger = options.ledger
-    this.#certificates = certificatesOf(config)
   }
 
   /** The running configuration. */
@@ -69,14 +66,13 @@ export class Reloader {
     const read = await this.#options.read()
     this.#refuseVoid(read)
     const { config, kept, isUnchanged } = planReload(this.#config, read.config)
-    const named = this.#certificates === certificatesOf(this.#config) ? kept : [...kept, RENEWED_CERTIFICATE]
     const { warnings } = config
-    if (isUnchanged) return { result: 'unchanged', warnings, kept: named }
+    if (isUnchanged) return { result: 'unchanged', warnings, kept }
     const ledger = continueLedger(this.#ledger, config)
     await this.#options.supervisor.reload(config, ledger)
     this.#config = config
     this.#ledger = ledger
-    return { result: 'ok', warnings, kept: named }
+    return { result: 'ok', warnings, kept }
   }
 
   /** A file that is gone or empty is one that somebody is just about to write; it would end every key and every provider. */
@@ -86,17 +82,6 @@ export class Reloader {
     }
     if (isBlank) throw new GatewayError('misconfigured', { message: 'the configuration file is empty' })
   }
-}
-
-/** The engine takes a certificate when it begins to listen, and no other afterwards. */
-const RENEWED_CERTIFICATE = 'server.tls (the files have changed)'
-
-/** What tells that certificate files were renewed; the same for files that cannot be read. */
-function certificatesOf({ server }: Config): string {
-  if (server.tls === null) return ''
-  return [server.tls.certFile, server.tls.keyFile]
-    .map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0)
-    .join()
 }
 
 function refusal(thrown: unknown): ReloadReport {

@@ -81,6 +81,10 @@ test('new connections are shown the renewed certificate, and streams go on', asy
     await reload(rig, /^configuration reloaded$/)
     await untilShown(t, rig, `number-${i}`)
   }
+  t.notOk(
+    rig.gateway.lines.some(({ msg }) => /need a restart/.test(String(msg))),
+    'no line says that a certificate that was taken over needs a restart',
+  )
   let text = ''
   for (let part = await reader.next(); part.done !== true; part = await reader.next()) text += String(part.value)
   t.match(text, /\[DONE\]/, 'the stream of the first certificate ends as it should')

@@ -1,4 +1,6 @@
 // What becomes of a new configuration, with event loops that only take note.
+import { utimesSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { openLedger, type SlotTable } from '../../src/config/live/slot-table.js'
 import { type Config } from '../../src/config/types.js'
@@ -86,6 +88,19 @@ test('what needs a restart is named, alone or with what is taken', async (t) => 
   const other = (config: Config): Config => ({ ...config, server: { ...config.server, port: 1 } })
   t.match(await reload(async () => readOf(other(keyed('a')))), { result: 'unchanged', kept: ['server.port'] })
   t.match(await reload(async () => readOf(other(keyed('b')))), { result: 'ok', kept: ['server.port'] })
+})
+
+test('a renewed certificate is taken, and needs no restart', async (t) => {
+  const folder = t.testdir({ 'live.crt': 'one', 'live.key': 'one' })
+  const files = { certFile: join(folder, 'live.crt'), keyFile: join(folder, 'live.key'), passphrase: null }
+  const shown = (fingerprint: string): ReadConfig => {
+    const config = keyed('a')
+    return readOf({ ...config, server: { ...config.server, tls: { ...files, fingerprint } } })
+  }
+  const { reload, reloader } = setUp(t, shown('one'))
+  utimesSync(files.certFile, 1, 1)
+  t.same(await reload(async () => shown('two')), { result: 'ok', warnings: [], kept: [] })
+  t.equal(reloader.config.server.tls?.fingerprint, 'two')
 })
 
 test('however often it is asked while one runs, one more follows, with the last word', async (t) => {
