@@ -23,25 +23,25 @@ export function announceStart({ config, log }: { config: Config; log: Voice['log
   log.info({ ...facts, threads: server.threads, ...names }, 'listening')
   if (warnings.length > 0) log.warn({ warnings }, 'configuration warnings')
   // Gateway keys are set where others are to use it: hardly to talk to a simulator.
-  if (simulator === 'stand-in' && keys.length > 0) log.warn({}, 'no provider configured, the built-in simulator serves')
+  if (simulator === 'stand-in' && keys.length > 0) log.warn({}, 'no provider configured, built-in simulator in use')
 }
 
 /** One line for each reload, and one for what needs a restart. */
 export function announceReload(report: ReloadReport, { log, metrics }: Voice): void {
   metrics.configReload(report.result)
   if (report.result === 'rejected') {
-    log.warn({ reason: report.reason }, 'the new configuration was refused, the old one stays')
+    log.warn({ reason: report.reason }, 'configuration reload rejected')
     return
   }
   const { result, warnings, kept } = report
-  if (kept.length > 0) log.warn({ options: kept }, 'these options need a restart and stay as they were')
+  if (kept.length > 0) log.warn({ options: kept }, 'restart required for changed options')
   const fields = warnings.length > 0 ? { warnings } : {}
-  log.info(fields, result === 'ok' ? 'configuration reloaded' : 'configuration reloaded: nothing has changed')
+  log.info(fields, result === 'ok' ? 'configuration reloaded' : 'configuration unchanged')
 }
 
 /** File descriptors run out, or there are some again. */
 export function announceAccepting(isAccepting: boolean, descriptors: object, { log, metrics }: Voice): void {
   metrics.listenerPaused(!isAccepting)
-  if (isAccepting) log.info(descriptors, 'connections are accepted again')
-  else log.warn(descriptors, 'file descriptors run out: no connections are accepted until some are free')
+  if (isAccepting) log.info(descriptors, 'listeners resumed')
+  else log.warn(descriptors, 'listeners paused: file descriptors low')
 }

@@ -1,5 +1,5 @@
-// Tells metrics and log of connections that were closed for asking too much of one turn. Each is counted; the log gets a line
-// a second for each kind at most, or a flood of connections would become a flood of lines.
+// Counts and logs connections that were closed for asking too much of one turn. Each one is counted; the log gets at most one line
+// a second for each kind, so that a flood of connections does not become a flood of lines.
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type FloodKind, type Log } from '../telemetry/records.js'
 
@@ -11,9 +11,9 @@ export type FloodReportOptions = {
 
 const LINE_EVERY_MS = 1000
 const MESSAGES: Readonly<Record<FloodKind, string>> = Object.freeze({
-  requests: 'connection closed: too many pipelined requests at once',
-  messages: 'WebSocket closed: too many messages at once',
-  chunks: 'connection closed: too many small chunks at once',
+  requests: 'connection closed: too many pipelined requests',
+  messages: 'WebSocket closed: too many messages',
+  chunks: 'connection closed: too many small chunks',
 })
 
 /** One event loop's. */

@@ -105,8 +105,8 @@ export class LoopJobs {
       url: redis.url,
       onChange: (isUp) => {
         metrics.redisState('jobs', isUp)
-        if (isUp) current().log.info({}, 'jobs: Redis is there')
-        else current().log.warn({}, 'jobs: Redis is away')
+        if (isUp) current().log.info({}, 'redis available (jobs)')
+        else current().log.warn({}, 'redis unavailable (jobs)')
       },
       onCall: (seconds, isOk) => metrics.redisCall('jobs', seconds, isOk),
     })
@@ -124,7 +124,7 @@ export class LoopJobs {
       settings: () => (current().config.server.maintenance === false ? settings() : { ...settings(), concurrency: 0 }),
       onRunEnd: (result, attempts, jobId) => {
         metrics.jobRun(result)
-        current().log.info({ job: jobId, result, attempts }, 'job run')
+        current().log.info({ job: jobId, result, attempts }, 'job run ended')
       },
       onTrouble: (message) => current().log.warn({}, message),
     })
@@ -155,7 +155,7 @@ export class LoopJobs {
     }
     const reason = cause === null ? null : cause instanceof Error ? cause.message : String(cause)
     const fields = { job: job.id, attempts, error: result.error, reason }
-    log.warn(fields, result.kind === 'dead' ? 'webhook given up' : 'webhook not taken, tried again later')
+    log.warn(fields, result.kind === 'dead' ? 'webhook abandoned' : 'webhook attempt failed')
   }
 }
 

@@ -23,7 +23,7 @@ import { CLOCK } from './clock.js'
 import { createGeneration, type Generation, type LoopResources, limiterPlaces } from './generation.js'
 import { type ConnectJobs, LoopJobs } from './jobs.js'
 
-const UNSOLICITED = 'unsolicited bytes from a provider: its connections are not reused for a minute'
+const UNSOLICITED = 'unsolicited bytes from provider, connections not reused for a minute'
 /** Of all protocols that clients speak. */
 export const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((protocol) => protocol.surface ?? [])
 /** By protocol, of all that upstreams speak. */
@@ -69,7 +69,7 @@ type Retired = Generation & { readonly sinceMs: number }
 export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: LoopPlace): Loop {
   const names = metricsConfig(config, cells.ledger)
   const metrics = createMetrics(names, cells.metrics, loopIndex)
-  const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines were lost')
+  const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines lost')
   const onUnsolicited = ({ name }: { readonly name: string }): void => {
     metrics.unsolicitedBytes(name)
     loop.current.log.warn({ provider: name }, UNSOLICITED)
@@ -116,8 +116,8 @@ function createSharedLimits(
     const { config, log } = current()
     const { onRedisDown } = config.limits
     const reason = cause instanceof Error ? cause.message : null
-    if (isUp) log.info({}, 'limits are shared: Redis is there')
-    else log.warn({ onRedisDown, reason }, 'limits are not shared: Redis is away')
+    if (isUp) log.info({}, 'redis available (limits)')
+    else log.warn({ onRedisDown, reason }, 'redis unavailable (limits)')
   }
   const onCall = (seconds: number, isOk: boolean): void => metrics.redisCall('limits', seconds, isOk)
   return new SharedState({ url, onState, onCall, nowNs: process.hrtime.bigint })

@@ -67,7 +67,7 @@ async function redisUp({ origin }: Running): Promise<number | null> {
 
 /** What the log says of Redis. */
 function words(node: Running): string[] {
-  return node.lines.flatMap(({ msg }) => (/Redis is (?:there|away)/.exec(msg ?? '') ?? []).slice(0, 1))
+  return node.lines.flatMap(({ msg }) => (/redis (?:un)?available/.exec(msg ?? '') ?? []).slice(0, 1))
 }
 
 /** On a machine that is busy enough a Redis is away for a moment, and then nobody promises anything: such a try says nothing. */
@@ -84,13 +84,13 @@ test('2,000 requests at once to two gateways with a bucket of 500 between them: 
     const refilled = Math.ceil(((performance.now() - startedMs) * 500) / 60_000)
     const { headers, body } = await (pools[0] as Pool).request(CHAT)
     await body.dump()
-    if (tries < TRIES && nodes.some((node) => words(node).includes('Redis is away'))) continue
+    if (tries < TRIES && nodes.some((node) => words(node).includes('redis unavailable'))) continue
     const admitted = statuses.filter((status) => status === 200).length
     t.ok(admitted >= 500 && admitted <= 500 + refilled, `${admitted} admitted, ${refilled} refilled meanwhile`)
     t.equal(statuses.filter((status) => status === 429).length, 2000 - admitted)
     t.match(headers, { 'x-ratelimit-limit-requests': '500', 'x-ratelimit-remaining-requests': /^\d$/ })
     for (const node of nodes) {
-      t.same(words(node), ['Redis is there'])
+      t.same(words(node), ['redis available'])
       t.equal(node.complaints, '')
     }
     return
@@ -112,15 +112,15 @@ test('Redis killed, started again and stopped in the middle of the traffic: loca
     )
   t.equal(await redisUp(node), 1)
   await redis.kill()
-  await hears('away', 1)
+  await hears('redis unavailable', 1)
   t.equal(await redisUp(node), 0)
   await redis.startAgain()
-  await hears('there', 2)
+  await hears('redis available', 2)
   redis.pause()
   t.teardown(() => redis.resume())
-  await hears('away', 2)
+  await hears('redis unavailable', 2)
   redis.resume()
-  await hears('there', 3)
+  await hears('redis available', 3)
   t.equal(await redisUp(node), 1)
   isOver = true
   await Promise.all(traffic)

@@ -275,11 +275,7 @@ test('what is wrong changes nothing and is told in one line and a count; what ne
   ]
   for (const [config, reason] of ill) {
     const line = await reload(gateway, config)
-    t.match(
-      line,
-      { msg: 'the new configuration was refused, the old one stays', level: 'warn', reason },
-      String(reason),
-    )
+    t.match(line, { msg: 'configuration reload rejected', level: 'warn', reason }, String(reason))
     t.equal(await statusOf(gateway, {}), 200)
   }
   rmSync(join(gateway.folder, 'sluice.json'))
@@ -295,7 +291,7 @@ test('what is wrong changes nothing and is told in one line and a count; what ne
   })
   t.equal(await statusOf(gateway, {}), 200, 'on the port it has')
   gateway.child.kill('SIGHUP')
-  t.match(await gateway.logLine(({ msg }) => /nothing has changed/.test(msg ?? '')), { level: 'info' })
+  t.match(await gateway.logLine(({ msg }) => /configuration unchanged/.test(msg ?? '')), { level: 'info' })
   const samples = await scrape(gateway)
   t.equal(sampleValue(samples, 'sluice_config_reloads_total', { result: 'rejected' }), ill.length + 1)
   t.equal(sampleValue(samples, 'sluice_config_reloads_total', { result: 'ok' }), 1)
@@ -328,6 +324,6 @@ test('a file is reloaded by itself, also by the swapped symlink of a ConfigMap; 
   t.equal(await statusOf(gateway, { model: 'one' }), 404)
   const whole = textOf('three')
   publish('..v3', whole.slice(0, whole.length / 2))
-  await gateway.logLine(({ msg }) => msg === 'the new configuration was refused, the old one stays')
+  await gateway.logLine(({ msg }) => msg === 'configuration reload rejected')
   t.equal(await statusOf(gateway, { model: 'two' }), 200)
 })

@@ -38,11 +38,11 @@ test('a simulator that stands in behind gateway keys is a warning, without keys 
   announceStart({ config: load('').config, log }, FACTS)
   t.equal(lines.length, 1)
   announceStart({ config: load('', { API_KEYS: 'team-a-key-0123456789' }).config, log }, FACTS)
-  t.match(lines.at(-1), ['warn', /built-in simulator serves/])
+  t.match(lines.at(-1), ['warn', /built-in simulator in use/])
   t.end()
 })
 
-test('a reload says what became of it, in log and metric', (t) => {
+test('the result of a reload appears in log and metric', (t) => {
   const { lines, told, ...voice } = setUp()
   announceReload({ result: 'ok', warnings: [], kept: ['server.port'] }, voice)
   announceReload({ result: 'unchanged', warnings: ['w'], kept: [] }, voice)
@@ -52,18 +52,18 @@ test('a reload says what became of it, in log and metric', (t) => {
     lines.map(([level]) => level),
     ['warn', 'info', 'info', 'warn'],
   )
-  t.match(lines.at(-1), ['warn', /refused/, { reason: 'why' }])
+  t.match(lines.at(-1), ['warn', /rejected/, { reason: 'why' }])
   t.end()
 })
 
-test('running out of descriptors and having some again are told', (t) => {
+test('running out of descriptors and recovering from it are logged and counted', (t) => {
   const { lines, told, ...voice } = setUp()
   announceAccepting(false, { open: 1 }, voice)
   announceAccepting(true, { open: 0 }, voice)
   t.same(told, [true, false])
   t.match(lines, [
-    ['warn', /run out/, { open: 1 }],
-    ['info', /again/, { open: 0 }],
+    ['warn', /listeners paused/, { open: 1 }],
+    ['info', /listeners resumed/, { open: 0 }],
   ])
   t.end()
 })

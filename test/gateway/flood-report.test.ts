@@ -23,10 +23,10 @@ test('counts every connection, and writes a line a second with the number since 
   clock.nowMs += 1000
   report.note('requests', address)
   t.equal(counted.length, 7)
-  const requests = 'connection closed: too many pipelined requests at once'
+  const requests = 'connection closed: too many pipelined requests'
   t.strictSame(lines, [
     { address: '10.0.0.7', connections: 1, message: requests },
-    { address: '10.0.0.7', connections: 1, message: 'WebSocket closed: too many messages at once' },
+    { address: '10.0.0.7', connections: 1, message: 'WebSocket closed: too many messages' },
     { address: '10.0.0.7', connections: 5, message: requests },
   ])
 })

@@ -9,7 +9,7 @@ import { parsePage, type Sample } from './prometheus.js'
 export const METRICS_TOKEN = 'scrape'
 
 /** Not the line that nothing has changed: the file's own watch may have been quicker than the signal. */
-const RELOAD_LINE = /^(configuration reloaded$|the new configuration was refused)/
+const RELOAD_LINE = /^(configuration reloaded$|configuration reload rejected)/
 const isReload = ({ msg }: LogLine): boolean => RELOAD_LINE.test(msg ?? '')
 
 /** Writes what the file shall hold, signals, and resolves with the line that tells what became of it. */

@@ -155,12 +155,12 @@ export class JobRunner {
   #tellDown(thrown: unknown): void {
     if (this.#isStoreDown) return
     this.#isStoreDown = true
-    this.#options.onTrouble?.(`no jobs can be taken: ${toGatewayError(thrown).message}`)
+    this.#options.onTrouble?.(`job store unavailable (runner): ${toGatewayError(thrown).message}`)
   }
 
   #tellReached(): void {
     if (!this.#isStoreDown) return
     this.#isStoreDown = false
-    this.#options.onTrouble?.('jobs are taken again')
+    this.#options.onTrouble?.('job store available (runner)')
   }
 }

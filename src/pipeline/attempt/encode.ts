@@ -57,7 +57,7 @@ async function fetchAll(exchange: Exchange, wanted: readonly string[]): Promise<
       } catch (thrown) {
         const reason = thrown instanceof Error ? thrown.message : String(thrown)
         if (!leaving.signal.aborted)
-          log.warn({ id: request.requestId, host: hostOf(url), reason }, 'attachment not fetched')
+          log.warn({ id: request.requestId, host: hostOf(url), reason }, 'attachment fetch failed')
         return { url, source: null }
       }
     }),

@@ -44,7 +44,7 @@ export async function reopenLog(
   how: 'reopen' | 'reopenIfMoved',
 ): Promise<void> {
   await destination[how]?.().catch((thrown: unknown) => {
-    log.warn({ reason: toGatewayError(thrown).message }, 'log file not reopened')
+    log.warn({ reason: toGatewayError(thrown).message }, 'log file reopen failed')
   })
 }
 
@@ -68,7 +68,7 @@ export type LogOptions = {
 export function createLog(config: LogConfig, options: LogOptions): Log {
   if (config.level === 'silent') return SILENT
   const redactor = createRedactor(options.secrets, { digests: options.keyDigests ?? [], names: options.keyNames ?? [] })
-  const onDropped = (lines: number): void => logger.warn({ lines }, 'log lines were lost')
+  const onDropped = (lines: number): void => logger.warn({ lines }, 'log lines lost')
   const destination = options.destination ?? openLogDestination(config.file, onDropped)
   const write =
     config.format === 'pretty'
@@ -98,7 +98,7 @@ class PinoLog implements Log {
   readonly #logger: Logger
   readonly #redactor: Redactor
   readonly #lines: ExchangeLines
-  readonly #refusals = new RefusalLines((refusals) => this.warn({ refusals }, 'refused requests without a line'))
+  readonly #refusals = new RefusalLines((refusals) => this.warn({ refusals }, 'refusals not logged'))
 
   constructor(logger: Logger, redactor: Redactor, lines: ExchangeLines) {
     this.#logger = logger

@@ -199,7 +199,7 @@ test('row 30: MAX_CONCURRENT holds for jobs alone; positions, attempts and clean
   ;(await again).say('Paris')
   for (const id of ids) t.equal((await client.until(id)).status, 'completed')
   for (const each of ids) await gateway.logLine(({ job, result }) => job === each && result === 'completed')
-  const ran = gateway.lines.filter(({ msg, job }) => msg === 'job run' && ids.includes(String(job)))
+  const ran = gateway.lines.filter(({ msg, job }) => msg === 'job run ended' && ids.includes(String(job)))
   t.same(ran.map(({ result }) => result).sort(), ['completed', 'completed', 'retried'])
 
   const brief = new JobClient(await startGateway(t, { config: { models, providers, jobs: { retentionMs: 1000 } } }))

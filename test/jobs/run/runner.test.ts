@@ -297,14 +297,14 @@ test('an answer is not lost while the store is away', async (t) => {
     timers.advance(1000)
   }
   await quiet()
-  t.same(troubles, ['no jobs can be taken: The job store is away.'], 'one line, however long')
+  t.same(troubles, ['job store unavailable (runner): The job store is away.'], 'one line, however long')
   store.isDown = false
   timers.advance(1000)
   await stateIs('a', 'completed')
   t.match(await store.get('a'), { answer: '{"late":1}', attempts: 1 })
   timers.advance(1000)
   await quiet()
-  t.same(troubles.slice(1), ['jobs are taken again'])
+  t.same(troubles.slice(1), ['job store available (runner)'])
 })
 
 test('a stop ends in time though the store is away', async (t) => {

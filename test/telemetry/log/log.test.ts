@@ -210,7 +210,7 @@ test('a log file that cannot be opened anew is a warning in the one before', asy
   }
   await reopenLog(destination, log, 'reopen')
   await reopenLog(destination, log, 'reopenIfMoved')
-  t.match(parsed(), [{ level: 'warn', reason: 'No.', msg: 'log file not reopened' }])
+  t.match(parsed(), [{ level: 'warn', reason: 'No.', msg: 'log file reopen failed' }])
   t.equal(parsed().length, 1, 'a destination that is no file has nothing to follow')
 })
 

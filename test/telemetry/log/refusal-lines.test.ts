@@ -48,5 +48,5 @@ test('the log writes the first refusals and the number of the others, and every 
   await log.flush()
   t.equal(written.length, LINES_A_SECOND + 2)
   t.match(JSON.parse(written.at(-2) ?? ''), { level: 'error' })
-  t.match(JSON.parse(written.at(-1) ?? ''), { level: 'warn', refusals: 5, msg: 'refused requests without a line' })
+  t.match(JSON.parse(written.at(-1) ?? ''), { level: 'warn', refusals: 5, msg: 'refusals not logged' })
 })
