@@ -14,8 +14,8 @@ export type ClientOrigin = {
   readonly address: string
   /** The User-Agent header; empty without one. */
   readonly agent: string
-  /** Of a chat on a WebSocket: the id of the socket in the log, and the client's own name of the chat. */
-  readonly socket?: { readonly connection: string; readonly chat: string }
+  /** On a WebSocket: the id of the socket in the log, and the client's own name of the chat; null of what is no chat's. */
+  readonly socket?: { readonly connection: string; readonly chat: string | null }
 }
 
 /** One request to an upstream of an exchange that needed several. */

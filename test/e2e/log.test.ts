@@ -95,6 +95,20 @@ test('the chats of a WebSocket are joined to their socket, and by their request 
   socket.close()
 })
 
+test('a WebSocket message that is too large has its line, and counts as a refused request', async (t) => {
+  const gateway = await start(t)
+  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, 'sluice.v1')
+  socket.on('error', () => {})
+  await once(socket, 'open')
+  socket.send('x'.repeat(256 * 1024 + 1))
+  const line = await gateway.logLine(({ status }) => status === 413)
+  t.match(line, { transport: 'websocket', outcome: 'rejected', path: '/v1/ws', chat: null })
+  t.match(line.error, { code: 'payload_too_large', message: /at most 262144 bytes/ })
+  t.type(line.connection, 'string')
+  const page = await (await request(`${gateway.origin}/metrics`)).body.text()
+  t.match(page, /sluice_requests_total\{[^}]*outcome="rejected",status="413"\} 1/)
+})
+
 test('the line of an answer says why the model stopped, streamed or whole, passed through or translated', async (t) => {
   const simulator = await startSimulator(t)
   const { openai, anthropic, google } = simulatedProviders(simulator.origin)

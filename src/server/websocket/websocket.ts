@@ -61,6 +61,15 @@ const IDLE_TIMEOUT_SEC = 120
 const MAX_ID_LENGTH = 128
 /** RFC 6455, 7.4.1: the client broke a rule for which there is no other code. */
 const CLOSE_POLICY = 1008
+/** RFC 6455, 7.4.1: there was no close frame. The engine's own ends have it, and no client can send it. */
+const CLOSE_ABNORMAL = 1006
+/** The engine's words (WebSocketProtocol.h) where it ends a socket, the same in all builds; the others are of lost connections. */
+const TOO_BIG = 'Received too big message'
+const BROKEN_FRAMES: ReadonlyMap<string, string> = new Map([
+  ['Received invalid WebSocket frame', 'The WebSocket frame is invalid.'],
+  ['Received invalid UTF-8', 'The text frame is not valid UTF-8.'],
+  ['Received invalid close payload', 'The close frame is invalid.'],
+])
 /** 4000 and above are free for applications: 4401 is the 401 of HTTP. */
 const CLOSE_OF_STATUS = 4000
 /** Nobody is known. */
@@ -92,11 +101,14 @@ export function createWebSocket(front: ServerContext, options: WebSocketOptions)
     ping: (ws) => void isAllowed(front, ws),
     pong: (ws) => void isAllowed(front, ws),
     drain: (ws) => ws.getUserData().socket?.drained(),
-    close: (ws) => {
+    close: (ws, code, reason) => {
       front.open.sockets -= 1
-      const { socket, reservation } = ws.getUserData()
+      const state = ws.getUserData()
+      const { socket, reservation } = state
       reservation.release()
       if (socket === null) return
+      const breach = code === CLOSE_ABNORMAL ? breachOf(reason, options.maxMessageBytes) : null
+      if (breach !== null) noteBreach(front, options.surface, { state, error: breach })
       front.webSockets.delete(socket)
       socket.closed()
     },
@@ -172,6 +184,32 @@ function isAllowed(front: ServerContext, ws: WebSocket<SocketState>): boolean {
   socket.end(CLOSE_POLICY, 'too many messages at once')
   return false
 }
+
+/** Why the engine ended the socket, if for a breach; null: the connection was lost. Newer words of its own would be, too. */
+function breachOf(reason: ArrayBuffer, maxMessageBytes: number): GatewayError | null {
+  const words = Buffer.from(reason).toString('latin1')
+  if (words === TOO_BIG) {
+    const message = `A WebSocket message on this path may hold at most ${maxMessageBytes} bytes.`
+    return new GatewayError('payload_too_large', { message })
+  }
+  const message = BROKEN_FRAMES.get(words)
+  return message === undefined ? null : new GatewayError('invalid_request', { message })
+}
+
+type Breach = { readonly state: SocketState; readonly error: GatewayError }
+
+/** The client sees no more than a lost connection, so the log and the count are all that tells of it. */
+function noteBreach(front: ServerContext, surface: Surface, { state, error }: Breach): void {
+  const { key, view } = state
+  const requestId = front.createRequestId()
+  const origin = originOf(state, null)
+  const hasKey = key.index >= 0
+  const rejection = { requestId, surface, key, hasKey, error, requestBytes: 0, acceptedAtMs: front.now(), origin }
+  view.pipeline.reject(rejection, UNSEEN)
+}
+
+/** What is refused here has no answer: the connection is gone. */
+const UNSEEN = refusalSink(() => undefined)
 
 type Speaker = {
   readonly front: ServerContext
@@ -262,7 +300,7 @@ function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said &
   sink.hold(pipeline.start({ requestId, surface, key, body, parameterHeaders, acceptedAtMs, origin }, sink))
 }
 
-function originOf({ origin, connection }: SocketState, chat: string): ClientOrigin {
+function originOf({ origin, connection }: SocketState, chat: string | null): ClientOrigin {
   return { ...origin, socket: { connection, chat } }
 }
 

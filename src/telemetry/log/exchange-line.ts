@@ -62,7 +62,7 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
       `,"address":${address === '' ? 'null' : quoteKnown(address)},"agent":${agent === '' ? 'null' : quoteKnown(agent)}`
     return socket === undefined
       ? text
-      : `${text},"connection":${quoteId(socket.connection)},"chat":${quote(socket.chat)}`
+      : `${text},"connection":${quoteId(socket.connection)},"chat":${socket.chat === null ? 'null' : quote(socket.chat)}`
   }
 
   function tryFields({ provider, model, result, error, ms }: Try): object {

@@ -341,6 +341,60 @@ test('takes a prompt as large as the body limit, and closes what is larger', asy
   t.equal(front.pipeline.exchanges.length, 1)
 })
 
+/** A frame as a client sends it, unmasked by a mask of zeros. */
+const maskedFrame = (opcode: number, payload: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload])
+
+test('what ends a socket in the engine is logged and counted as a refusal of its key', async (t) => {
+  const front = await startFront(t, {
+    config: { maxBodyBytes: 200_000 },
+    script: (exchange) => exchange.begin().follow(),
+  })
+  front.pipeline.keys = ['good']
+  const raw = (frame: Buffer) => (client: Client) => {
+    const { _socket: tcp } = client.socket as unknown as { _socket: { write(bytes: Buffer): void } }
+    tcp.write(frame)
+  }
+  const ways = [
+    ['payload_too_large', (client: Client) => client.chat('b', { model: 'x'.repeat(210_000) })],
+    ['invalid_request', raw(maskedFrame(0xff, Buffer.alloc(0)))],
+    ['invalid_request', raw(maskedFrame(0x81, Buffer.from([0xff])))],
+    // A close frame of code 1006, which no client may send, with the engine's own reason.
+    ['invalid_request', raw(maskedFrame(0x88, Buffer.from('\x03\xeeReceived too big message', 'latin1')))],
+  ] as const
+  for (const [code, breakRule] of ways) {
+    const { length } = front.pipeline.rejections
+    const client = await Client.open(front, ['sluice.v1', 'bearer.good'])
+    client.chat('a')
+    while (front.server.open.sockets === 0) await new Promise(setImmediate)
+    breakRule(client)
+    await client.until(() => client.closed !== null)
+    while (front.server.open.sockets > 0) await new Promise(setImmediate)
+    const made = front.pipeline.rejections.slice(length)
+    t.equal(made.length, 1, code)
+    t.equal(made[0]?.error.data.code, code)
+    t.match(made[0], { hasKey: true, origin: { path: '/v1/ws', socket: { connection: /-/, chat: null } } })
+    t.equal(made[0]?.key?.name, front.pipeline.exchanges.at(-1)?.request.key.name)
+    t.equal((await front.pipeline.exchanges.at(-1)?.delivered)?.result, 'client_gone')
+  }
+  t.match(front.pipeline.rejections[0]?.error.message, /at most 200000 bytes/)
+})
+
+test('a socket that its client closes, in whatever words, or just leaves is no refusal', async (t) => {
+  const front = await startFront(t)
+  for (const leave of [
+    ({ socket }: Client) => socket.close(),
+    ({ socket }: Client) => socket.close(4000, 'Received too big message'),
+    ({ socket }: Client) => socket.terminate(),
+  ]) {
+    const client = await Client.open(front)
+    leave(client)
+    await client.until(() => client.closed !== null)
+    while (front.server.open.sockets > 0) await new Promise(setImmediate)
+  }
+  t.equal(front.pipeline.rejections.length, 0)
+})
+
 test('ends every chat as client_gone when the socket closes, in whatever state it is', async (t) => {
   for (const way of ['close', 'terminate'] as const) {
     const front = await startFront(t, {

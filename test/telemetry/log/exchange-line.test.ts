@@ -118,6 +118,7 @@ test('where a request came from is in the line, and what of it is a secret is no
   const socket = { connection: 'c-1', chat: `chat ${SECRET}` }
   const parsed = read({ origin: { ...origin, path: `/${SECRET}`, agent: SECRET, socket } })
   t.match(parsed, { path: `/${REDACTED}`, agent: REDACTED, connection: 'c-1', chat: `chat ${REDACTED}` })
+  t.match(read({ origin: { ...origin, socket: { connection: 'c-2', chat: null } } }), { connection: 'c-2', chat: null })
   t.notOk('method' in read({}))
   t.end()
 })
