@@ -6,6 +6,8 @@ import { type Test, test } from 'tap'
 import { watchFiles } from '../../../src/config/live/watch.js'
 
 const OPTIONS = { everyMs: 20, settleMs: 60 }
+/** Timers count whole milliseconds. */
+const TIMER_SLACK_MS = 2
 
 function setUp(t: Test, fileName = 'a.yaml') {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-watch-'))
@@ -75,15 +77,20 @@ test('a file that is still being written is waited for', async (t) => {
   writeFileSync(file, '')
   start()
   await looked()
-  const told = next()
   let pieces = 0
+  let writtenAtMs = 0
   const writing = setInterval(() => {
     pieces += 1
     appendFileSync(file, 'piece\n')
+    writtenAtMs = performance.now()
     if (pieces === 12) clearInterval(writing)
   }, OPTIONS.settleMs / 3)
-  t.equal(await told, 1)
-  t.equal(pieces, 12, 'not before its end')
+  t.teardown(() => clearInterval(writing))
+  // On a busy machine the writer may pause for so long that it looks done; what is told then is told of a file at rest.
+  do {
+    t.type(await next(), 'number')
+    t.ok(performance.now() - writtenAtMs >= OPTIONS.settleMs - TIMER_SLACK_MS, `at rest after ${pieces} pieces`)
+  } while (pieces < 12)
 })
 
 test('after it is stopped nothing is told', async (t) => {
