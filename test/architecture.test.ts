@@ -11,6 +11,7 @@ import {
   findForbiddenImports,
   findForeignNames,
   findHeavyLoads,
+  findHolders,
   findImpurity,
   findLongFiles,
   findMapErrors,
@@ -160,6 +161,12 @@ test('a codec worker loads the pure core alone', (t) => {
 
 test('the pure core touches no clock, randomness, thread or process', (t) => {
   t.same(findImpurity(FILES, /^src\/(model|wire|protocols|errors)/), [])
+  t.end()
+})
+
+test('the lifecycle alone holds an exchange whole; every other room has a view of it', (t) => {
+  const rule = { name: 'Exchange', home: 'src/pipeline/exchange.ts', holders: ['src/pipeline/lifecycle.ts'] }
+  t.same(findHolders(FILES, rule), [])
   t.end()
 })
 

@@ -29,6 +29,21 @@ export type Ending = {
   readonly responseBytes: number
 }
 
+/** Which room writes which fields. All others are written here or in the lifecycle, which alone hold the class itself. */
+type Writes = {
+  admit: 'holdsSlot' | 'reservedTokens' | 'onCancel'
+  defaults: 'prompt'
+  dispatch: 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
+  attempt: 'current' | 'body' | 'attachments' | 'call' | 'onCancel' | 'upstreamSpentMs'
+  delivery: 'hasBegun' | 'isFollowed' | 'lastFrameAtMs' | 'keepaliveTimer'
+}
+
+/** The exchange to read, and its methods to call. Without the class's private part, so it cannot pass for the class. */
+export type ExchangeView = Readonly<Exchange>
+
+/** The exchange as one room sees it: the fields of the room's own are there to write. */
+export type ExchangeIn<Room extends keyof Writes> = ExchangeView & Pick<Exchange, Writes[Room]>
+
 /** The settle stage, injected so that the state does not import its own end. */
 export type SettleHook = (exchange: Exchange, ending: Ending) => void
 

@@ -2,7 +2,7 @@
 import { GatewayError } from '../errors.js'
 import { type KeyIdentity } from './client.js'
 import { fail } from './delivery/reject.js'
-import { type Exchange } from './exchange.js'
+import { type ExchangeView } from './exchange.js'
 import { type OpenExchanges } from './open-exchanges.js'
 
 const DRAINING = GatewayError.shared('draining')
@@ -14,11 +14,11 @@ export type OutsideEnds = {
   /** Ends the open exchanges of these keys in the same way, and from now on each further one as it begins. */
   endOf(isRemoved: (key: KeyIdentity) => boolean): void
   /** An exchange has begun. True: its key had been removed before, and it has ended. */
-  endAtOnce(exchange: Exchange): boolean
+  endAtOnce(exchange: ExchangeView): boolean
 }
 
 /** Of the exchanges of one pipeline. */
-export function createOutsideEnds(open: OpenExchanges<Exchange>): OutsideEnds {
+export function createOutsideEnds(open: OpenExchanges<ExchangeView>): OutsideEnds {
   let isOfRemoved: ((key: KeyIdentity) => boolean) | null = null
   return {
     endAll() {

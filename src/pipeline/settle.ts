@@ -1,11 +1,11 @@
 // The last stage, exactly once per exchange: gives back what was taken, counts, and writes the one log line.
 import { type ErrorData } from '../model/error.js'
 import { overheadMs } from './delivery/answer.js'
-import { type Ending, type Exchange } from './exchange.js'
+import { type Ending, type ExchangeView } from './exchange.js'
 import { release } from './stages/admit.js'
 
 /** Called by Exchange.settle alone. */
-export function settle(exchange: Exchange, ending: Ending): void {
+export function settle(exchange: ExchangeView, ending: Ending): void {
   const { metrics, log } = exchange.context
   const { usage } = exchange.current
   release(exchange, usage.inputTokens + usage.outputTokens)
@@ -15,7 +15,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
   log.exchange(record)
 }
 
-function recordOf(exchange: Exchange, ending: Ending) {
+function recordOf(exchange: ExchangeView, ending: Ending) {
   const { request, sink, decoded, context } = exchange
   const { routed, usage, usageSource, firstTokenAtMs, dropped, upstreamRequestId, meter } = exchange.current
   const nowMs = context.clock.nowMs()

@@ -273,6 +273,22 @@ export function findForeignNames(
   return [...stale.map((home) => `${home} names none`), ...breaches]
 }
 
+/** Files that import a name from its home although they are none of its holders; holders that do not, and a home that is gone. */
+export function findHolders(
+  files: readonly SourceFile[],
+  { name, home, holders }: { readonly name: string; readonly home: string; readonly holders: readonly string[] },
+): string[] {
+  const importsName = new RegExp(`\\bimport \\{[^}]*\\b${name}\\b[^}]*\\} from`)
+  const holding = files
+    .filter(({ imports, code }) => imports.includes(home) && importsName.test(code))
+    .map(({ path }) => path)
+  return [
+    ...(files.some(({ path }) => path === home) ? [] : [`${home} is not there`]),
+    ...holding.filter((path) => !holders.includes(path)).map((path) => `${path} holds ${name}`),
+    ...holders.filter((path) => !holding.includes(path)).map((path) => `${path} does not hold ${name}`),
+  ]
+}
+
 export type Mirror = {
   /** All paths below test/. */
   readonly tests: readonly string[]

@@ -11,6 +11,7 @@ import {
   findForbiddenImports,
   findForeignNames,
   findHeavyLoads,
+  findHolders,
   findImpurity,
   findLongFiles,
   findMapErrors,
@@ -237,6 +238,23 @@ test('a vendor that is called by name is found, and a home that names none', (t)
   }
   t.same(findForeignNames(tree(good), ['acme'], ['src/protocols/', 'src/b.ts']), ['src/b.ts names none'])
   t.same(findForeignNames(tree(good), [], ['src/protocols/']), ['no name is known'])
+  t.end()
+})
+
+test('a file that holds a class which others hold alone is found, and so is a holder without it', (t) => {
+  const rule = { name: 'River', home: 'src/river.ts', holders: ['src/source.ts'] }
+  const good = {
+    'src/river.ts': 'export class River {}\nexport type RiverView = Readonly<River>',
+    'src/source.ts': "import { River, type Water } from './river.js'",
+    'src/bank.ts': "import { type RiverView } from './river.js'\nconst River = 1",
+  }
+  t.same(findHolders(tree(good), rule), [])
+  t.same(
+    findHolders(tree({ ...good, 'src/dam.ts': "import { type RiverView, type River } from './river.js'" }), rule),
+    ['src/dam.ts holds River'],
+  )
+  t.same(findHolders(tree({ ...good, 'src/source.ts': '' }), rule), ['src/source.ts does not hold River'])
+  t.same(findHolders(tree({ 'src/bank.ts': '' }), { ...rule, holders: [] }), ['src/river.ts is not there'])
   t.end()
 })
 

@@ -1,7 +1,7 @@
 // The state of one exchange: it ends once, and lets go of what nobody needs.
 import { type Test, test } from 'tap'
 import { NO_USAGE } from '../../src/model/usage.js'
-import { type Ending, Exchange } from '../../src/pipeline/exchange.js'
+import { type Ending, Exchange, type ExchangeIn, type ExchangeView } from '../../src/pipeline/exchange.js'
 import { FakeSink } from '../helpers/fake-sink.js'
 import { PipelineRig } from '../helpers/pipeline.js'
 import { KEY } from '../helpers/pipeline-config.js'
@@ -98,4 +98,22 @@ test('once an answer has begun the prompt is let go', async (t) => {
   t.equal(exchange.decoded?.facts.model, 'one')
   t.equal(exchange.requestBytes, 3)
   t.notOk('body' in exchange.request)
+})
+
+test('a room writes its own fields of the exchange and no others', async (t) => {
+  const { exchange } = open(t)
+  const admit: ExchangeIn<'admit'> = exchange
+  admit.reservedTokens = 7
+  const view: ExchangeView = admit
+  t.equal(view.reservedTokens, 7, 'it is the same object')
+  // What follows is for the compiler, which fails where one of these errors is none.
+  const refused = (delivery: ExchangeIn<'delivery'>): Exchange => {
+    // @ts-expect-error another room's
+    delivery.reservedTokens = 0
+    // @ts-expect-error nobody's
+    view.attempts = 0
+    // @ts-expect-error a view is not the class
+    return view
+  }
+  void refused
 })

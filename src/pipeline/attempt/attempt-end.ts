@@ -13,14 +13,14 @@ import { concealSecrets, type Secretive } from '../../upstream/conceal.js'
 import { type AttemptState } from '../attempt-state.js'
 import { type FirstContentGate } from '../delivery/first-content-gate.js'
 import { measureUsage } from '../delivery/usage.js'
-import { type Abortable, type Exchange } from '../exchange.js'
+import { type Abortable, type ExchangeIn } from '../exchange.js'
 import { resultOf } from './attempt-result.js'
 import { deadlinePassed, isOutOfTime } from './client-deadline.js'
 import { type UpstreamLease } from './upstream-lease.js'
 
 /** What a try holds and whom its end concerns. */
 export type Trial = {
-  readonly exchange: Exchange
+  readonly exchange: ExchangeIn<'attempt'>
   readonly routed: RouteTarget
   readonly permit: Permit
   /** What the exchange would abort while the try is under way. */
@@ -34,13 +34,13 @@ export type Trial = {
  * True where the target's breaker lets the attempt in and hears of its end. Not where a key or words of the caller's own may be
  * what is wrong, or one caller could shut a target for all; and not where nobody has configured the provider.
  */
-export function isJudged({ request, decoded }: Exchange, { providerIndex }: RouteTarget): boolean {
+export function isJudged({ request, decoded }: ExchangeIn<'attempt'>, { providerIndex }: RouteTarget): boolean {
   if (providerIndex < 0 || decoded?.facts.raw !== undefined) return false
   return request.path === undefined || request.path === null || request.path.callerKey === null
 }
 
 export class AttemptEnd {
-  readonly #exchange: Exchange
+  readonly #exchange: ExchangeIn<'attempt'>
   readonly #routed: RouteTarget
   readonly #call: Abortable
   readonly #state: AttemptState

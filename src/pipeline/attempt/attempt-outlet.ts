@@ -7,7 +7,7 @@ import { concealSecrets } from '../../upstream/conceal.js'
 import { type AnswerOutcome, reply, resultAnswer } from '../delivery/answer.js'
 import { type FirstContentGate } from '../delivery/first-content-gate.js'
 import { type TokenTiming } from '../delivery/token-timing.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeView } from '../exchange.js'
 import { type RelayOutlet, type WholeKind } from '../relay/types.js'
 import { makeWhole } from '../relay/whole-answer.js'
 import { type AttemptEnd } from './attempt-end.js'
@@ -17,7 +17,7 @@ import { type UpstreamLease } from './upstream-lease.js'
 
 /** Where the pieces of an answer go. */
 export type Outlets = {
-  readonly exchange: Exchange
+  readonly exchange: ExchangeView
   readonly target: Target
   readonly lease: UpstreamLease
   readonly gate: FirstContentGate
@@ -28,7 +28,7 @@ export type Outlets = {
 const COMPLETE: AnswerOutcome = Object.freeze({ outcome: 'complete', cause: null })
 
 export class AttemptOutlet implements RelayOutlet {
-  readonly #exchange: Exchange
+  readonly #exchange: ExchangeView
   readonly #target: Target
   readonly #lease: UpstreamLease
   readonly #gate: FirstContentGate

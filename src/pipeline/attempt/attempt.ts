@@ -14,7 +14,7 @@ import { AttemptState } from '../attempt-state.js'
 import { FirstContentGate } from '../delivery/first-content-gate.js'
 import { startKeepalive } from '../delivery/keepalive.js'
 import { TokenTiming } from '../delivery/token-timing.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeIn } from '../exchange.js'
 import { createRelay } from '../relay/choose.js'
 import { type Relay, type RelayOptions } from '../relay/types.js'
 import { AttemptEnd } from './attempt-end.js'
@@ -29,7 +29,7 @@ import { timeoutsFor, upstreamRequest } from './upstream-request.js'
 export type Aim = { readonly routed: RouteTarget; readonly dialect: Dialect; readonly permit: Permit }
 
 export class Attempt implements CallHandler {
-  readonly #exchange: Exchange
+  readonly #exchange: ExchangeIn<'attempt'>
   readonly #routed: RouteTarget
   readonly #dialect: Dialect
   readonly #lease: UpstreamLease
@@ -43,7 +43,7 @@ export class Attempt implements CallHandler {
   #hasRun = false
 
   /** Takes over the provider's slot and the breaker's permit. */
-  constructor(exchange: Exchange, { routed, dialect, permit }: Aim) {
+  constructor(exchange: ExchangeIn<'attempt'>, { routed, dialect, permit }: Aim) {
     const { context, request } = exchange
     const { target } = routed
     const state = new AttemptState(routed, context.metrics.slot(request.surface.id, target.provider, routed.label))

@@ -6,12 +6,12 @@
 import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { type EncodedRequestBody } from '../../protocols/contract/envelope.js'
 import { type Attachment } from '../../protocols/fit/attach.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeIn } from '../exchange.js'
 import { type Attempt } from './attempt.js'
 
 /** @throws invalid_request for content that the target does not take, fetched or not */
 export function encode(
-  exchange: Exchange,
+  exchange: ExchangeIn<'attempt'>,
   attempt: Attempt,
   decoded: DecodedRequest,
 ): EncodedRequestBody | Promise<EncodedRequestBody> {
@@ -25,7 +25,7 @@ type Encoding = {
 }
 
 async function encodeFetched(
-  exchange: Exchange,
+  exchange: ExchangeIn<'attempt'>,
   attempt: Attempt,
   { decoded, encoding }: Encoding,
 ): Promise<EncodedRequestBody> {
@@ -40,7 +40,7 @@ async function encodeFetched(
 }
 
 /** One after the other would add up their times. Never rejects: what has not come is known by its null. */
-async function fetchAll(exchange: Exchange, wanted: readonly string[]): Promise<readonly Attachment[]> {
+async function fetchAll(exchange: ExchangeIn<'attempt'>, wanted: readonly string[]): Promise<readonly Attachment[]> {
   const { context, request, deadlineAtMs } = exchange
   const { config, clock, fetchAttachment, log } = context
   const { maxCount, timeoutMs } = config.content.fetch

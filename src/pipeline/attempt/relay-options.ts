@@ -4,11 +4,11 @@ import { type ResponseMeta } from '../../model/event.js'
 import { type Dialect, type Framing } from '../../protocols/contract/protocol.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { byteConceal } from '../../upstream/conceal.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeView } from '../exchange.js'
 import { type RelayOptions, type RelayOutlet } from '../relay/types.js'
 
 export type RelayFacts = {
-  readonly exchange: Exchange
+  readonly exchange: ExchangeView
   readonly routed: RouteTarget
   readonly dialect: Dialect
   readonly outlet: RelayOutlet
@@ -61,7 +61,7 @@ function framingOf(type: string): Framing | null {
 }
 
 /** Used where the upstream names no id, model or time of its own. */
-export function fallbackMeta({ request, decoded, context }: Exchange): ResponseMeta {
+export function fallbackMeta({ request, decoded, context }: ExchangeView): ResponseMeta {
   return { id: request.requestId, model: decoded?.facts.model ?? '', createdSec: context.clock.unixSec(), usage: null }
 }
 

@@ -5,7 +5,7 @@ import { type ErrorData } from '../../model/error.js'
 import { type Outcome } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type ErrorSubject, type Surface } from '../../protocols/contract/protocol.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeView } from '../exchange.js'
 import { type Answer, type HeaderList } from '../sink.js'
 
 type Headers = (readonly [string, string])[]
@@ -34,7 +34,7 @@ const CLIENT_GONE_STATUS = ERROR_CATALOGUE.client_gone.status
 const SLOW_READER_STATUS = ERROR_CATALOGUE.slow_reader.status
 
 /** What every answer of an exchange bears, as far as it is known now. */
-export function exchangeHeaders(exchange: Exchange): Headers {
+export function exchangeHeaders(exchange: ExchangeView): Headers {
   const headers: Headers = limitHeaders(exchange.context.limiter.snapshot(exchange.request.key.index))
   const target = exchange.current.routed?.target
   if (target !== undefined) {
@@ -47,7 +47,7 @@ export function exchangeHeaders(exchange: Exchange): Headers {
 }
 
 /** Time the gateway itself took: all but the time between sending to each upstream and its last byte. Null before dispatch. */
-export function overheadMs(exchange: Exchange, nowMs: number): number | null {
+export function overheadMs(exchange: ExchangeView, nowMs: number): number | null {
   const { upstreamSpentMs } = exchange
   const { startedAtMs, endedAtMs } = exchange.current
   if (startedAtMs === null && upstreamSpentMs === 0) return null
@@ -56,7 +56,7 @@ export function overheadMs(exchange: Exchange, nowMs: number): number | null {
 }
 
 /** A whole successful answer. */
-export function resultAnswer(exchange: Exchange, made: Uint8Array): Answer {
+export function resultAnswer(exchange: ExchangeView, made: Uint8Array): Answer {
   const { routed } = exchange.current
   const body = routed === null ? made : exchange.context.secrets.of(routed.provider)(made)
   const headers = exchangeHeaders(exchange)
@@ -76,7 +76,7 @@ const UNKNOWN_TYPE = 'application/octet-stream'
 export type AnswerOutcome = { readonly outcome: Outcome; readonly cause: unknown }
 
 /** Hands a whole answer to the client and settles with it. Never throws. */
-export function reply(exchange: Exchange, answer: Answer, { outcome, cause }: AnswerOutcome): void {
+export function reply(exchange: ExchangeView, answer: Answer, { outcome, cause }: AnswerOutcome): void {
   if (exchange.isEnded) return
   try {
     exchange.sink.reply(answer)

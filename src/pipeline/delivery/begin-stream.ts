@@ -1,6 +1,6 @@
 // Commits a stream to its client: from here on the status is 200 and every failure is an in-band error frame.
 
-import { type Exchange } from '../exchange.js'
+import { type ExchangeIn } from '../exchange.js'
 import { type StreamFormat } from '../sink.js'
 import { exchangeHeaders } from './answer.js'
 
@@ -11,7 +11,7 @@ const CONTENT_TYPE = {
 } as const
 
 /** Sends the head, once; later calls do nothing. */
-export function beginStream(exchange: Exchange): void {
+export function beginStream(exchange: ExchangeIn<'delivery'>): void {
   if (exchange.hasBegun || exchange.isSettled) return
   const { surface, requestId } = exchange.request
   const framing = exchange.current.framing ?? surface.framing
@@ -28,7 +28,7 @@ export function beginStream(exchange: Exchange): void {
 }
 
 /** Begins, if nobody has yet, and lets the sink follow the log to its end. Once per exchange. */
-export function followLog(exchange: Exchange): void {
+export function followLog(exchange: ExchangeIn<'delivery'>): void {
   if (exchange.isSettled || exchange.isFollowed) return
   exchange.isFollowed = true
   try {

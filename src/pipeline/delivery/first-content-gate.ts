@@ -3,7 +3,7 @@
 //
 //   before content:  frames held back, failure -> the promise rejects         after:  frames -> log -> readers, failure -> in-band
 import { GatewayError } from '../../errors.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeIn } from '../exchange.js'
 import { followLog } from './begin-stream.js'
 import { fail } from './reject.js'
 
@@ -11,7 +11,7 @@ import { fail } from './reject.js'
 const MAX_HELD_BACK_BYTES = 262_144
 
 export class FirstContentGate {
-  readonly #exchange: Exchange
+  readonly #exchange: ExchangeIn<'delivery'>
   #heldBack: Uint8Array[] = []
   #heldBackBytes = 0
   #isOpen = false
@@ -20,7 +20,7 @@ export class FirstContentGate {
   #resolve: (() => void) | null = null
   #reject: ((error: GatewayError) => void) | null = null
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: ExchangeIn<'delivery'>) {
     this.#exchange = exchange
   }
 

@@ -1,22 +1,22 @@
 // Keepalives in the surface's own form, after `keepaliveMs` of silence counted from accept, so that no proxy between us and
 // the client cuts a stream that is thinking. One lazily re-armed timer a stream: nothing is touched per chunk but a timestamp.
 
-import { type Exchange } from '../exchange.js'
+import { type ExchangeIn } from '../exchange.js'
 import { beginStream } from './begin-stream.js'
 
 /** Starts the watch; settle stops it. */
-export function startKeepalive(exchange: Exchange): void {
+export function startKeepalive(exchange: ExchangeIn<'delivery'>): void {
   exchange.lastFrameAtMs = exchange.request.acceptedAtMs
   arm(exchange)
 }
 
-function arm(exchange: Exchange): void {
+function arm(exchange: ExchangeIn<'delivery'>): void {
   const { keepaliveMs } = exchange.context.config.server
   const silentMs = exchange.context.clock.nowMs() - exchange.lastFrameAtMs
   exchange.keepaliveTimer = setTimeout(beat, Math.max(1, keepaliveMs - silentMs), exchange)
 }
 
-function beat(exchange: Exchange): void {
+function beat(exchange: ExchangeIn<'delivery'>): void {
   if (exchange.isEnded) return
   // Inside one JSON document nothing can be said that is not part of it.
   if (exchange.request.surface.framing === 'json' && exchange.isFollowed) return

@@ -4,7 +4,7 @@ import { limitHeaders } from '../../limit/headers.js'
 import { NO_USAGE } from '../../model/usage.js'
 import { type Rejection } from '../client.js'
 import { type PipelineContext } from '../context.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeView } from '../exchange.js'
 import { outcomeOf } from '../outcome.js'
 import { type Sink } from '../sink.js'
 import { errorAnswer, exchangeHeaders, reply } from './answer.js'
@@ -12,7 +12,7 @@ import { followLog } from './begin-stream.js'
 import { type RepeatedAnswers } from './repeated-answers.js'
 
 /** Ends an exchange with an error; nothing if it has ended already. Never throws. */
-export function fail(exchange: Exchange, error: GatewayError): void {
+export function fail(exchange: ExchangeView, error: GatewayError): void {
   if (exchange.isEnded) return
   const { data, cause } = error
   exchange.abortCall()

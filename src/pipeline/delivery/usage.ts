@@ -3,13 +3,13 @@
 import { IMPLAUSIBLE, NO_USAGE, type Usage, withinCap } from '../../model/usage.js'
 import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { type AttemptState } from '../attempt-state.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeView } from '../exchange.js'
 
 /** The admission estimate's rule, for answers too: four bytes a token. */
 const BYTES_PER_TOKEN = 4
 
 /** Sets an attempt's usage from what its relay saw. `isComplete`: the provider's end marker was seen. */
-export function measureUsage({ decoded, context }: Exchange, state: AttemptState, isComplete: boolean): void {
+export function measureUsage({ decoded, context }: ExchangeView, state: AttemptState, isComplete: boolean): void {
   const { meter } = state
   if (meter === null) {
     // Sent, and nothing came back yet: the provider has read the input all the same.

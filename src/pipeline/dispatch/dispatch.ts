@@ -15,7 +15,7 @@ import { isJudged } from '../attempt/attempt-end.js'
 import { deadlineOf, deadlinePassed } from '../attempt/client-deadline.js'
 import { encode } from '../attempt/encode.js'
 import { routeRaw } from '../attempt/raw-request.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeIn } from '../exchange.js'
 import { hedged } from './hedge.js'
 import { openAttempt } from './open-attempt.js'
 import { pause } from './pause.js'
@@ -37,7 +37,7 @@ type FailedPass = {
  * Resolves when an answer has begun to reach the client, or has reached it whole.
  * @throws model_not_found, forbidden, invalid_request; else the error of the last target tried; upstream_overloaded when none might be tried
  */
-export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Promise<void> {
+export async function dispatch(exchange: ExchangeIn<'dispatch'>, decoded: DecodedRequest): Promise<void> {
   exchange.deadlineAtMs = deadlineOf(exchange.request)
   const route = routeOf(exchange, decoded)
   exchange.context.retryBudget.deposit()
@@ -47,7 +47,7 @@ export async function dispatch(exchange: Exchange, decoded: DecodedRequest): Pro
 }
 
 /** Where it may be served. @throws model_not_found, forbidden, invalid_request, unauthenticated */
-function routeOf({ context, request }: Exchange, { facts, selector }: DecodedRequest): Route {
+function routeOf({ context, request }: ExchangeIn<'dispatch'>, { facts, selector }: DecodedRequest): Route {
   const { model, provider, raw } = facts
   const { config, router, dialects } = context
   const { path = null } = request
@@ -58,7 +58,7 @@ function routeOf({ context, request }: Exchange, { facts, selector }: DecodedReq
 }
 
 /** The targets of a model, the one to try first in front. */
-function inOrder(exchange: Exchange, decoded: DecodedRequest, route: Route): readonly RouteTarget[] {
+function inOrder(exchange: ExchangeIn<'dispatch'>, decoded: DecodedRequest, route: Route): readonly RouteTarget[] {
   const { targets } = route
   if (targets.length < 2) return targets
   const { limiter, clock } = exchange.context
@@ -67,7 +67,11 @@ function inOrder(exchange: Exchange, decoded: DecodedRequest, route: Route): rea
 }
 
 /** One pass, without a pause. @throws what no other target can cure */
-async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: readonly RouteTarget[]): Promise<Passed> {
+async function tryEach(
+  exchange: ExchangeIn<'dispatch'>,
+  decoded: DecodedRequest,
+  targets: readonly RouteTarget[],
+): Promise<Passed> {
   const { breakers, thinking } = exchange.context
   let passed: FailedPass | null = null
   for (let at = 0; at < targets.length; at++) {
@@ -116,7 +120,11 @@ async function tryEach(exchange: Exchange, decoded: DecodedRequest, targets: rea
 type Refused = { readonly routed: RouteTarget; readonly failure: GatewayError }
 
 /** The target cannot think at all, which is remembered: the same request may do without. True at most once for each target. */
-function hasRefusedThinking({ context }: Exchange, { facts }: DecodedRequest, { routed, failure }: Refused): boolean {
+function hasRefusedThinking(
+  { context }: ExchangeIn<'dispatch'>,
+  { facts }: DecodedRequest,
+  { routed, failure }: Refused,
+): boolean {
   const { target } = routed
   if (target.thinks === false || facts.raw !== undefined) return false
   if (context.dialects.get(target.protocol)?.refusesThinking?.(failure.data) !== true) return false
@@ -136,7 +144,11 @@ function noteFailure(passed: FailedPass | null, routed: RouteTarget, failure: Ga
 type Course = { readonly route: Route; readonly passed: FailedPass | null }
 
 /** The slow way, on which every request is that has failed once. */
-async function goOn(exchange: Exchange, decoded: DecodedRequest, { route, passed }: Course): Promise<void> {
+async function goOn(
+  exchange: ExchangeIn<'dispatch'>,
+  decoded: DecodedRequest,
+  { route, passed }: Course,
+): Promise<void> {
   let last: Passed = passed
   // What raw words have done already, if they came to be heard, nobody knows: they are not said twice.
   const mayRepeat = decoded.facts.raw === undefined
@@ -154,7 +166,11 @@ function isTooLong(passed: Passed): boolean {
 }
 
 /** Other models, one after the other. */
-async function tryRoutes(exchange: Exchange, decoded: DecodedRequest, routes: readonly Route[]): Promise<Passed> {
+async function tryRoutes(
+  exchange: ExchangeIn<'dispatch'>,
+  decoded: DecodedRequest,
+  routes: readonly Route[],
+): Promise<Passed> {
   let last: FailedPass | null = null
   for (const route of routes) {
     const passed = await tryEach(exchange, decoded, inOrder(exchange, decoded, route))
@@ -165,7 +181,7 @@ async function tryRoutes(exchange: Exchange, decoded: DecodedRequest, routes: re
 }
 
 /** The same targets again, after pauses, as far as patience and budget go. */
-async function tryAgain(exchange: Exchange, decoded: DecodedRequest, first: FailedPass): Promise<Passed> {
+async function tryAgain(exchange: ExchangeIn<'dispatch'>, decoded: DecodedRequest, first: FailedPass): Promise<Passed> {
   const { config, clock, retryBudget, metrics } = exchange.context
   const { retries } = config.routing
   let passed = first
@@ -191,11 +207,11 @@ async function tryAgain(exchange: Exchange, decoded: DecodedRequest, first: Fail
 }
 
 /** Of the client's own time. */
-function leftMs({ deadlineAtMs, context }: Exchange): number {
+function leftMs({ deadlineAtMs, context }: ExchangeIn<'dispatch'>): number {
   return deadlineAtMs === Number.POSITIVE_INFINITY ? deadlineAtMs : deadlineAtMs - context.clock.nowMs()
 }
 
-function countRepeat(exchange: Exchange, routed: RouteTarget): void {
+function countRepeat(exchange: ExchangeIn<'dispatch'>, routed: RouteTarget): void {
   const before = exchange.current.routed?.target
   const { provider, model } = routed.target
   const isSame = before?.provider === provider && before.model === model

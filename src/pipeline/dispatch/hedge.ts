@@ -10,7 +10,7 @@ import { type Hedge } from '../../routing/hedge.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type Attempt } from '../attempt/attempt.js'
 import { encode } from '../attempt/encode.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeIn } from '../exchange.js'
 import { openAttempt } from './open-attempt.js'
 
 export type Lead = {
@@ -23,7 +23,7 @@ export type Lead = {
 }
 
 /** Resolves when one of the two has content; rejects when none is left. */
-export function hedged(exchange: Exchange, decoded: DecodedRequest, lead: Lead): Promise<void> {
+export function hedged(exchange: ExchangeIn<'dispatch'>, decoded: DecodedRequest, lead: Lead): Promise<void> {
   lead.hedge.budget.deposit()
   return new Promise((resolve, reject) => new Race(exchange, decoded, { resolve, reject }).start(lead))
 }
@@ -31,7 +31,7 @@ export function hedged(exchange: Exchange, decoded: DecodedRequest, lead: Lead):
 type Settlers = { readonly resolve: () => void; readonly reject: (error: GatewayError) => void }
 
 class Race {
-  readonly #exchange: Exchange
+  readonly #exchange: ExchangeIn<'dispatch'>
   readonly #decoded: DecodedRequest
   readonly #settlers: Settlers
   readonly #running = new Set<Attempt>()
@@ -41,7 +41,7 @@ class Race {
   #failure: GatewayError | null = null
   #isOver = false
 
-  constructor(exchange: Exchange, decoded: DecodedRequest, settlers: Settlers) {
+  constructor(exchange: ExchangeIn<'dispatch'>, decoded: DecodedRequest, settlers: Settlers) {
     this.#exchange = exchange
     this.#decoded = decoded
     this.#settlers = settlers

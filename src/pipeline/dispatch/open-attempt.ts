@@ -5,7 +5,7 @@ import { type Dialect } from '../../protocols/contract/protocol.js'
 import { type Permit } from '../../routing/breaker.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { Attempt } from '../attempt/attempt.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeView } from '../exchange.js'
 
 /** A target, and the right to try it that its breaker gave. */
 export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
@@ -15,7 +15,7 @@ export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
  * @throws misconfigured without a dialect
  * @throws overloaded when the provider or the target is at its concurrency limit
  */
-export function openAttempt(exchange: Exchange, right: Right): Attempt | Promise<Attempt> {
+export function openAttempt(exchange: ExchangeView, right: Right): Attempt | Promise<Attempt> {
   const { limiter, dialects } = exchange.context
   const { routed } = right
   const dialect = dialects.get(routed.target.protocol)
@@ -37,7 +37,7 @@ export function openAttempt(exchange: Exchange, right: Right): Attempt | Promise
 /** `isIn`: the provider's slot is held. */
 type Entry = { readonly dialect: Dialect; readonly isIn: boolean }
 
-function begin(exchange: Exchange, { routed, permit }: Right, { dialect, isIn }: Entry): Attempt {
+function begin(exchange: ExchangeView, { routed, permit }: Right, { dialect, isIn }: Entry): Attempt {
   const { limiter, metrics, breakers } = exchange.context
   if (isIn && enterTarget(limiter, routed)) return new Attempt(exchange, { routed, dialect, permit })
   breakers.giveBack(routed.target, permit)

@@ -3,7 +3,7 @@
 import { hashBytes } from '../../routing/balance.js'
 import { objectEnd, valueAt } from '../../wire/json-scan.js'
 import { type Member } from '../../wire/members.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeView } from '../exchange.js'
 
 /** Looked at of each member and each message: a long one is told by its beginning, and hashing it all would cost more than it gives. */
 const MAX_PART_BYTES = 2048
@@ -12,7 +12,7 @@ const ROLE = Buffer.from('"role"')
 const USER = Buffer.from('"user"')
 
 /** The hash of key and prompt prefix, 32 bits. */
-export function hashPrefix(exchange: Exchange, members: readonly Member[]): number {
+export function hashPrefix(exchange: ExchangeView, members: readonly Member[]): number {
   const { request, body } = exchange
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
   let hash = hashBytes(0x811c9dc5, Buffer.from(`${request.key.index}`))

@@ -3,7 +3,7 @@
 import { GatewayError } from '../../errors.js'
 import { type Waiter } from '../../limit/limiter.js'
 import { type RequestFacts } from '../../protocols/contract/protocol.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeIn } from '../exchange.js'
 
 /** Reserved for an answer when the client names no cap; settled from the usage afterwards. */
 const DEFAULT_OUTPUT_RESERVE = 512
@@ -12,14 +12,14 @@ const DEFAULT_OUTPUT_RESERVE = 512
  * Takes a request and a slot; waits in the bounded queue when all slots are taken. Null when nothing has to be awaited.
  * @throws rate_limited, overloaded; client_gone when the client leaves the queue
  */
-export function admitRequest(exchange: Exchange): Promise<void> | null {
+export function admitRequest(exchange: ExchangeIn<'admit'>): Promise<void> | null {
   const { limiter } = exchange.context
   const keyIndex = exchange.request.key.index
   if (exchange.request.isCounted !== true) limiter.takeRequest(keyIndex)
   return waitForSlot(exchange, keyIndex)
 }
 
-function waitForSlot(exchange: Exchange, keyIndex: number): Promise<void> | null {
+function waitForSlot(exchange: ExchangeIn<'admit'>, keyIndex: number): Promise<void> | null {
   const { limiter } = exchange.context
   const waiter = new SlotWaiter(exchange, keyIndex)
   if (limiter.enter(keyIndex, waiter)) {
@@ -33,11 +33,11 @@ function waitForSlot(exchange: Exchange, keyIndex: number): Promise<void> | null
 class SlotWaiter implements Waiter {
   readonly keyIndex: number
   readonly isCounted: boolean
-  readonly #exchange: Exchange
+  readonly #exchange: ExchangeIn<'admit'>
   #wake: (() => void) | null = null
   #refuse: ((error: GatewayError) => void) | null = null
 
-  constructor(exchange: Exchange, keyIndex: number) {
+  constructor(exchange: ExchangeIn<'admit'>, keyIndex: number) {
     this.#exchange = exchange
     this.keyIndex = keyIndex
     this.isCounted = exchange.request.isCounted === true
@@ -72,7 +72,7 @@ class SlotWaiter implements Waiter {
  * @throws rate_limited, overloaded
  */
 export function admitTokens(
-  exchange: Exchange,
+  exchange: ExchangeIn<'admit'>,
   facts: RequestFacts,
   estimatedInputTokens: number,
 ): Promise<void> | null {
@@ -90,14 +90,14 @@ export function neededTokens(facts: Pick<RequestFacts, 'maxOutputTokens' | 'answ
 }
 
 /** Whoever left meanwhile has settled without them. */
-async function awaitTokens(exchange: Exchange, tokens: number, reserving: Promise<void>): Promise<void> {
+async function awaitTokens(exchange: ExchangeIn<'admit'>, tokens: number, reserving: Promise<void>): Promise<void> {
   await reserving
   if (exchange.isSettled) exchange.context.limiter.settleTokens(exchange.request.key.index, tokens, 0)
   else exchange.reservedTokens = tokens
 }
 
 /** Gives back the slot and settles the reservation: `usedTokens` is what the exchange really cost. */
-export function release(exchange: Exchange, usedTokens: number): void {
+export function release(exchange: ExchangeIn<'admit'>, usedTokens: number): void {
   const { limiter } = exchange.context
   const keyIndex = exchange.request.key.index
   if (exchange.reservedTokens > 0) limiter.settleTokens(keyIndex, exchange.reservedTokens, usedTokens)

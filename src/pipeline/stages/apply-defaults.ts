@@ -3,13 +3,13 @@
 import { estimateTokens } from '../../model/estimate.js'
 import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { allowedModels } from '../../routing/access.js'
-import { type Exchange } from '../exchange.js'
+import { type ExchangeIn } from '../exchange.js'
 
 /**
  * The request with nothing left open, the same object where nothing was; the prompt is the exchange's from here on.
  * @throws invalid_request when the prompt library has no place for such a name or language
  */
-export function applyDefaults(exchange: Exchange, decoded: DecodedRequest): DecodedRequest {
+export function applyDefaults(exchange: ExchangeIn<'defaults'>, decoded: DecodedRequest): DecodedRequest {
   const { facts } = decoded
   // Raw words go as they are, with or without a model.
   const leavesModel = facts.model === '' && facts.raw === undefined
@@ -24,7 +24,7 @@ export function applyDefaults(exchange: Exchange, decoded: DecodedRequest): Deco
 }
 
 /** Empty where the key may use none: then no model is found. */
-function defaultModel({ context, request }: Exchange): string {
+function defaultModel({ context, request }: ExchangeIn<'defaults'>): string {
   const { config, router } = context
   return config.compat.defaultModel ?? router.list(allowedModels(config, request.key.index))[0]?.id ?? ''
 }
