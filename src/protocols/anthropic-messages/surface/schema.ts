@@ -18,20 +18,21 @@ const TextBlock = Type.Object({
 })
 const OutputFormat = Type.Object({ type: Type.String(), schema: Type.Optional(Type.Unknown()) })
 
+const AnyTool = Type.Object({ type: optional(Type.String()), name: optional(Type.String()) })
+const ToolChoice = Type.Object({
+  type: Type.Enum(['auto', 'any', 'tool', 'none']),
+  name: Type.Optional(Type.String()),
+  disable_parallel_tool_use: optional(Type.Boolean()),
+})
+
 const Head = Type.Object({
   model: Type.String({ minLength: 1 }),
   // 0 is valid: the vendor then only warms the prompt cache.
   max_tokens: Type.Integer({ minimum: 0 }),
   messages: Type.Array(Type.Unknown(), { minItems: 1 }),
   system: optional(Type.Union([Type.String(), Type.Array(TextBlock)])),
-  tools: optional(Type.Array(Type.Object({ type: optional(Type.String()), name: optional(Type.String()) }))),
-  tool_choice: optional(
-    Type.Object({
-      type: Type.Enum(['auto', 'any', 'tool', 'none']),
-      name: Type.Optional(Type.String()),
-      disable_parallel_tool_use: optional(Type.Boolean()),
-    }),
-  ),
+  tools: optional(Type.Array(AnyTool)),
+  tool_choice: optional(ToolChoice),
   thinking: optional(Type.Object({ type: Type.String(), budget_tokens: optional(Type.Integer({ minimum: 0 })) })),
   output_config: optional(Type.Object({ effort: optional(Type.String()), format: optional(OutputFormat) })),
   output_format: optional(OutputFormat),
@@ -52,7 +53,8 @@ const ClientTool = Type.Object({
 })
 const CLIENT_TOOL = Compile(ClientTool)
 
-const NAMED_TOOL_CHOICE = Compile(Type.Object({ name: Type.String({ minLength: 1 }) }))
+const NamedToolChoice = Type.Object({ name: Type.String({ minLength: 1 }) })
+const NAMED_TOOL_CHOICE = Compile(NamedToolChoice)
 
 const Role = Type.Enum(['user', 'assistant', 'system'])
 const MESSAGE = Compile(Type.Object({ role: Role, content: Type.Union([Type.String(), Type.Array(Type.Unknown())]) }))
@@ -96,18 +98,29 @@ const BLOCKS: ReadonlyMap<string, Validator> = new Map<string, Validator>(
 
 /** The whole body as one schema, for the API's document; the checks go piece by piece. */
 export function bodySchema(): TSchema {
-  // Known blocks by their type, and those of other types, as the checks take them.
-  const known = Object.entries(BLOCK_SCHEMAS).map(([type, schema]) => {
-    return Type.Intersect([Type.Object({ type: Type.Literal(type) }), schema])
-  })
-  const other = Type.Object({ type: Type.String({ not: { enum: Object.keys(BLOCK_SCHEMAS) } }) })
-  const content = Type.Union([Type.String(), Type.Array(Type.Union([...known, other]))])
-  const vendorTool = Type.Object({ type: Type.String({ not: { const: 'custom' } }) })
+  const clientTool = Type.Object({ ...ClientTool.properties, type: optional(Type.Literal('custom')) })
+  const vendorTool = Type.Object({ ...AnyTool.properties, type: Type.String({ not: { const: 'custom' } }) })
+  const freeChoice = { type: Type.Enum(['auto', 'any', 'none']) }
+  const namedChoice = { type: Type.Literal('tool'), ...NamedToolChoice.properties }
+  const choices = [freeChoice, namedChoice].map((own) => Type.Object({ ...ToolChoice.properties, ...own }))
+  const { tool_result: _, ...blocksInResult } = BLOCK_SCHEMAS
+  const result = Type.Object({ ...ToolResultBlock.properties, content: optional(contentSchema(blocksInResult)) })
+  const content = contentSchema({ ...blocksInResult, tool_result: result })
   return Type.Object({
     ...Head.properties,
     messages: Type.Array(Type.Object({ role: Role, content }), { minItems: 1 }),
-    tools: optional(Type.Array(Type.Union([ClientTool, vendorTool]))),
+    tools: optional(Type.Array(Type.Union([clientTool, vendorTool]))),
+    tool_choice: optional(Type.Union(choices)),
   })
+}
+
+/** Text, or blocks: known ones by their type, and those of unknown types, as the checks take them. */
+function contentSchema(blocks: Readonly<Record<string, TSchema>>): TSchema {
+  const known = Object.entries(blocks).map(([type, schema]) => {
+    return Type.Intersect([Type.Object({ type: Type.Literal(type) }), schema])
+  })
+  const other = Type.Object({ type: Type.String({ not: { enum: Object.keys(BLOCK_SCHEMAS) } }) })
+  return Type.Union([Type.String(), Type.Array(Type.Union([...known, other]))])
 }
 
 /**
@@ -148,16 +161,21 @@ function checkMessage(message: unknown, index: number): void {
   if (typeof message.content !== 'string') checkBlocks(message.content, `messages.${index}.content`)
 }
 
-function checkBlocks(blocks: readonly unknown[], path: string): void {
+/** A result holds blocks of its own, but no result: the vendor rejects one as well. */
+function checkBlocks(blocks: readonly unknown[], path: string, isInResult = false): void {
   for (let at = 0; at < blocks.length; at++) {
     const block = blocks[at]
     if (!ANY_BLOCK.Check(block)) throw problem(ANY_BLOCK, block, `${path}.${at}`)
     const check = BLOCKS.get(block.type)
     if (check === undefined) continue
+    if (isInResult && block.type === 'tool_result') {
+      const param = `${path}.${at}`
+      throw new GatewayError('invalid_request', { param, message: `${param}: a tool_result cannot hold another` })
+    }
     if (!check.Check(block)) throw problem(check, block, `${path}.${at}`)
-    // A result holds blocks of its own; a body's depth is bounded, and so is this.
-    if (block.type === 'tool_result' && Array.isArray(block.content))
-      checkBlocks(block.content, `${path}.${at}.content`)
+    if (block.type === 'tool_result' && Array.isArray(block.content)) {
+      checkBlocks(block.content, `${path}.${at}.content`, true)
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 // What readFacts accepts, refuses and names.
 import { test } from 'tap'
+import { Compile } from 'typebox/compile'
 import { type JsonObject, type JsonValue } from '../../../../src/model/json.js'
-import { isClientTool, readFacts } from '../../../../src/protocols/anthropic-messages/surface/schema.js'
+import { bodySchema, isClientTool, readFacts } from '../../../../src/protocols/anthropic-messages/surface/schema.js'
 import { thrownBy } from '../../../helpers/thrown.js'
 import { filesOf, jsonOf } from '../fixtures.js'
 
@@ -45,6 +46,10 @@ test('names the path of the first wrong field', async (t) => {
     [inUserTurn({ type: 'tool_use', id: 'a', name: 'b', input: 'x' }), 'messages.0.content.0.input'],
     [inUserTurn({ type: 'tool_result' }), 'messages.0.content.0.tool_use_id'],
     [inUserTurn({ type: 'tool_result', tool_use_id: 'a', content: [{}] }), 'messages.0.content.0.content.0.type'],
+    [
+      inUserTurn({ type: 'tool_result', tool_use_id: 'a', content: [{ type: 'tool_result', tool_use_id: 'b' }] }),
+      'messages.0.content.0.content.0',
+    ],
     [{ max_tokens: -1 }, 'max_tokens'],
     [{ max_tokens: 1.5 }, 'max_tokens'],
     [{ temperature: 1.1 }, 'temperature'],
@@ -64,6 +69,44 @@ test('names the path of the first wrong field', async (t) => {
     t.equal(refusal.param, param, JSON.stringify(change))
     t.ok(refusal.message.startsWith(`${param}: `), refusal.message)
   }
+})
+
+test("a body is accepted exactly where it is valid by the schema of the API's document", async (t) => {
+  const documented = Compile(bodySchema())
+  const inResult = (block: JsonValue) => inUserTurn({ type: 'tool_result', tool_use_id: 'a', content: [block] })
+  const changes: readonly JsonObject[] = [
+    ...['auto', 'any', 'none', 'tool'].flatMap((type) => [
+      { tool_choice: { type } },
+      { tool_choice: { type, name: '' } },
+      { tool_choice: { type, name: 'f' } },
+      { tool_choice: { type, name: 5 } },
+    ]),
+    ...[undefined, null, 'custom', 'bash_20250124', 7].flatMap((type) => [
+      { tools: [{ ...(type === undefined ? {} : { type }) }] },
+      { tools: [{ ...(type === undefined ? {} : { type }), name: 'f' }] },
+      { tools: [{ ...(type === undefined ? {} : { type }), name: 5 }] },
+      { tools: [{ ...(type === undefined ? {} : { type }), name: 'f', input_schema: {} }] },
+    ]),
+    ...[
+      { type: 'text' },
+      { type: 'text', text: 'a' },
+      { type: 'hologram' },
+      { type: 'image' },
+      { text: 'a' },
+      'a',
+    ].flatMap((block) => [inUserTurn(block), inResult(block)]),
+    inResult({ type: 'tool_result', tool_use_id: 'b', content: [{ type: 'text' }] }),
+    inResult({ type: 'tool_result', tool_use_id: 'b', content: [{ type: 'text', text: 'a' }] }),
+    ...[{ system: [{ type: 'text' }] }, { system: 'a' }, { tools: null }, { tool_choice: null }, { messages: [] }],
+  ]
+  const bodies = changes.map((change) => ({ ...VALID, ...change }))
+  const verdicts = bodies.map((body) => documented.Check(body))
+  t.ok(verdicts.includes(true) && verdicts.includes(false))
+  for (const [i, body] of bodies.entries()) {
+    if (verdicts[i]) t.doesNotThrow(() => readFacts(body), JSON.stringify(body))
+    else t.throws(() => readFacts(body), JSON.stringify(body))
+  }
+  for (const file of filesOf('requests')) t.ok(documented.Check(jsonOf(`requests/${file}`)), file)
 })
 
 test('says of a missing field that it is required', async (t) => {
