@@ -61,58 +61,78 @@ function perMinute(description: string) {
   return nullable(Type.Integer({ minimum: 1, maximum: MAX_PER_MINUTE }), description)
 }
 
-const Server = section('The listener and what one connection may cost.', {
-  host: text('127.0.0.1', 'Address to listen on; anything but loopback needs gateway keys.'),
-  port: integer({ minimum: 0, maximum: MAX_PORT }, 3000, 'Port to listen on; 0 takes a free one.'),
-  threads: integer({ minimum: 1, maximum: MAX_THREADS }, 1, 'Event loops, each a thread on the same port.'),
-  maxBodyBytes: integer({ minimum: KIB, maximum: GIB }, 20 * MIB, 'Largest request body, in bytes; more is 413.'),
+const Server = section('The listener and the bounds of one connection.', {
+  host: text('127.0.0.1', 'Address to listen on; any other than loopback requires gateway keys.'),
+  port: integer({ minimum: 0, maximum: MAX_PORT }, 3000, 'Port to listen on; 0 picks a free one.'),
+  threads: integer(
+    { minimum: 1, maximum: MAX_THREADS },
+    1,
+    'Number of event loops; each is a thread, and all listen on the same port.',
+  ),
+  maxBodyBytes: integer(
+    { minimum: KIB, maximum: GIB },
+    20 * MIB,
+    'Largest request body, in bytes; a larger one gets 413.',
+  ),
   maxReceivingBytes: integer(
     { minimum: MIB, maximum: MAX_BUDGET_BYTES },
     256 * MIB,
-    'Memory of all requests that are still arriving, in bytes, for the whole process; more is 503.',
+    'Memory for requests that are still arriving, in bytes, over the whole process; a request that exceeds it gets 503.',
   ),
   maxReceivingBytesPerKey: integer(
     { minimum: KIB, maximum: MAX_BUDGET_BYTES },
     64 * MIB,
-    'The same for one gateway key; more is 429.',
+    'The same for one gateway key; a request that exceeds it gets 429.',
   ),
   maxMessageBytes: integer(
     { minimum: KIB, maximum: GIB },
     256 * KIB,
-    'Largest message on /v1/ws, in bytes, and what each open one reserves of the memory for arriving requests; /v1/ws/large takes up to maxBodyBytes.',
+    'Largest message on /v1/ws, in bytes; each open socket reserves this much of the memory for arriving requests. /v1/ws/large accepts up to maxBodyBytes.',
   ),
-  maxResponseBytes: integer({ minimum: KIB, maximum: GIB }, 32 * MIB, 'Largest whole (not streamed) answer, in bytes.'),
+  maxResponseBytes: integer(
+    { minimum: KIB, maximum: GIB },
+    32 * MIB,
+    'Largest answer accepted from a provider that does not stream, in bytes.',
+  ),
   maxReaderLagBytes: integer(
     { minimum: 16 * KIB, maximum: GIB },
     MIB,
-    'A stream is cut when its reader lags behind by more than this, in bytes.',
+    'How far the reader of a stream may lag behind before it is cut, in bytes.',
   ),
   readerStallMs: integer(
     { minimum: 100, maximum: MAX_IDLE_MS },
     30_000,
-    'A reader that takes nothing for this long is cut, in ms.',
+    'How long a reader may take nothing before it is cut, in ms.',
   ),
   keepaliveMs: integer(
     { minimum: 100, maximum: 300_000 },
     15_000,
-    'Silence after which a stream gets a keepalive, in ms.',
+    'Silence after which a keepalive is sent on a stream, in ms.',
   ),
   // Below the 30 s that Kubernetes gives by default: the last words come before its SIGKILL.
-  drainMs: integer({ minimum: 0, maximum: HOUR_MS }, 25_000, 'How long open streams may go on after SIGTERM, in ms.'),
+  drainMs: integer(
+    { minimum: 0, maximum: HOUR_MS },
+    25_000,
+    'How long open streams may continue after SIGTERM, in ms.',
+  ),
   // What taking a node out of a load balancer or of a Kubernetes service needs to be known everywhere.
   drainGraceMs: integer(
     { minimum: 0, maximum: HOUR_MS },
     2000,
-    'The first part of drainMs, in which new requests are still served, in ms.',
+    'First part of drainMs, during which new requests are still served, in ms.',
   ),
-  maxChatsPerSocket: integer({ minimum: 1, maximum: 10_000 }, 128, 'Chats open at once on one WebSocket.'),
+  maxChatsPerSocket: integer(
+    { minimum: 1, maximum: 10_000 },
+    128,
+    'Maximum number of concurrent chats on one WebSocket.',
+  ),
   maintenance: Type.Union([Type.Boolean(), Type.String({ minLength: 1, maxLength: 500 })], {
     default: false,
-    description: 'Refuse new requests with 503, and let open ones end; a text is what clients are shown as the reason.',
+    description: 'Reject new requests with 503 while open ones finish; a string is the reason that clients see.',
   }),
   endRequestsOfRemovedKeys: Type.Boolean({
     default: false,
-    description: 'When a reload removes a gateway key, end its open requests too, not only refuse new ones.',
+    description: 'When a reload removes a gateway key, end its open requests as well as rejecting new ones.',
   }),
   tls: nullable(
     section('Certificate of the listener.', {
@@ -120,14 +140,14 @@ const Server = section('The listener and what one connection may cost.', {
       keyFile: Type.String({ minLength: 1, description: 'PEM file with the private key.' }),
       passphrase: nullable(Type.String({ minLength: 1 }), 'Passphrase of the private key.'),
     }),
-    'TLS on the listener; null listens in clear.',
+    'TLS on the listener; null for plain HTTP.',
   ),
   trustedProxies: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
     default: [],
     description:
-      'Addresses or networks (CIDR) of proxies in front, whose X-Forwarded-For or Forwarded header is believed.',
+      'Addresses or networks (CIDR) of the proxies in front of Sluice whose X-Forwarded-For or Forwarded header is trusted.',
   }),
-  cors: section('Browsers that may call from other origins.', {
+  cors: section('Cross-origin requests from browsers.', {
     origins: Type.Array(Type.String({ pattern: '^(\\*|https?://[^/\\s]+)$' }), {
       default: [],
       description: 'Allowed origins, such as https://app.example.com; "*" allows all.',
@@ -139,19 +159,23 @@ const Offload = section('The pool of worker threads for large bodies.', {
   minBytes: integer(
     { minimum: 0, maximum: GIB },
     262_144,
-    'Bodies of this size and more go to the pool, in bytes; 0 sends all. Smaller ones from 64 KiB on follow where many come at once. By measurement: bench/README.md.',
+    'Bodies of at least this size go to the pool, in bytes; 0 sends all of them. When many arrive at once, bodies from 64 KiB go there too. bench/README.md has the measurements.',
   ),
   workers: Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: MAX_THREADS })], {
     default: 'auto',
-    description: 'Worker threads; auto is one less than the cores, at least 1.',
+    description: 'Worker threads; auto is one fewer than the number of cores, at least 1.',
   }),
-  maxQueue: integer({ minimum: 1, maximum: 1_000_000 }, 1024, 'Tasks that may wait for a worker; more is 503.'),
-  taskTimeoutMs: integer({ minimum: 100, maximum: 10 * MINUTE_MS }, 10_000, 'Longest run of one task, in ms.'),
+  maxQueue: integer(
+    { minimum: 1, maximum: 1_000_000 },
+    1024,
+    'Maximum number of tasks that wait for a worker; a request that exceeds it gets 503.',
+  ),
+  taskTimeoutMs: integer({ minimum: 100, maximum: 10 * MINUTE_MS }, 10_000, 'Longest run time of one task, in ms.'),
 })
 
 const LimitFields = {
-  requestsPerMinute: perMinute('Requests a minute; null for no limit.'),
-  tokensPerMinute: perMinute('Input and output tokens a minute; null for no limit.'),
+  requestsPerMinute: perMinute('Requests per minute; null for no limit.'),
+  tokensPerMinute: perMinute('Input and output tokens per minute; null for no limit.'),
 }
 
 function concurrency(fallback: number | null, description: string) {
@@ -162,8 +186,13 @@ function concurrency(fallback: number | null, description: string) {
 }
 
 const Key = section('One gateway key.', {
-  name: Type.String({ pattern: NAME_PATTERN, description: 'Name in log and limits, never the key.' }),
-  key: Type.Optional(Type.String({ minLength: 1, maxLength: 4096, description: 'The key itself; or give keySha256.' })),
+  name: Type.String({
+    pattern: NAME_PATTERN,
+    description: 'Name of the key in the log and in metrics; not the key itself.',
+  }),
+  key: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 4096, description: 'The key itself; alternatively keySha256.' }),
+  ),
   keySha256: Type.Optional(
     Type.String({
       pattern: '^[0-9a-fA-F]{64}$',
@@ -174,176 +203,222 @@ const Key = section('One gateway key.', {
   models: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
     default: ['*'],
     minItems: 1,
-    description: 'Models this key may use; * is a wildcard.',
+    description: 'Models that this key may use; * is a wildcard.',
   }),
   limits: section('Limits of this key.', {
     ...LimitFields,
     requestWindowSeconds: integer(
       { minimum: 1, maximum: DAY_MS / 1000 },
       60,
-      'Window of requestsPerMinute, where it is not a minute, in seconds.',
+      'Window of requestsPerMinute when it is not one minute, in seconds.',
     ),
-    concurrency: concurrency(null, 'Requests at once; null for no limit.'),
+    concurrency: concurrency(null, 'Maximum number of concurrent requests; null for no limit.'),
   }),
 })
 
 const GatewayLimits = section('Limits of the whole gateway.', {
   ...LimitFields,
-  concurrency: concurrency(1000, 'Requests at once; null for no limit.'),
+  concurrency: concurrency(1000, 'Maximum number of concurrent requests; null for no limit.'),
   failedKeysPerMinute: Type.Union([Type.Integer({ minimum: 1, maximum: MAX_CONCURRENCY }), Type.Null()], {
     default: 60,
-    description: 'Unknown keys from one public address, before it is refused; null for no limit.',
+    description: 'Requests with an unknown key per minute before their public address is refused; null for no limit.',
   }),
-  queue: section('Requests that wait for a free place.', {
-    max: integer({ minimum: 0, maximum: 100_000 }, 100, 'Requests that may wait; 0 refuses at once.'),
-    timeoutMs: integer({ minimum: 0, maximum: 10 * MINUTE_MS }, 10_000, 'Longest wait, in ms.'),
+  queue: section('The queue of requests that wait for a free slot.', {
+    max: integer(
+      { minimum: 0, maximum: 100_000 },
+      100,
+      'Maximum number of waiting requests on each event loop; 0 rejects immediately.',
+    ),
+    timeoutMs: integer({ minimum: 0, maximum: 10 * MINUTE_MS }, 10_000, 'Longest time in the queue, in ms.'),
   }),
-  shed: section('Refusing new requests early when an event loop cannot keep up.', {
+  shed: section('Load shedding: rejects new requests early when an event loop cannot keep up.', {
     lagMs: Type.Union([Type.Integer({ minimum: 5, maximum: 10_000 }), Type.Null()], {
       default: 25,
       description:
-        'Turns of a busy event loop longer than this let in fewer new requests, the rest is 503, in ms; null: none.',
+        'Target length of a turn of an overloaded event loop, in ms. A loop whose turns take eight times as long is overloaded: it admits what fits and rejects the rest with 503. null sheds nothing.',
     }),
   }),
   onRedisDown: Type.Enum(['local', 'closed'], {
     default: 'local',
-    description: 'Without Redis: each node limits by itself, or refuses all.',
+    description: 'While Redis is unavailable: local limits each node by itself, closed rejects every request.',
   }),
 })
 
-const Routing = section('What happens when providers fail.', {
-  retries: section('Tries the same targets again, before the first byte only.', {
+const Routing = section('What Sluice does when providers fail.', {
+  retries: section('Further tries at the same targets, only before the first content.', {
     max: integer({ minimum: 0, maximum: 10 }, 2, 'Further rounds over the targets of a model; 0 for none.'),
     baseDelayMs: integer(
       { minimum: 1, maximum: MINUTE_MS },
       200,
-      'Longest pause before the first round, doubled for each further one, in ms.',
+      'Longest pause before the first further round, in ms; it doubles with each round.',
     ),
-    maxDelayMs: integer({ minimum: 1, maximum: 10 * MINUTE_MS }, 5000, 'Longest pause of our own choice, in ms.'),
+    maxDelayMs: integer(
+      { minimum: 1, maximum: 10 * MINUTE_MS },
+      5000,
+      "Upper bound of that pause, in ms; a provider's Retry-After comes on top.",
+    ),
     maxWaitMs: integer(
       { minimum: 0, maximum: HOUR_MS },
       10_000,
-      'All pauses of a request, those that a provider asks for included, in ms.',
+      'Total of all pauses of a request, including those that a provider asks for, in ms.',
     ),
     budget: Type.Number({
       default: 0.2,
       minimum: 0,
       maximum: 1,
-      description: 'Further rounds as a share of all requests.',
+      description: 'Further rounds as a fraction of all requests.',
     }),
   }),
-  breaker: section('Takes a target out that keeps failing.', {
-    enabled: Type.Boolean({ default: true, description: 'Keep requests away from targets that fail.' }),
-    consecutiveFailures: integer({ minimum: 1, maximum: 10_000 }, 5, 'Failures in a row that open it.'),
+  breaker: section('The circuit breaker: takes a target out while it keeps failing.', {
+    enabled: Type.Boolean({ default: true, description: 'Whether failing targets are taken out.' }),
+    consecutiveFailures: integer({ minimum: 1, maximum: 10_000 }, 5, 'Consecutive failures that open the breaker.'),
     errorRate: Type.Number({
       default: 0.5,
       minimum: 0.01,
       maximum: 1,
-      description: 'Share of failed attempts in the window that opens it.',
+      description: 'Fraction of failed attempts in the window that opens the breaker.',
     }),
-    minRequests: integer({ minimum: 1, maximum: 1_000_000 }, 20, 'Attempts in the window before the share counts.'),
+    minRequests: integer(
+      { minimum: 1, maximum: 1_000_000 },
+      20,
+      'Attempts in the window below which errorRate is ignored.',
+    ),
     windowMs: integer({ minimum: 1000, maximum: HOUR_MS }, 30_000, 'Length of the window, in ms.'),
-    openMs: integer({ minimum: 100, maximum: HOUR_MS }, 10_000, 'How long it stays open before a probe, in ms.'),
-    probes: integer({ minimum: 1, maximum: 1000 }, 1, 'Requests at once that probe a target.'),
+    openMs: integer(
+      { minimum: 100, maximum: HOUR_MS },
+      10_000,
+      'How long the breaker stays open before it admits a probe, in ms.',
+    ),
+    probes: integer({ minimum: 1, maximum: 1000 }, 1, 'Maximum number of concurrent probes of one target.'),
   }),
 })
 
 /** Any part of the quirks; profiles use it as well. */
-export const QuirkOverrides = section('What this server does otherwise than its profile says.', {
+export const QuirkOverrides = section('Where this server differs from its profile.', {
   maxTokensField: Type.Optional(
-    Type.Enum(['max_tokens', 'max_completion_tokens'], { description: 'Name of the output cap.' }),
+    Type.Enum(['max_tokens', 'max_completion_tokens'], { description: 'Name of the field that caps the output.' }),
   ),
-  streamOptions: Type.Optional(Type.Boolean({ description: 'Takes stream_options.include_usage.' })),
-  developerRole: Type.Optional(Type.Boolean({ description: 'Takes the role developer.' })),
-  imageUrls: Type.Optional(Type.Boolean({ description: 'Takes images and documents by URL.' })),
-  documents: Type.Optional(Type.Boolean({ description: 'Takes PDF documents.' })),
+  streamOptions: Type.Optional(Type.Boolean({ description: 'Whether it accepts stream_options.include_usage.' })),
+  developerRole: Type.Optional(Type.Boolean({ description: 'Whether it accepts the role developer.' })),
+  imageUrls: Type.Optional(Type.Boolean({ description: 'Whether it accepts images and documents by URL.' })),
+  documents: Type.Optional(Type.Boolean({ description: 'Whether it accepts PDF documents.' })),
   jsonSchema: Type.Optional(
-    Type.Enum(['json-schema', 'tool', 'json-object', 'none'], { description: 'How JSON-schema output is asked for.' }),
+    Type.Enum(['json-schema', 'tool', 'json-object', 'none'], {
+      description: 'How output by a JSON schema is requested.',
+    }),
   ),
   reasoningRequest: Type.Optional(
-    Type.Enum(['reasoning_effort', 'reasoning', 'none'], { description: 'Request field that turns reasoning on.' }),
+    Type.Enum(['reasoning_effort', 'reasoning', 'none'], { description: 'Request field that enables reasoning.' }),
   ),
   reasoningField: Type.Optional(
-    Type.Enum(['reasoning_content', 'reasoning'], { description: 'Answer field with reasoning text.' }),
+    Type.Enum(['reasoning_content', 'reasoning'], { description: 'Response field that holds the reasoning text.' }),
   ),
   refusedFields: Type.Optional(
-    Type.Array(Type.String({ minLength: 1 }), { description: 'Request fields left out for this server.' }),
+    Type.Array(Type.String({ minLength: 1 }), {
+      description: 'Request fields that this server rejects; they are left out.',
+    }),
   ),
-  doneMarker: Type.Optional(Type.Boolean({ description: 'Streams end with an end marker.' })),
-  maxTemperature: Type.Optional(Type.Number({ minimum: 0, maximum: 10, description: 'Largest temperature.' })),
+  doneMarker: Type.Optional(Type.Boolean({ description: 'Whether its streams end with an end marker.' })),
+  maxTemperature: Type.Optional(
+    Type.Number({
+      minimum: 0,
+      maximum: 10,
+      description: 'Highest temperature it accepts; higher ones are lowered to it.',
+    }),
+  ),
   defaultMaxTokens: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'Output cap where the wire demands one, in tokens.' }),
+    Type.Integer({
+      minimum: 1,
+      maximum: 10_000_000,
+      description: 'Output cap to send where the API requires one and the request has none, in tokens.',
+    }),
   ),
-  deploymentApiVersion: Type.Optional(nullable(Type.String({ minLength: 1 }), 'Dated api-version; null for none.')),
+  deploymentApiVersion: Type.Optional(
+    nullable(Type.String({ minLength: 1 }), 'Date for the api-version query parameter; null for none.'),
+  ),
 })
 
 const ExtraBody = Type.Record(Type.String({ pattern: '^.+$' }), Type.Unknown(), {
   default: {},
-  description: 'Fields set on every request body sent there.',
+  description: 'Default fields for the request bodies sent there; a field of the request itself wins.',
 })
 
 /** One entry of `providers`. */
-export const ProviderEntry = section('One upstream.', {
-  profile: Type.Optional(Type.String({ description: 'Vendor profile; the name of the entry if that is a profile.' })),
-  protocol: Type.Optional(Type.String({ description: 'Wire API, for a server without a profile.' })),
-  baseUrl: Type.Optional(Type.String({ description: 'Address, with or without the version segment.' })),
-  versionSegment: Type.Optional(
-    Type.String({ pattern: '^(/[A-Za-z0-9._~-]+)*$', description: 'Version part of the path; "" for none.' }),
+export const ProviderEntry = section('One provider.', {
+  profile: Type.Optional(
+    Type.String({ description: 'Vendor profile; by default the one with the name of this entry.' }),
   ),
-  apiKey: Type.Optional(Type.String({ maxLength: 16_384, description: 'Key of the provider.' })),
+  protocol: Type.Optional(Type.String({ description: 'API of a server without a profile.' })),
+  baseUrl: Type.Optional(Type.String({ description: 'Base URL, with or without the version segment.' })),
+  versionSegment: Type.Optional(
+    Type.String({ pattern: '^(/[A-Za-z0-9._~-]+)*$', description: 'Version segment of the path; "" for none.' }),
+  ),
+  apiKey: Type.Optional(Type.String({ maxLength: 16_384, description: 'API key of the provider.' })),
   headers: Type.Record(
     Type.String({ pattern: HEADER_NAME_PATTERN }),
     Type.String({ pattern: HEADER_VALUE_PATTERN, maxLength: 8192 }),
-    { default: {}, description: 'Further fixed request headers, lower-case names.' },
+    { default: {}, description: 'Headers added to every request, with lower-case names.' },
   ),
   limits: section('Limits of this provider.', {
-    concurrency: concurrency(null, 'Requests at once; null for no limit.'),
+    concurrency: concurrency(null, 'Maximum number of concurrent requests; null for no limit.'),
   }),
   timeouts: section('Timeouts of one attempt.', {
-    connectMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 5000, 'To connect, in ms.'),
-    firstTokenMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 60_000, 'To the first token, in ms.'),
-    betweenTokensMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 60_000, 'Between two tokens, in ms.'),
-    totalMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 600_000, 'For the whole answer, in ms.'),
+    connectMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 5000, 'Time to connect, in ms.'),
+    firstTokenMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 60_000, 'Time to the first token, in ms.'),
+    betweenTokensMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 60_000, 'Time between two tokens, in ms.'),
+    totalMs: integer({ minimum: 10, maximum: MAX_WAIT_MS }, 600_000, 'Time for the whole answer, in ms.'),
     wholeMs: nullable(
       Type.Integer({ minimum: 10, maximum: MAX_WAIT_MS }),
-      'For an answer that does not stream, in ms; null for totalMs.',
+      'Time for an answer that does not stream, in ms; null for totalMs.',
     ),
   }),
   models: Type.Optional(
-    Type.Array(Type.String({ minLength: 1, maxLength: 256 }), { description: 'Models it is known to serve.' }),
+    Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+      description: 'Models that it serves, for the list of models.',
+    }),
   ),
   extraBody: ExtraBody,
   quirks: QuirkOverrides,
-  maxConnections: concurrency(null, 'Connections per event loop; null for no limit.'),
+  maxConnections: concurrency(null, 'Maximum number of connections per event loop; null for no limit.'),
   maxIdleConnections: nullable(
     Type.Integer({ minimum: 0, maximum: MAX_CONCURRENCY }),
-    'Connections per event loop that are kept when idle; null for no limit.',
+    'Maximum number of idle connections kept per event loop; null for no limit.',
   ),
-  keepAliveMs: integer({ minimum: 1000, maximum: 10 * MINUTE_MS }, 60_000, 'Idle connections close after this, in ms.'),
+  keepAliveMs: integer(
+    { minimum: 1000, maximum: 10 * MINUTE_MS },
+    60_000,
+    'How long an idle connection is kept, in ms.',
+  ),
   proxy: Type.Optional(
     Type.String({
       maxLength: 2048,
       pattern: PROXY_PATTERN,
       description:
-        'Proxy it is reached through, as http://user:password@host:port; none: directly. Without it, by the environment.',
+        'Proxy, as http://user:password@host:port, or none to connect directly. By default HTTPS_PROXY, HTTP_PROXY and NO_PROXY decide.',
     }),
   ),
   tls: section('TLS to this provider.', {
     caFile: Type.Optional(
-      Type.String({ minLength: 1, description: 'PEM file with the authorities to trust, in place of the usual ones.' }),
+      Type.String({
+        minLength: 1,
+        description: 'PEM file with the certificate authorities to trust, replacing the default ones.',
+      }),
     ),
-    certFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file with the certificate to show.' })),
-    keyFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file with its private key.' })),
+    certFile: Type.Optional(Type.String({ minLength: 1, description: 'PEM file with the client certificate.' })),
+    keyFile: Type.Optional(
+      Type.String({ minLength: 1, description: 'PEM file with the private key of the client certificate.' }),
+    ),
     serverName: Type.Optional(
       Type.String({
         pattern: '^[A-Za-z0-9]([A-Za-z0-9._-]{0,252})$',
-        description: 'Name to ask for and to find in its certificate, where the address has another.',
+        description: 'Server name for SNI and certificate verification, where it differs from the host in baseUrl.',
       }),
     ),
   }),
   isolation: Type.Enum(['none', 'key', 'request'], {
     default: 'none',
-    description: 'Requests that may share a connection: all (none), those of one gateway key (key), no two (request).',
+    description:
+      'Which requests may share a connection: none for all of them, key for those of one gateway key, request for no two.',
   }),
 })
 
@@ -354,13 +429,18 @@ function optionalMs(description: string) {
 const Target = Type.Union(
   [
     Type.String({ minLength: 3, description: 'provider/model' }),
-    section('One place that serves the model.', {
+    section('One provider that serves the model.', {
       provider: Type.String({ minLength: 1, description: 'Name of a provider.' }),
-      model: Type.String({ minLength: 1, maxLength: 256, description: 'Name of the model there.' }),
-      weight: Type.Number({ default: 1, minimum: 0, maximum: 1000, description: 'Share of the traffic.' }),
-      concurrency: concurrency(null, 'Requests at once to this target; null for no limit.'),
+      model: Type.String({ minLength: 1, maxLength: 256, description: 'Name of the model at the provider.' }),
+      weight: Type.Number({
+        default: 1,
+        minimum: 0,
+        maximum: 1000,
+        description: 'Weight of this target when traffic is split; 0 for use only when others fail.',
+      }),
+      concurrency: concurrency(null, 'Maximum number of concurrent requests to this target; null for no limit.'),
       extraBody: ExtraBody,
-      thinking: nullable(Type.Boolean(), 'Its model takes requests to think; null for what its name says.'),
+      thinking: nullable(Type.Boolean(), 'Whether its model accepts thinking parameters; null to judge by its name.'),
     }),
   ],
   { description: 'A target: provider/model, or an object.' },
@@ -370,38 +450,45 @@ const Model = Type.Union(
   [
     Type.String({ minLength: 3, description: 'provider/model' }),
     section('One model name that clients may use.', {
-      targets: Type.Array(Target, { minItems: 1, description: 'Where it is served.' }),
+      targets: Type.Array(Target, { minItems: 1, description: 'Targets that serve the model.' }),
       fallbacks: Type.Array(Type.String({ minLength: 1 }), {
         default: [],
-        description: 'Configured model names tried when all targets fail.',
+        description: 'Configured models to try when all targets fail.',
       }),
       contextFallbacks: Type.Array(Type.String({ minLength: 1 }), {
         default: [],
-        description: 'Configured model names tried when the request is too long for a target.',
+        description: 'Configured models to try when the request is too long for a target.',
       }),
-      timeouts: section("Timeouts of this model, in place of its providers'.", {
-        firstTokenMs: optionalMs('To the first token, in ms.'),
-        betweenTokensMs: optionalMs('Between two tokens, in ms.'),
-        totalMs: optionalMs('For the whole answer, in ms.'),
+      timeouts: section('Timeouts of this model; they replace those of its providers.', {
+        firstTokenMs: optionalMs('Time to the first token, in ms.'),
+        betweenTokensMs: optionalMs('Time between two tokens, in ms.'),
+        totalMs: optionalMs('Time for the whole answer, in ms.'),
       }),
       hedge: nullable(
-        section('Ask a second target when the first token of a stream is late.', {
-          afterMs: optionalMs('How late, in ms; until the percentile is known, if there is one.'),
+        section('Starts a second request when the first token of a stream is late.', {
+          afterMs: optionalMs(
+            'Delay of the first token that counts as late, in ms; with percentile, only until enough streams were seen.',
+          ),
           percentile: Type.Optional(
-            Type.Number({ minimum: 50, maximum: 100, description: 'Later than this percentile of the recent ones.' }),
+            Type.Number({
+              minimum: 50,
+              maximum: 100,
+              description: "Percentile of the model's recent times to the first token, above which one is late.",
+            }),
           ),
           maxExtra: Type.Number({
             default: 0.05,
             minimum: 0,
             maximum: 1,
-            description: 'Second requests as a share of all streams of the model.',
+            description: 'Second requests as a fraction of all streams of the model.',
           }),
         }),
-        'A second target for streams that begin late; null for none.',
+        'A second request for streams that begin late; null for none.',
       ),
       affinity: Type.Enum(['none', 'prefix'], {
         default: 'none',
-        description: 'Keep requests of a key that begin alike on one target, for its prompt cache: prefix.',
+        description:
+          'prefix sends requests of one key that begin alike to the same target, where its prompt cache is warm.',
       }),
     }),
   ],
@@ -414,67 +501,74 @@ function webhookSecret(description: string) {
   return nullable(Type.String({ pattern: WEBHOOK_SECRET_PATTERN, expects }), description)
 }
 
-const Jobs = section('Asynchronous jobs: accepted now, run soon, kept until they have ended.', {
-  store: Type.Enum(['sqlite', 'redis'], { default: 'sqlite', description: 'Where jobs are kept.' }),
-  path: text('./data/jobs.db', 'Database file of the sqlite store, made with the first job.'),
-  concurrency: integer({ minimum: 1, maximum: 10_000 }, 2, 'Jobs run at once.'),
+const Jobs = section('Asynchronous jobs.', {
+  store: Type.Enum(['sqlite', 'redis'], { default: 'sqlite', description: 'Where jobs are stored.' }),
+  path: text('./data/jobs.db', 'Database file of the sqlite store; created with the first job.'),
+  concurrency: integer({ minimum: 1, maximum: 10_000 }, 2, 'Maximum number of jobs that this process runs at once.'),
   retentionMs: integer({ minimum: 1000, maximum: 365 * DAY_MS }, HOUR_MS, 'How long a finished job is kept, in ms.'),
-  attempts: integer({ minimum: 1, maximum: 100 }, 3, 'Attempts before a job has failed.'),
+  attempts: integer({ minimum: 1, maximum: 100 }, 3, 'Attempts after which a job fails.'),
   timeoutMs: integer(
     { minimum: 100, maximum: DAY_MS },
     10 * MINUTE_MS,
-    'Running time of a job, all its attempts together, in ms.',
+    'Longest running time of a job, over all of its attempts, in ms.',
   ),
   leaseMs: integer(
     { minimum: 1000, maximum: HOUR_MS },
     30_000,
-    'A gateway that gives no sign for so long loses its jobs to the others on its Redis, in ms.',
+    'How long a running job stays with a gateway that has stopped renewing its lease before another may run it, in ms.',
   ),
   maxPendingPerKey: integer(
     { minimum: 1, maximum: 10_000_000 },
     10_000,
-    'Jobs of one gateway key that may wait; more are refused with 429.',
+    'Maximum number of waiting jobs of one gateway key; further ones get 429.',
   ),
-  maxPending: integer({ minimum: 1, maximum: 10_000_000 }, 100_000, 'Jobs that may wait; more are refused with 503.'),
+  maxPending: integer(
+    { minimum: 1, maximum: 10_000_000 },
+    100_000,
+    'Maximum number of waiting jobs; further ones get 503.',
+  ),
   maxStoredBytesPerKey: integer(
     { minimum: KIB, maximum: MAX_BUDGET_BYTES },
     256 * MIB,
-    'Requests and answers of the jobs of one gateway key and its answers kept by Idempotency-Key, in bytes; a job beyond it is 429.',
+    'Storage for the jobs of one gateway key and its answers kept by Idempotency-Key, in bytes; a job that exceeds it gets 429.',
   ),
   maxStoredBytes: integer(
     { minimum: KIB, maximum: MAX_BUDGET_BYTES },
     GIB,
-    'The same of all keys; a job beyond it is 507.',
+    'The same for all keys together; a job that exceeds it gets 507.',
   ),
   maxAnswerBytes: integer(
     { minimum: 0, maximum: GIB },
     MIB,
-    'Largest answer kept by Idempotency-Key, in bytes; a larger one frees its key, so a repetition runs again.',
+    'Largest answer kept by Idempotency-Key, in bytes; a larger one is not kept, and a repeated request runs again.',
   ),
-  webhook: section('Calls made when a job ends.', {
+  webhook: section('Webhooks, called when a job ends.', {
     secret: webhookSecret(
-      'Secret that signs webhooks: 16 characters or more, or whsec_ and base64; null signs nothing.',
+      'Secret that signs webhooks: at least 16 characters, or whsec_ and base64; null for unsigned webhooks.',
     ),
-    previousSecret: webhookSecret('Secret that signs as well while receivers change over to the other.'),
-    allowInsecure: Type.Boolean({ default: false, description: 'Call http:// as well as https:// addresses.' }),
+    previousSecret: webhookSecret('Previous secret, which also signs webhooks while receivers switch to the new one.'),
+    allowInsecure: Type.Boolean({ default: false, description: 'Allow http:// as well as https:// URLs.' }),
     allowPrivateNetworks: Type.Boolean({
       default: false,
-      description: 'Call addresses of this machine and of private networks.',
+      description: 'Allow addresses of this machine and of private networks.',
     }),
-    timeoutMs: integer({ minimum: 100, maximum: MINUTE_MS }, 15_000, 'For one attempt in all, in ms.'),
+    timeoutMs: integer({ minimum: 100, maximum: MINUTE_MS }, 15_000, 'Total time of one attempt, in ms.'),
   }),
 })
 
-const Content = section('Images and documents that clients send.', {
-  fetch: section('Fetches those given by URL, for providers that take only bytes.', {
-    enabled: Type.Boolean({ default: false, description: 'Fetch them; else such a request is refused.' }),
-    maxBytes: integer({ minimum: 1024, maximum: 64 * MIB }, 5 * MIB, 'Largest one that is taken, in bytes.'),
-    maxCount: integer({ minimum: 1, maximum: 100 }, 8, 'Most of one request; the newest come first.'),
-    timeoutMs: integer({ minimum: 100, maximum: MINUTE_MS }, 5000, 'For each of them in all, in ms.'),
-    allowInsecure: Type.Boolean({ default: false, description: 'Fetch http:// as well as https:// addresses.' }),
+const Content = section('Images and documents in requests.', {
+  fetch: section('Fetching of images and documents given by URL, for providers that accept only bytes.', {
+    enabled: Type.Boolean({
+      default: false,
+      description: 'Whether they are fetched; otherwise they are content that the provider cannot take.',
+    }),
+    maxBytes: integer({ minimum: 1024, maximum: 64 * MIB }, 5 * MIB, 'Largest image or document, in bytes.'),
+    maxCount: integer({ minimum: 1, maximum: 100 }, 8, 'Maximum number per request; the newest are fetched first.'),
+    timeoutMs: integer({ minimum: 100, maximum: MINUTE_MS }, 5000, 'Total time for each, in ms.'),
+    allowInsecure: Type.Boolean({ default: false, description: 'Allow http:// as well as https:// URLs.' }),
     allowPrivateNetworks: Type.Boolean({
       default: false,
-      description: 'Fetch from addresses of this machine and of private networks.',
+      description: 'Allow addresses of this machine and of private networks.',
     }),
   }),
 })
@@ -483,66 +577,79 @@ const Content = section('Images and documents that clients send.', {
 export const ConfigFile = section('Sluice configuration.', {
   server: Server,
   offload: Offload,
-  keys: Type.Array(Key, { default: [], description: 'Gateway keys; none means loopback only.' }),
+  keys: Type.Array(Key, { default: [], description: 'Gateway keys; without any, Sluice listens on loopback only.' }),
   limits: GatewayLimits,
   routing: Routing,
   providers: Type.Record(Type.String({ pattern: NAME_PATTERN }), ProviderEntry, {
     default: {},
-    description: 'Upstreams by name.',
+    description: 'Providers by name.',
   }),
   models: Type.Record(Type.String({ pattern: MODEL_NAME_PATTERN }), Model, {
     default: {},
-    description: 'Model names of our own.',
+    description: 'Models by the names that clients use.',
   }),
   jobs: Jobs,
-  redis: section('State that several nodes share: limits, and jobs with jobs.store redis.', {
+  redis: section('State that several nodes share: limits, and jobs where jobs.store is redis.', {
     url: nullable(
       Type.String({ pattern: '^rediss?://', expects: 'a redis:// or rediss:// address' }),
-      'redis:// or rediss:// address; null for none.',
+      'redis:// or rediss:// URL; null for none.',
     ),
   }),
   content: Content,
   prompts: section('The prompt library.', {
-    dir: text(DEFAULT_PROMPTS_DIR, 'Directory with *.prompt files, in one folder for each language.'),
+    dir: text(DEFAULT_PROMPTS_DIR, 'Directory with one folder of *.prompt files per language.'),
     defaultLanguage: Type.String({
       default: 'en',
       pattern: '^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})?$',
-      description: 'Language used where another has no prompt.',
+      description: 'Language to use when a prompt is missing in the requested one.',
     }),
   }),
   metrics: section('Prometheus metrics.', {
-    port: nullable(Type.Integer({ minimum: 0, maximum: MAX_PORT }), 'Port of a listener of its own, on loopback.'),
-    token: nullable(
-      Type.String({ minLength: 1 }),
-      'The only bearer token that opens /metrics; null: every gateway key opens it.',
+    port: nullable(
+      Type.Integer({ minimum: 0, maximum: MAX_PORT }),
+      'Port of a separate listener for metrics on loopback; null for the main listener.',
     ),
+    token: nullable(Type.String({ minLength: 1 }), 'Bearer token required for /metrics; null accepts any gateway key.'),
   }),
   log: section('The log.', {
     level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
       default: 'info',
-      description: 'Least level that is written.',
+      description: 'Lowest level that is logged.',
     }),
-    file: nullable(Type.String({ minLength: 1 }), 'File to write to; null for standard output.'),
-    format: Type.Enum(['json', 'pretty'], { default: 'json', description: 'One JSON object a line, or for people.' }),
+    file: nullable(Type.String({ minLength: 1 }), 'Log file; null for standard output.'),
+    format: Type.Enum(['json', 'pretty'], {
+      default: 'json',
+      description: 'json for one object per line, pretty for people.',
+    }),
   }),
-  compat: section('Habits of the systems Sluice replaces.', {
+  compat: section('Compatibility with the systems that Sluice replaces.', {
     asyncByDefault: Type.Boolean({
       default: false,
-      description: 'Answer chats that do not stream with 202 and a job.',
+      description: 'Answer requests that do not stream with 202 and run them as jobs.',
     }),
-    healthStatus: Type.String({ default: 'ok', minLength: 1, description: 'Value of status in GET /health.' }),
+    healthStatus: Type.String({
+      default: 'ok',
+      minLength: 1,
+      description: 'Value of status in the answer of GET /health.',
+    }),
     apiPrefix: Type.String({
       default: '/api',
       maxLength: 256,
       pattern: PATH_PATTERN,
-      description: 'Path before the routes of the conversation API; not /v1.',
+      description: 'Path prefix of the conversation API; not /v1.',
     }),
     defaultModel: nullable(
       Type.String({ minLength: 1, maxLength: 256 }),
-      'Model of requests that may leave it out; null for the first one listed.',
+      'Model for requests without one, where the API allows that; null for the first one listed.',
     ),
-    errorDetails: Type.Boolean({ default: false, description: 'Error answers carry details of what failed.' }),
-    modelsConfig: nullable(Type.String({ minLength: 1 }), 'File models-config.json with models and their defaults.'),
+    errorDetails: Type.Boolean({
+      default: false,
+      description: 'Whether error responses include details of the failure.',
+    }),
+    modelsConfig: nullable(
+      Type.String({ minLength: 1 }),
+      'Path of a models-config.json with models and their defaults.',
+    ),
   }),
 })
 
