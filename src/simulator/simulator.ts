@@ -1,18 +1,17 @@
 // A local model that speaks four vendors' wires on one port, at a set pace and with scripted faults: what `npm start`
 // serves without keys, and the upstream of tests and benches. It knows nothing of the gateway in front of it.
 //
-//   HTTP > wire.readRequest > fault? > perform > Player (stream) | whole answer > Reply
+//   HTTP > wire.readRequest > responder: fault? > perform > Player (stream) | whole answer > Reply
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
-import { type Fault, type FaultRule, FaultScript, parseFault, splitModel } from './faults.js'
-import { MODELS, perform, personaOf, type SimRequest } from './persona.js'
-import { Player } from './player.js'
-import { Reply, type ReplyHead } from './reply.js'
-import { type Task, Ticker } from './ticker.js'
+import { type FaultRule, FaultScript, parseFault, splitModel } from './faults.js'
+import { MODELS, personaOf } from './persona.js'
+import { Reply } from './reply.js'
+import { headOf, Responder, type Turn } from './responder.js'
 import { anthropicMessages } from './wires/anthropic-messages.js'
 import { googleGemini } from './wires/google-gemini.js'
 import { ollamaChat } from './wires/ollama-chat.js'
 import { openaiChat } from './wires/openai-chat.js'
-import { isRefusal, type SimAnswer, type SimUrl, type SimWire } from './wires/wire.js'
+import { isRefusal, type SimUrl, type SimWire } from './wires/wire.js'
 
 // Types alone, and not by an import statement: that would load the addon, before its environment is set.
 type HttpRequest = import('uWebSockets.js').HttpRequest
@@ -77,51 +76,39 @@ export type Simulator = {
 
 export const SIM_WIRES: readonly SimWire[] = Object.freeze([openaiChat, anthropicMessages, googleGemini, ollamaChat])
 
-const DEFAULT_TOKENS = 100
 const MAX_BODY_BYTES = 256 * 1024 * 1024
 /** LIBUS_LISTEN_EXCLUSIVE_PORT, which the engine's types place where its module does not have it. */
 const LISTEN_EXCLUSIVE_PORT = 1
-const JSON_TYPE = 'application/json'
-const HTML = Buffer.from('<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>')
-const GARBAGE = Buffer.from('{"this is": not JSON')
-const NO_HEADERS: ReplyHead['headers'] = Object.freeze([])
 
 /** Makes a simulator; nothing runs before `listen`. */
 export function createSimulator(options: SimulatorOptions): Simulator {
   return new UwsSimulator(options)
 }
 
-/** One request with everything read of it. */
-type Turn = {
-  readonly wire: SimWire
-  readonly reply: Reply
+/** One request with everything read of its head. */
+type Arrival = Turn & {
   readonly url: SimUrl
   readonly faultHeader: string
   readonly key: string
   readonly hasRequiredHeader: boolean
   readonly headers: Readonly<Record<string, string>>
-  player: Player | null
 }
 
 class UwsSimulator implements Simulator {
   readonly #options: SimulatorOptions
-  readonly #ticker: Ticker
+  readonly #responder: Responder
   readonly #faults: FaultScript
-  readonly #gapMs: number | null
   readonly #wallMs: () => number
   readonly #app: TemplatedApp
   #socket: ListenSocket | null = null
   #requests = 0
-  #openStreams = 0
   #aborted = 0
 
   constructor(options: SimulatorOptions) {
     this.#options = options
-    this.#ticker = new Ticker(options.nowMs ?? (() => performance.now()))
     this.#wallMs = options.wallMs ?? Date.now
+    this.#responder = new Responder(options, this.#wallMs)
     this.#faults = new FaultScript(options.faults ?? [])
-    const rate = options.tokensPerSecond ?? null
-    this.#gapMs = rate === null || rate <= 0 ? null : 1000 / rate
     this.#app = options.uws.App()
     this.#route()
   }
@@ -143,14 +130,14 @@ class UwsSimulator implements Simulator {
   }
 
   close(): void {
-    this.#ticker.stop()
+    this.#responder.stop()
     if (this.#socket !== null) this.#options.uws.us_listen_socket_close(this.#socket)
     this.#socket = null
     this.#app.close()
   }
 
   stats(): SimulatorStats {
-    return { requests: this.#requests, openStreams: this.#openStreams, aborted: this.#aborted }
+    return { requests: this.#requests, openStreams: this.#responder.openStreams, aborted: this.#aborted }
   }
 
   #route(): void {
@@ -180,7 +167,7 @@ class UwsSimulator implements Simulator {
   /** Reads all it needs of the request, which is gone after this call. */
   #accept(wire: SimWire, res: HttpResponse, req: HttpRequest): void {
     const url = { path: req.getUrl(), query: req.getQuery() }
-    const turn: Turn = {
+    const turn: Arrival = {
       wire,
       url,
       reply: new Reply(res, () => this.#gone(turn)),
@@ -194,7 +181,7 @@ class UwsSimulator implements Simulator {
     let size = 0
     turn.reply.readBody((part, isLast) => {
       size += part.byteLength
-      if (size > MAX_BODY_BYTES) this.#refuse(turn, 413, 'Request body too large.')
+      if (size > MAX_BODY_BYTES) this.#responder.refuse(turn, 413, 'Request body too large.')
       else if (isLast && parts === null) this.#read(turn, Buffer.from(part))
       else {
         // The engine takes its memory back after this call.
@@ -210,7 +197,7 @@ class UwsSimulator implements Simulator {
     turn.player?.abort()
   }
 
-  #read(turn: Turn, bytes: Buffer): void {
+  #read(turn: Arrival, bytes: Buffer): void {
     this.#requests += 1
     const body = parse(bytes)
     const { onRequest, requireKey } = this.#options
@@ -222,15 +209,15 @@ class UwsSimulator implements Simulator {
       bytes: Buffer.from(bytes),
     })
     if (typeof requireKey === 'string' && turn.key !== requireKey) {
-      this.#refuse(turn, 401, 'Incorrect API key provided.')
+      this.#responder.refuse(turn, 401, 'Incorrect API key provided.')
     } else if (!turn.hasRequiredHeader) {
-      this.#refuse(turn, 400, `${turn.wire.requiredHeader}: header is required`)
+      this.#responder.refuse(turn, 400, `${turn.wire.requiredHeader}: header is required`)
     } else if (!isJsonObject(body)) {
-      this.#refuse(turn, 400, 'We could not parse the JSON body of your request.')
+      this.#responder.refuse(turn, 400, 'We could not parse the JSON body of your request.')
     } else this.#decide(turn, body)
   }
 
-  #decide(turn: Turn, body: JsonObject): void {
+  #decide(turn: Arrival, body: JsonObject): void {
     const read = turn.wire.readRequest(body, turn.url)
     if (isRefusal(read)) {
       turn.reply.answer(headOf(read.status), Buffer.from(read.body))
@@ -239,96 +226,16 @@ class UwsSimulator implements Simulator {
     const named = splitModel(read.model)
     const request = named.model === read.model ? read : { ...read, model: named.model }
     if (personaOf(request.model) === null) {
-      this.#refuse(turn, 404, `The model \`${request.model}\` does not exist or you do not have access to it.`)
+      this.#responder.refuse(
+        turn,
+        404,
+        `The model \`${request.model}\` does not exist or you do not have access to it.`,
+      )
       return
     }
     const fault = parseFault(turn.faultHeader) ?? named.fault ?? this.#faults.next(turn.wire.id, request.model)
-    this.#begin(turn, request, fault)
+    this.#responder.answer(turn, request, { fault, place: this.#requests })
   }
-
-  /** Faults that come before the head; else the answer. */
-  #begin(turn: Turn, request: SimRequest, fault: Fault | null): void {
-    const [first = 0, second] = fault?.numbers ?? []
-    switch (fault?.name) {
-      case 'status': {
-        const retryAfter: ReplyHead['headers'] = second === undefined ? NO_HEADERS : [['retry-after', String(second)]]
-        this.#refuse(turn, first, 'Simulated failure.', retryAfter)
-        return
-      }
-      case 'html':
-        turn.reply.answer({ status: '200 OK', contentType: 'text/html; charset=utf-8', headers: NO_HEADERS }, HTML)
-        return
-      case 'cut-after-accept':
-        turn.reply.cut()
-        return
-      case 'stall-head':
-        return
-      case 'delay':
-        this.#later(first, () => this.#answer(turn, request, null))
-        return
-      default:
-        this.#answer(turn, request, fault)
-    }
-  }
-
-  #answer(turn: Turn, request: SimRequest, fault: Fault | null): void {
-    if (turn.reply.isOver) return
-    const { seed = 0, defaultTokens = DEFAULT_TOKENS } = this.#options
-    const answer: SimAnswer = {
-      request,
-      performance: perform(request, { seed, defaultTokens }),
-      id: seed.toString(16).padStart(8, '0') + this.#requests.toString(16).padStart(16, '0'),
-      createdMs: this.#wallMs(),
-    }
-    if (request.stream) this.#stream(turn, answer, fault)
-    else if (this.#gapMs === null) answerWhole(turn, answer, fault)
-    else this.#later(this.#gapMs * answer.performance.usage.output, () => answerWhole(turn, answer, fault))
-  }
-
-  #stream(turn: Turn, answer: SimAnswer, fault: Fault | null): void {
-    const player = new Player({
-      wire: turn.wire,
-      script: turn.wire.openStream(answer),
-      reply: turn.reply,
-      ticker: this.#ticker,
-      gapMs: this.#gapMs,
-      fault,
-      onOver: () => {
-        this.#openStreams -= 1
-      },
-    })
-    turn.player = player
-    this.#openStreams += 1
-    turn.reply.begin(
-      { status: '200 OK', contentType: turn.wire.streamContentType, headers: [['cache-control', 'no-cache']] },
-      () => player.resume(),
-    )
-    player.start()
-  }
-
-  #refuse(turn: Turn, status: number, message: string, headers = NO_HEADERS): void {
-    const body = turn.wire.encodeError(status, message)
-    turn.reply.answer({ ...headOf(status), headers }, Buffer.from(body))
-  }
-
-  #later(delayMs: number, run: () => void): void {
-    const task: Task = { dueMs: 0, run }
-    this.#ticker.add(task, this.#ticker.now() + delayMs)
-  }
-}
-
-function answerWhole(turn: Turn, answer: SimAnswer, fault: Fault | null): void {
-  let body = Buffer.from(turn.wire.encodeWhole(answer))
-  let cutAfterBytes: number | null = null
-  if (fault?.name === 'cut-after-head') cutAfterBytes = 0
-  else if (fault?.name.startsWith('cut-') === true) cutAfterBytes = Math.floor(body.length / 2)
-  else if (fault?.name === 'garbage') body = GARBAGE
-  else if (fault?.name === 'oversize') body = Buffer.concat([body, Buffer.alloc(fault.numbers[0] ?? 0, ' ')])
-  turn.reply.answer(headOf(200), body, cutAfterBytes)
-}
-
-function headOf(status: number): ReplyHead {
-  return { status: status === 200 ? '200 OK' : `${status} Simulated`, contentType: JSON_TYPE, headers: NO_HEADERS }
 }
 
 function headersOf(req: HttpRequest): Record<string, string> {

@@ -65,3 +65,11 @@ function parse(text: string): JsonObject {
     return { unreadable: text }
   }
 }
+
+/** A chat whose answer by `echo` has six words, as a stream. */
+export const chat = (model: string, special: object = {}) => ({
+  model,
+  stream: true,
+  messages: [{ role: 'user', content: 'one two three four five six' }],
+  ...special,
+})
