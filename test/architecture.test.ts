@@ -227,7 +227,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/limit/shared/shared-state.ts', 'test/limit/shared/redis-limiter.test.ts'],
   ['src/telemetry/metrics/labels.ts', 'test/telemetry/metrics/table.test.ts'],
   ['src/telemetry/metrics/series.ts', 'test/telemetry/metrics/scrape.test.ts'],
-  ['src/server/routes/paths.ts', 'test/server/app.test.ts'],
+  ['src/server/routes/paths.ts', 'test/server/routes/add-routes.test.ts'],
   ['src/gateway/loop.ts', 'test/e2e/nodes.test.ts'],
   ['src/gateway/loop-server.ts', 'test/e2e/start.test.ts'],
   ['src/gateway/jobs.ts', 'test/compat/queue-and-webhook-proxy/jobs.test.ts'],

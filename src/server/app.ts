@@ -1,9 +1,8 @@
-// The front end of one event loop: all routes on one engine app, listening, draining, closing. It knows the pipeline by
-// its types alone and holds no state of an exchange.
-import { type CompatConfig, type Config, type ServerConfig } from '../config/types.js'
+// The front end of one event loop: its apps and their listeners, what all its routes share, draining, closing. What is served
+// there is added by routes/add-routes.ts. It knows the pipeline by its types alone and holds no state of an exchange.
+import { type Config, type ServerConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
-import { type Surface } from '../protocols/contract/protocol.js'
 import { type FloodKind } from '../telemetry/records.js'
 import { AddressTexts } from './caller/address-text.js'
 import { TrustedProxies } from './caller/client-address.js'
@@ -18,33 +17,17 @@ import {
   type ServerContext,
 } from './context.js'
 import { createApp, isRenewed } from './engine/app.js'
-import { type Engine, loadEngine, type TemplatedApp } from './engine/engine.js'
+import { type Engine, loadEngine } from './engine/engine.js'
 import { createHeaderPolicy } from './engine/fixed-headers.js'
 import { type Binding, Listener, type OnAccepting } from './engine/listener.js'
 import { HeadReader } from './engine/request-head.js'
 import { createRequestIdSource } from './engine/request-id.js'
 import { type OpenCount } from './engine/response.js'
 import { TurnGuard } from './engine/turn-guard.js'
-import { type Act, createRoute, createTakeChat, type EngineRoute } from './http/http.js'
 import { SCRATCH_BYTES } from './http/sink.js'
 import { Inflater } from './inflate.js'
-import { createTakeBody, type JobIntake } from './intake/job-intake.js'
-import { createChatRoute, PROVIDER_PART } from './routes/chat-route.js'
-import { createOpenApi, type RouteRow } from './routes/openapi.js'
-import {
-  chatPaths,
-  documentPath,
-  healthPaths,
-  metricsPath,
-  modelPaths,
-  type Path,
-  prefixedPaths,
-  prefixedSurface,
-  rowsOf,
-  webSocketPaths,
-} from './routes/paths.js'
-import { answerOptions, refuseMethod, refusePath } from './routes/plain-routes.js'
-import { createWebSocket } from './websocket/websocket.js'
+import { addMetricsRoutes, addRoutes, type RouteOptions } from './routes/add-routes.js'
+import { type RouteRow } from './routes/openapi.js'
 
 /** What a reload may change. */
 export type ViewOptions = {
@@ -67,31 +50,22 @@ export type ViewOptions = {
   readonly jobs?: JobPolicy
 }
 
-export type ServerOptions = ViewOptions & {
-  /** The loop that owns `metrics.port`; with several loops only one may. */
-  readonly ownsMetricsPort: boolean
-  readonly surfaces: readonly Surface[]
-  /** The surface that chats on a WebSocket speak. */
-  readonly webSocketSurface: Surface
-  /** Null where failed keys are not limited. */
-  readonly failedKeys: ServerContext['failedKeys']
-  /** Lower-case request headers that some dialect takes as parameters. */
-  readonly parameterHeaders: readonly string[]
-  /** Of our own request ids; see createRequestIdSeed. */
-  readonly requestIdSeed: string
-  readonly isReady: () => boolean
-  /** Of this package, for the API's document. */
-  readonly version: () => string
-  readonly renderMetrics: () => Promise<string>
-  readonly compat: Pick<CompatConfig, 'apiPrefix' | 'healthStatus'>
-  readonly engine?: Engine
-  /** Told when descriptors run out and no connections are taken, and when they are again. */
-  readonly onAccepting?: OnAccepting
-  /** Told of connections that were closed for asking too much of one turn. */
-  readonly onFlood?: (kind: FloodKind, address: string) => void
-  /** No jobs, and no idempotency keys, unless given. */
-  readonly jobDoor?: JobIntake
-}
+export type ServerOptions = ViewOptions &
+  RouteOptions & {
+    /** The loop that owns `metrics.port`; with several loops only one may. */
+    readonly ownsMetricsPort: boolean
+    /** Null where failed keys are not limited. */
+    readonly failedKeys: ServerContext['failedKeys']
+    /** Lower-case request headers that some dialect takes as parameters. */
+    readonly parameterHeaders: readonly string[]
+    /** Of our own request ids; see createRequestIdSeed. */
+    readonly requestIdSeed: string
+    readonly engine?: Engine
+    /** Told when descriptors run out and no connections are taken, and when they are again. */
+    readonly onAccepting?: OnAccepting
+    /** Told of connections that were closed for asking too much of one turn. */
+    readonly onFlood?: (kind: FloodKind, address: string) => void
+  }
 
 export type Server = {
   /** Name and version of the engine's build, for the start-up line. */
@@ -133,12 +107,9 @@ export function createServer(options: ServerOptions): Server {
   const routes = addRoutes(app, front, options)
   const bindings: Binding[] = [{ app, host: config.host, port: config.port, isExclusive: config.threads === 1 }]
   if (metrics.port !== null && options.ownsMetricsPort) {
-    bindings.unshift({
-      app: createMetricsApp(engine, front, options),
-      host: LOOPBACK,
-      port: metrics.port,
-      isExclusive: true,
-    })
+    const own = engine.uws.App()
+    addMetricsRoutes(own, front, options)
+    bindings.unshift({ app: own, host: LOOPBACK, port: metrics.port, isExclusive: true })
   }
   /** Those whose certificate was renewed among them: their connections live on. */
   const apps = bindings.map((binding) => binding.app)
@@ -245,73 +216,3 @@ const NO_JOBS: JobPolicy = Object.freeze({
   checkTokens: () => undefined,
   checkRoute: () => undefined,
 })
-
-function addRoutes(app: TemplatedApp, front: ServerContext, options: ServerOptions): RouteRow[] {
-  const { metrics } = options
-  const { apiPrefix } = options.compat
-  const { maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = options.config
-  const socket = { surface: options.webSocketSurface, maxReaderLagBytes }
-  const ordinaryBytes = Math.min(maxMessageBytes, maxBodyBytes)
-  app.ws('/v1/ws', createWebSocket(front, { ...socket, maxMessageBytes: ordinaryBytes }))
-  app.ws('/v1/ws/large', createWebSocket(front, { ...socket, maxMessageBytes: maxBodyBytes }))
-  const paths: Path[] = [
-    ...chatPaths(options),
-    ...prefixedPaths(options),
-    ...webSocketPaths(),
-    ...modelPaths(options),
-    ...healthPaths(options),
-    documentPath((hasKeys) => createOpenApi({ version: options.version(), hasKeys, routes })),
-  ]
-  if (metrics.port === null) paths.push(metricsPath(options.renderMetrics, false))
-  const served = new Map<string, Path>()
-  // With an empty prefix two have one path: the first one counts.
-  for (const path of paths) if (!served.has(path.path)) served.set(path.path, path)
-  const routes = [...served.values()].flatMap(rowsOf)
-  const takeChat = createTakeChat(options.jobDoor === undefined ? null : createTakeBody(options.jobDoor))
-  for (const path of served.values()) addPath(app, front, path, takeChat)
-  if (apiPrefix !== '') addRest(app, front, { routes, below: apiPrefix, surface: prefixedSurface(options) })
-  addRest(app, front, { routes, ...EVERYWHERE })
-  return routes
-}
-
-function addPath(app: TemplatedApp, front: ServerContext, route: Path, takeChat: Act): void {
-  const { surface = null, get, remove, choices } = route
-  // The engine tries literal paths before those with a part that may be anything.
-  const path = route.path.replace(PROVIDER_PART, ':provider')
-  const methods = [get && 'GET, HEAD', choices && 'POST', remove && 'DELETE', 'OPTIONS']
-  const allow = methods.filter((method) => method !== undefined).join(', ')
-  if (get !== undefined) {
-    const enter = createReadRoute(front, route, get.act)
-    app.get(path, enter)
-    app.head(path, enter)
-  }
-  if (choices !== undefined) app.post(path, createChatRoute(front, choices, takeChat))
-  if (remove !== undefined) app.del(path, createRoute(front, surface, remove.act))
-  app.options(path, createRoute(front, surface, answerOptions(allow)))
-  app.any(path, createRoute(front, surface, refuseMethod(allow)))
-}
-
-/** GET of a path: whose words it is answered in is settled first, so that even the first refusal is in them. */
-function createReadRoute(front: ServerContext, { surface = null, speakers = [] }: Path, get: Act): EngineRoute {
-  const byDefault = createRoute(front, surface, get)
-  if (speakers.length === 0) return byDefault
-  const named = speakers.map(({ header, surface }) => ({ header, enter: createRoute(front, surface, get) }))
-  return (res, req) => (named.find(({ header }) => req.getHeader(header) !== '')?.enter ?? byDefault)(res, req)
-}
-
-const EVERYWHERE = Object.freeze({ below: '', surface: null })
-
-type Rest = { readonly routes: readonly RouteRow[]; readonly below: string; readonly surface: Surface | null }
-
-/** Without it the engine closes the connection of a path that nobody serves, with no answer. */
-function addRest(app: TemplatedApp, front: ServerContext, { routes, below, surface }: Rest): void {
-  app.options(`${below}/*`, createRoute(front, surface, answerOptions('GET, HEAD, POST, OPTIONS')))
-  app.any(`${below}/*`, createRoute(front, surface, refusePath(routes)))
-}
-
-function createMetricsApp(engine: Engine, front: ServerContext, options: ServerOptions): TemplatedApp {
-  const app = engine.uws.App()
-  addPath(app, front, metricsPath(options.renderMetrics, true), createTakeChat(null))
-  addRest(app, front, { routes: [], ...EVERYWHERE })
-  return app
-}

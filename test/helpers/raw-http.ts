@@ -112,3 +112,15 @@ export function readChunked(bytes: Buffer): Read {
     at = start + length + 2
   }
 }
+
+/** The first of several answers, of which there must be one. */
+export function firstOf(answers: readonly RawAnswer[]): RawAnswer {
+  const answer = answers[0]
+  if (answer === undefined) throw new Error('no answer came')
+  return answer
+}
+
+/** Of an error in a JSON body. */
+export function codeOf(answer: RawAnswer): string {
+  return JSON.parse(answer.body.toString()).error.code
+}

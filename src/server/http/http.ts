@@ -1,7 +1,7 @@
-// One HTTP request from its head to its sink: strict framing, credentials, content type, body, pipeline. Everything that
-// fails on the way is answered by the pipeline's `reject`, so that log and metrics see it.
+// One HTTP request from its head to its sink: strict framing, content type, body, pipeline. Everything that fails on the way is
+// answered by the pipeline's `reject`, so that log and metrics see it. Who asks, credentials.ts finds out.
 import { errorData, GatewayError, toGatewayError } from '../../errors.js'
-import { type Credentials, type ExchangeHandle, type KeyIdentity, type PathFacts } from '../../pipeline/client.js'
+import { type ExchangeHandle, type KeyIdentity, type PathFacts } from '../../pipeline/client.js'
 import { type HeaderList, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
@@ -10,6 +10,7 @@ import { type HttpRequest, type HttpResponse } from '../engine/engine.js'
 import { isJsonContentType, type RequestHead } from '../engine/request-head.js'
 import { ClientResponse } from '../engine/response.js'
 import { ACCEPTED_CODINGS, type Coding, codingOf } from '../inflate.js'
+import { type Asking, hasCredential, identify } from './credentials.js'
 import { type BodyEvents, RequestBody } from './request-body.js'
 import { HttpSink } from './sink.js'
 
@@ -44,11 +45,9 @@ export function createTakeChat(takeBody: TakeBody | null): Act {
 
 /** What becomes of a body that does not simply begin an exchange; false: it does. */
 export type TakeBody = (exchange: HttpExchange, body: Uint8Array<ArrayBuffer>, key: KeyIdentity) => boolean
-/** Printable ASCII without blanks, and no longer than any vendor's: what else could be sent on in a header. */
-const CALLER_KEY = /^[\x21-\x7e]{1,4096}$/
 
 /** One request over HTTP until its body is handed to the pipeline or refused. */
-export class HttpExchange implements BodyEvents {
+export class HttpExchange implements Asking, BodyEvents {
   readonly head: RequestHead
   readonly requestId: string
   /** In whose words it is answered; null for the plain routes. */
@@ -124,53 +123,13 @@ export class HttpExchange implements BodyEvents {
    * @throws unauthenticated; rate_limited for an address that tries keys
    */
   authenticate(authorization = ''): KeyIdentity {
-    const { head } = this
-    const { failedKeys } = this.#front
-    if (head.isCredentialDoubled) throw new GatewayError('unauthenticated')
-    const hasOwn = authorization === '' || hasCredential(head)
-    const credentials = hasOwn ? head : { authorization, apiKey: '' }
-    if (failedKeys?.isQuiet === false) failedKeys.check(this.clientAddress)
-    try {
-      this.#key = this.view.pipeline.authenticate(credentials)
-      return this.#key
-    } catch (thrown) {
-      // Who sends no key tries none.
-      if (hasCredential(credentials)) this.#noteFailedKey()
-      throw thrown
-    }
-  }
-
-  /** A proxy that says of nobody that it stands for them is not counted: that would lock all of them out. */
-  #noteFailedKey(): void {
-    const { failedKeys } = this.#front
-    const address = failedKeys === null ? null : this.clientAddress
-    if (address !== null && !this.view.proxies.has(address)) failedKeys?.note(address)
+    this.#key = identify(this, this.#front.failedKeys, authorization)
+    return this.#key
   }
 
   /** Why no new work is taken, if so. Handed back and not thrown: refusals come in floods. */
   refusal(key: KeyIdentity): GatewayError | null {
     return refuseEarly(this.#front, this.view, key)
-  }
-
-  /**
-   * The caller's own key with a provider: an `x-api-key` that is no gateway key. Null where there is none.
-   * @throws invalid_request when it cannot be a key
-   */
-  callerKey(): string | null {
-    const { apiKey } = this.head
-    if (apiKey === '' || this.#isGatewayKey(apiKey)) return null
-    if (CALLER_KEY.test(apiKey)) return apiKey
-    throw new GatewayError('invalid_request', {
-      message: 'X-API-Key must be 1 to 4096 printable ASCII characters without spaces.',
-    })
-  }
-
-  #isGatewayKey(apiKey: string): boolean {
-    try {
-      return this.view.pipeline.authenticate({ authorization: '', apiKey }).index >= 0
-    } catch {
-      return false
-    }
   }
 
   /**
@@ -325,10 +284,6 @@ function idHeaders(requestId: string, surface: Surface | null): HeaderList {
   const ours = ['x-request-id', requestId] as const
   const name = surface?.requestIdHeader
   return name === undefined ? [ours] : [ours, [name, requestId]]
-}
-
-function hasCredential({ authorization, apiKey, vendorKey = '' }: Credentials): boolean {
-  return authorization !== '' || apiKey !== '' || vendorKey !== ''
 }
 
 /** For a body that nobody was looked up for; there is none. */

@@ -2,6 +2,7 @@
 // header tells which is meant. Decided before anything else, so that even the first refusal is in that surface's words.
 import { type Surface, type SurfaceRoute } from '../../protocols/contract/protocol.js'
 import { type ServerContext } from '../context.js'
+import { callerKeyOf } from '../http/credentials.js'
 import { type Act, createRoute, type EngineRoute } from '../http/http.js'
 
 /** One surface on a path, by one of its routes: whose `accept` asks for it, unless it needs no asking. */
@@ -52,7 +53,7 @@ function takeChatOn(route: SurfaceRoute | null, takeChat: Act): Act {
   if (!streams && !namesProvider) return takeChat
   return (exchange, req) => {
     const provider = namesProvider ? (req.getParameter(0) ?? '') : null
-    exchange.path = { streams, provider, callerKey: namesProvider ? exchange.callerKey() : null }
+    exchange.path = { streams, provider, callerKey: namesProvider ? callerKeyOf(exchange) : null }
     takeChat(exchange, req)
   }
 }

@@ -1,5 +1,5 @@
-// Which paths there are, what each of them does and what the API's document says of it: chats, jobs, what is read. app.ts puts
-// them on the engine.
+// Which paths there are, what each of them does and what the API's document says of it: chats, jobs, what is read.
+// add-routes.ts puts them on the engine.
 import { GatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
@@ -26,6 +26,7 @@ export type PathOptions = {
   readonly surfaces: readonly Surface[]
   readonly compat: { readonly apiPrefix: string; readonly healthStatus: string }
   readonly isReady: () => boolean
+  /** No jobs, and no idempotency keys, unless given. */
   readonly jobDoor?: JobIntake
 }
 

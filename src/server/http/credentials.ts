@@ -1,0 +1,67 @@
+// Who asks: the credential in a request's head is looked up, and an address that tries keys is counted and shut out. Beside it
+// the caller's own key with a provider, which is no gateway key.
+import { GatewayError } from '../../errors.js'
+import { type Credentials, type KeyIdentity } from '../../pipeline/client.js'
+import { type FrontView, type ServerContext } from '../context.js'
+import { type RequestHead } from '../engine/request-head.js'
+
+/** What of a request tells who asks. */
+export type Asking = {
+  readonly head: RequestHead
+  readonly view: Pick<FrontView, 'pipeline' | 'proxies'>
+  /** 4 or 16 bytes, none after the end; read only where failed keys are limited. */
+  readonly clientAddress: Uint8Array
+}
+
+/** Printable ASCII without blanks, and no longer than any vendor's: what else could be sent on in a header. */
+const CALLER_KEY = /^[\x21-\x7e]{1,4096}$/
+
+/**
+ * The key that a request shows. `authorization` stands in where the head has no credential of its own.
+ * @throws unauthenticated; rate_limited for an address that tries keys
+ */
+export function identify(asking: Asking, failedKeys: ServerContext['failedKeys'], authorization: string): KeyIdentity {
+  const { head, view } = asking
+  if (head.isCredentialDoubled) throw new GatewayError('unauthenticated')
+  const hasOwn = authorization === '' || hasCredential(head)
+  const credentials = hasOwn ? head : { authorization, apiKey: '' }
+  if (failedKeys?.isQuiet === false) failedKeys.check(asking.clientAddress)
+  try {
+    return view.pipeline.authenticate(credentials)
+  } catch (thrown) {
+    // Who sends no key tries none.
+    if (failedKeys !== null && hasCredential(credentials)) noteFailedKey(asking, failedKeys)
+    throw thrown
+  }
+}
+
+/** A proxy that says of nobody that it stands for them is not counted: that would lock all of them out. */
+function noteFailedKey({ view, clientAddress }: Asking, failedKeys: NonNullable<ServerContext['failedKeys']>): void {
+  if (!view.proxies.has(clientAddress)) failedKeys.note(clientAddress)
+}
+
+/** Whether a head shows any key. */
+export function hasCredential({ authorization, apiKey, vendorKey = '' }: Credentials): boolean {
+  return authorization !== '' || apiKey !== '' || vendorKey !== ''
+}
+
+/**
+ * The caller's own key with a provider: an `x-api-key` that is no gateway key. Null where there is none.
+ * @throws invalid_request when it cannot be a key
+ */
+export function callerKeyOf({ head, view }: Pick<Asking, 'head' | 'view'>): string | null {
+  const { apiKey } = head
+  if (apiKey === '' || isGatewayKey(apiKey, view)) return null
+  if (CALLER_KEY.test(apiKey)) return apiKey
+  throw new GatewayError('invalid_request', {
+    message: 'X-API-Key must be 1 to 4096 printable ASCII characters without spaces.',
+  })
+}
+
+function isGatewayKey(apiKey: string, { pipeline }: Asking['view']): boolean {
+  try {
+    return pipeline.authenticate({ authorization: '', apiKey }).index >= 0
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,106 @@
+// Puts all that is served on an engine app: chats and WebSockets, jobs, what is read, and an answer for every other path.
+// paths.ts says what there is.
+import { type Config, type ServerConfig } from '../../config/types.js'
+import { type Surface } from '../../protocols/contract/protocol.js'
+import { type ServerContext } from '../context.js'
+import { type TemplatedApp } from '../engine/engine.js'
+import { type Act, createRoute, createTakeChat, type EngineRoute } from '../http/http.js'
+import { createTakeBody } from '../intake/job-intake.js'
+import { createWebSocket } from '../websocket/websocket.js'
+import { createChatRoute, PROVIDER_PART } from './chat-route.js'
+import { createOpenApi, type RouteRow } from './openapi.js'
+import {
+  chatPaths,
+  documentPath,
+  healthPaths,
+  metricsPath,
+  modelPaths,
+  type Path,
+  type PathOptions,
+  prefixedPaths,
+  prefixedSurface,
+  rowsOf,
+  webSocketPaths,
+} from './paths.js'
+import { answerOptions, refuseMethod, refusePath } from './plain-routes.js'
+
+/** What of the server's options the routes are made of. */
+export type RouteOptions = PathOptions & {
+  readonly config: Pick<ServerConfig, 'maxBodyBytes' | 'maxMessageBytes' | 'maxReaderLagBytes'>
+  readonly metrics: Pick<Config['metrics'], 'port'>
+  /** The surface that chats on a WebSocket speak. */
+  readonly webSocketSurface: Surface
+  /** Of this package, for the API's document. */
+  readonly version: () => string
+  readonly renderMetrics: () => Promise<string>
+}
+
+/** All of the public listener; the routing table is returned. */
+export function addRoutes(app: TemplatedApp, front: ServerContext, options: RouteOptions): RouteRow[] {
+  const { metrics } = options
+  const { apiPrefix } = options.compat
+  const { maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = options.config
+  const socket = { surface: options.webSocketSurface, maxReaderLagBytes }
+  const ordinaryBytes = Math.min(maxMessageBytes, maxBodyBytes)
+  app.ws('/v1/ws', createWebSocket(front, { ...socket, maxMessageBytes: ordinaryBytes }))
+  app.ws('/v1/ws/large', createWebSocket(front, { ...socket, maxMessageBytes: maxBodyBytes }))
+  const paths: Path[] = [
+    ...chatPaths(options),
+    ...prefixedPaths(options),
+    ...webSocketPaths(),
+    ...modelPaths(options),
+    ...healthPaths(options),
+    documentPath((hasKeys) => createOpenApi({ version: options.version(), hasKeys, routes })),
+  ]
+  if (metrics.port === null) paths.push(metricsPath(options.renderMetrics, false))
+  const served = new Map<string, Path>()
+  // With an empty prefix two have one path: the first one counts.
+  for (const path of paths) if (!served.has(path.path)) served.set(path.path, path)
+  const routes = [...served.values()].flatMap(rowsOf)
+  const takeChat = createTakeChat(options.jobDoor === undefined ? null : createTakeBody(options.jobDoor))
+  for (const path of served.values()) addPath(app, front, path, takeChat)
+  if (apiPrefix !== '') addRest(app, front, { routes, below: apiPrefix, surface: prefixedSurface(options) })
+  addRest(app, front, { routes, ...EVERYWHERE })
+  return routes
+}
+
+/** All of the metrics' own listener. */
+export function addMetricsRoutes(app: TemplatedApp, front: ServerContext, options: RouteOptions): void {
+  addPath(app, front, metricsPath(options.renderMetrics, true), createTakeChat(null))
+  addRest(app, front, { routes: [], ...EVERYWHERE })
+}
+
+function addPath(app: TemplatedApp, front: ServerContext, route: Path, takeChat: Act): void {
+  const { surface = null, get, remove, choices } = route
+  // The engine tries literal paths before those with a part that may be anything.
+  const path = route.path.replace(PROVIDER_PART, ':provider')
+  const methods = [get && 'GET, HEAD', choices && 'POST', remove && 'DELETE', 'OPTIONS']
+  const allow = methods.filter((method) => method !== undefined).join(', ')
+  if (get !== undefined) {
+    const enter = createReadRoute(front, route, get.act)
+    app.get(path, enter)
+    app.head(path, enter)
+  }
+  if (choices !== undefined) app.post(path, createChatRoute(front, choices, takeChat))
+  if (remove !== undefined) app.del(path, createRoute(front, surface, remove.act))
+  app.options(path, createRoute(front, surface, answerOptions(allow)))
+  app.any(path, createRoute(front, surface, refuseMethod(allow)))
+}
+
+/** GET of a path: whose words it is answered in is settled first, so that even the first refusal is in them. */
+function createReadRoute(front: ServerContext, { surface = null, speakers = [] }: Path, get: Act): EngineRoute {
+  const byDefault = createRoute(front, surface, get)
+  if (speakers.length === 0) return byDefault
+  const named = speakers.map(({ header, surface }) => ({ header, enter: createRoute(front, surface, get) }))
+  return (res, req) => (named.find(({ header }) => req.getHeader(header) !== '')?.enter ?? byDefault)(res, req)
+}
+
+const EVERYWHERE = Object.freeze({ below: '', surface: null })
+
+type Rest = { readonly routes: readonly RouteRow[]; readonly below: string; readonly surface: Surface | null }
+
+/** Without it the engine closes the connection of a path that nobody serves, with no answer. */
+function addRest(app: TemplatedApp, front: ServerContext, { routes, below, surface }: Rest): void {
+  app.options(`${below}/*`, createRoute(front, surface, answerOptions('GET, HEAD, POST, OPTIONS')))
+  app.any(`${below}/*`, createRoute(front, surface, refusePath(routes)))
+}
