@@ -1,5 +1,5 @@
-// What the API's document says of the conversation API. A chat has the body of the API that it borrows; the schemas of the
-// other two are made of the rules by which their members are read.
+// The OpenAPI description of the conversation API. A chat has the body of the API that it shares; the schemas of the other two
+// are built from the rules that read their members.
 import { type JsonObject } from '../../model/json.js'
 import { type SurfaceDescription } from '../contract/description.js'
 import { type Surface } from '../contract/protocol.js'
@@ -25,7 +25,7 @@ const FIELDS: JsonObject = {
   user_last_statement: { type: 'string', minLength: 1 },
   language: {
     ...MAYBE_TEXT,
-    description: 'Of the system prompt; another than the library has becomes the default one',
+    description: 'Language of the system prompt; a language without a prompt falls back to the default one',
   },
   historical_messages: { type: ['array', 'null'], items: { anyOf: [TURN, PAIR] } },
   stream: STREAM,
@@ -33,12 +33,12 @@ const FIELDS: JsonObject = {
 const REQUIRED = ['model_name', 'user_last_statement']
 const TALK = { model_name: 'gemini-1.5-pro', user_last_statement: 'Explain recursion.', language: 'en' }
 
-/** A chat in the form of `chat`, which streams unless told not to. */
+/** A chat in the form of `chat`, which streams unless `stream` is false. */
 export function describeChat(chat: Surface): SurfaceDescription {
   const messages = [{ role: 'user', content: 'Hello' }]
   return {
     title: TITLE,
-    summary: 'A chat; streams one chunk a line unless stream is false',
+    summary: 'Create a chat completion; streams one chunk per line unless stream is false',
     body: chat.describe?.().body ?? { type: 'object' },
     examples: {
       documented: { model: 'gpt-4o', messages, stream: true },
@@ -48,11 +48,11 @@ export function describeChat(chat: Surface): SurfaceDescription {
   }
 }
 
-/** A conversation with a system prompt of the library's; `chat` is whose answers it borrows. */
+/** A conversation with a system prompt from the library; `chat` is the surface whose answers it shares. */
 export function describeConversation(chat: Surface): SurfaceDescription {
   return {
     title: TITLE,
-    summary: 'The last statement of a conversation, under a system prompt of that language',
+    summary: 'Answer the last statement of a conversation, with the system prompt of a language',
     body: { type: 'object', required: REQUIRED, properties: FIELDS },
     examples: {
       documented: TALK,
@@ -69,12 +69,12 @@ export function describeConversation(chat: Surface): SurfaceDescription {
   }
 }
 
-/** The same with options, and with a system prompt of the client's own. */
+/** The same with options and, optionally, the client's own system prompt. */
 export function describeExtended(chat: Surface): SurfaceDescription {
   const options = Object.entries(OPTIONS).map(([name, rule]) => [name, schemaOf(rule)])
   return {
     title: TITLE,
-    summary: 'A conversation with options and, if wished, a system prompt of its own',
+    summary: 'Answer the last statement of a conversation, with options and, optionally, your own system prompt',
     body: {
       type: 'object',
       required: REQUIRED,

@@ -1,12 +1,12 @@
-// What the API's document says of the prompt stream, in either form of answer.
+// The OpenAPI description of the prompt stream, in both forms of its answer.
 import { type SurfaceDescription } from '../contract/description.js'
 import { MAX_MODEL_LENGTH } from './request.js'
 
-/** Both surfaces are one operation there, told apart by the media type that is asked for. */
+/** Both surfaces are one operation; the media type that the client accepts selects one. */
 export function describe(): SurfaceDescription {
   return {
     title: 'Prompt stream',
-    summary: 'A prompt; its answer is written as it comes, so that nothing on the way times out',
+    summary: 'Answer a prompt, in a body that is written as the model generates it',
     body: {
       type: 'object',
       required: ['prompt'],
@@ -14,7 +14,7 @@ export function describe(): SurfaceDescription {
         model: {
           type: ['string', 'null'],
           maxLength: MAX_MODEL_LENGTH,
-          description: 'Left out: the configured default model, else the first one listed',
+          description: 'Defaults to the configured default model, otherwise to the first one listed',
         },
         prompt: { type: 'string', minLength: 1 },
       },
@@ -28,12 +28,12 @@ export function describe(): SurfaceDescription {
       required: ['result'],
       properties: {
         result: { type: 'string' },
-        error: { type: 'string', description: 'There if the answer broke off; then the result is not the whole one' },
+        error: { type: 'string', description: 'Present if the answer ended early; result is then incomplete' },
       },
     },
     operation: {
       description:
-        'The body is one JSON document, written piece by piece, with white space before it while the model is silent. With Accept: text/event-stream it comes as events of type delta, done and error.',
+        'The body is one JSON document, written in pieces, with white space before it until the first token. With Accept: text/event-stream the answer is a stream of events of type delta, done and error.',
     },
   }
 }

@@ -1,14 +1,14 @@
-// What the API's document says of chats with the provider in their path.
+// The OpenAPI description of chats with the provider in their path.
 import { type SurfaceDescription } from '../contract/description.js'
 import { type Surface } from '../contract/protocol.js'
 
-/** `chat` is whose bodies it borrows. */
+/** `chat` is the surface whose request bodies these routes share. */
 export function describe(chat: Surface): SurfaceDescription {
   const model = 'gpt-4o-mini'
   const messages = [{ role: 'user', content: 'Hello!' }]
   return {
     title: 'Provider chat',
-    summary: 'A chat with the provider of the path; a stream is that provider’s own bytes',
+    summary: 'Create a chat completion at the provider in the path; a stream has that provider’s own bytes',
     body: chat.describe?.().body ?? { type: 'object' },
     examples: {
       whole: {
@@ -27,12 +27,12 @@ export function describe(chat: Surface): SurfaceDescription {
         provider: { type: 'string' },
         model: { type: 'string' },
         content: { type: 'string' },
-        stop_reason: { type: 'string', description: 'In the provider’s own word' },
+        stop_reason: { type: 'string', description: 'The stop reason in the provider’s own vocabulary' },
       },
     },
     operation: {
       description:
-        'X-API-Key is a gateway key, or else your own key with that provider: it goes to its configured address alone. What the provider refuses keeps its status and body.',
+        'X-API-Key is a gateway key or your own API key of that provider, which is sent to that provider’s address only. Errors of the provider keep their status and body.',
     },
   }
 }

@@ -1,22 +1,22 @@
-// What the API's document says of requests in a provider's own words.
+// The OpenAPI description of requests in a provider's own format.
 import { type SurfaceDescription } from '../contract/description.js'
 import { MAX_NAME_CHARS } from './request.js'
 
-/** A provider or a model must be named, a path and a body be there, and nothing else. */
+/** Requires a provider or a model, a path and a body, and allows nothing else. */
 export function describe(): SurfaceDescription {
   const name = { type: 'string', minLength: 1, maxLength: MAX_NAME_CHARS }
   const maybeName = { ...name, type: ['string', 'null'] }
   return {
     title: 'Passthrough',
-    summary: 'A request in a provider’s own words, sent below its base URL',
+    summary: 'Send a request in a provider’s own format to a path below its base URL',
     body: {
       type: 'object',
       additionalProperties: false,
       required: ['path', 'body'],
       properties: {
         provider: maybeName,
-        model: { ...maybeName, description: 'Without a provider: leads to the one of its first target' },
-        path: { type: 'string', pattern: '^/[^/]', description: 'Plain segments and a query' },
+        model: { ...maybeName, description: 'Without a provider, the request goes to the first target of this model' },
+        path: { type: 'string', pattern: '^/[^/]', description: 'Plain path segments and an optional query' },
         body: { type: ['object', 'array'], properties: { model: maybeName } },
       },
       anyOf: ['provider', 'model'].map((member) => ({ required: [member], properties: { [member]: name } })),
@@ -34,6 +34,6 @@ export function describe(): SurfaceDescription {
       },
     },
     answer: null,
-    operation: { description: 'The answer is the provider’s own, with its status and content type.' },
+    operation: { description: 'The answer is forwarded with its status and content type.' },
   }
 }

@@ -1,4 +1,4 @@
-// The parts of the API's document that many routes share: headers, keys, the error of routes that belong to no API.
+// The parts of the OpenAPI document that many routes share: headers, keys, the error of routes that belong to no API.
 import { type JsonObject } from '../../model/json.js'
 
 /** Headers of every answer. */
@@ -15,19 +15,19 @@ export const EXCHANGE_HEADERS: readonly string[] = [
 export const WAIT_HEADERS: readonly string[] = ['retry-after', 'retry-after-ms']
 
 const HEADERS: Readonly<Record<string, string>> = {
-  'x-request-id': 'The id of the request, the same as in the log',
-  'x-sluice-target': 'provider/model that answered, or was tried last',
-  'x-sluice-attempts': 'Requests sent to providers for this one',
-  'x-sluice-overhead-ms': 'Time without the provider’s part; on whole answers',
-  'x-sluice-dropped': 'Request members that could not be carried to this provider',
-  'x-ratelimit-limit-requests': 'Requests a minute of this key',
-  'x-ratelimit-remaining-requests': 'What is left of them',
-  'x-ratelimit-reset-requests': 'Time until full again, such as 6m0s',
-  'x-ratelimit-limit-tokens': 'Tokens a minute of this key',
-  'x-ratelimit-remaining-tokens': 'What is left of them',
-  'x-ratelimit-reset-tokens': 'Time until full again, such as 1.5s',
-  'retry-after': 'When to come back, in whole seconds',
-  'retry-after-ms': 'The same in milliseconds',
+  'x-request-id': 'Id of the request, as in the log',
+  'x-sluice-target': 'The provider/model that answered, or was tried last',
+  'x-sluice-attempts': 'Number of requests sent to providers for this one',
+  'x-sluice-overhead-ms': 'Time spent in the gateway, in ms; on answers that are not streamed',
+  'x-sluice-dropped': 'Request members that this provider cannot take and that were left out',
+  'x-ratelimit-limit-requests': 'Request limit of this key',
+  'x-ratelimit-remaining-requests': 'Requests left',
+  'x-ratelimit-reset-requests': 'Time until the request limit is full again, such as 6m0s',
+  'x-ratelimit-limit-tokens': 'Token limit of this key per minute',
+  'x-ratelimit-remaining-tokens': 'Tokens left',
+  'x-ratelimit-reset-tokens': 'Time until the token limit is full again, such as 1.5s',
+  'retry-after': 'Time to wait before retrying, in whole seconds',
+  'retry-after-ms': 'Time to wait before retrying, in milliseconds',
 }
 
 /** Components but for the surfaces' own schemas. */
@@ -42,13 +42,14 @@ export function components() {
       'request-id': {
         name: 'X-Request-Id',
         in: 'header',
-        description: 'Kept if it is 1 to 128 characters of A-Z a-z 0-9 . _ : -, else replaced',
+        description:
+          'Used as the id of the request if it is 1 to 128 characters of A-Z a-z 0-9 . _ : -, otherwise replaced',
         schema: { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,128}$' },
       },
       'idempotency-key': {
         name: 'Idempotency-Key',
         in: 'header',
-        description: 'The same key gives the same answer, without the request being carried out twice',
+        description: 'A repeated request with the same key gets the first answer and is not run again',
         schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]([ -~]*[!-~])?$' },
       },
     },
@@ -58,9 +59,9 @@ export function components() {
         type: 'apiKey',
         in: 'header',
         name: 'X-API-Key',
-        description: 'A gateway key; api-key and x-goog-api-key are read as well',
+        description: 'A gateway key; the headers api-key and x-goog-api-key are accepted as well',
       },
-      callerKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'Your own key with the provider' },
+      callerKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'Your own API key of the provider' },
     },
     schemas: {
       error: {

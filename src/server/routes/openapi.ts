@@ -73,7 +73,7 @@ export function createOpenApi({ version, hasKeys, routes }: OpenApiOptions): Jso
     const joined = isJsonObject(before) ? mergeUnder(operation, before) : complete(operation, { key, member, hasKeys })
     paths[key] = { ...item, [member]: joined }
   }
-  const about = 'A streaming gateway for LLMs: each of these APIs in front of every provider.'
+  const about = 'A streaming gateway for LLMs. Each of these APIs reaches every configured provider.'
   return {
     openapi: '3.1.0',
     info: { title: 'Sluice', version, description: about, license: { name: 'MIT', identifier: 'MIT' } },
@@ -143,11 +143,11 @@ function completeAnswer(surface: Surface): JsonObject {
   const failed = surface.encodeErrorFrame(errorData('upstream_cut'), REQUEST_ID)
   const streamed = {
     // Without a type: some readers apply the schema of a stream to each of its events.
-    schema: { description: 'Frames, each written as soon as it is known' },
+    schema: { description: 'Frames, each sent as soon as it is available' },
     examples: named({ streamed: streamOf(surface), 'failed in mid-stream': failed }),
   }
   return {
-    description: 'The answer: whole, or a stream where the request asks for one',
+    description: 'The answer, as one JSON document or, if requested, as a stream',
     headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
     // A stream that is one JSON document is described by its schema as a whole.
     content: media === 'application/json' ? { [media]: whole } : { 'application/json': whole, [media]: streamed },
@@ -158,7 +158,7 @@ function completeAnswer(surface: Surface): JsonObject {
 function upstreamAnswer(): JsonObject {
   const frames = { schema: { description: 'The provider’s own frames' } }
   return {
-    description: 'The provider’s own answer, whole or streamed',
+    description: 'The answer of the provider, as one document or as a stream',
     headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
     content: { 'application/json': { schema: {} }, 'text/event-stream': frames, 'application/x-ndjson': frames },
   }
@@ -205,7 +205,7 @@ function repeatAnswers(surface: Surface): JsonObject {
 /** A provider may refuse with any status, which is passed on. */
 function refusedAnswer(surface: Surface): JsonObject {
   return {
-    description: 'The provider refused the request, with its own status',
+    description: 'The provider rejected the request; its status is passed on',
     headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
     content: { 'application/json': { schema: refusalSchema(surface) } },
   }
@@ -215,7 +215,7 @@ function refusedAnswer(surface: Surface): JsonObject {
 function refusalSchema(surface: Surface): JsonObject {
   const own = ref(surface, 'error')
   if (surface.upstreamFrames === undefined) return own
-  return { anyOf: [own, { description: 'The error as the provider wrote it' }] }
+  return { anyOf: [own, { description: 'The error body of the provider' }] }
 }
 
 /** The shapes that a surface's errors have; mostly one. */

@@ -1,5 +1,5 @@
-// What the API's document says of the routes that are no exchange: health, models, jobs, metrics, the WebSocket and the document
-// itself. The rows of paths.ts name them.
+// OpenAPI operations of the routes that run no exchange: health, models, jobs, metrics, the WebSocket and the document itself.
+// The rows of paths.ts refer to them.
 import { type JsonObject } from '../../model/json.js'
 import { EVERY_HEADER, WAIT_HEADERS } from './openapi-components.js'
 
@@ -17,14 +17,14 @@ const MODEL = {
 const MODEL_EXAMPLE = { id: 'fast', object: 'model', created: 1_700_000_000, owned_by: 'local' }
 const TAG_EXAMPLE = { name: 'fast', model: 'fast', provider: 'local', languages: ['en', 'pl'] }
 const OWN_FORM =
-  'Clients that name an API version in a header, as some APIs demand, get models, pages and errors in the form of that API.'
+  'Clients that send the version header of another API get the models, pages and errors in the form of that API.'
 const UNAUTHENTICATED = refusal('Missing or unknown API key.', 'unauthenticated')
 
 const MODELS: JsonObject = {
   tags: ['Models'],
-  summary: 'The models that this key may use',
+  summary: 'List the models that this key may use',
   responses: {
-    '200': json('A list', { object: 'list', data: [MODEL_EXAMPLE] }, EVERY_HEADER, {
+    '200': json('The models', { object: 'list', data: [MODEL_EXAMPLE] }, EVERY_HEADER, {
       type: 'object',
       required: ['object', 'data'],
       properties: { object: { const: 'list' }, data: { type: 'array', items: MODEL } },
@@ -56,33 +56,35 @@ const UNKNOWN_JOB = json('No such job of this key', {
 })
 const { request: _, response: __, ...JOB_HEAD } = JOB_EXAMPLE
 
-/** What is said of each plain route, by what it does. */
+/** The operation of each plain route, by what the route does. */
 export const PLAIN_OPERATIONS = Object.freeze({
-  alive: healthy('The process runs', { status: 'ok' }),
-  aliveInWords: healthy('The process runs; the word is compat.healthStatus', { status: 'ok' }),
+  alive: healthy('Liveness check', { status: 'ok' }),
+  aliveInWords: healthy('Liveness check; compat.healthStatus sets the value of status', { status: 'ok' }),
   ready: {
-    ...healthy('The process runs', { status: 'ok' }),
-    summary: 'Whether requests are taken; no provider is asked',
+    ...healthy('Readiness check; contacts no provider', { status: 'ok' }),
     responses: {
-      '200': json('It takes requests', { status: 'ok' }),
-      '503': json('It starts or drains', { status: 'unavailable' }, [...EVERY_HEADER, ...WAIT_HEADERS.slice(0, 1)]),
+      '200': json('The gateway accepts requests', { status: 'ok' }),
+      '503': json('The gateway is starting, in maintenance or draining', { status: 'unavailable' }, [
+        ...EVERY_HEADER,
+        ...WAIT_HEADERS.slice(0, 1),
+      ]),
     },
   },
-  ping: healthy('The process runs', { status: true, body: 'pong' }),
-  providers: healthy('The process runs, and with which providers', {
+  ping: healthy('Liveness check', { status: true, body: 'pong' }),
+  providers: healthy('Liveness check with the configured providers and their breakers', {
     status: 'ok',
     providers: [{ name: 'local', configured: true, breaker: 'closed' }],
   }),
   tags: {
     tags: ['Models'],
-    summary: 'The models that this key may use, with provider and languages',
-    responses: { '200': json('A list', { models: [TAG_EXAMPLE] }), '401': UNAUTHENTICATED },
+    summary: 'List the models that this key may use, with provider and languages',
+    responses: { '200': json('The models', { models: [TAG_EXAMPLE] }), '401': UNAUTHENTICATED },
   },
   models: MODELS,
   modelsInOwnForm: { ...MODELS, description: OWN_FORM },
   model: {
     tags: ['Models'],
-    summary: 'One model by any name that a chat may use; its id may hold slashes',
+    summary: 'Get one model, by any name that a chat accepts; the id may contain slashes',
     description: OWN_FORM,
     responses: {
       '200': json('The model', MODEL_EXAMPLE, EVERY_HEADER, MODEL),
@@ -92,41 +94,41 @@ export const PLAIN_OPERATIONS = Object.freeze({
   },
   jobs: {
     tags: ['Jobs'],
-    summary: "The caller's own jobs, newest first",
+    summary: 'List the jobs of this key, newest first',
     parameters: [
       queryParameter('status', {
         enum: ['', 'pending', 'processing', 'completed', 'error'],
-        description: 'Empty: all',
+        description: 'State of the jobs to list; empty for all',
       }),
       queryParameter('limit', { type: 'integer', minimum: 1, maximum: 100, default: 20 }),
-      queryParameter('after', { type: 'string', description: 'The last id of the page before' }),
+      queryParameter('after', { type: 'string', description: 'Id of the last job on the previous page' }),
     ],
     responses: {
-      '200': json('A page', { object: 'list', data: [{ ...JOB_HEAD, attempts: 1 }], has_more: false }),
-      '400': json('A parameter is wrong', INVALID_QUERY),
+      '200': json('A page of jobs', { object: 'list', data: [{ ...JOB_HEAD, attempts: 1 }], has_more: false }),
+      '400': json('A parameter is invalid', INVALID_QUERY),
       '401': UNAUTHENTICATED,
     },
   },
   job: {
     tags: ['Jobs'],
-    summary: 'The status of a job, and its answer',
+    summary: 'Get the status of a job and its answer',
     responses: { '200': json('The job', JOB_EXAMPLE), '401': UNAUTHENTICATED, '404': UNKNOWN_JOB },
   },
   cancelledJob: {
     tags: ['Jobs'],
-    summary: 'Takes a job back: one that waits is removed, one that runs is broken off',
+    summary: 'Cancel a job; one that is running is aborted',
     responses: {
-      '200': json('It is', { request_id: JOB_EXAMPLE.request_id, status: 'cancelled' }),
+      '200': json('The job is cancelled', { request_id: JOB_EXAMPLE.request_id, status: 'cancelled' }),
       '401': UNAUTHENTICATED,
       '404': UNKNOWN_JOB,
       '409': refusal('The job has ended.', 'invalid_request'),
     },
   },
-  webSocket: webSocket('Many chats on one socket'),
-  largeWebSocket: webSocket('The same for messages of up to server.maxBodyBytes'),
+  webSocket: webSocket('Open a WebSocket for concurrent chats'),
+  largeWebSocket: webSocket('Open a WebSocket for concurrent chats with messages of up to server.maxBodyBytes'),
   metrics: {
     tags: ['Operation'],
-    summary: 'Metrics as Prometheus text; where metrics.token is set, it alone opens them',
+    summary: 'Get the metrics as Prometheus text; metrics.token, where set, is the only key accepted',
     responses: {
       '200': { description: 'Metrics', content: { 'text/plain': { schema: { type: 'string' } } } },
       '401': UNAUTHENTICATED,
@@ -135,7 +137,7 @@ export const PLAIN_OPERATIONS = Object.freeze({
   document: {
     ...OPEN,
     tags: ['Operation'],
-    summary: 'This document',
+    summary: 'Get this document',
     responses: {
       '200': { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } },
     },
@@ -151,9 +153,9 @@ function webSocket(summary: string): JsonObject {
     tags: ['WebSocket'],
     summary,
     description:
-      'Subprotocol sluice.v1 (JSON in text frames) or sluice.v1.msgpack. The client sends {"type":"chat","id","request"}, {"type":"cancel","id"} and {"type":"ping"}; the server event, done, error and pong. Browsers give the key as a further subprotocol bearer.KEY.',
+      'Subprotocol sluice.v1 (JSON in text frames) or sluice.v1.msgpack. The client sends {"type":"chat","id","request"}, {"type":"cancel","id"} and {"type":"ping"}; the server sends event, done, error and pong. Browsers pass the key as an additional subprotocol, bearer.KEY.',
     responses: {
-      '101': { description: 'The socket is open' },
+      '101': { description: 'The WebSocket is open' },
       '401': UNAUTHENTICATED,
       '403': refusal('The origin is not allowed to connect.', 'forbidden'),
       '426': refusal('This route accepts WebSocket upgrades only.', 'invalid_request'),
@@ -162,7 +164,7 @@ function webSocket(summary: string): JsonObject {
 }
 
 function healthy(summary: string, body: JsonObject): JsonObject {
-  return { ...OPEN, tags: ['Operation'], summary, responses: { '200': json('It does', body) } }
+  return { ...OPEN, tags: ['Operation'], summary, responses: { '200': json('The process is running', body) } }
 }
 
 function json(description: string, value: JsonObject, headers = EVERY_HEADER, schema: JsonObject = { type: 'object' }) {

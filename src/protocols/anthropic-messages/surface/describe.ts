@@ -1,4 +1,4 @@
-// What the API's document says of messages.
+// The OpenAPI description of messages.
 import { type SurfaceDescription } from '../../contract/description.js'
 import { bodySchema } from './schema.js'
 
@@ -7,7 +7,7 @@ export function describe(): SurfaceDescription {
   const messages = [{ role: 'user', content: 'Tell me about rivers.' }]
   return {
     title: 'Anthropic messages',
-    summary: 'A message, streamed as SSE events or answered whole',
+    summary: 'Create a message, streamed as SSE events or as one JSON answer',
     body: bodySchema(),
     examples: {
       streamed: { model: 'claude-sonnet-5', max_tokens: 200, stream: true, messages },
@@ -39,7 +39,7 @@ export function describe(): SurfaceDescription {
         {
           name: 'anthropic-beta',
           in: 'header',
-          description: 'Passed on to providers of this API',
+          description: 'Forwarded to providers of this API',
           schema: { type: 'string' },
         },
       ],

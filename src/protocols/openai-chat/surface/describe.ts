@@ -1,4 +1,4 @@
-// What the API's document says of chat completions.
+// The OpenAPI description of chat completions.
 import { type SurfaceDescription } from '../../contract/description.js'
 import { bodySchema } from './schema.js'
 
@@ -18,21 +18,21 @@ const JOB_EXAMPLE = {
   queue_position: 1,
   active_requests: 0,
 }
-/** What makes a job of a chat, and what a job is answered with. */
+/** The headers that turn a chat into a job, and the answer to one. */
 const JOB_OPERATION = {
   parameters: [
     {
       ...{ name: 'Prefer', in: 'header', schema: { type: 'string' } },
-      description: 'respond-async: answered 202 with a job. So is a body with webhookUrl.',
+      description: 'respond-async runs the chat as a job and answers 202; so does webhookUrl in the body.',
     },
     {
       ...{ name: 'Idempotency-Key', in: 'header', schema: { type: 'string', minLength: 1, maxLength: 255 } },
-      description: 'The same key and body within 24 h: the first answer, or the same job.',
+      description: 'A repetition with the same key and body within 24 h gets the first answer or the same job.',
     },
   ],
   responses: {
     '202': {
-      description: 'It is a job now, and will be run',
+      description: 'The chat was accepted as a job',
       content: { 'application/json': { schema: { type: 'object' }, examples: { job: { value: JOB_EXAMPLE } } } },
     },
   },
@@ -43,7 +43,7 @@ export function describe(): SurfaceDescription {
   const messages = [{ role: 'user', content: 'Tell me about rivers.' }]
   return {
     title: 'OpenAI chat completions',
-    summary: 'A chat, streamed as SSE chunks or answered whole',
+    summary: 'Create a chat completion, streamed as SSE chunks or as one JSON answer',
     body: bodySchema(),
     examples: {
       streamed: { model: 'gpt-4o', stream: true, messages },

@@ -103,7 +103,7 @@ export function bodySchema(): TSchema {
     messages: ArrayOf(DOCUMENTED_MESSAGE, { minItems: 1 }),
     tools: maybe('array', { items: TOOL }),
     functions: maybe('array', { items: FUNCTION }),
-    provider: Optional(Unsafe<unknown>({ description: 'As a string: the provider that this request is pinned to.' })),
+    provider: Optional(Unsafe<unknown>({ description: 'A string pins the request to the provider of that name.' })),
   })
 }
 
