@@ -52,6 +52,7 @@ export type RigOptions = {
   readonly fetchAttachment?: FetchAttachment
   /** Of every provider. */
   readonly imageUrls?: boolean
+  readonly apiKey?: string
   readonly breaker?: Partial<BreakerConfig>
   readonly retries?: Partial<RetryConfig>
   /** Of all providers. */
@@ -72,7 +73,7 @@ export function createConfig(options: RigOptions): Config {
     profile: null,
     protocol,
     baseUrl: 'http://127.0.0.1:9/v1',
-    apiKey: null,
+    apiKey: options.apiKey ?? null,
     auth: { kind: 'none' },
     headers: {},
     limits: { concurrency: providerSlots },

@@ -4,7 +4,7 @@
 //   under way -> succeed -> countOk | countFailure     (a whole answer is made in between, and that may fail)
 //            '-> fail
 //            '-> abort
-import { GatewayError } from '../../errors.js'
+import { type GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { FREE, type Permit } from '../../routing/breaker.js'
 import { type RouteTarget } from '../../routing/router.js'
@@ -104,7 +104,7 @@ export class AttemptEnd {
     if (this.#isJudged) this.#exchange.context.breakers.record(this.#routed.target, this.#permit, null)
   }
 
-  /** After `succeed`, where nothing could be made of the answer. */
+  /** After `succeed`, where nothing could be made of the answer. `error`: without the secrets of the provider. */
   countFailure(error: ErrorData): void {
     this.#count(resultOf(error.code), error)
     // A client in a hurry must not shut a target for everybody.
@@ -140,7 +140,6 @@ export class AttemptEnd {
   #count(result: AttemptResult, error: ErrorData | null): void {
     const { provider, model } = this.#routed.target
     this.#exchange.context.metrics.upstreamAttempt(provider, result)
-    const told = error === null ? null : concealSecrets(this.secrets(), GatewayError.of(error)).data
-    this.#exchange.noteTry({ provider, model, result, error: told }, this.#state.startedAtMs)
+    this.#exchange.noteTry({ provider, model, result, error }, this.#state.startedAtMs)
   }
 }

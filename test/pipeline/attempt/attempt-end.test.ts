@@ -1,5 +1,6 @@
 // How one try is decided and counted, once, and which tries a target is judged by.
 import { test } from 'tap'
+import { GatewayError } from '../../../src/errors.js'
 import { isJudged } from '../../../src/pipeline/attempt/attempt-end.js'
 import { type PathFacts } from '../../../src/pipeline/client.js'
 import { Exchange } from '../../../src/pipeline/exchange.js'
@@ -9,10 +10,11 @@ import { FakeSink } from '../../helpers/fake-sink.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
 import { breaches } from '../../helpers/pipeline-breaches.js'
 import { KEY } from '../../helpers/pipeline-config.js'
-import { OPENAI, STREAMS, surfaceOf } from '../../helpers/pipeline-wires.js'
+import { ANTHROPIC, OPENAI, STREAMS, surfaceOf } from '../../helpers/pipeline-wires.js'
 
 const FACTS = { model: 'one', stream: true, includeUsage: false, maxOutputTokens: null, provider: null, prompt: null }
 const RAW: RawFacts = { path: '/x', model: null, asksStream: false }
+const API_KEY = 'canary.provider.key-0001'
 const { parts } = new PipelineRig()
 
 function judged(path: PathFacts | null, raw: RawFacts | null = null, over: Partial<RouteTarget> = {}): boolean {
@@ -53,6 +55,34 @@ test('each way an upstream can end is counted as what it was, once', async (t) =
     await turn()
     t.same(rig.metrics.attempts, [result])
     t.same(breaches(rig, [sink]), [], result)
+  }
+})
+
+test('no way in which a try fails brings the provider’s key into the record of tries', async (t) => {
+  const said = { error: { message: `Bad key ${API_KEY}`, type: API_KEY, code: API_KEY, param: API_KEY } }
+  const frame = `data: ${JSON.stringify(said)}\n\n`
+  const ways: Readonly<Record<string, (rig: PipelineRig) => unknown>> = {
+    refused: ({ call }) => call.head(500).send(JSON.stringify(said)).end(),
+    plain: ({ call }) => call.head(503).send(`no ${API_KEY}`).end(),
+    thrown: ({ call }) => call.fail(new GatewayError('upstream_cut', { message: `at ${API_KEY}` })),
+    'in band': ({ call }) => call.head().send(frame),
+    whole: ({ call }) => call.whole(JSON.stringify(said)),
+  }
+  for (const surface of [OPENAI, ANTHROPIC]) {
+    for (const stream of [true, false]) {
+      for (const [way, act] of Object.entries(ways)) {
+        const rig = new PipelineRig({ apiKey: API_KEY })
+        const sink = await rig.ask({ surface, model: 'pair', stream })
+        act(rig)
+        await turn()
+        rig.call.cut()
+        await turn()
+        const told = JSON.stringify([rig.record, sink.json, sink.answers])
+        const about = `${way}, ${surface}, ${stream ? 'streamed' : 'whole'}`
+        t.notMatch(told, API_KEY, about)
+        t.match(told, '***', `${about}: the words were kept`)
+      }
+    }
   }
 })
 
