@@ -8,7 +8,7 @@ import { type AnswerOutcome, reply, resultAnswer } from '../delivery/answer.js'
 import { type FirstContentGate } from '../delivery/first-content-gate.js'
 import { type TokenTiming } from '../delivery/token-timing.js'
 import { type ExchangeView } from '../exchange.js'
-import { type RelayOutlet, type WholeKind } from '../relay/types.js'
+import { type MadeKind, type RelayOutlet, type WholeKind } from '../relay/types.js'
 import { makeWhole } from '../relay/whole-answer.js'
 import { type AttemptEnd } from './attempt-end.js'
 import { blameKey } from './attempt-result.js'
@@ -65,30 +65,35 @@ export class AttemptOutlet implements RelayOutlet {
 
   whole(bytes: Uint8Array, kind: WholeKind): void {
     if (this.#end.isOver) return
-    const { context, request } = this.#exchange
     this.progress()
     this.#end.succeed()
-    makeWhole(bytes, {
-      offload: context.offload,
-      kind,
-      task: { surfaceId: request.surface.id, target: this.#target, fallback: fallbackMeta(this.#exchange) },
-      onMade: this.#onMade,
-      onUnmade: this.#onUnmade,
-    })
+    if (kind === 'forward') this.#answer(bytes)
+    else this.#make(bytes, kind)
   }
 
   fail(error: ErrorData): void {
     this.#end.fail(blameKey(GatewayError.of(error), this.#end.secrets()))
   }
 
-  readonly #onMade = (body: Uint8Array): void => {
+  #make(bytes: Uint8Array, kind: MadeKind): void {
+    const { context, request } = this.#exchange
+    makeWhole(bytes, {
+      offload: context.offload,
+      kind,
+      task: { surfaceId: request.surface.id, target: this.#target, fallback: fallbackMeta(this.#exchange) },
+      onMade: (body) => this.#answer(body),
+      onUnmade: (thrown) => this.#failMaking(thrown),
+    })
+  }
+
+  #answer(body: Uint8Array): void {
     this.#end.countOk()
     reply(this.#exchange, resultAnswer(this.#exchange, body), COMPLETE)
     this.#gate.resolve()
   }
 
   /** The upstream's answer was complete, but no whole answer could be made of it. */
-  readonly #onUnmade = (thrown: unknown): void => {
+  #failMaking(thrown: unknown): void {
     const secrets = this.#end.secrets()
     const error = concealSecrets(secrets, blameKey(toGatewayError(thrown), secrets))
     const isOurs = !error.data.code.startsWith('upstream_')

@@ -137,7 +137,7 @@ export class Attempt implements CallHandler {
   onHead(status: number, headers: ResponseHeaders): void {
     const exchange = this.#exchange
     // The log knows every secret by value but a caller's own key, which an upstream may put anywhere.
-    if (this.#end.secrets().callerKey === null) this.#state.upstreamRequestId = requestIdOf(headers)
+    if ((exchange.request.path?.callerKey ?? null) === null) this.#state.upstreamRequestId = requestIdOf(headers)
     try {
       if (status < 200 || status > 299) {
         this.#refusal = new Refusal(status, headers, exchange.context.clock.unixSec() * 1000)

@@ -37,7 +37,8 @@ export type RelayOutlet = {
 }
 
 /** `frames`: the upstream's own frames, to be aggregated. `translate`: a whole answer in another protocol. `forward`: as it is. */
-export type WholeKind = 'frames' | 'translate' | 'forward'
+export type WholeKind = MadeKind | 'forward'
+export type MadeKind = 'frames' | 'translate'
 
 export type RawOptions = {
   readonly framing: Framing

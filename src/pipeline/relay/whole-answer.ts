@@ -1,12 +1,12 @@
-// One whole answer made of what an upstream sent: forwarded as it is, translated, or aggregated of a stream's frames; inline or
-// in a worker. It only makes the bytes; the attempt replies.
+// One whole answer made of what an upstream sent: translated, or aggregated of a stream's frames; inline or in a worker. It
+// only makes the bytes; the attempt replies.
 import { type Offload } from '../../offload/offload.js'
 import { type AnswerTask, type EncodedAnswer } from '../../protocols/contract/codec.js'
-import { type WholeKind } from './types.js'
+import { type MadeKind } from './types.js'
 
 export type WholeOptions = {
   readonly offload: Offload
-  readonly kind: WholeKind
+  readonly kind: MadeKind
   readonly task: Omit<AnswerTask, 'body'>
   /** Exactly one of the two is called, now or later. */
   readonly onMade: (body: Uint8Array) => void
@@ -15,11 +15,7 @@ export type WholeOptions = {
 
 /** Makes the answer of `bytes`, which it takes. */
 export function makeWhole(bytes: Uint8Array, options: WholeOptions): void {
-  const { kind, onMade, onUnmade } = options
-  if (kind === 'forward') {
-    onMade(bytes)
-    return
-  }
+  const { onMade, onUnmade } = options
   let making: EncodedAnswer | Promise<EncodedAnswer>
   try {
     making = startMaking(ownBytes(bytes), options)

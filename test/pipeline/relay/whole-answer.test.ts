@@ -7,11 +7,11 @@ import { breaches } from '../../helpers/pipeline-breaches.js'
 import { ANTHROPIC, OPENAI, WHOLES } from '../../helpers/pipeline-wires.js'
 import { FALLBACK } from '../../helpers/protocol-fixtures.js'
 
-function make(bytes: Buffer, rig: PipelineRig, kind: 'forward' | 'translate') {
+function make(bytes: Buffer, rig: PipelineRig) {
   const told: string[] = []
   makeWhole(bytes, {
     offload: rig.parts.offload,
-    kind,
+    kind: 'translate',
     task: { surfaceId: ANTHROPIC, target: fakeTarget(OPENAI), fallback: FALLBACK },
     onMade: (body) => told.push(Buffer.from(body).toString()),
     onUnmade: (thrown) => told.push(String(thrown)),
@@ -19,10 +19,9 @@ function make(bytes: Buffer, rig: PipelineRig, kind: 'forward' | 'translate') {
   return told
 }
 
-test('it is forwarded as it is, or translated', async (t) => {
+test('it is translated', async (t) => {
   const rig = new PipelineRig()
-  t.same(make(Buffer.from('{}'), rig, 'forward'), ['{}'])
-  const [translated] = make(Buffer.from(WHOLES[OPENAI]), rig, 'translate')
+  const [translated] = make(Buffer.from(WHOLES[OPENAI]), rig)
   t.match(JSON.parse(translated ?? ''), { type: 'message', content: [{ type: 'text', text: 'Hello, you' }] })
 })
 
@@ -30,7 +29,7 @@ test('a failure is told once, whether it comes at once or from a worker', async 
   for (const isHeld of [false, true]) {
     const rig = new PipelineRig()
     if (isHeld) rig.holds.add('transcode')
-    const told = make(Buffer.from('{"a":'), rig, 'translate')
+    const told = make(Buffer.from('{"a":'), rig)
     await rig.release()
     t.equal(told.length, 1)
     t.match(told[0], /GatewayError/)
@@ -43,7 +42,7 @@ test('memory that small Buffers share is never handed to a worker', async (t) =>
     t.equal(task.body.buffer.byteLength, task.body.byteLength)
     throw new Error('enough')
   }
-  make(Buffer.from(WHOLES[OPENAI]).subarray(0, 5), rig, 'translate')
+  make(Buffer.from(WHOLES[OPENAI]).subarray(0, 5), rig)
 })
 
 test('a client that leaves while its answer is made is not answered', async (t) => {
