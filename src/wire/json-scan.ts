@@ -31,10 +31,16 @@ const BROKEN = -1
  */
 export function valueAt(data: Buffer, key: Buffer, from: number): number {
   for (let at = data.indexOf(key, from); at >= 0; at = data.indexOf(key, at + 1)) {
-    const colon = skipSpace(data, at + key.length)
-    if (data[colon] === COLON) return skipSpace(data, colon + 1)
+    const value = valueBehind(data, at + key.length)
+    if (value >= 0) return value
   }
   return -1
+}
+
+/** Index of the first byte of the value whose member's name ends before `nameEnd`; -1 if it is no name. */
+export function valueBehind(data: Buffer, nameEnd: number): number {
+  const colon = skipSpace(data, nameEnd)
+  return data[colon] === COLON ? skipSpace(data, colon + 1) : -1
 }
 
 /** Index of the next byte that is not JSON white space. */

@@ -1,7 +1,7 @@
 // Token counts on this wire, both ways, and their reading out of a whole answer's bytes without decoding the rest.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { IMPLAUSIBLE, readCount, sumCounts, toUsage, type Usage, type UsageReport } from '../../model/usage.js'
-import { objectEnd, valueAt } from '../../wire/json-scan.js'
+import { objectEnd, valueBehind } from '../../wire/json-scan.js'
 import { type WireUsage } from './wire.js'
 
 const USAGE_KEY = Buffer.from('"usage"')
@@ -59,7 +59,7 @@ export function usageOfChunk(chunk: JsonObject): UsageReport | null {
 export function readUsage(body: Buffer): UsageReport | null {
   let at = body.lastIndexOf(USAGE_KEY)
   for (let tries = 0; at >= 0 && tries < MAX_TRIES; tries++) {
-    const start = valueAt(body, USAGE_KEY, at)
+    const start = valueBehind(body, at + USAGE_KEY.length)
     if (start >= 0 && body[start] === BRACE_OPEN) {
       const usage = parseUsage(body.toString('utf8', start, objectEnd(body, start)))
       if (usage !== null) return usage
