@@ -129,13 +129,12 @@ function tellSchema(draft: Edits, schema: JsonValue): void {
 function editMessages(draft: Edits, quirks: Quirks): void {
   const messages = draft.get('messages')
   if (!isJsonArray(messages)) return
-  const edited = messages.map((message, i) => {
-    return isJsonObject(message) ? editMessage(message, { draft, quirks, media: mediaOf(messages, i) }) : message
-  })
+  const edit = { draft, quirks, messages }
+  const edited = messages.map((message, i) => (isJsonObject(message) ? editMessage(message, i, edit) : message))
   if (edited.some((message, i) => message !== messages[i])) draft.set('messages', edited)
 }
 
-type MessageEdit = { readonly draft: Edits; readonly quirks: Quirks; readonly media: Media }
+type MessageEdit = { readonly draft: Edits; readonly quirks: Quirks; readonly messages: JsonArray }
 /** Where the media of one message stand, and whether that is the turn that the client has just sent. */
 type Media = { readonly path: string; readonly isNewest: boolean }
 
@@ -146,10 +145,10 @@ function mediaOf(messages: JsonArray, i: number): Media {
 }
 
 /** The message itself where there is nothing to change. */
-function editMessage(message: JsonObject, { draft, quirks, media }: MessageEdit): JsonObject {
+function editMessage(message: JsonObject, i: number, { draft, quirks, messages }: MessageEdit): JsonObject {
   const changes: JsonObject = {}
   if (!quirks.developerRole && message.role === 'developer') changes.role = 'system'
-  const content = quirks.imageUrls ? null : withoutImageUrls(message, media)
+  const content = quirks.imageUrls ? null : withoutImageUrls(message, mediaOf(messages, i))
   if (content !== null) {
     draft.dropped.add('image_url')
     changes.content = content
