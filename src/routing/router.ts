@@ -1,6 +1,6 @@
 // From the model name a client wrote to the targets that may serve it; balance.ts says in which order.
 //   a configured model > `provider/model` > the vendor profiles' patterns > 404
-// Pure; the routes of configured models are built once per configuration.
+// Pure; the routes of configured models are built once per configuration, those of other names when they are first asked for.
 import {
   type Config,
   type ModelConfig,
@@ -67,6 +67,8 @@ export class Router {
   /** Position among all targets of the configuration: its cell in the limiter. */
   readonly #slots: ReadonlyMap<TargetConfig, number>
   readonly #routes: ReadonlyMap<string, Route>
+  /** Of names that no model is configured under, as far as clients have asked for them. */
+  readonly #found = new Map<string, Route>()
   readonly #targets: ReadonlyMap<string, readonly TargetConfig[]>
   readonly #listed: readonly ListedModel[]
   readonly #thinkingNames: ThinkingNames
@@ -96,16 +98,23 @@ export class Router {
   route(query: RouteQuery): Route {
     if (!mayUseAll(query.allowed)) this.#checkReach(query)
     if (query.provider !== null) return routeTo(this.#pinned(query.provider, query))
-    const configured = this.#routes.get(query.model)
-    if (configured !== undefined) return configured
-    const found = this.#byPrefix(query.model) ?? this.#byPattern(query.model)
+    return this.#routes.get(query.model) ?? this.#found.get(query.model) ?? this.#find(query.model)
+  }
+
+  /** The same for each request of that name. */
+  #find(model: string): Route {
+    const found = this.#byPrefix(model) ?? this.#byPattern(model)
     if (found === null) {
       throw new GatewayError('model_not_found', {
-        message: `The model '${query.model.slice(0, MAX_SHOWN_NAME)}' does not exist or no provider for it is configured.`,
+        message: `The model '${model.slice(0, MAX_SHOWN_NAME)}' does not exist or no provider for it is configured.`,
         param: 'model',
       })
     }
-    return routeTo(found)
+    const route = routeTo(found)
+    if (model.length > MAX_FOUND_CHARS) return route
+    if (this.#found.size >= MAX_FOUND) this.#found.clear()
+    this.#found.set(model, route)
+    return route
   }
 
   /** What GET /v1/models shows to a key with these globs. */
@@ -247,6 +256,9 @@ function targetOf(provider: ProviderConfig, providerIndex: number, place: Place)
 
 /** Longest part of a client's own text that an error message repeats. */
 const MAX_SHOWN_NAME = 100
+/** A client may name any model of a provider; what is forgotten is made again. */
+const MAX_FOUND = 1000
+const MAX_FOUND_CHARS = 256
 const NO_SLOT = -1
 const NO_ROUTES: readonly Route[] = Object.freeze([])
 const NO_EXTRA: JsonObject = Object.freeze({})

@@ -337,3 +337,16 @@ test('the timeouts of a model go before those of its providers, for its own targ
   t.same(usual, BETA.timeouts)
   t.equal(router.route(query('beta/y')).targets[0]?.timeouts, BETA.timeouts)
 })
+
+test('the route of a name without a configured model is made once, up to a number and a length of names', async (t) => {
+  const router = routerOf()
+  const first = router.route(query('beta/m'))
+  t.equal(router.route(query('beta/m')), first)
+  t.equal(router.route(query('a-two')), router.route(query('a-two')), 'by pattern, too')
+  for (let i = 0; i < 1000; i++) router.route(query(`beta/m-${i}`))
+  const again = router.route(query('beta/m'))
+  t.not(again, first, 'forgotten')
+  t.same(names(again), ['beta/m'])
+  const long = `beta/${'m'.repeat(300)}`
+  t.not(router.route(query(long)), router.route(query(long)))
+})
