@@ -93,7 +93,10 @@ export class HttpSink implements Sink {
   }
 
   reply(answer: Answer): void {
-    const lists = this.#options.commonHeaders.concat([answer.headers])
+    // Not by concat, which costs 0.7 us (S1).
+    const lists: HeaderList[] = []
+    for (const list of this.#options.commonHeaders) lists.push(list)
+    lists.push(answer.headers)
     if (!bearsContentType(answer.headers)) lists.push(JSON_TYPE)
     if (this.extraHeaders !== null) lists.push(this.extraHeaders)
     const isLast = this.isLast || this.#options.isClosing()
