@@ -38,6 +38,9 @@ export type RequestHead = {
   readonly fault: string | null
 }
 
+const METHODS: ReadonlyMap<string, string> = new Map(
+  ['get', 'post', 'head', 'options', 'delete', 'put', 'patch'].map((method) => [method, method.toUpperCase()]),
+)
 const NO_PARAMETERS: Readonly<Record<string, string>> = Object.freeze({})
 /** 15 digits: below 2^53, so the number is exact. */
 const CONTENT_LENGTH = /^\d{1,15}$/
@@ -79,12 +82,12 @@ export class HeadReader {
     this.#visit = (name, value) => this.#take(name, value)
   }
 
-  /** `req` lives on the engine's stack: only to be called inside a route's own call. */
-  read(req: HttpRequest): RequestHead {
+  /** `req` lives on the engine's stack: only to be called inside a route's own call. `method`: as the engine has it, in lower case. */
+  read(req: HttpRequest, method = req.getMethod()): RequestHead {
     this.#reset()
     req.forEach(this.#visit)
     return {
-      method: req.getMethod().toUpperCase(),
+      method: METHODS.get(method) ?? method.toUpperCase(),
       path: req.getUrl(),
       agent: printable(this.#agent),
       authorization: this.#authorization,
@@ -103,7 +106,7 @@ export class HeadReader {
       forwarded: this.#forwarded,
       isCredentialDoubled: this.#credentials > 1 || this.#keys > 1 || this.#vendorKeys > 1,
       parameterHeaders: this.#parameters ?? NO_PARAMETERS,
-      fault: this.#findFault(req.getMethod()),
+      fault: this.#findFault(method),
     }
   }
 

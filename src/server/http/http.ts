@@ -23,10 +23,10 @@ const MAX_IGNORED_BODY_BYTES = 64 * 1024
 /** A route of the engine: it never throws, and it is never left without an abort handler or an answer. */
 export function createRoute(front: ServerContext, surface: Surface | null, act: Act): EngineRoute {
   return (res, req) => {
-    const response = new ClientResponse(res, req.getMethod() === 'head', front)
+    const method = req.getMethod()
+    const response = new ClientResponse(res, method === 'head', front)
     try {
-      const exchange = new HttpExchange(front, surface, response, front.heads.read(req))
-      exchange.run(act, req)
+      new HttpExchange(front, surface, response, front.heads.read(req, method)).run(act, req)
     } catch {
       response.cut()
     }
