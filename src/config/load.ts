@@ -40,6 +40,8 @@ export type ConfigSources = {
   readonly packageRoot: string
   readonly catalog: Catalog
   readonly cores: number
+  /** Unix time: certificates are held against it. */
+  readonly nowMs: number
   /** The file's text; null if there is none. Throws if it is there but cannot be read. */
   readFile(file: string): string | null
   isReadable(file: string): boolean

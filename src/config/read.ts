@@ -43,7 +43,7 @@ export function readConfig(overrides: Overrides, catalog: Catalog): LoadedConfig
   const onFile = (file: string): void => {
     path = file
   }
-  const outside = { readFile: readText, isReadable, onFile }
+  const outside = { nowMs: Date.now(), readFile: readText, isReadable, onFile }
   try {
     return loadConfig({ env, overrides, cwd: process.cwd(), packageRoot, catalog, cores, ...outside })
   } catch (thrown) {

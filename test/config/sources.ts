@@ -19,6 +19,7 @@ export function sources(given: Given = {}): ConfigSources {
     packageRoot: '/pkg',
     catalog: CATALOG,
     cores: 4,
+    nowMs: Date.now(),
     readFile: (file) => files[file] ?? null,
     isReadable: (file) => files[file] !== undefined,
     ...rest,

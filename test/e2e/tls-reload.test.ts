@@ -1,4 +1,5 @@
 // A renewed certificate is taken over by a reload: new connections get it, open ones go on, and a broken one changes nothing.
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,7 +7,7 @@ import { connect } from 'node:tls'
 import { type Test, test } from 'tap'
 import { Agent, request } from 'undici'
 import { Authority, type Issued } from '../helpers/certificates.js'
-import { type Running, startGateway } from '../helpers/gateway.js'
+import { MAIN, ROOT, type Running, startGateway } from '../helpers/gateway.js'
 
 const RENEWALS = 5
 const CLIENTS = 4
@@ -137,4 +138,18 @@ test('every event loop takes the renewed certificate', async (t) => {
     inRow = (await nameShown(rig)) === 'number-1' ? inRow + 1 : 0
   }
   t.equal(inRow, 20)
+})
+
+test('a certificate that has expired is warned of by check, at the start and by a reload that changes nothing', async (t) => {
+  const of = (ending: string): string => join(ROOT, `test/fixtures/tls/expired.${ending}`)
+  const server = { port: 0, tls: { certFile: of('crt'), keyFile: of('key') } }
+  const gateway = await startGateway(t, { config: { server, providers: { sim: {} } } })
+  const warning = /^server\.tls\.certFile: the certificate expired at 2020-02-01T00:00:00Z$/
+  const atStart = await gateway.logLine(({ msg }) => msg === 'configuration warnings')
+  t.match(atStart, { level: 'warn', warnings: [warning] })
+  gateway.child.kill('SIGHUP')
+  t.match(await gateway.logLine(({ msg }) => /unchanged/.test(String(msg))), { warnings: [warning] })
+  const page = execFileSync(process.execPath, [MAIN, 'check', '--config', `${gateway.folder}/sluice.json`])
+  t.match(String(page), /^# warning: server\.tls\.certFile: the certificate expired at/m)
+  t.match(String(page), /\(1 warning\)\n$/)
 })

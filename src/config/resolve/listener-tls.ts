@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { type ConfigFile } from '../schema.js'
 import { type ServerConfig } from '../types.js'
-import { isCertificate, readTlsFile, type TlsSources } from './tls-files.js'
+import { isCertificate, readTlsFile, type TlsSources, warnOfDates } from './tls-files.js'
 
 /** Null listens in clear. */
 export function resolveListenerTls(tls: ConfigFile['server']['tls'], sources: TlsSources): ServerConfig['tls'] {
@@ -18,7 +18,8 @@ export function resolveListenerTls(tls: ConfigFile['server']['tls'], sources: Tl
   const key = read('keyFile', keyFile)
   if (cert === null || key === null) return { certFile, keyFile, passphrase }
   const fault = findTlsFault({ cert, key, passphrase })
-  if (fault !== null) problems.add(['server', 'tls', fault.member], fault.reason)
+  if (fault === null) warnOfDates(['server', 'tls', 'certFile'], cert, sources)
+  else problems.add(['server', 'tls', fault.member], fault.reason)
   return { certFile, keyFile, passphrase, fingerprint: createHash('sha256').update(cert).digest('hex') }
 
   function read(member: 'certFile' | 'keyFile', file: string): string | null {

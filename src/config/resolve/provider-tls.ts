@@ -4,7 +4,7 @@ import { createSecureContext } from 'node:tls'
 import { type ProviderEntry } from '../schema.js'
 import { type ProviderTls } from '../types.js'
 import { type Path } from '../validate/problem.js'
-import { isCertificate, readTlsFile, type TlsSources } from './tls-files.js'
+import { isCertificate, readTlsFile, type TlsSources, warnOfDates } from './tls-files.js'
 
 /** Null where nothing is special. */
 export function resolveProviderTls(
@@ -27,8 +27,9 @@ export function resolveProviderTls(
   const key = read([...path, 'keyFile'], keyFile)
   if (ca !== null && !isCertificate(ca))
     problems.add([...path, 'caFile'], 'names a file that contains no PEM certificate')
-  if (cert !== null && key !== null && !isPair(cert, key)) {
-    problems.add([...path, 'keyFile'], 'names a file that does not contain the PEM private key of certFile')
+  if (cert !== null && key !== null) {
+    if (isPair(cert, key)) warnOfDates([...path, 'certFile'], cert, sources)
+    else problems.add([...path, 'keyFile'], 'names a file that does not contain the PEM private key of certFile')
   }
   return { ca, cert, key, serverName: serverName ?? null }
 

@@ -111,18 +111,18 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
 }
 
 /** Found on this machine, or built in: no variable and no file has a say. */
-const NO_SURROUNDINGS: Surroundings = Object.freeze({ variables: {}, cwd: '/', readFile: () => null })
+const NO_SURROUNDINGS: Surroundings = Object.freeze({ variables: {}, cwd: '/', nowMs: 0, readFile: () => null })
 
 function resolveConnection(
   name: string,
   entry: ProviderEntry,
   { baseUrl, at }: { readonly baseUrl: string; readonly at: Path },
-  { problems, surroundings = NO_SURROUNDINGS }: ProviderContext,
+  { problems, warnings, surroundings = NO_SURROUNDINGS }: ProviderContext,
 ): Pick<ProviderConfig, 'proxy' | 'tls'> {
   const { variables } = surroundings
   return {
     proxy: resolveProxy({ name, baseUrl, proxy: entry.proxy, variables }, problems),
-    tls: resolveProviderTls(entry, at, { files: surroundings, problems }),
+    tls: resolveProviderTls(entry, at, { files: surroundings, problems, warnings }),
   }
 }
 

@@ -30,6 +30,8 @@ export type EffectiveContext = {
   readonly cores: number
   /** Working directory that relative file names stand in. */
   readonly cwd: string
+  /** When the configuration is read, Unix time. */
+  readonly nowMs: number
   /** Where resources/ lies. */
   readonly packageRoot: string
   isReadable(file: string): boolean
@@ -130,7 +132,7 @@ function resolveServer(server: ConfigFile['server'], context: EffectiveContext):
     }
   }
   refuseTooSmallBudget(server, context.problems)
-  return { ...server, tls: resolveListenerTls(server.tls, { files: context, problems: context.problems }) }
+  return { ...server, tls: resolveListenerTls(server.tls, { ...context, files: context }) }
 }
 
 /** A body that no budget lets in would be refused again and again with an error that says to try later. */

@@ -33,6 +33,21 @@ test('files are found below the working directory, and each certificate has a ma
   t.end()
 })
 
+test('a certificate that has expired is a warning, and one of a broken pair no second complaint', (t) => {
+  const authority = new Authority(t)
+  const [one, other] = [authority.issue('one'), authority.issue('other')]
+  const loadLater = (key: string) => {
+    const files = { '/w/sluice.yaml': TEXT, '/w/cert.pem': one.cert, '/k/key.pem': key }
+    return loadConfig(sources({ files, nowMs: Date.now() + 3 * 86_400_000 })).config
+  }
+  t.match(loadLater(one.key).warnings, [/^server\.tls\.certFile: the certificate expired at \d{4}-/])
+  t.notMatch(
+    refusalOf(() => loadLater(other.key)),
+    'expired',
+  )
+  t.end()
+})
+
 test('files that are not there are named', (t) => {
   t.same(refusalOf(() => load(TEXT)).split('\n'), [
     'server.tls.certFile: names a file that cannot be read (line 1)',

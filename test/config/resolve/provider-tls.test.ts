@@ -49,6 +49,14 @@ test('files are read as PEM, and none of it is shown', (t) => {
     refusalOf(() => load({ serverName: 'no name' })),
     `${at}.serverName`,
   )
+  const yaml = JSON.stringify({
+    providers: { up: { protocol: 'openai-chat', baseUrl: 'https://api.test', tls: full } },
+  })
+  const files = { '/w/sluice.yaml': yaml, '/w/ca.pem': authority.ca, ...pair }
+  t.match(loadConfig(sources({ files, nowMs: Date.now() + 3 * 86_400_000 })).config.warnings, [
+    /^providers\.up\.tls\.certFile: the certificate expired at /,
+  ])
+  t.same(config.warnings, [])
   t.equal(readFileSync(authority.caFile, 'utf8'), authority.ca)
   t.end()
 })
