@@ -61,11 +61,22 @@ async function inPollPhase<T>(callback: () => T): Promise<T> {
   return result
 }
 
-/** Answers each request with its number, and keeps the last connection for bytes that no request asked for. */
-async function startStraying(): Promise<{ origin: string; stray(): void; accepted(): number; close(): Promise<void> }> {
+type Straying = {
+  readonly origin: string
+  /** Sends bytes that no request asked for, unless told otherwise on the connection that was asked last. */
+  stray(on?: 'last' | 'others'): void
+  /** Sends the answers that are due, and nothing else. */
+  answer(): void
+  accepted(): number
+  close(): Promise<void>
+}
+
+/** Answers each request with its number. `answersAtOnce`: otherwise `stray` does, with the stray right behind the answer. */
+async function startStraying(answersAtOnce = (_request: number): boolean => true): Promise<Straying> {
   let [answers, accepted] = [0, 0]
   let last: Socket | null = null
   const sockets = new Set<Socket>()
+  const due = new Map<Socket, number>()
   const wire = (body: string): string => `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   const server = createServer({ noDelay: true }, (socket) => {
     accepted += 1
@@ -74,13 +85,24 @@ async function startStraying(): Promise<{ origin: string; stray(): void; accepte
     socket.on('data', () => {
       last = socket
       answers += 1
-      socket.write(wire(`answer ${answers}`))
+      if (answersAtOnce(answers)) socket.write(wire(`answer ${answers}`))
+      else due.set(socket, answers)
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    stray: () => void last?.write(wire('stray')),
+    answer() {
+      for (const [socket, number] of due) socket.write(wire(`answer ${number}`))
+      due.clear()
+    },
+    stray(on = 'last') {
+      for (const socket of sockets) {
+        if ((socket === last) !== (on === 'last')) continue
+        const answer = due.get(socket)
+        socket.write(answer === undefined ? wire('stray') : wire(`answer ${answer}`) + wire('stray'))
+      }
+    },
     accepted: () => accepted,
     async close() {
       for (const socket of sockets) socket.destroy()
@@ -138,6 +160,67 @@ test('an upstream that sent unsolicited bytes gets a connection for each request
   t.same(caught, ['test'])
 })
 
+test('a request that is on its way to a connection when another one is caught goes out on a new one', async (t) => {
+  const server = await startStraying()
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  const provider = testProvider(server.origin)
+  await Promise.all([probe(upstream, provider).done(), probe(upstream, provider).done()])
+  // Whichever connection serves it is the one that the next request will get.
+  t.equal((await probe(upstream, provider).done()).body, 'answer 3')
+  await settled()
+  // The next poll phase reads the bytes, and the end of that turn is where the pool hears of them: after the request came.
+  server.stray('others')
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal((await probe(upstream, provider).done()).body, 'answer 4')
+  t.equal(server.accepted(), 3)
+})
+
+for (const behind of ['nothing', 'a stray']) {
+  test(`a connection that is busy when another one is caught ends with its request: ${behind} behind its answer`, async (t) => {
+    const server = await startStraying((request) => request === 1)
+    const caught: string[] = []
+    const pools = new Pools({ onUnsolicited: ({ name }) => caught.push(name) })
+    const upstream = new Upstream({ pools, maxResponseBytes: 1000, dialectHeaders: () => ({}) })
+    t.teardown(() => Promise.all([pools.close(0), server.close()]))
+    const provider = testProvider(server.origin)
+    const [first, busy] = [probe(upstream, provider), probe(upstream, provider)]
+    t.equal((await first.done()).body, 'answer 1')
+    await settled()
+    server.stray('others')
+    while (caught.length === 0) await settled()
+    if (behind === 'nothing') server.answer()
+    else server.stray('last')
+    t.equal((await busy.done()).body, 'answer 2')
+    await settled()
+    t.same(upstream.stats(provider), { open: 0, busy: 0 })
+    t.same(caught, ['test'], 'and is not reported again')
+  })
+}
+
+test('an upstream that was caught is trusted again after a minute', async (t) => {
+  const server = await startStraying()
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => Promise.all([pools.close(0), server.close()]))
+  const provider = testProvider(server.origin)
+  await probe(upstream, provider).done()
+  server.stray()
+  while (upstream.stats(provider).open > 0) await settled()
+  const { now } = performance
+  let laterMs = 0
+  performance.now = () => now.call(performance) + laterMs
+  t.teardown(() => Reflect.deleteProperty(performance, 'now'))
+  const accepted = async (): Promise<number> => {
+    await probe(upstream, provider).done()
+    await settled()
+    return server.accepted()
+  }
+  laterMs = 50_000
+  t.same([await accepted(), await accepted()], [2, 3])
+  laterMs = 60_000
+  t.same([await accepted(), await accepted(), await accepted()], [4, 4, 4])
+})
+
 test('isolation key: a connection serves one tenant, and makes room for another where connections are limited', async (t) => {
   const server = await ScriptedUpstream.listen(answer(whole(200, 'ok')))
   const { upstream, pools, provider } = setUp(server, { isolation: 'key' })
@@ -146,16 +229,24 @@ test('isolation key: a connection serves one tenant, and makes room for another 
   const connectionsOf = async (to: ProviderConfig, tenants: string[], callerKey: string | null): Promise<number[]> => {
     const used: number[] = []
     for (const tenant of tenants) {
-      t.equal((await probe(upstream, to, { request: { tenant, callerKey } }).done()).body, 'ok')
+      // The path bears the tenant, so that the upstream knows whose connection it is.
+      const path = `/${tenant}`
+      t.equal((await probe(upstream, to, { request: { path, tenant, callerKey } }).done()).body, 'ok')
       used.push(server.requests.at(-1)?.connection ?? 0)
     }
     return used
   }
   t.same(await connectionsOf(provider, ['a', 'b', 'a', 'b'], null), [1, 2, 1, 2])
   t.same(await connectionsOf(provider, ['a', 'a'], 'sk-of-caller'), [3, 4], 'a key of the caller shares with nothing')
+  for (const { head } of server.requests.slice(-2))
+    t.match(head, /connection: close/i, 'and its connection is not kept')
   t.same(await connectionsOf(provider, ['a'], null), [1])
   t.same(await connectionsOf(narrow, ['a', 'a', 'b', 'a'], null), [5, 5, 6, 7])
+  const asked = server.requests.length
   await Promise.all(['a', 'b', 'a', 'b'].map((tenant) => connectionsOf(narrow, [tenant], null)))
+  const served = server.requests.slice(asked).map(({ head, connection }) => `${connection} ${head.split(' ')[1]}`)
+  const connections = new Set(served.map((one) => one.split(' ')[0]))
+  t.equal(new Set(served).size, connections.size, `who waits gets no connection of another tenant: ${served}`)
 })
 
 test('isolation request: no connection serves a second request, and its request says so', async (t) => {
