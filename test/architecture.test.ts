@@ -224,6 +224,7 @@ test('no vendor or protocol is called by name outside its home', (t) => {
 
 /** Files with logic whose tests are elsewhere, and the test that covers each. */
 const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
+  ['src/limit/shared/shared-refusals.ts', 'test/limit/shared/redis-limiter.test.ts'],
   ['src/limit/shared/shared-state.ts', 'test/limit/shared/redis-limiter.test.ts'],
   ['src/telemetry/metrics/labels.ts', 'test/telemetry/metrics/table.test.ts'],
   ['src/telemetry/metrics/series.ts', 'test/telemetry/metrics/scrape.test.ts'],

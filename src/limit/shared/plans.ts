@@ -20,8 +20,29 @@ export type Plan = {
 
 type Limits = LimiterConfig['keys'][number]['limits']
 
-/** Of a caller without a key. */
-export function gatewayPlan(limits: Limits): Plan {
+type PlansConfig = {
+  readonly limits: Limits
+  readonly keys: readonly { readonly name: string; readonly limits: Limits }[]
+}
+
+/** The plans of all callers. */
+export class Plans {
+  readonly #ofKeys: readonly Plan[]
+  readonly #keyless: Plan
+
+  constructor({ limits, keys }: PlansConfig) {
+    const keyless = gatewayPlan(limits)
+    this.#keyless = keyless
+    this.#ofKeys = keys.map((key) => keyPlan(key, keyless))
+  }
+
+  /** `keyIndex`: -1 without a key. */
+  of(keyIndex: number): Plan {
+    return this.#ofKeys[keyIndex] ?? this.#keyless
+  }
+}
+
+function gatewayPlan(limits: Limits): Plan {
   return {
     name: KEYLESS,
     keyCap: null,
@@ -31,8 +52,8 @@ export function gatewayPlan(limits: Limits): Plan {
   }
 }
 
-/** Of a key, whose own limits come before the gateway's. */
-export function keyPlan(key: { readonly name: string; readonly limits: Limits }, gateway: Plan): Plan {
+/** A key's own limits come before the gateway's. */
+function keyPlan(key: { readonly name: string; readonly limits: Limits }, gateway: Plan): Plan {
   const owner = `key:${key.name}`
   const { limits } = key
   return {

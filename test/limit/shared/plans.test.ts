@@ -1,13 +1,15 @@
 // What of the limits in Redis applies to whom.
 import { test } from 'tap'
-import { gatewayPlan, keyPlan } from '../../../src/limit/shared/plan.js'
+import { Plans } from '../../../src/limit/shared/plans.js'
 
 const NONE = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null }
 
 test('a key has its own limits first, then those of the gateway', (t) => {
-  const gateway = gatewayPlan({ requestsPerMinute: 10, tokensPerMinute: 1000, concurrency: 4 })
   const limits = { requestsPerMinute: 5, requestWindowSeconds: 90, tokensPerMinute: 500, concurrency: 2 }
-  const plan = keyPlan({ name: 'team-a', limits }, gateway)
+  const plan = new Plans({
+    limits: { requestsPerMinute: 10, tokensPerMinute: 1000, concurrency: 4 },
+    keys: [{ name: 'team-a', limits }],
+  }).of(0)
   t.match(plan, { name: 'key:team-a', keyCap: 2 })
   t.same(plan.slots, [
     { owner: 'key:team-a', cap: 2 },
@@ -31,9 +33,8 @@ test('a key has its own limits first, then those of the gateway', (t) => {
 })
 
 test('limits that are not set are not asked for, and callers without a key take turns as one', (t) => {
-  const gateway = gatewayPlan(NONE)
-  t.match(gateway, { name: 'keyless', keyCap: null, requests: [], tokens: [], slots: [] })
-  const plan = keyPlan({ name: 'team-a', limits: { ...NONE, concurrency: 1 } }, gateway)
-  t.same(plan.slots, [{ owner: 'key:team-a', cap: 1 }])
+  const plans = new Plans({ limits: NONE, keys: [{ name: 'team-a', limits: { ...NONE, concurrency: 1 } }] })
+  t.match(plans.of(-1), { name: 'keyless', keyCap: null, requests: [], tokens: [], slots: [] })
+  t.same(plans.of(0).slots, [{ owner: 'key:team-a', cap: 1 }])
   t.end()
 })

@@ -1,0 +1,223 @@
+// How a request gets its slots where nodes share them. What waits for a slot of all nodes holds none of this process, so that
+// keys take turns here as they do over all nodes.
+//
+//   enter   Redis: request and slots > entered | refused | shared-queue > entered ...      and counted locally
+//           Redis away, or no slot is limited: local slot (perhaps waited for) > Redis as above
+import { type GatewayError, toGatewayError } from '../../errors.js'
+import { type LocalLimiter, type Waiter } from '../limiter.js'
+import { type LimiterConfig } from '../local/cells.js'
+import { downRefusal, type LimitScope } from '../refusal.js'
+import { type Plan, type Plans } from './plans.js'
+import { type NextTurn, SharedQueue } from './shared-queue.js'
+import { ONE_REQUEST, type SharedRefusals } from './shared-refusals.js'
+import { type SharedState, type Taken } from './shared-state.js'
+
+const NS_PER_MS = 1_000_000
+
+export type SharedEntranceOptions = {
+  readonly local: LocalLimiter
+  readonly state: SharedState
+  readonly isClosedWhenDown: boolean
+  readonly plans: Plans
+  readonly refusals: SharedRefusals
+  readonly queue: LimiterConfig['limits']['queue']
+  /** Most slots of all nodes together; null: any number. */
+  readonly gatewayCap: number | null
+  readonly nowNs: () => bigint
+}
+
+/** Someone on the way to the slots: the one of this process and those of all nodes. */
+type Entry = {
+  readonly keyIndex: number
+  readonly plan: Plan
+  readonly waiter: Waiter
+  readonly inner: Waiter
+  hasLocalSlot: boolean
+  /** Redis has counted the request, here or by `countRequest`. */
+  isCounted: boolean
+  isOver: boolean
+}
+
+export class SharedEntrance {
+  readonly #local: LocalLimiter
+  readonly #state: SharedState
+  readonly #isClosedWhenDown: boolean
+  readonly #plans: Plans
+  readonly #refusals: SharedRefusals
+  readonly #gatewayCap: number | null
+  readonly #entries = new Map<Waiter, Entry>()
+  readonly #queue: SharedQueue<Entry>
+
+  constructor(options: SharedEntranceOptions) {
+    const { state, plans, refusals, nowNs } = options
+    this.#local = options.local
+    this.#state = state
+    this.#isClosedWhenDown = options.isClosedWhenDown
+    this.#plans = plans
+    this.#refusals = refusals
+    this.#gatewayCap = options.gatewayCap
+    this.#queue = new SharedQueue({
+      ...options.queue,
+      nowMs: () => Number(nowNs()) / NS_PER_MS,
+      takeTurn: (keys) => this.#takeTurn(keys),
+      onTurn: (entry) => this.#letIn(entry),
+      onAway: (entry) => this.#enterLocally(entry),
+      onRefused: (entry, cause) => this.#refuse(entry, refusals.queue(entry.plan, cause)),
+      onUnused: (keyIndex) => state.free(plans.of(keyIndex).slots),
+      onGone: (keyIndex) => state.pass(plans.of(keyIndex)),
+    })
+  }
+
+  /** @see Limiter, whose methods of these names these are */
+  enter(keyIndex: number, waiter: Waiter): boolean {
+    const entry = this.#createEntry(keyIndex, waiter)
+    if (this.#state.isUp && entry.plan.slots.length > 0) {
+      this.#entries.set(waiter, entry)
+      void this.#ask(entry)
+      return false
+    }
+    if (!this.#local.enter(keyIndex, entry.inner)) {
+      this.#entries.set(waiter, entry)
+      return false
+    }
+    entry.hasLocalSlot = true
+    const { requests, slots } = entry.plan
+    if (requests.length + slots.length === 0) return true
+    if (!this.#state.isUp) {
+      if (this.#isClosedWhenDown) {
+        this.#local.leave(keyIndex)
+        throw downRefusal()
+      }
+      this.#state.hold(slots)
+      return true
+    }
+    this.#entries.set(waiter, entry)
+    void this.#ask(entry)
+    return false
+  }
+
+  cancel(waiter: Waiter): void {
+    const entry = this.#entries.get(waiter)
+    if (entry === undefined) return
+    this.#finish(entry)
+    if (entry.hasLocalSlot) this.#local.leave(entry.keyIndex)
+    else this.#local.cancel(entry.inner)
+  }
+
+  refusal(keyIndex: number): GatewayError | null {
+    const cause = this.#state.isUp ? this.#queue.refusal(keyIndex) : null
+    return cause === null ? this.#local.refusal(keyIndex) : this.#refusals.queue(this.#plans.of(keyIndex), cause)
+  }
+
+  leave(keyIndex: number): void {
+    this.#state.free(this.#plans.of(keyIndex).slots)
+    this.#local.leave(keyIndex)
+    this.#queue.poke()
+  }
+
+  #createEntry(keyIndex: number, waiter: Waiter): Entry {
+    const inner: Waiter = {
+      keyIndex,
+      onEntered: () => {
+        entry.hasLocalSlot = true
+        void this.#ask(entry)
+      },
+      onRefused: (error) => {
+        this.#finish(entry)
+        waiter.onRefused(error)
+      },
+    }
+    const entry: Entry = {
+      ...{ keyIndex, waiter, inner, plan: this.#plans.of(keyIndex) },
+      ...{ hasLocalSlot: false, isCounted: waiter.isCounted === true, isOver: false },
+    }
+    return entry
+  }
+
+  /** A request of each bucket, unless it is counted already, and the slots if it is the key's turn. */
+  async #ask(entry: Entry): Promise<void> {
+    const { plan, keyIndex } = entry
+    const buckets = entry.isCounted ? [] : plan.requests
+    const taken =
+      plan.slots.length === 0
+        ? await this.#state.take({ buckets, count: 1, slots: [] })
+        : await this.#state.enter({ buckets, key: plan, gatewayCap: this.#gatewayCap })
+    const refusedBy = taken?.refusedBy ?? null
+    if (refusedBy !== null && refusedBy < buckets.length) {
+      this.#local.returnRequest(keyIndex)
+      if (!entry.isOver) this.#refuse(entry, this.#refusals.rate(buckets, refusedBy, ONE_REQUEST))
+      return
+    }
+    if (taken !== null) entry.isCounted = true
+    if (refusedBy !== null) this.#wait(entry, refusedBy === buckets.length ? 'key' : 'gateway')
+    else if (!entry.isOver) this.#goOn(entry, taken)
+    else if (taken !== null) this.#state.free(plan.slots)
+  }
+
+  #goOn(entry: Entry, taken: Taken | null): void {
+    if (taken === null) this.#enterLocally(entry)
+    else this.#letIn(entry)
+  }
+
+  /** In line, without a slot of this process, which others may have meanwhile. */
+  #wait(entry: Entry, blockedBy: LimitScope): void {
+    const cause = entry.isOver ? null : this.#queue.push(entry, blockedBy)
+    if (cause !== null) this.#refuse(entry, this.#refusals.queue(entry.plan, cause))
+    if (!entry.isOver) this.#leaveLocally(entry)
+    // Redis has noted that the key waits here.
+    else if (this.#queue.countOf(entry.keyIndex) === 0) this.#state.pass(entry.plan)
+  }
+
+  async #takeTurn(keys: readonly number[]): Promise<NextTurn | null> {
+    const taken = await this.#state.takeTurn(
+      keys.map((key) => ({ key: this.#plans.of(key), count: this.#queue.countOf(key) })),
+      this.#gatewayCap,
+    )
+    if (taken === null) return null
+    const fullKeys = new Set(keys.filter((_, i) => taken.isFull[i] === true))
+    return { keyIndex: taken.letIn === null ? null : (keys[taken.letIn] ?? null), fullKeys }
+  }
+
+  /** All nodes together have let it in. */
+  #letIn(entry: Entry): void {
+    if (!entry.hasLocalSlot) this.#local.hold(entry.keyIndex)
+    entry.hasLocalSlot = true
+    this.#finish(entry)
+    entry.waiter.onEntered()
+  }
+
+  /** Redis is away: by the limits of this process alone, or not at all. */
+  #enterLocally(entry: Entry): void {
+    const { keyIndex, plan } = entry
+    if (this.#isClosedWhenDown) {
+      this.#refuse(entry, downRefusal())
+      return
+    }
+    try {
+      if (!entry.hasLocalSlot && !this.#local.enter(keyIndex, entry.inner)) return
+    } catch (thrown) {
+      this.#refuse(entry, toGatewayError(thrown))
+      return
+    }
+    entry.hasLocalSlot = true
+    this.#state.hold(plan.slots)
+    this.#letIn(entry)
+  }
+
+  #finish(entry: Entry): void {
+    entry.isOver = true
+    this.#entries.delete(entry.waiter)
+    this.#queue.remove(entry)
+  }
+
+  #refuse(entry: Entry, error: GatewayError): void {
+    this.#finish(entry)
+    this.#leaveLocally(entry)
+    entry.waiter.onRefused(error)
+  }
+
+  #leaveLocally(entry: Entry): void {
+    if (entry.hasLocalSlot) this.#local.leave(entry.keyIndex)
+    entry.hasLocalSlot = false
+  }
+}

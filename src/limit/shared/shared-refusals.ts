@@ -1,0 +1,40 @@
+// Why Redis lets a request not in, counted as the local limiter counts its own refusals.
+import { GatewayError } from '../../errors.js'
+import { type LimitKind, type LimitScope, placeRefusal, rateRefusal, slotRefusal } from '../refusal.js'
+import { type Plan } from './plans.js'
+import { type SharedRefusal } from './shared-queue.js'
+import { type SharedBucket } from './shared-state.js'
+
+/** What was asked of a bucket. */
+export type Share = { readonly kind: 'requests' | 'tokens'; readonly count: number }
+export const ONE_REQUEST: Share = Object.freeze({ kind: 'requests', count: 1 })
+
+/** Makes the errors of one limiter, each counted as it is made. */
+export class SharedRefusals {
+  readonly #onRejected: (scope: LimitScope, kind: LimitKind) => void
+  readonly #nowNs: () => bigint
+
+  constructor(onRejected: (scope: LimitScope, kind: LimitKind) => void, nowNs: () => bigint) {
+    this.#onRejected = onRejected
+    this.#nowNs = nowNs
+  }
+
+  /** Why `count` is not to be had of the bucket at `place`. */
+  rate(buckets: readonly SharedBucket[], place: number, { kind, count }: Share): GatewayError {
+    const refusing = buckets[place]
+    if (refusing === undefined) return new GatewayError('rate_limited')
+    this.#onRejected(refusing.scope, kind)
+    const retryAfterMs = refusing.retryAfterMs(count, this.#nowNs())
+    return rateRefusal(refusing.scope, kind, {
+      limit: refusing.bucket.limit,
+      windowSec: refusing.bucket.windowSec,
+      retryAfterMs,
+    })
+  }
+
+  /** Why there is no place in the queue, or no slot in time. */
+  queue({ keyCap }: Plan, { scope, waiting }: SharedRefusal): GatewayError {
+    this.#onRejected(scope, 'concurrency')
+    return waiting === null ? slotRefusal(scope, keyCap ?? 0) : placeRefusal(waiting)
+  }
+}
