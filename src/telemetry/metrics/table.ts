@@ -66,22 +66,22 @@ const TARGET = ['surface', 'model', 'provider'] as const
 export const METRICS = {
   requests: {
     name: 'sluice_requests_total',
-    help: 'Exchanges that have ended, by outcome and HTTP status.',
+    help: 'Finished requests, by outcome and HTTP status.',
     ...{ type: 'counter', row: TARGET, axes: [OUTCOME, STATUS] },
   },
   duration: {
     name: 'sluice_request_duration_seconds',
-    help: 'From accepting a request to the end of its answer.',
+    help: 'Time from accepting a request to the end of its answer.',
     ...{ type: 'histogram', bounds: DURATION_BOUNDS, row: TARGET, axes: [] },
   },
   timeToFirstToken: {
     name: 'sluice_time_to_first_token_seconds',
-    help: 'From accepting a request to its first token.',
+    help: 'Time from accepting a request to its first token.',
     ...{ type: 'histogram', bounds: TTFT_BOUNDS, row: TARGET, axes: [] },
   },
   interToken: {
     name: 'sluice_inter_token_seconds',
-    help: 'Between two pieces of a streamed answer.',
+    help: 'Time between two pieces of a streamed answer.',
     ...{ type: 'histogram', bounds: INTER_TOKEN_BOUNDS, row: TARGET, axes: [] },
   },
   overhead: {
@@ -97,7 +97,7 @@ export const METRICS = {
   },
   active: {
     name: 'sluice_active_requests',
-    help: 'Exchanges under way.',
+    help: 'Requests in progress.',
     ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
   },
   streams: {
@@ -112,7 +112,7 @@ export const METRICS = {
   },
   rejections: {
     name: 'sluice_limit_rejections_total',
-    help: 'Requests refused by a limit.',
+    help: 'Requests rejected by a limit.',
     ...{ type: 'counter', axes: [labelled('scope', LIMIT_SCOPES), labelled('limit', LIMIT_KINDS)] },
   },
   receiving: {
@@ -122,17 +122,17 @@ export const METRICS = {
   },
   floods: {
     name: 'sluice_floods_total',
-    help: 'Connections closed because they asked too much of one turn of an event loop.',
+    help: 'Connections closed because they demanded too much of one event loop turn.',
     ...{ type: 'counter', axes: [labelled('kind', FLOOD_KINDS)] },
   },
   eventLoopLag: {
     name: 'sluice_event_loop_lag_seconds',
-    help: 'The worst recent delay of any event loop.',
+    help: 'Largest recent delay of any event loop.',
     ...{ type: 'gauge', across: 'largest', shown: 'always', axes: [] },
   },
   listenersPaused: {
     name: 'sluice_listeners_paused',
-    help: 'Listeners that accept no connections, for want of file descriptors.',
+    help: 'Listeners that are paused because file descriptors are low.',
     ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
   },
   attempts: {
@@ -142,27 +142,27 @@ export const METRICS = {
   },
   retries: {
     name: 'sluice_upstream_retries_total',
-    help: 'Further tries of a request: at the same target again, elsewhere, or denied by the budget.',
+    help: 'Retries of requests: at the same target (again), at another one (elsewhere), by hedging (hedge), or denied by the budget (denied).',
     ...{ type: 'counter', axes: [PROVIDER, labelled('kind', RETRY_KINDS)] },
   },
   implausible: {
     name: 'sluice_implausible_usage_total',
-    help: 'Answers whose usage cannot be true (negative, broken, or above any bound) and was estimated instead.',
+    help: 'Answers with an implausible usage (negative, malformed or too large), which was replaced by an estimate.',
     ...{ type: 'counter', axes: [PROVIDER] },
   },
   unsolicited: {
     name: 'sluice_upstream_unsolicited_total',
-    help: 'Providers caught sending bytes that no request had asked for; for a minute their connections are not reused.',
+    help: 'Times that a provider sent bytes no request had asked for; its connections are then not reused for a minute.',
     ...{ type: 'counter', axes: [PROVIDER] },
   },
   connections: {
     name: 'sluice_upstream_connections',
-    help: 'Open connections to providers: busy with a request, or idle.',
+    help: 'Open connections to providers, busy or idle.',
     ...{ type: 'gauge', across: 'sum', shown: 'once set', axes: [PROVIDER, CONNECTION_STATE] },
   },
   breakers: {
     name: 'sluice_breaker_state',
-    help: "The provider's worst target on any event loop: 0 closed, 1 half-open, 2 open.",
+    help: "State of the provider's worst target on any event loop: 0 closed, 1 half-open, 2 open.",
     ...{ type: 'gauge', across: 'largest', shown: 'once set', axes: [PROVIDER] },
   },
   offloadTasks: {
@@ -172,12 +172,12 @@ export const METRICS = {
   },
   offloadSeconds: {
     name: 'sluice_offload_seconds',
-    help: 'Time of a codec task, waiting for a worker included.',
+    help: 'Duration of a codec task, including the wait for a worker.',
     ...{ type: 'histogram', bounds: OFFLOAD_BOUNDS, axes: [labelled('task', OFFLOAD_TASKS)] },
   },
   offloadQueue: {
     name: 'sluice_offload_queue',
-    help: 'Codec tasks that wait for a worker.',
+    help: 'Codec tasks waiting for a worker.',
     ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
   },
   jobs: {
@@ -187,27 +187,27 @@ export const METRICS = {
   },
   queueAge: {
     name: 'sluice_jobs_queue_age_seconds',
-    help: 'How long the job has waited that has waited longest.',
+    help: 'Age of the oldest waiting job.',
     ...{ type: 'gauge', across: 'sum', shown: 'once set', axes: [] },
   },
   deliveries: {
     name: 'sluice_webhooks_waiting',
-    help: 'Webhooks that are still to be sent (due) or were given up (dead).',
+    help: 'Webhooks that are pending (due) or were given up (dead).',
     ...{ type: 'gauge', across: 'sum', shown: 'once set', axes: [labelled('state', DELIVERY_STATES)] },
   },
   storedBytes: {
     name: 'sluice_stored_bytes',
-    help: 'Bytes that the job store keeps: of jobs, or of answers by Idempotency-Key.',
+    help: 'Bytes in the job store, for jobs and for answers kept by Idempotency-Key.',
     ...{ type: 'gauge', across: 'sum', shown: 'once set', axes: [labelled('kind', STORED_KINDS)] },
   },
   answersNotKept: {
     name: 'sluice_answers_not_kept_total',
-    help: 'Answers with an Idempotency-Key that are not kept: too large (size), or not taken by the store.',
+    help: 'Answers with an Idempotency-Key that were not kept: too large (size) or rejected by the store (store).',
     ...{ type: 'counter', axes: [labelled('reason', NOT_KEPT_REASONS)] },
   },
   jobRuns: {
     name: 'sluice_job_runs_total',
-    help: 'Runs of jobs that are over, by result.',
+    help: 'Finished job runs, by result.',
     ...{ type: 'counter', axes: [labelled('result', JOB_RUN_RESULTS)] },
   },
   webhooks: {
@@ -217,12 +217,12 @@ export const METRICS = {
   },
   redisUp: {
     name: 'sluice_redis_up',
-    help: '1 while every event loop reaches Redis, else 0.',
+    help: '1 while every event loop can reach Redis, otherwise 0.',
     ...{ type: 'gauge', across: 'least', shown: 'once set', axes: [labelled('use', REDIS_USES)] },
   },
   redisSeconds: {
     name: 'sluice_redis_seconds',
-    help: 'Time of a call to Redis.',
+    help: 'Duration of a call to Redis.',
     ...{ type: 'histogram', bounds: REDIS_BOUNDS, axes: [labelled('use', REDIS_USES)] },
   },
   redisFailures: {
