@@ -10,7 +10,7 @@ COPY tsconfig.json ./
 COPY src src
 COPY workers workers
 # Tests and benches are compiled by `npm run build` too; the image holds neither.
-RUN npx tsc -p tsconfig.json --sourceMap false
+RUN npm run build
 RUN npm prune --omit=dev \
   # Binaries of other platforms and Node versions are dead weight here.
   && find node_modules/uWebSockets.js -name '*.node' ! -name "uws_linux_$(node -p process.arch)_*" -delete \
@@ -23,8 +23,7 @@ ENV MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
 WORKDIR /app
 RUN mkdir -p /app/data && chown node:node /app/data
 COPY --from=build /app/node_modules node_modules
-COPY --from=build /app/dist/src dist/src
-COPY --from=build /app/dist/workers dist/workers
+COPY --from=build /app/bundle bundle
 COPY package.json LICENSE ./
 COPY resources resources
 USER node
@@ -32,4 +31,4 @@ EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:'+(process.env.PORT||3000)+'/readyz').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 # Node is process 1's child of nothing: it handles SIGTERM itself and drains.
-CMD ["node", "dist/src/main.js", "start"]
+CMD ["node", "bundle/src/main.js", "start"]

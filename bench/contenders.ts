@@ -94,7 +94,7 @@ export async function startSluice(upstream: string, variant: SluiceVariant = {})
   }
   const file = join(folder, 'sluice.json')
   writeFileSync(file, JSON.stringify(config))
-  const child = start(process.execPath, ['dist/src/main.js', 'start', '--config', file], {
+  const child = start(process.execPath, ['bundle/src/main.js', 'start', '--config', file], {
     env: { SLUICE_CONFIG: file },
   })
   await answers(port, child)

@@ -6,13 +6,12 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { GatewayError } from '../errors.js'
+import { PACKAGE_ROOT, RESOURCES } from '../package-files.js'
 import { type Catalog, makeCatalog } from './catalog.js'
 import { type LocalGet } from './discover.js'
 import { ENV_FILE, type LoadedConfig, loadConfig, type Overrides } from './load.js'
 import { refusal } from './validate/problem.js'
 
-/** From dist/src/config to the package's root. */
-const RESOURCES = new URL('../../../resources/', import.meta.url)
 /** A model list is some kilobytes; whatever is longer is something else. */
 const MAX_LIST_BYTES = 1_048_576
 
@@ -38,7 +37,7 @@ export function readCatalog(resources: URL = RESOURCES): Catalog {
 export function readConfig(overrides: Overrides, catalog: Catalog): LoadedConfig {
   const env = process.env
   const cores = availableParallelism()
-  const packageRoot = fileURLToPath(new URL('../', RESOURCES))
+  const packageRoot = fileURLToPath(PACKAGE_ROOT)
   let path: string | null = null
   const onFile = (file: string): void => {
     path = file
@@ -61,7 +60,7 @@ export function filesOf({ configFile }: Pick<LoadedConfig, 'configFile'>): strin
 
 /** The version of this package. */
 export function readVersion(): string {
-  const manifest = readJson(new URL('../package.json', RESOURCES)) as { readonly version?: string }
+  const manifest = readJson(new URL('package.json', PACKAGE_ROOT)) as { readonly version?: string }
   return manifest.version ?? 'unknown'
 }
 

@@ -9,13 +9,14 @@ import { filesOf, getLocal, readCatalog, readConfig, readVersion } from '../conf
 import { JobThread } from '../gateway/job-thread.js'
 import { createCells } from '../gateway/loop.js'
 import { createGateway } from '../gateway.js'
+import { workerEntry } from '../package-files.js'
 import { loadEngine } from '../server/engine/engine.js'
 import { BUILT_IN_TOKENS_PER_SEC } from '../simulator/command.js'
 import { createSimulator } from '../simulator/simulator.js'
 import { Supervisor } from '../threads/supervisor.js'
 import { type ReadConfig, Reloader } from './reloader.js'
 
-const FRONTEND_URL = new URL('../../workers/frontend.js', import.meta.url)
+const FRONTEND_URL = workerEntry('frontend')
 /** A drain that takes longer than this is explained: without a word it looks like a process that hangs. */
 const DRAIN_NOTICE_MS = 300
 /** Past the deadline: a moment for last words, and then whatever still holds the drain up (a stuck loop, a full pipe) is left. */

@@ -34,7 +34,7 @@ export type OffloadOptions = {
   readonly maxQueue: number
   readonly taskTimeoutMs: number
   readonly metrics: OffloadMetrics
-  /** The worker's entry file; default: this build's `workers/codec.js`. */
+  /** The worker's entry file; default: workers/codec. */
   readonly workerUrl?: URL
   /** V8 heap of one worker; a task over it ends the worker, not the process. Default: Node's own. */
   readonly maxWorkerHeapMb?: number

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { type Worker } from 'node:worker_threads'
 import { type Piscina } from 'piscina'
 import { GatewayError } from '../errors.js'
+import { workerEntry } from '../package-files.js'
 import {
   buffersOf,
   type CodecResults,
@@ -142,7 +143,7 @@ export class CodecPool {
     const { workers, workerUrl, maxWorkerHeapMb } = this.#options
     const { Piscina: Pool } = loadLibrary()
     const piscina = new Pool<object, Envelope>({
-      filename: fileURLToPath(workerUrl ?? new URL('../../workers/codec.js', import.meta.url)),
+      filename: fileURLToPath(workerUrl ?? workerEntry('codec')),
       name: WORKER_FUNCTION,
       minThreads: workers,
       maxThreads: workers,

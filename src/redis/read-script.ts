@@ -1,8 +1,8 @@
 // The Lua that Redis runs, as it lies in resources/lua. Nothing is read until Redis is used; a connection keeps what it was given.
 import { readFileSync } from 'node:fs'
+import { RESOURCES } from '../package-files.js'
 
-/** From dist/src/redis. */
-const LUA = new URL('../../../resources/lua/', import.meta.url)
+const LUA = new URL('lua/', RESOURCES)
 
 /** Names of files below resources/lua, without their ending, that make one script in this order. */
 export type ScriptFiles = readonly string[]

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { test } from 'tap'
-import { ROOT, type Running, startGateway, type Teardown } from '../helpers/gateway.js'
+import { MAIN, ROOT, type Running, startGateway, type Teardown } from '../helpers/gateway.js'
 import { type Block, fencedBlocks, PAGES } from '../helpers/markdown.js'
 
 const run = promisify(execFile)
@@ -111,7 +111,7 @@ test('the configuration of the documentation is taken as it is', async (t) => {
   const [block] = ofLanguage('yaml')
   writeFileSync(join(folder, 'sluice.yaml'), block?.text ?? '')
   const env = { PATH: process.env.PATH ?? '', TEAM_A_KEY: 'team-a-key-0123456789', OPENAI_API_KEY: 'sk-x' }
-  const { stdout } = await run(process.execPath, [join(ROOT, 'dist/src/main.js'), 'check'], { cwd: folder, env })
+  const { stdout } = await run(process.execPath, [MAIN, 'check'], { cwd: folder, env })
   t.match(stdout, /requestsPerMinute: 600/)
   t.notMatch(stdout, /# warning/)
 })

@@ -9,7 +9,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
-export const MAIN = join(ROOT, 'dist/src/main.js')
+/** The whole suite runs what is shipped, the bundle; a single file what was just compiled. */
+export const MAIN = join(ROOT, process.env.SLUICE_TEST_MAIN ?? 'dist/src/main.js')
 /** What a started gateway says first. */
 const START_LINE = /^Sluice \S+ on https?:.*\n/gm
 /** A machine that runs other things as well. */

@@ -2,6 +2,7 @@
 // dies, every call fails with 503, at once, until the gateway is started again: what was accepted is in the file.
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { GatewayError } from '../../errors.js'
+import { workerEntry } from '../../package-files.js'
 import { type JobStore, type StoreCalls, type StoreEvent } from '../store.js'
 import {
   type CallMessage,
@@ -12,7 +13,7 @@ import {
   type ToStore,
 } from './messages.js'
 
-const WORKER_URL = new URL('../../../workers/jobs.js', import.meta.url)
+const WORKER_URL = workerEntry('jobs')
 /** More calls than the disk takes in some seconds: who comes then is refused rather than kept waiting. */
 const MAX_WAITING_CALLS = 10_000
 const RETRY_AFTER_MS = 1000

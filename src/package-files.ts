@@ -1,0 +1,10 @@
+// Where this package's own files are that are not imported: its resources, and the entry points of its threads. The build and the
+// bundle lay their files out alike: this folder, `workers` beside it, and `resources` beside their common parent.
+
+export const PACKAGE_ROOT = new URL('../../', import.meta.url)
+export const RESOURCES = new URL('resources/', PACKAGE_ROOT)
+
+/** The entry point of a thread, by its file's name under workers/. */
+export function workerEntry(name: 'frontend' | 'codec' | 'jobs'): URL {
+  return new URL(`../workers/${name}.js`, import.meta.url)
+}
