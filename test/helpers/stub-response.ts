@@ -17,6 +17,7 @@ export class StubResponse {
   isCut = false
   isConnectionClosed = false
   onAbortedCall: () => void = () => {}
+  onDataCall: (chunk: ArrayBuffer, isLast: boolean) => void = () => {}
   onWritableCall: (offset: number) => boolean = () => true
   /** Bytes that tryEnd takes at a time. */
   tryEndBytes = Number.POSITIVE_INFINITY
@@ -34,6 +35,11 @@ export class StubResponse {
 
   onAborted(call: () => void): void {
     this.onAbortedCall = call
+  }
+
+  onData(call: (chunk: ArrayBuffer, isLast: boolean) => void): void {
+    this.#check()
+    this.onDataCall = call
   }
 
   onWritable(call: (offset: number) => boolean): void {

@@ -20,6 +20,20 @@ function create() {
   return { rest, seen, endTurn }
 }
 
+/** Starts what sets an interval of 250 ms; the result is its call. */
+function holdInterval(t: { equal(found: unknown, wanted: unknown): void }, start: () => void): () => void {
+  const { setInterval } = globalThis
+  let tick = () => {}
+  globalThis.setInterval = ((call: () => void, delayMs: number) => {
+    t.equal(delayMs, 250)
+    tick = call
+    return { unref: () => {} }
+  }) as unknown as typeof setInterval
+  start()
+  globalThis.setInterval = setInterval
+  return () => tick()
+}
+
 test('closes after the last piece, when the turn that brought it is over', async (t) => {
   const { rest, seen, endTurn } = create()
   rest.start()
@@ -56,16 +70,19 @@ test('closes after 64 MiB, and breaks off within a turn that brings too much', a
   }
 })
 
-test('closes when nothing has come for a moment, and in any case soon', async (t) => {
-  for (const isQuiet of [true, false]) {
-    const { rest, seen, endTurn } = create()
-    rest.start()
-    const drip = setInterval(() => {
-      if (!isQuiet) rest.drop(1, false)
-      endTurn()
-    }, 20)
-    while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
-    clearInterval(drip)
+test('closes when nothing has come between two looks, and at the eighth look in any case', async (t) => {
+  for (const [piecesOf, looks] of [
+    [() => 0, 1],
+    [(look: number) => (look < 3 ? 1 : 0), 3],
+    [() => 1, 8],
+  ] as const) {
+    const { rest, seen } = create()
+    const look = holdInterval(t, () => rest.start())
+    for (let i = 1; i <= looks; i++) {
+      t.same(seen, [])
+      if (piecesOf(i) > 0) rest.drop(1, false)
+      look()
+    }
     t.same(seen, ['close'])
   }
 })

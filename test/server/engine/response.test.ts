@@ -248,6 +248,59 @@ test('an answer waits for the end of its turn where the turn is crowded, or the 
   }
 })
 
+test('an answer before the rest of a body leaves the connection open for a moment, and a large one ends it', async (t) => {
+  for (const [bytes, isKept] of [
+    [4096, true],
+    [4097, false],
+    [16_000, false],
+  ] as const) {
+    const { stub, open, response } = create()
+    const body = Buffer.alloc(bytes, 'a')
+    response.answer({ status: 413, headers: [], body, isLast: true, rest: 'dropped' })
+    await turn()
+    t.ok(response.isDone)
+    t.equal(open.requests, 0)
+    t.equal(stub.headers.join().includes(body.toString()), isKept, `${bytes} bytes`)
+    t.equal(stub.isOver, !isKept)
+    t.ok(Math.max(...stub.corks) <= CORK_BUFFER_BYTES)
+    // No piece comes: the connection is closed all the same.
+    while (!stub.isOver) await new Promise((resolve) => setTimeout(resolve, 10))
+    t.equal(stub.isCut, isKept)
+  }
+})
+
+test('an answer that waits in a crowded turn does not leave the engine alone with a body that would be skipped', async (t) => {
+  const { stub, response, guard, floods } = create()
+  for (let i = 0; i < 65; i++) guard.noteRequest(0)
+  response.answer({ status: 401, headers: [], body: Buffer.from('abc'), isLast: true, rest: 'skipped' })
+  for (let i = 0; i < 4096; i++) stub.onDataCall(new ArrayBuffer(1), false)
+  t.notOk(stub.isOver)
+  stub.onDataCall(new ArrayBuffer(1), false)
+  t.equal(Buffer.concat(stub.body).toString(), 'abc')
+  t.ok(stub.isConnectionClosed)
+  t.same(floods, ['chunks 10.0.0.1'])
+})
+
+test('refuses a body in many small pieces, and takes one in as many that are larger', async (t) => {
+  for (const [bytes, taken] of [
+    [63, 4096],
+    [64, 10_000],
+  ] as const) {
+    const { stub, response, floods } = create()
+    let [pieces, gone] = [0, 0]
+    response.onGone = () => {
+      gone += 1
+    }
+    response.readBody(() => {
+      pieces += 1
+    })
+    for (let i = 0; i < 10_000 && !stub.isOver; i++) stub.onDataCall(new ArrayBuffer(bytes), false)
+    t.equal(pieces, taken)
+    t.equal(stub.isConnectionClosed, taken < 10_000)
+    t.same([gone, floods.length], taken < 10_000 ? [1, 1] : [0, 0])
+  }
+})
+
 test('an answer of a later turn than its request never waits', async (t) => {
   const { stub, response, guard } = create()
   await turn()

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { unpack } from 'msgpackr'
 import { test } from 'tap'
 import { type ClientOptions, WebSocket } from 'ws'
-import { errorData } from '../../../src/errors.js'
+import { errorData, GatewayError } from '../../../src/errors.js'
 import { isJsonObject, type JsonObject } from '../../../src/model/json.js'
 import { pack } from '../../../src/wire/pack.js'
 import { COMPLETE, type FakeExchange } from '../../helpers/fake-pipeline.js'
@@ -195,6 +195,23 @@ test('tells a page of an allowed origin with a wrong key so, by the code of a cl
   known.socket.close()
   while (front.server.open.sockets > 0) await new Promise(setImmediate)
   t.equal(front.server.open.requests, 0)
+})
+
+test('tells a page whose address has tried too many keys so as well, whatever its key', async (t) => {
+  const failedKeys = {
+    isQuiet: false,
+    check: () => {
+      throw new GatewayError('rate_limited')
+    },
+    note: () => {},
+  }
+  const origin = 'https://app.test'
+  const front = await startFront(t, { config: { cors: { origins: [origin] } }, options: { failedKeys } })
+  front.pipeline.keys = ['good']
+  const page = await Client.open(front, ['sluice.v1', 'bearer.good'], { origin })
+  await page.until(() => page.closed !== null)
+  t.strictSame(page.closed, { code: 4429, reason: 'rate_limited' })
+  t.equal(await refusal(front, ['sluice.v1', 'bearer.good']), 429)
 })
 
 test('keeps chats on one socket apart: an end, an error and a cancel touch only their own', async (t) => {
