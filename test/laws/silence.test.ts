@@ -231,8 +231,8 @@ const SILENT: Readonly<Record<string, string>> = {
   'messages.1.content.0.thinking > openai-chat': 'thinking of earlier turns is named in any case',
 }
 
-/** The request with the member set; objects and lists on the way are those of `body`, copied. */
-function withMember(body: JsonObject, path: string, value: JsonValue): JsonObject {
+/** The request with the member set, or left out where `value` is undefined; objects and lists on the way are those of `body`, copied. */
+function withMember(body: JsonObject, path: string, value: JsonValue | undefined): JsonObject {
   const copy = structuredClone(body)
   const steps = path.split('.')
   const last = steps.pop() ?? ''
@@ -242,8 +242,9 @@ function withMember(body: JsonObject, path: string, value: JsonValue): JsonObjec
     if (next === undefined || next === null) throw new Error(`${path}: no ${step}`)
     at = next
   }
-  if (Array.isArray(at)) at[Number(last)] = value
-  else if (isJsonObject(at)) at[last] = value
+  if (Array.isArray(at)) at.splice(Number(last), 1, ...(value === undefined ? [] : [value]))
+  else if (isJsonObject(at) && value === undefined) delete at[last]
+  else if (isJsonObject(at)) at[last] = value ?? null
   else throw new Error(`${path}: no place for ${last}`)
   return copy
 }
@@ -256,8 +257,13 @@ function findSilent(surface: Surface, dialect: Dialect, { whole, probes }: Case)
     const sent = sendRequest(surface, dialect, withMember(whole, path, value))
     const name = `${path} = ${JSON.stringify(value)}`
     if ('refused' in sent) return sent.refused.param === null ? [`${name} is refused without a path`] : []
-    const isNamed = sent.dropped.some((field) => !plain.dropped.includes(field))
-    const isCarried = sent.path !== plain.path || JSON.stringify(sent.body) !== JSON.stringify(plain.body)
+    // A value that takes another's place must leave a trace of its own: that the other one is gone is none.
+    const without = sendRequest(surface, dialect, withMember(whole, path, undefined))
+    const bases = 'refused' in without ? [plain] : [plain, without]
+    const isNamed = bases.every(({ dropped }) => sent.dropped.some((field) => !dropped.includes(field)))
+    const isCarried = bases.every(
+      (base) => sent.path !== base.path || JSON.stringify(sent.body) !== JSON.stringify(base.body),
+    )
     const isExcused = path in SILENT || `${path} > ${dialect.id}` in SILENT
     return isNamed || isCarried || isExcused ? [] : [name]
   })
@@ -294,5 +300,19 @@ test('the law finds what a dialect leaves out', async (t) => {
   const probes: Probe[] = [['seed', 7]]
   const whole = WHOLE[surface.id] ?? {}
   t.strictSame(findSilent(surface, deaf, { whole, probes }), ['seed = 7'])
+  t.strictSame(findSilent(surface, dialect, { whole, probes }), [])
+})
+
+test('the law finds a value that vanishes together with the one whose place it took', async (t) => {
+  const surface = SURFACES.find(({ id }) => id === 'openai-chat')
+  const dialect = DIALECTS.find(({ id }) => id === 'ollama-chat')
+  if (surface === undefined || dialect === undefined) throw new Error('no surface or dialect')
+  const deaf: Surface = {
+    ...surface,
+    decodeRequest: (body, prompt) => ({ ...surface.decodeRequest(body, prompt), extensions: {} }),
+  }
+  const probes: Probe[] = [['response_format', { type: 'grammar', grammar: 'x' }]]
+  const whole = WHOLE[surface.id] ?? {}
+  t.strictSame(findSilent(deaf, dialect, { whole, probes }), ['response_format = {"type":"grammar","grammar":"x"}'])
   t.strictSame(findSilent(surface, dialect, { whole, probes }), [])
 })
