@@ -80,6 +80,15 @@ test('decodes the output schema from its place and from the beta’s', async (t)
   t.equal(decode({ output_format: { type: 'grammar' } }).responseFormat, null)
 })
 
+test('names an output format and an effort that it has no word for, and the older name beside the newer', async (t) => {
+  const format = { type: 'json_schema', schema: { type: 'object' } }
+  t.strictSame(decode({ output_config: { format, effort: 'high' } }).extensions, {})
+  t.strictSame(decode({ output_config: { format: { type: 'grammar' } } }).extensions, { 'output_config.format': true })
+  t.strictSame(decode({ output_config: { effort: 'unheard-of' } }).extensions, { 'output_config.effort': true })
+  t.strictSame(decode({ output_format: { type: 'grammar' } }).extensions, { output_format: true })
+  t.strictSame(decode({ output_config: { format }, output_format: format }).extensions, { output_format: true })
+})
+
 test('decodes sampling, stop sequences and the user', async (t) => {
   const request = decodeRequest(jsonOf('requests/sampling-stop.json'))
   t.strictSame(request.sampling, {

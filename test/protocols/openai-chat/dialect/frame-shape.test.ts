@@ -31,6 +31,18 @@ test('anything else goes to the scan: no text, another id, a finish reason, usag
   t.equal(new FrameShape().contentBytesOf(chunk('x')), 0)
 })
 
+test('a text that breaks out of its string goes to the scan, though both ends are those of the shape', async (t) => {
+  const shape = learnt(chunk('Hello'))
+  const raw = (text: string): Buffer =>
+    Buffer.from(
+      chunk('%')
+        .toString()
+        .replace('%', () => text),
+    )
+  t.equal(shape.contentBytesOf(raw('x')), 1)
+  for (const text of ['","extra":"', 'a"b', 'a\\', '\n', '\\x']) t.equal(shape.contentBytesOf(raw(text)), 0, text)
+})
+
 test('a stream that never matches is not compared for ever', async (t) => {
   const shape = new FrameShape()
   const scan = new FrameScan()

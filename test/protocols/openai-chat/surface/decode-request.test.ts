@@ -151,6 +151,24 @@ test('what has no canonical place is kept as an extension', (t) => {
   t.end()
 })
 
+test('what a message says beside its content and has no canonical place is named', (t) => {
+  const messages = [
+    { role: 'user', name: 'ann', content: 'hi' },
+    { role: 'assistant', audio: { id: 'audio_1' }, content: null },
+    { role: 'user', content: 'and?', weight: 1 },
+  ]
+  t.strictSame(decodeRequest(hi({ messages })).extensions, {
+    'messages.name': true,
+    'messages.audio': true,
+    'messages.weight': true,
+  })
+  t.strictSame(
+    decodeRequest(hi({ messages: [{ role: 'tool', name: 'f', tool_call_id: 'c', content: 'x' }] })).extensions,
+    {},
+  )
+  t.end()
+})
+
 test('a field called __proto__ is a field like any other', (t) => {
   const body = JSON.parse(
     '{"model":"m","messages":[{"role":"user","content":"{{7*7}}"}],"__proto__":{"x":1}}',
