@@ -309,6 +309,12 @@ test('a key for one provider reaches no other by pinning it', async (t) => {
     { code: 'forbidden' },
   )
   t.same(names(router.route(query('alpha/y', { provider: 'alpha', allowed }))), ['alpha/y'])
+  // Its patterns would find the whole name at the other one, but the prefix goes first.
+  const reversed = new Router({ providers: [BETA, ALPHA], models: [] })
+  t.match(
+    thrownBy(() => reversed.route(pinned('alpha/y'))),
+    { code: 'forbidden' },
+  )
 })
 
 test('requests in flight are counted only where that decides something, at the position among all targets', async (t) => {

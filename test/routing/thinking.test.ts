@@ -68,4 +68,6 @@ test('of more than a thousand targets the oldest is forgotten', async (t) => {
   t.equal(memory.recall(routed(0)).target.thinks, false, 'it has refused again since')
   t.notOk('thinks' in memory.recall(routed(1)).target)
   t.equal(memory.recall(routed(1000)).target.thinks, false)
+  memory.note(routed(1000).target)
+  t.equal(memory.recall(routed(2)).target.thinks, false, 'one that refuses again takes no place of another')
 })
