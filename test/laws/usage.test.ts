@@ -1,19 +1,22 @@
 // No dialect counts what cannot be a count, streamed or whole, observed or decoded, and no surface shows it: one absurd number
 // would put a rate limit into debt for half an hour, or a metric at infinity for good.
 import { test } from 'tap'
-import { type JsonObject } from '../../src/model/json.js'
+import { type JsonObject, type JsonValue } from '../../src/model/json.js'
 import { IMPLAUSIBLE, type UsageReport } from '../../src/model/usage.js'
 import { createCodec } from '../../src/protocols/contract/codec.js'
 import { type Dialect } from '../../src/protocols/contract/protocol.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { ABSURD_COUNTS } from '../helpers/absurd-counts.js'
 import { decode, FALLBACK, target } from '../helpers/dialect.js'
+import { encodeStream } from '../helpers/matrix.js'
 
 /** How a wire names its counts, and one stream and one whole answer around the object that holds them. */
 type CountedWire = {
   readonly fields: readonly string[]
   readonly usage: (counts: string) => string
   readonly stream: (usage: string) => readonly string[]
+  /** A stream that names its counts twice: at its start, and true ones at its end. */
+  readonly begun?: (usage: string) => readonly string[]
   readonly whole: (usage: string) => string
 }
 
@@ -44,6 +47,11 @@ const WIRES: Readonly<Record<string, CountedWire>> = {
       '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hi"}}',
       '{"type":"content_block_stop","index":0}',
       `{"type":"message_delta","delta":{"stop_reason":"end_turn"},${usage}}`,
+      '{"type":"message_stop"}',
+    ],
+    begun: (usage) => [
+      `{"type":"message_start","message":{${MESSAGE},"content":[],"stop_reason":null,${usage}}}`,
+      '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":7}}',
       '{"type":"message_stop"}',
     ],
     whole: (usage) => `{${MESSAGE},"content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn",${usage}}`,
@@ -93,7 +101,7 @@ for (const dialect of DIALECTS) {
         const counts = wire.fields.map((each) => `"${each}":${each === field ? text : '7'}`)
         const usage = wire.usage(counts.join(','))
         for (const [way, report] of reports(dialect, wire, usage)) t.equal(report, IMPLAUSIBLE, `${name} ${way}`)
-        for (const [surface, shown] of answers(dialect, wire, usage)) {
+        for (const [surface, shown] of [...answers(dialect, wire, usage), ...streams(dialect, wire, usage)]) {
           t.same(falseCounts(shown), [], `${name} ${surface}`)
         }
       }
@@ -112,17 +120,43 @@ for (const dialect of DIALECTS) {
 /** What each way of reading it makes of the usage. */
 function reports(dialect: Dialect, wire: CountedWire, usage: string): [way: string, report: UsageReport | null][] {
   const at = target(dialect.id)
-  const frames = wire.stream(usage).map((frame) => Buffer.from(frame))
-  const observer = dialect.createObserver({ stripUsage: false, target: at })
-  for (const frame of frames) observer.observe(frame)
-  const finish = decode(dialect, frames, at).find((event) => event.type === 'finish')
+  const streamed = framesOf(wire, usage).flatMap((frames, i): [string, UsageReport | null][] => {
+    const observer = dialect.createObserver({ stripUsage: false, target: at })
+    for (const frame of frames) observer.observe(frame)
+    const finish = decode(dialect, frames, at).find((event) => event.type === 'finish')
+    return [
+      [`streamed ${i}, observed`, observer.usage],
+      [`streamed ${i}, decoded`, finish?.type === 'finish' ? finish.usage : null],
+    ]
+  })
   const whole = wire.whole(usage)
   return [
-    ['streamed, observed', observer.usage],
-    ['streamed, decoded', finish?.type === 'finish' ? finish.usage : null],
+    ...streamed,
     ['whole, observed', dialect.readUsage(Buffer.from(whole))],
     ['whole, decoded', dialect.decodeResponse(JSON.parse(whole), FALLBACK).usage],
   ]
+}
+
+function framesOf({ stream, begun }: CountedWire, usage: string): Buffer[][] {
+  const all = begun === undefined ? [stream(usage)] : [stream(usage), begun(usage)]
+  return all.map((frames) => frames.map((frame) => Buffer.from(frame)))
+}
+
+/** The JSON that a stream in the form of every surface holds. */
+function streams(dialect: Dialect, wire: CountedWire, usage: string): [surface: string, shown: JsonValue][] {
+  const ways = framesOf(wire, usage).map((frames) => decode(dialect, frames, target(dialect.id)))
+  return SURFACES.flatMap((surface) => {
+    return ways.map((events): [string, JsonValue] => [
+      `${surface.id} stream`,
+      parseLines(encodeStream(surface, events)),
+    ])
+  })
+}
+
+/** Of SSE and of lines alike. */
+function parseLines(sent: string): JsonValue[] {
+  const lines = sent.split('\n').map((line) => line.replace(/^data: /, ''))
+  return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
 }
 
 /** The whole answer in the form of every surface, translated and aggregated. */

@@ -18,6 +18,7 @@ test('usage of a whole answer is found in its bytes', (t) => {
   t.equal(read({ eval_count: 'many' }), IMPLAUSIBLE)
   t.equal(dialect.readUsage(Buffer.from('{"eval_count": null}')), null)
   t.equal(dialect.readUsage(Buffer.from('{"eval_count":')), null)
+  t.equal(dialect.readUsage(Buffer.from('{"eval_count": 0x10}')), IMPLAUSIBLE, 'no number of JSON')
   t.end()
 })
 
