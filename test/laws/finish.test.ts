@@ -51,6 +51,7 @@ const STREAMS: Readonly<Record<string, readonly [frames: readonly string[], fini
 const WHOLES: Readonly<Record<string, readonly [body: string, finish: FinishReason][]>> = {
   'openai-chat': [
     [`{"choices":[{"message":{"tool_calls":[${CALLED}]},"finish_reason":"stop"}]}`, 'tool-calls'],
+    ['{"choices":[{"message":{"function_call":{"name":"f","arguments":"{}"}},"finish_reason":"stop"}]}', 'tool-calls'],
     [`{"choices":[{"message":{"content":"\\"finish_reason\\":\\"length\\""},"finish_reason":"stop"}]}`, 'stop'],
     [`{"choices":[{"message":{"content":"Hi","tool_calls":[ ]},"finish_reason": "stop"}]}`, 'stop'],
   ],

@@ -1,8 +1,9 @@
 // What is asked of the upstream.
 import { test } from 'tap'
-import { timeoutsFor } from '../../../src/pipeline/attempt/upstream-request.js'
+import { timeoutsFor, upstreamRequest } from '../../../src/pipeline/attempt/upstream-request.js'
 import { PipelineRig } from '../../helpers/pipeline.js'
 import { ANTHROPIC } from '../../helpers/pipeline-wires.js'
+import { testProvider } from '../../helpers/targets.js'
 
 const TIMEOUTS = { connectMs: 1, firstTokenMs: 2, betweenTokensMs: 3, totalMs: 4 }
 
@@ -33,6 +34,20 @@ test('parameter headers pass to the client’s own protocol alone, and only thos
   await rig.ask({ surface: ANTHROPIC, model: 'one', parameterHeaders })
   t.same(rig.call.request.headers, {})
   rig.pipeline.endAll()
+})
+
+test('a key of the caller’s goes to the provider that its path names, and to no other that routing may have found', async (t) => {
+  const [north, south] = ['north', 'south'].map((name) => testProvider(`http://${name}`, { name }))
+  const callerKey = (provider: typeof north) => {
+    if (provider === undefined) throw new Error('no provider')
+    const request = { path: { provider: 'north', callerKey: 'sk-own' }, key: { name: null }, parameterHeaders: {} }
+    const target = { provider: provider.name, protocol: 'openai-chat' }
+    const parts = { request: { ...request, surface: { id: 'x' } }, routed: { provider, target }, dialect: {} }
+    const encoded = { path: '/chat/completions', body: new Uint8Array(0) }
+    return upstreamRequest({ ...parts, encoded, isStream: false, isRaw: false } as never).callerKey
+  }
+  t.equal(callerKey(north), 'sk-own')
+  t.equal(callerKey(south), null)
 })
 
 test('a client of another protocol that does not stream is served from a stream', async (t) => {

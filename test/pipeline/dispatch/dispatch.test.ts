@@ -63,6 +63,33 @@ test('what cannot be cured by another target is not tried there', async (t) => {
   t.same(breaches(rig, [sink]), [])
 })
 
+test('a target that cannot think is asked once more without it, never twice, and remembered', async (t) => {
+  const rig = new PipelineRig()
+  const thinks = () => 'reasoning_effort' in JSON.parse(Buffer.from(rig.call.request.body).toString())
+  const refuse = async (): Promise<void> => {
+    const message = "Unsupported parameter: 'reasoning_effort' is not supported with this model."
+    rig.call
+      .head(400)
+      .send(JSON.stringify({ error: { message, param: 'reasoning_effort' } }))
+      .end()
+    await turn()
+  }
+  const sink = await rig.ask({ body: { reasoning_effort: 'high' } })
+  t.equal(thinks(), true)
+  await refuse()
+  t.equal(rig.calls.length, 2)
+  t.equal(thinks(), false)
+  await refuse()
+  t.equal(rig.calls.length, 2, 'a refusal of what was not sent is an answer like any other')
+  t.equal(sink.answers[0]?.status, 400)
+  const next = await rig.ask({ body: { reasoning_effort: 'high' } })
+  t.equal(thinks(), false)
+  rig.call.stream()
+  await turn()
+  t.match(rig.record, { outcome: 'complete', attempts: 1, dropped: ['reasoning_effort'] })
+  t.same(breaches(rig, [sink, next]), [])
+})
+
 test('a provider at its cap is passed over; with no other the gateway sheds', async (t) => {
   const rig = new PipelineRig({ providerSlots: 1 })
   const first = await rig.ask()

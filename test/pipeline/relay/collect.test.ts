@@ -16,6 +16,7 @@ test('all frames are handed on at the end marker, once; content on the way shows
       t.same(outlet.told, ['progress', 'frames'])
       t.ok(outlet.body.startsWith(head + content.join('') + finish))
       t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
+      t.equal(relay.finish, 'stop')
       t.ok(relay.contentBytes > 0)
     }
   }
@@ -34,8 +35,10 @@ test('a frame that is no JSON object fails it, though the end marker comes', asy
   for (const wire of [OPENAI, ANTHROPIC] as const) {
     const { head, content, finish, marker } = STREAMS[wire]
     const { options, outlet } = relayOptionsFor(OPENAI, wire)
-    feed(new CollectRelay(options), `${head}${content[0]}data: {"a":}\n\n${content[1]}${finish}${marker}`)
+    const relay = new CollectRelay(options)
+    feed(relay, `${head}${content[0]}data: {"a":}\n\n${content[1]}${finish}${marker}`)
     t.match(outlet.told.at(-1), 'fail upstream_malformed', wire)
+    t.equal(relay.contentBytes, 'Hel'.length, 'nothing behind it is counted')
     t.notOk(outlet.told.includes('frames'))
   }
 })

@@ -15,6 +15,7 @@ test('the bytes of the upstream pass as they are, wherever they are cut', async 
       t.equal(outlet.text, text, `${wire} by ${size}`)
       t.equal(outlet.told.at(-1), 'complete')
       t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
+      t.equal(relay.finish, 'stop')
     }
   }
 })

@@ -17,6 +17,7 @@ test('every frame passes at once, comments and unknown ones too, wherever they a
     t.equal(outlet.told.at(-1), 'complete')
     t.notMatch(outlet.told.join(), 'frames,', 'all of it counts as content')
     t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
+    t.equal(relay.finish, 'stop')
   }
 })
 

@@ -15,6 +15,7 @@ test('a whole answer becomes a stream of the client’s form', async (t) => {
       t.match(outlet.text, 'Hello, you')
       t.ok(outlet.text.includes(STREAMS[surface].endMarker))
       t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
+      t.equal(relay.finish, 'stop')
       t.equal(relay.contentBytes, 'Hello, you'.length)
     }
   }

@@ -15,6 +15,7 @@ test('the bytes are handed on as they came, whatever the cuts, with their usage 
       t.same(outlet.told, [kind])
       t.equal(outlet.body, body)
       t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
+      t.equal(relay.finish, 'stop')
     }
   }
 })

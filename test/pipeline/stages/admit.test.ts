@@ -1,6 +1,7 @@
 // Admission: buckets, slots and the queue before the body, tokens after it; all of it comes back.
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
+import { neededTokens } from '../../../src/pipeline/stages/admit.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
 import { breaches } from '../../helpers/pipeline-breaches.js'
 import { TOKEN_LIMIT } from '../../helpers/pipeline-config.js'
@@ -100,6 +101,13 @@ test('each answer that a request asks for is reserved for', async (t) => {
     rig.call.stream()
     await turn()
   }
+})
+
+test('what no number can hold is reserved for as the largest that one can', async (t) => {
+  const facts = { model: 'm', stream: false, includeUsage: false, provider: null, prompt: null }
+  const most = Number.MAX_SAFE_INTEGER
+  t.equal(neededTokens({ ...facts, maxOutputTokens: most, answers: most }, most), most)
+  t.equal(neededTokens({ ...facts, maxOutputTokens: null }, 3), 515)
 })
 
 test('what the key has no tokens for is refused before an upstream is asked, and costs nothing', async (t) => {

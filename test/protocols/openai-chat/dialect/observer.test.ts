@@ -130,6 +130,13 @@ test('errors are found as text, in the old form and not where they are null', (t
   t.end()
 })
 
+test('of several answers the one that ends first says why', (t) => {
+  const other = Buffer.from('{"id":"c","choices":[{"index":1,"delta":{},"finish_reason":"length"}]}')
+  t.equal(observe([chunkOf({ content: 'a' }), chunkOf({}, 'stop'), other]).observer.finish, 'stop')
+  t.equal(observe([chunkOf({ content: 'a' }), other, chunkOf({}, 'stop')]).observer.finish, 'length')
+  t.end()
+})
+
 test('a vendor without an end marker is complete at the finish reason', (t) => {
   const frames = [chunkOf({ content: 'a' })]
   const end = chunkOf({}, 'stop')
