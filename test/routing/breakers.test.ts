@@ -134,3 +134,14 @@ test('a target that asked for a pause is told as open, and as closed when its ti
   breakers.worst()
   t.same(states, ['one open', 'one closed'])
 })
+
+test('another configuration holds nothing new against a target; one without breakers forgets all', async (t) => {
+  const { breakers, fail } = setUp()
+  fail(A1)
+  breakers.adopt({ ...CONFIG, openMs: 100 })
+  t.equal(breakers.admit(A1), REFUSED, 'what was held against it stays')
+  breakers.adopt({ ...CONFIG, enabled: false })
+  t.equal(breakers.admit(A1), FREE)
+  fail(A1)
+  t.equal(breakers.admit(A1), FREE)
+})

@@ -5,7 +5,7 @@ import { CATALOG } from '../config/sources.js'
 import { testTarget } from '../helpers/targets.js'
 
 test('the longest beginning that fits decides; no other name is known', async (t) => {
-  const names = { gpt: false, 'gpt-5': true, 'gpt-5-chat': false }
+  const names = { 'gpt-5-chat': false, 'gpt-5': true, gpt: false }
   t.equal(thinksByName('gpt-4o', names), false)
   t.equal(thinksByName('GPT-5-mini', names), true)
   t.equal(thinksByName('vendor/gpt-5-chat-latest', names), false)
