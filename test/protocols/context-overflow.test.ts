@@ -159,6 +159,8 @@ test('figures that do not show an overflow are not told as one', async (t) => {
   }
   const { body } = encode('anthropic-messages', {})
   t.match(body, { error: { message: /^prompt is too long: The request exceeds/ } })
+  const own = encode('anthropic-messages', { message: 'prompt is too long' })
+  t.match(own.body, { error: { message: /^prompt is too long$/ } }, 'its own words are not said twice')
 })
 
 test('a figure without the other, or of a size that nothing has, is none', async (t) => {

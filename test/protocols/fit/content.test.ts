@@ -48,6 +48,18 @@ test("in a tool's results, and behind them, it never ends an agent's session", a
   t.strictSame(fit([answer, result(image)]).dropped, ['image_url'])
 })
 
+test('what was to be fetched and has not come is refused as that; what was never tried, as what it is', async (t) => {
+  const refusalOf = (url: string) =>
+    thrownBy(() => fitContent(request({ messages: [user(image)] }), () => false, [{ url }]))
+  t.match(refusalOf('https://x.example/a.png'), {
+    code: 'invalid_request',
+    param: 'messages.0.content.1',
+    message: /could not be fetched/,
+    retryable: true,
+  })
+  t.match(refusalOf('https://x.example/b.png'), { message: /an image by URL, which/ })
+})
+
 test('foreign content is never carried', async (t) => {
   const audio: UserPart = { type: 'foreign', kind: 'input_audio', path: 'messages.0.content.0' }
   t.match(

@@ -52,6 +52,8 @@ test('a request that is too long for the model is told from other wrong ones', (
   ]) {
     const { code } = dialect.decodeError(400, Buffer.from(JSON.stringify({ error })))
     t.equal(code, 'context_length_exceeded', error)
+    const failed = dialect.decodeError(500, Buffer.from(JSON.stringify({ error })))
+    t.match(failed, { code: 'upstream_rejected', retryable: true }, 'a failure of the server is no such refusal')
   }
   t.end()
 })

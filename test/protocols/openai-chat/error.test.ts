@@ -161,6 +161,7 @@ test('a request that is too long is known by whatever words the server has for i
     { message: 'too large for model with 32768 maximum context length', type: 'invalid_request_error' },
     { message: "This model's maximum prompt length is 131072 but the request contains 140000 tokens." },
     { message: 'Please reduce the length.', code: 'context_length_exceeded' },
+    { message: 'Please reduce the length.', type: 'exceed_context_size_error', code: 'too_long' },
   ]
   for (const error of errors) {
     const data = read(400, error)
@@ -191,6 +192,7 @@ test('a refusal of reasoning as such is told from one of a value, and from any o
   }
   for (const message of [
     "Unsupported value: 'reasoning_effort' does not support 'xhigh' with this model. Supported values are: 'low'.",
+    "Unsupported value: 'xhigh' is not supported for 'reasoning_effort' with this model.",
     "Unsupported parameter: 'temperature' is not supported with this model.",
     'reasoning_content must be a string',
     'No reasoning today.',

@@ -140,6 +140,8 @@ test('an image by URL in the newest turn is refused by its path where the vendor
   const answer = { role: 'tool', tool_call_id: 'c', content: 'done' }
   const step = edit(hi({ messages: [answer, ...messages] }), quirky({ imageUrls: false }))
   t.strictSame(step.dropped, ['image_url'], 'behind tool results it is part of an agent’s step')
+  const begun = edit(hi({ messages: [{ role: 'assistant', content: [image] }] }), quirky({ imageUrls: false }))
+  t.strictSame(begun.dropped, ['image_url'], 'what is no turn of the user’s is not refused')
   t.end()
 })
 

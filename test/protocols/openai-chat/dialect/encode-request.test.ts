@@ -89,6 +89,14 @@ test('reasoning is asked for in the way the vendor knows', (t) => {
   t.end()
 })
 
+test('a wish to think is said in a word that every thinking model knows, an order as it was given', (t) => {
+  const order = { effort: 'xhigh', budgetTokens: null } as const
+  const target = targetWith({}, { thinks: true })
+  t.equal(encodeRequest({ ...PLAIN, reasoning: { ...order, isWish: true } }, target).body.reasoning_effort, 'high')
+  t.equal(encodeRequest({ ...PLAIN, reasoning: order }, target).body.reasoning_effort, 'xhigh')
+  t.end()
+})
+
 test('what this wire cannot carry is named', (t) => {
   const { body, dropped } = encode({
     sampling: { ...NO_SAMPLING, topK: 40 },
