@@ -4,6 +4,7 @@ import { GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/local/cells.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { createOffload, type Offload } from '../../src/offload/offload.js'
+import { type PathFacts } from '../../src/pipeline/client.js'
 import { type PipelineContext } from '../../src/pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../../src/pipeline/lifecycle.js'
 import { createCodec } from '../../src/protocols/contract/codec.js'
@@ -41,6 +42,7 @@ export type Asking = {
   readonly parameterHeaders?: Readonly<Record<string, string>>
   /** Its request was counted when it was accepted. */
   readonly isCounted?: boolean
+  readonly path?: PathFacts
 }
 
 /** Providers `north` and `south` speak one wire, `west` the other; the model `pair` falls back from north to south, `twins` has both. */
@@ -125,6 +127,7 @@ export class PipelineRig {
       parameterHeaders,
       acceptedAtMs: this.nowMs,
       isCounted: asking.isCounted ?? false,
+      path: asking.path ?? null,
     }
     sink.handle = this.pipeline.start(request, sink)
     await turn()

@@ -110,3 +110,43 @@ test('a request that is being refused costs nothing, even if the client does not
   t.equal(rig.record.usage.inputTokens, 0)
   t.same(breaches(rig, [sink]), [])
 })
+
+const OWN = { streams: false, provider: 'north', callerKey: 'north-own-4711' }
+
+test('a caller who brings its own key shuts a target for nobody', async (t) => {
+  const rig = new PipelineRig({ breaker: { consecutiveFailures: 1 } })
+  const sinks = [await rig.ask({ path: OWN })]
+  rig.call.cut()
+  await turn()
+  sinks.push(await rig.ask())
+  t.equal(rig.calls.length, 2)
+  rig.call.stream()
+  await turn()
+  t.same(breaches(rig, sinks), [])
+})
+
+test('a caller’s own key that an upstream repeats reaches neither client nor log', async (t) => {
+  const words = JSON.stringify({ error: { message: `no such key ${OWN.callerKey}`, type: 'odd' } })
+  const ways: readonly ((rig: PipelineRig) => unknown)[] = [
+    ({ call }) => call.head(400, { 'x-request-id': OWN.callerKey }).send(words).end(),
+    ({ call }) => call.head(503, { 'x-request-id': OWN.callerKey }).send(words).end(),
+    ({ call }) => call.fail(new GatewayError('upstream_cut', { cause: new Error(words) })),
+    ({ call }) => call.whole(words),
+  ]
+  for (const [i, act] of ways.entries()) {
+    const rig = new PipelineRig({ retries: { max: 1 } })
+    const sink = await rig.ask({ path: OWN, surface: ANTHROPIC, stream: false })
+    act(rig)
+    await turn()
+    rig.pipeline.endAll()
+    await turn()
+    const { cause, ...record } = rig.record
+    const shown = [
+      JSON.stringify(record),
+      String(cause),
+      ...sink.answers.map(({ body }) => Buffer.from(body).toString()),
+    ]
+    t.notMatch(shown.join(), OWN.callerKey, `way ${i}`)
+    t.ok(rig.record.error !== null)
+  }
+})

@@ -14,10 +14,10 @@ function withImages(...urls: string[]): JsonObject {
 
 /** A fetcher that the test answers by hand. */
 function heldFetcher() {
-  const fetches: { url: string; signal: AbortSignal; resolve: () => void; reject: () => void }[] = []
-  const fetchAttachment: FetchAttachment = (url, signal) =>
+  const fetches: { url: string; signal: AbortSignal; withinMs: number; resolve: () => void; reject: () => void }[] = []
+  const fetchAttachment: FetchAttachment = (url, signal, withinMs) =>
     new Promise((resolve, reject) => {
-      fetches.push({ url, signal, resolve: () => resolve(PNG), reject: () => reject(new Error('refused')) })
+      fetches.push({ url, signal, withinMs, resolve: () => resolve(PNG), reject: () => reject(new Error('refused')) })
       signal.addEventListener('abort', () => reject(new Error('aborted')))
     })
   return { fetches, fetchAttachment }
@@ -65,6 +65,38 @@ test('more than may be fetched of one request are not asked for', async (t) => {
   for (const fetch of fetches) fetch.resolve()
   await turn()
   t.match(sink.answers[0]?.error, { param: 'messages.0.content.3' })
+})
+
+test('a fetch may take its own time and no more than the client has left, and is none of the gateway’s', async (t) => {
+  const { fetches, fetchAttachment } = heldFetcher()
+  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  await rig.ask({ model: 'other', stream: false, body: withImages(URLS[0] ?? '') })
+  rig.nowMs += 400
+  fetches[0]?.resolve()
+  await turn()
+  rig.call.stream()
+  await turn()
+  t.match(rig.record, { totalMs: 400, overheadMs: 0 })
+  await rig.ask({
+    ...{ model: 'other', stream: false, body: withImages(URLS[0] ?? '') },
+    parameterHeaders: { 'x-sluice-timeout-ms': '300' },
+  })
+  t.strictSame(
+    fetches.map(({ withinMs }) => withinMs),
+    [1000, 300],
+  )
+  rig.pipeline.endAll()
+})
+
+test('the log has the host of what could not be fetched and the reason, and nothing else of the address', async (t) => {
+  const { fetches, fetchAttachment } = heldFetcher()
+  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const lines: unknown[] = []
+  Object.assign(rig.parts.log, { warn: (fields: object, message: string) => lines.push([fields, message]) })
+  await rig.ask({ model: 'other', stream: false, body: withImages('https://example.com/1.png?token=t0psecret') })
+  fetches[0]?.reject()
+  await turn()
+  t.strictSame(lines, [[{ id: 'req-1', host: 'example.com', reason: 'refused' }, 'attachment fetch failed']])
 })
 
 test('a client that leaves ends the fetch, and everything is given back', async (t) => {

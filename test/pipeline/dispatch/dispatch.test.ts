@@ -199,6 +199,36 @@ test('a target that kept failing is passed over; after its time one request prob
   t.same(breaches(rig, sinks), [])
 })
 
+test('a probe has passed with its first content', async (t) => {
+  const rig = new PipelineRig({ breaker: { consecutiveFailures: 1 } })
+  const sinks = [await rig.ask()]
+  rig.call.cut()
+  await turn()
+  rig.nowMs += 5000
+  sinks.push(await rig.ask())
+  const { head, content, finish, marker } = STREAMS[OPENAI]
+  rig.call.head().send(head, content[0])
+  await turn()
+  sinks.push(await rig.ask())
+  t.equal(rig.calls.length, 3, 'its end may be minutes away')
+  for (const call of rig.calls) call.send(content[1], finish, marker).end().stream()
+  await turn()
+  t.same(breaches(rig, sinks), [])
+})
+
+test('time that earlier targets took is none of the gateway’s own', async (t) => {
+  const rig = new PipelineRig()
+  const sink = await rig.ask({ model: 'pair' })
+  rig.nowMs += 300
+  rig.call.cut()
+  await turn()
+  rig.nowMs += 200
+  rig.call.stream()
+  await turn()
+  t.match(rig.record, { attempts: 2, totalMs: 500, overheadMs: 0 })
+  t.same(breaches(rig, [sink]), [])
+})
+
 test('when every target is open the answer is 503 with the time to wait, and nobody is asked', async (t) => {
   const rig = new PipelineRig(TWO_STRIKES)
   const sinks = [await rig.ask(), await rig.ask()]

@@ -98,6 +98,110 @@ test('when one fails the other goes on; when both do the client has the failure 
   t.same(breaches(rig, [sink]), [])
 })
 
+test('when both fail, the first one’s failure says whether a further target may help', async (t) => {
+  const rig = setUp(t)
+  const sink = await rig.ask({ model: 'hedged' })
+  const first = rig.call
+  await pass(rig, AFTER_MS)
+  first.head(400).send('{"error":{"message":"bad field"}}').end()
+  rig.call.cut()
+  await turn()
+  t.equal(sink.answers[0]?.status, 400)
+  t.equal(rig.calls.length, 2, 'what is wrong with the request is wrong everywhere')
+  t.same(breaches(rig, [sink]), [])
+})
+
+test('the second target is written its own body, and is not asked to think where that is known to fail', async (t) => {
+  const rig = setUp(t)
+  const bodies: ArrayBufferLike[] = []
+  const { encode } = rig.parts.offload
+  Object.assign(rig.parts.offload, {
+    encode: (task: Parameters<typeof encode>[0]) => {
+      bodies.push(task.body.buffer)
+      return encode(task)
+    },
+  })
+  rig.parts.thinking.note({ provider: 'south', model: 'up' } as never)
+  const sink = await rig.ask({ model: 'hedged', body: { reasoning_effort: 'high' } })
+  const first = rig.call
+  await pass(rig, AFTER_MS)
+  const asked = [first, rig.call].map(
+    ({ request }) => JSON.parse(Buffer.from(request.body).toString()).reasoning_effort,
+  )
+  t.same(asked, ['high', undefined])
+  t.not(bodies[0], bodies[1], 'a worker may take the second one’s away')
+  rig.call.stream()
+  await turn()
+  t.same(breaches(rig, [sink]), [])
+})
+
+test('a second target whose body is ready too late is not called', async (t) => {
+  const rig = setUp(t)
+  const sink = await rig.ask({ model: 'hedged' })
+  rig.holds.add('encode')
+  await pass(rig, AFTER_MS)
+  rig.call.stream()
+  await turn()
+  await rig.release()
+  t.equal(rig.calls.length, 1)
+  t.equal(rig.record.outcome, 'complete')
+  t.same(breaches(rig, [sink]), [])
+})
+
+const STRIKE = { breaker: { consecutiveFailures: 1 } }
+
+/** A target whose breaker has opened, and now waits for a probe. */
+async function trip(rig: PipelineRig, model: string): Promise<FakeSink> {
+  const sink = await rig.ask({ model })
+  rig.call.cut()
+  await turn()
+  rig.nowMs += 5000
+  return sink
+}
+
+test('a probe that the budget denies leaves its place to the next request', async (t) => {
+  const rig = setUp(t, { ...STRIKE, providerSlots: 10 })
+  const { sink, second } = await race(rig)
+  second.stream()
+  await turn()
+  const sinks = [sink, await trip(rig, 'at-south'), await rig.ask({ model: 'hedged' })]
+  await pass(rig, AFTER_MS)
+  t.same(rig.metrics.retries, ['south hedge', 'south denied'])
+  sinks.push(await rig.ask({ model: 'at-south' }))
+  t.equal(rig.call.request.provider.name, 'south')
+  for (const call of rig.calls) call.stream()
+  await turn()
+  t.same(breaches(rig, sinks), [])
+})
+
+test('a second target that is a probe has passed with its first content', async (t) => {
+  const rig = setUp(t, { ...STRIKE, providerSlots: 10 })
+  const sinks = [await trip(rig, 'at-south')]
+  const { sink, second } = await race(rig)
+  second.head().send(head, content[0])
+  await turn()
+  const calls = rig.calls.length
+  sinks.push(sink, await rig.ask({ model: 'at-south' }), await rig.ask({ model: 'at-south' }))
+  t.equal(rig.calls.length, calls + 2, 'its end may be minutes away')
+  for (const call of rig.calls) call.send(content[1], finish, marker).end().stream()
+  await turn()
+  t.same(breaches(rig, sinks), [])
+})
+
+test('a first target that is a probe and lost the race has not passed', async (t) => {
+  const rig = setUp(t, { ...STRIKE, providerSlots: 10 })
+  const sinks = [await trip(rig, 'one')]
+  const { sink, second } = await race(rig)
+  t.equal(second.request.provider.name, 'south')
+  second.stream()
+  await turn()
+  sinks.push(sink, await rig.ask({ model: 'one' }), await rig.ask({ model: 'one' }))
+  t.equal(sinks.at(-1)?.answers[0]?.status, 503, 'one probe at a time')
+  for (const call of rig.calls) call.stream()
+  await turn()
+  t.same(breaches(rig, sinks), [])
+})
+
 test('a client that leaves, and a drain, stop both', async (t) => {
   for (const leave of [(sink: FakeSink) => sink.leave(), (_: FakeSink, rig: PipelineRig) => rig.pipeline.endAll()]) {
     const rig = setUp(t)
