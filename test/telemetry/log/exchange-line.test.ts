@@ -1,6 +1,6 @@
 // The line of an exchange is written by hand: it must be what a JSON writer would have made, with every text looked at.
 import { test } from 'tap'
-import { errorData } from '../../../src/errors.js'
+import { errorData, GatewayError } from '../../../src/errors.js'
 import { createExchangeLine } from '../../../src/telemetry/log/exchange-line.js'
 import { createRedactor, REDACTED } from '../../../src/telemetry/log/redact.js'
 import { type ExchangeRecord } from '../../../src/telemetry/records.js'
@@ -85,6 +85,17 @@ test('a secret in a text is not in the line, the second time neither', (t) => {
       error: { message: `x ${REDACTED}`, cause: { name: 'Error' } },
     })
   }
+  t.end()
+})
+
+test('an error that is shared has each request’s own cause beside it', (t) => {
+  const { read } = setUp()
+  const { data: error } = GatewayError.shared('overloaded')
+  const causeOf = (cause?: unknown) => (read({ error, cause }).error as { cause?: { message: string } }).cause?.message
+  t.same(
+    [causeOf(), causeOf(new Error('first')), causeOf(new Error('second')), causeOf()],
+    [undefined, 'first', 'second', undefined],
+  )
   t.end()
 })
 

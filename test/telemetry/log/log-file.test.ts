@@ -1,10 +1,33 @@
 // A log file that is rotated as logrotate does it, by renaming: no line is lost, doubled or cut.
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
 import { LogFile } from '../../../src/telemetry/log/log-file.js'
 
 const WIDE = 'x'.repeat(5000)
+
+/** Where Linux shows what this process has open. */
+const OPEN_FILES = '/proc/self/fd'
+
+/** What a descriptor leads to; empty for one that is gone, such as that of the listing itself. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
+}
 
 function lineOf(count: number): string {
   return `${count} ${WIDE}\n`
@@ -38,6 +61,22 @@ test('lines before the rename stay in the old file, those after the reopening go
     'each file has a part of them',
   )
   t.same(numbersIn(path).at(-1), count - 1)
+  t.equal(statSync(path).mode & 0o137, 0, 'the owner writes it, the group may read it, nobody else')
+})
+
+test('a file that is left is closed', { skip: !existsSync(OPEN_FILES) }, async (t) => {
+  const folder = t.testdir()
+  const file = new LogFile(join(folder, 'log'))
+  const openIn = (): number => {
+    return readdirSync(OPEN_FILES).filter((fd) => linkOf(join(OPEN_FILES, fd)).startsWith(folder)).length
+  }
+  for (let i = 0; i < 5; i++) {
+    file.write(lineOf(i))
+    renameSync(join(folder, 'log'), join(folder, `log.${i}`))
+    await file.reopen()
+  }
+  for (let tries = 0; tries < 100 && openIn() > 1; tries++) await setImmediate()
+  t.equal(openIn(), 1)
 })
 
 test('a file that was moved or removed is noticed, one that was not is left alone', async (t) => {

@@ -105,9 +105,10 @@ test('the level says whose fault it was', (t) => {
   log.exchange(exchangeRecord({ outcome: 'rejected', error: errorData('unauthenticated') }))
   log.exchange(exchangeRecord({ outcome: 'upstream_cut', error: errorData('upstream_cut') }))
   log.exchange(exchangeRecord({ outcome: 'failed', error: errorData('internal') }))
+  log.exchange(exchangeRecord({ outcome: 'rejected', error: errorData('misconfigured') }))
   t.same(
     parsed().map(({ level }) => level),
-    ['info', 'info', 'warn', 'error'],
+    ['info', 'info', 'warn', 'error', 'error'],
   )
   t.end()
 })
