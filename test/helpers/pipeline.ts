@@ -38,6 +38,8 @@ export type Asking = {
   readonly model?: string
   readonly stream?: boolean
   readonly body?: JsonObject
+  /** All of the body, where it is no chat. */
+  readonly whole?: JsonObject
   readonly sink?: FakeSink
   readonly parameterHeaders?: Readonly<Record<string, string>>
   /** Its request was counted when it was accepted. */
@@ -117,7 +119,7 @@ export class PipelineRig {
     const { surface = OPENAI, model = 'one', stream = true, sink = new FakeSink(), parameterHeaders = {} } = asking
     const requestId = `req-${++this.#serial}`
     const fields = { model, stream, max_tokens: 100, messages: [{ role: 'user', content: 'Hi there' }], ...asking.body }
-    const body = new Uint8Array(Buffer.from(JSON.stringify(fields)))
+    const body = new Uint8Array(Buffer.from(JSON.stringify(asking.whole ?? fields)))
     sink.isSettled = () => this.records.some((record) => record.requestId === requestId)
     const request = {
       requestId,

@@ -90,6 +90,22 @@ test('a target that cannot think is asked once more without it, never twice, and
   t.same(breaches(rig, [sink, next]), [])
 })
 
+test('words of the client’s own are said once, though the target refuses to think', async (t) => {
+  const rig = new PipelineRig()
+  const whole = {
+    provider: 'north',
+    model: 'up',
+    path: '/chat/completions',
+    body: { model: 'up', reasoning_effort: 'high' },
+  }
+  const sink = await rig.ask({ surface: 'raw-passthrough', whole })
+  rig.call.head(400).send(`{"error":{"message":"Unsupported parameter: 'reasoning_effort'"}}`).end()
+  await turn()
+  t.equal(rig.calls.length, 1)
+  t.equal(sink.answers[0]?.status, 400)
+  t.same(breaches(rig, [sink]), [])
+})
+
 test('a provider at its cap is passed over; with no other the gateway sheds', async (t) => {
   const rig = new PipelineRig({ providerSlots: 1 })
   const first = await rig.ask()
