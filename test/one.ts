@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { listFiles } from './helpers/source-tree.js'
+import { failuresOf } from './helpers/tap-failures.js'
 
 const BUILT = 'Found 0 errors'
 
@@ -33,7 +34,7 @@ async function run(test: string): Promise<boolean> {
   const [code] = (await once(child, 'close')) as [number | null]
   const totals = /^# \{ total: (.*) \}$/m.exec(output)?.[1] ?? 'nothing was tested'
   const isOk = code === 0 && /pass: [1-9]/.test(totals)
-  if (!isOk) print(output)
+  if (!isOk) print(failuresOf(output))
   print(`${isOk ? 'ok' : 'not ok'} - ${test}: ${totals}, ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
   return isOk
 }
