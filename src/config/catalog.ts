@@ -122,5 +122,7 @@ export function makeCatalog(raw: RawCatalog): Catalog {
 function fit<T extends TSchema>(schema: T, value: unknown, file: string): Static<T> {
   if (Value.Check(schema, value)) return value
   const first = Value.Errors(schema, value)[0]
-  throw refusal(`${file}: ${first?.instancePath ?? ''} ${first?.message ?? 'does not fit'}`)
+  // A member that no schema allows has one that nothing fits.
+  const reason = first?.keyword === 'boolean' ? 'is not a known member' : first?.message
+  throw refusal(`${file}: ${first?.instancePath ?? ''} ${reason ?? 'does not fit'}`)
 }

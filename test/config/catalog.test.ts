@@ -132,7 +132,9 @@ test('a profile that does not fit is refused with its file', (t) => {
     makeCatalog({ profiles: [{ file, value: changed }], protocols, models: {}, thinking: {} })
   }
   t.doesNotThrow(make('groq.json', value))
-  t.match(refusalOf(make('groq.json', { ...value, nope: 1 })), /^groq\.json: /)
+  t.match(refusalOf(make('groq.json', { ...value, nope: 1 })), /^groq\.json: \/nope is not a known member$/)
+  const strange = { ...value, quirks: { nope: 1 } }
+  t.match(refusalOf(make('groq.json', strange)), /^groq\.json: \/quirks\/nope is not a known member$/)
   t.match(refusalOf(make('grok.json', value)), /named after the profile/)
   t.match(refusalOf(make('groq.json', { ...value, protocol: 'telepathy' })), /protocol is not in protocols\.json/)
   t.match(refusalOf(make('groq.json', { ...value, quirks: { maxTokensField: 'n' } })), /^groq\.json: \/quirks/)
