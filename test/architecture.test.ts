@@ -79,7 +79,7 @@ const ROOMS: RoomOrder = {
       'catalog',
       'schema',
     ],
-    ...['types', 'validate'],
+    ...['types', 'validate', 'yaml-text'],
   ],
   limit: ['headers', 'shared', 'local', 'limiter', 'refusal'],
   upstream: ['call', 'conceal', 'strangers', 'auth', 'deadlines', 'decompress', 'path', 'pool', 'failure', 'proxy'],

@@ -4,6 +4,7 @@ import { test } from 'tap'
 import { parse } from 'yaml'
 import { renderConfig, renderVerdict } from '../../src/config/check.js'
 import { loadConfig } from '../../src/config/load.js'
+import { ConfigFile } from '../../src/config/schema.js'
 import { load, sources } from './sources.js'
 
 const fixture = (kind: string): string =>
@@ -38,6 +39,12 @@ test('every secret is masked, keys by hash too', (t) => {
     metrics: { token: '********' },
     redis: { url: 'redis://user:********@h:6379/1' },
   })
+  t.end()
+})
+
+test('every section of the file is shown', (t) => {
+  const shown = parse(renderConfig(load('').config))
+  t.same(Object.keys(shown).sort(), Object.keys(ConfigFile.properties).sort())
   t.end()
 })
 
