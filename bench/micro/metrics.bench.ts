@@ -37,6 +37,10 @@ const record: ExchangeRecord = {
   requestBytes: 1,
   responseBytes: 1,
   dropped: [],
+  finish: null,
+  origin: null,
+  tries: null,
+  upstreamRequestId: null,
 }
 
 printTable('one record', [

@@ -37,6 +37,10 @@ for (let loop = 0; loop < LOOPS; loop++) {
         requestBytes: 1,
         responseBytes: 1,
         dropped: [],
+        finish: null,
+        origin: null,
+        tries: null,
+        upstreamRequestId: null,
       })
     }
   }

@@ -43,8 +43,8 @@ export type ExchangeRecord = {
   /** HTTP status the client got; 200 for a stream that broke later. */
   readonly status: number
   readonly error: ErrorData | null
-  /** Why the model stopped, in the model's own words; absent or null where no provider said so. */
-  readonly finish?: FinishReason | null
+  /** Why the model stopped, in the model's own words; null where no provider said so. */
+  readonly finish: FinishReason | null
   /** The cause of an `internal` error, for the log alone. */
   readonly cause: unknown
   readonly usage: Usage
@@ -58,12 +58,12 @@ export type ExchangeRecord = {
   readonly requestBytes: number
   readonly responseBytes: number
   readonly dropped: readonly string[]
-  /** Absent where nobody knows. */
-  readonly origin?: ClientOrigin | null
-  /** All requests to upstreams, in the order of their ends, if one of them failed; absent or null: none has. */
-  readonly tries?: readonly Try[] | null
-  /** The answering upstream's own name of the request; absent or null where it gave none. */
-  readonly upstreamRequestId?: string | null
+  /** Null where it is not known. */
+  readonly origin: ClientOrigin | null
+  /** All requests to upstreams, in the order of their ends, if one of them failed; null: none has. */
+  readonly tries: readonly Try[] | null
+  /** The answering upstream's own name of the request; null where it gave none. */
+  readonly upstreamRequestId: string | null
 }
 
 /** Metrics as the hot path sees them: plain additions into typed arrays, no allocation, no label strings. */

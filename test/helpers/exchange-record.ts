@@ -15,6 +15,7 @@ export function exchangeRecord(changes: Partial<ExchangeRecord> = {}): ExchangeR
     status: 200,
     error: null,
     cause: null,
+    finish: null,
     usage: { ...NO_USAGE, inputTokens: 10, outputTokens: 20 },
     usageSource: 'provider',
     attempts: 1,
@@ -24,6 +25,9 @@ export function exchangeRecord(changes: Partial<ExchangeRecord> = {}): ExchangeR
     requestBytes: 1000,
     responseBytes: 5000,
     dropped: [],
+    origin: null,
+    tries: null,
+    upstreamRequestId: null,
     ...changes,
   }
 }

@@ -1,7 +1,6 @@
 // How an exchange fails: as an HTTP answer before the stream has begun, in-band afterwards. In one place, for all stages.
 import { type GatewayError } from '../../errors.js'
 import { limitHeaders } from '../../limit/headers.js'
-import { NO_USAGE } from '../../model/usage.js'
 import { type Rejection } from '../client.js'
 import { type PipelineContext } from '../context.js'
 import { type ExchangeView } from '../exchange.js'
@@ -9,6 +8,7 @@ import { outcomeOf } from '../outcome.js'
 import { type Sink } from '../sink.js'
 import { errorAnswer, exchangeHeaders, reply } from './answer.js'
 import { followLog } from './begin-stream.js'
+import { createRecord } from './record.js'
 import { type RepeatedAnswers } from './repeated-answers.js'
 
 /** Ends an exchange with an error; nothing if it has ended already. Never throws. */
@@ -45,29 +45,20 @@ export function reject(rejection: Rejection, sink: Sink, { context, answers }: R
   const subject = { model: null, hasKey: rejection.hasKey }
   const answer = answers.of(error.data, { surface, requestId, subject, headers, hasDetails })
   sink.reply(answer)
-  const record = {
-    requestId,
-    surface: surface?.id ?? 'other',
+  const { data, cause } = error
+  const record = createRecord(rejection, {
+    ending: {
+      outcome: outcomeOf(data, false),
+      status: answer.status,
+      error: data,
+      cause,
+      responseBytes: answer.body.length,
+    },
     transport: sink.transport,
-    keyName: key?.name ?? null,
-    model: null,
-    provider: null,
-    targetModel: null,
-    outcome: outcomeOf(error.data, false),
-    status: answer.status,
-    error: error.data,
-    cause: error.cause,
-    usage: NO_USAGE,
-    usageSource: 'estimated' as const,
-    attempts: 0,
-    totalMs: context.clock.nowMs() - rejection.acceptedAtMs,
-    timeToFirstTokenMs: null,
-    overheadMs: null,
     requestBytes: rejection.requestBytes,
-    responseBytes: answer.body.length,
-    dropped: [],
-    origin: rejection.origin ?? null,
-  }
+    nowMs: context.clock.nowMs(),
+    exchange: null,
+  })
   context.metrics.exchangeStarted()
   context.metrics.exchangeSettled(record)
   context.log.exchange(record)

@@ -46,7 +46,7 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
   }
 
   function optional(record: ExchangeRecord): string {
-    const { dropped, error, tries = null, upstreamRequestId = null } = record
+    const { dropped, error, tries, upstreamRequestId } = record
     let text = error === null ? '' : `,"error":${quoteError(record, error)}`
     if (dropped.length > 0) text += `,"dropped":[${dropped.map(quoteKnown).join(',')}]`
     if (tries !== null && tries.length > 1) text += `,"tries":${JSON.stringify(tries.map(tryFields))}`
@@ -54,7 +54,7 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
     return text
   }
 
-  function origin({ origin = null }: ExchangeRecord): string {
+  function origin({ origin }: ExchangeRecord): string {
     if (origin === null) return ''
     const { method, path, address, agent, socket } = origin
     const text =

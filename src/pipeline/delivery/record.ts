@@ -1,0 +1,56 @@
+// What the log and the metrics are told of a request at its end, whether it became an exchange or was rejected before.
+import { type ExchangeRecord, type Transport } from '../../telemetry/records.js'
+import { NO_ATTEMPT } from '../attempt-state.js'
+import { type Rejection } from '../client.js'
+import { type Ending, type ExchangeView } from '../exchange.js'
+import { overheadMs } from './answer.js'
+
+/** What of a request is recorded as it came. */
+export type Recorded = Pick<Rejection, 'requestId' | 'surface' | 'key' | 'acceptedAtMs' | 'origin'>
+
+export type RecordParts = {
+  readonly ending: Ending
+  readonly transport: Transport
+  readonly requestBytes: number
+  /** The monotonic ms of the end. */
+  readonly nowMs: number
+  /** Null for a request that never became one. */
+  readonly exchange: ExchangeView | null
+}
+
+/** The one place where a record is made: all have every field, in this order. */
+export function createRecord(request: Recorded, parts: RecordParts): ExchangeRecord {
+  const { ending, exchange, nowMs } = parts
+  const attempt = exchange?.current ?? NO_ATTEMPT
+  const target = attempt.routed?.target
+  const { firstTokenAtMs } = attempt
+  return {
+    requestId: request.requestId,
+    surface: request.surface?.id ?? NO_SURFACE,
+    transport: parts.transport,
+    keyName: request.key?.name ?? null,
+    model: exchange?.decoded?.facts.model ?? null,
+    provider: target?.provider ?? null,
+    targetModel: target?.model ?? null,
+    outcome: ending.outcome,
+    status: ending.status,
+    error: ending.error,
+    cause: ending.cause,
+    finish: attempt.meter?.finish ?? null,
+    usage: attempt.usage,
+    usageSource: attempt.usageSource,
+    attempts: exchange?.attempts ?? 0,
+    totalMs: nowMs - request.acceptedAtMs,
+    timeToFirstTokenMs: firstTokenAtMs === null ? null : firstTokenAtMs - request.acceptedAtMs,
+    overheadMs: exchange === null ? null : overheadMs(exchange, nowMs),
+    requestBytes: parts.requestBytes,
+    responseBytes: ending.responseBytes,
+    dropped: attempt.dropped,
+    origin: request.origin ?? null,
+    tries: exchange?.tries ?? null,
+    upstreamRequestId: attempt.upstreamRequestId,
+  }
+}
+
+/** Of a path that is no surface's. */
+const NO_SURFACE = 'other'
