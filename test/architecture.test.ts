@@ -1,30 +1,33 @@
 // The laws of the house about its own source: who may import whom, sizes, names, mirrors. The tables here are the law; a change
-// of one is a decision. The laws themselves are in helpers/house-laws.ts, and each is seen to fail in laws/house.test.ts.
+// of one is a decision. The laws themselves are in helpers/house-laws.ts and import-laws.ts, and each is seen to fail in laws/house.test.ts.
 import { test } from 'tap'
+import {
+  findCrowdedFolders,
+  findEmptyNames,
+  findForeignNames,
+  findImpurity,
+  findLongFiles,
+  findMirrorBreaks,
+  findSplinters,
+  findUndocumented,
+} from './helpers/house-laws.js'
 import {
   drawTables,
   findCrossedProtocols,
-  findCrowdedFolders,
   findCycles,
   findDeadImports,
-  findEmptyNames,
   findForbiddenImports,
-  findForeignNames,
   findHeavyLoads,
   findHolders,
-  findImpurity,
-  findLongFiles,
   findMapErrors,
-  findMirrorBreaks,
   findStrayLibraries,
-  findUndocumented,
   findUpwardImports,
   type ImportTable,
   type LibraryHomes,
   protocolNames,
   type RoomOrder,
   redraw,
-} from './helpers/house-laws.js'
+} from './helpers/import-laws.js'
 import { listFiles, readSource, readText, writeText } from './helpers/source-tree.js'
 
 const FILES = readSource()
@@ -185,6 +188,18 @@ test('files keep to their sizes', (t) => {
     ],
   })
   t.same(breaches, [])
+  t.end()
+})
+
+test('a file of a few lines with one importer is a part of that', (t) => {
+  const reasons = {
+    'src/jobs/run/backoff.ts': 'a rule with its source, pure beside a class with a store',
+    'src/jobs/webhook/body.ts': 'a wire format, to the member',
+    'src/pipeline/settle.ts': 'a stage, which the exchange is given from above',
+    'src/threads/collector.ts': 'a measured setting of the process, with its test of the flags',
+    'src/upstream/path.ts': 'a check against attacks, with their list as its test',
+  }
+  t.same(findSplinters(FILES, 25, reasons), [])
   t.end()
 })
 

@@ -14,10 +14,8 @@ import { createOutsideEnds, type OutsideEnds } from './outside-ends.js'
 import { settle } from './settle.js'
 import { type Sink } from './sink.js'
 import { admitRequest, admitTokens } from './stages/admit.js'
-import { applyDefaults } from './stages/apply-defaults.js'
-import { applyPathFacts } from './stages/apply-path-facts.js'
 import { createAuthenticate, createRenew } from './stages/authenticate.js'
-import { decode } from './stages/decode.js'
+import { applyDefaults, applyPathFacts, decode } from './stages/decode.js'
 
 export type DrainablePipeline = Pipeline &
   Pick<OutsideEnds, 'endAll' | 'endOf'> & {

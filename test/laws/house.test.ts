@@ -1,26 +1,29 @@
-// Law 0: a law of the house fails when it is broken. Each one of helpers/house-laws.ts is shown a made-up tree that keeps it and
+// Law 0: a law of the house fails when it is broken. Each one of helpers/house-laws.ts and import-laws.ts is shown a made-up tree that keeps it and
 // one that breaks it.
 import { test } from 'tap'
 import {
-  drawTables,
-  findCrossedProtocols,
   findCrowdedFolders,
-  findCycles,
-  findDeadImports,
   findEmptyNames,
-  findForbiddenImports,
   findForeignNames,
-  findHeavyLoads,
-  findHolders,
   findImpurity,
   findLongFiles,
-  findMapErrors,
   findMirrorBreaks,
-  findStrayLibraries,
+  findSplinters,
   findUndocumented,
+} from '../helpers/house-laws.js'
+import {
+  drawTables,
+  findCrossedProtocols,
+  findCycles,
+  findDeadImports,
+  findForbiddenImports,
+  findHeavyLoads,
+  findHolders,
+  findMapErrors,
+  findStrayLibraries,
   findUpwardImports,
   redraw,
-} from '../helpers/house-laws.js'
+} from '../helpers/import-laws.js'
 import { parseSource, type SourceFile } from '../helpers/source-tree.js'
 
 const OPENING = '// What this file is, in one line.\n'
@@ -186,6 +189,23 @@ test('a file that is too long for its place is found', (t) => {
   t.same(findLongFiles(tree({ ...files, 'src/b.ts': '\n\n\n' }), sizes), ['src/b.ts: 4 lines'])
   t.same(findLongFiles(tree({ ...files, 'workers/b.ts': '\n\n' }), sizes), ['workers/b.ts: 3 lines'])
   t.same(findLongFiles(tree({ 'src/a.ts': '' }), sizes), ['no file is /^workers\\//'])
+  t.end()
+})
+
+test('a splinter of a file is found, and an exception without one', (t) => {
+  const good = tree({
+    'src/a.ts': "import './whole.js'\nimport './shared.js'\nimport './few.js'",
+    'src/b.ts': "import './shared.js'",
+    'src/shared.ts': '',
+    'src/few.ts': '',
+    'src/whole.ts': '\n'.repeat(9),
+  })
+  t.same(findSplinters(good, 5, { 'src/few.ts': 'a reason' }), [])
+  t.same(findSplinters(good, 5, { 'src/shared.ts': 'two import it', 'src/gone.ts': 'it went' }), [
+    'src/few.ts: 1 lines, one importer',
+    'src/shared.ts needs no exception',
+    'src/gone.ts needs no exception',
+  ])
   t.end()
 })
 

@@ -18,7 +18,6 @@ import { routeRaw } from '../attempt/raw-request.js'
 import { type ExchangeIn } from '../exchange.js'
 import { hedged } from './hedge.js'
 import { openAttempt } from './open-attempt.js'
-import { pause } from './pause.js'
 import { hashPrefix } from './prompt-prefix.js'
 
 /** What one pass over targets came to: one has answered, none might be tried (null), or the failure of the last one. */
@@ -216,4 +215,22 @@ function countRepeat(exchange: ExchangeIn<'dispatch'>, routed: RouteTarget): voi
   const { provider, model } = routed.target
   const isSame = before?.provider === provider && before.model === model
   exchange.context.metrics.upstreamRetry(provider, isSame ? 'again' : 'elsewhere')
+}
+
+/**
+ * Between two tries: resolves after `ms`, which count as the upstream's time, not as our own.
+ * @throws client_gone when the exchange has settled in the meantime
+ */
+function pause(exchange: ExchangeIn<'dispatch'>, ms: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      exchange.onCancel = null
+      exchange.upstreamSpentMs += ms
+      resolve()
+    }, ms)
+    exchange.onCancel = () => {
+      clearTimeout(timer)
+      reject(new GatewayError('client_gone'))
+    }
+  })
 }

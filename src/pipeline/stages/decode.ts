@@ -1,9 +1,46 @@
-// Bytes to a validated request: parse, check, find the members' spans. Small bodies inline, large ones in the pool;
-// offload decides which, the result is the same.
+// Bytes to a request with nothing left open: parse, check, find the members' spans (small bodies inline, large ones in the pool;
+// offload decides which, the result is the same); then what the path says is laid over the body, and what both leave to the
+// gateway is filled in. A request that the path says nothing of, or that leaves nothing open, passes as it is.
+import { estimateTokens } from '../../model/estimate.js'
+import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
-import { type ExchangeView } from '../exchange.js'
+import { allowedModels } from '../../routing/access.js'
+import { type PathFacts } from '../client.js'
+import { type ExchangeIn, type ExchangeView } from '../exchange.js'
 
 /** @throws invalid_request with `param`; overloaded when the pool is full, stuck or dead */
 export function decode(exchange: ExchangeView): DecodedBody | Promise<DecodedBody> {
   return exchange.context.offload.decode(exchange.request.surface.id, exchange.body)
+}
+
+/** The request as path and body together have it, such as on a route that always streams; the same object where the path says nothing. */
+export function applyPathFacts(decoded: DecodedBody, path: PathFacts | null): DecodedBody {
+  if (path === null) return decoded
+  const { facts } = decoded
+  const stream = facts.stream || path.streams
+  return { ...decoded, facts: { ...facts, stream, provider: path.provider ?? facts.provider } }
+}
+
+/**
+ * The request with its model, where its surface lets clients leave it out, and with the library prompt that it asks for: the same object where nothing was; the prompt is the exchange's from here on.
+ * @throws invalid_request when the prompt library has no place for such a name or language
+ */
+export function applyDefaults(exchange: ExchangeIn<'defaults'>, decoded: DecodedRequest): DecodedRequest {
+  const { facts } = decoded
+  // Raw words go as they are, with or without a model.
+  const leavesModel = facts.model === '' && facts.raw === undefined
+  if (facts.prompt === null && !leavesModel) return decoded
+  if (facts.prompt !== null) exchange.prompt = exchange.context.prompts.find(facts.prompt.name, facts.prompt.language)
+  const promptTokens = exchange.prompt === null ? 0 : estimateTokens(exchange.prompt.length)
+  return {
+    ...decoded,
+    facts: leavesModel ? { ...facts, model: defaultModel(exchange) } : facts,
+    estimatedTokens: decoded.estimatedTokens + promptTokens,
+  }
+}
+
+/** Empty where the key may use none: then no model is found. */
+function defaultModel({ context, request }: ExchangeIn<'defaults'>): string {
+  const { config, router } = context
+  return config.compat.defaultModel ?? router.list(allowedModels(config, request.key.index))[0]?.id ?? ''
 }
