@@ -565,6 +565,17 @@ const Content = section('Images and documents in requests.', {
     maxBytes: integer({ minimum: 1024, maximum: 64 * MIB }, 5 * MIB, 'Largest image or document, in bytes.'),
     maxCount: integer({ minimum: 1, maximum: 100 }, 8, 'Maximum number per request; the newest are fetched first.'),
     timeoutMs: integer({ minimum: 100, maximum: MINUTE_MS }, 5000, 'Total time for each, in ms.'),
+    // At least room for the connections of `maxCount` fetches.
+    maxHeldBytes: integer(
+      { minimum: 8 * MIB, maximum: MAX_BUDGET_BYTES },
+      256 * MIB,
+      'Memory for what is being fetched, or is held in base64 until its answer begins, in bytes, for the whole process; exceeding it is 503.',
+    ),
+    maxHeldBytesPerKey: integer(
+      { minimum: 8 * MIB, maximum: MAX_BUDGET_BYTES },
+      64 * MIB,
+      'The same for one gateway key; exceeding it is 429.',
+    ),
     allowInsecure: Type.Boolean({ default: false, description: 'Allow http:// as well as https:// URLs.' }),
     allowPrivateNetworks: Type.Boolean({
       default: false,

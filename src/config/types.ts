@@ -120,6 +120,9 @@ export type ContentConfig = {
     readonly maxBytes: number
     readonly maxCount: number
     readonly timeoutMs: number
+    /** Of all that is fetched or held for requests at a time, as base64, of the process and of one key. */
+    readonly maxHeldBytes: number
+    readonly maxHeldBytesPerKey: number
     readonly allowInsecure: boolean
     readonly allowPrivateNetworks: boolean
   }

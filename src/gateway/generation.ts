@@ -8,13 +8,13 @@ import { type Config, type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type Limiter } from '../limit/limiter.js'
 import { createLimiter, type LimiterPlaces } from '../limit/local/cells.js'
-import { ReceivingBudget } from '../limit/local/receiving.js'
+import { MemoryBudget, type MemoryCaps, type MemoryUse } from '../limit/local/memory-budget.js'
 import { type Shedder } from '../limit/local/shedder.js'
 import { RedisLimiter } from '../limit/shared/redis-limiter.js'
 import { type SharedState } from '../limit/shared/shared-state.js'
 import { type Offload } from '../offload/offload.js'
 import { type KeyIdentity } from '../pipeline/client.js'
-import { type Clock, type FetchAttachment } from '../pipeline/context.js'
+import { type Clock, type Fetching } from '../pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../pipeline/lifecycle.js'
 import { createPromptLibrary, type PromptLibrary } from '../prompts/library.js'
 import { type Dialect } from '../protocols/contract/protocol.js'
@@ -37,7 +37,7 @@ const MAINTENANCE_RETRY_MS = 30_000
 /** What outlives every configuration of an event loop. */
 export type LoopResources = {
   readonly limiterCells: SharedArrayBuffer
-  readonly receivingCells: SharedArrayBuffer
+  readonly memoryCells: Readonly<Record<MemoryUse, SharedArrayBuffer>>
   readonly metrics: LoopMetrics
   readonly pools: Pools
   readonly offload: Offload
@@ -61,7 +61,7 @@ export type Generation = {
   readonly log: Log
   /** Why a new request of this key is turned away before its body is read; counts it, too. */
   readonly refusal: (key: KeyIdentity) => GatewayError | null
-  readonly receiving: ReceivingBudget
+  readonly receiving: MemoryBudget
   readonly limiter: Limiter
 }
 
@@ -93,18 +93,29 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
   const { breakers } = resources
   const thinking = new ThinkingMemory(clock.nowMs)
   const shared = { config, offload, router, breakers, retryBudget, thinking, upstream, metrics, log, dialects, clock }
-  const parts = { ...shared, limiter, prompts, fetchAttachment: createFetch(config), secrets: new AnswerSecrets() }
+  const parts = {
+    ...shared,
+    limiter,
+    prompts,
+    fetching: createFetching(config, slots, resources),
+    secrets: new AnswerSecrets(),
+  }
   const pipeline = createPipeline(parts)
   const refusal = refusalOfMaintenance(config) ?? createRefusal(limiter, resources)
-  const receiving = createReceiving(config, slots, resources)
+  const receiving = createBudget('receiving', receivingCaps(config), { config, slots, resources })
   return { config, pipeline, router, upstream, prompts, log, refusal, receiving, limiter }
 }
 
 /** Null where the gateway fetches nothing. */
-function createFetch({ content }: Config): FetchAttachment | null {
-  const { enabled, ...options } = content.fetch
+function createFetching(config: Config, slots: SlotTable, resources: LoopResources): Fetching | null {
+  const { enabled, maxHeldBytes, maxHeldBytesPerKey, ...options } = config.content.fetch
   if (!enabled) return null
-  return (url, signal, timeoutMs) => fetchAttachment(url, { ...options, signal, timeoutMs })
+  const caps = { maxBytes: maxHeldBytes, maxBytesPerKey: maxHeldBytesPerKey }
+  const budget = createBudget('fetched', caps, { config, slots, resources })
+  return {
+    reserve: (keyIndex) => budget.open(keyIndex),
+    fetch: (url, each) => fetchAttachment(url, { ...options, ...each }),
+  }
 }
 
 /** The limits of this process, and before them those that all nodes share. */
@@ -118,17 +129,21 @@ function joinLimiter(
   return sharedLimits === null ? local : new RedisLimiter(config, { local, state: sharedLimits, onRejected })
 }
 
-/** The memory for requests that are still arriving. */
-function createReceiving(
-  config: Config,
-  slots: SlotTable,
-  { receivingCells, metrics }: LoopResources,
-): ReceivingBudget {
-  return new ReceivingBudget(receivingCells, {
-    caps: config.server,
+function receivingCaps({ server }: Config): MemoryCaps {
+  return { maxBytes: server.maxReceivingBytes, maxBytesPerKey: server.maxReceivingBytesPerKey }
+}
+
+type BudgetParts = { readonly config: Config; readonly slots: SlotTable; readonly resources: LoopResources }
+
+/** Of memory that clients decide about. */
+function createBudget(use: MemoryUse, caps: MemoryCaps, { config, slots, resources }: BudgetParts): MemoryBudget {
+  const { memoryCells, metrics } = resources
+  return new MemoryBudget(memoryCells[use], {
+    use,
+    caps,
     keyPlaces: placesOf(config.keys, slots.keys),
-    onChange: (bytes) => metrics.receiving(bytes),
-    onRejected: (scope) => metrics.limitRejection(scope, 'receiving'),
+    onChange: (bytes) => metrics.reserved(use, bytes),
+    onRejected: (scope) => metrics.limitRejection(scope, use),
   })
 }
 

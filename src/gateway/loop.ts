@@ -3,7 +3,7 @@
 import { openLedger, type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 import { createLimiterCells } from '../limit/local/cells.js'
-import { createReceivingCells } from '../limit/local/receiving.js'
+import { createMemoryCells } from '../limit/local/memory-budget.js'
 import { Shedder } from '../limit/local/shedder.js'
 import { SharedState } from '../limit/shared/shared-state.js'
 import { createOffload } from '../offload/offload.js'
@@ -35,6 +35,7 @@ export const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
 export type Cells = {
   readonly limiter: SharedArrayBuffer
   readonly receiving: SharedArrayBuffer
+  readonly fetched: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
   readonly ledger: SlotTable
 }
@@ -44,7 +45,8 @@ export function createCells(config: Config): Cells {
   const ledger = openLedger(config)
   return {
     limiter: createLimiterCells(config, limiterPlaces(config, ledger)),
-    receiving: createReceivingCells(ledger.room.keys),
+    receiving: createMemoryCells(ledger.room.keys),
+    fetched: createMemoryCells(ledger.room.keys),
     metrics: createMetricsCells(metricsConfig(config, ledger), config.server.threads),
     ledger,
   }
@@ -76,7 +78,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs 
   }
   const ground: LoopResources = {
     limiterCells: cells.limiter,
-    receivingCells: cells.receiving,
+    memoryCells: { receiving: cells.receiving, fetched: cells.fetched },
     metrics,
     pools: new Pools({ onUnsolicited }),
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),

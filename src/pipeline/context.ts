@@ -10,7 +10,7 @@ import { type ThinkingMemory } from '../routing/thinking.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 import { type Upstream } from '../upstream/call.js'
 import { type AnswerSecrets } from '../upstream/conceal.js'
-import { type Fetched } from '../upstream/strangers/attachment.js'
+import { type Fetched, type Room } from '../upstream/strangers/attachment.js'
 
 export type PipelineContext = {
   readonly config: Config
@@ -28,11 +28,20 @@ export type PipelineContext = {
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly prompts: PromptSource
   readonly clock: Clock
-  /** Fetches an image or document by its URL; rejects where it cannot. Null: URLs are never fetched. */
-  readonly fetchAttachment: FetchAttachment | null
+  /** Null: URLs are never fetched. */
+  readonly fetching: Fetching | null
 }
 
-export type FetchAttachment = (url: string, signal: AbortSignal, timeoutMs: number) => Promise<Fetched>
+/** How images and documents by URL are fetched, and the memory that they take. */
+export type Fetching = {
+  /** A reservation of nothing yet, in the name of a key, for one fetch and what it brings. */
+  readonly reserve: (keyIndex: number) => Reservation
+  /** Reserves room before it takes it. Rejects where there is nothing to fetch; with the refusal as it is where there is no room. */
+  readonly fetch: (url: string, options: FetchEach) => Promise<Fetched>
+}
+export type FetchEach = { readonly signal: AbortSignal; readonly timeoutMs: number; readonly room: Room }
+/** Idempotent: gives all of it back. */
+export type Reservation = Room & { release(): void }
 
 /** The texts that surfaces ask for by name. `find` is synchronous and may be asked for each request. */
 export type PromptSource = {

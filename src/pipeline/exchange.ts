@@ -6,10 +6,10 @@ import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type DecodedRequest } from '../protocols/contract/codec.js'
-import { type Attachment } from '../protocols/fit/attach.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../streams/log.js'
 import { type StreamEnd } from '../streams/reader.js'
 import { type Try } from '../telemetry/records.js'
+import { Attachments } from './attachments.js'
 import { type AttemptState, type AttemptView, NO_ATTEMPT, spentMs } from './attempt-state.js'
 import { type AcceptedRequest, type ClientRequest, type ExchangeHandle } from './client.js'
 import { type PipelineContext } from './context.js'
@@ -34,7 +34,7 @@ type Writes = {
   admit: 'holdsSlot' | 'reservedTokens' | 'onCancel'
   defaults: 'prompt'
   dispatch: 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
-  attempt: 'current' | 'body' | 'attachments' | 'call' | 'onCancel' | 'upstreamSpentMs'
+  attempt: 'current' | 'body' | 'call' | 'upstreamSpentMs'
   delivery: 'hasBegun' | 'isFollowed' | 'lastFrameAtMs' | 'keepaliveTimer'
 }
 
@@ -61,8 +61,8 @@ export class Exchange implements ExchangeHandle, Placed {
   decoded: DecodedRequest | null = null
   /** The library prompt that the request asks for. */
   prompt: string | null = null
-  /** What has been fetched of the client's URLs; null where nothing is fetched. */
-  attachments: readonly Attachment[] | null
+  /** What is fetched of the client's URLs; null where nothing is, and as soon as no other target may need it. */
+  attachments: Attachments | null
   /** The attempt that answers, or the last one. */
   current: AttemptView = NO_ATTEMPT
   attempts = 0
@@ -99,7 +99,8 @@ export class Exchange implements ExchangeHandle, Placed {
     this.requestBytes = body.length
     this.body = body
     this.#onSettle = onSettle
-    this.attachments = context.fetchAttachment === null ? null : []
+    const { fetching } = context
+    this.attachments = fetching === null ? null : new Attachments(context, fetching, this.request)
   }
 
   get isSettled(): boolean {
@@ -143,10 +144,15 @@ export class Exchange implements ExchangeHandle, Placed {
   /** No further target will be tried: a stream that runs for minutes does not hold its prompt. */
   forgetBody(): void {
     this.body = NO_BODY
-    this.attachments = null
+    this.#dropAttachments()
     const { decoded } = this
     if (decoded === null) return
     this.decoded = { facts: decoded.facts, estimatedTokens: decoded.estimatedTokens, json: null, members: NO_MEMBERS }
+  }
+
+  #dropAttachments(): void {
+    this.attachments?.drop()
+    this.attachments = null
   }
 
   /** The log that readers follow, made with the first frame. When its last reader leaves, the upstream is aborted. */
@@ -193,6 +199,7 @@ export class Exchange implements ExchangeHandle, Placed {
     const onCancel = this.onCancel
     this.onCancel = null
     onCancel?.()
+    this.#dropAttachments()
     this.abortCall()
     this.#onSettle(this, ending)
   }

@@ -101,7 +101,7 @@ export type Metrics = {
   webhook(result: WebhookResult): void
 }
 
-export type LimitName = 'requests' | 'tokens' | 'concurrency' | 'lag' | 'receiving' | 'stored'
+export type LimitName = 'requests' | 'tokens' | 'concurrency' | 'lag' | 'receiving' | 'fetched' | 'stored'
 export type JobState = 'pending' | 'processing' | 'completed' | 'error'
 export type JobCounts = {
   readonly jobs: Readonly<Record<JobState, number>>

@@ -7,6 +7,7 @@ import { type Config } from '../config/types.js'
 export type SharedCells = {
   readonly limiter: SharedArrayBuffer
   readonly receiving: SharedArrayBuffer
+  readonly fetched: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
   readonly ledger: SlotTable
 }

@@ -8,7 +8,7 @@ import {
 } from '../../src/config/types.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { type KeyIdentity } from '../../src/pipeline/client.js'
-import { type FetchAttachment } from '../../src/pipeline/context.js'
+import { type Fetching } from '../../src/pipeline/context.js'
 import { fakeTarget } from './fake-protocol.js'
 import { ANTHROPIC, OPENAI, type Wire } from './pipeline-wires.js'
 
@@ -49,7 +49,7 @@ export type RigOptions = {
   /** Of the prompt library, by `language/name`. */
   readonly prompts?: Readonly<Record<string, string>>
   /** Of what clients name by URL. */
-  readonly fetchAttachment?: FetchAttachment
+  readonly fetching?: Fetching
   /** Of every provider. */
   readonly imageUrls?: boolean
   readonly apiKey?: string
@@ -61,6 +61,7 @@ export type RigOptions = {
 
 export const FETCH = {
   ...{ enabled: true, maxBytes: 1024, maxCount: 2, timeoutMs: 1000 },
+  ...{ maxHeldBytes: 256 * 1024 * 1024, maxHeldBytesPerKey: 64 * 1024 * 1024 },
   ...{ allowInsecure: false, allowPrivateNetworks: false },
 }
 

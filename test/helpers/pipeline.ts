@@ -91,7 +91,7 @@ export class PipelineRig {
       },
       dialects: DIALECTS,
       prompts: { find: (name, language) => options.prompts?.[`${language}/${name}`] ?? null },
-      fetchAttachment: options.fetchAttachment ?? null,
+      fetching: options.fetching ?? null,
       clock: { nowMs: () => this.nowMs, unixSec: () => 1_700_000_000, random: () => 0 },
     }
     this.pipeline = createPipeline(this.parts)

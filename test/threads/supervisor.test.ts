@@ -25,12 +25,8 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
   const { config: loaded } = load('')
   const config: Config = { ...loaded, server: { ...loaded.server, threads, port }, warnings: [order] }
   const ledger = openLedger(config)
-  const [limiter, receiving, metrics] = [64, 64, 64].map((bytes) => new SharedArrayBuffer(bytes)) as [
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-    SharedArrayBuffer,
-  ]
-  const cells: SharedCells = { limiter, receiving, metrics, ledger }
+  const room = (): SharedArrayBuffer => new SharedArrayBuffer(64)
+  const cells: SharedCells = { limiter: room(), receiving: room(), fetched: room(), metrics: room(), ledger }
   const asked: number[] = []
   const started: unknown[] = []
   const drained: string[] = []

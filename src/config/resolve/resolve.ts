@@ -6,7 +6,7 @@ import { type Catalog } from '../catalog.js'
 import { type ConfigFile, DEFAULT_PROMPTS_DIR, type ProviderEntry } from '../schema.js'
 import { type LeftOut } from '../sources/environment.js'
 import { type Variables } from '../sources/substitute.js'
-import { type CompatConfig, type Config, type JobsConfig, type ServerConfig } from '../types.js'
+import { type CompatConfig, type Config, type ContentConfig, type JobsConfig, type ServerConfig } from '../types.js'
 import { type ProblemList } from '../validate/problem.js'
 import { parseNetwork } from './addresses.js'
 import { isBuiltIn, markBuiltIn } from './built-in.js'
@@ -69,7 +69,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     jobs: resolveJobs(file, context),
     redis: file.redis,
     metrics: file.metrics,
-    content: file.content,
+    content: resolveContent(file.content, problems),
     prompts: { ...file.prompts, dir: resolvePromptsDir(file.prompts.dir, context) },
     compat: resolveCompat(file.compat, problems),
     log: { ...file.log, file: resolveLogFile(file.log.file, context) },
@@ -142,6 +142,23 @@ function refuseTooSmallBudget(server: ConfigFile['server'], problems: ProblemLis
     if (server[budget] >= maxBodyBytes) continue
     problems.add(['server', budget], `must be at least server.maxBodyBytes (${maxBodyBytes})`)
   }
+}
+
+/** Memory is counted in such units. */
+const KIB = 1024
+
+/** For the same reason: each budget holds what one request may have fetched, in base64 and in the units that are counted. */
+function resolveContent(content: ConfigFile['content'], problems: ProblemList): ContentConfig {
+  const { enabled, maxBytes, maxCount } = content.fetch
+  const needed = maxCount * Math.ceil((4 * Math.ceil(maxBytes / 3)) / KIB) * KIB
+  for (const budget of ['maxHeldBytes', 'maxHeldBytesPerKey'] as const) {
+    if (!enabled || content.fetch[budget] >= needed) continue
+    problems.add(
+      ['content', 'fetch', budget],
+      `must be at least ${needed}: what one request may have fetched (maxCount × maxBytes), in base64`,
+    )
+  }
+  return content
 }
 
 /** The paths of the client libraries: another API below them would take their routes. */

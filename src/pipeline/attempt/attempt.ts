@@ -84,7 +84,7 @@ export class Attempt implements CallHandler {
       members,
       target,
       prompt: exchange.prompt,
-      attachments: exchange.attachments,
+      attachments: exchange.attachments?.known ?? null,
       upstreamStream: this.#asksStream,
     })
   }

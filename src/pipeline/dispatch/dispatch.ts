@@ -103,7 +103,7 @@ async function tryEach(
       passed = noteFailure(before, given, toGatewayError(thrown))
       const { failure } = passed
       // A body that was lost with its worker cannot be sent again.
-      if (exchange.isEnded || exchange.body.length === 0) throw failure
+      if (exchange.isEnded || exchange.body.length === 0 || failure === exchange.attachments?.refusal) throw failure
       if (hasRefusedThinking(exchange, decoded, { routed, failure })) {
         passed = before
         at -= 1

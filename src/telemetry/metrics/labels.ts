@@ -35,7 +35,7 @@ export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
 export const RETRY_KINDS: readonly RetryKind[] = Object.freeze(['again', 'elsewhere', 'hedge', 'denied'])
 export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as const)
 export const LIMIT_KINDS: readonly LimitName[] = Object.freeze([
-  ...(['requests', 'tokens', 'concurrency', 'lag', 'receiving', 'stored'] as const),
+  ...(['requests', 'tokens', 'concurrency', 'lag', 'receiving', 'fetched', 'stored'] as const),
 ])
 export const OFFLOAD_TASKS: readonly OffloadTask[] = Object.freeze(['decode', 'encode', 'aggregate'])
 export const OFFLOAD_PLACES = Object.freeze(['inline', 'worker'] as const)

@@ -55,8 +55,8 @@ export type LoopMetrics = Metrics & {
   flood(kind: FloodKind): void
   /** A listener accepts no connections, for want of descriptors; or does again. */
   listenerPaused(isPaused: boolean): void
-  /** Memory reserved for arriving requests (above zero) or given back. */
-  receiving(bytes: number): void
+  /** Memory reserved for a use (above zero) or given back. */
+  reserved(use: 'receiving' | 'fetched', bytes: number): void
   /** An answer with an Idempotency-Key is not kept: too large, or not taken by the store. */
   answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void
 }
@@ -165,8 +165,8 @@ class CellMetrics implements LoopMetrics {
     this.#add(this.#at.rejections + offset, 1)
   }
 
-  receiving(bytes: number): void {
-    this.#add(this.#at.receiving, bytes)
+  reserved(use: 'receiving' | 'fetched', bytes: number): void {
+    this.#add(this.#at[use], bytes)
   }
 
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void {

@@ -137,6 +137,11 @@ export const METRICS = {
     help: 'Memory reserved for requests that are still arriving.',
     ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
   },
+  fetched: {
+    name: 'sluice_fetched_bytes',
+    help: 'Memory reserved for images and documents fetched by URL.',
+    ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
+  },
   floods: {
     name: 'sluice_floods_total',
     help: 'Connections closed because they demanded too much of one event loop turn.',

@@ -1,5 +1,6 @@
 // Fetches one image or document that a client named by URL, for a provider that takes only bytes. The URL is a stranger's:
-// the same guard as a webhook's, a connection of its own that is not kept, no redirect, and bounds on time and size.
+// the same guard as a webhook's, a connection of its own that is not kept, no redirect, and bounds on time and size. What it
+// takes of memory is reserved before: nothing is asked of a server, and nothing more of its answer kept, without room.
 import { Client, type Dispatcher } from 'undici'
 import { GatewayError } from '../../errors.js'
 import { createGuardedConnector } from './guarded-connector.js'
@@ -15,25 +16,40 @@ const MEDIA_TYPES: ReadonlySet<string> = new Set([
   'application/pdf',
 ])
 const MAX_HEAD_BYTES = 16 * 1024
+/** About what a connection with TLS, an answer's head and one read of its body take: the least that a fetch reserves. */
+const FIRST_ROOM_BYTES = 64 * 1024
+const EMPTY = new Uint8Array(new ArrayBuffer(0))
 const OK = 200
 const ENDED = Object.freeze(new GatewayError('client_gone', { message: 'The attachment is not needed any more.' }))
 
 export type Fetched = { readonly mediaType: string; readonly base64: string }
+
+/** Memory in the name of the key that asked. */
+export type Room = {
+  /** Up to so many bytes in all; the error where there is no room for them. */
+  grow(bytes: number): GatewayError | null
+}
 
 export type FetchOptions = GuardPolicy & {
   readonly maxBytes: number
   readonly timeoutMs: number
   /** The client has left. */
   readonly signal: AbortSignal
+  readonly room: Room
   readonly resolve?: Resolve
   readonly ca?: string | Buffer
 }
 
-/** Rejects with the reason, which is for the log alone: it would tell a stranger of the network that the gateway stands in. */
+/**
+ * Rejects with the reason, which is for the log alone: it would tell a stranger of the network that the gateway stands in.
+ * @throws rate_limited, overloaded where there is no room, and these are for the client
+ */
 export async function fetchAttachment(text: string, options: FetchOptions): Promise<Fetched> {
   const { url, problem } = checkPublicUrl(text, options)
   if (url === null) throw new Error(`the URL ${problem}`)
   if (options.signal.aborted) throw ENDED
+  const refusal = options.room.grow(FIRST_ROOM_BYTES)
+  if (refusal !== null) throw refusal
   return await new Promise((resolve, reject) => {
     const fetching = new Fetching(url, options, { resolve, reject })
     fetching.start({
@@ -56,7 +72,8 @@ class Fetching implements Dispatcher.DispatchHandler {
   readonly #settlers: Settlers
   readonly #timer: NodeJS.Timeout
   readonly #onAbort = () => this.#end(ENDED)
-  readonly #chunks: Buffer[] = []
+  #buffer: Uint8Array<ArrayBuffer> = EMPTY
+  #declared = 0
   #controller: Dispatcher.DispatchController | null = null
   #mediaType = ''
   #bytes = 0
@@ -96,15 +113,23 @@ class Fetching implements Dispatcher.DispatchHandler {
     if (status !== OK) this.#end(new Error(`the server answered ${status}`))
     else if (!MEDIA_TYPES.has(mediaType)) this.#end(new Error('the content type is neither an image nor PDF'))
     else if ((headers['content-encoding'] ?? 'identity') !== 'identity') this.#end(new Error('the content is encoded'))
-    else if (Number(headers['content-length'] ?? 0) > this.#options.maxBytes) this.#end(new Error('too large'))
+    else {
+      this.#declared = Number(headers['content-length'] ?? 0)
+      if (this.#declared > this.#options.maxBytes) this.#end(new Error('too large'))
+    }
   }
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
     if (this.#isOver) return
+    const before = this.#bytes
     this.#bytes += chunk.length
-    if (this.#bytes > this.#options.maxBytes) this.#end(new Error('too large'))
-    // A copy: the bytes are a view of what was read.
-    else this.#chunks.push(Buffer.from(chunk))
+    if (this.#bytes > this.#options.maxBytes) {
+      this.#end(new Error('too large'))
+      return
+    }
+    const refusal = this.#makeRoom(this.#bytes)
+    if (refusal === null) this.#buffer.set(chunk, before)
+    else this.#end(refusal)
   }
 
   onResponseEnd(): void {
@@ -115,6 +140,23 @@ class Fetching implements Dispatcher.DispatchHandler {
     this.#end(error)
   }
 
+  /**
+   * One buffer, whatever the pieces: a server that sends a byte at a time would have an object made of each. Reserved as the
+   * base64 that it becomes.
+   */
+  #makeRoom(neededBytes: number): GatewayError | null {
+    const { length } = this.#buffer
+    if (length >= neededBytes) return null
+    const grown = Math.min(this.#options.maxBytes, Math.max(FIRST_ROOM_BYTES / 2, length * 2, neededBytes))
+    const size = this.#declared >= neededBytes ? this.#declared : grown
+    const refusal = this.#options.room.grow(base64Length(size))
+    if (refusal !== null) return refusal
+    const buffer = new Uint8Array(new ArrayBuffer(size))
+    buffer.set(this.#buffer)
+    this.#buffer = buffer
+    return null
+  }
+
   /** The end of all of it, whoever calls first. */
   #end(reason: Error | null): void {
     if (this.#isOver) return
@@ -122,9 +164,16 @@ class Fetching implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer)
     this.#options.signal.removeEventListener('abort', this.#onAbort)
     if (reason === null) {
-      this.#settlers.resolve({ mediaType: this.#mediaType, base64: Buffer.concat(this.#chunks).toString('base64') })
+      const bytes = Buffer.from(this.#buffer.buffer, 0, this.#bytes)
+      this.#settlers.resolve({ mediaType: this.#mediaType, base64: bytes.toString('base64') })
     } else this.#settlers.reject(reason)
+    this.#buffer = EMPTY
     this.#controller?.abort(ENDED)
     void this.#client.destroy(ENDED).catch(() => {})
   }
+}
+
+/** Of so many bytes, in characters, each of which is a byte of memory. */
+export function base64Length(bytes: number): number {
+  return 4 * Math.ceil(bytes / 3)
 }

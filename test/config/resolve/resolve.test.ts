@@ -180,6 +180,21 @@ test('a budget of memory that no body of the allowed size fits into is refused b
   t.end()
 })
 
+test('a budget of what is fetched that one request may not fit into is refused, where anything is fetched', (t) => {
+  for (const option of ['maxHeldBytes', 'maxHeldBytesPerKey']) {
+    const text = (enabled: boolean, bytes: number) =>
+      `content:\n  fetch:\n    enabled: ${enabled}\n    maxBytes: 3000000\n    maxCount: 10\n    ${option}: ${bytes}\n`
+    const needed = 10 * Math.ceil(4_000_000 / 1024) * 1024
+    t.match(
+      refusalOf(() => load(text(true, needed - 1))),
+      `content.fetch.${option}: must be at least ${needed}: what one request may have fetched (maxCount × maxBytes), in base64 (line 6)`,
+    )
+    t.equal(load(text(true, needed)).config.content.fetch[option as 'maxHeldBytes'], needed)
+    load(text(false, needed - 1))
+  }
+  t.end()
+})
+
 test('a folder of the log file that is not there is a warning', (t) => {
   const text = 'log: { file: logs/sluice.log }'
   t.same(load(text).config.warnings, ['log.file: the folder /w/logs does not exist; it is created at startup'])

@@ -1,26 +1,14 @@
 // An image by URL on its way through the pipeline: fetched for a target that takes bytes, once, and until the client leaves.
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
-import { type FetchAttachment } from '../../../src/pipeline/context.js'
+import { heldFetcher } from '../../helpers/held-fetcher.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
 
 const URLS = ['https://example.com/1.png', 'https://example.com/2.png', 'https://example.com/3.png']
-const PNG = { mediaType: 'image/png', base64: 'QQ==' }
 
 function withImages(...urls: string[]): JsonObject {
   const images = urls.map((url) => ({ type: 'image_url', image_url: { url } }))
   return { messages: [{ role: 'user', content: [{ type: 'text', text: 'What?' }, ...images] }] }
-}
-
-/** A fetcher that the test answers by hand. */
-function heldFetcher() {
-  const fetches: { url: string; signal: AbortSignal; withinMs: number; resolve: () => void; reject: () => void }[] = []
-  const fetchAttachment: FetchAttachment = (url, signal, withinMs) =>
-    new Promise((resolve, reject) => {
-      fetches.push({ url, signal, withinMs, resolve: () => resolve(PNG), reject: () => reject(new Error('refused')) })
-      signal.addEventListener('abort', () => reject(new Error('aborted')))
-    })
-  return { fetches, fetchAttachment }
 }
 
 function sentBody(rig: PipelineRig): string {
@@ -28,8 +16,8 @@ function sentBody(rig: PipelineRig): string {
 }
 
 test('a target that takes bytes gets what was fetched; one attempt is counted', async (t) => {
-  const { fetches, fetchAttachment } = heldFetcher()
-  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const { fetches, fetching } = heldFetcher()
+  const rig = new PipelineRig({ fetching, imageUrls: false })
   const sink = await rig.ask({ model: 'other', stream: false, body: withImages(URLS[0] ?? '') })
   t.equal(rig.calls.length, 0, 'nothing is sent before it has come')
   t.strictSame(
@@ -46,8 +34,8 @@ test('a target that takes bytes gets what was fetched; one attempt is counted', 
 })
 
 test('what could not be fetched is refused by its path, without a word of why', async (t) => {
-  const { fetches, fetchAttachment } = heldFetcher()
-  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const { fetches, fetching } = heldFetcher()
+  const rig = new PipelineRig({ fetching, imageUrls: false })
   const sink = await rig.ask({ model: 'other', stream: false, body: withImages(URLS[0] ?? '') })
   fetches[0]?.reject()
   await turn()
@@ -58,8 +46,8 @@ test('what could not be fetched is refused by its path, without a word of why', 
 })
 
 test('more than may be fetched of one request are not asked for', async (t) => {
-  const { fetches, fetchAttachment } = heldFetcher()
-  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const { fetches, fetching } = heldFetcher()
+  const rig = new PipelineRig({ fetching, imageUrls: false })
   const sink = await rig.ask({ model: 'other', stream: false, body: withImages(...URLS) })
   t.equal(fetches.length, 2)
   for (const fetch of fetches) fetch.resolve()
@@ -68,8 +56,8 @@ test('more than may be fetched of one request are not asked for', async (t) => {
 })
 
 test('a fetch may take its own time and no more than the client has left, and is none of the gateway’s', async (t) => {
-  const { fetches, fetchAttachment } = heldFetcher()
-  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const { fetches, fetching } = heldFetcher()
+  const rig = new PipelineRig({ fetching, imageUrls: false })
   await rig.ask({ model: 'other', stream: false, body: withImages(URLS[0] ?? '') })
   rig.nowMs += 400
   fetches[0]?.resolve()
@@ -89,8 +77,8 @@ test('a fetch may take its own time and no more than the client has left, and is
 })
 
 test('the log has the host of what could not be fetched and the reason, and nothing else of the address', async (t) => {
-  const { fetches, fetchAttachment } = heldFetcher()
-  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const { fetches, fetching } = heldFetcher()
+  const rig = new PipelineRig({ fetching, imageUrls: false })
   const lines: unknown[] = []
   Object.assign(rig.parts.log, { warn: (fields: object, message: string) => lines.push([fields, message]) })
   await rig.ask({ model: 'other', stream: false, body: withImages('https://example.com/1.png?token=t0psecret') })
@@ -100,8 +88,8 @@ test('the log has the host of what could not be fetched and the reason, and noth
 })
 
 test('a client that leaves ends the fetch, and everything is given back', async (t) => {
-  const { fetches, fetchAttachment } = heldFetcher()
-  const rig = new PipelineRig({ fetchAttachment, imageUrls: false })
+  const { fetches, fetching } = heldFetcher()
+  const rig = new PipelineRig({ fetching, imageUrls: false })
   const sink = await rig.ask({ model: 'other', body: withImages(URLS[0] ?? '') })
   sink.leave()
   await turn()
@@ -112,8 +100,8 @@ test('a client that leaves ends the fetch, and everything is given back', async 
 })
 
 test('nothing is fetched for a target that takes URLs, and nothing without the option', async (t) => {
-  const { fetches, fetchAttachment } = heldFetcher()
-  const taking = new PipelineRig({ fetchAttachment })
+  const { fetches, fetching } = heldFetcher()
+  const taking = new PipelineRig({ fetching })
   await taking.ask({ model: 'other', body: withImages(URLS[0] ?? '') })
   t.match(sentBody(taking), /"type":"url"/)
   t.equal(fetches.length, 0)

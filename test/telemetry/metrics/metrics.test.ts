@@ -42,8 +42,9 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.configReload('ok')
   metrics.flood('messages')
   metrics.limitRejection('key', 'tokens')
-  metrics.receiving(4096)
-  metrics.receiving(-1024)
+  metrics.reserved('receiving', 4096)
+  metrics.reserved('receiving', -1024)
+  metrics.reserved('fetched', 2048)
   metrics.offloadTask('decode', 'inline', 0.0002)
   metrics.offloadQueue(3)
   metrics.upstreamConnections('north', 5, 2)
@@ -98,6 +99,7 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_event_loop_lag_seconds: ['gauge'],
     sluice_listeners_paused: ['gauge'],
     sluice_receiving_bytes: ['gauge'],
+    sluice_fetched_bytes: ['gauge'],
     sluice_stored_bytes: ['gauge', 'kind'],
     sluice_answers_not_kept_total: ['counter', 'reason'],
     sluice_jobs: ['gauge', 'state'],
@@ -199,7 +201,8 @@ test('counters and gauges of two event loops are added up, lag and breakers are 
     metrics.exchangeStarted()
     metrics.exchangeStarted()
     metrics.offloadQueue(2)
-    metrics.receiving(1024)
+    metrics.reserved('receiving', 1024)
+    metrics.reserved('fetched', 256)
     metrics.upstreamConnections('north', 4, 1)
     metrics.limitRejection('gateway', 'requests')
   }
@@ -217,6 +220,7 @@ test('counters and gauges of two event loops are added up, lag and breakers are 
   t.equal(sampleValue(samples, 'sluice_active_requests'), 2)
   t.equal(sampleValue(samples, 'sluice_offload_queue'), 4)
   t.equal(sampleValue(samples, 'sluice_receiving_bytes'), 2048)
+  t.equal(sampleValue(samples, 'sluice_fetched_bytes'), 512)
   t.equal(sampleValue(samples, 'sluice_upstream_connections', { provider: 'north', state: 'idle' }), 6)
   t.equal(sampleValue(samples, 'sluice_limit_rejections_total', { scope: 'gateway', limit: 'requests' }), 2)
   t.equal(sampleValue(samples, 'sluice_event_loop_lag_seconds'), 0.2)

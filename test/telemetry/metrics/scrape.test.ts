@@ -40,6 +40,7 @@ test('series that nobody touched are not on the page', async (t) => {
       'sluice_active_streams',
       'sluice_active_streams',
       'sluice_receiving_bytes',
+      'sluice_fetched_bytes',
       'sluice_event_loop_lag_seconds',
       'sluice_listeners_paused',
       'sluice_offload_queue',
@@ -100,8 +101,9 @@ function countAll(metrics: LoopMetrics, loop: number): void {
   for (const result of ['ok', 'rejected'] as const) metrics.configReload(result)
   for (const kind of ['requests', 'chunks'] as const) metrics.flood(kind)
   for (const scope of ['gateway', 'provider'] as const) metrics.limitRejection(scope, loop === 0 ? 'lag' : 'stored')
-  metrics.receiving(4096)
-  metrics.receiving(-1024)
+  metrics.reserved('receiving', 4096)
+  metrics.reserved('receiving', -1024)
+  metrics.reserved('fetched', 512)
   for (const task of ['decode', 'aggregate'] as const) metrics.offloadTask(task, 'worker', 0.125 * (loop + 1))
   metrics.offloadTask('encode', 'inline', 0.0625)
   metrics.offloadQueue(3)

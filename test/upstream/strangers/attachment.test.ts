@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { t as tap, test } from 'tap'
+import { GatewayError } from '../../../src/errors.js'
 import { type FetchOptions, fetchAttachment } from '../../../src/upstream/strangers/attachment.js'
 
 const PNG = Buffer.from('89504e470d0a1a0a', 'hex')
@@ -23,6 +24,7 @@ const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 const inside = (over: Partial<FetchOptions> = {}): FetchOptions => ({
   ...{ allowInsecure: true, allowPrivateNetworks: true, maxBytes: 1000, timeoutMs: 5000 },
   signal: new AbortController().signal,
+  room: { grow: () => null },
   ...over,
 })
 
@@ -87,4 +89,55 @@ test('the guard of strangers’ URLs holds: nothing of this machine is asked', a
   const { port } = new URL(origin)
   await t.rejects(fetchAttachment(`http://rebound.test:${port}/cat.png?x=1`, rebound), /not public/)
   t.equal(asked.length, before)
+})
+
+/** Memory of so many bytes for one fetch; what was asked of it. */
+function roomOf(bytes: number) {
+  const grown: number[] = []
+  return {
+    grown,
+    room: {
+      grow(neededBytes: number) {
+        grown.push(neededBytes)
+        return neededBytes > bytes ? NO_ROOM : null
+      },
+    },
+  }
+}
+const NO_ROOM = GatewayError.shared('rate_limited', { message: 'no room' })
+const KIB = 1024
+
+test('without room for a connection nothing is asked for', async (t) => {
+  const before = asked.length
+  const { room, grown } = roomOf(64 * KIB - 1)
+  t.equal(await reasonOf('/cat.png?x=1', { room }), 'no room')
+  t.same(grown, [64 * KIB])
+  t.equal(asked.length, before)
+})
+
+test('what an answer declares is reserved as the base64 it becomes, before any of it is kept', async (t) => {
+  const body = Buffer.alloc(300 * KIB, 1)
+  serve('/large', { 'content-type': 'image/png', 'content-length': String(body.length) }, body)
+  const fits = roomOf(400 * KIB)
+  const fetched = await fetchAttachment(`${origin}/large`, inside({ maxBytes: 512 * KIB, room: fits.room }))
+  t.ok(Buffer.from(fetched.base64, 'base64').equals(body))
+  t.same(fits.grown, [64 * KIB, 400 * KIB])
+  t.equal(fetched.base64.length, 400 * KIB)
+  const tight = roomOf(400 * KIB - 1)
+  t.equal(await reasonOf('/large', { maxBytes: 512 * KIB, room: tight.room }), 'no room')
+})
+
+test('an answer of unknown length in a byte a chunk is kept in one buffer that grows as it comes', async (t) => {
+  const parts = 100 * KIB
+  answers.set('/drops', (answer) => {
+    answer.writeHead(200, { 'content-type': 'image/png', 'transfer-encoding': 'chunked' })
+    answer.flushHeaders()
+    // Past the server's own framing: one read holds thousands of chunks.
+    answer.socket?.write(Buffer.from(`${'1\r\nx\r\n'.repeat(parts)}0\r\n\r\n`))
+  })
+  const { room, grown } = roomOf(1024 * KIB)
+  const fetched = await fetchAttachment(`${origin}/drops`, inside({ maxBytes: 512 * KIB, room }))
+  t.equal(Buffer.from(fetched.base64, 'base64').toString(), 'x'.repeat(parts))
+  const base64Of = (kib: number) => 4 * Math.ceil((kib * KIB) / 3)
+  t.same(grown, [64 * KIB, base64Of(32), base64Of(64), base64Of(128)])
 })

@@ -1,5 +1,6 @@
-// The memory that requests take while they are still arriving: bodies of HTTP and messages of WebSockets, counted in shared
-// memory for all event loops of the process, of each key and in all. Room is reserved before it is allocated.
+// Memory that clients decide about: of requests that are still arriving (bodies of HTTP, messages of WebSockets), and of what is
+// fetched by the URLs in them. Each use has a budget of its own, counted in shared memory for all event loops of the process, of
+// each key and in all. Room is reserved before it is allocated.
 //
 //   Int32   in all | key ... by its place        in units of 1 KiB, so that a cell counts up to 2 TiB
 //
@@ -12,13 +13,18 @@ const ALL = 0
 const FIRST_KEY = 1
 /** A caller without a key: counted in all alone. */
 const NO_CELL = -1
-/** Uploads end, or are cut by the engine within seconds: by then there may be room. */
+/** Uploads end, or are cut by the engine within seconds, and fetches have a time limit: by then there may be room. */
 const RETRY_AFTER_MS = 1000
 
-export type ReceivingCaps = { readonly maxReceivingBytes: number; readonly maxReceivingBytesPerKey: number }
+/** What the memory is for. */
+export type MemoryUse = 'receiving' | 'fetched'
 
-export type ReceivingOptions = {
-  readonly caps: ReceivingCaps
+/** In all, and of one key. */
+export type MemoryCaps = { readonly maxBytes: number; readonly maxBytesPerKey: number }
+
+export type MemoryOptions = {
+  readonly use: MemoryUse
+  readonly caps: MemoryCaps
   /** The place of each key by its index. */
   readonly keyPlaces: readonly number[]
   /** Bytes that were reserved (above zero) or given back. */
@@ -27,23 +33,23 @@ export type ReceivingOptions = {
 }
 
 /** Memory for as many keys, to be shared by all event loops. */
-export function createReceivingCells(keys: number): SharedArrayBuffer {
+export function createMemoryCells(keys: number): SharedArrayBuffer {
   return new SharedArrayBuffer((FIRST_KEY + keys) * Int32Array.BYTES_PER_ELEMENT)
 }
 
 /** One configuration's budget over the shared cells. */
-export class ReceivingBudget {
-  readonly #options: ReceivingOptions
+export class MemoryBudget {
+  readonly #options: MemoryOptions
   readonly #cells: Int32Array
   readonly #refusals: Readonly<Record<LimitScope, GatewayError>>
 
-  constructor(cells: SharedArrayBuffer, options: ReceivingOptions) {
+  constructor(cells: SharedArrayBuffer, options: MemoryOptions) {
     this.#options = options
     this.#cells = new Int32Array(cells)
-    this.#refusals = createRefusals(options.caps)
+    this.#refusals = createRefusals(options)
   }
 
-  /** A reservation of nothing yet, for one body or one socket. Index -1: a caller without a key. */
+  /** A reservation of nothing yet, for one body, one socket or one fetch. Index -1: a caller without a key. */
   open(keyIndex: number): Reservation {
     const place = this.#options.keyPlaces[keyIndex]
     return new Reservation(this, place === undefined ? NO_CELL : FIRST_KEY + place)
@@ -57,8 +63,8 @@ export class ReceivingBudget {
   /** Takes from both or neither; the key first, so that a key at its cap never shows in the count of all. */
   take(keyCell: number, units: number): GatewayError | null {
     const { caps, onChange } = this.#options
-    if (keyCell !== NO_CELL && !this.#add(keyCell, units, caps.maxReceivingBytesPerKey)) return this.#refuse('key')
-    if (!this.#add(ALL, units, caps.maxReceivingBytes)) {
+    if (keyCell !== NO_CELL && !this.#add(keyCell, units, caps.maxBytesPerKey)) return this.#refuse('key')
+    if (!this.#add(ALL, units, caps.maxBytes)) {
       if (keyCell !== NO_CELL) Atomics.sub(this.#cells, keyCell, units)
       return this.#refuse('gateway')
     }
@@ -86,14 +92,14 @@ export class ReceivingBudget {
   }
 }
 
-/** What one body or one socket has reserved. */
+/** What one of them has reserved. */
 export class Reservation {
-  readonly #budget: ReceivingBudget
+  readonly #budget: MemoryBudget
   readonly #keyCell: number
   #units = 0
 
-  /** Made by `ReceivingBudget.open` alone. */
-  constructor(budget: ReceivingBudget, keyCell: number) {
+  /** Made by `MemoryBudget.open` alone. */
+  constructor(budget: MemoryBudget, keyCell: number) {
     this.#budget = budget
     this.#keyCell = keyCell
   }
@@ -115,17 +121,30 @@ export class Reservation {
 }
 
 /** Refusals come in floods: made once. */
-function createRefusals(caps: ReceivingCaps): Readonly<Record<LimitScope, GatewayError>> {
-  const { maxReceivingBytes: all, maxReceivingBytesPerKey: perKey } = caps
+function createRefusals({ use, caps }: MemoryOptions): Readonly<Record<LimitScope, GatewayError>> {
+  const { what, option, advice } = WORDS[use]
   const retryAfterMs = RETRY_AFTER_MS
   return {
     gateway: GatewayError.shared('overloaded', {
-      message: `Requests that are still being received use all ${all} bytes of server.maxReceivingBytes. Try again shortly.`,
+      message: `${what('')} use all ${caps.maxBytes} bytes of ${option}. Try again shortly.`,
       retryAfterMs,
     }),
     key: GatewayError.shared('rate_limited', {
-      message: `Requests of this key that are still being received use all ${perKey} bytes of server.maxReceivingBytesPerKey. Send fewer at a time, or smaller ones.`,
+      message: `${what(' of this key')} use all ${caps.maxBytesPerKey} bytes of ${option}PerKey. ${advice}`,
       retryAfterMs,
     }),
   }
 }
+
+const WORDS = {
+  receiving: {
+    what: (whose: string) => `Requests${whose} that are still being received`,
+    option: 'server.maxReceivingBytes',
+    advice: 'Send fewer at a time, or smaller ones.',
+  },
+  fetched: {
+    what: (whose: string) => `Images and documents${whose} that are fetched by URL`,
+    option: 'content.fetch.maxHeldBytes',
+    advice: 'Send fewer requests at a time, or the content in base64.',
+  },
+} as const satisfies Record<MemoryUse, unknown>
