@@ -221,7 +221,7 @@ function sorted([name, type, ...labels]: (string | undefined)[]): string {
   return `${name} ${type} ${labels.sort().join(' ')}`
 }
 
-test('the dashboard asks for metrics and labels that exist', async (t) => {
+test('the dashboard has a panel for each metric, and asks for metrics and labels that exist', async (t) => {
   const metrics = metricLabels()
   const dashboard = parse(readText('resources/grafana/dashboards/sluice.json')) as JsonObject
   const queries = Array.from(
@@ -229,6 +229,10 @@ test('the dashboard asks for metrics and labels that exist', async (t) => {
     (match) => match[1] ?? '',
   )
   t.ok(queries.length > 15)
+  const shown = new Set(queries.flatMap((query) => query.match(/\bsluice_\w+/g) ?? []))
+  for (const [, { name, type }] of METRIC_LIST) {
+    t.ok(shown.has(type === 'histogram' ? `${name}_bucket` : name), `a panel shows ${name}`)
+  }
   for (const query of queries) {
     const names = Array.from(query.matchAll(/\b(sluice_\w+|process_\w+|nodejs_\w+)/g), (match) => match[1] ?? '')
     t.ok(names.length > 0, query)
