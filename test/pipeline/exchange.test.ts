@@ -73,6 +73,20 @@ test('when the last reader leaves the log the upstream is stopped', async (t) =>
   t.equal(aborts(), 1)
 })
 
+test('tries are kept from the first that failed on; of one that went well there is no list', (t) => {
+  const { exchange } = open(t)
+  const ok = { provider: 'north', model: 'up', result: 'ok', error: null } as const
+  exchange.noteTry(ok, 0)
+  t.equal(exchange.tries, null)
+  exchange.noteTry({ ...ok, result: 'cut' }, null)
+  exchange.noteTry(ok, exchange.context.clock.nowMs() - 5)
+  t.match(exchange.tries, [
+    { result: 'cut', ms: 0 },
+    { result: 'ok', ms: 5 },
+  ])
+  t.end()
+})
+
 test('settling leaves the queue', async (t) => {
   const { exchange } = open(t)
   let left = 0
