@@ -17,10 +17,13 @@ providers:
   openai:
     apiKey: CANARY-provider
     headers: { x-token: CANARY-header }
+    proxy: http://CANARY-user:CANARY-password@proxy.example:8080
+    tls: { caFile: c, certFile: c, keyFile: k, serverName: inside.example }
     extraBody: { api_key: CANARY-body, nested: [ { password: CANARY-nested } ], options: { num_ctx: 5 } }
 models: { m: { targets: [ { provider: openai, model: gpt-4o, extraBody: { authToken: CANARY-target } } ] } }
 metrics: { token: CANARY-metrics }
 redis: { url: "redis://user:CANARY-redis@h:6379/1" }
+jobs: { webhook: { secret: CANARY-webhook-new, previousSecret: CANARY-webhook-old } }
 `
 
 test('every secret is masked, keys by hash too', (t) => {
@@ -28,16 +31,24 @@ test('every secret is masked, keys by hash too', (t) => {
   const { config } = loadConfig(sources({ files }))
   const text = renderConfig(config)
   t.notMatch(text, /CANARY/)
+  t.notMatch(text, /PRIVATE KEY/)
   t.notMatch(text, new RegExp(config.keys[0]?.keySha256 ?? 'none'))
   t.match(parse(text), {
     server: { tls: { passphrase: '********' } },
     keys: [{ name: 'a', keySha256: '********' }],
     providers: {
-      openai: { apiKey: '********', headers: { 'x-token': '********' }, extraBody: { options: { num_ctx: 5 } } },
+      openai: {
+        apiKey: '********',
+        headers: { 'x-token': '********' },
+        extraBody: { options: { num_ctx: 5 } },
+        proxy: 'http://********:********@proxy.example:8080/',
+        tls: { ca: '********', cert: '********', key: '********', serverName: 'inside.example' },
+      },
     },
     models: { m: { targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1 }], fallbacks: [] } },
     metrics: { token: '********' },
     redis: { url: 'redis://user:********@h:6379/1' },
+    jobs: { webhook: { secret: '********', previousSecret: '********' } },
   })
   t.end()
 })

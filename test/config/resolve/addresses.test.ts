@@ -9,6 +9,7 @@ test('reads addresses in every spelling, and nothing else', (t) => {
   t.same(bytes('203.0.113.7'), [203, 0, 113, 7])
   t.same(bytes('::ffff:203.0.113.7'), [203, 0, 113, 7])
   t.same(bytes('::FFFF:cb00:7107'), [203, 0, 113, 7])
+  t.equal(bytes('2001:db8::ffff:203.0.113.7').length, 16, 'no IPv4 address but with ten bytes of zero before it')
   t.same(bytes('::1'), [...new Array(15).fill(0), 1])
   t.same(bytes('2001:db8::5:0:ff'), [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0xff])
   t.same(bytes('64:ff9b::1.2.3.4').slice(-4), [1, 2, 3, 4])

@@ -39,6 +39,15 @@ test('a proxy path is kept, and a version of its own is the version', (t) => {
   t.end()
 })
 
+test('a wire without a version has none, whatever other API of the same server was meant', (t) => {
+  for (const clientsGiveVersion of [true, false]) {
+    const bare = { versionSegment: '', clientsGiveVersion }
+    t.same(normaliseBaseUrl('http://h:11434/v1', bare), { url: 'http://h:11434' })
+    t.same(normaliseBaseUrl('http://h:11434/proxy/v1/', bare), { url: 'http://h:11434/proxy' })
+  }
+  t.end()
+})
+
 test('what is no plain http address is refused', (t) => {
   for (const text of [
     '',
