@@ -85,6 +85,17 @@ test('other statuses, endless bodies, broken answers and silence give null', asy
   t.equal(await getLocal(silent.url, 50), null)
 })
 
+test('a body of more than a mebibyte is no list of models, though it ends', async (t) => {
+  for (const [bytes, isRead] of [
+    [1_048_576, true],
+    [1_048_577, false],
+  ] as const) {
+    const { url, close } = await listening((_, answer) => answer.end('x'.repeat(bytes)))
+    t.teardown(close)
+    t.equal((await getLocal(url, 20_000)) !== null, isRead, `${bytes}`)
+  }
+})
+
 test('a refused port gives null at once', async (t) => {
   const server = createTcpServer()
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
