@@ -66,6 +66,14 @@ providers:
   t.end()
 })
 
+test('a key that no header can hold is refused by its path, and not shown', (t) => {
+  for (const key of ['two words', 'kłucz', 'line\\nbreak']) {
+    const message = refusalOf(() => load(`providers: { openai: { apiKey: "${key}" } }`))
+    t.equal(message, 'providers.openai.apiKey: must be printable ASCII without spaces (line 1)')
+  }
+  t.end()
+})
+
 test('a server without a profile needs protocol and address, and no key', (t) => {
   const { providers } = load('providers: { local: { protocol: openai-chat, baseUrl: "http://127.0.0.1:8000" } }').config
   t.match(providers, [
