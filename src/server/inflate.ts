@@ -10,6 +10,8 @@ export const ACCEPTED_CODINGS = 'gzip, deflate, br'
 
 export type PackedBody = {
   readonly coding: Coding
+  /** Whose turn it takes; -1 for callers without a key, who are one. */
+  readonly keyIndex: number
   readonly body: Uint8Array<ArrayBuffer>
   /** Asked when its turn comes; one that is not wanted any more is dropped without a word. */
   isWanted(): boolean
@@ -32,10 +34,11 @@ export function codingOf(contentEncoding: string): Coding | null | undefined {
   return coding === 'deflate' || coding === 'br' ? coding : undefined
 }
 
-/** Unpacks the bodies of one event loop, in the order in which they came. */
+/** Unpacks the bodies of one event loop: keys take turns, and those of one key keep their order. */
 export class Inflater {
   readonly #maxBytes: number
-  readonly #waiting: PackedBody[] = []
+  /** By key, the one whose turn is next in front. */
+  readonly #waiting = new Map<number, PackedBody[]>()
   #running = 0
 
   /** `maxBytes`: of an unpacked body. */
@@ -45,16 +48,30 @@ export class Inflater {
 
   /** Takes over the body. */
   inflate(packed: PackedBody): void {
-    this.#waiting.push(packed)
+    const { keyIndex } = packed
+    const line = this.#waiting.get(keyIndex)
+    if (line === undefined) this.#waiting.set(keyIndex, [packed])
+    else line.push(packed)
     this.#next()
   }
 
   #next(): void {
     while (this.#running < MAX_AT_ONCE) {
-      const packed = this.#waiting.shift()
+      const packed = this.#take()
       if (packed === undefined) return
       if (packed.isWanted()) this.#run(packed)
     }
+  }
+
+  /** The oldest of the key whose turn it is, which then goes behind the others. */
+  #take(): PackedBody | undefined {
+    for (const [keyIndex, line] of this.#waiting) {
+      this.#waiting.delete(keyIndex)
+      const packed = line.shift()
+      if (line.length > 0) this.#waiting.set(keyIndex, line)
+      return packed
+    }
+    return undefined
   }
 
   #run(packed: PackedBody): void {

@@ -86,6 +86,7 @@ test('a few are unpacked at a time, in their order, and what is not wanted any m
   for (let i = 0; i < 6; i++) {
     inflater.inflate({
       coding: 'gzip',
+      keyIndex: 0,
       body: exact(gzipSync(`${i}`.repeat(200_000))),
       isWanted: () => {
         if (!asked.includes(i)) asked.push(i)
@@ -102,6 +103,29 @@ test('a few are unpacked at a time, in their order, and what is not wanted any m
   await whole
   t.same(asked, [0, 1, 2, 3, 4, 5])
   t.same(done.toSorted(), [0, 1, 2, 4, 5])
+})
+
+test('keys take turns: one with many bodies does not hold up another one’s first', async (t) => {
+  const inflater = new Inflater(1_000_000)
+  const begun: string[] = []
+  const bodies = [...Array.from({ length: 40 }, () => 1), 2, 1, 3, 2]
+  await Promise.all(
+    bodies.map(
+      (keyIndex, i) =>
+        new Promise<void>((resolve) => {
+          inflater.inflate({
+            ...{ coding: 'gzip', keyIndex, body: exact(gzipSync(`${i}`.repeat(1000))) },
+            isWanted: () => {
+              if (!begun.includes(`${keyIndex}:${i}`)) begun.push(`${keyIndex}:${i}`)
+              return true
+            },
+            onDone: () => resolve(),
+          })
+        }),
+    ),
+  )
+  t.same(begun.slice(0, 8), ['1:0', '1:1', '1:2', '2:40', '3:42', '1:3', '2:43', '1:4'])
+  t.equal(begun.length, bodies.length)
 })
 
 test('a client that leaves while its body is unpacked is a request that was never an exchange', async (t) => {

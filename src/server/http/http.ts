@@ -170,7 +170,7 @@ export class HttpExchange implements Asking, BodyEvents {
     }
     this.#packed = packed
     this.#front.inflater.inflate({
-      ...{ coding, body },
+      ...{ coding, body, keyIndex: (this.#key ?? NO_KEY).index },
       isWanted: () => !this.isOver,
       onDone: (result) => {
         this.#packed = null
