@@ -82,7 +82,7 @@ const Server = section('The listener and the bounds of one connection.', {
   maxReceivingBytesPerKey: integer(
     { minimum: KIB, maximum: MAX_BUDGET_BYTES },
     64 * MIB,
-    'The same for one gateway key; a request that exceeds it gets 429.',
+    'The same for one gateway key, which may also hold no more than it leaves free for the others; a request that exceeds it gets 429.',
   ),
   maxMessageBytes: integer(
     { minimum: KIB, maximum: GIB },
@@ -574,7 +574,7 @@ const Content = section('Images and documents in requests.', {
     maxHeldBytesPerKey: integer(
       { minimum: 8 * MIB, maximum: MAX_BUDGET_BYTES },
       64 * MIB,
-      'The same for one gateway key; exceeding it is 429.',
+      'The same for one gateway key, which may also hold no more than it leaves free for the others; exceeding it is 429.',
     ),
     allowInsecure: Type.Boolean({ default: false, description: 'Allow http:// as well as https:// URLs.' }),
     allowPrivateNetworks: Type.Boolean({

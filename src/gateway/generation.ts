@@ -29,7 +29,7 @@ import { Upstream } from '../upstream/call.js'
 import { AnswerSecrets } from '../upstream/conceal.js'
 import { type Pools } from '../upstream/pool/pools.js'
 import { parseProxy } from '../upstream/proxy.js'
-import { fetchAttachment } from '../upstream/strangers/attachment.js'
+import { base64Length, fetchAttachment } from '../upstream/strangers/attachment.js'
 
 /** When to come back from maintenance: soon after its end, and not all the time before. */
 const MAINTENANCE_RETRY_MS = 30_000
@@ -110,7 +110,8 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
 function createFetching(config: Config, slots: SlotTable, resources: LoopResources): Fetching | null {
   const { enabled, maxHeldBytes, maxHeldBytesPerKey, ...options } = config.content.fetch
   if (!enabled) return null
-  const caps = { maxBytes: maxHeldBytes, maxBytesPerKey: maxHeldBytesPerKey }
+  const requestBytes = options.maxCount * base64Length(options.maxBytes)
+  const caps = { maxBytes: maxHeldBytes, maxBytesPerKey: maxHeldBytesPerKey, requestBytes }
   const budget = createBudget('fetched', caps, { config, slots, resources })
   return {
     reserve: (keyIndex) => budget.open(keyIndex),
@@ -130,7 +131,8 @@ function joinLimiter(
 }
 
 function receivingCaps({ server }: Config): MemoryCaps {
-  return { maxBytes: server.maxReceivingBytes, maxBytesPerKey: server.maxReceivingBytesPerKey }
+  const { maxReceivingBytes, maxReceivingBytesPerKey, maxBodyBytes } = server
+  return { maxBytes: maxReceivingBytes, maxBytesPerKey: maxReceivingBytesPerKey, requestBytes: maxBodyBytes }
 }
 
 type BudgetParts = { readonly config: Config; readonly slots: SlotTable; readonly resources: LoopResources }

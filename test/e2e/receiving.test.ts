@@ -26,7 +26,7 @@ const gateway = await startGateway(tap, {
     ],
     providers,
     metrics: { token: 'metrics-token' },
-    server: { threads: 2, maxReceivingBytes: 100 * MIB, maxReceivingBytesPerKey: 64 * MIB },
+    server: { threads: 2, maxReceivingBytes: 78 * MIB, maxReceivingBytesPerKey: 64 * MIB },
   },
 })
 const portOf = ({ origin }: Running) => Number(new URL(origin).port)
@@ -119,12 +119,12 @@ test('of a hundred unfinished uploads of one key as many are taken as fit, over 
 
 test('what all keys hold together is bounded as well: 503', async (t) => {
   const before = await rejections('gateway')
-  const keys = [KEY, KEY, KEY, OTHER_KEY, OTHER_KEY]
+  const keys = [KEY, KEY, KEY, OTHER_KEY]
   const uploads = await Promise.all(keys.map((key) => beginUpload(key, LENGTH, FIRST)))
-  await untilHeld((bytes) => bytes === 5 * BODY_BYTES)
+  await untilHeld((bytes) => bytes === 4 * BODY_BYTES)
   const last = await beginUpload(OTHER_KEY, LENGTH, FIRST)
   await untilHeld(() => last.answer() !== null)
-  t.match(last.answer(), { status: 503, body: /104857600 bytes of server\.maxReceivingBytes/ })
+  t.match(last.answer(), { status: 503, body: /81788928 bytes of server\.maxReceivingBytes/ })
   t.equal((await rejections('gateway')) - before, 1)
   await closeAll([...uploads, last])
 })
@@ -168,6 +168,29 @@ test('each open WebSocket holds its largest message; of a hundred unfinished mes
   t.equal((await rejections('key')) - before, 1)
   for (const { socket } of kept) socket.destroy()
   await untilHeld((bytes) => bytes === 0)
+})
+
+test('sockets that say nothing leave another key as much as they hold', async (t) => {
+  const shared = await startGateway(t, {
+    config: {
+      keys: [
+        { name: 'one', key: KEY },
+        { name: 'two', key: OTHER_KEY },
+      ],
+      providers,
+      metrics: { token: 'metrics-token' },
+      server: { threads: 2, maxBodyBytes: 4 * MIB, maxReceivingBytes: 16 * MIB, maxReceivingBytesPerKey: 16 * MIB },
+    },
+  })
+  const open = (key: string) => RawWebSocket.open(portOf(shared), `X-Api-Key: ${key}\r\n`)
+  const sockets = await Promise.all(Array.from({ length: 32 }, () => open(KEY)))
+  await t.rejects(open(KEY), /no upgrade: HTTP\/1\.1 429/)
+  t.equal(await heldBytes(shared), 8 * MIB)
+  const upload = await beginUpload(OTHER_KEY, `Content-Length: ${4 * MIB}`, FIRST, shared)
+  await untilHeld((bytes) => bytes === 12 * MIB, shared)
+  t.equal(upload.answer(), null)
+  for (const { socket } of [...sockets, upload]) socket.destroy()
+  await untilHeld((bytes) => bytes === 0, shared)
 })
 
 test('a WebSocket for large messages takes what a body may hold, and counts as one', async (t) => {

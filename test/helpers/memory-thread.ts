@@ -13,7 +13,7 @@ export type MemoryJob = {
 const { cells, capBytes, bytes, rounds } = workerData as MemoryJob
 const budget = new MemoryBudget(cells, {
   use: 'receiving',
-  caps: { maxBytes: capBytes, maxBytesPerKey: capBytes },
+  caps: { maxBytes: capBytes, maxBytesPerKey: capBytes, requestBytes: capBytes },
   keyPlaces: [0],
   onChange: () => undefined,
   onRejected: () => undefined,

@@ -4,6 +4,9 @@
 //
 //   Int32   in all | key ... by its place        in units of 1 KiB, so that a cell counts up to 2 TiB
 //
+// No number of keys takes all of it: a key may hold as much as it leaves free for the others, so n of them that take what they can
+// leave an n+1st part (Choudhury and Hahne, "Dynamic queue length thresholds", 1998). Not where that would stop single requests.
+//
 // The cells outlive a reload; a reservation gives back to the cells that it took from, whatever the key's index is by then.
 import { GatewayError } from '../../errors.js'
 import { type LimitScope } from '../refusal.js'
@@ -19,8 +22,11 @@ const RETRY_AFTER_MS = 1000
 /** What the memory is for. */
 export type MemoryUse = 'receiving' | 'fetched'
 
-/** In all, and of one key. */
-export type MemoryCaps = { readonly maxBytes: number; readonly maxBytesPerKey: number }
+/** In all, of one key, and the most that one request takes. */
+export type MemoryCaps = { readonly maxBytes: number; readonly maxBytesPerKey: number; readonly requestBytes: number }
+
+/** The budget is shared where so many of the largest requests fit into it: one finds room beside two keys that take what they can. */
+const LEAST_REQUESTS = 4
 
 export type MemoryOptions = {
   readonly use: MemoryUse
@@ -41,12 +47,15 @@ export function createMemoryCells(keys: number): SharedArrayBuffer {
 export class MemoryBudget {
   readonly #options: MemoryOptions
   readonly #cells: Int32Array
-  readonly #refusals: Readonly<Record<LimitScope, GatewayError>>
+  readonly #refusals: Readonly<Record<LimitScope | 'share', GatewayError>>
+  readonly #isShared: boolean
 
   constructor(cells: SharedArrayBuffer, options: MemoryOptions) {
     this.#options = options
     this.#cells = new Int32Array(cells)
     this.#refusals = createRefusals(options)
+    const { caps, keyPlaces } = options
+    this.#isShared = keyPlaces.length > 1 && caps.maxBytes >= LEAST_REQUESTS * caps.requestBytes
   }
 
   /** A reservation of nothing yet, for one body, one socket or one fetch. Index -1: a caller without a key. */
@@ -63,6 +72,7 @@ export class MemoryBudget {
   /** Takes from both or neither; the key first, so that a key at its cap never shows in the count of all. */
   take(keyCell: number, units: number): GatewayError | null {
     const { caps, onChange } = this.#options
+    if (keyCell !== NO_CELL && this.#isShared && !this.#isWithinShare(keyCell, units)) return this.#refuse('share')
     if (keyCell !== NO_CELL && !this.#add(keyCell, units, caps.maxBytesPerKey)) return this.#refuse('key')
     if (!this.#add(ALL, units, caps.maxBytes)) {
       if (keyCell !== NO_CELL) Atomics.sub(this.#cells, keyCell, units)
@@ -86,9 +96,16 @@ export class MemoryBudget {
     }
   }
 
-  #refuse(scope: LimitScope): GatewayError {
-    this.#options.onRejected(scope)
-    return this.#refusals[scope]
+  /** Not exact over threads, as the caps are: at worst a key has what two of them let in at once. */
+  #isWithinShare(keyCell: number, units: number): boolean {
+    const held = Atomics.load(this.#cells, keyCell) + units
+    const heldByAll = Atomics.load(this.#cells, ALL) + units
+    return (held + heldByAll) * UNIT_BYTES <= this.#options.caps.maxBytes
+  }
+
+  #refuse(reason: LimitScope | 'share'): GatewayError {
+    this.#options.onRejected(reason === 'gateway' ? 'gateway' : 'key')
+    return this.#refusals[reason]
   }
 }
 
@@ -121,7 +138,7 @@ export class Reservation {
 }
 
 /** Refusals come in floods: made once. */
-function createRefusals({ use, caps }: MemoryOptions): Readonly<Record<LimitScope, GatewayError>> {
+function createRefusals({ use, caps }: MemoryOptions): Readonly<Record<LimitScope | 'share', GatewayError>> {
   const { what, option, advice } = WORDS[use]
   const retryAfterMs = RETRY_AFTER_MS
   return {
@@ -131,6 +148,10 @@ function createRefusals({ use, caps }: MemoryOptions): Readonly<Record<LimitScop
     }),
     key: GatewayError.shared('rate_limited', {
       message: `${what(' of this key')} use all ${caps.maxBytesPerKey} bytes of ${option}PerKey. ${advice}`,
+      retryAfterMs,
+    }),
+    share: GatewayError.shared('rate_limited', {
+      message: `${what(' of this key')} use as much of the ${caps.maxBytes} bytes of ${option} as is left for all others. ${advice}`,
       retryAfterMs,
     }),
   }

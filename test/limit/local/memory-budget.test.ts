@@ -11,7 +11,7 @@ function setUp(options: Partial<MemoryOptions> = {}, cells = createMemoryCells(3
   const rejected: string[] = []
   const budget = new MemoryBudget(cells, {
     use: 'receiving',
-    caps: { maxBytes: 10 * KIB, maxBytesPerKey: 4 * KIB },
+    caps: { maxBytes: 10 * KIB, maxBytesPerKey: 4 * KIB, requestBytes: 3 * KIB },
     keyPlaces: [0, 1],
     onChange: (bytes) => changes.push(bytes),
     onRejected: (scope) => rejected.push(scope),
@@ -52,6 +52,68 @@ test('what is refused for want of room in all leaves the key with what it had', 
   others.release()
   t.equal(own.grow(4 * KIB), null, 'the key has not lost what it was refused')
   t.equal(budget.heldBytes(), 4 * KIB)
+  t.end()
+})
+
+test('however many keys take what they can, there is room for one more', (t) => {
+  const caps = { maxBytes: 4096 * KIB, maxBytesPerKey: 1024 * KIB, requestBytes: KIB }
+  const keys = 20
+  const keyPlaces = Array.from({ length: keys }, (_, place) => place)
+  const { budget, rejected } = setUp({ caps, keyPlaces }, createMemoryCells(keys))
+  const taken = keyPlaces.map((key) => {
+    let units = 0
+    while (budget.open(key).grow(KIB) === null) units += 1
+    return units
+  })
+  t.same(taken.slice(0, 6), [1024, 1024, 1024, 512, 256, 128])
+  t.same(rejected.slice(0, 5), ['key', 'key', 'key', 'key', 'key'])
+  const { data } = budget.open(3).grow(KIB) ?? {}
+  t.match(data, { code: 'rate_limited', status: 429, retryAfterMs: 1000 })
+  t.match(
+    data?.message,
+    /of this key .* use as much of the 4194304 bytes of server\.maxReceivingBytes as is left for all/,
+  )
+  // Each in turn, as long as one of them gets any: what they end up with is even.
+  const even = setUp({ caps, keyPlaces }, createMemoryCells(keys)).budget
+  const shares = keyPlaces.map(() => 0)
+  for (let got = true; got; ) {
+    got = false
+    for (const key of keyPlaces) {
+      if (even.open(key).grow(KIB) !== null) continue
+      shares[key] = (shares[key] ?? 0) + 1
+      got = true
+    }
+  }
+  t.ok(
+    shares.every((units) => units === 195 || units === 196),
+    shares.join(),
+  )
+  t.ok(even.heldBytes() <= 4096 * KIB - 195 * KIB)
+  t.end()
+})
+
+test('a key alone, callers without keys, and a budget of few requests are not shared', (t) => {
+  const caps = { maxBytes: 8 * KIB, maxBytesPerKey: 8 * KIB, requestBytes: 2 * KIB }
+  const one = setUp({ caps, keyPlaces: [0] }).budget
+  t.equal(one.open(0).grow(8 * KIB), null)
+  t.equal(
+    setUp({ caps })
+      .budget.open(-1)
+      .grow(8 * KIB),
+    null,
+  )
+  t.equal(
+    setUp({ caps })
+      .budget.open(0)
+      .grow(5 * KIB)?.data.code,
+    'rate_limited',
+  )
+  t.equal(
+    setUp({ caps: { ...caps, requestBytes: 2 * KIB + 1 } })
+      .budget.open(0)
+      .grow(8 * KIB),
+    null,
+  )
   t.end()
 })
 
