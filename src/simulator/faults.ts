@@ -62,11 +62,11 @@ export function parseFault(text: string): Fault | null {
   return numbers.every((number) => Number.isFinite(number) && number >= 0) ? { name, numbers } : null
 }
 
-/** Takes a fault suffix off a model name. */
-export function splitModel(model: string): { readonly model: string; readonly fault: Fault | null } {
+/** Takes a fault suffix off a model name; `fault` as it is written, empty without one. */
+export function splitModel(model: string): { readonly model: string; readonly fault: string } {
   const suffix = SUFFIX.exec(model)
-  if (suffix === null) return { model, fault: null }
-  return { model: model.slice(0, suffix.index), fault: parseFault(suffix[1] ?? '') }
+  if (suffix === null) return { model, fault: '' }
+  return { model: model.slice(0, suffix.index), fault: suffix[1] ?? '' }
 }
 
 /** The frame a fault waits for. */

@@ -233,8 +233,11 @@ class UwsSimulator implements Simulator {
       )
       return
     }
-    const fault = parseFault(turn.faultHeader) ?? named.fault ?? this.#faults.next(turn.wire.id, request.model)
-    this.#responder.answer(turn, request, { fault, place: this.#requests })
+    const asked = turn.faultHeader === '' ? named.fault : turn.faultHeader
+    const fault = asked === '' ? this.#faults.next(turn.wire.id, request.model) : parseFault(asked)
+    // An answer without the fault would pass for one that withstood it.
+    if (fault === null && asked !== '') this.#responder.refuse(turn, 400, `Unknown fault: ${asked}`)
+    else this.#responder.answer(turn, request, { fault, place: this.#requests })
   }
 }
 

@@ -19,9 +19,9 @@ test('knows the frame a fault waits for', (t) => {
 })
 
 test('takes a suffix off a model name', (t) => {
-  t.same(splitModel('lorem+fault=stall,1'), { model: 'lorem', fault: { name: 'stall', numbers: [1] } })
-  t.same(splitModel('lorem'), { model: 'lorem', fault: null })
-  t.same(splitModel('lorem+fault=unknown'), { model: 'lorem', fault: null })
+  t.same(splitModel('lorem+fault=stall,1'), { model: 'lorem', fault: 'stall,1' })
+  t.same(splitModel('lorem'), { model: 'lorem', fault: '' })
+  t.same(splitModel('lorem+fault=unknown'), { model: 'lorem', fault: 'unknown' })
   t.end()
 })
 

@@ -23,6 +23,14 @@ test('speaks only the protocols it is told to, and answers every other path with
   t.equal((await post(`${origin}/api/chat`, chat('echo'))).status, 200)
 })
 
+test('a fault that does not exist is an error, not an answer without a fault', async (t) => {
+  const { origin } = await startSimulator(t)
+  const byHeader = await post(origin + PATH, chat('echo'), { 'x-sim-fault': 'stal,3' })
+  t.match(byHeader, { status: 400, json: { error: { message: 'Unknown fault: stal,3' } } })
+  const byModel = await post(origin + PATH, chat('echo+fault=stall,x'))
+  t.match(byModel, { status: 400, json: { error: { message: 'Unknown fault: stall,x' } } })
+})
+
 test('shows each request to onRequest and counts it', async (t) => {
   const seen: SeenRequest[] = []
   const { origin, simulator } = await startSimulator(t, { onRequest: (request) => void seen.push(request) })
