@@ -116,7 +116,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   if (!COMMANDS.includes(command)) {
     const nearest = nearestName(command, COMMANDS)
     throw refusal(
-      `unknown command "${command}"${nearest === null ? '' : `; did you mean "${nearest}"?`} See sluice --help.`,
+      `unknown command "${command}"${nearest === null ? '.' : `; did you mean "${nearest}"?`} See sluice --help.`,
     )
   }
   if (command === 'webhook') return readWebhook(rest)
@@ -197,7 +197,7 @@ function faultOf(args: readonly string[], options: Options): string | null {
     const option = Object.hasOwn(options, name) ? options[name] : undefined
     if (option === undefined) {
       const nearest = nearestName(name, Object.keys(options))
-      return `unknown option ${rawName}${nearest === null ? '' : `; did you mean --${nearest}?`} See sluice --help.`
+      return `unknown option ${rawName}${nearest === null ? '.' : `; did you mean --${nearest}?`} See sluice --help.`
     }
     if (option.type === 'boolean' && value !== undefined) return `option ${rawName} takes no value`
     if (option.type !== 'string') continue

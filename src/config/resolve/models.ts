@@ -28,27 +28,20 @@ const LINKS = ['fallbacks', 'contextFallbacks'] as const
 
 /** All models that have a target left, in the order of the entries. */
 export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, context: ModelContext): ModelConfig[] {
-  const models: ModelConfig[] = []
-  for (const [name, entry] of Object.entries(entries)) {
+  const models = Object.entries(entries).map(([name, entry]): ModelConfig => {
     const targets = resolveTargets(name, entry, context)
     const { fallbacks, contextFallbacks, affinity, timeouts, hedge } = typeof entry === 'string' ? PLAIN : entry
-    if (targets.length > 0)
-      models.push({
-        name,
-        targets,
-        fallbacks,
-        contextFallbacks,
-        affinity,
-        timeouts,
-        hedge: resolveHedge(name, hedge, context),
-      })
-    else context.warnings.push(`model ${name} is ignored: none of its targets is usable`)
-  }
-  const names = { served: new Set(models.map((model) => model.name)), known: new Set(Object.keys(entries)) }
-  return models.map((model) => {
-    const [fallbacks = [], contextFallbacks = []] = LINKS.map((link) => resolveLink(model, link, { ...names, context }))
+    if (targets.length === 0) context.warnings.push(`model ${name} is ignored: none of its targets is usable`)
+    return { name, targets, fallbacks, contextFallbacks, affinity, timeouts, hedge: resolveHedge(name, hedge, context) }
+  })
+  const served = models.filter(({ targets }) => targets.length > 0)
+  const names = { served: new Set(served.map(({ name }) => name)), known: new Set(Object.keys(entries)), context }
+  // Those that are left out are checked too, so that one run reports all that is wrong.
+  const linked = models.map((model): ModelConfig => {
+    const [fallbacks = [], contextFallbacks = []] = LINKS.map((link) => resolveLink(model, link, names))
     return { ...model, fallbacks, contextFallbacks }
   })
+  return linked.filter(({ targets }) => targets.length > 0)
 }
 
 /** What a model in short form has. */

@@ -92,6 +92,15 @@ test('a target may name a keyless server without an entry', (t) => {
   t.end()
 })
 
+test('a model whose only target is wrong has its fallbacks checked too', (t) => {
+  const text = 'models: { m: { targets: [ lokal/x ], fallbacks: [ smrt ] }, smart: sim/echo }'
+  t.match(
+    refusalOf(() => load(text)),
+    /^models\.m\.targets\.0: .*\nmodels\.m\.fallbacks\.0: is not a configured model/,
+  )
+  t.end()
+})
+
 test('fallbacks must be other configured models', (t) => {
   const text = (fallback: string): string =>
     `${PROVIDERS}models: { m: { targets: [ local/x ], fallbacks: [ ${fallback} ] }, smart: local/y }`
