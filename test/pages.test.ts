@@ -3,6 +3,7 @@
 import { test } from 'tap'
 import { ERROR_CATALOGUE } from '../src/errors.js'
 import { OUTCOMES } from '../src/model/event.js'
+import { type TimeoutKind, timeoutFailure } from '../src/upstream/failure.js'
 import { codeWords, section, tableRows } from './helpers/markdown.js'
 import { deadPaths, findDecisionErrors } from './helpers/pages.js'
 import { listFiles, readSource, readText } from './helpers/source-tree.js'
@@ -75,6 +76,19 @@ test('the troubleshooting page explains every outcome and every error code', asy
     meaning !== '' && advice !== '' ? codeWords(name) : [],
   )
   for (const name of [...OUTCOMES, ...Object.keys(ERROR_CATALOGUE)]) t.ok(explained.includes(name), name)
+})
+
+test('the troubleshooting page names the option of each time limit of a provider', async (t) => {
+  const rows = tableRows(section(readText('docs/guide/troubleshooting.md'), 'A request stalled'))
+  const optionOf = (kind: TimeoutKind) => {
+    const { message } = timeoutFailure(kind, 1500).data
+    const row = rows.find(([words = '']) => words !== '' && message.startsWith(words.slice(1, -1)))
+    return codeWords(row?.[1] ?? '')[0]
+  }
+  t.equal(optionOf('connect'), 'providers.*.timeouts.connectMs')
+  t.equal(optionOf('first-token'), 'providers.*.timeouts.firstTokenMs')
+  t.equal(optionOf('between-tokens'), 'providers.*.timeouts.betweenTokensMs')
+  t.equal(optionOf('total'), 'providers.*.timeouts.totalMs')
 })
 
 test('the log lines that the troubleshooting page explains are those of the code', async (t) => {
