@@ -4,7 +4,7 @@ import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { isJsonObject, type JsonObject } from '../model/json.js'
 import { skipSpace } from '../wire/json-scan.js'
-import { FRAME_BROKEN, FRAME_OTHER } from './contract/protocol.js'
+import { FRAME_BROKEN, FRAME_OTHER, type StreamObserver } from './contract/protocol.js'
 
 /** The payload's object, null where it is none. */
 export function parsePayload(data: Buffer): JsonObject | null {
@@ -27,6 +27,11 @@ export function isSilent(data: Buffer): boolean {
 /** The FRAME_* bits of a payload that is no object. */
 export function bitsWithoutObject(data: Buffer): number {
   return isSilent(data) ? FRAME_OTHER : FRAME_BROKEN
+}
+
+/** What the frame with these bits, which hold one of FRAME_FAILED, makes of the answer. */
+export function failureOf(bits: number, { error }: StreamObserver): ErrorData {
+  return (bits & FRAME_BROKEN) !== 0 ? brokenFrame() : (error ?? errorData('upstream_cut'))
 }
 
 /** How a stream ends that holds a frame with FRAME_BROKEN. */

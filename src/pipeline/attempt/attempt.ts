@@ -158,7 +158,7 @@ export class Attempt implements CallHandler {
       // A whole answer is no stream of the upstream's: what is made of it is framed as the surface does.
       else if (!options.upstreamStreams) this.#state.framing = null
       this.#relay = createRelay(options)
-      this.#state.meter = this.#relay
+      this.#state.meter = this.#relay.meter
     } catch (thrown) {
       this.#end.fail(toGatewayError(thrown))
     }

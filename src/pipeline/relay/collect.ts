@@ -2,21 +2,18 @@
 // the aggregator, at the end. Streaming the upstream even so lets a stall be seen and a leaving client stop it at once.
 import { errorData, GatewayError } from '../../errors.js'
 import {
-  FRAME_BROKEN,
   FRAME_CONTENT,
   FRAME_END,
-  FRAME_ERROR,
+  FRAME_FAILED,
+  FRAME_LAST,
   type StreamObserver,
 } from '../../protocols/contract/protocol.js'
-import { brokenFrame } from '../../protocols/frame-payload.js'
+import { failureOf } from '../../protocols/frame-payload.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../../streams/log.js'
 import { type LogReader } from '../../streams/reader.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner } from '../../wire/scanner.js'
-import { type Relay, type RelayOptions, type RelayOutlet } from './types.js'
-
-/** What comes behind such a frame is not looked at. */
-const LAST = FRAME_END | FRAME_ERROR | FRAME_BROKEN
+import { type Meter, type Relay, type RelayOptions, type RelayOutlet } from './types.js'
 
 export class CollectRelay implements Relay {
   readonly #outlet: RelayOutlet
@@ -41,16 +38,8 @@ export class CollectRelay implements Relay {
     this.#reader = this.#log.attach(ignore)
   }
 
-  get usage() {
-    return this.#observer.usage
-  }
-
-  get contentBytes() {
-    return this.#observer.contentBytes
-  }
-
-  get finish() {
-    return this.#observer.finish
+  get meter(): Meter {
+    return this.#observer
   }
 
   push(chunk: Buffer): void {
@@ -78,17 +67,16 @@ export class CollectRelay implements Relay {
   }
 
   #onFrame(payload: Buffer): void {
-    if ((this.#bits & LAST) === 0) this.#bits |= this.#observer.observe(payload)
+    if ((this.#bits & FRAME_LAST) === 0) this.#bits |= this.#observer.observe(payload)
   }
 
   #judge(): void {
     const bits = this.#bits
     this.#bits = 0
     if ((bits & FRAME_CONTENT) !== 0) this.#outlet.progress()
-    if ((bits & (FRAME_ERROR | FRAME_BROKEN)) !== 0) {
+    if ((bits & FRAME_FAILED) !== 0) {
       this.#isOver = true
-      const isBroken = (bits & FRAME_BROKEN) !== 0
-      this.#outlet.fail(isBroken ? brokenFrame() : (this.#observer.error ?? errorData('upstream_cut')))
+      this.#outlet.fail(failureOf(bits, this.#observer))
     } else if ((bits & FRAME_END) !== 0) {
       this.#isOver = true
       this.#outlet.whole(this.#drain(), 'frames')

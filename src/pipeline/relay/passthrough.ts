@@ -2,24 +2,22 @@
 // observed, and one frame may be taken out (usage that we asked for and the client did not). Nothing is parsed that need not be.
 import { errorData } from '../../errors.js'
 import {
-  FRAME_BROKEN,
   FRAME_CONTENT,
   FRAME_END,
-  FRAME_ERROR,
+  FRAME_FAILED,
+  FRAME_LAST,
   FRAME_STRIP,
   type StreamObserver,
 } from '../../protocols/contract/protocol.js'
-import { brokenFrame } from '../../protocols/frame-payload.js'
+import { failureOf } from '../../protocols/frame-payload.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner, type RawSpan } from '../../wire/scanner.js'
-import { type Relay, type RelayOptions, type RelayOutlet } from './types.js'
+import { type Meter, type Relay, type RelayOptions, type RelayOutlet } from './types.js'
 
 /** An answer without any content still has to go out when its end marker came. */
 const CONTENT_OR_END = FRAME_CONTENT | FRAME_END
-/** What comes behind such a frame is not looked at. */
-const LAST = FRAME_END | FRAME_ERROR | FRAME_BROKEN
 /** Must not reach the client as it is. */
-const WITHHELD = FRAME_STRIP | FRAME_ERROR | FRAME_BROKEN
+const WITHHELD = FRAME_STRIP | FRAME_FAILED
 const UPSTREAM_CUT = errorData('upstream_cut')
 
 export class PassthroughRelay implements Relay {
@@ -40,16 +38,8 @@ export class PassthroughRelay implements Relay {
     this.#scanner = createFrameScanner(options.dialect.framing, (payload, raw) => this.#onFrame(payload, raw))
   }
 
-  get usage() {
-    return this.#observer.usage
-  }
-
-  get contentBytes() {
-    return this.#observer.contentBytes
-  }
-
-  get finish() {
-    return this.#observer.finish
+  get meter(): Meter {
+    return this.#observer
   }
 
   push(chunk: Buffer): void {
@@ -68,7 +58,7 @@ export class PassthroughRelay implements Relay {
   }
 
   #onFrame(payload: Buffer, raw: RawSpan): void {
-    if (this.#isOver || (this.#bits & LAST) !== 0) return
+    if (this.#isOver || (this.#bits & FRAME_LAST) !== 0) return
     if (payload.length === 0) {
       // A comment before any content says nothing to the client: our own keepalives fill that silence.
       if (this.#hasContent) this.#take(raw)
@@ -105,9 +95,9 @@ export class PassthroughRelay implements Relay {
     this.#appendRun()
     const bits = this.#bits
     this.#bits = 0
-    if ((bits & (FRAME_ERROR | FRAME_BROKEN)) !== 0) {
+    if ((bits & FRAME_FAILED) !== 0) {
       this.#isOver = true
-      this.#outlet.fail((bits & FRAME_BROKEN) !== 0 ? brokenFrame() : (this.#observer.error ?? UPSTREAM_CUT))
+      this.#outlet.fail(failureOf(bits, this.#observer))
     } else if ((bits & FRAME_END) !== 0) this.#finish()
   }
 

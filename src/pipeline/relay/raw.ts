@@ -5,7 +5,7 @@
 import { FRAME_ERROR, type StreamObserver } from '../../protocols/contract/protocol.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner } from '../../wire/scanner.js'
-import { type RawOptions, type Relay, type RelayOptions, type RelayOutlet } from './types.js'
+import { type Meter, type RawOptions, type Relay, type RelayOptions, type RelayOutlet } from './types.js'
 
 export class RawRelay implements Relay {
   readonly #outlet: RelayOutlet
@@ -27,16 +27,8 @@ export class RawRelay implements Relay {
     })
   }
 
-  get usage() {
-    return this.#observer.usage
-  }
-
-  get contentBytes() {
-    return this.#observer.contentBytes
-  }
-
-  get finish() {
-    return this.#observer.finish
+  get meter(): Meter {
+    return this.#observer
   }
 
   push(chunk: Buffer): void {

@@ -5,10 +5,10 @@ import { type FinishReason } from '../../model/event.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { eventsOf } from '../../model/replay.js'
 import { type UsageReport } from '../../model/usage.js'
-import { type Relay, type RelayOptions } from './types.js'
+import { type Meter, type Relay, type RelayOptions } from './types.js'
 import { UpstreamBody } from './upstream-body.js'
 
-export class ReplayRelay implements Relay {
+export class ReplayRelay implements Relay, Meter {
   readonly #options: RelayOptions
   readonly #body: UpstreamBody
   usage: UsageReport | null = null
@@ -18,6 +18,10 @@ export class ReplayRelay implements Relay {
   constructor(options: RelayOptions) {
     this.#options = options
     this.#body = new UpstreamBody(options.maxResponseBytes)
+  }
+
+  get meter(): Meter {
+    return this
   }
 
   push(chunk: Buffer): void {

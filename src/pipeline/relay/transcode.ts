@@ -6,9 +6,9 @@ import { type UsageReport } from '../../model/usage.js'
 import { type StreamDecoder, type StreamEncoder } from '../../protocols/contract/protocol.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner } from '../../wire/scanner.js'
-import { type Relay, type RelayOptions, type RelayOutlet } from './types.js'
+import { type Meter, type Relay, type RelayOptions, type RelayOutlet } from './types.js'
 
-export class TranscodeRelay implements Relay {
+export class TranscodeRelay implements Relay, Meter {
   readonly #outlet: RelayOutlet
   readonly #decoder: StreamDecoder
   readonly #encoder: StreamEncoder
@@ -30,6 +30,10 @@ export class TranscodeRelay implements Relay {
     this.#scanner = createFrameScanner(dialect.framing, (payload) => {
       if (payload.length > 0) this.#decoder.push(payload)
     })
+  }
+
+  get meter(): Meter {
+    return this
   }
 
   push(chunk: Buffer): void {

@@ -17,7 +17,9 @@ export type Meter = {
 }
 
 /** Bytes of the upstream's answer in; what becomes of them goes to the outlet. May throw GatewayError: the attempt fails. */
-export type Relay = Meter & {
+export type Relay = {
+  /** Goes on counting. */
+  readonly meter: Meter
   push(chunk: Buffer): void
   /** The upstream ended its body, without an error of the transport. */
   end(): void

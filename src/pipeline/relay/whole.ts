@@ -4,13 +4,13 @@ import { GatewayError } from '../../errors.js'
 import { type FinishReason } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
 import { isSpace } from '../../wire/json-scan.js'
-import { type Relay, type RelayOptions, type WholeKind } from './types.js'
+import { type Meter, type Relay, type RelayOptions, type WholeKind } from './types.js'
 import { UpstreamBody } from './upstream-body.js'
 
 const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d
 
-export class WholeRelay implements Relay {
+export class WholeRelay implements Relay, Meter {
   readonly #options: RelayOptions
   readonly #kind: WholeKind
   readonly #body: UpstreamBody
@@ -22,6 +22,10 @@ export class WholeRelay implements Relay {
     this.#options = options
     this.#kind = kind
     this.#body = new UpstreamBody(options.maxResponseBytes)
+  }
+
+  get meter(): Meter {
+    return this
   }
 
   push(chunk: Buffer): void {

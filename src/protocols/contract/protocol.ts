@@ -232,6 +232,10 @@ export const FRAME_STRIP = 4
 export const FRAME_ERROR = 8
 /** Is no JSON object, and nothing that may stand between such frames: some of the answer is lost. */
 export const FRAME_BROKEN = 16
+/** Ends the answer, badly. */
+export const FRAME_FAILED = FRAME_ERROR | FRAME_BROKEN
+/** What comes behind such a frame is not looked at. */
+export const FRAME_LAST = FRAME_END | FRAME_FAILED
 
 /** Watches passing frames: looks for content, usage, the end marker and errors, without parsing what it need not. */
 export type StreamObserver = {

@@ -15,9 +15,9 @@ test('all frames are handed on at the end marker, once; content on the way shows
       feed(relay, text, size)
       t.same(outlet.told, ['progress', 'frames'])
       t.ok(outlet.body.startsWith(head + content.join('') + finish))
-      t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
-      t.equal(relay.finish, 'stop')
-      t.ok(relay.contentBytes > 0)
+      t.match(relay.meter.usage, { inputTokens: 11, outputTokens: 7 })
+      t.equal(relay.meter.finish, 'stop')
+      t.ok(relay.meter.contentBytes > 0)
     }
   }
 })
@@ -38,7 +38,7 @@ test('a frame that is no JSON object fails it, though the end marker comes', asy
     const relay = new CollectRelay(options)
     feed(relay, `${head}${content[0]}data: {"a":}\n\n${content[1]}${finish}${marker}`)
     t.match(outlet.told.at(-1), 'fail upstream_malformed', wire)
-    t.equal(relay.contentBytes, 'Hel'.length, 'nothing behind it is counted')
+    t.equal(relay.meter.contentBytes, 'Hel'.length, 'nothing behind it is counted')
     t.notOk(outlet.told.includes('frames'))
   }
 })

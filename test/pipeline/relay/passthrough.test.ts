@@ -14,8 +14,8 @@ test('the bytes of the upstream pass as they are, wherever they are cut', async 
       feed(relay, text, size)
       t.equal(outlet.text, text, `${wire} by ${size}`)
       t.equal(outlet.told.at(-1), 'complete')
-      t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
-      t.equal(relay.finish, 'stop')
+      t.match(relay.meter.usage, { inputTokens: 11, outputTokens: 7 })
+      t.equal(relay.meter.finish, 'stop')
     }
   }
 })
@@ -29,7 +29,7 @@ test('usage that the client did not ask for is taken out, in one piece or many',
     t.notMatch(outlet.text, /prompt_tokens/)
     t.ok(outlet.text.endsWith(marker))
     t.equal(outlet.text.startsWith(head + content.join('')), true)
-    t.match(relay.usage, { inputTokens: 11 })
+    t.match(relay.meter.usage, { inputTokens: 11 })
   }
 })
 

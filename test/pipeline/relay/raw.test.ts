@@ -16,8 +16,8 @@ test('every frame passes at once, comments and unknown ones too, wherever they a
     t.equal(outlet.text, text, `by ${size}`)
     t.equal(outlet.told.at(-1), 'complete')
     t.notMatch(outlet.told.join(), 'frames,', 'all of it counts as content')
-    t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
-    t.equal(relay.finish, 'stop')
+    t.match(relay.meter.usage, { inputTokens: 11, outputTokens: 7 })
+    t.equal(relay.meter.finish, 'stop')
   }
 })
 
@@ -26,7 +26,7 @@ test('an answer in another framing is not looked into', async (t) => {
   const relay = new RawRelay(options, { framing: 'ndjson', conceal: same })
   feed(relay, '{"error":{"message":"x"}}\n{"b":2}\n', 3)
   t.equal(outlet.text, '{"error":{"message":"x"}}\n{"b":2}\n')
-  t.same([relay.usage, relay.contentBytes], [null, 0])
+  t.same([relay.meter.usage, relay.meter.contentBytes], [null, 0])
 })
 
 test('an error in the stream is the last that is heard of it', async (t) => {

@@ -14,9 +14,9 @@ test('a whole answer becomes a stream of the client’s form', async (t) => {
       t.same(outlet.told, ['content', 'complete'])
       t.match(outlet.text, 'Hello, you')
       t.ok(outlet.text.includes(STREAMS[surface].endMarker))
-      t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
-      t.equal(relay.finish, 'stop')
-      t.equal(relay.contentBytes, 'Hello, you'.length)
+      t.match(relay.meter.usage, { inputTokens: 11, outputTokens: 7 })
+      t.equal(relay.meter.finish, 'stop')
+      t.equal(relay.meter.contentBytes, 'Hello, you'.length)
     }
   }
 })

@@ -17,9 +17,9 @@ test('a stream comes out in the client’s form, the same wherever it is cut', a
       const relay = new TranscodeRelay(options)
       feed(relay, head + content.join('') + finish + marker, size)
       t.equal(outlet.told.at(-1), 'complete')
-      t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
-      t.equal(relay.finish, 'stop')
-      t.equal(relay.contentBytes, 'Hello, you'.length)
+      t.match(relay.meter.usage, { inputTokens: 11, outputTokens: 7 })
+      t.equal(relay.meter.finish, 'stop')
+      t.equal(relay.meter.contentBytes, 'Hello, you'.length)
       return outlet.text
     })
     t.equal(new Set(outputs).size, 1)

@@ -14,8 +14,8 @@ test('the bytes are handed on as they came, whatever the cuts, with their usage 
       feed(relay, body, 11)
       t.same(outlet.told, [kind])
       t.equal(outlet.body, body)
-      t.match(relay.usage, { inputTokens: 11, outputTokens: 7 })
-      t.equal(relay.finish, 'stop')
+      t.match(relay.meter.usage, { inputTokens: 11, outputTokens: 7 })
+      t.equal(relay.meter.finish, 'stop')
     }
   }
 })
@@ -38,7 +38,7 @@ test("what a client asked for in the upstream's own words may be anything, and o
     const relay = new WholeRelay(options, 'forward')
     feed(relay, body, 3)
     t.equal(outlet.body, body)
-    t.equal(relay.contentBytes, body.startsWith('{') ? body.length : 0)
+    t.equal(relay.meter.contentBytes, body.startsWith('{') ? body.length : 0)
   }
 })
 
