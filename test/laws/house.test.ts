@@ -1,6 +1,7 @@
 // Law 0: a law of the house fails when it is broken. Each one of helpers/house-laws.ts and import-laws.ts is shown a made-up tree that keeps it and
 // one that breaks it.
 import { test } from 'tap'
+import { findUncovered } from '../helpers/coverage-law.js'
 import {
   findCrowdedFolders,
   findEmptyNames,
@@ -326,5 +327,33 @@ test('a map that shows other tables is found, and a map without any', (t) => {
   t.same(findMapErrors('# Map\n\n## Tables\n\nWords.\n', '## Tables', drawn), [
     'the map has no drawing under ## Tables',
   ])
+  t.end()
+})
+
+test('a file that the tests do not reach is found, an exception without need, and counts of next to nothing', (t) => {
+  const law = {
+    figures: [
+      [/^src\/core\//, 100],
+      [/./, 95],
+    ] as const,
+    exceptions: { 'src/odd.ts': 'a reason' },
+    leastFiles: 2,
+  }
+  const counts = new Map([
+    ['src/core/a.ts', { total: 10, covered: 10 }],
+    ['src/b.ts', { total: 100, covered: 95 }],
+    ['src/odd.ts', { total: 10, covered: 1 }],
+    ['src/types.ts', { total: 0, covered: 0 }],
+  ])
+  t.same(findUncovered(counts, law), [])
+  counts.set('src/core/a.ts', { total: 1000, covered: 999 })
+  counts.set('src/b.ts', { total: 100, covered: 94 })
+  counts.set('src/odd.ts', { total: 10, covered: 10 })
+  t.same(findUncovered(counts, law), [
+    'src/core/a.ts: 99.9 % of 1000 lines',
+    'src/b.ts: 94.0 % of 100 lines',
+    'src/odd.ts needs no exception',
+  ])
+  t.same(findUncovered(new Map([['src/b.ts', { total: 1, covered: 1 }]]), law), ['only 1 files were reached'])
   t.end()
 })

@@ -1,8 +1,10 @@
-// Bytes to bytes over two fake protocols.
+// Bytes to bytes over two fake protocols; what only some real ones have, over those.
 import { test } from 'tap'
 import { createCodec, type EncodeTask } from '../../../src/protocols/contract/codec.js'
+import { PROTOCOLS } from '../../../src/protocols/index.js'
 import { encodeText } from '../../../src/wire/json.js'
 import { FAKE_PROTOCOLS, fakeTarget } from '../../helpers/fake-protocol.js'
+import { testTarget } from '../../helpers/targets.js'
 import { thrownBy } from '../../helpers/thrown.js'
 
 const codec = createCodec(FAKE_PROTOCOLS)
@@ -80,6 +82,56 @@ test('translates on a same-protocol way, too, when the upstream must stream and 
 
 test('knows a target without a dialect for a wrong configuration', async (t) => {
   t.equal(thrownBy(() => codec.encodeBody(encodeTask('nope'))).code, 'misconfigured')
+})
+
+const real = createCodec(PROTOCOLS)
+
+/** A body of a real surface on its way to a target. */
+function realTask(surfaceId: string, text: string, rest: Partial<EncodeTask> & Pick<EncodeTask, 'target'>): EncodeTask {
+  const body = encodeText(text)
+  return { surfaceId, body, ...real.decodeBody(surfaceId, body), prompt: null, upstreamStream: false, ...rest }
+}
+
+test('a body in the upstream’s own words goes as its bytes are, once it has no duplicate key', async (t) => {
+  const target = testTarget('openai-chat')
+  const taskOf = (body: string) =>
+    realTask('raw-passthrough', `{"provider":"p","path":"/x?y=1","body":${body}}`, { target })
+  const own = '{ "b": 12345678901234567890, "a":1.0 }'
+  const encoded = real.encodeBody(taskOf(own))
+  t.equal(Buffer.from(encoded.body).toString(), own)
+  t.equal(encoded.body.buffer.byteLength, own.length, 'in memory of their own')
+  t.strictSame([encoded.path, encoded.dropped], ['/x?y=1', []])
+  t.strictSame(
+    read(real.encodeBody(taskOf('[{"a":1,"a":2}]')).body),
+    [{ a: 2 }],
+    'no object of which a member was read',
+  )
+  t.equal(thrownBy(() => real.encodeBody(taskOf('{"max_tokens":1,"max_tokens":9}'))).code, 'invalid_request')
+  t.equal(thrownBy(() => real.encodeBody({ ...taskOf(own), members: [] })).code, 'internal')
+})
+
+test('addresses that the target does not take are named before there is a body, then what came stands in for them', async (t) => {
+  const url = 'https://x.example/a.png'
+  const content = [
+    { type: 'image_url', image_url: { url } },
+    { type: 'text', text: 'What is it?' },
+  ]
+  const text = JSON.stringify({ model: 'm', messages: [{ role: 'user', content }] })
+  const taskOf = (attachments: EncodeTask['attachments']) =>
+    realTask('openai-chat', text, { target: testTarget('ollama-chat'), attachments: attachments ?? null })
+  t.match(
+    thrownBy(() => real.encodeBody(taskOf(null))),
+    { code: 'invalid_request', message: /by URL/ },
+  )
+  t.match(real.encodeBody(taskOf([])), { wanted: [url], body: { length: 0 } })
+  const source = { kind: 'base64', mediaType: 'image/png', base64: 'aGk=' } as const
+  const encoded = real.encodeBody(taskOf([{ url, source }]))
+  t.equal(encoded.wanted, undefined)
+  t.match(read(encoded.body), { messages: [{ images: ['aGk='] }] })
+  t.match(
+    thrownBy(() => real.encodeBody(taskOf([{ url, source: null }]))),
+    { message: /could not be fetched/ },
+  )
 })
 
 test('makes one answer of the frames of a stream', async (t) => {
