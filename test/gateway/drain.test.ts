@@ -34,6 +34,22 @@ test('new work is served for the grace, what runs may end, and the last one ends
   t.ok(endedAtMs >= 5000 && endedAtMs < 5100, String(endedAtMs))
 })
 
+test('idle connections are closed with the listener, and again as others become idle', async (t) => {
+  const events: string[] = []
+  let open = 3
+  const loop: Drainable = {
+    openCount: () => open,
+    refuseNew: () => events.push('refuse'),
+    closeIdle: () => events.push('close idle'),
+    endAll: () => events.push('end all'),
+  }
+  const pause = async (): Promise<void> => {
+    open -= 1
+  }
+  await drain(loop, { drainMs: 1000, graceMs: 0, nowMs: () => 0, pause })
+  t.same(events, ['refuse', ...Array.from({ length: 4 }, () => 'close idle')])
+})
+
 test('with nothing open it is over with the grace', async (t) => {
   t.same(await run({ drainMs: 30_000, graceMs: 2000, endsAtMs: 0 }), { events: ['2000 refuse'], endedAtMs: 2000 })
   t.same(await run({ drainMs: 30_000, graceMs: 0, endsAtMs: 0 }), { events: ['0 refuse'], endedAtMs: 0 })

@@ -1,8 +1,16 @@
 // What a configuration decides, and what it finds again after a reload. The parts at work are in test/e2e/reload.test.ts.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { continueLedger, openLedger } from '../../src/config/live/slot-table.js'
 import { type Config } from '../../src/config/types.js'
-import { limiterPlaces, reachableProviders, withKnownProviders } from '../../src/gateway/generation.js'
+import {
+  createGeneration,
+  limiterPlaces,
+  reachableProviders,
+  withKnownProviders,
+} from '../../src/gateway/generation.js'
+import { createCells, joinLoop } from '../../src/gateway/loop.js'
 import { load } from '../config/sources.js'
 
 const yaml = (path: string) => `
@@ -39,5 +47,55 @@ test('limits lie where the ledger says, whatever the order', (t) => {
   )
   const later = continueLedger(ledger, next.config)
   t.match(limiterPlaces(next.config, later), { keys: [1, 0], providers: [0, 1], room: ledger.room })
+  t.end()
+})
+
+/** The generation of one configuration on an event loop that logs to a file, without a server. */
+function setUp(t: { testdir(): string }, yamlText: string) {
+  const file = join(t.testdir(), 'log')
+  const first = load(`log: { file: "${file}" }`).config
+  const cells = createCells(first)
+  const loop = joinLoop(first, cells, { loopIndex: 0, connectJobs: () => Promise.reject(new Error('no jobs here')) })
+  const { config } = load(yamlText)
+  const generation = createGeneration(config, continueLedger(cells.ledger, config), loop.ground)
+  const logged = async (): Promise<string> => {
+    await generation.log.flush()
+    return readFileSync(file, 'utf8')
+  }
+  return { generation, logged }
+}
+
+test('no secret of the configuration gets into a line, in whatever form it is sent or written', async (t) => {
+  const { generation, logged } = setUp(
+    t,
+    `
+providers:
+  one:
+    protocol: openai-chat
+    baseUrl: "http://h/v1"
+    apiKey: canary-provider
+    headers: { x-token: canary-header }
+    proxy: "http://proxy-user:canary%2Fproxy@proxy.example:8080"
+  two: { protocol: openai-chat, baseUrl: "http://i/v1", apiKey: k, proxy: "http://canary-user@proxy.example:8080" }
+metrics: { token: canary-metrics }
+redis: { url: "redis://user:canary%2Fredis@h:6379/1" }
+jobs: { webhook: { secret: canary-webhook-new, previousSecret: canary-webhook-old } }
+`,
+  )
+  const basic = Buffer.from('proxy-user:canary/proxy').toString('base64')
+  const secrets = ['canary-provider', 'canary-header', 'canary/proxy', 'canary%2Fproxy', basic, `Basic ${basic}`]
+  secrets.push('canary-user', 'canary-metrics', 'canary/redis', 'canary-webhook-new', 'canary-webhook-old')
+  for (const secret of secrets) generation.log.info({ text: `it says ${secret} there` }, 'a line')
+  const lines = (await logged()).trim().split('\n')
+  t.equal(lines.length, secrets.length)
+  for (const [i, secret] of secrets.entries()) t.notOk(lines[i]?.includes(secret), secret)
+})
+
+test('in maintenance every request is refused with the words that are configured; else none is', (t) => {
+  const refusalFor = (server: string) =>
+    setUp(t, `server: ${server}`).generation.refusal({ index: -1, name: null, digest: null })
+  t.equal(refusalFor('{}'), null)
+  t.match(refusalFor('{ maintenance: true }')?.data, { code: 'maintenance', status: 503, retryAfterMs: 30_000 })
+  t.match(refusalFor('{ maintenance: Back at noon. }')?.data, { code: 'maintenance', message: 'Back at noon.' })
   t.end()
 })
