@@ -28,14 +28,19 @@ test('every option that is kept is named, and each that is named is kept', (t) =
     ...RUNNING,
     server: {
       ...{ ...RUNNING.server, host: '::1', port: 1, threads: 9, maxBodyBytes: 1, maxReaderLagBytes: 1 },
+      maxMessageBytes: 1,
       tls: { certFile: 'c', keyFile: 'k', passphrase: null },
     },
     offload: { ...RUNNING.offload, workers: 64 },
+    limits: { ...RUNNING.limits, failedKeysPerMinute: 1 },
+    compat: { ...RUNNING.compat, apiPrefix: '/p', healthStatus: 'up' },
     metrics: { port: 1, token: null },
+    jobs: { ...RUNNING.jobs, store: 'redis', path: 'p' },
+    redis: { url: 'redis://h' },
     log: { ...RUNNING.log, file: 'f' },
   }
   const { config, kept, isUnchanged } = planReload(RUNNING, other)
-  t.equal(kept.length, 9)
+  t.equal(kept.length, 16)
   t.same(config, RUNNING)
   t.equal(isUnchanged, true)
   t.end()

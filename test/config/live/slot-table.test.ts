@@ -44,5 +44,10 @@ test('what does not fit is refused, but for models, which count as others', (t) 
     { code: 'misconfigured' },
   )
   t.same(continueLedger(full, configOf(['a'], ['p'], ['n'])).models, ['m', 'p-m'])
+  t.match(
+    refusalOf(() => continueLedger(full, configOf(['a'], ['p'], ['n', 'o']))),
+    { code: 'misconfigured' },
+    'limits of targets have cells of their own',
+  )
   t.end()
 })

@@ -152,6 +152,24 @@ test('a configuration whose providers are all left out is refused, and the refus
   t.end()
 })
 
+test('a proxy that is to be trusted is an address or a network; each that is none is named', (t) => {
+  const proxies = (list: string) => `server: { trustedProxies: [ ${list} ] }`
+  t.equal(
+    refusalOf(() => load(proxies('"10.0.0.0/8", "10.0.0.0/33", "::1", "proxy.example"'))),
+    [1, 3]
+      .map((i) => `server.trustedProxies.${i}: must be an IP address or a network such as 10.0.0.0/8 (line 1)`)
+      .join('\n'),
+  )
+  t.end()
+})
+
+test('maintenance is a warning', (t) => {
+  const said = 'server.maintenance: new requests are rejected'
+  t.same(load('server: { maintenance: true }').config.warnings, [said])
+  t.same(load('server: { maintenance: Back at noon. }').config.warnings, [said])
+  t.end()
+})
+
 test('models without any provider that can be used are refused, and the refusal names the empty variable', (t) => {
   t.equal(
     refusalOf(() => load('models: { fast: openai/gpt-4o }')),
