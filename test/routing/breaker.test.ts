@@ -65,6 +65,21 @@ test('failures that are a window apart are in no row', async (t) => {
   t.equal(breaker.state(2400), 'open')
 })
 
+test('once closed it begins anew: neither the row nor the share of before counts', async (t) => {
+  const byRow = opened()
+  byRow.record('ok', byRow.admit(500), 510)
+  feed(byRow, ['failed', 'failed'], 520)
+  t.equal(byRow.state(520), 'closed', 'two of three')
+  feed(byRow, ['failed'], 530)
+  t.equal(byRow.state(530), 'open')
+  const byShare = new Breaker({ ...CONFIG, consecutiveFailures: 100 })
+  feed(byShare, ['ok', 'ok', 'ok', 'ok', 'ok', 'failed', 'failed', 'failed', 'failed', 'failed'])
+  t.equal(byShare.state(0), 'open')
+  byShare.record('ok', byShare.admit(500), 510)
+  feed(byShare, ['failed', 'failed', 'failed', 'failed', 'failed'], 520)
+  t.equal(byShare.state(520), 'closed', 'five of ten')
+})
+
 test('after its time it is half-open: so many probes at once and no more', async (t) => {
   const breaker = opened({ probes: 2 })
   t.equal(breaker.state(500), 'half-open')

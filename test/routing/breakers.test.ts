@@ -145,3 +145,18 @@ test('another configuration holds nothing new against a target; one without brea
   fail(A1)
   t.equal(breakers.admit(A1), FREE)
 })
+
+test('a probe whose answer comes whole, without a beginning before it, is told as closed all the same', async (t) => {
+  const states: string[] = []
+  let nowMs = 0
+  const breakers = new Breakers(
+    CONFIG,
+    () => nowMs,
+    ({ state }) => states.push(state),
+  )
+  for (let i = 0; i < 2; i++) breakers.record(A1, FREE, DOWN)
+  nowMs = 600
+  breakers.record(A1, breakers.admit(A1), null)
+  t.same(states, ['open', 'half-open', 'closed'])
+  t.equal(breakers.admit(A1), FREE)
+})

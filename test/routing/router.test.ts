@@ -171,6 +171,16 @@ test('a path may name a well-known provider that is not configured, with a key o
   const barred = { ...byPath(true), allowed: ['other*'] }
   t.equal(thrownBy(() => route('gamma', barred)).code, 'forbidden', 'the globs of the gateway key hold')
   t.equal(thrownBy(() => router.route(query('gamma/m'))).code, 'model_not_found', 'no other way leads there')
+  const listed = { provider: testProvider('http://delta', { name: 'delta', knownModels: ['d-one'] }), isKeyless: false }
+  const knowing = new Router({ providers: [ALPHA, BETA], models: [], wellKnown: [listed] })
+  const globbed = (model: string, provider: string) => query(model, { ...byPath(true), provider, allowed: ['d-*'] })
+  t.match(knowing.route(globbed('d-one', 'delta')).targets, [{ provider: listed.provider }], 'its own name leads there')
+  for (const [model, provider] of [
+    ['d-two', 'delta'],
+    ['d-one', 'gone'],
+  ] as const) {
+    t.equal(thrownBy(() => knowing.route(globbed(model, provider))).code, 'forbidden', `${model} at ${provider}`)
+  }
 })
 
 test('a pinned provider serves the name as it stands, its own prefix taken off', async (t) => {
