@@ -24,6 +24,26 @@ test('does bodies below minBytes at once and sends the others to a worker', asyn
   t.same(tasks, ['decode inline timed', 'decode worker timed'])
 })
 
+test('what becomes a part of the body counts with it', async (t) => {
+  const { offload, tasks } = createRig({ minBytes: 4096 })
+  t.teardown(() => offload.close())
+  const decoded = await offload.decode('fake-sse', fakeBody())
+  const task = {
+    ...decoded,
+    surfaceId: 'fake-sse',
+    target: fakeTarget('fake-sse'),
+    prompt: null,
+    upstreamStream: false,
+  }
+  const source = { kind: 'base64', mediaType: 'image/png', base64: 'A'.repeat(4096) } as const
+  const { original } = await offload.encode({
+    ...task,
+    attachments: [{ url: 'https://x.example/a.png', source: null }],
+  })
+  await offload.encode({ ...task, body: original, attachments: [{ url: 'https://x.example/a.png', source }] })
+  t.same(tasks, ['decode inline timed', 'encode inline timed', 'encode worker timed'])
+})
+
 test('gives the same results inline and from a worker', async (t) => {
   const inline = createRig({ minBytes: Number.POSITIVE_INFINITY })
   const worker = createRig({ minBytes: 0 })

@@ -117,6 +117,8 @@ test('Redis is up while every event loop that uses it says so', async (t) => {
   const { all, read } = setUp(2)
   const up = async () => sampleValue(await read(), 'sluice_redis_up', { use: 'limits' })
   t.equal(await up(), null)
+  all[0]?.redisState('limits', true)
+  t.equal(await up(), 1, 'one that has said nothing yet says nothing against it')
   for (const loop of all) loop.redisState('limits', true)
   t.equal(await up(), 1)
   all[1]?.redisState('limits', false)

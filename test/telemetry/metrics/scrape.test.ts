@@ -58,6 +58,32 @@ test('scrapes that overlap share one page, a later one is new', async (t) => {
   t.match(await scrape.render(), /sluice_requests_total\{.*\} 1\n/)
 })
 
+test('tokens of a model at a provider are one series, whichever API they were asked for with', async (t) => {
+  const config = { ...CONFIG, surfaces: ['chat', 'messages'] }
+  const cells = createMetricsCells(config, 1)
+  const metrics = createMetrics(config, cells, 0)
+  const usage = { ...NO_USAGE, inputTokens: 3, outputTokens: 5 }
+  const target = { provider: 'north', model: 'fast', usage }
+  for (const surface of ['chat', 'messages']) metrics.exchangeSettled(exchangeRecord({ ...target, surface }))
+  const { samples } = parsePage(await createScrape(config, cells, { processMetrics: false }).render())
+  t.same(
+    samples.filter(({ name }) => name === 'sluice_tokens_total').map(({ value }) => value),
+    [6, 10],
+  )
+  t.equal(samples.filter(({ name }) => name === 'sluice_requests_total').length, 2, 'requests are told apart')
+})
+
+test('what another event loop counts under a name that this one has not heard of waits for its next page', async (t) => {
+  const before = { ...CONFIG, room: { providers: 2, models: 2 } }
+  const after = { ...before, providers: [...CONFIG.providers, { name: 'west', knownModels: [] }] }
+  const cells = createMetricsCells(before, 1)
+  createMetrics(after, cells, 0).exchangeSettled(exchangeRecord({ provider: 'west', model: 'fast' }))
+  const scrape = createScrape(before, cells, { processMetrics: false })
+  t.notMatch(await scrape.render(), /sluice_requests_total\{/)
+  scrape.adopt(after)
+  t.match(await scrape.render(), /sluice_requests_total\{[^}]*provider="west"[^}]*\} 1\n/)
+})
+
 const FULL_PAGE = 'test/fixtures/metrics/page.txt'
 const FULL_CONFIG = {
   surfaces: ['chat', 'messages'],
