@@ -216,6 +216,19 @@ test('a target that kept failing is passed over; after its time one request prob
   t.same(breaches(rig, sinks), [])
 })
 
+test('an answer breaks the row of failures', async (t) => {
+  const rig = new PipelineRig(TWO_STRIKES)
+  const sinks = []
+  for (const act of ['cut', 'stream', 'cut', 'stream'] as const) {
+    sinks.push(await rig.ask())
+    rig.call[act]()
+    await turn()
+  }
+  t.equal(rig.calls.length, 4)
+  t.same(rig.metrics.attempts, ['unreachable', 'ok', 'unreachable', 'ok'])
+  t.same(breaches(rig, sinks), [])
+})
+
 test('a probe has passed with its first content', async (t) => {
   const rig = new PipelineRig({ breaker: { consecutiveFailures: 1 } })
   const sinks = [await rig.ask()]
