@@ -109,8 +109,8 @@ class PinoLog implements Log {
   exchange(record: ExchangeRecord): void {
     const level = levelOf(record)
     if (!this.#logger.isLevelEnabled(level)) return
-    // What is our fault, or worth a warning, always gets its line.
-    if (level !== 'info' || this.#refusals.admit(record)) this.#lines.writeExchange(level, record)
+    // What is our fault always gets its line. Not a 503: it comes in floods, and when there is the least time for lines.
+    if (level === 'error' || this.#refusals.admit(record)) this.#lines.writeExchange(level, record)
   }
 
   info(fields: object, message: string): void {

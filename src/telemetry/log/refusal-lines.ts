@@ -1,5 +1,6 @@
 // How many refused requests a second get a line in the log. A refusal costs its sender nothing and its line as much time as
-// the rest of it, and a disk; so beyond a rate they are counted, and the count gets a line when the second is over.
+// the rest of it, and a disk; so beyond a rate they are counted, and the count gets a line when the second is over. A key gets as
+// many lines as it leaves for the others, so a flood of one key's refusals does not hide the first of another's.
 import { type ExchangeRecord } from '../records.js'
 
 /** Two lines of JSON a millisecond would be a tenth of an event loop; this is a hundredth, and more than anybody reads. */
@@ -10,6 +11,8 @@ const SECOND_MS = 1000
 export class RefusalLines {
   readonly #onUnwritten: (count: number) => void
   #written = 0
+  /** By key; all callers without one that is known are one. */
+  readonly #writtenOf = new Map<string | null, number>()
   #unwritten = 0
   #timer: NodeJS.Timeout | null = null
 
@@ -25,8 +28,10 @@ export class RefusalLines {
       this.#timer = setTimeout(() => this.flush(), SECOND_MS)
       this.#timer.unref()
     }
-    if (this.#written < LINES_A_SECOND) {
+    const own = this.#writtenOf.get(record.keyName) ?? 0
+    if (own + this.#written < LINES_A_SECOND) {
       this.#written += 1
+      this.#writtenOf.set(record.keyName, own + 1)
       return true
     }
     this.#unwritten += 1
@@ -39,6 +44,7 @@ export class RefusalLines {
     this.#timer = null
     const count = this.#unwritten
     this.#written = 0
+    this.#writtenOf.clear()
     this.#unwritten = 0
     if (count > 0) this.#onUnwritten(count)
   }
