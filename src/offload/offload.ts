@@ -36,6 +36,8 @@ export type OffloadOptions = {
   readonly metrics: OffloadMetrics
   /** The worker's entry file; default: workers/codec. */
   readonly workerUrl?: URL
+  /** Bodies of new requests that wait or are in work, in bytes; where they have reached it, no further one is taken. Default: 256 MiB. */
+  readonly maxDecodingBytes?: number
   /** V8 heap of one worker; a task over it ends the worker, not the process. Default: Node's own. */
   readonly maxWorkerHeapMb?: number
 }

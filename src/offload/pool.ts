@@ -22,6 +22,7 @@ import { type OffloadMetrics, recordTask } from './record.js'
 export type PoolOptions = {
   readonly workers: number
   readonly maxQueue: number
+  readonly maxDecodingBytes?: number
   readonly taskTimeoutMs: number
   readonly metrics: OffloadMetrics
   readonly workerUrl?: URL
@@ -32,6 +33,11 @@ export type PoolOptions = {
 const TASKS_PER_WORKER = 16
 /** The queue empties within a second or something is badly wrong. */
 const RETRY_AFTER_MS = 1000
+/**
+ * Of requests that wait for a worker or are in its hands: they have arrived, so no budget of arriving requests holds them any more,
+ * and a compressed body of 20 KB may be 20 MB here. Seconds of a worker's time; more would run into the task timeout.
+ */
+const MAX_DECODING_BYTES = 256 * 1024 * 1024
 const NO_THREAD = -1
 /** What a worker's entry file exports. */
 const WORKER_FUNCTION = 'answer'
@@ -64,6 +70,7 @@ export class CodecPool {
   /** Started by the first task. */
   #piscina: Piscina<object, Envelope> | null = null
   #pending = 0
+  #decodingBytes = 0
   #isClosed = false
 
   constructor(options: PoolOptions) {
@@ -82,19 +89,25 @@ export class CodecPool {
    */
   async run<K extends CodecTask['kind']>(task: Extract<CodecTask, { kind: K }>): Promise<CodecResults[K]> {
     if (this.#isClosed) throw overloaded('is shutting down')
-    if (this.isFull) throw overloaded('has a full queue')
+    // What has been begun goes on: it is new requests whose bodies are too many.
+    if (task.kind === 'decode' ? this.isFull : this.#isQueueFull) throw overloaded('has a full queue')
     const startedMs = performance.now()
     this.#changePending(1)
     try {
-      return unpackReply<K>(task.kind, await this.#send(packTask(task)))
+      return unpackReply<K>(task.kind, await this.#sendTask(task))
     } finally {
       this.#changePending(-1)
       recordTask(this.#options.metrics, task.kind, 'worker', startedMs)
     }
   }
 
-  /** It takes no further task now. */
+  /** It takes no further request now. */
   get isFull(): boolean {
+    const { maxDecodingBytes = MAX_DECODING_BYTES } = this.#options
+    return this.#isQueueFull || this.#decodingBytes >= maxDecodingBytes
+  }
+
+  get #isQueueFull(): boolean {
     return this.#pending >= this.#capacity + this.#options.maxQueue
   }
 
@@ -104,13 +117,18 @@ export class CodecPool {
     await this.#piscina?.destroy()
   }
 
+  #sendTask(task: CodecTask): Promise<Envelope> {
+    const decodingBytes = task.kind === 'decode' ? task.body.byteLength : 0
+    return this.#send(packTask(task), decodingBytes)
+  }
+
   #changePending(by: number): void {
     this.#pending += by
     this.#options.metrics.offloadQueue(this.queueLength)
   }
 
   /** The worker's answer, or overloaded after the task timeout, whichever is first. */
-  #send(envelope: Envelope): Promise<Envelope> {
+  #send(envelope: Envelope, decodingBytes: number): Promise<Envelope> {
     const { queueOptionsSymbol } = loadLibrary()
     this.#piscina ??= this.#start()
     const ticket: Ticket = { threadId: NO_THREAD }
@@ -119,18 +137,22 @@ export class CodecPool {
       { ...envelope, [queueOptionsSymbol]: ticket },
       { transferList: buffersOf(envelope) },
     )
+    this.#decodingBytes += decodingBytes
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(overloaded('took too long'))
         this.#endIfStuck(ticket.threadId)
       }, this.#options.taskTimeoutMs)
+      // An overdue task keeps its place in the queue, and its body.
       answer.then(
         (reply) => {
+          this.#decodingBytes -= decodingBytes
           clearTimeout(timer)
           this.#noteAnswer(ticket.threadId)
           resolve(reply)
         },
         (cause: unknown) => {
+          this.#decodingBytes -= decodingBytes
           clearTimeout(timer)
           this.#noteFailure(ticket.threadId)
           reject(overloaded('lost a worker', cause))

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type Test, test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
 import { type OffloadOptions } from '../../src/offload/offload.js'
+import { fakeTarget } from '../helpers/fake-protocol.js'
 import { createRig, fakeBody, type OffloadRig } from '../helpers/offload.js'
 import { rejectionOf } from '../helpers/thrown.js'
 
@@ -124,6 +125,42 @@ test("refuses at once what goes beyond the workers' hands and the queue", async 
   t.equal(Math.max(...one.queue), 3)
   t.equal(one.queue.at(-1), 0)
   t.ok(await decode(one), 'and takes more when the queue has drained')
+})
+
+test('refuses new requests while the bodies of others have the memory there is for them, and nothing that has begun', async (t) => {
+  const body = fakeBody('m', 'x'.repeat(1000))
+  const one = rig(t, { workers: 1, maxDecodingBytes: 3 * body.byteLength - 1 })
+  const again = () => Promise.resolve(one.offload.decode('fake-sse', new Uint8Array(body)))
+  const { body: original, ...decoded } = await again()
+  const accepted = [again(), again(), again()]
+  const refused = await rejectionOf(again())
+  t.equal(refused.code, 'overloaded')
+  t.match(refused.message, 'full queue')
+  const { facts, json, members } = decoded
+  const begun = one.offload.encode({
+    ...{
+      surfaceId: 'fake-sse',
+      body: original,
+      json,
+      facts,
+      members,
+      target: fakeTarget('fake-sse'),
+      prompt: null,
+      upstreamStream: true,
+    },
+  })
+  t.equal((await Promise.all(accepted)).length, 3)
+  t.ok((await begun).body.length > 0)
+  t.ok(await again(), 'and takes more when they have been decoded')
+})
+
+test('one body of any size is taken where no other is being decoded', async (t) => {
+  const one = rig(t, { workers: 1, maxDecodingBytes: 1 })
+  await decode(one)
+  const slow = decode(one, '!slow')
+  t.equal((await rejectionOf(decode(one))).code, 'overloaded')
+  await slow
+  t.ok(await decode(one))
 })
 
 test('fails tasks still running when it is closed, and takes no more', async (t) => {
