@@ -20,6 +20,8 @@ const MAX_HEAD_BYTES = 16 * 1024
 const FIRST_ROOM_BYTES = 64 * 1024
 const EMPTY = new Uint8Array(new ArrayBuffer(0))
 const OK = 200
+/** 1xx before an answer; one is what servers send. They cost time and are no bytes of an answer, so no other bound holds them. */
+const MAX_EARLY_HEADS = 8
 const ENDED = Object.freeze(new GatewayError('client_gone', { message: 'The attachment is not needed any more.' }))
 
 export type Fetched = { readonly mediaType: string; readonly base64: string }
@@ -74,6 +76,7 @@ class Fetching implements Dispatcher.DispatchHandler {
   readonly #onAbort = () => this.#end(ENDED)
   #buffer: Uint8Array<ArrayBuffer> = EMPTY
   #declared = 0
+  #earlyHeads = 0
   #controller: Dispatcher.DispatchController | null = null
   #mediaType = ''
   #bytes = 0
@@ -103,8 +106,13 @@ class Fetching implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_controller: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
+    if (this.#isOver) return
     // 103 Early Hints come before the answer.
-    if (status < OK || this.#isOver) return
+    if (status < OK) {
+      this.#earlyHeads += 1
+      if (this.#earlyHeads > MAX_EARLY_HEADS) this.#end(new Error('no answer after early heads'))
+      return
+    }
     const mediaType = String(headers['content-type'] ?? '')
       .replace(/;.*$/s, '')
       .trim()

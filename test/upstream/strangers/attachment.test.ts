@@ -67,6 +67,15 @@ test('redirects, errors, other types, encoded and oversized answers are refused'
   t.equal(await reasonOf('/chunked'), 'too large')
 })
 
+test('a few early heads come before an answer; a server that sends one after the other is not heard to the end', async (t) => {
+  const hint = 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n'
+  const whole = 'HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length: 1\r\n\r\nx'
+  answers.set('/hints', (answer) => void answer.socket?.write(hint.repeat(8) + whole))
+  answers.set('/storm', (answer) => void answer.socket?.write(hint.repeat(9) + whole))
+  t.equal(await reasonOf('/hints'), 'fetched')
+  t.equal(await reasonOf('/storm'), 'no answer after early heads')
+})
+
 test('an answer that is cut, late, or not wanted any more is none', async (t) => {
   answers.set('/cut', (answer) => {
     answer.writeHead(200, { 'content-type': 'image/png', 'content-length': '100' })
