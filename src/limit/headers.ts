@@ -1,4 +1,4 @@
-// The `x-ratelimit-*` headers of an answer, as the users of OpenAI-compatible gateways read them.
+// The `x-ratelimit-*` headers of an answer, as in OpenAI-compatible APIs.
 import { type BucketState, type LimitSnapshot } from './limiter.js'
 
 const MS_PER_SEC = 1000
@@ -7,7 +7,7 @@ const MS_PER_HOUR = 3_600_000
 
 export type LimitHeaders = (readonly [name: string, value: string])[]
 
-/** Headers for the limits that are set, in a list of the caller's own; an empty one when none is. */
+/** Headers for the limits that are set, in a new list; empty if none is set. */
 export function limitHeaders({ requests, tokens }: LimitSnapshot): LimitHeaders {
   const headers: LimitHeaders = []
   if (requests !== null) pushHeaders(headers, REQUESTS, requests)

@@ -1,6 +1,6 @@
-// What admission asks of the limiter; cells.ts implements it on shared memory, so that a limit holds over all event loops,
-// and redis-limiter.ts over that for several nodes. Only the latter ever makes anybody wait for an answer.
-// Key index -1 stands for a caller without a gateway key (a gateway that has no keys): only the gateway's own limits apply.
+// The interface of the limiter. cells.ts implements it on shared memory, so that a limit holds over all event loops, and
+// redis-limiter.ts on top of that for several nodes; only the latter is asynchronous.
+// Key index -1 is a caller without a gateway key (a gateway that has no keys): only the gateway's own limits apply.
 import { type GatewayError } from '../errors.js'
 
 export type Limiter = {
@@ -10,8 +10,8 @@ export type Limiter = {
    */
   takeRequest(keyIndex: number): void
   /**
-   * The same for work that waits for its slot elsewhere and enters as counted. Null: taken now; else rejects with what it
-   * would throw.
+   * The same for work that waits for its slot elsewhere and enters later. Null: taken now; otherwise a promise, which rejects
+   * with the error that `takeRequest` would throw.
    */
   countRequest(keyIndex: number): Promise<void> | null
   /**
@@ -20,26 +20,26 @@ export type Limiter = {
    * @throws overloaded (gateway cap) or rate_limited (key cap) when the queue is full, with retryAfterMs
    */
   enter(keyIndex: number, waiter: Waiter): boolean
-  /** What `enter` would throw now: for a request whose body need not be read any more. Takes nothing; what it gives counts as a refusal. */
+  /** The error that `enter` would throw now, to reject a request before its body is read. Takes nothing; the error counts as a refusal. */
   refusal(keyIndex: number): GatewayError | null
   /** Takes the waiter out of the queue; it is never called afterwards. No effect if it is not queued. */
   cancel(waiter: Waiter): void
-  /** Gives back what `enter` took. Exactly once per entry. */
+  /** Releases what `enter` took. Exactly once per entry. */
   leave(keyIndex: number): void
   /**
    * Reserves tokens at admission, from an estimate, in the gateway's and the key's bucket, both or none. Null: reserved now;
-   * else rejects with what it would throw.
+   * otherwise a promise, which may reject with the error below.
    * @throws rate_limited with retryAfterMs; an estimate above the whole bucket is invalid_request-like: rate_limited, not retryable
    */
   reserveTokens(keyIndex: number, tokens: number): Promise<void> | null
   /** Takes nothing. @throws rate_limited, not retryable, when so many tokens are above a whole bucket */
   checkTokens(keyIndex: number, tokens: number): void
-  /** Settles a reservation: gives back what was not used, or takes what was used beyond it. */
+  /** Settles a reservation: returns what was not used, or charges what was used beyond it. */
   settleTokens(keyIndex: number, reserved: number, used: number): void
   /** Takes a concurrency slot of a provider; false when it is full. */
   enterProvider(providerIndex: number): boolean | Promise<boolean>
   leaveProvider(providerIndex: number): void
-  /** The same of one target; a slot of -1 is counted by nobody. */
+  /** The same for one target; slot -1 is not counted. */
   enterTarget(slot: number): boolean
   leaveTarget(slot: number): void
   /** Requests in flight there, over all event loops. */
@@ -55,9 +55,9 @@ export type LocalLimiter = Omit<Limiter, 'reserveTokens' | 'enterProvider' | 'co
   countRequest(keyIndex: number): null
   reserveTokens(keyIndex: number, tokens: number): null
   enterProvider(providerIndex: number): boolean
-  /** Counts an entry that all nodes together let in, whatever the caps of this process say. */
+  /** Counts an entry that Redis admitted, regardless of the caps of this process. */
   hold(keyIndex: number): void
-  /** Gives back what `takeRequest` took, for a request that was refused elsewhere. */
+  /** Returns what `takeRequest` took, for a request that was rejected elsewhere. */
   returnRequest(keyIndex: number): void
 }
 

@@ -1,10 +1,10 @@
-// What a caller is told when a limit stops it: which limit, whose, and when to come back. Never names a key's value.
+// The errors of the limits: which limit, whose it is, and when to retry. Never contains a key.
 import { GatewayError } from '../errors.js'
 
-/** A slot is free when some answer ends, which nobody can foretell; a second is what clients wait for without a hint. */
+/** When a slot becomes free cannot be predicted; clients wait a second without a hint. */
 const SLOT_RETRY_AFTER_MS = 1000
 
-/** A link that is down is tried more often than that. */
+/** A broken link is probed more often than this. */
 const DOWN_RETRY_AFTER_MS = 1000
 
 /** Whose limit it was. */
@@ -13,7 +13,7 @@ export type LimitKind = 'requests' | 'tokens' | 'concurrency'
 
 const OWNER = { gateway: 'this gateway', key: 'this key' } as const
 
-/** A rate limit of the scope has not enough left; `retryAfterMs` is when it will. */
+/** A rate limit of the scope is exhausted; `retryAfterMs` is the time until it suffices. */
 export function rateRefusal(scope: LimitScope, kind: LimitKind, found: RateFinding): GatewayError {
   return new GatewayError('rate_limited', {
     message: `The limit of ${found.limit} ${kind} per ${windowInWords(found.windowSec)} for ${OWNER[scope]} has been reached. Try again in ${inWords(found.retryAfterMs)}.`,
@@ -24,7 +24,7 @@ export function rateRefusal(scope: LimitScope, kind: LimitKind, found: RateFindi
 /** `windowSec`: of the limit; a minute unless given. */
 export type RateFinding = { readonly limit: number; readonly windowSec?: number; readonly retryAfterMs: number }
 
-/** The request alone is above the whole limit: no waiting helps. */
+/** The request alone exceeds the whole limit, so waiting does not help. */
 export function oversizeRefusal(scope: LimitScope, kind: LimitKind, size: SizeFinding): GatewayError {
   return new GatewayError('rate_limited', {
     message: `This request needs about ${size.count} ${kind}, which exceeds the limit of ${size.limit} per minute for ${OWNER[scope]}.`,
@@ -34,7 +34,7 @@ export function oversizeRefusal(scope: LimitScope, kind: LimitKind, size: SizeFi
 
 export type SizeFinding = { readonly limit: number; readonly count: number }
 
-/** All slots of the scope are taken, and the queue is full or the wait was too long. `keyCap` is told for the key's own cap only. */
+/** All slots of the scope are taken, and the queue is full or the wait was too long. `keyCap` is named only for the key's own cap. */
 export function slotRefusal(scope: LimitScope, keyCap: number): GatewayError {
   if (scope === 'gateway') return GATEWAY_FULL
   return new GatewayError('rate_limited', {
@@ -43,7 +43,7 @@ export function slotRefusal(scope: LimitScope, keyCap: number): GatewayError {
   })
 }
 
-/** The key has its share of the places of a full queue that other keys wait in as well. */
+/** The key has its share of the places in a full queue in which other keys wait. */
 export function placeRefusal(waiting: number): GatewayError {
   return new GatewayError('rate_limited', {
     message: `The wait queue is full, and ${waiting} requests of ${OWNER.key} already take its share of it. Try again when one has finished.`,
@@ -51,7 +51,7 @@ export function placeRefusal(waiting: number): GatewayError {
   })
 }
 
-/** Redis is away, and nothing is let in without it. */
+/** Redis is unavailable, and requests are not admitted without it. */
 export function downRefusal(): GatewayError {
   const message = 'The limits of this gateway cannot be checked right now.'
   return new GatewayError('overloaded', { message, retryAfterMs: DOWN_RETRY_AFTER_MS })

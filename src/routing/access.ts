@@ -1,5 +1,5 @@
-// What a key may reach: its right by default, and which names its globs let through. Every way to a provider asks the router,
-// and the router asks here; nothing else compares a model with a glob of a key.
+// Which models a key may use: the default, and the names that its globs match. Every way to a provider goes through the
+// router, and only the router calls this; nothing else compares a model with a glob of a key.
 import { type Config } from '../config/types.js'
 import { matchesGlob } from './glob.js'
 
@@ -11,12 +11,12 @@ export function allowedModels({ keys }: Pick<Config, 'keys'>, keyIndex: number):
   return keys[keyIndex]?.models ?? ALL_MODELS
 }
 
-/** True for a key of all models: what else a request names is no matter then. */
+/** True for a key that may use all models; other models that a request names need no check then. */
 export function mayUseAll(allowed: readonly string[]): boolean {
   return allowed.includes(EVERYTHING)
 }
 
-/** True where the key may use the model that clients call by this name. */
+/** True if the key may use the model that clients call by this name. */
 export function mayUse(allowed: readonly string[], name: string): boolean {
   return allowed.some((glob) => matchesGlob(glob, name))
 }

@@ -9,13 +9,13 @@ export type BalanceFacts = {
   readonly random: () => number
   /** Requests in flight at the target's slot, on all event loops. */
   readonly loadOf: (slot: number) => number
-  /** Hash of what should keep together, 32 bits; null for none. */
+  /** Hash of the prompt prefix that should stay on one target, 32 bits; null for none. */
   readonly affinity: number | null
 }
 
 const MAX_UINT32 = 2 ** 32
 
-/** All targets, the one to try first in front; weight 0 comes last. One target alone is not even copied. */
+/** All targets in the order in which they are tried; weight 0 comes last. A single target is not copied. */
 export function orderTargets(targets: readonly RouteTarget[], facts: BalanceFacts): readonly RouteTarget[] {
   if (targets.length < 2) return targets
   return facts.affinity === null ? drawByWeight(targets, facts) : rankByHash(targets, facts.affinity)
@@ -38,7 +38,7 @@ function drawByWeight(targets: readonly RouteTarget[], { random, loadOf }: Balan
   return order
 }
 
-/** Among equals of the drawn one; of several with as little to do, the drawn one or the first. */
+/** The least loaded among the targets with the weight of the drawn one; on a tie the drawn one or the first. */
 function leastLoaded(targets: readonly RouteTarget[], drawn: number, loadOf: (slot: number) => number): number {
   const weight = targets[drawn]?.weight
   let best = drawn
@@ -55,7 +55,7 @@ function leastLoaded(targets: readonly RouteTarget[], drawn: number, loadOf: (sl
 }
 
 /**
- * Highest score first. A target that goes or comes moves only the prefixes that were or will be its own.
+ * Highest score first. Adding or removing a target moves only the prefixes that belong to it.
  * @see https://www.ietf.org/archive/id/draft-ietf-bess-weighted-hrw-00.html weighted rendezvous hashing
  */
 function rankByHash(targets: readonly RouteTarget[], affinity: number): RouteTarget[] {
@@ -84,7 +84,7 @@ function hashText(seed: number, text: string): number {
   return hash
 }
 
-/** Spreads neighbours apart: FNV's last bytes change only its low bits. MurmurHash3's finalizer. */
+/** MurmurHash3's finalizer. It spreads similar hashes apart, since FNV's last bytes change only the low bits. */
 function mix(hash: number): number {
   let mixed = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)

@@ -1,8 +1,8 @@
-// The circuit breaker of one target: counts how its attempts end, and keeps requests away while it is ill. Pure: time is passed in.
+// The circuit breaker of one target: counts the results of its attempts and blocks requests while it fails. Pure: time is passed in.
 //
 //   closed --(failures in a row | error rate over the window)--> open --(openMs)--> half-open --(a probe answers)--> closed
 //                                                                  '<---------(a probe fails)---'
-//   resting (429 or 503 with a time to wait): shut for exactly that time, whatever else it is
+//   resting (429 or 503 with Retry-After): open for exactly that time, whatever its state
 import { type BreakerConfig } from '../config/types.js'
 import { type ErrorData } from '../model/error.js'
 
@@ -10,18 +10,18 @@ import { type ErrorData } from '../model/error.js'
 export const BREAKER_STATES = Object.freeze(['closed', 'half-open', 'open'] as const)
 export type BreakerState = (typeof BREAKER_STATES)[number]
 
-/** What an attempt says of its target. `none`: nothing, such as one whose client left, or whose request was wrong. */
+/** What an attempt shows about its target. `none`: nothing, because its client left or its request was invalid. */
 export type Verdict = 'ok' | 'failed' | 'none'
 
-/** The right to try a target: `FREE`, or the number of the half-open phase that this try probes for. */
+/** The permit to try a target: `FREE`, or for a probe the number of the half-open phase. */
 export type Permit = number
 export const FREE: Permit = 0
 export const REFUSED: Permit = -1
 
-/** The window moves on by a tenth of its length. */
+/** The window moves by a tenth of its length. */
 const SLICES = 10
 
-/** What of this error a target is to be blamed for. @see docs/concepts/routing.md, "Circuit breaker" */
+/** Whether this error is a failure of the target. @see docs/concepts/routing.md, "Circuit breaker" */
 export function verdictOf(error: ErrorData): Verdict {
   switch (error.code) {
     case 'upstream_unreachable':
@@ -29,7 +29,7 @@ export function verdictOf(error: ErrorData): Verdict {
     case 'upstream_overloaded':
     case 'upstream_cut':
       return 'failed'
-    // An answer larger than we take is read perfectly well.
+    // An answer that is too large is still well-formed.
     case 'upstream_malformed':
       return error.retryable ? 'failed' : 'none'
     case 'upstream_rejected':
@@ -39,7 +39,7 @@ export function verdictOf(error: ErrorData): Verdict {
   }
 }
 
-/** How long the upstream asked to be left alone, in ms; 0 if it did not. Only "too much now" speaks of the target as a whole. */
+/** The pause that the upstream asked for, in ms; 0 for none. Only overload applies to the target as a whole. */
 export function restMsOf({ code, retryAfterMs }: ErrorData): number {
   return code === 'rate_limited' || code === 'upstream_overloaded' ? (retryAfterMs ?? 0) : 0
 }
@@ -55,7 +55,7 @@ export class Breaker {
   #isTripped = false
   #openUntilMs = 0
   #restUntilMs = 0
-  /** Number of the half-open phase; what a probe of an earlier one says counts no more. */
+  /** Number of the half-open phase; results of probes from earlier phases are ignored. */
   #phase = 0
   #probes = 0
 
@@ -70,13 +70,13 @@ export class Breaker {
     return nowMs < this.#openUntilMs ? 'open' : 'half-open'
   }
 
-  /** Nothing is held against the target any more. */
+  /** True if no failure of the target counts any more. */
   isCalm(nowMs: number): boolean {
     this.#turnTo(nowMs)
     return this.state(nowMs) === 'closed' && this.#failuresInRow === 0 && sum(this.#failed) === 0
   }
 
-  /** May a request go there? A permit other than `FREE` is a probe's and must come back by `record`. */
+  /** Whether a request may use the target. A permit other than `FREE` is for a probe and must be returned by `record`. */
   admit(nowMs: number): Permit {
     switch (this.state(nowMs)) {
       case 'closed':
@@ -90,18 +90,18 @@ export class Breaker {
     }
   }
 
-  /** Time until requests may go there again, in ms; null if that hangs on a probe that is under way. */
+  /** Time until requests are admitted again, in ms; null if that depends on a probe in progress. */
   waitMs(nowMs: number): number | null {
     const untilMs = Math.max(this.#restUntilMs, this.#isTripped ? this.#openUntilMs : 0)
     return untilMs > nowMs ? Math.ceil(untilMs - nowMs) : null
   }
 
-  /** A probe has got a beginning of an answer: that is enough to open the gates, its end may be minutes away. */
+  /** A probe got its first content. That closes the breaker, since its end may be minutes away. */
   probePassed(permit: Permit): void {
     if (this.#isProbe(permit)) this.#close()
   }
 
-  /** An attempt has ended. Those that began before the breaker opened say nothing about now. */
+  /** An attempt has ended. Attempts from before the breaker opened are ignored. */
   record(verdict: Verdict, permit: Permit, nowMs: number): void {
     if (!this.#isTripped) this.#count(verdict, nowMs)
     else if (this.#isProbe(permit)) {
@@ -111,7 +111,7 @@ export class Breaker {
     }
   }
 
-  /** Nothing goes there for so long; the longest that was asked for counts. */
+  /** Blocks the target for this time; the longest pause that was asked for applies. */
   rest(ms: number, nowMs: number): void {
     this.#restUntilMs = Math.max(this.#restUntilMs, nowMs + ms)
   }
@@ -155,7 +155,7 @@ export class Breaker {
     this.#failed.fill(0)
   }
 
-  /** Empties the slices that time has passed over; failures of a window ago are in no row with those of now. */
+  /** Clears the slices that have expired; failures from a window ago are not consecutive with new ones. */
   #turnTo(nowMs: number): void {
     const slice = Math.floor(nowMs / this.#sliceMs)
     const passed = Math.min(slice - this.#slice, SLICES)

@@ -1,5 +1,5 @@
-// The breakers of one event loop. A target has one from its first failure until nothing is held against it any more: a healthy
-// one costs a request no more than the question whether there is any breaker at all.
+// The breakers of one event loop. A target has one from its first failure until none of its failures counts any more. For
+// healthy targets a request only checks whether there are any breakers at all.
 import { type BreakerConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
@@ -16,7 +16,7 @@ import {
   verdictOf,
 } from './breaker.js'
 
-/** Clients may write any model behind `provider/`, so there must be an end to what is kept; the oldest goes first. */
+/** Bounds the breakers, since clients may write any model after `provider/`; the oldest is removed first. */
 const MAX_BREAKERS = 1000
 
 /** A breaker that has opened, begun to probe, or closed. `error`: what opened it; `waitMs`: until it may be probed. */
@@ -27,7 +27,7 @@ export type BreakerChange = {
   readonly waitMs: number | null
 }
 
-/** `told`: the state that was last told of it. */
+/** `told`: the state that was last reported. */
 type Entry = { readonly target: Target; readonly breaker: Breaker; told: BreakerState }
 
 export class Breakers {
@@ -36,20 +36,20 @@ export class Breakers {
   readonly #onChange: (change: BreakerChange) => void
   readonly #entries = new Map<string, Entry>()
 
-  /** `nowMs` is monotonic. `onChange` hears of each change once, when an attempt shows it. */
+  /** `nowMs` is monotonic. `onChange` is called once for each change, when an attempt reveals it. */
   constructor(config: BreakerConfig, nowMs: () => number, onChange: (change: BreakerChange) => void = ignore) {
     this.#config = config
     this.#nowMs = nowMs
     this.#onChange = onChange
   }
 
-  /** A new configuration: what is held against a target stays, unless breakers are off now. */
+  /** Applies a new configuration. The failures of targets are kept, unless breakers are disabled now. */
   adopt(config: BreakerConfig): void {
     this.#config = config
     if (!config.enabled) this.#entries.clear()
   }
 
-  /** The right to try the target, or `REFUSED`. It comes back by `record`, or `giveBack` if no attempt was made. */
+  /** The permit to try the target, or `REFUSED`. It is returned by `record`, or by `giveBack` if no attempt was made. */
   admit(target: Target): Permit {
     if (this.#entries.size === 0) return FREE
     const entry = this.#find(target)
@@ -59,12 +59,12 @@ export class Breakers {
     return permit
   }
 
-  /** No attempt was made, or it was stopped from our side: nothing is known of its target. */
+  /** No attempt was made, or the gateway stopped it, so it shows nothing about its target. */
   giveBack(target: Target, permit: Permit): void {
     if (permit !== FREE) this.#find(target)?.breaker.record('none', permit, this.#nowMs())
   }
 
-  /** The attempt has brought a beginning of an answer. */
+  /** The attempt got its first content. */
   began(target: Target, permit: Permit): void {
     const entry = permit === FREE ? undefined : this.#find(target)
     if (entry === undefined) return
@@ -72,13 +72,13 @@ export class Breakers {
     this.#tellIfClosed(entry)
   }
 
-  /** The attempt has ended; `error` is null where all was well. */
+  /** The attempt has ended; `error` is null on success. */
   record(target: Target, permit: Permit, error: ErrorData | null): void {
     if (error === null && this.#entries.size === 0) return
     this.#note(target, permit, error)
   }
 
-  /** The worst state of each provider that is not wholly well. */
+  /** The worst state of each provider with failures. */
   worst(): ReadonlyMap<string, BreakerState> {
     const nowMs = this.#nowMs()
     const worst = new Map<string, BreakerState>()
@@ -97,7 +97,7 @@ export class Breakers {
     return worst
   }
 
-  /** What a client is told when none of these targets may be tried, and when the first of them may be again. */
+  /** The error for a client when all of these targets are blocked, with the time until the first is available. */
   refusal(targets: readonly Target[]): GatewayError {
     const nowMs = this.#nowMs()
     const waits = targets.flatMap((target) => this.#find(target)?.breaker.waitMs(nowMs) ?? [])

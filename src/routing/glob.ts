@@ -1,5 +1,5 @@
-// Globs over model names: `*` stands for any run of characters, everything else for itself. No regular expression is built
-// from configuration, so that no pattern can be slow.
+// Globs over model names: `*` matches any run of characters, everything else itself. No regular expression is built from the
+// configuration, so no pattern can be slow.
 
 /** True if all of `name` matches. Linear in the name for each `*`. */
 export function matchesGlob(glob: string, name: string): boolean {

@@ -5,11 +5,11 @@ import { RetryBudget } from './retry.js'
 
 /** Recent first tokens that are remembered. */
 const MAX_TIMES = 128
-/** With fewer nobody can say what is usual. */
+/** With fewer, a percentile means nothing. */
 const MIN_TIMES = 20
 
 export class Hedge {
-  /** With one request in reserve: a share of few requests would be none for long. */
+  /** With one request in reserve, since a fraction of few requests would be zero for a long time. */
   readonly budget: RetryBudget
   readonly #afterMs: number | null
   readonly #percentile: number | null
@@ -22,7 +22,7 @@ export class Hedge {
     this.#percentile = percentile
   }
 
-  /** Time from sending to when a second target is asked, in ms; null for never. */
+  /** Time from sending until a second target is tried, in ms; null for never. */
   afterMs(): number | null {
     if (this.#percentile === null || this.#times.length < MIN_TIMES) return this.#afterMs
     const sorted = [...this.#times].sort((a, b) => a - b)
@@ -30,7 +30,7 @@ export class Hedge {
     return Math.max(1, Math.ceil(sorted[Math.max(0, at)] ?? 0))
   }
 
-  /** Time to the first token of a stream's first target; of one that lost, the time it had. */
+  /** Records the time to the first token of a stream's first target; for a loser, the time until it lost. */
   observe(ms: number): void {
     if (this.#percentile === null) return
     this.#times[this.#next] = ms

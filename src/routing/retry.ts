@@ -5,18 +5,18 @@
 import { type RetryConfig } from '../config/types.js'
 import { type ErrorData } from '../model/error.js'
 
-/** What may help. `again` includes `elsewhere`; `larger` is a model that takes more, and nothing else. */
+/** What may help. `again` includes `elsewhere`; `larger` is only a model with a larger context. */
 export type Cure = 'again' | 'elsewhere' | 'larger' | 'none'
 
-/** Refusals that are about the gateway's standing with this provider and not about the request: key, credit, right, model. */
+/** Refusals because of the gateway's account at this provider (key, credit, permission, model), not because of the request. */
 const ELSEWHERE_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 404])
-/** A redirect: the address is wrong, and a key is never sent along. */
+/** Below are redirects: the base URL is wrong, and a key is never forwarded. */
 const FIRST_CLIENT_STATUS = 400
 const FIRST_SERVER_STATUS = 500
-/** Repeats that a quiet gateway may make before its share of requests counts. */
+/** Retries that an idle gateway may make before its fraction of requests counts. */
 const RESERVE = 10
 
-/** What may cure this failure. A request that is wrong itself, the client's own 400, is wrong everywhere. */
+/** What may cure this failure. An invalid request, the client's own 400, is invalid everywhere. */
 export function cureOf(error: ErrorData): Cure {
   switch (error.code) {
     case 'upstream_unreachable':
@@ -27,7 +27,7 @@ export function cureOf(error: ErrorData): Cure {
     case 'upstream_rejected':
       return cureOfStatus(error.status)
     case 'rate_limited':
-      // A quota that is used up stays so, but only there.
+      // A quota that is used up remains so, but only at this provider.
       return error.retryable ? 'again' : 'elsewhere'
     case 'context_length_exceeded':
       return 'larger'
@@ -63,30 +63,30 @@ export type PauseFacts = {
  */
 export function pauseOf(config: RetryConfig, { round, retryAfterMs, pausedMs, random }: PauseFacts): number | null {
   const mostMs = Math.min(config.maxDelayMs, config.baseDelayMs * 2 ** round)
-  // One more: timers may fire a millisecond early, and the breaker keeps the upstream's word to the millisecond.
+  // One more: timers may fire a millisecond early, and the breaker blocks to the millisecond.
   const pauseMs = Math.ceil(random * mostMs) + (retryAfterMs === null ? 0 : retryAfterMs + 1)
   return pausedMs + pauseMs > config.maxWaitMs ? null : pauseMs
 }
 
-/** Repeats of one event loop: each request adds its share, each repeat takes one. So an outage is not made worse by them. */
+/** The retries of one event loop: each request adds its share, each retry takes one. So retries cannot amplify an outage. */
 export class RetryBudget {
   readonly #share: number
   readonly #reserve: number
   #left: number
 
-  /** `share`: repeats for each request, 0 to 1. */
+  /** `share`: retries per request, 0 to 1. */
   constructor(share: number, reserve = RESERVE) {
     this.#share = share
     this.#reserve = reserve
     this.#left = share === 0 ? 0 : reserve
   }
 
-  /** A request has come. */
+  /** Adds the share of one request. */
   deposit(): void {
     if (this.#left < this.#reserve) this.#left += this.#share
   }
 
-  /** False when there is nothing left. */
+  /** Takes one retry; false if none is left. */
   take(): boolean {
     if (this.#left < 1) return false
     this.#left -= 1

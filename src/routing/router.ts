@@ -1,6 +1,6 @@
-// From the model name a client wrote to the targets that may serve it; balance.ts says in which order.
+// Maps the model name of a request to the targets that may serve it; balance.ts orders them.
 //   a configured model > `provider/model` > the vendor profiles' patterns > 404
-// Pure; the routes of configured models are built once per configuration, those of other names when they are first asked for.
+// Pure. The routes of configured models are built once per configuration, those of other names on first use.
 import {
   type Config,
   type ModelConfig,
@@ -24,13 +24,13 @@ export type RouteTarget = {
   readonly target: Target
   /** Name for metrics: the configured model's that the client asked for, else the upstream's. */
   readonly label: string
-  /** Share of the traffic among the targets beside it. */
+  /** Share of the traffic among the targets of its model. */
   readonly weight: number
-  /** Cell of its requests in flight; -1 where nobody needs to know: it stands alone and has no cap. */
+  /** Cell of its requests in flight; -1 if they are not counted: a single target without a cap. */
   readonly slot: number
-  /** The provider's, with the model's own laid over them. */
+  /** The provider's timeouts, overridden by those of the model. */
   readonly timeouts: Timeouts
-  /** Of its model; null for none. */
+  /** Hedging of its model; null for none. */
   readonly hedge: Hedge | null
 }
 
@@ -49,7 +49,7 @@ export type RouteQuery = {
   readonly model: string
   /** Pins the request to this provider; null for any. */
   readonly provider: string | null
-  /** The path names the provider: it may be a well-known one that is not configured, for a caller with a key of its own. */
+  /** The path names the provider: it may be a well-known one that is not configured, for a caller with its own key. */
   readonly byPath?: { readonly hasKey: boolean }
   /** Globs of the models the caller's key may use. */
   readonly allowed: readonly string[]
@@ -67,7 +67,7 @@ export class Router {
   /** Position among all targets of the configuration: its cell in the limiter. */
   readonly #slots: ReadonlyMap<TargetConfig, number>
   readonly #routes: ReadonlyMap<string, Route>
-  /** Of names that no model is configured under, as far as clients have asked for them. */
+  /** Routes of names that are not configured models, for the names that clients have used. */
   readonly #found = new Map<string, Route>()
   readonly #targets: ReadonlyMap<string, readonly TargetConfig[]>
   readonly #listed: readonly ListedModel[]
@@ -117,14 +117,14 @@ export class Router {
     return route
   }
 
-  /** What GET /v1/models shows to a key with these globs. */
+  /** The models that GET /v1/models lists for a key with these globs. */
   list(allowed: readonly string[]): readonly ListedModel[] {
     return this.#listed.filter((model) => mayUse(allowed, model.id))
   }
 
   /**
-   * For a key that may not use every model. With a pinned provider, what is reached is that provider's model of that name: the
-   * key must be for `provider/model`, or for the name where it leads there by itself.
+   * Checks a key that may not use every model. A pinned provider serves its own model of that name, so the key must allow
+   * `provider/model`, or the name if it routes there by itself.
    */
   #checkReach({ model, provider, allowed, selector = null }: RouteQuery): void {
     let isAllowed = mayUse(allowed, model)
@@ -141,7 +141,7 @@ export class Router {
     throw new GatewayError('forbidden', { message, param: selector })
   }
 
-  /** Does the name by itself lead to this model of that provider? */
+  /** Whether the name alone routes to this model of that provider. */
   #leadsTo(name: string, provider: string, model: string): boolean {
     const configured = this.#targets.get(name)
     if (configured !== undefined) return configured.some((to) => to.provider === provider && to.model === model)
@@ -187,7 +187,7 @@ export class Router {
     )
   }
 
-  /** Metrics name what the client asked for, so the targets of a fallback bear the label of the model before it. */
+  /** Metrics name the model that the client requested, so the targets of a fallback have the label of that model. */
   #own(model: ModelConfig, label: string): Route {
     const hedge = model.hedge === null ? null : new Hedge(model.hedge)
     const targets = model.targets.flatMap((target) => {
@@ -215,7 +215,7 @@ export class Router {
     return null
   }
 
-  /** A provider's model by its own name, with what is configured for it under the same name. */
+  /** A provider's model by its own name, with the options configured for that name. */
   #at(provider: string, model: string): RouteTarget | null {
     const targets = this.#targets.get(model) ?? []
     const configured = targets.find((target) => target.provider === provider && target.model === model)
@@ -254,9 +254,9 @@ function targetOf(provider: ProviderConfig, providerIndex: number, place: Place)
   return { provider, providerIndex, target, label, weight: 1, slot: NO_SLOT, timeouts, hedge: null }
 }
 
-/** Longest part of a client's own text that an error message repeats. */
+/** Longest part of a client's text that an error message quotes. */
 const MAX_SHOWN_NAME = 100
-/** A client may name any model of a provider; what is forgotten is made again. */
+/** Bounds the routes, since a client may name any model of a provider; a removed one is built again. */
 const MAX_FOUND = 1000
 const MAX_FOUND_CHARS = 256
 const NO_SLOT = -1
@@ -275,7 +275,7 @@ function routeTo(target: RouteTarget): Route {
   return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: 'none' }
 }
 
-/** The name of a model at the provider that is pinned, whose own prefix it may bear. */
+/** The name of a model at the pinned provider, whose prefix it may have. */
 function bareName(provider: string, model: string): string {
   return model.startsWith(`${provider}/`) ? model.slice(provider.length + 1) : model
 }

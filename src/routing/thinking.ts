@@ -1,11 +1,11 @@
-// Which targets think. One notion for all wires: what the configuration says of a target, else what its model's name says
-// (resources/thinking.json), else nobody knows; and the memory of those that have refused to.
+// Which targets think, for all wires: by the configuration of the target, otherwise by the name of its model
+// (resources/thinking.json), otherwise unknown. Also remembers the targets that rejected thinking.
 import { type Target } from '../model/target.js'
 
-/** Beginnings of model names, in lower case; the longest that fits says whether such a model thinks. */
+/** Lower-case prefixes of model names; the longest match says whether such a model thinks. */
 export type ThinkingNames = Readonly<Record<string, boolean>>
 
-/** True or false where the name says so, undefined where it does not. A path before the name (`vendor/model`) is not looked at. */
+/** True or false if the name is known, otherwise undefined. A path before the name (`vendor/model`) is ignored. */
 export function thinksByName(model: string, names: ThinkingNames): boolean | undefined {
   const bare = model.slice(model.lastIndexOf('/') + 1).toLowerCase()
   let longest = ''
@@ -13,22 +13,22 @@ export function thinksByName(model: string, names: ThinkingNames): boolean | und
   return names[longest]
 }
 
-/** A model may be replaced under its name: after this its target is asked again. */
+/** A model may be replaced under its name, so its target is asked again after this time. */
 const MEMORY_MS = 3_600_000
-/** A client may name any model of a provider. */
+/** Bounds the memory, since a client may name any model of a provider. */
 const MAX_TARGETS = 1000
 
-/** The targets of one event loop that have refused a request for its thinking. */
+/** The targets of one event loop that rejected a request because of thinking. */
 export class ThinkingMemory {
   readonly #nowMs: () => number
-  /** By provider and model: until when it is believed. In the order in which they refused. */
+  /** By provider and model: when the entry expires. In the order of the rejections. */
   readonly #untilMs = new Map<string, number>()
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs
   }
 
-  /** The target has refused. The oldest is forgotten where there are too many. */
+  /** Records a rejection. If there are too many, the oldest is removed. */
   note(target: Target): void {
     const key = keyOf(target)
     this.#untilMs.delete(key)
@@ -36,7 +36,7 @@ export class ThinkingMemory {
     this.#untilMs.set(key, this.#nowMs() + MEMORY_MS)
   }
 
-  /** With what is remembered of its target: the same object where that is nothing. */
+  /** The route with what is remembered about its target; the same object if nothing is. */
   recall<T extends { readonly target: Target }>(routed: T): T {
     if (this.#untilMs.size === 0) return routed
     const key = keyOf(routed.target)

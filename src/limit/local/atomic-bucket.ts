@@ -36,12 +36,12 @@ export class AtomicBucket {
     }
   }
 
-  /** Gives back what was taken and not used. */
+  /** Returns what was taken and not used. */
   giveBack(count: number): void {
     Atomics.sub(this.#cells, this.#cell, this.#bucket.ticksBack(count))
   }
 
-  /** Takes what was used beyond what was reserved, into debt if need be. */
+  /** Charges what was used beyond the reservation, if necessary into debt. */
   charge(count: number, nowNs: bigint): void {
     const now = ticksOf(nowNs)
     for (;;) {
@@ -66,7 +66,7 @@ export class AtomicBucket {
     }
   }
 
-  /** The state; one that only a clock set back can explain is replaced by an empty bucket, so that it never stays stuck. */
+  /** The state. One that only a clock set back can explain is replaced by an empty bucket, so that it cannot get stuck. */
   #load(now: bigint): bigint {
     const full = Atomics.load(this.#cells, this.#cell)
     if (!this.#bucket.isBeyondReach(full, now)) return full

@@ -5,12 +5,12 @@ import { type LimitScope } from '../refusal.js'
 import { type Gate } from './queue.js'
 import { Turns, turnCellCount } from './turns.js'
 
-/** Counter cells in front of those of keys, providers and targets. */
+/** Counter cells before those of keys, providers and targets. */
 const FREED = 0
 const WAITING_LOOPS = 1
 const GATEWAY = 2
 const FIRST_KEY = 3
-/** A caller without a key, or an index that is not configured: counted by nobody. */
+/** A caller without a key, or an index that is not configured: not counted. */
 const NO_CELL = -1
 
 export type SlotCaps = {
@@ -71,14 +71,14 @@ export class AtomicSlots implements Gate {
     return 'gateway'
   }
 
-  /** Takes both whatever the caps say. */
+  /** Takes both regardless of the caps. */
   hold(keyIndex: number): void {
     this.#take(this.#keyCell(keyIndex), null)
     this.#take(GATEWAY, null)
     this.turns.take(keyIndex)
   }
 
-  /** The scope that is full, without taking anything; the truth of a moment. */
+  /** The scope that is full at this moment, without taking anything. */
   fullScope(keyIndex: number): LimitScope | null {
     if (this.#isFull(GATEWAY, this.#caps.gateway)) return 'gateway'
     return this.isKeyFull(keyIndex) ? 'key' : null
@@ -118,7 +118,7 @@ export class AtomicSlots implements Gate {
     this.#release(this.#targetCell(slot))
   }
 
-  /** 0 for a slot that nobody counts. */
+  /** 0 for a slot that is not counted. */
   targetLoad(slot: number): number {
     const cell = this.#targetCell(slot)
     return cell === NO_CELL ? 0 : Atomics.load(this.#cells, cell)
@@ -133,7 +133,7 @@ export class AtomicSlots implements Gate {
     return Atomics.load(this.#cells, FREED)
   }
 
-  /** Event loops that have someone waiting for a slot of the gateway. */
+  /** Number of event loops with a waiter for a slot of the gateway. */
   waitingLoops(): number {
     return Atomics.load(this.#cells, WAITING_LOOPS)
   }
@@ -167,7 +167,7 @@ export class AtomicSlots implements Gate {
     }
   }
 
-  /** A release without an entry is a mistake of the caller; it must not turn into extra slots later. */
+  /** A release without an entry is a bug of the caller; it must not create extra slots. */
   #release(cell: number): void {
     if (cell === NO_CELL) return
     for (;;) {

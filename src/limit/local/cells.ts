@@ -27,7 +27,7 @@ export type LimiterConfig = {
 
 type RateLimits = {
   readonly requestsPerMinute: number | null
-  /** The window of `requestsPerMinute`, where it is not a minute. */
+  /** The window of `requestsPerMinute`, if it is not one minute. */
   readonly requestWindowSeconds?: number
   readonly tokensPerMinute: number | null
   readonly concurrency: number | null
@@ -46,7 +46,7 @@ export type LimiterOptions = {
   readonly places?: LimiterPlaces
   /** Monotonic and the same for all event loops; the process's high-resolution clock unless given. Never the wall clock. */
   readonly nowNs?: () => bigint
-  /** Called for every refusal by a limit of the gateway or of a key, waits that took too long included. */
+  /** Called for every refusal by a limit of the gateway or of a key, including waits that took too long. */
   readonly onRejected?: (scope: LimitScope, kind: LimitKind) => void
 }
 
@@ -229,7 +229,7 @@ class SharedLimiter implements LocalLimiter {
     return this.#slots.targetLoad(slot)
   }
 
-  /** A caller without a key sees the gateway's own buckets: they are the ones that apply to it. */
+  /** A caller without a key sees the gateway's own buckets, which apply to it. */
   snapshot(keyIndex: number): LimitSnapshot {
     const owner = keyIndex < 0 ? this.#gateway : this.#ownerOf(keyIndex)
     if (owner.requests === null && owner.tokens === null) return { requests: null, tokens: null }
@@ -245,7 +245,7 @@ class SharedLimiter implements LocalLimiter {
     return this.#keys[keyIndex] ?? UNLIMITED
   }
 
-  /** Both or none. The key's bucket first: what a refused key takes and gives back is then missing for nobody else. */
+  /** Both or none. The key's bucket first, so that what a rejected key takes and returns is never missing for others. */
   #take(take: Take): void {
     const { key, gateway } = take
     if (key === null && gateway === null) return

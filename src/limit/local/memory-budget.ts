@@ -7,14 +7,14 @@
 // No number of keys takes all of it: a key may hold as much as it leaves free for the others, so n of them that take what they can
 // leave an n+1st part (Choudhury and Hahne, "Dynamic queue length thresholds", 1998). Not where that would stop single requests.
 //
-// The cells outlive a reload; a reservation gives back to the cells that it took from, whatever the key's index is by then.
+// The cells survive a reload; a reservation is released in the cells from which it was taken, whatever the key's index is then.
 import { GatewayError } from '../../errors.js'
 import { type LimitScope } from '../refusal.js'
 
 const UNIT_BYTES = 1024
 const ALL = 0
 const FIRST_KEY = 1
-/** A caller without a key: counted in all alone. */
+/** A caller without a key: counted in the total only. */
 const NO_CELL = -1
 /** Uploads end, or are cut by the engine within seconds, and fetches have a time limit: by then there may be room. */
 const RETRY_AFTER_MS = 1000
@@ -33,12 +33,12 @@ export type MemoryOptions = {
   readonly caps: MemoryCaps
   /** The place of each key by its index. */
   readonly keyPlaces: readonly number[]
-  /** Bytes that were reserved (above zero) or given back. */
+  /** Bytes that were reserved (positive) or released (negative). */
   readonly onChange: (bytes: number) => void
   readonly onRejected: (scope: LimitScope) => void
 }
 
-/** Memory for as many keys, to be shared by all event loops. */
+/** Memory for this many keys, shared by all event loops. */
 export function createMemoryCells(keys: number): SharedArrayBuffer {
   return new SharedArrayBuffer((FIRST_KEY + keys) * Int32Array.BYTES_PER_ELEMENT)
 }
@@ -69,7 +69,7 @@ export class MemoryBudget {
     return Atomics.load(this.#cells, ALL) * UNIT_BYTES
   }
 
-  /** Takes from both or neither; the key first, so that a key at its cap never shows in the count of all. */
+  /** Takes from both or neither; the key first, so that a key at its cap never shows in the total. */
   take(keyCell: number, units: number): GatewayError | null {
     const { caps, onChange } = this.#options
     if (keyCell !== NO_CELL && this.#isShared && !this.#isWithinShare(keyCell, units)) return this.#refuse('share')
@@ -121,7 +121,7 @@ export class Reservation {
     this.#keyCell = keyCell
   }
 
-  /** Reserves up to `bytes` in all; the error where there is no room, and then what was reserved before is kept. */
+  /** Reserves up to `bytes` in total. Returns the error if there is no memory, and keeps what was reserved before. */
   grow(bytes: number): GatewayError | null {
     const units = Math.ceil(bytes / UNIT_BYTES) - this.#units
     if (units <= 0) return null
@@ -130,14 +130,14 @@ export class Reservation {
     return refusal
   }
 
-  /** Gives all of it back. Idempotent. */
+  /** Releases all of it. Idempotent. */
   release(): void {
     if (this.#units > 0) this.#budget.giveBack(this.#keyCell, this.#units)
     this.#units = 0
   }
 }
 
-/** Refusals come in floods: made once. */
+/** Made once, since refusals may come in floods. */
 function createRefusals({ use, caps }: MemoryOptions): Readonly<Record<LimitScope | 'share', GatewayError>> {
   const { what, option, advice } = WORDS[use]
   const retryAfterMs = RETRY_AFTER_MS

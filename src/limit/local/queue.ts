@@ -1,15 +1,15 @@
-// Those who wait for a concurrency slot, one queue per event loop. Keys take turns (turns.ts), over all event loops; the waiters
-// of one key come in the order of their arrival. A key at its own cap is passed over, so it holds up no other; where the
-// whole gateway is full, newcomers queue behind those who wait.
+// The queue for concurrency slots, one per event loop. Keys take turns (turns.ts), over all event loops; the waiters of one key
+// are served in the order of their arrival. A key at its own cap is skipped, so it does not delay others; if the whole gateway
+// is full, newcomers queue behind the waiters.
 // Slots freed on another event loop are seen by a short poll that runs only while someone waits; not Atomics.waitAsync: a
-// pending wait cannot be taken back, and whether it keeps the process alive differs between Nodes (nodejs/node#61941).
+// pending wait cannot be cancelled, and whether it keeps the process alive depends on the Node version (nodejs/node#61941).
 import { type GatewayError } from '../../errors.js'
 import { type Waiter } from '../limiter.js'
 import { type LimitScope } from '../refusal.js'
 import { type Turns } from './turns.js'
 import { WaitLine } from './wait-line.js'
 
-/** While someone waits: how soon a slot freed elsewhere, or a deadline, is noticed. One atomic load a turn. */
+/** Polling interval while there are waiters, for slots freed elsewhere and for deadlines. One atomic load per poll. */
 const POLL_MS = 2
 const NS_PER_MS = 1_000_000
 
@@ -25,17 +25,17 @@ export type Gate = {
 }
 
 export type QueueOptions = {
-  /** Most waiters of this event loop; 0 refuses at once. */
+  /** Maximum number of waiters of this event loop; 0 rejects immediately. */
   readonly max: number
   readonly timeoutMs: number
   readonly nowNs: () => bigint
   readonly refusal: (cause: QueueRefusal) => GatewayError
 }
 
-/** Why a waiter is refused: who is to blame, and how many of its key wait where that is what it is refused for. */
+/** Why a waiter is rejected: the scope, and the number of waiters of its key if its share is the reason. */
 export type QueueRefusal = { readonly scope: LimitScope; readonly keyIndex: number; readonly waiting: number | null }
 
-/** Weight of the latest interval in the pace: some ten admissions make it. */
+/** Weight of the latest interval in the pace, which is an average over about ten admissions. */
 const PACE_WEIGHT = 0.1
 
 type Entry = { readonly keyIndex: number; readonly waiter: Waiter; readonly deadlineNs: bigint }
@@ -44,14 +44,14 @@ type Entry = { readonly keyIndex: number; readonly waiter: Waiter; readonly dead
 export class WaitQueue {
   readonly #gate: Gate
   readonly #options: QueueOptions
-  /** In order of arrival; all have the same patience, so the first is also the first to run out of it. */
+  /** In order of arrival; all have the same timeout, so the first one expires first. */
   readonly #entries = new Map<Waiter, Entry>()
   readonly #line: WaitLine<Entry>
   #gatewayBlocked = false
   #isDraining = false
   #isDrainDue = false
   #freedSeen = 0
-  /** Recent time between two admissions while someone waited, and the last of them, or when the waiting began. */
+  /** Recent time between two admissions while there were waiters, and the time of the last one, or of the start of the wait. */
   #paceMs = 0
   #enteredNs = 0n
   #poll: NodeJS.Timeout | null = null
@@ -72,12 +72,12 @@ export class WaitQueue {
     return keyIndex < 0 ? 'gateway' : 'key'
   }
 
-  /** A newcomer of the key who has to wait would be refused: there is no place for it, or its turn would come too late. */
+  /** Whether a newcomer of the key that has to wait would be rejected: no place is free, or its turn would come too late. */
   isFullFor(keyIndex: number): boolean {
     return this.#line.roomFor(keyIndex) === 'full' || this.#comesTooLate(keyIndex)
   }
 
-  /** The refusal of a newcomer that finds no place, by who is to blame. */
+  /** The error for a newcomer that finds no place, by the scope that is the reason. */
   refuse(keyIndex: number): GatewayError {
     return this.#refuseBy(this.#line.blame(keyIndex, this.#gate.isKeyFull(keyIndex)), keyIndex)
   }
@@ -91,7 +91,7 @@ export class WaitQueue {
     const room = this.#line.roomFor(keyIndex)
     if (room === 'full' || this.#comesTooLate(keyIndex)) throw this.refuse(keyIndex)
     if (room !== 'free') this.#giveUp(room.givenUpBy)
-    // Makes the next poll try, whatever was freed: who queues behind others may not have tried at all.
+    // Makes the next poll try, whatever was freed: a newcomer that queues behind others may not have tried at all.
     this.#freedSeen = this.#gate.freed() - 1
     const nowNs = this.#options.nowNs()
     if (this.#entries.size === 0) this.#enteredNs = nowNs
@@ -104,14 +104,14 @@ export class WaitQueue {
     this.#arm()
   }
 
-  /** Takes a waiter out; it is not called any more. No effect if it is not here. */
+  /** Removes a waiter, which is no longer called. No effect if it is not in the queue. */
   cancel(waiter: Waiter): void {
     if (!this.#remove(waiter)) return
-    // It may have been the one that held up the others.
+    // It may have blocked the others.
     this.#drainSoon()
   }
 
-  /** To be called after a slot was freed on this event loop. */
+  /** Call this after a slot was freed on this event loop. */
   onFreed(): void {
     if (this.#entries.size > 0) this.#drainSoon()
   }
@@ -137,7 +137,7 @@ export class WaitQueue {
     entry.waiter.onRefused(refusal)
   }
 
-  /** Not in the caller's stack: whoever leaves is settling, and must not run another exchange's start inside that. */
+  /** Not in the caller's stack: the caller is settling and must not run the start of another exchange inside that. */
   #drainSoon(): void {
     if (this.#isDrainDue) return
     this.#isDrainDue = true
@@ -160,11 +160,11 @@ export class WaitQueue {
     }
   }
 
-  /** Lets in whose turn it is, one of each key, over and over. True when it stopped because the gateway is full. */
+  /** Repeatedly admits one waiter per key, by turn. True if it stopped because the gateway is full. */
   #takeTurns(): boolean {
     const { turns } = this.#gate
     const order = this.#othersWait() ? turns.awaited() : turns.inOrder(this.#line.keys())
-    /** Slots that are left to earlier turns, which are had on other event loops. */
+    /** Slots reserved for earlier turns of keys that wait on other event loops. */
     let reserved = 0
     for (let at = 0; at < order.length; at++) {
       const keyIndex = order[at] ?? 0
@@ -175,7 +175,7 @@ export class WaitQueue {
         continue
       }
       if (reserved > 0 && this.#gate.free() <= reserved) {
-        // The waiter it is reserved for may leave: the next poll tries again.
+        // The waiter it is reserved for may leave, so the next poll tries again.
         this.#freedSeen -= 1
         return true
       }
@@ -190,7 +190,7 @@ export class WaitQueue {
     return false
   }
 
-  /** Told by the queue itself: with nobody left waiting the next ones begin without a prejudice. */
+  /** Called by the queue itself when it is empty, so that the pace starts afresh. */
   #markPace(): void {
     const nowNs = this.#options.nowNs()
     if (this.#entries.size === 0) {

@@ -1,63 +1,63 @@
-// Sheds load that this event loop cannot keep up with. One turn of a loop serves whatever has come by then, so how long turns
-// take is how long a new request waits before anybody looks at it; and the more come in during one turn, the longer the next
-// one takes. So the new requests of a turn are limited, by what has just been seen: turns that stay too long lower the limit in
-// proportion, shorter ones raise it while somebody is refused. That holds a loop at its edge: always busy, never far behind.
-// Exchanges that run keep all they need. A share of the new ones to be refused would not do: it bounds no turn, and swings.
-// (That it is the delay that stands which counts, and not the load, is CoDel's, RFC 8289.)
+// Sheds load that this event loop cannot keep up with. A turn of the loop serves everything that has arrived by then, so the
+// length of a turn is how long a new request waits before it is read; and the more requests one turn admits, the longer the next
+// one takes. So the number of new requests per turn is limited, by measurement: turns that remain too long lower the limit in
+// proportion, shorter ones raise it while requests are rejected. This keeps the loop at its limit: always busy, never far behind.
+// Running exchanges are not limited. Rejecting a fraction of new requests would not work: it bounds no turn, and oscillates.
+// (Acting on the standing delay, not on the load, is the idea of CoDel, RFC 8289.)
 //
-// Pure but for its own state: what is measured, and when a turn ends, is passed in.
+// Pure except for its own state: measurements and the end of a turn are passed in.
 import { GatewayError } from '../../errors.js'
 
-/** The shortest turn of so long a time is the one that stands: a burst, or a collection, is forgiven. */
+/** The shortest turn in this window is the standing one, so a burst or a garbage collection does not count. */
 const WINDOW_MS = 500
-/** However long a sample took, it is a peak until another says the same. */
+/** A single sample, however long, may be a peak until another confirms it. */
 const MIN_SAMPLES = 2
-/** It begins only when turns are so many targets long: a burst that is served within a second or two is no overload. */
+/** Shedding starts only when turns exceed the target by this factor: a burst that is served within a second or two is not overload. */
 const ONSET_FACTOR = 8
-/** Of a loop that sheds already less is believed, so that it is held closely. */
+/** The window of a loop that is already shedding, shorter to control it closely. */
 const SHEDDING_WINDOW_MS = 150
-/** A loop that waits for something to do keeps up, however late it is: then others have the processor. */
+/** A loop that is ever idle keeps up; if it is late, other processes have the CPU. */
 const BUSY_SHARE = 0.95
-/** What one window changes at most upwards: the next shows what became of it. */
+/** Largest increase of the limit per window; the next window shows its effect. */
 const MOST_FACTOR = 1.5
-/** A turn so much shorter than the one before is on the way down: what waited is being served or refused, and nothing is to do. */
+/** Turns that shrink by this factor are recovering: the backlog is being served or rejected, and the limit is left alone. */
 const FALLING_FACTOR = 0.9
-/** And downwards, of a limit that there is: turns may be long for the refusals in them, or for what runs, as well. */
+/** Largest decrease of an existing limit: turns may also be long because of refusals or running exchanges. */
 const LEAST_FACTOR = 0.5
-/** A loop that idles although requests are refused has far too low a limit. */
+/** A loop that is idle while requests are rejected has far too low a limit. */
 const IDLE_FACTOR = 4
-/** One in ten turns: where running streams alone are too much, a few still get in, and show when it is over. */
+/** One request in ten turns: even if running streams alone are too much, a few are admitted, to detect the end of the overload. */
 const LEAST_PER_TURN = 0.1
-/** Without a refusal for so long the limit is none. */
+/** After this time without a refusal the limit is removed. */
 const FORGOTTEN_AFTER_MS = 1000
-/** The limit finds its place within a second; coming back earlier only meets the same. */
+/** The limit settles within a second; an earlier retry would meet the same overload. */
 const REFUSAL = GatewayError.shared('overloaded', {
   message: 'The gateway is at capacity: its response times are too long.',
   retryAfterMs: 1000,
 })
 
-/** What an event loop did since the sample before, without the time in which others had the processor. */
+/** What an event loop did since the previous sample, excluding time in which other processes had the CPU. */
 export type LoopSample = {
   readonly spanMs: number
-  /** How long its turns took on average, without waiting. */
+  /** Average length of its turns, excluding idle time. */
   readonly turnMs: number
-  /** The share of the time in which it did not wait for something to do, 0 to 1. */
+  /** The fraction of the time in which it was not idle, 0 to 1. */
   readonly utilization: number
 }
 
-/** A sample, and the new requests that came in during one of its turns, on average. */
+/** A sample, with the average number of new requests admitted per turn. */
 type Seen = LoopSample & { readonly perTurn: number }
 
-/** One event loop's. */
+/** The shedder of one event loop. */
 export class Shedder {
   readonly #afterTurn: (callback: () => void) => void
   readonly #endTurn: () => void
   #window: Seen[] = []
   #perTurn = Number.POSITIVE_INFINITY
-  /** How many more may come in during this turn; what is left of a fraction counts on. */
+  /** How many more requests may be admitted in this turn; fractions accumulate. */
   #credit = 0
   #isInTurn = false
-  /** Since the last sample: turns in which somebody came, and how many came in. */
+  /** Since the last sample: turns with new requests, and the number admitted. */
   #turns = 0
   #admitted = 0
   /** In this window. */
@@ -66,7 +66,7 @@ export class Shedder {
   /** Of the sample before. */
   #turnMs = 0
 
-  /** `afterTurn`: calls back once, when the loop has looked at all that has come by now. */
+  /** `afterTurn`: calls back once, after the loop has read everything that has arrived by now. */
   constructor(afterTurn: (callback: () => void) => void) {
     this.#afterTurn = afterTurn
     this.#endTurn = () => {
@@ -74,12 +74,12 @@ export class Shedder {
     }
   }
 
-  /** New requests that may come in during one turn of the loop; infinite while it keeps up. */
+  /** New requests that one turn of the loop may admit; infinite while it keeps up. */
   get perTurn(): number {
     return this.#perTurn
   }
 
-  /** Takes a sample; `targetMs`: what a turn may take, null sheds nothing. */
+  /** Evaluates a sample; `targetMs` is the target length of a turn, null sheds nothing. */
   sample(sample: LoopSample, targetMs: number | null): void {
     if (targetMs === null) {
       this.#perTurn = Number.POSITIVE_INFINITY
@@ -102,11 +102,11 @@ export class Shedder {
     } else if (this.#quietMs >= FORGOTTEN_AFTER_MS) this.#perTurn = Number.POSITIVE_INFINITY
     else if (this.#hasRefused) this.#perTurn *= isBusy ? Math.min(MOST_FACTOR, targetMs / turnMs) : IDLE_FACTOR
     this.#hasRefused = false
-    // What a new limit does is seen in new samples alone.
+    // Only new samples show the effect of a new limit.
     if (this.#isShedding) this.#window = []
   }
 
-  /** Why a new request is turned away, or null: then it counts as one that comes in. */
+  /** The error for a new request, or null to admit it, which counts it. */
   refusal(): GatewayError | null {
     if (!this.#isInTurn) this.#beginTurn()
     if (this.#credit < 1) {
@@ -134,11 +134,11 @@ export class Shedder {
     this.#afterTurn(this.#endTurn)
   }
 
-  /** As many as the target has room for, at what they have cost: the most that any sample says, as a peak says too little. */
+  /** The number of requests that fit the target at their measured cost: the largest of all samples, since a peak is too low. */
   #lower(targetMs: number): void {
     const fitting = Math.max(...this.#window.map(({ perTurn, turnMs }) => (perTurn * targetMs) / turnMs))
     const least = this.#isShedding ? Math.max(LEAST_PER_TURN, this.#perTurn * LEAST_FACTOR) : LEAST_PER_TURN
-    // With nobody coming in there is nothing to hold back.
+    // Without new requests there is nothing to limit.
     if (this.#isShedding || fitting > 0) this.#perTurn = Math.max(least, Math.min(this.#perTurn, fitting))
   }
 }

@@ -2,16 +2,16 @@
 // again, so that a single compare-and-swap decides. Pure: the state lives in cells.ts, the clock is passed in.
 //   state - now <= 0         full: the whole window's limit may come at once (burst)
 //   state - now = capacity   empty
-//   state - now > capacity   in debt: answers used more than was reserved; it refuses until time has paid for it
+//   state - now > capacity   in debt: answers used more than was reserved; it refuses until the debt is paid off by time
 /** A tick is 1/16 ns: fine enough that rounding costs below 0.1 % at a billion a minute, and 2^63 of them last 18 years. */
 const TICKS_PER_NS = 16n
 const TICKS_PER_MS = 1_000_000n * TICKS_PER_NS
 const MINUTE_TICKS = 60_000n * TICKS_PER_MS
 const MINUTE_SEC = 60
-/** Debt is paid by waiting. Beyond half an hour it is more likely a wrong count or a broken clock than a real answer. */
+/** Debt is paid off by time. More than half an hour is more likely a wrong count or clock than a real answer. */
 const MAX_DEBT_MINUTES = 30n
 
-/** The same for those who do this arithmetic in doubles, which hold all of it exactly (redis-scripts.ts). */
+/** The same for arithmetic in doubles, which represent it exactly (redis-scripts.ts). */
 export const LIMIT_TICKS = Object.freeze({
   perMicrosecond: Number(TICKS_PER_MS) / 1000,
   maxDebt: Number(MAX_DEBT_MINUTES * MINUTE_TICKS),
@@ -40,7 +40,7 @@ export class TokenBucket {
     const window = (MINUTE_TICKS * BigInt(windowSec)) / BigInt(MINUTE_SEC)
     this.limit = wholeCount(limit)
     this.#limit = BigInt(this.limit)
-    // Rounded up, and the capacity made of it: exactly `limit` fit, and the rate is never above the limit.
+    // Rounded up, and the capacity derived from it, so that exactly `limit` fit and the rate never exceeds the limit.
     this.#cost = this.limit === 0 ? window : (window + this.#limit - 1n) / this.#limit
     this.#capacity = this.#cost * this.#limit
     this.#maxAhead = this.#capacity + MAX_DEBT_MINUTES * MINUTE_TICKS
@@ -52,12 +52,12 @@ export class TokenBucket {
     return next - now > this.#capacity ? REFUSED : next
   }
 
-  /** What giving back `count` takes off the state, at most the whole bucket. A state in the past means full, so no clock is needed. */
+  /** The amount by which returning `count` lowers the state, at most the whole bucket. A past state means full, so no clock is needed. */
   ticksBack(count: number): bigint {
     return this.ticksFor(count > this.limit ? this.limit : count)
   }
 
-  /** The state after `count` was used without asking: it may fall into debt, up to half an hour of it. */
+  /** The state after `count` was charged unconditionally: possibly in debt, up to half an hour. */
   charge(full: bigint, now: bigint, count: number): bigint {
     const next = (full > now ? full : now) + this.ticksFor(count)
     return next - now > this.#maxAhead ? now + this.#maxAhead : next
@@ -101,7 +101,7 @@ function ceilMs(ticks: bigint): number {
   return Number((ticks + TICKS_PER_MS - 1n) / TICKS_PER_MS)
 }
 
-/** Counts come from estimates and from upstreams: nonsense counts as nothing, fractions count up. */
+/** Counts come from estimates and from upstreams: invalid ones count as 0, fractions are rounded up. */
 export function wholeCount(count: number): number {
   if (!(count > 0)) return 0
   return count < Number.MAX_SAFE_INTEGER ? Math.ceil(count) : Number.MAX_SAFE_INTEGER

@@ -1,11 +1,11 @@
 // The places of a wait queue, by key. A single key may fill it. When another key needs a place in a full queue, the key with the
 // most waiters gives up its newest, until all have the same share. So no key keeps another out, and the queue never exceeds
-// its bound. Whose turn it is, the two queues decide (queue.ts, shared-queue.ts).
+// its bound. The two queues decide whose turn it is (queue.ts, shared-queue.ts).
 import { type LimitScope } from '../refusal.js'
 
 export type Waiting = { readonly keyIndex: number }
 
-/** What a newcomer finds: a free place, one that another waiter has to give up, or none. */
+/** What a newcomer finds: a free place, one that another waiter must give up, or none. */
 export type Room<T> = 'free' | 'full' | { readonly givenUpBy: T }
 
 export class WaitLine<T extends Waiting> {
@@ -22,7 +22,7 @@ export class WaitLine<T extends Waiting> {
     return this.#size
   }
 
-  /** The keys that have somebody waiting. */
+  /** The keys with waiters. */
   keys(): number[] {
     return [...this.#byKey.keys()]
   }
@@ -62,7 +62,7 @@ export class WaitLine<T extends Waiting> {
     this.#size += 1
   }
 
-  /** False if it was not here. */
+  /** False if it was not waiting. */
   remove(entry: T): boolean {
     const entries = this.#byKey.get(entry.keyIndex)
     if (entries === undefined || !entries.delete(entry)) return false
@@ -80,8 +80,8 @@ export class WaitLine<T extends Waiting> {
   }
 
   /**
-   * Who is to blame that a waiter of the key has no place or must give one up: the key, if its own cap keeps it here beside
-   * others of its own, or if it has its share of a line that others wait in as well; else the gateway, whose line is full.
+   * The scope that is the reason why a waiter of the key has no place or must give one up: the key, if its own cap makes it
+   * wait behind its own requests, or if it has its share of a queue that others wait in; otherwise the gateway, whose queue is full.
    */
   blame(keyIndex: number, isKeyFull: boolean): LimitScope {
     if (this.#max === 0) return isKeyFull ? 'key' : 'gateway'

@@ -1,16 +1,16 @@
-// What of the limits in Redis applies to a caller: the buckets, the slots, and the name that its key takes turns by.
+// The limits in Redis that apply to a caller: the buckets, the slots, and the name by which its key takes turns.
 import { type LimiterConfig } from '../local/cells.js'
 import { type LimitScope } from '../refusal.js'
 import { SharedBucket, type SharedBucketPlace, type SharedSlot } from './shared-state.js'
 
-/** The name that the gateway's slots and buckets have. */
+/** The name of the gateway's slots and buckets. */
 export const GATEWAY_OWNER = 'gateway'
-/** Callers without a key are one to each other. */
+/** Callers without a key count as one. */
 const KEYLESS = 'keyless'
 
 /** The key's first, then the gateway's. */
 export type Plan = {
-  /** By which nodes know the key, for its slot and its turns. */
+  /** The name of the key on all nodes, for its slot and its turns. */
   readonly name: string
   readonly keyCap: number | null
   readonly requests: readonly SharedBucket[]

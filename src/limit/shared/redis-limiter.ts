@@ -1,6 +1,6 @@
-// The limiter of several nodes: the local one first, which costs nothing and knows what this process took, then Redis, which
-// knows what all took, in one atomic call an admission. What Redis refuses the local one gets back. While Redis is away the
-// local one decides alone, or no request is admitted: `limits.onRedisDown`. Who goes in, and who waits: shared-entrance.ts.
+// The limiter of several nodes: first the local one, which is free and knows what this process took, then Redis, which knows what
+// all nodes took, in one atomic call per admission. If Redis refuses, the local limiter takes back its part. While Redis is
+// unavailable, `limits.onRedisDown` decides: the local one alone, or no request is admitted. shared-entrance.ts admits and queues.
 import { type GatewayError } from '../../errors.js'
 import { type Limiter, type LimitSnapshot, type LocalLimiter, type Waiter } from '../limiter.js'
 import { type LimiterConfig } from '../local/cells.js'
@@ -19,10 +19,10 @@ export type RedisLimiterConfig = {
 
 export type RedisLimiterOptions = {
   readonly local: LocalLimiter
-  /** Outlives the limiter: it is started and closed by its owner. */
+  /** Survives the limiter: its owner starts and closes it. */
   readonly state: SharedState
   readonly nowNs?: () => bigint
-  /** As the local limiter's: a refusal by Redis counts the same. */
+  /** As for the local limiter; a refusal by Redis counts the same way. */
   readonly onRejected: (scope: LimitScope, kind: LimitKind) => void
 }
 
@@ -109,7 +109,7 @@ export class RedisLimiter implements Limiter {
     this.#local.leaveProvider(providerIndex)
   }
 
-  /** Targets are balanced by each node for itself. */
+  /** Each node balances targets for itself. */
   enterTarget(slot: number): boolean {
     return this.#local.enterTarget(slot)
   }
@@ -122,7 +122,7 @@ export class RedisLimiter implements Limiter {
     return this.#local.targetLoad(slot)
   }
 
-  /** What Redis said last, carried on to now; the local state while it is away. */
+  /** The last state from Redis, projected to now; the local state while Redis is unavailable. */
   snapshot(keyIndex: number): LimitSnapshot {
     if (!this.#state.isUp) return this.#local.snapshot(keyIndex)
     const plan = this.#plans.of(keyIndex)
@@ -137,12 +137,12 @@ export class RedisLimiter implements Limiter {
     return this.#local.active()
   }
 
-  /** Nothing of it is shared, or there is nobody to ask and it goes on without. */
+  /** True if no limit of it is shared, or Redis is unavailable and the node continues without it. */
   #isLocal(buckets: readonly SharedBucket[]): boolean {
     return buckets.length === 0 || (!this.#state.isUp && !this.#isClosedWhenDown)
   }
 
-  /** Of all nodes; what this process took goes back where they refuse. */
+  /** Asks all nodes; if they refuse, what this process took is returned. */
   async #take(buckets: readonly SharedBucket[], { kind, count }: Share, giveBack: () => void): Promise<void> {
     const taken = await this.#state.take({ buckets, count, slots: [] })
     if (taken === null ? !this.#isClosedWhenDown : taken.refusedBy === null) return

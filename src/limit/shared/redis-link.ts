@@ -1,24 +1,24 @@
-// What admission needs of a connection to Redis: a call either answers in time or the link is down, and while it is down
-// nobody waits for it. It comes back by itself.
+// The connection to Redis for admission: a call either answers in time or the link is down, and while it is down no call waits
+// for it. It recovers by itself.
 //
 //   down --(every PROBE_MS: connected? register)--> up --(a call fails or takes too long, the connection ends)--> down
 import { RedisConnection, type RedisScript } from '../../redis/connection.js'
 import { LIMIT_SCRIPTS, type LimitScript, readLimitScript, SHARED_ARGS, SHARED_KEYS } from './redis-scripts.js'
 
 /**
- * What an admission may wait for a Redis that hangs, once: after that nobody asks. A healthy one answers in less than a
- * millisecond, but one that shares its cores with a flood of requests must not count as away.
+ * How long an admission waits for a hanging Redis, once; after that no call is made. A healthy one answers in less than a
+ * millisecond, but one that shares its cores with a flood of requests must not count as unavailable.
  */
 const CALL_TIMEOUT_MS = 1000
 const PROBE_MS = 400
-/** A gateway that starts waits this long for Redis before it goes on without. */
+/** How long a starting gateway waits for Redis before it continues without. */
 const START_MS = 1000
 
 export type LinkOptions = {
   readonly url: string
   /** Called on a connection before the link counts as up; rejects if it cannot be. */
   readonly register: () => Promise<void>
-  /** A change, and why: for one log line and the metric. */
+  /** A change and its reason, for one log line and the metric. */
   readonly onState: (isUp: boolean, cause: unknown) => void
   readonly onCall: (seconds: number, isOk: boolean) => void
   readonly callTimeoutMs?: number
@@ -48,7 +48,7 @@ export class RedisLink {
     return this.#isUp
   }
 
-  /** Connects. Resolves when the link is up, or when it is clear that it will not be at once: then it is told as down. */
+  /** Connects. Resolves when the link is up, or when it fails to come up in time, which is reported as down. */
   async start(): Promise<void> {
     const connecting = this.#connection.connect().then(
       () => this.#tryUp(),
@@ -65,7 +65,7 @@ export class RedisLink {
     this.#probeSoon()
   }
 
-  /** Runs a script, for those who know that the link is up, and for `register`. A rejection takes the link down. */
+  /** Runs a script, for `register` and for callers that know the link is up. A rejection takes the link down. */
   async run(name: LimitScript, bucketKeys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     try {
       return await this.#scripts.get(name)?.([...SHARED_KEYS, ...bucketKeys], [...SHARED_ARGS, ...args])

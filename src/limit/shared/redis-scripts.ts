@@ -1,9 +1,9 @@
-// What nodes share of limits: the scripts of resources/lua/limit by name, and what every call of one begins with. ground.lua says
-// which keys there are, and each script what it takes and answers.
+// The scripts of the shared limits, from resources/lua/limit, and the arguments that every call begins with. ground.lua lists
+// the keys; each script documents its arguments and its reply.
 import { readScript } from '../../redis/read-script.js'
 import { LIMIT_TICKS } from '../local/token-bucket.js'
 
-/** Each is atomic in Redis; the order is that in which Redis is given their texts. */
+/** Each is atomic in Redis; they are loaded in this order. */
 export const LIMIT_SCRIPTS = ['take', 'enter', 'next', 'pass', 'give', 'register', 'beat', 'leave'] as const
 
 export type LimitScript = (typeof LIMIT_SCRIPTS)[number]
@@ -16,7 +16,7 @@ export const SHARED_KEYS: readonly string[] = Object.freeze(
   ['nodes', 'slots', 'turns', 'waiting', 'node:'].map((name) => PREFIX + name),
 )
 
-/** ARGV of every call, before its own: the arithmetic of buckets that is known in token-bucket.ts alone. */
+/** ARGV of every call, before its own: constants of the bucket arithmetic, which only token-bucket.ts defines. */
 export const SHARED_ARGS: readonly number[] = Object.freeze([LIMIT_TICKS.perMicrosecond, LIMIT_TICKS.maxDebt])
 
 /** The key of one bucket; names come from configuration. */
@@ -24,7 +24,7 @@ export function bucketKey(owner: string, kind: string): string {
   return `${PREFIX}bucket:${owner}:${kind}`
 }
 
-/** The text of a script, with what all of them have in common. */
+/** The text of a script, with the part that all scripts share. */
 export function readLimitScript(name: LimitScript): string {
   return readScript(['limit/ground', `limit/${name}`])
 }

@@ -1,8 +1,8 @@
-// How a request gets its slots where nodes share them. What waits for a slot of all nodes holds none of this process, so that
-// keys take turns here as they do over all nodes.
+// How a request gets its slots if nodes share them. A request that waits for a shared slot holds no local one, so that keys take
+// turns here as they do over all nodes.
 //
 //   enter   Redis: request and slots > entered | refused | shared-queue > entered ...      and counted locally
-//           Redis away, or no slot is limited: local slot (perhaps waited for) > Redis as above
+//           Redis unavailable, or no slot is limited: local slot (after a wait, if necessary) > Redis as above
 import { type GatewayError, toGatewayError } from '../../errors.js'
 import { type LocalLimiter, type Waiter } from '../limiter.js'
 import { type LimiterConfig } from '../local/cells.js'
@@ -21,12 +21,12 @@ export type SharedEntranceOptions = {
   readonly plans: Plans
   readonly refusals: SharedRefusals
   readonly queue: LimiterConfig['limits']['queue']
-  /** Most slots of all nodes together; null: any number. */
+  /** Maximum number of slots over all nodes; null for no limit. */
   readonly gatewayCap: number | null
   readonly nowNs: () => bigint
 }
 
-/** Someone on the way to the slots: the one of this process and those of all nodes. */
+/** A request on its way to the slots of this process and of all nodes. */
 type Entry = {
   readonly keyIndex: number
   readonly plan: Plan
@@ -134,7 +134,7 @@ export class SharedEntrance {
     return entry
   }
 
-  /** A request of each bucket, unless it is counted already, and the slots if it is the key's turn. */
+  /** Takes a request from each bucket, unless already counted, and the slots if it is the key's turn. */
   async #ask(entry: Entry): Promise<void> {
     const { plan, keyIndex } = entry
     const buckets = entry.isCounted ? [] : plan.requests
@@ -159,7 +159,7 @@ export class SharedEntrance {
     else this.#letIn(entry)
   }
 
-  /** In line, without a slot of this process, which others may have meanwhile. */
+  /** Queues without a slot of this process, which others may use meanwhile. */
   #wait(entry: Entry, blockedBy: LimitScope): void {
     const cause = entry.isOver ? null : this.#queue.push(entry, blockedBy)
     if (cause !== null) this.#refuse(entry, this.#refusals.queue(entry.plan, cause))
@@ -178,7 +178,7 @@ export class SharedEntrance {
     return { keyIndex: taken.letIn === null ? null : (keys[taken.letIn] ?? null), fullKeys }
   }
 
-  /** All nodes together have let it in. */
+  /** Redis has admitted it. */
   #letIn(entry: Entry): void {
     if (!entry.hasLocalSlot) this.#local.hold(entry.keyIndex)
     entry.hasLocalSlot = true
@@ -186,7 +186,7 @@ export class SharedEntrance {
     entry.waiter.onEntered()
   }
 
-  /** Redis is away: by the limits of this process alone, or not at all. */
+  /** Redis is unavailable: admits by the limits of this process alone, or not at all. */
   #enterLocally(entry: Entry): void {
     const { keyIndex, plan } = entry
     if (this.#isClosedWhenDown) {

@@ -1,31 +1,31 @@
-// Those who wait for a slot that other nodes hold as well: one queue per event loop, with the places by key of wait-line.ts. Whose
-// turn it is, Redis knows: each call names the keys that wait here, and Redis admits one of them, or none if the turn is that of
-// a key at another node. Redis announces no free slot, so it is asked by a poll that runs only while someone waits, once for all keys.
+// The queue for slots that nodes share: one per event loop, with places by key (wait-line.ts). Redis knows whose turn it is: each
+// call names the keys that wait here, and Redis admits one of them, or none if it is the turn of a key at another node. Redis
+// does not announce free slots, so a poll asks for all keys at once; it runs only while there are waiters.
 
 import { WaitLine } from '../local/wait-line.js'
 import { type LimitScope } from '../refusal.js'
 
-/** While someone waits: how soon a slot freed by another node is noticed. Fifty calls a second and event loop. */
+/** Polling interval while there are waiters, for slots freed by other nodes. Fifty calls per second and event loop. */
 const POLL_MS = 20
 
 export type QueuedEntry = { readonly keyIndex: number }
 
-/** The key that was let in, if one was, and those that are at their own cap. */
+/** The key that was admitted, if any, and the keys that are at their own cap. */
 export type NextTurn = { readonly keyIndex: number | null; readonly fullKeys: ReadonlySet<number> }
 
 export type SharedQueueOptions<T> = {
   readonly max: number
   readonly timeoutMs: number
   readonly nowMs: () => number
-  /** Takes the slots for one of these keys, if it is the turn of one; null: Redis is away. Never rejects. */
+  /** Takes the slots for one of these keys, if it is the turn of one; null if Redis is unavailable. Never rejects. */
   readonly takeTurn: (keys: readonly number[]) => Promise<NextTurn | null>
   /** Called after the entry was removed: its key was admitted, and it is the first of its key. */
   readonly onTurn: (entry: T) => void
-  /** The same: Redis is away. */
+  /** The same: Redis is unavailable. */
   readonly onAway: (entry: T) => void
-  /** The same: it waited too long, or gives its place to a key with fewer. `waiting`: of its key, where its share is the reason. */
+  /** The same: it waited too long, or gives its place to a key with fewer. `waiting`: waiters of its key, if its share is the reason. */
   readonly onRefused: (entry: T, cause: SharedRefusal) => void
-  /** A key was let in whose last entry has left meanwhile. */
+  /** A key was admitted whose last entry has left meanwhile. */
   readonly onUnused: (keyIndex: number) => void
   /** The last entry of a key has left without its turn. */
   readonly onGone: (keyIndex: number) => void
@@ -67,7 +67,7 @@ export class SharedQueue<T extends QueuedEntry> {
     return null
   }
 
-  /** Takes an entry out, with its place and its turn; no effect if it is not here. */
+  /** Removes an entry with its place and its turn; no effect if it is not in the queue. */
   remove(entry: T): void {
     if (!this.#drop(entry) || this.#line.countOf(entry.keyIndex) > 0) return
     this.#options.onGone(entry.keyIndex)
@@ -119,7 +119,7 @@ export class SharedQueue<T extends QueuedEntry> {
     }
   }
 
-  /** One at a time: a turn that is asked for during another one follows it. */
+  /** One at a time: a turn requested during another one follows it. */
   async #turn(): Promise<void> {
     this.#isTurnDue = true
     if (this.#isTurning) return

@@ -1,11 +1,11 @@
-// Why Redis lets a request not in, counted as the local limiter counts its own refusals.
+// The errors for requests that Redis refuses, counted like the refusals of the local limiter.
 import { GatewayError } from '../../errors.js'
 import { type LimitKind, type LimitScope, placeRefusal, rateRefusal, slotRefusal } from '../refusal.js'
 import { type Plan } from './plans.js'
 import { type SharedRefusal } from './shared-queue.js'
 import { type SharedBucket } from './shared-state.js'
 
-/** What was asked of a bucket. */
+/** A bucket and the count that was requested from it. */
 export type Share = { readonly kind: 'requests' | 'tokens'; readonly count: number }
 export const ONE_REQUEST: Share = Object.freeze({ kind: 'requests', count: 1 })
 
@@ -19,7 +19,7 @@ export class SharedRefusals {
     this.#nowNs = nowNs
   }
 
-  /** Why `count` is not to be had of the bucket at `place`. */
+  /** The error when the bucket at `place` does not have `count`. */
   rate(buckets: readonly SharedBucket[], place: number, { kind, count }: Share): GatewayError {
     const refusing = buckets[place]
     if (refusing === undefined) return new GatewayError('rate_limited')
@@ -32,7 +32,7 @@ export class SharedRefusals {
     })
   }
 
-  /** Why there is no place in the queue, or no slot in time. */
+  /** The error when there is no place in the queue, or no slot in time. */
   queue({ keyCap }: Plan, { scope, waiting }: SharedRefusal): GatewayError {
     this.#onRejected(scope, 'concurrency')
     return waiting === null ? slotRefusal(scope, keyCap ?? 0) : placeRefusal(waiting)

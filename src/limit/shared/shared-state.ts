@@ -1,7 +1,6 @@
-// What one event loop knows and says of the limits in Redis: it takes, gives back, and stays known there as a node with a
-// lease. What it holds is counted here as well, also while Redis is away: when the link comes up again the node registers
-// anew, under a new id and with all that it holds then, so that nothing is lost or counted twice, whatever became of the
-// calls in between.
+// The state of one event loop towards Redis: it takes and releases slots, and is registered there as a node with a lease. What
+// it holds is counted here as well, even while Redis is unavailable: when the link recovers, the node registers again, with a new
+// id and everything it holds then, so that nothing is lost or counted twice, whatever became of the calls in between.
 import { randomUUID } from 'node:crypto'
 import { type BucketState } from '../limiter.js'
 import { TokenBucket, ticksOf, wholeCount } from '../local/token-bucket.js'
@@ -9,7 +8,7 @@ import { type LimitKind, type LimitScope } from '../refusal.js'
 import { RedisLink } from './redis-link.js'
 import { bucketKey, type LimitScript } from './redis-scripts.js'
 
-/** A node that gave no sign of life for so long is gone; its slots are free. */
+/** A node that has not renewed its lease for this long is gone; its slots are free. */
 export const LEASE_MS = 6000
 const BEATS_PER_LEASE = 6
 
@@ -21,7 +20,7 @@ export type SharedBucketPlace = {
   readonly windowSec?: number
 }
 
-/** A bucket in Redis, and what was last seen of it, for the headers of answers. */
+/** A bucket in Redis and its last known state, for the headers of answers. */
 export class SharedBucket {
   readonly scope: LimitScope
   readonly key: string
@@ -55,14 +54,14 @@ export class SharedBucket {
 
 export type SharedSlot = { readonly owner: string; readonly cap: number }
 
-/** What an admission asks for: `count` of each bucket and one of each slot. */
+/** What an admission takes: `count` of each bucket and one of each slot. */
 export type Take = {
   readonly buckets: readonly SharedBucket[]
   readonly count: number
   readonly slots: readonly SharedSlot[]
 }
 
-/** A key that takes turns, by the name that nodes know it by; null is no cap of its own. */
+/** A key that takes turns, by its name on all nodes; null for no cap of its own. */
 export type TurnKey = { readonly name: string; readonly keyCap: number | null; readonly slots: readonly SharedSlot[] }
 
 /** A key, and how many wait here for its turn. */
@@ -75,7 +74,7 @@ export type Entering = {
   readonly gatewayCap: number | null
 }
 
-/** What became of the keys that wait: the place in the list of the one that was let in, and of each whether it is at its own cap. */
+/** The result for the waiting keys: the index of the admitted one, and for each whether it is at its own cap. */
 export type TurnTaken = { readonly letIn: number | null; readonly isFull: readonly boolean[] }
 
 /** Place of the bucket or slot that refused, buckets first; null: all was taken. */
@@ -121,14 +120,14 @@ export class SharedState {
     return this.#link.isUp
   }
 
-  /** Connects; resolves within a second, with Redis or without. */
+  /** Connects; resolves within a second, with or without Redis. */
   async start(): Promise<void> {
     await this.#link.start()
     this.#beat = setInterval(() => void this.#sayAlive(), this.#leaseMs / BEATS_PER_LEASE)
     this.#beat.unref()
   }
 
-  /** Asks Redis; null when it is away. Slots that were taken are held from now on. Never rejects. */
+  /** Asks Redis; null if it is unavailable. Slots that were taken are held from now on. Never rejects. */
   async take(take: Take): Promise<Taken | null> {
     const { buckets, count, slots } = take
     const wanted = [...bucketArgs(buckets, wholeCount(count)), ...slots.flatMap(({ owner, cap }) => [owner, cap])]
@@ -143,7 +142,7 @@ export class SharedState {
     return reply === null ? null : this.#takenBy(reply, buckets, key.slots)
   }
 
-  /** Lets in one of the keys that wait here, if it is the turn of one. */
+  /** Admits one of the keys that wait here, if it is the turn of one. */
   async takeTurn(keys: readonly WaitingKey[], gatewayCap: number | null): Promise<TurnTaken | null> {
     const waiting = keys.flatMap(({ key, count }) => [key.name, key.keyCap ?? NO_CAP, count])
     const reply = await this.#askAsNode('next', [], [gatewayCap ?? NO_CAP, ...waiting])
@@ -153,12 +152,12 @@ export class SharedState {
     return { letIn: code === 0 ? null : code - 1, isFull: full.map((each) => each === 1) }
   }
 
-  /** The key has no waiter here any more. */
+  /** The key no longer has a waiter here. */
   pass({ name }: TurnKey): void {
     if (this.isUp) void this.#ask('pass', [], [this.#id, name])
   }
 
-  /** What a script answers once the node is known; null when Redis is away. */
+  /** The reply of a script, after registering if necessary; null if Redis is unavailable. */
   async #askAsNode(
     script: LimitScript,
     buckets: readonly SharedBucket[],
@@ -179,7 +178,7 @@ export class SharedState {
     return { refusedBy: code === 0 ? null : code - 1 }
   }
 
-  /** Counts slots as held that were not asked for, as Redis was away. */
+  /** Counts slots as held that were taken without Redis. */
   hold(slots: readonly SharedSlot[]): void {
     this.#count(slots, 1)
     this.#tellSlots(slots.map(({ owner }) => [owner, 1]))
@@ -191,14 +190,14 @@ export class SharedState {
     this.#tellSlots(slots.map(({ owner }) => [owner, -1]))
   }
 
-  /** Takes `count` more of each bucket without asking, or gives it back if it is below 0. Counts of upstreams may be nonsense. */
+  /** Charges `count` to each bucket unconditionally, or returns it if negative. Counts of upstreams may be invalid. */
   charge(buckets: readonly SharedBucket[], count: number): void {
     const whole = Math.max(-MAX_CHARGE, Math.min(MAX_CHARGE, Math.ceil(count)))
     if (buckets.length === 0 || !(whole > 0 || whole < 0)) return
     this.#tell([this.#id, buckets.length, ...bucketArgs(buckets, whole)], buckets)
   }
 
-  /** Gives back all that the node holds, within the time of one call, and ends the connection. */
+  /** Releases everything that the node holds, within the time of one call, and closes the connection. */
   async close(): Promise<void> {
     if (this.#beat !== null) clearInterval(this.#beat)
     if (this.isUp) await this.#ask('leave', [], [this.#id])
@@ -213,7 +212,7 @@ export class SharedState {
     if (counts.length > 0) this.#tell([this.#id, 0, ...counts.flat()], [])
   }
 
-  /** A call that fails has taken the link down: what it was to tell comes with the next registration, or is gone. */
+  /** A failed call has taken the link down: the next registration makes up for it. */
   #tell(args: readonly (string | number)[], buckets: readonly SharedBucket[]): void {
     if (this.isUp) void this.#ask('give', buckets, args).then((reply) => this.#readAnswer(reply, buckets))
   }
@@ -235,7 +234,7 @@ export class SharedState {
     }
   }
 
-  /** Taken and freed while the registration that brought the link up was under way, when nobody was told. */
+  /** Slots taken and freed during the registration that brought the link up, which Redis does not know yet. */
   #changesSinceRegistered(): [owner: string, count: number][] {
     return [...this.#held]
       .map(([owner, count]): [string, number] => [owner, count - (this.#registered.get(owner) ?? 0)])
@@ -254,7 +253,7 @@ export class SharedState {
     if ((await this.#ask('beat', [], [this.#leaseMs, id])) === 0) await this.#knowAgain(id)
   }
 
-  /** The lease of `id` was over, as after a stop of the process: one registration for all who notice. False when Redis is away. */
+  /** The lease of `id` has expired, as after a pause of the process: registers once for all callers. False if Redis is unavailable. */
   async #knowAgain(id: string): Promise<boolean> {
     if (this.#registering === null && id !== this.#id) return true
     this.#registering ??= this.#register()
@@ -286,9 +285,9 @@ export class SharedState {
 
 /** More than any bucket holds (schema.ts). */
 const MAX_CHARGE = 1_000_000_000
-/** A cap that is none, for a script. */
+/** The value for no cap, for a script. */
 const NO_CAP = -1
-/** What a script answers to a node whose lease was over. */
+/** The reply of a script to a node whose lease has expired. */
 const NOT_KNOWN = -1
 
 function bucketArgs(buckets: readonly SharedBucket[], count: number): (string | number)[] {
