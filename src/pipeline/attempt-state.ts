@@ -1,5 +1,5 @@
-// What one attempt knows of itself: where it went, when, what came and what of it the client sees. Its attempt alone writes it;
-// everybody else reads the one that counts, `exchange.current`. Where a hedge is won, that is one assignment.
+// The state of one attempt: its target, its times, what arrived and what of that the client sees. Only its attempt writes it; all
+// others read the current one, `exchange.current`. A hedge that wins is one assignment.
 import { NO_USAGE, type Usage, type UsageSource } from '../model/usage.js'
 import { type Framing } from '../protocols/contract/protocol.js'
 import { type RouteTarget } from '../routing/router.js'

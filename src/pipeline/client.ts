@@ -1,4 +1,4 @@
-// What a client transport hands to the pipeline, and what it gets back. server/ knows the pipeline by these types alone.
+// What a client transport passes to the pipeline and what it gets back. server/ knows only these types of the pipeline.
 import { type GatewayError } from '../errors.js'
 import { type Surface } from '../protocols/contract/protocol.js'
 import { type ClientOrigin } from '../telemetry/records.js'
@@ -22,21 +22,21 @@ export type ClientRequest = {
   readonly requestId: string
   readonly surface: Surface
   readonly key: KeyIdentity
-  /** The whole body in an ArrayBuffer of its own and of its exact size; ownership passes to the pipeline. */
+  /** The whole body in its own ArrayBuffer of exact size; ownership passes to the pipeline. */
   readonly body: Uint8Array<ArrayBuffer>
   /** Lower-case header -> value, only those that some dialect names in `parameterHeaders`. */
   readonly parameterHeaders: Readonly<Record<string, string>>
   /** performance.now() when the head of the request was read. */
   readonly acceptedAtMs: number
-  /** What its path says; absent or null on a path that says nothing. */
+  /** What its path specifies; absent or null if nothing. */
   readonly path?: PathFacts | null
-  /** For the log; absent where nobody knows. */
+  /** For the log; absent if unknown. */
   readonly origin?: ClientOrigin | null
   /** It was counted when it was accepted, as a job is: its run takes a slot and tokens alone. */
   readonly isCounted?: boolean
 }
 
-/** What the path of a request says of it, and goes before what its body says. */
+/** What the path of a request specifies; it takes precedence over the body. */
 export type PathFacts = {
   /** It streams. */
   readonly streams: boolean
@@ -46,7 +46,7 @@ export type PathFacts = {
   readonly callerKey: string | null
 }
 
-/** What of a request outlives its body. */
+/** The parts of a request that remain after its body. */
 export type AcceptedRequest = Omit<ClientRequest, 'body'>
 
 export type Rejection = {
@@ -73,7 +73,7 @@ export type Pipeline = {
    * @throws unauthenticated when it is none any more
    */
   renew(key: KeyIdentity): KeyIdentity
-  /** How far the key's limits are used up, as headers; none where it has no limit. */
+  /** The state of the key's limits, as headers; empty if it has no limit. */
   limitHeaders(key: KeyIdentity): HeaderList
   /** Begins an exchange. Never throws; every end reaches the sink. */
   start(request: ClientRequest, sink: Sink): ExchangeHandle

@@ -1,4 +1,4 @@
-// What the stages of the pipeline share: one set of parts per event loop, joined by gateway.ts.
+// The parts that the stages of the pipeline share: one set per event loop, joined by gateway.ts.
 import { type Config } from '../config/types.js'
 import { type Limiter } from '../limit/limiter.js'
 import { type Offload } from '../offload/offload.js'
@@ -43,7 +43,7 @@ export type FetchEach = { readonly signal: AbortSignal; readonly timeoutMs: numb
 /** Idempotent: gives all of it back. */
 export type Reservation = Room & { release(): void }
 
-/** The texts that surfaces ask for by name. `find` is synchronous and may be asked for each request. */
+/** The texts that surfaces request by name. `find` is synchronous and may be called for each request. */
 export type PromptSource = {
   /**
    * The text in that language or, where it has none, in the default one, which an empty `language` stands for; null for none.

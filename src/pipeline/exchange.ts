@@ -1,5 +1,5 @@
-// One request and its answer, from accept to settle. It holds the state that the stages work on and guards the one rule
-// that nothing may break: it settles exactly once, whoever leaves first, and gives back everything it took.
+// One request and its answer, from accept to settle. It holds the state of the stages and enforces the central rule: it settles
+// exactly once, whichever side leaves first, and releases everything it took.
 //
 //   waiting -> dispatching -> streaming -> settled          (any of them -> settled, when the client or the upstream leaves)
 import { errorData } from '../errors.js'
@@ -19,7 +19,7 @@ import { type Delivery, type Sink } from './sink.js'
 /** The part of an attempt that the exchange may stop. */
 export type Abortable = { abort(): void }
 
-/** What became of an exchange; the input of settle. */
+/** The result of an exchange; the input of settle. */
 export type Ending = {
   readonly outcome: Outcome
   readonly status: number
@@ -44,11 +44,11 @@ export type ExchangeView = Readonly<Exchange>
 /** The exchange as one room sees it: the fields of the room's own are there to write. */
 export type ExchangeIn<Room extends keyof Writes> = ExchangeView & Pick<Exchange, Writes[Room]>
 
-/** The settle stage, injected so that the state does not import its own end. */
+/** The settle stage, injected so that the exchange does not import it. */
 export type SettleHook = (exchange: Exchange, ending: Ending) => void
 
 export class Exchange implements ExchangeHandle, Placed {
-  /** Without its body, which is let go as soon as no other target may need it. */
+  /** Without its body, which is released as soon as no other target may need it. */
   readonly request: AcceptedRequest
   readonly sink: Sink
   readonly context: PipelineContext
@@ -56,17 +56,17 @@ export class Exchange implements ExchangeHandle, Placed {
 
   /** Length of the body as it came; the bytes themselves may be in a worker. */
   readonly requestBytes: number
-  /** The client's bytes, wherever they are now: a worker that has had them gives them back in memory of their own. */
+  /** The client's bytes, wherever they are now: a worker returns them in new memory. */
   body: Uint8Array<ArrayBuffer>
   decoded: DecodedRequest | null = null
-  /** The library prompt that the request asks for. */
+  /** The library prompt that the request names. */
   prompt: string | null = null
   /** What is fetched of the client's URLs; null where nothing is, and as soon as no other target may need it. */
   attachments: Attachments | null
   /** The attempt that answers, or the last one. */
   current: AttemptView = NO_ATTEMPT
   attempts = 0
-  /** By when the answer must be complete, in monotonic ms; the client's own word. */
+  /** The client's own deadline for the complete answer, in monotonic ms. */
   deadlineAtMs = Number.POSITIVE_INFINITY
   holdsSlot = false
   reservedTokens = 0
@@ -107,7 +107,7 @@ export class Exchange implements ExchangeHandle, Placed {
     return this.#isSettled
   }
 
-  /** How it ends is decided, even if the client has not taken all of it yet: no stage may begin any more. */
+  /** Its end is decided, even if the client has not received all of it: no further stage may start. */
   get isEnded(): boolean {
     return this.#isSettled || this.#end !== null
   }
@@ -119,14 +119,14 @@ export class Exchange implements ExchangeHandle, Placed {
     this.settle({ outcome: 'client_gone', status, error: null, cause: null, responseBytes: 0 })
   }
 
-  /** The sink itself failed: nobody can be told, but everything is given back and the log has the cause. */
+  /** The sink itself failed: the client cannot be answered, but everything is released and the log has the cause. */
   giveUp(cause: unknown): void {
     const error = errorData('internal')
     const status = this.hasBegun ? STREAM_STATUS : error.status
     this.settle({ outcome: 'failed', status, error, cause, responseBytes: 0 })
   }
 
-  /** A new try at a target: what an earlier one saw of tokens and time to the first counts for it no more. */
+  /** A new attempt: tokens and the time to the first token of an earlier one no longer count. */
   startAttempt(state: AttemptState): void {
     this.upstreamSpentMs += spentMs(this.current)
     this.current = state
@@ -164,7 +164,7 @@ export class Exchange implements ExchangeHandle, Placed {
     return this.log
   }
 
-  /** Tells the readers how it ended; the exchange settles when the client's side has taken it. Only the first end counts. */
+  /** Ends the log for its readers; the exchange settles when the client's side has received the end. Only the first end counts. */
   closeLog(end: StreamEnd, cause: unknown = null): void {
     if (this.#end !== null) return
     this.#end = end
@@ -207,7 +207,7 @@ export class Exchange implements ExchangeHandle, Placed {
 
 const NO_MEMBERS: readonly never[] = Object.freeze([])
 const NO_BODY = new Uint8Array(0)
-/** A stream's head has always been 200, whatever came later. */
+/** The status of a stream was always 200, whatever happened later. */
 const STREAM_STATUS = 200
 /** nginx's "client closed request": for log and metric only. */
 const CLIENT_GONE_STATUS = 499

@@ -1,5 +1,5 @@
-// The way of a request, as the drawing in src/README.md has it. Each line is a stage in a file of its own; each await is a
-// place where the client may have left or a drain ended it: `isEnded` is asked after it.
+// The stages of a request, as drawn in src/README.md. Each line is a stage in its own file. After each await `isEnded` is checked,
+// since the client may have left or a drain may have ended the exchange.
 import { toGatewayError } from '../errors.js'
 import { limitHeaders } from '../limit/headers.js'
 import { type ClientRequest, type ExchangeHandle, type Pipeline, type Rejection } from './client.js'
@@ -52,7 +52,7 @@ export function createPipeline(context: PipelineContext): DrainablePipeline {
   }
 }
 
-/** Never rejects: whatever is thrown on the way becomes the exchange's one error answer. */
+/** Never rejects: anything thrown becomes the exchange's one error answer. */
 async function run(exchange: Exchange): Promise<void> {
   try {
     const slot = admitRequest(exchange) //                               429, 503

@@ -1,8 +1,8 @@
-// The exchanges that have begun and not settled, of one event loop. An array, not a Set: a Set that is filled and emptied all
-// the time leaves its outgrown tables behind, each of which keeps all that stood in it from the young collector; at S1 that
-// moved 7 KB a request into the old generation (Node 20.20, --trace-gc).
+// The exchanges of one event loop that have begun and not settled. An array, not a Set: a Set that is constantly filled and emptied
+// leaves outgrown tables behind, which keep their former entries from the young generation's collector; that moved 7 KB per request
+// into the old generation (Node 20.20, --trace-gc).
 
-/** What can be in it: an object that remembers its own place. */
+/** An entry: an object that stores its own index. */
 export type Placed = {
   /** Owned by OpenExchanges; -1 outside. */
   openAt: number

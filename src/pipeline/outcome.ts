@@ -1,8 +1,8 @@
-// The one word for how an error ends an exchange: the same in the metric, the log, a WebSocket's last message and a job.
+// The outcome of an exchange that ends with an error: the same word in the metric, the log, a WebSocket's last message and a job.
 import { type ErrorCode, type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 
-/** What an error is called as an outcome. Before any content, whatever is not named here is `rejected`. */
+/** Outcomes by error code. Before any content, codes without an entry are `rejected`. */
 const OUTCOME_OF: Partial<Record<ErrorCode, Outcome>> = {
   // In mid-stream, too: its key was removed while it ran.
   unauthenticated: 'rejected',
@@ -19,7 +19,7 @@ const OUTCOME_OF: Partial<Record<ErrorCode, Outcome>> = {
 /** The outcome that an error gives an exchange; `hasContent`: some of the answer has reached the client. */
 export function outcomeOf(error: ErrorData, hasContent: boolean): Outcome {
   const named = OUTCOME_OF[error.code]
-  // Limits of ours refuse before there is an upstream; one that the upstream names is its own.
+  // Our own limits reject before there is an upstream; one reported by the upstream is the upstream's.
   const isOwn = named !== 'limit' || (!hasContent && !isFromUpstream(error))
   if (named !== undefined && isOwn) return named
   // In mid-stream everything the upstream does wrong cuts its answer off.

@@ -1,4 +1,4 @@
-// Ends that come to exchanges from outside of them: all of a process that drains, or those of keys that a reload has removed.
+// Ends exchanges from outside: all of them when the process drains, or those of keys that a reload has removed.
 import { GatewayError } from '../errors.js'
 import { type KeyIdentity } from './client.js'
 import { fail } from './delivery/reject.js'

@@ -1,4 +1,4 @@
-// The last stage, exactly once per exchange: gives back what was taken, counts, and writes the one log line.
+// The last stage, exactly once per exchange: releases what was taken, counts, and writes the log line.
 import { createRecord } from './delivery/record.js'
 import { type Ending, type ExchangeView } from './exchange.js'
 import { release } from './stages/admit.js'

@@ -18,7 +18,7 @@ export type Answer = {
 export type StreamHead = {
   readonly headers: HeaderList
   readonly contentType: string
-  /** What the stream is counted as, over a transport that carries more than one kind. */
+  /** The transport under which the stream is counted, if the sink supports several. */
   readonly transport: Transport
 }
 
@@ -36,7 +36,7 @@ export type Sink = {
   reply(answer: Answer): void
   /** Commits a stream: status 200 and headers go out with the first frame or keepalive. */
   begin(head: StreamHead, face: StreamFormat): void
-  /** Writes one keepalive; `begin` came before. */
+  /** Writes one keepalive, after `begin`. */
   keepalive(): void
   /**
    * Follows the log from here on: writes its frames, waits on backpressure, ends as `reader.end()` says (an error frame

@@ -1,5 +1,5 @@
-// How one try ended: decided once, by whatever comes first of its upstream, its relay and its client, then counted in the
-// metrics, the breaker and the record of tries. It gives back the breaker's permit; what comes after the decision is ignored.
+// The end of one attempt: decided once, by whichever of its upstream, its relay and its client comes first, then counted in the
+// metrics, the breaker and the list of tries. It returns the breaker's permit; anything after the decision is ignored.
 //
 //   under way -> succeed -> countOk | countFailure     (a whole answer is made in between, and that may fail)
 //            '-> fail
@@ -18,12 +18,12 @@ import { resultOf } from './attempt-result.js'
 import { deadlinePassed, isOutOfTime } from './client-deadline.js'
 import { type UpstreamLease } from './upstream-lease.js'
 
-/** What a try holds and whom its end concerns. */
+/** What an attempt holds, and the parts that its end affects. */
 export type Trial = {
   readonly exchange: ExchangeIn<'attempt'>
   readonly routed: RouteTarget
   readonly permit: Permit
-  /** What the exchange would abort while the try is under way. */
+  /** What the exchange aborts while the attempt is running. */
   readonly call: Abortable
   readonly state: AttemptState
   readonly lease: UpstreamLease
@@ -31,8 +31,8 @@ export type Trial = {
 }
 
 /**
- * True where the target's breaker lets the attempt in and hears of its end. Not where a key or words of the caller's own may be
- * what is wrong, or one caller could shut a target for all; and not where nobody has configured the provider.
+ * True if the target's breaker admits the attempt and counts its end. Not for a caller's own key or format, which may be what is
+ * wrong: one caller could open the breaker for all. And not for a provider that is not configured.
  */
 export function isJudged({ request, decoded }: ExchangeIn<'attempt'>, { providerIndex }: RouteTarget): boolean {
   if (providerIndex < 0 || decoded?.facts.raw !== undefined) return false
@@ -68,14 +68,14 @@ export class AttemptEnd {
     this.#exchange.context.breakers.began(this.#routed.target, this.#permit)
   }
 
-  /** The answer is complete. What the upstream still sends is not waited for, but its connection is worth a moment. */
+  /** The answer is complete. The rest of the upstream's data is not needed, but keeping its connection is worth a moment. */
   succeed(): void {
     measureUsage(this.#exchange, this.#state, true)
     this.#conclude()
     this.#lease.linger()
   }
 
-  /** Something went wrong: before content another target may be tried, afterwards the client is told. Only the first end counts. */
+  /** The attempt failed: before content another target may be tried, afterwards the client gets the error. Only the first end counts. */
   fail(raw: GatewayError): void {
     if (this.isOver) return
     // Before it is counted: the log shows how each try of a request ended.
@@ -107,7 +107,7 @@ export class AttemptEnd {
   /** After `succeed`, where nothing could be made of the answer. `error`: without the secrets of the provider. */
   countFailure(error: ErrorData): void {
     this.#count(resultOf(error.code), error)
-    // A client in a hurry must not shut a target for everybody.
+    // A client with a short time limit must not open the breaker for all.
     if (isOutOfTime(this.#exchange, error) || !this.#isJudged) this.giveBackPermit()
     else this.#exchange.context.breakers.record(this.#routed.target, this.#permit, error)
   }
@@ -118,13 +118,13 @@ export class AttemptEnd {
     this.#permit = FREE
   }
 
-  /** What of the upstream's words must reach nobody else. */
+  /** Secrets that the upstream may quote and that must not be shown. */
   secrets(): Secretive {
     const { apiKey, headers } = this.#routed.provider
     return { apiKey, headers, callerKey: this.#exchange.request.path?.callerKey ?? null }
   }
 
-  /** What this attempt has seen so far, whichever else is under way. */
+  /** What this attempt has seen so far, whatever other attempt is running. */
   #measure(): void {
     measureUsage(this.#exchange, this.#state, false)
   }

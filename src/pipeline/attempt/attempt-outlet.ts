@@ -1,5 +1,5 @@
-// Where the relay of one try puts its work: frames go to the gate, tokens to their timing, a whole answer is made and sent.
-// Called for each chunk: nothing is allocated here, and nothing passes once the try's end is decided.
+// The outlet of an attempt's relay: passes frames to the gate and tokens to their timing, and builds and sends a whole answer. Called
+// for each chunk: nothing is allocated here, and nothing passes once the end of the attempt is decided.
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type Target } from '../../model/target.js'
@@ -99,7 +99,7 @@ export class AttemptOutlet implements RelayOutlet {
     const isOurs = !error.data.code.startsWith('upstream_')
     if (isOurs) this.#end.countOk()
     else this.#end.countFailure(error.data)
-    // For a fault of our own the next upstream shall not have to work, too.
+    // An internal error would only repeat at the next upstream.
     if (isOurs) this.#gate.resolve()
     this.#gate.fail(error)
   }

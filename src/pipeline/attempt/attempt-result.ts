@@ -1,4 +1,4 @@
-// What a failed attempt is called: in the counters of its provider, and towards a client who must not take a refusal of the
+// How a failed attempt is named in the counters of its provider, and shown to a client, which must not mistake a rejection of the
 // gateway's key for one of its own.
 import { GatewayError } from '../../errors.js'
 import { type ErrorCode } from '../../model/error.js'
@@ -15,7 +15,7 @@ const RESULT_OF: Partial<Record<ErrorCode, AttemptResult>> = {
 const UNAUTHENTICATED = 401
 const FORBIDDEN = 403
 
-/** The word for an error that ended an attempt; whatever has none of its own is a refusal. */
+/** The result for an error that ended an attempt; `rejected` for all without a specific one. */
 export function resultOf(code: ErrorCode): AttemptResult {
   return RESULT_OF[code] ?? 'rejected'
 }

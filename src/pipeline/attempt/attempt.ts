@@ -1,5 +1,5 @@
-// One try at one target, as dispatch starts and aborts it and as the upstream's call drives it: the request goes out, a relay is
-// chosen by the answer's head, bytes go to it. What the relay makes of them is the outlet's; how the try ended is its end's.
+// One attempt at one target. Dispatch starts and aborts it; the upstream call drives it: the request is sent, the head of the answer
+// selects a relay, and bytes go to the relay. AttemptOutlet takes what the relay produces, AttemptEnd decides how the attempt ended.
 //
 //   upstream/call --bytes--> Attempt --> relay --> AttemptOutlet --> gate --> log --> readers
 //                               '--------> AttemptEnd <--'            metrics, breaker, permit
@@ -25,7 +25,7 @@ import { relayOptions } from './relay-options.js'
 import { UpstreamLease } from './upstream-lease.js'
 import { timeoutsFor, upstreamRequest } from './upstream-request.js'
 
-/** What a try goes to, and by which right. */
+/** The target of an attempt, and the permit for it. */
 export type Aim = { readonly routed: RouteTarget; readonly dialect: Dialect; readonly permit: Permit }
 
 export class Attempt implements CallHandler {
@@ -67,7 +67,7 @@ export class Attempt implements CallHandler {
     return this.makeBody(decoded)
   }
 
-  /** The same once more, when what it needed has been fetched. */
+  /** The same again, after the content that it needs was fetched. */
   makeBody(decoded: DecodedRequest): EncodedRequestBody | Promise<EncodedRequestBody> {
     const exchange = this.#exchange
     const { request, context } = exchange
@@ -89,7 +89,7 @@ export class Attempt implements CallHandler {
     })
   }
 
-  /** Sends the request. Resolves with the first content, rejects with what failed before it. */
+  /** Sends the request. Resolves with the first content, rejects with a failure before it. */
   run(encoded: EncodedRequestBody): Promise<void> {
     const exchange = this.#exchange
     const { request, context } = exchange
@@ -113,7 +113,7 @@ export class Attempt implements CallHandler {
     this.#gate.onOpen = tell
   }
 
-  /** Of two attempts under way this one answers: what the exchange knows of its attempt is of this one from now on. */
+  /** Of two running attempts this one answers: it is the exchange's current attempt from now on. */
   takeOver(): void {
     const exchange = this.#exchange
     exchange.call = this
@@ -121,18 +121,18 @@ export class Attempt implements CallHandler {
     this.#end.takeOver()
   }
 
-  /** The exchange is over: stops the upstream and keeps count of what has come. Nothing more is told of this attempt. */
+  /** The exchange has ended: stops the upstream and records what has arrived. Nothing more is reported of this attempt. */
   abort(): void {
     this.#end.abort(this.#refusal !== null)
   }
 
-  /** Gives back what the provider was held by; for an attempt that never ran, too. Idempotent. */
+  /** Releases the slots of the provider, even for an attempt that never ran. Idempotent. */
   close(): void {
     this.#lease.close()
     if (!this.#hasRun) this.#end.giveBackPermit()
   }
 
-  // --- upstream/call tells:
+  // --- callbacks of upstream/call:
 
   onHead(status: number, headers: ResponseHeaders): void {
     const exchange = this.#exchange
@@ -155,7 +155,7 @@ export class Attempt implements CallHandler {
         asksStream: this.#asksStream,
       })
       if (options.raw !== null) this.#passOn(options, status, contentType)
-      // A whole answer is no stream of the upstream's: what is made of it is framed as the surface does.
+      // A whole answer is not a stream of the upstream: a stream made from it has the framing of the surface.
       else if (!options.upstreamStreams) this.#state.framing = null
       this.#relay = createRelay(options)
       this.#state.meter = this.#relay.meter
@@ -184,7 +184,7 @@ export class Attempt implements CallHandler {
     } catch (thrown) {
       this.#end.fail(toGatewayError(thrown))
     }
-    // Nothing comes any more: whoever has not decided by now never will.
+    // Nothing more will arrive, so an undecided attempt fails now.
     if (!this.#end.isOver) this.#end.fail(new GatewayError('upstream_cut'))
   }
 
@@ -195,7 +195,7 @@ export class Attempt implements CallHandler {
 
   // --- private:
 
-  /** The answer's own head is the client's, as far as it is safe to show. */
+  /** Passes the upstream's response head to the client, as far as it is safe to show. */
   #passOn({ raw, upstreamStreams }: RelayOptions, status: number, contentType: string): void {
     const exchange = this.#exchange
     this.#state.framing = raw?.framing ?? null

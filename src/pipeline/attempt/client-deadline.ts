@@ -1,5 +1,5 @@
-// The time a client gives its request by a header of its own. It can only shorten what the configuration allows, and what runs
-// out by it is no fault of a target's.
+// The time limit that a client sets for its request by a header. It can only shorten the configured timeouts, and its expiry is not a
+// failure of a target.
 import { GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type AcceptedRequest } from '../client.js'
@@ -25,7 +25,7 @@ export function deadlineOf({ parameterHeaders, acceptedAtMs }: AcceptedRequest):
   })
 }
 
-/** What a request fails with whose own time is over. */
+/** The error of a request whose own time limit has expired. */
 export function deadlinePassed(cause?: unknown): GatewayError {
   return new GatewayError('upstream_timeout', {
     message: `The time limit set by ${TIMEOUT_HEADER} has expired.`,

@@ -1,5 +1,5 @@
-// The body of an attempt. Where the gateway may fetch what clients name by URL, and the target takes only bytes, making it is
-// two steps with a fetch between them; without that option nothing is awaited and nothing is asked.
+// The body of an attempt. If the gateway may fetch content by URL and the target accepts only bytes, encoding is two steps with a
+// fetch in between; without that option nothing is awaited.
 //
 //   encode -> wanted: [urls] -> fetched, all at once, until the client leaves -> encode again -> body
 

@@ -1,5 +1,5 @@
-// A request in the upstream's own words, as far as it differs from others: one target alone, a path below that provider's base
-// URL, and the globs of the caller's key held against what the words themselves say.
+// How a request in the upstream's own format differs from others: it has a single target and a path below that provider's base URL,
+// and the globs of the caller's key are checked against the model in the body.
 import { GatewayError } from '../../errors.js'
 import { type Dialect, type RawFacts } from '../../protocols/contract/protocol.js'
 import { mayUseAll } from '../../routing/access.js'
@@ -13,8 +13,8 @@ export type RawRouting = {
 }
 
 /**
- * The one target that may be tried: another provider would not understand the words. A key for some models may send them only
- * to the chat path of such a model, for what else a path leads to nobody can tell.
+ * The only target that may be tried: another provider would not understand the format. A key for some models may use only the chat
+ * path of such a model, since the meaning of other paths is unknown.
  * @throws forbidden
  */
 export function routeRaw({ raw, query, router, dialects }: RawRouting): Route {
@@ -23,7 +23,7 @@ export function routeRaw({ raw, query, router, dialects }: RawRouting): Route {
   const only = { ...route, targets: targets.slice(0, 1), fallbacks: [], contextFallbacks: [] }
   if (target === undefined || mayUseAll(query.allowed)) return only
   const { provider } = target
-  // What the body names goes to the provider as it is, whatever the name beside it was.
+  // The model in the body is sent to the provider unchanged, whatever name is beside it.
   const named =
     raw.model === null ? target : router.route({ ...query, model: raw.model, provider: provider.name }).targets[0]
   const dialect = dialects.get(provider.protocol)

@@ -1,5 +1,5 @@
-// An upstream that answered with another status than 2xx: its body is read up to a cap and becomes one error, in the words of
-// the target's dialect. Only surfaces that show an upstream as it is show its body, and that without secrets.
+// Handles an upstream that answered with a status other than 2xx: its body is read up to a cap and the target's dialect decodes it
+// into one error. Only surfaces that pass the upstream through show its body, without secrets.
 import { type ErrorData } from '../../model/error.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'
 import { type ResponseHeaders } from '../../upstream/call.js'
@@ -32,7 +32,7 @@ export class Refusal {
     this.#body.push(chunk)
   }
 
-  /** What it means, once the body has ended. The header's time to wait goes before one in the body. */
+  /** The error, once the body has ended. Retry-After in the header takes precedence over a time in the body. */
   decode(dialect: Dialect): ErrorData {
     this.#bytes ??= this.#body.take()
     const error = dialect.decodeError(this.#status, this.#bytes)
@@ -51,7 +51,7 @@ export class Refusal {
   }
 }
 
-/** An object or a list: what clients look into. */
+/** An object or a list, which clients can parse. */
 function isJsonBody(text: string): boolean {
   try {
     const value: unknown = JSON.parse(text)

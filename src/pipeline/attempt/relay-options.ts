@@ -1,4 +1,4 @@
-// What the relay of one attempt is made from: the facts of the exchange, and what the upstream's head says of its body.
+// The options of an attempt's relay: the facts of the exchange, and what the upstream's response head says about its body.
 import { GatewayError } from '../../errors.js'
 import { type ResponseMeta } from '../../model/event.js'
 import { type Dialect, type Framing } from '../../protocols/contract/protocol.js'
@@ -48,7 +48,7 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
   }
 }
 
-/** Content types of answers that stream, where nothing is known of what was asked. */
+/** Content types of streamed answers, for requests whose meaning is unknown. */
 const RAW_FRAMINGS: readonly (readonly [prefix: string, framing: Framing])[] = [
   ['text/event-stream', 'sse'],
   ['application/x-ndjson', 'ndjson'],
@@ -60,12 +60,12 @@ function framingOf(type: string): Framing | null {
   return RAW_FRAMINGS.find(([prefix]) => type.startsWith(prefix))?.[1] ?? null
 }
 
-/** Used where the upstream names no id, model or time of its own. */
+/** Used if the upstream sends no id, model or time. */
 export function fallbackMeta({ request, decoded, context }: ExchangeView): ResponseMeta {
   return { id: request.requestId, model: decoded?.facts.model ?? '', createdSec: context.clock.unixSec(), usage: null }
 }
 
-/** What the upstream says it sends counts; a server that names no type is taken to do as it was asked. */
+/** The content type of the upstream decides; a server without one is assumed to do as requested. */
 function isStreamed(contentType: string, asksStream: boolean): boolean {
   if (contentType.startsWith('application/json')) return false
   return asksStream || contentType.startsWith('text/event-stream')

@@ -1,4 +1,4 @@
-// An attempt's hold on its provider: the concurrency slots and the running call. Each is given back once, whatever happens.
+// An attempt's hold on its provider: the concurrency slots and the running call. Each is released exactly once.
 //
 //   hold -> carry -> linger (answer complete: slot back, the connection gets a moment) -> close
 //                 '-> close  (failure, abort: both back at once)
@@ -28,7 +28,7 @@ export class UpstreamLease {
     this.#call = call
   }
 
-  /** A token has come: moves the call's time limits on. */
+  /** A token has arrived: extends the time limit of the call. */
   sawToken(): void {
     this.#call?.sawToken()
   }

@@ -1,4 +1,4 @@
-// What an attempt asks of upstream/call: the request with the headers that may pass, and the time limits in force.
+// The request that an attempt passes to upstream/call, with the headers that may pass and the time limits that apply.
 import { type Timeouts } from '../../config/types.js'
 import { type EncodedBody } from '../../protocols/contract/codec.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'
@@ -14,7 +14,7 @@ export type Sending = {
   readonly encoded: EncodedBody
   /** The upstream is asked for a stream. */
   readonly isStream: boolean
-  /** It is in the upstream's own words. */
+  /** It is in the upstream's own format. */
   readonly isRaw: boolean
 }
 
@@ -36,7 +36,7 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, i
   }
 }
 
-/** A whole answer comes all at once: only one time bounds it. `leftMs`: what the client has left of its own. */
+/** A whole answer arrives at once, so only one time bounds it. `leftMs`: the rest of the client's own time limit. */
 export function timeoutsFor(timeouts: Timeouts, isStream: boolean, leftMs: number): Timeouts {
   if (!isStream) {
     const totalMs = Math.min(timeouts.wholeMs ?? timeouts.totalMs, leftMs)

@@ -1,4 +1,4 @@
-// The heads of answers: which headers an exchange bears, and the JSON bytes of results and errors.
+// Answers: the headers of an exchange, and the JSON bytes of results and errors.
 import { ERROR_CATALOGUE } from '../../errors.js'
 import { limitHeaders } from '../../limit/headers.js'
 import { type ErrorData } from '../../model/error.js'
@@ -12,9 +12,9 @@ type Headers = (readonly [string, string])[]
 
 /** Header values are ASCII; a name from configuration that is not is left out rather than mangled. */
 const PRINTABLE = /^[\x20-\x7e]*$/
-/** Too much now, by whoever's limit; 529 is how one vendor spells its 503. */
+/** Statuses of overload, by any limit; 529 is one vendor's 503. */
 const BUSY_STATUSES: ReadonlySet<number> = new Set([429, 503, 529])
-/** Told to clients of a busy answer that carries no time of its own: without any, they come back at once. */
+/** Retry-After of a busy answer without a time: clients without one retry immediately. */
 const DEFAULT_RETRY_AFTER_MS = 1000
 /** The same where no short wait can help, such as a quota that is used up. */
 const HOPELESS_RETRY_AFTER_MS = 60_000
@@ -29,11 +29,11 @@ const SHOULD_RETRY = {
 } as const
 /** Of a provider: a lock timeout, which passes, or a state, which does not. The client library's own habit holds. */
 const CONFLICT = 409
-/** Those of the catalogue that no client is ever told. */
+/** Codes of the catalogue that no client ever sees. */
 const CLIENT_GONE_STATUS = ERROR_CATALOGUE.client_gone.status
 const SLOW_READER_STATUS = ERROR_CATALOGUE.slow_reader.status
 
-/** What every answer of an exchange bears, as far as it is known now. */
+/** Headers of every answer of an exchange, as far as they are known now. */
 export function exchangeHeaders(exchange: ExchangeView): Headers {
   const headers: Headers = limitHeaders(exchange.context.limiter.snapshot(exchange.request.key.index))
   const target = exchange.current.routed?.target
@@ -68,11 +68,11 @@ export function resultAnswer(exchange: ExchangeView, made: Uint8Array): Answer {
   return { status: wholeHead.status, headers, body, error: null }
 }
 
-/** RFC 9110, 8.3.1, as narrow as what APIs answer with. */
+/** RFC 9110, 8.3.1, restricted to what APIs use. */
 const MEDIA_TYPE = /^[\w.+-]+\/[\w.+-]+(?:; ?[\w-]+=[\w."-]+)*$/
 const UNKNOWN_TYPE = 'application/octet-stream'
 
-/** What an answer is called in log and metric, and what was thrown, for the log alone. */
+/** The outcome of an answer, and for the log the thrown value. */
 export type AnswerOutcome = { readonly outcome: Outcome; readonly cause: unknown }
 
 /** Hands a whole answer to the client and settles with it. Never throws. */
@@ -88,14 +88,14 @@ export function reply(exchange: ExchangeView, answer: Answer, { outcome, cause }
   exchange.settle({ outcome, status, error, cause, responseBytes: body.length })
 }
 
-/** What an error is told of beside itself. */
+/** What an error answer depends on besides the error. */
 export type ErrorContext = {
   /** Null where the path is no surface's: then the envelope is the plain one. */
   readonly surface: Surface | null
   readonly requestId: string
   readonly subject: ErrorSubject
   readonly headers: HeaderList
-  /** Tell all there is to tell of it, in a member `details`. */
+  /** Add everything that is known about it as the member `details`. */
   readonly hasDetails: boolean
 }
 
@@ -108,7 +108,7 @@ export function errorAnswer(error: ErrorData, context: ErrorContext): Answer {
   return { status, headers: [...headers, ...retryHeaders(error, status)], body: jsonBytes(told), error }
 }
 
-/** The error as we know it, without what was thrown. */
+/** The error data, without the thrown value. */
 function detailsOf(error: ErrorData, requestId: string): JsonObject {
   const { code, message, param, retryable, upstreamStatus, upstreamType, upstreamCode } = error
   const upstream = { status: upstreamStatus, type: upstreamType, code: upstreamCode }

@@ -23,11 +23,11 @@ export function beginStream(exchange: ExchangeIn<'delivery'>): void {
   const head = { headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[framing], transport: framing }
   exchange.sink.begin(head, face)
   exchange.hasBegun = true
-  // Only now is the transport what it will be at the close.
+  // Only now is the transport final.
   exchange.context.metrics.streamOpened(exchange.sink.transport)
 }
 
-/** Begins, if nobody has yet, and lets the sink follow the log to its end. Once per exchange. */
+/** Begins the stream, if it has not begun, and lets the sink follow the log to its end. Once per exchange. */
 export function followLog(exchange: ExchangeIn<'delivery'>): void {
   if (exchange.isSettled || exchange.isFollowed) return
   exchange.isFollowed = true

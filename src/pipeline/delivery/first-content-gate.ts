@@ -1,5 +1,5 @@
-// Between an attempt and its client: frames are held back until there is content, so that a failure before it can still be an
-// HTTP status or another target's chance. Through here it is decided, once, who hears of an end: dispatch, or the client in-band.
+// Between an attempt and its client: holds frames back until there is content, so that an earlier failure can still become an HTTP
+// status or a try at another target. It decides, once, where an end is reported: to dispatch, or to the client in-band.
 //
 //   before content:  frames held back, failure -> the promise rejects         after:  frames -> log -> readers, failure -> in-band
 import { GatewayError } from '../../errors.js'
@@ -24,7 +24,7 @@ export class FirstContentGate {
     this.#exchange = exchange
   }
 
-  /** Resolves once an answer has begun to reach the client, or has reached it whole; rejects with what failed before. */
+  /** Resolves when the client's answer has begun or is complete; rejects with a failure before that. */
   passed(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -45,7 +45,7 @@ export class FirstContentGate {
     if (this.#resolve !== null) this.resolve()
   }
 
-  /** Lets out what was held back; from here on frames pass at once. */
+  /** Releases the frames held back; from here on frames pass immediately. */
   open(): void {
     this.claim()
     this.#isOpen = true
@@ -62,7 +62,7 @@ export class FirstContentGate {
     onOpen?.()
   }
 
-  /** The stream is complete: its readers are told after the last frame. */
+  /** The stream is complete: its readers end after the last frame. */
   complete(): void {
     const exchange = this.#exchange
     const { usage, usageSource } = exchange.current
@@ -72,7 +72,7 @@ export class FirstContentGate {
     this.resolve()
   }
 
-  /** The client has an answer, or the beginning of one: what comes now is final. */
+  /** The client's answer has begun, so any end is final now. */
   resolve(): void {
     const resolve = this.#resolve
     this.#forgetPromise()
@@ -87,7 +87,7 @@ export class FirstContentGate {
     else fail(this.#exchange, error)
   }
 
-  /** The exchange is over: ends the wait, tells nobody. */
+  /** The exchange has ended: stops the wait without a report. */
   abandon(): void {
     this.#reject?.(new GatewayError('client_gone'))
     this.#forgetPromise()

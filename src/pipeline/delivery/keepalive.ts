@@ -1,5 +1,5 @@
-// Keepalives in the surface's own form, after `keepaliveMs` of silence counted from accept, so that no proxy between us and
-// the client cuts a stream that is thinking. One lazily re-armed timer a stream: nothing is touched per chunk but a timestamp.
+// Keepalives in the surface's own form, after `keepaliveMs` of silence counted from accept, so that no proxy on the way to the client
+// cuts a silent stream. One lazily re-armed timer per stream: a chunk only updates a timestamp.
 
 import { type ExchangeIn } from '../exchange.js'
 import { beginStream } from './begin-stream.js'
@@ -18,7 +18,7 @@ function arm(exchange: ExchangeIn<'delivery'>): void {
 
 function beat(exchange: ExchangeIn<'delivery'>): void {
   if (exchange.isEnded) return
-  // Inside one JSON document nothing can be said that is not part of it.
+  // Inside a JSON document there is no room for a keepalive.
   if (exchange.request.surface.framing === 'json' && exchange.isFollowed) return
   const nowMs = exchange.context.clock.nowMs()
   // A millisecond of grace: timers may fire a little early.

@@ -1,11 +1,11 @@
-// What the log and the metrics are told of a request at its end, whether it became an exchange or was rejected before.
+// What the log and the metrics get of a request at its end, whether it became an exchange or was rejected before.
 import { type ExchangeRecord, type Transport } from '../../telemetry/records.js'
 import { NO_ATTEMPT } from '../attempt-state.js'
 import { type Rejection } from '../client.js'
 import { type Ending, type ExchangeView } from '../exchange.js'
 import { overheadMs } from './answer.js'
 
-/** What of a request is recorded as it came. */
+/** The facts of a request that are recorded as received. */
 export type Recorded = Pick<Rejection, 'requestId' | 'surface' | 'key' | 'acceptedAtMs' | 'origin'>
 
 export type RecordParts = {

@@ -34,7 +34,7 @@ export function fail(exchange: ExchangeView, error: GatewayError): void {
   reply(exchange, shown, { outcome, cause })
 }
 
-/** What a rejection is answered with and told to. */
+/** What answering and recording a rejection needs. */
 export type RejectParts = { readonly context: PipelineContext; readonly answers: RepeatedAnswers }
 
 /** Answers a request that never became an exchange: same envelope, same log line, same metric. */

@@ -1,6 +1,5 @@
-// Answers to refusals that come in floods, such as 503 of a gateway at capacity: the envelope is encoded once for each surface,
-// later ones only get their request id set in. A flood is refused with what it leaves of the processor, so each microsecond
-// of a refusal is one less for those who are served.
+// Answers for refusals that come in floods, such as the 503 of a gateway at capacity: the envelope is encoded once per surface, and
+// later ones only get their request id inserted. Every microsecond of a refusal is missing for the requests that are served.
 import { type ErrorData } from '../../model/error.js'
 import { type Answer } from '../sink.js'
 import { type ErrorContext, errorAnswer } from './answer.js'
@@ -8,10 +7,10 @@ import { type ErrorContext, errorAnswer } from './answer.js'
 /** Stands where a request id goes while an answer is encoded. As an id may be, so no surface treats it otherwise. */
 const ID_MARK = 'sluice:request-id:mark'
 
-/** An answer as it is but for the request id, which stands between the texts. */
+/** An encoded answer in two parts, between which the request id is inserted. */
 type Form = { readonly answer: Answer; readonly texts: readonly string[] }
 
-/** Of one pipeline: what its configuration says of answers must not change. */
+/** Belongs to one pipeline, since it depends on the configuration of answers. */
 export class RepeatedAnswers {
   readonly #forms = new WeakMap<ErrorData, Map<string, Form>>()
 

@@ -1,4 +1,4 @@
-// When tokens came: the first of an answer, and the time between one and the next. A few writes per chunk, nothing allocated.
+// Times of tokens: the first of an answer, and the gaps between them. A few writes per chunk, nothing allocated.
 import { type AttemptState } from '../attempt-state.js'
 import { type PipelineContext } from '../context.js'
 
@@ -13,7 +13,7 @@ export class TokenTiming {
     this.#state = state
   }
 
-  /** Content came just now. */
+  /** Content has just arrived. */
   mark(): void {
     const nowMs = this.#context.clock.nowMs()
     if (this.#hasBegun) {

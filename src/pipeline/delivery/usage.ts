@@ -1,5 +1,5 @@
-// What an attempt cost in tokens, and who says so: the provider in full, the provider up to a cut, or an estimate. Usage
-// that cannot be true is dropped and counted in a metric: it would put the key's limit into debt for half an hour.
+// The tokens of an attempt and their source: the provider's final count, its count up to a cut, or an estimate. Implausible usage
+// is discarded and counted in a metric, since it would put the key's limit into debt for half an hour.
 import { IMPLAUSIBLE, NO_USAGE, type Usage, withinCap } from '../../model/usage.js'
 import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { type AttemptState } from '../attempt-state.js'
@@ -12,7 +12,7 @@ const BYTES_PER_TOKEN = 4
 export function measureUsage({ decoded, context }: ExchangeView, state: AttemptState, isComplete: boolean): void {
   const { meter } = state
   if (meter === null) {
-    // Sent, and nothing came back yet: the provider has read the input all the same.
+    // The request was sent without an answer yet, but the provider has read the input.
     state.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0 }
     state.usageSource = 'estimated'
     return
@@ -37,7 +37,7 @@ function capOf(decoded: DecodedRequest | null, { routed }: AttemptState): number
   return facts.maxOutputTokens * (facts.answers ?? 1)
 }
 
-/** A cut stream's count lags behind what has already come. */
+/** The count of a cut stream lags behind what has already arrived. */
 function atLeast(usage: Usage, outputTokens: number): Usage {
   return usage.outputTokens >= outputTokens ? usage : { ...usage, outputTokens }
 }

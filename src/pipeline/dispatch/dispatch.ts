@@ -1,7 +1,7 @@
 // Sends the request to its targets until one of them answers with content. What has reached the client is never sent twice:
 // after the first content a failure is final and in-band.
 //
-//   the model's targets, one after the other > a pause, those again that may be well by now > the targets of its fallbacks
+//   the model's targets, one after the other > a pause, then those that may have recovered > the targets of its fallbacks
 //   the request is too long for one of them  > the targets of its context fallbacks
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { type DecodedRequest } from '../../protocols/contract/codec.js'
@@ -20,7 +20,7 @@ import { hedged } from './hedge.js'
 import { openAttempt } from './open-attempt.js'
 import { hashPrefix } from './prompt-prefix.js'
 
-/** What one pass over targets came to: one has answered, none might be tried (null), or the failure of the last one. */
+/** The result of one pass over targets: an answer, no target available (null), or the failure of the last one. */
 type Passed = typeof ANSWERED | FailedPass | null
 const ANSWERED = 'answered'
 
@@ -65,7 +65,7 @@ function inOrder(exchange: ExchangeIn<'dispatch'>, decoded: DecodedRequest, rout
   return orderTargets(targets, { random: clock.random, loadOf: (slot) => limiter.targetLoad(slot), affinity })
 }
 
-/** One pass, without a pause. @throws what no other target can cure */
+/** One pass, without a pause. @throws an error that no other target can cure */
 async function tryEach(
   exchange: ExchangeIn<'dispatch'>,
   decoded: DecodedRequest,
@@ -149,7 +149,7 @@ async function goOn(
   { route, passed }: Course,
 ): Promise<void> {
   let last: Passed = passed
-  // What raw words have done already, if they came to be heard, nobody knows: they are not said twice.
+  // A raw request may already have had an effect, so it is not sent twice.
   const mayRepeat = decoded.facts.raw === undefined
   if (last !== null && mayRepeat && !isTooLong(last)) last = await tryAgain(exchange, decoded, last)
   if (last !== ANSWERED && !isTooLong(last)) last = (await tryRoutes(exchange, decoded, route.fallbacks)) ?? last
@@ -179,7 +179,7 @@ async function tryRoutes(
   return last
 }
 
-/** The same targets again, after pauses, as far as patience and budget go. */
+/** Tries the same targets again, after pauses, within the time limits and the budget. */
 async function tryAgain(exchange: ExchangeIn<'dispatch'>, decoded: DecodedRequest, first: FailedPass): Promise<Passed> {
   const { config, clock, retryBudget, metrics } = exchange.context
   const { retries } = config.routing

@@ -1,5 +1,5 @@
-// A second target for a stream whose first token is late. The first of the two with content has the client; the other one is
-// aborted at once, before a byte goes out. Only models that ask for it come here.
+// A second target for a stream whose first token is late. The first of the two with content answers the client; the other one is
+// aborted at once, before any of its bytes are sent. Only for models with `hedge`.
 //
 //   first ----- afterMs -----+------- content -> takes over, second aborted
 //                    second  '--- content -> takes over, first aborted            both fail -> the first one's failure
@@ -18,7 +18,7 @@ export type Lead = {
   readonly attempt: Attempt
   /** Settles as the first attempt does. */
   readonly running: Promise<void>
-  /** Targets that may be the second, in the order to ask. */
+  /** Candidates for the second target, in the order to try them. */
   readonly others: readonly RouteTarget[]
 }
 
@@ -89,7 +89,7 @@ class Race {
         void this.#runSecond(opening)
         return
       } catch {
-        // Full, or nobody speaks to it: the next one, or none.
+        // Full, or without a dialect: tries the next one, if any.
       }
     }
   }
@@ -99,7 +99,7 @@ class Race {
     let second: Attempt | null = null
     try {
       second = opening instanceof Promise ? await opening : opening
-      // A worker would take away the bytes that the first attempt may still have to send.
+      // A worker would take the bytes that the first attempt may still need to send.
       exchange.body = exchange.body.slice()
       const encoding = encode(exchange, second, this.#decoded)
       const encoded = encoding instanceof Promise ? await encoding : encoding
@@ -109,7 +109,7 @@ class Race {
         exchange.call = this
       }
     } catch {
-      // What only the second cannot do is no reason to fail the first.
+      // A failure to encode for the second is no reason to fail the first.
       second?.close()
     }
   }

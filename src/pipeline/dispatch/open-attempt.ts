@@ -1,4 +1,4 @@
-// What an attempt needs before it may begin: a dialect that speaks to its target, and a slot of the provider and of the target.
+// What an attempt needs before it may start: a dialect for its target, and a slot of the provider and of the target.
 import { GatewayError } from '../../errors.js'
 import { type Limiter } from '../../limit/limiter.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'

@@ -1,11 +1,11 @@
-// What two requests must share to be kept on one target: the key and the beginning of the prompt, up to the first words of the
-// user. Later turns of a conversation repeat it byte for byte, so they go where the provider has it in its cache.
+// What requests must share to stay on one target: the key and the beginning of the prompt, up to the first user message. Later turns
+// of a conversation repeat it byte for byte, so they go where the provider has it in its cache.
 import { hashBytes } from '../../routing/balance.js'
 import { objectEnd, valueAt } from '../../wire/json-scan.js'
 import { type Member } from '../../wire/members.js'
 import { type ExchangeView } from '../exchange.js'
 
-/** Looked at of each member and each message: a long one is told by its beginning, and hashing it all would cost more than it gives. */
+/** Bytes hashed of each member and message: the beginning identifies a long one, and hashing all of it would not pay off. */
 const MAX_PART_BYTES = 2048
 const OPEN_BRACE = 0x7b
 const ROLE = Buffer.from('"role"')

@@ -1,11 +1,11 @@
-// Chunks come up through a relay, by plain synchronous calls. Which one is chosen once per attempt, from two facts: does the
-// client speak the upstream's protocol, and which of the two sides streams.
+// Selects the relay, through which chunks pass by plain synchronous calls. Chosen once per attempt, from two facts: whether client and
+// upstream speak the same protocol, and which of the two sides streams.
 //
 //                      upstream streams                  upstream answers whole
 //   client streams     same: passthrough                 replay (decode, then events)
 //                      or the surface takes any frames: passthrough
 //                      else: transcode
-//   client asks in the upstream's own words              raw, whatever it asked for | forward
+//   client uses the upstream's own format                raw, whatever it requested | forward
 //   client does not    collect, then aggregate           forward (same) | translate (else)
 
 import { CollectRelay } from './collect.js'

@@ -1,5 +1,5 @@
-// The upstream streams, the client wants one answer: the upstream's frames go into a log of their own, whose one reader is
-// the aggregator, at the end. Streaming the upstream even so lets a stall be seen and a leaving client stop it at once.
+// The upstream streams, the client wants one answer: the frames go into a separate log whose only reader is the aggregator, at the
+// end. Streaming from the upstream anyway allows stalls to be detected and a leaving client to stop it at once.
 import { errorData, GatewayError } from '../../errors.js'
 import {
   FRAME_CONTENT,
@@ -30,7 +30,7 @@ export class CollectRelay implements Relay {
     this.#outlet = outlet
     this.#maxResponseBytes = maxResponseBytes
     this.#observer = dialect.createObserver({ stripUsage: false, target })
-    // Comments and blank lines say nothing; a million of them must cost no more than their bytes.
+    // Comments and blank lines are skipped; a million of them must cost no more than their bytes.
     this.#scanner = createFrameScanner(dialect.framing, (payload) => {
       if (payload.length > 0) this.#onFrame(payload)
     })
@@ -45,7 +45,7 @@ export class CollectRelay implements Relay {
   push(chunk: Buffer): void {
     if (this.#isOver) return
     this.#log.append(chunk)
-    // The log evicts at the end of the turn; a flood must not get so far.
+    // The log evicts at the end of the turn; a flood must be stopped earlier.
     if (this.#log.bytes > this.#maxResponseBytes || this.#reader.isCut) {
       throw new GatewayError('upstream_malformed', {
         message: "The provider's response is too large.",

@@ -1,5 +1,5 @@
-// Same protocol on both sides: the upstream's bytes go on as they are. Frame boundaries are found, usage and the end marker
-// observed, and one frame may be taken out (usage that we asked for and the client did not). Nothing is parsed that need not be.
+// Same protocol on both sides: the upstream's bytes are forwarded unchanged. Frame boundaries are located, usage and the end marker
+// are observed, and one frame may be removed (usage that we requested and the client did not). Nothing else is parsed.
 import { errorData } from '../../errors.js'
 import {
   FRAME_CONTENT,
@@ -14,7 +14,7 @@ import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner, type RawSpan } from '../../wire/scanner.js'
 import { type Meter, type Relay, type RelayOptions, type RelayOutlet } from './types.js'
 
-/** An answer without any content still has to go out when its end marker came. */
+/** An answer without content must still be sent when its end marker has arrived. */
 const CONTENT_OR_END = FRAME_CONTENT | FRAME_END
 /** Must not reach the client as it is. */
 const WITHHELD = FRAME_STRIP | FRAME_FAILED
@@ -60,7 +60,7 @@ export class PassthroughRelay implements Relay {
   #onFrame(payload: Buffer, raw: RawSpan): void {
     if (this.#isOver || (this.#bits & FRAME_LAST) !== 0) return
     if (payload.length === 0) {
-      // A comment before any content says nothing to the client: our own keepalives fill that silence.
+      // Comments before any content are dropped: our own keepalives fill that silence.
       if (this.#hasContent) this.#take(raw)
       return
     }

@@ -1,7 +1,7 @@
-// The client speaks to the upstream in its own words, perhaps not of a chat at all: every frame goes on as it came, at once,
-// but for the operator's key: some paths show a caller what it sent, and here the caller is not who holds the key. The
-// dialect's observer counts what it knows; what it takes for the end is not asked, as other paths end in other ways: the
-// answer is complete when its body ends as HTTP says. Nor need a frame be JSON: of a path that nobody knows nothing is known.
+// The client uses the upstream's own format, possibly not for a chat at all: every frame is forwarded at once and unchanged, except
+// that the operator's key is removed, since some paths echo the request, and the caller does not own that key. The dialect's observer
+// counts what it recognizes. Its end marker is ignored, since other paths end in other ways: the answer is complete when its body
+// ends by HTTP. Frames need not be JSON, since nothing is known about an arbitrary path.
 import { FRAME_ERROR, type StreamObserver } from '../../protocols/contract/protocol.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner } from '../../wire/scanner.js'

@@ -1,5 +1,5 @@
-// The client streams, the upstream answered whole (some servers ignore `stream`): the answer is decoded at its end and
-// replayed as events, so that the client sees a stream all the same.
+// The client streams, the upstream answered whole (some servers ignore `stream`): the answer is decoded at its end and replayed as
+// events, so that the client still gets a stream.
 import { GatewayError } from '../../errors.js'
 import { type FinishReason } from '../../model/event.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'

@@ -26,7 +26,7 @@ export class TranscodeRelay implements Relay, Meter {
     this.#outlet = options.outlet
     this.#encoder = surface.createEncoder((frame) => this.#onEncoded(frame), { includeUsage })
     this.#decoder = dialect.createDecoder((event) => this.#onEvent(event), { fallback, target })
-    // Comments and blank lines say nothing; a million of them must cost no more than their bytes.
+    // Comments and blank lines are skipped; a million of them must cost no more than their bytes.
     this.#scanner = createFrameScanner(dialect.framing, (payload) => {
       if (payload.length > 0) this.#decoder.push(payload)
     })

@@ -1,4 +1,4 @@
-// The two faces of a relay: what the attempt calls it by, and where its work goes. Types alone; choose.ts chooses, the files beside it do.
+// The interfaces of a relay: the calls of the attempt, and the outlet for its results. Types only; choose.ts selects a relay.
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type Target } from '../../model/target.js'
@@ -6,17 +6,17 @@ import { type UsageReport } from '../../model/usage.js'
 import { type Dialect, type Framing, type Surface } from '../../protocols/contract/protocol.js'
 import { type Conceal } from '../../upstream/conceal.js'
 
-/** What a relay has seen of tokens, as far as accounting is concerned. */
+/** What a relay has observed for accounting. */
 export type Meter = {
-  /** What the provider said of usage so far. */
+  /** Usage reported by the provider so far. */
   readonly usage: UsageReport | null
-  /** Bytes of content that came, for an estimate. */
+  /** Bytes of content that have arrived, for an estimate. */
   readonly contentBytes: number
-  /** Why the model stopped; null as long as the provider has not said so. */
+  /** Why the model stopped; null until the provider reports it. */
   readonly finish: FinishReason | null
 }
 
-/** Bytes of the upstream's answer in; what becomes of them goes to the outlet. May throw GatewayError: the attempt fails. */
+/** Takes bytes of the upstream's answer and passes the results to the outlet. May throw GatewayError, which fails the attempt. */
 export type Relay = {
   /** Goes on counting. */
   readonly meter: Meter
@@ -29,7 +29,7 @@ export type Relay = {
 export type RelayOutlet = {
   /** Whole frames in the client's framing. Those before the first content are held back, so that a failure can still be an HTTP status. */
   append(frames: Uint8Array, hasContent: boolean): void
-  /** Content came that is not yet for the client's eyes (it will get a whole answer). */
+  /** Content has arrived that the client does not see yet (it will get a whole answer). */
   progress(): void
   /** The end marker was seen: the answer is complete. */
   complete(): void
@@ -44,7 +44,7 @@ export type MadeKind = 'frames' | 'translate'
 
 export type RawOptions = {
   readonly framing: Framing
-  /** The bytes without secrets of the provider's; the same object where there is none in them. */
+  /** The bytes without the provider's secrets; the same object if they contain none. */
   readonly conceal: (bytes: Buffer) => Buffer
 }
 
@@ -56,12 +56,12 @@ export type RelayOptions = {
   readonly fallback: ResponseMeta
   readonly clientStreams: boolean
   readonly upstreamStreams: boolean
-  /** HTTP says where the body ends; else it ends with the connection, whole or not. */
+  /** HTTP marks the end of the body; otherwise it ends with the connection, complete or not. */
   readonly isDelimited: boolean
   readonly includeUsage: boolean
-  /** The upstream's own words go to the client as they are: how they are framed, where they stream. */
+  /** How the upstream's own frames are forwarded to the client; null if they are not. */
   readonly raw: RawOptions | null
-  /** Of a whole answer that becomes a stream. */
+  /** For a whole answer that becomes a stream. */
   readonly conceal: Conceal
   readonly maxResponseBytes: number
 }

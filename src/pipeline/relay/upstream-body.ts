@@ -22,7 +22,7 @@ export class UpstreamBody {
     this.#chunks.push(chunk)
   }
 
-  /** All bytes so far; the collector is empty afterwards. */
+  /** Returns all bytes so far and empties the collector. */
   take(): Buffer {
     const chunks = this.#chunks
     this.#chunks = []

@@ -1,5 +1,5 @@
-// One whole answer made of what an upstream sent: translated, or aggregated of a stream's frames; inline or in a worker. It
-// only makes the bytes; the attempt replies.
+// Builds a whole answer from what an upstream sent: translated, or aggregated from the frames of a stream; inline or in a worker. It
+// only builds the bytes; the attempt replies.
 import { type Offload } from '../../offload/offload.js'
 import { type AnswerTask, type EncodedAnswer } from '../../protocols/contract/codec.js'
 import { type MadeKind } from './types.js'

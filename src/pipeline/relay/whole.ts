@@ -1,5 +1,5 @@
-// Neither side streams: the upstream's JSON is collected, looked at for usage, and handed on whole. In the client's own
-// protocol the bytes stay as they are.
+// Neither side streams: the upstream's JSON is collected, searched for usage, and passed on whole. In the client's own protocol the
+// bytes stay unchanged.
 import { GatewayError } from '../../errors.js'
 import { type FinishReason } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
@@ -45,7 +45,7 @@ export class WholeRelay implements Relay, Meter {
       if (!isObject) throw new GatewayError('upstream_malformed')
       if (!isDelimited && !isJson(body)) throw new GatewayError('upstream_cut')
     }
-    // Sound or a picture is not counted as words.
+    // Audio and images do not count as text.
     if (!isObject) this.contentBytes = 0
     this.usage = isObject ? dialect.readUsage(body) : null
     this.finish = isObject ? dialect.readFinish(body) : null
@@ -61,7 +61,7 @@ function isBraced(body: Buffer): boolean {
   return body[first] === OPENING_BRACE && body[last] === CLOSING_BRACE
 }
 
-/** Parsed for this alone, and only where nothing else tells a whole body from a truncated one: HTTP/1.0 and its like. */
+/** Parsed only for this, and only if nothing else distinguishes a complete body from a truncated one, as with HTTP/1.0. */
 function isJson(body: Buffer): boolean {
   try {
     JSON.parse(body.toString('utf8'))

@@ -1,5 +1,5 @@
-// Admission: one request from the buckets and a concurrency slot before the body is looked at, tokens once it is known.
-// What is taken here is given back in settle, whichever way the exchange ends.
+// Admission: takes one request from the buckets and a concurrency slot before the body is read, and tokens once it is known. Settle
+// releases them, however the exchange ends.
 import { GatewayError } from '../../errors.js'
 import { type Waiter } from '../../limit/limiter.js'
 import { type RequestFacts } from '../../protocols/contract/protocol.js'
@@ -83,7 +83,7 @@ export function admitTokens(
   return null
 }
 
-/** What a request may cost: its estimated input, and the client's own cap on the output for each answer. */
+/** Largest cost of a request: its estimated input, and the client's output cap for each answer. */
 export function neededTokens(facts: Pick<RequestFacts, 'maxOutputTokens' | 'answers'>, inputTokens: number): number {
   const outputTokens = (facts.maxOutputTokens ?? DEFAULT_OUTPUT_RESERVE) * (facts.answers ?? 1)
   return Math.min(inputTokens + outputTokens, Number.MAX_SAFE_INTEGER)
@@ -96,7 +96,7 @@ async function awaitTokens(exchange: ExchangeIn<'admit'>, tokens: number, reserv
   else exchange.reservedTokens = tokens
 }
 
-/** Gives back the slot and settles the reservation: `usedTokens` is what the exchange really cost. */
+/** Releases the slot and settles the reservation: `usedTokens` is the actual cost of the exchange. */
 export function release(exchange: ExchangeIn<'admit'>, usedTokens: number): void {
   const { limiter } = exchange.context
   const keyIndex = exchange.request.key.index

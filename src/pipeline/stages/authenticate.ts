@@ -1,4 +1,4 @@
-// First stage: whose request is this? Keys are known only by their SHA-256; nothing of a presented key is kept or logged.
+// First stage: identifies the key of a request. Keys are known only by their SHA-256; a presented key is never kept or logged.
 import { hash, timingSafeEqual } from 'node:crypto'
 import { type KeyConfig } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
@@ -7,7 +7,7 @@ import { type Credentials, type KeyIdentity } from '../client.js'
 const BEARER = /^bearer +(\S+) *$/i
 /** The caller of a gateway that has no keys. */
 export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
-/** Longer keys are nobody's; they are refused before they are hashed. */
+/** Longer keys cannot exist; they are rejected before they are hashed. */
 const MAX_KEY_CHARS = 8192
 
 /** Builds the lookup: credentials -> identity. The same error, whatever is wrong with the key. */
@@ -22,7 +22,7 @@ export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Cr
   function find(key: string): KeyIdentity | null {
     if (key === '' || key.length > MAX_KEY_CHARS) return null
     const digest = hash('sha256', key, 'buffer')
-    // The map narrows down by digest, which tells an attacker nothing of a key; the last word is a constant-time compare.
+    // The map lookup is by digest, which reveals nothing about a key; a constant-time comparison decides.
     const entry = byDigest.get(digest.toString('latin1'))
     return entry !== undefined && timingSafeEqual(entry.digest, digest) ? entry.identity : null
   }
@@ -35,7 +35,7 @@ export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Cr
   }
 }
 
-/** Finds a key that was known under another configuration: by its digest, whatever its name and place have become. */
+/** Finds a key of another configuration by its digest, whatever its name and index are now. */
 export function createRenew(keys: readonly KeyConfig[]): (key: KeyIdentity) => KeyIdentity {
   if (keys.length === 0) return () => NO_KEY
   return function renew({ digest }) {

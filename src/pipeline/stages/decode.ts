@@ -1,6 +1,6 @@
-// Bytes to a request with nothing left open: parse, check, find the members' spans (small bodies inline, large ones in the pool;
-// offload decides which, the result is the same); then what the path says is laid over the body, and what both leave to the
-// gateway is filled in. A request that the path says nothing of, or that leaves nothing open, passes as it is.
+// Decodes bytes into a complete request: parses, validates and locates the members (small bodies inline, large ones in the pool, with
+// the same result); then what the path specifies overrides the body, and defaults of the gateway are filled in. A request that needs
+// neither passes unchanged.
 import { estimateTokens } from '../../model/estimate.js'
 import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
@@ -13,7 +13,7 @@ export function decode(exchange: ExchangeView): DecodedBody | Promise<DecodedBod
   return exchange.context.offload.decode(exchange.request.surface.id, exchange.body)
 }
 
-/** The request as path and body together have it, such as on a route that always streams; the same object where the path says nothing. */
+/** The request with what its path specifies, such as on a route that always streams; the same object if that is nothing. */
 export function applyPathFacts(decoded: DecodedBody, path: PathFacts | null): DecodedBody {
   if (path === null) return decoded
   const { facts } = decoded
@@ -27,7 +27,7 @@ export function applyPathFacts(decoded: DecodedBody, path: PathFacts | null): De
  */
 export function applyDefaults(exchange: ExchangeIn<'defaults'>, decoded: DecodedRequest): DecodedRequest {
   const { facts } = decoded
-  // Raw words go as they are, with or without a model.
+  // Raw requests pass unchanged, with or without a model.
   const leavesModel = facts.model === '' && facts.raw === undefined
   if (facts.prompt === null && !leavesModel) return decoded
   if (facts.prompt !== null) exchange.prompt = exchange.context.prompts.find(facts.prompt.name, facts.prompt.language)
