@@ -1,4 +1,4 @@
-// How much too long a request is, out of a vendor's words: each dialect knows the words, here is how they are read.
+// Reads from a vendor's error text by how much a request is too long; each dialect supplies the patterns.
 import { type ContextOverflow } from '../model/error.js'
 
 /** The words of one vendor, each with one group of digits, which may have commas; the first that fits counts. */
@@ -6,11 +6,11 @@ export type OverflowWords = {
   /** The context of the model. */
   readonly max: readonly RegExp[]
   readonly input: readonly RegExp[]
-  /** What was asked for as output, where the vendor adds it to the input. */
+  /** The requested output, if the vendor adds it to the input. */
   readonly output?: readonly RegExp[]
 }
 
-/** The figures in a message; null where it does not tell both of input and context. */
+/** The figures in a message; null if it does not have both input and context. */
 export function readOverflow(message: string, { max, input, output = [] }: OverflowWords): ContextOverflow | null {
   const maxTokens = findCount(message, max)
   const inputTokens = findCount(message, input)

@@ -1,5 +1,5 @@
-// Failures in the words of the API below compat.apiPrefix, for all the surfaces that stand there. Of these its document has
-// `bad_request` and `internal_error`; the others are named after their status.
+// Errors in the form of the API below compat.apiPrefix, for all surfaces there. Its documentation has `bad_request` and
+// `internal_error`; the others are named after their status.
 //
 //   {"error": "bad_request", "details": "..."}
 import { type ErrorData } from '../model/error.js'

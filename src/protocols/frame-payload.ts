@@ -1,12 +1,12 @@
-// What a frame's payload must be on every wire that an upstream speaks: one JSON object. What is none has lost content, and its
-// stream can never be complete; only blank data and the bare `[DONE]`, which servers of any wire send, say nothing.
+// What the payload of a frame must be on every upstream wire: one JSON object. Any other payload has lost content, so its stream is never
+// complete; only blank data and a bare `[DONE]`, which servers of any wire may send, are ignored.
 import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { isJsonObject, type JsonObject } from '../model/json.js'
 import { skipSpace } from '../wire/json-scan.js'
 import { FRAME_BROKEN, FRAME_OTHER, type StreamObserver } from './contract/protocol.js'
 
-/** The payload's object, null where it is none. */
+/** The object of a payload; null if it is not one. */
 export function parsePayload(data: Buffer): JsonObject | null {
   try {
     const value: unknown = JSON.parse(data.toString('utf8'))
@@ -18,7 +18,7 @@ export function parsePayload(data: Buffer): JsonObject | null {
 
 const END_MARKER = Buffer.from('[DONE]')
 
-/** True for a payload without an object that may stand in a stream all the same. */
+/** True for a payload that is not an object but is allowed in a stream. */
 export function isSilent(data: Buffer): boolean {
   const start = skipSpace(data, 0)
   return start === data.length || data.subarray(start).equals(END_MARKER)

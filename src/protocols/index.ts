@@ -1,4 +1,4 @@
-// The registry: one line per wire API. The only barrel that knows them all.
+// The registry: one line per wire API. The only barrel that imports all of them.
 import { anthropicMessages } from './anthropic-messages/index.js'
 import { type Protocol } from './contract/protocol.js'
 import { createConversation } from './conversation/index.js'

@@ -1,5 +1,5 @@
-// Members of a chat body beside `model` from which some provider takes the model that answers. They pass to providers that read
-// them, so the gateway has to know of them where a key may not use every model.
+// Members of a chat body other than `model` by which some provider selects the model. They are passed to providers that read them, so
+// the gateway must check them if a key may not use every model.
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
 import { findDuplicate, scanMembers } from '../wire/members.js'
 
@@ -27,13 +27,13 @@ export function findSelector(body: JsonObject): string | null {
   return null
 }
 
-/** The same for a body that nobody has checked, such as one inside another; `bytes` are its text. */
+/** The same for an unvalidated body, such as one inside another; `bytes` are its text. */
 export function findSelectorIn(body: JsonValue, bytes: Uint8Array): string | null {
   // Each of a list may be a request of its own.
   if (isJsonArray(body)) return MODEL
   if (!isJsonObject(body)) return null
   const members = scanMembers(bytes)
-  // More members than anything has: which of them counts nobody can tell.
+  // More members than any body has: which of them counts is unknown.
   if (members === null) return MODEL
   return findSelector(body) ?? findDuplicate(members)
 }

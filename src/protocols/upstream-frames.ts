@@ -1,5 +1,5 @@
-// Frames of the gateway's own among those of an upstream whose stream passes as it is, whatever its protocol. The client reads
-// that vendor's wire, so an error has to be one to all of them.
+// The gateway's own frames within an upstream's stream that passes unchanged, whatever its protocol. The client reads that vendor's wire,
+// so an error frame must be recognizable on all of them.
 //
 //   SSE     event: error            NDJSON   {"error":"...", ...}
 //           data: {"type":"error","error":{"message": ...}}

@@ -55,7 +55,7 @@ const STATUS_OF_TYPE: Readonly<Record<WireErrorType, number>> = Object.freeze({
   overloaded_error: 529,
 })
 
-/** Statuses that say "try later" and tell a client's own retry logic more than our 503. */
+/** Statuses for "try later" that are more specific for a client's retry logic than our 503. */
 const OVERLOAD_STATUSES: readonly number[] = [429, 503, 529]
 
 /** `details.error_code` of 429s that waiting does not cure, such as `contract_spend_limit_reached`. */
@@ -94,7 +94,7 @@ function encodeEnvelope(error: ErrorData, requestId: string): JsonObject {
   return { type: 'error', error: { type: encodeType(error), message }, request_id: requestId }
 }
 
-/** Whatever other vendors say it with. */
+/** The wordings of other vendors. */
 const TOO_LONG_STATUS = 400
 
 /**
@@ -153,7 +153,7 @@ export function decodeErrorObject(error: JsonObject, upstreamStatus: number | nu
   })
 }
 
-/** `x does not support thinking`; words on a form of it (adaptive, an effort, a budget) say that there are others. */
+/** `x does not support thinking`; an error about one form of it (adaptive, an effort, a budget) implies that others are supported. */
 export function refusesThinking({ code, status, message }: ErrorData): boolean {
   if (code !== 'upstream_rejected' || status >= 500 || /adaptive|effort|budget|block/i.test(message)) return false
   return /does not support (?:extended )?`?thinking|\bthinking`? is not supported|^thinking: extra inputs/i.test(
@@ -163,7 +163,7 @@ export function refusesThinking({ code, status, message }: ErrorData): boolean {
 
 type Words = { readonly type: string | null; readonly code: string | null; readonly message: string | null }
 
-/** `status` is what the error means; `upstreamStatus` what came, null in a stream. */
+/** `status` is the meaning of the error; `upstreamStatus` the received one, null in a stream. */
 function classify(status: number, upstreamStatus: number | null, words: Words): ErrorData {
   if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, status, upstreamStatus })
   const options: ErrorOptions = {

@@ -1,10 +1,10 @@
-// The members below the top level of a Messages body that its decoder reads. Tools have a list of their own in decode-tools.ts.
+// The members below the top level of a Messages body that its decoder reads. decode-tools.ts has a separate list for tools.
 import { type Shape } from '../fit/left-over.js'
 
 const SOURCE: Shape = true
 const TEXT: Shape = { members: { type: true, text: true, cache_control: true, citations: true } }
 
-/** Blocks of a user, of a tool's result, of a model; what is lost of other types is named by their decoders. */
+/** Blocks of a user, a tool's result and a model; the decoders of other types name what is lost. */
 const BLOCKS: Readonly<Record<string, Shape>> = {
   text: TEXT,
   image: { members: { type: true, source: SOURCE, cache_control: true } },
@@ -14,7 +14,7 @@ const BLOCKS: Readonly<Record<string, Shape>> = {
   search_result: {
     members: { type: true, source: true, title: true, content: true, citations: true, cache_control: true },
   },
-  // `caller` says that the model itself called, which it always does at others.
+  // `caller` means that the model itself called, which is always so at other vendors.
   tool_use: { members: { type: true, id: true, name: true, input: true, caller: true, cache_control: true } },
   thinking: { members: { type: true, thinking: true, signature: true } },
 }

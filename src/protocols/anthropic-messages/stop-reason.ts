@@ -1,4 +1,4 @@
-// Why the model stopped, in the vendor's words and in the canonical ones. Unknown words become `other`.
+// Why the model stopped, in the vendor's vocabulary and the canonical one. Unknown values become `other`.
 import { type FinishReason } from '../../model/event.js'
 import { type StopReason } from './wire.js'
 

@@ -1,4 +1,4 @@
-// How much the model may think, in the vendor's words and in the canonical ones. Knows no socket and no other protocol.
+// How much the model may think, in the vendor's form and the canonical one.
 //
 //   {type: enabled, budget_tokens}   <->  {budgetTokens}     models up to 4.6
 //   {type: adaptive} + effort        <->  {effort}           models from 4.6 on, or where the target's extraBody says so
@@ -55,7 +55,7 @@ export type EncodedThinking = {
   readonly isOn: boolean
 }
 
-/** Nothing is said of thinking. */
+/** No member about thinking. */
 export const NO_THINKING: EncodedThinking = Object.freeze({
   thinking: null,
   effort: null,
@@ -92,14 +92,14 @@ export function encodeThinking(
   return { thinking: { type: 'enabled', budget_tokens: budgetTokens }, effort: null, budgetTokens, isOn: true }
 }
 
-/** Where the budget takes the whole cap, half of the cap is left to the answer; null where that is no budget any more. */
+/** If the budget takes the whole cap, half of the cap is reserved for the answer; null if the rest is too small for a budget. */
 function fitBudget(budget: number, cap: number | null): number | null {
   if (cap === null || budget < cap) return budget
   if (cap <= MIN_BUDGET_TOKENS) return null
   return Math.max(MIN_BUDGET_TOKENS, Math.floor(cap / 2))
 }
 
-/** Newer models keep the text of their thinking to themselves unless it is asked for. */
+/** Newer models omit the text of their thinking unless it is requested. */
 function encodeAdaptive(isStrict: boolean): JsonObject {
   return isStrict ? { type: 'adaptive', display: 'summarized' } : { type: 'adaptive' }
 }

@@ -10,7 +10,7 @@ import {
   type UsageReport,
 } from '../../model/usage.js'
 
-/** The vendor's own counts so far. `output` is null until a frame other than `message_start` has told it. */
+/** The vendor's own counts so far. `output` is null until a frame other than `message_start` reports it. */
 export type TokenCounts = {
   readonly input: number
   readonly cacheRead: number
@@ -56,7 +56,7 @@ export function readStartCounts(wire: JsonValue | undefined): TokenCounts | null
   return counts === null ? null : { ...counts, output: null }
 }
 
-/** The canonical usage; output not told yet counts as 0. */
+/** The canonical usage; output that is not yet reported counts as 0. */
 export function usageOf(counts: TokenCounts): UsageReport {
   if (counts.isImplausible) return IMPLAUSIBLE
   const usage = toUsage({

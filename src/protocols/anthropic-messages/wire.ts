@@ -1,5 +1,5 @@
 // The Anthropic Messages API as the vendor's reference names it (platform.claude.com/docs/en/api/messages, read 2026-11).
-// Types only, of the members this folder reads or writes; whatever else the vendor sends or takes passes as bytes.
+// Types only, for the members that this folder reads or writes; everything else passes as bytes.
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 
 /** Body of POST /v1/messages, as schema.ts has checked it. */

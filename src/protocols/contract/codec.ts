@@ -25,7 +25,7 @@ import {
   type Surface,
 } from './protocol.js'
 
-/** What the pipeline knows of a request before it has a target. */
+/** What the pipeline knows about a request before it has a target. */
 export type DecodedRequest = {
   readonly facts: RequestFacts
   readonly members: readonly Member[]
@@ -45,11 +45,11 @@ export type EncodeTask = {
   readonly facts: RequestFacts
   readonly members: readonly Member[]
   readonly target: Target
-  /** The text of the library prompt that the facts ask for; null for none. */
+  /** The text of the library prompt that the facts name; null for none. */
   readonly prompt: string | null
-  /** What has been fetched of its URLs so far; none where nothing is fetched. */
+  /** The content fetched from its URLs so far; empty if nothing is fetched. */
   readonly attachments?: readonly Attachment[] | null
-  /** Ask the upstream for a stream, whatever the client asked for. */
+  /** Request a stream from the upstream, whatever the client requested. */
   readonly upstreamStream: boolean
 }
 
@@ -60,7 +60,7 @@ export type EncodedBody = {
   readonly body: Uint8Array<ArrayBuffer>
   /** Fields that the target cannot carry. */
   readonly dropped: readonly string[]
-  /** Addresses to fetch before the body can be made; then there is none yet. */
+  /** URLs to fetch before the body can be built; in that case there is no body yet. */
   readonly wanted?: readonly string[]
 }
 
@@ -210,7 +210,7 @@ function encodeRaw({ body, members }: EncodeTask, { path }: RawFacts): EncodedBo
 const RAW_MEMBER = 'body'
 const OPEN_BRACE = 0x7b
 
-/** What we have read in an object must be what the upstream reads: a key that stands twice might be another model there. */
+/** The upstream must read what we have read: a duplicate key might select another model there. */
 function assertUnambiguous(bytes: Uint8Array): void {
   if (bytes[0] === OPEN_BRACE) parseRequestBody(bytes)
 }

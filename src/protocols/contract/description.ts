@@ -1,5 +1,5 @@
-// What the document of the API (/openapi.json) says of a surface. Each surface brings its own; status codes, error bodies and
-// streams are not written here: the document gets them from the surface's own encoders.
+// The OpenAPI description of a surface, which each surface supplies. Status codes, error bodies and streams are not part of it: the
+// document takes them from the surface's own encoders.
 import { type JsonObject } from '../../model/json.js'
 
 export type SurfaceDescription = {

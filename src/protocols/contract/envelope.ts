@@ -1,5 +1,5 @@
-// Codec tasks as messages between threads. An envelope is a small MessagePack head and, beside it, the big body, each in an
-// ArrayBuffer of its own, so that both are moved and neither is copied. Both sides of the crossing stand here face to face.
+// Codec tasks as messages between threads. An envelope is a small MessagePack head and the large body, each in its own ArrayBuffer, so
+// that both are transferred and neither is copied. Both sides of the transfer are in this file.
 //
 //   event loop: packTask ---> worker: answerTask (codec) ---> event loop: unpackReply, which throws what the codec threw
 import { GatewayError, toGatewayError } from '../../errors.js'
@@ -40,7 +40,7 @@ export type CodecResults = {
   readonly transcode: EncodedAnswer
 }
 
-/** Does a task on this thread. */
+/** Runs a task on this thread. */
 export function performTask(codec: Codec, task: CodecTask): CodecResults[CodecTask['kind']] {
   switch (task.kind) {
     case 'decode':

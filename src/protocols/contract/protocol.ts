@@ -84,40 +84,40 @@ export type ReadParameter = (name: string) => string
 /** The frames that are the gateway's own, in one form. */
 export type FrameForm = Pick<Surface, 'keepaliveFrame' | 'encodeErrorFrame'>
 
-/** One way in. Several surfaces may have one path, as long as `accept` tells them apart. */
+/** One route of a surface. Several surfaces may share a path, if `accept` distinguishes them. */
 export type SurfaceRoute = {
   readonly method: 'POST'
   /** A part `{provider}` pins the request to that provider, and `x-api-key` may then be the caller's own key with it. */
   readonly path: string
-  /** `path` stands below `compat.apiPrefix`. */
+  /** `path` is below `compat.apiPrefix`. */
   readonly isPrefixed?: true
   /** Only for requests whose `Accept` names this media type, lower-case. */
   readonly accept?: string
-  /** Streams, whatever the body says. */
+  /** Always streams, regardless of the body. */
   readonly streams?: true
 }
 export type Framing = 'sse' | 'ndjson'
 /** `json`: all frames of a stream together are one JSON document. */
 export type SurfaceFraming = Framing | 'json'
-/** What an envelope may tell of the request beside the error. */
+/** Facts of the request that an error envelope may contain. */
 export type ErrorSubject = {
-  /** The name asked for; null where it is not known. */
+  /** The requested name; null if unknown. */
   readonly model: string | null
   /** The request bore a key, right or wrong. */
   readonly hasKey: boolean
 }
 export type ErrorAnswer = { readonly status: number; readonly body: JsonObject }
 
-/** What routing, limits and relay choice need of a request, without its content. */
+/** What routing, limits and the choice of a relay need to know about a request, without its content. */
 export type RequestFacts = {
   /** Empty where the surface lets clients leave it out: the configured default. */
   readonly model: string
-  /** As the body says, or as this surface has it for a body that does not say. */
+  /** As in the body, or this surface's default. */
   readonly stream: boolean
   readonly includeUsage: boolean
   /** The client's own cap on output tokens, if any. */
   readonly maxOutputTokens: number | null
-  /** How many answers the request asks for, each of up to `maxOutputTokens`; absent for one. */
+  /** The number of requested answers, each of up to `maxOutputTokens`; absent for one. */
   readonly answers?: number
   /** OpenAI `provider` field: pins the request to that provider; null elsewhere. */
   readonly provider: string | null
@@ -127,13 +127,13 @@ export type RequestFacts = {
   readonly raw?: RawFacts
 }
 
-/** A request in the upstream's own words: what of it the core must know. Its bytes are the top-level member `body`. */
+/** What the core must know about a request in the upstream's own format. Its bytes are the top-level member `body`. */
 export type RawFacts = {
   /** Below the provider's base URL; cannot lead out of it. May begin with the base URL's own path. */
   readonly path: string
   /** The model that the upstream's own body names, if it does. */
   readonly model: string | null
-  /** It asks for a stream; whether it gets one, the answer's content type tells. */
+  /** It requests a stream; the answer's content type shows whether it gets one. */
   readonly asksStream: boolean
 }
 
@@ -201,7 +201,7 @@ export type EditedRequest = { readonly edits: ReadonlyMap<string, EditValue>; re
 export type EditValue = JsonObject[string] | undefined
 
 export type DecoderOptions = {
-  /** Used where the upstream names no id, model or time of its own. */
+  /** Used if the upstream sends no id, model or time. */
   readonly fallback: ResponseMeta
   readonly target: Target
 }
@@ -234,19 +234,19 @@ export const FRAME_ERROR = 8
 export const FRAME_BROKEN = 16
 /** Ends the answer, badly. */
 export const FRAME_FAILED = FRAME_ERROR | FRAME_BROKEN
-/** What comes behind such a frame is not looked at. */
+/** Frames after such a frame are ignored. */
 export const FRAME_LAST = FRAME_END | FRAME_FAILED
 
-/** Watches passing frames: looks for content, usage, the end marker and errors, without parsing what it need not. */
+/** Observes passing frames: finds content, usage, the end marker and errors, with as little parsing as possible. */
 export type StreamObserver = {
   /** Returns FRAME_* bits. `data` is a view, valid only during the call. */
   observe(data: Buffer): number
-  /** What the provider has said so far of usage. */
+  /** Usage reported by the provider so far. */
   readonly usage: UsageReport | null
   readonly error: ErrorData | null
-  /** Characters or bytes of content seen, for an estimate where the provider tells no usage. */
+  /** Characters or bytes of content seen, for an estimate if the provider reports no usage. */
   readonly contentBytes: number
-  /** Why the model stopped, as the decoder would have it; null before the provider has said so. */
+  /** Why the model stopped, as the decoder would decode it; null until the provider reports it. */
   readonly finish: FinishReason | null
   /** The end marker was seen, or at the upstream's end nothing more was due. */
   isComplete(): boolean

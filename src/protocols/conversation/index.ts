@@ -1,6 +1,6 @@
-// The conversation API below compat.apiPrefix, for clients alone: a chat in a given surface's form, and two kinds of
-// conversation with a system prompt of the library's. All three stream by default, one chunk of that form a line, and their
-// whole answers have that form too.
+// The conversation API below compat.apiPrefix, a surface only: a chat in the form of a given surface, and two kinds of conversation
+// with a system prompt from the library. All three stream by default, one chunk of that form per line; their whole answers have that
+// form too.
 
 import { type Protocol, type Surface } from '../contract/protocol.js'
 import { encodeErrorWords } from '../error-words.js'

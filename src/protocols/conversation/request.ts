@@ -1,5 +1,5 @@
-// Bodies of the two conversation routes -> facts and the canonical request. The gateway puts the system prompt before them:
-// the library's of that language, or in an extended conversation the client's own.
+// Bodies of the two conversation routes -> facts and the canonical request. The gateway adds the system prompt: the library's prompt
+// for that language, or in an extended conversation the client's own.
 //
 //   {"model_name", "user_last_statement", "language"?, "historical_messages"?, "stream"?}
 //   extended: and {"system_prompt"?, "temperature"?, "top_k"?, "top_p"?, "typical_p"?, "repetition_penalty"?, "max_new_tokens"?}
@@ -48,7 +48,7 @@ export function readConversationFacts(body: JsonObject): RequestFacts {
   }
 }
 
-/** A system prompt of the client's stands in for the library's. @throws invalid_request with `param` */
+/** A system prompt of the client replaces the library's. @throws invalid_request with `param` */
 export function readExtendedFacts(body: JsonObject): RequestFacts {
   const facts = readConversationFacts(body)
   const { maxOutputTokens } = readSampling(body)

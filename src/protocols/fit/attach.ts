@@ -1,13 +1,13 @@
-// Images and documents by URL for a target that takes only their bytes, where the gateway may fetch them: first it is said
-// which are wanted, then what came takes the place of the URLs. Between decode and fit/content.ts, which judges what is left.
+// Images and documents by URL, for a target that accepts only bytes, if the gateway may fetch them: first lists the URLs to fetch, then
+// replaces them by the fetched content. Runs between decode and fit/content.ts, which handles the rest.
 import { type ChatRequest, type MediaPart, type MediaSource, type Message, type UserPart } from '../../model/request.js'
 import { type Carries } from './content.js'
 
-/** What became of a URL; `source` is null where it could not be fetched. */
+/** The result for a URL; `source` is null if it could not be fetched. */
 export type Attachment = { readonly url: string; readonly source: Extract<MediaSource, { kind: 'base64' }> | null }
 
 const FETCHABLE = /^https?:\/\//i
-/** Stands for the bytes when a target is asked whether it would take them. */
+/** Placeholder for the bytes, to check whether a target would accept them. */
 const BYTES_OF = { image: 'image/png', document: 'application/pdf' } as const
 
 /** Addresses that the target does not take, of content whose bytes it would take; those of the newest turn first. */
@@ -21,7 +21,7 @@ export function wantedUrls({ messages }: ChatRequest, carries: Carries): readonl
   return [...wanted]
 }
 
-/** The request with what has come in place of its URLs; what is of another kind than the client said stays a URL. */
+/** The request with fetched content instead of its URLs; content of another kind than the client declared stays a URL. */
 export function attach(request: ChatRequest, attachments: readonly Attachment[]): ChatRequest {
   const sources = new Map(attachments.map(({ url, source }) => [url, source]))
   const fill = (part: UserPart): UserPart => {

@@ -1,6 +1,6 @@
-// The one rule for content that a target cannot carry. In the turn that the client has just sent it is refused by its path;
-// in history, and in a tool's results, a line of text stands in for it and it is named as dropped, so that a session whose
-// history holds it goes on. Between decode and encode, on every cross-protocol way: a dialect only says what it carries.
+// The one rule for content that a target cannot take. In the newest turn it is rejected with its path; in history and in tool results
+// a line of text replaces it and it is named as dropped, so that a session with such a history can continue. Runs between decode and
+// encode for every pair of different protocols; a dialect only declares what it can carry.
 import { GatewayError } from '../../errors.js'
 import {
   type ChatRequest,
@@ -11,10 +11,10 @@ import {
   type UserPart,
 } from '../../model/request.js'
 
-/** What is asked of each image and document. */
+/** Whether a target can carry an image or document. */
 export type Carries = (part: MediaPart) => boolean
 
-/** The same request where everything is carried. `dropped`: kinds of content that text stands in for. */
+/** The same request if everything can be carried. `dropped`: kinds of content that were replaced by text. */
 export type FittedRequest = { readonly request: ChatRequest; readonly dropped: readonly string[] }
 
 /**
@@ -49,8 +49,8 @@ type Fit = {
 type GivenMessage = Exclude<Message, { role: 'assistant' }>
 
 /**
- * The turn that its client can still change: the last one, if it is the user's. What stands behind tool results belongs to
- * an agent's step, which nobody is there to write anew.
+ * The turn that the client can still change: the last one, if it is the user's. Content after tool results belongs to an agent's
+ * step, which no user can rewrite.
  */
 function newestTurn(messages: readonly Message[]): number {
   const last = messages.length - 1
@@ -92,7 +92,7 @@ function isAt({ source }: MediaPart, url: string): boolean {
   return source.kind === 'url' && source.url === url
 }
 
-/** Why it has not come is not told: it would show a stranger the network that the gateway stands in. */
+/** The reason of a failed fetch is not shown: it would reveal the network of the gateway to a client. */
 function refuseUnfetched({ path }: MediaPart | ForeignPart): GatewayError {
   const message = `'${path}' could not be fetched: its URL must return a PNG, JPEG, GIF, WebP or PDF of the declared type, within the gateway's limits on size, number and time, from a public server and without a redirect.`
   return new GatewayError('invalid_request', { param: path, message, retryable: true })
@@ -116,7 +116,7 @@ function nameOf(part: MediaPart): string {
   return part.name === null ? 'document' : `document ${JSON.stringify(part.name)}`
 }
 
-/** Another target may carry it, so routing goes on to the next one. */
+/** Another target may support it, so routing tries the next one. */
 export function refuseContent(part: MediaPart | ForeignPart): GatewayError {
   const { path } = part
   const message = `'${path}' ${problemOf(part)}.`

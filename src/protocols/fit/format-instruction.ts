@@ -1,6 +1,6 @@
-// What a model is told of the form of its answer where its server cannot be asked for that form: the substitute for a
-// `response_format` that is named as dropped. Servers with a JSON mode alone get the schema this way; some of them refuse
-// JSON mode where the prompt does not say JSON at all (api-docs.deepseek.com/guides/json_mode).
+// Instructions to the model about the form of its answer, if its server does not support that form: the substitute for a
+// `response_format` that is named as dropped. Servers that only have a JSON mode get the schema this way; some of them reject JSON mode
+// if the prompt does not mention JSON (api-docs.deepseek.com/guides/json_mode).
 import { type JsonValue } from '../../model/json.js'
 import { type ChatRequest } from '../../model/request.js'
 
@@ -12,7 +12,7 @@ export function formatInstruction(schema: JsonValue): string {
   return `${JSON_ONLY} It must be valid against this JSON Schema:\n${JSON.stringify(schema)}`
 }
 
-/** The request with the instruction at the end of its system text; the same one where it asks for no form. */
+/** The request with the instruction at the end of its system text; unchanged if it requests no form. */
 export function instructFormat(request: ChatRequest): ChatRequest {
   const format = request.responseFormat
   if (format === null || format.type === 'text') return request

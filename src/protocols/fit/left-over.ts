@@ -1,5 +1,5 @@
-// Members of a body that its decoder does not read: what would vanish in silence between two protocols. A shape says which
-// members are read, at each depth; all others are told, by their path without the places in lists.
+// Members of a body that its decoder does not read, which would silently be lost between two protocols. A shape lists the members that
+// are read, at each depth; all others are reported, by their path without list positions.
 import { isJsonArray, isJsonObject, type JsonValue } from '../../model/json.js'
 
 /**
@@ -12,7 +12,7 @@ export type Shape =
   | { readonly items: Shape }
   | { readonly byType: Readonly<Record<string, Shape>> }
 
-/** Adds the paths of what the shape does not know to `found`. Null and empty lists say nothing, so nothing of them is lost. */
+/** Adds the paths of members outside the shape to `found`. Null and empty lists have no content to lose. */
 export function findLeftOver(value: JsonValue | undefined, shape: Shape, found: Set<string>, path = ''): void {
   if (shape === true || value === undefined) return
   if ('items' in shape) {

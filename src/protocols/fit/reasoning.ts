@@ -1,17 +1,17 @@
-// What of a request to think goes to a target, one rule for all dialects:
+// Which part of a request to think is sent to a target, one rule for all dialects:
 //
-//                         target thinks    nobody knows     target does not think
+//                         target thinks    unknown          target does not think
 //   order (a budget,      sent             sent             left out, named
 //   an effort)
 //   wish (adaptive)       sent             left out, named  left out, named
-//   none at all           sent             sent             left out: it is so anyway
+//   none at all           sent             sent             left out: the default
 import { type ChatRequest, type ReasoningRequest } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
 
 /** The name in `dropped` of a request to think that is left out. */
 const FIELD = 'reasoning'
 
-/** What to encode, null for nothing; `drop` is told of what is left out. */
+/** What to encode, null for nothing; `drop` is called for what is left out. */
 export function fitReasoning(
   { reasoning }: Pick<ChatRequest, 'reasoning'>,
   { thinks }: Target,

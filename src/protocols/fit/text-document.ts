@@ -1,4 +1,4 @@
-// Documents that are text travel as text, whatever the protocol: no target has to know documents to read one.
+// Text documents are sent as text in every protocol, so a target needs no support for documents to read them.
 import { type TextPart } from '../../model/request.js'
 
 /** Media types that are text by another name. */
@@ -14,13 +14,13 @@ export type TextDocument = {
   readonly text: string
   /** Title or file name. */
   readonly name: string | null
-  /** What the client says about the document beside it. */
+  /** The client's context for the document. */
   readonly context?: string | null
   /** Where it comes from, such as the address of a search result. */
   readonly source?: string | null
 }
 
-/** The document as the model reads it: its text between marks that tell it from the user's own words. */
+/** The document as the model reads it: its text between marks that separate it from the user's own text. */
 export function encodeTextDocument({ text, name, context = null, source = null }: TextDocument): TextPart {
   const attributes = [attribute('title', name), attribute('source', source)].join('')
   const about = context === null || context === '' ? '' : `${context}\n`

@@ -1,5 +1,5 @@
-// An end user's id for a vendor that takes only short ones. What is longer is hashed: the same user is the same for the vendor,
-// which is all that it needs the id for, whichever node asks.
+// An end user's id for a vendor that accepts only short ones. A longer id is hashed, so that the same user has the same id at the vendor
+// from every node, which is all that the vendor needs.
 import { createHash } from 'node:crypto'
 
 /** The id as it is, or the 64 hex digits of its SHA-256 where it has more characters than the vendor takes (64 or more). */

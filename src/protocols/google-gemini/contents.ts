@@ -23,7 +23,7 @@ const CHECKS_SIGNATURES = /^(?:models\/)?gemini-(?![12]\b)/
 /** Between texts that were apart in a tool's result. */
 const PART_BREAK = '\n'
 
-/** URIs the vendor reads itself: Cloud Storage, and what its own Files API gave out. */
+/** URIs that the vendor reads itself: Cloud Storage, and files of its own Files API. */
 const OWN_FILE = /^(?:gs:\/\/|https:\/\/generativelanguage\.googleapis\.com\/)/
 const IMAGE_TYPES: Readonly<Record<string, string>> = Object.freeze({
   png: 'image/png',
@@ -108,7 +108,7 @@ function encodeAssistantPart(part: AssistantPart, encoder: Encoder): Part[] {
     case 'tool-call': {
       encoder.callNames.set(part.id, part.name)
       const signature = unmarkSignature(part.signature)
-      // Ill-formed arguments are kept as text under a name of ours: the turn must show what the model wrote.
+      // Malformed arguments are kept as text under our own name: the turn must show what the model wrote.
       const args = parseToolArguments(part.arguments) ?? { arguments: part.arguments }
       const functionCall = { id: part.id, name: part.name, args }
       return [{ functionCall, ...(signature === null ? {} : { thoughtSignature: signature }) }]

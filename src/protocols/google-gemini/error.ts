@@ -21,7 +21,7 @@ const HTTP_STATUS: Readonly<Record<RpcStatus, number>> = Object.freeze({
   DEADLINE_EXCEEDED: 504,
 })
 
-/** A wrong key is answered with 400 on this wire; the reason tells it from a wrong request. Clients see 401, as with others. */
+/** This wire answers a wrong key with 400; the reason distinguishes it from an invalid request. Clients see 401, as with others. */
 const INVALID_KEY = 'API_KEY_INVALID'
 
 /** "The input token count (1196265) exceeds the maximum number of tokens allowed (1048576)." */
@@ -31,7 +31,7 @@ const OVERFLOW: OverflowWords = {
   input: [/input token count \(?([\d,]+)/i],
 }
 
-/** What an error without any status is taken for. */
+/** The status of an error without one. */
 const DEFAULT_STATUS = 500
 
 /** Reads an error answer: an object, an array of one (streams asked for without `alt=sse`), or a page of text. */
@@ -41,7 +41,7 @@ export function decodeError(status: number, body: Uint8Array): ErrorData {
   try {
     parsed = JSON.parse(words)
   } catch {
-    // Not JSON: a proxy's page; its first words are all there is to tell.
+    // Not JSON: a proxy's page, of which only the beginning is shown.
   }
   const envelope: unknown = Array.isArray(parsed) ? parsed[0] : parsed
   const error = isJsonObject(envelope) ? envelope.error : undefined

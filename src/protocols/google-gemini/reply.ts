@@ -117,7 +117,7 @@ function readPart(part: JsonObject): ReplyPart | null {
   return { kind: part.thought === true ? 'reasoning' : 'text', text: words, signature }
 }
 
-/** A string that says something, or null. */
+/** A non-empty string, or null. */
 function readText(value: JsonValue | undefined): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }

@@ -1,4 +1,4 @@
-// The canonical request to generateContent's body. The model is not in it: it stands in the path, and so does streaming.
+// The canonical request to generateContent's body. The model and streaming are in the path, not in the body.
 import { isJsonObject, type JsonObject, mergeUnder } from '../../model/json.js'
 import { type ChatRequest, type ToolChoice, type ToolDefinition } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
@@ -32,7 +32,7 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
 }
 
 function encodeTool(tool: ToolDefinition, dropped: Set<string>): FunctionDeclaration {
-  // Calls keep to the schema as well as the model can; there is no promise to ask for.
+  // Calls follow the schema as well as the model can; strict conformance cannot be requested.
   if (tool.strict === true) dropped.add('strict')
   const { $schema: _dialect, ...schema } = tool.parameters
   return {
@@ -43,7 +43,7 @@ function encodeTool(tool: ToolDefinition, dropped: Set<string>): FunctionDeclara
   }
 }
 
-/** True for `{}`, `{type: object}` and what says no more than that. */
+/** True for `{}`, `{type: object}` and equivalents. */
 function isEmptySchema({ type, properties, required: _, additionalProperties: __, ...others }: JsonObject): boolean {
   const isObject = type === undefined || type === 'object'
   const hasNone = properties === undefined || (isJsonObject(properties) && Object.keys(properties).length === 0)

@@ -1,6 +1,6 @@
-// Thought signatures on their way through clients that do not know them: marked with whose they are, and unmarked only here.
-// The vendor answers 400 "Corrupted thought signature" to a conversation that holds one of another vendor's model
-// (router-for-me/CLIProxyAPI#994), and the other vendors do the same with ours.
+// Thought signatures on their way through clients that do not know them: marked with their vendor, and unmarked only here. The vendor
+// answers 400 "Corrupted thought signature" to a conversation with a signature of another vendor's model
+// (router-for-me/CLIProxyAPI#994), and other vendors reject its signatures the same way.
 
 const MARK = 'google-gemini:'
 /** The field is bytes on the vendor's side: anything but base64 is refused before the model sees it. */

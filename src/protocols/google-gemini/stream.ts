@@ -1,6 +1,6 @@
 // Decodes streamGenerateContent?alt=sse: each payload a GenerateContentResponse whose parts continue the answer.
-// This wire has no end marker: an answer is whole when a finishReason was seen by the time the body ends.
-// A stream asked for without `alt=sse` would be one JSON array: not supported, malformed.
+// This wire has no end marker: an answer is complete if a finishReason was seen by the time the body ends. Without `alt=sse` the stream
+// would be one JSON array, which is not supported and counts as malformed.
 import { errorData } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
@@ -85,7 +85,7 @@ export class GeminiDecoder implements StreamDecoder {
       this.#emit({ type: 'block-delta', index: this.#blocks - 1, delta: part.text })
     }
     if (part.signature === null) return
-    // Text goes on in the same block after its signature, which is told at the block's end.
+    // Text continues in the same block after its signature, which is emitted at the end of the block.
     if (this.#open === 'text') {
       this.#textSignature = part.signature
       return

@@ -23,7 +23,7 @@ export function decodeError(status: number, body: Uint8Array): ErrorData {
     const parsed: unknown = JSON.parse(words)
     if (isJsonObject(parsed) && parsed.error !== undefined) return readError(parsed.error, status)
   } catch {
-    // Not JSON: its first words are all there is to tell.
+    // Not JSON: only the beginning of the text is shown.
   }
   return build(status, toPageMessage(words))
 }
@@ -34,7 +34,7 @@ export function readError(error: JsonValue, status: number | null): ErrorData {
   return build(status ?? IN_STREAM_STATUS, typeof words === 'string' ? toMessage(words) : null)
 }
 
-/** `"m" does not support thinking`, and what servers say of a level where the model knows none. */
+/** `"m" does not support thinking`, and the errors about a level for models without levels. */
 export function refusesThinking({ code, status, message }: ErrorData): boolean {
   return (
     code === 'upstream_rejected' &&

@@ -1,4 +1,4 @@
-// System text and turns of the canonical request to `messages`. Content is one string here; images go beside it.
+// System text and turns of the canonical request to `messages`. Content is one string here; images are a separate member.
 import { type AssistantPart, type ChatRequest, type MediaPart, type ToolResultPart } from '../../model/request.js'
 import { parseToolArguments } from '../../model/tool-arguments.js'
 import { type Message } from './wire.js'
@@ -63,7 +63,7 @@ function encodeAssistant(parts: readonly AssistantPart[], dropped: Set<string>):
         break
       case 'tool-call': {
         message.tool_calls ??= []
-        // Ill-formed arguments are kept as text under a name of ours: the turn must show what the model wrote.
+        // Malformed arguments are kept as text under our own name: the turn must show what the model wrote.
         const args = parseToolArguments(part.arguments) ?? { arguments: part.arguments }
         message.tool_calls.push({ id: part.id, function: { name: part.name, arguments: args } })
       }

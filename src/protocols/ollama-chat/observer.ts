@@ -1,6 +1,6 @@
-// Watches a stream of this wire that nobody transcodes: its client waits for the whole answer. Text lines, nearly all of a
-// stream, are told by their bytes; only lines with calls, the end or an error are parsed. A needle `"key":` cannot occur
-// inside a JSON string, whose quotes are escaped; it may occur as a key of arguments, so the parse decides.
+// Observes a stream of this wire that is not transcoded, since its client waits for the whole answer. Text lines, nearly all of a
+// stream, are recognized by their bytes; only lines with calls, the end or an error are parsed. A needle `"key":` cannot occur inside a
+// JSON string, whose quotes are escaped; it may be a key of arguments, so the parse decides.
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'

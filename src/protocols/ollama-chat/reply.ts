@@ -20,7 +20,7 @@ export type Reply = {
   readonly doneReason: string | null
   readonly usage: UsageReport | null
   readonly error: ErrorData | null
-  /** The body has a message or says that it is done; else it is no chat answer at all. */
+  /** The body has a message or is marked as done; otherwise it is not a chat answer. */
   readonly isChat: boolean
 }
 

@@ -1,5 +1,5 @@
-// The canonical request to the body of POST /api/chat. There is no tool choice on this wire: `none` is said by sending no
-// tools, the stricter choices are dropped and named.
+// The canonical request to the body of POST /api/chat. This wire has no tool choice: for `none` no tools are sent; stricter choices are
+// dropped and named.
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { effortOf } from '../../model/reasoning.js'
 import {
@@ -103,7 +103,7 @@ function encodeOptions(sampling: Sampling, target: Target): Options {
   return options
 }
 
-/** Options of this server's that have no canonical place: what clients call them, and their names here. */
+/** Options of this server without a canonical member: their names at clients and here. */
 const OWN_OPTIONS = [
   ['typical_p', 'typical_p'],
   ['repetition_penalty', 'repeat_penalty'],

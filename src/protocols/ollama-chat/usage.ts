@@ -9,7 +9,7 @@ export function decodeUsage(body: JsonObject): UsageReport | null {
 
 const INPUT_KEY = Buffer.from('"prompt_eval_count":')
 const OUTPUT_KEY = Buffer.from('"eval_count":')
-/** A number is no longer than this; what follows the key is looked at no further. */
+/** Longest number; only this much after the key is searched. */
 const MAX_NUMBER_BYTES = 32
 /** A value up to what must follow it, or nothing in a body that was cut. */
 const VALUE = /^\s*([^\s,}\]]*)/

@@ -1,4 +1,4 @@
-// What a stream decoder and an observer both need to read in one frame of a stream: end marker and errors.
+// What both the stream decoder and the observer read in a frame: end marker and errors.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { textOf } from './scalars.js'
 

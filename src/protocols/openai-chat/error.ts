@@ -1,5 +1,5 @@
 // Failures on this wire, both ways: an upstream's error answer or in-band error -> ErrorData, and ErrorData -> the
-// client's envelope. No text of an upstream passes that looks like a key, and none at all of what it says about ours.
+// client's envelope. Anything in an upstream's text that looks like a key is removed, and so is everything about the gateway's own key.
 import { type ErrorOptions, errorData } from '../../errors.js'
 import { type ContextOverflow, type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
@@ -53,7 +53,7 @@ const QUOTA_CODES: ReadonlySet<string> = new Set([
   'exceeded_current_quota_error',
 ])
 
-/** What an in-band error, which has no HTTP status, would have had. */
+/** The status that an in-band error would have had over HTTP. */
 const STATUS_OF_WORD: ReadonlyMap<string, number> = new Map([
   ['rate_limit_exceeded', 429],
   ['rate_limit_error', 429],
@@ -85,7 +85,7 @@ export function decodeError(status: number, body: Uint8Array): ErrorData {
   return classify(status, status, readError(parse(text) ?? text))
 }
 
-/** Reads an error that came in the stream, or in a whole answer with status 200: what `errorIn` found. */
+/** Reads an error in a stream, or in a whole answer with status 200, as found by `errorIn`. */
 export function decodeStreamError(error: JsonValue): ErrorData {
   const facts = readError(error)
   const code = isJsonObject(error) ? Number(error.code) : Number.NaN
@@ -98,7 +98,7 @@ export function decodeStreamError(error: JsonValue): ErrorData {
 /** "Unsupported parameter", "is not supported with this model", "Extra inputs are not permitted", "Unrecognized request argument". */
 const NOT_TAKEN = /unsupported parameter|not supported|not permitted|extra_forbidden|unrecognized|unknown/i
 
-/** True where the field that asks for reasoning is refused as such; one of its values ("Unsupported value") is another matter. */
+/** True if the field that requests reasoning is rejected as such, and not only its value ("Unsupported value"). */
 export function refusesThinking({ code, status, message, param }: ErrorData): boolean {
   const isRefusal =
     code === 'upstream_rejected' && status < 500 && NOT_TAKEN.test(message) && !/unsupported value/i.test(message)
@@ -228,7 +228,7 @@ function envelope(error: ErrorData): WireError & JsonObject {
   }
 }
 
-/** An upstream's 4xx is the request's fault: its table entry says only whose word it is. */
+/** An upstream's 4xx is the request's fault; its table entry only names the source. */
 function isClientFault(error: ErrorData): boolean {
   return error.code === 'upstream_rejected' && error.status < 500
 }

@@ -30,7 +30,7 @@ export function decodeFinishReason(reason: string | null, hasCalls: boolean): Fi
   return hasCalls && (decoded === 'stop' || decoded === 'other') ? 'tool-calls' : decoded
 }
 
-/** This wire has no word for `other`; `stop` is what its clients take for an ordinary end. */
+/** This wire has no value for `other`; its clients understand `stop` as an ordinary end. */
 export function encodeFinishReason(reason: FinishReason): WireFinishReason {
   return ENCODED[reason]
 }

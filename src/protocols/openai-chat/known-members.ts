@@ -37,7 +37,7 @@ const MESSAGE: Shape = {
     reasoning: true,
     reasoning_content: true,
     tool_calls: {
-      // `index` is what clients leave there that put a stream together.
+      // Clients that assemble a stream leave `index` there.
       items: { members: { id: true, type: true, index: true, function: CALL, extra_content: true } },
     },
     function_call: CALL,

@@ -154,7 +154,7 @@ function encodeCall(call: ToolCallPart): WireToolCall {
   return wire
 }
 
-/** What a call's signature travels in; clients send it back with the call. */
+/** The member for a call's signature, which clients send back with the call. */
 export function encodeSignature(signature: string): WireExtraContent {
   return { google: { thought_signature: signature } }
 }

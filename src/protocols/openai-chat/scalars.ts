@@ -1,4 +1,4 @@
-// JSON values of an unsure type, narrowed once: each gives null for what is not there or is of another type.
+// JSON values of unknown type, narrowed once: each function returns null for a missing value or one of another type.
 import { type JsonValue } from '../../model/json.js'
 
 /** The value if it is a string. */

@@ -1,4 +1,4 @@
-// Token counts on this wire, both ways, and their reading out of a whole answer's bytes without decoding the rest.
+// Token counts on this wire, both ways, and how to read them from the bytes of a whole answer without decoding the rest.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { IMPLAUSIBLE, readCount, sumCounts, toUsage, type Usage, type UsageReport } from '../../model/usage.js'
 import { objectEnd, valueBehind } from '../../wire/json-scan.js'
@@ -26,7 +26,7 @@ export function decodeUsage(value: JsonValue | undefined): UsageReport | null {
   return usage === null || usage === IMPLAUSIBLE ? usage : withReasoningApart(usage, value)
 }
 
-/** xAI counts reasoning beside completion_tokens, not in them; its total tells (docs.x.ai, reasoning). */
+/** xAI counts reasoning separately from completion_tokens; its total shows that (docs.x.ai, reasoning). */
 function withReasoningApart(usage: Usage, wire: JsonObject): UsageReport | null {
   const { inputTokens, outputTokens, reasoningTokens } = usage
   if (reasoningTokens === 0 || wire.total_tokens !== inputTokens + outputTokens + reasoningTokens) return usage
@@ -55,7 +55,7 @@ export function usageOfChunk(chunk: JsonObject): UsageReport | null {
   return isJsonObject(choice) ? decodeUsage(choice.usage) : null
 }
 
-/** The last usage object of a whole answer; null where there is none that can be read. */
+/** The last usage object of a whole answer; null if there is no readable one. */
 export function readUsage(body: Buffer): UsageReport | null {
   let at = body.lastIndexOf(USAGE_KEY)
   for (let tries = 0; at >= 0 && tries < MAX_TRIES; tries++) {

@@ -1,4 +1,4 @@
-// What travels on the chat completions wire, named as the vendor names it. Types only; snake_case ends at this folder.
+// The types of the chat completions wire, named as the vendor names them. Types only; snake_case ends at this folder.
 // See https://platform.openai.com/docs/api-reference/chat. `type`, not `interface`, so that each is also a JsonObject.
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 

@@ -1,7 +1,7 @@
 // The answer as typed server-sent events, for clients that ask for them:
 //
 //   data: {"type":"delta","text":"..."}   *      data: {"type":"done","usage":{"input":9,"output":3}}
-//                                                data: {"type":"error","error":"..."}   where it broke off
+//                                                data: {"type":"error","error":"..."}   where it was cut
 import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
 import { believable, type Usage } from '../../model/usage.js'
@@ -42,7 +42,7 @@ export function encodeErrorEvent(error: ErrorData): string {
   return encodeSseFrame(JSON.stringify({ type: 'error', error: error.message }))
 }
 
-/** Null where the provider does not tell. */
+/** Null if the provider does not report it. */
 function encodeUsage(usage: Usage | null): { input: number; output: number } | null {
   return usage === null ? null : { input: usage.inputTokens, output: usage.outputTokens }
 }

@@ -1,5 +1,5 @@
-// A prompt in, its answer streamed so that nothing on the way times out: POST /stream. For clients alone. What comes back is
-// one JSON document, written as it comes, or typed events for those who ask for an event stream.
+// POST /stream: a prompt, whose answer is streamed so that nothing on the way times out. A surface only. The answer is one JSON document,
+// written as it is generated, or typed events for clients that accept an event stream.
 import { type Protocol, type Surface } from '../contract/protocol.js'
 import { encodeError, encodeResponse } from './answer.js'
 import { describe } from './describe.js'

@@ -1,14 +1,14 @@
-// The answer as one JSON document that is written while the model speaks:
+// The answer as one JSON document that is written while the model generates:
 //
 //   white space*  {"result":"  escaped text ...  "}          white space: keepalives, before the first token alone
-//                                            '-- ","error":"..."}   where it broke off
+//                                            '-- ","error":"..."}   where it was cut
 //
-// Whatever the text holds, and wherever it ends, the whole body is one JSON document.
+// Whatever the text contains, and wherever it ends, the whole body is one JSON document.
 import { type ErrorData } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
 import { type StreamEncoder } from '../contract/protocol.js'
 
-/** JSON's white space, which may stand before a document. */
+/** JSON's white space, which may precede a document. */
 export const KEEPALIVE = ' '
 
 /** Writes one answer: the model's text, no reasoning. Nothing comes before the first text, so that an early failure is whole. */

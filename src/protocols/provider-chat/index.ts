@@ -1,5 +1,5 @@
-// The small chat API with the provider in its path, for clients alone. Bodies are those of a given surface. Whole answers are
-// one small form for all providers; streams, and refusals, are the upstream's own bytes.
+// The small chat API with the provider in its path, a surface only. Its request bodies are those of a given surface. Whole answers have
+// one small form for all providers; streams and errors are the upstream's own bytes.
 //
 //   POST /v1/chat/openai  {"model", "messages", ...}  ->  {"provider", "model", "content", "stop_reason"}
 //   or {"detail": "Unsupported provider: x", "error": {"message", "type", "param", "code"}}

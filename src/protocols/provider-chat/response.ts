@@ -1,4 +1,4 @@
-// A whole answer in the small form: who answered, with which model, the text, and why it ended in that provider's own word.
+// A whole answer in the small form: the provider, the model, the text, and the stop reason in that provider's vocabulary.
 import { type FinishReason } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type ChatResponse } from '../../model/response.js'

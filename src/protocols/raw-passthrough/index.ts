@@ -1,5 +1,5 @@
-// A request in a provider's own words, for clients alone: path and body are sent as they are, and so is the answer. What the
-// gateway must know of it is read beside it; nothing is translated.
+// A request in a provider's own format, a surface only: path, body and answer are passed on unchanged. The gateway reads what it must
+// know from the members beside them; nothing is translated.
 //
 //   {"provider": "openai", "path": "/embeddings", "body": {...}}      or {"model": ...}, which leads to its provider
 import { GatewayError } from '../../errors.js'

@@ -1,5 +1,5 @@
-// The path that a client gives: where below a provider's base URL its request goes. A list of what may stand in it, not of what
-// may not: what one server takes for a letter another takes for a way up.
+// The path of a client's request below a provider's base URL. An allow-list of characters, not a deny-list: what is a letter to one
+// server leads to the parent folder on another.
 //
 //   path = 1*("/" segment) ["/"] ["?" query]     segment = 1*(letter | digit | one of -_.~:@!$&'()*+,= | "%" hex hex)
 import { GatewayError } from '../../errors.js'
@@ -7,7 +7,7 @@ import { GatewayError } from '../../errors.js'
 const MAX_PATH_CHARS = 2048
 const PATH = /^(?:\/(?:[\w.~:@!$&'()*+,=-]|%[0-9A-Fa-f]{2})+)+\/?$/
 const QUERY = /^(?:[\w.~:@!$&'()*+,;=/?[\]-]|%[0-9A-Fa-f]{2})*$/
-/** `.` and `..`, also with what some servers cut off: dots of any number are no name. */
+/** `.` and `..`, also with characters that some servers strip: a segment of dots only is not a name. */
 const DOTS = /\/\.+(?:\/|$)/
 /** Encoded dots, slashes and backslashes, the percent sign that would be decoded twice, and control characters. */
 const ENCODED_WAY_OUT = /%(?:2e|2f|5c|25|[01][0-9a-f]|7f)/i
@@ -29,7 +29,7 @@ export function checkPath(path: string): string {
     QUERY.test(query) &&
     !ENCODED_BREAK.test(query)
   if (isSafe) return path
-  // Not repeated: it may hold what the client's own log should not.
+  // Not quoted: it may contain what should not be in the client's own log.
   throw new GatewayError('invalid_request', {
     message: "'path' must be a plain path below the provider's base URL, such as /embeddings.",
     param: 'path',

@@ -1,5 +1,5 @@
-// What the gateway reads of a request that it does not translate: where it goes, and what of its body counts for routing,
-// limits and timeouts. The body's bytes are the upstream's affair.
+// What the gateway reads from a request that it does not translate: its target, and the members of its body that matter for routing,
+// limits and timeouts. The bytes of the body are for the upstream.
 import { GatewayError } from '../../errors.js'
 import { countAnswers } from '../../model/estimate.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'

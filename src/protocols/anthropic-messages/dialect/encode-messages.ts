@@ -23,7 +23,7 @@ const ID_REFUSED = /[^a-zA-Z0-9_-]/g
 /** The vendor's signatures are base64. Those of others are marked by their dialect with a name and a colon. */
 const OWN_SIGNATURE = /^[A-Za-z0-9+/_=-]+$/
 
-/** Key of tool arguments that are no JSON object: the vendor wants one, and the model should see what it wrote. */
+/** Member that wraps tool arguments that are not a JSON object: the vendor requires one, and the model should see what it wrote. */
 const ILL_FORMED_ARGUMENTS = 'raw_arguments'
 
 /**
@@ -157,7 +157,7 @@ export function isOwnThinking(part: ReasoningPart): boolean {
   return part.redacted !== null || (part.signature !== null && OWN_SIGNATURE.test(part.signature))
 }
 
-/** Arguments as the object the vendor demands; text that is none is wrapped, so that no request fails for it. */
+/** Arguments as the object that the vendor requires; other text is wrapped, so that no request fails because of it. */
 export function encodeToolInput(text: string): JsonObject {
   return parseToolArguments(text) ?? { [ILL_FORMED_ARGUMENTS]: text }
 }

@@ -76,7 +76,7 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   return { edits, dropped }
 }
 
-/** For a model that is known not to think. What says that it shall not may stay. */
+/** For a model that is known not to think. A member that turns thinking off may stay. */
 function dropThinking(body: JsonObject, edits: Map<string, EditValue>, dropped: string[]): void {
   const { thinking, output_config: output } = body
   if (isJsonObject(thinking) && thinking.type !== 'disabled') {
@@ -160,7 +160,7 @@ function encodeOutput(request: ChatRequest, scope: OutputScope, dropped: Set<str
   if (Object.keys(output).length > 0) scope.body.output_config = output
 }
 
-/** Any other form is told to the model in words. */
+/** Any other form goes into the instructions. */
 function isFormatAsked({ responseFormat: format }: ChatRequest, { quirks }: Target): boolean {
   return format !== null && schemaOf(format) !== null && quirks.jsonSchema === 'json-schema'
 }

@@ -1,5 +1,5 @@
 // The generation in a model's name, and what the vendor changed with one: thinking without budgets, no sampling parameters.
-// Names without a generation, such as those of compatible servers, are taken for the oldest, which takes everything.
+// Names without a generation, such as those of compatible servers, count as the oldest, which accepts everything.
 // @see https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
 
 /** `claude-opus-4-8`, `claude-3-7-sonnet-20250219`, `us.anthropic.claude-sonnet-5-v1:0`: a date is no minor number. */
@@ -12,13 +12,13 @@ const ADAPTIVE_SINCE = 406
 const STRICT_SINCE = 407
 
 export type ModelRules = {
-  /** Thinking is asked for as `adaptive` with an effort. */
+  /** Thinking is requested as `adaptive` with an effort. */
   readonly isAdaptive: boolean
-  /** Takes no budget, no `disabled` and no sampling parameters; knows the effort `xhigh`; hides its thinking unless asked. */
+  /** Accepts no budget, no `disabled` and no sampling parameters; knows the effort `xhigh`; hides its thinking by default. */
   readonly isStrict: boolean
 }
 
-/** What the model's generation takes. */
+/** What the model's generation accepts. */
 export function rulesOf(model: string): ModelRules {
   const match = GENERATION.exec(model)
   const generation = match === null ? 0 : Number(match[1]) * MINOR_STEPS + Number(match[2] ?? 0)

@@ -1,5 +1,5 @@
-// JSON by a schema from servers of this wire that have no output format of their own: the answer is the input of a tool that
-// the model is made to call, and is given out as text again. Both ways stand here; the decoders know the tool by its name.
+// JSON by a schema from servers of this wire without an output format: the model is forced to call a tool whose input is the answer,
+// and that input is returned as text. Both directions are here; the decoders recognize the tool by its name.
 import { GatewayError } from '../../../errors.js'
 import { type FinishReason } from '../../../model/event.js'
 import { isJsonObject, type JsonObject } from '../../../model/json.js'

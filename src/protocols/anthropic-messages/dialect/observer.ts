@@ -1,5 +1,5 @@
-// Watches the vendor's frames pass: content, usage, end marker, errors. The many delta frames are recognised by their
-// first bytes, without a string or an object; the few others are parsed, and so is any frame of an unusual form.
+// Observes the vendor's frames as they pass: content, usage, end marker, errors. The many delta frames are recognized by their first
+// bytes, without creating a string or an object; the few others, and frames of an unusual form, are parsed.
 //
 //   {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"..."}}
 import { type ErrorData } from '../../../model/error.js'

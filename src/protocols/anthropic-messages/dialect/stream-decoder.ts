@@ -1,5 +1,5 @@
-// The vendor's frames -> canonical events. One per stream. Blocks it does not know (server tools) are skipped and the
-// others renumbered; a frame that is no JSON object ends the stream. Keeps the event law whatever the upstream sends.
+// The vendor's frames -> canonical events. One per stream. Unknown blocks (server tools) are skipped and the others renumbered; a frame
+// that is not a JSON object ends the stream. Keeps the event law whatever the upstream sends.
 import { errorData } from '../../../errors.js'
 import { type BlockHead, type FinishReason, type StreamEvent } from '../../../model/event.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
@@ -147,7 +147,7 @@ export class MessagesDecoder implements StreamDecoder {
     this.#start({})
     this.#closeBlock()
     this.#isEnded = true
-    // Without an output count the provider has told no usage worth the name; the pipeline then estimates.
+    // Without an output count there is no usable usage; the pipeline then estimates.
     const counts = this.#counts
     const isTold = counts !== null && (counts.output !== null || counts.isImplausible)
     const usage = isTold ? usageOf(counts) : null

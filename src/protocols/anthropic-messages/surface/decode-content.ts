@@ -1,5 +1,5 @@
 // Content blocks of a user's turn and of a tool's result -> canonical parts. Text documents and search results become text;
-// what has no canonical form stays foreign, and fit/content.ts decides what becomes of it.
+// content without a canonical form stays foreign, and fit/content.ts decides how to handle it.
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type MediaSource, type TextPart, type UserPart } from '../../../model/request.js'
 import { encodeTextDocument, isTextType } from '../../fit/text-document.js'
@@ -66,7 +66,7 @@ function decodeBlocks(blocks: readonly JsonValue[], path: string, reduced: Set<s
   })
 }
 
-/** Null for what only the vendor itself can resolve. */
+/** Null for content that only the vendor itself can resolve. */
 function decodeSource(source: JsonValue | undefined): MediaSource | null {
   if (!isJsonObject(source)) return null
   const { type, media_type: mediaType, data, url } = source
@@ -87,7 +87,7 @@ function decodeSearchResult(block: JsonObject): UserPart {
   return encodeTextDocument({ text, name: stringOf(block.title), source: stringOf(block.source) })
 }
 
-/** Results of the vendor's own tools can be read; what is left when nothing can be is foreign. */
+/** Results of the vendor's own tools have readable text; without any they are foreign. */
 function decodeForeign(block: JsonObject, path: string, reduced: Set<string>): UserPart {
   const kind = kindOf(block)
   const text = readableText(block)

@@ -1,5 +1,4 @@
-// Turns of a checked Messages body -> canonical messages. Only for a cross-protocol way: on the same-protocol way the bytes
-// pass and this file is not called.
+// Turns of a validated Messages body -> canonical messages. Only between different protocols; otherwise the bytes pass unchanged.
 import { GatewayError } from '../../../errors.js'
 import { type JsonObject } from '../../../model/json.js'
 import {

@@ -1,4 +1,4 @@
-// A checked Messages body -> the canonical request. Only for a cross-protocol way; its counterpart is encode-request.ts.
+// A validated Messages body -> the canonical request. Only between different protocols; its counterpart is encode-request.ts.
 import { type JsonObject } from '../../../model/json.js'
 import { type ChatRequest, type ResponseFormat } from '../../../model/request.js'
 import { findLeftOver } from '../../fit/left-over.js'

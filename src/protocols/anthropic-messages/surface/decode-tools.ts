@@ -1,5 +1,5 @@
-// Tools of a checked Messages body -> canonical functions. What only the vendor can run is left out and named beside other
-// tools, and refused where the request is about nothing else: an answer without it would be made up.
+// Tools of a validated Messages body -> canonical functions. Tools that only the vendor can run are left out and named if there are
+// other tools; a request with no others is rejected, since an answer without them would be made up.
 import { GatewayError } from '../../../errors.js'
 import { type JsonObject } from '../../../model/json.js'
 import { type ToolChoice, type ToolDefinition } from '../../../model/request.js'

@@ -1,4 +1,4 @@
-// The list of models as this API's clients read it: GET /v1/models with pages by cursor, GET /v1/models/{id}.
+// The list of models in the form of this API: GET /v1/models with pages by cursor, GET /v1/models/{id}.
 // @see https://platform.claude.com/docs/en/api/models-list
 import { GatewayError } from '../../../errors.js'
 import { type JsonObject, type JsonValue } from '../../../model/json.js'
@@ -52,7 +52,7 @@ function invalid(param: string, what: string): GatewayError {
   return new GatewayError('invalid_request', { message: `${param} ${what}`, param })
 }
 
-/** RFC 3339; the vendor gives the epoch where a date is not known. */
+/** RFC 3339; the vendor uses the epoch for an unknown date. */
 function toTime(created: JsonValue): string {
   const seconds = typeof created === 'number' ? created : 0
   return new Date(seconds * MS_PER_SECOND).toISOString().replace('.000Z', 'Z')

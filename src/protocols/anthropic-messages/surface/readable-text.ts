@@ -1,5 +1,5 @@
-// What a reader can make of a block that only the vendor understands, such as a result of its web search: titles, addresses,
-// texts and output, in their order, a line each. Encrypted content, ids and bytes are left out.
+// The readable text of a block that only the vendor understands, such as a result of its web search: titles, URLs, texts and output,
+// in order, one per line. Encrypted content, ids and bytes are left out.
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 
 /** Members whose strings are for people. */
@@ -8,7 +8,7 @@ const READABLE: ReadonlySet<string> = new Set([
   ...['stdout', 'stderr', 'query', 'error_code', 'error_message', 'tool_name', 'server_name'],
 ])
 
-/** What a block calls itself; a client may have put anything there. */
+/** The type of a block; a client may send anything there. */
 export function kindOf({ type }: JsonObject): string {
   return typeof type === 'string' ? type : 'block'
 }

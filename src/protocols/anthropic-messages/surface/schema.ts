@@ -183,7 +183,7 @@ function demand(validator: Validator, value: unknown, path: string): void {
   if (!validator.Check(value)) throw problem(validator, value, path)
 }
 
-/** The most deeply nested error is the one that says what is wrong: those above it only repeat that something is. */
+/** The most deeply nested error has the actual reason; those above it only repeat that there is one. */
 function problem(validator: Validator, value: unknown, path: string): GatewayError {
   let best = { depth: -1, param: path, message: 'is not valid' }
   for (const error of validator.Errors(value)) {

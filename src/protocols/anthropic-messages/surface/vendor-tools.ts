@@ -1,5 +1,5 @@
-// Tools of the vendor's own that the client runs: a request names only their type, since the vendor's models know their
-// parameters. To models of others they go as functions with the published parameters; their calls come back under the same name.
+// The vendor's tools that the client runs: a request names only their type, since the vendor's models know their parameters. Models of
+// other vendors get them as functions with the published parameters; calls are returned under the same name.
 // @see https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview
 import { type JsonObject } from '../../../model/json.js'
 import { type ToolDefinition } from '../../../model/request.js'

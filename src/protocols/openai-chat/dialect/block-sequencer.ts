@@ -1,5 +1,5 @@
-// Brings what this wire interleaves (text, reasoning, tool calls told apart by index) into blocks that do not overlap.
-// The head streams as it comes; what belongs to another block waits until the head may close, so that nothing is lost.
+// Sorts what this wire interleaves (text, reasoning, tool calls by index) into blocks that do not overlap. The first block streams as
+// it arrives; parts of other blocks wait until it may close, so that nothing is lost.
 //
 //   calls 0 1 0 1  ->  [call 0: live] [call 1: waits, then live once 0 is a closed JSON object]
 import { type StreamEvent } from '../../../model/event.js'
@@ -19,7 +19,7 @@ class Segment {
   readonly #progress: JsonProgress | null
   id = ''
   name = ''
-  /** What has come while it was not open. */
+  /** Content that arrived while it was not open. */
   buffered = ''
   isOpen = false
   isClosed = false
@@ -86,7 +86,7 @@ export class BlockSequencer {
     this.#append(segment, fragment.arguments)
   }
 
-  /** Closes what is open and gives out what waits. */
+  /** Closes the open block and emits the waiting ones. */
   finish(): void {
     for (;;) {
       this.#head ??= this.#waiting.shift() ?? null

@@ -1,5 +1,5 @@
-// Dialect half, same protocol on both sides: the few top-level members to change in the client's own bytes, so that all
-// else passes as it came. With the same model, usage asked for and a vendor without quirks there is nothing to change.
+// Dialect half, same protocol on both sides: edits a few top-level members in the client's own bytes, so that everything else passes
+// unchanged. With the same model, usage requested and a vendor without quirks, nothing is edited.
 import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { effortOf } from '../../../model/reasoning.js'
 import { type ImagePart, type ReasoningEffort } from '../../../model/request.js'
@@ -22,7 +22,7 @@ class Edits {
     this.#body = body
   }
 
-  /** The value as it stands; null and absent are the same here. */
+  /** The value unchanged; null and absent are the same here. */
   get(field: string): JsonObject[string] | undefined {
     const value = this.edits.has(field) ? this.edits.get(field) : this.#body[field]
     return value === null ? undefined : value
@@ -53,7 +53,7 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   const { quirks } = target
   const draft = new Edits(body)
   if (facts.model !== target.model) draft.set('model', target.model)
-  // A route may stream whatever the body says.
+  // A route may stream regardless of the body.
   if (facts.stream && body.stream !== true) draft.set('stream', true)
   // Our own routing field; an object of that name is OpenRouter's and passes.
   if (typeof body.provider === 'string') draft.remove('provider')
@@ -125,7 +125,7 @@ function tellSchema(draft: Edits, schema: JsonValue): void {
   draft.set('messages', at < 0 ? [...messages, told] : [...messages.slice(0, at), told, ...messages.slice(at)])
 }
 
-/** Only what the vendor refuses: the developer role, images by URL, reasoning of earlier turns, signatures of another protocol. */
+/** Only what the vendor rejects: the developer role, images by URL, reasoning of earlier turns, signatures of another protocol. */
 function editMessages(draft: Edits, quirks: Quirks): void {
   const messages = draft.get('messages')
   if (!isJsonArray(messages)) return
@@ -135,7 +135,7 @@ function editMessages(draft: Edits, quirks: Quirks): void {
 }
 
 type MessageEdit = { readonly draft: Edits; readonly quirks: Quirks; readonly messages: JsonArray }
-/** Where the media of one message stand, and whether that is the turn that the client has just sent. */
+/** The positions of the media in one message, and whether it is the newest turn. */
 type Media = { readonly path: string; readonly isNewest: boolean }
 
 function mediaOf(messages: JsonArray, i: number): Media {

@@ -19,10 +19,10 @@ type ToolMessage = Extract<Message, { role: 'tool' }>
 /** Between the texts of one turn where they must become one string. */
 const PARAGRAPH = '\n\n'
 
-/** One vendor: what it takes, and where to name what it does not. */
+/** One vendor: what it accepts, and where to report what it does not. */
 export type Vendor = { readonly quirks: Quirks; readonly drop: (field: string) => void }
 
-/** What the vendor does not take is told to its `drop`, by the name on this wire. */
+/** Content that the vendor does not accept is reported to `drop`, by its name on this wire. */
 export function encodeMessages(request: ChatRequest, vendor: Vendor): WireMessage[] {
   const { quirks } = vendor
   const messages: WireMessage[] = []
@@ -68,7 +68,7 @@ function encodeAssistant(message: AssistantMessage, { quirks, drop }: Vendor): W
   return wire
 }
 
-/** Encrypted thinking can be read by nobody else; a bare signature says nothing here and is no loss. */
+/** Only its vendor can read encrypted thinking; a bare signature has no meaning here and is no loss. */
 function isLost(part: ReasoningPart, isReasoningTaken: boolean): boolean {
   return part.redacted !== null || (part.text !== '' && !isReasoningTaken)
 }
@@ -113,7 +113,7 @@ function encodeImage({ source, detail }: ImagePart): WireContentPart {
   return { type: 'image_url', image_url: detail === null ? { url } : { url, detail } }
 }
 
-/** Where a document has no name: the vendor asks for one beside its bytes. */
+/** Name of a document without one: the vendor requires one beside its bytes. */
 const DOCUMENT_NAME = 'document.pdf'
 
 function encodeDocument({ source, name }: DocumentPart): WireContentPart {

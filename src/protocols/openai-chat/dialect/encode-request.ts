@@ -18,7 +18,7 @@ import { CARRIED_EXTENSIONS, SERVICE_TIERS } from '../fields.js'
 import { type WireResponseFormat, type WireTool, type WireToolChoice } from '../wire.js'
 import { encodeMessages } from './encode-messages.js'
 
-/** The body under construction, and where to say what this vendor does not take. */
+/** The body under construction, and where to report what this vendor does not accept. */
 type Draft = { readonly body: JsonObject; readonly quirks: Quirks; readonly drop: (field: string) => void }
 
 /**
@@ -60,7 +60,7 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
   return { body: { ...Object.fromEntries(defaults), ...body }, dropped: [...dropped] }
 }
 
-/** "string too long. Expected a string with maximum length 64", the vendor says of a longer `user`. */
+/** "string too long. Expected a string with maximum length 64" is the vendor's error for a longer `user`. */
 const MAX_USER_CHARS = 64
 
 /** Two names of one cap; OpenAI refuses a body that has both. */
@@ -74,7 +74,7 @@ export function fittingDefaults(extraBody: JsonObject, has: (field: string) => b
   return fields.filter(([field]) => !has(field) && !(isCapped && CAP_FIELDS.includes(field)))
 }
 
-/** OpenAI's json_schema, or what of it the vendor takes; null for nothing. */
+/** OpenAI's json_schema, or the part that the vendor accepts; null for nothing. */
 export function fitResponseFormat(format: WireResponseFormat, quirks: Quirks): WireResponseFormat | null {
   if (format.type !== 'json_schema' || quirks.jsonSchema === 'json-schema') return format
   return quirks.jsonSchema === 'none' ? null : { type: 'json_object' }
@@ -90,7 +90,7 @@ function encodeExtensions({ body, drop }: Draft, extensions: JsonObject): void {
   }
 }
 
-/** Usage is always asked for; the relay takes it out again for a client that did not. */
+/** Usage is always requested; the relay removes it for a client that did not request it. */
 function encodeStreamOptions({ body, quirks }: Draft, request: ChatRequest): void {
   if (!request.stream) delete body.stream_options
   else if (quirks.streamOptions) body.stream_options = { ...(body.stream_options as JsonObject), include_usage: true }

@@ -1,5 +1,4 @@
-// Tells, as fragments of a JSON object come in, when the object is closed. Looks at each character once; parses
-// nothing.
+// Detects, as fragments of a JSON object arrive, when the object is closed. Reads each character once and parses nothing.
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c

@@ -1,5 +1,5 @@
-// Dialect half, same protocol on both sides: watches frames pass and says what each is. Parses only the few frames
-// that hold usage or an error; what else matters is found in the bytes (frame-scan.ts), once they are proved to be one object.
+// Dialect half, same protocol on both sides: observes passing frames and classifies them. Parses only the few frames with usage or an
+// error; everything else is read from the bytes (frame-scan.ts), after they are proved to be one object.
 import { type ErrorData } from '../../../model/error.js'
 import { type FinishReason } from '../../../model/event.js'
 import { type UsageReport } from '../../../model/usage.js'

@@ -1,4 +1,4 @@
-// Dialect half, stream: frames of chat completion chunks -> canonical events. One per stream; liberal in what it takes.
+// Dialect half, stream: frames of chat completion chunks -> canonical events. One per stream; liberal in what it accepts.
 import { errorData } from '../../../errors.js'
 import { type ResponseMeta, type StreamEvent } from '../../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
@@ -94,7 +94,7 @@ export class ChatStreamDecoder implements StreamDecoder {
 }
 
 function pushDelta(blocks: BlockSequencer, delta: JsonObject): void {
-  // Either name, whatever the profile says; vendors in between send both with the same text.
+  // Either name, whatever the profile says; some vendors send both with the same text.
   blocks.text('reasoning', textOf(delta.reasoning_content) ?? stringOf(delta.reasoning) ?? '')
   pushContent(blocks, delta.content)
   blocks.text('text', stringOf(delta.refusal) ?? '')

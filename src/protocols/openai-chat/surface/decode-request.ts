@@ -93,7 +93,7 @@ function decodeFunction(definition: JsonObject): ToolDefinition {
   }
 }
 
-/** Null for what has no canonical form, such as `allowed_tools`: that stays an extension. */
+/** Null for values without a canonical form, such as `allowed_tools`, which stay extensions. */
 function decodeToolChoice(choice: JsonValue | undefined): ToolChoice | null {
   if (choice === 'auto' || choice === 'none' || choice === 'required') return { type: choice }
   // Mistral's word for `required`.

@@ -88,7 +88,7 @@ const FUNCTION = ObjectOf({ name: typed('string', { minLength: 1 }), parameters:
 
 const CONTENT_OWED = ['user', 'system', 'developer'] as const
 
-/** What checkUserContent holds messages to, as the API's document says it. */
+/** The rules of checkUserContent as OpenAPI schema. */
 const DOCUMENTED_MESSAGE = Unsafe<unknown>({
   ...MESSAGE,
   if: { properties: { role: { enum: CONTENT_OWED } } },

@@ -8,7 +8,7 @@ import { encodeFinishReason } from '../finish-reason.js'
 import { encodeCompletionId, encodeSignature } from '../response.js'
 import { encodeUsage } from '../usage.js'
 
-/** Stands for what is filled in: a bare control character, which JSON text never holds. */
+/** Placeholder for the inserted text: a bare control character, which JSON text never contains. */
 const SLOT = '\u0000'
 const DONE_FRAME = encodeSseFrame('[DONE]')
 
