@@ -1,5 +1,5 @@
-// Composition root of ONE event loop: starts, reloads, drains and closes what gateway/ joins. gateway/loop.ts has what lives as
-// long as the loop, gateway/generations.ts what a configuration decides, gateway/loop-server.ts what clients reach.
+// Composition root of ONE event loop: starts, reloads, drains and closes the parts in gateway/. gateway/loop.ts has the parts that
+// live as long as the loop, gateway/generations.ts those of one configuration, gateway/loop-server.ts the server for clients.
 import { type SlotTable } from './config/live/slot-table.js'
 import { type Config } from './config/types.js'
 import { announceReload, announceStart, type ReloadReport, type StartFacts } from './gateway/announce.js'

@@ -1,5 +1,5 @@
-// Thread entry of the codec pool: decodes, encodes and aggregates whole bodies. Loads the pure core alone, and piscina for
-// moving the answer's buffers back; never uWebSockets.js, which may not live in a thread that ends.
+// Thread entry of the codec pool: decodes, encodes and aggregates whole bodies. Loads only the pure core, and piscina to transfer the
+// result's buffers; never uWebSockets.js, which must not be loaded in a thread that ends.
 import { setImmediate } from 'node:timers/promises'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { createCodec } from '../src/protocols/contract/codec.js'

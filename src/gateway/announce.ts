@@ -1,9 +1,9 @@
-// What a gateway says of its own life in the log and the metrics: that it listens, reloads, takes connections or none.
+// What a gateway logs and counts about itself: start, reloads, paused listeners.
 import { type Config } from '../config/types.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type Log } from '../telemetry/records.js'
 
-/** What became of a reload, for the log and the metric. */
+/** The result of a reload, for the log and the metric. */
 export type ReloadReport =
   | { readonly result: 'ok' | 'unchanged'; readonly warnings: readonly string[]; readonly kept: readonly string[] }
   | { readonly result: 'rejected'; readonly reason: string }
@@ -26,7 +26,7 @@ export function announceStart({ config, log }: { config: Config; log: Voice['log
   if (simulator === 'stand-in' && keys.length > 0) log.warn({}, 'no provider configured, built-in simulator in use')
 }
 
-/** One line for each reload, and one for what needs a restart. */
+/** One line per reload, and one for options that need a restart. */
 export function announceReload(report: ReloadReport, { log, metrics }: Voice): void {
   metrics.configReload(report.result)
   if (report.result === 'rejected') {

@@ -1,17 +1,17 @@
-// What an event loop tells of its breakers, and how a provider stands over all loops: its worst target on any of them counts.
+// Reports the breakers of an event loop, and the state of a provider over all loops: that of its worst target on any of them.
 import { type Config } from '../config/types.js'
 import { BREAKER_STATES } from '../routing/breaker.js'
 import { type BreakerChange, type Breakers } from '../routing/breakers.js'
 import { type ProviderStatus } from '../server/context.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
 
-/** Tells the metrics how each provider stands on this loop. */
+/** Reports the state of each provider on this loop to the metrics. */
 export function tellBreakers({ providers }: Pick<Config, 'providers'>, breakers: Breakers, metrics: Metrics): void {
   const worst = breakers.worst()
   for (const { name } of providers) metrics.breakerState(name, BREAKER_STATES.indexOf(worst.get(name) ?? 'closed'))
 }
 
-/** One line for each change: who reads the log at night wants to know when a target went and when it came back. */
+/** One line per change, so that the log shows when a target was taken out and when it returned. */
 export function logBreaker(log: Pick<Log, 'info' | 'warn'>, { target, state, error, waitMs }: BreakerChange): void {
   const where = { target: `${target.provider}/${target.model}` }
   if (state !== 'open') log.info(where, `breaker ${state}`)

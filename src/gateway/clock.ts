@@ -1,4 +1,4 @@
-// Time and chance of one event loop: the only place that reads them for the pipeline.
+// Clock and randomness of one event loop: the only place where they are read for the pipeline.
 import { type Clock } from '../pipeline/context.js'
 
 /**

@@ -1,10 +1,10 @@
-// How an event loop goes: not ready at once, new work still served for the grace, then no more of it; what runs may end until
-// the deadline, and what is left then ends as `drained`. It knows the gateway only as far as it must ask and tell it.
+// Drains an event loop: it is not ready at once, serves new work during the grace and rejects it afterwards. Running work may
+// finish until the deadline; what is left then ends as `drained`. It knows the gateway only by the calls it needs.
 //
 //   signal --grace--> listener closed, new requests 503 --> idle, or the deadline --> survivors end as `drained` --> closed
 //   second signal ------------------------------------------------------------------> the same, now
 
-/** What of an event loop a drain acts on. */
+/** The parts of an event loop that a drain acts on. */
 export type Drainable = {
   /** Exchanges, and requests whose body is still on its way. */
   openCount(): number
@@ -19,7 +19,7 @@ export type Drainable = {
 /** What holds exchanges. */
 type Work = { openCount(): number; endAll(): void }
 
-/** What holds connections, and requests that are no exchanges yet. */
+/** What holds connections, and requests that are not yet exchanges. */
 type Door = { readonly open: { readonly requests: number }; closeListener(): void; closeIdle(): void }
 
 /** Joins an event loop's parts; `door` is null before it listens. */
@@ -35,7 +35,7 @@ export function drainableOf(works: () => readonly Work[], door: Door | null): Dr
 }
 
 export type DrainTimes = {
-  /** From the signal to the end of what runs. */
+  /** From the signal to the end of running work. */
   readonly drainMs: number
   /** The part of it in which new work is served. */
   readonly graceMs: number
@@ -43,9 +43,9 @@ export type DrainTimes = {
   readonly pause: (ms: number) => Promise<void>
 }
 
-/** How often it is asked whether the last exchange has ended. */
+/** How often to check whether the last exchange has ended. */
 const POLL_MS = 20
-/** What survivors get to take their error frame. */
+/** Time for the remaining clients to receive their error frame. */
 const FAREWELL_MS = 500
 
 /** Resolves when nothing is open, or nothing more can be done for it. */
@@ -65,7 +65,7 @@ export async function drain(loop: Drainable, times: DrainTimes): Promise<void> {
   await pause(FAREWELL_MS)
 }
 
-/** Ends what is open as the deadline would. Resolves a turn of the event loop later, by when what was just begun has ended, too. */
+/** Ends everything open, like the deadline. Resolves a turn of the event loop later, when requests that had just begun have ended. */
 export async function endNow(loop: Pick<Drainable, 'refuseNew' | 'endAll'>): Promise<void> {
   loop.refuseNew()
   loop.endAll()

@@ -1,5 +1,5 @@
-// Counts and logs connections that were closed for asking too much of one turn. Each one is counted; the log gets at most one line
-// a second for each kind, so that a flood of connections does not become a flood of lines.
+// Counts and logs connections that were closed for demanding too much of one turn. Each one is counted; the log gets at most one
+// line per second and kind, so that a flood of connections does not become a flood of lines.
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type FloodKind, type Log } from '../telemetry/records.js'
 
@@ -16,7 +16,7 @@ const MESSAGES: Readonly<Record<FloodKind, string>> = Object.freeze({
   chunks: 'connection closed: too many small chunks',
 })
 
-/** One event loop's. */
+/** The shedder of one event loop. */
 export class FloodReport {
   readonly #options: FloodReportOptions
   readonly #told = {

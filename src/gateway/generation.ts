@@ -1,5 +1,5 @@
-// The parts of one event loop that are made from one configuration. A reload makes the next generation beside the running one,
-// on the same loop; exchanges keep the one they began with, and it is gone when the last of them has ended.
+// The parts of one event loop that are built from one configuration. A reload builds the next generation beside the running one,
+// on the same loop; exchanges keep the generation they began with, which is released when the last of them has ended.
 //
 //   loop (pools, offload, metrics, cells, log file)   <- generation 1: 3 exchanges   <- generation 2: all new ones
 import { isDeepStrictEqual } from 'node:util'
@@ -34,14 +34,14 @@ import { base64Length, fetchAttachment } from '../upstream/strangers/attachment.
 /** When to come back from maintenance: soon after its end, and not all the time before. */
 const MAINTENANCE_RETRY_MS = 30_000
 
-/** What outlives every configuration of an event loop. */
+/** The parts of an event loop that survive every reload. */
 export type LoopResources = {
   readonly limiterCells: SharedArrayBuffer
   readonly memoryCells: Readonly<Record<MemoryUse, SharedArrayBuffer>>
   readonly metrics: LoopMetrics
   readonly pools: Pools
   readonly offload: Offload
-  /** What all nodes take of the limits together; null on a single one. */
+  /** The limits shared by all nodes; null for a single node. */
   readonly sharedLimits: SharedState | null
   readonly shedder: Shedder
   readonly breakers: Breakers
@@ -59,14 +59,14 @@ export type Generation = {
   readonly upstream: Upstream
   readonly prompts: PromptLibrary
   readonly log: Log
-  /** Why a new request of this key is turned away before its body is read; counts it, too. */
+  /** The error that rejects a new request of this key before its body is read; counts it, too. */
   readonly refusal: (key: KeyIdentity) => GatewayError | null
   readonly receiving: MemoryBudget
   readonly limiter: Limiter
 }
 
 /**
- * Builds a generation; it connects to nothing before it is asked to.
+ * Builds a generation; it does not connect to anything yet.
  * @throws misconfigured
  */
 export function createGeneration(config: Config, slots: SlotTable, resources: LoopResources): Generation {
@@ -149,7 +149,7 @@ function createBudget(use: MemoryUse, caps: MemoryCaps, { config, slots, resourc
   })
 }
 
-/** In maintenance every new request is refused by the same words; null where there is none. */
+/** The error for every new request during maintenance; null otherwise. */
 function refusalOfMaintenance({ server }: Config): Generation['refusal'] | null {
   const { maintenance } = server
   if (maintenance === false) return null
@@ -158,10 +158,10 @@ function refusalOfMaintenance({ server }: Config): Generation['refusal'] | null 
   return () => error
 }
 
-/** What cannot be served now is refused while it is cheap: with every slot and queue full, or by a loop that is late. */
+/** Rejects requests that cannot be served now while that is cheap: all slots and the queue are full, or the loop is late. */
 function createRefusal(limiter: Limiter, { shedder, metrics }: LoopResources) {
   return function refusal(key: KeyIdentity): GatewayError | null {
-    // What no limit lets in takes no place in the turn.
+    // A request that a limit rejects takes no place in the turn.
     const full = limiter.refusal(key.index)
     if (full !== null) return full
     const shed = shedder.refusal()
@@ -183,7 +183,7 @@ export function limiterPlaces(config: Pick<Config, 'keys' | 'providers' | 'model
   }
 }
 
-/** The configuration with the running one's own objects for providers that are the same, so that their connections go on. */
+/** The configuration with the running objects of unchanged providers, so that these keep their connections. */
 export function withKnownProviders(config: Config, running: Config): Config {
   const known = new Map(reachableProviders(running).map((provider) => [provider.name, provider]))
   const reuse = (provider: ProviderConfig): ProviderConfig => {

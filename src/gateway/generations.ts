@@ -1,5 +1,5 @@
-// The generations of one event loop: a reload puts a new one in the place of the current one, which lives on while it has
-// exchanges. Those of keys that the reload removes may be ended at once: server.endRequestsOfRemovedKeys.
+// The generations of one event loop: a reload replaces the current one, which remains while it has exchanges. Exchanges of
+// removed keys can be ended at once: server.endRequestsOfRemovedKeys.
 import { type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 import { type DrainablePipeline } from '../pipeline/lifecycle.js'
@@ -11,7 +11,7 @@ import { CLOCK } from './clock.js'
 import { createGeneration, reachableProviders, withKnownProviders } from './generation.js'
 import { type Loop, metricsConfig } from './loop.js'
 
-/** How often gauges that nobody pushes are read, and generations that have ended are let go. */
+/** How often polled gauges are read and ended generations are released. */
 const TEND_EVERY_MS = 1000
 /** A generation without exchanges may still get one, from a request whose body was on its way when it was replaced. */
 const RETIRED_FOR_MS = 30_000
@@ -33,7 +33,7 @@ export function pipelinesOf(loop: Loop): () => DrainablePipeline[] {
   return () => [loop.current, ...loop.retired].map(({ pipeline }) => pipeline)
 }
 
-/** Ends them in the pipelines of earlier configurations. Keys are known by what they are: one that is only renamed goes on. */
+/** Ends them in the pipelines of earlier configurations. Keys are identified by their value: a renamed one continues. */
 export function endOfRemovedKeys(
   earlier: readonly { readonly pipeline: Pick<OutsideEnds, 'endOf'> }[],
   next: Config,

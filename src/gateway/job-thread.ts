@@ -1,4 +1,4 @@
-// The one thread of this process that owns the embedded job store's file, started when the first event loop asks for it.
+// The one thread of this process that owns the file of the embedded job store, started when an event loop first needs it.
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type MessagePort } from 'node:worker_threads'
@@ -19,7 +19,7 @@ export class JobThread {
     this.#options = options
   }
 
-  /** There are jobs of an earlier process, so that whatever is wrong with their file must be told at the start. */
+  /** True if there are jobs of an earlier process, so that a problem with their file must be reported at start. */
   get hasFile(): boolean {
     return existsSync(this.#options.path)
   }
@@ -49,7 +49,7 @@ export class JobThread {
     return (await this.#starting).connect()
   }
 
-  /** Answers what was asked so far, then closes the file. */
+  /** Answers pending calls, then closes the file. */
   async close(): Promise<void> {
     const thread = await this.#starting?.catch(() => null)
     await thread?.close()

@@ -1,5 +1,5 @@
-// The jobs of one event loop: its way to the store, and on loop 0 those who run jobs and send webhooks. They outlive every
-// configuration and follow it: options are read anew each time, a job runs on the generation of the moment.
+// The jobs of one event loop: its access to the store, and on loop 0 the runner and the webhook courier. They survive reloads
+// and follow them: options are read each time, and a job runs on the current generation.
 import { randomBytes } from 'node:crypto'
 import { type MessagePort } from 'node:worker_threads'
 import { type Config } from '../config/types.js'
@@ -33,9 +33,9 @@ export type LoopJobsOptions = {
   readonly nowMs: () => number
 }
 
-/** Bytes of an id: nobody guesses another's. */
+/** Random bytes of an id, so that ids of others cannot be guessed. */
 const ID_BYTES = 16
-/** What webhooks under way get at the end of a drain. */
+/** Time for webhooks in progress at the end of a drain. */
 const COURIER_GRACE_MS = 2000
 
 /** Joined when the event loop is; opened by the first call. */
@@ -74,7 +74,7 @@ export class LoopJobs {
     return JOB_ID_PREFIX + randomBytes(ID_BYTES).toString('base64url')
   }
 
-  /** Tells the metrics what is in the store; nothing as long as it is not open. */
+  /** Reports the content of the store to the metrics, if it is open. */
   async count(): Promise<void> {
     if (!this.store.isOpen || this.#options.loopIndex !== 0) return
     const counts: StoreCounts | null = await this.store.counts().catch(() => null)
@@ -110,7 +110,7 @@ export class LoopJobs {
       },
       onCall: (seconds, isOk) => metrics.redisCall('jobs', seconds, isOk),
     })
-    // The first call of an event loop shall not be refused for want of a connection that is on its way.
+    // The first call of an event loop must not fail because its connection is still being opened.
     await store.connected
     return store
   }
@@ -120,7 +120,7 @@ export class LoopJobs {
     const settings = (): Config['jobs'] => current().config.jobs
     this.#runner = new JobRunner({
       ...{ store, random: Math.random, execute: this.#createExecute() },
-      // In maintenance jobs that wait go on waiting; the runner looks again by itself.
+      // In maintenance waiting jobs keep waiting; the runner polls again by itself.
       settings: () => (current().config.server.maintenance === false ? settings() : { ...settings(), concurrency: 0 }),
       onRunEnd: (result, attempts, jobId) => {
         metrics.jobRun(result)
@@ -159,7 +159,7 @@ export class LoopJobs {
   }
 }
 
-/** What a generation has to say of a chat that would become a job. */
+/** The policy of a generation for chats that would become jobs. */
 export function jobHabits({ config, router, limiter }: Pick<Generation, 'config' | 'router' | 'limiter'>): JobPolicy {
   const { maxPendingPerKey, maxPending, maxStoredBytesPerKey, maxStoredBytes, maxAnswerBytes, webhook } = config.jobs
   return {
@@ -174,14 +174,14 @@ export function jobHabits({ config, router, limiter }: Pick<Generation, 'config'
     checkTokens: ({ index }, { facts, estimatedTokens }) =>
       limiter.checkTokens(index, neededTokens(facts, estimatedTokens)),
     checkRoute({ index }, { facts: { model, provider }, selector }) {
-      // What leaves its model open gets the default one when it runs.
+      // A request without a model gets the default one when it runs.
       if (model !== '')
         router.route({ model, provider, allowed: allowedModels(config, index), selector: selector ?? null })
     },
   }
 }
 
-/** Null: a key that is not configured any more, or a job from a time without keys. */
+/** Null: a key that is no longer configured, or a job from a time without keys. */
 function keyOf({ keys }: Config, name: string | null): KeyIdentity | null {
   if (name === null) return keys.length === 0 ? { index: -1, name: null, digest: null } : null
   const index = keys.findIndex((key) => key.name === name)

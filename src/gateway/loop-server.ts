@@ -1,5 +1,5 @@
-// The server of one event loop, and what it shows of the current generation: the one place where the server's options are made
-// of the gateway's parts.
+// The server of one event loop and its view of the current generation: the one place where the server's options are built from
+// the parts of the gateway.
 import { readVersion } from '../config/read.js'
 import { type Config } from '../config/types.js'
 import { TIMEOUT_HEADER } from '../pipeline/attempt/client-deadline.js'
@@ -18,7 +18,7 @@ import { findModel, listModels } from './model-list.js'
 
 type LoopServerOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
 
-/** The server, which takes what clients send into the pipeline. */
+/** The server, which passes requests of clients to the pipeline. */
 export function createLoopServer(loop: Loop, options: LoopServerOptions): Server {
   const { config } = loop.current
   const view = viewOf(loop)
@@ -63,7 +63,7 @@ export function viewOf(loop: Loop): ViewOptions {
   }
 }
 
-/** This loop's breakers as they are now, those of the others as they last told. */
+/** The present breakers of this loop, and the last reported ones of the others. */
 function statuses({ current, ground, cells }: Loop): ProviderStatus[] {
   tellBreakers(current.config, ground.breakers, ground.metrics)
   const states = breakerStates(metricsConfig(current.config, cells.ledger), cells.metrics)

@@ -1,5 +1,5 @@
-// What one event loop has for its life: memory shared with the other loops, connections, workers, breakers, the job store, and
-// the generation that new requests get. Only its current and retired generations ever change; see generations.ts.
+// What one event loop has for its whole life: memory shared with the other loops, connections, workers, breakers, the job store,
+// and the generation for new requests. Only the current and retired generations ever change; see generations.ts.
 import { openLedger, type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 import { createLimiterCells } from '../limit/local/cells.js'

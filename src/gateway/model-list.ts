@@ -1,5 +1,5 @@
-// What GET /v1/models shows a key: the models that are listed, and one by name wherever a chat would find it. In the form of
-// the list that most clients know; surfaces with another form make theirs from it.
+// What GET /v1/models shows to a key: the list of models, and a single model by any name that a chat accepts. In OpenAI's form;
+// surfaces with another form convert it.
 import { type Config } from '../config/types.js'
 import { type JsonObject } from '../model/json.js'
 import { type KeyIdentity } from '../pipeline/client.js'
@@ -9,7 +9,7 @@ import { type Router } from '../routing/router.js'
 /** Of one configuration. */
 export type ModelListParts = { readonly config: Pick<Config, 'keys'>; readonly router: Router }
 
-/** Model lists carry a date that nobody keeps; clients only want a number there. */
+/** Model lists have a date that is not known; clients only expect a number. */
 const MODELS_CREATED_SEC = 1_700_000_000
 
 /** The listed models that this key may use. */

@@ -1,5 +1,5 @@
-// From the command line's options to a process that serves: configuration, cells, event loops; and from there to its end.
-// It ends nothing itself: main.ts alone ends the process.
+// Starts a process from the options of the command line (configuration, cells, event loops) and drains it at its end. Only main.ts
+// ends the process.
 import { type MessagePort } from 'node:worker_threads'
 import { originOf, renderDrainLine, renderStartLine, startLineStream } from '../config/banner.js'
 import { discoverLocal, type LocalGet, withProviders, withSimulator } from '../config/discover.js'

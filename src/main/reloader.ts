@@ -1,5 +1,5 @@
-// Takes a new configuration into a running process: read and checked whole, laid over what cannot change, given to all event
-// loops, and told in one log line and a metric. Whatever is wrong with it, the old one stays as it was.
+// Applies a new configuration to a running process: reads and validates all of it, keeps the options that need a restart, passes it
+// to all event loops, and reports it in one log line and a metric. If anything is wrong with it, the old one stays.
 import { planReload } from '../config/live/reload.js'
 import { continueLedger, type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'

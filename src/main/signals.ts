@@ -1,5 +1,5 @@
-// The signals of a process: the first SIGTERM or SIGINT asks it to end well, the second to end now, any further one ends it.
-// Those that log rotation sends do no more than open the log anew.
+// The signals of a process: the first SIGTERM or SIGINT drains it, the second ends open requests, the third exits. The signals of
+// log rotation only reopen the log.
 
 import { type EventEmitter } from 'node:events'
 import { constants } from 'node:os'

@@ -1,5 +1,5 @@
-// Folds a stream of events into one whole answer: for clients that did not ask for a stream, for jobs, for logs.
-// O(bytes): text is only appended to. A stream that broke off gives the part that came.
+// Folds a stream of events into one whole answer: for clients that do not stream, for jobs, for logs.
+// O(bytes): text is only appended to. A stream that was cut yields the part that arrived.
 import { type ErrorData } from './error.js'
 import { type BlockHead, type FinishReason, type ResponseMeta, type StreamEvent } from './event.js'
 import { type AssistantPart } from './request.js'
@@ -17,7 +17,7 @@ export class Aggregator {
   #usage: UsageReport | null = null
   #error: ErrorData | null = null
 
-  /** `fallback` stands for the meta of a stream that ended before its start. */
+  /** `fallback` is the meta of a stream that ended before its start. */
   constructor(fallback: ResponseMeta) {
     this.#meta = fallback
   }

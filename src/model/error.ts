@@ -48,11 +48,11 @@ export type ErrorData = {
   readonly upstreamCode: string | null
   /** How long to wait, from Retry-After or our own buckets. */
   readonly retryAfterMs: number | null
-  /** Of `context_length_exceeded`, where the upstream has told the figures. */
+  /** For `context_length_exceeded`, if the upstream reported the figures. */
   readonly overflow?: ContextOverflow
 }
 
-/** Tokens of a request that is too long for its model: the input alone, or together with the output that it asks for. */
+/** Tokens of a request that is too long for its model: the input alone, or together with the requested output. */
 export type ContextOverflow = {
   readonly inputTokens: number
   /** 0 where the output did not count. */

@@ -1,15 +1,16 @@
-// Tokens without a tokenizer: bytes / 4, for admission and where a provider tells no usage. The provider's count comes first.
+// Estimates tokens without a tokenizer: bytes / 4, for admission and for providers that report no usage. A provider's count takes
+// precedence.
 import { type JsonObject, type JsonValue } from './json.js'
 
 /** English is near 4 bytes a token in the vendors' tokenizers; JSON and code are a little under, CJK text over. */
 const BYTES_PER_TOKEN = 4
-/** What vendors charge for a photograph is between 85 and 1,600 tokens, whatever its bytes. */
+/** Vendors charge between 85 and 1,600 tokens for a photograph, whatever its size in bytes. */
 export const TOKENS_PER_IMAGE = 1000
 /** No image worth telling from text fits into a smaller body, so small bodies are never walked. */
 const MIN_WALK_BYTES = 8 * 1024
 /** A shorter string is text: the smallest real images are some hundred bytes, and 250 tokens are no error to speak of. */
 const MIN_IMAGE_CHARS = 1024
-/** Enough to tell base64 from prose, which has a space or a stop long before. */
+/** Enough to distinguish base64 from prose, which has a space or a full stop long before. */
 const SAMPLE_CHARS = 256
 /** Of an image or a document. */
 const DATA_URL = /^data:[\w.+-]+\/[\w.+-]+;base64,/i

@@ -1,5 +1,5 @@
 // The order law of events as a checker: start (block-start block-delta* block-end)* finish | error, indices 0, 1, 2 ...
-// Tests hold every decoder against it, ill streams included; it is not on the hot path.
+// Tests check every decoder against it, including malformed streams; it is not on the hot path.
 import { type StreamEvent } from './event.js'
 
 /** The checker of one stream. Once broken, it stays broken. */

@@ -1,7 +1,7 @@
 // Reasoning effort in words (OpenAI) and in tokens (Anthropic, Gemini): one table, so that every pair of protocols agrees.
 import { type ReasoningEffort, type ReasoningRequest } from './request.js'
 
-/** Tokens an effort stands for; 1,024 is the least Anthropic takes. */
+/** The token budget of each effort; 1,024 is the minimum of Anthropic. */
 export const EFFORT_BUDGET: Readonly<Record<ReasoningEffort, number>> = Object.freeze({
   none: 0,
   minimal: 1024,
@@ -13,7 +13,7 @@ export const EFFORT_BUDGET: Readonly<Record<ReasoningEffort, number>> = Object.f
 
 const EFFORTS: readonly ReasoningEffort[] = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh']
 
-/** The budget a request names or its effort stands for; null when it leaves it to the model. */
+/** The budget of a request, or that of its effort; null if it leaves that to the model. */
 export function budgetOf(reasoning: ReasoningRequest): number | null {
   if (reasoning.budgetTokens !== null) return reasoning.budgetTokens
   return reasoning.effort === null ? null : EFFORT_BUDGET[reasoning.effort]

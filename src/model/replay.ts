@@ -1,4 +1,4 @@
-// A whole answer told again as events, in the order of their law: the inverse of the aggregator.
+// Converts a whole answer into events, in the order of their law: the inverse of the aggregator.
 import { type BlockHead, type StreamEvent } from './event.js'
 import { type AssistantPart } from './request.js'
 import { type ChatResponse } from './response.js'

@@ -34,7 +34,7 @@ export type Sampling = {
   readonly stop: readonly string[]
 }
 
-/** Nothing asked for: the provider's own defaults hold. */
+/** Nothing requested: the provider's own defaults apply. */
 export const NO_SAMPLING: Sampling = Object.freeze({
   temperature: null,
   topP: null,
@@ -116,7 +116,7 @@ export type ToolResultPart = {
   readonly type: 'tool-result'
   /** The id of the call this answers. */
   readonly callId: string
-  /** The tool's name where the surface tells it or the decoder found the call; Gemini and Ollama need it. */
+  /** The tool's name if the surface has it or the decoder found the call; Gemini and Ollama need it. */
   readonly name: string | null
   readonly content: readonly UserPart[]
   readonly isError: boolean

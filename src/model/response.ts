@@ -1,4 +1,4 @@
-// The canonical whole answer: what a dialect's decodeResponse and the aggregator give and a surface's encodeResponse takes.
+// The canonical whole answer: returned by a dialect's decodeResponse and the aggregator, encoded by a surface's encodeResponse.
 
 import { type FinishReason, type ResponseMeta } from './event.js'
 import { type AssistantPart } from './request.js'

@@ -9,7 +9,7 @@ export type Target = {
   /** The upstream's model name. */
   readonly model: string
   readonly quirks: Quirks
-  /** It is known to think, or known not to; absent where nobody knows. */
+  /** Whether its model thinks; absent if unknown. */
   readonly thinks?: boolean
   /** Provider-specific fields set on every request, from the provider's or model's configuration. */
   readonly extraBody: JsonObject

@@ -1,10 +1,10 @@
 // Token counts of one exchange. Input tokens INCLUDE cached ones and output tokens INCLUDE reasoning ones, as OpenAI
 // counts; a dialect whose vendor counts apart (Anthropic: input excludes cache reads and writes) adds them up on decode.
-// Counts come from upstreams, so they are read in one place, for all dialects: what cannot be a count is never counted,
-// because one absurd number would put a rate limit into debt, or a metric at infinity, for everybody.
+// Counts come from upstreams, so one place reads them for all dialects. Implausible counts are discarded, because one absurd
+// number would put a rate limit into debt, or a metric at infinity.
 import { type JsonValue } from './json.js'
 
-/** Who says so: the provider in full, the provider up to a cut, or our own estimate. */
+/** The source of usage: the provider's final count, its count up to a cut, or our own estimate. */
 export type UsageSource = 'provider' | 'partial' | 'estimated'
 
 export type Usage = {
@@ -14,13 +14,13 @@ export type Usage = {
   readonly cachedInputTokens: number
   /** Part of inputTokens written into the provider's prompt cache (Anthropic). */
   readonly cacheWriteTokens: number
-  /** Part of outputTokens spent on reasoning; 0 where the vendor does not tell. */
+  /** Part of outputTokens spent on reasoning; 0 if the vendor does not report it. */
   readonly reasoningTokens: number
 }
 
 /** In the place of usage that holds a number that cannot be a count. Plain data: it survives a worker. */
 export const IMPLAUSIBLE = 'implausible'
-/** What an upstream said of its usage. */
+/** Usage as reported by an upstream. */
 export type UsageReport = Usage | typeof IMPLAUSIBLE
 
 /** The start of every count: nothing used. */
@@ -44,7 +44,7 @@ export function readCount(value: JsonValue | undefined): number | null | typeof 
   return Number.isSafeInteger(value) && isCount(value as number) ? (value as number) : IMPLAUSIBLE
 }
 
-/** The sum of counts; null where there is none, IMPLAUSIBLE where one is or the sum would be. */
+/** The sum of counts; null if there are none, IMPLAUSIBLE if one is or the sum would be. */
 export function sumCounts(...values: readonly (JsonValue | undefined)[]): number | null | typeof IMPLAUSIBLE {
   let sum: number | null = null
   for (const value of values) {
@@ -60,7 +60,7 @@ export type CountsRead = {
   readonly [Name in keyof Usage]?: number | null | typeof IMPLAUSIBLE
 }
 
-/** Usage from what was read; null where neither input nor output is named, IMPLAUSIBLE where any count is. */
+/** Usage from the counts read; null if neither input nor output is present, IMPLAUSIBLE if any count is. */
 export function toUsage(read: CountsRead): UsageReport | null {
   const { inputTokens, outputTokens, cachedInputTokens, cacheWriteTokens, reasoningTokens } = read
   const input = inputTokens ?? 0
@@ -80,7 +80,7 @@ export function toUsage(read: CountsRead): UsageReport | null {
   }
 }
 
-/** The usage to show or count, null where there is none that can be believed. */
+/** The usage to show or count; null if there is none or it is implausible. */
 export function believable(report: UsageReport | null): Usage | null {
   return report === IMPLAUSIBLE ? null : report
 }

@@ -1,6 +1,6 @@
-// The prompt library: system prompts for people's conversations, one file each, `<dir>/<language>/<name>.prompt`. All are held
-// in memory; at most once a second, on use, the folder's stamps are compared and only what changed is read again. No watcher:
-// fs.watch tells nothing on network and bind mounts, and a folder swapped by a symlink (Kubernetes) ends it.
+// The prompt library: system prompts for conversations, one file each, `<dir>/<language>/<name>.prompt`. All are kept in memory; at
+// most once a second, on use, the stamps of the files are compared and changed files are read again. No watcher: fs.watch reports
+// nothing on network and bind mounts, and stops when a symlink to the folder is swapped (Kubernetes).
 import { type BigIntStats, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join, sep } from 'node:path'
 import { GatewayError } from '../errors.js'
@@ -22,12 +22,12 @@ export type PromptLibraryOptions = {
   readonly defaultLanguage: string
   /** Monotonic milliseconds. */
   readonly nowMs?: () => number
-  /** Told once of each file that cannot be used, until it changes. */
+  /** Called once for each unusable file, until it changes. */
   readonly warn?: (message: string) => void
 }
 
 type Prompt = {
-  /** What the file system says of the file; another stamp is another content. Empty: read it again next time. */
+  /** Identifies the content by the file's metadata. Empty: read it again next time. */
   readonly stamp: string
   /** Null: empty, too large or not readable. */
   readonly text: string | null
@@ -37,11 +37,11 @@ type Prompt = {
 /** By `language/name`, the language in lower case. */
 type Prompts = ReadonlyMap<string, Prompt>
 
-/** An edit is seen after this at the latest; a scan of some dozen files costs about 0.1 ms. */
+/** An edit takes effect after this time at the latest; a scan of a few dozen files costs about 0.1 ms. */
 const CHECK_EVERY_MS = 1000
 /** More than any model takes as instructions. */
 const MAX_PROMPT_BYTES = 65_536
-/** Bounds what one scan costs; what comes after them in the order of names is not seen. */
+/** Bounds the cost of a scan; further entries, in the order of names, are ignored. */
 const MAX_LANGUAGES = 32
 const MAX_PROMPTS_PER_LANGUAGE = 64
 const EXTENSION = '.prompt'
@@ -51,7 +51,7 @@ const LEAVES_FOLDER = /[/\\\0]|^\./
 /** A file as young as this may change once more within the resolution of its time stamp. */
 const UNSETTLED_MS = 50
 
-/** Reads the whole folder once. A folder that is not there is an empty library until it is. */
+/** Reads the whole folder once. A missing folder is an empty library until it exists. */
 export function createPromptLibrary(options: PromptLibraryOptions): PromptLibrary {
   const { dir, nowMs = () => performance.now(), warn = () => undefined } = options
   const fallback = options.defaultLanguage.toLowerCase()

@@ -1,5 +1,5 @@
-// The bounded log of one exchange's frames. The relay appends; readers (SSE, WebSocket, aggregator, ...) follow at offsets
-// of their own. A slow reader lags behind and never holds up the upstream; one that falls out of the window is cut.
+// The bounded log of one exchange's frames. The relay appends; readers (SSE, WebSocket, aggregator, ...) follow, each at its own
+// offset. A slow reader lags behind and never slows the upstream down; one that falls out of the window is cut.
 //
 //   relay --append--> [ entry | entry | entry ] --read--> reader A (offset 3)
 //                       ^start                  --read--> reader B (offset 1)

@@ -1,4 +1,4 @@
-// One consumer of a stream log at its own offset. It pulls; the log only tells it that there is something to pull.
+// One consumer of a stream log at its own offset. It pulls; the log only notifies it that there is something to pull.
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type Usage, type UsageSource } from '../model/usage.js'

@@ -1,4 +1,5 @@
-// What the pipeline tells telemetry. One ExchangeRecord per exchange, at settle, feeds both the metrics and the log line.
+// What the pipeline reports to telemetry. One ExchangeRecord per exchange, at settle, is the source of both the metrics and the
+// log line.
 import { type ErrorData } from '../model/error.js'
 import { type FinishReason, type Outcome } from '../model/event.js'
 import { type Usage, type UsageSource } from '../model/usage.js'
@@ -10,11 +11,11 @@ export type ClientOrigin = {
   readonly method: string
   /** Without its query, which may hold a key. */
   readonly path: string
-  /** The client's, as far as trusted proxies tell it; empty where it is not known. */
+  /** The client's address, possibly forwarded by trusted proxies; empty if unknown. */
   readonly address: string
   /** The User-Agent header; empty without one. */
   readonly agent: string
-  /** On a WebSocket: the id of the socket in the log, and the client's own name of the chat; null of what is no chat's. */
+  /** On a WebSocket: the id of the socket in the log, and the client's id of the chat; null if it is not about a chat. */
   readonly socket?: { readonly connection: string; readonly chat: string | null }
 }
 
@@ -43,7 +44,7 @@ export type ExchangeRecord = {
   /** HTTP status the client got; 200 for a stream that broke later. */
   readonly status: number
   readonly error: ErrorData | null
-  /** Why the model stopped, in the model's own words; null where no provider said so. */
+  /** Why the model stopped, in the canonical vocabulary; null if the provider gave no reason. */
   readonly finish: FinishReason | null
   /** The cause of an `internal` error, for the log alone. */
   readonly cause: unknown
@@ -81,7 +82,7 @@ export type Metrics = {
   upstreamRetry(provider: string, kind: RetryKind): void
   /** An answer came with usage that cannot be true; it was estimated instead. */
   implausibleUsage(provider: string): void
-  /** A provider was caught sending bytes that no request asked for: a spell without reuse of its connections begins. */
+  /** A provider sent bytes that no request asked for: its connections are not reused for a while. */
   unsolicitedBytes(provider: string): void
   limitRejection(scope: 'gateway' | 'key' | 'provider', limit: LimitName): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
@@ -93,7 +94,7 @@ export type Metrics = {
   /** The event loop's connection to Redis for this use is up or down. */
   redisState(use: RedisUse, isUp: boolean): void
   redisCall(use: RedisUse, seconds: number, isOk: boolean): void
-  /** What is in the job store; told by one event loop. */
+  /** The content of the job store; reported by one event loop. */
   jobCounts(counts: JobCounts): void
   /** One run of a job is over. */
   jobRun(result: JobRunResult): void
@@ -110,17 +111,17 @@ export type JobCounts = {
   readonly deliveries: { readonly due: number; readonly dead: number }
   readonly storedBytes: { readonly jobs: number; readonly answers: number }
 }
-/** `retried`: to be run again; `released`: given back at a drain; `void`: cancelled, or another's by now. */
+/** `retried`: will run again; `released`: returned at a drain; `void`: cancelled, or taken over by another runner. */
 export type JobRunResult = 'completed' | 'retried' | 'failed' | 'released' | 'void'
 export type WebhookResult = 'delivered' | 'retry' | 'dead'
 
-/** What Redis is used for; each use has a connection of its own. */
+/** What Redis is used for; each use has its own connection. */
 export type RedisUse = 'limits' | 'jobs'
 
 export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
 /** `unchanged`: read, and the same as before. */
 export type ReloadResult = 'ok' | 'unchanged' | 'rejected'
-/** A connection asked too much of one turn of its event loop: requests on end, messages of a WebSocket, tiny chunks of a body. */
+/** What a connection sent too much of in one turn of its event loop: requests, WebSocket messages, or tiny chunks of a body. */
 export type FloodKind = 'requests' | 'messages' | 'chunks'
 export type RetryKind = 'again' | 'elsewhere' | 'hedge' | 'denied'
 export type OffloadTask = 'decode' | 'encode' | 'aggregate'

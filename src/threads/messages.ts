@@ -1,4 +1,4 @@
-// What the supervisor and its further event loops say to each other. Plain data; everything else they share is cells.
+// The messages between the supervisor and its further event loops. Plain data; everything else they share is cells.
 import { type MessagePort } from 'node:worker_threads'
 import { type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'

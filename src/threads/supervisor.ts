@@ -1,5 +1,5 @@
 // Runs the event loops of one process: loop 0 here, on the main thread, and threads - 1 more in workers. All listen on the
-// same port and share nothing but cells. It starts and drains them together; it knows nothing of what a loop does.
+// same port and share nothing but cells. It starts and drains them together and does not know what a loop does.
 import { createServer } from 'node:net'
 import { type MessagePort, Worker } from 'node:worker_threads'
 import { type SlotTable } from '../config/live/slot-table.js'

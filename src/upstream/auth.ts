@@ -1,5 +1,5 @@
-// Request headers: built once per provider when the configuration is taken, as the flat arrays undici sends. Per request
-// only the few parameter headers of the dialect are laid over them. The provider's key is in here and nowhere else.
+// Request headers: built once per provider and configuration, as the flat arrays that undici sends. Per request only the few
+// headers of the dialect are added. The provider's key is used here and nowhere else.
 import { type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 

@@ -1,5 +1,5 @@
-// One request to one upstream and its answer, as plain synchronous calls. Owns the time limits and the one retry of a
-// keep-alive connection that had gone stale. Never follows a redirect, never pauses the parser, never reads the body.
+// One request to one upstream and its answer, as plain synchronous calls. Owns the time limits and the one retry on a stale
+// keep-alive connection. Never follows a redirect, never pauses the parser, never reads the body.
 //
 //   call -> dispatch -> [onHead onBytes*] -> onEnd | onError          abort(): the socket closes, nothing more is called
 import { type Dispatcher } from 'undici'
@@ -25,7 +25,7 @@ export type UpstreamRequest = {
   readonly isStream: boolean
   /** Sent in place of the provider's configured key. */
   readonly callerKey?: string | null
-  /** Whose request it is, as far as the provider's `isolation` asks: the name of the gateway key; empty without keys. */
+  /** The owner of the request for the provider's `isolation`: the name of the gateway key; empty without keys. */
   readonly tenant?: string
 }
 
@@ -37,7 +37,7 @@ export type CallHandler = {
   onHead(status: number, headers: ResponseHeaders): void
   /** `chunk` is a view of the socket's read buffer: copy what is kept for long, or it pins up to 64 KiB. */
   onBytes(chunk: Buffer): void
-  /** The body ended as HTTP says. Whether the answer is complete, only its own end marker tells. */
+  /** The body ended according to HTTP. Only the answer's own end marker shows whether it is complete. */
   onEnd(): void
   onError(error: GatewayError): void
 }
@@ -73,7 +73,7 @@ export class Upstream {
   }
 
   /**
-   * Builds what every call to this provider needs, so that a wrong configuration shows at start.
+   * Builds what every call to this provider needs, so that a wrong configuration fails at start.
    * @throws misconfigured
    */
   prepare(provider: ProviderConfig): void {
@@ -106,7 +106,7 @@ export class Upstream {
     return this.#options.pools.stats(provider)
   }
 
-  /** Built anew for each request: a caller's key is kept nowhere. */
+  /** Built for each request, so that a caller's key is never kept. */
   #headersWith(provider: ProviderConfig, callerKey: string): FixedHeaders {
     return buildHeaders(withCallerKey(provider, callerKey), this.#options.dialectHeaders(provider))
   }
@@ -160,7 +160,7 @@ class LiveCall implements UpstreamCall, PooledHandler {
   readonly #connectMs: number
   readonly #deadlines: Deadlines
   readonly owner: unknown
-  /** What a retry would send; null once that is out of the question, so that a held stream does not hold its prompt. */
+  /** What a retry would send; null once none is possible, so that an open stream does not retain its prompt. */
   #dispatch: Dispatch | null = null
   #controller: Dispatcher.DispatchController | null = null
   #decompressor: Decompressor | null = null
@@ -264,7 +264,7 @@ class LiveCall implements UpstreamCall, PooledHandler {
   }
 
   #mayRetry(error: Error): boolean {
-    // undici looks at an idle connection for a turn before it sends: what is reset by then was never begun.
+    // undici checks an idle connection for a turn before it sends: a request on one that is reset by then was never sent.
     const isUnsent = this.#controller === null
     return this.attempts < MAX_ATTEMPTS && (this.isReused || isUnsent) && !this.#hasAnswer && isStaleConnection(error)
   }

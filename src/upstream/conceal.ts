@@ -1,5 +1,5 @@
-// Takes a provider's secrets out of what the provider says: some quote the key, or a whole request head, in the error that
-// refuses it, and an error's words reach clients. By value, since not every key looks like one; nothing else is changed.
+// Removes a provider's secrets from its answers: some providers quote the key, or a whole request head, in an error, and error
+// texts reach clients. By value, since not every key looks like one; nothing else is changed.
 import { type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
@@ -8,9 +8,9 @@ import { patternOf, secretForms } from '../wire/secret-forms.js'
 const MASK = '***'
 /** Shorter ones (`none`, `EMPTY`, `ollama`) are placeholders of local servers, and words of honest messages. */
 const MIN_SECRET_CHARS = 8
-/** In content, where a header's version or name (`2023-06-01`) may stand with every right. */
+/** For content, where a header value such as a version (`2023-06-01`) may occur legitimately. */
 const MIN_HEADER_SECRET_CHARS = 16
-/** A mask in the place of a number would break the JSON around it. */
+/** A mask that replaces a number would break the surrounding JSON. */
 const DIGITS = /^\d*$/
 /** Messages are cut to a length, perhaps through a secret: this much of its beginning is not left at the end. */
 const MIN_REST_CHARS = 4
@@ -18,7 +18,7 @@ const MIN_REST_CHARS = 4
 /** Whose secrets: the provider's own, and the key of the caller that was sent in place of them. */
 export type Secretive = Pick<ProviderConfig, 'apiKey' | 'headers'> & { readonly callerKey?: string | null }
 
-/** The same error without the provider's key and configured headers; the error itself where there is none of them in it. */
+/** The same error without the provider's key and configured headers; the error itself if it contains none. */
 export function concealSecrets(provider: Secretive, error: GatewayError): GatewayError {
   const { data } = error
   const message = concealText(provider, data.message)
@@ -48,7 +48,7 @@ function concealWord(provider: Secretive, word: string | null): string | null {
   return word === null || concealText(provider, word) === word ? word : null
 }
 
-/** The text without the provider's key and configured headers, in whatever form they stand there. */
+/** The text without the provider's key and configured headers, in any of their forms. */
 export function concealText(provider: Secretive, text: string): string {
   const forms = secretForms(
     [provider.apiKey ?? '', provider.callerKey ?? '', ...Object.values(provider.headers)],
@@ -58,27 +58,27 @@ export function concealText(provider: Secretive, text: string): string {
   return pattern === null ? text : forms.reduce(withoutBeginning, text.replace(pattern, MASK))
 }
 
-/** Takes the provider's secrets out of bytes that pass as they are; where there is none in them it gives back the same object. */
+/** Removes the provider's secrets from bytes that pass unchanged; returns the same object if there are none. */
 export function byteConceal(provider: Secretive): (bytes: Buffer) => Buffer {
   const headers = Object.values(provider.headers).filter((value) => value.length >= MIN_HEADER_SECRET_CHARS)
   const pattern = patternOf(secretForms([provider.apiKey ?? '', ...headers], MIN_SECRET_CHARS))
   if (pattern === null) return (bytes) => bytes
   return (bytes) => {
-    // Byte for byte: what is no text stays as it is.
+    // As latin1, so that bytes that are not text stay unchanged.
     const text = bytes.toString('latin1')
     const shown = text.replace(pattern, MASK)
     return shown === text ? bytes : Buffer.from(shown, 'latin1')
   }
 }
 
-/** Bytes of a whole answer without the secrets of a provider; the same object where there is none in it. */
+/** Bytes of a whole answer without the secrets of a provider; the same object if it contains none. */
 export type Conceal = (bytes: Uint8Array) => Uint8Array
 
 /** The secrets of a configuration's providers as whole answers are searched for them: made once for each provider. */
 export class AnswerSecrets {
   readonly #known = new WeakMap<ProviderConfig, Conceal>()
 
-  /** For content, so that only what is long enough to be no word of an honest answer is looked for. */
+  /** For content: searches only for secrets that are too long to be a word of an ordinary answer. */
   of(provider: ProviderConfig): Conceal {
     let conceal = this.#known.get(provider)
     if (conceal === undefined) {
@@ -110,7 +110,7 @@ function isBase64Of(form: string, secrets: readonly string[]): boolean {
 }
 
 function replaceIn(bytes: Buffer, pattern: RegExp | null): Buffer {
-  // Byte for byte: what is no text stays as it is.
+  // As latin1, so that bytes that are not text stay unchanged.
   return pattern === null ? bytes : Buffer.from(bytes.toString('latin1').replace(pattern, MASK), 'latin1')
 }
 

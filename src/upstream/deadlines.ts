@@ -1,5 +1,5 @@
 // The time limits of one call: first token, between tokens, total. One timer, re-armed when it fires and not when a token
-// comes: a token only notes the time. undici's own timeouts are off, so no 300 s default shows through.
+// arrives: a token only records the time. undici's own timeouts are disabled, so its default of 300 s never applies.
 import { type Timeouts } from '../config/types.js'
 import { type TimeoutKind } from './failure.js'
 
@@ -37,7 +37,7 @@ export class Deadlines {
   sawToken(): void {
     const isFirst = this.#lastTokenAtMs < 0
     this.#lastTokenAtMs = performance.now()
-    // The timer stands at the first token's limit, which may lie far beyond the next pause's.
+    // The timer is set for the first token's limit, which may be far later than that of the next token.
     if (isFirst && this.#timer !== null && this.#dueAtMs() < this.#armedForMs) this.#arm(this.#lastTokenAtMs)
   }
 

@@ -1,5 +1,5 @@
-// Answers that come compressed although `identity` was asked for. They are unpacked by node:zlib off the event loop, in
-// order, under a cap of unpacked bytes, so that a bomb ends as an error. Double codings are refused, not unpacked.
+// Decompresses answers that are compressed although `identity` was requested, with node:zlib off the event loop, in order, up to a
+// cap, so that a decompression bomb ends as an error. Multiple codings are rejected.
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
 import { GatewayError, toGatewayError } from '../errors.js'
 
@@ -40,7 +40,7 @@ export class Decompressor {
     if (this.#isOver || chunk.length === 0) return
     this.#unpacker ??= this.#open(chunk)
     this.#unpacker.write(chunk)
-    // Packed bytes wait for the thread pool; what is over the cap packed is over it unpacked.
+    // Compressed bytes wait for the thread pool; data that exceeds the cap compressed exceeds it decompressed.
     if (this.#unpacker.writableLength > this.#maxBytes) this.#fail(this.#tooLarge())
   }
 
@@ -73,7 +73,7 @@ export class Decompressor {
       this.#fail(this.#tooLarge())
       return
     }
-    // Called by a zlib stream's event: what the sink throws would end the process.
+    // Called by a zlib stream's event: an exception of the sink would end the process.
     try {
       this.#sink.onBytes(chunk)
     } catch (error) {

@@ -1,5 +1,5 @@
-// What went wrong on the way to or from an upstream, as one GatewayError: undici's and Node's errors in, the catalogue's
-// codes out. The message names the error code only; addresses, paths and keys stay in the cause, which only the log sees.
+// Converts failures on the way to or from an upstream, undici's and Node's errors, into a GatewayError of the catalogue. The message
+// names only the error code; addresses, paths and keys stay in the cause, which only the log shows.
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type ErrorCode } from '../model/error.js'
 import { PROXY_AUTHENTICATION_REQUIRED } from './proxy.js'
@@ -36,7 +36,7 @@ const EOF_CODE = 'HPE_INVALID_EOF_STATE'
 const EOF_REASON = 'Invalid EOF state'
 
 const UNSOLICITED = 'bad response'
-/** undici's words for a 101 that no request asked for, which it does not skip (client-h1.js, onHeadersComplete). */
+/** undici's message for an unrequested 101, which it does not skip (client-h1.js, onHeadersComplete). */
 const BAD_GRAMMAR: ReadonlySet<string> = new Set([UNSOLICITED, 'bad upgrade'])
 
 const SAFE_CODE = /^[A-Z][A-Z0-9_]{1,63}$/
@@ -47,7 +47,7 @@ export function timeoutFailure(kind: TimeoutKind, limitMs: number, cause?: unkno
 }
 
 /**
- * Maps what undici reported. An error without a code is not the network's but a fault of our own: `internal`.
+ * Maps an error of undici. An error without a code is not from the network but an internal one: `internal`.
  * `connectMs` is the connect limit in force, for its message.
  */
 export function failureOf(error: unknown, phase: CallPhase, connectMs: number): GatewayError {
@@ -76,7 +76,7 @@ export function failureOf(error: unknown, phase: CallPhase, connectMs: number): 
   })
 }
 
-/** May a fresh connection help? Only what a keep-alive connection shows when the other side had closed it: FIN or RST. */
+/** Whether a new connection may help: only for the errors of a keep-alive connection that the other side has closed, FIN or RST. */
 export function isStaleConnection(error: unknown): boolean {
   const code = codeOf(error)
   if (code === 'UND_ERR_SOCKET') return !isBadGrammar(code, error)

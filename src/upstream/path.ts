@@ -1,5 +1,5 @@
-// Joins a dialect's path to a provider's base path. A model name is the client's and may be part of the path, so nothing
-// in it may lead out of the base path or to another origin. Never decodes: what is checked is what is sent.
+// Joins a dialect's path to a provider's base path. A model name comes from the client and may be part of the path, so nothing in
+// it may lead out of the base path or to another origin. Never decodes: the checked path is the one that is sent.
 import { GatewayError } from '../errors.js'
 
 /** Origin-form only: begins with a slash, visible ASCII, no fragment, no backslash (which some servers read as a slash). */

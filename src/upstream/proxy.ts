@@ -1,6 +1,6 @@
-// The way to an upstream through an HTTP proxy: for https a tunnel (CONNECT) in which TLS is spoken with the upstream itself, for
-// http the proxy gets the whole URL (RFC 9112 3.2.2), since most let nobody tunnel to other ports than 443. Credentials go to the
-// proxy alone, and no error holds them.
+// Connects to an upstream through an HTTP proxy: for https by a tunnel (CONNECT) with TLS to the upstream itself; for http the proxy
+// gets the whole URL (RFC 9112 3.2.2), since most proxies allow tunnels only to port 443. Credentials are sent only to the proxy and
+// never appear in an error.
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { errors } from 'undici'
@@ -14,7 +14,7 @@ export type UpstreamProxy = {
   readonly authorization: string | null
 }
 
-/** What went wrong at or before the proxy. `code` is all that is shown. */
+/** A failure at or before the proxy. Only `code` is shown. */
 export class ProxyError extends Error {
   readonly code: string
 
@@ -28,9 +28,9 @@ export class ProxyError extends Error {
 /** The code of an answer that wants other credentials than were sent, if any were. */
 export const PROXY_AUTHENTICATION_REQUIRED = 'PROXY_AUTHENTICATION_REQUIRED'
 export const PROXY_AUTHENTICATION_STATUS = 407
-/** What tinyproxy 1.11 answers where no credentials were sent at all. */
+/** The answer of tinyproxy 1.11 to a request without credentials. */
 const UNAUTHENTICATED = 401
-/** Proxies answer a CONNECT with a few headers; what is more is no answer. */
+/** Proxies answer a CONNECT with a few headers; more than this is not an answer. */
 const MAX_HEAD_BYTES = 16 * 1024
 const HEAD_END = '\r\n\r\n'
 const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})(?: |\r)/
@@ -108,7 +108,7 @@ function readFrom(socket: Socket): Buffer | null {
   return Buffer.isBuffer(chunk) ? chunk : null
 }
 
-/** Null where the tunnel stands. A server of TLS waits for its client: whatever comes behind the head is not its. */
+/** Null if the tunnel is open. A TLS server waits for its client, so bytes after the head are not from it. */
 function faultOf(head: string, end: number): ProxyError | null {
   const status = Number(STATUS_LINE.exec(head)?.[1])
   if (status === PROXY_AUTHENTICATION_STATUS || status === UNAUTHENTICATED)

@@ -1,5 +1,5 @@
-// The one line that every exchange gets, written as JSON text by hand: pino's generic way took 20 us of a request's 110 (S1,
-// Node 20.20), a fifth of it to search our own request ids for keys. All other lines are pino's; the form is the same.
+// The log line of an exchange, written as JSON text by hand: pino's generic way took 20 us of a request's 110 (Node 20.20), a fifth
+// of it to search our own request ids for keys. pino writes all other lines, in the same form.
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason } from '../../model/event.js'
 import { type ExchangeRecord, type Try } from '../records.js'

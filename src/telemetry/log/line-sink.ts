@@ -1,6 +1,6 @@
-// Where log lines go: a file or a pipe, written in the background in whole lines. Not pino's own destination: at exit it
-// tries a broken pipe for ever (sonic-boom 4.2, flushSync; tried), and it waits without bound for a reader that stands still.
-// Nothing that happens to the log may stop the gateway: what cannot be written is dropped and counted.
+// The destination of log lines: a file or a pipe, written in the background in whole lines. Not pino's own destination, which at
+// exit retries a broken pipe for ever (sonic-boom 4.2, flushSync; tried) and waits without bound for a stalled reader. The log must
+// never stop the gateway: lines that cannot be written are dropped and counted.
 import { fstatSync, write, writeSync } from 'node:fs'
 
 /** POSIX PIPE_BUF on Linux: a write to a pipe up to this size is never mixed with another event loop's. */
@@ -13,7 +13,7 @@ const FLUSH_MS = 100
 const RETRY_MS = 20
 /** At exit a full pipe gets this long to empty. */
 const EXIT_PATIENCE_MS = 500
-/** Beyond this the reader is taken to stand still. */
+/** Beyond this the reader counts as stalled. */
 const MAX_BUFFERED_CHARS = 8 * 1024 * 1024
 
 export type LineSinkOptions = {
@@ -38,7 +38,7 @@ export class LineSink {
   #isWriting = false
   #dropped = 0
   #isBroken = false
-  /** What a full pipe did not take, and the timer that tries again. */
+  /** The data that a full pipe did not take, and the timer of the retry. */
   #unwritten: Buffer | null = null
   #retryTimer: NodeJS.Timeout | null = null
   #timer: NodeJS.Timeout | null = null
@@ -81,15 +81,15 @@ export class LineSink {
     })
   }
 
-  /** Of regular files: what is not being written yet goes to `fd`. Resolves when the descriptor before is not used any more. */
+  /** For regular files: pending lines go to `fd`. Resolves when the previous descriptor is no longer used. */
   moveTo(fd: number): Promise<void> {
     this.#fd = fd
     if (!this.#isWriting) return Promise.resolve()
-    // Before all others: what is being written is the next to be done.
+    // Before all others: the write in progress completes next.
     return new Promise((resolve) => this.#waiting.unshift({ until: this.#written + 1, resolve }))
   }
 
-  /** Writes what is left at once; gives up at the first error that waiting does not mend. */
+  /** Writes the rest synchronously; gives up at the first permanent error. */
   flushSync(): void {
     this.#seal()
     const deadlineMs = performance.now() + EXIT_PATIENCE_MS
@@ -159,7 +159,7 @@ export class LineSink {
     if (error.code === 'EAGAIN') {
       this.#unwritten = bytes
       this.#retryTimer = setTimeout(() => this.#retry(), RETRY_MS)
-      // Only someone who waits for a flush keeps the process up for a reader that may never come back.
+      // Only a pending flush keeps the process alive for a reader that may never return.
       if (this.#waiting.length === 0) this.#retryTimer.unref()
       return
     }
@@ -196,7 +196,7 @@ export class LineSink {
     while (this.#waiting[0] !== undefined && this.#waiting[0].until <= this.#written) this.#waiting.shift()?.resolve()
   }
 
-  /** Nobody reads any more: all further lines are let go. */
+  /** The reader is gone: all further lines are dropped. */
   #break(): void {
     this.#isBroken = true
     this.#chunks = []

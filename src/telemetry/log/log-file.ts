@@ -1,12 +1,12 @@
-// The log in a file that others may move away: it is opened anew when it is told to, or when its path no longer leads to it.
-// What was being written goes whole to the file that it began in, so no line is lost or cut at a rotation.
+// The log in a file that may be rotated: it is reopened on request, or when its path no longer leads to the open file. A write in
+// progress is completed in the old file, so no line is lost or cut at a rotation.
 import { close, fstatSync, mkdirSync, openSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { GatewayError } from '../../errors.js'
 import { LineSink, type LineSinkOptions } from './line-sink.js'
 
-/** Readable by the owner's group, by nobody else. */
+/** Readable by owner and group only. */
 const FILE_MODE = 0o640
 
 type Opened = { readonly fd: number; readonly dev: number; readonly ino: number }
@@ -34,8 +34,8 @@ export class LogFile {
   }
 
   /**
-   * Writes to the file that the path leads to from now on, and makes it where there is none.
-   * @throws misconfigured when it cannot be opened; then the old one goes on
+   * From now on writes to the file that the path leads to, creating it if necessary.
+   * @throws misconfigured when it cannot be opened; then the old one stays in use
    */
   async reopen(): Promise<void> {
     if (this.#isReopening) return

@@ -1,5 +1,6 @@
-// The log: one JSON line for each exchange, and a few for the life of the gateway. pino builds the lines, but for those of
-// exchanges (exchange-line.ts); line-sink.ts writes them, redact.ts has looked at every text that is not ours. Never holds up an exchange, never holds a secret.
+// The log: one JSON line per exchange, and a few about the gateway itself. pino builds the lines, except those of exchanges
+// (exchange-line.ts); redact.ts cleans every text that is not our own, and line-sink.ts writes them. The log never delays an exchange
+// and never contains a secret.
 import { type Logger, pino } from 'pino'
 import { toGatewayError } from '../../errors.js'
 import { type Outcome } from '../../model/event.js'
@@ -23,7 +24,7 @@ export type LogConfig = {
 export type LogDestination = {
   write(line: string): void
   flush(): Promise<void>
-  /** For a file: writes on in the one that its path leads to now. @throws misconfigured, and the old one goes on */
+  /** For a file: continues in the one that its path leads to now. @throws misconfigured, and the old one stays in use */
   reopen?(): Promise<void>
   /** The same, if the file was moved or removed. */
   reopenIfMoved?(): Promise<void>
@@ -37,7 +38,7 @@ export function openLogDestination(file: string | null, onDropped: (lines: numbe
   return file === null ? new LineSink(STDOUT_FD, { onDropped }) : new LogFile(file, { onDropped })
 }
 
-/** Opens a log file anew. What goes wrong is told in the old one, which goes on; never rejects. */
+/** Reopens a log file. An error is logged in the old one, which stays in use; never rejects. */
 export async function reopenLog(
   destination: LogDestination,
   log: Pick<Log, 'warn'>,
@@ -51,7 +52,7 @@ export async function reopenLog(
 export type LogOptions = {
   /** Every secret of the configuration: provider keys, the metrics token. None of them ever appears in a line. */
   readonly secrets: readonly string[]
-  /** SHA-256 in hex of the gateway keys, of which no more is known. */
+  /** SHA-256 in hex of the gateway keys, which are known only by it. */
   readonly keyDigests?: readonly string[]
   /** Names of the gateway keys: they are no secrets. */
   readonly keyNames?: readonly string[]
@@ -161,7 +162,7 @@ const SILENT: Log = Object.freeze({
   flush: () => Promise.resolve(),
 })
 
-/** What is the client's own doing is not worth a warning; what is our fault is an error. */
+/** What the client caused is not worth a warning; internal faults are errors. */
 const LEVEL_OF_OUTCOME: Readonly<Record<Outcome, 'info' | 'warn'>> = Object.freeze({
   complete: 'info',
   client_gone: 'info',
@@ -174,7 +175,7 @@ const LEVEL_OF_OUTCOME: Readonly<Record<Outcome, 'info' | 'warn'>> = Object.free
   failed: 'warn',
 })
 
-/** Whatever a client sees as the server's fault is worth a warning. */
+/** Everything that a client sees as the server's fault is worth a warning. */
 const FIRST_SERVER_STATUS = 500
 
 function levelOf({ outcome, error, status }: ExchangeRecord): 'info' | 'warn' | 'error' {

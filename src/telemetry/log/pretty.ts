@@ -1,4 +1,4 @@
-// The log for people at a terminal: one short line out of one JSON line. Meant for trying things out, not for speed.
+// The log for a terminal: one short line per JSON line. For trying things out, not for speed.
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 
 /** 11 is where the clock begins in an ISO time, 23 where its milliseconds end. */

@@ -1,5 +1,5 @@
-// Keeps secrets out of the log: by value (every secret of the configuration, and whatever looks like a key), and by the
-// name of a field. Errors are cut down to name, code and message, never the objects that hang on them: a request, a body.
+// Keeps secrets out of the log: by value (every secret of the configuration, and anything that looks like a key), and by the name
+// of a field. Errors are reduced to name, code and message, without attached objects such as a request or a body.
 import { hash } from 'node:crypto'
 import { GatewayError } from '../../errors.js'
 import { maskKeys } from '../../wire/mask-keys.js'
@@ -9,7 +9,7 @@ import { patternOf, secretForms } from '../../wire/secret-forms.js'
 export const REDACTED = '[redacted]'
 /** Foreign text (model names, provider messages) is cut to this many characters. */
 const MAX_TEXT_CHARS = 500
-/** What is looked at of a longer text before it is cut. */
+/** How much of a longer text is searched before it is cut. */
 const MAX_SCANNED_CHARS = 4000
 /** Anything shorter would blot out ordinary words. */
 const MIN_SECRET_CHARS = 6
@@ -42,7 +42,7 @@ export type Redactor = {
   text(value: string): string
   /** A plain copy of log fields: secrets removed, errors cut down, depth and length bounded. */
   fields(value: object): object
-  /** What is known of a thrown value; null for none. */
+  /** The loggable parts of a thrown value; null for none. */
   cause(thrown: unknown): CauseLine | null
 }
 
@@ -60,7 +60,7 @@ export function createRedactor(secrets: readonly string[], known: KnownKeys = {}
     const scanned = value.length > MAX_SCANNED_CHARS ? value.slice(0, MAX_SCANNED_CHARS) : value
     const unkeyed = withoutKeys(scanned)
     const withoutKnown = pattern === null ? unkeyed : unkeyed.replace(pattern, REDACTED)
-    // The cut may have gone through a secret: what is left of it stands at the very end.
+    // The cut may have split a secret, whose rest is then at the very end.
     const whole = scanned === value ? withoutKnown : withoutKnown.slice(0, Math.max(0, withoutKnown.length - longest))
     const clean = maskKeys(whole, REDACTED)
     return clean.length > MAX_TEXT_CHARS ? `${clean.slice(0, MAX_TEXT_CHARS)}...` : clean
@@ -111,7 +111,7 @@ export function createRedactor(secrets: readonly string[], known: KnownKeys = {}
   return { text, cause: (thrown) => cause(thrown), fields: (value) => copyFields(value, 0) }
 }
 
-/** Words between blanks and quotes, and the parts of such a word; shorter ones are nobody's key. */
+/** Words between spaces and quotes, and the parts of such a word; shorter ones cannot be keys. */
 const WORD = /[^\s"'`]{8,}/g
 const PART = /[^.,;:=?&/]{8,}|[^,;=?&/]{8,}/g
 /** The same model names come again and again. */
@@ -124,7 +124,7 @@ function createKeyFinder(digests: readonly string[]): (text: string) => string {
   const clean = new Set<string>()
   const isKey = (word: string): boolean => known.has(hash('sha256', word, 'hex'))
   const cleanWord = (word: string, _at: number, text: string): string => {
-    // A text that is one word has been asked about already.
+    // A text that is a single word has been checked already.
     if (word !== text && isKey(word)) return REDACTED
     const bare = word.replace(/[.,;:!?)]+$/, '')
     if (bare !== word && isKey(bare)) return REDACTED + word.slice(bare.length)
@@ -151,7 +151,7 @@ function codeOf(error: Error): string | null {
     : null
 }
 
-/** Node quotes what it could not read in some messages: JSON.parse the body, argument checks the value. That part goes. */
+/** Some of Node's messages quote invalid input: JSON.parse the body, argument checks the value. Removes that part. */
 function messageOf(error: Error): string {
   if (error instanceof SyntaxError) return error.message.replace(/(?:, |: |\.\.\.)".*$/s, '')
   return error.message.replace(/\.? Received .*$/s, '')

@@ -1,9 +1,9 @@
-// How many refused requests a second get a line in the log. A refusal costs its sender nothing and its line as much time as
-// the rest of it, and a disk; so beyond a rate they are counted, and the count gets a line when the second is over. A key gets as
+// Limits the log lines of rejected requests per second. A rejection costs its sender nothing, while its line takes as much time as
+// the rest of it, and disk space; so above a rate they are only counted, and the count is logged at the end of the second. A key gets as
 // many lines as it leaves for the others, so a flood of one key's refusals does not hide the first of another's.
 import { type ExchangeRecord } from '../records.js'
 
-/** Two lines of JSON a millisecond would be a tenth of an event loop; this is a hundredth, and more than anybody reads. */
+/** Two lines of JSON per millisecond would be a tenth of an event loop; this is a hundredth, and more than anyone reads. */
 const LINES_A_SECOND = 200
 const SECOND_MS = 1000
 
@@ -38,7 +38,7 @@ export class RefusalLines {
     return false
   }
 
-  /** Ends the second early: tells what was not written. */
+  /** Ends the second early: logs the number of lines that were not written. */
   flush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null

@@ -1,5 +1,5 @@
-// The memory of all metrics: one slab of numbers for each event loop, written by that loop alone with plain additions,
-// and added up at a scrape by whoever asks. No locks, no atomics: a scrape may miss what is being written just then.
+// The memory of all metrics: one slab of numbers per event loop, written only by that loop with plain additions, and summed at a
+// scrape. No locks, no atomics: a scrape may miss a write in progress.
 import { createLayout, type Layout, type MetricsConfig } from './layout.js'
 import { METRIC_LIST, METRICS } from './table.js'
 

@@ -1,5 +1,5 @@
-// Writes one metric as Prometheus reads it (text format 0.0.4). Ours, because prom-client has no way to give a histogram its
-// buckets: its `observe` takes one value at a time, and what we have at a scrape are sums. Pure.
+// Writes one metric in Prometheus text format 0.0.4. Our own, because prom-client cannot set the buckets of a histogram: its
+// `observe` takes one value at a time, while a scrape has sums. Pure.
 // https://prometheus.io/docs/instrumenting/exposition_formats/
 import { type Labels, type Series } from './series.js'
 

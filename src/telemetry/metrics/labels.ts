@@ -1,5 +1,5 @@
-// The labels of the gateway's own metrics: which there are, and the values of each in the order that their cells lie in.
-// Values come from configuration and these lists alone; whatever a client writes that is not among them counts as `other`.
+// The labels of the gateway's own metrics, and the values of each in the order of their cells. Values come only from the
+// configuration and these lists; anything else that a client sends counts as `other`.
 import { OUTCOMES } from '../../model/event.js'
 import {
   type AttemptResult,

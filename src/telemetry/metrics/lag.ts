@@ -1,6 +1,6 @@
-// How late an event loop runs its timers, in other words how long something blocked it. A cheap timer of our own: it costs
-// a few microseconds a second and never keeps the process alive. Tells the worst of the last ten to twenty seconds, so
-// that a scrape every fifteen seconds sees a block of any time in between.
+// How late an event loop runs its timers, that is, how long something blocked it. It uses a cheap timer that costs a few
+// microseconds per second and never keeps the process alive. It reports the worst of the last ten to twenty seconds, so that a
+// scrape every fifteen seconds sees any block in between.
 import { openRunQueue, type RunQueue } from './run-queue.js'
 
 /** Short enough to see blocks of this length, long enough to cost nothing. */
@@ -39,15 +39,15 @@ export class LagWindow {
  */
 export type LoopSample = {
   readonly spanMs: number
-  /** How long its turns took on average, without waiting. */
+  /** Average length of its turns, excluding idle time. */
   readonly turnMs: number
-  /** The share of the time in which it did not wait for something to do, 0 to 1. */
+  /** The fraction of the time in which it was not idle, 0 to 1. */
   readonly utilization: number
 }
 
 export type LagSampler = { stop(): void }
 
-/** Samples this event loop's lag twenty times a second and tells the recent worst, in seconds, and the sample itself. */
+/** Samples this event loop's lag twenty times a second and reports the recent worst, in seconds, and the sample itself. */
 export function startLagSampler(
   report: (worstSec: number, sample: LoopSample) => void,
   runQueue: RunQueue = openRunQueue(),
@@ -70,7 +70,7 @@ export function startLagSampler(
   }
 }
 
-/** Reads what this thread's event loop did since the last call. A timer's delay would not tell: it says nothing of turns shorter than its period. */
+/** Reads what this thread's event loop did since the last call. A timer's delay would not show turns shorter than its period. */
 function createTurnReader(runQueue: RunQueue): () => LoopSample {
   let waitedBeforeMs = runQueue.waitedMs()
   let before = performance.eventLoopUtilization()

@@ -1,10 +1,10 @@
-// Where each series of the table lives in an event loop's slab of numbers. Pure.
+// The position of each series of the table in an event loop's slab of numbers. Pure.
 //
 //   slab  fixed section | row | row | row ...     one row for each (surface, provider, model) seen, MAX_ROWS at most
 //   row   tag | the metrics that have cells in each row
 //
-// A metric has its series one after the other. A counter or gauge takes a cell for each, a histogram one for each bound, one
-// for what is above all, and one for the sum; behind a gauge that is shown once it is set lies a flag for each series.
+// The series of a metric are contiguous. A counter or gauge has one cell per series, a histogram one per bound, one for larger
+// values and one for the sum; a gauge that is shown once it is set is followed by one flag per series.
 import { OTHER } from './labels.js'
 import { type Descriptor, METRIC_LIST, type MetricKey } from './table.js'
 
@@ -49,11 +49,11 @@ export type Layout = {
 export type NameTable = {
   readonly names: readonly string[]
   readonly indexOf: ReadonlyMap<string, number>
-  /** How many names it may come to hold; what comes beyond counts as `other`. */
+  /** The maximum number of names; further ones count as `other`. */
   readonly room: number
 }
 
-/** The same configuration always gives the same layout, on every event loop; one with more names and the same room, the same places. */
+/** The same configuration yields the same layout on every event loop; one with more names and the same capacity keeps all positions. */
 export function createLayout(config: MetricsConfig): Layout {
   const surfaces = createNameTable(config.surfaces)
   const providers = createNameTable(

@@ -1,5 +1,5 @@
-// What the hot path does for metrics: plain additions into the slab of its own event loop. No allocation, no string is
-// built, no label is validated; names and labels are made only at a scrape (scrape.ts).
+// Metrics on the hot path: plain additions into the slab of its own event loop. No allocation, no string is built, no label is
+// validated; names and labels are built only at a scrape (scrape.ts).
 import { OUTCOMES } from '../../model/event.js'
 import {
   type AttemptResult,
@@ -40,22 +40,22 @@ import { METRIC_LIST, METRICS, type MetricKey } from './table.js'
 
 const MS_PER_SEC = 1000
 
-/** Metrics of one event loop, its only writer. Gauges left by a former loop of the same index are reset, counts go on. */
+/** Metrics of one event loop, their only writer. Gauges of a former loop with the same index are reset, counters continue. */
 export function createMetrics(config: MetricsConfig, cells: SharedArrayBuffer, loopIndex: number): LoopMetrics {
   const layout = createLayout(config)
   return new CellMetrics(layout, slabOf(layout, cells, loopIndex))
 }
 
-/** Metrics whose configuration may be replaced by one with more names: whoever holds them counts on under the same labels. */
+/** Metrics whose configuration may be replaced by one with more names; existing users continue under the same labels. */
 export type LoopMetrics = Metrics & {
   /** The names so far keep their places, and so the room must be the same. */
   adopt(config: MetricsConfig): void
   configReload(result: ReloadResult): void
-  /** A connection was closed for what it asked of one turn of its event loop. */
+  /** A connection was closed because of its demands on one turn of its event loop. */
   flood(kind: FloodKind): void
   /** A listener accepts no connections, for want of descriptors; or does again. */
   listenerPaused(isPaused: boolean): void
-  /** Memory reserved for a use (above zero) or given back. */
+  /** Memory reserved for a use (positive) or released. */
   reserved(use: 'receiving' | 'fetched', bytes: number): void
   /** An answer with an Idempotency-Key is not kept: too large, or not taken by the store. */
   answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void
@@ -240,7 +240,7 @@ class CellMetrics implements LoopMetrics {
     this.#cells[at] = (this.#cells[at] ?? 0) + count
   }
 
-  /** Counters only grow; a number that is none would spoil the sum for good. */
+  /** Counters only grow; NaN would spoil the sum for good. */
   #count(at: number, count: number): void {
     if (count > 0 && count < Number.POSITIVE_INFINITY) this.#add(at, count)
   }

@@ -1,6 +1,6 @@
-// How long this thread was ready to run while the system let others run: time in which it looks busy and does nothing. On Linux
-// each thread has a line of three numbers for it; it is opened once by the thread itself and read anew as often as wanted, at
-// some microseconds a time. Elsewhere nothing is known, and nothing counts as waited.
+// How long this thread was runnable while the system ran others: time in which it looks busy and does nothing. Linux has a line of
+// three numbers for each thread; the thread opens it once and reads it again whenever needed, at a few microseconds each. On other
+// systems the figure is unknown, and no time counts as waited.
 //
 //   /proc/thread-self/schedstat   "<ns on a processor> <ns in the run queue> <time slices>"
 // @see https://www.kernel.org/doc/html/latest/scheduler/sched-stats.html#proc-pid-schedstat

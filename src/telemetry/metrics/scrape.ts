@@ -1,5 +1,5 @@
-// The page that Prometheus reads: adds up the slabs of all event loops and writes their series, then prom-client's metrics
-// of the process. Runs on any event loop and lets it breathe between two metrics.
+// The page for Prometheus: sums the slabs of all event loops and writes their series, then prom-client's metrics of the process.
+// Runs on any event loop and yields to it between two metrics.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { sumSlabs, type Totals } from './cells.js'
@@ -58,7 +58,7 @@ export function createScrape(config: MetricsConfig, cells: SharedArrayBuffer, op
 
 type Part = () => string | Promise<string>
 
-/** The parts of our own metrics under the names of one layout; each call takes the numbers anew. */
+/** The parts of our own metrics under the names of one layout; each call reads the numbers. */
 function createPage(config: MetricsConfig, cells: SharedArrayBuffer): () => Part[] {
   const layout = createLayout(config)
   const metrics = METRIC_LIST.map(([key, head]) => ({ head, read: createSeriesReader(layout, key) }))

@@ -10,7 +10,7 @@ export type Labels = Readonly<Record<string, string | number>>
 export type Series = {
   readonly labels: Labels
   readonly value: number
-  /** What follows the metric's name, for the parts of a histogram. */
+  /** The suffix of the metric's name, for the parts of a histogram. */
   readonly suffix?: '_bucket' | '_sum' | '_count'
 }
 

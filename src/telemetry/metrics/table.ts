@@ -1,8 +1,8 @@
-// The table of the gateway's own metrics, in the order of the page. The places in memory (layout.ts), the sums over event
-// loops (cells.ts), the page (series.ts, exposition.ts) and the reference page of docs/ are all made from it; metrics.ts counts.
+// The table of the gateway's own metrics, in the order of the page. The layout in memory (layout.ts), the sums over event loops
+// (cells.ts), the page (series.ts, exposition.ts) and the reference page in docs/ are derived from it; metrics.ts counts.
 //
-// Two rules need no column: a series of a counter or histogram is shown once it has counted, and an event loop that begins
-// anew sets its gauges back while counts go on.
+// Two rules need no column: a series of a counter or histogram is shown once it has counted, and an event loop that restarts
+// resets its gauges while its counters continue.
 import {
   ATTEMPT_RESULTS,
   type Axis,
@@ -106,7 +106,7 @@ export const METRICS = {
     help: 'Time spent in the gateway itself.',
     ...{ type: 'histogram', bounds: OVERHEAD_BOUNDS, row: TARGET, axes: [] },
   },
-  // Over all surfaces: whose tokens they were does not depend on the API they were asked for with.
+  // Over all surfaces: the consumer of tokens does not depend on the API of the request.
   tokens: {
     name: 'sluice_tokens_total',
     help: 'Tokens, by direction: input includes cached, output includes reasoning tokens.',

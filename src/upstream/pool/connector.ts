@@ -1,5 +1,5 @@
-// How the connections of one provider are made: directly or through its proxy, with TLS that is always verified, by its own CA
-// and under its own name where the configuration says so. Undici asks for a socket and gets one that its parser can take over.
+// Opens the connections of one provider: directly or through its proxy, with TLS that is always verified, against its own CA and
+// server name if configured. undici requests a socket and gets one that its parser can take over.
 import { type Socket } from 'node:net'
 import { buildConnector, errors } from 'undici'
 import { type ProviderConfig } from '../../config/types.js'
@@ -45,7 +45,7 @@ function tlsOptions({ tls = null }: ProviderConfig): buildConnector.BuildOptions
   }
 }
 
-/** Https goes through a tunnel; for http the connection is the proxy's, and its requests say where they go. */
+/** https uses a tunnel; for http the connection is to the proxy, and requests have the whole URL. */
 function throughProxy(connect: Connect, proxy: UpstreamProxy, timeoutMs: number): Connect {
   return (options, callback) => {
     if (options.protocol !== 'https:') {

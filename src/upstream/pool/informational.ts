@@ -4,7 +4,7 @@
 import { type Socket } from 'node:net'
 
 const CONTINUE = 100
-/** Another interim answer, which undici skips: its handler hears of it as of a status below 200. */
+/** Another interim answer, which undici skips: its handler gets it as a status below 200. */
 const EARLY_HINTS = 103
 /** The symbol under which undici 7 keeps a socket's parser (lib/core/symbols.js). */
 const PARSER_SYMBOL = 'parser'

@@ -1,6 +1,6 @@
-// Connections to upstreams: one pool of undici's clients per configured provider and event loop, made when first needed. A provider that a
-// reload changes is another one, with a pool of its own beside the old one while that is in use. The parser is never paused:
-// undici 7.26 to 7.30 kills the process when a paused answer ends by FIN (undici#5360). HTTP/1.1 only, TLS verified.
+// Connections to upstreams: one pool of undici clients per configured provider and event loop, created on first use. A provider that
+// a reload changes gets a new pool beside the old one, which remains while it is in use. The parser is never paused: undici 7.26 to
+// 7.30 kills the process when a paused answer ends by FIN (undici#5360). HTTP/1.1 only, TLS verified.
 import { type buildConnector } from 'undici'
 import { type ProviderConfig } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
@@ -8,16 +8,16 @@ import { parseProxy } from '../proxy.js'
 import { ClientPool } from './client-pool.js'
 import { createConnector } from './connector.js'
 
-/** Vendors send 1-4 KiB of headers; what is more than this is an error, not an answer. */
+/** Vendors send 1-4 KiB of headers; more than this is an error, not an answer. */
 export const MAX_RESPONSE_HEADER_BYTES = 32 * 1024
 
-/** A provider's pool and what a call needs to know of it. */
+/** A provider's pool and what a call needs to know about it. */
 export type PoolLink = {
   readonly provider: ProviderConfig
   readonly pool: ClientPool
-  /** Path of the base URL, without a trailing slash; empty for a bare origin. With the origin, where a proxy is asked for it. */
+  /** Path of the base URL, without a trailing slash; empty for a bare origin. With the origin if requests go to an http proxy. */
   readonly basePath: string
-  /** Flat; for a proxy that is asked for whole URLs. */
+  /** Flat; for a proxy that takes whole URLs. */
   readonly proxyHeaders: readonly string[]
   /** True only while a connection that was just made takes its first request, which undici does in the same tick. */
   isConnecting: boolean
@@ -29,7 +29,7 @@ export type PoolStats = { readonly open: number; readonly busy: number }
 export type PoolsOptions = {
   /** Added to undici's connector options (tests: a CA); verification itself cannot be turned off. */
   readonly connect?: buildConnector.BuildOptions
-  /** A provider has sent bytes that no request asked for, and keeps no connection for a while. */
+  /** A provider has sent bytes that no request asked for; its connections are not reused for a while. */
   readonly onUnsolicited?: (provider: ProviderConfig) => void
 }
 
@@ -37,7 +37,7 @@ export type PoolsOptions = {
 export class Pools {
   readonly #options: PoolsOptions
   readonly #links = new Map<ProviderConfig, PoolLink>()
-  /** Pools that nobody asks for any more but that still have requests on them. */
+  /** Retired pools that still have requests. */
   readonly #retired = new Set<ClientPool>()
 
   constructor(options: PoolsOptions = {}) {
@@ -84,7 +84,7 @@ export class Pools {
     return { open, busy }
   }
 
-  /** Takes no new request, waits for the running ones until the deadline, then destroys what is left. */
+  /** Accepts no new request, waits for the running ones until the deadline, then destroys the rest. */
   async close(deadlineMs: number): Promise<void> {
     const pools = [...this.#retired, ...[...this.#links.values()].map((link) => link.pool)]
     this.#links.clear()

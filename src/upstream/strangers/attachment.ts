@@ -1,5 +1,5 @@
-// Fetches one image or document that a client named by URL, for a provider that takes only bytes. The URL is a stranger's:
-// the same guard as a webhook's, a connection of its own that is not kept, no redirect, and bounds on time and size. What it
+// Fetches one image or document that a client gave by URL, for a provider that accepts only bytes. The URL is untrusted: it has the
+// same guard as a webhook, its own connection that is not kept, no redirects, and bounds on time and size. What it
 // takes of memory is reserved before: nothing is asked of a server, and nothing more of its answer kept, without room.
 import { Client, type Dispatcher } from 'undici'
 import { GatewayError } from '../../errors.js'
@@ -7,7 +7,7 @@ import { createGuardedConnector } from './guarded-connector.js'
 import { type Resolve } from './guarded-lookup.js'
 import { checkPublicUrl, type GuardPolicy } from './public-url.js'
 
-/** What the providers that take bytes know as an image or a document. */
+/** The types that providers which take bytes accept as an image or a document. */
 const MEDIA_TYPES: ReadonlySet<string> = new Set([
   'image/png',
   'image/jpeg',
@@ -26,7 +26,7 @@ const ENDED = Object.freeze(new GatewayError('client_gone', { message: 'The atta
 
 export type Fetched = { readonly mediaType: string; readonly base64: string }
 
-/** Memory in the name of the key that asked. */
+/** Memory on the account of the requesting key. */
 export type Room = {
   /** Up to so many bytes in all; the error where there is no room for them. */
   grow(bytes: number): GatewayError | null
@@ -43,7 +43,7 @@ export type FetchOptions = GuardPolicy & {
 }
 
 /**
- * Rejects with the reason, which is for the log alone: it would tell a stranger of the network that the gateway stands in.
+ * Rejects with the reason, which is for the log only: it would reveal the network of the gateway to a client.
  * @throws rate_limited, overloaded where there is no room, and these are for the client
  */
 export async function fetchAttachment(text: string, options: FetchOptions): Promise<Fetched> {
@@ -59,7 +59,7 @@ export async function fetchAttachment(text: string, options: FetchOptions): Prom
       path: `${url.pathname}${url.search}`,
       method: 'GET',
       headers: ['accept', [...MEDIA_TYPES].join(', '), 'accept-encoding', 'identity', 'user-agent', 'sluice-fetch'],
-      // A connection to a stranger is not kept.
+      // A connection to an untrusted server is not kept.
       reset: true,
     })
   })
@@ -165,7 +165,7 @@ class Fetching implements Dispatcher.DispatchHandler {
     return null
   }
 
-  /** The end of all of it, whoever calls first. */
+  /** Ends the fetch; only the first call counts. */
   #end(reason: Error | null): void {
     if (this.#isOver) return
     this.#isOver = true

@@ -1,4 +1,4 @@
-// Connections to servers of strangers, for undici: only to addresses that the policy allows.
+// Connections to untrusted servers, for undici: only to addresses that the policy allows.
 import { type Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import { createGuardedLookup, type Resolve } from './guarded-lookup.js'
@@ -12,7 +12,7 @@ export type ConnectorOptions = GuardPolicy & {
   readonly ca?: string | Buffer
 }
 
-/** Connects only to addresses that the policy allows: looked at where the name is resolved, and once more on the socket. */
+/** Connects only to addresses that the policy allows: checked when the name is resolved, and again on the socket. */
 export function createGuardedConnector(options: ConnectorOptions): buildConnector.connector {
   const connect = buildConnector({
     timeout: options.timeoutMs,

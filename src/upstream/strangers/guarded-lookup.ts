@@ -1,5 +1,5 @@
-// The lookup within the connect to a stranger's server: what a name resolves to is checked there and nowhere else, since what is checked
-// here is what is connected to. A name that answers one thing now and another later (DNS rebinding) gains nothing.
+// The DNS lookup of a connection to an untrusted server. Addresses are checked here and nowhere else, since these are the ones
+// connected to; a name that resolves differently later (DNS rebinding) does not get around the check.
 import { type LookupAddress } from 'node:dns'
 import { lookup, Resolver } from 'node:dns/promises'
 import { type LookupFunction } from 'node:net'

@@ -1,6 +1,6 @@
-// Where a URL of a stranger's may lead, be it a webhook's or an image's: the gateway stands inside a network that the stranger
-// does not, so only public addresses are called. Asked three times: of the URL, of every address that its name resolves to
-// within the connect itself (so that a name cannot mean one thing here and another there), and of the socket.
+// Which targets an untrusted URL may have, of a webhook or an image: the gateway may be inside a network that its clients cannot
+// reach, so only public addresses are called. Checked three times: the URL, every address that its name resolves to while connecting
+// (so that the name cannot change in between), and the socket.
 import { BlockList, isIP } from 'node:net'
 
 const MAX_URL_LENGTH = 2048
@@ -18,7 +18,7 @@ const SPECIAL_V4 = [
   ...['192.0.2.0/24', '192.31.196.0/24', '192.52.193.0/24', '192.88.99.0/24', '192.168.0.0/16', '192.175.48.0/24'],
   ...['198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4'],
 ]
-/** All of IPv6 that is routed. What lies outside (mapped, NAT64, unique local, link local, site local ...) needs no list. */
+/** All of IPv6 that is routed. Everything else (mapped, NAT64, unique local, link local, site local ...) needs no list. */
 const GLOBAL_V6 = ['2000::/3']
 /** Special within that: Teredo and its neighbours, documentation, 6to4, AS112. */
 const SPECIAL_V6 = ['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/48', '3fff::/20']
@@ -26,14 +26,14 @@ const SPECIAL_V6 = ['2001::/23', '2001:db8::/32', '2002::/16', '2620:4f:8000::/4
 const NOT_PUBLIC = blockList([...SPECIAL_V4, ...SPECIAL_V6])
 const ROUTED_V6 = blockList(GLOBAL_V6)
 
-/** True for an address that anybody on the internet means by it. Not for one with a zone, or for what is no address. */
+/** True for a globally routable address. Not for one with a zone, or for invalid text. */
 export function isPublicAddress(address: string): boolean {
   if (isIP(address) === 4) return !NOT_PUBLIC.check(address, 'ipv4')
   if (isIP(address) !== 6 || address.includes('%')) return false
   return ROUTED_V6.check(address, 'ipv6') && !NOT_PUBLIC.check(address, 'ipv6')
 }
 
-/** The URL, or what speaks against it, such as `must be an absolute URL`. */
+/** The URL, or the reason why it is not allowed, such as `must be an absolute URL`. */
 export type CheckedUrl =
   | { readonly url: URL; readonly problem: null }
   | { readonly url: null; readonly problem: string }
