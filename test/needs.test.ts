@@ -30,7 +30,7 @@ function check(t: Test, programs: readonly string[], { userId = '0', install = '
   return { status, stderr, asked: existsSync(asked) ? readFileSync(asked, 'utf8') : '' }
 }
 
-test('nothing is said where every program is there', async (t) => {
+test('prints nothing when every program is installed', async (t) => {
   t.same(check(t, TOOLS), { status: 0, stderr: '', asked: '' })
 })
 
@@ -44,14 +44,14 @@ test('each missing program is named with its package, and nothing is installed, 
   t.equal(asked, '')
 })
 
-test('what is missing, and nothing else, is installed where that is asked for', async (t) => {
+test('installs the missing programs, and only those, when asked to', async (t) => {
   const { status, asked } = check(t, ['curl'], { install: '1' })
   t.equal(status, 0)
   t.match(asked, /^install .* openssl redis-server tinyproxy$/m)
   t.notMatch(asked, /curl/)
 })
 
-test('without root nothing is installed, and that is said', async (t) => {
+test('without root nothing is installed, and a message says so', async (t) => {
   const { status, stderr, asked } = check(t, ['curl'], { install: '1', userId: '1000' })
   t.equal(status, 1)
   t.match(stderr, /only as root/)

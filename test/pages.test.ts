@@ -65,7 +65,7 @@ test('commands that the pages name exist', async (t) => {
   for (const { path, name } of commands) t.ok(name in scripts, `${path}: npm run ${name}`)
 })
 
-test('a dead path is found, and a placeholder is none', async (t) => {
+test('finds a dead path, and ignores placeholders', async (t) => {
   const isThere = (path: string) => path === 'docs/a.md'
   t.same(deadPaths('`src/x.ts` `npm run src/x.ts` `resources/NAME.json` `docs/a.md`', isThere), ['src/x.ts'])
 })

@@ -58,7 +58,7 @@ test('only what failed is printed, each assertion under its test', async (t) => 
   )
 })
 
-test('output that is no TAP, or breaks off in a test, is kept', async (t) => {
+test('keeps output that is not TAP or ends within a test', async (t) => {
   t.equal(failuresOf('Error: no such module\n    at load'), 'Error: no such module\n    at load')
   t.equal(failuresOf('# Subtest: hangs\n    ok 1 - begun\n'), '# Subtest: hangs\n')
 })

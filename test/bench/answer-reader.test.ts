@@ -44,7 +44,7 @@ test('an answer with a length ends with it, and the next one on the connection b
   t.same([reader.status, reader.events, reader.isOver, reader.isLast], [200, 1, true, false])
 })
 
-test('broken framing is told', async (t) => {
+test('reports broken framing', async (t) => {
   const reader = new AnswerReader({ marker: 'data: ' })
   readIn(reader, [Buffer.from('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n')])
   t.same([reader.isOver, reader.isBroken], [true, true])

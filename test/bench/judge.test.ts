@@ -36,7 +36,7 @@ test('rounds that agree by chance leave room for a little, and noise excuses no 
   t.equal(verdictOf(around(2, 1), around(2.7, 2)), 'worse')
 })
 
-test('a figure that was measured once has the noise of one that nobody knows', async (t) => {
+test('a figure that was measured once has unknown noise', async (t) => {
   t.equal(verdictOf(around(2), around(2.5), 1), 'same')
   t.equal(verdictOf(around(2), around(2.7), 1), 'worse')
 })

@@ -65,7 +65,7 @@ test('thinking arrives as thinking blocks before the text, from every wire that 
   }
 })
 
-test('tool use comes back with its input and goes on after the results, over every wire', async (t) => {
+test('tool use comes back with its input and continues after the results, over every wire', async (t) => {
   const tools: Anthropic.Tool[] = [
     {
       name: 'weather',

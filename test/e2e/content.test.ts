@@ -215,7 +215,7 @@ test('a strict schema is kept by a server of the Messages API that knows only to
   }
 })
 
-test('beside the schema other tools are called as ever', async (t) => {
+test('other tools are called as usual beside the schema', async (t) => {
   const request = {
     model: 'anthropic/tools',
     messages: [{ role: 'user' as const, content: 'Who?' }],

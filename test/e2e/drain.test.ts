@@ -111,7 +111,7 @@ async function refusedConnection(gateway: Running): Promise<void> {
   }
 }
 
-test('chats on a WebSocket end by the word of the log and the metric; sockets close with 1001, idle ones first', async (t) => {
+test('chats on a WebSocket end with the outcome of the log and the metric; sockets close with 1001, idle ones first', async (t) => {
   const gateway = await start(t, { drainMs: 800, drainGraceMs: 100 })
   const url = `${gateway.origin.replace('http', 'ws')}/v1/ws`
   const [idle, busy] = [new WebSocket(url), new WebSocket(url)]

@@ -90,7 +90,7 @@ test('a million blank lines and empty events from an upstream do not hold up oth
   }
 })
 
-test('a gateway that ends tells its WebSockets: each chat that it drained, then 1001', async (t) => {
+test('a gateway that ends reports each drained chat on its WebSockets, then closes them with 1001', async (t) => {
   const simulator = await startSimulator(t, ['--tokens-per-second', '20'])
   const gateway = await startGateway(t, {
     config: { server: { drainMs: 100 }, providers: simulatedProviders(simulator.origin) },

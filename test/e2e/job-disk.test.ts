@@ -14,7 +14,7 @@ const TEXT_BYTES = 20_000
 /** Far more than the disk takes. */
 const MOST_JOBS = 300
 
-test('a full disk: 507 and nothing accepted, live chats go on, and all accepted jobs end once there is room', {
+test('on a full disk jobs are 507 and live chats continue; all accepted jobs end once there is room', {
   skip: DISK === null ? NO_SMALL_DISK : false,
 }, async (t) => {
   const folder = DISK ?? ''

@@ -94,7 +94,7 @@ test('jobs are counted as requests when they are accepted, and their runs are no
   t.match((await tokens.list()).body, { data: [] })
 })
 
-test('a key whose jobs fill its room gets 429 with the option, another goes on, and what is taken back makes room', async (t) => {
+test('a key whose jobs fill its storage gets 429 naming the option; other keys continue, and cancelled jobs free space', async (t) => {
   const keys = [
     { name: 'one', key: KEY },
     { name: 'two', key: OTHER_KEY },

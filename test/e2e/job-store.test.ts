@@ -33,7 +33,7 @@ test('jobs outlive the process; a damaged file, or one in use, stops the next st
   t.same(readFileSync(path), bytes)
 })
 
-test('where no file can be made, the start says so, jobs and idempotency keys are refused for what it is, and all else goes on', async (t) => {
+test('without a writable folder the start warns, jobs and idempotency keys are rejected with the reason, and everything else works', async (t) => {
   const gateway = await startGateway(t, { args: ['--port', '0'], files: { data: 'a file where the folder would be' } })
   const first = await gateway.logLine(({ msg }) => msg === 'job store unavailable')
   t.match(first, { level: 'error', reason: /data\/jobs\.db cannot be created: .*data is not a directory\.$/ })
@@ -58,7 +58,7 @@ test('where no file can be made, the start says so, jobs and idempotency keys ar
   t.equal(gateway.lines.filter(({ msg }) => msg === 'job store unavailable').length, 2, 'not for each request')
 })
 
-test('all event loops accept and tell, and a reload is followed', async (t) => {
+test('all event loops accept and show jobs, and a reload takes effect', async (t) => {
   const upstream = await startHeldUpstream(t)
   const receiver = await startReceiver(t)
   const config = (concurrency: number, secret: string | null) => ({

@@ -20,7 +20,7 @@ async function setUp(t: Teardown, redis: RedisServer, threads = 1) {
 
 const CHAT = { model: 'up/m', messages: [{ role: 'user', content: 'x' }] }
 
-test('what one accepts, either runs, and each tells; webhooks come once', async (t) => {
+test('either node runs and reports the jobs of both; webhooks are sent once', async (t) => {
   const redis = await RedisServer.start(t)
   const { upstream, start } = await setUp(t, redis, 2)
   const gateways = [await start(), await start()]
@@ -39,7 +39,7 @@ test('what one accepts, either runs, and each tells; webhooks come once', async 
   for (const gateway of gateways) await gateway.logLine(({ result }) => result === 'completed')
 })
 
-test('Redis killed and started again: 503 for jobs, live chats go on, and work resumes', async (t) => {
+test('while Redis is down jobs are 503 and live chats continue; afterwards work resumes', async (t) => {
   const redis = await RedisServer.start(t, ['--appendonly', 'yes', '--appendfsync', 'always'])
   const { upstream, start } = await setUp(t, redis)
   const gateway = await start()
@@ -68,7 +68,7 @@ test('Redis killed and started again: 503 for jobs, live chats go on, and work r
   t.match(page, /sluice_redis_seconds_count\{use="jobs"\} \d/)
 })
 
-test('a gateway that goes gives its jobs back, and the other runs them', async (t) => {
+test('a gateway that stops releases its jobs, and the other runs them', async (t) => {
   const redis = await RedisServer.start(t)
   const { upstream, start } = await setUp(t, redis)
   const first = await start()
@@ -84,7 +84,7 @@ test('a gateway that goes gives its jobs back, and the other runs them', async (
   t.match(run, { result: 'completed', attempts: 1 }, 'the run that was broken off is not counted')
 })
 
-test('a store without room is 507 and takes nothing; live chats go on, and jobs do once there is room', async (t) => {
+test('a full store is 507 and accepts nothing; live chats continue, and jobs resume once there is room', async (t) => {
   const redis = await RedisServer.start(t, ['--maxmemory-policy', 'noeviction'])
   const { upstream, start } = await setUp(t, redis)
   const client = new JobClient(await start())

@@ -163,7 +163,7 @@ test('a client that leaves before an answer that is whole stops its provider, an
   t.ok((line.tokens as Tokens).in > 0)
 })
 
-test('a 429 without a time to wait still tells the client one; the provider’s own is passed on', async (t) => {
+test('a 429 without Retry-After gets one for the client; the provider’s own is passed on', async (t) => {
   for (const [headers, seconds] of [
     [[], /^[1-9]\d*$/],
     [['retry-after: 17'], /^17$/],

@@ -34,7 +34,7 @@ async function ask(origin: string, model: string) {
   return { status: answer.statusCode, id: String(answer.headers['x-request-id']) }
 }
 
-test('the line of a request names its origin, and a success after a fallback says who failed and why', async (t) => {
+test('the line of a request names its origin, and after a fallback the failed target and its error', async (t) => {
   const gateway = await start(t)
   const { status, id } = await ask(gateway.origin, 'pair')
   t.equal(status, 200)
@@ -52,7 +52,7 @@ test('the line of a request names its origin, and a success after a fallback say
   })
 })
 
-test('an outage is seen at warn, and so is the breaker that opens; one that closes is told', async (t) => {
+test('an outage and an opening breaker are logged at warn; a closing breaker is logged', async (t) => {
   const gateway = await start(t)
   const first = await ask(gateway.origin, 'alone')
   t.equal(first.status, 502)

@@ -97,7 +97,7 @@ test('2,000 requests at once to two gateways with a bucket of 500 between them: 
   }
 })
 
-test('Redis killed, started again and stopped in the middle of the traffic: local goes on, nobody fails', async (t) => {
+test('with onRedisDown local no request fails while Redis is killed, restarted or stopped', async (t) => {
   const redis = await RedisServer.start(t)
   const [node] = (await startNodes(t, { redis, limits: { concurrency: 50 }, count: 1 })) as [Running]
   const pool = poolOf(t, node)
@@ -130,7 +130,7 @@ test('Redis killed, started again and stopped in the middle of the traffic: loca
   t.notMatch(node.errorOutput, /rejection|Error/, 'no rejection went unhandled')
 })
 
-test('the same with onRedisDown closed: 503 while it is away, nothing before and after', async (t) => {
+test('with onRedisDown closed requests are 503 while Redis is down, and none before and after', async (t) => {
   const redis = await RedisServer.start(t)
   const [node] = (await startNodes(t, { redis, limits: { concurrency: 50, onRedisDown: 'closed' }, count: 1 })) as [
     Running,

@@ -182,7 +182,7 @@ for (const [at, row] of ROWS.entries()) {
   })
 }
 
-test('a chat that is refused at the door bears an outcome too, is counted and told', async (t) => {
+test('a chat that is rejected on arrival has an outcome, is counted and logged', async (t) => {
   const gateway = await start(t, { outcome: 'rejected', stream: answer(STALL), whole: null, last: 'error' })
   const socket = await openSocket(t, gateway, KEY)
   chat(socket)

@@ -130,7 +130,7 @@ test('a log on a full disk loses lines and nothing else', async (t) => {
   t.same(await once(gateway.child, 'exit'), [0, null])
 })
 
-test('with nobody reading its output any more it goes on, and ends well', async (t) => {
+test('continues when its output is no longer read, and ends with exit code 0', async (t) => {
   const gateway = await start(t, 'exec "$@"', SIMULATED)
   gateway.child.stdout?.destroy()
   gateway.child.stderr?.destroy()
@@ -141,7 +141,7 @@ test('with nobody reading its output any more it goes on, and ends well', async 
   t.same(await once(gateway.child, 'exit'), [0, null])
 })
 
-test('a metrics port that is taken is told at the start, with its number', async (t) => {
+test('a metrics port in use is reported at the start, with its number', async (t) => {
   const first = await start(t, 'exec "$@"', SIMULATED)
   const port = Number(new URL(first.origin).port)
   await t.rejects(start(t, 'exec "$@"', { metrics: { port } }), new RegExp(`ended with 1: .*127.0.0.1:${port}.*in use`))

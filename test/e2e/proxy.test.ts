@@ -61,7 +61,7 @@ async function setUp(t: Test) {
   return { gateway, proxy, upstream, plain }
 }
 
-test('a proxy with credentials carries https and http, and what it refuses is said so', async (t) => {
+test('a proxy with credentials carries https and http, and its refusals are reported as such', async (t) => {
   const { gateway, upstream, plain } = await setUp(t)
   for (let i = 0; i < 3; i++) {
     const { status, text } = await textOf(gateway, 'up/m')

@@ -53,7 +53,7 @@ const SHAPES: readonly (readonly [path: string, shape: readonly [begin: RegExp, 
 /** Answered at once, with what becomes of them. */
 const JOB = [/^\{"request_id":"job_/, /"active_requests":\d\}$/] as const
 
-test('each curl of the documentation streams an answer to its end, or is told of its job', async (t) => {
+test('each curl of the documentation streams a complete answer or creates a job', async (t) => {
   const asIs = await startGateway(t, { args: ['--port', '0'] })
   const queueing = await startGateway(t, { args: ['--port', '0'], env: { ASYNC_BY_DEFAULT: 'true' } })
   const blocks = ofLanguage('sh').filter((block) => block.text.startsWith('curl '))
@@ -68,7 +68,7 @@ test('each curl of the documentation streams an answer to its end, or is told of
   }
 })
 
-test('each JavaScript example of the documentation runs and prints what it was told', async (t) => {
+test('each JavaScript example of the documentation runs and prints the answer', async (t) => {
   const gateway = await startGateway(t, { args: ['--port', '0'] })
   const folder = folderOf(t)
   const blocks = ofLanguage('js')

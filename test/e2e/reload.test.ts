@@ -42,7 +42,7 @@ async function start(t: Teardown, config: (origin: string) => object, { origin }
   return { gateway, first }
 }
 
-test('a removed key stops at once, over HTTP and on an open WebSocket; what it has running goes on', async (t) => {
+test('a removed key is rejected at once, over HTTP and on an open WebSocket; its running requests continue', async (t) => {
   const { gateway, first } = await start(
     t,
     (origin) => ({ keys: [team('a', KEY_A), team('b', KEY_B)], providers: simulatedProviders(origin) }),
@@ -117,7 +117,7 @@ test('with server.endRequestsOfRemovedKeys a removed key ends with what it has r
   await other?.dump({ limit: 0, signal: AbortSignal.timeout(1) }).catch(() => undefined)
 })
 
-test('maintenance is taken up and ended by a reload: new requests are refused in their own words, what runs goes on', async (t) => {
+test('a reload starts and ends maintenance: new requests are rejected in the form of their API, running ones continue', async (t) => {
   const slow = await startSimulator(t, ['--tokens-per-second', '40'])
   const { gateway, first } = await start(
     t,
@@ -247,7 +247,7 @@ test('a changed provider gets its own connections, the old ones close with their
   t.equal(old.requests.length, 1)
 })
 
-test('the limits of keys that stay go on where they were', async (t) => {
+test('remaining keys keep the state of their limits', async (t) => {
   const limits = { requestsPerMinute: 3 }
   const { gateway, first } = await start(t, (origin) => ({
     keys: [team('a', KEY_A, limits)],
@@ -261,7 +261,7 @@ test('the limits of keys that stay go on where they were', async (t) => {
   t.equal(await statusOf(gateway, { key: KEY_B }), 200, 'and the new key has its own')
 })
 
-test('what is wrong changes nothing and is told in one line and a count; what needs a restart is named', async (t) => {
+test('an invalid file changes nothing, is logged in one line and counted; options that need a restart are named', async (t) => {
   const { gateway, first } = await start(t, (origin) => ({
     keys: [team('a', KEY_A)],
     providers: simulatedProviders(origin),

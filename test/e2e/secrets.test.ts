@@ -137,7 +137,7 @@ async function ask(gateway: Running, path: string, body: object | null, { header
   return JSON.stringify(answer.headers) + (await answer.body.text())
 }
 
-test('a provider that quotes its key, or the caller’s, in any failure tells it to nobody', async (t) => {
+test('a key that a provider quotes in a failure, its own or the caller’s, is never shown', async (t) => {
   const gateway = await startGateway(t, { config: configOf(await startEcho(t)) })
   for (const fault of FAULTS.keys()) {
     for (const protocol of PROTOCOLS) {

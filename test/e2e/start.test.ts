@@ -128,7 +128,7 @@ test('check prints the effective configuration with secrets masked, or names pat
   t.match(refused.err, /keepaliveMs/, 'the nearest known key')
 })
 
-test('what is wrong is told with the file that it is in, and what is right with a verdict', async (t) => {
+test('reports problems with their file, and a valid configuration with a verdict', async (t) => {
   const folder = folderOf(t)
   const file = join(folder, 'own.yaml')
   writeFileSync(file, 'server: { port: 0 }\nproviders: { sim: {} }\n')
@@ -215,7 +215,7 @@ test('help and version print and end', async (t) => {
   t.match(wrong.err, /did you mean "start"/)
 })
 
-test('a gateway whose standard output is closed goes on serving', async (t) => {
+test('a gateway whose standard output is closed continues to serve', async (t) => {
   const folder = folderOf(t)
   const simulator = await startSimulator(t)
   const file = join(folder, 'sluice.json')

@@ -71,7 +71,7 @@ function chat({ gateway, agent }: Rig) {
   })
 }
 
-test('new connections are shown the renewed certificate, and streams go on', async (t) => {
+test('new connections get the renewed certificate, and open streams continue', async (t) => {
   const rig = await setUp(t)
   t.equal(await nameShown(rig), 'number-0')
   const { body } = await chat(rig)

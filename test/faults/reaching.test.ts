@@ -52,7 +52,7 @@ async function addresses(t: Test): Promise<readonly (readonly [fault: string, ba
 /** The gateway trusts two certificates: what else is wrong with them must be seen all the same. */
 const ENVIRONMENT = { ...FAKE_DNS, NODE_EXTRA_CA_CERTS: join(TLS_FOLDER, 'trusted.pem') }
 
-test('a provider that cannot be reached is told by the connect limit, and the fallback answers', async (t) => {
+test('an unreachable provider is detected within connectMs, and the fallback answers', async (t) => {
   const faults = await addresses(t)
   const rows = faults.map(
     ([fault, baseUrl, status]): Row => ({

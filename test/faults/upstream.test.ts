@@ -309,7 +309,7 @@ const STATUSES: readonly Row[] = [
 
 const MAX_USED_BYTES = 120 * 1024 * 1024
 
-test('each client gets a clear end of each fault of an upstream, and all is given back', {
+test('each client gets a clear end for each fault of an upstream, and everything is released', {
   timeout: 90_000,
 }, async (t) => {
   const rows = [...REACHING, ...DYING, ...STALLING, DRIPS, ...SPELLING, ...SIZES, ...TEXT, ...STATUSES]

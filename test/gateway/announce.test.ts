@@ -33,7 +33,7 @@ models: { fast: ollama/x }`,
   t.end()
 })
 
-test('a simulator that stands in behind gateway keys is a warning, without keys it is a first try', (t) => {
+test('a simulator without any provider is a warning if gateway keys are set, otherwise a first try', (t) => {
   const { lines, log } = setUp()
   announceStart({ config: load('').config, log }, FACTS)
   t.equal(lines.length, 1)

@@ -19,7 +19,7 @@ const BREAKER = {
   probes: 1,
 }
 
-test('each provider is told, closed while nothing is held against it', (t) => {
+test('reports every provider, closed while it has no failures', (t) => {
   const breakers = new Breakers(BREAKER, () => 0)
   const told = new Map<string, number>()
   const metrics = { breakerState: (name: string, state: number) => told.set(name, state) }

@@ -21,7 +21,7 @@ providers:
 `
 const RUNNING = load(yaml('one')).config
 
-test('a provider that is the same is the same object, so that its connections go on; a changed one is not', (t) => {
+test('an unchanged provider remains the same object and keeps its connections; a changed one does not', (t) => {
   const next = load(yaml('two')).config
   const { providers } = withKnownProviders(next, RUNNING)
   t.equal(providers[0], RUNNING.providers[0])

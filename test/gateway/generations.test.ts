@@ -27,7 +27,7 @@ function endedBy(text: string): (string | null)[] | null {
   return ended
 }
 
-test('a key that is gone is ended; one that is renamed, and requests from a time without keys, go on', (t) => {
+test('ends the requests of a removed key; those of a renamed key, and those without a key, continue', (t) => {
   t.same(endedBy(yaml('a', true)), ['b'])
   t.same(endedBy(yaml('renamed', true)), ['b'])
   t.end()

@@ -72,7 +72,7 @@ test('uses the fallback for a stream without a start', async (t) => {
   })
 })
 
-test('keeps usage of the start when the finish tells none', async (t) => {
+test('keeps the usage of the start when the finish has none', async (t) => {
   const finish: StreamEvent = { type: 'finish', reason: 'stop', usage: null, stopSequence: null }
   t.same(aggregate({ type: 'start', meta: META }, finish).response().usage, META.usage)
 })

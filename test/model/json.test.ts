@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { isJsonArray, isJsonObject, mergeUnder } from '../../src/model/json.js'
 
-test('tells objects and arrays from all else', async (t) => {
+test('distinguishes objects and arrays from everything else', async (t) => {
   t.equal(isJsonObject({}), true)
   for (const other of [null, [], 'x', 1, true, undefined]) t.equal(isJsonObject(other), false)
   t.equal(isJsonArray([]), true)

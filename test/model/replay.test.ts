@@ -22,7 +22,7 @@ const ANSWER: ChatResponse = {
   usage: { ...NO_USAGE, outputTokens: 9 },
 }
 
-test('tells one block with one delta for each part, and none for a part without text', async (t) => {
+test('emits one block with one delta per part, and none for a part without text', async (t) => {
   t.same(eventsOf(ANSWER), [
     { type: 'start', meta: META },
     { type: 'block-start', index: 0, block: { kind: 'reasoning', redacted: null } },

@@ -13,7 +13,7 @@ test('an attempt has spent the time between its sending and its last byte', (t) 
   t.end()
 })
 
-test('what everybody reads, only its attempt can write', (t) => {
+test('the attempt state is readable for all and writable for its attempt only', (t) => {
   const view: AttemptView = NO_ATTEMPT
   t.throws(() => {
     // @ts-expect-error a view is read-only

@@ -204,7 +204,7 @@ test('what the upstream asks for is waited for to the millisecond, and the reque
   t.same(breaches(rig, [sink]), [])
 })
 
-test('a wait that is too long is left to the client, who is told', async (t) => {
+test('a wait that is too long is left to the client, with Retry-After', async (t) => {
   const rig = setUp(t)
   const sink = await rig.ask()
   rig.call.head(429, { 'retry-after': '11' }).end()
@@ -214,7 +214,7 @@ test('a wait that is too long is left to the client, who is told', async (t) => 
   t.same(breaches(rig, [sink]), [])
 })
 
-test('a client that leaves within a pause ends it; nobody is asked afterwards', async (t) => {
+test('a client that leaves during a pause ends it; no upstream is called afterwards', async (t) => {
   const rig = setUp(t)
   const sink = await rig.ask()
   rig.call.head(429, { 'retry-after': '3' }).end()

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { PipelineRig, turn } from '../helpers/pipeline.js'
 import { breaches } from '../helpers/pipeline-breaches.js'
 
-test('the record says what was asked, who answered, what it cost and how long it took', async (t) => {
+test('the record has the request, the target, the cost and the times', async (t) => {
   const rig = new PipelineRig()
   const sink = await rig.ask()
   rig.nowMs += 40

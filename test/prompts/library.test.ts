@@ -162,7 +162,7 @@ test('files swapped behind a link, as Kubernetes mounts them, are seen', async (
   t.equal(library.find('chat', 'en'), 'third')
 })
 
-test('an empty, an overlong or an unreadable file is no prompt, and is told of', async (t) => {
+test('an empty, overlong or unreadable file is not a prompt, and is warned about', async (t) => {
   const { library, warnings, look, write, dir } = open(t, {
     'en/chat.prompt': 'English',
     'pl/chat.prompt': ' \n',

@@ -133,7 +133,7 @@ test('each vendor’s words give the figures that they hold', async (t) => {
   }
 })
 
-test('an Anthropic client is told as its vendor would tell it, whoever refused; one of OpenAI by its one code', async (t) => {
+test('Anthropic clients get their vendor’s wording whichever provider refused; OpenAI clients get its code', async (t) => {
   for (const [wire, status, body, overflow] of ROWS) {
     const error = decode(wire, status, body)
     const told = encode('anthropic-messages', error)
@@ -152,7 +152,7 @@ test('an Anthropic client is told as its vendor would tell it, whoever refused; 
   }
 })
 
-test('figures that do not show an overflow are not told as one', async (t) => {
+test('figures that show no overflow are not reported as one', async (t) => {
   for (const overflow of [of(10, 0, 4096), of(10, 20, 4096)]) {
     const { body } = encode('anthropic-messages', { message: 'Too long.', overflow })
     t.match(body, { error: { message: 'prompt is too long: Too long.' } })
@@ -163,7 +163,7 @@ test('figures that do not show an overflow are not told as one', async (t) => {
   t.match(own.body, { error: { message: /^prompt is too long$/ } }, 'its own words are not said twice')
 })
 
-test('a figure without the other, or of a size that nothing has, is none', async (t) => {
+test('a figure without the other, or of an impossible size, is ignored', async (t) => {
   const words = { max: [/max ([\d,]+)/], input: [/in ([\d,]+)/] }
   t.strictSame(readOverflow('in 5,000 max 4,096', words), of(5000, 0, 4096))
   for (const text of ['in 5', 'max 5', '', `in 5 max ${'9'.repeat(16)}`, 'in , max 5']) {

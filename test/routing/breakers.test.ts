@@ -29,7 +29,7 @@ function setUp(over: Partial<typeof CONFIG> = {}) {
   return { clock, breakers, fail }
 }
 
-test('a target stands for itself: another model of the same provider goes on', async (t) => {
+test('each target has its own breaker: another model of the same provider is not affected', async (t) => {
   const { breakers, fail } = setUp()
   fail(A1)
   t.equal(breakers.admit(A1), REFUSED)
@@ -37,7 +37,7 @@ test('a target stands for itself: another model of the same provider goes on', a
   t.equal(breakers.admit(B), FREE)
 })
 
-test('the worst target is the state of its provider; healthy ones are not told', async (t) => {
+test('the state of a provider is that of its worst target; healthy ones are not listed', async (t) => {
   const { clock, breakers, fail } = setUp()
   breakers.record(B, FREE, null)
   t.same([...breakers.worst()], [])
@@ -62,7 +62,7 @@ test('a permit that was not used can be had again', async (t) => {
   t.equal(breakers.admit(A1), permit)
 })
 
-test('a refusal tells when the first of the targets is back', async (t) => {
+test('a refusal says when the first of the targets is back', async (t) => {
   const { clock, breakers, fail } = setUp()
   fail(A1)
   fail(B, errorData('rate_limited', { retryAfterMs: 7000 }), 1)
@@ -73,7 +73,7 @@ test('a refusal tells when the first of the targets is back', async (t) => {
   t.match(breakers.refusal([A1]).data, { retryAfterMs: null }, 'a probe is under way')
 })
 
-test('switched off it blames nobody, not even when asked for a pause', async (t) => {
+test('when disabled it opens for no target, not even after Retry-After', async (t) => {
   const { breakers, fail } = setUp({ enabled: false })
   fail(A1, errorData('rate_limited', { retryAfterMs: 7000 }), 10)
   fail(A1, DOWN, 10)
@@ -90,7 +90,7 @@ test('names that clients make up do not fill the memory', async (t) => {
   t.equal(breakers.admit(testTarget('w', { provider: 'b', model: 'm0' })), REFUSED)
 })
 
-test('each change of a breaker is told once, with what opened it and until when', async (t) => {
+test('reports each change of a breaker once, with its cause and duration', async (t) => {
   const clock = { nowMs: 0 }
   const told: BreakerChange[] = []
   const breakers = new Breakers(
@@ -120,7 +120,7 @@ test('each change of a breaker is told once, with what opened it and until when'
   ])
 })
 
-test('a target that asked for a pause is told as open, and as closed when its time is over', async (t) => {
+test('a target that asked for a pause is reported as open, and as closed when the pause is over', async (t) => {
   const clock = { nowMs: 0 }
   const states: string[] = []
   const breakers = new Breakers(

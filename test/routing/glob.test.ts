@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { matchesGlob } from '../../src/routing/glob.js'
 
-test('a star stands for any run of characters, everything else for itself', async (t) => {
+test('a star matches any run of characters, everything else itself', async (t) => {
   const matching: [string, string][] = [
     ['*', ''],
     ['*', 'anything/at.all'],

@@ -13,7 +13,7 @@ test('the longest beginning that fits decides; no other name is known', async (t
   t.equal(thinksByName('', names), undefined)
 })
 
-test('the names that ship tell the models that vendors have', async (t) => {
+test('the shipped names classify the vendors’ models', async (t) => {
   const known = (model: string) => thinksByName(model, CATALOG.thinking)
   for (const model of ['o3-mini', 'gpt-5.1', 'openai/gpt-oss-120b', 'claude-opus-4-5', 'claude-3-7-sonnet-20250219']) {
     t.equal(known(model), true, model)

@@ -75,7 +75,7 @@ test('lets go of what all have read, but for the bytes retained', async (t) => {
   t.equal(late.read(), null)
 })
 
-test('holds no more than its cap beyond the turn of the loop, and cuts who fell behind', async (t) => {
+test('holds no more than its cap after a turn of the loop, and cuts readers that fell behind', async (t) => {
   const { log } = createLog({ capBytes: 10 })
   const slow = log.attach(idle)
   const fast = log.attach(idle)
@@ -101,7 +101,7 @@ test('holds no more than its cap beyond the turn of the loop, and cuts who fell 
   t.equal(fast.end(), COMPLETE)
 })
 
-test('an entry over the cap reaches those who take it at once, and cuts the others', async (t) => {
+test('an entry over the cap reaches readers that take it at once, and cuts the others', async (t) => {
   const { log } = createLog({ capBytes: 10 })
   const slow = log.attach(idle)
   const taken: string[] = []
@@ -130,7 +130,7 @@ test('many tiny entries weigh as much as they cost', async (t) => {
   t.equal(log.bytes, 0)
 })
 
-test('tells readers once for all that one tick brought', async (t) => {
+test('notifies readers once per tick', async (t) => {
   const { log } = createLog()
   let told = 0
   log.attach(() => {
@@ -152,7 +152,7 @@ test('tells readers once for all that one tick brought', async (t) => {
   t.equal(log.next, 2, 'nothing comes after the end')
 })
 
-test('tells a reader that joins when there is something to read already, or the end', async (t) => {
+test('notifies a reader that joins if there is something to read, or the end', async (t) => {
   const { log } = createLog()
   let told = 0
   const onReadable = () => {
@@ -178,7 +178,7 @@ test('keeps the first end only', async (t) => {
   t.equal(reader.end(), CUT)
 })
 
-test('tells its owner when the last reader leaves an open log, once', async (t) => {
+test('notifies its owner once when the last reader leaves an open log', async (t) => {
   const { log, abandoned } = createLog()
   const a = log.attach(idle)
   const b = log.attach(idle)
@@ -207,7 +207,7 @@ test('lets go of what only the leaving reader had not read', async (t) => {
   t.equal(log.bytes, 0)
 })
 
-test('never gives bytes to, or tells, a reader that has left', async (t) => {
+test('never passes bytes to a reader that has left, or notifies it', async (t) => {
   const { log } = createLog()
   const told: string[] = []
   const first = log.attach(() => {

@@ -13,7 +13,7 @@ function createSource(): LogSource & { left: number } {
   }
 }
 
-test('pulls from its log and is told by it', async (t) => {
+test('pulls from its log and is notified by it', async (t) => {
   let told = 0
   const reader = new LogReader(createSource(), 5, () => {
     told += 1

@@ -117,7 +117,7 @@ test('a further loop that cannot start fails the start, with its reason', async 
   }
 })
 
-test('a further loop that dies at work is told, whether it threw or left', async (t) => {
+test('reports a further loop that dies at work, whether it threw or exited', async (t) => {
   await dies(t, 'throw later', 'event loop 1: thrown later')
   await dies(t, 'die later', 'event loop 1: it ended by itself')
 })

@@ -128,7 +128,7 @@ test('a handler that throws on unpacked bytes fails its own call as internal', a
   t.equal(done.code, 'internal')
 })
 
-test('a sink that throws at the end is told so once', async (t) => {
+test('a sink that throws at the end gets its error once', async (t) => {
   const errors: string[] = []
   await new Promise<void>((resolve) => {
     const decompressor = new Decompressor('br', CAP, {

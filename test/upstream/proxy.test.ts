@@ -72,7 +72,7 @@ test('a call that is aborted in a tunnel closes it, on both sides of the proxy',
   t.same(upstream.stats(provider), { open: 0, busy: 0 })
 })
 
-test('http goes to the proxy itself, which is told the whole URL', async (t) => {
+test('http requests go to the proxy itself, with the whole URL', async (t) => {
   const server = await ScriptedUpstream.listen(answer(whole(200, 'ok')))
   const { upstream, pools } = testUpstream()
   t.teardown(() => Promise.all([pools.close(0), server.close()]))
@@ -137,7 +137,7 @@ for (const [name, act, code, message] of FAULTS) {
   })
 }
 
-test('a proxy that cannot be reached is told from a provider that cannot', async (t) => {
+test('distinguishes an unreachable proxy from an unreachable provider', async (t) => {
   const { upstream, pools } = testUpstream()
   t.teardown(() => pools.close(0))
   for (const url of ['https://provider.test', 'http://provider.test']) {

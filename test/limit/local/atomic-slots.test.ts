@@ -23,7 +23,7 @@ test('the scope that is full is named, the gateway before the key', (t) => {
   t.end()
 })
 
-test('who is refused leaves no trace', (t) => {
+test('a refusal leaves no trace', (t) => {
   const { slots, cells } = setUp()
   slots.tryEnter(0)
   const before = [...cells]

@@ -89,7 +89,7 @@ test('a refusal names the limit and whose it is, and when to come back', (t) => 
   t.end()
 })
 
-test('both buckets are taken or none: who is refused by one pays nothing to the other', (t) => {
+test('takes from both buckets or none: a refusal by one charges nothing to the other', (t) => {
   const { limiter } = setUp({
     gateway: { tokensPerMinute: 100 },
     keys: [{ tokensPerMinute: 60 }, { tokensPerMinute: 60 }],
@@ -117,7 +117,7 @@ test('a failed exchange gets its reservation back', (t) => {
   t.end()
 })
 
-test('settling gives back what was not used and takes what was used beyond, into debt', (t) => {
+test('settling returns what was not used and charges what was used beyond, into debt', (t) => {
   const { limiter, clock } = setUp({ gateway: { tokensPerMinute: 600 }, keys: [{ tokensPerMinute: 60 }] })
   limiter.reserveTokens(0, 50)
   limiter.settleTokens(0, 50, 20)
@@ -137,7 +137,7 @@ test('settling gives back what was not used and takes what was used beyond, into
   t.end()
 })
 
-test('a clock set back by an hour admits nobody beyond the limit and heals within a minute', (t) => {
+test('a clock set back by an hour admits no request beyond the limit and recovers within a minute', (t) => {
   const { limiter, clock } = setUp({ keys: [{ requestsPerMinute: 2 }] })
   clock.advanceMs(7_200_000)
   limiter.takeRequest(0)
@@ -250,7 +250,7 @@ test('over any schedule on several event loops no more than burst + rate x time 
   t.end()
 })
 
-test('a request that is counted ahead takes from both buckets, and is given back where one refuses', (t) => {
+test('a request counted ahead takes from both buckets, and is returned if one refuses', (t) => {
   const { limiter } = setUp({ gateway: { requestsPerMinute: 3 }, keys: [{ requestsPerMinute: 2 }, {}] })
   t.equal(limiter.countRequest(0), null)
   t.equal(limiter.countRequest(0), null)

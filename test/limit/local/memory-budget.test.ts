@@ -117,7 +117,7 @@ test('a key alone, callers without keys, and a budget of few requests are not sh
   t.end()
 })
 
-test('a reservation grows to a size and is given back once', (t) => {
+test('a reservation grows to a size and is released once', (t) => {
   const { budget, changes } = setUp()
   const one = budget.open(0)
   for (const bytes of [1, 1000, 1025, 3000, 2000]) t.equal(one.grow(bytes), null)
@@ -130,7 +130,7 @@ test('a reservation grows to a size and is given back once', (t) => {
   t.end()
 })
 
-test('a key that has another index after a reload gives back to the place it took from', (t) => {
+test('a key with another index after a reload releases in the place it reserved from', (t) => {
   const before = setUp()
   const held = before.budget.open(0)
   held.grow(4 * KIB)
@@ -141,7 +141,7 @@ test('a key that has another index after a reload gives back to the place it too
   t.end()
 })
 
-test('threads that reserve and give back at once never exceed the cap and leave nothing behind', async (t) => {
+test('threads that reserve and release concurrently never exceed the cap and leave nothing behind', async (t) => {
   const cells = createMemoryCells(1)
   const job: MemoryJob = { cells, capBytes: 8 * KIB, bytes: 3 * KIB, rounds: 20_000 }
   const reports = await Promise.all(

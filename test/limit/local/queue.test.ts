@@ -154,7 +154,7 @@ test('a full queue refuses: 503 for the gateway, 429 for the key, both with a ti
   t.end()
 })
 
-test('who waits too long is refused, in order, once, and holds nothing', async (t) => {
+test('a request that waits too long is rejected once, in order, and holds nothing', async (t) => {
   const { limiter, waiter, calls, clock, rejected, stop } = setUp({
     gateway: { concurrency: 1 },
     keys: [{}],
@@ -324,7 +324,7 @@ test('many loops, keys and waiters: everybody enters in the end and all slots ar
   t.equal(limiter.active(), 0)
 })
 
-test('who would wait too long at the recent pace is refused at once; with the queue empty nothing is held against anybody', async (t) => {
+test('a request that would wait too long at the recent pace is rejected at once; an empty queue starts afresh', async (t) => {
   const setup = { gateway: { concurrency: 1 }, queue: { max: 100, timeoutMs: 1000 } }
   const { limiter, waiter, clock, calls, rejected, stop } = setUp(setup)
   t.teardown(stop)

@@ -153,7 +153,7 @@ test('a loop that has time to wait keeps up, however long its turns are', (t) =>
   t.end()
 })
 
-test('turns that are long with nobody coming in limit nothing', (t) => {
+test('long turns without new requests limit nothing', (t) => {
   const shedder = createShedder()
   for (let i = 0; i < 30; i++) shedder.sample({ spanMs: 100, turnMs: 100, utilization: 1 }, TARGET_MS)
   t.equal(shedder.perTurn, Number.POSITIVE_INFINITY)

@@ -84,7 +84,7 @@ test('waiting for what retryAfterMs says is enough, and one millisecond less is 
   t.end()
 })
 
-test('what is given back can be taken again, and never makes more than a full bucket', (t) => {
+test('returned tokens can be taken again and never overfill the bucket', (t) => {
   const bucket = new TokenBucket(100)
   const full = bucket.take(0n, 0n, 80) - bucket.ticksBack(50)
   t.equal(bucket.remaining(full, 0n), 70)

@@ -10,7 +10,7 @@ function setUp(keys: readonly number[] = [0, 1, 2]) {
   return { cells, view, turns: view(keys), twin: view(keys) }
 }
 
-test('those who were never let in come first, then those whose turn was longest ago', (t) => {
+test('keys that were never admitted come first, then those admitted longest ago', (t) => {
   const { turns, twin } = setUp()
   turns.take(1)
   twin.take(-1)

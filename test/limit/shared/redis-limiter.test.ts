@@ -7,7 +7,7 @@ import { AT_ONCE_TURNS, turnsUntil } from '../../helpers/own-time.js'
 import { connectRedis, RedisServer } from '../../helpers/redis.js'
 import { rejectionOf, thrownBy } from '../../helpers/thrown.js'
 
-test('two nodes admit one bucket between them, whoever asks, and the refusal says when to come back', async (t) => {
+test('two nodes share one bucket, and the refusal has Retry-After', async (t) => {
   const { first, second } = await startNodes(t, 2, { key: { requestsPerMinute: 300 } })
   const startedMs = performance.now()
   const answers = await Promise.all(Array.from({ length: 1000 }, (_, i) => (i % 2 === 0 ? first : second).admit()))
@@ -46,7 +46,7 @@ test('slots: exactly the cap over both nodes, the key’s and the gateway’s, a
   t.equal(first.limiter.active() + second.limiter.active(), 0)
 })
 
-test('tokens: reserved over both, both or none, given back and charged by what was used', async (t) => {
+test('tokens are reserved in both buckets or none, released and charged by the actual usage', async (t) => {
   const { first, second } = await startNodes(t, 2, {
     gateway: { tokensPerMinute: 1500 },
     key: { tokensPerMinute: 1000 },
@@ -123,14 +123,14 @@ test('a node that was stopped beyond its lease is not known any more, and regist
   t.same(first.states, [true])
 })
 
-test('a node that ends gives back what it holds', async (t) => {
+test('a node that ends releases what it holds', async (t) => {
   const { redis, first, second } = await startNodes(t, 2, { gateway: { concurrency: 3 } })
   await Promise.all([first.admit(), first.admit(), second.admit()])
   await first.state.close()
   t.same(await slotsIn(redis), { gateway: '1' })
 })
 
-test('without Redis each node goes on by itself, and what it holds is counted when Redis is back', async (t) => {
+test('without Redis each node limits by itself, and its slots are counted when Redis is back', async (t) => {
   const { redis, first, second } = await startNodes(t, 2, {
     gateway: { concurrency: 3 },
     key: { requestsPerMinute: 100 },
@@ -166,7 +166,7 @@ test('what Redis refused is not missing from the node’s own bucket', async (t)
   t.match(first.limiter.snapshot(0), { requests: { remaining: 10 }, tokens: { remaining: 10 } })
 })
 
-test('what is taken and freed while a node registers is told as well', async (t) => {
+test('slots taken and freed while a node registers are reported as well', async (t) => {
   const { redis, first } = await startNodes(t, 1, { gateway: { concurrency: 100 } })
   await redis.kill()
   await first.until(false)
@@ -186,7 +186,7 @@ test('what is taken and freed while a node registers is told as well', async (t)
   t.ok(first.limiter.active() > 10)
 })
 
-test('closed: without Redis nothing is admitted, nothing is held, and it goes on when Redis is back', async (t) => {
+test('closed: without Redis nothing is admitted or held; admission resumes when Redis is back', async (t) => {
   const settings = { gateway: { concurrency: 3, tokensPerMinute: 1000 }, provider: 1, onRedisDown: 'closed' } as const
   const { redis, first } = await startNodes(t, 1, settings)
   await redis.kill()
@@ -202,7 +202,7 @@ test('closed: without Redis nothing is admitted, nothing is held, and it goes on
   t.equal(await first.limiter.enterProvider(0), true)
 })
 
-test('a Redis that hangs holds up those who ask it as long as one call may take, once', async (t) => {
+test('a hanging Redis delays requests once, for at most the time of one call', async (t) => {
   const { redis, first } = await startNodes(t, 1, { gateway: { concurrency: 10 }, callTimeoutMs: CALL_TIMEOUT_MS })
   redis.pause()
   t.teardown(() => redis.resume())
@@ -236,7 +236,7 @@ test('a gateway that starts without Redis starts, and shares once it is there', 
   t.same(await slotsIn(redis), { gateway: '1' })
 })
 
-test('limits that are not set ask nobody', async (t) => {
+test('unset limits make no call to Redis', async (t) => {
   const { first } = await startNodes(t, 1, {})
   const waiter = { keyIndex: 0, onEntered() {}, onRefused() {} }
   t.equal(first.limiter.enter(0, waiter), true)

@@ -86,7 +86,7 @@ test('exactly the limit fits into a full bucket, and no fraction more', async (t
   }
 })
 
-test('what is given back fills the bucket, never beyond its limit; a full bucket takes no memory', async (t) => {
+test('returned tokens fill the bucket, never beyond its limit; a full bucket takes no memory', async (t) => {
   const redis = await startRedis(t)
   const bucket = new TokenBucket(10)
   await run(redis, 'take', bucket, 4)

@@ -6,7 +6,7 @@ import { type LimiterNode, slotsIn, startNodes } from '../../helpers/limiter-nod
 import { connectRedis, type RedisServer } from '../../helpers/redis.js'
 import { rejectionOf } from '../../helpers/thrown.js'
 
-test('who finds all slots taken waits, first come first served, and who leaves is not let in', async (t) => {
+test('a request that finds all slots taken waits, first come first served, and is not admitted after it left', async (t) => {
   const { redis, first, second } = await startNodes(t, 2, {
     gateway: { concurrency: 1 },
     queue: { max: 2, timeoutMs: 5000 },
@@ -37,7 +37,7 @@ test('waiting has an end, and a full queue sheds at once', async (t) => {
   t.same(second.rejections, ['gateway concurrency', 'gateway concurrency'])
 })
 
-test('who leaves while Redis is being asked gives back what the answer brings', async (t) => {
+test('a request that leaves during a call to Redis releases what it is granted', async (t) => {
   const { redis, first } = await startNodes(t, 1, { gateway: { concurrency: 5 } })
   const waiter = { keyIndex: 0, onEntered: () => t.fail('entered'), onRefused: () => t.fail('refused') }
   t.equal(first.limiter.enter(0, waiter), false)
@@ -106,7 +106,7 @@ test('keys take turns over nodes: the first of another key waits for one slot, w
   t.equal(first.limiter.active() + second.limiter.active(), 2)
 })
 
-test('places are the nodes’ own: a greedy key gives up its newest, and is told so', async (t) => {
+test('places belong to each node: a greedy key gives up its newest waiter, which is rejected', async (t) => {
   const { first } = await startNodes(t, 1, {
     gateway: { concurrency: 1 },
     queue: { max: 3, timeoutMs: 60_000 },
@@ -127,7 +127,7 @@ test('places are the nodes’ own: a greedy key gives up its newest, and is told
   t.same(order[2], 'B1')
 })
 
-test('a waiter that leaves gives its turn back at once, on its own node and on others', async (t) => {
+test('a waiter that leaves frees its turn at once, on its own node and on others', async (t) => {
   const { redis, first, second } = await startNodes(t, 2, {
     gateway: { concurrency: 1 },
     queue: { max: 9, timeoutMs: 60_000 },
@@ -149,7 +149,7 @@ test('a waiter that leaves gives its turn back at once, on its own node and on o
   t.same(order, ['A1', 'A2'])
 })
 
-test('those who wait when Redis goes away wait for this process alone, counted once', async (t) => {
+test('waiters continue to wait for this process alone when Redis becomes unavailable, counted once', async (t) => {
   const { redis, first } = await startNodes(t, 1, {
     gateway: { concurrency: 1 },
     key: { requestsPerMinute: 100 },

@@ -54,7 +54,7 @@ function createRig(t: Teardown, options: { max?: number; timeoutMs?: number } = 
   return { rig, queue, until, push }
 }
 
-test('all keys that wait are told at once, and the one whose turn it is comes in by its first', async (t) => {
+test('sends all waiting keys at once, and admits the first request of the key whose turn it is', async (t) => {
   const { rig, queue, until, push } = createRig(t)
   for (const name of ['1a', '0a', '1b', '2a']) t.equal(push(name), null)
   rig.fullKeys.add(0)
@@ -106,7 +106,7 @@ test('a key that was let in after its last one left gives the slots back', async
   t.same([rig.unused, rig.gone, rig.log], [[3], [3], []])
 })
 
-test('with Redis away all are handed over, in the order of their keys', async (t) => {
+test('hands all waiters over when Redis is unavailable, in the order of their keys', async (t) => {
   const { rig, queue, until, push } = createRig(t)
   for (const name of ['0a', '1a', '0b']) push(name)
   rig.isAway = true

@@ -27,7 +27,7 @@ function judged(path: PathFacts | null, raw: RawFacts | null = null, over: Parti
   return isJudged(exchange, { ...target, ...over })
 }
 
-test('a caller who brings its own key or words blames nobody, nor does one that nobody configured get a breaker', async (t) => {
+test('requests with the caller’s own key or format count for no breaker, and an unconfigured provider has none', async (t) => {
   const path = { streams: false, provider: 'p', callerKey: null }
   t.equal(judged(null), true)
   t.equal(judged(path), true)
@@ -113,7 +113,7 @@ test('a request that is being refused costs nothing, even if the client does not
 
 const OWN = { streams: false, provider: 'north', callerKey: 'north-own-4711' }
 
-test('a caller who brings its own key shuts a target for nobody', async (t) => {
+test('a caller’s own key never opens a breaker', async (t) => {
   const rig = new PipelineRig({ breaker: { consecutiveFailures: 1 } })
   const sinks = [await rig.ask({ path: OWN, model: 'up' })]
   rig.call.cut()

@@ -22,7 +22,7 @@ test('an upstream that ends while its relay has nothing to say is cut, not waite
   t.same(breaches(rig, [sink]), [])
 })
 
-test('what an upstream says after its end marker is nobody’s business', async (t) => {
+test('ignores what an upstream sends after its end marker', async (t) => {
   const rig = new PipelineRig()
   const sink = await rig.ask()
   const { head, content, finish, marker, failure } = STREAMS[OPENAI]

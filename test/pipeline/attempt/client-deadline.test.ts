@@ -41,7 +41,7 @@ test('a try gets no more than what is left, and never more than the configuratio
   rig.pipeline.endAll()
 })
 
-test('the next target gets what the first has left; when the time is over nobody is asked, and nobody is blamed', async (t) => {
+test('the next target gets the remaining time; when it is over no target is called and none is blamed', async (t) => {
   const rig = new PipelineRig({ breaker: { consecutiveFailures: 1 } })
   const sink = await rig.ask({ model: 'twins', ...hurried(900) })
   rig.nowMs += 600

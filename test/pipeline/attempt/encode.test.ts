@@ -33,7 +33,7 @@ test('a target that takes bytes gets what was fetched; one attempt is counted', 
   t.equal(rig.record.attempts, 1)
 })
 
-test('what could not be fetched is refused by its path, without a word of why', async (t) => {
+test('content that could not be fetched is rejected by its path, without the reason', async (t) => {
   const { fetches, fetching } = heldFetcher()
   const rig = new PipelineRig({ fetching, imageUrls: false })
   const sink = await rig.ask({ model: 'other', stream: false, body: withImages(URLS[0] ?? '') })
@@ -87,7 +87,7 @@ test('the log has the host of what could not be fetched and the reason, and noth
   t.strictSame(lines, [[{ id: 'req-1', host: 'example.com', reason: 'refused' }, 'attachment fetch failed']])
 })
 
-test('a client that leaves ends the fetch, and everything is given back', async (t) => {
+test('a client that leaves ends the fetch, and everything is released', async (t) => {
   const { fetches, fetching } = heldFetcher()
   const rig = new PipelineRig({ fetching, imageUrls: false })
   const sink = await rig.ask({ model: 'other', body: withImages(URLS[0] ?? '') })

@@ -70,7 +70,7 @@ const MAY_NOT: readonly Words[] = [
   { model: 'gemini-2', path: '/models/gemini-2:countTokens' },
 ]
 
-test('a key for some models may use their chat path, and what the body names counts as much as what stands beside it', async (t) => {
+test('a restricted key may use the chat path of its models, and a model in the body counts like one beside it', async (t) => {
   for (const words of MAY) t.equal(route(words, 'gpt*', 'gemini-2').length, 1, JSON.stringify(words))
   for (const words of MAY_NOT) {
     t.equal(thrownBy(() => route(words, 'gpt*', 'gemini-2')).code, 'forbidden', JSON.stringify(words))

@@ -71,7 +71,7 @@ test('no status of an upstream reaches a client that would mislead it', async (t
   }
 })
 
-test('an error tells when to come back: its own time, or a second where the gateway is full', async (t) => {
+test('an error has Retry-After: its own time, or a second if the gateway is full', async (t) => {
   const told = errorAnswer(errorData('rate_limited', { retryAfterMs: 1500 }), { ...PLAIN, headers: [['x-a', 'b']] })
   t.match(headersOf(told), { 'x-a': 'b', 'retry-after': '2', 'retry-after-ms': '1500' })
   t.match(headersOf(errorAnswer(errorData('draining'), PLAIN)), { 'retry-after': '1' })
@@ -97,7 +97,7 @@ test('a path of no surface gets the plain envelope', async (t) => {
   t.match(JSON.parse(Buffer.from(own.body).toString()), { type: 'error', error: { type: 'not_found_error' } })
 })
 
-test('where asked for, an error tells all that is known of it beside its envelope', async (t) => {
+test('with errorDetails an error includes its details beside the envelope', async (t) => {
   const error = errorData('upstream_rejected', {
     upstreamStatus: 422,
     upstreamCode: 'too_hot',

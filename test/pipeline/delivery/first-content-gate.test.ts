@@ -71,7 +71,7 @@ test('after content a failure is the client’s to hear', async (t) => {
   t.match(sink.text, /data: 1\n\ndata: \{"error"/)
 })
 
-test('an exchange that is over ends the wait and tells nobody', async (t) => {
+test('an exchange that has ended stops the wait and notifies no one', async (t) => {
   const { gate, sink } = open()
   const passed = gate.passed()
   gate.abandon()

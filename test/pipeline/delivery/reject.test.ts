@@ -7,7 +7,7 @@ import { breaches } from '../../helpers/pipeline-breaches.js'
 import { KEY } from '../../helpers/pipeline-config.js'
 import { OPENAI, STREAMS, surfaceOf } from '../../helpers/pipeline-wires.js'
 
-test('an error of the upstream in mid-stream is told in the client’s form, and is never a success', async (t) => {
+test('an upstream error in mid-stream is reported in the client’s form and never counts as success', async (t) => {
   const rig = new PipelineRig()
   const sink = await rig.ask()
   const { content, failure, finish, marker } = STREAMS[OPENAI]

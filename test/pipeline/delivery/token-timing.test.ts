@@ -22,7 +22,7 @@ test('the first token and the pauses between further ones are measured, from con
   t.equal(rig.record.timeToFirstTokenMs, 100)
 })
 
-test('a try begins its own count: the pause of the try before is nobody’s', async (t) => {
+test('each attempt starts its own timing; the pause before it is not counted', async (t) => {
   const rig = new PipelineRig()
   const sink = await rig.ask({ model: 'mixed', stream: false, surface: 'anthropic-messages' })
   rig.call.head().send(STREAMS[OPENAI].content[0]).cut()

@@ -25,7 +25,7 @@ test('of a stream that was cut the provider’s word counts, but at least what h
   t.ok(usage.outputTokens >= 100 && usage.outputTokens < 120, String(usage.outputTokens))
 })
 
-test('without a word of the provider it is an estimate: of the input alone before anything has come', async (t) => {
+test('without usage from the provider it is an estimate, of the input alone before any content', async (t) => {
   const rig = new PipelineRig()
   const sink = await rig.ask()
   sink.leave()
@@ -54,7 +54,7 @@ test('an upstream that refused or was never reached costs nothing', async (t) =>
   t.equal(rig.tokensLeft, full)
 })
 
-test('usage that cannot be true is estimated and told, however the answer comes', async (t) => {
+test('implausible usage is estimated and counted, however the answer comes', async (t) => {
   for (const surface of [OPENAI, ANTHROPIC]) {
     for (const stream of [true, false]) {
       const rig = new PipelineRig()

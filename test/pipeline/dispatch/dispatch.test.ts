@@ -246,7 +246,7 @@ test('a probe has passed with its first content', async (t) => {
   t.same(breaches(rig, sinks), [])
 })
 
-test('time that earlier targets took is none of the gateway’s own', async (t) => {
+test('time spent at earlier targets is not overhead of the gateway', async (t) => {
   const rig = new PipelineRig()
   const sink = await rig.ask({ model: 'pair' })
   rig.nowMs += 300
@@ -259,7 +259,7 @@ test('time that earlier targets took is none of the gateway’s own', async (t) 
   t.same(breaches(rig, [sink]), [])
 })
 
-test('when every target is open the answer is 503 with the time to wait, and nobody is asked', async (t) => {
+test('when every breaker is open the answer is 503 with Retry-After, and no target is called', async (t) => {
   const rig = new PipelineRig(TWO_STRIKES)
   const sinks = [await rig.ask(), await rig.ask()]
   for (const call of rig.calls) call.timeOut()

@@ -31,7 +31,7 @@ async function race(rig: PipelineRig): Promise<{ sink: FakeSink; first: FakeCall
   return { sink, first, second: rig.call }
 }
 
-test('a first token in time asks nobody else', async (t) => {
+test('a first token in time starts no second attempt', async (t) => {
   const rig = setUp(t)
   const sink = await rig.ask({ model: 'hedged' })
   await pass(rig, AFTER_MS - 1)
@@ -72,7 +72,7 @@ test('the first target may still win: the record, the headers and the usage are 
   t.same(breaches(rig, [sink]), [])
 })
 
-test('when one fails the other goes on; when both do the client has the failure of the first', async (t) => {
+test('when one fails the other continues; when both fail the client gets the failure of the first', async (t) => {
   for (const order of ['first', 'second'] as const) {
     const rig = setUp(t)
     const scene = await race(rig)
@@ -247,7 +247,7 @@ test('no more than the share of streams is doubled, and none that does not strea
   t.same(breaches(rig, sinks), [])
 })
 
-test('a second target that is full, out or cannot be written for is none', async (t) => {
+test('a second target that is full, out or cannot be encoded for is skipped', async (t) => {
   const full = setUp(t, { providerSlots: 1 })
   const other = await full.ask({ model: 'at-south' })
   const sink = await full.ask({ model: 'hedged' })
@@ -270,7 +270,7 @@ test('a second target that is full, out or cannot be written for is none', async
   t.same(breaches(lost, [asked]), [])
 })
 
-test('by percentile, nobody else is asked before it is known what is usual', async (t) => {
+test('by percentile, no second attempt is made before enough streams were seen', async (t) => {
   const rig = setUp(t)
   const sinks: FakeSink[] = []
   const serve = async (ms: number): Promise<number> => {
@@ -288,7 +288,7 @@ test('by percentile, nobody else is asked before it is known what is usual', asy
   t.same(breaches(rig, sinks), [])
 })
 
-test('who wins after reasoning that the client does not see keeps the time of its first token', async (t) => {
+test('a winner after hidden reasoning keeps the time of its first token', async (t) => {
   for (const winner of ['first', 'second'] as const) {
     const rig = setUp(t)
     const startedAtMs = rig.nowMs

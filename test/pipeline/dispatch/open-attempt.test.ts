@@ -16,7 +16,7 @@ async function setUp() {
   return { rig, exchange: handle, routed }
 }
 
-test('an attempt holds a slot until it is closed; without one there is none', async (t) => {
+test('an attempt holds a slot until it is closed, and is not made without one', async (t) => {
   const { rig, exchange, routed } = await setUp()
   const attempt = openAttempt(exchange, { routed, permit: FREE })
   if (attempt instanceof Promise) throw new Error('nobody else had to be asked')
@@ -31,7 +31,7 @@ test('an attempt holds a slot until it is closed; without one there is none', as
   t.equal(rig.limiter.providers.get(NORTH), 0)
 })
 
-test('a target that nobody here can speak to takes nothing', async (t) => {
+test('a target without a dialect takes no slot', async (t) => {
   const { rig, exchange, routed } = await setUp()
   const foreign = { ...routed, target: { ...routed.target, protocol: 'none' } }
   t.match(

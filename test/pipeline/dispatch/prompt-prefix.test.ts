@@ -49,7 +49,7 @@ test('system prompt, tools, first words of the user and the key do', async (t) =
   t.equal(new Set(hashes).size, hashes.length)
 })
 
-test('whatever stands there has a hash, and a long prompt is told by its beginning', async (t) => {
+test('every prompt has a hash, and a long one is hashed by its beginning', async (t) => {
   for (const messages of [[], 'text', null, {}, [[]], [{ role: 5 }], [{ role: 'assistant' }]]) {
     t.type(hash({ messages }), 'number')
   }

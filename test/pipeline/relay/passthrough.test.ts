@@ -33,7 +33,7 @@ test('usage that the client did not ask for is taken out, in one piece or many',
   }
 })
 
-test('frames before content are told apart from content; comments before it are dropped', async (t) => {
+test('distinguishes frames before content from content; drops comments before it', async (t) => {
   const { options, outlet } = relayOptionsFor(OPENAI, OPENAI)
   const relay = new PassthroughRelay(options)
   relay.push(Buffer.from(`: hello\n\n${STREAMS[OPENAI].head}`))

@@ -27,7 +27,7 @@ test('a stream comes out in the client’s form, the same wherever it is cut', a
   }
 })
 
-test('frames before content are told apart from content', async (t) => {
+test('distinguishes frames before content from content', async (t) => {
   const { options, outlet } = relayOptionsFor(ANTHROPIC, OPENAI)
   const relay = new TranscodeRelay(options)
   relay.push(Buffer.from(STREAMS[OPENAI].head))

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { UpstreamBody } from '../../../src/pipeline/relay/upstream-body.js'
 import { refusalOf } from '../../helpers/limiter-setup.js'
 
-test('one chunk is given back as it is, several are joined, and then it is empty', async (t) => {
+test('returns a single chunk unchanged and joins several, and is empty afterwards', async (t) => {
   const body = new UpstreamBody(100)
   const only = Buffer.from('one')
   body.push(only)

@@ -25,7 +25,7 @@ test('it is translated', async (t) => {
   t.match(JSON.parse(translated ?? ''), { type: 'message', content: [{ type: 'text', text: 'Hello, you' }] })
 })
 
-test('a failure is told once, whether it comes at once or from a worker', async (t) => {
+test('a failure is reported once, whether it comes at once or from a worker', async (t) => {
   for (const isHeld of [false, true]) {
     const rig = new PipelineRig()
     if (isHeld) rig.holds.add('transcode')

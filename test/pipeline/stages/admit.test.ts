@@ -20,7 +20,7 @@ test('a request over its bucket is refused before its body is looked at', async 
   t.same(breaches(rig, [first, second]), [])
 })
 
-test('who finds all slots taken waits, and goes on when one is free', async (t) => {
+test('a request that finds all slots taken waits and continues when one is free', async (t) => {
   const rig = new PipelineRig({ concurrency: 1 })
   const first = await rig.ask()
   const second = await rig.ask()
@@ -34,7 +34,7 @@ test('who finds all slots taken waits, and goes on when one is free', async (t) 
   t.same(breaches(rig, [first, second]), [])
 })
 
-test('who leaves the queue is not let in, and holds up nobody behind', async (t) => {
+test('a client that leaves the queue is not admitted and delays no one behind it', async (t) => {
   const rig = new PipelineRig({ concurrency: 1 })
   const first = await rig.ask()
   const second = await rig.ask()
@@ -49,7 +49,7 @@ test('who leaves the queue is not let in, and holds up nobody behind', async (t)
   t.same(breaches(rig, [first, second, third]), [])
 })
 
-test('who leaves in the moment of being let in gives the slot back, undecoded', async (t) => {
+test('a client that leaves while it is admitted releases its slot and is not decoded', async (t) => {
   const rig = new PipelineRig({ concurrency: 1 })
   rig.holds.add('decode')
   const first = await rig.ask()
@@ -153,7 +153,7 @@ test('a limiter that asks elsewhere is waited for, first for tokens, then for th
   t.same(breaches(rig, [sink]), [])
 })
 
-test('who leaves while the limiter asks elsewhere gives back what the answer brings, and no provider hears of it', async (t) => {
+test('a client that leaves while the shared limiter is asked releases what it is granted, and no provider is called', async (t) => {
   for (const answers of [0, 1]) {
     const { rig, answer } = askingRig()
     const sink = await rig.ask()
@@ -167,7 +167,7 @@ test('who leaves while the limiter asks elsewhere gives back what the answer bri
   }
 })
 
-test('a drain while the limiter asks elsewhere gives back all of it as well', async (t) => {
+test('a drain while the shared limiter is asked releases everything as well', async (t) => {
   for (const answers of [0, 1]) {
     const { rig, answer } = askingRig()
     const sink = await rig.ask()

@@ -126,7 +126,7 @@ test('the in-band frame is one error event', async (t) => {
   t.strictSame(JSON.parse(frames[0]?.data ?? ''), encodeError(errorData('upstream_cut'), 'req-9').body)
 })
 
-test('a request that is too long for the model is told from other wrong ones', async (t) => {
+test('distinguishes a request that is too long from other invalid ones', async (t) => {
   const read = (message: string) => decodeErrorObject({ type: 'invalid_request_error', message }, 400)
   for (const message of [
     'prompt is too long: 208310 tokens > 200000 maximum',
@@ -137,7 +137,7 @@ test('a request that is too long for the model is told from other wrong ones', a
   t.equal(read('the prompt is too long to be true: no').code, 'upstream_rejected')
 })
 
-test('a refusal of thinking as such is told from one of its form, and from any other', async (t) => {
+test('distinguishes a refusal of thinking as such from one of its form and from others', async (t) => {
   const of = (message: string) => refusesThinking(decodeErrorObject({ type: 'invalid_request_error', message }, 400))
   t.ok(of("'claude-3-5-haiku-20241022' does not support thinking."))
   t.ok(of('thinking is not supported on this model'))

@@ -40,7 +40,7 @@ test('replaces cumulative counts, and a zero or an absence erases none', async (
   t.equal(readCounts({ input_tokens: 500 }, second)?.input, 500)
 })
 
-test('no usage object tells nothing', async (t) => {
+test('no usage object reports nothing', async (t) => {
   t.equal(readStartCounts(undefined), null)
   t.equal(readCounts(null, null), null)
   t.equal(readCounts({}, null)?.output, null)

@@ -35,7 +35,7 @@ test('wanted are the addresses that the target does not take, each once, the new
   t.strictSame(wanted(messages), ['https://c', 'http://b', 'https://a'])
 })
 
-test('not wanted is what the target takes as it is, cannot take at all, or nobody can fetch', async (t) => {
+test('does not fetch what the target takes unchanged, cannot take at all, or what cannot be fetched', async (t) => {
   t.strictSame(
     wanted([user(image('https://a'))], () => true),
     [],

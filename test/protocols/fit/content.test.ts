@@ -33,7 +33,7 @@ test('in the turn just sent it is refused by its path, and another target may ca
   )
 })
 
-test('in history a line of text stands in for it, and it is named once', async (t) => {
+test('in history a line of text replaces it, and it is named once', async (t) => {
   const { request: fitted, dropped } = fit([user(text, image), answer, user(image), answer, user(text)])
   t.strictSame(fitted.messages[0], user(text, OMITTED as UserPart))
   t.strictSame(fitted.messages[2], user(OMITTED as UserPart))
@@ -69,7 +69,7 @@ test('foreign content is never carried', async (t) => {
   t.strictSame(fit([user(audio), answer, user(text)], true).dropped, ['input_audio'])
 })
 
-test('each kind of content has a name, a line that stands in for it, and a refusal that helps', async (t) => {
+test('each kind of content has a name, a replacement line and a helpful refusal', async (t) => {
   const bytes = { kind: 'base64', mediaType: 'application/pdf', base64: '' } as const
   const document = { type: 'document', source: bytes, name: 'a.pdf', path: 'p' } as const
   t.equal(kindOf(document), 'document')

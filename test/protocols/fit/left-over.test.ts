@@ -9,7 +9,7 @@ function find(value: JsonValue | undefined, shape: Shape): string[] {
   return [...found]
 }
 
-test('unknown members are told once, without their places in lists', async (t) => {
+test('unknown members are named once, without list positions', async (t) => {
   const shape: Shape = { items: { members: { a: true, b: { members: { c: true } } } } }
   const value = [
     { a: { x: 1 }, b: { c: 1, d: 2 } },

@@ -84,7 +84,7 @@ test('a body that is not JSON gives its first words, an empty one the catalogue 
   t.end()
 })
 
-test('a request that is too long for the model is told from other wrong ones', (t) => {
+test('distinguishes a request that is too long from other invalid ones', (t) => {
   const message = 'The input token count (1196265) exceeds the maximum number of tokens allowed (1048576).'
   const body = Buffer.from(JSON.stringify({ error: { code: 400, message, status: 'INVALID_ARGUMENT' } }))
   t.match(dialect.decodeError(400, body), { code: 'context_length_exceeded', status: 400, retryable: false, message })
@@ -92,7 +92,7 @@ test('a request that is too long for the model is told from other wrong ones', (
   t.end()
 })
 
-test('a refusal of thinking as such is told from one of a budget, and from any other', async (t) => {
+test('distinguishes a refusal of thinking as such from one of a budget and from others', async (t) => {
   const of = (message: string) => {
     return refusesThinking(
       decodeError(400, Buffer.from(JSON.stringify({ error: { code: 400, message, status: 'INVALID_ARGUMENT' } }))),

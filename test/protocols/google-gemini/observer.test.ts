@@ -26,7 +26,7 @@ test('agrees with the decoder on completeness and usage of every recorded stream
   t.end()
 })
 
-test('tells content, calls and the end by their bits', (t) => {
+test('recognizes content, calls and the end by their bits', (t) => {
   const bits = (name: string) => {
     const watching = observer()
     return payloads(`google-gemini/streams/${name}.sse`).map((frame) => watching.observe(frame))

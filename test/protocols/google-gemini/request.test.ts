@@ -27,7 +27,7 @@ test('system text stands apart, part by part', (t) => {
   t.end()
 })
 
-test('a schema that the target cannot be asked for is told to the model in words', (t) => {
+test('a schema that the target does not support goes into the instructions', (t) => {
   const responseFormat = { type: 'json-schema', name: 'n', description: null, schema: {}, strict: null } as const
   const bodyAt = (jsonSchema: 'json-schema' | 'none') =>
     dialect.encodeRequest(request({ responseFormat }), target('google-gemini', {}, { jsonSchema })).body

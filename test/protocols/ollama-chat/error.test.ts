@@ -44,7 +44,7 @@ test('an error object gives its message, and keys never appear', (t) => {
   t.end()
 })
 
-test('a request that is too long for the model is told from other wrong ones', (t) => {
+test('distinguishes a request that is too long from other invalid ones', (t) => {
   for (const error of [
     'the input length exceeds the context length',
     'input length exceeds maximum context length',
@@ -58,7 +58,7 @@ test('a request that is too long for the model is told from other wrong ones', (
   t.end()
 })
 
-test('a refusal of thinking is told from any other', async (t) => {
+test('distinguishes a refusal of thinking from others', async (t) => {
   const of = (error: string, status = 400) =>
     refusesThinking(decodeError(status, Buffer.from(JSON.stringify({ error }))))
   t.ok(of('"llama3.2" does not support thinking'))

@@ -26,7 +26,7 @@ test('agrees with the decoder on completeness and usage of every recorded stream
   t.end()
 })
 
-test('tells content, calls, the end and errors by their bits, and counts content alone', (t) => {
+test('recognizes content, calls, the end and errors by their bits, and counts only content', (t) => {
   const bits = (name: string) => {
     const watching = observer()
     const seen = payloads(`ollama-chat/streams/${name}.ndjson`).map((line) => watching.observe(line))

@@ -14,7 +14,7 @@ import { readBytes } from './recordings.js'
 
 const decode = (file: string) => decodeError(Number(file.slice(0, 3)), readBytes(`errors/${file}`))
 
-test('recorded error answers are told apart as the vendors mean them', (t) => {
+test('classifies recorded error answers as the vendors define them', (t) => {
   const expected = {
     '400-context-length.json': {
       code: 'context_length_exceeded',
@@ -177,7 +177,7 @@ test('a request that is too long is known by whatever words the server has for i
   t.equal(decodeStreamError({ message: 'x', code: 'context_length_exceeded' }).code, 'context_length_exceeded')
 })
 
-test('a refusal of reasoning as such is told from one of a value, and from any other', async (t) => {
+test('distinguishes a refusal of reasoning as such from one of a value and from others', async (t) => {
   const of = (error: object, status = 400) =>
     refusesThinking(decodeError(status, Buffer.from(JSON.stringify({ error }))))
   for (const [message, param] of [

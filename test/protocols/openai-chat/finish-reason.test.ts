@@ -19,7 +19,7 @@ test('a stop after tool calls is tool-calls, a cut is not', (t) => {
   t.end()
 })
 
-test('every canonical reason has a word that clients know', (t) => {
+test('every canonical reason has a value that clients know', (t) => {
   const words = (['stop', 'stop-sequence', 'length', 'tool-calls', 'content-filter', 'other'] as const).map(
     encodeFinishReason,
   )

@@ -26,7 +26,7 @@ const TEXT: readonly StreamEvent[] = [
   { type: 'block-end', index: 1, signature: null },
 ]
 
-test('text goes out as deltas, the end tells the usage; reasoning is not the answer', async (t) => {
+test('text is sent as deltas, the end has the usage; reasoning is left out', async (t) => {
   const usage = { ...NO_USAGE, inputTokens: 9, outputTokens: 3 }
   t.equal(
     encode([...TEXT, { type: 'finish', reason: 'stop', usage, stopSequence: null }]),
@@ -34,7 +34,7 @@ test('text goes out as deltas, the end tells the usage; reasoning is not the ans
   )
 })
 
-test('a provider that tells no usage leaves it null', async (t) => {
+test('usage is null if the provider reports none', async (t) => {
   const written = encode([{ type: 'finish', reason: 'stop', usage: null, stopSequence: null }])
   t.equal(written, 'data: {"type":"done","usage":null}\n\n')
 })

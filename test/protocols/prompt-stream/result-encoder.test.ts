@@ -46,7 +46,7 @@ test('any text, cut anywhere, parses as the text it is', async (t) => {
   }
 })
 
-test('wherever it breaks off, the error ends the document', async (t) => {
+test('wherever the stream is cut, the error ends the document', async (t) => {
   const error = errorData('upstream_cut', { message: 'It "broke".\n' })
   for (const deltas of HOSTILE) {
     const events = [...textBlock(0, deltas)]

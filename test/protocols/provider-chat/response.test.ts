@@ -17,7 +17,7 @@ const RESPONSE: ChatResponse = {
   usage: null,
 }
 
-test('who answered, with what, the text alone, and why it ended', async (t) => {
+test('has the provider, the model, the text and the stop reason', async (t) => {
   const target = { ...testTarget('openai-chat', {}), provider: 'openai' }
   t.strictSame(encodeResponse(RESPONSE, target), {
     provider: 'openai',

@@ -134,7 +134,7 @@ test('where a request came from is in the line, and what of it is a secret is no
   t.end()
 })
 
-test('several tries are told one by one, a single one by the line itself', (t) => {
+test('lists several attempts one by one; a single one is described by the line itself', (t) => {
   const { read } = setUp()
   const error = errorData('upstream_rejected', { message: `no ${SECRET}`, upstreamStatus: 500 })
   const failed = { provider: 'north', model: 'large', result: 'rejected', error, ms: 12.34567 } as const

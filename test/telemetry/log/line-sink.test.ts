@@ -43,7 +43,7 @@ test('what is left is written synchronously when there is no more time', async (
   await sink.close()
 })
 
-test('a reader that stands still costs lines, not memory, and the loss is told afterwards', async (t) => {
+test('a stalled reader costs lines, not memory, and the loss is reported afterwards', async (t) => {
   const path = join(t.testdir(), 'log')
   const lost: number[] = []
   const sink = new LineSink(openSync(path, 'a'), { onDropped: (lines) => lost.push(lines) })

@@ -100,7 +100,7 @@ test('a file that was moved or removed is noticed, one that was not is left alon
   t.equal(readFileSync(path, 'utf8'), 'four\n')
 })
 
-test('where no new file can be had the old one goes on', async (t) => {
+test('keeps writing to the old file if the new one cannot be opened', async (t) => {
   const folder = join(t.testdir(), 'logs')
   mkdirSync(folder)
   const path = join(folder, 'log')

@@ -20,7 +20,7 @@ function setUp(config: Partial<LogConfig> = {}): {
   return { log, lines, parsed: () => lines.map((line) => JSON.parse(line)) }
 }
 
-test('an exchange is one line with who, what, how it ended and what it cost', (t) => {
+test('an exchange is one line with its key, model, outcome and cost', (t) => {
   const { log, lines, parsed } = setUp()
   log.exchange(
     exchangeRecord({
@@ -63,7 +63,7 @@ test('an exchange is one line with who, what, how it ended and what it cost', (t
   t.end()
 })
 
-test('a failed exchange tells the code, the message and the cause', (t) => {
+test('a failed exchange has the code, the message and the cause', (t) => {
   const { log, parsed } = setUp()
   const error = errorData('upstream_rejected', {
     message: 'No such model',

@@ -51,7 +51,7 @@ test('what is too short to be a secret is left alone', (t) => {
   t.end()
 })
 
-test('what looks like a key is removed though nobody told it', (t) => {
+test('removes what looks like a key, even if it is not configured', (t) => {
   const texts: [string, string][] = [
     ['key sk-proj-AbC_123456789xyz.', 'key [redacted].'],
     ['gsk_0123456789abcdef', '[redacted]'],

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { LagWindow, type LoopSample, startLagSampler } from '../../../src/telemetry/metrics/lag.js'
 
-test('the worst sample is told until its window and the next one are over', (t) => {
+test('reports the worst sample until the end of the window after its own', (t) => {
   const window = new LagWindow(1000, 0)
   t.equal(window.add(5, 100), 5)
   t.equal(window.add(80, 200), 80)
@@ -13,7 +13,7 @@ test('the worst sample is told until its window and the next one are over', (t) 
   t.end()
 })
 
-test('after a gap without samples nothing old is told', (t) => {
+test('reports no old sample after a gap', (t) => {
   const window = new LagWindow(1000, 0)
   window.add(80, 200)
   t.equal(window.add(1, 5000), 1)
@@ -35,7 +35,7 @@ test('a blocked event loop is seen', async (t) => {
   t.ok(reported >= 0.1 && reported < 5, String(reported))
 })
 
-test('a sample tells how long turns took and how much of the time the loop had something to do', async (t) => {
+test('a sample has the length of turns and the share of time that the loop was busy', async (t) => {
   const keepAlive = setInterval(() => {}, 1000)
   t.teardown(() => clearInterval(keepAlive))
   const busyTurnMs = 30

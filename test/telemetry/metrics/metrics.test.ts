@@ -237,7 +237,7 @@ function seriesOf(samples: readonly Sample[]): string[] {
   return samples.map(({ name, labels }) => JSON.stringify([name, labels])).sort()
 }
 
-test('100,000 models, surfaces and providers that nobody configured leave the number of series unchanged', async (t) => {
+test('100,000 unconfigured models, surfaces and providers leave the number of series unchanged', async (t) => {
   const { metrics, read } = setUp()
   touchAll(metrics)
   metrics.exchangeSettled(exchangeRecord({ surface: '/x', model: 'x', provider: 'x', status: 777 }))
@@ -324,7 +324,7 @@ test('an exchange without a token, an overhead or usage leaves those metrics alo
   t.ok(names.has('sluice_request_duration_seconds_count'))
 })
 
-test('an event loop that replaces another goes on counting, with its gauges at zero', async (t) => {
+test('an event loop that replaces another continues its counters, with its gauges at zero', async (t) => {
   const { cells, metrics, read } = setUp()
   touchAll(metrics)
   const next = createMetrics(CONFIG, cells, 0)
@@ -339,7 +339,7 @@ test('an event loop that replaces another goes on counting, with its gauges at z
   t.equal(sampleValue(samples, 'sluice_offload_queue'), 0)
 })
 
-test('over a reload counters go on under their names, new names get series, and names that are gone keep theirs', async (t) => {
+test('over a reload counters continue under their names, new names get series, and removed names keep theirs', async (t) => {
   const room = { providers: 4, models: 8 }
   const before: MetricsConfig = { ...CONFIG, room }
   const cells = createMetricsCells(before, 2)

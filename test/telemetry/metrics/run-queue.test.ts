@@ -28,14 +28,14 @@ test('a line is read anew each time, through one descriptor', (t) => {
   t.end()
 })
 
-test('a system that does not tell counts nothing as waited', (t) => {
+test('a system without that figure counts no time as waited', (t) => {
   const runQueue = openRunQueue('/nowhere/schedstat')
   t.equal(runQueue.waitedMs(), 0)
   runQueue.close()
   t.end()
 })
 
-test('on Linux the time of this very thread is told, and only grows', { skip: process.platform !== 'linux' }, (t) => {
+test('on Linux reads the time of this thread, which only grows', { skip: process.platform !== 'linux' }, (t) => {
   const runQueue = openRunQueue()
   const first = runQueue.waitedMs()
   t.ok(first > 0, `${first} ms`)

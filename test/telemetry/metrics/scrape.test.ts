@@ -28,7 +28,7 @@ test('the page holds our metrics and those of the process, and every line of it 
   t.ok(page.endsWith('\n'))
 })
 
-test('series that nobody touched are not on the page', async (t) => {
+test('series that were never counted are not on the page', async (t) => {
   const page = await createScrape(CONFIG, createMetricsCells(CONFIG, 2), { processMetrics: false }).render()
   const { samples } = parsePage(page)
   t.same(

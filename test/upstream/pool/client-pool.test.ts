@@ -284,7 +284,7 @@ test('an aborted call takes its connection with it, and none is made in its plac
   t.same(upstream.stats(provider), { open: 0, busy: 0 })
 })
 
-test('who waits gets the place of a call that was aborted; who was aborted while waiting is not sent', async (t) => {
+test('a waiting call gets the slot of an aborted one; a call that was aborted while waiting is not sent', async (t) => {
   const server = await ScriptedUpstream.listen(HELD, answer(whole(200, 'ok')))
   const { upstream, pools, provider } = setUp(server, { maxConnections: 1 })
   t.teardown(() => Promise.all([pools.close(0), server.close()]))
@@ -298,7 +298,7 @@ test('who waits gets the place of a call that was aborted; who was aborted while
   t.equal(server.requests.length, 2)
 })
 
-test('connections that cannot be made strand nobody who waits for one', async (t) => {
+test('failed connections leave no waiting call behind', async (t) => {
   const gone = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => gone.once('listening', resolve))
   const { port } = gone.address() as { port: number }
@@ -311,7 +311,7 @@ test('connections that cannot be made strand nobody who waits for one', async (t
   t.same(upstream.stats(provider), { open: 0, busy: 0 })
 })
 
-test('a request that cannot be sent gives its place back', async (t) => {
+test('a request that cannot be sent releases its slot', async (t) => {
   const server = await ScriptedUpstream.listen(answer(whole(200, 'ok')))
   const pool = new ClientPool(server.origin, { ...PLAIN, maxConnections: 1 })
   t.teardown(() => Promise.all([pool.destroy(), server.close()]))
@@ -348,7 +348,7 @@ test('a call that meets a free connection just as it is reset goes out on anothe
   t.equal(server.accepted, 2)
 })
 
-test('however many requests are refused for what is wrong with them, each is told', async (t) => {
+test('every invalid request fails with its own error, however many there are', async (t) => {
   const server = await ScriptedUpstream.listen(HELD)
   const pool = new ClientPool(server.origin, { ...PLAIN, maxConnections: 1 })
   t.teardown(() => Promise.all([pool.destroy(), server.close()]))
@@ -372,7 +372,7 @@ test('a repeat that is on its way when the pool closes is served, and waited for
   t.equal(pool.busy, 0)
 })
 
-test('a pool that closes serves who waits, takes nobody new, and ends', async (t) => {
+test('a closing pool serves waiting calls, accepts no new ones, and ends', async (t) => {
   const server = await ScriptedUpstream.listen(HELD, answer(whole(200, 'ok')))
   const pool = new ClientPool(server.origin, { ...PLAIN, maxConnections: 1 })
   t.teardown(() => Promise.all([pool.destroy(), server.close()]))
@@ -387,7 +387,7 @@ test('a pool that closes serves who waits, takes nobody new, and ends', async (t
   await server.until(() => server.open === 0)
 })
 
-test('a pool that is destroyed tells who runs and who waits', async (t) => {
+test('a destroyed pool fails its running and waiting calls', async (t) => {
   const server = await ScriptedUpstream.listen(HELD)
   const pool = new ClientPool(server.origin, { ...PLAIN, maxConnections: 1 })
   t.teardown(() => server.close())

@@ -76,7 +76,7 @@ test('a few early heads come before an answer; a server that sends one after the
   t.equal(await reasonOf('/storm'), 'no answer after early heads')
 })
 
-test('an answer that is cut, late, or not wanted any more is none', async (t) => {
+test('an answer that is cut, late or no longer wanted yields no attachment', async (t) => {
   answers.set('/cut', (answer) => {
     answer.writeHead(200, { 'content-type': 'image/png', 'content-length': '100' })
     answer.write(PNG, () => answer.destroy())

@@ -40,13 +40,13 @@ test('a name that answers publicly first and 127.0.0.1 at connect is refused at 
   t.match(await ask(resolve), { error: /no address/, addresses: [] })
 })
 
-test('who asks for one address gets the first', async (t) => {
+test('a lookup of one address gets the first', async (t) => {
   const lookup = createGuardedLookup(STRICT, async () => [PUBLIC, PUBLIC_V6])
   const found = await new Promise((done) => lookup('x', {}, (...args) => done(args)))
   t.same(found, [null, '8.8.8.8', 4])
 })
 
-test('with private networks allowed the system is asked, hosts file included', async (t) => {
+test('with private networks allowed the system resolver is used, including the hosts file', async (t) => {
   const found = await ask(undefined, { ...STRICT, allowPrivateNetworks: true }, 'localhost')
   t.ok(found.addresses.some(({ address }) => address === '127.0.0.1' || address === '::1'))
 })

@@ -82,7 +82,7 @@ test('counts the bytes of content, about', async (t) => {
   t.equal(observer.contentBytes, 8)
 })
 
-test('tells the usage so far when the stream is cut', async (t) => {
+test('reports the usage so far when the stream is cut', async (t) => {
   const observer = new MessagesObserver()
   t.equal(observer.usage, null)
   for (const payload of payloadsOf('cached-usage').slice(0, 3)) observer.observe(payload)

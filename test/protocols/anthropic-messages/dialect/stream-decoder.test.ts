@@ -142,7 +142,7 @@ test('a tool without arguments has an empty object', async (t) => {
   t.match(together(events).content, [{ arguments: '{}' }])
 })
 
-test('tells no usage where the provider told no output count', async (t) => {
+test('reports no usage if the provider sent no output count', async (t) => {
   t.match(decodeAll([START, STOP]), [{ meta: { usage: { inputTokens: 3 } } }, { usage: null, reason: 'other' }])
   t.match(decodeAll([frame('message_start'), STOP]), [{ meta: FALLBACK }, { usage: null }])
 })

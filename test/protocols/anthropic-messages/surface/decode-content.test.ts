@@ -12,7 +12,7 @@ function decode(block: JsonObject) {
 const document = (source: JsonObject, more: JsonObject = {}): JsonObject => ({ type: 'document', source, ...more })
 const PDF = { type: 'base64', media_type: 'application/pdf', data: 'JVBERi0=' }
 
-test('a PDF is a document with its title; what is said of it stands before it', async (t) => {
+test('a PDF is a document with its title; its context precedes it', async (t) => {
   t.strictSame(decode(document(PDF, { title: 'Report', context: 'From 2025.' })).parts, [
     { type: 'text', text: 'From 2025.' },
     {

@@ -25,7 +25,7 @@ test('an entry has a type, a name to show and a time', (t) => {
   t.end()
 })
 
-test('pages go on from the last id to the end', (t) => {
+test('pages continue from the last id to the end', (t) => {
   const seen: string[] = []
   let at: Record<string, string> = {}
   for (let more = true; more; ) {

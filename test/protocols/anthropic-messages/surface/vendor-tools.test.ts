@@ -30,12 +30,12 @@ test('versions have the commands that they had', async (t) => {
   t.ok(actions('computer_20251124').includes('zoom'))
 })
 
-test('the size of the screen is said in words', async (t) => {
+test('the size of the screen goes into the description', async (t) => {
   const screen = { display_width_px: 1024, display_height_px: 768 }
   t.match(decode('computer_20250124', 'computer', screen)?.description, /1024 x 768/)
 })
 
-test('tools that the vendor runs, its toolsets and nameless ones are none of these', async (t) => {
+test('server-side tools, toolsets and nameless tools are not client tools', async (t) => {
   for (const type of ['web_search_20250305', 'code_execution_20250825', 'computer_toolset_20260801', 'mcp_toolset']) {
     t.equal(decode(type), null, type)
   }

@@ -68,7 +68,7 @@ test('a call opens only when its name is known, and not at all when nothing come
   t.end()
 })
 
-test('whole calls that all bear index 0 are told apart by id and name', (t) => {
+test('distinguishes whole calls that all have index 0 by id and name', (t) => {
   const events = sequence((blocks) => {
     blocks.call(call(0, '{}', { id: 'a', name: 'f' }))
     blocks.call(call(0, '{"b":2}', { id: 'b', name: 'g' }))

@@ -78,7 +78,7 @@ test('temperature is clamped', (t) => {
   t.end()
 })
 
-test('schema output is narrowed or dropped, and named; the model is told the schema in words', (t) => {
+test('schema output is narrowed or dropped, and named; the schema goes into the instructions', (t) => {
   const body = readJson('requests/json-schema.json')
   const schema = { type: 'object' }
   const format = { type: 'json_schema', json_schema: { name: 'n', schema } }

@@ -88,7 +88,7 @@ test('reasoning of earlier turns goes back under the name the vendor reads, unle
   t.end()
 })
 
-test('a failed tool is told apart by its text alone, so the flag is named as dropped', (t) => {
+test('only the text marks a failed tool, so the flag is named as dropped', (t) => {
   const content = [{ type: 'text' as const, text: 'no such city' }]
   const failed = { type: 'tool-result' as const, callId: 'c', name: null, content, isError: true }
   t.strictSame(encode({ messages: [{ role: 'tool', content: [failed] }] }), {

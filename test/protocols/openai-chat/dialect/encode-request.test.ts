@@ -30,7 +30,7 @@ test('the path is below the base URL; on Azure it holds deployment and version',
   t.end()
 })
 
-test('usage is asked for on every stream of a vendor that can tell', (t) => {
+test('usage is requested on every stream of a vendor that supports it', (t) => {
   t.strictSame(encode({ stream: true }).body.stream_options, { include_usage: true })
   t.equal(encode({ stream: true }, { streamOptions: false }).body.stream_options, undefined)
   const extensions = { stream_options: { include_obfuscation: false } }
@@ -89,7 +89,7 @@ test('reasoning is asked for in the way the vendor knows', (t) => {
   t.end()
 })
 
-test('a wish to think is said in a word that every thinking model knows, an order as it was given', (t) => {
+test('a wish to think is sent as an effort that every thinking model knows, an explicit one unchanged', (t) => {
   const order = { effort: 'xhigh', budgetTokens: null } as const
   const target = targetWith({}, { thinks: true })
   t.equal(encodeRequest({ ...PLAIN, reasoning: { ...order, isWish: true } }, target).body.reasoning_effort, 'high')
