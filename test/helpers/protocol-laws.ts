@@ -1,0 +1,128 @@
+// Laws 2 to 5 as functions: a dialect and a recording in, breaches out, none where the law holds. test/laws/streams.test.ts applies
+// them to every protocol, test/laws/protocols.test.ts to made-up ones that break them.
+import { isDeepStrictEqual } from 'node:util'
+import { Aggregator } from '../../src/model/aggregate.js'
+import { type StreamEvent } from '../../src/model/event.js'
+import { findViolation } from '../../src/model/law.js'
+import { type ChatResponse } from '../../src/model/response.js'
+import { type Dialect, type Surface } from '../../src/protocols/contract/protocol.js'
+import { parseJsonBody } from '../../src/wire/json.js'
+import { cutAtEveryByte } from './chunks.js'
+import { decodeChunks, FALLBACK, type Fixture, scanPayloads, targetFor } from './protocol-fixtures.js'
+
+/** Law 3: a stream that is cut at any byte, or has CR LF, gives the same events. */
+export function findCutBreaks(dialect: Dialect, { name, bytes }: Fixture): string[] {
+  const target = targetFor(dialect, bytes)
+  const whole = decodeChunks(dialect, target, [bytes])
+  const isWhole = (chunks: readonly Buffer[]) => isDeepStrictEqual(decodeChunks(dialect, target, chunks), whole)
+  const breaches = isWhole(cutAtEveryByte(bytes)) ? [] : [`${name}: byte by byte`]
+  // A decoder sees payloads only, so the same payloads are the same events; decoding at each cut would cost minutes.
+  const payloads = scanPayloads(dialect.framing, [bytes])
+  for (let at = 0; at <= bytes.length; at++) {
+    const cut = scanPayloads(dialect.framing, [bytes.subarray(0, at), bytes.subarray(at)])
+    if (cut.length !== payloads.length || cut.some((payload, i) => payload !== payloads[i])) {
+      breaches.push(`${name}: cut at ${at}`)
+    }
+  }
+  const crlf = Buffer.from(bytes.toString('latin1').replaceAll('\n', '\r\n'), 'latin1')
+  return isWhole(cutAtEveryByte(crlf)) ? breaches : [...breaches, `${name}: with CR LF`]
+}
+
+/** Law 4: events keep their order, in ill streams too. */
+export function findDisorder(dialect: Dialect, { name, bytes }: Fixture): string[] {
+  const frames = scanPayloads(dialect.framing, [bytes])
+  const breaches: string[] = []
+  const judge = (fault: string, events: readonly StreamEvent[]) => {
+    const violation = findViolation(events)
+    if (violation !== null) breaches.push(`${name} ${fault}: ${violation}`)
+  }
+  for (const [fault, payloads] of illStreams(frames)) judge(fault, decodePayloads(dialect, bytes, payloads))
+  judge('as recorded', decodeChunks(dialect, targetFor(dialect, bytes), [bytes]))
+  return breaches
+}
+
+/** Law 5: a stream adds up to the whole answer it is paired with. */
+export function findUnlikePair(dialect: Dialect, { name, bytes }: Fixture, answer: Buffer): string[] {
+  const events = decodeChunks(dialect, targetFor(dialect, bytes), [bytes])
+  const whole = dialect.decodeResponse(parseJsonBody(answer), FALLBACK)
+  return compare(name, aggregate(events), whole)
+}
+
+/** Law 2: what the surface writes of a complete stream, the dialect of the same wire reads as the same stream. */
+export function findReadOtherwise(surface: Surface, dialect: Dialect, { name, bytes }: Fixture): string[] {
+  const events = decodeChunks(dialect, targetFor(dialect, bytes), [bytes])
+  if (events.at(-1)?.type !== 'finish') return []
+  const rewritten = Buffer.from(encodeEvents(surface, events))
+  const reread = decodeChunks(dialect, targetFor(dialect, rewritten), [rewritten])
+  const violation = findViolation(reread)
+  if (violation !== null) return [`${name}: ${violation}`]
+  const { finishReason, ...expected } = aggregate(events)
+  // A vendor's reason of its own is `other`, for which no wire has a word: surfaces write their plain end.
+  const written = { ...expected, finishReason: finishReason === 'other' ? 'stop' : finishReason } as const
+  return compare(name, aggregate(reread), written)
+}
+
+/** Events of these payloads, with the end of the stream behind them. `bytes`: the recording that they are of. */
+export function decodePayloads(dialect: Dialect, bytes: Buffer, payloads: readonly string[]): StreamEvent[] {
+  const events: StreamEvent[] = []
+  const options = { fallback: FALLBACK, target: targetFor(dialect, bytes) }
+  const decoder = dialect.createDecoder((event) => events.push(event), options)
+  for (const payload of payloads) decoder.push(Buffer.from(payload, 'latin1'))
+  decoder.end()
+  return events
+}
+
+function encodeEvents(surface: Surface, events: readonly StreamEvent[]): string {
+  let written = ''
+  const encoder = surface.createEncoder(
+    (frame) => {
+      written += frame
+    },
+    { includeUsage: true },
+  )
+  for (const event of events) encoder.push(event)
+  return written
+}
+
+function aggregate(events: readonly StreamEvent[]): ChatResponse {
+  const aggregator = new Aggregator(FALLBACK)
+  for (const event of events) aggregator.push(event)
+  return aggregator.response()
+}
+
+/** What two recordings of one answer must share: not their ids and times. */
+function compare(name: string, found: ChatResponse, wanted: ChatResponse): string[] {
+  return (['content', 'finishReason', 'stopSequence', 'usage'] as const)
+    .filter((field) => !isDeepStrictEqual(found[field], wanted[field]))
+    .map((field) => `${name}: ${field} is ${JSON.stringify(found[field])}, not ${JSON.stringify(wanted[field])}`)
+}
+
+const GARBAGE = [
+  '{',
+  'null',
+  '[]',
+  '"x"',
+  '{}',
+  '[DONE]',
+  '{"choices":7}',
+  '{"type":9}',
+  '{"candidates":[null]}',
+  '\xff',
+  '{"error":{}}',
+]
+
+/** The faults of upstreams that were seen, each at every place of the stream. */
+function* illStreams(frames: readonly string[]): Generator<[string, string[]]> {
+  for (let at = 0; at <= frames.length; at++) {
+    const before = frames.slice(0, at)
+    const after = frames.slice(at)
+    yield [`cut after frame ${at}`, before]
+    yield [`without its first ${at} frames`, after]
+    yield [`without frame ${at}`, [...before, ...after.slice(1)]]
+    yield [`frame ${at} twice`, [...before, ...after.slice(0, 1), ...after]]
+    yield [`frame ${at} last`, [...before, ...after.slice(1), ...after.slice(0, 1)]]
+    for (const garbage of GARBAGE) yield [`${garbage} before frame ${at}`, [...before, garbage, ...after]]
+  }
+  yield ['backwards', [...frames].reverse()]
+  yield ['twice', [...frames, ...frames]]
+}
