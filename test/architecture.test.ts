@@ -82,7 +82,7 @@ const ROOMS: RoomOrder = {
       'catalog',
       'schema',
     ],
-    ...['types', 'validate', 'yaml-text'],
+    ...['types', 'validate'],
   ],
   limit: ['headers', 'shared', 'local', 'limiter', 'refusal'],
   upstream: ['call', 'conceal', 'strangers', 'auth', 'deadlines', 'decompress', 'path', 'pool', 'failure', 'proxy'],

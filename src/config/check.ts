@@ -1,13 +1,15 @@
 // What `sluice check` prints: the effective configuration as YAML in the form of the file, every secret masked. Returns text
 // and prints nothing.
+import { stringify } from 'yaml'
 import { isJsonArray, isJsonObject, type JsonValue } from '../model/json.js'
 import { type LoadedConfig } from './load.js'
 import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig, type ProviderTls } from './types.js'
-import { toYaml } from './yaml-text.js'
 
 const MASK = '********'
 /** Members of extraBody that look as if they held a secret. */
 const SECRET_NAME = /key|token|secret|password|credential|auth/i
+/** Lists and maps of plain values stay on one line up to this width. */
+const LINE_WIDTH = 120
 
 /** Warnings come first, as comments. */
 export function renderConfig(config: Config): string {
@@ -30,7 +32,7 @@ export function renderConfig(config: Config): string {
     log: config.log,
     compat: config.compat,
   }
-  return `${warnings}${simulator}${toYaml(shown)}`
+  return `${warnings}${simulator}${stringify(shown, { lineWidth: LINE_WIDTH, aliasDuplicateObjects: false })}`
 }
 
 /** The last line of a check that found nothing wrong. */
