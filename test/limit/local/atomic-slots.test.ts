@@ -72,3 +72,13 @@ test('targets are counted over all views, and capped where they have a cap', (t)
   t.ok(slots.enterProvider(0))
   t.end()
 })
+
+test('who is let in whatever the caps say has had its turn as well', (t) => {
+  const { slots, twin } = setUp()
+  slots.tryEnter(0)
+  slots.tryEnter(1)
+  t.same(twin.turns.inOrder([1, 0]), [0, 1])
+  slots.hold(0)
+  t.same(twin.turns.inOrder([0, 1]), [1, 0])
+  t.end()
+})

@@ -297,6 +297,40 @@ test('a busy event loop cannot keep all slots from the waiters of another', asyn
   t.ok(turns < 200, `after ${turns} turns of the other`)
 })
 
+test('a slot is kept for no key of another event loop that is at its own cap, or has no waiter any more', async (t) => {
+  for (const kind of ['at its cap', 'gone']) {
+    const setup = { gateway: { concurrency: 3 }, keys: [{}, { concurrency: 1 }, {}] }
+    const { limiter, other, calls, waiter, stop } = setUp(setup, 2)
+    t.teardown(stop)
+    const leaving = waiter('b', 1)
+    if (kind === 'at its cap') other.enter(1, waiter('first', 1))
+    for (let i = limiter.active(); i < 3; i++) limiter.enter(0, waiter('before', 0))
+    other.enter(1, leaving)
+    other.enter(2, waiter('c', 2))
+    limiter.enter(0, waiter('a', 0))
+    if (kind === 'gone') other.cancel(leaving)
+    await settled()
+    limiter.leave(0)
+    limiter.leave(0)
+    // Its own loop tries in a microtask: one of the two slots is left to the key that had no turn yet.
+    await null
+    t.same(calls, ['a entered'], kind)
+  }
+})
+
+test('who gives up its place learns how many of its key wait', async (t) => {
+  const { limiter, waiter, stop } = setUp({
+    gateway: { concurrency: 1 },
+    keys: [{}, {}],
+    queue: { max: 3, timeoutMs: 60_000 },
+  })
+  t.teardown(stop)
+  const waiters = ['x', 'a', 'b', 'c'].map((name) => waiter(name, 0))
+  for (const each of waiters) limiter.enter(0, each)
+  limiter.enter(1, waiter('other', 1))
+  t.match(await waiters[3]?.outcome, { data: { message: /and 3 requests of this key already take its share of it/ } })
+})
+
 test('many loops, keys and waiters: everybody enters in the end and all slots are free again', async (t) => {
   const { limiter, other, stop } = setUp(
     {
@@ -352,6 +386,26 @@ test('a request that would wait too long at the recent pace is rejected at once;
   }
   limiter.enter(-1, waiter('again'))
   t.equal(limiter.refusal(-1), null)
+})
+
+test('the pace of a line that was emptied is not held against the next one', async (t) => {
+  const setup = { gateway: { concurrency: 1 }, queue: { max: 100, timeoutMs: 1000 } }
+  const { limiter, waiter, clock, calls, stop } = setUp(setup)
+  t.teardown(stop)
+  for (const name of ['first', 'a', 'b']) limiter.enter(-1, waiter(name))
+  for (let i = 0; i < 20; i++) {
+    clock.advanceMs(400)
+    limiter.leave(-1)
+    await settled()
+    limiter.enter(-1, waiter(`w${i}`))
+  }
+  t.match(limiter.refusal(-1)?.data, { status: 503 }, 'a third would wait some 1100 ms')
+  for (let i = 0; i < 2; i++) {
+    limiter.leave(-1)
+    await settled()
+  }
+  t.equal(calls.filter((call) => call.endsWith('entered')).length, 22)
+  for (const name of ['w', 'x', 'y', 'z']) t.equal(limiter.enter(-1, waiter(name)), false)
 })
 
 test('what would be refused is known before it is asked for, by the scope that is full, and takes nothing', (t) => {

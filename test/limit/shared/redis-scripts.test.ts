@@ -1,4 +1,5 @@
-// The scripts keep a bucket as the local arithmetic does, to the tick, whatever the clock of Redis does meanwhile.
+// The scripts keep a bucket as the local arithmetic does, to the tick, whatever the clock of Redis does meanwhile; and they give
+// the slots of the gateway to keys in turn.
 import { test } from 'tap'
 import { REFUSED, TokenBucket } from '../../../src/limit/local/token-bucket.js'
 import {
@@ -121,4 +122,94 @@ test('a clock of Redis that was set back by a year gives nothing away and sticks
   t.match(await run(redis, 'take', bucket, 10), [0])
   await redis.set(KEY, 'nonsense')
   t.match(await run(redis, 'take', bucket, 1), [0], 'what is no state is a full bucket')
+})
+
+const GATEWAY_FULL = 2
+const IN = 0
+
+/** A script without buckets, for a node that is known; to be joined with others, so that no time passes between them. */
+function turnCalls(redis: Redis) {
+  const joined = redis.multi().zadd('{sluice}:nodes', Date.now(), 'one', Date.now(), 'two', Date.now(), 'three')
+  const add = (script: LimitScript, ...args: (string | number)[]) => {
+    joined.eval(readLimitScript(script), SHARED_KEYS.length, ...SHARED_KEYS, ...SHARED_ARGS, ...args)
+  }
+  return {
+    joined,
+    enter: (node: string, name: string, { gateway, key = -1 }: { gateway: number; key?: number }) =>
+      add('enter', node, 0, gateway, name, key),
+    next: (node: string, gateway: number, name: string, key: number) => add('next', node, gateway, name, key, 1),
+    give: (node: string, owner: string, count: number) => add('give', node, 0, owner, count),
+    /** The code of each script, in order. */
+    async codes(): Promise<unknown[]> {
+      const replies = (await joined.exec()) ?? []
+      return replies.map(([, reply]) => reply).flatMap((reply) => (Array.isArray(reply) ? [reply[0]] : []))
+    },
+  }
+}
+
+test('a slot of the gateway is left to a key that waits at another node and was let in longer ago', async (t) => {
+  const redis = await startRedis(t)
+  const { enter, next, give, codes } = turnCalls(redis)
+  enter('one', 'a', { gateway: 1 })
+  enter('two', 'b', { gateway: 1 })
+  give('one', 'gateway', -1)
+  enter('one', 'a', { gateway: 1 })
+  next('one', 1, 'a', -1)
+  next('two', 1, 'b', -1)
+  t.same(await codes(), [IN, GATEWAY_FULL, 0, GATEWAY_FULL, 0, 1])
+  const keptMs = await redis.pttl('{sluice}:turns')
+  t.ok(keptMs > 86_000_000 && keptMs <= 86_400_000, `turns are kept for ${keptMs} ms`)
+})
+
+test('a key that waits at many nodes has one turn, and those of nodes that are gone have none', async (t) => {
+  const redis = await startRedis(t)
+  for (const [waiting, code] of [
+    [['one b', 'two b', 'three b'], IN],
+    [['one b', 'two c', 'three d'], GATEWAY_FULL],
+  ] as const) {
+    const { enter, give, codes } = turnCalls(redis)
+    enter('one', 'a', { gateway: 2 })
+    give('one', 'gateway', -1)
+    // A gateway of no slots makes them wait.
+    for (const member of waiting) {
+      const [node = '', name = ''] = member.split(' ')
+      enter(node, name, { gateway: 0 })
+    }
+    enter('one', 'a', { gateway: 2 })
+    t.same(await codes(), [IN, 0, ...waiting.map(() => GATEWAY_FULL), code], waiting.join())
+    await redis.flushall()
+  }
+  for (const agoMs of [3_600_000, -3_600_000]) {
+    const { joined, enter, give, codes } = turnCalls(redis)
+    enter('one', 'a', { gateway: 1 })
+    give('one', 'gateway', -1)
+    joined.zadd('{sluice}:waiting', Date.now() - agoMs, 'gone b')
+    enter('one', 'a', { gateway: 1 })
+    t.same(await codes(), [IN, 0, IN], `${agoMs} ms ago`)
+    t.same(await redis.zrange('{sluice}:waiting', '0', '-1'), [])
+    await redis.flushall()
+  }
+})
+
+test('a key at its own cap waits for no slot of the gateway', async (t) => {
+  const redis = await startRedis(t)
+  const { enter, next, codes } = turnCalls(redis)
+  enter('one', 'a', { gateway: 1, key: 1 })
+  enter('two', 'b', { gateway: 1, key: 5 })
+  next('two', 1, 'b', 5)
+  t.same(await codes(), [IN, GATEWAY_FULL, 0])
+  t.same(await redis.zrange('{sluice}:waiting', '0', '-1'), ['two b'])
+  const later = turnCalls(redis)
+  later.next('two', 1, 'b', 0)
+  t.same(await later.codes(), [0])
+  t.same(await redis.zrange('{sluice}:waiting', '0', '-1'), [])
+})
+
+test('a node gives back no more slots than it holds', async (t) => {
+  const redis = await startRedis(t)
+  const { enter, give, codes } = turnCalls(redis)
+  for (const node of ['one', 'two', 'two']) enter(node, 'a', { gateway: 5 })
+  give('one', 'gateway', -5)
+  t.same(await codes(), [IN, IN, IN, 0])
+  t.equal(await redis.hget('{sluice}:slots', 'gateway'), '2')
 })

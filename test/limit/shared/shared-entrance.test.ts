@@ -149,6 +149,36 @@ test('a waiter that leaves frees its turn at once, on its own node and on others
   t.same(order, ['A1', 'A2'])
 })
 
+test('who leaves while Redis is asked for a slot is not known to wait, and a slot that comes for it is given back', async (t) => {
+  const { redis, first } = await startNodes(t, 1, { gateway: { concurrency: 1 }, queue: { max: 9, timeoutMs: 60_000 } })
+  const client = connectRedis(redis.url)
+  t.teardown(() => client.disconnect())
+  const order: string[] = []
+  const queueUp = startQueueing(order)
+  await client.hset('{sluice}:slots', 'gateway', 1)
+  first.limiter.cancel(queueUp(first, 0, 'A1'))
+  // Once for the answer, once for what follows from it.
+  for (let i = 0; i < 2; i++) await first.flush()
+  t.same(await waitingIn(redis), [])
+  const { state } = first
+  const takeTurn = state.takeTurn.bind(state)
+  const asked = new Promise<void>((resolve) => {
+    state.takeTurn = async (...asking) => {
+      await client.hdel('{sluice}:slots', 'gateway')
+      const answer = takeTurn(...asking)
+      first.limiter.cancel(leaving)
+      t.match(await answer, { letIn: 0 })
+      resolve()
+      return answer
+    }
+  })
+  const leaving = queueUp(first, 0, 'A2')
+  await asked
+  for (let i = 0; i < 2; i++) await first.flush()
+  t.same(await slotsIn(redis), {})
+  t.same(order, [])
+})
+
 test('waiters continue to wait for this process alone when Redis becomes unavailable, counted once', async (t) => {
   const { redis, first } = await startNodes(t, 1, {
     gateway: { concurrency: 1 },

@@ -106,6 +106,17 @@ test('a key that was let in after its last one left gives the slots back', async
   t.same([rig.unused, rig.gone, rig.log], [[3], [3], []])
 })
 
+test('a full line of keys at their own caps refuses nobody who need not wait', async (t) => {
+  const { rig, queue, push } = createRig(t, { max: 2 })
+  for (const name of ['0a', '1a']) push(name)
+  t.same(queue.refusal(2), { scope: 'gateway', waiting: null })
+  rig.fullKeys.add(0).add(1)
+  queue.poke()
+  await new Promise(setImmediate)
+  t.equal(queue.refusal(2), null)
+  t.same(queue.refusal(0), { scope: 'key', waiting: null })
+})
+
 test('hands all waiters over when Redis is unavailable, in the order of their keys', async (t) => {
   const { rig, queue, until, push } = createRig(t)
   for (const name of ['0a', '1a', '0b']) push(name)
