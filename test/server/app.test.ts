@@ -1,11 +1,11 @@
 // Listening, closing, TLS and the listener of the metrics.
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
 import { request } from 'node:https'
 import { createServer as createNetServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect, type TLSSocket } from 'node:tls'
 import { test } from 'tap'
+import { Authority } from '../helpers/certificates.js'
 import { CHAT_PATH } from '../helpers/fake-pipeline.js'
 import { startFront } from '../helpers/front.js'
 import { openRaw } from '../helpers/raw-http.js'
@@ -70,30 +70,8 @@ test('serves metrics on a loopback listener of their own, and not on the public 
 })
 
 test('speaks TLS, with strict transport security', async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'sluice-tls-'))
-  t.teardown(() => rmSync(dir, { recursive: true }))
-  const [keyFile, certFile] = [join(dir, 'key.pem'), join(dir, 'cert.pem')]
-  const options = [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '1',
-    '-subj',
-    '/CN=localhost',
-    '-keyout',
-    keyFile,
-    '-out',
-    certFile,
-  ]
-  try {
-    execFileSync('openssl', options, { stdio: 'ignore' })
-  } catch {
-    t.pass('no openssl here to make a certificate with')
-    return
-  }
+  const authority = new Authority(t)
+  const { certFile, keyFile } = authority.issue('front')
   const { port, pipeline } = await startFront(t, { config: { tls: { certFile, keyFile, passphrase: null } } })
   const headers = await new Promise<NodeJS.Dict<string | string[]>>((resolve, reject) => {
     const asked = request(
@@ -133,6 +111,43 @@ test('speaks TLS, with strict transport security', async (t) => {
     asked.on('error', reject).end('{}')
   })
   t.ok(body.equals(Buffer.concat(Array.from({ length: 200 }, (_, i) => Buffer.alloc(20_000, String(i % 10))))))
-  const missing = { certFile: join(dir, 'none.pem'), keyFile, passphrase: null }
+  const missing = { certFile: join(authority.folder, 'none.pem'), keyFile, passphrase: null }
   await t.rejects(startFront(t, { config: { tls: missing } }), /TLS cannot be set up with/)
+})
+
+test('a renewed certificate is the main listener’s alone, and what it serves is closed with the rest', async (t) => {
+  const authority = new Authority(t)
+  const [first, second] = ['first', 'second'].map((name) => {
+    const { certFile, keyFile } = authority.issue(name)
+    return { certFile, keyFile, passphrase: null }
+  })
+  const metricsPort = await findFreePort()
+  const { server, port } = await startFront(t, {
+    config: { tls: first ?? null },
+    options: { metrics: { port: metricsPort, token: null } },
+  })
+  const open = async (): Promise<TLSSocket> => {
+    const socket = connect({ host: '127.0.0.1', port, ca: authority.ca })
+    socket.on('error', () => {})
+    await once(socket, 'secureConnect')
+    return socket
+  }
+  const before = await open()
+  t.equal(server.prepareTls(first ?? null), null, 'the same one is no renewal')
+  server.prepareTls(second ?? null)?.()
+  let after = await open()
+  for (let tries = 0; after.getPeerCertificate().subject.CN !== 'second'; tries++) {
+    t.ok(tries < 20)
+    after.destroy()
+    after = await open()
+  }
+  t.equal((await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).status, 200, 'in clear, as before')
+  for (const socket of [before, after]) {
+    socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n')
+    t.match(String((await once(socket, 'data'))[0]), /^HTTP\/1.1 200/)
+  }
+  const closed = Promise.all([before, after].map((socket) => once(socket, 'close'))).then(() => true)
+  server.close()
+  // Idle connections are closed by the engine as well, after 10 s.
+  t.ok(await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 5000).unref())]))
 })
