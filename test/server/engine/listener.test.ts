@@ -12,11 +12,14 @@ const OPEN_BEFORE = 10
 
 async function startListener(t: Test, limit = LIMIT) {
   const engine = loadEngine()
-  const app = engine.uws.App()
-  app.any('/*', (res) => {
-    res.onAborted(() => {})
-    res.end('here')
+  const [app, other] = ['here', 'there'].map((word) => {
+    const made = engine.uws.App()
+    return made.any('/*', (res) => {
+      res.onAborted(() => {})
+      res.end(word)
+    })
   })
+  if (app === undefined || other === undefined) throw new Error('no app')
   let open = OPEN_BEFORE
   let onTold: (isAccepting: boolean) => void = () => {}
   const told: boolean[] = []
@@ -37,9 +40,10 @@ async function startListener(t: Test, limit = LIMIT) {
     for (const socket of sockets) socket.destroy()
     listener.close()
     app.close()
+    other.close()
   })
   return {
-    ...{ listener, told, port },
+    ...{ listener, told, port, other },
     setOpen: (count: number) => {
       open = count
     },
@@ -98,6 +102,23 @@ test('with thousands of them open it is opened as soon as they have gone, whatev
   rig.setOpen(OPEN_BEFORE)
   t.equal(await rig.next(), true)
   t.ok(performance.now() - closedAtMs < 15_000, 'not after the 20 s that so many are left alone')
+})
+
+test('moved to another app it counts the connections of that one, those before are served on, and a closed port opens on it later', async (t) => {
+  const rig = await startListener(t)
+  const before = await rig.open()
+  rig.listener.moveTo(rig.other)
+  for (let tries = 0; !/there/.test(await ask(await rig.open())); tries++) t.ok(tries < 20)
+  t.match(await ask(before), /here/)
+  for (let more = 0; more < 3 * LIMIT && rig.told.length === 0; more++) await rig.open()
+  rig.setOpen(SHORT)
+  t.same(rig.told, [false])
+  rig.listener.moveTo(rig.other)
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+  t.equal(await rig.open(), false, 'a move opens no port')
+  rig.setOpen(OPEN_BEFORE)
+  t.equal(await rig.next(), true)
+  t.match(await ask(await rig.open()), /there/)
 })
 
 test('one that was closed for good stays closed', async (t) => {

@@ -312,6 +312,11 @@ test('answers ill frames with an error and goes on', async (t) => {
   for (const id of ['d', 'e', 'f', 'g']) client.chat(id)
   t.match(await client.ending('g'), { type: 'error', id: 'g', error: { code: 'rate_limited' } })
   t.equal(front.pipeline.exchanges.length, 4)
+  t.same(
+    front.pipeline.rejections.map(({ error }) => error.data.code),
+    ['invalid_request', 'invalid_request', 'rate_limited'],
+    'a chat that is refused is logged and counted',
+  )
   client.socket.close()
 })
 
