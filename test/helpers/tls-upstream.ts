@@ -13,11 +13,14 @@ export class TlsUpstream {
   readonly #sockets = new Set<Duplex>()
   /** Names that clients asked for, one for each connection. */
   readonly serverNames: (string | false)[] = []
+  /** Names of the headers of each request, in small letters. */
+  readonly heads: string[] = []
   /** Subjects of the certificates that clients showed. */
   readonly clients: (string | string[] | undefined)[] = []
 
   private constructor(options: TlsOptions) {
     this.#server = createServer(options, (request, response) => {
+      this.heads.push(Object.keys(request.headers).join())
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
       request.on('end', () => {

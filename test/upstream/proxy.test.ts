@@ -46,6 +46,38 @@ test('https goes through a tunnel: the proxy learns name and port, the provider 
   t.ok(proxy.heads[0]?.toLowerCase().includes(CREDENTIALS.toLowerCase()))
   t.notMatch(proxy.heads[0], /canary.*sk-|sk-canary/)
   t.same(far.serverNames, ['provider.test'])
+  t.equal(far.heads.length, 2)
+  for (const head of far.heads) t.notMatch(head, /proxy-/, 'nothing of the proxy reaches the provider')
+})
+
+test('a tunnel to an IPv6 address names it in brackets, and with its port', async (t) => {
+  const proxy = await ScriptedProxy.listen(t, { say: 'HTTP/1.1 502 Bad Gateway\r\n\r\n' })
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => pools.close(0))
+  for (const [url, authority] of [
+    ['https://[2001:db8::1]', '[2001:db8::1]:443'],
+    ['https://[2001:db8::1]:8443', '[2001:db8::1]:8443'],
+    ['https://192.0.2.1', '192.0.2.1:443'],
+  ] as const) {
+    await probe(upstream, testProvider(url, { proxy: proxy.url })).done()
+    t.equal(proxy.heads.at(-1)?.split('\r\n').slice(0, 2).join(), `CONNECT ${authority} HTTP/1.1,Host: ${authority}`)
+  }
+})
+
+test('a proxy that accepts a connection and never speaks TLS on it is waited for as long as for any connection', async (t) => {
+  const proxy = await ScriptedProxy.listen(t, { silent: true })
+  const { upstream, pools } = testUpstream()
+  t.teardown(() => pools.close(0))
+  for (const url of ['http://provider.test', 'https://provider.test']) {
+    const provider = testProvider(url, {
+      proxy: proxy.url.replace('http:', 'https:'),
+      timeouts: { connectMs: 200, firstTokenMs: 30_000, betweenTokensMs: 30_000, totalMs: 30_000 },
+    })
+    const seen = await probe(upstream, provider).done()
+    t.equal(seen.code, 'upstream_timeout')
+    t.equal(seen.error?.message, 'The provider did not accept a connection within 200 ms.')
+  }
+  while (proxy.open > 0) await new Promise((resolve) => setTimeout(resolve, 5))
 })
 
 test('a call that is aborted in a tunnel closes it, on both sides of the proxy', async (t) => {
@@ -91,6 +123,12 @@ const FAULTS: readonly (readonly [string, ProxyAct, string, RegExp])[] = [
   [
     'refuses the credentials',
     { say: 'HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\n\r\n' },
+    'upstream_auth',
+    /^The proxy in front of the provider rejected the gateway's credentials\.$/,
+  ],
+  [
+    'wants credentials in the words of an upstream',
+    { say: 'HTTP/1.1 401 Unauthorized\r\n\r\n' },
     'upstream_auth',
     /^The proxy in front of the provider rejected the gateway's credentials\.$/,
   ],

@@ -67,6 +67,13 @@ test('redirects, errors, other types, encoded and oversized answers are refused'
   t.equal(await reasonOf('/chunked'), 'too large')
 })
 
+test('what is declared too large is refused before any of it comes', async (t) => {
+  answers.set('/large', (answer) => {
+    answer.writeHead(200, { 'content-type': 'image/png', 'content-length': '1001' }).flushHeaders()
+  })
+  t.equal(await reasonOf('/large'), 'too large')
+})
+
 test('a few early heads come before an answer; a server that sends one after the other is not heard to the end', async (t) => {
   const hint = 'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n'
   const whole = 'HTTP/1.1 200 OK\r\ncontent-type: image/png\r\ncontent-length: 1\r\n\r\nx'
