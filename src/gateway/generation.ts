@@ -158,8 +158,13 @@ function refusalOfMaintenance({ server }: Config): Generation['refusal'] | null 
   return () => error
 }
 
+type RefusalGround = {
+  readonly shedder: Pick<Shedder, 'refusal'>
+  readonly metrics: Pick<LoopMetrics, 'limitRejection'>
+}
+
 /** Rejects requests that cannot be served now while that is cheap: all slots and the queue are full, or the loop is late. */
-function createRefusal(limiter: Limiter, { shedder, metrics }: LoopResources) {
+export function createRefusal(limiter: Pick<Limiter, 'refusal'>, { shedder, metrics }: RefusalGround) {
   return function refusal(key: KeyIdentity): GatewayError | null {
     // A request that a limit rejects takes no place in the turn.
     const full = limiter.refusal(key.index)

@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { continueLedger, openLedger } from '../../src/config/live/slot-table.js'
 import { type Config } from '../../src/config/types.js'
+import { GatewayError } from '../../src/errors.js'
 import {
   createGeneration,
+  createRefusal,
   limiterPlaces,
   reachableProviders,
   withKnownProviders,
@@ -97,5 +99,34 @@ test('in maintenance every request is refused with the words that are configured
   t.equal(refusalFor('{}'), null)
   t.match(refusalFor('{ maintenance: true }')?.data, { code: 'maintenance', status: 503, retryAfterMs: 30_000 })
   t.match(refusalFor('{ maintenance: Back at noon. }')?.data, { code: 'maintenance', message: 'Back at noon.' })
+  t.end()
+})
+
+test('a request that no limit lets in takes no place of a loop that is late; one that the loop refuses is counted', (t) => {
+  const [full, late] = [new GatewayError('rate_limited'), new GatewayError('overloaded')]
+  const seen: string[] = []
+  const asked = (byLimit: GatewayError | null, byShedder: GatewayError | null) => {
+    seen.splice(0)
+    const limiter = {
+      refusal: (index: number) => {
+        seen.push(`limiter ${index}`)
+        return byLimit
+      },
+    }
+    const shedder = {
+      refusal: () => {
+        seen.push('shedder')
+        return byShedder
+      },
+    }
+    const metrics = { limitRejection: (scope: string, limit: string) => seen.push(`${scope} ${limit}`) }
+    return createRefusal(limiter, { shedder, metrics })({ index: 3, name: 'a', digest: null })
+  }
+  t.equal(asked(full, late), full)
+  t.same(seen, ['limiter 3'])
+  t.equal(asked(null, late), late)
+  t.same(seen, ['limiter 3', 'shedder', 'gateway lag'])
+  t.equal(asked(null, null), null)
+  t.same(seen, ['limiter 3', 'shedder'])
   t.end()
 })
