@@ -153,6 +153,18 @@ test('a loop that has time to wait keeps up, however long its turns are', (t) =>
   t.end()
 })
 
+test('it begins at eight times the target, and goes on until turns are as long as the target', (t) => {
+  const shedder = createShedder()
+  feed(shedder, Array(60).fill(8 * TARGET_MS))
+  t.equal(shedder.perTurn, Number.POSITIVE_INFINITY)
+  feed(shedder, Array(20).fill(8.1 * TARGET_MS))
+  const begun = shedder.perTurn
+  t.ok(begun < 1, String(begun))
+  feed(shedder, Array(60).fill(2 * TARGET_MS))
+  t.ok(shedder.perTurn <= begun, `${shedder.perTurn} after ${begun}`)
+  t.end()
+})
+
 test('long turns without new requests limit nothing', (t) => {
   const shedder = createShedder()
   for (let i = 0; i < 30; i++) shedder.sample({ spanMs: 100, turnMs: 100, utilization: 1 }, TARGET_MS)
