@@ -3,6 +3,7 @@
 import { type Test } from 'tap'
 import { GatewayError } from '../../src/errors.js'
 import { type DecodedBody } from '../../src/protocols/contract/envelope.js'
+import { type Surface } from '../../src/protocols/contract/protocol.js'
 import { type JobPolicy } from '../../src/server/context.js'
 import { scanMembers } from '../../src/wire/members.js'
 import { CHAT_PATH, fakeSurface } from './fake-pipeline.js'
@@ -21,7 +22,7 @@ const HABITS: JobPolicy = {
 
 export type Asked = { readonly method?: string; readonly key?: string; readonly headers?: Record<string, string> }
 
-export async function startJobFront(t: Test, habits: Partial<JobPolicy> = {}) {
+export async function startJobFront(t: Test, habits: Partial<JobPolicy> = {}, surface: Surface = fakeSurface) {
   const store = createPlainStore(t, () => 1_000_000)
   const told: string[] = []
   let ids = 0
@@ -31,7 +32,8 @@ export async function startJobFront(t: Test, habits: Partial<JobPolicy> = {}) {
     onNoRoom: (scope: string) => void told.push(`no room: ${scope}`),
     onNotKept: (reason: string) => void told.push(`not kept: ${reason}`),
   }
-  const { url, port, pipeline } = await startFront(t, { options: { jobDoor, jobs: { ...HABITS, ...habits } } })
+  const options = { jobDoor, jobs: { ...HABITS, ...habits }, surfaces: [surface] }
+  const { url, port, pipeline, server } = await startFront(t, { options })
   const ask = async (path: string, body: string | null, { method, key = 'a', headers = {} }: Asked = {}) => {
     const answer = await fetch(`${url}${CHAT_PATH}${path}`, {
       method: method ?? (body === null ? 'GET' : 'POST'),
@@ -41,7 +43,7 @@ export async function startJobFront(t: Test, habits: Partial<JobPolicy> = {}) {
     const text = await answer.text()
     return { status: answer.status, headers: answer.headers, text, body: JSON.parse(text) as Record<string, unknown> }
   }
-  return { store, pipeline, port, ask, told }
+  return { store, pipeline, port, server, ask, told }
 }
 
 function decodeAnything(_surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedBody {

@@ -2,9 +2,9 @@
 import { type Test, test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
 import { type JobPolicy } from '../../../src/server/context.js'
-import { CHAT_PATH } from '../../helpers/fake-pipeline.js'
+import { CHAT_PATH, fakeSurface } from '../../helpers/fake-pipeline.js'
 import { startJobFront } from '../../helpers/job-front.js'
-import { exchangeRaw, post } from '../../helpers/raw-http.js'
+import { exchangeRaw, openRaw, post } from '../../helpers/raw-http.js'
 
 const CHAT = '{"model":"m","big":12345678901234567890}'
 const ROOM = { perKey: 100_000, all: 100_000 }
@@ -105,6 +105,53 @@ test('a direct request with a key runs once, and who repeats it gets its answer'
   t.equal(again.headers.get('idempotency-replayed'), 'true')
   t.equal(pipeline.exchanges.length, 1)
   t.equal((await ask('', '{}', { headers })).status, 422)
+})
+
+test('the same body on a path that says more is another request, and a key of another is not answered with it', async (t) => {
+  const routes = [
+    { method: 'POST', path: CHAT_PATH },
+    { method: 'POST', path: `${CHAT_PATH}/stream`, streams: true },
+    { method: 'POST', path: `${CHAT_PATH}/{provider}` },
+  ] as const
+  const { ask, pipeline } = await startJobFront(t, {}, { ...fakeSurface, routes })
+  pipeline.script = (exchange) => exchange.reply(200, '{"n":1}')
+  const headers = { 'idempotency-key': 'k' }
+  t.equal((await ask('/north', CHAT, { headers })).status, 200)
+  for (const path of ['/south', '/stream', '']) t.equal((await ask(path, CHAT, { headers })).status, 422, path)
+  t.equal((await ask('/north', CHAT, { headers })).headers.get('idempotency-replayed'), 'true')
+  t.equal(pipeline.exchanges.length, 1)
+})
+
+test('a client that leaves a request with an idempotency key frees that key, also before the request has begun', async (t) => {
+  for (const moment of ['while it runs', 'while its key is taken']) {
+    const { ask, pipeline, port, server, store } = await startJobFront(t)
+    const began = new Promise<void>((resolve) => {
+      pipeline.script = () => resolve()
+    })
+    const socket = await openRaw(port)
+    const left = async () => {
+      socket.destroy()
+      while (server.open.requests > 0) await new Promise(setImmediate)
+    }
+    const begin = store.begin.bind(store)
+    const taken = new Promise<void>((resolve) => {
+      store.begin = async (...asked) => {
+        const beginning = await begin(...asked)
+        if (moment === 'while its key is taken') await left()
+        store.begin = begin
+        resolve()
+        return beginning
+      }
+    })
+    socket.write(post(CHAT_PATH, CHAT, 'x-api-key: a\r\nidempotency-key: k\r\n'))
+    await taken
+    if (moment === 'while it runs') await began.then(left)
+    pipeline.script = (exchange) => exchange.reply(200, '{"n":2}')
+    const again = () => ask('', CHAT, { headers: { 'idempotency-key': 'k' } })
+    let answer = await again()
+    for (let tries = 0; answer.status === 409 && tries < 100; tries++) answer = await again()
+    t.same(answer.body, { n: 2 }, moment)
+  }
 })
 
 test('a store that is away is 503, for jobs and for keys; the rest is served', async (t) => {
