@@ -107,7 +107,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
 }
 
 /** Null where the gateway fetches nothing. */
-function createFetching(config: Config, slots: SlotTable, resources: LoopResources): Fetching | null {
+export function createFetching(config: Config, slots: SlotTable, resources: BudgetResources): Fetching | null {
   const { enabled, maxHeldBytes, maxHeldBytesPerKey, ...options } = config.content.fetch
   if (!enabled) return null
   const requestBytes = options.maxCount * base64Length(options.maxBytes)
@@ -135,7 +135,11 @@ function receivingCaps({ server }: Config): MemoryCaps {
   return { maxBytes: maxReceivingBytes, maxBytesPerKey: maxReceivingBytesPerKey, requestBytes: maxBodyBytes }
 }
 
-type BudgetParts = { readonly config: Config; readonly slots: SlotTable; readonly resources: LoopResources }
+type BudgetResources = {
+  readonly memoryCells: LoopResources['memoryCells']
+  readonly metrics: Pick<LoopMetrics, 'reserved' | 'limitRejection'>
+}
+type BudgetParts = { readonly config: Config; readonly slots: SlotTable; readonly resources: BudgetResources }
 
 /** Of memory that clients decide about. */
 function createBudget(use: MemoryUse, caps: MemoryCaps, { config, slots, resources }: BudgetParts): MemoryBudget {

@@ -1,11 +1,16 @@
 // What a configuration decides, and what it finds again after a reload. The parts at work are in test/e2e/reload.test.ts.
+
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { continueLedger, openLedger } from '../../src/config/live/slot-table.js'
 import { type Config } from '../../src/config/types.js'
 import { GatewayError } from '../../src/errors.js'
 import {
+  createFetching,
   createGeneration,
   createRefusal,
   limiterPlaces,
@@ -13,6 +18,7 @@ import {
   withKnownProviders,
 } from '../../src/gateway/generation.js'
 import { createCells, joinLoop } from '../../src/gateway/loop.js'
+import { createMemoryCells } from '../../src/limit/local/memory-budget.js'
 import { load } from '../config/sources.js'
 
 const yaml = (path: string) => `
@@ -129,4 +135,43 @@ test('a request that no limit lets in takes no place of a loop that is late; one
   t.equal(asked(null, null), null)
   t.same(seen, ['limiter 3', 'shedder'])
   t.end()
+})
+
+test('attachments are fetched where the configuration says so alone, by its rules, and on the account of the key', async (t) => {
+  let asked = 0
+  const stranger = createServer((_request, response) => {
+    asked += 1
+    response.writeHead(200, { 'content-type': 'image/png' }).end(Buffer.alloc(1025))
+  })
+  stranger.listen(0, '127.0.0.1')
+  t.teardown(() => stranger.close())
+  await once(stranger, 'listening')
+  const url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}/cat.png`
+  const { signal } = new AbortController()
+  const room = { grow: () => null }
+  const metrics = { reserved: () => undefined, limitRejection: () => undefined }
+  const create = (rules: string) => {
+    const { config } = load(`${yaml('one')}content: { fetch: { ${rules} } }`)
+    const memoryCells = { receiving: createMemoryCells(9), fetched: createMemoryCells(9) }
+    return createFetching(config, openLedger(config), { memoryCells, metrics })
+  }
+  const fetchWith = async (rules: string) => create(rules)?.fetch(url, { signal, timeoutMs: 5000, room })
+  const inside = 'enabled: true, allowInsecure: true, allowPrivateNetworks: true'
+  t.equal(create(inside.replace('true', 'false')), null)
+  for (const rules of ['', ', allowInsecure: true', ', allowPrivateNetworks: true']) {
+    await t.rejects(
+      fetchWith(`enabled: true${rules}`).then(() => undefined),
+      rules,
+    )
+  }
+  t.equal(asked, 0)
+  t.match(await fetchWith(inside), { mediaType: 'image/png' })
+  await t.rejects(
+    fetchWith(`${inside}, maxBytes: 1024`).then(() => undefined),
+    /too large/,
+  )
+  const fetching = create(`${inside}, maxBytes: 1024, maxHeldBytes: 16777216, maxHeldBytesPerKey: 8388608`)
+  t.equal(fetching?.reserve(0).grow(8_388_608), null)
+  t.match(fetching?.reserve(0).grow(1024)?.data, { code: 'rate_limited' })
+  t.equal(fetching?.reserve(-1).grow(8_388_608), null)
 })
