@@ -86,6 +86,26 @@ test('a call that fails fails alone', async (t) => {
   t.match(await ask('accept', null), { error: { code: 'internal', message: 'Internal error.' } })
 })
 
+test('trouble that lasts until somebody mends it is told from trouble that passes, and neither from a fault of ours', async (t) => {
+  const { ask, jobs, troubles } = open(t, newDirectory(t))
+  for (const [code, expected] of [
+    ['SQLITE_READONLY_DBMOVED', 'storage_unavailable'],
+    ['SQLITE_CORRUPT', 'storage_unavailable'],
+    ['SQLITE_NOTADB', 'storage_unavailable'],
+    ['SQLITE_CANTOPEN', 'storage_unavailable'],
+    ['SQLITE_FULL', 'storage_full'],
+    ['SQLITE_BUSY', 'overloaded'],
+    ['SQLITE_IOERR_READ', 'overloaded'],
+    ['ERR_OTHER', 'internal'],
+  ] as const) {
+    jobs.counts = () => {
+      throw Object.assign(new Error('no'), { code })
+    }
+    t.match(await ask('counts'), { error: { code: expected } }, code)
+    t.equal(troubles.at(-1), `counts: ${code} no`)
+  }
+})
+
 test('flush answers what waits', (t) => {
   const { group, jobs } = open(t, newDirectory(t))
   const replies: CallReply[] = []
