@@ -39,6 +39,7 @@ test('runs as a request of the key it came under, and answers with the whole bod
   const { request, text } = exchange
   t.match(request, { requestId: 'r-1', key: { index: 3, name: 'team-a' }, parameterHeaders: { 'x-beta': 'b' } })
   t.equal(request.acceptedAtMs, 42)
+  t.equal(request.isCounted, true, 'when it was accepted')
   t.equal(text, JOB.request)
   t.equal(request.body.buffer.byteLength, request.body.byteLength, 'in a buffer of its own')
   exchange.reply(200, '{"ok":"é"}')
