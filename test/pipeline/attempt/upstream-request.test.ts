@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { timeoutsFor, upstreamRequest } from '../../../src/pipeline/attempt/upstream-request.js'
 import { PipelineRig } from '../../helpers/pipeline.js'
+import { KEY } from '../../helpers/pipeline-config.js'
 import { ANTHROPIC } from '../../helpers/pipeline-wires.js'
 import { testProvider } from '../../helpers/targets.js'
 
@@ -57,5 +58,26 @@ test('a client of another protocol that does not stream is served from a stream'
   t.match(JSON.parse(Buffer.from(rig.call.request.body).toString()), { stream: true, model: 'up' })
   await rig.ask({ stream: false })
   t.equal(rig.call.request.isStream, false)
+  rig.pipeline.endAll()
+})
+
+test('a request goes out as its key’s', async (t) => {
+  const rig = new PipelineRig()
+  await rig.ask()
+  t.equal(rig.call.request.tenant, KEY.name)
+  t.ok(KEY.name)
+  rig.pipeline.endAll()
+})
+
+test('the caller’s own key goes to the provider that the path names, and to no other', async (t) => {
+  const rig = new PipelineRig()
+  for (const [provider, callerKey] of [
+    ['north', 'sk-own'],
+    [null, null],
+  ] as const) {
+    await rig.ask({ model: 'one', path: { streams: true, provider, callerKey: 'sk-own' } })
+    t.equal(rig.call.request.provider.name, 'north')
+    t.equal(rig.call.request.callerKey, callerKey)
+  }
   rig.pipeline.endAll()
 })
