@@ -29,3 +29,12 @@ test('what is no answer is malformed, and nothing of it is shown', async (t) => 
     t.same(outlet.told, [])
   }
 })
+
+test('a secret that the upstream shows in it reaches no client', (t) => {
+  const conceal = (bytes: Uint8Array) => Buffer.from(Buffer.from(bytes).toString().replaceAll('Hello', '***'))
+  const { options, outlet } = relayOptionsFor(OPENAI, ANTHROPIC, { conceal })
+  feed(new ReplayRelay(options), WHOLES[ANTHROPIC], 10)
+  t.match(outlet.text, '***, you')
+  t.notMatch(outlet.text, /Hello/)
+  t.end()
+})

@@ -42,6 +42,14 @@ test("what a client asked for in the upstream's own words may be anything, and o
   }
 })
 
+test('nor does it show a secret that the upstream shows', (t) => {
+  const conceal = (bytes: Buffer) => Buffer.from(bytes.toString().replaceAll('sk-secret', '***'))
+  const { options, outlet } = relayOptionsFor(OPENAI, OPENAI, { isDelimited: false, raw: { framing: 'sse', conceal } })
+  feed(new WholeRelay(options, 'forward'), 'the key sk-secret', 3)
+  t.equal(outlet.body, 'the key ***')
+  t.end()
+})
+
 test('a body that ends with its connection at an inner brace is cut, not complete', async (t) => {
   const truncated = '{"choices":[{"message":{"content":"Hel"}'
   const { options, outlet } = relayOptionsFor(OPENAI, OPENAI, { isDelimited: false })
