@@ -1,17 +1,17 @@
-// What a start and a stop print for people: where it listens, what it serves, a curl that streams when pasted; and why it is
-// still there after Ctrl-C. Returns text and prints nothing.
+// The messages for people at start and stop: the URL, what is served, a curl command that streams when pasted, and why the
+// process is still running after Ctrl-C. Returns text and prints nothing.
 import { type Config } from './types.js'
 
 export type StartFacts = { readonly port: number; readonly version: string; readonly build: string }
 
-/** More names than this make no line for people. */
+/** More names than this do not fit on a readable line. */
 const MAX_SHOWN_MODELS = 8
 const SIMULATOR_WORDS = {
   'stand-in': 'the built-in simulator, as no provider is configured',
   asked: 'with the built-in simulator among them, as configured',
 }
 
-/** One line. Never holds a key: where keys are set, the curl has a placeholder for one. */
+/** One line. Never contains a key: if keys are set, the curl command has a placeholder. */
 export function renderStartLine(config: Config, facts: StartFacts): string {
   const { server, keys } = config
   const origin = originOf(config, facts.port)
@@ -20,7 +20,7 @@ export function renderStartLine(config: Config, facts: StartFacts): string {
   return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}. Try: ${curl(config, origin, keys.length > 0)}`
 }
 
-/** Where it listens, as a URL without a path. */
+/** The URL of the listener, without a path. */
 export function originOf({ server }: Config, port: number): string {
   const scheme = server.tls === null ? 'http' : 'https'
   const host = server.host.includes(':') ? `[${server.host}]` : server.host
@@ -28,15 +28,15 @@ export function originOf({ server }: Config, port: number): string {
 }
 
 /**
- * Where the start line goes. Standard output that carries the log as JSON stays JSON for the programs that read it; at a
- * terminal there is a person.
+ * Where the start message goes. If standard output carries the log as JSON, only JSON is written to it, for the programs that
+ * read it, unless it is a terminal.
  */
 export function startLineStream({ log }: Config, isTerminal: boolean): 'stdout' | 'stderr' {
   const carriesJson = log.file === null && log.format === 'json' && log.level !== 'silent'
   return carriesJson && !isTerminal ? 'stderr' : 'stdout'
 }
 
-/** Told when a drain takes longer than one would expect of Ctrl-C. */
+/** The message for a drain that takes longer than a user expects of Ctrl-C. */
 export function renderDrainLine(drainMs: number): string {
   return `Draining: open streams may go on for up to ${Math.ceil(drainMs / 1000)} s (server.drainMs). A second signal ends all at once.`
 }
@@ -58,7 +58,7 @@ function shownModels(config: Config): string {
   return names.slice(0, MAX_SHOWN_MODELS).join(', ') + (rest > 0 ? ` and ${rest} more (GET /v1/models)` : '')
 }
 
-/** Our own names first, then the providers' by turns, so that a long list of one hides no other. */
+/** Configured names first, then those of the providers in turn, so that a long list of one does not hide the others. */
 function modelNames(config: Config): string[] {
   const lists = config.providers.map(({ name, knownModels }) => knownModels.map((model) => `${name}/${model}`))
   const longest = Math.max(0, ...lists.map((list) => list.length))

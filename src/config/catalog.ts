@@ -25,7 +25,7 @@ const HeaderMap = Type.Record(Type.String({ pattern: '^[a-z0-9-]+$' }), Type.Str
 const ProtocolDefaults = Type.Object(
   {
     versionSegment: Type.String({ pattern: SEGMENT_PATTERN }),
-    /** The vendor's client libraries take a base URL that holds the version already. */
+    /** The vendor's client libraries expect a base URL that includes the version. */
     clientsGiveVersion: Type.Boolean(),
     auth: Auth,
     quirks: Type.Required(QuirkOverrides),
@@ -39,9 +39,9 @@ const VendorProfile = Type.Object(
     name: Type.String({ pattern: NAME_PATTERN }),
     title: Type.String({ minLength: 1 }),
     protocol: Type.String({ minLength: 1 }),
-    /** Null where each customer has an address of its own. */
+    /** Null if every customer has a different URL. */
     baseUrl: Type.Union([Type.String({ pattern: URL_PATTERN }), Type.Null()]),
-    /** Where the vendor's differs from the protocol's. */
+    /** Where the vendor differs from the protocol's default. */
     versionSegment: Type.Optional(Type.String({ pattern: SEGMENT_PATTERN })),
     auth: Auth,
     /** Environment variables that hold the key; the first that is set counts. */
@@ -51,7 +51,7 @@ const VendorProfile = Type.Object(
     headerVariables: Type.Optional(
       Type.Record(Type.String({ pattern: VARIABLE_PATTERN }), Type.String({ pattern: '^[a-z0-9-]+$' })),
     ),
-    /** Works without a key. */
+    /** Usable without a key. */
     keyless: Type.Optional(Type.Boolean()),
     modelPatterns: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
     quirks: Type.Optional(QuirkOverrides),
@@ -61,7 +61,7 @@ const VendorProfile = Type.Object(
         {
           url: Type.String({ pattern: '^http://127\\.0\\.0\\.1:[0-9]+$' }),
           path: Type.String({ pattern: '^/' }),
-          /** Owner that its models must have; without it any model list will do. */
+          /** Owner that its models must have; without it any list of models is accepted. */
           ownedBy: Type.Optional(Type.String({ minLength: 1 })),
         },
         { additionalProperties: false },
@@ -77,9 +77,9 @@ const ModelNames = Type.Record(Type.String({ pattern: NAME_PATTERN }), Type.Arra
 const ThinkingNames = Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9.:-]*$' }), Type.Boolean())
 const ProtocolMap = Type.Record(Type.String({ pattern: '^[a-z][a-z0-9-]*$' }), ProtocolDefaults)
 
-/** A vendor: where it is, which wire API it speaks and what it does otherwise. */
+/** A vendor: its URL, its wire API and its quirks. */
 export type VendorProfile = Static<typeof VendorProfile>
-/** What holds for every server of one wire API unless its profile or entry says otherwise. */
+/** Defaults for every server of one wire API; its profile or entry overrides them. */
 export type ProtocolDefaults = {
   readonly versionSegment: string
   readonly clientsGiveVersion: boolean
@@ -88,12 +88,12 @@ export type ProtocolDefaults = {
 }
 
 export type Catalog = {
-  /** In the order that patterns are tried. */
+  /** In the order in which patterns are tried. */
   readonly profiles: readonly VendorProfile[]
   readonly protocols: Readonly<Record<string, ProtocolDefaults>>
   /** Profile name -> well-known model names. */
   readonly models: Readonly<Record<string, readonly string[]>>
-  /** Beginnings of model names -> whether such a model thinks; the longest counts. */
+  /** Prefixes of model names -> whether such a model thinks; the longest match applies. */
   readonly thinking: Readonly<Record<string, boolean>>
 }
 
@@ -122,7 +122,7 @@ export function makeCatalog(raw: RawCatalog): Catalog {
 function fit<T extends TSchema>(schema: T, value: unknown, file: string): Static<T> {
   if (Value.Check(schema, value)) return value
   const first = Value.Errors(schema, value)[0]
-  // A member that no schema allows has one that nothing fits.
+  // Members outside the schema get a schema that nothing matches.
   const reason = first?.keyword === 'boolean' ? 'is not a known member' : first?.message
   throw refusal(`${file}: ${first?.instancePath ?? ''} ${reason ?? 'does not fit'}`)
 }

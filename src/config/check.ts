@@ -6,7 +6,7 @@ import { type LoadedConfig } from './load.js'
 import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig, type ProviderTls } from './types.js'
 
 const MASK = '********'
-/** Members of extraBody that look as if they held a secret. */
+/** Members of extraBody that look like secrets. */
 const SECRET_NAME = /key|token|secret|password|credential|auth/i
 /** Lists and maps of plain values stay on one line up to this width. */
 const LINE_WIDTH = 120
@@ -46,7 +46,7 @@ function mask(secret: string | null): string | null {
   return secret === null ? null : MASK
 }
 
-/** Of an address; what cannot be taken apart is masked as a whole. */
+/** Masks the credentials of a URL; one that cannot be parsed is masked completely. */
 function maskPassword(address: string | null): string | null {
   if (address === null || !URL.canParse(address)) return mask(address)
   const url = new URL(address)
@@ -54,7 +54,7 @@ function maskPassword(address: string | null): string | null {
   return url.href
 }
 
-/** Of a proxy the user name may be a token as well. */
+/** The user name of a proxy may be a token as well. */
 function maskCredentials(address: string | null): string | null {
   if (address === null || !URL.canParse(address)) return mask(address)
   const url = new URL(address)
@@ -78,7 +78,7 @@ function maskWebhook(webhook: Config['jobs']['webhook']): object {
   return { ...webhook, secret: mask(webhook.secret), previousSecret: mask(webhook.previousSecret) }
 }
 
-/** The hash of a weak key gives it away, so it is a secret too. */
+/** The hash of a weak key can be reversed, so it is a secret too. */
 function maskKey(key: KeyConfig): object {
   return { ...key, keySha256: MASK }
 }

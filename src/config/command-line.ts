@@ -1,5 +1,4 @@
-// The command line: which command, with which options. Pure: it gets the arguments and returns what they ask for; main.ts
-// acts on it and prints.
+// Parses the command line into a command with its options. Pure: main.ts runs the command and prints.
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { type Overrides } from './load.js'
 import { nearestName, refusal } from './validate/problem.js'
@@ -13,7 +12,7 @@ export type SimulateOptions = {
   readonly faultsFile: string | null
 }
 
-/** A webhook as it was received, to be checked. */
+/** A received webhook whose signature is to be verified. */
 export type VerifyOptions = {
   /** The headers `webhook-id`, `webhook-timestamp` and `webhook-signature`. */
   readonly id: string
@@ -175,7 +174,7 @@ function required(option: string, value: string | boolean | undefined): string {
 
 type Values = Readonly<Record<string, string | boolean | undefined>>
 
-/** @throws misconfigured for what is no option, has no value, or has one too many */
+/** @throws misconfigured for an unknown option, a missing value, or a value that the option does not take */
 function readOptions(args: readonly string[], options: Options): Values {
   let values: Readonly<Record<string, Values[string] | readonly (string | boolean)[]>>
   try {
@@ -187,7 +186,7 @@ function readOptions(args: readonly string[], options: Options): Values {
   return values as Values
 }
 
-/** In our words what the strict reading refused: the first argument that is at fault. */
+/** Rewords the error of the strict parser: names the first argument that is wrong. */
 function faultOf(args: readonly string[], options: Options): string | null {
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true })
   for (const token of tokens) {

@@ -1,5 +1,5 @@
-// Providers that are known only when the process starts: model servers found on this machine, and the built-in simulator.
-// Profiles say at which loopback port and path to ask; what is configured already is left alone. The request is passed in.
+// Providers that become known only at start: model servers found on this machine, and the built-in simulator. Profiles name
+// the loopback ports and paths to probe; configured providers are left alone. The request function is passed in.
 import { isJsonObject } from '../model/json.js'
 import { type Catalog, type VendorProfile } from './catalog.js'
 import { freeze } from './load.js'
@@ -21,7 +21,7 @@ export type BuiltInFacts = {
   readonly providerDefaults: ProviderEntry
 }
 
-/** Asks all ports at once and returns what was found, in the order of the profiles. */
+/** Probes all ports concurrently and returns the servers found, in the order of the profiles. */
 export async function discoverLocal(
   catalog: Catalog,
   loaded: { readonly config: Config; readonly providerDefaults: ProviderEntry },
@@ -37,8 +37,8 @@ export async function discoverLocal(
 }
 
 /**
- * The same configuration with more providers behind the configured ones; frozen like the first. The simulator stands in no
- * longer once there is anything else.
+ * The same configuration with the found providers after the configured ones; frozen like the first. The simulator no longer
+ * serves as a substitute once there is any other provider.
  */
 export function withProviders(config: Config, added: readonly ProviderConfig[]): Config {
   const providers = [...config.providers, ...added]
@@ -46,7 +46,7 @@ export function withProviders(config: Config, added: readonly ProviderConfig[]):
   return freeze({ ...config, providers, simulator: isAlone ? config.simulator : null })
 }
 
-/** The same configuration, frozen, with the simulator where it was asked for or, where it stands in, as the last provider. */
+/** The same configuration, frozen, with the simulator in its configured place or, as a substitute, as the last provider. */
 export function withSimulator(config: Config, { catalog, origin, providerDefaults }: BuiltInFacts): Config {
   const simulator = simulatorProvider(catalog, origin, providerDefaults)
   if (config.simulator === 'stand-in') return withProviders(config, [simulator])
@@ -69,13 +69,13 @@ function isConfigured(profile: VendorProfile, config: Config): boolean {
   )
 }
 
-/** `localhost` is written as often as its address. */
+/** `localhost` is as common as its address. */
 function originOf(baseUrl: string): string {
   const url = new URL(baseUrl)
   return `${url.protocol}//${url.hostname === 'localhost' || url.hostname === '[::1]' ? '127.0.0.1' : url.hostname}:${url.port}`
 }
 
-/** The names of the models there; null if nothing answers, or something else does. */
+/** The names of the models there; null if nothing answers, or something other than a model server. */
 async function ask(profile: VendorProfile, getLocal: LocalGet): Promise<string[] | null> {
   if (profile.discover === undefined) return null
   const { url, path, ownedBy } = profile.discover

@@ -18,10 +18,10 @@ import { misconfigured, type Path, ProblemList, refusal } from './validate/probl
 import { validate } from './validate/validate.js'
 
 const DEFAULT_FILE = 'sluice.yaml'
-/** Beside the working directory's other files; its variables stand below the real ones. */
+/** In the working directory; the process's own variables override it. */
 export const ENV_FILE = '.env'
 
-/** What the command line sets; each wins over everything else. */
+/** Options of the command line; they override everything else. */
 export type Overrides = {
   /** `--config` */
   readonly config?: string
@@ -36,24 +36,24 @@ export type ConfigSources = {
   readonly env: Variables
   readonly overrides: Overrides
   readonly cwd: string
-  /** Where the package's own resources/ lies. */
+  /** The directory that contains the package's resources/. */
   readonly packageRoot: string
   readonly catalog: Catalog
   readonly cores: number
-  /** Unix time: certificates are held against it. */
+  /** Unix time, to check the validity of certificates. */
   readonly nowMs: number
-  /** The file's text; null if there is none. Throws if it is there but cannot be read. */
+  /** The text of a file; null if it does not exist. Throws if it exists but cannot be read. */
   readFile(file: string): string | null
   isReadable(file: string): boolean
-  /** Hears which file is read, before it is; not of one that is not there. */
+  /** Called with the configuration file before it is read; not for a missing one. */
   onFile?(path: string): void
 }
 
 export type LoadedConfig = {
   readonly config: Config
-  /** The file it came from, for watching; null if there is none. */
+  /** The configuration file, for watching; null if there is none. */
   readonly configFile: string | null
-  /** The file is there and holds nothing: fine to start with, but hardly what somebody wants a running gateway to become. */
+  /** The file exists and is empty: acceptable at start, but a reload rejects it as a likely mistake. */
   readonly isBlank: boolean
   /** A provider entry with nothing but defaults and environment, for providers that are found later. */
   readonly providerDefaults: ProviderEntry
@@ -100,7 +100,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   return freeze(structuredClone({ config, configFile: file.path, isBlank, providerDefaults }))
 }
 
-/** The file of no options: every default. */
+/** A file without options: every default. */
 export function defaultConfigFile(): ConfigFile {
   const problems = new ProblemList(() => ({ line: null, origin: null }))
   const checked = validate(ConfigFile, {}, { problems, isText: () => false })
@@ -120,7 +120,7 @@ function readVariables(sources: ConfigSources): Variables {
   return text === null ? sources.env : { ...parseEnv(text), ...sources.env }
 }
 
-/** A file that somebody named must be there; the usual one need not. */
+/** A file that was named must exist; the default one need not. */
 function findFile(sources: ConfigSources, variables: Variables): { path: string | null; text: string } {
   const named = sources.overrides.config ?? (variables.SLUICE_CONFIG || undefined)
   const path = resolve(sources.cwd, named ?? DEFAULT_FILE)
@@ -134,7 +134,7 @@ function findFile(sources: ConfigSources, variables: Variables): { path: string 
   return { path: null, text: '' }
 }
 
-/** The models file of another system, if one is named: by the file it must be there, by the environment it need not. */
+/** The models file of another system. One named in the configuration file must exist; one named in the environment need not. */
 function applyModelsFile(draft: Draft, variables: Variables, sources: ConfigSources): string[] {
   const fromEnvironment = variables.LLM_PROXY_API_MODELS_CONFIG || undefined
   const name = fromEnvironment ?? draft.get(['compat', 'modelsConfig'])
@@ -145,7 +145,7 @@ function applyModelsFile(draft: Draft, variables: Variables, sources: ConfigSour
   return [`LLM_PROXY_API_MODELS_CONFIG: the file ${name} does not exist; no models are read from it`]
 }
 
-/** What the environment says of all providers, checked once; null if it is wrong. */
+/** What the environment sets for all providers, checked once; null if it is invalid. */
 function checkShared(shared: Draft, problems: ProblemList): ProviderEntry | null {
   const before = problems.length
   const checked = validate(ProviderEntry, shared.tree, { problems, isText: () => true })

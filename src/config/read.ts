@@ -12,7 +12,7 @@ import { type LocalGet } from './discover.js'
 import { ENV_FILE, type LoadedConfig, loadConfig, type Overrides } from './load.js'
 import { refusal } from './validate/problem.js'
 
-/** A model list is some kilobytes; whatever is longer is something else. */
+/** A list of models has some kilobytes; anything longer is something else. */
 const MAX_LIST_BYTES = 1_048_576
 
 /**
@@ -52,7 +52,7 @@ export function readConfig(overrides: Overrides, catalog: Catalog): LoadedConfig
   }
 }
 
-/** The files that the configuration of this process is read from, there or not. */
+/** The files from which the configuration of this process is read, whether they exist or not. */
 export function filesOf({ configFile }: Pick<LoadedConfig, 'configFile'>): string[] {
   const env = resolve(process.cwd(), ENV_FILE)
   return configFile === null ? [env] : [configFile, env]

@@ -1,5 +1,5 @@
 // The one declaration of the configuration file: every option with its unit, default, bounds and meaning, and from it the
-// type of a checked file. Anything in the file that is not declared here is refused. It checks nothing itself: validate.ts does.
+// type of a checked file. Anything in the file that is not declared here is rejected. Validation itself is in validate.ts.
 import { type Static, type TSchema, Type } from 'typebox'
 
 const MINUTE_MS = 60_000
@@ -8,7 +8,7 @@ const DAY_MS = 24 * HOUR_MS
 const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
-/** Budgets are counted in cells that hold no more. */
+/** The largest budget that the counting cells can hold. */
 const MAX_BUDGET_BYTES = 1024 * GIB
 /** uWebSockets.js ends the process for idle timeouts above 960 s (uws.js#1025), so no time that may become one goes higher. */
 const MAX_IDLE_MS = 900_000
@@ -20,7 +20,7 @@ const MAX_THREADS = 64
 const MAX_CONCURRENCY = 1_000_000
 const MAX_PER_MINUTE = 1_000_000_000
 
-/** Where the prompts that come with Sluice lie in it; a folder of that name in the working directory comes first. */
+/** The folder of the prompts that come with Sluice; a folder of that name in the working directory takes precedence. */
 export const DEFAULT_PROMPTS_DIR = 'resources/prompts'
 
 /** Names of keys and providers: they become labels, parts of `provider/model` and parts of paths. */
@@ -34,10 +34,10 @@ const HEADER_NAME_PATTERN = "^[a-z0-9!#$%&'*+.^_`|~-]+$"
 /** HTTP field value: visible ASCII, blanks and tabs; no CR, LF or NUL (RFC 9110 5.5). */
 const HEADER_VALUE_PATTERN = '^[\\t\\x20-\\x7e]*$'
 
-/** Credentials, host and port; the rest is checked where it is taken apart. */
+/** Credentials, host and port; the parser checks the rest. */
 const PROXY_PATTERN = '^(?:none|https?://\\S+)$'
 
-/** Standard Webhooks' own form, of 16 bytes and more, or any other text of as many characters. */
+/** The form of Standard Webhooks with at least 16 bytes, or any other text of at least 16 characters. */
 const WEBHOOK_SECRET_PATTERN =
   '^(?:whsec_(?:[A-Za-z0-9+/]{4}){5,}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)|(?!whsec_).{16,})$'
 
@@ -109,13 +109,13 @@ const Server = section('The listener and the bounds of one connection.', {
     15_000,
     'Silence after which a keepalive is sent on a stream, in ms.',
   ),
-  // Below the 30 s that Kubernetes gives by default: the last words come before its SIGKILL.
+  // Below the default grace period of Kubernetes, 30 s, so that the last frames are sent before its SIGKILL.
   drainMs: integer(
     { minimum: 0, maximum: HOUR_MS },
     25_000,
     'How long open streams may continue after SIGTERM, in ms.',
   ),
-  // What taking a node out of a load balancer or of a Kubernetes service needs to be known everywhere.
+  // How long it takes until all load balancers, or a Kubernetes service, stop sending requests to a node.
   drainGraceMs: integer(
     { minimum: 0, maximum: HOUR_MS },
     2000,
@@ -495,7 +495,7 @@ const Model = Type.Union(
   { description: 'A model: provider/model, or an object.' },
 )
 
-/** Shorter secrets can be guessed; an empty one lets anybody forge a call (new-api CVE-2026-41432). */
+/** Shorter secrets can be guessed; an empty one lets anyone forge a call (new-api CVE-2026-41432). */
 function webhookSecret(description: string) {
   const expects = 'a secret of 16 characters or more, or whsec_ with 16 bytes or more in base64'
   return nullable(Type.String({ pattern: WEBHOOK_SECRET_PATTERN, expects }), description)

@@ -11,14 +11,14 @@ export type Config = {
   readonly routing: RoutingConfig
   /** In the order of the file; the position is the provider's index in limiter and metrics cells. */
   readonly providers: readonly ProviderConfig[]
-  /** Vendors without a usable entry, for callers who bring a key of their own. */
+  /** Vendors without a usable entry, for callers who bring their own key. */
   readonly wellKnown: readonly WellKnownProvider[]
   /** Configured model names, in the order of the file. */
   readonly models: readonly ModelConfig[]
-  /** Beginnings of the names of models that are known to think, or not to; the longest counts. Absent: nothing is known. */
+  /** Name prefixes of models that are known to think, or not to; the longest match applies. Absent: nothing is known. */
   readonly thinkingNames?: Readonly<Record<string, boolean>>
   readonly jobs: JobsConfig
-  /** Shared by all nodes; null: this process is alone. The address may hold a password. */
+  /** Shared by all nodes; null for a single process. The URL may contain a password. */
   readonly redis: { readonly url: string | null }
   readonly metrics: { readonly port: number | null; readonly token: string | null }
   /** `dir` is absolute. */
@@ -26,9 +26,9 @@ export type Config = {
   readonly content: ContentConfig
   readonly compat: CompatConfig
   readonly log: { readonly level: LogLevel; readonly file: string | null; readonly format: 'json' | 'pretty' }
-  /** Sections that are valid but ask for something this version does not do; one warning line each at start. */
+  /** Warnings about a valid configuration; one log line each at start. */
   readonly warnings: readonly string[]
-  /** Why the built-in simulator serves: nothing names any provider, or it is configured; null where it does not serve. */
+  /** Why the built-in simulator serves: no provider is named, or it is configured; null if it does not serve. */
   readonly simulator: 'stand-in' | 'asked' | null
 }
 
@@ -37,7 +37,7 @@ export type ServerConfig = {
   readonly port: number
   readonly threads: number
   readonly maxBodyBytes: number
-  /** Memory of requests that are still arriving, over all event loops: in all, and of one key. */
+  /** Memory for requests that are still arriving, over all event loops: in total, and of one key. */
   readonly maxReceivingBytes: number
   readonly maxReceivingBytesPerKey: number
   /** Largest message on an ordinary WebSocket. */
@@ -50,7 +50,7 @@ export type ServerConfig = {
   readonly readerStallMs: number
   readonly keepaliveMs: number
   readonly drainMs: number
-  /** The first part of drainMs: not ready any more, but new requests are still served. */
+  /** The first part of drainMs: no longer ready, but new requests are still served. */
   readonly drainGraceMs: number
   /** New requests are refused; a text is shown to clients. */
   readonly maintenance: boolean | string
@@ -59,30 +59,30 @@ export type ServerConfig = {
     readonly certFile: string
     readonly keyFile: string
     readonly passphrase: string | null
-    /** Of what the certificate's file held when it was read, by which a renewed one is known. */
+    /** Fingerprint of the certificate file when it was read, to detect a renewed one. */
     readonly fingerprint?: string
   } | null
   readonly cors: { readonly origins: readonly string[] }
-  /** Addresses and networks (CIDR) of proxies in front, whose word is taken for the client's address. */
+  /** Addresses and networks (CIDR) of the proxies in front, which are trusted to forward the client's address. */
   readonly trustedProxies: readonly string[]
   /** Chats open at once on one WebSocket. */
   readonly maxChatsPerSocket: number
 }
 
-/** Habits of the systems that are replaced. */
+/** Compatibility with the systems that Sluice replaces. */
 export type CompatConfig = {
   /** The word in `GET /health`. */
   readonly healthStatus: string
   /** Empty, or segments that each begin with a slash. */
   readonly apiPrefix: string
-  /** Stands in where a request names no model; null for the first one listed. */
+  /** Model for requests that name none; null for the first one listed. */
   readonly defaultModel: string | null
   readonly errorDetails: boolean
   /** Chats that do not stream become jobs. */
   readonly asyncByDefault: boolean
 }
 
-/** What is accepted now and run later. */
+/** Asynchronous jobs. */
 export type JobsConfig = {
   readonly store: 'sqlite' | 'redis'
   /** Absolute; of the sqlite store. */
@@ -92,7 +92,7 @@ export type JobsConfig = {
   readonly attempts: number
   readonly timeoutMs: number
   readonly retentionMs: number
-  /** Of a job or a webhook under way, without a sign of whoever has it. */
+  /** Lease of a running job or webhook, which its runner renews. */
   readonly leaseMs: number
   /** Jobs that may wait, of one gateway key and of all. */
   readonly maxPendingPerKey: number
@@ -116,7 +116,7 @@ export type ContentConfig = {
   /** Images and documents by URL, for providers that take only bytes. */
   readonly fetch: {
     readonly enabled: boolean
-    /** Of one of them, and how many of one request. */
+    /** Size of one of them, and number per request. */
     readonly maxBytes: number
     readonly maxCount: number
     readonly timeoutMs: number
@@ -148,7 +148,7 @@ export type KeyConfig = {
 
 export type Limits = {
   readonly requestsPerMinute: number | null
-  /** The window of `requestsPerMinute`, where it is not a minute. */
+  /** The window of `requestsPerMinute`, if it is not one minute. */
   readonly requestWindowSeconds?: number
   readonly tokensPerMinute: number | null
   readonly concurrency: number | null
@@ -156,11 +156,11 @@ export type Limits = {
 
 export type GatewayLimits = Limits & {
   readonly queue: { readonly max: number; readonly timeoutMs: number }
-  /** A standing delay of the event loop above this sheds a share of new requests; null never does. */
+  /** Length at which the turns of an overloaded event loop are held; null sheds nothing. @see limit/local/shedder.ts */
   readonly shed: { readonly lagMs: number | null }
-  /** Unknown keys from one address before it is refused; null for no limit. */
+  /** Requests with an unknown key per minute before their address is refused; null for no limit. */
   readonly failedKeysPerMinute: number | null
-  /** Redis cannot be reached: each node goes on with its own buckets, or nothing is admitted. */
+  /** While Redis is unavailable: each node limits by itself, or no request is admitted. */
   readonly onRedisDown: 'local' | 'closed'
 }
 
@@ -169,17 +169,17 @@ export type RoutingConfig = { readonly retries: RetryConfig; readonly breaker: B
 
 /** Further tries at the same targets before the first byte. */
 export type RetryConfig = {
-  /** Tries after the first at one target; 0 for none. */
+  /** Further rounds over the targets of a model; 0 for none. */
   readonly max: number
   readonly baseDelayMs: number
   readonly maxDelayMs: number
-  /** All pauses of one request together, those that an upstream asks for included. */
+  /** Total of all pauses of one request, including those that an upstream asks for. */
   readonly maxWaitMs: number
-  /** Tries again as a share of all requests, 0 to 1. */
+  /** Further rounds as a fraction of all requests, 0 to 1. */
   readonly budget: number
 }
 
-/** When a target is taken out, and how it comes back; each event loop judges by what it has seen itself. */
+/** When a target is taken out, and how it returns; each event loop decides by its own observations. */
 export type BreakerConfig = {
   readonly enabled: boolean
   /** Failures in a row that open it. */
@@ -203,20 +203,20 @@ export type Timeouts = {
   readonly wholeMs?: number | null
 }
 
-/** How the provider's key is sent. `query` is nobody's default: keys in URLs end up in logs. */
+/** How the provider's key is sent; never in the query, since URLs end up in logs. */
 export type AuthScheme =
   | { readonly kind: 'bearer' }
   | { readonly kind: 'header'; readonly name: string }
   | { readonly kind: 'none' }
 
-/** Contents of the files, PEM; null for what is as usual. */
+/** Contents of the PEM files; null for the default. */
 export type ProviderTls = {
-  /** In place of the authorities that Node knows. */
+  /** Replaces Node's certificate authorities. */
   readonly ca: string | null
-  /** The client's certificate and its key, both or none. */
+  /** The client certificate and its key, both or neither. */
   readonly cert: string | null
   readonly key: string | null
-  /** Asked for (SNI), and verified in the certificate. */
+  /** Sent as SNI and verified in the certificate. */
   readonly serverName: string | null
 }
 
@@ -228,7 +228,7 @@ export type ProviderConfig = {
   /** Origin and path prefix with the version segment and without a trailing slash, such as `https://api.example.com/v1`. */
   readonly baseUrl: string
   readonly apiKey: string | null
-  /** How a key is sent there, the configured one or a caller's own. */
+  /** How a key is sent, the configured one or a caller's own. */
   readonly auth: AuthScheme
   /** Further fixed request headers, lower-case names. */
   readonly headers: Readonly<Record<string, string>>
@@ -246,17 +246,17 @@ export type ProviderConfig = {
   readonly maxConnections: number | null
   /** Most connections that are kept when idle; absent or null for no limit. */
   readonly maxIdleConnections?: number | null
-  /** What may share a connection: all requests, those of one gateway key, none. Absent: `none`, which isolates nothing. */
+  /** Which requests may share a connection: all (`none`), those of one gateway key, or no two. Absent: `none`. */
   readonly isolation?: 'none' | 'key' | 'request'
-  /** URL of the proxy it is reached through, perhaps with credentials; absent or null: directly. */
+  /** URL of its proxy, which may contain credentials; absent or null for a direct connection. */
   readonly proxy?: string | null
   readonly tls?: ProviderTls | null
 }
 
-/** A vendor by its profile, its address as the environment has it; `provider.apiKey` is null. */
+/** A vendor by its profile, with the base URL of the environment; `provider.apiKey` is null. */
 export type WellKnownProvider = {
   readonly provider: ProviderConfig
-  /** Works without a key. */
+  /** Usable without a key. */
   readonly isKeyless: boolean
 }
 
@@ -269,7 +269,7 @@ export type ModelConfig = {
   readonly contextFallbacks: readonly string[]
   /** `prefix`: requests of one key that begin alike go to the same target, whose prompt cache then hits. */
   readonly affinity: 'none' | 'prefix'
-  /** What differs from the providers'. Connecting is the provider's own. */
+  /** Overrides the timeouts of the providers, except connectMs. */
   readonly timeouts: Partial<Omit<Timeouts, 'connectMs'>>
   /** A second target for streams whose first token is late; null for none. */
   readonly hedge: HedgeConfig | null
@@ -277,7 +277,7 @@ export type ModelConfig = {
 
 /** At least one of `afterMs` and `percentile` is set. */
 export type HedgeConfig = {
-  /** Until the percentile is known, if there is one. */
+  /** With a percentile: only until enough streams were seen. */
   readonly afterMs: number | null
   /** Of the recent times to the first token, 50 to 100. */
   readonly percentile: number | null

@@ -1,12 +1,12 @@
-// What of a new configuration can take effect in a running process. Pure: it compares, and says what has to stay.
+// Which parts of a new configuration can take effect in a running process. Pure: it compares, and lists what needs a restart.
 import { isDeepStrictEqual } from 'node:util'
 import { freeze } from '../load.js'
 import { type Config } from '../types.js'
 
 export type ReloadPlan = {
-  /** The new configuration with what cannot change as it was. */
+  /** The new configuration, with the options that need a restart as they were. */
   readonly config: Config
-  /** Options that differ, but stay as they were until a restart. */
+  /** Options that differ and take effect only at a restart. */
   readonly kept: readonly string[]
   /** Nothing that can take effect differs. */
   readonly isUnchanged: boolean
@@ -14,7 +14,7 @@ export type ReloadPlan = {
 
 type Option = { readonly path: string; readonly read: (config: Config) => unknown }
 
-/** They are built into sockets, threads and shared memory, or into the engine's routes. */
+/** These are fixed in sockets, threads, shared memory or the engine's routes. */
 const FIXED: readonly Option[] = [
   { path: 'server.host', read: ({ server }) => server.host },
   { path: 'server.port', read: ({ server }) => server.port },

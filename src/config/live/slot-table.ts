@@ -1,9 +1,9 @@
-// Which place each name of the configuration has in the memory that event loops share. Limits and metrics outlive a reload
-// there, so a name keeps its place for the life of the process: lists are only ever appended to, and have room from the start.
+// The index that each name of the configuration has in the memory shared by the event loops. Limits and metrics survive a
+// reload there, so a name keeps its index for the life of the process: lists are only appended to, and have room from the start.
 import { GatewayError } from '../../errors.js'
 import { type Config } from '../types.js'
 
-/** Position in a list is the place. Plain data: it goes to every event loop with the configuration. */
+/** The position in a list is the index. Plain data: it is passed to every event loop with the configuration. */
 export type SlotTable = {
   readonly keys: readonly string[]
   readonly providers: readonly string[]
@@ -11,7 +11,7 @@ export type SlotTable = {
   readonly models: readonly string[]
   /** See `targetNames`. */
   readonly targets: readonly string[]
-  /** SlotIndexes in all; more would not fit into the memory. */
+  /** Capacity of each list; more names would not fit into the memory. */
   readonly room: {
     readonly keys: number
     readonly providers: number
@@ -20,7 +20,7 @@ export type SlotTable = {
   }
 }
 
-/** Names that may come in addition, over all reloads: years of rotated keys, for a few bytes each. */
+/** Room for names added by reloads: years of rotated keys, at a few bytes each. */
 const SPARE_KEYS = 4096
 const SPARE_PROVIDERS = 256
 const SPARE_MODELS = 4096
@@ -34,7 +34,7 @@ const NOTHING: SlotTable = {
   room: { keys: 0, providers: 0, models: 0, targets: 0 },
 }
 
-/** The ledger of a process that starts with this configuration. */
+/** The slot table of a process that starts with this configuration. */
 export function openLedger(config: Config): SlotTable {
   const { keys, providers, models, targets } = append(NOTHING, config)
   const room = {
@@ -47,8 +47,8 @@ export function openLedger(config: Config): SlotTable {
 }
 
 /**
- * The ledger with the names of a further configuration. Models beyond the room share the label `other`.
- * @throws misconfigured when keys, providers or targets are beyond it
+ * The slot table with the names of another configuration added. Models beyond its capacity share the label `other`.
+ * @throws misconfigured when keys, providers or targets exceed it
  */
 export function continueLedger(ledger: SlotTable, config: Config): SlotTable {
   const { room } = ledger
@@ -71,7 +71,7 @@ function append(ledger: SlotTable, config: Config): Omit<SlotTable, 'room'> {
   }
 }
 
-/** The names of all targets of all models, in the order of the configuration. A name holds no blank, so three make one. */
+/** The names of all targets of all models, in the order of the configuration. Names have no spaces, so they join three names. */
 export function targetNames({ models }: Pick<Config, 'models'>): string[] {
   return models.flatMap(({ name, targets }) => targets.map(({ provider, model }) => `${name} ${provider} ${model}`))
 }

@@ -4,7 +4,7 @@ import { type Stats, statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 
 export type WatchOptions = {
-  /** How often it is looked at. */
+  /** Polling interval. */
   readonly everyMs: number
   /** A file must have stayed the same for so long before its change is reported: whoever writes it may not be done. */
   readonly settleMs: number
@@ -13,7 +13,7 @@ export type WatchOptions = {
 const USUAL: WatchOptions = { everyMs: 1000, settleMs: 300 }
 
 export type FileWatch = {
-  /** What is there now is known: it is not told again. */
+  /** Acknowledges the present state, so that it is not reported. */
   note(): void
   stop(): void
 }
@@ -69,7 +69,7 @@ function lookNow(files: readonly string[]): string {
 
 /** The same, without waiting for a disk. What cannot be looked at is as good as not there. */
 async function lookAt(files: readonly string[]): Promise<string> {
-  // stat, not lstat: what a symlink leads to is what counts.
+  // stat, not lstat: the target of a symlink counts.
   const found = await Promise.allSettled(files.map((file) => stat(file)))
   return JSON.stringify(found.map((one) => traitsOf(one.status === 'fulfilled' ? one.value : undefined)))
 }

@@ -1,5 +1,5 @@
 // IP addresses and networks (CIDR) as bytes: read from text, compared, and written again. An IPv4 address in IPv6 (::ffff:1.2.3.4)
-// is the IPv4 address, however it is spelt. Pure.
+// is treated as the IPv4 address. Pure.
 import { isIP } from 'node:net'
 
 /** An address range; `address` has 4 or 16 bytes, `bits` is the length of the prefix that counts. */
@@ -13,7 +13,7 @@ const BYTE_BITS = 8
 const MAPPED_PREFIX_BYTES = 12
 const PREFIX_LENGTH = /^\d{1,3}$/
 
-/** The 4 or 16 bytes of an address; null for what is none. A zone (`fe80::1%eth0`) is left out. */
+/** The 4 or 16 bytes of an address; null for an invalid one. A zone (`fe80::1%eth0`) is ignored. */
 export function parseAddress(text: string): Uint8Array | null {
   const bare = text.includes('%') ? text.slice(0, text.indexOf('%')) : text
   switch (isIP(bare)) {
@@ -26,7 +26,7 @@ export function parseAddress(text: string): Uint8Array | null {
   }
 }
 
-/** `10.0.0.0/8`, `2001:db8::/32`, or one address; null for what is neither, such as a prefix that is too long. */
+/** `10.0.0.0/8`, `2001:db8::/32`, or one address; null for anything else, such as a prefix that is too long. */
 export function parseNetwork(text: string): Network | null {
   const slash = text.indexOf('/')
   const address = parseAddress(slash < 0 ? text : text.slice(0, slash))
@@ -40,7 +40,7 @@ export function parseNetwork(text: string): Network | null {
   return PREFIX_LENGTH.test(length) && bits >= 0 && bits <= most ? { address, bits } : null
 }
 
-/** Both in the form that `parseAddress` and `toPlain` give. */
+/** Both in the form that `parseAddress` and `toPlain` return. */
 export function isWithin(address: Uint8Array, network: Network): boolean {
   if (address.length !== network.address.length) return false
   const whole = network.bits >> 3
@@ -51,7 +51,7 @@ export function isWithin(address: Uint8Array, network: Network): boolean {
   return (address[whole] ?? 0) >> shift === (network.address[whole] ?? 0) >> shift
 }
 
-/** The four bytes of an IPv4 address that came in IPv6; any other address as it is. */
+/** The four bytes of an IPv4 address mapped into IPv6; any other address unchanged. */
 export function toPlain(address: Uint8Array): Uint8Array {
   if (address.length !== IPV6_BYTES || address[10] !== 0xff || address[11] !== 0xff) return address
   for (let i = 0; i < 10; i++) if (address[i] !== 0) return address

@@ -1,10 +1,10 @@
-// One meaning for a base URL, with or without its version segment, so that whatever the vendor's own client libraries take
-// works here. Pure arithmetic on URLs; which segment it is comes from profile or protocol.
+// Normalizes a base URL with or without its version segment, so that whatever the vendor's own client libraries accept works
+// here. Pure; the profile or the protocol supplies the version segment.
 
 export type VersionRule = {
   /** Such as `/v1` or `/api/v1`; empty for none. */
   readonly versionSegment: string
-  /** Client libraries of this wire give the version themselves: a version anywhere in the path makes it complete. */
+  /** Client libraries of this wire add the version themselves: a version anywhere in the path makes it complete. */
   readonly clientsGiveVersion: boolean
 }
 
@@ -13,7 +13,7 @@ export type BaseUrl = { readonly url: string } | { readonly reason: string }
 /** `v1`, `v1beta`, `v4`, `v1beta2`. */
 const VERSION = /^v\d+[a-z0-9]*$/
 
-/** Origin and path with the version segment and without a trailing slash, or the reason why it is none. */
+/** Origin and path with the version segment and without a trailing slash, or the reason why it is not a base URL. */
 export function normaliseBaseUrl(text: string, rule: VersionRule): BaseUrl {
   if (!URL.canParse(text)) return { reason: 'is not a URL; it must begin with http:// or https://' }
   const url = new URL(text)
@@ -26,7 +26,7 @@ export function normaliseBaseUrl(text: string, rule: VersionRule): BaseUrl {
   return { url: `${url.origin}${toPath(complete(segments, rule))}` }
 }
 
-/** The version segment without its last part: what a dated API version stands below. */
+/** The version segment without its last part: the path of an API with a dated version. */
 export function withoutVersion(versionSegment: string): string {
   return toPath(versionSegment.split('/').filter((segment) => segment !== '' && !VERSION.test(segment)))
 }

@@ -5,12 +5,12 @@ import { type KeyConfig } from '../types.js'
 import { isPlaceholder } from '../validate/placeholder.js'
 import { type ProblemList } from '../validate/problem.js'
 
-/** Shorter keys can be guessed; they are taken, because people have them, but not without a word. */
+/** Shorter keys can be guessed; they are accepted, because people have them, with a warning. */
 const WEAK_KEY_LENGTH = 16
 /** What fits into an Authorization header without quoting. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/
 
-/** Hashes the keys and refuses doubles. Warnings name the key, never show it. */
+/** Hashes the keys and rejects duplicates. Warnings name the key and never show it. */
 export function resolveKeys(entries: readonly KeyEntry[], problems: ProblemList, warnings: string[]): KeyConfig[] {
   const names = new Set<string>()
   const hashes = new Set<string>()

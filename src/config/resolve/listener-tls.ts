@@ -1,5 +1,5 @@
-// The certificate of the listener: looked at when the configuration is read, so that a pair that cannot work stops the start or
-// the reload. The engine reads the files itself; what is kept here is by what a renewed one is known.
+// The certificate of the listener: checked when the configuration is read, so that an unusable pair stops the start or the
+// reload. The engine reads the files itself; only a fingerprint is kept, to detect a renewed certificate.
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
@@ -7,7 +7,7 @@ import { type ConfigFile } from '../schema.js'
 import { type ServerConfig } from '../types.js'
 import { isCertificate, readTlsFile, type TlsSources, warnOfDates } from './tls-files.js'
 
-/** Null listens in clear. */
+/** Null for plain HTTP. */
 export function resolveListenerTls(tls: ConfigFile['server']['tls'], sources: TlsSources): ServerConfig['tls'] {
   if (tls === null) return null
   const { files, problems } = sources
@@ -34,14 +34,14 @@ type TlsFault = { readonly member: 'certFile' | 'keyFile' | 'passphrase'; readon
 
 const BAD_DECRYPT = 'ERR_OSSL_BAD_DECRYPT'
 const NEEDS_PASSPHRASE: TlsFault = { member: 'passphrase', reason: 'is required to decrypt keyFile' }
-/** OpenSSL's reasons in words; any other is a key that cannot be read. */
+/** Messages for OpenSSL's reasons; any other reason means that the key cannot be read. */
 const FAULT_OF_CODE: Readonly<Record<string, TlsFault>> = {
   ERR_OSSL_X509_KEY_VALUES_MISMATCH: { member: 'keyFile', reason: 'contains a key that does not match certFile' },
   [BAD_DECRYPT]: { member: 'passphrase', reason: 'does not decrypt keyFile' },
   ERR_OSSL_CRYPTO_INTERRUPTED_OR_CANCELLED: NEEDS_PASSPHRASE,
 }
 
-/** What is wrong with the pair; null where it can be used. */
+/** What is wrong with the pair; null if it is usable. */
 function findTlsFault({ cert, key, passphrase }: Pair): TlsFault | null {
   if (!isCertificate(cert)) return { member: 'certFile', reason: 'contains no PEM certificate' }
   try {

@@ -1,5 +1,5 @@
-// Configured model names: shorthands spelt out, every target and fallback checked to exist. What only lacks a key is left
-// out with a warning; what was never configured at all is a problem.
+// Resolves the configured models: expands short forms and checks that every target and fallback exists. A provider that only
+// lacks its key is left out with a warning; one that is not configured at all is a problem.
 import { mergeUnder } from '../../model/json.js'
 import { type Catalog } from '../catalog.js'
 import { type ModelEntry } from '../schema.js'
@@ -16,7 +16,7 @@ export type ModelContext = {
   readonly usable: ReadonlyMap<string, ProviderConfig>
   /** Providers that have an entry, whether usable or left out. */
   readonly named: ReadonlySet<string>
-  /** Receives the targets that are left out, with the reason. */
+  /** Collects the targets that are left out, with the reason. */
   readonly leftOut?: LeftOut[]
 }
 
@@ -44,7 +44,7 @@ export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, con
   return linked.filter(({ targets }) => targets.length > 0)
 }
 
-/** What a model in short form has. */
+/** The members of a model in short form. */
 const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
 
 type Names = {
@@ -53,7 +53,7 @@ type Names = {
   readonly context: ModelContext
 }
 
-/** The other models of one member; those that are left out are left out here, too. */
+/** The models that one member names, without those that were left out. */
 function resolveLink(model: ModelConfig, link: (typeof LINKS)[number], names: Names): string[] {
   const { served, known, context } = names
   return model[link].filter((other, index) => {
@@ -103,7 +103,7 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
   const { provider, model, weight, concurrency, thinking } = target
   const usable = context.usable.get(provider)
   const own = toJsonObject(target.extraBody)
-  // Merged here, at every depth: whoever lays one over the other later cannot lose members of a nested object.
+  // Merged here, at every depth, so that a later shallow merge cannot lose members of a nested object.
   if (usable !== undefined) {
     return [{ provider, model, weight, concurrency, extraBody: mergeUnder(usable.extraBody, own), thinking }]
   }

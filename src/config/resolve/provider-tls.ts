@@ -1,12 +1,12 @@
-// What is special about the TLS to one provider: a CA of its own, a client's certificate, another name than the address has. The
-// files are read with the configuration, so that a reload takes renewed ones and refuses broken ones, with nothing changed.
+// The TLS options of one provider: a private CA, a client certificate, a server name other than the host. The files are read
+// with the configuration, so that a reload picks up renewed files and rejects invalid ones without changing anything.
 import { createSecureContext } from 'node:tls'
 import { type ProviderEntry } from '../schema.js'
 import { type ProviderTls } from '../types.js'
 import { type Path } from '../validate/problem.js'
 import { isCertificate, readTlsFile, type TlsSources, warnOfDates } from './tls-files.js'
 
-/** Null where nothing is special. */
+/** Null if no option is set. */
 export function resolveProviderTls(
   { tls }: Pick<ProviderEntry, 'tls'>,
   at: Path,

@@ -1,5 +1,5 @@
-// Upstreams as the rest of the process knows them: entry, vendor profile and protocol defaults joined into one flat record.
-// Knows no vendor by name; what is missing a key is left out, what is wrong is a problem.
+// Resolves providers: joins entry, vendor profile and protocol defaults into one flat record. Knows no vendor by name. A
+// provider without a key is left out; an invalid one is a problem.
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { type Quirks } from '../../model/target.js'
 import { type Catalog, type ProtocolDefaults, type VendorProfile } from '../catalog.js'
@@ -15,7 +15,7 @@ import { type TlsFiles } from './tls-files.js'
 
 /** What fits into a header value without quoting; keys are sent in one. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/
-/** Set by the HTTP client or by the wire; a fixed value would break framing or lie about the body. */
+/** Set by the HTTP client or the wire; a fixed value would break the framing or misdescribe the body. */
 const FORBIDDEN_HEADERS = new Set([
   'host',
   'connection',
@@ -38,13 +38,13 @@ export type ProviderContext = {
   readonly catalog: Catalog
   readonly problems: ProblemList
   readonly warnings: string[]
-  /** Provider name -> variable that was to hold its key and does not. */
+  /** Provider name -> the unset variable that should hold its key. */
   readonly missingKeys: ReadonlyMap<string, string>
-  /** Receives the providers that are left out, with the reason. */
+  /** Collects the providers that are left out, with the reason. */
   readonly leftOut?: LeftOut[]
-  /** Variables and files that say how a provider is reached; without them, as its entry alone says. */
+  /** Variables and files that affect how a provider is reached; without them only its entry does. */
   readonly surroundings?: Surroundings
-  /** Nothing is left out for want of a key: callers will bring theirs. */
+  /** A missing key is no reason to leave a provider out: callers bring their own. */
   readonly isKeyOptional?: true
 }
 
@@ -73,7 +73,7 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     context.problems.add([...at, 'protocol'], `must be one of ${known.join(', ')}`, nearestName(protocol, known))
     return null
   }
-  // A vendor's profile describes one of its wires; over another one only the protocol's defaults hold.
+  // A vendor's profile describes one of its wires; over another one only the protocol's defaults apply.
   const fitting = profile?.protocol === protocol ? profile : null
   checkHeaders(entry, at, context)
   const quirks = joinQuirks(defaults, fitting, entry)
@@ -110,7 +110,7 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
   }
 }
 
-/** Found on this machine, or built in: no variable and no file has a say. */
+/** For providers that are found on this machine or built in: no variable or file applies. */
 const NO_SURROUNDINGS: Surroundings = Object.freeze({ variables: {}, cwd: '/', nowMs: 0, readFile: () => null })
 
 function resolveConnection(
@@ -146,7 +146,7 @@ export function profileProvider(catalog: Catalog, name: string, entry: ProviderE
   return provider
 }
 
-/** Unknown members were checked to be JSON; anything else is no object and becomes an empty one. */
+/** Unknown members were checked to be JSON; anything but an object becomes an empty one. */
 export function toJsonObject(value: unknown): JsonObject {
   return isJsonObject(value) ? value : {}
 }
@@ -205,12 +205,12 @@ type KeyState = {
   readonly apiKey: string | null
 }
 
-/** An entry without its key is not an error while another one serves: one file serves machines that hold different keys. */
+/** A missing key is not an error while another provider is usable: one file may serve machines with different keys. */
 function whyLeftOut(name: string, { entry, profile, apiKey }: KeyState, context: ProviderContext): string | null {
   if (apiKey !== null || profile?.keyless === true) return null
   const variable = context.missingKeys.get(name)
   if (variable !== undefined) return `${variable} is not set`
-  // An address of its own and no key at all: a server that asks for none.
+  // A base URL and no apiKey at all: a server that needs no key.
   if (entry.apiKey === undefined && entry.baseUrl !== undefined) return null
   const hint = profile?.keyVariables[0]
   return `it has no apiKey${hint === undefined ? '' : `, and ${hint} is not set`}`

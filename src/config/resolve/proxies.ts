@@ -1,5 +1,5 @@
-// Which proxy a provider is reached through: the one its entry names, else what the usual variables say for its address. Only
-// providers: webhooks go to strangers' addresses, which are checked when they are connected to, and a proxy would hide them.
+// Selects the proxy of a provider: the one in its entry, otherwise the one that the usual variables name for its URL. For
+// providers only: webhooks go to URLs of clients, whose addresses are checked while connecting, and a proxy would hide them.
 //
 //   providers.*.proxy  >  https_proxy, HTTPS_PROXY | http_proxy, HTTP_PROXY, unless no_proxy, NO_PROXY or loopback
 
@@ -7,7 +7,7 @@ import { type Variables } from '../sources/substitute.js'
 import { type ProblemList } from '../validate/problem.js'
 import { isWithin, parseAddress, parseNetwork } from './addresses.js'
 
-/** Said in an entry, where the environment's proxy shall not be used. */
+/** The value of an entry that disables the environment's proxy. */
 const NO_PROXY_AT_ALL = 'none'
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' }
 const LOOPBACK_NETWORKS = ['127.0.0.0/8', '::1'].flatMap((text) => parseNetwork(text) ?? [])
@@ -21,7 +21,7 @@ export type ProxyFacts = {
   readonly variables: Variables
 }
 
-/** The proxy's URL, with its credentials; null for a direct connection. What is wrong with it becomes a problem. */
+/** The proxy's URL, with its credentials; null for a direct connection. An invalid one becomes a problem. */
 export function resolveProxy({ name, baseUrl, proxy, variables }: ProxyFacts, problems: ProblemList): string | null {
   if (proxy !== undefined) {
     if (proxy === NO_PROXY_AT_ALL) return null
@@ -50,7 +50,7 @@ function findVariable(baseUrl: string, variables: Variables): { variable: string
   return null
 }
 
-/** Scheme, credentials, host and port alone; null for what is no http or https URL. */
+/** Only scheme, credentials, host and port; null for anything but an http or https URL. */
 function normaliseProxy(text: string): string | null {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url === null || !(url.protocol in DEFAULT_PORTS) || url.hostname === '') return null
@@ -64,7 +64,7 @@ function isLoopbackHost(hostname: string): boolean {
   return LOOPBACK_NETWORKS.some((network) => isWithin(address, network))
 }
 
-/** A list of names (with all below them), addresses and networks, each perhaps with a port; `*` is everything. */
+/** A list of names (with their subdomains), addresses and networks, each with an optional port; `*` matches everything. */
 function isExempt(url: URL, list: string): boolean {
   const port = url.port || DEFAULT_PORTS[url.protocol]
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1').toLowerCase()

@@ -1,5 +1,5 @@
-// From a checked file to the effective configuration: parts resolved, rules that span sections enforced, later features
-// warned of. Last step of loading; pure but for asking whether a certificate file can be read.
+// Turns a validated file into the effective configuration: resolves its parts, enforces rules that span sections and collects
+// warnings. The last step of loading; pure except for reading certificate files and checking that folders exist.
 import { isIP } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { type Catalog } from '../catalog.js'
@@ -21,18 +21,18 @@ export type EffectiveContext = {
   readonly problems: ProblemList
   readonly warnings: string[]
   readonly missingKeys: ReadonlyMap<string, string>
-  /** Providers that the environment names and that cannot be used; those of the file are added here. */
+  /** Unusable providers that the environment names; those of the file are added here. */
   readonly leftOut: LeftOut[]
-  /** The environment, `.env` below the real one. */
+  /** The process's environment over `.env`. */
   readonly variables: Variables
   /** A provider entry with nothing but defaults. */
   readonly providerDefaults: ProviderEntry
   readonly cores: number
-  /** Working directory that relative file names stand in. */
+  /** Working directory, to which file names are relative. */
   readonly cwd: string
-  /** When the configuration is read, Unix time. */
+  /** Unix time at which the configuration is read. */
   readonly nowMs: number
-  /** Where resources/ lies. */
+  /** Directory of resources/. */
   readonly packageRoot: string
   isReadable(file: string): boolean
   /** Null if there is none. */
@@ -85,8 +85,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Who names providers wants one of them to answer. With none left the simulator must not: a misspelt variable would put it
- * into production, and every probe would find it healthy.
+ * A configuration that names providers expects one of them to answer. If none is usable, the simulator must not replace them: a
+ * misspelt variable would put it into production, and every probe would find it healthy.
  */
 function refuseNoneLeft(file: ConfigFile, targets: readonly LeftOut[], { leftOut, problems }: EffectiveContext): void {
   if (problems.length > 0) return
@@ -104,7 +104,7 @@ function refuseNoneLeft(file: ConfigFile, targets: readonly LeftOut[], { leftOut
   }
 }
 
-/** A target may name a keyless vendor without an entry: there is nothing one would have to say. */
+/** A target may name a keyless vendor without an entry, since there is nothing to configure. */
 function withKeylessProviders(file: ConfigFile, context: EffectiveContext): Readonly<Record<string, ProviderEntry>> {
   const entries = { ...file.providers }
   for (const name of providersNamedIn(file.models)) {
@@ -116,7 +116,7 @@ function withKeylessProviders(file: ConfigFile, context: EffectiveContext): Read
   return entries
 }
 
-/** Who runs a gateway without keys on an open address lends the providers' keys to everybody. */
+/** A gateway without keys on a public address would lend the providers' keys to everyone. */
 function refuseOpenGateway(file: ConfigFile, problems: ProblemList): void {
   if (file.keys.length > 0 || isLoopback(file.server.host)) return
   problems.add(
@@ -135,7 +135,7 @@ function resolveServer(server: ConfigFile['server'], context: EffectiveContext):
   return { ...server, tls: resolveListenerTls(server.tls, { ...context, files: context }) }
 }
 
-/** A body that no budget lets in would be refused again and again with an error that says to try later. */
+/** A body larger than its budget would be rejected every time with an error that says to retry. */
 function refuseTooSmallBudget(server: ConfigFile['server'], problems: ProblemList): void {
   for (const budget of ['maxReceivingBytes', 'maxReceivingBytesPerKey'] as const) {
     const { maxBodyBytes } = server
@@ -161,7 +161,7 @@ function resolveContent(content: ConfigFile['content'], problems: ProblemList): 
   return content
 }
 
-/** The paths of the client libraries: another API below them would take their routes. */
+/** The paths of the client libraries; another API below them would shadow their routes. */
 const VERSION_SEGMENT = 'v1'
 
 function resolveCompat(compat: ConfigFile['compat'], problems: ProblemList): CompatConfig {
@@ -174,7 +174,7 @@ function resolveCompat(compat: ConfigFile['compat'], problems: ProblemList): Com
   return { healthStatus, apiPrefix, defaultModel, errorDetails, asyncByDefault }
 }
 
-/** The default folder is ours unless the working directory has its own; another that is not there may come later. */
+/** The default folder is the package's unless the working directory has one; any other missing folder may be created later. */
 function resolvePromptsDir(dir: string, { cwd, packageRoot, isReadable, warnings }: EffectiveContext): string {
   const named = resolve(cwd, dir)
   if (isReadable(named)) return named
@@ -183,7 +183,7 @@ function resolvePromptsDir(dir: string, { cwd, packageRoot, isReadable, warnings
   return named
 }
 
-/** Its folder is made with it, which is said: a slip in the path would hide the log. */
+/** Its folder is created with it, with a warning: a typo in the path would hide the log. */
 function resolveLogFile(file: string | null, { cwd, isReadable, warnings }: EffectiveContext): string | null {
   if (file === null) return null
   const path = resolve(cwd, file)
@@ -197,7 +197,7 @@ function workersOf(workers: 'auto' | number, cores: number): number {
   return workers === 'auto' ? Math.max(1, cores - 1) : workers
 }
 
-/** The file's folder need not be there: it is made with the file. */
+/** The folder need not exist: it is created with the file. */
 function resolveJobs({ jobs, redis }: ConfigFile, { problems, cwd }: EffectiveContext): JobsConfig {
   if (jobs.store === 'redis' && redis.url === null) problems.add(['jobs', 'store'], 'requires redis.url (or REDIS_URL)')
   return { ...jobs, path: resolve(cwd, jobs.path) }

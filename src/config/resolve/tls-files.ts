@@ -1,15 +1,15 @@
-// The files of a TLS configuration, of the listener's and of a provider's: read with the configuration; a missing one is a problem,
-// and a certificate that clients or the provider soon reject is a warning.
+// Reads the TLS files of the listener and of providers with the configuration. A missing file is a problem; a certificate that
+// expires soon or is not valid yet is a warning.
 import { X509Certificate } from 'node:crypto'
 import { resolve } from 'node:path'
 import { type Path, type ProblemList } from '../validate/problem.js'
 
 export type TlsFiles = {
-  /** Working directory that relative names stand in. */
+  /** Working directory, to which names are relative. */
   readonly cwd: string
-  /** When they are read, Unix time. */
+  /** Unix time at which they are read. */
   readonly nowMs: number
-  /** Null if there is none. Throws if it is there but cannot be read. */
+  /** Null if the file does not exist. Throws if it exists but cannot be read. */
   readFile(file: string): string | null
 }
 
@@ -21,7 +21,7 @@ export type TlsSources = {
 
 /** Enough to renew a certificate by hand. */
 const MOST_NOTICE_MS = 14 * 86_400_000
-/** Of the time that a certificate is valid: those of a few days are renewed by programs, and not before half of it is over. */
+/** As a fraction of the validity: short-lived certificates are renewed automatically, not before half of it has passed. */
 const NOTICE_SHARE = 0.25
 
 /** The text of the file that the option at `path` names; null, and a problem, if it cannot be read. */
@@ -30,7 +30,7 @@ export function readTlsFile(path: Path, file: string, { files, problems }: TlsSo
     const text = files.readFile(resolve(files.cwd, file))
     if (text !== null) return text
   } catch {
-    // The same to who has to look for it.
+    // For the user both mean that the file is missing.
   }
   problems.add(path, 'names a file that cannot be read')
   return null
@@ -45,7 +45,7 @@ export function isCertificate(pem: string): boolean {
   }
 }
 
-/** Adds a warning where the first certificate of `pem`, which the option at `path` names, is valid no more, soon no more or not yet. */
+/** Warns if the first certificate of `pem`, which the option at `path` names, has expired, expires soon or is not valid yet. */
 export function warnOfDates(path: Path, pem: string, { files, warnings }: TlsSources): void {
   const { validFrom, validTo } = new X509Certificate(pem)
   const [fromMs, toMs] = [Date.parse(validFrom), Date.parse(validTo)]

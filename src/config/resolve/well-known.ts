@@ -1,5 +1,5 @@
-// Vendors that a caller with a key of its own may name though the operator has configured no key with them: their address is
-// the entry's, the environment's or the profile's, never the caller's. Those without an address are not among them.
+// Vendors that a caller may use with its own key although the operator has configured none. Their base URL comes from the
+// entry, the environment or the profile, never from the caller; vendors without a base URL are not included.
 import { type Catalog, type VendorProfile } from '../catalog.js'
 import { type ProviderEntry } from '../schema.js'
 import { type WellKnownProvider } from '../types.js'
@@ -17,7 +17,7 @@ export type WellKnownContext = Surroundings & {
   readonly usable: ReadonlySet<string>
 }
 
-/** All of them, in the order of the profiles; entries that were left out for want of a key come first. */
+/** All of them, in the order of the profiles; entries that were left out because of a missing key come first. */
 export function resolveWellKnown(context: WellKnownContext): WellKnownProvider[] {
   const { catalog, entries, usable } = context
   const leftOut = Object.keys(entries).filter((name) => !usable.has(name))
@@ -28,7 +28,7 @@ export function resolveWellKnown(context: WellKnownContext): WellKnownProvider[]
   ]
 }
 
-/** What the environment says of a vendor but for its key. */
+/** What the environment sets for a vendor, except its key. */
 function entryOf(profile: VendorProfile, { variables, providerDefaults }: WellKnownContext): ProviderEntry {
   const urlVariable = profile.baseUrlVariables.find((name) => isAddress(variables[name] ?? ''))
   const baseUrl = urlVariable === undefined ? undefined : variables[urlVariable]
@@ -40,12 +40,12 @@ function entryOf(profile: VendorProfile, { variables, providerDefaults }: WellKn
   return { ...providerDefaults, headers, ...(baseUrl === undefined ? {} : { baseUrl }) }
 }
 
-/** A placeholder is as good as not set, as for vendors that are configured. */
+/** A placeholder counts as not set, as for configured vendors. */
 function isAddress(value: string): boolean {
   return value !== '' && !isPlaceholder(value)
 }
 
-/** None where it has no address, or one that is none: what is wrong is told by who configured it. */
+/** Empty if it has no valid base URL; the check of its entry reports an invalid one. */
 function resolve(name: string, entry: ProviderEntry, surroundings: WellKnownContext): WellKnownProvider[] {
   const { catalog } = surroundings
   const problems = new ProblemList(() => ({ line: null, origin: null }))

@@ -1,5 +1,5 @@
-// The raw configuration while it is put together: the file's values, then environment, then command line on top. Remembers
-// where each laid-over value came from. Checks nothing; a place that is not an object stays as it is for validate.ts to refuse.
+// The raw configuration under construction: the values of the file, overlaid by the environment and the command line. It
+// records the origin of each overlaid value. It checks nothing; validate.ts rejects values of the wrong type.
 import { isJsonObject } from '../../model/json.js'
 import { type Path } from '../validate/problem.js'
 import { pathKey } from './substitute.js'
@@ -40,7 +40,7 @@ export class Draft {
     return Array.isArray(node) ? node : []
   }
 
-  /** Sets a value, making the maps above it where there are none. */
+  /** Sets a value and creates missing maps above it. */
   set(path: Path, value: unknown, origin: string): void {
     let node: unknown = this.#tree
     for (const segment of path.slice(0, -1)) {
@@ -56,7 +56,7 @@ export class Draft {
     this.#origins.set(pathKey(path), origin)
   }
 
-  /** Adds to the list at `path`, making it where there is none. Whole items come from one origin. */
+  /** Appends to the list at `path`, which is created if missing. A whole item has one origin. */
   push(path: Path, value: unknown, origin: string): void {
     if (this.get(path) === undefined || this.get(path) === null) this.set(path, [], origin)
     const list = this.get(path)
@@ -65,7 +65,7 @@ export class Draft {
     list.push(value)
   }
 
-  /** The variable or option that the value at `path`, or one that holds it, came from; null if it is the file's. */
+  /** The variable or option from which the value at `path`, or one that contains it, came; null for the file. */
   originOf(path: Path): string | null {
     for (let length = path.length; length > 0; length--) {
       const origin = this.#origins.get(pathKey(path.slice(0, length)))

@@ -1,5 +1,5 @@
-// Lays the environment over the file: our own names, the vendors' key and address variables (from their profiles), and the
-// names of the systems that Sluice replaces. Pure: it gets the variables; an empty one counts as not set.
+// Overlays the file with the environment: Sluice's own variables, the vendors' variables for key and base URL (from their
+// profiles), and those of the systems that Sluice replaces. Pure: it is given the variables; an empty one counts as not set.
 import { type Catalog, type VendorProfile } from '../catalog.js'
 import { isPlaceholder } from '../validate/placeholder.js'
 import { type Path } from '../validate/problem.js'
@@ -37,10 +37,10 @@ const LEVEL_NAMES: Readonly<Record<string, string>> = {
 /** Silence of the upstream: what an HTTP client's one timeout bounds. A whole answer is silent until it is there. */
 const SILENCE_TIMEOUTS = ['firstTokenMs', 'betweenTokensMs', 'wholeMs']
 
-/** What there is to say about the variables, one line each. */
+/** Remarks about the variables, one line each. */
 export type EnvironmentNotes = {
   readonly warnings: readonly string[]
-  /** Vendors that a variable names and that cannot be used all the same, with the reason. */
+  /** Vendors that a variable names but that are not usable, with the reason. */
   readonly leftOut: readonly LeftOut[]
 }
 
@@ -55,7 +55,7 @@ type Overlay = {
   read(name: string): string | undefined
 }
 
-/** Writes what the variables say into the draft. */
+/** Writes the values of the variables into the draft. */
 export function applyEnvironment(draft: Draft, variables: Variables, catalog: Catalog): EnvironmentNotes {
   const warnings: string[] = []
   const leftOut: LeftOut[] = []
@@ -70,7 +70,7 @@ export function applyEnvironment(draft: Draft, variables: Variables, catalog: Ca
   return { warnings, leftOut }
 }
 
-/** What the environment says of every provider, also of ones that are found later: one raw provider entry. */
+/** What the environment sets for every provider, including those found later: one raw provider entry. */
 export function applyProviderEnvironment(draft: Draft, variables: Variables, at: Path): void {
   const total = variables.LLM_PROXY_API_TIMEOUT || undefined
   if (total !== undefined) draft.set([...at, 'timeouts', 'totalMs'], toMs(total), 'LLM_PROXY_API_TIMEOUT')
@@ -82,7 +82,7 @@ export function applyProviderEnvironment(draft: Draft, variables: Variables, at:
   if (idle !== undefined) draft.set([...at, 'maxIdleConnections'], idle, 'HTTP_MAX_KEEPALIVE_CONNECTIONS')
 }
 
-/** A stream may go on for longer, as long as it goes on; the total gives way to a longer silence. */
+/** A stream may take longer than a silence, so the total is only raised, to at least the silence. */
 function applySilence(draft: Draft, at: Path, ms: number | string): void {
   for (const member of SILENCE_TIMEOUTS) draft.set([...at, member], ms, 'HTTP_TIMEOUT_SECONDS')
   const total = draft.get([...at, 'totalMs']) ?? DEFAULT_TOTAL_MS
@@ -94,13 +94,13 @@ function setFrom(overlay: Overlay, name: string, path: Path): void {
   if (value !== undefined) overlay.draft.set(path, value, name)
 }
 
-/** What is no number stays text, for the check to refuse. */
+/** Text that is not a number is kept, for validation to reject. */
 function toMs(seconds: string): number | string {
   const value = Number(seconds)
   return Number.isFinite(value) ? Math.round(value * MS_PER_SECOND) : seconds
 }
 
-/** Words for yes and no that `.env` files use; any other is refused by the check. */
+/** Words for true and false in `.env` files; validation rejects any other. */
 function applyAsyncByDefault({ draft, read }: Overlay): void {
   const word = read('ASYNC_BY_DEFAULT')?.trim()
   if (word === undefined) return
@@ -108,7 +108,7 @@ function applyAsyncByDefault({ draft, read }: Overlay): void {
   draft.set(['compat', 'asyncByDefault'], value, 'ASYNC_BY_DEFAULT')
 }
 
-/** LOG_LEVEL wins; else IN_DEBUG, which any value turns on; else the level of that system. */
+/** LOG_LEVEL takes precedence, then IN_DEBUG (any value enables it), then the level of that system. */
 function applyLogLevel(overlay: Overlay): void {
   const at: Path = ['log', 'level']
   for (const name of LEVEL_VARIABLES) {
@@ -118,12 +118,12 @@ function applyLogLevel(overlay: Overlay): void {
   if (isDebug(overlay) && overlay.read('LOG_LEVEL') === undefined) overlay.draft.set(at, 'debug', DEBUG_VARIABLE)
 }
 
-/** Any value turns it on. */
+/** Any value enables it. */
 function isDebug(overlay: Overlay): boolean {
   return overlay.read(DEBUG_VARIABLE) !== undefined
 }
 
-/** All three variables hold together; the same key named twice, or in the file as well, counts once. */
+/** All three variables apply; a key that occurs twice, or in the file as well, counts once. */
 function applyGatewayKeys(overlay: Overlay): void {
   const known = new Set(overlay.draft.items(['keys']).map((_, index) => overlay.draft.get(['keys', index, 'key'])))
   const add = (name: string, key: string | undefined, origin: string): void => {
@@ -152,11 +152,11 @@ function applyProfile(overlay: Overlay, profile: VendorProfile): void {
   const hasName = draft.names(['providers']).includes(profile.name)
   if (users.includes(profile.name)) fillEntry(overlay, profile, named)
   else if (users.length > 0) fillKeys(overlay, users, named.keyVariable)
-  // An entry of this name that is another vendor's, or nobody's, must never get this vendor's key.
+  // An entry of this name for another vendor, or for none, must never get this vendor's key.
   else if (!hasName) addEntry(overlay, profile, named)
 }
 
-/** An address that is none is as good as not set; a key is sent as it is, for the vendor to refuse. */
+/** An invalid URL counts as not set; a key is sent unchanged, for the vendor to reject. */
 function warnOfPlaceholders({ read, warnings }: Overlay, names: readonly string[]): void {
   for (const name of names)
     if (isPlaceholder(read(name) ?? '')) warnings.push(`${name} contains a placeholder from documentation`)
@@ -184,7 +184,7 @@ function profileOf(draft: Draft, name: string): unknown {
 function fillEntry(overlay: Overlay, profile: VendorProfile, { keyVariable, urlVariable }: Named): void {
   const { draft } = overlay
   const at: Path = ['providers', profile.name]
-  // A key goes only to the address it was meant for: a file that gives both keeps both.
+  // A key is sent only to the URL it was meant for: a file that sets both keeps both.
   const ownKey = draft.get([...at, 'apiKey'])
   const keepsKey = urlVariable === undefined && hasText(draft.get([...at, 'baseUrl'])) && hasText(ownKey)
   if (keyVariable !== undefined && !keepsKey) setFrom(overlay, keyVariable, [...at, 'apiKey'])
@@ -197,7 +197,7 @@ function fillEntry(overlay: Overlay, profile: VendorProfile, { keyVariable, urlV
   }
 }
 
-/** Entries of other names get the vendor's key if they say nothing of a key or an address. */
+/** Entries with other names get the vendor's key if they set neither a key nor a URL. */
 function fillKeys(overlay: Overlay, users: readonly string[], keyVariable: string | undefined): void {
   for (const name of users) {
     const isBare = ['apiKey', 'baseUrl'].every((member) => overlay.draft.get(['providers', name, member]) === undefined)
@@ -209,7 +209,7 @@ function hasText(value: unknown): boolean {
   return typeof value === 'string' && value !== ''
 }
 
-/** N requests a window for each client becomes each key's bucket. */
+/** N requests per window for each client becomes the bucket of each key. */
 function applyRequestRate(overlay: Overlay): void {
   const { draft, warnings } = overlay
   const requests = overlay.read('RATE_LIMIT_REQUESTS')

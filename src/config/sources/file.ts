@@ -1,5 +1,5 @@
 // Reads the text of a configuration file, YAML or JSON, into plain values that know their lines. First step of loading.
-// Tells no word of the text in an error: it may be a secret.
+// Errors never quote the text: it may be a secret.
 import {
   type Document,
   isMap,
@@ -24,7 +24,7 @@ export type ConfigText = {
 /** Aliases may not blow a small file up ("billion laughs"). */
 const MAX_ALIASES = 100
 
-/** JSON is YAML, so one parser reads both. Never throws: what is wrong is in `problems`. */
+/** JSON is YAML, so one parser reads both. Never throws: errors are in `problems`. */
 export function parseConfigText(text: string): ConfigText {
   const lines = new LineCounter()
   // prettyErrors would quote the line that is wrong; uniqueKeys compares each key of a map with all others.
@@ -54,7 +54,7 @@ function syntaxProblem(what: string, line: number | null): Problem {
   return { path: [], reason: `syntax error: ${what}`, line, origin: null, suggestion: null }
 }
 
-/** Offsets of the keys that their map has before. */
+/** Offsets of duplicate keys. */
 function duplicateKeys(document: Document): number[] {
   const offsets: number[] = []
   visit(document, {
@@ -79,7 +79,7 @@ function createPairIndex(): FindPair {
     let index = indexes.get(map)
     if (index === undefined) {
       index = new Map()
-      // The first one counts where there are two.
+      // Of duplicates the first counts.
       for (const pair of map.items.toReversed()) if (isScalar(pair.key)) index.set(String(pair.key.value), pair)
       indexes.set(map, index)
     }

@@ -2,7 +2,7 @@
 // Two shapes, which may be mixed:
 //   {provider: {model: {default options}}}
 //   {group: {model: {api_host, api_token, api_type, input_size, model_path}}, "active_models": {group: [model]}}
-// Pure: gets the text. What the configuration file says of the same name wins.
+// Pure: it is given the text. The configuration file takes precedence for the same name.
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, mergeUnder } from '../../model/json.js'
 import { type Catalog, type VendorProfile } from '../catalog.js'
 import { NAME_PATTERN } from '../schema.js'
@@ -12,7 +12,7 @@ import { parseConfigText } from './file.js'
 import { substitute, type Variables } from './substitute.js'
 
 export type ModelsConfigText = {
-  /** The file as it was named, for messages. */
+  /** The name of the file, for messages. */
   readonly name: string
   readonly text: string
   readonly variables: Variables
@@ -20,12 +20,12 @@ export type ModelsConfigText = {
 }
 
 const ACTIVE = 'active_models'
-/** Of a group: options that lie under those of each of its models. */
+/** Member of a group with default options for its models. */
 const GROUP_DEFAULTS = 'default_options'
 /** Of a model: the same as its other members; later ones win. */
 const NESTED_OPTIONS = [GROUP_DEFAULTS, 'overrides']
 const CONNECTION = ['api_host', 'api_token', 'api_type']
-/** Members that say where a model is; all others are options of its requests. */
+/** Members for the connection of a model; all others are options of its requests. */
 const PLACE = [...CONNECTION, 'model_path', 'input_size']
 
 /** One group being read. */
@@ -76,7 +76,7 @@ export function applyModelsConfig(draft: Draft, file: ModelsConfigText): string[
   )
 }
 
-/** Models of a group that are switched on; null for all, where the file does not say. */
+/** Active models of a group; null for all, if the file does not list them. */
 function activeModels(groups: JsonObject, group: string, problems: ProblemList): ReadonlySet<string> | null {
   const active = groups[ACTIVE]
   if (active === undefined || active === null) return null
@@ -120,7 +120,7 @@ function readGroup(name: string, members: JsonObject, parts: GroupParts): Group 
 type GroupModels = {
   readonly members: JsonObject
   readonly active: ReadonlySet<string> | null
-  /** Models of the configuration file, which win. */
+  /** Models of the configuration file, which take precedence. */
   readonly named: ReadonlySet<string>
   readonly skipped: Set<string>
 }
@@ -151,7 +151,7 @@ function applyModel(group: Group, model: string, entry: JsonObject): void {
   group.draft.push(['models', model, 'targets'], target, origin)
 }
 
-/** Defaults of the group, under the model's own members, under its nested ones. */
+/** Defaults of the group, overridden by the model's own members, overridden by its nested ones. */
 function optionsOf(group: Group, at: Path, entry: JsonObject): JsonObject {
   const isOption = ([member]: [string, unknown]): boolean => !PLACE.includes(member) && !NESTED_OPTIONS.includes(member)
   let options = mergeUnder(group.defaults, Object.fromEntries(Object.entries(entry).filter(isOption)))
@@ -163,12 +163,12 @@ function optionsOf(group: Group, at: Path, entry: JsonObject): JsonObject {
   return options
 }
 
-/** Name of the provider that serves the model: one that is known anyway, or one made from its address and key. */
+/** Name of the provider that serves the model: a known one, or one made from its URL and key. */
 function providerOf(group: Group, at: Path, place: JsonObject): string | null {
   const kind = kindOf(textOf(place.api_type) || group.name, group.file.catalog)
   const key = textOf(place.api_token)
   const address = textOf(place.api_host)
-  // The vendor's own address says nothing new; without it the vendor's key of the environment holds.
+  // The vendor's own URL adds nothing; without it the vendor's key from the environment applies.
   const host = isSameOrigin(address, kind?.profile?.baseUrl ?? null) ? '' : address
   if (host === '' && key === '') {
     if (group.draft.names(['providers']).includes(group.name)) return group.name
@@ -186,7 +186,7 @@ type Kind =
   | { readonly profile: VendorProfile; readonly protocol?: never }
   | { readonly protocol: string; readonly profile?: never }
 
-/** A vendor's profile, else a wire API, whatever the case and punctuation of its name; null for neither. */
+/** A vendor's profile or a wire API by its name, ignoring case and punctuation; null for neither. */
 function kindOf(word: string, { profiles, protocols }: Catalog): Kind | null {
   const profile = profiles.find(({ name }) => bare(name) === bare(word))
   if (profile !== undefined) return { profile }

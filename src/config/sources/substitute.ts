@@ -1,12 +1,12 @@
 // Puts environment variables into the strings of a configuration file: `${NAME}`, `${NAME:-default}`, and `$${` for a plain
-// `${`. Stands between parsing and checking. Pure: it gets the variables and never reads the process's own.
+// `${`. Runs between parsing and validation. Pure: it is given the variables and never reads those of the process.
 import { type Path, type ProblemList } from '../validate/problem.js'
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
 export type Substitution = {
   readonly tree: unknown
-  /** Paths (joined by NUL) whose string came from variables: there alone text may stand for a number or a boolean. */
+  /** Paths (joined by NUL) whose string came from variables: only there may text represent a number or a boolean. */
   readonly substituted: ReadonlySet<string>
   /** Paths of provider keys whose variable is missing or empty, with its name: those providers are not configured. */
   readonly missingKeys: readonly { readonly path: Path; readonly variable: string }[]
@@ -15,7 +15,7 @@ export type Substitution = {
 const REFERENCE = /\$?\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
 /** Anything else that opens a reference is a typing error, not text. */
 const BROKEN_REFERENCE = /(?<!\$)\$\{(?![A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\})/
-/** A file nested deeper than this is no configuration. */
+/** A configuration is not nested more deeply. */
 const MAX_DEPTH = 64
 
 /** Joins a path to the form that `Substitution.substituted` holds. */
@@ -23,7 +23,7 @@ export function pathKey(path: Path): string {
   return path.join('\0')
 }
 
-/** Copies the tree with all references replaced; what is wrong goes into `problems`. */
+/** Copies the tree with all references replaced; errors go into `problems`. */
 export function substitute(tree: unknown, variables: Variables, problems: ProblemList): Substitution {
   const substituted = new Set<string>()
   const missingKeys: { path: Path; variable: string }[] = []

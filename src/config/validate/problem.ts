@@ -1,5 +1,5 @@
-// What can be wrong with a configuration, and how it is told: one line per problem, with path, reason and line, and the
-// nearest known name where one was misspelt. A value is never part of a message: it may be a secret.
+// Problems of a configuration and their messages: one line per problem, with path, reason and line, and for a misspelt name
+// the nearest known one. A value is never part of a message: it may be a secret.
 import { GatewayError } from '../../errors.js'
 
 export type Path = readonly (string | number)[]
@@ -14,18 +14,18 @@ export type Problem = {
   readonly suggestion: string | null
 }
 
-/** Where a value came from, so that a problem can say so. */
+/** The origin of a value, for the message of a problem. */
 export type Whereabouts = { readonly line: number | null; readonly origin: string | null }
 export type Locate = (path: Path) => Whereabouts
 
-/** Misspellings further off than this share of the name are other words. */
+/** A name that differs by more than this fraction is a different word. */
 const NEAR_SHARE = 0.4
 const SHOWN_NAME_LENGTH = 64
 
-/** Collects problems, so that one run tells them all. */
+/** Collects problems, so that one run reports all of them. */
 export class ProblemList {
   readonly #problems: Problem[] = []
-  /** Paths that have one, as they are shown. */
+  /** Paths with a problem, as shown. */
   readonly #told = new Set<string>()
   readonly #locate: Locate
 
@@ -33,7 +33,7 @@ export class ProblemList {
     this.#locate = locate
   }
 
-  /** The first problem of a path is told; what follows from it is not. */
+  /** Only the first problem of a path is reported; others follow from it. */
   add(path: Path, reason: string, suggestion: string | null = null): void {
     const shown = renderPath(path)
     if (this.#told.has(shown)) return
@@ -88,7 +88,7 @@ function renderPath(path: Path): string {
   return path.length === 0 ? '' : `${path.map(renderSegment).join('.')}: `
 }
 
-/** Keys of the file are shown, but shortened and without line breaks: somebody may paste a secret as a key. */
+/** Names in the file are shown, but shortened and without line breaks: a secret may have been pasted as a name. */
 function renderSegment(segment: string | number): string {
   const shown = String(segment).replace(/[^\x20-\x7e]/g, '?')
   return shown.length > SHOWN_NAME_LENGTH ? `${shown.slice(0, SHOWN_NAME_LENGTH)}...` : shown

@@ -1,5 +1,5 @@
-// Checks a raw configuration against its schema and fills in the defaults. Knows JSON Schema as far as schema.ts uses it,
-// not the options themselves; TypeBox has the last word on each value. Tells all that is wrong, without the wrong values.
+// Validates a raw configuration against its schema and fills in the defaults. It knows the parts of JSON Schema that schema.ts
+// uses, not the options themselves; TypeBox checks each value. It reports all problems, without the invalid values.
 import { type TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { isJsonObject } from '../../model/json.js'
@@ -18,7 +18,7 @@ type SchemaNode = {
   readonly default?: unknown
   readonly description?: string
   readonly pattern?: string
-  /** What a value must be, where the pattern would say it to nobody. */
+  /** What a value must be, in words, where the pattern would not be understood. */
   readonly expects?: string
   readonly minimum?: number
   readonly maximum?: number
@@ -30,7 +30,7 @@ type Schema = TSchema & SchemaNode
 
 export type ValidateOptions = {
   readonly problems: ProblemList
-  /** Whether the string at this path came from outside the file, where a number can only be written as text. */
+  /** Whether the string at this path came from a variable, which can only hold text. */
   isText(path: Path): boolean
 }
 
@@ -65,7 +65,7 @@ function checkUnion(schema: Schema, raw: unknown, at: Place): unknown {
 }
 
 function checkObject(schema: Schema, raw: unknown, at: Place): unknown {
-  // A section whose lines are all comments is null in YAML: it asks for nothing.
+  // A section whose lines are all comments is null in YAML and sets nothing.
   const given = raw ?? {}
   if (!isJsonObject(given)) return refuse(schema, given, at)
   const properties = schema.properties ?? {}
@@ -177,7 +177,7 @@ function nameOf(raw: unknown): string {
   return typeof raw === 'object' ? 'an object' : `that ${typeof raw}`
 }
 
-/** A misspelt member of an enumeration; enumerations hold no secrets, what was written is not shown. */
+/** The nearest member of an enumeration. Enumerations contain no secrets; the written value is not shown. */
 function suggestionFor(schema: Schema, raw: unknown): string | null {
   if (schema.enum === undefined || typeof raw !== 'string') return null
   return nearestName(raw, schema.enum.map(String))
