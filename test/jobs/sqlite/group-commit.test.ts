@@ -86,7 +86,7 @@ test('a call that fails fails alone', async (t) => {
   t.match(await ask('accept', null), { error: { code: 'internal', message: 'Internal error.' } })
 })
 
-test('trouble that lasts until somebody mends it is told from trouble that passes, and neither from a fault of ours', async (t) => {
+test('lasting trouble with the store file is distinguished from load and from faults of ours', async (t) => {
   const { ask, jobs, troubles } = open(t, newDirectory(t))
   for (const [code, expected] of [
     ['SQLITE_READONLY_DBMOVED', 'storage_unavailable'],

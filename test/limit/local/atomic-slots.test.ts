@@ -73,7 +73,7 @@ test('targets are counted over all views, and capped where they have a cap', (t)
   t.end()
 })
 
-test('who is let in whatever the caps say has had its turn as well', (t) => {
+test('an entry that ignores the caps counts as a turn', (t) => {
   const { slots, twin } = setUp()
   slots.tryEnter(0)
   slots.tryEnter(1)

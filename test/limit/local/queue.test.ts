@@ -318,7 +318,7 @@ test('a slot is kept for no key of another event loop that is at its own cap, or
   }
 })
 
-test('who gives up its place learns how many of its key wait', async (t) => {
+test('the refusal of a waiter that gives up its place says how many requests of its key wait', async (t) => {
   const { limiter, waiter, stop } = setUp({
     gateway: { concurrency: 1 },
     keys: [{}, {}],

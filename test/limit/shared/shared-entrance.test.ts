@@ -149,7 +149,7 @@ test('a waiter that leaves frees its turn at once, on its own node and on others
   t.same(order, ['A1', 'A2'])
 })
 
-test('who leaves while Redis is asked for a slot is not known to wait, and a slot that comes for it is given back', async (t) => {
+test('a waiter that leaves while Redis is asked for a slot is forgotten, and a slot that arrives for it is returned', async (t) => {
   const { redis, first } = await startNodes(t, 1, { gateway: { concurrency: 1 }, queue: { max: 9, timeoutMs: 60_000 } })
   const client = connectRedis(redis.url)
   t.teardown(() => client.disconnect())

@@ -106,7 +106,7 @@ test('a key that was let in after its last one left gives the slots back', async
   t.same([rig.unused, rig.gone, rig.log], [[3], [3], []])
 })
 
-test('a full line of keys at their own caps refuses nobody who need not wait', async (t) => {
+test('a full line of keys at their own caps rejects no newcomer that need not wait', async (t) => {
   const { rig, queue, push } = createRig(t, { max: 2 })
   for (const name of ['0a', '1a']) push(name)
   t.same(queue.refusal(2), { scope: 'gateway', waiting: null })

@@ -42,7 +42,7 @@ test("what a client asked for in the upstream's own words may be anything, and o
   }
 })
 
-test('nor does it show a secret that the upstream shows', (t) => {
+test('a whole answer in the upstream’s own words shows no secret', (t) => {
   const conceal = (bytes: Buffer) => Buffer.from(bytes.toString().replaceAll('sk-secret', '***'))
   const { options, outlet } = relayOptionsFor(OPENAI, OPENAI, { isDelimited: false, raw: { framing: 'sse', conceal } })
   feed(new WholeRelay(options, 'forward'), 'the key sk-secret', 3)

@@ -197,7 +197,7 @@ test('tells a page of an allowed origin with a wrong key so, by the code of a cl
   t.equal(front.server.open.requests, 0)
 })
 
-test('tells a page whose address has tried too many keys so as well, whatever its key', async (t) => {
+test('closes the socket of a page with 4429 when its address has tried too many keys, whatever its key', async (t) => {
   const failedKeys = {
     isQuiet: false,
     check: () => {
