@@ -34,7 +34,7 @@ export type ViewOptions = {
   /** Of these, `readerStallMs`, `maxChatsPerSocket`, `maintenance` and `cors`; the rest is that of the start. */
   readonly config: ServerConfig
   readonly metrics: Config['metrics']
-  /** Gateway keys are set, so metrics are not for everybody. */
+  /** Gateway keys are set, so the metrics are not public. */
   readonly hasKeys: boolean
   readonly pipeline: Pipeline
   readonly models: ModelSource
@@ -42,11 +42,11 @@ export type ViewOptions = {
   readonly providers: () => readonly ProviderStatus[]
   /** Languages that the prompt library has. */
   readonly languages: () => readonly string[]
-  /** Why a new request of this key is turned away before its body is read; nothing does unless given. */
+  /** The error that rejects a new request of this key before its body is read; by default none. */
   readonly refusal?: (key: KeyIdentity) => GatewayError | null
   /** Memory for arriving requests is not counted unless given. */
   readonly reserve?: Reserve
-  /** Nothing becomes a job by itself unless given. */
+  /** Absent: no chat becomes a job by default. */
   readonly jobs?: JobPolicy
 }
 
@@ -61,7 +61,7 @@ export type ServerOptions = ViewOptions &
     /** Of our own request ids; see createRequestIdSeed. */
     readonly requestIdSeed: string
     readonly engine?: Engine
-    /** Told when descriptors run out and no connections are taken, and when they are again. */
+    /** Called when descriptors are low and the listener is paused, and when it resumes. */
     readonly onAccepting?: OnAccepting
     /** Told of connections that were closed for asking too much of one turn. */
     readonly onFlood?: (kind: FloodKind, address: string) => void
@@ -79,7 +79,7 @@ export type Server = {
    * @throws misconfigured when the address cannot be bound
    */
   listen(): Promise<number>
-  /** From the next request on these; requests under way, and chats, keep what they began with. */
+  /** Applies to new requests; running requests and chats keep the options they began with. */
   show(options: ViewOptions): void
   /**
    * What takes new connections under another certificate, once it is called; null where it is the same.
@@ -90,13 +90,13 @@ export type Server = {
   sendAway(): void
   /** Takes no new connections, and on those there are no new requests: 503 `draining`. */
   closeListener(): void
-  /** Closes the WebSockets that carry no chat. */
+  /** Closes the WebSockets without chats. */
   closeIdle(): void
   /** Cuts whatever is open. */
   close(): void
 }
 
-/** Builds the app with all its routes; it listens when told. */
+/** Builds the app with all its routes; it does not listen yet. */
 export function createServer(options: ServerOptions): Server {
   const { config, metrics } = options
   const engine = options.engine ?? loadEngine()
@@ -111,7 +111,7 @@ export function createServer(options: ServerOptions): Server {
     addMetricsRoutes(own, front, options)
     bindings.unshift({ app: own, host: LOOPBACK, port: metrics.port, isExclusive: true })
   }
-  /** Those whose certificate was renewed among them: their connections live on. */
+  /** Includes the apps of replaced certificates, whose connections are still open. */
   const apps = bindings.map((binding) => binding.app)
   const onAccepting = options.onAccepting ?? (() => {})
   const listeners = bindings.map((binding) => new Listener({ engine, binding, onAccepting }))
@@ -159,7 +159,7 @@ export function createServer(options: ServerOptions): Server {
 }
 
 const LOOPBACK = '127.0.0.1'
-/** RFC 6455, 7.4.1: the server goes down; clients come back elsewhere. */
+/** RFC 6455, 7.4.1: the server is going away; clients reconnect elsewhere. */
 const CLOSE_GOING_AWAY = 1001
 
 type FrontState = { isClosing: boolean; isRefusing: boolean }

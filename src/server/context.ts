@@ -1,4 +1,4 @@
-// What all routes of one event loop share. Most of it stands for the life of the process; the view is what a reload swaps.
+// What all routes of one event loop share. Most of it is fixed for the life of the process; a reload swaps the view.
 import { GatewayError } from '../errors.js'
 import { type JobCaps, type StoredCaps } from '../jobs/store.js'
 import { type GuardPolicy } from '../jobs/webhook/guard.js'
@@ -15,7 +15,7 @@ import { type OpenCount } from './engine/response.js'
 import { type TurnGuard } from './engine/turn-guard.js'
 import { type Inflater } from './inflate.js'
 
-/** What of jobs a configuration decides at the door. */
+/** The options of jobs that apply when they arrive. */
 export type JobPolicy = {
   readonly isAsyncByDefault: boolean
   readonly webhook: GuardPolicy
@@ -45,7 +45,7 @@ export type ModelLookup = (key: KeyIdentity, id: string) => JsonObject
 export type FrontView = {
   readonly pipeline: Pipeline
   readonly policy: HeaderPolicy
-  /** Whose word is taken for a client's address. */
+  /** The proxies that are trusted to forward a client's address. */
   readonly proxies: TrustedProxies
   readonly readerStallMs: number
   readonly maxChatsPerSocket: number
@@ -54,13 +54,13 @@ export type FrontView = {
   readonly providers: () => readonly ProviderStatus[]
   /** Languages that the prompt library has. */
   readonly languages: () => readonly string[]
-  /** Gateway keys are set, so metrics are not for everybody. */
+  /** Gateway keys are set, so the metrics are not public. */
   readonly hasKeys: boolean
-  /** Bearer token that opens the metrics beside the gateway keys; null for none. */
+  /** Bearer token required for the metrics, instead of a gateway key; null for none. */
   readonly metricsToken: string | null
   /** No new requests until a reload ends it: the gateway is not ready. */
   readonly isInMaintenance: boolean
-  /** Why a new request of this key is turned away before its body is read; null: it may come in. */
+  /** The error that rejects a new request of this key before its body is read; null to accept it. */
   readonly refusal: (key: KeyIdentity) => GatewayError | null
   readonly reserve: Reserve
   readonly jobs: JobPolicy
@@ -89,17 +89,17 @@ export type ServerContext = {
   readonly guard: TurnGuard
   /** Null where failed keys are not limited. */
   readonly failedKeys: Pick<FailedKeys, 'isQuiet' | 'check' | 'note'> | null
-  /** Open WebSockets, to be told when the gateway goes. */
+  /** Open WebSockets, to be closed when the gateway shuts down. */
   readonly webSockets: Set<{ readonly chatCount: number; end(code: number, reason: string): void }>
   readonly scratch: Buffer
   readonly isClosing: () => boolean
-  /** No new requests are taken any more. */
+  /** New requests are no longer accepted. */
   readonly isRefusing: () => boolean
 }
 
 const DRAINING = GatewayError.shared('draining')
 
-/** Why a new request may not come in, told before its body is read: draining, overloaded, rate_limited. Null: it may. */
+/** The error for a new request, before its body is read: draining, overloaded, rate_limited. Null to accept it. */
 export function refuseEarly(front: ServerContext, view: FrontView, key: KeyIdentity): GatewayError | null {
   return front.isRefusing() ? DRAINING : view.refusal(key)
 }

@@ -1,5 +1,5 @@
-// Request bodies that come compressed, unpacked by node:zlib's threads, a few at a time: what unpacks to more than a body may
-// hold is refused at the byte beyond it, so a bomb costs its sender's own turn and no more memory than a plain body.
+// Decompresses request bodies with node:zlib's threads, a few at a time. A body that exceeds the limit is rejected at the first byte
+// beyond it, so a decompression bomb costs no more memory than a plain body.
 import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib'
 import { GatewayError } from '../errors.js'
 
@@ -13,7 +13,7 @@ export type PackedBody = {
   /** Whose turn it takes; -1 for callers without a key, who are one. */
   readonly keyIndex: number
   readonly body: Uint8Array<ArrayBuffer>
-  /** Asked when its turn comes; one that is not wanted any more is dropped without a word. */
+  /** Called when its turn comes; a body that is no longer wanted is dropped silently. */
   isWanted(): boolean
   /** Once, unless it is not wanted: the whole body in a buffer of its own, or why there is none. */
   onDone(result: Uint8Array<ArrayBuffer> | GatewayError): void

@@ -1,6 +1,6 @@
 // The address of a client as text, for the log.
 
-/** Each text is made once: the same few clients come again and again. */
+/** Texts are cached, since most requests come from the same few clients. */
 const MAX_KNOWN = 1000
 const IPV4_BYTES = 4
 const IPV6_BYTES = 16
@@ -42,7 +42,7 @@ export class AddressTexts {
   }
 }
 
-/** The address as a number of this machine; null where it is none of IPv4. */
+/** The address as a number in native byte order; null if it is not IPv4. */
 function ipv4Of(raw: ArrayBuffer): number | null {
   if (raw.byteLength !== IPV4_BYTES && raw.byteLength !== IPV6_BYTES) return null
   const words = new Uint32Array(raw)

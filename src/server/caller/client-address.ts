@@ -1,6 +1,6 @@
-// Which address a request comes from: the connection's own, unless that is a proxy which the operator trusts. Then each proxy
-// has appended the address that it saw, so the list is read from its end: the first address that is no trusted proxy's is the
-// client's, and whatever stands before it the client may have made up.
+// The address of the client: that of the connection, unless it belongs to a trusted proxy. Each proxy has appended the address that
+// it saw, so the list is read from its end: the first address that is not a trusted proxy's is the client's, and everything before
+// it may be made up by the client.
 //
 //   X-Forwarded-For: made up, 203.0.113.7, 10.0.0.2     connection from 10.0.0.1     trusted: 10.0.0.0/8
 //                             ^ the client   ^ trusted                ^ trusted
@@ -48,7 +48,7 @@ export class TrustedProxies {
     return forwarded === '' ? peer : this.#walk(peer, forwarded, forOf)
   }
 
-  /** The same for the log. Where nobody is trusted the engine's memory is read in place. */
+  /** The same for the log. Without trusted proxies the engine's memory is read in place. */
   clientText(connection: Connection, headers: ForwardedHeaders, texts: AddressTexts): string {
     if (this.#networks.length === 0) return texts.ofPeer(connection.peer)
     return texts.of(this.clientOf(connection.address, headers))
@@ -88,7 +88,7 @@ function forOf(element: string): Uint8Array | null {
   return null
 }
 
-/** The last one before `end` that is not within quotes, -1 if there is none. From the right, since the left is the client's. */
+/** The last one before `end` that is not within quotes, or -1. From the right, since the left part may be made up. */
 function lastSeparator(text: string, separator: string, end: number): number {
   let isQuoted = false
   for (let i = end - 1; i >= 0; i--) {

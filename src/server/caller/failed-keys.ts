@@ -1,6 +1,6 @@
-// Who tries keys: failed ones are counted by the address that they come from, and an address with too many is refused
-// before its next key is looked at, right or wrong. Addresses of one machine or one network are never counted: behind them
-// stand proxies, and one bad client of a proxy must not lock out all others. Bounded memory; nothing is kept of a key.
+// Limits guessing of keys: failed keys are counted by client address, and an address with too many is rejected before its next key
+// is looked up, valid or not. Loopback and private addresses are never counted: they may be proxies, and one bad client of a proxy
+// must not lock out the others. Bounded memory; no part of a key is kept.
 import { GatewayError } from '../../errors.js'
 
 export type FailedKeysOptions = {
@@ -28,7 +28,7 @@ export class FailedKeys {
     this.#options = options
   }
 
-  /** Nobody has failed of late: there is no address to look up, which is what most requests find. */
+  /** True if no address has failed recently, so there is nothing to look up; the common case. */
   get isQuiet(): boolean {
     return this.#windows.size === 0
   }

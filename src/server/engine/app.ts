@@ -1,5 +1,5 @@
-// The engine's app of the main listener, in clear or under TLS. A certificate is the app's for life, so a renewed one is another app
-// on the same port: new connections are its, those of the one before live on in that.
+// The engine's app of the main listener, plain or with TLS. An app keeps its certificate, so a renewed one needs another app on the
+// same port: it gets the new connections, while the old app keeps its open ones.
 import { type ServerConfig } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Engine, type TemplatedApp } from './engine.js'
@@ -20,7 +20,7 @@ export function createApp(engine: Engine, tls: Tls): TemplatedApp {
   }
 }
 
-/** TLS goes on, with other files or with other contents of the same. */
+/** True if TLS stays on with other files, or with new contents of the same files. */
 export function isRenewed(before: Tls, next: Tls): boolean {
   if (before === null || next === null) return false
   return (

@@ -1,4 +1,4 @@
-// Which builds of the HTTP engine there are, for which Node on which system, and why none of them runs here. Loads nothing.
+// The builds of the HTTP engine, for each Node version and system, and the reason if none of them runs here. Loads nothing.
 
 /** Where this process runs. */
 export type System = {
@@ -34,7 +34,7 @@ export function nodesServed(system: Pick<System, 'platform' | 'arch' | 'glibc'>)
   return [...new Set(served.flatMap(({ nodes }) => nodes))].sort((a, b) => a - b)
 }
 
-/** Why no build runs here, and what does; for people, without a full stop of its own where a cause follows. */
+/** Why no build runs here, and which Node versions do; without a full stop if a cause follows. */
 export function explainNoBuild(system: System): string {
   const node = Number.parseInt(system.nodeVersion, 10)
   const served = nodesServed(system)

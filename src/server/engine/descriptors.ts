@@ -1,19 +1,19 @@
-// How near a process is to its last file descriptor. Without one the engine cannot accept, is told of the waiting connection
-// again at once, and keeps a core busy with it; and those that are connected can reach no provider. So a part is kept back.
+// How close the process is to its limit of file descriptors. Without a free one the engine cannot accept, is notified of the waiting
+// connection again immediately and keeps a core busy; and open requests cannot connect to a provider. So some are reserved.
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** Kept for what is not a client: upstream connections above all. */
+/** Reserved for everything but clients, mainly upstream connections. */
 const RESERVED_SHARE = 0.05
-/** Of a small limit that share is too little: files, threads and a few upstreams. */
+/** For a small limit that fraction is too little: files, threads and a few upstreams. */
 const LEAST_RESERVED = 32
-/** Of a very small limit even that is too much. */
+/** For a very small limit even that is too much. */
 const MOST_RESERVED_SHARE = 0.25
 const FOLDER = '/proc/self/fd'
 
 /** Descriptors that this process has open, and how many it may have. */
 export type Descriptors = { readonly open: number; readonly limit: number }
 
-/** Asks the system; costs about a microsecond for each open one. Null where it does not tell (no Linux), or there is no limit. */
+/** Reads the counts from the system, at about a microsecond per open descriptor. Null if unavailable (not Linux) or unlimited. */
 export function readDescriptors(): Descriptors | null {
   const limit = readLimit()
   if (limit === null) return null
@@ -34,7 +34,7 @@ function readLimit(): number | null {
   }
 }
 
-/** Pure: counts on from what was read last. */
+/** Pure: continues to count from the last reading. */
 export class DescriptorBudget {
   readonly limit: number
   readonly #reserved: number
@@ -51,7 +51,7 @@ export class DescriptorBudget {
     return this.#open
   }
 
-  /** No more connections: what is left is the reserve. */
+  /** True if only the reserve is left. */
   get isShort(): boolean {
     return this.#open >= this.limit - this.#reserved
   }
@@ -61,12 +61,12 @@ export class DescriptorBudget {
     return this.#open < this.limit - 2 * this.#reserved
   }
 
-  /** Connections came (positive) or went. */
+  /** Connections were opened (positive) or closed. */
   change(count: number): void {
     this.#open += count
   }
 
-  /** What was counted is forgotten for what was read. */
+  /** Replaces the count by a reading. */
   set(open: number): void {
     this.#open = open
   }

@@ -1,23 +1,23 @@
-// What becomes of a request's body that nobody wants: it is read and dropped for a moment, so that a client which writes
-// first and reads afterwards gets its answer, and not the reset that closing on unread bytes would be. Bounded in time, in
-// bytes, and in what one turn of the event loop may take. It knows no response: `close` and `breakOff` are passed in.
+// Drains a request body that is not needed: reads and discards it for a moment, so that a client which writes first and reads
+// afterwards gets its answer, and not the reset that closing on unread bytes would cause. Bounded in time, in bytes, and in work
+// per turn of the event loop. It knows no response: `close` and `breakOff` are passed in.
 import { type TurnGuard } from './turn-guard.js'
 
 export type DroppedRestOptions = {
   readonly guard: TurnGuard
-  /** Closes the connection; never called from within the engine's parser, which may go on with what is closed. */
+  /** Closes the connection; never called from within the engine's parser, which might continue with a closed socket. */
   readonly close: () => void
-  /** Sees to it that the engine closes the connection when it has parsed what it has read. */
+  /** Makes the engine close the connection after it has parsed what it has read. */
   readonly breakOff: () => void
 }
 
 /** For a client on a slow line to end its write, or to notice. */
 const MOST_MS = 2000
-/** A client that has sent nothing for so long waits for the answer, or has it. */
+/** A client that has sent nothing for this long is waiting for the answer, or has it. */
 const QUIET_MS = 250
 /** Three times the default limit of a body. */
 const MOST_BYTES = 64 * 1024 * 1024
-/** The engine does not come back to the loop before the socket is dry: what is more in one turn is a flood. */
+/** The engine does not return to the loop before the socket is drained, so more than this in one turn is a flood. */
 const MOST_PIECES_A_TURN = 4096
 const MOST_BYTES_A_TURN = 16 * 1024 * 1024
 

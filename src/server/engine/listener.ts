@@ -1,5 +1,5 @@
-// One listening socket. Where file descriptors run short it is closed, so that the engine does not spin on what it cannot
-// accept, and opened again when there are enough; clients meanwhile are refused by the system and go to another node.
+// One listening socket. When file descriptors are low it is closed, so that the engine does not spin on connections that it cannot
+// accept, and reopened when there are enough; meanwhile the system refuses clients, which can use another node.
 import { GatewayError } from '../../errors.js'
 import { DescriptorBudget, type Descriptors, readDescriptors } from './descriptors.js'
 import { type Engine, type ListenSocket, type TemplatedApp } from './engine.js'
@@ -69,7 +69,7 @@ export class Listener {
   #move(app: TemplatedApp): void {
     this.#countConnectionsOf(app)
     this.#binding = { ...this.#binding, app }
-    // A port that is closed for want of descriptors is opened on the new app later.
+    // A port that is closed because descriptors are low is opened on the new app later.
     if (this.#socket === null) return
     this.#closeSocket()
     bind(this.#engine, this.#binding).then(

@@ -1,5 +1,5 @@
-// The head of a request, read once: what is needed of its headers, and whether its framing can be trusted. uWebSockets.js
-// itself lets pass what two parsers may read differently (two lengths, odd codings), so every route looks here first.
+// The head of a request, read once: the headers that are needed, and whether its framing can be trusted. uWebSockets.js itself
+// accepts heads that two parsers may read differently (two lengths, unknown codings), so every route checks here first.
 import { type HttpRequest } from './engine.js'
 import { readRequestId } from './request-id.js'
 
@@ -25,13 +25,13 @@ export type RequestHead = {
   readonly prefer: string
   /** Empty without the header. */
   readonly idempotencyKey: string
-  /** More than one Idempotency-Key header: which one the client means cannot be told. */
+  /** More than one Idempotency-Key header, which is ambiguous. */
   readonly isIdempotencyKeyDoubled: boolean
   readonly origin: string
   /** X-Forwarded-For and Forwarded (RFC 7239), each of its headers joined: worth what the proxies in front are worth. */
   readonly forwardedFor: string
   readonly forwarded: string
-  /** Two credentials of one kind: nobody can say which is meant. */
+  /** Two credentials of one kind, which is ambiguous. */
   readonly isCredentialDoubled: boolean
   readonly parameterHeaders: Readonly<Record<string, string>>
   /** Why the framing cannot be trusted; then the request is refused and its connection closed. */

@@ -1,11 +1,11 @@
-// Request ids: the client's where it is well-formed, else ours. They are names for the log, not secrets.
+// Request ids: the client's if it is well-formed, otherwise a generated one. They are names for the log, not secrets.
 
 import { randomBytes } from 'node:crypto'
 
-/** What a client may choose: short, and free of anything that could end a header or a log line. */
+/** Ids that a client may choose: short, without any character that could end a header or a log line. */
 const CLIENT_ID = /^[A-Za-z0-9._:-]{1,128}$/
 
-/** Bytes of randomness that tell event loops and restarts apart. */
+/** Random bytes that distinguish event loops and restarts. */
 const SEED_BYTES = 6
 
 /** A seed for one event loop's ids. */

@@ -1,5 +1,5 @@
-// The one wrapper around the engine's response; nobody else touches `res`, which throws or kills the process when it is used
-// after its end. It knows bytes and the engine's write rules, not what is being answered.
+// The only wrapper around the engine's response. Nothing else uses `res`, which throws or kills the process when it is used after its
+// end. It knows bytes and the engine's rules for writing, not the content of answers.
 //
 //   answer(...)                        head + whole body, by end() or, above one cork, by tryEnd() and onWritable
 //   cork(() => commit, write, end)     a stream; one cork holds at most CORK_BUDGET_BYTES
@@ -36,13 +36,13 @@ export type WholeAnswer = {
   readonly status: number
   readonly headers: readonly HeaderList[]
   readonly body: Uint8Array
-  /** Close the connection after it: what follows on it cannot be trusted, or nothing shall. */
+  /** Close the connection after it: later data on it cannot be trusted, or is not wanted. */
   readonly isLast: boolean
   /** Of the request's body, before its connection is closed. */
   readonly rest: RequestRest
 }
 
-/** What is still to come of a request: nothing worth a thought, what is read and dropped, or what the engine may skip. */
+/** The rest of a request: nothing relevant, data to read and discard, or data that the engine may skip. */
 export type RequestRest = 'none' | 'dropped' | 'skipped'
 
 /** What a response needs of its event loop. */
@@ -89,7 +89,7 @@ export class ClientResponse implements Waiting {
     return this.#isDone
   }
 
-  /** Nothing is left to be said, though some of it may still wait to be sent. */
+  /** The answer is complete, though part of it may still wait to be sent. */
   get isAnswered(): boolean {
     return this.#isDone || this.#waiting !== null
   }
@@ -152,7 +152,7 @@ export class ClientResponse implements Waiting {
     return this.#writeHead(200, headers)
   }
 
-  /** Inside a cork. False: the engine has taken the bytes, but wants no more before `onWritable`. */
+  /** Inside a cork. False: the engine has taken the bytes, but accepts no more before `onWritable`. */
   write(bytes: Uint8Array): boolean {
     if (this.#isDone) return true
     this.bytes += bytes.length + CHUNK_FRAMING_BYTES
@@ -166,7 +166,7 @@ export class ClientResponse implements Waiting {
     this.#res.end()
   }
 
-  /** Closes the connection where it stands; the client sees a stream without its end. */
+  /** Closes the connection in mid-answer; the client sees an incomplete stream. */
   cut(): void {
     if (this.#isDone) return
     this.#finish()
@@ -222,7 +222,7 @@ export class ClientResponse implements Waiting {
     onGone?.()
   }
 
-  /** What comes of the body from now on is read for nothing. */
+  /** The rest of the body is read and discarded from now on. */
   #drop(): void {
     this.#takeBody = null
     this.#dropped = new DroppedRest({
@@ -323,7 +323,7 @@ export class ClientResponse implements Waiting {
     this.bytes += head.length + body.length
   }
 
-  /** tryEnd takes what the socket takes and tells the offset to go on from. */
+  /** tryEnd writes what the socket accepts and returns the offset to continue from. */
   #continueBody(offset: number): boolean {
     if (this.#isDone) return true
     const body = this.#body

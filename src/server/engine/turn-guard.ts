@@ -1,5 +1,5 @@
-// What one connection may ask of one turn of the event loop. The engine reads a socket until it runs dry and serves all it
-// finds there in one go, so without a bound one client that never pauses would be the only one served.
+// Bounds what one connection may demand of one turn of the event loop. The engine reads a socket until it is drained and serves
+// everything in one go, so without a bound a client that never pauses would be the only one served.
 //
 //   requests   at first answered at once; when a turn is crowded, after it. A second request behind one that waits makes the
 //              engine close the connection by itself, so nobody needs to know which connection it is (the engine does not
@@ -12,20 +12,20 @@ import { type FloodKind } from '../../telemetry/records.js'
 /** Told of each closed connection; `address`: its other side, 4 or 16 bytes, none where it is not known. */
 export type OnFlood = (kind: FloodKind, address: Uint8Array) => void
 
-/** What goes on when the turn is over. */
+/** Called when the turn is over. */
 export type Waiting = { proceed(): void }
 
 /** At 20 to 50 us for an answer without an upstream this is 1 to 3 ms. */
 const REQUESTS_A_TURN = 64
 /** Some answers take milliseconds: metrics, long lists of models. */
 const REQUESTS_TURN_MS = 10
-/** Messages beyond a chat and a cancel for each chat that may be open: pings, and what is refused. */
+/** Messages beyond a chat and a cancel per allowed chat: pings, and rejected messages. */
 const SPARE_MESSAGES = 64
 const MESSAGES_TURN_MS = 20
 /** A message that takes longer is large, and so few fit into a turn, or the thread waited for a processor. */
 const MAX_MESSAGE_MS = 1
 
-/** Counts the turns of one event loop, and what they serve. */
+/** Counts the turns of one event loop and the requests in each. */
 export class TurnGuard {
   readonly #afterTurn: (callback: () => void) => void
   readonly #onFlood: OnFlood
@@ -37,14 +37,14 @@ export class TurnGuard {
   #isCrowded = false
   #waiting: Waiting[] = []
 
-  /** `afterTurn`: calls back once, when the loop has looked at all that has come by now. */
+  /** `afterTurn`: calls back once, after the loop has read everything that has arrived by now. */
   constructor(afterTurn: (callback: () => void) => void, onFlood: OnFlood) {
     this.#afterTurn = afterTurn
     this.#onFlood = onFlood
     this.#endTurn = () => this.#end()
   }
 
-  /** True: what is answered during this turn waits for its end. */
+  /** True if answers in this turn must wait for its end. */
   get isCrowded(): boolean {
     return this.#isCrowded
   }
@@ -76,7 +76,7 @@ export class TurnGuard {
     this.#waiting.push(waiting)
   }
 
-  /** A connection was closed for what it asked of this turn. */
+  /** A connection was closed because of its demands on this turn. */
   noteFlood(kind: FloodKind, address: Uint8Array): void {
     this.#onFlood(kind, address)
   }

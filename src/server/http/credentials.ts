@@ -1,11 +1,11 @@
-// Who asks: the credential in a request's head is looked up, and an address that tries keys is counted and shut out. Beside it
-// the caller's own key with a provider, which is no gateway key.
+// Authenticates a request by the credential in its head, and counts and locks out addresses that guess keys. Also reads the caller's
+// own key for a provider, which is not a gateway key.
 import { GatewayError } from '../../errors.js'
 import { type Credentials, type KeyIdentity } from '../../pipeline/client.js'
 import { type FrontView, type ServerContext } from '../context.js'
 import { type RequestHead } from '../engine/request-head.js'
 
-/** What of a request tells who asks. */
+/** The parts of a request that identify its caller. */
 export type Asking = {
   readonly head: RequestHead
   readonly view: Pick<FrontView, 'pipeline' | 'proxies'>
@@ -35,7 +35,7 @@ export function identify(asking: Asking, failedKeys: ServerContext['failedKeys']
   }
 }
 
-/** A proxy that says of nobody that it stands for them is not counted: that would lock all of them out. */
+/** A trusted proxy that forwards no address is not counted: that would lock out all of its clients. */
 function noteFailedKey({ view, clientAddress }: Asking, failedKeys: NonNullable<ServerContext['failedKeys']>): void {
   if (!view.proxies.has(clientAddress)) failedKeys.note(clientAddress)
 }

@@ -1,5 +1,5 @@
-// One HTTP request from its head to its sink: strict framing, content type, body, pipeline. Everything that fails on the way is
-// answered by the pipeline's `reject`, so that log and metrics see it. Who asks, credentials.ts finds out.
+// One HTTP request from its head to its sink: strict framing, content type, body, pipeline. The pipeline's `reject` answers every
+// failure on the way, so that log and metrics see it. credentials.ts authenticates.
 import { errorData, GatewayError, toGatewayError } from '../../errors.js'
 import { type ExchangeHandle, type KeyIdentity, type PathFacts } from '../../pipeline/client.js'
 import { type HeaderList, type Sink } from '../../pipeline/sink.js'
@@ -43,14 +43,14 @@ export function createTakeChat(takeBody: TakeBody | null): Act {
   }
 }
 
-/** What becomes of a body that does not simply begin an exchange; false: it does. */
+/** Handles a body that does not simply start an exchange; false if it does. */
 export type TakeBody = (exchange: HttpExchange, body: Uint8Array<ArrayBuffer>, key: KeyIdentity) => boolean
 
 /** One request over HTTP until its body is handed to the pipeline or refused. */
 export class HttpExchange implements Asking, BodyEvents {
   readonly head: RequestHead
   readonly requestId: string
-  /** In whose words it is answered; null for the plain routes. */
+  /** The API in whose form errors are answered; null for the plain routes. */
   readonly surface: Surface | null
   /** The client left before its answer was whole. */
   onLeave: (() => void) | null = null
@@ -58,7 +58,7 @@ export class HttpExchange implements Asking, BodyEvents {
   readonly view: FrontView
   /** For the log. */
   readonly origin: ClientOrigin
-  /** What the path says of the request, if it does. */
+  /** What the path specifies about the request, if anything. */
   path: PathFacts | null = null
   /** Where a refusal goes instead of an HTTP answer. */
   refusalSink: Sink | null = null
@@ -70,7 +70,7 @@ export class HttpExchange implements Asking, BodyEvents {
   #takeBody: TakeBody | null = null
   #body: RequestBody | null = null
   #coding: Coding | null = null
-  /** What a body holds while it waits to be unpacked; null where none does. */
+  /** The reservation of a body that waits to be decompressed; null if none does. */
   #packed: Reservation | null = null
   #handle: ExchangeHandle | null = null
   #isRejected = false
@@ -104,7 +104,7 @@ export class HttpExchange implements Asking, BodyEvents {
     return this.view.proxies.clientOf(this.#response.address, this.head)
   }
 
-  /** Lets the route act, unless the framing is at fault; what it throws is answered. */
+  /** Runs the route, unless the framing is invalid; thrown errors are answered. */
   run(act: Act, req: HttpRequest): void {
     try {
       const { fault } = this.head
@@ -127,7 +127,7 @@ export class HttpExchange implements Asking, BodyEvents {
     return this.#key
   }
 
-  /** Why no new work is taken, if so. Handed back and not thrown: refusals come in floods. */
+  /** The error if new work is not accepted. Returned and not thrown, since refusals come in floods. */
   refusal(key: KeyIdentity): GatewayError | null {
     return refuseEarly(this.#front, this.view, key)
   }
@@ -228,7 +228,7 @@ export class HttpExchange implements Asking, BodyEvents {
     }
   }
 
-  /** Answers a route that is no exchange: health, models, metrics. A caller who showed a key learns of its limits. */
+  /** Answers a route without an exchange: health, models, metrics. With a valid key the answer has its limit headers. */
   answer(status: number, body: Uint8Array, headers: HeaderList = []): void {
     if (this.#isBodyLong()) this.#closeAfter()
     const limits = this.#key === null ? [] : this.view.pipeline.limitHeaders(this.#key)

@@ -1,5 +1,5 @@
-// Collects the body of one request into an ArrayBuffer of its own and of its exact size. It counts what arrives, and never
-// holds more than the limit: the byte beyond it ends the collecting.
+// Collects the body of one request into its own ArrayBuffer of exact size. It counts what arrives and never holds more than the
+// limit: the first byte beyond it ends the collection.
 import { type GatewayError } from '../../errors.js'
 import { type Reservation } from '../context.js'
 
@@ -8,13 +8,13 @@ const EMPTY = new Uint8Array(new ArrayBuffer(0))
 const FIRST_ROOM_BYTES = 16 * 1024
 
 export type BodyEvents = {
-  /** Called once at most, when the first part is to be kept: a body that arrives at once needs no room of its own. */
+  /** Called at most once, when the first part must be kept: a body that arrives in one piece needs no reservation. */
   reserve(): Reservation
-  /** There is no room for more of it; nothing is held any more and what follows is ignored. */
+  /** No memory is left for more of it; everything is released and the rest is ignored. */
   onNoRoom(refusal: GatewayError): void
   /** The body is whole. The array owns its buffer. */
   onBody(body: Uint8Array<ArrayBuffer>): void
-  /** More came than `maxBytes`; nothing is held any more and what follows is ignored. */
+  /** It exceeds `maxBytes`; everything is released and the rest is ignored. */
   onTooLarge(receivedBytes: number): void
 }
 
@@ -65,7 +65,7 @@ export class RequestBody {
     if (isLast) this.#finish(this.#room.length === this.#received ? this.#room : this.#room.slice(0, this.#received))
   }
 
-  /** Lets go of what was collected; no event follows. */
+  /** Releases what was collected; no event follows. */
   stop(): void {
     this.#isDone = true
     this.#room = EMPTY

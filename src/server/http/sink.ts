@@ -1,5 +1,5 @@
-// The HTTP side of an exchange: one whole answer, or a stream that follows its log. It writes what the socket takes and
-// leaves the rest in the log; it never makes the engine hold more than two corks of it.
+// The HTTP side of an exchange: one whole answer, or a stream that follows its log. It writes what the socket accepts and leaves the
+// rest in the log; the engine never buffers more than two corks of it.
 //
 //   log -> #next -> #gather (one write) -> cork -> socket        blocked: wait for onWritable, at most readerStallMs
 import {
@@ -55,7 +55,7 @@ export class HttpSink implements Sink {
   extraHeaders: HeaderList | null = null
   /** The connection must not be used after the answer. */
   isLast = false
-  /** What becomes of the rest of the request then. */
+  /** What happens to the rest of the request then. */
   rest: RequestRest = 'none'
   #head: StreamHead | null = null
   #face: StreamFormat | null = null
@@ -147,7 +147,7 @@ export class HttpSink implements Sink {
     if (this.#isFresh && this.#budget < MIN_BUDGET_BYTES) this.#awaitTurn()
   }
 
-  /** A batch that filled its cork may have left something in the log; the log does not tell again. */
+  /** A batch that filled its cork may have left entries in the log, which does not notify again. */
   #wantsMore(): boolean {
     if (this.#reader === null || this.#isBlocked) return false
     const wasFull = this.#budget < MIN_BUDGET_BYTES
@@ -206,7 +206,7 @@ export class HttpSink implements Sink {
     return this.#holdTail(length === first.length ? first : this.#options.scratch.subarray(0, length))
   }
 
-  /** The rest of an entry, the next entry, or the error frame that ends an ill stream; each once. */
+  /** The rest of an entry, the next entry, or the error frame that ends a failed stream; each once. */
   #next(): Uint8Array | null {
     const rest = this.#rest
     if (rest !== null) return rest

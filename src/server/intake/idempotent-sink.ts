@@ -1,6 +1,5 @@
-// Before the sink of a request that bears an Idempotency-Key: its whole answer is in the store before the client gets it, so
-// that a repetition gets the same. What is no answer worth repeating (an error, a stream, a client that left), or is too large
-// to keep, frees the key.
+// In front of the sink of a request with an Idempotency-Key: stores the whole answer before the client gets it, so that a repetition
+// gets the same. An answer that is not kept (an error, a stream, a client that left, too large) frees the key.
 import { type DirectRequest, type JobApi, type Lease, type StoredCaps } from '../../jobs/store.js'
 import {
   type Answer,
@@ -66,7 +65,7 @@ export class IdempotentSink implements Sink {
     this.#sink.follow(attach, onDone)
   }
 
-  /** There will be no answer to keep. A store that is away finds out by itself when the lease is over. */
+  /** No answer will be kept. An unavailable store notices when the lease expires. */
   letGo(): void {
     if (this.#isSettled) return
     this.#isSettled = true

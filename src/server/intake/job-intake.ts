@@ -1,5 +1,5 @@
-// What comes in beside the straight way: bodies that become jobs (202), and requests with an Idempotency-Key, which are
-// carried out once. All others pass here with a glance.
+// Intake of bodies that become jobs (202), and of requests with an Idempotency-Key, which run once. All other requests pass after a
+// quick check.
 //
 //   body --webhookUrl | Prefer: respond-async | asyncByDefault--> decode, check --> store.accept --> 202
 //        '--Idempotency-Key--> store.begin --new--> exchange, its answer kept     --answered--> the first answer again
@@ -16,7 +16,7 @@ import { type Member, scanMembers, spliceMembers } from '../../wire/members.js'
 import { type HttpExchange, type TakeBody } from '../http/http.js'
 import { IdempotentSink, type NotKeptReason } from './idempotent-sink.js'
 
-/** What the door needs of the rest. */
+/** What job intake needs from the other parts. */
 export type JobIntake = {
   /** Whose chats may become jobs. */
   readonly surface: Surface
@@ -37,23 +37,23 @@ type IntakeRequest = { readonly exchange: HttpExchange; readonly key: KeyIdentit
 
 const WEBHOOK_MEMBER = 'webhookUrl'
 const WEBHOOK_BYTES = Buffer.from(`"${WEBHOOK_MEMBER}"`)
-/** Taken out of what is stored: a job is never streamed, and its webhook is kept beside it. */
+/** Members that are not stored: a job is never streamed, and its webhook is stored separately. */
 const NOT_STORED = ['stream', 'stream_options', WEBHOOK_MEMBER]
 const IDEMPOTENCY_KEY = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
 /** Longer than any answer takes; only a process that died leaves one this long. */
 const DIRECT_LEASE_MS = 15 * 60_000
 /** A full queue has moved on by then. */
 const FULL_RETRY_AFTER_MS = 5000
-/** Room comes with the retention of what has ended: minutes, not moments. */
+/** Space is freed when ended jobs pass their retention: minutes, not moments. */
 const NO_ROOM_RETRY_AFTER_MS = 60_000
 const PREFERENCE_APPLIED: HeaderList = Object.freeze([['preference-applied', 'respond-async'] as const])
 const REPLAYED: HeaderList = Object.freeze([['idempotency-replayed', 'true'] as const])
 
-/** Decides of each body what becomes of it. */
+/** Decides what happens to each body. */
 export function createTakeBody(door: JobIntake): TakeBody {
   return function takeBody(exchange, body, key) {
     const asking = { exchange, key, door }
-    // Where the path says more than the surface does, a stream or a provider, nothing becomes a job.
+    // If the path specifies a stream or a provider, no body becomes a job.
     const mayBeJob = exchange.surface === door.surface && exchange.path === null
     if (mayBeJob && wantsJob(exchange, body)) void acceptJob(asking, body)
     else if (exchange.head.idempotencyKey !== '') void startOnce(asking, exchange.surface, body)
@@ -70,7 +70,7 @@ function wantsJob({ head, view }: HttpExchange, body: Body): boolean {
       !members.some((member) => member.key === 'stream' && parsedValue(body, member) === true) || hasWebhook(members)
     )
   }
-  // The name may stand in a text as well; only then is the body looked at.
+  // The name may also occur in a text, so the body is parsed to be sure.
   return Buffer.from(body.buffer).includes(WEBHOOK_BYTES) && hasWebhook(scanMembers(body) ?? [])
 }
 
@@ -83,7 +83,7 @@ function prefersAsync(header: string): boolean {
   return header.split(',').some((entry) => entry.split(';')[0]?.trim().toLowerCase() === 'respond-async')
 }
 
-/** Undefined for what is no JSON. */
+/** Undefined for invalid JSON. */
 function parsedValue(body: Body, { valueStart, valueEnd }: Member): unknown {
   try {
     return JSON.parse(Buffer.from(body.buffer).toString('utf8', valueStart, valueEnd))
@@ -170,12 +170,12 @@ async function startOnce({ exchange, key, door }: IntakeRequest, surface: Surfac
   }
 }
 
-/** A path that says more than the surface does makes another request of the same body. */
+/** On a path that specifies more than its surface, the same body is a different request. */
 function placeOf({ path }: HttpExchange): string {
   return path === null ? '' : `${path.streams} ${path.provider ?? ''}`
 }
 
-/** Of all that decides the answer, beside the key of the gateway. */
+/** Digest of everything that determines the answer, except the gateway key. */
 function digestOf(way: string, surface: Surface, body: Body): string {
   return createHash('sha256').update(`${way} ${surface.id} `).update(body).digest('base64url')
 }
@@ -191,7 +191,7 @@ function keyOfAnother(): GatewayError {
   return new GatewayError('invalid_request', { status: 422, message, param: 'Idempotency-Key' })
 }
 
-/** Whoever fills the queue is at fault for its own places alone. */
+/** A key is at fault only for its own places in the queue. */
 function queueFull(scope: 'key' | 'all'): GatewayError {
   const retryAfterMs = FULL_RETRY_AFTER_MS
   if (scope === 'all')
@@ -206,7 +206,7 @@ type Excess = { readonly scope: 'key' | 'all'; readonly bytes: number }
 
 const TOO_LARGE_A_JOB = 'This request alone exceeds jobs.maxStoredBytesPerKey or jobs.maxStoredBytes.'
 
-/** What is kept goes when it has ended and its time is over, or when it is taken back. */
+/** Space is freed when ended jobs pass their retention, or when jobs are cancelled. */
 function noRoom({ exchange, door }: IntakeRequest, { scope, bytes }: Excess): GatewayError {
   const { perKey, all } = exchange.view.jobs.caps.stored
   const retryAfterMs = NO_ROOM_RETRY_AFTER_MS

@@ -1,5 +1,5 @@
-// Puts all that is served on an engine app: chats and WebSockets, jobs, what is read, and an answer for every other path.
-// paths.ts says what there is.
+// Adds all routes to an engine app: chats and WebSockets, jobs, plain routes, and an answer for every other path. paths.ts lists the
+// paths.
 import { type Config, type ServerConfig } from '../../config/types.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type ServerContext } from '../context.js'
@@ -24,7 +24,7 @@ import {
 } from './paths.js'
 import { answerOptions, refuseMethod, refusePath } from './plain-routes.js'
 
-/** What of the server's options the routes are made of. */
+/** The server's options that the routes need. */
 export type RouteOptions = PathOptions & {
   readonly config: Pick<ServerConfig, 'maxBodyBytes' | 'maxMessageBytes' | 'maxReaderLagBytes'>
   readonly metrics: Pick<Config['metrics'], 'port'>
@@ -87,7 +87,7 @@ function addPath(app: TemplatedApp, front: ServerContext, route: Path, takeChat:
   app.any(path, createRoute(front, surface, refuseMethod(allow)))
 }
 
-/** GET of a path: whose words it is answered in is settled first, so that even the first refusal is in them. */
+/** GET of a path: the API of the answer is decided first, so that even the first error is in its form. */
 function createReadRoute(front: ServerContext, { surface = null, speakers = [] }: Path, get: Act): EngineRoute {
   const byDefault = createRoute(front, surface, get)
   if (speakers.length === 0) return byDefault
@@ -99,7 +99,7 @@ const EVERYWHERE = Object.freeze({ below: '', surface: null })
 
 type Rest = { readonly routes: readonly RouteRow[]; readonly below: string; readonly surface: Surface | null }
 
-/** Without it the engine closes the connection of a path that nobody serves, with no answer. */
+/** Without it the engine closes the connection of an unknown path without an answer. */
 function addRest(app: TemplatedApp, front: ServerContext, { routes, below, surface }: Rest): void {
   app.options(`${below}/*`, createRoute(front, surface, answerOptions('GET, HEAD, POST, OPTIONS')))
   app.any(`${below}/*`, createRoute(front, surface, refusePath(routes)))

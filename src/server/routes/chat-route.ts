@@ -1,5 +1,5 @@
-// The route of one path that chats are posted to. Mostly one surface has a path; where several share it, the request's Accept
-// header tells which is meant. Decided before anything else, so that even the first refusal is in that surface's words.
+// The route of one path for chats. Usually a path has one surface; if several share it, the request's Accept header selects one. That
+// is decided first, so that even the first error is in the form of that surface.
 import { type Surface, type SurfaceRoute } from '../../protocols/contract/protocol.js'
 import { type ServerContext } from '../context.js'
 import { callerKeyOf } from '../http/credentials.js'
@@ -7,10 +7,10 @@ import { type Act, createRoute, type EngineRoute } from '../http/http.js'
 
 /** One surface on a path, by one of its routes: whose `accept` asks for it, unless it needs no asking. */
 export type Choice = { readonly surface: Surface; readonly route: SurfaceRoute }
-/** What stands in a route for the name of a provider. */
+/** The placeholder for the name of a provider in a route. */
 export const PROVIDER_PART = '{provider}'
 
-/** The paths of all surfaces and who is there, `prefix` before those that stand below it. */
+/** The paths of all surfaces with their choices; `prefix` precedes the prefixed ones. */
 export function choicesByPath(surfaces: readonly Surface[], prefix: string): ReadonlyMap<string, readonly Choice[]> {
   const paths = new Map<string, Choice[]>()
   for (const surface of surfaces) {
@@ -22,7 +22,7 @@ export function choicesByPath(surfaces: readonly Surface[], prefix: string): Rea
   return paths
 }
 
-/** The surface of a path for requests that ask for none: it answers wrong methods, too. */
+/** The default surface of a path, which also answers wrong methods. */
 export function defaultOf(choices: readonly Choice[]): Surface | null {
   return unasked(choices)?.surface ?? null
 }
@@ -46,7 +46,7 @@ export function createChatRoute(front: ServerContext, choices: readonly Choice[]
   }
 }
 
-/** POST by one route of a surface: what its path says goes with the request. */
+/** POST on one route of a surface: what its path specifies is passed with the request. */
 function takeChatOn(route: SurfaceRoute | null, takeChat: Act): Act {
   const streams = route?.streams === true
   const namesProvider = route?.path.includes(PROVIDER_PART) === true

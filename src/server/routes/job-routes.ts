@@ -1,5 +1,5 @@
-// The routes that read jobs: one job's status, a page of the caller's own, and the end of one. Whoever asks for another key's
-// job learns nothing, not even that it is there.
+// The routes of jobs: the status of a job, a page of the caller's jobs, and cancellation. A job of another key is answered like one
+// that does not exist.
 import { errorData, GatewayError } from '../../errors.js'
 import { encodeCancelled, encodeJob, encodeJobList, jobSurface } from '../../jobs/job-json.js'
 import { JOB_STATES, type Job, type JobState } from '../../jobs/store.js'
@@ -18,7 +18,7 @@ export function answerJob(door: JobIntake, prefix: string): Act {
   }
 }
 
-/** Takes a job back: one that waits is removed, one that runs is broken off. */
+/** Cancels a job: removes a waiting one, aborts a running one. */
 export function cancelJob(door: JobIntake, prefix: string): Act {
   return (exchange, req) => {
     const id = req.getUrl().slice(prefix.length)
@@ -45,7 +45,7 @@ export function answerJobs(door: JobIntake): Act {
   }
 }
 
-/** Whatever it throws is answered as the way of jobs does. */
+/** Anything thrown is answered in the form of the job routes. */
 function run(door: JobIntake, exchange: HttpExchange, act: (key: KeyIdentity) => Promise<void>): void {
   const key = exchange.authenticate()
   act(key).catch((thrown: unknown) => exchange.reject(thrown, null, jobSurface(door.surface)))

@@ -11,7 +11,7 @@ export const EXCHANGE_HEADERS: readonly string[] = [
   'x-sluice-dropped',
   ...['limit', 'remaining', 'reset'].flatMap((word) => [`x-ratelimit-${word}-requests`, `x-ratelimit-${word}-tokens`]),
 ]
-/** Headers of an answer that says when to come back. */
+/** Headers of an answer with a time to retry. */
 export const WAIT_HEADERS: readonly string[] = ['retry-after', 'retry-after-ms']
 
 const HEADERS: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
-// The document of the API, OpenAPI 3.1: made of the routing table, of what each surface says of itself, and of what the
-// surfaces' own encoders write: answers, streams and errors in it are those that clients get. Built when it is first asked for.
+// The OpenAPI 3.1 document: built from the routing table, the descriptions of the surfaces and the output of their encoders, so that
+// its answers, streams and errors are those that clients get. Built on first request.
 import { ERROR_CATALOGUE, errorData } from '../../errors.js'
 import { type ErrorCode } from '../../model/error.js'
 import { type StreamEvent } from '../../model/event.js'
@@ -9,7 +9,7 @@ import { type Surface } from '../../protocols/contract/protocol.js'
 import { PROVIDER_PART } from './chat-route.js'
 import { components, EVERY_HEADER, EXCHANGE_HEADERS, WAIT_HEADERS } from './openapi-components.js'
 
-/** One row of the routing table: of a route to which a surface's chats are posted, or of a plain one with what is said of it. */
+/** One row of the routing table: a route for a surface's chats, or a plain one with its operation. */
 export type RouteRow = {
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
@@ -27,9 +27,9 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
   ndjson: 'application/x-ndjson',
   json: 'application/json',
 }
-/** Statuses from here on say when to come back. */
+/** Statuses with a time to retry. */
 const BUSY_STATUSES = ['429', '503']
-/** Nobody is left to read the first two; the others are no answers of a route that is there. */
+/** The first two have no client left to read them; the others are not answers of an existing route. */
 const UNSEEN_CODES: readonly ErrorCode[] = ['client_gone', 'slow_reader', 'not_found', 'method_not_allowed']
 const REPEAT_REFUSALS: Readonly<Record<string, string>> = {
   409: 'The first request with this Idempotency-Key is still running.',
@@ -57,7 +57,7 @@ const EVENTS: readonly StreamEvent[] = [
   { type: 'finish', reason: 'stop', usage: USAGE, stopSequence: null },
 ]
 
-/** The whole document. Chats of a surface that does not describe itself are not in it; a test sees to it that there is none. */
+/** The whole document. A surface without a description is left out; a test ensures that there is none. */
 export function createOpenApi({ version, hasKeys, routes }: OpenApiOptions): JsonObject {
   const paths: Record<string, JsonObject> = {}
   const schemas: Record<string, JsonObject> = {}
@@ -69,7 +69,7 @@ export function createOpenApi({ version, hasKeys, routes }: OpenApiOptions): Jso
     const item = paths[key] ?? {}
     const member = method.toLowerCase()
     const before = item[member]
-    // Several surfaces on one path: the first one's words stand, the others add their media types.
+    // Several surfaces on one path: the texts of the first are used, the others add their media types.
     const joined = isJsonObject(before) ? mergeUnder(operation, before) : complete(operation, { key, member, hasKeys })
     paths[key] = { ...item, [member]: joined }
   }
@@ -83,14 +83,14 @@ export function createOpenApi({ version, hasKeys, routes }: OpenApiOptions): Jso
   }
 }
 
-/** A path of the engine in the words of the document: `/v1/models/*` and `/x/:name` have parameters. */
+/** A path of the engine in the syntax of OpenAPI: `/v1/models/*` and `/x/:name` have parameters. */
 export function documentedPath(path: string): string {
   return path.replace(/:(\w+)/g, '{$1}').replace(/\*$/, '{id}')
 }
 
 type Place = { readonly key: string; readonly member: string; readonly hasKeys: boolean }
 
-/** What follows from the place of an operation: its id, the parameters of its path, and whether it needs a key. */
+/** What follows from the path and method of an operation: its id, its path parameters, and whether it needs a key. */
 function complete(operation: JsonObject, { key, member, hasKeys }: Place): JsonObject {
   const id = `${member}${key.replace(/[^A-Za-z0-9]+/g, '-').replace(/-$/, '')}`
   const named = Array.from(key.matchAll(/\{(\w+)\}/g), ([, name = '']) => name)
@@ -104,7 +104,7 @@ function gatewaySecurity(hasKeys: boolean): JsonObject[] {
   return hasKeys ? [{ bearer: [] }, { apiKey: [] }] : [{}]
 }
 
-/** Where the path names the provider, the caller may bring its own key with it, beside a gateway key. */
+/** If the path names the provider, the caller may send its own key for it, in addition to a gateway key. */
 function callerSecurity(path: string, hasKeys: boolean): JsonObject[] {
   if (!path.includes(PROVIDER_PART)) return []
   return [hasKeys ? { bearer: [], callerKey: [] } : { callerKey: [] }]
@@ -174,7 +174,7 @@ function streamOf(surface: Surface): string {
   return text
 }
 
-/** Each status that an error may have, with an example of each error in this surface's own words. */
+/** Each status of an error, with an example of each error in this surface's form. */
 function errorAnswers(surface: Surface): JsonObject {
   const answers: Record<string, JsonObject> = {}
   for (const code of Object.keys(ERROR_CATALOGUE) as ErrorCode[]) {
@@ -192,7 +192,7 @@ function errorAnswers(surface: Surface): JsonObject {
   return answers
 }
 
-/** What a request with an Idempotency-Key may be answered with, because of another one with the same key. */
+/** Errors of a request whose Idempotency-Key was used before. */
 function repeatAnswers(surface: Surface): JsonObject {
   const answers = Object.entries(REPEAT_REFUSALS).map(([status, message]) => {
     const { body } = surface.encodeError(errorData('invalid_request', { status: Number(status), message }), REQUEST_ID)

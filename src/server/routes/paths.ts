@@ -1,5 +1,4 @@
-// Which paths there are, what each of them does and what the API's document says of it: chats, jobs, what is read.
-// add-routes.ts puts them on the engine.
+// The table of paths: what each of them does, and its OpenAPI operation. add-routes.ts adds them to the engine.
 import { GatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
@@ -21,7 +20,7 @@ import {
   answerTags,
 } from './plain-routes.js'
 
-/** What of the server's options the paths are made of. */
+/** The server's options that the paths depend on. */
 export type PathOptions = {
   readonly surfaces: readonly Surface[]
   readonly compat: { readonly apiPrefix: string; readonly healthStatus: string }
@@ -33,15 +32,15 @@ export type PathOptions = {
 /** A surface that is recognised by a request header. */
 export type Speaker = { readonly surface: Surface; readonly header: string }
 
-/** A method of a plain path: what it does, and what the API's document says of it. */
+/** A method of a plain path: what it does, and its OpenAPI operation. */
 export type PlainRoute = { readonly act: Act; readonly operation: JsonObject }
 
-/** What is served on a path. `surface`: in whose words what is wrong is answered; null for the plain ones. */
+/** What is served on a path. `surface`: the API in whose form errors are answered; null for the plain ones. */
 export type Path = {
   readonly path: string
   readonly surface?: Surface | null
   readonly get?: PlainRoute
-  /** APIs in whose words `get` answers requests that bear their header; all others in those of `surface`. */
+  /** APIs in whose form `get` answers requests with their header; all others in the form of `surface`. */
   readonly speakers?: readonly Speaker[]
   readonly remove?: PlainRoute
   /** Chats are posted there. */
@@ -61,7 +60,7 @@ function plainRows(method: 'GET' | 'DELETE', path: string, route: PlainRoute | u
   return route === undefined ? [] : [{ method, path, surface: null, operation: route.operation }]
 }
 
-/** What chats are posted to, and beside it the jobs that they may become. */
+/** The paths for chats and for the jobs that they may become. */
 export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
   return [...choicesByPath(surfaces, compat.apiPrefix)].flatMap(([path, choices]): Path[] => {
     const surface = defaultOf(choices)
@@ -87,7 +86,7 @@ export function modelPaths({ surfaces }: PathOptions): Path[] {
   ]
 }
 
-/** What is read below the prefix. */
+/** The plain paths below the prefix. */
 export function prefixedPaths(options: PathOptions): Path[] {
   const prefix = options.compat.apiPrefix
   const surface = prefixedSurface(options)
@@ -98,7 +97,7 @@ export function prefixedPaths(options: PathOptions): Path[] {
   ]
 }
 
-/** In whose words paths below the prefix refuse that are no surface's. */
+/** The API in whose form plain paths below the prefix answer errors. */
 export function prefixedSurface({ surfaces }: PathOptions): Surface | null {
   return surfaces.find(({ routes }) => routes.some(({ isPrefixed }) => isPrefixed === true)) ?? null
 }
@@ -116,7 +115,7 @@ export function healthPaths(options: PathOptions): Path[] {
   ]
 }
 
-/** Where WebSockets are opened; whoever asks for these paths otherwise hears how. */
+/** The WebSocket paths; a request without an upgrade is answered with 426. */
 export function webSocketPaths(): Path[] {
   return [
     { path: '/v1/ws', get: plain(refuseWithoutUpgrade, 'webSocket') },

@@ -33,7 +33,7 @@ const MODELS: JsonObject = {
   },
 }
 
-/** In the words of the jobs' own routes. */
+/** In the form of the job routes. */
 const INVALID_QUERY = {
   error: {
     message: 'Invalid request body',

@@ -1,5 +1,5 @@
-// The routes that are no exchange: health, models, metrics, CORS preflight, and what is not found. Each answers at once,
-// or in the case of metrics when the text is rendered; none asks an upstream.
+// The routes without an exchange: health, models, metrics, CORS preflight and 404. Each answers immediately, metrics when the text is
+// rendered; none contacts an upstream.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
@@ -7,13 +7,13 @@ import { preflightHeaders } from '../engine/fixed-headers.js'
 import { type Act } from '../http/http.js'
 import { adviseOnPath, type KnownRoute } from './wrong-path.js'
 
-/** Answers whether the process lives. `status` is the word in the body. */
+/** Answers whether the process is running. `status` is the value in the body. */
 export function answerAlive(status: string): Act {
   const body = encode({ status })
   return (exchange) => exchange.answer(200, body)
 }
 
-/** Answers whether new work is welcome: 503 while starting, in maintenance and draining. */
+/** Answers whether new work is accepted: 503 while starting, in maintenance and draining. */
 export function answerReady(isReady: () => boolean): Act {
   const ready = encode({ status: 'ok' })
   const notReady = encode({ status: 'unavailable' })

@@ -1,5 +1,5 @@
-// What a 404 says of a path that nobody serves: the path itself, and the slip that most likely led there. Most of them are a
-// base URL with or without the version too much. Pure: it knows the routes that there are, and the ones that people look for.
+// The message of a 404: the path itself, and the likely mistake. Most often that is a base URL with a superfluous or missing version.
+// Pure: it knows the existing routes, and those that people look for.
 
 /** One route that is there. */
 export type KnownRoute = { readonly method: string; readonly path: string }
@@ -7,7 +7,7 @@ export type KnownRoute = { readonly method: string; readonly path: string }
 /** A longer path is cut: it is the client's own text. */
 const MAX_SHOWN_CHARS = 100
 const VERSION = '/v1'
-/** Parts of APIs that this gateway does not speak, by the end of their path; what a route serves is never looked for here. */
+/** Parts of APIs that this gateway does not serve, by the end of their path; existing routes never get here. */
 const UNSPOKEN: readonly RegExp[] = [
   /\/(responses|embeddings|completions|moderations|files|uploads|batches|rerank|realtime|assistants|threads|vector_stores)$/,
   /\/(responses|files|uploads|batches|assistants|threads|vector_stores|fine_tuning|containers|evals)\/[^/]+/,
@@ -17,7 +17,7 @@ const UNSPOKEN: readonly RegExp[] = [
   /\/api\/(generate|embed|embeddings|show|ps|pull)$/,
 ]
 
-/** The message of a 404: one line, safe to print. `path` is as it came, without its query. */
+/** The message of a 404: one line, safe to print. `path` is the received one, without its query. */
 export function adviseOnPath(method: string, path: string, routes: readonly KnownRoute[]): string {
   const verb = method.toUpperCase()
   const said = `No such route: ${verb} ${shown(path)}.`
@@ -38,7 +38,7 @@ function isChat(path: string): boolean {
   return path.endsWith('/chat/completions')
 }
 
-/** The route whose path, or whose part behind the version, this one ends with; the longest counts. */
+/** The route whose path, or its part after the version, is the end of this one; the longest match. */
 function nearestRoute(path: string, routes: readonly KnownRoute[]): KnownRoute | null {
   let best: KnownRoute | null = null
   for (const route of routes) {

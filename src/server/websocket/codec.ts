@@ -1,5 +1,5 @@
-// The two spellings of the WebSocket protocol: the same objects as JSON text or as msgpack. Event payloads pass into JSON
-// frames as bytes, scanned once to be one object each; msgpack has to parse and pack them.
+// The two encodings of the WebSocket protocol: the same objects as JSON text or as msgpack. Event payloads go into JSON frames as
+// bytes, checked by one scan to be one object each; msgpack has to parse and pack them.
 import { isUtf8 } from 'node:buffer'
 import { errorData } from '../../errors.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
@@ -29,7 +29,7 @@ const SCRATCH_BYTES = 64 * 1024
 const SEQ_ROOM_BYTES = 32
 const CLOSE_BRACE = 0x7d
 
-/** What begins every JSON event of one chat. */
+/** The beginning of every JSON event of one chat. */
 export function eventHead(id: string): Buffer {
   return Buffer.from(`{"type":"event","id":${JSON.stringify(id)},"seq":`)
 }
@@ -43,7 +43,7 @@ export function createJsonCodec(): WsCodec {
     decode: (message) => readJsonFrame(new Uint8Array(message)),
     encode: (message) => Buffer.from(JSON.stringify(message)),
     encodeEvent(head, _id, seq, event) {
-      // Inserted as text: were it not exactly one object, its bytes could become members of the frame around it.
+      // Inserted as text: if it were not exactly one object, its bytes could become members of the surrounding frame.
       if (!isOneObject(event)) return null
       // A text frame that is not UTF-8 ends the socket and with it every chat (RFC 6455, 8.1): an upstream must not do that.
       const payload = isUtf8(event) ? event : Buffer.from(event.toString('utf8'))

@@ -20,6 +20,6 @@ export function credentialOf(protocols: readonly string[]): string {
   if (carriers.length > 1) throw new GatewayError('unauthenticated')
   if (carrier.startsWith(PLAIN)) return `Bearer ${carrier.slice(PLAIN.length)}`
   const encoded = carrier.slice(ENCODED.length)
-  // What is no base64url is no key either; it is looked up as it is, so that it counts as a failed one.
+  // Invalid base64url is not a key; it is looked up unchanged, so that it counts as a failed one.
   return `Bearer ${BASE64URL.test(encoded) ? Buffer.from(encoded, 'base64url').toString() : encoded}`
 }

@@ -1,7 +1,6 @@
-// What a client says on a WebSocket, as far as this event loop has to know it. Of a JSON frame only what stands around the
-// request is parsed here; the request itself, which may be megabytes, is found by its brackets and passes as the bytes it
-// came in, for the pipeline to parse and validate where it does that for all requests. So big numbers and doubled members
-// fare as they do over HTTP.
+// Reads the messages of a client on a WebSocket, as far as this event loop needs to. Of a JSON frame only the part around the request
+// is parsed here; the request itself, which may be megabytes, is located by its brackets and passed on as bytes, for the pipeline to
+// parse and validate like any other. So big numbers and duplicate members are handled as over HTTP.
 //
 //   {"type":"chat","id":"a1","request": { ... } }
 //   |---------- envelope -----------| |-bytes-| |
@@ -12,7 +11,7 @@ import { findDuplicate, type Member, scanMembers, spliceMembers } from '../../wi
 import { unpackUntrusted } from '../../wire/pack.js'
 
 export type ClientFrame = {
-  /** All members; a request in JSON bytes stands as null. */
+  /** All members; a request in JSON bytes is null. */
   readonly message: JsonObject
   /**
    * The body of the chat as the pipeline takes it: asking for a stream, in an ArrayBuffer of its own and of exact size.
@@ -22,7 +21,7 @@ export type ClientFrame = {
 }
 
 const OPEN_BRACE = 0x7b
-/** What stands around a request: a type and an id of 128 characters, with room for what later versions may add. */
+/** The part around a request: a type and an id of 128 characters, with room for later versions. */
 const MAX_ENVELOPE_BYTES = 4096
 /**
  * A MessagePack frame is decoded and written as JSON on the event loop, at up to 15 ms a megabyte of text (Node 20.20, 2
@@ -98,6 +97,6 @@ function asStream(request: Buffer): Uint8Array<ArrayBuffer> {
   const isOff = ({ key, valueStart, valueEnd }: Member) =>
     key !== 'stream' || /^(?:false|null)$/.test(request.toString('latin1', valueStart, valueEnd))
   if (members === null || !members.every(isOff)) return new Uint8Array(request)
-  // In memory of its own, as a body of HTTP is: a worker may have to take it.
+  // In its own memory, like an HTTP body, since a worker may take it.
   return new Uint8Array(spliceMembers(request as Buffer<ArrayBuffer>, members, STREAMED))
 }

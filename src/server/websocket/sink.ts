@@ -1,5 +1,5 @@
-// One chat on a WebSocket: follows its log and turns frames into `event` messages. It never writes by its own will: the
-// socket asks it for one entry at a time, so that chats share the socket evenly.
+// One chat on a WebSocket: follows its log and turns frames into `event` messages. It does not write by itself: the socket asks it for
+// one entry at a time, so that chats share the socket evenly.
 
 import { type ErrorData } from '../../model/error.js'
 import { type Outcome } from '../../model/event.js'
@@ -13,10 +13,10 @@ import { type LogReader, type StreamEnd } from '../../streams/reader.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { eventHead, readErrorMember, type WsCodec } from './codec.js'
 
-/** What a chat needs of the socket that carries it. */
+/** What a chat needs from its socket. */
 export type ChatCarrier = {
   readonly codec: WsCodec
-  /** The chat has something to send: its turn will come. */
+  /** The chat has something to send and gets a turn. */
   enqueue(sink: WsSink): void
   /** Sends a message now. */
   send(message: Uint8Array): void
@@ -62,7 +62,7 @@ export class WsSink implements Sink {
     return this.#reader?.isCut ?? false
   }
 
-  /** What cancels the exchange until its stream is ours. */
+  /** Cancels the exchange until this sink follows its stream. */
   hold(handle: ExchangeHandle): void {
     this.#handle = handle
   }

@@ -13,11 +13,11 @@ export type WsSocketOptions<UserData> = {
   readonly readerStallMs: number
 }
 
-/** Above this the engine holds enough for the kernel to go on with; logs are not read further. */
+/** Above this the engine has enough data for the kernel; logs are not read further. */
 const HIGH_WATER_BYTES = 64 * 1024
 /** Try again later (RFC 6455 registry, "1013"). */
 const CLOSE_TRY_LATER = 1013
-/** What the engine's `send` returns for a message that it dropped. */
+/** Result of the engine's `send` for a dropped message. */
 const DROPPED = 2
 
 /** One client's socket with the chats that are open on it. */
@@ -70,7 +70,7 @@ export class WsSocket<UserData = unknown> implements ChatCarrier {
     this.#pump()
   }
 
-  /** Sends a message now. What the engine would drop cuts the socket. */
+  /** Sends a message now. If the engine drops it, the socket is cut. */
   send(message: Uint8Array): void {
     if (!this.#isOpen || this.#hasHole) return
     this.#budget -= message.length

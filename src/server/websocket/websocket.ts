@@ -1,5 +1,5 @@
-// The WebSocket route: who may upgrade, which subprotocol, and what a client may say. One socket carries many chats; each
-// is an exchange of its own, and what befalls one never touches another.
+// The WebSocket route: who may upgrade, the subprotocols, and the messages of clients. One socket carries many chats; each is a
+// separate exchange and cannot affect another.
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
 import { type KeyIdentity } from '../../pipeline/client.js'
@@ -24,9 +24,9 @@ import { WsSink } from './sink.js'
 import { WsSocket } from './socket.js'
 
 export type WebSocketOptions = {
-  /** Largest message, which each open socket reserves: the engine does not tell how much of one it holds. */
+  /** Largest message, which each open socket reserves, since the engine does not report how much of one it holds. */
   readonly maxMessageBytes: number
-  /** The surface whose requests and events the chats speak. */
+  /** The surface of the chats' requests and events. */
   readonly surface: Surface
   /** The engine never holds more than this for one socket. */
   readonly maxReaderLagBytes: number
@@ -41,7 +41,7 @@ export type SocketState = {
   readonly parameterHeaders: Readonly<Record<string, string>>
   /** Given back when the socket closes. */
   readonly reservation: Reservation
-  /** Of the upgrade: what the log says of each chat. */
+  /** Facts of the upgrade for the log line of each chat. */
   readonly origin: ClientOrigin
   /** The other side's address, read from the upgrade: builds of the engine from 20.69 on know none of a WebSocket. */
   readonly address: Uint8Array
@@ -56,7 +56,7 @@ export type SocketState = {
 /** RFC 6455, 4.4: the only version there is. */
 const VERSION = '13'
 const VERSION_HEADER: HeaderList = Object.freeze([['sec-websocket-version', VERSION] as const])
-/** Seconds without a word, after which the engine's own pings have gone unanswered. */
+/** Idle seconds, after which the engine's own pings have gone unanswered. */
 const IDLE_TIMEOUT_SEC = 120
 const MAX_ID_LENGTH = 128
 /** RFC 6455, 7.4.1: the client broke a rule for which there is no other code. */
@@ -97,7 +97,7 @@ export function createWebSocket(front: ServerContext, options: WebSocketOptions)
     message: (ws, message, isBinary) => {
       if (isAllowed(front, ws)) takeMessage({ front, options, ws }, message, isBinary)
     },
-    // The engine has answered it already; that it came counts.
+    // The engine has answered it already; it only counts.
     ping: (ws) => void isAllowed(front, ws),
     pong: (ws) => void isAllowed(front, ws),
     drain: (ws) => ws.getUserData().socket?.drained(),
@@ -143,7 +143,7 @@ function upgrade(front: ServerContext, offer: Offer, { res, req, context }: Atte
       const state: SocketState = { ...known, ...rest, address: response.address }
       response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
     }
-    // Without a subprotocol of ours a browser would not open the socket that tells the page.
+    // Without one of our subprotocols a browser would not open the socket whose close code informs the page.
     const isOpenable = codec !== null || offered === ''
     if (origin !== '' && isOpenable)
       exchange.refusalSink = refusalSink((refused) => open(NO_KEY, view.reserve(NO_KEY), refused))
@@ -170,12 +170,12 @@ function refuseVersion(version: string): GatewayError {
   return new GatewayError('invalid_request', { status: 426, message: 'Sec-WebSocket-Version must be 13.' })
 }
 
-/** Logged and counted as every refusal is; what would be its answer is left to `open`. */
+/** Logged and counted like every refusal; `open` answers by closing. */
 function refusalSink(open: (refused: Answer) => void): Sink {
   return { transport: 'websocket', reply: open, begin() {}, keepalive() {}, follow() {} }
 }
 
-/** Whether one more frame may come in this turn; closes the socket if not. */
+/** Whether one more frame is allowed in this turn; closes the socket if not. */
 function isAllowed(front: ServerContext, ws: WebSocket<SocketState>): boolean {
   const { allowance, view, socket, address } = ws.getUserData()
   if (socket === null) return false
@@ -198,7 +198,7 @@ function breachOf(reason: ArrayBuffer, maxMessageBytes: number): GatewayError | 
 
 type Breach = { readonly state: SocketState; readonly error: GatewayError }
 
-/** The client sees no more than a lost connection, so the log and the count are all that tells of it. */
+/** The client only sees a lost connection, so only the log and the count show the reason. */
 function noteBreach(front: ServerContext, surface: Surface, { state, error }: Breach): void {
   const { key, view } = state
   const requestId = front.createRequestId()
@@ -208,7 +208,7 @@ function noteBreach(front: ServerContext, surface: Surface, { state, error }: Br
   view.pipeline.reject(rejection, UNSEEN)
 }
 
-/** What is refused here has no answer: the connection is gone. */
+/** A refusal here has no answer: the connection is gone. */
 const UNSEEN = refusalSink(() => undefined)
 
 type Speaker = {
