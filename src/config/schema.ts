@@ -441,6 +441,10 @@ const Target = Type.Union(
       concurrency: concurrency(null, 'Maximum number of concurrent requests to this target; null for no limit.'),
       extraBody: ExtraBody,
       thinking: nullable(Type.Boolean(), 'Whether its model accepts thinking parameters; null to judge by its name.'),
+      contextTokens: nullable(
+        Type.Integer({ minimum: 1, maximum: 10_000_000 }),
+        'Size of the context of its model: an answer that reports more input is charged by estimate; null if unknown.',
+      ),
     }),
   ],
   { description: 'A target: provider/model, or an object.' },

@@ -294,6 +294,8 @@ export type TargetConfig = {
   readonly extraBody: JsonObject
   /** Whether its model thinks; absent or null: as the model's name says. */
   readonly thinking?: boolean | null
+  /** Size of its model's context; absent or null: unknown. */
+  readonly contextTokens?: number | null
 }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent'

@@ -11,6 +11,8 @@ export type Target = {
   readonly quirks: Quirks
   /** Whether its model thinks; absent if unknown. */
   readonly thinks?: boolean
+  /** Size of its model's context; absent where it is unknown. */
+  readonly contextTokens?: number
   /** Provider-specific fields set on every request, from the provider's or model's configuration. */
   readonly extraBody: JsonObject
 }

@@ -85,13 +85,17 @@ export function believable(report: UsageReport | null): Usage | null {
   return report === IMPLAUSIBLE ? null : report
 }
 
+/** What an answer can have cost at most, null where it is unknown: the model's context, the cap that was sent. */
+export type UsageCaps = { readonly input: number | null; readonly output: number | null }
+
 /**
- * What a request allows its answer to have cost: more output than the cap that was sent cannot be. Reasoning is left out
- * of that, since some vendors count it beside the cap; MAX_TOKENS bounds it all the same.
+ * Usage above a cap cannot be. Reasoning is left out of the output, since some vendors count it beside the cap; MAX_TOKENS
+ * bounds it all the same.
  */
-export function withinCap(report: UsageReport | null, maxOutputTokens: number | null): UsageReport | null {
-  if (report === null || report === IMPLAUSIBLE || maxOutputTokens === null) return report
-  return report.outputTokens - report.reasoningTokens > maxOutputTokens ? IMPLAUSIBLE : report
+export function withinCaps(report: UsageReport | null, { input, output }: UsageCaps): UsageReport | null {
+  if (report === null || report === IMPLAUSIBLE) return report
+  if (input !== null && report.inputTokens > input) return IMPLAUSIBLE
+  return output !== null && report.outputTokens - report.reasoningTokens > output ? IMPLAUSIBLE : report
 }
 
 function isCount(value: number): boolean {

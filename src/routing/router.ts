@@ -229,7 +229,8 @@ export class Router {
 
   #place({ model, label }: Pick<Place, 'model' | 'label'>, configured?: TargetConfig): Place {
     const thinks = configured?.thinking ?? thinksByName(model, this.#thinkingNames)
-    return { model, label, extraBody: configured?.extraBody ?? NO_EXTRA, thinks }
+    const contextTokens = configured?.contextTokens ?? undefined
+    return { model, label, extraBody: configured?.extraBody ?? NO_EXTRA, thinks, contextTokens }
   }
 }
 
@@ -238,10 +239,11 @@ type Place = {
   readonly label: string
   readonly extraBody: JsonObject
   readonly thinks: boolean | undefined
+  readonly contextTokens: number | undefined
 }
 
 function targetOf(provider: ProviderConfig, providerIndex: number, place: Place): RouteTarget {
-  const { model, label, extraBody, thinks } = place
+  const { model, label, extraBody, thinks, contextTokens } = place
   const target: Target = {
     provider: provider.name,
     protocol: provider.protocol,
@@ -249,6 +251,7 @@ function targetOf(provider: ProviderConfig, providerIndex: number, place: Place)
     quirks: provider.quirks,
     extraBody: extraBody === NO_EXTRA ? provider.extraBody : { ...provider.extraBody, ...extraBody },
     ...(thinks === undefined ? {} : { thinks }),
+    ...(contextTokens === undefined ? {} : { contextTokens }),
   }
   const { timeouts } = provider
   return { provider, providerIndex, target, label, weight: 1, slot: NO_SLOT, timeouts, hedge: null }

@@ -41,6 +41,8 @@ export type RigOptions = {
   readonly tokensPerMinute?: number
   readonly providerSlots?: number
   readonly targetSlots?: number
+  /** Of every target's model. */
+  readonly contextTokens?: number
   readonly maxResponseBytes?: number
   readonly maxReaderLagBytes?: number
   readonly keyModels?: readonly string[]
@@ -93,6 +95,7 @@ export function createConfig(options: RigOptions): Config {
       model: 'up',
       weight: 1,
       concurrency: options.targetSlots ?? null,
+      contextTokens: options.contextTokens ?? null,
       extraBody: {},
     })),
     fallbacks: providers.slice(1).map((each) => `at-${each}`),

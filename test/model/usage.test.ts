@@ -8,7 +8,7 @@ import {
   readCount,
   sumCounts,
   toUsage,
-  withinCap,
+  withinCaps,
 } from '../../src/model/usage.js'
 import { ABSURD_COUNTS } from '../helpers/absurd-counts.js'
 
@@ -42,12 +42,13 @@ test('one number that cannot be a count spoils the usage it is in', (t) => {
   t.end()
 })
 
-test('more output than the cap that was sent cannot be, reasoning apart', (t) => {
-  const usage = { ...NO_USAGE, outputTokens: 120, reasoningTokens: 20 }
-  t.equal(withinCap(usage, null), usage)
-  t.equal(withinCap(usage, 100), usage)
-  t.equal(withinCap(usage, 99), IMPLAUSIBLE)
-  t.equal(withinCap(null, 99), null)
-  t.equal(withinCap(IMPLAUSIBLE, 99), IMPLAUSIBLE)
+test('more output than the cap that was sent cannot be, reasoning apart, nor more input than the context holds', (t) => {
+  const usage = { ...NO_USAGE, inputTokens: 50, cachedInputTokens: 40, outputTokens: 120, reasoningTokens: 20 }
+  t.equal(withinCaps(usage, { input: null, output: null }), usage)
+  t.equal(withinCaps(usage, { input: null, output: 100 }), usage)
+  t.equal(withinCaps(usage, { input: null, output: 99 }), IMPLAUSIBLE)
+  t.equal(withinCaps(usage, { input: 50, output: null }), usage)
+  t.equal(withinCaps(usage, { input: 49, output: null }), IMPLAUSIBLE)
+  for (const report of [null, IMPLAUSIBLE] as const) t.equal(withinCaps(report, { input: 49, output: 99 }), report)
   t.end()
 })

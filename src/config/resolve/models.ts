@@ -100,12 +100,13 @@ function resolveTarget(entry: TargetEntry, at: Path, context: ModelContext): Tar
     context.problems.add(at, 'must be provider/model')
     return []
   }
-  const { provider, model, weight, concurrency, thinking } = target
+  const { provider, model, weight, concurrency, thinking, contextTokens } = target
   const usable = context.usable.get(provider)
   const own = toJsonObject(target.extraBody)
   // Merged here, at every depth, so that a later shallow merge cannot lose members of a nested object.
   if (usable !== undefined) {
-    return [{ provider, model, weight, concurrency, extraBody: mergeUnder(usable.extraBody, own), thinking }]
+    const extraBody = mergeUnder(usable.extraBody, own)
+    return [{ provider, model, weight, concurrency, extraBody, thinking, contextTokens }]
   }
   const vendor = context.catalog.profiles.find((profile) => profile.name === provider)
   if (context.named.has(provider) || vendor !== undefined) {
@@ -124,5 +125,5 @@ function spellOut(text: string): Exclude<TargetEntry, string> | null {
   const slash = text.indexOf('/')
   if (slash < 1 || slash === text.length - 1) return null
   const [provider, model] = [text.slice(0, slash), text.slice(slash + 1)]
-  return { provider, model, weight: 1, concurrency: null, extraBody: {}, thinking: null }
+  return { provider, model, weight: 1, concurrency: null, extraBody: {}, thinking: null, contextTokens: null }
 }

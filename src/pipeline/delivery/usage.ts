@@ -1,6 +1,6 @@
 // The tokens of an attempt and their source: the provider's final count, its count up to a cut, or an estimate. Implausible usage
 // is discarded and counted in a metric, since it would put the key's limit into debt for half an hour.
-import { IMPLAUSIBLE, NO_USAGE, type Usage, withinCap } from '../../model/usage.js'
+import { IMPLAUSIBLE, NO_USAGE, type Usage, withinCaps } from '../../model/usage.js'
 import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { type AttemptState } from '../attempt-state.js'
 import { type ExchangeView } from '../exchange.js'
@@ -18,7 +18,8 @@ export function measureUsage({ decoded, context }: ExchangeView, state: AttemptS
     return
   }
   const seenOutput = Math.ceil(meter.contentBytes / BYTES_PER_TOKEN)
-  const report = withinCap(meter.usage, capOf(decoded, state))
+  const input = state.routed?.target.contextTokens ?? null
+  const report = withinCaps(meter.usage, { input, output: capOf(decoded, state) })
   if (report === null || report === IMPLAUSIBLE) {
     state.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0, outputTokens: seenOutput }
     state.usageSource = 'estimated'

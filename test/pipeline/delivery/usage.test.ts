@@ -97,3 +97,16 @@ test('more output than the cap of the request is not believed, over all answers 
   await turn()
   t.equal(rig.record.usageSource, 'provider', 'what was sent may be the target’s own')
 })
+
+test('more input than the context of the model holds is not believed, where that is configured', async (t) => {
+  const sourceOf = async (contextTokens?: number) => {
+    const rig = new PipelineRig(contextTokens === undefined ? {} : { contextTokens })
+    await rig.ask()
+    rig.call.stream()
+    await turn()
+    return [rig.record.usageSource, rig.metrics.implausible]
+  }
+  t.same(await sourceOf(), ['provider', []])
+  t.same(await sourceOf(11), ['provider', []])
+  t.same(await sourceOf(10), ['estimated', ['north']])
+})
