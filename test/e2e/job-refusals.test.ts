@@ -49,6 +49,7 @@ test('jobs beyond those that may wait: 429 for the key, 503 for all, and room on
   const running = await one.submit(chat('up/m'))
   const accepted = await gateway.logLine(({ msg, job }) => msg === 'job accepted' && job === running)
   t.equal(accepted.key, 'one', 'the name of the key, as in the lines of exchanges')
+  t.match(accepted, { method: 'POST', path: '/v1/chat/completions', address: '127.0.0.1' }, 'and where it came from')
   const held = await upstream.next()
   for (let i = 0; i < 2; i++) await one.submit(chat('up/m'))
   const full = await one.post(chat('up/m'), ASYNC)

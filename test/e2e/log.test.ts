@@ -71,7 +71,8 @@ test('an outage and an opening breaker are logged at warn; a closing breaker is 
 
 test('the chats of a WebSocket are joined to their socket, and by their request ids to what the client saw', async (t) => {
   const gateway = await start(t)
-  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, 'sluice.v1')
+  const headers = { 'user-agent': 'probe/2' }
+  const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, 'sluice.v1', { headers })
   await once(socket, 'open')
   const ended: { id: string; requestId: string }[] = []
   const isOver = new Promise<void>((resolve) => {
@@ -92,6 +93,9 @@ test('the chats of a WebSocket are joined to their socket, and by their request 
   )
   t.equal(new Set(lines.map(({ connection }) => connection)).size, 1)
   t.type(lines[0]?.connection, 'string')
+  for (const line of lines) t.match(line, { method: 'GET', path: '/v1/ws', address: '127.0.0.1', agent: 'probe/2' })
+  const good = lines.find(({ chat }) => chat === 'good')
+  t.match(good, { target: 'sim/echo', finish: 'stop' })
   socket.close()
 })
 

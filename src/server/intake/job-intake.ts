@@ -113,10 +113,10 @@ async function acceptJob(asking: IntakeRequest, body: Body): Promise<void> {
     if (acceptance.kind === 'no-room')
       throw noRoom(asking, { scope: acceptance.scope, bytes: Buffer.byteLength(job.request) })
     const id = acceptance.kind === 'repeated' ? acceptance.id : acceptance.job.id
-    door.tell(
-      { id: exchange.requestId, job: id, key: key.name, repeated: acceptance.kind === 'repeated' },
-      'job accepted',
-    )
+    const { method, path, address, agent } = exchange.origin
+    const origin = { method, path, address: address || null, agent: agent || null }
+    const repeated = acceptance.kind === 'repeated'
+    door.tell({ id: exchange.requestId, job: id, key: key.name, repeated, ...origin }, 'job accepted')
     const applied = prefersAsync(prefer) ? PREFERENCE_APPLIED : []
     const location = ['location', `${door.surface.routes[0]?.path ?? ''}/${id}`] as const
     exchange.answer(202, encodeAcceptance(acceptance), [location, ...applied])
