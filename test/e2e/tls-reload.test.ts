@@ -13,6 +13,7 @@ const RENEWALS = 5
 const CLIENTS = 4
 const MAX_TRIES = 100
 const MOST_RESET = 2
+const RESET = 'reset'
 
 type Rig = {
   readonly authority: Authority
@@ -44,11 +45,24 @@ async function nameShown({ gateway, authority }: Rig): Promise<string> {
   return String(subject.CN)
 }
 
+/** The same, but RESET where the system reset the connection: it may, in the very moment in which the port changes over. */
+async function nameOrReset(rig: Rig): Promise<string> {
+  return nameShown(rig).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ECONNRESET') throw error
+    return RESET
+  })
+}
+
 /** A loop takes another certificate a moment after it has said so. */
 async function untilShown(t: Test, rig: Rig, name: string): Promise<void> {
   let shown = ''
-  for (let tries = 0; tries < MAX_TRIES && shown !== name; tries++) shown = await nameShown(rig)
+  let resets = 0
+  for (let tries = 0; tries < MAX_TRIES && shown !== name; tries++) {
+    shown = await nameOrReset(rig)
+    if (shown === RESET) resets++
+  }
   t.equal(shown, name)
+  t.ok(resets <= MOST_RESET, `${resets} reset`)
 }
 
 async function reload({ gateway }: Rig, word: RegExp): Promise<void> {
@@ -135,7 +149,7 @@ test('every event loop takes the renewed certificate', async (t) => {
   // The kernel spreads connections over the loops: so many in a row are none of another's.
   let inRow = 0
   for (let tries = 0; tries < MAX_TRIES * 4 && inRow < 20; tries++) {
-    inRow = (await nameShown(rig)) === 'number-1' ? inRow + 1 : 0
+    inRow = (await nameOrReset(rig)) === 'number-1' ? inRow + 1 : 0
   }
   t.equal(inRow, 20)
 })
