@@ -1,5 +1,6 @@
 // Documents, images by URL and JSON by a schema, as the official clients send them, towards each of the four upstream wires:
 // what a provider gets to see, and what the client is told where it cannot take it.
+import { createHash } from 'node:crypto'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { t as tap, test } from 'tap'
@@ -157,6 +158,30 @@ for (const kind of ['pdf', 'imageUrl'] as const) {
     })
   }
 }
+
+test('the user id of a coding agent, 150 characters of JSON, reaches no vendor longer than it takes', async (t) => {
+  const session = JSON.stringify({ device: 'd'.repeat(64), session: 's'.repeat(60) })
+  t.equal(session.length, 150)
+  const hashed = createHash('sha256').update(session).digest('hex')
+  const seenBy = async (wire: Wire): Promise<Record<string, unknown>> => {
+    const { data } = await anthropic.messages
+      .create({
+        model: `${wire}/m`,
+        max_tokens: 100,
+        messages: [{ role: 'user', content: 'Hi' }],
+        metadata: { user_id: session },
+        stream: true,
+      })
+      .withResponse()
+    await readAll(data)
+    return JSON.parse(upstream.last.text) as Record<string, unknown>
+  }
+  t.match(await seenBy('openai'), { user: hashed })
+  t.match(await seenBy('anthropic'), { metadata: { user_id: session } })
+  for (const wire of ['google', 'ollama'] as const) {
+    t.notMatch(JSON.stringify(await seenBy(wire)), /ssssss|dddddd/, `${wire} knows no users`)
+  }
+})
 
 test('a target that cannot take a document is passed over for one that can', async (t) => {
   const { data, response } = await askOpenai('reader', OPENAI_PARTS.pdf)
