@@ -32,13 +32,18 @@ const UPPER_E = 0x45
 /**
  * Reads a body that must be one JSON object in UTF-8 without BOM (RFC 8259). Numbers are doubles, as in section 6: digits
  * beyond that survive where bytes pass, not where a body is transcoded; numbers that would become Infinity are refused.
- * Lone surrogate escapes pass.
+ * Lone surrogate escapes pass. `containers` receives the first byte and the end of each array and object that is the value of a
+ * top-level member, in order.
  * @throws invalid_request (or `limits.blame`), with the character position where the parser tells it
  */
-export function parseJsonBody(body: Uint8Array, limits: JsonLimits = CLIENT_LIMITS): JsonObject {
+export function parseJsonBody(
+  body: Uint8Array,
+  limits = CLIENT_LIMITS,
+  containers: number[] | null = null,
+): JsonObject {
   const bytes = asBuffer(body)
   const text = decodeText(bytes, limits)
-  const mayOverflow = checkNesting(bytes, limits)
+  const mayOverflow = checkNesting(bytes, limits, containers)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -78,6 +83,8 @@ function positionOf(error: unknown): string {
   return found === null ? '' : ` (at character ${found[1]})`
 }
 
+/** Of a container that is the value of a top-level member. */
+const MEMBER_DEPTH = 2
 /** A longer gap between two structural bytes may hide a number of more than 308 digits. */
 const MAX_PLAIN_GAP = 300
 
@@ -85,7 +92,7 @@ const MAX_PLAIN_GAP = 300
  * Counts the depth over the bytes, without recursion and before anything is built, strings skipped natively.
  * Returns true if a number may be too large for a double, which only a walk over the parsed value can tell.
  */
-function checkNesting(bytes: Buffer, limits: JsonLimits): boolean {
+function checkNesting(bytes: Buffer, limits: JsonLimits, containers: number[] | null): boolean {
   let depth = 0
   let mayOverflow = false
   let last = 0
@@ -96,9 +103,13 @@ function checkNesting(bytes: Buffer, limits: JsonLimits): boolean {
       last = i
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       depth += 1
+      if (depth === MEMBER_DEPTH) containers?.push(i)
       if (depth > limits.maxDepth) throw bad(limits, `is nested deeper than ${limits.maxDepth} levels (at byte ${i}).`)
     } else if (byte === COMMA || byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      if (byte !== COMMA) depth -= 1
+      if (byte !== COMMA) {
+        if (depth === MEMBER_DEPTH) containers?.push(i + 1)
+        depth -= 1
+      }
       if (i - last > MAX_PLAIN_GAP) mayOverflow = true
       last = i
     } else if ((byte === LOWER_E || byte === UPPER_E) && isDigit(bytes[i - 1])) {

@@ -2,7 +2,7 @@
 // what lets a request pass to its own protocol without being written anew. One pass, no recursion.
 import { GatewayError } from '../errors.js'
 import { type JsonObject, type JsonValue } from '../model/json.js'
-import { asBuffer, parseJsonBody } from './json.js'
+import { asBuffer, CLIENT_LIMITS, parseJsonBody } from './json.js'
 import { isSpace, objectEnd, skipSpace, stringEnd } from './json-scan.js'
 
 const QUOTE = 0x22
@@ -32,17 +32,18 @@ const MAX_KEY_BYTES = 1024
 /**
  * Spans of the top-level members in order, duplicates kept. Null for what is not one object, or has more members or longer
  * names than these limits. Of bytes that nobody has validated only the outermost structure is sure: values are well bounded
- * by quotes and brackets, and may be anything inside.
+ * by quotes and brackets, and may be anything inside. `containers`: where arrays and objects end, if parseJsonBody has found it.
  */
-export function scanMembers(body: Uint8Array): Member[] | null {
+export function scanMembers(body: Uint8Array, containers: readonly number[] | null = null): Member[] | null {
   const bytes = asBuffer(body)
+  const findEnd = containers === null ? objectEnd : knownEnds(containers)
   const members: Member[] = []
   let at = skipSpace(bytes, 0)
   if (bytes[at] !== OPEN_BRACE) return null
   at = skipSpace(bytes, at + 1)
   if (bytes[at] === CLOSE_BRACE) return skipSpace(bytes, at + 1) === bytes.length ? members : null
   while (members.length < MAX_MEMBERS) {
-    const member = readMember(bytes, at)
+    const member = readMember(bytes, at, findEnd)
     if (member === null) return null
     members.push(member)
     at = skipSpace(bytes, member.valueEnd)
@@ -53,14 +54,27 @@ export function scanMembers(body: Uint8Array): Member[] | null {
   return null
 }
 
-function readMember(bytes: Buffer, keyStart: number): Member | null {
+/** Index after the array or object that opens at `start`. */
+type FindEnd = (bytes: Buffer, start: number) => number
+
+/** Asked for in the order of the pairs of start and end. */
+function knownEnds(containers: readonly number[]): FindEnd {
+  let at = 1
+  return () => {
+    const end = containers[at] ?? 0
+    at += 2
+    return end
+  }
+}
+
+function readMember(bytes: Buffer, keyStart: number, findEnd: FindEnd): Member | null {
   if (bytes[keyStart] !== QUOTE) return null
   const keyEnd = stringEnd(bytes, keyStart)
   const colon = skipSpace(bytes, keyEnd + 1)
   if (bytes[colon] !== COLON || keyEnd - keyStart > MAX_KEY_BYTES) return null
   const key = readKey(bytes, keyStart, keyEnd)
   const valueStart = skipSpace(bytes, colon + 1)
-  const valueEnd = findValueEnd(bytes, valueStart)
+  const valueEnd = findValueEnd(bytes, valueStart, findEnd)
   return key === null || valueEnd === valueStart ? null : { key, keyStart, valueStart, valueEnd }
 }
 
@@ -75,10 +89,10 @@ function readKey(bytes: Buffer, quote: number, end: number): string | null {
   }
 }
 
-function findValueEnd(bytes: Buffer, start: number): number {
+function findValueEnd(bytes: Buffer, start: number, findEnd: FindEnd): number {
   const first = bytes[start]
   if (first === QUOTE) return stringEnd(bytes, start) + 1
-  if (first === OPEN_BRACE || first === OPEN_BRACKET) return objectEnd(bytes, start)
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return findEnd(bytes, start)
   let at = start
   while (at < bytes.length && !isSpace(bytes[at]) && bytes[at] !== COMMA && bytes[at] !== CLOSE_BRACE) at += 1
   return at
@@ -102,8 +116,9 @@ export type ParsedBody = { readonly json: JsonObject; readonly members: readonly
  * @throws invalid_request; `param` is the key
  */
 export function parseRequestBody(body: Uint8Array): ParsedBody {
-  const json = parseJsonBody(body)
-  const members = scanMembers(body)
+  const containers: number[] = []
+  const json = parseJsonBody(body, CLIENT_LIMITS, containers)
+  const members = scanMembers(body, containers)
   if (members === null) {
     const message = `The body has more than ${MAX_MEMBERS} fields, or one with a name of more than ${MAX_KEY_BYTES} bytes.`
     throw new GatewayError('invalid_request', { message })

@@ -86,6 +86,27 @@ test('keeps inside any bytes at all, and finds all members of an object', async 
   )
 })
 
+test('a parsed request has the members that a scan of its bytes finds', async () => {
+  const piece = fc.constantFrom(...'{}[]",:\\ 1atfn\n\u00e9', '"a":', '"b":{', '"c":[', 'true', '}}', ']}')
+  const texts = fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join(''))
+  const objects = fc
+    .dictionary(fc.string({ maxLength: 3 }), fc.jsonValue({ maxDepth: 3 }))
+    .chain((object) => fc.constantFrom(undefined, 1, '\t').map((indent) => JSON.stringify(object, null, indent)))
+  fc.assert(
+    fc.property(fc.oneof(texts, objects), (text) => {
+      const body = encodeText(text)
+      let parsed: readonly Member[]
+      try {
+        parsed = parseRequestBody(body).members
+      } catch {
+        return true
+      }
+      return JSON.stringify(parsed) === JSON.stringify(scanMembers(body))
+    }),
+    { numRuns: 20_000 },
+  )
+})
+
 function parse(text: string): object | null {
   try {
     const value: unknown = JSON.parse(text)
