@@ -1,5 +1,5 @@
-// What clients see of jobs, member by member as the system that Sluice replaces showed it. Requests and answers are put in as
-// the JSON texts they are stored as, so that no number in them is written anew.
+// Jobs as clients see them, member by member as in the system that Sluice replaces. Requests and answers are inserted as the
+// stored JSON texts, so that no number in them is rewritten.
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type JsonObject } from '../model/json.js'
@@ -7,10 +7,10 @@ import { outcomeOf } from '../pipeline/outcome.js'
 import { type Surface } from '../protocols/contract/protocol.js'
 import { type Acceptance, type Job, type JobHead } from './store.js'
 
-/** Of every job's id: tells it from ids of answers. */
+/** Prefix of every job id, which distinguishes it from ids of answers. */
 export const JOB_ID_PREFIX = 'job_'
 
-/** An error as a job's status and webhook tell it. */
+/** An error in a job's status and webhook. */
 export type JobError = { readonly message: string; readonly type: string; readonly attempts: number }
 
 /** The answer to a request that became a job, or that repeats one. */
@@ -58,7 +58,7 @@ function outcomeMember({ state, error }: JobHead): { readonly outcome?: Outcome 
   return state === 'error' && error !== null ? { outcome: outcomeOf(error, false) } : {}
 }
 
-/** What a DELETE is answered with. */
+/** The answer to a DELETE. */
 export function encodeCancelled(id: string): Buffer {
   return encode({ request_id: id, status: 'cancelled' })
 }

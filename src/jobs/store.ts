@@ -1,6 +1,6 @@
-// What durable jobs need of a store; SQLite (one node) and Redis (many) both keep to it, and one test suite holds for both.
-// A promise that resolves means: it is on disk (Redis: as its AOF setting says). Time is the store's own clock; durations
-// are passed, points in time only come back. No secret is ever stored: a job knows the name of the key it came under.
+// The contract of a job store. SQLite (one node) and Redis (several) implement it, and one test suite covers both. A resolved
+// promise means that the change is on disk (Redis: according to its AOF setting). The store has its own clock: durations are
+// passed in, points in time are only returned. No secret is stored: a job has only the name of its key.
 //
 //   accept --> pending --claim--> processing --complete--> completed --.
 //                ^  \               |   \ `--fail---------> error ------+--> delivery (if it has a webhook) --> cleanUp
@@ -27,7 +27,7 @@ export type NewJob = {
   readonly keyName: string | null
   /** The request's JSON text. */
   readonly request: string
-  /** What else its run must know, such as request id and parameter headers. Never a secret. */
+  /** Further context of its run, such as the request id and headers. Never a secret. */
   readonly context: JsonObject
   readonly webhookUrl: string | null
   readonly idempotency: Idempotency | null
@@ -39,7 +39,7 @@ export type JobHead = {
   readonly keyName: string | null
   readonly state: JobState
   readonly context: JsonObject
-  /** Runs begun, those of killed processes included; a run that was given back is not counted. */
+  /** Runs that were started, including those of killed processes; a released run does not count. */
   readonly attempts: number
   readonly acceptedAtMs: number
   /** Of the last change of state. */
@@ -93,10 +93,10 @@ export type Acceptance =
 export type PendingCaps = { readonly perKey: number; readonly all: number }
 /**
  * Most bytes that may be kept: requests with their contexts, answers of jobs, answers kept for repetitions. Counted by the
- * store itself, so exact over all who share it. The answer of a job that was accepted is kept all the same.
+ * store itself, so exact over all nodes that share it. The answer of an accepted job is always kept.
  */
 export type StoredCaps = { readonly perKey: number; readonly all: number }
-/** What a new job is held against; no bytes are counted against it unless given. */
+/** The bounds for a new job; without `stored`, bytes are not bounded. */
 export type JobCaps = PendingCaps & { readonly stored?: StoredCaps }
 
 export type ListQuery = {
@@ -104,7 +104,7 @@ export type ListQuery = {
   readonly state: JobState | null
   /** 1 to MAX_BATCH. */
   readonly limit: number
-  /** Id of the last job of the page before; an unknown one gives an empty page. */
+  /** Id of the last job of the previous page; an unknown one yields an empty page. */
   readonly after: string | null
 }
 
@@ -148,7 +148,7 @@ export type ClaimedDelivery = {
 export type DeliveryClaimOptions = {
   readonly limit: number
   readonly leaseMs: number
-  /** Origins (`https://host:port`) that get nothing now, so that a bad endpoint holds up no other. */
+  /** Origins (`https://host:port`) to skip now, so that a bad endpoint does not delay others. */
   readonly exceptOrigins: readonly string[]
   /** At most so many of one origin in this call. */
   readonly perOrigin: number
@@ -169,7 +169,7 @@ export type StoredAnswer = {
 export type DirectRequest = { readonly keyName: string | null; readonly idempotency: Idempotency }
 
 export type DirectBeginning =
-  /** Nobody used the key: go on, then `storeAnswer` or `forget`. */
+  /** The key is unused: run the request, then call `storeAnswer` or `forget`. */
   | { readonly kind: 'new'; readonly lease: Lease }
   /** The first request still runs: 409. */
   | { readonly kind: 'running' }
@@ -194,10 +194,10 @@ export type StoreEvent =
   /** A job was cancelled while it ran, here or on another node. */
   | { readonly type: 'cancelled'; readonly id: string }
 
-/** For those who answer clients. */
+/** For answering clients. */
 export type JobApi = {
   /**
-   * Takes a job, once per idempotency key; who repeats one is answered even where no more may wait.
+   * Accepts a job, once per idempotency key; a repetition is answered even if the queue is full.
    * @throws storage_full when nothing more can be kept
    */
   accept(job: NewJob, caps?: JobCaps): Promise<Acceptance>
@@ -207,7 +207,7 @@ export type JobApi = {
   /** Removes a pending job and its idempotency key; ends a processing one as error. Null when there is no such job or it has ended. */
   cancel(id: string, error: ErrorData): Promise<'removed' | 'ended' | null>
   begin(request: DirectRequest, leaseMs: number): Promise<DirectBeginning>
-  /** Keeps the answer for those who repeat the request. False when the lease is over, or without room: then the key is free. */
+  /** Keeps the answer for repetitions of the request. False if the lease has expired or there is no space: then the key is free. */
   storeAnswer(request: DirectRequest, lease: Lease, answer: StoredAnswer, caps?: StoredCaps): Promise<boolean>
   /** The request came to no answer worth repeating: the key is free again. */
   forget(request: DirectRequest, lease: Lease): Promise<boolean>
@@ -238,7 +238,7 @@ export type DeliveryQueue = {
   settleDelivery(lease: Lease, result: DeliveryResult): Promise<boolean>
 }
 
-/** All that is asked of a store. */
+/** The whole contract of a store. */
 export type StoreCalls = JobApi & JobQueue & DeliveryQueue
 
 /**
@@ -246,7 +246,7 @@ export type StoreCalls = JobApi & JobQueue & DeliveryQueue
  * `storage_unavailable` where only its operator can help; what was asked may have happened all the same.
  */
 export type JobStore = StoreCalls & {
-  /** Events are hints: one may be missed or come twice, so who waits for work polls as well. Returns how to stop. */
+  /** Events are hints: one may be missed or arrive twice, so a subscriber must also poll. Returns the function to unsubscribe. */
   subscribe(listener: (event: StoreEvent) => void): () => void
   close(): Promise<void>
 }

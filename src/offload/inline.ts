@@ -1,4 +1,4 @@
-// Codec work on this very thread: the way of small bodies, for which a hop to a worker costs more than the work.
+// Codec work on this thread, for small bodies, for which passing them to a worker costs more than the work itself.
 import { type Codec } from '../protocols/contract/codec.js'
 import { type CodecResults, type CodecTask, performTask } from '../protocols/contract/envelope.js'
 import { type OffloadMetrics, recordTask } from './record.js'

@@ -1,5 +1,6 @@
-// Where codec work on whole bodies is done: small ones on this thread, large ones in the worker pool, and there as well what
-// one turn has too much of. The rule stands here and nowhere else. The pool is started by the first large body, so a gateway that sees none runs no thread for it.
+// Decides where codec work on whole bodies runs: small bodies on this thread, large ones in the worker pool, where smaller ones go
+// too if one turn has too many. This is the only place with that rule. The first large body starts the pool, so a gateway without
+// large bodies runs no threads for it.
 import { GatewayError } from '../errors.js'
 import { type AnswerTask, type Codec, type EncodedAnswer, type EncodeTask } from '../protocols/contract/codec.js'
 import { type DecodedBody, type EncodedRequestBody } from '../protocols/contract/envelope.js'

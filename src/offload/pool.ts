@@ -1,5 +1,5 @@
-// The pool of codec workers, by piscina, whose only importer this is (but for the worker's entry file). A worker that dies
-// or hangs fails its own tasks, with overloaded, and is replaced; nothing else in the gateway notices.
+// The pool of codec workers, by piscina, which only this file and the worker's entry file import. A worker that dies or hangs fails
+// its own tasks with overloaded and is replaced; nothing else in the gateway is affected.
 //
 //   run --envelope--> [ piscina queue ] --> worker 1 .. n, each with up to TASKS_PER_WORKER tasks in hand
 //    '--timer: task overdue -> overloaded; its worker silent for as long -> terminated, piscina starts another

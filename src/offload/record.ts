@@ -1,4 +1,4 @@
-// How offload tells telemetry of its tasks: two functions passed in, so that nothing here knows a metrics library.
+// How offload reports its tasks to telemetry: two functions that are passed in, so that nothing here knows a metrics library.
 import { type CodecTask } from '../protocols/contract/envelope.js'
 
 /** The part of telemetry's Metrics that offload feeds. */

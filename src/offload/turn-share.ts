@@ -1,5 +1,5 @@
-// What one turn of an event loop does itself of codec work: a turn that gets a hundred bodies just below the pool's threshold
-// would hold up everybody else for as long as all of them take. Counts bytes, never time.
+// Bounds the codec work that one turn of an event loop does inline: a turn with a hundred bodies just below the pool's threshold
+// would delay all other requests until they are done. Counts bytes, never time.
 
 /**
  * Two to six milliseconds of reading, by what a body is made of (bench/README.md, "From which size on the pool pays off").

@@ -1,5 +1,5 @@
-// A connection to Redis, for all that nodes share; the only importer of ioredis. A call is answered, or refused in time:
-// while there is no connection none is queued, and none is ever sent twice. It reconnects for ever by itself.
+// A connection to Redis, for all shared state; the only importer of ioredis. A call is answered or fails in time: without a
+// connection no call is queued, and none is ever sent twice. It reconnects by itself, indefinitely.
 import { createRequire } from 'node:module'
 import { type Redis } from 'ioredis'
 

@@ -1,4 +1,4 @@
-// The Lua that Redis runs, as it lies in resources/lua. Nothing is read until Redis is used; a connection keeps what it was given.
+// Reads the Lua scripts in resources/lua. Nothing is read until Redis is used; a connection keeps its scripts.
 import { readFileSync } from 'node:fs'
 import { RESOURCES } from '../package-files.js'
 

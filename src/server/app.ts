@@ -29,7 +29,7 @@ import { Inflater } from './inflate.js'
 import { addMetricsRoutes, addRoutes, type RouteOptions } from './routes/add-routes.js'
 import { type RouteRow } from './routes/openapi.js'
 
-/** What a reload may change. */
+/** Options that a reload may change. */
 export type ViewOptions = {
   /** Of these, `readerStallMs`, `maxChatsPerSocket`, `maintenance` and `cors`; the rest is that of the start. */
   readonly config: ServerConfig

@@ -1,5 +1,5 @@
-// The words of an upstream's error answer, fit to be shown: short and free of keys.
-// Knows no vendor's envelope; each dialect reads its own and hands the text through here.
+// Makes the error text of an upstream fit to be shown: short and without keys. Knows no vendor's envelope; each dialect reads its
+// own and passes the text through here.
 import { maskKeys } from './mask-keys.js'
 
 /** Said in place of an upstream's words about a refused key: it is the gateway's, and the client must not doubt its own. */

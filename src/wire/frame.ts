@@ -1,4 +1,4 @@
-// Picks the scanner of a framing: the one way from an upstream's chunks to frames, for passthrough and decode alike.
+// Selects the scanner of a framing, which turns an upstream's chunks into frames, for both passthrough and decode.
 import { NdjsonScanner } from './ndjson.js'
 import { type FrameScanner, MAX_FRAME_BYTES, type OnFrame, type ScannerOptions } from './scanner.js'
 import { SseScanner } from './sse.js'

@@ -1,4 +1,4 @@
-// How long an answer asks to wait before another try. Pure; the clock is passed in.
+// Reads how long an answer asks to wait before a retry. Pure; the clock is passed in.
 
 /** Looks a header up by its lower-case name; null when it is absent. */
 export type GetHeader = (name: string) => string | null

@@ -1,10 +1,10 @@
-// The one scanner of JSON text: finds what stands where in the bytes, and proves that bytes are one JSON object, without
-// building anything. A quote inside a JSON string is always escaped, so the bytes `"key"` followed by a colon are a member's
+// The one scanner of JSON text: locates values in the bytes, and proves that bytes are exactly one JSON object, without building
+// anything. A quote inside a JSON string is always escaped, so the bytes `"key"` followed by a colon are a member's
 // name and never a string's content.
 //
 //   ..."usage" : {"prompt_tokens": ...}        valueAt gives the index of `{`, objectEnd that after its `}`
 //
-// Grammar: RFC 8259. What isOneObject accepts is exactly what JSON.parse makes an object of (test/wire/json-scan.test.ts).
+// Grammar: RFC 8259. isOneObject accepts exactly the texts that JSON.parse turns into an object (test/wire/json-scan.test.ts).
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c

@@ -1,6 +1,6 @@
 // Strict reading of a JSON body: UTF-8, depth, range, one object. Never echoes a body in an error.
-// What it gives is read and spread, never filled by assigning foreign keys: JSON.parse makes `__proto__` a plain own
-// property and spread keeps it one, so no prototype changes hands; members.ts refuses it at the top level.
+// The result is read and spread, never filled by assigning foreign keys: JSON.parse makes `__proto__` a plain own property and
+// spread keeps it one, so no prototype is changed; members.ts rejects it at the top level.
 import { isAscii, isUtf8 } from 'node:buffer'
 import { GatewayError } from '../errors.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'

@@ -1,5 +1,5 @@
-// What keys and tokens look like, in one place: in an upstream's words, in a URL, in a line of the log. Some vendors quote a
-// key back in the message that refuses it. Knows them by their look only; secrets known by value are the log's own affair.
+// Recognizes keys and tokens by their form, in one place: in an upstream's error, a URL or a log line. Some vendors quote a key in
+// the message that rejects it. Only by form; the log removes known secrets by value.
 
 /**
  * Keys by the prefixes of the vendors' documents (2026-11), JSON web tokens, passwords in URLs; and, with the name before

@@ -1,5 +1,5 @@
 // The top-level members of a JSON body as byte spans, and edits of a few of them that leave every other byte as it was:
-// what lets a request pass to its own protocol without being written anew. One pass, no recursion.
+// this lets a request pass to its own protocol without being re-encoded. One pass, no recursion.
 import { GatewayError } from '../errors.js'
 import { type JsonObject, type JsonValue } from '../model/json.js'
 import { asBuffer, CLIENT_LIMITS, parseJsonBody } from './json.js'

@@ -1,6 +1,6 @@
-// MessagePack, by msgpackr, whose only importer this is. `pack`/`unpack` carry our own envelopes between threads;
-// `unpackUntrusted` reads what a client sent: the bytes are checked first, one pass and no recursion, so that msgpackr
-// never meets an extension, a record, a Map or a length that lies.
+// MessagePack, by msgpackr; its only importer. `pack`/`unpack` are for our own envelopes between threads; `unpackUntrusted` is for
+// clients' data: the bytes are checked first, in one pass without recursion, so that msgpackr never sees an extension, a record, a
+// Map or a false length.
 import { isUtf8 } from 'node:buffer'
 import { Packr, Unpackr } from 'msgpackr'
 import { GatewayError } from '../errors.js'

@@ -1,5 +1,5 @@
-// The forms that a known secret takes in other texts: as it is, inside JSON, in a URL, in Base64. For those who take secrets
-// out by value; what merely looks like a key is mask-keys.ts.
+// The forms of a known secret in other texts: plain, in JSON, in a URL, in Base64. For removing secrets by value; mask-keys.ts
+// removes what only looks like a key.
 
 /** All forms of all secrets of at least `minChars`, longest first, so that one that begins like another goes as a whole. */
 export function secretForms(secrets: readonly string[], minChars: number): string[] {

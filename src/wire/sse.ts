@@ -3,7 +3,7 @@
 //   stream = [BOM] *frame         frame = *(line eol) eol         eol = LF | CR LF | CR
 //   line   = "data" [":" [SP] text] | anything else: comment, event, id, retry, unknown (ignored)
 //
-// Frames of a chunk without CR take the fast way: one native search per line, no copy. CR and frames cut by a chunk go slowly.
+// Frames in a chunk without CR take the fast path: one native search per line, no copy. CR and frames cut by a chunk take the slow one.
 import {
   CR,
   checkFrameBytes,

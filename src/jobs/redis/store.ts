@@ -1,5 +1,5 @@
-// The store of many nodes: jobs in Redis, every call one step of one script (resources/lua/jobs). A queue library would be a
-// second truth beside it: docs/decisions has what was tried. How much of it outlives Redis' own death is its AOF setting's to say.
+// The job store for several nodes: jobs in Redis, every call one atomic step of one script (resources/lua/jobs). A queue library
+// would be a second source of truth; docs/decisions lists what was tried. The AOF setting of Redis decides what survives its crash.
 import { errorData, GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type JsonObject } from '../../model/json.js'
@@ -43,7 +43,7 @@ const HEAD_FIELDS = [
 const HEAD_ARGUMENT = HEAD_FIELDS.join(' ')
 const RETRY_AFTER_MS = 1000
 const UNBOUNDED = Object.freeze({ perKey: Number.MAX_SAFE_INTEGER, all: Number.MAX_SAFE_INTEGER })
-/** Error codes of Redis that last until somebody acts: foreign keys under our prefix, missing rights (in a script's own words, by version), no snapshot possible. */
+/** Errors of Redis that last until an operator acts: foreign keys under our prefix, missing permissions (the text depends on the version), no snapshot. */
 const LASTING = /\b(?:WRONGTYPE|NOPERM|NOAUTH|WRONGPASS|MISCONF|ACL failure|can't run this command)\b/
 /** Numbers before those of bytes in the answer of `counts`. */
 const COUNTS_OF_STATES = 7
@@ -71,7 +71,7 @@ export function openRedisStore(options: RedisStoreOptions): RedisStore {
   connection.listen(
     `${prefix}events`,
     (message) => tell(eventOf(message)),
-    // What was published before was missed.
+    // Events published before were missed.
     () => {
       tell({ type: 'work' })
       tell({ type: 'delivery' })
@@ -198,7 +198,7 @@ async function askScript(script: RedisScript, args: readonly (string | number)[]
     return await script([], args)
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : ''
-    // maxmemory reached under noeviction, or a disk that takes no more of the append-only file.
+    // maxmemory reached under noeviction, or a full disk for the append-only file.
     if (/^OOM |No space left/.test(text)) throw new GatewayError('storage_full', { cause })
     const lasting = LASTING.exec(text)?.[0]
     if (lasting !== undefined) {

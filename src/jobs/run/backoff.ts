@@ -1,15 +1,15 @@
-// When a failed run is tried again. Pure: chance is passed in.
+// When a failed run is retried. Pure: randomness is passed in.
 
 /** First step of the doubling; a provider's hiccup is over by then. */
 const BASE_MS = 1000
 const MAX_MS = 60_000
-/** A provider that asks for more is believed this much: its window may have moved by then. */
+/** Upper bound of a provider's Retry-After: its window may have moved by then. */
 export const MAX_RETRY_AFTER_MS = 10 * 60_000
 
 export type BackoffOptions = {
   /** 0 <= n < 1 */
   readonly random: () => number
-  /** What the upstream asked for, if it did. */
+  /** The upstream's Retry-After, if any. */
   readonly retryAfterMs: number | null
 }
 

@@ -1,5 +1,5 @@
-// When a store is asked for what is due: whenever there is a hint, and at least every `pollMs`, for what falls due by itself.
-// One claim at a time; a hint that comes meanwhile, or while there is no room, is not lost.
+// When a store is asked for due work: at every hint, and at least every `pollMs`, for work that becomes due by itself. One claim at
+// a time; a hint that arrives during a claim, or while there is no capacity, is not lost.
 import { type Timers } from './timers.js'
 
 export type ClaimLoopOptions = {
@@ -7,7 +7,7 @@ export type ClaimLoopOptions = {
   readonly timers: Timers
   /** Something more can be taken now. */
   readonly hasRoom: () => boolean
-  /** Takes what is due. False: the store could not be reached, the next poll tries again. Must not reject. */
+  /** Claims due work. False: the store is unavailable, the next poll tries again. Must not reject. */
   readonly claim: () => Promise<boolean>
 }
 
@@ -44,7 +44,7 @@ export class ClaimLoop {
     })
   }
 
-  /** Takes no more; resolves when the claim under way is over. */
+  /** Claims no more; resolves when the running claim has ended. */
   async stop(): Promise<void> {
     this.#isStopping = true
     this.#callOffPoll()

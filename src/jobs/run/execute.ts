@@ -1,5 +1,5 @@
-// The sink of a job: the pipeline answers it as it answers any client, so limits, metrics, log and outcome of a job are those
-// of a request. A job is never streamed: whoever accepts one takes `stream` out of its request.
+// The sink of a job: the pipeline answers it like any client, so limits, metrics, log and outcome of a job are those of a request.
+// A job is never streamed: `stream` is removed from its request when it is accepted.
 import { GatewayError } from '../../errors.js'
 import { type KeyIdentity, type Pipeline } from '../../pipeline/client.js'
 import { type Sink } from '../../pipeline/sink.js'
@@ -11,19 +11,19 @@ export type ExecuteOptions = {
   readonly pipeline: Pick<Pipeline, 'start'>
   /** Whose form request and answer have. */
   readonly surface: Surface
-  /** The key that a job came under, by its name; null when there is no such key any more. */
+  /** The key of a job, by its name; null if that key no longer exists. */
   readonly keyOf: (keyName: string | null) => KeyIdentity | null
   /** Monotonic milliseconds, the pipeline's own. */
   readonly nowMs: () => number
 }
 
-/** The context that whoever accepts a job stores with it. */
+/** The context that is stored with a job when it is accepted. */
 export type JobContext = {
   readonly requestId: string
   readonly parameterHeaders: Readonly<Record<string, string>>
 }
 
-/** What came of a job's exchange: the answer's JSON text, or the error as thrown. */
+/** The result of a job's exchange: the answer's JSON text, or the thrown error. */
 type Settlers = { readonly resolve: (answer: string) => void; readonly reject: (error: GatewayError) => void }
 
 /** Executes jobs by exchanges of the pipeline; an abort cancels the exchange, and with it the upstream. */
@@ -50,7 +50,7 @@ function createJobSink({ resolve, reject }: Settlers): Sink {
       if (error !== null) reject(GatewayError.of(error))
       else resolve(new TextDecoder().decode(body))
     },
-    // A request that streams all the same: there is nobody to read it.
+    // A request that streams nevertheless has no reader.
     begin: () => reject(new GatewayError('internal')),
     keepalive: () => undefined,
     follow: (_attach, onDone) => onDone({ result: 'client_gone', bytes: 0 }),

@@ -1,5 +1,5 @@
-// One run of one job: calls the injected execution, keeps the lease alive meanwhile, and settles the job with what came of
-// it. A run whose lease is void settles nothing: the job is another's now, or cancelled.
+// One run of one job: calls the injected execution, renews the lease meanwhile, and settles the job with the result. A run whose
+// lease is lost settles nothing: the job belongs to another runner now, or was cancelled.
 //
 //   execute --answer--> complete          renewals: every third of the lease; refused -> `void`
 //      |---retryable--> retry, backoff    deadline: the job's total running time  -> `overdue`
@@ -22,7 +22,7 @@ export type RunOptions = {
   readonly queue: JobQueue
   readonly execute: Execute
   readonly attempts: number
-  /** Longest running time of a job, all of its runs together. */
+  /** Longest running time of a job, over all of its runs. */
   readonly timeoutMs: number
   readonly leaseMs: number
   readonly random: () => number
@@ -31,7 +31,7 @@ export type RunOptions = {
 
 /** How often a lease is renewed within its length: two renewals may fail. */
 const RENEWALS_PER_LEASE = 3
-/** While the store cannot be reached, how soon the end of a run is told again. */
+/** Interval of reporting the end of a run again while the store is unavailable. */
 const SETTLE_AGAIN_MS = 1000
 
 type Ending = 'void' | 'overdue' | 'stopped'
@@ -72,13 +72,13 @@ export class JobRun {
     return settled
   }
 
-  /** Asks the store whether the lease still holds, and breaks off if not. */
+  /** Checks whether the lease is still valid, and aborts the run if not. */
   async checkLease(): Promise<void> {
     const { queue, leaseMs } = this.#options
     try {
       if (!(await queue.renew(this.#claimed.lease, leaseMs))) this.#end('void')
     } catch {
-      // The store cannot be reached; whoever may take the job over then cannot either.
+      // While the store is unavailable, no other runner can take the job over.
     }
   }
 
@@ -87,7 +87,7 @@ export class JobRun {
     this.#end('stopped')
   }
 
-  /** Time is up: whatever the store was not told by now it will find out when the lease is over. */
+  /** Time is up: what was not reported to the store by now is resolved when the lease expires. */
   abandon(): void {
     this.stop()
     this.#isAbandoned = true
@@ -109,7 +109,7 @@ export class JobRun {
     this.#callOffs.push(callOff)
   }
 
-  /** The execution's result, or that it was broken off, whichever is first: one that hangs holds up nothing. */
+  /** The result of the execution or its abortion, whichever is first, so that a hanging one blocks nothing. */
   async #execute(): Promise<Result> {
     const { execute } = this.#options
     const { signal } = this.#abort
@@ -177,7 +177,7 @@ export class JobRun {
   }
 }
 
-/** The gateway itself had no place for it: nobody was asked, so it was no attempt. */
+/** A limit of the gateway itself rejected it: no provider was called, so it does not count as an attempt. */
 function isOwnLimit({ code, retryable, upstreamStatus, upstreamType, upstreamCode }: ErrorData): boolean {
   if (!retryable || (code !== 'rate_limited' && code !== 'overloaded')) return false
   return upstreamStatus === null && upstreamType === null && upstreamCode === null

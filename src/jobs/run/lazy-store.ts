@@ -1,5 +1,5 @@
-// A store that is opened when it is first asked for: a gateway whose clients use neither jobs nor idempotency keys makes no
-// file and starts no thread. Whatever cannot be opened fails the call, and is tried again by a later one.
+// A store that is opened on first use: a gateway whose clients use neither jobs nor idempotency keys creates no file and starts no
+// thread. If opening fails, the call fails, and a later call tries again.
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { CALL_NAMES } from '../sqlite/store.js'
 import { type JobStore, type StoreCalls, type StoreEvent } from '../store.js'
@@ -11,7 +11,7 @@ export type LazyStore = JobStore & {
   open(): Promise<JobStore>
 }
 
-/** Each try starts a thread: in between, calls fail with what the last one found. */
+/** Each try starts a thread; in between, calls fail with the last error. */
 const TRY_AGAIN_MS = 5000
 
 /** `open` is called once at a time; `onTrouble` gets why it failed, once as long as the reason is the same. */
@@ -80,7 +80,7 @@ export function createLazyStore(
   }
 }
 
-/** A full disk or a missing right is no load: it is over when somebody mends it. */
+/** A full disk or a missing permission is not overload: it lasts until someone fixes it. */
 const NOT_THERE =
   "The job store could not be opened. Jobs and requests with an Idempotency-Key are rejected; all others are served. See the gateway's log."
 

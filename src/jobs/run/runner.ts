@@ -1,41 +1,41 @@
-// Runs the jobs of a store: so many at once, the keys in turn (the store's order), each by the injected execution. Hints of
-// the store wake it; it polls as well, for retries that fall due and leases that others lost. It knows nothing of HTTP.
+// Runs the jobs of a store: a bounded number at once, keys in turn (the store's order), each by the injected execution. Hints of
+// the store wake it; it also polls, for due retries and for expired leases of others. It knows nothing about HTTP.
 import { toGatewayError } from '../../errors.js'
 import { type ClaimedJob, type JobQueue, type JobStore, MAX_BATCH } from '../store.js'
 import { ClaimLoop } from './claim-loop.js'
 import { type Execute, JobRun, type RunResult } from './job-run.js'
 import { TIMERS, type Timers } from './timers.js'
 
-/** What a reload may change. */
+/** Options that a reload may change. */
 export type RunnerSettings = {
-  /** Jobs at once. */
+  /** Maximum number of concurrent jobs. */
   readonly concurrency: number
   readonly attempts: number
-  /** Longest running time of a job, all of its runs together. */
+  /** Longest running time of a job, over all of its runs. */
   readonly timeoutMs: number
   /** How long a finished job is kept. */
   readonly retentionMs: number
-  /** After so long without a sign of its runner a job is another's. */
+  /** After this time without a renewal another runner may take the job. */
   readonly leaseMs: number
 }
 
 export type RunnerOptions = {
   readonly store: JobQueue & Pick<JobStore, 'subscribe'>
   readonly execute: Execute
-  /** Asked anew for each claim, run and clean-up. */
+  /** Read for each claim, run and clean-up. */
   readonly settings: () => RunnerSettings
   readonly random: () => number
   readonly timers?: Timers
   /** One run has ended. */
   readonly onRunEnd?: (result: RunResult, attempts: number, jobId: string) => void
-  /** The store cannot be reached, or can again: one line each for the log. */
+  /** The store became unavailable or available: one log line each. */
   readonly onTrouble?: (message: string) => void
 }
 
-/** How late a retry may begin. */
+/** Longest delay of a due retry. */
 const POLL_MS = 500
 const CLEAN_UP_EVERY_MS = 30_000
-/** What a stopping runner waits for the store to take its jobs back. */
+/** How long a stopping runner waits for the store to take its jobs back. */
 const RELEASE_MS = 5000
 
 /** The runner of one process. */
@@ -58,12 +58,12 @@ export class JobRunner {
     })
   }
 
-  /** Jobs that run now. */
+  /** Running jobs. */
   get activeCount(): number {
     return this.#runs.size
   }
 
-  /** Begins to take jobs. */
+  /** Starts to claim jobs. */
   start(): void {
     this.#unsubscribe = this.#options.store.subscribe((event) => {
       if (event.type === 'work') this.#loop.wake()
@@ -73,7 +73,7 @@ export class JobRunner {
     this.#cleanUpLater()
   }
 
-  /** Takes no more; what has not ended within `graceMs` goes back to the queue, not counted as an attempt. */
+  /** Claims no more; jobs that do not end within `graceMs` return to the queue, and the run does not count as an attempt. */
   async stop(graceMs: number): Promise<void> {
     this.#unsubscribe()
     this.#callOffCleanUp()
@@ -142,7 +142,7 @@ export class JobRunner {
 
   async #cleanUp(): Promise<void> {
     try {
-      // In batches: other calls get their turn between two.
+      // In batches, so that other calls run between two of them.
       while (
         !this.#loop.isStopping &&
         (await this.#options.store.cleanUp(this.#options.settings().retentionMs)) >= MAX_BATCH

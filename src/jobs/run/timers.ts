@@ -1,4 +1,4 @@
-// The runner's time, so that tests can hold it still. Monotonic: a clock that is set moves no timer.
+// The runner's timers, so that tests can control them. Monotonic: setting the clock does not move a timer.
 
 export type Timers = {
   nowMs(): number

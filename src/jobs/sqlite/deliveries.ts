@@ -1,5 +1,5 @@
-// Webhooks to be sent, in the embedded store. A delivery begins with the end of its job, in the same transaction; while it
-// is held by a sender it is not due until the sender's lease is over. Plain calls inside the caller's transaction.
+// Pending webhooks in the embedded store. A delivery is created with the end of its job, in the same transaction; while a sender
+// holds it, it is not due until the sender's lease expires. Plain calls inside the caller's transaction.
 
 import { type ClaimedDelivery, type DeliveryClaimOptions, type DeliveryResult, type Lease } from '../store.js'
 import { type Connection } from './file.js'
@@ -66,7 +66,7 @@ function prepare(connection: Connection) {
     add: connection.prepare(
       `INSERT INTO deliveries (seq, origin, state, ended_at, set_at, due_at) VALUES (:seq, :origin, 'due', :now, :now, :now)`,
     ),
-    // Leaps from origin to origin along the index: one with ten thousand due costs no more than one with three.
+    // Skips from origin to origin along the index: ten thousand due deliveries of one origin cost no more than three.
     due: connection.prepare(
       `WITH RECURSIVE origins (origin) AS (
          SELECT min(origin) FROM deliveries WHERE state = 'due'

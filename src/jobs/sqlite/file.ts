@@ -1,6 +1,6 @@
-// The database file of the embedded store: made whole or not at all, checked, and brought to this version's schema before
-// anything is read from it. A file that is damaged, foreign, newer or in use is refused by name; never is it replaced by an
-// empty one.
+// The database file of the embedded store: created completely or not at all, checked, and migrated to this version's schema
+// before anything is read from it. A file that is damaged, foreign, newer or in use is an error that names it; it is never
+// replaced by an empty one.
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'libsql'
@@ -143,7 +143,7 @@ function createFile(path: string): void {
   closeSync(directory)
 }
 
-/** One process has the file; it dies with the process. FULL: a commit is on the disk before it is told. */
+/** One process owns the file, and the lock ends with it. FULL: a commit is on disk before it is acknowledged. */
 function lock(connection: Connection): void {
   connection.pragma('locking_mode = EXCLUSIVE')
   connection.pragma('journal_mode = WAL')

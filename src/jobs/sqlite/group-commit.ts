@@ -1,6 +1,6 @@
-// Group commit: all calls that arrive while one commit is on its way to the disk go into the next one, so that a disk with
-// 200 commits a second takes thousands of jobs. A call is answered only after its commit. Where the common transaction
-// fails, each of its calls gets one of its own, so that a full disk refuses what would grow and still answers what only reads.
+// Group commit: all calls that arrive during a commit go into the next one, so that a disk with 200 commits per second accepts
+// thousands of jobs. A call is answered only after its commit. If the shared transaction fails, each call is repeated in its own,
+// so that a full disk rejects calls that write and still answers those that only read.
 import { errorData, GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type StoreEvent } from '../store.js'
@@ -8,7 +8,7 @@ import { type Connection, codeOf } from './file.js'
 import { type SqliteJobs } from './jobs.js'
 import { type CallMessage, type CallReply } from './messages.js'
 
-/** The first of a burst shall not wait for all of it: about 50 ms of work. */
+/** The first calls of a burst must not wait for all of it: about 50 ms of work. */
 const MAX_CALLS = 500
 const RETRY_AFTER_MS = 1000
 
@@ -48,7 +48,7 @@ export class GroupCommit {
     while (this.#waiting.length > 0) this.#commitSome()
   }
 
-  /** After what the ports have for this turn, so that it all goes into one commit. */
+  /** After all messages of this turn, so that they go into one commit. */
   #schedule(): void {
     if (this.#isDue) return
     this.#isDue = true
@@ -122,7 +122,7 @@ export class GroupCommit {
   }
 }
 
-/** What no later try finds otherwise, unless somebody mends the file (https://sqlite.org/rescode.html); with extended codes. */
+/** Errors that last until someone repairs the file (https://sqlite.org/rescode.html); with extended codes. */
 const LASTING = /^SQLITE_(?:READONLY|CORRUPT|NOTADB|CANTOPEN|PERM|AUTH|FORMAT)/
 const NOT_WRITABLE = "The job store file is damaged or not writable. See the gateway's log."
 

@@ -1,6 +1,6 @@
-// The embedded store's calls, as plain functions on its one connection: each is to run inside a transaction of the caller's,
-// who tells the outcome only after the commit. Single owner of the file, so whatever a process left behind as processing is
-// free again when the next one opens it.
+// The calls of the embedded store, as plain functions on its one connection: each runs inside a transaction of the caller, who
+// reports the result only after the commit. The file has a single owner, so jobs that a previous process left as processing are
+// released when the next one opens it.
 import { errorData } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import {
@@ -40,7 +40,7 @@ export type PlainCalls = {
 
 /** Less than this is no clock that was set back. */
 const CLOCK_BACK_MS = 1000
-/** Jobs ahead of one within its key are counted up to here: nobody waits by the second for place 10,000. */
+/** Jobs ahead of one within its key are counted up to here; beyond that the exact position does not matter. */
 const MAX_COUNTED = 10_000
 
 type Ended = { readonly seq: number; readonly webhook_url: string | null }
@@ -70,7 +70,7 @@ export class SqliteJobs implements PlainCalls {
     connection.exec("UPDATE jobs SET due_at = set_at WHERE state = 'processing'")
   }
 
-  /** What has come about since it was last asked: to be told to others after the commit, or dropped without one. */
+  /** Returns the events since the last call: to be published after the commit, or dropped without one. */
   takeEvents(): StoreEvent[] {
     const events = this.#events
     this.#events = []
@@ -278,7 +278,7 @@ export class SqliteJobs implements PlainCalls {
     for (const { id, fence, attempts } of overdue as { id: string; fence: number; attempts: number }[]) {
       if (attempts < maxAttempts) this.#return({ id, fence }, { nowMs, uncounted: 0 })
       else this.fail({ id, fence }, errorData('internal', { message: LOST_RUNS }))
-      // A run that still goes on without its lease is for nothing.
+      // A run that continues without its lease is useless.
       this.#events.push({ type: 'cancelled', id })
     }
   }

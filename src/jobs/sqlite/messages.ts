@@ -1,4 +1,4 @@
-// What event loops and the store's thread say to each other. Plain data; each loop has a port of its own to the thread.
+// The messages between event loops and the thread of the store. Plain data; each loop has its own port to the thread.
 import { type MessagePort } from 'node:worker_threads'
 import { type ErrorData } from '../../model/error.js'
 import { type StoreCalls, type StoreEvent } from '../store.js'
@@ -13,7 +13,7 @@ export type StoreStart = {
 /** From the thread that started it. */
 export type ToStore =
   | { readonly type: 'connect'; readonly port: MessagePort }
-  /** Answers what it has, closes the file and ends. */
+  /** Answers pending calls, closes the file and ends. */
   | { readonly type: 'close' }
 
 export type FromStore =
@@ -29,7 +29,7 @@ export type CallReply =
   | { readonly n: number; readonly value: unknown }
   | { readonly n: number; readonly error: ErrorData }
 
-/** To an event loop: the answers of one commit, or what came about in it. */
+/** To an event loop: the answers of one commit, or its events. */
 export type PortMessage =
   | { readonly type: 'replies'; readonly replies: readonly CallReply[] }
   | { readonly type: 'events'; readonly events: readonly StoreEvent[] }

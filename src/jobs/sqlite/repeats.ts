@@ -1,5 +1,5 @@
-// Idempotency keys in the embedded store: which request a key was first used for, and what came of it. Plain calls inside
-// the caller's transaction.
+// Idempotency keys in the embedded store: the request that a key was first used for, and its result. Plain calls inside the
+// caller's transaction.
 
 import {
   type DirectBeginning,
@@ -24,7 +24,7 @@ type RepeatRow = {
 /** An answer as JSON text of so many bytes, and the time of its end. */
 export type AnswerAt = { readonly text: string; readonly bytes: number; readonly nowMs: number }
 
-/** What became of a job's key: free, some job's, or taken for something else. */
+/** The state of a job's key: free, used by a job, or used for something else. */
 export type JobRepeat = { readonly kind: 'new' | 'mismatch' } | { readonly kind: 'repeated'; readonly id: string }
 
 /** Idempotency keys over one connection. */
@@ -85,7 +85,7 @@ export class SqliteRepeats {
     return this.#statements.forget.run(bound).changes === 1
   }
 
-  /** Removes what is over. */
+  /** Removes expired entries. */
   cleanUp(nowMs: number): number {
     return this.#statements.cleanUp.run({ now: nowMs, limit: MAX_BATCH }).changes
   }

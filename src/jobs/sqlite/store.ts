@@ -1,5 +1,5 @@
-// The embedded store as its users see it: each event loop holds a port to the one thread that owns the file. If that thread
-// dies, every call fails with 503, at once, until the gateway is started again: what was accepted is in the file.
+// The embedded store for its users: each event loop holds a port to the one thread that owns the file. If that thread dies, every
+// call fails immediately with 503 until the gateway is restarted; accepted jobs are safe in the file.
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { GatewayError } from '../../errors.js'
 import { workerEntry } from '../../package-files.js'
@@ -14,7 +14,7 @@ import {
 } from './messages.js'
 
 const WORKER_URL = workerEntry('jobs')
-/** More calls than the disk takes in some seconds: who comes then is refused rather than kept waiting. */
+/** More calls than the disk handles in a few seconds: further ones are rejected instead of kept waiting. */
 const MAX_WAITING_CALLS = 10_000
 const RETRY_AFTER_MS = 1000
 
@@ -26,7 +26,7 @@ export const CALL_NAMES = [
 
 export type SqliteOptions = {
   readonly path: string
-  /** The thread cannot be used any more, or its disk is ill: one line for the log. */
+  /** The thread is no longer usable, or its disk fails: one line for the log. */
   readonly onTrouble: (message: string) => void
   readonly workerUrl?: URL
   /** @see StoreStart */
@@ -37,7 +37,7 @@ export type SqliteOptions = {
 export type SqliteThread = {
   /** A port for one more event loop, to be moved there (`transferList`) and used with `connectSqlite`. */
   connect(): MessagePort
-  /** Answers what was asked so far, then closes the file. */
+  /** Answers pending calls, then closes the file. */
   close(): Promise<void>
 }
 
@@ -66,7 +66,7 @@ export async function startSqlite(options: SqliteOptions): Promise<SqliteThread>
   }
 }
 
-/** Resolves when the file is open, and goes on to tell of trouble. */
+/** Resolves when the file is open, and reports later problems. */
 function opened(worker: Worker, { path, onTrouble }: SqliteOptions, life: { isClosing: boolean }): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     let reason = 'it ended by itself'

@@ -10,7 +10,7 @@ import { GroupCommit } from './group-commit.js'
 import { SqliteJobs } from './jobs.js'
 import { type CallMessage, type FromStore, type PortMessage, type StoreStart, type ToStore } from './messages.js'
 
-/** Opens the file and serves it until it is told to close, or tells why it cannot. */
+/** Opens the file and serves it until the close message, or reports why it cannot. */
 export function serveJobs(start: StoreStart, parent: MessagePort): void {
   const tell = (message: FromStore): void => parent.postMessage(message)
   let connection: Connection

@@ -1,4 +1,4 @@
-// The bodies of webhooks, member by member as the system that Sluice replaces sent them: its receivers go on working.
+// The bodies of webhooks, member by member as in the system that Sluice replaces, so that its receivers continue to work.
 
 /** How a job ended; `response` is the answer's JSON text as it is stored, so that no number in it is written anew. */
 export type JobEnd =
@@ -8,7 +8,7 @@ export type JobEnd =
       readonly error: { readonly message: string; readonly type: string; readonly attempts: number }
     }
 
-/** The bytes that are signed and sent; made anew for each attempt, they are the same each time. */
+/** The bytes that are signed and sent; built for each attempt, and the same each time. */
 export function encodeWebhookBody(requestId: string, end: JobEnd): Uint8Array {
   const id = JSON.stringify(requestId)
   if (end.status === 'completed') {

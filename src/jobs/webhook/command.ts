@@ -1,17 +1,17 @@
-// `sluice webhook verify`: tells whether a webhook that somebody received was signed with a secret, so that a receiver that
-// refuses good webhooks, or takes bad ones, can be set against it.
+// `sluice webhook verify`: verifies whether a received webhook was signed with a secret, to check a receiver that rejects valid
+// webhooks or accepts invalid ones.
 import { readFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { type VerifyOptions } from '../../config/command-line.js'
 import { refusal } from '../../config/validate/problem.js'
 import { verifyWebhook } from './signature.js'
 
-/** What the command takes from its process. In the environment a secret does not show in the list of processes. */
+/** What the command needs from its process. A secret in the environment does not show in the list of processes. */
 export type VerifyWorld = { readonly stdin: NodeJS.ReadableStream; readonly env: NodeJS.ProcessEnv }
 
 /**
- * Resolves with what to print for a signature that fits.
- * @throws misconfigured saying why it does not, or what is missing
+ * Resolves with the text to print for a valid signature.
+ * @throws misconfigured with the reason why it is invalid, or what is missing
  */
 export async function runWebhookVerify(options: VerifyOptions, world: VerifyWorld): Promise<string> {
   const secret = options.secret ?? world.env.WEBHOOK_SECRET ?? ''

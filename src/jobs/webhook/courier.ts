@@ -1,6 +1,6 @@
-// Sends the webhooks of jobs that have ended: takes what is due from the store, makes one attempt, tells the store what came
-// of it. So many of one endpoint at once and no more, so that a bad one holds up no other. Hints of the store wake it, and it
-// polls as well, for retries that fall due.
+// Sends the webhooks of jobs that have ended: claims due deliveries from the store, makes one attempt for each, and reports the
+// result to the store. The number per endpoint is bounded, so that a bad one does not delay others. Hints of the store wake it; it
+// also polls, for due retries.
 
 import { jobErrorOf } from '../job-json.js'
 import { ClaimLoop } from '../run/claim-loop.js'
@@ -11,7 +11,7 @@ import { encodeWebhookBody } from './body.js'
 import { settleDelivery } from './schedule.js'
 import { sendWebhook, type WebhookOptions } from './webhook.js'
 
-/** What a reload may change. */
+/** Options that a reload may change. */
 export type CourierSettings = {
   readonly webhook: WebhookOptions
   /** Beyond the time of one attempt: a courier that died with it has left it to others by then. */
@@ -20,7 +20,7 @@ export type CourierSettings = {
 
 export type CourierOptions = {
   readonly store: DeliveryQueue & Pick<JobStore, 'subscribe'>
-  /** Asked anew for each claim and attempt. */
+  /** Read for each claim and attempt. */
   readonly settings: () => CourierSettings
   readonly random: () => number
   readonly timers?: Timers
@@ -59,7 +59,7 @@ export class Courier {
     this.#loop.start()
   }
 
-  /** Takes no more; resolves when nothing is under way, or after `graceMs`: what has no answer by then is sent again. */
+  /** Claims no more; resolves when no attempt is running, or after `graceMs`: attempts without a response by then are repeated. */
   async stop(graceMs: number): Promise<void> {
     this.#unsubscribe()
     await this.#loop.stop()
@@ -82,7 +82,7 @@ export class Courier {
       for (const delivery of claimed) this.#begin(delivery)
       return true
     } catch {
-      // The store is away, which whoever runs jobs tells.
+      // The store is unavailable, which the job runner reports.
       return false
     }
   }
@@ -104,7 +104,7 @@ export class Courier {
     else this.#perOrigin.delete(origin)
   }
 
-  /** Never rejects. What the store is not told is sent again when the lease is over: at least once. */
+  /** Never rejects. A result that does not reach the store is sent again when the lease expires: at least once. */
   async #send(delivery: ClaimedDelivery): Promise<void> {
     const { store, settings, random, onAttempt } = this.#options
     const { job, url, lease, attempts } = delivery

@@ -1,4 +1,5 @@
-// Where a webhook may go: its URL is a stranger's, so it must point to a public address. The rules are upstream/public-url.ts.
+// Allowed targets of webhooks: the URL comes from a client, so it must point to a public address. upstream/strangers/public-url.ts
+// has the rules.
 import { GatewayError } from '../../errors.js'
 import { checkPublicUrl, type GuardPolicy as PublicPolicy } from '../../upstream/strangers/public-url.js'
 

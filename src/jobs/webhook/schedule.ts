@@ -1,5 +1,5 @@
-// When a webhook that was not taken is tried again, and when it is given up: the schedule that Standard Webhooks proposes,
-// with jitter, so that the webhooks of an endpoint that was away do not come back all at once. Pure.
+// When a failed webhook is retried and when it is given up: the schedule that Standard Webhooks proposes, with jitter, so that the
+// webhooks of an endpoint that was down do not all arrive at once. Pure.
 import { type WebhookAnswer } from './webhook.js'
 
 const SEC_MS = 1000
@@ -17,7 +17,7 @@ const JITTER = 0.2
 /** The first attempt and one after each wait. */
 export const MAX_WEBHOOK_ATTEMPTS = WAITS_MS.length + 1
 
-/** What becomes of a delivery; `error` is for the job's status and tells nothing of the network behind the URL. */
+/** The result of a delivery; `error` is for the job's status and reveals nothing about the network behind the URL. */
 export type DeliveryFate =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'retry'; readonly delayMs: number; readonly error: string }

@@ -1,14 +1,15 @@
-// Standard Webhooks signatures: HMAC-SHA256 over id, timestamp and body, so that a receiver knows who sent what and when.
+// Standard Webhooks signatures: HMAC-SHA256 over id, timestamp and body, so that a receiver can verify the sender, the content and
+// the time.
 //
 //   signed    = id "." timestamp "." body        timestamp: Unix seconds; body: the bytes as sent
-//   signature = "v1," base64(HMAC-SHA256(key, signed))       several, apart by a blank, while a secret is replaced
+//   signature = "v1," base64(HMAC-SHA256(key, signed))       several, separated by spaces, while a secret is replaced
 //
 // @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
 const SECRET_PREFIX = 'whsec_'
 const VERSION = 'v1'
-/** Older or newer than this is a replay or a wrong clock; what the libraries of the specification take. */
+/** Tolerance of the timestamp, as in the libraries of the specification; beyond it is a replay or a wrong clock. */
 const TOLERANCE_SEC = 300
 /** Of each header that a stranger sends. */
 const MAX_HEADER_LENGTH = 4096

@@ -1,6 +1,6 @@
-// One attempt to deliver one webhook: a signed POST on a connection of its own, to a server that may be anybody's. Nothing
-// it does lasts longer than `timeoutMs`, is read beyond 64 KiB, or leads anywhere but to the address that was checked.
-// It keeps nothing: when to try again is schedule.ts, what is still to be sent is the store's.
+// One attempt to deliver one webhook: a signed POST on its own connection, to an untrusted server. It takes at most `timeoutMs`,
+// reads at most 64 KiB, and connects only to the address that was checked. It keeps no state: schedule.ts decides on retries, and
+// the store keeps pending webhooks.
 import { Client, type Dispatcher } from 'undici'
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { createGuardedConnector } from '../../upstream/strangers/guarded-connector.js'
@@ -9,32 +9,32 @@ import { parseRetryAfterMs } from '../../wire/http.js'
 import { type GuardPolicy, parseWebhookUrl } from './guard.js'
 import { signWebhook } from './signature.js'
 
-/** Nothing in an answer but its head is of use; it is read so far that an honest server can finish its sentence. */
+/** Only the head of the response matters; up to this size the body is read, so that a well-behaved server can finish. */
 const MAX_ANSWER_BYTES = 64 * 1024
 const MAX_ANSWER_HEAD_BYTES = 16 * 1024
 
 const GONE = 410
-/** Not now, and worth another try: timed out, too early, too many. So is every 5xx. */
+/** Temporary errors that are retried, like every 5xx: timeout, too early, too many requests. */
 const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429])
 /**
- * All that is told of an attempt that got no answer: blocked, refused, unresolvable, reset, bad certificate, too slow. Any
- * difference would let a stranger map the network that the gateway stands in (LLMGateway CVE-2026-108719).
+ * The only error text for an attempt without a response: blocked, refused, unresolvable, reset, bad certificate, too slow. Any
+ * difference would let a client map the network of the gateway (LLMGateway CVE-2026-108719).
  */
 const UNREACHABLE = 'The endpoint is unreachable.'
 const ENDED = Object.freeze(new GatewayError('client_gone', { message: 'The delivery attempt was aborted.' }))
 
 export type WebhookDelivery = {
-  /** The same for every attempt: receivers know a repetition by it. */
+  /** The same for every attempt, so that receivers recognize duplicates. */
   readonly id: string
   readonly url: string
   readonly body: Uint8Array
 }
 
-/** The slice `jobs.webhook` of the configuration, and what tests put in place of the world. */
+/** The section `jobs.webhook` of the configuration, and substitutes for tests. */
 export type WebhookOptions = GuardPolicy & {
   /** Null: webhooks are not signed. */
   readonly secret: string | null
-  /** Signs as well while receivers change over. */
+  /** Also signs while receivers switch to the new secret. */
   readonly previousSecret: string | null
   readonly timeoutMs: number
   /** All addresses of a name; DNS unless given. */
@@ -44,19 +44,19 @@ export type WebhookOptions = GuardPolicy & {
   readonly ca?: string | Buffer
 }
 
-/** `error` is for the job's status; `cause` says more, and is for the log alone. */
+/** `error` is for the job's status; `cause` has details for the log only. */
 export type WebhookAnswer =
   | { readonly kind: 'delivered' }
-  /** 410: wants no more. */
+  /** 410: the endpoint wants no more webhooks. */
   | { readonly kind: 'gone'; readonly error: string; readonly cause: unknown }
   | {
       readonly kind: 'retry'
       readonly error: string
       readonly cause: unknown
-      /** What the endpoint asked for, up to a day. */
+      /** Retry-After of the endpoint, up to a day. */
       readonly retryAfterMs: number | null
     }
-  /** Refused for good: a redirect, or another 4xx. */
+  /** Rejected permanently: a redirect, or another 4xx. */
   | { readonly kind: 'failed'; readonly error: string; readonly cause: unknown }
 
 /** Makes one attempt. Never rejects; when it resolves, its connection is closed. */
@@ -76,7 +76,7 @@ export async function sendWebhook(delivery: WebhookDelivery, options: WebhookOpt
       method: 'POST',
       headers: headersOf(delivery, options, Math.floor(unixMs() / 1000)),
       body: delivery.body,
-      // A connection to a stranger is not kept.
+      // A connection to an untrusted server is not kept.
       reset: true,
     })
   })
@@ -92,13 +92,13 @@ function headersOf({ id, body }: WebhookDelivery, options: WebhookOptions, times
 
 type AttemptHooks = { readonly unixMs: () => number; readonly resolve: (answer: WebhookAnswer) => void }
 
-/** undici's handler of the one request. The parser is never paused (undici#5360): what comes is counted and dropped. */
+/** undici's handler of the one request. The parser is never paused (undici#5360): data is counted and discarded. */
 class WebhookAttempt implements Dispatcher.DispatchHandler {
   readonly #client: Client
   readonly #hooks: AttemptHooks
   readonly #timer: NodeJS.Timeout
   #controller: Dispatcher.DispatchController | null = null
-  /** Known with the head; what follows does not change it. */
+  /** Known with the head; the body does not change it. */
   #answer: WebhookAnswer | null = null
   #bytes = 0
   #isOver = false
@@ -143,7 +143,7 @@ class WebhookAttempt implements Dispatcher.DispatchHandler {
     this.#end(error)
   }
 
-  /** The end of all of it, whoever calls first: the answer is what the head said, if there was one. */
+  /** Ends the attempt; only the first call counts. The result is that of the head, if there was one. */
   #end(cause: unknown): void {
     if (this.#isOver) return
     this.#isOver = true
