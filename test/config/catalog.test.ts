@@ -75,7 +75,7 @@ test('model patterns are those of the contract, and no pattern belongs to two ve
   t.end()
 })
 
-test('quirks tell only what differs from the protocol', (t) => {
+test('quirks hold only what differs from the protocol', (t) => {
   for (const each of CATALOG.profiles) {
     const defaults: Readonly<Record<string, unknown>> = { ...CATALOG.protocols[each.protocol]?.quirks }
     for (const [name, value] of Object.entries(each.quirks ?? {}))

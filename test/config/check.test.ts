@@ -69,7 +69,7 @@ test('what is not set shows as null, not as a mask', (t) => {
   t.end()
 })
 
-test('warnings and the simulator are told as comments', (t) => {
+test('warnings and the simulator are printed as comments', (t) => {
   t.match(renderConfig(load('providers: { ollama: {}, openai: {} }').config), /^# warning: provider openai is ignored/)
   t.match(renderConfig(load('').config), /^# no provider is configured: the built-in simulator serves\n/)
   t.notMatch(renderConfig(load('', { OPENAI_API_KEY: 'k' }).config), /^#/m)

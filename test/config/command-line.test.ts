@@ -74,7 +74,7 @@ test('help and version are found anywhere', (t) => {
   t.end()
 })
 
-test('what is wrong is said in one line', (t) => {
+test('reports an error in one line', (t) => {
   const rows: readonly (readonly [readonly string[], string])[] = [
     [['strat'], 'unknown command "strat"; did you mean "start"? See sluice --help.'],
     [['xyzzy'], 'unknown command "xyzzy". See sluice --help.'],

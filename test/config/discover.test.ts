@@ -95,7 +95,7 @@ test('a simulator that is asked for gets its address in its place, and stays bes
   t.ok(Object.isFrozen(config.providers[0]))
 })
 
-test('a simulator that stands in comes behind the rest', async (t) => {
+test('a simulator that serves without providers comes last', async (t) => {
   const { config, providerDefaults } = load('')
   const facts = { catalog: CATALOG, origin: 'http://127.0.0.1:4010', providerDefaults }
   t.match(withSimulator(config, facts), { simulator: 'stand-in', providers: [{ name: 'sim' }] })

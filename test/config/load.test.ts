@@ -76,7 +76,7 @@ test('a syntax error names its line', (t) => {
   t.end()
 })
 
-test('all problems are told at once, each with its line', (t) => {
+test('reports all problems at once, each with its line', (t) => {
   const text = [
     'server:',
     '  prot: 1',
@@ -139,7 +139,7 @@ test('names of the prototype are names like others, or refused; nothing is pollu
   t.end()
 })
 
-test('no secret is ever told, wherever it stands and whatever is wrong with it', (t) => {
+test('never prints a secret, wherever it is and whatever is wrong with it', (t) => {
   const canary = 'sk-CANARY-0123456789'
   const texts = [
     `keys: "${canary}"`,

@@ -50,14 +50,14 @@ function leaves(schema: Node, values: readonly unknown[], path: string): Leaf[] 
   return [{ path, schema, values }]
 }
 
-test('every option stands in the example', (t) => {
+test('every option is in the example', (t) => {
   const all = leaves(ConfigFile, [parse(UNCOMMENTED)], '')
   t.ok(all.length > 70)
   for (const { path, values } of all) t.ok(values.length > 0, path)
   t.end()
 })
 
-test('every option that has a default stands at it', (t) => {
+test('every option with a default has it in the example', (t) => {
   for (const { path, schema, values } of leaves(ConfigFile, [parse(UNCOMMENTED)], '')) {
     if (schema.default === undefined || (path.startsWith('models.') && path.endsWith('fallbacks'))) continue
     for (const value of values) t.same(value, schema.default, path)

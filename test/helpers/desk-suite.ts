@@ -17,7 +17,7 @@ import {
 } from './store-rig.js'
 
 export function deskSuite(kind: string, open: OpenStore): void {
-  test(`${kind}: a job is kept as it came, and says how far it is`, async (t) => {
+  test(`${kind}: a job is stored as it came and reports its progress`, async (t) => {
     const { store } = await open(t)
     t.equal(await store.get('job-none'), null)
     const text = JSON.stringify({ model: 'm', content: `é😀"\\u0000 \n${'x'.repeat(100_000)}` })
@@ -83,7 +83,7 @@ export function deskSuite(kind: string, open: OpenStore): void {
     t.notOk('request' in ((await store.list(query))[0] ?? {}), 'without the big texts')
   })
 
-  test(`${kind}: cancels what waits and what runs, and nothing that has ended`, async (t) => {
+  test(`${kind}: cancels waiting and running jobs, but none that has ended`, async (t) => {
     const { store } = await open(t)
     const events: StoreEvent[] = []
     store.subscribe((event) => events.push(event))

@@ -7,7 +7,7 @@ const CAPS = { perKey: 3, all: 5 }
 
 /** Runs the tests over one kind of store. */
 export function pendingSuite(kind: string, open: OpenStore): void {
-  test(`${kind}: so many jobs of a key may wait, so many in all, and what is refused is not there`, async (t) => {
+  test(`${kind}: the waiting jobs are bounded per key and in total, and a rejected job is not stored`, async (t) => {
     const { store } = await open(t)
     const accept = (id: string, keyName: string) => store.accept(newJob(id, { keyName }), CAPS)
     for (const id of ['a1', 'a2', 'a3']) t.match(await accept(id, 'a'), { kind: 'accepted' })
@@ -29,7 +29,7 @@ export function pendingSuite(kind: string, open: OpenStore): void {
     t.equal(kinds.filter((each) => each === 'accepted').length, CAPS.perKey)
   })
 
-  test(`${kind}: who repeats a job is answered where no more may wait; a refused one leaves its key free`, async (t) => {
+  test(`${kind}: a repeated job is answered even when the queue is full; a rejected one leaves its key free`, async (t) => {
     const { store } = await open(t)
     const caps = { perKey: 1, all: 10 }
     const keyed = (id: string, key: string) => newJob(id, { idempotency: { key, digest: key } })

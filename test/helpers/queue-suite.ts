@@ -70,7 +70,7 @@ export function queueSuite(kind: string, open: OpenStore): void {
     t.match(await store.get('a'), { state: 'completed', answer: '{"own":1}', attempts: 2 })
   })
 
-  test(`${kind}: who finishes late finishes all the same while nobody has taken over`, async (t) => {
+  test(`${kind}: a run that finishes after its lease still counts if no other has taken over`, async (t) => {
     const { store, advance } = await open(t)
     await store.accept(newJob('a'))
     const { lease } = await claimOne(store)
@@ -117,7 +117,7 @@ export function queueSuite(kind: string, open: OpenStore): void {
     t.match(await claimOne(store), { job: { attempts: 1 } })
   })
 
-  test(`${kind}: a job that is given back goes first, as if it had not been begun`, async (t) => {
+  test(`${kind}: a released job goes to the front of the queue, as if it had not started`, async (t) => {
     const { store, advance } = await open(t)
     await acceptAll(store, [newJob('a'), newJob('b')])
     advance(1000)

@@ -41,7 +41,7 @@ export function repeatSuite(kind: string, open: OpenStore): void {
     t.equal((await store.counts()).jobs.pending, 1)
   })
 
-  test(`${kind}: a direct request runs once; who repeats it gets its answer`, async (t) => {
+  test(`${kind}: a direct request runs once; a repetition gets its answer`, async (t) => {
     const { store, advance } = await open(t)
     const request: DirectRequest = { keyName: 'team-a', idempotency }
     const began = await store.begin(request, LEASE_MS)

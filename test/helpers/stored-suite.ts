@@ -48,7 +48,7 @@ export function storedSuite(kind: string, open: OpenStore): void {
     t.equal((await store.counts()).jobs.pending, 3)
   })
 
-  test(`${kind}: what is removed, or has been kept long enough, makes room again`, async (t) => {
+  test(`${kind}: removed and expired jobs free their space`, async (t) => {
     const { store, advance } = await open(t)
     const caps = capsOf(300, 1000)
     await store.accept(jobOf('a1', 'a', 100), caps)
@@ -67,7 +67,7 @@ export function storedSuite(kind: string, open: OpenStore): void {
     t.same(await storedBytes(store), { jobs: 0, answers: 0 })
   })
 
-  test(`${kind}: retries, releases and lost leases change nothing of what is kept`, async (t) => {
+  test(`${kind}: retries, releases and lost leases do not change the stored bytes`, async (t) => {
     const { store, advance } = await open(t)
     await store.accept(jobOf('a1', 'a', 100))
     const [first] = await store.claim(CLAIM)
@@ -97,7 +97,7 @@ export function storedSuite(kind: string, open: OpenStore): void {
     t.equal((await storedBytes(store)).jobs, 1000)
   })
 
-  test(`${kind}: who repeats a job is answered without room, and a job without room leaves its key free`, async (t) => {
+  test(`${kind}: a repeated job is answered even when the store is full; a job that is rejected for space leaves its key free`, async (t) => {
     const { store } = await open(t)
     const keyed = (id: string, key: string) => ({ ...jobOf(id, 'a', 100), idempotency: { key, digest: key } })
     t.match(await store.accept(keyed('first', 'one'), capsOf(100, 100)), { kind: 'accepted' })

@@ -109,7 +109,7 @@ test('a line full of other keys is the gatewayâ€™s fault, whatever the newcomerâ
   t.end()
 })
 
-test('a waiter that leaves gives back its place and its turn', async (t) => {
+test('a waiter that leaves frees its place and its turn', async (t) => {
   const { limiters, calls, waiter, stop } = setUp({
     gateway: { concurrency: 1 },
     keys: [{}, {}],

@@ -145,7 +145,7 @@ const answers: fc.Arbitrary<ChatResponse> = fc.record({
   usage: fc.constant(null),
 })
 
-test('any answer told as events, its deltas cut anywhere, adds up to itself', async () => {
+test('aggregating the events of an answer yields the answer, wherever its deltas are cut', async () => {
   assertHolds({ name: 'answers', inputs: fc.tuple(answers, fc.nat(3)) }, ([answer, size]: [ChatResponse, number]) => {
     const events = eventsOf(answer).flatMap((event) => cutDelta(event, size))
     const violation = findViolation(events)

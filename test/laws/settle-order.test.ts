@@ -66,7 +66,7 @@ const scenario = fc.record({
   acts: fc.array(fc.constantFrom(...Object.keys(ACTS)), { maxLength: 14 }),
 })
 
-test('7. an exchange settles once and gives all back, whatever happens in whatever order', async (t) => {
+test('7. an exchange settles once and releases everything, whatever the order of events', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   const rejections: unknown[] = []

@@ -253,7 +253,7 @@ for (const way of WAYS) {
   })
 }
 
-test('7. with nobody leaving, every way is complete and costs what the provider says', async (t) => {
+test('7. without an abort every way is complete and costs what the provider reports', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   for (const way of WAYS) {

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { RedisConnection } from '../../src/redis/connection.js'
 import { startRedis } from '../helpers/redis-server.js'
 
-test('runs scripts as one step, and tells them apart', async (t) => {
+test('runs scripts atomically and distinguishes them', async (t) => {
   const server = await startRedis()
   const connection = await connected(server.url)
   const add = connection.script("return redis.call('INCRBY', 'n', ARGV[1])")
@@ -15,7 +15,7 @@ test('runs scripts as one step, and tells them apart', async (t) => {
   await server.kill()
 })
 
-test('a connection that cannot be made is told to its callers alone', async (t) => {
+test('a failed connection is reported to its callers only', async (t) => {
   const connection = new RedisConnection({ url: 'redis://127.0.0.1:1' })
   t.teardown(() => connection.close())
   await t.rejects(connection.connect())

@@ -36,7 +36,7 @@ test('every file is part of a script', (t) => {
   t.end()
 })
 
-test('no script text stands in TypeScript', (t) => {
+test('no Lua text is in TypeScript', (t) => {
   t.match("const TAKE = `return redis.call('GET', KEYS[1])`", LUA)
   t.same(
     readSource()

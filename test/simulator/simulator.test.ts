@@ -17,7 +17,7 @@ test('lists its models on every wire', async (t) => {
   t.match(await get('/api/tags'), /"name":"lorem:latest"/)
 })
 
-test('speaks only the protocols it is told to, and answers every other path with 404', async (t) => {
+test('speaks only the protocols it is given, and answers every other path with 404', async (t) => {
   const { origin } = await startSimulator(t, { protocols: ['ollama-chat'] })
   t.equal((await post(`${origin}/v1/chat/completions`, chat('echo'))).status, 404)
   t.equal((await post(`${origin}/api/chat`, chat('echo'))).status, 200)

@@ -149,7 +149,7 @@ test('no text can follow an object and be taken for a part of it', (t) => {
   t.end()
 })
 
-test('nesting of any depth is read without recursion, objects told from arrays at every level', (t) => {
+test('reads nesting of any depth without recursion, and distinguishes objects from arrays at every level', (t) => {
   for (const depth of [29, 30, 31, 59, 60, 61, 62, 1000, 200_000]) {
     const open = Array.from({ length: depth }, (_, level) => (level % 3 === 0 ? '[' : '{"a":'))
     const close = open.map((bracket) => (bracket === '[' ? ']' : '}')).reverse()

@@ -194,7 +194,7 @@ test('equals the edit of the parsed object, for any object, spacing and edits', 
   )
 })
 
-test('refuses a body whose top-level key stands twice, however it is spelled', async (t) => {
+test('rejects a body with a duplicate top-level key, however it is escaped', async (t) => {
   const error = thrownBy(() => parseRequestBody(encodeText('{"model":"a","stream":true,"mod\\u0065l":"b"}')))
   t.equal(error.code, 'invalid_request')
   t.equal(error.param, 'model')

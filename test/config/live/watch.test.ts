@@ -36,7 +36,7 @@ function setUp(t: Test, fileName = 'a.yaml') {
   return { folder, file, start, next }
 }
 
-test('a file that is written, replaced, removed or made is told once each', async (t) => {
+test('reports a file that is written, replaced, removed or created once each', async (t) => {
   const { file, start, next } = setUp(t)
   writeFileSync(file, 'one')
   start()
@@ -88,7 +88,7 @@ test('a file that is still being written is waited for', async (t) => {
   } while (pieces < 12)
 })
 
-test('after it is stopped nothing is told', async (t) => {
+test('reports nothing after it was stopped', async (t) => {
   const { file, start, next } = setUp(t)
   writeFileSync(file, 'one')
   const watch = start()
@@ -97,7 +97,7 @@ test('after it is stopped nothing is told', async (t) => {
   t.equal(await next(250), null)
 })
 
-test('a change that was noted is not told', async (t) => {
+test('does not report a change that was acknowledged', async (t) => {
   const { file, start, next } = setUp(t)
   writeFileSync(file, 'one')
   const watch = start()

@@ -31,7 +31,7 @@ test('reads addresses in every spelling, and nothing else', (t) => {
   t.end()
 })
 
-test('reads networks, and refuses prefixes that are none', (t) => {
+test('reads networks, and rejects invalid prefixes', (t) => {
   t.same(parseNetwork('10.0.0.0/8'), { address: Uint8Array.of(10, 0, 0, 0), bits: 8 })
   t.same(parseNetwork('10.1.2.3'), { address: Uint8Array.of(10, 1, 2, 3), bits: 32 })
   t.same(parseNetwork('::ffff:10.0.0.0/104'), { address: Uint8Array.of(10, 0, 0, 0), bits: 8 })

@@ -72,7 +72,7 @@ test('this machine is never reached through the environment’s proxy; an entry 
   t.end()
 })
 
-test('an entry’s proxy goes before the environment’s, and none is none', (t) => {
+test('the proxy of an entry takes precedence over the environment, and none disables it', (t) => {
   const env = { HTTPS_PROXY: PROXY, NO_PROXY: '*' }
   t.equal(proxyOf('https://api.test/v1', env, 'http://u:p@own.test:1'), 'http://u:p@own.test:1')
   t.equal(proxyOf('https://api.test/v1', { HTTPS_PROXY: PROXY }, 'none'), null)

@@ -129,7 +129,7 @@ test('a webhook secret that can be guessed is refused, and not shown', (t) => {
   t.end()
 })
 
-test('the simulator stands in only where nothing names a provider', (t) => {
+test('the simulator serves only if nothing names a provider', (t) => {
   t.equal(load('').config.simulator, 'stand-in')
   t.equal(load('keys: [ { name: a, key: k } ]\nproviders: {}').config.simulator, 'stand-in')
   t.equal(load('', { OPENAI_API_KEY: '' }).config.simulator, 'stand-in', 'an empty variable is not set')

@@ -29,7 +29,7 @@ test('a file that is missing and one that cannot be read are the same problem', 
   t.end()
 })
 
-test('a certificate is told from a key and from any other text', (t) => {
+test('distinguishes a certificate from a key and from other text', (t) => {
   const { cert, key } = new Authority(t).issue('one')
   t.equal(isCertificate(cert), true)
   for (const text of [key, 'text', '']) t.equal(isCertificate(text), false)

@@ -23,7 +23,7 @@ test('a value knows its line, and a missing one the line of what holds it', (t) 
   t.end()
 })
 
-test('a syntax error tells its kind and line, and no word of the text', (t) => {
+test('a syntax error names its kind and line, and quotes nothing of the text', (t) => {
   const { problems, tree } = parseConfigText('server:\n  port: 1\nkeys: [ "sk-secret\n')
   t.equal(tree, null)
   t.ok(problems.length > 0)

@@ -156,7 +156,7 @@ test('a model whose vendor has no key is left out with a warning', async (t) => 
   t.match(warnings, [/models\.gpt-4o\.targets\.0 is ignored: provider openai has no key/, /model gpt-4o is ignored/])
 })
 
-test('what is wrong is told with file, path, reason and line, all at once', async (t) => {
+test('reports all problems at once, with file, path, reason and line', async (t) => {
   const text = `{
   "olama": { "a": {} },
   "x": {
@@ -207,7 +207,7 @@ test('what is wrong is told with file, path, reason and line, all at once', asyn
   )
 })
 
-test('what only the check of the whole finds is told with the line too', async (t) => {
+test('problems found by the final check have their line too', async (t) => {
   const place = { api_host: 'no url', api_type: 'vllm' }
   t.match(
     refusalOf(() => load({ a: { m: place } })),
@@ -219,7 +219,7 @@ test('what only the check of the whole finds is told with the line too', async (
   )
 })
 
-test('no secret of the file is ever told', async (t) => {
+test('no secret of the file is ever printed', async (t) => {
   const canary = 'sk-CANARY-0123456789'
   const wrong = [
     { a: { m: { api_token: [canary], api_type: 'vllm' } } },

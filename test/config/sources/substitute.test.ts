@@ -27,7 +27,7 @@ test('references are replaced anywhere in a string, in lists and maps', (t) => {
   t.end()
 })
 
-test('a default stands in for a missing or empty variable', (t) => {
+test('a default replaces a missing or empty variable', (t) => {
   t.same(run({ a: '${A:-x}', b: '${B:-}', c: '${C:-y}' }, { B: 'b', C: '' }).tree, { a: 'x', b: 'b', c: 'y' })
   t.end()
 })
@@ -47,7 +47,7 @@ test('a missing variable is a problem with path and name', (t) => {
   t.end()
 })
 
-test('a missing variable in a provider key is told apart: that provider is not configured', (t) => {
+test('a missing variable in a provider key is reported separately: that provider is not configured', (t) => {
   const { missingKeys, message } = run({ providers: { p: { apiKey: '${NOPE}' } } })
   t.same(missingKeys, [{ path: ['providers', 'p', 'apiKey'], variable: 'NOPE' }])
   t.equal(message, '')
@@ -65,7 +65,7 @@ test('a broken reference, a dangerous name and a bottomless file are problems', 
   t.end()
 })
 
-test('no value is told', (t) => {
+test('no value is printed', (t) => {
   const told: Problem = {
     path: ['a'],
     reason: run({ a: 'sk-secret ${NOPE}' }).message,

@@ -10,7 +10,7 @@ test('the placeholders of documents are known', async (t) => {
   for (const word of words) t.equal(isPlaceholder(word), true, word)
 })
 
-test('keys and addresses are none', async (t) => {
+test('real keys and addresses are not placeholders', async (t) => {
   const words = [
     ...['', 'sk-proj-0123456789abcdef', 'yourself', 'https://your-host.example.com/v1', 'mygateway', 'team-a-key'],
     ...['http://here', 'there', 'xx', 'myhost:8000', 'input-token-1'],

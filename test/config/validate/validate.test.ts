@@ -100,7 +100,7 @@ test('header values cannot smuggle a line', (t) => {
   t.end()
 })
 
-test('extraBody takes any JSON, and nothing that is none', (t) => {
+test('extraBody accepts any JSON and nothing else', (t) => {
   const nested = { options: { num_ctx: 4096, stop: ['a', null, true] } }
   t.same(run({ providers: { p: { extraBody: nested } } }).lines, [])
   for (const bad of [Number.NaN, [Number.POSITIVE_INFINITY], { a: new Date(0) }, new Uint8Array(1)]) {
@@ -111,7 +111,7 @@ test('extraBody takes any JSON, and nothing that is none', (t) => {
   t.end()
 })
 
-test('text stands for a number, a boolean or null only where it came from a variable', (t) => {
+test('text is read as a number, a boolean or null only if it came from a variable', (t) => {
   const raw = { server: { port: '80' }, compat: { asyncByDefault: 'TRUE' }, metrics: { port: 'null' } }
   t.match(run(raw, () => true).checked, {
     server: { port: 80 },
@@ -124,7 +124,7 @@ test('text stands for a number, a boolean or null only where it came from a vari
   t.end()
 })
 
-test('all that is wrong is told at once', (t) => {
+test('reports all problems at once', (t) => {
   t.equal(run({ server: { port: 'x', host: 1 }, nope: 1, log: { level: 1 } }).lines.length, 4)
   t.end()
 })

@@ -72,7 +72,7 @@ async function until(isSo: () => boolean): Promise<void> {
   if (!isSo()) throw new Error('never')
 }
 
-test('Redis killed and back: 503 at once meanwhile, then everything is there and work goes on', async (t) => {
+test('while Redis is down requests are 503 at once; when it is back nothing is lost and jobs continue', async (t) => {
   const warnings: Error[] = []
   const onWarning = (warning: Error): void => {
     warnings.push(warning)
@@ -134,7 +134,7 @@ test('Redis down at the start: the store opens, refuses, and works once it is th
   t.match(await store.accept(newJob('a')), { kind: 'accepted' })
 })
 
-test('a Redis that hangs is refused within seconds, and nobody waits for it again and again', async (t) => {
+test('a hanging Redis is 503 within seconds, and later calls do not wait for it again', async (t) => {
   const hanging = await startRedis()
   const store = await openUp({ url: hanging.url })
   process.kill(hanging.pid, 'SIGSTOP')
@@ -155,7 +155,7 @@ test('a Redis that hangs is refused within seconds, and nobody waits for it agai
   await hanging.kill()
 })
 
-test('a Redis that is full: 507, and nothing accepted; the rest goes on', async (t) => {
+test('a full Redis is 507 and accepts nothing; everything else continues', async (t) => {
   const small = await startRedis({ args: ['--maxmemory', '3mb'] })
   t.teardown(() => small.kill())
   const store = await openUp({ url: small.url })

@@ -58,7 +58,7 @@ test('a hint without room waits for room', async (t) => {
   t.equal(seen.claims, 1)
 })
 
-test('a store that is away is asked again by the poll, and not at once', async (t) => {
+test('an unavailable store is retried by the poll, not immediately', async (t) => {
   const { loop, seen, end, poll } = setUp()
   loop.start()
   loop.wake()

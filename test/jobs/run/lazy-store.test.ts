@@ -30,7 +30,7 @@ test('opens at the first call, once, and passes calls and events on', async (t) 
   t.match(await rejectionOf(lazy.get('a')), { code: 'draining' })
 })
 
-test('what cannot be opened is 503 without a time to come back, tells each reason once, and is tried again later', async (t) => {
+test('a store that cannot be opened is 503 without Retry-After, logs each reason once, and is tried again later', async (t) => {
   const plain = createPlainStore(t, Date.now)
   const reasons: string[] = []
   let reason = 'The job store x is damaged.'

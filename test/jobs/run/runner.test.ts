@@ -149,7 +149,7 @@ test("waits for as long as the upstream asked, and not for an upstream's year", 
   await called(3)
 })
 
-test('what another try cannot cure ends at once; a fault of our own tells nothing of itself', async (t) => {
+test('an error that a retry cannot fix ends the job at once; an internal error shows no details', async (t) => {
   const { store, runner, called, stateIs } = rig(t)
   await store.accept(newJob('a'))
   await store.accept(newJob('b'))
@@ -219,7 +219,7 @@ test('a long run keeps its lease', async (t) => {
   t.match(await store.get('a'), { attempts: 1 })
 })
 
-test('a run whose job another has taken over is broken off and settles nothing', async (t) => {
+test('a run whose job was taken over is aborted and settles nothing', async (t) => {
   const { store, runner, timers, called, until, quiet, results } = rig(t)
   await store.accept(newJob('a'))
   runner.start()
@@ -238,7 +238,7 @@ test('a run whose job another has taken over is broken off and settles nothing',
   t.equal(await store.complete(taken.lease, '{}'), true)
 })
 
-test('a cancelled job is broken off at once', async (t) => {
+test('a cancelled job is aborted at once', async (t) => {
   const { store, runner, called, until, results } = rig(t)
   await store.accept(newJob('a'))
   runner.start()
@@ -274,7 +274,7 @@ test('a stop lets end what ends in time and gives the rest back, uncounted', asy
   t.same(timers.pending(), [], 'and no timer is left')
 })
 
-test('a pipeline that drains gives its job back as well', async (t) => {
+test('a draining pipeline releases its job as well', async (t) => {
   const { store, runner, called, stateIs } = rig(t)
   await store.accept(newJob('a'))
   runner.start()
@@ -285,7 +285,7 @@ test('a pipeline that drains gives its job back as well', async (t) => {
   t.match(await store.get('a'), { attempts: 0 })
 })
 
-test('an answer is not lost while the store is away', async (t) => {
+test('an answer is not lost while the store is unavailable', async (t) => {
   const { store, runner, timers, called, stateIs, troubles, quiet } = rig(t)
   await store.accept(newJob('a'))
   runner.start()
@@ -307,7 +307,7 @@ test('an answer is not lost while the store is away', async (t) => {
   t.same(troubles.slice(1), ['job store available (runner)'])
 })
 
-test('a stop ends in time though the store is away', async (t) => {
+test('a stop ends in time although the store is unavailable', async (t) => {
   const { store, runner, timers, called, quiet } = rig(t)
   await store.accept(newJob('a'))
   runner.start()

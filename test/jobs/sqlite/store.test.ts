@@ -82,7 +82,7 @@ async function openFile(
 
 const CLAIM = { limit: 10, leaseMs: 60_000, maxAttempts: 3 }
 
-test('what was accepted is there after a restart; what ran runs again, and its attempts tell', async (t) => {
+test('accepted jobs survive a restart; running ones run again and count another attempt', async (t) => {
   const path = join(directory(t), 'jobs.db')
   const first = await openFile(t, { path })
   const idempotency = { key: 'k', digest: 'd' }
@@ -133,7 +133,7 @@ test('several event loops share the one thread, and all hear of work', async (t)
   t.match(await rejectionOf(loops[1]?.counts()), { code: 'storage_unavailable', status: 503 })
 })
 
-test('a thread that dies: its calls fail with 503, those to come as well, and one line tells', async (t) => {
+test('when the thread dies its calls and later ones fail with 503, and one line is logged', async (t) => {
   const lines: string[] = []
   let tell = (): void => undefined
   const told = new Promise<void>((resolve) => {

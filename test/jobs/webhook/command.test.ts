@@ -36,7 +36,7 @@ test('body by standard input, secret by the environment: exit 0 and one line, or
   t.same(bad, { code: 1, out: '', err: 'sluice: the webhook is invalid: no signature matches\n' })
 })
 
-test('a file as body; what is missing or too old is said, the secret never', async (t) => {
+test('reads the body from a file, reports what is missing or too old, and never prints the secret', async (t) => {
   const folder = t.testdir({ body: BODY })
   const world = { stdin: process.stdin, env: {} }
   const options = { ...OPTIONS, bodyFile: `${folder}/body` }

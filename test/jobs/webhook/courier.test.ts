@@ -50,7 +50,7 @@ async function startSilence(t: Teardown): Promise<{ url: string; count(): number
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, count: () => count }
 }
 
-test('sends what ended before it began and what ends later, and tells the store', async (t) => {
+test('sends webhooks of jobs that ended before and after its start, and reports to the store', async (t) => {
   const store = createPlainStore(t, Date.now)
   const receiver = await startReceiver(t)
   await endJob(store, 'a', receiver.url)

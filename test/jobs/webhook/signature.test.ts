@@ -80,7 +80,7 @@ test('300 s to either side is in time, a second more is not', (t) => {
   t.end()
 })
 
-test('headers that are none are malformed', (t) => {
+test('missing headers are malformed', (t) => {
   const head = headOf([WHSEC])
   const wrong = [
     { id: '' },
@@ -98,7 +98,7 @@ test('headers that are none are malformed', (t) => {
   t.end()
 })
 
-test('what the documentation tells receivers to do takes what we sign and refuses the rest', async (t) => {
+test('the documented verification accepts our signatures and rejects others', async (t) => {
   const [block] = fencedBlocks(DOCS).filter(({ language }) => language === 'javascript')
   const file = `${t.testdir({})}/receiver.mjs`
   writeFileSync(file, block?.text ?? '')

@@ -142,7 +142,7 @@ test('an answer that ends with its connection, or is cut after its head, counts 
   }
 })
 
-test('whatever keeps an attempt from an answer, one and the same is told', async (t) => {
+test('every attempt without a response has the same error text', async (t) => {
   const reset = await listen(t, { end: 'rst' })
   const silent = await listen(t, { stall: true })
   const closed = await listen(t, { end: 'fin' })

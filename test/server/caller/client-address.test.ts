@@ -31,7 +31,7 @@ test('X-Forwarded-For is read from its end to the first address that is no trust
   t.end()
 })
 
-test('entries with ports and brackets are addresses; one that is none ends the walk at the proxy that wrote it', (t) => {
+test('entries with ports and brackets are addresses; an invalid entry ends the walk at the proxy that wrote it', (t) => {
   t.equal(clientOf('10.0.0.1', '198.51.100.1:4711'), '198.51.100.1')
   t.equal(clientOf('10.0.0.1', '[2001:db8::7]:4711'), '2001:db8::7')
   t.equal(clientOf('10.0.0.1', '[2001:db8::7]'), '2001:db8::7')

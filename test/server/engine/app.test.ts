@@ -6,7 +6,7 @@ import { thrownBy } from '../../helpers/thrown.js'
 
 const TLS = { certFile: '/c', keyFile: '/k', passphrase: null, fingerprint: '1' }
 
-test('another file, passphrase or content is another certificate; TLS that begins or ends is none', (t) => {
+test('another file, passphrase or content is another certificate; turning TLS on or off is not', (t) => {
   t.notOk(isRenewed(TLS, { ...TLS }))
   t.ok(isRenewed(TLS, { ...TLS, fingerprint: '2' }))
   t.ok(isRenewed(TLS, { ...TLS, certFile: '/d' }))

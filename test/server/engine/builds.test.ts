@@ -17,7 +17,7 @@ function glibcOf(file: string): string | null {
   return versions.length === 0 ? null : `2.${Math.max(...versions)}`
 }
 
-test('each build of the older package is there, and needs the glibc that is said', async (t) => {
+test('each build of the older package is installed and needs the documented glibc', async (t) => {
   const files = new Set(listFiles(OLDER))
   for (const { package: name, platform, archs, nodes, glibc } of ENGINE_BUILDS) {
     if (name !== 'uws-pack') continue
@@ -36,7 +36,7 @@ test('each build of the older package is there, and needs the glibc that is said
     )
 })
 
-test('the newer package, where it is installed, needs the glibc that is said', async (t) => {
+test('the newer package, if installed, needs the documented glibc', async (t) => {
   const [newer] = ENGINE_BUILDS
   const files = (newer?.nodes ?? []).map((node) => `node_modules/@uwsjs/linux-x64-${node}/uws.node`)
   // npm installs the one for its own Node alone.

@@ -22,7 +22,7 @@ test('a part is kept back, and twice that must be free before there are enough a
   t.end()
 })
 
-test('the system tells how many there are, and how many there may be', (t) => {
+test('reads the number of descriptors and their limit from the system', (t) => {
   const before = readDescriptors()
   if (before === null) return void t.end()
   const descriptor = openSync('/dev/null', 'r')

@@ -46,7 +46,7 @@ test('closes after the last piece, when the turn that brought it is over', async
   t.same(seen, ['close'])
 })
 
-test('closes after 64 MiB, and breaks off within a turn that brings too much', async (t) => {
+test('closes after 64 MiB, and within a turn that brings too much', async (t) => {
   const slow = create()
   for (let i = 0; i <= 64; i++) {
     t.same(slow.seen, [])
@@ -133,7 +133,7 @@ test('a client that writes all of a body that is too large, and reads afterwards
   }
 })
 
-test('a body of tiny chunks is broken off, with a key and without, read or refused', async (t) => {
+test('a body of tiny chunks is aborted, with and without a key, read or rejected', async (t) => {
   const floods: string[] = []
   const { port, pipeline } = await startFront(t, { options: { onFlood: (kind) => floods.push(kind) } })
   pipeline.keys = ['good']

@@ -22,7 +22,7 @@ test('allows the configured origins to the letter, and all with an asterisk', as
   t.same(createHeaderPolicy(false, []).corsOf('https://a.test'), [], 'nothing varies where no origin is allowed')
 })
 
-test('gives back the headers a preflight asks for, if they are names', async (t) => {
+test('echoes the headers that a preflight requests, if they are valid names', async (t) => {
   const allowed = (requested: string) =>
     new Map(preflightHeaders('POST', requested)).get('access-control-allow-headers')
   t.equal(allowed('authorization, x-stainless-os'), 'authorization, x-stainless-os')

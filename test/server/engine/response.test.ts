@@ -156,7 +156,7 @@ test('cuts a stream that is not taken for readerStallMs, and not one that is', a
   )
 })
 
-test('tells an abort of the engine after a stall from one of the client', async (t) => {
+test('distinguishes an abort by the engine after a stall from one by the client', async (t) => {
   for (const [stalledMs, result] of [
     [100, 'client_gone'],
     [9_000, 'slow_reader'],
@@ -207,7 +207,7 @@ test('sends an error frame larger than a cork in parts', async (t) => {
   t.ok(Math.max(...stub.corks) <= CORK_BUFFER_BYTES)
 })
 
-test('goes on from the offset that the engine tells', async (t) => {
+test('continues from the offset that the engine reports', async (t) => {
   const { stub, open, response } = create()
   const body = Buffer.from(Array.from({ length: 50_000 }, (_, i) => i % 251))
   stub.tryEndBytes = 7_000
@@ -310,7 +310,7 @@ test('an answer of a later turn than its request never waits', async (t) => {
   t.ok(stub.isConnectionClosed)
 })
 
-test('a client that is gone before its answer was due gets none; it is told of if the turn was crowded', async (t) => {
+test('a client that left before its answer was due gets none; it is reported if the turn was crowded', async (t) => {
   for (const isCrowded of [true, false]) {
     const { stub, response, guard, floods } = create()
     for (let i = 0; i < 65 && isCrowded; i++) guard.noteRequest(0)
@@ -323,7 +323,7 @@ test('a client that is gone before its answer was due gets none; it is told of i
   }
 })
 
-test('does nothing after the end, whoever asks', async (t) => {
+test('does nothing after the end', async (t) => {
   const { stub, open, response } = create()
   let gone = 0
   response.onGone = () => {

@@ -69,7 +69,7 @@ test('a turn is crowded by many requests, or by few that take long, and only tha
   t.ok(guard.isCrowded)
 })
 
-test('what waits goes on in its order when the turn is over, and what waits anew in the next one', async (t) => {
+test('deferred answers continue in order after the turn, and those deferred meanwhile in the next one', async (t) => {
   const { guard, endTurn } = createGuard()
   const seen: string[] = []
   guard.wait({ proceed: () => seen.push('a') })

@@ -32,7 +32,7 @@ test('hands a request to the pipeline with its body in an exact buffer of its ow
   t.match(pipeline.rejections[0]?.origin, { method: 'GET', path: '/nowhere', address: '127.0.0.1' })
 })
 
-test('the path of a route is told: that it streams, the provider it names, the key of the caller', async (t) => {
+test('reads from the path whether a route streams, its provider, and whether the caller may bring a key', async (t) => {
   const routes = [
     { method: 'POST', path: CHAT_PATH },
     { method: 'POST', path: '/v1/chat/stream', streams: true },
@@ -196,7 +196,7 @@ test('takes a body of exactly the limit, in one piece, in bytes and in chunks', 
   }
 })
 
-test('tells a wrong method, a preflight and an unknown path apart', async (t) => {
+test('distinguishes a wrong method, a preflight and an unknown path', async (t) => {
   const { url } = await startFront(t, { config: { cors: { origins: ['https://app.test'] } } })
   const wrong = await fetch(url + CHAT_PATH, { method: 'DELETE' })
   t.equal(wrong.status, 405)
@@ -335,7 +335,7 @@ test('keeps the connection for the next request, and closes it with a whole answ
   await t.rejects(openRaw(port))
 })
 
-test('tells the pipeline once when the client leaves while its body is read', async (t) => {
+test('notifies the pipeline once when the client leaves while its body is read', async (t) => {
   const { server, port, pipeline } = await startFront(t)
   const socket = await openRaw(port)
   socket.write(post(CHAT_PATH, BODY).slice(0, -3))

@@ -87,7 +87,7 @@ test('is silent once stopped', async (t) => {
   t.equal(collector.receivedBytes, 1)
 })
 
-test('reserves a declared length at once, an unknown one as it grows, and gives it back when the body is whole', async (t) => {
+test('reserves a declared length at once, an unknown one as it grows, and releases it when the body is complete', async (t) => {
   const part = new ArrayBuffer(10_000)
   const known = collect(30_000, 1_000_000)
   for (const isLast of [false, false, true]) known.collector.push(part, isLast)
@@ -106,7 +106,7 @@ test('a body that arrives at once reserves nothing, and neither does a head alon
   t.same(whole.reserved, [])
 })
 
-test('a body without room is refused once, and lets go of what it had', async (t) => {
+test('a body that exceeds the memory is rejected once and releases its reservation', async (t) => {
   const { collector, noRoom, reserved, bodies } = collect(-1, 1_000_000, 20_000)
   collector.push(new ArrayBuffer(10_000), false)
   collector.push(new ArrayBuffer(10_000), false)

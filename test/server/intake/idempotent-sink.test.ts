@@ -77,7 +77,7 @@ test('an error, a stream and a client that left free the key, once', async (t) =
   t.same(left.order, ['free', 'reply'], 'what comes after is kept for nobody')
 })
 
-test('a store that is away costs the repetition, not the answer', async (t) => {
+test('an unavailable store costs the repetition, not the answer', async (t) => {
   const away = async (): Promise<boolean> => {
     throw new Error('away')
   }

@@ -61,12 +61,12 @@ test('a model that is not there, or not for this key, is refused at the door', a
   }
 })
 
-test('a full queue is 429 for whose places are taken, 503 where all are', async (t) => {
+test('a full queue is 429 for a key that has used its places, 503 if all are taken', async (t) => {
   t.match(await refusal(t, { caps: { perKey: 0, all: 5, stored: ROOM } }), { told: '429 rate_limited', pending: 0 })
   t.match(await refusal(t, { caps: { perKey: 5, all: 0, stored: ROOM } }), { told: '503 overloaded', pending: 0 })
 })
 
-test('what no webhook may be, and what no idempotency key is, is refused', async (t) => {
+test('rejects invalid webhook URLs and idempotency keys', async (t) => {
   for (const url of ['5', '"http://h.example/"', '"https://127.0.0.1/"', '"nowhere"']) {
     t.match(await refusal(t, {}, `{"webhookUrl":${url}}`), { told: '400 invalid_request', pending: 0 }, url)
   }
@@ -74,7 +74,7 @@ test('what no webhook may be, and what no idempotency key is, is refused', async
   t.match(await refusal(t, {}, CHAT, headers), { told: '400 invalid_request', pending: 0 })
 })
 
-test('one key and body is one job, another body is 422, another caller has keys of its own', async (t) => {
+test('the same key and body is one job, another body is 422, and callers do not share keys', async (t) => {
   const { ask } = await startJobFront(t)
   const headers = { ...ASYNC.headers, 'idempotency-key': 'k' }
   t.match((await ask('', CHAT, { headers })).body, { request_id: 'job_0' })
@@ -84,7 +84,7 @@ test('one key and body is one job, another body is 422, another caller has keys 
   t.match((await ask('', CHAT, { headers, key: 'b' })).body, { request_id: 'job_3' })
 })
 
-test('a direct request with a key runs once, and who repeats it gets its answer', async (t) => {
+test('a direct request with a key runs once, and a repetition gets its answer', async (t) => {
   const { ask, pipeline } = await startJobFront(t)
   const headers = { 'idempotency-key': 'k' }
   let free = (): void => undefined
@@ -154,7 +154,7 @@ test('a client that leaves a request with an idempotency key frees that key, als
   }
 })
 
-test('a store that is away is 503, for jobs and for keys; the rest is served', async (t) => {
+test('an unavailable store is 503 for jobs and for keys; other requests are served', async (t) => {
   const { ask, store } = await startJobFront(t)
   store.isDown = true
   t.equal((await ask('', CHAT, ASYNC)).status, 503)
@@ -196,7 +196,7 @@ test('a job without room is 429 for its key and 507 for all, with the option and
   t.match(never.first, { status: 413, text: /request alone exceeds/ })
 })
 
-test('a job is counted at the door, as is one that is refused there; what is no job is not', async (t) => {
+test('a job counts on arrival, even if it is rejected there; an invalid request does not', async (t) => {
   const counted: (string | null)[] = []
   let isOver = false
   const countRequest: JobPolicy['countRequest'] = ({ name }) => {

@@ -20,7 +20,7 @@ const STREAMED = surface('streamed', { method: 'POST', path: '/talk', accept: EV
 const BELOW = surface('below', { method: 'POST', path: '/talk', isPrefixed: true })
 const HEADERS = { 'content-type': 'application/json' }
 
-test('a path lists who is there, those below the prefix at theirs', async (t) => {
+test('a path lists its surfaces, with the prefixed ones below the prefix', async (t) => {
   const paths = choicesByPath([STREAMED, PLAIN, BELOW], '/llm')
   t.same([...paths.keys()], ['/talk', '/llm/talk'])
   t.equal(defaultOf(paths.get('/talk') ?? []), PLAIN)

@@ -5,7 +5,7 @@ import { newJob } from '../../helpers/new-job.js'
 
 const CLAIM = { limit: 1, leaseMs: 60_000, maxAttempts: 3 }
 
-test('tells a job to whom it belongs, and to nobody else that there is one', async (t) => {
+test('shows a job to its key only; to other keys it does not exist', async (t) => {
   const { ask, store, pipeline } = await startJobFront(t)
   await store.accept(newJob('job_x', { keyName: 'a', request: '{"n":12345678901234567890}' }))
   const told = await ask('/job_x', null)
@@ -28,7 +28,7 @@ test('tells a job to whom it belongs, and to nobody else that there is one', asy
   t.match(await store.get('job_x'), { state: 'pending' })
 })
 
-test('takes back what waits and what runs, and is 409 for what has ended', async (t) => {
+test('cancels waiting and running jobs, and is 409 for one that has ended', async (t) => {
   const { ask, store } = await startJobFront(t)
   for (const id of ['job_1', 'job_2', 'job_3']) await store.accept(newJob(id, { keyName: 'a' }))
   const [ended] = await store.claim(CLAIM)
@@ -43,7 +43,7 @@ test('takes back what waits and what runs, and is 409 for what has ended', async
   t.equal(await store.get('job_3'), null)
 })
 
-test('lists in pages, newest first, and refuses what is no page', async (t) => {
+test('lists in pages, newest first, and rejects invalid parameters', async (t) => {
   const { ask, store } = await startJobFront(t)
   for (let i = 0; i < 25; i++) await store.accept(newJob(`job_${i}`, { keyName: 'a' }))
   await store.accept(newJob('job_other', { keyName: 'b' }))

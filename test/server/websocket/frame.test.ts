@@ -42,7 +42,7 @@ test('reads what stands around the request', async (t) => {
   t.strictSame(message, { id: 'a', request: null, type: 'chat' })
 })
 
-test('refuses a frame that is no object, or whose parts stand twice, or that hides much beside its request', async (t) => {
+test('rejects a frame that is not an object, has duplicate members, or has too much outside its request', async (t) => {
   const wide = '"x":[1],'.repeat(600)
   for (const [frame, message, param] of [
     ['', /must be a single JSON object/],

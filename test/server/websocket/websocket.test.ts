@@ -171,7 +171,7 @@ test('refuses what is no upgrade to version 13, and names that version', async (
   t.equal(pipeline.rejections.length, kinds.length)
 })
 
-test('tells a page of an allowed origin with a wrong key so, by the code of a close', async (t) => {
+test('closes the socket of an allowed origin with a wrong key with its own close code', async (t) => {
   const front = await startFront(t, { config: { cors: { origins: ['https://app.test'] } } })
   front.pipeline.keys = ['good']
   const origin = 'https://app.test'
@@ -285,7 +285,7 @@ test('answers an exchange that fails or replies whole', async (t) => {
   client.socket.close()
 })
 
-test('answers ill frames with an error and goes on', async (t) => {
+test('answers malformed frames with an error and stays open', async (t) => {
   const front = await startFront(t, { script: () => {} })
   const client = await Client.open(front)
   const ill = [
@@ -330,7 +330,7 @@ test("leaves a request's own bytes to the pipeline: numbers, doubled members and
   client.socket.close()
 })
 
-test('answers a frame of the other kind with an error, and goes on with the chats of the socket', async (t) => {
+test('answers a frame of the wrong kind with an error and continues the chats of the socket', async (t) => {
   const front = await startFront(t, { script: answerWith('{"n":0}') })
   const text = await Client.open(front)
   text.socket.send(Buffer.from('{"type":"chat","id":"x","request":{}}'))

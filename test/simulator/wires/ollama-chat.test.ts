@@ -5,7 +5,7 @@ import { ndjsonObjects, post, startSimulator } from '../../helpers/simulator.js'
 const messages = [{ role: 'user', content: 'hello brave' }]
 const tools = [{ type: 'function', function: { name: 'weather', parameters: { type: 'object', properties: {} } } }]
 
-test('streams lines unless told not to; the last one counts', async (t) => {
+test('streams lines unless stream is false; the last one has the counts', async (t) => {
   const { origin } = await startSimulator(t)
   const got = await post(`${origin}/api/chat`, { model: 'echo:latest', messages })
   t.equal(got.headers.get('content-type'), 'application/x-ndjson')
