@@ -21,7 +21,7 @@ export function announceStart({ config, log }: { config: Config; log: Voice['log
   const { server, providers, models, warnings, simulator, keys } = config
   const names = { providers: providers.map(({ name }) => name), models: models.map(({ name }) => name) }
   log.info({ ...facts, threads: server.threads, ...names }, 'listening')
-  if (warnings.length > 0) log.warn({ warnings }, 'configuration warnings')
+  announceWarnings(warnings, log)
   // Gateway keys are set where others are to use it: hardly to talk to a simulator.
   if (simulator === 'stand-in' && keys.length > 0) log.warn({}, 'no provider configured, built-in simulator in use')
 }
@@ -35,8 +35,12 @@ export function announceReload(report: ReloadReport, { log, metrics }: Voice): v
   }
   const { result, warnings, kept } = report
   if (kept.length > 0) log.warn({ options: kept }, 'restart required for changed options')
-  const fields = warnings.length > 0 ? { warnings } : {}
-  log.info(fields, result === 'ok' ? 'configuration reloaded' : 'configuration unchanged')
+  log.info({}, result === 'ok' ? 'configuration reloaded' : 'configuration unchanged')
+  announceWarnings(warnings, log)
+}
+
+function announceWarnings(warnings: readonly string[], log: Voice['log']): void {
+  if (warnings.length > 0) log.warn({ warnings }, 'configuration warnings')
 }
 
 /** File descriptors run out, or there are some again. */

@@ -148,8 +148,9 @@ test('a reload starts and ends maintenance: new requests are rejected in the for
   const stream = await ask(gateway, { stream: true, tokens: 60 })
   await once(socket, 'message')
   const jobs = new JobClient(gateway, KEY_A)
-  const line = await reload(gateway, { ...first, server: { ...server, maintenance: 'Back at noon.' } })
-  t.match(line.warnings, ['server.maintenance: new requests are rejected'])
+  await reload(gateway, { ...first, server: { ...server, maintenance: 'Back at noon.' } })
+  const line = await gateway.logLine(({ msg }) => msg === 'configuration warnings')
+  t.match(line, { level: 'warn', warnings: ['server.maintenance: new requests are rejected'] })
 
   const refused = await ask(gateway, {})
   t.equal(refused.statusCode, 503)

@@ -50,8 +50,9 @@ test('the result of a reload appears in log and metric', (t) => {
   t.same(told, ['ok', 'unchanged', 'rejected'])
   t.same(
     lines.map(([level]) => level),
-    ['warn', 'info', 'info', 'warn'],
+    ['warn', 'info', 'info', 'warn', 'warn'],
   )
+  t.same(lines[3], ['warn', 'configuration warnings', { warnings: ['w'] }])
   t.match(lines.at(-1), ['warn', /rejected/, { reason: 'why' }])
   t.end()
 })
