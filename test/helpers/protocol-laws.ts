@@ -1,14 +1,69 @@
-// Laws 2 to 5 as functions: a dialect and a recording in, breaches out, none where the law holds. test/laws/streams.test.ts applies
-// them to every protocol, test/laws/protocols.test.ts to made-up ones that break them.
+// Laws 1 to 5, and the observer's, as functions: a dialect and a recording in, breaches out, none where the law holds.
+// test/laws/requests.test.ts and streams.test.ts apply them to every protocol, protocols.test.ts to made-up ones that break them.
 import { isDeepStrictEqual } from 'node:util'
 import { Aggregator } from '../../src/model/aggregate.js'
 import { type StreamEvent } from '../../src/model/event.js'
+import { type JsonObject } from '../../src/model/json.js'
 import { findViolation } from '../../src/model/law.js'
 import { type ChatResponse } from '../../src/model/response.js'
-import { type Dialect, type Surface } from '../../src/protocols/contract/protocol.js'
+import { type Target } from '../../src/model/target.js'
+import {
+  type Dialect,
+  FRAME_CONTENT,
+  FRAME_END,
+  FRAME_ERROR,
+  type Surface,
+} from '../../src/protocols/contract/protocol.js'
 import { parseJsonBody } from '../../src/wire/json.js'
+import { parseRequestBody, spliceMembers } from '../../src/wire/members.js'
 import { cutAtEveryByte } from './chunks.js'
+import { fakeTarget } from './fake-protocol.js'
 import { decodeChunks, FALLBACK, type Fixture, scanPayloads, targetFor } from './protocol-fixtures.js'
+
+/** A vendor without quirks, whose name for the model is the client's. */
+export function ownTarget(dialect: Dialect, body: JsonObject): Target {
+  const target = fakeTarget(dialect.id, String(body.model))
+  const maxTokensField = 'max_completion_tokens' in body ? 'max_completion_tokens' : 'max_tokens'
+  const reasoningRequest = 'reasoning' in body ? 'reasoning' : 'reasoning_effort'
+  return { ...target, quirks: { ...target.quirks, maxTokensField, reasoningRequest } }
+}
+
+/** Law 1: a request to its own protocol passes byte by byte, and nothing of it is dropped. */
+export function findChangedBytes(surface: Surface, dialect: Dialect, { name, bytes }: Fixture): string[] {
+  const body = new Uint8Array(bytes)
+  const { json, members } = parseRequestBody(body)
+  const facts = { ...surface.readFacts(json), includeUsage: true }
+  const { edits, dropped } = dialect.editRequest(facts, json, ownTarget(dialect, json))
+  const breaches = dropped.map((field) => `${name}: ${field} is dropped`)
+  return bytes.equals(spliceMembers(body, members, edits)) ? breaches : [...breaches, `${name}: other bytes`]
+}
+
+/** The observer of a passing stream says what the decoder says. */
+export function findUnlikeObserver(dialect: Dialect, { name, bytes }: Fixture): string[] {
+  const target = targetFor(dialect, bytes)
+  const events = decodeChunks(dialect, target, [bytes])
+  const observer = dialect.createObserver({ stripUsage: false, target })
+  let bits = 0
+  for (const payload of scanPayloads(dialect.framing, [bytes])) {
+    bits |= observer.observe(Buffer.from(payload, 'latin1'))
+  }
+  const last = events.at(-1)
+  const isComplete = observer.isComplete()
+  const breaches: string[] = []
+  const check = (isRight: boolean, what: string): void => {
+    if (!isRight) breaches.push(`${name}: ${what}`)
+  }
+  check(isComplete === (last?.type === 'finish'), 'complete')
+  if (last?.type === 'finish') check(isDeepStrictEqual(observer.usage, last.usage), 'usage')
+  check(((bits & FRAME_ERROR) !== 0) === (observer.error !== null), 'error')
+  if (observer.error !== null && last?.type === 'error') {
+    check(isDeepStrictEqual(observer.error, last.error), 'the same error')
+  }
+  const hasContent = events.some((event) => event.type === 'block-delta' && event.delta !== '')
+  if (hasContent) check((bits & FRAME_CONTENT) !== 0, 'content')
+  if ((bits & FRAME_END) !== 0 && observer.error === null) check(isComplete, 'end')
+  return breaches
+}
 
 /** Law 3: a stream that is cut at any byte, or has CR LF, gives the same events. */
 export function findCutBreaks(dialect: Dialect, { name, bytes }: Fixture): string[] {

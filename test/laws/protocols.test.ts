@@ -1,9 +1,17 @@
-// Law 0 for laws 2 to 5: each is shown a protocol that keeps it, and made-up ones that break it.
+// Law 0 for laws 1 to 5 and the observer's: each is shown a protocol that keeps it, and made-up ones that break it.
 import { test } from 'tap'
+import { errorData } from '../../src/errors.js'
 import { type StreamEvent } from '../../src/model/event.js'
-import { type Dialect, type Surface } from '../../src/protocols/contract/protocol.js'
+import { type Dialect, type StreamObserver, type Surface } from '../../src/protocols/contract/protocol.js'
 import { DIALECTS, readFixtures, SURFACES } from '../helpers/protocol-fixtures.js'
-import { findCutBreaks, findDisorder, findReadOtherwise, findUnlikePair } from '../helpers/protocol-laws.js'
+import {
+  findChangedBytes,
+  findCutBreaks,
+  findDisorder,
+  findReadOtherwise,
+  findUnlikeObserver,
+  findUnlikePair,
+} from '../helpers/protocol-laws.js'
 
 function sound(): { dialect: Dialect; surface: Surface } {
   const [dialect] = DIALECTS
@@ -31,6 +39,36 @@ function emitting(change: (event: StreamEvent, emit: (event: StreamEvent) => voi
     createDecoder: (emit, options) => dialect.createDecoder((event) => change(event, emit), options),
   }
 }
+
+test('law 1 fails where a request is edited or loses a field', async (t) => {
+  const [request] = readFixtures(surface.id, 'requests')
+  if (request === undefined) throw new Error('no request')
+  t.same(findChangedBytes(surface, dialect, request), [])
+  const editing: Dialect = {
+    ...dialect,
+    editRequest: () => ({ edits: new Map([['user', 'somebody else']]), dropped: ['user'] }),
+  }
+  const { name } = request
+  t.same(findChangedBytes(surface, editing, request), [`${name}: user is dropped`, `${name}: other bytes`])
+})
+
+test('the observer’s law fails where it says something else than the decoder', async (t) => {
+  t.same(findUnlikeObserver(dialect, recording), [])
+  const observing = (change: Partial<StreamObserver>): Dialect => ({
+    ...dialect,
+    createObserver: (options) =>
+      new Proxy(dialect.createObserver(options), {
+        get: (observer, member) => {
+          const value: unknown = Reflect.get(member in change ? change : observer, member, observer)
+          return typeof value === 'function' ? value.bind(observer) : value
+        },
+      }),
+  })
+  const { name } = recording
+  t.same(findUnlikeObserver(observing({ isComplete: () => false }), recording), [`${name}: complete`, `${name}: end`])
+  t.same(findUnlikeObserver(observing({ usage: null }), recording), [`${name}: usage`])
+  t.same(findUnlikeObserver(observing({ error: errorData('overloaded') }), recording), [`${name}: error`])
+})
 
 test('law 3 fails where events depend on what was decoded before', async (t) => {
   t.same(findCutBreaks(dialect, recording), [])
