@@ -14,10 +14,13 @@ import { PROTOCOLS } from '../src/protocols/index.js'
 import { documentedPath } from '../src/server/routes/openapi.js'
 import { parseFault } from '../src/simulator/faults.js'
 import { MODELS } from '../src/simulator/persona.js'
+import { createExchangeLine } from '../src/telemetry/log/exchange-line.js'
+import { createRedactor } from '../src/telemetry/log/redact.js'
 import { labelNames, METRIC_LIST } from '../src/telemetry/metrics/table.js'
+import { exchangeRecord } from './helpers/exchange-record.js'
 import { closedJobDoor, startFront } from './helpers/front.js'
 import { codeWords, DOCS, fencedBlocks, PAGES, section, tableRows } from './helpers/markdown.js'
-import { listFiles, readText, writeText } from './helpers/source-tree.js'
+import { listFiles, readSource, readText, writeText } from './helpers/source-tree.js'
 
 const REPOSITORY = new URL('../../', import.meta.url)
 
@@ -349,6 +352,65 @@ test('compose mounts files that exist and gives Prometheus the token of the gate
   const token = /METRICS_TOKEN:-([\w-]+)/.exec(readText('compose.yaml'))?.[1] ?? 'none'
   t.match(readText('resources/prometheus/prometheus.yml'), `credentials: ${token} `)
 })
+
+test('the log page names every field of a request’s line, and no other', async (t) => {
+  const page = readText('docs/reference/log.md')
+  const [shown = ''] = fencedBlocks(page)
+    .filter(({ language }) => language === 'json')
+    .map(({ text }) => text)
+  const write = createExchangeLine({ redactor: createRedactor([]), ownIdSeed: null, timestamp: () => ',"time":"now"' })
+  const said = { param: 'p', upstreamStatus: 400, upstreamType: 't', upstreamCode: 'c' }
+  const failed = {
+    provider: 'p',
+    model: 'm',
+    result: 'timeout',
+    error: errorData('upstream_timeout', said),
+    ms: 1,
+  } as const
+  const socket = { connection: 'c', chat: 'd' }
+  const origin = { method: 'POST', path: '/', address: '127.0.0.1', agent: 'a', socket }
+  const line = write(
+    'info',
+    exchangeRecord({
+      error: failed.error,
+      cause: new Error('why'),
+      tries: [failed, failed],
+      dropped: ['x'],
+      upstreamRequestId: 'u',
+      origin,
+    }),
+  )
+  const written = new Set(memberNames(JSON.parse(line)))
+  const named = new Set([...memberNames(JSON.parse(shown)), ...codeWords(page)])
+  t.same(
+    Array.from(written).filter((name) => !named.has(name)),
+    [],
+    'written, and not named',
+  )
+  t.same(
+    memberNames(JSON.parse(shown)).filter((name) => !written.has(name)),
+    [],
+    'shown, and never written',
+  )
+})
+
+test('the messages that the log page names are logged', async (t) => {
+  const messages = codeWords(readText('docs/reference/log.md')).filter((word) => /^[a-z]+(?: [a-z-]+)+$/.test(word))
+  t.ok(messages.length > 5)
+  const source = readSource().map(({ text }) => text)
+  for (const message of messages)
+    t.ok(
+      source.some((text) => text.includes(`'${message}'`)),
+      message,
+    )
+})
+
+/** All names of members, at every depth. */
+function memberNames(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(memberNames)
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, member]) => [name, ...memberNames(member)])
+}
 
 test('the image holds everything that the package lists', async (t) => {
   const { files } = parse(readText('package.json')) as { files: string[] }

@@ -14,7 +14,8 @@ export function tellBreakers({ providers }: Pick<Config, 'providers'>, breakers:
 /** One line per change, so that the log shows when a target was taken out and when it returned. */
 export function logBreaker(log: Pick<Log, 'info' | 'warn'>, { target, state, error, waitMs }: BreakerChange): void {
   const where = { target: `${target.provider}/${target.model}` }
-  if (state !== 'open') log.info(where, `breaker ${state}`)
+  if (state === 'closed') log.info(where, 'breaker closed')
+  else if (state !== 'open') log.info(where, 'breaker half-open')
   else log.warn({ ...where, code: error?.code ?? null, reason: error?.message ?? null, waitMs }, 'breaker open')
 }
 
