@@ -16,7 +16,7 @@ const MESSAGES: Readonly<Record<FloodKind, string>> = Object.freeze({
   chunks: 'connection closed: too many small chunks',
 })
 
-/** The shedder of one event loop. */
+/** The log lines of one event loop about floods: at most one a second of each kind. */
 export class FloodReport {
   readonly #options: FloodReportOptions
   readonly #told = {
