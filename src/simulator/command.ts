@@ -1,4 +1,5 @@
-// `sluice simulate`: the simulator as a command. Takes parsed arguments, prints through what it is given, exits nothing.
+// `sluice simulate`: the simulator as a command. Takes parsed arguments, prints through the function it is given, and never
+// ends the process.
 import { type JsonValue } from '../model/json.js'
 import { readFaultRules } from './faults.js'
 import { MODELS } from './persona.js'
@@ -7,20 +8,20 @@ import { createSimulator, type Engine, SIM_WIRES, type Simulator } from './simul
 export type SimulateArguments = {
   readonly port: number
   readonly host: string
-  /** Wire id; null speaks all. */
+  /** Wire id; null serves all wires. */
   readonly protocol: string | null
   readonly tokensPerSecond: number | null
   /** Text of the faults file; null for none. */
   readonly faults: string | null
 }
 
-/** The port `sluice simulate` takes when none is named: next to the gateway's 3000. */
+/** The default port of `sluice simulate`: next to the gateway's 3000. */
 export const SIMULATE_PORT = 3100
 
-/** Pace of the simulator that `sluice start` brings along: as a model would write, so that a first curl is seen to stream. */
+/** Pace of the simulator built into `sluice start`: that of a real model, so that a first curl visibly streams. */
 export const BUILT_IN_TOKENS_PER_SEC = 20
 
-/** Starts the simulator and prints where; null, with the reason printed, when it cannot. */
+/** Starts the simulator and prints its address. Resolves with null, with the reason printed, if it cannot start. */
 export async function runSimulate(
   args: SimulateArguments,
   uws: Engine,
@@ -54,7 +55,7 @@ export async function runSimulate(
   }
 }
 
-/** A string is what is wrong with the text. */
+/** Returns a string with the reason if the text is invalid. */
 function readFaults(text: string): ReturnType<typeof readFaultRules> {
   try {
     return readFaultRules(JSON.parse(text) as JsonValue)

@@ -1,5 +1,5 @@
-// What the simulator can do wrong on purpose. A fault is a word with numbers: `cut-mid-frame,3`. It comes from the header
-// `x-sim-fault`, from a model suffix (`lorem+fault=cut-mid-frame,3`), or from rules in a file; the first found counts.
+// The faults that the simulator injects. A fault is a word with numbers: `cut-mid-frame,3`. It comes from the header `x-sim-fault`,
+// from a model suffix (`lorem+fault=cut-mid-frame,3`), or from rules in a file, in this order of precedence.
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
 
 /**
@@ -9,11 +9,12 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
  *   delay,MS                        waits before the head        stall-head       never answers
  *   cut-after-accept                closes without an answer     cut-after-head   closes after the head
  *   cut-mid-frame[,N]  cut-between-frames[,N]   closes in or after frame N     cut-before-end   closes before the end marker
- *   no-end-marker                   ends the body without it     stall[,N]        says nothing more after frame N
+ *   no-end-marker                   ends the body without it     stall[,N]        sends nothing after frame N
  *   garbage[,N]                     one unreadable frame         error-frame[,N]  the vendor's error frame, then the end
  *   drip,MS                         one byte every MS            oversize,BYTES[,N]  one frame of that size
  * ```
- * N counts token frames and is 2 when left out. A whole answer knows the faults before it, and is cut half way by `cut-*`.
+ * N counts token frames; the default is 2. A whole answer supports the faults before the head, `garbage` and `oversize`, and is
+ * cut half way by `cut-*`.
  */
 const NAMES = [
   'status',
@@ -43,7 +44,7 @@ export type FaultRule = {
   readonly model: string | null
   /** Wire id; null matches all. */
   readonly protocol: string | null
-  /** Of the requests that match: leave the first `skip` alone, then take every `every`-th, at most `times`. */
+  /** Of the matching requests, skips the first `skip`, then affects every `every`-th one, at most `times` in all. */
   readonly skip: number
   readonly every: number
   readonly times: number
@@ -62,19 +63,19 @@ export function parseFault(text: string): Fault | null {
   return numbers.every((number) => Number.isFinite(number) && number >= 0) ? { name, numbers } : null
 }
 
-/** Takes a fault suffix off a model name; `fault` as it is written, empty without one. */
+/** Splits a fault suffix off a model name; `fault` is unparsed, and empty if there is none. */
 export function splitModel(model: string): { readonly model: string; readonly fault: string } {
   const suffix = SUFFIX.exec(model)
   if (suffix === null) return { model, fault: '' }
   return { model: model.slice(0, suffix.index), fault: suffix[1] ?? '' }
 }
 
-/** The frame a fault waits for. */
+/** The frame at which a fault occurs. */
 export function frameOf(fault: Fault): number {
   return fault.numbers[fault.name === 'oversize' ? 1 : 0] ?? DEFAULT_FRAME
 }
 
-/** Reads a faults file: a list of rules. A string is what is wrong with it. */
+/** Reads a faults file: a list of rules. Returns a string with the reason if the file is invalid. */
 export function readFaultRules(value: JsonValue): readonly FaultRule[] | string {
   if (!Array.isArray(value)) return 'the faults file must hold a list of rules'
   const rules: FaultRule[] = []
@@ -105,7 +106,7 @@ function countOf(value: JsonValue | undefined, otherwise: number): number {
   return typeof value === 'number' && value >= 0 ? Math.floor(value) : otherwise
 }
 
-/** Counts the requests each rule has matched, and says which fault the next one gets. */
+/** Counts the requests that each rule has matched and selects the fault of the next one. */
 export class FaultScript {
   readonly #rules: readonly FaultRule[]
   readonly #seen: number[]

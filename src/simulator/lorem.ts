@@ -1,4 +1,4 @@
-// Deterministic filler text, and how text is cut into tokens: a word with the space before it. Joined they are the text again.
+// Deterministic filler text, and how text is split into tokens: a word with the space before it. Joined, the tokens are the text again.
 
 const WORDS = (
   'lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore et dolore magna ' +
@@ -7,14 +7,14 @@ const WORDS = (
   'proident sunt culpa qui officia deserunt mollit anim id est laborum'
 ).split(' ')
 
-/** Tokens in order. An array of strings is one; filler is not kept as an array, thousands of long streams run at once. */
+/** Tokens in order, such as an array of strings. Filler is not kept as an array, since thousands of long streams run at once. */
 export type Tokens = Iterable<string> & {
   readonly length: number
   slice(start: 0, end: number): Tokens
   join(separator: ''): string
 }
 
-/** `length` tokens of filler, beginning at word `seed`. */
+/** `length` tokens of filler, starting at word `seed`. */
 export class LoremTokens implements Tokens {
   readonly length: number
   readonly #seed: number
@@ -40,12 +40,12 @@ export class LoremTokens implements Tokens {
   }
 }
 
-/** Cuts text before each run of white space. */
+/** Splits text before each run of white space. */
 export function tokensOf(text: string): string[] {
   return text.match(/\s*\S+|\s+$/g) ?? []
 }
 
-/** Cuts JSON text, which may hold no space at all, into pieces of `size` characters; never inside a surrogate pair. */
+/** Splits JSON text, which may contain no space at all, into pieces of `size` characters, never inside a surrogate pair. */
 export function piecesOf(text: string, size: number): string[] {
   const pieces: string[] = []
   let piece = ''

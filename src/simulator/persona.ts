@@ -1,10 +1,10 @@
-// The simulated models. Each turns what a wire read into a performance: the tokens to say, the tools to call, how it ends
-// and what it cost. Pure and deterministic: the same request and seed give the same performance.
+// The simulated models. Each turns a decoded request into a performance: the tokens to send, the tools to call, the finish
+// reason and the usage. Pure and deterministic: the same request and seed give the same performance.
 import { type JsonObject, type JsonValue } from '../model/json.js'
 import { LoremTokens, piecesOf, type Tokens, tokensOf } from './lorem.js'
 import { instanceOf } from './schema-instance.js'
 
-/** What every wire reads out of its own request. */
+/** What every wire reads from its own request. */
 export type SimRequest = {
   readonly model: string
   readonly stream: boolean
@@ -14,7 +14,7 @@ export type SimRequest = {
   readonly lastUserText: string
   /** Set when the conversation ends with tool results. */
   readonly toolResults: readonly string[] | null
-  /** Those the model may call, in order; tool choice is already applied. */
+  /** The tools that the model may call, in order; tool choice is already applied. */
   readonly tools: readonly SimTool[]
   readonly maxTokens: number | null
   readonly stop: readonly string[]
@@ -40,20 +40,20 @@ export type Performance = {
 export type PersonaOptions = { readonly defaultTokens: number; readonly seed: number }
 
 /**
- * What each model says:
+ * What each model answers:
  * ```
  *   echo    the last user text, word by word           tools   calls each offered tool once; after their results, text
- *   lorem   filler: `max tokens` or the default many    reason  thinks first (with a signature), then echoes
- *   lorem-N filler of N tokens                          any other name that begins with one of these is that one
+ *   lorem   filler: `max tokens` or the default count   reason  thinks first (with a signature), then echoes
+ *   lorem-N filler of N tokens                          any other name that begins with one of these is an alias
  * ```
  */
 export const MODELS: readonly string[] = Object.freeze(['echo', 'lorem', 'tools', 'reason'])
 
-/** A name, or a name and anything that does not go on as a word: `lorem-500`, `echo:7b`. */
+/** A name, optionally followed by anything but a letter or digit: `lorem-500`, `echo:7b`. */
 const PERSONA = /^(echo|lorem|tools|reason)(?![A-Za-z0-9])/
-/** Most tokens one answer has, whatever it is asked for. */
+/** The maximum number of filler tokens in an answer, whatever the request says. */
 const MAX_TOKENS = 1_000_000
-/** What vendors' token counts come to on English text. */
+/** About what vendors' tokenizers yield for English text. */
 const BYTES_PER_TOKEN = 4
 const ARGUMENT_PIECE = 8
 const THOUGHTS = tokensOf('The user said something. I think about it step by step and then repeat it.')
@@ -61,7 +61,7 @@ const SIGNATURE = Buffer.from('simulated reasoning signature').toString('base64'
 const NO_TOKENS: Tokens = Object.freeze([])
 const NO_CALLS: readonly SimCall[] = Object.freeze([])
 
-/** The persona behind a model name; null for a name that is none of ours. */
+/** The persona of a model name; null for an unknown name. */
 export function personaOf(model: string): string | null {
   return PERSONA.exec(model)?.[1] ?? null
 }
@@ -106,7 +106,7 @@ function cap(request: SimRequest, reasoning: Tokens, said: Tokens): Capped {
   const { text, stopSequence } = stopAt(said, request.stop)
   const max = request.maxTokens ?? Number.POSITIVE_INFINITY
   const finish = stopSequence === null ? 'stop' : 'stop-sequence'
-  // Plain filler never ends by itself: what was asked for is all there is, as with a real model.
+  // Plain filler has no natural end: with a token limit it finishes with `length`, as a real model would.
   const isEndless = request.model === 'lorem' && request.maxTokens !== null && request.schema === null
   if (reasoning.length + text.length < max || (reasoning.length + text.length === max && !isEndless)) {
     return { reasoning, text, finish, stopSequence }

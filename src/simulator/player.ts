@@ -1,5 +1,5 @@
-// Plays one stream to one reply: at once, filling writes as large as the engine takes, or one token at a time by the shared
-// ticker. Faults of the stream happen here. A peer that does not read holds up its own stream and nothing else.
+// Plays one stream to one reply: at once, in writes as large as the engine takes, or one token at a time by the shared ticker.
+// Injects the faults within a stream. A peer that does not read delays only its own stream.
 import { type Fault, frameOf } from './faults.js'
 import { type Reply } from './reply.js'
 import { type Task, type Ticker } from './ticker.js'
@@ -10,7 +10,7 @@ export type PlayerOptions = {
   readonly script: StreamScript
   readonly reply: Reply
   readonly ticker: Ticker
-  /** Between tokens; null plays at once. */
+  /** The time between tokens; null plays at once. */
   readonly gapMs: number | null
   readonly fault: Fault | null
   /** The stream is over, however it ended. */
@@ -19,12 +19,12 @@ export type PlayerOptions = {
 
 /** Text collected before one write of an unpaced stream. */
 const BATCH_CHARS = 10 * 1024
-/** A drip without a pause would play a whole stream in one turn. */
+/** Without a pause, a drip would play a whole stream in one turn. */
 const MIN_DRIP_MS = 0.1
-/** Writes of an unpaced stream before others get their turn of the loop. */
+/** Writes of an unpaced stream before it yields to the event loop. */
 const WRITES_A_TURN = 64
 
-/** One stream. `start` once; the reply tells when it may go on. */
+/** One stream. Call `start` once, and `resume` when the reply has drained. */
 export class Player implements Task {
   readonly #options: PlayerOptions
   readonly #fault: Fault | null
@@ -35,7 +35,7 @@ export class Player implements Task {
   #frames = 0
   #stage: 'open' | 'steps' | 'close' | 'end' | 'over' = 'open'
   #isStalled = false
-  /** Bytes of a drip not sent yet. */
+  /** Bytes of a drip that are not sent yet. */
   #dripping: Buffer = Buffer.alloc(0)
 
   constructor(options: PlayerOptions) {
@@ -59,7 +59,7 @@ export class Player implements Task {
     }
   }
 
-  /** The peer takes bytes again. */
+  /** The peer reads again. */
   resume(): void {
     if (this.#options.gapMs === null && this.#dripMs === null) this.#playAtOnce()
   }
@@ -69,7 +69,7 @@ export class Player implements Task {
     this.#over()
   }
 
-  /** Due, as the ticker sees it: catches up with every token that is. */
+  /** Called by the ticker when due: sends every token that is due by now. */
   run(nowMs: number): void {
     if (this.#dripMs !== null) this.#drip(nowMs, this.#dripMs)
     else this.#playPaced(nowMs)
@@ -86,7 +86,7 @@ export class Player implements Task {
     let text = ''
     for (; dueMs <= nowMs && this.#stage === 'steps' && !this.#isStalled; dueMs += gapMs) text += this.#next(text)
     this.#send(text)
-    // What follows the last token follows it at once.
+    // The frames after the last token are sent without a pause.
     if (this.#stage === 'close') this.#playAtOnce()
     else this.#wait(dueMs)
   }
@@ -106,7 +106,7 @@ export class Player implements Task {
     })
   }
 
-  /** As vendors send: each frame is a chunk of its own, many of them in one write to the socket. */
+  /** As vendors send: each frame is a separate HTTP chunk, many of them in one write to the socket. */
   #sendFrames(): void {
     const frames: Buffer[] = []
     for (let chars = 0; chars < BATCH_CHARS && this.#isPlaying(); ) {
@@ -118,14 +118,14 @@ export class Player implements Task {
     if (this.#stage === 'over') this.#options.reply.end()
   }
 
-  /** One piece, so that a fault can cut it anywhere. */
+  /** All frames as one text, so that a fault can cut it anywhere. */
   #sendBatch(): void {
     let batch = ''
     while (batch.length < BATCH_CHARS && this.#isPlaying()) batch += this.#next(batch)
     this.#send(batch)
   }
 
-  /** Every byte in a write of its own, all that are due. */
+  /** Writes each byte that is due separately. */
   #drip(nowMs: number, everyMs: number): void {
     const { reply, ticker } = this.#options
     for (let dueMs = this.dueMs; dueMs <= nowMs && !reply.isOver; dueMs += Math.max(everyMs, MIN_DRIP_MS)) {
@@ -146,7 +146,7 @@ export class Player implements Task {
     if (this.#stage === 'over' && this.#dripMs === null) this.#options.reply.end()
   }
 
-  /** The next piece of the stream. `unsent` is what the caller holds: a fault that cuts sends it first. */
+  /** The next piece of the stream. `unsent` is text that the caller has not sent yet: a fault that cuts sends it first. */
   #next(unsent = ''): string {
     const { script } = this.#options
     switch (this.#stage) {
@@ -181,7 +181,7 @@ export class Player implements Task {
     return step.value
   }
 
-  /** The fault's own moment; null when this fault has none in the stream. Text returned is sent by the caller. */
+  /** Injects the fault; null if this fault does not occur at a token frame. The caller sends the returned text. */
   #strike(unsent: string): string | null {
     const { wire, script } = this.#options
     switch (this.#fault?.name) {

@@ -1,10 +1,10 @@
-// One HTTP answer on uWebSockets.js, with the engine's rules kept in one place: nothing after the end or an abort, at most
-// 15 KiB a cork, a queue of our own while the kernel is full (an uncorked loss of older builds, uws.js#1249).
+// One HTTP answer on uWebSockets.js. Keeps the engine's rules in one place: no call after the end or an abort, at most 15 KiB per
+// cork, and our own queue while the kernel's buffer is full (older builds lose uncorked data, uws.js#1249).
 
-// Not by an import statement, which would load the addon.
+// Not an import statement, which would load the addon.
 type HttpResponse = import('uWebSockets.js').HttpResponse
 
-/** Status, headers and framing fit beside it within 15 KiB. */
+/** Leaves room for status, headers and framing within 15 KiB. */
 const MAX_WRITE_BYTES = 12 * 1024
 const EMPTY = Buffer.alloc(0)
 
@@ -15,7 +15,7 @@ export type ReplyHead = {
   readonly headers: ReadonlyArray<readonly [string, string]>
 }
 
-/** Owns a response. `onAborted`: the peer went away before the end; not called for our own `cut`. */
+/** Owns a response. `onAborted`: the peer disconnected before the end; not called after our own `cut`. */
 export class Reply {
   readonly #res: HttpResponse
   readonly #onAborted: () => void
@@ -25,7 +25,7 @@ export class Reply {
   #isBlocked = false
   #isEnding = false
   #isOver = false
-  /** The response may not be touched any more. */
+  /** The response must no longer be used. */
   #isGone = false
 
   constructor(res: HttpResponse, onAborted: () => void) {
@@ -49,7 +49,7 @@ export class Reply {
     return this.#isBlocked
   }
 
-  /** Asks for the request's body; no piece comes once the reply is over. */
+  /** Reads the request's body; `take` is not called once the reply is over. */
   readBody(take: (part: ArrayBuffer, isLast: boolean) => void): void {
     this.#touch((res) => {
       res.onData((part, isLast) => {
@@ -74,7 +74,7 @@ export class Reply {
     })
   }
 
-  /** Bytes of a begun answer, of any size. */
+  /** Writes bytes of a chunked answer, of any size. */
   write(bytes: Buffer): void {
     if (this.#isOver || bytes.length === 0) return
     for (let at = 0; at < bytes.length; at += MAX_WRITE_BYTES)
@@ -82,7 +82,7 @@ export class Reply {
     this.#flush()
   }
 
-  /** Each of the pieces as a chunk of its own, all in one write to the socket. Together no more than a cork holds, or queued. */
+  /** Writes each piece as a separate chunk, all in one write to the socket; queues them if they exceed what one cork holds. */
   writeEach(pieces: readonly Buffer[]): void {
     if (this.#isOver) return
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
@@ -96,20 +96,20 @@ export class Reply {
     })
   }
 
-  /** Ends a begun answer once everything is written. */
+  /** Ends a chunked answer once everything is written. */
   end(): void {
     this.#isEnding = true
     this.#flush()
   }
 
-  /** A whole answer with its content-length. With `cutAfterBytes` only so many are sent and the socket is closed. */
+  /** Sends a whole answer with its content-length. With `cutAfterBytes`, only that many bytes are sent before the socket is closed. */
   answer(head: ReplyHead, body: Buffer, cutAfterBytes: number | null = null): void {
     if (this.#isOver) return
     if (cutAfterBytes !== null) {
       const part = body.subarray(0, Math.min(cutAfterBytes, MAX_WRITE_BYTES))
       this.#cork((res) => {
         writeHead(res, head)
-        // An attempt at no bytes need not leave the response open (20.69 said it had ended): here the length ends the head.
+        // tryEnd without bytes may end the response (20.69 reported that it had), so the head is written with the length here.
         if (part.length === 0) res.writeHeader('content-length', `${body.length}\r\n`)
         else res.tryEnd(part, body.length)
       })
@@ -127,7 +127,7 @@ export class Reply {
     this.#answerLarge(head, body)
   }
 
-  /** Closes the socket; what the kernel has not taken is lost. A turn later: within the engine's own cork nothing is sent yet. */
+  /** Closes the socket a turn later, since the engine has sent nothing yet while it corks. Data that the kernel has not taken is lost. */
   cut(): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -136,8 +136,8 @@ export class Reply {
   }
 
   /**
-   * The one place where the response is touched. The engine throws for one that has ended by its own reckoning, which may
-   * differ from ours and between its versions; in a timer of ours that would end the process.
+   * The only place that uses the response. The engine throws for a response that it considers ended, which may differ from our own
+   * state and between its versions; thrown in one of our timers, that would end the process.
    */
   #touch(act: (res: HttpResponse) => void): void {
     if (this.#isGone) return
@@ -154,7 +154,7 @@ export class Reply {
 
   #cork(write: (res: HttpResponse) => void): void {
     this.#touch((res) => {
-      // The engine calls back at once, and prints what is thrown there.
+      // The engine calls back synchronously, and only prints what the callback throws.
       let thrown: { readonly error: unknown } | null = null
       res.cork(() => {
         try {
@@ -206,7 +206,7 @@ export class Reply {
   #writePiece(bytes: Buffer): void {
     this.#cork((res) => {
       this.#takeHead(res)
-      // False: taken, but waiting in the engine; it must not be sent again.
+      // False: the engine has buffered the bytes; they must not be sent again.
       this.#isBlocked = !res.write(bytes)
     })
   }

@@ -1,5 +1,5 @@
-// What a request that was read is answered with: a refusal, a fault before the head, a whole answer, or a stream played by
-// Player. It knows no paths and reads no bodies.
+// Answers a request whose body was read: with a refusal, a fault before the head, a whole answer, or a stream played by Player. It
+// knows no paths and reads no bodies.
 import { type Fault } from './faults.js'
 import { perform, type SimRequest } from './persona.js'
 import { Player } from './player.js'
@@ -7,15 +7,15 @@ import { type Reply, type ReplyHead } from './reply.js'
 import { type Task, Ticker } from './ticker.js'
 import { type SimAnswer, type SimWire } from './wires/wire.js'
 
-/** The part of a request that its answer needs. */
+/** The parts of a request that its answer needs. */
 export type Turn = {
   readonly wire: SimWire
   readonly reply: Reply
-  /** Plays the stream, once there is one. */
+  /** Plays the stream; null until it begins. */
   player: Player | null
 }
 
-/** As the simulator's options of these names. */
+/** The same as the simulator's options of these names. */
 export type ResponderOptions = {
   readonly tokensPerSecond?: number | null
   readonly defaultTokens?: number
@@ -23,7 +23,7 @@ export type ResponderOptions = {
   readonly nowMs?: () => number
 }
 
-/** `place`: the request's number, which its answer's id is made of. */
+/** `place`: the request's number, from which the answer's id is derived. */
 export type AnswerOptions = { readonly fault: Fault | null; readonly place: number }
 
 const DEFAULT_TOKENS = 100
@@ -32,7 +32,7 @@ const HTML = Buffer.from('<!doctype html><title>502 Bad Gateway</title><h1>502 B
 const GARBAGE = Buffer.from('{"this is": not JSON')
 const NO_HEADERS: ReplyHead['headers'] = Object.freeze([])
 
-/** Answers requests at the set pace; one for all of them. */
+/** Answers all requests of a simulator at the set pace. */
 export class Responder {
   readonly #options: ResponderOptions
   readonly #wallMs: () => number
@@ -53,12 +53,12 @@ export class Responder {
     return this.#openStreams
   }
 
-  /** Plays nothing any more. */
+  /** Stops all playback. */
   stop(): void {
     this.#ticker.stop()
   }
 
-  /** A fault that comes before the head; else the answer, with the faults that lie in it. */
+  /** Injects a fault that occurs before the head; otherwise sends the answer, with a fault that occurs within it. */
   answer(turn: Turn, request: SimRequest, { fault, place }: AnswerOptions): void {
     const [first = 0, second] = fault?.numbers ?? []
     switch (fault?.name) {
@@ -118,7 +118,7 @@ export class Responder {
     player.start()
   }
 
-  /** An error in the words of its wire. */
+  /** Answers with an error in the format of its wire. */
   refuse(turn: Turn, status: number, message: string, headers = NO_HEADERS): void {
     const body = turn.wire.encodeError(status, message)
     turn.reply.answer({ ...headOf(status), headers }, Buffer.from(body))
@@ -140,7 +140,7 @@ function answerWhole(turn: Turn, answer: SimAnswer, fault: Fault | null): void {
   turn.reply.answer(headOf(200), body, cutAfterBytes)
 }
 
-/** Of a JSON answer with this status. */
+/** The head of a JSON answer with this status. */
 export function headOf(status: number): ReplyHead {
   return { status: status === 200 ? '200 OK' : `${status} Simulated`, contentType: JSON_TYPE, headers: NO_HEADERS }
 }

@@ -1,5 +1,5 @@
-// The least JSON value that fits a JSON Schema: what the simulated model answers when a schema is asked of it, and the
-// arguments it calls tools with. Knows the keywords vendors take; never fails, whatever it is given.
+// A minimal JSON value that matches a JSON Schema: the simulated model's answer to a request with a schema, and the arguments of its
+// tool calls. Supports the keywords that vendors accept; never throws, whatever the schema.
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
 
 /** Deep enough for real schemas, shallow enough for recursive ones. */
@@ -13,7 +13,7 @@ const FORMATS: Readonly<Record<string, string>> = Object.freeze({
   uuid: '00000000-0000-4000-8000-000000000000',
 })
 
-/** Same schema, same value. Object members are the required ones, or all where none is named. */
+/** The same schema yields the same value. An object has its required members, or all of them if none is required. */
 export function instanceOf(schema: JsonValue | undefined): JsonValue {
   return build(schema, isJsonObject(schema) ? schema : {}, 0)
 }

@@ -1,5 +1,5 @@
 // A local model that speaks four vendors' wires on one port, at a set pace and with scripted faults: what `npm start`
-// serves without keys, and the upstream of tests and benches. It knows nothing of the gateway in front of it.
+// serves without keys, and the upstream of tests and benches. It does not know the gateway in front of it.
 //
 //   HTTP > wire.readRequest > responder: fault? > perform > Player (stream) | whole answer > Reply
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
@@ -13,16 +13,16 @@ import { ollamaChat } from './wires/ollama-chat.js'
 import { openaiChat } from './wires/openai-chat.js'
 import { isRefusal, type SimUrl, type SimWire } from './wires/wire.js'
 
-// Types alone, and not by an import statement: that would load the addon, before its environment is set.
+// Types only, and not by an import statement, which would load the addon before its environment is set.
 type HttpRequest = import('uWebSockets.js').HttpRequest
 type HttpResponse = import('uWebSockets.js').HttpResponse
 type TemplatedApp = import('uWebSockets.js').TemplatedApp
 type ListenSocket = import('uWebSockets.js').us_listen_socket
 
-/** The engine's module, loaded by whoever starts the simulator. */
+/** The engine's module, loaded by the caller. */
 export type Engine = Pick<typeof import('uWebSockets.js'), 'App' | 'us_listen_socket_close' | 'us_socket_local_port'>
 
-/** The engine takes host, port and options together; its types know only two of the three. */
+/** The engine accepts host, port and options together; its types allow only two of the three. */
 type ListenExclusively = (host: string, port: number, options: number, onDone: OnListening) => void
 type OnListening = (socket: ListenSocket | false) => void
 
@@ -32,15 +32,15 @@ export type SimulatorOptions = {
   readonly host?: string
   /** Null (default) or 0 sends as fast as the peer reads. */
   readonly tokensPerSecond?: number | null
-  /** Length of `lorem` where the request sets none. Default 100. */
+  /** Length of `lorem` if the request has no limit. Default 100. */
   readonly defaultTokens?: number
   readonly seed?: number
   readonly faults?: readonly FaultRule[]
-  /** Refuse requests with another key, in the vendor's shape; null (default) takes any. */
+  /** Rejects requests with another key, in the vendor's error format; null (default) accepts any. */
   readonly requireKey?: string | null
-  /** Wire ids to speak; default all. */
+  /** Wire ids to serve; all by default. */
   readonly protocols?: readonly string[]
-  /** Sees every request before it is answered. */
+  /** Called with every request before it is answered. */
   readonly onRequest?: (seen: SeenRequest) => void
   /** Monotonic milliseconds. */
   readonly nowMs?: () => number
@@ -62,12 +62,12 @@ export type SimulatorStats = {
   readonly requests: number
   /** Streams being played now. */
   readonly openStreams: number
-  /** Answers the peer closed before their end. */
+  /** Answers that the peer closed before their end. */
   readonly aborted: number
 }
 
 export type Simulator = {
-  /** Listens and resolves with the port; 0 takes a free one. Rejects when the port is taken. */
+  /** Listens and resolves with the port; 0 selects a free one. Rejects if the port is in use. */
   listen(port: number): Promise<number>
   /** Closes every connection at once. */
   close(): void
@@ -77,15 +77,15 @@ export type Simulator = {
 export const SIM_WIRES: readonly SimWire[] = Object.freeze([openaiChat, anthropicMessages, googleGemini, ollamaChat])
 
 const MAX_BODY_BYTES = 256 * 1024 * 1024
-/** LIBUS_LISTEN_EXCLUSIVE_PORT, which the engine's types place where its module does not have it. */
+/** LIBUS_LISTEN_EXCLUSIVE_PORT. The engine's types declare it where its module does not export it. */
 const LISTEN_EXCLUSIVE_PORT = 1
 
-/** Makes a simulator; nothing runs before `listen`. */
+/** Creates a simulator; nothing runs before `listen`. */
 export function createSimulator(options: SimulatorOptions): Simulator {
   return new UwsSimulator(options)
 }
 
-/** One request with everything read of its head. */
+/** One request with everything that is read from its head. */
 type Arrival = Turn & {
   readonly url: SimUrl
   readonly faultHeader: string
@@ -155,7 +155,7 @@ class UwsSimulator implements Simulator {
     })
   }
 
-  /** Two vendors list their models on one path: the header one of them demands tells which is asked. */
+  /** Two vendors list their models on the same path; the header that one of them requires distinguishes them. */
   #list(wires: readonly SimWire[], res: HttpResponse, req: HttpRequest): void {
     const named = wires.find((wire) => wire.requiredHeader !== null && req.getHeader(wire.requiredHeader) !== '')
     const wire = named ?? wires[0]
@@ -164,7 +164,7 @@ class UwsSimulator implements Simulator {
     new Reply(res, () => undefined).answer(headOf(200), Buffer.from(body))
   }
 
-  /** Reads all it needs of the request, which is gone after this call. */
+  /** Reads everything it needs from the request, which is invalid after this call. */
   #accept(wire: SimWire, res: HttpResponse, req: HttpRequest): void {
     const url = { path: req.getUrl(), query: req.getQuery() }
     const turn: Arrival = {
@@ -184,7 +184,7 @@ class UwsSimulator implements Simulator {
       if (size > MAX_BODY_BYTES) this.#responder.refuse(turn, 413, 'Request body too large.')
       else if (isLast && parts === null) this.#read(turn, Buffer.from(part))
       else {
-        // The engine takes its memory back after this call.
+        // The engine reuses this memory after the call.
         parts ??= []
         parts.push(Buffer.from(Buffer.from(part)))
         if (isLast) this.#read(turn, Buffer.concat(parts))
@@ -235,7 +235,7 @@ class UwsSimulator implements Simulator {
     }
     const asked = turn.faultHeader === '' ? named.fault : turn.faultHeader
     const fault = asked === '' ? this.#faults.next(turn.wire.id, request.model) : parseFault(asked)
-    // An answer without the fault would pass for one that withstood it.
+    // An answer without the fault would look as if the gateway had coped with it.
     if (fault === null && asked !== '') this.#responder.refuse(turn, 400, `Unknown fault: ${asked}`)
     else this.#responder.answer(turn, request, { fault, place: this.#requests })
   }

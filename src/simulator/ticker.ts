@@ -1,11 +1,11 @@
-// One timer for everything the simulator does later: paced tokens of ten thousand streams, delays, drips. A wheel of slots;
-// a task is an object that is run once, when its time has come, and may put itself in again.
+// One timer for everything the simulator does later: paced tokens of ten thousand streams, delays, drips. A timer wheel; a task is
+// an object that runs once when it is due, and may add itself again.
 //
-//   slot:  [a b] [ ] [c] [ ] ...      one slot a tick; what lies further off than the wheel waits another turn
+//   slot:  [a b] [ ] [c] [ ] ...      one slot per tick; a task beyond the wheel's span waits another turn
 
-/** How late a task may run. Vendors' tokens come every 5 to 50 ms. */
+/** The resolution of the wheel. Vendors' tokens arrive every 5 to 50 ms. */
 const TICK_MS = 4
-/** 4 s a turn: a task further off is looked at once a turn. */
+/** 4 s per turn: a task further in the future is checked once per turn. */
 const SLOTS = 1024
 
 export type Task = { dueMs: number; run(nowMs: number): void }
@@ -26,29 +26,29 @@ export class Ticker {
     return this.#nowMs()
   }
 
-  /** Tasks waiting. */
+  /** The number of waiting tasks. */
   get size(): number {
     return this.#count
   }
 
-  /** Runs `task` once at or soon after `dueMs`. A task that is in must not be put in again before it ran. */
+  /** Runs `task` once at or soon after `dueMs`. A waiting task must not be added again before it has run. */
   add(task: Task, dueMs: number): void {
     task.dueMs = dueMs
     if (this.#timer === null) {
       this.#lastTick = tickOf(this.#nowMs())
       this.#timer = setInterval(() => this.turn(), TICK_MS)
     }
-    // What is due in the tick that is being run goes into the next one.
+    // A task that is due in the current tick goes into the next one.
     const tick = Math.max(tickOf(dueMs) + 1, this.#lastTick + 1)
     this.#slots[tick % SLOTS]?.push(task)
     this.#count += 1
   }
 
-  /** Runs what is due. For the timer, and for tests with a clock of their own. */
+  /** Runs the tasks that are due. Called by the timer, and by tests with their own clock. */
   turn(): void {
     const nowMs = this.#nowMs()
     const nowTick = tickOf(nowMs)
-    // After a long block every slot is looked at once, not once for each turn missed.
+    // After a long block every slot is checked once, not once for each missed turn.
     const from = Math.max(this.#lastTick + 1, nowTick - SLOTS + 1)
     for (let tick = from; tick <= nowTick; tick++) {
       this.#lastTick = tick
@@ -57,7 +57,7 @@ export class Ticker {
     if (this.#count === 0) this.stop()
   }
 
-  /** Stops the timer; tasks that wait are not run. */
+  /** Stops the timer; waiting tasks do not run. */
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#timer = null

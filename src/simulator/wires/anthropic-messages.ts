@@ -104,7 +104,7 @@ function readSchema(body: JsonObject): JsonValue | null {
   return format.type === 'json_schema' ? (format.schema ?? {}) : null
 }
 
-/** Everything of a message that is known before the first token. */
+/** All members of a message that are known before the first token. */
 function message(answer: SimAnswer): JsonObject {
   return { id: `msg_${answer.id}`, type: 'message', role: 'assistant', model: answer.request.model }
 }
@@ -174,7 +174,7 @@ function* steps(answer: SimAnswer): Generator<string, void> {
   }
 }
 
-/** Ends the last block. Without a token there was none to begin. */
+/** Ends the last block. Without a token no block has begun. */
 function closeFrames(answer: SimAnswer): string {
   const { reasoning, text, calls, finish, stopSequence, usage, signature } = answer.performance
   const blocks = (reasoning.length > 0 ? 1 : 0) + (text.length > 0 ? 1 : 0) + calls.length

@@ -1,5 +1,5 @@
 // Gemini generateContent as the vendor writes it (API reference "Generating content"; read November 2026): SSE with CRLF
-// under `alt=sse`, else one JSON array sent piece by piece. Thoughts are counted apart from candidates.
+// under `alt=sse`, else one JSON array sent piece by piece. Thoughts are counted separately from candidates.
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { type SimRequest, type SimTool } from '../persona.js'
 import {
@@ -14,7 +14,7 @@ import {
   textOf,
 } from './wire.js'
 
-/** Gemini ends with STOP also when it calls functions. */
+/** Gemini also ends with STOP when it calls functions. */
 const FINISH = { stop: 'STOP', 'stop-sequence': 'STOP', length: 'MAX_TOKENS', 'tool-calls': 'STOP' } as const
 const STATUS_NAMES: Readonly<Record<number, string>> = Object.freeze({
   400: 'INVALID_ARGUMENT',
@@ -90,7 +90,7 @@ function readRequest(body: JsonObject, url: SimUrl): SimRequest | Refusal {
   }
 }
 
-/** A percent sign that is no escape stays as it is. */
+/** A percent sign that is not an escape stays unchanged. */
 function decode(path: string): string {
   try {
     return decodeURIComponent(path)
@@ -141,7 +141,7 @@ function chunk(answer: SimAnswer, parts: readonly JsonObject[], finishReason: st
 function* steps(answer: SimAnswer): Generator<string, void> {
   const { reasoning, text, calls, signature } = answer.performance
   for (const token of reasoning) yield frame(chunk(answer, [{ text: token, thought: true }], null))
-  // The signature rides on the first part that is no thought.
+  // The signature is on the first part that is not a thought.
   let signed: JsonObject = signature === '' ? {} : { thoughtSignature: signature }
   for (const token of text) {
     yield frame(chunk(answer, [{ text: token, ...signed }], null))

@@ -5,7 +5,7 @@ import { type SimRequest, type SimTool } from '../persona.js'
 import { numberOf, objectOf, objectsOf, type Refusal, type SimAnswer, type SimWire, stopsOf, textOf } from './wire.js'
 
 const FINISH = { stop: 'stop', 'stop-sequence': 'stop', length: 'length', 'tool-calls': 'stop' } as const
-/** Nanoseconds; any fixed figure keeps answers deterministic. */
+/** In nanoseconds; a fixed figure keeps answers deterministic. */
 const DURATION_NS = 1_000_000
 const DIGEST = '0'.repeat(64)
 
@@ -67,7 +67,7 @@ function readRequest(body: JsonObject): SimRequest | Refusal {
     lastUserText: texts[lastUser] ?? '',
     toolResults: lastTurn < messages.length - 1 ? texts.slice(lastTurn + 1) : null,
     tools: readTools(body),
-    // -1 is without limit, -2 to the end of the context.
+    // -1: no limit; -2: to the end of the context.
     maxTokens: limit !== null && limit >= 0 ? limit : null,
     stop: stopsOf(options.stop),
     schema: readSchema(body.format),

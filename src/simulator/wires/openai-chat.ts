@@ -1,5 +1,5 @@
 // OpenAI chat completions as the vendor writes them (API reference "Chat", streaming events; read November 2026).
-// Reasoning goes out as `reasoning_content`, as DeepSeek and vLLM do on this wire: OpenAI itself shows none here.
+// Reasoning is sent as `reasoning_content`, as by DeepSeek and vLLM on this wire; OpenAI itself does not show it here.
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { type Performance, type SimRequest, type SimTool } from '../persona.js'
 import { numberOf, objectOf, objectsOf, type Refusal, type SimAnswer, type SimWire, stopsOf, textOf } from './wire.js'

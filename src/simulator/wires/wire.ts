@@ -1,31 +1,31 @@
-// What each simulated vendor wire offers the simulator: read a request, write a stream or a whole answer, write errors.
-// Written by hand after the vendors' documents and not through src/protocols, so that a mistake there cannot hide here.
+// The interface of each simulated vendor wire: read a request, write a stream or a whole answer, write errors. The wires are written by
+// hand from the vendors' documents, not with src/protocols, so that the same mistake is not on both sides.
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { type Performance, type SimRequest } from '../persona.js'
 
 export type SimWire = {
-  /** The protocol folder that speaks to it. */
+  /** The id of the protocol that speaks to it, a folder in src/protocols. */
   readonly id: string
   readonly streamContentType: string
   /** POST paths; `*` at the end matches any rest. */
   readonly paths: readonly string[]
   /** GET path of the model list. */
   readonly listPath: string
-  /** Reads a parsed body; `url` carries what the wire keeps in its path and query. */
+  /** Reads a parsed body; `url` holds what the wire has in its path and query. */
   readRequest(body: JsonObject, url: SimUrl): SimRequest | Refusal
-  /** The key as this vendor's clients send it; empty when absent. */
+  /** The key as this vendor's clients send it; empty if absent. */
   readKey(headers: HeaderLookup, url: SimUrl): string
-  /** A header without which the vendor refuses every request; null for none. */
+  /** A header that the vendor requires in every request; null for none. */
   readonly requiredHeader: string | null
   openStream(answer: SimAnswer): StreamScript
   encodeWhole(answer: SimAnswer): string
   encodeError(status: number, message: string): string
-  /** An error inside a stream that has begun: a whole frame. */
+  /** An error within a stream that has begun: a whole frame. */
   encodeErrorFrame(message: string): string
   encodeModelList(models: readonly string[], createdSec: number): string
-  /** A frame of this wire's framing around any payload. */
+  /** A frame with any payload, in this wire's framing. */
   encodeFrame(payload: string): string
-  /** Bytes that carry no frame, to send a head alone. */
+  /** Text without a frame, to send only a head. */
   readonly silence: string
 }
 
@@ -33,7 +33,7 @@ export type HeaderLookup = (name: string) => string
 export type SimUrl = { readonly path: string; readonly query: string }
 export type Refusal = { readonly status: number; readonly body: string }
 
-/** A request with its performance and what makes this answer unique. */
+/** A request with its performance and the answer's unique id. */
 export type SimAnswer = {
   readonly request: SimRequest
   readonly performance: Performance
@@ -42,21 +42,21 @@ export type SimAnswer = {
   readonly createdMs: number
 }
 
-/** One stream: `open` at once, then one step a token (with the frames that belong before it), then `close` and `end`. */
+/** One stream: `open` at once, then one step per token (with the frames that belong before it), then `close` and `end`. */
 export type StreamScript = {
   readonly open: string
   readonly steps: Iterator<string, void>
   readonly close: string
-  /** What says that the answer is complete. */
+  /** The end marker. */
   readonly end: string
 }
 
-/** True for what readRequest refused. */
+/** True if readRequest has refused the request. */
 export function isRefusal(read: SimRequest | Refusal): read is Refusal {
   return 'status' in read
 }
 
-/** The text in a vendor's content: a string, a part with `text`, parts within `content` or `parts`, or a list of those. */
+/** The text of a vendor's content: a string, a part with `text`, parts within `content` or `parts`, or a list of those. */
 export function textOf(content: JsonValue | undefined): string {
   if (typeof content === 'string') return content
   if (Array.isArray(content)) return content.map((part) => textOf(part)).join('')
