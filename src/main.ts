@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The process: command line -> what it asks for, and the signals that it obeys. The only place that ends it.
-// Each command loads what it needs: a gateway is a thousand modules, and no other command shall wait for them.
+// The process: runs the command of the command line and handles signals. Only this file ends the process.
+// Each command loads only what it needs: a gateway is a thousand modules, which no other command should wait for.
 import { HELP_TEXT, parseCommandLine, type SimulateOptions } from './config/command-line.js'
 import { type Overrides } from './config/load.js'
 import { toGatewayError } from './errors.js'
@@ -22,7 +22,7 @@ async function start(overrides: Overrides): Promise<void> {
     return launch({ overrides, print, warn, isTerminal, onLoopDied: fail })
   })
   obeyStopSignals({
-    // Nobody knows yet of a process that still starts, and who presses Ctrl-C does not wait for a load balancer.
+    // No grace during start, since no load balancer knows the process yet, nor after Ctrl-C, where none has to be waited for.
     stop: (signal) => {
       const hasGrace = isUp && signal !== 'SIGINT'
       launching.then((gateway) => gateway.drain(hasGrace)).then(() => process.exit(exitCode), fail)
@@ -31,7 +31,7 @@ async function start(overrides: Overrides): Promise<void> {
       if (!isUp) dieOf(signal)
       exitCode = exitCodeOf(signal)
       const ending = launching.then((gateway) => gateway.endNow())
-      // process.exit would wait for event loops that are not closed, which never end by themselves.
+      // process.exit would wait for open event loops, which never end by themselves.
       ending.then((isClosed) => (isClosed ? process.exit(exitCode) : dieOf(signal)), fail)
     },
     kill: dieOf,

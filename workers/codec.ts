@@ -8,9 +8,9 @@ import { PROTOCOLS } from '../src/protocols/index.js'
 
 const codec = createCodec(PROTOCOLS)
 
-/** Answers one task; offload/pool calls it by this name. */
+/** Runs one task; offload/pool calls it by this name. */
 export async function answer(task: Envelope): Promise<unknown> {
-  // piscina begins all tasks at hand before it posts the first answer; a turn each lets every answer leave at once.
+  // piscina begins all available tasks before it posts the first answer; a turn per task lets each answer be sent at once.
   await setImmediate()
   const reply = answerTask(codec, task)
   return move({ [transferableSymbol]: buffersOf(reply), [valueSymbol]: reply })

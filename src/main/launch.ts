@@ -1,4 +1,4 @@
-// Starts a process from the options of the command line (configuration, cells, event loops) and drains it at its end. Only main.ts
+// Starts a process from the options of the command line (configuration, cells, event loops) and drains it. Only main.ts
 // ends the process.
 import { type MessagePort } from 'node:worker_threads'
 import { originOf, renderDrainLine, renderStartLine, startLineStream } from '../config/banner.js'
@@ -17,16 +17,16 @@ import { Supervisor } from '../threads/supervisor.js'
 import { type ReadConfig, Reloader } from './reloader.js'
 
 const FRONTEND_URL = workerEntry('frontend')
-/** A drain that takes longer than this is explained: without a word it looks like a process that hangs. */
+/** A drain that takes longer than this is announced; otherwise the process would seem to hang. */
 const DRAIN_NOTICE_MS = 300
-/** Past the deadline: a moment for last words, and then whatever still holds the drain up (a stuck loop, a full pipe) is left. */
+/** After the deadline: time for the last log lines. Whatever still delays the drain then (a stuck loop, a full pipe) is abandoned. */
 const EXIT_SLACK_MS = 1500
-/** An end without a drain: long enough for log lines to be written, and short for someone who has pressed Ctrl-C twice. */
+/** An end without a drain: long enough to write log lines, short enough after a second Ctrl-C. */
 const END_MS = 1000
 
 export type LaunchOptions = {
   readonly overrides: Overrides
-  /** A line for people, on standard output. */
+  /** Prints a line for people on standard output. */
   readonly print: (line: string) => void
   /** The same on standard error. */
   readonly warn: (line: string) => void
@@ -38,15 +38,15 @@ export type LaunchOptions = {
 
 /** A gateway that listens on all its event loops. */
 export type Launched = {
-  /** Reads the configuration again; for SIGHUP. What is wrong with it is told in the log. */
+  /** Reads the configuration again; for SIGHUP. Errors in it are logged. */
   reload(): void
-  /** Writes the log to the file that its path leads to now. */
+  /** Reopens the log file at its path. */
   reopenLogs(): Promise<void>
-  /** Resolves when all is drained, at the latest a moment after `server.drainMs`. `hasGrace`: new work is served for a while. */
+  /** Resolves when everything is drained, or shortly after `server.drainMs`. `hasGrace`: new work is served for `server.drainGraceMs`. */
   drain(hasGrace: boolean): Promise<void>
   /**
-   * Ends whatever is open now, each with its log line, drain or not. Resolves soon, with true if every event loop is closed and
-   * its log is written.
+   * Ends everything open at once, each exchange with its log line, whether a drain is running or not. Resolves within a second, with
+   * true if every event loop is closed and its log is written.
    */
   endNow(): Promise<boolean>
 }
@@ -63,7 +63,7 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   const cells = createCells(config)
   const thread = new JobThread({ path: config.jobs.path, onTrouble: (message) => warn(`sluice: ${message}`) })
   const first = createGateway(config, cells, { loopIndex: 0, connectJobs: () => thread.connect() })
-  // Before the first request: what is wrong with jobs that were accepted must be known now.
+  // Before the first request: a problem with jobs accepted earlier must be reported at start.
   if (config.jobs.store === 'redis' || thread.hasFile) await first.openJobs()
   const fault = config.jobs.store === 'redis' ? null : thread.fault
   if (fault !== null) first.tellJobStoreFault(fault)
@@ -101,8 +101,8 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
 }
 
 /**
- * Reads the configuration, now and again. What was found on this machine at the first time stays found: a server that is too
- * busy to answer at a later one shall not vanish. The built-in simulator serves where there is nothing else.
+ * Reads the configuration at start and at each reload. The result of looking for a local server is kept, so that one that is too busy to
+ * answer later does not disappear. The built-in simulator serves if there is no other provider.
  */
 function createConfigReader(overrides: Overrides): () => Promise<ReadConfig> {
   const catalog = readCatalog()

@@ -9,7 +9,7 @@ import { type ReloadReport } from '../gateway/announce.js'
 /** A configuration as it was read. */
 export type ReadConfig = {
   readonly config: Config
-  /** Files that it comes from, to be watched. */
+  /** Its source files, to be watched. */
   readonly files: readonly string[]
   readonly configFile: string | null
   readonly isBlank: boolean
@@ -18,14 +18,14 @@ export type ReadConfig = {
 export type ReloaderOptions = {
   /** @throws misconfigured */
   readonly read: () => Promise<ReadConfig>
-  /** Read with `read`; what the process started with. */
+  /** The configuration that the process started with, from `read`. */
   readonly first: ReadConfig
   readonly ledger: SlotTable
   readonly supervisor: { reload(config: Config, ledger: SlotTable): Promise<void> }
   readonly tell: (report: ReloadReport) => void
 }
 
-/** One process's configuration over time. */
+/** The configuration of a process and its reloads. */
 export class Reloader {
   readonly #options: ReloaderOptions
   readonly #hadFile: boolean
@@ -47,7 +47,7 @@ export class Reloader {
     return this.#config
   }
 
-  /** Reloads soon. What is asked while a reload runs is one more after it, however often. */
+  /** Reloads soon. Any number of requests during a reload cause one more reload after it. */
   request(): void {
     this.#isAsked = true
     if (!this.#isRunning) void this.#run()
@@ -75,7 +75,7 @@ export class Reloader {
     return { result: 'ok', warnings, kept }
   }
 
-  /** A file that is gone or empty is one that somebody is just about to write; it would end every key and every provider. */
+  /** Rejects a missing or empty file: it is probably being rewritten, and would remove every key and every provider. */
   #refuseVoid({ configFile, isBlank }: ReadConfig): void {
     if (this.#hadFile && configFile === null) {
       throw new GatewayError('misconfigured', { message: 'the configuration file is gone' })

@@ -7,15 +7,15 @@ import { constants } from 'node:os'
 export type StopSignal = 'SIGTERM' | 'SIGINT'
 
 export type StopActions = {
-  /** With the first signal. */
+  /** At the first signal. */
   readonly stop: (signal: StopSignal) => void
-  /** With the second one. */
+  /** At the second one. */
   readonly end: (signal: StopSignal) => void
-  /** With each further one. */
+  /** At each further one. */
   readonly kill: (signal: StopSignal) => void
 }
 
-/** Obeys from now on; to be called before anything that takes time, or an early signal would end the process as a failure. */
+/** Handles stop signals from now on. Call it before anything slow, or an early signal would end the process as a failure. */
 export function obeyStopSignals(actions: StopActions, source: EventEmitter = process): void {
   let count = 0
   const onSignal = (signal: StopSignal): void => {
@@ -29,15 +29,15 @@ export function obeyStopSignals(actions: StopActions, source: EventEmitter = pro
 }
 
 /**
- * Opens the log file anew with each SIGUSR1 and SIGUSR2, as log rotation asks for it. Without a listener the one would open
- * Node's inspector, through which anyone on this machine may take over the process, and the other would end it.
+ * Reopens the log file at each SIGUSR1 and SIGUSR2, the signals of log rotation. Without a listener, SIGUSR1 would open Node's
+ * inspector, through which anyone on this machine could take over the process, and SIGUSR2 would end it.
  */
 export function obeyLogSignals(reopen: () => void, source: EventEmitter = process): void {
   source.on('SIGUSR1', reopen)
   source.on('SIGUSR2', reopen)
 }
 
-/** The exit code that shells give a process which a signal ended: 130 for SIGINT, 143 for SIGTERM. */
+/** The exit code that shells report for a process ended by a signal: 130 for SIGINT, 143 for SIGTERM. */
 export function exitCodeOf(signal: StopSignal): number {
   return SIGNAL_EXIT_BASE + constants.signals[signal]
 }
@@ -45,8 +45,8 @@ export function exitCodeOf(signal: StopSignal): number {
 const SIGNAL_EXIT_BASE = 128
 
 /**
- * Ends this process by the signal's own default, which waits for no thread. As process 1 of a container it has none, and an
- * exit has to do, which waits for threads.
+ * Ends this process by the signal's default action, which waits for no thread. Process 1 of a container has no default action; there,
+ * process.exit ends it, which waits for threads.
  */
 export function dieOf(signal: StopSignal): void {
   process.removeAllListeners(signal)

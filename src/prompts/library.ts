@@ -8,12 +8,12 @@ import { GatewayError } from '../errors.js'
 export type PromptLibrary = {
   /**
    * The prompt in that language (`pl-PL` falls back to `pl`), else in the default language; null where neither has it.
-   * @throws invalid_request where name or language would leave the folder, or the file is a link out of it
+   * @throws invalid_request if the name or language would leave the folder, or the file is a link out of it
    */
   find(name: string, language: string): string | null
   /** Languages that have at least one prompt, sorted, lower case. */
   languages(): readonly string[]
-  /** Forgets all prompts; a closed library finds none. */
+  /** Releases all prompts; a closed library finds none. */
   close(): void
 }
 
@@ -29,7 +29,7 @@ export type PromptLibraryOptions = {
 type Prompt = {
   /** Identifies the content by the file's metadata. Empty: read it again next time. */
   readonly stamp: string
-  /** Null: empty, too large or not readable. */
+  /** Null if the file is empty, too large or not readable. */
   readonly text: string | null
   readonly isOutside: boolean
 }
@@ -46,9 +46,9 @@ const MAX_LANGUAGES = 32
 const MAX_PROMPTS_PER_LANGUAGE = 64
 const EXTENSION = '.prompt'
 const MAX_NAME_LENGTH = 64
-/** Parts of a path. A dot in front hides a file and begins `..`. */
+/** Valid parts of a path. A leading dot is excluded: it marks a hidden file, or begins `..`. */
 const LEAVES_FOLDER = /[/\\\0]|^\./
-/** A file as young as this may change once more within the resolution of its time stamp. */
+/** A file younger than this may still change within the resolution of its time stamp. */
 const UNSETTLED_MS = 50
 
 /** Reads the whole folder once. A missing folder is an empty library until it exists. */
@@ -108,7 +108,7 @@ function textOf(prompt: Prompt | undefined): string | null {
   return prompt?.text ?? null
 }
 
-/** Everything below the folder; what has kept its stamp is taken over from `before` without being read. */
+/** Everything below the folder; files with the same stamp are taken from `before` without being read. */
 function scan(dir: string, before: Prompts, warn: (message: string) => void): Prompts {
   const found = new Map<string, Prompt>()
   const root = resolved(dir)
@@ -135,7 +135,7 @@ function whyNot({ isOutside }: Prompt): string {
     : `it is empty, not readable or over ${MAX_PROMPT_BYTES} bytes`
 }
 
-/** Null where there is no such file any more. */
+/** Null if the file no longer exists. */
 function load(path: string, root: string, known: Prompt | undefined): Prompt | null {
   let file = path
   let stats: BigIntStats | undefined = lstatSync(path, { bigint: true, throwIfNoEntry: false })
@@ -152,7 +152,7 @@ function load(path: string, root: string, known: Prompt | undefined): Prompt | n
   return { stamp: isSettled || text === null ? stamp : '', text, isOutside: false }
 }
 
-/** Without the end of line that editors leave; null where nothing is left. */
+/** The text without the final line end that editors add; null if nothing is left. */
 function read(file: string): string | null {
   try {
     return (
@@ -165,7 +165,7 @@ function read(file: string): string | null {
   }
 }
 
-/** Visible entries in the order of their names; none where there is no such folder. */
+/** Visible entries in the order of their names; none if the folder does not exist. */
 function list(folder: string): readonly string[] {
   try {
     return readdirSync(folder)

@@ -1,20 +1,20 @@
-// A connection to Redis, for all shared state; the only importer of ioredis. A call is answered or fails in time: without a
-// connection no call is queued, and none is ever sent twice. It reconnects by itself, indefinitely.
+// A connection to Redis, for all shared state; the only importer of ioredis. A call is answered or fails within a time limit: without
+// a connection no call is queued, and none is ever sent twice. It reconnects by itself, indefinitely.
 import { createRequire } from 'node:module'
 import { type Redis } from 'ioredis'
 
-/** An answer takes a millisecond; a Redis that takes as long as this is down for whoever waits for it. */
+/** An answer takes a millisecond; a Redis that takes this long counts as unavailable. */
 const CALL_TIMEOUT_MS = 3000
 const CONNECT_TIMEOUT_MS = 2000
 const RECONNECT_STEP_MS = 50
 const MAX_RECONNECT_MS = 1000
-/** A connection on which nothing is answered may be dead without knowing it. */
+/** A connection without answers may be dead without an error; it is reopened after this many timeouts in a row. */
 const SILENCES_PER_CONNECTION = 5
 
 export type RedisOptions = {
   /** redis:// or rediss:// */
   readonly url: string
-  /** The connection is there, or is gone; told at each change, with the error that ended it if there was one. */
+  /** Called when the connection is up or down; `cause` is the error that ended it, or null. */
   readonly onChange?: (isUp: boolean, cause: unknown) => void
   /** Called for each call that was answered or failed. */
   readonly onCall?: (seconds: number, isOk: boolean) => void
@@ -23,10 +23,10 @@ export type RedisOptions = {
 
 type Argument = string | number
 
-/** A script that was made known to a connection. Fails with ioredis' own errors, or for want of an answer in time. */
+/** A script registered with a connection. Rejects with ioredis' own errors, or if there is no answer in time. */
 export type RedisScript = (keys: readonly string[], args: readonly Argument[]) => Promise<unknown>
 
-/** One connection, and a second one for what is published, if that is asked for. */
+/** One connection, and a second one for a subscription, if there is one. */
 export class RedisConnection {
   readonly #redis: Redis
   readonly #options: RedisOptions
@@ -36,11 +36,11 @@ export class RedisConnection {
   #lastError: unknown = null
   #silences = 0
 
-  /** Connects when it is told to. */
+  /** Does not connect before `connect`. */
   constructor(options: RedisOptions) {
     this.#options = options
     this.#redis = createRedis(options.url)
-    // Without a listener the process would end; `close` tells all that is to be told.
+    // Without a listener the process would end; `close` reports the loss.
     this.#redis.on('error', (error) => {
       this.#lastError = error
     })
@@ -52,17 +52,17 @@ export class RedisConnection {
     return this.#isUp
   }
 
-  /** Why there is no connection, as far as is known. */
+  /** The reason why there is no connection, if known. */
   get lastError(): unknown {
     return this.#lastError
   }
 
-  /** Begins to connect. Rejects when the first try fails; it goes on trying all the same. */
+  /** Begins to connect. Rejects if the first attempt fails; it keeps trying all the same. */
   async connect(): Promise<void> {
     await this.#redis.connect()
   }
 
-  /** Makes a Lua script known; Redis keeps its text, later calls send its digest only. */
+  /** Registers a Lua script. Redis keeps its text; later calls send only its digest. */
   script(lua: string): RedisScript {
     const known = this.#scripts.get(lua)
     if (known !== undefined) return known
@@ -75,18 +75,18 @@ export class RedisConnection {
     return run
   }
 
-  /** Gives Redis the texts of all scripts that are known here: or each call of a flood would send the whole text first. */
+  /** Loads the texts of all registered scripts into Redis; otherwise each call of a burst would send the whole text first. */
   async preload(): Promise<void> {
     const texts = [...this.#scripts.keys()]
     await this.#within(Promise.all(texts.map((text) => this.#redis.script('LOAD', text))))
   }
 
-  /** Hears what is published on a channel. `onHeard`: from now on, until the connection is lost; told again after the next one. */
+  /** Subscribes to a channel. `onHeard` is called each time the subscription is active, again after every reconnect. */
   listen(channel: string, listener: (message: string) => void, onHeard: () => void): void {
     const subscriber = this.#redis.duplicate()
     this.#subscriber = subscriber
     subscriber.on('error', () => undefined)
-    // When it fails the connection is gone, and the next one is ready again.
+    // If it fails the connection is lost, and the next one subscribes again.
     subscriber.on('ready', () => void subscriber.subscribe(channel).then(onHeard, () => undefined))
     subscriber.on('message', (_channel, message) => listener(message))
     void subscriber.connect().catch(() => undefined)
@@ -116,7 +116,7 @@ export class RedisConnection {
     }
   }
 
-  /** When an event loop was busy, the answer may be there already: it gets one more look at its sockets. */
+  /** If the event loop was busy, the answer may have arrived already: its sockets are read once more before the call fails. */
   #within<T>(answer: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
@@ -146,13 +146,13 @@ type Ioredis = typeof import('ioredis')
 const require = createRequire(import.meta.url)
 
 function createRedis(url: string): Redis {
-  // Loaded when it is needed: without Redis the gateway starts a tenth of a second sooner and is 10 MB smaller.
+  // Loaded on demand: without Redis the gateway starts a tenth of a second sooner and is 10 MB smaller.
   const { Redis: Client }: Ioredis = require('ioredis')
   return new Client(url, {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
     enableOfflineQueue: false,
-    // What was in flight when a connection ended may have been done: it is never sent again by itself.
+    // A call in flight when a connection ends may have been executed, so it is never resent automatically.
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
@@ -160,7 +160,7 @@ function createRedis(url: string): Redis {
     disableClientInfo: true,
     protocol: 2,
     retryStrategy: (times) => Math.min(times * RECONNECT_STEP_MS, MAX_RECONNECT_MS),
-    // A replica that was a primary until a moment ago: the address leads to another one soon.
+    // The server has just become a replica; the address will soon lead to the new primary.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
 }

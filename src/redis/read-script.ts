@@ -4,7 +4,7 @@ import { RESOURCES } from '../package-files.js'
 
 const LUA = new URL('lua/', RESOURCES)
 
-/** Names of files below resources/lua, without their ending, that make one script in this order. */
+/** Names of files below resources/lua, without extension, joined into one script in this order. */
 export type ScriptFiles = readonly string[]
 
 /**

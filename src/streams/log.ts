@@ -7,17 +7,17 @@ import { LogReader, type LogSource, type StreamEnd } from './reader.js'
 
 export type StreamLogOptions = {
   /**
-   * Most bytes the log holds beyond the current turn of the event loop: then what does not fit pushes the oldest entry out,
-   * and readers still before it are cut. Within the turn they may catch up, or no entry over the cap would reach anybody.
+   * The maximum number of bytes at the end of a turn of the event loop: then the oldest entries over it are evicted, and readers that
+   * have not read them are cut. Within the turn readers may catch up; otherwise an entry over the cap would reach no reader.
    */
   readonly capBytes: number
-  /** Bytes that every reader has read but that stay for one that joins late. */
+  /** Bytes that every reader has read, retained for readers that join late. */
   readonly retainBytes: number
-  /** What an entry costs beside its bytes, towards the cap: ENTRY_COST_BYTES, or tiny frames cost many times what is counted. */
+  /** The overhead of an entry that counts towards the cap: ENTRY_COST_BYTES, as tiny frames take many times their bytes. */
   readonly entryCostBytes?: number
 }
 
-/** A view and its slot take 105 bytes of heap (100,000 of them, Node 20.20), the buffer below as much again if it is not shared. */
+/** A view and its slot take 105 bytes of heap (100,000 of them, Node 20.20), its buffer as much again if it is not shared. */
 export const ENTRY_COST_BYTES = 160
 
 const EMPTY = new Uint8Array(0)
@@ -32,7 +32,7 @@ export class StreamLog implements LogSource {
   readonly #flush: () => void
   readonly #evictLate: () => void
   #entries: Uint8Array[] = []
-  /** Entries before `#head` in the array are dropped; compacted now and then, so that trimming is O(1) amortised. */
+  /** Entries before `#head` are dropped; the array is compacted now and then, so that trimming is O(1) amortised. */
   #head = 0
   /** Sequence number of the entry at `#head`. */
   #start = 0
@@ -54,7 +54,7 @@ export class StreamLog implements LogSource {
     return this.#bytes
   }
 
-  /** Sequence number the next appended entry will get. */
+  /** Sequence number of the next appended entry. */
   get next(): number {
     return this.#start + this.#entries.length - this.#head
   }
@@ -63,14 +63,14 @@ export class StreamLog implements LogSource {
     return this.#readers.length
   }
 
-  /** Sequence number of the oldest entry held: where one joins who wants what there still is. */
+  /** Sequence number of the oldest entry held: the offset at which a late reader gets everything that is left. */
   get start(): number {
     return this.#start
   }
 
   /**
-   * Joins at `offset`, by default the stream's beginning. An offset that is already gone gives a reader that is cut: what
-   * is missing is never skipped silently. `onReadable` must not throw.
+   * Joins at `offset`, by default the stream's beginning. At an offset that is already evicted the reader is cut: missing entries are
+   * never skipped silently. `onReadable` must not throw.
    */
   attach(onReadable: () => void, offset = 0): LogReader {
     const reader = new LogReader(this, offset, onReadable)
@@ -81,8 +81,8 @@ export class StreamLog implements LogSource {
   }
 
   /**
-   * Takes ownership of `entry`, one or more whole frames. Readers are told once, after the current tick's last append.
-   * An entry over the cap reaches the readers that take it at once; it is not held for any other.
+   * Takes ownership of `entry`, one or more whole frames. Readers are notified once, after the current tick's last append.
+   * An entry over the cap reaches the readers that read it within the turn; it is not held for any others.
    */
   append(entry: Uint8Array): void {
     if (this.#end !== null || entry.length === 0) return
@@ -135,11 +135,11 @@ export class StreamLog implements LogSource {
       only.notify()
       return
     }
-    // A reader may detach itself, or others, while it is told: walk over a copy; detached ones stay silent by themselves.
+    // A reader may detach itself or others when notified, so this walks over a copy; detached readers ignore the call.
     for (const reader of [...this.#readers]) reader.notify()
   }
 
-  /** Lets go of entries that all readers have read, but for the last `retainBytes`. */
+  /** Drops entries that all readers have read, except the last `retainBytes`. */
   #trim(): void {
     let oldest = this.next
     for (const reader of this.#readers) if (!reader.isCut && reader.offset < oldest) oldest = reader.offset

@@ -1,9 +1,9 @@
-// One consumer of a stream log at its own offset. It pulls; the log only notifies it that there is something to pull.
+// One consumer of a stream log at its own offset. It pulls; the log only notifies it that there is something to read.
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type Usage, type UsageSource } from '../model/usage.js'
 
-/** How an exchange ended, as every reader learns it after the last frame. */
+/** How an exchange ended, which every reader gets after the last frame. */
 export type StreamEnd = {
   readonly outcome: Outcome
   /** Null exactly when the outcome is complete. */
@@ -25,7 +25,7 @@ export class LogReader {
   readonly #onReadable: () => void
   /** Sequence number of the next entry to read. */
   offset: number
-  /** True once the window has moved past this reader: what it missed is gone, it must end as slow_reader. */
+  /** True once entries that this reader has not read are evicted: it must end as slow_reader. */
   isCut = false
   #isDetached = false
 
@@ -36,17 +36,17 @@ export class LogReader {
     this.#onReadable = onReadable
   }
 
-  /** Next entry of whole frames, or null when it has caught up, was cut or has left. The bytes stay the log's: do not change them. */
+  /** The next entry of whole frames; null if it has caught up, was cut or is detached. The bytes belong to the log: do not change them. */
   read(): Uint8Array | null {
     return this.#isDetached ? null : this.#log.readFor(this)
   }
 
-  /** How the exchange ended, once this reader has read every frame; null before, and for ever if it was cut. */
+  /** How the exchange ended, once this reader has read every frame; null before that, and always null if it was cut. */
   end(): StreamEnd | null {
     return this.#log.endFor(this)
   }
 
-  /** Leaves the log, is told no more. The last one to leave an open log triggers its `onAbandoned`. Idempotent. */
+  /** Leaves the log; it is not notified any more. The last reader to leave an open log triggers `onAbandoned`. Idempotent. */
   detach(): void {
     this.#isDetached = true
     this.#log.detach(this)

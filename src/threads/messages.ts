@@ -3,7 +3,7 @@ import { type MessagePort } from 'node:worker_threads'
 import { type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 
-/** Memory shared by all event loops of the process, and which name has which place in it. */
+/** Memory shared by all event loops of the process, and the table of the slots of names in it. */
 export type SharedCells = {
   readonly limiter: SharedArrayBuffer
   readonly receiving: SharedArrayBuffer
@@ -23,9 +23,9 @@ export type FrontendStart = {
 
 export type ToFrontend =
   | { readonly type: 'drain'; readonly graceMs: number }
-  /** No drain, or no more of it. */
+  /** Ends at once, also during a drain. */
   | { readonly type: 'end' }
-  /** The answer to `connect-jobs`: a port, moved here, or why there is none. */
+  /** The answer to `connect-jobs`: a transferred port, or the reason why there is none. */
   | { readonly type: 'jobs'; readonly port: MessagePort | null; readonly reason: string }
   | { readonly type: 'reopen-log' }
   | { readonly type: 'reload'; readonly config: Config; readonly ledger: SlotTable }
@@ -34,7 +34,7 @@ export type FromFrontend =
   | { readonly type: 'listening' }
   | { readonly type: 'drained' }
   | { readonly type: 'ended' }
-  /** Asks for a way to the job store; one question at a time. */
+  /** Requests a port to the job store; one request at a time. */
   | { readonly type: 'connect-jobs' }
   | { readonly type: 'reloaded' }
   | { readonly type: 'reopened' }

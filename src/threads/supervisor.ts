@@ -10,7 +10,7 @@ import { type FromFrontend, type FrontendStart, type SharedCells, type ToFronten
 
 /** One event loop's gateway, as far as the supervisor is concerned. */
 export type EventLoop = {
-  /** @throws misconfigured when the port cannot be had */
+  /** @throws misconfigured when the port is not available */
   listen(port: number): Promise<number>
   /**
    * New requests get this configuration; those under way keep theirs.
@@ -19,9 +19,9 @@ export type EventLoop = {
   reload(config: Config, ledger: SlotTable): void
   /** Serves new work for `graceMs` more, lets open streams end until the deadline, then ends them. */
   drain(graceMs: number): Promise<void>
-  /** Writes the log to the file that its path leads to now. Never rejects. */
+  /** Reopens the log file at its path. Never rejects. */
   reopenLog(): Promise<void>
-  /** Ends whatever is open, closes, and writes the log. */
+  /** Ends everything open, closes, and writes the log. */
   endNow(): Promise<void>
 }
 
@@ -52,13 +52,13 @@ export class Supervisor {
 
   /**
    * Resolves with the port when every loop listens.
-   * @throws misconfigured when a loop cannot have the port
+   * @throws misconfigured when the port is not available to a loop
    * @throws internal when a loop dies before it listens
    */
   async start(): Promise<number> {
     const { config } = this.#options
     const isShared = config.server.threads > 1
-    // Only a port that is named can be shared: for port 0 the kernel would give each loop another.
+    // Only a specific port can be shared: for port 0 the kernel would assign a different one to each loop.
     const wanted = config.server.port === 0 && isShared ? await findFreePort(config.server.host) : config.server.port
     const port = await this.#loop.listen(wanted)
     const starting: Promise<void>[] = []
@@ -70,8 +70,8 @@ export class Supervisor {
   }
 
   /**
-   * Swaps the configuration of all loops; resolves when every one has. Loop 0 goes first: what is wrong with a configuration
-   * is wrong on every loop, so one that is refused here reaches no other.
+   * Replaces the configuration of all loops; resolves when all have replaced it. Loop 0 goes first: a configuration that is invalid is
+   * invalid on every loop, so one that loop 0 rejects reaches no other.
    * @throws misconfigured, with nothing changed
    */
   async reload(config: Config, ledger: SlotTable): Promise<void> {
@@ -79,20 +79,20 @@ export class Supervisor {
     await Promise.all([...this.#workers].map((worker) => ask(worker, { type: 'reload', config, ledger }, 'reloaded')))
   }
 
-  /** Opens the log file anew on all loops; resolves when no loop uses the file of before. */
+  /** Reopens the log file on all loops; resolves when no loop uses the previous file. */
   async reopenLogs(): Promise<void> {
     const asked = [...this.#workers].map((worker) => ask(worker, { type: 'reopen-log' }, 'reopened'))
     await Promise.all([this.#loop.reopenLog(), ...asked])
   }
 
-  /** Drains all loops together. A loop that dies over it has nothing left to drain. */
+  /** Drains all loops together. A loop that dies meanwhile has nothing left to drain. */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true
     const asked = [...this.#workers].map((worker) => ask(worker, { type: 'drain', graceMs }, 'drained'))
     await Promise.all([this.#loop.drain(graceMs), ...asked])
   }
 
-  /** Ends all loops together, whatever they are at. */
+  /** Ends all loops together, whatever their state. */
   async endNow(): Promise<void> {
     this.#isDraining = true
     const asked = [...this.#workers].map((worker) => ask(worker, { type: 'end' }, 'ended'))
@@ -125,7 +125,7 @@ export class Supervisor {
       worker.once('error', (error) => {
         reason = error.message
       })
-      // The last event of every worker, whether it threw, ran out of memory or left: nothing may wait for it any longer.
+      // The last event of every worker, whether it threw, ran out of memory or exited: nothing may wait for it any longer.
       worker.once('exit', () => {
         this.#workers.delete(worker)
         const died = `event loop ${start.loopIndex}: ${reason}`
@@ -136,7 +136,7 @@ export class Supervisor {
   }
 }
 
-/** Resolves with the loop's answer; one that dies over it has nothing left to say. */
+/** Resolves when the loop has answered, or has died and cannot answer any more. */
 function ask(worker: Worker, message: ToFrontend, answer: FromFrontend['type']): Promise<void> {
   return new Promise((resolve) => {
     const onMessage = (told: FromFrontend): void => {
