@@ -1,2 +1,2 @@
--- The one call that was asked for.
+-- Runs the requested call.
 return ops[ARGV[4]](unpack(ARGV, 5))

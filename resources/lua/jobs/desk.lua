@@ -1,4 +1,4 @@
--- What those who bring jobs ask: accepting, reading, cancelling; answers kept for repetitions; counts.
+-- The calls for clients' jobs: accept, read, list, cancel; answers kept for repeated requests; counts.
 local ops = {}
 
 local function repeated(id)
@@ -134,7 +134,7 @@ end
 
 function ops.counts()
   local age = 0
-  -- The first that may start; those ahead of it wait for a retry.
+  -- The first job that may start; those before it wait for a retry.
   for _, id in ipairs(call('ZRANGE', P .. 'ages', 0, BATCH - 1)) do
     local at = get(id, 'due', 'accepted')
     if tonumber(at[1]) <= now then

@@ -3,11 +3,11 @@
 -- all nodes. All keys share one hash tag.
 --
 --   job:ID      hash, all of a job and its delivery        wait:OWNER  pending by due time       turns    owners by last turn
---   list:OWNER  ids by number of acceptance                leases      processing by lease end   ages     pending by acceptance
+--   list:OWNER  ids in order of acceptance                 leases      processing by lease end   ages     pending by acceptance
 --   rep:OWNER:KEY  hash, an idempotency key                dwait:ORIGIN, dorigins  deliveries by due time        ended, tally, seq
 --   stored      hash, bytes by OWNER:kind      kept  bytes:OWNER:KEY of kept answers by the end of their day
 --
--- ARGV prefix, shift of the clock (tests), fields of a head, name of the call, its arguments. Absent texts are empty.
+-- ARGV: prefix, offset of the clock (tests), fields of a head, name of the call, its arguments. Absent texts are empty.
 local P = ARGV[1]
 local call = redis.call
 local time = call('TIME')
@@ -25,7 +25,7 @@ local function set(id, ...) call('HSET', job(id), ...) end
 local function tell(kind, id) call('PUBLISH', P .. 'events', kind .. ' ' .. (id or '')) end
 local function count(name, by) call('HINCRBY', P .. 'tally', name, by) end
 local function tally(name) return tonumber(call('HGET', P .. 'tally', name) or 0) end
--- Bytes of a key that are kept: of its jobs, or of answers for repetitions.
+-- Counts the stored bytes of a key: of its jobs, or of answers kept for repeated requests.
 local function store(owner, kind, bytes)
   if bytes == 0 then return end
   call('HINCRBY', P .. 'stored', owner .. ':' .. kind, bytes)
@@ -36,7 +36,7 @@ local function fullScope(owner, bytes, perKey, all)
   if tonumber(own[1] or 0) + tonumber(own[2] or 0) + bytes > tonumber(perKey) then return 'key' end
   if tally('stored-jobs') + tally('stored-answers') + bytes > tonumber(all) then return 'all' end
 end
--- Redis forgets kept answers by itself; what they took is counted until somebody looks here.
+-- Redis expires kept answers by itself; their bytes are counted until this runs.
 local function forgetKept()
   for _, name in ipairs(call('ZRANGEBYSCORE', P .. 'kept', '-inf', now, 'LIMIT', 0, BATCH)) do
     local bytes, owner = string.match(name, '^(%d+):([^:]*):')
@@ -69,7 +69,7 @@ local function dequeue(id)
   return at[1]
 end
 
--- The keys take turns: of each other key as many go first as of the job's own.
+-- The keys take turns: at most as many jobs of each other key go first as of the job's own key.
 local function position(owner, own)
   local sum = own
   for _, other in ipairs(call('ZRANGE', P .. 'turns', 0, -1)) do
@@ -106,7 +106,7 @@ local function finish(id, state, field, text)
   tell('delivery')
 end
 
--- The clock was set back: what was set "later" than now keeps its length and begins now.
+-- The clock was set back: a period that was set "later" than now keeps its length and begins now.
 local function again(id, setName, dueName)
   local at = get(id, setName, dueName)
   local due = now + math.max(0, at[2] - at[1])
@@ -137,8 +137,8 @@ local function rewind()
     end
   end
 end
--- Redis over its maxmemory refuses the first write that needs memory, and lets a script that has written go on. What takes
--- something new is to be refused there; what ends or removes is not, so it begins with a write that needs none.
+-- Above its maxmemory, Redis rejects the first write that needs memory, but lets a script that has already written continue. Calls that
+-- store something new should be rejected then; those that end or remove something should not, so they begin with a write that needs none.
 local TAKES = { accept = true, begin = true, storeAnswer = true }
 if not TAKES[ARGV[4]] then call('DEL', P .. 'none') end
 local last = call('GET', P .. 'clock')

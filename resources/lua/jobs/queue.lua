@@ -1,6 +1,6 @@
--- What runners and senders of webhooks ask.
+-- The calls of runners and webhook couriers.
 
--- To the head of its key's queue, where it came from.
+-- Returns a job to the head of its key's queue, where it came from.
 local function giveBack(id)
   unlease(id)
   enqueue(id, math.min(now, tonumber(get(id, 'accepted')[1])))
@@ -10,14 +10,14 @@ end
 function ops.claim(limit, lease, maxAttempts, lost)
   for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', now, 'LIMIT', 0, BATCH)) do
     if tonumber(get(id, 'attempts')[1]) < tonumber(maxAttempts) then giveBack(id) else finish(id, 'error', 'error', lost) end
-    -- A run that still goes on without its lease is for nothing.
+    -- A run that continues without its lease is useless.
     tell('cancelled', id)
   end
   local claimed = {}
   local isMore = true
   while isMore and #claimed < tonumber(limit) do
     isMore = false
-    -- The key that was served longest ago, of those that have something to start; its oldest.
+    -- Of the keys with a job to start, the one served longest ago; its oldest job.
     for _, owner in ipairs(call('ZRANGE', P .. 'turns', 0, -1)) do
       local name = call('ZRANGEBYSCORE', P .. 'wait:' .. owner, '-inf', now, 'LIMIT', 0, 1)[1]
       if name then

@@ -1,7 +1,9 @@
--- An admission where keys take turns: as take.lua, with the slots of the key and of the gateway, and the latter only if no key that
--- waits elsewhere comes first. A request that must wait for a slot has been counted, and its key is known to wait.
--- ARGV as for take.lua up to the buckets, then gateway cap, key's name, key's cap (-1: none).
--- Answers [code, ahead of each bucket]; code 0: all taken, n: the n-th bucket, n + 1: the key, n + 2: the gateway refused, -1.
+-- An admission where keys take turns: like take.lua, with the slots of the key and of the gateway, the latter only if no key that waits
+-- elsewhere comes first. A request that must wait for a slot has been counted; if it is the gateway's, its key is recorded
+-- as waiting.
+-- ARGV: as for take.lua up to the buckets, then gateway cap, key's name, key's cap (-1: none).
+-- Returns [code, ahead of each bucket]; code 0: all taken, i: the i-th of n buckets rejects, n + 1: the key, n + 2: the gateway,
+-- -1: unknown node.
 local id, buckets = ARGV[1], tonumber(ARGV[2])
 if not redis.call('ZSCORE', NODES, id) then return { -1 } end
 local answer = takeBuckets(buckets)

@@ -1,6 +1,6 @@
--- What was used otherwise than it was taken. ARGV node id, number of buckets, for each bucket
--- cost, limit, count (above 0: used more, into debt if need be; below: not used); then owner, count of slots (below 0: freed).
--- Answers [0, ahead of each bucket].
+-- Corrects what was taken by what was used. ARGV: node id, number of buckets, for each bucket
+-- cost, limit, count (above 0: used more, into debt if need be; below: not used); then owner, count of slots (below 0: released).
+-- Returns [0, ahead of each bucket].
 local id, buckets = ARGV[1], tonumber(ARGV[2])
 local answer = { 0 }
 for i = 1, buckets do

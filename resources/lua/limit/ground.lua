@@ -1,27 +1,27 @@
--- What the scripts of shared limits have in common: each is this file and one other, one atomic step on the clock of Redis (TIME),
--- so that it does not matter whose clock is wrong. Buckets are token-bucket.ts in ticks; doubles hold every number here exactly.
+-- The common part of the scripts of shared limits: each script is this file and one other, one atomic step on the clock of Redis (TIME),
+-- so that nodes with wrong clocks do no harm. Buckets are those of token-bucket.ts in ticks; doubles hold every number here exactly.
 --
 --   {sluice}:bucket:...   "<us> <ticks>"        how far ahead of that moment the bucket was: 0 full, capacity empty
 --   {sluice}:slots        owner -> taken        by all nodes together
---   {sluice}:node:<id>    owner -> taken        by this node: what comes back when its lease is over
+--   {sluice}:node:<id>    owner -> taken        by this node: returned when its lease expires
 --   {sluice}:nodes        id by ms of its last sign of life
---   {sluice}:turns        key's name -> number of its last admission, `*` -> of the last of all
---   {sluice}:waiting      node's id and key's name by ms of when the node last said that the key waits there for the gateway
+--   {sluice}:turns        key's name -> number of its last admission, `*` -> that of any key
+--   {sluice}:waiting      node's id and key's name by ms of the node's last report that the key waits there for the gateway
 --
--- KEYS nodes, slots, turns, waiting, what stands before a node's id, then the buckets. ARGV begins with ticks per microsecond and
--- the largest debt in ticks, which are taken off here: what each script says of its ARGV comes after them.
+-- KEYS: nodes, slots, turns, waiting, the prefix of a node's id, then the buckets. ARGV begins with ticks per microsecond and the
+-- largest debt in ticks, which are removed here: the ARGV that each script documents follows them.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local NODES, SLOTS, TURNS, WAITING, NODE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local TICKS_PER_MICROSECOND, MAX_DEBT = tonumber(table.remove(ARGV, 1)), tonumber(table.remove(ARGV, 1))
--- A node says every 20 ms which keys wait there; one that has not for so long is gone, or stands still.
+-- A node reports every 20 ms which keys wait there; without a report for this long it is dead or stuck.
 local WAITING_MS = 250
--- Turns are forgotten when no key was admitted for so long.
+-- Turns are deleted when no key was admitted for this long.
 local TURNS_KEPT_MS = 86400000
 
 local function bucket(i) return KEYS[5 + i] end
 
--- A clock of Redis that was set back takes nothing from a bucket and gives it nothing.
+-- If the clock of Redis was set back, a bucket neither gains nor loses.
 local function load(key)
   local state = redis.call('GET', key)
   if not state then return 0 end
@@ -31,7 +31,7 @@ local function load(key)
   return math.max(0, tonumber(ahead) - passed * TICKS_PER_MICROSECOND)
 end
 
--- A bucket that is full needs no memory.
+-- A full bucket is not stored.
 local function store(key, ahead)
   if ahead <= 0 then
     redis.call('DEL', key)
@@ -52,7 +52,7 @@ local function drop(id)
   redis.call('ZREM', NODES, id)
 end
 
--- Also a sign of life from the future: the clock of Redis was set back.
+-- Also drops nodes with a sign of life in the future: the clock of Redis was set back.
 local function reap(leaseMs)
   local nowMs = math.floor(now / 1000)
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', NODES, '-inf', '(' .. string.format('%.0f', nowMs - leaseMs))) do drop(id) end
@@ -60,7 +60,7 @@ local function reap(leaseMs)
   return string.format('%.0f', nowMs)
 end
 
--- Below 0 is no cap.
+-- A cap below 0 means no cap.
 local function isFull(owner, cap)
   return cap >= 0 and tonumber(redis.call('HGET', SLOTS, owner) or 0) >= cap
 end
@@ -85,7 +85,7 @@ local function waitingAt(id, name)
   return id .. ' ' .. name
 end
 
--- Whether a slot of the gateway is left for the key when those that were let in longer ago have had theirs.
+-- Whether a slot of the gateway is left for the key after the waiting keys that were admitted longer ago have got theirs.
 local function isTurn(name, free)
   if free <= 0 then return false end
   if free == math.huge or redis.call('ZCARD', WAITING) < free then return true end
@@ -111,7 +111,7 @@ local function letIn(id, name, keyCap, cap)
   redis.call('PEXPIRE', TURNS, TURNS_KEPT_MS)
 end
 
--- Takes from all buckets or from none: [code, ahead of each bucket], code n for the n-th bucket that refuses, else 0.
+-- Takes from all buckets or from none. Returns [code, ahead of each bucket]; code n: the n-th bucket rejects, 0: none does.
 local function takeBuckets(buckets)
   local answer, wanted, refusedBy = { 0 }, {}, 0
   for i = 1, buckets do

@@ -1,3 +1,3 @@
--- A node that ends. ARGV node id.
+-- Removes a node that ends. ARGV: node id.
 drop(ARGV[1])
 return 1

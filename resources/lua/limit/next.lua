@@ -1,6 +1,6 @@
--- Lets in one of the keys that wait at a node, if it is the turn of one; the others are known to wait from now on.
--- ARGV node id, gateway cap, then for each key its name, its cap (-1: none) and how many of it wait there.
--- Answers [code, then for each key 1 if it is at its own cap, else 0]; code n: the n-th key is in, 0: none, -1: the node is not known.
+-- Admits one of the keys that wait at a node, if it is the turn of one; the others are recorded as waiting.
+-- ARGV: node id, gateway cap, then for each key its name, its cap (-1: none) and the number of its waiting requests there.
+-- Returns [code, then for each key 1 if it is at its own cap, else 0]; code n: the n-th key is admitted, 0: none, -1: unknown node.
 local id, cap = ARGV[1], tonumber(ARGV[2])
 if not redis.call('ZSCORE', NODES, id) then return { -1 } end
 local answer, due, dueTurn = { 0 }, nil, nil

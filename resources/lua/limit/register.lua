@@ -1,5 +1,5 @@
--- Makes a node known, with what it holds; its former selves and the nodes whose lease is over give back what they held.
--- ARGV lease in ms, node id, number of former ids, former ids ..., then owner, count of each slot held.
+-- Registers a node with the slots it holds; those of its former ids and of nodes whose lease has expired are released.
+-- ARGV: lease in ms, node id, number of former ids, former ids ..., then owner and count of each slot held.
 local id, formers = ARGV[2], tonumber(ARGV[3])
 for i = 1, formers do drop(ARGV[3 + i]) end
 local nowMs = reap(tonumber(ARGV[1]))

@@ -1,6 +1,6 @@
 -- An admission: all buckets or none, then all slots or none.
--- ARGV node id, number of buckets, for each bucket cost, limit, count; for each slot owner, cap.
--- Answers [code, ahead of each bucket]; code 0: all taken, n: the n-th bucket or slot refused, -1: the node is not known.
+-- ARGV: node id, number of buckets, for each bucket cost, limit, count; for each slot owner, cap.
+-- Returns [code, ahead of each bucket]; code 0: all taken, n: the n-th bucket or slot rejects, -1: unknown node.
 local id, buckets = ARGV[1], tonumber(ARGV[2])
 local firstSlot = 3 + buckets * 3
 if #ARGV >= firstSlot and not redis.call('ZSCORE', NODES, id) then return { -1 } end
