@@ -1,7 +1,7 @@
-// Reads from a vendor's error text by how much a request is too long; each dialect supplies the patterns.
+// Reads from a vendor's error text how long a request is and how long it may be; each dialect supplies the patterns.
 import { type ContextOverflow } from '../model/error.js'
 
-/** The words of one vendor, each with one group of digits, which may have commas; the first that fits counts. */
+/** The patterns of one vendor, each with one group of digits, which may have commas; the first match counts. */
 export type OverflowWords = {
   /** The context of the model. */
   readonly max: readonly RegExp[]
@@ -18,7 +18,7 @@ export function readOverflow(message: string, { max, input, output = [] }: Overf
   return { inputTokens, outputTokens: findCount(message, output) ?? 0, maxTokens }
 }
 
-/** Longest count with its commas; more digits are no count of tokens. */
+/** The longest count with its commas; more digits are not a count of tokens. */
 const MAX_DIGITS = 15
 
 function findCount(message: string, words: readonly RegExp[]): number | null {

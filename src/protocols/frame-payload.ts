@@ -24,17 +24,17 @@ export function isSilent(data: Buffer): boolean {
   return start === data.length || data.subarray(start).equals(END_MARKER)
 }
 
-/** The FRAME_* bits of a payload that is no object. */
+/** The FRAME_* bits of a payload that is not an object. */
 export function bitsWithoutObject(data: Buffer): number {
   return isSilent(data) ? FRAME_OTHER : FRAME_BROKEN
 }
 
-/** What the frame with these bits, which hold one of FRAME_FAILED, makes of the answer. */
+/** The error that a frame with these bits, among them one of FRAME_FAILED, ends the answer with. */
 export function failureOf(bits: number, { error }: StreamObserver): ErrorData {
   return (bits & FRAME_BROKEN) !== 0 ? brokenFrame() : (error ?? errorData('upstream_cut'))
 }
 
-/** How a stream ends that holds a frame with FRAME_BROKEN. */
+/** The error that a frame with FRAME_BROKEN ends a stream with. */
 export function brokenFrame(): ErrorData {
   return errorData('upstream_malformed', { message: 'The provider sent a frame that is not a JSON object.' })
 }

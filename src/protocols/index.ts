@@ -14,15 +14,15 @@ export const PROTOCOLS: readonly Protocol[] = Object.freeze([
   anthropicMessages,
   googleGemini,
   ollamaChat,
-  // For clients alone:
+  // For clients only:
   ...promptStream,
   ...createConversation(chatSurface),
   createProviderChat(chatSurface),
   rawPassthrough,
 ])
 
-/** The wire whose chats may become jobs. */
+/** The protocol whose chats may become jobs. */
 export const JOB_PROTOCOL = openaiChat.id
 
-/** The wire that chats on a WebSocket speak. */
+/** The protocol of chats on a WebSocket. */
 export const WEB_SOCKET_PROTOCOL = openaiChat.id

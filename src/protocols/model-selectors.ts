@@ -5,11 +5,11 @@ import { findDuplicate, scanMembers } from '../wire/members.js'
 
 /** In lower case, as some servers match names of members in any. */
 const SELECTORS: ReadonlySet<string> = new Set([
-  // OpenRouter: other models, the word that makes it use them, and a stored set of options with a model of its own.
+  // OpenRouter: other models, the member that makes it use them, and a stored set of options that includes a model.
   'models',
   'route',
   'preset',
-  // Anthropic's beta of this name, and what LiteLLM takes from a body.
+  // Anthropic's beta of this name, and what LiteLLM reads from a body.
   'fallbacks',
   'fallback_models',
   'context_window_fallbacks',
@@ -17,7 +17,7 @@ const SELECTORS: ReadonlySet<string> = new Set([
 ])
 const MODEL = 'model'
 
-/** The first member that may select another model than `model` names; null for none. A member that is null selects nothing. */
+/** The first member that may select a model other than `model`; null for none. A member that is null selects nothing. */
 export function findSelector(body: JsonObject): string | null {
   for (const member in body) {
     const name = member.toLowerCase()
@@ -29,11 +29,11 @@ export function findSelector(body: JsonObject): string | null {
 
 /** The same for an unvalidated body, such as one inside another; `bytes` are its text. */
 export function findSelectorIn(body: JsonValue, bytes: Uint8Array): string | null {
-  // Each of a list may be a request of its own.
+  // Each item of a list may be a separate request.
   if (isJsonArray(body)) return MODEL
   if (!isJsonObject(body)) return null
   const members = scanMembers(bytes)
-  // More members than any body has: which of them counts is unknown.
+  // More members than any valid body has: which of them applies is unknown.
   if (members === null) return MODEL
   return findSelector(body) ?? findDuplicate(members)
 }

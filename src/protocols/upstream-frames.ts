@@ -7,15 +7,15 @@ import { type ErrorData } from '../model/error.js'
 import { encodeSseFrame } from '../wire/sse.js'
 import { type FrameForm, type Framing } from './contract/protocol.js'
 
-/** By framing. */
+/** The forms by framing. */
 export const UPSTREAM_FRAMES: Readonly<Record<Framing, FrameForm>> = Object.freeze({
   sse: {
     keepaliveFrame: ': ping\n\n',
-    // Anthropic's clients go by the event's name, OpenAI's by the member `error`.
+    // Anthropic's clients check the event's name, OpenAI's the member `error`.
     encodeErrorFrame: (error) => encodeSseFrame(JSON.stringify({ type: 'error', error: wordsOf(error) }), 'error'),
   },
   ndjson: {
-    // A blank line, which readers of lines skip.
+    // A blank line, which NDJSON readers skip.
     keepaliveFrame: '\n',
     // Ollama's errors are plain text.
     encodeErrorFrame: (error) => `${JSON.stringify({ error: error.message, code: wordsOf(error).code })}\n`,

@@ -55,10 +55,10 @@ const STATUS_OF_TYPE: Readonly<Record<WireErrorType, number>> = Object.freeze({
   overloaded_error: 529,
 })
 
-/** Statuses for "try later" that are more specific for a client's retry logic than our 503. */
+/** Statuses for "try later" that tell a client's retry logic more than our 503. */
 const OVERLOAD_STATUSES: readonly number[] = [429, 503, 529]
 
-/** `details.error_code` of 429s that waiting does not cure, such as `contract_spend_limit_reached`. */
+/** `details.error_code` of a 429 for which waiting does not help, such as `contract_spend_limit_reached`. */
 const SPEND_LIMIT = /_spend_limit_reached$/
 
 /** "prompt is too long: 208310 tokens > 200000 maximum"; "input length and `max_tokens` exceed context limit: 190000 + ..." */
@@ -69,7 +69,7 @@ const OVERFLOW: OverflowWords = {
   output: [/\+ ([\d,]+) >/],
 }
 
-/** The envelope of an answer that has not begun. An overloaded upstream's own status (429, 503, 529) is kept. */
+/** The envelope for an answer that has not begun. An overloaded upstream's own status (429, 503, 529) is kept. */
 export function encodeError(error: ErrorData, requestId: string): ErrorAnswer {
   const own = error.upstreamStatus
   const keepsOwn = error.code === 'upstream_overloaded' && own !== null && OVERLOAD_STATUSES.includes(own)
@@ -83,7 +83,7 @@ export function encodeErrorFrame(error: ErrorData, requestId: string): string {
 }
 
 function encodeEnvelope(error: ErrorData, requestId: string): JsonObject {
-  // The envelope has no member for the field's path: the vendor too opens its message with it.
+  // The envelope has no member for the field's path; the vendor's messages also begin with it.
   const isNamed = error.param === null || error.message.includes(error.param)
   const message =
     error.code === 'context_length_exceeded'
@@ -94,12 +94,12 @@ function encodeEnvelope(error: ErrorData, requestId: string): JsonObject {
   return { type: 'error', error: { type: encodeType(error), message }, request_id: requestId }
 }
 
-/** The wordings of other vendors. */
+/** The vendor's status for a request that is too long. */
 const TOO_LONG_STATUS = 400
 
 /**
- * In the vendor's own words, by which its clients know that they have to shorten the conversation, or ask for less output;
- * without figures at least with its first ones.
+ * The vendor's own wording, by which its clients recognize that they must shorten the conversation or request less output;
+ * without figures it at least begins with the vendor's first words.
  */
 function overflowMessage({ message, overflow }: ErrorData): string {
   if (TOO_LONG.test(message)) return message
@@ -113,7 +113,7 @@ function overflowMessage({ message, overflow }: ErrorData): string {
 function encodeType(error: ErrorData): WireErrorType {
   const type = TYPE_OF_CODE[error.code]
   if (type !== null) return type
-  // OpenAI's `invalid_request_error` goes with 403 and 404 too, where this vendor has words of its own.
+  // OpenAI also has `invalid_request_error` for 403 and 404, where this vendor has specific types.
   const { upstreamType } = error
   if (isWireErrorType(upstreamType) && STATUS_OF_TYPE[upstreamType] === error.status) return upstreamType
   const known = Object.entries(STATUS_OF_TYPE).find(([, status]) => status === error.status)?.[0]
@@ -125,14 +125,14 @@ function isWireErrorType(type: JsonValue | undefined): type is WireErrorType {
   return typeof type === 'string' && Object.hasOwn(STATUS_OF_TYPE, type)
 }
 
-/** Reads an upstream's error answer; a body that is not the vendor's envelope gives its first words. */
+/** Reads an upstream's error answer; the message of a body without the vendor's envelope is the beginning of its text. */
 export function decodeError(status: number, body: Uint8Array): ErrorData {
   const text = new TextDecoder().decode(body)
   let envelope: unknown = null
   try {
     envelope = JSON.parse(text)
   } catch {
-    // Not JSON: the words below are all there is.
+    // Not JSON: the text below is used.
   }
   if (isJsonObject(envelope) && isJsonObject(envelope.error)) return decodeErrorObject(envelope.error, status)
   return classify(status, status, { type: null, code: null, message: toPageMessage(text) })
@@ -163,7 +163,7 @@ export function refusesThinking({ code, status, message }: ErrorData): boolean {
 
 type Words = { readonly type: string | null; readonly code: string | null; readonly message: string | null }
 
-/** `status` is the meaning of the error; `upstreamStatus` the received one, null in a stream. */
+/** `status` is the status that the error means; `upstreamStatus` the received one, null in a stream. */
 function classify(status: number, upstreamStatus: number | null, words: Words): ErrorData {
   if (status === 401) return errorData('upstream_rejected', { message: KEY_REFUSED, status, upstreamStatus })
   const options: ErrorOptions = {

@@ -14,7 +14,7 @@ const BLOCKS: Readonly<Record<string, Shape>> = {
   search_result: {
     members: { type: true, source: true, title: true, content: true, citations: true, cache_control: true },
   },
-  // `caller` means that the model itself called, which is always so at other vendors.
+  // `caller` says that the model itself made the call, which is always so at other vendors.
   tool_use: { members: { type: true, id: true, name: true, input: true, caller: true, cache_control: true } },
   thinking: { members: { type: true, thinking: true, signature: true } },
 }
@@ -31,14 +31,14 @@ const RESULT: Shape = {
 
 const FORMAT: Shape = { members: { type: true, schema: true } }
 
-/** Of those top-level members that are read in parts. */
+/** The shapes of the top-level members that are read in parts. */
 export const KNOWN_MEMBERS: Readonly<Record<string, Shape>> = Object.freeze<Record<string, Shape>>({
   system: { items: { members: { type: true, text: true, cache_control: true } } },
   messages: {
     items: { members: { role: true, content: { items: { byType: { ...BLOCKS, tool_result: RESULT } } } } },
   },
   tool_choice: { members: { type: true, name: true, disable_parallel_tool_use: true } },
-  // `display` is how the vendor shows its thinking.
+  // `display` only affects how the vendor shows its thinking.
   thinking: { members: { type: true, budget_tokens: true, display: true } },
   output_config: { members: { effort: true, format: FORMAT } },
   output_format: FORMAT,

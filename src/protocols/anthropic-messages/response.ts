@@ -12,7 +12,7 @@ import { decodeErrorObject } from './error.js'
 import { decodeStopReason, encodeStopReason } from './stop-reason.js'
 import { encodeUsage, readCounts, readStartCounts, usageOf } from './usage.js'
 
-/** The vendor's ids begin so, and its clients may look for it. */
+/** The prefix of the vendor's ids, which its clients may check. */
 const ID_PREFIX = 'msg_'
 
 /** An id as this surface shows it: foreign ones get the vendor's prefix. */
@@ -48,7 +48,7 @@ function encodePart(part: AssistantPart): JsonObject {
 
 /**
  * Decodes a whole answer.
- * @throws upstream_malformed when it is no message; the vendor's own error when it is an error under status 200
+ * @throws upstream_malformed if it is not a message; the vendor's own error if it is an error with status 200
  */
 export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse {
   if (body.type === 'error' && isJsonObject(body.error)) throw GatewayError.of(decodeErrorObject(body.error))
@@ -85,7 +85,7 @@ export function decodeMeta(message: JsonObject, fallback: ResponseMeta): Respons
   }
 }
 
-/** An answer that is a tool's input is given once: further calls of that tool would spoil its JSON. */
+/** Of several calls of the JSON tool only the first is the answer: further ones would make the JSON invalid. */
 function decodeBlocks(blocks: readonly JsonValue[]): AssistantPart[] {
   const first = blocks.findIndex((block) => isJsonObject(block) && isJsonTool(block))
   return blocks
@@ -126,7 +126,7 @@ function textOf(value: JsonValue | undefined): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** Usage of a whole answer. The body is parsed: a tool's input may hold a `usage` of its own, so bytes alone cannot tell. */
+/** Usage of a whole answer. The body is parsed, since a tool's input may contain another `usage`. */
 export function readUsage(body: Buffer): UsageReport | null {
   const counts = readCounts(parseMessage(body)?.usage, null)
   return counts === null ? null : usageOf(counts)
@@ -137,7 +137,7 @@ export function readFinish(body: Buffer): FinishReason | null {
   const member = scanMembers(body)?.find(({ key }) => key === STOP_REASON) ?? null
   if (member === null || body[member.valueStart] !== QUOTE) return null
   const reason = decodeStopReason(body.toString('latin1', member.valueStart + 1, member.valueEnd - 1))
-  // Only a called tool may be the answer itself, which takes a look at the blocks.
+  // Only if a tool was called can its input be the answer; then the blocks are checked.
   const message = reason === 'tool-calls' ? parseMessage(body) : null
   return message === null ? reason : decodeFinish(message)
 }

@@ -7,7 +7,7 @@ const FINISH_OF_STOP: Readonly<Record<StopReason, FinishReason>> = Object.freeze
   max_tokens: 'length',
   stop_sequence: 'stop-sequence',
   tool_use: 'tool-calls',
-  // A long turn of server tools was paused; no other protocol knows that.
+  // A long turn of server tools was paused; no other protocol has a word for that.
   pause_turn: 'other',
   refusal: 'content-filter',
   model_context_window_exceeded: 'length',

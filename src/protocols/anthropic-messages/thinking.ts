@@ -10,7 +10,7 @@ import { type Target } from '../../model/target.js'
 import { rulesOf } from './dialect/generation.js'
 import { type MessagesRequest } from './wire.js'
 
-/** The least `budget_tokens` the vendor takes. @see https://platform.claude.com/docs/en/build-with-claude/extended-thinking */
+/** The smallest `budget_tokens` that the vendor accepts. @see https://platform.claude.com/docs/en/build-with-claude/extended-thinking */
 const MIN_BUDGET_TOKENS = 1024
 
 const EFFORT_OF_WIRE: ReadonlyMap<string, ReasoningEffort> = new Map([
@@ -31,12 +31,12 @@ const WIRE_OF_EFFORT: Readonly<Record<ReasoningEffort, string | null>> = Object.
   xhigh: 'xhigh',
 })
 
-/** False for a word that has no canonical one. */
+/** False for an effort without a canonical form. */
 export function isKnownEffort(word: string | null): boolean {
   return word === null || EFFORT_OF_WIRE.has(word)
 }
 
-/** Reads `thinking` and `output_config.effort`; null when the request says nothing of either. */
+/** Reads `thinking` and `output_config.effort`; null if the request has neither. */
 export function decodeThinking(request: MessagesRequest): ReasoningRequest | null {
   const thinking = request.thinking ?? null
   const effort = EFFORT_OF_WIRE.get(request.output_config?.effort ?? '') ?? null
@@ -55,18 +55,18 @@ export type EncodedThinking = {
   readonly isOn: boolean
 }
 
-/** No member about thinking. */
+/** Nothing about thinking in the request. */
 export const NO_THINKING: EncodedThinking = Object.freeze({
   thinking: null,
   effort: null,
   budgetTokens: 0,
   isOn: false,
 })
-/** The same, since the client's cap has no room for the least budget. */
+/** The same, because the client's cap has no room for the smallest budget. */
 export const NO_ROOM: EncodedThinking = Object.freeze({ ...NO_THINKING })
 
 /**
- * Writes a reasoning request. Effort words become a budget by the common table for models that take one; newer ones, and
+ * Writes a reasoning request. An effort becomes a budget by the common table for models that accept one; newer ones, and
  * targets whose `extraBody.thinking` is `adaptive`, get `adaptive` and the effort instead. `cap`: the client's own on output
  * tokens, thinking included; a budget is cut to fit into it.
  */
@@ -78,7 +78,7 @@ export function encodeThinking(
   if (reasoning === null) return NO_THINKING
   const budget = budgetOf(reasoning)
   const { isAdaptive, isStrict } = rulesOf(target.model)
-  // Where thinking cannot be turned off, the least of it is the nearest to none.
+  // If thinking cannot be disabled, the lowest effort comes closest.
   if (budget === 0)
     return isStrict ? { ...NO_THINKING, effort: 'low' } : { ...NO_THINKING, thinking: { type: 'disabled' } }
   const configured = target.extraBody.thinking

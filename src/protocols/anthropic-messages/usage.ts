@@ -1,4 +1,4 @@
-// Token counts: the vendor counts cached input apart from input, the canonical usage counts it in. Pure functions.
+// Token counts: the vendor counts cached input separately from input, the canonical usage includes it. Pure functions.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import {
   IMPLAUSIBLE,
@@ -17,7 +17,7 @@ export type TokenCounts = {
   readonly cacheWrite: number
   readonly output: number | null
   readonly thinking: number
-  /** One of the numbers so far cannot be a count: none of them is believed. */
+  /** A value so far was not a valid count: none of them is used. */
   readonly isImplausible: boolean
 }
 
@@ -28,7 +28,7 @@ const NO_COUNTS: TokenCounts = Object.freeze({
 
 /**
  * Reads a `usage` object over what was known before. Counts are cumulative, so they replace and never add up
- * (tensorzero#5481); a zero does not erase a count already told (agentgateway#1108).
+ * (tensorzero#5481); a zero does not replace a count already reported (agentgateway#1108).
  */
 export function readCounts(wire: JsonValue | undefined, before: TokenCounts | null): TokenCounts | null {
   if (!isJsonObject(wire)) return before
@@ -69,7 +69,7 @@ export function usageOf(counts: TokenCounts): UsageReport {
   return usage ?? NO_USAGE
 }
 
-/** The vendor's `usage` object; reasoning tokens only where they are known. */
+/** The vendor's `usage` object; with reasoning tokens only if they are known. */
 export function encodeUsage(usage: Usage): JsonObject {
   const wire: JsonObject = {
     input_tokens: Math.max(0, usage.inputTokens - usage.cachedInputTokens - usage.cacheWriteTokens),

@@ -67,7 +67,7 @@ export type ImageSource =
   | { type: 'url'; url?: JsonValue }
   | { type: 'file'; file_id?: JsonValue }
 
-/** A client tool; the vendor's own have a dated `type` such as `bash_20250124`, of which most are run by it. */
+/** A client tool; the vendor's own have a dated `type` such as `bash_20250124`, and the vendor runs most of them. */
 export type ToolParam = {
   type?: string | null
   name: string
@@ -82,7 +82,7 @@ export type ToolChoiceParam = {
   disable_parallel_tool_use?: boolean | null
 }
 
-/** `enabled` is refused by Claude Opus 4.7 and later, `adaptive` by models before 4.6. */
+/** Claude Opus 4.7 and later reject `enabled`, models before 4.6 reject `adaptive`. */
 export type ThinkingConfig = { type: string; budget_tokens?: number | null }
 export type OutputConfig = { effort?: string | null; format?: OutputFormat | null }
 export type OutputFormat = { type: string; schema?: JsonValue }

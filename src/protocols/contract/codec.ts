@@ -1,5 +1,5 @@
 // The codec work of a whole body, from bytes to bytes: decode a request, encode it for a target, aggregate or transcode an
-// answer. Pure functions that run inline on an event loop and inside a worker alike. Streams do not come here: the relay
+// answer. Pure functions that run inline on an event loop and inside a worker alike. Streams are not handled here: the relay
 // encodes and decodes them frame by frame.
 import { GatewayError } from '../../errors.js'
 import { Aggregator } from '../../model/aggregate.js'
@@ -30,9 +30,9 @@ export type DecodedRequest = {
   readonly facts: RequestFacts
   readonly members: readonly Member[]
   readonly estimatedTokens: number
-  /** Path of a member that may select another model than the facts name; absent for none. */
+  /** Path of a member that may select a different model than the facts say; absent for none. */
   readonly selector?: string
-  /** The parsed body where it was parsed on this thread; null when a worker did it, for it is never sent across. */
+  /** The parsed body if it was parsed on this thread; null if a worker parsed it, as it is never transferred. */
   readonly json: JsonObject | null
 }
 
@@ -40,7 +40,7 @@ export type EncodeTask = {
   readonly surfaceId: string
   /** The client's bytes. */
   readonly body: Uint8Array<ArrayBuffer>
-  /** As decoded; null parses the body once more. */
+  /** From `decodeBody`; null parses the body again. */
   readonly json: JsonObject | null
   readonly facts: RequestFacts
   readonly members: readonly Member[]
@@ -56,7 +56,7 @@ export type EncodeTask = {
 export type EncodedBody = {
   /** Path and query below the provider's base URL. */
   readonly path: string
-  /** The client's own bytes, the same object, where nothing had to change. */
+  /** The client's own bytes, the same object, if nothing had to change. */
   readonly body: Uint8Array<ArrayBuffer>
   /** Fields that the target cannot carry. */
   readonly dropped: readonly string[]
@@ -88,12 +88,12 @@ export type Codec = {
    */
   decodeBody(surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedRequest
   /**
-   * Makes the upstream's body: the client's bytes with a few members edited where protocol and streaming agree, else a translation.
+   * Builds the upstream's body: the client's bytes with a few members edited if protocol and streaming agree, else a translation.
    * @throws invalid_request
    */
   encodeBody(task: EncodeTask): EncodedBody
   /**
-   * Makes one whole answer of a stream.
+   * Builds one whole answer from a stream.
    * @throws the error that the stream ended with, such as upstream_cut
    */
   aggregateFrames(task: AnswerTask): EncodedAnswer
@@ -140,7 +140,7 @@ function decodeBody(surface: Surface, body: Uint8Array<ArrayBuffer>): DecodedReq
     : { facts, members, estimatedTokens, selector, json }
 }
 
-/** In the upstream's own body. */
+/** The selector in a request in the upstream's own format. */
 function findRawSelector(json: JsonObject, bytes: Uint8Array, members: readonly Member[]): string | null {
   const span = members.find(({ key }) => key === RAW_MEMBER)
   if (span === undefined) return null
@@ -170,7 +170,7 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
 }
 
 /**
- * A canonical request in the words of a target.
+ * Encodes a canonical request for a target.
  * @throws invalid_request for content in the last turn that it cannot carry
  */
 export function translateRequest(
@@ -184,12 +184,12 @@ export function translateRequest(
   return { body, dropped: showNames([...fitted.dropped, ...dropped]) }
 }
 
-/** Names of members are the client's own text, and go into a header and the log. */
+/** Names of members are the client's own text, which goes into a header and the log. */
 const MAX_NAMES = 32
 const MAX_NAME_LENGTH = 64
 const NOT_SHOWN = /[^\x21-\x2b\x2d-\x7e]/g
 
-/** As many as a header should hold, each of printable characters without a comma; the rest is counted. */
+/** As many names as a header should hold, in printable characters without a comma; the others are only counted. */
 function showNames(names: readonly string[]): readonly string[] {
   const shown = names.map((name) => name.slice(0, MAX_NAME_LENGTH).replace(NOT_SHOWN, '?'))
   if (shown.length <= MAX_NAMES) return shown
@@ -198,7 +198,7 @@ function showNames(names: readonly string[]): readonly string[] {
 
 const NO_BODY = new Uint8Array(0)
 
-/** The member's bytes as they are: no number of them is read, no key sorted. */
+/** The member's bytes unchanged: numbers are not converted, keys not reordered. */
 function encodeRaw({ body, members }: EncodeTask, { path }: RawFacts): EncodedBody {
   const member = members.find(({ key }) => key === RAW_MEMBER)
   if (member === undefined) throw new GatewayError('internal', { cause: new Error('a raw request without a body') })

@@ -13,85 +13,85 @@ import { type UsageReport } from '../../model/usage.js'
 import { type SurfaceDescription } from './description.js'
 
 export type Protocol = {
-  /** Folder name under src/protocols, such as `openai-chat`; a folder with several forms of request has one for each. */
+  /** Folder name under src/protocols, such as `openai-chat`; a folder with several request formats has an id for each. */
   readonly id: string
-  /** Null for a wire that only upstreams speak. */
+  /** Null for a wire that only upstreams use. */
   readonly surface: Surface | null
-  /** Null for a wire that only clients speak. */
+  /** Null for a wire that only clients use. */
   readonly dialect: Dialect | null
 }
 
-/** The client half: one form of request and answer. Stateless; all state of a stream is in the encoder it makes. */
+/** The client half: one format of requests and answers. Stateless; all state of a stream is in its encoder. */
 export type Surface = {
   readonly id: string
   readonly routes: readonly SurfaceRoute[]
   /** How a streamed answer is framed, and so its content type. */
   readonly framing: SurfaceFraming
-  /** Where this API's clients look for the request id, lower-case; absent where `x-request-id` is the place. */
+  /** The header in which this API's clients expect the request id, lower-case; absent for `x-request-id`. */
   readonly requestIdHeader?: string
-  /** Set where its clients list models in a form of their own. */
+  /** Set if its clients have their own format of model lists. */
   readonly models?: ModelListing
-  /** One keepalive in this surface's own form: a whole frame, safe between any two frames (`json`: before the first alone). */
+  /** One keepalive in this surface's own form: a whole frame, safe between any two frames (`json`: only before the first). */
   readonly keepaliveFrame: string
   /** Top-level members that hold the prompt, in the order in which providers read and cache it. */
   readonly promptMembers: readonly string[]
   /**
-   * Validates a parsed body and reads what the core needs to know of it, cheaply: on a same-protocol way nothing more is decoded.
+   * Validates a parsed body and reads what the core needs to know of it, cheaply: within one protocol nothing more is decoded.
    * @throws invalid_request with `param`, the dotted path of the first wrong field
    */
   readFacts(body: JsonObject): RequestFacts
   /**
    * Decodes a body that readFacts has accepted into the canonical request. `prompt`: the text of the library prompt that its
-   * facts ask for, if they do and there is one.
+   * facts name, if they name one and it exists.
    * @throws invalid_request with `param`
    */
   decodeRequest(body: JsonObject, prompt?: string | null): ChatRequest
   /** One per stream; `emit` gets whole frames in the surface's framing, in order, synchronously. */
   createEncoder(emit: (frame: string) => void, options: EncoderOptions): StreamEncoder
-  /** `target`: who answered, for surfaces that tell. */
+  /** `target`: the one that answered, for surfaces that show it. */
   encodeResponse(response: ChatResponse, target?: Pick<Target, 'provider' | 'protocol'>): JsonObject
   /**
-   * The error envelope of an answer that has not begun, whatever failed on this surface's routes; the status is
-   * `error.status` unless the vendor's table says otherwise.
+   * The error envelope of an answer that has not begun, for every failure on this surface's routes; the status is
+   * `error.status` unless the vendor's table has another.
    */
   encodeError(error: ErrorData, requestId: string, subject?: ErrorSubject): ErrorAnswer
-  /** The in-band error frame of a stream that has begun; never followed by an end marker. `hasFrames`: frames went before it. */
+  /** The in-band error frame of a stream that has begun; never followed by an end marker. `hasFrames`: frames were sent before it. */
   encodeErrorFrame(error: ErrorData, requestId: string, hasFrames?: boolean): string
   /**
-   * Set where a stream reaches the client in the upstream's own frames, whatever its protocol, and a refusal with the
-   * upstream's own body: how frames of ours look among those of either framing.
+   * Set if clients get streams in the upstream's own frames, whatever its protocol, and refusals with the upstream's own body:
+   * the form of the gateway's own frames among those, by framing.
    */
   readonly upstreamFrames?: Readonly<Record<Framing, FrameForm>>
-  /** For the API's document, of all routes of this surface; made when it is asked for. */
+  /** For the API's document, for all routes of this surface; built on demand. */
   readonly describe?: () => SurfaceDescription
 }
 
 /** How an API lists models. The models come in the list form of the plain route: `{id, object, created, owned_by}`. */
 export type ModelListing = {
-  /** The request header that its clients bear and others do not, lower-case. */
+  /** The request header that only its clients send, lower-case. */
   readonly header: string
   encodeModel(model: JsonObject): JsonObject
   /**
    * One page.
-   * @throws invalid_request for a parameter that is wrong
+   * @throws invalid_request for an invalid parameter
    */
   encodeList(models: readonly JsonObject[], read: ReadParameter): JsonObject
 }
 
-/** A parameter of the query, percent-decoded; empty where it is absent. */
+/** A query parameter, percent-decoded; empty if absent. */
 export type ReadParameter = (name: string) => string
 
-/** The frames that are the gateway's own, in one form. */
+/** The gateway's own frames, in one form. */
 export type FrameForm = Pick<Surface, 'keepaliveFrame' | 'encodeErrorFrame'>
 
 /** One route of a surface. Several surfaces may share a path, if `accept` distinguishes them. */
 export type SurfaceRoute = {
   readonly method: 'POST'
-  /** A part `{provider}` pins the request to that provider, and `x-api-key` may then be the caller's own key with it. */
+  /** A segment `{provider}` pins the request to that provider; `x-api-key` may then be the caller's own key for it. */
   readonly path: string
   /** `path` is below `compat.apiPrefix`. */
   readonly isPrefixed?: true
-  /** Only for requests whose `Accept` names this media type, lower-case. */
+  /** Only for requests whose `Accept` has this media type, lower-case. */
   readonly accept?: string
   /** Always streams, regardless of the body. */
   readonly streams?: true
@@ -101,16 +101,16 @@ export type Framing = 'sse' | 'ndjson'
 export type SurfaceFraming = Framing | 'json'
 /** Facts of the request that an error envelope may contain. */
 export type ErrorSubject = {
-  /** The requested name; null if unknown. */
+  /** The requested model; null if unknown. */
   readonly model: string | null
-  /** The request bore a key, right or wrong. */
+  /** The request had a key, valid or not. */
   readonly hasKey: boolean
 }
 export type ErrorAnswer = { readonly status: number; readonly body: JsonObject }
 
 /** What routing, limits and the choice of a relay need to know about a request, without its content. */
 export type RequestFacts = {
-  /** Empty where the surface lets clients leave it out: the configured default. */
+  /** Empty if the client left it out, where the surface allows that: the configured default. */
   readonly model: string
   /** As in the body, or this surface's default. */
   readonly stream: boolean
@@ -121,9 +121,9 @@ export type RequestFacts = {
   readonly answers?: number
   /** OpenAI `provider` field: pins the request to that provider; null elsewhere. */
   readonly provider: string | null
-  /** The system prompt of the prompt library that this request wants; null for none. */
+  /** The system prompt of the prompt library that this request names; null for none. */
   readonly prompt: PromptQuery | null
-  /** Set where path and body are the upstream's own already; then the fields above are read out of them. */
+  /** Set if path and body are already in the upstream's own format; then the fields above are read from them. */
   readonly raw?: RawFacts
 }
 
@@ -131,7 +131,7 @@ export type RequestFacts = {
 export type RawFacts = {
   /** Below the provider's base URL; cannot lead out of it. May begin with the base URL's own path. */
   readonly path: string
-  /** The model that the upstream's own body names, if it does. */
+  /** The model in the upstream's own body, if there is one. */
   readonly model: string | null
   /** It requests a stream; the answer's content type shows whether it gets one. */
   readonly asksStream: boolean
@@ -143,7 +143,7 @@ export type PromptQuery = { readonly name: string; readonly language: string }
 export type EncoderOptions = {
   /** Emit usage in the stream (OpenAI: an extra last chunk). */
   readonly includeUsage: boolean
-  /** Another framing than the surface's own, for a surface that borrows this one's chunks. */
+  /** A framing other than the surface's own, for a surface that reuses this one's chunks. */
   readonly framing?: Framing
 }
 
@@ -157,17 +157,17 @@ export type Dialect = {
   readonly framing: Framing
   /** Request headers this wire always needs, lower-case names (Anthropic `anthropic-version`). */
   readonly headers: Readonly<Record<string, string>>
-  /** Client headers that are parameters of this wire and may pass on a same-protocol way (Anthropic `anthropic-beta`). */
+  /** Client headers that are parameters of this wire and are passed on within the protocol (Anthropic `anthropic-beta`). */
   readonly parameterHeaders: readonly string[]
   /** Path and query below the provider's base URL, beginning with `/`. */
   path(target: Target, stream: boolean): string
-  /** Whether the target takes this image or document. What it does not never reaches `encodeRequest`: see fit/content.ts. */
+  /** Whether the target accepts this image or document. Others never reach `encodeRequest`: see fit/content.ts. */
   carries(part: MediaPart, target: Target): boolean
-  /** From the fitted request; every parameter the target cannot carry is named in `dropped`, as the canonical or client's field name. */
+  /** From the fitted request; every parameter that the target cannot carry is named in `dropped`, by its canonical or client's name. */
   encodeRequest(request: ChatRequest, target: Target): EncodedRequest
   /**
-   * Same protocol: the few top-level members to set or remove in the client's own bytes; all else passes untouched.
-   * An empty list means the bytes go as they are.
+   * Same protocol: the few top-level members to set or remove in the client's own bytes; everything else passes unchanged.
+   * An empty list means that the bytes pass unchanged.
    */
   editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest
   /** One per stream. `emit` is called synchronously from push and end. */
@@ -175,22 +175,22 @@ export type Dialect = {
   /** One per stream passed through. */
   createObserver(options: ObserverOptions): StreamObserver
   /**
-   * Decodes a whole, not streamed answer.
+   * Decodes a whole answer, not a stream.
    * @throws upstream_malformed
    */
   decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse
   /** Usage of a whole answer, read without decoding the rest; null where there is none. */
   readUsage(body: Buffer): UsageReport | null
-  /** Why the model stopped, of a whole answer, as decodeResponse would have it; null where the body does not say. */
+  /** The finish reason of a whole answer, the same as from decodeResponse; null if the body has none. */
   readFinish(body: Buffer): FinishReason | null
   /**
-   * Reads an upstream's error answer (status >= 400). Status, type and code are kept; bodies that are not JSON give their first words.
+   * Reads an upstream's error answer (status >= 400). Status, type and code are kept; the message of a body without JSON is its beginning.
    * 429 and 5xx map to rate_limited / upstream_overloaded / upstream_rejected as the vendor means them.
    */
   decodeError(status: number, body: Uint8Array): ErrorData
   /**
-   * True for a refusal that says that the model cannot think at all: the same request without it may succeed. Not for one of
-   * an amount or a form of thinking. Absent where a wire has no thinking.
+   * True for a refusal because the model cannot think at all: the same request without thinking may succeed. False for a refusal of
+   * an amount or a form of thinking. Absent if the wire has no thinking.
    */
   refusesThinking?(error: ErrorData): boolean
 }
@@ -208,19 +208,19 @@ export type DecoderOptions = {
 
 /** Bytes of one frame's payload in (SSE: the data lines joined, NDJSON: one line), events out. */
 export type StreamDecoder = {
-  /** `data` is a view, valid only during the call. A frame that is no JSON object ends the stream as `error` upstream_malformed. */
+  /** `data` is a view, valid only during the call. A frame that is not a JSON object ends the stream as `error` upstream_malformed. */
   push(data: Buffer): void
   /** The upstream ended its body: emits `finish` if the end marker was seen, else `error` upstream_cut. Emits nothing after either. */
   end(): void
 }
 
 export type ObserverOptions = {
-  /** Take the usage-only chunk out, which we asked for and the client did not. */
+  /** Mark the chunk with only usage for removal: the gateway requested it, the client did not. */
   readonly stripUsage: boolean
   readonly target: Target
 }
 
-/** What one frame on a passthrough way is, as bits of a small integer: no allocation on the hot path. */
+/** What a frame that passes through is, as bits of a small integer: no allocation on the hot path. */
 export const FRAME_OTHER = 0
 /** Carries the first or a further piece of content: text, reasoning or tool arguments. */
 export const FRAME_CONTENT = 1
@@ -228,11 +228,11 @@ export const FRAME_CONTENT = 1
 export const FRAME_END = 2
 /** Must not reach the client. */
 export const FRAME_STRIP = 4
-/** Is an in-band error of the upstream; `observer.error` tells which. */
+/** Is an in-band error of the upstream; `observer.error` has it. */
 export const FRAME_ERROR = 8
-/** Is no JSON object, and nothing that may stand between such frames: some of the answer is lost. */
+/** Is not a JSON object, nor anything allowed between such frames: part of the answer is lost. */
 export const FRAME_BROKEN = 16
-/** Ends the answer, badly. */
+/** Ends the answer with a failure. */
 export const FRAME_FAILED = FRAME_ERROR | FRAME_BROKEN
 /** Frames after such a frame are ignored. */
 export const FRAME_LAST = FRAME_END | FRAME_FAILED
@@ -248,6 +248,6 @@ export type StreamObserver = {
   readonly contentBytes: number
   /** Why the model stopped, as the decoder would decode it; null until the provider reports it. */
   readonly finish: FinishReason | null
-  /** The end marker was seen, or at the upstream's end nothing more was due. */
+  /** No error, and the end marker was seen, or the finish reason if the upstream sends no end marker. */
   isComplete(): boolean
 }

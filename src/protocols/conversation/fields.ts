@@ -3,10 +3,10 @@ import { GatewayError } from '../../errors.js'
 import { isJsonArray, isJsonObject, type JsonObject } from '../../model/json.js'
 import { type Message } from '../../model/request.js'
 
-/** Characters of a model's name: the ceiling of the labels and log lines that it ends up in. */
+/** The longest model name: the limit of labels and log lines that contain it. */
 export const MAX_MODEL_LENGTH = 256
 
-/** Both ends belong to the range. */
+/** The range includes both bounds. */
 export type NumberRule = {
   readonly minimum: number
   readonly maximum: number
@@ -21,7 +21,7 @@ export function readModelName(body: JsonObject): string {
   return name
 }
 
-/** A text that must be there, with something in it. @throws invalid_request */
+/** A required text that is not empty. @throws invalid_request */
 export function readText(body: JsonObject, field: string): string {
   const text = readOptionalText(body, field)
   if (text === null || text === '') throw invalid(field, 'is required')

@@ -8,11 +8,11 @@ import { describeChat, describeConversation, describeExtended } from './describe
 import { readStream } from './fields.js'
 import { decodeConversation, decodeExtended, readConversationFacts, readExtendedFacts } from './request.js'
 
-/** The three surfaces, each a protocol without a dialect; `chat` is whose bodies, chunks and answers they borrow. */
+/** The three surfaces, each a protocol without a dialect; `chat` is the surface whose bodies, chunks and answers they reuse. */
 export function createConversation(chat: Surface): readonly Protocol[] {
   const shared = {
     framing: 'ndjson',
-    // A blank line, which readers of lines skip.
+    // A blank line, which NDJSON readers skip.
     keepaliveFrame: '\n',
     createEncoder: (emit, options) => chat.createEncoder(emit, { ...options, framing: 'ndjson' }),
     encodeResponse: chat.encodeResponse,

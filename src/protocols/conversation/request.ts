@@ -20,7 +20,7 @@ import {
 /** Names in the prompt library. */
 export const PROMPT_NAMES = Object.freeze({ conversation: 'conversation', extended: 'extended-conversation' })
 
-/** Ranges are the widest that any server takes; the defaults are the API's. */
+/** The ranges are the widest that any server accepts; the defaults are the API's. */
 export const OPTIONS = {
   temperature: { minimum: 0, maximum: 2, byDefault: 0.75 },
   top_k: { minimum: 0, maximum: 1_000_000, isInteger: true, byDefault: 50 },
@@ -87,7 +87,7 @@ export function decodeExtended(body: JsonObject, prompt: string | null = null): 
   }
 }
 
-/** Null for none, and for an empty one. */
+/** Null if it is absent or empty. */
 function readOwnPrompt(body: JsonObject): string | null {
   return readOptionalText(body, 'system_prompt') || null
 }
@@ -97,14 +97,14 @@ function readSampling(body: JsonObject): Sampling {
   return {
     ...NO_SAMPLING,
     temperature: readNumber(body, 'temperature', OPTIONS.temperature),
-    // 0 is "no limit" on servers that have it, which is what none is everywhere.
+    // 0 means "no limit" on servers that have it, as does an absent value on all servers.
     topK: topK === 0 ? null : topK,
     topP: readNumber(body, 'top_p', OPTIONS.top_p),
     maxOutputTokens: readNumber(body, 'max_new_tokens', OPTIONS.max_new_tokens),
   }
 }
 
-/** Options that only some servers know; the others have them named as dropped. */
+/** Options that only some servers support; for the others they are reported as dropped. */
 function readExtensions(body: JsonObject): JsonObject {
   return {
     typical_p: readNumber(body, 'typical_p', OPTIONS.typical_p),

@@ -10,7 +10,7 @@ const FETCHABLE = /^https?:\/\//i
 /** Placeholder for the bytes, to check whether a target would accept them. */
 const BYTES_OF = { image: 'image/png', document: 'application/pdf' } as const
 
-/** Addresses that the target does not take, of content whose bytes it would take; those of the newest turn first. */
+/** The URLs of content that the target accepts only as bytes; those of the newest turn first. */
 export function wantedUrls({ messages }: ChatRequest, carries: Carries): readonly string[] {
   const wanted = new Set<string>()
   for (let i = messages.length - 1; i >= 0; i--) {

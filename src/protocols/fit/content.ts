@@ -1,4 +1,4 @@
-// The one rule for content that a target cannot take. In the newest turn it is rejected with its path; in history and in tool results
+// The one rule for content that a target does not accept. In the newest turn it is rejected with its path; in history and in tool results
 // a line of text replaces it and it is named as dropped, so that a session with such a history can continue. Runs between decode and
 // encode for every pair of different protocols; a dialect only declares what it can carry.
 import { GatewayError } from '../../errors.js'
@@ -18,7 +18,7 @@ export type Carries = (part: MediaPart) => boolean
 export type FittedRequest = { readonly request: ChatRequest; readonly dropped: readonly string[] }
 
 /**
- * `tried`: addresses that the gateway was asked to fetch; what is left of them has not come.
+ * `tried`: URLs that the gateway has tried to fetch; those still in the request could not be fetched.
  * @throws invalid_request with the path of content in the last turn that the target cannot carry
  */
 export function fitContent(
@@ -98,7 +98,7 @@ function refuseUnfetched({ path }: MediaPart | ForeignPart): GatewayError {
   return new GatewayError('invalid_request', { param: path, message, retryable: true })
 }
 
-/** How content is named where it is dropped. */
+/** The name of content in `dropped`. */
 export function kindOf(part: MediaPart | ForeignPart): string {
   if (part.type === 'foreign') return part.kind
   if (part.type === 'document') return 'document'

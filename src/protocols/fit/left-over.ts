@@ -25,7 +25,7 @@ export function findLeftOver(value: JsonValue | undefined, shape: Shape, found: 
     if (own !== null) findLeftOver(value, shape.byType[own] ?? true, found, path)
     return
   }
-  // Most members are known as a whole: nothing is made for those, no entry and no path. Parsed JSON inherits nothing.
+  // Most members are known as a whole; for those nothing is allocated, no entry and no path. Parsed JSON has no inherited members.
   for (const member in value) {
     const known = Object.hasOwn(shape.members, member) ? shape.members[member] : undefined
     if (known === true) continue

@@ -1,4 +1,4 @@
-// Which part of a request to think is sent to a target, one rule for all dialects:
+// Which requests to think are sent to a target; one rule for all dialects:
 //
 //                         target thinks    unknown          target does not think
 //   order (a budget,      sent             sent             left out, named

@@ -1,4 +1,4 @@
-// Turns of the canonical request to `contents`: roles user and model, neighbours of one role merged, as this wire alternates.
+// Turns of the canonical request -> `contents`: roles user and model; neighbours of one role are merged, since this wire alternates.
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import {
   type AssistantPart,
@@ -14,13 +14,13 @@ import { unmarkSignature } from './signature.js'
 import { type Content, type Part } from './wire.js'
 
 /**
- * Stands for the signature of a call that this wire's newer models did not sign, such as one of another vendor's model:
- * they answer 400 when the first call of a turn comes back unsigned. https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ)
+ * Replaces the signature of a call that this wire's newer models did not sign, such as one of another vendor's model: they
+ * answer 400 if the first call of a turn is returned unsigned. https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ)
  */
 const FOREIGN_SIGNATURE = 'skip_thought_signature_validator'
-/** Every `gemini-*` but generations 1 and 2, which sign less and check nothing. */
+/** Every `gemini-*` except generations 1 and 2, which sign less and check nothing. */
 const CHECKS_SIGNATURES = /^(?:models\/)?gemini-(?![12]\b)/
-/** Between texts that were apart in a tool's result. */
+/** Joins texts that were separate in a tool's result. */
 const PART_BREAK = '\n'
 
 /** URIs that the vendor reads itself: Cloud Storage, and files of its own Files API. */
@@ -53,7 +53,7 @@ export function encodeContents(request: ChatRequest, target: Target, dropped: Se
 
 type Encoder = {
   readonly dropped: Set<string>
-  /** Call id -> tool name, of the calls met so far: results must name their tool here. */
+  /** Call id -> tool name of the calls so far: on this wire results must name their tool. */
   readonly callNames: Map<string, string>
 }
 
@@ -86,7 +86,7 @@ function imageTypeOf(url: string): string | undefined {
   return Object.hasOwn(IMAGE_TYPES, extension) ? IMAGE_TYPES[extension] : undefined
 }
 
-/** Images and PDFs inline; by URL what the vendor stores itself, and any other where the target takes them. */
+/** Images and PDFs inline; by URL if the vendor stores them itself, or if the target accepts URLs. */
 export function carries({ type, source }: MediaPart, { quirks }: Target): boolean {
   if (type === 'document' && !quirks.documents) return false
   if (source.kind === 'url') return quirks.imageUrls || OWN_FILE.test(source.url)
@@ -108,7 +108,7 @@ function encodeAssistantPart(part: AssistantPart, encoder: Encoder): Part[] {
     case 'tool-call': {
       encoder.callNames.set(part.id, part.name)
       const signature = unmarkSignature(part.signature)
-      // Malformed arguments are kept as text under our own name: the turn must show what the model wrote.
+      // Malformed arguments are kept as text in a member of ours: the turn must show what the model wrote.
       const args = parseToolArguments(part.arguments) ?? { arguments: part.arguments }
       const functionCall = { id: part.id, name: part.name, args }
       return [{ functionCall, ...(signature === null ? {} : { thoughtSignature: signature }) }]
@@ -116,7 +116,7 @@ function encodeAssistantPart(part: AssistantPart, encoder: Encoder): Part[] {
   }
 }
 
-/** Results first, images and documents of all of them after: the vendor wants as many responses as calls, next to each other. */
+/** All results first, then their images and documents: the vendor requires as many responses as calls, without a gap. */
 function encodeToolResults(results: readonly ToolResultPart[], encoder: Encoder): Part[] {
   const responses: Part[] = []
   const media: Part[] = []
@@ -139,7 +139,7 @@ function toResponse(words: string): JsonObject {
     const value: unknown = JSON.parse(words)
     if (isJsonObject(value)) return value
   } catch {
-    // Plain text, which most tools answer with.
+    // Plain text, which most tools return.
   }
   return { result: words }
 }

@@ -7,7 +7,7 @@ import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
 import { type OverflowWords, readOverflow } from '../context-overflow.js'
 import { type RpcStatus } from './wire.js'
 
-/** HTTP status of the names that may come without one. https://cloud.google.com/apis/design/errors#handling_errors */
+/** HTTP status of the names, which may come without one. https://cloud.google.com/apis/design/errors#handling_errors */
 const HTTP_STATUS: Readonly<Record<RpcStatus, number>> = Object.freeze({
   INVALID_ARGUMENT: 400,
   FAILED_PRECONDITION: 400,
@@ -34,14 +34,14 @@ const OVERFLOW: OverflowWords = {
 /** The status of an error without one. */
 const DEFAULT_STATUS = 500
 
-/** Reads an error answer: an object, an array of one (streams asked for without `alt=sse`), or a page of text. */
+/** Reads an error answer: an object, an array of one (streams requested without `alt=sse`), or a page of text. */
 export function decodeError(status: number, body: Uint8Array): ErrorData {
   const words = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
   let parsed: unknown = null
   try {
     parsed = JSON.parse(words)
   } catch {
-    // Not JSON: a proxy's page, of which only the beginning is shown.
+    // Not JSON, such as a proxy's page: only its beginning is shown.
   }
   const envelope: unknown = Array.isArray(parsed) ? parsed[0] : parsed
   const error = isJsonObject(envelope) ? envelope.error : undefined
@@ -54,7 +54,7 @@ export function readStatus(error: JsonObject, status: number | null): ErrorData 
   return build(status ?? statusOf(error), message, error)
 }
 
-/** "Thinking is not enabled for models/x", "Thinking is not supported by this model"; a budget out of range is another matter. */
+/** "Thinking is not enabled for models/x", "Thinking is not supported by this model"; not an error about a budget out of range. */
 export function refusesThinking({ code, status, message }: ErrorData): boolean {
   return (
     code === 'upstream_rejected' &&
@@ -93,7 +93,7 @@ function build(status: number, message: string | null, error: JsonObject | null)
   })
 }
 
-/** 429 and 503 mean that the same request may pass later; a lost deadline is a timeout; the rest is a refusal. */
+/** 429 and 503: the same request may succeed later; a missed deadline is a timeout; everything else is a refusal. */
 function codeOf(status: number): ErrorCode {
   if (status === 429) return 'rate_limited'
   if (status === 503) return 'upstream_overloaded'

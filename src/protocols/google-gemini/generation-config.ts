@@ -1,4 +1,4 @@
-// Sampling, output format and thinking of the canonical request to `generationConfig`.
+// Sampling, output format and thinking of the canonical request -> `generationConfig`.
 import { isJsonObject, type JsonValue } from '../../model/json.js'
 import { budgetOf } from '../../model/reasoning.js'
 import { type ChatRequest, type ReasoningRequest, type ResponseFormat } from '../../model/request.js'
@@ -6,14 +6,14 @@ import { type Target } from '../../model/target.js'
 import { fitReasoning } from '../fit/reasoning.js'
 import { type GenerationConfig } from './wire.js'
 
-/** Largest thinking budget that all thinking models take; larger ones of the "pro" models reach 32,768. */
+/** The largest thinking budget that all thinking models accept; "pro" models accept up to 32,768. */
 const MAX_BUDGET = 24_576
 const MAX_PRO_BUDGET = 32_768
-/** "Pro" models cannot stop thinking; this is the least they take. https://ai.google.dev/gemini-api/docs/thinking */
+/** "Pro" models cannot disable thinking; this is their smallest budget. https://ai.google.dev/gemini-api/docs/thinking */
 const MIN_PRO_BUDGET = 128
 const PRO = /-pro\b/
 
-/** Absent members are left out, so that the model's own defaults hold. */
+/** Absent members are left out, so that the model's own defaults apply. */
 export function encodeGenerationConfig(request: ChatRequest, target: Target, dropped: Set<string>): GenerationConfig {
   const { sampling } = request
   const config: GenerationConfig = {}

@@ -1,4 +1,4 @@
-// The protocol google-gemini: generateContent and streamGenerateContent. Only upstreams speak it here, so it has no surface.
+// The protocol google-gemini: generateContent and streamGenerateContent. Only upstreams use it here, so it has no surface.
 import { type Target } from '../../model/target.js'
 import { type Dialect, type Protocol } from '../contract/protocol.js'
 import { carries } from './contents.js'
@@ -19,7 +19,7 @@ const dialect: Dialect = {
   path: encodePath,
   carries,
   encodeRequest,
-  // No client speaks this wire, and the model is in the path: there is nothing to edit.
+  // No client uses this wire, and the model is in the path: there is nothing to edit.
   editRequest: () => ({ edits: new Map(), dropped: [] }),
   createDecoder: (emit, options) => new GeminiDecoder(emit, options),
   createObserver: () => new GeminiObserver(),
@@ -36,7 +36,7 @@ const dialect: Dialect = {
 /** @see https://ai.google.dev/api/generate-content */
 export const googleGemini: Protocol = Object.freeze({ id: ID, surface: null, dialect })
 
-/** The model is one path segment whatever it holds: a slash is encoded, and a lone surrogate, which cannot be, is replaced. */
+/** The model is always one path segment: a slash is encoded; a lone surrogate cannot be encoded and is replaced. */
 function encodePath(target: Target, stream: boolean): string {
   const model = target.model.replace(/^models\//, '').replace(/\p{Surrogate}/gu, '\uFFFD')
   return `/models/${encodeURIComponent(model)}:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`

@@ -83,7 +83,7 @@ export class GeminiObserver implements StreamObserver {
   }
 }
 
-/** Bytes within the quotes of all `"text":` members, escapes counted as they stand. */
+/** Bytes within the quotes of all `"text":` members, escapes included. */
 function countTextBytes(data: Buffer): number {
   let bytes = 0
   let at = data.indexOf(TEXT_KEY)

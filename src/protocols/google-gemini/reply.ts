@@ -23,22 +23,22 @@ export type Reply = {
   readonly responseId: string | null
   readonly modelVersion: string | null
   readonly parts: readonly ReplyPart[]
-  /** The vendor's word; `PROMPT_BLOCKED` where the prompt was refused and there is no candidate. Null: not ended yet. */
+  /** The vendor's finish reason; `PROMPT_BLOCKED` if the prompt was refused and there is no candidate. Null: not finished yet. */
   readonly finishReason: string | null
   readonly usage: UsageReport | null
   readonly error: ErrorData | null
-  /** Neither an answer, nor a refusal, nor an error. */
+  /** It has no candidate, no refusal and no error. */
   readonly isEmpty: boolean
 }
 
 const PROMPT_BLOCKED = 'PROMPT_BLOCKED'
-/** Reads a payload's bytes; null when they are not a JSON object. An array is what comes instead of SSE without `alt=sse`. */
+/** Reads a payload's bytes; null if they are not a JSON object. Without `alt=sse` the vendor sends an array in place of SSE. */
 export function parseReply(data: Buffer): Reply | null {
   try {
     const value: unknown = JSON.parse(data.toString('utf8'))
     return isJsonObject(value) ? readReply(value) : null
   } catch {
-    // Not JSON, or nested so deeply that it cannot be written back as text.
+    // Not JSON, or nested too deeply to be serialized again.
     return null
   }
 }
@@ -60,7 +60,7 @@ export function readReply(body: JsonObject): Reply {
   }
 }
 
-/** Maps the vendor's reason. An answer with tool calls ends with STOP here: there is no reason of its own for them. */
+/** Maps the vendor's reason. An answer with tool calls ends with STOP, since the vendor has no reason for them. */
 export function mapFinishReason(reason: string | null, hasToolCalls: boolean): FinishReason {
   switch (reason) {
     case null:

@@ -1,4 +1,4 @@
-// The canonical request to generateContent's body. The model and streaming are in the path, not in the body.
+// The canonical request -> generateContent's body. The model and streaming are in the path, not in the body.
 import { isJsonObject, type JsonObject, mergeUnder } from '../../model/json.js'
 import { type ChatRequest, type ToolChoice, type ToolDefinition } from '../../model/request.js'
 import { type Target } from '../../model/target.js'
@@ -8,7 +8,7 @@ import { encodeContents } from './contents.js'
 import { encodeGenerationConfig } from './generation-config.js'
 import { type FunctionCallingConfig, type FunctionDeclaration, type GenerateContentRequest } from './wire.js'
 
-/** Encodes the request; the target's extraBody lies under it, member by member, and the request wins. */
+/** Encodes the request; the target's extraBody is merged member by member, and the request takes precedence. */
 export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {
   const isSchemaLost = asked.responseFormat?.type === 'json-schema' && target.quirks.jsonSchema !== 'json-schema'
   const request = isSchemaLost ? instructFormat(asked) : asked
@@ -38,7 +38,7 @@ function encodeTool(tool: ToolDefinition, dropped: Set<string>): FunctionDeclara
   return {
     name: tool.name,
     ...(tool.description === null ? {} : { description: tool.description }),
-    // A tool without parameters has no schema here; an object without properties is refused.
+    // A tool without parameters has no schema here; the vendor rejects an object without properties.
     ...(isEmptySchema(schema) ? {} : { parametersJsonSchema: schema }),
   }
 }
@@ -63,9 +63,9 @@ function encodeToolChoice(choice: ToolChoice): FunctionCallingConfig {
   }
 }
 
-/** A vendor on this wire may refuse a member of the body or of its generationConfig. */
+/** A vendor on this wire may reject a member of the body or of its generationConfig. */
 function removeRefused(body: JsonObject, refused: readonly string[], dropped: Set<string>): void {
-  // A copy: when the request sets nothing of it, it is the configuration's own object.
+  // A copy: if the request sets none of its members, it is the configuration's own object.
   const config = isJsonObject(body.generationConfig) ? { ...body.generationConfig } : null
   for (const field of refused) {
     for (const holder of [body, config]) {

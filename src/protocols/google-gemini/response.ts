@@ -9,7 +9,7 @@ import { callId } from './stream.js'
 
 /**
  * A blocked prompt is an empty answer that ends in content-filter, not an error.
- * @throws upstream_malformed without candidates, or the upstream's own error where the body holds one
+ * @throws upstream_malformed without candidates, or the upstream's own error if the body has one
  */
 export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse {
   const reply = readOrThrow(body)
@@ -25,7 +25,7 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
   }
 }
 
-/** Why the model stopped, of a whole answer. It is parsed: the arguments of a call may hold a `finishReason` of their own. */
+/** The finish reason of a whole answer. It is parsed, since the arguments of a call may contain another `finishReason`. */
 export function readFinish(body: Buffer): FinishReason | null {
   const reply = parseReply(body)
   return reply === null || reply.finishReason === null ? null : finishOf(reply)
@@ -38,7 +38,7 @@ function finishOf({ finishReason, parts }: Reply): FinishReason {
   )
 }
 
-/** Only nesting too deep to be written back as text throws here. */
+/** Throws only if the answer is nested too deeply to be serialized again. */
 function readOrThrow(body: JsonObject): Reply {
   try {
     return readReply(body)

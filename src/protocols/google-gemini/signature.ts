@@ -3,7 +3,7 @@
 // (router-for-me/CLIProxyAPI#994), and other vendors reject its signatures the same way.
 
 const MARK = 'google-gemini:'
-/** The field is bytes on the vendor's side: anything but base64 is refused before the model sees it. */
+/** The vendor's field is bytes: anything but base64 is rejected before the model sees it. */
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/
 
 /** The vendor's signature as clients get it. */
@@ -11,7 +11,7 @@ export function markSignature(signature: string): string {
   return `${MARK}${signature}`
 }
 
-/** The vendor's own signature of what a client sent back; null for any other. */
+/** The vendor's own signature in what a client sent back; null for any other. */
 export function unmarkSignature(signature: string | null): string | null {
   if (signature === null || !signature.startsWith(MARK)) return null
   const own = signature.slice(MARK.length)

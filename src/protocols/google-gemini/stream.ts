@@ -55,7 +55,7 @@ export class GeminiDecoder implements StreamDecoder {
   #onReply(reply: Reply): void {
     this.#start(reply)
     for (const part of reply.parts) this.#onPart(part)
-    // Each chunk counts all tokens so far: the last count replaces the ones before.
+    // Each chunk counts all tokens so far: a new count replaces the previous one.
     this.#usage = reply.usage ?? this.#usage
     this.#finishReason = reply.finishReason ?? this.#finishReason
   }
@@ -116,7 +116,7 @@ export class GeminiDecoder implements StreamDecoder {
   }
 }
 
-/** An id for a call whose vendor gave none: unique within the conversation, the same on each decode. */
+/** An id for a call without one: unique within the conversation, the same on each decode. */
 export function callId(responseId: string, call: number): string {
   return `call_${responseId}_${call}`
 }

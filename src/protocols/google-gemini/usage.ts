@@ -1,8 +1,8 @@
-// usageMetadata to Usage. The vendor counts thoughts apart from the answer and cached tokens within the prompt.
+// usageMetadata -> Usage. The vendor counts thoughts separately from the answer, and cached tokens as part of the prompt.
 import { isJsonObject, type JsonValue } from '../../model/json.js'
 import { readCount, sumCounts, toUsage, type UsageReport } from '../../model/usage.js'
 
-/** Reads `usageMetadata`, which is cumulative in every chunk of a stream; null where it says nothing. */
+/** Reads `usageMetadata`, which is cumulative in every chunk of a stream; null if it has no counts. */
 export function decodeUsage(value: JsonValue | undefined): UsageReport | null {
   if (!isJsonObject(value) || Object.keys(value).length === 0) return null
   return toUsage({
@@ -17,14 +17,14 @@ const USAGE_KEY = Buffer.from('"usageMetadata":')
 
 /**
  * The bytes from `"usageMetadata":` to the end of a payload, or null. A view: copy it to keep it.
- * With `{` before it the tail is a JSON object of its own, because the member is a top-level one and comes after the answer.
+ * Prefixed with `{`, the tail is a JSON object, because the member is at the top level and comes after the answer.
  */
 export function findUsage(payload: Buffer): Buffer | null {
   const at = payload.lastIndexOf(USAGE_KEY)
   return at < 0 ? null : payload.subarray(at)
 }
 
-/** Decodes what findUsage found; null when it cannot be read. */
+/** Decodes the result of findUsage; null if it cannot be read. */
 export function decodeUsageTail(tail: Buffer): UsageReport | null {
   try {
     const value: unknown = JSON.parse(`{${tail.toString('utf8')}`)

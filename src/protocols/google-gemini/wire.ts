@@ -26,7 +26,7 @@ export type Part = {
 
 export type Tool = { functionDeclarations: FunctionDeclaration[] }
 
-/** `parametersJsonSchema` takes JSON Schema as it is; `parameters` would want the older OpenAPI subset. */
+/** `parametersJsonSchema` accepts JSON Schema; `parameters` would require the older OpenAPI subset. */
 export type FunctionDeclaration = { name: string; description?: string; parametersJsonSchema?: JsonObject }
 
 export type FunctionCallingConfig = { mode: 'AUTO' | 'ANY' | 'NONE'; allowedFunctionNames?: string[] }
@@ -45,7 +45,7 @@ export type GenerationConfig = {
   thinkingConfig?: { includeThoughts?: boolean; thinkingBudget?: number }
 }
 
-/** google.rpc.Code names that mean something to the caller; the HTTP status goes with each. */
+/** google.rpc.Code names that matter to the caller; each implies an HTTP status. */
 export type RpcStatus =
   | 'INVALID_ARGUMENT'
   | 'FAILED_PRECONDITION'

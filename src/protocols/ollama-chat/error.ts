@@ -1,4 +1,4 @@
-// {"error":"..."}, the error body of this wire, to ErrorData. The same object comes as an answer and as a line of a stream.
+// {"error":"..."}, the error body of this wire -> ErrorData. The same object comes as an answer and as a line of a stream.
 import { errorData } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonValue } from '../../model/json.js'
@@ -13,7 +13,7 @@ const OVERFLOW: OverflowWords = {
   input: [/request \(([\d,]+) tokens\)/i],
 }
 
-/** An error within a stream has no status; the server's are failures of the model's runner. */
+/** The status of an error within a stream, which has none: on this server such errors are failures of the model's runner. */
 const IN_STREAM_STATUS = 500
 
 /** Reads an error answer: the vendor's object, or a proxy's page of text. */
@@ -59,7 +59,7 @@ function build(status: number, message: string | null): ErrorData {
   })
 }
 
-/** 503 is "server busy": its queue is full. A 500 is a runner that failed, which another target need not do. */
+/** 503 is "server busy": its queue is full. A 500 is a failed runner; another target may succeed. */
 function codeOf(status: number): ErrorCode {
   if (status === 429) return 'rate_limited'
   if (status === 503) return 'upstream_overloaded'

@@ -1,4 +1,4 @@
-// The protocol ollama-chat: POST /api/chat. Only upstreams speak it here, so it has no surface. Base URLs have no `/v1`.
+// The protocol ollama-chat: POST /api/chat. Only upstreams use it here, so it has no surface. Base URLs have no `/v1`.
 import { type Dialect, type Protocol } from '../contract/protocol.js'
 import { decodeError, refusesThinking } from './error.js'
 import { carries } from './messages.js'

@@ -1,9 +1,9 @@
-// System text and turns of the canonical request to `messages`. Content is one string here; images are a separate member.
+// System text and turns of the canonical request -> `messages`. Content is one string here; images are a separate member.
 import { type AssistantPart, type ChatRequest, type MediaPart, type ToolResultPart } from '../../model/request.js'
 import { parseToolArguments } from '../../model/tool-arguments.js'
 import { type Message } from './wire.js'
 
-/** Between parts that were apart in the client's request. */
+/** Joins parts that were separate in the client's request. */
 const PART_BREAK = '\n'
 const SYSTEM_BREAK = '\n\n'
 
@@ -44,7 +44,7 @@ function encodeContent(parts: ToolResultPart['content'], dropped: Set<string>): 
   return { content: texts.join(PART_BREAK), ...(images.length === 0 ? {} : { images }) }
 }
 
-/** Images in base64 and nothing else. */
+/** Accepts images in base64 only. */
 export function carries({ type, source }: MediaPart): boolean {
   return type === 'image' && source.kind === 'base64'
 }
@@ -63,7 +63,7 @@ function encodeAssistant(parts: readonly AssistantPart[], dropped: Set<string>):
         break
       case 'tool-call': {
         message.tool_calls ??= []
-        // Malformed arguments are kept as text under our own name: the turn must show what the model wrote.
+        // Malformed arguments are kept as text in a member of ours: the turn must show what the model wrote.
         const args = parseToolArguments(part.arguments) ?? { arguments: part.arguments }
         message.tool_calls.push({ id: part.id, function: { name: part.name, arguments: args } })
       }

@@ -81,7 +81,7 @@ function isRare(data: Buffer): boolean {
   return at >= 0 && data[skipSpace(data, at + DONE_KEY.length)] === LETTER_T
 }
 
-/** Bytes within the quotes of the string under `key`, escapes counted as they stand; 0 where there is none. */
+/** Bytes within the quotes of the string under `key`, escapes included; 0 if there is none. */
 function countBytes(data: Buffer, key: Buffer): number {
   const found = data.indexOf(key)
   if (found < 0) return 0

@@ -24,13 +24,13 @@ export type Reply = {
   readonly isChat: boolean
 }
 
-/** Reads a line's bytes; null when they are not a JSON object. */
+/** Reads a line's bytes; null if they are not a JSON object. */
 export function parseReply(line: Buffer): Reply | null {
   try {
     const value: unknown = JSON.parse(line.toString('utf8'))
     return isJsonObject(value) ? readReply(value) : null
   } catch {
-    // Not JSON, or nested so deeply that it cannot be written back as text.
+    // Not JSON, or nested too deeply to be serialized again.
     return null
   }
 }
@@ -65,7 +65,7 @@ export function mapDoneReason(reason: string | null, hasToolCalls: boolean): Fin
   }
 }
 
-/** An id for a call whose server gave none: unique within the conversation, the same on each decode. */
+/** An id for a call without one: unique within the conversation, the same on each decode. */
 export function callId(responseId: string, call: number): string {
   return `call_${responseId}_${call}`
 }

@@ -1,4 +1,4 @@
-// The canonical request to the body of POST /api/chat. This wire has no tool choice: for `none` no tools are sent; stricter choices are
+// The canonical request -> the body of POST /api/chat. This wire has no tool choice: for `none` no tools are sent; stricter choices are
 // dropped and named.
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { effortOf } from '../../model/reasoning.js'
@@ -16,7 +16,7 @@ import { fitReasoning } from '../fit/reasoning.js'
 import { encodeMessages } from './messages.js'
 import { type Options, type Tool, type ChatRequest as WireRequest } from './wire.js'
 
-/** Encodes the request; the target's extraBody (`keep_alive`, `options`, ...) lies under it, and the request wins. */
+/** Encodes the request; the target's extraBody (`keep_alive`, `options`, ...) is merged with it; the request takes precedence. */
 export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {
   const isSchemaLost = asked.responseFormat?.type === 'json-schema' && !takesSchema(asked.responseFormat, target)
   const request = isSchemaLost ? instructFormat(asked) : asked
@@ -48,7 +48,7 @@ type Encoder = { readonly target: Target; readonly dropped: Set<string> }
 function encodeTool(tool: ToolDefinition, dropped: Set<string>): Tool {
   if (tool.strict === true) dropped.add('strict')
   const { name, description } = tool
-  // The server's type has `type` and `properties` as plain members, and models' templates print both.
+  // The server's type declares `type` and `properties`, and models' templates print both.
   const parameters = { type: 'object', properties: {}, ...tool.parameters }
   return { type: 'function', function: { name, ...(description === null ? {} : { description }), parameters } }
 }
@@ -72,7 +72,7 @@ function takesSchema(format: ResponseFormat, { quirks }: Target): boolean {
   return format.type === 'json-schema' && quirks.jsonSchema === 'json-schema' && isJsonObject(format.schema)
 }
 
-/** Levels are taken by all thinking models since some need one; `max`, newer, is refused by older servers. */
+/** All thinking models accept levels, since some require one; `max` is newer, and older servers reject it. */
 function encodeThink(reasoning: ReasoningRequest): boolean | 'low' | 'medium' | 'high' {
   switch (effortOf(reasoning)) {
     case null:
@@ -103,7 +103,7 @@ function encodeOptions(sampling: Sampling, target: Target): Options {
   return options
 }
 
-/** Options of this server without a canonical member: their names at clients and here. */
+/** Options of this server without a canonical member: their names in clients' requests and here. */
 const OWN_OPTIONS = [
   ['typical_p', 'typical_p'],
   ['repetition_penalty', 'repeat_penalty'],
@@ -127,7 +127,7 @@ function mergeUnder(under: JsonObject, over: WireRequest): JsonObject {
   return { ...under, ...over, ...(options === undefined ? {} : { options }) }
 }
 
-/** A server on this wire may refuse a member of the body or of its options. */
+/** A server on this wire may reject a member of the body or of its options. */
 function removeRefused(body: JsonObject, refused: readonly string[], dropped: Set<string>): void {
   for (const field of refused) {
     for (const holder of [body, body.options]) {

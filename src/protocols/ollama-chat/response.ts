@@ -7,8 +7,8 @@ import { type ChatResponse } from '../../model/response.js'
 import { callId, mapDoneReason, parseReply, type Reply, readReply } from './reply.js'
 
 /**
- * Thinking comes first, then the content, then the calls, as the model wrote them.
- * @throws upstream_malformed without a message, or the upstream's own error where the body holds one
+ * Thinking comes first, then the content, then the calls: the order in which the model writes them.
+ * @throws upstream_malformed without a message, or the upstream's own error if the body has one
  */
 export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse {
   const reply = readOrThrow(body)
@@ -35,13 +35,13 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
   }
 }
 
-/** Why the model stopped, of a whole answer. It is parsed: the arguments of a call may hold a `done_reason` of their own. */
+/** The finish reason of a whole answer. It is parsed, since the arguments of a call may contain another `done_reason`. */
 export function readFinish(body: Buffer): FinishReason | null {
   const reply = parseReply(body)
   return reply?.isDone === true ? mapDoneReason(reply.doneReason, reply.calls.length > 0) : null
 }
 
-/** Only nesting too deep to be written back as text throws here. */
+/** Throws only if the answer is nested too deeply to be serialized again. */
 function readOrThrow(body: JsonObject): Reply {
   try {
     return readReply(body)

@@ -5,7 +5,7 @@ import { type JsonObject } from '../../model/json.js'
 export type ChatRequest = {
   model: string
   messages: Message[]
-  /** True where it is absent, so it is always sent. */
+  /** The default is true, so it is always sent. */
   stream: boolean
   tools?: Tool[]
   /** `json`, or a JSON Schema. */
@@ -18,7 +18,7 @@ export type Message = {
   role: 'system' | 'user' | 'assistant' | 'tool'
   content: string
   thinking?: string
-  /** Base64 without a data URL's head; the server takes no addresses. */
+  /** Base64 without a data URL's prefix; the server accepts no URLs. */
   images?: string[]
   tool_calls?: ToolCall[]
   tool_name?: string

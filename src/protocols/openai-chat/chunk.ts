@@ -1,4 +1,4 @@
-// What both the stream decoder and the observer read in a frame: end marker and errors.
+// What both the stream decoder and the observer read from a frame: end marker and errors.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { textOf } from './scalars.js'
 
@@ -11,7 +11,7 @@ export function isDoneMarker(data: Buffer): boolean {
 }
 
 /**
- * The error in a chunk or a whole answer that came with status 200, if it is one: `{error: ...}`, older vLLM's
+ * The error in a chunk, or in a whole answer with status 200, if there is one: `{error: ...}`, older vLLM's
  * `{object: "error", message}`, Groq's reason for stopping early, or OpenRouter's error on the choice.
  */
 export function errorIn(chunk: JsonObject): JsonValue | null {

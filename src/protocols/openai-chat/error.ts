@@ -12,8 +12,7 @@ import { textOf } from './scalars.js'
 import { type WireError } from './wire.js'
 
 /**
- * Type and code of our own errors; what an upstream named itself goes before them. The compiler checks that none
- * is missing.
+ * Type and code of our own errors; an upstream's own take precedence. The compiler checks that none is missing.
  */
 export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; readonly code: string | null }>> = {
   invalid_request: { type: 'invalid_request_error', code: null },
@@ -44,7 +43,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; re
   internal: { type: 'server_error', code: 'internal' },
 }
 
-/** Out of money or over a hard cap: sending it again cannot help. OpenAI, DeepSeek and Moonshot words. */
+/** No credit left, or a hard cap exceeded: a retry cannot help. Codes of OpenAI, DeepSeek and Moonshot. */
 const QUOTA_CODES: ReadonlySet<string> = new Set([
   'insufficient_quota',
   'billing_hard_limit_reached',
@@ -70,16 +69,16 @@ const STATUS_OF_WORD: ReadonlyMap<string, number> = new Map([
 ])
 
 /**
- * How servers that have no code for it say that a request is too long: vLLM, DeepSeek, OpenRouter, Mistral ("... context
+ * The wordings of servers that have no code for a request that is too long: vLLM, DeepSeek, OpenRouter, Mistral ("... context
  * length"), llama.cpp ("exceeds the available context size"), xAI ("maximum prompt length"), Anthropic behind this wire.
  */
 const TOO_LONG = /context[ _](?:length|size|window)|maximum prompt length|prompt is too long/i
 const TOO_LONG_WORDS: ReadonlySet<string> = new Set(['context_length_exceeded', 'exceed_context_size_error'])
 const TOO_LONG_STATUSES: ReadonlySet<number> = new Set([400, 413, 422])
 
-/** Vendors' words are short; anything longer is no word. */
+/** Vendors' codes are short; anything longer is not a code. */
 const MAX_WORD_LENGTH = 100
-/** Reads the answer of an upstream that refused (status >= 400). */
+/** Reads an upstream's error answer (status >= 400). */
 export function decodeError(status: number, body: Uint8Array): ErrorData {
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
   return classify(status, status, readError(parse(text) ?? text))
@@ -91,7 +90,7 @@ export function decodeStreamError(error: JsonValue): ErrorData {
   const code = isJsonObject(error) ? Number(error.code) : Number.NaN
   const isStatus = code >= 400 && code < 600
   const word = STATUS_OF_WORD.get(facts.code ?? '') ?? STATUS_OF_WORD.get(facts.type ?? '')
-  // Without any word of whose fault it is, it is the upstream's.
+  // An error without any known code counts as the upstream's fault.
   return classify(isStatus ? code : (word ?? 500), isStatus ? code : null, facts)
 }
 
@@ -110,7 +109,7 @@ type ErrorFacts = {
   readonly type: string | null
   readonly code: string | null
   readonly param: string | null
-  /** llama.cpp has the figures in members of their own. */
+  /** llama.cpp has the figures in separate members. */
   readonly overflow?: ContextOverflow | null
 }
 
@@ -125,7 +124,7 @@ function classify(status: number, upstreamStatus: number | null, facts: ErrorFac
   if (QUOTA_CODES.has(facts.code ?? '') || QUOTA_CODES.has(facts.type ?? '')) {
     return errorData('rate_limited', { ...options, retryable: false })
   }
-  // The gateway's key was refused, not the client's: the status is kept, but no word of the text may look otherwise.
+  // The gateway's key was rejected, not the client's: the status is kept, but the text must not suggest otherwise.
   if (status === 401) return errorData('upstream_rejected', { status, upstreamStatus, message: KEY_REFUSED })
   if (isTooLong(status, facts)) return tooLong(facts, { ...options, status })
   if (status === 429) return errorData('rate_limited', options)
@@ -204,7 +203,7 @@ function wordOf(value: JsonValue | undefined): string | null {
   return word === null || word.length > MAX_WORD_LENGTH ? null : maskKeys(word)
 }
 
-/** The envelope of an answer that has not begun. The request id stays in its header, as with the vendor. */
+/** The envelope of an answer that has not begun. The request id is only in its header, as with the vendor. */
 export function encodeError(error: ErrorData): ErrorAnswer {
   return { status: error.status, body: envelope(error) }
 }
@@ -222,7 +221,7 @@ function envelope(error: ErrorData): WireError & JsonObject {
       message: error.message,
       type: isOverflow ? own.type : (error.upstreamType ?? (isClientFault(error) ? 'invalid_request_error' : own.type)),
       param: error.param,
-      // Clients look for this one word, whatever the upstream calls it.
+      // Clients check for this code, whatever the upstream's own is.
       code: isOverflow ? own.code : (error.upstreamCode ?? own.code),
     },
   }

@@ -1,7 +1,7 @@
 // The top-level request fields of the chat completions API, as lists that the decoder, the encoder and the editor
 // share.
 
-/** Fields that have a place of their own in the canonical request; everything else is an extension. */
+/** Fields with a canonical form; everything else is an extension. */
 export const CANONICAL_FIELDS: ReadonlySet<string> = new Set([
   'model',
   'messages',

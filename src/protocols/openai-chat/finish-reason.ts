@@ -22,15 +22,15 @@ const ENCODED: Readonly<Record<FinishReason, WireFinishReason>> = {
 }
 
 /**
- * A stop with tool calls is `tool-calls`, whatever the vendor says: OpenAI says `stop` when the choice of tool
- * was forced, and clients of other protocols act on the reason alone.
+ * A stop with tool calls is `tool-calls`, whatever the vendor says: OpenAI sends `stop` if the choice of tool
+ * was forced, and clients of other protocols rely on the reason alone.
  */
 export function decodeFinishReason(reason: string | null, hasCalls: boolean): FinishReason {
   const decoded = DECODED.get(reason ?? '') ?? 'other'
   return hasCalls && (decoded === 'stop' || decoded === 'other') ? 'tool-calls' : decoded
 }
 
-/** This wire has no value for `other`; its clients understand `stop` as an ordinary end. */
+/** This wire has no value for `other`; its clients take `stop` for an ordinary end. */
 export function encodeFinishReason(reason: FinishReason): WireFinishReason {
   return ENCODED[reason]
 }

@@ -1,4 +1,4 @@
-// OpenAI's chat completions API: the wire that most providers and clients speak. Puts the two halves together.
+// OpenAI's chat completions API: the wire that most providers and clients use. Joins the two halves.
 import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
 import { editRequest } from './dialect/edit-request.js'
 import { carries } from './dialect/encode-messages.js'
@@ -14,7 +14,7 @@ import { readUsage } from './usage.js'
 
 const ID = 'openai-chat'
 
-/** Its client half by itself, for APIs whose chunks and answers are these. */
+/** Only its client half, for APIs with the same chunks and answers. */
 export const chatSurface: Surface = {
   id: ID,
   routes: [

@@ -30,14 +30,14 @@ const MESSAGE: Shape = {
   members: {
     role: true,
     content: { items: PART },
-    // Who spoke is named by decode-request.ts, an answer of sound too.
+    // decode-request.ts reports the members `name` and `audio` as dropped.
     name: true,
     audio: true,
     refusal: true,
     reasoning: true,
     reasoning_content: true,
     tool_calls: {
-      // Clients that assemble a stream leave `index` there.
+      // Clients that assemble messages from a stream leave `index` in them.
       items: { members: { id: true, type: true, index: true, function: CALL, extra_content: true } },
     },
     function_call: CALL,
@@ -49,7 +49,7 @@ const FUNCTION: Shape = { members: { name: true, description: true, parameters: 
 
 const FORMAT: Shape = { members: { name: true, description: true, schema: true, strict: true } }
 
-/** Of those top-level members that are read in parts. */
+/** The shapes of the top-level members that are read in parts. */
 export const KNOWN_MEMBERS: Readonly<Record<string, Shape>> = Object.freeze<Record<string, Shape>>({
   messages: { items: MESSAGE },
   tools: { items: { members: { type: true, function: FUNCTION, cache_control: true } } },

@@ -15,7 +15,7 @@ import { decodeUsage, encodeUsage } from './usage.js'
 import { type WireAssistantMessage, type WireExtraContent, type WireResponse, type WireToolCall } from './wire.js'
 
 /**
- * Reasoning comes before text and text before calls, as in the streams of the same vendors.
+ * Reasoning comes before text, and text before calls, as in the same vendors' streams.
  * @throws upstream_malformed, or the error that came with status 200
  */
 export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse {
@@ -45,14 +45,14 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
 
 const FINISH_KEY = Buffer.from('"finish_reason"')
 const CALLS_KEY = Buffer.from('"tool_calls"')
-/** In both names. */
+/** Part of both names. */
 const ANY_CALL = Buffer.from('_call')
 const CALL_KEY = Buffer.from('"function_call"')
 const QUOTE = 0x22
 const BRACE_OPEN = 0x7b
 const BRACKET_OPEN = 0x5b
 
-/** Why the first answer of a whole body ended, read without a parse: no key can stand within a string, whose quotes are escaped. */
+/** The first finish reason of a whole body, found without parsing: a string cannot contain a key, as its quotes are escaped. */
 export function readFinish(body: Buffer): FinishReason | null {
   const at = valueAt(body, FINISH_KEY, 0)
   if (at < 0) return null
@@ -104,7 +104,7 @@ function decodeCall(call: JsonValue | undefined, id: string): ToolCallPart {
   return { type: 'tool-call', id, name: stringOf(definition.name) ?? '', arguments: text, signature: null }
 }
 
-/** Begins the vendor's ids; its clients and their logs sort by it. */
+/** The prefix of the vendor's ids; its clients and their logs sort by it. */
 const ID_PREFIX = 'chatcmpl-'
 
 /** An id as this surface shows it: foreign ones get the vendor's prefix. */
@@ -112,7 +112,7 @@ export function encodeCompletionId(id: string): string {
   return id.startsWith(ID_PREFIX) ? id : `${ID_PREFIX}${id}`
 }
 
-/** `content` is null only beside tool calls, as the vendor has it. */
+/** `content` is null only with tool calls, as at the vendor. */
 export function encodeResponse(response: ChatResponse): JsonObject {
   const body: WireResponse = {
     id: encodeCompletionId(response.meta.id),

@@ -6,7 +6,7 @@ export function stringOf(value: JsonValue | undefined): string | null {
   return typeof value === 'string' ? value : null
 }
 
-/** The value if it is a string with something in it. */
+/** The value if it is a string that is not empty. */
 export function textOf(value: JsonValue | undefined): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }

@@ -6,15 +6,15 @@ import { type WireUsage } from './wire.js'
 
 const USAGE_KEY = Buffer.from('"usage"')
 const BRACE_OPEN = 0x7b
-/** Vendors print usage once or twice; an answer that prints it a thousand times is not searched to its beginning. */
+/** Vendors send usage once or twice; an answer that has it a thousand times is not searched to its beginning. */
 const MAX_TRIES = 8
 
-/** Null for anything that names neither input nor output tokens. */
+/** Null for anything with neither input nor output tokens. */
 export function decodeUsage(value: JsonValue | undefined): UsageReport | null {
   if (!isJsonObject(value)) return null
   const inputDetails = isJsonObject(value.prompt_tokens_details) ? value.prompt_tokens_details : {}
   const outputDetails = isJsonObject(value.completion_tokens_details) ? value.completion_tokens_details : {}
-  // DeepSeek names cache hits at the top (api-docs.deepseek.com, context caching), so does Moonshot.
+  // DeepSeek has cache hits at the top level (api-docs.deepseek.com, context caching), and so does Moonshot.
   const cached = inputDetails.cached_tokens ?? value.prompt_cache_hit_tokens ?? value.cached_tokens
   const usage = toUsage({
     inputTokens: readCount(value.prompt_tokens),
@@ -33,7 +33,7 @@ function withReasoningApart(usage: Usage, wire: JsonObject): UsageReport | null 
   return toUsage({ ...usage, outputTokens: sumCounts(outputTokens, reasoningTokens) })
 }
 
-/** Usage as OpenAI prints it. */
+/** Usage in OpenAI's form. */
 export function encodeUsage(usage: Usage): WireUsage {
   const details: WireUsage['prompt_tokens_details'] = { cached_tokens: usage.cachedInputTokens }
   if (usage.cacheWriteTokens > 0) details.cache_write_tokens = usage.cacheWriteTokens
@@ -46,7 +46,7 @@ export function encodeUsage(usage: Usage): WireUsage {
   }
 }
 
-/** Usage of one stream chunk: in its place, with Groq also under `x_groq`, with Moonshot on the choice. */
+/** Usage of one stream chunk: in `usage`, at Groq also in `x_groq`, at Moonshot in the choice. */
 export function usageOfChunk(chunk: JsonObject): UsageReport | null {
   const own = decodeUsage(chunk.usage)
   if (own !== null) return own

@@ -14,7 +14,7 @@ export type WireToolCall = {
   extra_content?: WireExtraContent
 }
 
-/** Not in OpenAI's document: where Google's API of this wire puts a signature (ai.google.dev, thought signatures). */
+/** Not in OpenAI's document: Google's API on this wire has the signature here (ai.google.dev, thought signatures). */
 export type WireExtraContent = { google: { thought_signature: string } }
 
 export type WireMessage =

@@ -1,4 +1,4 @@
-// Answers that are known as a whole: a result, or an error before anything was sent.
+// Whole answers: a result, or an error before anything was sent.
 import { type ErrorData } from '../../model/error.js'
 import { type JsonObject } from '../../model/json.js'
 import { type ChatResponse } from '../../model/response.js'

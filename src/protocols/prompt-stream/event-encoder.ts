@@ -1,4 +1,4 @@
-// The answer as typed server-sent events, for clients that ask for them:
+// The answer as typed server-sent events, for clients that request them:
 //
 //   data: {"type":"delta","text":"..."}   *      data: {"type":"done","usage":{"input":9,"output":3}}
 //                                                data: {"type":"error","error":"..."}   where it was cut

@@ -6,11 +6,11 @@ import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { type ChatRequest, NO_SAMPLING } from '../../model/request.js'
 import { type RequestFacts } from '../contract/protocol.js'
 
-/** Characters of a model's name: the ceiling of the labels and log lines that it ends up in. */
+/** The longest model name: the limit of labels and log lines that contain it. */
 export const MAX_MODEL_LENGTH = 256
 
 /**
- * A request always streams: that is what the API is for.
+ * A request always streams: that is the purpose of the API.
  * @throws invalid_request with `param`
  */
 export function readFacts(body: JsonObject): RequestFacts {
@@ -26,7 +26,7 @@ export function readFacts(body: JsonObject): RequestFacts {
 }
 
 /**
- * One turn of the user's; members that the API does not have are extensions.
+ * One user turn; members that the API does not have are extensions.
  * @throws invalid_request with `param`
  */
 export function decodeRequest(body: JsonObject): ChatRequest {
@@ -54,7 +54,7 @@ function readPrompt(value: JsonValue | undefined): string {
   return value
 }
 
-/** Empty where it is left out. */
+/** Empty if it is left out. */
 function readModel(value: JsonValue | undefined): string {
   if (value === undefined || value === null) return ''
   if (typeof value === 'string' && value.length <= MAX_MODEL_LENGTH) return value

@@ -1,6 +1,6 @@
 // The answer as one JSON document that is written while the model generates:
 //
-//   white space*  {"result":"  escaped text ...  "}          white space: keepalives, before the first token alone
+//   white space*  {"result":"  escaped text ...  "}          white space: keepalives, only before the first token
 //                                            '-- ","error":"..."}   where it was cut
 //
 // Whatever the text contains, and wherever it ends, the whole body is one JSON document.
@@ -11,7 +11,7 @@ import { type StreamEncoder } from '../contract/protocol.js'
 /** JSON's white space, which may precede a document. */
 export const KEEPALIVE = ' '
 
-/** Writes one answer: the model's text, no reasoning. Nothing comes before the first text, so that an early failure is whole. */
+/** Writes one answer: the model's text, no reasoning. Emits nothing before the first text, so that an early failure is a whole document. */
 export class ResultEncoder implements StreamEncoder {
   readonly #emit: (piece: string) => void
   #isText = false
@@ -45,13 +45,13 @@ export class ResultEncoder implements StreamEncoder {
   }
 }
 
-/** The rest of a document that cannot be completed; a document of its own if none has begun. */
+/** The rest of a document that cannot be completed; a whole document if none has begun. */
 export function encodeResultError(error: ErrorData, hasBegun: boolean): string {
   const message = JSON.stringify(error.message)
   return hasBegun ? `","error":${message}}` : `{"error":${message}}`
 }
 
-/** Halves of a surrogate pair that come in two deltas become two escapes, which a parser joins again. */
+/** The halves of a surrogate pair split over two deltas become two escapes, which a parser joins again. */
 function escaped(text: string): string {
   return JSON.stringify(text).slice(1, -1)
 }

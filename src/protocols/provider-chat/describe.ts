@@ -1,4 +1,4 @@
-// The OpenAPI description of chats with the provider in their path.
+// The OpenAPI description of chats with the provider in the path.
 import { type SurfaceDescription } from '../contract/description.js'
 import { type Surface } from '../contract/protocol.js'
 

@@ -11,7 +11,7 @@ import { encodeResponse } from './response.js'
 
 const ID = 'provider-chat'
 
-/** A protocol without a dialect; `chat` is whose bodies it borrows, and whose chunks for an upstream that will not stream. */
+/** A protocol without a dialect; `chat` is the surface whose bodies it reuses, and whose chunks for an upstream that does not stream. */
 export function createProviderChat(chat: Surface): Protocol {
   const surface: Surface = {
     id: ID,
@@ -31,8 +31,8 @@ export function createProviderChat(chat: Surface): Protocol {
 }
 
 /**
- * Failures that are not an upstream's refusal, which passes as it is: the text where FastAPI has it, and beside it the member
- * that clients of most other APIs look for.
+ * Failures other than an upstream's refusal, which passes unchanged: the text in FastAPI's `detail`, and beside it the member
+ * `error` that clients of most other APIs expect.
  */
 function encodeError(error: ErrorData): ErrorAnswer {
   const { status, message, param, code, upstreamType, upstreamCode } = error

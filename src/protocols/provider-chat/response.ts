@@ -6,7 +6,7 @@ import { type Target } from '../../model/target.js'
 
 type ReasonWords = Readonly<Record<FinishReason, string>>
 
-/** OpenAI's words, which hold for all wires that are not named below. */
+/** OpenAI's stop reasons, for all wires without their own below. */
 const COMMON_REASONS: ReasonWords = {
   stop: 'stop',
   'stop-sequence': 'stop',
@@ -26,7 +26,7 @@ const REASONS_OF: Readonly<Record<string, ReasonWords>> = {
   },
 }
 
-/** Reasoning and tool calls have no place in this form; a stream has them. */
+/** Reasoning and tool calls have no member in this form; a stream has them. */
 export function encodeResponse(
   { meta, content, finishReason }: ChatResponse,
   target?: Pick<Target, 'provider' | 'protocol'>,

@@ -17,7 +17,7 @@ function notTranslated(): never {
 
 const surface: Surface = {
   id: ID,
-  // A part of the API that stands below the prefix.
+  // Part of the API below the prefix.
   routes: [{ method: 'POST', path: '/passthrough', isPrefixed: true }],
   framing: 'sse',
   ...UPSTREAM_FRAMES.sse,

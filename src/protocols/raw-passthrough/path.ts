@@ -1,5 +1,5 @@
-// The path of a client's request below a provider's base URL. An allow-list of characters, not a deny-list: what is a letter to one
-// server leads to the parent folder on another.
+// The path of a client's request below a provider's base URL. An allow-list of characters, not a deny-list: what is a plain
+// character to one server leads to the parent folder on another.
 //
 //   path = 1*("/" segment) ["/"] ["?" query]     segment = 1*(letter | digit | one of -_.~:@!$&'()*+,= | "%" hex hex)
 import { GatewayError } from '../../errors.js'
@@ -7,14 +7,14 @@ import { GatewayError } from '../../errors.js'
 const MAX_PATH_CHARS = 2048
 const PATH = /^(?:\/(?:[\w.~:@!$&'()*+,=-]|%[0-9A-Fa-f]{2})+)+\/?$/
 const QUERY = /^(?:[\w.~:@!$&'()*+,;=/?[\]-]|%[0-9A-Fa-f]{2})*$/
-/** `.` and `..`, also with characters that some servers strip: a segment of dots only is not a name. */
+/** `.` and `..`, also with characters that some servers strip: a segment of only dots is not a name. */
 const DOTS = /\/\.+(?:\/|$)/
 /** Encoded dots, slashes and backslashes, the percent sign that would be decoded twice, and control characters. */
 const ENCODED_WAY_OUT = /%(?:2e|2f|5c|25|[01][0-9a-f]|7f)/i
 const ENCODED_BREAK = /%(?:0[0-9a-f]|1[0-9a-f]|7f)/i
 
 /**
- * The path as it is, if it can lead nowhere but below the base URL.
+ * The path unchanged, if it cannot lead out of the base URL.
  * @throws invalid_request
  */
 export function checkPath(path: string): string {

@@ -6,15 +6,15 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../.
 import { type RequestFacts } from '../contract/protocol.js'
 import { checkPath } from './path.js'
 
-/** Nothing else is taken: a client that sends `headers` or `url` shall not believe that they count. */
+/** All accepted members: a client that sends `headers` or `url` must not believe that they have an effect. */
 const FIELDS: ReadonlySet<string> = new Set(['provider', 'model', 'path', 'body'])
-/** Of a provider's or model's name. */
+/** The longest name of a provider or model. */
 export const MAX_NAME_CHARS = 256
-/** Names under which the wires have their cap on the output. */
+/** The names of the output cap on the wires. */
 const CAP_FIELDS = ['max_completion_tokens', 'max_tokens', 'max_output_tokens', 'maxOutputTokens', 'num_predict']
-/** Members in which some wires have their options, the cap among them. */
+/** Members in which some wires have their options, including the cap. */
 const CONFIG_FIELDS = ['generationConfig', 'options']
-/** Gemini tells by its path that it is to stream. */
+/** Gemini requests a stream by the path. */
 const STREAM_PATH = /:stream/
 
 /**
@@ -32,14 +32,14 @@ export function readFacts(body: JsonObject): RequestFacts {
   const sent = body.body
   if (!isJsonObject(sent) && !isJsonArray(sent)) throw invalid('body', 'must be an object or a list')
   const inner = isJsonObject(sent) ? sent : {}
-  // Some servers match keys in any case, so what we read as no model would be one there.
+  // Some servers match keys case-insensitively, so a key that is no model here would be one there.
   const alias = Object.keys(inner).find((key) => key !== 'model' && key.toLowerCase() === 'model')
   if (alias !== undefined) throw invalid(`body.${alias}`, "is not the field 'model'")
   const named = inner.model === undefined ? null : readName(inner, 'model', 'body.model')
   const answers = countAnswers([inner.n, inner.best_of, configOf(inner).candidateCount])
   return {
     model: model ?? named ?? '',
-    // Whether the answer streams, its content type tells; until then nothing is sent that a whole answer could not follow.
+    // The content type shows whether the answer streams; until then nothing is sent that would rule out a whole answer.
     stream: false,
     includeUsage: true,
     maxOutputTokens: readCap(inner),

@@ -20,7 +20,7 @@ type Context = { readonly target: Target; readonly dropped: Set<string> }
 /** Characters the vendor refuses in the id of a tool call (its pattern is `^[a-zA-Z0-9_-]+$`); other vendors use them. */
 const ID_REFUSED = /[^a-zA-Z0-9_-]/g
 
-/** The vendor's signatures are base64. Those of others are marked by their dialect with a name and a colon. */
+/** The vendor's signatures are base64. Other dialects mark theirs with a name and a colon. */
 const OWN_SIGNATURE = /^[A-Za-z0-9+/_=-]+$/
 
 /** Member that wraps tool arguments that are not a JSON object: the vendor requires one, and the model should see what it wrote. */
@@ -59,7 +59,7 @@ function encodeContent(message: Message, context: Context): JsonObject[] {
   }
 }
 
-/** The vendor refuses text before a tool result in one turn; the order within each kind is kept. */
+/** The vendor rejects text before a tool result in the same turn; the order within each kind is kept. */
 function resultsFirst(content: JsonObject[]): JsonObject[] {
   const isResult = (block: JsonObject) => block.type === 'tool_result'
   const firstOther = content.findIndex((block) => !isResult(block))
@@ -89,7 +89,7 @@ function encodeSource(source: MediaSource): JsonObject {
     : { type: 'base64', media_type: source.mediaType, data: source.base64 }
 }
 
-/** Images and PDFs, in base64 or by URL, as the server takes them. */
+/** Images and PDFs, in base64 or by URL if the server accepts that. */
 export function carries({ type, source }: MediaPart, { quirks }: Target): boolean {
   if (type === 'document' && !quirks.documents) return false
   if (source.kind === 'url') return quirks.imageUrls
@@ -105,7 +105,7 @@ export function encodeText(part: TextPart): JsonObject {
   return block
 }
 
-/** The vendor refuses text blocks without a visible character. */
+/** The vendor rejects text blocks without a visible character. */
 export function isBlank(part: TextPart): boolean {
   return part.text.trim() === ''
 }
@@ -146,7 +146,7 @@ function encodeAssistantPart(part: AssistantPart, context: Context): JsonObject 
     case 'reasoning':
       if (part.redacted !== null) return { type: 'redacted_thinking', data: part.redacted }
       if (isOwnThinking(part)) return { type: 'thinking', thinking: part.text, signature: part.signature }
-      // Thinking of another vendor's model bears no signature or a foreign one, and the vendor refuses both.
+      // Thinking of another vendor's model has no signature or a foreign one, and the vendor rejects both.
       context.dropped.add('messages.reasoning')
       return null
   }

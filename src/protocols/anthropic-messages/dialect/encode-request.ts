@@ -1,5 +1,5 @@
 // The canonical request -> a Messages body for one target, and the few edits of a body that passes as bytes.
-// Everything the target cannot take is left out and named. Counterpart of decode-request.ts.
+// Everything the target does not accept is left out and named. Counterpart of decode-request.ts.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type ChatRequest, type Message, type ResponseFormat, type ToolDefinition } from '../../../model/request.js'
 import { type Target } from '../../../model/target.js'
@@ -12,7 +12,7 @@ import { encodeMessages, encodeText, isBlank, isOwnThinking } from './encode-mes
 import { rulesOf } from './generation.js'
 import { withJsonTool } from './json-tool.js'
 
-/** Extensions that this wire takes under the same name (API reference and its betas). */
+/** Extensions that this wire accepts under the same name (API reference and its betas). */
 const CARRIED_EXTENSIONS: ReadonlySet<string> = new Set([
   'cache_control',
   'compaction',
@@ -28,13 +28,13 @@ const CARRIED_EXTENSIONS: ReadonlySet<string> = new Set([
 /** OpenAI has a field of this name with other values. */
 const SERVICE_TIERS: readonly JsonValue[] = ['auto', 'standard_only']
 
-/** Of `metadata.user_id`. @see https://platform.claude.com/docs/en/api/messages */
+/** The maximum length of `metadata.user_id`. @see https://platform.claude.com/docs/en/api/messages */
 const MAX_USER_CHARS = 256
 
-/** With thinking on the vendor takes `top_p` from here to 1 and refuses the rest. */
+/** With thinking enabled, the vendor accepts `top_p` from here to 1 and rejects the rest. */
 const MIN_TOP_P_THINKING = 0.95
 
-/** Encodes for one target; `extraBody` lies under what the request says. @throws invalid_request, see json-tool.ts */
+/** Encodes for one target; the request takes precedence over `extraBody`. @throws invalid_request, see json-tool.ts */
 export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {
   const fitting = withJsonTool(asked, target)
   const request = isFormatAsked(fitting, target) ? fitting : instructFormat(fitting)
@@ -58,8 +58,8 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
 }
 
 /**
- * Edits of the client's own bytes: the model where it differs, the target's `extraBody` where the client says nothing,
- * and the fields the target refuses. No difference gives no edits, so the bytes stay identical.
+ * Edits of the client's own bytes: the model if it differs, the members of the target's `extraBody` that the client leaves out,
+ * and the fields that the target rejects. Without a difference there are no edits, so the bytes stay identical.
  */
 export function editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest {
   const edits = new Map<string, EditValue>()
@@ -76,7 +76,7 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   return { edits, dropped }
 }
 
-/** For a model that is known not to think. A member that turns thinking off may stay. */
+/** For a model that is known not to think. A member that disables thinking may stay. */
 function dropThinking(body: JsonObject, edits: Map<string, EditValue>, dropped: string[]): void {
   const { thinking, output_config: output } = body
   if (isJsonObject(thinking) && thinking.type !== 'disabled') {
@@ -89,7 +89,7 @@ function dropThinking(body: JsonObject, edits: Map<string, EditValue>, dropped: 
   dropped.push('output_config.effort')
 }
 
-/** The vendor refuses thinking with a forced tool, and a budget where the tool turn it continues has no thinking block. */
+/** The vendor rejects thinking with a forced tool, and a budget if the tool turn to continue has no thinking block. */
 function chooseThinking(request: ChatRequest, target: Target, dropped: Set<string>): EncodedThinking {
   const reasoning = fitReasoning(request, target, (field) => dropped.add(field))
   const thinking = encodeThinking(reasoning, target, request.sampling.maxOutputTokens)
@@ -107,7 +107,7 @@ function continuesWithoutThinking(messages: readonly Message[]): boolean {
   return turn !== undefined && !turn.content.some((part) => part.type === 'reasoning' && isOwnThinking(part))
 }
 
-/** `max_tokens` counts thinking too: where a default leaves no room for the budget, it is raised by it. A client's cap never is. */
+/** `max_tokens` includes thinking: a default without room for the budget is raised by the budget. A client's cap never is. */
 function encodeMaxTokens(request: ChatRequest, target: Target, thinking: EncodedThinking): number {
   const configured = target.extraBody.max_tokens
   const fallback = typeof configured === 'number' ? configured : target.quirks.defaultMaxTokens
@@ -118,7 +118,7 @@ function encodeMaxTokens(request: ChatRequest, target: Target, thinking: Encoded
 function encodeTools(request: ChatRequest, body: JsonObject, dropped: Set<string>): void {
   const choice = request.toolChoice
   if (request.tools.length === 0) {
-    // The vendor refuses a choice without tools; `auto` and `none` then mean nothing anyway.
+    // The vendor rejects a tool choice without tools; `auto` and `none` have no effect then.
     if (choice?.type === 'required' || choice?.type === 'tool') dropped.add('tool_choice')
     return
   }
@@ -130,7 +130,7 @@ function encodeTools(request: ChatRequest, body: JsonObject, dropped: Set<string
 function encodeTool(tool: ToolDefinition): JsonObject {
   const wire: JsonObject = { name: tool.name }
   if (tool.description !== null) wire.description = tool.description
-  // The vendor demands `type: object`; OpenAI lets tools without parameters have an empty schema.
+  // The vendor requires `type: object`; OpenAI allows an empty schema for tools without parameters.
   wire.input_schema = 'type' in tool.parameters ? tool.parameters : { type: 'object', ...tool.parameters }
   if (tool.strict !== null) wire.strict = tool.strict
   return wire
@@ -160,12 +160,12 @@ function encodeOutput(request: ChatRequest, scope: OutputScope, dropped: Set<str
   if (Object.keys(output).length > 0) scope.body.output_config = output
 }
 
-/** Any other form goes into the instructions. */
+/** Any other format goes into the instructions. */
 function isFormatAsked({ responseFormat: format }: ChatRequest, { quirks }: Target): boolean {
   return format !== null && schemaOf(format) !== null && quirks.jsonSchema === 'json-schema'
 }
 
-/** The vendor knows no JSON mode without a schema. */
+/** The vendor has no JSON mode without a schema. */
 function schemaOf(format: ResponseFormat): JsonObject | null {
   return format.type === 'json-schema' && isJsonObject(format.schema) ? format.schema : null
 }
@@ -173,8 +173,8 @@ function schemaOf(format: ResponseFormat): JsonObject | null {
 type SamplingScope = { readonly body: JsonObject; readonly target: Target; readonly isThinking: boolean }
 
 /**
- * Thinking goes with no other temperature than 1, no `top_k` and little `top_p`. Models from Opus 4.1 on refuse temperature
- * and `top_p` together (open-webui/pipelines#546): temperature is the one that other vendors' clients mean. The newest take none.
+ * Thinking allows only temperature 1, no `top_k`, and `top_p` in a narrow range. Models from Opus 4.1 on reject temperature and
+ * `top_p` together (open-webui/pipelines#546): temperature is kept, as other vendors' clients mean that one. The newest accept neither.
  */
 function encodeSampling(request: ChatRequest, scope: SamplingScope, dropped: Set<string>): void {
   const { temperature, topP, topK, frequencyPenalty, presencePenalty, seed } = request.sampling
@@ -194,7 +194,7 @@ function encodeSampling(request: ChatRequest, scope: SamplingScope, dropped: Set
     if (isStrict || isThinking) dropped.add('top_k')
     else body.top_k = topK
   }
-  // The vendor refuses stop sequences without a visible character, such as a line break.
+  // The vendor rejects stop sequences without a visible character, such as a line break.
   const stop = request.sampling.stop.filter((text) => text.trim() !== '')
   if (stop.length > 0) body.stop_sequences = stop
   if (stop.length < request.sampling.stop.length) dropped.add('stop')

@@ -2,7 +2,7 @@
 // Names without a generation, such as those of compatible servers, count as the oldest, which accepts everything.
 // @see https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking
 
-/** `claude-opus-4-8`, `claude-3-7-sonnet-20250219`, `us.anthropic.claude-sonnet-5-v1:0`: a date is no minor number. */
+/** `claude-opus-4-8`, `claude-3-7-sonnet-20250219`, `us.anthropic.claude-sonnet-5-v1:0`: a date is not a minor version. */
 const GENERATION = /claude-(?:[a-z]+-)*(\d{1,2})(?!\d)(?:[-.](\d{1,2})(?!\d))?/
 const MINOR_STEPS = 100
 

@@ -6,13 +6,13 @@ import { isJsonObject, type JsonObject } from '../../../model/json.js'
 import { type ChatRequest, type ToolChoice, type ToolDefinition } from '../../../model/request.js'
 import { type Target } from '../../../model/target.js'
 
-/** No client may have a tool of this name at such a server: its calls would be taken for the answer. */
+/** A client's tool must not have this name at such a server: its calls would be mistaken for the answer. */
 const JSON_TOOL = 'sluice_json_answer'
 
 /**
- * The request as it goes to the server: with the tool, and without the format, where the target has none. Beside the client's
- * own tools the model must call one of all; where the client has it call one of its own, there is no answer to form yet.
- * @throws invalid_request for a schema that no tool can have, and for a client's tool of the reserved name
+ * The request as the server gets it: if the target has no output format, with the tool in its place. With the client's own tools beside
+ * it, the model must call one of them all; if the client forces a call of its own tools, only the format is removed.
+ * @throws invalid_request for a schema that a tool cannot have, and for a client's tool with the reserved name
  */
 export function withJsonTool(request: ChatRequest, target: Target): ChatRequest {
   if (request.tools.some(({ name }) => name === JSON_TOOL)) {
@@ -48,17 +48,17 @@ function toParameters(schema: unknown): JsonObject {
   throw invalid('response_format', 'must have a schema of type object for this provider')
 }
 
-/** Another target may take it. */
+/** Retryable: another target may accept it. */
 function invalid(param: string, problem: string): GatewayError {
   return new GatewayError('invalid_request', { param, message: `'${param}' ${problem}.`, retryable: true })
 }
 
-/** True for a block of an answer that is the answer itself. */
+/** True for a call of that tool, whose input is the answer. */
 export function isJsonTool(block: JsonObject): boolean {
   return block.type === 'tool_use' && block.name === JSON_TOOL
 }
 
-/** To have called that tool is to have answered, unless others were called with it. */
+/** A call of that tool is an ordinary end, unless other tools were called with it. */
 export function finishAfterJson(reason: FinishReason, hasCalls: boolean): FinishReason {
   return reason === 'tool-calls' && !hasCalls ? 'stop' : reason
 }

@@ -41,7 +41,7 @@ export class MessagesObserver implements StreamObserver {
   #contentBytes = 0
   #isComplete = false
   #finish: FinishReason | null = null
-  /** A block was the answer that a tool's input is; one was a call of the client's tools. */
+  /** Whether a block was the answer as a tool's input, and whether one was a call of the client's tools. */
   #hasJson = false
   #hasCalls = false
 
@@ -134,7 +134,7 @@ export class MessagesObserver implements StreamObserver {
   }
 }
 
-/** What a block's opening already shows: a tool's name is content, so is encrypted thinking. */
+/** The content that a block's opening already holds: a tool's name counts, as does encrypted thinking. */
 function headText(block: JsonObject): unknown {
   switch (block.type) {
     case 'tool_use':
@@ -163,7 +163,7 @@ function deltaText(delta: JsonObject): unknown {
   }
 }
 
-/** The place after `token`, which stands at `at` behind any white space; MISS when it does not, or `at` is a MISS. */
+/** The position after `token` at `at`, white space skipped; MISS if it is not there, or if `at` is MISS. */
 function skip(data: Buffer, at: number, token: Buffer): number {
   if (at === MISS) return MISS
   const start = skipSpace(data, at)
@@ -171,7 +171,7 @@ function skip(data: Buffer, at: number, token: Buffer): number {
   return start + token.length
 }
 
-/** An index as JSON writes it: digits, and no zero before others. */
+/** Skips an index in JSON form: digits without a leading zero. */
 function skipNumber(data: Buffer, at: number): number {
   if (at === MISS) return MISS
   const start = skipSpace(data, at)

@@ -13,7 +13,7 @@ import { finishAfterJson, isJsonTool } from './json-tool.js'
 
 const TEXT: BlockHead = Object.freeze({ kind: 'text' })
 
-/** Canonical index while no block is open; the same in the vendor's numbering. */
+/** The index while no block is open, in both numberings. */
 const NONE = -1
 
 /** Reads one stream. */
@@ -22,17 +22,17 @@ export class MessagesDecoder implements StreamDecoder {
   readonly #options: DecoderOptions
   #isStarted = false
   #isEnded = false
-  /** Index of the open block as the vendor counts, and as we do. */
+  /** Index of the open block in the vendor's numbering and in ours. */
   #wireIndex = NONE
   #index = NONE
   #nextIndex = 0
   #kind: BlockHead['kind'] = 'text'
-  /** The open block is the input of the tool by which JSON is asked for; its fragments are text to the client. */
+  /** The open block is the input of the JSON tool (json-tool.ts); its fragments are text to the client. */
   #isJson = false
   #hasJson = false
   #hasCalls = false
   #signature: string | null = null
-  /** Arguments to emit at the end of a tool call that came without a delta; null once one came. */
+  /** Arguments to emit at the end of a tool call without any delta; null once there was one. */
   #lateArguments: string | null = null
   #counts: TokenCounts | null = null
   #reason: FinishReason = 'other'
@@ -92,7 +92,7 @@ export class MessagesDecoder implements StreamDecoder {
     const block = isJsonObject(frame.content_block) ? frame.content_block : {}
     const isJson = isJsonTool(block)
     const head = isJson ? TEXT : decodeHead(block)
-    // The answer is given once: a second call of that tool would spoil its JSON.
+    // Only the first call is the answer: a second one would make the JSON invalid.
     if (head === null || typeof frame.index !== 'number' || (isJson && this.#hasJson)) return
     this.#isJson = isJson
     this.#hasJson ||= isJson
@@ -104,7 +104,7 @@ export class MessagesDecoder implements StreamDecoder {
     this.#signature = stringOf(block.signature) || null
     this.#lateArguments = isJson || head.kind === 'tool-call' ? JSON.stringify(block.input ?? {}) : null
     this.#emit({ type: 'block-start', index: this.#index, block: head })
-    // The vendor opens blocks empty; some compatible servers put the first piece here.
+    // The vendor opens blocks empty; some compatible servers send the first piece here.
     if (head.kind === 'text' && !isJson) this.#emitDelta(block.text)
     else if (head.kind === 'reasoning') this.#emitDelta(block.thinking)
   }

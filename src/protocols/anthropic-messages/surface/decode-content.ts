@@ -6,7 +6,7 @@ import { encodeTextDocument, isTextType } from '../../fit/text-document.js'
 import { type BlockParam, type TextBlockParam } from '../wire.js'
 import { kindOf, readableText } from './readable-text.js'
 
-/** The parts of one block: a document may hold several. `reduced` gets the names of what text alone does not keep. */
+/** The parts of one block: a document may hold several. `reduced` gets the names of what is lost if only text is kept. */
 export function decodeContent(block: BlockParam, path: string, reduced: Set<string>): UserPart[] {
   const { citations } = block as JsonObject
   if (isJsonArray(citations) ? citations.length > 0 : isJsonObject(citations) && citations.enabled === true) {
@@ -58,7 +58,7 @@ function decodeDocument(block: JsonObject, path: string, reduced: Set<string>): 
   return [...about, { type: 'document', source: media, name, path }]
 }
 
-/** Blocks within a block: a body's depth is bounded, and so is this. */
+/** Blocks within a block. Their depth is bounded, as that of a body is. */
 function decodeBlocks(blocks: readonly JsonValue[], path: string, reduced: Set<string>): UserPart[] {
   return blocks.flatMap((inner, i) => {
     const isBlock = isJsonObject(inner) && (inner.type !== 'text' || typeof inner.text === 'string')
@@ -87,7 +87,7 @@ function decodeSearchResult(block: JsonObject): UserPart {
   return encodeTextDocument({ text, name: stringOf(block.title), source: stringOf(block.source) })
 }
 
-/** Results of the vendor's own tools have readable text; without any they are foreign. */
+/** Results of the vendor's own tools are their readable text; without any they are foreign. */
 function decodeForeign(block: JsonObject, path: string, reduced: Set<string>): UserPart {
   const kind = kindOf(block)
   const text = readableText(block)

@@ -14,9 +14,9 @@ import { kindOf, readableText } from './readable-text.js'
 
 export type DecodedMessages = {
   readonly messages: readonly Message[]
-  /** Text of `system` turns, which joins the system prompt: no other protocol has its place. */
+  /** Text of `system` turns, which is added to the system prompt: no other protocol has such turns. */
   readonly system: readonly TextPart[]
-  /** Types of the vendor's own blocks in its answers, of which only the readable text is kept. */
+  /** Types of the vendor's own blocks, of which only the readable text is kept. */
   readonly reduced: ReadonlySet<string>
 }
 
@@ -81,15 +81,15 @@ function decodeAssistant(blocks: readonly BlockParam[], { toolNames, reduced }: 
   })
 }
 
-/** A tool that the vendor runs itself, called by its model or answered: what both have of text. */
+/** The text of a block about a tool that the vendor runs itself: its call or its result. */
 function readBlock(block: JsonObject): string {
   const isCall = typeof block.name === 'string' && block.input !== undefined
   const text = isCall ? `${block.name}(${JSON.stringify(block.input)})` : readableText(block)
-  // Ends its line: some wires join the texts of a turn.
+  // Ends with a line break, since some wires join the texts of a turn.
   return text === '' ? `[${kindOf(block)} omitted]\n` : `[${kindOf(block)}]\n${text}\n`
 }
 
-/** Runs of tool results and of other parts in their order, so that a result never moves behind later text. */
+/** Splits a turn into runs of tool results and of other parts, in order, so that a result never moves behind later text. */
 function decodeUser(blocks: readonly BlockParam[], path: string, { toolNames, reduced }: Seen): Message[] {
   const runs: Message[] = []
   let results: ToolResultPart[] = []

@@ -28,13 +28,13 @@ const KNOWN_FIELDS: ReadonlySet<string> = new Set([
   'stream',
 ])
 
-/** The vendor's format has no name, others demand one. */
+/** The vendor's format has no name; other vendors require one. */
 const SCHEMA_NAME = 'response'
 const SCHEMA_FORMAT = 'json_schema'
 
 /**
  * Decodes a body that readFacts has accepted.
- * @throws invalid_request with `param` where the request is about a tool that only the vendor can run
+ * @throws invalid_request with `param` if the request depends on a tool that only the vendor can run
  */
 export function decodeRequest(body: JsonObject): ChatRequest {
   const request = body as unknown as MessagesRequest
@@ -48,7 +48,7 @@ export function decodeRequest(body: JsonObject): ChatRequest {
     messages,
     tools,
     toolChoice: choice,
-    // False is the vendor's default, so it is not worth a word to others.
+    // False is the vendor's default, so other protocols need no value for it.
     parallelToolCalls: request.tool_choice?.disable_parallel_tool_use === true ? false : null,
     responseFormat: decodeFormat(request),
     reasoning: decodeThinking(request),
@@ -82,19 +82,19 @@ function decodeFormat(request: MessagesRequest): ResponseFormat | null {
   return { type: 'json-schema', name: SCHEMA_NAME, description: null, schema: format.schema ?? {}, strict: null }
 }
 
-/** Members that nothing here reads, and values that it has no word for. */
+/** Members that are not read here, and values without a canonical form. */
 function lostOf(body: JsonObject): Set<string> {
   const lost = new Set<string>()
   for (const [field, shape] of Object.entries(KNOWN_MEMBERS)) findLeftOver(body[field], shape, lost, field)
   const { output_config: config, output_format: format } = body as unknown as MessagesRequest
   if (!isKnownEffort(config?.effort ?? null)) lost.add('output_config.effort')
   if ((config?.format?.type ?? SCHEMA_FORMAT) !== SCHEMA_FORMAT) lost.add('output_config.format')
-  // The older name gives way to the newer one.
+  // The newer name takes precedence over the older one.
   if ((format?.type ?? SCHEMA_FORMAT) !== SCHEMA_FORMAT || (format && config?.format)) lost.add('output_format')
   return lost
 }
 
-/** `lost`: names of what the canonical request does not hold, to be named as dropped wherever it goes. */
+/** `lost`: names of what the canonical request cannot hold, reported as dropped for every target. */
 function decodeExtensions(body: JsonObject, lost: readonly string[]): JsonObject {
   const extensions: JsonObject = {}
   for (const [name, value] of Object.entries(body)) if (!KNOWN_FIELDS.has(name)) extensions[name] = value

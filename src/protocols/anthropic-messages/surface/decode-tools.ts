@@ -14,14 +14,14 @@ export type DecodedTools = {
   readonly dropped: readonly string[]
 }
 
-/** Members of a tool that have a canonical place, or are a hint for the vendor's cache. */
+/** Members of a tool that have a canonical form, or are a hint for the vendor's cache. */
 const KNOWN_MEMBERS: ReadonlySet<string> = new Set([
   ...['type', 'name', 'description', 'input_schema', 'strict', 'cache_control'],
   // In a description, by decodeVendorTool.
   ...['display_width_px', 'display_height_px'],
 ])
 
-/** @throws invalid_request with the path of a tool that only the vendor can run, where no other is there or it is forced */
+/** @throws invalid_request with the path of a tool that only the vendor can run, if it is forced or there is no other */
 export function decodeTools(params: readonly ToolParam[], choice: ToolChoiceParam | null): DecodedTools {
   const tools: ToolDefinition[] = []
   const dropped = new Set<string>()

@@ -8,7 +8,7 @@ const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 1000
 const MS_PER_SECOND = 1000
 
-/** Clients of this API name its version in every request. */
+/** Clients of this API send its version in every request. */
 export const modelListing: ModelListing = Object.freeze({ header: 'anthropic-version', encodeModel, encodeList })
 
 /** `{id, created, ...}` -> `{"type":"model","id","display_name","created_at"}` */
@@ -23,7 +23,7 @@ function encodeList(models: readonly JsonObject[], read: ReadParameter): JsonObj
   if (afterId !== '' && beforeId !== '') throw invalid('after_id', 'cannot be combined with before_id.')
   const end = beforeId === '' ? models.length : findIndex(models, 'before_id', beforeId)
   const start = afterId === '' ? 0 : findIndex(models, 'after_id', afterId) + 1
-  // Towards the beginning a page is the one right before the cursor.
+  // With `before_id`, the page is the one right before the cursor.
   const from = beforeId === '' ? start : Math.max(0, end - limit)
   const page = models.slice(from, Math.min(end, from + limit))
   const hasMore = beforeId === '' ? from + page.length < end : from > 0

@@ -13,7 +13,7 @@ export function kindOf({ type }: JsonObject): string {
   return typeof type === 'string' ? type : 'block'
 }
 
-/** Empty where there is nothing to read. */
+/** Empty if there is no readable text. */
 export function readableText(value: JsonValue): string {
   const lines: string[] = []
   collect(value, lines)

@@ -27,7 +27,7 @@ const ToolChoice = Type.Object({
 
 const Head = Type.Object({
   model: Type.String({ minLength: 1 }),
-  // 0 is valid: the vendor then only warms the prompt cache.
+  // 0 is valid: the vendor then only fills the prompt cache.
   max_tokens: Type.Integer({ minimum: 0 }),
   messages: Type.Array(Type.Unknown(), { minItems: 1 }),
   system: optional(Type.Union([Type.String(), Type.Array(TextBlock)])),
@@ -91,12 +91,12 @@ const BLOCK_SCHEMAS: Readonly<Record<string, TSchema>> = {
   redacted_thinking: RedactedThinkingBlock,
 }
 
-/** Checks of the blocks we know; a block of another type passes, its own vendor judges it. */
+/** Checks of the known blocks; a block of another type passes and is left to its vendor. */
 const BLOCKS: ReadonlyMap<string, Validator> = new Map<string, Validator>(
   Object.entries(BLOCK_SCHEMAS).map(([type, schema]) => [type, Compile(schema)]),
 )
 
-/** The whole body as one schema, for the API's document; the checks go piece by piece. */
+/** The whole body as one schema, for the API's document; validation checks it piece by piece. */
 export function bodySchema(): TSchema {
   const clientTool = Type.Object({ ...ClientTool.properties, type: optional(Type.Literal('custom')) })
   const vendorTool = Type.Object({ ...AnyTool.properties, type: Type.String({ not: { const: 'custom' } }) })
@@ -114,7 +114,7 @@ export function bodySchema(): TSchema {
   })
 }
 
-/** Text, or blocks: known ones by their type, and those of unknown types, as the checks take them. */
+/** Text, or blocks: known ones by their type and those of unknown types, as the checks accept them. */
 function contentSchema(blocks: Readonly<Record<string, TSchema>>): TSchema {
   const known = Object.entries(blocks).map(([type, schema]) => {
     return Type.Intersect([Type.Object({ type: Type.Literal(type) }), schema])
@@ -132,7 +132,7 @@ export function readFacts(body: JsonObject): RequestFacts {
   return {
     model: request.model,
     stream: request.stream === true,
-    // The vendor always tells usage, in a stream too.
+    // The vendor always reports usage, also in a stream.
     includeUsage: true,
     maxOutputTokens: request.max_tokens,
     provider: null,
@@ -151,7 +151,7 @@ function checkRequest(body: JsonObject): MessagesRequest {
   return request
 }
 
-/** True for a tool of the client's own; every other type is the vendor's: see vendor-tools.ts. */
+/** True for a client's own tool; every other type is the vendor's: see vendor-tools.ts. */
 export function isClientTool(type: string | null | undefined): boolean {
   return type === undefined || type === null || type === 'custom'
 }
@@ -161,7 +161,7 @@ function checkMessage(message: unknown, index: number): void {
   if (typeof message.content !== 'string') checkBlocks(message.content, `messages.${index}.content`)
 }
 
-/** A result holds blocks of its own, but no result: the vendor rejects one as well. */
+/** A tool result contains blocks, but no further result: the vendor rejects that as well. */
 function checkBlocks(blocks: readonly unknown[], path: string, isInResult = false): void {
   for (let at = 0; at < blocks.length; at++) {
     const block = blocks[at]

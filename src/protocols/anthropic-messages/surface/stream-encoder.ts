@@ -2,7 +2,7 @@
 //
 //   message_start (content_block_start content_block_delta* content_block_stop)* message_delta message_stop
 //
-// A delta costs one JSON.stringify of its text between a prefix and a suffix made when its block opened.
+// A delta costs one JSON.stringify of its text, between a prefix and a suffix built when its block opened.
 import { type BlockHead, type ResponseMeta, type StreamEvent } from '../../../model/event.js'
 import { type JsonObject } from '../../../model/json.js'
 import { believable, NO_USAGE, type Usage } from '../../../model/usage.js'
@@ -13,8 +13,8 @@ import { encodeStopReason } from '../stop-reason.js'
 import { encodeUsage } from '../usage.js'
 
 /**
- * The vendor's own placeholder: clients need the member `usage`, and 0/0 would read as a count (vercel/ai#17326).
- * `message_delta` brings the true counts, input included.
+ * The vendor's own placeholder: clients need the member `usage`, and 0/0 would be taken for a count (vercel/ai#17326).
+ * `message_delta` has the actual counts, input included.
  */
 const START_OUTPUT_TOKENS = 1
 
@@ -43,7 +43,7 @@ export class MessagesEncoder implements StreamEncoder {
         this.#openBlock(event.index, event.block)
         return
       case 'block-end':
-        // Other vendors sign text and tool calls too; this one has the delta in thinking blocks only.
+        // Other vendors also sign text and tool calls; this one has the delta only in thinking blocks.
         if (event.signature !== null && this.#isThinking)
           this.#emit(encodeDelta(event.index, SIGNATURE_DELTA, event.signature))
         this.#emit(encodeFrame('content_block_stop', { index: event.index }))
@@ -66,7 +66,7 @@ export class MessagesEncoder implements StreamEncoder {
     this.#deltaPrefix = deltaPrefix(index, delta)
     this.#deltaSuffix = DELTA_SUFFIX
     this.#isThinking = block.kind === 'reasoning'
-    // The vendor opens each tool's input with an empty fragment; for a tool without arguments it stays the only one.
+    // The vendor begins each tool's input with an empty fragment; without arguments it remains the only one.
     if (block.kind === 'tool-call') this.#emit(encodeDelta(index, delta, ''))
   }
 }

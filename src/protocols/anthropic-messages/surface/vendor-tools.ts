@@ -5,7 +5,7 @@ import { type JsonObject } from '../../../model/json.js'
 import { type ToolDefinition } from '../../../model/request.js'
 import { type ToolParam } from '../wire.js'
 
-/** `bash_20250124`: the family and the date of its version. Toolsets, whose calls have members of their own, do not match. */
+/** `bash_20250124`: the family and the date of its version. Toolsets, whose calls have further members, do not match. */
 const VERSIONED = /^(bash|text_editor|computer|memory)_(\d{8})$/
 
 type Family = {
@@ -19,7 +19,7 @@ const POINT = { type: 'array', items: { type: 'integer' }, minItems: 2, maxItems
 
 /** From this version on the editor cannot undo. */
 const EDITOR_WITHOUT_UNDO = 20250429
-/** Versions of the screen's control that brought further actions. */
+/** Versions of computer use that added actions. */
 const COMPUTER_WITH_HOLDING = 20250124
 const COMPUTER_WITH_ZOOM = 20251124
 
@@ -42,7 +42,7 @@ const FAMILIES: Readonly<Record<string, Family>> = Object.freeze({
   },
 })
 
-/** The function for a tool of the vendor's that the client runs; null for any other. */
+/** The function for a vendor's tool that the client runs; null for any other. */
 export function decodeVendorTool(tool: ToolParam): ToolDefinition | null {
   const [, family = '', date = ''] = VERSIONED.exec(tool.type ?? '') ?? []
   const found = FAMILIES[family]

@@ -1,25 +1,25 @@
-// Sorts what this wire interleaves (text, reasoning, tool calls by index) into blocks that do not overlap. The first block streams as
-// it arrives; parts of other blocks wait until it may close, so that nothing is lost.
+// Sorts the interleaved parts of this wire (text, reasoning, tool calls by index) into blocks that do not overlap. The first block
+// streams as it arrives; parts of other blocks wait until it may close, so that nothing is lost.
 //
 //   calls 0 1 0 1  ->  [call 0: live] [call 1: waits, then live once 0 is a closed JSON object]
 import { type StreamEvent } from '../../../model/event.js'
 import { JsonProgress } from './json-progress.js'
 
 export type CallFragment = {
-  /** Null where the vendor sends none. */
+  /** Null if the vendor sends none. */
   readonly index: number | null
   readonly id: string
   readonly name: string
   readonly arguments: string
 }
 
-/** A block to be: open (the head), waiting, or closed. */
+/** A block: waiting, open (the head), or closed. */
 class Segment {
   readonly kind: 'text' | 'reasoning' | 'tool-call'
   readonly #progress: JsonProgress | null
   id = ''
   name = ''
-  /** Content that arrived while it was not open. */
+  /** Content that arrived before it was open. */
   buffered = ''
   isOpen = false
   isClosed = false
@@ -39,7 +39,7 @@ class Segment {
     return this.#progress === null || this.name !== ''
   }
 
-  /** A call of which nothing came but its index. */
+  /** A call of which only the index has arrived. */
   get isEmpty(): boolean {
     return !this.mayOpen && this.buffered === ''
   }
@@ -49,7 +49,7 @@ class Segment {
   }
 }
 
-/** One per stream: pieces in as they come, blocks out in lawful order. */
+/** One per stream: takes pieces as they arrive, emits blocks by the order law. */
 export class BlockSequencer {
   readonly #emit: (event: StreamEvent) => void
   readonly #callIdPrefix: string
@@ -61,13 +61,13 @@ export class BlockSequencer {
   #hasCalls = false
   #nextIndex = 0
 
-  /** `callIdPrefix` makes the ids of calls that the vendor gave none. */
+  /** `callIdPrefix`: for the ids of calls to which the vendor gave none. */
   constructor(emit: (event: StreamEvent) => void, callIdPrefix: string) {
     this.#emit = emit
     this.#callIdPrefix = callIdPrefix
   }
 
-  /** True once a call has been given out. */
+  /** True once a call has been emitted. */
   get hasCalls(): boolean {
     return this.#hasCalls
   }
@@ -99,7 +99,7 @@ export class BlockSequencer {
   #findCall(fragment: CallFragment): Segment | null {
     if (fragment.index !== null) {
       const known = this.#calls.get(fragment.index) ?? null
-      // A few vendors number every whole call 0: another id with another name is another call.
+      // A few vendors send every call whole with index 0: a new id with a name is a new call.
       const isOther = known !== null && fragment.id !== '' && known.id !== fragment.id && fragment.name !== ''
       return isOther ? null : known
     }
@@ -122,7 +122,7 @@ export class BlockSequencer {
   }
 
   #append(segment: Segment, delta: string): void {
-    // After a closed object nothing of worth can follow.
+    // Nothing after a closed object belongs to the arguments.
     if (segment.isClosed) return
     segment.watch(delta)
     if (segment.isOpen) this.#delta(delta)
@@ -130,7 +130,7 @@ export class BlockSequencer {
     this.#advance()
   }
 
-  /** Opens the head as soon as it may open, and moves on while it may close and others wait. */
+  /** Opens the head as soon as it may open, and closes it for the next one if it may close and others wait. */
   #advance(): void {
     for (;;) {
       this.#head ??= this.#waiting.shift() ?? null

@@ -12,7 +12,7 @@ import { decodeSignature } from '../surface/decode-messages.js'
 import { type WireResponseFormat } from '../wire.js'
 import { fitResponseFormat, fittingDefaults } from './encode-request.js'
 
-/** One request under edit: reads see the edits made so far. */
+/** The request being edited: reads see the edits made so far. */
 class Edits {
   readonly edits = new Map<string, EditValue>()
   readonly dropped = new Set<string>()
@@ -28,7 +28,7 @@ class Edits {
     return value === null ? undefined : value
   }
 
-  /** As `get`, but an explicit null counts as there. */
+  /** Like `get`, but an explicit null counts as present. */
   has(field: string): boolean {
     return this.edits.has(field) ? this.edits.get(field) !== undefined : this.#body[field] !== undefined
   }
@@ -55,7 +55,7 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   if (facts.model !== target.model) draft.set('model', target.model)
   // A route may stream regardless of the body.
   if (facts.stream && body.stream !== true) draft.set('stream', true)
-  // Our own routing field; an object of that name is OpenRouter's and passes.
+  // The gateway's routing field; an object of that name is OpenRouter's and passes.
   if (typeof body.provider === 'string') draft.remove('provider')
   if (facts.stream && quirks.streamOptions && !facts.includeUsage) askForUsage(draft)
   editMaxTokens(draft, quirks)
@@ -75,7 +75,7 @@ function askForUsage(draft: Edits): void {
   draft.set('stream_options', { ...(isJsonObject(options) ? options : {}), include_usage: true })
 }
 
-/** The newer name goes to vendors that know only the older one; the other way only where the older one is refused. */
+/** The newer name becomes the older one for vendors that know only that; the reverse only if the older one is rejected. */
 function editMaxTokens(draft: Edits, quirks: Quirks): void {
   const isNewer = quirks.maxTokensField === 'max_completion_tokens'
   if (isNewer && !quirks.refusedFields.includes('max_tokens')) return
@@ -115,7 +115,7 @@ function editResponseFormat(draft: Edits, quirks: Quirks): void {
   tellSchema(draft, isJsonObject(format.json_schema) ? (format.json_schema.schema ?? null) : null)
 }
 
-/** Behind the system turns of the client's. */
+/** After the client's system turns. */
 function tellSchema(draft: Edits, schema: JsonValue): void {
   const messages = draft.get('messages')
   if (!isJsonArray(messages)) return
@@ -144,7 +144,7 @@ function mediaOf(messages: JsonArray, i: number): Media {
   return { path: `messages.${i}.content`, isNewest: i === messages.length - 1 && !isStep }
 }
 
-/** The message itself where there is nothing to change. */
+/** The message itself if there is nothing to change. */
 function editMessage(message: JsonObject, i: number, { draft, quirks, messages }: MessageEdit): JsonObject {
   const changes: JsonObject = {}
   if (!quirks.developerRole && message.role === 'developer') changes.role = 'system'
@@ -164,10 +164,10 @@ function editMessage(message: JsonObject, i: number, { draft, quirks, messages }
   return Object.keys(changes).length === 0 ? message : { ...message, ...changes }
 }
 
-/** A signature that a dialect of ours marked as its vendor's; Google's own, on this wire, are plain base64 and pass. */
+/** A signature that another dialect has marked as its vendor's; Google's own on this wire are plain base64 and pass. */
 const MARKED_SIGNATURE = /^[a-z-]+:/
 
-/** Null when there is nothing to take out. */
+/** Null if there is nothing to remove. */
 function withoutForeignSignatures(calls: EditValue): JsonArray | null {
   if (!isJsonArray(calls)) return null
   const kept = calls.map((call) => {
@@ -179,7 +179,7 @@ function withoutForeignSignatures(calls: EditValue): JsonArray | null {
 }
 
 /**
- * The rule of fit/content.ts on this wire's own messages. Null when there is nothing to replace.
+ * The rule of fit/content.ts for this wire's own messages. Null if there is nothing to replace.
  * @throws invalid_request with the path of an image by URL in the newest turn
  */
 function withoutImageUrls({ role, content }: JsonObject, { path, isNewest }: Media): JsonArray | null {

@@ -16,7 +16,7 @@ import { type WireAssistantMessage, type WireContentPart, type WireMessage, type
 type AssistantMessage = Extract<Message, { role: 'assistant' }>
 type ToolMessage = Extract<Message, { role: 'tool' }>
 
-/** Between the texts of one turn where they must become one string. */
+/** Joins the texts of a turn that must become one string. */
 const PARAGRAPH = '\n\n'
 
 /** One vendor: what it accepts, and where to report what it does not. */
@@ -51,7 +51,7 @@ function encodeAssistant(message: AssistantMessage, { quirks, drop }: Vendor): W
     role: 'assistant',
     content: isBare ? null : texts.map((part) => part.text).join(''),
   }
-  // OpenAI itself refuses unknown message members, so its profile lists this one among the refused fields.
+  // OpenAI itself rejects unknown message members, so its profile lists this one as a refused field.
   const isReasoningTaken = !quirks.refusedFields.includes(quirks.reasoningField)
   if (reasoning !== '' && isReasoningTaken) wire[quirks.reasoningField] = reasoning
   const isReasoningLost = message.content.some((part) => part.type === 'reasoning' && isLost(part, isReasoningTaken))
@@ -68,7 +68,7 @@ function encodeAssistant(message: AssistantMessage, { quirks, drop }: Vendor): W
   return wire
 }
 
-/** Only its vendor can read encrypted thinking; a bare signature has no meaning here and is no loss. */
+/** Only its vendor can read encrypted thinking; a signature alone has no meaning here and is no loss. */
 function isLost(part: ReasoningPart, isReasoningTaken: boolean): boolean {
   return part.redacted !== null || (part.text !== '' && !isReasoningTaken)
 }
@@ -79,7 +79,7 @@ function encodeToolResult(result: ToolMessage['content'][number], { quirks, drop
   return { role: 'tool', tool_call_id: result.callId, content: encodeTexts(texts, quirks) }
 }
 
-/** A tool message holds text only; the images and documents of a run of results follow as a user's turn. */
+/** A tool message contains only text; the images and documents of a run of results follow in a user turn. */
 function encodeResultMedia(messages: readonly Message[], last: number, quirks: Quirks): WireMessage[] {
   const media: UserPart[] = []
   for (let i = last; i >= 0; i--) {
@@ -90,7 +90,7 @@ function encodeResultMedia(messages: readonly Message[], last: number, quirks: Q
   return media.length === 0 ? [] : [{ role: 'user', content: encodeParts(media, quirks) }]
 }
 
-/** A vendor of the full wire gets the texts as they are; many others take nothing but a string. */
+/** A vendor with the full wire gets the texts unchanged; many others accept only a string. */
 function encodeTexts(texts: readonly TextPart[], quirks: Quirks): string | WireContentPart[] {
   if (quirks.developerRole && texts.length > 1) return texts.map((part) => ({ type: 'text', text: part.text }))
   return texts.map((part) => part.text).join(PARAGRAPH)
@@ -124,7 +124,7 @@ function urlOf(source: MediaSource): string {
   return source.kind === 'url' ? source.url : `data:${source.mediaType};base64,${source.base64}`
 }
 
-/** Images in either form, as the vendor takes URLs; PDFs in base64 where it takes documents at all. */
+/** Images in base64, or by URL if the vendor accepts that; PDFs in base64 if it accepts documents. */
 export function carries({ type, source }: MediaPart, { quirks }: Target): boolean {
   if (type === 'image') return source.kind === 'base64' || quirks.imageUrls
   return quirks.documents && source.kind === 'base64' && source.mediaType === PDF

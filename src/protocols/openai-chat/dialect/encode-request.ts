@@ -22,7 +22,7 @@ import { encodeMessages } from './encode-messages.js'
 type Draft = { readonly body: JsonObject; readonly quirks: Quirks; readonly drop: (field: string) => void }
 
 /**
- * Path below the base URL. A dated Azure API has the model in it, as a deployment; the `/openai` before that is in the base URL.
+ * Path below the base URL. A dated Azure API has the model in it, as a deployment; the `/openai` before it belongs to the base URL.
  * @see https://learn.microsoft.com/azure/ai-services/openai/reference
  */
 export function requestPath(target: Target): string {
@@ -63,10 +63,10 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
 /** "string too long. Expected a string with maximum length 64" is the vendor's error for a longer `user`. */
 const MAX_USER_CHARS = 64
 
-/** Two names of one cap; OpenAI refuses a body that has both. */
+/** Two names of the same cap; OpenAI rejects a body with both. */
 const CAP_FIELDS: readonly string[] = ['max_tokens', 'max_completion_tokens']
 
-/** Those members of the target's `extraBody` that a request leaves open. */
+/** The members of the target's `extraBody` that a request does not set. */
 export function fittingDefaults(extraBody: JsonObject, has: (field: string) => boolean): [string, JsonValue][] {
   const fields = Object.entries(extraBody)
   if (fields.length === 0) return fields
@@ -74,13 +74,13 @@ export function fittingDefaults(extraBody: JsonObject, has: (field: string) => b
   return fields.filter(([field]) => !has(field) && !(isCapped && CAP_FIELDS.includes(field)))
 }
 
-/** OpenAI's json_schema, or the part that the vendor accepts; null for nothing. */
+/** OpenAI's json_schema, or the part of it that the vendor accepts; null for none. */
 export function fitResponseFormat(format: WireResponseFormat, quirks: Quirks): WireResponseFormat | null {
   if (format.type !== 'json_schema' || quirks.jsonSchema === 'json-schema') return format
   return quirks.jsonSchema === 'none' ? null : { type: 'json_object' }
 }
 
-/** Extensions of other surfaces mean nothing here: only this API's own fields are carried. */
+/** Extensions of other surfaces have no meaning here: only this API's own fields are carried. */
 function encodeExtensions({ body, drop }: Draft, extensions: JsonObject): void {
   for (const [field, value] of Object.entries(extensions)) {
     // Anthropic has a field of this name with other values.
@@ -105,7 +105,7 @@ function encodeTool(tool: ToolDefinition): WireTool {
   return { type: 'function', function: definition }
 }
 
-/** The vendor refuses "object schema missing properties" (langchain-mcp-adapters#343); elsewhere `{type: object}` is whole. */
+/** The vendor rejects an "object schema missing properties" (langchain-mcp-adapters#343); others accept `{type: object}`. */
 function completeSchema(schema: JsonObject): JsonObject {
   return schema.type === 'object' && schema.properties === undefined ? { ...schema, properties: {} } : schema
 }
@@ -132,7 +132,7 @@ function toWireFormat(format: ResponseFormat): WireResponseFormat {
 }
 
 function encodeReasoning({ body, quirks, drop }: Draft, request: ChatRequest, target: Target): void {
-  // An effort that only some vendor knows came as an extension.
+  // An effort without a canonical form is an extension.
   if (quirks.reasoningRequest !== 'reasoning_effort' && body.reasoning_effort !== undefined) {
     delete body.reasoning_effort
     drop('reasoning_effort')
@@ -142,12 +142,12 @@ function encodeReasoning({ body, quirks, drop }: Draft, request: ChatRequest, ta
   if (quirks.reasoningRequest === 'none') {
     if (reasoning.effort !== 'none') drop('reasoning_effort')
   } else if (quirks.reasoningRequest === 'reasoning_effort') set(body, 'reasoning_effort', encodeEffort(reasoning))
-  // OpenRouter takes one of the two, not both.
+  // OpenRouter accepts one of the two, not both.
   else if (reasoning.budgetTokens !== null) body.reasoning = { max_tokens: reasoning.budgetTokens }
   else if (reasoning.effort !== null) body.reasoning = { effort: reasoning.effort }
 }
 
-/** Few models know `xhigh`: a wish is not worth a refusal. */
+/** Few models know `xhigh`, so a mere wish for it is lowered rather than risk a refusal. */
 function encodeEffort(reasoning: ReasoningRequest): ReasoningEffort | null {
   const effort = effortOf(reasoning)
   return reasoning.isWish === true && effort === 'xhigh' ? 'high' : effort

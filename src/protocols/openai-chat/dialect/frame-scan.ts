@@ -7,7 +7,7 @@ export const SEEN_ERROR = 2
 export const SEEN_CHOICES = 4
 export const SEEN_FINISH = 8
 export const SEEN_CONTENT = 16
-/** Beside SEEN_CONTENT: a tool is called. */
+/** In addition to SEEN_CONTENT: a tool is called. */
 export const SEEN_CALL = 32
 
 const QUOTE = 0x22
@@ -16,7 +16,7 @@ const BRACE_OPEN = 0x7b
 const BRACKET_OPEN = 0x5b
 const BRACKET_CLOSE = 0x5d
 
-/** Where a member's name is one of these and its value begins as it must, that much was seen. */
+/** If a member has one of these names and its value begins as required, its bits are set. */
 const TEXT = 0
 const LIST_OF_CALLS = 1
 const OBJECT = 2
@@ -41,7 +41,7 @@ const NAMES: readonly Name[] = [
   name('finish_reason', TEXT, SEEN_FINISH),
 ]
 
-/** By length, so that most names of a chunk cost one look. */
+/** By length, so that most names of a chunk cost one lookup. */
 const BY_LENGTH: readonly (readonly Name[])[] = Array.from({ length: 18 }, (_, length) =>
   NAMES.filter(({ bytes }) => bytes.length === length),
 )
@@ -53,10 +53,10 @@ export class FrameScan {
   seen = 0
   /** Bytes of content in the last frame, escapes included. */
   contentBytes = 0
-  /** Where the last frame's last text lies, between its quotes; -1 if there was none. */
+  /** The bounds of the last text in the last frame, between its quotes; -1 if there was none. */
   textStart = -1
   textEnd = -1
-  /** The same of the last frame's first `finish_reason`; -1 if it named none. */
+  /** The same for its first `finish_reason`; -1 if it had none. */
   finishStart = -1
   finishEnd = -1
 

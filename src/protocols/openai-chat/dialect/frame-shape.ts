@@ -6,7 +6,7 @@ import { type FrameScan } from './frame-scan.js'
 
 /** A stream whose chunks never match (for example because of individual padding) is no longer compared. */
 const MAX_MISSES = 8
-/** Longer ones are rare, and not worth a compare. */
+/** Longer ones are rare and not worth a comparison. */
 const MAX_SHAPE_BYTES = 2048
 const NOTHING: Buffer = Buffer.alloc(0)
 
@@ -15,7 +15,7 @@ export class FrameShape {
   #after = NOTHING
   #misses = 0
 
-  /** Bytes of text in a chunk of the learnt shape; 0 for any other, and for one without text. */
+  /** Bytes of text in a chunk of the learned shape; 0 for any other chunk, or one without text. */
   contentBytesOf(data: Buffer): number {
     const before = this.#before
     const after = this.#after
@@ -30,10 +30,10 @@ export class FrameShape {
     return 0
   }
 
-  /** Takes the shape of a chunk that is one JSON object, was scanned and found to hold text, and nothing else that matters. */
+  /** Learns the shape of a scanned chunk that is one JSON object with text and nothing else that matters. */
   learn(data: Buffer, scan: FrameScan): void {
     const { textStart, textEnd, contentBytes } = scan
-    // A single text: it must be everything between the two ends of the shape.
+    // Only for a single text, which is then everything between the two ends of the shape.
     if (this.#misses > MAX_MISSES || textStart < 0 || contentBytes !== textEnd - textStart) {
       this.#before = NOTHING
       return

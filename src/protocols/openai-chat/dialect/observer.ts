@@ -39,7 +39,7 @@ export class ChatStreamObserver implements StreamObserver {
   }
 
   observe(data: Buffer): number {
-    // Nothing follows the end, and after an error least of all an end marker.
+    // Nothing may follow the end, and in particular no end marker may follow an error.
     if (this.#isDone || this.error !== null) return FRAME_STRIP
     if (isDoneMarker(data)) {
       this.#isDone = true
@@ -70,7 +70,7 @@ export class ChatStreamObserver implements StreamObserver {
     return this.#isDone || (this.#isFinished && !this.#options.target.quirks.doneMarker)
   }
 
-  /** Of several answers to one request, the reason of the one that ended first. */
+  /** Of several choices, the reason of the one that finished first counts. */
   #keepFinish(data: Buffer): void {
     this.#isFinished = true
     const { finishStart, finishEnd } = this.#scan

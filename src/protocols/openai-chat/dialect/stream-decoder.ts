@@ -16,11 +16,11 @@ import { BlockSequencer } from './block-sequencer.js'
 export class ChatStreamDecoder implements StreamDecoder {
   readonly #emit: (event: StreamEvent) => void
   readonly #options: DecoderOptions
-  /** Null until the first choice came: only then is it known that this is an answer. */
+  /** Null until the first choice: only then is it known that this is an answer. */
   #blocks: BlockSequencer | null = null
   #finishReason: string | null = null
   #usage: UsageReport | null = null
-  /** After `finish` or `error` nothing more is read. */
+  /** Nothing is read after `finish` or `error`. */
   #isOver = false
 
   constructor(emit: (event: StreamEvent) => void, options: DecoderOptions) {
@@ -52,7 +52,7 @@ export class ChatStreamDecoder implements StreamDecoder {
   }
 
   #pushChunk(chunk: JsonObject): void {
-    // The last word counts: some vendors repeat running totals in every chunk.
+    // The last value counts: some vendors repeat running totals in every chunk.
     this.#usage = usageOfChunk(chunk) ?? this.#usage
     const choice = firstChoice(chunk)
     if (choice === null) return

@@ -18,7 +18,7 @@ export type DecodedMessages = { readonly system: TextPart[]; readonly messages: 
 type SeenCalls = { readonly nameOf: Map<string, string>; readonly lastIdOf: Map<string, string> }
 
 /**
- * System and developer turns go to `system` in order, wherever they stand; the others stay turns.
+ * System and developer turns go to `system` in order, whatever their position; the others remain turns.
  * @throws invalid_request with `param`
  */
 export function decodeMessages(wire: JsonArray): DecodedMessages {
@@ -39,7 +39,7 @@ export function decodeMessages(wire: JsonArray): DecodedMessages {
 
 function decodeAssistant(turn: JsonObject, path: string, seen: SeenCalls): Message {
   const content: AssistantPart[] = []
-  // An id that only its vendor can resolve; decode-request.ts names it as dropped.
+  // An id that only its vendor can resolve; decode-request.ts reports it as dropped.
   if (isJsonObject(turn.audio)) content.push({ type: 'text', text: '[audio answer omitted]' })
   const reasoning = textOf(turn.reasoning_content) ?? textOf(turn.reasoning)
   if (reasoning !== null) content.push({ type: 'reasoning', text: reasoning, signature: null, redacted: null })
@@ -79,7 +79,7 @@ export function decodeSignature(extra: JsonValue | undefined): string | null {
   return isJsonObject(google) ? textOf(google.thought_signature) : null
 }
 
-/** The deprecated function_call has no id of its own: its place in the conversation is unique. */
+/** The deprecated function_call has no id; its position in the conversation is unique. */
 function legacyCallId(path: string): string {
   return `call_${path.replace('.', '_')}`
 }
@@ -133,7 +133,7 @@ function decodeText(part: JsonObject, text: JsonValue | undefined, path: string)
 }
 
 function decodeImage(image: JsonValue | undefined, path: string): UserPart {
-  // Mistral's clients write the URL itself in place of the object.
+  // Mistral's clients send the URL itself in place of the object.
   const url = isJsonObject(image) ? image.url : image
   const urlPath = isJsonObject(image) ? `${path}.image_url.url` : `${path}.image_url`
   if (typeof url !== 'string' || url === '') throw invalid(urlPath, 'must be a URL')
@@ -146,7 +146,7 @@ function decodeImage(image: JsonValue | undefined, path: string): UserPart {
   }
 }
 
-/** Bytes, mostly as a data URL; a file that is only named by its id stands at the vendor, and no other one can read it. */
+/** Bytes, mostly as a data URL. A file given by id is stored at its vendor, and no other vendor can read it. */
 function decodeFile(file: JsonValue | undefined, path: string): UserPart {
   if (!isJsonObject(file)) throw invalid(`${path}.file`, 'is required')
   const data = textOf(file.file_data)
@@ -159,7 +159,7 @@ function decodeFile(file: JsonValue | undefined, path: string): UserPart {
   return encodeTextDocument({ text: Buffer.from(source.base64, 'base64').toString('utf8'), name })
 }
 
-/** OpenRouter's clients may write an address here; bare base64 is what the vendor's document names, for PDFs. */
+/** OpenRouter's clients may send a URL here; the vendor's document has bare base64, for PDFs. */
 function sourceOf(data: string, path: string): MediaSource {
   if (/^data:/i.test(data)) return decodeDataUrl(data, path)
   return /^https?:\/\//i.test(data)
@@ -167,7 +167,7 @@ function sourceOf(data: string, path: string): MediaSource {
     : { kind: 'base64', mediaType: 'application/pdf', base64: data }
 }
 
-/** RFC 2397, of which only the base64 form is one that every vendor takes. */
+/** RFC 2397, of which every vendor accepts only the base64 form. */
 function decodeDataUrl(url: string, path: string): Extract<MediaSource, { kind: 'base64' }> {
   const comma = url.indexOf(',')
   const [mediaType = '', ...parameters] = url.slice('data:'.length, Math.max(comma, 0)).split(';')

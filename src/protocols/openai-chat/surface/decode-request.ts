@@ -1,5 +1,5 @@
 // Surface half, request: a client's chat completions body -> facts for routing, or the canonical request for another
-// protocol. Between two ends of this protocol decodeRequest is never called: the client's own bytes pass
+// protocol. Within this protocol decodeRequest is never called: the client's own bytes pass
 // (edit-request.ts).
 import { countAnswers } from '../../../model/estimate.js'
 import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../../model/json.js'
@@ -40,7 +40,7 @@ function factsOf(body: JsonObject): RequestFacts {
     stream: body.stream === true,
     includeUsage: options.include_usage === true,
     maxOutputTokens: numberOf(body.max_completion_tokens) ?? numberOf(body.max_tokens),
-    // An object here is OpenRouter's own routing field, not ours.
+    // An object is OpenRouter's own routing field, not the gateway's.
     provider: textOf(body.provider),
     prompt: null,
     ...(answers > 1 ? { answers } : {}),
@@ -96,7 +96,7 @@ function decodeFunction(definition: JsonObject): ToolDefinition {
 /** Null for values without a canonical form, such as `allowed_tools`, which stay extensions. */
 function decodeToolChoice(choice: JsonValue | undefined): ToolChoice | null {
   if (choice === 'auto' || choice === 'none' || choice === 'required') return { type: choice }
-  // Mistral's word for `required`.
+  // Mistral's name for `required`.
   if (choice === 'any') return { type: 'required' }
   if (!isJsonObject(choice)) return null
   // {type: 'function', function: {name}}, or the deprecated function_call {name}.
@@ -148,7 +148,7 @@ function decodeSampling(body: JsonObject, maxOutputTokens: number | null): Sampl
   }
 }
 
-/** Fields without a canonical place, and values of canonical fields that the model has no word for. */
+/** Fields without a canonical form, and values of canonical fields without one. */
 function decodeExtensions(body: JsonObject): JsonObject {
   const entries = Object.entries(body).filter(([field, value]) => value !== null && !CANONICAL_FIELDS.has(field))
   const keepUnless = (isDecoded: boolean, field: string, value: JsonValue | undefined = body[field]): void => {
@@ -158,7 +158,7 @@ function decodeExtensions(body: JsonObject): JsonObject {
   keepUnless(decodeResponseFormat(body.response_format) !== null, 'response_format')
   keepUnless(decodeEffort(body.reasoning_effort) !== null, 'reasoning_effort')
   keepUnless(typeof body.provider === 'string', 'provider')
-  // Who spoke: no other protocol has a place for it.
+  // The speaker's name: no other protocol has a field for it.
   const isNamed = (turn: JsonValue): boolean =>
     isJsonObject(turn) && turn.role !== 'tool' && turn.role !== 'function' && textOf(turn.name) !== null
   if ((body.messages as JsonArray).some(isNamed)) entries.push(['messages.name', true])
@@ -171,6 +171,6 @@ function decodeExtensions(body: JsonObject): JsonObject {
   const lost = new Set<string>()
   for (const [field, shape] of Object.entries(KNOWN_MEMBERS)) findLeftOver(body[field], shape, lost, field)
   for (const name of lost) entries.push([name, true])
-  // Not by assignment: a client's field may be called `__proto__`.
+  // Not by assignment: a client's field may be named `__proto__`.
   return Object.fromEntries(entries)
 }

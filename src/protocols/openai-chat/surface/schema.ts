@@ -6,14 +6,13 @@ import { type GatewayError } from '../../../errors.js'
 import { type JsonArray, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { invalid } from './invalid.js'
 
-/** Longest model name: the ceiling of the labels and log lines it ends up in. */
+/** The longest model name: the limit of labels and log lines that contain it. */
 const MAX_MODEL_LENGTH = 256
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const
 
-// One schema with a list of types, not a union: a union reports one error per branch and none that a person
-// understands.
+// One schema with a list of types, not a union: a union reports one error per branch, none of them readable.
 const typed = (type: string | readonly string[], rules: object = {}): TSchema => Unsafe<unknown>({ type, ...rules })
-/** Optional and nullable, as the vendor's own document has most fields. */
+/** Optional and nullable, as are most fields in the vendor's own document. */
 const maybe = (type: string, rules: object = {}): TSchema => Optional(typed([type, 'null'], rules))
 const part = { type: 'object', required: ['type'], properties: { type: { type: 'string' } } }
 const NAME = { type: 'string', minLength: 1 }
@@ -38,14 +37,14 @@ const REQUEST = ObjectOf({
   }),
   temperature: maybe('number', { minimum: 0, maximum: 2 }),
   top_p: maybe('number', { minimum: 0, maximum: 1 }),
-  // vLLM takes -1 for "no limit".
+  // vLLM accepts -1 for "no limit".
   top_k: maybe('integer', { minimum: -1 }),
   max_tokens: maybe('integer', { minimum: 1 }),
   max_completion_tokens: maybe('integer', { minimum: 1 }),
   frequency_penalty: maybe('number', { minimum: -2, maximum: 2 }),
   presence_penalty: maybe('number', { minimum: -2, maximum: 2 }),
   seed: maybe('integer'),
-  // OpenAI takes 4, vLLM and others any number: the upstream decides.
+  // OpenAI accepts 4, vLLM and others any number: the upstream decides.
   stop: Optional(typed(['string', 'array', 'null'], { items: { type: 'string' } })),
   n: maybe('integer', { minimum: 1 }),
   logprobs: maybe('boolean'),
@@ -88,7 +87,7 @@ const FUNCTION = ObjectOf({ name: typed('string', { minLength: 1 }), parameters:
 
 const CONTENT_OWED = ['user', 'system', 'developer'] as const
 
-/** The rules of checkUserContent as OpenAPI schema. */
+/** The rules of checkUserContent as an OpenAPI schema. */
 const DOCUMENTED_MESSAGE = Unsafe<unknown>({
   ...MESSAGE,
   if: { properties: { role: { enum: CONTENT_OWED } } },
@@ -96,7 +95,7 @@ const DOCUMENTED_MESSAGE = Unsafe<unknown>({
   then: { required: ['content'], properties: { content: { type: ['string', 'array'] } } },
 })
 
-/** The whole body as one schema, for the API's document; the checks go piece by piece. */
+/** The whole body as one schema, for the API's document; validation checks it piece by piece. */
 export function bodySchema(): TSchema {
   return ObjectOf({
     ...REQUEST.properties,

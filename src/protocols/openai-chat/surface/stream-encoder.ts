@@ -47,7 +47,7 @@ export class ChatStreamEncoder implements StreamEncoder {
       case 'block-end':
         if (event.signature !== null && this.#isCall) this.#signCall(event.signature)
         return
-      // An error has a frame of its own (encodeErrorFrame), and never an end marker after it.
+      // An error has its own frame (encodeErrorFrame), which is never followed by an end marker.
       case 'error':
         return
     }
@@ -74,7 +74,7 @@ export class ChatStreamEncoder implements StreamEncoder {
     this.#slotInto(`{"tool_calls":[{"index":${index},"function":{"arguments":${SLOT}}}]}`)
   }
 
-  /** A fragment of its own: the signature is known last. Its empty arguments are for clients that add them up unasked. */
+  /** A separate fragment, since the signature comes last. Its empty arguments are for clients that concatenate them unchecked. */
   #signCall(signature: string): void {
     const [index, extra] = [this.#nextCall - 1, encodeSignature(signature)]
     const call = { index, function: { arguments: '' }, extra_content: extra }
@@ -92,7 +92,7 @@ export class ChatStreamEncoder implements StreamEncoder {
     if (this.#includeUsage && usage !== null) {
       this.#emit(this.#framed(`{${this.#members},"choices":[],"usage":${JSON.stringify(encodeUsage(usage))}}`))
     }
-    // Lines end with their connection: the marker is no JSON.
+    // NDJSON streams have no end marker, which would not be JSON.
     if (!this.#isLines) this.#emit(DONE_FRAME)
   }
 
