@@ -27,7 +27,7 @@ export class Aggregator {
     return this.#error
   }
 
-  /** Takes the next event; they come in the order of their law. */
+  /** Takes the next event; events arrive in the order of their law. */
   push(event: StreamEvent): void {
     switch (event.type) {
       case 'start':
@@ -55,7 +55,7 @@ export class Aggregator {
     }
   }
 
-  /** The answer as far as it came; a block still open counts as ended. Without a finish the reason is `other`. */
+  /** The answer so far; a block still open counts as ended. Without a finish the reason is `other`. */
   response(): ChatResponse {
     const open = this.#block === null ? [] : [toPart(this.#block, this.#text, null)]
     return {

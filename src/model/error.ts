@@ -31,14 +31,14 @@ export type ErrorCode =
   | 'internal'
 
 export type ErrorData = {
-  /** The contract; everything else serves people or the client's retry logic. */
+  /** The contract; everything else is for people or the client's retry logic. */
   readonly code: ErrorCode
   readonly message: string
-  /** May the same request succeed if it is sent again, here or to another target? */
+  /** Whether the same request may succeed if it is sent again, here or to another target. */
   readonly retryable: boolean
   /** The HTTP status the client sees before the first byte: the catalogue's, or the upstream's own for `upstream_rejected`. */
   readonly status: number
-  /** The upstream's HTTP status, when it answered at all. */
+  /** The upstream's HTTP status, if it answered at all. */
   readonly upstreamStatus: number | null
   /** Dotted path of the offending request field, such as `messages.2.content`. */
   readonly param: string | null
@@ -55,7 +55,7 @@ export type ErrorData = {
 /** Tokens of a request that is too long for its model: the input alone, or together with the requested output. */
 export type ContextOverflow = {
   readonly inputTokens: number
-  /** 0 where the output did not count. */
+  /** 0 if the output did not count. */
   readonly outputTokens: number
   readonly maxTokens: number
 }

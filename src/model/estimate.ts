@@ -6,9 +6,9 @@ import { type JsonObject, type JsonValue } from './json.js'
 const BYTES_PER_TOKEN = 4
 /** Vendors charge between 85 and 1,600 tokens for a photograph, whatever its size in bytes. */
 export const TOKENS_PER_IMAGE = 1000
-/** No image worth telling from text fits into a smaller body, so small bodies are never walked. */
+/** No image of relevant size fits into a smaller body, so small bodies are never walked. */
 const MIN_WALK_BYTES = 8 * 1024
-/** A shorter string is text: the smallest real images are some hundred bytes, and 250 tokens are no error to speak of. */
+/** A shorter string is text: the smallest real images are some hundred bytes, and an error of 250 tokens does not matter. */
 const MIN_IMAGE_CHARS = 1024
 /** Enough to distinguish base64 from prose, which has a space or a full stop long before. */
 const SAMPLE_CHARS = 256
@@ -16,7 +16,7 @@ const SAMPLE_CHARS = 256
 const DATA_URL = /^data:[\w.+-]+\/[\w.+-]+;base64,/i
 const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/
 
-/** Tokens that so many bytes of text are about. */
+/** The approximate number of tokens in this many bytes of text. */
 export function estimateTokens(textBytes: number): number {
   return Math.ceil(textBytes / BYTES_PER_TOKEN)
 }

@@ -49,7 +49,7 @@ export type Outcome =
   | 'rejected'
   | 'failed'
 
-/** Every outcome there is, in the order that metrics number them. */
+/** All outcomes, in the order in which metrics number them. */
 export const OUTCOMES: readonly Outcome[] = Object.freeze([
   'complete',
   'client_gone',

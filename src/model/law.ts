@@ -16,7 +16,7 @@ export class EventLaw {
     return this.#violation
   }
 
-  /** To be called after the last event: a stream must have ended, by finish or error. */
+  /** Call it after the last event: a stream must have ended, by finish or error. */
   end(): string | null {
     if (!this.#isEnded) this.#violation ??= 'the stream ended without finish or error'
     return this.#violation

@@ -53,7 +53,7 @@ export type Message =
   | { readonly role: 'tool'; readonly content: readonly ToolResultPart[] }
 
 export type UserPart = TextPart | MediaPart | ForeignPart
-/** Content whose bytes or address a target may be unable to take. */
+/** Content whose bytes or URL a target may not accept. */
 export type MediaPart = ImagePart | DocumentPart
 export type AssistantPart = TextPart | ReasoningPart | ToolCallPart
 export type TextPart = {
@@ -77,7 +77,7 @@ export type ImagePart = {
   readonly path: string
 }
 
-/** A document that the model reads by itself, such as a PDF. Documents that are text are text parts. */
+/** A document that the model itself reads, such as a PDF. Text documents are text parts. */
 export type DocumentPart = {
   readonly type: 'document'
   readonly source: MediaSource
@@ -89,7 +89,7 @@ export type DocumentPart = {
 /** Content that has no canonical form, such as audio or a file stored at its vendor: no other protocol carries it. */
 export type ForeignPart = {
   readonly type: 'foreign'
-  /** The client's word for it, such as `input_audio`. */
+  /** The client's name for it, such as `input_audio`. */
   readonly kind: string
   readonly path: string
 }
@@ -151,7 +151,7 @@ export type ResponseFormat =
 export type ReasoningRequest = {
   readonly effort: ReasoningEffort | null
   readonly budgetTokens: number | null
-  /** The client leaves it to the model whether it thinks at all (Anthropic `adaptive`): nothing that a target may refuse a request for. */
+  /** The model may decide whether it thinks at all (Anthropic `adaptive`): a target must not reject the request because of it. */
   readonly isWish?: true
 }
 export type ReasoningEffort = 'none' | 'minimal' | 'low' | 'medium' | 'high' | 'xhigh'

@@ -19,32 +19,32 @@ export type Target = {
 
 /** The closed set of what a vendor may do differently on a known wire. Each profile sets only what differs. */
 export type Quirks = {
-  /** Name of the output cap: newer OpenAI models refuse `max_tokens`, most others know nothing else. */
+  /** Name of the output cap: newer OpenAI models reject `max_tokens`, most others know nothing else. */
   readonly maxTokensField: 'max_tokens' | 'max_completion_tokens'
-  /** Takes `stream_options.include_usage`; without it usage is estimated. */
+  /** Accepts `stream_options.include_usage`; without it usage is estimated. */
   readonly streamOptions: boolean
-  /** Takes the role `developer`; else it is sent as `system`. */
+  /** Accepts the role `developer`; otherwise it is sent as `system`. */
   readonly developerRole: boolean
-  /** Takes images and documents by URL; without it only their bytes. */
+  /** Accepts images and documents by URL; otherwise only their bytes. */
   readonly imageUrls: boolean
-  /** Takes PDF documents. */
+  /** Accepts PDF documents. */
   readonly documents: boolean
   /**
-   * How JSON-schema output is asked for: `tool` makes the model call a tool with the schema, `json-object` falls back to plain
-   * JSON mode, `none` asks in words alone. A wire that has no such tool takes `tool` for `json-object`.
+   * How JSON-schema output is requested: `tool` makes the model call a tool with the schema, `json-object` falls back to plain
+   * JSON mode, `none` only adds an instruction. A wire without such a tool treats `tool` as `json-object`.
    */
   readonly jsonSchema: 'json-schema' | 'tool' | 'json-object' | 'none'
   /** Request field that turns reasoning on: OpenAI `reasoning_effort`, OpenRouter `reasoning`, none. */
   readonly reasoningRequest: 'reasoning_effort' | 'reasoning' | 'none'
   /** Delta field that carries reasoning text: DeepSeek, xAI, vLLM `reasoning_content`; OpenRouter, Groq, Ollama `reasoning`. */
   readonly reasoningField: 'reasoning_content' | 'reasoning'
-  /** Top-level request fields this vendor refuses; they are left out and named in `x-sluice-dropped`. */
+  /** Top-level request fields this vendor rejects; they are left out and named in `x-sluice-dropped`. */
   readonly refusedFields: readonly string[]
   /** The stream must end with `data: [DONE]`; a few servers end with the finish reason alone. */
   readonly doneMarker: boolean
-  /** Largest `temperature` the vendor takes; higher ones are clamped. */
+  /** The highest `temperature` that the vendor accepts; higher ones are clamped. */
   readonly maxTemperature: number
-  /** Default output cap where the wire demands one and the client sent none (Anthropic `max_tokens`). */
+  /** Default output cap if the wire requires one and the client sent none (Anthropic `max_tokens`). */
   readonly defaultMaxTokens: number
   /** The model goes into the path as a deployment and `api-version` into the query. */
   readonly deploymentApiVersion: string | null

@@ -1,5 +1,5 @@
 // Token counts of one exchange. Input tokens INCLUDE cached ones and output tokens INCLUDE reasoning ones, as OpenAI
-// counts; a dialect whose vendor counts apart (Anthropic: input excludes cache reads and writes) adds them up on decode.
+// counts; a dialect whose vendor counts separately (Anthropic: input excludes cache reads and writes) adds them up on decode.
 // Counts come from upstreams, so one place reads them for all dialects. Implausible counts are discarded, because one absurd
 // number would put a rate limit into debt, or a metric at infinity.
 import { type JsonValue } from './json.js'
@@ -18,7 +18,7 @@ export type Usage = {
   readonly reasoningTokens: number
 }
 
-/** In the place of usage that holds a number that cannot be a count. Plain data: it survives a worker. */
+/** Replaces usage with a value that cannot be a count. Plain data, so that it can be sent to a worker. */
 export const IMPLAUSIBLE = 'implausible'
 /** Usage as reported by an upstream. */
 export type UsageReport = Usage | typeof IMPLAUSIBLE
@@ -55,7 +55,7 @@ export function sumCounts(...values: readonly (JsonValue | undefined)[]): number
   return sum === null || isCount(sum) ? sum : IMPLAUSIBLE
 }
 
-/** The counts of a usage object as a dialect has read them; null: the upstream named none. */
+/** The counts of a usage object as a dialect has read them; null: the upstream sent none. */
 export type CountsRead = {
   readonly [Name in keyof Usage]?: number | null | typeof IMPLAUSIBLE
 }
@@ -85,12 +85,12 @@ export function believable(report: UsageReport | null): Usage | null {
   return report === IMPLAUSIBLE ? null : report
 }
 
-/** What an answer can have cost at most, null where it is unknown: the model's context, the cap that was sent. */
+/** The most that an answer can have cost: the model's context and the cap that was sent; null if unknown. */
 export type UsageCaps = { readonly input: number | null; readonly output: number | null }
 
 /**
- * Usage above a cap cannot be. Reasoning is left out of the output, since some vendors count it beside the cap; MAX_TOKENS
- * bounds it all the same.
+ * Usage above a cap is implausible. Reasoning is not counted as output here, since some vendors count it outside the cap; MAX_TOKENS
+ * limits it all the same.
  */
 export function withinCaps(report: UsageReport | null, { input, output }: UsageCaps): UsageReport | null {
   if (report === null || report === IMPLAUSIBLE) return report

@@ -7,14 +7,14 @@ import { GatewayError } from '../errors.js'
 export type FixedHeaders = {
   readonly stream: readonly string[]
   readonly whole: readonly string[]
-  /** Names that a parameter header may replace: the dialect's own defaults, where the operator has not set them. */
+  /** Names that a parameter header may replace: the dialect's own defaults, unless the operator has set them. */
   readonly replaceable: ReadonlySet<string>
 }
 
 /** Parameter headers of one request, lower-case name -> value. */
 export type ParameterHeaders = Readonly<Record<string, string>>
 
-/** Set by the connection itself; a configured one would break framing. */
+/** Set by the connection itself; configured ones would break framing. */
 const CONNECTION_HEADERS: ReadonlySet<string> = new Set(
   'connection content-length expect host keep-alive te trailer transfer-encoding upgrade'.split(' '),
 )
@@ -49,7 +49,7 @@ export function buildHeaders(provider: ProviderConfig, dialectHeaders: Parameter
 /** Where any wire has its key: of an operator's fixed headers, these are not lent to a caller with a key of its own. */
 const KEY_HEADERS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'cookie'])
 
-/** The provider as it is for a caller with a key of its own: that key, and none of the operator's. */
+/** The provider for a caller with its own key: that key, and none of the operator's. */
 export function withCallerKey(provider: ProviderConfig, callerKey: string): ProviderConfig {
   const own = provider.auth.kind === 'header' ? provider.auth.name.toLowerCase() : 'authorization'
   const headers = Object.entries(provider.headers).filter(([name]) => !KEY_HEADERS.has(name) && name !== own)

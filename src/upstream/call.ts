@@ -35,7 +35,7 @@ export type ResponseHeaders = Readonly<Record<string, string | string[] | undefi
 export type CallHandler = {
   /** The final status, whatever it is: 1xx are skipped, 3xx are not followed. Lower-case header names. */
   onHead(status: number, headers: ResponseHeaders): void
-  /** `chunk` is a view of the socket's read buffer: copy what is kept for long, or it pins up to 64 KiB. */
+  /** `chunk` is a view of the socket's read buffer: copy what is kept for long, as a view retains up to 64 KiB. */
   onBytes(chunk: Buffer): void
   /** The body ended according to HTTP. Only the answer's own end marker shows whether it is complete. */
   onEnd(): void
@@ -45,9 +45,9 @@ export type CallHandler = {
 export type UpstreamCall = {
   /** Closes the upstream's socket at once. Idempotent; without effect after the end. */
   abort(): void
-  /** A first or further token (text, reasoning, tool arguments) has come: moves the time limits on. */
+  /** A token (text, reasoning, tool arguments) has arrived: extends the time limits. */
   sawToken(): void
-  /** Body bytes as they came over the wire. */
+  /** Body bytes as received. */
   readonly bytesReceived: number
   /** The last attempt went out on a connection that had been open before. */
   readonly isReused: boolean
@@ -121,7 +121,7 @@ export class Upstream {
   }
 }
 
-/** One more connection than are to be kept: it is closed after its answer. */
+/** True if the connections to keep are all busy: a further one is closed after its answer. */
 function isSurplus({ provider, pool }: PoolLink): boolean {
   const { maxIdleConnections = null } = provider
   return maxIdleConnections !== null && pool.busy >= maxIdleConnections
@@ -131,13 +131,13 @@ function isIsolated({ isolation = 'none' }: ProviderConfig): boolean {
   return isolation !== 'none'
 }
 
-/** A caller with a key of its own is known by that key alone, which is kept nowhere: its connection serves nothing else. */
+/** With isolation, a caller with its own key is known only by that key, which is never stored: its connection is not reused. */
 function ownerOf({ provider, callerKey = null, tenant = '' }: UpstreamRequest): unknown {
   if (!isIsolated(provider)) return null
   return callerKey === null ? tenant : Symbol('caller')
 }
 
-/** Only a proxy may answer so (RFC 9110 15.5.8). */
+/** Only a proxy may send this status (RFC 9110 15.5.8). */
 function proxyRefusal(): GatewayError {
   return failureOf(new ProxyError(PROXY_AUTHENTICATION_REQUIRED), 'before-head', 0)
 }
@@ -145,7 +145,7 @@ function proxyRefusal(): GatewayError {
 type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }
 type Dispatch = { readonly link: PoolLink; readonly options: Dispatcher.DispatchOptions }
 
-/** Thrown into undici to drop a request that was aborted while it waited: unlike an abort it leaves the new connection alone. */
+/** Thrown into undici to drop a request that was aborted while it waited: unlike an abort it does not close the new connection. */
 const DROPPED = Object.freeze(new GatewayError('client_gone', { message: 'Aborted before it was sent.' }))
 /** Aborting with one shared error spares a stack trace per abort. */
 const ABORTED = Object.freeze(new GatewayError('client_gone', { message: 'Aborted.' }))
@@ -167,7 +167,7 @@ class LiveCall implements UpstreamCall, PooledHandler {
   #isOver = false
   #isStarting = false
   #hasHead = false
-  /** Any byte of an answer has come, even of an unfinished head. */
+  /** Any byte of an answer has arrived, even of an unfinished head. */
   #hasAnswer = false
   bytesReceived = 0
   isReused = false

@@ -15,7 +15,7 @@ const DIGITS = /^\d*$/
 /** Messages are cut to a length, perhaps through a secret: this much of its beginning is not left at the end. */
 const MIN_REST_CHARS = 4
 
-/** Whose secrets: the provider's own, and the key of the caller that was sent in place of them. */
+/** The owner of the secrets: the provider, and the caller whose key was sent in place of the provider's. */
 export type Secretive = Pick<ProviderConfig, 'apiKey' | 'headers'> & { readonly callerKey?: string | null }
 
 /** The same error without the provider's key and configured headers; the error itself if it contains none. */
@@ -36,14 +36,14 @@ export function concealSecrets(provider: Secretive, error: GatewayError): Gatewa
   return new GatewayError(data.code, { ...concealed, ...(cause === undefined ? {} : { cause }) })
 }
 
-/** The log knows the configured secrets by value, but not a caller's key: a cause that may quote one is cut to its words. */
+/** The log knows the configured secrets by value, but not a caller's key: a cause that may quote one is reduced to its text. */
 function concealCause(provider: Secretive, cause: unknown): unknown {
   if (cause === undefined || (provider.callerKey ?? null) === null) return cause
   const words = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)
   return new Error(concealText(provider, words))
 }
 
-/** A word that holds a secret is no word. */
+/** A word that contains a secret is not shown. */
 function concealWord(provider: Secretive, word: string | null): string | null {
   return word === null || concealText(provider, word) === word ? word : null
 }
@@ -90,8 +90,8 @@ export class AnswerSecrets {
 }
 
 /**
- * One native search for a key of plain letters, and hardly any answer holds one; only then the pattern is run. Base64 is not looked
- * for: no header has a key in it, and it would double the cost of every answer.
+ * One native search for a key of plain letters, and hardly any answer holds one; only then the pattern is run. Base64 is not searched:
+ * no header has a key in it, and it would double the cost of every answer.
  */
 function concealAnswer({ apiKey, headers }: ProviderConfig): Conceal {
   const secrets = [apiKey ?? '', ...Object.values(headers)].filter((secret) => !DIGITS.test(secret))

@@ -3,9 +3,9 @@
 import { type Timeouts } from '../config/types.js'
 import { type TimeoutKind } from './failure.js'
 
-/** Largest delay setTimeout takes; longer ones would fire at once. */
+/** The longest delay of setTimeout; longer ones would fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1
-/** setTimeout may fire this much before performance.now() agrees. */
+/** setTimeout may fire this much earlier than by performance.now(). */
 const EARLY_MS = 1
 
 export type ExpiredLimit = { readonly kind: TimeoutKind; readonly limitMs: number }
@@ -33,7 +33,7 @@ export class Deadlines {
     this.#arm(this.#startedAtMs)
   }
 
-  /** A token has come. Cheap enough for every chunk. */
+  /** A token has arrived. Cheap enough for every chunk. */
   sawToken(): void {
     const isFirst = this.#lastTokenAtMs < 0
     this.#lastTokenAtMs = performance.now()

@@ -3,7 +3,7 @@
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
 import { GatewayError, toGatewayError } from '../errors.js'
 
-/** zlib's streams, as far as they are used here. */
+/** The part of zlib's streams that is used here. */
 type Unpacker = ReturnType<typeof createGunzip> | ReturnType<typeof createBrotliDecompress>
 
 export type DecompressorSink = {
@@ -15,7 +15,7 @@ export type DecompressorSink = {
 /** Low nibble of the first byte of a zlib header (RFC 1950, CM = 8); `deflate` comes with and without one in the wild. */
 const ZLIB_METHOD = 8
 
-/** True when the answer's bytes are not what they say: a `content-encoding` other than identity. */
+/** True if the answer's bytes are encoded: a `content-encoding` other than identity. */
 export function isCompressed(contentEncoding: string | string[] | undefined): boolean {
   return contentEncoding !== undefined && contentEncoding !== '' && contentEncoding !== 'identity'
 }

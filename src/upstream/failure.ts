@@ -4,7 +4,7 @@ import { GatewayError, toGatewayError } from '../errors.js'
 import { type ErrorCode } from '../model/error.js'
 import { PROXY_AUTHENTICATION_REQUIRED } from './proxy.js'
 
-/** How far an answer had come: a failure before the head means nothing was seen, after it the answer is cut. */
+/** The progress of an answer: a failure before the head means that nothing was received, after it that the answer is cut. */
 export type CallPhase = 'before-head' | 'after-head'
 
 /** Which of a call's own limits ran out. */
@@ -17,7 +17,7 @@ const TIMEOUT_TEXT: Readonly<Record<TimeoutKind, string>> = Object.freeze({
   total: 'The provider did not complete its response within',
 })
 
-/** Codes whose meaning does not depend on the phase. */
+/** Codes with the same meaning in every phase. */
 const FIXED_CODES: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
   [
     'UND_ERR_HEADERS_OVERFLOW',
@@ -31,7 +31,7 @@ const FIXED_CODES: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
   ['UND_ERR_DESTROYED', ['draining', 'The gateway is closing its connections to this provider.']],
 ] as const)
 
-/** llhttp: the end came where the parser needed more. A cut, not bad grammar. */
+/** llhttp: the data ended where the parser needed more. A cut, not malformed. */
 const EOF_CODE = 'HPE_INVALID_EOF_STATE'
 const EOF_REASON = 'Invalid EOF state'
 
@@ -84,8 +84,8 @@ export function isStaleConnection(error: unknown): boolean {
 }
 
 /**
- * Has the upstream sent bytes on a connection that had no request on it? undici's words for them (client-h1.js, onMessageBegin);
- * empty lines before an answer are no such bytes, since its parser skips them.
+ * Whether the upstream has sent bytes on a connection without a request, by undici's message (client-h1.js, onMessageBegin). Empty
+ * lines before an answer do not count, since its parser skips them.
  */
 export function isUnsolicited(error: unknown): boolean {
   return error instanceof Error && codeOf(error) === 'UND_ERR_SOCKET' && error.message === UNSOLICITED

@@ -25,7 +25,7 @@ export class ProxyError extends Error {
   }
 }
 
-/** The code of an answer that wants other credentials than were sent, if any were. */
+/** The code of an answer that requires credentials, or others than were sent. */
 export const PROXY_AUTHENTICATION_REQUIRED = 'PROXY_AUTHENTICATION_REQUIRED'
 export const PROXY_AUTHENTICATION_STATUS = 407
 /** The answer of tinyproxy 1.11 to a request without credentials. */
@@ -34,12 +34,12 @@ const UNAUTHENTICATED = 401
 const MAX_HEAD_BYTES = 16 * 1024
 const HEAD_END = '\r\n\r\n'
 const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})(?: |\r)/
-/** As undici sets it on its own. */
+/** The same value as undici's own. */
 const KEEP_ALIVE_MS = 60_000
 const DEFAULT_PORT = 80
 const DEFAULT_SECURE_PORT = 443
 
-/** Of a URL that the configuration has checked. */
+/** Splits a URL that the configuration has checked. */
 export function parseProxy(text: string): UpstreamProxy {
   const url = new URL(text)
   const isSecure = url.protocol === 'https:'
@@ -60,10 +60,10 @@ export function connectProxy({ isSecure, host, port }: UpstreamProxy): Socket {
   return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
 }
 
-/** Exactly one of both; the socket is the caller's. */
+/** Exactly one of the two; the caller owns the socket. */
 export type OnTunnel = (error: Error | null, socket: Socket | null) => void
 
-/** Asks the proxy for a tunnel to `authority` (`host:port`). */
+/** Requests a tunnel to `authority` (`host:port`) from the proxy. */
 export function openTunnel(proxy: UpstreamProxy, authority: string, timeoutMs: number, done: OnTunnel): void {
   const socket = connectProxy(proxy)
   const timer = setTimeout(() => finish(new errors.ConnectTimeoutError('no tunnel in time')), timeoutMs)

@@ -15,21 +15,21 @@ import { isUnsolicited } from '../failure.js'
 export type PooledHandler = Dispatcher.DispatchHandler & {
   /** The call has ended or was aborted. */
   readonly isOver: boolean
-  /** A connection that has served one owner serves no other. Compared by identity; null: shared with all other nulls. */
+  /** A connection that has served one owner serves no other. Compared by identity; null is shared by all requests without an owner. */
   readonly owner: unknown
-  /** `controller` is null where the request never reached a connection. */
+  /** `controller` is null if the request never reached a connection. */
   onResponseError(controller: unknown, error: Error): void
 }
 
 export type ClientPoolOptions = {
-  /** Most connections; more requests wait. Null: as many as there are requests. */
+  /** The maximum number of connections; further requests wait. Null: no maximum. */
   readonly maxConnections: number | null
   /** A connection may carry a further request after its first. */
   readonly reusesConnections: boolean
   readonly client: Client.Options
   /** A connection was just made; its first request goes out in the same tick. */
   readonly onConnect: () => void
-  /** The upstream has sent bytes that no request asked for; called once for each spell of distrust. */
+  /** The upstream has sent unsolicited bytes; called once for each period of distrust. */
   readonly onUnsolicited: () => void
 }
 
@@ -38,14 +38,14 @@ type Waiting = { readonly options: Dispatcher.DispatchOptions; readonly handler:
 /** One client and its state. */
 type Member = {
   readonly client: Client
-  /** Of the request it has taken; null while it is free. */
+  /** The handler of its current request; null while it is free. */
   handler: PooledHandler | null
-  /** Of the last request it has taken. */
+  /** The owner of its last request. */
   owner: unknown
   /** The request to send once the poll phase is over. */
   due: Dispatcher.DispatchOptions | null
   isConnected: boolean
-  /** Place on its owner's stack of free ones; -1 outside. */
+  /** Its index on its owner's stack of free members; -1 if not on it. */
   freeAt: number
 }
 
@@ -64,7 +64,7 @@ export class ClientPool {
   #freeCount = 0
   /** Members with a request that is due. */
   readonly #due: Member[] = []
-  /** Called whenever a member or a repeat is gone. */
+  /** Called whenever a member or a repeat has ended. */
   readonly #onRemoved: (() => void)[] = []
   /** In order of arrival; a map, so that an aborted request is removed at once, with its body. */
   readonly #waiting = new Map<PooledHandler, Dispatcher.DispatchOptions>()
@@ -104,7 +104,7 @@ export class ClientPool {
 
   /**
    * Sends a request again that a stale connection has lost, a turn of the loop later: by then other connections closed by the
-   * same restart are gone from here. A pool that closes still serves it.
+   * same restart have been removed. A closing pool still serves it.
    */
   dispatchAgain(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
     this.#repeats += 1
@@ -116,7 +116,7 @@ export class ClientPool {
     })
   }
 
-  /** The request was aborted: if it waits, it is removed. */
+  /** The request was aborted: removes it if it waits. */
   forget(handler: PooledHandler): void {
     this.#waiting.delete(handler)
   }
@@ -154,7 +154,7 @@ export class ClientPool {
     return member
   }
 
-  /** All connections are in use, or free for other owners alone: then one of these makes room. */
+  /** All connections are in use or free only for other owners: one of the latter is closed to make room. */
   #wait(options: Dispatcher.DispatchOptions, handler: PooledHandler): void {
     this.#waiting.set(handler, options)
     for (const [oldest] of this.#free.values()) {
@@ -163,7 +163,7 @@ export class ClientPool {
     }
   }
 
-  /** The first that is still wanted. */
+  /** The first waiting request that is not aborted. */
   #takeWaiting(): Waiting | null {
     for (const [handler, options] of this.#waiting) {
       this.#waiting.delete(handler)
@@ -195,7 +195,7 @@ export class ClientPool {
     }
   }
 
-  /** Its connection may have ended meanwhile, which costs nothing, or have lost all trust. */
+  /** Its connection may have ended meanwhile, which costs nothing, or is no longer trusted. */
   #isUsable(member: Member): boolean {
     return this.#members.has(member) && (!member.isConnected || this.#mayReuse())
   }
@@ -209,7 +209,7 @@ export class ClientPool {
     member.handler = handler
     member.owner = handler.owner
     const { client } = member
-    // `reset` asks the upstream to close as well.
+    // `reset` makes undici ask the upstream to close as well.
     const sent = this.#mayReuse() ? options : { ...options, reset: true }
     // Dropped before it was sent: whether the client will report that with a `drain` is unknown, so it goes.
     if (client.dispatch(sent, handler)) void this.#remove(member)
@@ -238,7 +238,7 @@ export class ClientPool {
     return member
   }
 
-  /** It has done its request: takes the next one, or waits for one. */
+  /** Its request has ended: it takes the next one, or becomes free. */
   #release(member: Member): void {
     while (this.#members.has(member) && member.freeAt < 0) {
       member.handler = null
@@ -252,7 +252,7 @@ export class ClientPool {
     }
   }
 
-  /** A member without a connection gets a new one, which is anyone's. */
+  /** A member without a connection gets a new one, which any owner may use. */
   #mayGoOn(member: Member): boolean {
     for (const handler of this.#waiting.keys()) {
       if (!handler.isOver) return !member.isConnected || (this.#mayReuse() && handler.owner === member.owner)
@@ -265,7 +265,7 @@ export class ClientPool {
     return this.#distrustedUntilMs === 0 || this.#distrustedUntilMs <= performance.now()
   }
 
-  /** Other connections may be just as much out of step: each ends with the request that is on it now. */
+  /** Other connections may be desynchronised as well: each ends with its current request. */
   #distrust(): void {
     const isNew = this.#mayReuse()
     this.#distrustedUntilMs = performance.now() + DISTRUST_MS

@@ -29,7 +29,7 @@ export type PoolStats = { readonly open: number; readonly busy: number }
 export type PoolsOptions = {
   /** Added to undici's connector options (tests: a CA); verification itself cannot be turned off. */
   readonly connect?: buildConnector.BuildOptions
-  /** A provider has sent bytes that no request asked for; its connections are not reused for a while. */
+  /** A provider has sent unsolicited bytes; its connections are not reused for a while. */
   readonly onUnsolicited?: (provider: ProviderConfig) => void
 }
 
@@ -58,8 +58,8 @@ export class Pools {
   }
 
   /**
-   * Lets go of all providers but these; a pool closes when its last request is done. Whoever still asks for one that was let
-   * go gets a new pool, which the next call lets go again.
+   * Retires the pools of all other providers; a pool closes when its last request has ended. A later request to a retired provider gets
+   * a new pool, which the next call retires again.
    */
   keep(providers: ReadonlySet<ProviderConfig>): void {
     for (const [provider, { pool }] of this.#links) {
@@ -70,8 +70,8 @@ export class Pools {
   }
 
   /**
-   * Of all that bear or bore this provider's name; zeros where none has been called yet. Walks all connections: for a scrape,
-   * not for each request.
+   * The sums over all pools with this provider's name, retired ones included; zeros if none has been called yet. Walks all
+   * connections: for a scrape, not for each request.
    */
   stats({ name }: Pick<ProviderConfig, 'name'>): PoolStats {
     let [open, busy] = [0, 0]
@@ -107,7 +107,7 @@ export class Pools {
   #open(provider: ProviderConfig): PoolLink {
     const url = parseBaseUrl(provider)
     const proxy = typeof provider.proxy === 'string' ? parseProxy(provider.proxy) : null
-    // To a tunnel the proxy's part is done before the first request.
+    // With a tunnel, the proxy is involved only before the first request.
     const isAsked = proxy !== null && url.protocol === 'http:'
     const path = url.pathname.replace(/\/+$/, '')
     const pool = new ClientPool(url.origin, {

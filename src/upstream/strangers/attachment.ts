@@ -1,6 +1,6 @@
 // Fetches one image or document that a client gave by URL, for a provider that accepts only bytes. The URL is untrusted: it has the
-// same guard as a webhook, its own connection that is not kept, no redirects, and bounds on time and size. What it
-// takes of memory is reserved before: nothing is asked of a server, and nothing more of its answer kept, without room.
+// same guard as a webhook, its own connection that is not kept, no redirects, and bounds on time and size. Memory
+// is reserved in advance: without room, no request is sent and no more of an answer is kept.
 import { Client, type Dispatcher } from 'undici'
 import { GatewayError } from '../../errors.js'
 import { createGuardedConnector } from './guarded-connector.js'
@@ -16,11 +16,11 @@ const MEDIA_TYPES: ReadonlySet<string> = new Set([
   'application/pdf',
 ])
 const MAX_HEAD_BYTES = 16 * 1024
-/** About what a connection with TLS, an answer's head and one read of its body take: the least that a fetch reserves. */
+/** About the memory of a TLS connection, an answer's head and one read of its body: the minimum that a fetch reserves. */
 const FIRST_ROOM_BYTES = 64 * 1024
 const EMPTY = new Uint8Array(new ArrayBuffer(0))
 const OK = 200
-/** 1xx before an answer; one is what servers send. They cost time and are no bytes of an answer, so no other bound holds them. */
+/** The maximum of 1xx before an answer; servers send one. They have no body bytes, so no other limit on size applies to them. */
 const MAX_EARLY_HEADS = 8
 const ENDED = Object.freeze(new GatewayError('client_gone', { message: 'The attachment is not needed any more.' }))
 
@@ -28,7 +28,7 @@ export type Fetched = { readonly mediaType: string; readonly base64: string }
 
 /** Memory on the account of the requesting key. */
 export type Room = {
-  /** Up to so many bytes in all; the error where there is no room for them. */
+  /** Reserves up to this many bytes in total; returns an error if there is no room for them. */
   grow(bytes: number): GatewayError | null
 }
 
@@ -149,8 +149,8 @@ class Fetching implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * One buffer, whatever the pieces: a server that sends a byte at a time would have an object made of each. Reserved as the
-   * base64 that it becomes.
+   * One buffer, whatever the chunks: otherwise a server that sends single bytes would cause an object for each. Reserved at the size
+   * of the base64 that it becomes.
    */
   #makeRoom(neededBytes: number): GatewayError | null {
     const { length } = this.#buffer
@@ -181,7 +181,7 @@ class Fetching implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Of so many bytes, in characters, each of which is a byte of memory. */
+/** The base64 length of this many bytes, in characters of one byte each. */
 export function base64Length(bytes: number): number {
   return 4 * Math.ceil(bytes / 3)
 }

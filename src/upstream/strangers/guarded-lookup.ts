@@ -5,14 +5,14 @@ import { lookup, Resolver } from 'node:dns/promises'
 import { type LookupFunction } from 'node:net'
 import { type GuardPolicy, isPublicAddress } from './public-url.js'
 
-/** One try and a second one take less than an attempt's whole time. */
+/** Two tries take less than an attempt's total time. */
 const DNS_TIMEOUT_MS = 3000
 const DNS_TRIES = 2
 
 /** All addresses of a name. */
 export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>
 
-/** A lookup for net.connect and tls.connect. One address that is not public speaks against the name as a whole. */
+/** A lookup for net.connect and tls.connect. A name with any address that is not public is rejected. */
 export function createGuardedLookup({ allowPrivateNetworks }: GuardPolicy, given?: Resolve): LookupFunction {
   const resolve = given ?? (allowPrivateNetworks ? resolveBySystem : resolvePublicly)
   const isAllowed = ({ address }: LookupAddress) => allowPrivateNetworks || isPublicAddress(address)
@@ -28,14 +28,14 @@ export function createGuardedLookup({ allowPrivateNetworks }: GuardPolicy, given
   }
 }
 
-/** Names of private networks: the hosts file and search domains as well. */
+/** For names of private networks: uses the hosts file and search domains as well. */
 function resolveBySystem(hostname: string): Promise<readonly LookupAddress[]> {
   return lookup(hostname, { all: true })
 }
 
 /**
- * DNS alone, and not by getaddrinfo: that blocks one of the few threads which the connections to providers resolve their
- * names on as well, and a name server of a stranger's may take its time.
+ * DNS only, not getaddrinfo, which blocks one of the few threads that also resolve the names of providers; a stranger's name server
+ * may be slow.
  */
 async function resolvePublicly(hostname: string): Promise<readonly LookupAddress[]> {
   const resolver = new Resolver({ timeout: DNS_TIMEOUT_MS, tries: DNS_TRIES })

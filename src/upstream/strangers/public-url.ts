@@ -6,9 +6,9 @@ import { BlockList, isIP } from 'node:net'
 const MAX_URL_LENGTH = 2048
 
 export type GuardPolicy = {
-  /** Take http:// as well. */
+  /** Also accept http://. */
   readonly allowInsecure: boolean
-  /** Take addresses of this machine and of private networks. */
+  /** Also accept addresses of this machine and of private networks. */
   readonly allowPrivateNetworks: boolean
 }
 
@@ -61,7 +61,7 @@ function refused(problem: string): CheckedUrl {
   return { url: null, problem }
 }
 
-/** Of a host that is written as an address; a name is only known once it is resolved. */
+/** Checks a host that is an address; a name is only checked once it is resolved. */
 function mayReachHost(hostname: string, policy: GuardPolicy): boolean {
   const bare = hostname.replace(/^\[(.*)\]$/, '$1')
   return policy.allowPrivateNetworks || isIP(bare) === 0 || isPublicAddress(bare)
