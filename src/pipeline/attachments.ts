@@ -1,5 +1,5 @@
 // What is fetched of the URLs in one request, for targets that take only bytes: all at once, each URL once, never more than a
-// request may have. It holds their memory until the exchange needs no body any more, and ends the fetches with it.
+// request may have. It holds their memory until the exchange needs no body any more; then it also ends the fetches.
 import { GatewayError } from '../errors.js'
 import { type Attachment } from '../protocols/fit/attach.js'
 import { type FetchEach, type Fetching, type PipelineContext, type Reservation } from './context.js'
@@ -9,7 +9,7 @@ const NONE: readonly Attachment[] = Object.freeze([])
 /** Of whom, for log and budget. */
 export type AttachmentsOf = { readonly requestId: string; readonly key: { readonly index: number } }
 
-/** Those of one exchange. */
+/** The attachments of one exchange. */
 export class Attachments {
   readonly #context: PipelineContext
   readonly #fetching: Fetching
@@ -25,19 +25,19 @@ export class Attachments {
     this.#of = of
   }
 
-  /** What is known by now: what could not be fetched is among them, without a source. */
+  /** The results so far; those that could not be fetched are included, without a source. */
   get known(): readonly Attachment[] {
     return this.#known
   }
 
-  /** There was no room: no other target needs less. */
+  /** There was no room for them; no other target needs less. */
   get refusal(): GatewayError | null {
     return this.#refusal
   }
 
   /**
-   * All at once: one after the other would add up their times. What cannot be fetched does not fail it.
-   * @throws rate_limited, overloaded where there is no room; nothing is held then
+   * Fetches all at once, since their times would add up otherwise. A failed fetch does not reject.
+   * @throws rate_limited, overloaded if there is no room; then nothing is held
    */
   async fetch(urls: readonly string[], withinMs: number): Promise<void> {
     const { maxCount, timeoutMs } = this.#context.config.content.fetch
@@ -56,7 +56,7 @@ export class Attachments {
     }
   }
 
-  /** Nothing of it is needed any more: ends the fetches, gives the memory back. Idempotent. */
+  /** Ends the fetches and releases the memory, when no content is needed any more. Idempotent. */
   drop(): void {
     this.#leaving?.abort()
     this.#leaving = null

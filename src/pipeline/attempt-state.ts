@@ -1,4 +1,4 @@
-// The state of one attempt: its target, its times, what arrived and what of that the client sees. Only its attempt writes it; all
+// The state of one attempt: its target, its times, what has arrived, and what the client sees of that. Only its attempt writes it; all
 // others read the current one, `exchange.current`. A hedge that wins is one assignment.
 import { NO_USAGE, type Usage, type UsageSource } from '../model/usage.js'
 import { type Framing } from '../protocols/contract/protocol.js'
@@ -6,20 +6,20 @@ import { type RouteTarget } from '../routing/router.js'
 import { type Meter } from './relay/types.js'
 
 export class AttemptState {
-  /** Null before the first attempt alone. */
+  /** Null only before the first attempt. */
   readonly routed: RouteTarget | null
   readonly metricsSlot: number
   /** Fields of the request that the target cannot carry. */
   dropped: readonly string[] = []
-  /** How the upstream frames its stream, where its own frames reach the client; else null. */
+  /** The framing of the upstream's stream if its own frames reach the client; else null. */
   framing: Framing | null = null
-  /** Status and content type of a whole answer that reaches the client as the upstream gave it; else null. */
+  /** Status and content type of a whole answer that reaches the client unchanged; else null. */
   wholeHead: { readonly status: number; readonly contentType: string } | null = null
-  /** The JSON body with which the upstream refused, where the client may see it. */
+  /** The JSON body of the upstream's refusal, if the client may see it. */
   refusalBody: Uint8Array | null = null
-  /** The upstream's own name of the request; null before it has answered, and where it gives none. */
+  /** The upstream's own id of the request; null before it has answered, and if it sends none. */
   upstreamRequestId: string | null = null
-  /** Counts what comes; null before the upstream has answered. */
+  /** Counts what arrives; null before the upstream has answered. */
   meter: Meter | null = null
   usage: Usage = NO_USAGE
   usageSource: UsageSource = 'estimated'
@@ -36,7 +36,7 @@ export class AttemptState {
 
 export type AttemptView = Readonly<AttemptState>
 
-/** Before any attempt. */
+/** The state before any attempt. */
 export const NO_ATTEMPT: AttemptView = Object.freeze(new AttemptState(null, 0))
 
 /** Time between sending and the last byte, in ms; 0 before both. */

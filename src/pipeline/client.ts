@@ -8,7 +8,7 @@ import { type HeaderList, type Sink } from './sink.js'
 export type Credentials = {
   readonly authorization: string
   readonly apiKey: string
-  /** From a header that some vendor's own client library uses in their place; absent where there is none such. */
+  /** From another header that a vendor's own client library uses; absent if there is none. */
   readonly vendorKey?: string
 }
 
@@ -32,7 +32,7 @@ export type ClientRequest = {
   readonly path?: PathFacts | null
   /** For the log; absent if unknown. */
   readonly origin?: ClientOrigin | null
-  /** It was counted when it was accepted, as a job is: its run takes a slot and tokens alone. */
+  /** The request was counted when it was accepted, such as a job's: its run takes only a slot and tokens. */
   readonly isCounted?: boolean
 }
 
@@ -40,7 +40,7 @@ export type ClientRequest = {
 export type PathFacts = {
   /** It streams. */
   readonly streams: boolean
-  /** It goes to this provider and to no other; null where the path names none. */
+  /** It goes only to this provider; null if the path names none. */
   readonly provider: string | null
   /** The caller's own key with that provider: sent there alone, never shown, never logged. */
   readonly callerKey: string | null
@@ -51,10 +51,10 @@ export type AcceptedRequest = Omit<ClientRequest, 'body'>
 
 export type Rejection = {
   readonly requestId: string
-  /** Null for a path that is no surface's. */
+  /** Null for a path that belongs to no surface. */
   readonly surface: Surface | null
   readonly key: KeyIdentity | null
-  /** It bore a key, known or not. */
+  /** It had a key, known or not. */
   readonly hasKey: boolean
   readonly error: GatewayError
   readonly requestBytes: number
@@ -69,8 +69,8 @@ export type Pipeline = {
    */
   authenticate(credentials: Credentials): KeyIdentity
   /**
-   * The same key in this pipeline's configuration, for who was authenticated under an earlier one.
-   * @throws unauthenticated when it is none any more
+   * The same key in this pipeline's configuration, for a client that was authenticated under an earlier one.
+   * @throws unauthenticated if the key no longer exists
    */
   renew(key: KeyIdentity): KeyIdentity
   /** The state of the key's limits, as headers; empty if it has no limit. */
@@ -82,6 +82,6 @@ export type Pipeline = {
 }
 
 export type ExchangeHandle = {
-  /** The client is gone, or cancelled its chat. Before the stream began; afterwards the sink's own `onDone` tells. Idempotent. */
+  /** The client is gone or has cancelled its chat, before the stream began; afterwards the sink reports it by `onDone`. Idempotent. */
   cancel(): void
 }

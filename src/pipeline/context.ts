@@ -34,25 +34,25 @@ export type PipelineContext = {
 
 /** How images and documents by URL are fetched, and the memory that they take. */
 export type Fetching = {
-  /** A reservation of nothing yet, in the name of a key, for one fetch and what it brings. */
+  /** An empty reservation on the account of a key, for one fetch and its content. */
   readonly reserve: (keyIndex: number) => Reservation
-  /** Reserves room before it takes it. Rejects where there is nothing to fetch; with the refusal as it is where there is no room. */
+  /** Reserves memory in advance. Rejects if the fetch fails, or with the reservation's own error if there is no room. */
   readonly fetch: (url: string, options: FetchEach) => Promise<Fetched>
 }
 export type FetchEach = { readonly signal: AbortSignal; readonly timeoutMs: number; readonly room: Room }
-/** Idempotent: gives all of it back. */
+/** Releases all of it. Idempotent. */
 export type Reservation = Room & { release(): void }
 
 /** The texts that surfaces request by name. `find` is synchronous and may be called for each request. */
 export type PromptSource = {
   /**
-   * The text in that language or, where it has none, in the default one, which an empty `language` stands for; null for none.
-   * @throws invalid_request for a name or language that is none
+   * The text in that language or, where it has none, in the default one, which an empty `language` selects; null for none.
+   * @throws invalid_request for an invalid name or language
    */
   find(name: string, language: string): string | null
 }
 
-/** Every source of time and chance, so that tests can hold them still. */
+/** All sources of time and randomness, so that tests can control them. */
 export type Clock = {
   /** Monotonic milliseconds. */
   readonly nowMs: () => number

@@ -29,7 +29,7 @@ export type Ending = {
   readonly responseBytes: number
 }
 
-/** Which room writes which fields. All others are written here or in the lifecycle, which alone hold the class itself. */
+/** Which part of the pipeline writes which fields. All others are written here or in the lifecycle, the only ones with the class itself. */
 type Writes = {
   admit: 'holdsSlot' | 'reservedTokens' | 'onCancel'
   defaults: 'prompt'
@@ -38,10 +38,10 @@ type Writes = {
   delivery: 'hasBegun' | 'isFollowed' | 'lastFrameAtMs' | 'keepaliveTimer'
 }
 
-/** The exchange to read, and its methods to call. Without the class's private part, so it cannot pass for the class. */
+/** The exchange, read-only, with its methods. Without the class's private part, so it cannot be passed as the class. */
 export type ExchangeView = Readonly<Exchange>
 
-/** The exchange as one room sees it: the fields of the room's own are there to write. */
+/** The exchange as one part of the pipeline sees it, which may write only its own fields. */
 export type ExchangeIn<Room extends keyof Writes> = ExchangeView & Pick<Exchange, Writes[Room]>
 
 /** The settle stage, injected so that the exchange does not import it. */
@@ -61,7 +61,7 @@ export class Exchange implements ExchangeHandle, Placed {
   decoded: DecodedRequest | null = null
   /** The library prompt that the request names. */
   prompt: string | null = null
-  /** What is fetched of the client's URLs; null where nothing is, and as soon as no other target may need it. */
+  /** The content fetched from the client's URLs; null if there is none, and as soon as no other target may need it. */
   attachments: Attachments | null
   /** The attempt that answers, or the last one. */
   current: AttemptView = NO_ATTEMPT
@@ -79,12 +79,12 @@ export class Exchange implements ExchangeHandle, Placed {
   /** The sink reads the log; its `onDone` will settle the exchange. */
   isFollowed = false
   keepaliveTimer: NodeJS.Timeout | null = null
-  /** Place among the open ones. */
+  /** Its index among the open exchanges. */
   openAt = -1
   lastFrameAtMs = 0
   /** Time that earlier attempts spent with their upstreams. */
   upstreamSpentMs = 0
-  /** How the attempts ended, from the first one that failed on; null while all is well. */
+  /** The results of the attempts, from the first failure on; null while none has failed. */
   tries: Try[] | null = null
   #end: StreamEnd | null = null
   #cause: unknown = null

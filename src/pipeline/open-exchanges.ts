@@ -20,7 +20,7 @@ export class OpenExchanges<T extends Placed> {
     this.#all.push(exchange)
   }
 
-  /** No effect if it is not in here. The last one takes its place. */
+  /** No effect if it is not in the list. The last entry takes its index. */
   remove(exchange: T): void {
     const at = exchange.openAt
     if (this.#all[at] !== exchange) return
@@ -32,7 +32,7 @@ export class OpenExchanges<T extends Placed> {
     exchange.openAt = -1
   }
 
-  /** All that are open now, in a list that stays as it is while they leave. */
+  /** A copy of the list, which does not change as exchanges leave. */
   list(): readonly T[] {
     return [...this.#all]
   }

@@ -22,7 +22,7 @@ export function outcomeOf(error: ErrorData, hasContent: boolean): Outcome {
   // Our own limits reject before there is an upstream; one reported by the upstream is the upstream's.
   const isOwn = named !== 'limit' || (!hasContent && !isFromUpstream(error))
   if (named !== undefined && isOwn) return named
-  // In mid-stream everything the upstream does wrong cuts its answer off.
+  // In mid-stream every upstream error cuts the answer off.
   return hasContent ? 'upstream_cut' : 'rejected'
 }
 

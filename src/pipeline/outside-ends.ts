@@ -17,7 +17,7 @@ export type OutsideEnds = {
   endAtOnce(exchange: ExchangeView): boolean
 }
 
-/** Of the exchanges of one pipeline. */
+/** For the exchanges of one pipeline. */
 export function createOutsideEnds(open: OpenExchanges<ExchangeView>): OutsideEnds {
   let isOfRemoved: ((key: KeyIdentity) => boolean) | null = null
   return {

@@ -46,7 +46,7 @@ export type Sink = {
 }
 
 /**
- * What became of the client's side; `upstream_cut`: a frame cannot be carried, so the client was told of an end that the log
+ * The outcome on the client's side; `upstream_cut`: a frame could not be sent in this framing, so the client got an end that the log
  * does not know. `bytes`: handed to the socket, framing included.
  */
 export type Delivery = {

@@ -63,7 +63,7 @@ export class AttemptEnd {
     this.#permit = permit
   }
 
-  /** Of two attempts under way this one answers. */
+  /** Of two running attempts this one answers. */
   takeOver(): void {
     this.#exchange.context.breakers.began(this.#routed.target, this.#permit)
   }
@@ -104,7 +104,7 @@ export class AttemptEnd {
     if (this.#isJudged) this.#exchange.context.breakers.record(this.#routed.target, this.#permit, null)
   }
 
-  /** After `succeed`, where nothing could be made of the answer. `error`: without the secrets of the provider. */
+  /** After `succeed`, if no whole answer could be built. `error`: without the secrets of the provider. */
   countFailure(error: ErrorData): void {
     this.#count(resultOf(error.code), error)
     // A client with a short time limit must not open the breaker for all.
@@ -129,7 +129,7 @@ export class AttemptEnd {
     measureUsage(this.#exchange, this.#state, false)
   }
 
-  /** How the try ended is decided; the exchange has nothing left to abort. */
+  /** The end of the attempt is decided; the exchange has nothing left to abort. */
   #conclude(): void {
     const exchange = this.#exchange
     this.isOver = true

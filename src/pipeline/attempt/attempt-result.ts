@@ -22,7 +22,7 @@ export function resultOf(code: ErrorCode): AttemptResult {
 
 /**
  * A provider's 401 or 403 as `upstream_auth`, unless the key was the caller's: it is about credentials that the client neither
- * has nor can change. What the provider says of a 403 (a region, a right of the project) helps the operator and is kept.
+ * has nor can change. The provider's message with a 403 (a region, a right of the project) helps the operator and is kept.
  */
 export function blameKey(error: GatewayError, { callerKey }: Secretive): GatewayError {
   const { code, status, upstreamStatus, message } = error.data

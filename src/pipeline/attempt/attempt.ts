@@ -67,7 +67,7 @@ export class Attempt implements CallHandler {
     return this.makeBody(decoded)
   }
 
-  /** The same again, after the content that it needs was fetched. */
+  /** Encodes again, after the content that it needs was fetched. */
   makeBody(decoded: DecodedRequest): EncodedRequestBody | Promise<EncodedRequestBody> {
     const exchange = this.#exchange
     const { request, context } = exchange
@@ -136,7 +136,7 @@ export class Attempt implements CallHandler {
 
   onHead(status: number, headers: ResponseHeaders): void {
     const exchange = this.#exchange
-    // The log knows every secret by value but a caller's own key, which an upstream may put anywhere.
+    // The log knows every secret by value except a caller's own key, which an upstream may send anywhere.
     if ((exchange.request.path?.callerKey ?? null) === null) this.#state.upstreamRequestId = requestIdOf(headers)
     try {
       if (status < 200 || status > 299) {

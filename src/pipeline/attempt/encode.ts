@@ -9,8 +9,8 @@ import { type ExchangeIn } from '../exchange.js'
 import { type Attempt } from './attempt.js'
 
 /**
- * @throws invalid_request for content that the target does not take, fetched or not
- * @throws rate_limited, overloaded where there is no room for what would be fetched
+ * @throws invalid_request for content that the target does not accept, fetched or not
+ * @throws rate_limited, overloaded if there is no room for what would be fetched
  */
 export function encode(
   exchange: ExchangeIn<'attempt'>,
@@ -33,13 +33,13 @@ async function encodeFetched(
 ): Promise<EncodedRequestBody> {
   const encoded = await encoding
   const { attachments, context, deadlineAtMs } = exchange
-  // Without attachments another attempt has answered meanwhile.
+  // Without attachments, another attempt has answered meanwhile.
   if (encoded.wanted === undefined || attachments === null) return encoded
   exchange.body = encoded.original
   if (exchange.isEnded) return encoded
   const startedAtMs = context.clock.nowMs()
   await attachments.fetch(encoded.wanted, deadlineAtMs - startedAtMs)
   exchange.upstreamSpentMs += context.clock.nowMs() - startedAtMs
-  // Whoever asked looks at `isEnded` before the empty body could be sent.
+  // The caller checks `isEnded` before it would send the empty body.
   return exchange.isEnded || exchange.attachments === null ? encoded : attempt.makeBody(decoded)
 }

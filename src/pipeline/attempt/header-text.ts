@@ -7,7 +7,7 @@ export function headerText(headers: ResponseHeaders, name: string): string | nul
   return (typeof value === 'string' ? value : value?.[0]) ?? null
 }
 
-/** Longer ones are no names. */
+/** Longer values are not ids. */
 const MAX_ID_CHARS = 128
 
 /** The upstream's own id of the request, from either of the headers that APIs use; null if there is none. */

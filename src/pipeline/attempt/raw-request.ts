@@ -38,14 +38,14 @@ export function routeRaw({ raw, query, router, dialects }: RawRouting): Route {
       param: 'path',
     })
   }
-  // Of a body without a model the provider would choose one, unless the path names it.
+  // For a body without a model the provider would choose one, unless the path names it.
   if (raw.model !== null || !isChat(OTHER_MODEL)) return only
   const message = "This key is restricted to certain models, so 'body.model' is required."
   throw new GatewayError('forbidden', { message, param: 'body.model' })
 }
 
 const CHAT_KINDS = [true, false]
-/** A name that no path holds by chance. */
+/** A name that no path contains by chance. */
 const OTHER_MODEL = 'another model'
 
 /** The path without the base URL's own, which clients may write or leave out. */

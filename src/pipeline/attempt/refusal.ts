@@ -40,8 +40,8 @@ export class Refusal {
   }
 
   /**
-   * The upstream's body as JSON, for a client of a surface that shows it; null where there is nothing to show: no JSON, a
-   * redirect, or words on a key that is the operator's and no affair of the client's. After `decode`.
+   * The upstream's body as JSON, for a client of a surface that shows it; null if there is nothing to show: no JSON, a
+   * redirect, or a refusal of the operator's key, which does not concern the client. Call it after `decode`.
    */
   show(secrets: Secretive): Uint8Array | null {
     const isOfOperatorsKey = KEY_STATUSES.has(this.#status) && secrets.apiKey !== null && secrets.callerKey === null

@@ -12,7 +12,7 @@ export type RelayFacts = {
   readonly routed: RouteTarget
   readonly dialect: Dialect
   readonly outlet: RelayOutlet
-  /** Of the upstream's answer; empty when it names none. */
+  /** From the upstream's answer; empty if it has none. */
   readonly contentType: string
   readonly isDelimited: boolean
   /** The upstream was asked for a stream. */
@@ -20,8 +20,8 @@ export type RelayFacts = {
 }
 
 /**
- * Lays the facts out for `createRelay`.
- * @throws upstream_malformed for a web page: a login page or a proxy's own, with a status that says all is well
+ * Builds the options of `createRelay`.
+ * @throws upstream_malformed for a web page with a 2xx status, such as a login page or a proxy's page
  */
 export function relayOptions(facts: RelayFacts): RelayOptions {
   const { exchange, routed, dialect, outlet, contentType, isDelimited, asksStream } = facts

@@ -6,7 +6,7 @@ import { type Limiter } from '../../limit/limiter.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type UpstreamCall } from '../../upstream/call.js'
 
-/** After the end marker, how long the upstream may take to end its body and so leave its connection to be used again. */
+/** How long the upstream may take after the end marker to end its body, so that its connection can be reused. */
 const TAIL_MS = 1000
 
 export class UpstreamLease {
@@ -33,13 +33,13 @@ export class UpstreamLease {
     this.#call?.sawToken()
   }
 
-  /** The answer is complete: the provider works no more, and only its connection is still worth something. */
+  /** The answer is complete: the slot is released, and only the connection is still of use. */
   linger(): void {
     this.#leaveProvider()
     if (this.#isOpen) this.#tail = setTimeout(() => this.close(), TAIL_MS)
   }
 
-  /** Gives back all that is still held; a call that still runs is aborted. Idempotent. */
+  /** Releases everything still held; a running call is aborted. Idempotent. */
   close(): void {
     this.#leaveProvider()
     if (!this.#isOpen) return

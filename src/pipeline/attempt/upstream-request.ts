@@ -30,7 +30,7 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, i
     headers: isSameProtocol ? pick(request.parameterHeaders, dialect.parameterHeaders) : NO_HEADERS,
     body: encoded.body,
     isStream,
-    // To the provider that the path names, and to no other, whatever routing has made of it.
+    // Sent only to the provider that the path names, whatever routing has selected.
     callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,
     tenant: request.key.name ?? '',
   }

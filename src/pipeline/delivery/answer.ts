@@ -10,13 +10,13 @@ import { type Answer, type HeaderList } from '../sink.js'
 
 type Headers = (readonly [string, string])[]
 
-/** Header values are ASCII; a name from configuration that is not is left out rather than mangled. */
+/** Header values are ASCII; a configured name that is not is left out rather than mangled. */
 const PRINTABLE = /^[\x20-\x7e]*$/
 /** Statuses of overload, by any limit; 529 is one vendor's 503. */
 const BUSY_STATUSES: ReadonlySet<number> = new Set([429, 503, 529])
 /** Retry-After of a busy answer without a time: clients without one retry immediately. */
 const DEFAULT_RETRY_AFTER_MS = 1000
-/** The same where no short wait can help, such as a quota that is used up. */
+/** The same if a short wait cannot help, such as for an exhausted quota. */
 const HOPELESS_RETRY_AFTER_MS = 60_000
 const BAD_GATEWAY = 502
 /**
@@ -27,7 +27,7 @@ const SHOULD_RETRY = {
   yes: ['x-should-retry', 'true'],
   no: ['x-should-retry', 'false'],
 } as const
-/** Of a provider: a lock timeout, which passes, or a state, which does not. The client library's own habit holds. */
+/** A provider's 409: a lock timeout, which passes, or a state, which does not. The client library's own rule applies. */
 const CONFLICT = 409
 /** Codes of the catalogue that no client ever sees. */
 const CLIENT_GONE_STATUS = ERROR_CATALOGUE.client_gone.status
@@ -90,12 +90,12 @@ export function reply(exchange: ExchangeView, answer: Answer, { outcome, cause }
 
 /** What an error answer depends on besides the error. */
 export type ErrorContext = {
-  /** Null where the path is no surface's: then the envelope is the plain one. */
+  /** Null if the path belongs to no surface: then the envelope is the plain one. */
   readonly surface: Surface | null
   readonly requestId: string
   readonly subject: ErrorSubject
   readonly headers: HeaderList
-  /** Add everything that is known about it as the member `details`. */
+  /** Add everything that is known about the error as the member `details`. */
   readonly hasDetails: boolean
 }
 

@@ -93,7 +93,7 @@ export class FirstContentGate {
     this.#forgetPromise()
   }
 
-  /** False when there is no more room: then all of it has to go out. */
+  /** False if there is no more room; then all frames must be sent. */
   #holdBack(frames: Uint8Array): boolean {
     if (this.#heldBackBytes + frames.length >= MAX_HELD_BACK_BYTES) return false
     this.#heldBackBytes += frames.length

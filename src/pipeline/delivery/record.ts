@@ -14,11 +14,11 @@ export type RecordParts = {
   readonly requestBytes: number
   /** The monotonic ms of the end. */
   readonly nowMs: number
-  /** Null for a request that never became one. */
+  /** Null for a request that never became an exchange. */
   readonly exchange: ExchangeView | null
 }
 
-/** The one place where a record is made: all have every field, in this order. */
+/** The only place that creates a record: all have every field, in this order. */
 export function createRecord(request: Recorded, parts: RecordParts): ExchangeRecord {
   const { ending, exchange, nowMs } = parts
   const attempt = exchange?.current ?? NO_ATTEMPT
@@ -52,5 +52,5 @@ export function createRecord(request: Recorded, parts: RecordParts): ExchangeRec
   }
 }
 
-/** Of a path that is no surface's. */
+/** For a path that belongs to no surface. */
 const NO_SURFACE = 'other'

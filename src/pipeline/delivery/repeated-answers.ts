@@ -4,7 +4,7 @@ import { type ErrorData } from '../../model/error.js'
 import { type Answer } from '../sink.js'
 import { type ErrorContext, errorAnswer } from './answer.js'
 
-/** Stands where a request id goes while an answer is encoded. As an id may be, so no surface treats it otherwise. */
+/** Placeholder for the request id while an answer is encoded. It has the form of an id, so surfaces treat it as one. */
 const ID_MARK = 'sluice:request-id:mark'
 
 /** An encoded answer in two parts, between which the request id is inserted. */

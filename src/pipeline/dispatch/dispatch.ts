@@ -26,15 +26,15 @@ const ANSWERED = 'answered'
 
 type FailedPass = {
   readonly failure: GatewayError
-  /** Those that the same request may find well after a pause. */
+  /** Targets that may succeed after a pause. */
   readonly again: readonly RouteTarget[]
-  /** The shortest time that one of them asked for; null if one asked for none. */
+  /** The shortest wait that one of them requested; null if one requested none. */
   readonly retryAfterMs: number | null
 }
 
 /**
  * Resolves when an answer has begun to reach the client, or has reached it whole.
- * @throws model_not_found, forbidden, invalid_request; else the error of the last target tried; upstream_overloaded when none might be tried
+ * @throws model_not_found, forbidden, invalid_request; else the error of the last target; upstream_overloaded if none could be tried
  */
 export async function dispatch(exchange: ExchangeIn<'dispatch'>, decoded: DecodedRequest): Promise<void> {
   exchange.deadlineAtMs = deadlineOf(exchange.request)
@@ -118,7 +118,7 @@ async function tryEach(
 
 type Refused = { readonly routed: RouteTarget; readonly failure: GatewayError }
 
-/** The target cannot think at all, which is remembered: the same request may do without. True at most once for each target. */
+/** The target cannot think at all, which is remembered: the same request is retried without. True at most once per target. */
 function hasRefusedThinking(
   { context }: ExchangeIn<'dispatch'>,
   { facts }: DecodedRequest,
@@ -142,7 +142,7 @@ function noteFailure(passed: FailedPass | null, routed: RouteTarget, failure: Ga
 
 type Course = { readonly route: Route; readonly passed: FailedPass | null }
 
-/** The slow way, on which every request is that has failed once. */
+/** The slow path, for every request that has failed once. */
 async function goOn(
   exchange: ExchangeIn<'dispatch'>,
   decoded: DecodedRequest,
@@ -205,7 +205,7 @@ async function tryAgain(exchange: ExchangeIn<'dispatch'>, decoded: DecodedReques
   return passed
 }
 
-/** Of the client's own time. */
+/** What is left of the client's own time limit. */
 function leftMs({ deadlineAtMs, context }: ExchangeIn<'dispatch'>): number {
   return deadlineAtMs === Number.POSITIVE_INFINITY ? deadlineAtMs : deadlineAtMs - context.clock.nowMs()
 }

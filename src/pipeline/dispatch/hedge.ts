@@ -16,7 +16,7 @@ import { openAttempt } from './open-attempt.js'
 export type Lead = {
   readonly hedge: Hedge
   readonly attempt: Attempt
-  /** Settles as the first attempt does. */
+  /** Settles when the first attempt does. */
   readonly running: Promise<void>
   /** Candidates for the second target, in the order to try them. */
   readonly others: readonly RouteTarget[]
@@ -99,7 +99,7 @@ class Race {
     let second: Attempt | null = null
     try {
       second = opening instanceof Promise ? await opening : opening
-      // A worker would take the bytes that the first attempt may still need to send.
+      // A worker would detach the bytes that the first attempt may still need to send.
       exchange.body = exchange.body.slice()
       const encoding = encode(exchange, second, this.#decoded)
       const encoded = encoding instanceof Promise ? await encoding : encoding

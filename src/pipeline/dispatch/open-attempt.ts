@@ -7,11 +7,12 @@ import { type RouteTarget } from '../../routing/router.js'
 import { Attempt } from '../attempt/attempt.js'
 import { type ExchangeView } from '../exchange.js'
 
-/** A target, and the right to try it that its breaker gave. */
+/** A target, and its breaker's permit to try it. */
 export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
 
 /**
- * At once, unless other machines have to be asked for the slot. The attempt holds the slot and the permit from here on; without an attempt the permit has gone back.
+ * Synchronous, unless the slot is shared with other nodes. The attempt holds slot and permit from here on; without an attempt the
+ * permit is returned.
  * @throws misconfigured without a dialect
  * @throws overloaded when the provider or the target is at its concurrency limit
  */
@@ -45,7 +46,7 @@ function begin(exchange: ExchangeView, { routed, permit }: Right, { dialect, isI
   throw new GatewayError('overloaded', { message: `Provider ${routed.provider.name} is at its concurrency limit.` })
 }
 
-/** Where the target is full, the provider's slot goes back. */
+/** If the target is full, the provider's slot is released. */
 function enterTarget(limiter: Limiter, { providerIndex, slot }: RouteTarget): boolean {
   if (slot < 0 || limiter.enterTarget(slot)) return true
   limiter.leaveProvider(providerIndex)

@@ -54,7 +54,7 @@ function parseBody(body: Buffer): JsonObject {
     const value: unknown = JSON.parse(body.toString('utf8'))
     if (isJsonObject(value)) return value
   } catch {
-    // Falls through to the one error below; the text itself is the upstream's and stays out of it.
+    // Falls through to the error below, which does not contain the upstream's text.
   }
   throw new GatewayError('upstream_malformed')
 }

@@ -90,7 +90,7 @@ export class TranscodeRelay implements Relay, Meter {
     this.#text = ''
     this.#hasContent = false
     if (text !== '') this.#outlet.append(Buffer.from(text), hasContent || this.#isFinished)
-    // Content that the client's form has no place for, such as reasoning: the upstream works all the same.
+    // Content without a form in the client's protocol, such as reasoning: it counts as the upstream's progress.
     else if (hasContent) this.#outlet.progress()
     if (this.#error !== null) this.#outlet.fail(this.#error)
     else if (this.#isFinished) this.#outlet.complete()

@@ -25,7 +25,7 @@ export type Relay = {
   end(): void
 }
 
-/** Where a relay's work goes; the attempt implements it. */
+/** Takes a relay's results; the attempt implements it. */
 export type RelayOutlet = {
   /** Whole frames in the client's framing. Those before the first content are held back, so that a failure can still be an HTTP status. */
   append(frames: Uint8Array, hasContent: boolean): void

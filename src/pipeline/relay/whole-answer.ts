@@ -13,7 +13,7 @@ export type WholeOptions = {
   readonly onUnmade: (thrown: unknown) => void
 }
 
-/** Makes the answer of `bytes`, which it takes. */
+/** Builds the answer from `bytes`, of which it takes ownership. */
 export function makeWhole(bytes: Uint8Array, options: WholeOptions): void {
   const { onMade, onUnmade } = options
   let making: EncodedAnswer | Promise<EncodedAnswer>
@@ -33,7 +33,7 @@ function startMaking(body: Uint8Array<ArrayBuffer>, options: WholeOptions): Enco
   return kind === 'frames' ? offload.aggregate(task) : offload.transcode(task)
 }
 
-/** The bytes in memory of their own, which may be moved to a worker: small Buffers share one with their neighbours. */
+/** The bytes in their own memory, which may be transferred to a worker: small Buffers share one ArrayBuffer. */
 function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const { buffer } = bytes
   const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength

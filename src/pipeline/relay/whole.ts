@@ -34,8 +34,8 @@ export class WholeRelay implements Relay, Meter {
   }
 
   /**
-   * @throws upstream_malformed when the body is not an object's text from brace to brace
-   * @throws upstream_cut when the connection ended within it, if only at some inner brace
+   * @throws upstream_malformed if the body is not the text of an object, from brace to brace
+   * @throws upstream_cut if the connection ended within it, even at an inner brace
    */
   end(): void {
     const body = this.#body.take()

@@ -89,7 +89,7 @@ export function neededTokens(facts: Pick<RequestFacts, 'maxOutputTokens' | 'answ
   return Math.min(inputTokens + outputTokens, Number.MAX_SAFE_INTEGER)
 }
 
-/** Whoever left meanwhile has settled without them. */
+/** A client that left meanwhile has settled without them. */
 async function awaitTokens(exchange: ExchangeIn<'admit'>, tokens: number, reserving: Promise<void>): Promise<void> {
   await reserving
   if (exchange.isSettled) exchange.context.limiter.settleTokens(exchange.request.key.index, tokens, 0)

@@ -22,8 +22,9 @@ export function applyPathFacts(decoded: DecodedBody, path: PathFacts | null): De
 }
 
 /**
- * The request with its model, where its surface lets clients leave it out, and with the library prompt that it asks for: the same object where nothing was; the prompt is the exchange's from here on.
- * @throws invalid_request when the prompt library has no place for such a name or language
+ * The request with its model, if the client left it out, and with the library prompt that it names; the same object if nothing
+ * changed. The prompt belongs to the exchange from here on.
+ * @throws invalid_request if the name or language is invalid in the prompt library
  */
 export function applyDefaults(exchange: ExchangeIn<'defaults'>, decoded: DecodedRequest): DecodedRequest {
   const { facts } = decoded
@@ -39,7 +40,7 @@ export function applyDefaults(exchange: ExchangeIn<'defaults'>, decoded: Decoded
   }
 }
 
-/** Empty where the key may use none: then no model is found. */
+/** Empty if the key may use no model: then no model is found. */
 function defaultModel({ context, request }: ExchangeIn<'defaults'>): string {
   const { config, router } = context
   return config.compat.defaultModel ?? router.list(allowedModels(config, request.key.index))[0]?.id ?? ''
