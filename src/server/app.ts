@@ -1,5 +1,5 @@
-// The front end of one event loop: its apps and their listeners, what all its routes share, draining, closing. What is served
-// there is added by routes/add-routes.ts. It knows the pipeline by its types alone and holds no state of an exchange.
+// The front end of one event loop: its apps and their listeners, what all its routes share, draining, closing. The routes
+// are added by routes/add-routes.ts. It knows only the types of the pipeline and holds no state of an exchange.
 import { type Config, type ServerConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
@@ -31,7 +31,7 @@ import { type RouteRow } from './routes/openapi.js'
 
 /** Options that a reload may change. */
 export type ViewOptions = {
-  /** Of these, `readerStallMs`, `maxChatsPerSocket`, `maintenance` and `cors`; the rest is that of the start. */
+  /** A reload changes only `readerStallMs`, `maxChatsPerSocket`, `maintenance` and `cors` of these. */
   readonly config: ServerConfig
   readonly metrics: Config['metrics']
   /** Gateway keys are set, so the metrics are not public. */
@@ -40,7 +40,7 @@ export type ViewOptions = {
   readonly models: ModelSource
   readonly model: ModelLookup
   readonly providers: () => readonly ProviderStatus[]
-  /** Languages that the prompt library has. */
+  /** The languages of the prompt library. */
   readonly languages: () => readonly string[]
   /** The error that rejects a new request of this key before its body is read; by default none. */
   readonly refusal?: (key: KeyIdentity) => GatewayError | null
@@ -63,7 +63,7 @@ export type ServerOptions = ViewOptions &
     readonly engine?: Engine
     /** Called when descriptors are low and the listener is paused, and when it resumes. */
     readonly onAccepting?: OnAccepting
-    /** Told of connections that were closed for asking too much of one turn. */
+    /** Called for each connection that was closed for demanding too much of one turn. */
     readonly onFlood?: (kind: FloodKind, address: string) => void
   }
 
@@ -72,7 +72,7 @@ export type Server = {
   readonly build: string
   /** Requests and sockets open on this event loop. */
   readonly open: Readonly<OpenCount>
-  /** The routing table, as the API's document has it; HEAD and OPTIONS go without saying. */
+  /** The routing table, as in the API's document; without HEAD and OPTIONS, which follow from it. */
   readonly routes: readonly RouteRow[]
   /**
    * Resolves with the port, which matters when the configured one is 0.
@@ -88,11 +88,11 @@ export type Server = {
   prepareTls(tls: ServerConfig['tls']): (() => void) | null
   /** Whole answers close their connections from now on, so that clients go elsewhere for the next one. */
   sendAway(): void
-  /** Takes no new connections, and on those there are no new requests: 503 `draining`. */
+  /** Accepts no new connections, and rejects new requests on the existing ones: 503 `draining`. */
   closeListener(): void
   /** Closes the WebSockets without chats. */
   closeIdle(): void
-  /** Cuts whatever is open. */
+  /** Cuts everything open. */
   close(): void
 }
 

@@ -19,9 +19,9 @@ import { type Inflater } from './inflate.js'
 export type JobPolicy = {
   readonly isAsyncByDefault: boolean
   readonly webhook: GuardPolicy
-  /** Most jobs that may wait, and most bytes that the store may keep. */
+  /** The maximum number of waiting jobs, and of bytes in the store. */
   readonly caps: JobCaps & { readonly stored: StoredCaps }
-  /** Largest answer that is kept for repetitions. */
+  /** The largest answer that is kept for repeated requests. */
   readonly maxAnswerBytes: number
   /** Takes one request of the key's and the gateway's limit. @throws rate_limited, overloaded */
   readonly countRequest: (key: KeyIdentity) => Promise<void> | null
@@ -34,7 +34,7 @@ export type JobPolicy = {
 export type ProviderStatus = {
   readonly name: string
   readonly configured: boolean
-  /** Worst of its targets: `closed` where all is well, `half-open`, `open`. */
+  /** The worst state of its targets: `closed` (healthy), `half-open` or `open`. */
   readonly breaker: string
 }
 export type ModelSource = (key: KeyIdentity) => readonly JsonObject[]
@@ -52,7 +52,7 @@ export type FrontView = {
   readonly models: ModelSource
   readonly model: ModelLookup
   readonly providers: () => readonly ProviderStatus[]
-  /** Languages that the prompt library has. */
+  /** The languages of the prompt library. */
   readonly languages: () => readonly string[]
   /** Gateway keys are set, so the metrics are not public. */
   readonly hasKeys: boolean
@@ -68,16 +68,16 @@ export type FrontView = {
 
 /** Memory that a request takes while it arrives. */
 export type Reservation = {
-  /** Up to so many bytes in all; the error where there is no room for them. */
+  /** Reserves up to this many bytes in total; returns an error if there is no room for them. */
   grow(bytes: number): GatewayError | null
-  /** Idempotent. */
+  /** Releases the reservation. Idempotent. */
   release(): void
 }
-/** A reservation of nothing yet, in the name of a key. */
+/** An empty reservation on the account of a key. */
 export type Reserve = (key: KeyIdentity) => Reservation
 
 export type ServerContext = {
-  /** Swapped by a reload: read it once for each request. */
+  /** Replaced by a reload: read it once per request. */
   view: FrontView
   readonly heads: HeadReader
   readonly maxBodyBytes: number

@@ -5,17 +5,17 @@ import { GatewayError } from '../errors.js'
 
 export type Coding = 'gzip' | 'deflate' | 'br'
 
-/** The value of `Accept-Encoding` that names what is unpacked (RFC 9110, 12.5.3). */
+/** The value of `Accept-Encoding` with the supported codings (RFC 9110, 12.5.3). */
 export const ACCEPTED_CODINGS = 'gzip, deflate, br'
 
 export type PackedBody = {
   readonly coding: Coding
-  /** Whose turn it takes; -1 for callers without a key, who are one. */
+  /** The key whose turn it takes; -1 for all callers without a key together. */
   readonly keyIndex: number
   readonly body: Uint8Array<ArrayBuffer>
   /** Called when its turn comes; a body that is no longer wanted is dropped silently. */
   isWanted(): boolean
-  /** Once, unless it is not wanted: the whole body in a buffer of its own, or why there is none. */
+  /** Called once, unless the body is no longer wanted: with the whole body in its own buffer, or the error. */
   onDone(result: Uint8Array<ArrayBuffer> | GatewayError): void
 }
 
@@ -37,7 +37,7 @@ export function codingOf(contentEncoding: string): Coding | null | undefined {
 /** Unpacks the bodies of one event loop: keys take turns, and those of one key keep their order. */
 export class Inflater {
   readonly #maxBytes: number
-  /** By key, the one whose turn is next in front. */
+  /** By key; the first is next. */
   readonly #waiting = new Map<number, PackedBody[]>()
   #running = 0
 

@@ -9,14 +9,14 @@ const MAPPED_PREFIX = '\0\0\0\0\0\0\0\0\0\0\xff\xff'
 /** Its last four bytes, in this machine's order. */
 const MAPPED_WORD = new Uint32Array(Uint8Array.of(0, 0, 0xff, 0xff).buffer)[0]
 
-/** Of one event loop. */
+/** For one event loop. */
 export class AddressTexts {
   readonly #known = new Map<string, string>()
   readonly #knownIpv4 = new Map<number, string>()
 
   /**
-   * The same for the engine's own memory, which is looked at and not kept. An IPv4 address is found by its number: each request
-   * asks, and an array or a string made for it costs several microseconds, mostly in collections (S1).
+   * The same for the engine's own memory, which is read and not kept. An IPv4 address is looked up by its number: every request
+   * needs it, and allocating an array or a string costs several microseconds, mostly in collections (S1).
    */
   ofPeer(raw: ArrayBuffer): string {
     const number = ipv4Of(raw)

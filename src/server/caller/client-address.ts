@@ -14,7 +14,7 @@ export type ForwardedHeaders = Pick<RequestHead, 'forwardedFor' | 'forwarded'>
 
 type Connection = Pick<ClientResponse, 'peer' | 'address'>
 
-/** Proxies in a row; a longer list is cut off, so that a header full of trusted addresses costs no more. */
+/** The maximum number of proxies in a row, so that a header full of trusted addresses costs no more. */
 const MAX_HOPS = 32
 const QUOTE = '"'
 const ESCAPE = '\\'
@@ -28,7 +28,7 @@ const IPV4_PORT = /^(\d+\.\d+\.\d+\.\d+):\d+$/
 export class TrustedProxies {
   readonly #networks: readonly Network[]
 
-  /** `networks`: checked when the configuration was read; what is none is left out. */
+  /** `networks`: checked when the configuration was read; invalid ones are ignored. */
   constructor(networks: readonly string[]) {
     this.#networks = networks.flatMap((text) => parseNetwork(text) ?? [])
   }
@@ -39,8 +39,8 @@ export class TrustedProxies {
   }
 
   /**
-   * The client's address, in 4 or 16 bytes. X-Forwarded-For goes before Forwarded: a proxy that writes the first, as nearly all
-   * do, passes the second on as the client wrote it.
+   * The client's address, in 4 or 16 bytes. X-Forwarded-For takes precedence over Forwarded: a proxy that writes the first, as nearly
+   * all do, passes the second on unchanged from the client.
    */
   clientOf(peer: Uint8Array, { forwardedFor, forwarded }: ForwardedHeaders): Uint8Array {
     if (this.#networks.length === 0 || !this.has(peer)) return peer
@@ -54,7 +54,7 @@ export class TrustedProxies {
     return texts.of(this.clientOf(connection.address, headers))
   }
 
-  /** From the end of the list to the first that is no proxy of ours, or that no address can be made of. */
+  /** Reads from the end of the list to the first address that is not a trusted proxy's, or is not an address. */
   #walk(peer: Uint8Array, list: string, addressOf: (element: string) => Uint8Array | null): Uint8Array {
     let client = peer
     let end = list.length

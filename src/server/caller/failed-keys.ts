@@ -7,7 +7,7 @@ export type FailedKeysOptions = {
   readonly perMinute: number
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
-  /** Most addresses remembered; the one seen failing first is forgotten for the next. */
+  /** The maximum number of addresses; beyond it the oldest one is removed. */
   readonly maxAddresses?: number
 }
 
@@ -81,7 +81,7 @@ function networkOf(address: Uint8Array): string {
   return Buffer.from(ipv4Of(address) ?? address.subarray(0, NETWORK_BYTES)).toString('latin1')
 }
 
-/** Loopback, private, shared (100.64/10), link-local and unique-local addresses, and those that are none (Unix sockets). */
+/** Loopback, private, shared (100.64/10), link-local and unique-local addresses, and what is no address (Unix sockets). */
 function isInside(address: Uint8Array): boolean {
   const ipv4 = ipv4Of(address)
   if (ipv4 !== null) {

@@ -6,7 +6,7 @@ export type System = {
   readonly arch: string
   /** `process.versions.node`. */
   readonly nodeVersion: string
-  /** Version of the C library, such as `2.36`; null where it is not glibc. */
+  /** Version of the C library, such as `2.36`; null if it is not glibc. */
   readonly glibc: string | null
 }
 
@@ -20,7 +20,7 @@ export type EngineBuild = {
   readonly glibc: string | null
 }
 
-/** All that `package.json` can install, the newest first; docs/guide/getting-started.md has the same table, and a test looks at the binaries. */
+/** All that `package.json` can install, the newest first; docs/guide/getting-started.md has the same table; a test reads the binaries. */
 export const ENGINE_BUILDS: readonly EngineBuild[] = Object.freeze([
   { package: '@uwsjs/linux-x64-*', platform: 'linux', archs: ['x64'], nodes: [22, 24, 26], glibc: '2.38' },
   { package: 'uws-pack', platform: 'linux', archs: ['x64', 'arm64'], nodes: [20, 22], glibc: '2.27' },
@@ -50,7 +50,7 @@ function reasonFor(node: number, served: readonly number[], system: System): str
   if (forSystem.length === 0) return `there is no build for ${system.platform} ${system.arch}`
   if (system.platform === 'linux' && system.glibc === null)
     return 'its builds need glibc, and this system has another C library'
-  // The build is there and fits, so its package is not, or it is damaged.
+  // A build fits, so its package is missing or damaged.
   if (served.includes(node))
     return 'its build for them is not installed or cannot be loaded; run npm ci with optional dependencies'
   const needed = forSystem.find(({ nodes }) => nodes.includes(node))?.glibc ?? null

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 /** Reserved for everything but clients, mainly upstream connections. */
 const RESERVED_SHARE = 0.05
-/** For a small limit that fraction is too little: files, threads and a few upstreams. */
+/** The minimum, as that fraction of a small limit is too little: files, threads and a few upstreams. */
 const LEAST_RESERVED = 32
 /** For a very small limit even that is too much. */
 const MOST_RESERVED_SHARE = 0.25
@@ -20,7 +20,7 @@ export function readDescriptors(): Descriptors | null {
   try {
     return { open: readdirSync(FOLDER).length, limit }
   } catch {
-    // To count them takes one.
+    // Counting itself opens one.
     return { open: limit, limit }
   }
 }
@@ -34,7 +34,7 @@ function readLimit(): number | null {
   }
 }
 
-/** Pure: continues to count from the last reading. */
+/** Counts on from the last reading. Pure. */
 export class DescriptorBudget {
   readonly limit: number
   readonly #reserved: number

@@ -21,7 +21,7 @@ const MOST_BYTES = 64 * 1024 * 1024
 const MOST_PIECES_A_TURN = 4096
 const MOST_BYTES_A_TURN = 16 * 1024 * 1024
 
-/** One request's. */
+/** The rest of one request. */
 export class DroppedRest {
   readonly #options: DroppedRestOptions
   #leftMs = MOST_MS
@@ -37,7 +37,7 @@ export class DroppedRest {
     this.#options = options
   }
 
-  /** The answer is out: from now on there is only a moment left. */
+  /** The answer is sent: from now on the rest has only a moment left. */
   start(): void {
     if (this.#isOver || this.#timer !== null) return
     this.#timer = setInterval(() => this.#look(), QUIET_MS)

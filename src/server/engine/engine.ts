@@ -5,7 +5,7 @@ import { createRequire } from 'node:module'
 import { GatewayError } from '../../errors.js'
 import { explainNoBuild, type System } from './builds.js'
 
-// Types alone, and not by an import statement: that would load the addon before its environment is set.
+// Types only, and not by an import statement, which would load the addon before its environment is set.
 type Uws = typeof import('uWebSockets.js')
 export type AppOptions = import('uWebSockets.js').AppOptions
 export type HttpRequest = import('uWebSockets.js').HttpRequest
@@ -30,7 +30,7 @@ export type UwsModule = {
 /** `build` names the package and its version, for the start-up line. */
 export type Engine = { readonly uws: UwsModule; readonly build: string }
 
-/** One way to get the addon; throws when it does not serve this Node or this system. */
+/** One way to load the addon; throws if it does not support this Node or this system. */
 export type EngineSource = () => Engine
 
 /** Bytes of a request head: long bearer tokens pass, and 10,000 idle connections stay within 160 MB. */
@@ -60,7 +60,7 @@ export function loadEngine(sources: readonly EngineSource[] = ENGINE_SOURCES): E
   })
 }
 
-/** The newer build first; builds.ts says what each of them needs. */
+/** The newer build first; builds.ts has the requirements of each. */
 export const ENGINE_SOURCES: readonly EngineSource[] = Object.freeze([loadNewer, loadOlder])
 
 const require = createRequire(import.meta.url)
@@ -79,7 +79,7 @@ function loadOlder(): Engine {
   return { uws, build: `uWebSockets.js ${readVersion(() => requireThere('../package.json'))}` }
 }
 
-/** Costs a few ms for the C library's version, which nothing but a report of the process tells. */
+/** Takes a few ms for the C library's version, which only a report of the process contains. */
 function thisSystem(): System {
   const { platform, arch, versions } = process
   const report: { readonly header?: { readonly glibcVersionRuntime?: string } } = process.report?.getReport() ?? {}

@@ -4,13 +4,13 @@ import { type HeaderList } from '../../pipeline/sink.js'
 export type HeaderPolicy = {
   /** On every answer. */
   readonly fixed: HeaderList
-  /** What a page of this origin needs to read the answer. Others get none of it, but caches are told that the origin matters. */
+  /** The headers with which a page of this origin may read the answer. Others get only `vary`, since the origin matters to caches. */
   corsOf(origin: string): HeaderList
   isAllowed(origin: string): boolean
 }
 
 const NO_HEADERS: HeaderList = Object.freeze([])
-/** Fetch standard, "CORS protocol and HTTP caches": also where the answer bears no allowance, or a cache hands it to an allowed page. */
+/** Fetch standard, "CORS protocol and HTTP caches": on an answer without permission, or a cache would serve that to an allowed page. */
 const VARY: HeaderList = Object.freeze([['vary', 'origin'] as const])
 /** One year, as the contract's other security headers: the usual value of the preload lists. */
 const HSTS = 'max-age=31536000; includeSubDomains'
@@ -19,12 +19,12 @@ const EXPOSED =
   'x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, ' +
   'x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens'
 
-/** Ten minutes: long enough to spare a preflight a request, short enough that a changed configuration is soon felt. */
+/** Ten minutes: long enough to avoid a preflight per request, short enough that a changed configuration soon takes effect. */
 const PREFLIGHT_MAX_AGE_SEC = '600'
-/** A list of header names, nothing else, short: it is sent back. */
+/** A short list of header names and nothing else, since it is sent back. */
 const REQUESTED_HEADERS = /^[A-Za-z0-9\-_, ]{1,1024}$/
 
-/** `origins` may hold `*` for any origin. */
+/** `origins` may contain `*` for any origin. */
 export function createHeaderPolicy(isTls: boolean, origins: readonly string[]): HeaderPolicy {
   const fixed: (readonly [string, string])[] = [
     ['x-content-type-options', 'nosniff'],

@@ -11,7 +11,7 @@ export type Binding = {
   readonly isExclusive: boolean
 }
 
-/** Told when connections are no longer accepted, and when they are again. */
+/** Called when connections are no longer accepted, and when they are again. */
 export type OnAccepting = (isAccepting: boolean, descriptors: Descriptors) => void
 
 export type ListenerOptions = {
@@ -23,9 +23,9 @@ export type ListenerOptions = {
 }
 
 const LOOK_EVERY_MS = 1000
-/** So that looking at them costs the same with many: a microsecond each. */
+/** So that the cost of counting stays bounded: a microsecond per descriptor. */
 const LOOK_MS_PER_DESCRIPTOR = 1
-/** Somebody else may take a port between learning and taking it. */
+/** Another process may bind a port between finding and binding it. */
 const FREE_PORT_TRIES = 5
 
 /** Listens on a binding, unless descriptors are short. */
@@ -76,12 +76,12 @@ export class Listener {
       (socket) => {
         this.#socket = socket
       },
-      // Another process was quicker: the next look tries again.
+      // Another process has bound the port: the next check tries again.
       () => undefined,
     )
   }
 
-  /** For good. */
+  /** Closes for good. */
   close(): void {
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#timer = null
@@ -89,7 +89,7 @@ export class Listener {
     this.#closeSocket()
   }
 
-  /** A connection that becomes a WebSocket is not told when it goes: until the next look there seem to be more than there are. */
+  /** The end of a connection that became a WebSocket is not reported: until the next check the count is too high. */
   #countConnectionsOf(app: TemplatedApp): void {
     app.filter((_, count) => this.#count(Number(count)))
   }
@@ -117,7 +117,7 @@ export class Listener {
     const budget = this.#budget
     const nowMs = performance.now()
     if (budget === null) return
-    // While the port is closed the count is not trusted: what was missed of a flood would keep it closed.
+    // While the port is closed the count is not trusted: missed ends of connections would keep it closed.
     const isAccepting = this.#socket !== null
     if (isAccepting && nowMs - this.#lookedAtMs < budget.open * LOOK_MS_PER_DESCRIPTOR) return
     this.#lookedAtMs = nowMs
@@ -133,7 +133,7 @@ export class Listener {
     this.#onAccepting(false, { open: budget.open, limit: budget.limit })
   }
 
-  /** Whoever has taken the port meanwhile keeps it until the next look. */
+  /** If another process has bound the port meanwhile, it is tried again at the next check. */
   async #resume(budget: DescriptorBudget): Promise<void> {
     const socket = await bind(this.#engine, this.#binding).catch(() => null)
     if (socket === null) return
@@ -165,7 +165,7 @@ export class Listener {
   }
 }
 
-/** The engine's `listen` with host and options, which its types leave out. */
+/** The engine's `listen` with host and options, which its types lack. */
 type Listen = (host: string, port: number, options: number, done: (socket: ListenSocket | false) => void) => unknown
 
 function bind(engine: Engine, { app, host, port, isExclusive }: Binding): Promise<ListenSocket> {

@@ -23,7 +23,7 @@ export function writeHead(res: HttpResponse, status: number, lists: readonly Hea
   res.writeStatus(STATUS_LINES.get(status) ?? `${status} Unknown`)
   for (const list of lists) {
     for (const header of list) {
-      // Not taken apart by a pattern: that asks an iterator.
+      // No destructuring, which would use an iterator.
       const name = header[0]
       const value = header[1]
       // Header values are ASCII but for a rare name of configuration: near enough for a budget with kilobytes to spare.

@@ -20,7 +20,7 @@ export const CHUNK_FRAMING_BYTES = 12
 const NO_CONTENT = 204
 const EMPTY = new Uint8Array(0)
 const CRLF = '\r\n'
-/** An error's; with the head it must fit into one cork. */
+/** For an error; with the head it must fit into one cork. */
 const MAX_LINGERING_BODY_BYTES = 4 * 1024
 /** Pieces of a body in one turn, a microsecond each, and how large they must be at least to be more. */
 const MAX_PIECES_A_TURN = 4096
@@ -29,7 +29,7 @@ const LEAST_PIECE_BYTES = 64
 /** Open responses of one event loop. */
 export type OpenCount = { requests: number; sockets: number }
 
-/** Takes a piece of a body, which is the engine's and gone after the call. */
+/** Takes a piece of a body, which belongs to the engine and is invalid after the call. */
 export type TakeBody = (chunk: ArrayBuffer, isLast: boolean) => void
 
 export type WholeAnswer = {
@@ -57,7 +57,7 @@ export class ClientResponse implements Waiting {
   /** In which the engine last handed over something of the request: so long it may be about to read the next one. */
   #turn: number
   #isDone = false
-  /** An answer that goes out when the turn is over, and whom it is for. */
+  /** The answer that is sent when the turn is over. */
   #waiting: WholeAnswer | null = null
   #address: Uint8Array = EMPTY
   #dropped: DroppedRest | null = null
@@ -104,7 +104,7 @@ export class ClientResponse implements Waiting {
     return this.#isDone ? EMPTY.buffer : this.#res.getRemoteAddress()
   }
 
-  /** Asks for the request's body. */
+  /** Reads the request's body. */
   readBody(take: TakeBody): void {
     if (this.#isDone) return
     this.#takeBody = take
@@ -113,7 +113,7 @@ export class ClientResponse implements Waiting {
 
   /**
    * The whole answer at once, or when the turn is over: if the turn is crowded, or the connection closes after this answer,
-   * the engine shall not serve what lies behind the request in the bytes it is reading. No effect after the end.
+   * the engine must not serve what follows the request in the bytes that it is reading. No effect after the end.
    */
   answer(answer: WholeAnswer): void {
     if (this.isAnswered) return
@@ -159,7 +159,7 @@ export class ClientResponse implements Waiting {
     return this.#res.write(bytes)
   }
 
-  /** Inside a cork: ends a stream well. */
+  /** Inside a cork: ends a stream successfully. */
   end(): void {
     if (this.#isDone) return
     this.#finish()
@@ -242,7 +242,7 @@ export class ClientResponse implements Waiting {
     this.#finish()
     this.#res.cork(() => {
       if (answer !== null) this.#writeHead(answer.status, answer.headers)
-      // Behind an answer that is out already these are bytes too many; whoever floods does not read them.
+      // After an answer that is already sent these bytes are superfluous; a client that floods does not read them.
       this.#res.end(answer === null || this.#isHead ? EMPTY : answer.body, true)
     })
   }
@@ -265,7 +265,7 @@ export class ClientResponse implements Waiting {
     this.#dropped?.stop()
     if (this.#isDone) return
     const { onGone } = this
-    // Nobody leaves within the turn that reads their request: the engine has found another one behind it.
+    // A client cannot leave within the turn that reads its request: the engine has found another request behind it.
     if (this.#address.length > 0 && this.#guard.isNow(this.#turn)) this.#guard.noteFlood('requests', this.#address)
     this.#finish()
     onGone?.()
@@ -276,7 +276,7 @@ export class ClientResponse implements Waiting {
     this.#dropped?.stop()
   }
 
-  /** Nothing more is written, though the connection may still be read. */
+  /** Nothing more is written, but the connection may still be read. */
   #settleOpen(): void {
     if (this.#isDone) return
     this.#isDone = true

@@ -2,14 +2,14 @@
 // everything in one go, so without a bound a client that never pauses would be the only one served.
 //
 //   requests   at first answered at once; when a turn is crowded, after it. A second request behind one that waits makes the
-//              engine close the connection by itself, so nobody needs to know which connection it is (the engine does not
-//              tell), and no other client loses more than the rest of the turn.
+//              engine close the connection by itself, without our knowing which connection it is (the engine does not
+//              say), and no other client loses more than the rest of the turn.
 //   messages   are counted for each socket, which is closed with 1008 above its allowance.
 //
 // It costs a counter a request and one `setImmediate` a turn; it never looks at a clock by itself.
 import { type FloodKind } from '../../telemetry/records.js'
 
-/** Told of each closed connection; `address`: its other side, 4 or 16 bytes, none where it is not known. */
+/** Called for each closed connection; `address`: its other side, 4 or 16 bytes, empty if unknown. */
 export type OnFlood = (kind: FloodKind, address: Uint8Array) => void
 
 /** Called when the turn is over. */

@@ -17,7 +17,7 @@ export type Asking = {
 const CALLER_KEY = /^[\x21-\x7e]{1,4096}$/
 
 /**
- * The key that a request shows. `authorization` stands in where the head has no credential of its own.
+ * The key of a request. `authorization` is used if the head has no credential.
  * @throws unauthenticated; rate_limited for an address that tries keys
  */
 export function identify(asking: Asking, failedKeys: ServerContext['failedKeys'], authorization: string): KeyIdentity {
@@ -29,7 +29,7 @@ export function identify(asking: Asking, failedKeys: ServerContext['failedKeys']
   try {
     return view.pipeline.authenticate(credentials)
   } catch (thrown) {
-    // Who sends no key tries none.
+    // A request without a key is not a guess.
     if (failedKeys !== null && hasCredential(credentials)) noteFailedKey(asking, failedKeys)
     throw thrown
   }
@@ -40,13 +40,13 @@ function noteFailedKey({ view, clientAddress }: Asking, failedKeys: NonNullable<
   if (!view.proxies.has(clientAddress)) failedKeys.note(clientAddress)
 }
 
-/** Whether a head shows any key. */
+/** Whether a head has any key. */
 export function hasCredential({ authorization, apiKey, vendorKey = '' }: Credentials): boolean {
   return authorization !== '' || apiKey !== '' || vendorKey !== ''
 }
 
 /**
- * The caller's own key with a provider: an `x-api-key` that is no gateway key. Null where there is none.
+ * The caller's own key for a provider: an `x-api-key` that is not a gateway key. Null if there is none.
  * @throws invalid_request when it cannot be a key
  */
 export function callerKeyOf({ head, view }: Pick<Asking, 'head' | 'view'>): string | null {

@@ -33,7 +33,7 @@ export function createRoute(front: ServerContext, surface: Surface | null, act: 
   }
 }
 
-/** POST of a surface: whether it may come in, and as whom, is settled before a byte of the body is read. */
+/** POST of a surface: the caller is authenticated and admitted before a byte of the body is read. */
 export function createTakeChat(takeBody: TakeBody | null): Act {
   return (exchange) => {
     const key = exchange.authenticate()
@@ -99,7 +99,7 @@ export class HttpExchange implements Asking, BodyEvents {
     return this.#response.isDone
   }
 
-  /** The client's address, 4 or 16 bytes, as far as the trusted proxies tell it; none after the end. */
+  /** The client's address, 4 or 16 bytes, as far as the trusted proxies report it; empty after the end. */
   get clientAddress(): Uint8Array {
     return this.view.proxies.clientOf(this.#response.address, this.head)
   }
@@ -119,7 +119,7 @@ export class HttpExchange implements Asking, BodyEvents {
   }
 
   /**
-   * Looks up who asks. `authorization` stands in where the request has no credential of its own.
+   * Identifies the caller. `authorization` is used if the request has no credential.
    * @throws unauthenticated; rate_limited for an address that tries keys
    */
   authenticate(authorization = ''): KeyIdentity {
@@ -203,7 +203,7 @@ export class HttpExchange implements Asking, BodyEvents {
     this.reject(new GatewayError('payload_too_large'))
   }
 
-  /** Answers an error in the surface's envelope; whatever of the body is still to come is not read, or not far. */
+  /** Answers an error in the surface's envelope; the rest of the body is not read, or only up to a limit. */
   reject(thrown: unknown, headers: HeaderList | null = null, surface = this.surface): void {
     const error = toGatewayError(thrown)
     const { requestId } = this
@@ -267,7 +267,7 @@ export class HttpExchange implements Asking, BodyEvents {
     else this.#handle?.cancel()
     const body = this.#body
     if (body === null && this.#packed === null) return
-    // It was never an exchange, but it was a request: the log and the count shall have it.
+    // It was never an exchange, but it was a request: it is logged and counted.
     if (!this.#isRejected) this.reject(new GatewayError('client_gone'))
     body?.stop()
     this.#packed?.release()
@@ -286,7 +286,7 @@ function idHeaders(requestId: string, surface: Surface | null): HeaderList {
   return name === undefined ? [ours] : [ours, [name, requestId]]
 }
 
-/** For a body that nobody was looked up for; there is none. */
+/** For a body whose caller was not identified; this never happens. */
 const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
 
 function asItIs(sink: Sink): Sink {

@@ -4,7 +4,7 @@ import { type GatewayError } from '../../errors.js'
 import { type Reservation } from '../context.js'
 
 const EMPTY = new Uint8Array(new ArrayBuffer(0))
-/** First room for a body of unknown length: most chunked bodies fit without growing. */
+/** The initial size for a body of unknown length: most chunked bodies fit without growing. */
 const FIRST_ROOM_BYTES = 16 * 1024
 
 export type BodyEvents = {
@@ -39,7 +39,7 @@ export class RequestBody {
     return this.#received
   }
 
-  /** `chunk` is the engine's and is gone after the call. */
+  /** `chunk` belongs to the engine and is invalid after the call. */
   push(chunk: ArrayBuffer, isLast: boolean): void {
     if (this.#isDone) return
     const before = this.#received
@@ -73,7 +73,7 @@ export class RequestBody {
     this.#reservation = null
   }
 
-  /** Reserved before it is allocated; the error where there is no room. */
+  /** Reserves memory before it is allocated; returns an error if there is no room. */
   #makeRoom(neededBytes: number): GatewayError | null {
     if (this.#room.length >= neededBytes) return null
     // A declared length is allocated at the first byte, not at the head: a head alone costs its sender too little.
@@ -90,7 +90,7 @@ export class RequestBody {
     return null
   }
 
-  /** The body is the taker's from here on, and has arrived: its reservation is over. */
+  /** The body is complete and belongs to the caller from here on: its reservation ends. */
   #finish(body: Uint8Array<ArrayBuffer>): void {
     this.stop()
     this.#events.onBody(body)

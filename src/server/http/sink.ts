@@ -62,7 +62,7 @@ export class HttpSink implements Sink {
   #isCommitted = false
   #reader: LogReader | null = null
   #onDone: ((delivery: Delivery) => void) | null = null
-  /** What is left of an entry that was begun: no keepalive may come before its end. */
+  /** The rest of an entry that was begun: no keepalive may be sent before its end. */
   #rest: Uint8Array | null = null
   #isTailQueued = false
   #isTailProbed = false
@@ -87,7 +87,7 @@ export class HttpSink implements Sink {
     return this.#head?.transport ?? 'json'
   }
 
-  /** The stream is the sink's now: an abort reaches the pipeline by `onDone`. */
+  /** The stream belongs to the sink now: an abort reaches the pipeline by `onDone`. */
   get isFollowing(): boolean {
     return this.#onDone !== null
   }
@@ -136,7 +136,7 @@ export class HttpSink implements Sink {
     this.#settle(stalledMs >= ENGINE_STALL_MS ? 'slow_reader' : 'client_gone')
   }
 
-  /** Writes until the log or the socket has had enough. */
+  /** Writes until the log is empty or the socket is full. */
   #pump(): void {
     if (this.#reader?.isCut) this.#cut()
     if (this.#reader === null || this.#isBlocked || this.#isTurnDue) return
@@ -219,8 +219,8 @@ export class HttpSink implements Sink {
   }
 
   /**
-   * Only a write tells whether the cork before it went out. So the last byte of a long stream waits for a cork of its own:
-   * if that blocks, the end waits for the client, and is not lost with what the engine drops 10 s after it.
+   * Only a write shows whether the previous cork was sent. So the last byte of a long stream is sent in a separate cork: if that
+   * blocks, the end waits for the client, and is not lost with what the engine drops 10 s later.
    */
   #holdTail(batch: Uint8Array): Uint8Array {
     const isDue = this.#isTailQueued && this.#rest === null && !this.#isTailProbed && batch.length > 1
@@ -274,7 +274,7 @@ export class HttpSink implements Sink {
 }
 
 function bearsContentType(headers: HeaderList): boolean {
-  // Not taken apart by a pattern: that asks an iterator.
+  // No destructuring, which would use an iterator.
   for (const header of headers) if (header[0] === 'content-type') return true
   return false
 }

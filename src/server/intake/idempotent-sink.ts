@@ -25,7 +25,7 @@ export type OnceOptions = {
 /** `size`: above `maxAnswerBytes`; `store`: without room, or the store is unavailable. */
 export type NotKeptReason = 'size' | 'store'
 
-/** Of the moment, not of the answer. */
+/** Headers of the moment, not of the answer. */
 const FLEETING = /^x-ratelimit-|^retry-after/
 
 /** Passes everything on; only a whole answer waits for its commit. */
@@ -73,7 +73,7 @@ export class IdempotentSink implements Sink {
     void desk.forget(request, lease).catch(() => false)
   }
 
-  /** Never rejects: an answer that cannot be kept is an answer all the same. */
+  /** Never rejects: an answer that cannot be kept is sent all the same. */
   async #keep({ status, headers, body }: Answer): Promise<void> {
     if (this.#isSettled) return
     this.#isSettled = true

@@ -21,14 +21,14 @@ export type JobIntake = {
   /** Whose chats may become jobs. */
   readonly surface: Surface
   readonly desk: JobApi
-  /** Checks a body as the straight way does. */
+  /** Checks a body in the same way as for an exchange. */
   readonly decode: (surfaceId: string, body: Uint8Array<ArrayBuffer>) => DecodedBody | Promise<DecodedBody>
   readonly createJobId: () => string
   /** One line for the log. */
   readonly tell: (fields: object, message: string) => void
   /** A job was refused for the bytes that it would take in the store. */
   readonly onNoRoom: (scope: 'gateway' | 'key') => void
-  /** An answer is not kept for repetitions: it is too large, or the store does not take it. */
+  /** An answer is not kept for repeated requests: it is too large, or the store does not accept it. */
   readonly onNotKept: (reason: NotKeptReason) => void
 }
 
@@ -40,7 +40,7 @@ const WEBHOOK_BYTES = Buffer.from(`"${WEBHOOK_MEMBER}"`)
 /** Members that are not stored: a job is never streamed, and its webhook is stored separately. */
 const NOT_STORED = ['stream', 'stream_options', WEBHOOK_MEMBER]
 const IDEMPOTENCY_KEY = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
-/** Longer than any answer takes; only a process that died leaves one this long. */
+/** Longer than any answer takes; only a process that has died holds a lease this long. */
 const DIRECT_LEASE_MS = 15 * 60_000
 /** A full queue has moved on by then. */
 const FULL_RETRY_AFTER_MS = 5000
@@ -215,7 +215,7 @@ function noRoom({ exchange, door }: IntakeRequest, { scope, bytes }: Excess): Ga
     scope === 'key'
       ? `The jobs and kept answers of this key may take ${perKey} bytes (jobs.maxStoredBytesPerKey). Cancel pending jobs, or try again when earlier ones have passed jobs.retentionMs.`
       : `The job store is limited to ${all} bytes (jobs.maxStoredBytes) and has no room for this job. Try again later.`
-  // No waiting helps.
+  // Waiting does not help.
   if (bytes > Math.min(perKey, all)) return new GatewayError('payload_too_large', { message: TOO_LARGE_A_JOB })
   return new GatewayError(scope === 'key' ? 'rate_limited' : 'storage_full', { message, retryAfterMs })
 }

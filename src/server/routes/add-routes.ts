@@ -35,7 +35,7 @@ export type RouteOptions = PathOptions & {
   readonly renderMetrics: () => Promise<string>
 }
 
-/** All of the public listener; the routing table is returned. */
+/** Adds all routes of the public listener; returns the routing table. */
 export function addRoutes(app: TemplatedApp, front: ServerContext, options: RouteOptions): RouteRow[] {
   const { metrics } = options
   const { apiPrefix } = options.compat
@@ -54,7 +54,7 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   ]
   if (metrics.port === null) paths.push(metricsPath(options.renderMetrics, false))
   const served = new Map<string, Path>()
-  // With an empty prefix two have one path: the first one counts.
+  // With an empty prefix two rows have the same path: the first one counts.
   for (const path of paths) if (!served.has(path.path)) served.set(path.path, path)
   const routes = [...served.values()].flatMap(rowsOf)
   const takeChat = createTakeChat(options.jobDoor === undefined ? null : createTakeBody(options.jobDoor))
@@ -64,7 +64,7 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   return routes
 }
 
-/** All of the metrics' own listener. */
+/** Adds all routes of the separate metrics listener. */
 export function addMetricsRoutes(app: TemplatedApp, front: ServerContext, options: RouteOptions): void {
   addPath(app, front, metricsPath(options.renderMetrics, true), createTakeChat(null))
   addRest(app, front, { routes: [], ...EVERYWHERE })

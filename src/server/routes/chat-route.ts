@@ -5,7 +5,7 @@ import { type ServerContext } from '../context.js'
 import { callerKeyOf } from '../http/credentials.js'
 import { type Act, createRoute, type EngineRoute } from '../http/http.js'
 
-/** One surface on a path, by one of its routes: whose `accept` asks for it, unless it needs no asking. */
+/** One surface on a path, by one of its routes, selected by the route's `accept` if it has one. */
 export type Choice = { readonly surface: Surface; readonly route: SurfaceRoute }
 /** The placeholder for the name of a provider in a route. */
 export const PROVIDER_PART = '{provider}'
@@ -58,7 +58,7 @@ function takeChatOn(route: SurfaceRoute | null, takeChat: Act): Act {
   }
 }
 
-/** True if the header has this very type in its list; a range such as `*` is no wish. RFC 9110, section 12.5.1. */
+/** True if the header has this very type in its list; a range such as `*` is not a request for it. RFC 9110, section 12.5.1. */
 export function namesType(header: string, type: string): boolean {
   return header.split(',').some((entry) => entry.split(';')[0]?.trim().toLowerCase() === type)
 }

@@ -57,7 +57,7 @@ const EVENTS: readonly StreamEvent[] = [
   { type: 'finish', reason: 'stop', usage: USAGE, stopSequence: null },
 ]
 
-/** The whole document. A surface without a description is left out; a test ensures that there is none. */
+/** The whole document. A surface without a description is left out; a test ensures that every surface has one. */
 export function createOpenApi({ version, hasKeys, routes }: OpenApiOptions): JsonObject {
   const paths: Record<string, JsonObject> = {}
   const schemas: Record<string, JsonObject> = {}
@@ -154,7 +154,7 @@ function completeAnswer(surface: Surface): JsonObject {
   }
 }
 
-/** An answer of which the gateway does not write a byte. */
+/** An answer that is entirely the upstream's. */
 function upstreamAnswer(): JsonObject {
   const frames = { schema: { description: 'The provider’s own frames' } }
   return {
@@ -249,7 +249,7 @@ function named(examples: Readonly<Record<string, JsonValue>>): JsonObject {
   return Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]))
 }
 
-/** Schemas carry marks of their library that are no JSON. */
+/** Schemas have marks of their library that are not JSON. */
 function plainJson(schema: object): JsonObject {
   return JSON.parse(JSON.stringify(schema)) as JsonObject
 }

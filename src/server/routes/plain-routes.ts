@@ -39,7 +39,7 @@ export function answerPing(): Act {
   return (exchange) => exchange.answer(200, body)
 }
 
-/** The document of the API, made when it is first asked for: one for a gateway with keys, one for a gateway without. */
+/** The document of the API, built on first request: one for a gateway with keys, one for a gateway without. */
 export function answerOpenApi(create: (hasKeys: boolean) => JsonObject): Act {
   const bodies = new Map<boolean, Buffer>()
   return (exchange) => {
@@ -59,7 +59,7 @@ export const answerModels: Act = (exchange, req) => {
   exchange.answer(200, encode(listing?.encodeList(models, read) ?? { object: 'list', data: [...models] }))
 }
 
-/** The models that the caller's key may use, each with its provider and the languages that prompts are there for. */
+/** The models that the caller's key may use, each with its provider and the languages of the prompt library. */
 export const answerTags: Act = (exchange) => {
   const { view } = exchange
   const key = exchange.authenticate()
@@ -82,8 +82,8 @@ export function answerModel(prefix: string): Act {
 }
 
 /**
- * Metrics as text, for `metrics.token` alone where it is set: they tell of all keys' work. Without it a gateway key opens them
- * where keys are set. `isApart`: on a listener of their own, on loopback, where no gateway key is asked for.
+ * Metrics as text. They cover all keys, so only `metrics.token` gives access if it is set; otherwise any gateway key does if keys
+ * are set. `isApart`: on a separate listener on loopback, which requires no gateway key.
  */
 export function answerMetrics(render: () => Promise<string>, isApart: boolean): Act {
   return (exchange) => {
@@ -104,7 +104,7 @@ function hasToken(authorization: string, token: string): boolean {
   return timingSafeEqual(digest(`${scheme.toLowerCase()} ${rest.join(' ')}`), digest(`bearer ${token}`))
 }
 
-/** A known path with another method. `allow` lists those it takes. */
+/** A known path with another method. `allow` lists the allowed ones. */
 export function refuseMethod(allow: string): Act {
   return (exchange) => exchange.reject(new GatewayError('method_not_allowed'), [['allow', allow]])
 }
@@ -137,7 +137,7 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-/** Percent-decodes; text that does not decode is no model's name and stays as it is. */
+/** Percent-decodes; text that does not decode is not a model's name and stays unchanged. */
 function decodePath(text: string): string {
   try {
     return decodeURIComponent(text)

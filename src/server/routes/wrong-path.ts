@@ -1,7 +1,7 @@
 // The message of a 404: the path itself, and the likely mistake. Most often that is a base URL with a superfluous or missing version.
-// Pure: it knows the existing routes, and those that people look for.
+// Pure: it knows the existing routes, and those that clients try.
 
-/** One route that is there. */
+/** An existing route. */
 export type KnownRoute = { readonly method: string; readonly path: string }
 
 /** A longer path is cut: it is the client's own text. */

@@ -14,7 +14,7 @@ export type ClientFrame = {
   /** All members; a request in JSON bytes is null. */
   readonly message: JsonObject
   /**
-   * The body of the chat as the pipeline takes it: asking for a stream, in an ArrayBuffer of its own and of exact size.
+   * The body of the chat for the pipeline: it requests a stream, and is in its own ArrayBuffer of exact size.
    * @throws invalid_request if there is no object
    */
   chatBody(): Uint8Array<ArrayBuffer>
@@ -91,7 +91,7 @@ function parseEnvelope(frame: Buffer, request: Member | null): JsonObject {
   }
 }
 
-/** With `stream` added, or set where it is off. What is no object, or says anything else there, is left for the pipeline to refuse. */
+/** Adds `stream: true`, or sets it if it is false. Anything but an object, or another value, is left for the pipeline to reject. */
 function asStream(request: Buffer): Uint8Array<ArrayBuffer> {
   const members = scanMembers(request)
   const isOff = ({ key, valueStart, valueEnd }: Member) =>

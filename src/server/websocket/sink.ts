@@ -1,4 +1,4 @@
-// One chat on a WebSocket: follows its log and turns frames into `event` messages. It does not write by itself: the socket asks it for
+// One chat on a WebSocket: follows its log and turns frames into `event` messages. It does not write by itself: the socket requests
 // one entry at a time, so that chats share the socket evenly.
 
 import { type ErrorData } from '../../model/error.js'
@@ -26,7 +26,7 @@ export type ChatCarrier = {
 
 export type WsSinkOptions = {
   readonly socket: ChatCarrier
-  /** The client's name of the chat. */
+  /** The client's id of the chat. */
   readonly id: string
   readonly surface: Surface
   readonly requestId: string
@@ -86,7 +86,7 @@ export class WsSink implements Sink {
     this.#close('delivered')
   }
 
-  /** A WebSocket has no place for headers. */
+  /** A WebSocket has no headers. */
   begin(): void {}
 
   /** The socket pings by itself. */
@@ -133,7 +133,7 @@ export class WsSink implements Sink {
     if (this.#isOver || payload.length === 0) return
     const message = this.#socket.codec.encodeEvent(this.#eventHead, this.id, this.#seq, payload)
     if (message === null) {
-      // The end marker among them; `done` takes its place.
+      // Also the end marker, which `done` replaces.
       if (isSilent(payload)) return
       this.#sendMessage(this.#errorMessage(brokenFrame(), 'upstream_cut'))
       this.#close('upstream_cut')
@@ -179,7 +179,7 @@ export class WsSink implements Sink {
   }
 }
 
-/** Usage in the names that clients of this API know. */
+/** Usage under the names of this API. */
 function encodeUsage(usage: StreamEnd['usage']): JsonObject {
   return {
     prompt_tokens: usage.inputTokens,

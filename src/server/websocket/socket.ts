@@ -83,7 +83,7 @@ export class WsSocket<UserData = unknown> implements ChatCarrier {
     queueMicrotask(() => this.cut())
   }
 
-  /** The engine has written something off. */
+  /** The engine has sent buffered data. */
   drained(): void {
     if (!this.#isOpen) return
     this.#stallTimer?.refresh()
@@ -115,7 +115,7 @@ export class WsSocket<UserData = unknown> implements ChatCarrier {
     for (const sink of [...this.#chats.values()]) sink.leave(result)
   }
 
-  /** Writes cork by cork until the chats or the socket have had enough. */
+  /** Writes cork by cork until the chats have nothing to send or the socket is full. */
   #pump(): void {
     while (this.#isOpen && !this.#isBlocked && this.#queue.length > 0) {
       this.#budget = CORK_BUDGET_BYTES

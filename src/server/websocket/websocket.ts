@@ -39,13 +39,13 @@ export type SocketState = {
   view: FrontView
   readonly codec: WsCodec
   readonly parameterHeaders: Readonly<Record<string, string>>
-  /** Given back when the socket closes. */
+  /** Released when the socket closes. */
   readonly reservation: Reservation
   /** Facts of the upgrade for the log line of each chat. */
   readonly origin: ClientOrigin
-  /** The other side's address, read from the upgrade: builds of the engine from 20.69 on know none of a WebSocket. */
+  /** The other side's address, read from the upgrade: builds of the engine from 20.69 on have none for a WebSocket. */
   readonly address: Uint8Array
-  /** The socket's name in the log. */
+  /** The id of the socket in the log. */
   readonly connection: string
   readonly allowance: MessageAllowance
   /** The socket is closed as soon as it is open: a browser shows a page the code of a close, but no status of an upgrade. */
@@ -72,7 +72,7 @@ const BROKEN_FRAMES: ReadonlyMap<string, string> = new Map([
 ])
 /** 4000 and above are free for applications: 4401 is the 401 of HTTP. */
 const CLOSE_OF_STATUS = 4000
-/** Nobody is known. */
+/** No known key. */
 const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
 
 /** What the engine needs to serve the route. */
@@ -185,7 +185,7 @@ function isAllowed(front: ServerContext, ws: WebSocket<SocketState>): boolean {
   return false
 }
 
-/** Why the engine ended the socket, if for a breach; null: the connection was lost. Newer words of its own would be, too. */
+/** Why the engine ended the socket, if for a breach; null: the connection was lost, or the engine's message is unknown. */
 function breachOf(reason: ArrayBuffer, maxMessageBytes: number): GatewayError | null {
   const words = Buffer.from(reason).toString('latin1')
   if (words === TOO_BIG) {
@@ -244,7 +244,7 @@ function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): v
 
 type RefusedChat = { readonly id: string; readonly error: GatewayError; readonly requestBytes: number }
 
-/** It was never an exchange, but it was a request: the log and the count shall have it, and its end an outcome. */
+/** It was never an exchange, but it was a request: it is logged and counted, with an outcome. */
 function refuseChat(speaker: Speaker, socket: WsSocket<SocketState>, refused: RefusedChat): void {
   const { front, options, ws } = speaker
   const { surface } = options
@@ -266,7 +266,7 @@ function obey(speaker: Speaker, socket: WsSocket<SocketState>, said: Said): void
       socket.send(socket.codec.encode({ type: 'pong' }))
       return
     case 'cancel':
-      // A chat that has just ended is no error: the frames crossed.
+      // A chat that has just ended is not an error: the frames crossed.
       socket.find(id ?? refuseId())?.cancel()
       return
     case 'chat':
@@ -304,7 +304,7 @@ function originOf({ origin, connection }: SocketState, chat: string | null): Cli
   return { ...origin, socket: { connection, chat } }
 }
 
-/** The configuration may have been swapped since the last chat: the key must still be one, and may stand elsewhere in it. */
+/** The configuration may have been replaced since the last chat: the key must still exist, and its index may have changed. */
 function renew(front: ServerContext, state: SocketState): void {
   if (state.view === front.view) return
   state.key = front.view.pipeline.renew(state.key)
