@@ -12,31 +12,31 @@ import { type Server } from './server/app.js'
 import { reopenLog } from './telemetry/log/log.js'
 
 export type Gateway = {
-  /** Resolves with the port it listens on. @throws misconfigured when the port cannot be had */
+  /** Resolves with the port it listens on. @throws misconfigured when the port is not available */
   listen(port: number): Promise<number>
   /**
    * New requests get this configuration; those under way keep theirs.
    * @throws misconfigured, with nothing changed
    */
   reload(config: Config, ledger: SlotTable): void
-  /** Opens the job store now. @throws misconfigured, naming the file, when it cannot be had */
+  /** Opens the job store now. @throws misconfigured, naming the file, when it cannot be opened */
   openJobs(): Promise<void>
-  /** Says in the log that the job store could not be made if it were needed now. */
+  /** Logs that the job store could not be created if it were needed now. */
   tellJobStoreFault(reason: string): void
-  /** One loop of a process tells these. */
+  /** Only one loop of a process logs these. */
   tellStart(facts: StartFacts): void
   tellReload(report: ReloadReport): void
-  /** Writes the log to the file that its path leads to now. Never rejects. */
+  /** Reopens the log file at its path. Never rejects. */
   reopenLog(): Promise<void>
   /** Serves new work for `graceMs` more, lets open exchanges end until `server.drainMs` has passed, then ends them. */
   drain(graceMs: number): Promise<void>
-  /** Ends whatever is open as a drain would in the end, closes, and writes the log. */
+  /** Ends everything open in the same way as the end of a drain, closes, and writes the log. */
   endNow(): Promise<void>
-  /** Cuts whatever is open. A thread whose engine is not closed takes the process down when it ends. */
+  /** Cuts everything open. A thread whose engine is not closed crashes the process when it ends. */
   close(): void
 }
 
-/** Builds one event loop. Nothing listens, connects or starts a thread before it is told to. */
+/** Builds one event loop. It does not listen, connect or start a thread before it is called to. */
 export function createGateway(config: Config, cells: Cells, place: LoopPlace): Gateway {
   const { loopIndex } = place
   const loop = joinLoop(config, cells, place)
@@ -46,7 +46,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
   return {
     async listen(port) {
       server = createLoopServer(loop, { port, loopIndex, isReady: () => isReady })
-      // Before the first request, so that not one of them is admitted past the other nodes.
+      // Before the first request, so that none is admitted without regard to the other nodes.
       await ground.sharedLimits?.start()
       const bound = await server.listen()
       tend(loop)

@@ -22,7 +22,7 @@ export function announceStart({ config, log }: { config: Config; log: Voice['log
   const names = { providers: providers.map(({ name }) => name), models: models.map(({ name }) => name) }
   log.info({ ...facts, threads: server.threads, ...names }, 'listening')
   announceWarnings(warnings, log)
-  // Gateway keys are set where others are to use it: hardly to talk to a simulator.
+  // With gateway keys, others are meant to use it, and hardly with a simulator.
   if (simulator === 'stand-in' && keys.length > 0) log.warn({}, 'no provider configured, built-in simulator in use')
 }
 

@@ -19,7 +19,7 @@ export function logBreaker(log: Pick<Log, 'info' | 'warn'>, { target, state, err
   else log.warn({ ...where, code: error?.code ?? null, reason: error?.message ?? null, waitMs }, 'breaker open')
 }
 
-/** `states`: by provider, as the metrics of all loops have them. */
+/** `states`: by provider, from the metrics of all loops. */
 export function providerStatuses(
   { providers }: Pick<Config, 'providers'>,
   states: ReadonlyMap<string, number>,

@@ -2,8 +2,8 @@
 import { type Clock } from '../pipeline/context.js'
 
 /**
- * Monotonic milliseconds, read once for all that one turn brings: an upstream's read may hold fifty frames, each of which is
- * timed. 40 ns a reading, three a frame (Node 20.20).
+ * Monotonic milliseconds, read once per turn: one read from an upstream may contain fifty frames, each of which is timed. A
+ * reading takes 40 ns, and each frame needs three (Node 20.20).
  */
 function createTurnClock(): () => number {
   let nowMs = 0
@@ -21,7 +21,7 @@ function createTurnClock(): () => number {
   }
 }
 
-/** The clock and the chance of a real gateway. */
+/** The clock and randomness of a real gateway. */
 export const CLOCK: Clock = {
   nowMs: createTurnClock(),
   unixSec: () => Math.floor(Date.now() / 1000),

@@ -8,9 +8,9 @@
 export type Drainable = {
   /** Exchanges, and requests whose body is still on its way. */
   openCount(): number
-  /** No further connections, and 503 for new requests on those there are. */
+  /** Accepts no further connections, and answers new requests on existing ones with 503. */
   refuseNew(): void
-  /** Lets go of connections that carry nothing. */
+  /** Closes idle connections. */
   closeIdle(): void
   /** Ends every open exchange with `draining`. */
   endAll(): void
@@ -48,7 +48,7 @@ const POLL_MS = 20
 /** Time for the remaining clients to receive their error frame. */
 const FAREWELL_MS = 500
 
-/** Resolves when nothing is open, or nothing more can be done for it. */
+/** Resolves when nothing is open, or when everything that is left was ended. */
 export async function drain(loop: Drainable, times: DrainTimes): Promise<void> {
   const { drainMs, graceMs, nowMs, pause } = times
   const deadlineMs = nowMs() + drainMs

@@ -31,7 +31,7 @@ import { type Pools } from '../upstream/pool/pools.js'
 import { parseProxy } from '../upstream/proxy.js'
 import { base64Length, fetchAttachment } from '../upstream/strangers/attachment.js'
 
-/** When to come back from maintenance: soon after its end, and not all the time before. */
+/** Retry-After during maintenance: short enough for a retry soon after its end, long enough to avoid many before. */
 const MAINTENANCE_RETRY_MS = 30_000
 
 /** The parts of an event loop that survive every reload. */
@@ -48,7 +48,7 @@ export type LoopResources = {
   readonly logDestination: LogDestination
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly clock: Clock
-  /** Of this loop's own request ids, whatever the configuration. */
+  /** The seed of this loop's request ids, whatever the configuration. */
   readonly requestIdSeed: string
 }
 
@@ -106,7 +106,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
   return { config, pipeline, router, upstream, prompts, log, refusal, receiving, limiter }
 }
 
-/** Null where the gateway fetches nothing. */
+/** Null if the gateway fetches nothing. */
 export function createFetching(config: Config, slots: SlotTable, resources: BudgetResources): Fetching | null {
   const { enabled, maxHeldBytes, maxHeldBytesPerKey, ...options } = config.content.fetch
   if (!enabled) return null
@@ -119,7 +119,7 @@ export function createFetching(config: Config, slots: SlotTable, resources: Budg
   }
 }
 
-/** The limits of this process, and before them those that all nodes share. */
+/** The limits of this process, preceded by those that all nodes share. */
 function joinLimiter(
   config: Config,
   slots: SlotTable,
@@ -141,7 +141,7 @@ type BudgetResources = {
 }
 type BudgetParts = { readonly config: Config; readonly slots: SlotTable; readonly resources: BudgetResources }
 
-/** Of memory that clients decide about. */
+/** Limits the memory whose size clients determine. */
 function createBudget(use: MemoryUse, caps: MemoryCaps, { config, slots, resources }: BudgetParts): MemoryBudget {
   const { memoryCells, metrics } = resources
   return new MemoryBudget(memoryCells[use], {
@@ -170,7 +170,7 @@ type RefusalGround = {
 /** Rejects requests that cannot be served now while that is cheap: all slots and the queue are full, or the loop is late. */
 export function createRefusal(limiter: Pick<Limiter, 'refusal'>, { shedder, metrics }: RefusalGround) {
   return function refusal(key: KeyIdentity): GatewayError | null {
-    // A request that a limit rejects takes no place in the turn.
+    // A request that a limit rejects does not count in the turn.
     const full = limiter.refusal(key.index)
     if (full !== null) return full
     const shed = shedder.refusal()
@@ -179,7 +179,7 @@ export function createRefusal(limiter: Pick<Limiter, 'refusal'>, { shedder, metr
   }
 }
 
-/** Where the limits of this configuration lie in the cells. */
+/** The positions of this configuration's limits in the cells. */
 export function limiterPlaces(config: Pick<Config, 'keys' | 'providers' | 'models'>, slots: SlotTable): LimiterPlaces {
   return {
     keys: placesOf(config.keys, slots.keys),
@@ -203,7 +203,7 @@ export function withKnownProviders(config: Config, running: Config): Config {
   return { ...config, providers: config.providers.map(reuse), wellKnown }
 }
 
-/** All that a request may reach: the configured ones, and those that callers bring a key for. */
+/** All providers that a request may reach: the configured ones, and those for which callers have their own key. */
 export function reachableProviders({ providers, wellKnown }: Config): readonly ProviderConfig[] {
   return [...providers, ...wellKnown.map(({ provider }) => provider)]
 }
@@ -226,7 +226,7 @@ function secretsOf(config: Config): string[] {
   )
 }
 
-/** As they are sent, and as they are written. */
+/** In the form that is sent, and in the form that is configured. */
 function proxySecrets({ proxy = null }: ProviderConfig): string[] {
   const authorization = proxy === null ? null : parseProxy(proxy).authorization
   if (proxy === null || authorization === null) return []

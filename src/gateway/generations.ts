@@ -16,7 +16,7 @@ const TEND_EVERY_MS = 1000
 /** A generation without exchanges may still get one, from a request whose body was on its way when it was replaced. */
 const RETIRED_FOR_MS = 30_000
 
-/** Puts a new generation in the place of the current one, which lives on as long as it has exchanges. */
+/** Replaces the current generation by a new one; the old one remains as long as it has exchanges. */
 export function renew(loop: Loop, config: Config, ledger: SlotTable): void {
   const next = createGeneration(withKnownProviders(config, loop.current.config), ledger, loop.ground)
   const names = metricsConfig(config, ledger)
@@ -28,7 +28,7 @@ export function renew(loop: Loop, config: Config, ledger: SlotTable): void {
   endOfRemovedKeys(loop.retired, next.config)
 }
 
-/** Those of all generations; a reload during a drain may add one. */
+/** The exchanges of all generations; a reload during a drain may add one. */
 export function pipelinesOf(loop: Loop): () => DrainablePipeline[] {
   return () => [loop.current, ...loop.retired].map(({ pipeline }) => pipeline)
 }
@@ -40,11 +40,11 @@ export function endOfRemovedKeys(
 ): void {
   if (!next.server.endRequestsOfRemovedKeys) return
   const known = new Set(next.keys.map(({ keySha256 }) => keySha256))
-  // A request from a time without keys has none that could be removed.
+  // A request from before any keys were configured has no key that could be removed.
   for (const { pipeline } of earlier) pipeline.endOf(({ digest }) => digest !== null && !known.has(digest))
 }
 
-/** Reads gauges, and lets go of generations that have ended and of the connections that only they used. */
+/** Reads gauges, and releases generations that have ended and the connections that only they used. */
 export function tend(loop: Loop): void {
   const { metrics, pools, shedder } = loop.ground
   startLagSampler((worstSec, sample) => {

@@ -6,7 +6,7 @@ import { type SqliteThread, startSqlite } from '../jobs/sqlite/store.js'
 
 export type JobThreadOptions = {
   readonly path: string
-  /** The disk or the thread is ill: one line for the log. */
+  /** The disk or the thread has failed: one line for the log. */
   readonly onTrouble: (message: string) => void
 }
 
@@ -24,7 +24,7 @@ export class JobThread {
     return existsSync(this.#options.path)
   }
 
-  /** Why the file could not be made now, found without making it; null: it could, or is there. */
+  /** The reason why the file could not be created now, checked without creating it; null if it could be, or exists. */
   get fault(): string | null {
     const { path } = this.#options
     if (existsSync(path)) return null
@@ -40,7 +40,7 @@ export class JobThread {
     }
   }
 
-  /** @throws misconfigured, naming the file, when it is damaged, foreign, newer, in use or cannot be had */
+  /** @throws misconfigured, naming the file, when it is damaged, foreign, newer, in use or cannot be opened */
   async connect(): Promise<MessagePort> {
     this.#starting ??= startSqlite(this.#options).catch((thrown: unknown) => {
       this.#starting = null

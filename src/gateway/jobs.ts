@@ -21,7 +21,7 @@ import { type JobIntake } from '../server/intake/job-intake.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type Generation } from './generation.js'
 
-/** A port of the thread that owns the embedded store's file, which is started if it is not there yet. */
+/** A port of the thread that owns the embedded store's file; starts the thread if it is not running yet. */
 export type ConnectJobs = () => Promise<MessagePort>
 
 export type LoopJobsOptions = {
@@ -33,7 +33,7 @@ export type LoopJobsOptions = {
   readonly nowMs: () => number
 }
 
-/** Random bytes of an id, so that ids of others cannot be guessed. */
+/** Random bytes of an id, so that other clients' ids cannot be guessed. */
 const ID_BYTES = 16
 /** Time for webhooks in progress at the end of a drain. */
 const COURIER_GRACE_MS = 2000
@@ -53,7 +53,7 @@ export class LoopJobs {
     )
   }
 
-  /** Where jobs come in; `decode` checks a body as every chat is checked. */
+  /** The intake of jobs; `decode` checks a body in the same way as every chat. */
   createDoor(decode: JobIntake['decode']): JobIntake {
     const { surface, current, metrics } = this.#options
     return {
@@ -81,7 +81,7 @@ export class LoopJobs {
     if (counts !== null) this.#options.metrics.jobCounts(counts)
   }
 
-  /** Takes no further jobs; those that run may end within `graceMs`, then they go back to the queue. */
+  /** Starts no further jobs; running ones may end within `graceMs`, then they return to the queue. */
   async stop(graceMs: number): Promise<void> {
     await this.#runner?.stop(graceMs)
     await this.#courier?.stop(COURIER_GRACE_MS)
@@ -181,7 +181,7 @@ export function jobHabits({ config, router, limiter }: Pick<Generation, 'config'
   }
 }
 
-/** Null: a key that is no longer configured, or a job from a time without keys. */
+/** Null: the key is no longer configured, or the job is from before any keys were configured. */
 function keyOf({ keys }: Config, name: string | null): KeyIdentity | null {
   if (name === null) return keys.length === 0 ? { index: -1, name: null, digest: null } : null
   const index = keys.findIndex((key) => key.name === name)

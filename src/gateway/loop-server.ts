@@ -44,7 +44,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
   })
 }
 
-/** A generation as the server shows it. */
+/** The server's view of a generation. */
 export function viewOf(loop: Loop): ViewOptions {
   const { current } = loop
   const { config, pipeline, prompts, refusal, receiving } = current
@@ -70,7 +70,7 @@ function statuses({ current, ground, cells }: Loop): ProviderStatus[] {
   return providerStatuses(current.config, states)
 }
 
-/** Of no use to a gateway without keys, but a reload may bring some. */
+/** Not needed in a gateway without keys, but a reload may add some. */
 function createFailedKeys({ limits }: Config): FailedKeys | null {
   const perMinute = limits.failedKeysPerMinute
   return perMinute === null ? null : new FailedKeys({ perMinute, now: CLOCK.nowMs })

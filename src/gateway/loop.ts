@@ -24,14 +24,14 @@ import { createGeneration, type Generation, type LoopResources, limiterPlaces } 
 import { type ConnectJobs, LoopJobs } from './jobs.js'
 
 const UNSOLICITED = 'unsolicited bytes from provider, connections not reused for a minute'
-/** Of all protocols that clients speak. */
+/** The surfaces of all protocols. */
 export const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((protocol) => protocol.surface ?? [])
-/** By protocol, of all that upstreams speak. */
+/** The dialects of all protocols, by protocol id. */
 export const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
 )
 
-/** Memory that all event loops share, for the life of the process, and which name has which place in it. */
+/** Memory that all event loops share, for the life of the process, and the table of the slots of names in it. */
 export type Cells = {
   readonly limiter: SharedArrayBuffer
   readonly receiving: SharedArrayBuffer
@@ -40,7 +40,7 @@ export type Cells = {
   readonly ledger: SlotTable
 }
 
-/** Makes the cells; once per process. */
+/** Creates the cells; once per process. */
 export function createCells(config: Config): Cells {
   const ledger = openLedger(config)
   return {
@@ -52,10 +52,10 @@ export function createCells(config: Config): Cells {
   }
 }
 
-/** Which event loop of its process it is, and its way to the thread of the job store. */
+/** The index of the event loop in its process, and its access to the job store's thread. */
 export type LoopPlace = { readonly loopIndex: number; readonly connectJobs: ConnectJobs }
 
-/** One event loop: its ground, the generation that new requests get, and those that others still run on. */
+/** One event loop: its fixed parts, the generation for new requests, and those that earlier requests still use. */
 export type Loop = {
   readonly ground: LoopResources
   readonly scrape: Scrape
@@ -106,7 +106,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs 
   return loop
 }
 
-/** The limits that all nodes share, on this loop's own connection; null where there is one node alone. */
+/** The limits that all nodes share, on this loop's own connection; null for a single node. */
 function createSharedLimits(
   { redis: { url } }: Config,
   metrics: LoopMetrics,
@@ -125,7 +125,7 @@ function createSharedLimits(
   return new SharedState({ url, onState, onCall, nowNs: process.hrtime.bigint })
 }
 
-/** Labels are closed by configuration: the names that there are or have been, and `other`. */
+/** The set of labels is closed: the names of this and earlier configurations, and `other`. */
 export function metricsConfig(config: Config, ledger: SlotTable): MetricsConfig {
   const known = new Map(config.providers.map(({ name, knownModels }) => [name, knownModels]))
   return {

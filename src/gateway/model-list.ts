@@ -6,10 +6,10 @@ import { type KeyIdentity } from '../pipeline/client.js'
 import { allowedModels } from '../routing/access.js'
 import { type Router } from '../routing/router.js'
 
-/** Of one configuration. */
+/** The model list of one configuration. */
 export type ModelListParts = { readonly config: Pick<Config, 'keys'>; readonly router: Router }
 
-/** Model lists have a date that is not known; clients only expect a number. */
+/** The date in model lists is unknown; clients only expect a number. */
 const MODELS_CREATED_SEC = 1_700_000_000
 
 /** The listed models that this key may use. */
