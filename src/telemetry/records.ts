@@ -6,7 +6,7 @@ import { type Usage, type UsageSource } from '../model/usage.js'
 
 export type Transport = 'json' | 'sse' | 'ndjson' | 'websocket'
 
-/** Where a request came from, for the log alone. All of it but `method` is the client's own text. */
+/** The origin of a request, for the log only. Everything except `method` is the client's own text. */
 export type ClientOrigin = {
   readonly method: string
   /** Without its query, which may hold a key. */
@@ -24,7 +24,7 @@ export type Try = {
   readonly provider: string
   readonly model: string
   readonly result: AttemptResult
-  /** Why it failed; null where it did not, or was given up for another one. */
+  /** Why it failed; null if it did not, or was aborted for another one. */
   readonly error: ErrorData | null
   readonly ms: number
 }
@@ -35,7 +35,7 @@ export type ExchangeRecord = {
   readonly transport: Transport
   /** Name of the gateway key, never the key; null without one. */
   readonly keyName: string | null
-  /** As the client wrote it; goes into the log, never into a label. */
+  /** The name that the client sent; goes into the log, never into a label. */
   readonly model: string | null
   /** Provider and upstream model of the attempt that answered, or of the last one. */
   readonly provider: string | null
@@ -59,11 +59,11 @@ export type ExchangeRecord = {
   readonly requestBytes: number
   readonly responseBytes: number
   readonly dropped: readonly string[]
-  /** Null where it is not known. */
+  /** Null if unknown. */
   readonly origin: ClientOrigin | null
   /** All requests to upstreams, in the order of their ends, if one of them failed; null: none has. */
   readonly tries: readonly Try[] | null
-  /** The answering upstream's own name of the request; null where it gave none. */
+  /** The answering upstream's own id of the request; null if it sent none. */
   readonly upstreamRequestId: string | null
 }
 
@@ -82,7 +82,7 @@ export type Metrics = {
   upstreamRetry(provider: string, kind: RetryKind): void
   /** An answer came with usage that cannot be true; it was estimated instead. */
   implausibleUsage(provider: string): void
-  /** A provider sent bytes that no request asked for: its connections are not reused for a while. */
+  /** A provider sent unsolicited bytes: its connections are not reused for a while. */
   unsolicitedBytes(provider: string): void
   limitRejection(scope: 'gateway' | 'key' | 'provider', limit: LimitName): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
@@ -106,7 +106,7 @@ export type LimitName = 'requests' | 'tokens' | 'concurrency' | 'lag' | 'receivi
 export type JobState = 'pending' | 'processing' | 'completed' | 'error'
 export type JobCounts = {
   readonly jobs: Readonly<Record<JobState, number>>
-  /** Of the job that has waited longest. */
+  /** The age of the job that has waited longest. */
   readonly queueAgeMs: number
   readonly deliveries: { readonly due: number; readonly dead: number }
   readonly storedBytes: { readonly jobs: number; readonly answers: number }

@@ -7,7 +7,7 @@ import { type Redactor } from './redact.js'
 
 export type ExchangeLineOptions = {
   readonly redactor: Redactor
-  /** Request ids `<seed>-<count>` are of our own making; null where none are. */
+  /** Request ids `<seed>-<count>` are the gateway's own; null if none are. */
   readonly ownIdSeed: string | null
   /** pino's `time` member, with its comma before. */
   readonly timestamp: () => string
@@ -26,7 +26,7 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
   const known = new Map<string, string>()
   const knownErrors = new WeakMap<ErrorData, string>()
 
-  /** A text that is not ours, clean and in quotes. */
+  /** A foreign text, redacted and quoted. */
   function quote(text: string): string {
     return JSON.stringify(redactor.text(text))
   }
@@ -74,7 +74,7 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
     return { target, result, ...why, ms: Math.round(ms * 1000) / 1000 }
   }
 
-  /** A refusal that comes in floods has data that are frozen and the same each time. */
+  /** A refusal that occurs in floods has frozen data, the same object each time. */
   function quoteError(record: ExchangeRecord, error: ErrorData): string {
     if (!Object.isFrozen(error) || record.cause !== undefined) return JSON.stringify(errorFields(record, redactor))
     const found = knownErrors.get(error)
@@ -104,7 +104,7 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
 const NO_FIELDS = {}
 
 const NOT_SAID = 'none'
-/** Ready as JSON, so that a line takes one look-up. */
+/** Already JSON, so that a line takes one lookup. */
 const FINISH_TEXT: Readonly<Record<FinishReason | typeof NOT_SAID, string>> = Object.freeze({
   ...{ stop: '"stop"', 'stop-sequence': '"stop-sequence"', length: '"length"', 'tool-calls': '"tool-calls"' },
   ...{ 'content-filter': '"content-filter"', other: '"other"', [NOT_SAID]: 'null' },
@@ -128,7 +128,7 @@ const THOUSANDTHS: readonly string[] = Array.from({ length: 1000 }, (_, count) =
   count === 0 ? '' : `.${String(count).padStart(3, '0').replace(/0+$/, '')}`,
 )
 
-/** A JSON number to the microsecond, which is as fine as these are worth. By table: the text of a double takes 0.3 us. */
+/** A JSON number to the microsecond, which is precise enough. By table, since formatting a double takes 0.3 us. */
 function msText(ms: number | null): string {
   if (ms === null) return 'null'
   const micros = Math.round(Math.max(0, ms) * 1000)

@@ -7,7 +7,7 @@ import { fstatSync, write, writeSync } from 'node:fs'
 const PIPE_CHUNK_BYTES = 4096
 /** Appends to a file are never mixed, so they may be larger. */
 const FILE_CHUNK_BYTES = 65_536
-/** How long a line may linger before it is written. */
+/** How long a line may be buffered before it is written. */
 const FLUSH_MS = 100
 /** A pipe whose reader is behind is tried again after this. */
 const RETRY_MS = 20
@@ -60,7 +60,7 @@ export class LineSink {
       this.#dropped += 1
       return
     }
-    // Only a pipe's limit is exact; to count the bytes is to copy the line.
+    // Only a pipe's limit is exact; counting the bytes would copy the line.
     const bytes = this.#isFile ? line.length : Buffer.byteLength(line)
     if (this.#openBytes + bytes > this.#chunkBytes) this.#seal()
     this.#open += line
@@ -137,7 +137,7 @@ export class LineSink {
     this.#writeRest(Buffer.from(chunk), this.#fd)
   }
 
-  /** A chunk that was begun stays with its descriptor. */
+  /** A chunk that was begun is completed on the same descriptor. */
   #writeRest(bytes: Buffer, fd: number): void {
     write(fd, bytes, (error, written) => {
       if (error !== null) this.#fail(error, bytes)
@@ -196,7 +196,7 @@ export class LineSink {
     while (this.#waiting[0] !== undefined && this.#waiting[0].until <= this.#written) this.#waiting.shift()?.resolve()
   }
 
-  /** The reader is gone: all further lines are dropped. */
+  /** The reader has closed the pipe: all further lines are dropped. */
   #break(): void {
     this.#isBroken = true
     this.#chunks = []

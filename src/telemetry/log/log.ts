@@ -110,7 +110,7 @@ class PinoLog implements Log {
   exchange(record: ExchangeRecord): void {
     const level = levelOf(record)
     if (!this.#logger.isLevelEnabled(level)) return
-    // What is our fault always gets its line. Not a 503: it comes in floods, and when there is the least time for lines.
+    // An internal fault always gets its line. Not a 503: it occurs in floods, when there is the least time for lines.
     if (level === 'error' || this.#refusals.admit(record)) this.#lines.writeExchange(level, record)
   }
 
@@ -162,7 +162,7 @@ const SILENT: Log = Object.freeze({
   flush: () => Promise.resolve(),
 })
 
-/** What the client caused is not worth a warning; internal faults are errors. */
+/** What the client caused is not a warning; internal faults are errors. */
 const LEVEL_OF_OUTCOME: Readonly<Record<Outcome, 'info' | 'warn'>> = Object.freeze({
   complete: 'info',
   client_gone: 'info',
@@ -175,7 +175,7 @@ const LEVEL_OF_OUTCOME: Readonly<Record<Outcome, 'info' | 'warn'>> = Object.free
   failed: 'warn',
 })
 
-/** Everything that a client sees as the server's fault is worth a warning. */
+/** Everything that a client sees as the server's fault is a warning. */
 const FIRST_SERVER_STATUS = 500
 
 function levelOf({ outcome, error, status }: ExchangeRecord): 'info' | 'warn' | 'error' {

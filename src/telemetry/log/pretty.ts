@@ -5,7 +5,7 @@ import { isJsonObject, type JsonObject } from '../../model/json.js'
 const CLOCK_START = 11
 const CLOCK_END = 23
 
-/** Turns a JSON log line into a readable one; both end with a line end. A line that is no JSON stays as it is. */
+/** Turns a JSON log line into a readable one; both end with a line end. A line that is not JSON stays unchanged. */
 export function formatPretty(jsonLine: string): string {
   let line: unknown
   try {

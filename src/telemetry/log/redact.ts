@@ -5,13 +5,13 @@ import { GatewayError } from '../../errors.js'
 import { maskKeys } from '../../wire/mask-keys.js'
 import { patternOf, secretForms } from '../../wire/secret-forms.js'
 
-/** Stands in place of a secret. */
+/** Replaces a secret. */
 export const REDACTED = '[redacted]'
 /** Foreign text (model names, provider messages) is cut to this many characters. */
 const MAX_TEXT_CHARS = 500
 /** How much of a longer text is searched before it is cut. */
 const MAX_SCANNED_CHARS = 4000
-/** Anything shorter would blot out ordinary words. */
+/** Shorter ones would mask ordinary words. */
 const MIN_SECRET_CHARS = 6
 const MAX_DEPTH = 5
 const MAX_ITEMS = 50
@@ -139,7 +139,7 @@ function createKeyFinder(digests: readonly string[]): (text: string) => string {
   }
 }
 
-/** A count or a flag under a secret's name is no secret. */
+/** A count or a flag under a secret's name is not a secret. */
 function isContent(field: unknown): boolean {
   return typeof field === 'string' || (typeof field === 'object' && field !== null)
 }
@@ -157,7 +157,7 @@ function messageOf(error: Error): string {
   return error.message.replace(/\.? Received .*$/s, '')
 }
 
-/** Ours are made where they are thrown on purpose; for all others the place is half the answer. */
+/** Only for foreign errors, whose origin matters; the gateway's own are thrown on purpose. */
 function placeOf(error: Error): string | null {
   if (error instanceof GatewayError) return null
   return (

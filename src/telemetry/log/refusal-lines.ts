@@ -7,11 +7,11 @@ import { type ExchangeRecord } from '../records.js'
 const LINES_A_SECOND = 200
 const SECOND_MS = 1000
 
-/** One log's. */
+/** The limit of one log. */
 export class RefusalLines {
   readonly #onUnwritten: (count: number) => void
   #written = 0
-  /** By key; all callers without one that is known are one. */
+  /** By key; all callers without a known key count as one. */
   readonly #writtenOf = new Map<string | null, number>()
   #unwritten = 0
   #timer: NodeJS.Timeout | null = null

@@ -15,7 +15,7 @@ export function slabOf(layout: Layout, cells: SharedArrayBuffer, loopIndex: numb
 }
 
 export type Totals = {
-  /** The fixed section, added up; gauges that are no sums are the largest or least of all loops. */
+  /** The fixed section, summed; gauges that are not sums are the largest or least of all loops. */
   readonly fixed: Float64Array
   /** Rows by tag, in the order of the tags. */
   readonly rows: readonly Float64Array[]
@@ -54,7 +54,7 @@ export function sumSlabs(layout: Layout, cells: SharedArrayBuffer): Totals {
   return { fixed, rows: [...rows.entries()].sort(([a], [b]) => a - b).map(([, row]) => row) }
 }
 
-/** The largest or least of what the event loops have in one place of the fixed section; 0 if none has set it. */
+/** The largest or least value of all event loops in one cell of the fixed section; 0 if none has set it. */
 function extremeOf(
   layout: Layout,
   cells: SharedArrayBuffer,

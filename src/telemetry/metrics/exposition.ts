@@ -3,7 +3,7 @@
 // https://prometheus.io/docs/instrumenting/exposition_formats/
 import { type Labels, type Series } from './series.js'
 
-/** The head of a metric and a line for each series, without a line end behind the last. */
+/** The head of a metric and a line for each series, without a line end after the last. */
 export function writeMetric(head: { name: string; help: string; type: string }, series: readonly Series[]): string {
   const lines = [`# HELP ${head.name} ${escapeHelp(head.help)}`, `# TYPE ${head.name} ${head.type}`]
   for (const { suffix = '', labels, value } of series) {

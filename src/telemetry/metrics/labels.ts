@@ -15,7 +15,7 @@ import {
   type WebhookResult,
 } from '../records.js'
 
-/** The label of all that configuration does not name. */
+/** The label of everything that the configuration does not name. */
 export const OTHER = 'other'
 /** What the gateway answers (errors.ts), what it passes on from upstreams, and what browsers and sockets need. */
 export const STATUSES: readonly number[] = Object.freeze([

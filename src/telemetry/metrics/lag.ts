@@ -34,8 +34,8 @@ export class LagWindow {
 }
 
 /**
- * What the loop did since the sample before, without the time in which the system let others run: what they take of the
- * processor is no work of ours.
+ * The loop's activity since the previous sample, without the time in which the system ran other threads, which is not the loop's
+ * own work.
  */
 export type LoopSample = {
   readonly spanMs: number
@@ -80,7 +80,7 @@ function createTurnReader(runQueue: RunQueue): () => LoopSample {
     const turns = performance.nodeTiming.uvMetricsInfo.loopCount
     const waitedMs = runQueue.waitedMs()
     const looksActiveMs = now.active - before.active
-    // Some of the waiting was done on the way out of idleness, and is none of the activity.
+    // Part of the waiting was on the way out of idleness and does not belong to the activity.
     const activeMs = Math.max(0, looksActiveMs - Math.max(0, waitedMs - waitedBeforeMs))
     const spanMs = activeMs + now.idle - before.idle
     const turnMs = activeMs / Math.max(1, turns - turnsBefore)

@@ -8,13 +8,13 @@
 import { OTHER } from './labels.js'
 import { type Descriptor, METRIC_LIST, type MetricKey } from './table.js'
 
-/** The slices of the configuration that labels are made of. */
+/** The slices of the configuration from which labels are derived. */
 export type MetricsConfig = {
   /** Ids of the surfaces that are served. */
   readonly surfaces: readonly string[]
   readonly providers: readonly { readonly name: string; readonly knownModels: readonly string[] }[]
   readonly models: readonly { readonly name: string }[]
-  /** How many of each there may come to be, by appending: places stay where they are. As many as there are unless given. */
+  /** The maximum of each after later additions, which keep existing positions. By default the present number. */
   readonly room?: { readonly providers: number; readonly models: number }
 }
 
@@ -26,9 +26,9 @@ export type Place = {
   readonly at: number
   readonly series: number
   readonly cellsPerSeries: number
-  /** Where the flags of its series begin; null if it has none. */
+  /** The position of the flags of its series; null if it has none. */
   readonly flagsAt: number | null
-  /** Behind the last of its cells. */
+  /** The position after its last cell. */
   readonly end: number
 }
 

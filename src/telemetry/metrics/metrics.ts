@@ -48,12 +48,12 @@ export function createMetrics(config: MetricsConfig, cells: SharedArrayBuffer, l
 
 /** Metrics whose configuration may be replaced by one with more names; existing users continue under the same labels. */
 export type LoopMetrics = Metrics & {
-  /** The names so far keep their places, and so the room must be the same. */
+  /** Existing names keep their positions, so the capacity must be the same. */
   adopt(config: MetricsConfig): void
   configReload(result: ReloadResult): void
   /** A connection was closed because of its demands on one turn of its event loop. */
   flood(kind: FloodKind): void
-  /** A listener accepts no connections, for want of descriptors; or does again. */
+  /** A listener accepts no connections, because descriptors are short; or accepts them again. */
   listenerPaused(isPaused: boolean): void
   /** Memory reserved for a use (positive) or released. */
   reserved(use: 'receiving' | 'fetched', bytes: number): void
@@ -63,7 +63,7 @@ export type LoopMetrics = Metrics & {
 
 class CellMetrics implements LoopMetrics {
   #layout: Layout
-  // The places stay where they are, whatever names are adopted.
+  // Positions stay the same, whatever names are added.
   readonly #places: Layout['places']
   readonly #at: Readonly<Record<MetricKey, number>>
   readonly #cells: Float64Array

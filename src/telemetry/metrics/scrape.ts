@@ -12,7 +12,7 @@ export type Scrape = {
   readonly contentType: string
   /** The page; scrapes that overlap share one. */
   render(): Promise<string>
-  /** From the next page on with the names of this configuration: those so far, in their places, and further ones. */
+  /** The next page has the names of this configuration: the existing ones at their positions, and further ones. */
   adopt(config: MetricsConfig): void
 }
 
@@ -72,7 +72,7 @@ function createPage(config: MetricsConfig, cells: SharedArrayBuffer): () => Part
   }
 }
 
-/** In the moments of a reload another event loop may count under names that this one has not heard of: they wait for the next page. */
+/** During a reload another event loop may count under names that this one does not know yet: they are on the next page. */
 function sumKnown(layout: Layout, cells: SharedArrayBuffer): Totals {
   const { fixed, rows } = sumSlabs(layout, cells)
   return { fixed, rows: rows.filter((row) => isKnown(layout, row)) }

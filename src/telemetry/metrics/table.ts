@@ -49,7 +49,7 @@ const OVERHEAD_BOUNDS: readonly number[] = Object.freeze([
 const OFFLOAD_BOUNDS: readonly number[] = Object.freeze([
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 10,
 ])
-/** One call to Redis: from a healthy one beside us to one that is given up. */
+/** One call to Redis: from one to a healthy server nearby to one that times out. */
 const REDIS_BOUNDS: readonly number[] = Object.freeze([
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1,
 ])
