@@ -1,5 +1,5 @@
 // Drains an event loop: it is not ready at once, serves new work during the grace and rejects it afterwards. Running work may
-// finish until the deadline; what is left then ends as `drained`. It knows the gateway only by the calls it needs.
+// finish until the deadline; what is left then ends as `drained`. It knows only the calls of the gateway that it needs.
 //
 //   signal --grace--> listener closed, new requests 503 --> idle, or the deadline --> survivors end as `drained` --> closed
 //   second signal ------------------------------------------------------------------> the same, now

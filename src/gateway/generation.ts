@@ -213,7 +213,7 @@ function placesOf(list: readonly { readonly name: string }[], names: readonly st
   return list.flatMap(({ name }) => places.get(name) ?? [])
 }
 
-/** Every text that must never reach a log line. Gateway keys are known by their hash alone. */
+/** Every text that must never reach a log line. Gateway keys are known only by their hash. */
 function secretsOf(config: Config): string[] {
   const secrets = reachableProviders(config).flatMap((provider) => [
     provider.apiKey,
@@ -226,7 +226,7 @@ function secretsOf(config: Config): string[] {
   )
 }
 
-/** In the form that is sent, and in the form that is configured. */
+/** The credentials in the forms in which they are sent and configured. */
 function proxySecrets({ proxy = null }: ProviderConfig): string[] {
   const authorization = proxy === null ? null : parseProxy(proxy).authorization
   if (proxy === null || authorization === null) return []

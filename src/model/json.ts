@@ -9,7 +9,7 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Objects are merged at every depth, anything else of `over` replaces what is under it; neither is changed. */
+/** Merges objects at every depth; any other value of `over` replaces that of `under`. Neither argument is changed. */
 export function mergeUnder(under: JsonObject, over: JsonObject): JsonObject {
   // Entries, not assignments: a key `__proto__` stays a key.
   const merged = new Map(Object.entries(under))

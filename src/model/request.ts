@@ -6,7 +6,7 @@ export type ChatRequest = {
   /** The model name exactly as the client wrote it. */
   readonly model: string
   readonly stream: boolean
-  /** The client asked for usage in the stream (OpenAI `stream_options.include_usage`; always true for Anthropic). */
+  /** The client requested usage in the stream (OpenAI `stream_options.include_usage`; always true for Anthropic). */
   readonly includeUsage: boolean
   /** System and developer text in order; some protocols carry it apart from the turns. */
   readonly system: readonly TextPart[]

@@ -40,7 +40,7 @@ export type Quirks = {
   readonly reasoningField: 'reasoning_content' | 'reasoning'
   /** Top-level request fields this vendor rejects; they are left out and named in `x-sluice-dropped`. */
   readonly refusedFields: readonly string[]
-  /** The stream must end with `data: [DONE]`; a few servers end with the finish reason alone. */
+  /** The stream must end with `data: [DONE]`; a few servers end with only the finish reason. */
   readonly doneMarker: boolean
   /** The highest `temperature` that the vendor accepts; higher ones are clamped. */
   readonly maxTemperature: number

@@ -6,7 +6,7 @@ import { type FetchEach, type Fetching, type PipelineContext, type Reservation }
 
 const NONE: readonly Attachment[] = Object.freeze([])
 
-/** Of whom, for log and budget. */
+/** The request and its key, for log and budget. */
 export type AttachmentsOf = { readonly requestId: string; readonly key: { readonly index: number } }
 
 /** The attachments of one exchange. */

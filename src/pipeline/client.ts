@@ -42,7 +42,7 @@ export type PathFacts = {
   readonly streams: boolean
   /** It goes only to this provider; null if the path names none. */
   readonly provider: string | null
-  /** The caller's own key with that provider: sent there alone, never shown, never logged. */
+  /** The caller's own key for that provider: sent only there, never shown, never logged. */
   readonly callerKey: string | null
 }
 

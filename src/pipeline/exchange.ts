@@ -24,7 +24,7 @@ export type Ending = {
   readonly outcome: Outcome
   readonly status: number
   readonly error: ErrorData | null
-  /** What was thrown, for the log alone. */
+  /** The thrown value, only for the log. */
   readonly cause: unknown
   readonly responseBytes: number
 }

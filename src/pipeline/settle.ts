@@ -3,7 +3,7 @@ import { createRecord } from './delivery/record.js'
 import { type Ending, type ExchangeView } from './exchange.js'
 import { release } from './stages/admit.js'
 
-/** Called by Exchange.settle alone. */
+/** Called only by Exchange.settle. */
 export function settle(exchange: ExchangeView, ending: Ending): void {
   const { request, sink, requestBytes, context } = exchange
   const { metrics, log, clock } = context

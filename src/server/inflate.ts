@@ -63,7 +63,7 @@ export class Inflater {
     }
   }
 
-  /** The oldest of the key whose turn it is, which then goes behind the others. */
+  /** The oldest body of the next key, which then moves behind the other keys. */
   #take(): PackedBody | undefined {
     for (const [keyIndex, line] of this.#waiting) {
       this.#waiting.delete(keyIndex)

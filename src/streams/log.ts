@@ -99,7 +99,7 @@ export class StreamLog implements LogSource {
     this.#scheduleFlush()
   }
 
-  /** For LogReader alone. */
+  /** Only for LogReader. */
   readFor(reader: LogReader): Uint8Array | null {
     if (reader.isCut || reader.offset >= this.next) return null
     const entry = this.#entries[this.#head + (reader.offset - this.#start)] ?? null
@@ -108,12 +108,12 @@ export class StreamLog implements LogSource {
     return entry
   }
 
-  /** For LogReader alone. */
+  /** Only for LogReader. */
   endFor(reader: LogReader): StreamEnd | null {
     return reader.offset >= this.next ? this.#end : null
   }
 
-  /** For LogReader alone. */
+  /** Only for LogReader. */
   detach(reader: LogReader): void {
     const at = this.#readers.indexOf(reader)
     if (at < 0) return

@@ -52,7 +52,7 @@ export class LogReader {
     this.#log.detach(this)
   }
 
-  /** For StreamLog alone. */
+  /** Only for StreamLog. */
   notify(): void {
     if (!this.#isDetached) this.#onReadable()
   }

@@ -46,7 +46,7 @@ export type ExchangeRecord = {
   readonly error: ErrorData | null
   /** Why the model stopped, in the canonical vocabulary; null if the provider gave no reason. */
   readonly finish: FinishReason | null
-  /** The cause of an `internal` error, for the log alone. */
+  /** The cause of an `internal` error, only for the log. */
   readonly cause: unknown
   readonly usage: Usage
   readonly usageSource: UsageSource

@@ -46,7 +46,7 @@ export function buildHeaders(provider: ProviderConfig, dialectHeaders: Parameter
   return { whole: flatten(headers), stream: flatten(streamHeaders), replaceable: new Set(replaceable) }
 }
 
-/** Where any wire has its key: of an operator's fixed headers, these are not lent to a caller with a key of its own. */
+/** The headers in which any wire has its key: the operator's values are not sent for a caller with its own key. */
 const KEY_HEADERS: ReadonlySet<string> = new Set(['authorization', 'x-api-key', 'api-key', 'x-goog-api-key', 'cookie'])
 
 /** The provider for a caller with its own key: that key, and none of the operator's. */

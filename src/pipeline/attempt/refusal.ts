@@ -12,7 +12,7 @@ import { headerText } from './header-text.js'
 /** Of an upstream's error answer, more than this is not read. */
 const MAX_ERROR_BODY_BYTES = 65_536
 const FIRST_ERROR_STATUS = 400
-/** Some vendors quote a part of the key that they refuse. */
+/** Some vendors quote part of a rejected key. */
 const KEY_STATUSES: ReadonlySet<number> = new Set([401, 403])
 
 export class Refusal {

@@ -15,7 +15,7 @@ export type RelayFacts = {
   /** From the upstream's answer; empty if it has none. */
   readonly contentType: string
   readonly isDelimited: boolean
-  /** The upstream was asked for a stream. */
+  /** A stream was requested from the upstream. */
   readonly asksStream: boolean
 }
 

@@ -12,7 +12,7 @@ export type Sending = {
   readonly routed: RouteTarget
   readonly dialect: Dialect
   readonly encoded: EncodedBody
-  /** The upstream is asked for a stream. */
+  /** A stream is requested from the upstream. */
   readonly isStream: boolean
   /** It is in the upstream's own format. */
   readonly isRaw: boolean

@@ -18,7 +18,7 @@ function arm(exchange: ExchangeIn<'delivery'>): void {
 
 function beat(exchange: ExchangeIn<'delivery'>): void {
   if (exchange.isEnded) return
-  // Inside a JSON document there is no room for a keepalive.
+  // A keepalive cannot be inserted into a JSON document that has begun.
   if (exchange.request.surface.framing === 'json' && exchange.isFollowed) return
   const nowMs = exchange.context.clock.nowMs()
   // A millisecond of grace: timers may fire a little early.

@@ -26,7 +26,7 @@ export function hashPrefix(exchange: ExchangeView, members: readonly Member[]): 
   return hash
 }
 
-/** A list of messages up to the first of the user's, one by one; any other value as it is. */
+/** The messages of a list up to the first user message, one by one; any other value unchanged. */
 function partsOf(value: Buffer): Buffer[] {
   const context: Buffer[] = []
   let at = value.indexOf(OPEN_BRACE)

@@ -16,7 +16,7 @@ import { type Meter, type Relay, type RelayOptions, type RelayOutlet } from './t
 
 /** An answer without content must still be sent when its end marker has arrived. */
 const CONTENT_OR_END = FRAME_CONTENT | FRAME_END
-/** Must not reach the client as it is. */
+/** Must not reach the client unchanged. */
 const WITHHELD = FRAME_STRIP | FRAME_FAILED
 const UPSTREAM_CUT = errorData('upstream_cut')
 

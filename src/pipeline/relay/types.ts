@@ -38,7 +38,7 @@ export type RelayOutlet = {
   fail(error: ErrorData): void
 }
 
-/** `frames`: the upstream's own frames, to be aggregated. `translate`: a whole answer in another protocol. `forward`: as it is. */
+/** `frames`: the upstream's own frames, to be aggregated. `translate`: a whole answer in another protocol. `forward`: unchanged. */
 export type WholeKind = MadeKind | 'forward'
 export type MadeKind = 'frames' | 'translate'
 

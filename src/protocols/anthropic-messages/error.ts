@@ -138,7 +138,7 @@ export function decodeError(status: number, body: Uint8Array): ErrorData {
   return classify(status, status, { type: null, code: null, message: toPageMessage(text) })
 }
 
-/** Reads the error of an `event: error` frame, or of an envelope that came with a status of its own. */
+/** Reads the error of an `event: error` frame, or of an error envelope with the received status. */
 export function decodeErrorObject(error: JsonObject, upstreamStatus: number | null = null): ErrorData {
   const type = typeof error.type === 'string' ? error.type : null
   const details = error.details

@@ -4,7 +4,7 @@ import { type Shape } from '../fit/left-over.js'
 const SOURCE: Shape = true
 const TEXT: Shape = { members: { type: true, text: true, cache_control: true, citations: true } }
 
-/** Blocks of a user, a tool's result and a model; the decoders of other types name what is lost. */
+/** Blocks of a user, a tool's result and a model; the decoders of other types report what is lost. */
 const BLOCKS: Readonly<Record<string, Shape>> = {
   text: TEXT,
   image: { members: { type: true, source: SOURCE, cache_control: true } },

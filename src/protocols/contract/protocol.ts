@@ -179,7 +179,7 @@ export type Dialect = {
    * @throws upstream_malformed
    */
   decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse
-  /** Usage of a whole answer, read without decoding the rest; null where there is none. */
+  /** Usage of a whole answer, read without decoding the rest; null if there is none. */
   readUsage(body: Buffer): UsageReport | null
   /** The finish reason of a whole answer, the same as from decodeResponse; null if the body has none. */
   readFinish(body: Buffer): FinishReason | null

@@ -2,7 +2,7 @@
 // from every node, which is all that the vendor needs.
 import { createHash } from 'node:crypto'
 
-/** The id as it is, or the 64 hex digits of its SHA-256 where it has more characters than the vendor takes (64 or more). */
+/** The id unchanged, or the 64 hex digits of its SHA-256 if it is longer than the vendor accepts (64 characters or more). */
 export function fitUser(user: string, maxChars: number): string {
   return user.length <= maxChars ? user : createHash('sha256').update(user).digest('hex')
 }

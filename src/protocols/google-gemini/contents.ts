@@ -23,7 +23,7 @@ const CHECKS_SIGNATURES = /^(?:models\/)?gemini-(?![12]\b)/
 /** Joins texts that were separate in a tool's result. */
 const PART_BREAK = '\n'
 
-/** URIs that the vendor reads itself: Cloud Storage, and files of its own Files API. */
+/** URIs that the vendor itself reads: Cloud Storage, and files of its Files API. */
 const OWN_FILE = /^(?:gs:\/\/|https:\/\/generativelanguage\.googleapis\.com\/)/
 const IMAGE_TYPES: Readonly<Record<string, string>> = Object.freeze({
   png: 'image/png',

@@ -90,7 +90,7 @@ export class GeminiDecoder implements StreamDecoder {
       this.#textSignature = part.signature
       return
     }
-    // A signature seals its reasoning block; one that comes alone (an empty last part) gets a reasoning block of its own.
+    // A signature seals its reasoning block; one without a block (an empty last part) gets a separate reasoning block.
     if (this.#open === null) this.#openBlock('reasoning')
     this.#close(part.signature)
   }

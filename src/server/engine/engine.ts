@@ -38,7 +38,7 @@ const MAX_HEADERS_BYTES = '16384'
 
 /**
  * Loads the engine from the first source that loads.
- * @throws misconfigured with what is missing here, and the Node versions that run here
+ * @throws misconfigured with the missing requirement, and the Node versions that run here
  */
 export function loadEngine(sources: readonly EngineSource[] = ENGINE_SOURCES): Engine {
   // Read by the addon once, when it is loaded.
@@ -72,7 +72,7 @@ function loadNewer(): Engine {
 }
 
 function loadOlder(): Engine {
-  // The package exports an ES module only, which a synchronous load cannot take: go to the addon beside it.
+  // The package exports only an ES module, which cannot be loaded synchronously: load the addon next to it.
   const home = import.meta.resolve('uWebSockets.js')
   const requireThere = createRequire(home)
   const uws: UwsModule = requireThere(`./bin/uws_${process.platform}_${process.arch}_${process.versions.modules}.node`)

@@ -34,7 +34,7 @@ export type RequestHead = {
   /** Two credentials of one kind, which is ambiguous. */
   readonly isCredentialDoubled: boolean
   readonly parameterHeaders: Readonly<Record<string, string>>
-  /** Why the framing cannot be trusted; then the request is refused and its connection closed. */
+  /** Why the framing cannot be trusted; then the request is rejected and its connection closed. */
   readonly fault: string | null
 }
 

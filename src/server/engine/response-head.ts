@@ -1,4 +1,4 @@
-// The head of an answer: status line and headers in two calls. Called by response.ts alone, which knows when a response may be
+// The head of an answer: status line and headers in two calls. Called only by response.ts, which knows when a response may be
 // written to.
 import { STATUS_CODES } from 'node:http'
 import { type HeaderList } from '../../pipeline/sink.js'
@@ -14,7 +14,7 @@ const UNSAFE_VALUE = /[\0\r\n]/
 
 /**
  * All headers in one call: each crossing into the engine costs 0.25 us, and an answer has fourteen. The engine writes a
- * value as it is, so what stands between two headers may be part of it; each value was looked at alone before.
+ * value as it is, so the separator of two headers may be part of it; each value was checked separately before.
  */
 export function writeHead(res: HttpResponse, status: number, lists: readonly HeaderList[]): number {
   let headBytes = ENGINE_HEAD_BYTES

@@ -120,7 +120,7 @@ export class ClientResponse implements Waiting {
     const { isCrowded } = this.#guard
     const { isLast, rest } = answer
     const isWaiting = (isCrowded || (isLast && rest !== 'skipped')) && this.#guard.isNow(this.#turn)
-    // Where the answer waits the engine must not be left alone with a body either: it parses that until the socket is dry.
+    // While the answer waits, the engine must not parse a body without a limit either: it would read until the socket is drained.
     if (rest === 'dropped' || (isWaiting && rest === 'skipped')) this.#drop()
     if (isWaiting) {
       if (isCrowded) this.#address = this.address

@@ -6,7 +6,7 @@
 //              say), and no other client loses more than the rest of the turn.
 //   messages   are counted for each socket, which is closed with 1008 above its allowance.
 //
-// It costs a counter a request and one `setImmediate` a turn; it never looks at a clock by itself.
+// It costs one counter per request and one `setImmediate` per turn; it never reads a clock on its own.
 import { type FloodKind } from '../../telemetry/records.js'
 
 /** Called for each closed connection; `address`: its other side, 4 or 16 bytes, empty if unknown. */

@@ -17,7 +17,7 @@ import { HttpSink } from './sink.js'
 export type Act = (exchange: HttpExchange, req: HttpRequest) => void
 export type EngineRoute = (res: HttpResponse, req: HttpRequest) => void
 
-/** A refused body up to this is read to its end and the connection kept; a longer one is not worth reading. */
+/** A rejected body up to this size is read to its end and the connection kept; a longer one is not read. */
 const MAX_IGNORED_BODY_BYTES = 64 * 1024
 
 /** A route of the engine: it never throws, and it is never left without an abort handler or an answer. */
@@ -46,7 +46,7 @@ export function createTakeChat(takeBody: TakeBody | null): Act {
 /** Handles a body that does not simply start an exchange; false if it does. */
 export type TakeBody = (exchange: HttpExchange, body: Uint8Array<ArrayBuffer>, key: KeyIdentity) => boolean
 
-/** One request over HTTP until its body is handed to the pipeline or refused. */
+/** One request over HTTP until its body is passed to the pipeline or rejected. */
 export class HttpExchange implements Asking, BodyEvents {
   readonly head: RequestHead
   readonly requestId: string
@@ -60,7 +60,7 @@ export class HttpExchange implements Asking, BodyEvents {
   readonly origin: ClientOrigin
   /** What the path specifies about the request, if anything. */
   path: PathFacts | null = null
-  /** Where a refusal goes instead of an HTTP answer. */
+  /** Receives a refusal instead of an HTTP answer. */
   refusalSink: Sink | null = null
   readonly #front: ServerContext
   readonly #response: ClientResponse

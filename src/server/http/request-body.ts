@@ -18,7 +18,7 @@ export type BodyEvents = {
   onTooLarge(receivedBytes: number): void
 }
 
-/** One request's body: given out once, whole, or refused as soon as it is too large. */
+/** One request's body: passed on once, whole, or rejected as soon as it is too large. */
 export class RequestBody {
   readonly #contentLength: number
   readonly #maxBytes: number
@@ -76,7 +76,7 @@ export class RequestBody {
   /** Reserves memory before it is allocated; returns an error if there is no room. */
   #makeRoom(neededBytes: number): GatewayError | null {
     if (this.#room.length >= neededBytes) return null
-    // A declared length is allocated at the first byte, not at the head: a head alone costs its sender too little.
+    // A declared length is allocated at the first byte, not at the head, which costs its sender too little.
     const size =
       this.#contentLength >= neededBytes
         ? this.#contentLength

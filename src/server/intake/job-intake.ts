@@ -26,7 +26,7 @@ export type JobIntake = {
   readonly createJobId: () => string
   /** One line for the log. */
   readonly tell: (fields: object, message: string) => void
-  /** A job was refused for the bytes that it would take in the store. */
+  /** A job was rejected because of the bytes that it would take in the store. */
   readonly onNoRoom: (scope: 'gateway' | 'key') => void
   /** An answer is not kept for repeated requests: it is too large, or the store does not accept it. */
   readonly onNotKept: (reason: NotKeptReason) => void

@@ -202,7 +202,7 @@ function repeatAnswers(surface: Surface): JsonObject {
   return Object.fromEntries(answers)
 }
 
-/** A provider may refuse with any status, which is passed on. */
+/** A provider may reject a request with any status, which is passed on. */
 function refusedAnswer(surface: Surface): JsonObject {
   return {
     description: 'The provider rejected the request; its status is passed on',
@@ -211,7 +211,7 @@ function refusedAnswer(surface: Surface): JsonObject {
   }
 }
 
-/** Ours alone, or where a refusal reaches the client as the provider wrote it, anything. */
+/** Only the gateway's own errors, or anything if the provider's refusals reach the client unchanged. */
 function refusalSchema(surface: Surface): JsonObject {
   const own = ref(surface, 'error')
   if (surface.upstreamFrames === undefined) return own

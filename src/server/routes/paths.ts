@@ -123,7 +123,7 @@ export function webSocketPaths(): Path[] {
   ]
 }
 
-/** `isApart`: on a listener of their own. */
+/** `isApart`: on a separate listener. */
 export function metricsPath(render: () => Promise<string>, isApart: boolean): Path {
   return { path: '/metrics', get: plain(answerMetrics(render, isApart), 'metrics') }
 }

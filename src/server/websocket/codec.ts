@@ -19,11 +19,11 @@ export type WsCodec = {
   decode(message: ArrayBuffer): ClientFrame
   /** Any message of ours. Valid until the next call. */
   encode(message: JsonObject): Uint8Array
-  /** An event, or null if the payload is no JSON object. Valid until the next call. `head` is of `eventHead`. */
+  /** An event, or null if the payload is not a JSON object. Valid until the next call. `head` is of `eventHead`. */
   encodeEvent(head: Buffer, id: string, seq: number, payload: Buffer): Uint8Array | null
 }
 
-/** Room for an event that is assembled; larger ones get room of their own. */
+/** Size of the shared buffer in which an event is assembled; larger ones get their own. */
 const SCRATCH_BYTES = 64 * 1024
 /** Room for `<seq>,"data":` and the closing brace. */
 const SEQ_ROOM_BYTES = 32

@@ -32,7 +32,7 @@ const STREAMED = new Map([['stream', true]])
 
 /**
  * Reads a frame of JSON text. The bytes may be the engine's: nothing of them is kept beyond `chatBody`.
- * @throws invalid_request for what is no object around its request; the request itself may be anything
+ * @throws invalid_request if the envelope is not an object; the request itself may be anything
  */
 export function readJsonFrame(bytes: Uint8Array): ClientFrame {
   const frame = asBuffer(bytes)

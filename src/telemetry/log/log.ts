@@ -54,7 +54,7 @@ export type LogOptions = {
   readonly secrets: readonly string[]
   /** SHA-256 in hex of the gateway keys, which are known only by it. */
   readonly keyDigests?: readonly string[]
-  /** Names of the gateway keys: they are no secrets. */
+  /** Names of the gateway keys, which are not secrets. */
   readonly keyNames?: readonly string[]
   /** Request ids `<seed>-<count>` are our own, and not searched for secrets. */
   readonly ownIdSeed?: string
@@ -92,7 +92,7 @@ export function createLog(config: LogConfig, options: LogOptions): Log {
   })
 }
 
-/** The lines beside pino's, to the same place. */
+/** The lines that pino does not write, to the same destination. */
 type ExchangeLines = { writeExchange(level: string, record: ExchangeRecord): void; flush(): Promise<void> }
 
 class PinoLog implements Log {

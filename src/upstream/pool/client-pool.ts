@@ -211,7 +211,7 @@ export class ClientPool {
     const { client } = member
     // `reset` makes undici ask the upstream to close as well.
     const sent = this.#mayReuse() ? options : { ...options, reset: true }
-    // Dropped before it was sent: whether the client will report that with a `drain` is unknown, so it goes.
+    // Dropped before it was sent: whether the client will report that with a `drain` is unknown, so it is removed.
     if (client.dispatch(sent, handler)) void this.#remove(member)
     else return client.stats.size > 0
     return true

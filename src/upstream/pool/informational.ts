@@ -1,5 +1,5 @@
 // Interim answers (1xx) on their way through undici: it skips 102 and 103 as HTTP requires and ends the connection for a 100,
-// which a server may send to a request that never asked for one (RFC 9110 15.2: "a client MUST be able to parse one or more 1xx
+// which a server may send to a request that never expected one (RFC 9110 15.2: "a client MUST be able to parse one or more 1xx
 // responses received prior to a final response, even if the client does not expect one"). Some proxies send it with every POST.
 import { type Socket } from 'node:net'
 

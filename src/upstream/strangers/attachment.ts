@@ -44,7 +44,7 @@ export type FetchOptions = GuardPolicy & {
 
 /**
  * Rejects with the reason, which is for the log only: it would reveal the network of the gateway to a client.
- * @throws rate_limited, overloaded where there is no room, and these are for the client
+ * @throws rate_limited, overloaded if there is no room; these are for the client
  */
 export async function fetchAttachment(text: string, options: FetchOptions): Promise<Fetched> {
   const { url, problem } = checkPublicUrl(text, options)

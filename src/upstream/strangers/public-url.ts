@@ -50,7 +50,7 @@ export function checkPublicUrl(text: string, policy: GuardPolicy): CheckedUrl {
   }
   if (url.username !== '' || url.password !== '') return refused('must not contain a user name or password')
   if (url.port === '0') return refused('must not use port 0')
-  // No certificate is made out to such a name, and two spellings of one host are one too many.
+  // No certificate has such a name, and a host must not have two spellings.
   if (url.hostname.endsWith('.')) return refused('must not have a host that ends in a dot')
   if (!mayReachHost(url.hostname, policy)) return refused('must point to a public address')
   url.hash = ''

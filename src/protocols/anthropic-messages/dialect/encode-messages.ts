@@ -17,7 +17,7 @@ import { parseToolArguments } from '../../../model/tool-arguments.js'
 type Turn = { readonly role: 'user' | 'assistant'; readonly content: JsonObject[] }
 type Context = { readonly target: Target; readonly dropped: Set<string> }
 
-/** Characters the vendor refuses in the id of a tool call (its pattern is `^[a-zA-Z0-9_-]+$`); other vendors use them. */
+/** Characters that the vendor rejects in the id of a tool call (its pattern is `^[a-zA-Z0-9_-]+$`); other vendors use them. */
 const ID_REFUSED = /[^a-zA-Z0-9_-]/g
 
 /** The vendor's signatures are base64. Other dialects mark theirs with a name and a colon. */

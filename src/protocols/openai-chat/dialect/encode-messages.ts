@@ -113,7 +113,7 @@ function encodeImage({ source, detail }: ImagePart): WireContentPart {
   return { type: 'image_url', image_url: detail === null ? { url } : { url, detail } }
 }
 
-/** Name of a document without one: the vendor requires one beside its bytes. */
+/** The name of a document without one: the vendor requires a name with the bytes. */
 const DOCUMENT_NAME = 'document.pdf'
 
 function encodeDocument({ source, name }: DocumentPart): WireContentPart {

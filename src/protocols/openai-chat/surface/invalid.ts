@@ -1,4 +1,4 @@
-// The error for an invalid client's body, used throughout this folder: the dotted path of the field, and what is wrong with it.
+// The error for an invalid client's body, used throughout this folder: the dotted path of the field, and the problem.
 import { GatewayError } from '../../../errors.js'
 
 /** `problem` follows the path in the message, such as `must be a string`. An empty path is the body itself. */
@@ -7,7 +7,7 @@ export function invalid(param: string, problem: string): GatewayError {
   return new GatewayError('invalid_request', { message: `${subject} ${problem}.`, param: param === '' ? null : param })
 }
 
-/** For content that passes unchanged within this protocol, but has no place in the canonical model. */
+/** For content that passes unchanged within this protocol, but has no canonical form. */
 export function notCarried(param: string, what: string): GatewayError {
   return invalid(param, `is ${what}, which the API of the chosen model's provider does not support`)
 }

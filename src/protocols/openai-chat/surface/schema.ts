@@ -133,7 +133,7 @@ function checkEach(validator: Validator, items: JsonValue | undefined, path: str
   }
 }
 
-/** An assistant's content may be absent beside tool calls; a user's may not. */
+/** An assistant's content may be absent if there are tool calls; a user's may not. */
 function checkUserContent(messages: JsonArray): void {
   for (let i = 0; i < messages.length; i++) {
     const turn = messages[i] as JsonObject
