@@ -121,6 +121,18 @@ test('moved to another app it counts the connections of that one, those before a
   t.match(await ask(await rig.open()), /there/)
 })
 
+test('what has reached the port before a move is accepted, and served by one of both', async (t) => {
+  const rig = await startListener(t)
+  // They connect at the next tick. The kernel takes them at once, the engine in the next poll phase: a port that closed before it
+  // would reset them all.
+  const waiting = Array.from({ length: 8 }, () => rig.open())
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  rig.listener.moveTo(rig.other)
+  const answers = await Promise.all(waiting.map(async (socket) => ask(await socket).catch(() => 'reset')))
+  for (const answer of answers) t.match(answer, /here|there/)
+  t.match(await ask(await rig.open()), /there/)
+})
+
 test('one that was closed for good stays closed', async (t) => {
   const rig = await startListener(t)
   rig.setOpen(SHORT)
