@@ -15,10 +15,12 @@ const LAW: CoverageLaw = {
     [/^src\/(errors\.ts|(model|wire|protocols)\/)/, 100],
     [/./, 95],
   ],
-  exceptions: {},
+  exceptions: {
+    'workers/frontend.ts': 'its thread ends with the process, before V8 writes what that thread has counted',
+  },
   leastFiles: 300,
 }
-const CORE_LAW: CoverageLaw = { ...LAW, leastFiles: 100 }
+const CORE_LAW: CoverageLaw = { ...LAW, exceptions: {}, leastFiles: 100 }
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`)

@@ -8,26 +8,27 @@ const RESERVED_SHARE = 0.05
 const LEAST_RESERVED = 32
 /** For a very small limit even that is too much. */
 const MOST_RESERVED_SHARE = 0.25
-const FOLDER = '/proc/self/fd'
+/** Where Linux shows the descriptors of this process, and its limits. */
+const SYSTEM = { folder: '/proc/self/fd', limits: '/proc/self/limits' }
 
 /** Descriptors that this process has open, and how many it may have. */
 export type Descriptors = { readonly open: number; readonly limit: number }
 
 /** Reads the counts from the system, at about a microsecond per open descriptor. Null if unavailable (not Linux) or unlimited. */
-export function readDescriptors(): Descriptors | null {
-  const limit = readLimit()
+export function readDescriptors({ folder, limits } = SYSTEM): Descriptors | null {
+  const limit = readLimit(limits)
   if (limit === null) return null
   try {
-    return { open: readdirSync(FOLDER).length, limit }
+    return { open: readdirSync(folder).length, limit }
   } catch {
     // Counting itself opens one.
     return { open: limit, limit }
   }
 }
 
-function readLimit(): number | null {
+function readLimit(file: string): number | null {
   try {
-    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]
+    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync(file, 'utf8'))?.[1]
     return soft === undefined ? null : Number(soft)
   } catch {
     return null

@@ -43,7 +43,7 @@ export class Listener {
     this.#engine = engine
     this.#binding = binding
     this.#onAccepting = onAccepting
-    this.#descriptors = descriptors ?? readDescriptors
+    this.#descriptors = descriptors ?? (() => readDescriptors())
     this.#countConnectionsOf(binding.app)
   }
 

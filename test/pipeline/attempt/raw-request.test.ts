@@ -59,6 +59,8 @@ const MAY: readonly Words[] = [
 ]
 const MAY_NOT: readonly Words[] = [
   { provider: 'chat', path: '/chat/completions' },
+  // No model in the body: the provider would choose one.
+  { provider: 'chat', model: 'gpt-4o', path: '/chat/completions' },
   { provider: 'chat', model: 'o3', path: '/chat/completions', named: 'o3' },
   { provider: 'chat', model: 'gpt-4o', path: '/chat/completions', named: 'o3' },
   { provider: 'chat', model: 'o3', path: '/chat/completions', named: 'gpt-4o' },

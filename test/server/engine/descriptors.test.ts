@@ -1,5 +1,7 @@
 // When descriptors are short, and when there are enough again.
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { DescriptorBudget, readDescriptors } from '../../../src/server/engine/descriptors.js'
 
@@ -29,5 +31,18 @@ test('reads the number of descriptors and their limit from the system', (t) => {
   t.equal(readDescriptors()?.open, before.open + 1)
   closeSync(descriptor)
   t.ok(before.open > 2 && before.limit > before.open)
+  t.end()
+})
+
+test('a limit that is unknown or unlimited is none, and descriptors that cannot be counted are used up', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const limits = join(folder, 'limits')
+  t.equal(readDescriptors({ folder, limits }), null)
+  writeFileSync(limits, 'Max open files            unlimited            unlimited            files\n')
+  t.equal(readDescriptors({ folder, limits }), null)
+  writeFileSync(limits, 'Max open files            1024                 4096                 files\n')
+  t.same(readDescriptors({ folder, limits }), { open: 1, limit: 1024 })
+  t.same(readDescriptors({ folder: join(folder, 'gone'), limits }), { open: 1024, limit: 1024 })
   t.end()
 })

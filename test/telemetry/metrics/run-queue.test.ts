@@ -28,6 +28,14 @@ test('a line is read anew each time, through one descriptor', (t) => {
   t.end()
 })
 
+test('what opens but cannot be read counts no time as waited', (t) => {
+  const runQueue = openRunQueue(tmpdir())
+  t.equal(runQueue.waitedMs(), 0)
+  t.equal(runQueue.waitedMs(), 0)
+  runQueue.close()
+  t.end()
+})
+
 test('a system without that figure counts no time as waited', (t) => {
   const runQueue = openRunQueue('/nowhere/schedstat')
   t.equal(runQueue.waitedMs(), 0)
