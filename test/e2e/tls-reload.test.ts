@@ -126,8 +126,8 @@ test('clients that connect all the while are served, by one certificate or the o
   await Promise.all(clients)
   t.comment(JSON.stringify([...seen]))
   const failed = [...seen].filter(([what]) => what.startsWith('failed')).reduce((sum, [, count]) => sum + count, 0)
-  // The system may reset what arrives in the very moment: one of each client as the port changes over. A port that stays closed
-  // would refuse them again and again. That the moment is the right one, listener.test.ts holds.
+  // The system may reset connections that arrive at that moment: one per client and change. A port that stayed closed would refuse
+  // them again and again. listener.test.ts checks that the listener closes at the right moment.
   t.ok(failed <= CLIENTS * RENEWALS, `${failed} failed`)
   await untilShown(t, rig, `number-${RENEWALS}`)
 })

@@ -40,7 +40,7 @@ function noteFailedKey({ view, clientAddress }: Asking, failedKeys: NonNullable<
   if (!view.proxies.has(clientAddress)) failedKeys.note(clientAddress)
 }
 
-/** Whether a head has any key. */
+/** True if the request presents a key. */
 export function hasCredential({ authorization, apiKey, vendorKey = '' }: Credentials): boolean {
   return authorization !== '' || apiKey !== '' || vendorKey !== ''
 }

@@ -34,7 +34,7 @@ test('reads the number of descriptors and their limit from the system', (t) => {
   t.end()
 })
 
-test('a limit that is unknown or unlimited is none, and descriptors that cannot be counted are used up', (t) => {
+test('an unknown or unlimited limit is null, and descriptors that cannot be counted count as used up', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const limits = join(folder, 'limits')

@@ -121,7 +121,7 @@ test('moved to another app it counts the connections of that one, those before a
   t.match(await ask(await rig.open()), /there/)
 })
 
-test('what has reached the port before a move is accepted, and served by one of both', async (t) => {
+test('connections that reached the port before a move are accepted and served', async (t) => {
   const rig = await startListener(t)
   // They connect at the next tick. The kernel takes them at once, the engine in the next poll phase: a port that closed before it
   // would reset them all.

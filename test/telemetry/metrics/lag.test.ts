@@ -51,7 +51,7 @@ test('a sample has the length of turns and the share of time that the loop was b
   isBusy = false
   t.ok(busy.turnMs >= 0.8 * busyTurnMs, `${busy.turnMs} ms a turn`)
   t.ok(busy.utilization > 0.9, `${busy.utilization} busy`)
-  // At least one turn; what the thread waited for the processor meanwhile is no part of it.
+  // At least one turn; time in which the thread waited for the processor is excluded.
   t.ok(busy.spanMs >= 0.8 * busyTurnMs, `${busy.spanMs} ms`)
   const idle = await sampleAfter(4, () => {})
   t.ok(idle.turnMs < busyTurnMs && idle.utilization < busy.utilization, `${idle.turnMs} ms, ${idle.utilization} idle`)

@@ -28,7 +28,7 @@ test('a line is read anew each time, through one descriptor', (t) => {
   t.end()
 })
 
-test('what opens but cannot be read counts no time as waited', (t) => {
+test('a file that opens but cannot be read counts as no waiting time', (t) => {
   const runQueue = openRunQueue(tmpdir())
   t.equal(runQueue.waitedMs(), 0)
   t.equal(runQueue.waitedMs(), 0)
