@@ -1,7 +1,7 @@
 // Where an answer goes: the one interface between the pipeline and the client transports in server/. The pipeline calls
 // either `reply` once, or `begin` once and then leaves the rest to the sink, which follows the log as a reader.
 import { type ErrorData } from '../model/error.js'
-import { type LogReader } from '../streams/reader.js'
+import { type FrameReader } from '../streams/reader.js'
 import { type Transport } from '../telemetry/records.js'
 
 /** Header names are lower-case; values hold no CR, LF or NUL (the writer drops such a header). */
@@ -42,7 +42,7 @@ export type Sink = {
    * Follows the log from here on: writes its frames, waits on backpressure, ends as `reader.end()` says (an error frame
    * first unless complete) and then calls `onDone`. A reader that is cut, or takes nothing for readerStallMs, ends as slow_reader.
    */
-  follow(attach: (onReadable: () => void) => LogReader, onDone: (delivery: Delivery) => void): void
+  follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void
 }
 
 /**

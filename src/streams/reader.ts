@@ -12,6 +12,23 @@ export type StreamEnd = {
   readonly usageSource: UsageSource
 }
 
+/**
+ * What a client's side needs of a reader, wherever the frames come from: the log of an exchange, a kept stream, another event loop.
+ * An error is the frame with the number that follows the last one: a reader gets it by `end`, and the sink encodes it.
+ */
+export type FrameReader = {
+  /** Number of the next frame or entry that it gets. */
+  readonly offset: number
+  /** True once frames that it has not read are gone: it must end as slow_reader. */
+  readonly isCut: boolean
+  /** The next whole frames; null if it has caught up, was cut or is detached. The bytes must not be changed. */
+  read(): Uint8Array | null
+  /** How the stream ended, once this reader has read every frame; null before that, and always null if it was cut. */
+  end(): StreamEnd | null
+  /** Leaves; it is not notified any more. Idempotent. */
+  detach(): void
+}
+
 /** What a reader needs of its log. */
 export type LogSource = {
   readFor(reader: LogReader): Uint8Array | null
@@ -20,7 +37,7 @@ export type LogSource = {
 }
 
 /** Made by StreamLog.attach. What it reads belongs to the log and must not be changed. */
-export class LogReader {
+export class LogReader implements FrameReader {
   readonly #log: LogSource
   readonly #onReadable: () => void
   /** Sequence number of the next entry to read. */

@@ -2,7 +2,7 @@
 import { type JsonObject } from '../../src/model/json.js'
 import { type ExchangeHandle } from '../../src/pipeline/client.js'
 import { type Answer, type Delivery, type Sink, type StreamFormat, type StreamHead } from '../../src/pipeline/sink.js'
-import { type LogReader } from '../../src/streams/reader.js'
+import { type FrameReader } from '../../src/streams/reader.js'
 import { type Transport } from '../../src/telemetry/records.js'
 
 /** A client's end. It takes everything at once unless it is paused. */
@@ -23,7 +23,7 @@ export class FakeSink implements Sink {
   handle: ExchangeHandle | null = null
   readonly #kind: Transport
   #face: StreamFormat | null = null
-  #reader: LogReader | null = null
+  #reader: FrameReader | null = null
   #onDone: ((delivery: Delivery) => void) | null = null
 
   /** `sse`: as over HTTP, where the transport is `json` until a stream begins. */
@@ -65,7 +65,7 @@ export class FakeSink implements Sink {
     this.chunks.push(Buffer.from(this.#face?.keepaliveFrame ?? ''))
   }
 
-  follow(attach: (onReadable: () => void) => LogReader, onDone: (delivery: Delivery) => void): void {
+  follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
     this.#note('follow')
     this.#onDone = onDone
     this.#reader = attach(() => this.pump())

@@ -10,7 +10,7 @@ import {
   type StreamFormat,
   type StreamHead,
 } from '../../pipeline/sink.js'
-import { type LogReader } from '../../streams/reader.js'
+import { type FrameReader } from '../../streams/reader.js'
 import { type Transport } from '../../telemetry/records.js'
 import { CHUNK_FRAMING_BYTES, type ClientResponse, CORK_BUDGET_BYTES, type RequestRest } from '../engine/response.js'
 
@@ -60,7 +60,7 @@ export class HttpSink implements Sink {
   #head: StreamHead | null = null
   #face: StreamFormat | null = null
   #isCommitted = false
-  #reader: LogReader | null = null
+  #reader: FrameReader | null = null
   #onDone: ((delivery: Delivery) => void) | null = null
   /** The rest of an entry that was begun: no keepalive may be sent before its end. */
   #rest: Uint8Array | null = null
@@ -118,7 +118,7 @@ export class HttpSink implements Sink {
     })
   }
 
-  follow(attach: (onReadable: () => void) => LogReader, onDone: (delivery: Delivery) => void): void {
+  follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
     this.#onDone = onDone
     this.#writeBatch = () => this.#write()
     this.#afterTurn = () => {

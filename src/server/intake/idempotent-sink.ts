@@ -9,7 +9,7 @@ import {
   type StreamFormat,
   type StreamHead,
 } from '../../pipeline/sink.js'
-import { type LogReader } from '../../streams/reader.js'
+import { type FrameReader } from '../../streams/reader.js'
 import { type Transport } from '../../telemetry/records.js'
 
 export type OnceOptions = {
@@ -61,7 +61,7 @@ export class IdempotentSink implements Sink {
     this.#sink.keepalive()
   }
 
-  follow(attach: (onReadable: () => void) => LogReader, onDone: (delivery: Delivery) => void): void {
+  follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
     this.#sink.follow(attach, onDone)
   }
 

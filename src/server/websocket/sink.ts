@@ -9,7 +9,7 @@ import { outcomeOf } from '../../pipeline/outcome.js'
 import { type Answer, type Delivery, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { brokenFrame, isSilent } from '../../protocols/frame-payload.js'
-import { type LogReader, type StreamEnd } from '../../streams/reader.js'
+import { type FrameReader, type StreamEnd } from '../../streams/reader.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { eventHead, readErrorMember, type WsCodec } from './codec.js'
 
@@ -40,7 +40,7 @@ export class WsSink implements Sink {
   readonly #socket: ChatCarrier
   readonly #eventHead: Buffer
   readonly #scanner: ReturnType<typeof createFrameScanner>
-  #reader: LogReader | null = null
+  #reader: FrameReader | null = null
   #onDone: ((delivery: Delivery) => void) | null = null
   #handle: ExchangeHandle | null = null
   #seq = 0
@@ -92,7 +92,7 @@ export class WsSink implements Sink {
   /** The socket pings by itself. */
   keepalive(): void {}
 
-  follow(attach: (onReadable: () => void) => LogReader, onDone: (delivery: Delivery) => void): void {
+  follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
     this.#onDone = onDone
     this.#reader = attach(() => this.#socket.enqueue(this))
     if (this.#isOver) this.#settle('client_gone')

@@ -1,0 +1,165 @@
+// The frames of one kept stream in memory, numbered from 0. They are copied one behind the other into segments, so that a frame costs
+// its bytes and a few for its place, not objects: 10,000 kept streams have millions of frames, which the collector would have to walk.
+// Nothing but whole segments is dropped, the oldest first.
+//
+//   first: 0                               next: 140
+//   [ segment: 0..61 ] -> [ 62..130 ] -> [ 131..139 | room ]
+
+/** Short answers stay small; each further segment is twice as large, up to a size at which its own cost no longer matters. */
+const FIRST_SEGMENT_BYTES = 2048
+const MAX_SEGMENT_BYTES = 16 * 1024
+/** A number in an array that grows by half. */
+export const FRAME_COST_BYTES = 12
+/** The segment, its buffer and its array (measured: 424 bytes, Node 20.20). */
+export const SEGMENT_COST_BYTES = 448
+
+type Segment = {
+  bytes: Buffer
+  used: number
+  /** Number of its first frame. */
+  readonly first: number
+  /** Bytes of all frames before it. */
+  readonly position: number
+  /** Where each of its frames ends in `bytes`. */
+  readonly ends: number[]
+  next: Segment | null
+}
+
+/** Where a reader is: read by many, moved only by the store. */
+export class FrameCursor {
+  /** Number of the next frame. */
+  offset: number
+  /** Bytes of all frames before it, as far as they are known. */
+  position = 0
+  /** In which the last frame was found. */
+  segment: Segment | null = null
+
+  constructor(offset: number) {
+    this.offset = offset
+  }
+}
+
+/** Frames of one stream. It knows neither framing nor limits. */
+export class FrameStore {
+  #head: Segment | null = null
+  #tail: Segment | null = null
+  #first = 0
+  #next = 0
+  #heldBytes = 0
+  #totalBytes = 0
+
+  /** Number of the oldest frame held. */
+  get first(): number {
+    return this.#first
+  }
+
+  /** Number that the next frame gets. */
+  get next(): number {
+    return this.#next
+  }
+
+  /** Memory in use: segments with their free room, and what frames cost beside their bytes. */
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  /** Bytes of all frames there ever were. */
+  get totalBytes(): number {
+    return this.#totalBytes
+  }
+
+  /** Number of the first frame that stays if the oldest segment is dropped; null if there is none. */
+  get secondFirst(): number | null {
+    return this.#head === null ? null : this.#head.first + this.#head.ends.length
+  }
+
+  /** Copies `source[start, end)` to the end, as one frame. */
+  push(source: Buffer, start: number, end: number): void {
+    const length = end - start
+    const tail = this.#tailFor(length)
+    source.copy(tail.bytes, tail.used, start, end)
+    tail.used += length
+    tail.ends.push(tail.used)
+    this.#next += 1
+    this.#totalBytes += length
+    this.#heldBytes += FRAME_COST_BYTES
+  }
+
+  /** A cursor at a frame; what lies before `first` or after `next` has no place yet, and is not read. */
+  cursorAt(offset: number): FrameCursor {
+    const cursor = new FrameCursor(offset)
+    if (offset >= this.#next) cursor.position = this.#totalBytes
+    else if (offset >= this.#first) cursor.position = this.#positionOf(cursor)
+    return cursor
+  }
+
+  /** The frame at the cursor, as a view that must not be changed, and moves it on; null if that frame is not held. */
+  read(cursor: FrameCursor): Uint8Array | null {
+    if (cursor.offset >= this.#next || cursor.offset < this.#first) return null
+    const segment = this.#find(cursor)
+    if (segment === null) return null
+    const index = cursor.offset - segment.first
+    const start = startOf(segment, index)
+    const end = segment.ends[index] ?? start
+    cursor.offset += 1
+    cursor.position = segment.position + end
+    return segment.bytes.subarray(start, end)
+  }
+
+  /** Drops the oldest segment with all its frames. */
+  dropFirst(): void {
+    const head = this.#head
+    if (head === null) return
+    this.#head = head.next
+    if (head.next === null) this.#tail = null
+    this.#first = head.first + head.ends.length
+    this.#heldBytes -= costOf(head)
+  }
+
+  /** No more frames: gives back the room that was for them. */
+  seal(): void {
+    const tail = this.#tail
+    if (tail === null || tail.used === tail.bytes.length) return
+    this.#heldBytes -= tail.bytes.length - tail.used
+    const exact = Buffer.allocUnsafeSlow(tail.used)
+    tail.bytes.copy(exact, 0, 0, tail.used)
+    tail.bytes = exact
+  }
+
+  #tailFor(length: number): Segment {
+    const tail = this.#tail
+    if (tail !== null && tail.used + length <= tail.bytes.length) return tail
+    const usual = tail === null ? FIRST_SEGMENT_BYTES : Math.min(2 * tail.bytes.length, MAX_SEGMENT_BYTES)
+    const bytes = Buffer.allocUnsafeSlow(Math.max(usual, length))
+    const segment = { bytes, used: 0, first: this.#next, position: this.#totalBytes, ends: [], next: null }
+    if (tail === null) this.#head = segment
+    else tail.next = segment
+    this.#tail = segment
+    this.#heldBytes += costOf(segment)
+    return segment
+  }
+
+  /** From where the cursor was, as frames are mostly read in order. */
+  #find(cursor: FrameCursor): Segment | null {
+    const { offset } = cursor
+    const known = cursor.segment
+    const isUsable = known !== null && known.first <= offset && known.first >= this.#first
+    let segment = isUsable ? known : this.#head
+    while (segment !== null && offset >= segment.first + segment.ends.length) segment = segment.next
+    cursor.segment = segment
+    return segment
+  }
+
+  #positionOf(cursor: FrameCursor): number {
+    const segment = this.#find(cursor)
+    return segment === null ? 0 : segment.position + startOf(segment, cursor.offset - segment.first)
+  }
+}
+
+function startOf(segment: Segment, index: number): number {
+  return index === 0 ? 0 : (segment.ends[index - 1] ?? 0)
+}
+
+function costOf({ bytes, ends }: Segment): number {
+  return SEGMENT_COST_BYTES + bytes.length + ends.length * FRAME_COST_BYTES
+}

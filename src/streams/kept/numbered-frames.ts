@@ -1,0 +1,100 @@
+// Cuts what is appended to a kept stream into the frames that have a number: those with data, without comments and `id` lines of the
+// upstream's, which would be taken for ours. All other bytes of a frame stay as they are.
+//
+//   ": ping\n\n"                            no frame
+//   "id: x\nevent: delta\ndata: {}\n\n"     one frame, "event: delta\ndata: {}\n\n"
+import { createFrameScanner } from '../../wire/frame.js'
+import { CR, type FrameScanner, LF, type RawSpan } from '../../wire/scanner.js'
+
+/** A frame is `source[start, end)`, valid during the call. */
+export type OnNumbered = (source: Buffer, start: number, end: number) => void
+
+const COLON = 0x3a
+const LETTER_I = 0x69
+const LETTER_D = 0x64
+const ID_LENGTH = 'id'.length
+
+/** For one stream. */
+export class NumberedFrames {
+  readonly #scanner: FrameScanner
+  readonly #onFrame: OnNumbered
+  #chunk: Buffer | null = null
+  #hasCr = false
+
+  constructor(framing: 'sse' | 'ndjson', onFrame: OnNumbered) {
+    this.#onFrame = onFrame
+    const take =
+      framing === 'sse'
+        ? (payload: Buffer, raw: RawSpan) => this.#takeSse(payload, raw)
+        : (_payload: Buffer, { source, start, end }: RawSpan) => onFrame(source, start, end)
+    this.#scanner = createFrameScanner(framing, take)
+  }
+
+  /**
+   * Takes whole frames; keeps no reference to them.
+   * @throws upstream_malformed for a frame that is too large; it is of no use afterwards
+   */
+  push(frames: Uint8Array): void {
+    const chunk = Buffer.from(frames.buffer, frames.byteOffset, frames.length)
+    this.#chunk = chunk
+    this.#hasCr = chunk.includes(CR)
+    this.#scanner.push(chunk)
+    this.#chunk = null
+  }
+
+  /** The stream has ended: a frame that could have gone on is one now. */
+  end(): void {
+    this.#scanner.end()
+  }
+
+  #takeSse(payload: Buffer, { source, start, end }: RawSpan): void {
+    if (payload.length === 0) return
+    const hasCr = source === this.#chunk ? this.#hasCr : source.includes(CR)
+    if (!hasCr && !hasExtraLine(source, start, end)) {
+      this.#onFrame(source, start, end)
+      return
+    }
+    const frame = withoutExtraLines(source.subarray(start, end))
+    this.#onFrame(frame, 0, frame.length)
+  }
+}
+
+/** Whether a line is a comment or an id. All lines end with LF. */
+function hasExtraLine(source: Buffer, start: number, end: number): boolean {
+  let line = start
+  while (line < end) {
+    if (isExtra(source, line, end)) return true
+    line = source.indexOf(LF, line) + 1
+    if (line === 0) return false
+  }
+  return false
+}
+
+/** WHATWG HTML, 9.2.6: a line that begins with a colon, or the field `id` with or without a value. */
+function isExtra(source: Buffer, line: number, end: number): boolean {
+  const first = source[line]
+  if (first === COLON) return true
+  if (first !== LETTER_I || source[line + 1] !== LETTER_D) return false
+  const after = line + ID_LENGTH
+  return after >= end || source[after] === COLON || source[after] === LF || source[after] === CR
+}
+
+/** A copy, whatever the line ends are. */
+function withoutExtraLines(frame: Buffer): Buffer {
+  const kept: Buffer[] = []
+  let line = 0
+  while (line < frame.length) {
+    const next = lineAfter(frame, line)
+    if (!isExtra(frame, line, frame.length)) kept.push(frame.subarray(line, next))
+    line = next
+  }
+  return Buffer.concat(kept)
+}
+
+function lineAfter(frame: Buffer, from: number): number {
+  for (let i = from; i < frame.length; i++) {
+    if (frame[i] === LF) return i + 1
+    if (frame[i] === CR) return frame[i + 1] === LF ? i + 2 : i + 1
+  }
+  return frame.length
+}

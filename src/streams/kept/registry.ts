@@ -1,0 +1,197 @@
+// The kept streams of one event loop: found by id and owner, forgotten when their retention is over or their memory is needed. It
+// belongs to the loop, not to a configuration, so a reload keeps it.
+//
+//   open --> running --end--> ended, kept for keepMs --> forgotten
+//                             '- no room for a new one: the oldest end goes first
+import { KeptStream, STREAM_COST_BYTES, type Timers } from './kept-stream.js'
+import { type KeptFacts, type ReadableLog, type ReaderHow } from './readable-log.js'
+import { createStreamId, loopOf } from './stream-id.js'
+
+/** Memory on the account of a key. */
+export type KeptBudget = {
+  /** Reserves up to `bytes` in total; returns whose limit forbids it, and then has changed nothing. */
+  claim(bytes: number): 'gateway' | 'key' | null
+  shrink(bytes: number): void
+  release(): void
+}
+
+/** How a reader's time with a stream ended; `gone`: what it asked for was no longer held. */
+export type ReaderResult = 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut' | 'gone'
+
+/** What is counted. */
+export type KeptCounters = {
+  /** Streams held, running or ended. */
+  keptStreams(change: 1 | -1): void
+  /** A stream is not kept, for want of room. */
+  streamNotKept(scope: 'gateway' | 'key'): void
+  streamReader(how: ReaderHow, result: ReaderResult): void
+}
+
+export type KeptStreamsOptions = {
+  readonly loopIndex: number
+  readonly timers: Timers
+  readonly counters: KeptCounters
+}
+
+export type OpenOptions = {
+  readonly graceMs: number
+  /** How long it stays after its end. */
+  readonly keepMs: number
+  readonly maxStreamBytes: number
+  readonly maxLagBytes: number
+  /** Empty; it belongs to the stream from here on. */
+  readonly budget: KeptBudget
+  /** Nobody has read it for `graceMs`, or it was cancelled: stop, and close it. */
+  readonly onAbandoned: () => void
+}
+
+type Entry = {
+  readonly stream: KeptStream
+  readonly budget: KeptBudget
+  readonly keepMs: number
+  /** When it is forgotten; null while it runs. */
+  dueAtMs: number | null
+}
+
+/** All kept streams of one event loop. */
+export class KeptStreams {
+  readonly #options: KeptStreamsOptions
+  readonly #entries = new Map<string, Entry>()
+  /** In the order of their ends: of all, and of each owner. */
+  readonly #ended = new Set<Entry>()
+  readonly #endedOf = new Map<string, Set<Entry>>()
+  #isTimerSet = false
+  #isClosing = false
+
+  constructor(options: KeptStreamsOptions) {
+    this.#options = options
+  }
+
+  /** Running and ended. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  get counters(): KeptCounters {
+    return this.#options.counters
+  }
+
+  /** Keeps a stream from now on; null if there is no room, which is counted. */
+  open(facts: Omit<KeptFacts, 'id'>, options: OpenOptions): KeptStream | null {
+    const { budget, keepMs } = options
+    const { timers, counters, loopIndex } = this.#options
+    const refusal = this.#claim(facts.owner, budget, STREAM_COST_BYTES)
+    if (refusal !== null) {
+      counters.streamNotKept(refusal)
+      return null
+    }
+    const id = createStreamId(loopIndex)
+    const room = {
+      // One that was forgotten has given its memory back, and takes no more.
+      claim: (bytes: number) => this.#entries.has(id) && this.#claim(facts.owner, budget, bytes) === null,
+      shrink: (bytes: number) => budget.shrink(bytes),
+    }
+    const stream = new KeptStream(
+      { id, ...facts },
+      {
+        ...{ graceMs: this.#isClosing ? 0 : options.graceMs, onAbandoned: options.onAbandoned },
+        ...{ maxStreamBytes: options.maxStreamBytes, maxLagBytes: options.maxLagBytes, room, timers },
+        onEnded: (ended) => this.#noteEnd(ended),
+        onCancelled: (cancelled) => this.forget(cancelled),
+      },
+    )
+    this.#entries.set(id, { stream, budget, keepMs, dueAtMs: null })
+    counters.keptStreams(1)
+    return stream
+  }
+
+  /** A stream of this loop. Null alike if there is none with this id and if it is not the owner's. */
+  find(id: string, owner: string): KeptStream | null {
+    const stream = this.#entries.get(id)?.stream ?? null
+    return stream !== null && stream.facts.owner === owner ? stream : null
+  }
+
+  /** A stream wherever it lives. Null alike if there is none with this id and if it is not the owner's. */
+  reach(id: string, owner: string): ReadableLog | null | Promise<ReadableLog | null> {
+    return loopOf(id) === null ? null : this.find(id, owner)
+  }
+
+  /** Its readers go on; no other finds it. Idempotent. */
+  forget(stream: KeptStream): void {
+    const entry = this.#entries.get(stream.facts.id)
+    if (entry?.stream !== stream) return
+    this.#entries.delete(stream.facts.id)
+    this.#leaveEnded(entry)
+    entry.budget.release()
+    this.#options.counters.keptStreams(-1)
+  }
+
+  /** Nobody can come back to this process any more: streams that nobody reads are abandoned now, all others when they are left. */
+  endGraces(): void {
+    this.#isClosing = true
+    for (const { stream } of [...this.#entries.values()]) stream.endGrace()
+  }
+
+  /** Ended streams that nobody reads make room: those of the owner where its own limit is the reason. */
+  #claim(owner: string, budget: KeptBudget, bytes: number): 'gateway' | 'key' | null {
+    for (;;) {
+      const refusal = budget.claim(bytes)
+      if (refusal === null) return null
+      const ended = refusal === 'key' ? this.#endedOf.get(owner) : this.#ended
+      const oldest = ended === undefined ? null : firstUnread(ended)
+      if (oldest === null) return refusal
+      this.forget(oldest)
+    }
+  }
+
+  #noteEnd(stream: KeptStream): void {
+    const entry = this.#entries.get(stream.facts.id)
+    if (entry === undefined) return
+    // It failed before it said anything: there is nothing to come back for.
+    if (stream.streamEnd?.error != null && stream.next === 0) {
+      this.forget(stream)
+      return
+    }
+    entry.dueAtMs = this.#options.timers.nowMs() + entry.keepMs
+    this.#ended.add(entry)
+    const { owner } = stream.facts
+    const own = this.#endedOf.get(owner)
+    if (own === undefined) this.#endedOf.set(owner, new Set([entry]))
+    else own.add(entry)
+    this.#setTimer()
+  }
+
+  #leaveEnded(entry: Entry): void {
+    this.#ended.delete(entry)
+    const { owner } = entry.stream.facts
+    const own = this.#endedOf.get(owner)
+    own?.delete(entry)
+    if (own?.size === 0) this.#endedOf.delete(owner)
+  }
+
+  /** For the oldest end alone. After a reload with a shorter `keepMs` streams wait for those that ended before them. */
+  #setTimer(): void {
+    if (this.#isTimerSet) return
+    const [oldest] = this.#ended
+    if (oldest === undefined || oldest.dueAtMs === null) return
+    this.#isTimerSet = true
+    const { timers } = this.#options
+    timers.after(Math.max(0, oldest.dueAtMs - timers.nowMs()), () => this.#forgetDue())
+  }
+
+  #forgetDue(): void {
+    this.#isTimerSet = false
+    // A timer may fire a little early.
+    const nowMs = this.#options.timers.nowMs() + 1
+    for (const entry of this.#ended) {
+      if (entry.dueAtMs === null || entry.dueAtMs > nowMs) break
+      this.forget(entry.stream)
+    }
+    this.#setTimer()
+  }
+}
+
+function firstUnread(entries: ReadonlySet<Entry>): KeptStream | null {
+  for (const { stream } of entries) if (stream.readerCount === 0) return stream
+  return null
+}
