@@ -21,10 +21,10 @@ export type RedisOptions = {
   readonly callTimeoutMs?: number
 }
 
-type Argument = string | number
+export type ScriptArgument = string | number | Buffer
 
 /** A script registered with a connection. Rejects with ioredis' own errors, or if there is no answer in time. */
-export type RedisScript = (keys: readonly string[], args: readonly Argument[]) => Promise<unknown>
+export type RedisScript = (keys: readonly string[], args: readonly ScriptArgument[]) => Promise<unknown>
 
 /** One connection, and a second one for a subscription, if there is one. */
 export class RedisConnection {
@@ -62,13 +62,14 @@ export class RedisConnection {
     await this.#redis.connect()
   }
 
-  /** Registers a Lua script. Redis keeps its text; later calls send only its digest. */
-  script(lua: string): RedisScript {
+  /** Registers a Lua script. Redis keeps its text; later calls send only its digest. `isBinary`: strings of its reply are buffers. */
+  script(lua: string, isBinary = false): RedisScript {
     const known = this.#scripts.get(lua)
     if (known !== undefined) return known
     const name = `script${this.#scripts.size}`
     this.#redis.defineCommand(name, { lua })
-    const send = Reflect.get(this.#redis, name) as (count: number, ...rest: readonly Argument[]) => Promise<unknown>
+    type Send = (count: number, ...rest: readonly ScriptArgument[]) => Promise<unknown>
+    const send = Reflect.get(this.#redis, isBinary ? `${name}Buffer` : name) as Send
     const run: RedisScript = (keys, args) =>
       this.#measure(send.call(this.#redis, keys.length, ...keys, ...args) as Promise<unknown>)
     this.#scripts.set(lua, run)

@@ -28,3 +28,8 @@ export function bucketKey(owner: string, kind: string): string {
 export function readLimitScript(name: LimitScript): string {
   return readScript(['limit/ground', `limit/${name}`])
 }
+
+/** The texts of all of them, as a link loads them. */
+export function readLimitScripts(): ReadonlyMap<LimitScript, string> {
+  return new Map(LIMIT_SCRIPTS.map((name) => [name, readLimitScript(name)]))
+}

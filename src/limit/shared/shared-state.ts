@@ -2,11 +2,11 @@
 // it holds is counted here as well, even while Redis is unavailable: when the link recovers, the node registers again, with a new
 // id and everything it holds then, so that nothing is lost or counted twice, whatever became of the calls in between.
 import { randomUUID } from 'node:crypto'
+import { RedisLink } from '../../redis/link.js'
 import { type BucketState } from '../limiter.js'
 import { TokenBucket, ticksOf, wholeCount } from '../local/token-bucket.js'
 import { type LimitKind, type LimitScope } from '../refusal.js'
-import { RedisLink } from './redis-link.js'
-import { bucketKey, type LimitScript } from './redis-scripts.js'
+import { bucketKey, type LimitScript, readLimitScripts, SHARED_ARGS, SHARED_KEYS } from './redis-scripts.js'
 
 /** A node that has not renewed its lease for this long is gone; its slots are free. */
 export const LEASE_MS = 6000
@@ -90,7 +90,7 @@ export type SharedStateOptions = {
 }
 
 export class SharedState {
-  readonly #link: RedisLink
+  readonly #link: RedisLink<LimitScript>
   readonly #nowNs: () => bigint
   readonly #leaseMs: number
   /** Slots held by this event loop, by owner. */
@@ -113,7 +113,9 @@ export class SharedState {
     this.#leaseMs = options.leaseMs ?? LEASE_MS
     const { callTimeoutMs } = options
     const timeout = callTimeoutMs === undefined ? {} : { callTimeoutMs }
-    this.#link = new RedisLink({ url, onState, onCall, register: () => this.#register(), ...timeout })
+    this.#link = new RedisLink({
+      ...{ url, scripts: readLimitScripts(), onState, onCall, register: () => this.#register(), ...timeout },
+    })
   }
 
   get isUp(): boolean {
@@ -224,11 +226,7 @@ export class SharedState {
   ): Promise<unknown> {
     if (!this.isUp) return null
     try {
-      return await this.#link.run(
-        script,
-        buckets.map(({ key }) => key),
-        args,
-      )
+      return await this.#run(script, buckets, args)
     } catch {
       return null
     }
@@ -278,8 +276,12 @@ export class SharedState {
     this.#registered = new Map(this.#held)
     const held = [...this.#held].filter(([, count]) => count > 0).flat()
     const id = this.#id
-    await this.#link.run('register', [], [this.#leaseMs, id, formers.length, ...formers, ...held])
+    await this.#run('register', [], [this.#leaseMs, id, formers.length, ...formers, ...held])
     this.#knownId = id
+  }
+
+  #run(script: LimitScript, buckets: readonly SharedBucket[], args: readonly (string | number)[]): Promise<unknown> {
+    return this.#link.run(script, [...SHARED_KEYS, ...buckets.map(({ key }) => key)], [...SHARED_ARGS, ...args])
   }
 }
 

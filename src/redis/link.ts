@@ -1,12 +1,11 @@
-// The connection to Redis for admission: a call either answers in time or the link is down, and while it is down no call waits
+// A connection to Redis that is either up or down: a call answers in time or takes the link down, and while it is down no call waits
 // for it. It recovers by itself.
 //
 //   down --(every PROBE_MS: connected? register)--> up --(a call fails or takes too long, the connection ends)--> down
-import { RedisConnection, type RedisScript } from '../../redis/connection.js'
-import { LIMIT_SCRIPTS, type LimitScript, readLimitScript, SHARED_ARGS, SHARED_KEYS } from './redis-scripts.js'
+import { RedisConnection, type RedisScript, type ScriptArgument } from './connection.js'
 
 /**
- * How long an admission waits for a hanging Redis, once; after that no call is made. A healthy one answers in less than a
+ * How long a caller waits for a hanging Redis, once; after that no call is made. A healthy one answers in less than a
  * millisecond, but one that shares its cores with a flood of requests must not count as unavailable.
  */
 const CALL_TIMEOUT_MS = 1000
@@ -14,34 +13,40 @@ const PROBE_MS = 400
 /** How long a starting gateway waits for Redis before it continues without. */
 const START_MS = 1000
 
-export type LinkOptions = {
+export type LinkOptions<Name extends string> = {
   readonly url: string
+  /** The text of each script, in the order in which they are loaded. */
+  readonly scripts: ReadonlyMap<Name, string>
+  /** Replies bear bytes instead of text. */
+  readonly isBinary?: boolean
   /** Called on a connection before the link counts as up; rejects if it cannot be. */
   readonly register: () => Promise<void>
   /** A change and its reason, for one log line and the metric. */
   readonly onState: (isUp: boolean, cause: unknown) => void
   readonly onCall: (seconds: number, isOk: boolean) => void
   readonly callTimeoutMs?: number
+  /** Whether a failed call leaves the link up: Redis answered, and the next call may succeed. By default none does. */
+  readonly isRefusal?: (error: unknown) => boolean
 }
 
-/** One event loop's link to Redis. */
-export class RedisLink {
+/** One event loop's link to Redis, for one use. */
+export class RedisLink<Name extends string> {
   readonly #connection: RedisConnection
-  readonly #scripts: ReadonlyMap<LimitScript, RedisScript>
-  readonly #options: LinkOptions
+  readonly #scripts: ReadonlyMap<Name, RedisScript>
+  readonly #options: LinkOptions<Name>
   #isUp = false
   #isTrying = false
   #isClosed = false
   #probe: NodeJS.Timeout | null = null
 
-  constructor(options: LinkOptions) {
-    const { url, onCall, callTimeoutMs = CALL_TIMEOUT_MS } = options
+  constructor(options: LinkOptions<Name>) {
+    const { url, onCall, scripts, isBinary = false, callTimeoutMs = CALL_TIMEOUT_MS } = options
     this.#options = options
     const onChange = (isUp: boolean, cause: unknown): void => {
       if (!isUp) this.#goDown(cause)
     }
     this.#connection = new RedisConnection({ url, onCall, callTimeoutMs, onChange })
-    this.#scripts = new Map(LIMIT_SCRIPTS.map((name) => [name, this.#connection.script(readLimitScript(name))]))
+    this.#scripts = new Map([...scripts].map(([name, lua]) => [name, this.#connection.script(lua, isBinary)]))
   }
 
   get isUp(): boolean {
@@ -66,13 +71,18 @@ export class RedisLink {
   }
 
   /** Runs a script, for `register` and for callers that know the link is up. A rejection takes the link down. */
-  async run(name: LimitScript, bucketKeys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  async run(name: Name, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     try {
-      return await this.#scripts.get(name)?.([...SHARED_KEYS, ...bucketKeys], [...SHARED_ARGS, ...args])
+      return await this.#scripts.get(name)?.(keys, args)
     } catch (error) {
-      this.#goDown(error)
+      if (this.#options.isRefusal?.(error) !== true) this.#goDown(error)
       throw error
     }
+  }
+
+  /** Subscribes to a channel, on a connection of its own; see RedisConnection. */
+  listen(channel: string, listener: (message: string) => void, onHeard: () => void): void {
+    this.#connection.listen(channel, listener, onHeard)
   }
 
   /** Ends the connection; the link stays down. */

@@ -1,25 +1,32 @@
 // The link tells its state once at each change, and nobody waits for one that is down.
 import { createServer } from 'node:net'
 import { test } from 'tap'
-import { RedisLink } from '../../../src/limit/shared/redis-link.js'
-import { type Teardown } from '../../helpers/gateway.js'
-import { connectRedis, RedisServer } from '../../helpers/redis.js'
+import { type LinkOptions, RedisLink } from '../../src/redis/link.js'
+import { type Teardown } from '../helpers/gateway.js'
+import { connectRedis, RedisServer } from '../helpers/redis.js'
 
 const CALL_TIMEOUT_MS = 300
+/** One that writes, as a replica would refuse it, and one that always fails. */
+const SCRIPTS = new Map([
+  ['beat', "redis.call('SET', 'beat', ARGV[1]) return 0"],
+  ['fail', "return redis.error_reply('ERR refused')"],
+])
 
-function createLink(t: Teardown, url: string, register: () => Promise<void> = async () => {}) {
+function createLink(t: Teardown, url: string, options: Partial<LinkOptions<string>> = {}) {
   const states: (readonly [isUp: boolean, cause: unknown])[] = []
   const calls: boolean[] = []
   const watchers: (() => void)[] = []
   const link = new RedisLink({
     url,
-    register,
+    scripts: SCRIPTS,
+    register: async () => {},
     callTimeoutMs: CALL_TIMEOUT_MS,
     onState: (isUp, cause) => {
       states.push([isUp, cause])
       for (const watch of watchers) watch()
     },
     onCall: (seconds, isOk) => calls.push(isOk && seconds > 0),
+    ...options,
   })
   t.teardown(() => link.close())
   const until = (isUp: boolean) =>
@@ -28,7 +35,7 @@ function createLink(t: Teardown, url: string, register: () => Promise<void> = as
       watchers.push(look)
       look()
     })
-  return { link, states, calls, until, beat: () => link.run('beat', [], [1000, 'nobody']) }
+  return { link, states, calls, until, beat: () => link.run('beat', [], ['node']) }
 }
 
 test('up, down, up: one word at each change, the scripts known again after a restart', async (t) => {
@@ -86,8 +93,10 @@ test('a server that never answers is down within the time of a start, and of a c
 
 test('a replica, as after a failover, is down until it may write, and then comes up by itself', async (t) => {
   const redis = await RedisServer.start(t, ['--replicaof', '127.0.0.1 1'])
-  const { link, states, until } = createLink(t, redis.url, async () => {
-    await link.run('register', [], [1000, 'node', 0])
+  const { link, states, until } = createLink(t, redis.url, {
+    register: async () => {
+      await link.run('beat', [], ['node'])
+    },
   })
   await link.start()
   t.equal(states.at(-1)?.[0], false)
@@ -106,4 +115,26 @@ test('a password that is wrong is down, not an end of the process', async (t) =>
   const right = createLink(t, redis.url.replace('//', '//:right-password@'))
   await right.link.start()
   t.equal(right.states.at(-1)?.[0], true)
+})
+
+test('a failed call takes the link down, unless its owner takes it for a refusal', async (t) => {
+  const redis = await RedisServer.start(t)
+  const strict = createLink(t, redis.url)
+  const lenient = createLink(t, redis.url, {
+    isRefusal: (error) => error instanceof Error && /refused/.test(error.message),
+  })
+  await Promise.all([strict.link.start(), lenient.link.start()])
+  await t.rejects(strict.link.run('fail', [], []), /refused/)
+  await t.rejects(lenient.link.run('fail', [], []), /refused/)
+  t.same([strict.states.length, lenient.states.length], [2, 1])
+  t.match(strict.states[1], [false, { message: /refused/ }])
+})
+
+test('bytes go to Redis and come back unchanged, if the owner asks for bytes', async (t) => {
+  const redis = await RedisServer.start(t)
+  const scripts = new Map([['echo', 'return { ARGV[1], #ARGV[1] }']])
+  const bytes = Buffer.from([0, 0xff, 0xfe, 13, 10, 0xc3])
+  const { link } = createLink(t, redis.url, { scripts, isBinary: true })
+  await link.start()
+  t.same(await link.run('echo', [], [bytes]), [bytes, bytes.length])
 })
