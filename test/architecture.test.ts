@@ -44,7 +44,7 @@ const MAY_IMPORT: ImportTable = {
   routing: ['model', 'errors', 'config/types'],
   upstream: ['wire', 'model', 'errors', 'config/types'],
   offload: ['protocols', 'errors', 'package-files'],
-  streams: ['model', 'wire'],
+  streams: ['redis', 'model', 'errors', 'wire'],
   redis: ['package-files'],
   telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms'],
   pipeline: [
@@ -86,7 +86,7 @@ const ROOMS: RoomOrder = {
   ],
   limit: ['headers', 'shared', 'local', 'limiter', 'refusal'],
   upstream: ['call', 'conceal', 'strangers', 'auth', 'deadlines', 'decompress', 'path', 'pool', 'failure', 'proxy'],
-  streams: ['kept', 'log', 'reader'],
+  streams: ['redis', 'kept', 'log', 'reader'],
   telemetry: ['log', 'metrics', 'records'],
   pipeline: [
     ...[
@@ -259,6 +259,9 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/limit/shared/shared-state.ts', 'test/limit/shared/redis-limiter.test.ts'],
   ['src/streams/kept/kept-reader.ts', 'test/streams/kept/kept-stream.test.ts'],
   ['src/streams/kept/readable-log.ts', 'test/streams/kept/kept-stream.test.ts'],
+  ['src/streams/redis/stored-log.ts', 'test/streams/redis/stream-store.test.ts'],
+  ['src/streams/redis/stored-reader.ts', 'test/streams/redis/stored-readers.test.ts'],
+  ['src/streams/redis/stream-scripts.ts', 'test/streams/redis/stream-store.test.ts'],
   ['src/telemetry/metrics/labels.ts', 'test/telemetry/metrics/table.test.ts'],
   ['src/telemetry/metrics/series.ts', 'test/telemetry/metrics/scrape.test.ts'],
   ['src/server/routes/paths.ts', 'test/server/routes/add-routes.test.ts'],

@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { LIMIT_SCRIPTS, readLimitScript } from '../../src/limit/shared/redis-scripts.js'
 import { readScript } from '../../src/redis/read-script.js'
+import { readStreamScripts } from '../../src/streams/redis/stream-scripts.js'
 import { connectRedis, RedisServer } from '../helpers/redis.js'
 import { listFiles, readSource, readText } from '../helpers/source-tree.js'
 
@@ -22,7 +23,10 @@ test('every file is part of a script', (t) => {
   const source = readSource()
   const named = new Set([
     ...LIMIT_SCRIPTS.map((name) => `limit/${name}`),
-    ...source.flatMap(({ code }) => [...code.matchAll(/'((?:limit|jobs)\/[a-z]+)'/g)].map(([, name = '']) => name)),
+    ...[...readStreamScripts().keys()].map((name) => `streams/${name}`),
+    ...source.flatMap(({ code }) =>
+      [...code.matchAll(/'((?:limit|jobs|streams)\/(?!redis|kept)[a-z]+)'/g)].map(([, name = '']) => name),
+    ),
   ])
   const present = FILES.map((file) => file.replace(/^resources\/lua\/(.*)\.lua$/, '$1'))
   t.same(
@@ -59,4 +63,5 @@ test('Redis takes every script', async (t) => {
   const redis = connectRedis(server.url)
   t.teardown(() => redis.disconnect())
   for (const name of LIMIT_SCRIPTS) t.match(await redis.script('LOAD', readLimitScript(name)), /^[0-9a-f]{40}$/, name)
+  for (const [name, text] of readStreamScripts()) t.match(await redis.script('LOAD', text), /^[0-9a-f]{40}$/, name)
 })

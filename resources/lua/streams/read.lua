@@ -1,0 +1,17 @@
+-- The batches of several logs from a frame on. ARGV: 1 if a dead writer's log is to be closed, the end to close it with, the most batches
+-- of each log, then for each: id, number of the next frame to read.
+-- Returns for each: first, next, end, batches as Redis lists them; nil if there is no such log.
+local mayClose, ending, most = ARGV[1], ARGV[2], ARGV[3]
+local answer = {}
+for i = 4, #ARGV, 2 do
+  local id, from = ARGV[i], ARGV[i + 1]
+  local at = call('HMGET', head(id), 'first', 'next', 'end', 'node', 'keep')
+  if not at[1] then
+    answer[#answer + 1] = false
+  else
+    if at[3] == '' and mayClose == '1' and reap(id, at[4], at[5], ending) then at[3] = ending end
+    local batches = call('XRANGE', log(id), (from + 1) .. '-0', '+', 'COUNT', most)
+    answer[#answer + 1] = { at[1], at[2], at[3], batches }
+  end
+end
+return answer
