@@ -73,6 +73,9 @@ export type SluiceVariant = {
   /** Null: no gateway key. */
   readonly keyLimits?: object | null
   readonly log?: object
+  readonly streams?: object
+  /** Further headers of its requests. */
+  readonly headers?: Contender['headers']
   /** Beside those in front of the simulator. */
   readonly providers?: object
 }
@@ -89,6 +92,7 @@ export async function startSluice(upstream: string, variant: SluiceVariant = {})
     limits: { concurrency: 100_000, requestsPerMinute: 60_000_000, shed: { lagMs: SHED_LAG_MS }, ...variant.limits },
     providers: { ...providersAt(upstream), ...variant.providers },
     log: { file: join(folder, 'sluice.log'), ...variant.log },
+    streams: { ...variant.streams },
     // Not where it is run from: two of them at a time would want the same file.
     jobs: { path: join(folder, 'jobs.db') },
   }
@@ -98,7 +102,8 @@ export async function startSluice(upstream: string, variant: SluiceVariant = {})
     env: { SLUICE_CONFIG: file },
   })
   await answers(port, child)
-  const headers = keyLimits === null ? NO_HEADERS : { authorization: `Bearer ${GATEWAY_KEY}` }
+  const credential = keyLimits === null ? NO_HEADERS : { authorization: `Bearer ${GATEWAY_KEY}` }
+  const headers = { ...credential, ...variant.headers }
   return contender(name, { child, port, headers, isGateway: true, stop: () => stop(child, 'SIGKILL', folder) })
 }
 

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { runS9 } from './load/ablation.bench.js'
 import { runS8 } from './load/aborts.bench.js'
 import { runS6 } from './load/held.bench.js'
+import { runS12 } from './load/kept.bench.js'
 import { runS2 } from './load/large.bench.js'
 import { runS1 } from './load/plain.bench.js'
 import { runS7 } from './load/stalled.bench.js'
@@ -30,6 +31,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   S9: { title: 'what each feature costs', run: runS9 },
   S10: { title: 'event loops', run: runS10 },
   S11: { title: 'start and idle', run: runS11 },
+  S12: { title: 'streams that are kept', run: runS12 },
 }
 
 const ROUNDS = 5

@@ -71,7 +71,12 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       server?.sendAway()
       const { drainMs } = loop.current.config.server
       const stopping = loop.jobs.stop(drainMs)
-      await drain(drainableOf(pipelinesOf(loop), server), { drainMs, graceMs, nowMs: CLOCK.nowMs, pause })
+      await drain(drainableOf(pipelinesOf(loop), server, ground.keptStreams), {
+        drainMs,
+        graceMs,
+        nowMs: CLOCK.nowMs,
+        pause,
+      })
       server?.close()
       await stopping
       await loop.jobs.close()
@@ -82,7 +87,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     },
     async endNow() {
       isReady = false
-      await endNow(drainableOf(pipelinesOf(loop), server))
+      await endNow(drainableOf(pipelinesOf(loop), server, ground.keptStreams))
       server?.close()
       await ground.logDestination.flush()
     },

@@ -104,7 +104,7 @@ const ROOMS: RoomOrder = {
     ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'sink'],
   ],
   jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],
-  server: ['app', 'routes', 'websocket', 'intake', 'http', 'context', 'caller', 'inflate', 'engine'],
+  server: ['app', 'routes', 'websocket', 'kept', 'intake', 'http', 'context', 'caller', 'inflate', 'engine'],
 }
 
 /** Big libraries and where they may be imported. */

@@ -377,6 +377,7 @@ test('the log page names every field of a request’s line, and no other', async
       tries: [failed, failed],
       dropped: ['x'],
       upstreamRequestId: 'u',
+      stream: 'str_00abcdef',
       origin,
     }),
   )

@@ -38,6 +38,7 @@ const complete: ExchangeRecord = {
   finish: null,
   tries: null,
   upstreamRequestId: null,
+  stream: null,
   origin: { method: 'POST', path: '/v1/chat/completions', address: '203.0.113.9', agent: 'OpenAI/JS 6.1.0' },
 }
 const named: ExchangeRecord = { ...complete, upstreamRequestId: 'req_011CSHoEeqs5C35K2UUqR7Fy' }

@@ -41,6 +41,7 @@ const record: ExchangeRecord = {
   origin: null,
   tries: null,
   upstreamRequestId: null,
+  stream: null,
 }
 
 printTable('one record', [

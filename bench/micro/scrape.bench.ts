@@ -41,6 +41,7 @@ for (let loop = 0; loop < LOOPS; loop++) {
         origin: null,
         tries: null,
         upstreamRequestId: null,
+        stream: null,
       })
     }
   }

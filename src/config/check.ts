@@ -25,6 +25,7 @@ export function renderConfig(config: Config): string {
     providers: Object.fromEntries(config.providers.map((provider) => [provider.name, maskProvider(provider)])),
     models: Object.fromEntries(config.models.map((model) => [model.name, maskModel(model)])),
     jobs: { ...config.jobs, webhook: maskWebhook(config.jobs.webhook) },
+    streams: { ...config.streams, tokenSecret: mask(config.streams.tokenSecret) },
     redis: { url: maskPassword(config.redis.url) },
     metrics: { ...config.metrics, token: mask(config.metrics.token) },
     content: config.content,

@@ -18,6 +18,7 @@ export type Config = {
   /** Name prefixes of models that are known to think, or not to; the longest match applies. Absent: nothing is known. */
   readonly thinkingNames?: Readonly<Record<string, boolean>>
   readonly jobs: JobsConfig
+  readonly streams: StreamsConfig
   /** Shared by all nodes; null for a single process. The URL may contain a password. */
   readonly redis: { readonly url: string | null }
   readonly metrics: { readonly port: number | null; readonly token: string | null }
@@ -110,6 +111,24 @@ export type JobsConfig = {
     readonly allowPrivateNetworks: boolean
     readonly timeoutMs: number
   }
+}
+
+/** Streams that outlive the connection of their client. */
+export type StreamsConfig = {
+  readonly resume: 'never' | 'ask' | 'always'
+  /** How long one goes on without a reader. */
+  readonly graceMs: number
+  /** How long one is held after its end. */
+  readonly keepMs: number
+  /** How long a draining process goes on with those whose readers have moved to another node. */
+  readonly drainMs: number
+  /** Memory of one, of all of the process, and of those of one key. */
+  readonly maxStreamBytes: number
+  readonly maxBytes: number
+  readonly maxBytesPerKey: number
+  readonly store: 'memory' | 'redis'
+  /** Signs links; null for a random one at each start. */
+  readonly tokenSecret: string | null
 }
 
 export type ContentConfig = {

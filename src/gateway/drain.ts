@@ -8,7 +8,7 @@
 export type Drainable = {
   /** Exchanges, and requests whose body is still on its way. */
   openCount(): number
-  /** Accepts no further connections, and answers new requests on existing ones with 503. */
+  /** Accepts no further connections, and answers new requests on existing ones with 503: a client that leaves cannot come back. */
   refuseNew(): void
   /** Closes idle connections. */
   closeIdle(): void
@@ -22,11 +22,17 @@ type Work = { openCount(): number; endAll(): void }
 /** What holds connections, and requests that are not yet exchanges. */
 type Door = { readonly open: { readonly requests: number }; closeListener(): void; closeIdle(): void }
 
+/** What holds streams that their clients may come back to. */
+type Kept = { endGraces(): void }
+
 /** Joins an event loop's parts; `door` is null before it listens. */
-export function drainableOf(works: () => readonly Work[], door: Door | null): Drainable {
+export function drainableOf(works: () => readonly Work[], door: Door | null, kept: Kept): Drainable {
   return {
     openCount: () => works().reduce((sum, work) => sum + work.openCount(), door?.open.requests ?? 0),
-    refuseNew: () => door?.closeListener(),
+    refuseNew: () => {
+      door?.closeListener()
+      kept.endGraces()
+    },
     closeIdle: () => door?.closeIdle(),
     endAll: () => {
       for (const work of works()) work.endAll()

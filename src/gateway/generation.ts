@@ -22,6 +22,7 @@ import { type Breakers } from '../routing/breakers.js'
 import { RetryBudget } from '../routing/retry.js'
 import { Router } from '../routing/router.js'
 import { ThinkingMemory } from '../routing/thinking.js'
+import { type KeptStreams } from '../streams/kept/registry.js'
 import { createLog, type LogDestination } from '../telemetry/log/log.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
@@ -45,6 +46,8 @@ export type LoopResources = {
   readonly sharedLimits: SharedState | null
   readonly shedder: Shedder
   readonly breakers: Breakers
+  /** Of this loop, whatever the configuration. */
+  readonly keptStreams: KeptStreams
   readonly logDestination: LogDestination
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly clock: Clock
@@ -62,6 +65,8 @@ export type Generation = {
   /** The error that rejects a new request of this key before its body is read; counts it, too. */
   readonly refusal: (key: KeyIdentity) => GatewayError | null
   readonly receiving: MemoryBudget
+  /** Of kept streams. */
+  readonly kept: MemoryBudget
   readonly limiter: Limiter
 }
 
@@ -103,7 +108,8 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
   const pipeline = createPipeline(parts)
   const refusal = refusalOfMaintenance(config) ?? createRefusal(limiter, resources)
   const receiving = createBudget('receiving', receivingCaps(config), { config, slots, resources })
-  return { config, pipeline, router, upstream, prompts, log, refusal, receiving, limiter }
+  const kept = createBudget('kept', keptCaps(config), { config, slots, resources })
+  return { config, pipeline, router, upstream, prompts, log, refusal, receiving, kept, limiter }
 }
 
 /** Null if the gateway fetches nothing. */
@@ -135,6 +141,10 @@ function receivingCaps({ server }: Config): MemoryCaps {
   return { maxBytes: maxReceivingBytes, maxBytesPerKey: maxReceivingBytesPerKey, requestBytes: maxBodyBytes }
 }
 
+function keptCaps({ streams: { maxBytes, maxBytesPerKey, maxStreamBytes } }: Config): MemoryCaps {
+  return { maxBytes, maxBytesPerKey, requestBytes: maxStreamBytes }
+}
+
 type BudgetResources = {
   readonly memoryCells: LoopResources['memoryCells']
   readonly metrics: Pick<LoopMetrics, 'reserved' | 'limitRejection'>
@@ -149,7 +159,10 @@ function createBudget(use: MemoryUse, caps: MemoryCaps, { config, slots, resourc
     caps,
     keyPlaces: placesOf(config.keys, slots.keys),
     onChange: (bytes) => metrics.reserved(use, bytes),
-    onRejected: (scope) => metrics.limitRejection(scope, use),
+    onRejected: (scope) => {
+      // A stream without room is not kept, but it is not rejected either.
+      if (use !== 'kept') metrics.limitRejection(scope, use)
+    },
   })
 }
 
@@ -221,9 +234,8 @@ function secretsOf(config: Config): string[] {
     ...proxySecrets(provider),
   ])
   const { secret, previousSecret } = config.jobs.webhook
-  return [...secrets, config.metrics.token, redisSecret(config), secret, previousSecret].filter(
-    (each): each is string => each !== null && each !== '',
-  )
+  const ours = [config.metrics.token, redisSecret(config), secret, previousSecret, config.streams.tokenSecret]
+  return [...secrets, ...ours].filter((each): each is string => each !== null && each !== '')
 }
 
 /** The credentials in the forms in which they are sent and configured. */

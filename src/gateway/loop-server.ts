@@ -7,11 +7,13 @@ import { WEB_SOCKET_PROTOCOL } from '../protocols/index.js'
 import { createServer, type Server, type ViewOptions } from '../server/app.js'
 import { FailedKeys } from '../server/caller/failed-keys.js'
 import { type ProviderStatus } from '../server/context.js'
+import { type KeepPolicy } from '../server/kept/kept-sink.js'
 import { breakerStates } from '../telemetry/metrics/cells.js'
 import { announceAccepting } from './announce.js'
 import { providerStatuses, tellBreakers } from './breaker-states.js'
 import { CLOCK } from './clock.js'
 import { FloodReport } from './flood-report.js'
+import { type Generation } from './generation.js'
 import { jobHabits } from './jobs.js'
 import { DIALECTS, type Loop, metricsConfig, SURFACES, surfaceOf } from './loop.js'
 import { findModel, listModels } from './model-list.js'
@@ -30,6 +32,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     compat: config.compat,
     requestIdSeed: loop.ground.requestIdSeed,
     failedKeys: createFailedKeys(config),
+    keptStreams: loop.ground.keptStreams,
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
     parameterHeaders: [TIMEOUT_HEADER, ...[...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders)],
@@ -56,11 +59,20 @@ export function viewOf(loop: Loop): ViewOptions {
     refusal,
     reserve: (key) => receiving.open(key.index),
     jobs: jobHabits(current),
+    keep: keepPolicy(current),
     models: (key) => listModels(current, key),
     model: (key, id) => findModel(current, key, id),
     providers: () => statuses(loop),
     languages: () => prompts.languages(),
   }
+}
+
+/** Null if no stream is kept. */
+function keepPolicy({ config, kept }: Generation): KeepPolicy | null {
+  const { resume, graceMs, keepMs, maxStreamBytes } = config.streams
+  if (resume === 'never') return null
+  const maxLagBytes = config.server.maxReaderLagBytes
+  return { resume, graceMs, keepMs, maxStreamBytes, maxLagBytes, reserve: (key) => kept.open(key.index) }
 }
 
 /** The present breakers of this loop, and the last reported ones of the others. */

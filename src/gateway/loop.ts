@@ -2,6 +2,7 @@
 // and the generation for new requests. Only the current and retired generations ever change; see generations.ts.
 import { openLedger, type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
+import { TIMERS } from '../jobs/run/timers.js'
 import { createLimiterCells } from '../limit/local/cells.js'
 import { createMemoryCells } from '../limit/local/memory-budget.js'
 import { Shedder } from '../limit/local/shedder.js'
@@ -12,6 +13,7 @@ import { type Dialect, type Surface } from '../protocols/contract/protocol.js'
 import { JOB_PROTOCOL, PROTOCOLS } from '../protocols/index.js'
 import { Breakers } from '../routing/breakers.js'
 import { createRequestIdSeed } from '../server/engine/request-id.js'
+import { KeptStreams } from '../streams/kept/registry.js'
 import { openLogDestination } from '../telemetry/log/log.js'
 import { createMetricsCells } from '../telemetry/metrics/cells.js'
 import { type MetricsConfig } from '../telemetry/metrics/layout.js'
@@ -36,6 +38,7 @@ export type Cells = {
   readonly limiter: SharedArrayBuffer
   readonly receiving: SharedArrayBuffer
   readonly fetched: SharedArrayBuffer
+  readonly kept: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
   readonly ledger: SlotTable
 }
@@ -47,6 +50,7 @@ export function createCells(config: Config): Cells {
     limiter: createLimiterCells(config, limiterPlaces(config, ledger)),
     receiving: createMemoryCells(ledger.room.keys),
     fetched: createMemoryCells(ledger.room.keys),
+    kept: createMemoryCells(ledger.room.keys),
     metrics: createMetricsCells(metricsConfig(config, ledger), config.server.threads),
     ledger,
   }
@@ -78,7 +82,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs 
   }
   const ground: LoopResources = {
     limiterCells: cells.limiter,
-    memoryCells: { receiving: cells.receiving, fetched: cells.fetched },
+    memoryCells: { receiving: cells.receiving, fetched: cells.fetched, kept: cells.kept },
     metrics,
     pools: new Pools({ onUnsolicited }),
     offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
@@ -86,6 +90,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs 
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),
     shedder: new Shedder(setImmediate),
     breakers: new Breakers(config.routing.breaker, CLOCK.nowMs, (change) => logBreaker(loop.current.log, change)),
+    keptStreams: new KeptStreams({ loopIndex, timers: TIMERS, counters: metrics }),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,
     clock: CLOCK,

@@ -32,6 +32,8 @@ export type StreamFormat = {
 
 export type Sink = {
   readonly transport: Transport
+  /** The id of the kept stream that bears the answer, as logs show it; absent or null if it is not kept. */
+  readonly streamId?: string | null
   /** The whole answer at once. Never after `begin`. */
   reply(answer: Answer): void
   /** Commits a stream: status 200 and headers go out with the first frame or keepalive. */

@@ -3,6 +3,7 @@
 import { type Config, type ServerConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type KeptStreams } from '../streams/kept/registry.js'
 import { type FloodKind } from '../telemetry/records.js'
 import { AddressTexts } from './caller/address-text.js'
 import { TrustedProxies } from './caller/client-address.js'
@@ -26,6 +27,7 @@ import { type OpenCount } from './engine/response.js'
 import { TurnGuard } from './engine/turn-guard.js'
 import { SCRATCH_BYTES } from './http/sink.js'
 import { Inflater } from './inflate.js'
+import { createKeeping, type KeepPolicy } from './kept/kept-sink.js'
 import { addMetricsRoutes, addRoutes, type RouteOptions } from './routes/add-routes.js'
 import { type RouteRow } from './routes/openapi.js'
 
@@ -48,6 +50,8 @@ export type ViewOptions = {
   readonly reserve?: Reserve
   /** Absent: no chat becomes a job by default. */
   readonly jobs?: JobPolicy
+  /** Absent or null: no stream is kept. */
+  readonly keep?: KeepPolicy | null
 }
 
 export type ServerOptions = ViewOptions &
@@ -56,6 +60,8 @@ export type ServerOptions = ViewOptions &
     readonly ownsMetricsPort: boolean
     /** Null where failed keys are not limited. */
     readonly failedKeys: ServerContext['failedKeys']
+    /** Of this event loop; absent: no stream is kept. */
+    readonly keptStreams?: KeptStreams
     /** Lower-case request headers that some dialect takes as parameters. */
     readonly parameterHeaders: readonly string[]
     /** Of our own request ids; see createRequestIdSeed. */
@@ -125,7 +131,7 @@ export function createServer(options: ServerOptions): Server {
       return port
     },
     show(next) {
-      front.view = createView(next)
+      front.view = createView(next, options.keptStreams)
     },
     prepareTls(next) {
       if (!isRenewed(tls, next)) return null
@@ -167,7 +173,7 @@ type FrontState = { isClosing: boolean; isRefusing: boolean }
 function createFront(options: ServerOptions, state: FrontState): ServerContext {
   const addresses = new AddressTexts()
   return {
-    view: createView(options),
+    view: createView(options, options.keptStreams),
     heads: new HeadReader(options.parameterHeaders),
     maxBodyBytes: options.config.maxBodyBytes,
     addresses,
@@ -178,13 +184,15 @@ function createFront(options: ServerOptions, state: FrontState): ServerContext {
     guard: new TurnGuard(setImmediate, (kind, address) => options.onFlood?.(kind, addresses.of(address))),
     failedKeys: options.failedKeys,
     webSockets: new Set(),
+    keptStreams: options.keptStreams ?? null,
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
     isClosing: () => state.isClosing,
     isRefusing: () => state.isRefusing,
   }
 }
 
-function createView(options: ViewOptions): FrontView {
+function createView(options: ViewOptions, streams: KeptStreams | undefined): FrontView {
+  const { keep = null } = options
   const { config, metrics, hasKeys, pipeline, models, model, providers, languages, refusal } = options
   return {
     pipeline,
@@ -202,6 +210,7 @@ function createView(options: ViewOptions): FrontView {
     refusal: refusal ?? (() => null),
     reserve: options.reserve ?? (() => UNCOUNTED),
     jobs: options.jobs ?? NO_JOBS,
+    keeping: keep === null || streams === undefined ? null : createKeeping(streams, keep),
   }
 }
 

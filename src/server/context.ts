@@ -3,9 +3,11 @@ import { GatewayError } from '../errors.js'
 import { type JobCaps, type StoredCaps } from '../jobs/store.js'
 import { type GuardPolicy } from '../jobs/webhook/guard.js'
 import { type JsonObject } from '../model/json.js'
-import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type ExchangeHandle, type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type Sink } from '../pipeline/sink.js'
 import { type DecodedRequest } from '../protocols/contract/codec.js'
 import { type DecodedBody } from '../protocols/contract/envelope.js'
+import { type KeptStreams } from '../streams/kept/registry.js'
 import { type AddressTexts } from './caller/address-text.js'
 import { type TrustedProxies } from './caller/client-address.js'
 import { type FailedKeys } from './caller/failed-keys.js'
@@ -64,7 +66,26 @@ export type FrontView = {
   readonly refusal: (key: KeyIdentity) => GatewayError | null
   readonly reserve: Reserve
   readonly jobs: JobPolicy
+  /** Null: no stream is kept. */
+  readonly keeping: Keeping | null
 }
+
+/** How streams are kept so that their clients may come back to them. */
+export type Keeping = {
+  /** Also those whose request did not ask. */
+  readonly isAlways: boolean
+  /** A sink before the client's own, by which its stream is kept. */
+  keep(sink: Sink, asking: KeepAsking): HoldingSink
+}
+export type KeepAsking = {
+  readonly key: KeyIdentity
+  readonly surfaceId: string
+  readonly requestId: string
+  /** The client wants the number of each frame in it. */
+  readonly hasIds: boolean
+}
+/** It stops its exchange by itself when the stream is abandoned. */
+export type HoldingSink = Sink & { hold(handle: ExchangeHandle): void }
 
 /** Memory that a request takes while it arrives. */
 export type Reservation = {
@@ -91,6 +112,8 @@ export type ServerContext = {
   readonly failedKeys: Pick<FailedKeys, 'isQuiet' | 'check' | 'note'> | null
   /** Open WebSockets, to be closed when the gateway shuts down. */
   readonly webSockets: Set<{ readonly chatCount: number; end(code: number, reason: string): void }>
+  /** Of this event loop; null: no stream is kept. */
+  readonly keptStreams: KeptStreams | null
   readonly scratch: Buffer
   readonly isClosing: () => boolean
   /** New requests are no longer accepted. */

@@ -65,6 +65,8 @@ export type ExchangeRecord = {
   readonly tries: readonly Try[] | null
   /** The answering upstream's own id of the request; null if it sent none. */
   readonly upstreamRequestId: string | null
+  /** The beginning of the id of the kept stream that bears its answer; null if it is not kept. */
+  readonly stream: string | null
 }
 
 /** Metrics as the hot path sees them: plain additions into typed arrays, no allocation, no label strings. */
@@ -114,6 +116,10 @@ export type JobCounts = {
 /** `retried`: will run again; `released`: returned at a drain; `void`: cancelled, or taken over by another runner. */
 export type JobRunResult = 'completed' | 'retried' | 'failed' | 'released' | 'void'
 export type WebhookResult = 'delivered' | 'retry' | 'dead'
+
+/** How a reader of a kept stream came, and how its time with it ended. @see streams/kept */
+export type StreamReaderHow = 'first' | 'resume' | 'retry' | 'follower' | 'replay'
+export type StreamReaderResult = 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut' | 'gone'
 
 /** What Redis is used for; each use has its own connection. */
 export type RedisUse = 'limits' | 'jobs'

@@ -8,6 +8,7 @@ export type SharedCells = {
   readonly limiter: SharedArrayBuffer
   readonly receiving: SharedArrayBuffer
   readonly fetched: SharedArrayBuffer
+  readonly kept: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
   readonly ledger: SlotTable
 }

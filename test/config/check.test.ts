@@ -24,6 +24,7 @@ models: { m: { targets: [ { provider: openai, model: gpt-4o, extraBody: { authTo
 metrics: { token: CANARY-metrics }
 redis: { url: "redis://user:CANARY-redis@h:6379/1" }
 jobs: { webhook: { secret: CANARY-webhook-new, previousSecret: CANARY-webhook-old } }
+streams: { tokenSecret: CANARY-of-stream-links }
 `
 
 test('every secret is masked, keys by hash too', (t) => {
@@ -49,6 +50,7 @@ test('every secret is masked, keys by hash too', (t) => {
     metrics: { token: '********' },
     redis: { url: 'redis://user:********@h:6379/1' },
     jobs: { webhook: { secret: '********', previousSecret: '********' } },
+    streams: { tokenSecret: '********' },
   })
   t.end()
 })

@@ -83,12 +83,13 @@ test('all generations are drained together with what is only arriving', (t) => {
     closeListener: () => ended.push('listener'),
     closeIdle: () => ended.push('idle'),
   }
-  const loop = drainableOf(() => [work('old', 1), work('new', 2)], door)
+  const kept = { endGraces: () => ended.push('graces') }
+  const loop = drainableOf(() => [work('old', 1), work('new', 2)], door, kept)
   t.equal(loop.openCount(), 7)
   loop.endAll()
   loop.refuseNew()
   loop.closeIdle()
-  t.same(ended, ['old', 'new', 'listener', 'idle'])
-  t.equal(drainableOf(() => [], null).openCount(), 0, 'before it listens')
+  t.same(ended, ['old', 'new', 'listener', 'graces', 'idle'])
+  t.equal(drainableOf(() => [], null, kept).openCount(), 0, 'before it listens')
   t.end()
 })

@@ -88,11 +88,13 @@ providers:
 metrics: { token: canary-metrics }
 redis: { url: "redis://user:canary%2Fredis@h:6379/1" }
 jobs: { webhook: { secret: canary-webhook-new, previousSecret: canary-webhook-old } }
+streams: { tokenSecret: canary-of-stream-links }
 `,
   )
   const basic = Buffer.from('proxy-user:canary/proxy').toString('base64')
   const secrets = ['canary-provider', 'canary-header', 'canary/proxy', 'canary%2Fproxy', basic, `Basic ${basic}`]
   secrets.push('canary-user', 'canary-metrics', 'canary/redis', 'canary-webhook-new', 'canary-webhook-old')
+  secrets.push('canary-of-stream-links')
   for (const secret of secrets) generation.log.info({ text: `it says ${secret} there` }, 'a line')
   const lines = (await logged()).trim().split('\n')
   t.equal(lines.length, secrets.length)
@@ -152,7 +154,7 @@ test('attachments are fetched where the configuration says so alone, by its rule
   const metrics = { reserved: () => undefined, limitRejection: () => undefined }
   const create = (rules: string) => {
     const { config } = load(`${yaml('one')}content: { fetch: { ${rules} } }`)
-    const memoryCells = { receiving: createMemoryCells(9), fetched: createMemoryCells(9) }
+    const memoryCells = { receiving: createMemoryCells(9), fetched: createMemoryCells(9), kept: createMemoryCells(9) }
     return createFetching(config, openLedger(config), { memoryCells, metrics })
   }
   const fetchWith = async (rules: string) => create(rules)?.fetch(url, { signal, timeoutMs: 5000, room })

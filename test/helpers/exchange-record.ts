@@ -28,6 +28,7 @@ export function exchangeRecord(changes: Partial<ExchangeRecord> = {}): ExchangeR
     origin: null,
     tries: null,
     upstreamRequestId: null,
+    stream: null,
     ...changes,
   }
 }

@@ -166,6 +166,7 @@ export function createConfig(options: RigOptions): Config {
     prompts: { dir: '/nowhere', defaultLanguage: 'en' },
     content: { fetch: FETCH },
     jobs: JOBS,
+    streams: STREAMS,
     compat: {
       ...{ healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, asyncByDefault: false },
       errorDetails: options.errorDetails ?? false,
@@ -175,6 +176,11 @@ export function createConfig(options: RigOptions): Config {
     warnings: [],
     simulator: null,
   }
+}
+
+const STREAMS: Config['streams'] = {
+  ...{ resume: 'ask', graceMs: 30_000, keepMs: 300_000, drainMs: 600_000, store: 'memory', tokenSecret: null },
+  ...{ maxStreamBytes: 4_194_304, maxBytes: 268_435_456, maxBytesPerKey: 67_108_864 },
 }
 
 const JOBS: Config['jobs'] = {

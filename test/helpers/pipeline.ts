@@ -13,6 +13,7 @@ import { Breakers } from '../../src/routing/breakers.js'
 import { RetryBudget } from '../../src/routing/retry.js'
 import { Router } from '../../src/routing/router.js'
 import { ThinkingMemory } from '../../src/routing/thinking.js'
+import { type HoldingSink } from '../../src/server/context.js'
 import { type ExchangeRecord } from '../../src/telemetry/records.js'
 import { AnswerSecrets } from '../../src/upstream/conceal.js'
 import { CountingLimiter } from './counting-limiter.js'
@@ -41,6 +42,8 @@ export type Asking = {
   /** All of the body, where it is no chat. */
   readonly whole?: JsonObject
   readonly sink?: FakeSink
+  /** Another sink before the client's own. */
+  readonly wrap?: (sink: FakeSink) => HoldingSink
   readonly parameterHeaders?: Readonly<Record<string, string>>
   /** Its request was counted when it was accepted. */
   readonly isCounted?: boolean
@@ -131,7 +134,9 @@ export class PipelineRig {
       isCounted: asking.isCounted ?? false,
       path: asking.path ?? null,
     }
-    sink.handle = this.pipeline.start(request, sink)
+    const outer = asking.wrap?.(sink)
+    sink.handle = this.pipeline.start(request, outer ?? sink)
+    outer?.hold(sink.handle)
     await turn()
     return sink
   }

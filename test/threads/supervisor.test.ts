@@ -26,7 +26,14 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
   const config: Config = { ...loaded, server: { ...loaded.server, threads, port }, warnings: [order] }
   const ledger = openLedger(config)
   const room = (): SharedArrayBuffer => new SharedArrayBuffer(64)
-  const cells: SharedCells = { limiter: room(), receiving: room(), fetched: room(), metrics: room(), ledger }
+  const cells: SharedCells = {
+    limiter: room(),
+    receiving: room(),
+    fetched: room(),
+    kept: room(),
+    metrics: room(),
+    ledger,
+  }
   const asked: number[] = []
   const started: unknown[] = []
   const drained: string[] = []

@@ -30,6 +30,7 @@ const FIXED: readonly Option[] = [
   { path: 'metrics.port', read: ({ metrics }) => metrics.port },
   { path: 'jobs.store', read: ({ jobs }) => jobs.store },
   { path: 'jobs.path', read: ({ jobs }) => jobs.path },
+  { path: 'streams.store', read: ({ streams }) => streams.store },
   { path: 'redis.url', read: ({ redis }) => redis.url },
   { path: 'log.file', read: ({ log }) => log.file },
 ]
@@ -48,6 +49,7 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     compat: { ...next.compat, apiPrefix: running.compat.apiPrefix, healthStatus: running.compat.healthStatus },
     metrics: { ...next.metrics, port: running.metrics.port },
     jobs: { ...next.jobs, store: running.jobs.store, path: running.jobs.path },
+    streams: { ...next.streams, store: running.streams.store },
     redis: running.redis,
     log: { ...next.log, file: running.log.file },
   })

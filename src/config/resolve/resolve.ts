@@ -6,7 +6,14 @@ import { type Catalog } from '../catalog.js'
 import { type ConfigFile, DEFAULT_PROMPTS_DIR, type ProviderEntry } from '../schema.js'
 import { type LeftOut } from '../sources/environment.js'
 import { type Variables } from '../sources/substitute.js'
-import { type CompatConfig, type Config, type ContentConfig, type JobsConfig, type ServerConfig } from '../types.js'
+import {
+  type CompatConfig,
+  type Config,
+  type ContentConfig,
+  type JobsConfig,
+  type ServerConfig,
+  type StreamsConfig,
+} from '../types.js'
 import { type ProblemList } from '../validate/problem.js'
 import { parseNetwork } from './addresses.js'
 import { isBuiltIn, markBuiltIn } from './built-in.js'
@@ -67,6 +74,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     models,
     thinkingNames: context.catalog.thinking,
     jobs: resolveJobs(file, context),
+    streams: resolveStreams(file, problems),
     redis: file.redis,
     metrics: file.metrics,
     content: resolveContent(file.content, problems),
@@ -201,4 +209,22 @@ function workersOf(workers: 'auto' | number, cores: number): number {
 function resolveJobs({ jobs, redis }: ConfigFile, { problems, cwd }: EffectiveContext): JobsConfig {
   if (jobs.store === 'redis' && redis.url === null) problems.add(['jobs', 'store'], 'requires redis.url (or REDIS_URL)')
   return { ...jobs, path: resolve(cwd, jobs.path) }
+}
+
+/** Where all streams are kept, most of them are of clients that will not come back. */
+const GRACE_MS = { never: 0, ask: 30_000, always: 5000 } as const
+
+function resolveStreams({ streams, server }: ConfigFile, problems: ProblemList): StreamsConfig {
+  const { maxStreamBytes } = streams
+  if (maxStreamBytes < server.maxReaderLagBytes) {
+    // Otherwise readers would lose frames before they are as late as they may be.
+    const least = `must be at least server.maxReaderLagBytes (${server.maxReaderLagBytes})`
+    problems.add(['streams', 'maxStreamBytes'], least)
+  }
+  for (const budget of ['maxBytes', 'maxBytesPerKey'] as const) {
+    if (streams[budget] >= maxStreamBytes) continue
+    problems.add(['streams', budget], `must be at least streams.maxStreamBytes (${maxStreamBytes})`)
+  }
+  if (streams.store === 'redis') problems.add(['streams', 'store'], 'redis is not supported yet; use memory')
+  return { ...streams, graceMs: streams.graceMs ?? GRACE_MS[streams.resume] }
 }

@@ -1,5 +1,5 @@
-// Memory that clients decide about: of requests that are still arriving (bodies of HTTP, messages of WebSockets), and of what is
-// fetched by the URLs in them. Each use has a budget of its own, counted in shared memory for all event loops of the process, of
+// Memory that clients decide about: of requests that are still arriving (bodies of HTTP, messages of WebSockets), of what is fetched
+// by the URLs in them, and of streams that are kept. Each use has a budget of its own, counted in shared memory for all event loops of the process, of
 // each key and in all. Room is reserved before it is allocated.
 //
 //   Int32   in all | key ... by its place        in units of 1 KiB, so that a cell counts up to 2 TiB
@@ -20,7 +20,7 @@ const NO_CELL = -1
 const RETRY_AFTER_MS = 1000
 
 /** What the memory is for. */
-export type MemoryUse = 'receiving' | 'fetched'
+export type MemoryUse = 'receiving' | 'fetched' | 'kept'
 
 /** In all, of one key, and the most that one request takes. */
 export type MemoryCaps = { readonly maxBytes: number; readonly maxBytesPerKey: number; readonly requestBytes: number }
@@ -69,14 +69,20 @@ export class MemoryBudget {
     return Atomics.load(this.#cells, ALL) * UNIT_BYTES
   }
 
-  /** Takes from both or neither; the key first, so that a key at its cap never shows in the total. */
+  /** Takes from both or neither, and counts a refusal. */
   take(keyCell: number, units: number): GatewayError | null {
+    const limit = this.tryTake(keyCell, units)
+    return limit === null ? null : this.#refuse(limit)
+  }
+
+  /** The same without an error: returns the limit that forbids it. The key first, so that a key at its cap never shows in the total. */
+  tryTake(keyCell: number, units: number): LimitScope | 'share' | null {
     const { caps, onChange } = this.#options
-    if (keyCell !== NO_CELL && this.#isShared && !this.#isWithinShare(keyCell, units)) return this.#refuse('share')
-    if (keyCell !== NO_CELL && !this.#add(keyCell, units, caps.maxBytesPerKey)) return this.#refuse('key')
+    if (keyCell !== NO_CELL && this.#isShared && !this.#isWithinShare(keyCell, units)) return 'share'
+    if (keyCell !== NO_CELL && !this.#add(keyCell, units, caps.maxBytesPerKey)) return 'key'
     if (!this.#add(ALL, units, caps.maxBytes)) {
       if (keyCell !== NO_CELL) Atomics.sub(this.#cells, keyCell, units)
-      return this.#refuse('gateway')
+      return 'gateway'
     }
     onChange(units * UNIT_BYTES)
     return null
@@ -130,6 +136,23 @@ export class Reservation {
     return refusal
   }
 
+  /** The same without an error and without a count: returns whose limit forbids it. */
+  claim(bytes: number): 'gateway' | 'key' | null {
+    const units = Math.ceil(bytes / UNIT_BYTES) - this.#units
+    if (units <= 0) return null
+    const limit = this.#budget.tryTake(this.#keyCell, units)
+    if (limit === null) this.#units += units
+    return limit === null || limit === 'gateway' ? limit : 'key'
+  }
+
+  /** Releases what is reserved above `bytes`. */
+  shrink(bytes: number): void {
+    const units = this.#units - Math.ceil(bytes / UNIT_BYTES)
+    if (units <= 0) return
+    this.#budget.giveBack(this.#keyCell, units)
+    this.#units -= units
+  }
+
   /** Releases all of it. Idempotent. */
   release(): void {
     if (this.#units > 0) this.#budget.giveBack(this.#keyCell, this.#units)
@@ -167,5 +190,10 @@ const WORDS = {
     what: (whose: string) => `Images and documents${whose} that are fetched by URL`,
     option: 'content.fetch.maxHeldBytes',
     advice: 'Send fewer requests at a time, or the content in base64.',
+  },
+  kept: {
+    what: (whose: string) => `Kept streams${whose}`,
+    option: 'streams.maxBytes',
+    advice: 'They are given up when others need the memory.',
   },
 } as const satisfies Record<MemoryUse, unknown>

@@ -49,6 +49,7 @@ export function createRecord(request: Recorded, parts: RecordParts): ExchangeRec
     origin: request.origin ?? null,
     tries: exchange?.tries ?? null,
     upstreamRequestId: attempt.upstreamRequestId,
+    stream: exchange?.sink.streamId ?? null,
   }
 }
 

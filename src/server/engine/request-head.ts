@@ -27,6 +27,8 @@ export type RequestHead = {
   readonly idempotencyKey: string
   /** More than one Idempotency-Key header, which is ambiguous. */
   readonly isIdempotencyKeyDoubled: boolean
+  /** `x-sluice-resume: 1`: the client wants to come back to its stream. */
+  readonly asksToResume: boolean
   readonly origin: string
   /** X-Forwarded-For and Forwarded (RFC 7239), each of its headers joined: worth what the proxies in front are worth. */
   readonly forwardedFor: string
@@ -63,6 +65,7 @@ export class HeadReader {
   #requestId = ''
   #prefer = ''
   #idempotencyKey = ''
+  #resume = ''
   #origin = ''
   #forwardedFor = ''
   #forwarded = ''
@@ -101,6 +104,7 @@ export class HeadReader {
       prefer: this.#prefer,
       idempotencyKey: this.#idempotencyKey,
       isIdempotencyKeyDoubled: this.#idempotencyKeys > 1,
+      asksToResume: this.#resume === '1',
       origin: this.#origin,
       forwardedFor: this.#forwardedFor,
       forwarded: this.#forwarded,
@@ -122,6 +126,7 @@ export class HeadReader {
     this.#requestId = ''
     this.#prefer = ''
     this.#idempotencyKey = ''
+    this.#resume = ''
     this.#origin = ''
     this.#forwardedFor = ''
     this.#forwarded = ''
@@ -181,6 +186,9 @@ export class HeadReader {
       case 'idempotency-key':
         this.#idempotencyKeys += 1
         this.#idempotencyKey = value
+        return
+      case 'x-sluice-resume':
+        this.#resume = value
         return
       case 'origin':
         this.#origin = value

@@ -245,7 +245,15 @@ export class HttpExchange implements Asking, BodyEvents {
     const acceptedAtMs = this.#acceptedAtMs
     const { path, origin } = this
     const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path, origin }
-    this.#handle = this.view.pipeline.start(request, wrap(this.#sink))
+    const { keeping } = this.view
+    const { asksToResume: hasIds } = this.head
+    if (keeping === null || !(hasIds || keeping.isAlways)) {
+      this.#handle = this.view.pipeline.start(request, wrap(this.#sink))
+      return
+    }
+    const kept = keeping.keep(this.#sink, { key, surfaceId: surface.id, requestId, hasIds })
+    this.#handle = this.view.pipeline.start(request, wrap(kept))
+    kept.hold(this.#handle)
   }
 
   /** Of a body that is not read to its end. Chunks without a key are not worth a call for each. */

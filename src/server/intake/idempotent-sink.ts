@@ -43,6 +43,10 @@ export class IdempotentSink implements Sink {
     return this.#sink.transport
   }
 
+  get streamId(): string | null {
+    return this.#sink.streamId ?? null
+  }
+
   reply(answer: Answer): void {
     const isTooLarge = answer.body.byteLength > this.#options.maxAnswerBytes
     if (answer.error !== null || isTooLarge) {

@@ -11,6 +11,8 @@ import {
   type RedisUse,
   type ReloadResult,
   type RetryKind,
+  type StreamReaderHow,
+  type StreamReaderResult,
   type Transport,
   type WebhookResult,
 } from '../records.js'
@@ -49,6 +51,13 @@ export const JOB_RUN_RESULTS: readonly JobRunResult[] = Object.freeze([
   ...(['completed', 'retried', 'failed', 'released', 'void'] as const),
 ])
 export const WEBHOOK_RESULTS: readonly WebhookResult[] = Object.freeze(['delivered', 'retry', 'dead'])
+export const READER_HOWS: readonly StreamReaderHow[] = Object.freeze([
+  ...(['first', 'resume', 'retry', 'follower', 'replay'] as const),
+])
+export const READER_RESULTS: readonly StreamReaderResult[] = Object.freeze([
+  ...(['delivered', 'client_gone', 'slow_reader', 'upstream_cut', 'gone'] as const),
+])
+export const KEPT_SCOPES = Object.freeze(['gateway', 'key'] as const)
 export const REDIS_USES: readonly RedisUse[] = Object.freeze(['limits', 'jobs'])
 
 /** One label of a metric; those of `providers` are the configured ones, which a reload may append to. */

@@ -12,6 +12,8 @@ import {
   type RedisUse,
   type ReloadResult,
   type RetryKind,
+  type StreamReaderHow,
+  type StreamReaderResult,
   type Transport,
   type WebhookResult,
 } from '../records.js'
@@ -22,11 +24,14 @@ import {
   FLOOD_KINDS,
   JOB_RUN_RESULTS,
   JOB_STATES,
+  KEPT_SCOPES,
   LIMIT_KINDS,
   LIMIT_SCOPES,
   NOT_KEPT_REASONS,
   OFFLOAD_PLACES,
   OFFLOAD_TASKS,
+  READER_HOWS,
+  READER_RESULTS,
   REDIS_USES,
   RELOAD_RESULTS,
   RETRY_KINDS,
@@ -56,7 +61,13 @@ export type LoopMetrics = Metrics & {
   /** A listener accepts no connections, because descriptors are short; or accepts them again. */
   listenerPaused(isPaused: boolean): void
   /** Memory reserved for a use (positive) or released. */
-  reserved(use: 'receiving' | 'fetched', bytes: number): void
+  reserved(use: 'receiving' | 'fetched' | 'kept', bytes: number): void
+  /** A stream is kept from now on, or forgotten. */
+  keptStreams(change: 1 | -1): void
+  /** A stream found no room to be kept. */
+  streamNotKept(scope: (typeof KEPT_SCOPES)[number]): void
+  /** A reader has left a kept stream. */
+  streamReader(how: StreamReaderHow, result: StreamReaderResult): void
   /** An answer with an Idempotency-Key is not kept: too large, or not taken by the store. */
   answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void
 }
@@ -165,8 +176,21 @@ class CellMetrics implements LoopMetrics {
     this.#add(this.#at.rejections + offset, 1)
   }
 
-  reserved(use: 'receiving' | 'fetched', bytes: number): void {
+  reserved(use: 'receiving' | 'fetched' | 'kept', bytes: number): void {
     this.#add(this.#at[use], bytes)
+  }
+
+  keptStreams(change: 1 | -1): void {
+    this.#add(this.#at.keptStreams, change)
+  }
+
+  streamNotKept(scope: (typeof KEPT_SCOPES)[number]): void {
+    this.#add(this.#at.notKept + KEPT_SCOPES.indexOf(scope), 1)
+  }
+
+  streamReader(how: StreamReaderHow, result: StreamReaderResult): void {
+    const offset = READER_HOWS.indexOf(how) * READER_RESULTS.length + READER_RESULTS.indexOf(result)
+    this.#add(this.#at.streamReaders + offset, 1)
   }
 
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void {

@@ -12,6 +12,7 @@ import {
   FLOOD_KINDS,
   JOB_RUN_RESULTS,
   JOB_STATES,
+  KEPT_SCOPES,
   LIMIT_KINDS,
   LIMIT_SCOPES,
   labelled,
@@ -20,6 +21,8 @@ import {
   OFFLOAD_TASKS,
   OUTCOME,
   PROVIDER,
+  READER_HOWS,
+  READER_RESULTS,
   REDIS_USES,
   RELOAD_RESULTS,
   RETRY_KINDS,
@@ -141,6 +144,26 @@ export const METRICS = {
     name: 'sluice_fetched_bytes',
     help: 'Memory reserved for images and documents fetched by URL.',
     ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
+  },
+  keptStreams: {
+    name: 'sluice_kept_streams',
+    help: 'Kept streams, running or ended.',
+    ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
+  },
+  kept: {
+    name: 'sluice_kept_bytes',
+    help: 'Memory of kept streams.',
+    ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
+  },
+  notKept: {
+    name: 'sluice_streams_not_kept_total',
+    help: 'Streams that should have been kept but found no room, by whose limit it was.',
+    ...{ type: 'counter', axes: [labelled('scope', KEPT_SCOPES)] },
+  },
+  streamReaders: {
+    name: 'sluice_stream_readers_total',
+    help: 'Readers of kept streams that have left, by how they came and what became of them.',
+    ...{ type: 'counter', axes: [labelled('how', READER_HOWS), labelled('result', READER_RESULTS)] },
   },
   floods: {
     name: 'sluice_floods_total',

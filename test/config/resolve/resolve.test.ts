@@ -186,6 +186,30 @@ test('a wrong provider is one problem, not two', (t) => {
   t.end()
 })
 
+test('kept streams go on for 30 seconds without a reader, for 5 where all are kept, or as long as it says', (t) => {
+  const graceOf = (text: string) => load(text).config.streams.graceMs
+  t.equal(graceOf(''), 30_000)
+  t.equal(graceOf('streams: { resume: always }'), 5000)
+  t.equal(graceOf('streams: { resume: always, graceMs: 7 }'), 7)
+  t.equal(graceOf('streams: { graceMs: 0 }'), 0)
+  t.end()
+})
+
+test('memory of kept streams that one stream does not fit into is refused by name', (t) => {
+  const refused = (text: string) => refusalOf(() => load(`streams:\n  ${text}\n`))
+  t.match(
+    refused('maxStreamBytes: 1048575'),
+    'streams.maxStreamBytes: must be at least server.maxReaderLagBytes (1048576)',
+  )
+  t.match(refused('maxBytes: 4194303'), 'streams.maxBytes: must be at least streams.maxStreamBytes (4194304)')
+  t.match(
+    refused('maxBytesPerKey: 4194303'),
+    'streams.maxBytesPerKey: must be at least streams.maxStreamBytes (4194304)',
+  )
+  t.match(refused('store: redis'), 'streams.store: redis is not supported yet; use memory')
+  t.end()
+})
+
 test('a budget of memory that no body of the allowed size fits into is refused by name', (t) => {
   for (const option of ['maxReceivingBytes', 'maxReceivingBytesPerKey']) {
     const text = (bytes: number) => `server:\n  maxBodyBytes: 2000000\n  ${option}: ${bytes}\n`

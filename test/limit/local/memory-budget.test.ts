@@ -130,6 +130,47 @@ test('a reservation grows to a size and is released once', (t) => {
   t.end()
 })
 
+test('a claim says whose limit forbids it, changes nothing then, and counts as no rejection', (t) => {
+  const { budget, rejected } = setUp()
+  const one = budget.open(0)
+  t.equal(one.claim(3 * KIB), null)
+  t.equal(one.claim(1), null, 'it has as much')
+  t.equal(one.claim(4 * KIB + 1), 'key')
+  const others = budget.open(-1)
+  others.claim(7 * KIB)
+  t.equal(one.claim(4 * KIB), 'gateway')
+  t.equal(others.claim(8 * KIB), 'gateway')
+  t.equal(budget.heldBytes(), 10 * KIB)
+  t.same(rejected, [])
+  one.release()
+  t.equal(budget.heldBytes(), 7 * KIB)
+  t.end()
+})
+
+test('a key that would leave too little for others is at its own limit', (t) => {
+  const { budget } = setUp({ caps: { maxBytes: 16 * KIB, maxBytesPerKey: 16 * KIB, requestBytes: KIB } })
+  t.equal(budget.open(0).claim(9 * KIB), 'key')
+  t.equal(budget.open(0).claim(8 * KIB), null)
+  t.end()
+})
+
+test('a reservation shrinks to a size, and grows again', (t) => {
+  const { budget, changes } = setUp()
+  const one = budget.open(0)
+  one.claim(4 * KIB)
+  one.shrink(5 * KIB)
+  one.shrink(4 * KIB)
+  t.equal(budget.heldBytes(), 4 * KIB)
+  one.shrink(KIB + 1)
+  t.equal(budget.heldBytes(), 2 * KIB)
+  t.equal(one.claim(4 * KIB), null)
+  one.release()
+  one.shrink(0)
+  t.equal(budget.heldBytes(), 0)
+  t.same(changes, [4 * KIB, -2 * KIB, 2 * KIB, -4 * KIB])
+  t.end()
+})
+
 test('a key with another index after a reload releases in the place it reserved from', (t) => {
   const before = setUp()
   const held = before.budget.open(0)

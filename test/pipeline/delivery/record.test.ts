@@ -41,5 +41,6 @@ test('a rejected request and a settled exchange have the same fields, all of the
     origin: null,
     tries: null,
     upstreamRequestId: null,
+    stream: null,
   })
 })

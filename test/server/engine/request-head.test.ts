@@ -198,6 +198,7 @@ test('snapshots what is needed of a head', async (t) => {
     prefer: 'respond-async, wait=1',
     idempotencyKey: 'i-1',
     isIdempotencyKeyDoubled: false,
+    asksToResume: false,
     origin: 'https://app.test',
     forwardedFor: '1.1.1.1, 2.2.2.2',
     forwarded: 'for=3.3.3.3',
@@ -205,6 +206,20 @@ test('snapshots what is needed of a head', async (t) => {
     parameterHeaders: { 'x-one': '1, 2' },
     fault: null,
   })
+})
+
+test('a client asks to come back to its stream with 1, and with nothing else', async (t) => {
+  const reader = new HeadReader([])
+  const asks = (value: string) =>
+    reader.read(
+      requestOf([
+        ['host', 'a'],
+        ['x-sluice-resume', value],
+      ]),
+    ).asksToResume
+  t.equal(asks('1'), true)
+  for (const value of ['', '0', 'true', '1, 1', '11']) t.equal(asks(value), false, value)
+  t.equal(reader.read(requestOf([['host', 'a']])).asksToResume, false)
 })
 
 test('begins each head anew', async (t) => {

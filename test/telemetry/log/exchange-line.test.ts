@@ -152,6 +152,8 @@ test('lists several attempts one by one; a single one is described by the line i
   ])
   t.notOk('tries' in read({ tries: [failed] }))
   t.notOk('tries' in read({ tries: null }))
+  t.notOk('stream' in read({ stream: null }))
+  t.match(read({ stream: 'str_00Ab-_9xY' }), { stream: 'str_00Ab-_9xY' })
   t.match(read({ upstreamRequestId: `req_${SECRET}` }), { upstreamId: `req_${REDACTED}` })
   t.end()
 })

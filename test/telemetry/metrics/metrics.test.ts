@@ -45,6 +45,10 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.reserved('receiving', 4096)
   metrics.reserved('receiving', -1024)
   metrics.reserved('fetched', 2048)
+  metrics.reserved('kept', 1024)
+  for (const change of [1, 1, -1] as const) metrics.keptStreams(change)
+  metrics.streamNotKept('key')
+  metrics.streamReader('resume', 'slow_reader')
   metrics.offloadTask('decode', 'inline', 0.0002)
   metrics.offloadQueue(3)
   metrics.upstreamConnections('north', 5, 2)
@@ -100,6 +104,10 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_listeners_paused: ['gauge'],
     sluice_receiving_bytes: ['gauge'],
     sluice_fetched_bytes: ['gauge'],
+    sluice_kept_streams: ['gauge'],
+    sluice_kept_bytes: ['gauge'],
+    sluice_streams_not_kept_total: ['counter', 'scope'],
+    sluice_stream_readers_total: ['counter', 'how', 'result'],
     sluice_stored_bytes: ['gauge', 'kind'],
     sluice_answers_not_kept_total: ['counter', 'reason'],
     sluice_jobs: ['gauge', 'state'],
@@ -205,6 +213,9 @@ test('counters and gauges of two event loops are added up, lag and breakers are 
     metrics.offloadQueue(2)
     metrics.reserved('receiving', 1024)
     metrics.reserved('fetched', 256)
+    metrics.reserved('kept', 128)
+    metrics.keptStreams(1)
+    metrics.streamReader('follower', 'client_gone')
     metrics.upstreamConnections('north', 4, 1)
     metrics.limitRejection('gateway', 'requests')
   }
@@ -223,6 +234,10 @@ test('counters and gauges of two event loops are added up, lag and breakers are 
   t.equal(sampleValue(samples, 'sluice_offload_queue'), 4)
   t.equal(sampleValue(samples, 'sluice_receiving_bytes'), 2048)
   t.equal(sampleValue(samples, 'sluice_fetched_bytes'), 512)
+  t.equal(sampleValue(samples, 'sluice_kept_bytes'), 256)
+  t.equal(sampleValue(samples, 'sluice_kept_streams'), 2)
+  const follower = { how: 'follower', result: 'client_gone' }
+  t.equal(sampleValue(samples, 'sluice_stream_readers_total', follower), 2)
   t.equal(sampleValue(samples, 'sluice_upstream_connections', { provider: 'north', state: 'idle' }), 6)
   t.equal(sampleValue(samples, 'sluice_limit_rejections_total', { scope: 'gateway', limit: 'requests' }), 2)
   t.equal(sampleValue(samples, 'sluice_event_loop_lag_seconds'), 0.2)

@@ -41,6 +41,8 @@ test('series that were never counted are not on the page', async (t) => {
       'sluice_active_streams',
       'sluice_receiving_bytes',
       'sluice_fetched_bytes',
+      'sluice_kept_streams',
+      'sluice_kept_bytes',
       'sluice_event_loop_lag_seconds',
       'sluice_listeners_paused',
       'sluice_offload_queue',
@@ -130,6 +132,11 @@ function countAll(metrics: LoopMetrics, loop: number): void {
   metrics.reserved('receiving', 4096)
   metrics.reserved('receiving', -1024)
   metrics.reserved('fetched', 512)
+  metrics.reserved('kept', 2048)
+  for (const change of [1, 1, -1] as const) metrics.keptStreams(change)
+  for (const scope of ['gateway', 'key'] as const) metrics.streamNotKept(scope)
+  for (const how of ['first', 'replay'] as const) metrics.streamReader(how, 'delivered')
+  metrics.streamReader('resume', 'gone')
   for (const task of ['decode', 'aggregate'] as const) metrics.offloadTask(task, 'worker', 0.125 * (loop + 1))
   metrics.offloadTask('encode', 'inline', 0.0625)
   metrics.offloadQueue(3)

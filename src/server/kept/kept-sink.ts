@@ -1,0 +1,184 @@
+// The sink of an exchange whose stream is kept. It takes the exchange's log as it comes and puts it into a kept stream, which the sink
+// of the client reads like every later one. So the exchange settles once: when the upstream has ended, or when nobody came back in time.
+//
+//   exchange log --KeptSink--> kept stream --NumberedReader--> sink of the first client
+//                                          --...-------------> sinks of those who come later
+import { errorData } from '../../errors.js'
+import { NO_USAGE } from '../../model/usage.js'
+import { type ExchangeHandle, type KeyIdentity } from '../../pipeline/client.js'
+import {
+  type Answer,
+  type Delivery,
+  type HeaderList,
+  type Sink,
+  type StreamFormat,
+  type StreamHead,
+} from '../../pipeline/sink.js'
+import { type KeptStream } from '../../streams/kept/kept-stream.js'
+import { type KeptFacts, ownerOf } from '../../streams/kept/readable-log.js'
+import { type KeptStreams, type OpenOptions } from '../../streams/kept/registry.js'
+import { shownStreamId } from '../../streams/kept/stream-id.js'
+import { type FrameReader, type StreamEnd } from '../../streams/reader.js'
+import { type Transport } from '../../telemetry/records.js'
+import { type HoldingSink, type KeepAsking, type Keeping } from '../context.js'
+import { NumberedReader, numberedFormat } from './numbered-reader.js'
+
+/** How streams are kept, by one configuration. */
+export type KeepPolicy = Omit<OpenOptions, 'budget' | 'onAbandoned'> & {
+  /** `always`: also those that did not ask. */
+  readonly resume: 'ask' | 'always'
+  /** An empty reservation on the account of a key. */
+  readonly reserve: (key: KeyIdentity) => OpenOptions['budget']
+}
+
+export type KeptSinkOptions = KeepAsking & {
+  readonly streams: Pick<KeptStreams, 'open' | 'counters'>
+  readonly policy: KeepPolicy
+  /** Called when the stream begins, unless it is not kept: the headers that name it. */
+  readonly announce: (facts: KeptFacts) => HeaderList
+}
+
+/** The response header with the id of a kept stream. */
+export const STREAM_HEADER = 'x-sluice-stream'
+/** State of a limit at the moment of the answer, which a later one must not repeat. */
+const FLEETING = /^x-ratelimit-|^retry-after/
+const ABANDONED: StreamEnd = Object.freeze({
+  outcome: 'client_gone',
+  error: errorData('client_gone', { message: 'The stream was stopped because no client was reading it.' }),
+  usage: NO_USAGE,
+  usageSource: 'estimated',
+})
+const BROKEN: StreamEnd = Object.freeze({ ...ABANDONED, outcome: 'upstream_cut', error: errorData('upstream_cut') })
+
+/** In front of a client's sink. Whole answers, errors before the stream, and streams for which there is no room pass through. */
+export class KeptSink implements HoldingSink {
+  readonly #sink: Sink
+  readonly #options: KeptSinkOptions
+  #stream: KeptStream | null = null
+  /** Of the exchange's log, whose only reader it is. */
+  #reader: FrameReader | null = null
+  #onDone: ((delivery: Delivery) => void) | null = null
+  #handle: ExchangeHandle | null = null
+  #bytes = 0
+
+  constructor(sink: Sink, options: KeptSinkOptions) {
+    this.#sink = sink
+    this.#options = options
+  }
+
+  get transport(): Transport {
+    return this.#sink.transport
+  }
+
+  get streamId(): string | null {
+    return this.#stream === null ? null : shownStreamId(this.#stream.facts.id)
+  }
+
+  /** The exchange, to be cancelled if the stream is abandoned before its first content. */
+  hold(handle: ExchangeHandle): void {
+    this.#handle = handle
+  }
+
+  reply(answer: Answer): void {
+    this.#sink.reply(answer)
+  }
+
+  /** The client's sink follows the kept stream from here on: even before the first content, a client that leaves may come back. */
+  begin(head: StreamHead, format: StreamFormat): void {
+    const stream = head.transport === 'json' ? null : this.#open(head)
+    if (stream === null) {
+      this.#sink.begin(head, format)
+      return
+    }
+    this.#stream = stream
+    const { hasIds, announce, streams } = this.#options
+    const isNumbered = hasIds && stream.facts.framing === 'sse'
+    const headers = [...head.headers, ...announce(stream.facts)]
+    this.#sink.begin({ ...head, headers }, isNumbered ? numberedFormat(format, stream) : format)
+    const attach = (onReadable: () => void): FrameReader => {
+      const onKeepalive = (): void => this.#sink.keepalive()
+      const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive })
+      return isNumbered ? new NumberedReader(reader) : reader
+    }
+    this.#sink.follow(attach, ({ result }) => streams.counters.streamReader('first', result))
+  }
+
+  keepalive(): void {
+    if (this.#stream === null) this.#sink.keepalive()
+    else this.#stream.keepalive()
+  }
+
+  follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
+    if (this.#stream === null) {
+      this.#sink.follow(attach, onDone)
+      return
+    }
+    this.#onDone = onDone
+    this.#reader = attach(() => this.#take())
+  }
+
+  #open({ transport, contentType, headers }: StreamHead): KeptStream | null {
+    const { streams, policy, key, surfaceId, requestId } = this.#options
+    const { graceMs, keepMs, maxStreamBytes, maxLagBytes } = policy
+    const framing = transport === 'ndjson' ? 'ndjson' : 'sse'
+    const lasting = headers.filter(([name]) => !FLEETING.test(name))
+    const facts = { owner: ownerOf(key), surfaceId, requestId, framing, contentType, headers: lasting } as const
+    const onAbandoned = (): void => this.#abandon()
+    const limits = { graceMs, keepMs, maxStreamBytes, maxLagBytes }
+    return streams.open(facts, { ...limits, budget: policy.reserve(key), onAbandoned })
+  }
+
+  /** All that the log has, at once: it never lags, so the log holds nothing for it. */
+  #take(): void {
+    const reader = this.#reader
+    const stream = this.#stream
+    if (reader === null || stream === null) return
+    try {
+      this.#move(reader, stream)
+    } catch {
+      // A frame that no scanner takes; those of upstreams were scanned before.
+      this.#finish(BROKEN, 'upstream_cut')
+      return
+    }
+    const end = reader.isCut ? BROKEN : reader.end()
+    if (end !== null) this.#finish(end, reader.isCut ? 'upstream_cut' : 'delivered')
+  }
+
+  #move(reader: FrameReader, stream: KeptStream): void {
+    const before = stream.next
+    const bytesBefore = this.#bytes
+    for (let entry = reader.read(); entry !== null; entry = reader.read()) {
+      this.#bytes += entry.length
+      stream.append(entry)
+    }
+    // The upstream's own keepalive, which is no frame: ours takes its place, since the exchange saw no silence.
+    if (this.#bytes > bytesBefore && stream.next === before) stream.keepalive()
+  }
+
+  #abandon(): void {
+    this.#finish(ABANDONED, 'client_gone')
+  }
+
+  #finish(end: StreamEnd, result: Delivery['result']): void {
+    const reader = this.#reader
+    const onDone = this.#onDone
+    this.#reader = null
+    this.#onDone = null
+    this.#stream?.close(end)
+    reader?.detach()
+    if (onDone !== null) onDone({ result, bytes: this.#bytes })
+    else if (result === 'client_gone') this.#handle?.cancel()
+  }
+}
+
+/** Keeps the streams of HTTP clients in `streams`, by the options of one configuration. */
+export function createKeeping(streams: KeptStreams, policy: KeepPolicy): Keeping {
+  return {
+    isAlways: policy.resume === 'always',
+    keep: (sink, asking) => new KeptSink(sink, { ...asking, streams, policy, announce: streamHeaders }),
+  }
+}
+
+function streamHeaders({ id }: KeptFacts): HeaderList {
+  return [[STREAM_HEADER, id]]
+}

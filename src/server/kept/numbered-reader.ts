@@ -1,0 +1,55 @@
+// Puts the number of each frame into it as an `id` line while it is read, in the framing that has such lines: WHATWG HTML, 9.2.6.
+// Nothing is stored twice: readers with and without numbers share the frames.
+//
+//   data: {"a":1}\n\n      ->      id: 7\ndata: {"a":1}\n\n
+import { type StreamFormat } from '../../pipeline/sink.js'
+import { type ReadableLog } from '../../streams/kept/readable-log.js'
+import { type FrameReader, type StreamEnd } from '../../streams/reader.js'
+
+/** Frames of one reader, each with its number. */
+export class NumberedReader implements FrameReader {
+  readonly #reader: FrameReader
+
+  constructor(reader: FrameReader) {
+    this.#reader = reader
+  }
+
+  get offset(): number {
+    return this.#reader.offset
+  }
+
+  get isCut(): boolean {
+    return this.#reader.isCut
+  }
+
+  read(): Uint8Array | null {
+    const number = this.#reader.offset
+    const frame = this.#reader.read()
+    if (frame === null) return null
+    const line = idLine(number)
+    const numbered = Buffer.allocUnsafe(line.length + frame.length)
+    numbered.write(line, 'latin1')
+    numbered.set(frame, line.length)
+    return numbered
+  }
+
+  end(): StreamEnd | null {
+    return this.#reader.end()
+  }
+
+  detach(): void {
+    this.#reader.detach()
+  }
+}
+
+/** The same for the error frame, whose number follows that of the last frame. */
+export function numberedFormat(format: StreamFormat, log: Pick<ReadableLog, 'next'>): StreamFormat {
+  return {
+    keepaliveFrame: format.keepaliveFrame,
+    encodeErrorFrame: (error) => idLine(log.next) + format.encodeErrorFrame(error),
+  }
+}
+
+function idLine(number: number): string {
+  return `id: ${number}\n`
+}
