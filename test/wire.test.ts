@@ -14,6 +14,7 @@ import { errorData } from '../src/errors.js'
 import { type StreamEvent } from '../src/model/event.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../src/model/json.js'
 import { type Dialect, FRAME_CONTENT, type Surface } from '../src/protocols/contract/protocol.js'
+import { PROTOCOLS } from '../src/protocols/index.js'
 import { createFrameScanner } from '../src/wire/frame.js'
 import {
   DIALECTS,
@@ -272,6 +273,36 @@ test('a keepalive between any two frames changes nothing for the client', (t) =>
         name,
       )
     }
+  }
+  t.end()
+})
+
+/** As openai-python 3.57 reads: after any `id:` line a blank line ends an event, even one without data, and the client fails on it. */
+function readStrictly(text: string): string[] {
+  const events: string[] = []
+  let data = ''
+  let hasId = false
+  for (const line of text.split('\n').slice(0, -1)) {
+    if (line.startsWith('id:')) hasId = true
+    else if (line.startsWith('data:')) data += line.slice(5)
+    else if (line === '' && (hasId || data !== '')) {
+      events.push(data)
+      data = ''
+    }
+  }
+  return events
+}
+
+test('a keepalive among frames with ids is no empty event, for the strictest client either', (t) => {
+  const forms = PROTOCOLS.flatMap(({ surface }) => [
+    ...(surface?.framing === 'sse' ? [{ name: surface.id, keepaliveFrame: surface.keepaliveFrame }] : []),
+    ...(surface?.upstreamFrames === undefined ? [] : [{ name: `${surface.id}, raw`, ...surface.upstreamFrames.sse }]),
+  ])
+  t.ok(forms.length >= 5, 'all surfaces of this framing')
+  for (const { name, keepaliveFrame } of forms) {
+    const text = `id: 0\ndata:{"a":0}\n\n${keepaliveFrame}${keepaliveFrame}id: 1\ndata:{"a":1}\n\n`
+    const events = readStrictly(text).filter((data) => !data.includes('"ping"'))
+    t.strictSame(events, ['{"a":0}', '{"a":1}'], name)
   }
   t.end()
 })

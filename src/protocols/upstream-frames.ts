@@ -10,7 +10,7 @@ import { type FrameForm, type Framing } from './contract/protocol.js'
 /** The forms by framing. */
 export const UPSTREAM_FRAMES: Readonly<Record<Framing, FrameForm>> = Object.freeze({
   sse: {
-    keepaliveFrame: ': ping\n\n',
+    keepaliveFrame: ': ping\n',
     // Anthropic's clients check the event's name, OpenAI's the member `error`.
     encodeErrorFrame: (error) => encodeSseFrame(JSON.stringify({ type: 'error', error: wordsOf(error) }), 'error'),
   },

@@ -68,7 +68,7 @@ test('keepalives fill the silence from accept on, in the form of the surface, an
   const upstream = await scriptedSse(t)
   const gateway = await gatewayOn(t, upstream.origin, { keepaliveMs: 1000 })
   const forms = [
-    ['/v1/chat/completions', ': ping\n\n'],
+    ['/v1/chat/completions', ': ping\n'],
     ['/v1/messages', 'event: ping\ndata: {"type":"ping"}\n\n'],
   ] as const
   for (const [path, form] of forms) {

@@ -27,7 +27,7 @@ export const fakeSurface: Surface = {
   routes: [{ method: 'POST', path: CHAT_PATH }],
   framing: 'sse',
   promptMembers: [],
-  keepaliveFrame: ': ping\n\n',
+  keepaliveFrame: ': ping\n',
   readFacts: unused,
   decodeRequest: unused,
   createEncoder: unused,

@@ -22,6 +22,6 @@ test('an error is one line of NDJSON', async (t) => {
 test("an upstream's own words are kept, and keepalives say nothing", async (t) => {
   const quota = errorData('rate_limited', { upstreamType: 'quota', upstreamCode: 'q' })
   t.match(UPSTREAM_FRAMES.sse.encodeErrorFrame(quota, 'r'), '"type":"quota"')
-  t.equal(UPSTREAM_FRAMES.sse.keepaliveFrame, ': ping\n\n')
+  t.equal(UPSTREAM_FRAMES.sse.keepaliveFrame, ': ping\n')
   t.equal(UPSTREAM_FRAMES.ndjson.keepaliveFrame, '\n')
 })

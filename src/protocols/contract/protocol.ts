@@ -31,7 +31,10 @@ export type Surface = {
   readonly requestIdHeader?: string
   /** Set if its clients have their own format of model lists. */
   readonly models?: ModelListing
-  /** One keepalive in this surface's own form: a whole frame, safe between any two frames (`json`: only before the first). */
+  /**
+   * One keepalive in this surface's own form, safe between any two frames (`json`: only before the first). A comment is one line
+   * without a blank line: after an `id:` line some clients take a blank line for the end of an empty event.
+   */
   readonly keepaliveFrame: string
   /** Top-level members that hold the prompt, in the order in which providers read and cache it. */
   readonly promptMembers: readonly string[]

@@ -22,7 +22,7 @@ export const chatSurface: Surface = {
     { method: 'POST', path: '/v1/chat/stream', streams: true },
   ],
   framing: 'sse',
-  keepaliveFrame: ': ping\n\n',
+  keepaliveFrame: ': ping\n',
   promptMembers: ['tools', 'messages'],
   readFacts,
   decodeRequest,

@@ -28,7 +28,7 @@ const events: Surface = Object.freeze({
   id: EVENTS_ID,
   routes: Object.freeze([{ method: 'POST', path: PATH, accept: 'text/event-stream' }] as const),
   framing: 'sse',
-  keepaliveFrame: ': ping\n\n',
+  keepaliveFrame: ': ping\n',
   createEncoder: (emit) => new EventEncoder(emit),
   encodeErrorFrame: (error) => encodeErrorEvent(error),
 })

@@ -13,7 +13,7 @@ test('is registered with its route, framing and keepalive', (t) => {
     { method: 'POST', path: '/v1/chat/completions' },
     { method: 'POST', path: '/v1/chat/stream', streams: true },
   ])
-  t.strictSame([surface?.framing, surface?.keepaliveFrame, dialect?.framing], ['sse', ': ping\n\n', 'sse'])
+  t.strictSame([surface?.framing, surface?.keepaliveFrame, dialect?.framing], ['sse', ': ping\n', 'sse'])
   t.strictSame([surface?.id, dialect?.id], ['openai-chat', 'openai-chat'])
   t.end()
 })

@@ -192,7 +192,7 @@ test('writes no keepalive into a frame, nor behind a full socket', async (t) => 
   stub.isTaking = false
   sink.keepalive()
   sink.keepalive()
-  t.equal(Buffer.concat(stub.body).toString(), `${'a'.repeat(40_000)}: ping\n\n: ping\n\n`)
+  t.equal(Buffer.concat(stub.body).toString(), `${'a'.repeat(40_000)}: ping\n: ping\n`)
 })
 
 test('sends an error frame larger than a cork in parts', async (t) => {
