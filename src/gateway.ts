@@ -1,5 +1,6 @@
 // Composition root of ONE event loop: starts, reloads, drains and closes the parts in gateway/. gateway/loop.ts has the parts that
 // live as long as the loop, gateway/generations.ts those of one configuration, gateway/loop-server.ts the server for clients.
+import { type MessagePort } from 'node:worker_threads'
 import { type SlotTable } from './config/live/slot-table.js'
 import { type Config } from './config/types.js'
 import { announceReload, announceStart, type ReloadReport, type StartFacts } from './gateway/announce.js'
@@ -28,6 +29,8 @@ export type Gateway = {
   tellReload(report: ReloadReport): void
   /** Reopens the log file at its path. Never rejects. */
   reopenLog(): Promise<void>
+  /** Another event loop reads kept streams of this one through the port. */
+  acceptPeer(port: MessagePort): void
   /** Serves new work for `graceMs` more, lets open exchanges end until `server.drainMs` has passed, then ends them. */
   drain(graceMs: number): Promise<void>
   /** Ends everything open in the same way as the end of a drain, closes, and writes the log. */
@@ -66,6 +69,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     tellStart: (facts) => announceStart(loop.current, facts),
     tellReload: (report) => announceReload(report, { log: loop.current.log, metrics: ground.metrics }),
     reopenLog: () => reopenLog(ground.logDestination, loop.current.log, 'reopen'),
+    acceptPeer: (port) => ground.keptStreams.accept(port),
     async drain(graceMs) {
       isReady = false
       server?.sendAway()

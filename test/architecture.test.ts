@@ -61,7 +61,7 @@ const MAY_IMPORT: ImportTable = {
     ...['config', 'threads', 'simulator', 'errors', 'gateway', 'server/engine', 'jobs/webhook/command'],
     ...['package-files'],
   ],
-  'workers/frontend': ['gateway', 'threads/messages'],
+  'workers/frontend': ['gateway', 'threads/messages', 'threads/parent'],
   'workers/codec': ['protocols'],
   'workers/jobs': ['jobs/sqlite/thread', 'jobs/sqlite/messages'],
 }
@@ -257,6 +257,7 @@ test('no vendor or protocol is called by name outside its home', (t) => {
 const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/limit/shared/shared-refusals.ts', 'test/limit/shared/redis-limiter.test.ts'],
   ['src/limit/shared/shared-state.ts', 'test/limit/shared/redis-limiter.test.ts'],
+  ['src/streams/kept/port-holder.ts', 'test/streams/kept/port-reader.test.ts'],
   ['src/streams/kept/kept-reader.ts', 'test/streams/kept/kept-stream.test.ts'],
   ['src/streams/kept/readable-log.ts', 'test/streams/kept/kept-stream.test.ts'],
   ['src/streams/redis/stored-log.ts', 'test/streams/redis/stream-store.test.ts'],

@@ -1,39 +1,30 @@
 // Entry of one more event loop: the same gateway on the same port, over the shared cells. No logic of its own.
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import { createGateway } from '../src/gateway.js'
-import { type FromFrontend, type FrontendStart, type ToFrontend } from '../src/threads/messages.js'
+import { type FrontendStart, type ToFrontend } from '../src/threads/messages.js'
+import { LoopParent } from '../src/threads/parent.js'
 
 const { config, cells, loopIndex, port } = workerData as FrontendStart
-
-function tell(message: FromFrontend): void {
-  parentPort?.postMessage(message)
-}
-
-function connectJobs(): Promise<MessagePort> {
-  tell({ type: 'connect-jobs' })
-  return new Promise((resolve, reject) => {
-    parentPort?.on('message', function onJobs(message: ToFrontend) {
-      if (message.type !== 'jobs') return
-      parentPort?.off('message', onJobs)
-      if (message.port === null) reject(new Error(message.reason))
-      else resolve(message.port)
-    })
-  })
-}
-
-const gateway = createGateway(config, cells, { loopIndex, connectJobs })
-parentPort?.on('message', (message: ToFrontend) => {
-  if (message.type === 'drain') void gateway.drain(message.graceMs).then(() => tell({ type: 'drained' }))
-  if (message.type === 'end') void gateway.endNow().then(() => tell({ type: 'ended' }))
-  if (message.type === 'reopen-log') void gateway.reopenLog().then(() => tell({ type: 'reopened' }))
+if (parentPort === null) throw new Error('This is the entry of a thread.')
+const parent = new LoopParent(parentPort)
+const gateway = createGateway(config, cells, {
+  loopIndex,
+  connectJobs: () => parent.connectJobs(),
+  connectLoop: (other) => parent.connectLoop(other),
+})
+parentPort.on('message', (message: ToFrontend) => {
+  if (message.type === 'drain') void gateway.drain(message.graceMs).then(() => parent.tell({ type: 'drained' }))
+  if (message.type === 'end') void gateway.endNow().then(() => parent.tell({ type: 'ended' }))
+  if (message.type === 'reopen-log') void gateway.reopenLog().then(() => parent.tell({ type: 'reopened' }))
+  if (message.type === 'peer') gateway.acceptPeer(message.port)
   if (message.type !== 'reload') return
   gateway.reload(message.config, message.ledger)
-  tell({ type: 'reloaded' })
+  parent.tell({ type: 'reloaded' })
 })
 gateway.listen(port).then(
-  () => tell({ type: 'listening' }),
+  () => parent.tell({ type: 'listening' }),
   (error: unknown) => {
     gateway.close()
-    tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) })
+    parent.tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) })
   },
 )

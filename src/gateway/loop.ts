@@ -1,5 +1,6 @@
 // What one event loop has for its whole life: memory shared with the other loops, connections, workers, breakers, the job store,
 // and the generation for new requests. Only the current and retired generations ever change; see generations.ts.
+import { type MessagePort } from 'node:worker_threads'
 import { openLedger, type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 import { TIMERS } from '../jobs/run/timers.js'
@@ -56,8 +57,13 @@ export function createCells(config: Config): Cells {
   }
 }
 
-/** The index of the event loop in its process, and its access to the job store's thread. */
-export type LoopPlace = { readonly loopIndex: number; readonly connectJobs: ConnectJobs }
+/** The index of the event loop in its process, and its access to the job store's thread and to the other loops. */
+export type LoopPlace = {
+  readonly loopIndex: number
+  readonly connectJobs: ConnectJobs
+  /** A new port to the kept streams of another loop; null if there is no such loop. */
+  readonly connectLoop: (loopIndex: number) => Promise<MessagePort | null>
+}
 
 /** One event loop: its fixed parts, the generation for new requests, and those that earlier requests still use. */
 export type Loop = {
@@ -72,7 +78,7 @@ export type Loop = {
 type Retired = Generation & { readonly sinceMs: number }
 
 /** Everything below the server, over the cells of all loops. */
-export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs }: LoopPlace): Loop {
+export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs, connectLoop }: LoopPlace): Loop {
   const names = metricsConfig(config, cells.ledger)
   const metrics = createMetrics(names, cells.metrics, loopIndex)
   const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines lost')
@@ -90,7 +96,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs 
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),
     shedder: new Shedder(setImmediate),
     breakers: new Breakers(config.routing.breaker, CLOCK.nowMs, (change) => logBreaker(loop.current.log, change)),
-    keptStreams: new KeptStreams({ loopIndex, timers: TIMERS, counters: metrics }),
+    keptStreams: new KeptStreams({ loopIndex, timers: TIMERS, counters: metrics, connectLoop }),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,
     clock: CLOCK,

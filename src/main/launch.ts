@@ -62,7 +62,11 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   const { build } = loadEngine()
   const cells = createCells(config)
   const thread = new JobThread({ path: config.jobs.path, onTrouble: (message) => warn(`sluice: ${message}`) })
-  const first = createGateway(config, cells, { loopIndex: 0, connectJobs: () => thread.connect() })
+  const first = createGateway(config, cells, {
+    loopIndex: 0,
+    connectJobs: () => thread.connect(),
+    connectLoop: async (loopIndex) => supervisor.connectLoop(loopIndex),
+  })
   // Before the first request: a problem with jobs accepted earlier must be reported at start.
   if (config.jobs.store === 'redis' || thread.hasFile) await first.openJobs()
   const fault = config.jobs.store === 'redis' ? null : thread.fault

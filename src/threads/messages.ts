@@ -28,6 +28,10 @@ export type ToFrontend =
   | { readonly type: 'end' }
   /** The answer to `connect-jobs`: a transferred port, or the reason why there is none. */
   | { readonly type: 'jobs'; readonly port: MessagePort | null; readonly reason: string }
+  /** The answer to `connect-loop`: a transferred port, or null if there is no such loop. */
+  | { readonly type: 'loop-port'; readonly loopIndex: number; readonly port: MessagePort | null }
+  /** Another event loop reads kept streams of this one through the transferred port. */
+  | { readonly type: 'peer'; readonly port: MessagePort }
   | { readonly type: 'reopen-log' }
   | { readonly type: 'reload'; readonly config: Config; readonly ledger: SlotTable }
 
@@ -37,6 +41,8 @@ export type FromFrontend =
   | { readonly type: 'ended' }
   /** Requests a port to the job store; one request at a time. */
   | { readonly type: 'connect-jobs' }
+  /** Requests a port to the kept streams of another event loop; one request a loop at a time. */
+  | { readonly type: 'connect-loop'; readonly loopIndex: number }
   | { readonly type: 'reloaded' }
   | { readonly type: 'reopened' }
   | { readonly type: 'failed'; readonly message: string }

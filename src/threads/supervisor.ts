@@ -1,7 +1,7 @@
 // Runs the event loops of one process: loop 0 here, on the main thread, and threads - 1 more in workers. All listen on the
 // same port and share nothing but cells. It starts and drains them together and does not know what a loop does.
 import { createServer } from 'node:net'
-import { type MessagePort, Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 import { GatewayError } from '../errors.js'
@@ -21,6 +21,8 @@ export type EventLoop = {
   drain(graceMs: number): Promise<void>
   /** Reopens the log file at its path. Never rejects. */
   reopenLog(): Promise<void>
+  /** Another event loop reads kept streams of this one through the port. */
+  acceptPeer(port: MessagePort): void
   /** Ends everything open, closes, and writes the log. */
   endNow(): Promise<void>
 }
@@ -41,7 +43,8 @@ export type SupervisorOptions = {
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #loop: EventLoop
-  readonly #workers = new Set<Worker>()
+  /** By the index of their loop. */
+  readonly #workers = new Map<number, Worker>()
   #isDraining = false
 
   constructor(options: SupervisorOptions) {
@@ -76,27 +79,38 @@ export class Supervisor {
    */
   async reload(config: Config, ledger: SlotTable): Promise<void> {
     this.#loop.reload(config, ledger)
-    await Promise.all([...this.#workers].map((worker) => ask(worker, { type: 'reload', config, ledger }, 'reloaded')))
+    const message = { type: 'reload', config, ledger } as const
+    await Promise.all([...this.#workers.values()].map((worker) => ask(worker, message, 'reloaded')))
   }
 
   /** Reopens the log file on all loops; resolves when no loop uses the previous file. */
   async reopenLogs(): Promise<void> {
-    const asked = [...this.#workers].map((worker) => ask(worker, { type: 'reopen-log' }, 'reopened'))
+    const asked = [...this.#workers.values()].map((worker) => ask(worker, { type: 'reopen-log' }, 'reopened'))
     await Promise.all([this.#loop.reopenLog(), ...asked])
   }
 
   /** Drains all loops together. A loop that dies meanwhile has nothing left to drain. */
   async drain(graceMs: number): Promise<void> {
     this.#isDraining = true
-    const asked = [...this.#workers].map((worker) => ask(worker, { type: 'drain', graceMs }, 'drained'))
+    const asked = [...this.#workers.values()].map((worker) => ask(worker, { type: 'drain', graceMs }, 'drained'))
     await Promise.all([this.#loop.drain(graceMs), ...asked])
   }
 
   /** Ends all loops together, whatever their state. */
   async endNow(): Promise<void> {
     this.#isDraining = true
-    const asked = [...this.#workers].map((worker) => ask(worker, { type: 'end' }, 'ended'))
+    const asked = [...this.#workers.values()].map((worker) => ask(worker, { type: 'end' }, 'ended'))
     await Promise.all([this.#loop.endNow(), ...asked])
+  }
+
+  /** A new port to the kept streams of an event loop; null if there is no such loop. */
+  connectLoop(loopIndex: number): MessagePort | null {
+    const worker = this.#workers.get(loopIndex)
+    if (loopIndex !== 0 && worker === undefined) return null
+    const { port1, port2 } = new MessageChannel()
+    if (worker === undefined) this.#loop.acceptPeer(port2)
+    else worker.postMessage({ type: 'peer', port: port2 } satisfies ToFrontend, [port2])
+    return port1
   }
 
   async #connectJobs(worker: Worker): Promise<void> {
@@ -111,13 +125,19 @@ export class Supervisor {
 
   #startWorker(start: FrontendStart): Promise<void> {
     const worker = new Worker(this.#options.frontendUrl, { workerData: start })
-    this.#workers.add(worker)
+    this.#workers.set(start.loopIndex, worker)
     return new Promise((resolve, reject) => {
       let isListening = false
       let reason = 'it ended by itself'
       worker.on('message', (message: FromFrontend) => {
         if (message.type === 'failed') reject(new GatewayError('misconfigured', { message: message.message }))
         if (message.type === 'connect-jobs') void this.#connectJobs(worker)
+        if (message.type === 'connect-loop') {
+          const { loopIndex } = message
+          const port = this.connectLoop(loopIndex)
+          const answer: ToFrontend = { type: 'loop-port', loopIndex, port }
+          worker.postMessage(answer, port === null ? [] : [port])
+        }
         if (message.type !== 'listening') return
         isListening = true
         resolve()
@@ -127,7 +147,7 @@ export class Supervisor {
       })
       // The last event of every worker, whether it threw, ran out of memory or exited: nothing may wait for it any longer.
       worker.once('exit', () => {
-        this.#workers.delete(worker)
+        this.#workers.delete(start.loopIndex)
         const died = `event loop ${start.loopIndex}: ${reason}`
         if (!isListening) reject(new GatewayError('internal', { message: died }))
         else if (!this.#isDraining) this.#options.onLoopDied(died)

@@ -63,7 +63,11 @@ function setUp(t: { testdir(): string }, yamlText: string) {
   const file = join(t.testdir(), 'log')
   const first = load(`log: { file: "${file}" }`).config
   const cells = createCells(first)
-  const loop = joinLoop(first, cells, { loopIndex: 0, connectJobs: () => Promise.reject(new Error('no jobs here')) })
+  const loop = joinLoop(first, cells, {
+    loopIndex: 0,
+    connectLoop: async () => null,
+    connectJobs: () => Promise.reject(new Error('no jobs here')),
+  })
   const { config } = load(yamlText)
   const generation = createGeneration(config, continueLedger(cells.ledger, config), loop.ground)
   const logged = async (): Promise<string> => {

@@ -4,7 +4,13 @@ import { errorData } from '../../src/errors.js'
 import { NO_USAGE } from '../../src/model/usage.js'
 import { type KeptOptions, KeptStream } from '../../src/streams/kept/kept-stream.js'
 import { type KeptFacts, type ReaderHow } from '../../src/streams/kept/readable-log.js'
-import { type KeptCounters, KeptStreams, type OpenOptions, type ReaderResult } from '../../src/streams/kept/registry.js'
+import {
+  type KeptCounters,
+  KeptStreams,
+  type KeptStreamsOptions,
+  type OpenOptions,
+  type ReaderResult,
+} from '../../src/streams/kept/registry.js'
 import { type FrameReader, type StreamEnd } from '../../src/streams/reader.js'
 import { createFakeTimers } from './fake-timers.js'
 
@@ -105,11 +111,15 @@ export class FakeCounters implements KeptCounters {
 }
 
 /** A registry with time that is moved by hand. */
-export function createKeptStreams({ maxBytes, loopIndex = 0 }: { maxBytes?: number; loopIndex?: number } = {}) {
+export function createKeptStreams({
+  maxBytes,
+  loopIndex = 0,
+  connectLoop = async () => null,
+}: { maxBytes?: number; loopIndex?: number } & Pick<KeptStreamsOptions, 'connectLoop'> = {}) {
   const timers = createFakeTimers()
   const counters = new FakeCounters()
   const budget = new FakeBudget(maxBytes)
-  const streams = new KeptStreams({ loopIndex, timers, counters })
+  const streams = new KeptStreams({ loopIndex, timers, counters, connectLoop })
   const abandoned: string[] = []
   const open = (facts: Partial<Omit<KeptFacts, 'id'>> = {}, options: Partial<OpenOptions> = {}): KeptStream | null =>
     streams.open(
@@ -137,4 +147,10 @@ export function readAll(reader: FrameReader): string[] {
 /** Resolves after all that is due in this turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+}
+
+/** Ports between loops keep no process alive; a test that waits for them does. */
+export function stayAlive(t: { teardown(act: () => void): void }): void {
+  const timer = setInterval(() => undefined, 1000)
+  t.teardown(() => clearInterval(timer))
 }

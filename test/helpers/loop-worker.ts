@@ -1,5 +1,5 @@
 // A further event loop for the tests of the supervisor: it serves nothing, and ends as the configuration's first warning says.
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { type FromFrontend, type FrontendStart, type ToFrontend } from '../../src/threads/messages.js'
 
 const { config, cells, loopIndex, port } = workerData as FrontendStart
@@ -11,6 +11,16 @@ const RELOADED = 5
 const ENDED = 9
 /** Where it notes that it has opened its log anew. */
 const REOPENED = 12
+/** Loops to which it asked for a port, and there is none. */
+const missing: number[] = []
+
+/** Says who is at this end, once it is asked. */
+function answerOn(port: MessagePort): void {
+  port.on('message', () => {
+    port.postMessage({ loopIndex, missing })
+    port.close()
+  })
+}
 
 function tell(message: FromFrontend): void {
   parentPort?.postMessage(message)
@@ -29,6 +39,15 @@ parentPort?.on('message', (message: ToFrontend) => {
   if (message.type === 'reopen-log') {
     Atomics.store(new Int32Array(cells.metrics), REOPENED + loopIndex, 1)
     tell({ type: 'reopened' })
+    return
+  }
+  if (message.type === 'peer') {
+    answerOn(message.port)
+    return
+  }
+  if (message.type === 'loop-port') {
+    if (message.port === null) missing.push(message.loopIndex)
+    else answerOn(message.port)
     return
   }
   if (message.type === 'end') {
@@ -50,6 +69,7 @@ if (order === 'fail') {
 else if (order === 'leave') process.exit(0)
 else tell({ type: 'listening' })
 
+if (order === 'connect') for (const other of [9, 0]) tell({ type: 'connect-loop', loopIndex: other })
 if (order === 'die later') setImmediate(() => process.exit(7))
 if (order === 'throw later') {
   setImmediate(() => {

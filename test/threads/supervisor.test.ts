@@ -1,6 +1,7 @@
 // The supervisor with event loops that serve nothing: they start and drain together, and none dies unseen.
 import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:net'
+import { type MessagePort } from 'node:worker_threads'
 import { type Test, test } from 'tap'
 import { openLedger } from '../../src/config/live/slot-table.js'
 import { type Config } from '../../src/config/types.js'
@@ -39,6 +40,7 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
   const drained: string[] = []
   const reopened: string[] = []
   const reloaded: unknown[] = []
+  const peers: MessagePort[] = []
   const deaths = new EventEmitter()
   const died = once(deaths, 'died')
   const supervisor = new Supervisor({
@@ -59,12 +61,13 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
         drain: async () => void drained.push('loop 0'),
         endNow: async () => void drained.push('loop 0 at once'),
         reopenLog: async () => void reopened.push('loop 0'),
+        acceptPeer: (port) => void peers.push(port),
       }
     },
     frontendUrl: FRONTEND_URL,
     onLoopDied: (reason) => deaths.emit('died', reason),
   })
-  return { supervisor, config, cells, asked, started, drained, reopened, reloaded, died }
+  return { supervisor, config, cells, asked, started, drained, reopened, reloaded, peers, died }
 }
 
 function ports(cells: SharedCells): number[] {
@@ -185,5 +188,21 @@ test('the log is opened anew on every loop', async (t) => {
   await supervisor.reopenLogs()
   t.same(reopened, ['loop 0'])
   t.same([...new Int32Array(cells.metrics)].slice(13, 15), [1, 1])
+  await supervisor.drain(0)
+})
+
+test('loops are connected with each other when they ask for it', async (t) => {
+  const { supervisor, peers } = setUp({ threads: 3, port: 3000, order: 'connect' })
+  const answerOf = async (port: MessagePort | null | undefined) => {
+    port?.postMessage('who is there?')
+    return port == null ? null : (await once(port, 'message'))[0]
+  }
+  await supervisor.start()
+  t.match(await answerOf(supervisor.connectLoop(2)), { loopIndex: 2 })
+  t.equal(supervisor.connectLoop(3), null)
+  while (peers.length < 2) await new Promise((resolve) => setImmediate(resolve))
+  const answers = await Promise.all(peers.map(answerOf))
+  t.same(answers.map(({ loopIndex }) => loopIndex).sort(), [1, 2], 'both asked for loop 0')
+  for (const { missing } of answers) t.same(missing, [9])
   await supervisor.drain(0)
 })

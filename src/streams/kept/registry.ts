@@ -3,7 +3,9 @@
 //
 //   open --> running --end--> ended, kept for keepMs --> forgotten
 //                             '- no room for a new one: the oldest end goes first
+import { type MessagePort } from 'node:worker_threads'
 import { KeptStream, STREAM_COST_BYTES, type Timers } from './kept-stream.js'
+import { type PeerStreams } from './port-reader.js'
 import { type KeptFacts, type ReadableLog, type ReaderHow } from './readable-log.js'
 import { createStreamId, loopOf } from './stream-id.js'
 
@@ -31,6 +33,8 @@ export type KeptStreamsOptions = {
   readonly loopIndex: number
   readonly timers: Timers
   readonly counters: KeptCounters
+  /** A new port to the streams of another event loop; null if there is no such loop. Absent: there is no other. */
+  readonly connectLoop?: (loopIndex: number) => Promise<MessagePort | null>
 }
 
 export type OpenOptions = {
@@ -60,6 +64,8 @@ export class KeptStreams {
   /** In the order of their ends: of all, and of each owner. */
   readonly #ended = new Set<Entry>()
   readonly #endedOf = new Map<string, Set<Entry>>()
+  /** Other event loops by their index; null where there is none. */
+  readonly #peers = new Map<number, Promise<PeerStreams | null>>()
   #isTimerSet = false
   #isClosing = false
 
@@ -113,7 +119,14 @@ export class KeptStreams {
 
   /** A stream wherever it lives. Null alike if there is none with this id and if it is not the owner's. */
   reach(id: string, owner: string): ReadableLog | null | Promise<ReadableLog | null> {
-    return loopOf(id) === null ? null : this.find(id, owner)
+    const loopIndex = loopOf(id)
+    if (loopIndex === null || loopIndex === this.#options.loopIndex) return this.find(id, owner)
+    return this.#peerAt(loopIndex).then((peer) => peer?.look(id, owner) ?? null)
+  }
+
+  /** Another event loop reads streams of this one through the port. */
+  accept(port: MessagePort): void {
+    void import('./port-holder.js').then(({ holdStreams }) => holdStreams(port, (id, owner) => this.find(id, owner)))
   }
 
   /** Its readers go on; no other finds it. Idempotent. */
@@ -130,6 +143,22 @@ export class KeptStreams {
   endGraces(): void {
     this.#isClosing = true
     for (const { stream } of [...this.#entries.values()]) stream.endGrace()
+  }
+
+  /** Connected when it is first needed; never again to a loop that died, since the process ends then. */
+  #peerAt(loopIndex: number): Promise<PeerStreams | null> {
+    const known = this.#peers.get(loopIndex)
+    if (known !== undefined) return known
+    const connecting = this.#connect(loopIndex)
+    this.#peers.set(loopIndex, connecting)
+    return connecting
+  }
+
+  async #connect(loopIndex: number): Promise<PeerStreams | null> {
+    const port = (await this.#options.connectLoop?.(loopIndex)) ?? null
+    if (port === null) return null
+    const { PeerStreams } = await import('./port-reader.js')
+    return new PeerStreams(port)
   }
 
   /** Ended streams that nobody reads make room: those of the owner where its own limit is the reason. */

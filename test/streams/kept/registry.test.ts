@@ -1,7 +1,10 @@
 // The kept streams of one loop: found by their owner alone, forgotten in time, and never above their memory.
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { test } from 'tap'
-import { loopOf } from '../../../src/streams/kept/stream-id.js'
-import { COMPLETE, CUT, createKeptStreams, frame, readAll, turn } from '../../helpers/kept.js'
+import { KeptStreams } from '../../../src/streams/kept/registry.js'
+import { createStreamId, loopOf } from '../../../src/streams/kept/stream-id.js'
+import { createFakeTimers } from '../../helpers/fake-timers.js'
+import { COMPLETE, CUT, createKeptStreams, FakeCounters, frame, readAll, stayAlive, turn } from '../../helpers/kept.js'
 
 const KIB = 1024
 const idle = () => undefined
@@ -24,6 +27,37 @@ test('a stream is found by its id and its owner; not yours and not there are the
     t.equal(await streams.reach(wrong, owner), null)
   }
   t.equal(counters.kept, 1)
+})
+
+test('a stream of another loop is reached through one port to it', async (t) => {
+  stayAlive(t)
+  const home = createKeptStreams({ loopIndex: 1 })
+  const asked: number[] = []
+  const ports: MessagePort[] = []
+  const connectLoop = async (loopIndex: number) => {
+    asked.push(loopIndex)
+    if (loopIndex !== 1) return null
+    const { port1, port2 } = new MessageChannel()
+    ports.push(port1, port2)
+    home.streams.accept(port2)
+    return port1
+  }
+  const { streams } = createKeptStreams({ loopIndex: 0, connectLoop })
+  t.teardown(() => ports[0]?.close())
+  const stream = home.open()
+  stream?.append(frame('0'))
+  const id = stream?.facts.id ?? ''
+  t.equal(streams.find(id, 'owner-1'), null, 'it is not here')
+  const found = await Promise.all([streams.reach(id, 'owner-1'), streams.reach(id, 'owner-1')])
+  for (const log of found) t.same(log?.facts, stream?.facts)
+  t.equal(await streams.reach(id, 'owner-2'), null)
+  t.equal(await streams.reach(id.replace('str_01', 'str_05'), 'owner-1'), null)
+  t.same(asked, [1, 5], 'one port each')
+})
+
+test('without other loops their streams are not there', async (t) => {
+  const streams = new KeptStreams({ loopIndex: 0, timers: createFakeTimers(), counters: new FakeCounters() })
+  t.equal(await streams.reach(createStreamId(1), ''), null)
 })
 
 test('an ended stream stays for its retention, then it is forgotten with its memory', (t) => {
