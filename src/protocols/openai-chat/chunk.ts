@@ -1,6 +1,6 @@
 // What both the stream decoder and the observer read from a frame: end marker and errors.
 import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { textOf } from './scalars.js'
+import { textOf } from '../scalars.js'
 
 const DONE = Buffer.from('[DONE]')
 const BRACKET_OPEN = 0x5b

@@ -1,11 +1,11 @@
 // OpenAI's chat completions API: the wire that most providers and clients use. Joins the two halves.
 import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
+import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from '../openai-error.js'
 import { editRequest } from './dialect/edit-request.js'
 import { carries } from './dialect/encode-messages.js'
 import { encodeRequest, requestPath } from './dialect/encode-request.js'
 import { ChatStreamObserver } from './dialect/observer.js'
 import { ChatStreamDecoder } from './dialect/stream-decoder.js'
-import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from './error.js'
 import { decodeResponse, encodeResponse, readFinish } from './response.js'
 import { decodeRequest, readFacts } from './surface/decode-request.js'
 import { describe } from './surface/describe.js'

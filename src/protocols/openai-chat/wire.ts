@@ -71,5 +71,3 @@ export type WireResponse = {
   }[]
   usage?: WireUsage
 }
-
-export type WireError = { error: { message: string; type: string; param: string | null; code: string | null } }

@@ -14,8 +14,8 @@ import {
   type StreamObserver,
 } from '../../contract/protocol.js'
 import { bitsWithoutObject, parsePayload } from '../../frame-payload.js'
+import { decodeStreamError } from '../../openai-error.js'
 import { errorIn, isDoneMarker } from '../chunk.js'
-import { decodeStreamError } from '../error.js'
 import { decodeFinishReason } from '../finish-reason.js'
 import { usageOfChunk } from '../usage.js'
 import { FrameScan, SEEN_CALL, SEEN_CHOICES, SEEN_CONTENT, SEEN_ERROR, SEEN_FINISH, SEEN_USAGE } from './frame-scan.js'

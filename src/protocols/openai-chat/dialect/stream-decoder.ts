@@ -5,10 +5,10 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../.
 import { type UsageReport } from '../../../model/usage.js'
 import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
 import { brokenFrame, isSilent, parsePayload } from '../../frame-payload.js'
+import { decodeStreamError } from '../../openai-error.js'
+import { numberOf, stringOf, textOf } from '../../scalars.js'
 import { errorIn, firstChoice, isDoneMarker } from '../chunk.js'
-import { decodeStreamError } from '../error.js'
 import { decodeFinishReason } from '../finish-reason.js'
-import { numberOf, stringOf, textOf } from '../scalars.js'
 import { usageOfChunk } from '../usage.js'
 import { BlockSequencer } from './block-sequencer.js'
 

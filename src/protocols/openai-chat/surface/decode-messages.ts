@@ -9,7 +9,7 @@ import {
   type UserPart,
 } from '../../../model/request.js'
 import { encodeTextDocument, isTextType } from '../../fit/text-document.js'
-import { stringOf, textOf } from '../scalars.js'
+import { stringOf, textOf } from '../../scalars.js'
 import { invalid, notCarried } from './invalid.js'
 
 export type DecodedMessages = { readonly system: TextPart[]; readonly messages: Message[] }

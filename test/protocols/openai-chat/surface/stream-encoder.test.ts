@@ -5,9 +5,9 @@ import { test } from 'tap'
 import { errorData } from '../../../../src/errors.js'
 import { type StreamEvent } from '../../../../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../../../../src/model/json.js'
-import { encodeErrorFrame } from '../../../../src/protocols/openai-chat/error.js'
 import { encodeCompletionId } from '../../../../src/protocols/openai-chat/response.js'
 import { ChatStreamEncoder } from '../../../../src/protocols/openai-chat/surface/stream-encoder.js'
+import { encodeErrorFrame } from '../../../../src/protocols/openai-error.js'
 import { cases, decodeStream, FALLBACK, payloads, readStream } from '../recordings.js'
 
 const START: StreamEvent = { type: 'start', meta: { ...FALLBACK, id: 'i"d', model: 'm\u0000' } }

@@ -1,5 +1,5 @@
 // JSON values of unknown type, narrowed once: each function returns null for a missing value or one of another type.
-import { type JsonValue } from '../../model/json.js'
+import { type JsonValue } from '../model/json.js'
 
 /** The value if it is a string. */
 export function stringOf(value: JsonValue | undefined): string | null {

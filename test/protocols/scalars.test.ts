@@ -1,6 +1,6 @@
 // Values of the wrong type are null.
 import { test } from 'tap'
-import { booleanOf, numberOf, stringOf, textOf } from '../../../src/protocols/openai-chat/scalars.js'
+import { booleanOf, numberOf, stringOf, textOf } from '../../src/protocols/scalars.js'
 
 test('a value of another type is null, an empty string is text to nobody', (t) => {
   t.strictSame([stringOf(''), stringOf(1), stringOf(undefined)], ['', null, null])

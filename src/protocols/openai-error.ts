@@ -1,15 +1,17 @@
-// Failures on this wire, both ways: an upstream's error answer or in-band error -> ErrorData, and ErrorData -> the
+// Failures on OpenAI's wires, both ways: an upstream's error answer or in-band error -> ErrorData, and ErrorData -> the
 // client's envelope. Anything in an upstream's text that looks like a key is removed, and so is everything about the gateway's own key.
-import { type ErrorOptions, errorData } from '../../errors.js'
-import { type ContextOverflow, type ErrorCode, type ErrorData } from '../../model/error.js'
-import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
-import { maskKeys } from '../../wire/mask-keys.js'
-import { encodeSseFrame } from '../../wire/sse.js'
-import { type OverflowWords, readOverflow } from '../context-overflow.js'
-import { type ErrorAnswer } from '../contract/protocol.js'
+import { type ErrorOptions, errorData } from '../errors.js'
+import { type ContextOverflow, type ErrorCode, type ErrorData } from '../model/error.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
+import { KEY_REFUSED, toMessage, toPageMessage } from '../wire/error-text.js'
+import { maskKeys } from '../wire/mask-keys.js'
+import { encodeSseFrame } from '../wire/sse.js'
+import { type OverflowWords, readOverflow } from './context-overflow.js'
+import { type ErrorAnswer } from './contract/protocol.js'
 import { textOf } from './scalars.js'
-import { type WireError } from './wire.js'
+
+/** The vendor's error envelope. */
+export type WireError = { error: { message: string; type: string; param: string | null; code: string | null } }
 
 /**
  * Type and code of our own errors; an upstream's own take precedence. The compiler checks that none is missing.
@@ -208,22 +210,25 @@ export function encodeError(error: ErrorData): ErrorAnswer {
   return { status: error.status, body: envelope(error) }
 }
 
-/** The in-band frame of a stream that has begun; the vendor's clients raise on `error` in a data frame. */
+/** The in-band frame of a chat stream that has begun; the vendor's clients raise on `error` in a data frame. */
 export function encodeErrorFrame(error: ErrorData): string {
   return encodeSseFrame(JSON.stringify(envelope(error)))
 }
 
 function envelope(error: ErrorData): WireError & JsonObject {
+  return { error: encodeErrorObject(error) }
+}
+
+/** The error as OpenAI's clients read it, without an envelope. */
+export function encodeErrorObject(error: ErrorData): WireError['error'] {
   const own = ERROR_TABLE[error.code]
   const isOverflow = error.code === 'context_length_exceeded'
   return {
-    error: {
-      message: error.message,
-      type: isOverflow ? own.type : (error.upstreamType ?? (isClientFault(error) ? 'invalid_request_error' : own.type)),
-      param: error.param,
-      // Clients check for this code, whatever the upstream's own is.
-      code: isOverflow ? own.code : (error.upstreamCode ?? own.code),
-    },
+    message: error.message,
+    type: isOverflow ? own.type : (error.upstreamType ?? (isClientFault(error) ? 'invalid_request_error' : own.type)),
+    param: error.param,
+    // Clients check for this code, whatever the upstream's own is.
+    code: isOverflow ? own.code : (error.upstreamCode ?? own.code),
   }
 }
 

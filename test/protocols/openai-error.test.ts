@@ -1,7 +1,7 @@
 // Failures, both ways: whose fault, may it be retried, and no key in any text.
 import { test } from 'tap'
-import { ERROR_CATALOGUE, errorData } from '../../../src/errors.js'
-import { type ErrorCode } from '../../../src/model/error.js'
+import { ERROR_CATALOGUE, errorData } from '../../src/errors.js'
+import { type ErrorCode } from '../../src/model/error.js'
 import {
   decodeError,
   decodeStreamError,
@@ -9,8 +9,8 @@ import {
   encodeError,
   encodeErrorFrame,
   refusesThinking,
-} from '../../../src/protocols/openai-chat/error.js'
-import { readBytes } from './recordings.js'
+} from '../../src/protocols/openai-error.js'
+import { readBytes } from './openai-chat/recordings.js'
 
 const decode = (file: string) => decodeError(Number(file.slice(0, 3)), readBytes(`errors/${file}`))
 
