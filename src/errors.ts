@@ -50,6 +50,7 @@ export type ErrorOptions = {
   readonly param?: string | null
   readonly upstreamType?: string | null
   readonly upstreamCode?: string | null
+  readonly ownCode?: string
   readonly retryAfterMs?: number | null
   readonly overflow?: ContextOverflow
   readonly cause?: unknown
@@ -68,6 +69,7 @@ export function errorData(code: ErrorCode, options: ErrorOptions = {}): ErrorDat
     upstreamType: options.upstreamType ?? null,
     upstreamCode: options.upstreamCode ?? null,
     retryAfterMs: options.retryAfterMs ?? null,
+    ...(options.ownCode === undefined ? {} : { ownCode: options.ownCode }),
     ...(options.overflow === undefined ? {} : { overflow: options.overflow }),
   }
 }

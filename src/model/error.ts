@@ -46,6 +46,8 @@ export type ErrorData = {
   readonly upstreamType: string | null
   /** The upstream's own error code, such as `context_length_exceeded`. */
   readonly upstreamCode: string | null
+  /** The code of the client's API for this very failure, such as `previous_response_not_found`; absent for that of `code`. */
+  readonly ownCode?: string
   /** How long to wait, from Retry-After or our own buckets. */
   readonly retryAfterMs: number | null
   /** For `context_length_exceeded`, if the upstream reported the figures. */

@@ -228,7 +228,7 @@ export function encodeErrorObject(error: ErrorData): WireError['error'] {
     type: isOverflow ? own.type : (error.upstreamType ?? (isClientFault(error) ? 'invalid_request_error' : own.type)),
     param: error.param,
     // Clients check for this code, whatever the upstream's own is.
-    code: isOverflow ? own.code : (error.upstreamCode ?? own.code),
+    code: isOverflow ? own.code : (error.ownCode ?? error.upstreamCode ?? own.code),
   }
 }
 

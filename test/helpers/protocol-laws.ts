@@ -98,8 +98,9 @@ export function findDisorder(dialect: Dialect, { name, bytes }: Fixture): string
 
 /** Law 5: a stream adds up to the whole answer it is paired with. */
 export function findUnlikePair(dialect: Dialect, { name, bytes }: Fixture, answer: Buffer): string[] {
-  const events = decodeChunks(dialect, targetFor(dialect, bytes), [bytes])
-  const whole = dialect.decodeResponse(parseJsonBody(answer), FALLBACK)
+  const target = targetFor(dialect, bytes)
+  const events = decodeChunks(dialect, target, [bytes])
+  const whole = dialect.decodeResponse(parseJsonBody(answer), FALLBACK, target)
   return compare(name, aggregate(events), whole)
 }
 

@@ -55,6 +55,7 @@ export function relayOptionsFor(surface: string, wire: Wire, changes: Partial<Re
     upstreamStreams: true,
     isDelimited: true,
     includeUsage: false,
+    echo: null,
     raw: null,
     conceal: (bytes) => bytes,
     maxResponseBytes: 100_000,

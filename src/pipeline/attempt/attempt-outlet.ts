@@ -2,6 +2,7 @@
 // for each chunk: nothing is allocated here, and nothing passes once the end of the attempt is decided.
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
+import { type JsonObject } from '../../model/json.js'
 import { type Target } from '../../model/target.js'
 import { concealSecrets } from '../../upstream/conceal.js'
 import { type AnswerOutcome, reply, resultAnswer } from '../delivery/answer.js'
@@ -34,6 +35,8 @@ export class AttemptOutlet implements RelayOutlet {
   readonly #gate: FirstContentGate
   readonly #timing: TokenTiming
   readonly #end: AttemptEnd
+  /** What a whole answer needs of the request. */
+  echo: JsonObject | null = null
 
   constructor({ exchange, target, lease, gate, timing, end }: Outlets) {
     this.#exchange = exchange
@@ -80,7 +83,12 @@ export class AttemptOutlet implements RelayOutlet {
     makeWhole(bytes, {
       offload: context.offload,
       kind,
-      task: { surfaceId: request.surface.id, target: this.#target, fallback: fallbackMeta(this.#exchange) },
+      task: {
+        surfaceId: request.surface.id,
+        target: this.#target,
+        fallback: fallbackMeta(this.#exchange),
+        echo: this.echo,
+      },
       onMade: (body) => this.#answer(body),
       onUnmade: (thrown) => this.#failMaking(thrown),
     })

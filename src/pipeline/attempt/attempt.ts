@@ -96,6 +96,7 @@ export class Attempt implements CallHandler {
     const asksStream = this.#asksStream
     exchange.body = encoded.original
     this.#state.dropped = encoded.dropped
+    this.#outlet.echo = encoded.echo ?? null
     this.#hasRun = true
     exchange.call = this
     const nowMs = context.clock.nowMs()
@@ -153,6 +154,7 @@ export class Attempt implements CallHandler {
         contentType,
         isDelimited,
         asksStream: this.#asksStream,
+        echo: this.#outlet.echo,
       })
       if (options.raw !== null) this.#passOn(options, status, contentType)
       // A whole answer is not a stream of the upstream: a stream made from it has the framing of the surface.

@@ -1,6 +1,7 @@
 // The options of an attempt's relay: the facts of the exchange, and what the upstream's response head says about its body.
 import { GatewayError } from '../../errors.js'
 import { type ResponseMeta } from '../../model/event.js'
+import { type JsonObject } from '../../model/json.js'
 import { type Dialect, type Framing } from '../../protocols/contract/protocol.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { byteConceal } from '../../upstream/conceal.js'
@@ -17,6 +18,8 @@ export type RelayFacts = {
   readonly isDelimited: boolean
   /** A stream was requested from the upstream. */
   readonly asksStream: boolean
+  /** From the encoded request. */
+  readonly echo: JsonObject | null
 }
 
 /**
@@ -24,7 +27,7 @@ export type RelayFacts = {
  * @throws upstream_malformed for a web page with a 2xx status, such as a login page or a proxy's page
  */
 export function relayOptions(facts: RelayFacts): RelayOptions {
-  const { exchange, routed, dialect, outlet, contentType, isDelimited, asksStream } = facts
+  const { exchange, routed, dialect, outlet, contentType, isDelimited, asksStream, echo } = facts
   const { request, decoded, context } = exchange
   const type = contentType.toLowerCase()
   if (type.startsWith('text/html')) {
@@ -44,6 +47,7 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
     conceal: context.secrets.of(routed.provider),
     isDelimited,
     includeUsage: decoded?.facts.includeUsage ?? false,
+    echo,
     maxResponseBytes: context.config.server.maxResponseBytes,
   }
 }

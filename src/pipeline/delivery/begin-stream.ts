@@ -18,7 +18,11 @@ export function beginStream(exchange: ExchangeIn<'delivery'>): void {
   const form = framing === 'json' ? surface : (surface.upstreamFrames?.[framing] ?? surface)
   const face: StreamFormat = {
     keepaliveFrame: form.keepaliveFrame,
-    encodeErrorFrame: (error) => form.encodeErrorFrame(error, requestId, (exchange.log?.next ?? 0) > 0),
+    encodeErrorFrame: (error) => {
+      const hasFrames = (exchange.log?.next ?? 0) > 0
+      const continued = hasFrames && form === surface ? exchange.current.meter?.encodeErrorFrame?.(error) : undefined
+      return continued ?? form.encodeErrorFrame(error, requestId, hasFrames)
+    },
   }
   const head = { headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[framing], transport: framing }
   exchange.sink.begin(head, face)

@@ -29,14 +29,14 @@ export class ReplayRelay implements Relay, Meter {
   }
 
   end(): void {
-    const { surface, dialect, fallback, includeUsage, outlet, conceal } = this.#options
-    const response = dialect.decodeResponse(parseBody(this.#body.take()), fallback)
+    const { surface, dialect, target, fallback, includeUsage, echo, outlet, conceal } = this.#options
+    const response = dialect.decodeResponse(parseBody(this.#body.take()), fallback, target)
     let text = ''
     const encoder = surface.createEncoder(
       (frame) => {
         text += frame
       },
-      { includeUsage },
+      { includeUsage, echo },
     )
     for (const event of eventsOf(response)) {
       if (event.type === 'block-delta') this.contentBytes += event.delta.length

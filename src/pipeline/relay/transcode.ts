@@ -20,11 +20,14 @@ export class TranscodeRelay implements Relay, Meter {
   usage: UsageReport | null = null
   contentBytes = 0
   finish: FinishReason | null = null
+  encodeErrorFrame?: (error: ErrorData) => string
 
   constructor(options: RelayOptions) {
-    const { surface, dialect, fallback, target, includeUsage } = options
+    const { surface, dialect, fallback, target, includeUsage, echo } = options
     this.#outlet = options.outlet
-    this.#encoder = surface.createEncoder((frame) => this.#onEncoded(frame), { includeUsage })
+    this.#encoder = surface.createEncoder((frame) => this.#onEncoded(frame), { includeUsage, echo })
+    const { encodeErrorFrame } = this.#encoder
+    if (encodeErrorFrame !== undefined) this.encodeErrorFrame = (error) => encodeErrorFrame.call(this.#encoder, error)
     this.#decoder = dialect.createDecoder((event) => this.#onEvent(event), { fallback, target })
     // Comments and blank lines are skipped; a million of them must cost no more than their bytes.
     this.#scanner = createFrameScanner(dialect.framing, (payload) => {

@@ -1,13 +1,14 @@
 // The interfaces of a relay: the calls of the attempt, and the outlet for its results. Types only; choose.ts selects a relay.
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason, type ResponseMeta } from '../../model/event.js'
+import { type JsonObject } from '../../model/json.js'
 import { type Target } from '../../model/target.js'
 import { type UsageReport } from '../../model/usage.js'
-import { type Dialect, type Framing, type Surface } from '../../protocols/contract/protocol.js'
+import { type Dialect, type ErrorFrameEncoder, type Framing, type Surface } from '../../protocols/contract/protocol.js'
 import { type Conceal } from '../../upstream/conceal.js'
 
-/** What a relay has observed for accounting. */
-export type Meter = {
+/** What a relay has observed, for accounting and for an error frame that belongs to the stream before it. */
+export type Meter = ErrorFrameEncoder & {
   /** Usage reported by the provider so far. */
   readonly usage: UsageReport | null
   /** Bytes of content that have arrived, for an estimate. */
@@ -59,6 +60,8 @@ export type RelayOptions = {
   /** HTTP marks the end of the body; otherwise it ends with the connection, complete or not. */
   readonly isDelimited: boolean
   readonly includeUsage: boolean
+  /** What the surface's answer needs of the request; null if it needs nothing. */
+  readonly echo: JsonObject | null
   /** How the upstream's own frames are forwarded to the client; null if they are not. */
   readonly raw: RawOptions | null
   /** For a whole answer that becomes a stream. */

@@ -62,6 +62,8 @@ export type EncodedBody = {
   readonly dropped: readonly string[]
   /** URLs to fetch before the body can be built; in that case there is no body yet. */
   readonly wanted?: readonly string[]
+  /** What the surface's answer needs of the request; absent if it needs nothing. */
+  readonly echo?: JsonObject
 }
 
 export type AnswerTask = {
@@ -71,6 +73,8 @@ export type AnswerTask = {
   /** aggregate: the upstream's raw frames, one after the other; transcode: its whole answer. */
   readonly body: Uint8Array<ArrayBuffer>
   readonly fallback: ResponseMeta
+  /** From the encoded request; null or absent if there is none. */
+  readonly echo?: JsonObject | null
 }
 
 export type EncodedAnswer = {
@@ -153,9 +157,11 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
   if (facts.raw !== undefined) return encodeRaw(task, facts.raw)
   const json = task.json ?? parseJsonBody(body)
   const path = dialect.path(target, upstreamStream)
+  const echo = surface.readEcho === undefined ? null : { echo: surface.readEcho(json) }
   if (task.surfaceId === target.protocol && facts.stream === upstreamStream) {
     const { edits, dropped } = dialect.editRequest(facts, json, target)
-    return { path, body: spliceMembers(body, task.members, edits), dropped }
+    const edited = { path, body: spliceMembers(body, task.members, edits), dropped }
+    return echo === null ? edited : { ...edited, ...echo }
   }
   const asked = { ...surface.decodeRequest(json, task.prompt), stream: upstreamStream, includeUsage: true }
   const attachments = task.attachments ?? null
@@ -166,7 +172,7 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
   }
   const request = attachments === null || attachments.length === 0 ? asked : attach(asked, attachments)
   const encoded = translateRequest(request, dialect, target, attachments)
-  return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped }
+  return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped, ...echo }
 }
 
 /**
@@ -226,17 +232,17 @@ function aggregateFrames(surface: Surface, dialect: Dialect, task: AnswerTask): 
   scanner.end()
   decoder.end()
   if (aggregator.error !== null) throw GatewayError.of(aggregator.error)
-  return encodeAnswer(surface, aggregator.response(), target)
+  return encodeAnswer(surface, aggregator.response(), task)
 }
 
 function transcodeResponse(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
   const json = parseJsonBody(task.body, UPSTREAM_LIMITS)
-  return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback), task.target)
+  return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback, task.target), task)
 }
 
-function encodeAnswer(surface: Surface, response: ChatResponse, target: Target): EncodedAnswer {
+function encodeAnswer(surface: Surface, response: ChatResponse, { target, echo = null }: AnswerTask): EncodedAnswer {
   return {
-    body: encodeText(JSON.stringify(surface.encodeResponse(response, target))),
+    body: encodeText(JSON.stringify(surface.encodeResponse(response, target, echo))),
     usage: response.usage,
     finishReason: response.finishReason,
     contentChars: countChars(response),

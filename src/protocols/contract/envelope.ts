@@ -62,8 +62,9 @@ function withBody(decoded: DecodedRequest, body: Uint8Array<ArrayBuffer>): Decod
 }
 
 function withOriginal(encoded: EncodedBody, original: Uint8Array<ArrayBuffer>): EncodedRequestBody {
-  const { path, body, dropped, wanted } = encoded
-  return wanted === undefined ? { path, body, dropped, original } : { path, body, dropped, wanted, original }
+  const { path, body, dropped, wanted, echo } = encoded
+  if (wanted !== undefined) return { path, body, dropped, wanted, original }
+  return echo === undefined ? { path, body, dropped, original } : { path, body, dropped, echo, original }
 }
 
 /** Event loop's side. Takes ownership of the body: once the envelope is posted, the caller's view is detached. */

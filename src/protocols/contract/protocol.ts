@@ -49,10 +49,19 @@ export type Surface = {
    * @throws invalid_request with `param`
    */
   decodeRequest(body: JsonObject, prompt?: string | null): ChatRequest
+  /**
+   * Set if answers repeat parts of their request, or depend on them: those parts, from a body that readFacts has accepted. Plain data;
+   * it reaches `createEncoder` and `encodeResponse` as `echo`.
+   */
+  readEcho?(body: JsonObject): JsonObject
   /** One per stream; `emit` gets whole frames in the surface's framing, in order, synchronously. */
   createEncoder(emit: (frame: string) => void, options: EncoderOptions): StreamEncoder
-  /** `target`: the one that answered, for surfaces that show it. */
-  encodeResponse(response: ChatResponse, target?: Pick<Target, 'provider' | 'protocol'>): JsonObject
+  /** `target`: the one that answered, for surfaces that show it. `echo`: from `readEcho`. */
+  encodeResponse(
+    response: ChatResponse,
+    target?: Pick<Target, 'provider' | 'protocol'>,
+    echo?: JsonObject | null,
+  ): JsonObject
   /**
    * The error envelope of an answer that has not begun, for every failure on this surface's routes; the status is
    * `error.status` unless the vendor's table has another.
@@ -98,6 +107,8 @@ export type SurfaceRoute = {
   readonly accept?: string
   /** Always streams, regardless of the body. */
   readonly streams?: true
+  /** Its clients may try a WebSocket on the same path first: GET is answered with 426, after which they send POST. */
+  readonly isTriedByWebSocket?: true
 }
 export type Framing = 'sse' | 'ndjson'
 /** `json`: all frames of a stream together are one JSON document. */
@@ -148,10 +159,18 @@ export type EncoderOptions = {
   readonly includeUsage: boolean
   /** A framing other than the surface's own, for a surface that reuses this one's chunks. */
   readonly framing?: Framing
+  /** From `readEcho`; null or absent if there is none. */
+  readonly echo?: JsonObject | null
 }
 
+/**
+ * Set if an error frame belongs to the stream before it, by its numbers and ids: then it is used in place of the surface's own once
+ * frames have been sent.
+ */
+export type ErrorFrameEncoder = { encodeErrorFrame?(error: ErrorData): string }
+
 /** Takes events in the order of their law. After `finish` it has emitted the surface's end marker; an `error` event emits nothing. */
-export type StreamEncoder = { push(event: StreamEvent): void }
+export type StreamEncoder = ErrorFrameEncoder & { push(event: StreamEvent): void }
 
 /** The provider half. Stateless, like Surface. */
 export type Dialect = {
@@ -178,10 +197,10 @@ export type Dialect = {
   /** One per stream passed through. */
   createObserver(options: ObserverOptions): StreamObserver
   /**
-   * Decodes a whole answer, not a stream.
+   * Decodes a whole answer, not a stream. `target`: the one that answered, if it is known.
    * @throws upstream_malformed
    */
-  decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatResponse
+  decodeResponse(body: JsonObject, fallback: ResponseMeta, target?: Pick<Target, 'provider'>): ChatResponse
   /** Usage of a whole answer, read without decoding the rest; null if there is none. */
   readUsage(body: Buffer): UsageReport | null
   /** The finish reason of a whole answer, the same as from decodeResponse; null if the body has none. */
@@ -241,7 +260,7 @@ export const FRAME_FAILED = FRAME_ERROR | FRAME_BROKEN
 export const FRAME_LAST = FRAME_END | FRAME_FAILED
 
 /** Observes passing frames: finds content, usage, the end marker and errors, with as little parsing as possible. */
-export type StreamObserver = {
+export type StreamObserver = ErrorFrameEncoder & {
   /** Returns FRAME_* bits. `data` is a view, valid only during the call. */
   observe(data: Buffer): number
   /** Usage reported by the provider so far. */

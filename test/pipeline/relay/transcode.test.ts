@@ -1,6 +1,8 @@
 // Two protocols: frame to event to frame.
 import { test } from 'tap'
+import { errorData } from '../../../src/errors.js'
 import { TranscodeRelay } from '../../../src/pipeline/relay/transcode.js'
+import { type Surface } from '../../../src/protocols/contract/protocol.js'
 import { ANTHROPIC, OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
 import { feed, relayOptionsFor } from '../../helpers/relay.js'
 
@@ -73,4 +75,27 @@ test('a frame that is no JSON object ends it without an end marker, though that 
     t.ok(outlet.text.includes('Hel'))
     t.notOk(outlet.text.includes('lo, ') || outlet.text.includes(STREAMS[surface].endMarker))
   }
+})
+
+test('an error frame is the encoder’s own, if it has one, and a stream gets what it needs of its request', async (t) => {
+  const { options } = relayOptionsFor(OPENAI, ANTHROPIC)
+  t.equal(new TranscodeRelay(options).meter.encodeErrorFrame, undefined)
+  const seen: unknown[] = []
+  const surface: Surface = {
+    ...options.surface,
+    createEncoder: (_, { echo }) => {
+      seen.push(echo)
+      let pushed = 0
+      return {
+        push: () => {
+          pushed += 1
+        },
+        encodeErrorFrame: ({ code }) => `${code} after ${pushed}`,
+      }
+    },
+  }
+  const relay = new TranscodeRelay({ ...options, surface, echo: { x: 1 } })
+  relay.push(Buffer.from(STREAMS[ANTHROPIC].head))
+  t.equal(relay.meter.encodeErrorFrame?.(errorData('upstream_cut')), 'upstream_cut after 2')
+  t.same(seen, [{ x: 1 }])
 })

@@ -1,6 +1,7 @@
 // Bytes to bytes over two fake protocols; what only some real ones have, over those.
 import { test } from 'tap'
 import { createCodec, type EncodeTask } from '../../../src/protocols/contract/codec.js'
+import { type Surface } from '../../../src/protocols/contract/protocol.js'
 import { PROTOCOLS } from '../../../src/protocols/index.js'
 import { encodeText } from '../../../src/wire/json.js'
 import { FAKE_PROTOCOLS, fakeTarget } from '../../helpers/fake-protocol.js'
@@ -162,4 +163,36 @@ test('translates a whole answer', async (t) => {
   t.match({ ...answer, body: null }, { usage: { outputTokens: 3 }, contentChars: 5 })
   t.equal(thrownBy(() => transcode('<html>')).code, 'upstream_malformed')
   t.equal(thrownBy(() => transcode('{}')).code, 'upstream_malformed')
+})
+
+/** The same two protocols, but answers of the first repeat a member of their request. */
+const ECHOING = FAKE_PROTOCOLS.map((protocol) => {
+  const { surface } = protocol
+  if (surface?.id !== 'fake-sse') return protocol
+  const repeating: Surface = {
+    ...surface,
+    readEcho: ({ x = null }) => ({ x }),
+    encodeResponse: (response, target, echo) => ({ ...surface.encodeResponse(response, target), echo: echo ?? null }),
+  }
+  return { ...protocol, surface: repeating }
+})
+
+test('what an answer needs of its request comes with the encoded body, and goes with the answer', async (t) => {
+  const echoing = createCodec(ECHOING)
+  const echo = { x: { y: 1 } }
+  for (const protocol of ['fake-sse', 'fake-lines']) {
+    t.same(echoing.encodeBody(encodeTask(protocol)).echo, echo, protocol)
+    t.notOk('echo' in codec.encodeBody(encodeTask(protocol)), 'a surface without one')
+  }
+  const task = { surfaceId: 'fake-sse', target: fakeTarget('fake-lines'), fallback }
+  const whole = encodeText('{"text":"a"}')
+  t.same(read(echoing.transcodeResponse({ ...task, body: whole, echo }).body), {
+    by: 'fake-sse',
+    model: 'm',
+    text: 'a',
+    echo,
+  })
+  t.match(read(echoing.transcodeResponse({ ...task, body: whole }).body), { echo: null })
+  const frames = encodeText('{"delta":"a"}\n{"done":true}\n')
+  t.match(read(echoing.aggregateFrames({ ...task, body: frames, echo }).body), { text: 'a', echo })
 })

@@ -98,3 +98,20 @@ test('carries a typed error across, and makes internal of any other', async (t) 
     }
   }
 })
+
+test('what an answer needs of its request crosses with the body', async (t) => {
+  const echoing = createCodec(
+    FAKE_PROTOCOLS.map((protocol) => {
+      const { surface } = protocol
+      return surface === null
+        ? protocol
+        : { ...protocol, surface: { ...surface, readEcho: () => ({ list: [1, null] }) } }
+    }),
+  )
+  const { facts, members } = codec.decodeBody('fake-sse', body())
+  for (const protocol of ['fake-sse', 'fake-lines']) {
+    const rest = { json: null, facts, members, prompt: null, upstreamStream: false, target: fakeTarget(protocol) }
+    const task: CodecTask = { kind: 'encode', surfaceId: 'fake-sse', body: body(), ...rest }
+    t.same(unpackReply('encode', answerTask(echoing, packTask(task))).echo, { list: [1, null] }, protocol)
+  }
+})
