@@ -65,9 +65,15 @@ function errorRow(code: keyof typeof ERROR_CATALOGUE): string {
   const shown = PROTOCOLS.flatMap(({ id, surface }) => {
     const error = surface?.encodeError(data, 'r').body.error
     if (!isJsonObject(error)) return []
-    return id.startsWith('openai') ? [error.type, error.code ?? 'null'] : [error.type]
+    return [id.startsWith('openai') ? [error.type, error.code ?? 'null'] : [error.type]]
   })
-  const [type, errorCode, other] = shown.map((word) => `\`${word}\``)
+  // Both APIs of one vendor say the same: the table has them once.
+  const rows = [...new Set(shown.map((words) => words.join(' ')))].map((words) => words.split(' '))
+  if (rows.filter((words) => words.length === 2).length !== 1) throw new Error(`${code}: ${rows.join(', ')}`)
+  const [type, errorCode, other] = rows
+    .sort((a, b) => b.length - a.length)
+    .flat()
+    .map((word) => `\`${word}\``)
   return `| \`${code}\` | ${data.status} | ${fault} | ${data.retryable ? 'yes' : 'no'} | ${type} | ${errorCode} | ${other} |`
 }
 

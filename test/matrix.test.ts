@@ -52,6 +52,18 @@ const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     refusal: 'refusal.sse',
     'interleaved-tools': 'interleaved-tools.sse',
   },
+  'openai-responses': {
+    cut: 'text.sse',
+    'content-filter': 'content-filter.sse',
+    'cached-usage': 'cached-usage.sse',
+    refusal: 'refusal.sse',
+    'interleaved-tools': 'interleaved-tools.sse',
+    'reasoning-encrypted': 'reasoning-encrypted.sse',
+    'reasoning-shown': 'vllm-reasoning.sse',
+    'custom-tool': 'custom-tool.sse',
+    'web-search': 'web-search.sse',
+    'failed-midstream': 'failed-midstream.sse',
+  },
   'anthropic-messages': {
     'error-midstream': 'overloaded-midstream.sse',
     cut: 'text.sse',
@@ -80,8 +92,11 @@ const CUT_SHARE = 0.7
 const CHUNK_BYTES = 7
 const END_MARKERS: Readonly<Record<string, (sent: string) => boolean>> = {
   'openai-chat': (sent) => sent.includes('[DONE]'),
+  'openai-responses': (sent) => /"type":"response\.(completed|incomplete)"/.test(sent),
   'anthropic-messages': (sent) => sent.includes('message_stop'),
 }
+/** Frames of an error, where they are more than one. */
+const ERROR_FRAMES: Readonly<Record<string, number>> = { 'openai-responses': 2 }
 /** Surfaces x dialects; more of either only makes it grow. */
 const MIN_PAIRS = 8
 
@@ -149,7 +164,7 @@ function checkEnd(t: Test, surface: Surface, sent: string, events: readonly Stre
   if (hasEnd === undefined) throw new Error(`no end marker is known of ${surface.id}`)
   t.equal(hasEnd(sent), !hasFailed, 'end marker')
   t.equal(hasEnd(last), !hasFailed, 'end marker is last')
-  t.equal('error' in (jsonPayloadsOf(sent).at(-1) ?? {}), hasFailed, 'error frame')
+  t.equal('error' in (jsonPayloadsOf(sent).at(-(ERROR_FRAMES[surface.id] ?? 1)) ?? {}), hasFailed, 'error frame')
 }
 
 test('every refusal of every upstream reaches every client in its own envelope', (t) => {

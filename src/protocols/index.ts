@@ -5,12 +5,14 @@ import { createConversation } from './conversation/index.js'
 import { googleGemini } from './google-gemini/index.js'
 import { ollamaChat } from './ollama-chat/index.js'
 import { chatSurface, openaiChat } from './openai-chat/index.js'
+import { openaiResponses } from './openai-responses/index.js'
 import { promptStream } from './prompt-stream/index.js'
 import { createProviderChat } from './provider-chat/index.js'
 import { rawPassthrough } from './raw-passthrough/index.js'
 
 export const PROTOCOLS: readonly Protocol[] = Object.freeze([
   openaiChat,
+  openaiResponses,
   anthropicMessages,
   googleGemini,
   ollamaChat,

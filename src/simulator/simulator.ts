@@ -1,4 +1,4 @@
-// A local model that speaks four vendors' wires on one port, at a set pace and with scripted faults: what `npm start`
+// A local model that speaks the wires of all protocols on one port, at a set pace and with scripted faults: what `npm start`
 // serves without keys, and the upstream of tests and benches. It does not know the gateway in front of it.
 //
 //   HTTP > wire.readRequest > responder: fault? > perform > Player (stream) | whole answer > Reply
@@ -11,6 +11,7 @@ import { anthropicMessages } from './wires/anthropic-messages.js'
 import { googleGemini } from './wires/google-gemini.js'
 import { ollamaChat } from './wires/ollama-chat.js'
 import { openaiChat } from './wires/openai-chat.js'
+import { openaiResponses } from './wires/openai-responses.js'
 import { isRefusal, type SimUrl, type SimWire } from './wires/wire.js'
 
 // Types only, and not by an import statement, which would load the addon before its environment is set.
@@ -74,7 +75,13 @@ export type Simulator = {
   stats(): SimulatorStats
 }
 
-export const SIM_WIRES: readonly SimWire[] = Object.freeze([openaiChat, anthropicMessages, googleGemini, ollamaChat])
+export const SIM_WIRES: readonly SimWire[] = Object.freeze([
+  openaiChat,
+  openaiResponses,
+  anthropicMessages,
+  googleGemini,
+  ollamaChat,
+])
 
 const MAX_BODY_BYTES = 256 * 1024 * 1024
 /** LIBUS_LISTEN_EXCLUSIVE_PORT. The engine's types declare it where its module does not export it. */

@@ -36,6 +36,11 @@ const TARGETS: Readonly<Record<string, Target>> = {
     // The vendor refuses members of a message that its document does not have.
     refusedFields: ['reasoning_content'],
   }),
+  'openai-responses': target('openai-responses', 'gpt-5-mini', {
+    developerRole: true,
+    reasoningRequest: 'reasoning',
+    doneMarker: false,
+  }),
   'anthropic-messages': target('anthropic-messages', 'claude-sonnet-4-5', { maxTemperature: 1 }),
   'google-gemini': target('google-gemini', 'gemini-3-pro-preview', { doneMarker: false, imageUrls: false }),
   'ollama-chat': target('ollama-chat', 'qwen3', { imageUrls: false }),
@@ -117,7 +122,11 @@ export function encodeStream(surface: Surface, events: readonly StreamEvent[], i
   )
   for (const event of events) {
     encoder.push(event)
-    if (event.type === 'error') sent += surface.encodeErrorFrame(event.error, REQUEST_ID, sent !== '')
+    if (event.type !== 'error') continue
+    // As the pipeline does: a stream that has begun is continued by its own encoder, if it can.
+    const hasFrames = sent !== ''
+    const continued = hasFrames ? encoder.encodeErrorFrame?.(event.error) : undefined
+    sent += continued ?? surface.encodeErrorFrame(event.error, REQUEST_ID, hasFrames)
   }
   return sent
 }

@@ -1,4 +1,4 @@
-// A running simulator for one test, and clients of its four wires that take answers apart by hand.
+// A running simulator for one test, and clients of its wires that take answers apart by hand.
 
 import { type Test } from 'tap'
 import { type JsonObject } from '../../src/model/json.js'

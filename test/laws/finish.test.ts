@@ -33,6 +33,22 @@ const STREAMS: Readonly<Record<string, readonly [frames: readonly string[], fini
       'content-filter',
     ],
   ],
+  'openai-responses': [
+    [
+      [
+        '{"type":"response.created","response":{"id":"r","model":"m","created_at":1}}',
+        '{"type":"response.completed","response":{"status":"completed","output":[{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}]}}',
+      ],
+      'tool-calls',
+    ],
+    [
+      [
+        '{"type":"response.created","response":{"id":"r","model":"m","created_at":1}}',
+        '{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"unheard of"},"output":[]}}',
+      ],
+      'other',
+    ],
+  ],
   'anthropic-messages': [
     [
       [
@@ -54,6 +70,14 @@ const WHOLES: Readonly<Record<string, readonly [body: string, finish: FinishReas
     ['{"choices":[{"message":{"function_call":{"name":"f","arguments":"{}"}},"finish_reason":"stop"}]}', 'tool-calls'],
     [`{"choices":[{"message":{"content":"\\"finish_reason\\":\\"length\\""},"finish_reason":"stop"}]}`, 'stop'],
     [`{"choices":[{"message":{"content":"Hi","tool_calls":[ ]},"finish_reason": "stop"}]}`, 'stop'],
+  ],
+  'openai-responses': [
+    [
+      '{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"\\"function_call\\""}]}]}',
+      'stop',
+    ],
+    ['{"status":"completed","output":[{"type":"custom_tool_call","call_id":"c","name":"f","input":""}]}', 'tool-calls'],
+    ['{"status":"incomplete","incomplete_details":{"reason":"content_filter"},"output":[]}', 'content-filter'],
   ],
   'anthropic-messages': [
     [`{"type":"message","content":[{${ANSWERED},"input":{}}],"stop_reason":"tool_use"}`, 'stop'],

@@ -64,6 +64,9 @@ function plainRows(method: 'GET' | 'DELETE', path: string, route: PlainRoute | u
 export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
   return [...choicesByPath(surfaces, compat.apiPrefix)].flatMap(([path, choices]): Path[] => {
     const surface = defaultOf(choices)
+    if (choices.some(({ route }) => route.isTriedByWebSocket === true)) {
+      return [{ path, choices, surface, get: plain(refuseUpgrade, 'noWebSocket') }]
+    }
     if (jobDoor === undefined || jobDoor.surface.routes[0]?.path !== path) return [{ path, choices, surface }]
     const prefix = `${path}/`
     const get = plain(answerJob(jobDoor, prefix), 'job')
@@ -138,10 +141,25 @@ const UPGRADE_HEADERS = [['upgrade', 'websocket'] as const, ['sec-websocket-vers
 
 const refuseWithoutUpgrade: Act = (exchange) => {
   const error = new GatewayError('invalid_request', {
-    status: 426,
+    status: UPGRADE_REQUIRED,
     message: 'This route accepts WebSocket upgrades only.',
   })
   exchange.reject(error, UPGRADE_HEADERS)
+}
+
+const UPGRADE_REQUIRED = 426
+
+/**
+ * For clients that try a WebSocket before they send POST: on 426 they fall back at once, while 404 and 405 are retried several times
+ * (llxprt-code#3047, codex-lb#1886).
+ */
+const refuseUpgrade: Act = (exchange) => {
+  exchange.reject(
+    new GatewayError('invalid_request', {
+      status: UPGRADE_REQUIRED,
+      message: 'WebSocket mode is not available on this route: send POST. Stored answers cannot be listed.',
+    }),
+  )
 }
 
 function plain(act: Act, operation: keyof typeof PLAIN_OPERATIONS): PlainRoute {

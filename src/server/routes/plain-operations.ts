@@ -126,6 +126,17 @@ export const PLAIN_OPERATIONS = Object.freeze({
   },
   webSocket: webSocket('Open a WebSocket for concurrent chats'),
   largeWebSocket: webSocket('Open a WebSocket for concurrent chats with messages of up to server.maxBodyBytes'),
+  noWebSocket: {
+    tags: ['WebSocket'],
+    summary: 'Answer a client that tries a WebSocket first: 426, so that it sends POST instead',
+    responses: {
+      '401': UNAUTHENTICATED,
+      '426': refusal(
+        'WebSocket mode is not available on this route: send POST. Stored answers cannot be listed.',
+        'invalid_request',
+      ),
+    },
+  },
   metrics: {
     tags: ['Operation'],
     summary: 'Get the metrics as Prometheus text; metrics.token, where set, is the only key accepted',

@@ -9,7 +9,7 @@ const MAX_SHOWN_CHARS = 100
 const VERSION = '/v1'
 /** Parts of APIs that this gateway does not serve, by the end of their path; existing routes never get here. */
 const UNSPOKEN: readonly RegExp[] = [
-  /\/(responses|embeddings|completions|moderations|files|uploads|batches|rerank|realtime|assistants|threads|vector_stores)$/,
+  /\/(embeddings|completions|moderations|files|uploads|batches|rerank|realtime|assistants|threads|vector_stores)$/,
   /\/(responses|files|uploads|batches|assistants|threads|vector_stores|fine_tuning|containers|evals)\/[^/]+/,
   /\/(audio|images|videos)\/[a-z]+$/,
   /\/messages\/(count_tokens|batches)/,

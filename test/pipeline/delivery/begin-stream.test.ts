@@ -81,3 +81,28 @@ test('a sink that breaks at the head or at following settles as failed, and stop
     t.same(breaches(rig, [sink]), [], place)
   }
 })
+
+test('an error frame continues the stream before it, and stands for itself where nothing was sent', async (t) => {
+  const surface = 'openai-responses'
+  const whole = { model: 'one', stream: true, input: 'Hi' }
+  const rig = new PipelineRig()
+  const sink = await rig.ask({ surface, whole })
+  rig.call.head().send(STREAMS[OPENAI].head, STREAMS[OPENAI].content[0])
+  await turn()
+  rig.call.cut()
+  await turn()
+  const payloads = sink.text.split('\n\n').flatMap((frame) => /data: (.*)$/.exec(frame)?.[1] ?? [])
+  const events = payloads.map((payload) => JSON.parse(payload))
+  t.same(
+    events.map((event) => event.sequence_number),
+    events.map((_, i) => i),
+  )
+  t.match(events.slice(-2), [{ type: 'error' }, { type: 'response.failed', response: { id: events[0].response.id } }])
+  const silent = new PipelineRig()
+  const told = await silent.ask({ surface, whole })
+  const [exchange] = told.handle === null ? [] : [told.handle as Exchange]
+  if (exchange !== undefined) beginStream(exchange)
+  silent.pipeline.endAll()
+  await turn()
+  t.match(told.text, /^event: error\ndata: .*"sequence_number":0}\n\nevent: response.failed\n.*"id":"resp_/)
+})

@@ -1,6 +1,8 @@
 // Same protocol on both sides: bytes pass as they are.
 import { test } from 'tap'
+import { errorData } from '../../../src/errors.js'
 import { PassthroughRelay } from '../../../src/pipeline/relay/passthrough.js'
+import { PROTOCOLS } from '../../../src/protocols/index.js'
 import { ANTHROPIC, OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
 import { feed, relayOptionsFor } from '../../helpers/relay.js'
 
@@ -96,4 +98,18 @@ test('comments, blank data and frames of unknown types pass', async (t) => {
     t.equal(outlet.told.at(-1), 'complete', wire)
     t.ok(outlet.text.includes(odd), wire)
   }
+})
+
+test('an error of ours continues the upstream’s own events, where its wire numbers them', async (t) => {
+  const { options } = relayOptionsFor(OPENAI, OPENAI)
+  t.equal(new PassthroughRelay(options).meter.encodeErrorFrame, undefined)
+  const responses = PROTOCOLS.find(({ id }) => id === 'openai-responses')
+  if (!responses?.surface || !responses.dialect) throw new Error('no such protocol')
+  const relay = new PassthroughRelay({ ...options, surface: responses.surface, dialect: responses.dialect })
+  const created = { type: 'response.created', sequence_number: 0, response: { id: 'resp_1', model: 'm' } }
+  relay.push(
+    Buffer.from(`data: ${JSON.stringify(created)}\n\ndata: {"type":"x.delta","sequence_number":7,"delta":"a"}\n\n`),
+  )
+  const frame = relay.meter.encodeErrorFrame?.(errorData('upstream_cut')) ?? ''
+  t.match(frame, /"sequence_number":8}\n\n.*\n.*"id":"resp_1".*"sequence_number":9}\n\n$/)
 })

@@ -1,0 +1,173 @@
+// The items of a stream -> blocks. An event names its item by id and by place, and servers get either of them wrong: ids that change from
+// delta to delta (BerriAI/litellm#32607), all parallel calls at place 0 (#21331). What came in no delta is taken from the finished item
+// (#27144).
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { numberOf, stringOf, textOf } from '../../scalars.js'
+import { callArguments, PART_BREAK, partText, reasoningText } from '../response.js'
+import { markEncrypted } from '../sealed.js'
+import { type Block, type BlockQueue } from './block-queue.js'
+
+type Item = {
+  readonly type: JsonValue | undefined
+  readonly id: string | null
+  /** Blocks of its parts by their place; calls and reasoning have one. */
+  readonly blocks: Map<number, Block>
+  /** Of reasoning: the part of its text that came last. */
+  part: string
+  isDone: boolean
+}
+
+/** Kinds of reasoning text, of which one item is read in one only. */
+export type ReasoningForm = 'summary' | 'content'
+
+/** One per stream. */
+export class ItemReader {
+  readonly #queue: BlockQueue
+  readonly #provider: string
+  readonly #byId = new Map<string, Item>()
+  readonly #byPlace = new Map<number, Item>()
+  #last: Item | null = null
+
+  constructor(queue: BlockQueue, provider: string) {
+    this.#queue = queue
+    this.#provider = provider
+  }
+
+  /** True once any item was seen. */
+  get hasItems(): boolean {
+    return this.#last !== null
+  }
+
+  /** `response.output_item.added`. */
+  add(event: JsonObject): void {
+    const item = isJsonObject(event.item) ? event.item : {}
+    const entry = this.#enter(item.type, event, textOf(item.id))
+    if (isCall(entry)) this.#nameCall(entry, item)
+    else if (item.type === 'reasoning') this.#blockAt(entry, 0)
+  }
+
+  /** A part of a message has begun: its place among the blocks is taken. */
+  addPart(event: JsonObject): void {
+    const item = this.#find(event, 'message')
+    if (item.type === 'message') this.#blockAt(item, placeOf(event.content_index))
+  }
+
+  /** A delta of a message's text. */
+  text(event: JsonObject): void {
+    const item = this.#find(event, 'message')
+    if (item.type === 'message') {
+      this.#queue.append(this.#blockAt(item, placeOf(event.content_index)), stringOf(event.delta) ?? '')
+    }
+  }
+
+  /** A delta of reasoning. */
+  reasoning(event: JsonObject, form: ReasoningForm): void {
+    const item = this.#find(event, 'reasoning')
+    if (item.type !== 'reasoning') return
+    const part = `${form}:${placeOf(form === 'summary' ? event.summary_index : event.content_index)}`
+    if (item.part !== '' && !item.part.startsWith(form)) return
+    const text = stringOf(event.delta) ?? ''
+    if (text === '') return
+    const block = this.#blockAt(item, 0)
+    if (item.part !== '' && item.part !== part) this.#queue.append(block, PART_BREAK)
+    item.part = part
+    this.#queue.append(block, text)
+  }
+
+  /** A delta of a call's arguments. */
+  arguments(event: JsonObject): void {
+    const item = this.#find(event, 'function_call')
+    if (item.type === 'function_call') {
+      this.#queue.append(this.#blockAt(item, 0), stringOf(event.delta) ?? '')
+    }
+  }
+
+  /** `response.output_item.done`: the whole item. */
+  finish(event: JsonObject): void {
+    const whole = isJsonObject(event.item) ? event.item : {}
+    const item = this.#find(event, whole.type, textOf(whole.id))
+    if (item.isDone || item.type !== whole.type) return
+    item.isDone = true
+    if (whole.type === 'message') this.#finishMessage(item, whole)
+    else if (whole.type === 'reasoning') this.#finishReasoning(item, whole)
+    else if (isCall(item)) this.#finishCall(item, whole)
+  }
+
+  #finishMessage(item: Item, { content }: JsonObject): void {
+    const parts = isJsonArray(content) ? content : []
+    for (const [place, part] of parts.entries()) {
+      this.#complete(this.#blockAt(item, place), isJsonObject(part) ? partText(part) : '')
+    }
+    for (const block of item.blocks.values()) this.#queue.close(block)
+  }
+
+  #finishReasoning(item: Item, whole: JsonObject): void {
+    const block = this.#blockAt(item, 0)
+    this.#complete(block, reasoningText(whole))
+    const encrypted = textOf(whole.encrypted_content)
+    this.#queue.close(block, encrypted === null ? null : markEncrypted(encrypted, this.#provider))
+  }
+
+  #finishCall(item: Item, whole: JsonObject): void {
+    this.#nameCall(item, whole)
+    const block = this.#blockAt(item, 0)
+    this.#complete(block, callArguments(whole))
+    this.#queue.close(block)
+  }
+
+  /** Text that came in no delta. */
+  #complete(block: Block, text: string): void {
+    if (!block.hasText) this.#queue.append(block, text)
+  }
+
+  #nameCall(item: Item, wire: JsonObject): void {
+    const block = this.#blockAt(item, 0)
+    const name = textOf(wire.name)
+    const id = textOf(wire.call_id) ?? textOf(wire.id)
+    if (block.head !== null || name === null || id === null) return
+    block.head = { kind: 'tool-call', id, name }
+    this.#queue.opened()
+  }
+
+  #enter(type: JsonValue | undefined, event: JsonObject, id: string | null): Item {
+    const item: Item = { type, id, blocks: new Map(), part: '', isDone: false }
+    if (id !== null) this.#byId.set(id, item)
+    const place = numberOf(event.output_index)
+    if (place !== null) this.#byPlace.set(place, item)
+    this.#last = item
+    return item
+  }
+
+  /**
+   * By its id, else by its place, else the last one. One that was never announced begins here, and so does another one at the place of one
+   * that is done.
+   */
+  #find(event: JsonObject, type: JsonValue | undefined, id = textOf(event.item_id)): Item {
+    const byId = id === null ? undefined : this.#byId.get(id)
+    if (byId !== undefined) return byId
+    const place = numberOf(event.output_index)
+    const found = place === null ? this.#last : (this.#byPlace.get(place) ?? null)
+    const isOther = found === null || found.type !== type || (found.isDone && id !== null && id !== found.id)
+    return isOther ? this.#enter(type, event, id) : found
+  }
+
+  #blockAt(item: Item, place: number): Block {
+    const known = item.blocks.get(place)
+    if (known !== undefined) return known
+    const head = item.type === 'message' ? TEXT : item.type === 'reasoning' ? REASONING : null
+    const block = this.#queue.add(head)
+    item.blocks.set(place, block)
+    return block
+  }
+}
+
+const TEXT = Object.freeze({ kind: 'text' } as const)
+const REASONING = Object.freeze({ kind: 'reasoning', redacted: null } as const)
+
+function isCall({ type }: Item): boolean {
+  return type === 'function_call' || type === 'custom_tool_call'
+}
+
+function placeOf(value: JsonValue | undefined): number {
+  return numberOf(value) ?? 0
+}

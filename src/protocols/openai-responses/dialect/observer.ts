@@ -1,0 +1,124 @@
+// Dialect half, same protocol on both sides: observes passing events. Deltas, which are nearly all of a stream, are read from their bytes
+// (flat-frame.ts); the few others are parsed.
+import { type ErrorData } from '../../../model/error.js'
+import { type FinishReason } from '../../../model/event.js'
+import { isJsonArray, isJsonObject, type JsonObject } from '../../../model/json.js'
+import { type UsageReport } from '../../../model/usage.js'
+import {
+  FRAME_CONTENT,
+  FRAME_END,
+  FRAME_ERROR,
+  FRAME_OTHER,
+  FRAME_STRIP,
+  type StreamObserver,
+} from '../../contract/protocol.js'
+import { bitsWithoutObject, parsePayload } from '../../frame-payload.js'
+import { decodeStreamError } from '../../openai-error.js'
+import { numberOf, textOf } from '../../scalars.js'
+import { completedResponse, failureIn, responseOf } from '../frame.js'
+import { reasoningText } from '../response.js'
+import { decodeFinish, isCallItem } from '../status.js'
+import { encodeResponseObject } from '../surface/echo.js'
+import { encodeErrorEvent, encodeEvent, failureOf } from '../surface/stream-encoder.js'
+import { decodeUsage } from '../usage.js'
+import { FlatFrame } from './flat-frame.js'
+
+/** Watches one stream. */
+export class ResponsesObserver implements StreamObserver {
+  readonly #frame = new FlatFrame()
+  usage: UsageReport | null = null
+  error: ErrorData | null = null
+  contentBytes = 0
+  finish: FinishReason | null = null
+  #hasCalls = false
+  #isComplete = false
+  /** Of the last event, -1 before the first. */
+  #sequence = -1
+  #id = ''
+  #model = ''
+  #createdSec = 0
+
+  observe(data: Buffer): number {
+    // Nothing may follow the end, and in particular no end marker may follow an error.
+    if (this.#isComplete || this.error !== null) return FRAME_STRIP
+    if (this.#frame.readDelta(data)) {
+      this.#count(this.#frame.sequence)
+      this.contentBytes += this.#frame.deltaBytes
+      return this.#frame.deltaBytes > 0 ? FRAME_CONTENT : FRAME_OTHER
+    }
+    const event = parsePayload(data)
+    return event === null ? bitsWithoutObject(data) : this.#inspect(event)
+  }
+
+  isComplete(): boolean {
+    return this.#isComplete
+  }
+
+  /** The two events that end a failed stream, with the numbers and the id of those before. */
+  encodeErrorFrame(error: ErrorData): string {
+    const head = { id: this.#id, createdSec: this.#createdSec, model: this.#model, status: 'failed' } as const
+    const response = JSON.stringify(encodeResponseObject({ ...head, error: failureOf(error) }, [], null))
+    const failed = encodeEvent('response.failed', `"response":${response}`, this.#sequence + 2)
+    return encodeErrorEvent(error, this.#sequence + 1) + failed
+  }
+
+  #inspect(event: JsonObject): number {
+    // A keepalive of one vendor that stricter clients do not know (router-for-me/CLIProxyAPI#4691).
+    if (event.type === 'keepalive') return FRAME_STRIP
+    const failure = failureIn(event)
+    if (failure !== null) {
+      this.error = decodeStreamError(failure)
+      return FRAME_ERROR
+    }
+    this.#count(numberOf(event.sequence_number) ?? -1)
+    switch (event.type) {
+      case 'response.created':
+        this.#keep(responseOf(event))
+        return FRAME_OTHER
+      case 'response.output_item.added':
+        return this.#observeItem(event, false)
+      case 'response.output_item.done':
+        return this.#observeItem(event, true)
+      case 'response.completed':
+      case 'response.incomplete':
+        return this.#finish(completedResponse(event) ?? {})
+      default:
+        return this.#observeDelta(event)
+    }
+  }
+
+  /** A delta in an unusual form. */
+  #observeDelta({ type, delta }: JsonObject): number {
+    const isDelta = typeof type === 'string' && type.endsWith('.delta')
+    if (!isDelta || typeof delta !== 'string' || delta === '') return FRAME_OTHER
+    this.contentBytes += delta.length
+    return FRAME_CONTENT
+  }
+
+  /** A call says something by its name, and an item of a tool that the vendor runs by being there. */
+  #observeItem({ item }: JsonObject, isDone: boolean): number {
+    if (!isJsonObject(item)) return FRAME_OTHER
+    if (isCallItem(item)) this.#hasCalls = true
+    if (item.type === 'reasoning') return isDone && reasoningText(item) !== '' ? FRAME_CONTENT : FRAME_OTHER
+    return isDone || item.type !== 'message' ? FRAME_CONTENT : FRAME_OTHER
+  }
+
+  #finish(response: JsonObject): number {
+    const output = isJsonArray(response.output) ? response.output : []
+    this.#isComplete = true
+    this.usage = decodeUsage(response.usage)
+    this.finish = decodeFinish(response, this.#hasCalls || output.some(isCallItem))
+    return output.length > 0 ? FRAME_END | FRAME_CONTENT : FRAME_END
+  }
+
+  #keep(response: JsonObject): void {
+    this.#id = textOf(response.id) ?? ''
+    this.#model = textOf(response.model) ?? ''
+    this.#createdSec = numberOf(response.created_at) ?? 0
+  }
+
+  /** Servers without numbers are counted. */
+  #count(sequence: number): void {
+    this.#sequence = Math.max(sequence, this.#sequence + (sequence < 0 ? 1 : 0))
+  }
+}

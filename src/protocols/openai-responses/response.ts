@@ -1,0 +1,156 @@
+// Whole, not streamed answers, both ways: the response object <-> ChatResponse. Items without a canonical form (of tools that the vendor
+// runs) are skipped.
+import { GatewayError } from '../../errors.js'
+import { type FinishReason, type ResponseMeta } from '../../model/event.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { type AssistantPart } from '../../model/request.js'
+import { type ChatResponse } from '../../model/response.js'
+import { type Target } from '../../model/target.js'
+import { believable, type UsageReport } from '../../model/usage.js'
+import { scanMembers } from '../../wire/members.js'
+import { decodeStreamError } from '../openai-error.js'
+import { numberOf, stringOf, textOf } from '../scalars.js'
+import { encodeResponseId, itemBaseOf } from './ids.js'
+import { markEncrypted } from './sealed.js'
+import { decodeFinish, encodeFinish, isCallItem } from './status.js'
+import { encodeResponseObject, namesOf } from './surface/echo.js'
+import { encodeItems } from './surface/items.js'
+import { decodeUsage, encodeUsage } from './usage.js'
+
+/** Encodes a whole answer; `echo` is from readEcho. */
+export function encodeResponse(response: ChatResponse, _target?: unknown, echo: JsonObject | null = null): JsonObject {
+  const { meta, content, finishReason } = response
+  const id = encodeResponseId(meta.id)
+  const { status, reason } = encodeFinish(finishReason)
+  const isCut = status === 'incomplete'
+  const output = encodeItems(content, { base: itemBaseOf(id), names: namesOf(echo), isCut })
+  const counts = believable(response.usage)
+  const usage = counts === null ? null : encodeUsage(counts)
+  const { model, createdSec } = meta
+  return encodeResponseObject({ id, model, createdSec, status, incompleteReason: reason, usage }, output, echo)
+}
+
+/**
+ * Decodes a whole answer.
+ * @throws upstream_malformed, or the error that came with status 200
+ */
+export function decodeResponse(
+  body: JsonObject,
+  fallback: ResponseMeta,
+  target?: Pick<Target, 'provider'>,
+): ChatResponse {
+  const error = errorIn(body)
+  if (error !== null) throw GatewayError.of(decodeStreamError(error))
+  if (!isJsonArray(body.output)) throw new GatewayError('upstream_malformed')
+  const provider = target?.provider ?? ''
+  return {
+    meta: decodeMeta(body, fallback),
+    content: body.output.flatMap((item) => (isJsonObject(item) ? decodeItem(item, provider) : [])),
+    finishReason: decodeFinish(body, body.output.some(isCallItem)),
+    stopSequence: null,
+    usage: decodeUsage(body.usage),
+  }
+}
+
+/** The error of a failed response, or of an answer in the vendor's error envelope; null for none. */
+export function errorIn(body: JsonObject): JsonValue | null {
+  const { error, status } = body
+  if (isJsonObject(error) || (typeof error === 'string' && error !== '')) return error
+  return status === 'failed' || status === 'cancelled'
+    ? { code: 'server_error', message: `The response ${status}.` }
+    : null
+}
+
+/** Id, model and time of a response object. */
+export function decodeMeta(response: JsonObject, fallback: ResponseMeta): ResponseMeta {
+  const createdSec = numberOf(response.created_at) ?? 0
+  return {
+    id: textOf(response.id) ?? fallback.id,
+    model: textOf(response.model) ?? fallback.model,
+    createdSec: createdSec > 0 ? Math.floor(createdSec) : fallback.createdSec,
+    usage: null,
+  }
+}
+
+/** The parts of one item; empty texts are none. */
+function decodeItem(item: JsonObject, provider: string): AssistantPart[] {
+  switch (item.type) {
+    case 'message':
+      return isJsonArray(item.content) ? item.content.flatMap(decodePart) : []
+    case 'reasoning': {
+      const text = reasoningText(item)
+      const encrypted = textOf(item.encrypted_content)
+      const signature = encrypted === null ? null : markEncrypted(encrypted, provider)
+      return text === '' && signature === null ? [] : [{ type: 'reasoning', text, signature, redacted: null }]
+    }
+    case 'function_call':
+    case 'custom_tool_call': {
+      const name = textOf(item.name)
+      const id = textOf(item.call_id) ?? textOf(item.id)
+      if (name === null || id === null) return []
+      return [{ type: 'tool-call', id, name, arguments: callArguments(item), signature: null }]
+    }
+    default:
+      return []
+  }
+}
+
+/** Between the parts of a summary: each is a paragraph with a heading. */
+export const PART_BREAK = '\n\n'
+
+/** The text of a reasoning item: the summary that the vendor shows, or the reasoning itself, which open models show. */
+export function reasoningText({ summary, content }: JsonObject): string {
+  return joinTexts(summary) || joinTexts(content)
+}
+
+function joinTexts(parts: JsonValue | undefined): string {
+  if (!isJsonArray(parts)) return ''
+  return parts.map((part) => (isJsonObject(part) ? (stringOf(part.text) ?? '') : '')).join(PART_BREAK)
+}
+
+/** Arguments of a call; the raw input of a custom tool as those of the function that stands in for it. */
+export function callArguments(item: JsonObject): string {
+  if (item.type === 'custom_tool_call') return JSON.stringify({ input: stringOf(item.input) ?? '' })
+  const given = item.arguments
+  return isJsonObject(given) ? JSON.stringify(given) : (stringOf(given) ?? '')
+}
+
+function decodePart(part: JsonValue): AssistantPart[] {
+  const text = isJsonObject(part) ? partText(part) : ''
+  return text === '' ? [] : [{ type: 'text', text }]
+}
+
+/** The text of a part of a message: a refusal is what the model said. */
+export function partText({ type, text, refusal }: JsonObject): string {
+  return (type === 'refusal' ? stringOf(refusal) : stringOf(text)) ?? ''
+}
+
+/** Usage of a whole answer. */
+export function readUsage(body: Buffer): UsageReport | null {
+  return decodeUsage(readMember(body, 'usage'))
+}
+
+/** Why the model stopped, of a whole answer; null for anything else. */
+export function readFinish(body: Buffer): FinishReason | null {
+  const status = readMember(body, 'status')
+  if (status === 'incomplete') {
+    return decodeFinish({ status, incomplete_details: readMember(body, 'incomplete_details') ?? null }, false)
+  }
+  if (status !== 'completed') return null
+  const output = body.includes(ANY_CALL) ? readMember(body, 'output') : null
+  return decodeFinish({ status }, isJsonArray(output) && output.some(isCallItem))
+}
+
+/** Part of the types of all calls; without it the output is not parsed. */
+const ANY_CALL = Buffer.from('_call"')
+
+/** A top-level member, parsed alone; undefined if it is absent or not JSON. */
+function readMember(body: Buffer, name: string): JsonValue | undefined {
+  const member = scanMembers(body)?.find(({ key }) => key === name)
+  if (member === undefined) return undefined
+  try {
+    return JSON.parse(body.toString('utf8', member.valueStart, member.valueEnd)) as JsonValue
+  } catch {
+    return undefined
+  }
+}

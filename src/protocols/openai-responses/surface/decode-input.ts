@@ -1,0 +1,197 @@
+// Items of a validated body -> canonical system text and turns. Items of the model that follow each other are one turn; what the client put
+// between a call and its result moves out of the way, since other wires want the result right behind the call (BerriAI/litellm#32536):
+//
+//   call a, call b, text, result a, user, result b   ->   assistant [text, call a, call b]  tool [result a, result b]  user
+import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { type AssistantPart, type Message, type TextPart, type ToolResultPart } from '../../../model/request.js'
+import { stringOf, textOf } from '../../scalars.js'
+import { callArguments, reasoningText } from '../response.js'
+import { markEncrypted, unseal } from '../sealed.js'
+import { flatName, SEARCH_NAME } from '../tool-names.js'
+import { decodeContent, decodeTexts } from './decode-content.js'
+import { notCarried } from './invalid.js'
+
+export type DecodedInput = {
+  readonly system: readonly TextPart[]
+  readonly messages: readonly Message[]
+  /** Names of items that are left out for every target. */
+  readonly dropped: ReadonlySet<string>
+}
+
+/** @throws invalid_request with the path of an item that only this wire carries */
+export function decodeInput(input: JsonValue | undefined): DecodedInput {
+  if (!isJsonArray(input)) {
+    const content: TextPart[] = [{ type: 'text', text: stringOf(input) ?? '' }]
+    return { system: [], messages: [{ role: 'user', content }], dropped: new Set() }
+  }
+  const turns = new Turns(input)
+  input.forEach((item, i) => {
+    if (isJsonObject(item)) pushItem(turns, item, `input.${i}`)
+  })
+  return turns.end()
+}
+
+function pushItem(turns: Turns, item: JsonObject, path: string): void {
+  switch (item.type ?? 'message') {
+    case 'message':
+      pushMessage(turns, item, path)
+      return
+    case 'reasoning':
+      pushReasoning(turns, item)
+      return
+    case 'function_call':
+    case 'custom_tool_call':
+      turns.call(item, flatName(textOf(item.namespace), stringOf(item.name) ?? ''), callArguments(item))
+      return
+    case 'function_call_output':
+    case 'custom_tool_call_output':
+      turns.result(item, { content: decodeContent(item.output, `${path}.output`) })
+      return
+    case 'tool_search_call':
+      turns.search(item)
+      return
+    case 'tool_search_output':
+      turns.found(item)
+      return
+    // Their tools are listed by tool-names.ts.
+    case 'additional_tools':
+      return
+    default:
+      throw notCarried(path, `an item of type '${stringOf(item.type) ?? ''}'`)
+  }
+}
+
+function pushMessage(turns: Turns, item: JsonObject, path: string): void {
+  const at = `${path}.content`
+  if (item.role === 'user') turns.user(decodeContent(item.content, at))
+  else if (item.role === 'assistant') for (const part of decodeTexts(item.content, at)) turns.assistant(part)
+  else turns.system.push(...decodeTexts(item.content, at))
+}
+
+function pushReasoning(turns: Turns, item: JsonObject): void {
+  const text = reasoningText(item)
+  const encrypted = textOf(item.encrypted_content)
+  const sealed = encrypted === null ? null : unseal(encrypted)
+  if (sealed?.kind === 'call') turns.sign(sealed.callId, sealed.signature)
+  else if (sealed?.kind === 'redacted') {
+    turns.assistant({ type: 'reasoning', text: '', signature: null, redacted: sealed.redacted })
+  } else {
+    const own = encrypted === null ? null : markEncrypted(encrypted, '')
+    const signature = sealed?.signature ?? own
+    if (text !== '' || signature !== null) turns.assistant({ type: 'reasoning', text, signature, redacted: null })
+  }
+}
+
+/** Types of the items that answer a call. */
+const RESULT_TYPES: ReadonlySet<JsonValue | undefined> = new Set(['function_call_output', 'custom_tool_call_output'])
+const SEARCH_RESULT = 'tool_search_output'
+
+type Turn =
+  | { role: 'user'; content: Extract<Message, { role: 'user' }>['content'] }
+  | { role: 'assistant'; content: AssistantPart[] }
+  | { role: 'tool'; content: ToolResultPart[] }
+
+/** The turns so far. */
+class Turns {
+  readonly system: TextPart[] = []
+  readonly #turns: Turn[] = []
+  readonly #dropped = new Set<string>()
+  /** Ids of calls for which a result comes, by the kind of call. */
+  readonly #answered: ReadonlySet<string>
+  readonly #searched: ReadonlySet<string>
+  /** Calls whose result is still to come: until then users' turns wait. */
+  readonly #open = new Set<string>()
+  readonly #nameOf = new Map<string, string>()
+  #waiting: Turn[] = []
+
+  constructor(input: JsonArray) {
+    this.#answered = idsOf(input, (type) => RESULT_TYPES.has(type))
+    this.#searched = idsOf(input, (type) => type === SEARCH_RESULT)
+  }
+
+  user(content: Extract<Message, { role: 'user' }>['content']): void {
+    const turns = this.#open.size > 0 ? this.#waiting : this.#turns
+    turns.push({ role: 'user', content })
+  }
+
+  /** Text and reasoning. Text goes before the calls of its turn, where every wire accepts it. */
+  assistant(part: AssistantPart): void {
+    const { content } = this.#model()
+    const firstCall = part.type === 'text' ? content.findIndex(({ type }) => type === 'tool-call') : -1
+    content.splice(firstCall < 0 ? content.length : firstCall, 0, part)
+  }
+
+  call(item: JsonObject, name: string, text: string): void {
+    const id = stringOf(item.call_id) ?? ''
+    this.#nameOf.set(id, name)
+    this.#model().content.push({ type: 'tool-call', id, name, arguments: text, signature: null })
+    if (this.#answered.has(id) || this.#searched.has(id)) this.#open.add(id)
+  }
+
+  /** The signature of a call of another wire. */
+  sign(callId: string, signature: string): void {
+    for (const { role, content } of this.#turns) {
+      if (role !== 'assistant') continue
+      const at = content.findIndex((part) => part.type === 'tool-call' && part.id === callId)
+      const call = content[at]
+      if (call?.type === 'tool-call') content[at] = { ...call, signature }
+    }
+  }
+
+  result(item: JsonObject, { content }: Pick<ToolResultPart, 'content'>): void {
+    const callId = stringOf(item.call_id) ?? ''
+    const result: ToolResultPart = {
+      type: 'tool-result',
+      callId,
+      name: this.#nameOf.get(callId) ?? null,
+      content,
+      isError: false,
+    }
+    const last = this.#turns.at(-1)
+    if (last?.role === 'tool') last.content.push(result)
+    else this.#turns.push({ role: 'tool', content: [result] })
+    this.#open.delete(callId)
+    if (this.#open.size === 0) this.#release()
+  }
+
+  /** A search that the client ran. One that the vendor ran, or without a result, is left out: its tools are known all the same. */
+  search(item: JsonObject): void {
+    const id = textOf(item.call_id)
+    if (id === null || !this.#searched.has(id)) {
+      this.#dropped.add('input.tool_search_call')
+      return
+    }
+    this.call(item, SEARCH_NAME, JSON.stringify(item.arguments ?? {}))
+  }
+
+  found(item: JsonObject): void {
+    const id = textOf(item.call_id)
+    if (id === null || !this.#open.has(id)) this.#dropped.add('input.tool_search_output')
+    else this.result(item, { content: [{ type: 'text', text: JSON.stringify(item.tools ?? []) }] })
+  }
+
+  end(): DecodedInput {
+    this.#release()
+    return { system: this.system, messages: this.#turns, dropped: this.#dropped }
+  }
+
+  /** The turn of the model that a part of it belongs to: while results are due, the one that made the calls. */
+  #model(): Extract<Turn, { role: 'assistant' }> {
+    const last = this.#turns.at(-1)
+    if (last?.role === 'assistant') return last
+    const caller = this.#open.size > 0 ? this.#turns.findLast((turn) => turn.role === 'assistant') : undefined
+    if (caller !== undefined) return caller
+    const turn: Turn = { role: 'assistant', content: [] }
+    this.#turns.push(turn)
+    return turn
+  }
+
+  #release(): void {
+    this.#turns.push(...this.#waiting)
+    this.#waiting = []
+  }
+}
+
+function idsOf(input: JsonArray, isOne: (type: JsonValue | undefined) => boolean): Set<string> {
+  return new Set(input.flatMap((item) => (isJsonObject(item) && isOne(item.type) ? (textOf(item.call_id) ?? []) : [])))
+}

@@ -1,0 +1,103 @@
+// References to things that are stored at the vendor, and requests that need a store. All tenants share the operator's account there, and
+// this gateway keeps no responses: such a request is rejected before any upstream sees it. Clients recognize the codes, and then send their
+// whole input (Soju06/codex-lb#1529), so these must never change.
+import { GatewayError } from '../../../errors.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { textOf } from '../../scalars.js'
+
+const NO_STORE = 'This gateway does not store responses'
+const NOT_YOURS = 'It is stored at the provider, whose account is shared'
+/** Tools that clients define: whatever their schemas name is no reference. */
+const CLIENT_TOOLS: ReadonlySet<JsonValue | undefined> = new Set(['function', 'custom', 'namespace', 'tool_search'])
+/** Members of the vendor's own tools that name something in the account. */
+const STORED_MEMBERS: ReadonlySet<string> = new Set([
+  'file_id',
+  'file_ids',
+  'vector_store_ids',
+  'container_id',
+  'skill_id',
+])
+
+/** @throws invalid_request for anything that only a store, here or at the vendor, could resolve */
+export function refuseReferences(body: JsonObject): void {
+  const previous = textOf(body.previous_response_id)
+  if (previous !== null) {
+    throw refusal('previous_response_id', 'previous_response_not_found', {
+      message: `Previous response with id '${shown(previous)}' not found. ${NO_STORE}: send the whole conversation as input.`,
+    })
+  }
+  if (isSet(body.conversation)) {
+    throw refusal('conversation', 'conversation_not_found', {
+      message: `Conversation not found. ${NO_STORE}: send the whole conversation as input.`,
+    })
+  }
+  if (body.background === true) {
+    throw refusal('background', UNSUPPORTED, { message: `Background responses are not supported. ${NO_STORE}.` })
+  }
+  if (isSet(body.prompt)) {
+    throw refusal('prompt', UNSUPPORTED, { message: `'prompt' is not supported. ${NOT_YOURS}.` })
+  }
+  if (isJsonArray(body.input)) for (const [i, item] of body.input.entries()) refuseInItem(item, `input.${i}`)
+  if (isJsonArray(body.tools)) for (const [i, tool] of body.tools.entries()) refuseInTool(tool, `tools.${i}`)
+}
+
+const UNSUPPORTED = 'unsupported_parameter'
+const MAX_SHOWN_CHARS = 80
+
+function refuseInItem(item: JsonValue, path: string): void {
+  if (!isJsonObject(item)) return
+  // The vendor accepts a reference without its type, too.
+  if (item.type === 'item_reference' || (!isSet(item.type) && isOnlyId(item))) {
+    const id = textOf(item.id) ?? ''
+    throw refusal(path, 'item_not_found', {
+      message: `Item with id '${shown(id)}' not found. ${NO_STORE}: send the item itself.`,
+    })
+  }
+  for (const [member, parts] of [
+    ['content', item.content],
+    ['output', item.output],
+  ] as const) {
+    const list = isJsonArray(parts) ? parts : [parts ?? null]
+    list.forEach((part, i) => {
+      if (!isJsonObject(part) || !isSet(part.file_id)) return
+      throw refuseStored(isJsonArray(parts) ? `${path}.${member}.${i}.file_id` : `${path}.${member}.file_id`)
+    })
+  }
+}
+
+function isOnlyId(item: JsonObject): boolean {
+  return textOf(item.id) !== null && Object.keys(item).every((member) => member === 'id' || member === 'type')
+}
+
+function refuseInTool(tool: JsonValue, path: string): void {
+  if (!isJsonObject(tool) || CLIENT_TOOLS.has(tool.type)) return
+  // The id of a container in place of its description.
+  if (typeof tool.container === 'string') throw refuseStored(`${path}.container`)
+  refuseInside(tool, path)
+}
+
+function refuseInside(value: JsonValue, path: string): void {
+  if (isJsonArray(value)) for (const [i, inner] of value.entries()) refuseInside(inner, `${path}.${i}`)
+  if (!isJsonObject(value)) return
+  for (const [member, inner] of Object.entries(value)) {
+    const isEmpty = !isSet(inner) || (isJsonArray(inner) && inner.length === 0)
+    if (STORED_MEMBERS.has(member) && !isEmpty) throw refuseStored(`${path}.${member}`)
+    refuseInside(inner, `${path}.${member}`)
+  }
+}
+
+function refuseStored(path: string): GatewayError {
+  return refusal(path, UNSUPPORTED, { message: `'${path}' is not supported. ${NOT_YOURS}.` })
+}
+
+function refusal(param: string, code: string, { message }: { readonly message: string }): GatewayError {
+  return new GatewayError('invalid_request', { param, message, ownCode: code })
+}
+
+function isSet(value: JsonValue | undefined): boolean {
+  return value !== undefined && value !== null
+}
+
+function shown(id: string): string {
+  return id.length > MAX_SHOWN_CHARS ? `${id.slice(0, MAX_SHOWN_CHARS)}...` : id
+}

@@ -1,0 +1,79 @@
+// What only a store could resolve is rejected, with the codes that clients recognize.
+import { test } from 'tap'
+import { type JsonObject } from '../../../../src/model/json.js'
+import { openaiResponses } from '../../../../src/protocols/openai-responses/index.js'
+import { refuseReferences } from '../../../../src/protocols/openai-responses/surface/references.js'
+import { thrownBy } from '../../../helpers/thrown.js'
+
+/** Code and path as a client gets them. */
+function refused(body: JsonObject): unknown[] {
+  const error = thrownBy(() => refuseReferences(body))
+  const answer = openaiResponses.surface?.encodeError(error, 'req-1')
+  const { code, param, type } = (answer?.body.error ?? {}) as JsonObject
+  return [answer?.status, type, code, param]
+}
+
+const TYPE = 'invalid_request_error'
+
+test('a previous response is never found: the very code by which clients send their whole input', async (t) => {
+  t.same(refused({ previous_response_id: 'resp_1' }), [
+    400,
+    TYPE,
+    'previous_response_not_found',
+    'previous_response_id',
+  ])
+  const { message } = thrownBy(() => refuseReferences({ previous_response_id: 'x'.repeat(500) }))
+  t.ok(message.length < 300, 'a client’s own text is cut')
+})
+
+test('conversations, references to items, background and stored prompts need a store', async (t) => {
+  t.same(refused({ conversation: 'conv_1' }), [400, TYPE, 'conversation_not_found', 'conversation'])
+  t.same(refused({ conversation: { id: 'conv_1' } }), [400, TYPE, 'conversation_not_found', 'conversation'])
+  t.same(refused({ background: true }), [400, TYPE, 'unsupported_parameter', 'background'])
+  t.same(refused({ prompt: { id: 'pmpt_1' } }), [400, TYPE, 'unsupported_parameter', 'prompt'])
+  t.same(refused({ input: ['x', { type: 'item_reference', id: 'msg_1' }] }), [400, TYPE, 'item_not_found', 'input.1'])
+  t.same(refused({ input: [{ id: 'msg_1' }] }), [400, TYPE, 'item_not_found', 'input.0'])
+  t.same(refused({ input: [{ type: 'item_reference' }] }), [400, TYPE, 'item_not_found', 'input.0'])
+})
+
+test('what is stored at the provider belongs to all who share its account', async (t) => {
+  const file = { type: 'input_file', file_id: 'file-1' }
+  const unsupported = (body: JsonObject) => {
+    const [, , code, param] = refused(body)
+    t.equal(code, 'unsupported_parameter')
+    return param
+  }
+  t.equal(
+    unsupported({ input: [{ role: 'user', content: [{ type: 'input_text' }, file] }] }),
+    'input.0.content.1.file_id',
+  )
+  t.equal(unsupported({ input: [{ type: 'function_call_output', output: [file] }] }), 'input.0.output.0.file_id')
+  t.equal(
+    unsupported({ input: [{ type: 'computer_call_output', output: { file_id: 'f' } }] }),
+    'input.0.output.file_id',
+  )
+  const tool = (members: JsonObject) => unsupported({ tools: [{ type: 'any', ...members }] })
+  t.equal(tool({ vector_store_ids: ['vs_1'] }), 'tools.0.vector_store_ids')
+  t.equal(tool({ container: 'cntr_1' }), 'tools.0.container')
+  t.equal(tool({ container: { type: 'auto', file_ids: ['f'] } }), 'tools.0.container.file_ids')
+  t.equal(tool({ input_image_mask: { file_id: 'f' } }), 'tools.0.input_image_mask.file_id')
+  t.equal(tool({ environment: { skills: [{ skill_id: 's' }] } }), 'tools.0.environment.skills.0.skill_id')
+})
+
+test('nothing else is a reference', async (t) => {
+  refuseReferences({ previous_response_id: null, conversation: null, background: false, prompt: null, input: 'hi' })
+  refuseReferences({
+    input: [
+      7,
+      { type: 'reasoning', id: 'rs_1' },
+      { role: 'user', content: 'x' },
+      { type: 'file_search_call', id: 'f' },
+    ],
+    tools: [
+      7,
+      { type: 'code_interpreter', container: { type: 'auto', file_ids: [] } },
+      { type: 'function', name: 'f', parameters: { properties: { file_id: { type: 'string' } } } },
+    ],
+  })
+  t.pass('no error')
+})
