@@ -8,6 +8,7 @@ import {
   findImpurity,
   findLongFiles,
   findMirrorBreaks,
+  findNodeUses,
   findSplinters,
   findUndocumented,
 } from './helpers/house-laws.js'
@@ -54,6 +55,8 @@ const MAY_IMPORT: ImportTable = {
   jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'redis', 'upstream', 'package-files'],
   server: ['pipeline', 'jobs', 'streams', 'protocols', 'wire', 'telemetry', 'config', 'model', 'errors'],
   simulator: ['model'],
+  // It runs in the programs of others.
+  client: [],
   threads: ['config', 'errors'],
   gateway: ['*'],
   // Event loop 0 lives on the main thread.
@@ -183,6 +186,12 @@ test('the pure core touches no clock, randomness, thread or process', (t) => {
   t.end()
 })
 
+test('the client library runs in a browser: nothing of Node, no package', (t) => {
+  t.same(findNodeUses(FILES, /^src\/client\//), [])
+  t.same(findHeavyLoads(FILES, 'src/client/index.ts', { files: /^src\/client\//, packages: [] }), [])
+  t.end()
+})
+
 test('the lifecycle alone holds an exchange whole; every other room has a view of it', (t) => {
   const rule = { name: 'Exchange', home: 'src/pipeline/exchange.ts', holders: ['src/pipeline/lifecycle.ts'] }
   t.same(findHolders(FILES, rule), [])
@@ -255,6 +264,12 @@ test('no vendor or protocol is called by name outside its home', (t) => {
 
 /** Files with logic whose tests are elsewhere, and the test that covers each. */
 const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
+  // The client library by what its users call.
+  ['src/client/chat-failed-error.ts', 'test/client/sluice-socket.test.ts'],
+  ['src/client/listeners.ts', 'test/client/sluice-socket.test.ts'],
+  ['src/client/resumed-body.ts', 'test/client/resuming-fetch.test.ts'],
+  ['src/client/socket-chat.ts', 'test/client/sluice-socket.test.ts'],
+  ['src/client/stream-lost-error.ts', 'test/client/resuming-fetch.test.ts'],
   ['src/limit/shared/shared-refusals.ts', 'test/limit/shared/redis-limiter.test.ts'],
   ['src/limit/shared/shared-state.ts', 'test/limit/shared/redis-limiter.test.ts'],
   ['src/streams/kept/port-holder.ts', 'test/streams/kept/port-reader.test.ts'],

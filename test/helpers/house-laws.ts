@@ -20,6 +20,18 @@ export function findImpurity(files: readonly SourceFile[], core: RegExp): string
   )
 }
 
+/** What a browser does not have. */
+const NODE_ONLY = [/\bfrom 'node:/, /\b(?:process|Buffer|setImmediate|require|__dirname)\b/]
+
+/** Uses of Node in files that must run in a browser as well. */
+export function findNodeUses(files: readonly SourceFile[], shared: RegExp): string[] {
+  return among(files, shared, (inShared) =>
+    inShared.flatMap(({ path, code }) =>
+      NODE_ONLY.filter((pattern) => pattern.test(code)).map((pattern) => `${path} ${pattern}`),
+    ),
+  )
+}
+
 /** A law about some files needs some. */
 function among(
   files: readonly SourceFile[],

@@ -9,6 +9,7 @@ import {
   findImpurity,
   findLongFiles,
   findMirrorBreaks,
+  findNodeUses,
   findSplinters,
   findUndocumented,
 } from '../helpers/house-laws.js'
@@ -180,6 +181,23 @@ test('clocks, chance, timers and the process are found in the core, and a core w
     t.equal(findImpurity(tree({ 'src/model/a.ts': code }), core).length, 1, code)
   }
   t.same(findImpurity(tree({ 'src/other.ts': '' }), core), [`no file is ${core}`])
+  t.end()
+})
+
+test('uses of Node are found in what runs in a browser, and such a place without files', (t) => {
+  const shared = /^src\/client/
+  const good = "import { a } from './b.js'\n// Buffer and process are told, not read\nsetTimeout(a, 1)"
+  t.same(findNodeUses(tree({ 'src/client/a.ts': good, 'src/other.ts': 'process.exit()' }), shared), [])
+  for (const code of [
+    "import fs from 'node:fs'",
+    'const e = process.env',
+    "Buffer.from('x')",
+    'setImmediate(() => {})',
+    "require('x')",
+  ]) {
+    t.equal(findNodeUses(tree({ 'src/client/a.ts': code }), shared).length, 1, code)
+  }
+  t.same(findNodeUses(tree({ 'src/other.ts': '' }), shared), [`no file is ${shared}`])
   t.end()
 })
 
