@@ -6,6 +6,7 @@ import { type Config } from './config/types.js'
 import { announceReload, announceStart, type ReloadReport, type StartFacts } from './gateway/announce.js'
 import { CLOCK } from './gateway/clock.js'
 import { drain, drainableOf, endNow } from './gateway/drain.js'
+import { type LoopResources } from './gateway/generation.js'
 import { pipelinesOf, renew, tend } from './gateway/generations.js'
 import { type Cells, joinLoop, type LoopPlace } from './gateway/loop.js'
 import { createLoopServer, viewOf } from './gateway/loop-server.js'
@@ -75,7 +76,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       server?.sendAway()
       const { drainMs } = loop.current.config.server
       const stopping = loop.jobs.stop(drainMs)
-      await drain(drainableOf(pipelinesOf(loop), server, ground.keptStreams), {
+      await drain(drainableOf(pipelinesOf(loop), server, gracesOf(ground)), {
         drainMs,
         graceMs,
         nowMs: CLOCK.nowMs,
@@ -91,12 +92,22 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     },
     async endNow() {
       isReady = false
-      await endNow(drainableOf(pipelinesOf(loop), server, ground.keptStreams))
+      await endNow(drainableOf(pipelinesOf(loop), server, gracesOf(ground)))
       server?.close()
       await ground.logDestination.flush()
     },
     close() {
       server?.close()
+    },
+  }
+}
+
+/** Of streams without readers, and of requests without anyone who waits. */
+function gracesOf({ keptStreams, sharing }: LoopResources): { endGraces(): void } {
+  return {
+    endGraces() {
+      keptStreams.endGraces()
+      sharing.graces.endAll()
     },
   }
 }

@@ -107,7 +107,7 @@ const ROOMS: RoomOrder = {
     ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'sink'],
   ],
   jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],
-  server: ['app', 'routes', 'websocket', 'kept', 'intake', 'http', 'context', 'caller', 'inflate', 'engine'],
+  server: ['app', 'routes', 'websocket', 'sharing', 'kept', 'intake', 'http', 'context', 'caller', 'inflate', 'engine'],
 }
 
 /** Big libraries and where they may be imported. */
@@ -280,6 +280,16 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/streams/redis/stream-scripts.ts', 'test/streams/redis/stream-store.test.ts'],
   ['src/telemetry/metrics/labels.ts', 'test/telemetry/metrics/table.test.ts'],
   ['src/telemetry/metrics/series.ts', 'test/telemetry/metrics/scrape.test.ts'],
+  // What happens between several requests, over all parts that it takes.
+  ['src/pipeline/stages/share.ts', 'test/server/sharing/request-desk.test.ts'],
+  ['src/server/sharing/asked.ts', 'test/server/sharing/request-desk.test.ts'],
+  ['src/server/sharing/open.ts', 'test/server/sharing/request-desk.test.ts'],
+  ['src/server/sharing/reader-sink.ts', 'test/server/sharing/request-desk.test.ts'],
+  ['src/server/sharing/shared-sink.ts', 'test/server/sharing/request-desk.test.ts'],
+  ['src/server/sharing/handle-sink.ts', 'test/server/sharing/own-run.test.ts'],
+  ['src/server/sharing/answers.ts', 'test/server/sharing/share-lead.test.ts'],
+  ['src/server/http/sharing-request.ts', 'test/server/intake/job-intake.test.ts'],
+  ['src/server/intake/run-once.ts', 'test/server/intake/job-intake.test.ts'],
   ['src/server/routes/paths.ts', 'test/server/routes/add-routes.test.ts'],
   ['src/gateway/loop.ts', 'test/e2e/nodes.test.ts'],
   ['src/gateway/loop-server.ts', 'test/e2e/start.test.ts'],

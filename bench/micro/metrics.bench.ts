@@ -42,6 +42,7 @@ const record: ExchangeRecord = {
   tries: null,
   upstreamRequestId: null,
   stream: null,
+  shared: null,
 }
 
 printTable('one record', [

@@ -42,6 +42,7 @@ for (let loop = 0; loop < LOOPS; loop++) {
         tries: null,
         upstreamRequestId: null,
         stream: null,
+        shared: null,
       })
     }
   }

@@ -494,6 +494,22 @@ const Model = Type.Union(
         description:
           'prefix sends requests of one key that begin alike to the same target, where its prompt cache is warm.',
       }),
+      coalesce: Type.Boolean({
+        default: false,
+        description:
+          'Whether a streaming request joins a stream that already runs for the same request of the same key, on the same event loop.',
+      }),
+      cache: nullable(
+        section('Complete answers that are kept in memory for equal requests.', {
+          ttlMs: integer({ minimum: 1000, maximum: DAY_MS }, MINUTE_MS, 'How long an answer is kept, in ms.'),
+          scope: Type.Enum(['key', 'gateway'], {
+            default: 'key',
+            description:
+              'Whose requests an answer serves: key for those of the same key, gateway for those of all keys, which shows each of them by header and timing what others have asked.',
+          }),
+        }),
+        'An exact cache of complete answers; null for none.',
+      ),
     }),
   ],
   { description: 'A model: provider/model, or an object.' },
@@ -598,6 +614,11 @@ const Streams = section('Streams that outlive the connection of their client.', 
     { minimum: KIB, maximum: MAX_BUDGET_BYTES },
     64 * MIB,
     'The same for one gateway key, which may also hold no more than it leaves free for the others.',
+  ),
+  maxCacheBytes: integer(
+    { minimum: MIB, maximum: MAX_BUDGET_BYTES },
+    64 * MIB,
+    'Memory of cached answers (models.*.cache), in bytes, over the whole process; those used longest ago make room.',
   ),
   store: Type.Enum(['memory', 'redis'], {
     default: 'memory',

@@ -126,6 +126,8 @@ export type StreamsConfig = {
   readonly maxStreamBytes: number
   readonly maxBytes: number
   readonly maxBytesPerKey: number
+  /** Memory of cached answers, of the process. */
+  readonly maxCacheBytes: number
   readonly store: 'memory' | 'redis'
   /** Signs links; null for a random one at each start. */
   readonly tokenSecret: string | null
@@ -292,6 +294,20 @@ export type ModelConfig = {
   readonly timeouts: Partial<Omit<Timeouts, 'connectMs'>>
   /** A second target for streams whose first token is late; null for none. */
   readonly hedge: HedgeConfig | null
+} & Partial<SharingConfig>
+
+/** What several requests for the same may get from one. */
+export type SharingConfig = {
+  /** A stream that runs serves further requests of its key for the same. */
+  readonly coalesce: boolean
+  /** Complete answers are kept for requests for the same; null for none. */
+  readonly cache: CacheConfig | null
+}
+
+export type CacheConfig = {
+  readonly ttlMs: number
+  /** Whose requests find an answer: those of the key that got it, or of all keys. */
+  readonly scope: 'key' | 'gateway'
 }
 
 /** At least one of `afterMs` and `percentile` is set. */

@@ -22,6 +22,7 @@ import { type Breakers } from '../routing/breakers.js'
 import { RetryBudget } from '../routing/retry.js'
 import { Router } from '../routing/router.js'
 import { ThinkingMemory } from '../routing/thinking.js'
+import { type SharingGround } from '../server/sharing/sharing.js'
 import { type KeptStreams } from '../streams/kept/registry.js'
 import { createLog, type LogDestination } from '../telemetry/log/log.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
@@ -48,6 +49,8 @@ export type LoopResources = {
   readonly breakers: Breakers
   /** Of this loop, whatever the configuration. */
   readonly keptStreams: KeptStreams
+  /** What its requests share, whatever the configuration. */
+  readonly sharing: SharingGround
   readonly logDestination: LogDestination
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly clock: Clock

@@ -8,6 +8,7 @@ import { createServer, type Server, type ViewOptions } from '../server/app.js'
 import { FailedKeys } from '../server/caller/failed-keys.js'
 import { type ProviderStatus } from '../server/context.js'
 import { type KeepPolicy } from '../server/kept/kept-sink.js'
+import { type SharingPolicy } from '../server/sharing/sharing.js'
 import { breakerStates } from '../telemetry/metrics/cells.js'
 import { announceAccepting } from './announce.js'
 import { providerStatuses, tellBreakers } from './breaker-states.js'
@@ -33,6 +34,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     requestIdSeed: loop.ground.requestIdSeed,
     failedKeys: createFailedKeys(config),
     keptStreams: loop.ground.keptStreams,
+    sharing: loop.ground.sharing,
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
     parameterHeaders: [TIMEOUT_HEADER, ...[...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders)],
@@ -60,6 +62,7 @@ export function viewOf(loop: Loop): ViewOptions {
     reserve: (key) => receiving.open(key.index),
     jobs: jobHabits(current),
     keep: keepPolicy(current),
+    share: sharingPolicy(current),
     models: (key) => listModels(current, key),
     model: (key, id) => findModel(current, key, id),
     providers: () => statuses(loop),
@@ -68,11 +71,28 @@ export function viewOf(loop: Loop): ViewOptions {
 }
 
 /** Null if no stream is kept. */
-function keepPolicy({ config, kept }: Generation): KeepPolicy | null {
+function keepPolicy(generation: Generation): KeepPolicy | null {
+  return generation.config.streams.resume === 'never' ? null : memoryPolicy(generation)
+}
+
+/** The bounds of a stream that is held, whoever it is held for. */
+function memoryPolicy({ config, kept }: Generation): KeepPolicy {
   const { resume, graceMs, keepMs, maxStreamBytes } = config.streams
-  if (resume === 'never') return null
   const maxLagBytes = config.server.maxReaderLagBytes
-  return { resume, graceMs, keepMs, maxStreamBytes, maxLagBytes, reserve: (key) => kept.open(key.index) }
+  const isAlways = resume === 'always'
+  return {
+    resume: isAlways ? resume : 'ask',
+    graceMs,
+    keepMs,
+    maxStreamBytes,
+    maxLagBytes,
+    reserve: (key) => kept.open(key.index),
+  }
+}
+
+function sharingPolicy(generation: Generation): SharingPolicy {
+  const hasSharedModels = generation.config.models.some(({ coalesce, cache }) => coalesce === true || cache != null)
+  return { keep: keepPolicy(generation), share: memoryPolicy(generation), hasSharedModels }
 }
 
 /** The present breakers of this loop, and the last reported ones of the others. */

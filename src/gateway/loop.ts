@@ -14,7 +14,11 @@ import { type Dialect, type Surface } from '../protocols/contract/protocol.js'
 import { JOB_PROTOCOL, PROTOCOLS } from '../protocols/index.js'
 import { Breakers } from '../routing/breakers.js'
 import { createRequestIdSeed } from '../server/engine/request-id.js'
+import { type Run, type SharingGround } from '../server/sharing/sharing.js'
 import { KeptStreams } from '../streams/kept/registry.js'
+import { ExactCache } from '../streams/sharing/exact-cache.js'
+import { Graces } from '../streams/sharing/graces.js'
+import { RunIndex } from '../streams/sharing/run-index.js'
 import { openLogDestination } from '../telemetry/log/log.js'
 import { createMetricsCells } from '../telemetry/metrics/cells.js'
 import { type MetricsConfig } from '../telemetry/metrics/layout.js'
@@ -86,6 +90,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     metrics.unsolicitedBytes(name)
     loop.current.log.warn({ provider: name }, UNSOLICITED)
   }
+  const keptStreams = new KeptStreams({ loopIndex, timers: TIMERS, counters: metrics, connectLoop })
   const ground: LoopResources = {
     limiterCells: cells.limiter,
     memoryCells: { receiving: cells.receiving, fetched: cells.fetched, kept: cells.kept },
@@ -96,7 +101,8 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),
     shedder: new Shedder(setImmediate),
     breakers: new Breakers(config.routing.breaker, CLOCK.nowMs, (change) => logBreaker(loop.current.log, change)),
-    keptStreams: new KeptStreams({ loopIndex, timers: TIMERS, counters: metrics, connectLoop }),
+    keptStreams,
+    sharing: createSharingGround(keptStreams, metrics, () => loop.current.config),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,
     clock: CLOCK,
@@ -115,6 +121,14 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     retired: [],
   }
   return loop
+}
+
+/** What the requests of this loop share. The cache's memory is divided among the loops. */
+function createSharingGround(streams: KeptStreams, metrics: LoopMetrics, config: () => Config): SharingGround {
+  const maxBytes = (): number => config().streams.maxCacheBytes / config().server.threads
+  const cache = new ExactCache({ maxBytes, nowMs: CLOCK.nowMs, onChange: (bytes) => metrics.cacheBytes(bytes) })
+  const graces = new Graces(TIMERS.after)
+  return { streams, index: new RunIndex<Run>(CLOCK.nowMs), cache, graces, timers: TIMERS, counters: metrics }
 }
 
 /** The limits that all nodes share, on this loop's own connection; null for a single node. */

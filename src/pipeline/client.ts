@@ -1,7 +1,10 @@
 // What a client transport passes to the pipeline and what it gets back. server/ knows only these types of the pipeline.
+import { type SharingConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
+import { type ErrorData } from '../model/error.js'
 import { type Surface } from '../protocols/contract/protocol.js'
-import { type ClientOrigin } from '../telemetry/records.js'
+import { type BorrowedLog } from '../streams/sharing/borrowed-log.js'
+import { type ClientOrigin, type SharedRecord } from '../telemetry/records.js'
 import { type HeaderList, type Sink } from './sink.js'
 
 /** Raw credential headers of a request; empty strings where absent. */
@@ -34,7 +37,63 @@ export type ClientRequest = {
   readonly origin?: ClientOrigin | null
   /** The request was counted when it was accepted, such as a job's: its run takes only a slot and tokens. */
   readonly isCounted?: boolean
+  /** Decides whether its answer is shared with other requests; absent or null: it is not. */
+  readonly sharing?: ShareDesk | null
 }
+
+/** Where one request learns whether it runs, or is answered from what another one got. The transport makes it. */
+export type ShareDesk = {
+  /** It repeats a request that was lost, and may join that one: decided before it waits for a slot, which that one may hold. */
+  readonly isRepeat: boolean
+  /** Called when the request is decoded and may use its model, and again after `enter`. A promise where it waits for another request. */
+  decide(subject: ShareSubject): ShareVerdict | Promise<ShareVerdict>
+  /** The exchange has settled, or its client has left while it waited. Idempotent. */
+  ended(): void
+}
+
+/** What decides whether two requests ask the same. */
+export type ShareSubject = {
+  readonly sink: Sink
+  readonly isStream: boolean
+  /** The model by the name that the client used. */
+  readonly model: string
+  /** That name, and the targets for which it stands at present. */
+  readonly resolvedModel: string
+  /** What the configured model allows; null for none. */
+  readonly policy: SharingConfig | null
+  /** False for a request that may have an effect of its own, or depends on more than its bytes. */
+  readonly isRepeatable: boolean
+  readonly prompt: string | null
+  readonly body: Uint8Array<ArrayBuffer>
+}
+
+export type ShareVerdict =
+  /** It runs, and nothing is shared. */
+  | { readonly kind: 'alone' }
+  /** It repeats none of those that run or ended lately: it takes a slot, and is then decided like any other. */
+  | { readonly kind: 'enter' }
+  /** It runs, and answers by this sink, from which others get the same. */
+  | { readonly kind: 'lead'; readonly sink: Sink; readonly headers: HeaderList }
+  /** It is answered from this log. */
+  | {
+      readonly kind: 'follow'
+      readonly sink: Sink
+      readonly log: BorrowedLog
+      readonly headers: HeaderList
+      readonly shared: SharedRecord
+    }
+  /** It is answered with the whole answer that another request got, an error of the provider included. */
+  | {
+      readonly kind: 'answer'
+      readonly answer: SharedAnswer
+      readonly headers: HeaderList
+      readonly shared: SharedRecord
+    }
+  | { readonly kind: 'refuse'; readonly error: GatewayError }
+
+export type SharedAnswer =
+  | { readonly status: number; readonly contentType: string; readonly body: Uint8Array }
+  | { readonly error: ErrorData }
 
 /** What the path of a request specifies; it takes precedence over the body. */
 export type PathFacts = {

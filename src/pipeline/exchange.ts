@@ -8,13 +8,14 @@ import { type Outcome } from '../model/event.js'
 import { type DecodedRequest } from '../protocols/contract/codec.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../streams/log.js'
 import { type StreamEnd } from '../streams/reader.js'
-import { type Try } from '../telemetry/records.js'
+import { type BorrowedLog } from '../streams/sharing/borrowed-log.js'
+import { type SharedRecord, type Try } from '../telemetry/records.js'
 import { Attachments } from './attachments.js'
 import { type AttemptState, type AttemptView, NO_ATTEMPT, spentMs } from './attempt-state.js'
 import { type AcceptedRequest, type ClientRequest, type ExchangeHandle } from './client.js'
 import { type PipelineContext } from './context.js'
 import { type Placed } from './open-exchanges.js'
-import { type Delivery, type Sink } from './sink.js'
+import { type Delivery, type HeaderList, type Sink } from './sink.js'
 
 /** The part of an attempt that the exchange may stop. */
 export type Abortable = { abort(): void }
@@ -32,6 +33,7 @@ export type Ending = {
 /** Which part of the pipeline writes which fields. All others are written here or in the lifecycle, the only ones with the class itself. */
 type Writes = {
   admit: 'holdsSlot' | 'reservedTokens' | 'onCancel'
+  share: 'sink' | 'onCancel' | 'sharedHeaders' | 'shared' | 'borrowed'
   defaults: 'prompt'
   dispatch: 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
   attempt: 'current' | 'body' | 'call' | 'upstreamSpentMs'
@@ -50,7 +52,8 @@ export type SettleHook = (exchange: Exchange, ending: Ending) => void
 export class Exchange implements ExchangeHandle, Placed {
   /** Without its body, which is released as soon as no other target may need it. */
   readonly request: AcceptedRequest
-  readonly sink: Sink
+  /** The client's own, or one before it from which others are answered too. */
+  sink: Sink
   readonly context: PipelineContext
   readonly #onSettle: SettleHook
 
@@ -74,6 +77,11 @@ export class Exchange implements ExchangeHandle, Placed {
   onCancel: (() => void) | null = null
   call: Abortable | null = null
   log: StreamLog | null = null
+  /** In place of `log` where another exchange's frames are the answer. */
+  borrowed: BorrowedLog | null = null
+  /** How the answer is shared; null where it is not. */
+  sharedHeaders: HeaderList | null = null
+  shared: SharedRecord | null = null
   /** The stream's head has gone to the sink; errors are in-band from here on. */
   hasBegun = false
   /** The sink reads the log; its `onDone` will settle the exchange. */
@@ -92,8 +100,8 @@ export class Exchange implements ExchangeHandle, Placed {
 
   constructor(request: ClientRequest, sink: Sink, context: PipelineContext, onSettle: SettleHook) {
     const { requestId, surface, key, body, parameterHeaders, acceptedAtMs } = request
-    const { path = null, origin = null, isCounted = false } = request
-    this.request = { requestId, surface, key, parameterHeaders, acceptedAtMs, path, origin, isCounted }
+    const { path = null, origin = null, isCounted = false, sharing = null } = request
+    this.request = { requestId, surface, key, parameterHeaders, acceptedAtMs, path, origin, isCounted, sharing }
     this.sink = sink
     this.context = context
     this.requestBytes = body.length
@@ -156,7 +164,8 @@ export class Exchange implements ExchangeHandle, Placed {
   }
 
   /** The log that readers follow, made with the first frame. When its last reader leaves, the upstream is aborted. */
-  openLog(): StreamLog {
+  openLog(): StreamLog | BorrowedLog {
+    if (this.borrowed !== null) return this.borrowed
     if (this.log !== null) return this.log
     const capBytes = this.context.config.server.maxReaderLagBytes
     const options = { capBytes, retainBytes: 0, entryCostBytes: ENTRY_COST_BYTES }
@@ -174,7 +183,7 @@ export class Exchange implements ExchangeHandle, Placed {
 
   /** The sink is done with the stream: the client took all, left, or was cut. */
   deliver(delivery: Delivery): void {
-    const end = this.#end
+    const end = this.#end ?? this.borrowed?.streamEnd ?? null
     const outcome = delivery.result !== 'delivered' ? delivery.result : (end?.outcome ?? 'failed')
     this.settle({
       outcome,

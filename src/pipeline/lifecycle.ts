@@ -16,6 +16,7 @@ import { type Sink } from './sink.js'
 import { admitRequest, admitTokens } from './stages/admit.js'
 import { createAuthenticate, createRenew } from './stages/authenticate.js'
 import { applyDefaults, applyPathFacts, decode } from './stages/decode.js'
+import { share } from './stages/share.js'
 
 export type DrainablePipeline = Pipeline &
   Pick<OutsideEnds, 'endAll' | 'endOf'> & {
@@ -30,6 +31,7 @@ export function createPipeline(context: PipelineContext): DrainablePipeline {
   const answers = new RepeatedAnswers()
   const onSettle: SettleHook = (exchange, ending) => {
     open.remove(exchange)
+    exchange.request.sharing?.ended()
     settle(exchange, ending)
   }
   return {
@@ -66,6 +68,8 @@ async function run(exchange: Exchange): Promise<void> {
     const request = applyDefaults(exchange, decoded)
     exchange.decoded = request
     if (request.facts.stream) startKeepalive(exchange)
+    const { sharing } = exchange.request
+    if (sharing && (await share(exchange, sharing, request))) return //  answered by another's stream, or from the cache
     const tokens = admitTokens(exchange, request.facts, request.estimatedTokens)
     if (tokens !== null) await tokens //                                 429
     if (exchange.isEnded) return

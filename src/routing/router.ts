@@ -5,6 +5,7 @@ import {
   type Config,
   type ModelConfig,
   type ProviderConfig,
+  type SharingConfig,
   type TargetConfig,
   type Timeouts,
   type WellKnownProvider,
@@ -42,6 +43,8 @@ export type Route = {
   /** Tried in order when the request is too long for a target. */
   readonly contextFallbacks: readonly Route[]
   readonly affinity: 'none' | 'prefix'
+  /** How answers of the configured model are shared; null for not at all. */
+  readonly sharing: SharingConfig | null
 }
 
 /** What routing needs to know of a request. */
@@ -199,7 +202,8 @@ export class Router {
         ? []
         : [{ ...found, weight, slot, timeouts: laidOver(found.timeouts, model.timeouts), hedge }]
     })
-    return { targets, fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: model.affinity }
+    const sharing = sharingOf(model)
+    return { targets, fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: model.affinity, sharing }
   }
 
   #byPrefix(model: string): RouteTarget | null {
@@ -275,7 +279,11 @@ function laidOver(timeouts: Timeouts, own: ModelConfig['timeouts']): Timeouts {
 }
 
 function routeTo(target: RouteTarget): Route {
-  return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: 'none' }
+  return { targets: [target], fallbacks: NO_ROUTES, contextFallbacks: NO_ROUTES, affinity: 'none', sharing: null }
+}
+
+function sharingOf({ coalesce = false, cache = null }: ModelConfig): SharingConfig | null {
+  return coalesce || cache !== null ? { coalesce, cache } : null
 }
 
 /** The name of a model at the pinned provider, whose prefix it may have. */

@@ -30,6 +30,8 @@ import { Inflater } from './inflate.js'
 import { createKeeping, type KeepPolicy } from './kept/kept-sink.js'
 import { addMetricsRoutes, addRoutes, type RouteOptions } from './routes/add-routes.js'
 import { type RouteRow } from './routes/openapi.js'
+import { createSharing } from './sharing/open.js'
+import { type SharingGround, type SharingPolicy } from './sharing/sharing.js'
 
 /** Options that a reload may change. */
 export type ViewOptions = {
@@ -52,6 +54,8 @@ export type ViewOptions = {
   readonly jobs?: JobPolicy
   /** Absent or null: no stream is kept. */
   readonly keep?: KeepPolicy | null
+  /** Absent: no answer is shared. */
+  readonly share?: SharingPolicy
 }
 
 export type ServerOptions = ViewOptions &
@@ -62,6 +66,8 @@ export type ServerOptions = ViewOptions &
     readonly failedKeys: ServerContext['failedKeys']
     /** Of this event loop; absent: no stream is kept. */
     readonly keptStreams?: KeptStreams
+    /** Of this event loop; absent: no answer is shared. */
+    readonly sharing?: SharingGround
     /** Lower-case request headers that some dialect takes as parameters. */
     readonly parameterHeaders: readonly string[]
     /** Of our own request ids; see createRequestIdSeed. */
@@ -131,7 +137,7 @@ export function createServer(options: ServerOptions): Server {
       return port
     },
     show(next) {
-      front.view = createView(next, options.keptStreams)
+      front.view = createView(next, options)
     },
     prepareTls(next) {
       if (!isRenewed(tls, next)) return null
@@ -173,7 +179,7 @@ type FrontState = { isClosing: boolean; isRefusing: boolean }
 function createFront(options: ServerOptions, state: FrontState): ServerContext {
   const addresses = new AddressTexts()
   return {
-    view: createView(options, options.keptStreams),
+    view: createView(options, options),
     heads: new HeadReader(options.parameterHeaders),
     maxBodyBytes: options.config.maxBodyBytes,
     addresses,
@@ -191,8 +197,11 @@ function createFront(options: ServerOptions, state: FrontState): ServerContext {
   }
 }
 
-function createView(options: ViewOptions, streams: KeptStreams | undefined): FrontView {
-  const { keep = null } = options
+/** What lives as long as the event loop. */
+type LoopParts = Pick<ServerOptions, 'keptStreams' | 'sharing'>
+
+function createView(options: ViewOptions, { keptStreams: streams, sharing }: LoopParts): FrontView {
+  const { keep = null, share } = options
   const { config, metrics, hasKeys, pipeline, models, model, providers, languages, refusal } = options
   return {
     pipeline,
@@ -211,6 +220,7 @@ function createView(options: ViewOptions, streams: KeptStreams | undefined): Fro
     reserve: options.reserve ?? (() => UNCOUNTED),
     jobs: options.jobs ?? NO_JOBS,
     keeping: keep === null || streams === undefined ? null : createKeeping(streams, keep),
+    sharing: sharing === undefined || share === undefined ? null : createSharing(sharing, share),
   }
 }
 

@@ -3,7 +3,13 @@ import { GatewayError } from '../errors.js'
 import { type JobCaps, type StoredCaps } from '../jobs/store.js'
 import { type GuardPolicy } from '../jobs/webhook/guard.js'
 import { type JsonObject } from '../model/json.js'
-import { type ExchangeHandle, type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import {
+  type ExchangeHandle,
+  type KeyIdentity,
+  type PathFacts,
+  type Pipeline,
+  type ShareDesk,
+} from '../pipeline/client.js'
 import { type Sink } from '../pipeline/sink.js'
 import { type DecodedRequest } from '../protocols/contract/codec.js'
 import { type DecodedBody } from '../protocols/contract/envelope.js'
@@ -68,6 +74,55 @@ export type FrontView = {
   readonly jobs: JobPolicy
   /** Null: no stream is kept. */
   readonly keeping: Keeping | null
+  /** Null: no answer is shared. */
+  readonly sharing: Sharing | null
+}
+
+/** How requests are answered from what others get or got. */
+export type Sharing = {
+  /** Null for a request of which nothing is shared. */
+  open(request: SharingRequest): SharingDesk | null
+  /** For a request whose Idempotency-Key is free on this event loop; from here on it is taken. */
+  openKeyed(request: SharingRequest, keyed: KeyedAsking): SharingDesk
+  /** For one whose key an earlier request has; `mismatch`: that one is another. Null if the key is free here. */
+  findKeyed(
+    request: SharingRequest,
+    keyed: Pick<KeyedAsking, 'idempotencyKey' | 'bodyDigest'>,
+  ): SharingDesk | 'mismatch' | null
+}
+export type SharingDesk = ShareDesk & {
+  /** The exchange, to be cancelled when nobody waits for it any more. */
+  hold(handle: ExchangeHandle): void
+  /** The client has left before it was followed as a stream. True: the exchange goes on without it. */
+  clientLeft(): boolean
+}
+/** What the transport knows of a request. */
+export type SharingRequest = {
+  readonly requestId: string
+  readonly surfaceId: string
+  readonly key: KeyIdentity
+  readonly path: PathFacts | null
+  readonly parameterHeaders: Readonly<Record<string, string>>
+  /** Headers of the request; empty where absent. */
+  readonly retryCount: string
+  readonly cacheControl: string
+  /** Its stream is kept for its client. */
+  readonly isKept: boolean
+  /** The client wants the number of each frame in it. */
+  readonly hasIds: boolean
+  /** The sink of the client's connection. */
+  readonly clientSink: Sink
+  /** The client has left, or has all of its answer. */
+  readonly isOver: () => boolean
+}
+export type KeyedAsking = {
+  readonly idempotencyKey: string
+  /** Of all that the client may not change under one key. */
+  readonly bodyDigest: string
+  /** It is a stream that is kept: the key is not free while it runs. */
+  readonly onStream: () => void
+  /** It is over, and no answer is stored for its key. */
+  readonly onEnd: () => void
 }
 
 /** How streams are kept so that their clients may come back to them. */

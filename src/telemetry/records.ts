@@ -67,7 +67,14 @@ export type ExchangeRecord = {
   readonly upstreamRequestId: string | null
   /** The beginning of the id of the kept stream that bears its answer; null if it is not kept. */
   readonly stream: string | null
+  /** Set if it was answered from what another request got. */
+  readonly shared: SharedRecord | null
 }
+
+/** `follower`: of a running stream; `retry`: of the request that it repeats; `hit`: from the cache. */
+export type SharedHow = 'follower' | 'retry' | 'hit'
+/** `requestId`: of the request that ran. */
+export type SharedRecord = { readonly how: SharedHow; readonly requestId: string }
 
 /** Metrics as the hot path sees them: plain additions into typed arrays, no allocation, no label strings. */
 export type Metrics = {
@@ -120,6 +127,9 @@ export type WebhookResult = 'delivered' | 'retry' | 'dead'
 /** How a reader of a kept stream came, and how its time with it ended. @see streams/kept */
 export type StreamReaderHow = 'first' | 'resume' | 'retry' | 'follower' | 'replay'
 export type StreamReaderResult = 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut' | 'gone'
+
+/** How an answer of a model that shares its answers came about. */
+export type CacheResult = 'hit' | 'miss' | 'follower'
 
 /** What Redis is used for; each use has its own connection. */
 export type RedisUse = 'limits' | 'jobs'

@@ -29,6 +29,7 @@ export function exchangeRecord(changes: Partial<ExchangeRecord> = {}): ExchangeR
     tries: null,
     upstreamRequestId: null,
     stream: null,
+    shared: null,
     ...changes,
   }
 }

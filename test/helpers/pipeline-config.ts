@@ -5,6 +5,7 @@ import {
   type ModelConfig,
   type ProviderConfig,
   type RetryConfig,
+  type SharingConfig,
 } from '../../src/config/types.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { type KeyIdentity } from '../../src/pipeline/client.js'
@@ -59,6 +60,8 @@ export type RigOptions = {
   readonly retries?: Partial<RetryConfig>
   /** Of all providers. */
   readonly extraBody?: JsonObject
+  /** Of every model. */
+  readonly sharing?: SharingConfig
 }
 
 export const FETCH = {
@@ -103,6 +106,7 @@ export function createConfig(options: RigOptions): Config {
     affinity: 'none',
     timeouts: {},
     hedge: null,
+    ...options.sharing,
   })
   const twins = { targets: [...model('', 'north').targets, ...model('', 'south').targets] }
   const tokensPerMinute = options.tokensPerMinute ?? TOKEN_LIMIT
@@ -180,7 +184,7 @@ export function createConfig(options: RigOptions): Config {
 
 const STREAMS: Config['streams'] = {
   ...{ resume: 'ask', graceMs: 30_000, keepMs: 300_000, drainMs: 600_000, store: 'memory', tokenSecret: null },
-  ...{ maxStreamBytes: 4_194_304, maxBytes: 268_435_456, maxBytesPerKey: 67_108_864 },
+  ...{ maxStreamBytes: 4_194_304, maxBytes: 268_435_456, maxBytesPerKey: 67_108_864, maxCacheBytes: 1_048_576 },
 }
 
 const JOBS: Config['jobs'] = {

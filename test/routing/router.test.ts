@@ -48,6 +48,20 @@ test('a configured model’s fields hold for provider/model and a pinned provide
   t.same(bodyOf('beta/x'), [['x', {}]])
 })
 
+test('a configured model says how its answers are shared, by its own name and for no other', async (t) => {
+  const cache = { ttlMs: 1000, scope: 'key' } as const
+  const rest = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
+  const plain = { name: 'plain', targets: [to('beta', 'p')], ...rest }
+  const both = { name: 'both', targets: [to('beta', 'm')], ...rest, coalesce: true, cache }
+  const cached = { name: 'cached', targets: [to('beta', 'm')], ...rest, coalesce: false, cache }
+  const router = routerOf(plain, both, cached, { ...plain, name: 'off', coalesce: false, cache: null })
+  const sharingOf = (model: string, provider: string | null = null) => router.route(query(model, { provider })).sharing
+  t.same(sharingOf('both'), { coalesce: true, cache })
+  t.same(sharingOf('cached'), { coalesce: false, cache })
+  for (const model of ['plain', 'off', 'beta/m']) t.equal(sharingOf(model), null, model)
+  t.equal(sharingOf('both', 'beta'), null, 'a pinned provider is another way')
+})
+
 test('the targets of the fallbacks follow, in the order of the configuration', async (t) => {
   const router = routerOf(
     {

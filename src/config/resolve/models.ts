@@ -30,9 +30,11 @@ const LINKS = ['fallbacks', 'contextFallbacks'] as const
 export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, context: ModelContext): ModelConfig[] {
   const models = Object.entries(entries).map(([name, entry]): ModelConfig => {
     const targets = resolveTargets(name, entry, context)
-    const { fallbacks, contextFallbacks, affinity, timeouts, hedge } = typeof entry === 'string' ? PLAIN : entry
+    const { fallbacks, contextFallbacks, affinity, timeouts, hedge, coalesce, cache } =
+      typeof entry === 'string' ? PLAIN : entry
     if (targets.length === 0) context.warnings.push(`model ${name} is ignored: none of its targets is usable`)
-    return { name, targets, fallbacks, contextFallbacks, affinity, timeouts, hedge: resolveHedge(name, hedge, context) }
+    const links = { fallbacks, contextFallbacks, affinity }
+    return { name, targets, ...links, timeouts, hedge: resolveHedge(name, hedge, context), coalesce, cache }
   })
   const served = models.filter(({ targets }) => targets.length > 0)
   const names = { served: new Set(served.map(({ name }) => name)), known: new Set(Object.keys(entries)), context }
@@ -45,7 +47,15 @@ export function resolveModels(entries: Readonly<Record<string, ModelEntry>>, con
 }
 
 /** The members of a model in short form. */
-const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null } as const
+const PLAIN = {
+  fallbacks: [],
+  contextFallbacks: [],
+  affinity: 'none',
+  timeouts: {},
+  hedge: null,
+  coalesce: false,
+  cache: null,
+} as const
 
 type Names = {
   readonly served: ReadonlySet<string>

@@ -11,6 +11,7 @@ import {
   type Config,
   type ContentConfig,
   type JobsConfig,
+  type ModelConfig,
   type ServerConfig,
   type StreamsConfig,
 } from '../types.js'
@@ -62,6 +63,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
   })
   if (providers.length === 0) refuseNoneLeft(file, leftOutTargets, context)
   refuseOpenGateway(file, problems)
+  refuseSharingOfAll(file, models, problems)
   if (file.server.maintenance !== false) warnings.push('server.maintenance: new requests are rejected')
   return {
     server: resolveServer(file.server, context),
@@ -132,6 +134,17 @@ function refuseOpenGateway(file: ConfigFile, problems: ProblemList): void {
     'must be a loopback address unless gateway keys are configured, because anyone could use your provider keys; set keys, API_KEYS, API_KEY or API_TOKEN',
   )
 }
+
+/** Without keys nothing tells one caller from another, so the answers of one are never given to another. */
+function refuseSharingOfAll({ keys }: ConfigFile, models: readonly ModelConfig[], problems: ProblemList): void {
+  if (keys.length > 0) return
+  for (const { name, coalesce = false, cache = null } of models) {
+    if (coalesce) problems.add(['models', name, 'coalesce'], NEEDS_KEYS)
+    if (cache !== null) problems.add(['models', name, 'cache'], NEEDS_KEYS)
+  }
+}
+
+const NEEDS_KEYS = 'requires gateway keys: without them answers are not shared'
 
 function resolveServer(server: ConfigFile['server'], context: EffectiveContext): ServerConfig {
   for (const [i, network] of server.trustedProxies.entries()) {

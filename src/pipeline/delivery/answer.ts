@@ -43,6 +43,7 @@ export function exchangeHeaders(exchange: ExchangeView): Headers {
   }
   const { dropped } = exchange.current
   if (dropped.length > 0) pushPrintable(headers, 'x-sluice-dropped', dropped.join(', '))
+  if (exchange.sharedHeaders !== null) headers.push(...exchange.sharedHeaders)
   return headers
 }
 

@@ -19,7 +19,7 @@ export function beginStream(exchange: ExchangeIn<'delivery'>): void {
   const face: StreamFormat = {
     keepaliveFrame: form.keepaliveFrame,
     encodeErrorFrame: (error) => {
-      const hasFrames = (exchange.log?.next ?? 0) > 0
+      const hasFrames = ((exchange.borrowed ?? exchange.log)?.next ?? 0) > 0
       const continued = hasFrames && form === surface ? exchange.current.meter?.encodeErrorFrame?.(error) : undefined
       return continued ?? form.encodeErrorFrame(error, requestId, hasFrames)
     },

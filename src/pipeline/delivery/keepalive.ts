@@ -21,6 +21,7 @@ function beat(exchange: ExchangeIn<'delivery'>): void {
   // A keepalive cannot be inserted into a JSON document that has begun.
   if (exchange.request.surface.framing === 'json' && exchange.isFollowed) return
   const nowMs = exchange.context.clock.nowMs()
+  if (exchange.borrowed?.hasMoved() === true) exchange.lastFrameAtMs = nowMs
   // A millisecond of grace: timers may fire a little early.
   if (nowMs - exchange.lastFrameAtMs >= exchange.context.config.server.keepaliveMs - 1) {
     // Headers are committed by the first keepalive at the latest; from then on an error is in-band.

@@ -50,6 +50,7 @@ export function createRecord(request: Recorded, parts: RecordParts): ExchangeRec
     tries: exchange?.tries ?? null,
     upstreamRequestId: attempt.upstreamRequestId,
     stream: exchange?.sink.streamId ?? null,
+    shared: exchange?.shared ?? null,
   }
 }
 

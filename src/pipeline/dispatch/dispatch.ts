@@ -15,7 +15,7 @@ import { isJudged } from '../attempt/attempt-end.js'
 import { deadlineOf, deadlinePassed } from '../attempt/client-deadline.js'
 import { encode } from '../attempt/encode.js'
 import { routeRaw } from '../attempt/raw-request.js'
-import { type ExchangeIn } from '../exchange.js'
+import { type ExchangeIn, type ExchangeView } from '../exchange.js'
 import { hedged } from './hedge.js'
 import { openAttempt } from './open-attempt.js'
 import { hashPrefix } from './prompt-prefix.js'
@@ -46,7 +46,7 @@ export async function dispatch(exchange: ExchangeIn<'dispatch'>, decoded: Decode
 }
 
 /** Where it may be served. @throws model_not_found, forbidden, invalid_request, unauthenticated */
-function routeOf({ context, request }: ExchangeIn<'dispatch'>, { facts, selector }: DecodedRequest): Route {
+export function routeOf({ context, request }: ExchangeView, { facts, selector }: DecodedRequest): Route {
   const { model, provider, raw } = facts
   const { config, router, dialects } = context
   const { path = null } = request

@@ -16,11 +16,14 @@ export function admitRequest(exchange: ExchangeIn<'admit'>): Promise<void> | nul
   const { limiter } = exchange.context
   const keyIndex = exchange.request.key.index
   if (exchange.request.isCounted !== true) limiter.takeRequest(keyIndex)
-  return waitForSlot(exchange, keyIndex)
+  // The request that it repeats may hold the slot for which it would wait.
+  return exchange.request.sharing?.isRepeat === true ? null : waitForSlot(exchange)
 }
 
-function waitForSlot(exchange: ExchangeIn<'admit'>, keyIndex: number): Promise<void> | null {
+/** Takes the slot alone, for a request that was counted before. @throws as `admitRequest` */
+export function waitForSlot(exchange: ExchangeIn<'admit'>): Promise<void> | null {
   const { limiter } = exchange.context
+  const keyIndex = exchange.request.key.index
   const waiter = new SlotWaiter(exchange, keyIndex)
   if (limiter.enter(keyIndex, waiter)) {
     exchange.holdsSlot = true

@@ -29,6 +29,10 @@ export type RequestHead = {
   readonly isIdempotencyKeyDoubled: boolean
   /** `x-sluice-resume: 1`: the client wants to come back to its stream. */
   readonly asksToResume: boolean
+  /** X-Stainless-Retry-Count, by which client libraries say that a request repeats one; empty without the header. */
+  readonly retryCount: string
+  /** All of its headers joined; empty without one. */
+  readonly cacheControl: string
   readonly origin: string
   /** X-Forwarded-For and Forwarded (RFC 7239), each of its headers joined: worth what the proxies in front are worth. */
   readonly forwardedFor: string
@@ -66,6 +70,8 @@ export class HeadReader {
   #prefer = ''
   #idempotencyKey = ''
   #resume = ''
+  #retryCount = ''
+  #cacheControl = ''
   #origin = ''
   #forwardedFor = ''
   #forwarded = ''
@@ -105,6 +111,8 @@ export class HeadReader {
       idempotencyKey: this.#idempotencyKey,
       isIdempotencyKeyDoubled: this.#idempotencyKeys > 1,
       asksToResume: this.#resume === '1',
+      retryCount: this.#retryCount,
+      cacheControl: this.#cacheControl,
       origin: this.#origin,
       forwardedFor: this.#forwardedFor,
       forwarded: this.#forwarded,
@@ -127,6 +135,8 @@ export class HeadReader {
     this.#prefer = ''
     this.#idempotencyKey = ''
     this.#resume = ''
+    this.#retryCount = ''
+    this.#cacheControl = ''
     this.#origin = ''
     this.#forwardedFor = ''
     this.#forwarded = ''
@@ -189,6 +199,12 @@ export class HeadReader {
         return
       case 'x-sluice-resume':
         this.#resume = value
+        return
+      case 'x-stainless-retry-count':
+        this.#retryCount = value
+        return
+      case 'cache-control':
+        this.#cacheControl = this.#cacheControl === '' ? value : `${this.#cacheControl}, ${value}`
         return
       case 'origin':
         this.#origin = value

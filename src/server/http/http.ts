@@ -5,13 +5,14 @@ import { type ExchangeHandle, type KeyIdentity, type PathFacts } from '../../pip
 import { type HeaderList, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
-import { type FrontView, type Reservation, refuseEarly, type ServerContext } from '../context.js'
+import { type FrontView, type Reservation, refuseEarly, type ServerContext, type SharingDesk } from '../context.js'
 import { type HttpRequest, type HttpResponse } from '../engine/engine.js'
 import { isJsonContentType, type RequestHead } from '../engine/request-head.js'
 import { ClientResponse } from '../engine/response.js'
 import { ACCEPTED_CODINGS, type Coding, codingOf } from '../inflate.js'
 import { type Asking, hasCredential, identify } from './credentials.js'
 import { type BodyEvents, RequestBody } from './request-body.js'
+import { asksToKeep, isKept, sharingRequestOf } from './sharing-request.js'
 import { HttpSink } from './sink.js'
 
 export type Act = (exchange: HttpExchange, req: HttpRequest) => void
@@ -46,6 +47,13 @@ export function createTakeChat(takeBody: TakeBody | null): Act {
 /** Handles a body that does not simply start an exchange; false if it does. */
 export type TakeBody = (exchange: HttpExchange, body: Uint8Array<ArrayBuffer>, key: KeyIdentity) => boolean
 
+export type StartOptions = {
+  /** Another sink before the client's own. */
+  readonly wrap?: (sink: Sink) => Sink
+  /** Where it is decided whether its answer is shared; by default what the view opens for it. */
+  readonly desk?: SharingDesk | undefined
+}
+
 /** One request over HTTP until its body is passed to the pipeline or rejected. */
 export class HttpExchange implements Asking, BodyEvents {
   readonly head: RequestHead
@@ -73,6 +81,7 @@ export class HttpExchange implements Asking, BodyEvents {
   /** The reservation of a body that waits to be decompressed; null if none does. */
   #packed: Reservation | null = null
   #handle: ExchangeHandle | null = null
+  #desk: SharingDesk | null = null
   #isRejected = false
   #isBodyRead = false
 
@@ -235,8 +244,8 @@ export class HttpExchange implements Asking, BodyEvents {
     this.#sink.reply({ status, headers: [...limits, ...headers], body, error: null })
   }
 
-  /** Begins the exchange. `wrap`: another sink before the client's own. */
-  start(body: Uint8Array<ArrayBuffer>, wrap: (sink: Sink) => Sink = asItIs): void {
+  /** Begins the exchange. */
+  start(body: Uint8Array<ArrayBuffer>, { wrap = asItIs, desk }: StartOptions = {}): void {
     const { surface } = this
     const key = this.#key
     if (surface === null || key === null) throw new GatewayError('internal')
@@ -244,16 +253,21 @@ export class HttpExchange implements Asking, BodyEvents {
     const { parameterHeaders } = this.head
     const acceptedAtMs = this.#acceptedAtMs
     const { path, origin } = this
-    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path, origin }
     const { keeping } = this.view
-    const { asksToResume: hasIds } = this.head
-    if (keeping === null || !(hasIds || keeping.isAlways)) {
-      this.#handle = this.view.pipeline.start(request, wrap(this.#sink))
-      return
-    }
-    const kept = keeping.keep(this.#sink, { key, surfaceId: surface.id, requestId, hasIds })
-    this.#handle = this.view.pipeline.start(request, wrap(kept))
-    kept.hold(this.#handle)
+    const sink = wrap(this.#sink)
+    const keepAs = { key, surfaceId: surface.id, requestId, hasIds: asksToKeep(this.head) }
+    const kept = isKept(this) ? keeping?.keep(sink, keepAs) : undefined
+    const sharing = desk ?? this.view.sharing?.open(sharingRequestOf(this, key, surface)) ?? null
+    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path, origin, sharing }
+    this.#desk = sharing
+    this.#handle = this.view.pipeline.start(request, kept ?? sink)
+    kept?.hold(this.#handle)
+    sharing?.hold(this.#handle)
+  }
+
+  /** Of the client's connection. */
+  get clientSink(): Sink {
+    return this.#sink
   }
 
   /** Of a body that is not read to its end. Chunks without a key are not worth a call for each. */
@@ -270,9 +284,11 @@ export class HttpExchange implements Asking, BodyEvents {
   }
 
   #leave(): void {
-    this.onLeave?.()
-    if (this.#sink.isFollowing) this.#sink.leave()
-    else this.#handle?.cancel()
+    const { isFollowing } = this.#sink
+    const goesOn = !isFollowing && this.#desk?.clientLeft() === true
+    if (!goesOn) this.onLeave?.()
+    if (isFollowing) this.#sink.leave()
+    else if (!goesOn) this.#handle?.cancel()
     const body = this.#body
     if (body === null && this.#packed === null) return
     // It was never an exchange, but it was a request: it is logged and counted.

@@ -33,6 +33,8 @@ export class IdempotentSink implements Sink {
   readonly #sink: Sink
   readonly #options: OnceOptions
   #isSettled = false
+  /** A stream that is kept: the key stays taken until its end. */
+  holdsStream = false
 
   constructor(sink: Sink, options: OnceOptions) {
     this.#sink = sink
@@ -57,7 +59,7 @@ export class IdempotentSink implements Sink {
   }
 
   begin(head: StreamHead, face: StreamFormat): void {
-    this.letGo()
+    if (!this.holdsStream) this.letGo()
     this.#sink.begin(head, face)
   }
 

@@ -3,10 +3,9 @@
 //
 //   body --webhookUrl | Prefer: respond-async | asyncByDefault--> decode, check --> store.accept --> 202
 //        '--Idempotency-Key--> store.begin --new--> exchange, its answer kept     --answered--> the first answer again
-import { createHash } from 'node:crypto'
 import { GatewayError } from '../../errors.js'
 import { encodeAcceptance, jobSurface } from '../../jobs/job-json.js'
-import { type DirectRequest, type JobApi, type NewJob } from '../../jobs/store.js'
+import { type JobApi, type NewJob } from '../../jobs/store.js'
 import { type GuardPolicy, parseWebhookUrl } from '../../jobs/webhook/guard.js'
 import { type KeyIdentity } from '../../pipeline/client.js'
 import { type HeaderList } from '../../pipeline/sink.js'
@@ -14,7 +13,8 @@ import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type Member, scanMembers, spliceMembers } from '../../wire/members.js'
 import { type HttpExchange, type TakeBody } from '../http/http.js'
-import { IdempotentSink, type NotKeptReason } from './idempotent-sink.js'
+import { type NotKeptReason } from './idempotent-sink.js'
+import { checkedKey, digestOf, keyOfAnother, startOnce } from './run-once.js'
 
 /** What job intake needs from the other parts. */
 export type JobIntake = {
@@ -39,15 +39,11 @@ const WEBHOOK_MEMBER = 'webhookUrl'
 const WEBHOOK_BYTES = Buffer.from(`"${WEBHOOK_MEMBER}"`)
 /** Members that are not stored: a job is never streamed, and its webhook is stored separately. */
 const NOT_STORED = ['stream', 'stream_options', WEBHOOK_MEMBER]
-const IDEMPOTENCY_KEY = /^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/
-/** Longer than any answer takes; only a process that has died holds a lease this long. */
-const DIRECT_LEASE_MS = 15 * 60_000
 /** A full queue has moved on by then. */
 const FULL_RETRY_AFTER_MS = 5000
 /** Space is freed when ended jobs pass their retention: minutes, not moments. */
 const NO_ROOM_RETRY_AFTER_MS = 60_000
 const PREFERENCE_APPLIED: HeaderList = Object.freeze([['preference-applied', 'respond-async'] as const])
-const REPLAYED: HeaderList = Object.freeze([['idempotency-replayed', 'true'] as const])
 
 /** Decides what happens to each body. */
 export function createTakeBody(door: JobIntake): TakeBody {
@@ -139,58 +135,6 @@ function noText(): GatewayError {
   return new GatewayError('invalid_request', { message: `${WEBHOOK_MEMBER} must be a string.`, param: WEBHOOK_MEMBER })
 }
 
-async function startOnce({ exchange, key, door }: IntakeRequest, surface: Surface | null, body: Body): Promise<void> {
-  try {
-    if (surface === null) throw new GatewayError('internal')
-    const idempotency = {
-      key: checkedKey(exchange.head.idempotencyKey),
-      digest: digestOf(`direct ${placeOf(exchange)}`, surface, body),
-    }
-    const request: DirectRequest = { keyName: key.name, idempotency }
-    const beginning = await door.desk.begin(request, DIRECT_LEASE_MS)
-    if (beginning.kind === 'mismatch') throw keyOfAnother()
-    if (beginning.kind === 'running') throw stillRunning()
-    if (beginning.kind === 'answered') {
-      const { status, headers, body: text } = beginning.answer
-      exchange.answer(status, Buffer.from(text), [...headers, ...REPLAYED])
-      return
-    }
-    const { caps, maxAnswerBytes } = exchange.view.jobs
-    const keep = { desk: door.desk, request, lease: beginning.lease, onNotKept: door.onNotKept }
-    if (exchange.isOver) await door.desk.forget(request, beginning.lease)
-    else {
-      exchange.start(body, (sink) => {
-        const once = new IdempotentSink(sink, { ...keep, caps: caps.stored, maxAnswerBytes })
-        exchange.onLeave = () => once.letGo()
-        return once
-      })
-    }
-  } catch (thrown) {
-    exchange.reject(thrown)
-  }
-}
-
-/** On a path that specifies more than its surface, the same body is a different request. */
-function placeOf({ path }: HttpExchange): string {
-  return path === null ? '' : `${path.streams} ${path.provider ?? ''}`
-}
-
-/** Digest of everything that determines the answer, except the gateway key. */
-function digestOf(way: string, surface: Surface, body: Body): string {
-  return createHash('sha256').update(`${way} ${surface.id} `).update(body).digest('base64url')
-}
-
-function checkedKey(key: string): string {
-  if (IDEMPOTENCY_KEY.test(key)) return key
-  const message = 'Idempotency-Key must be 1 to 255 visible ASCII characters.'
-  throw new GatewayError('invalid_request', { message, param: 'Idempotency-Key' })
-}
-
-function keyOfAnother(): GatewayError {
-  const message = 'This Idempotency-Key was used for another request.'
-  return new GatewayError('invalid_request', { status: 422, message, param: 'Idempotency-Key' })
-}
-
 /** A key is at fault only for its own places in the queue. */
 function queueFull(scope: 'key' | 'all'): GatewayError {
   const retryAfterMs = FULL_RETRY_AFTER_MS
@@ -218,10 +162,4 @@ function noRoom({ exchange, door }: IntakeRequest, { scope, bytes }: Excess): Ga
   // Waiting does not help.
   if (bytes > Math.min(perKey, all)) return new GatewayError('payload_too_large', { message: TOO_LARGE_A_JOB })
   return new GatewayError(scope === 'key' ? 'rate_limited' : 'storage_full', { message, retryAfterMs })
-}
-
-function stillRunning(): GatewayError {
-  const message = 'The first request with this Idempotency-Key is still running.'
-  const answer = { status: 409, retryable: true, retryAfterMs: 1000 }
-  return new GatewayError('invalid_request', { ...answer, message, param: 'Idempotency-Key' })
 }

@@ -60,6 +60,8 @@ export class KeptSink implements HoldingSink {
   #onDone: ((delivery: Delivery) => void) | null = null
   #handle: ExchangeHandle | null = null
   #bytes = 0
+  /** The client's sink has read the stream, or has left it. */
+  onReaderDone: ((result: Delivery['result']) => void) | null = null
 
   constructor(sink: Sink, options: KeptSinkOptions) {
     this.#sink = sink
@@ -72,6 +74,11 @@ export class KeptSink implements HoldingSink {
 
   get streamId(): string | null {
     return this.#stream === null ? null : shownStreamId(this.#stream.facts.id)
+  }
+
+  /** Once it has begun; null if it is not kept. */
+  get stream(): KeptStream | null {
+    return this.#stream
   }
 
   /** The exchange, to be cancelled if the stream is abandoned before its first content. */
@@ -100,7 +107,10 @@ export class KeptSink implements HoldingSink {
       const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive })
       return isNumbered ? new NumberedReader(reader) : reader
     }
-    this.#sink.follow(attach, ({ result }) => streams.counters.streamReader('first', result))
+    this.#sink.follow(attach, ({ result }) => {
+      streams.counters.streamReader('first', result)
+      this.onReaderDone?.(result)
+    })
   }
 
   keepalive(): void {
@@ -179,6 +189,7 @@ export function createKeeping(streams: KeptStreams, policy: KeepPolicy): Keeping
   }
 }
 
-function streamHeaders({ id }: KeptFacts): HeaderList {
+/** The headers that tell a client the id of its stream. */
+export function streamHeaders({ id }: KeptFacts): HeaderList {
   return [[STREAM_HEADER, id]]
 }

@@ -9,6 +9,9 @@ export const EXCHANGE_HEADERS: readonly string[] = [
   'x-sluice-attempts',
   'x-sluice-overhead-ms',
   'x-sluice-dropped',
+  'x-sluice-cache',
+  'x-sluice-attached',
+  'age',
   ...['limit', 'remaining', 'reset'].flatMap((word) => [`x-ratelimit-${word}-requests`, `x-ratelimit-${word}-tokens`]),
 ]
 /** Headers of an answer with a time to retry. */
@@ -20,6 +23,9 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-sluice-attempts': 'Number of requests sent to providers for this one',
   'x-sluice-overhead-ms': 'Time spent in the gateway, in ms; on answers that are not streamed',
   'x-sluice-dropped': 'Request members that this provider cannot take and that were left out',
+  'x-sluice-cache': 'Where the answer of a model that shares its answers came from: hit, follower or miss',
+  'x-sluice-attached': 'retry: the answer of the request that this one repeats',
+  age: 'Age of an answer from the cache, in whole seconds',
   'x-ratelimit-limit-requests': 'Request limit of this key',
   'x-ratelimit-remaining-requests': 'Requests left',
   'x-ratelimit-reset-requests': 'Time until the request limit is full again, such as 6m0s',
@@ -49,7 +55,8 @@ export function components() {
       'idempotency-key': {
         name: 'Idempotency-Key',
         in: 'header',
-        description: 'A repeated request with the same key gets the first answer and is not run again',
+        description:
+          'A repeated request with the same key gets the first answer, or the first stream while it is kept, and is not run again',
         schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]([ -~]*[!-~])?$' },
       },
     },

@@ -46,13 +46,14 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
   }
 
   function optional(record: ExchangeRecord): string {
-    const { dropped, error, stream, tries, upstreamRequestId } = record
+    const { dropped, error, stream, tries, upstreamRequestId, shared } = record
     let text = error === null ? '' : `,"error":${quoteError(record, error)}`
     if (dropped.length > 0) text += `,"dropped":[${dropped.map(quoteKnown).join(',')}]`
     if (tries !== null && tries.length > 1) text += `,"tries":${JSON.stringify(tries.map(tryFields))}`
     if (upstreamRequestId !== null) text += `,"upstreamId":${quote(upstreamRequestId)}`
     // Our own id, of characters that need no quotes.
     if (stream !== null) text += `,"stream":"${stream}"`
+    if (shared !== null) text += `,"shared":"${shared.how}","sharedFrom":${quoteId(shared.requestId)}`
     return text
   }
 

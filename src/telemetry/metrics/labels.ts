@@ -3,6 +3,7 @@
 import { OUTCOMES } from '../../model/event.js'
 import {
   type AttemptResult,
+  type CacheResult,
   type FloodKind,
   type JobRunResult,
   type JobState,
@@ -57,6 +58,7 @@ export const READER_HOWS: readonly StreamReaderHow[] = Object.freeze([
 export const READER_RESULTS: readonly StreamReaderResult[] = Object.freeze([
   ...(['delivered', 'client_gone', 'slow_reader', 'upstream_cut', 'gone'] as const),
 ])
+export const CACHE_RESULTS: readonly CacheResult[] = Object.freeze(['hit', 'miss', 'follower'])
 export const KEPT_SCOPES = Object.freeze(['gateway', 'key'] as const)
 export const REDIS_USES: readonly RedisUse[] = Object.freeze(['limits', 'jobs'])
 

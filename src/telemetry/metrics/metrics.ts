@@ -3,6 +3,7 @@
 import { OUTCOMES } from '../../model/event.js'
 import {
   type AttemptResult,
+  type CacheResult,
   type ExchangeRecord,
   type FloodKind,
   type JobCounts,
@@ -20,6 +21,7 @@ import {
 import { slabOf } from './cells.js'
 import {
   ATTEMPT_RESULTS,
+  CACHE_RESULTS,
   DELIVERY_STATES,
   FLOOD_KINDS,
   JOB_RUN_RESULTS,
@@ -68,6 +70,10 @@ export type LoopMetrics = Metrics & {
   streamNotKept(scope: (typeof KEPT_SCOPES)[number]): void
   /** A reader has left a kept stream. */
   streamReader(how: StreamReaderHow, result: StreamReaderResult): void
+  /** An answer of a model that shares its answers. */
+  cacheAnswer(result: CacheResult): void
+  /** Memory taken by cached answers (positive) or released. */
+  cacheBytes(bytes: number): void
   /** An answer with an Idempotency-Key is not kept: too large, or not taken by the store. */
   answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void
 }
@@ -191,6 +197,14 @@ class CellMetrics implements LoopMetrics {
   streamReader(how: StreamReaderHow, result: StreamReaderResult): void {
     const offset = READER_HOWS.indexOf(how) * READER_RESULTS.length + READER_RESULTS.indexOf(result)
     this.#add(this.#at.streamReaders + offset, 1)
+  }
+
+  cacheAnswer(result: CacheResult): void {
+    this.#add(this.#at.cacheAnswers + CACHE_RESULTS.indexOf(result), 1)
+  }
+
+  cacheBytes(bytes: number): void {
+    this.#add(this.#at.cacheBytes, bytes)
   }
 
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void {

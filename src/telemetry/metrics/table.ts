@@ -6,6 +6,7 @@
 import {
   ATTEMPT_RESULTS,
   type Axis,
+  CACHE_RESULTS,
   CONNECTION_STATE,
   DELIVERY_STATES,
   DIRECTION,
@@ -164,6 +165,16 @@ export const METRICS = {
     name: 'sluice_stream_readers_total',
     help: 'Readers of kept streams that have left, by how they came and what became of them.',
     ...{ type: 'counter', axes: [labelled('how', READER_HOWS), labelled('result', READER_RESULTS)] },
+  },
+  cacheAnswers: {
+    name: 'sluice_cache_answers_total',
+    help: 'Answers of models with cache or coalesce, by where they came from: cache, provider, or a stream that ran.',
+    ...{ type: 'counter', axes: [labelled('result', CACHE_RESULTS)] },
+  },
+  cacheBytes: {
+    name: 'sluice_cache_bytes',
+    help: 'Memory of cached answers.',
+    ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
   },
   floods: {
     name: 'sluice_floods_total',

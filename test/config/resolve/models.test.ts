@@ -2,7 +2,15 @@
 import { test } from 'tap'
 import { load, refusalOf } from '../sources.js'
 
-const PLAIN = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null }
+const PLAIN = {
+  fallbacks: [],
+  contextFallbacks: [],
+  affinity: 'none',
+  timeouts: {},
+  hedge: null,
+  coalesce: false,
+  cache: null,
+}
 const PROVIDERS = 'providers: { openai: { apiKey: k }, local: { protocol: openai-chat, baseUrl: "http://h" } }\n'
 
 test('a model is spelt out from every form', (t) => {
@@ -85,6 +93,8 @@ models:
       affinity: 'prefix',
       timeouts: { firstTokenMs: 5000 },
       hedge: { afterMs: 900, percentile: null, maxExtra: 0.05 },
+      coalesce: false,
+      cache: null,
     },
   ])
   t.end()

@@ -195,6 +195,23 @@ test('kept streams go on for 30 seconds without a reader, for 5 where all are ke
   t.end()
 })
 
+test('a model may share its answers where keys tell one caller from another', (t) => {
+  const model = (text: string, head = '') => `${head}models:\n  fast: { targets: [sim/echo], ${text} }\n`
+  const KEYED = 'keys: [{ name: one, key: key-of-the-first-team }]\n'
+  const sharingOf = (text: string) => {
+    const [found] = load(model(text, KEYED)).config.models
+    return { coalesce: found?.coalesce, cache: found?.cache }
+  }
+  t.same(sharingOf('fallbacks: []'), { coalesce: false, cache: null })
+  t.same(sharingOf('coalesce: true'), { coalesce: true, cache: null })
+  t.same(sharingOf('cache: {}'), { coalesce: false, cache: { ttlMs: 60_000, scope: 'key' } })
+  t.same(sharingOf('cache: { ttlMs: 1000, scope: gateway }').cache, { ttlMs: 1000, scope: 'gateway' })
+  const refused = (text: string) => refusalOf(() => load(model(text)))
+  t.match(refused('coalesce: true'), 'models.fast.coalesce: requires gateway keys')
+  t.match(refused('cache: {}'), 'models.fast.cache: requires gateway keys')
+  t.end()
+})
+
 test('memory of kept streams that one stream does not fit into is refused by name', (t) => {
   const refused = (text: string) => refusalOf(() => load(`streams:\n  ${text}\n`))
   t.match(

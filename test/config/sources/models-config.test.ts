@@ -20,7 +20,15 @@ test('provider -> model -> default options becomes models with these options', a
     },
     { OPENAI_API_KEY: 'k' },
   )
-  const rest = { fallbacks: [], contextFallbacks: [], affinity: 'none', timeouts: {}, hedge: null }
+  const rest = {
+    fallbacks: [],
+    contextFallbacks: [],
+    affinity: 'none',
+    timeouts: {},
+    hedge: null,
+    coalesce: false,
+    cache: null,
+  }
   const plain = { weight: 1, concurrency: null, thinking: null, contextTokens: null }
   const ollama = { keep_alive: '30m', options: { num_ctx: 8192 }, temperature: 0.7 }
   t.same(models, [

@@ -42,5 +42,6 @@ test('a rejected request and a settled exchange have the same fields, all of the
     tries: null,
     upstreamRequestId: null,
     stream: null,
+    shared: null,
   })
 })

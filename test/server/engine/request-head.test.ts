@@ -199,6 +199,8 @@ test('snapshots what is needed of a head', async (t) => {
     idempotencyKey: 'i-1',
     isIdempotencyKeyDoubled: false,
     asksToResume: false,
+    retryCount: '',
+    cacheControl: '',
     origin: 'https://app.test',
     forwardedFor: '1.1.1.1, 2.2.2.2',
     forwarded: 'for=3.3.3.3',
@@ -220,6 +222,20 @@ test('a client asks to come back to its stream with 1, and with nothing else', a
   t.equal(asks('1'), true)
   for (const value of ['', '0', 'true', '1, 1', '11']) t.equal(asks(value), false, value)
   t.equal(reader.read(requestOf([['host', 'a']])).asksToResume, false)
+})
+
+test('reads which retry it is, and what it says about stored answers in all of its headers', async (t) => {
+  const reader = new HeadReader([])
+  const head = reader.read(
+    requestOf([
+      ['host', 'a'],
+      ['x-stainless-retry-count', '2'],
+      ['cache-control', 'no-cache'],
+      ['cache-control', 'max-age=0'],
+    ]),
+  )
+  t.match(head, { retryCount: '2', cacheControl: 'no-cache, max-age=0' })
+  t.match(reader.read(requestOf([['host', 'a']])), { retryCount: '', cacheControl: '' })
 })
 
 test('begins each head anew', async (t) => {

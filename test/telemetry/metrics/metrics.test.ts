@@ -49,6 +49,8 @@ function touchAll(metrics: LoopMetrics): void {
   for (const change of [1, 1, -1] as const) metrics.keptStreams(change)
   metrics.streamNotKept('key')
   metrics.streamReader('resume', 'slow_reader')
+  metrics.cacheAnswer('follower')
+  metrics.cacheBytes(1024)
   metrics.offloadTask('decode', 'inline', 0.0002)
   metrics.offloadQueue(3)
   metrics.upstreamConnections('north', 5, 2)
@@ -107,6 +109,8 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_kept_streams: ['gauge'],
     sluice_kept_bytes: ['gauge'],
     sluice_streams_not_kept_total: ['counter', 'scope'],
+    sluice_cache_answers_total: ['counter', 'result'],
+    sluice_cache_bytes: ['gauge'],
     sluice_stream_readers_total: ['counter', 'how', 'result'],
     sluice_stored_bytes: ['gauge', 'kind'],
     sluice_answers_not_kept_total: ['counter', 'reason'],

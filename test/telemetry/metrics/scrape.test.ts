@@ -43,6 +43,7 @@ test('series that were never counted are not on the page', async (t) => {
       'sluice_fetched_bytes',
       'sluice_kept_streams',
       'sluice_kept_bytes',
+      'sluice_cache_bytes',
       'sluice_event_loop_lag_seconds',
       'sluice_listeners_paused',
       'sluice_offload_queue',
@@ -137,6 +138,8 @@ function countAll(metrics: LoopMetrics, loop: number): void {
   for (const scope of ['gateway', 'key'] as const) metrics.streamNotKept(scope)
   for (const how of ['first', 'replay'] as const) metrics.streamReader(how, 'delivered')
   metrics.streamReader('resume', 'gone')
+  for (const result of ['hit', 'miss', 'follower', 'hit'] as const) metrics.cacheAnswer(result)
+  for (const bytes of [4096, -1024]) metrics.cacheBytes(bytes)
   for (const task of ['decode', 'aggregate'] as const) metrics.offloadTask(task, 'worker', 0.125 * (loop + 1))
   metrics.offloadTask('encode', 'inline', 0.0625)
   metrics.offloadQueue(3)

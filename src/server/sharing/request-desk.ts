@@ -1,0 +1,301 @@
+// Decides, for one request, whether it runs or is answered from what another one gets or got, and holds what it owes to those who wait
+// for it. It sees the request once it is decoded; the pipeline acts on the verdict.
+//
+//   cache? --hit--> replay      a retry of one that was lost? --> that one's stream      one that runs? --> follower
+//   else it leads: others wait for it, and follow it, through the sinks that it puts before its client's
+import { GatewayError } from '../../errors.js'
+import { type ExchangeHandle, type ShareSubject, type ShareVerdict } from '../../pipeline/client.js'
+import { type HeaderList, type Sink } from '../../pipeline/sink.js'
+import { type KeptStream } from '../../streams/kept/kept-stream.js'
+import { ownerOf } from '../../streams/kept/readable-log.js'
+import { BorrowedLog } from '../../streams/sharing/borrowed-log.js'
+import { hashBody } from '../../streams/sharing/digest.js'
+import { type CacheHit } from '../../streams/sharing/exact-cache.js'
+import { type KeyedAsking, type SharingDesk, type SharingRequest } from '../context.js'
+import { KeptSink } from '../kept/kept-sink.js'
+import { CachedReader, hitHeaders, lastingHeaders } from './answers.js'
+import { type Asked, readAsked } from './asked.js'
+import { OwnRun } from './own-run.js'
+import { ReaderSink } from './reader-sink.js'
+import { ShareLead } from './share-lead.js'
+import { type Run, type RunHead, type SharingGround, type SharingPolicy } from './sharing.js'
+
+export type DeskOptions = {
+  readonly ground: SharingGround
+  readonly policy: SharingPolicy
+  readonly request: SharingRequest
+  /** It came with an Idempotency-Key that was free. */
+  readonly keyed?: KeyedAsking | null
+  /** It came with the Idempotency-Key of this request. */
+  readonly repeats?: Run | null
+}
+
+const ALONE: ShareVerdict = Object.freeze({ kind: 'alone' })
+const ENTER: ShareVerdict = Object.freeze({ kind: 'enter' })
+const MISS: HeaderList = Object.freeze([['x-sluice-cache', 'miss'] as const])
+const FOLLOWER: HeaderList = Object.freeze([['x-sluice-cache', 'follower'] as const])
+const ATTACHED: HeaderList = Object.freeze([['x-sluice-attached', 'retry'] as const])
+/** The client libraries count their retries of a request in this header, from 1. */
+const RETRY_COUNT = /^[1-9]\d{0,2}$/
+/** How long a retry waits for the connection that it replaces to be found lost, and how often it looks. */
+const LOST_WITHIN_MS = 500
+const LOOK_EVERY_MS = 25
+export class RequestDesk implements SharingDesk {
+  readonly isRepeat: boolean
+  readonly #options: DeskOptions
+  readonly #owner: string
+  readonly #cancel: () => void
+  #handle: ExchangeHandle | null = null
+  #own: OwnRun | null = null
+  #lead: ShareLead | null = null
+  /** The client's own, or the one before it. */
+  #sink: Sink | null = null
+  /** Stops what it waits for, or gives back what it has taken of another run. */
+  #stopWaiting: (() => void) | null = null
+  #bodyHash: Uint8Array | null = null
+  /** It may join a request that it repeats: not decided yet. */
+  #mayJoin: boolean
+  #isEnded = false
+
+  constructor(options: DeskOptions) {
+    const { request, keyed = null, repeats = null } = options
+    this.#options = options
+    this.#owner = ownerOf(request.key)
+    this.isRepeat = repeats !== null || (keyed === null && RETRY_COUNT.test(request.retryCount))
+    this.#mayJoin = this.isRepeat
+    this.#cancel = () => this.#handle?.cancel()
+    if (keyed !== null) this.#own = this.#createOwn(keyed)
+  }
+
+  /** The run that repetitions of its Idempotency-Key are answered from; null without a key. */
+  get keyedRun(): Run | null {
+    return this.#own?.run ?? null
+  }
+
+  /** The exchange, to be cancelled when nobody waits for it any more. */
+  hold(handle: ExchangeHandle): void {
+    this.#handle = handle
+    this.#lead?.hold(handle)
+  }
+
+  /** The client has left before its stream began or its answer was whole. True: the exchange goes on. */
+  clientLeft(): boolean {
+    if (this.#own?.run.clientLeft() === true) return true
+    return this.#lead?.run.clientLeft() ?? false
+  }
+
+  decide(subject: ShareSubject): Deciding {
+    const { repeats = null } = this.#options
+    if (repeats !== null) return this.#join(repeats, 'retry', { isNamed: true, onGone: () => REFUSED })
+    // Only streams are kept for repetitions; a whole answer is stored.
+    if (!subject.isStream && this.#own !== null) this.#dropOwn(subject.sink)
+    if (!this.#isShareable(subject)) return this.#mayJoin ? this.#enter() : this.#run(subject, null)
+    const hash = this.#bodyHash ?? hashBody(subject.body)
+    if (!(hash instanceof Promise)) return this.#choose(subject, hash)
+    return hash.then((done) => (this.#isEnded ? ALONE : this.#choose(subject, done)))
+  }
+
+  ended(): void {
+    this.#isEnded = true
+    this.#stopWaiting?.()
+    this.#stopWaiting = null
+    this.#own?.ended()
+    this.#lead?.ended()
+  }
+
+  /** Without a gateway key, or with a key of the caller's own, the one who asks again may be another. */
+  #isShareable({ isRepeatable }: ShareSubject): boolean {
+    const { key, path } = this.#options.request
+    return isRepeatable && key.digest !== null && (path?.callerKey ?? null) === null
+  }
+
+  #choose(subject: ShareSubject, bodyHash: Uint8Array): Deciding {
+    this.#bodyHash = bodyHash
+    const { request, ground } = this.#options
+    const asked = readAsked(subject, { request, bodyHash, owner: this.#owner })
+    if (this.#mayJoin) return this.#joinLost(asked)
+    const { cache } = asked
+    const hit = cache?.isRead === true ? ground.cache.get(cache.digest, cache.maxAgeMs) : null
+    return hit === null ? this.#followOrRun(subject, asked) : this.#replay(subject, asked, hit)
+  }
+
+  /** The request that it repeats, if that is certain. */
+  #joinLost({ digest }: Asked): Deciding {
+    const candidate = this.#options.ground.index.lost(digest)
+    if (candidate === null) return this.#enter()
+    const { run, isLost } = candidate
+    const joining = { isNamed: false, onGone: () => this.#enter() }
+    if (isLost) return this.#join(run, 'retry', joining)
+    return this.#untilLost(run).then((isNowLost) => (isNowLost ? this.#join(run, 'retry', joining) : this.#enter()))
+  }
+
+  /** It repeats none: from here on it is like any other request. */
+  #enter(): ShareVerdict {
+    this.#mayJoin = false
+    return ENTER
+  }
+
+  #followOrRun(subject: ShareSubject, asked: Asked): Deciding {
+    if (this.#isEnded) return ALONE
+    const { ground } = this.#options
+    const running = asked.follows ? ground.index.running(asked.digest) : null
+    if (running === null) return this.#run(subject, asked)
+    const joining = { isNamed: false, onGone: () => this.#followOrRun(subject, asked) }
+    return this.#join(running, 'follower', { ...joining, sink: this.#ownSink(subject, asked) })
+  }
+
+  /** It runs. `asked`: null if nobody may be answered from it but by its key. */
+  #run(subject: ShareSubject, asked: Asked | null): ShareVerdict {
+    const sink = this.#ownSink(subject, asked)
+    const isShared = asked !== null && (asked.leads || asked.cache !== null)
+    if (asked === null || !isShared) return sink === subject.sink ? ALONE : { kind: 'lead', sink, headers: [] }
+    const { ground, policy, request } = this.#options
+    const lead = new ShareLead(sink, { ground, policy, request, asked, onAbandoned: this.#cancel })
+    this.#lead = lead
+    if (this.#handle !== null) lead.hold(this.#handle)
+    return { kind: 'lead', sink: lead.sink, headers: MISS }
+  }
+
+  /** The sink before the client's own from which its own retries are answered; the client's where it asked for none. */
+  #ownSink({ sink }: ShareSubject, asked: Asked | null): Sink {
+    if (this.#sink !== null) return this.#sink
+    this.#sink = sink
+    if (!(sink instanceof KeptSink)) return sink
+    if (this.#own === null && asked !== null) this.#own = this.#createOwn(null)
+    if (this.#own !== null) this.#sink = this.#own.around(sink, asked?.digest ?? null)
+    return this.#sink
+  }
+
+  #createOwn(keyed: KeyedAsking | null): OwnRun {
+    const { ground, policy, request } = this.#options
+    const onAbandoned = (): void => {
+      // Others may still follow what this client has given up.
+      if (this.#lead?.run.clientLeft() !== true) this.#cancel()
+    }
+    return new OwnRun({ ground, policy, request, owner: this.#owner, keyed, onAbandoned })
+  }
+
+  /** A client that has left gets no whole answer, and none is stored for it. */
+  #dropOwn(sink: Sink): void {
+    const { request, keyed = null } = this.#options
+    this.#sink = sink
+    this.#own?.release()
+    this.#own = null
+    if (!request.isOver()) return
+    keyed?.onEnd()
+    this.#cancel()
+  }
+
+  #replay(subject: ShareSubject, asked: Asked, hit: CacheHit): ShareVerdict {
+    const { kind, contentType, body, requestId } = hit.answer
+    const { counters, streams } = this.#options.ground
+    counters.cacheAnswer('hit')
+    const shared = { how: 'hit', requestId } as const
+    const headers = hitHeaders(hit)
+    if (kind === 'whole') return { kind: 'answer', answer: { status: 200, contentType, body }, headers, shared }
+    const log = new BorrowedLog((onReadable) => new CachedReader(body, onReadable))
+    const sink = new ReaderSink(this.#ownSink(subject, asked), {
+      ...{ repeated: null, hasIds: false },
+      onReader: (result) => streams.counters.streamReader('replay', result),
+    })
+    return { kind: 'follow', sink, log, headers, shared }
+  }
+
+  #join(run: Run, how: 'retry' | 'follower', joining: Joining): Deciding {
+    const { head } = run
+    if (head !== null) return this.#joinHead(run, how, { ...joining, head })
+    return new Promise((resolve) => {
+      const leave = run.wait((begun) => {
+        this.#stopWaiting = null
+        resolve(this.#joinHead(run, how, { ...joining, head: begun }))
+      })
+      this.#stopWaiting = () => {
+        leave()
+        resolve(ALONE)
+      }
+    })
+  }
+
+  #joinHead(run: Run, how: 'retry' | 'follower', joining: Joining & { readonly head: RunHead }): Deciding {
+    const { head, isNamed, onGone } = joining
+    const shared = { how, requestId: run.requestId } as const
+    const mark = how === 'retry' ? ATTACHED : FOLLOWER
+    if (head.kind === 'answer') {
+      // A repetition by key gets what the first one gets; otherwise an error is a reason to try anew.
+      if ('error' in head.answer && how === 'retry' && !isNamed) return onGone()
+      run.isDelivered = true
+      return { kind: 'answer', answer: head.answer, headers: mark, shared }
+    }
+    const log = head.kind === 'stream' ? head.find() : null
+    if (log === null || log.first > 0) return onGone()
+    const joined = run.join()
+    this.#stopWaiting = joined
+    const borrowed = new BorrowedLog((onReadable) => {
+      joined()
+      return log.attach({ how, offset: 0, onReadable })
+    })
+    const headers = [...lastingHeaders(log.facts.headers), ...mark]
+    const sink = how === 'retry' ? this.#repeatingSink(run, log) : this.#followingSink(joining)
+    return { kind: 'follow', sink, log: borrowed, headers, shared }
+  }
+
+  #repeatingSink(run: Run, log: KeptStream): Sink {
+    const { ground, request } = this.#options
+    return new ReaderSink(request.clientSink, {
+      ...{ repeated: log, hasIds: request.hasIds },
+      onReader: (result) => {
+        ground.streams.counters.streamReader('retry', result)
+        run.isDelivered = result === 'delivered'
+      },
+    })
+  }
+
+  #followingSink({ sink = this.#options.request.clientSink }: Joining): Sink {
+    const { counters, streams } = this.#options.ground
+    counters.cacheAnswer('follower')
+    return new ReaderSink(sink, {
+      ...{ repeated: null, hasIds: false },
+      onReader: (result) => streams.counters.streamReader('follower', result),
+    })
+  }
+
+  /** Resolves true as soon as the run has no client, false after LOST_WITHIN_MS or when this one's own client has left. */
+  #untilLost(run: Run): Promise<boolean> {
+    const { timers } = this.#options.ground
+    const untilMs = timers.nowMs() + LOST_WITHIN_MS
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const isLost = run.clientCount === 0
+        if (isLost || timers.nowMs() >= untilMs) finish(isLost && run.holdsBeginning && !run.isDelivered)
+        else stop = timers.after(LOOK_EVERY_MS, look)
+      }
+      const finish = (isLost: boolean): void => {
+        this.#stopWaiting = null
+        resolve(isLost)
+      }
+      let stop = timers.after(LOOK_EVERY_MS, look)
+      this.#stopWaiting = () => {
+        stop()
+        resolve(false)
+      }
+    })
+  }
+}
+
+type Joining = {
+  /** By its Idempotency-Key, not by a guess. */
+  readonly isNamed: boolean
+  readonly onGone: () => Deciding
+  /** Of a follower, which may keep a stream of its own; by default the client's. */
+  readonly sink?: Sink
+}
+
+type Deciding = ShareVerdict | Promise<ShareVerdict>
+
+const REFUSED: ShareVerdict = Object.freeze({
+  kind: 'refuse',
+  error: GatewayError.shared('invalid_request', {
+    ...{ status: 409, retryable: true, retryAfterMs: 1000, param: 'Idempotency-Key' },
+    message: 'The first request with this Idempotency-Key has ended without an answer to repeat.',
+  }),
+})

@@ -1,0 +1,215 @@
+// A pipeline whose requests share their answers: all real but its two ends, its memory and its clock. Clients leave as the transport
+// tells it.
+import { type SharingConfig } from '../../src/config/types.js'
+import { type JsonObject } from '../../src/model/json.js'
+import { type KeyIdentity, type PathFacts } from '../../src/pipeline/client.js'
+import { type KeyedAsking, type SharingDesk, type SharingRequest } from '../../src/server/context.js'
+import { type KeepPolicy, KeptSink, streamHeaders } from '../../src/server/kept/kept-sink.js'
+import { createSharing } from '../../src/server/sharing/open.js'
+import { type Run, type SharingGround } from '../../src/server/sharing/sharing.js'
+import { type ReaderHow } from '../../src/streams/kept/readable-log.js'
+import { KeptStreams, type ReaderResult } from '../../src/streams/kept/registry.js'
+import { ExactCache } from '../../src/streams/sharing/exact-cache.js'
+import { Graces } from '../../src/streams/sharing/graces.js'
+import { RunIndex } from '../../src/streams/sharing/run-index.js'
+import { type CacheResult } from '../../src/telemetry/records.js'
+import { FakeSink } from './fake-sink.js'
+import { createFakeTimers } from './fake-timers.js'
+import { type Teardown } from './gateway.js'
+import { PipelineRig, turn } from './pipeline.js'
+import { KEY, type RigOptions } from './pipeline-config.js'
+import { OPENAI, STREAMS, surfaceOf } from './pipeline-wires.js'
+
+export const GRACE_MS = 5000
+export const KEEP_MS = 100_000
+
+export type SharingRigOptions = RigOptions & {
+  /** Null: no stream is kept for its client. */
+  readonly keeps?: boolean
+  readonly maxCacheBytes?: number
+  /** Of all kept and shared streams. */
+  readonly roomBytes?: number
+  readonly maxStreamBytes?: number
+}
+
+export type SharedAsking = {
+  readonly content?: string
+  readonly stream?: boolean
+  readonly model?: string
+  readonly surface?: string
+  readonly key?: KeyIdentity
+  readonly path?: PathFacts
+  readonly body?: JsonObject
+  readonly parameterHeaders?: Readonly<Record<string, string>>
+  readonly cacheControl?: string
+  readonly retryCount?: string
+  /** With `x-sluice-resume: 1`. */
+  readonly asks?: boolean
+  readonly idempotencyKey?: string
+}
+
+export const FOREIGN_KEY: KeyIdentity = { ...KEY, digest: 'f'.repeat(64) }
+
+/** One client of the rig. */
+export class SharedClient {
+  readonly sink = new FakeSink()
+  readonly requestId: string
+  desk: SharingDesk | null = null
+  isGone = false
+  readonly keyEvents: string[] = []
+
+  constructor(requestId: string) {
+    this.requestId = requestId
+  }
+
+  /** Its connection is lost. */
+  async leave(): Promise<void> {
+    this.isGone = true
+    this.sink.leave()
+    await turn()
+  }
+
+  get text(): string {
+    return this.sink.text
+  }
+
+  /** Of its answer, whole or streamed. */
+  header(name: string): string | undefined {
+    const headers = this.sink.heads[0]?.headers ?? this.sink.answers[0]?.headers ?? []
+    return headers.find(([each]) => each === name)?.[1]
+  }
+
+  get isDone(): boolean {
+    return this.sink.deliveries[0]?.result === 'delivered' || this.sink.answers.length > 0
+  }
+}
+
+export class SharingRig {
+  readonly pipe: PipelineRig
+  readonly timers = createFakeTimers()
+  readonly ground: SharingGround
+  readonly readers: string[] = []
+  readonly cacheResults: CacheResult[] = []
+  readonly #policy: { keep: KeepPolicy | null; share: KeepPolicy; hasSharedModels: boolean }
+  #roomBytes: number
+  #serial = 0
+
+  /** `sharing`: of every model; null for none. */
+  constructor(t: Teardown, sharing: SharingConfig | null, options: SharingRigOptions = {}) {
+    this.pipe = new PipelineRig({ providerSlots: 100, ...options, ...(sharing === null ? {} : { sharing }) })
+    // Whatever is open has a timer.
+    t.teardown(() => this.pipe.pipeline.endAll())
+    this.#roomBytes = options.roomBytes ?? Number.POSITIVE_INFINITY
+    const counters = {
+      keptStreams() {},
+      streamNotKept() {},
+      streamReader: (how: ReaderHow, result: ReaderResult) => void this.readers.push(`${how} ${result}`),
+    }
+    const { timers } = this
+    const maxCacheBytes = options.maxCacheBytes ?? 1_000_000
+    this.ground = {
+      timers,
+      streams: new KeptStreams({ loopIndex: 0, timers, counters }),
+      index: new RunIndex<Run>(timers.nowMs),
+      graces: new Graces((delayMs, act) => timers.after(delayMs, act)),
+      cache: new ExactCache({ maxBytes: () => maxCacheBytes, nowMs: timers.nowMs, onChange() {} }),
+      counters: { cacheAnswer: (result) => void this.cacheResults.push(result) },
+    }
+    const maxStreamBytes = options.maxStreamBytes ?? 1_000_000
+    const memory = { graceMs: GRACE_MS, keepMs: KEEP_MS, maxStreamBytes, maxLagBytes: 1_000_000 }
+    const share: KeepPolicy = { ...memory, resume: 'ask', reserve: () => this.#createBudget() }
+    this.#policy = { keep: options.keeps === false ? null : share, share, hasSharedModels: sharing !== null }
+  }
+
+  /** Upstream requests so far. */
+  get calls(): number {
+    return this.pipe.calls.length
+  }
+
+  /** A client asks; it goes as far as it can. Null: its key is another request's. */
+  async ask(asking: SharedAsking = {}): Promise<SharedClient> {
+    const client = this.startAsk(asking)
+    await turn()
+    return client
+  }
+
+  /** The same, without a turn of the event loop. */
+  startAsk(asking: SharedAsking): SharedClient {
+    const { content = 'Hi', stream = true, model = 'one', surface = OPENAI, key = KEY, path = null } = asking
+    const { cacheControl = '', retryCount = '', asks = false, idempotencyKey = '', parameterHeaders = {} } = asking
+    const client = new SharedClient(`req-${++this.#serial}`)
+    const isKept = this.#policy.keep !== null && (asks || idempotencyKey !== '')
+    const options = stream ? { stream_options: { include_usage: true } } : {}
+    const fields = { model, stream, ...options, max_tokens: 100, messages: [{ role: 'user', content }], ...asking.body }
+    const body = new Uint8Array(Buffer.from(JSON.stringify(fields)))
+    const request: SharingRequest = {
+      ...{ requestId: client.requestId, surfaceId: surface, key, path, parameterHeaders, retryCount, cacheControl },
+      ...{ isKept, hasIds: isKept, clientSink: client.sink, isOver: () => client.isGone },
+    }
+    client.desk = this.#open(client, request, { idempotencyKey, bodyDigest: JSON.stringify(fields) })
+    const kept = isKept ? this.#keep(client, request) : null
+    const handle = this.pipe.pipeline.start(
+      {
+        ...{ requestId: client.requestId, surface: surfaceOf(surface), key, body, parameterHeaders, path },
+        ...{ acceptedAtMs: this.pipe.nowMs, sharing: client.desk },
+      },
+      kept ?? client.sink,
+    )
+    kept?.hold(handle)
+    client.desk?.hold(handle)
+    client.sink.handle = {
+      cancel: () => {
+        if (client.desk?.clientLeft() !== true) handle.cancel()
+      },
+    }
+    return client
+  }
+
+  #open(client: SharedClient, request: SharingRequest, keyed: Pick<KeyedAsking, 'idempotencyKey' | 'bodyDigest'>) {
+    const sharing = createSharing(this.ground, this.#policy)
+    if (keyed.idempotencyKey === '') return sharing?.open(request) ?? null
+    const earlier = sharing?.findKeyed(request, keyed) ?? null
+    if (earlier === 'mismatch') throw new Error('mismatch')
+    const events = { onStream: () => client.keyEvents.push('stream'), onEnd: () => client.keyEvents.push('end') }
+    return earlier ?? (request.isKept ? (sharing?.openKeyed(request, { ...keyed, ...events }) ?? null) : null)
+  }
+
+  #keep(client: SharedClient, { key, surfaceId, requestId, hasIds }: SharingRequest): KeptSink {
+    const { keep } = this.#policy
+    if (keep === null) throw new Error('nothing is kept')
+    const { streams } = this.ground
+    return new KeptSink(client.sink, {
+      key,
+      surfaceId,
+      requestId,
+      hasIds,
+      streams,
+      policy: keep,
+      announce: streamHeaders,
+    })
+  }
+
+  #createBudget() {
+    let claimed = 0
+    const claim = (bytes: number) => {
+      const more = bytes - claimed
+      if (more > this.#roomBytes) return 'gateway' as const
+      this.#roomBytes -= Math.max(0, more)
+      claimed = Math.max(claimed, bytes)
+      return null
+    }
+    const shrink = (bytes: number) => {
+      this.#roomBytes += Math.max(0, claimed - bytes)
+      claimed = Math.min(claimed, bytes)
+    }
+    return { claim, shrink, release: () => shrink(0) }
+  }
+}
+
+/** The whole stream as a client that asks for usage gets it, without ids. */
+export const WHOLE_STREAM = [
+  STREAMS[OPENAI].head,
+  ...STREAMS[OPENAI].content,
+  STREAMS[OPENAI].finish,
+  STREAMS[OPENAI].marker,
+].join('')

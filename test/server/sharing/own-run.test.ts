@@ -1,0 +1,324 @@
+// What a retry gets, and a repetition with an Idempotency-Key: the answer of the request that it repeats, or an answer of its own.
+import { test } from 'tap'
+import { turn } from '../../helpers/pipeline.js'
+import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
+import {
+  FOREIGN_KEY,
+  GRACE_MS,
+  KEEP_MS,
+  type SharedAsking,
+  SharingRig,
+  WHOLE_STREAM,
+} from '../../helpers/sharing-rig.js'
+
+const { head, content, finish, marker } = STREAMS[OPENAI]
+const RETRY = { retryCount: '1' }
+const withoutIds = (text: string) => text.replace(/^id: \d+\n/gm, '')
+
+/** A request whose client was lost in mid-stream. */
+async function lost(rig: SharingRig, asking: SharedAsking = {}) {
+  const client = await rig.ask({ asks: true, ...asking })
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  await client.leave()
+  return client
+}
+
+test('a retry of a stream that was lost gets that stream from its beginning', async (t) => {
+  const rig = new SharingRig(t, null, { concurrency: 1 })
+  const first = await lost(rig)
+  const retry = await rig.ask({ ...RETRY, asks: true })
+  t.equal(rig.calls, 1)
+  t.equal(retry.header('x-sluice-attached'), 'retry')
+  t.equal(retry.header('x-sluice-stream'), first.header('x-sluice-stream'), 'by its id')
+  rig.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turn()
+  t.equal(withoutIds(retry.text), WHOLE_STREAM)
+  t.match(retry.text, /^id: 0\ndata/)
+  t.match(rig.pipe.records, [
+    { requestId: first.requestId, outcome: 'complete', shared: null },
+    { requestId: retry.requestId, outcome: 'complete', shared: { how: 'retry', requestId: first.requestId } },
+  ])
+  t.same(rig.readers, ['first client_gone', 'retry delivered'])
+  await rig.ask(RETRY)
+  t.equal(rig.calls, 2, 'it was delivered: the next one is another question')
+})
+
+test('it needs no slot, which the first one may hold, and gets no ids that it did not ask for', async (t) => {
+  const rig = new SharingRig(t, null, { concurrency: 1, queueMax: 0 })
+  await lost(rig)
+  const retry = await rig.ask(RETRY)
+  rig.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turn()
+  t.equal(retry.text, WHOLE_STREAM)
+  t.equal(rig.pipe.limiter.active(), 0)
+})
+
+test('a retry may come after the end, for a minute', async (t) => {
+  const rig = new SharingRig(t, null)
+  await lost(rig)
+  rig.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turn()
+  rig.timers.advance(60_000)
+  const retry = await rig.ask(RETRY)
+  t.equal(retry.text, WHOLE_STREAM)
+  t.equal(rig.calls, 1)
+
+  const late = new SharingRig(t, null)
+  await lost(late)
+  late.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turn()
+  late.timers.advance(60_001)
+  await late.ask(RETRY)
+  t.equal(late.calls, 2)
+})
+
+test('what is no certain retry runs anew, and takes a slot', async (t) => {
+  const askings: SharedAsking[] = [
+    {},
+    { retryCount: '0' },
+    { retryCount: 'x' },
+    { ...RETRY, content: 'other' },
+    { ...RETRY, key: FOREIGN_KEY },
+    { ...RETRY, path: { streams: false, provider: null, callerKey: 'sk-own' } },
+    { ...RETRY, key: { index: -1, name: null, digest: null } },
+    { ...RETRY, idempotencyKey: 'k' },
+  ]
+  for (const asking of askings) {
+    const rig = new SharingRig(t, null)
+    await lost(rig)
+    await rig.ask(asking)
+    t.equal(rig.calls, 2, JSON.stringify(asking))
+    t.equal(rig.pipe.limiter.active(), 2)
+  }
+})
+
+test('a first request that did not ask to be kept is not joined', async (t) => {
+  const rig = new SharingRig(t, null)
+  const client = await rig.ask()
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  await client.leave()
+  t.equal(rig.pipe.call.aborts, 1)
+  await rig.ask({ ...RETRY, asks: true })
+  t.equal(rig.calls, 2)
+})
+
+test('of two that were lost none is joined; of two of which one was lost, that one', async (t) => {
+  const rig = new SharingRig(t, null)
+  await rig.ask({ asks: true })
+  await lost(rig)
+  const retry = await rig.ask(RETRY)
+  t.equal(rig.calls, 2)
+  await retry.leave()
+  await lost(rig)
+  t.equal(rig.calls, 3)
+  await rig.ask(RETRY)
+  t.equal(rig.calls, 4)
+})
+
+test('a stream that failed, or was given up, is not joined', async (t) => {
+  const failed = new SharingRig(t, null)
+  await lost(failed)
+  failed.pipe.call.cut()
+  await turn()
+  await failed.ask(RETRY)
+  t.equal(failed.calls, 2)
+  const abandoned = new SharingRig(t, null)
+  await lost(abandoned)
+  abandoned.timers.advance(GRACE_MS)
+  t.equal(abandoned.pipe.call.aborts, 1)
+  await abandoned.ask(RETRY)
+  t.equal(abandoned.calls, 2)
+})
+
+test('a retry that comes while its connection still seems there waits up to half a second for it to go', async (t) => {
+  const rig = new SharingRig(t, null)
+  const first = await rig.ask({ asks: true })
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  const retry = await rig.ask(RETRY)
+  rig.timers.advance(400)
+  await turn()
+  t.equal(rig.calls, 1)
+  t.equal(retry.text, '')
+  await first.leave()
+  rig.timers.advance(25)
+  await turn()
+  t.equal(retry.header('x-sluice-attached'), 'retry')
+  t.equal(retry.text, head + content[0])
+
+  const alive = new SharingRig(t, null)
+  await alive.ask({ asks: true })
+  await alive.ask(RETRY)
+  alive.timers.advance(499)
+  await turn()
+  t.equal(alive.calls, 1)
+  alive.timers.advance(26)
+  await turn()
+  t.equal(alive.calls, 2)
+  const leaving = await alive.ask({ ...RETRY, content: 'b' })
+  t.equal(alive.calls, 3)
+  t.notOk(leaving.isDone)
+})
+
+test('a retry that leaves while it waits leaves nothing behind', async (t) => {
+  const rig = new SharingRig(t, null)
+  await rig.ask({ asks: true })
+  const retry = await rig.ask(RETRY)
+  await retry.leave()
+  t.match(rig.pipe.records, [{ requestId: retry.requestId, outcome: 'client_gone' }])
+  rig.timers.advance(1000)
+  await turn()
+  t.equal(rig.calls, 1)
+})
+
+test('a client that is lost before the first frame is waited for, and its retry waits with it', async (t) => {
+  const rig = new SharingRig(t, null)
+  const first = await rig.ask({ asks: true })
+  await first.leave()
+  t.equal(rig.pipe.call.aborts, 0)
+  rig.timers.advance(GRACE_MS - 1)
+  const retry = await rig.ask(RETRY)
+  rig.timers.advance(GRACE_MS * 2)
+  t.equal(rig.pipe.call.aborts, 0)
+  rig.pipe.call.stream()
+  await turn()
+  t.equal(retry.text, WHOLE_STREAM)
+  t.equal(rig.calls, 1)
+
+  const alone = new SharingRig(t, null)
+  await (await alone.ask({ asks: true })).leave()
+  alone.timers.advance(GRACE_MS)
+  t.equal(alone.pipe.call.aborts, 1)
+  t.equal(alone.ground.index.size, 0)
+  t.match(alone.pipe.record, { outcome: 'client_gone' })
+})
+
+test('a whole answer whose client was lost is kept for its retry', async (t) => {
+  const rig = new SharingRig(t, null)
+  const first = await rig.ask({ asks: true, stream: false })
+  await first.leave()
+  const waiting = await rig.ask({ ...RETRY, stream: false })
+  rig.pipe.call.whole()
+  await turn()
+  t.match(waiting.sink.answers, [{ status: 200, error: null }])
+  t.equal(waiting.header('x-sluice-attached'), 'retry')
+  t.equal(rig.ground.index.size, 0, 'it was delivered')
+
+  const second = await rig.ask({ asks: true, stream: false })
+  await second.leave()
+  rig.pipe.call.whole()
+  await turn()
+  t.match(rig.pipe.record, { requestId: second.requestId, outcome: 'complete' })
+  rig.timers.advance(59_000)
+  const retry = await rig.ask({ ...RETRY, stream: false })
+  t.equal(rig.calls, 2)
+  t.same(retry.sink.json, waiting.sink.json)
+  t.match(rig.pipe.record, { shared: { how: 'retry', requestId: second.requestId }, usage: { outputTokens: 0 } })
+  await rig.ask({ ...RETRY, stream: false })
+  t.equal(rig.calls, 3, 'once')
+})
+
+test('an error is no answer to a retry', async (t) => {
+  const rig = new SharingRig(t, null)
+  const first = await rig.ask({ asks: true })
+  await first.leave()
+  await rig.ask(RETRY)
+  rig.pipe.call.head(500, { 'content-type': 'application/json' }).send('{}').end()
+  await turn()
+  t.equal(rig.calls, 2)
+})
+
+test('a repetition with the key of a stream that runs or is kept gets that stream', async (t) => {
+  const rig = new SharingRig(t, null, { concurrency: 1 })
+  const keyed = { idempotencyKey: 'k1' }
+  const first = await rig.ask(keyed)
+  t.same(first.keyEvents, ['stream'])
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  t.match(first.header('x-sluice-stream'), /^str_/, 'a key counts as asking')
+  t.match(first.text, /^id: 0\n/)
+  const beside = await rig.ask(keyed)
+  t.equal(beside.header('x-sluice-attached'), 'retry')
+  await first.leave()
+  rig.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turn()
+  t.same(first.keyEvents, ['stream', 'end'])
+  const later = await rig.ask(keyed)
+  for (const client of [beside, later]) t.equal(withoutIds(client.text), WHOLE_STREAM)
+  t.equal(rig.calls, 1)
+  rig.timers.advance(KEEP_MS + 1)
+  await rig.ask(keyed)
+  t.equal(rig.calls, 2, 'after its retention the key is free')
+})
+
+test('a key belongs to one request of one caller', async (t) => {
+  const rig = new SharingRig(t, null)
+  await rig.ask({ idempotencyKey: 'k1' })
+  t.throws(() => rig.startAsk({ idempotencyKey: 'k1', content: 'other' }), /mismatch/)
+  await rig.ask({ idempotencyKey: 'k1', key: FOREIGN_KEY })
+  await rig.ask({ idempotencyKey: 'k2' })
+  t.equal(rig.calls, 3)
+})
+
+test('a connection lost before the first frame goes on for its grace, and is joined by its key', async (t) => {
+  const rig = new SharingRig(t, null)
+  const first = await rig.ask({ idempotencyKey: 'k1' })
+  await first.leave()
+  rig.timers.advance(GRACE_MS - 1)
+  t.equal(rig.pipe.call.aborts, 0)
+  const again = await rig.ask({ idempotencyKey: 'k1' })
+  rig.timers.advance(GRACE_MS * 3)
+  rig.pipe.call.stream()
+  await turn()
+  t.equal(withoutIds(again.text), WHOLE_STREAM)
+  t.equal(rig.calls, 1)
+
+  const alone = await rig.ask({ idempotencyKey: 'k2' })
+  await alone.leave()
+  rig.timers.advance(GRACE_MS)
+  t.equal(rig.pipe.call.aborts, 1)
+  t.same(alone.keyEvents, ['stream', 'end'])
+  await rig.ask({ idempotencyKey: 'k2' })
+  t.equal(rig.calls, 3, 'the key is free')
+})
+
+test('a failure frees the key; who waited gets it as well', async (t) => {
+  const rig = new SharingRig(t, null)
+  const first = await rig.ask({ idempotencyKey: 'k1' })
+  const beside = await rig.ask({ idempotencyKey: 'k1' })
+  rig.pipe.call.head(500, { 'content-type': 'application/json' }).send('{"error":{"message":"Broken."}}').end()
+  await turn()
+  for (const client of [first, beside]) t.match(client.sink.answers, [{ error: { upstreamStatus: 500 } }])
+  await rig.ask({ idempotencyKey: 'k1' })
+  t.equal(rig.calls, 2)
+  rig.pipe.call.head().send(head, content[0]).cut()
+  await turn()
+  await rig.ask({ idempotencyKey: 'k1' })
+  t.equal(rig.calls, 3)
+})
+
+test('a whole answer is not of this store: its key is left to the other, and repetitions are told to come back', async (t) => {
+  const rig = new SharingRig(t, null)
+  const first = await rig.ask({ idempotencyKey: 'k1', stream: false })
+  t.same(first.keyEvents, [])
+  t.equal(rig.ground.index.size, 0)
+  await first.leave()
+  t.equal(rig.pipe.call.aborts, 1, 'and its client takes it along')
+})
+
+test('it works without gateway keys, and with a key of the caller', async (t) => {
+  for (const asking of [
+    { key: { index: -1, name: null, digest: null } },
+    { path: { streams: false, provider: null, callerKey: 'sk-own' } },
+  ]) {
+    const rig = new SharingRig(t, null)
+    await rig.ask({ idempotencyKey: 'k1', ...asking })
+    const again = await rig.ask({ idempotencyKey: 'k1', ...asking })
+    rig.pipe.call.stream()
+    await turn()
+    t.equal(rig.calls, 1)
+    t.equal(withoutIds(again.text), WHOLE_STREAM)
+  }
+})

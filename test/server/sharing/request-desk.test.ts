@@ -1,0 +1,271 @@
+// Equal requests that run at once: one upstream request, every one of them its own end.
+import { test } from 'tap'
+import { turn } from '../../helpers/pipeline.js'
+import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
+import {
+  FOREIGN_KEY,
+  GRACE_MS,
+  type SharedAsking,
+  type SharedClient,
+  SharingRig,
+  WHOLE_STREAM,
+} from '../../helpers/sharing-rig.js'
+
+const COALESCE = { coalesce: true, cache: null }
+const { head, content, finish, marker } = STREAMS[OPENAI]
+/** By then a shared stream without readers is given up. */
+const SEAM_MS = 100
+
+const recordOf = (rig: SharingRig, { requestId }: SharedClient) =>
+  rig.pipe.records.find((one) => one.requestId === requestId)
+
+test('a request that is equal to one that runs gets its stream from the first frame on', async (t) => {
+  const rig = new SharingRig(t, COALESCE)
+  const leader = await rig.ask()
+  const early = await rig.ask()
+  t.equal(rig.calls, 1)
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  const late = await rig.ask()
+  t.equal(rig.calls, 1)
+  t.ok(late.text.length > 0, 'what was said before it came')
+  t.equal(late.text, leader.text)
+  t.equal(rig.pipe.limiter.active(), 3, 'each has a slot of its own')
+  rig.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turn()
+  for (const client of [leader, early, late]) {
+    t.equal(client.text, WHOLE_STREAM)
+    t.same(
+      client.sink.deliveries.map(({ result }) => result),
+      ['delivered'],
+    )
+    t.same(client.sink.late, [])
+  }
+  t.equal(leader.header('x-sluice-cache'), 'miss')
+  for (const follower of [early, late]) {
+    t.equal(follower.header('x-sluice-cache'), 'follower')
+    t.equal(follower.header('x-sluice-target'), 'north/up')
+    const record = recordOf(rig, follower)
+    t.match(record, { outcome: 'complete', shared: { how: 'follower', requestId: leader.requestId }, attempts: 0 })
+    t.equal(record?.usage.outputTokens, 0)
+  }
+  t.match(recordOf(rig, leader), { outcome: 'complete', shared: null, usage: { outputTokens: 7 } })
+  t.same(rig.cacheResults, ['miss', 'follower', 'follower'])
+  t.same(rig.readers.sort(), ['first delivered', 'follower delivered', 'follower delivered'])
+  t.equal(rig.pipe.limiter.active(), 0)
+  t.equal(rig.ground.index.size, 0)
+  t.equal(rig.ground.streams.size, 0)
+})
+
+test('what is not equal, or opts out, runs by itself', async (t) => {
+  const rig = new SharingRig(t, COALESCE, { concurrency: 100 })
+  await rig.ask()
+  const others: SharedAsking[] = [
+    { content: 'Ho' },
+    { key: FOREIGN_KEY },
+    { stream: false },
+    { cacheControl: 'no-cache' },
+    { parameterHeaders: { 'x-sluice-timeout-ms': '1000' } },
+    { parameterHeaders: { beta: '1' } },
+    { path: { streams: false, provider: null, callerKey: 'sk-own' } },
+    { key: { index: -1, name: null, digest: null } },
+    { model: 'pair' },
+  ]
+  for (const [index, asking] of others.entries()) {
+    await rig.ask(asking)
+    t.equal(rig.calls, 2 + index, JSON.stringify(asking))
+  }
+  await rig.ask({ cacheControl: 'no-cache' })
+  t.equal(rig.calls, 2 + others.length, 'it follows none, though another has opted out as well')
+})
+
+test('a gateway without coalesce shares nothing', async (t) => {
+  const rig = new SharingRig(t, null)
+  const first = await rig.ask()
+  const second = await rig.ask()
+  t.equal(first.desk, null)
+  t.equal(second.desk, null)
+  t.equal(rig.calls, 2)
+})
+
+test('fifty followers, any of them leaving at any moment, change nothing for the others', async (t) => {
+  const rig = new SharingRig(t, COALESCE, { concurrency: 100 })
+  const clients = [await rig.ask()]
+  const steps = [() => rig.pipe.call.head().send(head), ...content.map((each) => () => rig.pipe.call.send(each))]
+  for (let i = 0; i < 25; i++) clients.push(await rig.ask())
+  for (const [at, step] of steps.entries()) {
+    step()
+    await turn()
+    for (let i = 0; i < 7; i++) clients.push(await rig.ask())
+    // The one that came first among them.
+    for (const client of clients.slice(at * 5, at * 5 + 5)) await client.leave()
+  }
+  rig.pipe.call.send(finish, marker).end()
+  await turn()
+  t.equal(clients.length, 54)
+  t.equal(rig.calls, 1)
+  t.equal(rig.pipe.call.aborts, 0)
+  const gone = clients.filter(({ isGone }) => isGone)
+  t.equal(gone.length, 20)
+  for (const client of gone) t.ok(WHOLE_STREAM.startsWith(client.text))
+  for (const client of clients.filter(({ isGone }) => !isGone)) {
+    if (client.text !== WHOLE_STREAM) t.fail(client.text)
+  }
+  t.equal(rig.pipe.records.length, 54)
+  const outcomes = clients.map((client) => recordOf(rig, client)?.outcome)
+  t.equal(outcomes.filter((outcome) => outcome === 'client_gone').length, 19, 'the leader settles with the stream')
+})
+
+test('when all have left the upstream is aborted, whoever goes last', async (t) => {
+  for (const order of [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 0, 2],
+  ]) {
+    const rig = new SharingRig(t, COALESCE)
+    const clients = [await rig.ask(), await rig.ask(), await rig.ask()]
+    rig.pipe.call.head().send(head, content[0])
+    await turn()
+    for (const index of order) {
+      t.equal(rig.pipe.call.aborts, 0)
+      await clients[index]?.leave()
+      rig.timers.advance(SEAM_MS - 1)
+    }
+    t.equal(rig.pipe.call.aborts, 0)
+    rig.timers.advance(1)
+    t.equal(rig.pipe.call.aborts, 1)
+    t.equal(rig.pipe.records.length, 3)
+    t.equal(rig.ground.index.size, 0)
+    t.equal(rig.ground.streams.size, 0)
+    t.equal(rig.pipe.limiter.active(), 0)
+  }
+})
+
+test('before the first frame it goes on for those who wait, and is cancelled with the last of them', async (t) => {
+  const rig = new SharingRig(t, COALESCE)
+  const leader = await rig.ask()
+  const follower = await rig.ask()
+  await leader.leave()
+  t.equal(rig.pipe.call.aborts, 0)
+  t.equal(rig.pipe.records.length, 0)
+  const late = await rig.ask()
+  t.equal(rig.calls, 1)
+  await follower.leave()
+  t.equal(rig.pipe.call.aborts, 0)
+  rig.pipe.call.stream()
+  await turn()
+  t.equal(late.text, WHOLE_STREAM)
+  t.equal(follower.text, '')
+
+  const [one, two] = [await rig.ask({ content: 'b' }), await rig.ask({ content: 'b' })]
+  await one.leave()
+  await two.leave()
+  t.equal(rig.pipe.call.aborts, 1)
+  t.equal(rig.ground.index.size, 0)
+  t.equal(rig.pipe.limiter.active(), 0)
+})
+
+test("a provider's refusal before the first frame is everybody's", async (t) => {
+  const rig = new SharingRig(t, COALESCE)
+  const clients = [await rig.ask(), await rig.ask(), await rig.ask()]
+  rig.pipe.call.head(429, { 'content-type': 'application/json' }).send('{"error":{"message":"Slow down."}}').end()
+  await turn()
+  for (const client of clients) t.match(client.sink.answers, [{ status: 429, error: { message: 'Slow down.' } }])
+  t.equal(rig.calls, 1)
+  await rig.ask()
+  t.equal(rig.calls, 2, 'and is not kept')
+})
+
+test('a refusal by a limit of ours is not: the next one runs, and the others follow it', async (t) => {
+  const rig = new SharingRig(t, COALESCE, { providerSlots: 1 })
+  await rig.ask({ content: 'other' })
+  const clients = [rig.startAsk({}), rig.startAsk({}), rig.startAsk({})]
+  await turn()
+  for (const client of clients) t.match(client.sink.answers, [{ status: 503 }])
+  t.equal(rig.calls, 1, 'each was refused by itself')
+  t.match(
+    clients.map((client) => recordOf(rig, client)?.shared),
+    [null, null, null],
+  )
+})
+
+test('a failure in mid-stream reaches every follower in-band', async (t) => {
+  const rig = new SharingRig(t, COALESCE)
+  const clients = [await rig.ask(), await rig.ask()]
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  clients.push(await rig.ask())
+  rig.pipe.call.cut()
+  await turn()
+  for (const client of clients) {
+    t.match(client.text, /Hel.*\n\n.*"code":"upstream_cut"/s)
+    t.notMatch(client.text, /\[DONE\]/)
+    t.equal(recordOf(rig, client)?.outcome, 'upstream_cut')
+  }
+})
+
+test('each that asked to come back has a stream of its own; ending one ends no other', async (t) => {
+  const rig = new SharingRig(t, COALESCE)
+  const clients = [await rig.ask({ asks: true }), await rig.ask({ asks: true }), await rig.ask()]
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  const [leaderId = '', followerId = ''] = clients.map((client) => client.header('x-sluice-stream'))
+  t.match(leaderId, /^str_/)
+  t.match(followerId, /^str_/)
+  t.not(leaderId, followerId)
+  t.equal(clients[2]?.header('x-sluice-stream'), undefined)
+  t.match(clients[1]?.text, /^id: 0\ndata/)
+  const find = (id: string) => rig.ground.streams.find(id, 'd'.repeat(64))
+  find(leaderId)?.cancel()
+  await turn()
+  t.equal(rig.pipe.call.aborts, 0)
+  t.match(clients[0]?.text, /client_gone|stopped/)
+  await clients[1]?.leave()
+  await clients[2]?.leave()
+  rig.timers.advance(GRACE_MS - 1)
+  t.equal(rig.pipe.call.aborts, 0, 'the grace of the follower that asked')
+  rig.timers.advance(1)
+  rig.timers.advance(SEAM_MS)
+  t.equal(rig.pipe.call.aborts, 1)
+  t.equal(rig.pipe.records.length, 3)
+})
+
+test('a follower that comes back reads on in its own stream', async (t) => {
+  const rig = new SharingRig(t, COALESCE)
+  await rig.ask()
+  const follower = await rig.ask({ asks: true })
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  await follower.leave()
+  rig.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turn()
+  const stream = rig.ground.streams.find(follower.header('x-sluice-stream') ?? '', 'd'.repeat(64))
+  t.equal(stream?.streamEnd?.outcome, 'complete')
+  t.equal(recordOf(rig, follower)?.outcome, 'complete', 'it settles with the stream')
+  const reader = stream?.attach({ how: 'resume', offset: 0, onReadable() {} })
+  let text = ''
+  for (let frame = reader?.read() ?? null; frame !== null; frame = reader?.read() ?? null) text += Buffer.from(frame)
+  t.equal(text, WHOLE_STREAM)
+})
+
+test('a stream that has lost its beginning, or found no room, is followed by none', async (t) => {
+  const small = new SharingRig(t, COALESCE, { maxStreamBytes: 3000 })
+  await small.ask()
+  small.pipe.call.head()
+  for (let i = 0; i < 40; i++) small.pipe.call.send(content[0])
+  await turn()
+  await turn()
+  await small.ask()
+  t.equal(small.calls, 2)
+
+  const full = new SharingRig(t, COALESCE, { roomBytes: 0 })
+  const clients = [await full.ask(), await full.ask()]
+  t.equal(full.calls, 1)
+  full.pipe.call.stream()
+  await turn()
+  t.equal(clients[0]?.text, WHOLE_STREAM)
+  t.equal(full.calls, 2, 'who waited runs by itself')
+  full.pipe.call.stream()
+  await turn()
+  t.equal(clients[1]?.text, WHOLE_STREAM)
+})

@@ -1,0 +1,167 @@
+// The cache: which answers it gives to whom, and for how long.
+import { test } from 'tap'
+import { turn } from '../../helpers/pipeline.js'
+import { OPENAI, STREAMS, WHOLES } from '../../helpers/pipeline-wires.js'
+import { FOREIGN_KEY, type SharedAsking, SharingRig, WHOLE_STREAM } from '../../helpers/sharing-rig.js'
+
+const TTL_MS = 60_000
+const CACHE = { coalesce: false, cache: { ttlMs: TTL_MS, scope: 'key' } } as const
+const { head, content } = STREAMS[OPENAI]
+
+async function answered(rig: SharingRig, asking: SharedAsking = {}) {
+  const client = await rig.ask(asking)
+  if (client.isDone) return client
+  if (asking.stream === false) rig.pipe.call.whole()
+  else rig.pipe.call.stream()
+  await turn()
+  return client
+}
+
+test('a complete stream is replayed as a stream, a whole answer as a whole one', async (t) => {
+  for (const stream of [true, false]) {
+    const rig = new SharingRig(t, CACHE)
+    const first = await answered(rig, { stream })
+    t.equal(first.header('x-sluice-cache'), 'miss')
+    t.equal(first.header('age'), undefined)
+    rig.timers.advance(2999)
+    const second = await answered(rig, { stream })
+    t.equal(rig.calls, 1)
+    t.equal(second.header('x-sluice-cache'), 'hit')
+    t.equal(second.header('age'), '2')
+    t.equal(second.header('x-sluice-target'), 'north/up')
+    if (stream) {
+      t.equal(first.text, WHOLE_STREAM)
+      t.equal(second.text, WHOLE_STREAM)
+      t.equal(second.sink.heads[0]?.contentType, first.sink.heads[0]?.contentType)
+      t.same(rig.readers, ['first delivered', 'replay delivered'])
+    } else {
+      t.same(second.sink.json, first.sink.json)
+      t.equal(second.header('content-type'), 'application/json')
+    }
+    t.equal(second.sink.deliveries.length, stream ? 1 : 0)
+    t.match(rig.pipe.record, {
+      ...{ outcome: 'complete', status: 200, shared: { how: 'hit', requestId: first.requestId }, attempts: 0 },
+      usage: { inputTokens: 0, outputTokens: 0 },
+    })
+    t.same(rig.cacheResults, ['miss', 'hit'])
+    t.equal(rig.pipe.limiter.active(), 0)
+    rig.timers.advance(TTL_MS)
+    await answered(rig, { stream })
+    t.equal(rig.calls, 2, 'its time is over')
+  }
+})
+
+test('a stream is no answer to a request for a whole one, nor is it on another surface', async (t) => {
+  const rig = new SharingRig(t, CACHE)
+  await answered(rig)
+  await answered(rig, { stream: false })
+  t.equal(rig.calls, 2)
+  await rig.ask({ surface: 'anthropic-messages', body: { stream: true } })
+  t.equal(rig.calls, 3)
+})
+
+test('the request decides by Cache-Control', async (t) => {
+  const rig = new SharingRig(t, CACHE)
+  await answered(rig, { cacheControl: 'no-store' })
+  await answered(rig)
+  t.equal(rig.calls, 2, 'no-store was not stored')
+  await answered(rig, { cacheControl: 'no-store' })
+  t.equal(rig.calls, 3, 'and takes nothing from the store')
+  rig.timers.advance(10_000)
+  await answered(rig, { cacheControl: 'max-age=10' })
+  t.equal(rig.calls, 3)
+  await answered(rig, { cacheControl: 'max-age=9' })
+  t.equal(rig.calls, 4)
+  t.equal((await answered(rig)).header('age'), '0', 'which stored its answer')
+  rig.timers.advance(5000)
+  await answered(rig, { cacheControl: 'no-cache' })
+  t.equal(rig.calls, 5)
+  t.equal((await answered(rig)).header('age'), '0', 'as no-cache does')
+  t.equal(rig.calls, 5)
+})
+
+test('only complete answers are kept', async (t) => {
+  const rig = new SharingRig(t, CACHE)
+  await rig.ask()
+  rig.pipe.call.head().send(head, content[0]).cut()
+  await turn()
+  t.equal(rig.ground.cache.size, 0)
+  await rig.ask()
+  rig.pipe.call.head(400, { 'content-type': 'application/json' }).send('{"error":{"message":"no"}}').end()
+  await turn()
+  t.equal(rig.ground.cache.size, 0)
+  const leaving = await rig.ask()
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  await leaving.leave()
+  rig.timers.advance(1000)
+  t.equal(rig.pipe.call.aborts, 1)
+  t.equal(rig.ground.cache.size, 0)
+  await answered(rig)
+  t.equal(rig.ground.cache.size, 1)
+  t.equal(rig.calls, 4)
+})
+
+test('an answer is of its key, or where the configuration says so of all', async (t) => {
+  const rig = new SharingRig(t, CACHE)
+  await answered(rig)
+  await answered(rig, { key: FOREIGN_KEY })
+  t.equal(rig.calls, 2)
+  const open = new SharingRig(t, { coalesce: false, cache: { ttlMs: TTL_MS, scope: 'gateway' } })
+  await answered(open)
+  t.equal((await answered(open, { key: FOREIGN_KEY })).header('x-sluice-cache'), 'hit')
+  t.equal(open.calls, 1)
+  await answered(open, { path: { streams: false, provider: null, callerKey: 'sk-own' } })
+  t.equal(open.calls, 2, 'but never with a key of the caller')
+})
+
+test('a hit passes the same admission as any other request', async (t) => {
+  const rig = new SharingRig(t, CACHE, { requestsPerMinute: 2, keyModels: ['*'] })
+  await answered(rig)
+  t.equal((await answered(rig)).header('x-sluice-cache'), 'hit')
+  t.match((await rig.ask()).sink.answers, [{ status: 429 }])
+  const bound = new SharingRig(t, CACHE, { keyModels: ['other'] })
+  t.match((await bound.ask()).sink.answers, [{ status: 403 }])
+})
+
+test('a request that waits for the same answer does not get it from a cache alone', async (t) => {
+  const rig = new SharingRig(t, CACHE)
+  await rig.ask()
+  await rig.ask()
+  t.equal(rig.calls, 2, 'without coalesce both run')
+  const both = new SharingRig(t, { ...CACHE, coalesce: true })
+  const first = await both.ask()
+  const second = await both.ask()
+  both.pipe.call.stream()
+  await turn()
+  t.equal(both.calls, 1)
+  t.equal(second.text, first.text)
+  t.equal((await answered(both)).header('x-sluice-cache'), 'hit')
+  t.same(both.cacheResults, ['miss', 'follower', 'hit'])
+})
+
+test('a stream or an answer that is too large for it is delivered and not kept', async (t) => {
+  const rig = new SharingRig(t, CACHE, { maxCacheBytes: 8000 })
+  await rig.ask()
+  rig.pipe.call.head().send(head)
+  for (let i = 0; i < 20; i++) rig.pipe.call.send(content[0])
+  rig.pipe.call.send(STREAMS[OPENAI].finish, STREAMS[OPENAI].marker).end()
+  await turn()
+  t.equal(rig.pipe.record.outcome, 'complete')
+  t.equal(rig.ground.cache.size, 0)
+  await rig.ask({ stream: false })
+  rig.pipe.call.whole(WHOLES[OPENAI].replace('Hello', 'Hello'.repeat(300)))
+  await turn()
+  t.equal(rig.pipe.record.outcome, 'complete')
+  t.equal(rig.ground.cache.size, 0)
+})
+
+test('a hit of a request that asked to come back is kept like any stream', async (t) => {
+  const rig = new SharingRig(t, CACHE)
+  await answered(rig)
+  const hit = await rig.ask({ asks: true })
+  t.equal(rig.calls, 1)
+  t.match(hit.header('x-sluice-stream'), /^str_/)
+  t.match(hit.text, /^id: 0\ndata: .*id: 1\ndata: /s)
+  t.equal(hit.text.replace(/^id: \d+\n/gm, ''), WHOLE_STREAM)
+})
