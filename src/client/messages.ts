@@ -42,14 +42,20 @@ export type ChatErrorBody = {
 }
 
 export type ClientMessage =
-  | { readonly type: 'chat'; readonly id: string; readonly request: ChatRequest; readonly resume?: true }
+  | {
+      readonly type: 'chat'
+      readonly id: string
+      readonly request: ChatRequest
+      readonly queue: true
+      readonly resume?: true
+    }
   | { readonly type: 'resume'; readonly id: string; readonly stream: string; readonly after?: number }
   | { readonly type: 'cancel'; readonly id: string }
   | { readonly type: 'ping' }
 
 export type ServerMessage =
   | { readonly type: 'opened'; readonly id: string; readonly stream: string; readonly requestId: string }
-  | { readonly type: 'queued'; readonly id: string; readonly position: number; readonly etaMs: number }
+  | { readonly type: 'queued'; readonly id: string; readonly position: number; readonly etaMs: number | null }
   | { readonly type: 'event'; readonly id: string; readonly seq: number; readonly data: unknown }
   | {
       readonly type: 'done'

@@ -17,11 +17,11 @@ export type ChatEnd = {
 export type ChatEvents<Chunk = ChatChunk> = {
   /** The gateway has accepted the chat and keeps its stream. */
   readonly opened: { readonly stream: string; readonly requestId: string }
-  /** It waits for a place; said on each change. */
-  readonly queued: { readonly position: number; readonly etaMs: number }
+  /** It waits for a place; said on each change. `etaMs` is null if not known. */
+  readonly queued: { readonly position: number; readonly etaMs: number | null }
   /** With a listener for it, chunks are not held for the iterator. */
   readonly event: Chunk
-  /** A new socket has taken over, after this number. */
+  /** A new socket is asked for what comes after this number. */
   readonly resumed: { readonly after: number }
 }
 
@@ -112,12 +112,15 @@ export class OpenChat implements SocketChat<unknown> {
   greeting(): ClientMessage | null {
     const { id, stream } = this
     const { request, isKept } = this.#options
-    if (stream !== null) return { type: 'resume', id, stream, ...(this.#last < 0 ? {} : { after: this.#last }) }
+    if (stream !== null) {
+      if (!this.#isOver) this.#listeners.emit('resumed', { after: this.#last })
+      return { type: 'resume', id, stream, ...(this.#last < 0 ? {} : { after: this.#last }) }
+    }
     this.#sends += 1
     // It had begun, and a second answer would not continue the first.
     if (this.#last >= 0) this.fail(this.lost('unkept'))
     else if (this.#sends > MAX_SENDS) this.fail(new ChatFailedError({ error: NEVER_TAKEN }))
-    else return { type: 'chat', id, request, ...(isKept ? { resume: true } : {}) }
+    else return { type: 'chat', id, request, queue: true, ...(isKept ? { resume: true } : {}) }
     return null
   }
 
@@ -163,11 +166,9 @@ export class OpenChat implements SocketChat<unknown> {
   }
 
   #open({ stream, requestId }: { readonly stream: string; readonly requestId: string }): void {
-    const isNew = this.stream === null
     this.stream = stream
     this.#requestId = requestId
-    if (isNew) this.#listeners.emit('opened', { stream, requestId })
-    else this.#listeners.emit('resumed', { after: this.#last })
+    this.#listeners.emit('opened', { stream, requestId })
   }
 
   /** A chunk that was already here comes again when a socket was lost while it was on its way. */

@@ -39,7 +39,7 @@ const ask: typeof fetch = resumingFetch({ maxOfflineMs: 1000 })
 const socket = new SluiceSocket('wss://host/v1/ws', { token: async () => 'key' })
 export async function words(): Promise<string> {
   const chat = socket.chat({ messages: [] })
-  const off: () => void = chat.on('queued', ({ position, etaMs }) => void (position + etaMs))
+  const off: () => void = chat.on('queued', ({ position, etaMs }) => void (position + (etaMs ?? 0)))
   off()
   let text = ''
   try {

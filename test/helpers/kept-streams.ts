@@ -209,7 +209,7 @@ export class KeptStreams {
         streams.set(id, stream)
         if (type === 'chat') this.#options.play(stream, JSON.stringify(request))
         const opened = { type: 'opened', id, stream: stream.id, requestId: `r-${stream.id}` }
-        if (this.isKeeping) socket.send(JSON.stringify(opened))
+        if (type === 'chat' && this.isKeeping) socket.send(JSON.stringify(opened))
         this.#say(socket, { id, stream, after })
       }
     })
