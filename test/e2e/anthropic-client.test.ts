@@ -1,11 +1,11 @@
-// The official Anthropic client against a running gateway, over each of the four upstream wires.
+// The official Anthropic client against a running gateway, over each of the upstream wires.
 import Anthropic from '@anthropic-ai/sdk'
 import { t as tap, test } from 'tap'
 import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const KEY = 'test-key-0123456789abcdef'
-const PROVIDERS = ['anthropic', 'openai', 'google', 'ollama'] as const
+const PROVIDERS = ['anthropic', 'openai', 'responses', 'google', 'ollama'] as const
 const TEXT = 'Zażółć gęślą jaźń, 你好 👋 world'
 
 async function start(t: Teardown, args: string[] = []) {

@@ -30,8 +30,31 @@ const sse = (wire: keyof typeof STREAMS) => {
   const { head, content, finish, marker } = STREAMS[wire]
   return { head, content, end: finish + marker }
 }
+const RESPONSE = { id: 'resp_1', model: 'm', created_at: 1, output: [] }
+const responsesEvent = (type: string, members: object) =>
+  `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`
+const RESPONSES = {
+  head: [
+    responsesEvent('response.created', { sequence_number: 0, response: { ...RESPONSE, status: 'in_progress' } }),
+    responsesEvent('response.output_item.added', {
+      ...{ sequence_number: 1, output_index: 0 },
+      item: { id: 'msg_1', type: 'message', role: 'assistant', status: 'in_progress', content: [] },
+    }),
+    responsesEvent('response.content_part.added', {
+      ...{ sequence_number: 2, item_id: 'msg_1', output_index: 0, content_index: 0 },
+      part: { type: 'output_text', text: '', annotations: [] },
+    }),
+  ].join(''),
+  content: ['Hel', 'lo, '].map((delta, i) =>
+    responsesEvent('response.output_text.delta', {
+      ...{ sequence_number: 3 + i, item_id: 'msg_1', output_index: 0, content_index: 0, delta, logprobs: [] },
+    }),
+  ),
+  end: responsesEvent('response.completed', { sequence_number: 5, response: { ...RESPONSE, status: 'completed' } }),
+}
 const WIRES = {
   'openai-chat': sse('openai-chat'),
+  'openai-responses': RESPONSES,
   'anthropic-messages': sse('anthropic-messages'),
   'google-gemini': GEMINI,
   'ollama-chat': OLLAMA,
@@ -92,6 +115,22 @@ test('the OpenAI client raises an error in the stream, from every upstream wire'
     await rejectsWith(t, read(), /not a JSON object/)
     t.equal(text, 'Hel', wire)
     t.equal(await outcome(), 'upstream_cut', wire)
+  }
+})
+
+test('the OpenAI client raises an error in a stream of responses, raw and by its helper, from every upstream wire', async (t) => {
+  for (const wire of NAMES) {
+    const { headers, outcome } = named()
+    const request = { model: `${wire}/m`, input: 'Hi', store: false }
+    const stream = await openai.responses.create({ ...request, stream: true }, { headers })
+    let text = ''
+    const read = async () => {
+      for await (const event of stream) if (event.type === 'response.output_text.delta') text += event.delta
+    }
+    await rejectsWith(t, read(), /not a JSON object/)
+    t.equal(text, 'Hel', wire)
+    t.equal(await outcome(), 'upstream_cut', wire)
+    await rejectsWith(t, openai.responses.stream(request).finalResponse(), /not a JSON object/)
   }
 })
 

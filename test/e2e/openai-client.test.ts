@@ -1,11 +1,11 @@
-// The official OpenAI client against a running gateway, over each of the four upstream wires.
+// The official OpenAI client against a running gateway, over each of the upstream wires.
 import OpenAI, { AzureOpenAI } from 'openai'
 import { t as tap, test } from 'tap'
 import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const KEY = 'test-key-0123456789abcdef'
-const PROVIDERS = ['openai', 'anthropic', 'google', 'ollama'] as const
+const PROVIDERS = ['openai', 'responses', 'anthropic', 'google', 'ollama'] as const
 
 async function start(t: { teardown(callback: () => unknown): void }, args: string[] = []) {
   const simulator = await startSimulator(t, args)

@@ -12,7 +12,7 @@ import { MAIN, type Running, startGateway, type Teardown } from '../helpers/gate
 const GATEWAY_KEY = 'canary-gateway-key-00000001'
 const METRICS_TOKEN = 'canary-metrics-token-0001'
 const CANARY = /canary/i
-const PROTOCOLS = ['openai-chat', 'anthropic-messages', 'google-gemini', 'ollama-chat']
+const PROTOCOLS = ['openai-chat', 'openai-responses', 'anthropic-messages', 'google-gemini', 'ollama-chat']
 
 /** Nobody has told the gateway of it, so it is known by its look alone. */
 const STRAY_KEY = 'sk-proj-canary0123456789abcdefghijklmnop'
@@ -29,6 +29,9 @@ const messages = [{ role: 'user', content: 'Hi' }]
 const chat = (stream: boolean) => (provider: string, model: string) => ({
   ...{ model: `${provider}/${model}`, max_tokens: 5, stream, messages },
 })
+const responses = (stream: boolean) => (provider: string, model: string) => ({
+  ...{ model: `${provider}/${model}`, max_output_tokens: 16, stream, store: false, input: 'Hi' },
+})
 const talk = (stream: boolean) => (provider: string, model: string) => ({
   ...{ model_name: `${provider}/${model}`, user_last_statement: 'Hi', language: 'pl', stream },
 })
@@ -42,6 +45,7 @@ const CALLER = { 'x-api-key': CALLER_KEY }
 const WAYS: readonly Way[] = [
   ...[true, false].flatMap((stream) => [
     { path: '/v1/chat/completions', body: chat(stream) },
+    { path: '/v1/responses', body: responses(stream) },
     { path: '/v1/messages', body: chat(stream) },
     { path: '/api/chat', body: chat(stream) },
     { path: '/api/conversation_with_model', body: talk(stream) },

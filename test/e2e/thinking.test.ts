@@ -9,11 +9,17 @@ import { test } from 'tap'
 import { type Running, startGateway, type Teardown } from '../helpers/gateway.js'
 
 const KEY = 'key-of-thinking-0123456789'
-const WIRES = ['openai-chat', 'ollama-chat', 'google-gemini', 'anthropic-messages'] as const
+const WIRES = ['openai-chat', 'openai-responses', 'ollama-chat', 'google-gemini', 'anthropic-messages'] as const
 type Wire = (typeof WIRES)[number]
 
 const ANSWERS: Readonly<Record<Wire, object>> = {
   'openai-chat': { choices: [{ index: 0, message: { role: 'assistant', content: 'yes' }, finish_reason: 'stop' }] },
+  'openai-responses': {
+    id: 'resp_1',
+    status: 'completed',
+    model: 'm',
+    output: [{ type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'yes' }] }],
+  },
   'ollama-chat': { model: 'm', message: { role: 'assistant', content: 'yes' }, done: true, done_reason: 'stop' },
   'google-gemini': { candidates: [{ content: { role: 'model', parts: [{ text: 'yes' }] }, finishReason: 'STOP' }] },
   'anthropic-messages': {
@@ -34,6 +40,14 @@ const REFUSALS: Readonly<Record<Wire, object>> = {
       message: "Unsupported parameter: 'reasoning_effort' is not supported with this model.",
       type: 'invalid_request_error',
       param: 'reasoning_effort',
+      code: 'unsupported_parameter',
+    },
+  },
+  'openai-responses': {
+    error: {
+      message: "Unsupported parameter: 'reasoning.effort' is not supported with this model.",
+      type: 'invalid_request_error',
+      param: 'reasoning.effort',
       code: 'unsupported_parameter',
     },
   },
@@ -58,7 +72,7 @@ async function start(t: Teardown): Promise<Vendors> {
     const text = Buffer.concat(chunks).toString()
     const [, wire = '', ...path] = (req.url ?? '').split('/')
     bodies.push({ ...(JSON.parse(text) as object), path: path.join('/') })
-    const isRefused = /plain/.test(text + req.url) && /"think|"reasoning_effort"/.test(text)
+    const isRefused = /plain/.test(text + req.url) && /"think|"reasoning_effort"|"reasoning":/.test(text)
     res.writeHead(isRefused ? 400 : 200, { 'content-type': 'application/json' })
     res.end(JSON.stringify((isRefused ? REFUSALS : ANSWERS)[wire as Wire]))
   })
@@ -89,7 +103,7 @@ async function start(t: Teardown): Promise<Vendors> {
 /** What of a request asks a model to think, whatever the wire. */
 function thinkingOf(body: Record<string, unknown> | undefined): unknown {
   const config = body?.generationConfig as { thinkingConfig?: unknown } | undefined
-  return body?.think ?? body?.reasoning_effort ?? body?.thinking ?? config?.thinkingConfig ?? null
+  return body?.think ?? body?.reasoning_effort ?? body?.reasoning ?? body?.thinking ?? config?.thinkingConfig ?? null
 }
 
 const TURN = [{ role: 'user' as const, content: 'Hi' }]

@@ -5,20 +5,42 @@ import { t as tap, test } from 'tap'
 import { request } from 'undici'
 import { type Running, simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 
-type Surface = { readonly name: string; readonly path: string; readonly endMarker: string; readonly errorFrame: RegExp }
+type Surface = {
+  readonly name: string
+  readonly path: string
+  readonly prompt: object
+  readonly endMarker: string
+  readonly errorFrame: RegExp
+}
+
+const CHAT = { max_tokens: 50, messages: [{ role: 'user', content: 'Hi' }] }
 
 const SURFACES: readonly Surface[] = [
-  { name: 'OpenAI', path: '/v1/chat/completions', endMarker: '[DONE]', errorFrame: /data: \{"error":\{/ },
+  {
+    name: 'OpenAI',
+    path: '/v1/chat/completions',
+    prompt: CHAT,
+    endMarker: '[DONE]',
+    errorFrame: /data: \{"error":\{/,
+  },
+  {
+    name: 'OpenAI responses',
+    path: '/v1/responses',
+    prompt: { max_output_tokens: 50, input: 'Hi' },
+    endMarker: 'response.completed',
+    errorFrame: /event: error\ndata: \{"type":"error",.*"error":\{.*\n\nevent: response.failed\ndata: .*\n\n$/,
+  },
   {
     name: 'Anthropic',
     path: '/v1/messages',
+    prompt: CHAT,
     endMarker: 'message_stop',
     errorFrame: /event: error\ndata: \{"type":"error"/,
   },
 ]
 /** Each fault is met by itself: nothing is tried again, nobody is kept away. */
 const ONE_TRY = { retries: { max: 0 }, breaker: { enabled: false } }
-const PROVIDERS = ['openai', 'anthropic', 'google', 'ollama']
+const PROVIDERS = ['openai', 'responses', 'anthropic', 'google', 'ollama']
 
 const simulator = await startSimulator(tap, ['--tokens-per-second', '300'])
 const gateway = await startGateway(tap, {
@@ -26,7 +48,7 @@ const gateway = await startGateway(tap, {
 })
 
 async function ask(gateway: Running, surface: Surface, model: string, stream: boolean) {
-  const body = JSON.stringify({ model, stream, max_tokens: 50, messages: [{ role: 'user', content: 'Hi' }] })
+  const body = JSON.stringify({ model, stream, ...surface.prompt })
   const answer = await request(gateway.origin + surface.path, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -155,10 +155,11 @@ export function startSimulator(t: Teardown, args: readonly string[] = []): Promi
   return startNode(t, [MAIN, 'simulate', '--port', '0', ...args], { folder })
 }
 
-/** Providers that reach the simulator over each of its four wires; the model `openai/lorem` and so on. */
+/** Providers that reach the simulator over each of its wires; the model `openai/lorem` and so on. */
 export function simulatedProviders(origin: string): Record<string, object> {
   return {
     openai: { protocol: 'openai-chat', baseUrl: `${origin}/v1`, apiKey: 'sk-upstream-openai' },
+    responses: { protocol: 'openai-responses', baseUrl: `${origin}/v1`, apiKey: 'sk-upstream-responses' },
     anthropic: { protocol: 'anthropic-messages', baseUrl: `${origin}/v1`, apiKey: 'sk-upstream-anthropic' },
     google: { protocol: 'google-gemini', baseUrl: `${origin}/v1beta`, apiKey: 'sk-upstream-google' },
     ollama: { protocol: 'ollama-chat', baseUrl: origin },

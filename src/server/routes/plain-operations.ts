@@ -127,10 +127,10 @@ export const PLAIN_OPERATIONS = Object.freeze({
   webSocket: webSocket('Open a WebSocket for concurrent chats'),
   largeWebSocket: webSocket('Open a WebSocket for concurrent chats with messages of up to server.maxBodyBytes'),
   noWebSocket: {
+    ...OPEN,
     tags: ['WebSocket'],
     summary: 'Answer a client that tries a WebSocket first: 426, so that it sends POST instead',
     responses: {
-      '401': UNAUTHENTICATED,
       '426': refusal(
         'WebSocket mode is not available on this route: send POST. Stored answers cannot be listed.',
         'invalid_request',
