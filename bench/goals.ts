@@ -40,6 +40,19 @@ export const GOALS: readonly Goal[] = [
     ratio(`S12 CPU an event, ${name}, kept, to not kept`, `S12 ${name}`, 'CPU us/event', 1.15, 'sluice, kept'),
     ratio(`S12 the same with numbers`, `S12 ${name}`, 'CPU us/event', 1.3, 'sluice, kept with numbers'),
   ]),
+  ratio('S13 CPU a 215 KB step, same protocol, to the bare pipe', 'S13 215 KB, openai', 'CPU us/request', 1.6),
+  value('S13 CPU a 215 KB step, translated, us', 'S13 215 KB, openai to anthropic', 'CPU us/request', 1825),
+  value('S13 event loop a 215 KB step, us', 'S13 215 KB, openai', 'event loop us/request', 650),
+  value('S13 event loop a translated step, us', 'S13 215 KB, openai to anthropic', 'event loop us/request', 650),
+  ...['beside steps', 'beside translated steps'].map((name) =>
+    ratio(
+      `S13 gap p99 of 200 streams ${name}, to alone`,
+      'S13 200 streams at 20 ms',
+      'gap p99 ms',
+      1.2,
+      `sluice, ${name}`,
+    ),
+  ),
   value('S11 first answer after start, ms', 'S11 start', 'first answer ms', 1000),
   value('S11 idle memory, MB', 'S11 start', 'idle RSS MB', 120),
 ]

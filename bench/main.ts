@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 import { runS9 } from './load/ablation.bench.js'
 import { runS8 } from './load/aborts.bench.js'
+import { runS13 } from './load/agents.bench.js'
 import { runS6 } from './load/held.bench.js'
 import { runS12 } from './load/kept.bench.js'
 import { runS2 } from './load/large.bench.js'
@@ -32,6 +33,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   S10: { title: 'event loops', run: runS10 },
   S11: { title: 'start and idle', run: runS11 },
   S12: { title: 'streams that are kept', run: runS12 },
+  S13: { title: "agents' requests", run: runS13 },
 }
 
 const ROUNDS = 5

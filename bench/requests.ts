@@ -1,5 +1,6 @@
 // What the generators ask: one chat in the words of four APIs. A gateway is asked in its client's API, all others in the
 // upstream's own, so that both bring the same events of the same upstream.
+import { agentMembers } from './agent-request.js'
 import { type Contender } from './contenders.js'
 
 export type Api = 'openai' | 'anthropic' | 'gemini' | 'ollama'
@@ -16,6 +17,8 @@ export type Ask = {
   readonly isTool?: boolean
   /** Length of the prompt. */
   readonly promptBytes?: number
+  /** A coding agent's conversation and tools instead, in OpenAI's form. */
+  readonly isAgent?: boolean
 }
 
 export type BenchRequest = {
@@ -64,6 +67,7 @@ const SPOKEN: Readonly<Record<Api, Spoken>> = {
       // Usage is asked for by the client, so that no frame has to be taken out and bytes can be compared with the upstream's.
       ...(ask.stream === false ? {} : { stream: true, stream_options: { include_usage: true } }),
       ...(ask.isTool === true ? { tools: [{ type: 'function', function: toolOf(ask) }] } : {}),
+      ...(ask.isAgent === true ? agentMembers() : {}),
     }),
   },
   anthropic: {

@@ -1,6 +1,6 @@
 // How long does it take to put another model's name into a request, with all that has to be known of it first? By size of the
 // body. Beside it: writing the parsed body anew.
-import { parseRequestBody, scanMembers, spliceMembers } from '../../src/wire/members.js'
+import { parseRequestBody, scanMembers, spliceMembers } from '../../src/wire/body/members.js'
 import { measure, printTable } from './measure.js'
 
 const KB = 1024

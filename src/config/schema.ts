@@ -159,7 +159,7 @@ const Offload = section('The pool of worker threads for large bodies.', {
   minBytes: integer(
     { minimum: 0, maximum: GIB },
     262_144,
-    'Bodies of at least this size go to the pool, in bytes; 0 sends all of them. When many arrive at once, bodies from 64 KiB go there too. bench/README.md has the measurements.',
+    'Bodies of at least this size that have to be read in full go to the pool, in bytes; 0 sends all bodies. Large requests that have to be translated, and those that arrive when many do, go there from 64 KiB on; requests that pass to their own API need not be read in full. bench/README.md has the measurements.',
   ),
   workers: Type.Union([Type.Literal('auto'), Type.Integer({ minimum: 1, maximum: MAX_THREADS })], {
     default: 'auto',

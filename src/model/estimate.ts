@@ -9,7 +9,7 @@ export const TOKENS_PER_IMAGE = 1000
 /** No image of relevant size fits into a smaller body, so small bodies are never walked. */
 const MIN_WALK_BYTES = 8 * 1024
 /** A shorter string is text: the smallest real images are some hundred bytes, and an error of 250 tokens does not matter. */
-const MIN_IMAGE_CHARS = 1024
+export const MIN_IMAGE_CHARS = 1024
 /** Enough to distinguish base64 from prose, which has a space or a full stop long before. */
 const SAMPLE_CHARS = 256
 /** Of an image or a document. */
@@ -50,6 +50,10 @@ export function estimateRequestTokens(bodyBytes: number, body: JsonObject | null
 }
 
 function isImage(text: string): boolean {
-  if (text.length < MIN_IMAGE_CHARS) return false
+  return text.length >= MIN_IMAGE_CHARS && isImageBeginning(text)
+}
+
+/** Whether a text of MIN_IMAGE_CHARS or more that begins like this is an image or a document in base64. */
+export function isImageBeginning(text: string): boolean {
   return DATA_URL.test(text) || BASE64.test(text.slice(0, SAMPLE_CHARS))
 }

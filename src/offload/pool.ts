@@ -90,7 +90,7 @@ export class CodecPool {
   async run<K extends CodecTask['kind']>(task: Extract<CodecTask, { kind: K }>): Promise<CodecResults[K]> {
     if (this.#isClosed) throw overloaded('is shutting down')
     // What has been begun goes on: it is new requests whose bodies are too many.
-    if (task.kind === 'decode' ? this.isFull : this.#isQueueFull) throw overloaded('has a full queue')
+    if (isFirst(task) ? this.isFull : this.#isQueueFull) throw overloaded('has a full queue')
     const startedMs = performance.now()
     this.#changePending(1)
     try {
@@ -118,7 +118,7 @@ export class CodecPool {
   }
 
   #sendTask(task: CodecTask): Promise<Envelope> {
-    const decodingBytes = task.kind === 'decode' ? task.body.byteLength : 0
+    const decodingBytes = isFirst(task) ? task.body.byteLength : 0
     return this.#send(packTask(task), decodingBytes)
   }
 
@@ -236,6 +236,11 @@ export class CodecPool {
     this.#threads.delete(threadId)
     this.#doomed.delete(threadId)
   }
+}
+
+/** The first task of its request: what was only skimmed has not been in a worker yet. */
+function isFirst(task: CodecTask): boolean {
+  return task.kind === 'decode' || (task.kind === 'encode' && task.head !== null)
 }
 
 /** Node's timers may fire a millisecond early. */

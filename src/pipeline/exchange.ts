@@ -5,7 +5,7 @@
 import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
-import { type DecodedRequest } from '../protocols/contract/codec.js'
+import { type DecodedRequest } from '../protocols/contract/request-task.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../streams/log.js'
 import { type StreamEnd } from '../streams/reader.js'
 import { type BorrowedLog } from '../streams/sharing/borrowed-log.js'
@@ -155,7 +155,8 @@ export class Exchange implements ExchangeHandle, Placed {
     this.#dropAttachments()
     const { decoded } = this
     if (decoded === null) return
-    this.decoded = { facts: decoded.facts, estimatedTokens: decoded.estimatedTokens, json: null, members: NO_MEMBERS }
+    const { facts, estimatedTokens } = decoded
+    this.decoded = { facts, estimatedTokens, json: null, head: null, members: NO_MEMBERS }
   }
 
   #dropAttachments(): void {

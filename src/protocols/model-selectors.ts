@@ -1,7 +1,7 @@
 // Members of a chat body other than `model` by which some provider selects the model. They are passed to providers that read them, so
 // the gateway must check them if a key may not use every model.
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
-import { findDuplicate, scanMembers } from '../wire/members.js'
+import { findDuplicate, scanMembers } from '../wire/body/members.js'
 
 /** In lower case, as some servers match names of members in any. */
 const SELECTORS: ReadonlySet<string> = new Set([

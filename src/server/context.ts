@@ -11,8 +11,8 @@ import {
   type ShareDesk,
 } from '../pipeline/client.js'
 import { type Sink } from '../pipeline/sink.js'
-import { type DecodedRequest } from '../protocols/contract/codec.js'
 import { type DecodedBody } from '../protocols/contract/envelope.js'
+import { type DecodedRequest } from '../protocols/contract/request-task.js'
 import { type KeptStreams } from '../streams/kept/registry.js'
 import { type AddressTexts } from './caller/address-text.js'
 import { type TrustedProxies } from './caller/client-address.js'

@@ -204,13 +204,16 @@ export function soundStringEnd(data: Buffer, from: number): number {
   }
 }
 
-const ESCAPED = new Set(Array.from('"\\/bfnrt', (letter) => letter.charCodeAt(0)))
+/** 1 for each letter that may follow a backslash alone. A table, as code and its escapes fill large bodies. */
+const ESCAPED = new Uint8Array(256)
+for (const letter of '"\\/bfnrt') ESCAPED[letter.charCodeAt(0)] = 1
 const LETTER_U = 0x75
 const UNICODE_DIGITS = 4
 
-function escapeEnd(data: Buffer, backslash: number): number {
+/** Index after the escape that begins at `backslash`; negative if it is none. */
+export function escapeEnd(data: Buffer, backslash: number): number {
   const letter = data[backslash + 1] ?? 0
-  if (letter !== LETTER_U) return ESCAPED.has(letter) ? backslash + 2 : BROKEN
+  if (letter !== LETTER_U) return ESCAPED[letter] === 1 ? backslash + 2 : BROKEN
   const end = backslash + 2 + UNICODE_DIGITS
   for (let at = backslash + 2; at < end; at++) if (!isHexDigit(data[at] ?? 0)) return BROKEN
   return end
@@ -227,8 +230,8 @@ function isDigit(byte: number | undefined): boolean {
 
 const WORDS = ['null', 'true', 'false'].map((word) => Buffer.from(word))
 
-/** Index after the number or word that begins at `at`. */
-function scalarEnd(data: Buffer, at: number): number {
+/** Index after the number or word that begins at `at`; negative if none does. */
+export function scalarEnd(data: Buffer, at: number): number {
   if (data[at] === MINUS || isDigit(data[at])) return numberEnd(data, at)
   for (const word of WORDS) if (startsWith(data, at, word)) return at + word.length
   return BROKEN

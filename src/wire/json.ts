@@ -4,21 +4,33 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { GatewayError } from '../errors.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
-import { stringEnd } from './json-scan.js'
+import { skipSpace, stringEnd } from './json-scan.js'
 
 export type JsonLimits = {
   /** Most nested arrays and objects. */
   readonly maxDepth: number
+  /** Most members of the object itself; counted before anything is built, as a million of them take a gigabyte. */
+  readonly maxMembers: number
   /** Whose fault a bad body is. */
   readonly blame: 'invalid_request' | 'upstream_malformed'
 }
 
 /** 128: tool schemas nest a few dozen deep; recursion over 128 levels is safe anywhere. */
 export const MAX_DEPTH = 128
+/** Of a client's body: the APIs know some forty. Each is looked at on the event loop, where a million of them took a second. */
+export const MAX_MEMBERS = 1000
 /** For a client's body. */
-export const CLIENT_LIMITS: JsonLimits = Object.freeze({ maxDepth: MAX_DEPTH, blame: 'invalid_request' })
+export const CLIENT_LIMITS: JsonLimits = Object.freeze({
+  maxDepth: MAX_DEPTH,
+  maxMembers: MAX_MEMBERS,
+  blame: 'invalid_request',
+})
 /** For an upstream's body. */
-export const UPSTREAM_LIMITS: JsonLimits = Object.freeze({ maxDepth: MAX_DEPTH, blame: 'upstream_malformed' })
+export const UPSTREAM_LIMITS: JsonLimits = Object.freeze({
+  maxDepth: MAX_DEPTH,
+  maxMembers: Number.POSITIVE_INFINITY,
+  blame: 'upstream_malformed',
+})
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -53,6 +65,11 @@ export function parseJsonBody(
   if (!isJsonObject(value)) throw bad(limits, 'must be a JSON object.')
   if (mayOverflow && hasInfinity(value)) throw bad(limits, 'contains a number that is out of range.')
   return value
+}
+
+/** Reads a body that scanBody has proved to be one JSON object within all limits. */
+export function parseSoundBody(body: Uint8Array): JsonObject {
+  return JSON.parse(decodeText(asBuffer(body), CLIENT_LIMITS)) as JsonObject
 }
 
 /** The same bytes as a Buffer, for its native searches. */
@@ -96,6 +113,7 @@ function checkNesting(bytes: Buffer, limits: JsonLimits, containers: number[] | 
   let depth = 0
   let mayOverflow = false
   let last = 0
+  let membersLeft = bytes[skipSpace(bytes, 0)] === OPEN_BRACE ? limits.maxMembers : Number.POSITIVE_INFINITY
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]
     if (byte === QUOTE) {
@@ -109,6 +127,9 @@ function checkNesting(bytes: Buffer, limits: JsonLimits, containers: number[] | 
       if (byte !== COMMA) {
         if (depth === MEMBER_DEPTH) containers?.push(i + 1)
         depth -= 1
+      } else if (depth === 1) {
+        membersLeft -= 1
+        if (membersLeft === 0) throw bad(limits, `has more than ${limits.maxMembers} fields.`)
       }
       if (i - last > MAX_PLAIN_GAP) mayOverflow = true
       last = i

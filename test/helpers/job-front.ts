@@ -5,7 +5,7 @@ import { GatewayError } from '../../src/errors.js'
 import { type DecodedBody } from '../../src/protocols/contract/envelope.js'
 import { type Surface } from '../../src/protocols/contract/protocol.js'
 import { type JobPolicy } from '../../src/server/context.js'
-import { scanMembers } from '../../src/wire/members.js'
+import { scanMembers } from '../../src/wire/body/members.js'
 import { CHAT_PATH, fakeSurface } from './fake-pipeline.js'
 import { startFront } from './front.js'
 import { createPlainStore } from './plain-store.js'
@@ -51,5 +51,5 @@ function decodeAnything(_surfaceId: string, body: Uint8Array<ArrayBuffer>): Deco
   if (members === null) throw new GatewayError('invalid_request')
   const plain = { includeUsage: false, maxOutputTokens: null, provider: null, prompt: null }
   const facts = { model: 'm', stream: false, ...plain }
-  return { facts, members, estimatedTokens: 1, json: null, body }
+  return { facts, members, estimatedTokens: 1, json: null, head: null, body }
 }

@@ -175,6 +175,7 @@ export class PipelineRig {
       })
     }
     return {
+      skim: (surfaceId, body) => perhaps('decode', () => inline.skim(surfaceId, body)),
       decode: (surfaceId, body) => perhaps('decode', () => inline.decode(surfaceId, body)),
       encode: (task) => perhaps('encode', () => inline.encode(task)),
       aggregate: (task) => perhaps('aggregate', () => inline.aggregate(task)),

@@ -14,8 +14,8 @@ import {
   FRAME_ERROR,
   type Surface,
 } from '../../src/protocols/contract/protocol.js'
+import { parseRequestBody, spliceMembers } from '../../src/wire/body/members.js'
 import { parseJsonBody } from '../../src/wire/json.js'
-import { parseRequestBody, spliceMembers } from '../../src/wire/members.js'
 import { cutAtEveryByte } from './chunks.js'
 import { fakeTarget } from './fake-protocol.js'
 import { decodeChunks, FALLBACK, type Fixture, scanPayloads, targetFor } from './protocol-fixtures.js'

@@ -29,6 +29,7 @@ test('6. a worker decodes and encodes every request as this thread does', async 
             surfaceId: surface.id,
             body: new Uint8Array(bytes),
             json: null,
+            head: null,
             facts,
             members,
             target: fakeTarget(dialect.id),

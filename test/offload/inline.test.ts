@@ -16,7 +16,10 @@ test('gives the result or the throw of the codec, counted either way', async (t)
   }
   const lane = new InlineLane(createCodec(FAKE_PROTOCOLS), metrics)
   const body = fakeBody()
-  t.equal(lane.run<'decode'>({ kind: 'decode', surfaceId: 'fake-sse', body }).body, body)
-  t.equal(thrownBy(() => lane.run<'decode'>({ kind: 'decode', surfaceId: 'nope', body })).code, 'internal')
+  t.equal(lane.run<'decode'>({ kind: 'decode', isSkimmed: false, surfaceId: 'fake-sse', body }).body, body)
+  t.equal(
+    thrownBy(() => lane.run<'decode'>({ kind: 'decode', isSkimmed: false, surfaceId: 'nope', body })).code,
+    'internal',
+  )
   t.same(seen, ['decode inline', 'decode inline'])
 })

@@ -1,7 +1,12 @@
 // The rule of where work is done, and that both ways give the same.
-import { test } from 'tap'
+import { type Test, test } from 'tap'
+import { createOffload, type OffloadOptions } from '../../src/offload/offload.js'
+import { createCodec } from '../../src/protocols/contract/codec.js'
+import { PROTOCOLS } from '../../src/protocols/index.js'
+import { encodeText } from '../../src/wire/json.js'
 import { fakeTarget } from '../helpers/fake-protocol.js'
 import { createRig, fakeBody } from '../helpers/offload.js'
+import { testTarget } from '../helpers/targets.js'
 import { rejectionOf, thrownBy } from '../helpers/thrown.js'
 
 const fallback = { id: 'r', model: 'm', createdSec: 1, usage: null }
@@ -130,4 +135,72 @@ test('a full pool gets nothing that may be done here', async (t) => {
   await Promise.all(Array.from({ length: 100 }, () => offload.decode('fake-sse', large())))
   const count = (where: string) => tasks.filter((task) => task === `decode ${where} timed`).length
   t.same([count('inline'), count('worker')], [83, 17], '16 in hand and one that waits')
+})
+
+const LONG = 'a "word"\n'.repeat(8000)
+
+function chatBody(over: object = {}): Uint8Array<ArrayBuffer> {
+  return encodeText(JSON.stringify({ model: 'm', messages: [{ role: 'user', content: LONG }], ...over }))
+}
+
+/** One with the real protocols, as the fake ones have no bulk. */
+function createRealRig(t: Test, options: Partial<OffloadOptions>) {
+  const tasks: string[] = []
+  const metrics = {
+    offloadTask: (task: string, where: string) => void tasks.push(`${task} ${where}`),
+    offloadQueue: () => undefined,
+  }
+  const defaults = { minBytes: 262_144, workers: 1, maxQueue: 10, taskTimeoutMs: 20_000, metrics }
+  const offload = createOffload(createCodec(PROTOCOLS), { ...defaults, ...options })
+  t.teardown(() => offload.close())
+  const pass = async (body: Uint8Array<ArrayBuffer>, protocol: string, quirks = {}) => {
+    const decoded = await offload.skim('openai-chat', body)
+    const target = testTarget(protocol, { model: 'other' }, quirks)
+    return offload.encode({ ...decoded, surfaceId: 'openai-chat', target, prompt: null, upstreamStream: false })
+  }
+  return { offload, tasks, pass }
+}
+
+test('a large request to its own API is skimmed and edited here, and one to another goes to a worker once', async (t) => {
+  const { tasks, pass } = createRealRig(t, {})
+  const own = await pass(chatBody(), 'openai-chat')
+  t.equal(Buffer.from(own.body).toString(), Buffer.from(chatBody({ model: 'other' })).toString())
+  t.same(tasks.splice(0), ['decode inline', 'encode inline'])
+  const other = await pass(chatBody(), 'anthropic-messages')
+  t.equal(JSON.parse(Buffer.from(other.body).toString()).messages[0].content[0].text === LONG, true)
+  t.equal(other.original.length, chatBody().length)
+  t.same(tasks.splice(0), ['decode inline', 'encode worker'])
+  const system = { messages: [{ role: 'developer', content: LONG }] }
+  const edited = await pass(chatBody(system), 'openai-chat', { developerRole: false })
+  t.equal(JSON.parse(Buffer.from(edited.body).toString()).messages[0].role, 'system')
+  t.same(tasks, ['decode inline', 'encode worker'], 'nor may one stay in which something must be edited')
+})
+
+test('what a worker skims is edited here, and what is wrong with it is told by either', async (t) => {
+  const { offload, tasks, pass } = createRealRig(t, { minBytes: 0 })
+  const own = await pass(chatBody(), 'openai-chat')
+  t.equal(Buffer.from(own.body).toString(), Buffer.from(chatBody({ model: 'other' })).toString())
+  t.same(tasks, ['decode worker', 'encode inline'])
+  const inline = createRealRig(t, { minBytes: Number.POSITIVE_INFINITY })
+  const wrong = chatBody({ temperature: 9 })
+  t.equal((await rejectionOf(offload.skim('openai-chat', new Uint8Array(wrong)))).param, 'temperature')
+  t.equal(thrownBy(() => inline.offload.skim('openai-chat', wrong)).param, 'temperature')
+  const broken = Buffer.from(chatBody()).subarray(0, -1)
+  const messages = [
+    (await rejectionOf(offload.skim('openai-chat', new Uint8Array(broken)))).message,
+    thrownBy(() => inline.offload.skim('openai-chat', new Uint8Array(broken))).message,
+    thrownBy(() => inline.offload.decode('openai-chat', new Uint8Array(broken))).message,
+  ]
+  t.match(messages[0], /not valid JSON \(at character \d+\)/)
+  t.equal(new Set(messages).size, 1)
+})
+
+test('a skimmed request waits for a worker like a new one: its bytes count', async (t) => {
+  const { tasks, offload, pass } = createRealRig(t, { maxDecodingBytes: 1, minBytes: 65_536 })
+  const first = pass(chatBody(), 'anthropic-messages')
+  t.equal((await rejectionOf(pass(chatBody(), 'anthropic-messages'))).code, 'overloaded')
+  t.ok((await first).body.length > 0)
+  t.ok((await pass(chatBody(), 'anthropic-messages')).body.length > 0)
+  t.equal(tasks.filter((task) => task === 'encode worker').length, 2)
+  await offload.close()
 })

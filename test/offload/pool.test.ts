@@ -142,6 +142,7 @@ test('refuses new requests while the bodies of others have the memory there is f
       surfaceId: 'fake-sse',
       body: original,
       json,
+      head: null,
       facts,
       members,
       target: fakeTarget('fake-sse'),

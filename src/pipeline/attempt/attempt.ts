@@ -4,9 +4,9 @@
 //   upstream/call --bytes--> Attempt --> relay --> AttemptOutlet --> gate --> log --> readers
 //                               '--------> AttemptEnd <--'            metrics, breaker, permit
 import { GatewayError, toGatewayError } from '../../errors.js'
-import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { type EncodedRequestBody } from '../../protocols/contract/envelope.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'
+import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { type Permit } from '../../routing/breaker.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type CallHandler, type ResponseHeaders } from '../../upstream/call.js'
@@ -72,7 +72,7 @@ export class Attempt implements CallHandler {
     const exchange = this.#exchange
     const { request, context } = exchange
     const { target } = this.#routed
-    const { facts, json, members } = decoded
+    const { facts, json, head, members } = decoded
     if (request.surface.upstreamFrames !== undefined) this.#state.framing = this.#dialect.framing
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay/collect.ts.
     this.#asksStream = facts.raw?.asksStream ?? (facts.stream || request.surface.id !== target.protocol)
@@ -80,6 +80,7 @@ export class Attempt implements CallHandler {
       surfaceId: request.surface.id,
       body: exchange.body,
       json,
+      head,
       facts,
       members,
       target,

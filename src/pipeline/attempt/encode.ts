@@ -3,8 +3,8 @@
 //
 //   encode -> wanted: [urls] -> fetched, all at once, until the client leaves -> encode again -> body
 
-import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { type EncodedRequestBody } from '../../protocols/contract/envelope.js'
+import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { type ExchangeIn } from '../exchange.js'
 import { type Attempt } from './attempt.js'
 

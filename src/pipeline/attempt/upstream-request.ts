@@ -1,7 +1,7 @@
 // The request that an attempt passes to upstream/call, with the headers that may pass and the time limits that apply.
 import { type Timeouts } from '../../config/types.js'
-import { type EncodedBody } from '../../protocols/contract/codec.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'
+import { type EncodedBody } from '../../protocols/contract/request-task.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type UpstreamRequest } from '../../upstream/call.js'
 import { type AcceptedRequest } from '../client.js'

@@ -1,7 +1,7 @@
 // The tokens of an attempt and their source: the provider's final count, its count up to a cut, or an estimate. Implausible usage
 // is discarded and counted in a metric, since it would put the key's limit into debt for half an hour.
 import { IMPLAUSIBLE, NO_USAGE, type Usage, withinCaps } from '../../model/usage.js'
-import { type DecodedRequest } from '../../protocols/contract/codec.js'
+import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { type AttemptState } from '../attempt-state.js'
 import { type ExchangeView } from '../exchange.js'
 

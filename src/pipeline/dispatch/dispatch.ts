@@ -4,7 +4,7 @@
 //   the model's targets, one after the other > a pause, then those that may have recovered > the targets of its fallbacks
 //   the request is too long for one of them  > the targets of its context fallbacks
 import { GatewayError, toGatewayError } from '../../errors.js'
-import { type DecodedRequest } from '../../protocols/contract/codec.js'
+import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { allowedModels } from '../../routing/access.js'
 import { orderTargets } from '../../routing/balance.js'
 import { FREE, REFUSED } from '../../routing/breaker.js'

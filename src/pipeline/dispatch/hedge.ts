@@ -4,7 +4,7 @@
 //   first ----- afterMs -----+------- content -> takes over, second aborted
 //                    second  '--- content -> takes over, first aborted            both fail -> the first one's failure
 import { type GatewayError, toGatewayError } from '../../errors.js'
-import { type DecodedRequest } from '../../protocols/contract/codec.js'
+import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { REFUSED } from '../../routing/breaker.js'
 import { type Hedge } from '../../routing/hedge.js'
 import { type RouteTarget } from '../../routing/router.js'

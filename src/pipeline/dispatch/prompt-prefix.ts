@@ -1,8 +1,8 @@
 // What requests must share to stay on one target: the key and the beginning of the prompt, up to the first user message. Later turns
 // of a conversation repeat it byte for byte, so they go where the provider has it in its cache.
 import { hashBytes } from '../../routing/balance.js'
+import { type Member } from '../../wire/body/members.js'
 import { objectEnd, valueAt } from '../../wire/json-scan.js'
-import { type Member } from '../../wire/members.js'
 import { type ExchangeView } from '../exchange.js'
 
 /** Bytes hashed of each member and message: the beginning identifies a long one, and hashing all of it would not pay off. */

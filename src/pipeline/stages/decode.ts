@@ -2,15 +2,15 @@
 // the same result); then what the path specifies overrides the body, and defaults of the gateway are filled in. A request that needs
 // neither passes unchanged.
 import { estimateTokens } from '../../model/estimate.js'
-import { type DecodedRequest } from '../../protocols/contract/codec.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
+import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { allowedModels } from '../../routing/access.js'
 import { type PathFacts } from '../client.js'
 import { type ExchangeIn, type ExchangeView } from '../exchange.js'
 
 /** @throws invalid_request with `param`; overloaded when the pool is full, stuck or dead */
 export function decode(exchange: ExchangeView): DecodedBody | Promise<DecodedBody> {
-  return exchange.context.offload.decode(exchange.request.surface.id, exchange.body)
+  return exchange.context.offload.skim(exchange.request.surface.id, exchange.body)
 }
 
 /** The request with what its path specifies, such as on a route that always streams; the same object if that is nothing. */

@@ -3,7 +3,7 @@
 //
 //   desk.decide --alone | lead--> tokens, dispatch           --follow--> reads the other's log           --answer--> the same answer
 import { GatewayError } from '../../errors.js'
-import { type DecodedRequest } from '../../protocols/contract/codec.js'
+import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { type Route } from '../../routing/router.js'
 import { type ShareDesk, type SharedAnswer, type ShareSubject, type ShareVerdict } from '../client.js'
 import { exchangeHeaders, reply } from '../delivery/answer.js'

@@ -22,6 +22,7 @@ const surface: Surface = Object.freeze({
   requestIdHeader: 'request-id',
   models: modelListing,
   promptMembers: Object.freeze(['tools', 'system', 'messages']),
+  bulkMembers: Object.freeze({ messages: [{ role: 'user', content: '' }], system: [], tools: [] }),
   keepaliveFrame: 'event: ping\ndata: {"type":"ping"}\n\n',
   readFacts,
   decodeRequest,

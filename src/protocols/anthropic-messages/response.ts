@@ -5,7 +5,7 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../.
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { believable, NO_USAGE, type UsageReport } from '../../model/usage.js'
-import { scanMembers } from '../../wire/members.js'
+import { scanMembers } from '../../wire/body/members.js'
 import { encodeToolInput } from './dialect/encode-messages.js'
 import { finishAfterJson, isJsonTool } from './dialect/json-tool.js'
 import { decodeErrorObject } from './error.js'

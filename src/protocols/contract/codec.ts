@@ -10,61 +10,15 @@ import { type ChatRequest } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { type Target } from '../../model/target.js'
 import { type UsageReport } from '../../model/usage.js'
+import { type Member, parseRequestBody, spliceMembers } from '../../wire/body/members.js'
 import { createFrameScanner } from '../../wire/frame.js'
-import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../../wire/json.js'
-import { type Member, parseRequestBody, spliceMembers } from '../../wire/members.js'
+import { encodeText, parseJsonBody, parseSoundBody, UPSTREAM_LIMITS } from '../../wire/json.js'
 import { type Attachment, attach, wantedUrls } from '../fit/attach.js'
 import { fitContent } from '../fit/content.js'
 import { findSelector, findSelectorIn } from '../model-selectors.js'
-import {
-  type Dialect,
-  type EncodedRequest,
-  type Protocol,
-  type RawFacts,
-  type RequestFacts,
-  type Surface,
-} from './protocol.js'
-
-/** What the pipeline knows about a request before it has a target. */
-export type DecodedRequest = {
-  readonly facts: RequestFacts
-  readonly members: readonly Member[]
-  readonly estimatedTokens: number
-  /** Path of a member that may select a different model than the facts say; absent for none. */
-  readonly selector?: string
-  /** The parsed body if it was parsed on this thread; null if a worker parsed it, as it is never transferred. */
-  readonly json: JsonObject | null
-}
-
-export type EncodeTask = {
-  readonly surfaceId: string
-  /** The client's bytes. */
-  readonly body: Uint8Array<ArrayBuffer>
-  /** From `decodeBody`; null parses the body again. */
-  readonly json: JsonObject | null
-  readonly facts: RequestFacts
-  readonly members: readonly Member[]
-  readonly target: Target
-  /** The text of the library prompt that the facts name; null for none. */
-  readonly prompt: string | null
-  /** The content fetched from its URLs so far; empty if nothing is fetched. */
-  readonly attachments?: readonly Attachment[] | null
-  /** Request a stream from the upstream, whatever the client requested. */
-  readonly upstreamStream: boolean
-}
-
-export type EncodedBody = {
-  /** Path and query below the provider's base URL. */
-  readonly path: string
-  /** The client's own bytes, the same object, if nothing had to change. */
-  readonly body: Uint8Array<ArrayBuffer>
-  /** Fields that the target cannot carry. */
-  readonly dropped: readonly string[]
-  /** URLs to fetch before the body can be built; in that case there is no body yet. */
-  readonly wanted?: readonly string[]
-  /** What the surface's answer needs of the request; absent if it needs nothing. */
-  readonly echo?: JsonObject
-}
+import { type Dialect, type EncodedRequest, type Protocol, type RawFacts, type Surface } from './protocol.js'
+import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
+import { passBody, skimBody } from './skim.js'
 
 export type AnswerTask = {
   /** The surface whose form the answer takes. */
@@ -91,6 +45,14 @@ export type Codec = {
    * @throws invalid_request, with `param` where a field is at fault
    */
   decodeBody(surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedRequest
+  /**
+   * Reads a large body without its bulk; null if it has to be read in full.
+   * @throws invalid_request, with `param` where a field is at fault
+   * @see skim.ts
+   */
+  skimBody(surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedRequest | null
+  /** Builds the upstream's body from a skimmed one, if nothing more of it has to be read; else null. */
+  passBody(task: EncodeTask): EncodedBody | null
   /**
    * Builds the upstream's body: the client's bytes with a few members edited if protocol and streaming agree, else a translation.
    * @throws invalid_request
@@ -128,6 +90,8 @@ export function createCodec(protocols: readonly Protocol[]): Codec {
 
   return {
     decodeBody: (surfaceId, body) => decodeBody(surfaceOf(surfaceId), body),
+    skimBody: (surfaceId, body) => skimBody(surfaceOf(surfaceId), body),
+    passBody: (task) => passBody(surfaceOf(task.surfaceId), dialectOf(task.target), task),
     encodeBody: (task) => encodeBody(surfaceOf(task.surfaceId), dialectOf(task.target), task),
     aggregateFrames: (task) => aggregateFrames(surfaceOf(task.surfaceId), dialectOf(task.target), task),
     transcodeResponse: (task) => transcodeResponse(surfaceOf(task.surfaceId), dialectOf(task.target), task),
@@ -140,8 +104,8 @@ function decodeBody(surface: Surface, body: Uint8Array<ArrayBuffer>): DecodedReq
   const estimatedTokens = estimateRequestTokens(body.byteLength, json)
   const selector = facts.raw === undefined ? findSelector(json) : findRawSelector(json, body, members)
   return selector === null
-    ? { facts, members, estimatedTokens, json }
-    : { facts, members, estimatedTokens, selector, json }
+    ? { facts, members, estimatedTokens, json, head: null }
+    : { facts, members, estimatedTokens, selector, json, head: null }
 }
 
 /** The selector in a request in the upstream's own format. */
@@ -155,7 +119,7 @@ function findRawSelector(json: JsonObject, bytes: Uint8Array, members: readonly 
 function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody {
   const { body, facts, target, upstreamStream } = task
   if (facts.raw !== undefined) return encodeRaw(task, facts.raw)
-  const json = task.json ?? parseJsonBody(body)
+  const json = task.json ?? (task.head === null ? parseJsonBody(body) : parseSkimmed(surface, body))
   const path = dialect.path(target, upstreamStream)
   const echo = surface.readEcho === undefined ? null : { echo: surface.readEcho(json) }
   if (task.surfaceId === target.protocol && facts.stream === upstreamStream) {
@@ -173,6 +137,13 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
   const request = attachments === null || attachments.length === 0 ? asked : attach(asked, attachments)
   const encoded = translateRequest(request, dialect, target, attachments)
   return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped, ...echo }
+}
+
+/** All of a body that was only skimmed; what was left out is checked now. @throws invalid_request */
+function parseSkimmed(surface: Surface, body: Uint8Array): JsonObject {
+  const json = parseSoundBody(body)
+  surface.readFacts(json)
+  return json
 }
 
 /**

@@ -39,6 +39,11 @@ export type Surface = {
   /** Top-level members that hold the prompt, in the order in which providers read and cache it. */
   readonly promptMembers: readonly string[]
   /**
+   * The lists that make up a large body, each with a stand-in that `readFacts` accepts: what is inside them changes no fact, so they
+   * may pass unread (skim.ts). Absent if every body is read in full.
+   */
+  readonly bulkMembers?: Readonly<JsonObject>
+  /**
    * Validates a parsed body and reads what the core needs to know of it, cheaply: within one protocol nothing more is decoded.
    * @throws invalid_request with `param`, the dotted path of the first wrong field
    */
@@ -192,6 +197,11 @@ export type Dialect = {
    * An empty list means that the bytes pass unchanged.
    */
   editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest
+  /**
+   * Whether editRequest may read or change something inside the bulk members of its own protocol's surface, for which `head` has
+   * stand-ins. `mentions`: the bytes have a string of that content, such as a member's name. Absent if it never does.
+   */
+  editsBulk?(head: JsonObject, target: Target, mentions: (name: string) => boolean): boolean
   /** One per stream. `emit` is called synchronously from push and end. */
   createDecoder(emit: (event: StreamEvent) => void, options: DecoderOptions): StreamDecoder
   /** One per stream passed through. */

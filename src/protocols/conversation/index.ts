@@ -28,6 +28,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
       decodeRequest: chat.decodeRequest,
       describe: () => describeChat(chat),
       promptMembers: chat.promptMembers,
+      ...(chat.bulkMembers === undefined ? {} : { bulkMembers: chat.bulkMembers }),
     },
     {
       ...shared,

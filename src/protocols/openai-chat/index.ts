@@ -1,7 +1,7 @@
 // OpenAI's chat completions API: the wire that most providers and clients use. Joins the two halves.
 import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
 import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from '../openai-error.js'
-import { editRequest } from './dialect/edit-request.js'
+import { editRequest, editsBulk } from './dialect/edit-request.js'
 import { carries } from './dialect/encode-messages.js'
 import { encodeRequest, requestPath } from './dialect/encode-request.js'
 import { ChatStreamObserver } from './dialect/observer.js'
@@ -24,6 +24,7 @@ export const chatSurface: Surface = {
   framing: 'sse',
   keepaliveFrame: ': ping\n',
   promptMembers: ['tools', 'messages'],
+  bulkMembers: { messages: [{ role: 'user', content: '' }], tools: [], functions: [] },
   readFacts,
   decodeRequest,
   createEncoder: (emit, options) => new ChatStreamEncoder(emit, options),
@@ -42,6 +43,7 @@ const dialect: Dialect = {
   carries,
   encodeRequest,
   editRequest,
+  editsBulk,
   createDecoder: (emit, options) => new ChatStreamDecoder(emit, options),
   createObserver: (options) => new ChatStreamObserver(options),
   decodeResponse,

@@ -20,6 +20,7 @@ export function createProviderChat(chat: Surface): Protocol {
     ...UPSTREAM_FRAMES.sse,
     upstreamFrames: UPSTREAM_FRAMES,
     promptMembers: chat.promptMembers,
+    ...(chat.bulkMembers === undefined ? {} : { bulkMembers: chat.bulkMembers }),
     readFacts: chat.readFacts,
     decodeRequest: chat.decodeRequest,
     createEncoder: chat.createEncoder,

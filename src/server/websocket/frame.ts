@@ -6,8 +6,8 @@
 //   |---------- envelope -----------| |-bytes-| |
 import { GatewayError } from '../../errors.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
+import { findDuplicate, type Member, scanMembers, spliceMembers } from '../../wire/body/members.js'
 import { asBuffer, encodeText } from '../../wire/json.js'
-import { findDuplicate, type Member, scanMembers, spliceMembers } from '../../wire/members.js'
 import { unpackUntrusted } from '../../wire/pack.js'
 
 export type ClientFrame = {

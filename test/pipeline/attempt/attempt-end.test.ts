@@ -21,7 +21,7 @@ function judged(path: PathFacts | null, raw: RawFacts | null = null, over: Parti
   const request = { requestId: 'r', surface: surfaceOf(OPENAI), key: KEY, parameterHeaders: {}, acceptedAtMs: 0, path }
   const exchange = new Exchange({ ...request, body: new Uint8Array(2) }, new FakeSink(), parts, () => undefined)
   const facts = raw === null ? FACTS : { ...FACTS, raw }
-  exchange.decoded = { facts, members: [], estimatedTokens: 1, json: {} }
+  exchange.decoded = { facts, members: [], estimatedTokens: 1, json: {}, head: null }
   const [target] = parts.router.route({ model: 'one', provider: null, allowed: ['*'] }).targets
   if (target === undefined) throw new Error('no target')
   return isJudged(exchange, { ...target, ...over })

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { hashPrefix } from '../../../src/pipeline/dispatch/prompt-prefix.js'
 import { Exchange } from '../../../src/pipeline/exchange.js'
-import { scanMembers } from '../../../src/wire/members.js'
+import { scanMembers } from '../../../src/wire/body/members.js'
 import { PipelineRig } from '../../helpers/pipeline.js'
 import { ANTHROPIC, OPENAI, surfaceOf, type Wire } from '../../helpers/pipeline-wires.js'
 

@@ -6,9 +6,9 @@ import { type PipelineContext } from '../../../src/pipeline/context.js'
 import { Exchange } from '../../../src/pipeline/exchange.js'
 import { createPipeline } from '../../../src/pipeline/lifecycle.js'
 import { applyDefaults, applyPathFacts } from '../../../src/pipeline/stages/decode.js'
-import { type DecodedRequest } from '../../../src/protocols/contract/codec.js'
 import { type DecodedBody } from '../../../src/protocols/contract/envelope.js'
 import { type RequestFacts } from '../../../src/protocols/contract/protocol.js'
+import { type DecodedRequest } from '../../../src/protocols/contract/request-task.js'
 import { FakeSink } from '../../helpers/fake-sink.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
 import { breaches } from '../../helpers/pipeline-breaches.js'
@@ -54,7 +54,7 @@ test('a pool that is full sheds with 503', async (t) => {
 
 function bodyOf(stream: boolean, provider: string | null): DecodedBody {
   const facts = { ...FACTS, stream, provider }
-  return { facts, members: [], estimatedTokens: 1, json: null, body: new Uint8Array(2) }
+  return { facts, members: [], estimatedTokens: 1, json: null, head: null, body: new Uint8Array(2) }
 }
 
 test('a path that says nothing leaves the request as it is', async (t) => {
@@ -74,7 +74,7 @@ test('a provider in the path goes before one in the body', async (t) => {
 })
 
 function decoded(facts: Partial<RequestFacts> = {}): DecodedRequest {
-  return { facts: { ...FACTS, ...facts }, members: [], estimatedTokens: 10, json: {} }
+  return { facts: { ...FACTS, ...facts }, members: [], estimatedTokens: 10, json: {}, head: null }
 }
 
 function exchangeOf(options: RigOptions = {}, over: Partial<PipelineContext> = {}): Exchange {

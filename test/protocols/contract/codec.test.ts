@@ -1,7 +1,8 @@
 // Bytes to bytes over two fake protocols; what only some real ones have, over those.
 import { test } from 'tap'
-import { createCodec, type EncodeTask } from '../../../src/protocols/contract/codec.js'
+import { createCodec } from '../../../src/protocols/contract/codec.js'
 import { type Surface } from '../../../src/protocols/contract/protocol.js'
+import { type EncodeTask } from '../../../src/protocols/contract/request-task.js'
 import { PROTOCOLS } from '../../../src/protocols/index.js'
 import { encodeText } from '../../../src/wire/json.js'
 import { FAKE_PROTOCOLS, fakeTarget } from '../../helpers/fake-protocol.js'
@@ -15,11 +16,12 @@ const read = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toStr
 
 function encodeTask(protocol: string, rest: Partial<EncodeTask> = {}): EncodeTask {
   const body = encodeText(TEXT)
-  const { facts, members, json } = codec.decodeBody('fake-sse', body)
+  const { facts, members, json, head } = codec.decodeBody('fake-sse', body)
   return {
     surfaceId: 'fake-sse',
     body,
     json,
+    head,
     facts,
     members,
     target: fakeTarget(protocol),

@@ -21,12 +21,16 @@ const cross = <K extends CodecTask['kind']>(task: Extract<CodecTask, { kind: K }
   unpackReply<K>(task.kind, answerTask(codec, packTask(task)))
 
 test('gives the same results as on one thread, the parsed body aside', async (t) => {
-  const decoded = cross<'decode'>({ kind: 'decode', surfaceId: 'fake-sse', body: body() })
+  const decoded = cross<'decode'>({ kind: 'decode', isSkimmed: false, surfaceId: 'fake-sse', body: body() })
   const { facts, members } = decoded
-  t.same(decoded, { ...performTask(codec, { kind: 'decode', surfaceId: 'fake-sse', body: body() }), json: null })
+  t.same(decoded, {
+    ...performTask(codec, { kind: 'decode', isSkimmed: false, surfaceId: 'fake-sse', body: body() }),
+    json: null,
+  })
   const parts = {
     surfaceId: 'fake-sse',
     json: null,
+    head: null,
     facts,
     members,
     prompt: null,
@@ -49,6 +53,7 @@ test('never lets the sent body and the original share memory', async (t) => {
     kind: 'encode',
     surfaceId: 'fake-sse',
     json: null,
+    head: null,
     facts,
     members,
     target,
@@ -62,19 +67,23 @@ test('never lets the sent body and the original share memory', async (t) => {
 
 test('moves buffers that hold nothing but the task', async (t) => {
   const wide = new Uint8Array(1000).subarray(10, 20)
-  const envelope = packTask({ kind: 'decode', surfaceId: 'fake-sse', body: wide })
+  const envelope = packTask({ kind: 'decode', isSkimmed: false, surfaceId: 'fake-sse', body: wide })
   t.same(
     buffersOf(envelope).map((buffer) => buffer.byteLength),
     [envelope.head.byteLength, 10],
   )
-  const pooled = packTask({ kind: 'decode', surfaceId: 'fake-sse', body: Buffer.from('short') })
+  const pooled = packTask({ kind: 'decode', isSkimmed: false, surfaceId: 'fake-sse', body: Buffer.from('short') })
   t.not(pooled.body.buffer, Buffer.from('x').buffer, "Node's pool of small buffers stays where it is")
   t.equal(pooled.body.buffer.byteLength, 5)
   const own = body()
-  t.equal(packTask({ kind: 'decode', surfaceId: 'fake-sse', body: own }).body, own, 'not copied without need')
+  t.equal(
+    packTask({ kind: 'decode', isSkimmed: false, surfaceId: 'fake-sse', body: own }).body,
+    own,
+    'not copied without need',
+  )
   t.equal(buffersOf({ ...envelope, original: own }).length, 3)
   const { facts, members } = codec.decodeBody('fake-sse', body())
-  const edit = { surfaceId: 'fake-sse', json: null, facts, members, prompt: null, upstreamStream: false }
+  const edit = { surfaceId: 'fake-sse', json: null, head: null, facts, members, prompt: null, upstreamStream: false }
   const target = fakeTarget('fake-sse')
   const reply = answerTask(codec, packTask({ ...edit, kind: 'encode', body: body(), target }))
   t.not(reply.body.byteLength, body().byteLength, 'edited')
@@ -82,12 +91,14 @@ test('moves buffers that hold nothing but the task', async (t) => {
 })
 
 test('carries a typed error across, and makes internal of any other', async (t) => {
-  const error = thrownBy(() => cross<'decode'>({ kind: 'decode', surfaceId: 'fake-sse', body: encodeText('{}') }))
+  const error = thrownBy(() =>
+    cross<'decode'>({ kind: 'decode', isSkimmed: false, surfaceId: 'fake-sse', body: encodeText('{}') }),
+  )
   t.equal(error.code, 'invalid_request')
   t.equal(error.param, 'model')
   for (const thrown of [new TypeError('a bug'), 'a bug']) {
     const broken = { ...codec, decodeBody: () => { throw thrown } } // biome-ignore format: short
-    const reply = answerTask(broken, packTask({ kind: 'decode', surfaceId: 'x', body: body() }))
+    const reply = answerTask(broken, packTask({ kind: 'decode', isSkimmed: false, surfaceId: 'x', body: body() }))
     try {
       unpackReply('decode', reply)
       t.fail('nothing was thrown')
@@ -110,7 +121,15 @@ test('what an answer needs of its request crosses with the body', async (t) => {
   )
   const { facts, members } = codec.decodeBody('fake-sse', body())
   for (const protocol of ['fake-sse', 'fake-lines']) {
-    const rest = { json: null, facts, members, prompt: null, upstreamStream: false, target: fakeTarget(protocol) }
+    const rest = {
+      json: null,
+      head: null,
+      facts,
+      members,
+      prompt: null,
+      upstreamStream: false,
+      target: fakeTarget(protocol),
+    }
     const task: CodecTask = { kind: 'encode', surfaceId: 'fake-sse', body: body(), ...rest }
     t.same(unpackReply('encode', answerTask(echoing, packTask(task))).echo, { list: [1, null] }, protocol)
   }

@@ -70,6 +70,16 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   return { edits: draft.edits, dropped: [...draft.dropped] }
 }
 
+/** Messages are edited only for what `editMessages` and `tellSchema` look for in them; tools never are. */
+export function editsBulk(head: JsonObject, { quirks }: Target, mentions: (name: string) => boolean): boolean {
+  const { response_format: format } = head
+  if (isJsonObject(format) && fitResponseFormat(format as WireResponseFormat, quirks) !== format) return true
+  if (!quirks.developerRole && mentions('developer')) return true
+  if (!quirks.imageUrls && mentions('image_url')) return true
+  if (quirks.refusedFields.includes('reasoning_content') && mentions('reasoning_content')) return true
+  return mentions('extra_content')
+}
+
 function askForUsage(draft: Edits): void {
   const options = draft.get('stream_options')
   draft.set('stream_options', { ...(isJsonObject(options) ? options : {}), include_usage: true })

@@ -1,17 +1,16 @@
 // Spans of top-level members and edits that leave all other bytes alone.
 import fc from 'fast-check'
 import { test } from 'tap'
-import { type JsonValue } from '../../src/model/json.js'
-import { encodeText } from '../../src/wire/json.js'
+import { type JsonValue } from '../../../src/model/json.js'
 import {
   findDuplicate,
-  MAX_MEMBERS,
   type Member,
   parseRequestBody,
   scanMembers,
   spliceMembers,
-} from '../../src/wire/members.js'
-import { thrownBy } from '../helpers/thrown.js'
+} from '../../../src/wire/body/members.js'
+import { encodeText, MAX_MEMBERS } from '../../../src/wire/json.js'
+import { thrownBy } from '../../helpers/thrown.js'
 
 function membersOf(body: Uint8Array): readonly Member[] {
   return scanMembers(body) ?? []

@@ -1,9 +1,9 @@
 // The top-level members of a JSON body as byte spans, and edits of a few of them that leave every other byte as it was:
 // this lets a request pass to its own protocol without being re-encoded. One pass, no recursion.
-import { GatewayError } from '../errors.js'
-import { type JsonObject, type JsonValue } from '../model/json.js'
-import { asBuffer, CLIENT_LIMITS, parseJsonBody } from './json.js'
-import { isSpace, objectEnd, skipSpace, stringEnd } from './json-scan.js'
+import { GatewayError } from '../../errors.js'
+import { type JsonObject, type JsonValue } from '../../model/json.js'
+import { asBuffer, CLIENT_LIMITS, MAX_MEMBERS, parseJsonBody } from '../json.js'
+import { isSpace, objectEnd, skipSpace, stringEnd } from '../json-scan.js'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -21,13 +21,8 @@ export type Member = {
   readonly valueEnd: number
 }
 
-/**
- * Most top-level members of a request: the APIs know some forty. Each is looked at on the event loop, where a body of a
- * million of them took a second.
- */
-export const MAX_MEMBERS = 1000
 /** Longest name of a member, in bytes: twenty times the longest that any API has. */
-const MAX_KEY_BYTES = 1024
+export const MAX_KEY_BYTES = 1024
 
 /**
  * Spans of the top-level members in order, duplicates kept. Null for what is not one object, or has more members or longer
@@ -78,8 +73,8 @@ function readMember(bytes: Buffer, keyStart: number, findEnd: FindEnd): Member |
   return key === null || valueEnd === valueStart ? null : { key, keyStart, valueStart, valueEnd }
 }
 
-/** Null for an escape that is none. */
-function readKey(bytes: Buffer, quote: number, end: number): string | null {
+/** The name between these quotes, unescaped. Null for an escape that is none. */
+export function readKey(bytes: Buffer, quote: number, end: number): string | null {
   const key = bytes.toString('utf8', quote + 1, end)
   if (!key.includes('\\')) return key
   try {
@@ -120,7 +115,7 @@ export function parseRequestBody(body: Uint8Array): ParsedBody {
   const json = parseJsonBody(body, CLIENT_LIMITS, containers)
   const members = scanMembers(body, containers)
   if (members === null) {
-    const message = `The body has more than ${MAX_MEMBERS} fields, or one with a name of more than ${MAX_KEY_BYTES} bytes.`
+    const message = `The body has a field with a name of more than ${MAX_KEY_BYTES} bytes.`
     throw new GatewayError('invalid_request', { message })
   }
   if (Object.hasOwn(json, '__proto__')) {

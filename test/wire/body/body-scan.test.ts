@@ -1,0 +1,230 @@
+// The pass over a large body: it accepts exactly what the parser accepts, and finds the same members, without building anything.
+import fc from 'fast-check'
+import { test } from 'tap'
+import { LONG_TEXT_BYTES, scanBody } from '../../../src/wire/body/body-scan.js'
+import { type Member, parseRequestBody } from '../../../src/wire/body/members.js'
+import { encodeText, MAX_DEPTH, MAX_MEMBERS } from '../../../src/wire/json.js'
+import { assertHolds } from '../../helpers/fuzz.js'
+import { thrownBy } from '../../helpers/thrown.js'
+
+function scanned(body: Uint8Array): readonly Member[] | null {
+  return scanBody(body)?.members ?? null
+}
+
+function parsed(body: Uint8Array): readonly Member[] | null {
+  try {
+    return parseRequestBody(body).members
+  } catch {
+    return null
+  }
+}
+
+/** Both say the same of it, wherever in memory it begins. */
+function agree(text: string | Buffer): boolean {
+  const body = typeof text === 'string' ? encodeText(text) : new Uint8Array(text)
+  const expected = JSON.stringify(parsed(body))
+  return [0, 1, 3].every((offset) => {
+    const moved = new Uint8Array(body.length + offset + 5).fill(0x22)
+    moved.set(body, offset)
+    return JSON.stringify(scanned(moved.subarray(offset, offset + body.length))) === expected
+  })
+}
+
+const SPECIAL = [
+  '"',
+  '\\',
+  '\\"',
+  '\\\\',
+  '\\n',
+  '\\u00e9',
+  '\\u12',
+  '\\x',
+  '\n',
+  '\t',
+  '\0',
+  '\x1f',
+  '\x7f',
+  'é',
+  '🌊',
+  ' ',
+  '!',
+  '#',
+  '[',
+  ']',
+]
+
+test('says what the parser says of every special character at every place of a word', (t) => {
+  for (const special of SPECIAL) {
+    for (let before = 0; before < 9; before++) {
+      for (let after = 0; after < 6; after++) {
+        const text = `{"a":"${'x'.repeat(before)}${special}${'y'.repeat(after)}"}`
+        if (!agree(text)) t.fail(JSON.stringify(text))
+        if (!agree(text.slice(0, -2))) t.fail(JSON.stringify(text.slice(0, -2)))
+      }
+    }
+  }
+  for (let byte = 0; byte < 256; byte++) {
+    for (const other of [0x20, 0x7f, 0x80, 0xff, byte]) {
+      const bytes = Buffer.from([...Buffer.from('{"a":"'), byte, other, byte, 0x61, other, ...Buffer.from('bcd"}')])
+      if (!agree(bytes)) t.fail(bytes.toString('hex'))
+    }
+  }
+  t.pass()
+  t.end()
+})
+
+const ODD = [
+  ...[
+    '',
+    ' ',
+    '{',
+    '}',
+    '{}',
+    ' { } ',
+    '[]',
+    '[{}]',
+    'null',
+    '1',
+    '"x"',
+    '{}{}',
+    '{},',
+    '\ufeff{}',
+    '{"a":{}},"b":{}}',
+  ],
+  ...[
+    '{"a"}',
+    '{"a":}',
+    '{"a":1,}',
+    '{,"a":1}',
+    '{"a":1 "b":2}',
+    '{a:1}',
+    '{"a":[1}',
+    '{"a":[1,]}',
+    '{"a":[,1]}',
+    '{"a" :1}',
+  ],
+  ...[
+    '{"a":01}',
+    '{"a":-}',
+    '{"a":1.}',
+    '{"a":1e}',
+    '{"a":1E+9}',
+    '{"a":1e999}',
+    '{"a":[-1e999]}',
+    '{"a":1e-999}',
+    '{"a":truex}',
+  ],
+  ...[
+    `{"a":${'9'.repeat(400)}}`,
+    `{"a":${'9'.repeat(305)}}`,
+    `{"a":0.${'9'.repeat(400)}}`,
+    '{"a":{"b":false,"c":[true,null]}}',
+  ],
+  ...[
+    '{"a":1,"a":2}',
+    '{"a":1,"\\u0061":2}',
+    '{"__proto__":1}',
+    '{"\\u005f_proto__":1}',
+    '{"a":{"__proto__":1}}',
+    '{"a\\x":1}',
+  ],
+  ...[
+    `{"${'k'.repeat(1022)}":1}`,
+    `{"${'k'.repeat(1023)}":1}`,
+    `{"${'k'.repeat(1024)}":1}`,
+    `{"a":{"${'k'.repeat(2000)}":1}}`,
+  ],
+]
+
+test('says what the parser says of every kind of slip', (t) => {
+  for (const text of ODD) t.ok(agree(text), text.slice(0, 40))
+  t.ok(agree(Buffer.from('{"a":"\xff"}', 'latin1')), 'no UTF-8')
+  for (const depth of [MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1]) {
+    t.ok(agree(`{"a":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`), `${depth} levels`)
+    t.ok(agree(`{"a":${'{"b":'.repeat(depth - 1)}1${'}'.repeat(depth - 1)}}`), `${depth} levels of objects`)
+  }
+  for (const count of [MAX_MEMBERS, MAX_MEMBERS + 1]) t.ok(agree(objectOf(count)), `${count} members`)
+  t.end()
+})
+
+function objectOf(count: number): string {
+  return `{${Array.from({ length: count }, (_, i) => `"k${i}":1`).join(',')}}`
+}
+
+test('says what the parser says of texts cut, doubled and changed anywhere', (t) => {
+  const json = fc.json({ maxDepth: 4 }).map((text) => `{"a":${text},"b":"\\u00e9\\n${'long '.repeat(5)}","c":[1e5]}`)
+  const piece = fc.constantFrom(...'{}[]",:\\ \n0-.eE+tnu'.split(''), 'null', '\\u', '"a":1,', '\u0001', 'é', '1e400')
+  const change = fc.tuple(fc.nat(), fc.constantFrom('cut', 'insert', 'drop'), piece)
+  const inputs = fc.record({ json, changes: fc.array(change, { maxLength: 2 }) })
+  let sound = 0
+  let broken = 0
+  assertHolds({ name: 'body-scans', inputs }, ({ json: text, changes }) => {
+    let altered = text
+    for (const [at, kind, put] of changes) {
+      const from = at % (altered.length + 1)
+      const kept = kind === 'insert' ? altered.slice(from) : kind === 'drop' ? altered.slice(from + 1) : ''
+      altered = altered.slice(0, from) + (kind === 'insert' ? put : '') + kept
+    }
+    if (parsed(encodeText(altered)) === null) broken += 1
+    else sound += 1
+    return agree(altered)
+  })
+  t.ok(sound > 500 && broken > 500, `${sound} objects and ${broken} others`)
+  t.end()
+})
+
+test('reports long strings, but no long names', (t) => {
+  const long = 'x'.repeat(LONG_TEXT_BYTES)
+  const text = JSON.stringify({ a: long, b: ['short', { [long]: `é${long}` }], c: long.slice(0, LONG_TEXT_BYTES - 3) })
+  const body = Buffer.from(text)
+  const { longTexts = [] } = scanBody(body) ?? {}
+  const found = Array.from({ length: longTexts.length / 2 }, (_, i) =>
+    body.toString('utf8', longTexts[2 * i], longTexts[2 * i + 1]),
+  )
+  t.strictSame(found, [`"${long}"`, `"é${long}"`])
+  t.end()
+})
+
+test('knows the lengths of all strings', (t) => {
+  const lengths = (value: object) => scanBody(encodeText(JSON.stringify(value)))?.textLengths ?? 0
+  t.equal(lengths({ a: ['', 'xyz', { word: 1 }] }), 0b11011)
+  t.equal(lengths({ ['n'.repeat(30)]: 'x' }) >>> 0, 2 ** 30 + 2)
+  for (const long of [31, 32, 100]) t.equal(lengths({ a: 'n'.repeat(long) }) >>> 0, 2 ** 31 + 2)
+  t.end()
+})
+
+test('notes where a letter is written as an escape, as only then a search could miss a name', (t) => {
+  const escapes = (text: string) => scanBody(Buffer.from(`{"a":"${text}"}`))?.escapesLetters
+  for (const text of ['\\u0061', '\\u005A', '\\u005f', 'x\\u007ay', '\\u0041']) t.equal(escapes(text), true, text)
+  for (const text of [
+    '\\u0040',
+    '\\u005b',
+    '\\u0060',
+    '\\u007b',
+    '\\u1061',
+    '\\u0161',
+    '\\u003c',
+    '\\u001b',
+    '\\\\u0061',
+  ]) {
+    t.equal(escapes(text), false, text)
+  }
+  t.end()
+})
+
+test('a body of 1.5 million members is rejected before any of them is built', (t) => {
+  const body = Buffer.from(objectOf(1_500_000))
+  for (const reject of [() => t.equal(scanBody(body), null), () => void thrownBy(() => parseRequestBody(body))]) {
+    reject()
+    const before = process.memoryUsage().heapUsed
+    reject()
+    const grown = process.memoryUsage().heapUsed - before
+    // The text itself may be on the heap; the members would be 100 MB.
+    t.ok(grown < body.length + 8 * 1024 * 1024, `${grown} bytes`)
+  }
+  t.match(
+    thrownBy(() => parseRequestBody(body)),
+    { code: 'invalid_request', message: /1000 fields/ },
+  )
+  t.end()
+})
