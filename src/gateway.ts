@@ -10,6 +10,7 @@ import { type LoopResources } from './gateway/generation.js'
 import { pipelinesOf, renew, tend } from './gateway/generations.js'
 import { type Cells, joinLoop, type LoopPlace } from './gateway/loop.js'
 import { createLoopServer, viewOf } from './gateway/loop-server.js'
+import { drainLimits, shareStreams } from './gateway/streams/shared-streams.js'
 import { type Server } from './server/app.js'
 import { reopenLog } from './telemetry/log/log.js'
 
@@ -40,6 +41,10 @@ export type Gateway = {
   close(): void
 }
 
+/** The last frames of kept streams and their ends go to Redis; shorter where the process is to end at once. */
+const STORE_MS = 1000
+const STORE_AT_ONCE_MS = 300
+
 /** Builds one event loop. It does not listen, connect or start a thread before it is called to. */
 export function createGateway(config: Config, cells: Cells, place: LoopPlace): Gateway {
   const { loopIndex } = place
@@ -51,7 +56,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     async listen(port) {
       server = createLoopServer(loop, { port, loopIndex, isReady: () => isReady })
       // Before the first request, so that none is admitted without regard to the other nodes.
-      await ground.sharedLimits?.start()
+      await Promise.all([ground.sharedLimits?.start(), shareStreams(loop)])
       const bound = await server.listen()
       tend(loop)
       isReady = true
@@ -74,14 +79,11 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     async drain(graceMs) {
       isReady = false
       server?.sendAway()
-      const { drainMs } = loop.current.config.server
-      const stopping = loop.jobs.stop(drainMs)
-      await drain(drainableOf(pipelinesOf(loop), server, gracesOf(ground)), {
-        drainMs,
-        graceMs,
-        nowMs: CLOCK.nowMs,
-        pause,
-      })
+      const limits = drainLimits(loop.current.config)
+      const stopping = loop.jobs.stop(limits.drainMs)
+      const times = { ...limits, graceMs, nowMs: CLOCK.nowMs, pause }
+      await drain(drainableOf(pipelinesOf(loop), server, leavingOf(ground)), times)
+      await ground.keptStreams.close(STORE_MS)
       server?.close()
       await stopping
       await loop.jobs.close()
@@ -92,7 +94,8 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     },
     async endNow() {
       isReady = false
-      await endNow(drainableOf(pipelinesOf(loop), server, gracesOf(ground)))
+      await endNow(drainableOf(pipelinesOf(loop), server, leavingOf(ground)))
+      await ground.keptStreams.close(STORE_AT_ONCE_MS)
       server?.close()
       await ground.logDestination.flush()
     },
@@ -103,10 +106,10 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
 }
 
 /** Of streams without readers, and of requests without anyone who waits. */
-function gracesOf({ keptStreams, sharing }: LoopResources): { endGraces(): void } {
+function leavingOf({ keptStreams, sharing }: LoopResources): { leave(): void } {
   return {
-    endGraces() {
-      keptStreams.endGraces()
+    leave() {
+      keptStreams.leave()
       sharing.graces.endAll()
     },
   }

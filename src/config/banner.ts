@@ -37,8 +37,20 @@ export function startLineStream({ log }: Config, isTerminal: boolean): 'stdout' 
 }
 
 /** The message for a drain that takes longer than a user expects of Ctrl-C. */
-export function renderDrainLine(drainMs: number): string {
-  return `Draining: open streams may go on for up to ${Math.ceil(drainMs / 1000)} s (server.drainMs). A second signal ends all at once.`
+export function renderDrainLine({
+  drainMs,
+  sharedMs,
+}: {
+  readonly drainMs: number
+  readonly sharedMs: number
+}): string {
+  const shared = `, those that other nodes serve for up to ${seconds(sharedMs)} (streams.drainMs)`
+  const limits = `${seconds(drainMs)} (server.drainMs)${sharedMs > drainMs ? shared : ''}`
+  return `Draining: open streams may go on for up to ${limits}. A second signal ends all at once.`
+}
+
+function seconds(ms: number): string {
+  return `${Math.ceil(ms / 1000)} s`
 }
 
 function curl(config: Config, origin: string, hasKeys: boolean): string {

@@ -626,7 +626,7 @@ const Streams = section('Streams that outlive the connection of their client.', 
   }),
   tokenSecret: nullable(
     Type.String({ minLength: 16, expects: 'a secret of 16 characters or more' }),
-    'Secret that signs links to streams, at least 16 characters; null for a random one at each start.',
+    'Secret that signs links to streams, at least 16 characters, the same on all nodes; null for a random one at each start.',
   ),
 })
 
@@ -674,12 +674,15 @@ export const ConfigFile = section('Sluice configuration.', {
     description: 'Models by the names that clients use.',
   }),
   jobs: Jobs,
-  redis: section('State that several nodes share: limits, and jobs where jobs.store is redis.', {
-    url: nullable(
-      Type.String({ pattern: '^rediss?://', expects: 'a redis:// or rediss:// address' }),
-      'redis:// or rediss:// URL; null for none.',
-    ),
-  }),
+  redis: section(
+    'State that several nodes share: limits, jobs where jobs.store is redis, and kept streams where streams.store is.',
+    {
+      url: nullable(
+        Type.String({ pattern: '^rediss?://', expects: 'a redis:// or rediss:// address' }),
+        'redis:// or rediss:// URL; null for none.',
+      ),
+    },
+  ),
   streams: Streams,
   content: Content,
   prompts: section('The prompt library.', {

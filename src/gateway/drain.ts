@@ -2,6 +2,7 @@
 // finish until the deadline; what is left then ends as `drained`. It knows only the calls of the gateway that it needs.
 //
 //   signal --grace--> listener closed, new requests 503 --> idle, or the deadline --> survivors end as `drained` --> closed
+//                     readers of shared streams sent to other nodes                  but shared streams, which have a later one
 //   second signal ------------------------------------------------------------------> the same, now
 
 /** The parts of an event loop that a drain acts on. */
@@ -12,18 +13,18 @@ export type Drainable = {
   refuseNew(): void
   /** Closes idle connections. */
   closeIdle(): void
-  /** Ends every open exchange with `draining`. */
-  endAll(): void
+  /** Ends every open exchange with `draining`. `isSparing`: but not those whose clients other nodes serve. */
+  endAll(isSparing: boolean): void
 }
 
 /** What holds exchanges. */
-type Work = { openCount(): number; endAll(): void }
+type Work = { openCount(): number; endAll(isSparing: boolean): void }
 
 /** What holds connections, and requests that are not yet exchanges. */
 type Door = { readonly open: { readonly requests: number }; closeListener(): void; closeIdle(): void }
 
 /** What holds streams that their clients may come back to. */
-type Kept = { endGraces(): void }
+type Kept = { leave(): void }
 
 /** Joins an event loop's parts; `door` is null before it listens. */
 export function drainableOf(works: () => readonly Work[], door: Door | null, kept: Kept): Drainable {
@@ -31,11 +32,11 @@ export function drainableOf(works: () => readonly Work[], door: Door | null, kep
     openCount: () => works().reduce((sum, work) => sum + work.openCount(), door?.open.requests ?? 0),
     refuseNew: () => {
       door?.closeListener()
-      kept.endGraces()
+      kept.leave()
     },
     closeIdle: () => door?.closeIdle(),
-    endAll: () => {
-      for (const work of works()) work.endAll()
+    endAll: (isSparing) => {
+      for (const work of works()) work.endAll(isSparing)
     },
   }
 }
@@ -43,6 +44,8 @@ export function drainableOf(works: () => readonly Work[], door: Door | null, kep
 export type DrainTimes = {
   /** From the signal to the end of running work. */
   readonly drainMs: number
+  /** The same for exchanges whose clients other nodes serve; not shorter. */
+  readonly sharedMs: number
   /** The part of it in which new work is served. */
   readonly graceMs: number
   readonly nowMs: () => number
@@ -56,24 +59,26 @@ const FAREWELL_MS = 500
 
 /** Resolves when nothing is open, or when everything that is left was ended. */
 export async function drain(loop: Drainable, times: DrainTimes): Promise<void> {
-  const { drainMs, graceMs, nowMs, pause } = times
-  const deadlineMs = nowMs() + drainMs
+  const { drainMs, sharedMs, graceMs, nowMs, pause } = times
+  const beganAtMs = nowMs()
   const grace = Math.min(graceMs, drainMs)
   if (grace > 0) await pause(grace)
   loop.refuseNew()
   loop.closeIdle()
-  while (loop.openCount() > 0 && nowMs() < deadlineMs) {
-    await pause(POLL_MS)
-    loop.closeIdle()
+  for (const limitMs of sharedMs > drainMs ? [drainMs, sharedMs] : [drainMs]) {
+    while (loop.openCount() > 0 && nowMs() - beganAtMs < limitMs) {
+      await pause(POLL_MS)
+      loop.closeIdle()
+    }
+    if (loop.openCount() === 0) return
+    loop.endAll(limitMs < sharedMs)
+    await pause(FAREWELL_MS)
   }
-  if (loop.openCount() === 0) return
-  loop.endAll()
-  await pause(FAREWELL_MS)
 }
 
 /** Ends everything open, like the deadline. Resolves a turn of the event loop later, when requests that had just begun have ended. */
 export async function endNow(loop: Pick<Drainable, 'refuseNew' | 'endAll'>): Promise<void> {
   loop.refuseNew()
-  loop.endAll()
+  loop.endAll(false)
   await new Promise((resolve) => setImmediate(resolve))
 }

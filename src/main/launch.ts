@@ -8,6 +8,7 @@ import { type Overrides } from '../config/load.js'
 import { filesOf, getLocal, readCatalog, readConfig, readVersion } from '../config/read.js'
 import { JobThread } from '../gateway/job-thread.js'
 import { createCells } from '../gateway/loop.js'
+import { drainLimits } from '../gateway/streams/shared-streams.js'
 import { createGateway } from '../gateway.js'
 import { workerEntry } from '../package-files.js'
 import { loadEngine } from '../server/engine/engine.js'
@@ -42,7 +43,7 @@ export type Launched = {
   reload(): void
   /** Reopens the log file at its path. */
   reopenLogs(): Promise<void>
-  /** Resolves when everything is drained, or shortly after `server.drainMs`. `hasGrace`: new work is served for `server.drainGraceMs`. */
+  /** Resolves when everything is drained, or shortly after `server.drainMs` (`streams.drainMs` where other nodes serve streams). `hasGrace`: new work is served for `server.drainGraceMs`. */
   drain(hasGrace: boolean): Promise<void>
   /**
    * Ends everything open at once, each exchange with its log line, whether a drain is running or not. Resolves within a second, with
@@ -95,10 +96,11 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
     },
     async drain(hasGrace) {
       watch.stop()
-      const { drainMs, drainGraceMs } = reloader.config.server
-      setTimeout(() => warn(renderDrainLine(drainMs)), DRAIN_NOTICE_MS)
+      const { drainGraceMs } = reloader.config.server
+      const limits = drainLimits(reloader.config)
+      setTimeout(() => warn(renderDrainLine(limits)), DRAIN_NOTICE_MS)
       const drained = supervisor.drain(hasGrace ? drainGraceMs : 0).then(() => thread.close())
-      await Promise.race([drained, pause(drainMs + EXIT_SLACK_MS)])
+      await Promise.race([drained, pause(limits.sharedMs + EXIT_SLACK_MS)])
     },
     endNow: () => Promise.race([supervisor.endNow().then(() => true), pause(END_MS).then(() => false)]),
   }

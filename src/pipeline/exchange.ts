@@ -185,7 +185,9 @@ export class Exchange implements ExchangeHandle, Placed {
   /** The sink is done with the stream: the client took all, left, or was cut. */
   deliver(delivery: Delivery): void {
     const end = this.#end ?? this.borrowed?.streamEnd ?? null
-    const outcome = delivery.result !== 'delivered' ? delivery.result : (end?.outcome ?? 'failed')
+    const { result } = delivery
+    const isTaken = result === 'delivered' || result === 'moved'
+    const outcome = isTaken ? (end?.outcome ?? 'failed') : result
     this.settle({
       outcome,
       status: STREAM_STATUS,

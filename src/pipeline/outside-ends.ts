@@ -9,8 +9,11 @@ const DRAINING = GatewayError.shared('draining')
 const KEY_REMOVED = GatewayError.shared('unauthenticated', { message: 'This API key has been removed.' })
 
 export type OutsideEnds = {
-  /** Ends every open exchange with `draining`: a status where nothing was sent, an error frame where a stream runs. */
-  endAll(): void
+  /**
+   * Ends every open exchange with `draining`: a status where nothing was sent, an error frame where a stream runs. `isSparing`: but not
+   * those whose clients get the answer from other nodes.
+   */
+  endAll(isSparing?: boolean): void
   /** Ends the open exchanges of these keys in the same way, and from now on each further one as it begins. */
   endOf(isRemoved: (key: KeyIdentity) => boolean): void
   /** An exchange has begun. True: its key had been removed before, and it has ended. */
@@ -21,8 +24,8 @@ export type OutsideEnds = {
 export function createOutsideEnds(open: OpenExchanges<ExchangeView>): OutsideEnds {
   let isOfRemoved: ((key: KeyIdentity) => boolean) | null = null
   return {
-    endAll() {
-      for (const exchange of open.list()) fail(exchange, DRAINING)
+    endAll(isSparing = false) {
+      for (const exchange of open.list()) if (!isSparing || exchange.sink.isShared !== true) fail(exchange, DRAINING)
     },
     endOf(isRemoved) {
       isOfRemoved = isRemoved

@@ -34,6 +34,8 @@ export type Sink = {
   readonly transport: Transport
   /** The id of the kept stream that bears the answer, as logs show it; absent or null if it is not kept. */
   readonly streamId?: string | null
+  /** Its clients get the answer from other nodes, so a drain may leave it to its end. */
+  readonly isShared?: boolean
   /** The whole answer at once. Never after `begin`. */
   reply(answer: Answer): void
   /** Commits a stream: status 200 and headers go out with the first frame or keepalive. */
@@ -42,16 +44,18 @@ export type Sink = {
   keepalive(): void
   /**
    * Follows the log from here on: writes its frames, waits on backpressure, ends as `reader.end()` says (an error frame
-   * first unless complete) and then calls `onDone`. A reader that is cut, or takes nothing for readerStallMs, ends as slow_reader.
+   * first unless complete) and then calls `onDone`. A reader that is cut, or takes nothing for readerStallMs, ends as slow_reader;
+   * one that is moved loses its connection in mid-answer, without an end.
    */
   follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void
 }
 
 /**
  * The outcome on the client's side; `upstream_cut`: a frame could not be sent in this framing, so the client got an end that the log
- * does not know. `bytes`: handed to the socket, framing included.
+ * does not know; `moved`: the client was sent to another node, which only happens to readers of kept streams. `bytes`: handed to the
+ * socket, framing included.
  */
 export type Delivery = {
-  readonly result: 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut'
+  readonly result: 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut' | 'moved'
   readonly bytes: number
 }

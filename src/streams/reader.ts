@@ -21,6 +21,8 @@ export type FrameReader = {
   readonly offset: number
   /** True once frames that it has not read are gone: it must end as slow_reader. */
   readonly isCut: boolean
+  /** True once it was cut because another node has the stream: its client comes back there. */
+  readonly isMoved?: boolean
   /** The next whole frames; null if it has caught up, was cut or is detached. The bytes must not be changed. */
   read(): Uint8Array | null
   /** How the stream ended, once this reader has read every frame; null before that, and always null if it was cut. */

@@ -126,13 +126,15 @@ export type WebhookResult = 'delivered' | 'retry' | 'dead'
 
 /** How a reader of a kept stream came, and how its time with it ended. @see streams/kept */
 export type StreamReaderHow = 'first' | 'resume' | 'retry' | 'follower' | 'replay'
-export type StreamReaderResult = 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut' | 'gone'
+export type StreamReaderResult = 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut' | 'moved' | 'gone'
 
 /** How an answer of a model that shares its answers came about. */
 export type CacheResult = 'hit' | 'miss' | 'follower'
 
 /** What Redis is used for; each use has its own connection. */
-export type RedisUse = 'limits' | 'jobs'
+export type RedisUse = 'limits' | 'jobs' | 'streams'
+/** What became of a kept stream's copy in Redis: whole; closed by a reader elsewhere; ended at a gap. */
+export type StreamStoreResult = 'stored' | 'fenced' | 'gap'
 
 export type AttemptResult = 'ok' | 'rejected' | 'unreachable' | 'timeout' | 'malformed' | 'cut' | 'aborted'
 /** `unchanged`: read, and the same as before. */

@@ -65,7 +65,10 @@ test('has a placeholder for the key, brackets for IPv6, https under TLS, and cou
 })
 
 test('a drain that lasts says how long it may and how to end it', async (t) => {
-  t.match(renderDrainLine(30_000), /up to 30 s .*second signal/)
+  const alone = renderDrainLine({ drainMs: 30_000, sharedMs: 30_000 })
+  t.match(alone, /up to 30 s \(server\.drainMs\)\. A second signal/)
+  const shared = renderDrainLine({ drainMs: 30_000, sharedMs: 600_000 })
+  t.match(shared, /up to 30 s \(server\.drainMs\), those that other nodes serve for up to 600 s \(streams\.drainMs\)\./)
 })
 
 test('the start line leaves a standard output alone that carries the log as JSON, but at a terminal', async (t) => {

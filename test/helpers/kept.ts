@@ -54,6 +54,7 @@ export function createKept({
       maxLagBytes: 256 * 1024,
       room: { claim: (bytes) => bytes <= roomBytes, shrink: (bytes) => void events.push(`shrink ${bytes}`) },
       timers,
+      movable: (_stream, reader) => reader,
       onAbandoned: () => void events.push('abandoned'),
       onEnded: () => void events.push('ended'),
       onCancelled: () => void events.push('cancelled'),

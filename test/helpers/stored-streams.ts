@@ -1,8 +1,8 @@
 // What tests of kept streams in Redis need: stores on one Redis, streams that hold their frames in memory, and readers that note
 // what they get.
 import { NO_USAGE } from '../../src/model/usage.js'
-import { type StreamEnd } from '../../src/streams/reader.js'
-import { type StoredReader } from '../../src/streams/redis/stored-reader.js'
+import { type AttachOptions } from '../../src/streams/kept/readable-log.js'
+import { type FrameReader, type StreamEnd } from '../../src/streams/reader.js'
 import { StreamStore, type StreamStoreOptions } from '../../src/streams/redis/stream-store.js'
 import { type FrameSource, type StreamWriter } from '../../src/streams/redis/stream-writer.js'
 import { type Teardown } from './gateway.js'
@@ -27,11 +27,11 @@ export type StoreNotes = {
   readonly refusals: (string | null)[]
 }
 
-/** A store that is connected, if Redis is there. */
+/** A store that is connected. `isAlone`: Redis is not there. */
 export async function openStore(
   t: Teardown,
   url: string,
-  options: Partial<StreamStoreOptions> = {},
+  { isAlone = false, ...options }: Partial<StreamStoreOptions> & { readonly isAlone?: boolean } = {},
 ): Promise<StoreNotes> {
   const states: boolean[] = []
   const refusals: (string | null)[] = []
@@ -42,10 +42,13 @@ export async function openStore(
     onRefusal: (reason) => refusals.push(reason),
     nowMs: () => performance.now(),
     keepaliveMs: () => 15_000,
+    movable: (reader) => reader,
     ...options,
   })
   t.teardown(() => store.close())
   await store.start()
+  // A busy machine may take longer than a start waits.
+  if (!isAlone) await until(() => store.isUp)
   return { store, states, refusals }
 }
 
@@ -86,14 +89,14 @@ export class WrittenStream implements FrameSource {
 
 /** A client of a reader, as a sink is: reads whenever there is something. */
 export class Follower {
-  readonly reader: StoredReader
+  readonly reader: FrameReader
   readonly got: string[] = []
   end: StreamEnd | null = null
   /** Reads only when told. */
   isPaused = false
 
-  constructor(log: { attach(options: { offset: number; onReadable: () => void }): StoredReader }, offset = 0) {
-    this.reader = log.attach({ offset, onReadable: () => this.pull() })
+  constructor(log: { attach(options: AttachOptions): FrameReader }, offset = 0, canReturn = false) {
+    this.reader = log.attach({ how: 'resume', offset, canReturn, onReadable: () => this.pull() })
   }
 
   pull(): void {

@@ -36,3 +36,15 @@ test('a request whose body was on its way when its key was removed ends as it be
   t.equal(rig.calls.length, 0)
   t.same(breaches(rig, [sink]), [])
 })
+
+test('a drain may spare exchanges whose clients get the answer from other nodes', async (t) => {
+  const rig = new PipelineRig()
+  const [own, shared] = [new FakeSink(), Object.assign(new FakeSink(), { isShared: true })]
+  await rig.ask({ sink: own })
+  await rig.ask({ sink: shared })
+  rig.pipeline.endAll(true)
+  t.same([own.answers.map(({ status }) => status), shared.answers], [[503], []])
+  rig.pipeline.endAll()
+  t.same([own.answers.length, shared.answers.map(({ status }) => status)], [1, [503]])
+  t.same(breaches(rig, [own, shared]), [])
+})

@@ -227,7 +227,7 @@ function resolveJobs({ jobs, redis }: ConfigFile, { problems, cwd }: EffectiveCo
 /** Where all streams are kept, most of them are of clients that will not come back. */
 const GRACE_MS = { never: 0, ask: 30_000, always: 5000 } as const
 
-function resolveStreams({ streams, server }: ConfigFile, problems: ProblemList): StreamsConfig {
+function resolveStreams({ streams, server, redis }: ConfigFile, problems: ProblemList): StreamsConfig {
   const { maxStreamBytes } = streams
   if (maxStreamBytes < server.maxReaderLagBytes) {
     // Otherwise readers would lose frames before they are as late as they may be.
@@ -238,6 +238,14 @@ function resolveStreams({ streams, server }: ConfigFile, problems: ProblemList):
     if (streams[budget] >= maxStreamBytes) continue
     problems.add(['streams', budget], `must be at least streams.maxStreamBytes (${maxStreamBytes})`)
   }
-  if (streams.store === 'redis') problems.add(['streams', 'store'], 'redis is not supported yet; use memory')
+  if (streams.store === 'redis') {
+    if (redis.url === null) problems.add(['streams', 'store'], 'requires redis.url (or REDIS_URL)')
+    if (streams.tokenSecret === null) {
+      problems.add(
+        ['streams', 'tokenSecret'],
+        'is required where streams.store is redis: any node must accept the links of all',
+      )
+    }
+  }
   return { ...streams, graceMs: streams.graceMs ?? GRACE_MS[streams.resume] }
 }

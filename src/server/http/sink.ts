@@ -138,7 +138,7 @@ export class HttpSink implements Sink {
 
   /** Writes until the log is empty or the socket is full. */
   #pump(): void {
-    if (this.#reader?.isCut) this.#cut()
+    if (this.#reader?.isCut) this.#cut(this.#reader.isMoved === true ? 'moved' : 'slow_reader')
     if (this.#reader === null || this.#isBlocked || this.#isTurnDue) return
     do {
       if (!this.#isFresh) this.#budget = CORK_BUDGET_BYTES
@@ -242,7 +242,7 @@ export class HttpSink implements Sink {
     if (this.#stallTimer !== null) this.#stallTimer.refresh()
     else {
       this.#stallTimer = setTimeout(() => {
-        if (this.#isBlocked) this.#cut()
+        if (this.#isBlocked) this.#cut('slow_reader')
       }, this.#options.readerStallMs)
       this.#stallTimer.unref()
     }
@@ -255,9 +255,10 @@ export class HttpSink implements Sink {
     else this.#pump()
   }
 
-  #cut(): void {
+  /** No end: a client would take it for that of the answer. */
+  #cut(result: 'slow_reader' | 'moved'): void {
     this.#response.cut()
-    this.#settle('slow_reader')
+    this.#settle(result)
   }
 
   #settle(result: Delivery['result']): void {

@@ -49,6 +49,10 @@ export class IdempotentSink implements Sink {
     return this.#sink.streamId ?? null
   }
 
+  get isShared(): boolean {
+    return this.#sink.isShared === true
+  }
+
   reply(answer: Answer): void {
     const isTooLarge = answer.body.byteLength > this.#options.maxAnswerBytes
     if (answer.error !== null || isTooLarge) {

@@ -32,7 +32,7 @@ export type KeepPolicy = Omit<OpenOptions, 'budget' | 'onAbandoned'> & {
 }
 
 export type KeptSinkOptions = KeepAsking & {
-  readonly streams: Pick<KeptStreams, 'open' | 'counters'>
+  readonly streams: Pick<KeptStreams, 'open' | 'isShared' | 'counters'>
   readonly policy: KeepPolicy
   /** Called when the stream begins, unless it is not kept: the headers that name it. */
   readonly announce: (facts: KeptFacts) => HeaderList
@@ -81,6 +81,10 @@ export class KeptSink implements HoldingSink {
     return this.#stream
   }
 
+  get isShared(): boolean {
+    return this.#stream !== null && this.#options.streams.isShared(this.#stream)
+  }
+
   /** The exchange, to be cancelled if the stream is abandoned before its first content. */
   hold(handle: ExchangeHandle): void {
     this.#handle = handle
@@ -104,7 +108,7 @@ export class KeptSink implements HoldingSink {
     this.#sink.begin({ ...head, headers }, isNumbered ? numberedFormat(format, stream) : format)
     const attach = (onReadable: () => void): FrameReader => {
       const onKeepalive = (): void => this.#sink.keepalive()
-      const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive })
+      const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive, canReturn: hasIds })
       return isNumbered ? new NumberedReader(reader) : reader
     }
     this.#sink.follow(attach, ({ result }) => {

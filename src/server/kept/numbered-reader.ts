@@ -22,6 +22,10 @@ export class NumberedReader implements FrameReader {
     return this.#reader.isCut
   }
 
+  get isMoved(): boolean {
+    return this.#reader.isMoved === true
+  }
+
   read(): Uint8Array | null {
     const number = this.#reader.offset
     const frame = this.#reader.read()

@@ -33,6 +33,10 @@ export class HandleSink implements Sink {
     return this.#kept.streamId
   }
 
+  get isShared(): boolean {
+    return this.#kept.isShared
+  }
+
   reply(answer: Answer): void {
     this.#events.onAnswer(answer)
     this.#kept.reply(answer)

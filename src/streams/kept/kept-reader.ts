@@ -16,6 +16,8 @@ export type KeptReaderOptions = {
   readonly joinedAtBytes: number
   /** A client reads it; otherwise a copy of the stream. */
   readonly isClient: boolean
+  /** The client knows how to come back. */
+  readonly canReturn: boolean
 }
 
 /** Made by KeptStream. */
@@ -25,16 +27,18 @@ export class KeptReader implements FrameReader {
   readonly cursor: FrameCursor
   readonly joinedAtBytes: number
   readonly isClient: boolean
+  readonly canReturn: boolean
   /** Set by the stream. */
   isCut = false
   #isDetached = false
 
-  constructor(stream: KeptSource, { cursor, callbacks, joinedAtBytes, isClient }: KeptReaderOptions) {
+  constructor(stream: KeptSource, { cursor, callbacks, joinedAtBytes, isClient, canReturn }: KeptReaderOptions) {
     this.#stream = stream
     this.#callbacks = callbacks
     this.cursor = cursor
     this.joinedAtBytes = joinedAtBytes
     this.isClient = isClient
+    this.canReturn = canReturn
   }
 
   get offset(): number {

@@ -32,6 +32,8 @@ export type KeptOptions = {
   readonly maxLagBytes: number
   readonly room: KeptRoom
   readonly timers: Timers
+  /** Puts a reader whose client can come back under the control of those who may send it away. */
+  readonly movable: (stream: KeptStream, reader: FrameReader, options: AttachOptions) => FrameReader
   /** The last reader left a grace ago, or it was cancelled: whoever appends stops, and closes it. */
   readonly onAbandoned: () => void
   readonly onEnded: (stream: KeptStream) => void
@@ -88,6 +90,11 @@ export class KeptStream implements ReadableLog, KeptSource {
     return this.#clients
   }
 
+  /** One of them would not know how to come back. */
+  get hasFixedReader(): boolean {
+    return this.#readers.some(({ isClient, canReturn }) => isClient && !canReturn)
+  }
+
   /** Memory that it holds. */
   get heldBytes(): number {
     return STREAM_COST_BYTES + this.#store.heldBytes
@@ -130,7 +137,19 @@ export class KeptStream implements ReadableLog, KeptSource {
   attach(options: AttachOptions): FrameReader {
     this.#stopWaiting()
     this.#clients += 1
-    return this.#join(options, true)
+    const reader = this.#join(options, true)
+    return options.canReturn === true ? this.#options.movable(this, reader, options) : reader
+  }
+
+  /** Counts as a client that does not read here: its clients read a copy. Returns what ends it. */
+  hold(): () => void {
+    this.#stopWaiting()
+    this.#clients += 1
+    let isHeld = true
+    return () => {
+      if (isHeld) this.#leave()
+      isHeld = false
+    }
   }
 
   /** Reads along for a copy of the stream elsewhere: it is no client, so it stops no grace, and is cut only by what is dropped. */
@@ -167,16 +186,21 @@ export class KeptStream implements ReadableLog, KeptSource {
     if (at < 0) return
     this.#readers.splice(at, 1)
     if (this.#isOverClaim()) this.#scheduleTrim()
-    if (!reader.isClient) return
+    if (reader.isClient) this.#leave()
+  }
+
+  #leave(): void {
     this.#clients -= 1
     if (this.#clients === 0 && this.#end === null) this.#startGrace()
   }
 
-  #join({ offset, onReadable, onKeepalive = nothing }: Omit<AttachOptions, 'how'>, isClient: boolean): KeptReader {
+  #join(options: Omit<AttachOptions, 'how'>, isClient: boolean): KeptReader {
+    const { offset, onReadable, onKeepalive = nothing, canReturn = false } = options
     const callbacks = { onReadable, onKeepalive }
     // Only what comes from now on makes it late: it may have much to catch up on.
     const { totalBytes: joinedAtBytes } = this.#store
-    const reader = new KeptReader(this, { cursor: this.#store.cursorAt(offset), callbacks, joinedAtBytes, isClient })
+    const cursor = this.#store.cursorAt(offset)
+    const reader = new KeptReader(this, { cursor, callbacks, joinedAtBytes, isClient, canReturn })
     reader.isCut = offset < this.#store.first
     this.#readers.push(reader)
     if (this.#store.next > offset || this.#end !== null || reader.isCut) this.#scheduleFlush()

@@ -29,7 +29,7 @@ export function holdStreams(port: MessagePort, find: FindStream): void {
       case 'attach': {
         const stream = find(message.id, message.owner)
         const { reader } = message
-        if (stream === null) send({ type: 'cut', reader })
+        if (stream === null) send({ type: 'cut', reader, isMoved: false })
         else readers.set(reader, new RemoteReader(stream, { ...message, send, onOver: () => readers.delete(reader) }))
         return
       }
@@ -53,7 +53,7 @@ function seenOf({ facts, first, next, streamEnd }: KeptStream) {
   return { facts, first, next, streamEnd }
 }
 
-type RemoteOptions = Pick<Extract<ToHolder, { type: 'attach' }>, 'reader' | 'how' | 'offset'> & {
+type RemoteOptions = Pick<Extract<ToHolder, { type: 'attach' }>, 'reader' | 'how' | 'offset' | 'canReturn'> & {
   readonly send: (message: ToReader, transfer?: readonly ArrayBuffer[]) => void
   readonly onOver: () => void
 }
@@ -67,11 +67,11 @@ class RemoteReader {
   #isOver = false
 
   constructor(stream: KeptStream, options: RemoteOptions) {
-    const { reader, how, offset, send } = options
+    const { reader, how, offset, canReturn, send } = options
     this.#stream = stream
     this.#options = options
     const onKeepalive = (): void => send({ type: 'keepalive', reader })
-    this.#reader = stream.attach({ how, offset, onReadable: () => this.#pump(), onKeepalive })
+    this.#reader = stream.attach({ how, offset, canReturn, onReadable: () => this.#pump(), onKeepalive })
   }
 
   allow(bytes: number): void {
@@ -103,7 +103,7 @@ class RemoteReader {
     }
     if (this.#isOver) return
     const end = this.#reader.end()
-    if (this.#reader.isCut) send({ type: 'cut', reader })
+    if (this.#reader.isCut) send({ type: 'cut', reader, isMoved: this.#reader.isMoved === true })
     else if (end !== null) send({ type: 'end', reader, next: this.#stream.next, end })
     else return
     this.detach()

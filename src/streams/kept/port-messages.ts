@@ -21,6 +21,7 @@ export type ToHolder =
       readonly owner: string
       readonly how: ReaderHow
       readonly offset: number
+      readonly canReturn: boolean
     }
   /** So many bytes were read, so as many more may be sent. */
   | { readonly type: 'took'; readonly reader: number; readonly bytes: number }
@@ -33,5 +34,5 @@ export type ToReader =
   /** Frames that follow each other: where each ends in `bytes`. */
   | { readonly type: 'frames'; readonly reader: number; readonly ends: readonly number[]; readonly bytes: Uint8Array }
   | { readonly type: 'keepalive'; readonly reader: number }
-  | { readonly type: 'cut'; readonly reader: number }
+  | { readonly type: 'cut'; readonly reader: number; readonly isMoved: boolean }
   | { readonly type: 'end'; readonly reader: number; readonly next: number; readonly end: StreamEnd }

@@ -41,7 +41,7 @@ export class PeerStreams {
   /** Only for PortLog. */
   attach(log: PortLog, options: AttachOptions): FrameReader {
     const reader = ++this.#serial
-    const { how, offset } = options
+    const { how, offset, canReturn = false } = options
     const { id, owner } = log.facts
     const send = (message: ToHolder): void => {
       if (message.type === 'detach') this.#readers.delete(reader)
@@ -51,7 +51,7 @@ export class PeerStreams {
     if (this.#isClosed) queueMicrotask(() => made.finish(LOOP_DIED, offset))
     else {
       this.#readers.set(reader, made)
-      this.send({ type: 'attach', reader, id, owner, how, offset })
+      this.send({ type: 'attach', reader, id, owner, how, offset, canReturn })
     }
     return made
   }
@@ -77,7 +77,7 @@ export class PeerStreams {
         reader.keepalive()
         return
       case 'cut':
-        reader.cut()
+        reader.cut(message.isMoved)
         return
       case 'end':
         reader.finish(message.end, message.next)
@@ -134,6 +134,7 @@ class PortReader implements FrameReader {
   /** Number of the next frame to arrive. */
   pushed: number
   isCut = false
+  isMoved = false
 
   constructor(log: PortLog, options: PortReaderOptions) {
     this.#log = log
@@ -180,8 +181,9 @@ class PortReader implements FrameReader {
     if (!this.#isDetached) this.#options.onKeepalive?.()
   }
 
-  cut(): void {
+  cut(isMoved: boolean): void {
     this.isCut = true
+    this.isMoved = isMoved
     this.#notify()
   }
 

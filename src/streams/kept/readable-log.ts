@@ -25,6 +25,8 @@ export type AttachOptions = {
   readonly onReadable: () => void
   /** The stream was silent for long: something should be written to the client, so that no proxy takes it for dead. */
   readonly onKeepalive?: () => void
+  /** The client knows how to come back: where another node has the stream, it may be sent there. */
+  readonly canReturn?: boolean
 }
 
 /** A kept stream as its readers see it, wherever it lives. */

@@ -4,9 +4,10 @@
 //   open --> running --end--> ended, kept for keepMs --> forgotten
 //                             '- no room for a new one: the oldest end goes first
 import { type MessagePort } from 'node:worker_threads'
+import { type FrameReader } from '../reader.js'
 import { KeptStream, STREAM_COST_BYTES, type Timers } from './kept-stream.js'
 import { type PeerStreams } from './port-reader.js'
-import { type KeptFacts, type ReadableLog, type ReaderHow } from './readable-log.js'
+import { type AttachOptions, type KeptFacts, type ReadableLog, type ReaderHow } from './readable-log.js'
 import { createStreamId, loopOf } from './stream-id.js'
 
 /** Memory on the account of a key. */
@@ -17,8 +18,10 @@ export type KeptBudget = {
   release(): void
 }
 
-/** How a reader's time with a stream ended; `gone`: what it asked for was no longer held. */
-export type ReaderResult = 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut' | 'gone'
+/** How a reader's time with a stream ended; `moved`: to another node; `gone`: what it asked for was no
+ * longer held.
+ */
+export type ReaderResult = 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut' | 'moved' | 'gone'
 
 /** What is counted. */
 export type KeptCounters = {
@@ -35,6 +38,24 @@ export type KeptStreamsOptions = {
   readonly counters: KeptCounters
   /** A new port to the streams of another event loop; null if there is no such loop. Absent: there is no other. */
   readonly connectLoop?: (loopIndex: number) => Promise<MessagePort | null>
+}
+
+/** Where kept streams are besides the memory of this event loop. */
+export type Elsewhere = {
+  /** A stream has been opened here, to be held for `keepMs` after its end. */
+  opened(stream: KeptStream, keepMs: number): void
+  /** A stream of others. @throws overloaded while that cannot be known */
+  find(id: string, owner: string): Promise<ReadableLog | null>
+  /** A stream that has ended is to be forgotten, everywhere. */
+  cancelled(stream: KeptStream): void
+  /** The reader in its place, which may be sent where the stream is as well. */
+  movable(stream: KeptStream, reader: FrameReader, options: AttachOptions): FrameReader
+  /** Others can serve the stream to its end, as long as it goes on here. */
+  isShared(stream: KeptStream): boolean
+  /** Sends away all readers that it may, now and as they come. */
+  handOver(): void
+  /** Resolves when all is stored and nothing is connected any more, about `timeoutMs` from now at the latest. */
+  close(timeoutMs: number): Promise<void>
 }
 
 export type OpenOptions = {
@@ -66,6 +87,7 @@ export class KeptStreams {
   readonly #endedOf = new Map<string, Set<Entry>>()
   /** Other event loops by their index; null where there is none. */
   readonly #peers = new Map<number, Promise<PeerStreams | null>>()
+  #elsewhere: Elsewhere | null = null
   #isTimerSet = false
   #isClosing = false
 
@@ -80,6 +102,11 @@ export class KeptStreams {
 
   get counters(): KeptCounters {
     return this.#options.counters
+  }
+
+  /** From now on its streams are there, too. */
+  join(elsewhere: Elsewhere): void {
+    this.#elsewhere = elsewhere
   }
 
   /** Keeps a stream from now on; null if there is no room, which is counted. */
@@ -100,14 +127,22 @@ export class KeptStreams {
     const stream = new KeptStream(
       { id, ...facts },
       {
-        ...{ graceMs: this.#isClosing ? 0 : options.graceMs, onAbandoned: options.onAbandoned },
+        ...{
+          graceMs: this.#isClosing && this.#elsewhere === null ? 0 : options.graceMs,
+          onAbandoned: options.onAbandoned,
+        },
         ...{ maxStreamBytes: options.maxStreamBytes, maxLagBytes: options.maxLagBytes, room, timers },
+        movable: (kept, reader, asked) => this.#elsewhere?.movable(kept, reader, asked) ?? reader,
         onEnded: (ended) => this.#noteEnd(ended),
-        onCancelled: (cancelled) => this.forget(cancelled),
+        onCancelled: (cancelled) => {
+          this.forget(cancelled)
+          this.#elsewhere?.cancelled(cancelled)
+        },
       },
     )
     this.#entries.set(id, { stream, budget, keepMs, dueAtMs: null })
     counters.keptStreams(1)
+    this.#elsewhere?.opened(stream, keepMs)
     return stream
   }
 
@@ -120,8 +155,12 @@ export class KeptStreams {
   /** A stream wherever it lives. Null alike if there is none with this id and if it is not the owner's. */
   reach(id: string, owner: string): ReadableLog | null | Promise<ReadableLog | null> {
     const loopIndex = loopOf(id)
-    if (loopIndex === null || loopIndex === this.#options.loopIndex) return this.find(id, owner)
-    return this.#peerAt(loopIndex).then((peer) => peer?.look(id, owner) ?? null)
+    if (loopIndex === null) return null
+    const lookElsewhere = () => this.#elsewhere?.find(id, owner) ?? null
+    if (loopIndex === this.#options.loopIndex) return this.find(id, owner) ?? lookElsewhere()
+    // The index may be that of another node's loop.
+    const looking = this.#peerAt(loopIndex).then((peer) => peer?.look(id, owner) ?? null)
+    return looking.then((log) => log ?? lookElsewhere())
   }
 
   /** Another event loop reads streams of this one through the port. */
@@ -139,10 +178,26 @@ export class KeptStreams {
     this.#options.counters.keptStreams(-1)
   }
 
-  /** Nobody can come back to this process any more: streams that nobody reads are abandoned now, all others when they are left. */
-  endGraces(): void {
+  /** Others can serve the stream to its end, as long as it goes on here. */
+  isShared(stream: KeptStream): boolean {
+    return this.#elsewhere?.isShared(stream) === true && !stream.hasFixedReader
+  }
+
+  /**
+   * Nobody can come back to this process any more. Streams that others can serve go on for clients that come back there, to where its
+   * readers are sent. Of all others those that nobody reads are abandoned now, the rest when they are left.
+   */
+  leave(): void {
     this.#isClosing = true
-    for (const { stream } of [...this.#entries.values()]) stream.endGrace()
+    for (const { stream } of [...this.#entries.values()]) {
+      if (this.#elsewhere?.isShared(stream) !== true) stream.endGrace()
+    }
+    this.#elsewhere?.handOver()
+  }
+
+  /** Resolves when all that is to be stored elsewhere is, about `timeoutMs` from now at the latest. */
+  async close(timeoutMs: number): Promise<void> {
+    await this.#elsewhere?.close(timeoutMs)
   }
 
   /** Connected when it is first needed; never again to a loop that died, since the process ends then. */

@@ -1,43 +1,57 @@
-// A stream of another node as this one knows it from Redis: a snapshot of its numbers and its end, and the way to read it.
-import { type StreamEnd } from '../reader.js'
+// A stream of another node as this one knows it from Redis: its numbers and its end as they were last seen, and the way to read it.
+import { type AttachOptions, type KeptFacts, type ReadableLog } from '../kept/readable-log.js'
+import { type FrameReader, type StreamEnd } from '../reader.js'
 import { decodeEnd } from './stored-end.js'
-import { type ReadOptions, type StoredReader } from './stored-reader.js'
-import { type StoredFacts } from './stream-writer.js'
 
-export type StoredLogOptions<Facts extends StoredFacts> = {
-  readonly facts: Facts
-  readonly first: number
-  readonly next: number
-  readonly ending: string
-  readonly open: (id: string, options: ReadOptions) => StoredReader
+/** The state of a log, as Redis has it. */
+export type StoredState = { readonly first: number; readonly next: number; readonly ending: string }
+
+export type StoredLogOptions = {
+  readonly facts: KeptFacts
+  readonly state: StoredState
+  readonly open: (log: StoredLog, options: AttachOptions) => FrameReader
   readonly cancel: (id: string) => void
 }
 
-export class StoredLog<Facts extends StoredFacts> {
-  readonly facts: Facts
-  /** Number of the oldest frame held. */
-  readonly first: number
-  /** Number that the next frame gets; after a failure, that of the error frame. */
-  readonly next: number
-  readonly streamEnd: StreamEnd | null
-  readonly #options: StoredLogOptions<Facts>
+export class StoredLog implements ReadableLog {
+  readonly facts: KeptFacts
+  readonly #options: StoredLogOptions
+  #first = 0
+  #next = 0
+  #end: StreamEnd | null = null
 
-  /** As of now: a reader learns what comes later. */
-  constructor(options: StoredLogOptions<Facts>) {
-    const stored = decodeEnd(options.ending)
+  constructor(options: StoredLogOptions) {
     this.facts = options.facts
-    this.first = options.first
-    this.next = options.next + (stored?.beyond ?? 0)
-    this.streamEnd = stored?.end ?? null
     this.#options = options
+    this.note(options.state)
   }
 
-  attach(options: ReadOptions): StoredReader {
-    return this.#options.open(this.facts.id, options)
+  get first(): number {
+    return this.#first
+  }
+
+  get next(): number {
+    return this.#next
+  }
+
+  get streamEnd(): StreamEnd | null {
+    return this.#end
+  }
+
+  attach(options: AttachOptions): FrameReader {
+    return this.#options.open(this, options)
   }
 
   /** Cancels an open stream through its writer; forgets one that has ended. */
   cancel(): void {
     this.#options.cancel(this.facts.id)
+  }
+
+  /** Its readers have heard of it. */
+  note({ first, next, ending }: StoredState): void {
+    const stored = decodeEnd(ending)
+    this.#first = first
+    this.#next = next + (stored?.beyond ?? 0)
+    this.#end = stored?.end ?? null
   }
 }

@@ -2,15 +2,10 @@
 // read them, so a slow client costs a page, and what it has not read waits in Redis.
 import { type StreamEnd } from '../reader.js'
 import { decodeEnd } from './stored-end.js'
+import { type StoredState } from './stored-log.js'
 
 /** What a read of a log returns. */
-export type Page = {
-  readonly first: number
-  /** Number of the frame behind the last one stored. */
-  readonly next: number
-  readonly ending: string
-  readonly batches: readonly StoredBatch[]
-}
+export type Page = StoredState & { readonly batches: readonly StoredBatch[] }
 
 export type StoredBatch = { readonly from: number; readonly lengths: readonly number[]; readonly bytes: Uint8Array }
 
@@ -33,6 +28,8 @@ export type ReadOptions = {
 
 export type StoredReaderOptions = {
   readonly owner: ReaderOwner
+  /** Hears what Redis says of the log. */
+  readonly log: { note(state: StoredState): void }
   readonly nowMs: number
   /** If Redis has lost its data, the writer stores its log again within a lease; so long a reader waits for one that is missing. */
   readonly leaseMs: number
@@ -42,6 +39,7 @@ export class StoredReader {
   readonly id: string
   readonly #options: ReadOptions
   readonly #owner: ReaderOwner
+  readonly #log: StoredReaderOptions['log']
   readonly #leaseMs: number
   /** Number of the next frame to read. */
   offset: number
@@ -61,11 +59,12 @@ export class StoredReader {
   #readableAtMs: number
   #missingSinceMs: number | null = null
 
-  constructor(id: string, options: ReadOptions, { owner, nowMs, leaseMs }: StoredReaderOptions) {
+  constructor(id: string, options: ReadOptions, { owner, log, nowMs, leaseMs }: StoredReaderOptions) {
     this.id = id
     this.offset = options.offset
     this.#options = options
     this.#owner = owner
+    this.#log = log
     this.#leaseMs = leaseMs
     this.#heardAtMs = nowMs
     this.#readableAtMs = nowMs
@@ -140,6 +139,7 @@ export class StoredReader {
       return
     }
     this.#missingSinceMs = null
+    this.#log.note(page)
     this.#next = page.next
     this.#end = decodeEnd(page.ending)?.end ?? null
     const isWhole = this.wanted >= page.first && this.#keep(page.batches)

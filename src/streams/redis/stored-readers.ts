@@ -1,6 +1,7 @@
 // All readers of stored logs on one event loop. They are read for together, one call at a time; a doorbell says which logs have more,
 // and because a doorbell may be lost, every hungry reader asks with each beat as well. A log with readers here is attached to its
 // writer, again and again, so that the writer knows of them.
+import { type StoredLog } from './stored-log.js'
 import { type Page, type ReaderOwner, type ReadOptions, StoredReader } from './stored-reader.js'
 
 /** Readers of one call. */
@@ -20,6 +21,9 @@ export type StoredReadersOptions = {
   readonly attach: (ids: readonly string[]) => void
   readonly detach: (id: string) => void
 }
+
+/** The part of a log that its readers need. */
+type ReadLog = Pick<StoredLog, 'note'> & { readonly facts: { readonly id: string } }
 
 export class StoredReaders implements ReaderOwner {
   readonly #options: StoredReadersOptions
@@ -46,9 +50,10 @@ export class StoredReaders implements ReaderOwner {
   }
 
   /** A reader; it is notified as soon as Redis has answered. */
-  open(id: string, options: ReadOptions): StoredReader {
+  open(log: ReadLog, options: ReadOptions): StoredReader {
     const { nowMs, leaseMs } = this.#options
-    const reader = new StoredReader(id, options, { owner: this, nowMs: nowMs(), leaseMs })
+    const { id } = log.facts
+    const reader = new StoredReader(id, options, { owner: this, log, nowMs: nowMs(), leaseMs })
     const readers = this.#readers.get(id)
     if (readers === undefined) {
       this.#readers.set(id, new Set([reader]))

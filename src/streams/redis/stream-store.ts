@@ -7,6 +7,8 @@
 import { randomUUID } from 'node:crypto'
 import { GatewayError } from '../../errors.js'
 import { RedisLink } from '../../redis/link.js'
+import { type AttachOptions, type KeptFacts } from '../kept/readable-log.js'
+import { type FrameReader } from '../reader.js'
 import { AppendQueue } from './append-queue.js'
 import { END_OF_CANCELLED, END_OF_LOST_WRITER } from './stored-end.js'
 import { StoredLog } from './stored-log.js'
@@ -20,7 +22,7 @@ import {
   STREAM_PREFIX,
   type StreamScript,
 } from './stream-scripts.js'
-import { type Batch, type StoredFacts, StreamWriter, type WriterOptions } from './stream-writer.js'
+import { type Batch, StreamWriter, type WriterOptions } from './stream-writer.js'
 
 /** A node that has not renewed its lease for this long is dead; one that has not renewed an attachment has no readers there. */
 const LEASE_MS = 6000
@@ -45,12 +47,14 @@ export type StreamStoreOptions = {
   readonly nowMs: () => number
   /** A reader's client gets a keepalive after so long without a frame. */
   readonly keepaliveMs: () => number
+  /** Puts a reader whose client can come back under the control of those who may send it away. */
+  readonly movable: (reader: FrameReader, options: AttachOptions) => FrameReader
   /** For tests: several stores in one Redis, and leases that are over sooner. */
   readonly prefix?: string
   readonly leaseMs?: number
 }
 
-export class StreamStore<Facts extends StoredFacts = StoredFacts> {
+export class StreamStore {
   readonly node: string = randomUUID()
   readonly #options: StreamStoreOptions
   readonly #prefix: string
@@ -106,7 +110,7 @@ export class StreamStore<Facts extends StoredFacts = StoredFacts> {
   }
 
   /** Begins to store a stream; Redis is told of it in the next turn. */
-  write(options: WriterOptions & { readonly facts: Facts }): StreamWriter {
+  write(options: WriterOptions): StreamWriter {
     const writer = new StreamWriter(options, {
       mark: (each) => this.#queue.mark(each),
       hurry: () => this.#queue.hurry(),
@@ -125,7 +129,7 @@ export class StreamStore<Facts extends StoredFacts = StoredFacts> {
    * The log of a stream, whichever node writes it; null if there is none, or it is another owner's.
    * @throws overloaded while that cannot be known
    */
-  async find(id: string, owner: string): Promise<StoredLog<Facts> | null> {
+  async find(id: string, owner: string): Promise<StoredLog | null> {
     const reply = await this.#ask('find', [id, this.#mayClose(), END_OF_LOST_WRITER])
     if (reply === null) {
       // Its writer may still have to store it again.
@@ -133,11 +137,14 @@ export class StreamStore<Facts extends StoredFacts = StoredFacts> {
       return null
     }
     const [facts = '', first, next, ending = ''] = (reply as Buffer[]).map(String)
-    const known = JSON.parse(facts) as Facts
+    const known = JSON.parse(facts) as KeptFacts
     if (known.owner !== owner) return null
     return new StoredLog({
-      ...{ facts: known, first: Number(first), next: Number(next), ending },
-      open: (each, options) => this.#readers.open(each, options),
+      ...{ facts: known, state: { first: Number(first), next: Number(next), ending } },
+      open: (log, options) => {
+        const reader = this.#readers.open(log, options)
+        return options.canReturn === true ? this.#options.movable(reader, options) : reader
+      },
       cancel: (each) => this.forget(each),
     })
   }

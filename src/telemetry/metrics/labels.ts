@@ -14,6 +14,7 @@ import {
   type RetryKind,
   type StreamReaderHow,
   type StreamReaderResult,
+  type StreamStoreResult,
   type Transport,
   type WebhookResult,
 } from '../records.js'
@@ -56,11 +57,12 @@ export const READER_HOWS: readonly StreamReaderHow[] = Object.freeze([
   ...(['first', 'resume', 'retry', 'follower', 'replay'] as const),
 ])
 export const READER_RESULTS: readonly StreamReaderResult[] = Object.freeze([
-  ...(['delivered', 'client_gone', 'slow_reader', 'upstream_cut', 'gone'] as const),
+  ...(['delivered', 'client_gone', 'slow_reader', 'upstream_cut', 'moved', 'gone'] as const),
 ])
 export const CACHE_RESULTS: readonly CacheResult[] = Object.freeze(['hit', 'miss', 'follower'])
 export const KEPT_SCOPES = Object.freeze(['gateway', 'key'] as const)
-export const REDIS_USES: readonly RedisUse[] = Object.freeze(['limits', 'jobs'])
+export const REDIS_USES: readonly RedisUse[] = Object.freeze(['limits', 'jobs', 'streams'])
+export const STREAM_STORE_RESULTS: readonly StreamStoreResult[] = Object.freeze(['stored', 'fenced', 'gap'])
 
 /** One label of a metric; those of `providers` are the configured ones, which a reload may append to. */
 export type Axis = { readonly label: string; readonly values: readonly (string | number)[] | 'providers' }

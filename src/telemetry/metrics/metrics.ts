@@ -15,6 +15,7 @@ import {
   type RetryKind,
   type StreamReaderHow,
   type StreamReaderResult,
+  type StreamStoreResult,
   type Transport,
   type WebhookResult,
 } from '../records.js'
@@ -39,6 +40,7 @@ import {
   RETRY_KINDS,
   STATUSES,
   STORED_KINDS,
+  STREAM_STORE_RESULTS,
   TRANSPORTS,
   WEBHOOK_RESULTS,
 } from './labels.js'
@@ -74,6 +76,8 @@ export type LoopMetrics = Metrics & {
   cacheAnswer(result: CacheResult): void
   /** Memory taken by cached answers (positive) or released. */
   cacheBytes(bytes: number): void
+  /** Nothing more of a kept stream goes to Redis. */
+  streamStored(result: StreamStoreResult): void
   /** An answer with an Idempotency-Key is not kept: too large, or not taken by the store. */
   answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void
 }
@@ -268,6 +272,10 @@ class CellMetrics implements LoopMetrics {
 
   webhook(result: WebhookResult): void {
     this.#add(this.#at.webhooks + WEBHOOK_RESULTS.indexOf(result), 1)
+  }
+
+  streamStored(result: StreamStoreResult): void {
+    this.#add(this.#at.streamStores + STREAM_STORE_RESULTS.indexOf(result), 1)
   }
 
   answerNotKept(reason: (typeof NOT_KEPT_REASONS)[number]): void {

@@ -29,6 +29,7 @@ import {
   RETRY_KINDS,
   STATUS,
   STORED_KINDS,
+  STREAM_STORE_RESULTS,
   TRANSPORTS,
   WEBHOOK_RESULTS,
 } from './labels.js'
@@ -175,6 +176,11 @@ export const METRICS = {
     name: 'sluice_cache_bytes',
     help: 'Memory of cached answers.',
     ...{ type: 'gauge', across: 'sum', shown: 'always', axes: [] },
+  },
+  streamStores: {
+    name: 'sluice_stream_stores_total',
+    help: 'Kept streams of which nothing more goes to Redis: stored whole, closed in their place by a reader elsewhere (fenced), or ended at a gap.',
+    ...{ type: 'counter', axes: [labelled('result', STREAM_STORE_RESULTS)] },
   },
   floods: {
     name: 'sluice_floods_total',

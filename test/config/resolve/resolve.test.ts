@@ -223,7 +223,8 @@ test('memory of kept streams that one stream does not fit into is refused by nam
     refused('maxBytesPerKey: 4194303'),
     'streams.maxBytesPerKey: must be at least streams.maxStreamBytes (4194304)',
   )
-  t.match(refused('store: redis'), 'streams.store: redis is not supported yet; use memory')
+  t.match(refused('store: redis'), 'streams.store: requires redis.url (or REDIS_URL)')
+  t.match(refused('store: redis'), 'streams.tokenSecret: is required where streams.store is redis')
   t.end()
 })
 

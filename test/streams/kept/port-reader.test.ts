@@ -2,11 +2,12 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import fc from 'fast-check'
 import { type Test, test } from 'tap'
+import { HandOver } from '../../../src/streams/kept/hand-over.js'
 import { holdStreams } from '../../../src/streams/kept/port-holder.js'
 import { PeerStreams } from '../../../src/streams/kept/port-reader.js'
 import { type ReadableLog } from '../../../src/streams/kept/readable-log.js'
 import { type FrameReader } from '../../../src/streams/reader.js'
-import { COMPLETE, CUT, createKeptStreams, frame, readAll, stayAlive } from '../../helpers/kept.js'
+import { COMPLETE, CUT, createKeptStreams, frame, readAll, stayAlive, turn } from '../../helpers/kept.js'
 
 type Link = ReturnType<typeof createKeptStreams> & {
   readonly peer: PeerStreams
@@ -36,9 +37,9 @@ class Client {
   isPaused = false
   #waiting: { isMet: () => boolean; resolve: () => void }[] = []
 
-  constructor(log: ReadableLog, offset = 0) {
+  constructor(log: ReadableLog, offset = 0, canReturn = false) {
     this.reader = log.attach({
-      ...{ how: 'resume', offset, onReadable: () => this.pump() },
+      ...{ how: 'resume', offset, canReturn, onReadable: () => this.pump() },
       onKeepalive: () => {
         this.keepalives += 1
         this.#wake()
@@ -237,4 +238,31 @@ test('whoever joins where and when: every frame once, in order', async (t) => {
     }),
     { numRuns: 50 },
   )
+})
+
+test('a reader that is moved to another node at home is moved here, if its client can return', async (t) => {
+  const link = connect(t)
+  const handOver = new HandOver()
+  link.streams.join({
+    opened: () => undefined,
+    find: async () => null,
+    cancelled: () => undefined,
+    movable: (_stream, reader, { onReadable }) => handOver.hold({ reader, onReadable, stored: async () => true }),
+    isShared: () => true,
+    handOver: () => handOver.begin(),
+    close: async () => undefined,
+  })
+  const stream = link.open()
+  if (stream === null) throw new Error('no room')
+  stream.append(frame('0'))
+  const log = await look(link, stream.facts.id)
+  const [fixed, returning] = [new Client(log), new Client(log, 0, true)]
+  await Promise.all([fixed, returning].map((client) => client.until(() => client.frames.length === 1)))
+  t.equal(link.streams.isShared(stream), false)
+  link.streams.leave()
+  await returning.until(() => returning.reader.isCut)
+  t.same([returning.reader.isMoved, fixed.reader.isCut], [true, false])
+  fixed.reader.detach()
+  while (stream.hasFixedReader) await turn()
+  t.equal(link.streams.isShared(stream), true)
 })

@@ -194,7 +194,7 @@ test('when nobody can come back, unread streams are abandoned, and read ones whe
   open({ requestId: 'left' })
   const read = open({ requestId: 'read' })
   const reader = read?.attach({ how: 'first', offset: 0, onReadable: idle })
-  streams.endGraces()
+  streams.leave()
   t.same(abandoned, ['left'])
   const late = open({ requestId: 'late' })
   const lateReader = late?.attach({ how: 'first', offset: 0, onReadable: idle })

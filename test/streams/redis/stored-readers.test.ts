@@ -1,7 +1,8 @@
 // Readers of stored logs without a Redis: how they ask, what they make of a page, and what they do when nothing comes.
 import { test } from 'tap'
 import { encodeEnd } from '../../../src/streams/redis/stored-end.js'
-import { type Page, type StoredReader } from '../../../src/streams/redis/stored-reader.js'
+import { type StoredState } from '../../../src/streams/redis/stored-log.js'
+import { type Page } from '../../../src/streams/redis/stored-reader.js'
 import { StoredReaders } from '../../../src/streams/redis/stored-readers.js'
 import { COMPLETE, Follower } from '../../helpers/stored-streams.js'
 
@@ -21,7 +22,13 @@ type Asked = {
 
 function createReaders() {
   const asked: Asked[] = []
-  const notes = { nowMs: 0, isUp: true, attached: [] as string[][], detached: [] as string[] }
+  const notes = {
+    nowMs: 0,
+    isUp: true,
+    attached: [] as string[][],
+    detached: [] as string[],
+    states: [] as StoredState[],
+  }
   const readers = new StoredReaders({
     isUp: () => notes.isUp,
     nowMs: () => notes.nowMs,
@@ -35,7 +42,13 @@ function createReaders() {
     detach: (id) => notes.detached.push(id),
   })
   const open = (id: string, offset = 0, onKeepalive = () => {}) =>
-    new Follower({ attach: (options): StoredReader => readers.open(id, { ...options, onKeepalive }) }, offset)
+    new Follower(
+      {
+        attach: (options) =>
+          readers.open({ facts: { id }, note: (state) => notes.states.push(state) }, { ...options, onKeepalive }),
+      },
+      offset,
+    )
   return { readers, asked, notes, open }
 }
 
@@ -77,7 +90,7 @@ test('readers of one turn are read for in one call, and no second call is made b
 })
 
 test('a reader asks again when its page is read, if there is more, and not if there is none', async (t) => {
-  const { readers, asked, open } = createReaders()
+  const { readers, asked, notes, open } = createReaders()
   const follower = open('a')
   follower.isPaused = true
   await turn()
@@ -100,6 +113,7 @@ test('a reader asks again when its page is read, if there is more, and not if th
   asked[2]?.answer([{ ...pageOf(5, 0, encodeEnd(COMPLETE)), batches: [] }])
   await turn()
   t.equal(follower.end?.outcome, 'complete')
+  t.match(notes.states.at(-1), { next: 5, ending: /complete/ }, 'the log has heard of it, too')
   readers.beat()
   await turn()
   t.equal(asked.length, 3, 'there is nothing left to ask for')

@@ -51,6 +51,7 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.streamReader('resume', 'slow_reader')
   metrics.cacheAnswer('follower')
   metrics.cacheBytes(1024)
+  metrics.streamStored('fenced')
   metrics.offloadTask('decode', 'inline', 0.0002)
   metrics.offloadQueue(3)
   metrics.upstreamConnections('north', 5, 2)
@@ -112,6 +113,7 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_cache_answers_total: ['counter', 'result'],
     sluice_cache_bytes: ['gauge'],
     sluice_stream_readers_total: ['counter', 'how', 'result'],
+    sluice_stream_stores_total: ['counter', 'result'],
     sluice_stored_bytes: ['gauge', 'kind'],
     sluice_answers_not_kept_total: ['counter', 'reason'],
     sluice_jobs: ['gauge', 'state'],

@@ -140,6 +140,7 @@ function countAll(metrics: LoopMetrics, loop: number): void {
   metrics.streamReader('resume', 'gone')
   for (const result of ['hit', 'miss', 'follower', 'hit'] as const) metrics.cacheAnswer(result)
   for (const bytes of [4096, -1024]) metrics.cacheBytes(bytes)
+  for (const result of ['stored', 'fenced', 'gap'] as const) metrics.streamStored(result)
   for (const task of ['decode', 'aggregate'] as const) metrics.offloadTask(task, 'worker', 0.125 * (loop + 1))
   metrics.offloadTask('encode', 'inline', 0.0625)
   metrics.offloadQueue(3)
