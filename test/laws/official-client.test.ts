@@ -68,6 +68,10 @@ function clientOf(body: string): OpenAI {
   return new OpenAI({ apiKey: 'k', maxRetries: 0, fetch: async () => new Response(body, { headers }) })
 }
 
+function textOf({ content }: OpenAI.Responses.ResponseOutputMessage): string {
+  return content.map((part) => (part.type === 'output_text' ? part.text : part.refusal)).join('')
+}
+
 /** The items of our last event. */
 function finalItems(sent: string): unknown {
   const last: unknown = JSON.parse(sent.slice(sent.lastIndexOf('data: ') + 'data: '.length))
@@ -77,10 +81,16 @@ function finalItems(sent: string): unknown {
 test('the Responses client’s stream helper reads any of our streams as its last event says', async (t) => {
   const property = fc.asyncProperty(answers, async (answer) => {
     const sent = streamOf(answer)
-    const snapshots: number[] = []
+    const snapshots = new Map<number, string>()
     const stream = clientOf(sent).responses.stream({ model: 'm', input: 'x', tools: TOOLS })
-    stream.on('response.output_text.delta', ({ snapshot }) => snapshots.push(snapshot.length))
+    stream.on('response.output_text.delta', (event) => snapshots.set(event.output_index, event.snapshot))
+    stream.on('response.function_call_arguments.delta', (event) => snapshots.set(event.output_index, event.snapshot))
     const { output, output_text: whole } = await stream.finalResponse()
+    for (const [place, item] of output.entries()) {
+      const text = item.type === 'function_call' ? item.arguments : item.type === 'message' ? textOf(item) : ''
+      if ((snapshots.get(place) ?? '') !== text)
+        throw new Error(`its deltas add up to ${snapshots.get(place)}, not ${text}`)
+    }
     const plain = JSON.parse(JSON.stringify(output), (key, value) => (/^parsed/.test(key) ? undefined : value))
     const said = answer.blocks.map(({ head, deltas }) => (head.kind === 'text' ? deltas.join('') : '')).join('')
     if (whole !== said) throw new Error(`it reads ${JSON.stringify(whole)}, not ${JSON.stringify(said)}`)

@@ -170,7 +170,7 @@ export type EncoderOptions = {
 
 /**
  * Set if an error frame belongs to the stream before it, by its numbers and ids: then it is used in place of the surface's own once
- * frames have been sent.
+ * frames have been sent. Called for each reader of the stream; always the same.
  */
 export type ErrorFrameEncoder = { encodeErrorFrame?(error: ErrorData): string }
 

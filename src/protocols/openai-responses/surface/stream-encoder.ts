@@ -96,10 +96,12 @@ export class ResponsesEncoder implements StreamEncoder {
     }
   }
 
-  /** The two events that end a failed stream: some clients know only the first, others only the second. */
+  /**
+   * The two events that end a failed stream: some clients know only the first, others only the second. The same for every reader of the
+   * stream.
+   */
   encodeErrorFrame(error: ErrorData): string {
     const sequence = this.#sequence
-    this.#sequence += 2
     const response = this.#response({ status: 'failed', error: failureOf(error) })
     return encodeErrorEvent(error, sequence) + encodeEvent('response.failed', `"response":${response}`, sequence + 1)
   }

@@ -159,7 +159,9 @@ test('an error continues the stream: flat and nested, then a failed response wit
     encoder.push(event)
   encoder.push({ type: 'error', error: errorData('upstream_cut') })
   const before = payloadsOf(text)
-  text += encoder.encodeErrorFrame(errorData('rate_limited', { message: 'Slow down.', param: 'model' }))
+  const limited = errorData('rate_limited', { message: 'Slow down.', param: 'model' })
+  t.equal(encoder.encodeErrorFrame(limited), encoder.encodeErrorFrame(limited), 'each reader of a stream gets the same')
+  text += encoder.encodeErrorFrame(limited)
   const [error, failed] = payloadsOf(text).slice(before.length)
   const flat = { code: 'rate_limit_exceeded', message: 'Slow down.', param: 'model' }
   t.match(error, { type: 'error', ...flat, error: { type: 'rate_limit_exceeded', ...flat } })
