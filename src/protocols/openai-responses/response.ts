@@ -6,7 +6,7 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../.
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { type Target } from '../../model/target.js'
-import { believable, type UsageReport } from '../../model/usage.js'
+import { believable, NO_USAGE, type UsageReport } from '../../model/usage.js'
 import { scanMembers } from '../../wire/body/members.js'
 import { decodeStreamError } from '../openai-error.js'
 import { numberOf, stringOf, textOf } from '../scalars.js'
@@ -24,8 +24,8 @@ export function encodeResponse(response: ChatResponse, _target?: unknown, echo: 
   const { status, reason } = encodeFinish(finishReason)
   const isCut = status === 'incomplete'
   const output = encodeItems(content, { base: itemBaseOf(id), names: namesOf(echo), isCut })
-  const counts = believable(response.usage)
-  const usage = counts === null ? null : encodeUsage(counts)
+  // Clients' schemas require it of a finished response: unknown counts are 0.
+  const usage = encodeUsage(believable(response.usage) ?? NO_USAGE)
   const { model, createdSec } = meta
   return encodeResponseObject({ id, model, createdSec, status, incompleteReason: reason, usage }, output, echo)
 }

@@ -7,7 +7,7 @@
 import { type ErrorData } from '../../../model/error.js'
 import { type BlockHead, type FinishReason, type ResponseMeta, type StreamEvent } from '../../../model/event.js'
 import { type JsonObject } from '../../../model/json.js'
-import { believable, type UsageReport } from '../../../model/usage.js'
+import { believable, NO_USAGE, type UsageReport } from '../../../model/usage.js'
 import { type EncoderOptions, type StreamEncoder } from '../../contract/protocol.js'
 import { encodeErrorObject } from '../../openai-error.js'
 import { encodeResponseId, itemBaseOf } from '../ids.js'
@@ -219,8 +219,9 @@ export class ResponsesEncoder implements StreamEncoder {
       this.#isHeld = true
       this.#closeItem(status)
     }
-    const counts = believable(usage) ?? believable(this.#meta.usage)
-    const response = this.#response({ status, incompleteReason, usage: counts === null ? null : encodeUsage(counts) })
+    // A finished response without usage fails in clients' schemas (vercel/ai, `response.completed`): unknown counts are 0.
+    const counts = believable(usage) ?? believable(this.#meta.usage) ?? NO_USAGE
+    const response = this.#response({ status, incompleteReason, usage: encodeUsage(counts) })
     this.#event(`response.${status}`, `"response":${response}`)
   }
 

@@ -136,7 +136,7 @@ test('only the item that was cut short is incomplete', async (t) => {
   })
 })
 
-test('usage comes with the last event, from the start if the end has none', async (t) => {
+test('usage comes with the last event, from the start if the end has none, and always', async (t) => {
   const usage = { inputTokens: 3, outputTokens: 2, cachedInputTokens: 1, cacheWriteTokens: 0, reasoningTokens: 0 }
   const [start, ...rest] = blocks([{ head: TEXT, deltas: ['a'] }])
   const begun = encode([{ type: 'start', meta: { ...META, usage } }, ...rest])
@@ -144,6 +144,7 @@ test('usage comes with the last event, from the start if the end has none', asyn
   t.match(begun.at(-1), { response: { usage: { input_tokens: 3, output_tokens: 2, total_tokens: 5 } } })
   const finish = { type: 'finish', reason: 'stop', usage: { ...usage, outputTokens: 9 }, stopSequence: null } as const
   t.match(encode([start as never, finish]).at(-1), { response: { usage: { output_tokens: 9 } } })
+  t.match(encode(blocks([{ head: TEXT }])).at(-1), { response: { usage: { input_tokens: 0, total_tokens: 0 } } })
 })
 
 test('an error continues the stream: flat and nested, then a failed response with what was done', async (t) => {
