@@ -3,6 +3,7 @@
 import OpenAI from 'openai'
 import { type Test, t as tap, test } from 'tap'
 import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
+import { exchangeRaw } from '../helpers/raw-http.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { answer, chunk, LAST_CHUNK, ScriptedUpstream, streamHead } from '../helpers/scripted-upstream.js'
 
@@ -313,12 +314,62 @@ test('the same API on both sides: bytes pass but for the model, store, and reaso
   t.equal(bodyOf(1), '{"store":false,"model":"theirs","stream":true,"input":[]}')
 })
 
+test('silence is filled by a comment of one line, which no client takes for an event', async (t) => {
+  const [before, after] = ['response.created', 'response.completed'].map((type, i) => {
+    const response = { id: 'resp_9', status: i === 0 ? 'in_progress' : 'completed', output: [] }
+    return `data: ${JSON.stringify({ type, sequence_number: i, response })}\n\n`
+  })
+  const upstream = await ScriptedUpstream.listen(
+    answer(streamHead(), chunk(before ?? ''), { wait: 'go', name: 'end' }, chunk(after ?? ''), LAST_CHUNK),
+  )
+  t.teardown(() => upstream.close())
+  const gateway = await startGateway(t, {
+    config: {
+      server: { keepaliveMs: 100 },
+      providers: { up: { protocol: 'openai-responses', baseUrl: upstream.origin } },
+    },
+  })
+  const headers = { 'content-type': 'application/json' }
+  const body = JSON.stringify({ model: 'up/m', stream: true, store: false, input: 'Hi' })
+  const reader = (await fetch(`${gateway.origin}/v1/responses`, { method: 'POST', headers, body })).body?.getReader()
+  let text = ''
+  for (let part = await reader?.read(); part !== undefined && !part.done; part = await reader?.read()) {
+    text += Buffer.from(part.value).toString()
+    upstream.go('end')
+  }
+  t.match(text, /^(: ping\n)+data: /)
+  const stream = clientOf(gateway, 'none').responses.stream({ model: 'up/m', store: false, input: 'Hi' })
+  t.equal((await stream.finalResponse()).status, 'completed')
+})
+
+test('tools find their kind again when the work is done in another thread', async (t) => {
+  const simulator = await startSimulator(t)
+  const gateway = await startGateway(t, {
+    config: { offload: { minBytes: 0 }, providers: simulatedProviders(simulator.origin) },
+  })
+  const client = clientOf(gateway, 'none')
+  for (const provider of FOREIGN) {
+    const request = { model: `${provider}/tools`, tools: [...TOOLS, NAMESPACE], input: 'Go', store: false }
+    for (const { output } of [
+      await client.responses.create(request),
+      await client.responses.stream(request).finalResponse(),
+    ]) {
+      t.same(output.map(nameOf), ['weather', 'custom patch', 'files/read'], provider)
+    }
+  }
+})
+
 test('a client that tries a WebSocket first is sent to POST, and stored answers are not there', async (t) => {
   const get = (path: string, headers: Record<string, string> = {}) =>
     fetch(`${gateway.origin}${path}`, { headers: { authorization: `Bearer ${KEY}`, ...headers } })
   const upgrade = await get('/v1/responses')
   t.equal(upgrade.status, 426)
   t.match(await upgrade.json(), { error: { message: /send POST/, type: 'invalid_request_error' } })
+  const port = Number(new URL(gateway.origin).port)
+  const key = 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13'
+  const head = `GET /v1/responses HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${key}\r\n\r\n`
+  const { answers } = await exchangeRaw(port, head)
+  t.equal(answers[0]?.status, 426, 'a real upgrade, too')
   const stored = await get('/v1/responses/resp_1')
   t.equal(stored.status, 404)
   t.match(await stored.json(), { error: { message: /does not speak that API/ } })
