@@ -3,6 +3,7 @@
 import { readVersion } from '../config/read.js'
 import { type Config } from '../config/types.js'
 import { TIMEOUT_HEADER } from '../pipeline/attempt/client-deadline.js'
+import { QUEUE_HEADER } from '../pipeline/client.js'
 import { WEB_SOCKET_PROTOCOL } from '../protocols/index.js'
 import { createServer, type Server, type ViewOptions } from '../server/app.js'
 import { FailedKeys } from '../server/caller/failed-keys.js'
@@ -37,7 +38,11 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     sharing: loop.ground.sharing,
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
-    parameterHeaders: [TIMEOUT_HEADER, ...[...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders)],
+    parameterHeaders: [
+      TIMEOUT_HEADER,
+      QUEUE_HEADER,
+      ...[...DIALECTS.values()].flatMap((dialect) => dialect.parameterHeaders),
+    ],
     isReady: options.isReady,
     version: readVersion,
     renderMetrics: () => loop.scrape.render(),

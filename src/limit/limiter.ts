@@ -24,6 +24,11 @@ export type Limiter = {
   refusal(keyIndex: number): GatewayError | null
   /** Takes the waiter out of the queue; it is never called afterwards. No effect if it is not queued. */
   cancel(waiter: Waiter): void
+  /**
+   * Reports the place of a waiter, soon and then on each change, at most once a second, until it leaves the queue. No effect if it
+   * is not queued. `onPlace` must not throw.
+   */
+  watch(waiter: Waiter, onPlace: (place: QueuePlace) => void): void
   /** Releases what `enter` took. Exactly once per entry. */
   leave(keyIndex: number): void
   /**
@@ -67,6 +72,14 @@ export type Waiter = {
   readonly isCounted?: boolean
   onEntered(): void
   onRefused(error: GatewayError): void
+}
+
+/** The place of a waiter, as far as this event loop knows: waiters at other event loops and nodes are not counted. */
+export type QueuePlace = {
+  /** 1 for the one that is next. */
+  readonly position: number
+  /** Expected wait at the recent pace; null while no one has been admitted. */
+  readonly etaMs: number | null
 }
 
 export type LimitSnapshot = { readonly requests: BucketState | null; readonly tokens: BucketState | null }

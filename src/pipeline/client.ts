@@ -7,6 +7,9 @@ import { type BorrowedLog } from '../streams/sharing/borrowed-log.js'
 import { type ClientOrigin, type SharedRecord } from '../telemetry/records.js'
 import { type HeaderList, type Sink } from './sink.js'
 
+/** The request header by which a stream asks for its place in the queue: among the `parameterHeaders`, though it reaches no provider. */
+export const QUEUE_HEADER = 'x-sluice-queue'
+
 /** Raw credential headers of a request; empty strings where absent. */
 export type Credentials = {
   readonly authorization: string

@@ -2,7 +2,7 @@
 // since the client may have left or a drain may have ended the exchange.
 import { toGatewayError } from '../errors.js'
 import { limitHeaders } from '../limit/headers.js'
-import { type ClientRequest, type ExchangeHandle, type Pipeline, type Rejection } from './client.js'
+import { type ClientRequest, type ExchangeHandle, type Pipeline } from './client.js'
 import { type PipelineContext } from './context.js'
 import { startKeepalive } from './delivery/keepalive.js'
 import { fail, reject } from './delivery/reject.js'
@@ -17,6 +17,7 @@ import { admitRequest, admitTokens } from './stages/admit.js'
 import { createAuthenticate, createRenew } from './stages/authenticate.js'
 import { applyDefaults, applyPathFacts, decode } from './stages/decode.js'
 import { share } from './stages/share.js'
+import { takeTurn } from './stages/take-turn.js'
 
 export type DrainablePipeline = Pipeline &
   Pick<OutsideEnds, 'endAll' | 'endOf'> & {
@@ -48,19 +49,17 @@ export function createPipeline(context: PipelineContext): DrainablePipeline {
       if (!ends.endAtOnce(exchange)) void run(exchange)
       return exchange
     },
-    reject(rejection: Rejection, sink: Sink): void {
-      reject(rejection, sink, { context, answers })
-    },
+    reject: (rejection, sink) => reject(rejection, sink, { context, answers }),
   }
 }
 
 /** Never rejects: anything thrown becomes the exchange's one error answer. */
 async function run(exchange: Exchange): Promise<void> {
   try {
-    const slot = admitRequest(exchange) //                               429, 503
-    if (slot !== null) await slot
+    const wait = admitRequest(exchange) //                               429, 503
+    const early = wait === null ? null : await takeTurn(exchange, wait)
     if (exchange.isEnded) return
-    const decoding = decode(exchange) //                                 400; inline or in a worker
+    const decoding = early ?? decode(exchange) //                        400; inline or in a worker
     const ofBody = decoding instanceof Promise ? await decoding : decoding
     if (exchange.isEnded) return
     const decoded = applyPathFacts(ofBody, exchange.request.path ?? null)

@@ -1,5 +1,6 @@
 // Where an answer goes: the one interface between the pipeline and the client transports in server/. The pipeline calls
 // either `reply` once, or `begin` once and then leaves the rest to the sink, which follows the log as a reader.
+import { type QueuePlace } from '../limit/limiter.js'
 import { type ErrorData } from '../model/error.js'
 import { type FrameReader } from '../streams/reader.js'
 import { type Transport } from '../telemetry/records.js'
@@ -22,6 +23,8 @@ export type StreamHead = {
   readonly transport: Transport
 }
 
+export type { QueuePlace }
+
 /** How a sink renders what is not a frame of the log. */
 export type StreamFormat = {
   /** A keepalive in the surface's own form. */
@@ -38,10 +41,12 @@ export type Sink = {
   readonly isShared?: boolean
   /** The whole answer at once. Never after `begin`. */
   reply(answer: Answer): void
-  /** Commits a stream: status 200 and headers go out with the first frame or keepalive. */
+  /** Commits a stream: status 200 and headers go out with the first frame or keepalive. Again only where a sink around it began late. */
   begin(head: StreamHead, face: StreamFormat): void
   /** Writes one keepalive, after `begin`. */
   keepalive(): void
+  /** Shows the place in the queue for a slot, after `begin`; absent where no client could see it. */
+  queued?(place: QueuePlace): void
   /**
    * Follows the log from here on: writes its frames, waits on backpressure, ends as `reader.end()` says (an error frame
    * first unless complete) and then calls `onDone`. A reader that is cut, or takes nothing for readerStallMs, ends as slow_reader;

@@ -1,6 +1,12 @@
 // The real limiter, with every taking and giving back counted: the cells themselves forgive what is given back twice.
 import { type GatewayError } from '../../src/errors.js'
-import { type Limiter, type LimitSnapshot, type LocalLimiter, type Waiter } from '../../src/limit/limiter.js'
+import {
+  type Limiter,
+  type LimitSnapshot,
+  type LocalLimiter,
+  type QueuePlace,
+  type Waiter,
+} from '../../src/limit/limiter.js'
 
 /** Slots of targets are counted behind those of providers. */
 const FIRST_TARGET = 1000
@@ -52,6 +58,10 @@ export class CountingLimiter implements Limiter {
 
   cancel(waiter: Waiter): void {
     this.#limiter.cancel(this.#waiters.get(waiter) ?? waiter)
+  }
+
+  watch(waiter: Waiter, onPlace: (place: QueuePlace) => void): void {
+    this.#limiter.watch(this.#waiters.get(waiter) ?? waiter, onPlace)
   }
 
   leave(keyIndex: number): void {

@@ -14,6 +14,7 @@ import { type Delivery, type HeaderList, type Sink, type StreamFormat } from '..
 import { type Surface } from '../../src/protocols/contract/protocol.js'
 import { StreamLog } from '../../src/streams/log.js'
 import { type StreamEnd } from '../../src/streams/reader.js'
+import { type Transport } from '../../src/telemetry/records.js'
 
 export const CHAT_PATH = '/v1/chat/completions'
 
@@ -87,12 +88,12 @@ export class FakeExchange {
     this.sink.reply({ status, headers: [], body: Buffer.from(body), error })
   }
 
-  begin(): this {
+  begin(transport: Transport = 'sse'): this {
     this.sink.begin(
       {
         headers: [['x-sluice-target', 'fake/model']],
         contentType: 'text/event-stream; charset=utf-8',
-        transport: 'sse',
+        transport,
       },
       fakeFace,
     )

@@ -1,7 +1,14 @@
 // A client's end that writes down what it is told. It takes everything at once unless it is paused.
 import { type JsonObject } from '../../src/model/json.js'
 import { type ExchangeHandle } from '../../src/pipeline/client.js'
-import { type Answer, type Delivery, type Sink, type StreamFormat, type StreamHead } from '../../src/pipeline/sink.js'
+import {
+  type Answer,
+  type Delivery,
+  type QueuePlace,
+  type Sink,
+  type StreamFormat,
+  type StreamHead,
+} from '../../src/pipeline/sink.js'
 import { type FrameReader } from '../../src/streams/reader.js'
 import { type Transport } from '../../src/telemetry/records.js'
 
@@ -14,9 +21,10 @@ export class FakeSink implements Sink {
   readonly late: string[] = []
   readonly chunks: Uint8Array[] = []
   keepalives = 0
+  readonly places: QueuePlace[] = []
   isPaused = false
   /** Throw where the next call of that name comes. */
-  breaksAt: 'reply' | 'begin' | 'follow' | 'keepalive' | null = null
+  breaksAt: 'reply' | 'begin' | 'follow' | 'keepalive' | 'queued' | null = null
   /** The client is found gone when the stream begins to be followed. */
   isGoneAtFollow = false
   isSettled: () => boolean = () => false
@@ -63,6 +71,11 @@ export class FakeSink implements Sink {
     this.#note('keepalive')
     this.keepalives += 1
     this.chunks.push(Buffer.from(this.#face?.keepaliveFrame ?? ''))
+  }
+
+  queued(place: QueuePlace): void {
+    this.#note('queued')
+    this.places.push(place)
   }
 
   follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {

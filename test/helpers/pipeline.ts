@@ -57,6 +57,8 @@ export class PipelineRig {
   readonly calls: FakeCall[] = []
   readonly held: HeldWork[] = []
   readonly limiter: CountingLimiter
+  /** Of the limiter. */
+  readonly limiterClock = new ManualClock()
   readonly parts: PipelineContext
   readonly pipeline: DrainablePipeline
   /** Work that is held until it is released. */
@@ -66,7 +68,7 @@ export class PipelineRig {
 
   constructor(options: RigOptions = {}) {
     const config = createConfig(options)
-    const { nowNs } = new ManualClock()
+    const { nowNs } = this.limiterClock
     this.limiter = new CountingLimiter(createLimiter(config, createLimiterCells(config), { nowNs }))
     this.parts = {
       config,

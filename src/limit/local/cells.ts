@@ -7,7 +7,7 @@
 //
 // Over a reload the cells stay: a key, provider or target that keeps its name keeps its place, whatever its index becomes.
 import { GatewayError } from '../../errors.js'
-import { type BucketState, type LimitSnapshot, type LocalLimiter, type Waiter } from '../limiter.js'
+import { type BucketState, type LimitSnapshot, type LocalLimiter, type QueuePlace, type Waiter } from '../limiter.js'
 import { type LimitKind, type LimitScope, oversizeRefusal, placeRefusal, rateRefusal, slotRefusal } from '../refusal.js'
 import { AtomicBucket } from './atomic-bucket.js'
 import { AtomicSlots, slotCellCount } from './atomic-slots.js'
@@ -202,6 +202,10 @@ class SharedLimiter implements LocalLimiter {
 
   cancel(waiter: Waiter): void {
     this.#queue.cancel(waiter)
+  }
+
+  watch(waiter: Waiter, onPlace: (place: QueuePlace) => void): void {
+    this.#queue.watch(waiter, onPlace)
   }
 
   leave(keyIndex: number): void {

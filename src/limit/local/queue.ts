@@ -4,8 +4,10 @@
 // Slots freed on another event loop are seen by a short poll that runs only while someone waits; not Atomics.waitAsync: a
 // pending wait cannot be cancelled, and whether it keeps the process alive depends on the Node version (nodejs/node#61941).
 import { type GatewayError } from '../../errors.js'
-import { type Waiter } from '../limiter.js'
+import { type QueuePlace, type Waiter } from '../limiter.js'
 import { type LimitScope } from '../refusal.js'
+import { Pace } from './pace.js'
+import { PlaceWatch } from './place-watch.js'
 import { type Turns } from './turns.js'
 import { WaitLine } from './wait-line.js'
 
@@ -35,9 +37,6 @@ export type QueueOptions = {
 /** Why a waiter is rejected: the scope, and the number of waiters of its key if its share is the reason. */
 export type QueueRefusal = { readonly scope: LimitScope; readonly keyIndex: number; readonly waiting: number | null }
 
-/** Weight of the latest interval in the pace, which is an average over about ten admissions. */
-const PACE_WEIGHT = 0.1
-
 type Entry = { readonly keyIndex: number; readonly waiter: Waiter; readonly deadlineNs: bigint }
 
 /** The queue of one event loop. */
@@ -51,15 +50,19 @@ export class WaitQueue {
   #isDraining = false
   #isDrainDue = false
   #freedSeen = 0
-  /** Recent time between two admissions while there were waiters, and the time of the last one, or of the start of the wait. */
-  #paceMs = 0
-  #enteredNs = 0n
+  readonly #pace = new Pace()
+  readonly #places: PlaceWatch<Entry>
   #poll: NodeJS.Timeout | null = null
 
   constructor(gate: Gate, options: QueueOptions) {
     this.#gate = gate
     this.#options = options
     this.#line = new WaitLine(options.max)
+    this.#places = new PlaceWatch({
+      places: () => this.#line.places(gate.turns.inOrder(this.#line.keys()), (key) => gate.isKeyFull(key)),
+      paceMs: () => this.#pace.measuredMs,
+      nowMs: () => this.#nowMs(),
+    })
   }
 
   /**
@@ -94,7 +97,7 @@ export class WaitQueue {
     // Makes the next poll try, whatever was freed: a newcomer that queues behind others may not have tried at all.
     this.#freedSeen = this.#gate.freed() - 1
     const nowNs = this.#options.nowNs()
-    if (this.#entries.size === 0) this.#enteredNs = nowNs
+    if (this.#entries.size === 0) this.#pace.begin(Number(nowNs) / NS_PER_MS)
     const deadlineNs = nowNs + BigInt(Math.ceil(this.#options.timeoutMs * NS_PER_MS))
     const entry = { keyIndex, waiter, deadlineNs }
     this.#entries.set(waiter, entry)
@@ -111,6 +114,12 @@ export class WaitQueue {
     this.#drainSoon()
   }
 
+  /** @see Limiter.watch */
+  watch(waiter: Waiter, onPlace: (place: QueuePlace) => void): void {
+    const entry = this.#entries.get(waiter)
+    if (entry !== undefined) this.#places.add(entry, onPlace)
+  }
+
   /** Call this after a slot was freed on this event loop. */
   onFreed(): void {
     if (this.#entries.size > 0) this.#drainSoon()
@@ -122,7 +131,8 @@ export class WaitQueue {
 
   /** At the recent pace, and with one turn for each key that waits. */
   #comesTooLate(keyIndex: number): boolean {
-    return this.#paceMs > 0 && (this.#line.turnsBefore(keyIndex) + 1) * this.#paceMs > this.#options.timeoutMs
+    const paceMs = this.#pace.cautiousMs
+    return paceMs > 0 && (this.#line.turnsBefore(keyIndex) + 1) * paceMs > this.#options.timeoutMs
   }
 
   #refuseBy(scope: LimitScope, keyIndex: number): GatewayError {
@@ -192,20 +202,19 @@ export class WaitQueue {
 
   /** Called by the queue itself when it is empty, so that the pace starts afresh. */
   #markPace(): void {
-    const nowNs = this.#options.nowNs()
-    if (this.#entries.size === 0) {
-      this.#paceMs = 0
-      return
-    }
-    const intervalMs = Number(nowNs - this.#enteredNs) / NS_PER_MS
-    this.#paceMs += PACE_WEIGHT * (intervalMs - this.#paceMs)
-    this.#enteredNs = nowNs
+    if (this.#entries.size === 0) this.#pace.reset()
+    else this.#pace.mark(this.#nowMs())
+  }
+
+  #nowMs(): number {
+    return Number(this.#options.nowNs()) / NS_PER_MS
   }
 
   #remove(waiter: Waiter): boolean {
     const entry = this.#entries.get(waiter)
     if (entry === undefined) return false
     this.#entries.delete(waiter)
+    this.#places.remove(entry)
     this.#line.remove(entry)
     this.#gate.turns.count(entry.keyIndex, -1)
     if (this.#entries.size === 0) this.#setGatewayBlocked(false)

@@ -45,6 +45,31 @@ export class WaitLine<T extends Waiting> {
     for (const entries of this.#byKey.values()) yield* entries
   }
 
+  /**
+   * All waiters with their places, from 1. The keys take turns, in this order; one at its own cap has none, and its waiters wait
+   * for its own slots.
+   */
+  *places(order: readonly number[], isFull: (keyIndex: number) => boolean): Generator<readonly [T, number]> {
+    const takingTurns = order.filter((key) => !isFull(key))
+    for (const keys of [takingTurns, ...order.filter(isFull).map((key) => [key])]) yield* this.#placesOf(keys)
+  }
+
+  *#placesOf(keys: readonly number[]): Generator<readonly [T, number]> {
+    let place = 0
+    let lines = keys.flatMap((key) => this.#byKey.get(key)?.values() ?? [])
+    while (lines.length > 0) {
+      const left: typeof lines = []
+      for (const line of lines) {
+        const next = line.next()
+        if (next.done === true) continue
+        place += 1
+        yield [next.value, place]
+        left.push(line)
+      }
+      lines = left
+    }
+  }
+
   roomFor(keyIndex: number): Room<T> {
     if (this.#size < this.#max) return 'free'
     const own = this.countOf(keyIndex)

@@ -2,7 +2,7 @@
 // all nodes took, in one atomic call per admission. If Redis refuses, the local limiter takes back its part. While Redis is
 // unavailable, `limits.onRedisDown` decides: the local one alone, or no request is admitted. shared-entrance.ts admits and queues.
 import { type GatewayError } from '../../errors.js'
-import { type Limiter, type LimitSnapshot, type LocalLimiter, type Waiter } from '../limiter.js'
+import { type Limiter, type LimitSnapshot, type LocalLimiter, type QueuePlace, type Waiter } from '../limiter.js'
 import { type LimiterConfig } from '../local/cells.js'
 import { downRefusal, type LimitKind, type LimitScope } from '../refusal.js'
 import { Plans } from './plans.js'
@@ -75,6 +75,10 @@ export class RedisLimiter implements Limiter {
 
   cancel(waiter: Waiter): void {
     this.#entrance.cancel(waiter)
+  }
+
+  watch(waiter: Waiter, onPlace: (place: QueuePlace) => void): void {
+    this.#entrance.watch(waiter, onPlace)
   }
 
   refusal(keyIndex: number): GatewayError | null {

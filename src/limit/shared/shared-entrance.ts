@@ -4,7 +4,7 @@
 //   enter   Redis: request and slots > entered | refused | shared-queue > entered ...      and counted locally
 //           Redis unavailable, or no slot is limited: local slot (after a wait, if necessary) > Redis as above
 import { type GatewayError, toGatewayError } from '../../errors.js'
-import { type LocalLimiter, type Waiter } from '../limiter.js'
+import { type LocalLimiter, type QueuePlace, type Waiter } from '../limiter.js'
 import { type LimiterConfig } from '../local/cells.js'
 import { downRefusal, type LimitScope } from '../refusal.js'
 import { type Plan, type Plans } from './plans.js'
@@ -36,6 +36,8 @@ type Entry = {
   /** Redis has counted the request, here or by `countRequest`. */
   isCounted: boolean
   isOver: boolean
+  /** Gets its place, in whichever queue it waits. */
+  onPlace: ((place: QueuePlace) => void) | null
 }
 
 export class SharedEntrance {
@@ -104,6 +106,13 @@ export class SharedEntrance {
     else this.#local.cancel(entry.inner)
   }
 
+  watch(waiter: Waiter, onPlace: (place: QueuePlace) => void): void {
+    const entry = this.#entries.get(waiter)
+    if (entry === undefined) return
+    entry.onPlace = onPlace
+    this.#watch(entry)
+  }
+
   refusal(keyIndex: number): GatewayError | null {
     const cause = this.#state.isUp ? this.#queue.refusal(keyIndex) : null
     return cause === null ? this.#local.refusal(keyIndex) : this.#refusals.queue(this.#plans.of(keyIndex), cause)
@@ -129,7 +138,7 @@ export class SharedEntrance {
     }
     const entry: Entry = {
       ...{ keyIndex, waiter, inner, plan: this.#plans.of(keyIndex) },
-      ...{ hasLocalSlot: false, isCounted: waiter.isCounted === true, isOver: false },
+      ...{ hasLocalSlot: false, isCounted: waiter.isCounted === true, isOver: false, onPlace: null },
     }
     return entry
   }
@@ -163,7 +172,10 @@ export class SharedEntrance {
   #wait(entry: Entry, blockedBy: LimitScope): void {
     const cause = entry.isOver ? null : this.#queue.push(entry, blockedBy)
     if (cause !== null) this.#refuse(entry, this.#refusals.queue(entry.plan, cause))
-    if (!entry.isOver) this.#leaveLocally(entry)
+    if (!entry.isOver) {
+      this.#leaveLocally(entry)
+      this.#watch(entry)
+    }
     // Redis has noted that the key waits here.
     else if (this.#queue.countOf(entry.keyIndex) === 0) this.#state.pass(entry.plan)
   }
@@ -194,7 +206,10 @@ export class SharedEntrance {
       return
     }
     try {
-      if (!entry.hasLocalSlot && !this.#local.enter(keyIndex, entry.inner)) return
+      if (!entry.hasLocalSlot && !this.#local.enter(keyIndex, entry.inner)) {
+        this.#watch(entry)
+        return
+      }
     } catch (thrown) {
       this.#refuse(entry, toGatewayError(thrown))
       return
@@ -202,6 +217,13 @@ export class SharedEntrance {
     entry.hasLocalSlot = true
     this.#state.hold(plan.slots)
     this.#letIn(entry)
+  }
+
+  /** It waits in one of the two queues, or in none while Redis is asked. */
+  #watch(entry: Entry): void {
+    if (entry.onPlace === null) return
+    this.#queue.watch(entry, entry.onPlace)
+    this.#local.watch(entry.inner, entry.onPlace)
   }
 
   #finish(entry: Entry): void {

@@ -1,7 +1,9 @@
 // The queue for slots that nodes share: one per event loop, with places by key (wait-line.ts). Redis knows whose turn it is: each
 // call names the keys that wait here, and Redis admits one of them, or none if it is the turn of a key at another node. Redis
 // does not announce free slots, so a poll asks for all keys at once; it runs only while there are waiters.
-
+import { type QueuePlace } from '../limiter.js'
+import { Pace } from '../local/pace.js'
+import { PlaceWatch } from '../local/place-watch.js'
 import { WaitLine } from '../local/wait-line.js'
 import { type LimitScope } from '../refusal.js'
 
@@ -38,6 +40,8 @@ export class SharedQueue<T extends QueuedEntry> {
   readonly #line: WaitLine<T>
   /** In order of arrival, and so of their deadlines. */
   readonly #deadlinesMs = new Map<T, number>()
+  readonly #pace = new Pace()
+  readonly #places: PlaceWatch<T>
   #fullKeys: ReadonlySet<number> = new Set()
   #poll: NodeJS.Timeout | null = null
   #isTurning = false
@@ -46,6 +50,12 @@ export class SharedQueue<T extends QueuedEntry> {
   constructor(options: SharedQueueOptions<T>) {
     this.#options = options
     this.#line = new WaitLine(options.max)
+    this.#places = new PlaceWatch({
+      // Redis alone knows whose turn it is: the keys are taken in the order in which they came.
+      places: () => this.#line.places(this.#line.keys(), (key) => this.#fullKeys.has(key)),
+      paceMs: () => this.#pace.measuredMs,
+      nowMs: options.nowMs,
+    })
   }
 
   /** Why a newcomer of the key that has to wait would be refused now; null if there is a place, or no other key waits for the gateway. */
@@ -61,8 +71,10 @@ export class SharedQueue<T extends QueuedEntry> {
     const room = this.#line.roomFor(entry.keyIndex)
     if (room === 'full') return this.#blame(entry.keyIndex, blockedBy === 'key')
     if (room !== 'free') this.#giveUp(room.givenUpBy)
+    const nowMs = this.#options.nowMs()
+    if (this.#line.size === 0) this.#pace.begin(nowMs)
     this.#line.add(entry)
-    this.#deadlinesMs.set(entry, this.#options.nowMs() + this.#options.timeoutMs)
+    this.#deadlinesMs.set(entry, nowMs + this.#options.timeoutMs)
     this.#arm()
     return null
   }
@@ -75,6 +87,11 @@ export class SharedQueue<T extends QueuedEntry> {
 
   countOf(keyIndex: number): number {
     return this.#line.countOf(keyIndex)
+  }
+
+  /** Reports the place of an entry until it leaves the queue; no effect if it is not in it. @see Limiter.watch */
+  watch(entry: T, onPlace: (place: QueuePlace) => void): void {
+    if (this.#deadlinesMs.has(entry)) this.#places.add(entry, onPlace)
   }
 
   /** A slot was freed on this event loop. */
@@ -96,7 +113,13 @@ export class SharedQueue<T extends QueuedEntry> {
 
   #drop(entry: T): boolean {
     this.#deadlinesMs.delete(entry)
+    this.#places.remove(entry)
     return this.#line.remove(entry)
+  }
+
+  #markPace(): void {
+    if (this.#line.size === 0) this.#pace.reset()
+    else this.#pace.mark(this.#options.nowMs())
   }
 
   #arm(): void {
@@ -144,6 +167,7 @@ export class SharedQueue<T extends QueuedEntry> {
       if (entry === undefined) this.#options.onUnused(next.keyIndex)
       else {
         this.#drop(entry)
+        this.#markPace()
         this.#options.onTurn(entry)
       }
     }

@@ -13,6 +13,18 @@ const CONTENT_TYPE = {
 /** Sends the head, once; later calls do nothing. */
 export function beginStream(exchange: ExchangeIn<'delivery'>): void {
   if (exchange.hasBegun || exchange.isSettled) return
+  begin(exchange)
+  exchange.hasBegun = true
+  // Only now is the transport final.
+  exchange.context.metrics.streamOpened(exchange.sink.transport)
+}
+
+/** Tells a sink that takes the place of another one of a stream that has begun; the client has its head already. */
+export function beginAgain(exchange: ExchangeIn<'delivery'>): void {
+  if (exchange.hasBegun && !exchange.isSettled) begin(exchange)
+}
+
+function begin(exchange: ExchangeIn<'delivery'>): void {
   const { surface, requestId } = exchange.request
   const framing = exchange.current.framing ?? surface.framing
   const form = framing === 'json' ? surface : (surface.upstreamFrames?.[framing] ?? surface)
@@ -26,9 +38,6 @@ export function beginStream(exchange: ExchangeIn<'delivery'>): void {
   }
   const head = { headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[framing], transport: framing }
   exchange.sink.begin(head, face)
-  exchange.hasBegun = true
-  // Only now is the transport final.
-  exchange.context.metrics.streamOpened(exchange.sink.transport)
 }
 
 /** Begins the stream, if it has not begun, and lets the sink follow the log to its end. Once per exchange. */

@@ -4,8 +4,9 @@
 import { type ExchangeIn } from '../exchange.js'
 import { beginStream } from './begin-stream.js'
 
-/** Starts the watch; settle stops it. */
+/** Starts the watch, once; settle stops it. */
 export function startKeepalive(exchange: ExchangeIn<'delivery'>): void {
+  if (exchange.keepaliveTimer !== null) return
   exchange.lastFrameAtMs = exchange.request.acceptedAtMs
   arm(exchange)
 }

@@ -1,18 +1,26 @@
 // Admission: takes one request from the buckets and a concurrency slot before the body is read, and tokens once it is known. Settle
 // releases them, however the exchange ends.
 import { GatewayError } from '../../errors.js'
-import { type Waiter } from '../../limit/limiter.js'
+import { type QueuePlace, type Waiter } from '../../limit/limiter.js'
 import { type RequestFacts } from '../../protocols/contract/protocol.js'
 import { type ExchangeIn } from '../exchange.js'
 
 /** Reserved for an answer when the client names no cap; settled from the usage afterwards. */
 const DEFAULT_OUTPUT_RESERVE = 512
 
+/** A request that waits for its slot. */
+export type SlotWait = {
+  /** Rejects with rate_limited or overloaded, and with client_gone when the client leaves the queue. */
+  readonly entered: Promise<void>
+  /** Reports its place in the queue, soon and on each change, until it has left it. */
+  readonly watch: (onPlace: (place: QueuePlace) => void) => void
+}
+
 /**
  * Takes a request and a slot; waits in the bounded queue when all slots are taken. Null when nothing has to be awaited.
- * @throws rate_limited, overloaded; client_gone when the client leaves the queue
+ * @throws rate_limited, overloaded
  */
-export function admitRequest(exchange: ExchangeIn<'admit'>): Promise<void> | null {
+export function admitRequest(exchange: ExchangeIn<'admit'>): SlotWait | null {
   const { limiter } = exchange.context
   const keyIndex = exchange.request.key.index
   if (exchange.request.isCounted !== true) limiter.takeRequest(keyIndex)
@@ -21,7 +29,7 @@ export function admitRequest(exchange: ExchangeIn<'admit'>): Promise<void> | nul
 }
 
 /** Takes the slot alone, for a request that was counted before. @throws as `admitRequest` */
-export function waitForSlot(exchange: ExchangeIn<'admit'>): Promise<void> | null {
+export function waitForSlot(exchange: ExchangeIn<'admit'>): SlotWait | null {
   const { limiter } = exchange.context
   const keyIndex = exchange.request.key.index
   const waiter = new SlotWaiter(exchange, keyIndex)
@@ -29,7 +37,7 @@ export function waitForSlot(exchange: ExchangeIn<'admit'>): Promise<void> | null
     exchange.holdsSlot = true
     return null
   }
-  return waiter.wait()
+  return { entered: waiter.wait(), watch: (onPlace) => limiter.watch(waiter, onPlace) }
 }
 
 /** One exchange in the queue for a slot. */

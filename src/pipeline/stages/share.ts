@@ -7,11 +7,12 @@ import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { type Route } from '../../routing/router.js'
 import { type ShareDesk, type SharedAnswer, type ShareSubject, type ShareVerdict } from '../client.js'
 import { exchangeHeaders, reply } from '../delivery/answer.js'
-import { followLog } from '../delivery/begin-stream.js'
+import { beginAgain, followLog } from '../delivery/begin-stream.js'
 import { fail } from '../delivery/reject.js'
 import { routeOf } from '../dispatch/dispatch.js'
 import { type ExchangeIn } from '../exchange.js'
 import { waitForSlot } from './admit.js'
+import { takeDecodedTurn } from './take-turn.js'
 
 type Sharing = ExchangeIn<'share' | 'delivery' | 'admit'>
 
@@ -23,7 +24,8 @@ export async function share(exchange: Sharing, desk: ShareDesk, decoded: Decoded
   const subject = subjectOf(exchange, decoded)
   let verdict = await decide(exchange, desk, subject)
   if (verdict.kind === 'enter' && !exchange.isEnded) {
-    await waitForSlot(exchange)
+    const wait = waitForSlot(exchange)
+    if (wait !== null) await takeDecodedTurn(exchange, wait, decoded)
     if (!exchange.isEnded) verdict = await decide(exchange, desk, subject)
   }
   if (exchange.isEnded) return true
@@ -69,12 +71,14 @@ function isAnswered(exchange: Sharing, verdict: ShareVerdict): boolean {
     case 'lead':
       exchange.sink = verdict.sink
       exchange.sharedHeaders = verdict.headers
+      beginAgain(exchange)
       return false
     case 'follow':
       exchange.sink = verdict.sink
       exchange.sharedHeaders = verdict.headers
       exchange.shared = verdict.shared
       exchange.borrowed = verdict.log
+      beginAgain(exchange)
       followLog(exchange)
       return true
     case 'answer':

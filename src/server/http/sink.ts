@@ -6,6 +6,7 @@ import {
   type Answer,
   type Delivery,
   type HeaderList,
+  type QueuePlace,
   type Sink,
   type StreamFormat,
   type StreamHead,
@@ -34,6 +35,8 @@ const STREAM_HEADERS: HeaderList = Object.freeze([
   ['cache-control', 'no-cache, no-transform'] as const,
   ['x-accel-buffering', 'no'] as const,
 ])
+/** An expected wait that is not known. */
+const UNKNOWN = '-'
 /** Less budget than this is not worth a chunk. */
 const MIN_BUDGET_BYTES = 256
 /**
@@ -110,12 +113,12 @@ export class HttpSink implements Sink {
   }
 
   keepalive(): void {
-    if (this.#face === null || this.#isBlocked || this.#rest !== null) return
-    const frame = Buffer.from(this.#face.keepaliveFrame)
-    this.#response.cork(() => {
-      this.#commit()
-      this.#hand(frame)
-    })
+    if (this.#face !== null) this.#insert(this.#face.keepaliveFrame)
+  }
+
+  queued({ position, etaMs }: QueuePlace): void {
+    // The other framings have no comments.
+    if (this.#head?.transport === 'sse') this.#insert(`: queued ${position} ${etaMs ?? UNKNOWN}\n`)
   }
 
   follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
@@ -128,6 +131,16 @@ export class HttpSink implements Sink {
     }
     this.#reader = attach(() => this.#pump())
     if (this.#response.isDone) this.#settle('client_gone')
+  }
+
+  /** Writes between two frames, unless the socket is full. */
+  #insert(text: string): void {
+    if (this.#isBlocked || this.#rest !== null) return
+    const bytes = Buffer.from(text)
+    this.#response.cork(() => {
+      this.#commit()
+      this.#hand(bytes)
+    })
   }
 
   /** The client left. No effect before `follow`, when the stream is not the sink's yet. */

@@ -5,6 +5,7 @@ import {
   type Answer,
   type Delivery,
   type HeaderList,
+  type QueuePlace,
   type Sink,
   type StreamFormat,
   type StreamHead,
@@ -69,6 +70,10 @@ export class IdempotentSink implements Sink {
 
   keepalive(): void {
     this.#sink.keepalive()
+  }
+
+  queued(place: QueuePlace): void {
+    this.#sink.queued?.(place)
   }
 
   follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {

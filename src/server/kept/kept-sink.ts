@@ -10,6 +10,7 @@ import {
   type Answer,
   type Delivery,
   type HeaderList,
+  type QueuePlace,
   type Sink,
   type StreamFormat,
   type StreamHead,
@@ -96,6 +97,8 @@ export class KeptSink implements HoldingSink {
 
   /** The client's sink follows the kept stream from here on: even before the first content, a client that leaves may come back. */
   begin(head: StreamHead, format: StreamFormat): void {
+    // It began while the request waited, before another sink was put around it.
+    if (this.#stream !== null) return
     const stream = head.transport === 'json' ? null : this.#open(head)
     if (stream === null) {
       this.#sink.begin(head, format)
@@ -120,6 +123,11 @@ export class KeptSink implements HoldingSink {
   keepalive(): void {
     if (this.#stream === null) this.#sink.keepalive()
     else this.#stream.keepalive()
+  }
+
+  /** Only for the client that asked; whoever comes later reads frames. */
+  queued(place: QueuePlace): void {
+    this.#sink.queued?.(place)
   }
 
   follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {

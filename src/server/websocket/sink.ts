@@ -6,7 +6,7 @@ import { type Outcome } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type ExchangeHandle } from '../../pipeline/client.js'
 import { outcomeOf } from '../../pipeline/outcome.js'
-import { type Answer, type Delivery, type Sink } from '../../pipeline/sink.js'
+import { type Answer, type Delivery, type QueuePlace, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { brokenFrame, isSilent } from '../../protocols/frame-payload.js'
 import { type FrameReader, type StreamEnd } from '../../streams/reader.js'
@@ -91,6 +91,10 @@ export class WsSink implements Sink {
 
   /** The socket pings by itself. */
   keepalive(): void {}
+
+  queued({ position, etaMs }: QueuePlace): void {
+    if (!this.#isOver) this.#sendMessage({ type: 'queued', id: this.id, position, etaMs })
+  }
 
   follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
     this.#onDone = onDone

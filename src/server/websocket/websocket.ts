@@ -2,7 +2,7 @@
 // separate exchange and cannot affect another.
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
-import { type KeyIdentity } from '../../pipeline/client.js'
+import { type KeyIdentity, QUEUE_HEADER } from '../../pipeline/client.js'
 import { type Answer, type HeaderList, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
@@ -292,7 +292,9 @@ function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said &
   }
   const body = said.frame.chatBody()
   const { surface } = options
-  const { key, parameterHeaders } = state
+  const { key } = state
+  const parameterHeaders =
+    said.frame.message.queue === true ? { ...state.parameterHeaders, [QUEUE_HEADER]: '1' } : state.parameterHeaders
   const requestId = front.createRequestId()
   const origin = originOf(state, said.id)
   const sink = new WsSink({ socket, id: said.id, surface, requestId })

@@ -1,5 +1,6 @@
 // Concurrency caps and the queue in front of them. Two limiters over the same cells stand for two event loops here;
 // threads.test.ts does the same with real threads.
+import { mock } from 'node:test'
 import { test } from 'tap'
 import { type Limiter } from '../../../src/limit/limiter.js'
 import { createLimiter, createLimiterCells } from '../../../src/limit/local/cells.js'
@@ -422,4 +423,63 @@ test('what would be refused is known before it is asked for, by the scope that i
   limiter.leave(1)
   t.equal(limiter.refusal(1), null)
   t.end()
+})
+
+test('a waiter that watches is told its place by turn, with the expected wait at the recent pace', async (t) => {
+  const { limiter, clock, waiter, calls, stop } = setUp({
+    gateway: { concurrency: 1 },
+    keys: [{}, {}, { concurrency: 1 }],
+  })
+  stop()
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  const told: string[] = []
+  const enter = (name: string, keyIndex: number) => {
+    const entering = waiter(name, keyIndex)
+    limiter.enter(keyIndex, entering)
+    limiter.watch(entering, ({ position, etaMs }) => told.push(`${name} ${position} ${etaMs}`))
+    return entering
+  }
+  enter('running', 0)
+  const waiters = ['a1', 'a2', 'b1', 'a3'].map((name) => enter(name, name.startsWith('a') ? 0 : 1))
+  await settled()
+  t.same(told.splice(0), ['b1 1 null', 'a1 2 null', 'a2 3 null', 'a3 4 null'], 'one that runs is told nothing')
+  clock.advanceMs(1200)
+  limiter.leave(0)
+  await settled()
+  t.same(calls, ['b1 entered'])
+  mock.timers.tick(250)
+  t.same(told.splice(0), ['a1 1 1200', 'a2 2 2400', 'a3 3 3600'])
+  const [, a2] = waiters
+  if (a2 !== undefined) limiter.cancel(a2)
+  clock.advanceMs(1000)
+  mock.timers.tick(250)
+  t.same(told.splice(0), ['a3 2 2400'], 'one that left is told nothing, and those behind it move up')
+  for (const keyIndex of [1, 0, 0]) {
+    limiter.leave(keyIndex)
+    await settled()
+  }
+  clock.advanceMs(5000)
+  mock.timers.tick(5000)
+  t.same(told, [], 'all have entered')
+})
+
+test('the place of a waiter whose key is at its own cap is its place among those of its key', async (t) => {
+  const { limiter, waiter, stop } = setUp({ gateway: { concurrency: 2 }, keys: [{ concurrency: 1 }, {}] })
+  t.teardown(stop)
+  limiter.enter(0, waiter('running', 0))
+  limiter.enter(1, waiter('running, too', 1))
+  const told: string[] = []
+  for (const [name, keyIndex] of [
+    ['a1', 0],
+    ['a2', 0],
+    ['b1', 1],
+    ['b2', 1],
+  ] as const) {
+    const entering = waiter(name, keyIndex)
+    limiter.enter(keyIndex, entering)
+    limiter.watch(entering, ({ position }) => told.push(`${name} ${position}`))
+  }
+  await settled()
+  t.same(told, ['b1 1', 'b2 2', 'a1 1', 'a2 2'])
 })

@@ -81,3 +81,13 @@ test('the key is to blame for its own cap and for its share, the gateway for a l
   t.equal(lineOf(0, []).blame(0, false), 'gateway')
   t.end()
 })
+
+test('places are by turn: each key once a round, and a key at its own cap in a line of its own', async (t) => {
+  const line = lineOf(99, [3, 1, 2])
+  const placesOf = (order: number[], full: number[] = []) =>
+    [...line.places(order, (key) => full.includes(key))].map(([{ name }, place]) => `${place}: ${name}`)
+  t.same(placesOf([2, 0, 1]), ['1: 2.1', '2: 0.1', '3: 1.1', '4: 2.2', '5: 0.2', '6: 0.3'])
+  t.same(placesOf([0, 1, 2], [0]), ['1: 1.1', '2: 2.1', '3: 2.2', '1: 0.1', '2: 0.2', '3: 0.3'])
+  t.same(placesOf([]), [])
+  t.same([...lineOf(9, []).places([0], () => false)], [], 'a key without waiters')
+})

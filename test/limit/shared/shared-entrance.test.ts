@@ -259,3 +259,26 @@ test('many keys, nodes and waiters, some of whom leave: never more than the cap,
   t.same(await slotsIn(redis), {})
   t.same(await waitingIn(redis), [])
 })
+
+test('who watches is told its place in whichever queue it waits: over all nodes, and here while Redis is away', async (t) => {
+  const { first, second } = await startNodes(t, 2, {
+    gateway: { concurrency: 1 },
+    queue: { max: 9, timeoutMs: 60_000 },
+  })
+  await first.admit()
+  const places: string[] = []
+  const waiters = ['a', 'b'].map((name) => {
+    const waiter = { keyIndex: 0, onEntered: () => void places.push(`${name} in`), onRefused: () => t.fail(name) }
+    t.equal(second.limiter.enter(0, waiter), false)
+    // Redis is still asked: it is in no queue yet.
+    second.limiter.watch(waiter, ({ position }) => void places.push(`${name} ${position}`))
+    return waiter
+  })
+  await untilLength(places, 2)
+  t.same(places.splice(0), ['a 1', 'b 2'])
+  first.limiter.leave(0)
+  await untilLength(places, 2)
+  t.same(places.splice(0).sort(), ['a in', 'b 1'])
+  for (const waiter of waiters) second.limiter.cancel(waiter)
+  second.limiter.leave(0)
+})

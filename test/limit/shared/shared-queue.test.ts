@@ -164,3 +164,28 @@ test('a full queue takes the place of the key with the most, and says so before 
   t.same(queue.refusal(0), { scope: 'key', waiting: 3 })
   t.end()
 })
+
+test('who watches is told its place among those that wait here, and the pace at which Redis admits them', async (t) => {
+  const { rig, queue, until, push } = createRig(t, { timeoutMs: 60_000 })
+  const entries = ['0a', '0b', '1a'].map((name) => ({ keyIndex: Number(name[0]), name }))
+  const places: string[] = []
+  for (const entry of entries) {
+    queue.push(entry, 'gateway')
+    queue.watch(entry, ({ position, etaMs }) => places.push(`${entry.name} ${position} ${etaMs}`))
+  }
+  queue.watch({ keyIndex: 0, name: 'a stranger' }, () => places.push('a stranger'))
+  await new Promise(setImmediate)
+  t.same(places.splice(0), ['0a 1 null', '1a 2 null', '0b 3 null'])
+  rig.nowMs = 800
+  rig.free = 1
+  push('2a')
+  queue.poke()
+  await until(1)
+  t.same(rig.log, ['0a'])
+  rig.nowMs = 1700
+  rig.fullKeys.add(0)
+  queue.poke()
+  while (places.length < 2) await new Promise((resolve) => setTimeout(resolve, 10))
+  t.same(places.splice(0), ['1a 1 800', '0b 1 800'], 'a key at its own cap waits for itself')
+  for (const entry of entries) queue.remove(entry)
+})

@@ -96,6 +96,33 @@ test('writes keepalives between frames, never within one', async (t) => {
   t.equal(text.replaceAll(': ping\n', ''), frame)
 })
 
+test('places in the queue are comments of an event stream, each in one line, before its frames', async (t) => {
+  const { url } = await startFront(t, {
+    script: (exchange) => {
+      exchange.begin()
+      exchange.sink.queued?.({ position: 3, etaMs: 1200 })
+      exchange.sink.queued?.({ position: 1, etaMs: null })
+      exchange.follow()
+      exchange.frame('{"a":1}')
+      exchange.end()
+    },
+  })
+  t.equal(await (await open(url)).text(), ': queued 3 1200\n: queued 1 -\ndata: {"a":1}\n\n')
+})
+
+test('a framing without comments has no places', async (t) => {
+  const { url } = await startFront(t, {
+    script: (exchange) => {
+      exchange.begin('ndjson')
+      exchange.sink.queued?.({ position: 3, etaMs: 1200 })
+      exchange.follow()
+      exchange.frame('{"a":1}')
+      exchange.end()
+    },
+  })
+  t.notMatch(await (await open(url)).text(), /queued/)
+})
+
 test('ends an ill stream with an error frame and without an end marker', async (t) => {
   const error = errorData('upstream_cut')
   const { url, pipeline } = await startFront(t, {

@@ -35,7 +35,8 @@ function rig(store: () => Promise<boolean> = async () => true) {
     order.push(what)
   }
   const calls = { reply: note('reply'), begin: note('begin'), keepalive: note('keepalive'), follow: note('follow') }
-  const sink: Sink = { transport: 'json', ...calls }
+  const queued = ({ position }: { position: number }): void => void order.push(`queued ${position}`)
+  const sink: Sink = { transport: 'json', ...calls, queued }
   const options = { desk, request: REQUEST, lease: { id: 'k', fence: 1 }, caps: { perKey: 100, all: 100 } }
   const onNotKept = (reason: string): void => void notKept.push(reason)
   return { order, kept, notKept, once: new IdempotentSink(sink, { ...options, maxAnswerBytes: 7, onNotKept }) }
@@ -48,14 +49,15 @@ async function quiet(): Promise<void> {
 test('a whole answer is kept first, without what is of the moment', async (t) => {
   const { once, order, kept } = rig()
   t.equal(once.transport, 'json')
+  once.queued({ position: 4, etaMs: null })
   once.keepalive()
   once.reply(ANSWER)
-  t.same(order, ['keepalive', 'kept'], 'the client waits for the commit')
+  t.same(order, ['queued 4', 'keepalive', 'kept'], 'the client waits for the commit')
   await quiet()
-  t.same(order, ['keepalive', 'kept', 'reply'])
+  t.same(order, ['queued 4', 'keepalive', 'kept', 'reply'])
   t.same(kept, [{ status: 200, headers: [['content-type', 'application/json']], body: '{"n":1}' }])
   once.letGo()
-  t.equal(order.length, 3, 'a client that leaves afterwards frees nothing')
+  t.equal(order.length, 4, 'a client that leaves afterwards frees nothing')
 })
 
 test('an error, a stream and a client that left free the key, once', async (t) => {

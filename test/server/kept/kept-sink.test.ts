@@ -266,3 +266,12 @@ test('frames that cannot be kept end the stream as cut', async (t) => {
   await turn()
   t.equal(exchange.deliveries.length, 1)
 })
+
+test('a place in the queue is for the client that asked', async (t) => {
+  const { wrap } = createKeptRig()
+  const client = new FakeSink()
+  const sink = wrap(client)
+  sink.begin(HEAD, FORMAT)
+  sink.queued?.({ position: 2, etaMs: null })
+  t.same(client.places, [{ position: 2, etaMs: null }])
+})

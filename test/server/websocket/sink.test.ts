@@ -93,11 +93,23 @@ test('cancels by handle before the stream, by its reader afterwards, and each on
   t.notOk(late.sink.sendNext())
 })
 
+test('a place in the queue is a message of its chat', async (t) => {
+  const { sink, sent } = create()
+  sink.begin()
+  sink.queued({ position: 2, etaMs: 800 })
+  sink.queued({ position: 1, etaMs: null })
+  t.same(sent, [
+    { type: 'queued', id: 'a', position: 2, etaMs: 800 },
+    { type: 'queued', id: 'a', position: 1, etaMs: null },
+  ])
+})
+
 test('is silent after its end', async (t) => {
   const { sink, sent, log, follow } = create()
   sink.leave('slow_reader')
   sink.keepalive()
   sink.begin()
+  sink.queued({ position: 1, etaMs: 1 })
   sink.reply({ status: 200, headers: [], body: Buffer.from('{}'), error: null })
   follow()
   log.append(Buffer.from('data: {}\n\n'))
