@@ -1,0 +1,154 @@
+// What clients say on a WebSocket: chats, cancels and pings. One socket carries many chats; each is a separate exchange and cannot
+// affect another.
+import { GatewayError, toGatewayError } from '../../errors.js'
+import { type JsonObject } from '../../model/json.js'
+import { type KeyIdentity, QUEUE_HEADER } from '../../pipeline/client.js'
+import { type Answer } from '../../pipeline/sink.js'
+import { type Surface } from '../../protocols/contract/protocol.js'
+import { type ClientOrigin } from '../../telemetry/records.js'
+import { type FrontView, type Reservation, refuseEarly, type ServerContext } from '../context.js'
+import { type WebSocket } from '../engine/engine.js'
+import { type MessageAllowance } from '../engine/turn-guard.js'
+import { type WsCodec } from './codec.js'
+import { type ClientFrame } from './frame.js'
+import { WsSink } from './sink.js'
+import { type WsSocket } from './socket.js'
+
+/** What the engine keeps for a socket. */
+export type SocketState = {
+  /** As the view knows it; a socket may outlive both. */
+  key: KeyIdentity
+  view: FrontView
+  readonly codec: WsCodec
+  readonly parameterHeaders: Readonly<Record<string, string>>
+  /** Released when the socket closes. */
+  readonly reservation: Reservation
+  /** Facts of the upgrade for the log line of each chat. */
+  readonly origin: ClientOrigin
+  /** The other side's address, read from the upgrade: builds of the engine from 20.69 on have none for a WebSocket. */
+  readonly address: Uint8Array
+  /** The id of the socket in the log. */
+  readonly connection: string
+  readonly allowance: MessageAllowance
+  /** The socket is closed as soon as it is open: a browser shows a page the code of a close, but no status of an upgrade. */
+  readonly refusal: Answer | null
+  socket: WsSocket<SocketState> | null
+}
+
+const MAX_ID_LENGTH = 128
+
+/** Who speaks: the event loop, and the socket. */
+export type Speaker = {
+  readonly front: ServerContext
+  /** Of the chats' requests and events. */
+  readonly surface: Surface
+  readonly ws: WebSocket<SocketState>
+}
+
+/** Does what one message says. An error in it is answered, and ends nothing but its own chat. */
+export function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): void {
+  const { codec, socket } = speaker.ws.getUserData()
+  if (socket === null) return
+  let id: string | null = null
+  let isChat = false
+  try {
+    if (isBinary !== codec.isBinary) {
+      const message = `The subprotocol ${codec.name} requires ${codec.isBinary ? 'binary' : 'text'} frames.`
+      throw new GatewayError('invalid_request', { message })
+    }
+    const frame = codec.decode(bytes)
+    id = readId(frame.message)
+    isChat = frame.message.type === 'chat'
+    obey(speaker, socket, { frame, id })
+  } catch (thrown) {
+    const error = toGatewayError(thrown)
+    if (isChat && id !== null) {
+      refuseChat(speaker, socket, { id, error, requestBytes: bytes.byteLength })
+      return
+    }
+    const { body } = speaker.surface.encodeError(error.data, '')
+    socket.send(codec.encode({ type: 'error', id, error: body.error ?? body }))
+  }
+}
+
+type RefusedChat = { readonly id: string; readonly error: GatewayError; readonly requestBytes: number }
+
+/** It was never an exchange, but it was a request: it is logged and counted, with an outcome. */
+function refuseChat(speaker: Speaker, socket: WsSocket<SocketState>, refused: RefusedChat): void {
+  const { front, surface, ws } = speaker
+  const { id, error, requestBytes } = refused
+  const { key, view } = ws.getUserData()
+  const requestId = front.createRequestId()
+  const hasKey = key.index >= 0
+  const origin = originOf(ws.getUserData(), id)
+  const rejection = { requestId, surface, key, hasKey, error, requestBytes, acceptedAtMs: front.now(), origin }
+  view.pipeline.reject(rejection, new WsSink({ socket, id, surface, requestId }))
+}
+
+type Said = { readonly frame: ClientFrame; readonly id: string | null }
+
+function obey(speaker: Speaker, socket: WsSocket<SocketState>, said: Said): void {
+  const { frame, id } = said
+  switch (frame.message.type) {
+    case 'ping':
+      socket.send(socket.codec.encode({ type: 'pong' }))
+      return
+    case 'cancel':
+      // A chat that has just ended is not an error: the frames crossed.
+      socket.find(id ?? refuseId())?.cancel()
+      return
+    case 'chat':
+      startChat(speaker, socket, { frame, id: id ?? refuseId() })
+      return
+    default:
+      throw new GatewayError('invalid_request', { message: 'The type must be chat, cancel or ping.', param: 'type' })
+  }
+}
+
+function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said & { readonly id: string }): void {
+  const { front, surface, ws } = speaker
+  const acceptedAtMs = front.now()
+  const state = ws.getUserData()
+  renew(front, state)
+  const refusal = refuseEarly(front, state.view, state.key)
+  if (refusal !== null) throw refusal
+  if (socket.find(said.id) !== null)
+    throw new GatewayError('invalid_request', { message: 'A chat with this id is already open.', param: 'id' })
+  const { maxChatsPerSocket, pipeline } = state.view
+  if (socket.chatCount >= maxChatsPerSocket) {
+    throw new GatewayError('rate_limited', { message: `A socket may have at most ${maxChatsPerSocket} open chats.` })
+  }
+  const body = said.frame.chatBody()
+  const { key } = state
+  const parameterHeaders =
+    said.frame.message.queue === true ? { ...state.parameterHeaders, [QUEUE_HEADER]: '1' } : state.parameterHeaders
+  const requestId = front.createRequestId()
+  const origin = originOf(state, said.id)
+  const sink = new WsSink({ socket, id: said.id, surface, requestId })
+  socket.open(sink)
+  sink.hold(pipeline.start({ requestId, surface, key, body, parameterHeaders, acceptedAtMs, origin }, sink))
+}
+
+/** Facts of the upgrade, with the chat, for the log. */
+export function originOf({ origin, connection }: SocketState, chat: string | null): ClientOrigin {
+  return { ...origin, socket: { connection, chat } }
+}
+
+/** The configuration may have been replaced since the last chat: the key must still exist, and its index may have changed. */
+function renew(front: ServerContext, state: SocketState): void {
+  if (state.view === front.view) return
+  state.key = front.view.pipeline.renew(state.key)
+  state.view = front.view
+}
+
+function readId(message: JsonObject): string | null {
+  const id = message.id
+  return typeof id === 'string' && id.length > 0 && id.length <= MAX_ID_LENGTH ? id : null
+}
+
+function refuseId(): never {
+  throw new GatewayError('invalid_request', {
+    message: `The id must be a string of 1 to ${MAX_ID_LENGTH} characters.`,
+    param: 'id',
+  })
+}
