@@ -10,6 +10,8 @@ import { FailedKeys } from '../server/caller/failed-keys.js'
 import { type ProviderStatus } from '../server/context.js'
 import { type KeepPolicy } from '../server/kept/kept-sink.js'
 import { type SharingPolicy } from '../server/sharing/sharing.js'
+import { LinkTokens } from '../streams/kept/link-token.js'
+import { ownerOf } from '../streams/kept/readable-log.js'
 import { breakerStates } from '../telemetry/metrics/cells.js'
 import { announceAccepting } from './announce.js'
 import { providerStatuses, tellBreakers } from './breaker-states.js'
@@ -58,6 +60,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
 export function viewOf(loop: Loop): ViewOptions {
   const { current } = loop
   const { config, pipeline, prompts, refusal, receiving } = current
+  const links = linksOf(loop)
   return {
     config: config.server,
     metrics: config.metrics,
@@ -66,8 +69,8 @@ export function viewOf(loop: Loop): ViewOptions {
     refusal,
     reserve: (key) => receiving.open(key.index),
     jobs: jobHabits(current),
-    keep: keepPolicy(current),
-    share: sharingPolicy(current),
+    keep: keepPolicy(current, links),
+    share: sharingPolicy(current, links),
     models: (key) => listModels(current, key),
     model: (key, id) => findModel(current, key, id),
     providers: () => statuses(loop),
@@ -76,12 +79,12 @@ export function viewOf(loop: Loop): ViewOptions {
 }
 
 /** Null if no stream is kept. */
-function keepPolicy(generation: Generation): KeepPolicy | null {
-  return generation.config.streams.resume === 'never' ? null : memoryPolicy(generation)
+function keepPolicy(generation: Generation, links: LinkTokens): KeepPolicy | null {
+  return generation.config.streams.resume === 'never' ? null : memoryPolicy(generation, links)
 }
 
 /** The bounds of a stream that is held, whoever it is held for. */
-function memoryPolicy({ config, kept }: Generation): KeepPolicy {
+function memoryPolicy({ config, kept }: Generation, links: LinkTokens): KeepPolicy {
   const { resume, graceMs, keepMs, maxStreamBytes } = config.streams
   const maxLagBytes = config.server.maxReaderLagBytes
   const isAlways = resume === 'always'
@@ -92,12 +95,20 @@ function memoryPolicy({ config, kept }: Generation): KeepPolicy {
     maxStreamBytes,
     maxLagBytes,
     reserve: (key) => kept.open(key.index),
+    links,
   }
 }
 
-function sharingPolicy(generation: Generation): SharingPolicy {
+/** The links of streams; one of an owner whose key was removed is dead. */
+function linksOf({ current: { config }, cells }: Loop): LinkTokens {
+  const owners = config.keys.length === 0 ? [ownerOf({ digest: null })] : config.keys.map((key) => key.keySha256)
+  const secret = config.streams.tokenSecret ?? Buffer.from(new Uint8Array(cells.linkSecret))
+  return new LinkTokens({ secret, owners, nowMs: Date.now })
+}
+
+function sharingPolicy(generation: Generation, links: LinkTokens): SharingPolicy {
   const hasSharedModels = generation.config.models.some(({ coalesce, cache }) => coalesce === true || cache != null)
-  return { keep: keepPolicy(generation), share: memoryPolicy(generation), hasSharedModels }
+  return { keep: keepPolicy(generation, links), share: memoryPolicy(generation, links), hasSharedModels }
 }
 
 /** The present breakers of this loop, and the last reported ones of the others. */

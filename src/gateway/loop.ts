@@ -15,6 +15,7 @@ import { JOB_PROTOCOL, PROTOCOLS } from '../protocols/index.js'
 import { Breakers } from '../routing/breakers.js'
 import { createRequestIdSeed } from '../server/engine/request-id.js'
 import { type Run, type SharingGround } from '../server/sharing/sharing.js'
+import { createLinkSecret } from '../streams/kept/link-token.js'
 import { KeptStreams } from '../streams/kept/registry.js'
 import { ExactCache } from '../streams/sharing/exact-cache.js'
 import { Graces } from '../streams/sharing/graces.js'
@@ -44,6 +45,8 @@ export type Cells = {
   readonly receiving: SharedArrayBuffer
   readonly fetched: SharedArrayBuffer
   readonly kept: SharedArrayBuffer
+  /** Signs links to streams where the configuration has no secret. */
+  readonly linkSecret: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
   readonly ledger: SlotTable
 }
@@ -56,6 +59,7 @@ export function createCells(config: Config): Cells {
     receiving: createMemoryCells(ledger.room.keys),
     fetched: createMemoryCells(ledger.room.keys),
     kept: createMemoryCells(ledger.room.keys),
+    linkSecret: createLinkSecret(),
     metrics: createMetricsCells(metricsConfig(config, ledger), config.server.threads),
     ledger,
   }

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'not_found'
   | 'model_not_found'
   | 'method_not_allowed'
+  | 'stream_gone'
   | 'unsupported_media_type'
   | 'payload_too_large'
   | 'context_length_exceeded'

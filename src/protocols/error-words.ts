@@ -10,6 +10,7 @@ const WORDS: ReadonlyMap<number, string> = new Map([
   [403, 'forbidden'],
   [404, 'not_found'],
   [405, 'method_not_allowed'],
+  [410, 'gone'],
   [413, 'payload_too_large'],
   [415, 'unsupported_media_type'],
   [429, 'rate_limited'],

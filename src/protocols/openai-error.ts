@@ -23,6 +23,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; re
   not_found: { type: 'invalid_request_error', code: 'unknown_url' },
   model_not_found: { type: 'invalid_request_error', code: 'model_not_found' },
   method_not_allowed: { type: 'invalid_request_error', code: 'method_not_allowed' },
+  stream_gone: { type: 'invalid_request_error', code: 'stream_gone' },
   unsupported_media_type: { type: 'invalid_request_error', code: 'unsupported_media_type' },
   payload_too_large: { type: 'invalid_request_error', code: 'payload_too_large' },
   context_length_exceeded: { type: 'invalid_request_error', code: 'context_length_exceeded' },

@@ -13,7 +13,9 @@ import {
 import { type Sink } from '../pipeline/sink.js'
 import { type DecodedBody } from '../protocols/contract/envelope.js'
 import { type DecodedRequest } from '../protocols/contract/request-task.js'
-import { type KeptStreams } from '../streams/kept/registry.js'
+import { type LinkTokens } from '../streams/kept/link-token.js'
+import { type ReadableLog } from '../streams/kept/readable-log.js'
+import { type KeptCounters, type KeptStreams } from '../streams/kept/registry.js'
 import { type AddressTexts } from './caller/address-text.js'
 import { type TrustedProxies } from './caller/client-address.js'
 import { type FailedKeys } from './caller/failed-keys.js'
@@ -125,8 +127,13 @@ export type KeyedAsking = {
   readonly onEnd: () => void
 }
 
-/** How streams are kept so that their clients may come back to them. */
+/** How streams are kept so that their clients may come back to them, and how those find them. */
 export type Keeping = {
+  /** A stream wherever it lives. Null alike if there is none with this id and if it is not the owner's. */
+  reach(id: string, owner: string): ReadableLog | null | Promise<ReadableLog | null>
+  /** Lets clients without a key read. */
+  readonly links: LinkTokens
+  readonly counters: Pick<KeptCounters, 'streamReader'>
   /** Also those whose request did not ask. */
   readonly isAlways: boolean
   /** A sink before the client's own, by which its stream is kept. */
@@ -138,6 +145,8 @@ export type KeepAsking = {
   readonly requestId: string
   /** The client wants the number of each frame in it. */
   readonly hasIds: boolean
+  /** Called in place of sending headers, when the stream begins, unless it is not kept. */
+  readonly onKept?: (log: ReadableLog) => void
 }
 /** It stops its exchange by itself when the stream is abandoned. */
 export type HoldingSink = Sink & { hold(handle: ExchangeHandle): void }

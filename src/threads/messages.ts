@@ -9,6 +9,7 @@ export type SharedCells = {
   readonly receiving: SharedArrayBuffer
   readonly fetched: SharedArrayBuffer
   readonly kept: SharedArrayBuffer
+  readonly linkSecret: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
   readonly ledger: SlotTable
 }

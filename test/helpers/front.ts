@@ -18,6 +18,8 @@ export type RunningFront = {
   readonly port: number
   readonly pipeline: FakePipeline
   readonly url: string
+  /** The same configuration as a new one. */
+  reload(): void
 }
 
 export const SERVER_CONFIG: ServerConfig = {
@@ -65,7 +67,7 @@ type Teardown = { teardown(stop: () => void): void }
 
 export async function startFront(t: Teardown, { script, config, options }: FrontOptions = {}): Promise<RunningFront> {
   const pipeline = new FakePipeline(script)
-  const server = createServer({
+  const serverOptions: ServerOptions = {
     config: { ...SERVER_CONFIG, ...config },
     metrics: { port: null, token: null },
     compat: { apiPrefix: '/api', healthStatus: 'ok' },
@@ -90,8 +92,10 @@ export async function startFront(t: Teardown, { script, config, options }: Front
     version: () => '0.0.0',
     renderMetrics: async () => 'sluice_up 1\n',
     ...options,
-  })
+  }
+  const server = createServer(serverOptions)
   t.teardown(() => server.close())
   const port = await server.listen()
-  return { server, port, pipeline, url: `http://127.0.0.1:${port}` }
+  const reload = (): void => server.show(serverOptions)
+  return { server, port, pipeline, url: `http://127.0.0.1:${port}`, reload }
 }

@@ -3,6 +3,7 @@ import { type HeaderList, type Sink, type StreamFormat } from '../../src/pipelin
 import { type HoldingSink, type Keeping } from '../../src/server/context.js'
 import { createKeeping, type KeepPolicy } from '../../src/server/kept/kept-sink.js'
 import { type KeptStream } from '../../src/streams/kept/kept-stream.js'
+import { LinkTokens } from '../../src/streams/kept/link-token.js'
 import { createKeptStreams } from './kept.js'
 
 export const FORMAT: StreamFormat = {
@@ -26,6 +27,7 @@ export function createKeptRig({ maxBytes, ...changes }: Partial<KeepPolicy> & { 
     maxStreamBytes: 1024 * 1024,
     maxLagBytes: 256 * 1024,
     reserve: () => rig.budget.open(),
+    links: new LinkTokens({ secret: 'a secret of this test', owners: ['owner-1'], nowMs: () => 0 }),
     ...changes,
   }
   const keeping = createKeeping(rig.streams, policy)

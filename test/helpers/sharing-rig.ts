@@ -4,9 +4,10 @@ import { type SharingConfig } from '../../src/config/types.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { type KeyIdentity, type PathFacts } from '../../src/pipeline/client.js'
 import { type KeyedAsking, type SharingDesk, type SharingRequest } from '../../src/server/context.js'
-import { type KeepPolicy, KeptSink, streamHeaders } from '../../src/server/kept/kept-sink.js'
+import { type KeepPolicy, KeptSink } from '../../src/server/kept/kept-sink.js'
 import { createSharing } from '../../src/server/sharing/open.js'
 import { type Run, type SharingGround } from '../../src/server/sharing/sharing.js'
+import { LinkTokens } from '../../src/streams/kept/link-token.js'
 import { type ReaderHow } from '../../src/streams/kept/readable-log.js'
 import { KeptStreams, type ReaderResult } from '../../src/streams/kept/registry.js'
 import { ExactCache } from '../../src/streams/sharing/exact-cache.js'
@@ -117,7 +118,8 @@ export class SharingRig {
     }
     const maxStreamBytes = options.maxStreamBytes ?? 1_000_000
     const memory = { graceMs: GRACE_MS, keepMs: KEEP_MS, maxStreamBytes, maxLagBytes: 1_000_000 }
-    const share: KeepPolicy = { ...memory, resume: 'ask', reserve: () => this.#createBudget() }
+    const links = new LinkTokens({ secret: 'a secret of this test', owners: [], nowMs: timers.nowMs })
+    const share: KeepPolicy = { ...memory, resume: 'ask', links, reserve: () => this.#createBudget() }
     this.#policy = { keep: options.keeps === false ? null : share, share, hasSharedModels: sharing !== null }
   }
 
@@ -185,7 +187,6 @@ export class SharingRig {
       hasIds,
       streams,
       policy: keep,
-      announce: streamHeaders,
     })
   }
 

@@ -17,6 +17,7 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   context_length_exceeded: 'larger',
   rate_limited: 'again',
   client_gone: 'none',
+  stream_gone: 'none',
   slow_reader: 'none',
   upstream_unreachable: 'again',
   upstream_timeout: 'elsewhere',

@@ -32,6 +32,7 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
     receiving: room(),
     fetched: room(),
     kept: room(),
+    linkSecret: room(),
     metrics: room(),
     ledger,
   }

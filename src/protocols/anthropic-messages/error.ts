@@ -18,6 +18,7 @@ const TYPE_OF_CODE: Readonly<Record<ErrorCode, WireErrorType | null>> = Object.f
   not_found: 'not_found_error',
   model_not_found: 'not_found_error',
   method_not_allowed: 'invalid_request_error',
+  stream_gone: 'not_found_error',
   unsupported_media_type: 'invalid_request_error',
   payload_too_large: 'request_too_large',
   context_length_exceeded: 'invalid_request_error',

@@ -4,6 +4,7 @@ import { errorData, GatewayError, toGatewayError } from '../../errors.js'
 import { type ExchangeHandle, type KeyIdentity, type PathFacts } from '../../pipeline/client.js'
 import { type HeaderList, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
+import { shownStreamIds } from '../../streams/kept/stream-id.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
 import { type FrontView, type Reservation, refuseEarly, type ServerContext, type SharingDesk } from '../context.js'
 import { type HttpRequest, type HttpResponse } from '../engine/engine.js'
@@ -93,7 +94,12 @@ export class HttpExchange implements Asking, BodyEvents {
     this.view = front.view
     this.#acceptedAtMs = front.now()
     const { method, path, agent } = head
-    this.origin = { method, path, address: this.view.proxies.clientText(response, head, front.addresses), agent }
+    this.origin = {
+      method,
+      path: shownStreamIds(path),
+      address: this.view.proxies.clientText(response, head, front.addresses),
+      agent,
+    }
     front.guard.noteRequest(this.#acceptedAtMs)
     this.requestId = head.requestId === '' ? front.createRequestId() : head.requestId
     const { scratch, now, isClosing } = front

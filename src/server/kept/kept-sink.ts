@@ -16,13 +16,15 @@ import {
   type StreamHead,
 } from '../../pipeline/sink.js'
 import { type KeptStream } from '../../streams/kept/kept-stream.js'
-import { type KeptFacts, ownerOf } from '../../streams/kept/readable-log.js'
+import { type LinkTokens } from '../../streams/kept/link-token.js'
+import { ownerOf } from '../../streams/kept/readable-log.js'
 import { type KeptStreams, type OpenOptions } from '../../streams/kept/registry.js'
 import { shownStreamId } from '../../streams/kept/stream-id.js'
 import { type FrameReader, type StreamEnd } from '../../streams/reader.js'
 import { type Transport } from '../../telemetry/records.js'
 import { type HoldingSink, type KeepAsking, type Keeping } from '../context.js'
 import { NumberedReader, numberedFormat } from './numbered-reader.js'
+import { streamHeaders } from './stream-headers.js'
 
 /** How streams are kept, by one configuration. */
 export type KeepPolicy = Omit<OpenOptions, 'budget' | 'onAbandoned'> & {
@@ -30,17 +32,15 @@ export type KeepPolicy = Omit<OpenOptions, 'budget' | 'onAbandoned'> & {
   readonly resume: 'ask' | 'always'
   /** An empty reservation on the account of a key. */
   readonly reserve: (key: KeyIdentity) => OpenOptions['budget']
+  readonly links: LinkTokens
 }
 
 export type KeptSinkOptions = KeepAsking & {
   readonly streams: Pick<KeptStreams, 'open' | 'isShared' | 'counters'>
   readonly policy: KeepPolicy
-  /** Called when the stream begins, unless it is not kept: the headers that name it. */
-  readonly announce: (facts: KeptFacts) => HeaderList
 }
 
-/** The response header with the id of a kept stream. */
-export const STREAM_HEADER = 'x-sluice-stream'
+const NO_HEADERS: HeaderList = Object.freeze([])
 /** State of a limit at the moment of the answer, which a later one must not repeat. */
 const FLEETING = /^x-ratelimit-|^retry-after/
 const ABANDONED: StreamEnd = Object.freeze({
@@ -56,6 +56,7 @@ export class KeptSink implements HoldingSink {
   readonly #sink: Sink
   readonly #options: KeptSinkOptions
   #stream: KeptStream | null = null
+  #hasBegun = false
   /** Of the exchange's log, whose only reader it is. */
   #reader: FrameReader | null = null
   #onDone: ((delivery: Delivery) => void) | null = null
@@ -97,17 +98,18 @@ export class KeptSink implements HoldingSink {
 
   /** The client's sink follows the kept stream from here on: even before the first content, a client that leaves may come back. */
   begin(head: StreamHead, format: StreamFormat): void {
-    // It began while the request waited, before another sink was put around it.
-    if (this.#stream !== null) return
+    // While the request waited, before another sink was put around this one.
+    if (this.#hasBegun) return
+    this.#hasBegun = true
     const stream = head.transport === 'json' ? null : this.#open(head)
     if (stream === null) {
       this.#sink.begin(head, format)
       return
     }
     this.#stream = stream
-    const { hasIds, announce, streams } = this.#options
+    const { hasIds, streams } = this.#options
     const isNumbered = hasIds && stream.facts.framing === 'sse'
-    const headers = [...head.headers, ...announce(stream.facts)]
+    const headers = [...head.headers, ...this.#announce(stream)]
     this.#sink.begin({ ...head, headers }, isNumbered ? numberedFormat(format, stream) : format)
     const attach = (onReadable: () => void): FrameReader => {
       const onKeepalive = (): void => this.#sink.keepalive()
@@ -118,6 +120,13 @@ export class KeptSink implements HoldingSink {
       streams.counters.streamReader('first', result)
       this.onReaderDone?.(result)
     })
+  }
+
+  #announce(stream: KeptStream): HeaderList {
+    const { onKept, policy } = this.#options
+    if (onKept === undefined) return streamHeaders(stream.facts, policy.links)
+    onKept(stream)
+    return NO_HEADERS
   }
 
   keepalive(): void {
@@ -197,11 +206,9 @@ export class KeptSink implements HoldingSink {
 export function createKeeping(streams: KeptStreams, policy: KeepPolicy): Keeping {
   return {
     isAlways: policy.resume === 'always',
-    keep: (sink, asking) => new KeptSink(sink, { ...asking, streams, policy, announce: streamHeaders }),
+    links: policy.links,
+    counters: streams.counters,
+    reach: (id, owner) => streams.reach(id, owner),
+    keep: (sink, asking) => new KeptSink(sink, { ...asking, streams, policy }),
   }
-}
-
-/** The headers that tell a client the id of its stream. */
-export function streamHeaders({ id }: KeptFacts): HeaderList {
-  return [[STREAM_HEADER, id]]
 }

@@ -20,6 +20,7 @@ import {
   prefixedPaths,
   prefixedSurface,
   rowsOf,
+  streamPaths,
   webSocketPaths,
 } from './paths.js'
 import { answerOptions, refuseMethod, refusePath } from './plain-routes.js'
@@ -40,13 +41,14 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   const { metrics } = options
   const { apiPrefix } = options.compat
   const { maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = options.config
-  const socket = { surface: options.webSocketSurface, maxReaderLagBytes }
+  const socket = { surface: options.webSocketSurface, surfaces: options.surfaces, maxReaderLagBytes }
   const ordinaryBytes = Math.min(maxMessageBytes, maxBodyBytes)
   app.ws('/v1/ws', createWebSocket(front, { ...socket, maxMessageBytes: ordinaryBytes }))
   app.ws('/v1/ws/large', createWebSocket(front, { ...socket, maxMessageBytes: maxBodyBytes }))
   const paths: Path[] = [
     ...chatPaths(options),
     ...prefixedPaths(options),
+    ...streamPaths(options),
     ...webSocketPaths(),
     ...modelPaths(options),
     ...healthPaths(options),

@@ -4,6 +4,8 @@ import { type JsonObject } from '../../model/json.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type Act } from '../http/http.js'
 import { type JobIntake } from '../intake/job-intake.js'
+import { STREAM_PATH } from '../kept/stream-headers.js'
+import { readStream, stopStream } from '../kept/stream-routes.js'
 import { type Choice, choicesByPath, defaultOf } from './chat-route.js'
 import { answerJob, answerJobs, cancelJob } from './job-routes.js'
 import { type RouteRow } from './openapi.js'
@@ -76,6 +78,12 @@ export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
       { path: `${prefix}:id`, surface, get, remove },
     ]
   })
+}
+
+/** The streams that clients may come back to. */
+export function streamPaths({ surfaces }: PathOptions): Path[] {
+  const get = plain(readStream(surfaces), 'stream')
+  return [{ path: `${STREAM_PATH}:id`, get, remove: plain(stopStream, 'stoppedStream') }]
 }
 
 /** The models, in the form of each API that lists them. */

@@ -33,6 +33,10 @@ const MODELS: JsonObject = {
   },
 }
 
+const CURSOR = { type: 'string', pattern: '^[0-9]+$' }
+const FRAMES = { schema: { description: 'Frames, each sent as soon as it is available' } }
+const UNKNOWN_STREAM = refusal('No such stream.', 'not_found')
+
 /** In the form of the job routes. */
 const INVALID_QUERY = {
   error: {
@@ -124,6 +128,39 @@ export const PLAIN_OPERATIONS = Object.freeze({
       '409': refusal('The job has ended.', 'invalid_request'),
     },
   },
+  stream: {
+    tags: ['Streams'],
+    summary: 'Read a kept stream, from the frame after a cursor on',
+    description:
+      'A request with x-sluice-resume: 1 names its stream in x-sluice-stream. HEAD answers 200 with x-sluice-stream-state, x-sluice-stream-first and x-sluice-stream-next. A link with a token, from the header link, needs no key.',
+    parameters: [
+      {
+        name: 'Last-Event-ID',
+        in: 'header',
+        schema: CURSOR,
+        description: 'Number of the last frame that was received',
+      },
+      queryParameter('after', { ...CURSOR, description: 'The same, for clients without that header' }),
+      queryParameter('token', { type: 'string', description: 'Of a link, in place of a key' }),
+    ],
+    responses: {
+      '200': {
+        description: 'The frames, in the form of the API of the first request, each with its number',
+        headers: { 'x-request-id': { $ref: '#/components/headers/x-request-id' } },
+        content: { 'text/event-stream': FRAMES, 'application/x-ndjson': FRAMES },
+      },
+      '204': { description: 'The stream has ended, and nothing comes after the cursor' },
+      '400': refusal('after must be the number of a frame: digits alone.', 'invalid_request', 'after'),
+      '401': UNAUTHENTICATED,
+      '404': UNKNOWN_STREAM,
+      '410': refusal('The frames after this cursor are no longer held.', 'stream_gone'),
+    },
+  },
+  stoppedStream: {
+    tags: ['Streams'],
+    summary: 'Stop a kept stream that runs, forget one that has ended',
+    responses: { '204': { description: 'It is stopped' }, '401': UNAUTHENTICATED, '404': UNKNOWN_STREAM },
+  },
   webSocket: webSocket('Open a WebSocket for concurrent chats'),
   largeWebSocket: webSocket('Open a WebSocket for concurrent chats with messages of up to server.maxBodyBytes'),
   noWebSocket: {
@@ -164,7 +201,7 @@ function webSocket(summary: string): JsonObject {
     tags: ['WebSocket'],
     summary,
     description:
-      'Subprotocol sluice.v1 (JSON in text frames) or sluice.v1.msgpack. The client sends {"type":"chat","id","request"}, {"type":"cancel","id"} and {"type":"ping"}; the server sends queued, event, done, error and pong. Browsers pass the key as an additional subprotocol, bearer.KEY.',
+      'Subprotocol sluice.v1 (JSON in text frames) or sluice.v1.msgpack. The client sends {"type":"chat","id","request"}, {"type":"resume","id","stream","after"}, {"type":"cancel","id"} and {"type":"ping"}; the server sends opened, queued, event, done, error and pong. Browsers pass the key as an additional subprotocol, bearer.KEY.',
     responses: {
       '101': { description: 'The WebSocket is open' },
       '401': UNAUTHENTICATED,
@@ -187,7 +224,7 @@ function json(description: string, value: JsonObject, headers = EVERY_HEADER, sc
 }
 
 /** The error of routes that belong to no surface. */
-function refusal(message: string, code: string): JsonObject {
-  const value = { error: { message, type: code, param: null, code } }
+function refusal(message: string, code: string, param: string | null = null): JsonObject {
+  const value = { error: { message, type: code, param, code } }
   return json(message, value, EVERY_HEADER, { $ref: '#/components/schemas/error' })
 }

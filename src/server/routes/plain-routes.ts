@@ -3,6 +3,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
+import { shownStreamIds } from '../../streams/kept/stream-id.js'
 import { preflightHeaders } from '../engine/fixed-headers.js'
 import { type Act } from '../http/http.js'
 import { adviseOnPath, type KnownRoute } from './wrong-path.js'
@@ -112,7 +113,9 @@ export function refuseMethod(allow: string): Act {
 /** A path that is not served: the answer names it, and the route that was most likely meant. */
 export function refusePath(routes: readonly KnownRoute[]): Act {
   return (_exchange, req) => {
-    throw new GatewayError('not_found', { message: adviseOnPath(req.getMethod(), req.getUrl(), routes) })
+    throw new GatewayError('not_found', {
+      message: adviseOnPath(req.getMethod(), shownStreamIds(req.getUrl()), routes),
+    })
   }
 }
 

@@ -1,16 +1,19 @@
 // The sink of a request that is answered from another one's frames: counts its reader, and where that is the kept stream of the request
 // that it repeats, gives the client the id and the numbers of that stream.
 import { type Answer, type Delivery, type Sink, type StreamFormat, type StreamHead } from '../../pipeline/sink.js'
+import { type LinkTokens } from '../../streams/kept/link-token.js'
 import { type ReadableLog } from '../../streams/kept/readable-log.js'
 import { shownStreamId } from '../../streams/kept/stream-id.js'
 import { type FrameReader } from '../../streams/reader.js'
 import { type Transport } from '../../telemetry/records.js'
-import { streamHeaders } from '../kept/kept-sink.js'
 import { NumberedReader, numberedFormat } from '../kept/numbered-reader.js'
+import { streamHeaders } from '../kept/stream-headers.js'
 
 export type ReaderSinkOptions = {
   /** The stream that it repeats; null for a follower or a replay, which has its own or none. */
   readonly repeated: ReadableLog | null
+  /** For the headers of that stream; null without a link. */
+  readonly links: LinkTokens | null
   /** The client wants the number of each frame in it. */
   readonly hasIds: boolean
   readonly onReader: (result: Delivery['result']) => void
@@ -41,12 +44,12 @@ export class ReaderSink implements Sink {
   }
 
   begin(head: StreamHead, format: StreamFormat): void {
-    const { repeated } = this.#options
+    const { repeated, links } = this.#options
     if (repeated === null) {
       this.#sink.begin(head, format)
       return
     }
-    const headers = [...head.headers, ...streamHeaders(repeated.facts)]
+    const headers = [...head.headers, ...streamHeaders(repeated.facts, links)]
     this.#sink.begin({ ...head, headers }, this.#isNumbered ? numberedFormat(format, repeated) : format)
   }
 

@@ -195,7 +195,7 @@ export class RequestDesk implements SharingDesk {
     if (kind === 'whole') return { kind: 'answer', answer: { status: 200, contentType, body }, headers, shared }
     const log = new BorrowedLog((onReadable) => new CachedReader(body, onReadable))
     const sink = new ReaderSink(this.#ownSink(subject, asked), {
-      ...{ repeated: null, hasIds: false },
+      ...{ repeated: null, links: null, hasIds: false },
       onReader: (result) => streams.counters.streamReader('replay', result),
     })
     return { kind: 'follow', sink, log, headers, shared }
@@ -240,9 +240,9 @@ export class RequestDesk implements SharingDesk {
   }
 
   #repeatingSink(run: Run, log: KeptStream): Sink {
-    const { ground, request } = this.#options
+    const { ground, policy, request } = this.#options
     return new ReaderSink(request.clientSink, {
-      ...{ repeated: log, hasIds: request.hasIds },
+      ...{ repeated: log, links: policy.keep?.links ?? null, hasIds: request.hasIds },
       onReader: (result) => {
         ground.streams.counters.streamReader('retry', result)
         run.isDelivered = result === 'delivered'
@@ -254,7 +254,7 @@ export class RequestDesk implements SharingDesk {
     const { counters, streams } = this.#options.ground
     counters.cacheAnswer('follower')
     return new ReaderSink(sink, {
-      ...{ repeated: null, hasIds: false },
+      ...{ repeated: null, links: null, hasIds: false },
       onReader: (result) => streams.counters.streamReader('follower', result),
     })
   }

@@ -48,7 +48,7 @@ export class SharedSink implements Sink {
     this.#kept = new KeptSink(sink, {
       ...{ streams, key, surfaceId, requestId, hasIds: false },
       policy: { ...policy, graceMs: SEAM_MS, keepMs: 0 },
-      announce: () => [],
+      onKept: () => undefined,
     })
   }
 

@@ -6,6 +6,8 @@ const PREFIX = 'str_'
 /** 22 characters of base64url; the 17th byte completes the last of them. */
 const RANDOM_BYTES = 17
 const RANDOM_CHARS = 22
+/** The same within another text. */
+const IDS_WITHIN = /str_[0-9a-f]{2}[A-Za-z0-9_-]{22}/g
 const STREAM_ID = /^str_([0-9a-f]{2})[A-Za-z0-9_-]{22}$/
 /** Of an id, as much as a log line shows: enough to find a stream, too little to ask for it. */
 const SHOWN_CHARS = PREFIX.length + 8
@@ -26,4 +28,9 @@ export function loopOf(streamId: string): number | null {
 /** The id as log lines show it. */
 export function shownStreamId(streamId: string): string {
   return streamId.slice(0, SHOWN_CHARS)
+}
+
+/** A text for a log line, such as a path, with its ids as log lines show them. */
+export function shownStreamIds(text: string): string {
+  return text.includes(PREFIX) ? text.replace(IDS_WITHIN, shownStreamId) : text
 }

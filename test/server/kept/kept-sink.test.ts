@@ -81,7 +81,7 @@ test('the stream remembers whose it is and how it was answered, but not the stat
     ...{ id: facts.id, owner: 'owner-1', surfaceId: 'fake', requestId: 'req-1', framing: 'sse' },
     ...{ contentType: 'text/event-stream', headers: [['x-sluice-target', 'a/b']] },
   })
-  t.equal(client.heads[0]?.headers.length, 4, 'the client gets them all the same')
+  t.equal(client.heads[0]?.headers.length, 5, 'the client gets them all the same')
 })
 
 test('without being asked, and in a framing without ids, frames are as they were', async (t) => {
