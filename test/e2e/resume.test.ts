@@ -1,9 +1,10 @@
-// Kept streams through a real gateway, by real clients: an EventSource whose connection is cut again and again and a key that is
-// taken away.
+// Kept streams through a real gateway, by real clients: an EventSource whose connection is cut again and again, a WebSocket that is
+// lost, and a key that is taken away.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'tap'
 import { EventSource } from 'undici'
+import WebSocket from 'ws'
 import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
 import { METRICS_TOKEN, reload } from '../helpers/reload.js'
 
@@ -127,6 +128,73 @@ test('a stream of the other API is resumed frame by frame, from every number', a
     t.same((await read(`${url}?after=${id}`)).frames, frames.slice(Number(id) + 1), id)
   }
   t.equal((await read(`${url}?after=${frames.at(-1)?.id}`)).status, 204)
+})
+
+test('a chat on a WebSocket that is lost goes on over HTTP, and one over HTTP goes on on a WebSocket', async (t) => {
+  const { gateway } = await start(t)
+  const open = async (): Promise<WebSocket> => {
+    const socket = new WebSocket(`${gateway.origin.replace('http', 'ws')}/v1/ws`, { headers: { 'x-api-key': KEY_A } })
+    t.teardown(() => socket.terminate())
+    await once(socket, 'open')
+    return socket
+  }
+  type Message = { type: string; stream?: string; seq?: number; data?: object }
+  const listen = (socket: WebSocket, isEnough: (message: Message) => boolean) =>
+    new Promise<Message[]>((resolve) => {
+      const messages: Message[] = []
+      socket.on('message', (bytes: Buffer) => {
+        const message = JSON.parse(bytes.toString()) as Message
+        messages.push(message)
+        if (isEnough(message)) resolve(messages)
+      })
+    })
+  const first = await open()
+  const seen = listen(first, ({ seq = 0 }) => seq >= 5)
+  const request = { model: 'openai/lorem', max_tokens: 60, messages: [{ role: 'user', content: 'Hi' }] }
+  first.send(JSON.stringify({ type: 'chat', id: 'x', resume: true, request }))
+  const [opened, ...events] = await seen
+  first.terminate()
+  t.match(opened, { type: 'opened' })
+  const url = `${gateway.origin}/v1/streams/${opened?.stream}`
+  const rest = await read(`${url}?after=5`)
+  const all = await read(url)
+  t.same(rest.frames, all.frames.slice(6))
+  t.same(
+    events.slice(0, 6).map(({ data }) => data),
+    all.frames.slice(0, 6).map(({ data }) => JSON.parse(data)),
+  )
+  const http = await begin(gateway, 30)
+  const second = await open()
+  const resumed = listen(second, ({ type }) => type === 'done')
+  second.send(JSON.stringify({ type: 'resume', id: 'y', stream: http.stream, after: 3 }))
+  const messages = await resumed
+  const { frames } = await read(http.url)
+  t.same(
+    messages.slice(0, -1).map(({ seq, data }) => [seq, data]),
+    frames.slice(4, -1).map(({ id, data }) => [Number(id), JSON.parse(data)]),
+  )
+  t.equal(messages.at(-1)?.seq, frames.length - 1)
+})
+
+test('whichever event loop a connection meets, it reads the same stream, by key and by link, and stops it', async (t) => {
+  const { gateway } = await start(t, 100, { server: { threads: 2 } })
+  const { link, url, stream } = await begin(gateway, 60)
+  // Each on a connection of its own, which the system gives to either loop.
+  const apart = { connection: 'close' }
+  const all = await Promise.all(
+    Array.from({ length: 12 }, (_, index) =>
+      index % 2 === 0 ? read(url, { 'x-api-key': KEY_A, ...apart }) : read(gateway.origin + link, apart),
+    ),
+  )
+  t.equal(all[0]?.frames.at(-1)?.data, '[DONE]')
+  for (const { frames } of all) t.same(frames, all[0]?.frames)
+  const foreign = await Promise.all(Array.from({ length: 6 }, () => read(url, { 'x-api-key': KEY_B, ...apart })))
+  t.same([...new Set(foreign.map(({ status }) => status))], [404])
+  const remove = () => fetch(url, { method: 'DELETE', headers: { 'x-api-key': KEY_A, ...apart } })
+  const statuses = await Promise.all(Array.from({ length: 6 }, async () => (await remove()).status))
+  t.ok(statuses.includes(204), `${stream} was forgotten`)
+  const gone = await Promise.all(Array.from({ length: 6 }, () => read(url, { 'x-api-key': KEY_A, ...apart })))
+  t.same([...new Set(gone.map(({ status }) => status))], [404])
 })
 
 test('a stream and its link die with the key; those of others do not', async (t) => {

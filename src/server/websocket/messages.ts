@@ -1,12 +1,14 @@
 // What clients say on a WebSocket: chats, cancels and pings. One socket carries many chats; each is a separate exchange and cannot
 // affect another.
-import { GatewayError, toGatewayError } from '../../errors.js'
+import { errorData, GatewayError, toGatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
 import { type KeyIdentity, QUEUE_HEADER } from '../../pipeline/client.js'
 import { type Answer } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
+import { offsetAfterNumber } from '../../streams/kept/cursor.js'
+import { ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
-import { type FrontView, type Reservation, refuseEarly, type ServerContext } from '../context.js'
+import { type FrontView, type Keeping, type Reservation, refuseEarly, type ServerContext } from '../context.js'
 import { type WebSocket } from '../engine/engine.js'
 import { type MessageAllowance } from '../engine/turn-guard.js'
 import { type WsCodec } from './codec.js'
@@ -42,6 +44,8 @@ export type Speaker = {
   readonly front: ServerContext
   /** Of the chats' requests and events. */
   readonly surface: Surface
+  /** Of all streams that may be resumed. */
+  readonly surfaces: readonly Surface[]
   readonly ws: WebSocket<SocketState>
 }
 
@@ -100,8 +104,14 @@ function obey(speaker: Speaker, socket: WsSocket<SocketState>, said: Said): void
     case 'chat':
       startChat(speaker, socket, { frame, id: id ?? refuseId() })
       return
+    case 'resume':
+      resumeChat(speaker, socket, { frame, id: id ?? refuseId() })
+      return
     default:
-      throw new GatewayError('invalid_request', { message: 'The type must be chat, cancel or ping.', param: 'type' })
+      throw new GatewayError('invalid_request', {
+        message: 'The type must be chat, resume, cancel or ping.',
+        param: 'type',
+      })
   }
 }
 
@@ -112,12 +122,8 @@ function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said &
   renew(front, state)
   const refusal = refuseEarly(front, state.view, state.key)
   if (refusal !== null) throw refusal
-  if (socket.find(said.id) !== null)
-    throw new GatewayError('invalid_request', { message: 'A chat with this id is already open.', param: 'id' })
-  const { maxChatsPerSocket, pipeline } = state.view
-  if (socket.chatCount >= maxChatsPerSocket) {
-    throw new GatewayError('rate_limited', { message: `A socket may have at most ${maxChatsPerSocket} open chats.` })
-  }
+  checkPlace(socket, state, said.id)
+  const { pipeline, keeping } = state.view
   const body = said.frame.chatBody()
   const { key } = state
   const parameterHeaders =
@@ -126,7 +132,93 @@ function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said &
   const origin = originOf(state, said.id)
   const sink = new WsSink({ socket, id: said.id, surface, requestId })
   socket.open(sink)
-  sink.hold(pipeline.start({ requestId, surface, key, body, parameterHeaders, acceptedAtMs, origin }, sink))
+  const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, origin }
+  if (keeping === null || said.frame.message.resume !== true) {
+    sink.hold(pipeline.start(request, sink))
+    return
+  }
+  // An event bears its number as `seq`.
+  const asking = { key, surfaceId: surface.id, requestId, hasIds: false }
+  const onKept = (log: ReadableLog): void => sink.announce({ stream: log.facts.id, stop: () => log.cancel() })
+  const kept = keeping.keep(sink, { ...asking, onKept })
+  const handle = pipeline.start(request, kept)
+  kept.hold(handle)
+  sink.hold(handle)
+}
+
+/** @throws invalid_request if the id is taken; rate_limited if the socket is full */
+function checkPlace(socket: WsSocket<SocketState>, { view }: SocketState, id: string): void {
+  if (socket.find(id) !== null)
+    throw new GatewayError('invalid_request', { message: 'A chat with this id is already open.', param: 'id' })
+  const { maxChatsPerSocket } = view
+  if (socket.chatCount >= maxChatsPerSocket) {
+    throw new GatewayError('rate_limited', { message: `A socket may have at most ${maxChatsPerSocket} open chats.` })
+  }
+}
+
+/** Takes a kept stream up after a cursor. It is no new work: it needs a key and a place on the socket, nothing else. */
+function resumeChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said & { readonly id: string }): void {
+  const { front, surface, ws } = speaker
+  const state = ws.getUserData()
+  renew(front, state)
+  checkPlace(socket, state, said.id)
+  const { stream, after } = said.frame.message
+  const offset = offsetAfterNumber(after)
+  if (offset === null) {
+    const message = 'after must be the number of a frame: a whole number, 0 or more.'
+    throw new GatewayError('invalid_request', { message, param: 'after' })
+  }
+  const { keeping } = state.view
+  const found = typeof stream === 'string' ? (keeping?.reach(stream, ownerOf(state.key)) ?? null) : null
+  const use = (log: ReadableLog | null): void => {
+    if (log === null || keeping === null) answerUnknown(socket, said.id)
+    else followKept({ socket, keeping, surfaces: speaker.surfaces, id: said.id }, log, offset)
+  }
+  if (!(found instanceof Promise)) {
+    use(found)
+    return
+  }
+  // It keeps the place, and may be cancelled.
+  const waiting = new WsSink({ socket, id: said.id, surface, requestId: '' })
+  socket.open(waiting)
+  const arrive = (log: ReadableLog | null): void => {
+    if (socket.find(said.id) !== waiting) return
+    socket.forget(waiting)
+    use(log)
+  }
+  found.then(arrive, () => arrive(null))
+}
+
+type Following = {
+  readonly socket: WsSocket<SocketState>
+  readonly keeping: Keeping
+  readonly surfaces: readonly Surface[]
+  readonly id: string
+}
+
+function followKept({ socket, keeping, surfaces, id }: Following, log: ReadableLog, offset: number): void {
+  const { surfaceId, requestId, framing, id: stream } = log.facts
+  const surface = surfaces.find((each) => each.id === surfaceId)
+  if (surface === undefined) answerUnknown(socket, id)
+  else if (offset < log.first) {
+    keeping.counters.streamReader('resume', 'gone')
+    const { body } = surface.encodeError(errorData('stream_gone'), requestId)
+    socket.send(socket.codec.encode({ type: 'error', id, requestId, error: body.error ?? body, first: log.first }))
+  } else {
+    const sink = new WsSink({ socket, id, surface, requestId, framing })
+    sink.keep({ stream, stop: () => log.cancel() })
+    socket.open(sink)
+    sink.follow(
+      (onReadable) => log.attach({ how: 'resume', offset, onReadable }),
+      ({ result }) => keeping.counters.streamReader('resume', result),
+    )
+  }
+}
+
+/** The same for one that does not exist and one of another key, in the words of the plain routes. */
+function answerUnknown(socket: WsSocket<SocketState>, id: string): void {
+  const error = { message: 'No such stream.', type: 'not_found', param: 'stream', code: 'not_found' }
+  socket.send(socket.codec.encode({ type: 'error', id, error }))
 }
 
 /** Facts of the upgrade, with the chat, for the log. */

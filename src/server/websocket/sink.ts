@@ -30,6 +30,15 @@ export type WsSinkOptions = {
   readonly id: string
   readonly surface: Surface
   readonly requestId: string
+  /** Of the frames it follows; `sse` unless given. */
+  readonly framing?: 'sse' | 'ndjson'
+}
+
+/** A kept stream as a chat on it sees it. */
+export type KeptChat = {
+  readonly stream: string
+  /** Ends it, for all its readers. */
+  readonly stop: () => void
 }
 
 /** The sink of one chat. */
@@ -43,7 +52,9 @@ export class WsSink implements Sink {
   #reader: FrameReader | null = null
   #onDone: ((delivery: Delivery) => void) | null = null
   #handle: ExchangeHandle | null = null
+  /** Number of the next event: of its frame where the stream is kept, else counted. */
   #seq = 0
+  #kept: KeptChat | null = null
   #bytes = 0
   #isOver = false
   /** In the socket's queue; the socket's own mark. */
@@ -54,7 +65,7 @@ export class WsSink implements Sink {
     this.#socket = options.socket
     this.id = options.id
     this.#eventHead = eventHead(options.id)
-    this.#scanner = createFrameScanner('sse', (payload) => this.#sendEvent(payload))
+    this.#scanner = createFrameScanner(options.framing ?? 'sse', (payload) => this.#sendEvent(payload))
   }
 
   /** True once the window of the log has moved past this chat's reader. */
@@ -65,6 +76,18 @@ export class WsSink implements Sink {
   /** Cancels the exchange until this sink follows its stream. */
   hold(handle: ExchangeHandle): void {
     this.#handle = handle
+  }
+
+  /** Its stream is kept, so what it follows are single frames with their numbers. */
+  keep(kept: KeptChat): void {
+    this.#kept = kept
+  }
+
+  /** The same for a new stream, whose id the client learns. */
+  announce(kept: KeptChat): void {
+    this.keep(kept)
+    const { requestId } = this.#options
+    if (!this.#isOver) this.#sendMessage({ type: 'opened', id: this.id, stream: kept.stream, requestId })
   }
 
   reply(answer: Answer): void {
@@ -106,24 +129,28 @@ export class WsSink implements Sink {
   sendNext(): boolean {
     const reader = this.#reader
     if (reader === null) return false
+    const { offset } = reader
     const entry = reader.read()
     if (entry !== null) {
+      if (this.#kept !== null) this.#seq = offset
       this.#scanner.push(Buffer.from(entry.buffer, entry.byteOffset, entry.length))
       return true
     }
     const end = reader.end()
     if (end === null) return false
     this.#scanner.end()
+    if (this.#kept !== null) this.#seq = offset
     this.#sendMessage(this.#endMessage(end))
     this.#close('delivered')
     return false
   }
 
-  /** The client cancelled this chat. */
+  /** The client cancelled this chat, and with it a kept stream. */
   cancel(): void {
     if (this.#isOver) return
     this.#sendMessage({ type: 'done', id: this.id, requestId: this.#options.requestId, outcome: 'client_gone' })
     this.leave('client_gone')
+    this.#kept?.stop()
   }
 
   /** The socket is gone or too slow; nothing can be sent any more. */
@@ -157,14 +184,17 @@ export class WsSink implements Sink {
   #endMessage(end: StreamEnd): JsonObject {
     const { outcome, error } = end
     const usage = { usage: encodeUsage(end.usage), usage_source: end.usageSource }
-    if (error === null) return { type: 'done', id: this.id, requestId: this.#options.requestId, outcome, ...usage }
-    return { ...this.#errorMessage(error, outcome), ...usage }
+    if (error !== null) return { ...this.#errorMessage(error, outcome), ...usage }
+    // The end marker was the last frame.
+    const seq = this.#kept === null ? {} : { seq: this.#seq - 1 }
+    return { type: 'done', id: this.id, ...seq, requestId: this.#options.requestId, outcome, ...usage }
   }
 
   #errorMessage(error: ErrorData, outcome: Outcome): JsonObject {
     const { surface, requestId } = this.#options
     const { body } = surface.encodeError(error, requestId)
-    return { type: 'error', id: this.id, requestId, error: body.error ?? body, outcome }
+    const seq = this.#kept === null ? {} : { seq: this.#seq }
+    return { type: 'error', id: this.id, ...seq, requestId, error: body.error ?? body, outcome }
   }
 
   #close(result: Delivery['result']): void {

@@ -25,6 +25,8 @@ export type WebSocketOptions = {
   readonly maxMessageBytes: number
   /** The surface of the chats' requests and events. */
   readonly surface: Surface
+  /** Of all streams that may be resumed. */
+  readonly surfaces: readonly Surface[]
   /** The engine never holds more than this for one socket. */
   readonly maxReaderLagBytes: number
 }
@@ -70,7 +72,8 @@ export function createWebSocket(front: ServerContext, options: WebSocketOptions)
       front.webSockets.add(state.socket)
     },
     message: (ws, message, isBinary) => {
-      if (isAllowed(front, ws)) takeMessage({ front, surface: options.surface, ws }, message, isBinary)
+      if (isAllowed(front, ws))
+        takeMessage({ front, surface: options.surface, surfaces: options.surfaces, ws }, message, isBinary)
     },
     // The engine has answered it already; it only counts.
     ping: (ws) => void isAllowed(front, ws),
