@@ -1,6 +1,6 @@
 // What a request asks for as far as answers are shared: the digests by which equal ones find each other, and what its model, its headers
 // and its caller allow. Plain data, which holds nothing of the request itself.
-import { type ShareSubject } from '../../pipeline/client.js'
+import { QUEUE_HEADER, type ShareSubject } from '../../pipeline/client.js'
 import { parseCacheControl } from '../../streams/sharing/cache-control.js'
 import { digestRequest } from '../../streams/sharing/digest.js'
 import { type SharingRequest } from '../context.js'
@@ -38,7 +38,9 @@ const TIME_LIMIT_HEADER = 'x-sluice-timeout-ms'
 /** Reads what a decoded request asks for. */
 export function readAsked(subject: ShareSubject, { request, owner, bodyHash }: AskedFacts): Asked {
   const { policy, isStream, resolvedModel: model, prompt } = subject
-  const { surfaceId, path, parameterHeaders, cacheControl } = request
+  const { surfaceId, path, cacheControl } = request
+  // What a client is shown while it waits is no part of what it asks.
+  const { [QUEUE_HEADER]: _, ...parameterHeaders } = request.parameterHeaders
   const digestFor = (scope: string): string =>
     digestRequest({ scope, surfaceId, path, parameterHeaders, model, prompt, bodyHash })
   const digest = digestFor(owner)
