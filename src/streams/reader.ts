@@ -10,6 +10,8 @@ export type StreamEnd = {
   readonly error: ErrorData | null
   readonly usage: Usage
   readonly usageSource: UsageSource
+  /** Of a kept stream that failed: the error frame, which all of its readers get alike. */
+  readonly errorFrame?: string
 }
 
 /**

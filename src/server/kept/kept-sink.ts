@@ -23,7 +23,7 @@ import { shownStreamId } from '../../streams/kept/stream-id.js'
 import { type FrameReader, type StreamEnd } from '../../streams/reader.js'
 import { type Transport } from '../../telemetry/records.js'
 import { type HoldingSink, type KeepAsking, type Keeping } from '../context.js'
-import { NumberedReader, numberedFormat } from './numbered-reader.js'
+import { NumberedReader, numberedFormat, settledFormat } from './numbered-reader.js'
 import { streamHeaders } from './stream-headers.js'
 
 /** How streams are kept, by one configuration. */
@@ -57,6 +57,7 @@ export class KeptSink implements HoldingSink {
   readonly #options: KeptSinkOptions
   #stream: KeptStream | null = null
   #hasBegun = false
+  #format: StreamFormat | null = null
   /** Of the exchange's log, whose only reader it is. */
   #reader: FrameReader | null = null
   #onDone: ((delivery: Delivery) => void) | null = null
@@ -110,7 +111,9 @@ export class KeptSink implements HoldingSink {
     const { hasIds, streams } = this.#options
     const isNumbered = hasIds && stream.facts.framing === 'sse'
     const headers = [...head.headers, ...this.#announce(stream)]
-    this.#sink.begin({ ...head, headers }, isNumbered ? numberedFormat(format, stream) : format)
+    this.#format = format
+    const shown = settledFormat(format, stream)
+    this.#sink.begin({ ...head, headers }, isNumbered ? numberedFormat(shown, stream) : shown)
     const attach = (onReadable: () => void): FrameReader => {
       const onKeepalive = (): void => this.#sink.keepalive()
       const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive, canReturn: hasIds })
@@ -190,12 +193,18 @@ export class KeptSink implements HoldingSink {
     this.#finish(ABANDONED, 'client_gone')
   }
 
+  /** The error frame may continue the numbers of the frames before it, so it is encoded once. */
+  #settle(end: StreamEnd): StreamEnd {
+    if (end.error === null || this.#format === null) return end
+    return { ...end, errorFrame: this.#format.encodeErrorFrame(end.error) }
+  }
+
   #finish(end: StreamEnd, result: Delivery['result']): void {
     const reader = this.#reader
     const onDone = this.#onDone
     this.#reader = null
     this.#onDone = null
-    this.#stream?.close(end)
+    this.#stream?.close(this.#settle(end))
     reader?.detach()
     if (onDone !== null) onDone({ result, bytes: this.#bytes })
     else if (result === 'client_gone') this.#handle?.cancel()

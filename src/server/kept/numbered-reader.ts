@@ -46,7 +46,15 @@ export class NumberedReader implements FrameReader {
   }
 }
 
-/** The same for the error frame, whose number follows that of the last frame. */
+/** A format whose error frame is the one with which the stream was closed, if it was closed with one. */
+export function settledFormat(format: StreamFormat, log: Pick<ReadableLog, 'streamEnd'>): StreamFormat {
+  return {
+    keepaliveFrame: format.keepaliveFrame,
+    encodeErrorFrame: (error) => log.streamEnd?.errorFrame ?? format.encodeErrorFrame(error),
+  }
+}
+
+/** Puts its number into the error frame, too, which follows that of the last frame. */
 export function numberedFormat(format: StreamFormat, log: Pick<ReadableLog, 'next'>): StreamFormat {
   return {
     keepaliveFrame: format.keepaliveFrame,

@@ -12,7 +12,7 @@ import { type FrameReader } from '../../streams/reader.js'
 import { type HttpRequest } from '../engine/engine.js'
 import { hasCredential } from '../http/credentials.js'
 import { type Act, type HttpExchange } from '../http/http.js'
-import { NumberedReader, numberedFormat } from './numbered-reader.js'
+import { NumberedReader, numberedFormat, settledFormat } from './numbered-reader.js'
 import { STREAM_PATH, streamHeaders } from './stream-headers.js'
 
 /** The number of the oldest frame that is held. */
@@ -121,7 +121,7 @@ function follow({ exchange, log, surface, headers }: Sending, offset: number): v
   const { clientSink: sink } = exchange
   const counters = exchange.view.keeping?.counters
   const isNumbered = facts.framing === 'sse'
-  const format = formatOf(log, surface)
+  const format = settledFormat(formatOf(log, surface), log)
   const head = {
     headers: [...facts.headers, ...headers],
     contentType: facts.contentType,

@@ -110,7 +110,7 @@ test('a failure is a numbered frame', async (t) => {
   exchange.log.close(CUT)
   await turn()
   t.equal(client.text, 'id: 0\ndata: a\n\nid: 1\ndata: {"error":"upstream_cut"}\n\n')
-  t.same([stream.next, stream.streamEnd], [1, CUT])
+  t.match([stream.next, stream.streamEnd], [1, { ...CUT, errorFrame: 'data: {"error":"upstream_cut"}\n\n' }])
   t.same(exchange.deliveries, [{ result: 'delivered', bytes: 9 }])
 })
 
@@ -274,4 +274,20 @@ test('a place in the queue is for the client that asked', async (t) => {
   sink.begin(HEAD, FORMAT)
   sink.queued?.({ position: 2, etaMs: null })
   t.same(client.places, [{ position: 2, etaMs: null }])
+})
+
+test('the error frame is encoded once, where the stream ends, for whoever reads it', async (t) => {
+  let count = 0
+  const { wrap } = createKeptRig()
+  const client = new FakeSink()
+  client.isPaused = true
+  const sink = wrap(client)
+  const exchange = exchangeOn(sink)
+  sink.begin(HEAD, { ...FORMAT, encodeErrorFrame: () => `data: {"sequence_number":${++count}}\n\n` })
+  exchange.follow()
+  exchange.log.close(CUT)
+  await turn()
+  client.resume()
+  t.equal(client.text, 'id: 0\ndata: {"sequence_number":1}\n\n')
+  t.equal(count, 1)
 })

@@ -68,6 +68,16 @@ test('an error is the last frame and has a number: who has not read it gets it, 
   t.equal((await front.ask(`${path}?after=7`)).status, 204)
 })
 
+test('an error frame that was made with the stream is the same for all its readers', async (t) => {
+  const front = await startKeptFront(t)
+  const stream = front.begin()
+  stream.append(frame('{"n":0}'))
+  stream.close({ ...CUT, errorFrame: 'data: {"sequence_number":1}\n\n' })
+  for (let n = 0; n < 2; n++) {
+    t.equal((await front.ask(`/v1/streams/${stream.facts.id}?after=0`)).text, 'id: 1\ndata: {"sequence_number":1}\n\n')
+  }
+})
+
 test('an open stream goes on live, waits at its end with its head sent, and gets its keepalives', async (t) => {
   const front = await startKeptFront(t)
   const stream = front.begin()
