@@ -9,6 +9,8 @@ export const EXCHANGE_HEADERS: readonly string[] = [
   'x-sluice-attempts',
   'x-sluice-overhead-ms',
   'x-sluice-dropped',
+  'x-sluice-stream',
+  'link',
   'x-sluice-cache',
   'x-sluice-attached',
   'age',
@@ -23,6 +25,8 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-sluice-attempts': 'Number of requests sent to providers for this one',
   'x-sluice-overhead-ms': 'Time spent in the gateway, in ms; on answers that are not streamed',
   'x-sluice-dropped': 'Request members that this provider cannot take and that were left out',
+  'x-sluice-stream': 'Id of the kept stream, for /v1/streams/{id}',
+  link: 'URL of the kept stream with a token: reads it for 15 minutes without a key',
   'x-sluice-cache': 'Where the answer of a model that shares its answers came from: hit, follower or miss',
   'x-sluice-attached': 'retry: the answer of the request that this one repeats',
   age: 'Age of an answer from the cache, in whole seconds',
@@ -58,6 +62,18 @@ export function components() {
         description:
           'A repeated request with the same key gets the first answer, or the first stream while it is kept, and is not run again',
         schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]([ -~]*[!-~])?$' },
+      },
+      resume: {
+        name: 'x-sluice-resume',
+        in: 'header',
+        description: '1: the stream is kept, named in x-sluice-stream, and each of its frames has a number',
+        schema: { const: '1' },
+      },
+      'queue-place': {
+        name: 'x-sluice-queue',
+        in: 'header',
+        description: '1: an event stream that waits for a slot shows its position in the queue, in comments',
+        schema: { const: '1' },
       },
     },
     securitySchemes: {

@@ -37,7 +37,9 @@ const REPEAT_REFUSALS: Readonly<Record<string, string>> = {
   409: 'The first request with this Idempotency-Key is still running.',
   422: 'This Idempotency-Key was used for another request.',
 }
-const COMMON_PARAMETERS = ['request-id', 'idempotency-key'].map((name) => ({ $ref: `#/components/parameters/${name}` }))
+const COMMON_PARAMETERS = ['request-id', 'idempotency-key', 'resume', 'queue-place'].map((name) => ({
+  $ref: `#/components/parameters/${name}`,
+}))
 const REQUEST_ID = 'pB0ueOR9-1'
 
 const USAGE = { inputTokens: 12, outputTokens: 5, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 }
