@@ -132,7 +132,8 @@ function follow({ exchange, log, surface, headers }: Sending, offset: number): v
   if (log.streamEnd === null && offset >= log.next) sink.keepalive()
   sink.follow(
     (onReadable): FrameReader => {
-      const reader = log.attach({ how: 'resume', offset, onReadable, onKeepalive: () => sink.keepalive() })
+      const onKeepalive = (): void => sink.keepalive()
+      const reader = log.attach({ how: 'resume', offset, onReadable, onKeepalive, canReturn: true })
       return isNumbered ? new NumberedReader(reader) : reader
     },
     ({ result }) => counters?.streamReader('resume', result),
