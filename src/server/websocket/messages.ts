@@ -70,9 +70,15 @@ export function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: bool
       refuseChat(speaker, socket, { id, error, requestBytes: bytes.byteLength })
       return
     }
-    const { body } = speaker.surface.encodeError(error.data, '')
-    socket.send(codec.encode({ type: 'error', id, error: body.error ?? body }))
+    answerError(speaker, socket, { id, error })
   }
+}
+
+type Failed = { readonly id: string | null; readonly error: GatewayError }
+
+function answerError({ surface }: Speaker, socket: WsSocket<SocketState>, { id, error }: Failed): void {
+  const { body } = surface.encodeError(error.data, '')
+  socket.send(socket.codec.encode({ type: 'error', id, error: body.error ?? body }))
 }
 
 type RefusedChat = { readonly id: string; readonly error: GatewayError; readonly requestBytes: number }
@@ -181,12 +187,15 @@ function resumeChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said 
   // It keeps the place, and may be cancelled.
   const waiting = new WsSink({ socket, id: said.id, surface, requestId: '' })
   socket.open(waiting)
-  const arrive = (log: ReadableLog | null): void => {
+  const arrive = (act: () => void): void => {
     if (socket.find(said.id) !== waiting) return
     socket.forget(waiting)
-    use(log)
+    act()
   }
-  found.then(arrive, () => arrive(null))
+  found.then(
+    (log) => arrive(() => use(log)),
+    (thrown: unknown) => arrive(() => answerError(speaker, socket, { id: said.id, error: toGatewayError(thrown) })),
+  )
 }
 
 type Following = {

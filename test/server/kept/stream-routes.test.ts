@@ -381,6 +381,14 @@ test('a stream that lives elsewhere is waited for; a client that leaves meanwhil
   t.same(front.counters.readers, ['resume delivered'])
 })
 
+test('where no stream is kept, none is found', async (t) => {
+  const front = await startKeptFront(t, { options: { keep: null } })
+  const { path } = finished(front)
+  t.equal((await front.ask(path)).status, 404)
+  t.equal((await front.ask(`${path}?token=x`, { key: null })).status, 404)
+  t.equal((await front.ask(path, { method: 'DELETE' })).status, 404)
+})
+
 test('a stream of an API that is not served any more is not there', async (t) => {
   const front = await startKeptFront(t)
   t.equal((await front.ask(finished(front, { surfaceId: 'gone' }).path)).status, 404)

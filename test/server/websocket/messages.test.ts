@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { unpack } from 'msgpackr'
 import { test } from 'tap'
 import { WebSocket } from 'ws'
+import { GatewayError } from '../../../src/errors.js'
 import { isJsonObject, type JsonObject } from '../../../src/model/json.js'
 import { pack } from '../../../src/wire/pack.js'
 import { type FakeExchange, type Script } from '../../helpers/fake-pipeline.js'
@@ -282,7 +283,7 @@ test('a stream that lives elsewhere is waited for: its id is taken meanwhile, an
   const near = front.streams.reach.bind(front.streams)
   front.streams.reach = (id, owner) =>
     new Promise((resolve, reject) => {
-      arrivals.push(() => (id === 'lost' ? reject(new Error('lost')) : resolve(near(id, owner))))
+      arrivals.push(() => (id === 'lost' ? reject(new GatewayError('overloaded')) : resolve(near(id, owner))))
     })
   client.send({ type: 'resume', id: 'kept', stream: stream.facts.id })
   client.send({ type: 'resume', id: 'kept', stream: stream.facts.id })
@@ -298,7 +299,7 @@ test('a stream that lives elsewhere is waited for: its id is taken meanwhile, an
     (await client.count(4)).slice(2).sort((a, b) => String(a.id).localeCompare(String(b.id))),
     [
       { type: 'event', id: 'kept', seq: 0 },
-      { type: 'error', id: 'lost', error: { code: 'not_found' } },
+      { type: 'error', id: 'lost', error: { code: 'overloaded' } },
     ],
   )
   t.equal(stream.readerCount, 1)
