@@ -145,6 +145,8 @@ export type KeepAsking = {
   readonly requestId: string
   /** The client wants the number of each frame in it. */
   readonly hasIds: boolean
+  /** It knows how to come back to its stream; by default if it gets the numbers. */
+  readonly canReturn?: boolean
   /** Called in place of sending headers, when the stream begins, unless it is not kept. */
   readonly onKept?: (log: ReadableLog) => void
 }

@@ -108,7 +108,7 @@ export class KeptSink implements HoldingSink {
       return
     }
     this.#stream = stream
-    const { hasIds, streams } = this.#options
+    const { hasIds, canReturn = hasIds, streams } = this.#options
     const isNumbered = hasIds && stream.facts.framing === 'sse'
     const headers = [...head.headers, ...this.#announce(stream)]
     this.#format = format
@@ -116,7 +116,7 @@ export class KeptSink implements HoldingSink {
     this.#sink.begin({ ...head, headers }, isNumbered ? numberedFormat(shown, stream) : shown)
     const attach = (onReadable: () => void): FrameReader => {
       const onKeepalive = (): void => this.#sink.keepalive()
-      const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive, canReturn: hasIds })
+      const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive, canReturn })
       return isNumbered ? new NumberedReader(reader) : reader
     }
     this.#sink.follow(attach, ({ result }) => {

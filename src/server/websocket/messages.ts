@@ -144,7 +144,7 @@ function startChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said &
     return
   }
   // An event bears its number as `seq`.
-  const asking = { key, surfaceId: surface.id, requestId, hasIds: false }
+  const asking = { key, surfaceId: surface.id, requestId, hasIds: false, canReturn: true }
   const onKept = (log: ReadableLog): void => sink.announce({ stream: log.facts.id, stop: () => log.cancel() })
   const kept = keeping.keep(sink, { ...asking, onKept })
   const handle = pipeline.start(request, kept)
@@ -218,7 +218,7 @@ function followKept({ socket, keeping, surfaces, id }: Following, log: ReadableL
     sink.keep({ stream, stop: () => log.cancel() })
     socket.open(sink)
     sink.follow(
-      (onReadable) => log.attach({ how: 'resume', offset, onReadable }),
+      (onReadable) => log.attach({ how: 'resume', offset, onReadable, canReturn: true }),
       ({ result }) => keeping.counters.streamReader('resume', result),
     )
   }

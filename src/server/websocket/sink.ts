@@ -73,6 +73,11 @@ export class WsSink implements Sink {
     return this.#reader?.isCut ?? false
   }
 
+  /** True once another node has the kept stream, and the client has to go on there. */
+  get isMoved(): boolean {
+    return this.#reader?.isMoved ?? false
+  }
+
   /** Cancels the exchange until this sink follows its stream. */
   hold(handle: ExchangeHandle): void {
     this.#handle = handle
@@ -153,8 +158,8 @@ export class WsSink implements Sink {
     this.#kept?.stop()
   }
 
-  /** The socket is gone or too slow; nothing can be sent any more. */
-  leave(result: 'client_gone' | 'slow_reader'): void {
+  /** The socket is gone or too slow, or the client goes on elsewhere; nothing is sent any more. */
+  leave(result: 'client_gone' | 'slow_reader' | 'moved'): void {
     if (this.#isOver) return
     this.#close(result)
     if (this.#onDone === null) this.#handle?.cancel()

@@ -17,6 +17,8 @@ export type WsSocketOptions<UserData> = {
 const HIGH_WATER_BYTES = 64 * 1024
 /** Try again later (RFC 6455 registry, "1013"). */
 const CLOSE_TRY_LATER = 1013
+/** Service restart: reconnect (RFC 6455 registry, "1012"). */
+const CLOSE_RESTART = 1012
 /** Result of the engine's `send` for a dropped message. */
 const DROPPED = 2
 
@@ -32,6 +34,8 @@ export class WsSocket<UserData = unknown> implements ChatCarrier {
   #isBlocked = false
   /** A message was dropped: nothing may follow it. */
   #hasHole = false
+  /** A chat of it goes on at another node. */
+  #hasMoved = false
   #budget = CORK_BUDGET_BYTES
   #stallTimer: NodeJS.Timeout | null = null
 
@@ -57,12 +61,14 @@ export class WsSocket<UserData = unknown> implements ChatCarrier {
   /** The chat is over; its id is free again. */
   forget(sink: WsSink): void {
     if (this.#chats.get(sink.id) === sink) this.#chats.delete(sink.id)
+    if (this.#hasMoved && this.#chats.size === 0) queueMicrotask(() => this.end(CLOSE_RESTART, 'moved'))
   }
 
   /** The chat has something to send. */
   enqueue(sink: WsSink): void {
     if (!this.#isOpen) return
-    if (sink.isCut) this.cut()
+    if (sink.isMoved) this.#move(sink)
+    else if (sink.isCut) this.cut()
     else if (!sink.isQueued) {
       sink.isQueued = true
       this.#queue.push(sink)
@@ -113,6 +119,12 @@ export class WsSocket<UserData = unknown> implements ChatCarrier {
     if (this.#stallTimer !== null) clearTimeout(this.#stallTimer)
     this.#queue = []
     for (const sink of [...this.#chats.values()]) sink.leave(result)
+  }
+
+  /** The chat says no more. Its client learns from the close that it has to go on elsewhere, once no other chat needs the socket. */
+  #move(sink: WsSink): void {
+    this.#hasMoved = true
+    sink.leave('moved')
   }
 
   /** Writes cork by cork until the chats have nothing to send or the socket is full. */

@@ -5,6 +5,7 @@ import { test } from 'tap'
 import { WebSocket } from 'ws'
 import { GatewayError } from '../../../src/errors.js'
 import { isJsonObject, type JsonObject } from '../../../src/model/json.js'
+import { HandOver } from '../../../src/streams/kept/hand-over.js'
 import { pack } from '../../../src/wire/pack.js'
 import { type FakeExchange, type Script } from '../../helpers/fake-pipeline.js'
 import { COMPLETE, CUT, frame, turn } from '../../helpers/kept.js'
@@ -271,6 +272,47 @@ test('a chat that is lost before its stream begins is cancelled, kept or not', a
   client.socket.terminate()
   await latest().cancelled
   t.equal(front.streams.size, 0)
+})
+
+test('a chat that goes on at another node closes its socket with 1012, once no other chat needs it', async (t) => {
+  const { front, latest } = await start(t)
+  const handOver = new HandOver()
+  const stored: number[] = []
+  front.streams.join({
+    ...{ opened() {}, cancelled() {}, find: () => Promise.resolve(null), isShared: () => true },
+    ...{ handOver: () => handOver.begin(), close: () => Promise.resolve() },
+    movable: (_stream, reader, { onReadable }) => {
+      const isStored = (number: number): Promise<boolean> => Promise.resolve(stored.push(number) > 0)
+      return handOver.hold({ reader, onReadable, stored: isStored })
+    },
+  })
+  const [mixed, alone] = [await connect(front), await connect(front)]
+  const closes = [mixed, alone].map(async ({ socket }) => {
+    const [code, reason] = await once(socket, 'close')
+    return `${code} ${reason}`
+  })
+  mixed.send({ type: 'chat', id: 'plain', request: REQUEST })
+  while (front.pipeline.exchanges.length < 1) await turn()
+  const plain = latest()
+  mixed.send({ type: 'chat', id: 'kept', resume: true, request: REQUEST })
+  const stream = idOf((await mixed.count(1))[0])
+  const kept = latest()
+  alone.send({ type: 'resume', id: 'again', stream })
+  kept.frame('{"n":0}')
+  await Promise.all([mixed.count(2), alone.count(1)])
+  front.streams.leave()
+  kept.frame('{"n":1}')
+  t.equal(await closes[1], '1012 moved')
+  t.same(stored.sort(), [1, 1], 'after the frames that were sent')
+  plain.frame('{"p":0}')
+  t.match((await mixed.count(3)).slice(2), [{ type: 'event', id: 'plain', seq: 0 }], 'the other chat goes on')
+  t.same([kept.deliveries, kept.cancels], [[], 0])
+  plain.frame('[DONE]')
+  plain.end()
+  t.equal(await closes[0], '1012 moved')
+  t.match(mixed.got.at(-1), { type: 'done', id: 'plain' }, 'nothing of the one that moved')
+  t.equal(mixed.got.length, 4)
+  t.same(front.counters.readers.sort(), ['first moved', 'resume moved'])
 })
 
 test('a stream that lives elsewhere is waited for: its id is taken meanwhile, and may be cancelled', async (t) => {
