@@ -83,3 +83,22 @@ test('a failure of the decoder and a refusal by the queue end it once, whichever
   await turn()
   t.same(breaches(rig, [first, second, third, fourth]), [])
 })
+
+test('a client that leaves while its request is decoded starts nothing', async (t) => {
+  const rig = new PipelineRig({ concurrency: 1 })
+  const first = await rig.ask()
+  rig.holds.add('decode')
+  const second = await rig.ask(ASKS)
+  second.leave()
+  const timers = timersOf()
+  await rig.release()
+  await reported()
+  t.equal(timersOf(), timers, 'no keepalive for nobody')
+  t.same(second.late, [])
+  first.leave()
+  t.same(breaches(rig, [first, second]), [])
+})
+
+function timersOf(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+}
