@@ -89,7 +89,7 @@ const ROOMS: RoomOrder = {
   ],
   limit: ['headers', 'shared', 'local', 'limiter', 'refusal'],
   upstream: ['call', 'conceal', 'strangers', 'auth', 'deadlines', 'decompress', 'path', 'pool', 'failure', 'proxy'],
-  streams: ['redis', 'kept', 'sharing', 'log', 'reader'],
+  streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   telemetry: ['log', 'metrics', 'records'],
   pipeline: [
     ...[

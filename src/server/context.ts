@@ -13,7 +13,7 @@ import {
 import { type Sink } from '../pipeline/sink.js'
 import { type DecodedBody } from '../protocols/contract/envelope.js'
 import { type DecodedRequest } from '../protocols/contract/request-task.js'
-import { type LinkTokens } from '../streams/kept/link-token.js'
+import { type LinkTokens } from '../streams/access/link-token.js'
 import { type ReadableLog } from '../streams/kept/readable-log.js'
 import { type KeptCounters, type KeptStreams } from '../streams/kept/registry.js'
 import { type AddressTexts } from './caller/address-text.js'

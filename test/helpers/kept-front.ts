@@ -1,7 +1,7 @@
 // A front end that serves kept streams: keys `a` and `b`, a registry whose time is moved by hand, and streams that the test writes.
 
+import { LinkTokens } from '../../src/streams/access/link-token.js'
 import { type KeptStream } from '../../src/streams/kept/kept-stream.js'
-import { LinkTokens } from '../../src/streams/kept/link-token.js'
 import { type KeptFacts } from '../../src/streams/kept/readable-log.js'
 import { type OpenOptions } from '../../src/streams/kept/registry.js'
 import { type Script } from './fake-pipeline.js'

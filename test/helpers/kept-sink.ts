@@ -2,8 +2,8 @@
 import { type HeaderList, type Sink, type StreamFormat } from '../../src/pipeline/sink.js'
 import { type HoldingSink, type Keeping } from '../../src/server/context.js'
 import { createKeeping, type KeepPolicy } from '../../src/server/kept/kept-sink.js'
+import { LinkTokens } from '../../src/streams/access/link-token.js'
 import { type KeptStream } from '../../src/streams/kept/kept-stream.js'
-import { LinkTokens } from '../../src/streams/kept/link-token.js'
 import { createKeptStreams } from './kept.js'
 
 export const FORMAT: StreamFormat = {

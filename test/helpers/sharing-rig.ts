@@ -7,7 +7,7 @@ import { type KeyedAsking, type SharingDesk, type SharingRequest } from '../../s
 import { type KeepPolicy, KeptSink } from '../../src/server/kept/kept-sink.js'
 import { createSharing } from '../../src/server/sharing/open.js'
 import { type Run, type SharingGround } from '../../src/server/sharing/sharing.js'
-import { LinkTokens } from '../../src/streams/kept/link-token.js'
+import { LinkTokens } from '../../src/streams/access/link-token.js'
 import { type ReaderHow } from '../../src/streams/kept/readable-log.js'
 import { KeptStreams, type ReaderResult } from '../../src/streams/kept/registry.js'
 import { ExactCache } from '../../src/streams/sharing/exact-cache.js'

@@ -15,8 +15,8 @@ import {
   type StreamFormat,
   type StreamHead,
 } from '../../pipeline/sink.js'
+import { type LinkTokens } from '../../streams/access/link-token.js'
 import { type KeptStream } from '../../streams/kept/kept-stream.js'
-import { type LinkTokens } from '../../streams/kept/link-token.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'
 import { type KeptStreams, type OpenOptions } from '../../streams/kept/registry.js'
 import { shownStreamId } from '../../streams/kept/stream-id.js'

@@ -1,6 +1,6 @@
 // What tells an HTTP client where its stream is: the id, and a link for those that cannot send a key.
 import { type HeaderList } from '../../pipeline/sink.js'
-import { type LinkTokens } from '../../streams/kept/link-token.js'
+import { type LinkTokens } from '../../streams/access/link-token.js'
 import { type KeptFacts } from '../../streams/kept/readable-log.js'
 
 /** The path of a stream before its id. */

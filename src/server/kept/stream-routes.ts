@@ -6,7 +6,7 @@
 import { GatewayError } from '../../errors.js'
 import { type HeaderList, type StreamFormat } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
-import { offsetAfter } from '../../streams/kept/cursor.js'
+import { offsetAfter } from '../../streams/access/cursor.js'
 import { ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
 import { type FrameReader } from '../../streams/reader.js'
 import { type HttpRequest } from '../engine/engine.js'

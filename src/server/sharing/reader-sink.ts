@@ -1,7 +1,7 @@
 // The sink of a request that is answered from another one's frames: counts its reader, and where that is the kept stream of the request
 // that it repeats, gives the client the id and the numbers of that stream.
 import { type Answer, type Delivery, type Sink, type StreamFormat, type StreamHead } from '../../pipeline/sink.js'
-import { type LinkTokens } from '../../streams/kept/link-token.js'
+import { type LinkTokens } from '../../streams/access/link-token.js'
 import { type ReadableLog } from '../../streams/kept/readable-log.js'
 import { shownStreamId } from '../../streams/kept/stream-id.js'
 import { type FrameReader } from '../../streams/reader.js'

@@ -1,7 +1,7 @@
 // What tells a client where its stream is.
 import { test } from 'tap'
 import { STREAM_PATH, streamHeaders } from '../../../src/server/kept/stream-headers.js'
-import { LinkTokens } from '../../../src/streams/kept/link-token.js'
+import { LinkTokens } from '../../../src/streams/access/link-token.js'
 
 const STREAM = { id: 'str_00AAAAAAAAAAAAAAAAAAAAAA', owner: 'owner-1' }
 

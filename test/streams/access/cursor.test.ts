@@ -1,6 +1,6 @@
 // Cursors of all clients.
 import { test } from 'tap'
-import { offsetAfter, offsetAfterNumber } from '../../../src/streams/kept/cursor.js'
+import { offsetAfter, offsetAfterNumber } from '../../../src/streams/access/cursor.js'
 
 const LAST = Number.MAX_SAFE_INTEGER
 

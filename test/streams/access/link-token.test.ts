@@ -2,7 +2,7 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { LINK_TTL_MS, LinkTokens } from '../../../src/streams/kept/link-token.js'
+import { LINK_TTL_MS, LinkTokens } from '../../../src/streams/access/link-token.js'
 
 const START_MS = 1_795_216_274_321
 const SECRET = 'a secret of the operator'
