@@ -21,7 +21,7 @@ export type UpstreamRequest = {
   /** Parameter headers of the dialect that the client sent. */
   readonly headers: ParameterHeaders
   /** Must not change until the call is over: the one retry sends it again. */
-  readonly body: Uint8Array
+  readonly body: Uint8Array | readonly Uint8Array[]
   readonly isStream: boolean
   /** Sent in place of the provider's configured key. */
   readonly callerKey?: string | null
@@ -93,7 +93,7 @@ export class Upstream {
       const own = withParameters(fixed, request.isStream, request.headers)
       const headers = link.proxyHeaders.length === 0 ? own : [...own, ...link.proxyHeaders]
       // undici takes no readonly array but does not change it.
-      const options = { path, method: 'POST' as const, headers: headers as string[], body: request.body }
+      const options = { path, method: 'POST' as const, ...bodyOptions(headers as string[], request.body) }
       const isLast = isSurplus(link) || (callerKey !== null && isIsolated(request.provider))
       call.start(link, isLast ? { ...options, reset: true } : options)
     } catch (error) {
@@ -140,6 +140,13 @@ function ownerOf({ provider, callerKey = null, tenant = '' }: UpstreamRequest): 
 /** Only a proxy may send this status (RFC 9110 15.5.8). */
 function proxyRefusal(): GatewayError {
   return failureOf(new ProxyError(PROXY_AUTHENTICATION_REQUIRED), 'before-head', 0)
+}
+
+/** undici's types know no iterable body, but undici does, and sends its pieces one by one: their length must be told. */
+function bodyOptions(headers: string[], body: UpstreamRequest['body']): { headers: string[]; body: Uint8Array } {
+  if (body instanceof Uint8Array) return { headers, body }
+  const length = body.reduce((total, piece) => total + piece.length, 0)
+  return { headers: [...headers, 'content-length', String(length)], body: body as unknown as Uint8Array }
 }
 
 type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }

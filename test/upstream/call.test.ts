@@ -1,4 +1,5 @@
 // One call to a scripted upstream: what its handler sees, in which order, and what becomes of the connection.
+import { type AddressInfo, createServer } from 'node:net'
 import { type Test, test } from 'tap'
 import {
   answer,
@@ -41,6 +42,53 @@ test('gives head, bytes and end in order and sends exactly what was asked', asyn
   t.match(request?.head, /\r\naccept-encoding: identity/)
   t.match(request?.head, /\r\nx-parameter: p/)
   t.equal(request?.body.toString(), '{"hello":1}')
+})
+
+test('sends a body in pieces as one, with its length, also when it is sent again', async (t) => {
+  const pieces = ['{"a":"', 'é'.repeat(200_000), '"}'].map((piece) => Buffer.from(piece))
+  const expected = Buffer.concat(pieces)
+  const { server, upstream, provider } = await setUp(
+    t,
+    answer(whole(200, '{}')),
+    answer({ end: 'rst' }),
+    answer(whole(200, '{}')),
+  )
+  await probe(upstream, provider).done()
+  const seen = await probe(upstream, provider, { request: { body: pieces } }).done()
+  t.same(seen.events, ['head 200', 'bytes', 'end'])
+  t.equal(seen.call?.attempts, 2)
+  const sent = server.requests.at(-1)
+  t.match(`${sent?.head}\r\n`, `\r\ncontent-length: ${expected.length}\r\n`)
+  t.equal(sent?.body.equals(expected), true)
+  t.equal(`${sent?.head}`.split('content-length').length - 1, 1)
+  t.notMatch(sent?.head, 'transfer-encoding')
+})
+
+test('an answer that comes before the upstream has read a body in pieces is taken, and its connection is not used again', async (t) => {
+  let connections = 0
+  const server = createServer((socket) => {
+    connections += 1
+    socket.on('error', () => undefined)
+    socket.once('data', () => {
+      socket.pause()
+      socket.write('HTTP/1.1 413 X\r\ncontent-length: 9\r\n\r\ntoo large')
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { upstream, pools } = testUpstream()
+  t.teardown(async () => {
+    await pools.close(0)
+    server.close()
+  })
+  const provider = testProvider(`http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`)
+  const pieces = [Buffer.from('{"a":"'), Buffer.alloc(16 * 1024 * 1024, 'x'), Buffer.from('"}')]
+  for (const call of [1, 2]) {
+    const seen = await probe(upstream, provider, { request: { body: pieces } }).done()
+    t.equal(seen.status, 413)
+    t.equal(seen.body, 'too large')
+    t.equal(seen.call?.attempts, 1)
+    t.equal(connections, call)
+  }
 })
 
 test('keeps the connection for the next call and says that it was reused', async (t) => {

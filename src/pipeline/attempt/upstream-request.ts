@@ -28,7 +28,7 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, i
     provider,
     path: isRaw ? pathBelow(provider.baseUrl, encoded.path) : encoded.path,
     headers: isSameProtocol ? pick(request.parameterHeaders, dialect.parameterHeaders) : NO_HEADERS,
-    body: encoded.body,
+    body: encoded.pieces ?? encoded.body,
     isStream,
     // Sent only to the provider that the path names, whatever routing has selected.
     callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,

@@ -69,7 +69,8 @@ export function withBody(decoded: DecodedRequest, body: Uint8Array<ArrayBuffer>)
 
 /** The upstream's body with the client's. */
 export function withOriginal(encoded: EncodedBody, original: Uint8Array<ArrayBuffer>): EncodedRequestBody {
-  const { path, body, dropped, wanted, echo } = encoded
+  const { path, body, pieces, dropped, wanted, echo } = encoded
+  if (pieces !== undefined) return { path, body, pieces, dropped, original }
   if (wanted !== undefined) return { path, body, dropped, wanted, original }
   return echo === undefined ? { path, body, dropped, original } : { path, body, dropped, echo, original }
 }

@@ -43,6 +43,8 @@ export type EncodedBody = {
   readonly path: string
   /** The client's own bytes, the same object, if nothing had to change. */
   readonly body: Uint8Array<ArrayBuffer>
+  /** What to send in place of `body`, which is empty then: views of the client's bytes, and texts between them. */
+  readonly pieces?: readonly Uint8Array[]
   /** Fields that the target cannot carry. */
   readonly dropped: readonly string[]
   /** URLs to fetch before the body can be built; in that case there is no body yet. */

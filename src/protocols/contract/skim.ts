@@ -8,7 +8,8 @@
 import { estimateInputTokens, isImageBeginning } from '../../model/estimate.js'
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { type BodyShape, LONG_TEXT_BYTES, scanBody } from '../../wire/body/body-scan.js'
-import { type Member, spliceMembers } from '../../wire/body/members.js'
+import { containsText } from '../../wire/body/find-text.js'
+import { type Member, splicePieces } from '../../wire/body/members.js'
 import { asBuffer } from '../../wire/json.js'
 import { skipSpace } from '../../wire/json-scan.js'
 import { findSelector } from '../model-selectors.js'
@@ -20,6 +21,7 @@ export const MIN_SKIMMED_BYTES = 32 * 1024
 /** Smaller members are read: an empty list, or a short one, is checked here. */
 const MIN_BULK_BYTES = 4 * 1024
 const OPEN_BRACKET = 0x5b
+const NO_BODY = new Uint8Array(0)
 const CLOSE_BRACKET = 0x5d
 
 /**
@@ -104,9 +106,11 @@ export function passBody(surface: Surface, dialect: Dialect, task: EncodeTask): 
   const { body, head, facts, members, target, upstreamStream } = task
   if (head === null || surface.id !== target.protocol || facts.stream !== upstreamStream) return null
   const bytes = asBuffer(body)
-  // A native search takes 0.1 ms; the length alone rules most names out.
-  const mentions = (name: string) => ((head.textLengths >>> name.length) & 1) === 1 && bytes.includes(`"${name}"`)
+  // The length alone rules most names out.
+  const mentions = (name: string) => ((head.textLengths >>> name.length) & 1) === 1 && containsText(bytes, `"${name}"`)
   if (dialect.editsBulk?.(head.json, target, mentions) === true) return null
   const { edits, dropped } = dialect.editRequest(facts, head.json, target)
-  return { path: dialect.path(target, upstreamStream), body: spliceMembers(body, members, edits), dropped }
+  const path = dialect.path(target, upstreamStream)
+  const pieces = splicePieces(body, members, edits)
+  return pieces === null ? { path, body, dropped } : { path, body: NO_BODY, pieces, dropped }
 }

@@ -11,7 +11,9 @@ import { type KeyIdentity } from '../../pipeline/client.js'
 import { type HeaderList } from '../../pipeline/sink.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
+import { containsText } from '../../wire/body/find-text.js'
 import { type Member, scanMembers, spliceMembers } from '../../wire/body/members.js'
+import { asBuffer } from '../../wire/json.js'
 import { type HttpExchange, type TakeBody } from '../http/http.js'
 import { type NotKeptReason } from './idempotent-sink.js'
 import { checkedKey, digestOf, keyOfAnother, startOnce } from './run-once.js'
@@ -36,7 +38,7 @@ type Body = Uint8Array<ArrayBuffer>
 type IntakeRequest = { readonly exchange: HttpExchange; readonly key: KeyIdentity; readonly door: JobIntake }
 
 const WEBHOOK_MEMBER = 'webhookUrl'
-const WEBHOOK_BYTES = Buffer.from(`"${WEBHOOK_MEMBER}"`)
+const WEBHOOK_NAME = `"${WEBHOOK_MEMBER}"`
 /** Members that are not stored: a job is never streamed, and its webhook is stored separately. */
 const NOT_STORED = ['stream', 'stream_options', WEBHOOK_MEMBER]
 /** A full queue has moved on by then. */
@@ -67,7 +69,7 @@ function wantsJob({ head, view }: HttpExchange, body: Body): boolean {
     )
   }
   // The name may also occur in a text, so the body is parsed to be sure.
-  return Buffer.from(body.buffer).includes(WEBHOOK_BYTES) && hasWebhook(scanMembers(body) ?? [])
+  return containsText(asBuffer(body), WEBHOOK_NAME) && hasWebhook(scanMembers(body) ?? [])
 }
 
 function hasWebhook(members: readonly Member[]): boolean {

@@ -139,9 +139,23 @@ export function spliceMembers(
   members: readonly Member[],
   edits: Edits,
 ): Uint8Array<ArrayBuffer> {
-  if (edits.size === 0) return body
+  const splice = createSplice(body, members, edits)
+  return splice.isEmpty ? body : splice.join()
+}
+
+/**
+ * The same as pieces of `body` and the texts between them: a large body is not copied, but must not change as long as they are used.
+ * Null if nothing changes.
+ */
+export function splicePieces(body: Uint8Array, members: readonly Member[], edits: Edits): Uint8Array[] | null {
+  const splice = createSplice(body, members, edits)
+  return splice.isEmpty ? null : splice.pieces()
+}
+
+function createSplice(body: Uint8Array, members: readonly Member[], edits: Edits): Splice {
   const bytes = asBuffer(body)
   const splice = new Splice(bytes)
+  if (edits.size === 0) return splice
   let lastKept = members.length - 1
   while (lastKept >= 0 && isRemoved(members[lastKept], edits)) lastKept -= 1
   const added = addedMembers(members, edits, lastKept >= 0)
@@ -158,7 +172,7 @@ export function spliceMembers(
     // All behind the last kept one are removed, and with them the comma before.
     splice.replace(members[lastKept]?.valueEnd ?? members[0]?.keyStart ?? 0, last.valueEnd, '')
   }
-  return splice.isEmpty ? body : splice.join()
+  return splice
 }
 
 function isRemoved(member: Member | undefined, edits: Edits): boolean {
@@ -174,6 +188,9 @@ function addedMembers(members: readonly Member[], edits: Edits, isFollowed: bool
   }
   return text !== '' && isFollowed ? `${text},` : text
 }
+
+/** Copying fewer bytes takes less than one more write. */
+const MIN_PIECE_BYTES = 16 * 1024
 
 /** Bytes that are kept and texts that come between them, put together at the end: no view is made of any piece. */
 class Splice {
@@ -212,5 +229,30 @@ class Splice {
     }
     source.copy(joined, at, from)
     return joined
+  }
+
+  /** Short pieces are joined with what stands beside them: each piece is a write of its own to the upstream. */
+  pieces(): Uint8Array[] {
+    const pieces: Uint8Array[] = []
+    let short: Uint8Array[] = []
+    const add = (piece: Uint8Array): void => {
+      if (piece.length === 0) return
+      if (piece.length < MIN_PIECE_BYTES) {
+        short.push(piece)
+        return
+      }
+      if (short.length > 0) pieces.push(Buffer.concat(short))
+      short = []
+      pieces.push(piece)
+    }
+    let from = 0
+    for (const [i, text] of this.#texts.entries()) {
+      add(this.#source.subarray(from, this.#cuts[2 * i]))
+      add(Buffer.from(text))
+      from = this.#cuts[2 * i + 1] ?? 0
+    }
+    add(this.#source.subarray(from))
+    if (short.length > 0) pieces.push(Buffer.concat(short))
+    return pieces
   }
 }

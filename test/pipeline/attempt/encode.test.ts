@@ -3,6 +3,7 @@ import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { heldFetcher } from '../../helpers/held-fetcher.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
+import { sentBytes } from '../../helpers/sent-bytes.js'
 
 const URLS = ['https://example.com/1.png', 'https://example.com/2.png', 'https://example.com/3.png']
 
@@ -12,7 +13,7 @@ function withImages(...urls: string[]): JsonObject {
 }
 
 function sentBody(rig: PipelineRig): string {
-  return Buffer.from(rig.call.request.body).toString()
+  return sentBytes(rig.call.request.body).toString()
 }
 
 test('a target that takes bytes gets what was fetched; one attempt is counted', async (t) => {

@@ -5,6 +5,7 @@ import { type FakeSink } from '../../helpers/fake-sink.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
 import { breaches } from '../../helpers/pipeline-breaches.js'
 import { ANTHROPIC, OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
+import { sentBytes } from '../../helpers/sent-bytes.js'
 
 test('a target that fails before content is followed by the next; nothing of the first is sent, kept or counted', async (t) => {
   const rig = new PipelineRig()
@@ -66,7 +67,7 @@ test('what cannot be cured by another target is not tried there', async (t) => {
 
 test('a target that cannot think is asked once more without it, never twice, and remembered', async (t) => {
   const rig = new PipelineRig()
-  const thinks = () => 'reasoning_effort' in JSON.parse(Buffer.from(rig.call.request.body).toString())
+  const thinks = () => 'reasoning_effort' in JSON.parse(sentBytes(rig.call.request.body).toString())
   const refuse = async (): Promise<void> => {
     const message = "Unsupported parameter: 'reasoning_effort' is not supported with this model."
     rig.call
@@ -165,7 +166,7 @@ test('a request is sent once more as the client wrote it', async (t) => {
   rig.call.cut()
   await turn()
   t.equal(rig.call.request.provider.name, 'west')
-  t.match(JSON.parse(Buffer.from(rig.call.request.body).toString()), { temperature: 0.25, stream: true })
+  t.match(JSON.parse(sentBytes(rig.call.request.body).toString()), { temperature: 0.25, stream: true })
   rig.pipeline.endAll()
 })
 

@@ -7,6 +7,7 @@ import { PipelineRig, turn } from '../../helpers/pipeline.js'
 import { breaches } from '../../helpers/pipeline-breaches.js'
 import { type RigOptions } from '../../helpers/pipeline-config.js'
 import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
+import { sentBytes } from '../../helpers/sent-bytes.js'
 
 const { head, content, finish, marker } = STREAMS[OPENAI]
 const AFTER_MS = 500
@@ -125,9 +126,7 @@ test('the second target is written its own body, and is not asked to think where
   const sink = await rig.ask({ model: 'hedged', body: { reasoning_effort: 'high' } })
   const first = rig.call
   await pass(rig, AFTER_MS)
-  const asked = [first, rig.call].map(
-    ({ request }) => JSON.parse(Buffer.from(request.body).toString()).reasoning_effort,
-  )
+  const asked = [first, rig.call].map(({ request }) => JSON.parse(sentBytes(request.body).toString()).reasoning_effort)
   t.same(asked, ['high', undefined])
   t.not(bodies[0], bodies[1], 'a worker may take the second one’s away')
   rig.call.stream()

@@ -14,6 +14,7 @@ import { PipelineRig, turn } from '../../helpers/pipeline.js'
 import { breaches } from '../../helpers/pipeline-breaches.js'
 import { KEY, type RigOptions } from '../../helpers/pipeline-config.js'
 import { OPENAI, surfaceOf } from '../../helpers/pipeline-wires.js'
+import { sentBytes } from '../../helpers/sent-bytes.js'
 
 const FACTS = { model: 'one', stream: true, includeUsage: false, maxOutputTokens: null, provider: null, prompt: null }
 
@@ -117,7 +118,7 @@ test('the text that was found leaves for the upstream as the system prompt, to e
   const rig = new PipelineRig({ prompts: { 'pl/conversation': 'Odpowiadaj po polsku.' } })
   const body = { model_name: 'pair', user_last_statement: 'Hi', language: 'pl' }
   const sink = await rig.ask({ surface: 'conversation', body })
-  const sent = () => JSON.parse(Buffer.from(rig.call.request.body).toString()).messages
+  const sent = () => JSON.parse(sentBytes(rig.call.request.body).toString()).messages
   const expected = [
     { role: 'developer', content: 'Odpowiadaj po polsku.' },
     { role: 'user', content: 'Hi' },

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { isJsonArray, type JsonObject, type JsonValue } from '../../../src/model/json.js'
 import { type Quirks, type Target } from '../../../src/model/target.js'
 import { createCodec } from '../../../src/protocols/contract/codec.js'
-import { type DecodedRequest } from '../../../src/protocols/contract/request-task.js'
+import { type DecodedRequest, type EncodedBody } from '../../../src/protocols/contract/request-task.js'
 import { MIN_SKIMMED_BYTES } from '../../../src/protocols/contract/skim.js'
 import { PROTOCOLS } from '../../../src/protocols/index.js'
 import { encodeText } from '../../../src/wire/json.js'
@@ -95,8 +95,8 @@ function encode(surfaceId: string, body: Uint8Array<ArrayBuffer>, way: Way) {
   return shown(codec.encodeBody(taskOf(surfaceId, body, way)))
 }
 
-function shown({ path, body, dropped }: { path: string; body: Uint8Array; dropped: readonly string[] }) {
-  return { path, dropped, text: Buffer.from(body).toString() }
+function shown({ path, body, pieces = [body], dropped }: EncodedBody) {
+  return { path, dropped, text: Buffer.concat(pieces).toString() }
 }
 
 function attempt<T>(run: () => T): T | object {

@@ -8,6 +8,7 @@ import {
   parseRequestBody,
   scanMembers,
   spliceMembers,
+  splicePieces,
 } from '../../../src/wire/body/members.js'
 import { encodeText, MAX_MEMBERS } from '../../../src/wire/json.js'
 import { thrownBy } from '../../helpers/thrown.js'
@@ -18,9 +19,12 @@ function membersOf(body: Uint8Array): readonly Member[] {
 
 type Edits = [string, JsonValue | undefined][]
 
+/** Both ways give the same bytes. */
 function splice(text: string, edits: Edits): string {
   const body = encodeText(text)
-  return Buffer.from(spliceMembers(body, membersOf(body), new Map(edits))).toString()
+  const joined = Buffer.from(spliceMembers(body, membersOf(body), new Map(edits))).toString()
+  const pieces = splicePieces(body, membersOf(body), new Map(edits)) ?? [body]
+  return Buffer.concat(pieces).toString() === joined ? joined : 'pieces of other bytes'
 }
 
 test('finds every member with its bytes', async (t) => {
@@ -173,6 +177,26 @@ test('sets, adds and removes members and touches nothing else', async (t) => {
 test('sets and removes every duplicate', async (t) => {
   t.equal(splice('{"a":1,"b":2,"\\u0061":3}', [['a', 9]]), '{"a":9,"b":2,"\\u0061":9}')
   t.equal(splice('{"a":1,"b":2,"\\u0061":3}', [['a', undefined]]), '{"b":2}')
+})
+
+test('pieces of a large body are views of it, and what is short is joined', async (t) => {
+  const long = 'x'.repeat(20_000)
+  const body = encodeText(JSON.stringify({ a: 1, b: long, c: 2, d: long, e: 3, f: 4 }))
+  const edits = new Map<string, JsonValue | undefined>([
+    ['a', 'one'],
+    ['c', undefined],
+    ['e', 'three'],
+    ['f', 'four'],
+    ['n', 0],
+  ])
+  const pieces = splicePieces(body, membersOf(body), edits) ?? []
+  t.same(JSON.parse(Buffer.concat(pieces).toString()), { n: 0, a: 'one', b: long, d: long, e: 'three', f: 'four' })
+  t.same(
+    pieces.map((piece) => piece.buffer === body.buffer),
+    [false, true, true, false],
+  )
+  t.equal(splicePieces(body, membersOf(body), new Map()), null)
+  t.equal(splicePieces(body, membersOf(body), new Map([['z', undefined]])), null)
 })
 
 test('equals the edit of the parsed object, for any object, spacing and edits', async () => {
