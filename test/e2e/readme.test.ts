@@ -1,7 +1,7 @@
 // The examples of README and docs as their reader runs them: every curl and every JavaScript block against a gateway without any
 // configuration; Python is compiled at least.
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -39,7 +39,13 @@ function aimed(block: Block, gateway: Running): string {
 function folderOf(t: Teardown): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-readme-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  // As in a reader's project: the libraries, and this package beside them.
+  const modules = join(folder, 'node_modules')
+  mkdirSync(modules)
+  for (const name of readdirSync(join(ROOT, 'node_modules')).filter((name) => !name.startsWith('.'))) {
+    symlinkSync(join(ROOT, 'node_modules', name), join(modules, name))
+  }
+  symlinkSync(ROOT, join(modules, 'sluice'))
   return folder
 }
 
