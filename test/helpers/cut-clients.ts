@@ -120,7 +120,9 @@ async function openStream(origin: string, key: string, body: object): Promise<st
     const id = response?.headers.get('x-sluice-stream')
     await response?.body?.cancel().catch(() => undefined)
     if (id) return id
-    if (response !== null) throw new Error(`status ${response.status} without a stream`)
+    // The first one is under way where this one cannot reach it.
+    if (response?.status === 409) await sleep(RECONNECT_MS)
+    else if (response !== null) throw new Error(`status ${response.status} without a stream`)
   }
   throw new Error('too many connections')
 }
