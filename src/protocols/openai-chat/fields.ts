@@ -32,6 +32,18 @@ export const CANONICAL_FIELDS: ReadonlySet<string> = new Set([
 export const SERVICE_TIERS: readonly unknown[] = Object.freeze(['auto', 'default', 'flex', 'scale', 'priority'])
 
 /**
+ * Those that only the vendor itself knows. Agents on its newer API send some of them with every request, and servers that are strict
+ * about unknown fields (Groq 400, Mistral 422) would reject them all.
+ */
+export const VENDOR_EXTENSIONS: ReadonlySet<string> = new Set([
+  'prompt_cache_key',
+  'prompt_cache_options',
+  'prompt_cache_retention',
+  'safety_identifier',
+  'verbosity',
+])
+
+/**
  * Extensions that are this API's own fields (openai-node 6.49, ChatCompletionCreateParams) and so are carried to
  * its upstreams.
  */

@@ -14,7 +14,7 @@ import { type EncodedRequest } from '../../contract/protocol.js'
 import { instructFormat } from '../../fit/format-instruction.js'
 import { fitReasoning } from '../../fit/reasoning.js'
 import { fitUser } from '../../fit/user.js'
-import { CARRIED_EXTENSIONS, SERVICE_TIERS } from '../fields.js'
+import { CARRIED_EXTENSIONS, SERVICE_TIERS, VENDOR_EXTENSIONS } from '../fields.js'
 import { type WireResponseFormat, type WireTool, type WireToolChoice } from '../wire.js'
 import { encodeMessages } from './encode-messages.js'
 
@@ -80,12 +80,14 @@ export function fitResponseFormat(format: WireResponseFormat, quirks: Quirks): W
   return quirks.jsonSchema === 'none' ? null : { type: 'json_object' }
 }
 
-/** Extensions of other surfaces have no meaning here: only this API's own fields are carried. */
-function encodeExtensions({ body, drop }: Draft, extensions: JsonObject): void {
+/** Extensions of other surfaces have no meaning here: only this API's own fields are carried, to vendors that know them. */
+function encodeExtensions({ body, quirks, drop }: Draft, extensions: JsonObject): void {
   for (const [field, value] of Object.entries(extensions)) {
     // Anthropic has a field of this name with other values.
     const isForeign = field === 'service_tier' && !SERVICE_TIERS.includes(value)
-    if (CARRIED_EXTENSIONS.has(field) && !isForeign) body[field] = value
+    // A vendor with the developer role has the full wire.
+    const isUnknown = VENDOR_EXTENSIONS.has(field) && !quirks.developerRole
+    if (CARRIED_EXTENSIONS.has(field) && !isForeign && !isUnknown) body[field] = value
     else drop(field)
   }
 }

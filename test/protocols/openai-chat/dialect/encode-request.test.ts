@@ -147,6 +147,15 @@ test("a service tier passes when it is one of this API's", (t) => {
   t.end()
 })
 
+test('what only the vendor itself knows goes to vendors with its full wire, and is named for others', (t) => {
+  const extensions = { prompt_cache_key: 'k', prompt_cache_retention: '24h', safety_identifier: 's', verbosity: 'low' }
+  t.match(encode({ extensions }, { developerRole: true }).body, extensions)
+  const strict = encode({ extensions }, { developerRole: false })
+  t.strictSame(Object.keys(strict.body).sort(), ['messages', 'model', 'stream'])
+  t.strictSame(strict.dropped, Object.keys(extensions))
+  t.end()
+})
+
 test('a default cap on the output yields to the client’s, under either of its names', (t) => {
   const sampling = { ...NO_SAMPLING, maxOutputTokens: 5 }
   const { body } = encode({ sampling }, { maxTokensField: 'max_tokens' }, { max_completion_tokens: 9, seed: 1 })
