@@ -72,8 +72,9 @@ function pushReasoning(turns: Turns, item: JsonObject): void {
   const text = reasoningText(item)
   const encrypted = textOf(item.encrypted_content)
   const sealed = encrypted === null ? null : unseal(encrypted)
-  if (sealed?.kind === 'call') turns.sign(sealed.callId, sealed.signature)
-  else if (sealed?.kind === 'redacted') {
+  // The signature of a call: its call has it already.
+  if (sealed?.kind === 'call') return
+  if (sealed?.kind === 'redacted') {
     turns.assistant({ type: 'reasoning', text: '', signature: null, redacted: sealed.redacted })
   } else {
     const own = encrypted === null ? null : markEncrypted(encrypted, '')
@@ -88,8 +89,11 @@ const SEARCH_RESULT = 'tool_search_output'
 
 type Turn =
   | { role: 'user'; content: Extract<Message, { role: 'user' }>['content'] }
-  | { role: 'assistant'; content: AssistantPart[] }
+  | ModelTurn
   | { role: 'tool'; content: ToolResultPart[] }
+
+/** `content`: all before the first call; `rest`: from there on. */
+type ModelTurn = { role: 'assistant'; content: AssistantPart[]; rest: AssistantPart[] }
 
 /** The turns so far. */
 class Turns {
@@ -102,11 +106,14 @@ class Turns {
   /** Calls whose result is still to come: until then users' turns wait. */
   readonly #open = new Set<string>()
   readonly #nameOf = new Map<string, string>()
+  /** Signatures of calls of another wire, which come behind them. */
+  readonly #signatureOf: ReadonlyMap<string, string>
   #waiting: Turn[] = []
 
   constructor(input: JsonArray) {
     this.#answered = idsOf(input, (type) => RESULT_TYPES.has(type))
     this.#searched = idsOf(input, (type) => type === SEARCH_RESULT)
+    this.#signatureOf = signaturesIn(input)
   }
 
   user(content: Extract<Message, { role: 'user' }>['content']): void {
@@ -116,26 +123,17 @@ class Turns {
 
   /** Text and reasoning. Text goes before the calls of its turn, where every wire accepts it. */
   assistant(part: AssistantPart): void {
-    const { content } = this.#model()
-    const firstCall = part.type === 'text' ? content.findIndex(({ type }) => type === 'tool-call') : -1
-    content.splice(firstCall < 0 ? content.length : firstCall, 0, part)
+    const { content, rest } = this.#model()
+    if (part.type === 'text' || rest.length === 0) content.push(part)
+    else rest.push(part)
   }
 
   call(item: JsonObject, name: string, text: string): void {
     const id = stringOf(item.call_id) ?? ''
     this.#nameOf.set(id, name)
-    this.#model().content.push({ type: 'tool-call', id, name, arguments: text, signature: null })
+    const signature = this.#signatureOf.get(id) ?? null
+    this.#model().rest.push({ type: 'tool-call', id, name, arguments: text, signature })
     if (this.#answered.has(id) || this.#searched.has(id)) this.#open.add(id)
-  }
-
-  /** The signature of a call of another wire. */
-  sign(callId: string, signature: string): void {
-    for (const { role, content } of this.#turns) {
-      if (role !== 'assistant') continue
-      const at = content.findIndex((part) => part.type === 'tool-call' && part.id === callId)
-      const call = content[at]
-      if (call?.type === 'tool-call') content[at] = { ...call, signature }
-    }
   }
 
   result(item: JsonObject, { content }: Pick<ToolResultPart, 'content'>): void {
@@ -172,16 +170,20 @@ class Turns {
 
   end(): DecodedInput {
     this.#release()
-    return { system: this.system, messages: this.#turns, dropped: this.#dropped }
+    const messages = this.#turns.map((turn): Message => {
+      if (turn.role !== 'assistant') return turn
+      return { role: turn.role, content: turn.content.concat(turn.rest) }
+    })
+    return { system: this.system, messages, dropped: this.#dropped }
   }
 
   /** The turn of the model that a part of it belongs to: while results are due, the one that made the calls. */
-  #model(): Extract<Turn, { role: 'assistant' }> {
+  #model(): ModelTurn {
     const last = this.#turns.at(-1)
     if (last?.role === 'assistant') return last
     const caller = this.#open.size > 0 ? this.#turns.findLast((turn) => turn.role === 'assistant') : undefined
     if (caller !== undefined) return caller
-    const turn: Turn = { role: 'assistant', content: [] }
+    const turn: ModelTurn = { role: 'assistant', content: [], rest: [] }
     this.#turns.push(turn)
     return turn
   }
@@ -194,4 +196,14 @@ class Turns {
 
 function idsOf(input: JsonArray, isOne: (type: JsonValue | undefined) => boolean): Set<string> {
   return new Set(input.flatMap((item) => (isJsonObject(item) && isOne(item.type) ? (textOf(item.call_id) ?? []) : [])))
+}
+
+function signaturesIn(input: JsonArray): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const item of input) {
+    const encrypted = isJsonObject(item) && item.type === 'reasoning' ? textOf(item.encrypted_content) : null
+    const sealed = encrypted === null ? null : unseal(encrypted)
+    if (sealed?.kind === 'call') found.set(sealed.callId, sealed.signature)
+  }
+  return found
 }

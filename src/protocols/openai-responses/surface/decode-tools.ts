@@ -80,8 +80,9 @@ function decodeChoice(choice: JsonValue | undefined, listed: readonly ListedTool
     return { choice: { type: choice }, isAllowed: ANY }
   }
   if (!isJsonObject(choice)) return { choice: null, isAllowed: ANY }
-  if (choice.type === 'allowed_tools') return decodeAllowed(choice, listed)
-  const found = findTool(choice, listed)
+  const index = indexTools(listed)
+  if (choice.type === 'allowed_tools') return decodeAllowed(choice, index)
+  const found = findTool(choice, index)
   if (found?.kind === null) throw notCarried('tool_choice', `'${found.flat}', a tool that runs at its vendor`)
   const name = found?.flat ?? textOf(choice.name)
   if (name === null) throw notCarried('tool_choice', `of type '${stringOf(choice.type) ?? ''}'`)
@@ -89,19 +90,34 @@ function decodeChoice(choice: JsonValue | undefined, listed: readonly ListedTool
 }
 
 /** Only some of the tools may be called; other wires have no word for that, so only those are sent. */
-function decodeAllowed(choice: JsonObject, listed: readonly ListedTool[]): DecodedChoice {
+function decodeAllowed(choice: JsonObject, index: ToolIndex): DecodedChoice {
   const named = isJsonArray(choice.tools) ? choice.tools.filter(isJsonObject) : []
-  const allowed = new Set(named.map((one) => findTool(one, listed)))
+  const allowed = new Set(named.map((one) => findTool(one, index)))
   return { choice: { type: choice.mode === 'required' ? 'required' : 'auto' }, isAllowed: (tool) => allowed.has(tool) }
 }
 
-function findTool(choice: JsonObject, listed: readonly ListedTool[]): ListedTool | undefined {
-  const name = textOf(choice.name)
-  if (choice.type === SEARCH_NAME) return listed.find(({ kind }) => kind === 'search')
-  if (choice.type !== 'function' && choice.type !== 'custom') {
-    return listed.find(({ kind, tool }) => kind === null && tool.type === choice.type)
+/** Tools by each way to name them: a request may have many, and name as many. */
+type ToolIndex = ReadonlyMap<string, ListedTool>
+
+function indexTools(listed: readonly ListedTool[]): ToolIndex {
+  const index = new Map<string, ListedTool>()
+  const add = (key: string, tool: ListedTool): void => {
+    if (!index.has(key)) index.set(key, tool)
   }
-  const flat = flatName(textOf(choice.namespace), name ?? '')
-  const own = listed.filter(({ kind }) => kind === choice.type)
-  return own.find((tool) => tool.flat === flat) ?? own.find((tool) => tool.name === name)
+  for (const tool of listed) add(keyOf(tool.kind === null ? 'vendor' : String(tool.tool.type), tool.flat), tool)
+  // By its own name alone, without its namespace, where nothing else has that.
+  for (const tool of listed) if (tool.kind !== null) add(keyOf(String(tool.tool.type), tool.name), tool)
+  return index
+}
+
+function keyOf(type: string, name: string): string {
+  return JSON.stringify([type, name])
+}
+
+function findTool(choice: JsonObject, index: ToolIndex): ListedTool | undefined {
+  const type = stringOf(choice.type) ?? ''
+  if (type === SEARCH_NAME) return index.get(keyOf(type, SEARCH_NAME))
+  if (type !== 'function' && type !== 'custom') return index.get(keyOf('vendor', type))
+  const name = textOf(choice.name) ?? ''
+  return index.get(keyOf(type, flatName(textOf(choice.namespace), name))) ?? index.get(keyOf(type, name))
 }

@@ -10,6 +10,8 @@ import { isJsonObject, type JsonValue } from '../../../model/json.js'
 const OPENING = /^\s*\{\s*"input"\s*:\s*"/
 /** What may still become the opening. */
 const PARTIAL = /^\s*(?:\{\s*(?:"(?:i(?:n(?:p(?:u(?:t(?:"\s*(?::\s*)?)?)?)?)?)?)?)?)?$/
+/** A longer opening is none: each fragment is matched again until it is complete. */
+const MAX_OPENING_CHARS = 256
 const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
 const UNICODE_CHARS = 6
 
@@ -30,7 +32,8 @@ export class RawInput {
     if (this.#state === 'other') return ''
     const opening = OPENING.exec(this.#arguments)?.[0]
     if (opening === undefined) {
-      if (!PARTIAL.test(this.#arguments)) this.#state = 'other'
+      const { length } = this.#arguments
+      if (length > MAX_OPENING_CHARS || !PARTIAL.test(this.#arguments)) this.#state = 'other'
       return ''
     }
     this.#state = 'inside'

@@ -101,3 +101,14 @@ test('of allowed tools only those are sent', async (t) => {
   t.same(decodeTools(allowed([], 'required')).choice, { type: 'required' })
   t.same(names({ tools: [F], tool_choice: { type: 'allowed_tools', mode: 'auto' } }), [])
 })
+
+test('a hundred thousand tools, all of them allowed, are matched in one pass', async (t) => {
+  const tools = Array.from({ length: 100_000 }, (_, i) => ({ type: 'function', name: `f${i}` }))
+  const started = process.cpuUsage()
+  t.equal(
+    decodeTools({ tools, tool_choice: { type: 'allowed_tools', mode: 'auto', tools } }).tools.length,
+    tools.length,
+  )
+  const { user } = process.cpuUsage(started)
+  t.ok(user < 5_000_000, `${user} us`)
+})

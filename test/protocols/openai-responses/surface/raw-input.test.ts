@@ -44,6 +44,8 @@ test('arguments of another form are taken as they are meant, at the end', async 
   t.same(read('{"input":{"a":1}}'), ['', '{"input":{"a":1}}'])
   t.same(read(), [''])
   t.same(read('{"inp'), ['', '{"inp'])
+  const late = `${' '.repeat(300)}{"input":"a"}`
+  t.equal(read(...late).join(''), 'a', 'an opening that is late is read at the end')
 })
 
 test('an escape that is cut off is no text, and one that JSON does not know is its letter', async (t) => {
