@@ -112,12 +112,15 @@ test('each Python example of the documentation compiles', async (t) => {
   }
 })
 
-test('the configuration of the documentation is taken as it is', async (t) => {
-  const folder = folderOf(t)
-  const [block] = ofLanguage('yaml')
-  writeFileSync(join(folder, 'sluice.yaml'), block?.text ?? '')
+test('each configuration of the documentation is taken as it is', async (t) => {
   const env = { PATH: process.env.PATH ?? '', TEAM_A_KEY: 'team-a-key-0123456789', OPENAI_API_KEY: 'sk-x' }
-  const { stdout } = await run(process.execPath, [MAIN, 'check'], { cwd: folder, env })
-  t.match(stdout, /requestsPerMinute: 600/)
-  t.notMatch(stdout, /# warning/)
+  const shown: string[] = []
+  for (const block of ofLanguage('yaml')) {
+    const folder = folderOf(t)
+    writeFileSync(join(folder, 'sluice.yaml'), block.text)
+    const { stdout } = await run(process.execPath, [MAIN, 'check'], { cwd: folder, env })
+    t.notMatch(stdout, /# warning/, whereOf(block))
+    shown.push(stdout)
+  }
+  t.match(shown.join(''), /requestsPerMinute: 600/)
 })
