@@ -22,11 +22,15 @@ export async function runS13(bench: Bench): Promise<void> {
       { scenario: 'S13 215 KB, openai to anthropic', ask: TRANSLATED },
     ]
     for (const { scenario, ask } of ways) {
+      // The bare pipe comes first in each round.
+      let pipeUs = 0
       await interleave(bench, { scenario, entrants: contenders }, async (each, { add, isWarmUp }) => {
         const amount = isWarmUp ? WARM_UP_REQUESTS : scaled(bench, LOAD.amount)
         const sample = await runPlain(each, requestFor(each, each.isGateway ? ask : STEP), { ...LOAD, amount })
         add('CPU us/request', sample.cpuUsPerRequest)
         add('event loop us/request', sample.loopUsPerRequest)
+        if (each.name === 'bare pipe') pipeUs = sample.loopUsPerRequest
+        else add('added event loop us/request', sample.loopUsPerRequest - pipeUs, null)
       })
     }
   })

@@ -1,6 +1,9 @@
 // Clock and randomness of one event loop: the only place where they are read for the pipeline.
 import { type Clock } from '../pipeline/context.js'
 
+/** Its reactions are microtasks; queueMicrotask makes an async resource for each. */
+const SETTLED = Promise.resolve()
+
 /**
  * Monotonic milliseconds, read once per turn: one read from an upstream may contain fifty frames, each of which is timed. A
  * reading takes 40 ns, and each frame needs three (Node 20.20).
@@ -15,7 +18,7 @@ function createTurnClock(): () => number {
     if (!isFresh) {
       nowMs = performance.now()
       isFresh = true
-      queueMicrotask(expire)
+      void SETTLED.then(expire)
     }
     return nowMs
   }
