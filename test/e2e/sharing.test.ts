@@ -19,14 +19,22 @@ const chat = (content: string, rest: object = {}) => ({
   ...rest,
 })
 
-type Options = { readonly model?: object; readonly streams?: object; readonly keys?: readonly object[] }
+type Options = {
+  readonly server?: object
+  readonly model?: object
+  readonly streams?: object
+  readonly keys?: readonly object[]
+}
 
-async function start(t: Test, { model = {}, streams = {}, keys = [{ name: 'one', key: KEY }] }: Options = {}) {
+async function start(
+  t: Test,
+  { server = {}, model = {}, streams = {}, keys = [{ name: 'one', key: KEY }] }: Options = {},
+) {
   const upstream = await scriptedSse(t)
   const gateway = await startGateway(t, {
     config: {
       routing: { retries: { max: 0 } },
-      ...{ keys, streams, models: { fast: { targets: ['up/m'], ...model } } },
+      ...{ server, keys, streams, models: { fast: { targets: ['up/m'], ...model } } },
       providers: { up: { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1` } },
     },
   })
@@ -295,4 +303,30 @@ test('a cached answer is served without its provider', async (t) => {
     await gateway.metricsWith([/^sluice_cache_answers_total\{result="hit"\} 1$/m], BEARER),
     /^sluice_cache_bytes [1-9]/m,
   )
+})
+
+test('who waits for a silent provider gets keepalives, first, follower and retry alike', async (t) => {
+  const { upstream, gateway } = await start(t, { model: { coalesce: true }, server: { keepaliveMs: 100 } })
+  const asks = { 'x-sluice-resume': '1' }
+  const leader = new Reader(gateway.origin, chat('hi'), asks)
+  const call = await upstream.next()
+  const follower = new Reader(gateway.origin, chat('hi'))
+  for (const reader of [leader, follower]) await reader.until(': ping')
+  await leader.leave()
+  call.write(word('a'))
+  await follower.until('"a"')
+  const retry = new Reader(gateway.origin, chat('hi'), { 'x-stainless-retry-count': '1' })
+  await retry.until('"a"')
+  t.equal(await retry.header('x-sluice-attached'), 'retry')
+  for (const reader of [follower, retry]) {
+    const before = reader.text.length
+    await reader.until(`${reader.text}: ping`)
+    t.ok(reader.text.length > before)
+  }
+  call.write(word('b') + END)
+  call.end()
+  for (const reader of [follower, retry]) {
+    t.equal(await reader.done, 'ended')
+    t.equal(reader.text.replace(/: ping\n+/g, ''), word('a') + word('b') + END)
+  }
 })

@@ -322,3 +322,72 @@ test('it works without gateway keys, and with a key of the caller', async (t) =>
     t.equal(withoutIds(again.text), WHOLE_STREAM)
   }
 })
+
+test('a repetition of a stream that turns out not to be kept is told to come back', async (t) => {
+  const rig = new SharingRig(t, null, { roomBytes: 0 })
+  const first = await rig.ask({ idempotencyKey: 'k1' })
+  const beside = await rig.ask({ idempotencyKey: 'k1' })
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  t.match(beside.sink.answers, [{ status: 409, error: { param: 'Idempotency-Key', retryAfterMs: 1000 } }])
+  t.same(first.keyEvents, ['stream', 'end'], 'the key is free as soon as it has begun')
+  t.equal(first.text, head + content[0], 'and its client gets it all the same')
+  await rig.ask({ idempotencyKey: 'k1' })
+  t.equal(rig.calls, 2)
+})
+
+test('a client with a key that is gone before its request is read takes a whole answer along', async (t) => {
+  const rig = new SharingRig(t, null)
+  rig.pipe.holds.add('decode')
+  const client = await rig.ask({ idempotencyKey: 'k1', stream: false })
+  await client.leave()
+  t.same(rig.pipe.records, [], 'it might have been a stream')
+  await rig.pipe.release()
+  t.match(rig.pipe.records, [{ outcome: 'client_gone' }])
+  t.same(client.keyEvents, ['end'])
+  t.equal(rig.calls, 0)
+})
+
+test('a lost whole answer takes memory for a minute, and is not kept where there is none', async (t) => {
+  const rig = new SharingRig(t, null, { roomBytes: 2000 })
+  const askAndLeave = async (content: string) => {
+    const client = await rig.ask({ asks: true, stream: false, content })
+    await client.leave()
+    rig.pipe.call.whole()
+    await turn()
+  }
+  for (let i = 0; i < 30; i++) await askAndLeave(`question ${i}`)
+  const held = rig.ground.index.size
+  t.ok(held > 0 && held < 30, `${held} of 30`)
+  rig.timers.advance(60_000)
+  t.equal(rig.ground.index.size, 0)
+  await askAndLeave('again')
+  t.equal(rig.ground.index.size, 1, 'the memory is free again')
+})
+
+test('a large request is told from others like any other', async (t) => {
+  const rig = new SharingRig(t, null)
+  const content0 = 'x'.repeat(300_000)
+  const first = await rig.ask({ asks: true, content: content0 })
+  for (let i = 0; i < 50 && rig.calls === 0; i++) await turn()
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  await first.leave()
+  const retry = await rig.ask({ ...RETRY, content: content0 })
+  for (let i = 0; i < 50 && retry.text === ''; i++) await turn()
+  t.equal(retry.header('x-sluice-attached'), 'retry')
+  const gone = rig.startAsk({ ...RETRY, content: `${content0}y` })
+  await gone.leave()
+  for (let i = 0; i < 50; i++) await turn()
+  t.equal(rig.calls, 1, 'one whose client leaves meanwhile does not run')
+})
+
+test('keys of streams that failed or are forgotten are free for other requests', async (t) => {
+  const rig = new SharingRig(t, null)
+  await rig.ask({ idempotencyKey: 'k1' })
+  rig.pipe.call.stream()
+  await turn()
+  rig.timers.advance(KEEP_MS + 1)
+  await rig.ask({ idempotencyKey: 'k1', content: 'another question' })
+  t.equal(rig.calls, 2)
+})

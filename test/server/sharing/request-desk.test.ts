@@ -317,3 +317,72 @@ test('a kept request that began while it waited is found by its retry', async (t
   t.equal(retry.header('x-sluice-stream'), first.header('x-sluice-stream'))
   t.equal(retry.text.replace(/^id: \d+\n/gm, ''), WHOLE_STREAM)
 })
+
+test('a gateway that keeps no streams and shares no answers opens no desk', async (t) => {
+  const rig = new SharingRig(t, null, { keeps: false })
+  const client = await rig.ask({ retryCount: '1', asks: true, cacheControl: 'no-cache' })
+  t.equal(client.desk, null)
+  const sharing = new SharingRig(t, COALESCE, { keeps: false })
+  const [leader, follower] = [await sharing.ask({ asks: true }), await sharing.ask({ retryCount: '1' })]
+  sharing.pipe.call.stream()
+  await turn()
+  t.equal(sharing.calls, 1, 'models share their answers without it')
+  for (const each of [leader, follower]) t.equal(each?.text, WHOLE_STREAM)
+})
+
+test('a follower whose turn comes when it has left does not run', async (t) => {
+  const rig = new SharingRig(t, COALESCE, { tokensPerMinute: 10 })
+  const leader = rig.startAsk({})
+  const follower = rig.startAsk({})
+  follower.isGone = true
+  follower.sink.leave()
+  await turn()
+  t.match(leader.sink.answers, [{ status: 429 }])
+  t.match(recordOf(rig, follower), { outcome: 'client_gone' })
+  t.equal(rig.ground.index.size, 0)
+})
+
+test('each that runs is drained like any other, and so are those who follow it or repeat it', async (t) => {
+  const rig = new SharingRig(t, { coalesce: true, cache: { ttlMs: 1000, scope: 'key' } })
+  const clients = [await rig.ask(), await rig.ask({ asks: true })]
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  clients.push(await rig.ask())
+  const waiting = await rig.ask({ content: 'b' })
+  clients.push(waiting, await rig.ask({ content: 'b' }))
+  rig.pipe.pipeline.endAll()
+  await turn()
+  t.equal(rig.pipe.pipeline.openCount(), 0)
+  for (const client of clients) {
+    t.ok(client.isDone)
+    t.equal(recordOf(rig, client)?.outcome, 'drained')
+  }
+  t.equal(rig.ground.index.size, 0)
+  t.equal(rig.pipe.limiter.active(), 0)
+})
+
+test('a leader whose own grace has run out before the first frame leaves those who wait alone', async (t) => {
+  const rig = new SharingRig(t, COALESCE)
+  const leader = await rig.ask({ asks: true })
+  const follower = await rig.ask()
+  await leader.leave()
+  rig.timers.advance(GRACE_MS * 2)
+  t.equal(rig.pipe.call.aborts, 0)
+  rig.pipe.call.stream()
+  await turn()
+  t.equal(follower.text, WHOLE_STREAM)
+})
+
+test('a key makes a request known to those who have it, not to equal ones', async (t) => {
+  for (const asking of [
+    { path: { streams: false, provider: null, callerKey: 'sk-own' } },
+    { key: { index: -1, name: null, digest: null } },
+  ]) {
+    const rig = new SharingRig(t, COALESCE)
+    await rig.ask({ ...asking, idempotencyKey: 'k1' })
+    await rig.ask({ ...asking, idempotencyKey: 'k2' })
+    t.equal(rig.calls, 2)
+    await rig.ask({ ...asking, idempotencyKey: 'k1' })
+    t.equal(rig.calls, 2)
+  }
+})
