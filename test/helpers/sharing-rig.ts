@@ -66,6 +66,7 @@ export class SharedClient {
   /** Its connection is lost. */
   async leave(): Promise<void> {
     this.isGone = true
+    this.sink.isGoneAtFollow = true
     this.sink.leave()
     await turn()
   }

@@ -18,6 +18,8 @@ export type HandleEvents = {
 export class HandleSink implements Sink {
   readonly #kept: KeptSink
   readonly #events: HandleEvents
+  /** Its stream is read to its end, which `onEnd` tells. */
+  isFollowed = false
 
   constructor(kept: KeptSink, events: HandleEvents) {
     this.#kept = kept
@@ -52,6 +54,7 @@ export class HandleSink implements Sink {
   }
 
   follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
+    this.isFollowed = true
     this.#kept.follow(attach, (delivery) => {
       this.#events.onEnd(this.#kept.stream?.streamEnd ?? null)
       onDone(delivery)

@@ -25,6 +25,7 @@ export class OwnRun {
   readonly run: Run
   readonly #options: OwnRunOptions
   #digest: string | null = null
+  #handle: HandleSink | null = null
   #isOver = false
 
   constructor(options: OwnRunOptions) {
@@ -43,9 +44,9 @@ export class OwnRun {
     this.#digest = digest
     this.#options.keyed?.onStream()
     if (digest !== null) ground.index.add(digest, this.run)
-    return new HandleSink(sink, {
+    this.#handle = new HandleSink(sink, {
       onBegin: (id) => {
-        if (id === null) this.ended()
+        if (id === null) this.#end(null)
         else this.run.begin({ kind: 'stream', find: () => ground.streams.find(id, owner) })
       },
       onAnswer: (answer) => this.#answered(answer),
@@ -54,6 +55,7 @@ export class OwnRun {
       },
       onEnd: (end) => this.#end(end),
     })
+    return this.#handle
   }
 
   /** It does not stream, so its key is none of this run's. */
@@ -64,9 +66,9 @@ export class OwnRun {
     if (keyed !== null) ground.index.removeKeyed(owner, keyed.idempotencyKey, this.run)
   }
 
-  /** The exchange is over, or its stream is not kept. Idempotent. */
+  /** The exchange is over. Its stream may have its end yet to come, if it is read from one that is shared. Idempotent. */
   ended(): void {
-    this.#end(null)
+    if (this.run.head?.kind !== 'stream' || this.#handle?.isFollowed !== true) this.#end(null)
   }
 
   #end(end: StreamEnd | null): void {

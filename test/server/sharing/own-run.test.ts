@@ -391,3 +391,23 @@ test('keys of streams that failed or are forgotten are free for other requests',
   await rig.ask({ idempotencyKey: 'k1', content: 'another question' })
   t.equal(rig.calls, 2)
 })
+
+test('a leader whose client was lost is repeated from its own stream, which ends a moment after its request', async (t) => {
+  const rig = new SharingRig(t, { coalesce: true, cache: null })
+  const first = await rig.ask({ idempotencyKey: 'k1' })
+  await first.leave()
+  rig.pipe.call.stream()
+  await turn()
+  t.match(rig.pipe.records, [{ requestId: first.requestId, outcome: 'complete' }])
+  t.same(first.keyEvents, ['stream', 'end'])
+  const again = await rig.ask({ idempotencyKey: 'k1' })
+  t.equal(rig.calls, 1)
+  t.equal(withoutIds(again.text), WHOLE_STREAM)
+
+  const lostLeader = await rig.ask({ asks: true })
+  await lostLeader.leave()
+  rig.pipe.call.stream()
+  await turn()
+  t.equal(withoutIds((await rig.ask({ ...RETRY, asks: true })).text), WHOLE_STREAM)
+  t.equal(rig.calls, 2)
+})
