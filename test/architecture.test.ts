@@ -283,6 +283,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   // What happens between several requests, over all parts that it takes.
   ['src/pipeline/stages/share.ts', 'test/server/sharing/request-desk.test.ts'],
   ['src/server/sharing/asked.ts', 'test/server/sharing/request-desk.test.ts'],
+  ['src/server/sharing/ground.ts', 'test/e2e/sharing.test.ts'],
   ['src/server/sharing/open.ts', 'test/server/sharing/request-desk.test.ts'],
   ['src/server/sharing/reader-sink.ts', 'test/server/sharing/request-desk.test.ts'],
   ['src/server/sharing/shared-sink.ts', 'test/server/sharing/request-desk.test.ts'],

@@ -497,7 +497,7 @@ const Model = Type.Union(
       coalesce: Type.Boolean({
         default: false,
         description:
-          'Whether a streaming request joins a stream that already runs for the same request of the same key, on the same event loop.',
+          'Whether a streaming request joins a stream of this process that already runs for the same request of the same key.',
       }),
       cache: nullable(
         section('Complete answers that are kept in memory for equal requests.', {

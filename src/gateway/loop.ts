@@ -14,12 +14,9 @@ import { type Dialect, type Surface } from '../protocols/contract/protocol.js'
 import { JOB_PROTOCOL, PROTOCOLS } from '../protocols/index.js'
 import { Breakers } from '../routing/breakers.js'
 import { createRequestIdSeed } from '../server/engine/request-id.js'
-import { type Run, type SharingGround } from '../server/sharing/sharing.js'
+import { createSharingGround } from '../server/sharing/ground.js'
 import { createLinkSecret } from '../streams/access/link-token.js'
 import { KeptStreams } from '../streams/kept/registry.js'
-import { ExactCache } from '../streams/sharing/exact-cache.js'
-import { Graces } from '../streams/sharing/graces.js'
-import { RunIndex } from '../streams/sharing/run-index.js'
 import { openLogDestination } from '../telemetry/log/log.js'
 import { createMetricsCells } from '../telemetry/metrics/cells.js'
 import { type MetricsConfig } from '../telemetry/metrics/layout.js'
@@ -106,7 +103,10 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     shedder: new Shedder(setImmediate),
     breakers: new Breakers(config.routing.breaker, CLOCK.nowMs, (change) => logBreaker(loop.current.log, change)),
     keptStreams,
-    sharing: createSharingGround(keptStreams, metrics, () => loop.current.config),
+    sharing: createSharingGround({
+      ...{ streams: keptStreams, counters: metrics, timers: TIMERS, loopIndex, threads: config.server.threads },
+      maxCacheBytes: () => loop.current.config.streams.maxCacheBytes,
+    }),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,
     clock: CLOCK,
@@ -125,14 +125,6 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     retired: [],
   }
   return loop
-}
-
-/** What the requests of this loop share. The cache's memory is divided among the loops. */
-function createSharingGround(streams: KeptStreams, metrics: LoopMetrics, config: () => Config): SharingGround {
-  const maxBytes = (): number => config().streams.maxCacheBytes / config().server.threads
-  const cache = new ExactCache({ maxBytes, nowMs: CLOCK.nowMs, onChange: (bytes) => metrics.cacheBytes(bytes) })
-  const graces = new Graces(TIMERS.after)
-  return { streams, index: new RunIndex<Run>(CLOCK.nowMs), cache, graces, timers: TIMERS, counters: metrics }
 }
 
 /** The limits that all nodes share, on this loop's own connection; null for a single node. */

@@ -84,14 +84,15 @@ export type FrontView = {
 export type Sharing = {
   /** Null for a request of which nothing is shared. */
   open(request: SharingRequest): SharingDesk | null
-  /** For a request whose Idempotency-Key is free on this event loop; from here on it is taken. */
+  /** For a request whose Idempotency-Key is free in this process; from here on it is taken. */
   openKeyed(request: SharingRequest, keyed: KeyedAsking): SharingDesk
-  /** For one whose key an earlier request has; `mismatch`: that one is another. Null if the key is free here. */
+  /** For one whose key an earlier request has; `mismatch`: that one is another. Null if the key is free in this process. */
   findKeyed(
     request: SharingRequest,
     keyed: Pick<KeyedAsking, 'idempotencyKey' | 'bodyDigest'>,
-  ): SharingDesk | 'mismatch' | null
+  ): FoundKeyed | Promise<FoundKeyed>
 }
+export type FoundKeyed = SharingDesk | 'mismatch' | null
 export type SharingDesk = ShareDesk & {
   /** The exchange, to be cancelled when nobody waits for it any more. */
   hold(handle: ExchangeHandle): void

@@ -330,3 +330,42 @@ test('who waits for a silent provider gets keepalives, first, follower and retry
     t.equal(reader.text.replace(/: ping\n+/g, ''), word('a') + word('b') + END)
   }
 })
+
+test('what is shared is shared by all event loops', async (t) => {
+  const server = { threads: 2 }
+  const { upstream, gateway } = await start(t, { server, model: { coalesce: true }, streams: { resume: 'always' } })
+  const leader = new Reader(gateway.origin, chat('hi'))
+  const call = await upstream.next()
+  const readers = [leader]
+  for (let i = 0; i < 20; i++) readers.push(new Reader(gateway.origin, chat('hi')))
+  call.write(word('a'))
+  for (const reader of readers) await reader.until('"a"')
+  for (let i = 0; i < 20; i++) readers.push(new Reader(gateway.origin, chat('hi')))
+  call.write(word('b'))
+  for (const reader of readers) await reader.until('"b"')
+  call.write(END)
+  call.end()
+  for (const reader of readers) {
+    t.equal(await reader.done, 'ended')
+    t.equal(reader.text, word('a') + word('b') + END)
+  }
+  const ids = await Promise.all(readers.map((reader) => reader.header('x-request-id')))
+  t.equal(new Set(ids.map((id) => id?.split('-')[0])).size, 2, 'they were on both')
+  const results = await Promise.all(readers.slice(1).map((reader) => reader.header('x-sluice-cache')))
+  t.same(new Set(results), new Set(['follower']))
+
+  for (let i = 0; i < 8; i++) {
+    const keyed = { 'idempotency-key': `key-${i}` }
+    const first = new Reader(gateway.origin, chat(`keyed ${i}`), keyed)
+    const held = await upstream.next()
+    const again = [0, 1, 2].map(() => new Reader(gateway.origin, chat(`keyed ${i}`), keyed))
+    await first.leave()
+    held.write(word('c') + END)
+    held.end()
+    for (const reader of again) {
+      t.equal(await reader.done, 'ended')
+      t.equal(await reader.header('x-sluice-attached'), 'retry')
+      t.equal(reader.text.replace(/^id: \d+\n/gm, ''), word('c') + END)
+    }
+  }
+})

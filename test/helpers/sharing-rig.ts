@@ -14,6 +14,7 @@ import { ExactCache } from '../../src/streams/sharing/exact-cache.js'
 import { Graces } from '../../src/streams/sharing/graces.js'
 import { RunIndex } from '../../src/streams/sharing/run-index.js'
 import { type CacheResult } from '../../src/telemetry/records.js'
+import { type FakeLoops } from './fake-loops.js'
 import { FakeSink } from './fake-sink.js'
 import { createFakeTimers } from './fake-timers.js'
 import { type Teardown } from './gateway.js'
@@ -31,7 +32,12 @@ export type SharingRigOptions = RigOptions & {
   /** Of all kept and shared streams. */
   readonly roomBytes?: number
   readonly maxStreamBytes?: number
+  /** One of several event loops; by default there is one. */
+  readonly place?: LoopPlace
 }
+
+/** Event loops that know of each other's runs. */
+export type LoopPlace = { readonly loops: FakeLoops; readonly loopIndex: number }
 
 export type SharedAsking = {
   readonly content?: string
@@ -94,6 +100,7 @@ export class SharingRig {
   readonly cacheResults: CacheResult[] = []
   readonly #policy: { keep: KeepPolicy | null; share: KeepPolicy; hasSharedModels: boolean }
   #roomBytes: number
+  readonly #loopIndex: number
   #serial = 0
 
   /** `sharing`: of every model; null for none. */
@@ -109,10 +116,15 @@ export class SharingRig {
     }
     const { timers } = this
     const maxCacheBytes = options.maxCacheBytes ?? 1_000_000
+    const { loops = null, loopIndex = 0 } = options.place ?? {}
+    this.#loopIndex = loopIndex
+    const streams = new KeptStreams({ loopIndex, timers, counters })
+    const index = new RunIndex<Run>(timers.nowMs, (name, isHeld) => this.ground.peers?.announce(name, isHeld))
     this.ground = {
       timers,
-      streams: new KeptStreams({ loopIndex: 0, timers, counters }),
-      index: new RunIndex<Run>(timers.nowMs),
+      streams,
+      index,
+      peers: loops === null ? null : loops.join(loopIndex, { index, streams, timers }),
       graces: new Graces((delayMs, act) => timers.after(delayMs, act)),
       cache: new ExactCache({ maxBytes: () => maxCacheBytes, nowMs: timers.nowMs, onChange() {} }),
       counters: { cacheAnswer: (result) => void this.cacheResults.push(result) },
@@ -136,11 +148,43 @@ export class SharingRig {
     return client
   }
 
+  /** The same for one with a key, of which other loops may have to be asked. @throws mismatch */
+  async askKeyed(asking: SharedAsking): Promise<SharedClient> {
+    const { client, request, body, bodyDigest } = this.#prepare(asking)
+    const keyed = { idempotencyKey: asking.idempotencyKey ?? '', bodyDigest }
+    const sharing = createSharing(this.ground, this.#policy)
+    const earlier = (await sharing?.findKeyed(request, keyed)) ?? null
+    if (earlier === 'mismatch') throw new Error('mismatch')
+    client.desk = earlier ?? this.#open(client, request, keyed)
+    this.#start(client, request, body)
+    return client
+  }
+
   /** The same, without a turn of the event loop. */
   startAsk(asking: SharedAsking): SharedClient {
+    const { client, request, body, bodyDigest } = this.#prepare(asking)
+    client.desk = this.#open(client, request, { idempotencyKey: asking.idempotencyKey ?? '', bodyDigest })
+    this.#start(client, request, body)
+    return client
+  }
+
+  /** The decision about a request alone, without its exchange. */
+  decide(asking: SharedAsking) {
+    const { client, request, body } = this.#prepare(asking)
+    const desk = createSharing(this.ground, this.#policy)?.open(request) ?? null
+    if (desk === null) throw new Error('nothing of it is shared')
+    const sink = request.isKept ? this.#keep(client, request) : client.sink
+    const verdict = desk.decide({
+      ...{ sink, isStream: true, model: 'one', resolvedModel: 'one', policy: null, isRepeatable: true, prompt: null },
+      body,
+    })
+    return { desk, verdict }
+  }
+
+  #prepare(asking: SharedAsking) {
     const { content = 'Hi', stream = true, model = 'one', surface = OPENAI, key = KEY, path = null } = asking
     const { cacheControl = '', retryCount = '', asks = false, idempotencyKey = '', parameterHeaders = {} } = asking
-    const client = new SharedClient(`req-${++this.#serial}`)
+    const client = new SharedClient(`req-${this.#loopIndex}-${++this.#serial}`)
     const isKept = this.#policy.keep !== null && (asks || idempotencyKey !== '')
     const options = stream ? { stream_options: { include_usage: true } } : {}
     const fields = { model, stream, ...options, max_tokens: 100, messages: [{ role: 'user', content }], ...asking.body }
@@ -149,11 +193,15 @@ export class SharingRig {
       ...{ requestId: client.requestId, surfaceId: surface, key, path, parameterHeaders, retryCount, cacheControl },
       ...{ isKept, hasIds: isKept, clientSink: client.sink, isOver: () => client.isGone },
     }
-    client.desk = this.#open(client, request, { idempotencyKey, bodyDigest: JSON.stringify(fields) })
+    return { client, request, body, bodyDigest: JSON.stringify(fields) }
+  }
+
+  #start(client: SharedClient, request: SharingRequest, body: Uint8Array<ArrayBuffer>): void {
+    const { requestId, surfaceId, key, parameterHeaders, path, isKept } = request
     const kept = isKept ? this.#keep(client, request) : null
     const handle = this.pipe.pipeline.start(
       {
-        ...{ requestId: client.requestId, surface: surfaceOf(surface), key, body, parameterHeaders, path },
+        ...{ requestId, surface: surfaceOf(surfaceId), key, body, parameterHeaders, path },
         ...{ acceptedAtMs: this.pipe.nowMs, sharing: client.desk },
       },
       kept ?? client.sink,
@@ -165,13 +213,13 @@ export class SharingRig {
         if (client.desk?.clientLeft() !== true) handle.cancel()
       },
     }
-    return client
   }
 
   #open(client: SharedClient, request: SharingRequest, keyed: Pick<KeyedAsking, 'idempotencyKey' | 'bodyDigest'>) {
     const sharing = createSharing(this.ground, this.#policy)
     if (keyed.idempotencyKey === '') return sharing?.open(request) ?? null
     const earlier = sharing?.findKeyed(request, keyed) ?? null
+    if (earlier instanceof Promise) throw new Error('another loop is asked')
     if (earlier === 'mismatch') throw new Error('mismatch')
     const events = { onStream: () => client.keyEvents.push('stream'), onEnd: () => client.keyEvents.push('end') }
     return earlier ?? (request.isKept ? (sharing?.openKeyed(request, { ...keyed, ...events }) ?? null) : null)

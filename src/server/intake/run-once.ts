@@ -1,15 +1,15 @@
 // Requests with an Idempotency-Key: each runs once. A repetition gets the whole answer that is stored, or reads the stream of the first
 // one from its beginning, while it runs and for as long as it is kept.
 //
-//   key taken on this event loop, by a stream --> that stream       by another request --> 422
-//   store.begin --new--> exchange             --answered--> the first answer again      --running: on another loop or node--> 409
+//   key taken in this process, by a stream --> that stream          by another request --> 422
+//   store.begin --new--> exchange             --answered--> the first answer again      --running: on another node--> 409
 import { createHash } from 'node:crypto'
 import { GatewayError } from '../../errors.js'
 import { type DirectBeginning, type DirectRequest, type JobApi, type Lease } from '../../jobs/store.js'
 import { type KeyIdentity } from '../../pipeline/client.js'
 import { type HeaderList } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
-import { type SharingDesk } from '../context.js'
+import { type FoundKeyed, type SharingDesk } from '../context.js'
 import { type HttpExchange } from '../http/http.js'
 import { isKept, sharingRequestOf } from '../http/sharing-request.js'
 import { IdempotentSink, type NotKeptReason } from './idempotent-sink.js'
@@ -41,7 +41,10 @@ export async function startOnce(asking: OnceRequest, surface: Surface | null, bo
       digest: digestOf(`direct ${placeOf(exchange)}`, surface, body),
     }
     const once = new Once(asking, surface, { keyName: key.name, idempotency })
-    const earlier = once.findEarlier()
+    const found = once.findEarlier()
+    // At once where it can be: two repetitions in one turn must not both find the key free.
+    const earlier = found instanceof Promise ? await found : found
+    if (earlier === 'mismatch') throw keyOfAnother()
     if (earlier === null) await once.run(body)
     else exchange.start(body, { desk: earlier })
   } catch (thrown) {
@@ -62,14 +65,12 @@ class Once {
     this.#request = request
   }
 
-  /** Of the stream on this event loop that has the key; null if none has. @throws invalid_request 422 for another request */
-  findEarlier(): SharingDesk | null {
+  /** Of the stream that has the key in this process; null if none has. */
+  findEarlier(): FoundKeyed | Promise<FoundKeyed> {
     const { exchange, key } = this.#asking
     const { key: idempotencyKey, digest: bodyDigest } = this.#request.idempotency
     const asking = sharingRequestOf(exchange, key, this.#surface)
-    const found = exchange.view.sharing?.findKeyed(asking, { idempotencyKey, bodyDigest }) ?? null
-    if (found === 'mismatch') throw keyOfAnother()
-    return found
+    return exchange.view.sharing?.findKeyed(asking, { idempotencyKey, bodyDigest }) ?? null
   }
 
   /** Takes the key, here and in the store, and runs the request or answers it again. */

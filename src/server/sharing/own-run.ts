@@ -3,7 +3,7 @@
 import { type KeyIdentity } from '../../pipeline/client.js'
 import { type Answer, type Sink } from '../../pipeline/sink.js'
 import { type StreamEnd } from '../../streams/reader.js'
-import { RETRY_WINDOW_MS } from '../../streams/sharing/run-index.js'
+import { keyNameOf, RETRY_WINDOW_MS } from '../../streams/sharing/run-index.js'
 import { SharedRun } from '../../streams/sharing/shared-run.js'
 import { type KeyedAsking } from '../context.js'
 import { type KeptSink } from '../kept/kept-sink.js'
@@ -51,7 +51,7 @@ export class OwnRun {
       },
       onAnswer: (answer) => this.#answered(answer),
       onReader: (result) => {
-        this.run.isDelivered = result === 'delivered'
+        this.run.noteDelivered(result === 'delivered')
       },
       onEnd: (end) => this.#end(end),
     })
@@ -63,7 +63,7 @@ export class OwnRun {
     const { ground, owner, keyed } = this.#options
     this.#isOver = true
     this.run.end(ground.timers.nowMs(), false)
-    if (keyed !== null) ground.index.removeKeyed(owner, keyed.idempotencyKey, this.run)
+    if (keyed !== null) ground.index.removeKeyed(keyNameOf(owner, keyed.idempotencyKey), this.run)
   }
 
   /** The exchange is over. Its stream may have its end yet to come, if it is read from one that is shared. Idempotent. */
@@ -78,7 +78,7 @@ export class OwnRun {
     this.run.end(ground.timers.nowMs(), end?.outcome === 'complete')
     if (this.#digest !== null) ground.index.end(this.#digest, this.run)
     if (keyed === null) return
-    if (!this.run.isComplete) ground.index.removeKeyed(owner, keyed.idempotencyKey, this.run)
+    if (!this.run.isComplete) ground.index.removeKeyed(keyNameOf(owner, keyed.idempotencyKey), this.run)
     keyed.onEnd()
   }
 

@@ -6,11 +6,11 @@
 import { GatewayError } from '../../errors.js'
 import { type ExchangeHandle, type ShareSubject, type ShareVerdict } from '../../pipeline/client.js'
 import { type HeaderList, type Sink } from '../../pipeline/sink.js'
-import { type KeptStream } from '../../streams/kept/kept-stream.js'
-import { ownerOf } from '../../streams/kept/readable-log.js'
+import { ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
 import { BorrowedLog } from '../../streams/sharing/borrowed-log.js'
 import { hashBody } from '../../streams/sharing/digest.js'
 import { type CacheHit } from '../../streams/sharing/exact-cache.js'
+import { type Candidate, certainOf } from '../../streams/sharing/run-index.js'
 import { type KeyedAsking, type SharingDesk, type SharingRequest } from '../context.js'
 import { KeptSink } from '../kept/kept-sink.js'
 import { CachedReader, hitHeaders, lastingHeaders } from './answers.js'
@@ -18,7 +18,7 @@ import { type Asked, readAsked } from './asked.js'
 import { OwnRun } from './own-run.js'
 import { ReaderSink } from './reader-sink.js'
 import { ShareLead } from './share-lead.js'
-import { type Run, type RunHead, type SharingGround, type SharingPolicy } from './sharing.js'
+import { type AnyRun, type Run, type RunHead, type SharingGround, type SharingPolicy } from './sharing.js'
 
 export type DeskOptions = {
   readonly ground: SharingGround
@@ -27,7 +27,7 @@ export type DeskOptions = {
   /** It came with an Idempotency-Key that was free. */
   readonly keyed?: KeyedAsking | null
   /** It came with the Idempotency-Key of this request. */
-  readonly repeats?: Run | null
+  readonly repeats?: AnyRun | null
 }
 
 const ALONE: ShareVerdict = Object.freeze({ kind: 'alone' })
@@ -121,12 +121,28 @@ export class RequestDesk implements SharingDesk {
 
   /** The request that it repeats, if that is certain. */
   #joinLost({ digest }: Asked): Deciding {
-    const candidate = this.#options.ground.index.lost(digest)
-    if (candidate === null) return this.#enter()
-    const { run, isLost } = candidate
+    const found = this.#findLost(digest)
+    return found instanceof Promise
+      ? found.then((late) => this.#joinFound(digest, late))
+      : this.#joinFound(digest, found)
+  }
+
+  #joinFound(digest: string, candidate: Candidate<AnyRun> | null): Deciding {
+    if (candidate === null || this.#isEnded) return this.#enter()
     const joining = { isNamed: false, onGone: () => this.#enter() }
-    if (isLost) return this.#join(run, 'retry', joining)
-    return this.#untilLost(run).then((isNowLost) => (isNowLost ? this.#join(run, 'retry', joining) : this.#enter()))
+    if (candidate.isLost) return this.#join(candidate.run, 'retry', joining)
+    return this.#untilLost(digest).then((run) => (run === null ? this.#enter() : this.#join(run, 'retry', joining)))
+  }
+
+  /** Of all event loops. */
+  #findLost(digest: string): Candidate<AnyRun> | null | Promise<Candidate<AnyRun> | null> {
+    const { index, peers } = this.#options.ground
+    const here = index.candidates(digest)
+    if (peers?.mayHave(digest) !== true) return certainOf<AnyRun>(here)
+    return peers.find({ how: 'retry', name: digest }).then((found) => {
+      const elsewhere = found === 'mismatch' ? [] : found.map((run) => ({ run, isLost: run.isLost }))
+      return certainOf<AnyRun>([...here, ...elsewhere])
+    })
   }
 
   /** It repeats none: from here on it is like any other request. */
@@ -135,13 +151,23 @@ export class RequestDesk implements SharingDesk {
     return ENTER
   }
 
-  #followOrRun(subject: ShareSubject, asked: Asked): Deciding {
+  #followOrRun(subject: ShareSubject, asked: Asked, asksPeers = true): Deciding {
     if (this.#isEnded) return ALONE
     const { ground } = this.#options
-    const running = asked.follows ? ground.index.running(asked.digest) : null
-    if (running === null) return this.#run(subject, asked)
-    const joining = { isNamed: false, onGone: () => this.#followOrRun(subject, asked) }
-    return this.#join(running, 'follower', { ...joining, sink: this.#ownSink(subject, asked) })
+    const { digest, follows } = asked
+    const running = follows ? ground.index.running(digest) : null
+    if (running !== null) return this.#follow(subject, asked, running)
+    const { peers } = ground
+    if (!follows || !asksPeers || peers?.mayHave(digest) !== true) return this.#run(subject, asked)
+    return peers.find({ how: 'follower', name: digest }).then((found) => {
+      const [run] = found === 'mismatch' || this.#isEnded ? [] : found
+      return run === undefined ? this.#followOrRun(subject, asked, false) : this.#follow(subject, asked, run)
+    })
+  }
+
+  #follow(subject: ShareSubject, asked: Asked, run: AnyRun): Deciding {
+    const onGone = (): Deciding => this.#followOrRun(subject, asked, false)
+    return this.#join(run, 'follower', { isNamed: false, onGone, sink: this.#ownSink(subject, asked) })
   }
 
   /** It runs. `asked`: null if nobody may be answered from it but by its key. */
@@ -201,7 +227,7 @@ export class RequestDesk implements SharingDesk {
     return { kind: 'follow', sink, log, headers, shared }
   }
 
-  #join(run: Run, how: 'retry' | 'follower', joining: Joining): Deciding {
+  #join(run: AnyRun, how: 'retry' | 'follower', joining: Joining): Deciding {
     const { head } = run
     if (head !== null) return this.#joinHead(run, how, { ...joining, head })
     return new Promise((resolve) => {
@@ -216,36 +242,45 @@ export class RequestDesk implements SharingDesk {
     })
   }
 
-  #joinHead(run: Run, how: 'retry' | 'follower', joining: Joining & { readonly head: RunHead }): Deciding {
+  #joinHead(run: AnyRun, how: 'retry' | 'follower', joining: Joining & { readonly head: RunHead }): Deciding {
     const { head, isNamed, onGone } = joining
     const shared = { how, requestId: run.requestId } as const
     const mark = how === 'retry' ? ATTACHED : FOLLOWER
     if (head.kind === 'answer') {
       // A repetition by key gets what the first one gets; otherwise an error is a reason to try anew.
       if ('error' in head.answer && how === 'retry' && !isNamed) return onGone()
-      run.isDelivered = true
+      run.noteDelivered(true)
       return { kind: 'answer', answer: head.answer, headers: mark, shared }
     }
     const log = head.kind === 'stream' ? head.find() : null
-    if (log === null || log.first > 0) return onGone()
-    const joined = run.join()
+    const release = (head.kind === 'stream' ? head.release : undefined) ?? nothing
+    if (log === null || log.first > 0) {
+      release()
+      return onGone()
+    }
+    const joinedHere = run.join()
+    const joined = (): void => {
+      joinedHere()
+      release()
+    }
     this.#stopWaiting = joined
     const borrowed = new BorrowedLog((onReadable) => {
+      const reader = log.attach({ how, offset: 0, onReadable })
       joined()
-      return log.attach({ how, offset: 0, onReadable })
+      return reader
     })
     const headers = [...lastingHeaders(log.facts.headers), ...mark]
     const sink = how === 'retry' ? this.#repeatingSink(run, log) : this.#followingSink(joining)
     return { kind: 'follow', sink, log: borrowed, headers, shared }
   }
 
-  #repeatingSink(run: Run, log: KeptStream): Sink {
+  #repeatingSink(run: AnyRun, log: ReadableLog): Sink {
     const { ground, policy, request } = this.#options
     return new ReaderSink(request.clientSink, {
       ...{ repeated: log, links: policy.keep?.links ?? null, hasIds: request.hasIds },
       onReader: (result) => {
         ground.streams.counters.streamReader('retry', result)
-        run.isDelivered = result === 'delivered'
+        run.noteDelivered(result === 'delivered')
       },
     })
   }
@@ -259,24 +294,30 @@ export class RequestDesk implements SharingDesk {
     })
   }
 
-  /** Resolves true as soon as the run has no client, false after LOST_WITHIN_MS or when this one's own client has left. */
-  #untilLost(run: Run): Promise<boolean> {
+  /** The one run, as soon as its client is lost; null after LOST_WITHIN_MS, or when this one's own client has left. */
+  #untilLost(digest: string): Promise<AnyRun | null> {
     const { timers } = this.#options.ground
     const untilMs = timers.nowMs() + LOST_WITHIN_MS
     return new Promise((resolve) => {
-      const look = (): void => {
-        const isLost = run.clientCount === 0
-        if (isLost || timers.nowMs() >= untilMs) finish(isLost && run.holdsBeginning && !run.isDelivered)
+      const finish = (run: AnyRun | null): void => {
+        this.#stopWaiting = null
+        resolve(run)
+      }
+      const take = (candidate: Candidate<AnyRun> | null): void => {
+        if (this.#isEnded) return
+        if (candidate?.isLost === true) finish(candidate.run)
+        else if (candidate === null || timers.nowMs() >= untilMs) finish(null)
         else stop = timers.after(LOOK_EVERY_MS, look)
       }
-      const finish = (isLost: boolean): void => {
-        this.#stopWaiting = null
-        resolve(isLost)
+      const look = (): void => {
+        const found = this.#findLost(digest)
+        if (found instanceof Promise) void found.then(take)
+        else take(found)
       }
       let stop = timers.after(LOOK_EVERY_MS, look)
       this.#stopWaiting = () => {
         stop()
-        resolve(false)
+        resolve(null)
       }
     })
   }
@@ -299,3 +340,5 @@ const REFUSED: ShareVerdict = Object.freeze({
     message: 'The first request with this Idempotency-Key has ended without an answer to repeat.',
   }),
 })
+
+function nothing(): void {}

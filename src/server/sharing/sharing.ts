@@ -2,16 +2,21 @@
 // configuration. Opened for a request only if it, or its gateway, asks for anything of it.
 import { type SharedAnswer } from '../../pipeline/client.js'
 import { type KeptStream, type Timers } from '../../streams/kept/kept-stream.js'
+import { type ReadableLog } from '../../streams/kept/readable-log.js'
 import { type KeptStreams } from '../../streams/kept/registry.js'
 import { type ExactCache } from '../../streams/sharing/exact-cache.js'
 import { type Graces } from '../../streams/sharing/graces.js'
 import { type RunIndex } from '../../streams/sharing/run-index.js'
-import { type RunHead as HeadOf, type SharedRun } from '../../streams/sharing/shared-run.js'
+import { type RunPeers } from '../../streams/sharing/run-peers.js'
+import { type RunHead as HeadOf, type JoinableRun, type SharedRun } from '../../streams/sharing/shared-run.js'
 import { type CacheResult } from '../../telemetry/records.js'
 import { type KeepPolicy } from '../kept/kept-sink.js'
 
+/** Of this event loop. */
 export type Run = SharedRun<KeptStream, SharedAnswer>
-export type RunHead = HeadOf<KeptStream, SharedAnswer>
+/** Of any event loop of the process. */
+export type AnyRun = JoinableRun<ReadableLog, SharedAnswer>
+export type RunHead = HeadOf<ReadableLog, SharedAnswer>
 
 /** Of one event loop, whatever the configuration. */
 export type SharingGround = {
@@ -20,6 +25,8 @@ export type SharingGround = {
   readonly cache: ExactCache
   /** Of requests that have not begun. */
   readonly graces: Graces
+  /** The other event loops; null if there are none. */
+  readonly peers: RunPeers<ReadableLog, SharedAnswer> | null
   readonly timers: Timers
   readonly counters: SharingCounters
 }

@@ -17,21 +17,36 @@ export type IndexedRun = {
   readonly endedAtMs: number | null
 }
 
-/** Not `isLost`: its reader still seems to be there. */
+/** A request that a retry may mean. Not `isLost`: its reader still seems to be there. */
 export type Candidate<Run> = { readonly run: Run; readonly isLost: boolean }
+
+/**
+ * The one request that a retry can only mean: its client was lost, or, if none was, it is the only one whose client may have been.
+ * Null where there is none, or more than one.
+ */
+export function certainOf<Run>(candidates: readonly Candidate<Run>[]): Candidate<Run> | null {
+  const lost = candidates.filter(({ isLost }) => isLost)
+  const [one = null, other = null] = lost.length > 0 ? lost : candidates
+  return other === null ? one : null
+}
 
 /** A request that its client named by a key. */
 export type KeyedRun<Run> = { readonly run: Run; readonly bodyDigest: string }
 
+/** A first run has this name from now on, or none has it any more. */
+export type OnName = (name: string, isHeld: boolean) => void
+
 export class RunIndex<Run extends IndexedRun> {
   readonly #nowMs: () => number
+  readonly #onName: OnName
   readonly #byDigest = new Map<string, Set<Run>>()
   /** In the order of their ends. */
   readonly #ended = new Map<Run, string>()
   readonly #byKey = new Map<string, KeyedRun<Run>>()
 
-  constructor(nowMs: () => number) {
+  constructor(nowMs: () => number, onName: OnName = nothing) {
     this.#nowMs = nowMs
+    this.#onName = onName
   }
 
   /** Requests under a digest or a key. */
@@ -42,8 +57,10 @@ export class RunIndex<Run extends IndexedRun> {
   add(digest: string, run: Run): void {
     this.#sweepEnded()
     const runs = this.#byDigest.get(digest)
-    if (runs === undefined) this.#byDigest.set(digest, new Set([run]))
-    else runs.add(run)
+    if (runs === undefined) {
+      this.#byDigest.set(digest, new Set([run]))
+      this.#onName(digest, true)
+    } else runs.add(run)
   }
 
   /** It has ended; it stays for its retries if all of its answer is held. */
@@ -57,7 +74,9 @@ export class RunIndex<Run extends IndexedRun> {
     this.#ended.delete(run)
     const runs = this.#byDigest.get(digest)
     runs?.delete(run)
-    if (runs?.size === 0) this.#byDigest.delete(digest)
+    if (runs?.size !== 0) return
+    this.#byDigest.delete(digest)
+    this.#onName(digest, false)
   }
 
   /** A request that runs and takes followers, with all that it has said so far; null if there is none. */
@@ -68,16 +87,10 @@ export class RunIndex<Run extends IndexedRun> {
     return null
   }
 
-  /**
-   * The one request that a retry can only mean: its client was lost, or, if none was, it is the only one whose client may have been.
-   * Null where there is none, or more than one.
-   */
-  lost(digest: string): Candidate<Run> | null {
-    const candidates = [...(this.#byDigest.get(digest) ?? [])].filter((run) => this.#isCandidate(run))
-    const lost = candidates.filter(({ clientCount }) => clientCount === 0)
-    const [run] = lost.length > 0 ? lost : candidates
-    const isOne = lost.length === 1 || (lost.length === 0 && candidates.length === 1)
-    return run !== undefined && isOne ? { run, isLost: lost.length === 1 } : null
+  /** The requests that a retry may mean. */
+  candidates(digest: string): readonly Candidate<Run>[] {
+    const runs = [...(this.#byDigest.get(digest) ?? [])].filter((run) => this.#isCandidate(run))
+    return runs.map((run) => ({ run, isLost: run.clientCount === 0 }))
   }
 
   #isCandidate(run: Run): boolean {
@@ -85,24 +98,29 @@ export class RunIndex<Run extends IndexedRun> {
     return run.endedAtMs === null || (run.isComplete && this.#nowMs() - run.endedAtMs <= RETRY_WINDOW_MS)
   }
 
-  /** The request that has this key of this owner; null if the key is free. */
-  keyed(owner: string, key: string): KeyedRun<Run> | null {
-    const name = nameOf(owner, key)
+  /** The request that has this key, by `keyNameOf`; null if the key is free. */
+  keyed(name: string): KeyedRun<Run> | null {
     const entry = this.#byKey.get(name) ?? null
     if (entry === null || isOfUse(entry.run)) return entry
-    this.#byKey.delete(name)
+    this.#dropKey(name)
     return null
   }
 
-  addKeyed(owner: string, key: string, keyed: KeyedRun<Run>): void {
+  /** The key must be free. */
+  addKeyed(name: string, keyed: KeyedRun<Run>): void {
     this.#sweepKeyed()
-    this.#byKey.set(nameOf(owner, key), keyed)
+    this.#byKey.set(name, keyed)
+    this.#onName(name, true)
   }
 
   /** Frees the key, if it is that request's. */
-  removeKeyed(owner: string, key: string, run: Run): void {
-    const name = nameOf(owner, key)
-    if (this.#byKey.get(name)?.run === run) this.#byKey.delete(name)
+  removeKeyed(name: string, run: Run): void {
+    if (this.#byKey.get(name)?.run === run) this.#dropKey(name)
+  }
+
+  #dropKey(name: string): void {
+    this.#byKey.delete(name)
+    this.#onName(name, false)
   }
 
   #sweepEnded(): void {
@@ -119,8 +137,11 @@ export class RunIndex<Run extends IndexedRun> {
     for (const [name, entry] of this.#byKey) {
       if (left === 0) return
       left -= 1
-      this.#byKey.delete(name)
-      if (isOfUse(entry.run)) this.#byKey.set(name, entry)
+      if (!isOfUse(entry.run)) this.#dropKey(name)
+      else {
+        this.#byKey.delete(name)
+        this.#byKey.set(name, entry)
+      }
     }
   }
 }
@@ -130,7 +151,9 @@ function isOfUse(run: IndexedRun): boolean {
   return run.endedAtMs === null || (run.isComplete && run.holdsBeginning)
 }
 
-/** An owner is hex digits, so the first blank ends it. */
-function nameOf(owner: string, key: string): string {
+/** The name of an owner's Idempotency-Key: an owner is hex digits, so the first blank ends it, and no digest has one. */
+export function keyNameOf(owner: string, key: string): string {
   return `${owner} ${key}`
 }
+
+function nothing(): void {}

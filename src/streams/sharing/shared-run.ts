@@ -12,11 +12,30 @@ export type JoinableStream = {
   readonly readerCount: number
 }
 
-/** What came of a request. `stream.find`: null as soon as the stream is no longer kept. */
+/** What came of a request. */
 export type RunHead<Stream, Answer> =
-  | { readonly kind: 'stream'; readonly find: () => Stream | null }
+  | {
+      readonly kind: 'stream'
+      /** Null as soon as the stream is no longer kept. */
+      readonly find: () => Stream | null
+      /** To be called by the one that gets this head when it reads, or will not; absent: nothing is held for it. */
+      readonly release?: () => void
+    }
   | { readonly kind: 'answer'; readonly answer: Answer }
   | { readonly kind: 'gone' }
+
+/** A run as those see it that may be answered from it, on this event loop or another one. */
+export type JoinableRun<Stream, Answer> = {
+  readonly requestId: string
+  /** Null until its answer begins, and always on another loop. */
+  readonly head: RunHead<Stream, Answer> | null
+  /** Calls `onHead` once, as soon as there is a head, unless the returned function is called before. */
+  wait(onHead: (head: RunHead<Stream, Answer>) => void): () => void
+  /** One more will read its stream. Returns what to call when it reads, or will not. */
+  join(): () => void
+  /** Whether the client that left last had all of the answer. */
+  noteDelivered(isDelivered: boolean): void
+}
 
 export type RunOptions = {
   /** Of the request that runs. */
@@ -33,7 +52,7 @@ export type RunOptions = {
   readonly onAbandoned: () => void
 }
 
-export class SharedRun<Stream extends JoinableStream, Answer> {
+export class SharedRun<Stream extends JoinableStream, Answer> implements JoinableRun<Stream, Answer> {
   /** Null once it has ended: what an entry of the index holds on to is small. */
   #options: RunOptions | null
   readonly requestId: string
@@ -45,8 +64,7 @@ export class SharedRun<Stream extends JoinableStream, Answer> {
   /** Decided to join its stream, and not reading it yet. */
   #joining = 0
   #stopGrace: (() => void) | null = null
-  /** The last client that left had all of the answer. */
-  isDelivered = false
+  #isDelivered = false
   #endedAtMs: number | null = null
   #isComplete = false
 
@@ -56,6 +74,11 @@ export class SharedRun<Stream extends JoinableStream, Answer> {
     this.requestId = requestId
     this.mayBeRetried = mayBeRetried
     this.takesFollowers = takesFollowers
+  }
+
+  /** The client that left last had all of the answer. */
+  get isDelivered(): boolean {
+    return this.#isDelivered
   }
 
   /** When it ended; null while it runs. */
@@ -96,7 +119,10 @@ export class SharedRun<Stream extends JoinableStream, Answer> {
     return this.#startGrace()
   }
 
-  /** Calls `onHead` once, as soon as there is a head, unless the returned function is called before. */
+  noteDelivered(isDelivered: boolean): void {
+    this.#isDelivered = isDelivered
+  }
+
   wait(onHead: (head: RunHead<Stream, Answer>) => void): () => void {
     this.#stopGrace?.()
     this.#stopGrace = null
@@ -108,7 +134,6 @@ export class SharedRun<Stream extends JoinableStream, Answer> {
     }
   }
 
-  /** One more will read its stream. Returns what to call when it reads, or will not. */
   join(): () => void {
     let isJoining = true
     this.#joining += 1

@@ -365,21 +365,21 @@ test('a lost whole answer takes memory for a minute, and is not kept where there
   t.equal(rig.ground.index.size, 1, 'the memory is free again')
 })
 
-test('a large request is told from others like any other', async (t) => {
+test('a large request is told from others like any other; who leaves while it is hashed does not run', async (t) => {
   const rig = new SharingRig(t, null)
-  const content0 = 'x'.repeat(300_000)
-  const first = await rig.ask({ asks: true, content: content0 })
-  for (let i = 0; i < 50 && rig.calls === 0; i++) await turn()
-  rig.pipe.call.head().send(head, content[0])
-  await turn()
-  await first.leave()
-  const retry = await rig.ask({ ...RETRY, content: content0 })
-  for (let i = 0; i < 50 && retry.text === ''; i++) await turn()
-  t.equal(retry.header('x-sluice-attached'), 'retry')
-  const gone = rig.startAsk({ ...RETRY, content: `${content0}y` })
-  await gone.leave()
-  for (let i = 0; i < 50; i++) await turn()
-  t.equal(rig.calls, 1, 'one whose client leaves meanwhile does not run')
+  const large = { asks: true, content: 'x'.repeat(300_000) }
+  const first = rig.decide(large)
+  t.ok(first.verdict instanceof Promise, 'on another thread')
+  t.match(await first.verdict, { kind: 'lead' })
+  first.desk.clientLeft()
+  const other = rig.decide({ ...large, ...RETRY, content: `${large.content}y` })
+  t.match(await other.verdict, { kind: 'enter' })
+  const retry = rig.decide({ ...large, ...RETRY })
+  first.desk.ended()
+  t.match(await retry.verdict, { kind: 'enter' }, 'it has failed meanwhile')
+  const gone = rig.decide(large)
+  gone.desk.ended()
+  t.match(await gone.verdict, { kind: 'alone' })
 })
 
 test('keys of streams that failed or are forgotten are free for other requests', async (t) => {

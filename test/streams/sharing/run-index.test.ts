@@ -1,7 +1,9 @@
 // Which request a retry means, which one an equal request may follow, and which one has an Idempotency-Key.
 import { test } from 'tap'
-import { RETRY_WINDOW_MS, RunIndex } from '../../../src/streams/sharing/run-index.js'
+import { certainOf, keyNameOf, RETRY_WINDOW_MS, RunIndex } from '../../../src/streams/sharing/run-index.js'
 import { type JoinableStream, type RunOptions, SharedRun } from '../../../src/streams/sharing/shared-run.js'
+
+const K = keyNameOf('a', 'k')
 
 type Run = SharedRun<JoinableStream, string>
 
@@ -27,65 +29,66 @@ function createIndex() {
     run.end(clock.ms, isComplete)
     index.end('d', run)
   }
-  return { index, clock, createRun, add, end }
+  const lost = (digest: string) => certainOf(index.candidates(digest))
+  return { index, lost, clock, createRun, add, end }
 }
 
 test('a retry means the one request whose client was lost', (t) => {
-  const { index, add } = createIndex()
-  t.equal(index.lost('d'), null)
+  const { lost, add } = createIndex()
+  t.equal(lost('d'), null)
   add(false)
   const run = add(true)
   add(false)
-  t.same(index.lost('d'), { run, isLost: true })
-  t.equal(index.lost('e'), null)
+  t.same(lost('d'), { run, isLost: true })
+  t.equal(lost('e'), null)
   t.end()
 })
 
 test('where none was lost, the only one there is', (t) => {
-  const { index, add } = createIndex()
+  const { lost, add } = createIndex()
   const run = add(false)
-  t.same(index.lost('d'), { run, isLost: false })
+  t.same(lost('d'), { run, isLost: false })
   add(false)
-  t.equal(index.lost('d'), null, 'of two it cannot be known')
+  t.equal(lost('d'), null, 'of two it cannot be known')
   t.end()
 })
 
 test('of two that were lost it cannot be known which', (t) => {
-  const { index, add } = createIndex()
+  const { lost, add } = createIndex()
   add(true)
   add(true)
-  t.equal(index.lost('d'), null)
+  t.equal(lost('d'), null)
   t.end()
 })
 
 test('a retry may come for a minute after the end of a complete answer', (t) => {
-  const { index, clock, add, end } = createIndex()
+  const { lost, clock, add, end } = createIndex()
   const run = add(true)
   end(run)
   clock.ms += RETRY_WINDOW_MS
-  t.same(index.lost('d'), { run, isLost: true })
+  t.same(lost('d'), { run, isLost: true })
   clock.ms += 1
-  t.equal(index.lost('d'), null)
+  t.equal(lost('d'), null)
   t.end()
 })
 
 test('never one that failed, was delivered, has lost its beginning, or was not asked to be kept', (t) => {
-  const { index, add, end } = createIndex()
+  const { index, lost, add, end } = createIndex()
   end(add(true), false)
   t.equal(index.size, 0, 'one that failed leaves at its end')
   const delivered = add(true)
-  delivered.isDelivered = true
+  delivered.noteDelivered(true)
   end(delivered)
-  t.equal(index.lost('d'), null)
+  t.equal(lost('d'), null)
   const stream = { first: 1, streamEnd: null, readerCount: 0 }
   const cut = add(true)
   cut.begin({ kind: 'stream', find: () => stream })
-  t.equal(index.lost('d'), null)
+  t.equal(lost('d'), null)
   stream.first = 0
-  t.equal(index.lost('d')?.run, cut)
+  t.equal(lost('d')?.run, cut)
   index.remove('d', cut)
   add(true, { mayBeRetried: false })
-  t.equal(index.lost('d'), null)
+  t.equal(lost('d'), null)
   t.end()
 })
 
@@ -107,21 +110,21 @@ test('an equal request follows one that runs, takes followers and has its beginn
 test('a key belongs to its owner and its request, until that has failed or is forgotten', (t) => {
   const { index, createRun, clock } = createIndex()
   const run = createRun()
-  index.addKeyed('a', 'k', { run, bodyDigest: 'b' })
-  t.same(index.keyed('a', 'k'), { run, bodyDigest: 'b' })
-  t.equal(index.keyed('b', 'k'), null)
-  index.removeKeyed('a', 'k', createRun())
-  t.equal(index.keyed('a', 'k')?.run, run, 'another request does not free it')
+  index.addKeyed(K, { run, bodyDigest: 'b' })
+  t.same(index.keyed(K), { run, bodyDigest: 'b' })
+  t.equal(index.keyed(keyNameOf('b', 'k')), null)
+  index.removeKeyed(K, createRun())
+  t.equal(index.keyed(K)?.run, run, 'another request does not free it')
   let kept: JoinableStream | null = { first: 0, streamEnd: null, readerCount: 0 }
   run.begin({ kind: 'stream', find: () => kept })
   run.end(clock.ms, true)
-  t.equal(index.keyed('a', 'k')?.run, run)
+  t.equal(index.keyed(K)?.run, run)
   kept = null
-  t.equal(index.keyed('a', 'k'), null)
+  t.equal(index.keyed(K), null)
   t.equal(index.size, 0)
-  index.addKeyed('a', 'k', { run: createRun(), bodyDigest: 'b' })
-  index.removeKeyed('a', 'k', run)
-  t.not(index.keyed('a', 'k'), null)
+  index.addKeyed(K, { run: createRun(), bodyDigest: 'b' })
+  index.removeKeyed(K, run)
+  t.not(index.keyed(K), null)
   t.end()
 })
 
@@ -130,13 +133,13 @@ test('what is of no use leaves as others come', (t) => {
   for (let i = 0; i < 50; i++) {
     end(add(true))
     const run = createRun()
-    index.addKeyed('a', String(i), { run, bodyDigest: 'b' })
+    index.addKeyed(keyNameOf('a', String(i)), { run, bodyDigest: 'b' })
     if (i % 2 === 1) continue
     run.end(clock.ms, false)
   }
   clock.ms += RETRY_WINDOW_MS + 1
   add(false)
-  for (let i = 0; i < 50; i++) index.addKeyed('b', String(i), { run: createRun(), bodyDigest: 'b' })
+  for (let i = 0; i < 50; i++) index.addKeyed(keyNameOf('b', String(i)), { run: createRun(), bodyDigest: 'b' })
   t.equal(index.size, 1 + 25 + 50)
   t.end()
 })
