@@ -113,7 +113,9 @@ test('each Python example of the documentation compiles', async (t) => {
 })
 
 test('each configuration of the documentation is taken as it is', async (t) => {
-  const env = { PATH: process.env.PATH ?? '', TEAM_A_KEY: 'team-a-key-0123456789', OPENAI_API_KEY: 'sk-x' }
+  // Some are parts, of a gateway with keys.
+  const keys = { TEAM_A_KEY: 'team-a-key-0123456789', OPENAI_API_KEY: 'sk-x', API_KEYS: 'team-b-key-0123456789' }
+  const env = { PATH: process.env.PATH ?? '', ...keys }
   const shown: string[] = []
   for (const block of ofLanguage('yaml')) {
     const folder = folderOf(t)
