@@ -216,6 +216,7 @@ test('a file of a few lines with one importer is a part of that', (t) => {
   const reasons = {
     'src/jobs/run/backoff.ts': 'a rule with its source, pure beside a class with a store',
     'src/jobs/webhook/body.ts': 'a wire format, to the member',
+    'src/pipeline/stages/count.ts': 'a stage, by its line in the lifecycle',
     'src/pipeline/settle.ts': 'a stage, which the exchange is given from above',
     'src/threads/collector.ts': 'a measured setting of the process, with its test of the flags',
     'src/upstream/path.ts': 'a check against attacks, with their list as its test',

@@ -106,6 +106,8 @@ export type PathFacts = {
   readonly provider: string | null
   /** The caller's own key for that provider: sent only there, never shown, never logged. */
   readonly callerKey: string | null
+  /** Its input tokens are counted, and nothing is run. */
+  readonly counts?: true
 }
 
 /** The parts of a request that remain after its body. */

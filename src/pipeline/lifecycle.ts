@@ -15,6 +15,7 @@ import { settle } from './settle.js'
 import { type Sink } from './sink.js'
 import { admitRequest, admitTokens } from './stages/admit.js'
 import { createAuthenticate, createRenew } from './stages/authenticate.js'
+import { count } from './stages/count.js'
 import { applyDefaults, applyPathFacts, decode } from './stages/decode.js'
 import { share } from './stages/share.js'
 import { takeTurn } from './stages/take-turn.js'
@@ -62,10 +63,10 @@ async function run(exchange: Exchange): Promise<void> {
     const decoding = early ?? decode(exchange) //                        400; inline or in a worker
     const ofBody = decoding instanceof Promise ? await decoding : decoding
     if (exchange.isEnded) return
-    const decoded = applyPathFacts(ofBody, exchange.request.path ?? null)
-    exchange.body = decoded.body
-    const request = applyDefaults(exchange, decoded)
+    exchange.body = ofBody.body
+    const request = applyDefaults(exchange, applyPathFacts(ofBody, exchange.request.path ?? null))
     exchange.decoded = request
+    if (exchange.request.path?.counts === true) return count(exchange, request) // answered without a provider
     if (request.facts.stream) startKeepalive(exchange)
     const { sharing } = exchange.request
     if (sharing && (await share(exchange, sharing, request))) return //  answered by another's stream, or from the cache

@@ -67,6 +67,8 @@ export type Surface = {
     target?: Pick<Target, 'provider' | 'protocol'>,
     echo?: JsonObject | null,
   ): JsonObject
+  /** The answer of a route that only counts; set if there is one. */
+  encodeCount?(inputTokens: number): JsonObject
   /**
    * The error envelope of an answer that has not begun, for every failure on this surface's routes; the status is
    * `error.status` unless the vendor's table has another.
@@ -112,6 +114,8 @@ export type SurfaceRoute = {
   readonly accept?: string
   /** Always streams, regardless of the body. */
   readonly streams?: true
+  /** Answers with the number of input tokens, by estimate, and runs nothing: `encodeCount` has its form. */
+  readonly counts?: true
   /** Its clients may try a WebSocket on the same path first: GET is answered with 426, after which they send POST. */
   readonly isTriedByWebSocket?: true
 }

@@ -20,7 +20,10 @@ const ID = 'openai-responses'
 
 const surface: Surface = Object.freeze({
   id: ID,
-  routes: Object.freeze([{ method: 'POST', path: '/v1/responses', isTriedByWebSocket: true }] as const),
+  routes: Object.freeze([
+    { method: 'POST', path: '/v1/responses', isTriedByWebSocket: true },
+    { method: 'POST', path: '/v1/responses/input_tokens', counts: true },
+  ] as const),
   framing: 'sse',
   // One line break only: a blank line would be an empty event to some of the API's clients.
   keepaliveFrame: ': ping\n',
@@ -30,6 +33,7 @@ const surface: Surface = Object.freeze({
   decodeRequest,
   createEncoder: (emit, options) => new ResponsesEncoder(emit, options),
   encodeResponse,
+  encodeCount: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),
   encodeError,
   encodeErrorFrame,
   describe,

@@ -50,10 +50,12 @@ export function createChatRoute(front: ServerContext, choices: readonly Choice[]
 function takeChatOn(route: SurfaceRoute | null, takeChat: Act): Act {
   const streams = route?.streams === true
   const namesProvider = route?.path.includes(PROVIDER_PART) === true
-  if (!streams && !namesProvider) return takeChat
+  const counts = route?.counts === true
+  if (!streams && !namesProvider && !counts) return takeChat
   return (exchange, req) => {
     const provider = namesProvider ? (req.getParameter(0) ?? '') : null
-    exchange.path = { streams, provider, callerKey: namesProvider ? callerKeyOf(exchange) : null }
+    const callerKey = namesProvider ? callerKeyOf(exchange) : null
+    exchange.path = counts ? { streams, provider, callerKey, counts } : { streams, provider, callerKey }
     takeChat(exchange, req)
   }
 }

@@ -25,6 +25,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-sluice-attempts': 'Number of requests sent to providers for this one',
   'x-sluice-overhead-ms': 'Time spent in the gateway, in ms; on answers that are not streamed',
   'x-sluice-dropped': 'Request members that this provider cannot take and that were left out',
+  'x-sluice-estimated': 'What of the answer is an estimate: input_tokens',
   'x-sluice-stream': 'Id of the kept stream, for /v1/streams/{id}',
   link: 'URL of the kept stream with a token: reads it for 15 minutes without a key',
   'x-sluice-cache': 'Where the answer of a model that shares its answers came from: hit, follower or miss',

@@ -13,7 +13,7 @@ import { components, EVERY_HEADER, EXCHANGE_HEADERS, WAIT_HEADERS } from './open
 export type RouteRow = {
   readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
-} & ({ readonly surface: Surface } | { readonly surface: null; readonly operation: JsonObject })
+} & ({ readonly surface: Surface; readonly counts?: true } | { readonly surface: null; readonly operation: JsonObject })
 
 export type OpenApiOptions = {
   readonly version: string
@@ -68,7 +68,7 @@ export function createOpenApi({ version, hasKeys, routes }: OpenApiOptions): Jso
   for (const row of routes) {
     const { method, path } = row
     const key = documentedPath(path)
-    const operation = row.surface === null ? row.operation : chatOperation(row.surface, schemas)
+    const operation = row.surface === null ? row.operation : surfaceOperation(row.surface, schemas, row.counts === true)
     if (operation === undefined) continue
     const item = paths[key] ?? {}
     const member = method.toLowerCase()
@@ -112,6 +112,23 @@ function gatewaySecurity(hasKeys: boolean): JsonObject[] {
 function callerSecurity(path: string, hasKeys: boolean): JsonObject[] {
   if (!path.includes(PROVIDER_PART)) return []
   return [hasKeys ? { bearer: [], callerKey: [] } : { callerKey: [] }]
+}
+
+function surfaceOperation(
+  surface: Surface,
+  schemas: Record<string, JsonObject>,
+  counts: boolean,
+): JsonObject | undefined {
+  const chat = chatOperation(surface, schemas)
+  if (!counts || chat === undefined || !isJsonObject(chat.responses)) return chat
+  const example = surface.encodeCount?.(USAGE.inputTokens) ?? {}
+  const answer = {
+    description: 'The estimate',
+    headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS, 'x-sluice-estimated']),
+    content: { 'application/json': { schema: schemaOf(example), examples: named({ count: example }) } },
+  }
+  const summary = 'Estimate the input tokens of a request; nothing is run'
+  return { ...chat, summary, responses: { ...chat.responses, '200': answer } }
 }
 
 /** Undefined for a surface that does not describe itself. Adds its schemas to the components. */

@@ -52,7 +52,10 @@ export type Path = {
 /** The rows of the routing table that a path has. */
 export function rowsOf({ path, get, remove, choices = [] }: Path): RouteRow[] {
   return [
-    ...choices.map(({ surface }) => ({ method: 'POST' as const, path, surface })),
+    ...choices.map(({ surface, route }) => {
+      const row = { method: 'POST' as const, path, surface }
+      return route.counts === true ? { ...row, counts: route.counts } : row
+    }),
     ...plainRows('GET', path, get),
     ...plainRows('DELETE', path, remove),
   ]

@@ -10,7 +10,11 @@ const { surface, dialect } = openaiResponses
 
 test('is registered with its route, framing and keepalive', async (t) => {
   t.ok(PROTOCOLS.includes(openaiResponses))
-  t.same(surface?.routes, [{ method: 'POST', path: '/v1/responses', isTriedByWebSocket: true }])
+  t.same(surface?.routes, [
+    { method: 'POST', path: '/v1/responses', isTriedByWebSocket: true },
+    { method: 'POST', path: '/v1/responses/input_tokens', counts: true },
+  ])
+  t.same(surface?.encodeCount?.(7), { object: 'response.input_tokens', input_tokens: 7 })
   t.same(
     [surface?.framing, dialect?.framing, surface?.id, dialect?.id],
     ['sse', 'sse', 'openai-responses', 'openai-responses'],
