@@ -59,6 +59,8 @@ test('a stream is read on the other node, by key and by link, and by no one else
   )
   const removed = await fetch(second.origin + path, { method: 'DELETE', headers: { 'x-api-key': KEY } })
   t.equal(removed.status, 204)
+  const atFirst = async (): Promise<number> => (await read(first.origin + path, { 'x-api-key': KEY })).status
+  while ((await atFirst()) === 200) await new Promise(setImmediate)
   // Not served, though a node that has just connected cannot say yet that it is nowhere.
   t.ok([404, 503].includes((await read(second.origin + path, { 'x-api-key': KEY })).status))
 })

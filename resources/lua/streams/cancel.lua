@@ -5,6 +5,8 @@ local at = call('HMGET', head(id), 'node', 'end', 'keep')
 if not at[1] then return 0 end
 if at[2] ~= '' then
   call('DEL', head(id), log(id), readers(id))
+  -- Its writer still has it in memory.
+  tell(at[1], 'forget ' .. id)
 elseif tell(at[1], 'cancel ' .. id) == 0 then
   close(id, ending, at[3])
 end

@@ -31,6 +31,7 @@ function optionsOf(loop: Sharing, url: string): SharedStreamsOptions {
     keepaliveMs: () => loop.current.config.server.keepaliveMs,
     onCall: (seconds, isOk) => metrics.redisCall('streams', seconds, isOk),
     onOver: (result) => metrics.streamStored(result),
+    onForgotten: (id) => loop.ground.keptStreams.drop(id),
     onState(isUp, cause) {
       metrics.redisState('streams', isUp)
       const reason = cause instanceof Error ? cause.message : null

@@ -168,6 +168,12 @@ export class KeptStreams {
     void import('./port-holder.js').then(({ holdStreams }) => holdStreams(port, (id, owner) => this.find(id, owner)))
   }
 
+  /** A stream that has ended was forgotten elsewhere. */
+  drop(id: string): void {
+    const stream = this.#entries.get(id)?.stream
+    if (stream !== undefined && stream.streamEnd !== null) this.forget(stream)
+  }
+
   /** Its readers go on; no other finds it. Idempotent. */
   forget(stream: KeptStream): void {
     const entry = this.#entries.get(stream.facts.id)

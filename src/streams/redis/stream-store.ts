@@ -44,6 +44,8 @@ export type StreamStoreOptions = {
   readonly onCall: (seconds: number, isOk: boolean) => void
   /** Redis refuses to store streams, and why; null: it stores them again. */
   readonly onRefusal: (reason: string | null) => void
+  /** A stream of this node that has ended was deleted by another one. */
+  readonly onForgotten?: (id: string) => void
   readonly nowMs: () => number
   /** A reader's client gets a keepalive after so long without a frame. */
   readonly keepaliveMs: () => number
@@ -210,6 +212,7 @@ export class StreamStore {
     const [kind, ...words] = message.split(' ')
     const id = words.at(-1) ?? ''
     if (kind === 'more') this.#readers.ring(id)
+    else if (kind === 'forget') this.#options.onForgotten?.(id)
     const writer = this.#writers.get(id)
     if (writer === undefined) return
     if (kind === 'attach') writer.remote.attach(words[0] ?? '', this.#options.nowMs() + this.#leaseMs)

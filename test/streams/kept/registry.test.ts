@@ -189,6 +189,19 @@ test('cancelling abandons an open stream and forgets an ended one', (t) => {
   t.end()
 })
 
+test('what was forgotten elsewhere is dropped here, unless it runs', (t) => {
+  const { streams, open, counters } = createKeptStreams()
+  const ended = open()
+  const running = open()
+  ended?.close(COMPLETE)
+  for (const stream of [ended, running]) streams.drop(stream?.facts.id ?? '')
+  streams.drop('str_none')
+  t.equal(streams.find(ended?.facts.id ?? '', 'owner-1'), null)
+  t.equal(streams.find(running?.facts.id ?? '', 'owner-1'), running)
+  t.equal(counters.kept, 1)
+  t.end()
+})
+
 test('when nobody can come back, unread streams are abandoned, and read ones when they are left', (t) => {
   const { streams, open, abandoned, timers } = createKeptStreams()
   open({ requestId: 'left' })
