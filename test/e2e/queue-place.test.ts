@@ -71,7 +71,7 @@ test('streams that wait see their place, move up, and are then answered on the s
   t.match(await third.until(/message_stop/), /^: queued 2 -\n.*three.*event: message_stop/s)
 })
 
-test('a change is told with the expected wait, and a refusal after the first report is in-band', async (t) => {
+test('a change is reported with the expected wait, and a refusal after the first report is in-band', async (t) => {
   const { gateway, upstream } = await start(t, { max: 10, timeoutMs: 8000 })
   const first = post(gateway, 'first')
   const firstCall = await upstream.for('first')
@@ -109,7 +109,7 @@ for (const [protocol, decode, encode] of [
   ['sluice.v1', (bytes: Buffer) => JSON.parse(bytes.toString()), (message: object) => JSON.stringify(message)],
   ['sluice.v1.msgpack', (bytes: Buffer) => unpack(bytes), null],
 ] as const) {
-  test(`a chat on a WebSocket that asks is told in messages: ${protocol}`, async (t) => {
+  test(`a chat on a WebSocket that asks gets messages: ${protocol}`, async (t) => {
     const { pack } = await import('../../src/wire/pack.js')
     const { gateway, upstream } = await start(t)
     const first = post(gateway, 'first')

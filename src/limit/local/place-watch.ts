@@ -1,5 +1,5 @@
-// Reports their places to those waiters of a queue that ask for it: once at first, then on each change, at most once a second. One
-// walk over the queue serves all of them; nothing runs while none asks.
+// Reports the places of waiters in a queue to those that ask: at once, then on each change, at most once a second. One
+// walk over the queue serves all of them; nothing runs while there are none.
 import { type QueuePlace } from '../limiter.js'
 
 export type PlaceWatchOptions<T> = {

@@ -1,5 +1,5 @@
-// Tokens of links, by which a browser's EventSource, which cannot send a key, reads one stream. Who has one may read this stream for
-// 15 minutes, and nothing else. The gateway keeps no list of them: a token is its own proof, as long as its owner has a key.
+// Tokens of links, by which a browser's EventSource, which cannot send a key, reads one stream. Its holder may read that stream for
+// 15 minutes and do nothing else. The gateway keeps no list of them: a token is its own proof, as long as its owner has a key.
 //
 //   token   = expiry "." tag "." mac       expiry: Unix seconds in base 36
 //   tag     = 8 characters that tell the owners apart, without naming them

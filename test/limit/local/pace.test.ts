@@ -8,7 +8,7 @@ test('it is unknown until someone was admitted, then the average of recent inter
   t.equal(pace.measuredMs, null)
   pace.mark(1400)
   t.equal(Math.round(pace.measuredMs ?? 0), 400, 'the first interval counts in full')
-  t.equal(Math.round(pace.cautiousMs), 40, 'but rejects nobody yet')
+  t.equal(Math.round(pace.cautiousMs), 40, 'but does not reject newcomers yet')
   pace.mark(1600)
   t.equal(Math.round(pace.measuredMs ?? 0), 295, 'the latest counts a little more')
   let nowMs = 1600

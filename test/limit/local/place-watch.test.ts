@@ -56,7 +56,7 @@ test('a change is reported at most once a second, and the last one is not lost',
   t.same(pass(300), ['c 1 200'], 'another pace is a change, too')
 })
 
-test('who has left the queue is told nothing, even by a report on the way', async (t) => {
+test('a waiter that has left the queue gets no report, not even one that is due', async (t) => {
   t.teardown(() => mock.timers.reset())
   const { state, watch, told, add, pass } = setUp()
   watch.add('a', () => {

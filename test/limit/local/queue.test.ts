@@ -425,7 +425,7 @@ test('what would be refused is known before it is asked for, by the scope that i
   t.end()
 })
 
-test('a waiter that watches is told its place by turn, with the expected wait at the recent pace', async (t) => {
+test('a waiter that watches gets its place by turn, with the expected wait at the recent pace', async (t) => {
   const { limiter, clock, waiter, calls, stop } = setUp({
     gateway: { concurrency: 1 },
     keys: [{}, {}, { concurrency: 1 }],
@@ -443,7 +443,7 @@ test('a waiter that watches is told its place by turn, with the expected wait at
   enter('running', 0)
   const waiters = ['a1', 'a2', 'b1', 'a3'].map((name) => enter(name, name.startsWith('a') ? 0 : 1))
   await settled()
-  t.same(told.splice(0), ['b1 1 null', 'a1 2 null', 'a2 3 null', 'a3 4 null'], 'one that runs is told nothing')
+  t.same(told.splice(0), ['b1 1 null', 'a1 2 null', 'a2 3 null', 'a3 4 null'], 'one that runs gets no report')
   clock.advanceMs(1200)
   limiter.leave(0)
   await settled()
@@ -454,7 +454,7 @@ test('a waiter that watches is told its place by turn, with the expected wait at
   if (a2 !== undefined) limiter.cancel(a2)
   clock.advanceMs(1000)
   mock.timers.tick(250)
-  t.same(told.splice(0), ['a3 2 2400'], 'one that left is told nothing, and those behind it move up')
+  t.same(told.splice(0), ['a3 2 2400'], 'one that left gets no report, and those behind it move up')
   for (const keyIndex of [1, 0, 0]) {
     limiter.leave(keyIndex)
     await settled()

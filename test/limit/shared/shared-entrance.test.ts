@@ -260,7 +260,7 @@ test('many keys, nodes and waiters, some of whom leave: never more than the cap,
   t.same(await waitingIn(redis), [])
 })
 
-test('who watches is told its place in whichever queue it waits: over all nodes, and here while Redis is away', async (t) => {
+test('a watcher gets its place in the queue over all nodes', async (t) => {
   const { first, second } = await startNodes(t, 2, {
     gateway: { concurrency: 1 },
     queue: { max: 9, timeoutMs: 60_000 },

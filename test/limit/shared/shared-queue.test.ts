@@ -165,7 +165,7 @@ test('a full queue takes the place of the key with the most, and says so before 
   t.end()
 })
 
-test('who watches is told its place among those that wait here, and the pace at which Redis admits them', async (t) => {
+test('a watcher gets its place among the waiters of this event loop, and the pace at which Redis admits them', async (t) => {
   const { rig, queue, until, push } = createRig(t, { timeoutMs: 60_000 })
   const entries = ['0a', '0b', '1a'].map((name) => ({ keyIndex: Number(name[0]), name }))
   const places: string[] = []

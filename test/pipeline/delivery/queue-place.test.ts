@@ -15,7 +15,7 @@ async function reported(): Promise<void> {
   await turn()
 }
 
-test('a stream that asks is told its place while it waits, and then answered as ever', async (t) => {
+test('a stream that asks sees its place while it waits, and is then answered as usual', async (t) => {
   const rig = new PipelineRig({ concurrency: 1 })
   const first = await rig.ask()
   const second = await rig.ask(ASKS)
@@ -36,7 +36,7 @@ test('a stream that asks is told its place while it waits, and then answered as 
   t.same(breaches(rig, [first, second, third]), [])
 })
 
-test('who does not ask, does not stream, or has a framing without comments, is told nothing and keeps its HTTP status', async (t) => {
+test('a request that does not ask, does not stream, or has a framing without comments, gets no report and keeps its HTTP status', async (t) => {
   const rig = new PipelineRig({ concurrency: 1 })
   const first = await rig.ask()
   const silent = [

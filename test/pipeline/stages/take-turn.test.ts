@@ -51,7 +51,7 @@ test('a client that leaves after a report has left the queue', async (t) => {
   t.same(breaches(rig, [first, second]), [])
 })
 
-test('one that is let in before its body is decoded is told nothing', async (t) => {
+test('a request that is admitted before its body is decoded gets no report', async (t) => {
   const rig = new PipelineRig({ concurrency: 1 })
   const first = await rig.ask()
   rig.holds.add('decode')
@@ -93,7 +93,7 @@ test('a client that leaves while its request is decoded starts nothing', async (
   const timers = timersOf()
   await rig.release()
   await reported()
-  t.equal(timersOf(), timers, 'no keepalive for nobody')
+  t.equal(timersOf(), timers, 'no keepalive without a client')
   t.same(second.late, [])
   first.leave()
   t.same(breaches(rig, [first, second]), [])

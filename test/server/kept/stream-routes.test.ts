@@ -54,7 +54,7 @@ test('a stream that has ended, with nothing left, is 204, which stops an EventSo
   }
 })
 
-test('an error is the last frame and has a number: who has not read it gets it, who has gets 204', async (t) => {
+test('an error is the last frame and has a number: a cursor before it gets it, one at it gets 204', async (t) => {
   const front = await startKeptFront(t)
   const stream = front.begin()
   stream.append(frame('{"n":0}'))

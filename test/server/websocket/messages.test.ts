@@ -172,7 +172,7 @@ test('a stream that began over HTTP is taken up on a socket, lines of JSON as we
   ])
 })
 
-test('cancel stops a kept chat for all its readers, on whichever socket it is said', async (t) => {
+test('cancel stops a kept chat for all its readers, whichever socket sends it', async (t) => {
   const { front, latest } = await start(t)
   const first = await connect(front)
   const second = await connect(front)
@@ -189,7 +189,7 @@ test('cancel stops a kept chat for all its readers, on whichever socket it is sa
   t.match((await first.count(3))[2], { type: 'error', id: 'x', seq: 1, outcome: 'client_gone' })
 })
 
-test('a gap is said, with the number of the first frame that is held', async (t) => {
+test('a gap is reported, with the number of the first frame that is held', async (t) => {
   const { front } = await start(t)
   const client = await connect(front)
   t.teardown(() => client.socket.terminate())
@@ -351,5 +351,5 @@ test('a stream that lives elsewhere is waited for: its id is taken meanwhile, an
   while (front.server.open.sockets > 0) await turn()
   arrivals[3]?.()
   await turn()
-  t.equal(stream.readerCount, 0, 'whoever is gone attaches nothing')
+  t.equal(stream.readerCount, 0, 'a client that is gone attaches nothing')
 })

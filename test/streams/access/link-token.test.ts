@@ -38,7 +38,7 @@ test('gateways with the same secret accept each other, others do not', async (t)
   t.equal(tokensAt(ALWAYS, [OWNER], 'another secret').ownerOf(token, ID), null)
 })
 
-test('a token dies with the key of its owner, and names it to nobody', async (t) => {
+test('a token dies with the key of its owner, and does not reveal it', async (t) => {
   const token = tokensAt(ALWAYS).issue(STREAM)
   t.equal(tokensAt(ALWAYS, [OTHER]).ownerOf(token, ID), null)
   t.equal(tokensAt(ALWAYS, []).ownerOf(token, ID), null)
