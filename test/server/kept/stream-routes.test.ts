@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'tap'
+import { GatewayError } from '../../../src/errors.js'
 import { type Surface } from '../../../src/protocols/contract/protocol.js'
 import { loopOf } from '../../../src/streams/kept/stream-id.js'
 import { fakeSurface } from '../../helpers/fake-pipeline.js'
@@ -247,6 +248,29 @@ test('without a key and without a link it is 401, and so is a wrong key beside a
     t.equal((await front.ask(where, { key, method: 'HEAD' })).status, 401)
   }
   t.equal((await front.ask(path, { key: null, method: 'DELETE' })).status, 401)
+})
+
+test('a wrong key counts as anywhere else, and a locked address gets 429; a link is no key', async (t) => {
+  const state = { noted: 0, isLocked: false }
+  const failedKeys = {
+    isQuiet: false,
+    note: () => {
+      state.noted += 1
+    },
+    check: () => {
+      if (state.isLocked) throw new GatewayError('rate_limited')
+    },
+  }
+  const front = await startKeptFront(t, { options: { failedKeys } })
+  const { path } = finished(front)
+  const link = linkIn((await front.ask(path)).headers)
+  for (const method of ['GET', 'HEAD', 'DELETE']) await front.ask(path, { key: 'wrong', method })
+  t.equal(state.noted, 3)
+  await front.ask(`${path}?token=x`, { key: null })
+  t.equal(state.noted, 3, 'no guess of it could succeed')
+  state.isLocked = true
+  t.equal((await front.ask(path)).status, 429)
+  t.equal((await front.ask(link, { key: null })).status, 200)
 })
 
 test('a link reads its stream without a key, from any cursor, and does not renew itself', async (t) => {
