@@ -204,8 +204,8 @@ export function soundStringEnd(data: Buffer, from: number): number {
   }
 }
 
-/** 1 for each letter that may follow a backslash alone. A table, as code and its escapes fill large bodies. */
-const ESCAPED = new Uint8Array(256)
+/** 1 for each letter that may follow a backslash alone. */
+export const ESCAPED = new Uint8Array(256)
 for (const letter of '"\\/bfnrt') ESCAPED[letter.charCodeAt(0)] = 1
 const LETTER_U = 0x75
 const UNICODE_DIGITS = 4

@@ -7,7 +7,7 @@
 // and check).
 import { isUtf8 } from 'node:buffer'
 import { asBuffer, MAX_DEPTH, MAX_MEMBERS } from '../json.js'
-import { escapeEnd, scalarEnd, skipSpace } from '../json-scan.js'
+import { ESCAPED, escapeEnd, scalarEnd, skipSpace } from '../json-scan.js'
 import { findDuplicate, MAX_KEY_BYTES, type Member, readKey } from './members.js'
 
 const QUOTE = 0x22
@@ -166,9 +166,14 @@ class BodyScan implements BodyShape {
         return at + 1
       }
       if (byte === BACKSLASH) {
+        // Code has one every 14 bytes: a call for each would be a tenth of the scan.
+        if (ESCAPED[bytes[at + 1] ?? 0] === 1) {
+          at += 2
+          continue
+        }
         const end = escapeEnd(bytes, at)
         if (end === BROKEN) return BROKEN
-        if (end - at === UNICODE_ESCAPE_BYTES && isLetterEscape(bytes, at)) this.escapesLetters = true
+        if (isLetterEscape(bytes, at)) this.escapesLetters = true
         at = end
       } else {
         if (byte === undefined || byte < 0x20) return BROKEN
@@ -204,7 +209,6 @@ function lowestByte(bits: number): number {
   return (31 - Math.clz32(bits & -bits)) >> 3
 }
 
-const UNICODE_ESCAPE_BYTES = 6
 const ZERO = 0x30
 const FOUR = 0x34
 const LETTERS = /[A-Za-z_]/
