@@ -82,6 +82,8 @@ export type FrontView = {
 
 /** How requests are answered from what others get or got. */
 export type Sharing = {
+  /** Models share their answers, so each request may be of use to others. */
+  readonly isForAll: boolean
   /** Null for a request of which nothing is shared. */
   open(request: SharingRequest): SharingDesk | null
   /** For a request whose Idempotency-Key is free in this process; from here on it is taken. */
@@ -106,8 +108,9 @@ export type SharingRequest = {
   readonly key: KeyIdentity
   readonly path: PathFacts | null
   readonly parameterHeaders: Readonly<Record<string, string>>
-  /** Headers of the request; empty where absent. */
-  readonly retryCount: string
+  /** Its client library says that it repeats one. */
+  readonly isRetry: boolean
+  /** The header of the request; empty where absent. */
   readonly cacheControl: string
   /** Its stream is kept for its client. */
   readonly isKept: boolean

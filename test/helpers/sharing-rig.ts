@@ -190,8 +190,14 @@ export class SharingRig {
     const fields = { model, stream, ...options, max_tokens: 100, messages: [{ role: 'user', content }], ...asking.body }
     const body = new Uint8Array(Buffer.from(JSON.stringify(fields)))
     const request: SharingRequest = {
-      ...{ requestId: client.requestId, surfaceId: surface, key, path, parameterHeaders, retryCount, cacheControl },
-      ...{ isKept, hasIds: isKept, clientSink: client.sink, isOver: () => client.isGone },
+      ...{ requestId: client.requestId, surfaceId: surface, key, path, parameterHeaders, cacheControl },
+      ...{
+        isRetry: /^[1-9]/.test(retryCount),
+        isKept,
+        hasIds: isKept,
+        clientSink: client.sink,
+        isOver: () => client.isGone,
+      },
     }
     return { client, request, body, bodyDigest: JSON.stringify(fields) }
   }

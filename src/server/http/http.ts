@@ -13,7 +13,7 @@ import { ClientResponse } from '../engine/response.js'
 import { ACCEPTED_CODINGS, type Coding, codingOf } from '../inflate.js'
 import { type Asking, hasCredential, identify } from './credentials.js'
 import { type BodyEvents, RequestBody } from './request-body.js'
-import { asksToKeep, isKept, sharingRequestOf } from './sharing-request.js'
+import { asksToKeep, isKept, mayShare, sharingRequestOf } from './sharing-request.js'
 import { HttpSink } from './sink.js'
 
 export type Act = (exchange: HttpExchange, req: HttpRequest) => void
@@ -263,7 +263,8 @@ export class HttpExchange implements Asking, BodyEvents {
     const sink = wrap(this.#sink)
     const keepAs = { key, surfaceId: surface.id, requestId, hasIds: asksToKeep(this.head) }
     const kept = isKept(this) ? keeping?.keep(sink, keepAs) : undefined
-    const sharing = desk ?? this.view.sharing?.open(sharingRequestOf(this, key, surface)) ?? null
+    const opened = desk ?? (mayShare(this) ? this.view.sharing?.open(sharingRequestOf(this, key, surface)) : null)
+    const sharing = opened ?? null
     const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path, origin, sharing }
     this.#desk = sharing
     this.#handle = this.view.pipeline.start(request, kept ?? sink)

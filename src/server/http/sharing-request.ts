@@ -26,12 +26,27 @@ export function isKept({ head, view: { keeping } }: Pick<HttpAsking, 'head' | 'v
   return keeping !== null && (keeping.isAlways || asksToKeep(head))
 }
 
+/** Client libraries count their retries of a request from 1; the first try has 0. */
+const RETRY_COUNT = /^[1-9]\d{0,2}$/
+
+function isRetry({ retryCount }: RequestHead): boolean {
+  return RETRY_COUNT.test(retryCount)
+}
+
+/** Anything of it may be shared: few requests need a desk where no model shares its answers. */
+export function mayShare(
+  asking: Pick<HttpAsking, 'head'> & { readonly view: Pick<FrontView, 'keeping' | 'sharing'> },
+): boolean {
+  const { sharing } = asking.view
+  return sharing !== null && (sharing.isForAll || isKept(asking) || isRetry(asking.head))
+}
+
 /** The same request as sharing sees it. */
 export function sharingRequestOf(asking: HttpAsking, key: KeyIdentity, surface: Surface): SharingRequest {
   const { requestId, path, head, clientSink } = asking
-  const { parameterHeaders, retryCount, cacheControl } = head
+  const { parameterHeaders, cacheControl } = head
   return {
-    ...{ requestId, surfaceId: surface.id, key, path, parameterHeaders, retryCount, cacheControl, clientSink },
-    ...{ isKept: isKept(asking), hasIds: asksToKeep(head), isOver: () => asking.isOver },
+    ...{ requestId, surfaceId: surface.id, key, path, parameterHeaders, cacheControl, clientSink },
+    ...{ isRetry: isRetry(head), isKept: isKept(asking), hasIds: asksToKeep(head), isOver: () => asking.isOver },
   }
 }

@@ -153,12 +153,12 @@ export class KeptSink implements HoldingSink {
 
   #open({ transport, contentType, headers }: StreamHead): KeptStream | null {
     const { streams, policy, key, surfaceId, requestId } = this.#options
-    const { graceMs, keepMs, maxStreamBytes, maxLagBytes } = policy
+    const { graceMs, keepMs, maxStreamBytes, maxLagBytes, isPrivate = false } = policy
     const framing = transport === 'ndjson' ? 'ndjson' : 'sse'
     const lasting = headers.filter(([name]) => !FLEETING.test(name))
     const facts = { owner: ownerOf(key), surfaceId, requestId, framing, contentType, headers: lasting } as const
     const onAbandoned = (): void => this.#abandon()
-    const limits = { graceMs, keepMs, maxStreamBytes, maxLagBytes }
+    const limits = { graceMs, keepMs, maxStreamBytes, maxLagBytes, isPrivate }
     return streams.open(facts, { ...limits, budget: policy.reserve(key), onAbandoned })
   }
 

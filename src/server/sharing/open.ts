@@ -13,11 +13,12 @@ export function createSharing(ground: SharingGround, policy: SharingPolicy): Sha
   const { index, peers } = ground
   if (keep === null && !hasSharedModels) return null
   return {
+    isForAll: hasSharedModels,
     open(request) {
-      const { key, path, isKept, retryCount } = request
+      const { key, path, isKept, isRetry } = request
       // Nothing tells such callers apart but what they send.
       if (key.digest === null || (path?.callerKey ?? null) !== null) return null
-      const isWanted = hasSharedModels || (keep !== null && (isKept || retryCount !== ''))
+      const isWanted = hasSharedModels || (keep !== null && (isKept || isRetry))
       return isWanted ? new RequestDesk({ ground, policy, request }) : null
     },
     openKeyed(request, keyed) {

@@ -6,12 +6,14 @@ import { type ReadableLog } from '../../streams/kept/readable-log.js'
 import { shownStreamId } from '../../streams/kept/stream-id.js'
 import { type FrameReader } from '../../streams/reader.js'
 import { type Transport } from '../../telemetry/records.js'
-import { NumberedReader, numberedFormat } from '../kept/numbered-reader.js'
+import { NumberedReader, numberedFormat, settledFormat } from '../kept/numbered-reader.js'
 import { streamHeaders } from '../kept/stream-headers.js'
 
 export type ReaderSinkOptions = {
-  /** The stream that it repeats; null for a follower or a replay, which has its own or none. */
-  readonly repeated: ReadableLog | null
+  /** The stream that it reads; null for a replay. */
+  readonly source: ReadableLog | null
+  /** It is the stream of the request that it repeats, so it has that one's id; a follower or a replay has its own or none. */
+  readonly isRepeat: boolean
   /** For the headers of that stream; null without a link. */
   readonly links: LinkTokens | null
   /** The client wants the number of each frame in it. */
@@ -27,7 +29,7 @@ export class ReaderSink implements Sink {
   constructor(sink: Sink, options: ReaderSinkOptions) {
     this.#sink = sink
     this.#options = options
-    this.#isNumbered = options.hasIds && options.repeated?.facts.framing === 'sse'
+    this.#isNumbered = options.isRepeat && options.hasIds && options.source?.facts.framing === 'sse'
   }
 
   get transport(): Transport {
@@ -35,8 +37,8 @@ export class ReaderSink implements Sink {
   }
 
   get streamId(): string | null {
-    const { repeated } = this.#options
-    return repeated === null ? (this.#sink.streamId ?? null) : shownStreamId(repeated.facts.id)
+    const { source, isRepeat } = this.#options
+    return isRepeat && source !== null ? shownStreamId(source.facts.id) : (this.#sink.streamId ?? null)
   }
 
   reply(answer: Answer): void {
@@ -44,13 +46,14 @@ export class ReaderSink implements Sink {
   }
 
   begin(head: StreamHead, format: StreamFormat): void {
-    const { repeated, links } = this.#options
-    if (repeated === null) {
+    const { source, isRepeat, links } = this.#options
+    if (source === null) {
       this.#sink.begin(head, format)
       return
     }
-    const headers = [...head.headers, ...streamHeaders(repeated.facts, links)]
-    this.#sink.begin({ ...head, headers }, this.#isNumbered ? numberedFormat(format, repeated) : format)
+    const shown = settledFormat(format, source)
+    const headers = isRepeat ? [...head.headers, ...streamHeaders(source.facts, links)] : head.headers
+    this.#sink.begin({ ...head, headers }, this.#isNumbered ? numberedFormat(shown, source) : shown)
   }
 
   keepalive(): void {

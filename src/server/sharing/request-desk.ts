@@ -35,8 +35,6 @@ const ENTER: ShareVerdict = Object.freeze({ kind: 'enter' })
 const MISS: HeaderList = Object.freeze([['x-sluice-cache', 'miss'] as const])
 const FOLLOWER: HeaderList = Object.freeze([['x-sluice-cache', 'follower'] as const])
 const ATTACHED: HeaderList = Object.freeze([['x-sluice-attached', 'retry'] as const])
-/** The client libraries count their retries of a request in this header, from 1. */
-const RETRY_COUNT = /^[1-9]\d{0,2}$/
 /** How long a retry waits for the connection that it replaces to be found lost, and how often it looks. */
 const LOST_WITHIN_MS = 500
 const LOOK_EVERY_MS = 25
@@ -61,7 +59,7 @@ export class RequestDesk implements SharingDesk {
     const { request, keyed = null, repeats = null } = options
     this.#options = options
     this.#owner = ownerOf(request.key)
-    this.isRepeat = repeats !== null || (keyed === null && RETRY_COUNT.test(request.retryCount))
+    this.isRepeat = repeats !== null || (keyed === null && request.isRetry)
     this.#mayJoin = this.isRepeat
     this.#cancel = () => this.#handle?.cancel()
     if (keyed !== null) this.#own = this.#createOwn(keyed)
@@ -90,6 +88,8 @@ export class RequestDesk implements SharingDesk {
     // Only streams are kept for repetitions; a whole answer is stored.
     if (!subject.isStream && this.#own !== null) this.#dropOwn(subject.sink)
     if (!this.#isShareable(subject)) return this.#mayJoin ? this.#enter() : this.#run(subject, null)
+    const isOfUse = this.#mayJoin || subject.policy !== null || subject.sink instanceof KeptSink
+    if (!isOfUse) return ALONE
     const hash = this.#bodyHash ?? hashBody(subject.body)
     if (!(hash instanceof Promise)) return this.#choose(subject, hash)
     return hash.then((done) => (this.#isEnded ? ALONE : this.#choose(subject, done)))
@@ -221,7 +221,7 @@ export class RequestDesk implements SharingDesk {
     if (kind === 'whole') return { kind: 'answer', answer: { status: 200, contentType, body }, headers, shared }
     const log = new BorrowedLog((onReadable) => new CachedReader(body, onReadable))
     const sink = new ReaderSink(this.#ownSink(subject, asked), {
-      ...{ repeated: null, links: null, hasIds: false },
+      ...{ source: null, isRepeat: false, links: null, hasIds: false },
       onReader: (result) => streams.counters.streamReader('replay', result),
     })
     return { kind: 'follow', sink, log, headers, shared }
@@ -265,19 +265,21 @@ export class RequestDesk implements SharingDesk {
     }
     this.#stopWaiting = joined
     const borrowed = new BorrowedLog((onReadable) => {
-      const reader = log.attach({ how, offset: 0, onReadable })
+      // A client that asked for its stream finds it on another node, too.
+      const canReturn = how === 'retry' && this.#options.request.hasIds
+      const reader = log.attach({ how, offset: 0, onReadable, canReturn })
       joined()
       return reader
     })
     const headers = [...lastingHeaders(log.facts.headers), ...mark]
-    const sink = how === 'retry' ? this.#repeatingSink(run, log) : this.#followingSink(joining)
+    const sink = how === 'retry' ? this.#repeatingSink(run, log) : this.#followingSink(joining, log)
     return { kind: 'follow', sink, log: borrowed, headers, shared }
   }
 
   #repeatingSink(run: AnyRun, log: ReadableLog): Sink {
     const { ground, policy, request } = this.#options
     return new ReaderSink(request.clientSink, {
-      ...{ repeated: log, links: policy.keep?.links ?? null, hasIds: request.hasIds },
+      ...{ source: log, isRepeat: true, links: policy.keep?.links ?? null, hasIds: request.hasIds },
       onReader: (result) => {
         ground.streams.counters.streamReader('retry', result)
         run.noteDelivered(result === 'delivered')
@@ -285,11 +287,11 @@ export class RequestDesk implements SharingDesk {
     })
   }
 
-  #followingSink({ sink = this.#options.request.clientSink }: Joining): Sink {
+  #followingSink({ sink = this.#options.request.clientSink }: Joining, log: ReadableLog): Sink {
     const { counters, streams } = this.#options.ground
     counters.cacheAnswer('follower')
     return new ReaderSink(sink, {
-      ...{ repeated: null, links: null, hasIds: false },
+      ...{ source: log, isRepeat: false, links: null, hasIds: false },
       onReader: (result) => streams.counters.streamReader('follower', result),
     })
   }

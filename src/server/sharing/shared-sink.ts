@@ -47,7 +47,7 @@ export class SharedSink implements Sink {
     this.#events = events
     this.#kept = new KeptSink(sink, {
       ...{ streams, key, surfaceId, requestId, hasIds: false },
-      policy: { ...policy, graceMs: SEAM_MS, keepMs: 0 },
+      policy: { ...policy, graceMs: SEAM_MS, keepMs: 0, isPrivate: true },
       onKept: () => undefined,
     })
   }

@@ -64,6 +64,8 @@ export type OpenOptions = {
   readonly keepMs: number
   readonly maxStreamBytes: number
   readonly maxLagBytes: number
+  /** Only requests of this process read it, so it is nowhere else. */
+  readonly isPrivate?: boolean
   /** Empty; it belongs to the stream from here on. */
   readonly budget: KeptBudget
   /** Nobody has read it for `graceMs`, or it was cancelled: stop, and close it. */
@@ -142,7 +144,7 @@ export class KeptStreams {
     )
     this.#entries.set(id, { stream, budget, keepMs, dueAtMs: null })
     counters.keptStreams(1)
-    this.#elsewhere?.opened(stream, keepMs)
+    if (options.isPrivate !== true) this.#elsewhere?.opened(stream, keepMs)
     return stream
   }
 

@@ -201,6 +201,7 @@ test('a failure in mid-stream reaches every follower in-band', async (t) => {
     t.match(client.text, /Hel.*\n\n.*"code":"upstream_cut"/s)
     t.notMatch(client.text, /\[DONE\]/)
     t.equal(recordOf(rig, client)?.outcome, 'upstream_cut')
+    t.equal(client.text, clients[0]?.text, 'the same bytes')
   }
 })
 
@@ -385,4 +386,12 @@ test('a key makes a request known to those who have it, not to equal ones', asyn
     await rig.ask({ ...asking, idempotencyKey: 'k1' })
     t.equal(rig.calls, 2)
   }
+})
+
+test('where some models share, a request for another one is decided at once, without a hash of its body', async (t) => {
+  const rig = new SharingRig(t, COALESCE)
+  const content0 = 'x'.repeat(300_000)
+  t.same(rig.decide({ content: content0 }).verdict, { kind: 'alone' })
+  t.ok(rig.decide({ content: content0, asks: true }).verdict instanceof Promise)
+  t.ok(rig.decide({ content: content0, retryCount: '1' }).verdict instanceof Promise)
 })

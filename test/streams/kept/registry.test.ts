@@ -1,7 +1,7 @@
 // The kept streams of one loop: found by their owner alone, forgotten in time, and never above their memory.
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { test } from 'tap'
-import { KeptStreams } from '../../../src/streams/kept/registry.js'
+import { type Elsewhere, KeptStreams } from '../../../src/streams/kept/registry.js'
 import { createStreamId, loopOf } from '../../../src/streams/kept/stream-id.js'
 import { createFakeTimers } from '../../helpers/fake-timers.js'
 import { COMPLETE, CUT, createKeptStreams, FakeCounters, frame, readAll, stayAlive, turn } from '../../helpers/kept.js'
@@ -233,5 +233,24 @@ test('10,000 finished streams stay within their memory', (t) => {
   t.equal(counters.notKept.length, 0)
   t.equal(counters.kept, streams.size)
   t.ok(streams.size > 1500, `${streams.size} are kept`)
+  t.end()
+})
+
+test('a stream that only this process reads is opened nowhere else', (t) => {
+  const { streams, open } = createKeptStreams()
+  const opened: string[] = []
+  const elsewhere: Elsewhere = {
+    opened: ({ facts }) => void opened.push(facts.id),
+    find: async () => null,
+    cancelled: idle,
+    movable: (_stream, reader) => reader,
+    isShared: () => false,
+    handOver: idle,
+    close: async () => undefined,
+  }
+  streams.join(elsewhere)
+  const stream = open()
+  open({}, { isPrivate: true })
+  t.same(opened, [stream?.facts.id])
   t.end()
 })
