@@ -278,7 +278,6 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/streams/kept/readable-log.ts', 'test/streams/kept/kept-stream.test.ts'],
   ['src/streams/redis/stored-log.ts', 'test/streams/redis/stream-store.test.ts'],
   ['src/streams/redis/stored-reader.ts', 'test/streams/redis/stored-readers.test.ts'],
-  ['src/streams/redis/stream-scripts.ts', 'test/streams/redis/stream-store.test.ts'],
   ['src/telemetry/metrics/labels.ts', 'test/telemetry/metrics/table.test.ts'],
   ['src/telemetry/metrics/series.ts', 'test/telemetry/metrics/scrape.test.ts'],
   // What happens between several requests, over all parts that it takes.
