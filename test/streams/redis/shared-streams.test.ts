@@ -144,6 +144,22 @@ test('a node that drains sends readers of other nodes’ streams on at once', as
   t.same([follower.reader.isCut, stream.streamEnd], [true, null])
 })
 
+test('a reader with frames that Redis has not taken stays, though Redis seems to be there', async (t) => {
+  const { redis, north } = await startNodes(t)
+  const stream = north.open()
+  const follower = new Follower(stream, 0, true)
+  stream.append(frame('0'))
+  await until(() => follower.got.length === 1)
+  redis.pause()
+  stream.append(frame('1'))
+  await until(() => follower.got.length === 2)
+  north.streams.leave()
+  await setTimeout(300)
+  t.equal(follower.reader.isMoved, false)
+  redis.resume()
+  await until(() => follower.reader.isMoved)
+})
+
 test('without Redis nobody is sent away, and when it is back all are', async (t) => {
   const { redis, north } = await startNodes(t)
   const stream = north.open()
