@@ -6,6 +6,7 @@ import { type Protocol, type StreamDecoder } from '../../src/protocols/contract/
 import { googleGemini } from '../../src/protocols/google-gemini/index.js'
 import { ollamaChat } from '../../src/protocols/ollama-chat/index.js'
 import { openaiChat } from '../../src/protocols/openai-chat/index.js'
+import { openaiResponses } from '../../src/protocols/openai-responses/index.js'
 import { testTarget } from '../../test/helpers/targets.js'
 import { measure, printTable } from './measure.js'
 
@@ -19,6 +20,14 @@ const ANTHROPIC = {
   opening:
     '{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"large","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":9,"output_tokens":1}}}',
   delta: '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" consectetur"}}',
+}
+const RESPONSES = {
+  opening: [
+    '{"type":"response.created","sequence_number":0,"response":{"id":"resp_1","model":"large","created_at":1763712000,"output":[]}}',
+    '{"type":"response.output_item.added","sequence_number":1,"output_index":0,"item":{"id":"msg_1","type":"message","role":"assistant","content":[]}}',
+  ],
+  delta:
+    '{"type":"response.output_text.delta","sequence_number":4,"item_id":"msg_1","output_index":0,"content_index":0,"delta":" consectetur","logprobs":[],"obfuscation":"Tq2w"}',
 }
 const BLOCK = '{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}'
 const GEMINI =
@@ -57,6 +66,13 @@ const opening = [ANTHROPIC.opening, BLOCK]
 printTable('one delta of text', [
   measureDelta('anthropic -> openai', openStream(anthropicMessages, openaiChat, opening), ANTHROPIC.delta),
   measureDelta('openai -> anthropic', openStream(openaiChat, anthropicMessages, [OPENAI.opening]), OPENAI.delta),
+  measureDelta('openai -> responses', openStream(openaiChat, openaiResponses, [OPENAI.opening]), OPENAI.delta),
+  measureDelta('anthropic -> responses', openStream(anthropicMessages, openaiResponses, opening), ANTHROPIC.delta),
+  measureDelta(
+    'responses -> anthropic',
+    openStream(openaiResponses, anthropicMessages, RESPONSES.opening),
+    RESPONSES.delta,
+  ),
   measureDelta('gemini -> openai', openStream(googleGemini, openaiChat, []), GEMINI),
   measureDelta('ollama -> openai', openStream(ollamaChat, openaiChat, []), OLLAMA),
   measure('JSON.parse + JSON.stringify', () => {

@@ -331,6 +331,53 @@ test('input tokens are estimated for any model that the key may use, and nothing
   await rejectsWith(t, client.responses.inputTokens.count({ input }), { status: 400, param: 'model' })
 })
 
+test('a coding agent’s request passes to every provider; what it cannot have is named', async (t) => {
+  const parameters = {
+    type: 'object',
+    properties: { cmd: { type: 'string' } },
+    required: ['cmd'],
+    additionalProperties: false,
+  }
+  const agent = {
+    instructions: 'You are a coding agent.',
+    input: [
+      { type: 'message', role: 'developer', content: [{ type: 'input_text', text: '<permissions/>' }] },
+      { type: 'message', role: 'user', content: [{ type: 'input_text', text: '<environment/>' }] },
+      { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'List the files.' }] },
+    ],
+    tools: [
+      { type: 'function', name: 'exec_command', description: 'Runs a command', strict: false, parameters },
+      { type: 'custom', name: 'apply_patch', format: { type: 'grammar', syntax: 'lark', definition: 'start: "x"' } },
+      { type: 'web_search', external_web_access: false },
+    ],
+    tool_choice: 'auto',
+    parallel_tool_calls: true,
+    reasoning: { effort: 'medium', summary: 'auto' },
+    store: false,
+    stream: true,
+    include: ['reasoning.encrypted_content'],
+    prompt_cache_key: '0199',
+    text: { verbosity: 'low' },
+    client_metadata: { session: 'x' },
+  }
+  for (const provider of PROVIDERS) {
+    const request = {
+      ...agent,
+      model: `${provider}/tools`,
+    } as unknown as OpenAI.Responses.ResponseCreateParamsStreaming
+    const { data, response } = await client.responses.create(request).withResponse()
+    const last = (await eventsOf(t, data)).at(-1)
+    t.match(last, {
+      type: 'response.completed',
+      response: { output: [{ name: 'exec_command' }, { name: 'apply_patch' }] },
+    })
+    const dropped = (response.headers.get('x-sluice-dropped') ?? '').split(', ')
+    const named =
+      provider === 'responses' ? [''] : ['prompt_cache_key', 'client_metadata', 'verbosity', 'tools.web_search']
+    t.same(dropped, named, provider)
+  }
+})
+
 test('silence is filled by a comment of one line, which no client takes for an event', async (t) => {
   const [before, after] = ['response.created', 'response.completed'].map((type, i) => {
     const response = { id: 'resp_9', status: i === 0 ? 'in_progress' : 'completed', output: [] }
