@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8'
  *   young collector: 8 KB per request promoted, 10 ms per collection (--trace-gc); without it a tenth of that.
  * - Bodies lie outside the heap but count as its growth: with the default, which lets a small heap grow by a third, 18 MB of bodies
  *   cost a full collection, 30 ms of CPU and pauses of 5 to 20 ms. Measured at 215 KB a request: 20 of them in 2,150 requests, now 9;
- *   1.67 ms of CPU a request, now 1.0.
+ *   1.67 ms of CPU a request, now 1.0. Held streams take no more memory (2,000 of S6: 155 MB, 161 without the flag).
  */
 export function tuneCollector(): void {
   for (const flag of COLLECTOR_FLAGS) setFlagsFromString(flag)

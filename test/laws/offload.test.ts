@@ -45,6 +45,29 @@ test('6. a worker decodes and encodes every request as this thread does', async 
   }
 })
 
+/** Large enough to be skimmed: the same with a long turn in front. */
+function enlarged(bytes: Buffer): Uint8Array<ArrayBuffer> | null {
+  const json = JSON.parse(bytes.toString()) as { messages?: unknown }
+  if (!Array.isArray(json.messages)) return null
+  const turn = { role: 'user', content: 'const "text" = 1;\n\tétat '.repeat(3000) }
+  return new Uint8Array(Buffer.from(JSON.stringify({ ...json, messages: [turn, ...(json.messages as unknown[])] })))
+}
+
+test('6. a worker skims every large request as this thread does', async (t) => {
+  let skims = 0
+  for (const surface of SURFACES) {
+    for (const { name, bytes } of readFixtures(surface.id, 'requests')) {
+      const body = enlarged(bytes)
+      if (body === null) continue
+      const skim = (offload: Offload) => offload.skim(surface.id, new Uint8Array(body))
+      t.same(await findUnlike(`${surface.id} ${name}`, skim, worker, inline), [])
+      const decoded = await Promise.resolve(skim(inline)).catch(() => null)
+      if (decoded !== null && decoded.head !== null) skims += 1
+    }
+  }
+  t.ok(skims > 20, `${skims} skimmed`)
+})
+
 test('6. a worker aggregates and transcodes every answer as this thread does', async (t) => {
   for (const surface of SURFACES) {
     for (const dialect of DIALECTS) {
