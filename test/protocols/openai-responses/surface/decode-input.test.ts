@@ -56,6 +56,13 @@ test('text between a call and its result goes before the call', async (t) => {
   ])
 })
 
+test('reasoning between two calls stays between them', async (t) => {
+  const thought = { type: 'reasoning', summary: [{ type: 'summary_text', text: 'hm' }] }
+  t.same(turns(thought, called('1'), thought, said('a'), called('2')), [
+    'assistant: reasoning, a, call 1, reasoning, call 2',
+  ])
+})
+
 test('a user’s turn between a call and its result waits, and one behind an unanswered call does not', async (t) => {
   t.same(turns(called('1'), user('x'), result('1'), user('y')), [
     'assistant: call 1',
