@@ -17,6 +17,7 @@ import {
   findCrossedProtocols,
   findCycles,
   findDeadImports,
+  findEagerLoads,
   findForbiddenImports,
   findHeavyLoads,
   findHolders,
@@ -178,6 +179,11 @@ test('the engine is loaded by its loader alone, after its environment is set: el
 test('a codec worker loads the pure core alone', (t) => {
   const core = /^(workers\/codec|src\/errors|src\/(model|wire|protocols)\/.*)\.ts$/
   t.same(findHeavyLoads(FILES, 'workers/codec.ts', { files: core, packages: ['piscina', 'msgpackr', 'typebox'] }), [])
+  t.end()
+})
+
+test('what streams in Redis need is loaded only where streams are in Redis', (t) => {
+  t.same(findEagerLoads(FILES, 'src/streams/redis/'), [])
   t.end()
 })
 

@@ -66,12 +66,12 @@ class Place {
   }
 }
 
-async function deploy(t: Test) {
+async function deploy(t: Test, threads = 1) {
   const redis = await RedisServer.start(t)
   const simulator = await startSimulator(t, ['--tokens-per-second', String(TOKENS_PER_SECOND)])
   const quick = await startSimulator(t)
   const configOf = (port: number) => ({
-    server: { port, drainMs: DRAIN_MS, drainGraceMs: GRACE_MS },
+    server: { port, threads, drainMs: DRAIN_MS, drainGraceMs: GRACE_MS },
     keys: [{ name: 'team', key: KEY }],
     limits: { shed: { lagMs: null } },
     redis: { url: redis.url },
@@ -158,8 +158,8 @@ test(`kill -9 of one node under ${STREAMS} streams: its clients get what was sai
   t.ok(stories.every(({ end, numbers }) => end === 'complete' || numbers.length > TOKENS_PER_SECOND / 2))
 })
 
-test(`Redis dies, comes back empty, and then both nodes are replaced under ${STREAMS} streams: none is lost`, async (t) => {
-  const { redis, places, whole, open } = await deploy(t)
+test(`Redis dies, comes back empty, and then both nodes of two event loops are replaced under ${STREAMS} streams: none is lost`, async (t) => {
+  const { redis, places, whole, open } = await deploy(t, 2)
   const [north, south] = places
   const reading = open(STREAMS)
   await underWay(places, STREAMS)

@@ -183,6 +183,20 @@ export function findHolders(
   ]
 }
 
+/** Files that load a room when they are loaded, where it is to be loaded when it is first needed; a room that is not there. */
+export function findEagerLoads(files: readonly SourceFile[], room: string): string[] {
+  const isOfRoom = (path: string): boolean => path.startsWith(room)
+  const values = /^import \{(?!(?:\s*type \w+,?)+\s*\})[^}]*\} from '([^']+)'/gm
+  const name = room.replace(/^src\//, '')
+  const loading = files.filter(
+    ({ path, code }) => !isOfRoom(path) && [...code.matchAll(values)].some(([, from = '']) => from.includes(name)),
+  )
+  return [
+    ...(files.some(({ path }) => isOfRoom(path)) ? [] : [`${room} is not there`]),
+    ...loading.map(({ path }) => `${path} loads ${room}`),
+  ]
+}
+
 /** The tables as the map shows them, line by line. */
 export function drawTables(table: ImportTable, order: RoomOrder, homes: LibraryHomes): string[] {
   const draw = (rows: Readonly<Record<string, readonly string[]>>, arrow: string, separator: string) => {

@@ -18,6 +18,7 @@ import {
   findCrossedProtocols,
   findCycles,
   findDeadImports,
+  findEagerLoads,
   findForbiddenImports,
   findHeavyLoads,
   findHolders,
@@ -294,6 +295,19 @@ test('a file that holds a class which others hold alone is found, and so is a ho
   )
   t.same(findHolders(tree({ ...good, 'src/source.ts': '' }), rule), ['src/source.ts does not hold River'])
   t.same(findHolders(tree({ 'src/bank.ts': '' }), { ...rule, holders: [] }), ['src/river.ts is not there'])
+  t.end()
+})
+
+test('a room that is loaded before it is needed is found, and one that is gone', (t) => {
+  const good = {
+    'src/lake/redis/pump.ts': "import { Pipe } from './pipe.js'",
+    'src/mill.ts':
+      "import { type Pump, type Pipe } from './lake/redis/pump.js'\nconst pump = await import('./lake/redis/pump.js')",
+  }
+  t.same(findEagerLoads(tree(good), 'src/lake/redis/'), [])
+  const bad = tree({ ...good, 'src/dam.ts': "import { type Pipe, Pump } from './lake/redis/pump.js'" })
+  t.same(findEagerLoads(bad, 'src/lake/redis/'), ['src/dam.ts loads src/lake/redis/'])
+  t.same(findEagerLoads(tree({}), 'src/lake/redis/'), ['src/lake/redis/ is not there'])
   t.end()
 })
 
