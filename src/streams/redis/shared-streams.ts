@@ -9,6 +9,9 @@ import { mirror } from './kept-mirror.js'
 import { StreamStore, type StreamStoreOptions } from './stream-store.js'
 import { type StoreResult, type StreamWriter } from './stream-writer.js'
 
+/** However short streams are kept, readers elsewhere need time for the last frames and the end; here they hold them themselves. */
+const LEAST_KEEP_MS = 30_000
+
 export type SharedStreamsOptions = Omit<StreamStoreOptions, 'movable'> & {
   /** Nothing more of a stream goes to Redis. */
   readonly onOver: (result: StoreResult) => void
@@ -35,7 +38,8 @@ export class SharedStreams implements Elsewhere {
   }
 
   opened(stream: KeptStream, keepMs: number): void {
-    this.#writers.set(stream, mirror(stream, this.#store, { keepMs, onOver: this.#options.onOver }))
+    const options = { keepMs: Math.max(keepMs, LEAST_KEEP_MS), onOver: this.#options.onOver }
+    this.#writers.set(stream, mirror(stream, this.#store, options))
   }
 
   find(id: string, owner: string): Promise<ReadableLog | null> {

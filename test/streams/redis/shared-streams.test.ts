@@ -35,8 +35,8 @@ async function startNode(t: Teardown, url: string) {
   streams.join(shared)
   await shared.start()
   await until(() => states.at(-1) === true)
-  const open = () => {
-    const limits = { graceMs: 1000, keepMs: 60_000, maxStreamBytes: 1024 * 1024, maxLagBytes: 256 * 1024 }
+  const open = (keepMs = 60_000) => {
+    const limits = { graceMs: 1000, keepMs, maxStreamBytes: 1024 * 1024, maxLagBytes: 256 * 1024 }
     const budget = new FakeBudget().open()
     const stream = streams.open(FACTS, { ...limits, budget, onAbandoned: () => abandoned.push('abandoned') })
     if (stream === null) throw new Error('no room')
@@ -96,6 +96,18 @@ test('one that has ended and is cancelled on its node is gone everywhere', async
     left = await Promise.resolve(south.streams.reach(stream.facts.id, 'owner-1')).catch(() => 0)
   }
   t.same(north.results, ['stored'])
+})
+
+test('a stream that is not kept after its end is there for readers elsewhere to get it', async (t) => {
+  const { north, south } = await startNodes(t)
+  const stream = north.open(0)
+  stream.append(frame('0'))
+  const follower = new Follower(await found(south, stream.facts))
+  await until(() => follower.got.length === 1)
+  stream.append(frame('1'))
+  stream.close(COMPLETE)
+  await until(() => follower.end !== null)
+  t.same([follower.got.length, follower.end], [2, COMPLETE])
 })
 
 test('no id is looked for that is none; one of another loop may be anywhere', async (t) => {
