@@ -22,13 +22,13 @@ test('every kind of client reads every word once, however its connections are cu
 })
 
 test('over HTTP each stream is asked of the provider once, also if its connection was lost before its head', async (t) => {
-  const random = Random.ofRun()
-  const kinds = ['openai', 'anthropic', 'eventSource']
-  // A repetition on another event loop may run anew.
-  const load = { streams: STREAMS, atOnce: 10, threads: 1, random, kinds }
-  const { faults, asked } = await runCutLoad(t, load)
-  t.same(faults, [], `SEED=${random.seed}`)
-  t.equal(asked, STREAMS, `SEED=${random.seed}`)
+  for (const threads of [1, 2]) {
+    const random = Random.ofRun()
+    const kinds = ['openai', 'anthropic', 'eventSource']
+    const { faults, asked } = await runCutLoad(t, { streams: STREAMS, atOnce: 10, threads, random, kinds })
+    t.same(faults, [], `SEED=${random.seed}`)
+    t.equal(asked, STREAMS, `SEED=${random.seed}`)
+  }
 })
 
 test('a client that stops ends the stream at the gateway at once, however long its grace', async (t) => {
