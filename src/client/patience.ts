@@ -14,6 +14,9 @@ const FIRST_PAUSE_MS = 250
 /** A client that is back in its network should not wait much longer than a person would. */
 const LONGEST_PAUSE_MS = 5000
 
+/** A node may hear of a stream of another node a moment after the client has its id: it is believed the third time that it does not. */
+export const UNKNOWN_ATTEMPTS = 3
+
 /** The attempts of one outage; `reset` ends it. */
 export class Patience {
   readonly #maxOfflineMs: number

@@ -4,7 +4,7 @@
 //   caller <-- pull -- ResumedBody <-- FrameCutter <-- connection 1 (the POST) | connection 2 (GET, after 17) | ...
 //                           '-- stopped by the caller: DELETE
 import { type FrameCutter } from './frame-cutter.js'
-import { type Patience, sleep } from './patience.js'
+import { type Patience, sleep, UNKNOWN_ATTEMPTS } from './patience.js'
 import { type LossReason, StreamLostError } from './stream-lost-error.js'
 
 export type BodyOptions = {
@@ -136,6 +136,7 @@ export class ResumedBody {
     this.#reader = null
     let cause = loss === 'end' ? undefined : loss.cause
     let leastMs = 0
+    let unknown = 0
     while (await patience.pause(signal, leastMs)) {
       if (this.#isOver) return null
       const answer = await this.#ask(cutter.last).catch((error: unknown) => {
@@ -152,7 +153,9 @@ export class ResumedBody {
       void answer.body?.cancel().catch(ignore)
       if (status === 204 && cutter.isFinished) return null
       if (status === 204) throw this.#lost('ended', status)
-      if (!isPassing(status)) throw this.#lost(status === 404 || status === 410 ? 'gone' : 'refused', status)
+      if (status === 404) unknown += 1
+      const isGone = status === 404 ? unknown >= UNKNOWN_ATTEMPTS : !isPassing(status)
+      if (isGone) throw this.#lost(status === 404 || status === 410 ? 'gone' : 'refused', status)
       leastMs = retryAfterMs(answer)
       cause = new Error(`The gateway answered with status ${status}.`)
     }

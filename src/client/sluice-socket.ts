@@ -63,8 +63,6 @@ const SUBPROTOCOL = 'sluice.v1'
 const CLOSE_UNAUTHENTICATED = 4401
 const REFUSED_STATUS = /server response: 40[13]/
 const NORMAL_CLOSE = 1000
-/** A chat that cannot be resumed now may be in a moment. */
-const PASSING_CODES = new Set(['overloaded', 'draining', 'rate_limited', 'maintenance', 'storage_unavailable'])
 
 /** A connection to the gateway's `/v1/ws` that outlives its sockets. */
 export class SluiceSocket {
@@ -199,7 +197,7 @@ export class SluiceSocket {
       return
     }
     const isRefusal = message.type === 'error' && message.seq === undefined && chat.stream !== null
-    if (isRefusal && PASSING_CODES.has(message.error.code ?? '')) this.#greetLater(chat)
+    if (isRefusal && chat.isPassing(message.error.code ?? '')) this.#greetLater(chat)
     else chat.take(message)
   }
 
@@ -267,7 +265,7 @@ export class SluiceSocket {
   }
 }
 
-const REFUSED = Object.freeze({ message: 'The gateway rejects the key.', code: 'unauthenticated' })
+const REFUSED = { message: 'The gateway rejects the key.', code: 'unauthenticated' }
 
 /** base64url without padding, in which a subprotocol may hold any key. */
 function encodeToken(token: string): string {

@@ -3,7 +3,7 @@
 import { ChatFailedError } from './chat-failed-error.js'
 import { Listeners } from './listeners.js'
 import { type ChatChunk, type ChatRequest, type ChatUsage, type ClientMessage, type ServerMessage } from './messages.js'
-import { Patience, type PatienceOptions } from './patience.js'
+import { Patience, type PatienceOptions, UNKNOWN_ATTEMPTS } from './patience.js'
 import { type LossReason, StreamLostError } from './stream-lost-error.js'
 
 export type ChatEnd = {
@@ -51,12 +51,14 @@ type Waiter = { readonly resolve: (result: IteratorResult<unknown>) => void; rea
 
 /** A chat that the gateway has never acknowledged is sent so many times; one too large for a message ends each socket. */
 const MAX_SENDS = 4
-const NEVER_TAKEN = Object.freeze({
+const NEVER_TAKEN = {
   message: 'Each socket on which the chat was sent was lost. Its request may be too large for a message.',
-})
+}
+/** A chat that cannot be resumed now may be in a moment. */
+const PASSING_CODES = new Set(['overloaded', 'draining', 'rate_limited', 'maintenance', 'storage_unavailable'])
 /** In the answer to `resume`: the stream is not there, or not the part that comes next. */
 const GONE_CODES = new Set(['stream_gone', 'not_found'])
-const DONE: IteratorResult<never> = Object.freeze({ done: true, value: undefined })
+const DONE: IteratorResult<never> = { done: true, value: undefined }
 
 /** The state of one chat. */
 export class OpenChat implements SocketChat<unknown> {
@@ -74,6 +76,7 @@ export class OpenChat implements SocketChat<unknown> {
   #requestId: string | null = null
   #last = -1
   #sends = 0
+  #unknown = 0
   #isOver = false
   #failure: Error | null = null
 
@@ -147,6 +150,13 @@ export class OpenChat implements SocketChat<unknown> {
     }
   }
 
+  /** Whether the stream may be had later although it cannot be resumed now. */
+  isPassing(code: string): boolean {
+    if (code !== 'not_found') return PASSING_CODES.has(code)
+    this.#unknown += 1
+    return this.#unknown < UNKNOWN_ATTEMPTS
+  }
+
   /** The rest is lost, and this is why. */
   lost(reason: LossReason, cause?: unknown): StreamLostError {
     return new StreamLostError({ reason, stream: this.stream, after: this.#last, cause })
@@ -175,6 +185,7 @@ export class OpenChat implements SocketChat<unknown> {
   #push(seq: number, chunk: unknown): void {
     if (seq <= this.#last) return
     this.#last = seq
+    this.#unknown = 0
     this.patience.reset()
     if (this.#listeners.emit('event', chunk)) return
     const waiter = this.#waiters.shift()

@@ -260,6 +260,27 @@ test('what the gateway no longer has is an error in the body, with what was read
   }
 })
 
+test('a node that does not know the stream yet is asked again, and believed the third time', async (t) => {
+  for (const [unknown, isThere] of [
+    [2, true],
+    [3, false],
+  ] as const) {
+    const cuts = [cutAt(600)]
+    const { kept, url } = await start(t, {
+      cuts: () => cuts.shift() ?? null,
+      intercept: ({ method }, res) => {
+        const isUnknown = method === 'GET' && kept.requestsOf('GET').length <= unknown
+        if (isUnknown) res.writeHead(404).end()
+        return isUnknown
+      },
+    })
+    const text = (await resumingFetch()(url, post())).text()
+    if (isThere) t.equal(await text, NUMBERED)
+    else t.match(await lossOf(text), { reason: 'gone', status: 404 })
+    t.equal(kept.requestsOf('GET').length, 3)
+  }
+})
+
 test('an orderly end without an end marker is believed of a finished answer alone, if the gateway has nothing more', async (t) => {
   const play = (stream: ScriptedStream) => {
     stream.push('data: {"a":1}\n\n', 'data: {"finishReason":"STOP"}\n\n')

@@ -207,6 +207,8 @@ test('a stream that is gone, or was never kept, is a StreamLostError', async (t)
   const lost = await chat.result.catch((error: unknown) => error)
   t.ok(lost instanceof StreamLostError)
   t.match(lost, { reason: 'gone', stream: 'str_0' })
+  const resumes = kept.messages.filter((text) => text.includes('"type":"resume"'))
+  t.equal(resumes.length, 3, 'a node may not know it yet')
 
   // It was not kept, and an event had come: sent again, the chat would begin anew.
   kept.isKeeping = false
