@@ -199,8 +199,8 @@ export class SseScanner implements FrameScanner {
   }
 }
 
-/** Where the text of a data line begins; -1 for any other line. */
-function findText(bytes: Buffer, start: number, end: number): number {
+/** Where the text of a data line `bytes[start, end)` begins; -1 for any other line. */
+export function findText(bytes: Buffer, start: number, end: number): number {
   // 'd' 'a' 't' 'a'
   if (bytes[start] !== 0x64 || bytes[start + 1] !== 0x61 || bytes[start + 2] !== 0x74 || bytes[start + 3] !== 0x61) {
     return -1

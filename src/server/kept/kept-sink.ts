@@ -158,8 +158,8 @@ export class KeptSink implements HoldingSink {
     const lasting = headers.filter(([name]) => !FLEETING.test(name))
     const facts = { owner: ownerOf(key), surfaceId, requestId, framing, contentType, headers: lasting } as const
     const onAbandoned = (): void => this.#abandon()
-    const limits = { graceMs, keepMs, maxStreamBytes, maxLagBytes, isPrivate }
-    return streams.open(facts, { ...limits, budget: policy.reserve(key), onAbandoned })
+    const budget = policy.reserve(key)
+    return streams.open(facts, { graceMs, keepMs, maxStreamBytes, maxLagBytes, isPrivate, budget, onAbandoned })
   }
 
   /** All that the log has, at once: it never lags, so the log holds nothing for it. */
@@ -180,13 +180,10 @@ export class KeptSink implements HoldingSink {
 
   #move(reader: FrameReader, stream: KeptStream): void {
     const before = stream.next
-    const bytesBefore = this.#bytes
-    for (let entry = reader.read(); entry !== null; entry = reader.read()) {
-      this.#bytes += entry.length
-      stream.append(entry)
-    }
+    const bytes = stream.takeFrom(reader)
+    this.#bytes += bytes
     // The upstream's own keepalive, which is no frame: ours takes its place, since the exchange saw no silence.
-    if (this.#bytes > bytesBefore && stream.next === before) stream.keepalive()
+    if (bytes > 0 && stream.next === before) stream.keepalive()
   }
 
   #abandon(): void {
@@ -202,12 +199,14 @@ export class KeptSink implements HoldingSink {
   #finish(end: StreamEnd, result: Delivery['result']): void {
     const reader = this.#reader
     const onDone = this.#onDone
+    const handle = this.#handle
     this.#reader = null
     this.#onDone = null
+    this.#handle = null
     this.#stream?.close(this.#settle(end))
     reader?.detach()
     if (onDone !== null) onDone({ result, bytes: this.#bytes })
-    else if (result === 'client_gone') this.#handle?.cancel()
+    else if (result === 'client_gone') handle?.cancel()
   }
 }
 

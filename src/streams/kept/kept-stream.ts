@@ -34,8 +34,8 @@ export type KeptOptions = {
   readonly timers: Timers
   /** Puts a reader whose client can come back under the control of those who may send it away. */
   readonly movable: (stream: KeptStream, reader: FrameReader, options: AttachOptions) => FrameReader
-  /** The last reader left a grace ago, or it was cancelled: whoever appends stops, and closes it. */
-  readonly onAbandoned: () => void
+  /** The last reader left a grace ago, or it was cancelled: whoever appends stops, and closes it. Let go of at its end. */
+  onAbandoned: () => void
   readonly onEnded: (stream: KeptStream) => void
   readonly onCancelled: (stream: KeptStream) => void
 }
@@ -51,8 +51,8 @@ export class KeptStream implements ReadableLog, KeptSource {
   /** Clients and observers. */
   readonly #readers: KeptReader[] = []
   #clients = 0
-  readonly #flush: () => void
-  readonly #trimLate: () => void
+  /** Bound when it is first needed: many streams need neither. */
+  #flush: (() => void) | null = null
   #frames: NumberedFrames | null
   #claimedBytes: number
   #graceMs: number
@@ -68,8 +68,6 @@ export class KeptStream implements ReadableLog, KeptSource {
     this.#claimedBytes = STREAM_COST_BYTES
     this.#graceMs = options.graceMs
     this.#frames = new NumberedFrames(facts.framing, (source, start, end) => this.#store.push(source, start, end))
-    this.#flush = () => this.#notifyReaders()
-    this.#trimLate = () => this.#trim()
     this.#startGrace()
   }
 
@@ -116,6 +114,27 @@ export class KeptStream implements ReadableLog, KeptSource {
     if (this.#store.next > before) this.#noteGrowth()
   }
 
+  /**
+   * Appends all that a reader has and returns how many bytes that were. Its own readers are notified at once, not in a microtask of their
+   * own, since the caller is itself notified once per tick (bench/micro/kept).
+   * @throws upstream_malformed for a frame that is too large
+   */
+  takeFrom(reader: FrameReader): number {
+    const wasFlushDue = this.#isFlushDue
+    let bytes = 0
+    this.#isFlushDue = true
+    try {
+      for (let entry = reader.read(); entry !== null; entry = reader.read()) {
+        bytes += entry.length
+        this.append(entry)
+      }
+    } finally {
+      this.#isFlushDue = wasFlushDue
+    }
+    if (!wasFlushDue) this.#notifyReaders()
+    return bytes
+  }
+
   /** Only the first end counts. Readers still get what they have not read. */
   close(end: StreamEnd): void {
     if (this.#end !== null) return
@@ -125,6 +144,8 @@ export class KeptStream implements ReadableLog, KeptSource {
     this.#store.seal()
     this.#shrink()
     this.#stopWaiting()
+    // Behind it are the exchange and its request, which an ended stream must not hold for its retention.
+    this.#options.onAbandoned = nothing
     this.#scheduleFlush()
     this.#options.onEnded(this)
   }
@@ -165,7 +186,7 @@ export class KeptStream implements ReadableLog, KeptSource {
   /** Nobody can come back any more: from now on it goes on only as long as it is read. */
   endGrace(): void {
     this.#graceMs = 0
-    if (this.#stopGrace === null) return
+    if (this.#clients > 0 || this.#end !== null) return
     this.#stopWaiting()
     this.#options.onAbandoned()
   }
@@ -232,16 +253,17 @@ export class KeptStream implements ReadableLog, KeptSource {
   #scheduleFlush(): void {
     if (this.#isFlushDue) return
     this.#isFlushDue = true
+    this.#flush ??= () => this.#notifyReaders()
     queueMicrotask(this.#flush)
   }
 
   #notifyReaders(): void {
     this.#isFlushDue = false
-    const [only] = this.#readers
+    const only = this.#readers[0]
     // A reader may detach itself or others when notified, so this walks over a copy.
     if (this.#readers.length === 1 && only !== undefined) only.notify()
     else for (const reader of [...this.#readers]) reader.notify()
-    if (this.#readers.some((reader) => this.#isLate(reader))) this.#scheduleTrim()
+    for (const reader of this.#readers) if (this.#isLate(reader)) this.#scheduleTrim()
   }
 
   #isLate({ cursor, joinedAtBytes, isClient }: KeptReader): boolean {
@@ -256,7 +278,7 @@ export class KeptStream implements ReadableLog, KeptSource {
   #scheduleTrim(): void {
     if (this.#isTrimDue) return
     this.#isTrimDue = true
-    setImmediate(this.#trimLate)
+    setImmediate(() => this.#trim())
   }
 
   /**

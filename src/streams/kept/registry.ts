@@ -5,10 +5,11 @@
 //                             '- no room for a new one: the oldest end goes first
 import { type MessagePort } from 'node:worker_threads'
 import { type FrameReader } from '../reader.js'
+import { EndedList, type Link } from './ended-list.js'
 import { KeptStream, STREAM_COST_BYTES, type Timers } from './kept-stream.js'
 import { type PeerStreams } from './port-reader.js'
 import { type AttachOptions, type KeptFacts, type ReadableLog, type ReaderHow } from './readable-log.js'
-import { createStreamId, loopOf } from './stream-id.js'
+import { loopOf, StreamIds } from './stream-id.js'
 
 /** Memory on the account of a key. */
 export type KeptBudget = {
@@ -76,25 +77,35 @@ type Entry = {
   readonly stream: KeptStream
   readonly budget: KeptBudget
   readonly keepMs: number
-  /** When it is forgotten; null while it runs. */
-  dueAtMs: number | null
+  /** Once it has ended: when it is forgotten, and its places among all that have, and among its owner's. */
+  ended: { readonly dueAtMs: number; readonly inAll: Link<Entry>; readonly inOwn: Link<Entry> } | null
 }
 
 /** All kept streams of one event loop. */
 export class KeptStreams {
   readonly #options: KeptStreamsOptions
+  readonly #ids: StreamIds
   readonly #entries = new Map<string, Entry>()
   /** In the order of their ends: of all, and of each owner. */
-  readonly #ended = new Set<Entry>()
-  readonly #endedOf = new Map<string, Set<Entry>>()
+  readonly #ended = new EndedList<Entry>()
+  readonly #endedOf = new Map<string, EndedList<Entry>>()
   /** Other event loops by their index; null where there is none. */
   readonly #peers = new Map<number, Promise<PeerStreams | null>>()
   #elsewhere: Elsewhere | null = null
+  /** The same for all streams. */
+  readonly #onEnded = (stream: KeptStream): void => this.#noteEnd(stream)
+  readonly #onCancelled = (stream: KeptStream): void => {
+    this.forget(stream)
+    this.#elsewhere?.cancelled(stream)
+  }
+  readonly #movable = (stream: KeptStream, reader: FrameReader, options: AttachOptions): FrameReader =>
+    this.#elsewhere?.movable(stream, reader, options) ?? reader
   #isTimerSet = false
   #isClosing = false
 
   constructor(options: KeptStreamsOptions) {
     this.#options = options
+    this.#ids = new StreamIds(options.loopIndex)
   }
 
   /** Running and ended. */
@@ -114,35 +125,30 @@ export class KeptStreams {
   /** Keeps a stream from now on; null if there is no room, which is counted. */
   open(facts: Omit<KeptFacts, 'id'>, options: OpenOptions): KeptStream | null {
     const { budget, keepMs } = options
-    const { timers, counters, loopIndex } = this.#options
+    const { timers, counters } = this.#options
     const refusal = this.#claim(facts.owner, budget, STREAM_COST_BYTES)
     if (refusal !== null) {
       counters.streamNotKept(refusal)
       return null
     }
-    const id = createStreamId(loopIndex)
+    const id = this.#ids.create()
     const room = {
       // One that was forgotten has given its memory back, and takes no more.
       claim: (bytes: number) => this.#entries.has(id) && this.#claim(facts.owner, budget, bytes) === null,
       shrink: (bytes: number) => budget.shrink(bytes),
     }
-    const stream = new KeptStream(
-      { id, ...facts },
-      {
-        ...{
-          graceMs: this.#isClosing && this.#elsewhere === null ? 0 : options.graceMs,
-          onAbandoned: options.onAbandoned,
-        },
-        ...{ maxStreamBytes: options.maxStreamBytes, maxLagBytes: options.maxLagBytes, room, timers },
-        movable: (kept, reader, asked) => this.#elsewhere?.movable(kept, reader, asked) ?? reader,
-        onEnded: (ended) => this.#noteEnd(ended),
-        onCancelled: (cancelled) => {
-          this.forget(cancelled)
-          this.#elsewhere?.cancelled(cancelled)
-        },
-      },
-    )
-    this.#entries.set(id, { stream, budget, keepMs, dueAtMs: null })
+    const stream = new KeptStream(withId(facts, id), {
+      graceMs: this.#isClosing && this.#elsewhere === null ? 0 : options.graceMs,
+      maxStreamBytes: options.maxStreamBytes,
+      maxLagBytes: options.maxLagBytes,
+      room,
+      timers,
+      movable: this.#movable,
+      onAbandoned: options.onAbandoned,
+      onEnded: this.#onEnded,
+      onCancelled: this.#onCancelled,
+    })
+    this.#entries.set(id, { stream, budget, keepMs, ended: null })
     counters.keptStreams(1)
     if (options.isPrivate !== true) this.#elsewhere?.opened(stream, keepMs)
     return stream
@@ -230,9 +236,9 @@ export class KeptStreams {
       const refusal = budget.claim(bytes)
       if (refusal === null) return null
       const ended = refusal === 'key' ? this.#endedOf.get(owner) : this.#ended
-      const oldest = ended === undefined ? null : firstUnread(ended)
-      if (oldest === null) return refusal
-      this.forget(oldest)
+      const oldest = ended?.find(isUnread)
+      if (oldest == null) return refusal
+      this.forget(oldest.stream)
     }
   }
 
@@ -244,46 +250,52 @@ export class KeptStreams {
       this.forget(stream)
       return
     }
-    entry.dueAtMs = this.#options.timers.nowMs() + entry.keepMs
-    this.#ended.add(entry)
     const { owner } = stream.facts
-    const own = this.#endedOf.get(owner)
-    if (own === undefined) this.#endedOf.set(owner, new Set([entry]))
-    else own.add(entry)
+    const own = this.#endedOf.get(owner) ?? new EndedList<Entry>()
+    this.#endedOf.set(owner, own)
+    const dueAtMs = this.#options.timers.nowMs() + entry.keepMs
+    entry.ended = { dueAtMs, inAll: this.#ended.add(entry), inOwn: own.add(entry) }
     this.#setTimer()
   }
 
-  #leaveEnded(entry: Entry): void {
-    this.#ended.delete(entry)
-    const { owner } = entry.stream.facts
+  #leaveEnded({ stream, ended }: Entry): void {
+    if (ended === null) return
+    this.#ended.remove(ended.inAll)
+    const { owner } = stream.facts
     const own = this.#endedOf.get(owner)
-    own?.delete(entry)
-    if (own?.size === 0) this.#endedOf.delete(owner)
+    own?.remove(ended.inOwn)
+    if (own?.oldest === null) this.#endedOf.delete(owner)
   }
 
   /** For the oldest end alone. After a reload with a shorter `keepMs` streams wait for those that ended before them. */
   #setTimer(): void {
     if (this.#isTimerSet) return
-    const [oldest] = this.#ended
-    if (oldest === undefined || oldest.dueAtMs === null) return
+    const due = this.#ended.oldest?.ended ?? null
+    if (due === null) return
     this.#isTimerSet = true
     const { timers } = this.#options
-    timers.after(Math.max(0, oldest.dueAtMs - timers.nowMs()), () => this.#forgetDue())
+    timers.after(Math.max(0, due.dueAtMs - timers.nowMs()), () => this.#forgetDue())
   }
 
   #forgetDue(): void {
     this.#isTimerSet = false
     // A timer may fire a little early.
     const nowMs = this.#options.timers.nowMs() + 1
-    for (const entry of this.#ended) {
-      if (entry.dueAtMs === null || entry.dueAtMs > nowMs) break
-      this.forget(entry.stream)
+    for (;;) {
+      const { oldest } = this.#ended
+      if (oldest?.ended == null || oldest.ended.dueAtMs > nowMs) break
+      this.forget(oldest.stream)
     }
     this.#setTimer()
   }
 }
 
-function firstUnread(entries: ReadonlySet<Entry>): KeptStream | null {
-  for (const { stream } of entries) if (stream.readerCount === 0) return stream
-  return null
+/** Member by member: a spread of an object takes more than all else that a stream needs (V8 11.3). */
+function withId(facts: Omit<KeptFacts, 'id'>, id: string): KeptFacts {
+  const { owner, surfaceId, requestId, framing, contentType, headers } = facts
+  return { id, owner, surfaceId, requestId, framing, contentType, headers }
+}
+
+function isUnread({ stream }: Entry): boolean {
+  return stream.readerCount === 0
 }

@@ -1,6 +1,6 @@
 // Ids of kept streams: `str_`, the event loop on which the stream lives in two hex digits, and 132 random bits. The loop is in the id so
 // that any other one finds the stream; the id alone gives no right to it.
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 
 const PREFIX = 'str_'
 /** 22 characters of base64url; the 17th byte completes the last of them. */
@@ -8,15 +8,36 @@ const RANDOM_BYTES = 17
 const RANDOM_CHARS = 22
 /** The same within another text. */
 const IDS_WITHIN = /str_[0-9a-f]{2}[A-Za-z0-9_-]{22}/g
+const IDS_A_DRAW = 128
 const STREAM_ID = /^str_([0-9a-f]{2})[A-Za-z0-9_-]{22}$/
 /** Of an id, as much as a log line shows: enough to find a stream, too little to ask for it. */
 const SHOWN_CHARS = PREFIX.length + 8
 const HEX = 16
 
+/** Ids of one event loop, whose index is below 256. Randomness is drawn for many at once: a call for each takes 2 us. */
+export class StreamIds {
+  readonly #head: string
+  readonly #pool = Buffer.allocUnsafeSlow(RANDOM_BYTES * IDS_A_DRAW)
+  #at = this.#pool.length
+
+  constructor(loopIndex: number) {
+    this.#head = `${PREFIX}${loopIndex.toString(HEX).padStart(2, '0')}`
+  }
+
+  create(): string {
+    if (this.#at === this.#pool.length) {
+      randomFillSync(this.#pool)
+      this.#at = 0
+    }
+    const random = this.#pool.toString('base64url', this.#at, this.#at + RANDOM_BYTES)
+    this.#at += RANDOM_BYTES
+    return this.#head + random.slice(0, RANDOM_CHARS)
+  }
+}
+
 /** A new id. `loopIndex`: below 256. */
 export function createStreamId(loopIndex: number): string {
-  const random = randomBytes(RANDOM_BYTES).toString('base64url').slice(0, RANDOM_CHARS)
-  return `${PREFIX}${loopIndex.toString(HEX).padStart(2, '0')}${random}`
+  return new StreamIds(loopIndex).create()
 }
 
 /** The index of the event loop on which the stream lives; null if this is no id of a stream. */
