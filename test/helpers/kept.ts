@@ -1,5 +1,7 @@
 // Kept streams for tests: with room as they need it, and time that is moved by hand.
 
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { errorData } from '../../src/errors.js'
 import { NO_USAGE } from '../../src/model/usage.js'
 import { type KeptOptions, KeptStream } from '../../src/streams/kept/kept-stream.js'
@@ -154,4 +156,14 @@ export function turn(): Promise<void> {
 export function stayAlive(t: { teardown(act: () => void): void }): void {
   const timer = setInterval(() => undefined, 1000)
   t.teardown(() => clearInterval(timer))
+}
+
+/** Memory of this process that is in use, after all that is not has been collected. */
+export function usedBytes(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  collect()
+  const { heapUsed, arrayBuffers } = process.memoryUsage()
+  return heapUsed + arrayBuffers
 }

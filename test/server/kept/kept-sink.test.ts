@@ -4,7 +4,7 @@ import { errorData } from '../../../src/errors.js'
 import { type Delivery, type Sink } from '../../../src/pipeline/sink.js'
 import { StreamLog } from '../../../src/streams/log.js'
 import { FakeSink } from '../../helpers/fake-sink.js'
-import { COMPLETE, CUT, frame, readAll, turn } from '../../helpers/kept.js'
+import { COMPLETE, CUT, frame, readAll, turn, usedBytes } from '../../helpers/kept.js'
 import { createKeptRig, FORMAT } from '../../helpers/kept-sink.js'
 
 const HEAD = {
@@ -290,4 +290,26 @@ test('the error frame is encoded once, where the stream ends, for whoever reads 
   client.resume()
   t.equal(client.text, 'id: 0\ndata: {"sequence_number":1}\n\n')
   t.equal(count, 1)
+})
+
+test('an ended stream takes no more memory than it is counted with, and nothing of its exchange', async (t) => {
+  const rig = createKeptRig({ keepMs: 600_000 })
+  const before = usedBytes()
+  for (let i = 0; i < 2000; i++) {
+    const client = new FakeSink()
+    const sink = rig.wrap(client)
+    const exchange = exchangeOn(sink)
+    // What an exchange holds, such as its request.
+    const held = Buffer.alloc(10_000, 1)
+    sink.hold({ cancel: () => void held.length })
+    sink.begin({ ...HEAD, headers: [['x-sluice-target', `provider/model-${i % 5}`]] }, FORMAT)
+    exchange.follow()
+    for (let n = 0; n < 30; n++) exchange.log.append(frame(`${n} ${'x'.repeat(100)}`))
+    exchange.log.close(COMPLETE)
+    await turn()
+  }
+  const used = usedBytes() - before
+  t.equal(rig.streams.size, 2000)
+  t.ok(used < rig.budget.heldBytes, `${used} bytes of ${rig.budget.heldBytes} that are counted`)
+  t.ok(rig.budget.heldBytes < 1.5 * used, 'and not much is counted that is not taken')
 })

@@ -4,7 +4,17 @@ import { test } from 'tap'
 import { type Elsewhere, KeptStreams } from '../../../src/streams/kept/registry.js'
 import { createStreamId, loopOf } from '../../../src/streams/kept/stream-id.js'
 import { createFakeTimers } from '../../helpers/fake-timers.js'
-import { COMPLETE, CUT, createKeptStreams, FakeCounters, frame, readAll, stayAlive, turn } from '../../helpers/kept.js'
+import {
+  COMPLETE,
+  CUT,
+  createKeptStreams,
+  FakeCounters,
+  frame,
+  readAll,
+  stayAlive,
+  turn,
+  usedBytes,
+} from '../../helpers/kept.js'
 
 const KIB = 1024
 const idle = () => undefined
@@ -253,4 +263,29 @@ test('a stream that only this process reads is opened nowhere else', (t) => {
   open({}, { isPrivate: true })
   t.same(opened, [stream?.facts.id])
   t.end()
+})
+
+test('100,000 streams leave nothing behind', async (t) => {
+  const { streams, open, budget, counters, timers } = createKeptStreams({ maxBytes: 4 * KIB * KIB })
+  const text = frame('x'.repeat(100))
+  const run = async (count: number): Promise<number> => {
+    for (let i = 0; i < count; i++) {
+      const stream = open({ owner: `owner-${i % 100}` })
+      const reader = stream?.attach({ how: 'first', offset: 0, onReadable: idle })
+      for (let n = 0; n < 3; n++) stream?.append(text)
+      if (i % 3 === 0) stream?.cancel()
+      stream?.close(i % 5 === 0 ? CUT : COMPLETE)
+      reader?.detach()
+      if (i % 7 === 0) timers.advance(100)
+      if (i % 100 === 0) await turn()
+    }
+    timers.advance(5000)
+    await turn()
+    return usedBytes()
+  }
+  const before = await run(20_000)
+  const grown = (await run(80_000)) - before
+  t.ok(grown < KIB * KIB, `${grown} bytes more after 80,000 more`)
+  t.same([streams.size, budget.heldBytes, counters.kept], [0, 0, 0])
+  t.same(timers.pending(), [])
 })
