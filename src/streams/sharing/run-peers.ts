@@ -142,9 +142,15 @@ export class RunPeers<Log, Answer> {
     this.#send(to, { type: 'delivered', run })
   }
 
-  /** The stream of a head, which the other loop holds open until it is told that it is joined. */
+  /** The stream of a head, which the other loop holds open until it is told that it is joined. Never rejects. */
   async #arrive(head: HeadMessage<Answer>): Promise<Log | null> {
-    return head.kind === 'stream' ? await this.#options.reach(head.id, head.owner) : null
+    if (head.kind !== 'stream') return null
+    try {
+      return await this.#options.reach(head.id, head.owner)
+    } catch {
+      // It has ended meanwhile, and the store in which it might be is unavailable: then it is gone.
+      return null
+    }
   }
 
   #take(message: PeerMessage<Answer>): void {

@@ -6,6 +6,7 @@ import { FakeChannel } from '../../helpers/fake-loops.js'
 import { createFakeTimers } from '../../helpers/fake-timers.js'
 
 type Log = { readonly id: string }
+const UNREACHABLE = 'unreachable'
 
 /** Two turns: there and back. */
 async function turns(count = 4): Promise<void> {
@@ -40,7 +41,8 @@ function createLoops() {
   const loops = [0, 1, 2].map((loopIndex) => {
     const answers = new Answers()
     const after = (delayMs: number, act: () => void) => timers.after(delayMs, act)
-    const reach = (id: string) => Promise.resolve(logs.get(id) ?? null)
+    const reach = (id: string) =>
+      id === UNREACHABLE ? Promise.reject(new Error('no store')) : Promise.resolve(logs.get(id) ?? null)
     const peers = new RunPeers<Log, string>({ loopIndex, channel: channel.end(loopIndex), answers, reach, after })
     return { peers, answers }
   })
@@ -186,4 +188,20 @@ test('who leaves before the head, or while the stream is looked for, gets none a
   await turns()
   t.same(heads, [])
   t.equal(a.answers.events.filter((event) => event === 'released 7').length, 2)
+})
+
+test('a stream that cannot be looked for is gone, for the one that waits and for the loop that holds it', async (t) => {
+  const { a, b } = createLoops()
+  a.answers.found = [one(7)]
+  a.peers.announce('d', true)
+  await turns()
+  const found = await b.peers.find({ how: 'follower', name: 'd' })
+  const heads: RunHead<Log, string>[] = []
+  if (found === 'mismatch') throw new Error('found')
+  found[0]?.wait((head) => heads.push(head))
+  await turns()
+  a.answers.onHead?.({ kind: 'stream', id: UNREACHABLE, owner: 'o' })
+  await turns(8)
+  t.same(heads, [{ kind: 'gone' }])
+  t.equal(a.answers.events.at(-1), 'released 7')
 })
