@@ -68,6 +68,10 @@ class BorrowedReader implements FrameReader {
     return this.#reader.isCut
   }
 
+  get isMoved(): boolean {
+    return this.#reader.isMoved === true
+  }
+
   read(): Uint8Array | null {
     return this.#closed === null ? this.#reader.read() : null
   }

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { errorData } from '../../../src/errors.js'
 import { NO_USAGE } from '../../../src/model/usage.js'
 import { StreamLog } from '../../../src/streams/log.js'
-import { type StreamEnd } from '../../../src/streams/reader.js'
+import { type FrameReader, type StreamEnd } from '../../../src/streams/reader.js'
 import { BorrowedLog } from '../../../src/streams/sharing/borrowed-log.js'
 
 const COMPLETE: StreamEnd = { outcome: 'complete', error: null, usage: NO_USAGE, usageSource: 'provider' }
@@ -55,6 +55,27 @@ test('it can be ended while the source goes on', (t) => {
   t.equal(reader.end(), DRAINED)
   source.close(COMPLETE)
   t.equal(reader.end(), DRAINED)
+  t.end()
+})
+
+test('its reader shows that its client is sent to another node', (t) => {
+  let isMoved = false
+  const source: FrameReader = {
+    offset: 0,
+    get isCut() {
+      return isMoved
+    },
+    get isMoved() {
+      return isMoved
+    },
+    read: () => null,
+    end: () => null,
+    detach: () => undefined,
+  }
+  const reader = new BorrowedLog(() => source).attach(() => undefined)
+  t.equal(reader.isMoved, false)
+  isMoved = true
+  t.equal(reader.isMoved, true)
   t.end()
 })
 
