@@ -54,11 +54,17 @@ export function settledFormat(format: StreamFormat, log: Pick<ReadableLog, 'stre
   }
 }
 
-/** Puts its number into the error frame, too, which follows that of the last frame. */
-export function numberedFormat(format: StreamFormat, log: Pick<ReadableLog, 'next'>): StreamFormat {
+/**
+ * Puts its number into the error frame, too, which follows that of the last frame. Not into one that ends only this connection, while
+ * the stream goes on or has a clean end: its number is another frame's, which the client would then never ask for.
+ */
+export function numberedFormat(format: StreamFormat, log: Pick<ReadableLog, 'next' | 'streamEnd'>): StreamFormat {
   return {
     keepaliveFrame: format.keepaliveFrame,
-    encodeErrorFrame: (error) => idLine(log.next) + format.encodeErrorFrame(error),
+    encodeErrorFrame: (error) => {
+      const isOfStream = log.streamEnd !== null && log.streamEnd.error !== null
+      return (isOfStream ? idLine(log.next) : '') + format.encodeErrorFrame(error)
+    },
   }
 }
 

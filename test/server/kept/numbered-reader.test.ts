@@ -48,7 +48,20 @@ test('the error frame bears the number after the last frame', (t) => {
   const format = { keepaliveFrame: ': ping\n', encodeErrorFrame: () => 'event: error\ndata: {}\n\n' }
   const numbered = numberedFormat(format, stream)
   for (let i = 0; i < 3; i++) stream.append(frame('x'))
+  stream.close({ ...COMPLETE, outcome: 'failed', error: errorData('internal') })
   t.equal(numbered.encodeErrorFrame(errorData('internal')), 'id: 3\nevent: error\ndata: {}\n\n')
   t.equal(numbered.keepaliveFrame, ': ping\n')
+  t.end()
+})
+
+test('an error of the connection alone has no number: the frame with that number is still to be read', (t) => {
+  const { stream } = createKept()
+  const format = { keepaliveFrame: ': ping\n', encodeErrorFrame: () => 'event: error\ndata: {}\n\n' }
+  const numbered = numberedFormat(format, stream)
+  stream.append(frame('x'))
+  t.equal(numbered.encodeErrorFrame(errorData('draining')), 'event: error\ndata: {}\n\n', 'while the stream goes on')
+  stream.append(frame('y'))
+  stream.close(COMPLETE)
+  t.equal(numbered.encodeErrorFrame(errorData('draining')), 'event: error\ndata: {}\n\n', 'after its clean end')
   t.end()
 })
