@@ -77,6 +77,7 @@ export class OwnRun {
     const { ground, owner, keyed } = this.#options
     this.run.end(ground.timers.nowMs(), end?.outcome === 'complete')
     if (this.#digest !== null) ground.index.end(this.#digest, this.run)
+    if (this.run.head?.kind === 'answer') this.run.forget()
     if (keyed === null) return
     if (!this.run.isComplete) ground.index.removeKeyed(keyNameOf(owner, keyed.idempotencyKey), this.run)
     keyed.onEnd()
@@ -102,6 +103,7 @@ export class OwnRun {
     ground.timers.after(RETRY_WINDOW_MS, () => {
       room.release()
       ground.index.remove(digest, this.run)
+      this.run.forget()
     })
     return true
   }

@@ -75,6 +75,7 @@ export class ShareLead {
     const { ground, asked } = this.#options
     this.run.end(ground.timers.nowMs(), false)
     if (asked.leads) ground.index.end(asked.digest, this.run)
+    this.run.forget()
     const isWhole = stream !== null && stream.streamEnd?.outcome === 'complete' && stream.first === 0
     if (!isWhole || asked.cache === null || !ground.cache.accepts(stream.heldBytes)) return
     ground.cache.put(asked.cache.digest, cacheStream(stream), asked.cache.ttlMs)

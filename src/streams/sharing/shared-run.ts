@@ -52,6 +52,8 @@ export type RunOptions = {
   readonly onAbandoned: () => void
 }
 
+const GONE = Object.freeze({ kind: 'gone' } as const)
+
 export class SharedRun<Stream extends JoinableStream, Answer> implements JoinableRun<Stream, Answer> {
   /** Null once it has ended: what an entry of the index holds on to is small. */
   #options: RunOptions | null
@@ -157,10 +159,15 @@ export class SharedRun<Stream extends JoinableStream, Answer> implements Joinabl
   /** It is over. Only the first end counts; without a head there was no answer. */
   end(endedAtMs: number, isComplete: boolean): void {
     if (this.#endedAtMs !== null) return
-    this.begin({ kind: 'gone' })
+    this.begin(GONE)
     this.#endedAtMs = endedAtMs
     this.#isComplete = isComplete
     this.#options = null
+  }
+
+  /** No other request is answered from it any more: whoever still knows it holds nothing of its answer. */
+  forget(): void {
+    if (this.#head !== null) this.#head = GONE
   }
 
   /** False if there is none. */

@@ -1,6 +1,7 @@
 // Requests on two event loops that share their answers.
 import { type Test, test } from 'tap'
 import { type SharingConfig } from '../../../src/config/types.js'
+import { type Run } from '../../../src/server/sharing/sharing.js'
 import { FakeLoops } from '../../helpers/fake-loops.js'
 import { turn } from '../../helpers/pipeline.js'
 import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
@@ -215,4 +216,45 @@ test('a run that was forgotten meanwhile is gone', async (t) => {
   peers?.join(0, 12_345, (each) => heads.push(each))
   await turns()
   t.same(heads, [{ kind: 'gone' }])
+})
+
+test('a run that others were told of holds nothing of its answer once it is over', async (t) => {
+  const { a, b } = createLoops(t, COALESCE)
+  const runs: Run[] = []
+  const add = a.ground.index.add.bind(a.ground.index)
+  a.ground.index.add = (digest, run) => {
+    runs.push(run)
+    add(digest, run)
+  }
+  await a.ask()
+  await turns()
+  const follower = await b.ask()
+  await turns()
+  a.pipe.call.head().send(head, content[0])
+  await turns()
+  a.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turns()
+  t.equal(follower.text, WHOLE_STREAM)
+  t.same(
+    runs.map((run) => run.head),
+    [{ kind: 'gone' }],
+    'its stream',
+  )
+
+  const other = createLoops(t, null)
+  const { index } = other.a.ground
+  const addWhole = index.add.bind(index)
+  index.add = (digest, run) => {
+    runs.push(run)
+    addWhole(digest, run)
+  }
+  const first = await other.a.ask({ asks: true, stream: false })
+  await first.leave()
+  other.a.pipe.call.whole()
+  await turns()
+  const retry = await other.b.ask({ ...RETRY, stream: false })
+  await turns()
+  t.match(retry.sink.answers, [{ status: 200 }])
+  other.a.timers.advance(60_000)
+  t.same(runs.at(-1)?.head, { kind: 'gone' }, 'its whole answer')
 })

@@ -136,3 +136,17 @@ test('its first end counts, and ends the wait of those who have nothing to wait 
   t.notOk(run.clientLeft())
   t.end()
 })
+
+test('one that is of no use any more holds nothing of its answer', (t) => {
+  const { run, heads, wait } = createRun()
+  run.forget()
+  t.equal(run.head, null, 'before its head nothing changes')
+  wait()
+  run.begin({ kind: 'answer', answer: 'yes' })
+  run.end(1, false)
+  run.forget()
+  t.same(run.head, { kind: 'gone' })
+  t.same(heads, [{ kind: 'answer', answer: 'yes' }], 'who waited has it')
+  t.notOk(run.holdsBeginning)
+  t.end()
+})
