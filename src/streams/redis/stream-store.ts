@@ -133,22 +133,13 @@ export class StreamStore {
    */
   async find(id: string, owner: string): Promise<StoredLog | null> {
     const reply = await this.#ask('find', [id, this.#mayClose(), END_OF_LOST_WRITER])
-    if (reply === null) {
-      // Its writer may still have to store it again.
-      if (this.#mayClose() === 0) throw unavailable(new Error('connected a moment ago'))
-      return null
-    }
-    const [facts = '', first, next, ending = ''] = (reply as Buffer[]).map(String)
-    const known = JSON.parse(facts) as KeptFacts
-    if (known.owner !== owner) return null
-    return new StoredLog({
-      ...{ facts: known, state: { first: Number(first), next: Number(next), ending } },
-      open: (log, options) => {
-        const reader = this.#readers.open(log, options)
-        return options.canReturn === true ? this.#options.movable(reader, options) : reader
-      },
-      cancel: (each) => this.forget(each),
-    })
+    const log = reply === null ? null : this.#logOf(reply as readonly Buffer[])
+    // One that failed before it said anything is forgotten by its node, too.
+    const isThere = log !== null && (log.next > 0 || log.streamEnd?.error == null)
+    if (isThere && log.facts.owner === owner) return log
+    // Its writer may still have to store it again.
+    if (this.#mayClose() === 0) throw unavailable(new Error('connected a moment ago'))
+    return null
   }
 
   /** Cancels an open stream through its writer, and deletes one that has ended: without Redis when its time is over. */
@@ -218,6 +209,18 @@ export class StreamStore {
     if (kind === 'attach') writer.remote.attach(words[0] ?? '', this.#options.nowMs() + this.#leaseMs)
     else if (kind === 'detach') writer.remote.detach(words[0] ?? '')
     else if (kind === 'cancel') writer.cancel()
+  }
+
+  #logOf(reply: readonly Buffer[]): StoredLog {
+    const [facts = '', first, next, ending = ''] = reply.map(String)
+    return new StoredLog({
+      ...{ facts: JSON.parse(facts) as KeptFacts, state: { first: Number(first), next: Number(next), ending } },
+      open: (log, options) => {
+        const reader = this.#readers.open(log, options)
+        return options.canReturn === true ? this.#options.movable(reader, options) : reader
+      },
+      cancel: (each) => this.forget(each),
+    })
   }
 
   async #append(batches: readonly Batch[]): Promise<readonly (number | string)[]> {

@@ -98,13 +98,27 @@ test('only the owner finds a stream; another one and none are the same', async (
   const { store: north } = await openStore(t, redis.url, { leaseMs: SHORT_LEASE_MS })
   const stream = new WrittenStream(north, 'str_a')
   await stream.writer.stored(0)
-  t.match(await rejectionOf(north.find('str_b', OWNER)), { code: 'overloaded', retryAfterMs: 1000 })
-  t.equal(await north.find('str_a', 'another'), null)
-  // A node that has just connected cannot tell what is missing from what is not yet stored again.
+  t.not(await north.find('str_a', OWNER), null)
+  // A node that has just connected cannot tell what is missing from what is not yet stored again; another's is no different.
+  const missing = await rejectionOf(north.find('str_b', OWNER))
+  t.match(missing, { code: 'overloaded', retryAfterMs: 1000 })
+  t.same(await rejectionOf(north.find('str_a', 'another')), missing)
   await new Promise((resolve) => setTimeout(resolve, SHORT_LEASE_MS))
   t.equal(await north.find('str_b', OWNER), null)
   t.equal(await north.find('str_a', 'another'), null)
   t.not(await north.find('str_a', OWNER), null)
+})
+
+test('a stream that failed before it said anything is none, as on its own node', async (t) => {
+  const redis = await RedisServer.start(t)
+  const { store: north } = await openStore(t, redis.url, { leaseMs: SHORT_LEASE_MS })
+  const [failed, empty] = [new WrittenStream(north, 'str_a'), new WrittenStream(north, 'str_b')]
+  failed.writer.close({ ...COMPLETE, outcome: 'failed', error: errorData('internal') })
+  empty.writer.close(COMPLETE)
+  await north.flush(10_000)
+  await new Promise((resolve) => setTimeout(resolve, SHORT_LEASE_MS))
+  t.equal(await north.find('str_a', OWNER), null)
+  t.match(await north.find('str_b', OWNER), { next: 0, streamEnd: { outcome: 'complete' } })
 })
 
 test('attaching, leaving and cancelling reach the writer', async (t) => {
