@@ -18,10 +18,10 @@ export type CuttingProxy = {
   readonly counts: { accepted: number; cut: number }
 }
 
-/** `cutOf` is asked for each connection, counted from 0; null leaves it alone. */
+/** `cutOf` is asked for each connection, counted from 0; null leaves it alone. So is the target, where there are several. */
 export async function startCuttingProxy(
   t: Teardown,
-  targetPort: number,
+  targetPort: number | ((connection: number) => number),
   cutOf: (connection: number) => Cut | null,
 ): Promise<CuttingProxy> {
   const counts = { accepted: 0, cut: 0 }
@@ -35,7 +35,8 @@ export async function startCuttingProxy(
     const cut = cutOf(counts.accepted)
     counts.accepted += 1
     hold(client)
-    const target = hold(connect({ port: targetPort, host: '127.0.0.1', noDelay: true }))
+    const port = typeof targetPort === 'number' ? targetPort : targetPort(counts.accepted)
+    const target = hold(connect({ port, host: '127.0.0.1', noDelay: true }))
     client.on('close', () => target.destroy()).pipe(target)
     target.on('close', () => client.destroy())
     let left = cut?.afterBytes ?? Number.POSITIVE_INFINITY
