@@ -7,7 +7,7 @@ import { GatewayError } from '../../errors.js'
 import { type HeaderList, type StreamFormat } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { offsetAfter } from '../../streams/access/cursor.js'
-import { ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
+import { CROWDED, ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
 import { type FrameReader } from '../../streams/reader.js'
 import { type HttpRequest } from '../engine/engine.js'
 import { hasCredential } from '../http/credentials.js'
@@ -106,6 +106,7 @@ function send(sending: Sending, offset: number): void {
     exchange.view.keeping?.counters.streamReader('resume', 'gone')
     exchange.reject(new GatewayError('stream_gone'), [[FIRST_HEADER, String(log.first)], NO_STORE], surface)
   } else if (offset > lastNumber(log)) exchange.answer(204, NO_BODY, [...headers, NO_STORE])
+  else if (log.isCrowded) exchange.reject(CROWDED, null, surface)
   else follow(sending, offset)
 }
 

@@ -154,6 +154,7 @@ export const PLAIN_OPERATIONS = Object.freeze({
       '401': UNAUTHENTICATED,
       '404': UNKNOWN_STREAM,
       '410': refusal('The frames after this cursor are no longer held.', 'stream_gone'),
+      '429': refusal('This stream has 64 readers, which is as many as it may have.', 'rate_limited'),
     },
   },
   stoppedStream: {

@@ -1,7 +1,8 @@
 // What of an answer other requests may get: which errors, which headers, and its bytes as the cache keeps and replays them.
+import { GatewayError } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { NO_USAGE } from '../../model/usage.js'
-import { type SharedAnswer } from '../../pipeline/client.js'
+import { type SharedAnswer, type ShareVerdict } from '../../pipeline/client.js'
 import { type Answer, type HeaderList } from '../../pipeline/sink.js'
 import { type KeptStream } from '../../streams/kept/kept-stream.js'
 import { type FrameReader, type StreamEnd } from '../../streams/reader.js'
@@ -18,6 +19,25 @@ const COMPLETE: StreamEnd = Object.freeze({
   error: null,
   usage: NO_USAGE,
   usageSource: 'provider',
+})
+
+export const MISS: HeaderList = Object.freeze([['x-sluice-cache', 'miss'] as const])
+export const FOLLOWER: HeaderList = Object.freeze([['x-sluice-cache', 'follower'] as const])
+export const ATTACHED: HeaderList = Object.freeze([['x-sluice-attached', 'retry'] as const])
+export const REFUSED: ShareVerdict = Object.freeze({
+  kind: 'refuse',
+  error: GatewayError.shared('invalid_request', {
+    ...{ status: 409, retryable: true, retryAfterMs: 1000, param: 'Idempotency-Key' },
+    message: 'The first request with this Idempotency-Key has ended without an answer to repeat.',
+  }),
+})
+
+export const TOO_MANY: ShareVerdict = Object.freeze({
+  kind: 'refuse',
+  error: GatewayError.shared('rate_limited', {
+    message: 'Too many repetitions of this request wait for its answer, or read it.',
+    retryAfterMs: 1000,
+  }),
 })
 
 /** True for the provider's own refusal or failure, which an equal request would get as well. */

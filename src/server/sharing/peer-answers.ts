@@ -84,7 +84,7 @@ export class LoopAnswers implements PeerAnswers<SharedAnswer> {
       const [oldest] = this.#told.keys()
       if (this.#told.size > MAX_TOLD && oldest !== undefined) this.#told.delete(oldest)
     }
-    return { run: number, requestId: run.requestId, isLost }
+    return { run: number, requestId: run.requestId, isLost, isCrowded: run.isCrowded }
   }
 }
 

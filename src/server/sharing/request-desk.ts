@@ -3,9 +3,8 @@
 //
 //   cache? --hit--> replay      a retry of one that was lost? --> that one's stream      one that runs? --> follower
 //   else it leads: others wait for it, and follow it, through the sinks that it puts before its client's
-import { GatewayError } from '../../errors.js'
 import { type ExchangeHandle, type ShareSubject, type ShareVerdict } from '../../pipeline/client.js'
-import { type HeaderList, type Sink } from '../../pipeline/sink.js'
+import { type Sink } from '../../pipeline/sink.js'
 import { ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
 import { BorrowedLog } from '../../streams/sharing/borrowed-log.js'
 import { hashBody } from '../../streams/sharing/digest.js'
@@ -13,7 +12,7 @@ import { type CacheHit } from '../../streams/sharing/exact-cache.js'
 import { type Candidate, certainOf } from '../../streams/sharing/run-index.js'
 import { type KeyedAsking, type SharingDesk, type SharingRequest } from '../context.js'
 import { KeptSink } from '../kept/kept-sink.js'
-import { CachedReader, hitHeaders, lastingHeaders } from './answers.js'
+import { ATTACHED, CachedReader, FOLLOWER, hitHeaders, lastingHeaders, MISS, REFUSED, TOO_MANY } from './answers.js'
 import { type Asked, readAsked } from './asked.js'
 import { OwnRun } from './own-run.js'
 import { ReaderSink } from './reader-sink.js'
@@ -32,12 +31,10 @@ export type DeskOptions = {
 
 const ALONE: ShareVerdict = Object.freeze({ kind: 'alone' })
 const ENTER: ShareVerdict = Object.freeze({ kind: 'enter' })
-const MISS: HeaderList = Object.freeze([['x-sluice-cache', 'miss'] as const])
-const FOLLOWER: HeaderList = Object.freeze([['x-sluice-cache', 'follower'] as const])
-const ATTACHED: HeaderList = Object.freeze([['x-sluice-attached', 'retry'] as const])
 /** How long a retry waits for the connection that it replaces to be found lost, and how often it looks. */
 const LOST_WITHIN_MS = 500
 const LOOK_EVERY_MS = 25
+
 export class RequestDesk implements SharingDesk {
   readonly isRepeat: boolean
   readonly #options: DeskOptions
@@ -229,6 +226,8 @@ export class RequestDesk implements SharingDesk {
 
   #join(run: AnyRun, how: 'retry' | 'follower', joining: Joining): Deciding {
     const { head } = run
+    // Followers have a slot, which bounds them.
+    if (how === 'retry' && run.isCrowded) return TOO_MANY
     if (head !== null) return this.#joinHead(run, how, { ...joining, head })
     return new Promise((resolve) => {
       const leave = run.wait((begun) => {
@@ -257,6 +256,10 @@ export class RequestDesk implements SharingDesk {
     if (log === null || log.first > 0) {
       release()
       return onGone()
+    }
+    if (how === 'retry' && log.isCrowded) {
+      release()
+      return TOO_MANY
     }
     const joinedHere = run.join()
     const joined = (): void => {
@@ -334,13 +337,5 @@ type Joining = {
 }
 
 type Deciding = ShareVerdict | Promise<ShareVerdict>
-
-const REFUSED: ShareVerdict = Object.freeze({
-  kind: 'refuse',
-  error: GatewayError.shared('invalid_request', {
-    ...{ status: 409, retryable: true, retryAfterMs: 1000, param: 'Idempotency-Key' },
-    message: 'The first request with this Idempotency-Key has ended without an answer to repeat.',
-  }),
-})
 
 function nothing(): void {}

@@ -6,7 +6,7 @@ import { type KeyIdentity, QUEUE_HEADER } from '../../pipeline/client.js'
 import { type Answer } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { offsetAfterNumber } from '../../streams/access/cursor.js'
-import { ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
+import { CROWDED, ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
 import { type FrontView, type Keeping, type Reservation, refuseEarly, type ServerContext } from '../context.js'
 import { type WebSocket } from '../engine/engine.js'
@@ -213,6 +213,9 @@ function followKept({ socket, keeping, surfaces, id }: Following, log: ReadableL
     keeping.counters.streamReader('resume', 'gone')
     const { body } = surface.encodeError(errorData('stream_gone'), requestId)
     socket.send(socket.codec.encode({ type: 'error', id, requestId, error: body.error ?? body, first: log.first }))
+  } else if (log.isCrowded) {
+    const { body } = surface.encodeError(CROWDED.data, requestId)
+    socket.send(socket.codec.encode({ type: 'error', id, requestId, error: body.error ?? body }))
   } else {
     const sink = new WsSink({ socket, id, surface, requestId, framing })
     sink.keep({ stream, stop: () => log.cancel() })

@@ -7,7 +7,7 @@ import { type FrameReader, type StreamEnd } from '../reader.js'
 import { FrameStore } from './frame-store.js'
 import { KeptReader, type KeptSource } from './kept-reader.js'
 import { NumberedFrames } from './numbered-frames.js'
-import { type AttachOptions, type KeptFacts, type ReadableLog } from './readable-log.js'
+import { type AttachOptions, type KeptFacts, MAX_READERS, type ReadableLog } from './readable-log.js'
 
 /** The memory that a stream may take, as its registry grants it. */
 export type KeptRoom = {
@@ -86,6 +86,10 @@ export class KeptStream implements ReadableLog, KeptSource {
   /** Clients that read it. */
   get readerCount(): number {
     return this.#clients
+  }
+
+  get isCrowded(): boolean {
+    return this.#clients >= MAX_READERS
   }
 
   /** One of them would not know how to come back. */

@@ -49,8 +49,8 @@ export function holdStreams(port: MessagePort, find: FindStream): void {
   port.unref()
 }
 
-function seenOf({ facts, first, next, streamEnd }: KeptStream) {
-  return { facts, first, next, streamEnd }
+function seenOf({ facts, first, next, streamEnd, isCrowded }: KeptStream) {
+  return { facts, first, next, streamEnd, isCrowded }
 }
 
 type RemoteOptions = Pick<Extract<ToHolder, { type: 'attach' }>, 'reader' | 'how' | 'offset' | 'canReturn'> & {

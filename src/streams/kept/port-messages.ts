@@ -9,6 +9,7 @@ export type SeenLog = {
   readonly first: number
   readonly next: number
   readonly streamEnd: StreamEnd | null
+  readonly isCrowded: boolean
 }
 
 /** To the loop that holds the streams. Readers have numbers of the sender's choice. */

@@ -100,13 +100,15 @@ class PortLog implements ReadableLog {
   readonly first: number
   next: number
   streamEnd: StreamEnd | null
+  readonly isCrowded: boolean
 
-  constructor(peer: PeerStreams, { facts, first, next, streamEnd }: SeenLog) {
+  constructor(peer: PeerStreams, { facts, first, next, streamEnd, isCrowded }: SeenLog) {
     this.#peer = peer
     this.facts = facts
     this.first = first
     this.next = next
     this.streamEnd = streamEnd
+    this.isCrowded = isCrowded
   }
 
   attach(options: AttachOptions): FrameReader {

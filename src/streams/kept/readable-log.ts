@@ -1,4 +1,5 @@
 // A kept stream as its readers see it, wherever it lives: on this event loop, on another one, on another node. Types, and whose it is.
+import { GatewayError } from '../../errors.js'
 import { type FrameReader, type StreamEnd } from '../reader.js'
 
 /** How a reader came: with the request itself, with a cursor, as its retry, by an equal request, or after the end. */
@@ -29,6 +30,15 @@ export type AttachOptions = {
   readonly canReturn?: boolean
 }
 
+/** A client has one connection to its stream, and for a while those that were lost and not found so; each holds some memory. */
+export const MAX_READERS = 64
+
+/** A place is free as soon as one of them has left, or is found lost. */
+export const CROWDED = GatewayError.shared('rate_limited', {
+  message: `This stream has ${MAX_READERS} readers, which is as many as it may have.`,
+  retryAfterMs: 1000,
+})
+
 /** A kept stream as its readers see it, wherever it lives. */
 export type ReadableLog = {
   readonly facts: KeptFacts
@@ -38,6 +48,8 @@ export type ReadableLog = {
   readonly next: number
   /** Null while it is open. */
   readonly streamEnd: StreamEnd | null
+  /** It has as many readers as it may have: no client that comes back is let in. */
+  readonly isCrowded: boolean
   /** Joins at a number. The reader is cut if that frame is no longer held: missing frames are never skipped silently. */
   attach(options: AttachOptions): FrameReader
   /** Ends an open stream and its upstream; forgets one that has ended. */

@@ -1,5 +1,5 @@
 // A stream of another node as this one knows it from Redis: its numbers and its end as they were last seen, and the way to read it.
-import { type AttachOptions, type KeptFacts, type ReadableLog } from '../kept/readable-log.js'
+import { type AttachOptions, type KeptFacts, MAX_READERS, type ReadableLog } from '../kept/readable-log.js'
 import { type FrameReader, type StreamEnd } from '../reader.js'
 import { decodeEnd } from './stored-end.js'
 
@@ -11,6 +11,8 @@ export type StoredLogOptions = {
   readonly state: StoredState
   readonly open: (log: StoredLog, options: AttachOptions) => FrameReader
   readonly cancel: (id: string) => void
+  /** Readers that this event loop has of it. */
+  readonly countReaders: (id: string) => number
 }
 
 export class StoredLog implements ReadableLog {
@@ -36,6 +38,10 @@ export class StoredLog implements ReadableLog {
 
   get streamEnd(): StreamEnd | null {
     return this.#end
+  }
+
+  get isCrowded(): boolean {
+    return this.#options.countReaders(this.facts.id) >= MAX_READERS
   }
 
   attach(options: AttachOptions): FrameReader {

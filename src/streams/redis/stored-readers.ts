@@ -49,6 +49,11 @@ export class StoredReaders implements ReaderOwner {
     return count
   }
 
+  /** Those of one log. */
+  countOf(id: string): number {
+    return this.#readers.get(id)?.size ?? 0
+  }
+
   /** A reader; it is notified as soon as Redis has answered. */
   open(log: ReadLog, options: ReadOptions): StoredReader {
     const { nowMs, leaseMs } = this.#options

@@ -220,6 +220,7 @@ export class StreamStore {
         return options.canReturn === true ? this.#options.movable(reader, options) : reader
       },
       cancel: (each) => this.forget(each),
+      countReaders: (each) => this.#readers.countOf(each),
     })
   }
 

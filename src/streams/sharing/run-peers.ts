@@ -11,7 +11,12 @@ export type FindQuery =
   | { readonly how: 'key'; readonly name: string; readonly bodyDigest: string }
 
 /** A run that another loop has found; `isLost`: its client seems to be gone. */
-export type FoundRun = { readonly run: number; readonly requestId: string; readonly isLost: boolean }
+export type FoundRun = {
+  readonly run: number
+  readonly requestId: string
+  readonly isLost: boolean
+  readonly isCrowded: boolean
+}
 
 /** A head as it crosses threads: a stream by its id. */
 export type HeadMessage<Answer> =
@@ -217,14 +222,16 @@ export class RemoteRun<Log, Answer> implements JoinableRun<Log, Answer> {
   readonly #run: number
   readonly requestId: string
   readonly isLost: boolean
+  readonly isCrowded: boolean
   readonly head = null
 
-  constructor(peers: RunPeers<Log, Answer>, loop: number, { run, requestId, isLost }: FoundRun) {
+  constructor(peers: RunPeers<Log, Answer>, loop: number, { run, requestId, isLost, isCrowded }: FoundRun) {
     this.#peers = peers
     this.#loop = loop
     this.#run = run
     this.requestId = requestId
     this.isLost = isLost
+    this.isCrowded = isCrowded
   }
 
   wait(onHead: (head: RunHead<Log, Answer>) => void): () => void {

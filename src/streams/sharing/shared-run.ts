@@ -29,6 +29,8 @@ export type JoinableRun<Stream, Answer> = {
   readonly requestId: string
   /** Null until its answer begins, and always on another loop. */
   readonly head: RunHead<Stream, Answer> | null
+  /** As many wait for its head as may: each holds its own body meanwhile. */
+  readonly isCrowded: boolean
   /** Calls `onHead` once, as soon as there is a head, unless the returned function is called before. */
   wait(onHead: (head: RunHead<Stream, Answer>) => void): () => void
   /** One more will read its stream. Returns what to call when it reads, or will not. */
@@ -52,6 +54,8 @@ export type RunOptions = {
   readonly onAbandoned: () => void
 }
 
+/** Of repetitions, which take no slot that would bound them. */
+export const MAX_WAITERS = 16
 const GONE = Object.freeze({ kind: 'gone' } as const)
 
 export class SharedRun<Stream extends JoinableStream, Answer> implements JoinableRun<Stream, Answer> {
@@ -96,6 +100,10 @@ export class SharedRun<Stream extends JoinableStream, Answer> implements Joinabl
   /** Null until its answer begins. */
   get head(): RunHead<Stream, Answer> | null {
     return this.#head
+  }
+
+  get isCrowded(): boolean {
+    return this.#waiters.size >= MAX_WAITERS
   }
 
   /** Clients that have or await its answer. */

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
 import { type Surface } from '../../../src/protocols/contract/protocol.js'
+import { MAX_READERS } from '../../../src/streams/kept/readable-log.js'
 import { loopOf } from '../../../src/streams/kept/stream-id.js'
 import { fakeSurface } from '../../helpers/fake-pipeline.js'
 import { COMPLETE, CUT, frame, turn } from '../../helpers/kept.js'
@@ -441,4 +442,24 @@ test('error frames and keepalives are those of the first answer, where frames ar
     t.match((await waiting).text, expected, framing)
     await asked
   }
+})
+
+test('a flood of readers of one stream is refused, and costs those who read it nothing', async (t) => {
+  const front = await startKeptFront(t)
+  const stream = front.begin()
+  stream.append(frame('{"n":0}'))
+  const path = `/v1/streams/${stream.facts.id}`
+  const readers = Array.from({ length: MAX_READERS }, () =>
+    stream.attach({ how: 'resume', offset: 0, onReadable: () => undefined }),
+  )
+  for (const query of ['', '?after=0', '?after=100']) {
+    const told = await front.ask(path + query)
+    t.equal(told.status, 429)
+    t.match(JSON.parse(told.text), { error: { code: 'rate_limited', message: /64 readers/ } })
+  }
+  t.equal((await front.ask(path, { method: 'HEAD' })).status, 200, 'which is no reader')
+  t.equal(stream.readerCount, MAX_READERS)
+  for (const reader of readers) reader.detach()
+  stream.close(COMPLETE)
+  t.equal((await front.ask(path)).text, 'id: 0\ndata: {"n":0}\n\n')
 })

@@ -1,5 +1,7 @@
 // What a retry gets, and a repetition with an Idempotency-Key: the answer of the request that it repeats, or an answer of its own.
 import { test } from 'tap'
+import { MAX_READERS } from '../../../src/streams/kept/readable-log.js'
+import { MAX_WAITERS } from '../../../src/streams/sharing/shared-run.js'
 import { turn } from '../../helpers/pipeline.js'
 import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
 import {
@@ -410,4 +412,38 @@ test('a leader whose client was lost is repeated from its own stream, which ends
   await turn()
   t.equal(withoutIds((await rig.ask({ ...RETRY, asks: true })).text), WHOLE_STREAM)
   t.equal(rig.calls, 2)
+})
+
+test('repetitions that wait for one answer hold their bodies without a slot, so there are few', async (t) => {
+  const rig = new SharingRig(t, null, { concurrency: 1, queueMax: 0 })
+  const keyed = { idempotencyKey: 'k1' }
+  const first = await rig.ask(keyed)
+  const waiting: Awaited<ReturnType<typeof rig.ask>>[] = []
+  for (let i = 0; i < MAX_WAITERS; i++) waiting.push(await rig.ask(keyed))
+  const refused = await rig.ask(keyed)
+  t.match(refused.sink.answers, [{ status: 429, error: { code: 'rate_limited', retryable: true } }])
+  t.match(
+    waiting.map(({ sink }) => sink.answers),
+    waiting.map(() => []),
+  )
+  await waiting[0]?.leave()
+  const next = await rig.ask(keyed)
+  t.same(next.sink.answers, [], 'one has left')
+  rig.pipe.call.stream()
+  await turn()
+  for (const client of [first, next, ...waiting.slice(1)]) t.equal(withoutIds(client.text), WHOLE_STREAM)
+  t.equal(rig.calls, 1)
+  t.equal(rig.pipe.limiter.active(), 0)
+})
+
+test('repetitions that read one stream are as few as its readers may be', async (t) => {
+  const rig = new SharingRig(t, null)
+  const keyed = { idempotencyKey: 'k1' }
+  await rig.ask(keyed)
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  for (let i = 1; i < MAX_READERS; i++) await rig.ask(keyed)
+  const refused = await rig.ask(keyed)
+  t.match(refused.sink.answers, [{ status: 429, error: { code: 'rate_limited' } }])
+  t.equal(rig.calls, 1)
 })

@@ -2,6 +2,7 @@
 import { type Test, test } from 'tap'
 import { type SharingConfig } from '../../../src/config/types.js'
 import { type Run } from '../../../src/server/sharing/sharing.js'
+import { MAX_WAITERS } from '../../../src/streams/sharing/shared-run.js'
 import { FakeLoops } from '../../helpers/fake-loops.js'
 import { turn } from '../../helpers/pipeline.js'
 import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
@@ -257,4 +258,23 @@ test('a run that others were told of holds nothing of its answer once it is over
   t.match(retry.sink.answers, [{ status: 200 }])
   other.a.timers.advance(60_000)
   t.same(runs.at(-1)?.head, { kind: 'gone' }, 'its whole answer')
+})
+
+test('those that wait on other loops for one answer are as few as on its own', async (t) => {
+  const { a, b } = createLoops(t, null)
+  const keyed = { idempotencyKey: 'k1' }
+  await a.ask(keyed)
+  await turns()
+  const waiting: Awaited<ReturnType<typeof b.askKeyed>>[] = []
+  for (let i = 0; i < MAX_WAITERS; i++) {
+    waiting.push(await b.askKeyed(keyed))
+    await turns()
+  }
+  const refused = await b.askKeyed(keyed)
+  await turns()
+  t.match(refused.sink.answers, [{ status: 429, error: { code: 'rate_limited' } }])
+  a.pipe.call.stream()
+  await turns()
+  for (const client of waiting) t.equal(withoutIds(client.text), WHOLE_STREAM)
+  t.equal(a.calls + b.calls, 1)
 })

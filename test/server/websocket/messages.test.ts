@@ -6,6 +6,7 @@ import { WebSocket } from 'ws'
 import { GatewayError } from '../../../src/errors.js'
 import { isJsonObject, type JsonObject } from '../../../src/model/json.js'
 import { HandOver } from '../../../src/streams/kept/hand-over.js'
+import { MAX_READERS } from '../../../src/streams/kept/readable-log.js'
 import { pack } from '../../../src/wire/pack.js'
 import { type FakeExchange, type Script } from '../../helpers/fake-pipeline.js'
 import { COMPLETE, CUT, frame, turn } from '../../helpers/kept.js'
@@ -204,6 +205,17 @@ test('a gap is reported, with the number of the first frame that is held', async
   t.same(front.counters.readers, ['resume gone'])
   client.send({ type: 'resume', id: 'y', stream: stream.facts.id, after: stream.first - 1 })
   t.match((await client.count(2))[1], { type: 'event', id: 'y', seq: stream.first })
+})
+
+test('a stream that has as many readers as it may have takes no further one', async (t) => {
+  const { front } = await start(t)
+  const client = await connect(front)
+  t.teardown(() => client.socket.terminate())
+  const stream = front.begin()
+  for (let i = 0; i < MAX_READERS; i++) stream.hold()
+  client.send({ type: 'resume', id: 'y', stream: stream.facts.id })
+  t.match(await client.count(1), [{ type: 'error', id: 'y', error: { code: 'rate_limited' } }])
+  t.equal(stream.readerCount, MAX_READERS)
 })
 
 test('not there and not yours are one answer', async (t) => {

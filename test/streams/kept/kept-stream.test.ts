@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { test } from 'tap'
 import { type KeptStream, STREAM_COST_BYTES } from '../../../src/streams/kept/kept-stream.js'
-import { ownerOf } from '../../../src/streams/kept/readable-log.js'
+import { MAX_READERS, ownerOf } from '../../../src/streams/kept/readable-log.js'
 import { type FrameReader } from '../../../src/streams/reader.js'
 import { COMPLETE, CUT, createKept, frame, readAll, turn } from '../../helpers/kept.js'
 import { thrownBy } from '../../helpers/thrown.js'
@@ -360,5 +360,19 @@ test('whoever reads, whatever is dropped: nothing is missing in silence, nothing
 test('streams belong to a key by its value, not by its name', (t) => {
   t.equal(ownerOf({ digest: 'abc' }), 'abc')
   t.equal(ownerOf({ digest: null }), '')
+  t.end()
+})
+
+test('it has room for as many readers as a client may have, and none for more until one leaves', (t) => {
+  const { stream } = createKept()
+  const readers = Array.from({ length: MAX_READERS - 1 }, () =>
+    stream.attach({ how: 'resume', offset: 0, onReadable: () => undefined }),
+  )
+  t.notOk(stream.isCrowded)
+  readers.push(stream.attach({ how: 'resume', offset: 0, onReadable: () => undefined }))
+  stream.observe({ offset: 0, onReadable: () => undefined })
+  t.ok(stream.isCrowded)
+  readers[0]?.detach()
+  t.notOk(stream.isCrowded)
   t.end()
 })

@@ -1,6 +1,7 @@
 // The kept streams of one loop: found by their owner alone, forgotten in time, and never above their memory.
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { test } from 'tap'
+import { MAX_READERS } from '../../../src/streams/kept/readable-log.js'
 import { type Elsewhere, KeptStreams } from '../../../src/streams/kept/registry.js'
 import { createStreamId, loopOf } from '../../../src/streams/kept/stream-id.js'
 import { createFakeTimers } from '../../helpers/fake-timers.js'
@@ -63,6 +64,9 @@ test('a stream of another loop is reached through one port to it', async (t) => 
   t.equal(await streams.reach(id, 'owner-2'), null)
   t.equal(await streams.reach(id.replace('str_01', 'str_05'), 'owner-1'), null)
   t.same(asked, [1, 5], 'one port each')
+  t.notOk(found[0]?.isCrowded)
+  for (let i = 0; i < MAX_READERS; i++) stream?.hold()
+  t.ok((await streams.reach(id, 'owner-1'))?.isCrowded, 'by the readers of all loops')
 })
 
 test('without other loops their streams are not there', async (t) => {

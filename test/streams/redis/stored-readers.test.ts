@@ -62,6 +62,10 @@ test('readers of one turn are read for in one call, and no second call is made b
   const [a, b] = [open('a'), open('b', 2)]
   open('a', 1)
   t.same(notes.attached, [['a'], ['b']], 'a log is attached once')
+  t.same(
+    ['a', 'b', 'c'].map((id) => readers.countOf(id)),
+    [2, 1, 0],
+  )
   await turn()
   t.same(asked[0]?.wants, [
     { id: 'a', from: 0 },

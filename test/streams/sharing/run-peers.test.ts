@@ -51,7 +51,7 @@ function createLoops() {
   return { channel, timers, logs, a, b, c }
 }
 
-const one = (run: number, isLost = false) => ({ run, requestId: `req-${run}`, isLost })
+const one = (run: number, isLost = false) => ({ run, requestId: `req-${run}`, isLost, isCrowded: false })
 
 test('a name is known everywhere as long as one loop has it', async (t) => {
   const { a, b, c } = createLoops()
