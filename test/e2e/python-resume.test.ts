@@ -63,6 +63,8 @@ run() if how == "sync" else asyncio.run(run_async())
 `
 
 test('the Python client reads every word once over cut connections, stops when it is closed, and says what is lost', async (t) => {
+  const [transport] = fencedBlocks(readText('docs/guide/client-library-python.md'))
+  t.match(transport?.text, /^class ResumingTransport\(/m)
   const isThere = await run('python3', ['-c', 'import openai']).then(
     () => true,
     () => false,
@@ -71,7 +73,6 @@ test('the Python client reads every word once over cut connections, stops when i
     t.pass('runs', { skip: 'python3 has no openai' })
     return
   }
-  const [transport] = fencedBlocks(readText('docs/guide/client-library-python.md'))
   const random = Random.ofRun()
   const texts = Array.from({ length: STREAMS }, () => wordsOf(random, 60))
   const folder = t.testdir({

@@ -113,13 +113,14 @@ test('each Python example of the documentation compiles', async (t) => {
 })
 
 test('each configuration of the documentation is taken as it is', async (t) => {
-  // Some are parts, of a gateway with keys.
-  const keys = { TEAM_A_KEY: 'team-a-key-0123456789', OPENAI_API_KEY: 'sk-x', API_KEYS: 'team-b-key-0123456789' }
-  const env = { PATH: process.env.PATH ?? '', ...keys }
   const shown: string[] = []
   for (const block of ofLanguage('yaml')) {
     const folder = folderOf(t)
     writeFileSync(join(folder, 'sluice.yaml'), block.text)
+    const named = Array.from(block.text.matchAll(/\$\{(\w+)\}/g), ([, name]) => [name, 'a-secret-0123456789'])
+    // Some are parts, of a gateway with keys and a provider.
+    const rest = { API_KEYS: 'team-b-key-0123456789', OPENAI_API_KEY: 'sk-x' }
+    const env = { PATH: process.env.PATH ?? '', ...rest, ...Object.fromEntries(named) }
     const { stdout } = await run(process.execPath, [MAIN, 'check'], { cwd: folder, env })
     t.notMatch(stdout, /# warning/, whereOf(block))
     shown.push(stdout)
