@@ -603,7 +603,7 @@ const Streams = section('Streams that outlive the connection of their client.', 
   maxStreamBytes: integer(
     { minimum: 64 * KIB, maximum: GIB },
     4 * MIB,
-    'Memory of one kept stream, in bytes; a longer one loses its beginning.',
+    'Memory of one kept stream, in bytes, but at least server.maxReaderLagBytes; a longer one loses its beginning.',
   ),
   maxBytes: integer(
     { minimum: MIB, maximum: MAX_BUDGET_BYTES },

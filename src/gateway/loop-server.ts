@@ -85,8 +85,10 @@ function keepPolicy(generation: Generation, links: LinkTokens): KeepPolicy | nul
 
 /** The bounds of a stream that is held, whoever it is held for. */
 function memoryPolicy({ config, kept }: Generation, links: LinkTokens): KeepPolicy {
-  const { resume, graceMs, keepMs, maxStreamBytes } = config.streams
+  const { resume, graceMs, keepMs } = config.streams
   const maxLagBytes = config.server.maxReaderLagBytes
+  // A reader of a kept stream may be as late as one of any other.
+  const maxStreamBytes = Math.max(config.streams.maxStreamBytes, maxLagBytes)
   const isAlways = resume === 'always'
   return {
     resume: isAlways ? resume : 'ask',

@@ -227,13 +227,8 @@ function resolveJobs({ jobs, redis }: ConfigFile, { problems, cwd }: EffectiveCo
 /** Where all streams are kept, most of them are of clients that will not come back. */
 const GRACE_MS = { never: 0, ask: 30_000, always: 5000 } as const
 
-function resolveStreams({ streams, server, redis }: ConfigFile, problems: ProblemList): StreamsConfig {
+function resolveStreams({ streams, redis }: ConfigFile, problems: ProblemList): StreamsConfig {
   const { maxStreamBytes } = streams
-  if (maxStreamBytes < server.maxReaderLagBytes) {
-    // Otherwise readers would lose frames before they are as late as they may be.
-    const least = `must be at least server.maxReaderLagBytes (${server.maxReaderLagBytes})`
-    problems.add(['streams', 'maxStreamBytes'], least)
-  }
   for (const budget of ['maxBytes', 'maxBytesPerKey'] as const) {
     if (streams[budget] >= maxStreamBytes) continue
     problems.add(['streams', budget], `must be at least streams.maxStreamBytes (${maxStreamBytes})`)
