@@ -81,7 +81,9 @@ export class RequestDesk implements SharingDesk {
 
   decide(subject: ShareSubject): Deciding {
     const { repeats = null } = this.#options
-    if (repeats !== null) return this.#join(repeats, 'retry', { isNamed: true, onGone: () => REFUSED })
+    if (repeats !== null) {
+      return this.#join(repeats, 'retry', { isNamed: true, onGone: () => REFUSED, sink: subject.sink })
+    }
     // Only streams are kept for repetitions; a whole answer is stored.
     if (!subject.isStream && this.#own !== null) this.#dropOwn(subject.sink)
     if (!this.#isShareable(subject)) return this.#mayJoin ? this.#enter() : this.#run(subject, null)
@@ -110,23 +112,22 @@ export class RequestDesk implements SharingDesk {
     this.#bodyHash = bodyHash
     const { request, ground } = this.#options
     const asked = readAsked(subject, { request, bodyHash, owner: this.#owner })
-    if (this.#mayJoin) return this.#joinLost(asked)
+    if (this.#mayJoin) return this.#joinLost(subject, asked)
     const { cache } = asked
     const hit = cache?.isRead === true ? ground.cache.get(cache.digest, cache.maxAgeMs) : null
     return hit === null ? this.#followOrRun(subject, asked) : this.#replay(subject, asked, hit)
   }
 
   /** The request that it repeats, if that is certain. */
-  #joinLost({ digest }: Asked): Deciding {
+  #joinLost({ sink }: ShareSubject, { digest }: Asked): Deciding {
     const found = this.#findLost(digest)
-    return found instanceof Promise
-      ? found.then((late) => this.#joinFound(digest, late))
-      : this.#joinFound(digest, found)
+    const join = (candidate: Candidate<AnyRun> | null): Deciding => this.#joinFound(digest, candidate, sink)
+    return found instanceof Promise ? found.then(join) : join(found)
   }
 
-  #joinFound(digest: string, candidate: Candidate<AnyRun> | null): Deciding {
+  #joinFound(digest: string, candidate: Candidate<AnyRun> | null, sink: Sink): Deciding {
     if (candidate === null || this.#isEnded) return this.#enter()
-    const joining = { isNamed: false, onGone: () => this.#enter() }
+    const joining = { isNamed: false, onGone: () => this.#enter(), sink }
     if (candidate.isLost) return this.#join(candidate.run, 'retry', joining)
     return this.#untilLost(digest).then((run) => (run === null ? this.#enter() : this.#join(run, 'retry', joining)))
   }
@@ -267,22 +268,26 @@ export class RequestDesk implements SharingDesk {
       release()
     }
     this.#stopWaiting = joined
+    // Kept alive while it waited, it has told its client the id of a stream of its own, which then has to be filled.
+    const { sink: own } = joining
+    const isOwn = how === 'follower' || (own instanceof KeptSink && own.stream !== null)
     const borrowed = new BorrowedLog((onReadable) => {
       // A client that asked for its stream finds it on another node, too.
-      const canReturn = how === 'retry' && this.#options.request.hasIds
+      const canReturn = !isOwn && this.#options.request.hasIds
       const reader = log.attach({ how, offset: 0, onReadable, canReturn })
       joined()
       return reader
     })
     const headers = [...lastingHeaders(log.facts.headers), ...mark]
-    const sink = how === 'retry' ? this.#repeatingSink(run, log) : this.#followingSink(joining, log)
+    const sink = how === 'retry' ? this.#repeatingSink(run, log, isOwn ? own : null) : this.#followingSink(own, log)
     return { kind: 'follow', sink, log: borrowed, headers, shared }
   }
 
-  #repeatingSink(run: AnyRun, log: ReadableLog): Sink {
+  /** `own`: of a stream that it keeps by itself; null: its client gets the id of the one that it repeats. */
+  #repeatingSink(run: AnyRun, log: ReadableLog, own: Sink | null): Sink {
     const { ground, policy, request } = this.#options
-    return new ReaderSink(request.clientSink, {
-      ...{ source: log, isRepeat: true, links: policy.keep?.links ?? null, hasIds: request.hasIds },
+    return new ReaderSink(own ?? request.clientSink, {
+      ...{ source: log, isRepeat: own === null, links: policy.keep?.links ?? null, hasIds: request.hasIds },
       onReader: (result) => {
         ground.streams.counters.streamReader('retry', result)
         run.noteDelivered(result === 'delivered')
@@ -290,7 +295,7 @@ export class RequestDesk implements SharingDesk {
     })
   }
 
-  #followingSink({ sink = this.#options.request.clientSink }: Joining, log: ReadableLog): Sink {
+  #followingSink(sink: Sink, log: ReadableLog): Sink {
     const { counters, streams } = this.#options.ground
     counters.cacheAnswer('follower')
     return new ReaderSink(sink, {
@@ -332,8 +337,8 @@ type Joining = {
   /** By its Idempotency-Key, not by a guess. */
   readonly isNamed: boolean
   readonly onGone: () => Deciding
-  /** Of a follower, which may keep a stream of its own; by default the client's. */
-  readonly sink?: Sink
+  /** Before the client's own, or that one: it may keep a stream of its own. */
+  readonly sink: Sink
 }
 
 type Deciding = ShareVerdict | Promise<ShareVerdict>

@@ -1,8 +1,10 @@
 // What a retry gets, and a repetition with an Idempotency-Key: the answer of the request that it repeats, or an answer of its own.
+import { mock } from 'node:test'
 import { test } from 'tap'
 import { MAX_READERS } from '../../../src/streams/kept/readable-log.js'
 import { MAX_WAITERS } from '../../../src/streams/sharing/shared-run.js'
 import { turn } from '../../helpers/pipeline.js'
+import { KEEPALIVE_MS, KEY } from '../../helpers/pipeline-config.js'
 import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
 import {
   FOREIGN_KEY,
@@ -446,4 +448,57 @@ test('repetitions that read one stream are as few as its readers may be', async 
   const refused = await rig.ask(keyed)
   t.match(refused.sink.answers, [{ status: 429, error: { code: 'rate_limited' } }])
   t.equal(rig.calls, 1)
+})
+
+test('a repetition that is kept alive while the first one waits for its slot has a stream of its own, which ends', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const rig = new SharingRig(t, null, { concurrency: 1 })
+  const running = await rig.ask({ content: 'one' })
+  const keyed = { idempotencyKey: 'k1' }
+  const first = await rig.ask(keyed)
+  const again = await rig.ask(keyed)
+  rig.pipe.nowMs += KEEPALIVE_MS
+  mock.timers.tick(KEEPALIVE_MS)
+  t.equal(again.sink.keepalives, 1)
+  const id = again.header('x-sluice-stream') ?? ''
+  t.match(id, /^str_/, 'its client has been told an id')
+  await running.leave()
+  await turn()
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  await again.leave()
+  rig.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turn()
+  t.equal(withoutIds(first.text), WHOLE_STREAM)
+  const own = rig.ground.streams.find(id, KEY.digest ?? '')
+  t.match(own?.streamEnd, { outcome: 'complete' }, 'which ends like the other')
+  t.equal(own?.next, rig.ground.streams.find(first.header('x-sluice-stream') ?? '', KEY.digest ?? '')?.next)
+  t.equal(withoutIds(again.text), `: ping\n${head}${content[0]}`)
+  t.match(rig.pipe.records, [{}, { outcome: 'complete' }, { shared: { how: 'retry' }, outcome: 'complete' }])
+  rig.timers.advance(KEEP_MS)
+  t.equal(rig.ground.streams.size, 0)
+  t.equal(rig.pipe.limiter.active(), 0)
+})
+
+test('a retry that was kept alive while it waited has a stream of its own, which ends', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const rig = new SharingRig(t, null, { concurrency: 1 })
+  const running = await rig.ask({ content: 'one' })
+  const first = await rig.ask({ asks: true })
+  await first.leave()
+  const retry = await rig.ask({ ...RETRY, asks: true })
+  rig.pipe.nowMs += KEEPALIVE_MS
+  mock.timers.tick(KEEPALIVE_MS)
+  await turn()
+  t.equal(retry.sink.keepalives, 1)
+  await running.leave()
+  await turn()
+  rig.pipe.call.stream()
+  await turn()
+  t.equal(withoutIds(retry.text), `: ping\n${WHOLE_STREAM}`)
+  t.equal(rig.calls, 2)
+  rig.timers.advance(KEEP_MS)
+  t.equal(rig.ground.streams.size, 0)
 })
