@@ -19,39 +19,53 @@ import { STREAM_PATH, streamHeaders } from './stream-headers.js'
 const FIRST_HEADER = 'x-sluice-stream-first'
 /** What a stream answers now is not what it answers later, and shared caches may keep even 204 and 404. */
 const NO_STORE = ['cache-control', 'no-store'] as const
+const UNCACHED: HeaderList = Object.freeze([NO_STORE])
 const NO_BODY = new Uint8Array(0)
 const UNKNOWN = GatewayError.shared('not_found', { message: 'No such stream.' })
 
 /** GET: the frames after the cursor, as they come. HEAD: how far the stream is. */
 export function readStream(surfaces: readonly Surface[]): Act {
+  return uncached((exchange, req) => read(exchange, req, surfaces))
+}
+
+/** Refuses in words that no cache keeps, and that are the same for every method. */
+function uncached(act: Act): Act {
   return (exchange, req) => {
-    const id = idOf(req)
-    const token = req.getQuery('token') ?? ''
-    const [lastEventId, after] = [req.getHeader('last-event-id'), req.getQuery('after') ?? '']
-    const isLink = token !== '' && !hasCredential(exchange.head)
-    const owner = isLink ? linkOwner(exchange, token, id) : ownerOf(exchange.authenticate())
-    const offset = offsetAfter(lastEventId === '' ? after : lastEventId)
-    if (offset === null) throw invalidCursor(lastEventId === '' ? 'after' : 'Last-Event-ID')
-    meet(exchange, { id, owner }, (log) => {
-      const surface = surfaces.find((each) => each.id === log.facts.surfaceId)
-      if (surface === undefined) throw UNKNOWN
-      // A link does not renew itself.
-      const headers = streamHeaders(log.facts, isLink ? null : (exchange.view.keeping?.links ?? null))
-      if (exchange.head.method === 'HEAD') showState(exchange, log, headers)
-      else send({ exchange, log, surface, headers }, offset)
-    })
+    try {
+      act(exchange, req)
+    } catch (thrown) {
+      exchange.reject(thrown, UNCACHED)
+    }
   }
 }
 
+function read(exchange: HttpExchange, req: HttpRequest, surfaces: readonly Surface[]): void {
+  const id = idOf(req)
+  const token = req.getQuery('token') ?? ''
+  const [lastEventId, after] = [req.getHeader('last-event-id'), req.getQuery('after') ?? '']
+  const isLink = token !== '' && !hasCredential(exchange.head)
+  const owner = isLink ? linkOwner(exchange, token, id) : ownerOf(exchange.authenticate())
+  const offset = offsetAfter(lastEventId === '' ? after : lastEventId)
+  if (offset === null) throw invalidCursor(lastEventId === '' ? 'after' : 'Last-Event-ID')
+  meet(exchange, { id, owner }, (log) => {
+    const surface = surfaces.find((each) => each.id === log.facts.surfaceId)
+    if (surface === undefined) throw UNKNOWN
+    // A link does not renew itself.
+    const headers = streamHeaders(log.facts, isLink ? null : (exchange.view.keeping?.links ?? null))
+    if (exchange.head.method === 'HEAD') showState(exchange, log, headers)
+    else send({ exchange, log, surface, headers }, offset)
+  })
+}
+
 /** DELETE: cancels a running stream, forgets one that has ended. A link does not allow it. */
-export const stopStream: Act = (exchange, req) => {
+export const stopStream: Act = uncached((exchange, req) => {
   const id = idOf(req)
   if ((req.getQuery('token') ?? '') !== '' && !hasCredential(exchange.head)) throw UNKNOWN
   meet(exchange, { id, owner: ownerOf(exchange.authenticate()) }, (log) => {
     log.cancel()
     exchange.answer(204, NO_BODY)
   })
-}
+})
 
 function idOf(req: HttpRequest): string {
   return req.getUrl().slice(STREAM_PATH.length)
@@ -72,7 +86,7 @@ function meet(exchange: HttpExchange, { id, owner }: Sought, act: (log: Readable
     if (!exchange.isOver) act(log)
   }
   const found = exchange.view.keeping?.reach(id, owner) ?? null
-  if (found instanceof Promise) found.then(use).catch((thrown: unknown) => exchange.reject(thrown))
+  if (found instanceof Promise) found.then(use).catch((thrown: unknown) => exchange.reject(thrown, UNCACHED))
   else use(found)
 }
 

@@ -380,7 +380,7 @@ test('a stream that lives elsewhere is waited for; a client that leaves meanwhil
   const near = front.streams.reach.bind(front.streams)
   front.streams.reach = (id, owner) =>
     new Promise((resolve, reject) => {
-      arrivals.push(() => (id.endsWith('x') ? reject(new Error('lost')) : resolve(near(id, owner))))
+      arrivals.push(() => (id === `${stream.facts.id}x` ? reject(new Error('lost')) : resolve(near(id, owner))))
     })
   const arrive = async (count: number): Promise<void> => {
     while (arrivals.length < count) await turn()
@@ -462,4 +462,18 @@ test('a flood of readers of one stream is refused, and costs those who read it n
   for (const reader of readers) reader.detach()
   stream.close(COMPLETE)
   t.equal((await front.ask(path)).text, 'id: 0\ndata: {"n":0}\n\n')
+})
+
+test('no cache keeps a refusal: a moment later the stream may be there, or the link be new', async (t) => {
+  const front = await startKeptFront(t)
+  const { path } = finished(front)
+  for (const [where, key, status] of [
+    [`/v1/streams/str_00${'A'.repeat(22)}`, 'a', 404],
+    [`/v1/streams/str_01${'A'.repeat(22)}`, 'a', 404],
+    [`${path}?token=x`, null, 404],
+    [`${path}?after=x`, 'a', 400],
+  ] as const) {
+    const told = await front.ask(where, { key })
+    t.same([told.status, told.headers.get('cache-control')], [status, 'no-store'], where)
+  }
 })
