@@ -295,7 +295,6 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/server/sharing/shared-sink.ts', 'test/server/sharing/request-desk.test.ts'],
   ['src/server/sharing/handle-sink.ts', 'test/server/sharing/own-run.test.ts'],
   ['src/server/sharing/answers.ts', 'test/server/sharing/share-lead.test.ts'],
-  ['src/server/intake/run-once.ts', 'test/server/intake/job-intake.test.ts'],
   ['src/server/routes/paths.ts', 'test/server/routes/add-routes.test.ts'],
   ['src/gateway/loop.ts', 'test/e2e/nodes.test.ts'],
   ['src/gateway/loop-server.ts', 'test/e2e/start.test.ts'],

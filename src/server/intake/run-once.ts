@@ -46,6 +46,7 @@ export async function startOnce(asking: OnceRequest, surface: Surface | null, bo
     const earlier = found instanceof Promise ? await found : found
     if (earlier === 'mismatch') throw keyOfAnother()
     if (earlier === null) await once.run(body)
+    else if (exchange.isOver) earlier.ended()
     else exchange.start(body, { desk: earlier })
   } catch (thrown) {
     exchange.reject(thrown)
