@@ -192,10 +192,16 @@ function resumeChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said 
     socket.forget(waiting)
     act()
   }
-  found.then(
-    (log) => arrive(() => use(log)),
-    (thrown: unknown) => arrive(() => answerError(speaker, socket, { id: said.id, error: toGatewayError(thrown) })),
-  )
+  const fail = (thrown: unknown): void => {
+    socket.find(said.id)?.leave('client_gone')
+    answerError(speaker, socket, { id: said.id, error: toGatewayError(thrown) })
+  }
+  found
+    .then(
+      (log) => arrive(() => use(log)),
+      (thrown: unknown) => arrive(() => fail(thrown)),
+    )
+    .catch(fail)
 }
 
 type Following = {

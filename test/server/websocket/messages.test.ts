@@ -218,6 +218,27 @@ test('a stream that has as many readers as it may have takes no further one', as
   t.equal(stream.readerCount, MAX_READERS)
 })
 
+test('a stream from elsewhere that cannot be attached ends its chat and nothing else', async (t) => {
+  const { front } = await start(t)
+  const client = await connect(front)
+  t.teardown(() => client.socket.terminate())
+  const stream = front.begin()
+  const { facts } = stream
+  const broken = Object.assign(Object.create(stream), {
+    facts,
+    attach: () => {
+      throw new Error('no way there')
+    },
+  })
+  Object.defineProperties(broken, { first: { value: 0 }, isCrowded: { value: false } })
+  front.streams.reach = () => Promise.resolve(broken)
+  const refused = { type: 'error', id: 'y', error: { code: 'internal' } }
+  client.send({ type: 'resume', id: 'y', stream: facts.id })
+  t.match(await client.count(1), [refused])
+  client.send({ type: 'resume', id: 'y', stream: facts.id })
+  t.match(await client.count(2), [refused, refused], 'its id is free again')
+})
+
 test('not there and not yours are one answer', async (t) => {
   const { front } = await start(t)
   const client = await connect(front, 'b')
