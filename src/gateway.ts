@@ -10,6 +10,7 @@ import { type LoopResources } from './gateway/generation.js'
 import { pipelinesOf, renew, tend } from './gateway/generations.js'
 import { type Cells, joinLoop, type LoopPlace } from './gateway/loop.js'
 import { createLoopServer, viewOf } from './gateway/loop-server.js'
+import { shareAnswers } from './gateway/streams/shared-answers.js'
 import { drainLimits, shareStreams } from './gateway/streams/shared-streams.js'
 import { type Server } from './server/app.js'
 import { reopenLog } from './telemetry/log/log.js'
@@ -56,7 +57,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     async listen(port) {
       server = createLoopServer(loop, { port, loopIndex, isReady: () => isReady })
       // Before the first request, so that none is admitted without regard to the other nodes.
-      await Promise.all([ground.sharedLimits?.start(), shareStreams(loop)])
+      await Promise.all([ground.sharedLimits?.start(), shareStreams(loop), shareAnswers(loop)])
       const bound = await server.listen()
       tend(loop)
       isReady = true
@@ -84,6 +85,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       const times = { ...limits, graceMs, nowMs: CLOCK.nowMs, pause }
       await drain(drainableOf(pipelinesOf(loop), server, leavingOf(ground)), times)
       await ground.keptStreams.close(STORE_MS)
+      ground.sharing.cache.close?.()
       server?.close()
       await stopping
       await loop.jobs.close()
@@ -96,6 +98,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       isReady = false
       await endNow(drainableOf(pipelinesOf(loop), server, leavingOf(ground)))
       await ground.keptStreams.close(STORE_AT_ONCE_MS)
+      ground.sharing.cache.close?.()
       server?.close()
       await ground.logDestination.flush()
     },

@@ -618,8 +618,13 @@ const Streams = section('Streams that outlive the connection of their client.', 
   maxCacheBytes: integer(
     { minimum: MIB, maximum: MAX_BUDGET_BYTES },
     64 * MIB,
-    'Memory of cached answers (models.*.cache), in bytes, over the whole process; those used longest ago make room.',
+    'Memory of cached answers (models.*.cache), in bytes, over the whole process; those used longest ago make room. Not used where cacheStore is redis.',
   ),
+  cacheStore: Type.Enum(['memory', 'redis'], {
+    default: 'memory',
+    description:
+      'Where answers are cached (models.*.cache): in the memory of each event loop, or in Redis, where all nodes find them.',
+  }),
   store: Type.Enum(['memory', 'redis'], {
     default: 'memory',
     description: 'Where kept streams are held: in this process, or in Redis, from which any node serves them.',
@@ -675,7 +680,7 @@ export const ConfigFile = section('Sluice configuration.', {
   }),
   jobs: Jobs,
   redis: section(
-    'State that several nodes share: limits, jobs where jobs.store is redis, and kept streams where streams.store is.',
+    'State that several nodes share: limits, jobs where jobs.store is redis, kept streams where streams.store is, and cached answers where streams.cacheStore is.',
     {
       url: nullable(
         Type.String({ pattern: '^rediss?://', expects: 'a redis:// or rediss:// address' }),

@@ -128,6 +128,7 @@ export type StreamsConfig = {
   readonly maxBytesPerKey: number
   /** Memory of cached answers, of the process. */
   readonly maxCacheBytes: number
+  readonly cacheStore: 'memory' | 'redis'
   readonly store: 'memory' | 'redis'
   /** Signs links; null for a random one at each start. */
   readonly tokenSecret: string | null

@@ -184,6 +184,7 @@ export function createConfig(options: RigOptions): Config {
 
 const STREAMS: Config['streams'] = {
   ...{ resume: 'ask', graceMs: 30_000, keepMs: 300_000, drainMs: 600_000, store: 'memory', tokenSecret: null },
+  cacheStore: 'memory',
   ...{ maxStreamBytes: 4_194_304, maxBytes: 268_435_456, maxBytesPerKey: 67_108_864, maxCacheBytes: 1_048_576 },
 }
 

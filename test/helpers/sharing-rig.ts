@@ -96,6 +96,8 @@ export class SharingRig {
   readonly pipe: PipelineRig
   readonly timers = createFakeTimers()
   readonly ground: SharingGround
+  /** In memory; tests may put another one in its place. */
+  readonly cache: ExactCache
   readonly readers: string[] = []
   readonly cacheResults: CacheResult[] = []
   readonly #policy: { keep: KeepPolicy | null; share: KeepPolicy; hasSharedModels: boolean }
@@ -120,13 +122,14 @@ export class SharingRig {
     this.#loopIndex = loopIndex
     const streams = new KeptStreams({ loopIndex, timers, counters })
     const index = new RunIndex<Run>(timers.nowMs, (name, isHeld) => this.ground.peers?.announce(name, isHeld))
+    this.cache = new ExactCache({ maxBytes: () => maxCacheBytes, nowMs: timers.nowMs, onChange() {} })
     this.ground = {
       timers,
       streams,
       index,
       peers: loops === null ? null : loops.join(loopIndex, { index, streams, timers }),
       graces: new Graces((delayMs, act) => timers.after(delayMs, act)),
-      cache: new ExactCache({ maxBytes: () => maxCacheBytes, nowMs: timers.nowMs, onChange() {} }),
+      cache: this.cache,
       counters: { cacheAnswer: (result) => void this.cacheResults.push(result) },
     }
     const maxStreamBytes = options.maxStreamBytes ?? 1_000_000

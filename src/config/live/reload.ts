@@ -31,6 +31,7 @@ const FIXED: readonly Option[] = [
   { path: 'jobs.store', read: ({ jobs }) => jobs.store },
   { path: 'jobs.path', read: ({ jobs }) => jobs.path },
   { path: 'streams.store', read: ({ streams }) => streams.store },
+  { path: 'streams.cacheStore', read: ({ streams }) => streams.cacheStore },
   { path: 'redis.url', read: ({ redis }) => redis.url },
   { path: 'log.file', read: ({ log }) => log.file },
 ]
@@ -49,7 +50,7 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     compat: { ...next.compat, apiPrefix: running.compat.apiPrefix, healthStatus: running.compat.healthStatus },
     metrics: { ...next.metrics, port: running.metrics.port },
     jobs: { ...next.jobs, store: running.jobs.store, path: running.jobs.path },
-    streams: { ...next.streams, store: running.streams.store },
+    streams: { ...next.streams, store: running.streams.store, cacheStore: running.streams.cacheStore },
     redis: running.redis,
     log: { ...next.log, file: running.log.file },
   })

@@ -233,8 +233,11 @@ function resolveStreams({ streams, redis }: ConfigFile, problems: ProblemList): 
     if (streams[budget] >= maxStreamBytes) continue
     problems.add(['streams', budget], `must be at least streams.maxStreamBytes (${maxStreamBytes})`)
   }
+  for (const store of ['store', 'cacheStore'] as const) {
+    if (streams[store] !== 'redis' || redis.url !== null) continue
+    problems.add(['streams', store], 'requires redis.url (or REDIS_URL)')
+  }
   if (streams.store === 'redis') {
-    if (redis.url === null) problems.add(['streams', 'store'], 'requires redis.url (or REDIS_URL)')
     if (streams.tokenSecret === null) {
       problems.add(
         ['streams', 'tokenSecret'],

@@ -114,8 +114,9 @@ export class RequestDesk implements SharingDesk {
     const asked = readAsked(subject, { request, bodyHash, owner: this.#owner })
     if (this.#mayJoin) return this.#joinLost(subject, asked)
     const { cache } = asked
-    const hit = cache?.isRead === true ? ground.cache.get(cache.digest, cache.maxAgeMs) : null
-    return hit === null ? this.#followOrRun(subject, asked) : this.#replay(subject, asked, hit)
+    const found = cache?.isRead === true ? ground.cache.get(cache.digest, cache.maxAgeMs) : null
+    if (!(found instanceof Promise)) return this.#replay(subject, asked, found)
+    return found.then((hit) => this.#replay(subject, asked, hit))
   }
 
   /** The request that it repeats, if that is certain. */
@@ -210,7 +211,8 @@ export class RequestDesk implements SharingDesk {
     this.#cancel()
   }
 
-  #replay(subject: ShareSubject, asked: Asked, hit: CacheHit): ShareVerdict {
+  #replay(subject: ShareSubject, asked: Asked, hit: CacheHit | null): Deciding {
+    if (hit === null || this.#isEnded) return this.#followOrRun(subject, asked)
     const { kind, contentType, body, requestId } = hit.answer
     const { counters, streams } = this.#options.ground
     counters.cacheAnswer('hit')

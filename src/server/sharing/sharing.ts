@@ -4,7 +4,7 @@ import { type SharedAnswer } from '../../pipeline/client.js'
 import { type KeptStream, type Timers } from '../../streams/kept/kept-stream.js'
 import { type ReadableLog } from '../../streams/kept/readable-log.js'
 import { type KeptStreams } from '../../streams/kept/registry.js'
-import { type ExactCache } from '../../streams/sharing/exact-cache.js'
+import { type AnswerCache } from '../../streams/sharing/exact-cache.js'
 import { type Graces } from '../../streams/sharing/graces.js'
 import { type RunIndex } from '../../streams/sharing/run-index.js'
 import { type RunPeers } from '../../streams/sharing/run-peers.js'
@@ -22,7 +22,8 @@ export type RunHead = HeadOf<ReadableLog, SharedAnswer>
 export type SharingGround = {
   readonly streams: KeptStreams
   readonly index: RunIndex<Run>
-  readonly cache: ExactCache
+  /** In memory, unless another store takes its place before the first request. */
+  cache: AnswerCache
   /** Of requests that have not begun. */
   readonly graces: Graces
   /** The other event loops; null if there are none. */

@@ -16,6 +16,16 @@ export type CachedAnswer = {
 
 export type CacheHit = { readonly answer: CachedAnswer; readonly ageMs: number }
 
+/** Where complete answers are kept: in the memory of an event loop, or where others find them, too. */
+export type AnswerCache = {
+  /** The answer, if there is one that is no older than `maxAgeMs` (null: any). Never rejects. */
+  get(digest: string, maxAgeMs: number | null): CacheHit | null | Promise<CacheHit | null>
+  /** Whether an answer of so many bytes would be kept. */
+  accepts(answerBytes: number): boolean
+  put(digest: string, answer: CachedAnswer, ttlMs: number): void
+  close?(): void
+}
+
 type Entry = {
   readonly answer: CachedAnswer
   readonly bytes: number
@@ -39,7 +49,7 @@ const LARGEST_SHARE = 4
 const SWEEP = 4
 
 /** An exact cache: a digest finds the answer to the same request, or nothing. */
-export class ExactCache {
+export class ExactCache implements AnswerCache {
   readonly #options: ExactCacheOptions
   /** In the order of use, the latest last. */
   readonly #entries = new Map<string, Entry>()

@@ -36,12 +36,12 @@ test('every option that is kept is named, and each that is named is kept', (t) =
     compat: { ...RUNNING.compat, apiPrefix: '/p', healthStatus: 'up' },
     metrics: { port: 1, token: null },
     jobs: { ...RUNNING.jobs, store: 'redis', path: 'p' },
-    streams: { ...RUNNING.streams, store: 'redis' },
+    streams: { ...RUNNING.streams, store: 'redis', cacheStore: 'redis' },
     redis: { url: 'redis://h' },
     log: { ...RUNNING.log, file: 'f' },
   }
   const { config, kept, isUnchanged } = planReload(RUNNING, other)
-  t.equal(kept.length, 17)
+  t.equal(kept.length, 18)
   t.same(config, RUNNING)
   t.equal(isUnchanged, true)
   t.end()

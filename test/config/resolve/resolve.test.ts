@@ -221,6 +221,7 @@ test('memory of kept streams that one stream does not fit into is refused by nam
     'streams.maxBytesPerKey: must be at least streams.maxStreamBytes (4194304)',
   )
   t.match(refused('store: redis'), 'streams.store: requires redis.url (or REDIS_URL)')
+  t.match(refused('cacheStore: redis'), 'streams.cacheStore: requires redis.url (or REDIS_URL)')
   t.match(refused('store: redis'), 'streams.tokenSecret: is required where streams.store is redis')
   t.end()
 })

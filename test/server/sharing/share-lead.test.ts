@@ -85,20 +85,20 @@ test('only complete answers are kept', async (t) => {
   await rig.ask()
   rig.pipe.call.head().send(head, content[0]).cut()
   await turn()
-  t.equal(rig.ground.cache.size, 0)
+  t.equal(rig.cache.size, 0)
   await rig.ask()
   rig.pipe.call.head(400, { 'content-type': 'application/json' }).send('{"error":{"message":"no"}}').end()
   await turn()
-  t.equal(rig.ground.cache.size, 0)
+  t.equal(rig.cache.size, 0)
   const leaving = await rig.ask()
   rig.pipe.call.head().send(head, content[0])
   await turn()
   await leaving.leave()
   rig.timers.advance(1000)
   t.equal(rig.pipe.call.aborts, 1)
-  t.equal(rig.ground.cache.size, 0)
+  t.equal(rig.cache.size, 0)
   await answered(rig)
-  t.equal(rig.ground.cache.size, 1)
+  t.equal(rig.cache.size, 1)
   t.equal(rig.calls, 4)
 })
 
@@ -148,12 +148,12 @@ test('a stream or an answer that is too large for it is delivered and not kept',
   rig.pipe.call.send(STREAMS[OPENAI].finish, STREAMS[OPENAI].marker).end()
   await turn()
   t.equal(rig.pipe.record.outcome, 'complete')
-  t.equal(rig.ground.cache.size, 0)
+  t.equal(rig.cache.size, 0)
   await rig.ask({ stream: false })
   rig.pipe.call.whole(WHOLES[OPENAI].replace('Hello', 'Hello'.repeat(300)))
   await turn()
   t.equal(rig.pipe.record.outcome, 'complete')
-  t.equal(rig.ground.cache.size, 0)
+  t.equal(rig.cache.size, 0)
 })
 
 test('a hit of a request that asked to come back is kept like any stream', async (t) => {
@@ -164,4 +164,72 @@ test('a hit of a request that asked to come back is kept like any stream', async
   t.match(hit.header('x-sluice-stream'), /^str_/)
   t.match(hit.text, /^id: 0\ndata: .*id: 1\ndata: /s)
   t.equal(hit.text.replace(/^id: \d+\n/gm, ''), WHOLE_STREAM)
+})
+
+/** A cache that answers when the test says so. */
+function lateCache(rig: SharingRig) {
+  const waiting: (() => void)[] = []
+  rig.ground.cache = {
+    get: (digest, maxAgeMs) => new Promise((resolve) => waiting.push(() => resolve(rig.cache.get(digest, maxAgeMs)))),
+    accepts: (bytes) => rig.cache.accepts(bytes),
+    put: (digest, answer, ttlMs) => void rig.cache.put(digest, answer, ttlMs),
+  }
+  return async () => {
+    for (const answer of waiting.splice(0)) answer()
+    await turn()
+  }
+}
+
+test('a cache elsewhere is asked before the provider, which runs if it has nothing', async (t) => {
+  for (const stream of [true, false]) {
+    const rig = new SharingRig(t, { ...CACHE, coalesce: true })
+    const reply = lateCache(rig)
+    const first = await rig.ask({ stream })
+    t.equal(rig.calls, 0, 'not yet')
+    await reply()
+    t.equal(rig.calls, 1)
+    if (stream) rig.pipe.call.stream()
+    else rig.pipe.call.whole()
+    await turn()
+    const second = await rig.ask({ stream })
+    await reply()
+    t.equal(rig.calls, 1)
+    t.same([first.header('x-sluice-cache'), second.header('x-sluice-cache')], ['miss', 'hit'])
+    t.equal(second.text, first.text)
+    if (!stream) t.same(second.sink.json, first.sink.json)
+    t.same(rig.cacheResults, ['miss', 'hit'])
+    const fresh = await rig.ask({ stream, cacheControl: 'no-cache' })
+    t.equal(rig.calls, 2, 'one that wants no stored answer does not wait for it')
+    await fresh.leave()
+  }
+})
+
+test('equal requests that waited for a cache elsewhere follow one another', async (t) => {
+  const rig = new SharingRig(t, { ...CACHE, coalesce: true })
+  const reply = lateCache(rig)
+  const clients = [await rig.ask(), await rig.ask()]
+  await reply()
+  t.equal(rig.calls, 1)
+  rig.pipe.call.stream()
+  await turn()
+  for (const { text } of clients) t.equal(text, WHOLE_STREAM)
+  t.same(rig.cacheResults, ['miss', 'follower'])
+})
+
+test('a client that leaves while a cache elsewhere is asked gets nothing, and no provider is asked for it', async (t) => {
+  for (const isStored of [true, false]) {
+    const rig = new SharingRig(t, CACHE)
+    if (isStored) await answered(rig)
+    const { calls } = rig
+    const reply = lateCache(rig)
+    const client = await rig.ask()
+    client.isGone = true
+    client.sink.handle?.cancel()
+    await turn()
+    await reply()
+    t.same([rig.calls, client.sink.answers, client.sink.heads], [calls, [], []])
+    t.equal(rig.pipe.record.outcome, 'client_gone')
+    t.equal(rig.pipe.limiter.active(), 0)
+    t.same(rig.cacheResults, isStored ? ['miss'] : [])
+  }
 })
