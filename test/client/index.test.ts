@@ -1,12 +1,13 @@
 // The package's `sluice/client` as its users get it: built by the package's own command, packed, imported by name in Node, compiled
 // against in a program for browsers and one for Node; small, and without anything but itself.
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { test } from 'tap'
 import * as client from '../../src/client/index.js'
+import { bundleClient } from '../helpers/client-bundle.js'
 import { ROOT } from '../helpers/gateway.js'
 import { readText } from '../helpers/source-tree.js'
 
@@ -14,7 +15,6 @@ const run = promisify(execFile)
 
 type Manifest = {
   readonly files: readonly string[]
-  readonly scripts: Readonly<Record<string, string>>
   readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string }>>
 }
 
@@ -22,16 +22,6 @@ const MANIFEST = JSON.parse(readText('package.json')) as Manifest
 const NAMES = ['ChatFailedError', 'SluiceSocket', 'StreamLostError', 'resumingFetch']
 /** What a page has to load: the promise of the documentation. */
 const MOST_BYTES = 6000
-
-/** Builds the client as `npm run bundle:client` does, elsewhere. */
-function build(folder: string): string {
-  const command = (MANIFEST.scripts['bundle:client'] ?? '').replaceAll('bundle/client', folder)
-  execFileSync('bash', ['-c', command], {
-    cwd: ROOT,
-    env: { ...process.env, PATH: `node_modules/.bin:${process.env.PATH}` },
-  })
-  return folder
-}
 
 const USE = `
 import { type ChatChunk, resumingFetch, SluiceSocket, StreamLostError } from 'sluice/client'
@@ -56,7 +46,7 @@ export type Chunk = ChatChunk
 `
 
 test('the built client is small, imports nothing and has these names', async (t) => {
-  const folder = build(join(t.testdir(), 'client'))
+  const folder = bundleClient(join(t.testdir(), 'client'))
   const code = readFileSync(join(folder, 'index.js'))
   const sizes = { gzip: gzipSync(code).length, brotli: brotliCompressSync(code).length }
   t.comment(`${code.length} bytes, ${sizes.gzip} by gzip, ${sizes.brotli} by brotli`)
@@ -71,7 +61,7 @@ test('a program imports it by name, for browsers and for Node, and its types hol
   const home = join(folder, 'node_modules/sluice')
   const { types, default: code } = MANIFEST.exports['./client'] ?? { types: '', default: '' }
   t.ok(MANIFEST.files.includes(code.split('/')[1] ?? ''), 'it is packed')
-  build(join(home, dirname(code)))
+  bundleClient(join(home, dirname(code)))
   t.equal(dirname(types), dirname(code))
   cpSync(join(ROOT, 'package.json'), join(home, 'package.json'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
