@@ -68,7 +68,7 @@ test('an EventSource reads every word once by its link over cut connections, and
   const random = Random.ofRun()
   const text = wordsOf(random, WORDS)
   const path = await page.run('openKept', { ...call, text })
-  t.match(path, /^\/v1\/streams\/str_\w+\?token=/, 'the header is exposed to the page')
+  t.match(path, /^\/v1\/streams\/str_[\w-]+\?token=/, 'the header is exposed to the page')
   const proxy = await startCuttingProxy(t, portOf(gateway), (connection) => CUTS[connection] ?? null)
   const url = `${proxy.origin}${path}`
   const { ids, ...rest } = await page.run('follow', url)
@@ -155,7 +155,7 @@ test('a link that is wrong, or expires while it is read, and a wrong key end the
 
   const wrong = path.replace(/.{6}$/, 'AAAAAA')
   t.same(await page.run('follow', gateway.origin + wrong), refused)
-  const unknown = path.replace(/str_\w{6}/, 'str_000000')
+  const unknown = path.replace(/str_[\w-]{6}/, 'str_000000')
   const [ofWrong, ofUnknown] = [
     await page.run('look', gateway.origin + wrong),
     await page.run('look', gateway.origin + unknown),
