@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { LIMIT_SCRIPTS, readLimitScript } from '../../src/limit/shared/redis-scripts.js'
 import { readScript } from '../../src/redis/read-script.js'
+import { readAnswerScripts } from '../../src/streams/redis/answer-store.js'
 import { readStreamScripts } from '../../src/streams/redis/stream-scripts.js'
 import { connectRedis, RedisServer } from '../helpers/redis.js'
 import { listFiles, readSource, readText } from '../helpers/source-tree.js'
@@ -24,6 +25,7 @@ test('every file is part of a script', (t) => {
   const named = new Set([
     ...LIMIT_SCRIPTS.map((name) => `limit/${name}`),
     ...[...readStreamScripts().keys()].map((name) => `streams/${name}`),
+    ...[...readAnswerScripts().keys()].map((name) => `answers/${name}`),
     ...source.flatMap(({ code }) =>
       [...code.matchAll(/'((?:limit|jobs|streams)\/(?!redis|kept)[a-z]+)'/g)].map(([, name = '']) => name),
     ),
@@ -63,5 +65,6 @@ test('Redis takes every script', async (t) => {
   const redis = connectRedis(server.url)
   t.teardown(() => redis.disconnect())
   for (const name of LIMIT_SCRIPTS) t.match(await redis.script('LOAD', readLimitScript(name)), /^[0-9a-f]{40}$/, name)
-  for (const [name, text] of readStreamScripts()) t.match(await redis.script('LOAD', text), /^[0-9a-f]{40}$/, name)
+  for (const [name, text] of [...readStreamScripts(), ...readAnswerScripts()])
+    t.match(await redis.script('LOAD', text), /^[0-9a-f]{40}$/, name)
 })

@@ -21,6 +21,11 @@ const REFUSAL = /^(?:OOM|MISCONF)\b/
 const SCRIPTS = ['get', 'put'] as const
 type AnswerScript = (typeof SCRIPTS)[number]
 
+/** The text of each script of the cache, one file each. */
+export function readAnswerScripts(): ReadonlyMap<AnswerScript, string> {
+  return new Map(SCRIPTS.map((name) => [name, readScript([`answers/${name}`])]))
+}
+
 export type AnswerStoreOptions = {
   readonly url: string
   readonly onState: (isUp: boolean, cause: unknown) => void
@@ -39,7 +44,7 @@ export class AnswerStore implements AnswerCache {
     const { url, onState, onCall } = options
     this.#options = options
     this.#link = new RedisLink<AnswerScript>({
-      scripts: new Map(SCRIPTS.map((name) => [name, readScript([`answers/${name}`])])),
+      scripts: readAnswerScripts(),
       ...{ url, isBinary: true, onState, onCall },
       register: () => Promise.resolve(),
       isRefusal: (error) => error instanceof Error && REFUSAL.test(error.message),
