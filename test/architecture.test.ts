@@ -326,7 +326,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/protocols/raw-passthrough/describe.ts', 'test/server/routes/openapi.test.ts'],
   ['src/server/routes/openapi-components.ts', 'test/server/routes/openapi.test.ts'],
   ['src/server/routes/plain-operations.ts', 'test/server/routes/openapi.test.ts'],
-  ['src/protocols/ollama-chat/reply.ts', 'test/protocols/ollama-chat/stream.test.ts'],
+  ['src/protocols/ollama-chat/dialect/reply.ts', 'test/protocols/ollama-chat/dialect/stream-decoder.test.ts'],
   ['src/simulator/lorem.ts', 'test/simulator/simulator.test.ts'],
   ['src/simulator/player.ts', 'test/simulator/simulator.test.ts'],
   ['src/simulator/wires/wire.ts', 'test/simulator/simulator.test.ts'],

@@ -1,12 +1,12 @@
 // The protocol google-gemini: generateContent and streamGenerateContent. Only upstreams use it here, so it has no surface.
 import { type Target } from '../../model/target.js'
 import { type Dialect, type Protocol } from '../contract/protocol.js'
-import { carries } from './contents.js'
+import { carries } from './dialect/encode-contents.js'
+import { encodeRequest } from './dialect/encode-request.js'
+import { GeminiObserver } from './dialect/observer.js'
+import { GeminiDecoder } from './dialect/stream-decoder.js'
 import { decodeError, refusesThinking } from './error.js'
-import { GeminiObserver } from './observer.js'
-import { encodeRequest } from './request.js'
 import { decodeResponse, readFinish } from './response.js'
-import { GeminiDecoder } from './stream.js'
 import { decodeUsageTail, findUsage } from './usage.js'
 
 const ID = 'google-gemini'

@@ -4,8 +4,8 @@ import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
-import { mapFinishReason, parseReply, type Reply, type ReplyPart, readReply } from './reply.js'
-import { callId } from './stream.js'
+import { mapFinishReason, parseReply, type Reply, type ReplyPart, readReply } from './dialect/reply.js'
+import { callId } from './dialect/stream-decoder.js'
 
 /**
  * A blocked prompt is an empty answer that ends in content-filter, not an error.

@@ -1,11 +1,11 @@
 // The protocol ollama-chat: POST /api/chat. Only upstreams use it here, so it has no surface. Base URLs have no `/v1`.
 import { type Dialect, type Protocol } from '../contract/protocol.js'
+import { carries } from './dialect/encode-messages.js'
+import { encodeRequest } from './dialect/encode-request.js'
+import { OllamaObserver } from './dialect/observer.js'
+import { OllamaDecoder } from './dialect/stream-decoder.js'
 import { decodeError, refusesThinking } from './error.js'
-import { carries } from './messages.js'
-import { OllamaObserver } from './observer.js'
-import { encodeRequest } from './request.js'
 import { decodeResponse, readFinish } from './response.js'
-import { OllamaDecoder } from './stream.js'
 import { findUsage } from './usage.js'
 
 const ID = 'ollama-chat'

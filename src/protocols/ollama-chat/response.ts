@@ -4,7 +4,7 @@ import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
-import { callId, mapDoneReason, parseReply, type Reply, readReply } from './reply.js'
+import { callId, mapDoneReason, parseReply, type Reply, readReply } from './dialect/reply.js'
 
 /**
  * Thinking comes first, then the content, then the calls: the order in which the model writes them.

@@ -1,12 +1,12 @@
 // The canonical request -> generateContent's body. The model and streaming are in the path, not in the body.
-import { isJsonObject, type JsonObject, mergeUnder } from '../../model/json.js'
-import { type ChatRequest, type ToolChoice, type ToolDefinition } from '../../model/request.js'
-import { type Target } from '../../model/target.js'
-import { type EncodedRequest } from '../contract/protocol.js'
-import { instructFormat } from '../fit/format-instruction.js'
-import { encodeContents } from './contents.js'
+import { isJsonObject, type JsonObject, mergeUnder } from '../../../model/json.js'
+import { type ChatRequest, type ToolChoice, type ToolDefinition } from '../../../model/request.js'
+import { type Target } from '../../../model/target.js'
+import { type EncodedRequest } from '../../contract/protocol.js'
+import { instructFormat } from '../../fit/format-instruction.js'
+import { type FunctionCallingConfig, type FunctionDeclaration, type GenerateContentRequest } from '../wire.js'
+import { encodeContents } from './encode-contents.js'
 import { encodeGenerationConfig } from './generation-config.js'
-import { type FunctionCallingConfig, type FunctionDeclaration, type GenerateContentRequest } from './wire.js'
 
 /** Encodes the request; the target's extraBody is merged member by member, and the request takes precedence. */
 export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {

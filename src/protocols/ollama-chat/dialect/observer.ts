@@ -1,12 +1,12 @@
 // Observes a stream of this wire that is not transcoded, since its client waits for the whole answer. Text lines, nearly all of a
 // stream, are recognized by their bytes; only lines with calls, the end or an error are parsed. A needle `"key":` cannot occur inside a
 // JSON string, whose quotes are escaped; it may be a key of arguments, so the parse decides.
-import { type ErrorData } from '../../model/error.js'
-import { type FinishReason } from '../../model/event.js'
-import { type UsageReport } from '../../model/usage.js'
-import { isOneObject, skipSpace, stringEnd } from '../../wire/json-scan.js'
-import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../contract/protocol.js'
-import { bitsWithoutObject } from '../frame-payload.js'
+import { type ErrorData } from '../../../model/error.js'
+import { type FinishReason } from '../../../model/event.js'
+import { type UsageReport } from '../../../model/usage.js'
+import { isOneObject, skipSpace, stringEnd } from '../../../wire/json-scan.js'
+import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../../contract/protocol.js'
+import { bitsWithoutObject } from '../../frame-payload.js'
 import { mapDoneReason, parseReply } from './reply.js'
 
 const CONTENT_KEY = Buffer.from('"content":')

@@ -6,9 +6,9 @@ import {
   FRAME_END,
   FRAME_ERROR,
   FRAME_OTHER,
-} from '../../../src/protocols/contract/protocol.js'
-import { googleGemini } from '../../../src/protocols/google-gemini/index.js'
-import { cases, decode, dialectOf, payloads, target } from '../../helpers/dialect.js'
+} from '../../../../src/protocols/contract/protocol.js'
+import { googleGemini } from '../../../../src/protocols/google-gemini/index.js'
+import { cases, decode, dialectOf, payloads, target } from '../../../helpers/dialect.js'
 
 const dialect = dialectOf(googleGemini)
 const TARGET = target('google-gemini')

@@ -1,6 +1,6 @@
 // The vendor's finish reasons, each and every one.
 import { test } from 'tap'
-import { mapFinishReason, parseReply } from '../../../src/protocols/google-gemini/reply.js'
+import { mapFinishReason, parseReply } from '../../../../src/protocols/google-gemini/dialect/reply.js'
 
 test('every finish reason of the vendor maps to one of ours', (t) => {
   const filtered = [

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { type StreamEvent } from '../../../src/model/event.js'
-import { findViolation } from '../../../src/model/law.js'
-import { ollamaChat } from '../../../src/protocols/ollama-chat/index.js'
-import { aggregate } from '../../helpers/aggregate.js'
-import { cases, decode, dialectOf, FALLBACK, payloads, target } from '../../helpers/dialect.js'
+import { type StreamEvent } from '../../../../src/model/event.js'
+import { findViolation } from '../../../../src/model/law.js'
+import { ollamaChat } from '../../../../src/protocols/ollama-chat/index.js'
+import { aggregate } from '../../../helpers/aggregate.js'
+import { cases, decode, dialectOf, FALLBACK, payloads, target } from '../../../helpers/dialect.js'
 
 const dialect = dialectOf(ollamaChat)
 const TARGET = target('ollama-chat')

@@ -7,11 +7,11 @@ import {
   type MediaSource,
   type Message,
   type ToolCallPart,
-} from '../../../src/model/request.js'
-import { type Quirks, type Target } from '../../../src/model/target.js'
-import { carries, encodeContents } from '../../../src/protocols/google-gemini/contents.js'
-import { target } from '../../helpers/dialect.js'
-import { request } from '../../helpers/targets.js'
+} from '../../../../src/model/request.js'
+import { type Quirks, type Target } from '../../../../src/model/target.js'
+import { carries, encodeContents } from '../../../../src/protocols/google-gemini/dialect/encode-contents.js'
+import { target } from '../../../helpers/dialect.js'
+import { request } from '../../../helpers/targets.js'
 
 const FLASH = target('google-gemini', { model: 'gemini-2.5-flash' })
 /** As the decoder marks it. */

@@ -6,9 +6,9 @@ import {
   FRAME_END,
   FRAME_ERROR,
   FRAME_OTHER,
-} from '../../../src/protocols/contract/protocol.js'
-import { ollamaChat } from '../../../src/protocols/ollama-chat/index.js'
-import { cases, decode, dialectOf, payloads, target } from '../../helpers/dialect.js'
+} from '../../../../src/protocols/contract/protocol.js'
+import { ollamaChat } from '../../../../src/protocols/ollama-chat/index.js'
+import { cases, decode, dialectOf, payloads, target } from '../../../helpers/dialect.js'
 
 const dialect = dialectOf(ollamaChat)
 const TARGET = target('ollama-chat')

@@ -1,9 +1,9 @@
 // The whole body: system text, tools, what is dropped, what the configuration adds.
 import { test } from 'tap'
-import { type ToolChoice, type ToolDefinition } from '../../../src/model/request.js'
-import { googleGemini } from '../../../src/protocols/google-gemini/index.js'
-import { dialectOf, target } from '../../helpers/dialect.js'
-import { request } from '../../helpers/targets.js'
+import { type ToolChoice, type ToolDefinition } from '../../../../src/model/request.js'
+import { googleGemini } from '../../../../src/protocols/google-gemini/index.js'
+import { dialectOf, target } from '../../../helpers/dialect.js'
+import { request } from '../../../helpers/targets.js'
 
 const dialect = dialectOf(googleGemini)
 const TARGET = target('google-gemini')

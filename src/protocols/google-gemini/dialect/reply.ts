@@ -1,12 +1,12 @@
 // A GenerateContentResponse narrowed once: whole answer and stream chunk are the same type on this wire, so the decoder,
 // the observer and decodeResponse all read it here. Only candidate 0 counts; grounding, citations and images are left out.
-import { type ErrorData } from '../../model/error.js'
-import { type FinishReason } from '../../model/event.js'
-import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type UsageReport } from '../../model/usage.js'
-import { readStatus } from './error.js'
-import { markSignature } from './signature.js'
-import { decodeUsage } from './usage.js'
+import { type ErrorData } from '../../../model/error.js'
+import { type FinishReason } from '../../../model/event.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { type UsageReport } from '../../../model/usage.js'
+import { readStatus } from '../error.js'
+import { markSignature } from '../signature.js'
+import { decodeUsage } from '../usage.js'
 
 /** One part of the answer: text (a thought or not, perhaps empty) or a whole function call, each perhaps signed. */
 export type ReplyPart =

@@ -1,8 +1,8 @@
 // Turns, images, calls and results on their way to the server.
 import { test } from 'tap'
-import { type Message } from '../../../src/model/request.js'
-import { carries, encodeMessages } from '../../../src/protocols/ollama-chat/messages.js'
-import { request } from '../../helpers/targets.js'
+import { type Message } from '../../../../src/model/request.js'
+import { carries, encodeMessages } from '../../../../src/protocols/ollama-chat/dialect/encode-messages.js'
+import { request } from '../../../helpers/targets.js'
 
 function encode(messages: Message[], system: string[] = []) {
   const dropped = new Set<string>()

@@ -1,9 +1,9 @@
 // Sampling, output format and thinking on their way to the vendor.
 import { test } from 'tap'
-import { type ReasoningRequest, type ResponseFormat } from '../../../src/model/request.js'
-import { encodeGenerationConfig } from '../../../src/protocols/google-gemini/generation-config.js'
-import { target } from '../../helpers/dialect.js'
-import { request } from '../../helpers/targets.js'
+import { type ReasoningRequest, type ResponseFormat } from '../../../../src/model/request.js'
+import { encodeGenerationConfig } from '../../../../src/protocols/google-gemini/dialect/generation-config.js'
+import { target } from '../../../helpers/dialect.js'
+import { request } from '../../../helpers/targets.js'
 
 const TARGET = target('google-gemini', { model: 'gemini-2.5-flash' })
 

@@ -1,12 +1,12 @@
 // Decodes streamGenerateContent?alt=sse: each payload a GenerateContentResponse whose parts continue the answer.
 // This wire has no end marker: an answer is complete if a finishReason was seen by the time the body ends. Without `alt=sse` the stream
 // would be one JSON array, which is not supported and counts as malformed.
-import { errorData } from '../../errors.js'
-import { type ErrorData } from '../../model/error.js'
-import { type StreamEvent } from '../../model/event.js'
-import { type UsageReport } from '../../model/usage.js'
-import { type DecoderOptions, type StreamDecoder } from '../contract/protocol.js'
-import { brokenFrame, isSilent } from '../frame-payload.js'
+import { errorData } from '../../../errors.js'
+import { type ErrorData } from '../../../model/error.js'
+import { type StreamEvent } from '../../../model/event.js'
+import { type UsageReport } from '../../../model/usage.js'
+import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
+import { brokenFrame, isSilent } from '../../frame-payload.js'
 import { mapFinishReason, parseReply, type Reply, type ReplyPart } from './reply.js'
 
 /** Reads one stream. */

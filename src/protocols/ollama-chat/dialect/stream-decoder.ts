@@ -1,9 +1,9 @@
 // Decodes the NDJSON of POST /api/chat: each line continues the message, the one with `done: true` ends it.
-import { errorData } from '../../errors.js'
-import { type ErrorData } from '../../model/error.js'
-import { type StreamEvent } from '../../model/event.js'
-import { type DecoderOptions, type StreamDecoder } from '../contract/protocol.js'
-import { brokenFrame, isSilent } from '../frame-payload.js'
+import { errorData } from '../../../errors.js'
+import { type ErrorData } from '../../../model/error.js'
+import { type StreamEvent } from '../../../model/event.js'
+import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
+import { brokenFrame, isSilent } from '../../frame-payload.js'
 import { callId, mapDoneReason, parseReply, type Reply, type ReplyCall } from './reply.js'
 
 /** Reads one stream. */

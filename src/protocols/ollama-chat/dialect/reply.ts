@@ -1,11 +1,11 @@
 // A chat line narrowed once: a streamed line and the whole answer are the same type on this wire, so the decoder, the
 // observer and decodeResponse all read it here.
-import { type ErrorData } from '../../model/error.js'
-import { type FinishReason } from '../../model/event.js'
-import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type UsageReport } from '../../model/usage.js'
-import { readError } from './error.js'
-import { decodeUsage } from './usage.js'
+import { type ErrorData } from '../../../model/error.js'
+import { type FinishReason } from '../../../model/event.js'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { type UsageReport } from '../../../model/usage.js'
+import { readError } from '../error.js'
+import { decodeUsage } from '../usage.js'
 
 /** A whole call: this wire sends no fragments. */
 export type ReplyCall = { readonly id: string | null; readonly name: string; readonly arguments: string }

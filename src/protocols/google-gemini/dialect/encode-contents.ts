@@ -1,5 +1,5 @@
 // Turns of the canonical request -> `contents`: roles user and model; neighbours of one role are merged, since this wire alternates.
-import { isJsonObject, type JsonObject } from '../../model/json.js'
+import { isJsonObject, type JsonObject } from '../../../model/json.js'
 import {
   type AssistantPart,
   type ChatRequest,
@@ -7,11 +7,11 @@ import {
   type Message,
   type ToolResultPart,
   type UserPart,
-} from '../../model/request.js'
-import { type Target } from '../../model/target.js'
-import { parseToolArguments } from '../../model/tool-arguments.js'
-import { unmarkSignature } from './signature.js'
-import { type Content, type Part } from './wire.js'
+} from '../../../model/request.js'
+import { type Target } from '../../../model/target.js'
+import { parseToolArguments } from '../../../model/tool-arguments.js'
+import { unmarkSignature } from '../signature.js'
+import { type Content, type Part } from '../wire.js'
 
 /**
  * Replaces the signature of a call that this wire's newer models did not sign, such as one of another vendor's model: they

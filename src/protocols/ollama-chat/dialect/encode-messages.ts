@@ -1,7 +1,7 @@
 // System text and turns of the canonical request -> `messages`. Content is one string here; images are a separate member.
-import { type AssistantPart, type ChatRequest, type MediaPart, type ToolResultPart } from '../../model/request.js'
-import { parseToolArguments } from '../../model/tool-arguments.js'
-import { type Message } from './wire.js'
+import { type AssistantPart, type ChatRequest, type MediaPart, type ToolResultPart } from '../../../model/request.js'
+import { parseToolArguments } from '../../../model/tool-arguments.js'
+import { type Message } from '../wire.js'
 
 /** Joins parts that were separate in the client's request. */
 const PART_BREAK = '\n'

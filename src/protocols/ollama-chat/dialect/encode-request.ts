@@ -1,20 +1,20 @@
 // The canonical request -> the body of POST /api/chat. This wire has no tool choice: for `none` no tools are sent; stricter choices are
 // dropped and named.
-import { isJsonObject, type JsonObject } from '../../model/json.js'
-import { effortOf } from '../../model/reasoning.js'
+import { isJsonObject, type JsonObject } from '../../../model/json.js'
+import { effortOf } from '../../../model/reasoning.js'
 import {
   type ChatRequest,
   type ReasoningRequest,
   type ResponseFormat,
   type Sampling,
   type ToolDefinition,
-} from '../../model/request.js'
-import { type Target } from '../../model/target.js'
-import { type EncodedRequest } from '../contract/protocol.js'
-import { instructFormat } from '../fit/format-instruction.js'
-import { fitReasoning } from '../fit/reasoning.js'
-import { encodeMessages } from './messages.js'
-import { type Options, type Tool, type ChatRequest as WireRequest } from './wire.js'
+} from '../../../model/request.js'
+import { type Target } from '../../../model/target.js'
+import { type EncodedRequest } from '../../contract/protocol.js'
+import { instructFormat } from '../../fit/format-instruction.js'
+import { fitReasoning } from '../../fit/reasoning.js'
+import { type Options, type Tool, type ChatRequest as WireRequest } from '../wire.js'
+import { encodeMessages } from './encode-messages.js'
 
 /** Encodes the request; the target's extraBody (`keep_alive`, `options`, ...) is merged with it; the request takes precedence. */
 export function encodeRequest(asked: ChatRequest, target: Target): EncodedRequest {

@@ -1,9 +1,9 @@
 // The whole body: options, tools, format, thinking, what is dropped, what the configuration adds.
 import { test } from 'tap'
-import { type ReasoningRequest, type ResponseFormat, type ToolChoice } from '../../../src/model/request.js'
-import { ollamaChat } from '../../../src/protocols/ollama-chat/index.js'
-import { dialectOf, target } from '../../helpers/dialect.js'
-import { request } from '../../helpers/targets.js'
+import { type ReasoningRequest, type ResponseFormat, type ToolChoice } from '../../../../src/model/request.js'
+import { ollamaChat } from '../../../../src/protocols/ollama-chat/index.js'
+import { dialectOf, target } from '../../../helpers/dialect.js'
+import { request } from '../../../helpers/targets.js'
 
 const dialect = dialectOf(ollamaChat)
 const TARGET = target('ollama-chat', { model: 'llama3.2' })

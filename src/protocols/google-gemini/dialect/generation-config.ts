@@ -1,10 +1,10 @@
 // Sampling, output format and thinking of the canonical request -> `generationConfig`.
-import { isJsonObject, type JsonValue } from '../../model/json.js'
-import { budgetOf } from '../../model/reasoning.js'
-import { type ChatRequest, type ReasoningRequest, type ResponseFormat } from '../../model/request.js'
-import { type Target } from '../../model/target.js'
-import { fitReasoning } from '../fit/reasoning.js'
-import { type GenerationConfig } from './wire.js'
+import { isJsonObject, type JsonValue } from '../../../model/json.js'
+import { budgetOf } from '../../../model/reasoning.js'
+import { type ChatRequest, type ReasoningRequest, type ResponseFormat } from '../../../model/request.js'
+import { type Target } from '../../../model/target.js'
+import { fitReasoning } from '../../fit/reasoning.js'
+import { type GenerationConfig } from '../wire.js'
 
 /** The largest thinking budget that all thinking models accept; "pro" models accept up to 32,768. */
 const MAX_BUDGET = 24_576
