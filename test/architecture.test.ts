@@ -48,12 +48,13 @@ const MAY_IMPORT: ImportTable = {
   offload: ['protocols', 'errors', 'package-files'],
   streams: ['redis', 'model', 'errors', 'wire'],
   redis: ['package-files'],
+  sqlite: ['errors'],
   telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms'],
   pipeline: [
     ...['model', 'errors', 'wire', 'config', 'protocols', 'limit', 'routing', 'upstream', 'offload', 'streams'],
     ...['telemetry'],
   ],
-  jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'redis', 'upstream', 'package-files'],
+  jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'redis', 'sqlite', 'upstream', 'package-files'],
   server: ['pipeline', 'jobs', 'streams', 'protocols', 'wire', 'telemetry', 'config', 'model', 'errors'],
   simulator: ['model'],
   // It runs in the programs of others.
@@ -120,7 +121,7 @@ const LIBRARY_HOMES: LibraryHomes = {
   msgpackr: ['src/wire/pack.ts'],
   'prom-client': ['src/telemetry/metrics/'],
   pino: ['src/telemetry/log/'],
-  libsql: ['src/jobs/sqlite/'],
+  libsql: ['src/sqlite/'],
   ioredis: ['src/redis/connection.ts'],
   yaml: ['src/config/'],
   typebox: ['src/config/', 'src/protocols/'],
@@ -304,6 +305,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/offload/record.ts', 'test/offload/inline.test.ts'],
   ['workers/codec.ts', 'test/laws/offload.test.ts'],
   // The embedded store is tested as a whole, by the suite of all stores.
+  ['src/jobs/sqlite/file.ts', 'test/sqlite/database-file.test.ts'],
   ['src/jobs/sqlite/job-row.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/run/job-run.ts', 'test/jobs/run/runner.test.ts'],
   ['src/jobs/sqlite/deliveries.ts', 'test/jobs/sqlite/store.test.ts'],

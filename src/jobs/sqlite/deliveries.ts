@@ -1,8 +1,8 @@
 // Pending webhooks in the embedded store. A delivery is created with the end of its job, in the same transaction; while a sender
 // holds it, it is not due until the sender's lease expires. Plain calls inside the caller's transaction.
 
+import { type Connection } from '../../sqlite/database-file.js'
 import { type ClaimedDelivery, type DeliveryClaimOptions, type DeliveryResult, type Lease } from '../store.js'
-import { type Connection } from './file.js'
 import { JOB_COLUMNS, JOB_TABLES, type JobRow, jobOf } from './job-row.js'
 
 /** Deliveries over one connection. */

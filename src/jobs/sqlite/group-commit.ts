@@ -3,8 +3,8 @@
 // so that a full disk rejects calls that write and still answers those that only read.
 import { errorData, GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
+import { type Connection, codeOf } from '../../sqlite/database-file.js'
 import { type StoreEvent } from '../store.js'
-import { type Connection, codeOf } from './file.js'
 import { type SqliteJobs } from './jobs.js'
 import { type CallMessage, type CallReply } from './messages.js'
 

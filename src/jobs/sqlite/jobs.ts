@@ -3,6 +3,7 @@
 // released when the next one opens it.
 import { errorData } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
+import { type Connection } from '../../sqlite/database-file.js'
 import {
   type Acceptance,
   type ClaimedDelivery,
@@ -28,7 +29,6 @@ import {
   type StoreEvent,
 } from '../store.js'
 import { SqliteDeliveries } from './deliveries.js'
-import { type Connection } from './file.js'
 import { type HeadRow, headOf, type JobRow, jobOf, ownerOf } from './job-row.js'
 import { SqliteRepeats } from './repeats.js'
 import { prepareJobs } from './statements.js'

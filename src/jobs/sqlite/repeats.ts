@@ -1,6 +1,7 @@
 // Idempotency keys in the embedded store: the request that a key was first used for, and its result. Plain calls inside the
 // caller's transaction.
 
+import { type Connection } from '../../sqlite/database-file.js'
 import {
   type DirectBeginning,
   type DirectRequest,
@@ -10,7 +11,6 @@ import {
   type NewJob,
   type StoredAnswer,
 } from '../store.js'
-import { type Connection } from './file.js'
 import { ownerOf } from './job-row.js'
 
 /** `due_at` is when the entry is over: of a running request its lease, of all others the key's day. */

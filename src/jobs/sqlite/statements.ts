@@ -1,6 +1,6 @@
 // The SQL of the embedded store's jobs, prepared once per connection.
 
-import { type Connection } from './file.js'
+import { type Connection } from '../../sqlite/database-file.js'
 import { HEAD_COLUMNS, HEAD_TABLES, JOB_COLUMNS, JOB_TABLES } from './job-row.js'
 
 /**

@@ -5,7 +5,8 @@
 //   event loop n --port--'                                        '--> events to all ports
 import { type MessagePort } from 'node:worker_threads'
 import { toGatewayError } from '../../errors.js'
-import { type Connection, closeJobsFile, openJobsFile } from './file.js'
+import { type Connection, closeDatabaseFile } from '../../sqlite/database-file.js'
+import { openJobsFile } from './file.js'
 import { GroupCommit } from './group-commit.js'
 import { SqliteJobs } from './jobs.js'
 import { type CallMessage, type FromStore, type PortMessage, type StoreStart, type ToStore } from './messages.js'
@@ -33,7 +34,7 @@ export function serveJobs(start: StoreStart, parent: MessagePort): void {
   parent.on('message', (message: ToStore) => {
     if (message.type === 'connect') return connect(message.port, { ports, commits })
     commits.flush()
-    closeJobsFile(connection)
+    closeDatabaseFile(connection)
     for (const port of ports) port.close()
     parent.close()
   })

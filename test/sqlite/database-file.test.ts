@@ -16,11 +16,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'libsql'
 import { type Test, test } from 'tap'
-import { GatewayError } from '../../../src/errors.js'
-import { closeJobsFile, codeOf, openJobsFile } from '../../../src/jobs/sqlite/file.js'
-import { connectSqlite, startSqlite } from '../../../src/jobs/sqlite/store.js'
-import { type ErrorData } from '../../../src/model/error.js'
-import { newJob } from '../../helpers/new-job.js'
+import { GatewayError } from '../../src/errors.js'
+import { openJobsFile } from '../../src/jobs/sqlite/file.js'
+import { connectSqlite, startSqlite } from '../../src/jobs/sqlite/store.js'
+import { type ErrorData } from '../../src/model/error.js'
+import { closeDatabaseFile, codeOf } from '../../src/sqlite/database-file.js'
+import { newJob } from '../helpers/new-job.js'
 
 const PAGE_BYTES = 4096
 const JOBS = 300
@@ -77,7 +78,7 @@ test('makes the file for its owner alone, with nothing left beside it, and every
       message: `The job store ${path} is in use by another process. The file was left unchanged.`,
     },
   })
-  closeJobsFile(connection)
+  closeDatabaseFile(connection)
   t.equal(statSync(`${path}-wal`).size, 0, 'all of it is in the one file')
 })
 
