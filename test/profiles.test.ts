@@ -32,6 +32,9 @@ const ROWS: Readonly<Record<string, Row>> = {
     streamOptions: false,
   },
   'azure-openai': { ...NEWER_CHAT, url: 'https://r.x/openai/v1/chat/completions', auth: ['api-key', 'k-1'] },
+  baseten: { ...CHAT, url: 'https://inference.baseten.co/v1/chat/completions' },
+  cerebras: { ...NEWER_CHAT, url: 'https://api.cerebras.ai/v1/chat/completions' },
+  cohere: { ...CHAT, url: 'https://api.cohere.ai/compatibility/v1/chat/completions', streamOptions: false },
   deepseek: { ...CHAT, url: 'https://api.deepseek.com/v1/chat/completions' },
   fireworks: { ...CHAT, url: 'https://api.fireworks.ai/inference/v1/chat/completions' },
   google: {
@@ -41,9 +44,13 @@ const ROWS: Readonly<Record<string, Row>> = {
     streamOptions: false,
   },
   groq: { ...NEWER_CHAT, url: 'https://api.groq.com/openai/v1/chat/completions' },
+  huggingface: { ...CHAT, url: 'https://router.huggingface.co/v1/chat/completions' },
   'llama.cpp': { ...CHAT, url: 'http://127.0.0.1:8080/v1/chat/completions' },
   lmstudio: { ...CHAT, url: 'http://127.0.0.1:1234/v1/chat/completions' },
+  minimax: { ...NEWER_CHAT, url: 'https://api.minimax.io/v1/chat/completions' },
   mistral: { ...CHAT, url: 'https://api.mistral.ai/v1/chat/completions', streamOptions: false },
+  moonshot: { ...NEWER_CHAT, url: 'https://api.moonshot.ai/v1/chat/completions' },
+  nvidia: { ...CHAT, url: 'https://integrate.api.nvidia.com/v1/chat/completions' },
   ollama: {
     url: 'http://127.0.0.1:11434/api/chat',
     auth: BEARER,
@@ -52,10 +59,20 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   openai: { ...NEWER_CHAT, url: 'https://api.openai.com/v1/chat/completions' },
   openrouter: { ...CHAT, url: 'https://openrouter.ai/api/v1/chat/completions' },
+  perplexity: {
+    url: 'https://api.perplexity.ai/v1/responses',
+    auth: BEARER,
+    maxTokens: ['max_output_tokens'],
+    streamOptions: false,
+  },
+  qwen: { ...CHAT, url: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1/chat/completions' },
+  sambanova: { ...CHAT, url: 'https://api.sambanova.ai/v1/chat/completions' },
   sim: { ...NEWER_CHAT, url: 'https://r.x/v1/chat/completions' },
   together: { ...CHAT, url: 'https://api.together.ai/v1/chat/completions' },
+  vercel: { ...CHAT, url: 'https://ai-gateway.vercel.sh/v1/chat/completions' },
   vllm: { ...CHAT, url: 'http://127.0.0.1:8000/v1/chat/completions' },
   xai: { ...NEWER_CHAT, url: 'https://api.x.ai/v1/chat/completions' },
+  zhipu: { ...CHAT, url: 'https://api.z.ai/api/paas/v4/chat/completions' },
 }
 
 const CODEC = createCodec(PROTOCOLS)

@@ -20,6 +20,8 @@ const VENDORS = [
     'together',
   ],
   ...['fireworks', 'azure-openai', 'llama.cpp', 'lmstudio', 'sim'],
+  ...['baseten', 'cerebras', 'cohere', 'huggingface', 'minimax', 'moonshot', 'nvidia', 'perplexity', 'qwen'],
+  ...['sambanova', 'vercel', 'zhipu'],
 ]
 
 function profile(name: string) {
@@ -59,6 +61,9 @@ test('each base URL is complete with its own version segment', (t) => {
     openrouter: { url: 'https://openrouter.ai/api/v1' },
     fireworks: { url: 'https://api.fireworks.ai/inference/v1' },
     deepseek: { url: 'https://api.deepseek.com/v1' },
+    cohere: { url: 'https://api.cohere.ai/compatibility/v1' },
+    qwen: { url: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1' },
+    zhipu: { url: 'https://api.z.ai/api/paas/v4' },
     ollama: { url: 'http://127.0.0.1:11434' },
     vllm: { url: 'http://127.0.0.1:8000/v1' },
   })
