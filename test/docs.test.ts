@@ -146,6 +146,7 @@ function environmentNames(): string[] {
     ...profile.keyVariables,
     ...profile.baseUrlVariables,
     ...Object.keys(profile.headerVariables ?? {}),
+    ...Object.values(profile.address ?? {}).flat(),
   ])
   return [...new Set([...own, ...vendors, ...IGNORED_VARIABLES])].sort()
 }

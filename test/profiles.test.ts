@@ -23,6 +23,11 @@ type Row = {
 const BEARER = ['authorization', 'Bearer k-1'] as const
 const CHAT = { auth: BEARER, maxTokens: ['max_tokens'], streamOptions: true }
 const NEWER_CHAT = { ...CHAT, maxTokens: ['max_completion_tokens'] }
+const RESPONSES = { auth: BEARER, maxTokens: ['max_output_tokens'], streamOptions: false }
+const MESSAGES = { auth: BEARER, maxTokens: ['max_tokens'], streamOptions: false }
+
+/** What stands for the parts of an address. */
+const PARTS = { resource: 'r-1', region: 'eu-central-1', project: 'p-1', location: 'europe-west1', account: 'a1' }
 
 const ROWS: Readonly<Record<string, Row>> = {
   anthropic: {
@@ -31,9 +36,35 @@ const ROWS: Readonly<Record<string, Row>> = {
     maxTokens: ['max_tokens'],
     streamOptions: false,
   },
-  'azure-openai': { ...NEWER_CHAT, url: 'https://r.x/openai/v1/chat/completions', auth: ['api-key', 'k-1'] },
+  'azure-openai': {
+    ...NEWER_CHAT,
+    url: 'https://r-1.openai.azure.com/openai/v1/chat/completions',
+    auth: ['api-key', 'k-1'],
+  },
+  'azure-openai over openai-responses': {
+    ...RESPONSES,
+    url: 'https://r-1.openai.azure.com/openai/v1/responses',
+    auth: ['api-key', 'k-1'],
+  },
   baseten: { ...CHAT, url: 'https://inference.baseten.co/v1/chat/completions' },
+  bedrock: {
+    ...NEWER_CHAT,
+    url: 'https://bedrock-runtime.eu-central-1.amazonaws.com/openai/v1/chat/completions',
+  },
+  'bedrock over openai-responses': {
+    ...RESPONSES,
+    url: 'https://bedrock-runtime.eu-central-1.amazonaws.com/openai/v1/responses',
+  },
+  'bedrock over anthropic-messages': {
+    ...MESSAGES,
+    url: 'https://bedrock-runtime.eu-central-1.amazonaws.com/anthropic/v1/messages',
+  },
   cerebras: { ...NEWER_CHAT, url: 'https://api.cerebras.ai/v1/chat/completions' },
+  cloudflare: { ...CHAT, url: 'https://api.cloudflare.com/client/v4/accounts/a1/ai/v1/chat/completions' },
+  'cloudflare over openai-responses': {
+    ...RESPONSES,
+    url: 'https://api.cloudflare.com/client/v4/accounts/a1/ai/v1/responses',
+  },
   cohere: { ...CHAT, url: 'https://api.cohere.ai/compatibility/v1/chat/completions', streamOptions: false },
   deepseek: { ...CHAT, url: 'https://api.deepseek.com/v1/chat/completions' },
   fireworks: { ...CHAT, url: 'https://api.fireworks.ai/inference/v1/chat/completions' },
@@ -48,8 +79,12 @@ const ROWS: Readonly<Record<string, Row>> = {
   'llama.cpp': { ...CHAT, url: 'http://127.0.0.1:8080/v1/chat/completions' },
   lmstudio: { ...CHAT, url: 'http://127.0.0.1:1234/v1/chat/completions' },
   minimax: { ...NEWER_CHAT, url: 'https://api.minimax.io/v1/chat/completions' },
+  'minimax over anthropic-messages': { ...MESSAGES, url: 'https://api.minimax.io/anthropic/v1/messages' },
+  'minimax over openai-responses': { ...RESPONSES, url: 'https://api.minimax.io/v1/responses' },
   mistral: { ...CHAT, url: 'https://api.mistral.ai/v1/chat/completions', streamOptions: false },
   moonshot: { ...NEWER_CHAT, url: 'https://api.moonshot.ai/v1/chat/completions' },
+  'moonshot over anthropic-messages': { ...MESSAGES, url: 'https://api.moonshot.ai/anthropic/v1/messages' },
+  'moonshot over openai-responses': { ...RESPONSES, url: 'https://api.moonshot.ai/v1/responses' },
   nvidia: { ...CHAT, url: 'https://integrate.api.nvidia.com/v1/chat/completions' },
   ollama: {
     url: 'http://127.0.0.1:11434/api/chat',
@@ -58,12 +93,11 @@ const ROWS: Readonly<Record<string, Row>> = {
     streamOptions: false,
   },
   openai: { ...NEWER_CHAT, url: 'https://api.openai.com/v1/chat/completions' },
+  'openai over openai-responses': { ...RESPONSES, url: 'https://api.openai.com/v1/responses' },
   openrouter: { ...CHAT, url: 'https://openrouter.ai/api/v1/chat/completions' },
   perplexity: {
+    ...RESPONSES,
     url: 'https://api.perplexity.ai/v1/responses',
-    auth: BEARER,
-    maxTokens: ['max_output_tokens'],
-    streamOptions: false,
   },
   qwen: { ...CHAT, url: 'https://dashscope-intl.aliyuncs.com/compatible-mode/v1/chat/completions' },
   sambanova: { ...CHAT, url: 'https://api.sambanova.ai/v1/chat/completions' },
@@ -77,12 +111,23 @@ const ROWS: Readonly<Record<string, Row>> = {
 
 const CODEC = createCodec(PROTOCOLS)
 
-/** A provider of this profile as configuration makes it; `r.x` stands in where each customer has an own address. */
-function providerOf(profile: string, quirks: Partial<Quirks> = {}): ProviderConfig {
-  const hasAddress = CATALOG.profiles.some(({ name, baseUrl }) => name === profile && baseUrl !== null)
-  const entry = { apiKey: 'k-1', quirks, ...(hasAddress ? {} : { baseUrl: 'https://r.x' }) }
-  const provider = load(JSON.stringify({ providers: { [profile]: entry } })).config.providers[0]
-  if (provider === undefined) throw new Error(`${profile}: no provider`)
+/**
+ * A provider of this profile as configuration makes it, or of one of its doors (`profile over protocol`); `r.x` stands in where each
+ * customer has an own address.
+ */
+function providerOf(row: string, quirks: Partial<Quirks> = {}): ProviderConfig {
+  const [name = '', protocol] = row.split(' over ')
+  const profile = CATALOG.profiles.find((each) => each.name === name)
+  const parts = Object.entries(PARTS).filter(([part]) => Object.hasOwn(profile?.address ?? {}, part))
+  const entry = {
+    apiKey: 'k-1',
+    quirks,
+    address: Object.fromEntries(parts),
+    ...(profile?.baseUrl === null ? { baseUrl: 'https://r.x' } : {}),
+    ...(protocol === undefined ? {} : { profile: name, protocol }),
+  }
+  const provider = load(JSON.stringify({ providers: { [name]: entry } })).config.providers[0]
+  if (provider === undefined) throw new Error(`${row}: no provider`)
   return provider
 }
 
@@ -129,7 +174,11 @@ test('every profile names a dialect that there is, and has its row', async (t) =
       name,
     )
   }
-  t.same(Object.keys(ROWS).sort(), CATALOG.profiles.map(({ name }) => name).sort())
+  const doors = CATALOG.profiles.flatMap(({ name, doors }) => [
+    name,
+    ...Object.keys(doors ?? {}).map((protocol) => `${name} over ${protocol}`),
+  ])
+  t.same(Object.keys(ROWS).sort(), doors.sort(), 'and so has every door')
 })
 
 for (const [profile, row] of Object.entries(ROWS)) {
@@ -152,11 +201,18 @@ function maxTokensPath(profile: string, surfaceId: string, row: Row): readonly s
   return providerOf(profile).protocol === surfaceId ? ['max_tokens'] : row.maxTokens
 }
 
+test('the quirks of a profile are those of its own wire: a door has the defaults of the other one', async (t) => {
+  const own = providerOf('openai').quirks
+  const other = providerOf('openai over openai-responses').quirks
+  t.same(own.refusedFields, ['reasoning_content'])
+  t.same(other, CATALOG.protocols['openai-responses']?.quirks)
+})
+
 test('a dated Azure API has the deployment in the path and its version in the query', async (t) => {
   const provider = providerOf('azure-openai', { deploymentApiVersion: '2024-10-21' })
   for (const [surfaceId, request] of Object.entries(REQUESTS)) {
     const { url, headers } = send(provider, surfaceId, request)
-    t.equal(url, 'https://r.x/openai/deployments/m-1/chat/completions?api-version=2024-10-21')
+    t.equal(url, 'https://r-1.openai.azure.com/openai/deployments/m-1/chat/completions?api-version=2024-10-21')
     t.equal(headers.get('api-key'), 'k-1')
   }
 })

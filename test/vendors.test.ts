@@ -2,12 +2,14 @@
 // cut at every byte, and what a client of that API gets when the frames pass through.
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'tap'
+import { type Message } from '../src/model/request.js'
 import { type Target } from '../src/model/target.js'
 import { type Usage } from '../src/model/usage.js'
 import { FRAME_END, FRAME_FAILED } from '../src/protocols/contract/protocol.js'
 import { CATALOG } from './config/sources.js'
 import { aggregate } from './helpers/aggregate.js'
 import { DIALECTS, decodeChunks, FALLBACK, scanPayloads } from './helpers/protocol-fixtures.js'
+import { request } from './helpers/targets.js'
 
 const FOLDER = new URL('../../test/fixtures/vendors/', import.meta.url)
 
@@ -23,7 +25,9 @@ const THOUGHT = 'A short answer.'
 
 const ROWS: Readonly<Record<string, Row>> = {
   baseten: { reasoning: THOUGHT, tokens: [13, 15, 0, 0] },
+  bedrock: { text: `<reasoning>A short answer.</reasoning>${TEXT}`, tokens: [72, 19, 0, 0] },
   cerebras: { reasoning: THOUGHT, tokens: [78, 18, 0, 9] },
+  cloudflare: { tokens: [38, 6, 0, 0] },
   cohere: { tokens: null },
   huggingface: { tokens: [41, 6, 0, 0] },
   minimax: { text: `<think>\nA short answer.\n</think>\n\n${TEXT}`, tokens: [50, 21, 0, 8] },
@@ -81,6 +85,24 @@ for (const [name, row] of Object.entries(ROWS)) {
       if (JSON.stringify(events) !== JSON.stringify(whole)) t.fail(`cut at ${at}`)
     }
   })
+
+  if (row.reasoning !== undefined && target.protocol === 'openai-chat') {
+    test(`${name}: the reasoning of earlier turns goes back in the member it came in`, async (t) => {
+      const member = stream.includes('"reasoning":') ? 'reasoning' : 'reasoning_content'
+      const thought = { type: 'reasoning', text: THOUGHT, signature: null, redacted: null } as const
+      const messages: Message[] = [
+        { role: 'user', content: [{ type: 'text', text: 'How wide?' }] },
+        { role: 'assistant', content: [thought, { type: 'text', text: TEXT }] },
+        { role: 'user', content: [{ type: 'text', text: 'And deep?' }] },
+      ]
+      const { body } = dialect.encodeRequest(request({ messages }), target)
+      t.match(body.messages, [
+        { role: 'user' },
+        { role: 'assistant', content: TEXT, [member]: THOUGHT },
+        { role: 'user' },
+      ])
+    })
+  }
 
   test(`${name}: its stream passes through whole, and its usage is seen`, async (t) => {
     const observer = dialect.createObserver({ stripUsage: false, target })

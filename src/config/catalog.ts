@@ -34,13 +34,38 @@ const ProtocolDefaults = Type.Object(
   { additionalProperties: false },
 )
 
+/** What a customer's address consists of; the same names as in `address` of a provider entry. */
+const AddressPart = Type.String({ pattern: '^(?:resource|region|project|location|account)$' })
+
+/** Another wire of the same vendor: what differs from the profile. Quirks are those of the wire alone. */
+const Door = Type.Object(
+  {
+    baseUrl: Type.Optional(Type.String({ pattern: URL_PATTERN })),
+    versionSegment: Type.Optional(Type.String({ pattern: SEGMENT_PATTERN })),
+    auth: Type.Optional(Auth),
+    quirks: Type.Optional(QuirkOverrides),
+  },
+  { additionalProperties: false },
+)
+
 const VendorProfile = Type.Object(
   {
     name: Type.String({ pattern: NAME_PATTERN }),
     title: Type.String({ minLength: 1 }),
     protocol: Type.String({ minLength: 1 }),
-    /** Null if every customer has a different URL. */
+    /** Null if every customer has a different URL. `{region}` and the like stand for parts of `address`, `{host}` for one of `hosts`. */
     baseUrl: Type.Union([Type.String({ pattern: URL_PATTERN }), Type.Null()]),
+    /** The parts that the base URLs contain, with the environment variables that set them; the first that is set counts. */
+    address: Type.Optional(Type.Record(AddressPart, Variables)),
+    /** The host by the value of one part; `*` for all other values. */
+    hosts: Type.Optional(
+      Type.Object(
+        { by: AddressPart, names: Type.Record(Type.String({ minLength: 1 }), Type.String({ minLength: 1 })) },
+        { additionalProperties: false },
+      ),
+    ),
+    /** Further wires, by protocol, for entries that name one. */
+    doors: Type.Optional(Type.Record(Type.String({ minLength: 1 }), Door)),
     /** Where the vendor differs from the protocol's default. */
     versionSegment: Type.Optional(Type.String({ pattern: SEGMENT_PATTERN })),
     auth: Auth,
@@ -111,7 +136,9 @@ export function makeCatalog(raw: RawCatalog): Catalog {
   const profiles = raw.profiles.map(({ file, value }) => {
     const profile = fit(VendorProfile, value, file)
     if (file !== `${profile.name}.json`) throw refusal(`${file}: the file is named after the profile`)
-    if (!Object.hasOwn(protocols, profile.protocol)) throw refusal(`${file}: protocol is not in protocols.json`)
+    for (const protocol of [profile.protocol, ...Object.keys(profile.doors ?? {})]) {
+      if (!Object.hasOwn(protocols, protocol)) throw refusal(`${file}: protocol is not in protocols.json`)
+    }
     return profile
   })
   const models = fit(ModelNames, raw.models, 'models.json')

@@ -338,6 +338,10 @@ export const QuirkOverrides = section('Where this server differs from its profil
   ),
 })
 
+function addressPart(pattern: string, description: string) {
+  return Type.Optional(Type.String({ pattern, description }))
+}
+
 const ExtraBody = Type.Record(Type.String({ pattern: '^.+$' }), Type.Unknown(), {
   default: {},
   description: 'Default fields for the request bodies sent there; a field of the request itself wins.',
@@ -353,6 +357,11 @@ export const ProviderEntry = section('One provider.', {
   versionSegment: Type.Optional(
     Type.String({ pattern: '^(/[A-Za-z0-9._~-]+)*$', description: 'Version segment of the path; "" for none.' }),
   ),
+  address: section('What the base URL of its profile leaves open.', {
+    resource: addressPart('^[A-Za-z0-9][A-Za-z0-9-]{0,62}$', 'Name of the resource, which begins the host.'),
+    region: addressPart('^[a-z]{2,}(?:-[a-z0-9]+)+$', 'Region, such as eu-central-1.'),
+    account: addressPart('^[A-Za-z0-9]{1,64}$', 'Id of the account.'),
+  }),
   apiKey: Type.Optional(Type.String({ maxLength: 16_384, description: 'API key of the provider.' })),
   headers: Type.Record(
     Type.String({ pattern: HEADER_NAME_PATTERN }),

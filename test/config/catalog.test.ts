@@ -21,7 +21,7 @@ const VENDORS = [
   ],
   ...['fireworks', 'azure-openai', 'llama.cpp', 'lmstudio', 'sim'],
   ...['baseten', 'cerebras', 'cohere', 'huggingface', 'minimax', 'moonshot', 'nvidia', 'perplexity', 'qwen'],
-  ...['sambanova', 'vercel', 'zhipu'],
+  ...['sambanova', 'vercel', 'zhipu', 'cloudflare', 'bedrock'],
 ]
 
 function profile(name: string) {
@@ -41,7 +41,11 @@ test('all vendors have a profile with a known protocol and a source for its fact
 
 test('each profile has a key variable, or needs no key', (t) => {
   for (const each of CATALOG.profiles) t.ok(each.keyVariables.length > 0 || each.keyless === true, each.name)
-  const variables = CATALOG.profiles.flatMap((each) => [...each.keyVariables, ...each.baseUrlVariables])
+  const variables = CATALOG.profiles.flatMap((each) => [
+    ...each.keyVariables,
+    ...each.baseUrlVariables,
+    ...Object.values(each.address ?? {}).flat(),
+  ])
   t.equal(new Set(variables).size, variables.length, 'no variable belongs to two vendors')
   t.end()
 })
@@ -51,7 +55,8 @@ test('each base URL is complete with its own version segment', (t) => {
     const defaults = CATALOG.protocols[each.protocol]
     const versionSegment = each.versionSegment ?? defaults?.versionSegment ?? ''
     const rule = { versionSegment, clientsGiveVersion: defaults?.clientsGiveVersion ?? true }
-    return [each.name, each.baseUrl === null ? null : normaliseBaseUrl(each.baseUrl, rule)]
+    const url = each.baseUrl?.replace(/\{\w+\}/g, 'x') ?? null
+    return [each.name, url === null ? null : normaliseBaseUrl(url, rule)]
   })
   t.match(Object.fromEntries(bases), {
     openai: { url: 'https://api.openai.com/v1' },
@@ -89,6 +94,21 @@ test('quirks hold only what differs from the protocol', (t) => {
   t.end()
 })
 
+test('a base URL leaves open what its address has, and nothing else', (t) => {
+  for (const { name, baseUrl, address = {}, hosts, doors = {} } of CATALOG.profiles) {
+    const urls = [
+      baseUrl ?? '',
+      ...Object.values(doors).map((door) => door.baseUrl ?? ''),
+      ...Object.values(hosts?.names ?? {}),
+    ]
+    const open = urls.flatMap((url) => Array.from(url.matchAll(/\{(\w+)\}/g), (match) => match[1] ?? ''))
+    const parts = open.filter((part) => part !== 'host').concat(hosts === undefined ? [] : [hosts.by])
+    t.same([...new Set(parts)].sort(), Object.keys(address).sort(), name)
+    if (hosts !== undefined) t.ok(open.includes('host') && hosts.names['*'] !== undefined, name)
+  }
+  t.end()
+})
+
 test('keys never travel in a URL', (t) => {
   t.match(profile('google').auth, { kind: 'header', name: 'x-goog-api-key' })
   t.match(profile('anthropic').auth, { kind: 'header', name: 'x-api-key' })
@@ -119,6 +139,7 @@ test('the environment example names every variable that is read', (t) => {
   const read = own.filter((name) => !constants.has(name))
   for (const each of CATALOG.profiles) {
     read.push(...each.keyVariables, ...each.baseUrlVariables, ...Object.keys(each.headerVariables ?? {}))
+    read.push(...Object.values(each.address ?? {}).flat())
   }
   for (const name of [...read, 'PORT', 'HOST']) t.ok(named.has(name) || isImport(name), name)
   t.notMatch(example, /^[^#\n]/m, 'every line is a comment')

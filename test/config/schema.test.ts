@@ -11,7 +11,13 @@ import { load, ROOT } from './sources.js'
 const EXAMPLE = readFileSync(new URL('resources/config.example.yaml', ROOT), 'utf8')
 /** Example lines are `#` without a blank. */
 const UNCOMMENTED = EXAMPLE.replace(/^(\s*)#(?=\S)/gm, '$1')
-const ENV = { TEAM_A_KEY: 'team-a-key-0123456789', OPENAI_API_KEY: 'sk-x' }
+const ENV = {
+  TEAM_A_KEY: 'team-a-key-0123456789',
+  OPENAI_API_KEY: 'sk-x',
+  AZURE_OPENAI_API_KEY: 'a',
+  AWS_BEARER_TOKEN_BEDROCK: 'b',
+  CLOUDFLARE_API_TOKEN: 'c',
+}
 
 type Node = {
   readonly properties?: Readonly<Record<string, TSchema & Node>>
@@ -87,6 +93,9 @@ test('uncommented, the example loads', (t) => {
   t.match(config.keys, [{ name: 'team-a' }, { name: 'team-b' }])
   t.match(config.providers, [
     { name: 'openai', apiKey: 'sk-x' },
+    { name: 'azure-openai', baseUrl: 'https://my-resource.openai.azure.com/openai/v1' },
+    { name: 'bedrock', baseUrl: 'https://bedrock-runtime.eu-central-1.amazonaws.com/openai/v1' },
+    { name: 'cloudflare' },
     { name: 'local', baseUrl: 'http://127.0.0.1:8000/v1' },
   ])
   t.match(config.models, [{ name: 'smart' }, { name: 'fast', fallbacks: ['smart'] }])

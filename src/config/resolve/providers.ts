@@ -9,6 +9,7 @@ import { type Variables } from '../sources/substitute.js'
 import { type ProviderConfig } from '../types.js'
 import { nearestName, type Path, ProblemList, refusal } from '../validate/problem.js'
 import { normaliseBaseUrl, withoutVersion } from './base-url.js'
+import { fillAddress } from './cloud/address.js'
 import { resolveProviderTls } from './provider-tls.js'
 import { resolveProxy } from './proxies.js'
 import { type TlsFiles } from './tls-files.js'
@@ -73,9 +74,10 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     context.problems.add([...at, 'protocol'], `must be one of ${known.join(', ')}`, nearestName(protocol, known))
     return null
   }
-  // A vendor's profile describes one of its wires; over another one only the protocol's defaults apply.
-  const fitting = profile?.protocol === protocol ? profile : null
+  // Over a wire that the vendor's profile does not describe, only the protocol's defaults apply.
+  const fitting = profile === null ? null : throughDoor(profile, protocol)
   checkHeaders(entry, at, context)
+  checkAddress(entry, profile, { at, problems: context.problems })
   const quirks = joinQuirks(defaults, fitting, entry)
   const baseUrl = resolveBaseUrl(entry, { at, defaults, fitting, quirks }, context)
   const apiKey = entry.apiKey || null
@@ -166,6 +168,15 @@ function findProfile(name: string, entry: ProviderEntry, context: ProviderContex
   return undefined
 }
 
+/** The profile as it is for one of its wires; null if it does not describe that one. */
+function throughDoor(profile: VendorProfile, protocol: string): VendorProfile | null {
+  if (profile.protocol === protocol) return profile
+  const doors = profile.doors ?? {}
+  if (!Object.hasOwn(doors, protocol)) return null
+  const { quirks: _, ...shared } = profile
+  return { ...shared, ...doors[protocol], protocol }
+}
+
 function checkHeaders(entry: ProviderEntry, at: Path, context: ProviderContext): void {
   for (const header of Object.keys(entry.headers)) {
     if (FORBIDDEN_HEADERS.has(header)) context.problems.add([...at, 'headers', header], 'is set by the gateway itself')
@@ -185,11 +196,8 @@ type BaseUrlParts = {
 
 function resolveBaseUrl(entry: ProviderEntry, parts: BaseUrlParts, context: ProviderContext): string | null {
   const { at, defaults, fitting, quirks } = parts
-  const text = entry.baseUrl || (fitting?.baseUrl ?? null)
-  if (text === null) {
-    context.problems.add([...at, 'baseUrl'], 'is required')
-    return null
-  }
+  const text = entry.baseUrl || fillBaseUrl(entry, fitting, { at, problems: context.problems })
+  if (text === null) return null
   const segment = entry.versionSegment ?? fitting?.versionSegment ?? defaults.versionSegment
   // A dated API has its version in the query, not in the path.
   const versionSegment = quirks.deploymentApiVersion === null ? segment : withoutVersion(segment)
@@ -197,6 +205,42 @@ function resolveBaseUrl(entry: ProviderEntry, parts: BaseUrlParts, context: Prov
   if ('url' in base) return base.url
   context.problems.add([...at, 'baseUrl'], base.reason)
   return null
+}
+
+type Place = { readonly at: Path; readonly problems: ProblemList }
+
+/** The profile's base URL with the parts of the entry's address; a missing one is a problem. */
+function fillBaseUrl(
+  { address }: ProviderEntry,
+  fitting: VendorProfile | null,
+  { at, problems }: Place,
+): string | null {
+  const template = fitting?.baseUrl ?? null
+  if (fitting === null || template === null) {
+    problems.add([...at, 'baseUrl'], 'is required')
+    return null
+  }
+  const filled = fillAddress(template, address, fitting)
+  if ('url' in filled) return filled.url
+  for (const part of filled.missing) {
+    const variables = fitting.address?.[part] ?? []
+    const hint = variables.length === 0 ? '' : `; ${variables.join(' or ')} sets it, too`
+    problems.add([...at, 'address', part], `is required by the base URL of the profile ${fitting.name}${hint}`)
+  }
+  return null
+}
+
+/** A part that the profile does not know would have no effect. */
+function checkAddress({ address }: ProviderEntry, profile: VendorProfile | null, { at, problems }: Place): void {
+  for (const part of Object.keys(address)) {
+    if (profile?.address !== undefined && Object.hasOwn(profile.address, part)) continue
+    const known = Object.keys(profile?.address ?? {})
+    const reason = known.length === 0 ? 'takes no address' : `has only ${known.join(', ')}`
+    problems.add(
+      [...at, 'address', part],
+      `is not used: the profile ${profile?.name ?? ''} ${reason}`.replace('  ', ' '),
+    )
+  }
 }
 
 type KeyState = {

@@ -5,6 +5,7 @@ import { type ProviderEntry } from '../schema.js'
 import { type WellKnownProvider } from '../types.js'
 import { isPlaceholder } from '../validate/placeholder.js'
 import { ProblemList } from '../validate/problem.js'
+import { addressFrom } from './cloud/address.js'
 import { type ProviderContext, resolveProvider, SIMULATOR, type Surroundings } from './providers.js'
 
 export type WellKnownContext = Surroundings & {
@@ -37,7 +38,9 @@ function entryOf(profile: VendorProfile, { variables, providerDefaults }: WellKn
     const value = variables[variable]
     if (value !== undefined && value !== '') headers[header] = value
   }
-  return { ...providerDefaults, headers, ...(baseUrl === undefined ? {} : { baseUrl }) }
+  const parts = addressFrom(profile, variables).map(({ part, value }) => [part, value])
+  const address = { ...providerDefaults.address, ...Object.fromEntries(parts) }
+  return { ...providerDefaults, headers, address, ...(baseUrl === undefined ? {} : { baseUrl }) }
 }
 
 /** A placeholder counts as not set, as for configured vendors. */

@@ -150,6 +150,7 @@ function applyProfile(overlay: Overlay, profile: VendorProfile): void {
   warnOfPlaceholders(overlay, [...profile.baseUrlVariables, ...profile.keyVariables].filter(isSet))
   const users = draft.names(['providers']).filter((name) => profileOf(draft, name) === profile.name)
   const hasName = draft.names(['providers']).includes(profile.name)
+  for (const name of users) fillAddress(overlay, profile, name)
   if (users.includes(profile.name)) fillEntry(overlay, profile, named)
   else if (users.length > 0) fillKeys(overlay, users, named.keyVariable)
   // An entry of this name for another vendor, or for none, must never get this vendor's key.
@@ -165,13 +166,35 @@ function warnOfPlaceholders({ read, warnings }: Overlay, names: readonly string[
 function addEntry(overlay: Overlay, profile: VendorProfile, named: Named): void {
   const isKnown = named.keyVariable !== undefined || (profile.keyless === true && named.urlVariable !== undefined)
   if (!isKnown) return
-  if (profile.baseUrl !== null || named.urlVariable !== undefined) {
+  const needed = neededFor(overlay, profile, named)
+  if (needed === null) {
     fillEntry(overlay, profile, named)
+    fillAddress(overlay, profile, profile.name)
     return
   }
-  const needed = profile.baseUrlVariables.join(' or ')
   overlay.warnings.push(`${named.keyVariable} is set, but ${profile.name} also requires ${needed}; it is ignored`)
   overlay.leftOut.push({ name: profile.name, reason: `it also requires ${needed}` })
+}
+
+/** The variables without which the vendor has no address; null if it has one. */
+function neededFor(
+  { read }: Overlay,
+  { baseUrl, address, baseUrlVariables }: VendorProfile,
+  named: Named,
+): string | null {
+  if (named.urlVariable !== undefined) return null
+  const unset = Object.values(address ?? {}).filter((names) => !names.some((name) => read(name) !== undefined))
+  if (baseUrl !== null && unset.length === 0) return null
+  return [...baseUrlVariables, ...unset.map((names) => names.join(' or '))].join(' or ')
+}
+
+/** What the file leaves open of the address. */
+function fillAddress({ draft, read }: Overlay, profile: VendorProfile, name: string): void {
+  for (const [part, variables] of Object.entries(profile.address ?? {})) {
+    const variable = variables.find((each) => read(each) !== undefined)
+    const at: Path = ['providers', name, 'address', part]
+    if (variable !== undefined && draft.get(at) === undefined) draft.set(at, read(variable), variable)
+  }
 }
 
 /** The profile an entry uses: the one it names, else its own name, unless it describes a server without one. */

@@ -146,7 +146,7 @@ test('a configuration whose providers are all left out is refused, and the refus
   t.equal(load(text, { GROQ_API_KEY: 'k' }).config.simulator, null, 'one that is left is enough')
   t.match(
     refusalOf(() => load('', { AZURE_OPENAI_API_KEY: 'k' })),
-    /^providers: none is usable \(azure-openai: it also requires AZURE_OPENAI_ENDPOINT\)/,
+    /^providers: none is usable \(azure-openai: it also requires AZURE_OPENAI_ENDPOINT or AZURE_RESOURCE_NAME\)/,
     'the environment names a provider as well',
   )
   t.end()

@@ -109,7 +109,9 @@ test('an address alone configures a keyless server, not one that needs a key', (
 test('a vendor without a common address is left out until it has one', (t) => {
   const config = from({ AZURE_OPENAI_API_KEY: 'sk-secret', GROQ_API_KEY: 'k' })
   t.match(config.providers, [{ name: 'groq' }])
-  t.match(config.warnings, [/AZURE_OPENAI_API_KEY is set, but azure-openai also requires AZURE_OPENAI_ENDPOINT/])
+  t.match(config.warnings, [
+    /AZURE_OPENAI_API_KEY is set, but azure-openai also requires AZURE_OPENAI_ENDPOINT or AZURE_RESOURCE_NAME/,
+  ])
   t.notMatch(JSON.stringify(config.warnings), /sk-secret/)
   t.end()
 })

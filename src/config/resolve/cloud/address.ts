@@ -1,0 +1,49 @@
+// Completes the base URL of a profile with what differs from customer to customer: a resource, a region, a project. The names of
+// the parts and their values come from data; nothing here knows a vendor.
+import { type VendorProfile } from '../../catalog.js'
+import { type ProviderEntry } from '../../schema.js'
+import { type Variables } from '../../sources/substitute.js'
+
+export type Address = ProviderEntry['address']
+type Part = keyof Address
+
+const PLACEHOLDER = /\{([a-z]+)\}/g
+const HOST = 'host'
+/** The host for values that are not listed. */
+const OTHERS = '*'
+
+/** The URL, or the parts that are missing. */
+export type FilledUrl = { readonly url: string } | { readonly missing: readonly string[] }
+
+/** Replaces each `{part}`; `{host}` by the host that the profile has for the value of one of them. */
+export function fillAddress(template: string, address: Address, { hosts }: Pick<VendorProfile, 'hosts'>): FilledUrl {
+  const missing = new Set<string>()
+  const fill = (text: string): string =>
+    text.replace(PLACEHOLDER, (_whole, name: string) => {
+      if (name === HOST && hosts !== undefined) {
+        const value = partOf(address, hosts.by)
+        if (value === undefined) missing.add(hosts.by)
+        return fill(hosts.names[value ?? OTHERS] ?? hosts.names[OTHERS] ?? '')
+      }
+      const value = partOf(address, name)
+      if (value === undefined) missing.add(name)
+      return value ?? ''
+    })
+  const url = fill(template)
+  return missing.size > 0 ? { missing: [...missing] } : { url }
+}
+
+/** The parts that the environment sets, each with the variable it comes from. */
+export function addressFrom(
+  profile: Pick<VendorProfile, 'address'>,
+  variables: Variables,
+): readonly { readonly part: string; readonly variable: string; readonly value: string }[] {
+  return Object.entries(profile.address ?? {}).flatMap(([part, names]) => {
+    const variable = names.find((name) => (variables[name] ?? '') !== '')
+    return variable === undefined ? [] : [{ part, variable, value: variables[variable] ?? '' }]
+  })
+}
+
+function partOf(address: Address, name: string): string | undefined {
+  return Object.hasOwn(address, name) ? address[name as Part] : undefined
+}
