@@ -321,6 +321,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   // What the API's document says, tested as a whole with all surfaces.
   ['src/protocols/anthropic-messages/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
   ['src/protocols/openai-chat/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
+  ['src/protocols/google-gemini/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
   ['src/protocols/openai-responses/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
   ['src/protocols/conversation/describe.ts', 'test/server/routes/openapi.test.ts'],
   ['src/protocols/prompt-stream/describe.ts', 'test/server/routes/openapi.test.ts'],

@@ -94,6 +94,7 @@ const END_MARKERS: Readonly<Record<string, (sent: string) => boolean>> = {
   'openai-chat': (sent) => sent.includes('[DONE]'),
   'openai-responses': (sent) => /"type":"response\.(completed|incomplete)"/.test(sent),
   'anthropic-messages': (sent) => sent.includes('message_stop'),
+  'google-gemini': (sent) => sent.includes('"finishReason"'),
 }
 /** Frames of an error, where they are more than one. */
 const ERROR_FRAMES: Readonly<Record<string, number>> = { 'openai-responses': 2 }
@@ -201,14 +202,23 @@ test('a stream reaches clients of such a surface in its own words, whole or stre
       const pair = `${dialect.id}__${surface.id}`
       golden.compare(t, `streams/${pair}/${name}.${surface.framing}`, sent)
       golden.compareJson(t, `responses/${pair}/${name}.json`, encodeWhole(surface, dialect, events))
-      const last =
-        surface.framing === 'sse' ? (payloadsOf(sent).at(-1) ?? '') : (sent.trimEnd().split('\n').at(-1) ?? '')
-      const isError = last !== '[DONE]' && 'error' in JSON.parse(last)
+      const last = lastFrame(surface, sent)
+      const isError = last !== '[DONE]' && 'error' in lastOf(JSON.parse(last))
       t.equal(isError, events.at(-1)?.type === 'error', `${pair} ${name}: error last`)
     }
   }
   t.end()
 })
+
+function lastFrame({ framing }: Surface, sent: string): string {
+  if (framing === 'json') return sent
+  return (framing === 'sse' ? payloadsOf(sent).at(-1) : sent.trimEnd().split('\n').at(-1)) ?? ''
+}
+
+/** A stream that is one document may be one object, or a list of them. */
+function lastOf(whole: object): object {
+  return Array.isArray(whole) ? whole.at(-1) : whole
+}
 
 function firstRequestOf(surface: Surface): JsonObject {
   return JSON.parse(readFixtures(surface.id, 'requests')[0]?.bytes.toString() ?? '{}')

@@ -98,6 +98,9 @@ test('the two kinds of 429 stay apart: what waiting does not cure is not to be t
   t.end()
 })
 
+/** What a provider's 401 is without a word of the provider's. */
+const UNAUTHORIZED = errorData('upstream_rejected', { status: 401 })
+
 test("a provider's refusal of the gateway's key has the same status from all, and none of the provider's words", (t) => {
   for (const dialect of DIALECTS) {
     for (const file of listFixtures(dialect, 'errors').filter((name) => /^401|api-key-invalid/.test(name))) {
@@ -106,7 +109,10 @@ test("a provider's refusal of the gateway's key has the same status from all, an
         const { status, body } = surface.encodeError(error, REQUEST_ID)
         t.equal(status, 401, `${dialect.id} ${file}`)
         t.match(body, { error: { message: "The provider rejected the gateway's credentials." } })
-        t.notMatch(JSON.stringify(body), /invalid_api_key|API_KEY_INVALID|UNAUTHENTICATED|unauthorized/)
+        // One surface has that word for the status itself, whoever refused.
+        const isOwnWord = JSON.stringify(surface.encodeError(UNAUTHORIZED, REQUEST_ID).body).includes('UNAUTHENTICATED')
+        t.notMatch(JSON.stringify(body), /invalid_api_key|API_KEY_INVALID|unauthorized/)
+        if (!isOwnWord) t.notMatch(JSON.stringify(body), /UNAUTHENTICATED/)
       }
     }
   }
@@ -293,9 +299,17 @@ function readStrictly(text: string): string[] {
   return events
 }
 
+/**
+ * The library of this API's vendor takes a comment for the beginning of what follows it, up to the next blank line, and drops both
+ * (@google/genai 2.32, processStreamResponse): a blank line behind it keeps the data. It reads no ids, and no strict client this API.
+ */
+const BLANK_ENDED = ['google-gemini']
+
 test('a keepalive among frames with ids is no empty event, for the strictest client either', (t) => {
   const forms = PROTOCOLS.flatMap(({ surface }) => [
-    ...(surface?.framing === 'sse' ? [{ name: surface.id, keepaliveFrame: surface.keepaliveFrame }] : []),
+    ...(surface?.framing === 'sse' && !BLANK_ENDED.includes(surface.id)
+      ? [{ name: surface.id, keepaliveFrame: surface.keepaliveFrame }]
+      : []),
     ...(surface?.upstreamFrames === undefined ? [] : [{ name: `${surface.id}, raw`, ...surface.upstreamFrames.sse }]),
   ])
   t.ok(forms.length >= 5, 'all surfaces of this framing')

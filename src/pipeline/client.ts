@@ -104,6 +104,8 @@ export type PathFacts = {
   readonly streams: boolean
   /** It goes only to this provider; null if the path names none. */
   readonly provider: string | null
+  /** The model, on a path that names it. */
+  readonly model?: string
   /** The caller's own key for that provider: sent only there, never shown, never logged. */
   readonly callerKey: string | null
   /** Its input tokens are counted, and nothing is run. */

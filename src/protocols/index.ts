@@ -2,7 +2,7 @@
 import { anthropicMessages } from './anthropic-messages/index.js'
 import { type Protocol } from './contract/protocol.js'
 import { createConversation } from './conversation/index.js'
-import { googleGemini } from './google-gemini/index.js'
+import { googleGemini, googleGeminiArray } from './google-gemini/index.js'
 import { ollamaChat } from './ollama-chat/index.js'
 import { chatSurface, openaiChat } from './openai-chat/index.js'
 import { openaiResponses } from './openai-responses/index.js'
@@ -15,6 +15,7 @@ export const PROTOCOLS: readonly Protocol[] = Object.freeze([
   openaiResponses,
   anthropicMessages,
   googleGemini,
+  googleGeminiArray,
   ollamaChat,
   // For clients only:
   ...promptStream,

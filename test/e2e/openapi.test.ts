@@ -45,7 +45,7 @@ test('the document is served to everybody and valid, and its examples are answer
   const known = Object.keys(document.components.headers)
   let sent = 0
   for (const [path, { get, post }] of Object.entries(document.paths)) {
-    const url = gateway.origin + path.replace('{id}', 'sim/echo').replace('{provider}', 'sim')
+    const url = gateway.origin + path.replace(/\{(?:id|model)\}/, 'sim/echo').replace('{provider}', 'sim')
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${KEY}` }
     const read = get === undefined ? null : await request(url, { headers })
     if (read !== null) {
@@ -73,7 +73,7 @@ async function checkRefusals(t: Test, origin: string, { paths }: Document): Prom
   for (const [path, item] of Object.entries(paths)) {
     for (const [method, operation] of Object.entries(item)) {
       const needsKey = JSON.stringify(operation.security) !== '[{}]'
-      const url = origin + path.replace('{id}', 'x').replace('{provider}', 'sim')
+      const url = origin + path.replace(/\{(?:id|model)\}/, 'x').replace('{provider}', 'sim')
       const headers = { 'content-type': 'application/json' }
       const post = { method: 'POST' as const, headers, body: '{}' }
       const answer = await request(url, method === 'post' ? post : {})

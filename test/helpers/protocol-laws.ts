@@ -113,9 +113,10 @@ export function findReadOtherwise(surface: Surface, dialect: Dialect, { name, by
   const violation = findViolation(reread)
   if (violation !== null) return [`${name}: ${violation}`]
   const { finishReason, ...expected } = aggregate(events)
-  // A vendor's reason of its own is `other`, for which no wire has a word: surfaces write their plain end.
-  const written = { ...expected, finishReason: finishReason === 'other' ? 'stop' : finishReason } as const
-  return compare(name, aggregate(reread), written)
+  const found = aggregate(reread)
+  // A vendor's reason of its own is `other`: surfaces of wires without a word for that write their plain end.
+  const isPlainEnd = finishReason === 'other' && found.finishReason === 'stop'
+  return compare(name, found, { ...expected, finishReason: isPlainEnd ? 'stop' : finishReason })
 }
 
 /** Events of these payloads, with the end of the stream behind them. `bytes`: the recording that they are of. */

@@ -69,6 +69,26 @@ const WHOLE: Readonly<Record<string, JsonObject>> = {
     stream: true,
     stream_options: {},
   },
+  'google-gemini': {
+    systemInstruction: { parts: [{ text: 'Be brief.' }] },
+    contents: [
+      { role: 'user', parts: [{ text: 'Look.' }, { inlineData: { mimeType: 'image/png', data: PNG } }] },
+      {
+        role: 'model',
+        parts: [
+          { text: 'hm', thought: true, thoughtSignature: Buffer.from('sluice:s:EqQB').toString('base64') },
+          { text: 'I will.' },
+          { functionCall: { id: 'c1', name: 'f', args: {} } },
+        ],
+      },
+      { role: 'user', parts: [{ functionResponse: { id: 'c1', name: 'f', response: { result: 'done' } } }] },
+      { role: 'model', parts: [{ text: 'Done.' }] },
+      { role: 'user', parts: [{ text: 'And?' }] },
+    ],
+    tools: [{ functionDeclarations: [{ name: 'f', description: 'd', parametersJsonSchema: SCHEMA }] }],
+    toolConfig: { functionCallingConfig: { mode: 'AUTO' } },
+    generationConfig: { responseMimeType: 'application/json', responseJsonSchema: SCHEMA },
+  },
   'anthropic-messages': {
     model: 'm',
     max_tokens: 20_000,
@@ -265,6 +285,76 @@ const PROBES: Readonly<Record<string, readonly Probe[]>> = {
     ['context_management', [{ type: 'compaction' }]],
     ['unheard_of', 1],
   ],
+  'google-gemini': [
+    ['systemInstruction.parts.0.text', 'Be kind.'],
+    ['systemInstruction.parts.1', { inlineData: { mimeType: 'image/png', data: PNG } }],
+    ['system_instruction', { parts: { text: 'Be kind.' } }],
+    ['contents.0.extra', 'x'],
+    ['contents.0.parts.0.extra', 'x'],
+    ['contents.0.parts.0.videoMetadata', { fps: 1 }],
+    ['contents.0.parts.1.inlineData', { mimeType: 'image/png', data: 'AAAA' }],
+    ['contents.0.parts.1', { inlineData: { mimeType: 'audio/wav', data: 'UklG' } }],
+    ['contents.0.parts.1', { inlineData: { mimeType: 'text/plain', data: 'aGk=' } }],
+    ['contents.0.parts.1', { fileData: { mimeType: 'application/pdf', fileUri: 'https://example.com/a.pdf' } }],
+    ['contents.0.parts.1', { fileData: { fileUri: 'https://generativelanguage.googleapis.com/v1beta/files/a' } }],
+    ['contents.0.parts.1', { fileData: { fileUri: 'https://www.youtube.com/watch?v=a' } }],
+    ['contents.0.parts.1', { unheardOf: {} }],
+    ['contents.1.parts.0.text', 'hmm'],
+    ['contents.1.parts.0.thoughtSignature', Buffer.from('sluice:r:EmwK').toString('base64')],
+    ['contents.1.parts.1.text', 'No.'],
+    ['contents.1.parts.2.functionCall.args', { a: '1' }],
+    ['contents.1.parts.2.functionCall.name', 'g'],
+    ['contents.1.parts.3', { executableCode: { language: 'PYTHON', code: '1+1' } }],
+    ['contents.1.parts.3', { inlineData: { mimeType: 'image/png', data: PNG } }],
+    ['contents.2.parts.0.functionResponse.response', { error: 'no' }],
+    ['contents.2.parts.0.functionResponse.response', { degrees: 21 }],
+    ['contents.2.parts.0.functionResponse.parts', [{ inlineData: { mimeType: 'image/png', data: PNG } }]],
+    ['contents.2.parts.0.functionResponse.scheduling', 'SILENT'],
+    ['contents.5', { role: 'user', parts: [{ text: 'Now.' }] }],
+    ['tools.0.functionDeclarations.0.description', 'e'],
+    ['tools.0.functionDeclarations.0.parametersJsonSchema', { type: 'object', properties: { b: {} } }],
+    ['tools.0.functionDeclarations.0.response', { type: 'STRING' }],
+    ['tools.0.functionDeclarations.0.behavior', 'BLOCKING'],
+    ['tools.0.functionDeclarations.1', { name: 'g', parameters: { type: 'OBJECT' } }],
+    ['tools.1', { googleSearch: {} }],
+    ['tools', [{ codeExecution: {} }]],
+    ['toolConfig.functionCallingConfig', { mode: 'ANY' }],
+    ['toolConfig.functionCallingConfig', { mode: 'ANY', allowedFunctionNames: ['f'] }],
+    ['toolConfig.functionCallingConfig', { mode: 'NONE' }],
+    ['toolConfig.functionCallingConfig', { mode: 'VALIDATED' }],
+    ['toolConfig.functionCallingConfig.extra', 'x'],
+    ['toolConfig.retrievalConfig', { languageCode: 'en' }],
+    ['generationConfig.temperature', 0.5],
+    ['generationConfig.topP', 0.5],
+    ['generationConfig.topK', 7],
+    ['generationConfig.maxOutputTokens', 100],
+    ['generationConfig.max_output_tokens', 100],
+    ['generationConfig.candidateCount', 2],
+    ['generationConfig.stopSequences', ['x']],
+    ['generationConfig.seed', 7],
+    ['generationConfig.presencePenalty', 0.5],
+    ['generationConfig.frequencyPenalty', 0.5],
+    ['generationConfig.responseMimeType', 'text/x.enum'],
+    ['generationConfig.responseJsonSchema', { type: 'object' }],
+    ['generationConfig', { responseMimeType: 'application/json', responseSchema: { type: 'OBJECT' } }],
+    ['generationConfig.thinkingConfig', { thinkingBudget: 2048 }],
+    ['generationConfig.thinkingConfig', { thinkingLevel: 'HIGH' }],
+    ['generationConfig.thinkingConfig', { thinkingBudget: -1 }],
+    ['generationConfig.thinkingConfig', { thinkingBudget: 0 }],
+    ['generationConfig.thinkingConfig', { extra: 'x' }],
+    ['generationConfig.responseSchema', { type: 'OBJECT' }],
+    ['generationConfig.responseModalities', ['IMAGE']],
+    ['generationConfig.responseLogprobs', true],
+    ['generationConfig.speechConfig', {}],
+    ['generationConfig.mediaResolution', 'MEDIA_RESOLUTION_LOW'],
+    ['generationConfig.unheardOf', 1],
+    ['safetySettings', [{ category: 'HARM_CATEGORY_HARASSMENT', threshold: 'BLOCK_NONE' }]],
+    ['cachedContent', 'cachedContents/a'],
+    ['labels', { a: 'b' }],
+    ['serviceTier', 'flex'],
+    ['store', true],
+    ['unheard_of', 1],
+  ],
   'anthropic-messages': [
     ['max_tokens', 19_000],
     ['system', 'Be kind.'],
@@ -344,6 +434,10 @@ const SILENT: Readonly<Record<string, string>> = {
   'messages.1.content.0.thinking > openai-responses': 'thinking of earlier turns is named in any case',
   'input.1.summary.0.text > openai-chat': 'thinking of earlier turns is named in any case',
   'input.1.encrypted_content > openai-chat': 'thinking of earlier turns is named in any case',
+  'contents.1.parts.0.text > openai-chat': 'thinking of earlier turns is named in any case',
+  'contents.1.parts.0.text > openai-responses': 'thinking of earlier turns is named in any case',
+  'contents.1.parts.0.thoughtSignature > openai-chat': 'thinking of earlier turns is named in any case',
+  'contents.1.parts.0.thoughtSignature > openai-responses': 'thinking of earlier turns is named in any case',
   'messages.1.content.0.thinking > openai-chat': 'thinking of earlier turns is named in any case',
 }
 
@@ -387,14 +481,29 @@ function findSilent(surface: Surface, dialect: Dialect, { whole, probes }: Case)
 
 type Case = { readonly whole: JsonObject; readonly probes: readonly Probe[] }
 
+/** A member that holds many parameters. */
+const MANY = 8
+
+/** The members of a body; of one that holds many parameters, those. */
+function fieldsOf(schema: unknown): string[] {
+  const properties = isJsonObject(schema) && isJsonObject(schema.properties) ? schema.properties : {}
+  return Object.entries(properties).flatMap(([name, inner]) => {
+    const own = isJsonObject(inner) && isJsonObject(inner.properties) ? Object.keys(inner.properties) : []
+    return own.length < MANY ? [name] : own.map((member) => `${name}.${member}`)
+  })
+}
+
 for (const surface of SURFACES) {
   const whole = WHOLE[surface.id] ?? {}
   const probes = PROBES[surface.id] ?? []
   test(`${surface.id}: every field of its schema is probed`, async (t) => {
     const body = surface.describe?.().body
-    const fields = isJsonObject(body) && isJsonObject(body.properties) ? Object.keys(body.properties) : []
+    const fields = fieldsOf(body)
     t.ok(fields.length > 10)
-    const probed = new Set([...probes.map(([path]) => path.split('.')[0]), ...Object.keys(whole)])
+    const paths = [...probes.map(([path]) => path), ...Object.keys(whole)]
+    const probed = new Set(
+      paths.flatMap((path) => path.split('.').map((_, i, steps) => steps.slice(0, i + 1).join('.'))),
+    )
     t.strictSame(
       fields.filter((field) => !probed.has(field)),
       [],

@@ -7,6 +7,7 @@ import { GatewayError, toGatewayError } from '../../errors.js'
 import { type EncodedRequestBody } from '../../protocols/contract/envelope.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
+import { wireOf } from '../../protocols/contract/wire-of.js'
 import { type Permit } from '../../routing/breaker.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type CallHandler, type ResponseHeaders } from '../../upstream/call.js'
@@ -75,7 +76,7 @@ export class Attempt implements CallHandler {
     const { facts, json, head, members } = decoded
     if (request.surface.upstreamFrames !== undefined) this.#state.framing = this.#dialect.framing
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay/collect.ts.
-    this.#asksStream = facts.raw?.asksStream ?? (facts.stream || request.surface.id !== target.protocol)
+    this.#asksStream = facts.raw?.asksStream ?? (facts.stream || wireOf(request.surface) !== target.protocol)
     return context.offload.encode({
       surfaceId: request.surface.id,
       body: exchange.body,

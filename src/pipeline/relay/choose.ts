@@ -2,15 +2,17 @@
 // upstream speak the same protocol, and which of the two sides streams.
 //
 //                      upstream streams                  upstream answers whole
-//   client streams     same: passthrough                 replay (decode, then events)
+//   client streams     same: passthrough, or reframe     replay (decode, then events)
 //                      or the surface takes any frames: passthrough
 //                      else: transcode
 //   client uses the upstream's own format                raw, whatever it requested | forward
 //   client does not    collect, then aggregate           forward (same) | translate (else)
 
+import { wireOf } from '../../protocols/contract/wire-of.js'
 import { CollectRelay } from './collect.js'
 import { PassthroughRelay } from './passthrough.js'
 import { RawRelay } from './raw.js'
+import { ReframeRelay } from './reframe.js'
 import { ReplayRelay } from './replay.js'
 import { TranscodeRelay } from './transcode.js'
 import { type Relay, type RelayOptions } from './types.js'
@@ -19,12 +21,13 @@ import { WholeRelay } from './whole.js'
 /** The relay of one attempt, as the table above has it. */
 export function createRelay(options: RelayOptions): Relay {
   const { surface, dialect } = options
-  const isSameProtocol = surface.id === dialect.id
+  const isSameProtocol = wireOf(surface) === dialect.id
   if (options.raw !== null) {
     return options.upstreamStreams ? new RawRelay(options, options.raw) : new WholeRelay(options, 'forward')
   }
   if (options.upstreamStreams) {
     if (!options.clientStreams) return new CollectRelay(options)
+    if (isSameProtocol && surface.payloads !== undefined) return new ReframeRelay(options, surface.payloads)
     return isSameProtocol || surface.upstreamFrames !== undefined
       ? new PassthroughRelay(options)
       : new TranscodeRelay(options)

@@ -18,7 +18,8 @@ export function applyPathFacts(decoded: DecodedBody, path: PathFacts | null): De
   if (path === null) return decoded
   const { facts } = decoded
   const stream = facts.stream || path.streams
-  return { ...decoded, facts: { ...facts, stream, provider: path.provider ?? facts.provider } }
+  const model = path.model ?? facts.model
+  return { ...decoded, facts: { ...facts, model, stream, provider: path.provider ?? facts.provider } }
 }
 
 /**

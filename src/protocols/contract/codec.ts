@@ -19,6 +19,7 @@ import { findSelector, findSelectorIn } from '../model-selectors.js'
 import { type Dialect, type EncodedRequest, type Protocol, type RawFacts, type Surface } from './protocol.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
 import { passBody, skimBody } from './skim.js'
+import { wireOf } from './wire-of.js'
 
 export type AnswerTask = {
   /** The surface whose form the answer takes. */
@@ -122,7 +123,7 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
   const json = task.json ?? (task.head === null ? parseJsonBody(body) : parseSkimmed(surface, body))
   const path = dialect.path(target, upstreamStream)
   const echo = surface.readEcho === undefined ? null : { echo: surface.readEcho(json) }
-  if (task.surfaceId === target.protocol && facts.stream === upstreamStream) {
+  if (wireOf(surface) === target.protocol && facts.stream === upstreamStream) {
     const { edits, dropped } = dialect.editRequest(facts, json, target)
     const edited = { path, body: spliceMembers(body, task.members, edits), dropped }
     return echo === null ? edited : { ...edited, ...echo }

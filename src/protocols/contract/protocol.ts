@@ -27,13 +27,20 @@ export type Surface = {
   readonly routes: readonly SurfaceRoute[]
   /** How a streamed answer is framed, and so its content type. */
   readonly framing: SurfaceFraming
+  /** The dialect whose bodies these are, if that is not the one with this surface's own id: a second form of one API. */
+  readonly wire?: string
+  /** How payloads of that dialect's stream are framed for a client, where the framing is not the dialect's. */
+  readonly payloads?: PayloadFrames
+  /** The query parameter in which this API's clients may send their key; absent if only headers are read. */
+  readonly keyParameter?: string
   /** The header in which this API's clients expect the request id, lower-case; absent for `x-request-id`. */
   readonly requestIdHeader?: string
   /** Set if its clients have their own format of model lists. */
   readonly models?: ModelListing
   /**
    * One keepalive in this surface's own form, safe between any two frames (`json`: only before the first). A comment is one line
-   * without a blank line: after an `id:` line some clients take a blank line for the end of an empty event.
+   * without a blank line: after an `id:` line some clients take a blank line for the end of an empty event. Only an API whose own
+   * clients need the blank line has one.
    */
   readonly keepaliveFrame: string
   /** Top-level members that hold the prompt, in the order in which providers read and cache it. */
@@ -85,8 +92,13 @@ export type Surface = {
   readonly describe?: () => SurfaceDescription
 }
 
+/** Texts before the first payload, before each further one, and at the end. */
+export type PayloadFrames = { readonly first: string; readonly next: string; readonly end: string }
+
 /** How an API lists models. The models come in the list form of the plain route: `{id, object, created, owned_by}`. */
 export type ModelListing = {
+  /** The path of this API's own list, if it has one; each model is below it. */
+  readonly path?: string
   /** The request header that only its clients send, lower-case. */
   readonly header: string
   encodeModel(model: JsonObject): JsonObject
@@ -106,12 +118,17 @@ export type FrameForm = Pick<Surface, 'keepaliveFrame' | 'encodeErrorFrame'>
 /** One route of a surface. Several surfaces may share a path, if `accept` distinguishes them. */
 export type SurfaceRoute = {
   readonly method: 'POST'
-  /** A segment `{provider}` pins the request to that provider; `x-api-key` may then be the caller's own key for it. */
+  /**
+   * A segment `{provider}` pins the request to that provider; `x-api-key` may then be the caller's own key for it. A last segment
+   * `{model}:verb` names the model, which may have slashes.
+   */
   readonly path: string
   /** `path` is below `compat.apiPrefix`. */
   readonly isPrefixed?: true
   /** Only for requests whose `Accept` has this media type, lower-case. */
   readonly accept?: string
+  /** Only for requests with this query parameter. */
+  readonly query?: { readonly name: string; readonly value: string }
   /** Always streams, regardless of the body. */
   readonly streams?: true
   /** Answers with the number of input tokens, by estimate, and runs nothing: `encodeCount` has its form. */

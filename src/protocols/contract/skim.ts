@@ -15,6 +15,7 @@ import { skipSpace } from '../../wire/json-scan.js'
 import { findSelector } from '../model-selectors.js'
 import { type Dialect, type Surface } from './protocol.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
+import { wireOf } from './wire-of.js'
 
 /** Smaller bodies are parsed and checked in full: it takes a few tens of microseconds (bench/micro/skim). */
 export const MIN_SKIMMED_BYTES = 32 * 1024
@@ -104,7 +105,7 @@ function hasSpace(bytes: Buffer, from: number, to: number): boolean {
  */
 export function passBody(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody | null {
   const { body, head, facts, members, target, upstreamStream } = task
-  if (head === null || surface.id !== target.protocol || facts.stream !== upstreamStream) return null
+  if (head === null || wireOf(surface) !== target.protocol || facts.stream !== upstreamStream) return null
   const bytes = asBuffer(body)
   // The length alone rules most names out.
   const mentions = (name: string) => ((head.textLengths >>> name.length) & 1) === 1 && containsText(bytes, `"${name}"`)

@@ -1,17 +1,80 @@
-// The protocol google-gemini: generateContent and streamGenerateContent. Only upstreams use it here, so it has no surface.
+// The Gemini API, both halves: generateContent, its two streams and countTokens below /v1beta/models for clients, and below
+// {baseUrl}/models at upstreams. The model is in the path.
+// @see https://ai.google.dev/api/generate-content
+
 import { type Target } from '../../model/target.js'
-import { type Dialect, type Protocol } from '../contract/protocol.js'
+import { encodeSseFrame } from '../../wire/sse.js'
+import { type Dialect, type Protocol, type Surface, type SurfaceRoute } from '../contract/protocol.js'
+import { ARRAY_FRAMES, ArrayEncoder, encodeArrayError } from './array-encoder.js'
+import { editRequest, editsBulk } from './dialect/edit-request.js'
 import { carries } from './dialect/encode-contents.js'
 import { encodeRequest } from './dialect/encode-request.js'
 import { GeminiObserver } from './dialect/observer.js'
 import { GeminiDecoder } from './dialect/stream-decoder.js'
 import { decodeError, refusesThinking } from './error.js'
-import { decodeResponse, readFinish } from './response.js'
+import { decodeResponse, encodeResponse, readFinish } from './response.js'
+import { decodeRequest } from './surface/decode-request.js'
+import { describe } from './surface/describe.js'
+import { encodeError, encodeStatus } from './surface/encode-error.js'
+import { modelListing } from './surface/models.js'
+import { readFacts } from './surface/schema.js'
+import { GeminiEncoder } from './surface/stream-encoder.js'
 import { decodeUsageTail, findUsage } from './usage.js'
 
 const ID = 'google-gemini'
+const ARRAY_ID = 'google-gemini-array'
+/** The vendor's stable version has the same methods. */
+const MODEL_PATHS = ['/v1beta/models/{model}', '/v1/models/{model}'] as const
+/** White space before a JSON document. */
+const ARRAY_KEEPALIVE = ' '
 
-const dialect: Dialect = {
+/** The routes of a method on both paths. */
+function routesOf(method: string, route: Omit<SurfaceRoute, 'method' | 'path'> = {}): SurfaceRoute[] {
+  return MODEL_PATHS.map((path) => ({ ...route, method: 'POST', path: `${path}:${method}` }))
+}
+
+const shared = {
+  keyParameter: 'key',
+  promptMembers: Object.freeze(['tools', 'systemInstruction', 'contents']),
+  bulkMembers: Object.freeze({ contents: [{ role: 'user', parts: [] }], tools: [] }),
+  readFacts,
+  decodeRequest,
+  encodeResponse,
+  encodeError,
+  describe,
+}
+
+const surface: Surface = Object.freeze({
+  ...shared,
+  id: ID,
+  routes: Object.freeze([
+    ...routesOf('generateContent'),
+    ...routesOf('streamGenerateContent', { streams: true, query: { name: 'alt', value: 'sse' } }),
+    ...routesOf('countTokens', { counts: true }),
+  ]),
+  framing: 'sse',
+  models: modelListing,
+  // With a blank line: the vendor's client takes what follows a comment up to the next one for a part of it.
+  keepaliveFrame: ': ping\n\n',
+  createEncoder: (emit) => new GeminiEncoder((payload) => emit(encodeSseFrame(payload))),
+  encodeCount: (totalTokens) => ({ totalTokens }),
+  encodeErrorFrame: (error) => encodeSseFrame(JSON.stringify(encodeStatus(error))),
+})
+
+const array: Surface = Object.freeze({
+  ...shared,
+  id: ARRAY_ID,
+  wire: ID,
+  routes: Object.freeze(routesOf('streamGenerateContent', { streams: true })),
+  framing: 'json',
+  payloads: ARRAY_FRAMES,
+  keepaliveFrame: ARRAY_KEEPALIVE,
+  createEncoder: (emit) => new ArrayEncoder(emit),
+  encodeErrorFrame: (error, _requestId, hasFrames = false) =>
+    encodeArrayError(JSON.stringify(encodeStatus(error)), hasFrames),
+})
+
+const dialect: Dialect = Object.freeze({
   id: ID,
   framing: 'sse',
   headers: Object.freeze({}),
@@ -19,9 +82,10 @@ const dialect: Dialect = {
   path: encodePath,
   carries,
   encodeRequest,
-  // No client uses this wire, and the model is in the path: there is nothing to edit.
-  editRequest: () => ({ edits: new Map(), dropped: [] }),
+  editRequest,
+  editsBulk,
   createDecoder: (emit, options) => new GeminiDecoder(emit, options),
+  // Usage is in every chunk that a client gets: there is nothing to strip.
   createObserver: () => new GeminiObserver(),
   decodeResponse,
   readFinish,
@@ -31,10 +95,11 @@ const dialect: Dialect = {
   },
   decodeError,
   refusesThinking,
-}
+})
 
-/** @see https://ai.google.dev/api/generate-content */
-export const googleGemini: Protocol = Object.freeze({ id: ID, surface: null, dialect })
+/** The Gemini protocol, and the second form of its stream. */
+export const googleGemini: Protocol = Object.freeze({ id: ID, surface, dialect })
+export const googleGeminiArray: Protocol = Object.freeze({ id: ARRAY_ID, surface: array, dialect: null })
 
 /** The model is always one path segment: a slash is encoded; a lone surrogate cannot be encoded and is replaced. */
 function encodePath(target: Target, stream: boolean): string {

@@ -1,11 +1,28 @@
-// Decodes a whole generateContent answer by the same rules as the stream: aggregate(decode(stream)) = decodeResponse(json).
+// A whole generateContent answer <-> ChatResponse. It is decoded by the same rules as the stream: aggregate(decode(stream)) =
+// decodeResponse(json).
 import { GatewayError } from '../../errors.js'
 import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
-import { mapFinishReason, parseReply, type Reply, type ReplyPart, readReply } from './dialect/reply.js'
+import { believable } from '../../model/usage.js'
+import { parseReply, type Reply, type ReplyPart, readReply } from './dialect/reply.js'
 import { callId } from './dialect/stream-decoder.js'
+import { encodeFinishReason, mapFinishReason } from './finish-reason.js'
+import { encodePart } from './surface/encode-parts.js'
+import { encodeUsage } from './usage.js'
+
+/** Encodes a whole answer. */
+export function encodeResponse({ meta, content, finishReason, usage }: ChatResponse): JsonObject {
+  const counts = believable(usage)
+  const parts = content.map(encodePart)
+  return {
+    candidates: [{ content: { parts, role: 'model' }, finishReason: encodeFinishReason(finishReason), index: 0 }],
+    ...(counts === null ? {} : { usageMetadata: encodeUsage(counts) }),
+    modelVersion: meta.model,
+    responseId: meta.id,
+  }
+}
 
 /**
  * A blocked prompt is an empty answer that ends in content-filter, not an error.

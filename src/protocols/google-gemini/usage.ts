@@ -1,6 +1,6 @@
-// usageMetadata -> Usage. The vendor counts thoughts separately from the answer, and cached tokens as part of the prompt.
-import { isJsonObject, type JsonValue } from '../../model/json.js'
-import { readCount, sumCounts, toUsage, type UsageReport } from '../../model/usage.js'
+// usageMetadata <-> Usage. The vendor counts thoughts separately from the answer, and cached tokens as part of the prompt.
+import { isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
+import { readCount, sumCounts, toUsage, type Usage, type UsageReport } from '../../model/usage.js'
 
 /** Reads `usageMetadata`, which is cumulative in every chunk of a stream; null if it has no counts. */
 export function decodeUsage(value: JsonValue | undefined): UsageReport | null {
@@ -31,5 +31,18 @@ export function decodeUsageTail(tail: Buffer): UsageReport | null {
     return isJsonObject(value) ? decodeUsage(value.usageMetadata) : null
   } catch {
     return null
+  }
+}
+
+/** Usage -> `usageMetadata`. */
+export function encodeUsage(usage: Usage): JsonObject {
+  const { inputTokens, outputTokens, cachedInputTokens, reasoningTokens } = usage
+  const thoughts = Math.min(reasoningTokens, outputTokens)
+  return {
+    promptTokenCount: inputTokens,
+    ...(cachedInputTokens > 0 ? { cachedContentTokenCount: cachedInputTokens } : {}),
+    candidatesTokenCount: outputTokens - thoughts,
+    ...(thoughts > 0 ? { thoughtsTokenCount: thoughts } : {}),
+    totalTokenCount: inputTokens + outputTokens,
   }
 }

@@ -28,7 +28,9 @@ export function createRoute(front: ServerContext, surface: Surface | null, act: 
     const method = req.getMethod()
     const response = new ClientResponse(res, method === 'head', front)
     try {
-      new HttpExchange(front, surface, response, front.heads.read(req, method)).run(act, req)
+      const exchange = new HttpExchange(front, surface, response, front.heads.read(req, method))
+      if (surface?.keyParameter !== undefined) exchange.queryKey = req.getQuery(surface.keyParameter) ?? ''
+      exchange.run(act, req)
     } catch {
       response.cut()
     }
@@ -69,6 +71,8 @@ export class HttpExchange implements Asking, BodyEvents {
   readonly origin: ClientOrigin
   /** What the path specifies about the request, if anything. */
   path: PathFacts | null = null
+  /** The key in its query, where its API has one there; never shown, never logged. */
+  queryKey = ''
   /** Receives a refusal instead of an HTTP answer. */
   refusalSink: Sink | null = null
   readonly #front: ServerContext
@@ -137,7 +141,7 @@ export class HttpExchange implements Asking, BodyEvents {
    * Identifies the caller. `authorization` is used if the request has no credential.
    * @throws unauthenticated; rate_limited for an address that tries keys
    */
-  authenticate(authorization = ''): KeyIdentity {
+  authenticate(authorization = this.queryKey === '' ? '' : `Bearer ${this.queryKey}`): KeyIdentity {
     this.#key = identify(this, this.#front.failedKeys, authorization)
     return this.#key
   }
@@ -230,7 +234,7 @@ export class HttpExchange implements Asking, BodyEvents {
       requestId,
       surface,
       key: this.#key,
-      hasKey: hasCredential(this.head),
+      hasKey: this.queryKey !== '' || hasCredential(this.head),
       error,
       requestBytes,
       acceptedAtMs: this.#acceptedAtMs,

@@ -136,9 +136,10 @@ class Once {
 /** On a path that specifies more than its surface, or with another key of the caller's own, the same body is a different request. */
 function placeOf({ path }: HttpExchange): string {
   if (path === null) return ''
-  const { streams, provider, callerKey } = path
+  const { streams, provider, callerKey, model } = path
   const whose = callerKey === null ? '' : ` ${createHash('sha256').update(callerKey).digest('base64url')}`
-  return `${streams} ${provider ?? ''}${whose}`
+  const which = model === undefined ? '' : ` ${JSON.stringify(model)}`
+  return `${streams} ${provider ?? ''}${whose}${which}`
 }
 
 /** Digest of everything that determines the answer, except the gateway key. */

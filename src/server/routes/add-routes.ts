@@ -7,7 +7,7 @@ import { type TemplatedApp } from '../engine/engine.js'
 import { type Act, createRoute, createTakeChat, type EngineRoute } from '../http/http.js'
 import { createTakeBody } from '../intake/job-intake.js'
 import { createWebSocket } from '../websocket/websocket.js'
-import { createChatRoute, PROVIDER_PART } from './chat-route.js'
+import { type ChatActs, createChatRoute, PROVIDER_PART } from './chat-route.js'
 import { createOpenApi, type RouteRow } from './openapi.js'
 import {
   chatPaths,
@@ -60,7 +60,8 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   for (const path of paths) if (!served.has(path.path)) served.set(path.path, path)
   const routes = [...served.values()].flatMap(rowsOf)
   const takeChat = createTakeChat(options.jobDoor === undefined ? null : createTakeBody(options.jobDoor))
-  for (const path of served.values()) addPath(app, front, path, takeChat)
+  const acts = { takeChat, refuse: refusePath(routes) }
+  for (const path of served.values()) addPath(app, front, path, acts)
   if (apiPrefix !== '') addRest(app, front, { routes, below: apiPrefix, surface: prefixedSurface(options) })
   addRest(app, front, { routes, ...EVERYWHERE })
   return routes
@@ -68,11 +69,12 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
 
 /** Adds all routes of the separate metrics listener. */
 export function addMetricsRoutes(app: TemplatedApp, front: ServerContext, options: RouteOptions): void {
-  addPath(app, front, metricsPath(options.renderMetrics, true), createTakeChat(null))
+  const acts = { takeChat: createTakeChat(null), refuse: refusePath([]) }
+  addPath(app, front, metricsPath(options.renderMetrics, true), acts)
   addRest(app, front, { routes: [], ...EVERYWHERE })
 }
 
-function addPath(app: TemplatedApp, front: ServerContext, route: Path, takeChat: Act): void {
+function addPath(app: TemplatedApp, front: ServerContext, route: Path, acts: ChatActs): void {
   const { surface = null, get, remove, choices } = route
   // The engine tries literal paths before those with a part that may be anything.
   const path = route.path.replace(PROVIDER_PART, ':provider')
@@ -83,7 +85,7 @@ function addPath(app: TemplatedApp, front: ServerContext, route: Path, takeChat:
     app.get(path, enter)
     app.head(path, enter)
   }
-  if (choices !== undefined) app.post(path, createChatRoute(front, choices, takeChat))
+  if (choices !== undefined) app.post(path, createChatRoute(front, choices, acts))
   if (remove !== undefined) app.del(path, createRoute(front, surface, remove.act))
   app.options(path, createRoute(front, surface, answerOptions(allow)))
   app.any(path, createRoute(front, surface, refuseMethod(allow)))

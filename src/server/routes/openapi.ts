@@ -89,7 +89,7 @@ export function createOpenApi({ version, hasKeys, routes }: OpenApiOptions): Jso
 
 /** A path of the engine in the syntax of OpenAPI: `/v1/models/*` and `/x/:name` have parameters. */
 export function documentedPath(path: string): string {
-  return path.replace(/:(\w+)/g, '{$1}').replace(/\*$/, '{id}')
+  return path.replace(/(?<=\/):(\w+)/g, '{$1}').replace(/\*$/, '{id}')
 }
 
 type Place = { readonly key: string; readonly member: string; readonly hasKeys: boolean }

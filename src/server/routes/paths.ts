@@ -6,10 +6,10 @@ import { type Act } from '../http/http.js'
 import { type JobIntake } from '../intake/job-intake.js'
 import { STREAM_PATH } from '../kept/stream-headers.js'
 import { readStream, stopStream } from '../kept/stream-routes.js'
-import { type Choice, choicesByPath, defaultOf } from './chat-route.js'
+import { type Choice, choicesByPath, defaultOf, namesModel } from './chat-route.js'
 import { answerJob, answerJobs, cancelJob } from './job-routes.js'
 import { type RouteRow } from './openapi.js'
-import { PLAIN_OPERATIONS } from './plain-operations.js'
+import { listOperations, PLAIN_OPERATIONS } from './plain-operations.js'
 import {
   answerAlive,
   answerMetrics,
@@ -52,7 +52,7 @@ export type Path = {
 /** The rows of the routing table that a path has. */
 export function rowsOf({ path, get, remove, choices = [] }: Path): RouteRow[] {
   return [
-    ...choices.map(({ surface, route }) => {
+    ...choices.map(({ surface, route, path }) => {
       const row = { method: 'POST' as const, path, surface }
       return route.counts === true ? { ...row, counts: route.counts } : row
     }),
@@ -69,6 +69,8 @@ function plainRows(method: 'GET' | 'DELETE', path: string, route: PlainRoute | u
 export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
   return [...choicesByPath(surfaces, compat.apiPrefix)].flatMap(([path, choices]): Path[] => {
     const surface = defaultOf(choices)
+    // Beside the lists of models.
+    if (choices.some(({ route }) => namesModel(route))) return []
     if (choices.some(({ route }) => route.isTriedByWebSocket === true)) {
       return [{ path, choices, surface, get: plain(refuseUpgrade, 'noWebSocket') }]
     }
@@ -90,13 +92,29 @@ export function streamPaths({ surfaces }: PathOptions): Path[] {
 }
 
 /** The models, in the form of each API that lists them. */
-export function modelPaths({ surfaces }: PathOptions): Path[] {
+export function modelPaths({ surfaces, compat }: PathOptions): Path[] {
   const speakers = surfaces.flatMap((surface) =>
     surface.models === undefined ? [] : [{ surface, header: surface.models.header }],
   )
+  const chats = choicesByPath(surfaces, compat.apiPrefix)
+  const chatsOn = (path: string): Pick<Path, 'choices'> => {
+    const choices = chats.get(path)
+    return choices === undefined ? {} : { choices }
+  }
+  const own = surfaces.flatMap((surface): Path[] => {
+    const { models } = surface
+    if (models?.path === undefined) return []
+    const [list, each] = listOperations(models)
+    const path = `${models.path}/*`
+    return [
+      { path: models.path, surface, get: { act: answerModels, operation: list } },
+      { path, surface, get: { act: answerModel(`${models.path}/`), operation: each }, ...chatsOn(path) },
+    ]
+  })
   return [
     { path: '/v1/models', get: plain(answerModels, 'modelsInOwnForm'), speakers },
-    { path: '/v1/models/*', get: plain(answerModel('/v1/models/'), 'model'), speakers },
+    { path: '/v1/models/*', get: plain(answerModel('/v1/models/'), 'model'), speakers, ...chatsOn('/v1/models/*') },
+    ...own,
   ]
 }
 

@@ -1,6 +1,7 @@
 // OpenAPI operations of the routes that run no exchange: health, models, jobs, metrics, the WebSocket and the document itself.
 // The rows of paths.ts refer to them.
 import { type JsonObject } from '../../model/json.js'
+import { type ModelListing } from '../../protocols/contract/protocol.js'
 import { EVERY_HEADER, WAIT_HEADERS } from './openapi-components.js'
 
 const OPEN: JsonObject = { security: [{}] }
@@ -192,6 +193,23 @@ export const PLAIN_OPERATIONS = Object.freeze({
     },
   },
 })
+
+/** The list of an API with a path of its own, and each model of it, in its form. */
+export function listOperations({
+  encodeList,
+  encodeModel,
+}: ModelListing): readonly [list: JsonObject, each: JsonObject] {
+  const list = json(
+    'The models',
+    encodeList([MODEL_EXAMPLE], () => ''),
+  )
+  const each = json('The model', encodeModel(MODEL_EXAMPLE))
+  const unknown = refusal('No such model.', 'model_not_found')
+  return [
+    { ...MODELS, responses: { '200': list, '401': UNAUTHENTICATED } },
+    { ...PLAIN_OPERATIONS.model, description: '', responses: { '200': each, '401': UNAUTHENTICATED, '404': unknown } },
+  ]
+}
 
 function queryParameter(name: string, schema: JsonObject): JsonObject {
   return { name, in: 'query', schema }

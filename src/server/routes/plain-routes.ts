@@ -6,6 +6,7 @@ import { type JsonObject } from '../../model/json.js'
 import { shownStreamIds } from '../../streams/kept/stream-id.js'
 import { preflightHeaders } from '../engine/fixed-headers.js'
 import { type Act } from '../http/http.js'
+import { decodePath } from './chat-route.js'
 import { adviseOnPath, type KnownRoute } from './wrong-path.js'
 
 /** Answers whether the process is running. `status` is the value in the body. */
@@ -138,13 +139,4 @@ function encode(body: JsonObject): Buffer {
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
-}
-
-/** Percent-decodes; text that does not decode is not a model's name and stays unchanged. */
-function decodePath(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

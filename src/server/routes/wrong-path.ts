@@ -7,13 +7,15 @@ export type KnownRoute = { readonly method: string; readonly path: string }
 /** A longer path is cut: it is the client's own text. */
 const MAX_SHOWN_CHARS = 100
 const VERSION = '/v1'
+/** Some APIs name the model in the path, and what to do with it behind a colon. */
+const VERB = /:[A-Za-z]+$/
 /** Parts of APIs that this gateway does not serve, by the end of their path; existing routes never get here. */
 const UNSPOKEN: readonly RegExp[] = [
   /\/(embeddings|completions|moderations|files|uploads|batches|rerank|realtime|assistants|threads|vector_stores)$/,
   /\/(responses|files|uploads|batches|assistants|threads|vector_stores|fine_tuning|containers|evals)\/[^/]+/,
   /\/(audio|images|videos)\/[a-z]+$/,
   /\/messages\/(count_tokens|batches)/,
-  /:(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$/,
+  /:(embedContent|batchEmbedContents|predict|rawPredict)$/,
   /\/api\/(generate|embed|embeddings|show|ps|pull)$/,
 ]
 
@@ -22,6 +24,8 @@ export function adviseOnPath(method: string, path: string, routes: readonly Know
   const verb = method.toUpperCase()
   const said = `No such route: ${verb} ${shown(path)}.`
   const plain = withoutRepeats(path)
+  const sameVerb = routeOfVerb(plain, routes)
+  if (sameVerb !== null) return `${said} Did you mean ${sameVerb.method} ${sameVerb.path}?`
   const spoken = nearestRoute(plain, routes)
   // The last part of some of their paths is that of a route, too.
   if (spoken === null || !plain.endsWith(spoken.path)) {
@@ -36,6 +40,12 @@ export function adviseOnPath(method: string, path: string, routes: readonly Know
 /** `/v1/chat/completions` ends like an API that is not spoken. */
 function isChat(path: string): boolean {
   return path.endsWith('/chat/completions')
+}
+
+/** The route with the verb after the model's name that this path ends with. */
+function routeOfVerb(path: string, routes: readonly KnownRoute[]): KnownRoute | null {
+  const verb = VERB.exec(path)?.[0]
+  return verb === undefined ? null : (routes.find((route) => route.path.endsWith(`}${verb}`)) ?? null)
 }
 
 /** The route whose path, or its part after the version, is the end of this one; the longest match. */

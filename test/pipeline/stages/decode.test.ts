@@ -67,6 +67,7 @@ test('a route that streams does so whatever the body says, and no route stops on
   const path = { streams: true, provider: null, callerKey: null }
   t.match(applyPathFacts(bodyOf(false, 'south'), path).facts, { stream: true, provider: 'south' })
   t.equal(applyPathFacts(bodyOf(true, null), { ...path, streams: false }).facts.stream, true)
+  t.equal(applyPathFacts(bodyOf(false, null), { ...path, model: 'fast' }).facts.model, 'fast')
 })
 
 test('a provider in the path goes before one in the body', async (t) => {

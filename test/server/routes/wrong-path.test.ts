@@ -13,6 +13,7 @@ const ROUTES = [
   { method: 'GET', path: '/v1/models/*' },
   { method: 'POST', path: '/api/chat' },
   { method: 'POST', path: '/stream' },
+  { method: 'POST', path: '/v1beta/models/{model}:tell' },
 ]
 
 test('a wrong base URL is named with the right route and what to change', (t) => {
@@ -43,6 +44,15 @@ test('a wrong base URL is named with the right route and what to change', (t) =>
   t.end()
 })
 
+test('a path that ends with a verb is meant for the route with that verb', (t) => {
+  for (const path of ['/models/a:tell', '/v1/v1beta/models/a/b:tell', '/v1beta/:tell']) {
+    const advice = 'Did you mean POST /v1beta/models/{model}:tell?'
+    t.equal(adviseOnPath('post', path, ROUTES), `No such route: POST ${path}. ${advice}`)
+  }
+  t.equal(adviseOnPath('post', '/models/a:sing', ROUTES), 'No such route: POST /models/a:sing.')
+  t.end()
+})
+
 test('an API that is not spoken is called so', (t) => {
   for (const path of [
     '/v1/responses/resp_1',
@@ -55,7 +65,7 @@ test('an API that is not spoken is called so', (t) => {
     '/v1/images/generations',
     '/v1/messages/count_tokens',
     '/v1/messages/batches',
-    '/v1beta/models/gemini-2.5-flash:streamGenerateContent',
+    '/v1beta/models/gemini-2.5-flash:embedContent',
     '/api/generate',
     '/v1/v1/embeddings',
   ]) {

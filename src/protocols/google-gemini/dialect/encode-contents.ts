@@ -17,7 +17,7 @@ import { type Content, type Part } from '../wire.js'
  * Replaces the signature of a call that this wire's newer models did not sign, such as one of another vendor's model: they
  * answer 400 if the first call of a turn is returned unsigned. https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ)
  */
-const FOREIGN_SIGNATURE = 'skip_thought_signature_validator'
+export const FOREIGN_SIGNATURE = 'skip_thought_signature_validator'
 /** Every `gemini-*` except generations 1 and 2, which sign less and check nothing. */
 const CHECKS_SIGNATURES = /^(?:models\/)?gemini-(?![12]\b)/
 /** Joins texts that were separate in a tool's result. */
@@ -47,8 +47,13 @@ export function encodeContents(request: ChatRequest, target: Target, dropped: Se
     if (last?.role === role) last.parts.push(...parts)
     else contents.push({ role, parts })
   }
-  if (CHECKS_SIGNATURES.test(target.model)) for (const content of contents) signFirstCall(content)
+  if (checksSignatures(target.model)) for (const content of contents) signFirstCall(content)
   return contents
+}
+
+/** Whether the model refuses the first call of a turn without its signature. */
+export function checksSignatures(model: string): boolean {
+  return CHECKS_SIGNATURES.test(model)
 }
 
 type Encoder = {

@@ -26,9 +26,23 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
   if (Object.keys(config).length > 0) body.generationConfig = config
   if (request.parallelToolCalls === false) dropped.add('parallel_tool_calls')
   if (request.user !== null) dropped.add('user')
-  const merged = mergeUnder(target.extraBody, body)
+  const merged = mergeUnder(target.extraBody, { ...body, ...takeOwn(request.extensions, dropped) })
   removeRefused(merged, target.quirks.refusedFields, dropped)
   return { body: merged, dropped: [...dropped] }
+}
+
+/** Members of this wire without a canonical form, which clients of other APIs may send as well. */
+const OWN_MEMBERS = ['safetySettings', 'cachedContent'] as const
+
+function takeOwn(extensions: JsonObject, dropped: Set<string>): JsonObject {
+  const own: JsonObject = {}
+  for (const name of OWN_MEMBERS) {
+    const value = extensions[name]
+    if (value === undefined || value === true) continue
+    own[name] = value
+    dropped.delete(name)
+  }
+  return own
 }
 
 function encodeTool(tool: ToolDefinition, dropped: Set<string>): FunctionDeclaration {

@@ -1,14 +1,15 @@
-// Observes a stream of this wire that is not transcoded, since its client waits for the whole answer. Plain text chunks, nearly all of a
+// Observes a stream of this wire that is not transcoded. Plain text chunks, nearly all of a
 // stream, are recognized by their bytes; only chunks with a call, an end or an error are parsed. A needle `"key":` cannot occur inside a
 // JSON string, whose quotes are escaped; it may be a key of arguments, so the parse decides.
 import { type ErrorData } from '../../../model/error.js'
 import { type FinishReason } from '../../../model/event.js'
 import { type UsageReport } from '../../../model/usage.js'
 import { isOneObject, skipSpace, stringEnd } from '../../../wire/json-scan.js'
-import { FRAME_CONTENT, FRAME_END, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../../contract/protocol.js'
+import { FRAME_CONTENT, FRAME_ERROR, FRAME_OTHER, type StreamObserver } from '../../contract/protocol.js'
 import { bitsWithoutObject } from '../../frame-payload.js'
+import { mapFinishReason } from '../finish-reason.js'
 import { decodeUsageTail, findUsage } from '../usage.js'
-import { mapFinishReason, parseReply } from './reply.js'
+import { parseReply } from './reply.js'
 
 const TEXT_KEY = Buffer.from('"text":')
 const RARE_KEYS: readonly Buffer[] = ['"finishReason":', '"functionCall":', '"error":', '"blockReason":'].map((key) =>
@@ -21,9 +22,8 @@ export class GeminiObserver implements StreamObserver {
   #usageTail: Buffer | null = null
   #error: ErrorData | null = null
   #contentBytes = 0
-  #isComplete = false
   #hasCalls = false
-  #finish: FinishReason | null = null
+  #reason: string | null = null
 
   get usage(): UsageReport | null {
     return this.#usageTail === null ? null : decodeUsageTail(this.#usageTail)
@@ -38,10 +38,13 @@ export class GeminiObserver implements StreamObserver {
   }
 
   get finish(): FinishReason | null {
-    return this.#finish
+    return this.#reason === null ? null : mapFinishReason(this.#reason, this.#hasCalls)
   }
 
-  /** Returns FRAME_* bits; never FRAME_STRIP, as usage is in every chunk here. */
+  /**
+   * Returns FRAME_* bits; never FRAME_STRIP, as usage is in every chunk here, and never FRAME_END: some models name a reason in
+   * every chunk, and the answer ends with its body.
+   */
   observe(data: Buffer): number {
     for (const key of RARE_KEYS) if (data.includes(key)) return this.#observeParsed(data)
     if (!isOneObject(data)) return bitsWithoutObject(data)
@@ -53,7 +56,7 @@ export class GeminiObserver implements StreamObserver {
 
   /** A finishReason was seen, and no error. */
   isComplete(): boolean {
-    return this.#isComplete && this.#error === null
+    return this.#reason !== null && this.#error === null
   }
 
   #keepUsage(data: Buffer): void {
@@ -76,10 +79,8 @@ export class GeminiObserver implements StreamObserver {
       this.#contentBytes += Buffer.byteLength(words)
       if (words !== '') bits |= FRAME_CONTENT
     }
-    if (reply.finishReason === null) return bits
-    this.#isComplete = true
-    this.#finish = mapFinishReason(reply.finishReason, this.#hasCalls)
-    return bits | FRAME_END
+    if (reply.finishReason !== null) this.#reason = reply.finishReason
+    return bits
   }
 }
 

@@ -1,10 +1,10 @@
 // A GenerateContentResponse narrowed once: whole answer and stream chunk are the same type on this wire, so the decoder,
 // the observer and decodeResponse all read it here. Only candidate 0 counts; grounding, citations and images are left out.
 import { type ErrorData } from '../../../model/error.js'
-import { type FinishReason } from '../../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type UsageReport } from '../../../model/usage.js'
 import { readStatus } from '../error.js'
+import { PROMPT_BLOCKED } from '../finish-reason.js'
 import { markSignature } from '../signature.js'
 import { decodeUsage } from '../usage.js'
 
@@ -31,7 +31,6 @@ export type Reply = {
   readonly isEmpty: boolean
 }
 
-const PROMPT_BLOCKED = 'PROMPT_BLOCKED'
 /** Reads a payload's bytes; null if they are not a JSON object. Without `alt=sse` the vendor sends an array in place of SSE. */
 export function parseReply(data: Buffer): Reply | null {
   try {
@@ -57,30 +56,6 @@ export function readReply(body: JsonObject): Reply {
     usage: decodeUsage(body.usageMetadata),
     error,
     isEmpty: candidate === null && !isBlocked && error === null,
-  }
-}
-
-/** Maps the vendor's reason. An answer with tool calls ends with STOP, since the vendor has no reason for them. */
-export function mapFinishReason(reason: string | null, hasToolCalls: boolean): FinishReason {
-  switch (reason) {
-    case null:
-    case 'STOP':
-      return hasToolCalls ? 'tool-calls' : 'stop'
-    case 'MAX_TOKENS':
-      return 'length'
-    case PROMPT_BLOCKED:
-    case 'SAFETY':
-    case 'RECITATION':
-    case 'BLOCKLIST':
-    case 'PROHIBITED_CONTENT':
-    case 'SPII':
-    case 'IMAGE_SAFETY':
-    case 'IMAGE_PROHIBITED_CONTENT':
-    case 'IMAGE_RECITATION':
-    case 'MODEL_ARMOR':
-      return 'content-filter'
-    default:
-      return 'other'
   }
 }
 

@@ -7,7 +7,8 @@ import { type StreamEvent } from '../../../model/event.js'
 import { type UsageReport } from '../../../model/usage.js'
 import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
 import { brokenFrame, isSilent } from '../../frame-payload.js'
-import { mapFinishReason, parseReply, type Reply, type ReplyPart } from './reply.js'
+import { mapFinishReason } from '../finish-reason.js'
+import { parseReply, type Reply, type ReplyPart } from './reply.js'
 
 /** Reads one stream. */
 export class GeminiDecoder implements StreamDecoder {

@@ -1,12 +1,6 @@
 // The observer must say of each frame what the decoder would make of it, without decoding most of them.
 import { test } from 'tap'
-import {
-  FRAME_BROKEN,
-  FRAME_CONTENT,
-  FRAME_END,
-  FRAME_ERROR,
-  FRAME_OTHER,
-} from '../../../../src/protocols/contract/protocol.js'
+import { FRAME_BROKEN, FRAME_CONTENT, FRAME_ERROR, FRAME_OTHER } from '../../../../src/protocols/contract/protocol.js'
 import { googleGemini } from '../../../../src/protocols/google-gemini/index.js'
 import { cases, decode, dialectOf, payloads, target } from '../../../helpers/dialect.js'
 
@@ -26,15 +20,15 @@ test('agrees with the decoder on completeness and usage of every recorded stream
   t.end()
 })
 
-test('recognizes content, calls and the end by their bits', (t) => {
+test('recognizes content and calls by their bits; the end is that of the body', (t) => {
   const bits = (name: string) => {
     const watching = observer()
     return payloads(`google-gemini/streams/${name}.sse`).map((frame) => watching.observe(frame))
   }
-  t.strictSame(bits('text'), [FRAME_CONTENT, FRAME_CONTENT, FRAME_CONTENT | FRAME_END])
-  t.strictSame(bits('reasoning'), [FRAME_CONTENT, FRAME_CONTENT, FRAME_CONTENT, FRAME_CONTENT | FRAME_END])
-  t.strictSame(bits('parallel-tools'), [FRAME_CONTENT, FRAME_CONTENT, FRAME_END])
-  t.strictSame(bits('prompt-blocked'), [FRAME_END])
+  t.strictSame(bits('text'), [FRAME_CONTENT, FRAME_CONTENT, FRAME_CONTENT])
+  t.strictSame(bits('reasoning'), [FRAME_CONTENT, FRAME_CONTENT, FRAME_CONTENT, FRAME_CONTENT])
+  t.strictSame(bits('parallel-tools'), [FRAME_CONTENT, FRAME_CONTENT, FRAME_OTHER])
+  t.strictSame(bits('prompt-blocked'), [FRAME_OTHER])
   t.strictSame(bits('error-midstream'), [FRAME_CONTENT, FRAME_ERROR])
   t.end()
 })
@@ -62,6 +56,20 @@ test('is not deceived by words in the text that look like members of the frame',
   t.equal(watching.observe(Buffer.from('"finishReason": "STOP"')), FRAME_BROKEN)
   t.equal(watching.observe(Buffer.from('{"text": "unclosed \\')), FRAME_BROKEN)
   t.notOk(watching.isComplete())
+  t.end()
+})
+
+test('a model that names its reason in every chunk is heard to its end', (t) => {
+  const watching = observer()
+  const chunk = (part: object, finishReason: string) =>
+    watching.observe(Buffer.from(JSON.stringify({ candidates: [{ content: { parts: [part] }, finishReason }] })))
+  t.equal(chunk({ text: 'a' }, 'STOP'), FRAME_CONTENT)
+  t.equal(watching.finish, 'stop')
+  t.equal(chunk({ functionCall: { name: 'f', args: {} } }, 'STOP'), FRAME_CONTENT)
+  t.equal(watching.finish, 'tool-calls')
+  chunk({ text: '' }, 'MAX_TOKENS')
+  t.equal(watching.finish, 'length')
+  t.ok(watching.isComplete())
   t.end()
 })
 

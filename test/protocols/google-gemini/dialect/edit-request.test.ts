@@ -1,0 +1,79 @@
+// The client's own bytes on their way to their own wire: what is edited, and that nothing else is.
+import { test } from 'tap'
+import { type JsonObject } from '../../../../src/model/json.js'
+import { type Target } from '../../../../src/model/target.js'
+import { editRequest, editsBulk } from '../../../../src/protocols/google-gemini/dialect/edit-request.js'
+import { target } from '../../../helpers/dialect.js'
+
+const FACTS = { model: 'x', stream: false, includeUsage: true, maxOutputTokens: null, provider: null, prompt: null }
+const sealed = Buffer.from('sluice:s:EqQB').toString('base64')
+
+const edit = (body: JsonObject, changes: Partial<Target> = {}) => {
+  const { edits, dropped } = editRequest(FACTS, body, { ...target('google-gemini'), ...changes })
+  return { edits: Object.fromEntries(edits), dropped }
+}
+
+test('nothing is edited where nothing differs', async (t) => {
+  const contents = [{ role: 'model', parts: [{ text: 'a', thoughtSignature: 'U2ln' }] }]
+  t.same(edit({ contents, generationConfig: { thinkingConfig: { thinkingBudget: 9 } } }), { edits: {}, dropped: [] })
+})
+
+test('defaults of the target are laid under the request, member by member', async (t) => {
+  const extraBody = { safetySettings: [], generationConfig: { topK: 1, seed: 2 } }
+  t.same(edit({ contents: [], generationConfig: { topK: 5 } }, { extraBody }).edits, {
+    safetySettings: [],
+    generationConfig: { topK: 5, seed: 2 },
+  })
+})
+
+test('a signature of another vendor’s model is left out, and stands in where the model checks one', async (t) => {
+  const parts = [
+    { text: 'a', thought: true },
+    { text: '', thought: true, thoughtSignature: sealed },
+    { functionCall: { name: 'f' }, thoughtSignature: sealed },
+    { text: 'b', thought_signature: sealed },
+    { text: 'c', thoughtSignature: 'U2ln' },
+  ]
+  const body = {
+    contents: [
+      { role: 'model', parts },
+      { role: 'user', parts: [{ text: 'x' }] },
+    ],
+  }
+  const rest = [{ text: 'b' }, { text: 'c', thoughtSignature: 'U2ln' }]
+  const ask = { role: 'user', parts: [{ text: 'x' }] }
+  t.same(edit(body, { model: 'gemini-2.5-pro' }).edits.contents, [
+    { role: 'model', parts: [{ text: 'a', thought: true }, { functionCall: { name: 'f' } }, ...rest] },
+    ask,
+  ])
+  const stood = { functionCall: { name: 'f' }, thoughtSignature: 'skip_thought_signature_validator' }
+  t.same(edit(body, { model: 'gemini-3-pro' }).edits.contents, [
+    { role: 'model', parts: [{ text: 'a', thought: true }, stood, ...rest] },
+    ask,
+  ])
+})
+
+test('the contents are read only where they mention a signature', async (t) => {
+  t.ok(editsBulk({}, target('google-gemini'), (name) => name === 'thought_signature'))
+  t.ok(editsBulk({}, target('google-gemini'), (name) => name === 'thoughtSignature'))
+  t.notOk(editsBulk({}, target('google-gemini'), () => false))
+})
+
+test('a model that is known not to think is not asked to, in either spelling', async (t) => {
+  const thinking = { thinkingConfig: { thinkingBudget: 9 }, topK: 1 }
+  t.same(edit({ generationConfig: thinking }, { thinks: false }), {
+    edits: { generationConfig: { topK: 1 } },
+    dropped: ['reasoning'],
+  })
+  t.same(edit({ generation_config: { thinking_config: { thinking_budget: 0 } } }, { thinks: false }), {
+    edits: { generation_config: {} },
+    dropped: [],
+  })
+})
+
+test('fields that the target refuses are removed and named', async (t) => {
+  const { quirks } = target('google-gemini')
+  const refusing = { quirks: { ...quirks, refusedFields: ['labels', 'seed'] }, extraBody: { labels: {} } }
+  t.same(edit({ contents: [], labels: { a: 'b' } }, refusing), { edits: { labels: undefined }, dropped: ['labels'] })
+  t.same(edit({ contents: [] }, refusing), { edits: {}, dropped: [] })
+})
