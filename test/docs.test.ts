@@ -10,7 +10,7 @@ import { ConfigFile } from '../src/config/schema.js'
 import { ERROR_CATALOGUE, errorData } from '../src/errors.js'
 import { OUTCOMES } from '../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../src/model/json.js'
-import { PROTOCOLS } from '../src/protocols/index.js'
+import { ENDPOINTS, PROTOCOLS } from '../src/protocols/index.js'
 import { documentedPath } from '../src/server/routes/openapi.js'
 import { parseFault } from '../src/simulator/faults.js'
 import { MODELS } from '../src/simulator/persona.js'
@@ -189,10 +189,36 @@ test('each promise names tests or scripts that exist', async (t) => {
 // --- routes
 
 test('the route table has every route and no other', async (t) => {
-  const surfaces = PROTOCOLS.flatMap(({ surface }) => surface ?? [])
+  const surfaces = [...PROTOCOLS.flatMap(({ surface }) => surface ?? []), ...ENDPOINTS]
   const { server } = await startFront(t, { options: { surfaces, jobDoor: closedJobDoor(surfaces) } })
   const routes = server.routes.map(({ method, path }) => `${method} ${documentedPath(path)}`)
   t.same(namesIn('Routes').sort(), [...new Set(routes)].sort())
+})
+
+// --- endpoints
+
+test('the tables of endpoints are made from the profiles and the dialects', async (t) => {
+  const cells = (ids: readonly string[]) => (ids.length === 0 ? 'none' : ids.map((id) => `\`${id}\``).join(', '))
+  const dialects = PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [{ id, dialect }]))
+  const has = (protocol: string) => Object.keys(dialects.find(({ id }) => id === protocol)?.dialect.endpoints ?? {})
+  const { profiles } = readCatalog()
+  const rows = profiles.map(({ name, title, protocol, endpoints }) => {
+    const named = endpoints ?? has(protocol)
+    t.same(
+      named.filter((id) => !has(protocol).includes(id)),
+      [],
+      `${name} names what its protocol has`,
+    )
+    return `| ${title} | \`${name}\` | ${cells(named)} |`
+  })
+  checkTable(t, 'docs/reference/endpoints.md', 'endpoints', [
+    '| Vendor | Profile | Endpoints |',
+    '| --- | --- | --- |',
+    ...rows,
+  ])
+  const protocols = dialects.map(({ id }) => `| \`${id}\` | ${cells(has(id))} |`)
+  const head = ['| Protocol | Endpoints |', '| --- | --- |']
+  checkTable(t, 'docs/reference/endpoints.md', 'endpoints of protocols', [...head, ...protocols])
 })
 
 // --- metrics

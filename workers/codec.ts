@@ -4,9 +4,9 @@ import { setImmediate } from 'node:timers/promises'
 import { move, transferableSymbol, valueSymbol } from 'piscina'
 import { createCodec } from '../src/protocols/contract/codec.js'
 import { answerTask, buffersOf, type Envelope } from '../src/protocols/contract/envelope.js'
-import { PROTOCOLS } from '../src/protocols/index.js'
+import { ENDPOINTS, PROTOCOLS } from '../src/protocols/index.js'
 
-const codec = createCodec(PROTOCOLS)
+const codec = createCodec(PROTOCOLS, ENDPOINTS)
 
 /** Runs one task; offload/pool calls it by this name. */
 export async function answer(task: Envelope): Promise<unknown> {

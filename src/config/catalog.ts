@@ -3,7 +3,7 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { type Quirks } from '../model/target.js'
-import { NAME_PATTERN, QuirkOverrides } from './schema.js'
+import { EndpointName, NAME_PATTERN, QuirkOverrides } from './schema.js'
 import { type AuthScheme } from './types.js'
 import { refusal } from './validate/problem.js'
 
@@ -79,6 +79,8 @@ const VendorProfile = Type.Object(
     /** Usable without a key. */
     keyless: Type.Optional(Type.Boolean()),
     modelPatterns: Type.Optional(Type.Array(Type.String({ minLength: 1 }))),
+    /** What it offers besides chats; without it, everything that its protocol has. */
+    endpoints: Type.Optional(Type.Array(EndpointName)),
     quirks: Type.Optional(QuirkOverrides),
     headers: Type.Optional(HeaderMap),
     discover: Type.Optional(

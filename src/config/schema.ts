@@ -1,6 +1,7 @@
 // The one declaration of the configuration file: every option with its unit, default, bounds and meaning, and from it the
 // type of a checked file. Anything in the file that is not declared here is rejected. Validation itself is in validate.ts.
 import { type Static, type TSchema, Type } from 'typebox'
+import { ENDPOINT_IDS } from '../model/endpoint.js'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -294,6 +295,9 @@ const Routing = section('What Sluice does when providers fail.', {
 })
 
 /** Any part of the quirks; profiles use it as well. */
+/** What a provider may offer besides chats. */
+export const EndpointName = Type.Enum([...ENDPOINT_IDS])
+
 export const QuirkOverrides = section('Where this server differs from its profile.', {
   maxTokensField: Type.Optional(
     Type.Enum(['max_tokens', 'max_completion_tokens'], { description: 'Name of the field that caps the output.' }),
@@ -384,6 +388,13 @@ export const ProviderEntry = section('One provider.', {
   models: Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
       description: 'Models that it serves, for the list of models.',
+    }),
+  ),
+  endpoints: Type.Optional(
+    Type.Array(EndpointName, {
+      uniqueItems: true,
+      description:
+        'What it offers besides chats; without it, what its profile names, else everything that its protocol has.',
     }),
   ),
   extraBody: ExtraBody,

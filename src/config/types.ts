@@ -1,5 +1,6 @@
 // The effective configuration: what load.ts makes of defaults, file, environment and profiles. Plain, frozen data that
 // survives structured clone, so that every event loop gets the same. Nothing below config/ knows the file's raw shape.
+import { type EndpointId } from '../model/endpoint.js'
 import { type JsonObject } from '../model/json.js'
 import { type Quirks } from '../model/target.js'
 
@@ -261,6 +262,8 @@ export type ProviderConfig = {
   readonly modelPatterns: readonly string[]
   /** Model names shown by GET /v1/models for this provider (from the catalogue), upstream names. */
   readonly knownModels: readonly string[]
+  /** What it offers besides chats; absent or null: everything that its protocol has. */
+  readonly endpoints?: readonly EndpointId[] | null
   readonly extraBody: JsonObject
   /** Idle keep-alive connections are closed after this. */
   readonly keepAliveMs: number

@@ -11,7 +11,7 @@ import { SharedState } from '../limit/shared/shared-state.js'
 import { createOffload } from '../offload/offload.js'
 import { createCodec } from '../protocols/contract/codec.js'
 import { type Dialect, type Surface } from '../protocols/contract/protocol.js'
-import { JOB_PROTOCOL, PROTOCOLS } from '../protocols/index.js'
+import { ENDPOINTS, JOB_PROTOCOL, PROTOCOLS } from '../protocols/index.js'
 import { Breakers } from '../routing/breakers.js'
 import { createRequestIdSeed } from '../server/engine/request-id.js'
 import { createSharingGround } from '../server/sharing/ground.js'
@@ -29,8 +29,8 @@ import { createGeneration, type Generation, type LoopResources, limiterPlaces } 
 import { type ConnectJobs, LoopJobs } from './jobs.js'
 
 const UNSOLICITED = 'unsolicited bytes from provider, connections not reused for a minute'
-/** The surfaces of all protocols. */
-export const SURFACES: readonly Surface[] = PROTOCOLS.flatMap((protocol) => protocol.surface ?? [])
+/** The surfaces of all protocols, and those that are no chats. */
+export const SURFACES: readonly Surface[] = [...PROTOCOLS.flatMap((protocol) => protocol.surface ?? []), ...ENDPOINTS]
 /** The dialects of all protocols, by protocol id. */
 export const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
@@ -97,7 +97,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     memoryCells: { receiving: cells.receiving, fetched: cells.fetched, kept: cells.kept },
     metrics,
     pools: new Pools({ onUnsolicited }),
-    offload: createOffload(createCodec(PROTOCOLS), { ...config.offload, metrics }),
+    offload: createOffload(createCodec(PROTOCOLS, ENDPOINTS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),
     shedder: new Shedder(setImmediate),

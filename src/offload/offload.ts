@@ -2,7 +2,8 @@
 // too if one turn has too many. This is the only place with that rule. The first large body starts the pool, so a gateway without
 // large bodies runs no threads for it.
 import { GatewayError } from '../errors.js'
-import { type AnswerTask, type Codec, type EncodedAnswer } from '../protocols/contract/codec.js'
+import { type AnswerTask, type EncodedAnswer } from '../protocols/contract/answer-task.js'
+import { type Codec } from '../protocols/contract/codec.js'
 import { type DecodedBody, type EncodedRequestBody } from '../protocols/contract/envelope.js'
 import { type EncodeTask } from '../protocols/contract/request-task.js'
 import { MIN_SKIMMED_BYTES } from '../protocols/contract/skim.js'

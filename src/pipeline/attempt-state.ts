@@ -1,9 +1,8 @@
 // The state of one attempt: its target, its times, what has arrived, and what the client sees of that. Only its attempt writes it; all
 // others read the current one, `exchange.current`. A hedge that wins is one assignment.
 import { NO_USAGE, type Usage, type UsageSource } from '../model/usage.js'
-import { type Framing } from '../protocols/contract/protocol.js'
 import { type RouteTarget } from '../routing/router.js'
-import { type Meter } from './relay/types.js'
+import { type Meter, type Passing } from './relay/types.js'
 
 export class AttemptState {
   /** Null only before the first attempt. */
@@ -11,9 +10,9 @@ export class AttemptState {
   readonly metricsSlot: number
   /** Fields of the request that the target cannot carry. */
   dropped: readonly string[] = []
-  /** The framing of the upstream's stream if its own frames reach the client; else null. */
-  framing: Framing | null = null
-  /** Status and content type of a whole answer that reaches the client unchanged; else null. */
+  /** How the upstream's stream reaches the client if it passes unchanged; else null. */
+  framing: Passing | null = null
+  /** Status and content type of a whole answer, or of bytes, that reach the client unchanged; else null. */
   wholeHead: { readonly status: number; readonly contentType: string } | null = null
   /** The JSON body of the upstream's refusal, if the client may see it. */
   refusalBody: Uint8Array | null = null

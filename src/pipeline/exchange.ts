@@ -168,7 +168,10 @@ export class Exchange implements ExchangeHandle, Placed {
   openLog(): StreamLog | BorrowedLog {
     if (this.borrowed !== null) return this.borrowed
     if (this.log !== null) return this.log
-    const capBytes = this.context.config.server.maxReaderLagBytes
+    const { maxReaderLagBytes, maxResponseBytes } = this.context.config.server
+    // Bytes are not paced by a model: a client gets as much time for them as for a whole answer.
+    const isPaced = this.current.framing !== 'bytes'
+    const capBytes = isPaced ? maxReaderLagBytes : Math.max(maxReaderLagBytes, maxResponseBytes)
     const options = { capBytes, retainBytes: 0, entryCostBytes: ENTRY_COST_BYTES }
     this.log = new StreamLog(options, () => this.abortCall())
     return this.log

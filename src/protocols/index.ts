@@ -1,10 +1,11 @@
 // The registry: one line per wire API. The only barrel that imports all of them.
 import { anthropicMessages } from './anthropic-messages/index.js'
-import { type Protocol } from './contract/protocol.js'
+import { type Protocol, type Surface } from './contract/protocol.js'
 import { createConversation } from './conversation/index.js'
 import { googleGemini, googleGeminiArray } from './google-gemini/index.js'
 import { ollamaChat } from './ollama-chat/index.js'
 import { chatSurface, openaiChat } from './openai-chat/index.js'
+import { openaiEndpoints } from './openai-endpoints/endpoints.js'
 import { openaiResponses } from './openai-responses/index.js'
 import { promptStream } from './prompt-stream/index.js'
 import { createProviderChat } from './provider-chat/index.js'
@@ -23,6 +24,9 @@ export const PROTOCOLS: readonly Protocol[] = Object.freeze([
   createProviderChat(chatSurface),
   rawPassthrough,
 ])
+
+/** What clients may ask besides chats. */
+export const ENDPOINTS: readonly Surface[] = Object.freeze([...openaiEndpoints])
 
 /** The protocol whose chats may become jobs. */
 export const JOB_PROTOCOL = openaiChat.id

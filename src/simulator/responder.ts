@@ -1,5 +1,6 @@
 // Answers a request whose body was read: with a refusal, a fault before the head, a whole answer, or a stream played by Player. It
 // knows no paths and reads no bodies.
+import { type SimReply } from './endpoints/endpoint.js'
 import { type Fault } from './faults.js'
 import { perform, type SimRequest } from './persona.js'
 import { Player } from './player.js'
@@ -60,6 +61,15 @@ export class Responder {
 
   /** Injects a fault that occurs before the head; otherwise sends the answer, with a fault that occurs within it. */
   answer(turn: Turn, request: SimRequest, { fault, place }: AnswerOptions): void {
+    this.#begin(turn, fault, (within) => this.#perform(turn, request, { fault: within, place }))
+  }
+
+  /** The same for a whole answer that is already made. */
+  give(turn: Turn, { contentType, body }: SimReply, fault: Fault | null): void {
+    this.#begin(turn, fault, (within) => sendWhole(turn, { contentType, body }, within))
+  }
+
+  #begin(turn: Turn, fault: Fault | null, go: (within: Fault | null) => void): void {
     const [first = 0, second] = fault?.numbers ?? []
     switch (fault?.name) {
       case 'status': {
@@ -76,10 +86,10 @@ export class Responder {
       case 'stall-head':
         return
       case 'delay':
-        this.#later(first, () => this.#perform(turn, request, { fault: null, place }))
+        this.#later(first, () => go(null))
         return
       default:
-        this.#perform(turn, request, { fault, place })
+        go(fault)
     }
   }
 
@@ -131,13 +141,17 @@ export class Responder {
 }
 
 function answerWhole(turn: Turn, answer: SimAnswer, fault: Fault | null): void {
-  let body = Buffer.from(turn.wire.encodeWhole(answer))
+  sendWhole(turn, { contentType: JSON_TYPE, body: Buffer.from(turn.wire.encodeWhole(answer)) }, fault)
+}
+
+function sendWhole(turn: Turn, { contentType, body: whole }: SimReply, fault: Fault | null): void {
+  let body = whole
   let cutAfterBytes: number | null = null
   if (fault?.name === 'cut-after-head') cutAfterBytes = 0
   else if (fault?.name.startsWith('cut-') === true) cutAfterBytes = Math.floor(body.length / 2)
   else if (fault?.name === 'garbage') body = GARBAGE
   else if (fault?.name === 'oversize') body = Buffer.concat([body, Buffer.alloc(fault.numbers[0] ?? 0, ' ')])
-  turn.reply.answer(headOf(200), body, cutAfterBytes)
+  turn.reply.answer({ ...headOf(200), contentType }, body, cutAfterBytes)
 }
 
 /** The head of a JSON answer with this status. */

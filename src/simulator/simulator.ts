@@ -3,7 +3,10 @@
 //
 //   HTTP > wire.readRequest > responder: fault? > perform > Player (stream) | whole answer > Reply
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
-import { type FaultRule, FaultScript, parseFault, splitModel } from './faults.js'
+import { geminiEmbeddings, ollamaEmbeddings, openaiEmbeddings } from './endpoints/embeddings.js'
+import { type SimAsked, type SimEndpoint } from './endpoints/endpoint.js'
+import { openaiEndpoints } from './endpoints/openai.js'
+import { type Fault, type FaultRule, FaultScript, parseFault, splitModel } from './faults.js'
 import { MODELS, personaOf } from './persona.js'
 import { Reply } from './reply.js'
 import { headOf, Responder, type Turn } from './responder.js'
@@ -83,6 +86,12 @@ export const SIM_WIRES: readonly SimWire[] = Object.freeze([
   ollamaChat,
 ])
 
+/** What is answered besides chats. */
+const SIM_ENDPOINTS: readonly SimEndpoint[] = Object.freeze([
+  ...openaiEndpoints,
+  ...[openaiEmbeddings, geminiEmbeddings, ollamaEmbeddings],
+])
+
 const MAX_BODY_BYTES = 256 * 1024 * 1024
 /** LIBUS_LISTEN_EXCLUSIVE_PORT. The engine's types declare it where its module does not export it. */
 const LISTEN_EXCLUSIVE_PORT = 1
@@ -100,6 +109,9 @@ type Arrival = Turn & {
   readonly hasRequiredHeader: boolean
   readonly headers: Readonly<Record<string, string>>
 }
+
+/** `suffix`: the fault in the name of the model; empty if there is none. */
+type Named = { readonly model: string; readonly suffix: string }
 
 class UwsSimulator implements Simulator {
   readonly #options: SimulatorOptions
@@ -150,7 +162,8 @@ class UwsSimulator implements Simulator {
   #route(): void {
     const wires = SIM_WIRES.filter((wire) => this.#options.protocols?.includes(wire.id) ?? true)
     for (const wire of wires) {
-      for (const path of wire.paths) this.#app.post(path, (res, req) => this.#accept(wire, res, req))
+      const own = SIM_ENDPOINTS.filter((endpoint) => endpoint.wire === wire.id).flatMap(({ paths }) => paths)
+      for (const path of [...wire.paths, ...own]) this.#app.post(path, (res, req) => this.#accept(wire, res, req))
     }
     for (const path of new Set(wires.map((wire) => wire.listPath))) {
       const candidates = wires.filter((wire) => wire.listPath === path)
@@ -225,6 +238,30 @@ class UwsSimulator implements Simulator {
   }
 
   #decide(turn: Arrival, body: JsonObject): void {
+    const endpoint = SIM_ENDPOINTS.find(({ wire, isAt }) => wire === turn.wire.id && isAt(turn.url.path))
+    if (endpoint === undefined) this.#decideChat(turn, body)
+    else this.#decideOther(turn, endpoint, { url: turn.url, body, files: {} })
+  }
+
+  #decideOther(turn: Arrival, endpoint: SimEndpoint, read: Pick<SimAsked, 'url' | 'body' | 'files'>): void {
+    const id = this.#requests.toString(16).padStart(24, '0')
+    const asked = { ...read, id, createdSec: Math.floor(this.#wallMs() / 1000) }
+    const { model, fault: suffix } = splitModel(endpoint.readModel(asked) ?? '')
+    const answer = endpoint.answer(asked, model)
+    if ('status' in answer) turn.reply.answer(headOf(answer.status), Buffer.from(answer.body))
+    else this.#withFault(turn, { model, suffix }, (fault) => this.#responder.give(turn, answer, fault))
+  }
+
+  /** Answers with the fault that the request names, or the rules. */
+  #withFault(turn: Arrival, { model, suffix }: Named, answer: (fault: Fault | null) => void): void {
+    const asked = turn.faultHeader === '' ? suffix : turn.faultHeader
+    const fault = asked === '' ? this.#faults.next(turn.wire.id, model) : parseFault(asked)
+    // An answer without the fault would look as if the gateway had coped with it.
+    if (fault === null && asked !== '') this.#responder.refuse(turn, 400, `Unknown fault: ${asked}`)
+    else answer(fault)
+  }
+
+  #decideChat(turn: Arrival, body: JsonObject): void {
     const read = turn.wire.readRequest(body, turn.url)
     if (isRefusal(read)) {
       turn.reply.answer(headOf(read.status), Buffer.from(read.body))
@@ -240,11 +277,10 @@ class UwsSimulator implements Simulator {
       )
       return
     }
-    const asked = turn.faultHeader === '' ? named.fault : turn.faultHeader
-    const fault = asked === '' ? this.#faults.next(turn.wire.id, request.model) : parseFault(asked)
-    // An answer without the fault would look as if the gateway had coped with it.
-    if (fault === null && asked !== '') this.#responder.refuse(turn, 400, `Unknown fault: ${asked}`)
-    else this.#responder.answer(turn, request, { fault, place: this.#requests })
+    const place = this.#requests
+    this.#withFault(turn, { model: request.model, suffix: named.fault }, (fault) => {
+      this.#responder.answer(turn, request, { fault, place })
+    })
   }
 }
 

@@ -4,7 +4,8 @@ import { type ErrorData } from '../model/error.js'
 import { type FinishReason, type Outcome } from '../model/event.js'
 import { type Usage, type UsageSource } from '../model/usage.js'
 
-export type Transport = 'json' | 'sse' | 'ndjson' | 'websocket'
+/** `bytes`: a stream that is not made of frames, such as audio. */
+export type Transport = 'json' | 'sse' | 'ndjson' | 'bytes' | 'websocket'
 
 /** The origin of a request, for the log only. Everything except `method` is the client's own text. */
 export type ClientOrigin = {

@@ -74,6 +74,21 @@ export function withParameters(
   return list
 }
 
+/** The media types of one request, in place of the fixed ones; null leaves those. */
+export type MediaHeaders = { readonly accept: string | null; readonly contentType: string | null }
+
+/** The list with these media types. The caller has checked their values. */
+export function withMedia(headers: readonly string[], media: MediaHeaders | undefined): readonly string[] {
+  if (media === undefined) return headers
+  const { accept, contentType } = media
+  const list = [...headers]
+  for (let i = 0; i < list.length; i += 2) {
+    if (accept !== null && list[i] === 'accept') list[i + 1] = accept
+    if (contentType !== null && list[i] === 'content-type') list[i + 1] = contentType
+  }
+  return list
+}
+
 function acceptParameters(
   fixed: FixedHeaders,
   base: readonly string[],

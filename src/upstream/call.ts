@@ -5,7 +5,15 @@
 import { type Dispatcher } from 'undici'
 import { type ProviderConfig, type Timeouts } from '../config/types.js'
 import { GatewayError, toGatewayError } from '../errors.js'
-import { buildHeaders, type FixedHeaders, type ParameterHeaders, withCallerKey, withParameters } from './auth.js'
+import {
+  buildHeaders,
+  type FixedHeaders,
+  type MediaHeaders,
+  type ParameterHeaders,
+  withCallerKey,
+  withMedia,
+  withParameters,
+} from './auth.js'
 import { Deadlines } from './deadlines.js'
 import { Decompressor, isCompressed } from './decompress.js'
 import { failureOf, isStaleConnection, timeoutFailure } from './failure.js'
@@ -23,6 +31,8 @@ export type UpstreamRequest = {
   /** Must not change until the call is over: the one retry sends it again. */
   readonly body: Uint8Array | readonly Uint8Array[]
   readonly isStream: boolean
+  /** Where it is not JSON that is asked for and sent; absent: it is. */
+  readonly media?: MediaHeaders
   /** Sent in place of the provider's configured key. */
   readonly callerKey?: string | null
   /** The owner of the request for the provider's `isolation`: the name of the gateway key; empty without keys. */
@@ -90,7 +100,7 @@ export class Upstream {
       const { callerKey = null } = request
       const fixed =
         callerKey === null ? this.#headersOf(request.provider) : this.#headersWith(request.provider, callerKey)
-      const own = withParameters(fixed, request.isStream, request.headers)
+      const own = withMedia(withParameters(fixed, request.isStream, request.headers), request.media)
       const headers = link.proxyHeaders.length === 0 ? own : [...own, ...link.proxyHeaders]
       // undici takes no readonly array but does not change it.
       const options = { path, method: 'POST' as const, ...bodyOptions(headers as string[], request.body) }

@@ -1,7 +1,7 @@
 // One stream and one whole answer of each wire, as tests of the pipeline play them, and the surfaces that read them.
 import { type JsonObject } from '../../src/model/json.js'
 import { type Dialect, type Surface } from '../../src/protocols/contract/protocol.js'
-import { PROTOCOLS } from '../../src/protocols/index.js'
+import { ENDPOINTS, PROTOCOLS } from '../../src/protocols/index.js'
 
 export const OPENAI = 'openai-chat'
 
@@ -88,7 +88,7 @@ export const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
 )
 
 export function surfaceOf(wire: string): Surface {
-  const surface = PROTOCOLS.find(({ id }) => id === wire)?.surface
+  const surface = [...PROTOCOLS.map((each) => each.surface), ...ENDPOINTS].find((each) => each?.id === wire)
   if (surface === null || surface === undefined) throw new Error(`no surface ${wire}`)
   return surface
 }

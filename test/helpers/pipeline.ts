@@ -8,7 +8,7 @@ import { type PathFacts } from '../../src/pipeline/client.js'
 import { type PipelineContext } from '../../src/pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../../src/pipeline/lifecycle.js'
 import { createCodec } from '../../src/protocols/contract/codec.js'
-import { PROTOCOLS } from '../../src/protocols/index.js'
+import { ENDPOINTS, PROTOCOLS } from '../../src/protocols/index.js'
 import { Breakers } from '../../src/routing/breakers.js'
 import { RetryBudget } from '../../src/routing/retry.js'
 import { Router } from '../../src/routing/router.js'
@@ -156,7 +156,7 @@ export class PipelineRig {
   }
 
   #createOffload(): Offload {
-    const inline = createOffload(createCodec(PROTOCOLS), {
+    const inline = createOffload(createCodec(PROTOCOLS, ENDPOINTS), {
       minBytes: Number.POSITIVE_INFINITY,
       workers: 1,
       maxQueue: 1,

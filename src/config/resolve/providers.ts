@@ -103,6 +103,7 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     quirks,
     modelPatterns: profile?.modelPatterns ?? [],
     knownModels: entry.models ?? (profile === null ? [] : (context.catalog.models[profile.name] ?? [])),
+    endpoints: entry.endpoints ?? fitting?.endpoints ?? null,
     extraBody: toJsonObject(entry.extraBody),
     keepAliveMs: entry.keepAliveMs,
     maxConnections: entry.maxConnections,

@@ -29,6 +29,8 @@ import { timeoutsFor, upstreamRequest } from './upstream-request.js'
 /** The target of an attempt, and the permit for it. */
 export type Aim = { readonly routed: RouteTarget; readonly dialect: Dialect; readonly permit: Permit }
 
+const NO_FACTS = Object.freeze({})
+
 export class Attempt implements CallHandler {
   readonly #exchange: ExchangeIn<'attempt'>
   readonly #routed: RouteTarget
@@ -76,7 +78,8 @@ export class Attempt implements CallHandler {
     const { facts, json, head, members } = decoded
     if (request.surface.upstreamFrames !== undefined) this.#state.framing = this.#dialect.framing
     // A client of another protocol gets its whole answer from a stream, aggregated: see relay/collect.ts.
-    this.#asksStream = facts.raw?.asksStream ?? (facts.stream || wireOf(request.surface) !== target.protocol)
+    const { asksStream } = facts.raw ?? facts.endpoint ?? {}
+    this.#asksStream = asksStream ?? (facts.stream || wireOf(request.surface) !== target.protocol)
     return context.offload.encode({
       surfaceId: request.surface.id,
       body: exchange.body,
@@ -104,8 +107,8 @@ export class Attempt implements CallHandler {
     const nowMs = context.clock.nowMs()
     this.#state.startedAtMs = nowMs
     const passed = this.#gate.passed()
-    const isRaw = exchange.decoded?.facts.raw !== undefined
-    const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream, isRaw }
+    const facts = exchange.decoded?.facts ?? NO_FACTS
+    const sending = { request, routed: this.#routed, dialect: this.#dialect, encoded, isStream: asksStream, facts }
     const timeouts = timeoutsFor(this.#routed.timeouts, asksStream, exchange.deadlineAtMs - nowMs)
     this.#lease.carry(context.upstream.call(upstreamRequest(sending), this, timeouts))
     return passed
@@ -202,9 +205,9 @@ export class Attempt implements CallHandler {
   /** Passes the upstream's response head to the client, as far as it is safe to show. */
   #passOn({ raw, upstreamStreams }: RelayOptions, status: number, contentType: string): void {
     const exchange = this.#exchange
-    this.#state.framing = raw?.framing ?? null
-    if (upstreamStreams) startKeepalive(exchange)
-    else this.#state.wholeHead = { status, contentType }
+    this.#state.framing = raw?.isBytes === true ? 'bytes' : (raw?.framing ?? null)
+    if (!upstreamStreams || raw?.isBytes === true) this.#state.wholeHead = { status, contentType }
+    else startKeepalive(exchange)
   }
 
   #refuse(refusal: Refusal): void {

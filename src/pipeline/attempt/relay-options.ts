@@ -6,7 +6,7 @@ import { type Dialect, type Framing } from '../../protocols/contract/protocol.js
 import { type RouteTarget } from '../../routing/router.js'
 import { byteConceal } from '../../upstream/conceal.js'
 import { type ExchangeView } from '../exchange.js'
-import { type RelayOptions, type RelayOutlet } from '../relay/types.js'
+import { type Passing, type RawOptions, type RelayOptions, type RelayOutlet } from '../relay/types.js'
 
 export type RelayFacts = {
   readonly exchange: ExchangeView
@@ -33,8 +33,8 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
   if (type.startsWith('text/html')) {
     throw new GatewayError('upstream_malformed', { message: 'The provider returned a web page.' })
   }
-  const isRaw = decoded?.facts.raw !== undefined
-  const rawFraming = isRaw ? framingOf(type) : null
+  const passing = passingOf(facts, type)
+  const isStream = passing !== null && passing !== 'json'
   return {
     surface: request.surface,
     dialect,
@@ -42,13 +42,32 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
     outlet,
     fallback: fallbackMeta(exchange),
     clientStreams: decoded?.facts.stream ?? false,
-    upstreamStreams: isRaw ? rawFraming !== null : isStreamed(type, asksStream),
-    raw: isRaw ? { framing: rawFraming ?? dialect.framing, conceal: byteConceal(routed.provider) } : null,
+    upstreamStreams: passing === null ? isStreamed(type, asksStream, decoded) : isStream,
+    raw: passing === null ? null : rawOptions(facts, passing),
     conceal: context.secrets.of(routed.provider),
     isDelimited,
     includeUsage: decoded?.facts.includeUsage ?? false,
     echo,
     maxResponseBytes: context.config.server.maxResponseBytes,
+  }
+}
+
+/** How the answer passes: in frames, as bytes, or as one JSON document; null if it is decoded. */
+function passingOf({ exchange, dialect }: RelayFacts, type: string): Passing | 'json' | null {
+  const { raw, endpoint } = exchange.decoded?.facts ?? {}
+  if (raw !== undefined) return framingOf(type) ?? 'json'
+  if (endpoint === undefined || dialect.endpoints?.[endpoint.id]?.wire !== endpoint.wire) return null
+  return framingOf(type) ?? (type === '' || type.startsWith('application/json') ? 'json' : 'bytes')
+}
+
+function rawOptions({ exchange, routed, dialect }: RelayFacts, passing: Passing | 'json'): RawOptions {
+  const { endpoint } = exchange.request.surface
+  const isFramed = passing !== 'json' && passing !== 'bytes'
+  return {
+    framing: isFramed ? passing : dialect.framing,
+    isBytes: passing === 'bytes',
+    conceal: byteConceal(routed.provider),
+    ...(endpoint === undefined ? {} : { endpoint }),
   }
 }
 
@@ -70,7 +89,7 @@ export function fallbackMeta({ request, decoded, context }: ExchangeView): Respo
 }
 
 /** The content type of the upstream decides; a server without one is assumed to do as requested. */
-function isStreamed(contentType: string, asksStream: boolean): boolean {
-  if (contentType.startsWith('application/json')) return false
+function isStreamed(contentType: string, asksStream: boolean, decoded: ExchangeView['decoded']): boolean {
+  if (contentType.startsWith('application/json') || decoded?.facts.endpoint !== undefined) return false
   return asksStream || contentType.startsWith('text/event-stream')
 }

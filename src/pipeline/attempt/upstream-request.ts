@@ -1,8 +1,9 @@
 // The request that an attempt passes to upstream/call, with the headers that may pass and the time limits that apply.
 import { type Timeouts } from '../../config/types.js'
-import { type Dialect } from '../../protocols/contract/protocol.js'
+import { type Dialect, type RequestFacts } from '../../protocols/contract/protocol.js'
 import { type EncodedBody } from '../../protocols/contract/request-task.js'
 import { type RouteTarget } from '../../routing/router.js'
+import { type MediaHeaders } from '../../upstream/auth.js'
 import { type UpstreamRequest } from '../../upstream/call.js'
 import { type AcceptedRequest } from '../client.js'
 import { pathBelow } from './raw-request.js'
@@ -14,15 +15,15 @@ export type Sending = {
   readonly encoded: EncodedBody
   /** A stream is requested from the upstream. */
   readonly isStream: boolean
-  /** It is in the upstream's own format. */
-  readonly isRaw: boolean
+  readonly facts: Pick<RequestFacts, 'raw' | 'endpoint'>
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** Parameter headers pass only to an upstream that speaks the client's own protocol. */
-export function upstreamRequest({ request, routed, dialect, encoded, isStream, isRaw }: Sending): UpstreamRequest {
+export function upstreamRequest({ request, routed, dialect, encoded, isStream, facts }: Sending): UpstreamRequest {
   const { provider, target } = routed
+  const isRaw = facts.raw !== undefined
   const isSameProtocol = isRaw || request.surface.id === target.protocol
   return {
     provider,
@@ -33,8 +34,12 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, i
     // Sent only to the provider that the path names, whatever routing has selected.
     callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,
     tenant: request.key.name ?? '',
+    ...(facts.endpoint?.asksStream === true ? { media: ANY_ANSWER } : {}),
   }
 }
+
+/** Audio and files are neither JSON nor frames. */
+const ANY_ANSWER: MediaHeaders = Object.freeze({ accept: '*/*', contentType: null })
 
 /** A whole answer arrives at once, so only one time bounds it. `leftMs`: the rest of the client's own time limit. */
 export function timeoutsFor(timeouts: Timeouts, isStream: boolean, leftMs: number): Timeouts {

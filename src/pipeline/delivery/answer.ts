@@ -65,8 +65,13 @@ export function resultAnswer(exchange: ExchangeView, made: Uint8Array): Answer {
   if (overhead !== null) headers.push(['x-sluice-overhead-ms', overhead.toFixed(3)])
   const { wholeHead } = exchange.current
   if (wholeHead === null) return { status: 200, headers, body, error: null }
-  headers.push(['content-type', MEDIA_TYPE.test(wholeHead.contentType) ? wholeHead.contentType : UNKNOWN_TYPE])
+  headers.push(['content-type', mediaTypeOf(wholeHead)])
   return { status: wholeHead.status, headers, body, error: null }
+}
+
+/** The content type of an answer that passes unchanged, if it is one. */
+export function mediaTypeOf(head: { readonly contentType: string } | null): string {
+  return head !== null && MEDIA_TYPE.test(head.contentType) ? head.contentType : UNKNOWN_TYPE
 }
 
 /** RFC 9110, 8.3.1, restricted to what APIs use. */

@@ -1,8 +1,10 @@
 // Commits a stream to its client: from here on the status is 200 and every failure is an in-band error frame.
 
+import { type FrameForm, type Surface } from '../../protocols/contract/protocol.js'
 import { type ExchangeIn } from '../exchange.js'
+import { type Passing } from '../relay/types.js'
 import { type StreamFormat } from '../sink.js'
-import { exchangeHeaders } from './answer.js'
+import { exchangeHeaders, mediaTypeOf } from './answer.js'
 
 const CONTENT_TYPE = {
   sse: 'text/event-stream; charset=utf-8',
@@ -27,7 +29,7 @@ export function beginAgain(exchange: ExchangeIn<'delivery'>): void {
 function begin(exchange: ExchangeIn<'delivery'>): void {
   const { surface, requestId } = exchange.request
   const framing = exchange.current.framing ?? surface.framing
-  const form = framing === 'json' ? surface : (surface.upstreamFrames?.[framing] ?? surface)
+  const form = formOf(surface, framing)
   const face: StreamFormat = {
     keepaliveFrame: form.keepaliveFrame,
     encodeErrorFrame: (error) => {
@@ -36,8 +38,14 @@ function begin(exchange: ExchangeIn<'delivery'>): void {
       return continued ?? form.encodeErrorFrame(error, requestId, hasFrames)
     },
   }
-  const head = { headers: exchangeHeaders(exchange), contentType: CONTENT_TYPE[framing], transport: framing }
-  exchange.sink.begin(head, face)
+  const contentType = framing === 'bytes' ? mediaTypeOf(exchange.current.wholeHead) : CONTENT_TYPE[framing]
+  exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType, transport: framing }, face)
+}
+
+/** How the gateway's own frames look among those of the stream. Among bytes there are none: the sink cuts such a stream. */
+function formOf(surface: Surface, framing: Passing | 'json'): FrameForm {
+  if (framing === 'json' || framing === 'bytes') return surface
+  return surface.upstreamFrames?.[framing] ?? surface
 }
 
 /** Begins the stream, if it has not begun, and lets the sink follow the log to its end. Once per exchange. */

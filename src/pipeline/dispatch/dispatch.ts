@@ -16,6 +16,7 @@ import { deadlineOf, deadlinePassed } from '../attempt/client-deadline.js'
 import { encode } from '../attempt/encode.js'
 import { routeRaw } from '../attempt/raw-request.js'
 import { type ExchangeIn, type ExchangeView } from '../exchange.js'
+import { routeEndpoint } from './endpoint-route.js'
 import { hedged } from './hedge.js'
 import { openAttempt } from './open-attempt.js'
 import { hashPrefix } from './prompt-prefix.js'
@@ -53,7 +54,8 @@ export function routeOf({ context, request }: ExchangeView, { facts, selector }:
   const query = { model, provider, allowed: allowedModels(config, request.key.index), selector: selector ?? null }
   if (raw !== undefined) return routeRaw({ raw, query, router, dialects })
   const isByPath = path !== null && path.provider !== null
-  return router.route(isByPath ? { ...query, byPath: { hasKey: path.callerKey !== null } } : query)
+  const route = router.route(isByPath ? { ...query, byPath: { hasKey: path.callerKey !== null } } : query)
+  return facts.endpoint === undefined ? route : routeEndpoint(route, facts.endpoint, { config, dialects })
 }
 
 /** The targets of a model, the one to try first in front. */
@@ -125,7 +127,7 @@ function hasRefusedThinking(
   { routed, failure }: Refused,
 ): boolean {
   const { target } = routed
-  if (target.thinks === false || facts.raw !== undefined) return false
+  if (target.thinks === false || facts.raw !== undefined || facts.endpoint !== undefined) return false
   if (context.dialects.get(target.protocol)?.refusesThinking?.(failure.data) !== true) return false
   context.thinking.note(target)
   return true

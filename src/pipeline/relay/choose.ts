@@ -6,9 +6,11 @@
 //                      or the surface takes any frames: passthrough
 //                      else: transcode
 //   client uses the upstream's own format                raw, whatever it requested | forward
+//   or its endpoint is no chat: the same;                 bytes, if the answer is neither frames nor JSON
 //   client does not    collect, then aggregate           forward (same) | translate (else)
 
 import { wireOf } from '../../protocols/contract/wire-of.js'
+import { BytesRelay } from './bytes.js'
 import { CollectRelay } from './collect.js'
 import { PassthroughRelay } from './passthrough.js'
 import { RawRelay } from './raw.js'
@@ -23,8 +25,10 @@ export function createRelay(options: RelayOptions): Relay {
   const { surface, dialect } = options
   const isSameProtocol = wireOf(surface) === dialect.id
   if (options.raw !== null) {
-    return options.upstreamStreams ? new RawRelay(options, options.raw) : new WholeRelay(options, 'forward')
+    if (!options.upstreamStreams) return new WholeRelay(options, 'forward')
+    return options.raw.isBytes === true ? new BytesRelay(options) : new RawRelay(options, options.raw)
   }
+  if (surface.endpoint !== undefined) return new WholeRelay(options, 'translate')
   if (options.upstreamStreams) {
     if (!options.clientStreams) return new CollectRelay(options)
     if (isSameProtocol && surface.payloads !== undefined) return new ReframeRelay(options, surface.payloads)

@@ -4,7 +4,13 @@ import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type Target } from '../../model/target.js'
 import { type UsageReport } from '../../model/usage.js'
-import { type Dialect, type ErrorFrameEncoder, type Framing, type Surface } from '../../protocols/contract/protocol.js'
+import {
+  type Dialect,
+  type ErrorFrameEncoder,
+  type Framing,
+  type Surface,
+  type SurfaceEndpoint,
+} from '../../protocols/contract/protocol.js'
 import { type Conceal } from '../../upstream/conceal.js'
 
 /** What a relay has observed, for accounting and for an error frame that belongs to the stream before it. */
@@ -43,8 +49,15 @@ export type RelayOutlet = {
 export type WholeKind = MadeKind | 'forward'
 export type MadeKind = 'frames' | 'translate'
 
+/** How an answer that passes unchanged reaches the client: frame by frame, or as the bytes come. */
+export type Passing = Framing | 'bytes'
+
 export type RawOptions = {
   readonly framing: Framing
+  /** Bytes without frames: `framing` has no meaning. */
+  readonly isBytes?: boolean
+  /** What the answers look like; absent where nothing is known of the request. */
+  readonly endpoint?: SurfaceEndpoint
   /** The bytes without the provider's secrets; the same object if they contain none. */
   readonly conceal: (bytes: Buffer) => Buffer
 }

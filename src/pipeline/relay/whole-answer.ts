@@ -1,7 +1,7 @@
 // Builds a whole answer from what an upstream sent: translated, or aggregated from the frames of a stream; inline or in a worker. It
 // only builds the bytes; the attempt replies.
 import { type Offload } from '../../offload/offload.js'
-import { type AnswerTask, type EncodedAnswer } from '../../protocols/contract/codec.js'
+import { type AnswerTask, type EncodedAnswer } from '../../protocols/contract/answer-task.js'
 import { type MadeKind } from './types.js'
 
 export type WholeOptions = {

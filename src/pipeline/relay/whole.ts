@@ -3,6 +3,7 @@
 import { GatewayError } from '../../errors.js'
 import { type FinishReason } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
+import { type Dialect } from '../../protocols/contract/protocol.js'
 import { isSpace } from '../../wire/json-scan.js'
 import { type Meter, type Relay, type RelayOptions, type WholeKind } from './types.js'
 import { UpstreamBody } from './upstream-body.js'
@@ -39,17 +40,22 @@ export class WholeRelay implements Relay, Meter {
    */
   end(): void {
     const body = this.#body.take()
-    const { raw, isDelimited, dialect, outlet } = this.#options
+    const { raw, isDelimited, dialect, outlet, surface } = this.#options
     const isObject = isBraced(body)
-    if (raw === null) {
+    // Of an endpoint it is known that it answers with an object.
+    if (raw === null || raw.endpoint !== undefined) {
       if (!isObject) throw new GatewayError('upstream_malformed')
       if (!isDelimited && !isJson(body)) throw new GatewayError('upstream_cut')
     }
-    // Audio and images do not count as text.
-    if (!isObject) this.contentBytes = 0
-    this.usage = isObject ? dialect.readUsage(body) : null
-    this.finish = isObject ? dialect.readFinish(body) : null
+    // Audio, images and vectors do not count as text.
+    if (!isObject || surface.endpoint?.isText === false) this.contentBytes = 0
+    if (isObject) this.#read(body, raw?.endpoint ?? dialect)
     outlet.whole(raw?.conceal(body) ?? body, this.#kind)
+  }
+
+  #read(body: Buffer, reader: Pick<Dialect, 'readUsage'> & Partial<Pick<Dialect, 'readFinish'>>): void {
+    this.usage = reader.readUsage(body)
+    this.finish = reader.readFinish?.(body) ?? null
   }
 }
 

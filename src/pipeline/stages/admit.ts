@@ -94,8 +94,12 @@ export function admitTokens(
   return null
 }
 
-/** Largest cost of a request: its estimated input, and the client's output cap for each answer. */
-export function neededTokens(facts: Pick<RequestFacts, 'maxOutputTokens' | 'answers'>, inputTokens: number): number {
+/** Largest cost of a request: its estimated input, and the client's output cap for each answer, if that is text. */
+export function neededTokens(
+  facts: Pick<RequestFacts, 'maxOutputTokens' | 'answers' | 'endpoint'>,
+  inputTokens: number,
+): number {
+  if (facts.endpoint?.isText === false) return inputTokens
   const outputTokens = (facts.maxOutputTokens ?? DEFAULT_OUTPUT_RESERVE) * (facts.answers ?? 1)
   return Math.min(inputTokens + outputTokens, Number.MAX_SAFE_INTEGER)
 }

@@ -29,8 +29,8 @@ export function applyPathFacts(decoded: DecodedBody, path: PathFacts | null): De
  */
 export function applyDefaults(exchange: ExchangeIn<'defaults'>, decoded: DecodedRequest): DecodedRequest {
   const { facts } = decoded
-  // Raw requests pass unchanged, with or without a model.
-  const leavesModel = facts.model === '' && facts.raw === undefined
+  // Raw requests pass unchanged, with or without a model; an endpoint has a default of its own.
+  const leavesModel = facts.model === '' && facts.raw === undefined && facts.endpoint === undefined
   if (facts.prompt === null && !leavesModel) return decoded
   if (facts.prompt !== null) exchange.prompt = exchange.context.prompts.find(facts.prompt.name, facts.prompt.language)
   const promptTokens = exchange.prompt === null ? 0 : estimateTokens(exchange.prompt.length)

@@ -4,41 +4,22 @@
 import { GatewayError } from '../../errors.js'
 import { Aggregator } from '../../model/aggregate.js'
 import { estimateRequestTokens } from '../../model/estimate.js'
-import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type ChatRequest } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { type Target } from '../../model/target.js'
-import { type UsageReport } from '../../model/usage.js'
 import { type Member, parseRequestBody, spliceMembers } from '../../wire/body/members.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { encodeText, parseJsonBody, parseSoundBody, UPSTREAM_LIMITS } from '../../wire/json.js'
 import { type Attachment, attach, wantedUrls } from '../fit/attach.js'
 import { fitContent } from '../fit/content.js'
 import { findSelector, findSelectorIn } from '../model-selectors.js'
+import { type AnswerTask, type EncodedAnswer } from './answer-task.js'
+import { encodeEndpoint, transcodeEndpoint } from './endpoint-codec.js'
 import { type Dialect, type EncodedRequest, type Protocol, type RawFacts, type Surface } from './protocol.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
 import { passBody, skimBody } from './skim.js'
 import { wireOf } from './wire-of.js'
-
-export type AnswerTask = {
-  /** The surface whose form the answer takes. */
-  readonly surfaceId: string
-  readonly target: Target
-  /** aggregate: the upstream's raw frames, one after the other; transcode: its whole answer. */
-  readonly body: Uint8Array<ArrayBuffer>
-  readonly fallback: ResponseMeta
-  /** From the encoded request; null or absent if there is none. */
-  readonly echo?: JsonObject | null
-}
-
-export type EncodedAnswer = {
-  readonly body: Uint8Array<ArrayBuffer>
-  readonly usage: UsageReport | null
-  readonly finishReason: FinishReason
-  /** Characters of content, for an estimate where usage is null. */
-  readonly contentChars: number
-}
 
 export type Codec = {
   /**
@@ -71,11 +52,12 @@ export type Codec = {
   transcodeResponse(task: AnswerTask): EncodedAnswer
 }
 
-/** A codec over a fixed set of protocols. */
-export function createCodec(protocols: readonly Protocol[]): Codec {
+/** A codec over a fixed set of protocols, and of surfaces that are no chats. */
+export function createCodec(protocols: readonly Protocol[], endpoints: readonly Surface[] = []): Codec {
   const byId = new Map(protocols.map((protocol) => [protocol.id, protocol]))
   const surfaces = new Map<string, Surface>()
   for (const { surface } of protocols) if (surface !== null) surfaces.set(surface.id, surface)
+  for (const surface of endpoints) surfaces.set(surface.id, surface)
 
   function surfaceOf(id: string): Surface {
     const surface = surfaces.get(id)
@@ -120,6 +102,7 @@ function findRawSelector(json: JsonObject, bytes: Uint8Array, members: readonly 
 function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody {
   const { body, facts, target, upstreamStream } = task
   if (facts.raw !== undefined) return encodeRaw(task, facts.raw)
+  if (facts.endpoint !== undefined) return encodeEndpoint(surface, dialect, task)
   const json = task.json ?? (task.head === null ? parseJsonBody(body) : parseSkimmed(surface, body))
   const path = dialect.path(target, upstreamStream)
   const echo = surface.readEcho === undefined ? null : { echo: surface.readEcho(json) }
@@ -208,6 +191,7 @@ function aggregateFrames(surface: Surface, dialect: Dialect, task: AnswerTask): 
 }
 
 function transcodeResponse(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
+  if (surface.endpoint !== undefined) return transcodeEndpoint(surface, dialect, task)
   const json = parseJsonBody(task.body, UPSTREAM_LIMITS)
   return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback, task.target), task)
 }

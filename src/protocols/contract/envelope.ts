@@ -5,7 +5,8 @@
 import { GatewayError, toGatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { pack, unpack } from '../../wire/pack.js'
-import { type AnswerTask, type Codec, type EncodedAnswer } from './codec.js'
+import { type AnswerTask, type EncodedAnswer } from './answer-task.js'
+import { type Codec } from './codec.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask, type RequestHead } from './request-task.js'
 
 export type CodecTask =

@@ -3,6 +3,8 @@
 //
 //   same protocol on both sides:  bytes -> editRequest -> bytes            upstream frames -> observer -> same frames
 //   otherwise:                    surface.decodeRequest -> dialect.encodeRequest    decoder -> events -> encoder
+
+import { type EndpointId } from '../../model/endpoint.js'
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason, type ResponseMeta, type StreamEvent } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
@@ -11,6 +13,7 @@ import { type ChatResponse } from '../../model/response.js'
 import { type Target } from '../../model/target.js'
 import { type UsageReport } from '../../model/usage.js'
 import { type SurfaceDescription } from './description.js'
+import { type EmbeddingsSurface, type EndpointDialects, type EndpointFacts } from './endpoint.js'
 
 export type Protocol = {
   /** Folder name under src/protocols, such as `openai-chat`; a folder with several request formats has an id for each. */
@@ -88,12 +91,30 @@ export type Surface = {
    * the form of the gateway's own frames among those, by framing.
    */
   readonly upstreamFrames?: Readonly<Record<Framing, FrameForm>>
+  /** Set if its requests are no chats: what they ask instead. Nothing of them is then translated as a chat. */
+  readonly endpoint?: SurfaceEndpoint
   /** For the API's document, for all routes of this surface; built on demand. */
   readonly describe?: () => SurfaceDescription
 }
 
 /** Texts before the first payload, before each further one, and at the end. */
 export type PayloadFrames = { readonly first: string; readonly next: string; readonly end: string }
+
+/** The client half of an endpoint; a member of its surface. */
+export type SurfaceEndpoint = {
+  readonly id: EndpointId
+  /** Requests and answers have one form on all providers of this wire. */
+  readonly wire: string
+  /** The answer consists of text that the model generates, so its tokens are reserved, and estimated if they are not reported. */
+  readonly isText: boolean
+  /** A repeated request asks for nothing else, and costs nothing but its tokens: its answer may be shared. */
+  readonly isRepeatable: boolean
+  /** Usage of a whole answer in this surface's form; null if it has none. */
+  readUsage(body: Buffer): UsageReport | null
+  /** One per stream of frames. `isDelimited`: HTTP marks the end of the body, which is then enough where frames need not. */
+  createObserver(isDelimited: boolean): StreamObserver
+  readonly embeddings?: EmbeddingsSurface
+}
 
 /** How an API lists models. The models come in the list form of the plain route: `{id, object, created, owned_by}`. */
 export type ModelListing = {
@@ -165,6 +186,8 @@ export type RequestFacts = {
   readonly prompt: PromptQuery | null
   /** Set if path and body are already in the upstream's own format; then the fields above are read from them. */
   readonly raw?: RawFacts
+  /** Set if the request is no chat. */
+  readonly endpoint?: EndpointFacts
 }
 
 /** What the core must know about a request in the upstream's own format. Its bytes are the top-level member `body`. */
@@ -246,6 +269,8 @@ export type Dialect = {
    * an amount or a form of thinking. Absent if the wire has no thinking.
    */
   refusesThinking?(error: ErrorData): boolean
+  /** What its providers offer besides chats, unless their profile says less; absent for nothing. */
+  readonly endpoints?: EndpointDialects
 }
 
 export type EncodedRequest = { readonly body: JsonObject; readonly dropped: readonly string[] }

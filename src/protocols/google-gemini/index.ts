@@ -7,11 +7,13 @@ import { encodeSseFrame } from '../../wire/sse.js'
 import { type Dialect, type Protocol, type Surface, type SurfaceRoute } from '../contract/protocol.js'
 import { ARRAY_FRAMES, ArrayEncoder, encodeArrayError } from './array-encoder.js'
 import { editRequest, editsBulk } from './dialect/edit-request.js'
+import { embeddings } from './dialect/embeddings.js'
 import { carries } from './dialect/encode-contents.js'
 import { encodeRequest } from './dialect/encode-request.js'
 import { GeminiObserver } from './dialect/observer.js'
 import { GeminiDecoder } from './dialect/stream-decoder.js'
 import { decodeError, refusesThinking } from './error.js'
+import { modelPath } from './model-path.js'
 import { decodeResponse, encodeResponse, readFinish } from './response.js'
 import { decodeRequest } from './surface/decode-request.js'
 import { describe } from './surface/describe.js'
@@ -95,14 +97,13 @@ const dialect: Dialect = Object.freeze({
   },
   decodeError,
   refusesThinking,
+  endpoints: Object.freeze({ embeddings }),
 })
 
 /** The Gemini protocol, and the second form of its stream. */
 export const googleGemini: Protocol = Object.freeze({ id: ID, surface, dialect })
 export const googleGeminiArray: Protocol = Object.freeze({ id: ARRAY_ID, surface: array, dialect: null })
 
-/** The model is always one path segment: a slash is encoded; a lone surrogate cannot be encoded and is replaced. */
-function encodePath(target: Target, stream: boolean): string {
-  const model = target.model.replace(/^models\//, '').replace(/\p{Surrogate}/gu, '\uFFFD')
-  return `/models/${encodeURIComponent(model)}:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`
+function encodePath({ model }: Target, stream: boolean): string {
+  return `${modelPath(model)}:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`
 }

@@ -1,5 +1,6 @@
 // The protocol ollama-chat: POST /api/chat. Only upstreams use it here, so it has no surface. Base URLs have no `/v1`.
 import { type Dialect, type Protocol } from '../contract/protocol.js'
+import { embeddings } from './dialect/embeddings.js'
 import { carries } from './dialect/encode-messages.js'
 import { encodeRequest } from './dialect/encode-request.js'
 import { OllamaObserver } from './dialect/observer.js'
@@ -29,6 +30,7 @@ const dialect: Dialect = {
   readFinish,
   decodeError,
   refusesThinking,
+  endpoints: Object.freeze({ embeddings }),
 }
 
 /** @see https://docs.ollama.com/api/chat */

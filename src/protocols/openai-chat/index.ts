@@ -1,6 +1,7 @@
 // OpenAI's chat completions API: the wire that most providers and clients use. Joins the two halves.
 import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
 import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from '../openai-error.js'
+import { OPENAI_ENDPOINTS } from '../openai-upstream.js'
 import { editRequest, editsBulk } from './dialect/edit-request.js'
 import { carries } from './dialect/encode-messages.js'
 import { encodeRequest, requestPath } from './dialect/encode-request.js'
@@ -51,6 +52,7 @@ const dialect: Dialect = {
   readFinish,
   decodeError,
   refusesThinking,
+  endpoints: OPENAI_ENDPOINTS,
 }
 
 export const openaiChat: Protocol = { id: ID, surface: chatSurface, dialect }

@@ -3,6 +3,7 @@
 import { type ErrorData } from '../../model/error.js'
 import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
 import { decodeError, encodeError, refusesThinking } from '../openai-error.js'
+import { OPENAI_ENDPOINTS } from '../openai-upstream.js'
 import { editRequest } from './dialect/edit-request.js'
 import { carries } from './dialect/encode-input.js'
 import { encodeRequest, requestPath } from './dialect/encode-request.js'
@@ -63,6 +64,7 @@ const dialect: Dialect = Object.freeze({
   readFinish,
   decodeError,
   refusesThinking,
+  endpoints: OPENAI_ENDPOINTS,
 })
 
 /** The Responses protocol. */

@@ -69,6 +69,8 @@ export class HttpSink implements Sink {
   #rest: Uint8Array | null = null
   #isTailQueued = false
   #isTailProbed = false
+  /** The stream has failed, and nothing in its form could say so. */
+  #isCutDue = false
   #isBlocked = false
   #progressAtMs = 0
   #stallTimer: NodeJS.Timeout | null = null
@@ -157,7 +159,8 @@ export class HttpSink implements Sink {
       if (!this.#isFresh) this.#budget = CORK_BUDGET_BYTES
       this.#response.cork(this.#writeBatch)
     } while (this.#wantsMore())
-    if (this.#isFresh && this.#budget < MIN_BUDGET_BYTES) this.#awaitTurn()
+    if (this.#isCutDue) this.#cut('delivered')
+    else if (this.#isFresh && this.#budget < MIN_BUDGET_BYTES) this.#awaitTurn()
   }
 
   /** A batch that filled its cork may have left entries in the log, which does not notify again. */
@@ -178,7 +181,7 @@ export class HttpSink implements Sink {
     this.#commit()
     const batch = this.#gather()
     if (batch !== null) this.#hand(batch)
-    if (this.#isTailQueued && this.#rest === null && !this.#isBlocked) {
+    if (this.#isTailQueued && this.#rest === null && !this.#isBlocked && !this.#isCutDue) {
       this.#response.end()
       this.#settle('delivered')
     }
@@ -228,7 +231,9 @@ export class HttpSink implements Sink {
     const end = this.#reader?.end() ?? null
     if (end === null) return null
     this.#isTailQueued = true
-    return end.error === null || this.#face === null ? null : Buffer.from(this.#face.encodeErrorFrame(end.error))
+    if (end.error === null || this.#face === null) return null
+    this.#isCutDue = this.#head?.transport === 'bytes'
+    return this.#isCutDue ? null : Buffer.from(this.#face.encodeErrorFrame(end.error))
   }
 
   /**
@@ -269,7 +274,7 @@ export class HttpSink implements Sink {
   }
 
   /** No end: a client would take it for that of the answer. */
-  #cut(result: 'slow_reader' | 'moved'): void {
+  #cut(result: 'slow_reader' | 'moved' | 'delivered'): void {
     this.#response.cut()
     this.#settle(result)
   }

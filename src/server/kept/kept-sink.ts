@@ -102,7 +102,7 @@ export class KeptSink implements HoldingSink {
     // While the request waited, before another sink was put around this one.
     if (this.#hasBegun) return
     this.#hasBegun = true
-    const stream = head.transport === 'json' ? null : this.#open(head)
+    const stream = head.transport === 'json' || head.transport === 'bytes' ? null : this.#open(head)
     if (stream === null) {
       this.#sink.begin(head, format)
       return

@@ -46,7 +46,7 @@ test('a key of the caller’s goes to the provider that its path names, and to n
     const target = { provider: provider.name, protocol: 'openai-chat' }
     const parts = { request: { ...request, surface: { id: 'x' } }, routed: { provider, target }, dialect: {} }
     const encoded = { path: '/chat/completions', body: new Uint8Array(0) }
-    return upstreamRequest({ ...parts, encoded, isStream: false, isRaw: false } as never).callerKey
+    return upstreamRequest({ ...parts, encoded, isStream: false, facts: {} } as never).callerKey
   }
   t.equal(callerKey(north), 'sk-own')
   t.equal(callerKey(south), null)

@@ -6,13 +6,13 @@ import { Value } from 'typebox/value'
 import { ERROR_CATALOGUE } from '../../../src/errors.js'
 import { isJsonObject, type JsonObject } from '../../../src/model/json.js'
 import { type Surface } from '../../../src/protocols/contract/protocol.js'
-import { PROTOCOLS } from '../../../src/protocols/index.js'
+import { ENDPOINTS, PROTOCOLS } from '../../../src/protocols/index.js'
 import { createOpenApi, documentedPath, type RouteRow } from '../../../src/server/routes/openapi.js'
 import { PLAIN_OPERATIONS } from '../../../src/server/routes/plain-operations.js'
 import { closedJobDoor, startFront } from '../../helpers/front.js'
 import { listGolden, readGolden } from '../../helpers/golden.js'
 
-const SURFACES: readonly Surface[] = PROTOCOLS.flatMap(({ surface }) => surface ?? [])
+const SURFACES: readonly Surface[] = [...PROTOCOLS.flatMap(({ surface }) => surface ?? []), ...ENDPOINTS]
 
 function documentOf(routes: readonly RouteRow[], hasKeys = true): JsonObject {
   return createOpenApi({ version: '1.2.3', hasKeys, routes })
@@ -123,7 +123,8 @@ test('the schema of a body judges as the surface does, on right and on wrong bod
       if (!isTaken && fits) missed += 1
     }
     t.same(strict, [], `${surface.id} takes nothing that its schema refuses`)
-    t.ok(refused > 15, `${refused} bodies are wrong`)
+    // Of an endpoint's body only the model is the gateway's to check.
+    t.ok(refused > (surface.endpoint === undefined ? 15 : 4), `${refused} bodies are wrong`)
     // Some rules span fields, and no schema says them.
     t.ok(missed < refused / 10, `${missed} of ${refused} wrong bodies fit the schema of ${surface.id}`)
   }

@@ -39,6 +39,7 @@ test('series that were never counted are not on the page', async (t) => {
       'sluice_active_streams',
       'sluice_active_streams',
       'sluice_active_streams',
+      'sluice_active_streams',
       'sluice_receiving_bytes',
       'sluice_fetched_bytes',
       'sluice_kept_streams',

@@ -14,6 +14,7 @@ import { type EncodedRequest } from '../../contract/protocol.js'
 import { instructFormat } from '../../fit/format-instruction.js'
 import { fitReasoning } from '../../fit/reasoning.js'
 import { fitUser } from '../../fit/user.js'
+import { openaiPath } from '../../openai-upstream.js'
 import { CARRIED_EXTENSIONS, SERVICE_TIERS, VENDOR_EXTENSIONS } from '../fields.js'
 import { type WireResponseFormat, type WireTool, type WireToolChoice } from '../wire.js'
 import { encodeMessages } from './encode-messages.js'
@@ -26,10 +27,7 @@ type Draft = { readonly body: JsonObject; readonly quirks: Quirks; readonly drop
  * @see https://learn.microsoft.com/azure/ai-services/openai/reference
  */
 export function requestPath(target: Target): string {
-  const version = target.quirks.deploymentApiVersion
-  if (version === null) return '/chat/completions'
-  const deployment = encodeURIComponent(target.model)
-  return `/deployments/${deployment}/chat/completions?api-version=${encodeURIComponent(version)}`
+  return openaiPath(target, '/chat/completions')
 }
 
 /** What the vendor cannot carry is named in `dropped` by its field name on this wire. */

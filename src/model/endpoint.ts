@@ -1,0 +1,19 @@
+// The names of what providers offer besides chats. Each is the end of its path on the wire that most of them share.
+
+/** In the order of the documentation. */
+export const ENDPOINT_IDS = [
+  'embeddings',
+  'completions',
+  'moderations',
+  'rerank',
+  'images/generations',
+  'images/edits',
+  'images/variations',
+  'audio/speech',
+  'audio/transcriptions',
+  'audio/translations',
+  'files',
+  'batches',
+] as const
+
+export type EndpointId = (typeof ENDPOINT_IDS)[number]

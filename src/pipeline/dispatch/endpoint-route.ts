@@ -1,0 +1,48 @@
+// Of the targets of a model, those whose provider has the endpoint that a request asks for. Where none has, the error names the
+// configured providers that have.
+import { type ProviderConfig } from '../../config/types.js'
+import { GatewayError } from '../../errors.js'
+import { accepts, type EndpointFacts } from '../../protocols/contract/endpoint.js'
+import { type Dialect } from '../../protocols/contract/protocol.js'
+import { type Route } from '../../routing/router.js'
+
+/** All that decides which provider has what. */
+export type EndpointWorld = {
+  readonly config: { readonly providers: readonly ProviderConfig[] }
+  readonly dialects: ReadonlyMap<string, Dialect>
+}
+
+/** The route without targets that lack the endpoint. @throws invalid_request if no target is left */
+export function routeEndpoint(route: Route, endpoint: EndpointFacts, world: EndpointWorld): Route {
+  const left = narrow(route, endpoint, world)
+  if (left.targets.length > 0 || left.fallbacks.length > 0) return left
+  throw notOffered(route, endpoint, world)
+}
+
+function narrow(route: Route, endpoint: EndpointFacts, world: EndpointWorld): Route {
+  const narrowed = (routes: readonly Route[]): Route[] =>
+    routes.map((each) => narrow(each, endpoint, world)).filter(({ targets }) => targets.length > 0)
+  return {
+    ...route,
+    targets: route.targets.filter(({ provider }) => offers(provider, endpoint, world)),
+    fallbacks: narrowed(route.fallbacks),
+    contextFallbacks: narrowed(route.contextFallbacks),
+  }
+}
+
+function offers(
+  { protocol, endpoints = null }: ProviderConfig,
+  asked: EndpointFacts,
+  { dialects }: EndpointWorld,
+): boolean {
+  return (endpoints?.includes(asked.id) ?? true) && accepts(dialects.get(protocol)?.endpoints, asked)
+}
+
+function notOffered(route: Route, endpoint: EndpointFacts, world: EndpointWorld): GatewayError {
+  const asked = [...new Set(route.targets.map(({ provider }) => provider.name))].join(', ')
+  const having = world.config.providers.filter((provider) => offers(provider, endpoint, world)).map(({ name }) => name)
+  const what = `/v1/${endpoint.id}${endpoint.needs.includes('tokens') ? ' with input as tokens' : ''}`
+  const others = having.length === 0 ? 'no configured provider does' : `these do: ${having.join(', ')}`
+  const message = `The provider of this model (${asked}) does not offer ${what}; ${others}.`
+  return new GatewayError('invalid_request', { message, param: 'model' })
+}

@@ -1,0 +1,70 @@
+// The codec work of endpoints: the client's bytes with the name of the target's model on the same wire, a translation on another one.
+// As pure as the codec, of which it is a part.
+import { GatewayError } from '../../errors.js'
+import { estimateTokens } from '../../model/estimate.js'
+import { type JsonObject } from '../../model/json.js'
+import { spliceMembers } from '../../wire/body/members.js'
+import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../../wire/json.js'
+import { type AnswerTask, type EncodedAnswer } from './answer-task.js'
+import { type EmbeddingsDialect, type EmbeddingsSurface, type EndpointDialect } from './endpoint.js'
+import { type Dialect, type EditValue, type Surface } from './protocol.js'
+import { type EncodedBody, type EncodeTask } from './request-task.js'
+
+/** The upstream's body. @throws invalid_request */
+export function encodeEndpoint(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody {
+  const { body, facts, target } = task
+  const { endpoint } = facts
+  const half = endpoint === undefined ? undefined : dialect.endpoints?.[endpoint.id]
+  if (endpoint === undefined || half === undefined) throw notServed(surface)
+  const json = task.json ?? parseJsonBody(body)
+  const path = half.path(target)
+  if (half.wire !== endpoint.wire) return { path, ...translate(surface, half, { json, target }) }
+  const edits = new Map<string, EditValue>()
+  if (json.model !== target.model) edits.set('model', target.model)
+  // The gateway's routing field; an object of that name is a provider's own and passes.
+  if (typeof json.provider === 'string') edits.set('provider', undefined)
+  return { path, body: spliceMembers(body, task.members, edits), dropped: [] }
+}
+
+type Translated = Pick<EncodeTask, 'target'> & { readonly json: JsonObject }
+
+function translate(surface: Surface, half: EndpointDialect, { json, target }: Translated): Omit<EncodedBody, 'path'> {
+  const { from, to } = halvesOf(surface, half)
+  const request = from.decodeRequest(json)
+  const { body, dropped } = to.encodeRequest(request, target)
+  const chars = request.inputs.reduce(
+    (sum, input) => sum + (typeof input === 'string' ? Buffer.byteLength(input) : 0),
+    0,
+  )
+  const echo = { ...from.readEcho(json), inputs: request.inputs.length, inputTokens: estimateTokens(chars) }
+  return { body: encodeText(JSON.stringify(body)), dropped, echo }
+}
+
+/** A whole answer in the surface's form. @throws upstream_malformed, also for fewer vectors than inputs */
+export function transcodeEndpoint(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
+  const half = surface.endpoint === undefined ? undefined : dialect.endpoints?.[surface.endpoint.id]
+  if (half === undefined) throw notServed(surface)
+  const { from, to } = halvesOf(surface, half)
+  const echo = task.echo ?? {}
+  const response = to.decodeResponse(parseJsonBody(task.body, UPSTREAM_LIMITS))
+  if (response.vectors.length !== echo.inputs) {
+    const message = `The provider sent ${response.vectors.length} embeddings for ${echo.inputs} inputs.`
+    throw new GatewayError('upstream_malformed', { message })
+  }
+  const body = encodeText(JSON.stringify(from.encodeResponse(response, echo)))
+  return { body, usage: response.usage, finishReason: 'stop', contentChars: 0 }
+}
+
+type Halves = { readonly from: EmbeddingsSurface; readonly to: EmbeddingsDialect }
+
+function halvesOf(surface: Surface, half: EndpointDialect): Halves {
+  const from = surface.endpoint?.embeddings
+  const to = half.embeddings
+  if (from === undefined || to === undefined) throw notServed(surface)
+  return { from, to }
+}
+
+/** Routing selects only targets that accept the request. */
+function notServed({ id }: Surface): GatewayError {
+  return new GatewayError('internal', { cause: new Error(`${id} reached a target that does not serve it`) })
+}

@@ -1,0 +1,60 @@
+// What providers offer besides chats, as data: an endpoint has a path, a form of bodies and answers, and perhaps a translation to the
+// wires of other providers. A surface with an endpoint takes the way of every request; only the codec and the relay look at this.
+//
+//   same wire:   the client's bytes with the name of the model    upstream's answer: JSON whole, frames or bytes as they come
+//   otherwise:   decodeRequest -> encodeRequest                   decodeResponse -> encodeResponse       (embeddings)
+import { type EmbeddingsRequest, type EmbeddingsResponse } from '../../model/embeddings.js'
+import { type EndpointId } from '../../model/endpoint.js'
+import { type JsonObject } from '../../model/json.js'
+import { type Target } from '../../model/target.js'
+
+/** A body for the upstream, and the parameters that it cannot carry, by their canonical or client's name. */
+export type TranslatedRequest = { readonly body: JsonObject; readonly dropped: readonly string[] }
+
+/** Something that only some providers accept: a request that needs it goes only to those. */
+export type EndpointNeed = 'tokens'
+
+/** What the core needs to know of a request besides the general facts. */
+export type EndpointFacts = {
+  readonly id: EndpointId
+  readonly wire: string
+  readonly isText: boolean
+  readonly isRepeatable: boolean
+  /** It asks for frames or bytes, which have other time limits than a whole answer. */
+  readonly asksStream: boolean
+  readonly needs: readonly EndpointNeed[]
+}
+
+/** The provider half of an endpoint, by protocol. */
+export type EndpointDialect = {
+  readonly wire: string
+  /** Path and query below the provider's base URL. */
+  path(target: Target): string
+  readonly lacks: readonly EndpointNeed[]
+  readonly embeddings?: EmbeddingsDialect
+}
+
+export type EndpointDialects = Readonly<Partial<Record<EndpointId, EndpointDialect>>>
+
+export type EmbeddingsSurface = {
+  /** @throws invalid_request with `param` */
+  decodeRequest(body: JsonObject): EmbeddingsRequest
+  /** What the answer depends on of a request. */
+  readEcho(body: JsonObject): JsonObject
+  /** `echo`: from `readEcho`, and `inputTokens`, the estimate for a provider that counts none. */
+  encodeResponse(response: EmbeddingsResponse, echo: JsonObject): JsonObject
+}
+
+export type EmbeddingsDialect = {
+  /** Inputs that the wire lacks never reach it: see `lacks`. */
+  encodeRequest(request: EmbeddingsRequest, target: Target): TranslatedRequest
+  /** @throws upstream_malformed */
+  decodeResponse(body: JsonObject): EmbeddingsResponse
+}
+
+/** Whether a provider of these endpoints accepts the request, as it is or translated. */
+export function accepts(dialects: EndpointDialects | undefined, { id, wire, needs }: EndpointFacts): boolean {
+  const dialect = dialects?.[id]
+  if (dialect === undefined || needs.some((need) => dialect.lacks.includes(need))) return false
+  return dialect.wire === wire || dialect.embeddings !== undefined
+}

@@ -1,0 +1,88 @@
+// The codec work of endpoints: edits on one wire, translations between two.
+import { test } from 'tap'
+import { type JsonObject } from '../../../src/model/json.js'
+import { createCodec } from '../../../src/protocols/contract/codec.js'
+import { ENDPOINTS, PROTOCOLS } from '../../../src/protocols/index.js'
+import { testTarget } from '../../helpers/targets.js'
+import { thrownBy } from '../../helpers/thrown.js'
+
+const codec = createCodec(PROTOCOLS, ENDPOINTS)
+const FALLBACK = { id: 'r', model: 'm', createdSec: 0, usage: null }
+
+function encode(surfaceId: string, protocol: string, text: string) {
+  const body = new Uint8Array(Buffer.from(text))
+  const { facts, members, json, head } = codec.decodeBody(surfaceId, body)
+  const target = testTarget(protocol, { model: 'up' })
+  const task = { surfaceId, body, json, head, facts, members, target, prompt: null, upstreamStream: false }
+  const encoded = codec.encodeBody(task)
+  return {
+    ...encoded,
+    text: Buffer.from(encoded.body).toString(),
+    isSame: encoded.body === body,
+    again: codec.encodeBody({ ...task, json: null }),
+  }
+}
+
+test('on one wire every byte but the name of the model and the routing field stays', (t) => {
+  const text = '{ "input" : "\\u0061", "provider":"p", "model" : "m" , "n": 1.0 }'
+  const sent = encode('openai-embeddings', 'openai-chat', text)
+  t.equal(sent.text, '{ "input" : "\\u0061", "model" : "up" , "n": 1.0 }')
+  t.equal(sent.path, '/embeddings')
+  t.ok(encode('openai-rerank', 'openai-responses', '{"model":"up","provider":{"only":["x"]}}').isSame)
+  t.match(encode('openai-moderations', 'openai-chat', '{"input":"a"}').text, /^\{"model":"up",?"input":"a"\}$/)
+  t.same(Buffer.from(sent.again.body).toString(), sent.text, 'a body that a worker has parsed is parsed again')
+  t.end()
+})
+
+test('embeddings are translated to other wires, with what the answer depends on', (t) => {
+  const text = '{"model":"m","input":["ab","cdefgh"],"encoding_format":"base64","user":"u"}'
+  const sent = encode('openai-embeddings', 'google-gemini', text)
+  t.equal(sent.path, '/models/up:batchEmbedContents')
+  t.equal((JSON.parse(sent.text) as JsonObject & { requests: unknown[] }).requests.length, 2)
+  t.same(sent.dropped, ['user'])
+  t.same(sent.echo, { model: 'm', isBase64: true, inputs: 2, inputTokens: 2 })
+  t.end()
+})
+
+test('fewer vectors than inputs are no answer', (t) => {
+  const target = testTarget('ollama-chat', { model: 'up' })
+  const answer = (vectors: number[][]) =>
+    codec.transcodeResponse({
+      surfaceId: 'openai-embeddings',
+      target,
+      body: new Uint8Array(Buffer.from(JSON.stringify({ embeddings: vectors, prompt_eval_count: 3 }))),
+      fallback: FALLBACK,
+      echo: { model: 'm', isBase64: false, inputs: 2, inputTokens: 2 },
+    })
+  const made = answer([[1], [2]])
+  t.match(JSON.parse(Buffer.from(made.body).toString()), { model: 'm', data: [{ embedding: [1] }, { index: 1 }] })
+  t.match(made, { usage: { inputTokens: 3 }, contentChars: 0 })
+  t.match(
+    thrownBy(() => answer([[1]])),
+    { code: 'upstream_malformed', message: /1 embeddings for 2 inputs/ },
+  )
+  t.end()
+})
+
+test('what routing never lets through is a fault of ours', (t) => {
+  t.match(
+    thrownBy(() => encode('openai-rerank', 'google-gemini', '{"model":"m"}')),
+    { code: 'internal' },
+  )
+  t.match(
+    thrownBy(() => encode('openai-embeddings', 'anthropic-messages', '{"model":"m","input":"a"}')),
+    { code: 'internal' },
+  )
+  const target = testTarget('openai-chat')
+  const task = { surfaceId: 'openai-rerank', target, body: new Uint8Array(2), fallback: FALLBACK }
+  t.match(
+    thrownBy(() => codec.transcodeResponse(task)),
+    { code: 'internal' },
+  )
+  const lost = { ...task, target: testTarget('anthropic-messages') }
+  t.match(
+    thrownBy(() => codec.transcodeResponse(lost)),
+    { code: 'internal' },
+  )
+  t.end()
+})
