@@ -44,7 +44,7 @@ const MAY_IMPORT: ImportTable = {
   prompts: ['errors'],
   limit: ['redis', 'errors'],
   routing: ['model', 'errors', 'config/types'],
-  upstream: ['wire', 'model', 'errors', 'config/types'],
+  upstream: ['wire', 'model', 'errors', 'config/types', 'config/credential-types'],
   offload: ['protocols', 'errors', 'package-files'],
   streams: ['redis', 'model', 'errors', 'wire'],
   redis: ['package-files'],
@@ -87,10 +87,13 @@ const ROOMS: RoomOrder = {
       'catalog',
       'schema',
     ],
-    ...['types', 'validate'],
+    ...['types', 'credential-types', 'validate'],
   ],
   limit: ['headers', 'shared', 'local', 'limiter', 'refusal'],
-  upstream: ['call', 'conceal', 'strangers', 'auth', 'deadlines', 'decompress', 'path', 'pool', 'failure', 'proxy'],
+  upstream: [
+    ...['upstream', 'credentials', 'call', 'conceal', 'strangers', 'auth', 'deadlines', 'decompress', 'path', 'pool'],
+    ...['failure', 'proxy'],
+  ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   telemetry: ['log', 'metrics', 'records'],
   pipeline: [
@@ -116,6 +119,8 @@ const ROOMS: RoomOrder = {
 const LIBRARY_HOMES: LibraryHomes = {
   'uWebSockets.js': ['src/server/', 'src/simulator/'],
   undici: ['src/upstream/', 'src/jobs/webhook/webhook.ts'],
+  aws4fetch: ['src/upstream/credentials/'],
+  jose: ['src/upstream/credentials/'],
   // The worker's entry file moves its answers' buffers with it.
   piscina: ['src/offload/pool.ts', 'workers/codec.ts'],
   msgpackr: ['src/wire/pack.ts'],
@@ -185,6 +190,11 @@ test('a codec worker loads the pure core alone', (t) => {
 
 test('what streams in Redis need is loaded only where streams are in Redis', (t) => {
   t.same(findEagerLoads(FILES, 'src/streams/redis/'), [])
+  t.end()
+})
+
+test('what obtains credentials is loaded only where a provider has credentials', (t) => {
+  t.same(findEagerLoads(FILES, 'src/upstream/credentials/authorizers'), [])
   t.end()
 })
 
@@ -278,6 +288,10 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/client/resumed-body.ts', 'test/client/resuming-fetch.test.ts'],
   ['src/client/socket-chat.ts', 'test/client/sluice-socket.test.ts'],
   ['src/client/stream-lost-error.ts', 'test/client/resuming-fetch.test.ts'],
+  // Credentials by the requests that need them.
+  ['src/upstream/credentials/authorized-call.ts', 'test/upstream/upstream.test.ts'],
+  ['src/upstream/credentials/authorizers.ts', 'test/upstream/upstream.test.ts'],
+  ['src/upstream/credentials/credentials.ts', 'test/upstream/upstream.test.ts'],
   ['src/limit/shared/shared-refusals.ts', 'test/limit/shared/redis-limiter.test.ts'],
   ['src/limit/shared/shared-state.ts', 'test/limit/shared/redis-limiter.test.ts'],
   ['src/streams/kept/port-holder.ts', 'test/streams/kept/port-reader.test.ts'],

@@ -147,6 +147,7 @@ function environmentNames(): string[] {
     ...profile.baseUrlVariables,
     ...Object.keys(profile.headerVariables ?? {}),
     ...Object.values(profile.address ?? {}).flat(),
+    ...Object.values(profile.credentials?.variables ?? {}).flat(),
   ])
   return [...new Set([...own, ...vendors, ...IGNORED_VARIABLES])].sort()
 }

@@ -104,6 +104,16 @@ const ROWS: Readonly<Record<string, Row>> = {
   sim: { ...NEWER_CHAT, url: 'https://r.x/v1/chat/completions' },
   together: { ...CHAT, url: 'https://api.together.ai/v1/chat/completions' },
   vercel: { ...CHAT, url: 'https://ai-gateway.vercel.sh/v1/chat/completions' },
+  vertex: {
+    url: 'https://europe-west1-aiplatform.googleapis.com/v1/projects/p-1/locations/europe-west1/publishers/google/models/m-1:streamGenerateContent?alt=sse',
+    auth: BEARER,
+    maxTokens: ['generationConfig', 'maxOutputTokens'],
+    streamOptions: false,
+  },
+  'vertex over anthropic-messages': {
+    ...MESSAGES,
+    url: 'https://europe-west1-aiplatform.googleapis.com/v1/projects/p-1/locations/europe-west1/publishers/anthropic/models/m-1:streamRawPredict',
+  },
   vllm: { ...CHAT, url: 'http://127.0.0.1:8000/v1/chat/completions' },
   xai: { ...NEWER_CHAT, url: 'https://api.x.ai/v1/chat/completions' },
   zhipu: { ...CHAT, url: 'https://api.z.ai/api/paas/v4/chat/completions' },

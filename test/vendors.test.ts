@@ -43,7 +43,7 @@ const ROWS: Readonly<Record<string, Row>> = {
 /** Recorded below the folder of their API, where the laws find them, or not different from it in any byte. */
 const RECORDED_ELSEWHERE = [
   ...['anthropic', 'azure-openai', 'deepseek', 'fireworks', 'google', 'groq', 'llama.cpp', 'lmstudio', 'mistral'],
-  ...['ollama', 'openai', 'openrouter', 'sim', 'together', 'vllm', 'xai'],
+  ...['ollama', 'openai', 'openrouter', 'sim', 'together', 'vertex', 'vllm', 'xai'],
 ]
 
 test('every profile has a recording', async (t) => {

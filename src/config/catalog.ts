@@ -48,6 +48,16 @@ const Door = Type.Object(
   { additionalProperties: false },
 )
 
+/** What an entry's `credentials` need not say: defaults, and the variables that set an option; the first that is set counts. */
+const CredentialDefaults = Type.Object(
+  {
+    kind: Type.String({ pattern: '^(?:aws|gcp|entra)$' }),
+    defaults: Type.Optional(Type.Record(Type.String({ pattern: '^[A-Za-z]+$' }), Type.String({ minLength: 1 }))),
+    variables: Type.Optional(Type.Record(Type.String({ pattern: '^[A-Za-z]+$' }), Variables)),
+  },
+  { additionalProperties: false },
+)
+
 const VendorProfile = Type.Object(
   {
     name: Type.String({ pattern: NAME_PATTERN }),
@@ -69,6 +79,7 @@ const VendorProfile = Type.Object(
     /** Where the vendor differs from the protocol's default. */
     versionSegment: Type.Optional(Type.String({ pattern: SEGMENT_PATTERN })),
     auth: Auth,
+    credentials: Type.Optional(CredentialDefaults),
     /** Environment variables that hold the key; the first that is set counts. */
     keyVariables: Variables,
     baseUrlVariables: Variables,

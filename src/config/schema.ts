@@ -340,7 +340,17 @@ export const QuirkOverrides = section('Where this server differs from its profil
   deploymentApiVersion: Type.Optional(
     nullable(Type.String({ minLength: 1 }), 'Date for the api-version query parameter; null for none.'),
   ),
+  // Without a default, which would replace what the profile says.
+  rawPredictVersion: Type.Optional(
+    Type.Union([Type.String({ minLength: 1 }), Type.Null()], {
+      description: 'Version for the body of a server that has the model in the path, as :rawPredict; null for others.',
+    }),
+  ),
 })
+
+function credential(description: string) {
+  return Type.Optional(Type.String({ minLength: 1, maxLength: 16_384, description }))
+}
 
 function addressPart(pattern: string, description: string) {
   return Type.Optional(Type.String({ pattern, description }))
@@ -364,9 +374,34 @@ export const ProviderEntry = section('One provider.', {
   address: section('What the base URL of its profile leaves open.', {
     resource: addressPart('^[A-Za-z0-9][A-Za-z0-9-]{0,62}$', 'Name of the resource, which begins the host.'),
     region: addressPart('^[a-z]{2,}(?:-[a-z0-9]+)+$', 'Region, such as eu-central-1.'),
+    project: addressPart('^[a-z0-9][a-z0-9.:-]{0,127}$', 'Id or number of the project.'),
+    location: addressPart('^[a-z][a-z0-9-]{0,62}$', 'Location, such as europe-west1, eu or global.'),
     account: addressPart('^[A-Za-z0-9]{1,64}$', 'Id of the account.'),
   }),
   apiKey: Type.Optional(Type.String({ maxLength: 16_384, description: 'API key of the provider.' })),
+  credentials: nullable(
+    section('Credentials that expire, in place of an apiKey.', {
+      kind: Type.Enum(['aws', 'gcp', 'entra'], {
+        description:
+          'aws signs each request; gcp and entra send bearer tokens. Each finds what is not set here by itself.',
+      }),
+      accessKeyId: credential('Access key of aws; the variables of the vendor set it, too.'),
+      secretAccessKey: credential('Secret of the access key.'),
+      sessionToken: credential('Session token of a temporary access key.'),
+      roleArn: credential('Role that aws assumes by web identity.'),
+      tokenFile: credential('File with the token for that role, which the platform renews.'),
+      service: credential('Name of the service in signatures, where it is not that of the profile.'),
+      file: credential('File with the service account of gcp, as JSON.'),
+      json: credential('The service account itself, as JSON.'),
+      tenant: credential('Tenant of entra.'),
+      clientId: credential('Id of the application, or of the managed identity.'),
+      clientSecret: credential('Secret of the application; without one the identity of the machine counts.'),
+      scope: credential('Scope of the tokens.'),
+      tokenUrl: credential('Address of the token endpoint.'),
+      metadataUrl: credential('Address of the metadata server.'),
+    }),
+    'Credentials of a cloud; null for an apiKey.',
+  ),
   headers: Type.Record(
     Type.String({ pattern: HEADER_NAME_PATTERN }),
     Type.String({ pattern: HEADER_VALUE_PATTERN, maxLength: 8192 }),

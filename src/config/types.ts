@@ -3,6 +3,7 @@
 import { type EndpointId } from '../model/endpoint.js'
 import { type JsonObject } from '../model/json.js'
 import { type Quirks } from '../model/target.js'
+import { type CredentialsConfig } from './credential-types.js'
 
 export type Config = {
   readonly server: ServerConfig
@@ -253,6 +254,8 @@ export type ProviderConfig = {
   readonly apiKey: string | null
   /** How a key is sent, the configured one or a caller's own. */
   readonly auth: AuthScheme
+  /** Absent or null: the key alone. A caller's own key is sent in place of both. */
+  readonly credentials?: CredentialsConfig | null
   /** Further fixed request headers, lower-case names. */
   readonly headers: Readonly<Record<string, string>>
   readonly limits: { readonly concurrency: number | null }

@@ -27,11 +27,12 @@ import { type KeptStreams } from '../streams/kept/registry.js'
 import { createLog, type LogDestination } from '../telemetry/log/log.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
-import { Upstream } from '../upstream/call.js'
 import { AnswerSecrets } from '../upstream/conceal.js'
+import { type CredentialStore } from '../upstream/credentials/credentials.js'
 import { type Pools } from '../upstream/pool/pools.js'
 import { parseProxy } from '../upstream/proxy.js'
 import { base64Length, fetchAttachment } from '../upstream/strangers/attachment.js'
+import { Upstream } from '../upstream/upstream.js'
 
 /** Retry-After during maintenance: short enough for a retry soon after its end, long enough to avoid many before. */
 const MAINTENANCE_RETRY_MS = 30_000
@@ -42,6 +43,7 @@ export type LoopResources = {
   readonly memoryCells: Readonly<Record<MemoryUse, SharedArrayBuffer>>
   readonly metrics: LoopMetrics
   readonly pools: Pools
+  readonly credentials: CredentialStore
   readonly offload: Offload
   /** The limits shared by all nodes; null for a single node. */
   readonly sharedLimits: SharedState | null
@@ -89,6 +91,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
   })
   const upstream = new Upstream({
     pools,
+    credentials: resources.credentials,
     maxResponseBytes: config.server.maxResponseBytes,
     dialectHeaders: (provider) => dialects.get(provider.protocol)?.headers ?? {},
   })
@@ -106,7 +109,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
     limiter,
     prompts,
     fetching: createFetching(config, slots, resources),
-    secrets: new AnswerSecrets(),
+    secrets: new AnswerSecrets((provider) => upstream.secretsOf(provider)),
   }
   const pipeline = createPipeline(parts)
   const refusal = refusalOfMaintenance(config) ?? createRefusal(limiter, resources)
@@ -235,10 +238,33 @@ function secretsOf(config: Config): string[] {
     provider.apiKey,
     ...Object.values(provider.headers),
     ...proxySecrets(provider),
+    ...credentialSecrets(provider),
   ])
   const { secret, previousSecret } = config.jobs.webhook
   const ours = [config.metrics.token, redisSecret(config), secret, previousSecret, config.streams.tokenSecret]
   return [...secrets, ...ours].filter((each): each is string => each !== null && each !== '')
+}
+
+/** What is configured; what is obtained by it is known to the upstream alone, which never logs it. */
+function credentialSecrets({ credentials = null }: ProviderConfig): string[] {
+  if (credentials === null) return []
+  const { source } = credentials
+  switch (source.from) {
+    case 'form':
+      return [source.form.client_secret ?? '', source.form.refresh_token ?? '']
+    case 'assertion':
+      // Its lines, too: errors quote parts of a text.
+      return [source.privateKey, ...source.privateKey.split('\n').filter((line) => !line.startsWith('-----'))]
+    case 'metadata':
+      return source.headers['x-identity-header'] === undefined ? [] : [source.headers['x-identity-header']]
+    case 'keys':
+      return [source.secretAccessKey, source.sessionToken ?? '']
+    case 'container':
+      return [source.token ?? '']
+    case 'web-identity':
+    case 'instance':
+      return []
+  }
 }
 
 /** The credentials in the forms in which they are sent and configured. */

@@ -22,6 +22,7 @@ import { createMetricsCells } from '../telemetry/metrics/cells.js'
 import { type MetricsConfig } from '../telemetry/metrics/layout.js'
 import { createMetrics, type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { createScrape, type Scrape } from '../telemetry/metrics/scrape.js'
+import { CredentialStore } from '../upstream/credentials/credentials.js'
 import { Pools } from '../upstream/pool/pools.js'
 import { logBreaker } from './breaker-states.js'
 import { CLOCK } from './clock.js'
@@ -97,6 +98,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     memoryCells: { receiving: cells.receiving, fetched: cells.fetched, kept: cells.kept },
     metrics,
     pools: new Pools({ onUnsolicited }),
+    credentials: new CredentialStore(Date.now),
     offload: createOffload(createCodec(PROTOCOLS, ENDPOINTS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),

@@ -48,4 +48,6 @@ export type Quirks = {
   readonly defaultMaxTokens: number
   /** The model goes into the path as a deployment and `api-version` into the query. */
   readonly deploymentApiVersion: string | null
+  /** The model goes into the path, `models/{model}:rawPredict`, and this version into the body. */
+  readonly rawPredictVersion: string | null
 }

@@ -8,9 +8,9 @@ import { type RetryBudget } from '../routing/retry.js'
 import { type Router } from '../routing/router.js'
 import { type ThinkingMemory } from '../routing/thinking.js'
 import { type Log, type Metrics } from '../telemetry/records.js'
-import { type Upstream } from '../upstream/call.js'
 import { type AnswerSecrets } from '../upstream/conceal.js'
 import { type Fetched, type Room } from '../upstream/strangers/attachment.js'
+import { type Upstream } from '../upstream/upstream.js'
 
 export type PipelineContext = {
   readonly config: Config
@@ -20,7 +20,7 @@ export type PipelineContext = {
   readonly breakers: Breakers
   readonly retryBudget: RetryBudget
   readonly thinking: ThinkingMemory
-  readonly upstream: Pick<Upstream, 'call'>
+  readonly upstream: Pick<Upstream, 'call' | 'secretsOf'>
   readonly secrets: AnswerSecrets
   readonly metrics: Metrics
   readonly log: Log

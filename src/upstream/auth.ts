@@ -56,6 +56,12 @@ export function withCallerKey(provider: ProviderConfig, callerKey: string): Prov
   return { ...provider, apiKey: callerKey, headers: Object.fromEntries(headers) }
 }
 
+/** Both lists with these headers at their end; the names must not be in them yet. */
+export function withHeaders(fixed: FixedHeaders, headers: readonly string[]): FixedHeaders {
+  const { stream, whole, replaceable } = fixed
+  return { stream: [...stream, ...headers], whole: [...whole, ...headers], replaceable }
+}
+
 /** The list for one request. A parameter header is added, or replaces the dialect's default; it never touches another. */
 export function withParameters(
   fixed: FixedHeaders,

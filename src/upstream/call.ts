@@ -5,21 +5,12 @@
 import { type Dispatcher } from 'undici'
 import { type ProviderConfig, type Timeouts } from '../config/types.js'
 import { GatewayError, toGatewayError } from '../errors.js'
-import {
-  buildHeaders,
-  type FixedHeaders,
-  type MediaHeaders,
-  type ParameterHeaders,
-  withCallerKey,
-  withMedia,
-  withParameters,
-} from './auth.js'
+import { type MediaHeaders, type ParameterHeaders } from './auth.js'
 import { Deadlines } from './deadlines.js'
 import { Decompressor, isCompressed } from './decompress.js'
 import { failureOf, isStaleConnection, timeoutFailure } from './failure.js'
-import { joinPath } from './path.js'
 import { type PooledHandler } from './pool/client-pool.js'
-import { type PoolLink, type PoolStats, type Pools } from './pool/pools.js'
+import { type PoolLink } from './pool/pools.js'
 import { PROXY_AUTHENTICATION_REQUIRED, PROXY_AUTHENTICATION_STATUS, ProxyError } from './proxy.js'
 
 export type UpstreamRequest = {
@@ -65,79 +56,8 @@ export type UpstreamCall = {
   readonly attempts: number
 }
 
-export type UpstreamOptions = {
-  readonly pools: Pools
-  /** Largest whole answer, and largest unpacked answer of any kind. */
-  readonly maxResponseBytes: number
-  /** The fixed headers of the provider's dialect. */
-  readonly dialectHeaders: (provider: ProviderConfig) => ParameterHeaders
-}
-
-/** All calls of one event loop. */
-export class Upstream {
-  readonly #options: UpstreamOptions
-  readonly #headers = new WeakMap<ProviderConfig, FixedHeaders>()
-
-  constructor(options: UpstreamOptions) {
-    this.#options = options
-  }
-
-  /**
-   * Builds what every call to this provider needs, so that a wrong configuration fails at start.
-   * @throws misconfigured
-   */
-  prepare(provider: ProviderConfig): void {
-    this.#options.pools.of(provider)
-    this.#headersOf(provider)
-  }
-
-  /** Sends one request. Never throws: every failure reaches `handler.onError`. */
-  call(request: UpstreamRequest, handler: CallHandler, timeouts: Timeouts): UpstreamCall {
-    const call = new LiveCall(request, handler, { timeouts, maxResponseBytes: this.#options.maxResponseBytes })
-    try {
-      const link = this.#options.pools.of(request.provider)
-      const path = joinPath(link.basePath, request.path)
-      const { callerKey = null } = request
-      const fixed =
-        callerKey === null ? this.#headersOf(request.provider) : this.#headersWith(request.provider, callerKey)
-      const own = withMedia(withParameters(fixed, request.isStream, request.headers), request.media)
-      const headers = link.proxyHeaders.length === 0 ? own : [...own, ...link.proxyHeaders]
-      // undici takes no readonly array but does not change it.
-      const options = { path, method: 'POST' as const, ...bodyOptions(headers as string[], request.body) }
-      const isLast = isSurplus(link) || (callerKey !== null && isIsolated(request.provider))
-      call.start(link, isLast ? { ...options, reset: true } : options)
-    } catch (error) {
-      call.failLater(toGatewayError(error))
-    }
-    return call
-  }
-
-  stats(provider: Pick<ProviderConfig, 'name'>): PoolStats {
-    return this.#options.pools.stats(provider)
-  }
-
-  /** Built for each request, so that a caller's key is never kept. */
-  #headersWith(provider: ProviderConfig, callerKey: string): FixedHeaders {
-    return buildHeaders(withCallerKey(provider, callerKey), this.#options.dialectHeaders(provider))
-  }
-
-  #headersOf(provider: ProviderConfig): FixedHeaders {
-    let headers = this.#headers.get(provider)
-    if (headers === undefined) {
-      headers = buildHeaders(provider, this.#options.dialectHeaders(provider))
-      this.#headers.set(provider, headers)
-    }
-    return headers
-  }
-}
-
-/** True if the connections to keep are all busy: a further one is closed after its answer. */
-function isSurplus({ provider, pool }: PoolLink): boolean {
-  const { maxIdleConnections = null } = provider
-  return maxIdleConnections !== null && pool.busy >= maxIdleConnections
-}
-
-function isIsolated({ isolation = 'none' }: ProviderConfig): boolean {
+/** Its connections are not for everybody. */
+export function isIsolated({ isolation = 'none' }: ProviderConfig): boolean {
   return isolation !== 'none'
 }
 
@@ -152,14 +72,8 @@ function proxyRefusal(): GatewayError {
   return failureOf(new ProxyError(PROXY_AUTHENTICATION_REQUIRED), 'before-head', 0)
 }
 
-/** undici's types know no iterable body, but undici does, and sends its pieces one by one: their length must be told. */
-function bodyOptions(headers: string[], body: UpstreamRequest['body']): { headers: string[]; body: Uint8Array } {
-  if (body instanceof Uint8Array) return { headers, body }
-  const length = body.reduce((total, piece) => total + piece.length, 0)
-  return { headers: [...headers, 'content-length', String(length)], body: body as unknown as Uint8Array }
-}
-
-type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }
+/** The limits of one call; `maxResponseBytes` is that of the whole answer. */
+export type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }
 type Dispatch = { readonly link: PoolLink; readonly options: Dispatcher.DispatchOptions }
 
 /** Thrown into undici to drop a request that was aborted while it waited: unlike an abort it does not close the new connection. */
@@ -170,7 +84,7 @@ const ABORTED = Object.freeze(new GatewayError('client_gone', { message: 'Aborte
 const MAX_ATTEMPTS = 2
 
 /** undici's handler object and the caller's handle in one: no closure and no promise per chunk. */
-class LiveCall implements UpstreamCall, PooledHandler {
+export class LiveCall implements UpstreamCall, PooledHandler {
   readonly #handler: CallHandler
   readonly #limits: CallLimits
   readonly #isStream: boolean

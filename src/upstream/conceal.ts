@@ -16,7 +16,11 @@ const DIGITS = /^\d*$/
 const MIN_REST_CHARS = 4
 
 /** The owner of the secrets: the provider, and the caller whose key was sent in place of the provider's. */
-export type Secretive = Pick<ProviderConfig, 'apiKey' | 'headers'> & { readonly callerKey?: string | null }
+export type Secretive = Pick<ProviderConfig, 'apiKey' | 'headers'> & {
+  readonly callerKey?: string | null
+  /** Credentials that the provider has at present, besides its key. */
+  readonly tokens?: readonly string[]
+}
 
 /** The same error without the provider's key and configured headers; the error itself if it contains none. */
 export function concealSecrets(provider: Secretive, error: GatewayError): GatewayError {
@@ -51,7 +55,7 @@ function concealWord(provider: Secretive, word: string | null): string | null {
 /** The text without the provider's key and configured headers, in any of their forms. */
 export function concealText(provider: Secretive, text: string): string {
   const forms = secretForms(
-    [provider.apiKey ?? '', provider.callerKey ?? '', ...Object.values(provider.headers)],
+    [provider.apiKey ?? '', provider.callerKey ?? '', ...(provider.tokens ?? []), ...Object.values(provider.headers)],
     MIN_SECRET_CHARS,
   )
   const pattern = patternOf(forms)
@@ -61,7 +65,8 @@ export function concealText(provider: Secretive, text: string): string {
 /** Removes the provider's secrets from bytes that pass unchanged; returns the same object if there are none. */
 export function byteConceal(provider: Secretive): (bytes: Buffer) => Buffer {
   const headers = Object.values(provider.headers).filter((value) => value.length >= MIN_HEADER_SECRET_CHARS)
-  const pattern = patternOf(secretForms([provider.apiKey ?? '', ...headers], MIN_SECRET_CHARS))
+  const secrets = [provider.apiKey ?? '', ...(provider.tokens ?? []), ...headers]
+  const pattern = patternOf(secretForms(secrets, MIN_SECRET_CHARS))
   if (pattern === null) return (bytes) => bytes
   return (bytes) => {
     // As latin1, so that bytes that are not text stay unchanged.
@@ -77,12 +82,20 @@ export type Conceal = (bytes: Uint8Array) => Uint8Array
 /** The secrets of a configuration's providers as whole answers are searched for them: made once for each provider. */
 export class AnswerSecrets {
   readonly #known = new WeakMap<ProviderConfig, Conceal>()
+  readonly #tokensOf: (provider: ProviderConfig) => readonly string[]
+
+  /** `tokensOf`: the credentials that a provider has at present, besides its key. */
+  constructor(tokensOf: (provider: ProviderConfig) => readonly string[]) {
+    this.#tokensOf = tokensOf
+  }
 
   /** For content: searches only for secrets that are too long to be a word of an ordinary answer. */
   of(provider: ProviderConfig): Conceal {
     let conceal = this.#known.get(provider)
     if (conceal === undefined) {
-      conceal = concealAnswer(provider)
+      const fixed = concealAnswer(provider)
+      const isFixed = (provider.credentials ?? null) === null
+      conceal = isFixed ? fixed : (bytes) => concealTokens(fixed(bytes), this.#tokensOf(provider))
       this.#known.set(provider, conceal)
     }
     return conceal
@@ -103,6 +116,12 @@ function concealAnswer({ apiKey, headers }: ProviderConfig): Conceal {
     for (const needle of needles) if (buffer.includes(needle)) return replaceIn(buffer, pattern)
     return bytes
   }
+}
+
+/** They change, so their patterns are not kept; hardly any answer holds one. */
+function concealTokens(bytes: Uint8Array, tokens: readonly string[]): Uint8Array {
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return tokens.some((token) => buffer.includes(token)) ? replaceIn(buffer, patternOf([...tokens])) : bytes
 }
 
 function isBase64Of(form: string, secrets: readonly string[]): boolean {

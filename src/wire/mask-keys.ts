@@ -12,10 +12,12 @@ const KEY_LIKE = new RegExp(
     String.raw`\b(?:sk|pk|rk|gsk|xai|hf|r8|pplx|nvapi|whsec|ghp)[-_][\w*.-]{5,}[\w*-]`,
     String.raw`\b(?:AIza|ya29\.)[\w-]{6,}`,
     String.raw`\beyJ[\w-]{6,}(?:\.[\w-]*)*`,
+    String.raw`\b(?:AKIA|ASIA)[A-Z0-9]{16}\b`,
+    '-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?',
     String.raw`(?<=://)[^/\s:@]*:[^/\s@]+(?=@)`,
     String.raw`(\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}`,
     String.raw`([?&](?:key|api[-_]?key|token|access_token|secret|signature)=)[^\s&"']+`,
-    String.raw`(\b(?:x-)?(?:api[-_]?key|access[-_]?token|secret)"?\s{0,2}[:=]\s{0,2}"?|\bkey=)[^\s&"',;]{8,}`,
+    String.raw`(\b(?:x-)?(?:api[-_]?key|(?:access|session|security)[-_]?token|secret[-_]?access[-_]?key|(?:client[-_]?)?secret|signature)"?\s{0,2}[:=]\s{0,2}"?|\bkey=)[^\s&"',;]{8,}`,
   ].join('|'),
   'gi',
 )

@@ -21,7 +21,7 @@ const VENDORS = [
   ],
   ...['fireworks', 'azure-openai', 'llama.cpp', 'lmstudio', 'sim'],
   ...['baseten', 'cerebras', 'cohere', 'huggingface', 'minimax', 'moonshot', 'nvidia', 'perplexity', 'qwen'],
-  ...['sambanova', 'vercel', 'zhipu', 'cloudflare', 'bedrock'],
+  ...['sambanova', 'vercel', 'zhipu', 'cloudflare', 'bedrock', 'vertex'],
 ]
 
 function profile(name: string) {
@@ -39,8 +39,11 @@ test('all vendors have a profile with a known protocol and a source for its fact
   t.end()
 })
 
-test('each profile has a key variable, or needs no key', (t) => {
-  for (const each of CATALOG.profiles) t.ok(each.keyVariables.length > 0 || each.keyless === true, each.name)
+test('each profile has a key variable, needs no key, or has credentials', (t) => {
+  for (const each of CATALOG.profiles) {
+    const hasCredentials = each.credentials !== undefined
+    t.ok(each.keyVariables.length > 0 || each.keyless === true || hasCredentials, each.name)
+  }
   const variables = CATALOG.profiles.flatMap((each) => [
     ...each.keyVariables,
     ...each.baseUrlVariables,
@@ -139,7 +142,7 @@ test('the environment example names every variable that is read', (t) => {
   const read = own.filter((name) => !constants.has(name))
   for (const each of CATALOG.profiles) {
     read.push(...each.keyVariables, ...each.baseUrlVariables, ...Object.keys(each.headerVariables ?? {}))
-    read.push(...Object.values(each.address ?? {}).flat())
+    read.push(...Object.values(each.address ?? {}).flat(), ...Object.values(each.credentials?.variables ?? {}).flat())
   }
   for (const name of [...read, 'PORT', 'HOST']) t.ok(named.has(name) || isImport(name), name)
   t.notMatch(example, /^[^#\n]/m, 'every line is a comment')

@@ -14,9 +14,11 @@ const UNCOMMENTED = EXAMPLE.replace(/^(\s*)#(?=\S)/gm, '$1')
 const ENV = {
   TEAM_A_KEY: 'team-a-key-0123456789',
   OPENAI_API_KEY: 'sk-x',
-  AZURE_OPENAI_API_KEY: 'a',
-  AWS_BEARER_TOKEN_BEDROCK: 'b',
   CLOUDFLARE_API_TOKEN: 'c',
+  AZURE_CLIENT_SECRET: 'd',
+  AWS_ACCESS_KEY_ID: 'AKIA1',
+  AWS_SECRET_ACCESS_KEY: 'e',
+  AWS_SESSION_TOKEN: 'f',
 }
 
 type Node = {
@@ -88,14 +90,19 @@ test('as it is, the example changes nothing', (t) => {
 test('uncommented, the example loads', (t) => {
   const text = UNCOMMENTED.replace(/^( {2}| {4})tls:\n(?:\1 {2}.*\n)+/gm, '')
   t.notSame(text, UNCOMMENTED, 'certificates are not at hand here')
-  const { config } = load(text, ENV)
+  const { config } = load(text.replace(/^ {6}(?:file: service-account|json: ).*\n/gm, ''), ENV)
   t.same(config.warnings, [])
   t.match(config.keys, [{ name: 'team-a' }, { name: 'team-b' }])
   t.match(config.providers, [
     { name: 'openai', apiKey: 'sk-x' },
-    { name: 'azure-openai', baseUrl: 'https://my-resource.openai.azure.com/openai/v1' },
-    { name: 'bedrock', baseUrl: 'https://bedrock-runtime.eu-central-1.amazonaws.com/openai/v1' },
     { name: 'cloudflare' },
+    {
+      name: 'azure-openai',
+      baseUrl: 'https://my-resource.openai.azure.com/openai/v1',
+      credentials: { kind: 'bearer' },
+    },
+    { name: 'bedrock', credentials: { kind: 'signature', region: 'eu-central-1', source: { from: 'keys' } } },
+    { name: 'vertex', credentials: { kind: 'bearer', source: { from: 'metadata' } } },
     { name: 'local', baseUrl: 'http://127.0.0.1:8000/v1' },
   ])
   t.match(config.models, [{ name: 'smart' }, { name: 'fast', fallbacks: ['smart'] }])

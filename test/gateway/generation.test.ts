@@ -1,5 +1,6 @@
 // What a configuration decides, and what it finds again after a reload. The parts at work are in test/e2e/reload.test.ts.
 
+import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -28,6 +29,11 @@ providers:
   changed: { protocol: openai-chat, baseUrl: "http://127.0.0.1:1/${path}" }
 `
 const RUNNING = load(yaml('one')).config
+
+const PEM = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString()
+const ACCOUNT = JSON.stringify({ type: 'service_account', client_email: 'r@p', private_key: PEM })
 
 test('an unchanged provider remains the same object and keeps its connections; a changed one does not', (t) => {
   const next = load(yaml('two')).config
@@ -89,6 +95,20 @@ providers:
     headers: { x-token: canary-header }
     proxy: "http://proxy-user:canary%2Fproxy@proxy.example:8080"
   two: { protocol: openai-chat, baseUrl: "http://i/v1", apiKey: k, proxy: "http://canary-user@proxy.example:8080" }
+  sign:
+    protocol: openai-chat
+    baseUrl: "http://j/v1"
+    profile: bedrock
+    address: { region: eu-1 }
+    credentials: { kind: aws, accessKeyId: AKIA1, secretAccessKey: canary-secret-access, sessionToken: canary-session }
+  form:
+    profile: azure-openai
+    address: { resource: r }
+    credentials: { kind: entra, tenant: t, clientId: c, clientSecret: canary-client-secret }
+  robot:
+    profile: vertex
+    address: { project: pp, location: eu }
+    credentials: { kind: gcp, json: '${ACCOUNT}' }
 metrics: { token: canary-metrics }
 redis: { url: "redis://user:canary%2Fredis@h:6379/1" }
 jobs: { webhook: { secret: canary-webhook-new, previousSecret: canary-webhook-old } }
@@ -98,7 +118,8 @@ streams: { tokenSecret: canary-of-stream-links }
   const basic = Buffer.from('proxy-user:canary/proxy').toString('base64')
   const secrets = ['canary-provider', 'canary-header', 'canary/proxy', 'canary%2Fproxy', basic, `Basic ${basic}`]
   secrets.push('canary-user', 'canary-metrics', 'canary/redis', 'canary-webhook-new', 'canary-webhook-old')
-  secrets.push('canary-of-stream-links')
+  secrets.push('canary-of-stream-links', 'canary-secret-access', 'canary-session', 'canary-client-secret')
+  secrets.push(PEM, PEM.split('\n')[5] ?? '')
   for (const secret of secrets) generation.log.info({ text: `it says ${secret} there` }, 'a line')
   const lines = (await logged()).trim().split('\n')
   t.equal(lines.length, secrets.length)

@@ -84,8 +84,9 @@ export class PipelineRig {
           this.calls.push(call)
           return call
         },
+        secretsOf: () => [],
       },
-      secrets: new AnswerSecrets(),
+      secrets: new AnswerSecrets(() => []),
       metrics: this.metrics,
       log: {
         exchange: (record) => this.records.push(record),

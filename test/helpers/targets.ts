@@ -18,6 +18,7 @@ export const PLAIN_QUIRKS: Quirks = Object.freeze({
   maxTemperature: 2,
   defaultMaxTokens: 4096,
   deploymentApiVersion: null,
+  rawPredictVersion: null,
 })
 
 export function testTarget(protocol: string, over: Partial<Target> = {}, quirks: Partial<Quirks> = {}): Target {

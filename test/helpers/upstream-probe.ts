@@ -4,16 +4,20 @@ import { type GatewayError } from '../../src/errors.js'
 import {
   type CallHandler,
   type ResponseHeaders,
-  Upstream,
   type UpstreamCall,
   type UpstreamRequest,
 } from '../../src/upstream/call.js'
+import { CredentialStore } from '../../src/upstream/credentials/credentials.js'
 import { Pools } from '../../src/upstream/pool/pools.js'
+import { Upstream } from '../../src/upstream/upstream.js'
 
 /** An Upstream with its own pools. */
-export function testUpstream(maxResponseBytes = 1024 * 1024): { upstream: Upstream; pools: Pools } {
-  const pools = new Pools()
-  return { pools, upstream: new Upstream({ pools, maxResponseBytes, dialectHeaders: () => ({}) }) }
+export function testUpstream(
+  maxResponseBytes = 1024 * 1024,
+  { pools = new Pools(), nowMs = Date.now }: { readonly pools?: Pools; readonly nowMs?: () => number } = {},
+): { upstream: Upstream; pools: Pools } {
+  const credentials = new CredentialStore(nowMs)
+  return { pools, upstream: new Upstream({ pools, credentials, maxResponseBytes, dialectHeaders: () => ({}) }) }
 }
 
 /** What one call came to. */

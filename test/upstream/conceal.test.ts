@@ -1,7 +1,7 @@
 // What a provider says of its own key never reaches a client, in whatever form it says it.
 import { test } from 'tap'
 import { type errorData, GatewayError } from '../../src/errors.js'
-import { AnswerSecrets, byteConceal, concealSecrets } from '../../src/upstream/conceal.js'
+import { AnswerSecrets, byteConceal, concealSecrets, concealText } from '../../src/upstream/conceal.js'
 import { testProvider } from '../helpers/targets.js'
 
 const KEY = 'canary.Provider/"key"+0001'
@@ -72,7 +72,7 @@ test('in whole answers keys and header values of 16 characters and more are mask
     apiKey: key,
     headers: { 'x-tenant': 'canary-tenant-0000007', 'x-short': 'canary-short' },
   })
-  const secrets = new AnswerSecrets()
+  const secrets = new AnswerSecrets(() => [])
   const conceal = secrets.of(provider)
   t.equal(secrets.of(provider), conceal, 'made once')
   const shown = (text: string) => Buffer.from(conceal(Buffer.from(text))).toString()
@@ -83,5 +83,25 @@ test('in whole answers keys and header values of 16 characters and more are mask
   t.equal(conceal(clean), clean, 'the same object')
   const digits = secrets.of(testProvider('http://x', { apiKey: '1234567890123456' }))
   t.equal(Buffer.from(digits(Buffer.from('{"n":1234567890123456}'))).toString(), '{"n":1234567890123456}')
+  t.end()
+})
+
+test('credentials that a provider has at present are masked like its key, wherever they appear', (t) => {
+  let tokens: readonly string[] = []
+  const source = { from: 'metadata', url: 'http://127.0.0.1:1/', headers: {} } as const
+  const provider = testProvider('http://x', { credentials: { kind: 'bearer', source, proxy: null } })
+  const conceal = new AnswerSecrets(() => tokens).of(provider)
+  const answer = Buffer.from('{"a":"first-token-1 second-token-2"}')
+  t.equal(conceal(answer), answer, 'there are none yet')
+  for (const [held, shown] of [
+    [['first-token-1'], '{"a":"*** second-token-2"}'],
+    [['second-token-2', 'other'], '{"a":"first-token-1 ***"}'],
+  ] as const) {
+    tokens = held
+    t.equal(Buffer.from(conceal(answer)).toString(), shown)
+  }
+  const secretive = { apiKey: null, headers: {}, tokens: ['first-token-1'] }
+  t.equal(concealText(secretive, 'Bad token first-token-1.'), 'Bad token ***.')
+  t.equal(byteConceal(secretive)(answer).toString(), '{"a":"*** second-token-2"}')
   t.end()
 })

@@ -1,6 +1,5 @@
 // The way through a proxy: what it is asked, and every way in which it can fail.
 import { test } from 'tap'
-import { Upstream } from '../../src/upstream/call.js'
 import { Pools } from '../../src/upstream/pool/pools.js'
 import { parseProxy } from '../../src/upstream/proxy.js'
 import { Authority } from '../helpers/certificates.js'
@@ -196,7 +195,7 @@ test('a proxy may itself be spoken to over TLS', async (t) => {
   const authority = new Authority(t)
   const far = await TlsUpstream.listen(t, authority.issue('far', { names: 'DNS:provider.test' }))
   const pools = new Pools()
-  const upstream = new Upstream({ pools, maxResponseBytes: 1000, dialectHeaders: () => ({}) })
+  const upstream = testUpstream(1000, { pools }).upstream
   t.teardown(() => pools.close(0))
   // The authority of the provider is not asked to vouch for the proxy: only those that Node knows are.
   const tls = { ca: authority.ca, cert: null, key: null, serverName: null }

@@ -9,6 +9,7 @@ test('masks keys by the prefixes of the vendors', async (t) => {
     ...['sk-proj-AbC_123456789xyz', 'sk-ant-api03-AbCd_EfGh-9', 'sk-or-v1-0123456789', 'pk-0123456', 'rk_live_0123456'],
     ...['gsk_0123456789abcdef', 'xai-0123456789', 'hf_abcdefgh12345678', 'r8_abcdefgh', 'pplx-0123456789'],
     ...['nvapi-0123456789', 'whsec_0123456789', 'ghp_0123456789', 'AIzaSyA-0123456789_abcdefg', 'ya29.A0ARrdaM'],
+    ...['AKIAIOSFODNN7EXAMPLE', 'ASIAIOSFODNN7EXAMPLE'],
     ...['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln', 'eyJhbGciOiJI'],
   ]
   for (const key of keys) {
@@ -34,6 +35,11 @@ test('masks what stands behind the name of an auth scheme, a query member or a f
     ['{"secret": "abcdefghij"}', '{"secret": "***"}'],
     ['x-api-key: abcdefghij, next', 'x-api-key: ***, next'],
     ['with key=abcdefghij;', 'with key=***;'],
+    ['x-amz-security-token: IQoJb3JpZ2luX2VjEA==', 'x-amz-security-token: ***'],
+    ['{"SecretAccessKey":"abcdefghij/+"}', '{"SecretAccessKey":"***"}'],
+    ['client_secret=abcdefghij&x', 'client_secret=***&x'],
+    ['SignedHeaders=host, Signature=0123456789abcdef', 'SignedHeaders=host, Signature=***'],
+    ['-----BEGIN PRIVATE KEY-----\nabc/+==\n-----END PRIVATE KEY-----.', '***.'],
   ]
   for (const [text, masked] of cases) t.equal(maskKeys(text), masked)
 })

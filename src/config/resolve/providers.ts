@@ -3,6 +3,7 @@
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { type Quirks } from '../../model/target.js'
 import { type Catalog, type ProtocolDefaults, type VendorProfile } from '../catalog.js'
+import { type CredentialsConfig } from '../credential-types.js'
 import { type ProviderEntry } from '../schema.js'
 import { type LeftOut } from '../sources/environment.js'
 import { type Variables } from '../sources/substitute.js'
@@ -10,6 +11,7 @@ import { type ProviderConfig } from '../types.js'
 import { nearestName, type Path, ProblemList, refusal } from '../validate/problem.js'
 import { normaliseBaseUrl, withoutVersion } from './base-url.js'
 import { fillAddress } from './cloud/address.js'
+import { resolveCredentials } from './cloud/credentials.js'
 import { resolveProviderTls } from './provider-tls.js'
 import { resolveProxy } from './proxies.js'
 import { type TlsFiles } from './tls-files.js'
@@ -84,7 +86,9 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
   if (apiKey !== null && !HEADER_SAFE.test(apiKey)) {
     context.problems.add([...at, 'apiKey'], 'must be printable ASCII without spaces')
   }
-  const reason = context.isKeyOptional === true ? null : whyLeftOut(name, { entry, profile, apiKey }, context)
+  const credentials = resolveOwnCredentials(name, entry, { profile, at }, context)
+  const isEnough = context.isKeyOptional === true || entry.credentials !== null
+  const reason = isEnough ? null : whyLeftOut(name, { entry, profile, apiKey }, context)
   if (reason !== null) {
     context.warnings.push(`provider ${name} is ignored: ${reason}`)
     context.leftOut?.push({ name, reason })
@@ -95,7 +99,8 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     profile: profile?.name ?? null,
     protocol,
     baseUrl,
-    apiKey,
+    apiKey: credentials === null ? apiKey : null,
+    credentials,
     auth: (fitting ?? defaults).auth,
     headers: { ...fitting?.headers, ...entry.headers },
     limits: entry.limits,
@@ -111,6 +116,24 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     isolation: entry.isolation,
     ...resolveConnection(name, entry, { baseUrl, at }, context),
   }
+}
+
+type Owner = { readonly profile: VendorProfile | null; readonly at: Path }
+
+/** They take the place of the key, and of any header that would do so. */
+function resolveOwnCredentials(
+  name: string,
+  entry: ProviderEntry,
+  { profile, at }: Owner,
+  { problems, warnings, surroundings = NO_SURROUNDINGS }: ProviderContext,
+): CredentialsConfig | null {
+  if (entry.credentials === null) return null
+  if (entry.apiKey) warnings.push(`providers.${name}.apiKey is ignored: its credentials authorize the requests`)
+  for (const header of ['authorization', 'x-amz-date', 'x-amz-security-token']) {
+    if (header in entry.headers) problems.add([...at, 'headers', header], 'is set by the credentials of this provider')
+  }
+  const files = { files: surroundings, problems, warnings }
+  return resolveCredentials(entry, { name, at, profile, files, variables: surroundings.variables })
 }
 
 /** For providers that are found on this machine or built in: no variable or file applies. */
@@ -258,5 +281,6 @@ function whyLeftOut(name: string, { entry, profile, apiKey }: KeyState, context:
   // A base URL and no apiKey at all: a server that needs no key.
   if (entry.apiKey === undefined && entry.baseUrl !== undefined) return null
   const hint = profile?.keyVariables[0]
-  return `it has no apiKey${hint === undefined ? '' : `, and ${hint} is not set`}`
+  const other = profile?.credentials === undefined ? '' : `, and no credentials (kind ${profile.credentials.kind})`
+  return `it has no apiKey${hint === undefined ? '' : `, and ${hint} is not set`}${other}`
 }

@@ -120,8 +120,10 @@ export class AttemptEnd {
 
   /** Secrets that the upstream may quote and that must not be shown. */
   secrets(): Secretive {
-    const { apiKey, headers } = this.#routed.provider
-    return { apiKey, headers, callerKey: this.#exchange.request.path?.callerKey ?? null }
+    const { provider } = this.#routed
+    const { apiKey, headers } = provider
+    const tokens = this.#exchange.context.upstream.secretsOf(provider)
+    return { apiKey, headers, callerKey: this.#exchange.request.path?.callerKey ?? null, tokens }
   }
 
   /** What this attempt has seen so far, whatever other attempt is running. */

@@ -66,9 +66,14 @@ function rawOptions({ exchange, routed, dialect }: RelayFacts, passing: Passing 
   return {
     framing: isFramed ? passing : dialect.framing,
     isBytes: passing === 'bytes',
-    conceal: byteConceal(routed.provider),
+    conceal: concealFor(exchange, routed),
     ...(endpoint === undefined ? {} : { endpoint }),
   }
+}
+
+function concealFor({ context }: ExchangeView, { provider }: RouteTarget): (bytes: Buffer) => Buffer {
+  const { apiKey, headers } = provider
+  return byteConceal({ apiKey, headers, tokens: context.upstream.secretsOf(provider) })
 }
 
 /** Content types of streamed answers, for requests whose meaning is unknown. */

@@ -2,7 +2,7 @@
 // @see https://platform.claude.com/docs/en/api/messages
 import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
 import { carries } from './dialect/encode-messages.js'
-import { editRequest, encodeRequest } from './dialect/encode-request.js'
+import { editRequest, encodeRequest, requestPath } from './dialect/encode-request.js'
 import { MessagesObserver } from './dialect/observer.js'
 import { MessagesDecoder } from './dialect/stream-decoder.js'
 import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from './error.js'
@@ -38,7 +38,7 @@ const dialect: Dialect = Object.freeze({
   framing: 'sse',
   headers: Object.freeze({ 'anthropic-version': '2023-06-01' }),
   parameterHeaders: Object.freeze(['anthropic-beta']),
-  path: () => '/messages',
+  path: requestPath,
   carries,
   encodeRequest,
   editRequest,

@@ -2,7 +2,7 @@
 // server name if configured. undici requests a socket and gets one that its parser can take over.
 import { type Socket } from 'node:net'
 import { buildConnector, errors } from 'undici'
-import { type ProviderConfig } from '../../config/types.js'
+import { type ProviderConfig, type Timeouts } from '../../config/types.js'
 import { connectProxy, openTunnel, ProxyError, type UpstreamProxy } from '../proxy.js'
 import { skipContinue } from './informational.js'
 
@@ -11,7 +11,7 @@ type Callback = buildConnector.Callback
 
 /** One for all connections of a provider, so that they share its TLS sessions. `extra`: for tests, a CA. */
 export function createConnector(
-  provider: ProviderConfig,
+  provider: Pick<ProviderConfig, 'tls'> & { readonly timeouts: Pick<Timeouts, 'connectMs'> },
   proxy: UpstreamProxy | null,
   extra: buildConnector.BuildOptions = {},
 ): Connect {
@@ -35,7 +35,7 @@ export function createConnector(
     })
 }
 
-function tlsOptions({ tls = null }: ProviderConfig): buildConnector.BuildOptions {
+function tlsOptions({ tls = null }: Pick<ProviderConfig, 'tls'>): buildConnector.BuildOptions {
   if (tls === null) return {}
   const { ca, cert, key, serverName } = tls
   return {

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { test } from 'tap'
 import { type ProviderConfig } from '../../../src/config/types.js'
-import { Upstream } from '../../../src/upstream/call.js'
 import { ClientPool, type ClientPoolOptions, type PooledHandler } from '../../../src/upstream/pool/client-pool.js'
 import { Pools } from '../../../src/upstream/pool/pools.js'
 import { answer, chunk, LAST_CHUNK, ScriptedUpstream, streamHead, whole } from '../../helpers/scripted-upstream.js'
@@ -144,7 +143,7 @@ test('an upstream that sent unsolicited bytes gets a connection for each request
   const server = await startStraying()
   const caught: string[] = []
   const pools = new Pools({ onUnsolicited: ({ name }) => caught.push(name) })
-  const upstream = new Upstream({ pools, maxResponseBytes: 1000, dialectHeaders: () => ({}) })
+  const upstream = testUpstream(1000, { pools }).upstream
   t.teardown(() => Promise.all([pools.close(0), server.close()]))
   const provider = testProvider(server.origin)
   await Promise.all([probe(upstream, provider).done(), probe(upstream, provider).done()])
@@ -181,7 +180,7 @@ for (const behind of ['nothing', 'a stray']) {
     const server = await startStraying((request) => request === 1)
     const caught: string[] = []
     const pools = new Pools({ onUnsolicited: ({ name }) => caught.push(name) })
-    const upstream = new Upstream({ pools, maxResponseBytes: 1000, dialectHeaders: () => ({}) })
+    const upstream = testUpstream(1000, { pools }).upstream
     t.teardown(() => Promise.all([pools.close(0), server.close()]))
     const provider = testProvider(server.origin)
     const [first, busy] = [probe(upstream, provider), probe(upstream, provider)]

@@ -5,7 +5,6 @@ import { readFileSync } from 'node:fs'
 import { type AddressInfo } from 'node:net'
 import { createServer } from 'node:tls'
 import { test } from 'tap'
-import { Upstream } from '../../../src/upstream/call.js'
 import { Pools } from '../../../src/upstream/pool/pools.js'
 import { AT_ONCE_TURNS, turnsUntil } from '../../helpers/own-time.js'
 import { answer, chunk, LAST_CHUNK, ScriptedUpstream, streamHead, whole } from '../../helpers/scripted-upstream.js'
@@ -153,7 +152,7 @@ test('verifies the certificate whatever the environment says: unknown issuer and
     server.close()
   })
   const call = async (pools: Pools, url: string) => {
-    const upstream = new Upstream({ pools, maxResponseBytes: 1000, dialectHeaders: () => ({}) })
+    const upstream = testUpstream(1000, { pools }).upstream
     const seen = await probe(upstream, testProvider(url)).done()
     await pools.close(0)
     return seen

@@ -54,7 +54,22 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
   if (request.stream) body.stream = true
   encodeExtensions(request.extensions, body, dropped)
   for (const field of target.quirks.refusedFields) if (field in body) refuse(field, body, dropped)
+  const { rawPredictVersion } = target.quirks
+  if (rawPredictVersion !== null) {
+    delete body.model
+    body.anthropic_version ??= rawPredictVersion
+  }
   return { body, dropped: [...dropped] }
+}
+
+/**
+ * Below the base URL. Where the model is in the path (Google Cloud), it is one segment, whose `@` before a date stays as it is.
+ * @see https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
+ */
+export function requestPath({ model, quirks }: Target, stream: boolean): string {
+  if (quirks.rawPredictVersion === null) return '/messages'
+  const segment = encodeURIComponent(model.replace(/\p{Surrogate}/gu, '\uFFFD')).replaceAll('%40', '@')
+  return `/models/${segment}:${stream ? 'streamRawPredict' : 'rawPredict'}`
 }
 
 /**
@@ -65,7 +80,11 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
   const edits = new Map<string, EditValue>()
   const dropped: string[] = []
   for (const [name, value] of Object.entries(target.extraBody)) if (!(name in body)) edits.set(name, value)
-  if (facts.model !== target.model) edits.set('model', target.model)
+  const { rawPredictVersion } = target.quirks
+  if (rawPredictVersion !== null) {
+    edits.set('model', undefined)
+    if (!('anthropic_version' in body)) edits.set('anthropic_version', rawPredictVersion)
+  } else if (facts.model !== target.model) edits.set('model', target.model)
   if (target.thinks === false) dropThinking(body, edits, dropped)
   for (const field of target.quirks.refusedFields) {
     edits.delete(field)

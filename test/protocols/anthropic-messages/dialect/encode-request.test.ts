@@ -2,7 +2,11 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../../src/model/json.js'
 import { type ChatRequest, NO_SAMPLING, type Sampling } from '../../../../src/model/request.js'
-import { editRequest, encodeRequest } from '../../../../src/protocols/anthropic-messages/dialect/encode-request.js'
+import {
+  editRequest,
+  encodeRequest,
+  requestPath,
+} from '../../../../src/protocols/anthropic-messages/dialect/encode-request.js'
 import { decodeRequest } from '../../../../src/protocols/anthropic-messages/surface/decode-request.js'
 import { readFacts } from '../../../../src/protocols/anthropic-messages/surface/schema.js'
 import { filesOf, jsonOf, targetOf } from '../fixtures.js'
@@ -270,4 +274,21 @@ test('edits the model, the missing defaults and the refused fields alone', async
     ],
   )
   t.strictSame(dropped, ['top_k'])
+})
+
+test('where the model is in the path, the body has a version in its place', async (t) => {
+  const base = targetOf()
+  const target = { ...base, model: 'claude-x@20250929', quirks: { ...base.quirks, rawPredictVersion: 'v-1' } }
+  t.equal(requestPath(target, true), '/models/claude-x@20250929:streamRawPredict')
+  t.equal(requestPath(target, false), '/models/claude-x@20250929:rawPredict')
+  t.equal(requestPath({ ...target, model: 'a/../b?c' }, false), '/models/a%2F..%2Fb%3Fc:rawPredict')
+  t.equal(requestPath(base, true), '/messages')
+  const encoded = encode({ stream: true }, target).body
+  t.match(encoded, { anthropic_version: 'v-1', stream: true })
+  t.notOk('model' in encoded)
+  t.equal(encode({}, { ...target, extraBody: { anthropic_version: 'v-2' } }).body.anthropic_version, 'v-2')
+  const body: JsonObject = { model: target.model, max_tokens: 1, messages: [{ role: 'user', content: 'Hi' }] }
+  const edits = (client: JsonObject) => Object.fromEntries(editRequest(readFacts(client), client, target).edits)
+  t.strictSame(edits(body), { model: undefined, anthropic_version: 'v-1' }, 'also a model of the same name goes')
+  t.strictSame(edits({ ...body, anthropic_version: 'v-3' }), { model: undefined }, "the client's own version stays")
 })
