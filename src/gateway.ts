@@ -8,7 +8,7 @@ import { CLOCK } from './gateway/clock.js'
 import { drain, drainableOf, endNow } from './gateway/drain.js'
 import { type LoopResources } from './gateway/generation.js'
 import { pipelinesOf, renew, tend } from './gateway/generations.js'
-import { type Cells, joinLoop, type LoopPlace } from './gateway/loop.js'
+import { type Cells, joinLoop, type LoopPlace, type PeerPurpose } from './gateway/loop.js'
 import { createLoopServer, viewOf } from './gateway/loop-server.js'
 import { shareAnswers } from './gateway/streams/shared-answers.js'
 import { drainLimits, shareStreams } from './gateway/streams/shared-streams.js'
@@ -32,8 +32,8 @@ export type Gateway = {
   tellReload(report: ReloadReport): void
   /** Reopens the log file at its path. Never rejects. */
   reopenLog(): Promise<void>
-  /** Another event loop reads kept streams of this one through the port. */
-  acceptPeer(port: MessagePort): void
+  /** Another event loop reaches the kept streams of this one, or its store of answers, through the port. */
+  acceptPeer(port: MessagePort, purpose: PeerPurpose): void
   /** Serves new work for `graceMs` more, lets open exchanges end until `server.drainMs` has passed, then ends them. */
   drain(graceMs: number): Promise<void>
   /** Ends everything open in the same way as the end of a drain, closes, and writes the log. */
@@ -76,7 +76,10 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     tellStart: (facts) => announceStart(loop.current, facts),
     tellReload: (report) => announceReload(report, { log: loop.current.log, metrics: ground.metrics }),
     reopenLog: () => reopenLog(ground.logDestination, loop.current.log, 'reopen'),
-    acceptPeer: (port) => ground.keptStreams.accept(port),
+    acceptPeer(port, purpose) {
+      if (purpose === 'streams') ground.keptStreams.accept(port)
+      else ground.responses.accept(port)
+    },
     async drain(graceMs) {
       isReady = false
       server?.sendAway()
@@ -89,6 +92,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       server?.close()
       await stopping
       await loop.jobs.close()
+      await ground.responses.close()
       await ground.sharedLimits?.close()
       await ground.pools.close(0)
       await ground.offload.close()

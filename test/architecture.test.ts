@@ -47,15 +47,16 @@ const MAY_IMPORT: ImportTable = {
   upstream: ['wire', 'model', 'errors', 'config/types', 'config/credential-types'],
   offload: ['protocols', 'errors', 'package-files'],
   streams: ['redis', 'model', 'errors', 'wire'],
+  responses: ['model', 'errors'],
   redis: ['package-files'],
   sqlite: ['errors'],
   telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms'],
   pipeline: [
     ...['model', 'errors', 'wire', 'config', 'protocols', 'limit', 'routing', 'upstream', 'offload', 'streams'],
-    ...['telemetry'],
+    ...['responses', 'telemetry'],
   ],
   jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'redis', 'sqlite', 'upstream', 'package-files'],
-  server: ['pipeline', 'jobs', 'streams', 'protocols', 'wire', 'telemetry', 'config', 'model', 'errors'],
+  server: ['pipeline', 'jobs', 'streams', 'responses', 'protocols', 'wire', 'telemetry', 'config', 'model', 'errors'],
   simulator: ['model'],
   // It runs in the programs of others.
   client: [],
@@ -87,7 +88,7 @@ const ROOMS: RoomOrder = {
       'catalog',
       'schema',
     ],
-    ...['types', 'credential-types', 'validate'],
+    ...['types', 'credential-types', 'response-types', 'validate'],
   ],
   limit: ['headers', 'shared', 'local', 'limiter', 'refusal'],
   upstream: [
@@ -95,6 +96,7 @@ const ROOMS: RoomOrder = {
     ...['failure', 'proxy'],
   ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
+  responses: ['port', 'response-desk', 'memory-store', 'response-ids', 'store'],
   telemetry: ['log', 'metrics', 'records'],
   pipeline: [
     ...[

@@ -10,13 +10,13 @@ const parent = new LoopParent(parentPort)
 const gateway = createGateway(config, cells, {
   loopIndex,
   connectJobs: () => parent.connectJobs(),
-  connectLoop: (other) => parent.connectLoop(other),
+  connectLoop: (other, purpose) => parent.connectLoop(other, purpose),
 })
 parentPort.on('message', (message: ToFrontend) => {
   if (message.type === 'drain') void gateway.drain(message.graceMs).then(() => parent.tell({ type: 'drained' }))
   if (message.type === 'end') void gateway.endNow().then(() => parent.tell({ type: 'ended' }))
   if (message.type === 'reopen-log') void gateway.reopenLog().then(() => parent.tell({ type: 'reopened' }))
-  if (message.type === 'peer') gateway.acceptPeer(message.port)
+  if (message.type === 'peer') gateway.acceptPeer(message.port, message.purpose)
   if (message.type !== 'reload') return
   gateway.reload(message.config, message.ledger)
   parent.tell({ type: 'reloaded' })

@@ -26,6 +26,7 @@ export function renderConfig(config: Config): string {
     models: Object.fromEntries(config.models.map((model) => [model.name, maskModel(model)])),
     jobs: { ...config.jobs, webhook: maskWebhook(config.jobs.webhook) },
     streams: { ...config.streams, tokenSecret: mask(config.streams.tokenSecret) },
+    responses: config.responses,
     redis: { url: maskPassword(config.redis.url) },
     metrics: { ...config.metrics, token: mask(config.metrics.token) },
     content: config.content,

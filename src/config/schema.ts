@@ -690,6 +690,30 @@ const Streams = section('Streams that outlive the connection of their client.', 
   ),
 })
 
+const Responses = section('Answers of the Responses API that clients may continue and retrieve by their ids.', {
+  store: Type.Enum(['memory', 'off'], {
+    default: 'memory',
+    description:
+      'Where answers are stored: in the memory of this process, or nowhere, so that every request has to bring its whole conversation.',
+  }),
+  retentionMs: integer({ minimum: 1000, maximum: 400 * DAY_MS }, DAY_MS, 'How long an answer is stored, in ms.'),
+  maxBytes: integer(
+    { minimum: MIB, maximum: MAX_BUDGET_BYTES },
+    256 * MIB,
+    'Size of all stored answers with their input, in bytes; the oldest make room.',
+  ),
+  maxBytesPerKey: integer(
+    { minimum: KIB, maximum: MAX_BUDGET_BYTES },
+    64 * MIB,
+    'The same for one gateway key; an answer that alone is larger is not stored, as if the store were unavailable.',
+  ),
+  onStoreDown: Type.Enum(['fail', 'forward'], {
+    default: 'fail',
+    description:
+      'What becomes of a complete answer that cannot be stored within a second: it ends with an error, or it is sent, with a line in the log, and cannot be continued.',
+  }),
+})
+
 const Content = section('Images and documents in requests.', {
   fetch: section('Fetching of images and documents given by URL, for providers that accept only bytes.', {
     enabled: Type.Boolean({
@@ -744,6 +768,7 @@ export const ConfigFile = section('Sluice configuration.', {
     },
   ),
   streams: Streams,
+  responses: Responses,
   content: Content,
   prompts: section('The prompt library.', {
     dir: text(DEFAULT_PROMPTS_DIR, 'Directory with one folder of *.prompt files per language.'),

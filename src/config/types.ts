@@ -4,6 +4,7 @@ import { type EndpointId } from '../model/endpoint.js'
 import { type JsonObject } from '../model/json.js'
 import { type Quirks } from '../model/target.js'
 import { type CredentialsConfig } from './credential-types.js'
+import { type ResponsesConfig } from './response-types.js'
 
 export type Config = {
   readonly server: ServerConfig
@@ -21,6 +22,7 @@ export type Config = {
   readonly thinkingNames?: Readonly<Record<string, boolean>>
   readonly jobs: JobsConfig
   readonly streams: StreamsConfig
+  readonly responses: ResponsesConfig
   /** Shared by all nodes; null for a single process. The URL may contain a password. */
   readonly redis: { readonly url: string | null }
   readonly metrics: { readonly port: number | null; readonly token: string | null }

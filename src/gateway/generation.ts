@@ -14,7 +14,7 @@ import { RedisLimiter } from '../limit/shared/redis-limiter.js'
 import { type SharedState } from '../limit/shared/shared-state.js'
 import { type Offload } from '../offload/offload.js'
 import { type KeyIdentity } from '../pipeline/client.js'
-import { type Clock, type Fetching } from '../pipeline/context.js'
+import { type Clock, type Fetching, type Responses } from '../pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../pipeline/lifecycle.js'
 import { createPromptLibrary, type PromptLibrary } from '../prompts/library.js'
 import { type Dialect } from '../protocols/contract/protocol.js'
@@ -33,6 +33,7 @@ import { type Pools } from '../upstream/pool/pools.js'
 import { parseProxy } from '../upstream/proxy.js'
 import { base64Length, fetchAttachment } from '../upstream/strangers/attachment.js'
 import { Upstream } from '../upstream/upstream.js'
+import { type LoopResponses } from './streams/loop-responses.js'
 
 /** Retry-After during maintenance: short enough for a retry soon after its end, long enough to avoid many before. */
 const MAINTENANCE_RETRY_MS = 30_000
@@ -53,6 +54,8 @@ export type LoopResources = {
   readonly keptStreams: KeptStreams
   /** What its requests share, whatever the configuration. */
   readonly sharing: SharingGround
+  /** Answers by their ids, whatever the configuration. */
+  readonly responses: LoopResponses
   readonly logDestination: LogDestination
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly clock: Clock
@@ -63,6 +66,7 @@ export type LoopResources = {
 export type Generation = {
   readonly config: Config
   readonly pipeline: DrainablePipeline
+  readonly responses: Responses
   readonly router: Router
   readonly upstream: Upstream
   readonly prompts: PromptLibrary
@@ -108,6 +112,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
     ...shared,
     limiter,
     prompts,
+    responses: resources.responses.of(config.responses, log),
     fetching: createFetching(config, slots, resources),
     secrets: new AnswerSecrets((provider) => upstream.secretsOf(provider)),
   }
@@ -115,7 +120,8 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
   const refusal = refusalOfMaintenance(config) ?? createRefusal(limiter, resources)
   const receiving = createBudget('receiving', receivingCaps(config), { config, slots, resources })
   const kept = createBudget('kept', keptCaps(config), { config, slots, resources })
-  return { config, pipeline, router, upstream, prompts, log, refusal, receiving, kept, limiter }
+  const { responses } = parts
+  return { config, pipeline, responses, router, upstream, prompts, log, refusal, receiving, kept, limiter }
 }
 
 /** Null if the gateway fetches nothing. */

@@ -69,6 +69,7 @@ export function viewOf(loop: Loop): ViewOptions {
     refusal,
     reserve: (key) => receiving.open(key.index),
     jobs: jobHabits(current),
+    responses: current.responses,
     keep: keepPolicy(current, links),
     share: sharingPolicy(current, links),
     models: (key) => listModels(current, key),

@@ -28,6 +28,7 @@ import { logBreaker } from './breaker-states.js'
 import { CLOCK } from './clock.js'
 import { createGeneration, type Generation, type LoopResources, limiterPlaces } from './generation.js'
 import { type ConnectJobs, LoopJobs } from './jobs.js'
+import { LoopResponses } from './streams/loop-responses.js'
 
 const UNSOLICITED = 'unsolicited bytes from provider, connections not reused for a minute'
 /** The surfaces of all protocols, and those that are no chats. */
@@ -63,12 +64,15 @@ export function createCells(config: Config): Cells {
   }
 }
 
+/** What one event loop reaches on another: kept streams, or the store of answers. */
+export type PeerPurpose = 'streams' | 'responses'
+
 /** The index of the event loop in its process, and its access to the job store's thread and to the other loops. */
 export type LoopPlace = {
   readonly loopIndex: number
   readonly connectJobs: ConnectJobs
-  /** A new port to the kept streams of another loop; null if there is no such loop. */
-  readonly connectLoop: (loopIndex: number) => Promise<MessagePort | null>
+  /** A new port to what another loop holds; null if there is no such loop. */
+  readonly connectLoop: (loopIndex: number, purpose: PeerPurpose) => Promise<MessagePort | null>
 }
 
 /** One event loop: its fixed parts, the generation for new requests, and those that earlier requests still use. */
@@ -92,7 +96,10 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     metrics.unsolicitedBytes(name)
     loop.current.log.warn({ provider: name }, UNSOLICITED)
   }
-  const keptStreams = new KeptStreams({ loopIndex, timers: TIMERS, counters: metrics, connectLoop })
+  const keptStreams = new KeptStreams({
+    ...{ loopIndex, timers: TIMERS, counters: metrics },
+    connectLoop: (other) => connectLoop(other, 'streams'),
+  })
   const ground: LoopResources = {
     limiterCells: cells.limiter,
     memoryCells: { receiving: cells.receiving, fetched: cells.fetched, kept: cells.kept },
@@ -108,6 +115,10 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     sharing: createSharingGround({
       ...{ streams: keptStreams, counters: metrics, timers: TIMERS, loopIndex, threads: config.server.threads },
       maxCacheBytes: () => loop.current.config.streams.maxCacheBytes,
+    }),
+    responses: new LoopResponses({
+      ...{ config, loopIndex, after: TIMERS.after },
+      connectHolder: () => connectLoop(0, 'responses'),
     }),
     requestIdSeed: createRequestIdSeed(),
     dialects: DIALECTS,

@@ -66,7 +66,7 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   const first = createGateway(config, cells, {
     loopIndex: 0,
     connectJobs: () => thread.connect(),
-    connectLoop: async (loopIndex) => supervisor.connectLoop(loopIndex),
+    connectLoop: async (loopIndex, purpose) => supervisor.connectLoop(loopIndex, purpose),
   })
   // Before the first request: a problem with jobs accepted earlier must be reported at start.
   if (config.jobs.store === 'redis' || thread.hasFile) await first.openJobs()

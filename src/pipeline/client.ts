@@ -3,6 +3,7 @@ import { type SharingConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Surface } from '../protocols/contract/protocol.js'
+import { type StoredResponse } from '../responses/store.js'
 import { type BorrowedLog } from '../streams/sharing/borrowed-log.js'
 import { type ClientOrigin, type SharedRecord } from '../telemetry/records.js'
 import { type HeaderList, type Sink } from './sink.js'
@@ -42,6 +43,14 @@ export type ClientRequest = {
   readonly isCounted?: boolean
   /** Decides whether its answer is shared with other requests; absent or null: it is not. */
   readonly sharing?: ShareDesk | null
+  /** Answers of the client's connection; absent or null: it has none. */
+  readonly shelf?: ResponseShelf | null
+}
+
+/** Answers that last as long as a connection. They are looked for there first; those that no store gets are put there. */
+export type ResponseShelf = {
+  get(id: string): StoredResponse | null
+  put(response: StoredResponse): void
 }
 
 /** Where one request learns whether it runs, or is answered from what another one got. The transport makes it. */

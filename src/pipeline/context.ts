@@ -3,6 +3,8 @@ import { type Config } from '../config/types.js'
 import { type Limiter } from '../limit/limiter.js'
 import { type Offload } from '../offload/offload.js'
 import { type Dialect } from '../protocols/contract/protocol.js'
+import { type ResponseDesk } from '../responses/response-desk.js'
+import { type ResponseIds } from '../responses/response-ids.js'
 import { type Breakers } from '../routing/breakers.js'
 import { type RetryBudget } from '../routing/retry.js'
 import { type Router } from '../routing/router.js'
@@ -28,8 +30,16 @@ export type PipelineContext = {
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly prompts: PromptSource
   readonly clock: Clock
+  readonly responses: Responses
   /** Null: URLs are never fetched. */
   readonly fetching: Fetching | null
+}
+
+/** How answers are named and stored. */
+export type Responses = {
+  readonly ids: Pick<ResponseIds, 'create'>
+  /** Null: no answer is stored. */
+  readonly desk: ResponseDesk | null
 }
 
 /** How images and documents by URL are fetched, and the memory that they take. */

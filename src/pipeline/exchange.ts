@@ -2,10 +2,11 @@
 // exactly once, whichever side leaves first, and releases everything it took.
 //
 //   waiting -> dispatching -> streaming -> settled          (any of them -> settled, when the client or the upstream leaves)
-import { errorData } from '../errors.js'
+import { errorData, type GatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type DecodedRequest } from '../protocols/contract/request-task.js'
+import { type OwnMembers } from '../protocols/contract/stored.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../streams/log.js'
 import { type StreamEnd } from '../streams/reader.js'
 import { type BorrowedLog } from '../streams/sharing/borrowed-log.js'
@@ -30,11 +31,25 @@ export type Ending = {
   readonly responseBytes: number
 }
 
+/** What an answer of the gateway's own is called, and how it is stored before its client has the end of it. */
+export type OwnAnswer = {
+  /** In every response object that the client gets. */
+  readonly members: OwnMembers
+  /**
+   * Stores the whole answer, as bytes of JSON that it may keep; null when the client may have its end. Null itself: nothing is stored.
+   * Never rejects.
+   */
+  readonly keep: ((answer: Uint8Array) => GatewayError | null | Promise<GatewayError | null>) | null
+  /** The answer depends on this gateway's store, or goes into it: it is nobody else's. */
+  readonly isPrivate: boolean
+}
+
 /** Which part of the pipeline writes which fields. All others are written here or in the lifecycle, the only ones with the class itself. */
 type Writes = {
   admit: 'holdsSlot' | 'reservedTokens' | 'onCancel'
   share: 'sink' | 'onCancel' | 'sharedHeaders' | 'shared' | 'borrowed'
   defaults: 'prompt'
+  recall: 'own'
   dispatch: 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
   attempt: 'current' | 'body' | 'call' | 'upstreamSpentMs'
   delivery: 'hasBegun' | 'isFollowed' | 'lastFrameAtMs' | 'keepaliveTimer'
@@ -66,6 +81,8 @@ export class Exchange implements ExchangeHandle, Placed {
   prompt: string | null = null
   /** The content fetched from the client's URLs; null if there is none, and as soon as no other target may need it. */
   attachments: Attachments | null
+  /** The answer's own id and where it is stored; null for surfaces whose answers have none. */
+  own: OwnAnswer | null = null
   /** The attempt that answers, or the last one. */
   current: AttemptView = NO_ATTEMPT
   attempts = 0
@@ -100,8 +117,9 @@ export class Exchange implements ExchangeHandle, Placed {
 
   constructor(request: ClientRequest, sink: Sink, context: PipelineContext, onSettle: SettleHook) {
     const { requestId, surface, key, body, parameterHeaders, acceptedAtMs } = request
-    const { path = null, origin = null, isCounted = false, sharing = null } = request
-    this.request = { requestId, surface, key, parameterHeaders, acceptedAtMs, path, origin, isCounted, sharing }
+    const { path = null, origin = null, isCounted = false, sharing = null, shelf = null } = request
+    const head = { requestId, surface, key, parameterHeaders, acceptedAtMs }
+    this.request = { ...head, path, origin, isCounted, sharing, shelf }
     this.sink = sink
     this.context = context
     this.requestBytes = body.length

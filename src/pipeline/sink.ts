@@ -37,6 +37,8 @@ export type Sink = {
   readonly transport: Transport
   /** The id of the kept stream that bears the answer, as logs show it; absent or null if it is not kept. */
   readonly streamId?: string | null
+  /** The same id whole, for the store of answers alone. */
+  readonly keptId?: string | null
   /** Its clients get the answer from other nodes, so a drain may leave it to its end. */
   readonly isShared?: boolean
   /** The whole answer at once. Never after `begin`. */

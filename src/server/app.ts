@@ -3,6 +3,7 @@
 import { type Config, type ServerConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
 import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
+import { type Responses } from '../pipeline/context.js'
 import { type KeptStreams } from '../streams/kept/registry.js'
 import { type FloodKind } from '../telemetry/records.js'
 import { AddressTexts } from './caller/address-text.js'
@@ -54,6 +55,8 @@ export type ViewOptions = {
   readonly jobs?: JobPolicy
   /** Absent or null: no stream is kept. */
   readonly keep?: KeepPolicy | null
+  /** Absent: no answer is stored. */
+  readonly responses?: Responses
   /** Absent: no answer is shared. */
   readonly share?: SharingPolicy
 }
@@ -219,11 +222,13 @@ function createView(options: ViewOptions, { keptStreams: streams, sharing }: Loo
     refusal: refusal ?? (() => null),
     reserve: options.reserve ?? (() => UNCOUNTED),
     jobs: options.jobs ?? NO_JOBS,
+    responses: options.responses ?? { ids: NO_IDS, desk: null },
     keeping: keep === null || streams === undefined ? null : createKeeping(streams, keep),
     sharing: sharing === undefined || share === undefined ? null : createSharing(sharing, share),
   }
 }
 
+const NO_IDS = Object.freeze({ create: () => '' })
 const UNCOUNTED: Reservation = Object.freeze({ grow: () => null, release: () => undefined })
 
 const NO_JOBS: JobPolicy = Object.freeze({

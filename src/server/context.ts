@@ -10,6 +10,7 @@ import {
   type Pipeline,
   type ShareDesk,
 } from '../pipeline/client.js'
+import { type Responses } from '../pipeline/context.js'
 import { type Sink } from '../pipeline/sink.js'
 import { type DecodedBody } from '../protocols/contract/envelope.js'
 import { type DecodedRequest } from '../protocols/contract/request-task.js'
@@ -74,6 +75,8 @@ export type FrontView = {
   readonly refusal: (key: KeyIdentity) => GatewayError | null
   readonly reserve: Reserve
   readonly jobs: JobPolicy
+  /** Answers by their ids. */
+  readonly responses: Responses
   /** Null: no stream is kept. */
   readonly keeping: Keeping | null
   /** Null: no answer is shared. */

@@ -14,6 +14,9 @@ export type SharedCells = {
   readonly ledger: SlotTable
 }
 
+/** What one event loop reaches on another: kept streams, or the store of answers. */
+export type PeerPurpose = 'streams' | 'responses'
+
 /** workerData of workers/frontend. */
 export type FrontendStart = {
   readonly config: Config
@@ -30,9 +33,14 @@ export type ToFrontend =
   /** The answer to `connect-jobs`: a transferred port, or the reason why there is none. */
   | { readonly type: 'jobs'; readonly port: MessagePort | null; readonly reason: string }
   /** The answer to `connect-loop`: a transferred port, or null if there is no such loop. */
-  | { readonly type: 'loop-port'; readonly loopIndex: number; readonly port: MessagePort | null }
-  /** Another event loop reads kept streams of this one through the transferred port. */
-  | { readonly type: 'peer'; readonly port: MessagePort }
+  | {
+      readonly type: 'loop-port'
+      readonly loopIndex: number
+      readonly purpose: PeerPurpose
+      readonly port: MessagePort | null
+    }
+  /** Another event loop reaches what this one holds through the transferred port. */
+  | { readonly type: 'peer'; readonly purpose: PeerPurpose; readonly port: MessagePort }
   | { readonly type: 'reopen-log' }
   | { readonly type: 'reload'; readonly config: Config; readonly ledger: SlotTable }
 
@@ -42,8 +50,8 @@ export type FromFrontend =
   | { readonly type: 'ended' }
   /** Requests a port to the job store; one request at a time. */
   | { readonly type: 'connect-jobs' }
-  /** Requests a port to the kept streams of another event loop; one request a loop at a time. */
-  | { readonly type: 'connect-loop'; readonly loopIndex: number }
+  /** Requests a port to what another event loop holds; one request for a loop and a purpose at a time. */
+  | { readonly type: 'connect-loop'; readonly loopIndex: number; readonly purpose: PeerPurpose }
   | { readonly type: 'reloaded' }
   | { readonly type: 'reopened' }
   | { readonly type: 'failed'; readonly message: string }

@@ -1,7 +1,7 @@
 // A further event loop's way to the supervisor, which alone can connect it with other threads: it asks for ports, and gets them in the
 // order in which it asked.
 import { type MessagePort } from 'node:worker_threads'
-import { type FromFrontend, type ToFrontend } from './messages.js'
+import { type FromFrontend, type PeerPurpose, type ToFrontend } from './messages.js'
 
 /** The supervisor, as a further event loop sees it. */
 export class LoopParent {
@@ -24,11 +24,12 @@ export class LoopParent {
     return port
   }
 
-  /** A port to the kept streams of another event loop; null if there is no such loop. */
-  async connectLoop(loopIndex: number): Promise<MessagePort | null> {
-    const { port } = await this.#ask({ type: 'connect-loop', loopIndex }, (message) =>
-      message.type === 'loop-port' && message.loopIndex === loopIndex ? message : null,
-    )
+  /** A port to what another event loop holds; null if there is no such loop. */
+  async connectLoop(loopIndex: number, purpose: PeerPurpose): Promise<MessagePort | null> {
+    const { port } = await this.#ask({ type: 'connect-loop', loopIndex, purpose }, (message) => {
+      const isAnswer = message.type === 'loop-port' && message.loopIndex === loopIndex && message.purpose === purpose
+      return isAnswer ? message : null
+    })
     return port
   }
 

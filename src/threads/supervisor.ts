@@ -6,7 +6,13 @@ import { type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 import { GatewayError } from '../errors.js'
 import { tuneCollector } from './collector.js'
-import { type FromFrontend, type FrontendStart, type SharedCells, type ToFrontend } from './messages.js'
+import {
+  type FromFrontend,
+  type FrontendStart,
+  type PeerPurpose,
+  type SharedCells,
+  type ToFrontend,
+} from './messages.js'
 
 /** One event loop's gateway, as far as the supervisor is concerned. */
 export type EventLoop = {
@@ -21,8 +27,8 @@ export type EventLoop = {
   drain(graceMs: number): Promise<void>
   /** Reopens the log file at its path. Never rejects. */
   reopenLog(): Promise<void>
-  /** Another event loop reads kept streams of this one through the port. */
-  acceptPeer(port: MessagePort): void
+  /** Another event loop reaches what this one holds through the port. */
+  acceptPeer(port: MessagePort, purpose: PeerPurpose): void
   /** Ends everything open, closes, and writes the log. */
   endNow(): Promise<void>
 }
@@ -103,13 +109,13 @@ export class Supervisor {
     await Promise.all([this.#loop.endNow(), ...asked])
   }
 
-  /** A new port to the kept streams of an event loop; null if there is no such loop. */
-  connectLoop(loopIndex: number): MessagePort | null {
+  /** A new port to what an event loop holds; null if there is no such loop. */
+  connectLoop(loopIndex: number, purpose: PeerPurpose): MessagePort | null {
     const worker = this.#workers.get(loopIndex)
     if (loopIndex !== 0 && worker === undefined) return null
     const { port1, port2 } = new MessageChannel()
-    if (worker === undefined) this.#loop.acceptPeer(port2)
-    else worker.postMessage({ type: 'peer', port: port2 } satisfies ToFrontend, [port2])
+    if (worker === undefined) this.#loop.acceptPeer(port2, purpose)
+    else worker.postMessage({ type: 'peer', purpose, port: port2 } satisfies ToFrontend, [port2])
     return port1
   }
 
@@ -133,9 +139,9 @@ export class Supervisor {
         if (message.type === 'failed') reject(new GatewayError('misconfigured', { message: message.message }))
         if (message.type === 'connect-jobs') void this.#connectJobs(worker)
         if (message.type === 'connect-loop') {
-          const { loopIndex } = message
-          const port = this.connectLoop(loopIndex)
-          const answer: ToFrontend = { type: 'loop-port', loopIndex, port }
+          const { loopIndex, purpose } = message
+          const port = this.connectLoop(loopIndex, purpose)
+          const answer: ToFrontend = { type: 'loop-port', loopIndex, purpose, port }
           worker.postMessage(answer, port === null ? [] : [port])
         }
         if (message.type !== 'listening') return

@@ -69,7 +69,8 @@ if (order === 'fail') {
 else if (order === 'leave') process.exit(0)
 else tell({ type: 'listening' })
 
-if (order === 'connect') for (const other of [9, 0]) tell({ type: 'connect-loop', loopIndex: other })
+if (order === 'connect')
+  for (const other of [9, 0]) tell({ type: 'connect-loop', loopIndex: other, purpose: 'streams' })
 if (order === 'die later') setImmediate(() => process.exit(7))
 if (order === 'throw later') {
   setImmediate(() => {

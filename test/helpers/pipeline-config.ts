@@ -171,6 +171,7 @@ export function createConfig(options: RigOptions): Config {
     content: { fetch: FETCH },
     jobs: JOBS,
     streams: STREAMS,
+    responses: RESPONSES,
     compat: {
       ...{ healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, asyncByDefault: false },
       errorDetails: options.errorDetails ?? false,
@@ -186,6 +187,11 @@ const STREAMS: Config['streams'] = {
   ...{ resume: 'ask', graceMs: 30_000, keepMs: 300_000, drainMs: 600_000, store: 'memory', tokenSecret: null },
   cacheStore: 'memory',
   ...{ maxStreamBytes: 4_194_304, maxBytes: 268_435_456, maxBytesPerKey: 67_108_864, maxCacheBytes: 1_048_576 },
+}
+
+const RESPONSES: Config['responses'] = {
+  ...{ store: 'memory', retentionMs: 86_400_000, maxBytes: 1_048_576, maxBytesPerKey: 1_048_576 },
+  onStoreDown: 'fail',
 }
 
 const JOBS: Config['jobs'] = {

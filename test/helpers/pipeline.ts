@@ -9,6 +9,7 @@ import { type PipelineContext } from '../../src/pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../../src/pipeline/lifecycle.js'
 import { createCodec } from '../../src/protocols/contract/codec.js'
 import { ENDPOINTS, PROTOCOLS } from '../../src/protocols/index.js'
+import { ResponseIds } from '../../src/responses/response-ids.js'
 import { Breakers } from '../../src/routing/breakers.js'
 import { RetryBudget } from '../../src/routing/retry.js'
 import { Router } from '../../src/routing/router.js'
@@ -98,6 +99,7 @@ export class PipelineRig {
       dialects: DIALECTS,
       prompts: { find: (name, language) => options.prompts?.[`${language}/${name}`] ?? null },
       fetching: options.fetching ?? null,
+      responses: { ids: new ResponseIds(), desk: null },
       clock: { nowMs: () => this.nowMs, unixSec: () => 1_700_000_000, random: () => 0 },
     }
     this.pipeline = createPipeline(this.parts)

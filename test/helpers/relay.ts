@@ -56,6 +56,8 @@ export function relayOptionsFor(surface: string, wire: Wire, changes: Partial<Re
     isDelimited: true,
     includeUsage: false,
     echo: null,
+    own: null,
+    holdsEnd: false,
     raw: null,
     conceal: (bytes) => bytes,
     maxResponseBytes: 100_000,

@@ -38,14 +38,16 @@ test('asks for the job store, and gets its port or the reason why there is none'
 
 test('asks for other loops, each by its index', async (t) => {
   const { port, parent } = setUp()
-  const two = parent.connectLoop(2)
-  const nine = parent.connectLoop(9)
+  const two = parent.connectLoop(2, 'streams')
+  const nine = parent.connectLoop(9, 'responses')
   t.same(port.sent, [
-    { type: 'connect-loop', loopIndex: 2 },
-    { type: 'connect-loop', loopIndex: 9 },
+    { type: 'connect-loop', loopIndex: 2, purpose: 'streams' },
+    { type: 'connect-loop', loopIndex: 9, purpose: 'responses' },
   ])
-  port.say({ type: 'loop-port', loopIndex: 9, port: null })
-  port.say({ type: 'loop-port', loopIndex: 2, port: FOUND })
+  port.say({ type: 'loop-port', loopIndex: 9, purpose: 'responses', port: null })
+  port.say({ type: 'loop-port', loopIndex: 2, purpose: 'responses', port: null })
+  t.equal(port.listenerCount('message'), 1, 'a port for another purpose is not the one')
+  port.say({ type: 'loop-port', loopIndex: 2, purpose: 'streams', port: FOUND })
   t.equal(await two, FOUND)
   t.equal(await nine, null)
   t.equal(port.listenerCount('message'), 0)

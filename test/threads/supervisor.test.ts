@@ -199,8 +199,8 @@ test('loops are connected with each other when they ask for it', async (t) => {
     return port == null ? null : (await once(port, 'message'))[0]
   }
   await supervisor.start()
-  t.match(await answerOf(supervisor.connectLoop(2)), { loopIndex: 2 })
-  t.equal(supervisor.connectLoop(3), null)
+  t.match(await answerOf(supervisor.connectLoop(2, 'streams')), { loopIndex: 2 })
+  t.equal(supervisor.connectLoop(3, 'streams'), null)
   while (peers.length < 2) await new Promise((resolve) => setImmediate(resolve))
   const answers = await Promise.all(peers.map(answerOf))
   t.same(answers.map(({ loopIndex }) => loopIndex).sort(), [1, 2], 'both asked for loop 0')

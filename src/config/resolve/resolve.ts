@@ -77,6 +77,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     thinkingNames: context.catalog.thinking,
     jobs: resolveJobs(file, context),
     streams: resolveStreams(file, problems),
+    responses: file.responses,
     redis: file.redis,
     metrics: file.metrics,
     content: resolveContent(file.content, problems),

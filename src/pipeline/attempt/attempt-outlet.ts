@@ -58,24 +58,52 @@ export class AttemptOutlet implements RelayOutlet {
     this.#timing.mark()
   }
 
-  complete(): void {
+  complete(last?: Uint8Array): void {
     if (this.#end.isOver) return
     this.#gate.claim()
     this.#end.succeed()
     this.#end.countOk()
-    this.#gate.complete()
+    if (last === undefined) this.#gate.complete()
+    else this.#completeStored(last)
   }
 
   whole(bytes: Uint8Array, kind: WholeKind): void {
     if (this.#end.isOver) return
     this.progress()
     this.#end.succeed()
-    if (kind === 'forward') this.#answer(bytes)
+    if (kind === 'forward') this.#answer(this.#withOwn(bytes))
     else this.#make(bytes, kind)
   }
 
   fail(error: ErrorData): void {
     this.#end.fail(blameKey(GatewayError.of(error), this.#end.secrets()))
+  }
+
+  /** The end of a stream follows when its answer is stored. */
+  #completeStored(last: Uint8Array): void {
+    const answer = this.#exchange.request.surface.stored?.answerIn(last) ?? null
+    this.#store(answer, () => {
+      this.#gate.append(last, true)
+      this.#gate.complete()
+    })
+  }
+
+  /** Goes on at once where nothing has to be awaited; the client gets an error if the answer had to be stored and is not. */
+  #store(answer: Uint8Array | null, goOn: () => void): void {
+    const keep = this.#exchange.own?.keep ?? null
+    const storing = keep === null || answer === null ? null : keep(answer)
+    if (storing instanceof Promise) void storing.then((error) => this.#afterStore(error, goOn))
+    else this.#afterStore(storing, goOn)
+  }
+
+  #afterStore(error: GatewayError | null, goOn: () => void): void {
+    if (error === null) {
+      goOn()
+      return
+    }
+    // Another target could not help.
+    this.#gate.resolve()
+    this.#gate.fail(error)
   }
 
   #make(bytes: Uint8Array, kind: MadeKind): void {
@@ -96,8 +124,19 @@ export class AttemptOutlet implements RelayOutlet {
 
   #answer(body: Uint8Array): void {
     this.#end.countOk()
+    if (this.#exchange.own?.keep == null) this.#reply(body)
+    else this.#store(body, () => this.#reply(body))
+  }
+
+  #reply(body: Uint8Array): void {
     reply(this.#exchange, resultAnswer(this.#exchange, body), COMPLETE)
     this.#gate.resolve()
+  }
+
+  /** The upstream's whole answer, under the gateway's own id. */
+  #withOwn(bytes: Uint8Array): Uint8Array {
+    const { own, request } = this.#exchange
+    return own === null ? bytes : (request.surface.stored?.withOwn(bytes, own.members) ?? bytes)
   }
 
   /** The upstream's answer was complete, but no whole answer could be made of it. */

@@ -4,6 +4,7 @@
 //   upstream/call --bytes--> Attempt --> relay --> AttemptOutlet --> gate --> log --> readers
 //                               '--------> AttemptEnd <--'            metrics, breaker, permit
 import { GatewayError, toGatewayError } from '../../errors.js'
+import { type JsonObject } from '../../model/json.js'
 import { type EncodedRequestBody } from '../../protocols/contract/envelope.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
@@ -101,7 +102,7 @@ export class Attempt implements CallHandler {
     const asksStream = this.#asksStream
     exchange.body = encoded.original
     this.#state.dropped = encoded.dropped
-    this.#outlet.echo = encoded.echo ?? null
+    this.#outlet.echo = echoOf(exchange, encoded)
     this.#hasRun = true
     exchange.call = this
     const nowMs = context.clock.nowMs()
@@ -217,4 +218,10 @@ export class Attempt implements CallHandler {
       this.#state.refusalBody = refusal.show(this.#end.secrets())
     this.#outlet.fail(error)
   }
+}
+
+/** What the answer needs of its request, with what the gateway decides of it. */
+function echoOf({ own }: ExchangeIn<'attempt'>, { echo }: EncodedRequestBody): JsonObject | null {
+  if (own === null || echo === undefined) return echo ?? null
+  return { ...echo, own: own.members }
 }

@@ -48,6 +48,8 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
     isDelimited,
     includeUsage: decoded?.facts.includeUsage ?? false,
     echo,
+    own: exchange.own?.members ?? null,
+    holdsEnd: exchange.own !== null && exchange.own.keep !== null,
     maxResponseBytes: context.config.server.maxResponseBytes,
   }
 }

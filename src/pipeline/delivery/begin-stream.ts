@@ -35,7 +35,7 @@ function begin(exchange: ExchangeIn<'delivery'>): void {
     encodeErrorFrame: (error) => {
       const hasFrames = ((exchange.borrowed ?? exchange.log)?.next ?? 0) > 0
       const continued = hasFrames && form === surface ? exchange.current.meter?.encodeErrorFrame?.(error) : undefined
-      return continued ?? form.encodeErrorFrame(error, requestId, hasFrames)
+      return continued ?? form.encodeErrorFrame(error, exchange.own?.members.id ?? requestId, hasFrames)
     },
   }
   const contentType = framing === 'bytes' ? mediaTypeOf(exchange.current.wholeHead) : CONTENT_TYPE[framing]

@@ -3,6 +3,7 @@
 import { errorData } from '../../errors.js'
 import {
   FRAME_CONTENT,
+  FRAME_EDITED,
   FRAME_END,
   FRAME_FAILED,
   FRAME_LAST,
@@ -31,10 +32,15 @@ export class PassthroughRelay implements Relay {
   #bits = 0
   #hasContent = false
   #isOver = false
+  readonly #holdsEnd: boolean
+  /** The frame with the end marker, where it waits. */
+  #last: Buffer | null = null
 
   constructor(options: RelayOptions) {
     this.#outlet = options.outlet
-    this.#observer = options.dialect.createObserver({ stripUsage: !options.includeUsage, target: options.target })
+    const { includeUsage, target, own, holdsEnd } = options
+    this.#holdsEnd = holdsEnd
+    this.#observer = options.dialect.createObserver({ stripUsage: !includeUsage, target, own })
     this.#scanner = createFrameScanner(options.dialect.framing, (payload, raw) => this.#onFrame(payload, raw))
   }
 
@@ -67,7 +73,25 @@ export class PassthroughRelay implements Relay {
     const bits = this.#observer.observe(payload)
     this.#bits |= bits
     if ((bits & CONTENT_OR_END) !== 0) this.#hasContent = true
-    if ((bits & WITHHELD) === 0) this.#take(raw)
+    if ((bits & WITHHELD) !== 0) return
+    const span = (bits & FRAME_EDITED) === 0 ? raw : this.#edited(payload, raw)
+    if (this.#holdsEnd && (bits & FRAME_END) !== 0) this.#hold(span)
+    else this.#take(span)
+  }
+
+  /** The frame with the payload that the gateway has edited, in memory of its own. */
+  #edited(payload: Buffer, raw: RawSpan): RawSpan {
+    const edited = this.#observer.edited ?? payload
+    const frame = raw.source.subarray(raw.start, raw.end)
+    const at = frame.indexOf(payload)
+    // A payload of several lines came in as many data lines.
+    const parts = at < 0 ? linesOf(edited) : [frame.subarray(0, at), edited, frame.subarray(at + payload.length)]
+    const source = Buffer.concat(parts)
+    return { source, start: 0, end: source.length }
+  }
+
+  #hold({ source, start, end }: RawSpan): void {
+    this.#last = source.subarray(start, end)
   }
 
   /** Lengthens the run if the frame lies right behind it in the same memory; else appends the run and begins another. */
@@ -103,6 +127,10 @@ export class PassthroughRelay implements Relay {
 
   #finish(): void {
     this.#isOver = true
-    this.#outlet.complete()
+    this.#outlet.complete(this.#last ?? undefined)
   }
+}
+
+function linesOf(payload: Buffer): Buffer[] {
+  return [Buffer.from(`data: ${payload.toString('utf8').replaceAll('\n', '\ndata: ')}\n\n`)]
 }

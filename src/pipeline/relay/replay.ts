@@ -29,12 +29,14 @@ export class ReplayRelay implements Relay, Meter {
   }
 
   end(): void {
-    const { surface, dialect, target, fallback, includeUsage, echo, outlet, conceal } = this.#options
+    const { surface, dialect, target, fallback, includeUsage, echo, outlet, conceal, holdsEnd } = this.#options
     const response = dialect.decodeResponse(parseBody(this.#body.take()), fallback, target)
     let text = ''
+    let last = ''
     const encoder = surface.createEncoder(
       (frame) => {
-        text += frame
+        text += last
+        last = frame
       },
       { includeUsage, echo },
     )
@@ -44,8 +46,9 @@ export class ReplayRelay implements Relay, Meter {
     }
     this.usage = response.usage
     this.finish = response.finishReason
+    if (!holdsEnd) text += last
     outlet.append(conceal(Buffer.from(text)), true)
-    outlet.complete()
+    outlet.complete(holdsEnd ? conceal(Buffer.from(last)) : undefined)
   }
 }
 

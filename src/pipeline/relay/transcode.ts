@@ -16,6 +16,9 @@ export class TranscodeRelay implements Relay, Meter {
   #text = ''
   #hasContent = false
   #isFinished = false
+  readonly #holdsEnd: boolean
+  /** The last frame, where it waits. */
+  #last: string | null = null
   #error: ErrorData | null = null
   usage: UsageReport | null = null
   contentBytes = 0
@@ -25,6 +28,7 @@ export class TranscodeRelay implements Relay, Meter {
   constructor(options: RelayOptions) {
     const { surface, dialect, fallback, target, includeUsage, echo } = options
     this.#outlet = options.outlet
+    this.#holdsEnd = options.holdsEnd
     this.#encoder = surface.createEncoder((frame) => this.#onEncoded(frame), { includeUsage, echo })
     const { encodeErrorFrame } = this.#encoder
     if (encodeErrorFrame !== undefined) this.encodeErrorFrame = (error) => encodeErrorFrame.call(this.#encoder, error)
@@ -84,7 +88,12 @@ export class TranscodeRelay implements Relay, Meter {
   }
 
   #onEncoded(frame: string): void {
-    this.#text += frame
+    if (!this.#holdsEnd || !this.#isFinished) {
+      this.#text += frame
+      return
+    }
+    this.#text += this.#last ?? ''
+    this.#last = frame
   }
 
   #flush(): void {
@@ -96,6 +105,6 @@ export class TranscodeRelay implements Relay, Meter {
     // Content without a form in the client's protocol, such as reasoning: it counts as the upstream's progress.
     else if (hasContent) this.#outlet.progress()
     if (this.#error !== null) this.#outlet.fail(this.#error)
-    else if (this.#isFinished) this.#outlet.complete()
+    else if (this.#isFinished) this.#outlet.complete(this.#last === null ? undefined : Buffer.from(this.#last))
   }
 }

@@ -11,6 +11,7 @@ import {
   type Surface,
   type SurfaceEndpoint,
 } from '../../protocols/contract/protocol.js'
+import { type OwnMembers } from '../../protocols/contract/stored.js'
 import { type Conceal } from '../../upstream/conceal.js'
 
 /** What a relay has observed, for accounting and for an error frame that belongs to the stream before it. */
@@ -38,8 +39,11 @@ export type RelayOutlet = {
   append(frames: Uint8Array, hasContent: boolean): void
   /** Content has arrived that the client does not see yet (it will get a whole answer). */
   progress(): void
-  /** The end marker was seen: the answer is complete. */
-  complete(): void
+  /**
+   * The end marker was seen: the answer is complete. `last`: the frame with the end marker, which has not been appended; only with
+   * `holdsEnd`.
+   */
+  complete(last?: Uint8Array): void
   /** The whole body of the upstream's answer, or all frames of its stream, to be made into one answer. */
   whole(bytes: Uint8Array, kind: WholeKind): void
   fail(error: ErrorData): void
@@ -75,6 +79,10 @@ export type RelayOptions = {
   readonly includeUsage: boolean
   /** What the surface's answer needs of the request; null if it needs nothing. */
   readonly echo: JsonObject | null
+  /** Members of the answer that the gateway decides; null for none. */
+  readonly own: OwnMembers | null
+  /** The last frame waits until the answer is stored. */
+  readonly holdsEnd: boolean
   /** How the upstream's own frames are forwarded to the client; null if they are not. */
   readonly raw: RawOptions | null
   /** For a whole answer that becomes a stream. */

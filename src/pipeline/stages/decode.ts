@@ -6,11 +6,16 @@ import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { allowedModels } from '../../routing/access.js'
 import { type PathFacts } from '../client.js'
-import { type ExchangeIn, type ExchangeView } from '../exchange.js'
+import { type ExchangeIn } from '../exchange.js'
+import { recall } from './recall.js'
 
-/** @throws invalid_request with `param`; overloaded when the pool is full, stuck or dead */
-export function decode(exchange: ExchangeView): DecodedBody | Promise<DecodedBody> {
-  return exchange.context.offload.skim(exchange.request.surface.id, exchange.body)
+/**
+ * A request that continues an earlier answer has its turns before its input.
+ * @throws invalid_request with `param`; overloaded when the pool is full, stuck or dead; storage_unavailable
+ */
+export function decode(exchange: ExchangeIn<'recall'>): DecodedBody | Promise<DecodedBody> {
+  const { surface } = exchange.request
+  return recall(exchange, exchange.context.offload.skim(surface.id, exchange.body))
 }
 
 /** The request with what its path specifies, such as on a route that always streams; the same object if that is nothing. */

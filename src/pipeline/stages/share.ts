@@ -52,7 +52,7 @@ function subjectOf(exchange: Sharing, decoded: DecodedRequest): ShareSubject {
     model: facts.model,
     resolvedModel: namesOf(facts.model, route),
     policy: route.sharing,
-    isRepeatable: facts.raw === undefined && facts.endpoint?.isRepeatable !== false,
+    isRepeatable: facts.raw === undefined && facts.endpoint?.isRepeatable !== false && exchange.own?.isPrivate !== true,
     prompt: exchange.prompt,
     body: exchange.body,
   }

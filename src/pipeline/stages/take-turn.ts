@@ -10,7 +10,10 @@ import { applyPathFacts, decode } from './decode.js'
  * Resolves once the slot is taken, with the body if it was decoded.
  * @throws rate_limited, overloaded, client_gone, and invalid_request for a body that was decoded meanwhile
  */
-export async function takeTurn(exchange: ExchangeIn<'delivery'>, wait: SlotWait): Promise<DecodedBody | null> {
+export async function takeTurn(
+  exchange: ExchangeIn<'delivery' | 'recall'>,
+  wait: SlotWait,
+): Promise<DecodedBody | null> {
   if (!asksForPlace(exchange)) {
     await wait.entered
     return null
@@ -30,7 +33,7 @@ export async function takeDecodedTurn(
   await wait.entered
 }
 
-async function decodeInQueue(exchange: ExchangeIn<'delivery'>, wait: SlotWait): Promise<DecodedBody> {
+async function decodeInQueue(exchange: ExchangeIn<'delivery' | 'recall'>, wait: SlotWait): Promise<DecodedBody> {
   const decoded = applyPathFacts(await decode(exchange), exchange.request.path ?? null)
   if (decoded.facts.stream && !exchange.isEnded) showPlaces(exchange, wait.watch)
   return decoded

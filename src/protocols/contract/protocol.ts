@@ -14,6 +14,7 @@ import { type Target } from '../../model/target.js'
 import { type UsageReport } from '../../model/usage.js'
 import { type SurfaceDescription } from './description.js'
 import { type EmbeddingsSurface, type EndpointDialects, type EndpointFacts } from './endpoint.js'
+import { type OwnMembers, type StateFacts, type StoredAnswers } from './stored.js'
 
 export type Protocol = {
   /** Folder name under src/protocols, such as `openai-chat`; a folder with several request formats has an id for each. */
@@ -66,7 +67,7 @@ export type Surface = {
   decodeRequest(body: JsonObject, prompt?: string | null): ChatRequest
   /**
    * Set if answers repeat parts of their request, or depend on them: those parts, from a body that readFacts has accepted. Plain data;
-   * it reaches `createEncoder` and `encodeResponse` as `echo`.
+   * it reaches `createEncoder` and `encodeResponse` as `echo`, with the gateway's own members as `own` where it has `stored`.
    */
   readEcho?(body: JsonObject): JsonObject
   /** One per stream; `emit` gets whole frames in the surface's framing, in order, synchronously. */
@@ -93,6 +94,8 @@ export type Surface = {
   readonly upstreamFrames?: Readonly<Record<Framing, FrameForm>>
   /** Set if its requests are no chats: what they ask instead. Nothing of them is then translated as a chat. */
   readonly endpoint?: SurfaceEndpoint
+  /** Set if its answers are stored, under ids of the gateway. */
+  readonly stored?: StoredAnswers
   /** For the API's document, for all routes of this surface; built on demand. */
   readonly describe?: () => SurfaceDescription
 }
@@ -188,6 +191,8 @@ export type RequestFacts = {
   readonly raw?: RawFacts
   /** Set if the request is no chat. */
   readonly endpoint?: EndpointFacts
+  /** Set by surfaces whose answers are stored. */
+  readonly state?: StateFacts
 }
 
 /** What the core must know about a request in the upstream's own format. Its bytes are the top-level member `body`. */
@@ -296,6 +301,8 @@ export type ObserverOptions = {
   /** Mark the chunk with only usage for removal: the gateway requested it, the client did not. */
   readonly stripUsage: boolean
   readonly target: Target
+  /** Members of the answer that the gateway decides, for a surface with `stored`; null or absent for none. */
+  readonly own?: OwnMembers | null
 }
 
 /** What a frame that passes through is, as bits of a small integer: no allocation on the hot path. */
@@ -310,6 +317,8 @@ export const FRAME_STRIP = 4
 export const FRAME_ERROR = 8
 /** Is not a JSON object, nor anything allowed between such frames: part of the answer is lost. */
 export const FRAME_BROKEN = 16
+/** Reaches the client with another payload: `observer.edited`. */
+export const FRAME_EDITED = 32
 /** Ends the answer with a failure. */
 export const FRAME_FAILED = FRAME_ERROR | FRAME_BROKEN
 /** Frames after such a frame are ignored. */
@@ -322,6 +331,8 @@ export type StreamObserver = ErrorFrameEncoder & {
   /** Usage reported by the provider so far. */
   readonly usage: UsageReport | null
   readonly error: ErrorData | null
+  /** The payload of the last frame with FRAME_EDITED; the relay owns it. */
+  readonly edited?: Buffer | null
   /** Characters or bytes of content seen, for an estimate if the provider reports no usage. */
   readonly contentBytes: number
   /** Why the model stopped, as the decoder would decode it; null until the provider reports it. */

@@ -1,4 +1,4 @@
-// OpenAI's Responses API, both halves, without a store: POST /v1/responses for clients, POST {baseUrl}/responses at upstreams.
+// OpenAI's Responses API, both halves: POST /v1/responses for clients, POST {baseUrl}/responses at upstreams.
 // @see https://platform.openai.com/docs/api-reference/responses and https://www.openresponses.org/specification
 import { type ErrorData } from '../../model/error.js'
 import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
@@ -11,6 +11,7 @@ import { ResponsesObserver } from './dialect/observer.js'
 import { ResponsesDecoder } from './dialect/stream-decoder.js'
 import { encodeResponseId } from './ids.js'
 import { decodeResponse, encodeResponse, readFinish, readUsage } from './response.js'
+import { stored } from './stored.js'
 import { decodeRequest } from './surface/decode-request.js'
 import { describe } from './surface/describe.js'
 import { encodeResponseObject, readEcho } from './surface/echo.js'
@@ -38,6 +39,7 @@ const surface: Surface = Object.freeze({
   encodeError,
   encodeErrorFrame,
   describe,
+  stored,
 })
 
 /** For a stream that has sent nothing but keepalives. */
@@ -58,7 +60,7 @@ const dialect: Dialect = Object.freeze({
   editRequest,
   createDecoder: (emit, options) => new ResponsesDecoder(emit, options),
   // Usage is part of the last event that every client gets: there is nothing to strip.
-  createObserver: () => new ResponsesObserver(),
+  createObserver: ({ own = null }) => new ResponsesObserver(own),
   decodeResponse,
   readUsage,
   readFinish,

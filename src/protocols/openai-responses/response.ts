@@ -11,6 +11,7 @@ import { scanMembers } from '../../wire/body/members.js'
 import { decodeStreamError } from '../openai-error.js'
 import { numberOf, stringOf, textOf } from '../scalars.js'
 import { encodeResponseId, itemBaseOf } from './ids.js'
+import { ownOf } from './own-members.js'
 import { markEncrypted } from './sealed.js'
 import { decodeFinish, encodeFinish, isCallItem } from './status.js'
 import { encodeResponseObject, namesOf } from './surface/echo.js'
@@ -20,7 +21,7 @@ import { decodeUsage, encodeUsage } from './usage.js'
 /** Encodes a whole answer; `echo` is from readEcho. */
 export function encodeResponse(response: ChatResponse, _target?: unknown, echo: JsonObject | null = null): JsonObject {
   const { meta, content, finishReason } = response
-  const id = encodeResponseId(meta.id)
+  const id = ownOf(echo)?.id ?? encodeResponseId(meta.id)
   const { status, reason } = encodeFinish(finishReason)
   const isCut = status === 'incomplete'
   const output = encodeItems(content, { base: itemBaseOf(id), names: namesOf(echo), isCut })

@@ -50,6 +50,10 @@ export class IdempotentSink implements Sink {
     return this.#sink.streamId ?? null
   }
 
+  get keptId(): string | null {
+    return this.#sink.keptId ?? null
+  }
+
   get isShared(): boolean {
     return this.#sink.isShared === true
   }

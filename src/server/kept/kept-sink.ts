@@ -79,6 +79,10 @@ export class KeptSink implements HoldingSink {
     return this.#stream === null ? null : shownStreamId(this.#stream.facts.id)
   }
 
+  get keptId(): string | null {
+    return this.#stream?.facts.id ?? null
+  }
+
   /** Once it has begun; null if it is not kept. */
   get stream(): KeptStream | null {
     return this.#stream

@@ -20,6 +20,7 @@ import {
   prefixedPaths,
   prefixedSurface,
   rowsOf,
+  storedPaths,
   streamPaths,
   webSocketPaths,
 } from './paths.js'
@@ -48,6 +49,7 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   const paths: Path[] = [
     ...chatPaths(options),
     ...prefixedPaths(options),
+    ...storedPaths(options),
     ...streamPaths(options),
     ...webSocketPaths(),
     ...modelPaths(options),

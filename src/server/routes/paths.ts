@@ -21,6 +21,7 @@ import {
   answerReady,
   answerTags,
 } from './plain-routes.js'
+import { answerInputItems, answerResponse, deleteResponse } from './response-routes.js'
 
 /** The server's options that the paths depend on. */
 export type PathOptions = {
@@ -81,6 +82,21 @@ export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
     return [
       { path, choices, surface, get: plain(answerJobs(jobDoor), 'jobs') },
       { path: `${prefix}:id`, surface, get, remove },
+    ]
+  })
+}
+
+/** The answers of each surface that stores them, by their ids. */
+export function storedPaths({ surfaces }: PathOptions): Path[] {
+  return surfaces.flatMap((surface): Path[] => {
+    const { stored } = surface
+    if (stored === undefined) return []
+    const one = `${stored.path}/:id`
+    const get = plain(answerResponse(stored), 'storedResponse')
+    const remove = plain(deleteResponse(stored), 'deletedResponse')
+    return [
+      { path: one, surface, get, remove },
+      { path: `${one}/input_items`, surface, get: plain(answerInputItems(stored), 'inputItems') },
     ]
   })
 }
@@ -186,7 +202,7 @@ const refuseUpgrade: Act = (exchange) => {
   exchange.reject(
     new GatewayError('invalid_request', {
       status: UPGRADE_REQUIRED,
-      message: 'WebSocket mode is not available on this route: send POST. Stored answers cannot be listed.',
+      message: 'WebSocket mode is not available on this route: send POST. Stored answers are found by id.',
     }),
   )
 }

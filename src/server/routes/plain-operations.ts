@@ -61,6 +61,41 @@ const UNKNOWN_JOB = json('No such job of this key', {
 })
 const { request: _, response: __, ...JOB_HEAD } = JOB_EXAMPLE
 
+const RESPONSE_EXAMPLE = {
+  id: 'resp_4fX0b1c2d3e4f5a6b7c8d9e0f1a2b3c4',
+  object: 'response',
+  status: 'completed',
+  model: 'fast',
+  output: [],
+}
+const INPUT_ITEM_EXAMPLE = {
+  id: 'item_4fX0b1c2d3e4f5a6b7c8d9e0f1a2b3c4_in0',
+  type: 'message',
+  role: 'user',
+  status: 'completed',
+  content: [{ type: 'input_text', text: 'Tell me about rivers.' }],
+}
+/** In the form of the surface. */
+const UNKNOWN_RESPONSE = {
+  '401': UNAUTHENTICATED,
+  '404': json('No such answer of this key, or one that is no longer stored', {
+    error: {
+      message: `Response with id '${RESPONSE_EXAMPLE.id}' not found.`,
+      type: 'invalid_request_error',
+      param: null,
+      code: 'not_found',
+    },
+  }),
+  '503': json('The store is unavailable', {
+    error: {
+      message: 'The response store is unavailable.',
+      type: 'server_error',
+      param: null,
+      code: 'storage_unavailable',
+    },
+  }),
+}
+
 /** The operation of each plain route, by what the route does. */
 export const PLAIN_OPERATIONS = Object.freeze({
   alive: healthy('Liveness check', { status: 'ok' }),
@@ -129,6 +164,39 @@ export const PLAIN_OPERATIONS = Object.freeze({
       '409': refusal('The job has ended.', 'invalid_request'),
     },
   },
+  storedResponse: {
+    tags: ['Responses'],
+    summary: 'Get a stored answer',
+    responses: { '200': json('The answer as it was sent', RESPONSE_EXAMPLE), ...UNKNOWN_RESPONSE },
+  },
+  deletedResponse: {
+    tags: ['Responses'],
+    summary: 'Delete a stored answer; answers that continue it stay as they are',
+    responses: {
+      '200': json('It is deleted', { id: RESPONSE_EXAMPLE.id, object: 'response', deleted: true }),
+      ...UNKNOWN_RESPONSE,
+    },
+  },
+  inputItems: {
+    tags: ['Responses'],
+    summary: 'List the items of the input of a stored answer, those of earlier turns included',
+    parameters: [
+      queryParameter('limit', { type: 'integer', minimum: 1, maximum: 100, default: 20 }),
+      queryParameter('order', { enum: ['asc', 'desc'], default: 'desc', description: 'By default the newest first' }),
+      queryParameter('after', { type: 'string', description: 'Id of the last item on the previous page' }),
+    ],
+    responses: {
+      '200': json('A page of items', {
+        object: 'list',
+        data: [INPUT_ITEM_EXAMPLE],
+        first_id: INPUT_ITEM_EXAMPLE.id,
+        last_id: INPUT_ITEM_EXAMPLE.id,
+        has_more: false,
+      }),
+      '400': refusal('limit must be a number from 1 to 100.', 'invalid_request', 'limit'),
+      ...UNKNOWN_RESPONSE,
+    },
+  },
   stream: {
     tags: ['Streams'],
     summary: 'Read a kept stream, from the frame after a cursor on',
@@ -171,7 +239,7 @@ export const PLAIN_OPERATIONS = Object.freeze({
     summary: 'Answer a client that tries a WebSocket first: 426, so that it sends POST instead',
     responses: {
       '426': refusal(
-        'WebSocket mode is not available on this route: send POST. Stored answers cannot be listed.',
+        'WebSocket mode is not available on this route: send POST. Stored answers are found by id.',
         'invalid_request',
       ),
     },

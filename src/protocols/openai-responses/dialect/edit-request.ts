@@ -19,6 +19,8 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
     edits.set('store', false)
     if (thinks === true) edits.set('include', withEncrypted(body.include ?? extraBody.include))
   }
+  // The gateway does both itself.
+  for (const field of ['previous_response_id', 'background']) if (field in body) edits.set(field, undefined)
   const input = withoutLostReasoning(body.input)
   if (input !== null) {
     edits.set('input', input)

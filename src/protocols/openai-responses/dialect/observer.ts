@@ -6,16 +6,19 @@ import { isJsonArray, isJsonObject, type JsonObject } from '../../../model/json.
 import { type UsageReport } from '../../../model/usage.js'
 import {
   FRAME_CONTENT,
+  FRAME_EDITED,
   FRAME_END,
   FRAME_ERROR,
   FRAME_OTHER,
   FRAME_STRIP,
   type StreamObserver,
 } from '../../contract/protocol.js'
+import { type OwnMembers } from '../../contract/stored.js'
 import { bitsWithoutObject, parsePayload } from '../../frame-payload.js'
 import { decodeStreamError } from '../../openai-error.js'
 import { numberOf, textOf } from '../../scalars.js'
 import { completedResponse, failureIn, responseOf } from '../frame.js'
+import { eventWithOwn } from '../own-members.js'
 import { reasoningText } from '../response.js'
 import { decodeFinish, isCallItem } from '../status.js'
 import { encodeResponseObject } from '../surface/echo.js'
@@ -26,6 +29,8 @@ import { FlatFrame } from './flat-frame.js'
 /** Watches one stream. */
 export class ResponsesObserver implements StreamObserver {
   readonly #frame = new FlatFrame()
+  readonly #own: OwnMembers | null
+  edited: Buffer | null = null
   usage: UsageReport | null = null
   error: ErrorData | null = null
   contentBytes = 0
@@ -38,6 +43,11 @@ export class ResponsesObserver implements StreamObserver {
   #model = ''
   #createdSec = 0
 
+  /** `own`: the members of each response object that the gateway decides; null for none. */
+  constructor(own: OwnMembers | null = null) {
+    this.#own = own
+  }
+
   observe(data: Buffer): number {
     // Nothing may follow the end, and in particular no end marker may follow an error.
     if (this.#isComplete || this.error !== null) return FRAME_STRIP
@@ -47,7 +57,7 @@ export class ResponsesObserver implements StreamObserver {
       return this.#frame.deltaBytes > 0 ? FRAME_CONTENT : FRAME_OTHER
     }
     const event = parsePayload(data)
-    return event === null ? bitsWithoutObject(data) : this.#inspect(event)
+    return event === null ? bitsWithoutObject(data) : this.#inspect(event) | this.#edit(event, data)
   }
 
   isComplete(): boolean {
@@ -57,9 +67,17 @@ export class ResponsesObserver implements StreamObserver {
   /** The two events that end a failed stream, with the numbers and the id of those before. */
   encodeErrorFrame(error: ErrorData): string {
     const head = { id: this.#id, createdSec: this.#createdSec, model: this.#model, status: 'failed' } as const
-    const response = JSON.stringify(encodeResponseObject({ ...head, error: failureOf(error) }, [], null))
+    const echo = this.#own === null ? null : { own: this.#own }
+    const response = JSON.stringify(encodeResponseObject({ ...head, error: failureOf(error) }, [], echo))
     const failed = encodeEvent('response.failed', `"response":${response}`, this.#sequence + 2)
     return encodeErrorEvent(error, this.#sequence + 1) + failed
+  }
+
+  /** Puts the gateway's members into a response object, of which a stream has few. */
+  #edit({ response }: JsonObject, data: Buffer): number {
+    if (this.#own === null || !isJsonObject(response)) return FRAME_OTHER
+    this.edited = eventWithOwn(data, this.#own)
+    return this.edited === null ? FRAME_OTHER : FRAME_EDITED
   }
 
   #inspect(event: JsonObject): number {
@@ -112,7 +130,7 @@ export class ResponsesObserver implements StreamObserver {
   }
 
   #keep(response: JsonObject): void {
-    this.#id = textOf(response.id) ?? ''
+    this.#id = this.#own?.id ?? textOf(response.id) ?? ''
     this.#model = textOf(response.model) ?? ''
     this.#createdSec = numberOf(response.created_at) ?? 0
   }

@@ -1,6 +1,7 @@
 // What an answer repeats of its request, and the response object around it. Clients' schemas of this object are strict: every member is
 // there, null or the vendor's default where the request has none (theopenco/llmgateway#2287; Open Responses, ResponseResource).
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { ownOf } from '../own-members.js'
 import { listTools, packNames } from '../tool-names.js'
 
 /** Members of a request that its answers repeat, with what the vendor shows where the request has none. */
@@ -27,9 +28,10 @@ const REPEATED: Readonly<Record<string, JsonValue>> = Object.freeze({
   user: null,
 })
 
-/** Members that are the same in every answer: nothing is stored, nothing runs in the background. */
+/** What an answer says of itself unless the gateway has decided otherwise: nothing is stored, nothing runs in the background. */
 const FIXED: JsonObject = Object.freeze({ background: false, previous_response_id: null, store: false })
 const NO_NAMES: JsonObject = Object.freeze({})
+const NO_OWN = Object.freeze({ id: '' })
 
 /** The repeated members of a request, and the names of its tools on other wires. Plain data. */
 export function readEcho(body: JsonObject): JsonObject {
@@ -75,7 +77,8 @@ export function encodeHead({ id, createdSec, model, status, incompleteReason = n
 /** The members behind `output` and `usage`. */
 export function encodeRepeated(echo: JsonObject | null): JsonObject {
   const request = isJsonObject(echo?.request) ? echo.request : NO_NAMES
-  const repeated: JsonObject = { ...FIXED, ...REPEATED, ...request }
+  const { id: _, ...own } = ownOf(echo) ?? NO_OWN
+  const repeated: JsonObject = { ...FIXED, ...REPEATED, ...request, ...own }
   const reasoning = isJsonObject(request.reasoning) ? request.reasoning : NO_NAMES
   repeated.reasoning = { effort: null, summary: null, ...reasoning }
   repeated.text = { format: { type: 'text' }, ...(isJsonObject(request.text) ? request.text : NO_NAMES) }

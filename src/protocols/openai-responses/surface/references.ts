@@ -1,11 +1,10 @@
-// References to things that are stored at the vendor, and requests that need a store. All tenants share the operator's account there, and
-// this gateway keeps no responses: such a request is rejected before any upstream sees it. Clients recognize the codes, and then send their
-// whole input (Soju06/codex-lb#1529), so these must never change.
+// References to things that are stored at the vendor. All tenants share the operator's account there, and nothing in it is recorded for one of
+// them: such a request is rejected before any upstream sees it. Clients recognize the codes, and then send their whole input
+// (Soju06/codex-lb#1529), so these must never change. An earlier response is no such thing: the gateway stores it (stored.ts).
 import { GatewayError } from '../../../errors.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { textOf } from '../../scalars.js'
 
-const NO_STORE = 'This gateway does not store responses'
 const NOT_YOURS = 'It is stored at the provider, whose account is shared'
 /** Tools that clients define: whatever their schemas name is no reference. */
 const CLIENT_TOOLS: ReadonlySet<JsonValue | undefined> = new Set(['function', 'custom', 'namespace', 'tool_search'])
@@ -18,21 +17,16 @@ const STORED_MEMBERS: ReadonlySet<string> = new Set([
   'skill_id',
 ])
 
-/** @throws invalid_request for anything that only a store, here or at the vendor, could resolve */
+/** @throws invalid_request for anything that only the vendor could resolve */
 export function refuseReferences(body: JsonObject): void {
-  const previous = textOf(body.previous_response_id)
-  if (previous !== null) {
-    throw refusal('previous_response_id', 'previous_response_not_found', {
-      message: `Previous response with id '${shown(previous)}' not found. ${NO_STORE}: send the whole conversation as input.`,
-    })
-  }
   if (isSet(body.conversation)) {
     throw refusal('conversation', 'conversation_not_found', {
-      message: `Conversation not found. ${NO_STORE}: send the whole conversation as input.`,
+      message:
+        'Conversation not found. Conversations are not supported: use previous_response_id, or send the whole conversation as input.',
     })
   }
   if (body.background === true) {
-    throw refusal('background', UNSUPPORTED, { message: `Background responses are not supported. ${NO_STORE}.` })
+    throw refusal('background', UNSUPPORTED, { message: 'Background responses are not supported.' })
   }
   if (isSet(body.prompt)) {
     throw refusal('prompt', UNSUPPORTED, { message: `'prompt' is not supported. ${NOT_YOURS}.` })
@@ -50,7 +44,7 @@ function refuseInItem(item: JsonValue, path: string): void {
   if (item.type === 'item_reference' || (!isSet(item.type) && isOnlyId(item))) {
     const id = textOf(item.id) ?? ''
     throw refusal(path, 'item_not_found', {
-      message: `Item with id '${shown(id)}' not found. ${NO_STORE}: send the item itself.`,
+      message: `Item with id '${shown(id)}' not found. Send the item itself, or use previous_response_id.`,
     })
   }
   for (const [member, parts] of [

@@ -5,7 +5,7 @@ import { Compile } from 'typebox/compile'
 import { type GatewayError } from '../../../errors.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type RequestFacts } from '../../contract/protocol.js'
-import { numberOf } from '../../scalars.js'
+import { numberOf, textOf } from '../../scalars.js'
 import { invalid } from './invalid.js'
 import { refuseReferences } from './references.js'
 
@@ -133,7 +133,7 @@ function compileEach(forms: Readonly<Record<string, TSchema>>): Map<unknown, Val
 
 /**
  * Validates a body and reads what routing and limits need of it.
- * @throws invalid_request with the dotted path of the first wrong field, or of what only a store could resolve
+ * @throws invalid_request with the dotted path of the first wrong field, or of what only the vendor could resolve
  */
 export function readFacts(body: JsonObject): RequestFacts {
   if (!request.Check(body)) throw explain(request, body, '')
@@ -148,6 +148,11 @@ export function readFacts(body: JsonObject): RequestFacts {
     maxOutputTokens: numberOf(body.max_output_tokens),
     provider: null,
     prompt: null,
+    state: {
+      previousId: textOf(body.previous_response_id),
+      isStored: body.store !== false,
+      isBackground: body.background === true,
+    },
   }
 }
 

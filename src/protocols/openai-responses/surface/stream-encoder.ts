@@ -11,6 +11,7 @@ import { believable, NO_USAGE, type UsageReport } from '../../../model/usage.js'
 import { type EncoderOptions, type StreamEncoder } from '../../contract/protocol.js'
 import { encodeErrorObject } from '../../openai-error.js'
 import { encodeResponseId, itemBaseOf } from '../ids.js'
+import { ownOf } from '../own-members.js'
 import { encodeFinish } from '../status.js'
 import { type ToolName, unpackName } from '../tool-names.js'
 import { encodeUsage } from '../usage.js'
@@ -107,7 +108,7 @@ export class ResponsesEncoder implements StreamEncoder {
   }
 
   #start(meta: ResponseMeta): void {
-    this.#meta = { ...meta, id: encodeResponseId(meta.id) }
+    this.#meta = { ...meta, id: ownOf(this.#echo)?.id ?? encodeResponseId(meta.id) }
     this.#base = itemBaseOf(this.#meta.id)
     this.#repeated = JSON.stringify(encodeRepeated(this.#echo)).slice(1)
     const response = this.#response({ status: 'in_progress' })

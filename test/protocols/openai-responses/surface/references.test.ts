@@ -1,4 +1,4 @@
-// What only a store could resolve is rejected, with the codes that clients recognize.
+// What only the vendor could resolve is rejected, with the codes that clients recognize.
 import { test } from 'tap'
 import { type JsonObject } from '../../../../src/model/json.js'
 import { openaiResponses } from '../../../../src/protocols/openai-responses/index.js'
@@ -15,18 +15,13 @@ function refused(body: JsonObject): unknown[] {
 
 const TYPE = 'invalid_request_error'
 
-test('a previous response is never found: the very code by which clients send their whole input', async (t) => {
-  t.same(refused({ previous_response_id: 'resp_1' }), [
-    400,
-    TYPE,
-    'previous_response_not_found',
-    'previous_response_id',
-  ])
-  const { message } = thrownBy(() => refuseReferences({ previous_response_id: 'x'.repeat(500) }))
-  t.ok(message.length < 300, 'a client’s own text is cut')
+test('a previous response is no reference to the provider: the gateway stores it', async (t) => {
+  t.doesNotThrow(() => refuseReferences({ previous_response_id: 'resp_1' }))
 })
 
-test('conversations, references to items, background and stored prompts need a store', async (t) => {
+test('conversations, references to items, background and stored prompts are refused', async (t) => {
+  const { message } = thrownBy(() => refuseReferences({ input: [{ type: 'item_reference', id: 'x'.repeat(500) }] }))
+  t.ok(message.length < 300, 'a client’s own text is cut')
   t.same(refused({ conversation: 'conv_1' }), [400, TYPE, 'conversation_not_found', 'conversation'])
   t.same(refused({ conversation: { id: 'conv_1' } }), [400, TYPE, 'conversation_not_found', 'conversation'])
   t.same(refused({ background: true }), [400, TYPE, 'unsupported_parameter', 'background'])

@@ -17,7 +17,10 @@ test('routing and limits get what they need', async (t) => {
     maxOutputTokens: 9,
     provider: null,
     prompt: null,
+    state: { previousId: null, isStored: true, isBackground: false },
   })
+  const { state } = readFacts({ model: 'm', input: [], previous_response_id: 'resp_1', store: false })
+  t.same(state, { previousId: 'resp_1', isStored: false, isBackground: false })
   t.match(readFacts({ model: 'm', input: [] }), { stream: false, maxOutputTokens: null })
 })
 
@@ -59,7 +62,7 @@ test('items and tools that only the vendor knows pass, and so do unknown fields'
     tools: [{ type: 'web_search' }],
     x_future: 1,
   })
-  t.equal(refusal({ previous_response_id: 'resp_1' })[0], 'previous_response_id', 'references are refused here')
+  t.equal(refusal({ conversation: 'conv_1' })[0], 'conversation', 'references are refused here')
 })
 
 test('the document’s schema has every field and the forms of items', async (t) => {

@@ -1,0 +1,13 @@
+// Answers that clients may continue and retrieve by their ids.
+
+/** Which store has them, and the rules of it. */
+export type ResponsesConfig = {
+  readonly store: 'memory' | 'off'
+  /** How long one is stored. */
+  readonly retentionMs: number
+  /** Size of all, and of those of one key. */
+  readonly maxBytes: number
+  readonly maxBytesPerKey: number
+  /** What becomes of a complete answer that cannot be stored. */
+  readonly onStoreDown: 'fail' | 'forward'
+}

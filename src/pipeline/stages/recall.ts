@@ -1,0 +1,105 @@
+// Puts the turns of an earlier answer before the input of a request that continues it, names the answer, and decides where it is stored. An
+// answer that the caller does not own is not found, before any provider is asked. What is not stored and continues nothing costs an id.
+//
+//   body --previous id--> shelf of the connection | store --> joined body --> decoded again
+import { GatewayError } from '../../errors.js'
+import { type DecodedBody } from '../../protocols/contract/envelope.js'
+import { type StateFacts, type StoredAnswers } from '../../protocols/contract/stored.js'
+import { type StoredResponse } from '../../responses/store.js'
+import { ownerOf } from '../../streams/kept/readable-log.js'
+import { type ExchangeIn, type OwnAnswer } from '../exchange.js'
+
+type Recalling = ExchangeIn<'recall'>
+type Subject = { readonly stored: StoredAnswers; readonly state: StateFacts; readonly decoded: DecodedBody }
+
+/**
+ * The request with the turns that it continues; the same object if nothing changed.
+ * @throws invalid_request for an answer that is not found; storage_unavailable
+ */
+export function recall(
+  exchange: Recalling,
+  decoding: DecodedBody | Promise<DecodedBody>,
+): DecodedBody | Promise<DecodedBody> {
+  const { stored } = exchange.request.surface
+  if (stored === undefined) return decoding
+  if (decoding instanceof Promise) return decoding.then((decoded) => recallDecoded(exchange, stored, decoded))
+  return recallDecoded(exchange, stored, decoding)
+}
+
+function recallDecoded(
+  exchange: Recalling,
+  stored: StoredAnswers,
+  decoded: DecodedBody,
+): DecodedBody | Promise<DecodedBody> {
+  const { state } = decoded.facts
+  if (state === undefined) return decoded
+  const subject = { stored, state, decoded }
+  const earlier = state.previousId === null ? null : find(exchange, state.previousId)
+  return earlier instanceof Promise
+    ? earlier.then((found) => join(exchange, subject, found))
+    : join(exchange, subject, earlier)
+}
+
+function find(exchange: Recalling, id: string): StoredResponse | null | Promise<StoredResponse | null> {
+  const { key, shelf } = exchange.request
+  return shelf?.get(id) ?? exchange.context.responses.desk?.get(ownerOf(key), id) ?? null
+}
+
+function join(
+  exchange: Recalling,
+  { stored, state, decoded }: Subject,
+  earlier: StoredResponse | null,
+): DecodedBody | Promise<DecodedBody> {
+  const { previousId } = state
+  if (previousId !== null && earlier === null) throw stored.previousNotFound(previousId)
+  const { responses, config } = exchange.context
+  const isCounted = exchange.request.path?.counts === true
+  const isKept = state.isStored && responses.desk !== null && !isCounted
+  const isShelved = !isKept && !isCounted && exchange.request.shelf != null
+  const id = stored.encodeId(responses.ids.create())
+  const members = stored.ownMembers(id, state, isKept)
+  if (earlier === null && !isKept && !isShelved) {
+    exchange.own = { members, keep: null, isPrivate: false }
+    return decoded
+  }
+  const joined = stored.joinTurns(decoded.body, decoded.members, earlier)
+  const { input } = joined
+  if (joined.body.length > config.server.maxBodyBytes) throw tooLong(config.server.maxBodyBytes)
+  const keep = isKept ? keepInStore(exchange, id, input) : isShelved ? keepOnShelf(exchange, id, input) : null
+  exchange.own = { members, keep, isPrivate: true }
+  if (joined.body === decoded.body) return decoded
+  const again = exchange.context.offload.skim(exchange.request.surface.id, joined.body)
+  return again instanceof Promise ? again.then((whole) => withState(whole, state)) : withState(again, state)
+}
+
+/** The facts of the request as it came, with the content of the joined one. */
+function withState(decoded: DecodedBody, state: StateFacts): DecodedBody {
+  return { ...decoded, facts: { ...decoded.facts, state } }
+}
+
+function keepInStore(exchange: Recalling, id: string, input: Uint8Array): OwnAnswer['keep'] {
+  const { desk } = exchange.context.responses
+  if (desk === null) return null
+  return (answer) => desk.commit(recordOf(exchange, { id, input, answer }))
+}
+
+function keepOnShelf(exchange: Recalling, id: string, input: Uint8Array): OwnAnswer['keep'] {
+  const { shelf } = exchange.request
+  return (answer) => {
+    shelf?.put({ ...recordOf(exchange, { id, input, answer }), expiresAtMs: Number.POSITIVE_INFINITY })
+    return null
+  }
+}
+
+type Texts = { readonly id: string; readonly input: Uint8Array; readonly answer: Uint8Array }
+
+function recordOf(exchange: Recalling, { id, input, answer }: Texts): Omit<StoredResponse, 'expiresAtMs'> {
+  const model = exchange.decoded?.facts.model ?? ''
+  const owner = ownerOf(exchange.request.key)
+  return { id, owner, model, input, response: answer, streamId: exchange.sink.keptId ?? null }
+}
+
+function tooLong(maxBytes: number): GatewayError {
+  const message = `The request and the turns that it continues exceed ${maxBytes} bytes (server.maxBodyBytes).`
+  return new GatewayError('payload_too_large', { message })
+}

@@ -1,0 +1,56 @@
+// How the answers of a surface are stored under ids of the gateway, found again and continued. Pure functions over JSON text: an answer is
+// stored as it was sent.
+import { type GatewayError } from '../../errors.js'
+import { type JsonObject } from '../../model/json.js'
+import { type Member } from '../../wire/body/members.js'
+
+/** What a request says about stored answers. Plain data. */
+export type StateFacts = {
+  /** The answer that it continues; null for none. */
+  readonly previousId: string | null
+  /** Its answer is to be stored. */
+  readonly isStored: boolean
+  /** It runs without its client. */
+  readonly isBackground: boolean
+}
+
+/** An earlier answer and its input: the JSON texts of a list of items and of the answer. */
+export type EarlierTurns = { readonly input: Uint8Array; readonly response: Uint8Array }
+
+/** Members of every answer of a request that the gateway decides, `id` among them. */
+export type OwnMembers = JsonObject & { readonly id: string }
+
+/** One page of a list of items. */
+export type ItemQuery = {
+  readonly limit: number
+  readonly order: 'asc' | 'desc'
+  /** The id of the item before the page; null from the beginning. */
+  readonly after: string | null
+}
+
+export type StoredAnswers = {
+  /** The path below which single answers are found by id. */
+  readonly path: string
+  /** The id of a new answer. `unique`: up to 48 letters, digits, `-` and `_`. */
+  encodeId(unique: string): string
+  /** The members that the gateway decides. `isKept`: it is stored here. */
+  ownMembers(id: string, facts: StateFacts, isKept: boolean): OwnMembers
+  /**
+   * The whole input of a request as a list of items, and its body with that as input and without what the gateway does itself. The body
+   * is the same object if it stays as it is.
+   */
+  joinTurns(body: Uint8Array<ArrayBuffer>, members: readonly Member[], earlier: EarlierTurns | null): JoinedTurns
+  /** The answer in the last frame of a stream, as bytes of that frame; null if it has none. */
+  answerIn(frame: Uint8Array): Uint8Array | null
+  /** A whole answer of this protocol with the members that the gateway decides; every other byte stays. */
+  withOwn(answer: Uint8Array, own: OwnMembers): Uint8Array
+  /** The error for an id that is unknown, has expired, or is another owner's, where a request continues it. */
+  previousNotFound(id: string): GatewayError
+  /** The same where it is read. */
+  notFound(id: string): GatewayError
+  /** @throws invalid_request for a cursor that is none of its items */
+  encodeItems(stored: EarlierTurns & { readonly id: string }, query: ItemQuery): JsonObject
+  encodeDeleted(id: string): JsonObject
+}
+
+export type JoinedTurns = { readonly body: Uint8Array<ArrayBuffer>; readonly input: Uint8Array }

@@ -1,0 +1,84 @@
+// The routes of stored answers: retrieve one, delete it, list the items of its input. An answer of another key is answered like one that
+// does not exist. Reading is no new work: it takes no slot and no tokens.
+import { GatewayError } from '../../errors.js'
+import { type KeyIdentity } from '../../pipeline/client.js'
+import { type ItemQuery, type StoredAnswers } from '../../protocols/contract/stored.js'
+import { type StoredResponse } from '../../responses/store.js'
+import { ownerOf } from '../../streams/kept/readable-log.js'
+import { type HttpRequest } from '../engine/engine.js'
+import { type Act, type HttpExchange } from '../http/http.js'
+
+const DEFAULT_PAGE = 20
+const MAX_PAGE = 100
+
+/** Answers a stored answer as it was sent. */
+export function answerResponse(stored: StoredAnswers): Act {
+  return (exchange, req) => {
+    const id = idOf(req)
+    run(exchange, async (key) => exchange.answer(200, (await find(exchange, { stored, key, id })).response))
+  }
+}
+
+/** Forgets a stored answer. Those that continued it have its turns of their own. */
+export function deleteResponse(stored: StoredAnswers): Act {
+  return (exchange, req) => {
+    const id = idOf(req)
+    run(exchange, async (key) => {
+      const isDeleted = (await exchange.view.responses.desk?.delete(ownerOf(key), id)) ?? false
+      if (!isDeleted) throw stored.notFound(id)
+      exchange.answer(200, encode(stored.encodeDeleted(id)))
+    })
+  }
+}
+
+/** Lists the items of its input, those of earlier turns included: `?limit=&order=&after=`. */
+export function answerInputItems(stored: StoredAnswers): Act {
+  return (exchange, req) => {
+    const id = idOf(req)
+    const [limit = '', order = '', after = ''] = ['limit', 'order', 'after'].map((name) => req.getQuery(name) ?? '')
+    run(exchange, async (key) => {
+      const query: ItemQuery = { limit: readLimit(limit), order: readOrder(order), after: after === '' ? null : after }
+      const found = await find(exchange, { stored, key, id })
+      exchange.answer(200, encode(stored.encodeItems(found, query)))
+    })
+  }
+}
+
+/** The part of the path that names the answer. */
+function idOf(req: HttpRequest): string {
+  return req.getParameter(0) ?? ''
+}
+
+function run(exchange: HttpExchange, act: (key: KeyIdentity) => Promise<void>): void {
+  act(exchange.authenticate()).catch((thrown: unknown) => exchange.reject(thrown))
+}
+
+type Sought = { readonly stored: StoredAnswers; readonly key: KeyIdentity; readonly id: string }
+
+/** @throws not_found, storage_unavailable */
+async function find(exchange: HttpExchange, { stored, key, id }: Sought): Promise<StoredResponse> {
+  const found = (await exchange.view.responses.desk?.get(ownerOf(key), id)) ?? null
+  if (found === null) throw stored.notFound(id)
+  return found
+}
+
+function readLimit(text: string): number {
+  if (text === '') return DEFAULT_PAGE
+  const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0
+  if (limit >= 1 && limit <= MAX_PAGE) return limit
+  throw invalid('limit', `must be a number from 1 to ${MAX_PAGE}.`)
+}
+
+function readOrder(text: string): 'asc' | 'desc' {
+  if (text === '' || text === 'desc') return 'desc'
+  if (text === 'asc') return text
+  throw invalid('order', 'must be asc or desc.')
+}
+
+function invalid(param: string, what: string): GatewayError {
+  return new GatewayError('invalid_request', { message: `${param} ${what}`, param })
+}
+
+function encode(body: object): Buffer {
+  return Buffer.from(JSON.stringify(body))
+}

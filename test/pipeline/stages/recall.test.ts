@@ -1,0 +1,171 @@
+import { test } from 'tap'
+import { type ResponseShelf } from '../../../src/pipeline/client.js'
+import { type ExchangeIn } from '../../../src/pipeline/exchange.js'
+import { recall } from '../../../src/pipeline/stages/recall.js'
+import { createCodec } from '../../../src/protocols/contract/codec.js'
+import { type DecodedBody } from '../../../src/protocols/contract/envelope.js'
+import { PROTOCOLS } from '../../../src/protocols/index.js'
+import { openaiResponses } from '../../../src/protocols/openai-responses/index.js'
+import { ResponseDesk } from '../../../src/responses/response-desk.js'
+import { type ResponseStore, type StoredResponse } from '../../../src/responses/store.js'
+import { CAPS, createDeadStore, createMemoryStore, createSlowStore, storedResponse } from '../../helpers/responses.js'
+
+const codec = createCodec(PROTOCOLS)
+const SURFACE = openaiResponses.surface?.id ?? ''
+
+function decodeText(text: string): DecodedBody {
+  const body = new Uint8Array(Buffer.from(text))
+  return { ...codec.decodeBody(SURFACE, body), body }
+}
+
+type SetUp = {
+  readonly store?: ResponseStore | null
+  readonly shelf?: ResponseShelf
+  readonly counts?: boolean
+  readonly surface?: unknown
+  readonly maxBodyBytes?: number
+  readonly inWorker?: boolean
+}
+
+function setUp({
+  store = createMemoryStore().store,
+  shelf,
+  counts,
+  surface,
+  maxBodyBytes = 1000,
+  inWorker,
+}: SetUp = {}) {
+  let serial = 0
+  const desk =
+    store === null
+      ? null
+      : new ResponseDesk({
+          ...{ store, retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0 },
+          warn: () => undefined,
+        })
+  const skim = (surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedBody | Promise<DecodedBody> => {
+    const decoded = { ...codec.decodeBody(surfaceId, body), body }
+    return inWorker === true ? Promise.resolve(decoded) : decoded
+  }
+  const exchange = {
+    request: {
+      surface: surface === undefined ? openaiResponses.surface : surface,
+      key: { index: 0, name: 'k', digest: 'a' },
+      path: counts === true ? { counts } : null,
+      shelf: shelf ?? null,
+    },
+    context: {
+      responses: { ids: { create: () => `u${++serial}` }, desk },
+      offload: { skim },
+      config: { server: { maxBodyBytes } },
+    },
+    decoded: { facts: { model: 'm' } },
+    sink: { keptId: 'str_1' },
+    own: null,
+  }
+  return { exchange: exchange as unknown as ExchangeIn<'recall'>, store }
+}
+
+const PLAIN = '{"model":"m","input":"Hi"}'
+const NEXT = '{"model":"m","input":"Hi","previous_response_id":"resp_1"}'
+const EARLIER = storedResponse('resp_1', {
+  input: Buffer.from('[{"role":"user","content":"One"}]'),
+  response: Buffer.from('{"id":"resp_1","output":[{"type":"message","role":"assistant","content":"Uno"}]}'),
+})
+
+test('a surface without stored answers is left alone', (t) => {
+  const { exchange } = setUp({ surface: { id: 'other' } })
+  const decoded = decodeText(PLAIN)
+  t.equal(recall(exchange, decoded), decoded)
+  const decoding = Promise.resolve(decoded)
+  t.equal(recall(exchange, decoding), decoding)
+  t.equal(exchange.own, null)
+  t.end()
+})
+
+test('a request that is not stored costs an id, and nothing else', async (t) => {
+  for (const text of ['{"model":"m","input":"Hi","store":false}', PLAIN]) {
+    const { exchange } = setUp({ store: text === PLAIN ? null : createMemoryStore().store })
+    const decoded = decodeText(text)
+    t.equal(recall(exchange, decoded), decoded)
+    t.match(exchange.own, { members: { id: 'resp_u1', store: false }, keep: null, isPrivate: false })
+  }
+})
+
+test('an answer is stored with the whole input, by its owner, with the id of its kept stream', async (t) => {
+  const { exchange, store } = setUp()
+  const decoded = decodeText(PLAIN)
+  t.equal(await recall(exchange, Promise.resolve(decoded)), decoded, 'the body passes as it came')
+  t.equal(await exchange.own?.keep?.(Buffer.from('{"id":"resp_u1"}')), null)
+  const found = await store?.get('a', 'resp_u1')
+  t.match(found, { owner: 'a', model: 'm', streamId: 'str_1', expiresAtMs: 1000 })
+  t.equal(Buffer.from(found?.input ?? []).toString(), '[{"type":"message","role":"user","content":"Hi"}]')
+})
+
+test('a request that continues an answer has its turns, wherever it is decoded again', async (t) => {
+  for (const inWorker of [false, true]) {
+    const { store } = createMemoryStore()
+    store.put(EARLIER, CAPS)
+    const slow = createSlowStore(store)
+    const { exchange } = setUp({
+      store: inWorker ? { ...slow.store, get: async (o, id) => store.get(o, id) } : store,
+      inWorker,
+    })
+    const decoded = await recall(exchange, decodeText(NEXT))
+    t.equal(
+      Buffer.from(decoded.body).toString(),
+      '{"model":"m","input":[{"role":"user","content":"One"},{"type":"message","role":"assistant","content":"Uno"},{"type":"message","role":"user","content":"Hi"}]}',
+    )
+    t.match(decoded.facts, { model: 'm', state: { previousId: 'resp_1', isStored: true } })
+    t.match(exchange.own, { members: { id: 'resp_u1', store: true, previous_response_id: 'resp_1' }, isPrivate: true })
+    t.ok(decoded.estimatedTokens > decodeText(NEXT).estimatedTokens - 20)
+  }
+})
+
+test('an answer that is not the owner’s is not found; a store that fails says so', async (t) => {
+  const { store } = createMemoryStore()
+  store.put({ ...EARLIER, owner: 'b' }, CAPS)
+  for (const given of [store, null]) {
+    t.throws(() => recall(setUp({ store: given }).exchange, decodeText(NEXT)), { message: /'resp_1' not found/ })
+  }
+  const { exchange } = setUp({ store: createDeadStore() })
+  await t.rejects(Promise.resolve(recall(exchange, decodeText(NEXT))), { message: /unavailable/ })
+})
+
+test('a conversation that has grown beyond the largest body is refused', (t) => {
+  const { store } = createMemoryStore()
+  store.put(EARLIER, CAPS)
+  t.throws(() => recall(setUp({ store, maxBodyBytes: 60 }).exchange, decodeText(NEXT)), { message: /60 bytes/ })
+  t.end()
+})
+
+test('a request that is only counted is continued, and not stored', async (t) => {
+  const { store } = createMemoryStore()
+  store.put(EARLIER, CAPS)
+  const { exchange } = setUp({ store, counts: true })
+  const { body } = await recall(exchange, decodeText(NEXT))
+  t.match(Buffer.from(body).toString(), /One/)
+  t.equal(exchange.own?.keep, null)
+  const fresh = setUp({ store, counts: true })
+  recall(fresh.exchange, decodeText(PLAIN))
+  t.equal(fresh.exchange.own?.keep, null)
+})
+
+test('a connection has answers of its own: they are found first, and hold what no store gets', async (t) => {
+  const held = new Map<string, StoredResponse>([['resp_1', EARLIER]])
+  const shelf: ResponseShelf = {
+    get: (id) => held.get(id) ?? null,
+    put: (response) => void held.set(response.id, response),
+  }
+  const { exchange, store } = setUp({ shelf, store: createMemoryStore().store })
+  const request = '{"model":"m","input":"Hi","previous_response_id":"resp_1","store":false}'
+  const { body } = await recall(exchange, decodeText(request))
+  t.match(Buffer.from(body).toString(), /Uno/)
+  t.equal(await exchange.own?.keep?.(Buffer.from('{}')), null)
+  t.match(held.get('resp_u1'), { owner: 'a', expiresAtMs: Number.POSITIVE_INFINITY })
+  t.equal(await store?.get('a', 'resp_u1'), null)
+  const stored = setUp({ shelf, store: createMemoryStore().store })
+  await recall(stored.exchange, decodeText(NEXT))
+  await stored.exchange.own?.keep?.(Buffer.from('{}'))
+  t.match(await stored.store?.get('a', 'resp_u1'), { id: 'resp_u1' }, 'a stored answer goes to the store alone')
+})

@@ -1,0 +1,129 @@
+import { test } from 'tap'
+import { stored } from '../../../src/protocols/openai-responses/stored.js'
+import { parseRequestBody } from '../../../src/wire/body/members.js'
+
+function join(body: string, earlier: { input: string; response: string } | null = null) {
+  const bytes = new Uint8Array(Buffer.from(body))
+  const texts = earlier === null ? null : { input: Buffer.from(earlier.input), response: Buffer.from(earlier.response) }
+  const { body: joined, input } = stored.joinTurns(bytes, parseRequestBody(bytes).members, texts)
+  return {
+    isSame: joined === bytes,
+    body: Buffer.from(joined).toString(),
+    input: Buffer.from(input).toString(),
+    joined,
+  }
+}
+
+test('a request that continues nothing keeps its bytes, and its input becomes a list of items', (t) => {
+  const text = join('{"model":"m", "input": "Zażółć \\"x\\"" }')
+  t.ok(text.isSame)
+  t.same(JSON.parse(text.input), [{ type: 'message', role: 'user', content: 'Zażółć "x"' }])
+  const list = join('{"model":"m","input": [ {"role":"user","content":"a"} ]}')
+  t.ok(list.isSame)
+  t.equal(list.input, '[ {"role":"user","content":"a"} ]')
+  t.end()
+})
+
+test('earlier turns go before the input: what they were asked, what was answered', (t) => {
+  const earlier = { input: '[{"n":1.0}]', response: '{"id":"r","output":[{"n":2},{"n":3}],"usage":null}' }
+  const { body, input, joined } = join('{"model":"m","previous_response_id":"r","input":"Hi","x":1.50}', earlier)
+  const items = '[{"n":1.0},{"n":2},{"n":3},{"type":"message","role":"user","content":"Hi"}]'
+  t.equal(input, items)
+  t.equal(body, `{"model":"m","input":${items},"x":1.50}`)
+  t.equal(joined.buffer.byteLength, joined.byteLength, 'in memory of its own, for a worker')
+  t.end()
+})
+
+test('lists without items leave no gap', (t) => {
+  const body = '{"model":"m","input":[{"n":4}]}'
+  t.equal(join(body, { input: '[ ]', response: '{"output":[]}' }).input, '[{"n":4}]')
+  t.equal(join(body, { input: '[{"n":1}]', response: '{}' }).input, '[{"n":1},{"n":4}]')
+  t.equal(join('{"model":"m","input":[]}', { input: '[{"n":1}]', response: '{"output":[]}' }).input, '[{"n":1}]')
+  t.end()
+})
+
+test('what the gateway does itself reaches no provider', (t) => {
+  t.equal(
+    join('{"background":true,"model":"m","input":[],"previous_response_id":null}').body,
+    '{"model":"m","input":[]}',
+  )
+  t.end()
+})
+
+test('the answer of a stream is in its last frame, however that is written', (t) => {
+  const answer = '{"id":"resp_1","output":[]}'
+  const payload = `{"type":"response.completed","response":${answer},"sequence_number":9}`
+  const split = payload.replace('"response"', '\ndata: "response"')
+  for (const frame of [
+    `event: response.completed\ndata: ${payload}\n\n`,
+    `data:${payload}\r\n\r\n`,
+    `data: ${split}\n\n`,
+  ]) {
+    t.equal(Buffer.from(stored.answerIn(Buffer.from(frame)) ?? []).toString(), answer, JSON.stringify(frame))
+  }
+  t.equal(stored.answerIn(Buffer.from('data: {"type":"x"}\n\n')), null)
+  t.equal(stored.answerIn(Buffer.from(': ping\n\n')), null)
+  t.end()
+})
+
+const INPUT = [
+  { role: 'user', content: 'a' },
+  { type: 'message', role: 'assistant', id: 'msg_1', content: 'b' },
+  { type: 'function_call', id: 'fc_1', call_id: 'c', name: 'f', arguments: '{}' },
+  { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'c' }] },
+]
+
+function list(query: Partial<Parameters<typeof stored.encodeItems>[1]> = {}, input: unknown = INPUT) {
+  const texts = { id: 'resp_abc', input: Buffer.from(JSON.stringify(input)), response: Buffer.from('{}') }
+  return stored.encodeItems(texts, { limit: 20, order: 'asc', after: null, ...query })
+}
+
+test('items are listed in their long form, each with an id that is always the same', (t) => {
+  t.same(list(), {
+    object: 'list',
+    data: [
+      {
+        ...{ id: 'item_abc_in0', type: 'message', role: 'user', status: 'completed' },
+        content: [{ type: 'input_text', text: 'a' }],
+      },
+      {
+        ...{ id: 'msg_1', type: 'message', role: 'assistant', status: 'completed' },
+        content: [{ type: 'output_text', annotations: [], text: 'b' }],
+      },
+      INPUT[2],
+      { ...INPUT[3], id: 'item_abc_in3' },
+    ],
+    first_id: 'item_abc_in0',
+    last_id: 'item_abc_in3',
+    has_more: false,
+  })
+  t.end()
+})
+
+test('pages go on after an item, in either order, to the last one', (t) => {
+  const idsOf = ({ data }: ReturnType<typeof list>) => (data as { id: string }[]).map(({ id }) => id)
+  const newest = list({ order: 'desc', limit: 2 })
+  t.same(idsOf(newest), ['item_abc_in3', 'fc_1'])
+  t.equal(newest.has_more, true)
+  const rest = list({ order: 'desc', limit: 2, after: 'fc_1' })
+  t.same(idsOf(rest), ['msg_1', 'item_abc_in0'])
+  t.equal(rest.has_more, false)
+  t.same(idsOf(list({ after: 'item_abc_in3' })), [])
+  t.match(list({}, []), { data: [], first_id: null, last_id: null, has_more: false })
+  t.throws(() => list({ after: 'msg_9' }), { message: /'msg_9' not found/ })
+  t.end()
+})
+
+test('an id that is not found is named, shortened where it is long; the code of a lost turn never changes', (t) => {
+  t.match(stored.previousNotFound('resp_1').data, {
+    ...{ status: 400, param: 'previous_response_id', ownCode: 'previous_response_not_found' },
+    message: "Previous response with id 'resp_1' not found.",
+  })
+  t.match(stored.notFound('x'.repeat(200)).data, {
+    status: 404,
+    message: `Response with id '${'x'.repeat(80)}...' not found.`,
+  })
+  t.same(stored.encodeDeleted('resp_1'), { id: 'resp_1', object: 'response', deleted: true })
+  t.equal(stored.encodeId('abc'), 'resp_abc')
+  t.end()
+})

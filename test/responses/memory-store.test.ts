@@ -1,0 +1,116 @@
+import { test } from 'tap'
+import { bytesOf } from '../../src/responses/store.js'
+import { CAPS, createMemoryStore, DAY_MS, storedResponse } from '../helpers/responses.js'
+
+test('an answer is found by its owner alone, until it is deleted', (t) => {
+  const { store } = createMemoryStore()
+  store.put(storedResponse('r1'), CAPS)
+  t.match(store.get('a', 'r1'), { id: 'r1', owner: 'a', model: 'm' })
+  t.equal(store.get('b', 'r1'), null)
+  t.equal(store.get('a', 'r2'), null)
+  t.equal(store.delete('b', 'r1'), false)
+  t.equal(store.delete('a', 'r1'), true)
+  t.equal(store.delete('a', 'r1'), false)
+  t.equal(store.get('a', 'r1'), null)
+  t.equal(store.bytes, 0)
+  t.end()
+})
+
+test('an answer takes the place of one with its id', (t) => {
+  const { store } = createMemoryStore()
+  store.put(storedResponse('r1'), CAPS)
+  store.put(storedResponse('r1', { response: Buffer.from('{"status":"completed"}') }), CAPS)
+  t.equal(store.size, 1)
+  t.equal(String(Buffer.from(store.get('a', 'r1')?.response ?? [])), '{"status":"completed"}')
+  t.equal(store.bytes, bytesOf({ input: Buffer.from('[]'), response: Buffer.from('{"status":"completed"}') }))
+  t.end()
+})
+
+test('an answer that has expired is not found, and is forgotten by itself', (t) => {
+  const { store, clock, moveTo } = createMemoryStore()
+  store.put(storedResponse('r1', { expiresAtMs: 1000 }), CAPS)
+  store.put(storedResponse('r2', { expiresAtMs: 5000 }), CAPS)
+  clock.nowMs = 999
+  t.match(store.get('a', 'r1'), { id: 'r1' })
+  clock.nowMs = 1000
+  t.equal(store.get('a', 'r1'), null)
+  t.equal(store.delete('a', 'r1'), false)
+  moveTo(1000)
+  t.equal(store.size, 1)
+  moveTo(5000)
+  t.equal(store.size, 0)
+  t.equal(store.bytes, 0)
+  store.put(storedResponse('r3', { expiresAtMs: 6000 }), CAPS)
+  moveTo(6000)
+  t.equal(store.size, 0, 'the timer is set again')
+  t.end()
+})
+
+test('a retention of years is no delay that a timer cannot take', (t) => {
+  const { store, timers } = createMemoryStore()
+  store.put(storedResponse('r1', { expiresAtMs: 400 * DAY_MS }), CAPS)
+  t.same(
+    timers.map(({ dueAtMs }) => dueAtMs),
+    [2_147_483_647],
+  )
+  t.end()
+})
+
+test('10,000 answers stay within both limits: the oldest make room, of their owner where its own limit is the reason', (t) => {
+  const { store } = createMemoryStore()
+  const size = bytesOf(storedResponse('r00000'))
+  const caps = { maxBytes: 1000 * size, maxBytesPerKey: 100 * size }
+  const bytesOfOwner = new Map<string, string[]>()
+  for (let i = 0; i < 10_000; i++) {
+    const id = `r${String(i).padStart(5, '0')}`
+    // One owner is greedy, twenty others are not.
+    const owner = i % 2 === 0 ? 'greedy' : `o${i % 40}`
+    bytesOfOwner.set(owner, [...(bytesOfOwner.get(owner) ?? []), id])
+    store.put(storedResponse(id, { owner }), caps)
+    if (store.bytes > caps.maxBytes) t.fail(`${store.bytes} bytes`)
+  }
+  t.equal(store.size, 1000)
+  t.equal(store.bytes, caps.maxBytes)
+  for (const [owner, ids] of bytesOfOwner) {
+    const held = ids.filter((id) => store.get(owner, id) !== null)
+    if (held.length > 100) t.fail(`${owner} has ${held.length}`)
+    t.same(held, ids.slice(-held.length), `${owner} has its newest`)
+    t.ok(held.length > 0, owner)
+  }
+  t.end()
+})
+
+test('an answer that alone exceeds a limit is refused, and nothing makes room for it', (t) => {
+  const { store } = createMemoryStore()
+  store.put(storedResponse('r1'), CAPS)
+  const large = storedResponse('r2', { input: new Uint8Array(2000) })
+  for (const caps of [
+    { maxBytes: 1000, maxBytesPerKey: 100_000 },
+    { maxBytes: 100_000, maxBytesPerKey: 1000 },
+  ]) {
+    t.throws(() => store.put(large, caps), {
+      message: /maxBytesPerKey/,
+      data: { code: 'storage_full', retryable: false },
+    })
+  }
+  t.match(store.get('a', 'r1'), { id: 'r1' })
+  t.end()
+})
+
+test('what is held is no view of something larger', (t) => {
+  const { store } = createMemoryStore()
+  const large = Buffer.alloc(100_000, '[]')
+  store.put(storedResponse('r1', { input: large.subarray(0, 2), response: large.subarray(2, 4) }), CAPS)
+  const held = store.get('a', 'r1')
+  t.equal(held?.input.buffer.byteLength, 2)
+  t.equal(held?.response.buffer.byteLength, 2)
+  t.end()
+})
+
+test('a closed store is empty', async (t) => {
+  const { store } = createMemoryStore()
+  store.put(storedResponse('r1'), CAPS)
+  await store.close()
+  t.equal(store.get('a', 'r1'), null)
+  t.equal(store.bytes, 0)
+})
