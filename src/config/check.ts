@@ -2,6 +2,7 @@
 // and prints nothing.
 import { stringify } from 'yaml'
 import { isJsonArray, isJsonObject, type JsonValue } from '../model/json.js'
+import { type CredentialsConfig, secretsOfCredentials } from './credential-types.js'
 import { type LoadedConfig } from './load.js'
 import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig, type ProviderTls } from './types.js'
 
@@ -70,6 +71,18 @@ function maskTls({ ca, cert, key, serverName }: ProviderTls): object {
   return { ca: mask(ca), cert: mask(cert), key: mask(key), serverName }
 }
 
+/** Where they come from is shown, the secrets are not. */
+function maskCloud(credentials: CredentialsConfig): object {
+  const secrets = new Set(secretsOfCredentials(credentials))
+  const { source, proxy } = credentials
+  const masked = JSON.parse(
+    JSON.stringify(source, (_name, value: unknown) =>
+      typeof value === 'string' && value !== '' && secrets.has(value) ? MASK : value,
+    ),
+  )
+  return { ...credentials, source: masked, proxy: maskCredentials(proxy) }
+}
+
 function maskServer(server: Config['server']): object {
   if (server.tls === null) return server
   const { certFile, keyFile, passphrase } = server.tls
@@ -87,8 +100,12 @@ function maskKey(key: KeyConfig): object {
 
 function maskProvider({ name: _, ...provider }: ProviderConfig): object {
   const headers = Object.fromEntries(Object.keys(provider.headers).map((header) => [header, MASK]))
-  const { proxy = null, tls = null } = provider
-  const shown = { proxy: maskCredentials(proxy), tls: tls === null ? null : maskTls(tls) }
+  const { proxy = null, tls = null, credentials = null } = provider
+  const shown = {
+    proxy: maskCredentials(proxy),
+    tls: tls === null ? null : maskTls(tls),
+    credentials: credentials === null ? null : maskCloud(credentials),
+  }
   return { ...provider, ...shown, apiKey: mask(provider.apiKey), headers, extraBody: maskMembers(provider.extraBody) }
 }
 

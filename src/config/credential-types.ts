@@ -1,5 +1,8 @@
 // Credentials that expire, as the configuration has resolved them: plain data, with secrets in it.
 
+/** Proves to the metadata server of an app that a request is from that app. */
+export const IDENTITY_HEADER = 'x-identity-header'
+
 /**
  * How the requests to a provider are authorized if not by a fixed key. All of it is resolved: later only files of tokens are read
  * and servers asked. `proxy`: the URL of the one on the way to the issuer of the credentials; null for none.
@@ -57,3 +60,25 @@ export type KeySource =
     }
   /** The metadata server of the machine: its origin. */
   | { readonly from: 'instance'; readonly url: string }
+
+/** Every text in them that must not be shown. What is obtained by them later is known where it is used. */
+export function secretsOfCredentials(credentials: CredentialsConfig | null): string[] {
+  if (credentials === null) return []
+  const { source } = credentials
+  switch (source.from) {
+    case 'form':
+      return [source.form.client_secret ?? '', source.form.refresh_token ?? '']
+    case 'assertion':
+      // Its lines, too: errors quote parts of a text.
+      return [source.privateKey, ...source.privateKey.split('\n').filter((line) => !line.startsWith('-----'))]
+    case 'metadata':
+      return source.headers[IDENTITY_HEADER] === undefined ? [] : [source.headers[IDENTITY_HEADER]]
+    case 'keys':
+      return [source.secretAccessKey, source.sessionToken ?? '']
+    case 'container':
+      return [source.token ?? '']
+    case 'web-identity':
+    case 'instance':
+      return []
+  }
+}

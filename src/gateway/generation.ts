@@ -3,6 +3,7 @@
 //
 //   loop (pools, offload, metrics, cells, log file)   <- generation 1: 3 exchanges   <- generation 2: all new ones
 import { isDeepStrictEqual } from 'node:util'
+import { secretsOfCredentials } from '../config/credential-types.js'
 import { type SlotTable, targetNames } from '../config/live/slot-table.js'
 import { type Config, type ProviderConfig } from '../config/types.js'
 import { GatewayError } from '../errors.js'
@@ -244,33 +245,11 @@ function secretsOf(config: Config): string[] {
     provider.apiKey,
     ...Object.values(provider.headers),
     ...proxySecrets(provider),
-    ...credentialSecrets(provider),
+    ...secretsOfCredentials(provider.credentials ?? null),
   ])
   const { secret, previousSecret } = config.jobs.webhook
   const ours = [config.metrics.token, redisSecret(config), secret, previousSecret, config.streams.tokenSecret]
   return [...secrets, ...ours].filter((each): each is string => each !== null && each !== '')
-}
-
-/** What is configured; what is obtained by it is known to the upstream alone, which never logs it. */
-function credentialSecrets({ credentials = null }: ProviderConfig): string[] {
-  if (credentials === null) return []
-  const { source } = credentials
-  switch (source.from) {
-    case 'form':
-      return [source.form.client_secret ?? '', source.form.refresh_token ?? '']
-    case 'assertion':
-      // Its lines, too: errors quote parts of a text.
-      return [source.privateKey, ...source.privateKey.split('\n').filter((line) => !line.startsWith('-----'))]
-    case 'metadata':
-      return source.headers['x-identity-header'] === undefined ? [] : [source.headers['x-identity-header']]
-    case 'keys':
-      return [source.secretAccessKey, source.sessionToken ?? '']
-    case 'container':
-      return [source.token ?? '']
-    case 'web-identity':
-    case 'instance':
-      return []
-  }
 }
 
 /** The credentials in the forms in which they are sent and configured. */

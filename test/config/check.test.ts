@@ -1,4 +1,5 @@
 // What `sluice check` shows: the effective configuration, loadable as YAML, without a secret in it.
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { parse } from 'yaml'
@@ -10,6 +11,10 @@ import { load, sources } from './sources.js'
 const fixture = (kind: string): string =>
   readFileSync(new URL(`../../../test/fixtures/tls/self-signed.${kind}`, import.meta.url), 'utf8')
 
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const PEM = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+const ROBOT = JSON.stringify({ type: 'service_account', client_email: 'r@p', private_key: PEM })
+
 const SECRETS = `
 server: { tls: { certFile: c, keyFile: k, passphrase: CANARY-tls } }
 keys: [ { name: a, key: CANARY-gateway-key } ]
@@ -20,6 +25,16 @@ providers:
     proxy: http://CANARY-user:CANARY-password@proxy.example:8080
     tls: { caFile: c, certFile: c, keyFile: k, serverName: inside.example }
     extraBody: { api_key: CANARY-body, nested: [ { password: CANARY-nested } ], options: { num_ctx: 5 } }
+  bedrock:
+    address: { region: eu-1 }
+    credentials: { kind: aws, accessKeyId: AKIA1, secretAccessKey: CANARY-access, sessionToken: CANARY-session }
+  azure-openai:
+    address: { resource: r }
+    credentials: { kind: entra, tenant: t, clientId: c-1, clientSecret: CANARY-client }
+    proxy: http://CANARY-user:CANARY-password@proxy.example:8080
+  vertex:
+    address: { project: pp, location: eu }
+    credentials: { kind: gcp, file: robot.json }
 models: { m: { targets: [ { provider: openai, model: gpt-4o, extraBody: { authToken: CANARY-target } } ] } }
 metrics: { token: CANARY-metrics }
 redis: { url: "redis://user:CANARY-redis@h:6379/1" }
@@ -28,7 +43,7 @@ streams: { tokenSecret: CANARY-of-stream-links }
 `
 
 test('every secret is masked, keys by hash too', (t) => {
-  const files = { '/w/sluice.yaml': SECRETS, '/w/c': fixture('crt'), '/w/k': fixture('key') }
+  const files = { '/w/sluice.yaml': SECRETS, '/w/c': fixture('crt'), '/w/k': fixture('key'), '/w/robot.json': ROBOT }
   const { config } = loadConfig(sources({ files }))
   const text = renderConfig(config)
   t.notMatch(text, /CANARY/)
@@ -44,7 +59,16 @@ test('every secret is masked, keys by hash too', (t) => {
         extraBody: { options: { num_ctx: 5 } },
         proxy: 'http://********:********@proxy.example:8080/',
         tls: { ca: '********', cert: '********', key: '********', serverName: 'inside.example' },
+        credentials: null,
       },
+      bedrock: { credentials: { kind: 'signature', source: { accessKeyId: 'AKIA1', secretAccessKey: '********' } } },
+      'azure-openai': {
+        credentials: {
+          proxy: 'http://********:********@proxy.example:8080/',
+          source: { form: { client_id: 'c-1', client_secret: '********' } },
+        },
+      },
+      vertex: { credentials: { source: { issuer: 'r@p', privateKey: '********' } } },
     },
     models: { m: { targets: [{ provider: 'openai', model: 'gpt-4o', weight: 1 }], fallbacks: [] } },
     metrics: { token: '********' },

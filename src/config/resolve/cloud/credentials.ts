@@ -7,7 +7,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { isJsonObject, type JsonObject } from '../../../model/json.js'
 import { type VendorProfile } from '../../catalog.js'
-import { type CredentialsConfig, type KeySource, type TokenSource } from '../../credential-types.js'
+import { type CredentialsConfig, IDENTITY_HEADER, type KeySource, type TokenSource } from '../../credential-types.js'
 import { type ProviderEntry } from '../../schema.js'
 import { type Variables } from '../../sources/substitute.js'
 import { type Path } from '../../validate/problem.js'
@@ -166,7 +166,7 @@ function managedIdentity(facts: Facts): TokenSource | null {
   }
   const [url, secret] = [facts.get('identityUrl'), facts.get('identityHeader')]
   if (url === null || secret === null) return metadata(facts, { 'api-version': MACHINE_VERSION, ...query })
-  const headers = { 'x-identity-header': secret }
+  const headers = { [IDENTITY_HEADER]: secret }
   return { from: 'metadata', url: withQuery(url, { 'api-version': APP_VERSION, ...query }), headers }
 }
 
