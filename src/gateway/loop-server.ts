@@ -4,7 +4,7 @@ import { readVersion } from '../config/read.js'
 import { type Config } from '../config/types.js'
 import { TIMEOUT_HEADER } from '../pipeline/attempt/client-deadline.js'
 import { QUEUE_HEADER } from '../pipeline/client.js'
-import { WEB_SOCKET_PROTOCOL } from '../protocols/index.js'
+import { WEB_SOCKET_APIS, WEB_SOCKET_PROTOCOL } from '../protocols/index.js'
 import { createServer, type Server, type ViewOptions } from '../server/app.js'
 import { FailedKeys } from '../server/caller/failed-keys.js'
 import { type ProviderStatus } from '../server/context.js'
@@ -40,6 +40,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     sharing: loop.ground.sharing,
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
+    webSocketApis: new Map([...WEB_SOCKET_APIS].map(([api, id]) => [api, surfaceOf(id)])),
     parameterHeaders: [
       TIMEOUT_HEADER,
       QUEUE_HEADER,

@@ -31,5 +31,12 @@ export const ENDPOINTS: readonly Surface[] = Object.freeze([...openaiEndpoints])
 /** The protocol whose chats may become jobs. */
 export const JOB_PROTOCOL = openaiChat.id
 
-/** The protocol of chats on a WebSocket. */
+/** The protocol of chats on a WebSocket that name none. */
 export const WEB_SOCKET_PROTOCOL = openaiChat.id
+
+/** What chats on a WebSocket may name as their API, and its protocol. */
+export const WEB_SOCKET_APIS: ReadonlyMap<string, string> = new Map([
+  ['chat', openaiChat.id],
+  ['messages', anthropicMessages.id],
+  ['responses', openaiResponses.id],
+])

@@ -76,6 +76,7 @@ export async function startFront(t: Teardown, { script, config, options }: Front
     failedKeys: null,
     surfaces: [fakeSurface],
     webSocketSurface: fakeSurface,
+    webSocketApis: new Map([['fake', fakeSurface]]),
     parameterHeaders: ['x-parameter'],
     requestIdSeed: 'seed1234',
     pipeline,

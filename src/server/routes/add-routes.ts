@@ -30,8 +30,10 @@ import { answerOptions, refuseMethod, refusePath } from './plain-routes.js'
 export type RouteOptions = PathOptions & {
   readonly config: Pick<ServerConfig, 'maxBodyBytes' | 'maxMessageBytes' | 'maxReaderLagBytes'>
   readonly metrics: Pick<Config['metrics'], 'port'>
-  /** The surface that chats on a WebSocket speak. */
+  /** The surface that chats on a WebSocket speak, unless they name another. */
   readonly webSocketSurface: Surface
+  /** What they may name. */
+  readonly webSocketApis: ReadonlyMap<string, Surface>
   /** Of this package, for the API's document. */
   readonly version: () => string
   readonly renderMetrics: () => Promise<string>
@@ -42,7 +44,8 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   const { metrics } = options
   const { apiPrefix } = options.compat
   const { maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = options.config
-  const socket = { surface: options.webSocketSurface, surfaces: options.surfaces, maxReaderLagBytes }
+  const { webSocketSurface: surface, webSocketApis: apis, surfaces } = options
+  const socket = { surface, apis, surfaces, maxReaderLagBytes }
   const ordinaryBytes = Math.min(maxMessageBytes, maxBodyBytes)
   app.ws('/v1/ws', createWebSocket(front, { ...socket, maxMessageBytes: ordinaryBytes }))
   app.ws('/v1/ws/large', createWebSocket(front, { ...socket, maxMessageBytes: maxBodyBytes }))

@@ -288,7 +288,7 @@ function webSocket(summary: string): JsonObject {
     tags: ['WebSocket'],
     summary,
     description:
-      'Subprotocol sluice.v1 (JSON in text frames) or sluice.v1.msgpack. The client sends {"type":"chat","id","request"}, {"type":"resume","id","stream","after"}, {"type":"cancel","id"} and {"type":"ping"}; the server sends opened, queued, event, done, error and pong. Browsers pass the key as an additional subprotocol, bearer.KEY.',
+      'Subprotocol sluice.v1 (JSON in text frames) or sluice.v1.msgpack. The client sends {"type":"chat","id","api","request"} (api: chat, messages or responses; the form of the request, of its events and of its errors), {"type":"resume","id","stream","after"}, {"type":"cancel","id"} and {"type":"ping"}; the server sends opened, queued, event, done, error and pong. Browsers pass the key as an additional subprotocol, bearer.KEY.',
     responses: {
       '101': { description: 'The WebSocket is open' },
       '401': UNAUTHENTICATED,

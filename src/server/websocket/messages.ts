@@ -42,8 +42,10 @@ const MAX_ID_LENGTH = 128
 /** Who speaks: the event loop, and the socket. */
 export type Speaker = {
   readonly front: ServerContext
-  /** Of the chats' requests and events. */
+  /** Of chats that name no API, and of errors that belong to no chat. */
   readonly surface: Surface
+  /** The APIs that a chat may name as its own. */
+  readonly apis: ReadonlyMap<string, Surface>
   /** Of all streams that may be resumed. */
   readonly surfaces: readonly Surface[]
   readonly ws: WebSocket<SocketState>
@@ -55,6 +57,7 @@ export function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: bool
   if (socket === null) return
   let id: string | null = null
   let isChat = false
+  let { surface } = speaker
   try {
     if (isBinary !== codec.isBinary) {
       const message = `The subprotocol ${codec.name} requires ${codec.isBinary ? 'binary' : 'text'} frames.`
@@ -63,11 +66,12 @@ export function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: bool
     const frame = codec.decode(bytes)
     id = readId(frame.message)
     isChat = frame.message.type === 'chat'
-    obey(speaker, socket, { frame, id })
+    if (isChat) surface = readApi(speaker, frame.message)
+    obey({ ...speaker, surface }, socket, { frame, id })
   } catch (thrown) {
     const error = toGatewayError(thrown)
     if (isChat && id !== null) {
-      refuseChat(speaker, socket, { id, error, requestBytes: bytes.byteLength })
+      refuseChat({ ...speaker, surface }, socket, { id, error, requestBytes: bytes.byteLength })
       return
     }
     answerError(speaker, socket, { id, error })
@@ -249,6 +253,18 @@ function renew(front: ServerContext, state: SocketState): void {
   if (state.view === front.view) return
   state.key = front.view.pipeline.renew(state.key)
   state.view = front.view
+}
+
+/**
+ * The API whose bodies and frames a chat has.
+ * @throws invalid_request for one that chats cannot have
+ */
+function readApi({ surface, apis }: Speaker, { api }: JsonObject): Surface {
+  if (api === undefined) return surface
+  const named = typeof api === 'string' ? apis.get(api) : undefined
+  if (named !== undefined) return named
+  const message = `The api must be one of ${[...apis.keys()].join(', ')}.`
+  throw new GatewayError('invalid_request', { message, param: 'api' })
 }
 
 function readId(message: JsonObject): string | null {

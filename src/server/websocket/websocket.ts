@@ -23,8 +23,10 @@ import { WsSocket } from './socket.js'
 export type WebSocketOptions = {
   /** Largest message, which each open socket reserves, since the engine does not report how much of one it holds. */
   readonly maxMessageBytes: number
-  /** The surface of the chats' requests and events. */
+  /** Of chats that name no API, and of all refusals before there is one. */
   readonly surface: Surface
+  /** The APIs that a chat may name as its own. */
+  readonly apis: ReadonlyMap<string, Surface>
   /** Of all streams that may be resumed. */
   readonly surfaces: readonly Surface[]
   /** The engine never holds more than this for one socket. */
@@ -54,6 +56,7 @@ const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null 
 
 /** What the engine needs to serve the route. */
 export function createWebSocket(front: ServerContext, options: WebSocketOptions): WebSocketBehavior<SocketState> {
+  const { surface, apis, surfaces } = options
   const codecs = [createJsonCodec(), createMsgpackCodec()] as const
   return {
     maxPayloadLength: options.maxMessageBytes,
@@ -72,8 +75,7 @@ export function createWebSocket(front: ServerContext, options: WebSocketOptions)
       front.webSockets.add(state.socket)
     },
     message: (ws, message, isBinary) => {
-      if (isAllowed(front, ws))
-        takeMessage({ front, surface: options.surface, surfaces: options.surfaces, ws }, message, isBinary)
+      if (isAllowed(front, ws)) takeMessage({ front, surface, apis, surfaces, ws }, message, isBinary)
     },
     // The engine has answered it already; it only counts.
     ping: (ws) => void isAllowed(front, ws),
@@ -86,7 +88,7 @@ export function createWebSocket(front: ServerContext, options: WebSocketOptions)
       reservation.release()
       if (socket === null) return
       const breach = code === CLOSE_ABNORMAL ? breachOf(reason, options.maxMessageBytes) : null
-      if (breach !== null) noteBreach(front, options.surface, { state, error: breach })
+      if (breach !== null) noteBreach(front, surface, { state, error: breach })
       front.webSockets.delete(socket)
       socket.closed()
     },

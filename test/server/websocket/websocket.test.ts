@@ -5,9 +5,11 @@ import { test } from 'tap'
 import { type ClientOptions, WebSocket } from 'ws'
 import { errorData, GatewayError } from '../../../src/errors.js'
 import { isJsonObject, type JsonObject } from '../../../src/model/json.js'
+import { type Surface } from '../../../src/protocols/contract/protocol.js'
 import { pack } from '../../../src/wire/pack.js'
-import { COMPLETE, type FakeExchange } from '../../helpers/fake-pipeline.js'
+import { COMPLETE, type FakeExchange, fakeSurface } from '../../helpers/fake-pipeline.js'
 import { type RunningFront, startFront } from '../../helpers/front.js'
+import { CUT } from '../../helpers/kept.js'
 import { exchangeRaw } from '../../helpers/raw-http.js'
 
 const REQUEST = { model: 'fast', messages: [] }
@@ -109,6 +111,54 @@ test('streams a chat as events, then done with outcome and usage', async (t) => 
     },
     'the log can join the chat to its socket',
   )
+  client.socket.close()
+})
+
+/** A second API, whose errors are recognisable as its own. */
+const otherSurface: Surface = {
+  ...fakeSurface,
+  id: 'other',
+  encodeError: (error) => ({ status: error.status, body: { error: { message: error.message, type: 'other' } } }),
+}
+const APIS = { webSocketApis: new Map([['fake', fakeSurface] as const, ['other', otherSurface] as const]) }
+
+test('a chat may name its API, and its request, its events and its errors are of that one', async (t) => {
+  const script = (exchange: FakeExchange): void => {
+    exchange.begin().follow()
+    exchange.frame('{"type":"delta"}')
+    exchange.end(exchange.text.includes('cut') ? CUT : COMPLETE)
+  }
+  const front = await startFront(t, { script, options: APIS })
+  const client = await Client.open(front)
+  client.send({ type: 'chat', id: 'a', api: 'other', request: { prompt: 'cut' } })
+  client.send({ type: 'chat', id: 'b', api: 'fake', request: { prompt: 'cut' } })
+  client.send({ type: 'chat', id: 'c', request: { prompt: 'cut' } })
+  client.send({ type: 'chat', id: 'd', api: 'other', request: {} })
+  const error = async (id: string) => ((await client.ending(id)).error as JsonObject).type
+  t.same([await error('a'), await error('b'), await error('c')], ['other', 'fake', 'fake'])
+  t.match(await client.ending('d'), { type: 'done', outcome: 'complete' })
+  t.match(client.got[0], { type: 'event', id: 'a', seq: 0, data: { type: 'delta' } })
+  const asked = front.pipeline.exchanges.map(({ request }) => request.surface.id)
+  t.same(asked, ['other', 'fake', 'fake', 'other'])
+  client.socket.close()
+})
+
+test('a refusal of a chat is in the words of its API, and an unknown API is refused in those of the default', async (t) => {
+  const front = await startFront(t, { options: APIS })
+  const client = await Client.open(front)
+  client.send({ type: 'chat', id: 'a', api: 'other', request: 7 })
+  t.match((await client.ending('a')).error, { message: 'The request must be an object.' })
+  for (const [index, api] of ['else', 7, null, '__proto__'].entries()) {
+    client.send({ type: 'chat', id: `x${index}`, api, request: {} })
+    const { error } = await client.ending(`x${index}`)
+    t.match(error, { message: 'The api must be one of fake, other.', param: 'api' })
+  }
+  t.same(
+    front.pipeline.rejections.map(({ surface }) => surface?.id),
+    ['other', 'fake', 'fake', 'fake', 'fake'],
+    'each is counted for the API that it was answered in',
+  )
+  t.equal(front.pipeline.exchanges.length, 0)
   client.socket.close()
 })
 
