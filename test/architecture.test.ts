@@ -235,7 +235,8 @@ test('a file of a few lines with one importer is a part of that', (t) => {
   const reasons = {
     'src/jobs/run/backoff.ts': 'a rule with its source, pure beside a class with a store',
     'src/jobs/webhook/body.ts': 'a wire format, to the member',
-    'src/pipeline/stages/count.ts': 'a stage, by its line in the lifecycle',
+    'src/protocols/anthropic-messages/dialect/counting.ts': 'a path of the vendor beside that of its chats',
+    'src/protocols/google-gemini/dialect/counting.ts': 'a path of the vendor beside that of its chats',
     'src/pipeline/settle.ts': 'a stage, which the exchange is given from above',
     'src/threads/collector.ts': 'a measured setting of the process, with its test of the flags',
     'src/upstream/path.ts': 'a check against attacks, with their list as its test',

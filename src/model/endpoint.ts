@@ -1,4 +1,4 @@
-// The names of what providers offer besides chats. Each is the end of its path on the wire that most of them share.
+// The names of what providers offer besides chats. Each but the last is the end of its path on the wire that most of them share.
 
 /** In the order of the documentation. */
 export const ENDPOINT_IDS = [
@@ -14,6 +14,8 @@ export const ENDPOINT_IDS = [
   'audio/translations',
   'files',
   'batches',
+  /** The input tokens of a chat, counted by the provider. Each wire has a path of its own for it. */
+  'input_tokens',
 ] as const
 
 export type EndpointId = (typeof ENDPOINT_IDS)[number]

@@ -50,6 +50,7 @@ type Writes = {
   share: 'sink' | 'onCancel' | 'sharedHeaders' | 'shared' | 'borrowed'
   defaults: 'prompt'
   recall: 'own'
+  count: 'decoded'
   dispatch: 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
   attempt: 'current' | 'body' | 'call' | 'upstreamSpentMs'
   delivery: 'hasBegun' | 'isFollowed' | 'lastFrameAtMs' | 'keepaliveTimer'

@@ -66,7 +66,7 @@ async function run(exchange: Exchange): Promise<void> {
     exchange.body = ofBody.body
     const request = applyDefaults(exchange, applyPathFacts(ofBody, exchange.request.path ?? null))
     exchange.decoded = request
-    if (exchange.request.path?.counts === true) return count(exchange, request) // answered without a provider
+    if (exchange.request.path?.counts === true) return await count(exchange, request) // by a provider or an estimate
     if (request.facts.stream) startKeepalive(exchange)
     const { sharing } = exchange.request
     if (sharing && (await share(exchange, sharing, request))) return //  answered by another's stream, or from the cache

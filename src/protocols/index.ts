@@ -1,5 +1,5 @@
 // The registry: one line per wire API. The only barrel that imports all of them.
-import { anthropicMessages } from './anthropic-messages/index.js'
+import { anthropicCounts, anthropicMessages } from './anthropic-messages/index.js'
 import { type Protocol, type Surface } from './contract/protocol.js'
 import { createConversation } from './conversation/index.js'
 import { googleGemini, googleGeminiArray } from './google-gemini/index.js'
@@ -26,7 +26,7 @@ export const PROTOCOLS: readonly Protocol[] = Object.freeze([
 ])
 
 /** What clients may ask besides chats. */
-export const ENDPOINTS: readonly Surface[] = Object.freeze([...openaiEndpoints])
+export const ENDPOINTS: readonly Surface[] = Object.freeze([anthropicCounts, ...openaiEndpoints])
 
 /** The protocol whose chats may become jobs. */
 export const JOB_PROTOCOL = openaiChat.id

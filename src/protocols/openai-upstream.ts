@@ -32,7 +32,7 @@ function endpointOf(id: EndpointId): EndpointDialect {
   return id === 'embeddings' ? { ...same, embeddings } : same
 }
 
-/** All endpoints. */
+/** All endpoints of the shared wire. */
 export const OPENAI_ENDPOINTS: EndpointDialects = Object.freeze(
-  Object.fromEntries(ENDPOINT_IDS.map((id) => [id, endpointOf(id)])),
+  Object.fromEntries(ENDPOINT_IDS.filter((id) => id !== 'input_tokens').map((id) => [id, endpointOf(id)])),
 )

@@ -3,6 +3,7 @@
 //
 //   HTTP > wire.readRequest > responder: fault? > perform > Player (stream) | whole answer > Reply
 import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
+import { countEndpoints } from './endpoints/counts.js'
 import { geminiEmbeddings, ollamaEmbeddings, openaiEmbeddings } from './endpoints/embeddings.js'
 import { type SimAsked, type SimEndpoint } from './endpoints/endpoint.js'
 import { openaiEndpoints } from './endpoints/openai.js'
@@ -88,6 +89,7 @@ export const SIM_WIRES: readonly SimWire[] = Object.freeze([
 
 /** What is answered besides chats. */
 const SIM_ENDPOINTS: readonly SimEndpoint[] = Object.freeze([
+  ...countEndpoints,
   ...openaiEndpoints,
   ...[openaiEmbeddings, geminiEmbeddings, ollamaEmbeddings],
 ])

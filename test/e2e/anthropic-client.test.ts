@@ -159,3 +159,27 @@ test('models are listed page by page and found by name as the client library kno
   const plain = await fetch(`${gateway.origin}/v1/models`)
   t.match(await plain.json(), { object: 'list' }, 'others get the form that they know')
 })
+
+test('input tokens are counted by the provider that counts them, else estimated, which the answer says', async (t) => {
+  const messages = [{ role: 'user' as const, content: 'r'.repeat(400) }]
+  const tools = [{ name: 'f', description: 'd', input_schema: { type: 'object' as const } }]
+  for (const provider of PROVIDERS) {
+    const asked = { model: `${provider}/echo`, messages, system: 'Be brief.', tools }
+    const { data, response } = await client.messages.countTokens(asked).withResponse()
+    const counts = ['anthropic', 'responses', 'google'].includes(provider)
+    t.equal(response.headers.get('x-sluice-estimated'), counts ? null : 'input_tokens', provider)
+    t.equal(response.headers.get('x-sluice-target'), counts ? `${provider}/echo` : null, provider)
+    t.ok(data.input_tokens > 100 && data.input_tokens < 300, `${provider}: ${data.input_tokens}`)
+  }
+  const beta = await client.beta.messages.countTokens({ model: 'anthropic/echo', messages, betas: ['x-1'] })
+  t.ok(beta.input_tokens > 100)
+  const failing = { model: 'anthropic/echo+fault=status,400', messages }
+  const failed = await client.messages.countTokens(failing).withResponse()
+  t.equal(
+    failed.response.headers.get('x-sluice-estimated'),
+    'input_tokens',
+    'a provider that fails is no reason to fail',
+  )
+  t.ok(failed.data.input_tokens > 100)
+  await rejectsWith(t, client.messages.countTokens({ model: 'nowhere', messages }), { status: 404 })
+})

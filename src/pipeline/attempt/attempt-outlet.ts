@@ -4,6 +4,7 @@ import { GatewayError, toGatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type JsonObject } from '../../model/json.js'
 import { type Target } from '../../model/target.js'
+import { type AnswerTask } from '../../protocols/contract/answer-task.js'
 import { concealSecrets } from '../../upstream/conceal.js'
 import { type AnswerOutcome, reply, resultAnswer } from '../delivery/answer.js'
 import { type FirstContentGate } from '../delivery/first-content-gate.js'
@@ -116,6 +117,7 @@ export class AttemptOutlet implements RelayOutlet {
         target: this.#target,
         fallback: fallbackMeta(this.#exchange),
         echo: this.echo,
+        ...endpointOf(this.#exchange),
       },
       onMade: (body) => this.#answer(body),
       onUnmade: (thrown) => this.#failMaking(thrown),
@@ -150,4 +152,9 @@ export class AttemptOutlet implements RelayOutlet {
     if (isOurs) this.#gate.resolve()
     this.#gate.fail(error)
   }
+}
+
+function endpointOf({ decoded }: ExchangeView): Pick<AnswerTask, 'endpoint'> {
+  const endpoint = decoded?.facts.endpoint
+  return endpoint === undefined ? {} : { endpoint: endpoint.id }
 }

@@ -11,6 +11,7 @@ const BYTES_PER_TOKEN = 4
 /** Sets an attempt's usage from what its relay saw. `isComplete`: the provider's end marker was seen. */
 export function measureUsage({ decoded, context }: ExchangeView, state: AttemptState, isComplete: boolean): void {
   const { meter } = state
+  if (decoded?.facts.endpoint?.isFree === true) return
   if (meter === null) {
     // The request was sent without an answer yet, but the provider has read the input.
     state.usage = { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0 }

@@ -19,6 +19,12 @@ export function routeEndpoint(route: Route, endpoint: EndpointFacts, world: Endp
   throw notOffered(route, endpoint, world)
 }
 
+/** Whether a target of the route, or of its fallbacks, serves the endpoint. */
+export function canServe(route: Route, endpoint: EndpointFacts, world: EndpointWorld): boolean {
+  const { targets, fallbacks } = narrow(route, endpoint, world)
+  return targets.length > 0 || fallbacks.length > 0
+}
+
 function narrow(route: Route, endpoint: EndpointFacts, world: EndpointWorld): Route {
   const narrowed = (routes: readonly Route[]): Route[] =>
     routes.map((each) => narrow(each, endpoint, world)).filter(({ targets }) => targets.length > 0)

@@ -1,9 +1,14 @@
-// Answers a request with its number of input tokens, in place of running it: the estimate by which limits are charged, since no provider
-// is asked. The model must be one that the key may use.
-import { GatewayError } from '../../errors.js'
+// Answers a request with its number of input tokens, in place of running it: counted by the provider where one of the targets can, else
+// the estimate by which limits are charged. The model must be one that the key may use; nothing is charged.
+//
+//   routeOf > a target that counts? > dispatch > its count           none, or it failed > the estimate, which says so
+import { GatewayError, toGatewayError } from '../../errors.js'
+import { countingFacts } from '../../protocols/contract/endpoint.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
+import { wireOf } from '../../protocols/contract/wire-of.js'
 import { type AnswerOutcome, reply, resultAnswer } from '../delivery/answer.js'
-import { routeOf } from '../dispatch/dispatch.js'
+import { dispatch, routeOf } from '../dispatch/dispatch.js'
+import { canServe } from '../dispatch/endpoint-route.js'
 import { type ExchangeIn } from '../exchange.js'
 
 const COMPLETE: AnswerOutcome = Object.freeze({ outcome: 'complete', cause: null })
@@ -11,11 +16,32 @@ const COMPLETE: AnswerOutcome = Object.freeze({ outcome: 'complete', cause: null
 const ESTIMATED = ['x-sluice-estimated', 'input_tokens'] as const
 
 /** @throws model_not_found, forbidden, invalid_request */
-export function count(exchange: ExchangeIn<'dispatch'>, decoded: DecodedRequest): void {
-  routeOf(exchange, decoded)
-  const { encodeCount } = exchange.request.surface
-  if (encodeCount === undefined)
+export async function count(exchange: ExchangeIn<'dispatch' | 'count'>, decoded: DecodedRequest): Promise<void> {
+  const route = routeOf(exchange, decoded)
+  const { surface } = exchange.request
+  if (surface.encodeCount === undefined)
     throw new GatewayError('internal', { cause: new Error('a surface that does not count') })
-  const answer = resultAnswer(exchange, Buffer.from(JSON.stringify(encodeCount(decoded.estimatedTokens))))
+  const endpoint = countingFacts(wireOf(surface))
+  if (canServe(route, endpoint, exchange.context) && (await isCounted(exchange, decoded, endpoint))) return
+  if (exchange.isEnded) return
+  const answer = resultAnswer(exchange, Buffer.from(JSON.stringify(surface.encodeCount(decoded.estimatedTokens))))
   reply(exchange, { ...answer, headers: [...answer.headers, ESTIMATED] }, COMPLETE)
+}
+
+/** True if a provider has counted. A failure is none of the client's: it still gets a number. @throws invalid_request, our own */
+async function isCounted(
+  exchange: ExchangeIn<'dispatch' | 'count'>,
+  decoded: DecodedRequest,
+  endpoint: ReturnType<typeof countingFacts>,
+): Promise<boolean> {
+  const counting = { ...decoded, facts: { ...decoded.facts, stream: false, endpoint } }
+  exchange.decoded = counting
+  try {
+    await dispatch(exchange, counting)
+    return true
+  } catch (thrown) {
+    const { data } = toGatewayError(thrown)
+    if (data.code === 'invalid_request' && data.upstreamStatus === null) throw thrown
+    return false
+  }
 }

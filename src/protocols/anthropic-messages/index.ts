@@ -1,6 +1,8 @@
 // The Anthropic Messages API, both halves: POST /v1/messages for clients, POST {baseUrl}/messages at upstreams.
 // @see https://platform.claude.com/docs/en/api/messages
+import { type JsonObject } from '../../model/json.js'
 import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
+import { counting } from './dialect/counting.js'
 import { carries } from './dialect/encode-messages.js'
 import { editRequest, encodeRequest, requestPath } from './dialect/encode-request.js'
 import { MessagesObserver } from './dialect/observer.js'
@@ -8,7 +10,7 @@ import { MessagesDecoder } from './dialect/stream-decoder.js'
 import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from './error.js'
 import { decodeResponse, encodeResponse, readFinish, readUsage } from './response.js'
 import { decodeRequest } from './surface/decode-request.js'
-import { describe } from './surface/describe.js'
+import { describe, describeCounts } from './surface/describe.js'
 import { modelListing } from './surface/models.js'
 import { readFacts } from './surface/schema.js'
 import { MessagesEncoder } from './surface/stream-encoder.js'
@@ -33,6 +35,22 @@ const surface: Surface = Object.freeze({
   describe,
 })
 
+/** Counts input tokens. Its bodies have no cap of output; everything else is as in a chat. */
+export const anthropicCounts: Surface = Object.freeze({
+  ...surface,
+  id: 'anthropic-counts',
+  wire: ID,
+  routes: Object.freeze([{ method: 'POST', path: '/v1/messages/count_tokens', counts: true }] as const),
+  readFacts: (body: JsonObject) => readFacts(withCap(body)),
+  decodeRequest: (body: JsonObject) => decodeRequest(withCap(body)),
+  encodeCount: (inputTokens: number) => ({ input_tokens: inputTokens }),
+  describe: describeCounts,
+})
+
+function withCap(body: JsonObject): JsonObject {
+  return 'max_tokens' in body ? body : { ...body, max_tokens: 1 }
+}
+
 const dialect: Dialect = Object.freeze({
   id: ID,
   framing: 'sse',
@@ -50,6 +68,7 @@ const dialect: Dialect = Object.freeze({
   readFinish,
   decodeError,
   refusesThinking,
+  endpoints: Object.freeze({ input_tokens: counting }),
 })
 
 /** The Anthropic Messages protocol. */

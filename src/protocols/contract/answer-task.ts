@@ -1,4 +1,5 @@
 // A whole answer on its way through the codec: what is needed to make it, and what comes of that. Plain data and bytes.
+import { type EndpointId } from '../../model/endpoint.js'
 import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { type Target } from '../../model/target.js'
@@ -11,6 +12,8 @@ export type AnswerTask = {
   /** aggregate: the upstream's raw frames, one after the other; transcode: its whole answer. */
   readonly body: Uint8Array<ArrayBuffer>
   readonly fallback: ResponseMeta
+  /** Set if the request was no chat. */
+  readonly endpoint?: EndpointId
   /** From the encoded request; null or absent if there is none. */
   readonly echo?: JsonObject | null
 }

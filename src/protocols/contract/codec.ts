@@ -191,7 +191,7 @@ function aggregateFrames(surface: Surface, dialect: Dialect, task: AnswerTask): 
 }
 
 function transcodeResponse(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
-  if (surface.endpoint !== undefined) return transcodeEndpoint(surface, dialect, task)
+  if (task.endpoint !== undefined) return transcodeEndpoint(surface, dialect, task)
   const json = parseJsonBody(task.body, UPSTREAM_LIMITS)
   return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback, task.target), task)
 }

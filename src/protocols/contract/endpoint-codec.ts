@@ -5,8 +5,14 @@ import { estimateTokens } from '../../model/estimate.js'
 import { type JsonObject } from '../../model/json.js'
 import { spliceMembers } from '../../wire/body/members.js'
 import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../../wire/json.js'
+import { fitContent } from '../fit/content.js'
 import { type AnswerTask, type EncodedAnswer } from './answer-task.js'
-import { type EmbeddingsDialect, type EmbeddingsSurface, type EndpointDialect } from './endpoint.js'
+import {
+  type CountingDialect,
+  type EmbeddingsDialect,
+  type EmbeddingsSurface,
+  type EndpointDialect,
+} from './endpoint.js'
 import { type Dialect, type EditValue, type Surface } from './protocol.js'
 import { type EncodedBody, type EncodeTask } from './request-task.js'
 
@@ -16,9 +22,13 @@ export function encodeEndpoint(surface: Surface, dialect: Dialect, task: EncodeT
   const { endpoint } = facts
   const half = endpoint === undefined ? undefined : dialect.endpoints?.[endpoint.id]
   if (endpoint === undefined || half === undefined) throw notServed(surface)
-  const json = task.json ?? parseJsonBody(body)
   const path = half.path(target)
-  if (half.wire !== endpoint.wire) return { path, ...translate(surface, half, { json, target }) }
+  if (half.wire !== endpoint.wire) {
+    const json = task.json ?? parseJsonBody(body)
+    if (half.counting === undefined) return { path, ...translate(surface, half, { json, target }) }
+    return { path, ...translateCount(half.counting, { surface, dialect, task, json }) }
+  }
+  const json = task.json ?? task.head?.json ?? parseJsonBody(body)
   const edits = new Map<string, EditValue>()
   if (json.model !== target.model) edits.set('model', target.model)
   // The gateway's routing field; an object of that name is a provider's own and passes.
@@ -40,19 +50,44 @@ function translate(surface: Surface, half: EndpointDialect, { json, target }: Tr
   return { body: encodeText(JSON.stringify(body)), dropped, echo }
 }
 
+type Counting = Pick<Translated, 'json'> & {
+  readonly surface: Surface
+  readonly dialect: Dialect
+  readonly task: EncodeTask
+}
+
+/** The chat as it would be sent, in the form that its provider counts. */
+function translateCount(half: CountingDialect, { surface, dialect, task, json }: Counting): Omit<EncodedBody, 'path'> {
+  surface.readFacts(json)
+  const { target } = task
+  const asked = { ...surface.decodeRequest(json, task.prompt), stream: false }
+  const fitted = fitContent(asked, (part) => dialect.carries(part, target), null)
+  const chat = dialect.encodeRequest(fitted.request, target)
+  const body = encodeText(JSON.stringify(half.encodeRequest(chat.body, target)))
+  return { body, dropped: chat.dropped }
+}
+
 /** A whole answer in the surface's form. @throws upstream_malformed, also for fewer vectors than inputs */
 export function transcodeEndpoint(surface: Surface, dialect: Dialect, task: AnswerTask): EncodedAnswer {
-  const half = surface.endpoint === undefined ? undefined : dialect.endpoints?.[surface.endpoint.id]
+  const half = task.endpoint === undefined ? undefined : dialect.endpoints?.[task.endpoint]
   if (half === undefined) throw notServed(surface)
+  const answer = parseJsonBody(task.body, UPSTREAM_LIMITS)
+  if (half.counting !== undefined) return answerCount(surface, half.counting.decodeResponse(answer))
   const { from, to } = halvesOf(surface, half)
   const echo = task.echo ?? {}
-  const response = to.decodeResponse(parseJsonBody(task.body, UPSTREAM_LIMITS))
+  const response = to.decodeResponse(answer)
   if (response.vectors.length !== echo.inputs) {
     const message = `The provider sent ${response.vectors.length} embeddings for ${echo.inputs} inputs.`
     throw new GatewayError('upstream_malformed', { message })
   }
   const body = encodeText(JSON.stringify(from.encodeResponse(response, echo)))
   return { body, usage: response.usage, finishReason: 'stop', contentChars: 0 }
+}
+
+function answerCount(surface: Surface, count: number | null): EncodedAnswer {
+  if (count === null || surface.encodeCount === undefined) throw new GatewayError('upstream_malformed')
+  const body = encodeText(JSON.stringify(surface.encodeCount(count)))
+  return { body, usage: null, finishReason: 'stop', contentChars: 0 }
 }
 
 type Halves = { readonly from: EmbeddingsSurface; readonly to: EmbeddingsDialect }

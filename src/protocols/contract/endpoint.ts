@@ -23,6 +23,8 @@ export type EndpointFacts = {
   /** It asks for frames or bytes, which have other time limits than a whole answer. */
   readonly asksStream: boolean
   readonly needs: readonly EndpointNeed[]
+  /** It costs no tokens, whatever the provider reports. */
+  readonly isFree?: true
 }
 
 /** The provider half of an endpoint, by protocol. */
@@ -32,6 +34,7 @@ export type EndpointDialect = {
   path(target: Target): string
   readonly lacks: readonly EndpointNeed[]
   readonly embeddings?: EmbeddingsDialect
+  readonly counting?: CountingDialect
 }
 
 export type EndpointDialects = Readonly<Partial<Record<EndpointId, EndpointDialect>>>
@@ -52,9 +55,23 @@ export type EmbeddingsDialect = {
   decodeResponse(body: JsonObject): EmbeddingsResponse
 }
 
+/** How a provider counts the input tokens of a chat. */
+export type CountingDialect = {
+  /** Its body, from that of a chat for the same target. */
+  encodeRequest(chat: JsonObject, target: Target): JsonObject
+  /** Null if the answer has no count. */
+  decodeResponse(body: JsonObject): number | null
+}
+
+/** The request for a count of a chat's input tokens. `wire`: the protocol of its surface. */
+export function countingFacts(wire: string): EndpointFacts {
+  const plain = { isText: false, isRepeatable: false, asksStream: false, needs: [] }
+  return { id: 'input_tokens', wire, ...plain, isFree: true }
+}
+
 /** Whether a provider of these endpoints accepts the request, as it is or translated. */
 export function accepts(dialects: EndpointDialects | undefined, { id, wire, needs }: EndpointFacts): boolean {
   const dialect = dialects?.[id]
   if (dialect === undefined || needs.some((need) => dialect.lacks.includes(need))) return false
-  return dialect.wire === wire || dialect.embeddings !== undefined
+  return dialect.wire === wire || dialect.embeddings !== undefined || dialect.counting !== undefined
 }

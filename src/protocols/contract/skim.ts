@@ -105,6 +105,7 @@ function hasSpace(bytes: Buffer, from: number, to: number): boolean {
  */
 export function passBody(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody | null {
   const { body, head, facts, members, target, upstreamStream } = task
+  if (facts.endpoint !== undefined) return null
   if (head === null || wireOf(surface) !== target.protocol || facts.stream !== upstreamStream) return null
   const bytes = asBuffer(body)
   // The length alone rules most names out.

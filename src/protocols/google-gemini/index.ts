@@ -6,6 +6,7 @@ import { type Target } from '../../model/target.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type Dialect, type Protocol, type Surface, type SurfaceRoute } from '../contract/protocol.js'
 import { ARRAY_FRAMES, ArrayEncoder, encodeArrayError } from './array-encoder.js'
+import { counting } from './dialect/counting.js'
 import { editRequest, editsBulk } from './dialect/edit-request.js'
 import { embeddings } from './dialect/embeddings.js'
 import { carries } from './dialect/encode-contents.js'
@@ -97,7 +98,7 @@ const dialect: Dialect = Object.freeze({
   },
   decodeError,
   refusesThinking,
-  endpoints: Object.freeze({ embeddings }),
+  endpoints: Object.freeze({ embeddings, input_tokens: counting }),
 })
 
 /** The Gemini protocol, and the second form of its stream. */

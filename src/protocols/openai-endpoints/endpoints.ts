@@ -78,6 +78,7 @@ const ROWS: readonly EndpointRow[] = [
     summary: 'Speak a text',
     asksStream: () => true,
     members: { input: 'A text', voice: 'The voice', stream_format: '`sse` for a stream of events' },
+    bytes: 'audio/mpeg',
     example: { model: 'gpt-4o-mini-tts', input: 'The river', voice: 'alloy' },
   },
 ]

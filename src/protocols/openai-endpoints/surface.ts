@@ -33,6 +33,8 @@ export type EndpointRow = {
   /** For the API's document: what the other members are. The provider checks them. */
   readonly members: Readonly<Record<string, string>>
   readonly example: JsonObject
+  /** Media type of an answer that is neither JSON nor frames. */
+  readonly bytes?: string
 }
 
 /** The longest name of a model. */
@@ -110,7 +112,7 @@ function readModel(value: JsonValue | undefined, defaultModel: string | null): s
   throw new GatewayError('invalid_request', { message, param: 'model' })
 }
 
-function describe({ title, summary, defaultModel, members, example }: EndpointRow): SurfaceDescription {
+function describe({ title, summary, defaultModel, members, example, bytes }: EndpointRow): SurfaceDescription {
   const name = { type: 'string', minLength: 1, maxLength: MAX_NAME_CHARS }
   const model = defaultModel === undefined ? name : { ...name, type: ['string', 'null'], default: defaultModel }
   const described = Object.entries({ ...members, provider: 'Only this provider' }).map(([member, description]) => {
@@ -126,5 +128,6 @@ function describe({ title, summary, defaultModel, members, example }: EndpointRo
     },
     examples: { example },
     answer: null,
+    ...(bytes === undefined ? {} : { bytes }),
   }
 }

@@ -4,6 +4,7 @@ import { type ErrorData } from '../../model/error.js'
 import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
 import { decodeError, encodeError, refusesThinking } from '../openai-error.js'
 import { OPENAI_ENDPOINTS } from '../openai-upstream.js'
+import { counting } from './dialect/counting.js'
 import { editRequest } from './dialect/edit-request.js'
 import { carries } from './dialect/encode-input.js'
 import { encodeRequest, requestPath } from './dialect/encode-request.js'
@@ -66,7 +67,7 @@ const dialect: Dialect = Object.freeze({
   readFinish,
   decodeError,
   refusesThinking,
-  endpoints: OPENAI_ENDPOINTS,
+  endpoints: Object.freeze({ ...OPENAI_ENDPOINTS, input_tokens: counting }),
 })
 
 /** The Responses protocol. */

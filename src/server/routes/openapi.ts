@@ -123,11 +123,11 @@ function surfaceOperation(
   if (!counts || chat === undefined || !isJsonObject(chat.responses)) return chat
   const example = surface.encodeCount?.(USAGE.inputTokens) ?? {}
   const answer = {
-    description: 'The estimate',
+    description: 'The count of the provider, or an estimate with `x-sluice-estimated`',
     headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS, 'x-sluice-estimated']),
     content: { 'application/json': { schema: schemaOf(example), examples: named({ count: example }) } },
   }
-  const summary = 'Estimate the input tokens of a request; nothing is run'
+  const summary = 'Count the input tokens of a request; nothing is run'
   return { ...chat, summary, responses: { ...chat.responses, '200': answer } }
 }
 
@@ -135,7 +135,7 @@ function surfaceOperation(
 function chatOperation(surface: Surface, schemas: Record<string, JsonObject>): JsonObject | undefined {
   const description = surface.describe?.()
   if (description === undefined) return undefined
-  const { title, summary, body, examples, answer, operation = {} } = description
+  const { title, summary, body, examples, answer, bytes, operation = {} } = description
   const errors = errorAnswers(surface)
   schemas[`${surface.id}.request`] = plainJson(body)
   if (answer !== null) schemas[`${surface.id}.answer`] = plainJson(answer)
@@ -149,7 +149,7 @@ function chatOperation(surface: Surface, schemas: Record<string, JsonObject>): J
       content: { 'application/json': { schema: ref(surface, 'request'), examples: named(examples) } },
     },
     responses: {
-      '200': answer === null ? upstreamAnswer() : completeAnswer(surface),
+      '200': answer === null ? upstreamAnswer(bytes) : completeAnswer(surface),
       ...errors,
       ...repeatAnswers(surface),
       default: refusedAnswer(surface),
@@ -176,12 +176,16 @@ function completeAnswer(surface: Surface): JsonObject {
 }
 
 /** An answer that is entirely the upstream's. */
-function upstreamAnswer(): JsonObject {
+function upstreamAnswer(bytes?: string): JsonObject {
   const frames = { schema: { description: 'The provider’s own frames' } }
+  const whole = bytes === undefined ? {} : { [bytes]: { schema: {} } }
   return {
     description: 'The answer of the provider, as one document or as a stream',
     headers: refs([...EVERY_HEADER, ...EXCHANGE_HEADERS]),
-    content: { 'application/json': { schema: {} }, 'text/event-stream': frames, 'application/x-ndjson': frames },
+    content: {
+      ...{ 'application/json': { schema: {} }, 'text/event-stream': frames, 'application/x-ndjson': frames },
+      ...whole,
+    },
   }
 }
 

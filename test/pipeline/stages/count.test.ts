@@ -1,10 +1,13 @@
-// Input tokens by estimate, without a provider.
+// Input tokens by a provider, or by estimate.
 import { test } from 'tap'
-import { PipelineRig } from '../../helpers/pipeline.js'
+import { PipelineRig, turn } from '../../helpers/pipeline.js'
 import { OPENAI } from '../../helpers/pipeline-wires.js'
 
 const COUNTS = { streams: false, provider: null, callerKey: null, counts: true } as const
 const RESPONSES = 'openai-responses'
+const ANTHROPIC_COUNTS = 'anthropic-counts'
+const JSON_HEAD = { 'content-type': 'application/json', 'content-length': '9' }
+const ASKED = { model: 'west/m', messages: [{ role: 'user', content: 'x'.repeat(400) }] }
 
 test('a request is counted in place of being run, and releases what it held', async (t) => {
   const rig = new PipelineRig()
@@ -17,6 +20,57 @@ test('a request is counted in place of being run, and releases what it held', as
   t.equal(rig.record.outcome, 'complete')
   t.equal(rig.limiter.reservations, 0, 'no tokens are charged')
   t.equal(rig.limiter.slots, 0, 'its slot is free')
+})
+
+test('a provider that counts is asked with the client’s own bytes, and costs nothing', async (t) => {
+  const rig = new PipelineRig()
+  const sink = await rig.ask({ surface: ANTHROPIC_COUNTS, whole: ASKED, path: COUNTS })
+  t.equal(rig.call.request.path, '/messages/count_tokens')
+  t.same(JSON.parse(Buffer.from(rig.call.request.body as Uint8Array).toString()), { ...ASKED, model: 'm' })
+  rig.call.head(200, JSON_HEAD).send('{"input_tokens":77,"context_management":{}}').end()
+  await turn()
+  t.same(sink.json, { input_tokens: 77, context_management: {} })
+  t.notOk(Object.fromEntries(sink.answers[0]?.headers ?? [])['x-sluice-estimated'])
+  t.match(rig.record, { outcome: 'complete', usage: { inputTokens: 0, outputTokens: 0 } })
+  t.equal(rig.limiter.reservations, 0)
+})
+
+test('a client of another API gets the same count in its own form', async (t) => {
+  const rig = new PipelineRig()
+  const whole = { model: 'west/m', input: 'hi', max_output_tokens: 50, temperature: 0.5 }
+  const sink = await rig.ask({ surface: RESPONSES, whole, path: COUNTS })
+  const sent = JSON.parse(Buffer.from(rig.call.request.body as Uint8Array).toString()) as object
+  t.same(Object.keys(sent).sort(), ['messages', 'model'], 'nothing that the vendor would refuse')
+  rig.call.head(200, JSON_HEAD).send('{"input_tokens":5}').end()
+  await turn()
+  t.same(sink.json, { object: 'response.input_tokens', input_tokens: 5 })
+})
+
+test('whatever happens to the provider, the client gets a number', async (t) => {
+  for (const [status, body] of [
+    [404, '{"error":{"message":"no such path"}}'],
+    [400, '{"error":{"message":"no"}}'],
+    [200, '{"tokens":5}'],
+  ] as const) {
+    const rig = new PipelineRig()
+    const sink = await rig.ask({ surface: RESPONSES, whole: { model: 'west/m', input: 'hi' }, path: COUNTS })
+    rig.call.head(status, JSON_HEAD).send(body).end()
+    await turn()
+    t.equal(sink.answers[0]?.status, 200, body)
+    t.match(Object.fromEntries(sink.answers[0]?.headers ?? []), { 'x-sluice-estimated': 'input_tokens' })
+    t.match(rig.record, { outcome: 'complete', usage: { inputTokens: 0 } })
+  }
+})
+
+test('a time limit that is none is the client’s mistake, and a client that leaves gets nothing', async (t) => {
+  const rig = new PipelineRig()
+  const parameterHeaders = { 'x-sluice-timeout-ms': 'soon' }
+  const refused = await rig.ask({ surface: ANTHROPIC_COUNTS, whole: ASKED, path: COUNTS, parameterHeaders })
+  t.equal(refused.answers[0]?.status, 400)
+  const left = await rig.ask({ surface: ANTHROPIC_COUNTS, whole: ASKED, path: COUNTS })
+  left.handle?.cancel()
+  await turn()
+  t.same([left.answers.length, rig.call.aborts, rig.record.outcome], [0, 1, 'client_gone'])
 })
 
 test('a model that is unknown, or that the key may not use, is refused as it is for a chat', async (t) => {

@@ -49,6 +49,7 @@ test('fewer vectors than inputs are no answer', (t) => {
   const answer = (vectors: number[][]) =>
     codec.transcodeResponse({
       surfaceId: 'openai-embeddings',
+      endpoint: 'embeddings',
       target,
       body: new Uint8Array(Buffer.from(JSON.stringify({ embeddings: vectors, prompt_eval_count: 3 }))),
       fallback: FALLBACK,
@@ -64,6 +65,18 @@ test('fewer vectors than inputs are no answer', (t) => {
   t.end()
 })
 
+test('a count is read from the provider’s form and written in the surface’s own', (t) => {
+  const target = testTarget('google-gemini', { model: 'up' })
+  const answer = (text: string) => {
+    const body = new Uint8Array(Buffer.from(text))
+    const task = { surfaceId: 'anthropic-counts', endpoint: 'input_tokens' as const, target, body, fallback: FALLBACK }
+    return Buffer.from(codec.transcodeResponse(task).body).toString()
+  }
+  t.equal(answer('{"totalTokens":9}'), '{"input_tokens":9}')
+  t.equal(thrownBy(() => answer('{}')).code, 'upstream_malformed')
+  t.end()
+})
+
 test('what routing never lets through is a fault of ours', (t) => {
   t.match(
     thrownBy(() => encode('openai-rerank', 'google-gemini', '{"model":"m"}')),
@@ -74,7 +87,8 @@ test('what routing never lets through is a fault of ours', (t) => {
     { code: 'internal' },
   )
   const target = testTarget('openai-chat')
-  const task = { surfaceId: 'openai-rerank', target, body: new Uint8Array(2), fallback: FALLBACK }
+  const body = new Uint8Array(Buffer.from('{}'))
+  const task = { surfaceId: 'openai-rerank', endpoint: 'rerank' as const, target, body, fallback: FALLBACK }
   t.match(
     thrownBy(() => codec.transcodeResponse(task)),
     { code: 'internal' },

@@ -1,6 +1,6 @@
 // A surface of an endpoint: what is read of a request, and what is out of reach.
 import { test } from 'tap'
-import { ENDPOINTS } from '../../../src/protocols/index.js'
+import { openaiEndpoints } from '../../../src/protocols/openai-endpoints/endpoints.js'
 import { createEndpointSurface, type EndpointRow } from '../../../src/protocols/openai-endpoints/surface.js'
 import { thrownBy } from '../../helpers/thrown.js'
 
@@ -61,7 +61,7 @@ test('text has a cap, other answers have none', (t) => {
 })
 
 test('nothing of an endpoint is ever translated as a chat', (t) => {
-  for (const surface of ENDPOINTS) {
+  for (const surface of openaiEndpoints) {
     const { id, decodeRequest, createEncoder, encodeResponse } = surface
     for (const act of [decodeRequest, createEncoder, encodeResponse]) {
       t.match(

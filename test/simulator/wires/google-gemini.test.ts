@@ -100,7 +100,7 @@ test('errors have the vendor’s shape; the key may be header or query', async (
   t.match((await post(`${base}/nope:generateContent`, { contents }, key)).json, {
     error: { code: 404, status: 'NOT_FOUND' },
   })
-  t.match((await post(`${base}/echo:countTokens`, { contents }, key)).json, { error: { code: 404 } })
+  t.match((await post(`${base}/echo:predict`, { contents }, key)).json, { error: { code: 404 } })
   t.match((await post(`${base}/%zz:generateContent`, { contents }, key)).json, { error: { code: 404 } })
   t.match((await post(`${base}/echo:generateContent`, {}, key)).json, {
     error: { code: 400, status: 'INVALID_ARGUMENT' },

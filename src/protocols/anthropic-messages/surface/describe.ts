@@ -46,3 +46,19 @@ export function describe(): SurfaceDescription {
     },
   }
 }
+
+/** Of requests whose input tokens are counted: they have no cap. */
+export function describeCounts(): SurfaceDescription {
+  const body = bodySchema() as { readonly required?: readonly string[] }
+  return {
+    ...describe(),
+    body: { ...body, required: (body.required ?? []).filter((name) => name !== 'max_tokens') },
+    examples: {
+      text: {
+        model: 'claude-sonnet-5',
+        system: 'Be brief.',
+        messages: [{ role: 'user', content: 'Tell me about rivers.' }],
+      },
+    },
+  }
+}
