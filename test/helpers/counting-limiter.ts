@@ -14,7 +14,7 @@ const FIRST_TARGET = 1000
 /** The limiter, with every taking and giving back counted: the cells themselves forgive what is given back twice. */
 export class CountingLimiter implements Limiter {
   readonly #limiter: LocalLimiter
-  readonly #waiters = new Map<Waiter, Waiter>()
+  readonly #waiters = new WeakMap<Waiter, Waiter>()
   slots = 0
   /** While set, tokens and provider slots are there only with it: as if another machine were asked. */
   asks: Promise<void> | null = null

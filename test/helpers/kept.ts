@@ -158,12 +158,17 @@ export function stayAlive(t: { teardown(act: () => void): void }): void {
   t.teardown(() => clearInterval(timer))
 }
 
-/** Memory of this process that is in use, after all that is not has been collected. */
-export function usedBytes(): number {
+/** Collects everything that nothing holds. */
+export function collectAll(): void {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   collect()
   collect()
+}
+
+/** Memory of this process that is in use, after all that is not has been collected. */
+export function usedBytes(): number {
+  collectAll()
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   return heapUsed + arrayBuffers
 }

@@ -2,6 +2,7 @@
 // from it. A whole answer whose client was lost is kept for its retry, for a minute.
 import { type KeyIdentity } from '../../pipeline/client.js'
 import { type Answer, type Sink } from '../../pipeline/sink.js'
+import { type KeptStream } from '../../streams/kept/kept-stream.js'
 import { type StreamEnd } from '../../streams/reader.js'
 import { keyNameOf, RETRY_WINDOW_MS } from '../../streams/sharing/run-index.js'
 import { SharedRun } from '../../streams/sharing/shared-run.js'
@@ -32,7 +33,10 @@ export class OwnRun {
     const { ground, policy, request, onAbandoned } = options
     this.#options = options
     this.run = new SharedRun({
-      ...{ requestId: request.requestId, mayBeRetried: true, takesFollowers: false, onAbandoned },
+      requestId: request.requestId,
+      mayBeRetried: true,
+      takesFollowers: false,
+      onAbandoned,
       graceMs: policy.keep?.graceMs ?? 0,
       startGrace: (delayMs, act) => ground.graces.start(delayMs, act),
     })
@@ -47,12 +51,10 @@ export class OwnRun {
     this.#handle = new HandleSink(sink, {
       onBegin: (id) => {
         if (id === null) this.#end(null)
-        else this.run.begin({ kind: 'stream', find: () => ground.streams.find(id, owner) })
+        else this.run.begin({ kind: 'stream', find: finderOf(ground.streams, id, owner) })
       },
       onAnswer: (answer) => this.#answered(answer),
-      onReader: (result) => {
-        this.run.noteDelivered(result === 'delivered')
-      },
+      onReader: (result) => this.#read(result === 'delivered'),
       onEnd: (end) => this.#end(end),
     })
     return this.#handle
@@ -90,6 +92,14 @@ export class OwnRun {
     this.#end(null)
   }
 
+  /** Once its client has all of it, and no other reads it, a retry of it is a new request. */
+  #read(isDelivered: boolean): void {
+    this.run.noteDelivered(isDelivered)
+    const digest = this.#digest
+    if (isDelivered && digest !== null && this.run.clientCount === 0)
+      this.#options.ground.index.remove(digest, this.run)
+  }
+
   /** For its retry. False if there is no room. */
   #keepAnswer(bytes: number): boolean {
     const { ground, policy, request } = this.#options
@@ -107,4 +117,9 @@ export class OwnRun {
     })
     return true
   }
+}
+
+/** Outside the run, so that what the index keeps for retries holds nothing of the request: a function holds all that its scope has. */
+function finderOf(streams: SharingGround['streams'], id: string, owner: string): () => KeptStream | null {
+  return () => streams.find(id, owner)
 }

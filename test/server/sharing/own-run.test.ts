@@ -3,6 +3,7 @@ import { mock } from 'node:test'
 import { test } from 'tap'
 import { MAX_READERS } from '../../../src/streams/kept/readable-log.js'
 import { MAX_WAITERS } from '../../../src/streams/sharing/shared-run.js'
+import { collectAll } from '../../helpers/kept.js'
 import { turn } from '../../helpers/pipeline.js'
 import { KEEPALIVE_MS, KEY } from '../../helpers/pipeline-config.js'
 import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
@@ -16,6 +17,7 @@ import {
 } from '../../helpers/sharing-rig.js'
 
 const { head, content, finish, marker } = STREAMS[OPENAI]
+const WHOLE = [head, ...content, finish, marker]
 const RETRY = { retryCount: '1' }
 const withoutIds = (text: string) => text.replace(/^id: \d+\n/gm, '')
 
@@ -47,6 +49,51 @@ test('a retry of a stream that was lost gets that stream from its beginning', as
   await rig.ask(RETRY)
   t.equal(rig.calls, 2, 'it was delivered: the next one is another question')
 })
+
+test('once its client has everything, no retry can mean it, and the index forgets it', async (t) => {
+  const rig = new SharingRig(t, null)
+  await rig.ask({ asks: true })
+  t.equal(rig.ground.index.size, 1)
+  rig.pipe.call
+    .head()
+    .send(...WHOLE)
+    .end()
+  await turn()
+  t.same(rig.readers, ['first delivered'])
+  t.equal(rig.ground.index.size, 0)
+})
+
+test('one of two readers may still be lost, so that it can be meant', async (t) => {
+  const rig = new SharingRig(t, null)
+  await lost(rig)
+  const retry = await rig.ask(RETRY)
+  t.equal(retry.header('x-sluice-attached'), 'retry')
+  rig.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turn()
+  t.equal(rig.ground.index.size, 1, 'until its time is over')
+})
+
+test('what is kept for a retry holds nothing of the request, its client or its provider', async (t) => {
+  const rig = new SharingRig(t, null)
+  const desk = await endedDesk(rig)
+  rig.pipe.calls.splice(0)
+  await turn()
+  collectAll()
+  t.equal(desk.deref(), undefined)
+  const retry = await rig.ask(RETRY)
+  t.equal(rig.calls, 0)
+  t.equal(retry.text, WHOLE_STREAM, 'it is still answered from the stream')
+})
+
+/** The desk of a request that was lost and has ended, behind which everything else of it is. */
+async function endedDesk(rig: SharingRig): Promise<WeakRef<object>> {
+  const { desk } = await lost(rig)
+  rig.pipe.call.send(content[1], content[2], finish, marker).end()
+  await turn()
+  await turn()
+  if (desk === null) throw new Error('no desk')
+  return new WeakRef(desk)
+}
 
 test('it needs no slot, which the first one may hold, and gets no ids that it did not ask for', async (t) => {
   const rig = new SharingRig(t, null, { concurrency: 1, queueMax: 0 })
