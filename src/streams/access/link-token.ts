@@ -5,7 +5,8 @@
 //   tag     = 8 characters that tell the owners apart, without naming them
 //   mac     = HMAC-SHA-256(key, "read", stream id, owner, expiry), each with its length before it, in base64url
 //   key     = HKDF-SHA-256(secret, info: the purpose), so that other uses of the secret have other keys
-import { createHmac, hkdfSync, randomFillSync, timingSafeEqual } from 'node:crypto'
+import { hkdfSync, randomFillSync, timingSafeEqual } from 'node:crypto'
+import { ShortHmac } from './short-hmac.js'
 
 /** What a link leads to. */
 export type LinkSubject = { readonly id: string; readonly owner: string }
@@ -33,19 +34,22 @@ const TOKEN = /^([0-9a-z]{1,9})\.([A-Za-z0-9_-]{8})\.([A-Za-z0-9_-]{43})$/
 /** Makes and checks tokens, by one configuration. */
 export class LinkTokens {
   readonly #options: LinkOptions
-  readonly #key: Uint8Array
+  readonly #hmac: ShortHmac
+  /** Of the owner of the last link: many streams in a row are of one. */
+  #lastOwner: { readonly owner: string; readonly tag: string } | null = null
   /** By tag; made when the first token comes. */
   #owners: ReadonlyMap<string, string> | null = null
 
   constructor(options: LinkOptions) {
     this.#options = options
-    this.#key = new Uint8Array(hkdfSync('sha256', options.secret, '', PURPOSE, KEY_BYTES))
+    this.#hmac = new ShortHmac(new Uint8Array(hkdfSync('sha256', options.secret, '', PURPOSE, KEY_BYTES)))
   }
 
   /** Safe in a URL as it is. */
   issue({ id, owner }: LinkSubject): string {
     const expiry = Math.floor((this.#options.nowMs() + LINK_TTL_MS) / MS_PER_SEC).toString(36)
-    return `${expiry}.${this.#tagOf(owner)}.${this.#sign(READ, id, owner, expiry)}`
+    if (this.#lastOwner?.owner !== owner) this.#lastOwner = { owner, tag: this.#tagOf(owner) }
+    return `${expiry}.${this.#lastOwner.tag}.${this.#sign(READ, id, owner, expiry)}`
   }
 
   /**
@@ -68,9 +72,9 @@ export class LinkTokens {
   }
 
   #sign(...parts: readonly string[]): string {
-    const mac = createHmac('sha256', this.#key)
-    for (const part of parts) mac.update(`${Buffer.byteLength(part)}:${part}`)
-    return mac.digest('base64url')
+    let text = ''
+    for (const part of parts) text += `${Buffer.byteLength(part)}:${part}`
+    return this.#hmac.sign(text)
   }
 }
 
