@@ -239,10 +239,7 @@ export class SharingRig {
     if (keep === null) throw new Error('nothing is kept')
     const { streams } = this.ground
     return new KeptSink(client.sink, {
-      key,
-      surfaceId,
-      requestId,
-      hasIds,
+      asking: { key, surfaceId, requestId, hasIds },
       streams,
       policy: keep,
     })

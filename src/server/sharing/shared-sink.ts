@@ -46,9 +46,9 @@ export class SharedSink implements Sink {
     this.#streams = streams
     this.#events = events
     this.#kept = new KeptSink(sink, {
-      ...{ streams, key, surfaceId, requestId, hasIds: false },
+      asking: { key, surfaceId, requestId, hasIds: false, onKept: () => undefined },
+      streams,
       policy: { ...policy, graceMs: SEAM_MS, keepMs: 0, isPrivate: true },
-      onKept: () => undefined,
     })
   }
 

@@ -48,6 +48,9 @@ export class FrameCursor {
   }
 }
 
+/** Where frames end that follow each other. */
+export type FrameEnds = { readonly ends: readonly number[]; readonly count: number }
+
 /** Frames of one stream. It knows neither framing nor limits. */
 export class FrameStore {
   #head: Segment | null = null
@@ -82,16 +85,26 @@ export class FrameStore {
     return this.#head === null ? null : this.#head.first + this.#head.count
   }
 
-  /** Copies `source[start, end)` to the end, as one frame. */
-  push(source: Buffer, start: number, end: number): void {
-    const length = end - start
-    const tail = this.#tailFor(length)
-    source.copy(tail.bytes, tail.used, start, end)
-    tail.used += length
-    tail.count += 1
-    tail.bytes.writeUInt32LE(tail.used, tail.bytes.length - END_BYTES * tail.count)
-    this.#next += 1
-    this.#totalBytes += length
+  /** Copies frames that follow each other in `source` from `start` on, each up to one of the first `count` ends: few copies for many. */
+  push(source: Buffer, start: number, { ends, count }: FrameEnds): void {
+    let at = start
+    for (let done = 0; done < count; ) {
+      const tail = this.#tailFor((ends[done] ?? 0) - at)
+      const before = done
+      let used = tail.used
+      do {
+        tail.count += 1
+        used = tail.used + (ends[done] ?? 0) - at
+        tail.bytes.writeUInt32LE(used, tail.bytes.length - END_BYTES * tail.count)
+        done += 1
+      } while (done < count && hasRoom(tail, tail.used + (ends[done] ?? 0) - at))
+      const end = ends[done - 1] ?? 0
+      source.copy(tail.bytes, tail.used, at, end)
+      tail.used = used
+      this.#next += done - before
+      this.#totalBytes += end - at
+      at = end
+    }
   }
 
   /** A cursor at a frame; what lies before `first` or after `next` has no place yet, and is not read. */
@@ -113,6 +126,17 @@ export class FrameStore {
     cursor.offset += 1
     cursor.position = segment.position + end
     return segment.bytes.subarray(start, end)
+  }
+
+  /** The same for all frames from the cursor on that lie behind each other, as one view. */
+  readRun(cursor: FrameCursor): Uint8Array | null {
+    if (cursor.offset >= this.#next || cursor.offset < this.#first) return null
+    const segment = this.#find(cursor)
+    if (segment === null) return null
+    const start = endOf(segment, cursor.offset - segment.first - 1)
+    cursor.offset = segment.first + segment.count
+    cursor.position = segment.position + segment.used
+    return segment.bytes.subarray(start, segment.used)
   }
 
   /** Drops the oldest segment with all its frames. */
@@ -141,7 +165,7 @@ export class FrameStore {
 
   #tailFor(length: number): Segment {
     const tail = this.#tail
-    if (tail !== null && tail.used + length + END_BYTES * (tail.count + 1) <= tail.bytes.length) return tail
+    if (tail !== null && hasRoom(tail, tail.used + length)) return tail
     const usual = tail === null ? FIRST_SEGMENT_BYTES : Math.min(GROWTH * tail.bytes.length, MAX_SEGMENT_BYTES)
     const bytes = Buffer.allocUnsafeSlow(Math.max(usual, length + END_BYTES))
     const segment = new Segment(bytes, this.#next, this.#totalBytes)
@@ -167,6 +191,11 @@ export class FrameStore {
     const segment = this.#find(cursor)
     return segment === null ? 0 : segment.position + endOf(segment, cursor.offset - segment.first - 1)
   }
+}
+
+/** Room for one more frame, with which so many bytes would be used. */
+function hasRoom({ bytes, count }: Segment, used: number): boolean {
+  return used + END_BYTES * (count + 1) <= bytes.length
 }
 
 /** Where a frame ends, and the next one begins: 0 before the first. */

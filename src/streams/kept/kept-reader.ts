@@ -18,6 +18,7 @@ export type KeptReaderOptions = {
   readonly isClient: boolean
   /** The client knows how to come back. */
   readonly canReturn: boolean
+  readonly takesRuns: boolean
 }
 
 /** Made by KeptStream. */
@@ -28,17 +29,20 @@ export class KeptReader implements FrameReader {
   readonly joinedAtBytes: number
   readonly isClient: boolean
   readonly canReturn: boolean
+  readonly takesRuns: boolean
   /** Set by the stream. */
   isCut = false
   #isDetached = false
 
-  constructor(stream: KeptSource, { cursor, callbacks, joinedAtBytes, isClient, canReturn }: KeptReaderOptions) {
+  constructor(stream: KeptSource, options: KeptReaderOptions) {
+    const { cursor, callbacks, joinedAtBytes, isClient, canReturn, takesRuns } = options
     this.#stream = stream
     this.#callbacks = callbacks
     this.cursor = cursor
     this.joinedAtBytes = joinedAtBytes
     this.isClient = isClient
     this.canReturn = canReturn
+    this.takesRuns = takesRuns
   }
 
   get offset(): number {

@@ -58,6 +58,8 @@ export class KeptStream implements ReadableLog, KeptSource {
   #graceMs: number
   #stopGrace: (() => void) | null = null
   #isFlushDue = false
+  #areNoticesHeld = false
+  #isNoticeDue = false
   #isTrimDue = false
   #end: StreamEnd | null = null
 
@@ -67,7 +69,7 @@ export class KeptStream implements ReadableLog, KeptSource {
     this.#options = options
     this.#claimedBytes = STREAM_COST_BYTES
     this.#graceMs = options.graceMs
-    this.#frames = new NumberedFrames(facts.framing, (source, start, end) => this.#store.push(source, start, end))
+    this.#frames = new NumberedFrames(facts.framing, (source, start, frames) => this.#store.push(source, start, frames))
     this.#startGrace()
   }
 
@@ -119,24 +121,31 @@ export class KeptStream implements ReadableLog, KeptSource {
   }
 
   /**
-   * Appends all that a reader has and returns how many bytes that were. Its own readers are notified at once, not in a microtask of their
-   * own, since the caller is itself notified once per tick (bench/micro/kept).
+   * Appends all that a reader has and returns how many bytes that were.
    * @throws upstream_malformed for a frame that is too large
    */
   takeFrom(reader: FrameReader): number {
-    const wasFlushDue = this.#isFlushDue
     let bytes = 0
-    this.#isFlushDue = true
-    try {
-      for (let entry = reader.read(); entry !== null; entry = reader.read()) {
-        bytes += entry.length
-        this.append(entry)
-      }
-    } finally {
-      this.#isFlushDue = wasFlushDue
+    for (let entry = reader.read(); entry !== null; entry = reader.read()) {
+      bytes += entry.length
+      this.append(entry)
     }
-    if (!wasFlushDue) this.#notifyReaders()
     return bytes
+  }
+
+  /**
+   * Until `releaseNotices` its readers are not notified, then at once rather than in a microtask of their own: for a caller that is
+   * itself notified once per tick, so that what it appends and the end reach a client in one write (bench/micro/kept).
+   */
+  holdNotices(): void {
+    this.#areNoticesHeld = true
+  }
+
+  releaseNotices(): void {
+    this.#areNoticesHeld = false
+    if (!this.#isNoticeDue) return
+    this.#isNoticeDue = false
+    this.#notifyReaders()
   }
 
   /** Only the first end counts. Readers still get what they have not read. */
@@ -197,7 +206,8 @@ export class KeptStream implements ReadableLog, KeptSource {
 
   /** Only for KeptReader. */
   readFor(reader: KeptReader): Uint8Array | null {
-    return reader.isCut ? null : this.#store.read(reader.cursor)
+    if (reader.isCut) return null
+    return reader.takesRuns ? this.#store.readRun(reader.cursor) : this.#store.read(reader.cursor)
   }
 
   /** Only for KeptReader. */
@@ -220,12 +230,12 @@ export class KeptStream implements ReadableLog, KeptSource {
   }
 
   #join(options: Omit<AttachOptions, 'how'>, isClient: boolean): KeptReader {
-    const { offset, onReadable, onKeepalive = nothing, canReturn = false } = options
+    const { offset, onReadable, onKeepalive = nothing, canReturn = false, takesRuns = false } = options
     const callbacks = { onReadable, onKeepalive }
     // Only what comes from now on makes it late: it may have much to catch up on.
     const { totalBytes: joinedAtBytes } = this.#store
     const cursor = this.#store.cursorAt(offset)
-    const reader = new KeptReader(this, { cursor, callbacks, joinedAtBytes, isClient, canReturn })
+    const reader = new KeptReader(this, { cursor, callbacks, joinedAtBytes, isClient, canReturn, takesRuns })
     reader.isCut = offset < this.#store.first
     this.#readers.push(reader)
     if (this.#store.next > offset || this.#end !== null || reader.isCut) this.#scheduleFlush()
@@ -256,6 +266,10 @@ export class KeptStream implements ReadableLog, KeptSource {
 
   #scheduleFlush(): void {
     if (this.#isFlushDue) return
+    if (this.#areNoticesHeld) {
+      this.#isNoticeDue = true
+      return
+    }
     this.#isFlushDue = true
     this.#flush ??= () => this.#notifyReaders()
     queueMicrotask(this.#flush)

@@ -6,9 +6,10 @@
 import { createFrameScanner } from '../../wire/frame.js'
 import { CR, type FrameScanner, LF, type RawSpan } from '../../wire/scanner.js'
 import { findText } from '../../wire/sse.js'
+import { type FrameEnds } from './frame-store.js'
 
-/** A frame is `source[start, end)`, valid during the call. */
-export type OnNumbered = (source: Buffer, start: number, end: number) => void
+/** Frames that follow each other in `source` from `start` on; all is valid only during the call. */
+export type OnNumbered = (source: Buffer, start: number, frames: FrameEnds) => void
 
 const COLON = 0x3a
 const LETTER_I = 0x69
@@ -22,13 +23,16 @@ export class NumberedFrames {
   readonly #isSse: boolean
   #chunk: Buffer | null = null
   #hasCr = false
+  /** Of the frames that are found one behind the other; the arrays stay for the next ones. */
+  readonly #found: { readonly ends: number[]; count: number } = { ends: [], count: 0 }
+  #runStart = 0
 
   constructor(framing: 'sse' | 'ndjson', onFrame: OnNumbered) {
     this.#onFrame = onFrame
     this.#isSse = framing === 'sse'
     const take = this.#isSse
       ? (payload: Buffer, raw: RawSpan) => this.#takeSse(payload, raw)
-      : (_payload: Buffer, { source, start, end }: RawSpan) => onFrame(source, start, end)
+      : (_payload: Buffer, { source, start, end }: RawSpan) => this.#emitOne(source, start, end)
     this.#scanner = createFrameScanner(framing, take)
   }
 
@@ -54,7 +58,10 @@ export class NumberedFrames {
     this.#scanner.end()
   }
 
-  /** Whole frames whose lines end with LF, which is how all but a few upstreams write: one walk in place of two (bench/micro/kept). */
+  /**
+   * Whole frames whose lines end with LF, which is how all but a few upstreams write: one walk in place of two, and one call for all
+   * frames with nothing between them (bench/micro/kept).
+   */
   #walk(chunk: Buffer): void {
     let start = 0
     let dataLines = 0
@@ -63,7 +70,12 @@ export class NumberedFrames {
     for (let line = 0; line < chunk.length; ) {
       const lineEnd = chunk.indexOf(LF, line)
       if (lineEnd === line) {
-        if (hasText || dataLines > 1) this.#emit(chunk, { start, end: line + 1, isClean })
+        if (!hasText && dataLines <= 1) this.#emitRun(chunk)
+        else if (isClean) this.#addToRun(start, line + 1)
+        else {
+          this.#emitRun(chunk)
+          this.#emit(chunk, { start, end: line + 1, isClean })
+        }
         start = line + 1
         dataLines = 0
         hasText = false
@@ -77,6 +89,25 @@ export class NumberedFrames {
       }
       line = lineEnd + 1
     }
+    this.#emitRun(chunk)
+  }
+
+  #addToRun(start: number, end: number): void {
+    const found = this.#found
+    if (found.count === 0) this.#runStart = start
+    found.ends[found.count] = end
+    found.count += 1
+  }
+
+  #emitRun(chunk: Buffer): void {
+    if (this.#found.count === 0) return
+    this.#onFrame(chunk, this.#runStart, this.#found)
+    this.#found.count = 0
+  }
+
+  #emitOne(source: Buffer, start: number, end: number): void {
+    this.#addToRun(start, end)
+    this.#emitRun(source)
   }
 
   #takeSse(payload: Buffer, { source, start, end }: RawSpan): void {
@@ -87,11 +118,11 @@ export class NumberedFrames {
 
   #emit(source: Buffer, { start, end, isClean }: Found): void {
     if (isClean) {
-      this.#onFrame(source, start, end)
+      this.#emitOne(source, start, end)
       return
     }
     const frame = withoutExtraLines(source.subarray(start, end))
-    this.#onFrame(frame, 0, frame.length)
+    this.#emitOne(frame, 0, frame.length)
   }
 }
 

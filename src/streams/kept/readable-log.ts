@@ -28,6 +28,8 @@ export type AttachOptions = {
   readonly onKeepalive?: () => void
   /** The client knows how to come back: where another node has the stream, it may be sent there. */
   readonly canReturn?: boolean
+  /** It wants no number of a single frame, so that it may get several frames at once. */
+  readonly takesRuns?: boolean
 }
 
 /** A client has one connection to its stream, and for a while those that were lost and not found so; each holds some memory. */

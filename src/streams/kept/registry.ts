@@ -6,7 +6,7 @@
 import { type MessagePort } from 'node:worker_threads'
 import { type FrameReader } from '../reader.js'
 import { EndedList, type Link } from './ended-list.js'
-import { KeptStream, STREAM_COST_BYTES, type Timers } from './kept-stream.js'
+import { type KeptRoom, KeptStream, STREAM_COST_BYTES, type Timers } from './kept-stream.js'
 import { type PeerStreams } from './port-reader.js'
 import { type AttachOptions, type KeptFacts, type ReadableLog, type ReaderHow } from './readable-log.js'
 import { loopOf, StreamIds } from './stream-id.js'
@@ -73,13 +73,36 @@ export type OpenOptions = {
   readonly onAbandoned: () => void
 }
 
-type Entry = {
+/** One object for what the registry knows of a stream and for the stream's memory: there are many, and they live long. */
+class Entry implements KeptRoom {
   readonly stream: KeptStream
   readonly budget: KeptBudget
   readonly keepMs: number
-  /** Once it has ended: when it is forgotten, and its places among all that have, and among its owner's. */
-  ended: { readonly dueAtMs: number; readonly inAll: Link<Entry>; readonly inOwn: Link<Entry> } | null
+  readonly #claim: Claim
+  /** Its place among all that have ended, and among its owner's; then it is forgotten at `dueAtMs`. */
+  inAll: Link<Entry> | null = null
+  inOwn: Link<Entry> | null = null
+  dueAtMs = 0
+  /** It has given its memory back, and takes no more. */
+  isForgotten = false
+
+  constructor(claim: Claim, { budget, keepMs }: OpenOptions, open: (room: KeptRoom) => KeptStream) {
+    this.#claim = claim
+    this.budget = budget
+    this.keepMs = keepMs
+    this.stream = open(this)
+  }
+
+  claim(bytes: number): boolean {
+    return !this.isForgotten && this.#claim(this.stream.facts.owner, this.budget, bytes) === null
+  }
+
+  shrink(bytes: number): void {
+    this.budget.shrink(bytes)
+  }
 }
+
+type Claim = (owner: string, budget: KeptBudget, bytes: number) => 'gateway' | 'key' | null
 
 /** All kept streams of one event loop. */
 export class KeptStreams {
@@ -100,6 +123,17 @@ export class KeptStreams {
   }
   readonly #movable = (stream: KeptStream, reader: FrameReader, options: AttachOptions): FrameReader =>
     this.#elsewhere?.movable(stream, reader, options) ?? reader
+  /** Ended streams that nobody reads make room: those of the owner where its own limit is the reason. */
+  readonly #claim: Claim = (owner, budget, bytes) => {
+    for (;;) {
+      const refusal = budget.claim(bytes)
+      if (refusal === null) return null
+      const ended = refusal === 'key' ? this.#endedOf.get(owner) : this.#ended
+      const oldest = ended?.find(isUnread)
+      if (oldest == null) return refusal
+      this.forget(oldest.stream)
+    }
+  }
   #isTimerSet = false
   #isClosing = false
 
@@ -125,33 +159,33 @@ export class KeptStreams {
   /** Keeps a stream from now on; null if there is no room, which is counted. */
   open(facts: Omit<KeptFacts, 'id'>, options: OpenOptions): KeptStream | null {
     const { budget, keepMs } = options
-    const { timers, counters } = this.#options
+    const { counters } = this.#options
     const refusal = this.#claim(facts.owner, budget, STREAM_COST_BYTES)
     if (refusal !== null) {
       counters.streamNotKept(refusal)
       return null
     }
     const id = this.#ids.create()
-    const room = {
-      // One that was forgotten has given its memory back, and takes no more.
-      claim: (bytes: number) => this.#entries.has(id) && this.#claim(facts.owner, budget, bytes) === null,
-      shrink: (bytes: number) => budget.shrink(bytes),
-    }
-    const stream = new KeptStream(withId(facts, id), {
+    const entry = new Entry(this.#claim, options, (room) => this.#create(withId(facts, id), options, room))
+    const { stream } = entry
+    this.#entries.set(id, entry)
+    counters.keptStreams(1)
+    if (options.isPrivate !== true) this.#elsewhere?.opened(stream, keepMs)
+    return stream
+  }
+
+  #create(facts: KeptFacts, options: OpenOptions, room: KeptRoom): KeptStream {
+    return new KeptStream(facts, {
       graceMs: this.#isClosing && this.#elsewhere === null ? 0 : options.graceMs,
       maxStreamBytes: options.maxStreamBytes,
       maxLagBytes: options.maxLagBytes,
       room,
-      timers,
+      timers: this.#options.timers,
       movable: this.#movable,
       onAbandoned: options.onAbandoned,
       onEnded: this.#onEnded,
       onCancelled: this.#onCancelled,
     })
-    this.#entries.set(id, { stream, budget, keepMs, ended: null })
-    counters.keptStreams(1)
-    if (options.isPrivate !== true) this.#elsewhere?.opened(stream, keepMs)
-    return stream
   }
 
   /** A stream of this loop. Null alike if there is none with this id and if it is not the owner's. */
@@ -187,6 +221,7 @@ export class KeptStreams {
     const entry = this.#entries.get(stream.facts.id)
     if (entry?.stream !== stream) return
     this.#entries.delete(stream.facts.id)
+    entry.isForgotten = true
     this.#leaveEnded(entry)
     entry.budget.release()
     this.#options.counters.keptStreams(-1)
@@ -230,18 +265,6 @@ export class KeptStreams {
     return new PeerStreams(port)
   }
 
-  /** Ended streams that nobody reads make room: those of the owner where its own limit is the reason. */
-  #claim(owner: string, budget: KeptBudget, bytes: number): 'gateway' | 'key' | null {
-    for (;;) {
-      const refusal = budget.claim(bytes)
-      if (refusal === null) return null
-      const ended = refusal === 'key' ? this.#endedOf.get(owner) : this.#ended
-      const oldest = ended?.find(isUnread)
-      if (oldest == null) return refusal
-      this.forget(oldest.stream)
-    }
-  }
-
   #noteEnd(stream: KeptStream): void {
     const entry = this.#entries.get(stream.facts.id)
     if (entry === undefined) return
@@ -253,24 +276,29 @@ export class KeptStreams {
     const { owner } = stream.facts
     const own = this.#endedOf.get(owner) ?? new EndedList<Entry>()
     this.#endedOf.set(owner, own)
-    const dueAtMs = this.#options.timers.nowMs() + entry.keepMs
-    entry.ended = { dueAtMs, inAll: this.#ended.add(entry), inOwn: own.add(entry) }
+    entry.dueAtMs = this.#options.timers.nowMs() + entry.keepMs
+    entry.inAll = this.#ended.add(entry)
+    entry.inOwn = own.add(entry)
     this.#setTimer()
   }
 
-  #leaveEnded({ stream, ended }: Entry): void {
-    if (ended === null) return
-    this.#ended.remove(ended.inAll)
+  #leaveEnded(entry: Entry): void {
+    const { stream, inAll, inOwn } = entry
+    if (inAll === null || inOwn === null) return
+    // A stream that is still read holds its entry, but not those that ended after it.
+    entry.inAll = null
+    entry.inOwn = null
+    this.#ended.remove(inAll)
     const { owner } = stream.facts
     const own = this.#endedOf.get(owner)
-    own?.remove(ended.inOwn)
+    own?.remove(inOwn)
     if (own?.oldest === null) this.#endedOf.delete(owner)
   }
 
   /** For the oldest end alone. After a reload with a shorter `keepMs` streams wait for those that ended before them. */
   #setTimer(): void {
     if (this.#isTimerSet) return
-    const due = this.#ended.oldest?.ended ?? null
+    const due = this.#ended.oldest
     if (due === null) return
     this.#isTimerSet = true
     const { timers } = this.#options
@@ -283,7 +311,7 @@ export class KeptStreams {
     const nowMs = this.#options.timers.nowMs() + 1
     for (;;) {
       const { oldest } = this.#ended
-      if (oldest?.ended == null || oldest.ended.dueAtMs > nowMs) break
+      if (oldest === null || oldest.dueAtMs > nowMs) break
       this.forget(oldest.stream)
     }
     this.#setTimer()

@@ -4,8 +4,19 @@ import { test } from 'tap'
 import { FrameStore, SEGMENT_COST_BYTES } from '../../../src/streams/kept/frame-store.js'
 
 function push(store: FrameStore, text: string): void {
-  const source = Buffer.from(`<${text}>`)
-  store.push(source, 1, source.length - 1)
+  pushAll(store, [text])
+}
+
+/** Frames that come at once. */
+function pushAll(store: FrameStore, texts: readonly string[]): void {
+  const source = Buffer.from(`<${texts.join('')}>`)
+  let end = 1
+  const ends = texts.map((text) => {
+    end += text.length
+    return end
+  })
+  // What lies behind the count is of earlier frames.
+  store.push(source, 1, { ends: [...ends, 7], count: ends.length })
 }
 
 function readFrom(store: FrameStore, offset: number): string[] {
@@ -15,25 +26,39 @@ function readFrom(store: FrameStore, offset: number): string[] {
   return read
 }
 
-test('gives each frame back under its number, whatever their sizes, from any place', (t) => {
-  const sizes = fc.array(fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 40_000 })), {
-    maxLength: 60,
-  })
+/** All bytes from a number on, as they lie behind each other. */
+function readRunsFrom(store: FrameStore, offset: number): string {
+  const cursor = store.cursorAt(offset)
+  let read = ''
+  for (let next = store.readRun(cursor); next !== null; next = store.readRun(cursor))
+    read += Buffer.from(next).toString()
+  return cursor.offset === store.next && cursor.position === store.totalBytes ? read : 'not at the end'
+}
+
+test('gives each frame back under its number, whatever their sizes and however many come at once, from any place', (t) => {
+  const size = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 40_000 }))
+  const runs = fc.array(fc.array(size, { maxLength: 12 }), { maxLength: 12 })
   fc.assert(
-    fc.property(sizes, fc.integer({ min: 0, max: 30 }), (lengths, drops) => {
+    fc.property(runs, fc.integer({ min: 0, max: 30 }), (lengths, drops) => {
       const store = new FrameStore()
-      const frames = lengths.map((length, i) => String.fromCharCode(97 + (i % 26)).repeat(length))
+      let count = 0
+      const texts = lengths.map((run) => run.map((length) => String.fromCharCode(97 + (count++ % 26)).repeat(length)))
+      const frames = texts.flat()
       const early = store.cursorAt(0)
-      for (const text of frames) push(store, text)
+      for (const run of texts) pushAll(store, run)
       for (let i = 0; i < drops; i++) store.dropFirst()
       const { first, next } = store
       if (next !== frames.length || first > next) return false
       if (first > 0 && store.read(early) !== null) return false
       for (let from = first; from <= next; from++) {
         if (readFrom(store, from).join() !== frames.slice(from).join()) return false
+        if (readRunsFrom(store, from) !== frames.slice(from).join('')) return false
       }
       store.seal()
-      return readFrom(store, first).join() === frames.slice(first).join()
+      return (
+        readFrom(store, first).join() === frames.slice(first).join() &&
+        readRunsFrom(store, first) === frames.slice(first).join('')
+      )
     }),
   )
   t.end()

@@ -5,7 +5,13 @@ import { NumberedFrames } from '../../../src/streams/kept/numbered-frames.js'
 
 function split(framing: 'sse' | 'ndjson', ...pushes: string[]): string[] {
   const found: string[] = []
-  const frames = new NumberedFrames(framing, (source, start, end) => found.push(source.toString('utf8', start, end)))
+  const frames = new NumberedFrames(framing, (source, first, { ends, count }) => {
+    let start = first
+    for (const end of ends.slice(0, count)) {
+      found.push(source.toString('utf8', start, end))
+      start = end
+    }
+  })
   for (const text of pushes) frames.push(Buffer.from(text))
   frames.end()
   return found
