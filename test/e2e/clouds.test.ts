@@ -5,6 +5,7 @@ import { test } from 'tap'
 import { request } from 'undici'
 import { type Cloud, REGION, ROBOT, SECRETS, startCloud } from '../helpers/cloud.js'
 import { MAIN, type Running, startGateway, type Teardown } from '../helpers/gateway.js'
+import { reload } from '../helpers/reload.js'
 import { startSimulator } from '../helpers/simulator.js'
 
 const CANARY = /canary/i
@@ -144,6 +145,29 @@ test('each way of each cloud serves the clients of two APIs, streaming and not',
       '/oauth/token',
     ].sort(),
   )
+})
+
+test('embeddings go with the same credentials', async (t) => {
+  const cloud = await setUp(t)
+  const gateway = await start(t, cloud)
+  for (const name of ['azure-key', 'azure-entra']) {
+    const { status, text } = await ask(gateway, '/v1/embeddings', { model: `${name}/embed`, input: 'wide river' })
+    t.equal(status, 200, text)
+    t.match(JSON.parse(text), { object: 'list', data: [{ object: 'embedding' }] })
+  }
+  t.same(cloud.refused, [])
+  t.same(cloud.passed, ['/openai/v1/embeddings', '/openai/v1/embeddings'])
+})
+
+test('a reload that leaves a provider as it is leaves it its token', async (t) => {
+  const cloud = await setUp(t)
+  const gateway = await start(t, cloud)
+  const [path, body] = ASKED[0] as (typeof ASKED)[number]
+  t.equal((await ask(gateway, path, body('azure-entra/echo', true))).status, 200)
+  const changed = { log: { level: 'info' }, providers: providersOf(cloud), models: { smart: 'azure-entra/echo' } }
+  t.equal((await reload(gateway, changed)).msg, 'configuration reloaded')
+  t.equal((await ask(gateway, path, body('smart', true))).status, 200)
+  t.equal(cloud.issuer.asked.length, 1)
 })
 
 test('a cloud whose clock is ahead accepts the repetition, and all that follow at once', async (t) => {

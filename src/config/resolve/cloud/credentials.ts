@@ -52,20 +52,20 @@ function signatures(entry: ProviderEntry, facts: Facts): CredentialsConfig | nul
   const { region } = entry.address
   if (region === undefined) facts.add('kind', 'requires address.region, which is part of each signature')
   const service = facts.need('service')
-  const source = keySource(facts)
+  const source = keySource(facts, region ?? '')
   if (region === undefined || service === null || source === null) return null
   const proxy = source.from === 'web-identity' ? facts.proxyTo(source.url, entry) : null
   return { kind: 'signature', region, service, source, proxy }
 }
 
 /** The first that is there; what the entry says comes before all variables. */
-function keySource(facts: Facts): KeySource | null {
+function keySource(facts: Facts, region: string): KeySource | null {
   const own = ['accessKeyId', 'secretAccessKey', 'sessionToken'].map((option) => facts.own(option))
   if (own.some((value) => value !== null)) return fixedKeys(facts, own)
   const isOwnRole = facts.own('roleArn') !== null || facts.own('tokenFile') !== null
   const given = ['accessKeyId', 'secretAccessKey', 'sessionToken'].map((option) => facts.get(option))
   if (!isOwnRole && given[0] !== null && given[1] !== null) return fixedKeys(facts, given)
-  if (isOwnRole || (facts.get('tokenFile') !== null && facts.get('roleArn') !== null)) return webIdentity(facts)
+  if (isOwnRole || (facts.get('tokenFile') !== null && facts.get('roleArn') !== null)) return webIdentity(facts, region)
   const url = facts.get('containerUrl') ?? facts.prefixed('containerPath', 'containerHost')
   if (url !== null) {
     const source = { url, token: facts.get('containerToken'), tokenFile: facts.get('containerTokenFile') }
@@ -81,8 +81,9 @@ function fixedKeys(facts: Facts, [id, secret, session]: readonly (string | null 
   return id && secret ? { from: 'keys', accessKeyId: id, secretAccessKey: secret, sessionToken: session ?? null } : null
 }
 
-function webIdentity(facts: Facts): KeySource | null {
-  const [url, roleArn, tokenFile] = [facts.need('tokenUrl'), facts.need('roleArn'), facts.need('tokenFile')]
+function webIdentity(facts: Facts, region: string): KeySource | null {
+  const url = facts.need('tokenUrl')?.replace('{region}', region) ?? null
+  const [roleArn, tokenFile] = [facts.need('roleArn'), facts.need('tokenFile')]
   if (url === null || roleArn === null || tokenFile === null || !facts.isTrusted(url, 'tokenUrl')) return null
   return { from: 'web-identity', url, roleArn, tokenFile, sessionName: facts.get('roleSessionName') ?? 'sluice' }
 }

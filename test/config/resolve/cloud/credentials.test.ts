@@ -56,7 +56,12 @@ test('aws: the variables in the order of its own libraries', async (t) => {
   t.same(sourceOf({ ...keys, ...role, ...container }), {
     ...{ from: 'keys', accessKeyId: 'AKIA2', secretAccessKey: 's2', sessionToken: 't2' },
   })
-  const assumed = { from: 'web-identity', url: 'https://sts.amazonaws.com/', roleArn: 'arn:r', sessionName: 'sluice' }
+  const assumed = {
+    from: 'web-identity',
+    url: 'https://sts.eu-west-3.amazonaws.com/',
+    roleArn: 'arn:r',
+    sessionName: 'sluice',
+  }
   t.same(sourceOf({ ...role, ...container }), { ...assumed, tokenFile: '/var/token' })
   t.same(sourceOf({ ...keys, ...role }, ', roleArn: "arn:own"'), {
     ...assumed,
