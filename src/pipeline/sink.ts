@@ -21,6 +21,8 @@ export type StreamHead = {
   readonly contentType: string
   /** The transport under which the stream is counted, if the sink supports several. */
   readonly transport: Transport
+  /** The id of the hidden stream whose frames these are, all of them; absent or null if they are nobody else's. */
+  readonly origin?: string | null
 }
 
 export type { QueuePlace }

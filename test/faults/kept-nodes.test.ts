@@ -1,6 +1,6 @@
 // Two gateways and a Redis, all processes of their own, and clients that come back with the number of their last frame: both gateways
 // are replaced while streams run, one is killed, Redis dies and comes back. Nothing is lost but what a killed gateway had not stored, and
-// then the client is told. SOAK_STREAMS=n for the large form.
+// then the client is told; the same for streams that several clients share. SOAK_STREAMS=n, a multiple of 24, for the large form.
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import { type Test, test } from 'tap'
@@ -14,6 +14,9 @@ const TOKENS_PER_SECOND = 20
 const TOKENS = 200
 const DRAIN_MS = 1500
 const GRACE_MS = 200
+const SHARED_MODELS = ['coalesced', 'cached', 'both']
+/** Equal requests at one node. */
+const GROUP = 4
 const KEY = 'kept-nodes-key-0123456789abcdef'
 
 async function freePort(): Promise<number> {
@@ -77,6 +80,11 @@ async function deploy(t: Test, threads = 1) {
     redis: { url: redis.url },
     streams: { store: 'redis', tokenSecret: 'a-secret-of-all-nodes', graceMs: 60_000 },
     providers: { ...simulatedProviders(simulator.origin), quick: simulatedProviders(quick.origin).openai },
+    models: {
+      coalesced: { targets: ['openai/lorem'], coalesce: true },
+      cached: { targets: ['openai/lorem'], cache: { ttlMs: 60_000 } },
+      both: { targets: ['openai/lorem'], coalesce: true, cache: { ttlMs: 60_000 } },
+    },
   })
   const places = [new Place(t, await freePort(), configOf), new Place(t, await freePort(), configOf)] as const
   await Promise.all(places.map((place) => place.start()))
@@ -90,7 +98,16 @@ async function deploy(t: Test, threads = 1) {
     Array.from({ length: count }, (_, i) =>
       readStream({ nodes: i % 2 === 0 ? origins : [...origins].reverse(), body, headers }),
     )
-  return { redis, places, whole, open }
+  /** In groups of four that ask one node for the same, one of each on its own, the rest with it. */
+  const openShared = (count: number): Promise<Story>[] =>
+    Array.from({ length: count }, (_, i) => {
+      const model = SHARED_MODELS[i % SHARED_MODELS.length]
+      const group = Math.floor(i / (SHARED_MODELS.length * GROUP))
+      const messages = [{ role: 'user', content: `Hi ${group}` }]
+      const nodes = group % 2 === 0 ? origins : [...origins].reverse()
+      return readStream({ nodes, body: { ...body, model, messages }, headers })
+    })
+  return { redis, places, whole, open, openShared }
 }
 
 /** All streams are under way, as the nodes count them. */
@@ -142,11 +159,11 @@ test(`a rolling restart of both nodes under ${STREAMS} streams loses none of the
   )
 })
 
-test(`kill -9 of one node under ${STREAMS} streams: its clients get what was said, then upstream_cut; the others all`, async (t) => {
-  const { redis, places, whole, open } = await deploy(t)
+test(`kill -9 of one node under ${2 * STREAMS} streams: its clients get what was said, then upstream_cut; the others all`, async (t) => {
+  const { redis, places, whole, open, openShared } = await deploy(t)
   const [north] = places
-  const reading = open(STREAMS)
-  await underWay(places, STREAMS)
+  const reading = [...open(STREAMS), ...openShared(STREAMS)]
+  await underWay(places, 2 * STREAMS)
   await setTimeout(1000)
   // Its clients get frames that are stored nowhere: they must not be told that nothing follows those.
   redis.pause()
@@ -154,22 +171,49 @@ test(`kill -9 of one node under ${STREAMS} streams: its clients get what was sai
   await north.gateway?.stop('SIGKILL')
   redis.resume()
   const stories = await Promise.all(reading)
-  t.same(tally(stories, whole), { complete: STREAMS / 2, upstream_cut: STREAMS / 2 })
+  t.same(tally(stories, whole), { complete: STREAMS, upstream_cut: STREAMS })
   t.ok(stories.every(({ end, numbers }) => end === 'complete' || numbers.length > TOKENS_PER_SECOND / 2))
 })
 
-test(`Redis dies, comes back empty, and then both nodes of two event loops are replaced under ${STREAMS} streams: none is lost`, async (t) => {
-  const { redis, places, whole, open } = await deploy(t, 2)
+test(`Redis dies, comes back empty, and then both nodes of two event loops are replaced under ${2 * STREAMS} streams: none is lost`, async (t) => {
+  const { redis, places, whole, open, openShared } = await deploy(t, 2)
   const [north, south] = places
-  const reading = open(STREAMS)
-  await underWay(places, STREAMS)
+  const reading = [...open(STREAMS), ...openShared(STREAMS)]
+  await underWay(places, 2 * STREAMS)
   await redis.kill()
   await setTimeout(1500)
   await redis.startAgain()
   const client = connectRedis(redis.url)
-  while ((await client.keys('{sluice}:streams:str_*:log')).length < STREAMS) await setTimeout(20)
+  const heads = async (): Promise<number> =>
+    (await client.keys('{sluice}:streams:str_*')).filter((key) => /str_[^:]+$/.test(key)).length
+  while ((await heads()) < 2 * STREAMS) await setTimeout(20)
   client.disconnect()
   const exits = [(await north.replace()).exit, (await south.replace()).exit]
-  t.same(tally(await Promise.all(reading), whole), { complete: STREAMS })
+  t.same(tally(await Promise.all(reading), whole), { complete: 2 * STREAMS })
   t.same(await Promise.all(exits), [0, 0])
+})
+
+test(`a rolling restart of both nodes under ${STREAMS} streams of models that share them loses none`, async (t) => {
+  const { redis, places, whole, openShared } = await deploy(t)
+  const [north, south] = places
+  const reading = openShared(STREAMS)
+  await underWay(places, STREAMS)
+  await setTimeout(500)
+  const client = connectRedis(redis.url)
+  // The model without followers has a run for each request, the others have one for each group.
+  const runs = (STREAMS / SHARED_MODELS.length / GROUP) * (GROUP + 2)
+  const logs = (await client.keys('{sluice}:streams:str_*:log')).length
+  t.equal(logs, runs + 1, 'the frames of a run are stored once, beside those of the text to compare with')
+  t.equal((await client.keys('{sluice}:streams:str_*:handles')).length, runs)
+  client.disconnect()
+  const first = await north.replace()
+  const second = await south.replace()
+  const stories = await Promise.all(reading)
+  t.same(tally(stories, whole), { complete: STREAMS })
+  t.equal(new Set(stories.map(({ stream }) => stream)).size, STREAMS, 'each under an id of its own')
+  t.ok(
+    stories.every(({ connections }) => connections >= 2),
+    'each was handed over',
+  )
+  t.same(await Promise.all([first.exit, second.exit]), [0, 0])
 })

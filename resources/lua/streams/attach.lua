@@ -4,10 +4,11 @@ call('DEL', P .. 'none')
 local node, lease = ARGV[1], tonumber(ARGV[2])
 for i = 3, #ARGV do
   local id = ARGV[i]
-  local at = call('HMGET', head(id), 'node', 'end')
+  local at = call('HMGET', head(id), 'node', 'end', 'of')
   if at[2] == '' then
-    call('HSET', readers(id), node, string.format('%.0f', now + lease))
-    call('PEXPIRE', readers(id), lease)
+    local place, name = reader(node, id, at[3])
+    call('HSET', place, name, string.format('%.0f', now + lease))
+    call('PEXPIRE', place, lease)
     tell(at[1], 'attach ' .. node .. ' ' .. id)
   end
 end

@@ -2,8 +2,8 @@
 local node = ARGV[1]
 for i = 2, #ARGV do
   local id = ARGV[i]
-  call('HDEL', readers(id), node)
-  local writer = call('HGET', head(id), 'node')
-  if writer then tell(writer, 'detach ' .. node .. ' ' .. id) end
+  local at = call('HMGET', head(id), 'node', 'of')
+  call('HDEL', reader(node, id, at[2]))
+  if at[1] then tell(at[1], 'detach ' .. node .. ' ' .. id) end
 end
 return 1

@@ -5,13 +5,20 @@ local mayClose, ending, most = ARGV[1], ARGV[2], ARGV[3]
 local answer = {}
 for i = 4, #ARGV, 2 do
   local id, from = ARGV[i], ARGV[i + 1]
-  local at = call('HMGET', head(id), 'first', 'next', 'end', 'node', 'keep')
+  local at = call('HMGET', head(id), 'first', 'next', 'end', 'node', 'keep', 'of')
   if not at[1] then
     answer[#answer + 1] = false
   else
-    if at[3] == '' and mayClose == '1' and reap(id, at[4], at[5], ending) then at[3] = ending end
-    local batches = call('XRANGE', log(id), (from + 1) .. '-0', '+', 'COUNT', most)
-    answer[#answer + 1] = { at[1], at[2], at[3], batches }
+    if at[3] == '' and mayClose == '1' and reap(id, at[4], at[5], ending, at[6]) then
+      at = call('HMGET', head(id), 'first', 'next', 'end', 'node', 'keep', 'of')
+    end
+    local first, next, frames = extent(id, at[1], at[2], at[3], at[6])
+    if first then
+      local batches = call('XRANGE', log(frames), (from + 1) .. '-0', '+', 'COUNT', most)
+      answer[#answer + 1] = { first, next, at[3], batches }
+    else
+      answer[#answer + 1] = false
+    end
   end
 end
 return answer

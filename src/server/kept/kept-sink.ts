@@ -37,7 +37,7 @@ export type KeepPolicy = Omit<OpenOptions, 'budget' | 'onAbandoned'> & {
 
 export type KeptSinkOptions = {
   readonly asking: KeepAsking
-  readonly streams: Pick<KeptStreams, 'open' | 'isShared' | 'counters'>
+  readonly streams: Pick<KeptStreams, 'open' | 'copies' | 'isShared' | 'counters'>
   readonly policy: KeepPolicy
 }
 
@@ -105,7 +105,10 @@ export class KeptSink implements HoldingSink {
   /** The client's sink follows the kept stream from here on: even before the first content, a client that leaves may come back. */
   begin(head: StreamHead, format: StreamFormat): void {
     // While the request waited, before another sink was put around this one.
-    if (this.#hasBegun) return
+    if (this.#hasBegun) {
+      this.#noteOrigin(head)
+      return
+    }
     this.#hasBegun = true
     const stream = head.transport === 'json' || head.transport === 'bytes' ? null : this.#open(head)
     if (stream === null) {
@@ -113,8 +116,10 @@ export class KeptSink implements HoldingSink {
       return
     }
     this.#stream = stream
-    const { asking, streams } = this.#options
+    this.#noteOrigin(head)
+    const { asking, streams, policy } = this.#options
     const { hasIds, canReturn = hasIds } = asking
+    const origin = policy.isPrivate === true ? stream.facts.id : null
     const isNumbered = hasIds && stream.facts.framing === 'sse'
     // One that announces its stream itself numbers its frames itself.
     const takesRuns = !isNumbered && asking.onKept === undefined
@@ -122,7 +127,8 @@ export class KeptSink implements HoldingSink {
     this.#format = format
     const shown = settledFormat(format, stream)
     const { transport, contentType } = head
-    this.#sink.begin({ transport, contentType, headers }, isNumbered ? numberedFormat(shown, stream) : shown)
+    const shownHead = { transport, contentType, headers, origin }
+    this.#sink.begin(shownHead, isNumbered ? numberedFormat(shown, stream) : shown)
     const attach = (onReadable: () => void): FrameReader => {
       const onKeepalive = (): void => this.#sink.keepalive()
       const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive, canReturn, takesRuns })
@@ -132,6 +138,10 @@ export class KeptSink implements HoldingSink {
       streams.counters.streamReader('first', result)
       this.onReaderDone?.(result)
     })
+  }
+
+  #noteOrigin({ origin }: StreamHead): void {
+    if (this.#stream !== null && origin != null) this.#options.streams.copies(this.#stream, origin)
   }
 
   #announce(stream: KeptStream): HeaderList {

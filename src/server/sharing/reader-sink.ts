@@ -14,6 +14,8 @@ export type ReaderSinkOptions = {
   readonly source: ReadableLog | null
   /** It is the stream of the request that it repeats, so it has that one's id; a follower or a replay has its own or none. */
   readonly isRepeat: boolean
+  /** It reads a hidden stream, as its follower. */
+  readonly isFollower: boolean
   /** For the headers of that stream; null without a link. */
   readonly links: LinkTokens | null
   /** The client wants the number of each frame in it. */
@@ -41,19 +43,24 @@ export class ReaderSink implements Sink {
     return isRepeat && source !== null ? shownStreamId(source.facts.id) : (this.#sink.streamId ?? null)
   }
 
+  get isShared(): boolean {
+    return this.#sink.isShared === true
+  }
+
   reply(answer: Answer): void {
     this.#sink.reply(answer)
   }
 
   begin(head: StreamHead, format: StreamFormat): void {
-    const { source, isRepeat, links } = this.#options
+    const { source, isRepeat, isFollower, links } = this.#options
     if (source === null) {
       this.#sink.begin(head, format)
       return
     }
     const shown = settledFormat(format, source)
     const headers = isRepeat ? [...head.headers, ...streamHeaders(source.facts, links)] : head.headers
-    this.#sink.begin({ ...head, headers }, this.#isNumbered ? numberedFormat(shown, source) : shown)
+    const origin = isFollower ? source.facts.id : null
+    this.#sink.begin({ ...head, headers, origin }, this.#isNumbered ? numberedFormat(shown, source) : shown)
   }
 
   keepalive(): void {

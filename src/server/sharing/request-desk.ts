@@ -221,7 +221,7 @@ export class RequestDesk implements SharingDesk {
     if (kind === 'whole') return { kind: 'answer', answer: { status: 200, contentType, body }, headers, shared }
     const log = new BorrowedLog((onReadable) => new CachedReader(body, onReadable))
     const sink = new ReaderSink(this.#ownSink(subject, asked), {
-      ...{ source: null, isRepeat: false, links: null, hasIds: false },
+      ...{ source: null, isRepeat: false, isFollower: false, links: null, hasIds: false },
       onReader: (result) => streams.counters.streamReader('replay', result),
     })
     return { kind: 'follow', sink, log, headers, shared }
@@ -274,8 +274,8 @@ export class RequestDesk implements SharingDesk {
     const { sink: own } = joining
     const isOwn = how === 'follower' || (own instanceof KeptSink && own.stream !== null)
     const borrowed = new BorrowedLog((onReadable) => {
-      // A client that asked for its stream finds it on another node, too.
-      const canReturn = !isOwn && this.#options.request.hasIds
+      // A client that asked for its stream finds it on another node, too; so does that of a follower's own one.
+      const canReturn = how === 'follower' ? own.isShared === true : !isOwn && this.#options.request.hasIds
       const reader = log.attach({ how, offset: 0, onReadable, canReturn })
       joined()
       return reader
@@ -289,7 +289,8 @@ export class RequestDesk implements SharingDesk {
   #repeatingSink(run: AnyRun, log: ReadableLog, own: Sink | null): Sink {
     const { ground, policy, request } = this.#options
     return new ReaderSink(own ?? request.clientSink, {
-      ...{ source: log, isRepeat: own === null, links: policy.keep?.links ?? null, hasIds: request.hasIds },
+      ...{ source: log, isRepeat: own === null, isFollower: false, hasIds: request.hasIds },
+      links: policy.keep?.links ?? null,
       onReader: (result) => {
         ground.streams.counters.streamReader('retry', result)
         run.noteDelivered(result === 'delivered')
@@ -301,7 +302,7 @@ export class RequestDesk implements SharingDesk {
     const { counters, streams } = this.#options.ground
     counters.cacheAnswer('follower')
     return new ReaderSink(sink, {
-      ...{ source: log, isRepeat: false, links: null, hasIds: false },
+      ...{ source: log, isRepeat: false, isFollower: true, links: null, hasIds: false },
       onReader: (result) => streams.counters.streamReader('follower', result),
     })
   }

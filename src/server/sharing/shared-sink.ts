@@ -61,6 +61,11 @@ export class SharedSink implements Sink {
     return this.#sink.streamId ?? null
   }
 
+  /** Other nodes serve at least one of those who read it: the others stay with it. */
+  get isShared(): boolean {
+    return this.#sink.isShared === true || this.#kept.stream?.hasReturningReader === true
+  }
+
   /** The exchange, to be cancelled if the stream is left before its first content. */
   hold(handle: ExchangeHandle): void {
     this.#kept.hold(handle)

@@ -32,8 +32,8 @@ export type KeptOptions = {
   readonly maxLagBytes: number
   readonly room: KeptRoom
   readonly timers: Timers
-  /** Puts a reader whose client can come back under the control of those who may send it away. */
-  readonly movable: (stream: KeptStream, reader: FrameReader, options: AttachOptions) => FrameReader
+  /** Puts a reader whose client can come back under the control of those who may send it away; null: its readers stay. */
+  readonly movable: ((stream: KeptStream, reader: FrameReader, options: AttachOptions) => FrameReader) | null
   /** The last reader left a grace ago, or it was cancelled: whoever appends stops, and closes it. Let go of at its end. */
   onAbandoned: () => void
   readonly onEnded: (stream: KeptStream) => void
@@ -97,6 +97,11 @@ export class KeptStream implements ReadableLog, KeptSource {
   /** One of them would not know how to come back. */
   get hasFixedReader(): boolean {
     return this.#readers.some(({ isClient, canReturn }) => isClient && !canReturn)
+  }
+
+  /** One of them knows how to come back. */
+  get hasReturningReader(): boolean {
+    return this.#readers.some(({ isClient, canReturn }) => isClient && canReturn)
   }
 
   /** Memory that it holds. */
@@ -172,7 +177,7 @@ export class KeptStream implements ReadableLog, KeptSource {
     this.#stopWaiting()
     this.#clients += 1
     const reader = this.#join(options, true)
-    return options.canReturn === true ? this.#options.movable(this, reader, options) : reader
+    return (options.canReturn === true ? this.#options.movable?.(this, reader, options) : null) ?? reader
   }
 
   /** Counts as a client that does not read here: its clients read a copy. Returns what ends it. */

@@ -12,22 +12,27 @@ const MAX_BATCH_BYTES = 64 * 1024
 /** What may be on its way to one reader: enough for a loop that is late by many ticks. */
 const WINDOW_BYTES = 256 * 1024
 
-type FindStream = (id: string, owner: string) => KeptStream | null
+/** The streams of this loop. */
+export type HeldStreams = {
+  find(id: string, owner: string): KeptStream | null
+  /** A stream of the other loop copies this one, and others find it. */
+  storeOrigin(id: string, owner: string): void
+}
 
 /** Serves the readers of the loop at the other end, until that closes. */
-export function holdStreams(port: MessagePort, find: FindStream): void {
+export function holdStreams(port: MessagePort, streams: HeldStreams): void {
   const readers = new Map<number, RemoteReader>()
   const send = (message: ToReader, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, transfer)
   port.on('message', (message: ToHolder) => {
     switch (message.type) {
       case 'look': {
-        const stream = find(message.id, message.owner)
+        const stream = streams.find(message.id, message.owner)
         const seen = stream === null ? null : seenOf(stream)
         send({ type: 'seen', ask: message.ask, log: seen })
         return
       }
       case 'attach': {
-        const stream = find(message.id, message.owner)
+        const stream = streams.find(message.id, message.owner)
         const { reader } = message
         if (stream === null) send({ type: 'cut', reader, isMoved: false })
         else readers.set(reader, new RemoteReader(stream, { ...message, send, onOver: () => readers.delete(reader) }))
@@ -40,7 +45,10 @@ export function holdStreams(port: MessagePort, find: FindStream): void {
         readers.get(message.reader)?.detach()
         return
       case 'cancel':
-        find(message.id, message.owner)?.cancel()
+        streams.find(message.id, message.owner)?.cancel()
+        return
+      case 'store':
+        streams.storeOrigin(message.id, message.owner)
     }
   })
   port.on('close', () => {

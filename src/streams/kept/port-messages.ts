@@ -28,6 +28,8 @@ export type ToHolder =
   | { readonly type: 'took'; readonly reader: number; readonly bytes: number }
   | { readonly type: 'detach'; readonly reader: number }
   | { readonly type: 'cancel'; readonly id: string; readonly owner: string }
+  /** A stream of the sender copies this one, and is to be found on other nodes. */
+  | { readonly type: 'store'; readonly id: string; readonly owner: string }
 
 /** To the loop that has the readers. */
 export type ToReader =

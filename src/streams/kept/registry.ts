@@ -19,9 +19,7 @@ export type KeptBudget = {
   release(): void
 }
 
-/** How a reader's time with a stream ended; `moved`: to another node; `gone`: what it asked for was no
- * longer held.
- */
+/** How a reader's time with a stream ended; `moved`: to another node; `gone`: what it asked for was no longer held. */
 export type ReaderResult = 'delivered' | 'client_gone' | 'slow_reader' | 'upstream_cut' | 'moved' | 'gone'
 
 /** What is counted. */
@@ -45,6 +43,10 @@ export type KeptStreamsOptions = {
 export type Elsewhere = {
   /** A stream has been opened here, to be held for `keepMs` after its end. */
   opened(stream: KeptStream, keepMs: number): void
+  /** The frames of an opened stream, none of which it has yet, will be those of another one with this id: they are held once. */
+  copies(stream: KeptStream, originId: string): void
+  /** A private stream is copied by one that others find. Idempotent. */
+  storeOrigin(stream: KeptStream, keepMs: number): void
   /** A stream of others. @throws overloaded while that cannot be known */
   find(id: string, owner: string): Promise<ReadableLog | null>
   /** A stream that has ended is to be forgotten, everywhere. */
@@ -129,7 +131,7 @@ export class KeptStreams {
       const refusal = budget.claim(bytes)
       if (refusal === null) return null
       const ended = refusal === 'key' ? this.#endedOf.get(owner) : this.#ended
-      const oldest = ended?.find(isUnread)
+      const oldest = ended?.find(({ stream }) => stream.readerCount === 0)
       if (oldest == null) return refusal
       this.forget(oldest.stream)
     }
@@ -158,9 +160,8 @@ export class KeptStreams {
 
   /** Keeps a stream from now on; null if there is no room, which is counted. */
   open(facts: Omit<KeptFacts, 'id'>, options: OpenOptions): KeptStream | null {
-    const { budget, keepMs } = options
     const { counters } = this.#options
-    const refusal = this.#claim(facts.owner, budget, STREAM_COST_BYTES)
+    const refusal = this.#claim(facts.owner, options.budget, STREAM_COST_BYTES)
     if (refusal !== null) {
       counters.streamNotKept(refusal)
       return null
@@ -170,7 +171,7 @@ export class KeptStreams {
     const { stream } = entry
     this.#entries.set(id, entry)
     counters.keptStreams(1)
-    if (options.isPrivate !== true) this.#elsewhere?.opened(stream, keepMs)
+    if (options.isPrivate !== true) this.#elsewhere?.opened(stream, options.keepMs)
     return stream
   }
 
@@ -181,11 +182,28 @@ export class KeptStreams {
       maxLagBytes: options.maxLagBytes,
       room,
       timers: this.#options.timers,
-      movable: this.#movable,
+      // Requests of this process read a private one; their own streams are what clients come back to.
+      movable: options.isPrivate === true ? null : this.#movable,
       onAbandoned: options.onAbandoned,
       onEnded: this.#onEnded,
       onCancelled: this.#onCancelled,
     })
+  }
+
+  /** All frames of a stream that has none yet will be those of a private one of the same owner, on any loop of the process. */
+  copies(stream: KeptStream, originId: string): void {
+    const loopIndex = loopOf(originId)
+    if (this.#elsewhere === null || loopIndex === null) return
+    this.#elsewhere.copies(stream, originId)
+    const { owner } = stream.facts
+    if (loopIndex === this.#options.loopIndex) this.storeOrigin(originId, owner)
+    else void this.#peerAt(loopIndex).then((peer) => peer?.send({ type: 'store', id: originId, owner }))
+  }
+
+  /** A private stream of this loop is copied by one that others find. */
+  storeOrigin(id: string, owner: string): void {
+    const entry = this.#entries.get(id)
+    if (entry?.stream.facts.owner === owner) this.#elsewhere?.storeOrigin(entry.stream, entry.keepMs)
   }
 
   /** A stream of this loop. Null alike if there is none with this id and if it is not the owner's. */
@@ -207,7 +225,7 @@ export class KeptStreams {
 
   /** Another event loop reads streams of this one through the port. */
   accept(port: MessagePort): void {
-    void import('./port-holder.js').then(({ holdStreams }) => holdStreams(port, (id, owner) => this.find(id, owner)))
+    void import('./port-holder.js').then(({ holdStreams }) => holdStreams(port, this))
   }
 
   /** A stream that has ended was forgotten elsewhere. */
@@ -322,8 +340,4 @@ export class KeptStreams {
 function withId(facts: Omit<KeptFacts, 'id'>, id: string): KeptFacts {
   const { owner, surfaceId, requestId, framing, contentType, headers } = facts
   return { id, owner, surfaceId, requestId, framing, contentType, headers }
-}
-
-function isUnread({ stream }: Entry): boolean {
-  return stream.readerCount === 0
 }

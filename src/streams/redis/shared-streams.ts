@@ -42,6 +42,17 @@ export class SharedStreams implements Elsewhere {
     this.#writers.set(stream, mirror(stream, this.#store, options))
   }
 
+  copies(stream: KeptStream, originId: string): void {
+    this.#writers.get(stream)?.follow(originId)
+  }
+
+  storeOrigin(stream: KeptStream, keepMs: number): void {
+    if (this.#writers.has(stream)) return
+    // Those that have its frames are counted.
+    const options = { keepMs: Math.max(keepMs, LEAST_KEEP_MS), onOver: ignore }
+    this.#writers.set(stream, mirror(stream, this.#store, options))
+  }
+
   find(id: string, owner: string): Promise<ReadableLog | null> {
     return this.#store.find(id, owner)
   }
@@ -74,3 +85,5 @@ export class SharedStreams implements Elsewhere {
     this.#store.close()
   }
 }
+
+function ignore(): void {}

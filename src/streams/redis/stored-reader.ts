@@ -142,7 +142,7 @@ export class StoredReader {
     this.#log.note(page)
     this.#next = page.next
     this.#end = decodeEnd(page.ending)?.end ?? null
-    const isWhole = this.wanted >= page.first && this.#keep(page.batches)
+    const isWhole = this.wanted >= page.first && this.#keep(page)
     const isEmpty = this.#at === this.#frames.length
     if (!isWhole || (isEmpty && this.wanted < page.next)) this.#cut()
     else if (!isEmpty || this.isSated) {
@@ -161,12 +161,14 @@ export class StoredReader {
   }
 
   /** False: a frame is missing. */
-  #keep(batches: readonly StoredBatch[]): boolean {
+  #keep({ batches, next }: Page): boolean {
     for (const { from, lengths, bytes } of batches) {
       let number = from
       let at = 0
       for (const length of lengths) {
         if (number > this.wanted) return false
+        // A handle may have ended before the log whose frames it has.
+        if (number >= next) return true
         if (number === this.wanted) this.#frames.push(bytes.subarray(at, at + length))
         number += 1
         at += length

@@ -18,9 +18,12 @@ export function readStreamScripts(): ReadonlyMap<StreamScript, string> {
 }
 
 /** What append.lua takes for one log. */
-export function appendArgs({ writer, first, from, frames, ending }: Batch): (string | number | Buffer)[] {
+export function appendArgs({ writer, first, from, frames, origin, ending }: Batch): (string | number | Buffer)[] {
   const lengths = frames.map((frame) => frame.length).join(' ')
-  return [...[writer.id, writer.factsToTell, first, from], ...[lengths, Buffer.concat(frames), ending, writer.keepMs]]
+  return [
+    ...[writer.id, writer.factsToTell, first, from],
+    ...[lengths, Buffer.concat(frames), ending, writer.keepMs, origin],
+  ]
 }
 
 /** What append.lua returns for each log: the number of the next frame to store, or the text of a refusal. */

@@ -182,7 +182,10 @@ export class StreamStore {
 
   #onBeat(): void {
     const nowMs = this.#options.nowMs()
-    for (const writer of [...this.#writers.values()]) writer.remote.sweep(nowMs)
+    for (const writer of [...this.#writers.values()]) {
+      writer.remote.sweep(nowMs)
+      writer.beat()
+    }
     this.#readers.beat()
     if (!this.#link.isUp) return
     this.#sayAlive().catch(ignore)

@@ -1,6 +1,9 @@
 // The one writer of a stored log: what of a stream is in Redis, and what has to go there next. It holds no frames; it reads those
 // that the stream itself holds, as often as needed. What that no longer holds when its turn comes is a gap, which closes the log.
 //
+// A handle has the frames of another log, which holds them once for all of its handles: its writer sends the facts, the end and a sign
+// of life. If that log breaks off, the handle becomes a log like any other.
+//
 //   open --(batches, the end)--> stored
 //        --(a gap, or the log was closed in its place)--> the stream continues for the readers of its own node alone
 import { type StreamEnd } from '../reader.js'
@@ -41,6 +44,8 @@ export type Batch = {
   readonly from: number
   readonly frames: readonly Uint8Array[]
   readonly bytes: number
+  /** The log that has the frames of a handle, all before `from`; '' for a log that has its own. */
+  readonly origin: string
   /** '' while the log stays open. */
   readonly ending: string
 }
@@ -57,6 +62,11 @@ const HURRY_BYTES = 4 * 1024
 /** Replies of the script beside the number of the next frame to store. */
 const UNKNOWN = -1
 const CLOSED = -2
+/** Of a handle: the other log is not there yet, or will never have all of its frames. */
+const AWAITED = -3
+const BROKEN = -4
+/** How often a handle looks for the other log, in turns of the queue: about two seconds. */
+const MAX_LOOKS = 80
 
 export class StreamWriter {
   readonly id: string
@@ -71,6 +81,11 @@ export class StreamWriter {
   #acked = 0
   #ending = ''
   #pendingBytes = 0
+  /** Of a handle; null for a log that has its own frames. */
+  #origin: string | null = null
+  #looks = 0
+  /** A handle has grown since Redis last heard of it. */
+  #isStale = false
   #isMarked = false
   #result: StoreResult | null = null
   #waiters: Waiter[] = []
@@ -97,9 +112,25 @@ export class StreamWriter {
   /** The stream has one frame more. */
   appended(bytes: number): void {
     if (!this.isOpen) return
+    if (this.#origin !== null) {
+      this.#isStale = true
+      return
+    }
     this.#pendingBytes += bytes
     if (!this.#isMarked) this.mark()
     if (this.#pendingBytes >= HURRY_BYTES) this.#queue.hurry()
+  }
+
+  /** It has no frames yet, and all that come are those of another log. */
+  follow(origin: string): void {
+    this.#origin = origin
+    this.mark()
+  }
+
+  /** From time to time: Redis may have lost a handle, or the log whose frames it has. */
+  beat(): void {
+    if (this.#isStale) this.mark()
+    this.#isStale = false
   }
 
   /** The stream has ended; its last frames and the end go out at once. */
@@ -126,6 +157,7 @@ export class StreamWriter {
   stored(number: number): Promise<boolean> {
     if (this.#isKnown && this.#acked >= number) return Promise.resolve(true)
     if (!this.isOpen) return Promise.resolve(false)
+    if (this.#origin !== null) this.mark()
     return new Promise((resolve) => this.#waiters.push({ number, resolve }))
   }
 
@@ -134,6 +166,9 @@ export class StreamWriter {
     this.#isMarked = false
     this.#pendingBytes = 0
     const { source } = this.#options
+    const origin = this.#origin ?? ''
+    const part = { writer: this, bytes: 0, frames: [], origin }
+    if (origin !== '') return { ...part, first: 0, from: source.next, ending: this.#ending }
     if (!this.#isKnown) this.#acked = source.first
     const from = this.#acked
     const frames: Uint8Array[] = []
@@ -146,20 +181,22 @@ export class StreamWriter {
       bytes += frame.length
     }
     const isGap = from < source.first || (frames.length === 0 && from < source.next)
-    if (isGap) return { writer: this, first: 0, from, frames: [], bytes: 0, ending: END_AT_GAP }
+    if (isGap) return { ...part, first: 0, from, ending: END_AT_GAP }
     const isAll = from + frames.length === source.next
-    return { writer: this, first: source.first, from, frames, bytes, ending: isAll ? this.#ending : '' }
+    return { ...part, first: source.first, from, frames, bytes, ending: isAll ? this.#ending : '' }
   }
 
   /** The script's reply to a batch. */
-  settle(reply: number, { from, frames, ending }: Batch): void {
+  settle(reply: number, batch: Batch): void {
     if (!this.isOpen) return
+    const { from, frames, ending } = batch
     if (reply === CLOSED) this.#end('fenced')
     else if (reply === UNKNOWN) {
       // Redis has lost its data: the log begins anew with what is held.
       this.#isKnown = false
       this.mark()
-    } else {
+    } else if (batch.origin !== '') this.#settleHandle(reply, batch)
+    else {
       this.#isKnown = true
       this.#acked = reply
       this.#tellWaiters()
@@ -168,6 +205,25 @@ export class StreamWriter {
       else if (isTaken && ending !== '') this.#end('stored')
       else if (reply < this.#options.source.next || this.#ending !== '') this.mark()
     }
+  }
+
+  #settleHandle(reply: number, { from, ending }: Batch): void {
+    if (reply === AWAITED || reply === BROKEN) {
+      this.#looks += 1
+      const isLost = reply === BROKEN || this.#looks >= MAX_LOOKS
+      if (isLost) {
+        this.#origin = null
+        this.#isKnown = false
+      }
+      this.mark()
+      return
+    }
+    this.#isKnown = true
+    this.#looks = 0
+    this.#acked = reply
+    this.#tellWaiters()
+    if (ending !== '' && reply === from) this.#end('stored')
+    else if (this.#ending !== '' || this.#waiters.length > 0) this.mark()
   }
 
   #end(result: StoreResult): void {

@@ -1,5 +1,6 @@
 // Equal requests that run at once: one upstream request, every one of them its own end.
 import { test } from 'tap'
+import { type KeptStream } from '../../../src/streams/kept/kept-stream.js'
 import { turn } from '../../helpers/pipeline.js'
 import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
 import {
@@ -360,6 +361,97 @@ test('each that runs is drained like any other, and so are those who follow it o
   }
   t.equal(rig.ground.index.size, 0)
   t.equal(rig.pipe.limiter.active(), 0)
+})
+
+/** Stores all streams that clients find, and those whose frames they have. */
+function storeElsewhere({ ground }: SharingRig) {
+  const named = new Set<KeptStream>()
+  const notes: string[] = []
+  ground.streams.join({
+    opened: (stream) => void named.add(stream),
+    copies: ({ facts }, origin) => void notes.push(`${facts.requestId} has the frames of ${origin}`),
+    storeOrigin: ({ facts }) => void notes.push(`${facts.id} is stored, of ${facts.requestId}`),
+    find: async () => null,
+    cancelled: () => undefined,
+    movable: (_stream, reader) => reader,
+    isShared: (stream) => named.has(stream),
+    handOver: () => undefined,
+    close: async () => undefined,
+  })
+  return notes
+}
+
+test('the streams of all who asked have the frames of one, which is stored as soon as one of them asks', async (t) => {
+  const rig = new SharingRig(t, COALESCE)
+  const notes = storeElsewhere(rig)
+  const leader = await rig.ask()
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  t.same(notes, [], 'of those who did not ask nothing is stored')
+  const asked = [await rig.ask({ asks: true }), await rig.ask({ asks: true, ...SHOWS_PLACE })]
+  const origin = notes[0]?.split(' ').at(-1)
+  const stored = `${origin} is stored, of ${leader.requestId}`
+  t.same(
+    notes,
+    asked.flatMap(({ requestId }) => [`${requestId} has the frames of ${origin}`, stored]),
+  )
+  t.notOk(asked.some((client) => client.header('x-sluice-stream') === origin))
+
+  const own = new SharingRig(t, COALESCE)
+  const ownNotes = storeElsewhere(own)
+  const first = await own.ask({ asks: true })
+  own.pipe.call.head().send(head, content[0])
+  await turn()
+  t.match(ownNotes, [new RegExp(`^${first.requestId} has the frames`), new RegExp(`is stored, of ${first.requestId}$`)])
+})
+
+test('a follower that began while it waited for its turn has the frames of the other one, too', async (t) => {
+  const rig = new SharingRig(t, COALESCE, { concurrency: 2 })
+  const notes = storeElsewhere(rig)
+  await rig.ask()
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  const other = await rig.ask({ content: 'other' })
+  const late = await rig.ask({ asks: true, ...SHOWS_PLACE })
+  await turn()
+  t.match(late.header('x-sluice-stream'), /^str_/)
+  t.same(notes, [])
+  await other.leave()
+  await turn()
+  t.match(notes, [new RegExp(`^${late.requestId} has the frames of str_`), /is stored/])
+})
+
+test('a drain spares a shared run for those whom other nodes serve, whoever came first, and for no one else', async (t) => {
+  for (const leads of [true, false]) {
+    const rig = new SharingRig(t, COALESCE)
+    storeElsewhere(rig)
+    const leader = await rig.ask({ asks: leads })
+    rig.pipe.call.head().send(head, content[0])
+    await turn()
+    const [asking, other] = [await rig.ask({ asks: !leads }), await rig.ask()]
+    const served = leads ? leader : asking
+    rig.pipe.pipeline.endAll(true)
+    await turn()
+    t.equal(recordOf(rig, other)?.outcome, 'drained')
+    t.equal(rig.pipe.call.aborts, 0)
+    rig.pipe.call.send(content[1], content[2], finish, marker).end()
+    await turn()
+    t.equal(recordOf(rig, served)?.outcome, 'complete')
+    t.equal(recordOf(rig, leader)?.outcome, 'complete', 'it bears the stream')
+    const stream = rig.ground.streams.find(served.header('x-sluice-stream') ?? '', 'd'.repeat(64))
+    t.equal(stream?.streamEnd?.outcome, 'complete')
+  }
+  const rig = new SharingRig(t, COALESCE)
+  storeElsewhere(rig)
+  const [leader, follower] = [await rig.ask(), await rig.ask()]
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  const gone = await rig.ask({ asks: true })
+  await gone.leave()
+  rig.timers.advance(GRACE_MS)
+  rig.pipe.pipeline.endAll(true)
+  await turn()
+  t.same([recordOf(rig, leader)?.outcome, recordOf(rig, follower)?.outcome], ['drained', 'drained'])
 })
 
 test('a leader whose own grace has run out before the first frame leaves those who wait alone', async (t) => {

@@ -312,7 +312,14 @@ test('a chat that goes on at another node closes its socket with 1012, once no o
   const handOver = new HandOver()
   const stored: number[] = []
   front.streams.join({
-    ...{ opened() {}, cancelled() {}, find: () => Promise.resolve(null), isShared: () => true },
+    ...{
+      opened() {},
+      copies() {},
+      storeOrigin() {},
+      cancelled() {},
+      find: () => Promise.resolve(null),
+      isShared: () => true,
+    },
     ...{ handOver: () => handOver.begin(), close: () => Promise.resolve() },
     movable: (_stream, reader, { onReadable }) => {
       const isStored = (number: number): Promise<boolean> => Promise.resolve(stored.push(number) > 0)

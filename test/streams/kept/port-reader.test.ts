@@ -12,15 +12,20 @@ import { COMPLETE, CUT, createKeptStreams, frame, readAll, stayAlive, turn } fro
 type Link = ReturnType<typeof createKeptStreams> & {
   readonly peer: PeerStreams
   readonly ports: readonly MessagePort[]
+  readonly stored: readonly string[]
 }
 
 function connect(t: Pick<Test, 'teardown'>): Link {
   const rig = createKeptStreams()
   const { port1, port2 } = new MessageChannel()
-  holdStreams(port1, (id, owner) => rig.streams.find(id, owner))
+  const stored: string[] = []
+  holdStreams(port1, {
+    find: (id, owner) => rig.streams.find(id, owner),
+    storeOrigin: (id, owner) => void stored.push(`${id} of ${owner}`),
+  })
   stayAlive(t)
   t.teardown(() => port1.close())
-  return { ...rig, peer: new PeerStreams(port2), ports: [port1, port2] }
+  return { ...rig, stored, peer: new PeerStreams(port2), ports: [port1, port2] }
 }
 
 async function look(link: Link, id: string): Promise<ReadableLog> {
@@ -245,6 +250,8 @@ test('a reader that is moved to another node at home is moved here, if its clien
   const handOver = new HandOver()
   link.streams.join({
     opened: () => undefined,
+    copies: () => undefined,
+    storeOrigin: () => undefined,
     find: async () => null,
     cancelled: () => undefined,
     movable: (_stream, reader, { onReadable }) => handOver.hold({ reader, onReadable, stored: async () => true }),
@@ -265,4 +272,11 @@ test('a reader that is moved to another node at home is moved here, if its clien
   fixed.reader.detach()
   while (stream.hasFixedReader) await turn()
   t.equal(link.streams.isShared(stream), true)
+})
+
+test('a stream is stored for the other loop', async (t) => {
+  const link = connect(t)
+  link.peer.send({ type: 'store', id: 'str_a', owner: 'owner-1' })
+  while (link.stored.length === 0) await turn()
+  t.same(link.stored, ['str_a of owner-1'])
 })

@@ -255,6 +255,8 @@ test('a stream that only this process reads is opened nowhere else', (t) => {
   const opened: string[] = []
   const elsewhere: Elsewhere = {
     opened: ({ facts }) => void opened.push(facts.id),
+    copies: idle,
+    storeOrigin: idle,
     find: async () => null,
     cancelled: idle,
     movable: (_stream, reader) => reader,
@@ -267,6 +269,73 @@ test('a stream that only this process reads is opened nowhere else', (t) => {
   open({}, { isPrivate: true })
   t.same(opened, [stream?.facts.id])
   t.end()
+})
+
+test('a private stream is stored for those that have its frames, if they are of its owner, and its readers stay', async (t) => {
+  const { streams, open } = createKeptStreams()
+  const notes: string[] = []
+  streams.join({
+    opened: idle,
+    copies: ({ facts }, origin) => void notes.push(`${facts.id} of ${origin}`),
+    storeOrigin: ({ facts }, keepMs) => void notes.push(`${facts.id} for ${keepMs}`),
+    find: async () => null,
+    cancelled: idle,
+    movable() {
+      throw new Error('its readers are no clients')
+    },
+    isShared: () => false,
+    handOver: idle,
+    close: async () => undefined,
+  })
+  const origin = open({}, { isPrivate: true, keepMs: 0 })
+  const [mine, foreign] = [open(), open({ owner: 'owner-2' })]
+  if (origin === null || mine === null || foreign === null) throw new Error('no room')
+  const { id } = origin.facts
+  streams.copies(mine, id)
+  t.same(notes.splice(0), [`${mine.facts.id} of ${id}`, `${id} for 0`])
+  streams.copies(foreign, id)
+  t.same(notes.splice(0), [`${foreign.facts.id} of ${id}`])
+  t.equal(origin.hasReturningReader, false)
+  origin.attach({ how: 'follower', offset: 0, onReadable: idle, canReturn: true }).detach()
+  origin.attach({ how: 'follower', offset: 0, onReadable: idle })
+  t.equal(origin.hasReturningReader, false)
+  origin.attach({ how: 'follower', offset: 0, onReadable: idle, canReturn: true })
+  t.equal(origin.hasReturningReader, true)
+})
+
+test('that of another loop is stored there', async (t) => {
+  const rigs = [0, 1].map((loopIndex) => {
+    const notes: string[] = []
+    const rig = createKeptStreams({
+      loopIndex,
+      connectLoop: async (index) => {
+        const { port1, port2 } = new MessageChannel()
+        t.teardown(() => port1.close())
+        rigs[index]?.streams.accept(port1)
+        return port2
+      },
+    })
+    rig.streams.join({
+      opened: idle,
+      copies: (_stream, origin) => void notes.push(`copies ${origin}`),
+      storeOrigin: ({ facts }) => void notes.push(`stores ${facts.id}`),
+      find: async () => null,
+      cancelled: idle,
+      movable: (_stream, reader) => reader,
+      isShared: () => false,
+      handOver: idle,
+      close: async () => undefined,
+    })
+    return { ...rig, notes }
+  })
+  stayAlive(t)
+  const [here, there] = rigs
+  const mine = here?.open()
+  const origin = there?.open({}, { isPrivate: true })
+  if (mine == null || origin == null) throw new Error('no room')
+  here?.streams.copies(mine, origin.facts.id)
+  while (there?.notes.length === 0) await turn()
+  t.same([here?.notes, there?.notes], [[`copies ${origin.facts.id}`], [`stores ${origin.facts.id}`]])
 })
 
 test('100,000 streams leave nothing behind', async (t) => {

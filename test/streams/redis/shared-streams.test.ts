@@ -9,7 +9,7 @@ import { SharedStreams } from '../../../src/streams/redis/shared-streams.js'
 import { createFakeTimers } from '../../helpers/fake-timers.js'
 import { type Teardown } from '../../helpers/gateway.js'
 import { COMPLETE, FACTS, FakeBudget, FakeCounters, frame } from '../../helpers/kept.js'
-import { RedisServer } from '../../helpers/redis.js'
+import { connectRedis, RedisServer } from '../../helpers/redis.js'
 import { Follower, until } from '../../helpers/stored-streams.js'
 import { rejectionOf } from '../../helpers/thrown.js'
 
@@ -35,8 +35,8 @@ async function startNode(t: Teardown, url: string) {
   streams.join(shared)
   await shared.start()
   await until(() => states.at(-1) === true)
-  const open = (keepMs = 60_000) => {
-    const limits = { graceMs: 1000, keepMs, maxStreamBytes: 1024 * 1024, maxLagBytes: 256 * 1024 }
+  const open = (keepMs = 60_000, isPrivate = false) => {
+    const limits = { graceMs: 1000, keepMs, isPrivate, maxStreamBytes: 1024 * 1024, maxLagBytes: 256 * 1024 }
     const budget = new FakeBudget().open()
     const stream = streams.open(FACTS, { ...limits, budget, onAbandoned: () => abandoned.push('abandoned') })
     if (stream === null) throw new Error('no room')
@@ -200,4 +200,46 @@ test('the end of a node waits for Redis to have its streams, but not for long', 
   south.open().close(COMPLETE)
   await south.streams.close(100)
   t.same(south.results, [])
+})
+
+test('streams with the frames of a private one are found elsewhere, which that one alone has stored', async (t) => {
+  const { north, south, redis } = await startNodes(t)
+  const origin = north.open(0, true)
+  const handles = [north.open(), north.open()]
+  for (const handle of handles) north.streams.copies(handle, origin.facts.id)
+  const all = [origin, ...handles]
+  for (const stream of all) stream.append(frame('0'))
+  const followers: Follower[] = []
+  for (const { facts } of handles) followers.push(new Follower(await found(south, facts)))
+  await until(() => followers.every(({ got }) => got.length === 1))
+  for (const stream of all) {
+    stream.append(frame('1'))
+    stream.close(COMPLETE)
+    north.streams.forget(origin)
+  }
+  await until(() => followers.every(({ end }) => end !== null))
+  t.same(
+    followers.map(({ got, end }) => [got, end]),
+    followers.map(() => [['data: 0\n\n', 'data: 1\n\n'], COMPLETE]),
+  )
+  t.same(north.results, ['stored', 'stored'], 'those that clients find are counted')
+  const client = connectRedis(redis.url)
+  t.same(await client.keys('*:log'), [`{sluice}:streams:${origin.facts.id}:log`])
+  t.ok((await client.pttl(`{sluice}:streams:${origin.facts.id}:log`)) > 55_000, 'as long as they need it')
+  client.disconnect()
+})
+
+test('a stream whose other log is stored nowhere has its own frames stored, after a while', async (t) => {
+  const { north, south } = await startNodes(t)
+  const origin = north.open(0, true)
+  const stream = north.open()
+  // As when the loop that has it does not hear in time.
+  north.streams.forget(origin)
+  north.streams.copies(stream, origin.facts.id)
+  stream.append(frame('0'))
+  const follower = new Follower(await found(south, stream.facts))
+  await until(() => follower.got.length === 1)
+  stream.close(COMPLETE)
+  await until(() => follower.end !== null)
+  t.same(north.results, ['stored'])
 })

@@ -410,3 +410,43 @@ test('200 streams at once, with Redis hanging and dying now and then: every read
   t.same(followers.filter(({ got }, i) => got.join() !== latin1(streams[i]?.frames ?? []).join()).length, 0)
   t.ok(followers.every(({ end }) => end?.outcome === 'complete'))
 })
+
+test('handles are read like any stream, as far as each goes, on any node; their frames are stored once', async (t) => {
+  const redis = await RedisServer.start(t)
+  const { store: north } = await openStore(t, redis.url, { leaseMs: LONG_LEASE_MS })
+  const { store: south } = await openStore(t, redis.url, { leaseMs: LONG_LEASE_MS })
+  // Handles may come first.
+  const [whole, short] = [new WrittenStream(north, 'str_whole'), new WrittenStream(north, 'str_short')]
+  for (const handle of [whole, short]) handle.writer.follow('str_of')
+  const shared = new WrittenStream(north, 'str_of')
+  const streams = [shared, whole, short]
+  for (const stream of streams) stream.say('zero')
+  t.equal(await whole.writer.stored(1), true)
+  const followers: Follower[] = []
+  for (const id of ['str_whole', 'str_short']) {
+    const log = await south.find(id, OWNER)
+    t.match(log, { facts: { id }, first: 0, next: 1, streamEnd: null })
+    if (log !== null) followers.push(new Follower(log))
+  }
+  await until(() => whole.events.length + short.events.length === 2)
+  for (const stream of streams) stream.say('one')
+  await until(() => followers.every(({ got }) => got.length === 2))
+  // One batch has the last frame of one handle and one that only the other has.
+  for (const text of ['two', 'three']) for (const stream of [shared, whole]) stream.say(text)
+  short.say('two')
+  await shared.writer.stored(4)
+  short.writer.close({ ...COMPLETE, outcome: 'client_gone', error: errorData('client_gone') })
+  await short.writer.stored(4)
+  const late = await south.find('str_short', OWNER)
+  t.match(late, { next: 3, streamEnd: { outcome: 'client_gone' } })
+  if (late === null) return
+  const again = new Follower(late, 1)
+  await until(() => again.end !== null)
+  t.same(again.got, ['one', 'two'])
+  for (const stream of [shared, whole]) stream.writer.close(COMPLETE)
+  await until(() => followers.every(({ end }) => end !== null))
+  t.same(followers[0]?.got, ['zero', 'one', 'two', 'three'])
+  const plain = connectRedis(redis.url)
+  t.same(await plain.keys('*:log'), ['{sluice}:streams:str_of:log'])
+  plain.disconnect()
+})

@@ -143,3 +143,83 @@ test('nodes that read are let go when the log is closed in the writer’s place'
   t.same(notes.events.slice(3), ['cancel'], 'once')
   t.end()
 })
+
+const AWAITED = -3
+const BROKEN = -4
+const LOOKS = 80
+
+test('a handle sends no frames: it is sent at once, with each beat in which it has grown, when one waits, and at its end', async (t) => {
+  const { writer, notes, say, sent } = createWriter()
+  writer.follow('str_of')
+  t.equal(notes.marks, 1)
+  say('0')
+  say('x'.repeat(10_000))
+  t.same([notes.marks, notes.hurries], [1, 0])
+  const first = sent()
+  t.same([first.from, first.texts, first.batch.bytes, first.batch.origin], [2, [], 0, 'str_of'])
+  t.match(writer.factsToTell, /str_a/)
+  writer.settle(5, first.batch)
+  t.same([notes.marks, writer.factsToTell], [1, ''], 'the other log is further; there is nothing to say')
+  t.equal(await writer.stored(2), true)
+  writer.beat()
+  writer.beat()
+  t.equal(notes.marks, 2)
+  for (const text of ['2', '3', '4', '5']) say(text)
+  const storing = writer.stored(6)
+  t.equal(notes.marks, 3)
+  writer.settle(5, sent().batch)
+  t.equal(notes.marks, 4, 'it asks again')
+  writer.settle(6, sent().batch)
+  t.equal(await storing, true)
+  t.equal(notes.marks, 4)
+  writer.close(COMPLETE)
+  const last = sent()
+  writer.settle(5, last.batch)
+  t.same([notes.marks, notes.events], [6, []])
+  writer.settle(6, sent().batch)
+  t.same([notes.events, writer.isOpen], [['stored'], false])
+})
+
+test('a handle whose other log will not have its frames sends them itself, and its facts with them', (t) => {
+  for (const isKnown of [false, true]) {
+    const { writer, say, sent } = createWriter()
+    writer.follow('str_of')
+    for (const text of ['0', '1']) say(text)
+    if (isKnown) writer.settle(2, sent().batch)
+    writer.settle(BROKEN, sent().batch)
+    t.match(writer.factsToTell, /str_a/)
+    const own = sent()
+    t.same([own.from, own.texts, own.batch.origin], [0, ['0', '1'], ''])
+    writer.settle(2, own.batch)
+    say('2')
+    t.same(sent().texts, ['2'])
+  }
+  t.end()
+})
+
+test('a handle waits for the other log for some turns, and then sends its frames itself', (t) => {
+  const { writer, notes, say, sent } = createWriter()
+  writer.follow('str_of')
+  say('0')
+  for (let look = 1; look < LOOKS; look++) {
+    writer.settle(AWAITED, sent().batch)
+    t.equal(notes.marks, 1 + look)
+    if (sent().batch.origin === '') t.fail(`after ${look}`)
+  }
+  writer.settle(AWAITED, sent().batch)
+  t.same([sent().texts, sent().batch.origin], [['0'], ''])
+  t.end()
+})
+
+test('a handle that Redis has lost is told anew; one that was closed in its place is over', (t) => {
+  const { writer, notes, say, sent } = createWriter()
+  writer.follow('str_of')
+  say('0')
+  writer.settle(1, sent().batch)
+  writer.settle(-1, sent().batch)
+  t.match(writer.factsToTell, /str_a/)
+  t.equal(sent().batch.origin, 'str_of')
+  writer.settle(-2, sent().batch)
+  t.same(notes.events, ['fenced'])
+  t.end()
+})
