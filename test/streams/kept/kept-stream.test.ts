@@ -87,6 +87,33 @@ test('notifies once per tick, and whoever joins when there is something to read'
   t.equal(reader.read(), null, 'a detached reader reads nothing')
 })
 
+test('while notices are held, frames and the end are one notice, given at the release', async (t) => {
+  const { stream } = createKept()
+  const seen: (string | null)[][] = []
+  const reader = attach(stream, 0, () => seen.push([...readAll(reader), reader.end()?.outcome ?? null]))
+  await turn()
+  stream.holdNotices()
+  stream.append(frame('0'))
+  stream.append(frame('1'))
+  stream.close(COMPLETE)
+  t.same(seen, [])
+  stream.releaseNotices()
+  t.same(seen, [['data: 0\n\n', 'data: 1\n\n', 'complete']])
+  stream.holdNotices()
+  stream.releaseNotices()
+  await turn()
+  t.equal(seen.length, 1)
+})
+
+test('a reader that wants no numbers gets the frames that lie behind each other at once', async (t) => {
+  const { stream } = createKept()
+  const reader = stream.attach({ how: 'first', offset: 0, onReadable: idle, takesRuns: true })
+  stream.append(Buffer.concat([frame('0'), frame('1'), Buffer.from(': ping\n\n'), frame('2')]))
+  t.same(readAll(reader), ['data: 0\n\ndata: 1\n\ndata: 2\n\n'])
+  t.equal(reader.offset, 3)
+  t.same(readAll(stream.attach({ how: 'resume', offset: 1, onReadable: idle })), ['data: 1\n\n', 'data: 2\n\n'])
+})
+
 test('joining, catching up and going on live are one order', async (t) => {
   const { stream } = createKept()
   const seen: string[] = []
