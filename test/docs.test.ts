@@ -198,6 +198,27 @@ test('the route table has every route and no other', async (t) => {
 
 // --- endpoints
 
+test('the table of providers is made from the profiles', async (t) => {
+  const code = (text: string) => `\`${text}\``
+  const rows = readCatalog().profiles.flatMap((profile) => {
+    const { name, title, protocol, baseUrl, auth, keyVariables, keyless, credentials, doors = {} } = profile
+    if (name === 'sim') return []
+    const header = auth.kind === 'bearer' ? 'bearer' : code(auth.name)
+    const [variable] = keyVariables
+    const keys = [
+      ...(variable === undefined ? [] : [`${code(variable)}, ${header}${keyless === true ? ', optional' : ''}`]),
+      ...(credentials === undefined ? [] : [`credentials of kind ${code(credentials.kind)}`]),
+    ]
+    const others = Object.entries(doors).map(([id, door]) =>
+      door.baseUrl === undefined ? code(id) : `${code(id)} at ${code(door.baseUrl)}`,
+    )
+    const cells = [title, code(name), code(protocol), code(baseUrl ?? ''), keys.join('; '), others.join(', ')]
+    return [`| ${cells.join(' | ')} |`]
+  })
+  const head = ['| Vendor | Profile | API | Base URL | Key | Doors |', '| --- | --- | --- | --- | --- | --- |']
+  checkTable(t, 'docs/reference/providers.md', 'providers', [...head, ...rows])
+})
+
 test('the tables of endpoints are made from the profiles and the dialects', async (t) => {
   const cells = (ids: readonly string[]) => (ids.length === 0 ? 'none' : ids.map((id) => `\`${id}\``).join(', '))
   const dialects = PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [{ id, dialect }]))

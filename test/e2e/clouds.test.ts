@@ -67,6 +67,8 @@ function providersOf(cloud: Cloud) {
       ...{ profile: 'vertex', baseUrl: vertex('google') },
       credentials: { kind: 'gcp', metadataUrl: `${issuer.origin}/metadata/token` },
     },
+    'azure-echo': { ...azure, baseUrl: `${origin}/by-echo/openai/v1`, credentials: entra },
+    'bedrock-echo': { ...bedrock, baseUrl: `${origin}/by-echo/openai/v1`, credentials: { kind: 'aws' } },
     'azure-denied': { ...azure, credentials: { ...entra, clientSecret: 'canary-wrong-secret' } },
     'bedrock-denied': { ...bedrock, baseUrl: `${origin}/by-nothing-at-all/openai/v1`, credentials: keys },
   }
@@ -108,7 +110,7 @@ async function ask(gateway: Running, path: string, body: object, headers: Record
 test('each way of each cloud serves the clients of two APIs, streaming and not', async (t) => {
   const cloud = await setUp(t)
   const gateway = await start(t, cloud)
-  const names = Object.keys(providersOf(cloud)).filter((name) => !name.endsWith('-denied'))
+  const names = Object.keys(providersOf(cloud)).filter((name) => !/-(denied|echo)$/.test(name))
   for (const name of names) {
     for (const [path, body] of ASKED) {
       for (const stream of [true, false]) {
@@ -145,6 +147,21 @@ test('each way of each cloud serves the clients of two APIs, streaming and not',
       '/oauth/token',
     ].sort(),
   )
+})
+
+test('a provider that repeats the credentials in a whole answer is masked, however the answer is made', async (t) => {
+  const cloud = await setUp(t)
+  const gateway = await start(t, cloud)
+  for (const name of ['azure-echo', 'bedrock-echo']) {
+    for (const [path, body] of ASKED) {
+      for (const stream of [true, false]) {
+        const { status, text } = await ask(gateway, path, body(`${name}/m`, stream))
+        t.equal(status, 200)
+        t.match(text, /you sent <[^>]*\*\*\*|you sent <AWS4[^>]*> <\*\*\*>/, `${name} ${path} ${stream}`)
+        t.notMatch(text, CANARY)
+      }
+    }
+  }
 })
 
 test('embeddings go with the same credentials', async (t) => {

@@ -114,6 +114,8 @@ export async function startCloud(simulator: string): Promise<Cloud> {
     'by-signature': isSigned(null),
     'by-temporary-keys': isSigned(SECRETS.sessionToken),
     'by-nothing-at-all': () => 'never',
+    // Says in the content of its answer what it was sent.
+    'by-echo': () => null,
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -127,6 +129,13 @@ export async function startCloud(simulator: string): Promise<Cloud> {
       cloud.refused.push(`${way}: ${reason}`)
       const message = `${reason}; you sent ${JSON.stringify(request.headers)}`
       response.writeHead(403, { date, 'content-type': 'application/json' }).end(JSON.stringify({ error: { message } }))
+      return
+    }
+    if (way === 'by-echo') {
+      const { authorization, 'x-amz-security-token': token } = request.headers
+      const message = { role: 'assistant', content: `you sent <${authorization}> <${String(token)}>` }
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ choices: [{ index: 0, message, finish_reason: 'stop' }] }))
       return
     }
     const inner = translate(path, body)
