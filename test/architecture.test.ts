@@ -265,6 +265,9 @@ test('every file says what it is, and every exported function what it does', (t)
 
 /** Where vendors and protocols may be called by name. The last: prefixes of vendors' keys, to be masked. */
 const NAMING_HOMES = ['src/protocols/', 'src/simulator/', 'src/wire/mask-keys.ts']
+/** The one option that is called after the API whose paths it moves. */
+const OPTION_NAME = 'ollamaPrefix'
+const OPTION_DEFAULT = "default: '/ollama'"
 /** Names that are words of ours or of the language: the simulator is part of the house; prompts, conversations, providers are its trade. */
 const COMMON_WORDS = new Set(['sim', 'simulator', 'together', 'prompt', 'conversation', 'provider', 'raw'])
 
@@ -279,7 +282,12 @@ function foreignNames(): string[] {
 test('no vendor or protocol is called by name outside its home', (t) => {
   const names = foreignNames()
   t.ok(names.length > 15, 'names are read')
-  t.same(findForeignNames(FILES, names, NAMING_HOMES), [])
+  t.ok(FILES.some(({ path, code }) => path === 'src/config/schema.ts' && code.includes(OPTION_NAME)))
+  const withoutOption = (code: string): string => code.replaceAll(OPTION_NAME, '').replace(OPTION_DEFAULT, '')
+  const files = FILES.map((file) =>
+    file.path.startsWith('src/config/') ? { ...file, code: withoutOption(file.code) } : file,
+  )
+  t.same(findForeignNames(files, names, NAMING_HOMES), [])
   t.end()
 })
 
@@ -339,6 +347,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/protocols/anthropic-messages/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
   ['src/protocols/openai-chat/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
   ['src/protocols/google-gemini/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
+  ['src/protocols/ollama-chat/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
   ['src/protocols/openai-responses/surface/describe.ts', 'test/server/routes/openapi.test.ts'],
   ['src/protocols/conversation/describe.ts', 'test/server/routes/openapi.test.ts'],
   ['src/protocols/prompt-stream/describe.ts', 'test/server/routes/openapi.test.ts'],

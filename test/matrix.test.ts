@@ -95,6 +95,7 @@ const END_MARKERS: Readonly<Record<string, (sent: string) => boolean>> = {
   'openai-responses': (sent) => /"type":"response\.(completed|incomplete)"/.test(sent),
   'anthropic-messages': (sent) => sent.includes('message_stop'),
   'google-gemini': (sent) => sent.includes('"finishReason"'),
+  'ollama-chat': (sent) => sent.includes('"done":true'),
 }
 /** Frames of an error, where they are more than one. */
 const ERROR_FRAMES: Readonly<Record<string, number>> = { 'openai-responses': 2 }
@@ -149,7 +150,7 @@ test('every recorded stream reaches every client in its own words, whole or stre
       t.equal(findViolation(events), null, `${dialect.id} ${name} keeps the law of events`)
       const sent = encodeStream(surface, events)
       const pair = `${dialect.id}__${surface.id}`
-      golden.compare(t, `streams/${pair}/${name}.sse`, sent)
+      golden.compare(t, `streams/${pair}/${name}.${surface.framing}`, sent)
       golden.compareJson(t, `responses/${pair}/${name}.json`, encodeWhole(surface, dialect, events))
       checkEnd(t, surface, sent, events)
     }

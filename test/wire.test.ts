@@ -108,7 +108,8 @@ test("a provider's refusal of the gateway's key has the same status from all, an
       for (const surface of SURFACES) {
         const { status, body } = surface.encodeError(error, REQUEST_ID)
         t.equal(status, 401, `${dialect.id} ${file}`)
-        t.match(body, { error: { message: "The provider rejected the gateway's credentials." } })
+        const words = typeof body.error === 'string' ? body.error : objectOf(body.error).message
+        t.equal(words, "The provider rejected the gateway's credentials.")
         // One surface has that word for the status itself, whoever refused.
         const isOwnWord = JSON.stringify(surface.encodeError(UNAUTHORIZED, REQUEST_ID).body).includes('UNAUTHENTICATED')
         t.notMatch(JSON.stringify(body), /invalid_api_key|API_KEY_INVALID|unauthorized/)

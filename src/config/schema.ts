@@ -812,6 +812,13 @@ export const ConfigFile = section('Sluice configuration.', {
       pattern: PATH_PATTERN,
       description: 'Path prefix of the conversation API; not /v1.',
     }),
+    ollamaPrefix: Type.String({
+      default: '/ollama',
+      maxLength: 256,
+      pattern: PATH_PATTERN,
+      description:
+        'Path prefix of the API that this is named after, whose paths begin with /api; not /v1. Empty only with another apiPrefix than /api.',
+    }),
     defaultModel: nullable(
       Type.String({ minLength: 1, maxLength: 256 }),
       'Model for requests without one, where the API allows that; null for the first one listed.',

@@ -80,6 +80,8 @@ export type CompatConfig = {
   readonly healthStatus: string
   /** Empty, or segments that each begin with a slash. */
   readonly apiPrefix: string
+  /** The same; `/api` follows. */
+  readonly ollamaPrefix: string
   /** Model for requests that name none; null for the first one listed. */
   readonly defaultModel: string | null
   readonly errorDetails: boolean

@@ -11,4 +11,6 @@ export type ChatResponse = {
   readonly finishReason: FinishReason
   readonly stopSequence: string | null
   readonly usage: UsageReport | null
+  /** From accepting the request to this answer, for the surfaces that tell it; absent if unknown. */
+  readonly elapsedMs?: number
 }

@@ -3,7 +3,7 @@ import { anthropicCounts, anthropicMessages } from './anthropic-messages/index.j
 import { type Protocol, type Surface } from './contract/protocol.js'
 import { createConversation } from './conversation/index.js'
 import { googleGemini, googleGeminiArray } from './google-gemini/index.js'
-import { ollamaChat } from './ollama-chat/index.js'
+import { ollamaChat, ollamaGenerate } from './ollama-chat/index.js'
 import { chatSurface, openaiChat } from './openai-chat/index.js'
 import { openaiEndpoints } from './openai-endpoints/endpoints.js'
 import { openaiResponses } from './openai-responses/index.js'
@@ -18,6 +18,7 @@ export const PROTOCOLS: readonly Protocol[] = Object.freeze([
   googleGemini,
   googleGeminiArray,
   ollamaChat,
+  ollamaGenerate,
   // For clients only:
   ...promptStream,
   ...createConversation(chatSurface),

@@ -89,7 +89,7 @@ test('what is not set shows as null, not as a mask', (t) => {
   t.match(parse(renderConfig(load('providers: { ollama: {} }').config)), {
     server: { port: 3000, tls: null },
     metrics: { token: null, port: null },
-    compat: { apiPrefix: '/api', healthStatus: 'ok', defaultModel: null, errorDetails: false },
+    compat: { apiPrefix: '/api', ollamaPrefix: '/ollama', healthStatus: 'ok', defaultModel: null, errorDetails: false },
     providers: { ollama: { apiKey: null, baseUrl: 'http://127.0.0.1:11434' } },
   })
   t.end()

@@ -6,12 +6,14 @@ import { startGateway, startSimulator } from '../helpers/gateway.js'
 
 const KEY = 'key-of-refusals-0123456789'
 const MAX_BODY_BYTES = 100_000
+/** The defaults. */
+const PREFIXES = { apiPrefix: '/api', ollamaPrefix: '/ollama' }
 
 /** Each path that chats are posted to, with the API's own header for a request's id, if it has one. */
 const ROUTES = PROTOCOLS.flatMap(({ surface }) => {
   if (surface === null) return []
-  return surface.routes.map(({ path, isPrefixed = false }) => ({
-    path: `${isPrefixed ? '/api' : ''}${path.replace('{provider}', 'up')}`,
+  return surface.routes.map(({ path, prefix }) => ({
+    path: `${prefix === undefined ? '' : PREFIXES[prefix]}${path.replace('{provider}', 'up').replace('{model}', 'sim/echo')}`,
     idHeader: surface.requestIdHeader ?? 'x-request-id',
   }))
 })

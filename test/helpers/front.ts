@@ -70,7 +70,7 @@ export async function startFront(t: Teardown, { script, config, options }: Front
   const serverOptions: ServerOptions = {
     config: { ...SERVER_CONFIG, ...config },
     metrics: { port: null, token: null },
-    compat: { apiPrefix: '/api', healthStatus: 'ok' },
+    compat: { apiPrefix: '/api', ollamaPrefix: '/ollama', healthStatus: 'ok' },
     ownsMetricsPort: true,
     hasKeys: false,
     failedKeys: null,

@@ -131,11 +131,11 @@ export function encodeStream(surface: Surface, events: readonly StreamEvent[], i
   return sent
 }
 
-/** `data` payloads of a stream that a surface wrote. */
+/** Payloads of a stream that a surface wrote: of events, or lines of JSON. */
 export function payloadsOf(sent: string): string[] {
   // Split at line feeds only: U+2028 ends a line for a regular expression, not for SSE.
-  const lines = sent.split('\n').filter((line) => line.startsWith('data: '))
-  return lines.map((line) => line.slice('data: '.length))
+  const lines = sent.split('\n').filter((line) => line.startsWith('data: ') || line.startsWith('{'))
+  return lines.map((line) => (line.startsWith('{') ? line : line.slice('data: '.length)))
 }
 
 /** The JSON payloads of a stream that a surface wrote. */

@@ -173,7 +173,7 @@ export function createConfig(options: RigOptions): Config {
     streams: STREAMS,
     responses: RESPONSES,
     compat: {
-      ...{ healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, asyncByDefault: false },
+      ...{ healthStatus: 'ok', apiPrefix: '/api', ollamaPrefix: '/ollama', defaultModel: null, asyncByDefault: false },
       errorDetails: options.errorDetails ?? false,
     },
     log: { level: 'silent', file: null, format: 'json' },

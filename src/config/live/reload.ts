@@ -26,6 +26,7 @@ const FIXED: readonly Option[] = [
   { path: 'offload', read: ({ offload }) => offload },
   { path: 'limits.failedKeysPerMinute', read: ({ limits }) => limits.failedKeysPerMinute },
   { path: 'compat.apiPrefix', read: ({ compat }) => compat.apiPrefix },
+  { path: 'compat.ollamaPrefix', read: ({ compat }) => compat.ollamaPrefix },
   { path: 'compat.healthStatus', read: ({ compat }) => compat.healthStatus },
   { path: 'metrics.port', read: ({ metrics }) => metrics.port },
   { path: 'jobs.store', read: ({ jobs }) => jobs.store },
@@ -41,6 +42,7 @@ const FIXED: readonly Option[] = [
 export function planReload(running: Config, next: Config): ReloadPlan {
   const kept = FIXED.filter(({ read }) => !isDeepStrictEqual(read(next), read(running))).map(({ path }) => path)
   const { host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = running.server
+  const { apiPrefix, ollamaPrefix, healthStatus } = running.compat
   // Another certificate is taken; a listener that speaks TLS does not change over.
   const tls = (running.server.tls === null) === (next.server.tls === null) ? next.server.tls : running.server.tls
   const config = freeze({
@@ -48,7 +50,7 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     server: { ...next.server, host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes, tls },
     offload: running.offload,
     limits: { ...next.limits, failedKeysPerMinute: running.limits.failedKeysPerMinute },
-    compat: { ...next.compat, apiPrefix: running.compat.apiPrefix, healthStatus: running.compat.healthStatus },
+    compat: { ...next.compat, apiPrefix, ollamaPrefix, healthStatus },
     metrics: { ...next.metrics, port: running.metrics.port },
     jobs: { ...next.jobs, store: running.jobs.store, path: running.jobs.path },
     streams: { ...next.streams, store: running.streams.store, cacheStore: running.streams.cacheStore },

@@ -188,13 +188,27 @@ const VERSION_SEGMENT = 'v1'
 
 function resolveCompat(compat: ConfigFile['compat'], problems: ProblemList): CompatConfig {
   const { healthStatus, defaultModel, errorDetails, asyncByDefault } = compat
-  const segments = compat.apiPrefix.split('/').filter((segment) => segment !== '')
-  if (segments[0] === VERSION_SEGMENT) {
-    problems.add(['compat', 'apiPrefix'], `must not begin with /${VERSION_SEGMENT}, which is reserved for other APIs`)
+  const apiPrefix = resolvePrefix(compat, 'apiPrefix', problems)
+  const ollamaPrefix = resolvePrefix(compat, 'ollamaPrefix', problems)
+  if (apiPrefix === ollamaPrefix + OWN_SEGMENT) {
+    const both = `would put two APIs on ${apiPrefix}/chat; set compat.apiPrefix to another path, such as /conversation`
+    problems.add(['compat', 'ollamaPrefix'], both)
   }
-  const apiPrefix = segments.map((segment) => `/${segment}`).join('')
-  return { healthStatus, apiPrefix, defaultModel, errorDetails, asyncByDefault }
+  return { healthStatus, apiPrefix, ollamaPrefix, defaultModel, errorDetails, asyncByDefault }
 }
+
+/** Behind the second prefix: where its API begins. */
+const OWN_SEGMENT = '/api'
+
+function resolvePrefix(compat: ConfigFile['compat'], name: PrefixOption, problems: ProblemList): string {
+  const segments = compat[name].split('/').filter((segment) => segment !== '')
+  if (segments[0] === VERSION_SEGMENT) {
+    problems.add(['compat', name], `must not begin with /${VERSION_SEGMENT}, which is reserved for other APIs`)
+  }
+  return segments.map((segment) => `/${segment}`).join('')
+}
+
+type PrefixOption = 'apiPrefix' | 'ollamaPrefix'
 
 /** The default folder is the package's unless the working directory has one; any other missing folder may be created later. */
 function resolvePromptsDir(dir: string, { cwd, packageRoot, isReadable, warnings }: EffectiveContext): string {

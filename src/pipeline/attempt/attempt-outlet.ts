@@ -118,6 +118,7 @@ export class AttemptOutlet implements RelayOutlet {
         fallback: fallbackMeta(this.#exchange),
         echo: this.echo,
         ...endpointOf(this.#exchange),
+        ...(request.surface.isTimed === true ? { elapsedMs: context.clock.nowMs() - request.acceptedAtMs } : {}),
       },
       onMade: (body) => this.#answer(body),
       onUnmade: (thrown) => this.#failMaking(thrown),

@@ -50,6 +50,7 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
     echo,
     own: exchange.own?.members ?? null,
     holdsEnd: exchange.own !== null && exchange.own.keep !== null,
+    ...(request.surface.isTimed === true ? { elapsedMs: () => context.clock.nowMs() - request.acceptedAtMs } : {}),
     maxResponseBytes: context.config.server.maxResponseBytes,
   }
 }

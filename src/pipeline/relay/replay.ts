@@ -29,17 +29,14 @@ export class ReplayRelay implements Relay, Meter {
   }
 
   end(): void {
-    const { surface, dialect, target, fallback, includeUsage, echo, outlet, conceal, holdsEnd } = this.#options
+    const { surface, dialect, target, fallback, outlet, conceal, holdsEnd } = this.#options
     const response = dialect.decodeResponse(parseBody(this.#body.take()), fallback, target)
     let text = ''
     let last = ''
-    const encoder = surface.createEncoder(
-      (frame) => {
-        text += last
-        last = frame
-      },
-      { includeUsage, echo },
-    )
+    const encoder = surface.createEncoder((frame) => {
+      text += last
+      last = frame
+    }, this.#options)
     for (const event of eventsOf(response)) {
       if (event.type === 'block-delta') this.contentBytes += event.delta.length
       encoder.push(event)

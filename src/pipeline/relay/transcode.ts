@@ -26,10 +26,10 @@ export class TranscodeRelay implements Relay, Meter {
   encodeErrorFrame?: (error: ErrorData) => string
 
   constructor(options: RelayOptions) {
-    const { surface, dialect, fallback, target, includeUsage, echo } = options
+    const { surface, dialect, fallback, target } = options
     this.#outlet = options.outlet
     this.#holdsEnd = options.holdsEnd
-    this.#encoder = surface.createEncoder((frame) => this.#onEncoded(frame), { includeUsage, echo })
+    this.#encoder = surface.createEncoder((frame) => this.#onEncoded(frame), options)
     const { encodeErrorFrame } = this.#encoder
     if (encodeErrorFrame !== undefined) this.encodeErrorFrame = (error) => encodeErrorFrame.call(this.#encoder, error)
     this.#decoder = dialect.createDecoder((event) => this.#onEvent(event), { fallback, target })

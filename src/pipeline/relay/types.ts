@@ -83,6 +83,8 @@ export type RelayOptions = {
   readonly own: OwnMembers | null
   /** The last frame waits until the answer is stored. */
   readonly holdsEnd: boolean
+  /** Time since the request was accepted; absent if the surface does not tell it. */
+  readonly elapsedMs?: () => number
   /** How the upstream's own frames are forwarded to the client; null if they are not. */
   readonly raw: RawOptions | null
   /** For a whole answer that becomes a stream. */

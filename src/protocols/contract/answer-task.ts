@@ -16,6 +16,8 @@ export type AnswerTask = {
   readonly endpoint?: EndpointId
   /** From the encoded request; null or absent if there is none. */
   readonly echo?: JsonObject | null
+  /** From accepting the request to now; absent if the surface does not tell it. */
+  readonly elapsedMs?: number
 }
 
 export type EncodedAnswer = {

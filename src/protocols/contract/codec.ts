@@ -196,9 +196,11 @@ function transcodeResponse(surface: Surface, dialect: Dialect, task: AnswerTask)
   return encodeAnswer(surface, dialect.decodeResponse(json, task.fallback, task.target), task)
 }
 
-function encodeAnswer(surface: Surface, response: ChatResponse, { target, echo = null }: AnswerTask): EncodedAnswer {
+function encodeAnswer(surface: Surface, response: ChatResponse, task: AnswerTask): EncodedAnswer {
+  const { target, echo = null, elapsedMs } = task
+  const timed = elapsedMs === undefined ? response : { ...response, elapsedMs }
   return {
-    body: encodeText(JSON.stringify(surface.encodeResponse(response, target, echo))),
+    body: encodeText(JSON.stringify(surface.encodeResponse(timed, target, echo))),
     usage: response.usage,
     finishReason: response.finishReason,
     contentChars: countChars(response),

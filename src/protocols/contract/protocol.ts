@@ -14,6 +14,7 @@ import { type Target } from '../../model/target.js'
 import { type UsageReport } from '../../model/usage.js'
 import { type SurfaceDescription } from './description.js'
 import { type EmbeddingsSurface, type EndpointDialects, type EndpointFacts } from './endpoint.js'
+import { type FixedDocument, type ModelListing, type PathPrefix } from './listing.js'
 import { type OwnMembers, type StateFacts, type StoredAnswers } from './stored.js'
 
 export type Protocol = {
@@ -35,12 +36,16 @@ export type Surface = {
   readonly wire?: string
   /** How payloads of that dialect's stream are framed for a client, where the framing is not the dialect's. */
   readonly payloads?: PayloadFrames
+  /** Its answers tell how long they took: `elapsedMs` of encoders and whole answers. */
+  readonly isTimed?: true
   /** The query parameter in which this API's clients may send their key; absent if only headers are read. */
   readonly keyParameter?: string
   /** The header in which this API's clients expect the request id, lower-case; absent for `x-request-id`. */
   readonly requestIdHeader?: string
   /** Set if its clients have their own format of model lists. */
   readonly models?: ModelListing
+  /** Absent if there are none. */
+  readonly documents?: readonly FixedDocument[]
   /**
    * One keepalive in this surface's own form, safe between any two frames (`json`: only before the first). A comment is one line
    * without a blank line: after an `id:` line some clients take a blank line for the end of an empty event. Only an API whose own
@@ -119,23 +124,6 @@ export type SurfaceEndpoint = {
   readonly embeddings?: EmbeddingsSurface
 }
 
-/** How an API lists models. The models come in the list form of the plain route: `{id, object, created, owned_by}`. */
-export type ModelListing = {
-  /** The path of this API's own list, if it has one; each model is below it. */
-  readonly path?: string
-  /** The request header that only its clients send, lower-case. */
-  readonly header: string
-  encodeModel(model: JsonObject): JsonObject
-  /**
-   * One page.
-   * @throws invalid_request for an invalid parameter
-   */
-  encodeList(models: readonly JsonObject[], read: ReadParameter): JsonObject
-}
-
-/** A query parameter, percent-decoded; empty if absent. */
-export type ReadParameter = (name: string) => string
-
 /** The gateway's own frames, in one form. */
 export type FrameForm = Pick<Surface, 'keepaliveFrame' | 'encodeErrorFrame'>
 
@@ -147,8 +135,8 @@ export type SurfaceRoute = {
    * `{model}:verb` names the model, which may have slashes.
    */
   readonly path: string
-  /** `path` is below `compat.apiPrefix`. */
-  readonly isPrefixed?: true
+  /** The prefix that precedes `path`, if one does. */
+  readonly prefix?: PathPrefix
   /** Only for requests whose `Accept` has this media type, lower-case. */
   readonly accept?: string
   /** Only for requests with this query parameter. */
@@ -215,6 +203,8 @@ export type EncoderOptions = {
   readonly framing?: Framing
   /** From `readEcho`; null or absent if there is none. */
   readonly echo?: JsonObject | null
+  /** Time since the request was accepted, for the surfaces that tell it; absent if unknown. */
+  readonly elapsedMs?: () => number
 }
 
 /**

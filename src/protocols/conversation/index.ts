@@ -53,5 +53,5 @@ export function createConversation(chat: Surface): readonly Protocol[] {
 }
 
 function routesAt(...paths: readonly string[]): Surface['routes'] {
-  return paths.map((path) => ({ method: 'POST', path, isPrefixed: true }))
+  return paths.map((path) => ({ method: 'POST', path, prefix: 'apiPrefix' }))
 }

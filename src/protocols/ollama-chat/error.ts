@@ -1,9 +1,10 @@
-// {"error":"..."}, the error body of this wire -> ErrorData. The same object comes as an answer and as a line of a stream.
+// {"error":"..."}, the error body of this wire <-> ErrorData. The same object comes as an answer and as a line of a stream.
 import { errorData } from '../../errors.js'
 import { type ErrorCode, type ErrorData } from '../../model/error.js'
 import { isJsonObject, type JsonValue } from '../../model/json.js'
 import { KEY_REFUSED, toMessage, toPageMessage } from '../../wire/error-text.js'
 import { type OverflowWords, readOverflow } from '../context-overflow.js'
+import { type ErrorAnswer } from '../contract/protocol.js'
 
 /** The server's own "input length exceeds the context length", and its runner's "exceeds the available context size". */
 const TOO_LONG = /exceeds (?:the )?(?:maximum |available )?context (?:length|size)/i
@@ -41,6 +42,16 @@ export function refusesThinking({ code, status, message }: ErrorData): boolean {
     status < 500 &&
     /does not support thinking|think value .* not supported/i.test(message)
   )
+}
+
+/** The error of an answer that has not begun. */
+export function encodeError({ status, message }: ErrorData): ErrorAnswer {
+  return { status, body: { error: message } }
+}
+
+/** The last line of a stream that failed. */
+export function encodeErrorLine({ message }: ErrorData): string {
+  return `${JSON.stringify({ error: message })}\n`
 }
 
 function build(status: number, message: string | null): ErrorData {

@@ -11,7 +11,8 @@ export type ChatRequest = {
   /** `json`, or a JSON Schema. */
   format?: 'json' | JsonObject
   think?: boolean | 'low' | 'medium' | 'high'
-  options?: Options
+  options?: Options | JsonObject
+  keep_alive?: string | number
 }
 
 export type Message = {

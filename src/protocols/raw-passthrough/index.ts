@@ -18,7 +18,7 @@ function notTranslated(): never {
 const surface: Surface = {
   id: ID,
   // Part of the API below the prefix.
-  routes: [{ method: 'POST', path: '/passthrough', isPrefixed: true }],
+  routes: [{ method: 'POST', path: '/passthrough', prefix: 'apiPrefix' }],
   framing: 'sse',
   ...UPSTREAM_FRAMES.sse,
   upstreamFrames: UPSTREAM_FRAMES,

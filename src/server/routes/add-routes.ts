@@ -12,6 +12,7 @@ import { createOpenApi, type RouteRow } from './openapi.js'
 import {
   chatPaths,
   documentPath,
+  documentPaths,
   healthPaths,
   metricsPath,
   modelPaths,
@@ -42,7 +43,6 @@ export type RouteOptions = PathOptions & {
 /** Adds all routes of the public listener; returns the routing table. */
 export function addRoutes(app: TemplatedApp, front: ServerContext, options: RouteOptions): RouteRow[] {
   const { metrics } = options
-  const { apiPrefix } = options.compat
   const { maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = options.config
   const { webSocketSurface: surface, webSocketApis: apis, surfaces } = options
   const socket = { surface, apis, surfaces, maxReaderLagBytes }
@@ -56,18 +56,24 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
     ...streamPaths(options),
     ...webSocketPaths(),
     ...modelPaths(options),
+    ...documentPaths(options),
     ...healthPaths(options),
     documentPath((hasKeys) => createOpenApi({ version: options.version(), hasKeys, routes })),
   ]
   if (metrics.port === null) paths.push(metricsPath(options.renderMetrics, false))
   const served = new Map<string, Path>()
-  // With an empty prefix two rows have the same path: the first one counts.
+  // With a prefix that is empty, or the same as another, two rows have the same path: the first one counts.
   for (const path of paths) if (!served.has(path.path)) served.set(path.path, path)
   const routes = [...served.values()].flatMap(rowsOf)
   const takeChat = createTakeChat(options.jobDoor === undefined ? null : createTakeBody(options.jobDoor))
   const acts = { takeChat, refuse: refusePath(routes) }
   for (const path of served.values()) addPath(app, front, path, acts)
-  if (apiPrefix !== '') addRest(app, front, { routes, below: apiPrefix, surface: prefixedSurface(options) })
+  // Unknown paths below each prefix get the error of its API.
+  const prefixes = new Set(options.surfaces.flatMap(({ routes }) => routes.flatMap(({ prefix }) => prefix ?? [])))
+  for (const prefix of prefixes) {
+    const below = options.compat[prefix]
+    if (below !== '') addRest(app, front, { routes, below, surface: prefixedSurface(options, prefix) })
+  }
   addRest(app, front, { routes, ...EVERYWHERE })
   return routes
 }
@@ -80,10 +86,10 @@ export function addMetricsRoutes(app: TemplatedApp, front: ServerContext, option
 }
 
 function addPath(app: TemplatedApp, front: ServerContext, route: Path, acts: ChatActs): void {
-  const { surface = null, get, remove, choices } = route
+  const { surface = null, get, remove, post, choices } = route
   // The engine tries literal paths before those with a part that may be anything.
   const path = route.path.replace(PROVIDER_PART, ':provider')
-  const methods = [get && 'GET, HEAD', choices && 'POST', remove && 'DELETE', 'OPTIONS']
+  const methods = [get && 'GET, HEAD', (choices ?? post) && 'POST', remove && 'DELETE', 'OPTIONS']
   const allow = methods.filter((method) => method !== undefined).join(', ')
   if (get !== undefined) {
     const enter = createReadRoute(front, route, get.act)
@@ -91,6 +97,7 @@ function addPath(app: TemplatedApp, front: ServerContext, route: Path, acts: Cha
     app.head(path, enter)
   }
   if (choices !== undefined) app.post(path, createChatRoute(front, choices, acts))
+  if (post !== undefined) app.post(path, createRoute(front, surface, post.act))
   if (remove !== undefined) app.del(path, createRoute(front, surface, remove.act))
   app.options(path, createRoute(front, surface, answerOptions(allow)))
   app.any(path, createRoute(front, surface, refuseMethod(allow)))

@@ -2,6 +2,7 @@
 // query selects one. That is decided first, so that even the first error is in the form of that surface. Paths that name the model share
 // one path of the engine, since a model's name may have slashes: the verb after it selects the route.
 import { GatewayError } from '../../errors.js'
+import { type PathPrefix } from '../../protocols/contract/listing.js'
 import { type Surface, type SurfaceRoute } from '../../protocols/contract/protocol.js'
 import { type ServerContext } from '../context.js'
 import { callerKeyOf } from '../http/credentials.js'
@@ -16,17 +17,28 @@ const MODEL_PART = '{model}'
 /** The longest name of a model: the limit of labels and log lines that contain it. */
 const MAX_MODEL_LENGTH = 256
 
-/** The paths of all surfaces, as the engine has them, with their choices; `prefix` precedes the prefixed ones. */
-export function choicesByPath(surfaces: readonly Surface[], prefix: string): ReadonlyMap<string, readonly Choice[]> {
+/** The paths of all surfaces, as the engine has them, with their choices. */
+export function choicesByPath(
+  surfaces: readonly Surface[],
+  prefixes: Prefixes,
+): ReadonlyMap<string, readonly Choice[]> {
   const paths = new Map<string, Choice[]>()
   for (const surface of surfaces) {
     for (const route of surface.routes) {
-      const whole = route.isPrefixed === true ? prefix + route.path : route.path
+      const whole = wholePath(route, prefixes)
       const served = namesModel(route) ? `${whole.slice(0, whole.indexOf(MODEL_PART))}*` : whole
       paths.set(served, [...(paths.get(served) ?? []), { surface, route, path: whole }])
     }
   }
   return paths
+}
+
+/** The configured value of each prefix. */
+export type Prefixes = Readonly<Record<PathPrefix, string>>
+
+/** A path with the prefix that precedes it, if one does. */
+export function wholePath({ path, prefix }: { path: string; prefix?: PathPrefix }, prefixes: Prefixes): string {
+  return prefix === undefined ? path : prefixes[prefix] + path
 }
 
 /** The default surface of a path, which also answers wrong methods. */

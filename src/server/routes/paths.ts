@@ -1,17 +1,20 @@
 // The table of paths: what each of them does, and its OpenAPI operation. add-routes.ts adds them to the engine.
 import { GatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
+import { type PathPrefix } from '../../protocols/contract/listing.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type Act } from '../http/http.js'
 import { type JobIntake } from '../intake/job-intake.js'
 import { STREAM_PATH } from '../kept/stream-headers.js'
 import { readStream, stopStream } from '../kept/stream-routes.js'
-import { type Choice, choicesByPath, defaultOf, namesModel } from './chat-route.js'
+import { type Choice, choicesByPath, defaultOf, namesModel, type Prefixes, wholePath } from './chat-route.js'
 import { answerJob, answerJobs, cancelJob } from './job-routes.js'
 import { type RouteRow } from './openapi.js'
-import { listOperations, PLAIN_OPERATIONS } from './plain-operations.js'
+import { documentOperation, listOperations, PLAIN_OPERATIONS } from './plain-operations.js'
 import {
   answerAlive,
+  answerAskedModel,
+  answerDocument,
   answerMetrics,
   answerModel,
   answerModels,
@@ -26,7 +29,7 @@ import { answerInputItems, answerResponse, deleteResponse } from './response-rou
 /** The server's options that the paths depend on. */
 export type PathOptions = {
   readonly surfaces: readonly Surface[]
-  readonly compat: { readonly apiPrefix: string; readonly healthStatus: string }
+  readonly compat: Prefixes & { readonly healthStatus: string }
   readonly isReady: () => boolean
   /** No jobs, and no idempotency keys, unless given. */
   readonly jobDoor?: JobIntake
@@ -46,12 +49,14 @@ export type Path = {
   /** APIs in whose form `get` answers requests with their header; all others in the form of `surface`. */
   readonly speakers?: readonly Speaker[]
   readonly remove?: PlainRoute
+  /** Posted there, but no chat. */
+  readonly post?: PlainRoute
   /** Chats are posted there. */
   readonly choices?: readonly Choice[]
 }
 
 /** The rows of the routing table that a path has. */
-export function rowsOf({ path, get, remove, choices = [] }: Path): RouteRow[] {
+export function rowsOf({ path, get, remove, post, choices = [] }: Path): RouteRow[] {
   return [
     ...choices.map(({ surface, route, path }) => {
       const row = { method: 'POST' as const, path, surface }
@@ -59,16 +64,17 @@ export function rowsOf({ path, get, remove, choices = [] }: Path): RouteRow[] {
     }),
     ...plainRows('GET', path, get),
     ...plainRows('DELETE', path, remove),
+    ...plainRows('POST', path, post),
   ]
 }
 
-function plainRows(method: 'GET' | 'DELETE', path: string, route: PlainRoute | undefined): RouteRow[] {
+function plainRows(method: 'GET' | 'DELETE' | 'POST', path: string, route: PlainRoute | undefined): RouteRow[] {
   return route === undefined ? [] : [{ method, path, surface: null, operation: route.operation }]
 }
 
 /** The paths for chats and for the jobs that they may become. */
 export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
-  return [...choicesByPath(surfaces, compat.apiPrefix)].flatMap(([path, choices]): Path[] => {
+  return [...choicesByPath(surfaces, compat)].flatMap(([path, choices]): Path[] => {
     const surface = defaultOf(choices)
     // Beside the lists of models.
     if (choices.some(({ route }) => namesModel(route))) return []
@@ -110,9 +116,9 @@ export function streamPaths({ surfaces }: PathOptions): Path[] {
 /** The models, in the form of each API that lists them. */
 export function modelPaths({ surfaces, compat }: PathOptions): Path[] {
   const speakers = surfaces.flatMap((surface) =>
-    surface.models === undefined ? [] : [{ surface, header: surface.models.header }],
+    surface.models?.header === undefined ? [] : [{ surface, header: surface.models.header }],
   )
-  const chats = choicesByPath(surfaces, compat.apiPrefix)
+  const chats = choicesByPath(surfaces, compat)
   const chatsOn = (path: string): Pick<Path, 'choices'> => {
     const choices = chats.get(path)
     return choices === undefined ? {} : { choices }
@@ -120,12 +126,16 @@ export function modelPaths({ surfaces, compat }: PathOptions): Path[] {
   const own = surfaces.flatMap((surface): Path[] => {
     const { models } = surface
     if (models?.path === undefined) return []
-    const [list, each] = listOperations(models)
-    const path = `${models.path}/*`
-    return [
-      { path: models.path, surface, get: { act: answerModels, operation: list } },
-      { path, surface, get: { act: answerModel(`${models.path}/`), operation: each }, ...chatsOn(path) },
-    ]
+    const { list, each } = listOperations(models)
+    const path = wholePath({ ...models, path: models.path }, compat)
+    const listed = { path, surface, get: { act: answerModels, operation: list } }
+    const { asked } = models
+    if (asked !== undefined) {
+      const shown = { act: answerAskedModel(asked), operation: each }
+      return [listed, { path: wholePath({ ...models, path: asked.path }, compat), surface, post: shown }]
+    }
+    const below = `${path}/*`
+    return [listed, { path: below, surface, get: { act: answerModel(`${path}/`), operation: each }, ...chatsOn(below) }]
   })
   return [
     { path: '/v1/models', get: plain(answerModels, 'modelsInOwnForm'), speakers },
@@ -134,10 +144,20 @@ export function modelPaths({ surfaces, compat }: PathOptions): Path[] {
   ]
 }
 
+/** The documents that clients of an API read before they ask. */
+export function documentPaths({ surfaces, compat }: PathOptions): Path[] {
+  return surfaces.flatMap((surface) =>
+    (surface.documents ?? []).map((document) => {
+      const get = { act: answerDocument(document.body), operation: documentOperation(document) }
+      return { path: wholePath(document, compat), surface, get }
+    }),
+  )
+}
+
 /** The plain paths below the prefix. */
 export function prefixedPaths(options: PathOptions): Path[] {
   const prefix = options.compat.apiPrefix
-  const surface = prefixedSurface(options)
+  const surface = prefixedSurface(options, 'apiPrefix')
   return [
     { path: `${prefix}/models`, surface, get: plain(answerModels, 'models') },
     { path: `${prefix}/tags`, surface, get: plain(answerTags, 'tags') },
@@ -145,9 +165,9 @@ export function prefixedPaths(options: PathOptions): Path[] {
   ]
 }
 
-/** The API in whose form plain paths below the prefix answer errors. */
-export function prefixedSurface({ surfaces }: PathOptions): Surface | null {
-  return surfaces.find(({ routes }) => routes.some(({ isPrefixed }) => isPrefixed === true)) ?? null
+/** The API in whose form plain paths below a prefix answer errors. */
+export function prefixedSurface({ surfaces }: PathOptions, prefix: PathPrefix): Surface | null {
+  return surfaces.find(({ routes }) => routes.some((route) => route.prefix === prefix)) ?? null
 }
 
 /** Whether the process lives and is ready. */

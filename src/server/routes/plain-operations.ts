@@ -1,7 +1,7 @@
 // OpenAPI operations of the routes that run no exchange: health, models, jobs, metrics, the WebSocket and the document itself.
 // The rows of paths.ts refer to them.
 import { type JsonObject } from '../../model/json.js'
-import { type ModelListing } from '../../protocols/contract/protocol.js'
+import { type FixedDocument, type ModelListing } from '../../protocols/contract/listing.js'
 import { EVERY_HEADER, WAIT_HEADERS } from './openapi-components.js'
 
 const OPEN: JsonObject = { security: [{}] }
@@ -263,20 +263,36 @@ export const PLAIN_OPERATIONS = Object.freeze({
 })
 
 /** The list of an API with a path of its own, and each model of it, in its form. */
-export function listOperations({
-  encodeList,
-  encodeModel,
-}: ModelListing): readonly [list: JsonObject, each: JsonObject] {
+export function listOperations(models: ModelListing): { readonly list: JsonObject; readonly each: JsonObject } {
+  const { encodeList, encodeModel, asked } = models
   const list = json(
     'The models',
     encodeList([MODEL_EXAMPLE], () => ''),
   )
-  const each = json('The model', encodeModel(MODEL_EXAMPLE))
+  const one = json('The model', (asked?.encodeModel ?? encodeModel)(MODEL_EXAMPLE))
   const unknown = refusal('No such model.', 'model_not_found')
-  return [
-    { ...MODELS, responses: { '200': list, '401': UNAUTHENTICATED } },
-    { ...PLAIN_OPERATIONS.model, description: '', responses: { '200': each, '401': UNAUTHENTICATED, '404': unknown } },
-  ]
+  const each = {
+    tags: ['Models'],
+    summary: 'Get one model, by any name that a chat accepts',
+    ...(asked === undefined ? {} : { requestBody: ASKED_MODEL }),
+    responses: { '200': one, '401': UNAUTHENTICATED, '404': unknown },
+  }
+  return { list: { ...MODELS, responses: { '200': list, '401': UNAUTHENTICATED } }, each }
+}
+
+const ASKED_MODEL: JsonObject = {
+  required: true,
+  content: {
+    'application/json': {
+      schema: { type: 'object', required: ['model'], properties: { model: { type: 'string', minLength: 1 } } },
+      examples: { named: { value: { model: MODEL_EXAMPLE.id } } },
+    },
+  },
+}
+
+/** A document that is the same for everybody. */
+export function documentOperation({ title, body }: FixedDocument): JsonObject {
+  return { ...OPEN, tags: ['Models'], summary: title, responses: { '200': json(title, { ...body }) } }
 }
 
 function queryParameter(name: string, schema: JsonObject): JsonObject {

@@ -3,9 +3,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
+import { type KeyIdentity } from '../../pipeline/client.js'
+import { type ModelListing } from '../../protocols/contract/listing.js'
 import { shownStreamIds } from '../../streams/kept/stream-id.js'
+import { parseRequestBody } from '../../wire/body/members.js'
 import { preflightHeaders } from '../engine/fixed-headers.js'
-import { type Act } from '../http/http.js'
+import { type Act, type HttpExchange } from '../http/http.js'
 import { decodePath } from './chat-route.js'
 import { adviseOnPath, type KnownRoute } from './wrong-path.js'
 
@@ -33,6 +36,28 @@ export function answerProviders(status: string): Act {
     const providers = exchange.view.providers().map(({ name, configured, breaker }) => ({ name, configured, breaker }))
     exchange.answer(200, encode({ status, providers }))
   }
+}
+
+/** A document that is the same for everybody. */
+export function answerDocument(document: JsonObject): Act {
+  const body = encode(document)
+  return (exchange) => exchange.answer(200, body)
+}
+
+/** One model by the name in a body that is posted, in the form of its API. */
+export function answerAskedModel({ readName, encodeModel }: NonNullable<ModelListing['asked']>): Act {
+  return (exchange) => {
+    const key = exchange.authenticate()
+    exchange.readBody(key, (asked, bytes) => {
+      const id = readName(parseRequestBody(bytes).json)
+      asked.answer(200, encode(encodeModel(findModel(asked, key, id))))
+      return true
+    })
+  }
+}
+
+function findModel({ view }: Pick<HttpExchange, 'view'>, key: KeyIdentity, id: string): JsonObject {
+  return view.models(key).find((entry) => entry.id === id) ?? view.model(key, id)
 }
 
 /** The body of the ping route. */
@@ -76,9 +101,7 @@ export const answerTags: Act = (exchange) => {
 export function answerModel(prefix: string): Act {
   return (exchange, req) => {
     const id = decodePath(req.getUrl().slice(prefix.length))
-    const key = exchange.authenticate()
-    const { models, model } = exchange.view
-    const found = models(key).find((entry) => entry.id === id) ?? model(key, id)
+    const found = findModel(exchange, exchange.authenticate(), id)
     exchange.answer(200, encode(exchange.surface?.models?.encodeModel(found) ?? found))
   }
 }

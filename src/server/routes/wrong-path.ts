@@ -16,7 +16,7 @@ const UNSPOKEN: readonly RegExp[] = [
   /\/(audio|images|videos)\/[a-z]+$/,
   /\/messages\/(count_tokens|batches)/,
   /:(embedContent|batchEmbedContents|predict|rawPredict)$/,
-  /\/api\/(generate|embed|embeddings|show|ps|pull)$/,
+  /\/api\/(embed|embeddings|pull|push|create|copy|delete)$/,
 ]
 
 /** The message of a 404: one line, safe to print. `path` is the received one, without its query. */
@@ -56,7 +56,12 @@ function nearestRoute(path: string, routes: readonly KnownRoute[]): KnownRoute |
     const tail = route.path.startsWith(`${VERSION}/`) ? route.path.slice(VERSION.length) : route.path
     if (path.endsWith(tail)) best = route
   }
-  return best
+  return best ?? routes.find((route) => isBelowPrefix(path, route)) ?? null
+}
+
+/** The path of a route without the prefix that precedes it: two segments, since one is too common. */
+function isBelowPrefix(path: string, route: KnownRoute): boolean {
+  return path.indexOf('/', 1) > 0 && route.path.endsWith(path)
 }
 
 function slipOf(path: string, plain: string, right: string): string {

@@ -45,6 +45,11 @@ test('auto workers leave one core to the event loop', (t) => {
 })
 
 test('the prefix of the conversation API is a path without a slash at its end, and takes no other API’s routes', (t) => {
+  t.equal(load('compat: { ollamaPrefix: "/a/b/" }').config.compat.ollamaPrefix, '/a/b')
+  t.equal(load('compat: { ollamaPrefix: "", apiPrefix: "/talk" }').config.compat.ollamaPrefix, '')
+  for (const compat of ['ollamaPrefix: ""', 'ollamaPrefix: /x, apiPrefix: /x/api', 'ollamaPrefix: /v1']) {
+    t.throws(() => load(`compat: { ${compat} }`), /compat\.ollamaPrefix/, compat)
+  }
   const prefixOf = (written: string) => load(`compat: { apiPrefix: "${written}" }`).config.compat.apiPrefix
   t.same(['/api', 'api', '/api/', 'a/b', '/', '', '/v1x'].map(prefixOf), [
     '/api',

@@ -29,7 +29,14 @@ test('an empty file gets every default of the contract', (t) => {
     prompts: { dir: 'resources/prompts', defaultLanguage: 'en' },
     metrics: { port: null, token: null },
     log: { level: 'info', file: null, format: 'json' },
-    compat: { asyncByDefault: false, healthStatus: 'ok', apiPrefix: '/api', defaultModel: null, errorDetails: false },
+    compat: {
+      asyncByDefault: false,
+      healthStatus: 'ok',
+      apiPrefix: '/api',
+      ollamaPrefix: '/ollama',
+      defaultModel: null,
+      errorDetails: false,
+    },
   })
   t.match(checked, {
     server: {

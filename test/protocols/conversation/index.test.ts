@@ -14,7 +14,7 @@ test('all are registered, for clients alone, below the prefix, as lines', async 
     t.ok(ids.includes(id), id)
     t.equal(dialect, null)
     t.match(surface, { id, framing: 'ndjson', keepaliveFrame: '\n' })
-    t.ok(surface?.routes.every(({ isPrefixed }) => isPrefixed === true))
+    t.ok(surface?.routes.every(({ prefix }) => prefix === 'apiPrefix'))
   }
   t.same(
     protocols.flatMap(({ surface }) => surface?.routes.map(({ path }) => path) ?? []),

@@ -6,7 +6,7 @@ import { thrownBy } from '../../helpers/thrown.js'
 test('only clients speak it, below the prefix, and nothing of it is ever translated', async (t) => {
   const { surface, dialect } = rawPassthrough
   t.equal(dialect, null)
-  t.same(surface?.routes, [{ method: 'POST', path: '/passthrough', isPrefixed: true }])
+  t.same(surface?.routes, [{ method: 'POST', path: '/passthrough', prefix: 'apiPrefix' }])
   t.ok(surface?.upstreamFrames)
   t.equal(thrownBy(() => surface?.decodeRequest({})).code, 'internal')
 })

@@ -5,8 +5,15 @@ import { fakeSurface } from '../../helpers/fake-pipeline.js'
 import { startFront } from '../../helpers/front.js'
 
 test('serves what stands below the prefix there, and refuses there in the words of that API', async (t) => {
-  const below: Surface = { ...fakeSurface, id: 'below', routes: [{ method: 'POST', path: '/talk', isPrefixed: true }] }
-  const options = { surfaces: [fakeSurface, below], compat: { apiPrefix: '/llm/x', healthStatus: 'ok' } }
+  const below: Surface = {
+    ...fakeSurface,
+    id: 'below',
+    routes: [{ method: 'POST', path: '/talk', prefix: 'apiPrefix' }],
+  }
+  const options = {
+    surfaces: [fakeSurface, below],
+    compat: { apiPrefix: '/llm/x', ollamaPrefix: '/ollama', healthStatus: 'ok' },
+  }
   const { url, pipeline } = await startFront(t, { options })
   const post = (path: string) =>
     fetch(url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })
@@ -33,8 +40,12 @@ test('serves what stands below the prefix there, and refuses there in the words 
 })
 
 test('with an empty prefix its paths are at the root, and win over others of that name', async (t) => {
-  const below: Surface = { ...fakeSurface, id: 'below', routes: [{ method: 'POST', path: '/talk', isPrefixed: true }] }
-  const options = { surfaces: [below], compat: { apiPrefix: '', healthStatus: 'ok' } }
+  const below: Surface = {
+    ...fakeSurface,
+    id: 'below',
+    routes: [{ method: 'POST', path: '/talk', prefix: 'apiPrefix' }],
+  }
+  const options = { surfaces: [below], compat: { apiPrefix: '', ollamaPrefix: '/ollama', healthStatus: 'ok' } }
   const { url, pipeline } = await startFront(t, { options })
   t.same(await (await fetch(`${url}/ping`)).json(), { status: true, body: 'pong' })
   t.equal((await fetch(`${url}/none`)).status, 404)

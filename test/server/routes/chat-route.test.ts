@@ -15,10 +15,11 @@ function surface(id: string, ...routes: readonly SurfaceRoute[]): Surface {
   }
 }
 
+const PREFIXES = { apiPrefix: '/llm', ollamaPrefix: '/o' }
 const EVENTS = 'text/event-stream'
 const PLAIN = surface('plain', { method: 'POST', path: '/talk' })
 const STREAMED = surface('streamed', { method: 'POST', path: '/talk', accept: EVENTS })
-const BELOW = surface('below', { method: 'POST', path: '/talk', isPrefixed: true })
+const BELOW = surface('below', { method: 'POST', path: '/talk', prefix: 'apiPrefix' })
 const HEADERS = { 'content-type': 'application/json' }
 
 const NAMED = surface(
@@ -30,7 +31,7 @@ const NAMED = surface(
 const QUIET = surface('quiet', { method: 'POST', path: '/m/{model}:sing', streams: true })
 
 test('a path that names the model is one path of the engine, whatever the model and the verb are', async (t) => {
-  const choices = choicesByPath([NAMED, QUIET], '').get('/m/*') ?? []
+  const choices = choicesByPath([NAMED, QUIET], PREFIXES).get('/m/*') ?? []
   t.same(
     choices.map(({ path, surface }) => [surface.id, path]),
     [
@@ -90,7 +91,7 @@ test('a key in the query counts where the API has one there, and reaches no log'
 })
 
 test('a path lists its surfaces, with the prefixed ones below the prefix', async (t) => {
-  const paths = choicesByPath([STREAMED, PLAIN, BELOW], '/llm')
+  const paths = choicesByPath([STREAMED, PLAIN, BELOW], PREFIXES)
   t.same([...paths.keys()], ['/talk', '/llm/talk'])
   t.equal(defaultOf(paths.get('/talk') ?? []), PLAIN)
   t.equal(defaultOf((paths.get('/talk') ?? []).slice(0, 1)), STREAMED)

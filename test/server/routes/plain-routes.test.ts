@@ -1,6 +1,8 @@
 // Health, models and metrics over the real engine.
 import { test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
+import { type Surface } from '../../../src/protocols/contract/protocol.js'
+import { fakeSurface } from '../../helpers/fake-pipeline.js'
 import { startFront } from '../../helpers/front.js'
 import { exchangeRaw, openRaw } from '../../helpers/raw-http.js'
 
@@ -31,7 +33,9 @@ test('answers health without a key', async (t) => {
 })
 
 test('says the configured word in the health answers', async (t) => {
-  const { url } = await startFront(t, { options: { compat: { apiPrefix: '/api', healthStatus: 'healthy' } } })
+  const { url } = await startFront(t, {
+    options: { compat: { apiPrefix: '/api', ollamaPrefix: '/ollama', healthStatus: 'healthy' } },
+  })
   t.strictSame(JSON.parse((await get(`${url}/health`)).body), { status: 'healthy' })
   for (const path of ['/healthz', '/livez', '/ping']) {
     t.strictSame(JSON.parse((await get(url + path)).body), { status: 'ok' }, `${path} has a word of its own`)
@@ -163,4 +167,42 @@ test('makes the document of the API when it is first asked for, and once', async
   t.match(JSON.parse(first.body), { openapi: '3.1.0', info: { version: '1.0.1' } })
   t.equal((await get(`${url}/openapi.json`)).body, first.body)
   t.equal(made, 1)
+})
+
+test('an API has documents of its own, a list, and a model that is asked for by a body', async (t) => {
+  const surface: Surface = {
+    ...fakeSurface,
+    routes: [],
+    documents: [{ path: '/fixed', prefix: 'ollamaPrefix', title: 'A document', body: { a: 1 } }],
+    models: {
+      path: '/list',
+      prefix: 'ollamaPrefix',
+      encodeModel: ({ id = '' }) => ({ id }),
+      encodeList: (models) => ({ names: models.map(({ id = '' }) => id) }),
+      asked: {
+        path: '/ask',
+        readName: ({ name }) => {
+          if (typeof name === 'string') return name
+          throw new GatewayError('invalid_request', { param: 'name' })
+        },
+        encodeModel: ({ id = '' }) => ({ shown: id }),
+      },
+    },
+  }
+  const { url, pipeline } = await startFront(t, { options: { surfaces: [surface] } })
+  pipeline.keys = ['good']
+  const headers = { authorization: 'Bearer good', 'content-type': 'application/json' }
+  const ask = (body: string, more: object = {}) =>
+    fetch(`${url}/ollama/ask`, { method: 'POST', headers: { ...headers, ...more }, body })
+  t.same(await (await fetch(`${url}/ollama/fixed`)).json(), { a: 1 }, 'without a key')
+  t.same(await (await fetch(`${url}/ollama/list`, { headers })).json(), { names: ['fast', 'vendor/deep'] })
+  t.equal((await fetch(`${url}/ollama/list`)).status, 401)
+  t.same(await (await ask('{"name":"vendor/deep"}')).json(), { shown: 'vendor/deep' })
+  t.equal((await ask('{"name":"nothing"}')).status, 404)
+  t.equal((await ask('{}')).status, 400)
+  t.equal((await ask('{')).status, 400)
+  t.equal((await ask('{}', { authorization: 'Bearer bad' })).status, 401)
+  t.equal((await ask('{}', { 'content-type': 'text/plain' })).status, 415)
+  t.equal((await fetch(`${url}/ollama/ask`, { headers })).status, 405)
+  t.equal(pipeline.exchanges.length, 0, 'no chat has begun')
 })

@@ -13,6 +13,7 @@ const ROUTES = [
   { method: 'GET', path: '/v1/models/*' },
   { method: 'POST', path: '/api/chat' },
   { method: 'POST', path: '/stream' },
+  { method: 'POST', path: '/own/api/make' },
   { method: 'POST', path: '/v1beta/models/{model}:tell' },
 ]
 
@@ -33,6 +34,7 @@ test('a wrong base URL is named with the right route and what to change', (t) =>
     ],
     ['/models', 'GET /v1/models', 'The base URL must end in /v1.'],
     ['/v1/api/chat', 'POST /api/chat', 'Leave /v1 out of the base URL.'],
+    ['/api/make', 'POST /own/api/make', 'The base URL must end in /own.'],
   ]
   for (const [path, route, advice] of slips) {
     const method = route.split(' ')[0] ?? ''
@@ -66,7 +68,7 @@ test('an API that is not spoken is called so', (t) => {
     '/v1/messages/count_tokens',
     '/v1/messages/batches',
     '/v1beta/models/gemini-2.5-flash:embedContent',
-    '/api/generate',
+    '/api/embed',
     '/v1/v1/embeddings',
   ]) {
     t.equal(
@@ -80,6 +82,7 @@ test('an API that is not spoken is called so', (t) => {
 test('what is like nothing is only named, cut and without control characters', (t) => {
   t.equal(adviseOnPath('get', '/favicon.ico', ROUTES), 'No such route: GET /favicon.ico.')
   t.equal(adviseOnPath('get', '/', ROUTES), 'No such route: GET /.')
+  t.equal(adviseOnPath('post', '/make', ROUTES), 'No such route: POST /make.')
   t.equal(adviseOnPath('get', '/a\u0007b\u001b[31m\u{e9}', ROUTES), 'No such route: GET /a?b?[31m?.')
   t.equal(adviseOnPath('get', `/${'x'.repeat(500)}`, ROUTES), `No such route: GET /${'x'.repeat(99)}....`)
   t.end()

@@ -2,7 +2,7 @@
 // @see https://platform.claude.com/docs/en/api/models-list
 import { GatewayError } from '../../../errors.js'
 import { type JsonObject, type JsonValue } from '../../../model/json.js'
-import { type ModelListing, type ReadParameter } from '../../contract/protocol.js'
+import { type ModelListing, type ReadParameter } from '../../contract/listing.js'
 
 const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 1000

@@ -6,6 +6,7 @@
 // joined up to a signature, which belongs to all of the thought before it. Calls and results without ids are paired by their names, in order.
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type AssistantPart, type Message, type ToolResultPart, type UserPart } from '../../../model/request.js'
+import { CallIds } from '../../fit/call-ids.js'
 import { stringOf, textOf } from '../../scalars.js'
 import { decodeSignature } from '../signature.js'
 import { decodeUserPart } from './decode-content.js'
@@ -15,7 +16,7 @@ export type DecodedContents = { readonly messages: readonly Message[]; readonly 
 
 /** The messages, in order; contents without anything in them are left out. */
 export function decodeContents(contents: JsonValue | undefined): DecodedContents {
-  const decoder: Decoder = { calls: new CallIds(contents), lost: new Set() }
+  const decoder: Decoder = { calls: new CallIds(idsIn(contents)), lost: new Set() }
   const messages: Message[] = []
   let turn: ModelTurn | null = null
   for (const [index, content] of (isJsonArray(contents) ? contents : []).entries()) {
@@ -150,41 +151,7 @@ class ModelTurn {
 
 const NOTHING = { signature: null, redacted: null } as const
 
-/** Ids for calls that have none, which this wire allows and others do not. */
-class CallIds {
-  /** Of calls without a result so far, by name. */
-  readonly #open = new Map<string, string[]>()
-  readonly #taken: ReadonlySet<string>
-  #made = 0
-
-  constructor(contents: JsonValue | undefined) {
-    this.#taken = new Set(idsIn(contents))
-  }
-
-  called(name: string, id: string | null): string {
-    const known = id ?? this.#make()
-    const open = this.#open.get(name)
-    if (open === undefined) this.#open.set(name, [known])
-    else open.push(known)
-    return known
-  }
-
-  answered(name: string, id: string | null): string {
-    const open = this.#open.get(name) ?? []
-    if (id === null) return open.shift() ?? this.#make()
-    const at = open.indexOf(id)
-    if (at >= 0) open.splice(at, 1)
-    return id
-  }
-
-  /** The same on each decode. */
-  #make(): string {
-    let id = `call_${this.#made++}`
-    while (this.#taken.has(id)) id = `call_${this.#made++}`
-    return id
-  }
-}
-
+/** The ids that there are: this wire allows calls without one. */
 function* idsIn(contents: JsonValue | undefined): Generator<string> {
   if (!isJsonArray(contents)) return
   for (const content of contents) {

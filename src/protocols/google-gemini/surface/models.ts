@@ -1,7 +1,7 @@
 // The list of models in the form of this API: GET /v1beta/models with pages, GET /v1beta/models/{model}.
 // @see https://ai.google.dev/api/models
 import { type JsonObject } from '../../../model/json.js'
-import { type ModelListing, type ReadParameter } from '../../contract/protocol.js'
+import { type ModelListing, type ReadParameter } from '../../contract/listing.js'
 import { invalidField } from '../../field-error.js'
 
 const DEFAULT_SIZE = 50

@@ -38,6 +38,11 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
   if (Object.keys(options).length > 0) body.options = options
   if (request.parallelToolCalls === false) dropped.add('parallel_tool_calls')
   if (request.user !== null) dropped.add('user')
+  const { keep_alive: keepAlive } = request.extensions
+  if (typeof keepAlive === 'string' || typeof keepAlive === 'number') {
+    body.keep_alive = keepAlive
+    dropped.delete('keep_alive')
+  }
   const merged = mergeUnder(target.extraBody, body)
   removeRefused(merged, target.quirks.refusedFields, dropped)
   return { body: merged, dropped: [...dropped] }
@@ -103,18 +108,26 @@ function encodeOptions(sampling: Sampling, target: Target): Options {
   return options
 }
 
+/** Before the name of an option that only this server has: surface/decode-options.ts. */
+const OPTION_PREFIX = 'options.'
+
 /** Options of this server without a canonical member: their names in clients' requests and here. */
 const OWN_OPTIONS = [
   ['typical_p', 'typical_p'],
   ['repetition_penalty', 'repeat_penalty'],
 ] as const
 
-function takeOwnOptions(extensions: JsonObject, dropped: Set<string>): Options {
-  const options: Options = {}
+function takeOwnOptions(extensions: JsonObject, dropped: Set<string>): JsonObject {
+  const options: JsonObject = {}
   for (const [field, name] of OWN_OPTIONS) {
     const value = extensions[field]
     if (typeof value !== 'number') continue
     options[name] = value
+    dropped.delete(field)
+  }
+  for (const [field, value] of Object.entries(extensions)) {
+    if (!field.startsWith(OPTION_PREFIX)) continue
+    options[field.slice(OPTION_PREFIX.length)] = value
     dropped.delete(field)
   }
   return options

@@ -37,6 +37,7 @@ export class OllamaDecoder implements StreamDecoder {
   }
 
   #onReply(reply: Reply): void {
+    if (!this.#isStarted && isKeepalive(reply)) return
     this.#start(reply)
     if (reply.thinking !== '') this.#onText('reasoning', reply.thinking)
     if (reply.content !== '') this.#onText('text', reply.content)
@@ -86,4 +87,9 @@ export class OllamaDecoder implements StreamDecoder {
     this.#isDone = true
     this.#emit({ type: 'error', error })
   }
+}
+
+/** A line that says nothing, not even which model it is of: a gateway may send them while the model is silent. */
+function isKeepalive({ model, thinking, content, calls, isDone }: Reply): boolean {
+  return model === null && !isDone && thinking === '' && content === '' && calls.length === 0
 }

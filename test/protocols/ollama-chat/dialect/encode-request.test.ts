@@ -126,3 +126,11 @@ test('fields the server refuses are taken out and named, the configuration itsel
   t.strictSame(extraBody.options, { seed: 1, num_ctx: 4096 })
   t.end()
 })
+
+test('options and members that only this server has are carried to it', (t) => {
+  const extensions = { 'options.num_ctx': 8192, 'options.mirostat': 1, keep_alive: '5m', other: 1 }
+  const { body, dropped } = dialect.encodeRequest(request({ extensions }), TARGET)
+  t.match(body, { options: { num_ctx: 8192, mirostat: 1 }, keep_alive: '5m' })
+  t.same(dropped, ['other'])
+  t.end()
+})

@@ -165,3 +165,11 @@ test('a line decodes to the same answer as a stream and as a whole', (t) => {
   )
   t.end()
 })
+
+test('a line that says nothing before the answer begins is a keepalive, of whatever gateway', (t) => {
+  const line = (members: object) =>
+    JSON.stringify({ message: { role: 'assistant', content: '' }, done: false, ...members })
+  const events = decodeTexts(line({ model: '' }), line({ model: 'm' }), line({ model: '' }), line({ done: true }))
+  t.match(events, [{ type: 'start', meta: { model: 'm' } }, { type: 'finish' }])
+  t.end()
+})
