@@ -114,7 +114,20 @@ const ROOMS: RoomOrder = {
     ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'sink'],
   ],
   jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],
-  server: ['app', 'routes', 'websocket', 'sharing', 'kept', 'intake', 'http', 'context', 'caller', 'inflate', 'engine'],
+  server: [
+    'app',
+    'routes',
+    'websocket',
+    'sharing',
+    'kept',
+    'intake',
+    'passing-sink',
+    'http',
+    'context',
+    'caller',
+    'inflate',
+    'engine',
+  ],
 }
 
 /** Big libraries and where they may be imported. */

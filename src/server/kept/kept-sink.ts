@@ -6,23 +6,15 @@
 import { errorData } from '../../errors.js'
 import { NO_USAGE } from '../../model/usage.js'
 import { type ExchangeHandle, type KeyIdentity } from '../../pipeline/client.js'
-import {
-  type Answer,
-  type Delivery,
-  type HeaderList,
-  type QueuePlace,
-  type Sink,
-  type StreamFormat,
-  type StreamHead,
-} from '../../pipeline/sink.js'
+import { type Delivery, type HeaderList, type Sink, type StreamFormat, type StreamHead } from '../../pipeline/sink.js'
 import { type LinkTokens } from '../../streams/access/link-token.js'
 import { type KeptStream } from '../../streams/kept/kept-stream.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'
 import { type KeptStreams, type OpenOptions } from '../../streams/kept/registry.js'
 import { shownStreamId } from '../../streams/kept/stream-id.js'
 import { type FrameReader, type StreamEnd } from '../../streams/reader.js'
-import { type Transport } from '../../telemetry/records.js'
 import { type HoldingSink, type KeepAsking, type Keeping } from '../context.js'
+import { PassingSink } from '../passing-sink.js'
 import { NumberedReader, numberedFormat, settledFormat } from './numbered-reader.js'
 import { streamHeaders } from './stream-headers.js'
 
@@ -53,8 +45,7 @@ const ABANDONED: StreamEnd = Object.freeze({
 const BROKEN: StreamEnd = Object.freeze({ ...ABANDONED, outcome: 'upstream_cut', error: errorData('upstream_cut') })
 
 /** In front of a client's sink. Whole answers, errors before the stream, and streams for which there is no room pass through. */
-export class KeptSink implements HoldingSink {
-  readonly #sink: Sink
+export class KeptSink extends PassingSink implements HoldingSink {
   readonly #options: KeptSinkOptions
   #stream: KeptStream | null = null
   #hasBegun = false
@@ -68,19 +59,15 @@ export class KeptSink implements HoldingSink {
   onReaderDone: ((result: Delivery['result']) => void) | null = null
 
   constructor(sink: Sink, options: KeptSinkOptions) {
-    this.#sink = sink
+    super(sink)
     this.#options = options
   }
 
-  get transport(): Transport {
-    return this.#sink.transport
-  }
-
-  get streamId(): string | null {
+  override get streamId(): string | null {
     return this.#stream === null ? null : shownStreamId(this.#stream.facts.id)
   }
 
-  get keptId(): string | null {
+  override get keptId(): string | null {
     return this.#stream?.facts.id ?? null
   }
 
@@ -89,7 +76,7 @@ export class KeptSink implements HoldingSink {
     return this.#stream
   }
 
-  get isShared(): boolean {
+  override get isShared(): boolean {
     return this.#stream !== null && this.#options.streams.isShared(this.#stream)
   }
 
@@ -98,12 +85,8 @@ export class KeptSink implements HoldingSink {
     this.#handle = handle
   }
 
-  reply(answer: Answer): void {
-    this.#sink.reply(answer)
-  }
-
   /** The client's sink follows the kept stream from here on: even before the first content, a client that leaves may come back. */
-  begin(head: StreamHead, format: StreamFormat): void {
+  override begin(head: StreamHead, format: StreamFormat): void {
     // While the request waited, before another sink was put around this one.
     if (this.#hasBegun) {
       this.#noteOrigin(head)
@@ -112,7 +95,7 @@ export class KeptSink implements HoldingSink {
     this.#hasBegun = true
     const stream = head.transport === 'json' || head.transport === 'bytes' ? null : this.#open(head)
     if (stream === null) {
-      this.#sink.begin(head, format)
+      super.begin(head, format)
       return
     }
     this.#stream = stream
@@ -128,13 +111,13 @@ export class KeptSink implements HoldingSink {
     const shown = settledFormat(format, stream)
     const { transport, contentType } = head
     const shownHead = { transport, contentType, headers, origin }
-    this.#sink.begin(shownHead, isNumbered ? numberedFormat(shown, stream) : shown)
+    super.begin(shownHead, isNumbered ? numberedFormat(shown, stream) : shown)
     const attach = (onReadable: () => void): FrameReader => {
-      const onKeepalive = (): void => this.#sink.keepalive()
+      const onKeepalive = (): void => super.keepalive()
       const reader = stream.attach({ how: 'first', offset: 0, onReadable, onKeepalive, canReturn, takesRuns })
       return isNumbered ? new NumberedReader(reader) : reader
     }
-    this.#sink.follow(attach, ({ result }) => {
+    super.follow(attach, ({ result }) => {
       streams.counters.streamReader('first', result)
       this.onReaderDone?.(result)
     })
@@ -152,19 +135,14 @@ export class KeptSink implements HoldingSink {
     return NO_HEADERS
   }
 
-  keepalive(): void {
-    if (this.#stream === null) this.#sink.keepalive()
+  override keepalive(): void {
+    if (this.#stream === null) super.keepalive()
     else this.#stream.keepalive()
   }
 
-  /** Only for the client that asked; whoever comes later reads frames. */
-  queued(place: QueuePlace): void {
-    this.#sink.queued?.(place)
-  }
-
-  follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
+  override follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
     if (this.#stream === null) {
-      this.#sink.follow(attach, onDone)
+      super.follow(attach, onDone)
       return
     }
     this.#onDone = onDone

@@ -1,13 +1,13 @@
 // The sink of a request that is answered from another one's frames: counts its reader, and where that is the kept stream of the request
 // that it repeats, gives the client the id and the numbers of that stream.
-import { type Answer, type Delivery, type Sink, type StreamFormat, type StreamHead } from '../../pipeline/sink.js'
+import { type Delivery, type Sink, type StreamFormat, type StreamHead } from '../../pipeline/sink.js'
 import { type LinkTokens } from '../../streams/access/link-token.js'
 import { type ReadableLog } from '../../streams/kept/readable-log.js'
 import { shownStreamId } from '../../streams/kept/stream-id.js'
 import { type FrameReader } from '../../streams/reader.js'
-import { type Transport } from '../../telemetry/records.js'
 import { NumberedReader, numberedFormat, settledFormat } from '../kept/numbered-reader.js'
 import { streamHeaders } from '../kept/stream-headers.js'
+import { PassingSink } from '../passing-sink.js'
 
 export type ReaderSinkOptions = {
   /** The stream that it reads; null for a replay. */
@@ -23,53 +23,41 @@ export type ReaderSinkOptions = {
   readonly onReader: (result: Delivery['result']) => void
 }
 
-export class ReaderSink implements Sink {
-  readonly #sink: Sink
+export class ReaderSink extends PassingSink {
   readonly #options: ReaderSinkOptions
   readonly #isNumbered: boolean
 
   constructor(sink: Sink, options: ReaderSinkOptions) {
-    this.#sink = sink
+    super(sink)
     this.#options = options
     this.#isNumbered = options.isRepeat && options.hasIds && options.source?.facts.framing === 'sse'
   }
 
-  get transport(): Transport {
-    return this.#sink.transport
+  override get streamId(): string | null {
+    const { keptId } = this
+    return keptId === null ? null : shownStreamId(keptId)
   }
 
-  get streamId(): string | null {
+  override get keptId(): string | null {
     const { source, isRepeat } = this.#options
-    return isRepeat && source !== null ? shownStreamId(source.facts.id) : (this.#sink.streamId ?? null)
+    return isRepeat && source !== null ? source.facts.id : super.keptId
   }
 
-  get isShared(): boolean {
-    return this.#sink.isShared === true
-  }
-
-  reply(answer: Answer): void {
-    this.#sink.reply(answer)
-  }
-
-  begin(head: StreamHead, format: StreamFormat): void {
+  override begin(head: StreamHead, format: StreamFormat): void {
     const { source, isRepeat, isFollower, links } = this.#options
     if (source === null) {
-      this.#sink.begin(head, format)
+      super.begin(head, format)
       return
     }
     const shown = settledFormat(format, source)
     const headers = isRepeat ? [...head.headers, ...streamHeaders(source.facts, links)] : head.headers
     const origin = isFollower ? source.facts.id : null
-    this.#sink.begin({ ...head, headers, origin }, this.#isNumbered ? numberedFormat(shown, source) : shown)
+    super.begin({ ...head, headers, origin }, this.#isNumbered ? numberedFormat(shown, source) : shown)
   }
 
-  keepalive(): void {
-    this.#sink.keepalive()
-  }
-
-  follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
+  override follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
     const attachNumbered = (onReadable: () => void): FrameReader => new NumberedReader(attach(onReadable))
-    this.#sink.follow(this.#isNumbered ? attachNumbered : attach, (delivery) => {
+    super.follow(this.#isNumbered ? attachNumbered : attach, (delivery) => {
       this.#options.onReader(delivery.result)
       onDone(delivery)
     })

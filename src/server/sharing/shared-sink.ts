@@ -8,8 +8,8 @@ import { type Answer, type Delivery, type Sink, type StreamFormat, type StreamHe
 import { type KeptStream } from '../../streams/kept/kept-stream.js'
 import { type KeptStreams } from '../../streams/kept/registry.js'
 import { type FrameReader } from '../../streams/reader.js'
-import { type Transport } from '../../telemetry/records.js'
 import { type KeepPolicy, KeptSink } from '../kept/kept-sink.js'
+import { PassingSink } from '../passing-sink.js'
 
 export type SharedEvents = {
   /** Null: there was no room, so the stream is not shared. */
@@ -35,34 +35,36 @@ export type SharedSinkOptions = {
  */
 const SEAM_MS = 100
 
-export class SharedSink implements Sink {
+export class SharedSink extends PassingSink {
   readonly #sink: Sink
   readonly #kept: KeptSink
   readonly #streams: KeptStreams
   readonly #events: SharedEvents
 
   constructor(sink: Sink, { streams, policy, key, surfaceId, requestId, events }: SharedSinkOptions) {
-    this.#sink = sink
-    this.#streams = streams
-    this.#events = events
-    this.#kept = new KeptSink(sink, {
+    const kept = new KeptSink(sink, {
       asking: { key, surfaceId, requestId, hasIds: false, onKept: () => undefined },
       streams,
       policy: { ...policy, graceMs: SEAM_MS, keepMs: 0, isPrivate: true },
     })
-  }
-
-  get transport(): Transport {
-    return this.#kept.transport
+    super(kept)
+    this.#sink = sink
+    this.#kept = kept
+    this.#streams = streams
+    this.#events = events
   }
 
   /** The client's own, if it keeps one. */
-  get streamId(): string | null {
+  override get streamId(): string | null {
     return this.#sink.streamId ?? null
   }
 
+  override get keptId(): string | null {
+    return this.#sink.keptId ?? null
+  }
+
   /** Other nodes serve at least one of those who read it: the others stay with it. */
-  get isShared(): boolean {
+  override get isShared(): boolean {
     return this.#sink.isShared === true || this.#kept.stream?.hasReturningReader === true
   }
 
@@ -71,22 +73,18 @@ export class SharedSink implements Sink {
     this.#kept.hold(handle)
   }
 
-  reply(answer: Answer): void {
+  override reply(answer: Answer): void {
     this.#events.onAnswer(answer)
-    this.#kept.reply(answer)
+    super.reply(answer)
   }
 
-  begin(head: StreamHead, format: StreamFormat): void {
-    this.#kept.begin(head, format)
+  override begin(head: StreamHead, format: StreamFormat): void {
+    super.begin(head, format)
     this.#events.onBegin(this.#kept.stream)
   }
 
-  keepalive(): void {
-    this.#kept.keepalive()
-  }
-
-  follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
-    this.#kept.follow(attach, (delivery) => {
+  override follow(attach: (onReadable: () => void) => FrameReader, onDone: (delivery: Delivery) => void): void {
+    super.follow(attach, (delivery) => {
       const { stream } = this.#kept
       this.#events.onEnd(stream)
       // Its readers go on; there is none to come.
