@@ -96,6 +96,10 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     metrics.unsolicitedBytes(name)
     loop.current.log.warn({ provider: name }, UNSOLICITED)
   }
+  const onCredentialsFailed = ({ name }: { readonly name: string }, error: unknown): void => {
+    const reason = error instanceof Error ? error.message : null
+    loop.current.log.warn({ provider: name, reason }, 'credentials not obtained')
+  }
   const keptStreams = new KeptStreams({
     ...{ loopIndex, timers: TIMERS, counters: metrics },
     connectLoop: (other) => connectLoop(other, 'streams'),
@@ -105,7 +109,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     memoryCells: { receiving: cells.receiving, fetched: cells.fetched, kept: cells.kept },
     metrics,
     pools: new Pools({ onUnsolicited }),
-    credentials: new CredentialStore(Date.now),
+    credentials: new CredentialStore({ nowMs: Date.now, onFailure: onCredentialsFailed }),
     offload: createOffload(createCodec(PROTOCOLS, ENDPOINTS), { ...config.offload, metrics }),
     logDestination: openLogDestination(config.log.file, onDropped),
     sharedLimits: createSharedLimits(config, metrics, () => loop.current),

@@ -226,6 +226,8 @@ test('credentials that are refused fail clearly, and another target serves the r
   await gateway.stop()
   const log = gateway.output.join('\n') + gateway.errorOutput
   t.match(log, /answered 401, invalid_client/, 'the operator learns why')
+  const line = gateway.lines.find(({ msg }) => msg === 'credentials not obtained')
+  t.match(line, { level: 'warn', provider: 'azure-denied', reason: /answered 401, invalid_client$/ })
   t.notMatch(log, CANARY)
   t.notMatch(log, /PRIVATE KEY|AWS4-HMAC-SHA256 Credential=A/)
   for (const line of cloud.privateKey.split('\n').slice(1, -2)) if (log.includes(line)) t.fail('a line of the key')

@@ -7,16 +7,18 @@ import {
   type UpstreamCall,
   type UpstreamRequest,
 } from '../../src/upstream/call.js'
-import { CredentialStore } from '../../src/upstream/credentials/credentials.js'
+import { CredentialStore, type CredentialStoreOptions } from '../../src/upstream/credentials/credentials.js'
 import { Pools } from '../../src/upstream/pool/pools.js'
 import { Upstream } from '../../src/upstream/upstream.js'
+
+export type TestUpstreamOptions = { readonly pools?: Pools } & Partial<CredentialStoreOptions>
 
 /** An Upstream with its own pools. */
 export function testUpstream(
   maxResponseBytes = 1024 * 1024,
-  { pools = new Pools(), nowMs = Date.now }: { readonly pools?: Pools; readonly nowMs?: () => number } = {},
+  { pools = new Pools(), nowMs = Date.now, onFailure = () => {} }: TestUpstreamOptions = {},
 ): { upstream: Upstream; pools: Pools } {
-  const credentials = new CredentialStore(nowMs)
+  const credentials = new CredentialStore({ nowMs, onFailure })
   return { pools, upstream: new Upstream({ pools, credentials, maxResponseBytes, dialectHeaders: () => ({}) }) }
 }
 

@@ -3,7 +3,7 @@
 import { type CredentialsConfig } from '../../config/credential-types.js'
 import { type Authorization, type Authorizer, type Outgoing } from './authorizer.js'
 import { obtainKeys, type SigningKeys } from './keys.js'
-import { Renewing } from './renewing.js'
+import { Renewing, type RenewingOptions } from './renewing.js'
 import { sign } from './signature.js'
 import { obtainToken } from './tokens.js'
 
@@ -15,16 +15,17 @@ const FORBIDDEN = 403
 /** A signature is valid for five minutes around its date; a server further away never accepts it. */
 const MAX_SKEW_MS = 5 * 60_000
 
-/** `nowMs`: the wall clock. */
-export function createAuthorizer(credentials: CredentialsConfig, nowMs: () => number): Authorizer {
-  return credentials.kind === 'bearer' ? new BearerTokens(credentials, nowMs) : new Signatures(credentials, nowMs)
+/** The one for this kind; `options`: of what renews them. */
+export function createAuthorizer(credentials: CredentialsConfig, options: RenewingOptions): Authorizer {
+  return credentials.kind === 'bearer' ? new BearerTokens(credentials, options) : new Signatures(credentials, options)
 }
 
 class BearerTokens implements Authorizer {
   readonly #tokens: Renewing<string>
 
-  constructor({ source, proxy }: Bearer, nowMs: () => number) {
-    this.#tokens = new Renewing(() => obtainToken(source, { proxy, nowMs }), nowMs)
+  constructor({ source, proxy }: Bearer, options: RenewingOptions) {
+    const { nowMs } = options
+    this.#tokens = new Renewing(() => obtainToken(source, { proxy, nowMs }), options)
   }
 
   async authorize(): Promise<Authorization> {
@@ -53,11 +54,11 @@ class Signatures implements Authorizer {
   /** How far the server's clock is ahead of ours, where that matters. */
   #skewMs = 0
 
-  constructor(config: Signing, nowMs: () => number) {
+  constructor(config: Signing, options: RenewingOptions) {
     this.#config = config
-    this.#nowMs = nowMs
+    this.#nowMs = options.nowMs
     this.#isFixed = config.source.from === 'keys'
-    this.#keys = new Renewing(() => obtainKeys(config.source, config.proxy), nowMs)
+    this.#keys = new Renewing(() => obtainKeys(config.source, config.proxy), options)
   }
 
   async authorize({ url, contentType, body }: Outgoing): Promise<Authorization> {

@@ -4,19 +4,19 @@ import { type CredentialsConfig } from '../../config/credential-types.js'
 import { type ProviderConfig } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Authorization, type Authorizer, type Outgoing } from './authorizer.js'
+import { type RenewingOptions } from './renewing.js'
 
 const NOTHING: readonly string[] = Object.freeze([])
 
 export class Credentials {
   readonly #config: CredentialsConfig
-  readonly #nowMs: () => number
+  readonly #options: RenewingOptions
   #opening: Promise<Authorizer> | null = null
   #authorizer: Authorizer | null = null
 
-  /** `nowMs`: the wall clock. */
-  constructor(config: CredentialsConfig, nowMs: () => number) {
+  constructor(config: CredentialsConfig, options: RenewingOptions) {
     this.#config = config
-    this.#nowMs = nowMs
+    this.#options = options
   }
 
   /** @throws upstream_auth if there are no credentials; the cause, which only the log shows, says why */
@@ -41,19 +41,25 @@ export class Credentials {
 
   async #open(): Promise<Authorizer> {
     const { createAuthorizer } = await import('./authorizers.js')
-    this.#authorizer = createAuthorizer(this.#config, this.#nowMs)
+    this.#authorizer = createAuthorizer(this.#config, this.#options)
     return this.#authorizer
   }
 }
 
+export type CredentialStoreOptions = {
+  /** The wall clock. */
+  readonly nowMs: () => number
+  /** Credentials of this provider were not obtained, or not renewed. */
+  readonly onFailure: (provider: ProviderConfig, error: unknown) => void
+}
+
 /** By provider, which is known by its configuration object. */
 export class CredentialStore {
-  readonly #nowMs: () => number
+  readonly #options: CredentialStoreOptions
   readonly #known = new WeakMap<ProviderConfig, Credentials>()
 
-  /** `nowMs`: the wall clock. */
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs
+  constructor(options: CredentialStoreOptions) {
+    this.#options = options
   }
 
   /** Null for a provider without credentials of this kind. */
@@ -62,7 +68,8 @@ export class CredentialStore {
     if (credentials === null) return null
     let known = this.#known.get(provider)
     if (known === undefined) {
-      known = new Credentials(credentials, this.#nowMs)
+      const { nowMs, onFailure } = this.#options
+      known = new Credentials(credentials, { nowMs, onFailure: (error) => onFailure(provider, error) })
       this.#known.set(provider, known)
     }
     return known

@@ -24,19 +24,27 @@ const LONGEST_PAUSE_MS = 5000
 /** A rejected credential is replaced only if it is older: a right that is missing would else mean a renewal for each request. */
 const MIN_REJECTED_AGE_MS = 60_000
 
+export type RenewingOptions = {
+  /** The wall clock. */
+  readonly nowMs: () => number
+  /** One was not obtained; also if the old one still serves, so that its end does not come as a surprise. */
+  readonly onFailure: (error: unknown) => void
+}
+
 export class Renewing<T> {
   readonly #obtain: () => Promise<Lease<T>>
   readonly #nowMs: () => number
+  readonly #onFailure: (error: unknown) => void
   #held: Held<T> | null = null
   #obtaining: Promise<T> | null = null
   #failure: unknown = null
   #failures = 0
   #pausedUntilMs = 0
 
-  /** `nowMs`: the wall clock. */
-  constructor(obtain: () => Promise<Lease<T>>, nowMs: () => number) {
+  constructor(obtain: () => Promise<Lease<T>>, { nowMs, onFailure }: RenewingOptions) {
     this.#obtain = obtain
     this.#nowMs = nowMs
+    this.#onFailure = onFailure
   }
 
   /** The value at once if one is held, else when it has been obtained. @throws what obtaining it throws, also for a while afterwards */
@@ -90,6 +98,7 @@ export class Renewing<T> {
       this.#failure = error
       this.#pausedUntilMs = this.#nowMs() + Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures)
       this.#failures += 1
+      this.#onFailure(error)
       throw error
     }
   }

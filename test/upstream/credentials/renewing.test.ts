@@ -18,8 +18,10 @@ function rig() {
       })
     })
   }
-  const renewing = new Renewing(obtain, () => state.nowMs)
-  return { renewing, state, calls: () => calls, next: () => waiting.shift() as (typeof waiting)[number] }
+  const failures: unknown[] = []
+  const onFailure = (error: unknown) => void failures.push(error)
+  const renewing = new Renewing(obtain, { nowMs: () => state.nowMs, onFailure })
+  return { renewing, state, failures, calls: () => calls, next: () => waiting.shift() as (typeof waiting)[number] }
 }
 
 async function settled(): Promise<void> {
@@ -65,8 +67,8 @@ test('one that has expired is not used: under load all wait for one renewal', as
   t.same(new Set(await Promise.all(asked)), new Set(['b']))
 })
 
-test('a renewal that fails leaves the old one in use, and is tried again after a pause', async (t) => {
-  const { renewing, state, calls, next } = rig()
+test('a renewal that fails leaves the old one in use, is reported, and is tried again after a pause', async (t) => {
+  const { renewing, state, calls, next, failures } = rig()
   const first = renewing.get()
   next().give('a')
   await first
@@ -74,6 +76,7 @@ test('a renewal that fails leaves the old one in use, and is tried again after a
   t.equal(renewing.get(), 'a')
   next().fail(new Error('down'))
   await settled()
+  t.match(failures, [{ message: 'down' }])
   t.equal(renewing.get(), 'a')
   t.equal(calls(), 2, 'not at once')
   state.nowMs += 500
