@@ -3,7 +3,13 @@
 //
 //   call a, call b, text, result a, user, result b   ->   assistant [text, call a, call b]  tool [result a, result b]  user
 import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../../model/json.js'
-import { type AssistantPart, type Message, type TextPart, type ToolResultPart } from '../../../model/request.js'
+import {
+  type AssistantPart,
+  type Message,
+  type TextPart,
+  type ToolResultPart,
+  type UserPart,
+} from '../../../model/request.js'
 import { stringOf, textOf } from '../../scalars.js'
 import { callArguments, reasoningText } from '../response.js'
 import { markEncrypted, unseal } from '../sealed.js'
@@ -45,7 +51,8 @@ function pushItem(turns: Turns, item: JsonObject, path: string): void {
       return
     case 'function_call_output':
     case 'custom_tool_call_output':
-      turns.result(item, { content: decodeContent(item.output, `${path}.output`) })
+      if (textOf(item.call_id) === null) turns.user(noteOf(item, `${path}.output`))
+      else turns.result(item, { content: decodeContent(item.output, `${path}.output`) })
       return
     case 'tool_search_call':
       turns.search(item)
@@ -66,6 +73,13 @@ function pushMessage(turns: Turns, item: JsonObject, path: string): void {
   if (item.role === 'user') turns.user(decodeContent(item.content, at))
   else if (item.role === 'assistant') for (const part of decodeTexts(item.content, at)) turns.assistant(part)
   else turns.system.push(...decodeTexts(item.content, at))
+}
+
+/** A result that answers no call: other wires have none, so it is a user's, under its name. */
+function noteOf(item: JsonObject, at: string): UserPart[] {
+  const content = decodeContent(item.output, at)
+  const name = textOf(item.name)
+  return name === null ? content : [{ type: 'text', text: `${flatName(textOf(item.namespace), name)}:` }, ...content]
 }
 
 function pushReasoning(turns: Turns, item: JsonObject): void {

@@ -67,7 +67,8 @@ const CALL_ID = typed('string', { minLength: 1 })
 const ITEMS = {
   message: MESSAGE,
   function_call: ObjectOf({ call_id: CALL_ID, name: Unsafe<unknown>(NAME), arguments: typed('string') }),
-  function_call_output: ObjectOf({ call_id: CALL_ID, output: OUTPUT }),
+  // Without a call it is a note of the client's: Codex 0.171 sends the goal of its user so, with a name and a namespace.
+  function_call_output: ObjectOf({ call_id: Optional(typed(['string', 'null'], { minLength: 1 })), output: OUTPUT }),
   custom_tool_call: ObjectOf({ call_id: CALL_ID, name: Unsafe<unknown>(NAME), input: typed('string') }),
   custom_tool_call_output: ObjectOf({ call_id: CALL_ID, output: OUTPUT }),
   reasoning: ObjectOf({

@@ -102,6 +102,30 @@ test('a custom call comes back as the function that stands in for it', async (t)
   ])
 })
 
+test('a result that answers no call is a note of the user, under its name', (t) => {
+  const note = {
+    type: 'function_call_output',
+    id: 'fco_1',
+    name: 'goal_objective',
+    namespace: 'agent',
+    output: 'ship it',
+  }
+  const decoded = decodeInput([
+    called('1'),
+    note,
+    result('1'),
+    { type: 'function_call_output', call_id: null, output: 'alone' },
+  ])
+  t.same(
+    decoded.messages.map(({ role }) => role),
+    ['assistant', 'tool', 'user', 'user'],
+    'behind the results that are due',
+  )
+  t.match(decoded.messages[2], { content: [{ text: 'agent__goal_objective:' }, { text: 'ship it' }] })
+  t.match(decoded.messages[3], { content: [{ text: 'alone' }] })
+  t.end()
+})
+
 test('a search and its result are paired by their id; one without the other is left out and named', async (t) => {
   const search = { type: 'tool_search_call', call_id: 's', execution: 'client', arguments: { q: 1 } }
   const found = {
