@@ -1,11 +1,12 @@
 // A real Chromium with a page of an origin of its own, which loads `sluice/client` as it is built. The page does what browser-page.ts
 // holds; nothing but this machine can be reached from it.
 import { once } from 'node:events'
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { bundleClient } from './client-bundle.js'
+import { findProgram } from './find-program.js'
 import { ROOT, type Teardown } from './gateway.js'
 
 type PageCode = typeof import('./browser-page.js')
@@ -38,18 +39,7 @@ const MODULE = 'text/javascript'
 
 /** The program that SLUICE_TEST_CHROMIUM names, else the first in PATH; null if there is none. */
 export function findChromium(env: NodeJS.ProcessEnv = process.env): string | null {
-  if (env.SLUICE_TEST_CHROMIUM) return env.SLUICE_TEST_CHROMIUM
-  const folders = (env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
-  return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable) ?? null
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
+  return env.SLUICE_TEST_CHROMIUM || findProgram(NAMES, env)
 }
 
 /** Starts the browser and opens the page. `folder`: where the client may be built. */
