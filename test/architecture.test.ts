@@ -249,6 +249,7 @@ test('a file of a few lines with one importer is a part of that', (t) => {
     'src/jobs/run/backoff.ts': 'a rule with its source, pure beside a class with a store',
     'src/jobs/webhook/body.ts': 'a wire format, to the member',
     'src/protocols/anthropic-messages/dialect/counting.ts': 'a path of the vendor beside that of its chats',
+    'src/simulator/endpoints/form.ts': 'how bodies are read, apart from what is answered',
     'src/protocols/google-gemini/dialect/counting.ts': 'a path of the vendor beside that of its chats',
     'src/pipeline/settle.ts': 'a stage, which the exchange is given from above',
     'src/threads/collector.ts': 'a measured setting of the process, with its test of the flags',

@@ -84,7 +84,8 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
     decode: (surfaceId, body) => laneOf(body).run<'decode'>({ kind: 'decode', surfaceId, body, isSkimmed: false }),
     encode: (task) => {
       if (task.body.byteLength === 0) throw bodyIsGone()
-      const passed = task.head === null ? null : inline.pass(task)
+      const isPassed = task.head !== null || task.facts.endpoint?.form !== undefined
+      const passed = isPassed ? inline.pass(task) : null
       if (passed !== null) return passed
       const { surfaceId, body, json, head, facts, members, target, prompt, attachments = null, upstreamStream } = task
       // Spelled out: a spread of it costs 1 us.

@@ -41,6 +41,8 @@ export type ClientRequest = {
   readonly origin?: ClientOrigin | null
   /** The request was counted when it was accepted, such as a job's: its run takes only a slot and tokens. */
   readonly isCounted?: boolean
+  /** The content type of a body that is a form; absent or null if it is JSON. */
+  readonly formType?: string | null
   /** Decides whether its answer is shared with other requests; absent or null: it is not. */
   readonly sharing?: ShareDesk | null
   /** Answers of the client's connection; absent or null: it has none. */

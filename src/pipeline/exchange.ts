@@ -118,9 +118,9 @@ export class Exchange implements ExchangeHandle, Placed {
 
   constructor(request: ClientRequest, sink: Sink, context: PipelineContext, onSettle: SettleHook) {
     const { requestId, surface, key, body, parameterHeaders, acceptedAtMs } = request
-    const { path = null, origin = null, isCounted = false, sharing = null, shelf = null } = request
+    const { path = null, origin = null, isCounted = false, sharing = null, shelf = null, formType = null } = request
     const head = { requestId, surface, key, parameterHeaders, acceptedAtMs }
-    this.request = { ...head, path, origin, isCounted, sharing, shelf }
+    this.request = { ...head, path, origin, isCounted, sharing, shelf, formType }
     this.sink = sink
     this.context = context
     this.requestBytes = body.length

@@ -7,7 +7,7 @@ import { GatewayError } from '../errors.js'
 import { type EmbeddingInput, type EmbeddingsRequest, type EmbeddingsResponse } from '../model/embeddings.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
 import { IMPLAUSIBLE, readCount, toUsage, type UsageReport } from '../model/usage.js'
-import { type TranslatedRequest } from './contract/endpoint.js'
+import { type TranslatedRequest } from './endpoints/endpoint.js'
 import { numberOf, stringOf, textOf } from './scalars.js'
 
 /** Bytes of one number in base64. */

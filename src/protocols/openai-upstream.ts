@@ -7,7 +7,7 @@ import {
   type EndpointDialect,
   type EndpointDialects,
   type EndpointNeed,
-} from './contract/endpoint.js'
+} from './endpoints/endpoint.js'
 import { decodeResponse, encodeRequest } from './openai-embeddings.js'
 
 /** The name of the wire on which clients and providers exchange the same bytes. */

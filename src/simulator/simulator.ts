@@ -6,6 +6,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
 import { countEndpoints } from './endpoints/counts.js'
 import { geminiEmbeddings, ollamaEmbeddings, openaiEmbeddings } from './endpoints/embeddings.js'
 import { type SimAsked, type SimEndpoint } from './endpoints/endpoint.js'
+import { boundaryOf, readForm } from './endpoints/form.js'
 import { openaiEndpoints } from './endpoints/openai.js'
 import { type Fault, type FaultRule, FaultScript, parseFault, splitModel } from './faults.js'
 import { MODELS, personaOf } from './persona.js'
@@ -108,6 +109,8 @@ type Arrival = Turn & {
   readonly url: SimUrl
   readonly faultHeader: string
   readonly key: string
+  /** The boundary of a form; null for any other body. */
+  readonly form: string | null
   readonly hasRequiredHeader: boolean
   readonly headers: Readonly<Record<string, string>>
 }
@@ -195,6 +198,7 @@ class UwsSimulator implements Simulator {
       reply: new Reply(res, () => this.#gone(turn)),
       faultHeader: req.getHeader('x-sim-fault'),
       key: wire.readKey((name) => req.getHeader(name), url),
+      form: boundaryOf(req.getHeader('content-type')),
       hasRequiredHeader: wire.requiredHeader === null || req.getHeader(wire.requiredHeader) !== '',
       headers: this.#options.onRequest === undefined ? {} : headersOf(req),
       player: null,
@@ -234,6 +238,11 @@ class UwsSimulator implements Simulator {
       this.#responder.refuse(turn, 401, 'Incorrect API key provided.')
     } else if (!turn.hasRequiredHeader) {
       this.#responder.refuse(turn, 400, `${turn.wire.requiredHeader}: header is required`)
+    } else if (turn.form !== null) {
+      const endpoint = SIM_ENDPOINTS.find(({ wire, isAt }) => wire === turn.wire.id && isAt(turn.url.path))
+      const { fields, files } = readForm(bytes, turn.form)
+      if (endpoint === undefined) this.#responder.refuse(turn, 400, 'We could not parse the JSON body of your request.')
+      else this.#decideOther(turn, endpoint, { url: turn.url, body: fields, files })
     } else if (!isJsonObject(body)) {
       this.#responder.refuse(turn, 400, 'We could not parse the JSON body of your request.')
     } else this.#decide(turn, body)

@@ -1,5 +1,5 @@
 // The official OpenAI client against a running gateway, for everything that is no chat.
-import OpenAI from 'openai'
+import OpenAI, { toFile } from 'openai'
 import { t as tap, test } from 'tap'
 import { simulatedProviders, startGateway, startSimulator } from '../helpers/gateway.js'
 import { rejectsWith } from '../helpers/rejects.js'
@@ -12,6 +12,8 @@ const gateway = await startGateway(tap, {
     providers: simulatedProviders(simulator.origin),
     models: {
       vectors: { targets: ['google/v+fault=status,503'], fallbacks: ['vectors-b'] },
+      ears: { targets: ['openai/ear+fault=status,503'], fallbacks: ['ears-b'] },
+      'ears-b': { targets: ['responses/ear'] },
       'vectors-b': { targets: ['ollama/v'] },
       never: { targets: ['anthropic/v', 'ollama/v'] },
     },
@@ -132,4 +134,59 @@ test('speech passes as bytes with the media type of the provider, or as events',
     stream_format: 'sse',
   })
   t.match(await events.text(), /speech\.audio\.delta[\s\S]+"type":"speech\.audio\.done"/)
+})
+
+test('forms pass with their files: transcriptions, translations, edits and variations', async (t) => {
+  const audio = Buffer.alloc(300_000, 7)
+  const file = () => toFile(audio, 'speech.mp3', { type: 'audio/mpeg' })
+  const whole = await client.audio.transcriptions.create({ model: 'openai/ear', file: await file() })
+  t.equal(whole.text, '300000 bytes of audio')
+  const plain = await client.audio.transcriptions.create({
+    ...{ model: 'openai/ear', file: await file(), response_format: 'text' as const },
+  })
+  t.equal(String(plain), '300000 bytes of audio\n')
+  const events: string[] = []
+  const stream = await client.audio.transcriptions.create({ model: 'openai/ear', file: await file(), stream: true })
+  for await (const event of stream) events.push(event.type)
+  t.same([...new Set(events)], ['transcript.text.delta', 'transcript.text.done'])
+  t.equal((await client.audio.translations.create({ model: 'openai/ear', file: await file() })).text, whole.text)
+  const image = await client.images.edit({ model: 'openai/painter', image: await file(), prompt: 'a river' })
+  t.match(image.data?.[0]?.b64_json, /^iVBOR/)
+  const provider = { provider: 'openai' }
+  const varied = await client.images.createVariation({ image: await file(), ...provider })
+  t.match(varied.data?.[0]?.b64_json, /^iVBOR/, 'without a model, by the field for the gateway')
+  await rejectsWith(t, client.audio.transcriptions.create({ model: 'google/ear', file: await file() }), {
+    status: 400,
+    message: /\(google\) does not offer \/v1\/audio\/transcriptions; these do: openai, responses/,
+  })
+})
+
+test('a form is routed by the model behind its file, and retried with every byte', async (t) => {
+  const form = new FormData()
+  form.append('file', new Blob([Buffer.alloc(200_000, 9)]), 'a.mp3')
+  form.append('model', 'ears')
+  const headers = { authorization: `Bearer ${KEY}`, 'x-request-id': 'form-1' }
+  const answer = await fetch(`${gateway.origin}/v1/audio/transcriptions`, { method: 'POST', body: form, headers })
+  t.equal(((await answer.json()) as { text: string }).text, '200000 bytes of audio')
+  t.equal(answer.headers.get('x-sluice-target'), 'responses/ear')
+  t.match(await gateway.exchange('form-1'), { surface: 'openai-transcriptions', model: 'ears', outcome: 'complete' })
+})
+
+test('a form beyond the limit, without a boundary or with two models is refused before any provider is called', async (t) => {
+  const send = async (body: Buffer | string, contentType = 'multipart/form-data; boundary=b') => {
+    const headers = { authorization: `Bearer ${KEY}`, 'content-type': contentType }
+    const answer = await fetch(`${gateway.origin}/v1/audio/transcriptions`, { method: 'POST', headers, body })
+    return { status: answer.status, text: await answer.text() }
+  }
+  const field = (name: string, value: string) =>
+    `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`
+  t.equal((await send(Buffer.alloc(21 * 1024 * 1024))).status, 413)
+  t.match(await send('x', 'multipart/form-data; x=y'), { status: 400, text: /no valid boundary/ })
+  t.match(await send(`${field('model', 'a')}${field('model', 'b')}--b--`), {
+    status: 400,
+    text: /'model' must be one field/,
+  })
+  t.match(await send(`${field('x', 'a')}--b--`), { status: 400, text: /'model' is required/ })
+  t.match(await send(`${field('model', 'openai/ear')}--b`), { status: 400, text: /neither a line break/ })
+  t.equal((await send('{}', 'text/plain')).status, 415)
 })

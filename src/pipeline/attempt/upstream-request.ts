@@ -3,8 +3,8 @@ import { type Timeouts } from '../../config/types.js'
 import { type Dialect, type RequestFacts } from '../../protocols/contract/protocol.js'
 import { type EncodedBody } from '../../protocols/contract/request-task.js'
 import { type RouteTarget } from '../../routing/router.js'
-import { type MediaHeaders } from '../../upstream/auth.js'
 import { type UpstreamRequest } from '../../upstream/call.js'
+import { formType } from '../../wire/body/multipart.js'
 import { type AcceptedRequest } from '../client.js'
 import { pathBelow } from './raw-request.js'
 
@@ -34,12 +34,19 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, f
     // Sent only to the provider that the path names, whatever routing has selected.
     callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,
     tenant: request.key.name ?? '',
-    ...(facts.endpoint?.asksStream === true ? { media: ANY_ANSWER } : {}),
+    ...mediaOf(facts),
   }
 }
 
-/** Audio and files are neither JSON nor frames. */
-const ANY_ANSWER: MediaHeaders = Object.freeze({ accept: '*/*', contentType: null })
+/** Audio is neither JSON nor frames; a form is sent as one. */
+function mediaOf({ endpoint }: Sending['facts']): Pick<UpstreamRequest, 'media'> {
+  const form = endpoint?.form
+  if (endpoint === undefined || (form === undefined && !endpoint.asksStream)) return NO_MEDIA
+  return { media: { accept: ANY, contentType: form === undefined ? null : formType(form.boundary) } }
+}
+
+const ANY = '*/*'
+const NO_MEDIA = Object.freeze({})
 
 /** A whole answer arrives at once, so only one time bounds it. `leftMs`: the rest of the client's own time limit. */
 export function timeoutsFor(timeouts: Timeouts, isStream: boolean, leftMs: number): Timeouts {

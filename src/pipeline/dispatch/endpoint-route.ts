@@ -2,8 +2,8 @@
 // configured providers that have.
 import { type ProviderConfig } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
-import { accepts, type EndpointFacts } from '../../protocols/contract/endpoint.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'
+import { accepts, type EndpointFacts } from '../../protocols/endpoints/endpoint.js'
 import { type Route } from '../../routing/router.js'
 
 /** All that decides which provider has what. */

@@ -3,9 +3,9 @@
 //
 //   routeOf > a target that counts? > dispatch > its count           none, or it failed > the estimate, which says so
 import { GatewayError, toGatewayError } from '../../errors.js'
-import { countingFacts } from '../../protocols/contract/endpoint.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { wireOf } from '../../protocols/contract/wire-of.js'
+import { countingFacts } from '../../protocols/endpoints/endpoint.js'
 import { type AnswerOutcome, reply, resultAnswer } from '../delivery/answer.js'
 import { dispatch, routeOf } from '../dispatch/dispatch.js'
 import { canServe } from '../dispatch/endpoint-route.js'

@@ -12,8 +12,8 @@ import { type ChatRequest, type MediaPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { type Target } from '../../model/target.js'
 import { type UsageReport } from '../../model/usage.js'
+import { type EmbeddingsSurface, type EndpointDialects, type EndpointFacts } from '../endpoints/endpoint.js'
 import { type SurfaceDescription } from './description.js'
-import { type EmbeddingsSurface, type EndpointDialects, type EndpointFacts } from './endpoint.js'
 import { type FixedDocument, type ModelListing, type PathPrefix } from './listing.js'
 import { type OwnMembers, type StateFacts, type StoredAnswers } from './stored.js'
 
@@ -122,6 +122,8 @@ export type SurfaceEndpoint = {
   /** One per stream of frames. `isDelimited`: HTTP marks the end of the body, which is then enough where frames need not. */
   createObserver(isDelimited: boolean): StreamObserver
   readonly embeddings?: EmbeddingsSurface
+  /** Set if its bodies may be forms. @throws invalid_request with `param` */
+  readForm?(body: Uint8Array, contentType: string): { readonly facts: RequestFacts; readonly estimatedTokens: number }
 }
 
 /** The gateway's own frames, in one form. */

@@ -4,8 +4,9 @@ import { GatewayError } from '../../errors.js'
 import { type EndpointId } from '../../model/endpoint.js'
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { type SurfaceDescription } from '../contract/description.js'
-import { type EmbeddingsSurface, type EndpointFacts, type EndpointNeed } from '../contract/endpoint.js'
 import { type RequestFacts, type Surface, type SurfaceEndpoint } from '../contract/protocol.js'
+import { type EmbeddingsSurface, type EndpointFacts, type EndpointNeed } from '../endpoints/endpoint.js'
+import { type ReadForm, readForm } from '../endpoints/form.js'
 import { encodeError, encodeErrorFrame } from '../openai-error.js'
 import { OPENAI_WIRE } from '../openai-upstream.js'
 import { textOf } from '../scalars.js'
@@ -35,6 +36,8 @@ export type EndpointRow = {
   readonly example: JsonObject
   /** Media type of an answer that is neither JSON nor frames. */
   readonly bytes?: string
+  /** Bodies may be forms; `images`: with files that cost tokens. */
+  readonly form?: 'images' | 'audio'
 }
 
 /** The longest name of a model. */
@@ -42,7 +45,7 @@ const MAX_NAME_CHARS = 256
 
 /** The client half of an endpoint on OpenAI's wire. */
 export function createEndpointSurface(row: EndpointRow): Surface {
-  const { id, surfaceId, readOutput, isRepeatable = false, needsMarker = false, embeddings } = row
+  const { id, surfaceId, readOutput, isRepeatable = false, needsMarker = false, embeddings, form } = row
   function notTranslated(): never {
     throw new GatewayError('internal', { cause: new Error(`${surfaceId} is no chat`) })
   }
@@ -54,6 +57,9 @@ export function createEndpointSurface(row: EndpointRow): Surface {
     readUsage,
     createObserver: (isDelimited) => new EndpointObserver({ needsMarker, isDelimited }),
     ...(embeddings === undefined ? {} : { embeddings }),
+    ...(form === undefined
+      ? {}
+      : { readForm: (body, type) => readFormFacts(row, endpoint, readForm(body, type, form === 'images')) }),
   }
   return Object.freeze({
     id: surfaceId,
@@ -95,6 +101,14 @@ function readFacts(
   }
 }
 
+function readFormFacts(row: EndpointRow, endpoint: SurfaceEndpoint, { fields, form, estimatedTokens }: ReadForm) {
+  const facts = readFacts(fields, row, endpoint)
+  return {
+    facts: { ...facts, ...(facts.endpoint === undefined ? {} : { endpoint: { ...facts.endpoint, form } }) },
+    estimatedTokens,
+  }
+}
+
 function never(): boolean {
   return false
 }
@@ -112,7 +126,7 @@ function readModel(value: JsonValue | undefined, defaultModel: string | null): s
   throw new GatewayError('invalid_request', { message, param: 'model' })
 }
 
-function describe({ title, summary, defaultModel, members, example, bytes }: EndpointRow): SurfaceDescription {
+function describe({ title, summary, defaultModel, members, example, bytes, form }: EndpointRow): SurfaceDescription {
   const name = { type: 'string', minLength: 1, maxLength: MAX_NAME_CHARS }
   const model = defaultModel === undefined ? name : { ...name, type: ['string', 'null'], default: defaultModel }
   const described = Object.entries({ ...members, provider: 'Only this provider' }).map(([member, description]) => {
@@ -129,5 +143,6 @@ function describe({ title, summary, defaultModel, members, example, bytes }: End
     examples: { example },
     answer: null,
     ...(bytes === undefined ? {} : { bytes }),
+    ...(form === undefined ? {} : { isForm: true as const }),
   }
 }

@@ -252,6 +252,13 @@ export function isJsonContentType(value: string): boolean {
   })
 }
 
+const FORM = /^multipart\/form-data\s*;/i
+
+/** True for a form; whether its boundary is valid is decided where the body is read. */
+export function isForm(contentType: string): boolean {
+  return FORM.test(contentType)
+}
+
 /** The names of common clients and their platforms are shorter. */
 const MAX_AGENT_CHARS = 200
 

@@ -8,7 +8,7 @@ import { shownStreamIds } from '../../streams/kept/stream-id.js'
 import { type ClientOrigin } from '../../telemetry/records.js'
 import { type FrontView, type Reservation, refuseEarly, type ServerContext, type SharingDesk } from '../context.js'
 import { type HttpRequest, type HttpResponse } from '../engine/engine.js'
-import { isJsonContentType, type RequestHead } from '../engine/request-head.js'
+import { isForm, isJsonContentType, type RequestHead } from '../engine/request-head.js'
 import { ClientResponse } from '../engine/response.js'
 import { ACCEPTED_CODINGS, type Coding, codingOf } from '../inflate.js'
 import { type Asking, hasCredential, identify } from './credentials.js'
@@ -87,6 +87,8 @@ export class HttpExchange implements Asking, BodyEvents {
   #packed: Reservation | null = null
   #handle: ExchangeHandle | null = null
   #desk: SharingDesk | null = null
+  /** The content type of a body that is a form. */
+  #formType: string | null = null
   #isRejected = false
   #isBodyRead = false
 
@@ -157,7 +159,8 @@ export class HttpExchange implements Asking, BodyEvents {
    */
   readBody(key: KeyIdentity, takeBody: TakeBody | null): void {
     const { contentType, contentEncoding, contentLength } = this.head
-    if (!isJsonContentType(contentType)) throw new GatewayError('unsupported_media_type')
+    this.#formType = this.surface?.endpoint?.readForm !== undefined && isForm(contentType) ? contentType : null
+    if (this.#formType === null && !isJsonContentType(contentType)) throw new GatewayError('unsupported_media_type')
     const coding = codingOf(contentEncoding)
     if (coding === undefined) {
       this.reject(UNKNOWN_CODING, ACCEPT_ENCODING)
@@ -269,7 +272,8 @@ export class HttpExchange implements Asking, BodyEvents {
     const kept = isKept(this) ? keeping?.keep(sink, keepAs) : undefined
     const opened = desk ?? (mayShare(this) ? this.view.sharing?.open(sharingRequestOf(this, key, surface)) : null)
     const sharing = opened ?? null
-    const request = { requestId, surface, key, body, parameterHeaders, acceptedAtMs, path, origin, sharing }
+    const facts = { requestId, surface, key, body, parameterHeaders, acceptedAtMs }
+    const request = { ...facts, path, origin, sharing, formType: this.#formType }
     this.#desk = sharing
     this.#handle = this.view.pipeline.start(request, kept ?? sink)
     kept?.hold(this.#handle)

@@ -135,7 +135,7 @@ function surfaceOperation(
 function chatOperation(surface: Surface, schemas: Record<string, JsonObject>): JsonObject | undefined {
   const description = surface.describe?.()
   if (description === undefined) return undefined
-  const { title, summary, body, examples, answer, bytes, operation = {} } = description
+  const { title, summary, body, examples, answer, bytes, isForm = false, operation = {} } = description
   const errors = errorAnswers(surface)
   schemas[`${surface.id}.request`] = plainJson(body)
   if (answer !== null) schemas[`${surface.id}.answer`] = plainJson(answer)
@@ -146,7 +146,10 @@ function chatOperation(surface: Surface, schemas: Record<string, JsonObject>): J
     summary,
     requestBody: {
       required: true,
-      content: { 'application/json': { schema: ref(surface, 'request'), examples: named(examples) } },
+      content: {
+        'application/json': { schema: ref(surface, 'request'), examples: named(examples) },
+        ...(isForm ? { 'multipart/form-data': { schema: ref(surface, 'request') } } : {}),
+      },
     },
     responses: {
       '200': answer === null ? upstreamAnswer(bytes) : completeAnswer(surface),

@@ -30,6 +30,10 @@ export const openaiEndpoints: readonly SimEndpoint[] = [
   endpoint('/v1/rerank', rerank),
   endpoint('/v1/images/generations', drawImage, 'dall-e-2'),
   endpoint('/v1/audio/speech', speak),
+  endpoint('/v1/images/edits', drawImage, 'dall-e-2'),
+  endpoint('/v1/images/variations', drawImage, 'dall-e-2'),
+  endpoint('/v1/audio/transcriptions', transcribe),
+  endpoint('/v1/audio/translations', transcribe),
 ]
 
 function complete({ body, id, createdSec }: SimAsked, model: string): SimReply {
@@ -79,7 +83,7 @@ function rerank({ body, id }: SimAsked, model: string): SimReply {
 function drawImage({ body, createdSec }: SimAsked): SimReply {
   const input = tokensOf(textOf(body.prompt))
   const usage = { input_tokens: input, output_tokens: 1, total_tokens: input + 1 }
-  if (body.stream === true) {
+  if (body.stream === true || body.stream === 'true') {
     const partial = { type: 'image_generation.partial_image', b64_json: PIXEL, partial_image_index: 0 }
     const last = { type: 'image_generation.completed', b64_json: PIXEL, created_at: createdSec, usage }
     return streamReply([partial, last].map((value) => JSON.stringify(value)))
@@ -97,6 +101,17 @@ function speak({ body }: SimAsked): SimReply {
     return streamReply([...events, JSON.stringify({ type: 'speech.audio.done', usage })])
   }
   return { contentType: 'audio/mpeg', body: Buffer.alloc(text.length * AUDIO_BYTES, 0xff) }
+}
+
+/** Says how long the file is. */
+function transcribe({ body, files }: SimAsked): SimReply {
+  const text = `${files.file ?? 0} bytes of audio`
+  const usage = { type: 'tokens', input_tokens: 10, output_tokens: tokensOf(text), total_tokens: 10 + tokensOf(text) }
+  if (body.response_format === 'text')
+    return { contentType: 'text/plain; charset=utf-8', body: Buffer.from(`${text}\n`) }
+  if (body.stream !== 'true') return jsonReply({ text, usage })
+  const deltas = text.split(/(?<=\s)/).map((delta) => JSON.stringify({ type: 'transcript.text.delta', delta }))
+  return streamReply([...deltas, JSON.stringify({ type: 'transcript.text.done', text, usage })])
 }
 
 function streamReply(payloads: readonly string[]): SimReply {

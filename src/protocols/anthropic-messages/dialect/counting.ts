@@ -2,7 +2,7 @@
 // @see https://platform.claude.com/docs/en/api/messages-count-tokens
 import { type JsonObject } from '../../../model/json.js'
 import { readCount } from '../../../model/usage.js'
-import { type EndpointDialect } from '../../contract/endpoint.js'
+import { type EndpointDialect } from '../../endpoints/endpoint.js'
 import { numberOf } from '../../scalars.js'
 
 /** What the vendor counts; any other member is an error to it. */

@@ -7,7 +7,7 @@ import { GatewayError } from '../../../errors.js'
 import { type EmbeddingsRequest, type EmbeddingsResponse } from '../../../model/embeddings.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { readCount, toUsage } from '../../../model/usage.js'
-import { type EndpointDialect, type TranslatedRequest } from '../../contract/endpoint.js'
+import { type EndpointDialect, type TranslatedRequest } from '../../endpoints/endpoint.js'
 import { modelPath } from '../model-path.js'
 
 /** The name of this vendor's own wire. */

@@ -4,7 +4,7 @@
 import { GatewayError } from '../../../errors.js'
 import { type EmbeddingsRequest, type EmbeddingsResponse } from '../../../model/embeddings.js'
 import { isJsonArray, type JsonObject, type JsonValue } from '../../../model/json.js'
-import { type EndpointDialect, type TranslatedRequest } from '../../contract/endpoint.js'
+import { type EndpointDialect, type TranslatedRequest } from '../../endpoints/endpoint.js'
 import { stringOf } from '../../scalars.js'
 import { decodeUsage } from '../usage.js'
 

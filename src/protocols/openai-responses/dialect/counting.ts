@@ -2,7 +2,7 @@
 // @see https://platform.openai.com/docs/api-reference/responses/input-tokens
 import { type JsonObject } from '../../../model/json.js'
 import { readCount } from '../../../model/usage.js'
-import { type EndpointDialect } from '../../contract/endpoint.js'
+import { type EndpointDialect } from '../../endpoints/endpoint.js'
 import { numberOf } from '../../scalars.js'
 
 /** What the vendor counts. */

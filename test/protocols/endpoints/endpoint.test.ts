@@ -1,6 +1,6 @@
 // Which providers accept a request.
 import { test } from 'tap'
-import { accepts, type EndpointDialects } from '../../../src/protocols/contract/endpoint.js'
+import { accepts, type EndpointDialects } from '../../../src/protocols/endpoints/endpoint.js'
 
 const path = () => '/x'
 const translates = {

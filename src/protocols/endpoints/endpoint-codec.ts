@@ -5,16 +5,17 @@ import { estimateTokens } from '../../model/estimate.js'
 import { type JsonObject } from '../../model/json.js'
 import { spliceMembers } from '../../wire/body/members.js'
 import { encodeText, parseJsonBody, UPSTREAM_LIMITS } from '../../wire/json.js'
+import { type AnswerTask, type EncodedAnswer } from '../contract/answer-task.js'
+import { type Dialect, type EditValue, type Surface } from '../contract/protocol.js'
+import { type EncodedBody, type EncodeTask } from '../contract/request-task.js'
 import { fitContent } from '../fit/content.js'
-import { type AnswerTask, type EncodedAnswer } from './answer-task.js'
 import {
   type CountingDialect,
   type EmbeddingsDialect,
   type EmbeddingsSurface,
   type EndpointDialect,
 } from './endpoint.js'
-import { type Dialect, type EditValue, type Surface } from './protocol.js'
-import { type EncodedBody, type EncodeTask } from './request-task.js'
+import { editForm } from './form.js'
 
 /** The upstream's body. @throws invalid_request */
 export function encodeEndpoint(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody {
@@ -35,6 +36,19 @@ export function encodeEndpoint(surface: Surface, dialect: Dialect, task: EncodeT
   if (typeof json.provider === 'string') edits.set('provider', undefined)
   return { path, body: spliceMembers(body, task.members, edits), dropped: [] }
 }
+
+/** A form for an upstream of the same wire, the only one that takes it: the client's own memory. */
+export function encodeForm(dialect: Dialect, { body, facts, target }: EncodeTask): EncodedBody {
+  const { endpoint } = facts
+  const half = endpoint === undefined ? undefined : dialect.endpoints?.[endpoint.id]
+  if (endpoint?.form === undefined || half === undefined) throw new GatewayError('internal')
+  const path = half.path(target)
+  const { model, provider } = endpoint.form
+  if (model !== null && provider === null && facts.model === target.model) return { path, body, dropped: [] }
+  return { path, body: NO_BODY, pieces: editForm(body, endpoint.form, target.model), dropped: [] }
+}
+
+const NO_BODY = new Uint8Array(0)
 
 type Translated = Pick<EncodeTask, 'target'> & { readonly json: JsonObject }
 

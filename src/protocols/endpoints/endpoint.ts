@@ -7,6 +7,7 @@ import { type EmbeddingsRequest, type EmbeddingsResponse } from '../../model/emb
 import { type EndpointId } from '../../model/endpoint.js'
 import { type JsonObject } from '../../model/json.js'
 import { type Target } from '../../model/target.js'
+import { type FormFacts } from './form.js'
 
 /** A body for the upstream, and the parameters that it cannot carry, by their canonical or client's name. */
 export type TranslatedRequest = { readonly body: JsonObject; readonly dropped: readonly string[] }
@@ -23,6 +24,8 @@ export type EndpointFacts = {
   /** It asks for frames or bytes, which have other time limits than a whole answer. */
   readonly asksStream: boolean
   readonly needs: readonly EndpointNeed[]
+  /** Set if its body is a form. */
+  readonly form?: FormFacts
   /** It costs no tokens, whatever the provider reports. */
   readonly isFree?: true
 }

@@ -1,0 +1,105 @@
+// Forms: their fields by place, cut and broken in every way.
+import { test } from 'tap'
+import { formType, MAX_PARTS, readBoundary, scanForm } from '../../../src/wire/body/multipart.js'
+import { thrownBy } from '../../helpers/thrown.js'
+
+const field = (name: string, value: string, more = '') => {
+  return `--b\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n${value}\r\n`
+}
+const FILE = `; filename="a \\"b\\";x=\u00e9.mp3"\r\nContent-Type: audio/mpeg`
+const WHOLE = `${field('file', 'AA\r\n--c\r\n\0', FILE)}${field('model', 'm')}${field('timestamp_granularities[]', '')}--b--\r\n`
+
+const scan = (text: string, boundary = 'b') => scanForm(Buffer.from(text, 'latin1'), boundary)
+const refusal = (text: string, boundary = 'b') => thrownBy(() => scan(text, boundary)).message
+
+test('fields come in order with their places, whatever is in them', (t) => {
+  const parts = scan(WHOLE)
+  t.same(
+    parts.map(({ name, isFile, start, end }) => [name, isFile, WHOLE.slice(start, end)]),
+    [
+      ['file', true, 'AA\r\n--c\r\n\0'],
+      ['model', false, 'm'],
+      ['timestamp_granularities[]', false, ''],
+    ],
+  )
+  t.ok(parts.every(({ from }) => WHOLE.startsWith('--b\r\n', from)))
+  const [, model] = parts
+  const without = WHOLE.slice(0, model?.from) + WHOLE.slice((model?.end ?? 0) + 2)
+  t.same(
+    scan(without).map(({ name }) => name),
+    ['file', 'timestamp_granularities[]'],
+    'a part can be cut out whole',
+  )
+  t.same(
+    scan('--b\r\ncontent-disposition:form-data;name=x\r\n\r\n1\r\n--b--').map(({ name }) => name),
+    ['x'],
+  )
+  t.end()
+})
+
+test('a form that is cut anywhere is refused, but for its last line break', (t) => {
+  for (let length = 0; length < WHOLE.length - 2; length++) {
+    t.equal(thrownBy(() => scan(WHOLE.slice(0, length))).code, 'invalid_request', `${length} bytes`)
+  }
+  t.equal(scan(WHOLE.slice(0, -2)).length, 3)
+  t.match(refusal(WHOLE.slice(0, -1)), /goes on/, 'half a line break')
+  t.end()
+})
+
+test('whatever two readers might read differently is refused', (t) => {
+  const head = (text: string) => refusal(`--b\r\n${text}\r\n\r\n1\r\n--b--`)
+  t.match(head('Content-Disposition: form-data; name="a"; name="b"'), /two names/)
+  t.match(head('Content-Disposition: form-data; name="a"\r\nContent-Disposition: form-data; name="b"'), /two names/)
+  t.match(head("Content-Disposition: form-data; name*=utf-8''a"), /two names/)
+  t.match(head('Content-Disposition: form-data'), /cannot be read/)
+  t.match(head('Content-Disposition: form-data; filename="a"'), /whose name is not/)
+  t.match(head('Content-Disposition: attachment; name="a"'), /cannot be read/)
+  t.match(head('Content-Disposition: form-data; name="mod\\el"'), /whose name is not/)
+  t.match(head('Content-Disposition: form-data; name="mod%65l"'), /whose name is not/)
+  t.match(head('Content-Disposition: form-data; name=""'), /whose name is not/)
+  t.match(head('Content-Disposition: form-data;\r\n name="a"'), /cannot be read/, 'a folded line')
+  t.match(head('Content-Disposition: form-data; name="a"\nX: y'), /cannot be read/, 'a bare line feed')
+  t.match(head('Content-Disposition: form-data; name="a"\r\nContent-Transfer-Encoding: base64'), /transfer encoding/)
+  t.match(head('X: y'), /without a name/)
+  t.match(refusal('--b\r\n\r\n1\r\n--b--'), /without a name/)
+  t.match(refusal(`x${WHOLE}`), /begin with its boundary/)
+  t.match(
+    refusal(`${field('a', '1\r\n--bc')}--b--`),
+    /neither a line break/,
+    'another boundary that begins like this one',
+  )
+  t.match(refusal(WHOLE.replace('--b\r\n', '--b \r\n')), /neither a line break/)
+  t.match(refusal(`${WHOLE}x`), /goes on/)
+  t.match(refusal('--b--'), /no fields/)
+  t.match(refusal('--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n--b--'), /without a content/)
+  t.end()
+})
+
+test('floods of fields and headers end early', (t) => {
+  t.equal(scan(`${field('a', '').repeat(MAX_PARTS)}--b--`).length, MAX_PARTS)
+  t.match(refusal(`${field('a', '').repeat(MAX_PARTS + 1)}--b--`), /more than 256/)
+  t.match(refusal(`${field('a', '1', `\r\nX: ${'y'.repeat(9000)}`)}--b--`), /without a name/)
+  t.end()
+})
+
+test('a boundary is one parameter of valid characters', (t) => {
+  const type = 'multipart/form-data; '
+  t.equal(readBoundary(`${type}boundary=----WebKitFormBoundaryAb1`), '----WebKitFormBoundaryAb1')
+  t.equal(readBoundary(`Multipart/Form-Data;charset=utf-8;boundary="a b:c"`), 'a b:c')
+  for (const text of [
+    '',
+    'x',
+    'boundary=',
+    'boundary="a',
+    'boundary="a "',
+    'boundary=a; boundary=b',
+    `boundary=${'a'.repeat(71)}`,
+  ]) {
+    t.equal(readBoundary(type + text), null, text)
+  }
+  t.equal(readBoundary('application/json; boundary=a'), null)
+  t.equal(formType('ab-c'), 'multipart/form-data; boundary=ab-c')
+  t.equal(formType('a b'), 'multipart/form-data; boundary="a b"')
+  t.equal(readBoundary(formType('a b')), 'a b')
+  t.end()
+})
