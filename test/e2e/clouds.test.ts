@@ -176,6 +176,19 @@ test('embeddings go with the same credentials', async (t) => {
   t.same(cloud.passed, ['/openai/v1/embeddings', '/openai/v1/embeddings'])
 })
 
+test('tokens are counted by estimate, without asking a cloud', async (t) => {
+  const cloud = await setUp(t)
+  const gateway = await start(t, cloud)
+  for (const name of ['vertex-claude', 'vertex-gemini', 'bedrock-claude', 'azure-responses']) {
+    const messages = [{ role: 'user', content: 'wide river' }]
+    const { status, text } = await ask(gateway, '/v1/messages/count_tokens', { model: `${name}/echo`, messages })
+    t.equal(status, 200, text)
+    t.match(JSON.parse(text), { input_tokens: Number })
+  }
+  t.same([...cloud.passed, ...cloud.refused], [])
+  t.equal(cloud.issuer.asked.length, 0)
+})
+
 test('a reload that leaves a provider as it is leaves it its token', async (t) => {
   const cloud = await setUp(t)
   const gateway = await start(t, cloud)
