@@ -2,8 +2,8 @@
 import { anthropicCounts, anthropicMessages } from './anthropic-messages/index.js'
 import { type Protocol, type Surface } from './contract/protocol.js'
 import { createConversation } from './conversation/index.js'
-import { googleGemini, googleGeminiArray } from './google-gemini/index.js'
-import { ollamaChat, ollamaGenerate } from './ollama-chat/index.js'
+import { geminiEmbeddings, googleGemini, googleGeminiArray } from './google-gemini/index.js'
+import { ollamaChat, ollamaEmbeddings, ollamaGenerate } from './ollama-chat/index.js'
 import { chatSurface, openaiChat } from './openai-chat/index.js'
 import { openaiEndpoints } from './openai-endpoints/endpoints.js'
 import { openaiResponses } from './openai-responses/index.js'
@@ -27,7 +27,12 @@ export const PROTOCOLS: readonly Protocol[] = Object.freeze([
 ])
 
 /** What clients may ask besides chats. */
-export const ENDPOINTS: readonly Surface[] = Object.freeze([anthropicCounts, ...openaiEndpoints])
+export const ENDPOINTS: readonly Surface[] = Object.freeze([
+  anthropicCounts,
+  ...openaiEndpoints,
+  ...geminiEmbeddings,
+  ...ollamaEmbeddings,
+])
 
 /** The protocol whose chats may become jobs. */
 export const JOB_PROTOCOL = openaiChat.id

@@ -235,6 +235,35 @@ test('tokens are counted by the provider that can, else by estimate, for any mod
   await refusedWith(t, client.models.countTokens({ model: 'nothing', contents }), 404, { status: 'NOT_FOUND' })
 })
 
+test('texts are embedded, one or several, by every provider that has embeddings', async (t) => {
+  for (const provider of PROVIDERS) {
+    const config = { outputDimensionality: 5, taskType: 'RETRIEVAL_QUERY' }
+    const asked = client.models.embedContent({ model: `${provider}/v`, contents: ['river', 'sea', 'river'], config })
+    if (provider === 'anthropic') {
+      await refusedWith(t, asked, 400, { status: 'INVALID_ARGUMENT', message: /does not offer/ })
+      continue
+    }
+    const { embeddings = [] } = await asked
+    t.same(
+      embeddings.map(({ values }) => values?.length),
+      [5, 5, 5],
+      provider,
+    )
+    t.same(embeddings[0], embeddings[2])
+    t.notSame(embeddings[0], embeddings[1])
+    const one = await ask(`/v1/models/${provider}/v:embedContent`, {
+      content: { parts: [{ text: 'river' }] },
+      output_dimensionality: 5,
+    })
+    t.same(await one.json(), { embedding: embeddings[0] }, `${provider} alone`)
+  }
+  const odd = {
+    requests: [{ content: { parts: [{ text: 'a' }] } }, { content: { parts: [{ text: 'b' }] }, title: 'x' }],
+  }
+  const refused = await ask('/v1beta/models/google/v:batchEmbedContents', odd)
+  t.match(await refused.json(), { error: { code: 400, message: /'requests\.1' must have the same options/ } })
+})
+
 function ask(path: string, body: object, headers: Record<string, string> = { 'x-goog-api-key': KEY }) {
   const content = { method: 'POST', headers: { ...JSON_BODY, ...headers }, body: JSON.stringify(body) }
   return fetch(`${gateway.origin}${path}`, content)

@@ -200,6 +200,28 @@ test('the models are listed and shown, and the API has a version', async (t) => 
   await rejectsWith(t, client.pull({ model: 'x' }), { status_code: 404, error: /No such route/ })
 })
 
+test('texts are embedded by every provider that has embeddings, in both forms', async (t) => {
+  for (const provider of PROVIDERS) {
+    const asked = client.embed({ model: `${provider}/v`, input: ['river', 'sea', 'river'], dimensions: 5 })
+    if (provider === 'anthropic') {
+      await rejectsWith(t, asked, { status_code: 400, error: /does not offer/ })
+      continue
+    }
+    const { embeddings, prompt_eval_count: count } = await asked
+    t.same(
+      embeddings.map((vector) => vector.length),
+      [5, 5, 5],
+      provider,
+    )
+    t.same(embeddings[0], embeddings[2])
+    t.notSame(embeddings[0], embeddings[1])
+    t.ok(count > 0, `${provider} counts`)
+    const { embedding } = await client.embeddings({ model: `${provider}/v`, prompt: 'river' })
+    t.ok(embedding.length > 0 && embedding.every((value) => typeof value === 'number'), provider)
+  }
+  await rejectsWith(t, client.embed({ model: 'openai/v', input: [] }), { status_code: 400, error: /input/ })
+})
+
 test('a client that aborts stops its upstream, and the outcome says so', async (t) => {
   const { gateway } = await start(t, ['--tokens-per-second', '20'])
   for (const provider of PROVIDERS) {

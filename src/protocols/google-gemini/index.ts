@@ -108,3 +108,5 @@ export const googleGeminiArray: Protocol = Object.freeze({ id: ARRAY_ID, surface
 function encodePath({ model }: Target, stream: boolean): string {
   return `${modelPath(model)}:${stream ? 'streamGenerateContent?alt=sse' : 'generateContent'}`
 }
+
+export { geminiEmbeddings } from './embedding-surfaces.js'

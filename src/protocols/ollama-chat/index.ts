@@ -95,3 +95,5 @@ const dialect: Dialect = Object.freeze({
 /** The chats of the protocol, and its prompts, which every provider gets as a chat. */
 export const ollamaChat: Protocol = Object.freeze({ id: ID, surface: chat, dialect })
 export const ollamaGenerate: Protocol = Object.freeze({ id: GENERATE_ID, surface: generate, dialect: null })
+
+export { ollamaEmbeddings } from './embedding-surfaces.js'

@@ -15,8 +15,8 @@ const UNSPOKEN: readonly RegExp[] = [
   /\/(responses|files|uploads|batches|assistants|threads|vector_stores|fine_tuning|containers|evals)\/[^/]+/,
   /\/(audio|images|videos)\/[a-z]+$/,
   /\/messages\/(count_tokens|batches)/,
-  /:(embedContent|batchEmbedContents|predict|rawPredict)$/,
-  /\/api\/(embed|embeddings|pull|push|create|copy|delete)$/,
+  /:(predict|rawPredict|asyncBatchEmbedContent)$/,
+  /\/api\/(pull|push|create|copy|delete)$/,
 ]
 
 /** The message of a 404: one line, safe to print. `path` is the received one, without its query. */

@@ -67,8 +67,8 @@ test('an API that is not spoken is called so', (t) => {
     '/v1/images/generations',
     '/v1/messages/count_tokens',
     '/v1/messages/batches',
-    '/v1beta/models/gemini-2.5-flash:embedContent',
-    '/api/embed',
+    '/v1beta/models/gemini-2.5-flash:predict',
+    '/api/pull',
     '/v1/v1/embeddings',
   ]) {
     t.equal(
