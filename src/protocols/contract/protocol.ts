@@ -123,8 +123,11 @@ export type SurfaceEndpoint = {
   createObserver(isDelimited: boolean): StreamObserver
   readonly embeddings?: EmbeddingsSurface
   /** Set if its bodies may be forms. @throws invalid_request with `param` */
-  readForm?(body: Uint8Array, contentType: string): { readonly facts: RequestFacts; readonly estimatedTokens: number }
+  readForm?(body: Uint8Array, contentType: string): FormRequest
 }
+
+/** What a form asks. `selector`: a field that may select another model. */
+export type FormRequest = { readonly facts: RequestFacts; readonly estimatedTokens: number; readonly selector?: string }
 
 /** The gateway's own frames, in one form. */
 export type FrameForm = Pick<Surface, 'keepaliveFrame' | 'encodeErrorFrame'>

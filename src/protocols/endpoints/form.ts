@@ -5,6 +5,7 @@ import { estimateTokens, TOKENS_PER_IMAGE } from '../../model/estimate.js'
 import { type JsonObject } from '../../model/json.js'
 import { type FormPart, readBoundary, scanForm } from '../../wire/body/multipart.js'
 import { asBuffer } from '../../wire/json.js'
+import { findSelector } from '../model-selectors.js'
 
 /** Where the fields are that the gateway edits. Plain data. */
 export type FormFacts = {
@@ -20,6 +21,8 @@ export type ReadForm = {
   readonly fields: JsonObject
   readonly form: FormFacts
   readonly estimatedTokens: number
+  /** A field that may select another model; absent for none. */
+  readonly selector?: string
 }
 
 const MODEL = 'model'
@@ -40,10 +43,13 @@ export function readForm(body: Uint8Array, contentType: string, hasImages: boole
   const found = new Map<string, FormPart>()
   let textBytes = 0
   let files = 0
+  let selector: string | null = null
   for (const part of parts) {
     const { name, isFile, start, end } = part
     if (isFile) files += 1
     else textBytes += end - start
+    // Some servers take `models[]` for a list.
+    selector ??= findSelector({ [name.replace(/\[.*$/, '')]: true })
     const known = name.toLowerCase()
     if (!READ_FIELDS.has(known)) continue
     if (name !== known || isFile || found.has(name) || end - start > MAX_VALUE_BYTES) {
@@ -62,6 +68,7 @@ export function readForm(body: Uint8Array, contentType: string, hasImages: boole
       provider: provider === null ? null : { start: provider.from, end: provider.end + 2 },
     },
     estimatedTokens: estimateTokens(textBytes) + (hasImages ? files * TOKENS_PER_IMAGE : 0),
+    ...(selector === null ? {} : { selector }),
   }
 }
 

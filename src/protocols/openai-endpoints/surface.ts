@@ -101,11 +101,11 @@ function readFacts(
   }
 }
 
-function readFormFacts(row: EndpointRow, endpoint: SurfaceEndpoint, { fields, form, estimatedTokens }: ReadForm) {
+function readFormFacts(row: EndpointRow, endpoint: SurfaceEndpoint, { fields, form, ...read }: ReadForm) {
   const facts = readFacts(fields, row, endpoint)
   return {
     facts: { ...facts, ...(facts.endpoint === undefined ? {} : { endpoint: { ...facts.endpoint, form } }) },
-    estimatedTokens,
+    ...read,
   }
 }
 

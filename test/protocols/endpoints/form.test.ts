@@ -47,3 +47,10 @@ test('what is read must be one short field of text', (t) => {
   )
   t.end()
 })
+
+test('a field that may select another model is named, as in JSON', (t) => {
+  t.equal(read(field('model', 'm') + field('models[]', 'x')).selector, 'models')
+  t.equal(read(field('model', 'm') + field('Route', 'x')).selector, 'Route')
+  t.notOk('selector' in read(field('model', 'm') + field('prompt', 'x')))
+  t.end()
+})
