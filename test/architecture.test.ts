@@ -120,6 +120,7 @@ const ROOMS: RoomOrder = {
     'websocket',
     'sharing',
     'kept',
+    'background',
     'intake',
     'passing-sink',
     'http',

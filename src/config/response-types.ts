@@ -8,6 +8,12 @@ export type ResponsesConfig = {
   /** Size of all, and of those of one key. */
   readonly maxBytes: number
   readonly maxBytesPerKey: number
+  /** Those that run without their client, on each event loop. */
+  readonly background: {
+    readonly concurrency: number
+    readonly maxPending: number
+    readonly maxPendingPerKey: number
+  }
   /** What becomes of a complete answer that cannot be stored. */
   readonly onStoreDown: 'fail' | 'forward'
 }

@@ -71,6 +71,7 @@ export function viewOf(loop: Loop): ViewOptions {
     reserve: (key) => receiving.open(key.index),
     jobs: jobHabits(current),
     responses: current.responses,
+    backgroundCaps: config.responses.background,
     keep: keepPolicy(current, links),
     share: sharingPolicy(current, links),
     models: (key) => listModels(current, key),

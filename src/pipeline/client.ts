@@ -3,6 +3,7 @@ import { type SharingConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Surface } from '../protocols/contract/protocol.js'
+import { type OwnMembers } from '../protocols/contract/stored.js'
 import { type StoredResponse } from '../responses/store.js'
 import { type BorrowedLog } from '../streams/sharing/borrowed-log.js'
 import { type ClientOrigin, type SharedRecord } from '../telemetry/records.js'
@@ -47,6 +48,25 @@ export type ClientRequest = {
   readonly sharing?: ShareDesk | null
   /** Answers of the client's connection; absent or null: it has none. */
   readonly shelf?: ResponseShelf | null
+  /** How its answer is called and stored, where that was decided before; absent or null: it is decided for it. */
+  readonly own?: OwnAnswer | null
+}
+
+/** What an answer of the gateway's own is called, and how it is stored before its client has the end of it. */
+export type OwnAnswer = {
+  /** In every response object that the client gets. */
+  readonly members: OwnMembers
+  /**
+   * Stores the whole answer, as bytes of JSON that it may keep; null when the client may have its end. Null itself: nothing is stored.
+   * Never rejects.
+   */
+  readonly keep: ((answer: Uint8Array) => GatewayError | null | Promise<GatewayError | null>) | null
+  /** Called when its stream begins, with the id of the kept stream; absent where it matters to nothing. */
+  readonly began?: (streamId: string | null) => void
+  /** Called once, when the exchange has settled; `error`: null for an answer that is complete. */
+  readonly settled?: (error: ErrorData | null) => void
+  /** The answer depends on this gateway's store, or goes into it: it is nobody else's. */
+  readonly isPrivate: boolean
 }
 
 /** Answers that last as long as a connection. They are looked for there first; those that no store gets are put there. */
@@ -124,7 +144,7 @@ export type PathFacts = {
 }
 
 /** The parts of a request that remain after its body. */
-export type AcceptedRequest = Omit<ClientRequest, 'body'>
+export type AcceptedRequest = Omit<ClientRequest, 'body' | 'own'>
 
 export type Rejection = {
   readonly requestId: string

@@ -2,18 +2,17 @@
 // exactly once, whichever side leaves first, and releases everything it took.
 //
 //   waiting -> dispatching -> streaming -> settled          (any of them -> settled, when the client or the upstream leaves)
-import { errorData, type GatewayError } from '../errors.js'
+import { errorData } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Outcome } from '../model/event.js'
 import { type DecodedRequest } from '../protocols/contract/request-task.js'
-import { type OwnMembers } from '../protocols/contract/stored.js'
 import { ENTRY_COST_BYTES, StreamLog } from '../streams/log.js'
 import { type StreamEnd } from '../streams/reader.js'
 import { type BorrowedLog } from '../streams/sharing/borrowed-log.js'
 import { type SharedRecord, type Try } from '../telemetry/records.js'
 import { Attachments } from './attachments.js'
 import { type AttemptState, type AttemptView, NO_ATTEMPT, spentMs } from './attempt-state.js'
-import { type AcceptedRequest, type ClientRequest, type ExchangeHandle } from './client.js'
+import { type AcceptedRequest, type ClientRequest, type ExchangeHandle, type OwnAnswer } from './client.js'
 import { type PipelineContext } from './context.js'
 import { type Placed } from './open-exchanges.js'
 import { type Delivery, type HeaderList, type Sink } from './sink.js'
@@ -29,19 +28,6 @@ export type Ending = {
   /** The thrown value, only for the log. */
   readonly cause: unknown
   readonly responseBytes: number
-}
-
-/** What an answer of the gateway's own is called, and how it is stored before its client has the end of it. */
-export type OwnAnswer = {
-  /** In every response object that the client gets. */
-  readonly members: OwnMembers
-  /**
-   * Stores the whole answer, as bytes of JSON that it may keep; null when the client may have its end. Null itself: nothing is stored.
-   * Never rejects.
-   */
-  readonly keep: ((answer: Uint8Array) => GatewayError | null | Promise<GatewayError | null>) | null
-  /** The answer depends on this gateway's store, or goes into it: it is nobody else's. */
-  readonly isPrivate: boolean
 }
 
 /** Which part of the pipeline writes which fields. All others are written here or in the lifecycle, the only ones with the class itself. */
@@ -121,6 +107,7 @@ export class Exchange implements ExchangeHandle, Placed {
     const { path = null, origin = null, isCounted = false, sharing = null, shelf = null, formType = null } = request
     const head = { requestId, surface, key, parameterHeaders, acceptedAtMs }
     this.request = { ...head, path, origin, isCounted, sharing, shelf, formType }
+    this.own = request.own ?? null
     this.sink = sink
     this.context = context
     this.requestBytes = body.length
@@ -236,6 +223,7 @@ export class Exchange implements ExchangeHandle, Placed {
     this.#dropAttachments()
     this.abortCall()
     this.#onSettle(this, ending)
+    this.own?.settled?.(ending.outcome === 'complete' ? null : (ending.error ?? errorData('upstream_cut')))
   }
 }
 

@@ -6,9 +6,11 @@ import { type KeyIdentity, type Pipeline } from '../pipeline/client.js'
 import { type Responses } from '../pipeline/context.js'
 import { type KeptStreams } from '../streams/kept/registry.js'
 import { type FloodKind } from '../telemetry/records.js'
+import { BackgroundRuns } from './background/background-runs.js'
 import { AddressTexts } from './caller/address-text.js'
 import { TrustedProxies } from './caller/client-address.js'
 import {
+  type BackgroundCaps,
   type FrontView,
   type JobPolicy,
   type ModelLookup,
@@ -55,6 +57,8 @@ export type ViewOptions = {
   readonly jobs?: JobPolicy
   /** Absent or null: no stream is kept. */
   readonly keep?: KeepPolicy | null
+  /** Absent: nothing runs without its client. */
+  readonly backgroundCaps?: BackgroundCaps
   /** Absent: no answer is stored. */
   readonly responses?: Responses
   /** Absent: no answer is shared. */
@@ -194,6 +198,7 @@ function createFront(options: ServerOptions, state: FrontState): ServerContext {
     failedKeys: options.failedKeys,
     webSockets: new Set(),
     keptStreams: options.keptStreams ?? null,
+    background: new BackgroundRuns(),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
     isClosing: () => state.isClosing,
     isRefusing: () => state.isRefusing,
@@ -222,12 +227,14 @@ function createView(options: ViewOptions, { keptStreams: streams, sharing }: Loo
     refusal: refusal ?? (() => null),
     reserve: options.reserve ?? (() => UNCOUNTED),
     jobs: options.jobs ?? NO_JOBS,
+    backgroundCaps: options.backgroundCaps ?? NO_BACKGROUND,
     responses: options.responses ?? { ids: NO_IDS, desk: null },
     keeping: keep === null || streams === undefined ? null : createKeeping(streams, keep),
     sharing: sharing === undefined || share === undefined ? null : createSharing(sharing, share),
   }
 }
 
+const NO_BACKGROUND: BackgroundCaps = Object.freeze({ concurrency: 0, maxPending: 0, maxPendingPerKey: 0 })
 const NO_IDS = Object.freeze({ create: () => '' })
 const UNCOUNTED: Reservation = Object.freeze({ grow: () => null, release: () => undefined })
 

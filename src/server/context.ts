@@ -77,10 +77,43 @@ export type FrontView = {
   readonly jobs: JobPolicy
   /** Answers by their ids. */
   readonly responses: Responses
+  readonly backgroundCaps: BackgroundCaps
   /** Null: no stream is kept. */
   readonly keeping: Keeping | null
   /** Null: no answer is shared. */
   readonly sharing: Sharing | null
+}
+
+/** How many answers may run without their clients, on one event loop. */
+export type BackgroundCaps = {
+  /** At once. */
+  readonly concurrency: number
+  /** Running or waiting: of all, and of one key. */
+  readonly maxPending: number
+  readonly maxPendingPerKey: number
+}
+
+/** An answer that runs, or will run, without its client. */
+export type BackgroundAnswer = {
+  readonly id: string
+  readonly owner: string
+  /** Resolves when it is over. Never rejects. */
+  run(): Promise<void>
+  /** False if it has ended already. */
+  cancel(): Promise<boolean>
+  /** Ends it, and leaves the store as it is. */
+  forget(): void
+}
+
+export type BackgroundAnswers = {
+  /** @throws rate_limited for too many of one key, overloaded for too many of all */
+  add(run: BackgroundAnswer, caps: BackgroundCaps): void
+  /** Begins as soon as there is room; once it has been stored. */
+  enqueue(run: BackgroundAnswer, caps: BackgroundCaps): void
+  /** Null alike if there is none, and if it is not the owner's. */
+  find(owner: string, id: string): BackgroundAnswer | null
+  /** It has ended, or will not begin. Idempotent. */
+  remove(run: BackgroundAnswer): void
 }
 
 /** How requests are answered from what others get or got. */
@@ -154,11 +187,17 @@ export type KeepAsking = {
   readonly hasIds: boolean
   /** It knows how to come back to its stream; by default if it gets the numbers. */
   readonly canReturn?: boolean
+  /** It goes on to its end, whoever reads it. */
+  readonly isLasting?: boolean
   /** Called in place of sending headers, when the stream begins, unless it is not kept. */
   readonly onKept?: (log: ReadableLog) => void
 }
 /** It stops its exchange by itself when the stream is abandoned. */
-export type HoldingSink = Sink & { hold(handle: ExchangeHandle): void }
+export type HoldingSink = Sink & {
+  hold(handle: ExchangeHandle): void
+  /** Ends a stream that has begun, with its upstream. */
+  stop(): void
+}
 
 /** Memory that a request takes while it arrives. */
 export type Reservation = {
@@ -185,6 +224,8 @@ export type ServerContext = {
   readonly failedKeys: Pick<FailedKeys, 'isQuiet' | 'check' | 'note'> | null
   /** Open WebSockets, to be closed when the gateway shuts down. */
   readonly webSockets: Set<{ readonly chatCount: number; end(code: number, reason: string): void }>
+  /** Runs without clients, of this event loop. */
+  readonly background: BackgroundAnswers
   /** Of this event loop; null: no stream is kept. */
   readonly keptStreams: KeptStreams | null
   readonly scratch: Buffer

@@ -186,7 +186,7 @@ test('errors arrive as the client library knows them, before any provider is cal
   const cases = [
     [{ previous_response_id: 'resp_1' }, 'previous_response_not_found', 'previous_response_id'],
     [{ conversation: 'conv_1' }, 'conversation_not_found', 'conversation'],
-    [{ background: true }, 'unsupported_parameter', 'background'],
+    [{ background: true, store: false }, 'unsupported_parameter', 'background'],
     [{ input: [{ type: 'item_reference', id: 'msg_1' }] }, 'item_not_found', 'input.0'],
   ] as const
   for (const provider of PROVIDERS) {

@@ -10,6 +10,7 @@ import {
 import { type JsonObject } from '../../src/model/json.js'
 import { type KeyIdentity } from '../../src/pipeline/client.js'
 import { type Fetching } from '../../src/pipeline/context.js'
+import { type ResponseDesk } from '../../src/responses/response-desk.js'
 import { fakeTarget } from './fake-protocol.js'
 import { ANTHROPIC, OPENAI, type Wire } from './pipeline-wires.js'
 
@@ -62,6 +63,8 @@ export type RigOptions = {
   readonly extraBody?: JsonObject
   /** Of every model. */
   readonly sharing?: SharingConfig
+  /** Of stored answers. */
+  readonly desk?: ResponseDesk
 }
 
 export const FETCH = {
@@ -191,6 +194,7 @@ const STREAMS: Config['streams'] = {
 
 const RESPONSES: Config['responses'] = {
   ...{ store: 'memory', retentionMs: 86_400_000, maxBytes: 1_048_576, maxBytesPerKey: 1_048_576 },
+  background: { concurrency: 1, maxPending: 1, maxPendingPerKey: 1 },
   onStoreDown: 'fail',
 }
 

@@ -99,7 +99,7 @@ export class PipelineRig {
       dialects: DIALECTS,
       prompts: { find: (name, language) => options.prompts?.[`${language}/${name}`] ?? null },
       fetching: options.fetching ?? null,
-      responses: { ids: new ResponseIds(), desk: null },
+      responses: { ids: new ResponseIds(), desk: options.desk ?? null },
       clock: { nowMs: () => this.nowMs, unixSec: () => 1_700_000_000, random: () => 0 },
     }
     this.pipeline = createPipeline(this.parts)

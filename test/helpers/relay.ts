@@ -10,6 +10,8 @@ export class FakeOutlet implements RelayOutlet {
   readonly told: string[] = []
   text = ''
   body = ''
+  /** The frame with the end marker, where it waits. */
+  last: string | null = null
   error: ErrorData | null = null
 
   append(frames: Uint8Array, hasContent: boolean): void {
@@ -21,7 +23,8 @@ export class FakeOutlet implements RelayOutlet {
     this.#tell('progress')
   }
 
-  complete(): void {
+  complete(last?: Uint8Array): void {
+    if (last !== undefined) this.last = Buffer.from(last).toString()
     this.told.push('complete')
   }
 

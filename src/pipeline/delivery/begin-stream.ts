@@ -40,6 +40,7 @@ function begin(exchange: ExchangeIn<'delivery'>): void {
   }
   const contentType = framing === 'bytes' ? mediaTypeOf(exchange.current.wholeHead) : CONTENT_TYPE[framing]
   exchange.sink.begin({ headers: exchangeHeaders(exchange), contentType, transport: framing }, face)
+  exchange.own?.began?.(exchange.sink.keptId ?? null)
 }
 
 /** How the gateway's own frames look among those of the stream. Among bytes there are none: the sink cuts such a stream. */

@@ -3,11 +3,13 @@
 //
 //   body --previous id--> shelf of the connection | store --> joined body --> decoded again
 import { GatewayError } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type StateFacts, type StoredAnswers } from '../../protocols/contract/stored.js'
 import { type StoredResponse } from '../../responses/store.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'
-import { type ExchangeIn, type OwnAnswer } from '../exchange.js'
+import { type OwnAnswer } from '../client.js'
+import { type ExchangeIn } from '../exchange.js'
 
 type Recalling = ExchangeIn<'recall'>
 type Subject = { readonly stored: StoredAnswers; readonly state: StateFacts; readonly decoded: DecodedBody }
@@ -21,7 +23,8 @@ export function recall(
   decoding: DecodedBody | Promise<DecodedBody>,
 ): DecodedBody | Promise<DecodedBody> {
   const { stored } = exchange.request.surface
-  if (stored === undefined) return decoding
+  // A request that was recalled before has its turns.
+  if (stored === undefined || exchange.own !== null) return decoding
   if (decoding instanceof Promise) return decoding.then((decoded) => recallDecoded(exchange, stored, decoded))
   return recallDecoded(exchange, stored, decoding)
 }
@@ -66,7 +69,10 @@ function join(
   const { input } = joined
   if (joined.body.length > config.server.maxBodyBytes) throw tooLong(config.server.maxBodyBytes)
   const keep = isKept ? keepInStore(exchange, id, input) : isShelved ? keepOnShelf(exchange, id, input) : null
-  exchange.own = { members, keep, isPrivate: true }
+  const own = { members, keep, isPrivate: true }
+  // A client that loses a kept stream may come back to it by the id of its answer.
+  const isFound = isKept && decoded.facts.stream && exchange.sink.keptId !== undefined
+  exchange.own = isFound ? { ...own, ...findable(exchange, { stored, own, decoded, input }) } : own
   if (joined.body === decoded.body) return decoded
   const again = exchange.context.offload.skim(exchange.request.surface.id, joined.body)
   return again instanceof Promise ? again.then((whole) => withState(whole, state)) : withState(again, state)
@@ -88,6 +94,35 @@ function keepOnShelf(exchange: Recalling, id: string, input: Uint8Array): OwnAns
   return (answer) => {
     shelf?.put({ ...recordOf(exchange, { id, input, answer }), expiresAtMs: Number.POSITIVE_INFINITY })
     return null
+  }
+}
+
+type Finding = {
+  readonly stored: StoredAnswers
+  readonly own: Pick<OwnAnswer, 'members'>
+  readonly decoded: DecodedBody
+  readonly input: Uint8Array
+}
+
+/** Stores the answer as one in progress when its kept stream begins, and as one that failed if it does. */
+function findable(exchange: Recalling, { stored, own, decoded, input }: Finding): Pick<OwnAnswer, 'began' | 'settled'> {
+  const { members } = own
+  const { desk } = exchange.context.responses
+  const echo = decoded.json === null ? null : (exchange.request.surface.readEcho?.(decoded.json) ?? null)
+  const head = { own: members, model: decoded.facts.model, createdSec: exchange.context.clock.unixSec() }
+  let isStored = false
+  const store = (status: 'in_progress' | 'failed', error: ErrorData | null): void => {
+    const answer = Buffer.from(JSON.stringify(stored.encodeState({ ...head, status, error }, echo)))
+    void desk?.commit(recordOf(exchange, { id: members.id, input, answer }))
+  }
+  return {
+    began(streamId) {
+      isStored = streamId !== null
+      if (isStored) store('in_progress', null)
+    },
+    settled(error) {
+      if (isStored && error !== null) store('failed', error)
+    },
   }
 }
 

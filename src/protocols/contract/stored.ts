@@ -1,6 +1,7 @@
 // How the answers of a surface are stored under ids of the gateway, found again and continued. Pure functions over JSON text: an answer is
 // stored as it was sent.
 import { type GatewayError } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
 import { type JsonObject } from '../../model/json.js'
 import { type Member } from '../../wire/body/members.js'
 
@@ -19,6 +20,19 @@ export type EarlierTurns = { readonly input: Uint8Array; readonly response: Uint
 
 /** Members of every answer of a request that the gateway decides, `id` among them. */
 export type OwnMembers = JsonObject & { readonly id: string }
+
+/** `isOver`: it changes no more. */
+export type StoredState = { readonly isOver: boolean; readonly isCancelled: boolean; readonly isBackground: boolean }
+
+/** An answer that is not complete. */
+export type AnswerState = {
+  readonly own: OwnMembers
+  readonly model: string
+  readonly createdSec: number
+  readonly status: 'queued' | 'in_progress' | 'failed' | 'cancelled'
+  /** Where it has failed. */
+  readonly error: ErrorData | null
+}
 
 /** One page of a list of items. */
 export type ItemQuery = {
@@ -40,12 +54,22 @@ export type StoredAnswers = {
    * is the same object if it stays as it is.
    */
   joinTurns(body: Uint8Array<ArrayBuffer>, members: readonly Member[], earlier: EarlierTurns | null): JoinedTurns
+  /** An answer that is not complete: without output, in this state. `echo`: from the surface's `readEcho`. */
+  encodeState(state: AnswerState, echo: JsonObject | null): JsonObject
   /** The answer in the last frame of a stream, as bytes of that frame; null if it has none. */
   answerIn(frame: Uint8Array): Uint8Array | null
+  /** The number of an event in its stream; null for a frame without one. */
+  sequenceOf(frame: Uint8Array): number | null
+  /** How far a stored answer is, and whether it runs without its client. */
+  readState(answer: Uint8Array): StoredState
+  /** A stored answer that was cancelled. */
+  withCancelled(answer: Uint8Array): Uint8Array
   /** A whole answer of this protocol with the members that the gateway decides; every other byte stays. */
   withOwn(answer: Uint8Array, own: OwnMembers): Uint8Array
   /** The error for an id that is unknown, has expired, or is another owner's, where a request continues it. */
   previousNotFound(id: string): GatewayError
+  /** The error for an answer that is not one of the background, where it is to be cancelled. */
+  notBackground(): GatewayError
   /** The same where it is read. */
   notFound(id: string): GatewayError
   /** @throws invalid_request for a cursor that is none of its items */

@@ -2,12 +2,21 @@
 // joined as they are; only a page of items is parsed.
 import { GatewayError } from '../../errors.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type Member, scanMembers } from '../../wire/body/members.js'
+import { type Member, scanMembers, spliceMembers } from '../../wire/body/members.js'
 import { createFrameScanner } from '../../wire/frame.js'
-import { type EarlierTurns, type ItemQuery, type JoinedTurns, type StoredAnswers } from '../contract/stored.js'
+import {
+  type AnswerState,
+  type EarlierTurns,
+  type ItemQuery,
+  type JoinedTurns,
+  type StoredAnswers,
+  type StoredState,
+} from '../contract/stored.js'
 import { stringOf, textOf } from '../scalars.js'
 import { encodeResponseId, itemBaseOf } from './ids.js'
 import { ownMembers, withOwn } from './own-members.js'
+import { encodeResponseObject } from './surface/echo.js'
+import { failureOf } from './surface/stream-encoder.js'
 
 const PATH = '/v1/responses'
 const INPUT = 'input'
@@ -21,7 +30,11 @@ export const stored: StoredAnswers = Object.freeze({
   encodeId: encodeResponseId,
   ownMembers,
   joinTurns,
+  encodeState,
   answerIn,
+  sequenceOf,
+  readState,
+  withCancelled,
   withOwn,
   previousNotFound: (id: string) =>
     refusal(id, {
@@ -29,6 +42,8 @@ export const stored: StoredAnswers = Object.freeze({
       ownCode: 'previous_response_not_found',
       what: 'Previous response',
     }),
+  notBackground: () =>
+    new GatewayError('invalid_request', { message: 'Only a response with background: true can be cancelled.' }),
   notFound: (id: string) => new GatewayError('not_found', { message: notFoundText('Response', id) }),
   encodeItems,
   encodeDeleted: (id: string) => ({ id, object: 'response', deleted: true }),
@@ -44,6 +59,11 @@ function refusal(id: string, { param, ownCode, what }: Subject): GatewayError {
 function notFoundText(what: string, id: string): string {
   const shown = id.length > MAX_SHOWN_CHARS ? `${id.slice(0, MAX_SHOWN_CHARS)}...` : id
   return `${what} with id '${shown}' not found.`
+}
+
+function encodeState({ own, model, createdSec, status, error }: AnswerState, echo: JsonObject | null): JsonObject {
+  const failure = error === null ? null : failureOf(error)
+  return encodeResponseObject({ id: own.id, createdSec, model, status, error: failure }, [], { ...echo, own })
 }
 
 /** `instructions` are not among the items: they do not carry over. */
@@ -111,6 +131,33 @@ function answerIn(frame: Uint8Array): Uint8Array | null {
   scanner.end()
   const payload = pieces.findLast(({ length }) => length > 0)
   return payload === undefined ? null : memberOf(payload, 'response')
+}
+
+/** Within a text the quotes are escaped. */
+const SEQUENCE = /"sequence_number" ?: ?(\d{1,15})/
+
+function sequenceOf(frame: Uint8Array): number | null {
+  const digits = SEQUENCE.exec(bytesOf(frame).toString('latin1'))?.[1]
+  return digits === undefined ? null : Number(digits)
+}
+
+function readState(answer: Uint8Array): StoredState {
+  const status = textIn(answer, 'status')
+  const isOver = status !== '"queued"' && status !== '"in_progress"'
+  return { isOver, isCancelled: status === CANCELLED, isBackground: textIn(answer, 'background') === 'true' }
+}
+
+const CANCELLED = '"cancelled"'
+
+function textIn(answer: Uint8Array, name: string): string {
+  const value = memberOf(answer, name)
+  return value === null ? '' : bytesOf(value).toString('utf8')
+}
+
+function withCancelled(answer: Uint8Array): Uint8Array {
+  const members = scanMembers(answer)
+  if (members === null) return answer
+  return spliceMembers(answer as Uint8Array<ArrayBuffer>, members, new Map([['status', 'cancelled']]))
 }
 
 function memberOf(text: Uint8Array, name: string): Uint8Array | null {

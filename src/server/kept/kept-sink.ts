@@ -33,6 +33,8 @@ export type KeptSinkOptions = {
   readonly policy: KeepPolicy
 }
 
+/** The longest delay that a timer takes; no stream is that long. */
+const LASTING_MS = 2_147_483_647
 const NO_HEADERS: HeaderList = Object.freeze([])
 /** State of a limit at the moment of the answer, which a later one must not repeat. */
 const FLEETING = /^x-ratelimit-|^retry-after/
@@ -83,6 +85,10 @@ export class KeptSink extends PassingSink implements HoldingSink {
   /** The exchange, to be cancelled if the stream is abandoned before its first content. */
   hold(handle: ExchangeHandle): void {
     this.#handle = handle
+  }
+
+  stop(): void {
+    this.#stream?.cancel()
   }
 
   /** The client's sink follows the kept stream from here on: even before the first content, a client that leaves may come back. */
@@ -151,8 +157,9 @@ export class KeptSink extends PassingSink implements HoldingSink {
 
   #open({ transport, contentType, headers }: StreamHead): KeptStream | null {
     const { streams, policy, asking } = this.#options
-    const { key, surfaceId, requestId } = asking
-    const { graceMs, keepMs, maxStreamBytes, maxLagBytes, isPrivate = false } = policy
+    const { key, surfaceId, requestId, isLasting = false } = asking
+    const graceMs = isLasting ? LASTING_MS : policy.graceMs
+    const { keepMs, maxStreamBytes, maxLagBytes, isPrivate = false } = policy
     const framing = transport === 'ndjson' ? 'ndjson' : 'sse'
     const lasting = headers.filter(([name]) => !FLEETING.test(name))
     const facts = { owner: ownerOf(key), surfaceId, requestId, framing, contentType, headers: lasting } as const

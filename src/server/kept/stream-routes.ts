@@ -13,6 +13,7 @@ import { type HttpRequest } from '../engine/engine.js'
 import { hasCredential } from '../http/credentials.js'
 import { type Act, type HttpExchange } from '../http/http.js'
 import { NumberedReader, numberedFormat, settledFormat } from './numbered-reader.js'
+import { type SequenceOf, SequenceReader } from './sequence-reader.js'
 import { STREAM_PATH, streamHeaders } from './stream-headers.js'
 
 /** The number of the oldest frame that is held. */
@@ -107,7 +108,16 @@ function showState(exchange: HttpExchange, log: ReadableLog, headers: HeaderList
   exchange.answer(200, NO_BODY, [...headers, ...state])
 }
 
-type Sending = {
+/** Sends what follows the events that a client has: `after` is the number of the last of them, -1 for none. */
+export function sendAfter(sending: Sending, sequenceOf: SequenceOf, after: number): void {
+  const { exchange, log, surface } = sending
+  // The number of an event may be one more than that of its frame.
+  if (log.first > 0 && after <= log.first) exchange.reject(new GatewayError('stream_gone'), UNCACHED, surface)
+  else if (log.isCrowded) exchange.reject(CROWDED, null, surface)
+  else readBy(sending, { offset: log.first, wrap: (reader) => new SequenceReader(reader, sequenceOf, after) })
+}
+
+export type Sending = {
   readonly exchange: HttpExchange
   readonly log: ReadableLog
   readonly surface: Surface
@@ -131,11 +141,24 @@ function lastNumber({ streamEnd, next }: ReadableLog): number {
   return streamEnd.error === null ? next - 1 : next
 }
 
-function follow({ exchange, log, surface, headers }: Sending, offset: number): void {
+function follow(sending: Sending, offset: number): void {
+  const isNumbered = sending.log.facts.framing === 'sse'
+  if (isNumbered) readBy(sending, { offset, wrap: (reader) => new NumberedReader(reader), isNumbered })
+  else readBy(sending, { offset, wrap: (reader) => reader })
+}
+
+type Reading = {
+  readonly offset: number
+  /** Between the reader and the client. */
+  readonly wrap: (reader: FrameReader) => FrameReader
+  /** It puts numbers into the frames, so the client can come back to any of them. */
+  readonly isNumbered?: boolean
+}
+
+function readBy({ exchange, log, surface, headers }: Sending, { offset, wrap, isNumbered = false }: Reading): void {
   const { facts } = log
   const { clientSink: sink } = exchange
   const counters = exchange.view.keeping?.counters
-  const isNumbered = facts.framing === 'sse'
   const format = settledFormat(formatOf(log, surface), log)
   const head = {
     headers: [...facts.headers, ...headers],
@@ -148,8 +171,8 @@ function follow({ exchange, log, surface, headers }: Sending, offset: number): v
   sink.follow(
     (onReadable): FrameReader => {
       const onKeepalive = (): void => sink.keepalive()
-      const reader = log.attach({ how: 'resume', offset, onReadable, onKeepalive, canReturn: true })
-      return isNumbered ? new NumberedReader(reader) : reader
+      const reader = log.attach({ how: 'resume', offset, onReadable, onKeepalive, canReturn: isNumbered })
+      return wrap(reader)
     },
     ({ result }) => counters?.streamReader('resume', result),
   )

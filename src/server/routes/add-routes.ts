@@ -2,9 +2,10 @@
 // paths.
 import { type Config, type ServerConfig } from '../../config/types.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
+import { createTakeBackground, unixSec } from '../background/accept-background.js'
 import { type ServerContext } from '../context.js'
 import { type TemplatedApp } from '../engine/engine.js'
-import { type Act, createRoute, createTakeChat, type EngineRoute } from '../http/http.js'
+import { type Act, createRoute, createTakeChat, type EngineRoute, type TakeBody } from '../http/http.js'
 import { createTakeBody } from '../intake/job-intake.js'
 import { createWebSocket } from '../websocket/websocket.js'
 import { type ChatActs, createChatRoute, PROVIDER_PART } from './chat-route.js'
@@ -52,7 +53,7 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   const paths: Path[] = [
     ...chatPaths(options),
     ...prefixedPaths(options),
-    ...storedPaths(options),
+    ...storedPaths(options, front),
     ...streamPaths(options),
     ...webSocketPaths(),
     ...modelPaths(options),
@@ -65,7 +66,7 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   // With a prefix that is empty, or the same as another, two rows have the same path: the first one counts.
   for (const path of paths) if (!served.has(path.path)) served.set(path.path, path)
   const routes = [...served.values()].flatMap(rowsOf)
-  const takeChat = createTakeChat(options.jobDoor === undefined ? null : createTakeBody(options.jobDoor))
+  const takeChat = createTakeChat(createTake(front, options.jobDoor))
   const acts = { takeChat, refuse: refusePath(routes) }
   for (const path of served.values()) addPath(app, front, path, acts)
   // Unknown paths below each prefix get the error of its API.
@@ -76,6 +77,12 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   }
   addRest(app, front, { routes, ...EVERYWHERE })
   return routes
+}
+
+/** Bodies that do not simply start an exchange. */
+function createTake(front: ServerContext, jobDoor: RouteOptions['jobDoor']): TakeBody | null {
+  if (jobDoor === undefined) return null
+  return createTakeBackground({ front, decode: jobDoor.decode, unixSec }, createTakeBody(jobDoor))
 }
 
 /** Adds all routes of the separate metrics listener. */

@@ -3,6 +3,7 @@ import { GatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
 import { type PathPrefix } from '../../protocols/contract/listing.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
+import { type ServerContext } from '../context.js'
 import { type Act } from '../http/http.js'
 import { type JobIntake } from '../intake/job-intake.js'
 import { STREAM_PATH } from '../kept/stream-headers.js'
@@ -24,7 +25,7 @@ import {
   answerReady,
   answerTags,
 } from './plain-routes.js'
-import { answerInputItems, answerResponse, deleteResponse } from './response-routes.js'
+import { answerInputItems, answerResponse, cancelResponse, deleteResponse } from './response-routes.js'
 
 /** The server's options that the paths depend on. */
 export type PathOptions = {
@@ -93,15 +94,16 @@ export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
 }
 
 /** The answers of each surface that stores them, by their ids. */
-export function storedPaths({ surfaces }: PathOptions): Path[] {
+export function storedPaths({ surfaces }: PathOptions, front: Pick<ServerContext, 'background'>): Path[] {
   return surfaces.flatMap((surface): Path[] => {
     const { stored } = surface
     if (stored === undefined) return []
     const one = `${stored.path}/:id`
     const get = plain(answerResponse(stored), 'storedResponse')
-    const remove = plain(deleteResponse(stored), 'deletedResponse')
+    const remove = plain(deleteResponse(stored, front.background), 'deletedResponse')
     return [
       { path: one, surface, get, remove },
+      { path: `${one}/cancel`, surface, post: plain(cancelResponse(stored, front.background), 'cancelledResponse') },
       { path: `${one}/input_items`, surface, get: plain(answerInputItems(stored), 'inputItems') },
     ]
   })

@@ -3,6 +3,8 @@
 import { type JsonObject } from '../../model/json.js'
 import { type FixedDocument, type ModelListing } from '../../protocols/contract/listing.js'
 import { EVERY_HEADER, WAIT_HEADERS } from './openapi-components.js'
+import { CURSOR, json, queryParameter, refusal, UNAUTHENTICATED } from './operation-parts.js'
+import { RESPONSE_OPERATIONS } from './response-operations.js'
 
 const OPEN: JsonObject = { security: [{}] }
 const MODEL = {
@@ -19,7 +21,6 @@ const MODEL_EXAMPLE = { id: 'fast', object: 'model', created: 1_700_000_000, own
 const TAG_EXAMPLE = { name: 'fast', model: 'fast', provider: 'local', languages: ['en', 'pl'] }
 const OWN_FORM =
   'Clients that send the version header of another API get the models, pages and errors in the form of that API.'
-const UNAUTHENTICATED = refusal('Missing or unknown API key.', 'unauthenticated')
 
 const MODELS: JsonObject = {
   tags: ['Models'],
@@ -34,7 +35,6 @@ const MODELS: JsonObject = {
   },
 }
 
-const CURSOR = { type: 'string', pattern: '^[0-9]+$' }
 const FRAMES = { schema: { description: 'Frames, each sent as soon as it is available' } }
 const UNKNOWN_STREAM = refusal('No such stream.', 'not_found')
 
@@ -61,43 +61,9 @@ const UNKNOWN_JOB = json('No such job of this key', {
 })
 const { request: _, response: __, ...JOB_HEAD } = JOB_EXAMPLE
 
-const RESPONSE_EXAMPLE = {
-  id: 'resp_4fX0b1c2d3e4f5a6b7c8d9e0f1a2b3c4',
-  object: 'response',
-  status: 'completed',
-  model: 'fast',
-  output: [],
-}
-const INPUT_ITEM_EXAMPLE = {
-  id: 'item_4fX0b1c2d3e4f5a6b7c8d9e0f1a2b3c4_in0',
-  type: 'message',
-  role: 'user',
-  status: 'completed',
-  content: [{ type: 'input_text', text: 'Tell me about rivers.' }],
-}
-/** In the form of the surface. */
-const UNKNOWN_RESPONSE = {
-  '401': UNAUTHENTICATED,
-  '404': json('No such answer of this key, or one that is no longer stored', {
-    error: {
-      message: `Response with id '${RESPONSE_EXAMPLE.id}' not found.`,
-      type: 'invalid_request_error',
-      param: null,
-      code: 'not_found',
-    },
-  }),
-  '503': json('The store is unavailable', {
-    error: {
-      message: 'The response store is unavailable.',
-      type: 'server_error',
-      param: null,
-      code: 'storage_unavailable',
-    },
-  }),
-}
-
 /** The operation of each plain route, by what the route does. */
 export const PLAIN_OPERATIONS = Object.freeze({
+  ...RESPONSE_OPERATIONS,
   alive: healthy('Liveness check', { status: 'ok' }),
   aliveInWords: healthy('Liveness check; compat.healthStatus sets the value of status', { status: 'ok' }),
   ready: {
@@ -162,39 +128,6 @@ export const PLAIN_OPERATIONS = Object.freeze({
       '401': UNAUTHENTICATED,
       '404': UNKNOWN_JOB,
       '409': refusal('The job has ended.', 'invalid_request'),
-    },
-  },
-  storedResponse: {
-    tags: ['Responses'],
-    summary: 'Get a stored answer',
-    responses: { '200': json('The answer as it was sent', RESPONSE_EXAMPLE), ...UNKNOWN_RESPONSE },
-  },
-  deletedResponse: {
-    tags: ['Responses'],
-    summary: 'Delete a stored answer; answers that continue it stay as they are',
-    responses: {
-      '200': json('It is deleted', { id: RESPONSE_EXAMPLE.id, object: 'response', deleted: true }),
-      ...UNKNOWN_RESPONSE,
-    },
-  },
-  inputItems: {
-    tags: ['Responses'],
-    summary: 'List the items of the input of a stored answer, those of earlier turns included',
-    parameters: [
-      queryParameter('limit', { type: 'integer', minimum: 1, maximum: 100, default: 20 }),
-      queryParameter('order', { enum: ['asc', 'desc'], default: 'desc', description: 'By default the newest first' }),
-      queryParameter('after', { type: 'string', description: 'Id of the last item on the previous page' }),
-    ],
-    responses: {
-      '200': json('A page of items', {
-        object: 'list',
-        data: [INPUT_ITEM_EXAMPLE],
-        first_id: INPUT_ITEM_EXAMPLE.id,
-        last_id: INPUT_ITEM_EXAMPLE.id,
-        has_more: false,
-      }),
-      '400': refusal('limit must be a number from 1 to 100.', 'invalid_request', 'limit'),
-      ...UNKNOWN_RESPONSE,
     },
   },
   stream: {
@@ -295,10 +228,6 @@ export function documentOperation({ title, body }: FixedDocument): JsonObject {
   return { ...OPEN, tags: ['Models'], summary: title, responses: { '200': json(title, { ...body }) } }
 }
 
-function queryParameter(name: string, schema: JsonObject): JsonObject {
-  return { name, in: 'query', schema }
-}
-
 function webSocket(summary: string): JsonObject {
   return {
     tags: ['WebSocket'],
@@ -316,18 +245,4 @@ function webSocket(summary: string): JsonObject {
 
 function healthy(summary: string, body: JsonObject): JsonObject {
   return { ...OPEN, tags: ['Operation'], summary, responses: { '200': json('The process is running', body) } }
-}
-
-function json(description: string, value: JsonObject, headers = EVERY_HEADER, schema: JsonObject = { type: 'object' }) {
-  return {
-    description,
-    headers: Object.fromEntries(headers.map((name) => [name, { $ref: `#/components/headers/${name}` }])),
-    content: { 'application/json': { schema, examples: { answer: { value } } } },
-  }
-}
-
-/** The error of routes that belong to no surface. */
-function refusal(message: string, code: string, param: string | null = null): JsonObject {
-  const value = { error: { message, type: code, param, code } }
-  return json(message, value, EVERY_HEADER, { $ref: '#/components/schemas/error' })
 }

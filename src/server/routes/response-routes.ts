@@ -5,30 +5,78 @@ import { type KeyIdentity } from '../../pipeline/client.js'
 import { type ItemQuery, type StoredAnswers } from '../../protocols/contract/stored.js'
 import { type StoredResponse } from '../../responses/store.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'
+import { type BackgroundAnswers } from '../context.js'
 import { type HttpRequest } from '../engine/engine.js'
 import { type Act, type HttpExchange } from '../http/http.js'
+import { sendAfter } from '../kept/stream-routes.js'
 
 const DEFAULT_PAGE = 20
 const MAX_PAGE = 100
 
-/** Answers a stored answer as it was sent. */
+/** Answers a stored answer as it was sent, or its events: `?stream=true&starting_after=`. */
 export function answerResponse(stored: StoredAnswers): Act {
   return (exchange, req) => {
     const id = idOf(req)
-    run(exchange, async (key) => exchange.answer(200, (await find(exchange, { stored, key, id })).response))
+    const [stream = '', startingAfter = ''] = ['stream', 'starting_after'].map((name) => req.getQuery(name) ?? '')
+    run(exchange, async (key) => {
+      const after = readAfter(startingAfter)
+      const found = await find(exchange, { stored, key, id })
+      if (stream === 'true') await sendEvents(exchange, { stored, found, after })
+      else exchange.answer(200, found.response)
+    })
   }
 }
 
+type Sent = { readonly stored: StoredAnswers; readonly found: StoredResponse; readonly after: number }
+
+/** @throws stream_gone where its stream was never kept, or is no longer held */
+async function sendEvents(exchange: HttpExchange, { stored, found, after }: Sent): Promise<void> {
+  const { surface, view } = exchange
+  const { streamId, owner } = found
+  const log = streamId === null ? null : ((await view.keeping?.reach(streamId, owner)) ?? null)
+  if (log === null || surface === null) throw new GatewayError('stream_gone', { message: NOT_KEPT })
+  if (!exchange.isOver) sendAfter({ exchange, log, surface, headers: [] }, stored.sequenceOf, after)
+}
+
+const NOT_KEPT =
+  'The events of this response are not held. They are for background responses and for requests with x-sluice-resume: 1, for as long as streams.keepMs says; the response itself is found without stream=true.'
+
 /** Forgets a stored answer. Those that continued it have its turns of their own. */
-export function deleteResponse(stored: StoredAnswers): Act {
+export function deleteResponse(stored: StoredAnswers, runs: BackgroundAnswers): Act {
   return (exchange, req) => {
     const id = idOf(req)
     run(exchange, async (key) => {
+      runs.find(ownerOf(key), id)?.forget()
       const isDeleted = (await exchange.view.responses.desk?.delete(ownerOf(key), id)) ?? false
       if (!isDeleted) throw stored.notFound(id)
       exchange.answer(200, encode(stored.encodeDeleted(id)))
     })
   }
+}
+
+/** Cancels an answer that runs in the background, wherever it runs: there it is seen within a second. */
+export function cancelResponse(stored: StoredAnswers, runs: BackgroundAnswers): Act {
+  return (exchange, req) => {
+    const id = idOf(req)
+    run(exchange, async (key) => {
+      const found = await find(exchange, { stored, key, id })
+      const { isOver, isBackground } = stored.readState(found.response)
+      if (!isBackground) throw stored.notBackground()
+      if (!isOver && (await runs.find(ownerOf(key), id)?.cancel()) !== true)
+        await cancelElsewhere(exchange, stored, found)
+      exchange.answer(200, (await find(exchange, { stored, key, id })).response)
+    })
+  }
+}
+
+/** @throws storage_unavailable */
+async function cancelElsewhere({ view }: HttpExchange, stored: StoredAnswers, found: StoredResponse): Promise<void> {
+  const { desk } = view.responses
+  // It may have ended since it was found.
+  const now = await desk?.get(found.owner, found.id)
+  if (desk === null || now == null || stored.readState(now.response).isOver) return
+  const unstored = await desk.commit({ ...now, response: stored.withCancelled(now.response) })
+  if (unstored !== null) throw unstored
 }
 
 /** Lists the items of its input, those of earlier turns included: `?limit=&order=&after=`. */
@@ -60,6 +108,12 @@ async function find(exchange: HttpExchange, { stored, key, id }: Sought): Promis
   const found = (await exchange.view.responses.desk?.get(ownerOf(key), id)) ?? null
   if (found === null) throw stored.notFound(id)
   return found
+}
+
+function readAfter(text: string): number {
+  if (text === '') return -1
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw invalid('starting_after', 'must be the number of an event.')
 }
 
 function readLimit(text: string): number {

@@ -1,8 +1,11 @@
 // Where the work of a relay goes: what counts as a token, and what becomes of a whole answer.
 import { test } from 'tap'
+import { ResponseDesk } from '../../../src/responses/response-desk.js'
+import { type ResponseStore } from '../../../src/responses/store.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
 import { breaches } from '../../helpers/pipeline-breaches.js'
 import { ANTHROPIC, OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
+import { CAPS, createDeadStore, createMemoryStore, createSlowStore } from '../../helpers/responses.js'
 
 test('only content moves the time limits of the call on', async (t) => {
   const rig = new PipelineRig()
@@ -55,5 +58,83 @@ test('an answer that cannot be read is the provider’s fault: the next one is a
   await turn()
   t.equal(sink.answers[0]?.status, 200)
   t.same(rig.metrics.attempts, ['malformed', 'ok'])
+  t.same(breaches(rig, [sink]), [])
+})
+
+const STORED = 'openai-responses'
+
+function deskOf(store: ResponseStore, onStoreDown: 'fail' | 'forward' = 'fail'): ResponseDesk {
+  return new ResponseDesk({ store, retentionMs: 1000, caps: CAPS, onStoreDown, nowMs: () => 0, warn: () => undefined })
+}
+
+function asking(stream: boolean) {
+  return { surface: STORED, whole: { model: 'pair', input: 'Hi', stream } }
+}
+
+test('the end of a stream waits for its store; all before it does not', async (t) => {
+  const { store, release, waiting } = createSlowStore(createMemoryStore().store)
+  const rig = new PipelineRig({ desk: deskOf(store) })
+  const sink = await rig.ask(asking(true))
+  rig.call.stream()
+  await turn()
+  t.match(sink.text, /response\.output_item\.done/)
+  t.notMatch(sink.text, /response\.completed/)
+  t.equal(waiting.length, 1)
+  t.equal(rig.records.length, 0)
+  release()
+  await turn()
+  t.match(sink.text, /response\.completed/)
+  t.equal(rig.record.outcome, 'complete')
+  t.same(breaches(rig, [sink]), [])
+})
+
+test('a whole answer waits for its store', async (t) => {
+  const { store, release } = createSlowStore(createMemoryStore().store)
+  const rig = new PipelineRig({ desk: deskOf(store) })
+  const sink = await rig.ask(asking(false))
+  rig.call.stream()
+  await turn()
+  t.equal(sink.answers.length, 0)
+  release()
+  await turn()
+  t.equal(sink.answers[0]?.status, 200)
+  t.same(breaches(rig, [sink]), [])
+})
+
+test('an answer that cannot be stored ends with an error, and no other provider is asked; or it is sent', async (t) => {
+  for (const onStoreDown of ['fail', 'forward'] as const) {
+    const rig = new PipelineRig({ desk: deskOf(createDeadStore(), onStoreDown) })
+    const streamed = await rig.ask(asking(true))
+    rig.call.stream()
+    await turn()
+    const whole = await rig.ask(asking(false))
+    rig.call.stream()
+    await turn()
+    t.equal(rig.calls.length, 2, onStoreDown)
+    t.same(rig.metrics.attempts, ['ok', 'ok'], 'the provider has done its work')
+    if (onStoreDown === 'forward') {
+      t.match(streamed.text, /response\.completed/)
+      t.equal(whole.answers[0]?.status, 200)
+    } else {
+      t.match(streamed.text, /event: error[\s\S]*event: response\.failed/)
+      t.notMatch(streamed.text, /response\.completed/)
+      t.match(whole.answers[0], { status: 503, error: { code: 'storage_unavailable' } })
+    }
+    t.same(breaches(rig, [streamed, whole]), [])
+  }
+})
+
+test('a client that leaves while its answer is stored gets nothing more, and the answer is stored', async (t) => {
+  const { store: memory } = createMemoryStore()
+  const { store, release } = createSlowStore(memory)
+  const rig = new PipelineRig({ desk: deskOf(store) })
+  const sink = await rig.ask(asking(false))
+  rig.call.stream()
+  await turn()
+  sink.handle?.cancel()
+  release()
+  await turn()
+  t.equal(rig.record.outcome, 'client_gone')
+  t.equal(memory.size, 1)
   t.same(breaches(rig, [sink]), [])
 })

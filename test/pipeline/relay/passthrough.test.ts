@@ -22,6 +22,43 @@ test('the bytes of the upstream pass as they are, wherever they are cut', async 
   }
 })
 
+/** A wire whose answers have ids of the gateway. */
+const STORED = 'openai-responses' as Parameters<typeof relayOptionsFor>[1]
+const OWN = { id: 'resp_ours', store: true, background: false, previous_response_id: null }
+const STORED_FRAMES = [
+  'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"resp_9","store":false,"background":false,"previous_response_id":null}}\n\n',
+  'data: {"type":"response.output_text.delta","sequence_number":1,"delta":"resp_9"}\r\n\r\n',
+  'data: {"type":"response.completed","sequence_number":2,\ndata: "response":{"id":"resp_9","status":"completed","output":[{}]}}\n\n',
+]
+
+test('only frames with a response change, and only what the gateway decides, wherever they are cut', async (t) => {
+  const [created = '', delta = '', completed = ''] = STORED_FRAMES
+  for (const size of [1, 7, 100_000]) {
+    const { options, outlet } = relayOptionsFor(STORED, STORED, { own: OWN })
+    feed(new PassthroughRelay(options), STORED_FRAMES.join(''), size)
+    const shown = created.replace('resp_9', 'resp_ours').replace('"store":false', '"store":true')
+    t.ok(outlet.text.startsWith(shown + delta), outlet.text)
+    const last = outlet.text.slice((shown + delta).length)
+    t.match(last, /^data: \{"type":"response.completed","sequence_number":2,\ndata: "response":\{.*"id":"resp_ours"/)
+    t.notMatch(last, /resp_9/)
+    t.equal(outlet.last, null)
+    const plain = relayOptionsFor(STORED, STORED)
+    feed(new PassthroughRelay(plain.options), STORED_FRAMES.join(''), size)
+    t.equal(plain.outlet.text, created + delta + completed, 'without a decision all bytes pass')
+  }
+})
+
+test('the last frame waits where its answer is to be stored, all before it pass', async (t) => {
+  for (const size of [1, 7, 100_000]) {
+    const { options, outlet } = relayOptionsFor(STORED, STORED, { own: OWN, holdsEnd: true })
+    feed(new PassthroughRelay(options), STORED_FRAMES.join(''), size)
+    t.match(outlet.text, /response\.created[\s\S]*delta/)
+    t.notMatch(outlet.text, /response\.completed/)
+    t.match(outlet.last, /"id":"resp_ours"/)
+    t.equal(outlet.told.at(-1), 'complete')
+  }
+})
+
 test('usage that the client did not ask for is taken out, in one piece or many', async (t) => {
   const { head, content, finish, marker } = STREAMS[OPENAI]
   for (const size of [1, 50, 100_000]) {

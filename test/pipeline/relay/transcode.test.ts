@@ -11,6 +11,19 @@ const PAIRS = [
   [ANTHROPIC, OPENAI],
 ] as const
 
+test('the last frame waits where the answer is to be stored, all before it pass', async (t) => {
+  const { head, content, finish, marker } = STREAMS[ANTHROPIC]
+  for (const size of [1, 64, 100_000]) {
+    const own = { id: 'resp_ours', store: true }
+    const { options, outlet } = relayOptionsFor('openai-responses', ANTHROPIC, { holdsEnd: true, echo: { own } })
+    feed(new TranscodeRelay(options), head + content.join('') + finish + marker, size)
+    t.match(outlet.text, /response\.created.*resp_ours[\s\S]*response\.output_item\.done/)
+    t.notMatch(outlet.text, /response\.completed/)
+    t.match(outlet.last, /^event: response\.completed\ndata: .*"id":"resp_ours"[\s\S]*\n\n$/)
+    t.equal(outlet.told.at(-1), 'complete')
+  }
+})
+
 test('a stream comes out in the client’s form, the same wherever it is cut', async (t) => {
   for (const [surface, wire] of PAIRS) {
     const { head, content, finish, marker } = STREAMS[wire]

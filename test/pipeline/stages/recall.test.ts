@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { errorData } from '../../../src/errors.js'
 import { type ResponseShelf } from '../../../src/pipeline/client.js'
 import { type ExchangeIn } from '../../../src/pipeline/exchange.js'
 import { recall } from '../../../src/pipeline/stages/recall.js'
@@ -58,6 +59,7 @@ function setUp({
       responses: { ids: { create: () => `u${++serial}` }, desk },
       offload: { skim },
       config: { server: { maxBodyBytes } },
+      clock: { unixSec: () => 7 },
     },
     decoded: { facts: { model: 'm' } },
     sink: { keptId: 'str_1' },
@@ -168,4 +170,35 @@ test('a connection has answers of its own: they are found first, and hold what n
   await recall(stored.exchange, decodeText(NEXT))
   await stored.exchange.own?.keep?.(Buffer.from('{}'))
   t.match(await stored.store?.get('a', 'resp_u1'), { id: 'resp_u1' }, 'a stored answer goes to the store alone')
+})
+
+test('an answer whose stream is kept is found while it runs, and as failed where it fails', async (t) => {
+  const request = '{"model":"m","input":"Hi","stream":true,"metadata":{"team":"a"}}'
+  const { exchange, store } = setUp()
+  await recall(exchange, decodeText(request))
+  const show = async (): Promise<unknown> => {
+    const found = await store?.get('a', 'resp_u1')
+    return found == null ? null : { ...JSON.parse(Buffer.from(found.response).toString()), streamId: found.streamId }
+  }
+  exchange.own?.began?.(null)
+  exchange.own?.settled?.(errorData('upstream_cut'))
+  t.equal(await show(), null, 'a stream that is not kept is of no use to anyone later')
+  exchange.own?.began?.('str_1')
+  t.match(await show(), {
+    ...{ id: 'resp_u1', status: 'in_progress', created_at: 7, model: 'm', metadata: { team: 'a' }, streamId: 'str_1' },
+  })
+  exchange.own?.settled?.(null)
+  t.match(await show(), { status: 'in_progress' }, 'a complete answer was stored before its end')
+  exchange.own?.settled?.(errorData('upstream_cut'))
+  t.match(await show(), { status: 'failed', error: { message: /ended the connection/ } })
+})
+
+test('what was decided before stays as it is', (t) => {
+  const { exchange } = setUp()
+  const own = { members: { id: 'resp_given' }, keep: null, isPrivate: true }
+  ;(exchange as { own: unknown }).own = own
+  const decoded = decodeText('{"model":"m","input":"Hi"}')
+  t.equal(recall(exchange, decoded), decoded)
+  t.equal(exchange.own, own)
+  t.end()
 })

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { errorData } from '../../../src/errors.js'
 import { stored } from '../../../src/protocols/openai-responses/stored.js'
 import { parseRequestBody } from '../../../src/wire/body/members.js'
 
@@ -125,5 +126,41 @@ test('an id that is not found is named, shortened where it is long; the code of 
   })
   t.same(stored.encodeDeleted('resp_1'), { id: 'resp_1', object: 'response', deleted: true })
   t.equal(stored.encodeId('abc'), 'resp_abc')
+  t.end()
+})
+
+test('an answer that is not complete has every member, its state, and no output', (t) => {
+  const own = { id: 'resp_1', store: true, background: true, previous_response_id: null }
+  const head = { own, model: 'm', createdSec: 7 }
+  const failed = stored.encodeState({ ...head, status: 'failed', error: errorData('upstream_cut') }, null)
+  t.match(failed, { ...own, status: 'failed', created_at: 7, model: 'm', output: [], usage: null })
+  t.match(failed.error, { code: /./, message: /ended the connection/ })
+  const echo = { request: { metadata: { a: 'b' } }, names: {} }
+  t.match(stored.encodeState({ ...head, status: 'queued', error: null }, echo), {
+    ...{ status: 'queued', error: null, metadata: { a: 'b' }, id: 'resp_1' },
+  })
+  t.end()
+})
+
+test('its state is read from its text, and changed there', (t) => {
+  const stateOf = (text: string) => stored.readState(Buffer.from(text))
+  t.same(stateOf('{"status":"queued","background":true}'), { isOver: false, isCancelled: false, isBackground: true })
+  t.same(stateOf('{"status" : "in_progress"}'), { isOver: false, isCancelled: false, isBackground: false })
+  const cancelled = stored.withCancelled(Buffer.from('{ "n": 1.50, "status":"queued" }'))
+  t.equal(Buffer.from(cancelled).toString(), '{ "n": 1.50, "status":"cancelled" }')
+  t.match(stored.readState(cancelled), { isOver: true, isCancelled: true })
+  const none = Buffer.from('x')
+  t.equal(stored.withCancelled(none), none)
+  t.match(stored.notBackground().data, { status: 400, message: /background: true/ })
+  t.end()
+})
+
+test('the number of an event is its own, whatever its texts say', (t) => {
+  const sequenceOf = (text: string) => stored.sequenceOf(Buffer.from(text))
+  t.equal(sequenceOf('event: x\ndata: {"type":"x","sequence_number":12}\n\n'), 12)
+  t.equal(sequenceOf('data: {"sequence_number" : 3,"delta":"a"}\n\n'), 3)
+  const text = JSON.stringify({ delta: '"sequence_number":99', sequence_number: 4 })
+  t.equal(sequenceOf(`data: ${text}\n\n`), 4)
+  t.equal(sequenceOf(': ping\n\n'), null)
   t.end()
 })

@@ -79,3 +79,30 @@ test('a store that fails is no answer that is missing', async (t) => {
   const { ask } = await start(t, createDeadStore())
   for (const method of ['GET', 'DELETE']) t.match((await ask('resp_1', method)).error, { code: 'storage_unavailable' })
 })
+
+test('only what runs in the background is cancelled, wherever it runs; what has ended stays as it is', async (t) => {
+  const { store } = createMemoryStore()
+  const { ask } = await start(t, store)
+  const put = (id: string, response: object): void =>
+    store.put(storedResponse(id, { ...MINE, response: Buffer.from(JSON.stringify({ id, ...response })) }), CAPS)
+  put('resp_1', { status: 'in_progress', background: false })
+  put('resp_2', { status: 'completed', background: true })
+  put('resp_3', { status: 'in_progress', background: true })
+  t.match((await ask('resp_1/cancel', 'POST')).error, { code: 'invalid_request', message: /background: true/ })
+  t.match(JSON.parse((await ask('resp_2/cancel', 'POST')).text), { status: 'completed' })
+  t.match(JSON.parse((await ask('resp_3/cancel', 'POST')).text), { id: 'resp_3', status: 'cancelled' })
+  t.match(JSON.parse((await ask('resp_3')).text), { status: 'cancelled' })
+  t.match((await ask('resp_4/cancel', 'POST')).error, { code: 'not_found' })
+})
+
+test('events that were never kept are gone; a wrong number is named', async (t) => {
+  const { store } = createMemoryStore()
+  const { ask } = await start(t, store)
+  store.put(storedResponse('resp_1', MINE), CAPS)
+  store.put(storedResponse('resp_2', { ...MINE, streamId: 'str_00gone' }), CAPS)
+  for (const id of ['resp_1', 'resp_2']) {
+    t.match((await ask(`${id}?stream=true`)).error, { code: 'stream_gone', status: 410 })
+    t.equal((await ask(`${id}?stream=false`)).status, 200)
+  }
+  t.match((await ask('resp_1?stream=true&starting_after=x')).error, { param: 'starting_after' })
+})

@@ -53,7 +53,7 @@ export type ResponseHead = {
   readonly id: string
   readonly createdSec: number
   readonly model: string
-  readonly status: 'in_progress' | 'completed' | 'incomplete' | 'failed'
+  readonly status: 'queued' | 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled'
   readonly incompleteReason?: string | null
   readonly error?: { readonly code: string; readonly message: string } | null
   /** Null until the end. */

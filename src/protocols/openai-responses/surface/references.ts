@@ -25,8 +25,8 @@ export function refuseReferences(body: JsonObject): void {
         'Conversation not found. Conversations are not supported: use previous_response_id, or send the whole conversation as input.',
     })
   }
-  if (body.background === true) {
-    throw refusal('background', UNSUPPORTED, { message: 'Background responses are not supported.' })
+  if (body.background === true && body.store === false) {
+    throw refusal('background', UNSUPPORTED, { message: "A background response must be stored: leave out 'store'." })
   }
   if (isSet(body.prompt)) {
     throw refusal('prompt', UNSUPPORTED, { message: `'prompt' is not supported. ${NOT_YOURS}.` })

@@ -1,0 +1,150 @@
+// One run without a client: an exchange of the pipeline whose answer goes to the store, under an id that its client has. The store shows
+// how far it is; the first end counts, whether the answer is complete, fails, is cancelled or deleted.
+//
+//   queued --run--> in_progress --> completed | incomplete | failed
+//      '---------------'-------- cancel --> cancelled
+import { GatewayError, toGatewayError } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
+import { type JsonObject } from '../../model/json.js'
+import { type ExchangeHandle, type OwnAnswer } from '../../pipeline/client.js'
+import { type OwnMembers, type StoredAnswers } from '../../protocols/contract/stored.js'
+import { type ResponseDesk } from '../../responses/response-desk.js'
+import { type StoredResponse } from '../../responses/store.js'
+import { type BackgroundAnswer } from '../context.js'
+
+export type BackgroundRunOptions = {
+  readonly members: OwnMembers
+  readonly owner: string
+  readonly model: string
+  readonly createdSec: number
+  readonly input: Uint8Array
+  readonly echo: JsonObject | null
+  readonly stored: StoredAnswers
+  readonly desk: ResponseDesk
+  /** Starts the exchange. May throw. */
+  readonly start: (own: OwnAnswer) => ExchangeHandle
+  /** Stops an exchange whose stream has begun. */
+  readonly stopStream: () => void
+}
+
+/** How often a run looks whether another event loop or node has cancelled it. */
+const WATCH_MS = 1000
+const GONE = new GatewayError('client_gone', { message: 'The response was cancelled.' })
+
+type Status = 'queued' | 'in_progress' | 'failed' | 'cancelled'
+
+export class BackgroundRun implements BackgroundAnswer {
+  readonly #options: BackgroundRunOptions
+  #streamId: string | null = null
+  #handle: ExchangeHandle | null = null
+  #isOver = false
+  #onOver: () => void = () => undefined
+
+  constructor(options: BackgroundRunOptions) {
+    this.#options = options
+  }
+
+  get id(): string {
+    return this.#options.members.id
+  }
+
+  get owner(): string {
+    return this.#options.owner
+  }
+
+  /** The answer in this state, as text. */
+  show(status: Status, error: ErrorData | null = null): Buffer {
+    const { stored, members: own, model, createdSec, echo } = this.#options
+    return Buffer.from(JSON.stringify(stored.encodeState({ own, model, createdSec, status, error }, echo)))
+  }
+
+  /** Stores it in this state; returns what failed. */
+  commit(status: Status, error: ErrorData | null = null): GatewayError | null | Promise<GatewayError | null> {
+    return this.#options.desk.commit(this.#record(this.show(status, error)))
+  }
+
+  /** Resolves when its exchange has settled. Never rejects. */
+  async run(): Promise<void> {
+    if (this.#isOver) return
+    const over = new Promise<void>((resolve) => {
+      this.#onOver = resolve
+    })
+    const watch = setInterval(() => void this.#look(), WATCH_MS)
+    watch.unref()
+    try {
+      await this.commit('in_progress')
+      if (this.#isOver) return
+      this.#handle = this.#options.start(this.#own())
+      await over
+    } catch (thrown) {
+      await this.#fail(toGatewayError(thrown).data)
+    } finally {
+      clearInterval(watch)
+    }
+  }
+
+  /** False if it has ended already. */
+  async cancel(): Promise<boolean> {
+    if (this.#isOver) return false
+    this.forget()
+    await this.commit('cancelled')
+    return true
+  }
+
+  /** Ends it, and leaves the store as it is. */
+  forget(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#options.stopStream()
+    this.#handle?.cancel()
+    this.#onOver()
+  }
+
+  #own(): OwnAnswer {
+    const { members } = this.#options
+    return {
+      members,
+      isPrivate: true,
+      keep: (answer) => this.#keep(answer),
+      began: (streamId) => {
+        this.#streamId = streamId
+        void this.commit('in_progress')
+      },
+      settled: (error) => void this.#settle(error),
+    }
+  }
+
+  async #keep(answer: Uint8Array): Promise<GatewayError | null> {
+    await this.#look()
+    if (this.#isOver) return GONE
+    this.#isOver = true
+    return await this.#options.desk.commit(this.#record(answer))
+  }
+
+  async #settle(error: ErrorData | null): Promise<void> {
+    if (error !== null) await this.#fail(error)
+    this.#onOver()
+  }
+
+  async #fail(error: ErrorData): Promise<void> {
+    if (this.#isOver) return
+    this.#isOver = true
+    await this.commit('failed', error)
+  }
+
+  /** Cancelled or deleted elsewhere? */
+  async #look(): Promise<void> {
+    const { desk, stored } = this.#options
+    try {
+      const found = await desk.get(this.owner, this.id)
+      if (found === null || stored.readState(found.response).isCancelled) this.forget()
+    } catch {
+      // While the store is unavailable, nobody can have cancelled it.
+    }
+  }
+
+  #record(response: Uint8Array): Omit<StoredResponse, 'expiresAtMs'> {
+    const { owner, model, input } = this.#options
+    return { id: this.id, owner, model, input, response, streamId: this.#streamId }
+  }
+}

@@ -1,0 +1,73 @@
+import { test } from 'tap'
+import { BackgroundRuns } from '../../../src/server/background/background-runs.js'
+import { createRun, turn } from '../../helpers/background.js'
+
+const CAPS = { concurrency: 1, maxPending: 3, maxPendingPerKey: 2 }
+
+function setUp() {
+  const runs = new BackgroundRuns()
+  const add = (id: string, owner = 'a') => {
+    const made = createRun(id, { owner })
+    runs.add(made.run, CAPS)
+    return made
+  }
+  return { runs, add }
+}
+
+test('one after the other, in the order in which they came', async (t) => {
+  const { runs, add } = setUp()
+  const [first, second] = [add('r1'), add('r2')]
+  runs.enqueue(first.run, CAPS)
+  runs.enqueue(second.run, CAPS)
+  await turn()
+  t.same([first.told, second.told], [['started'], []])
+  first.settle(null)
+  await turn()
+  await turn()
+  t.same(second.told, ['started'])
+  t.equal(runs.size, 1)
+  second.settle(null)
+  await turn()
+  await turn()
+  t.equal(runs.size, 0)
+})
+
+test('only its owner finds one', (t) => {
+  const { runs, add } = setUp()
+  const { run } = add('r1')
+  t.equal(runs.find('a', 'r1'), run)
+  t.equal(runs.find('b', 'r1'), null)
+  t.equal(runs.find('a', 'r2'), null)
+  runs.remove(run)
+  t.equal(runs.find('a', 'r1'), null)
+  t.end()
+})
+
+test('as many as may run or wait: of one key, and of all', (t) => {
+  const { runs, add } = setUp()
+  add('r1')
+  const { run } = add('r2')
+  t.throws(() => add('r3'), { message: /maxPendingPerKey/, data: { code: 'rate_limited', retryAfterMs: 5000 } })
+  add('r4', 'b')
+  t.throws(() => add('r5', 'c'), { message: /background.maxPending\)/, data: { code: 'overloaded' } })
+  runs.remove(run)
+  add('r5', 'c')
+  t.equal(runs.size, 3)
+  t.end()
+})
+
+test('one that is cancelled while it waits makes room, and takes no turn', async (t) => {
+  const { runs, add } = setUp()
+  const [first, second] = [add('r1'), add('r2')]
+  const third = add('r3', 'b')
+  for (const { run } of [first, second, third]) runs.enqueue(run, CAPS)
+  await second.run.cancel()
+  first.settle(null)
+  for (let i = 0; i < 5; i++) await turn()
+  t.same(second.told, ['stream stopped'])
+  await turn()
+  first.settle(null)
+  for (let i = 0; i < 5; i++) await turn()
+  t.same(third.told, ['started'])
+  third.settle(null)
+})
