@@ -111,6 +111,7 @@ export async function startSluice(upstream: string, variant: SluiceVariant = {})
 function providersAt(upstream: string): object {
   return {
     openai: { protocol: 'openai-chat', baseUrl: `${upstream}/v1`, apiKey: 'sk-bench' },
+    responses: { protocol: 'openai-responses', baseUrl: `${upstream}/v1`, apiKey: 'sk-bench' },
     anthropic: { protocol: 'anthropic-messages', baseUrl: `${upstream}/v1`, apiKey: 'sk-bench' },
     gemini: { protocol: 'google-gemini', baseUrl: `${upstream}/v1beta`, apiKey: 'sk-bench' },
     ollama: { protocol: 'ollama-chat', baseUrl: upstream },

@@ -21,8 +21,10 @@ function value(text: string, scenario: string, unit: string, most: number, conte
 const TRANSLATED = [
   ...['openai from anthropic, text', 'openai from anthropic, tool', 'anthropic from openai, text'],
   ...['anthropic from openai, tool', 'openai from gemini, text', 'openai from ollama, text'],
+  ...['openai from responses, text', 'responses from openai, text', 'responses from openai, tool'],
+  ...['responses from anthropic, text', 'responses from gemini, text', 'responses from ollama, text'],
 ]
-const PASSED = ['openai, 100 events', 'openai, 1,000 events', 'anthropic, 100 events']
+const PASSED = ['openai, 100 events', 'openai, 1,000 events', 'anthropic, 100 events', 'responses, 100 events']
 /** At a model's pace: the headline. */
 const PACED = ['openai, 100 events at 20 ms', 'openai, 2,000 streams at 200 ms']
 

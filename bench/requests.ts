@@ -1,13 +1,13 @@
-// What the generators ask: one chat in the words of four APIs. A gateway is asked in its client's API, all others in the
+// What the generators ask: one chat in the words of five APIs. A gateway is asked in its client's API, all others in the
 // upstream's own, so that both bring the same events of the same upstream.
 import { agentMembers } from './agent-request.js'
 import { type Contender } from './contenders.js'
 
-export type Api = 'openai' | 'anthropic' | 'gemini' | 'ollama'
+export type Api = 'openai' | 'responses' | 'anthropic' | 'gemini' | 'ollama'
 
 export type Ask = {
   /** Null: the same as the upstream's. */
-  readonly client?: 'openai' | 'anthropic'
+  readonly client?: 'openai' | 'responses' | 'anthropic'
   readonly upstream?: Api
   /** Tokens to answer; streamed, each is an event. */
   readonly tokens: number
@@ -68,6 +68,15 @@ const SPOKEN: Readonly<Record<Api, Spoken>> = {
       ...(ask.stream === false ? {} : { stream: true, stream_options: { include_usage: true } }),
       ...(ask.isTool === true ? { tools: [{ type: 'function', function: toolOf(ask) }] } : {}),
       ...(ask.isAgent === true ? agentMembers() : {}),
+    }),
+  },
+  responses: {
+    ...{ headers: {}, marker: 'data: ', contentMarker: 'output_text.delta', end: '"truncation"' },
+    path: () => '/v1/responses',
+    // Not stored: what is measured is the way of a stream.
+    body: (model, ask) => ({
+      ...{ model, stream: ask.stream !== false, store: false, max_output_tokens: ask.tokens, input: promptOf(ask) },
+      ...(ask.isTool === true ? { tools: [{ type: 'function', ...toolOf(ask) }] } : {}),
     }),
   },
   anthropic: {

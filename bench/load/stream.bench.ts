@@ -16,6 +16,11 @@ const UNPACED: readonly Plan[] = [
     ask: { client: 'anthropic', tokens: 100 },
     load: { streams: 600, concurrency: 16 },
   },
+  {
+    scenario: 'S3 responses, 100 events',
+    ask: { client: 'responses', tokens: 100 },
+    load: { streams: 600, concurrency: 16 },
+  },
 ]
 /**
  * As models write: each event is a read and a write of its own. The second is as many events a second of ten times as many streams:

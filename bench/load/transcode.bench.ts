@@ -16,6 +16,12 @@ const PAIRS: readonly (readonly [string, Ask])[] = [
   ['openai from anthropic, tool', { client: 'openai', upstream: 'anthropic', tokens: TOKENS, isTool: true }],
   ['anthropic from openai, text', { client: 'anthropic', upstream: 'openai', tokens: TOKENS }],
   ['anthropic from openai, tool', { client: 'anthropic', upstream: 'openai', tokens: TOKENS, isTool: true }],
+  ['openai from responses, text', { client: 'openai', upstream: 'responses', tokens: TOKENS }],
+  ['responses from openai, text', { client: 'responses', upstream: 'openai', tokens: TOKENS }],
+  ['responses from openai, tool', { client: 'responses', upstream: 'openai', tokens: TOKENS, isTool: true }],
+  ['responses from anthropic, text', { client: 'responses', upstream: 'anthropic', tokens: TOKENS }],
+  ['responses from gemini, text', { client: 'responses', upstream: 'gemini', tokens: TOKENS }],
+  ['responses from ollama, text', { client: 'responses', upstream: 'ollama', tokens: TOKENS }],
   ['openai from gemini, text', { client: 'openai', upstream: 'gemini', tokens: TOKENS }],
   ['openai from ollama, text', { client: 'openai', upstream: 'ollama', tokens: TOKENS }],
 ]
