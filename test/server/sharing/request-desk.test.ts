@@ -78,6 +78,8 @@ test('what is not equal, or opts out, runs by itself', async (t) => {
   }
   await rig.ask({ cacheControl: 'no-cache' })
   t.equal(rig.calls, 2 + others.length, 'it follows none, though another has opted out as well')
+  await rig.ask({ parameterHeaders: { 'x-sluice-timeout-ms': '1000' } })
+  t.equal(rig.calls, 3 + others.length, 'nor does one with the same time limit as another')
 })
 
 test('a gateway without coalesce shares nothing', async (t) => {

@@ -6,7 +6,7 @@ import { FOREIGN_KEY, type SharedAsking, SharingRig, WHOLE_STREAM } from '../../
 
 const TTL_MS = 60_000
 const CACHE = { coalesce: false, cache: { ttlMs: TTL_MS, scope: 'key' } } as const
-const { head, content } = STREAMS[OPENAI]
+const { head, content, finish, marker } = STREAMS[OPENAI]
 
 async function answered(rig: SharingRig, asking: SharedAsking = {}) {
   const client = await rig.ask(asking)
@@ -78,6 +78,14 @@ test('the request decides by Cache-Control', async (t) => {
   t.equal(rig.calls, 5)
   t.equal((await answered(rig)).header('age'), '0', 'as no-cache does')
   t.equal(rig.calls, 5)
+})
+
+test('an answer that was asked for within a time limit is not kept, and a limit takes none', async (t) => {
+  const rig = new SharingRig(t, CACHE)
+  const hasty = { parameterHeaders: { 'x-sluice-timeout-ms': '1000' } }
+  await answered(rig, hasty)
+  await answered(rig, hasty)
+  t.equal(rig.calls, 2)
 })
 
 test('only complete answers are kept', async (t) => {
@@ -154,6 +162,20 @@ test('a stream or an answer that is too large for it is delivered and not kept',
   await turn()
   t.equal(rig.pipe.record.outcome, 'complete')
   t.equal(rig.cache.size, 0)
+})
+
+test('a stream that has lost its beginning before its end is not kept', async (t) => {
+  const rig = new SharingRig(t, CACHE, { maxStreamBytes: 3000 })
+  await rig.ask()
+  rig.pipe.call.head().send(head)
+  for (let i = 0; i < 100; i++) rig.pipe.call.send(content[0])
+  await turn()
+  await turn()
+  rig.pipe.call.send(finish, marker).end()
+  await turn()
+  t.match(rig.pipe.record, { outcome: 'complete' })
+  await rig.ask()
+  t.equal(rig.calls, 2)
 })
 
 test('a hit of a request that asked to come back is kept like any stream', async (t) => {
