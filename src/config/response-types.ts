@@ -16,4 +16,6 @@ export type ResponsesConfig = {
   }
   /** What becomes of a complete answer that cannot be stored. */
   readonly onStoreDown: 'fail' | 'forward'
+  /** Clients may open WebSockets on the path of the API. */
+  readonly webSocket: boolean
 }

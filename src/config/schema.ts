@@ -725,6 +725,11 @@ const Responses = section('Answers of the Responses API that clients may continu
     description:
       'What becomes of a complete answer that cannot be stored within a second: it ends with an error, or it is sent, with a line in the log, and cannot be continued.',
   }),
+  webSocket: Type.Boolean({
+    default: true,
+    description:
+      'WebSocket mode on /v1/responses. False: an upgrade there is answered with 426, and clients send POST.',
+  }),
 })
 
 const Content = section('Images and documents in requests.', {

@@ -55,6 +55,8 @@ export type ViewOptions = {
   readonly reserve?: Reserve
   /** Absent: no chat becomes a job by default. */
   readonly jobs?: JobPolicy
+  /** Surfaces with a mode for WebSockets have them; by default they do. */
+  readonly hasSocketMode?: boolean
   /** Absent or null: no stream is kept. */
   readonly keep?: KeepPolicy | null
   /** Absent: nothing runs without its client. */
@@ -217,6 +219,7 @@ function createView(options: ViewOptions, { keptStreams: streams, sharing }: Loo
     proxies: new TrustedProxies(config.trustedProxies),
     readerStallMs: config.readerStallMs,
     maxChatsPerSocket: config.maxChatsPerSocket,
+    hasSocketMode: options.hasSocketMode ?? true,
     models,
     model,
     providers,

@@ -60,6 +60,8 @@ export type FrontView = {
   readonly proxies: TrustedProxies
   readonly readerStallMs: number
   readonly maxChatsPerSocket: number
+  /** Clients of surfaces with a mode for WebSockets may open them. */
+  readonly hasSocketMode: boolean
   readonly models: ModelSource
   readonly model: ModelLookup
   readonly providers: () => readonly ProviderStatus[]

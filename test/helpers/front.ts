@@ -78,6 +78,9 @@ export async function startFront(t: Teardown, { script, config, options }: Front
     webSocketSurface: fakeSurface,
     webSocketApis: new Map([['fake', fakeSurface]]),
     parameterHeaders: ['x-parameter'],
+    decode: () => {
+      throw new Error('not here')
+    },
     requestIdSeed: 'seed1234',
     pipeline,
     models: () => [

@@ -15,6 +15,7 @@ import { type UsageReport } from '../../model/usage.js'
 import { type EmbeddingsSurface, type EndpointDialects, type EndpointFacts } from '../endpoints/endpoint.js'
 import { type SurfaceDescription } from './description.js'
 import { type FixedDocument, type ModelListing, type PathPrefix } from './listing.js'
+import { type SocketMode } from './socket-mode.js'
 import { type OwnMembers, type StateFacts, type StoredAnswers } from './stored.js'
 
 export type Protocol = {
@@ -101,6 +102,8 @@ export type Surface = {
   readonly endpoint?: SurfaceEndpoint
   /** Set if its answers are stored, under ids of the gateway. */
   readonly stored?: StoredAnswers
+  /** Set if its clients may speak on a WebSocket: how. */
+  readonly socketMode?: SocketMode
   /** For the API's document, for all routes of this surface; built on demand. */
   readonly describe?: () => SurfaceDescription
 }
@@ -150,7 +153,10 @@ export type SurfaceRoute = {
   readonly streams?: true
   /** Answers with the number of input tokens, by estimate, and runs nothing: `encodeCount` has its form. */
   readonly counts?: true
-  /** Its clients may try a WebSocket on the same path first: GET is answered with 426, after which they send POST. */
+  /**
+   * Its clients may open a WebSocket on the same path, where the surface has a `socketMode` and it is on; else GET is answered with 426,
+   * after which they send POST.
+   */
   readonly isTriedByWebSocket?: true
 }
 export type Framing = 'sse' | 'ndjson'

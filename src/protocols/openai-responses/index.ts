@@ -12,6 +12,7 @@ import { ResponsesObserver } from './dialect/observer.js'
 import { ResponsesDecoder } from './dialect/stream-decoder.js'
 import { encodeResponseId } from './ids.js'
 import { decodeResponse, encodeResponse, readFinish, readUsage } from './response.js'
+import { socketMode } from './socket-mode.js'
 import { stored } from './stored.js'
 import { decodeRequest } from './surface/decode-request.js'
 import { describe } from './surface/describe.js'
@@ -41,6 +42,7 @@ const surface: Surface = Object.freeze({
   encodeErrorFrame,
   describe,
   stored,
+  socketMode,
 })
 
 /** For a stream that has sent nothing but keepalives. */

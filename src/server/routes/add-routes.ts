@@ -7,7 +7,11 @@ import { type ServerContext } from '../context.js'
 import { type TemplatedApp } from '../engine/engine.js'
 import { type Act, createRoute, createTakeChat, type EngineRoute, type TakeBody } from '../http/http.js'
 import { createTakeBody } from '../intake/job-intake.js'
-import { createWebSocket } from '../websocket/websocket.js'
+import { createJsonCodec, createMsgpackCodec } from '../websocket/codec.js'
+import { Lanes } from '../websocket/lanes.js'
+import { talkChats } from '../websocket/messages.js'
+import { type DecodeBody } from '../websocket/warm-up.js'
+import { createWebSocket, type WebSocketOptions } from '../websocket/websocket.js'
 import { type ChatActs, createChatRoute, PROVIDER_PART } from './chat-route.js'
 import { createOpenApi, type RouteRow } from './openapi.js'
 import {
@@ -22,6 +26,7 @@ import {
   prefixedPaths,
   prefixedSurface,
   rowsOf,
+  SEND_POST,
   storedPaths,
   streamPaths,
   webSocketPaths,
@@ -36,6 +41,10 @@ export type RouteOptions = PathOptions & {
   readonly webSocketSurface: Surface
   /** What they may name. */
   readonly webSocketApis: ReadonlyMap<string, Surface>
+  /** Parses and validates a body that becomes no exchange. */
+  readonly decode: DecodeBody
+  /** How long a WebSocket of a surface's own mode may last; an hour by default. */
+  readonly maxSocketAgeMs?: number
   /** Of this package, for the API's document. */
   readonly version: () => string
   readonly renderMetrics: () => Promise<string>
@@ -46,10 +55,15 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   const { metrics } = options
   const { maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = options.config
   const { webSocketSurface: surface, webSocketApis: apis, surfaces } = options
-  const socket = { surface, apis, surfaces, maxReaderLagBytes }
+  const socket: Omit<WebSocketOptions, 'maxMessageBytes'> = {
+    ...{ surface, maxReaderLagBytes, codecs: [createJsonCodec(), createMsgpackCodec()] },
+    idleTimeoutSec: CHATS_IDLE_SEC,
+    talk: (ws) => talkChats({ front, surface, apis, surfaces, ws }),
+  }
   const ordinaryBytes = Math.min(maxMessageBytes, maxBodyBytes)
   app.ws('/v1/ws', createWebSocket(front, { ...socket, maxMessageBytes: ordinaryBytes }))
   app.ws('/v1/ws/large', createWebSocket(front, { ...socket, maxMessageBytes: maxBodyBytes }))
+  for (const each of surfaces) addSocketMode(app, front, each, options)
   const paths: Path[] = [
     ...chatPaths(options),
     ...prefixedPaths(options),
@@ -83,6 +97,30 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
 function createTake(front: ServerContext, jobDoor: RouteOptions['jobDoor']): TakeBody | null {
   if (jobDoor === undefined) return null
   return createTakeBackground({ front, decode: jobDoor.decode, unixSec }, createTakeBody(jobDoor))
+}
+
+/** The engine pings 16 s before the end: a socket that is silent is closed after two minutes. */
+const CHATS_IDLE_SEC = 120
+/** So the engine pings after 24 s: proxies between clients of this mode and the vendor are used to one at least every 30 s. */
+const LANES_IDLE_SEC = 40
+/** The vendor's limit. */
+const MAX_AGE_MS = 60 * 60 * 1000
+
+/** WebSockets on the paths of a surface whose clients speak on them. */
+function addSocketMode(app: TemplatedApp, front: ServerContext, surface: Surface, options: RouteOptions): void {
+  const { socketMode: mode, stored, routes } = surface
+  if (mode === undefined || stored === undefined) return
+  const { maxBodyBytes, maxReaderLagBytes } = options.config
+  const { decode, maxSocketAgeMs = MAX_AGE_MS } = options
+  const lanes = { surface, mode, stored, decode, maxShelfBytes: maxBodyBytes, maxAgeMs: maxSocketAgeMs }
+  const behavior = createWebSocket(front, {
+    ...{ surface, maxReaderLagBytes, codecs: [{ ...createJsonCodec(), name: mode.subprotocol }] },
+    maxMessageBytes: maxBodyBytes,
+    idleTimeoutSec: LANES_IDLE_SEC,
+    talk: (ws, socket) => new Lanes(front, lanes, ws, socket),
+    elsewhere: { error: SEND_POST, isOff: (view) => !view.hasSocketMode },
+  })
+  for (const { path, isTriedByWebSocket } of routes) if (isTriedByWebSocket === true) app.ws(path, behavior)
 }
 
 /** Adds all routes of the separate metrics listener. */

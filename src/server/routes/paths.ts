@@ -80,7 +80,7 @@ export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
     // Beside the lists of models.
     if (choices.some(({ route }) => namesModel(route))) return []
     if (choices.some(({ route }) => route.isTriedByWebSocket === true)) {
-      return [{ path, choices, surface, get: plain(refuseUpgrade, 'noWebSocket') }]
+      return [{ path, choices, surface, get: plain(refuseUpgrade, 'turnsWebSocket') }]
     }
     if (jobDoor === undefined || jobDoor.surface.routes[0]?.path !== path) return [{ path, choices, surface }]
     const prefix = `${path}/`
@@ -203,6 +203,7 @@ export function documentPath(create: (hasKeys: boolean) => JsonObject): Path {
   return { path: '/openapi.json', get: plain(answerOpenApi(create), 'document') }
 }
 
+const UPGRADE_REQUIRED = 426
 /** RFC 9110, 15.5.22, and RFC 6455, 4.4. */
 const UPGRADE_HEADERS = [['upgrade', 'websocket'] as const, ['sec-websocket-version', '13'] as const]
 
@@ -214,18 +215,22 @@ const refuseWithoutUpgrade: Act = (exchange) => {
   exchange.reject(error, UPGRADE_HEADERS)
 }
 
-const UPGRADE_REQUIRED = 426
-
 /**
- * For clients that try a WebSocket before they send POST: on 426 they fall back at once, while 404 and 405 are retried several times
- * (llxprt-code#3047, codex-lb#1886).
+ * For clients that try a WebSocket before they send POST: on 426 they fall back at once, while 404, 405, 429 and 503 are retried several
+ * times (llxprt-code#3047, codex-lb#1886). So it is the answer where WebSocket mode is off, and where there is no room for a socket.
  */
+export const SEND_POST = GatewayError.shared('invalid_request', {
+  status: UPGRADE_REQUIRED,
+  message: 'No WebSocket is available on this route at present: send POST.',
+})
+
 const refuseUpgrade: Act = (exchange) => {
   exchange.reject(
     new GatewayError('invalid_request', {
       status: UPGRADE_REQUIRED,
-      message: 'WebSocket mode is not available on this route: send POST. Stored answers are found by id.',
+      message: 'GET opens a WebSocket here; without an upgrade send POST. Stored answers are found by id.',
     }),
+    UPGRADE_HEADERS,
   )
 }
 

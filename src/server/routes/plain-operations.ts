@@ -166,13 +166,17 @@ export const PLAIN_OPERATIONS = Object.freeze({
   },
   webSocket: webSocket('Open a WebSocket for concurrent chats'),
   largeWebSocket: webSocket('Open a WebSocket for concurrent chats with messages of up to server.maxBodyBytes'),
-  noWebSocket: {
-    ...OPEN,
+  turnsWebSocket: {
     tags: ['WebSocket'],
-    summary: 'Answer a client that tries a WebSocket first: 426, so that it sends POST instead',
+    summary: 'Open a WebSocket whose turns are requests of this path',
+    description:
+      'The client sends {"type":"response.create", ...the body of a POST, "stream_id", "generate"}; the server sends the events of the stream as JSON text. Turns of one stream_id follow each other, others run side by side. An error is {"type":"error","status","error","stream_id"}. Browsers pass the key as a subprotocol, bearer.KEY, beside sluice.responses.v1.',
     responses: {
+      '101': { description: 'The WebSocket is open' },
+      '401': UNAUTHENTICATED,
+      '403': refusal('The origin is not allowed to connect.', 'forbidden'),
       '426': refusal(
-        'WebSocket mode is not available on this route: send POST. Stored answers are found by id.',
+        'GET opens a WebSocket here; without an upgrade send POST. Stored answers are found by id.',
         'invalid_request',
       ),
     },

@@ -2,40 +2,16 @@
 // affect another.
 import { errorData, GatewayError, toGatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
-import { type KeyIdentity, QUEUE_HEADER } from '../../pipeline/client.js'
-import { type Answer } from '../../pipeline/sink.js'
+import { QUEUE_HEADER } from '../../pipeline/client.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { offsetAfterNumber } from '../../streams/access/cursor.js'
 import { CROWDED, ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
-import { type ClientOrigin } from '../../telemetry/records.js'
-import { type FrontView, type Keeping, type Reservation, refuseEarly, type ServerContext } from '../context.js'
+import { type Keeping, refuseEarly, type ServerContext } from '../context.js'
 import { type WebSocket } from '../engine/engine.js'
-import { type MessageAllowance } from '../engine/turn-guard.js'
-import { type WsCodec } from './codec.js'
 import { type ClientFrame } from './frame.js'
 import { WsSink } from './sink.js'
 import { type WsSocket } from './socket.js'
-
-/** What the engine keeps for a socket. */
-export type SocketState = {
-  /** As the view knows it; a socket may outlive both. */
-  key: KeyIdentity
-  view: FrontView
-  readonly codec: WsCodec
-  readonly parameterHeaders: Readonly<Record<string, string>>
-  /** Released when the socket closes. */
-  readonly reservation: Reservation
-  /** Facts of the upgrade for the log line of each chat. */
-  readonly origin: ClientOrigin
-  /** The other side's address, read from the upgrade: builds of the engine from 20.69 on have none for a WebSocket. */
-  readonly address: Uint8Array
-  /** The id of the socket in the log. */
-  readonly connection: string
-  readonly allowance: MessageAllowance
-  /** The socket is closed as soon as it is open: a browser shows a page the code of a close, but no status of an upgrade. */
-  readonly refusal: Answer | null
-  socket: WsSocket<SocketState> | null
-}
+import { originOf, renew, type SocketState, type Talk } from './socket-state.js'
 
 const MAX_ID_LENGTH = 128
 
@@ -51,8 +27,13 @@ export type Speaker = {
   readonly ws: WebSocket<SocketState>
 }
 
+/** Chats on one socket. */
+export function talkChats(speaker: Speaker): Talk {
+  return { take: (message, isBinary) => takeMessage(speaker, message, isBinary), closed: () => undefined }
+}
+
 /** Does what one message says. An error in it is answered, and ends nothing but its own chat. */
-export function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): void {
+function takeMessage(speaker: Speaker, bytes: ArrayBuffer, isBinary: boolean): void {
   const { codec, socket } = speaker.ws.getUserData()
   if (socket === null) return
   let id: string | null = null
@@ -241,18 +222,6 @@ function followKept({ socket, keeping, surfaces, id }: Following, log: ReadableL
 function answerUnknown(socket: WsSocket<SocketState>, id: string): void {
   const error = { message: 'No such stream.', type: 'not_found', param: 'stream', code: 'not_found' }
   socket.send(socket.codec.encode({ type: 'error', id, error }))
-}
-
-/** Facts of the upgrade, with the chat, for the log. */
-export function originOf({ origin, connection }: SocketState, chat: string | null): ClientOrigin {
-  return { ...origin, socket: { connection, chat } }
-}
-
-/** The configuration may have been replaced since the last chat: the key must still exist, and its index may have changed. */
-function renew(front: ServerContext, state: SocketState): void {
-  if (state.view === front.view) return
-  state.key = front.view.pipeline.renew(state.key)
-  state.view = front.view
 }
 
 /**

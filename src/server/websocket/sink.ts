@@ -12,17 +12,10 @@ import { brokenFrame, isSilent } from '../../protocols/frame-payload.js'
 import { type FrameReader, type StreamEnd } from '../../streams/reader.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { eventHead, readErrorMember, type WsCodec } from './codec.js'
+import { type SocketCarrier, type SocketChat } from './socket.js'
 
 /** What a chat needs from its socket. */
-export type ChatCarrier = {
-  readonly codec: WsCodec
-  /** The chat has something to send and gets a turn. */
-  enqueue(sink: WsSink): void
-  /** Sends a message now. */
-  send(message: Uint8Array): void
-  /** The chat is over; its id is free again. */
-  forget(sink: WsSink): void
-}
+export type ChatCarrier = SocketCarrier & { readonly codec: WsCodec }
 
 export type WsSinkOptions = {
   readonly socket: ChatCarrier
@@ -42,7 +35,7 @@ export type KeptChat = {
 }
 
 /** The sink of one chat. */
-export class WsSink implements Sink {
+export class WsSink implements Sink, SocketChat {
   readonly transport = 'websocket'
   readonly id: string
   readonly #options: WsSinkOptions

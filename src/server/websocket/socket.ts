@@ -5,7 +5,33 @@
 import { type WebSocket } from '../engine/engine.js'
 import { CORK_BUDGET_BYTES } from '../engine/response.js'
 import { type WsCodec } from './codec.js'
-import { type ChatCarrier, type WsSink } from './sink.js'
+
+/** One exchange on a socket. */
+export type SocketChat = {
+  readonly id: string
+  /** The window of the log has moved past its reader. */
+  readonly isCut: boolean
+  /** Another node has its kept stream. */
+  readonly isMoved: boolean
+  /** The socket's own mark. */
+  isQueued: boolean
+  /** Sends one entry of the log, or the end. True: there may be more. */
+  sendNext(): boolean
+  /** Its client wants no more of it. */
+  cancel(): void
+  /** Nothing is sent any more. */
+  leave(result: 'client_gone' | 'slow_reader' | 'moved'): void
+}
+
+/** What an exchange needs of its socket. */
+export type SocketCarrier = {
+  /** It has something to send and gets a turn. */
+  enqueue(chat: SocketChat): void
+  /** Sends a message now. */
+  send(message: Uint8Array): void
+  /** It is over; its id is free again. */
+  forget(chat: SocketChat): void
+}
 
 export type WsSocketOptions<UserData> = {
   readonly ws: WebSocket<UserData>
@@ -23,13 +49,13 @@ const CLOSE_RESTART = 1012
 const DROPPED = 2
 
 /** One client's socket with the chats that are open on it. */
-export class WsSocket<UserData = unknown> implements ChatCarrier {
+export class WsSocket<UserData = unknown> implements SocketCarrier {
   readonly codec: WsCodec
   readonly #ws: WebSocket<UserData>
   readonly #readerStallMs: number
-  readonly #chats = new Map<string, WsSink>()
+  readonly #chats = new Map<string, SocketChat>()
   readonly #writeBatch: () => void
-  #queue: WsSink[] = []
+  #queue: SocketChat[] = []
   #isOpen = true
   #isBlocked = false
   /** A message was dropped: nothing may follow it. */
@@ -50,22 +76,22 @@ export class WsSocket<UserData = unknown> implements ChatCarrier {
     return this.#chats.size
   }
 
-  find(id: string): WsSink | null {
+  find(id: string): SocketChat | null {
     return this.#chats.get(id) ?? null
   }
 
-  open(sink: WsSink): void {
+  open(sink: SocketChat): void {
     this.#chats.set(sink.id, sink)
   }
 
   /** The chat is over; its id is free again. */
-  forget(sink: WsSink): void {
+  forget(sink: SocketChat): void {
     if (this.#chats.get(sink.id) === sink) this.#chats.delete(sink.id)
     if (this.#hasMoved && this.#chats.size === 0) queueMicrotask(() => this.end(CLOSE_RESTART, 'moved'))
   }
 
   /** The chat has something to send. */
-  enqueue(sink: WsSink): void {
+  enqueue(sink: SocketChat): void {
     if (!this.#isOpen) return
     if (sink.isMoved) this.#move(sink)
     else if (sink.isCut) this.cut()
@@ -122,7 +148,7 @@ export class WsSocket<UserData = unknown> implements ChatCarrier {
   }
 
   /** The chat says no more. Its client learns from the close that it has to go on elsewhere, once no other chat needs the socket. */
-  #move(sink: WsSink): void {
+  #move(sink: SocketChat): void {
     this.#hasMoved = true
     sink.leave('moved')
   }

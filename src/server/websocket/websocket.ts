@@ -1,10 +1,10 @@
-// The WebSocket route: who may upgrade, the subprotocols, and how the engine's events reach a socket. messages.ts has what clients
-// say on it.
+// A WebSocket route: who may upgrade, the subprotocols, and how the engine's events reach a socket. messages.ts and lanes.ts have what
+// clients say on it.
 import { GatewayError } from '../../errors.js'
 import { type KeyIdentity } from '../../pipeline/client.js'
 import { type Answer, type HeaderList, type Sink } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
-import { type Reservation, type ServerContext } from '../context.js'
+import { type FrontView, type Reservation, type ServerContext } from '../context.js'
 import {
   type HttpRequest,
   type HttpResponse,
@@ -15,29 +15,31 @@ import {
 import { ClientResponse } from '../engine/response.js'
 import { MessageAllowance } from '../engine/turn-guard.js'
 import { HttpExchange } from '../http/http.js'
-import { createJsonCodec, createMsgpackCodec, type WsCodec } from './codec.js'
+import { type WsCodec } from './codec.js'
 import { credentialOf } from './credential.js'
-import { originOf, type SocketState, takeMessage } from './messages.js'
 import { WsSocket } from './socket.js'
+import { originOf, type SocketState, type Talk } from './socket-state.js'
 
 export type WebSocketOptions = {
   /** Largest message, which each open socket reserves, since the engine does not report how much of one it holds. */
   readonly maxMessageBytes: number
-  /** Of chats that name no API, and of all refusals before there is one. */
+  /** Of all refusals before there is a request. */
   readonly surface: Surface
-  /** The APIs that a chat may name as its own. */
-  readonly apis: ReadonlyMap<string, Surface>
-  /** Of all streams that may be resumed. */
-  readonly surfaces: readonly Surface[]
+  /** The encodings by their subprotocols; the first one unless the client asks for another. */
+  readonly codecs: readonly [WsCodec, ...WsCodec[]]
   /** The engine never holds more than this for one socket. */
   readonly maxReaderLagBytes: number
+  /** The engine ends a socket that is silent for so long, and pings it some seconds before. */
+  readonly idleTimeoutSec: number
+  /** What is spoken on a socket that has just opened. */
+  readonly talk: (ws: WebSocket<SocketState>, socket: WsSocket<SocketState>) => Talk
+  /** Set where clients can do without a socket: the error that sends them elsewhere, if there are none, or no room for one more. */
+  readonly elsewhere?: { readonly error: GatewayError; readonly isOff: (view: FrontView) => boolean }
 }
 
 /** RFC 6455, 4.4: the only version there is. */
 const VERSION = '13'
 const VERSION_HEADER: HeaderList = Object.freeze([['sec-websocket-version', VERSION] as const])
-/** Idle seconds, after which the engine's own pings have gone unanswered. */
-const IDLE_TIMEOUT_SEC = 120
 /** RFC 6455, 7.4.1: the client broke a rule for which there is no other code. */
 const CLOSE_POLICY = 1008
 /** RFC 6455, 7.4.1: there was no close frame. The engine's own ends have it, and no client can send it. */
@@ -56,14 +58,13 @@ const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null 
 
 /** What the engine needs to serve the route. */
 export function createWebSocket(front: ServerContext, options: WebSocketOptions): WebSocketBehavior<SocketState> {
-  const { surface, apis, surfaces } = options
-  const codecs = [createJsonCodec(), createMsgpackCodec()] as const
+  const { surface } = options
   return {
     maxPayloadLength: options.maxMessageBytes,
     maxBackpressure: options.maxReaderLagBytes,
-    idleTimeout: IDLE_TIMEOUT_SEC,
+    idleTimeout: options.idleTimeoutSec,
     sendPingsAutomatically: true,
-    upgrade: (res, req, context) => upgrade(front, { ...options, codecs }, { res, req, context }),
+    upgrade: (res, req, context) => upgrade(front, options, { res, req, context }),
     open: (ws) => {
       const state = ws.getUserData()
       front.open.sockets += 1
@@ -72,10 +73,11 @@ export function createWebSocket(front: ServerContext, options: WebSocketOptions)
         return
       }
       state.socket = new WsSocket({ ws, codec: state.codec, readerStallMs: state.view.readerStallMs })
+      state.talk = options.talk(ws, state.socket)
       front.webSockets.add(state.socket)
     },
     message: (ws, message, isBinary) => {
-      if (isAllowed(front, ws)) takeMessage({ front, surface, apis, surfaces, ws }, message, isBinary)
+      if (isAllowed(front, ws)) ws.getUserData().talk?.take(message, isBinary)
     },
     // The engine has answered it already; it only counts.
     ping: (ws) => void isAllowed(front, ws),
@@ -90,16 +92,16 @@ export function createWebSocket(front: ServerContext, options: WebSocketOptions)
       const breach = code === CLOSE_ABNORMAL ? breachOf(reason, options.maxMessageBytes) : null
       if (breach !== null) noteBreach(front, surface, { state, error: breach })
       front.webSockets.delete(socket)
+      state.talk?.closed()
       socket.closed()
     },
   }
 }
 
 type Attempt = { readonly res: HttpResponse; readonly req: HttpRequest; readonly context: UpgradeContext }
-type Offer = WebSocketOptions & { readonly codecs: readonly [WsCodec, WsCodec] }
 
 /** Decides and upgrades within the call: a later upgrade would run into the engine's cork. */
-function upgrade(front: ServerContext, offer: Offer, { res, req, context }: Attempt): void {
+function upgrade(front: ServerContext, offer: WebSocketOptions, { res, req, context }: Attempt): void {
   const response = new ClientResponse(res, false, front)
   const exchange = new HttpExchange(front, offer.surface, response, front.heads.read(req))
   const version = req.getHeader('sec-websocket-version')
@@ -107,6 +109,8 @@ function upgrade(front: ServerContext, offer: Offer, { res, req, context }: Atte
   const extensions = req.getHeader('sec-websocket-extensions')
   const offered = req.getHeader('sec-websocket-protocol')
   exchange.run(() => {
+    const { elsewhere } = offer
+    if (elsewhere?.isOff(exchange.view) === true) throw elsewhere.error
     if (version !== VERSION) {
       exchange.reject(refuseVersion(version), VERSION_HEADER)
       return
@@ -119,7 +123,7 @@ function upgrade(front: ServerContext, offer: Offer, { res, req, context }: Atte
     const { view, origin: from, requestId: connection } = exchange
     const open = (identity: KeyIdentity, reservation: Reservation, refused: Answer | null = null): void => {
       const known = { key: identity, view, reservation, codec: codec ?? offer.codecs[0], origin: from, connection }
-      const rest = { parameterHeaders, allowance: new MessageAllowance(), refusal: refused, socket: null }
+      const rest = { parameterHeaders, allowance: new MessageAllowance(), refusal: refused, socket: null, talk: null }
       const state: SocketState = { ...known, ...rest, address: response.address }
       response.upgrade(() => res.upgrade(state, key, codec?.name ?? '', extensions, context))
     }
@@ -132,11 +136,12 @@ function upgrade(front: ServerContext, offer: Offer, { res, req, context }: Atte
     const refusal = front.isRefusing() || view.isInMaintenance ? exchange.refusal(identity) : null
     if (refusal !== null) throw refusal
     if (!isOpenable) {
-      throw new GatewayError('invalid_request', { message: 'Offer the subprotocol sluice.v1 or sluice.v1.msgpack.' })
+      const names = offer.codecs.map(({ name }) => name).join(' or ')
+      throw new GatewayError('invalid_request', { message: `Offer the subprotocol ${names}.` })
     }
     const reservation = view.reserve(identity)
     const full = reservation.grow(offer.maxMessageBytes)
-    if (full !== null) throw full
+    if (full !== null) throw elsewhere?.error ?? full
     open(identity, reservation)
   }, req)
 }
