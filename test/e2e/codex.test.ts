@@ -1,5 +1,7 @@
 // A session of the Codex CLI, unmodified, with a call of its shell tool, in front of a provider that speaks Anthropic's API. It runs where
 // there is a `codex` (`npm run codex` fetches one); elsewhere it is skipped by name.
+import { chmodSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { findCodex, runCodex } from '../helpers/codex.js'
 import { startGateway } from '../helpers/gateway.js'
@@ -43,21 +45,31 @@ const DONE = message(
   'end_turn',
 )
 
-for (const overWebSocket of [false]) {
+test('the program is the one that the variable names, else the first in PATH', async (t) => {
+  const folder = t.testdir({ codex: '#!/bin/sh' })
+  t.equal(findCodex({ PATH: folder }), null, 'a file that cannot be run is none')
+  chmodSync(join(folder, 'codex'), 0o755)
+  t.equal(findCodex({ PATH: `/nowhere:${folder}` }), join(folder, 'codex'))
+  t.equal(findCodex({ PATH: folder, SLUICE_TEST_CODEX: '/mine' }), '/mine')
+})
+
+for (const overWebSocket of [false, true]) {
   test(`Codex runs a command that the model asked for, and tells its result, over ${overWebSocket ? 'WebSocket' : 'HTTP'}`, {
     skip,
   }, async (t) => {
     const upstream = await ScriptedUpstream.listen(CALL, DONE)
     t.teardown(() => upstream.close())
     const claude = { protocol: 'anthropic-messages', baseUrl: upstream.origin, apiKey: 'key-of-the-provider' }
-    const { origin } = await startGateway(t, {
+    const gateway = await startGateway(t, {
       config: { keys: [{ name: 'test', key: KEY }], providers: { claude } },
     })
     const run = await runCodex({
-      ...{ program: program ?? '', folder: t.testdir(), origin, key: KEY, model: 'claude/model' },
+      ...{ program: program ?? '', folder: t.testdir(), origin: gateway.origin, key: KEY, model: 'claude/model' },
       ...{ prompt: 'What is the answer?', overWebSocket },
     })
     t.equal(run.status, 0, run.stderr)
+    const { transport } = await gateway.logLine(({ msg }) => msg === 'exchange')
+    t.equal(transport, overWebSocket ? 'websocket' : 'sse')
     const items = run.events.flatMap(({ type, item }) =>
       type === 'item.completed' && item !== undefined ? [item] : [],
     )

@@ -492,6 +492,7 @@ const SILENT: Readonly<Record<string, string>> = {
   include: 'every answer has the encrypted reasoning that there is; other values are named',
   metadata: 'a label, which the answer repeats',
   store: 'nothing is stored anywhere, and the answer says so',
+  background: 'the gateway runs the request itself, as a stream of its own',
   previous_response_id: 'the gateway puts the earlier turns before the input, ahead of any translation',
   'stream_options.include_obfuscation': 'padding, which this gateway never adds',
   'messages.1.content.0 > openai-chat': 'thinking of earlier turns is named in any case',

@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { createCodec } from '../../../src/protocols/contract/codec.js'
+import { countingFacts } from '../../../src/protocols/endpoints/endpoint.js'
 import { ENDPOINTS, PROTOCOLS } from '../../../src/protocols/index.js'
 import { testTarget } from '../../helpers/targets.js'
 import { thrownBy } from '../../helpers/thrown.js'
@@ -96,6 +97,51 @@ test('what routing never lets through is a fault of ours', (t) => {
   const lost = { ...task, target: testTarget('anthropic-messages') }
   t.match(
     thrownBy(() => codec.transcodeResponse(lost)),
+    { code: 'internal' },
+  )
+  t.end()
+})
+
+test('a chat to be counted is sent in the form that another provider counts', (t) => {
+  const target = testTarget('google-gemini', { model: 'up' })
+  const body = new Uint8Array(Buffer.from('{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"a"}]}'))
+  const decoded = codec.decodeBody('anthropic-counts', body)
+  const facts = { ...decoded.facts, endpoint: countingFacts('anthropic-messages') }
+  const task = { surfaceId: 'anthropic-counts', body, facts, target, prompt: null, upstreamStream: false }
+  const sent = codec.encodeBody({ ...task, json: decoded.json, head: null, members: decoded.members })
+  t.equal(sent.path, '/models/up:countTokens')
+  t.match(JSON.parse(Buffer.from(sent.body).toString()), {
+    generateContentRequest: { contents: [{ role: 'user', parts: [{ text: 'a' }] }] },
+  })
+  t.end()
+})
+
+test('a form is the client’s own bytes, with the name of the model where it differs', (t) => {
+  const text = '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n--b--'
+  const body = new Uint8Array(Buffer.from(text))
+  const surface = ENDPOINTS.find(({ id }) => id === 'openai-transcriptions')
+  const read = surface?.endpoint?.readForm?.(body, 'multipart/form-data; boundary=b')
+  if (read === undefined) throw new Error('no form')
+  t.match(read.facts, { model: 'm', endpoint: { id: 'audio/transcriptions', form: { boundary: 'b' } } })
+  const pass = (model: string, facts = read.facts) => {
+    const target = testTarget('openai-chat', { model })
+    const task = { surfaceId: 'openai-transcriptions', body, facts, target, prompt: null, upstreamStream: false }
+    return codec.passBody({ ...task, json: null, head: null, members: [] })
+  }
+  const same = pass('m')
+  t.equal(same?.body, body, 'the same memory')
+  const edited = pass('up')
+  t.equal(edited?.path, '/audio/transcriptions')
+  t.equal(Buffer.concat(edited?.pieces ?? []).toString(), text.replace('\r\nm\r\n', '\r\nup\r\n'))
+  const { endpoint } = read.facts
+  if (endpoint?.form === undefined) throw new Error('no form')
+  const elsewhere = { ...read.facts, endpoint: { ...endpoint, id: 'rerank' as const } }
+  t.match(
+    thrownBy(() => {
+      const target = testTarget('anthropic-messages')
+      const task = { surfaceId: 'openai-transcriptions', body, facts: elsewhere, target, prompt: null }
+      return codec.passBody({ ...task, upstreamStream: false, json: null, head: null, members: [] })
+    }),
     { code: 'internal' },
   )
   t.end()

@@ -1,6 +1,6 @@
 // Which providers accept a request.
 import { test } from 'tap'
-import { accepts, type EndpointDialects } from '../../../src/protocols/endpoints/endpoint.js'
+import { accepts, countingFacts, type EndpointDialects } from '../../../src/protocols/endpoints/endpoint.js'
 
 const path = () => '/x'
 const translates = {
@@ -23,5 +23,14 @@ test('a provider accepts what its wire has, what can be translated to it, and no
   t.notOk(asked('files', 'a'))
   const facts = { wire: 'a', needs: [], isText: false, isRepeatable: false, asksStream: false }
   t.notOk(accepts(undefined, { id: 'rerank', ...facts }))
+  t.end()
+})
+
+test('a count of tokens is free, and goes to every provider that counts', (t) => {
+  const facts = countingFacts('a')
+  t.match(facts, { id: 'input_tokens', wire: 'a', isFree: true, asksStream: false })
+  const counting = { encodeRequest: () => ({}), decodeResponse: () => 1 }
+  t.ok(accepts({ input_tokens: { wire: 'b', path, lacks: [], counting } }, facts))
+  t.notOk(accepts({ input_tokens: { wire: 'b', path, lacks: [] } }, facts))
   t.end()
 })

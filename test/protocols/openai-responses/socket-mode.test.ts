@@ -48,7 +48,13 @@ test('what is no turn and no steering is a fault, on its lane where that is know
     kind: 'fault',
     error: { data: { param: 'model' } },
   })
-  for (const text of ['', 'no', '{"type":"response.create"', '{"type":"response.steer","previous_response_id":"a",}']) {
+  for (const text of [
+    '',
+    'no',
+    '{"type":"response.create"',
+    '{"type":"response.steer","previous_response_id":"a",}',
+    '{"type":"response.create","stream_id":"\\q"}',
+  ]) {
     t.match(readText(text), { kind: 'fault' }, text)
   }
   t.match(read({ type: 'response.steer', previous_response_id: 'r', input: 'x'.repeat(300_000) }), { kind: 'fault' })

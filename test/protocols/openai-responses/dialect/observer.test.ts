@@ -5,6 +5,7 @@ import { type JsonObject } from '../../../../src/model/json.js'
 import {
   FRAME_BROKEN,
   FRAME_CONTENT,
+  FRAME_EDITED,
   FRAME_END,
   FRAME_ERROR,
   FRAME_OTHER,
@@ -102,4 +103,12 @@ test('our own error continues the numbers and the id of the stream', async (t) =
     { sequence_number: 3 },
     { response: { id: '' } },
   ])
+})
+
+test('the gateway’s members are put into each response object, and into nothing else', async (t) => {
+  const own = { id: 'resp_own', previous_response_id: null, store: true, background: false }
+  const observer = new ResponsesObserver(own)
+  t.equal(observer.observe(Buffer.from(JSON.stringify(CREATED))), FRAME_EDITED)
+  t.match(observer.edited?.toString(), /"id":"resp_own"/)
+  t.equal(observer.observe(Buffer.from('{"type":"x","response":1}')), FRAME_OTHER)
 })
