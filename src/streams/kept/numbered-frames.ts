@@ -15,10 +15,13 @@ const COLON = 0x3a
 const LETTER_I = 0x69
 const LETTER_D = 0x64
 const ID_LENGTH = 'id'.length
+/** Tiny frames come in thousands at once, and the array of their ends stays for the life of the stream, uncounted. */
+const MAX_RUN = 128
 
 /** For one stream. */
 export class NumberedFrames {
-  readonly #scanner: FrameScanner
+  /** Made when it is first needed: most streams of server-sent events need none. */
+  #scanner: FrameScanner | null = null
   readonly #onFrame: OnNumbered
   readonly #isSse: boolean
   #chunk: Buffer | null = null
@@ -30,10 +33,6 @@ export class NumberedFrames {
   constructor(framing: 'sse' | 'ndjson', onFrame: OnNumbered) {
     this.#onFrame = onFrame
     this.#isSse = framing === 'sse'
-    const take = this.#isSse
-      ? (payload: Buffer, raw: RawSpan) => this.#takeSse(payload, raw)
-      : (_payload: Buffer, { source, start, end }: RawSpan) => this.#emitOne(source, start, end)
-    this.#scanner = createFrameScanner(framing, take)
   }
 
   /**
@@ -43,19 +42,26 @@ export class NumberedFrames {
   push(frames: Uint8Array): void {
     const chunk = frames instanceof Buffer ? frames : Buffer.from(frames.buffer, frames.byteOffset, frames.length)
     const hasCr = chunk.includes(CR)
-    if (this.#isSse && !hasCr && isWhole(chunk) && this.#scanner.pendingBytes === 0) {
+    if (this.#isSse && !hasCr && isWhole(chunk) && (this.#scanner === null || this.#scanner.pendingBytes === 0)) {
       this.#walk(chunk)
       return
     }
     this.#chunk = chunk
     this.#hasCr = hasCr
+    this.#scanner ??= this.#createScanner()
     this.#scanner.push(chunk)
     this.#chunk = null
   }
 
   /** The stream has ended: a frame that could have gone on is one now. */
   end(): void {
-    this.#scanner.end()
+    this.#scanner?.end()
+  }
+
+  #createScanner(): FrameScanner {
+    return this.#isSse
+      ? createFrameScanner('sse', (payload, raw) => this.#takeSse(payload, raw))
+      : createFrameScanner('ndjson', (_payload, { source, start, end }) => this.#emitOne(source, start, end))
   }
 
   /**
@@ -68,11 +74,13 @@ export class NumberedFrames {
     let hasText = false
     let isClean = true
     for (let line = 0; line < chunk.length; ) {
-      const lineEnd = chunk.indexOf(LF, line)
+      const lineEnd = chunk[line] === LF ? line : chunk.indexOf(LF, line)
       if (lineEnd === line) {
         if (!hasText && dataLines <= 1) this.#emitRun(chunk)
-        else if (isClean) this.#addToRun(start, line + 1)
-        else {
+        else if (isClean) {
+          if (this.#found.count === MAX_RUN) this.#emitRun(chunk)
+          this.#addToRun(start, line + 1)
+        } else {
           this.#emitRun(chunk)
           this.#emit(chunk, { start, end: line + 1, isClean })
         }

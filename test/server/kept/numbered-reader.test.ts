@@ -11,10 +11,7 @@ test('each frame begins with its number, from any offset', (t) => {
   for (let i = 0; i < 12; i++) stream.append(frame(`{"n":${i}}`))
   const reader = new NumberedReader(stream.attach({ how: 'resume', offset: 8, onReadable: idle }))
   t.equal(reader.offset, 8)
-  t.same(
-    readAll(reader),
-    [8, 9, 10, 11].map((n) => `id: ${n}\ndata: {"n":${n}}\n\n`),
-  )
+  t.equal(readAll(reader).join(''), [8, 9, 10, 11].map((n) => `id: ${n}\ndata: {"n":${n}}\n\n`).join(''))
   t.equal(reader.offset, 12)
   t.equal(reader.end(), null)
   stream.close(COMPLETE)
@@ -26,6 +23,20 @@ test('each frame begins with its number, from any offset', (t) => {
     readAll(stream.attach({ how: 'resume', offset: 11, onReadable: idle })),
     ['data: {"n":11}\n\n'],
     'as they are held',
+  )
+  t.end()
+})
+
+test('frames that come together are joined up to a bound, each with its own number', (t) => {
+  const { stream } = createKept()
+  const numbers = Array.from({ length: 1200 }, (_, n) => n)
+  for (const n of numbers) stream.append(frame(`${n} ${'x'.repeat(n % 97)}`))
+  const entries = readAll(new NumberedReader(stream.attach({ how: 'resume', offset: 0, onReadable: idle })))
+  t.equal(entries.join(''), numbers.map((n) => `id: ${n}\ndata: ${n} ${'x'.repeat(n % 97)}\n\n`).join(''))
+  t.ok(entries.length < 20, 'few entries')
+  t.ok(
+    entries.every((entry) => entry.length < 8 * 1024 + 200),
+    'none much longer than the bound',
   )
   t.end()
 })

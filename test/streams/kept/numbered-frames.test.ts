@@ -26,6 +26,22 @@ test('each frame with data is one, whatever else it has', (t) => {
   t.end()
 })
 
+test('any number of frames may come at once, and are passed on in runs of at most 128', (t) => {
+  const numbers = Array.from({ length: 1000 }, (_, n) => n)
+  const texts = numbers.map((n) => (n % 333 === 5 ? `: c\ndata: ${n}\n\n` : `data: ${n}\n\n`))
+  t.same(
+    split('sse', texts.join(''), texts.join(': ping\n\n')),
+    [...numbers, ...numbers].map((n) => `data: ${n}\n\n`),
+  )
+  let longest = 0
+  const frames = new NumberedFrames('sse', (_source, _start, { ends }) => {
+    longest = Math.max(longest, ends.length)
+  })
+  frames.push(Buffer.from(texts.join('')))
+  t.equal(longest, 128, 'what stays for the life of the stream')
+  t.end()
+})
+
 test('takes out comments and ids of the upstream, and leaves all other bytes as they are', (t) => {
   t.same(split('sse', 'id: 5\nevent: x\n: note\ndata: 1\nidle: no id\nid\ndata:2\n\n'), [
     'event: x\ndata: 1\nidle: no id\ndata:2\n\n',
