@@ -89,7 +89,7 @@ test('an EventSource reads every word once by its link over cut connections, and
 test('resumingFetch and SluiceSocket of the built client read every word once in a page over cut connections', {
   skip: CHROMIUM === null ? NO_CHROMIUM : false,
 }, async (t) => {
-  const { page, gateway, call } = await prepare(t)
+  const { page, gateway, call } = await prepare(t, { tokensPerSec: 100 })
   const random = Random.ofRun()
   // Seven of eight, wherever the reset comes: in a preflight, a head, a frame.
   const proxy = await startCuttingProxy(t, portOf(gateway), (connection) =>
@@ -110,7 +110,7 @@ test('resumingFetch and SluiceSocket of the built client read every word once in
   t.ok(resumes >= 5, `${resumes} answers resumed`)
   t.ok(proxy.counts.cut >= 5, `${proxy.counts.cut} cuts`)
 
-  // All chats share these bytes, and one that no socket has let begin is given up after a few.
+  // All chats share these bytes, and one that no socket has let begin is given up after a few: at this pace a socket lives for some 100 ms.
   const socketProxy = await startCuttingProxy(t, portOf(gateway), () => ({
     afterBytes: 6000 + Math.floor(random.below(12_000)),
     how: random.below(2) < 1 ? 'fin' : 'rst',
