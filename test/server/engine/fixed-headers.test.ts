@@ -1,6 +1,7 @@
 // The headers that every answer bears, and who may read it from a page.
 import { test } from 'tap'
 import { createHeaderPolicy, preflightHeaders } from '../../../src/server/engine/fixed-headers.js'
+import { components } from '../../../src/server/routes/openapi-components.js'
 
 test('demands TLS of browsers only when there is TLS', async (t) => {
   const names = (isTls: boolean) => createHeaderPolicy(isTls, []).fixed.map(([name]) => name)
@@ -27,4 +28,15 @@ test('echoes the headers that a preflight requests, if they are valid names', as
     new Map(preflightHeaders('POST', requested)).get('access-control-allow-headers')
   t.equal(allowed('authorization, x-stainless-os'), 'authorization, x-stainless-os')
   for (const bad of ['', 'a\r\nb: c', 'x'.repeat(1025), 'a;b']) t.equal(allowed(bad), 'authorization, content-type')
+})
+
+test('a page may read every response header that the API describes', async (t) => {
+  const lists = createHeaderPolicy(false, ['*']).corsOf('https://a.test')
+  const exposed = new Map(lists).get('access-control-expose-headers')?.split(', ') ?? []
+  const described = Object.keys(components().headers)
+  t.ok(described.length > 10)
+  t.same(
+    described.filter((name) => !exposed.includes(name)),
+    [],
+  )
 })
