@@ -3,7 +3,9 @@
 import { type Static, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { type Quirks } from '../model/target.js'
-import { EndpointName, NAME_PATTERN, QuirkOverrides } from './schema.js'
+import { NAME_PATTERN } from './schema/parts.js'
+import { EndpointName } from './schema/provider.js'
+import { QuirkOverrides } from './schema/quirks.js'
 import { type AuthScheme } from './types.js'
 import { refusal } from './validate/problem.js'
 

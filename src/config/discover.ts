@@ -5,7 +5,7 @@ import { type Catalog, type VendorProfile } from './catalog.js'
 import { freeze } from './load.js'
 import { isBuiltIn } from './resolve/built-in.js'
 import { profileProvider, SIMULATOR, simulatorProvider } from './resolve/providers.js'
-import { type ProviderEntry } from './schema.js'
+import { type ProviderEntry } from './schema/provider.js'
 import { type Config, type ProviderConfig } from './types.js'
 
 /** The body of a 200 answer, null for anything else; never rejects. */

@@ -5,7 +5,7 @@ import { test } from 'tap'
 import { parse } from 'yaml'
 import { renderConfig, renderVerdict } from '../../src/config/check.js'
 import { loadConfig } from '../../src/config/load.js'
-import { ConfigFile } from '../../src/config/schema.js'
+import { ConfigFile } from '../../src/config/schema/schema.js'
 import { load, sources } from './sources.js'
 
 const fixture = (kind: string): string =>

@@ -1,7 +1,7 @@
 // How a configuration requests the built-in simulator: by an entry of its profile without a base URL. The simulator has a URL
 // only once it listens, so until then such a provider has a provisional one.
 
-import { type ProviderEntry } from '../schema.js'
+import { type ProviderEntry } from '../schema/provider.js'
 import { SIMULATOR } from './providers.js'
 
 /** No server can have port 0. */

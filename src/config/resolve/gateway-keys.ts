@@ -1,6 +1,6 @@
 // Gateway keys as the rest of the process knows them: by SHA-256 alone. The key's own text ends here.
 import { createHash } from 'node:crypto'
-import { type KeyEntry } from '../schema.js'
+import { type KeyEntry } from '../schema/limits.js'
 import { type KeyConfig } from '../types.js'
 import { isPlaceholder } from '../validate/placeholder.js'
 import { type ProblemList } from '../validate/problem.js'

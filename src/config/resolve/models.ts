@@ -2,7 +2,7 @@
 // lacks its key is left out with a warning; one that is not configured at all is a problem.
 import { mergeUnder } from '../../model/json.js'
 import { type Catalog } from '../catalog.js'
-import { type ModelEntry } from '../schema.js'
+import { type ModelEntry } from '../schema/model.js'
 import { type LeftOut } from '../sources/environment.js'
 import { type HedgeConfig, type ModelConfig, type ProviderConfig, type TargetConfig } from '../types.js'
 import { nearestName, type Path, type ProblemList } from '../validate/problem.js'

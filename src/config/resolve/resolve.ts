@@ -3,7 +3,8 @@
 import { isIP } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { type Catalog } from '../catalog.js'
-import { type ConfigFile, DEFAULT_PROMPTS_DIR, type ProviderEntry } from '../schema.js'
+import { type ProviderEntry } from '../schema/provider.js'
+import { type ConfigFile, DEFAULT_PROMPTS_DIR } from '../schema/schema.js'
 import { type LeftOut } from '../sources/environment.js'
 import { type Variables } from '../sources/substitute.js'
 import {

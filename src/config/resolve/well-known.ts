@@ -1,7 +1,7 @@
 // Vendors that a caller may use with its own key although the operator has configured none. Their base URL comes from the
 // entry, the environment or the profile, never from the caller; vendors without a base URL are not included.
 import { type Catalog, type VendorProfile } from '../catalog.js'
-import { type ProviderEntry } from '../schema.js'
+import { type ProviderEntry } from '../schema/provider.js'
 import { type WellKnownProvider } from '../types.js'
 import { isPlaceholder } from '../validate/placeholder.js'
 import { ProblemList } from '../validate/problem.js'

@@ -5,7 +5,7 @@
 // Pure: it is given the text. The configuration file takes precedence for the same name.
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, mergeUnder } from '../../model/json.js'
 import { type Catalog, type VendorProfile } from '../catalog.js'
-import { NAME_PATTERN } from '../schema.js'
+import { NAME_PATTERN } from '../schema/parts.js'
 import { misconfigured, nearestName, type Path, ProblemList } from '../validate/problem.js'
 import { type Draft } from './draft.js'
 import { parseConfigText } from './file.js'

@@ -1,6 +1,6 @@
 // Checking against the schema: defaults, unknown options at any depth, wrong types, bounds, text from variables.
 import { test } from 'tap'
-import { ConfigFile } from '../../../src/config/schema.js'
+import { ConfigFile } from '../../../src/config/schema/schema.js'
 import { type Path, ProblemList } from '../../../src/config/validate/problem.js'
 import { validate } from '../../../src/config/validate/validate.js'
 

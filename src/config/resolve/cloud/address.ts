@@ -1,7 +1,7 @@
 // Completes the base URL of a profile with what differs from customer to customer: a resource, a region, a project. The names of
 // the parts and their values come from data; nothing here knows a vendor.
 import { type VendorProfile } from '../../catalog.js'
-import { type ProviderEntry } from '../../schema.js'
+import { type ProviderEntry } from '../../schema/provider.js'
 import { type Variables } from '../../sources/substitute.js'
 
 export type Address = ProviderEntry['address']

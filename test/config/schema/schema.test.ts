@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { type TSchema } from 'typebox'
 import { parse } from 'yaml'
-import { defaultConfigFile } from '../../src/config/load.js'
-import { ConfigFile } from '../../src/config/schema.js'
-import { isJsonArray, isJsonObject } from '../../src/model/json.js'
-import { load, ROOT } from './sources.js'
+import { defaultConfigFile } from '../../../src/config/load.js'
+import { ConfigFile } from '../../../src/config/schema/schema.js'
+import { isJsonArray, isJsonObject } from '../../../src/model/json.js'
+import { load, ROOT } from '../sources.js'
 
 const EXAMPLE = readFileSync(new URL('resources/config.example.yaml', ROOT), 'utf8')
 /** Example lines are `#` without a blank. */

@@ -1,0 +1,69 @@
+// Gateway keys and limits: `keys` and `limits` of the configuration file.
+import { type Static, Type } from 'typebox'
+import { concurrency, DAY_MS, integer, MAX_CONCURRENCY, MINUTE_MS, NAME_PATTERN, perMinute, section } from './parts.js'
+
+const LimitFields = {
+  requestsPerMinute: perMinute('Requests per minute; null for no limit.'),
+  tokensPerMinute: perMinute('Input and output tokens per minute; null for no limit.'),
+}
+
+export const Key = section('One gateway key.', {
+  name: Type.String({
+    pattern: NAME_PATTERN,
+    description: 'Name of the key in the log and in metrics; not the key itself.',
+  }),
+  key: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 4096, description: 'The key itself; alternatively keySha256.' }),
+  ),
+  keySha256: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-fA-F]{64}$',
+      expects: '64 hex digits',
+      description: 'SHA-256 of the key, 64 hex digits.',
+    }),
+  ),
+  models: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+    default: ['*'],
+    minItems: 1,
+    description: 'Models that this key may use; * is a wildcard.',
+  }),
+  limits: section('Limits of this key.', {
+    ...LimitFields,
+    requestWindowSeconds: integer(
+      { minimum: 1, maximum: DAY_MS / 1000 },
+      60,
+      'Window of requestsPerMinute when it is not one minute, in seconds.',
+    ),
+    concurrency: concurrency(null, 'Maximum number of concurrent requests; null for no limit.'),
+  }),
+})
+
+export const GatewayLimits = section('Limits of the whole gateway.', {
+  ...LimitFields,
+  concurrency: concurrency(1000, 'Maximum number of concurrent requests; null for no limit.'),
+  failedKeysPerMinute: Type.Union([Type.Integer({ minimum: 1, maximum: MAX_CONCURRENCY }), Type.Null()], {
+    default: 60,
+    description: 'Requests with an unknown key per minute before their public address is refused; null for no limit.',
+  }),
+  queue: section('The queue of requests that wait for a free slot.', {
+    max: integer(
+      { minimum: 0, maximum: 100_000 },
+      100,
+      'Maximum number of waiting requests on each event loop; 0 rejects immediately.',
+    ),
+    timeoutMs: integer({ minimum: 0, maximum: 10 * MINUTE_MS }, 10_000, 'Longest time in the queue, in ms.'),
+  }),
+  shed: section('Load shedding: rejects new requests early when an event loop cannot keep up.', {
+    lagMs: Type.Union([Type.Integer({ minimum: 5, maximum: 10_000 }), Type.Null()], {
+      default: 25,
+      description:
+        'Target length of a turn of an overloaded event loop, in ms. A loop whose turns take eight times as long is overloaded: it admits what fits and rejects the rest with 503. null sheds nothing.',
+    }),
+  }),
+  onRedisDown: Type.Enum(['local', 'closed'], {
+    default: 'local',
+    description: 'While Redis is unavailable: local limits each node by itself, closed rejects every request.',
+  }),
+})
+
+export type KeyEntry = Static<typeof Key>

@@ -1,0 +1,45 @@
+// Stored answers: `responses` of the configuration file.
+import { Type } from 'typebox'
+import { DAY_MS, integer, KIB, MAX_BUDGET_BYTES, MAX_CONCURRENCY, MIB, section } from './parts.js'
+
+export const Responses = section('Answers of the Responses API that clients may continue and retrieve by their ids.', {
+  store: Type.Enum(['memory', 'off'], {
+    default: 'memory',
+    description:
+      'Where answers are stored: in the memory of this process, or nowhere, so that every request has to bring its whole conversation.',
+  }),
+  retentionMs: integer({ minimum: 1000, maximum: 400 * DAY_MS }, DAY_MS, 'How long an answer is stored, in ms.'),
+  maxBytes: integer(
+    { minimum: MIB, maximum: MAX_BUDGET_BYTES },
+    256 * MIB,
+    'Size of all stored answers with their input, in bytes; the oldest make room.',
+  ),
+  maxBytesPerKey: integer(
+    { minimum: KIB, maximum: MAX_BUDGET_BYTES },
+    64 * MIB,
+    'The same for one gateway key; an answer that alone is larger is not stored, as if the store were unavailable.',
+  ),
+  background: section('Answers that run without their client (background), on each event loop.', {
+    concurrency: integer({ minimum: 1, maximum: MAX_CONCURRENCY }, 16, 'Maximum number that run at once.'),
+    maxPending: integer(
+      { minimum: 1, maximum: 1_000_000 },
+      1000,
+      'Maximum number that run or wait; a request that exceeds it gets 503.',
+    ),
+    maxPendingPerKey: integer(
+      { minimum: 1, maximum: 1_000_000 },
+      100,
+      'The same for one gateway key; a request that exceeds it gets 429.',
+    ),
+  }),
+  onStoreDown: Type.Enum(['fail', 'forward'], {
+    default: 'fail',
+    description:
+      'What becomes of a complete answer that cannot be stored within a second: it ends with an error, or it is sent, with a line in the log, and cannot be continued.',
+  }),
+  webSocket: Type.Boolean({
+    default: true,
+    description:
+      'WebSocket mode on /v1/responses. False: an upgrade there is answered with 426, and clients send POST.',
+  }),
+})
