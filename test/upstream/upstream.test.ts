@@ -213,6 +213,26 @@ test("a clock that is wrong costs one repetition: from then on the server's date
   t.equal(arrived.length, 3)
 })
 
+test('requests that were sent before the clock of the server was known are each repeated', async (t) => {
+  const AHEAD_MS = 3_600_000
+  const held: (() => void)[] = []
+  const { clock, upstream, provider } = await setUp(t, (seen, response) => {
+    const wrong = fault(seen, clock.nowMs + AHEAD_MS)
+    const date = new Date(clock.nowMs + AHEAD_MS).toUTCString()
+    const send = () => void response.writeHead(wrong === null ? 200 : 403, { date }).end(wrong ?? 'fine')
+    if (wrong === null) send()
+    // All are refused when all have been sent.
+    else if (held.push(send) === 3) for (const each of held) each()
+  })
+  const target = provider(FIXED)
+  const all = await Promise.all([1, 2, 3].map(() => probe(upstream, target).done()))
+  t.same(
+    all.map(({ body }) => body),
+    ['fine', 'fine', 'fine'],
+  )
+  t.equal(held.length, 3)
+})
+
 test('fixed keys that are refused for another reason are not tried again', async (t) => {
   const { arrived, clock, upstream, provider } = await setUp(t, (_, response) => {
     response.writeHead(403, { date: new Date(clock.nowMs).toUTCString() }).end('denied')

@@ -43,6 +43,9 @@ class BearerTokens implements Authorizer {
   }
 }
 
+/** What a signature was made with. */
+type Signed = { readonly keys: SigningKeys; readonly skewMs: number }
+
 class Signatures implements Authorizer {
   readonly #config: Signing
   readonly #nowMs: () => number
@@ -69,20 +72,23 @@ class Signatures implements Authorizer {
       this.#cachedFor = keys
     }
     const signable = { method: 'POST', url, headers: { 'content-type': contentType }, body: inOnePiece(body) }
-    const scope = { region, service, cache: this.#cache, nowMs: this.#nowMs() + this.#skewMs }
-    return { headers: await sign(signable, keys, scope), used: keys }
+    const used: Signed = { keys, skewMs: this.#skewMs }
+    const scope = { region, service, cache: this.#cache, nowMs: this.#nowMs() + used.skewMs }
+    return { headers: await sign(signable, keys, scope), used }
   }
 
   /** A date too far away is the reason whatever the answer says; the next signature has the server's. */
-  mayHelpAgain({ used }: Authorization, status: number, dateHeader: string | null): boolean {
+  mayHelpAgain(sent: Authorization, status: number, dateHeader: string | null): boolean {
     if (status !== UNAUTHENTICATED && status !== FORBIDDEN) return false
+    const { keys, skewMs } = sent.used as Signed
     const serverMs = Date.parse(dateHeader ?? '')
     const nowMs = this.#nowMs()
-    if (Math.abs(serverMs - (nowMs + this.#skewMs)) > MAX_SKEW_MS) {
+    // By the date that it was sent with: another request may have learnt the server's meanwhile.
+    if (Math.abs(serverMs - (nowMs + skewMs)) > MAX_SKEW_MS) {
       this.#skewMs = serverMs - nowMs
       return true
     }
-    return !this.#isFixed && this.#keys.reject(used as SigningKeys)
+    return !this.#isFixed && this.#keys.reject(keys)
   }
 
   get secrets(): readonly string[] {
