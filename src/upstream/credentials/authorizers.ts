@@ -38,8 +38,7 @@ class BearerTokens implements Authorizer {
   }
 
   get secrets(): readonly string[] {
-    const token = this.#tokens.current
-    return token === null ? [] : [token]
+    return this.#tokens.known
   }
 }
 
@@ -92,8 +91,9 @@ class Signatures implements Authorizer {
   }
 
   get secrets(): readonly string[] {
-    const keys = this.#keys.current
-    return keys === null ? [] : [keys.secretAccessKey, ...(keys.sessionToken === null ? [] : [keys.sessionToken])]
+    return this.#keys.known.flatMap(({ secretAccessKey, sessionToken }) =>
+      sessionToken === null ? [secretAccessKey] : [secretAccessKey, sessionToken],
+    )
   }
 }
 

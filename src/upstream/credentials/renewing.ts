@@ -3,6 +3,7 @@
 //
 //   none --get--> obtaining --> held ---- 80 % of its life ----> held, renewing in the background ---- expired ----> none
 //                    '-- failed: requests fail at once until the pause is over
+//   held --rejected--> obtaining --> held         '-- failed: the rejected one is held again, until it expires
 
 export type Lease<T> = {
   readonly value: T
@@ -36,6 +37,8 @@ export class Renewing<T> {
   readonly #nowMs: () => number
   readonly #onFailure: (error: unknown) => void
   #held: Held<T> | null = null
+  /** The one before, replaced or rejected. */
+  #former: Held<T> | null = null
   #obtaining: Promise<T> | null = null
   #failure: unknown = null
   #failures = 0
@@ -52,28 +55,37 @@ export class Renewing<T> {
     const nowMs = this.#nowMs()
     const held = this.#held
     if (held === null || nowMs >= held.expiresAtMs - MARGIN_MS) return this.#obtained(nowMs)
-    // Its failure shows when the old one has expired.
-    if (nowMs >= held.renewAtMs && nowMs >= this.#pausedUntilMs) void this.#renew().catch(ignore)
+    // A clock that was set back no longer says how old it is. The renewal's failure shows when the old one has expired.
+    const isDue = nowMs >= held.renewAtMs || nowMs < held.obtainedAtMs
+    if (isDue && !this.#isPaused(nowMs)) void this.#renew().catch(ignore)
     return held.value
   }
 
-  /** The value if one is held, expired or not. */
-  get current(): T | null {
-    return this.#held?.value ?? null
+  /** The value that is held, expired or not, and the one before: requests under way were sent with it. */
+  get known(): readonly T[] {
+    return [this.#held, this.#former].flatMap((each) => (each === null ? [] : [each.value]))
   }
 
   /** A server has rejected this value. True if another one may be had, so that the same request may be sent again. */
   reject(value: T): boolean {
     const held = this.#held
     if (held === null || held.value !== value) return true
-    if (this.#nowMs() - held.obtainedAtMs < MIN_REJECTED_AGE_MS) return false
+    const ageMs = this.#nowMs() - held.obtainedAtMs
+    if (ageMs >= 0 && ageMs < MIN_REJECTED_AGE_MS) return false
+    this.#former = held
     this.#held = null
     return true
   }
 
   #obtained(nowMs: number): Promise<T> {
-    if (this.#obtaining === null && nowMs < this.#pausedUntilMs) return Promise.reject(this.#failure)
+    if (this.#obtaining === null && this.#isPaused(nowMs)) return Promise.reject(this.#failure)
     return this.#renew()
+  }
+
+  /** A pause that seems longer than any is over: the clock was set back. */
+  #isPaused(nowMs: number): boolean {
+    const leftMs = this.#pausedUntilMs - nowMs
+    return leftMs > 0 && leftMs <= LONGEST_PAUSE_MS
   }
 
   #renew(): Promise<T> {
@@ -89,6 +101,7 @@ export class Renewing<T> {
       const nowMs = this.#nowMs()
       const endMs = Math.max(expiresAtMs, nowMs + MIN_LIFE_MS)
       const renewAtMs = nowMs + (endMs - nowMs) * RENEW_SHARE
+      this.#former = this.#held ?? this.#former
       this.#held = { value, expiresAtMs: endMs, obtainedAtMs: nowMs, renewAtMs }
       this.#failures = 0
       this.#failure = null
@@ -99,8 +112,20 @@ export class Renewing<T> {
       this.#pausedUntilMs = this.#nowMs() + Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures)
       this.#failures += 1
       this.#onFailure(error)
-      throw error
+      return this.#restored(error)
     }
+  }
+
+  /**
+   * A server may have rejected a request for what it asks, not for its credential: that one must not end the requests of all others.
+   * @throws `error` without a rejected one, or if it has expired
+   */
+  #restored(error: unknown): T {
+    const nowMs = this.#nowMs()
+    const former = this.#held === null ? this.#former : null
+    if (former === null || nowMs >= former.expiresAtMs - MARGIN_MS) throw error
+    this.#held = { ...former, obtainedAtMs: nowMs }
+    return former.value
   }
 }
 

@@ -119,7 +119,7 @@ test('one that claims to be expired already serves for some seconds, so that clo
 
 test('a rejected one is replaced if it is old enough, or if it has been replaced meanwhile', async (t) => {
   const { renewing, state, calls, next } = rig()
-  t.equal(renewing.current, null)
+  t.same(renewing.known, [])
   const first = renewing.get()
   next().give('a')
   await first
@@ -133,5 +133,52 @@ test('a rejected one is replaced if it is old enough, or if it has been replaced
   t.equal(await second, 'b')
   t.ok(renewing.reject('a'), 'a request that was sent with the old one')
   t.equal(renewing.get(), 'b', 'the new one stays')
-  t.equal(renewing.current, 'b')
+  t.same(renewing.known, ['b', 'a'], 'the old one may still be quoted')
+})
+
+test('a rejected one that cannot be replaced serves again: it may have been the request that was refused', async (t) => {
+  const { renewing, state, calls, next, failures } = rig()
+  const first = renewing.get()
+  next().give('a')
+  await first
+  state.nowMs += 60_000
+  t.ok(renewing.reject('a'))
+  t.same(renewing.known, ['a'])
+  const others = [renewing.get(), renewing.get()]
+  next().fail(new Error('down'))
+  t.same(await Promise.all(others), ['a', 'a'])
+  t.equal(failures.length, 1)
+  t.equal(renewing.get(), 'a', 'at once')
+  t.notOk(renewing.reject('a'), 'for a while')
+  t.equal(calls(), 2)
+  state.nowMs += 60_000
+  t.ok(renewing.reject('a'))
+  const asked = renewing.get()
+  state.nowMs += LIFE_MS - 124_000
+  next().fail(new Error('still down'))
+  await t.rejects(async () => asked, { message: 'still down' }, 'not when it has expired')
+})
+
+test('a clock that is set back delays nothing', async (t) => {
+  const BACK_MS = 2_000_000
+  const { renewing, state, calls, next } = rig()
+  const first = renewing.get()
+  next().fail(new Error('down'))
+  await t.rejects(async () => first)
+  state.nowMs -= BACK_MS
+  const second = renewing.get()
+  t.equal(calls(), 2, 'the pause is over')
+  next().give('a')
+  await second
+  state.nowMs -= BACK_MS
+  t.ok(renewing.reject('a'), 'its age is unknown')
+  const third = renewing.get()
+  next().give('b')
+  t.equal(await third, 'b')
+  state.nowMs -= BACK_MS
+  t.equal(renewing.get(), 'b')
+  next().give('c')
+  await settled()
+  t.equal(renewing.get(), 'c', 'renewed in the background')
+  t.equal(calls(), 4, 'once')
 })
