@@ -10,6 +10,7 @@ import {
   MIB,
   MINUTE_MS,
   nullable,
+  ReachFields,
   section,
   text,
 } from './parts.js'
@@ -70,11 +71,7 @@ export const Jobs = section('Asynchronous jobs.', {
       'Secret that signs webhooks: at least 16 characters, or whsec_ and base64; null for unsigned webhooks.',
     ),
     previousSecret: webhookSecret('Previous secret, which also signs webhooks while receivers switch to the new one.'),
-    allowInsecure: Type.Boolean({ default: false, description: 'Allow http:// as well as https:// URLs.' }),
-    allowPrivateNetworks: Type.Boolean({
-      default: false,
-      description: 'Allow addresses of this machine and of private networks.',
-    }),
+    ...ReachFields,
     timeoutMs: integer({ minimum: 100, maximum: MINUTE_MS }, 15_000, 'Total time of one attempt, in ms.'),
   }),
 })

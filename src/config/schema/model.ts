@@ -1,6 +1,6 @@
 // One entry of `models` of the configuration file, with its targets.
 import { type Static, Type } from 'typebox'
-import { concurrency, DAY_MS, integer, MAX_WAIT_MS, MINUTE_MS, nullable, section } from './parts.js'
+import { concurrency, DAY_MS, flag, integer, MAX_WAIT_MS, MINUTE_MS, nullable, section } from './parts.js'
 import { ExtraBody } from './provider.js'
 
 function optionalMs(description: string) {
@@ -75,11 +75,10 @@ export const Model = Type.Union(
         description:
           'prefix sends requests of one key that begin alike to the same target, where its prompt cache is warm.',
       }),
-      coalesce: Type.Boolean({
-        default: false,
-        description:
-          'Whether a streaming request joins a stream of this process that already runs for the same request of the same key.',
-      }),
+      coalesce: flag(
+        false,
+        'Whether a streaming request joins a stream of this process that already runs for the same request of the same key.',
+      ),
       cache: nullable(
         section('Complete answers that are kept in memory for equal requests.', {
           ttlMs: integer({ minimum: 1000, maximum: DAY_MS }, MINUTE_MS, 'How long an answer is kept, in ms.'),

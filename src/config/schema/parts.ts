@@ -32,6 +32,11 @@ export function nullable<T extends TSchema>(schema: T, description: string) {
   return Type.Union([schema, Type.Null()], { default: null, description })
 }
 
+/** An option that is on or off. */
+export function flag(fallback: boolean, description: string) {
+  return Type.Boolean({ default: fallback, description })
+}
+
 /** An integer within bounds, its unit in the description. */
 export function integer(bounds: { minimum: number; maximum: number }, fallback: number, description: string) {
   return Type.Integer({ ...bounds, default: fallback, description })
@@ -53,4 +58,10 @@ export function concurrency(fallback: number | null, description: string) {
     default: fallback,
     description,
   })
+}
+
+/** What the gateway may reach when a request names an address: of a document, or of a webhook. */
+export const ReachFields = {
+  allowInsecure: flag(false, 'Allow http:// as well as https:// URLs.'),
+  allowPrivateNetworks: flag(false, 'Allow addresses of this machine and of private networks.'),
 }

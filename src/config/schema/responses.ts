@@ -1,6 +1,6 @@
 // Stored answers: `responses` of the configuration file.
 import { Type } from 'typebox'
-import { DAY_MS, integer, KIB, MAX_BUDGET_BYTES, MAX_CONCURRENCY, MIB, section } from './parts.js'
+import { DAY_MS, flag, integer, KIB, MAX_BUDGET_BYTES, MAX_CONCURRENCY, MIB, section } from './parts.js'
 
 export const Responses = section('Answers of the Responses API that clients may continue and retrieve by their ids.', {
   store: Type.Enum(['memory', 'off'], {
@@ -37,9 +37,8 @@ export const Responses = section('Answers of the Responses API that clients may 
     description:
       'What becomes of a complete answer that cannot be stored within a second: it ends with an error, or it is sent, with a line in the log, and cannot be continued.',
   }),
-  webSocket: Type.Boolean({
-    default: true,
-    description:
-      'WebSocket mode on /v1/responses. False: an upgrade there is answered with 426, and clients send POST.',
-  }),
+  webSocket: flag(
+    true,
+    'WebSocket mode on /v1/responses. False: an upgrade there is answered with 426, and clients send POST.',
+  ),
 })

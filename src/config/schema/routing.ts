@@ -1,6 +1,6 @@
 // Retries and the circuit breaker: `routing` of the configuration file.
 import { Type } from 'typebox'
-import { HOUR_MS, integer, MINUTE_MS, section } from './parts.js'
+import { flag, HOUR_MS, integer, MINUTE_MS, section } from './parts.js'
 
 export const Routing = section('What Sluice does when providers fail.', {
   retries: section('Further tries at the same targets, only before the first content.', {
@@ -28,7 +28,7 @@ export const Routing = section('What Sluice does when providers fail.', {
     }),
   }),
   breaker: section('The circuit breaker: takes a target out while it keeps failing.', {
-    enabled: Type.Boolean({ default: true, description: 'Whether failing targets are taken out.' }),
+    enabled: flag(true, 'Whether failing targets are taken out.'),
     consecutiveFailures: integer({ minimum: 1, maximum: 10_000 }, 5, 'Consecutive failures that open the breaker.'),
     errorRate: Type.Number({
       default: 0.5,

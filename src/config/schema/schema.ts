@@ -2,11 +2,22 @@
 // type of a checked file; the larger sections are in the files beside this one. Anything in the file that is not declared
 // is rejected. Validation itself is in validate.ts.
 import { type Static, Type } from 'typebox'
-import { Content } from './content.js'
 import { Jobs } from './jobs.js'
 import { GatewayLimits, Key } from './limits.js'
 import { Model } from './model.js'
-import { MAX_PORT, NAME_PATTERN, nullable, section, text } from './parts.js'
+import {
+  flag,
+  integer,
+  MAX_BUDGET_BYTES,
+  MAX_PORT,
+  MIB,
+  MINUTE_MS,
+  NAME_PATTERN,
+  nullable,
+  ReachFields,
+  section,
+  text,
+} from './parts.js'
 import { ProviderEntry } from './provider.js'
 import { Responses } from './responses.js'
 import { Routing } from './routing.js'
@@ -20,6 +31,27 @@ export const DEFAULT_PROMPTS_DIR = 'resources/prompts'
 const MODEL_NAME_PATTERN = '^[A-Za-z0-9@~][A-Za-z0-9@~._:/+-]{0,255}$'
 /** A path of plain segments, with or without its first and last slash. */
 const PATH_PATTERN = '^/?(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*/?)?$'
+
+const Content = section('Images and documents in requests.', {
+  fetch: section('Fetching of images and documents given by URL, for providers that accept only bytes.', {
+    enabled: flag(false, 'Whether they are fetched; otherwise they are content that the provider cannot take.'),
+    maxBytes: integer({ minimum: 1024, maximum: 64 * MIB }, 5 * MIB, 'Largest image or document, in bytes.'),
+    maxCount: integer({ minimum: 1, maximum: 100 }, 8, 'Maximum number per request; the newest are fetched first.'),
+    timeoutMs: integer({ minimum: 100, maximum: MINUTE_MS }, 5000, 'Total time for each, in ms.'),
+    // At least room for the connections of `maxCount` fetches.
+    maxHeldBytes: integer(
+      { minimum: 8 * MIB, maximum: MAX_BUDGET_BYTES },
+      256 * MIB,
+      'Memory for what is being fetched, or is held in base64 until its answer begins, in bytes, for the whole process; exceeding it is 503.',
+    ),
+    maxHeldBytesPerKey: integer(
+      { minimum: 8 * MIB, maximum: MAX_BUDGET_BYTES },
+      64 * MIB,
+      'The same for one gateway key, which may also hold no more than it leaves free for the others; exceeding it is 429.',
+    ),
+    ...ReachFields,
+  }),
+})
 
 /** The whole file. */
 export const ConfigFile = section('Sluice configuration.', {
@@ -76,10 +108,7 @@ export const ConfigFile = section('Sluice configuration.', {
     }),
   }),
   compat: section('Compatibility with the systems that Sluice replaces.', {
-    asyncByDefault: Type.Boolean({
-      default: false,
-      description: 'Answer requests that do not stream with 202 and run them as jobs.',
-    }),
+    asyncByDefault: flag(false, 'Answer requests that do not stream with 202 and run them as jobs.'),
     healthStatus: Type.String({
       default: 'ok',
       minLength: 1,
@@ -102,10 +131,7 @@ export const ConfigFile = section('Sluice configuration.', {
       Type.String({ minLength: 1, maxLength: 256 }),
       'Model for requests without one, where the API allows that; null for the first one listed.',
     ),
-    errorDetails: Type.Boolean({
-      default: false,
-      description: 'Whether error responses include details of the failure.',
-    }),
+    errorDetails: flag(false, 'Whether error responses include details of the failure.'),
     modelsConfig: nullable(
       Type.String({ minLength: 1 }),
       'Path of a models-config.json with models and their defaults.',

@@ -1,6 +1,7 @@
 // The listener and the pool of workers: `server` and `offload` of the configuration file.
 import { Type } from 'typebox'
 import {
+  flag,
   GIB,
   HOUR_MS,
   integer,
@@ -85,10 +86,10 @@ export const Server = section('The listener and the bounds of one connection.', 
     default: false,
     description: 'Reject new requests with 503 while open ones finish; a string is the reason that clients see.',
   }),
-  endRequestsOfRemovedKeys: Type.Boolean({
-    default: false,
-    description: 'When a reload removes a gateway key, end its open requests as well as rejecting new ones.',
-  }),
+  endRequestsOfRemovedKeys: flag(
+    false,
+    'When a reload removes a gateway key, end its open requests as well as rejecting new ones.',
+  ),
   tls: nullable(
     section('Certificate of the listener.', {
       certFile: Type.String({ minLength: 1, description: 'PEM file with the certificate chain.' }),
