@@ -198,3 +198,26 @@ test('what an answer needs of its request comes with the encoded body, and goes 
   const frames = encodeText('{"delta":"a"}\n{"done":true}\n')
   t.match(read(echoing.aggregateFrames({ ...task, body: frames, echo }).body), { text: 'a', echo })
 })
+
+test('JSON in a text may be nested however deeply: arguments and results of tools are encoded for every wire', async (t) => {
+  const real = createCodec(PROTOCOLS)
+  const deep = `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`
+  const called = { id: 'c1', type: 'function', function: { name: 'f', arguments: deep } }
+  const messages = [
+    { role: 'user', content: 'Hi' },
+    { role: 'assistant', content: null, tool_calls: [called] },
+    { role: 'tool', tool_call_id: 'c1', content: deep },
+  ]
+  const body = encodeText(JSON.stringify({ model: 'm', messages }))
+  for (const { id, dialect, surface } of PROTOCOLS) {
+    if (dialect !== null) {
+      const task = { ...real.decodeBody('openai-chat', body), surfaceId: 'openai-chat', body, prompt: null }
+      const encoded = real.encodeBody({ ...task, target: testTarget(id), upstreamStream: true })
+      t.ok(encoded.body.length > 0, id)
+    }
+    if (surface === null || surface.upstreamFrames !== undefined) continue
+    const content = [{ type: 'tool-call', id: 'c1', name: 'f', arguments: deep, signature: null }] as const
+    const answer = { meta: fallback, content, finishReason: 'tool-calls', stopSequence: null, usage: null } as const
+    t.ok(JSON.stringify(surface.encodeResponse(answer)).length > 0, `${id} for clients`)
+  }
+})

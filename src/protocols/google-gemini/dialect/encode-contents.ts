@@ -1,5 +1,5 @@
 // Turns of the canonical request -> `contents`: roles user and model; neighbours of one role are merged, since this wire alternates.
-import { isJsonObject, type JsonObject } from '../../../model/json.js'
+import { type JsonObject } from '../../../model/json.js'
 import {
   type AssistantPart,
   type ChatRequest,
@@ -9,7 +9,7 @@ import {
   type UserPart,
 } from '../../../model/request.js'
 import { type Target } from '../../../model/target.js'
-import { parseToolArguments } from '../../../model/tool-arguments.js'
+import { parseObject, parseToolArguments } from '../../../model/tool-arguments.js'
 import { unmarkSignature } from '../signature.js'
 import { type Content, type Part } from '../wire.js'
 
@@ -139,14 +139,9 @@ function encodeToolResults(results: readonly ToolResultPart[], encoder: Encoder)
   return [...responses, ...media]
 }
 
+/** Most tools return plain text. */
 function toResponse(words: string): JsonObject {
-  try {
-    const value: unknown = JSON.parse(words)
-    if (isJsonObject(value)) return value
-  } catch {
-    // Plain text, which most tools return.
-  }
-  return { result: words }
+  return parseObject(words) ?? { result: words }
 }
 
 function signFirstCall(content: Content): void {

@@ -1,6 +1,7 @@
 // Output items of this surface: what a block of the canonical model becomes, as a skeleton when it begins and whole when it ends.
 import { type JsonObject } from '../../../model/json.js'
 import { type AssistantPart } from '../../../model/request.js'
+import { parseToolArguments } from '../../../model/tool-arguments.js'
 import { isSealed, seal, unmarkEncrypted } from '../sealed.js'
 import { type ToolName, unpackName } from '../tool-names.js'
 import { RawInput } from './raw-input.js'
@@ -48,7 +49,7 @@ export function encodeCall(id: string, call: CallPart, tool: ToolName, text: str
   const head = { id, status, call_id: call.id }
   if (tool.kind === 'custom') return { ...head, type: 'custom_tool_call', name: tool.name, ...space, input: text }
   if (tool.kind === 'function') return { ...head, type: 'function_call', name: tool.name, ...space, arguments: text }
-  return { ...head, type: 'tool_search_call', execution: 'client', arguments: parseObject(text) }
+  return { ...head, type: 'tool_search_call', execution: 'client', arguments: parseToolArguments(text) ?? {} }
 }
 
 /** Arguments of a call without any: what the vendor writes, and what every client can parse. */
@@ -89,13 +90,4 @@ function rawInputOf(text: string): string {
   input.push(text)
   input.end()
   return input.text
-}
-
-function parseObject(text: string): JsonObject {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {}
-  } catch {
-    return {}
-  }
 }
