@@ -10,6 +10,8 @@ import { parseToolArguments } from '../../../model/tool-arguments.js'
 import { believable, type UsageReport } from '../../../model/usage.js'
 
 const MS_PER_SECOND = 1000
+/** The end of the year 9999, the last that clients parse: a provider may have its times in another unit. */
+const MAX_SECONDS = 253_402_300_799
 const NS_PER_MS = 1_000_000
 
 /** What a line says, in one of the two forms. */
@@ -51,7 +53,7 @@ export function encodeAnswer(response: ChatResponse, form: AnswerForm): JsonObje
 
 /** The members before what a line says. */
 export function encodeHead({ model, createdSec }: ResponseMeta): JsonObject {
-  return { model, created_at: new Date(createdSec * MS_PER_SECOND).toISOString() }
+  return { model, created_at: new Date(Math.min(createdSec, MAX_SECONDS) * MS_PER_SECOND).toISOString() }
 }
 
 /** The members behind it, of the last line or a whole answer. Durations are in nanoseconds; loading a model is not known here. */

@@ -58,3 +58,10 @@ test('each reason has a word', async (t) => {
     'other',
   ])
 })
+
+test('a time that no calendar has, such as one in nanoseconds, is still one that clients parse', async (t) => {
+  for (const createdSec of [1_795_216_274_123, 1.7e18, Number.POSITIVE_INFINITY]) {
+    const meta = { ...ANSWER.meta, createdSec }
+    t.match(encodeAnswer({ ...ANSWER, meta }, CHAT_FORM), { created_at: '9999-12-31T23:59:59.000Z' })
+  }
+})
