@@ -130,12 +130,25 @@ function createKeyFinder(digests: readonly string[]): (text: string) => string {
     if (bare !== word && isKey(bare)) return REDACTED + word.slice(bare.length)
     return word.replace(PART, (part) => (part !== word && isKey(part) ? REDACTED : part))
   }
+  const cleanText = (text: string): string => (isKey(text) ? REDACTED : text.replace(WORD, cleanWord))
   return (text) => {
     if (clean.has(text)) return text
-    const found = isKey(text) ? REDACTED : text.replace(WORD, cleanWord)
+    const plain = decoded(text)
+    const cleaned = plain === text ? text : cleanText(plain)
+    const found = cleanText(cleaned === plain ? text : cleaned)
     if (clean.size >= MAX_CLEAN_TEXTS) clean.clear()
     if (found === text) clean.add(text)
     return found
+  }
+}
+
+/** A path comes in the coding of URLs, in which the characters around a key, or of it, may be codes. */
+function decoded(text: string): string {
+  if (!text.includes('%')) return text
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text.replace(/%[0-9a-f]{2}/gi, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)))
   }
 }
 

@@ -40,6 +40,12 @@ test('a key known by its digest alone is removed as a word, and as a part of one
   }
   t.equal(found.text('openai/team-key-0001'), 'openai/[redacted]')
   t.equal(found.text('a?key=team-key-0001&b'), 'a?key=[redacted]&b')
+  const paths = ['/models/m%3Fkey%3Dteam-key-0001:x', '/m%3f%E0key%3dteam-key-0001', '/v1/team%2Dkey%2D0001']
+  for (const path of [...paths, 'team%2Dkey%2D0001']) {
+    t.match(found.text(path), /\[redacted\]/, path)
+    t.notMatch(found.text(path), /0001/, path)
+  }
+  t.equal(found.text('/v1/models/a%2Fb%3Fteam-key-0002'), '/v1/models/a%2Fb%3Fteam-key-0002', 'else it stays as it is')
   t.equal(found.text('openai/team-key-0002'), 'openai/team-key-0002')
   t.equal(found.text('openai/team-key-0002'), 'openai/team-key-0002', 'the second time as well')
   t.end()
