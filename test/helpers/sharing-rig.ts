@@ -55,6 +55,13 @@ export type SharedAsking = {
   readonly idempotencyKey?: string
 }
 
+/** Equal streams are one. */
+export const COALESCE = { coalesce: true, cache: null }
+/** By then a shared stream without readers is given up. */
+export const SEAM_MS = 100
+export const RETRY = { retryCount: '1' }
+export const SHOWS_PLACE = { parameterHeaders: { 'x-sluice-queue': '1' } }
+
 export const FOREIGN_KEY: KeyIdentity = { ...KEY, digest: 'f'.repeat(64) }
 
 /** One client of the rig. */
@@ -269,3 +276,19 @@ export const WHOLE_STREAM = [
   STREAMS[OPENAI].finish,
   STREAMS[OPENAI].marker,
 ].join('')
+
+/** The record of a client's exchange. */
+export const recordOf = (rig: SharingRig, { requestId }: SharedClient) =>
+  rig.pipe.records.find((one) => one.requestId === requestId)
+
+export const withoutIds = (text: string) => text.replace(/^id: \d+\n/gm, '')
+
+/** A request whose client was lost in mid-stream. */
+export async function loseInMidStream(rig: SharingRig, asking: SharedAsking = {}) {
+  const { head, content } = STREAMS[OPENAI]
+  const client = await rig.ask({ asks: true, ...asking })
+  rig.pipe.call.head().send(head, content[0])
+  await turn()
+  await client.leave()
+  return client
+}

@@ -5,19 +5,21 @@
 //   else it leads: others wait for it, and follow it, through the sinks that it puts before its client's
 import { type ExchangeHandle, type ShareSubject, type ShareVerdict } from '../../pipeline/client.js'
 import { type Sink } from '../../pipeline/sink.js'
-import { ownerOf, type ReadableLog } from '../../streams/kept/readable-log.js'
+import { ownerOf } from '../../streams/kept/readable-log.js'
 import { BorrowedLog } from '../../streams/sharing/borrowed-log.js'
 import { hashBody } from '../../streams/sharing/digest.js'
 import { type CacheHit } from '../../streams/sharing/exact-cache.js'
-import { type Candidate, certainOf } from '../../streams/sharing/run-index.js'
+import { type Candidate } from '../../streams/sharing/run-index.js'
 import { type KeyedAsking, type SharingDesk, type SharingRequest } from '../context.js'
 import { KeptSink } from '../kept/kept-sink.js'
-import { ATTACHED, CachedReader, FOLLOWER, hitHeaders, lastingHeaders, MISS, REFUSED, TOO_MANY } from './answers.js'
+import { CachedReader, hitHeaders, MISS, REFUSED } from './answers.js'
 import { type Asked, readAsked } from './asked.js'
+import { LostRunSearch } from './joining/lost-run-search.js'
+import { type Deciding, type Joining, RunJoiner } from './joining/run-joiner.js'
 import { OwnRun } from './own-run.js'
 import { ReaderSink } from './reader-sink.js'
 import { ShareLead } from './share-lead.js'
-import { type AnyRun, type Run, type RunHead, type SharingGround, type SharingPolicy } from './sharing.js'
+import { type AnyRun, type Run, type SharingGround, type SharingPolicy } from './sharing.js'
 
 export type DeskOptions = {
   readonly ground: SharingGround
@@ -31,9 +33,6 @@ export type DeskOptions = {
 
 const ALONE: ShareVerdict = Object.freeze({ kind: 'alone' })
 const ENTER: ShareVerdict = Object.freeze({ kind: 'enter' })
-/** How long a retry waits for the connection that it replaces to be found lost, and how often it looks. */
-const LOST_WITHIN_MS = 500
-const LOOK_EVERY_MS = 25
 
 export class RequestDesk implements SharingDesk {
   readonly isRepeat: boolean
@@ -45,8 +44,8 @@ export class RequestDesk implements SharingDesk {
   #lead: ShareLead | null = null
   /** The client's own, or the one before it. */
   #sink: Sink | null = null
-  /** Stops what it waits for, or gives back what it has taken of another run. */
-  #stopWaiting: (() => void) | null = null
+  #joiner: RunJoiner | null = null
+  #search: LostRunSearch | null = null
   #bodyHash: Uint8Array | null = null
   /** It may join a request that it repeats: not decided yet. */
   #mayJoin: boolean
@@ -96,8 +95,8 @@ export class RequestDesk implements SharingDesk {
 
   ended(): void {
     this.#isEnded = true
-    this.#stopWaiting?.()
-    this.#stopWaiting = null
+    this.#joiner?.ended()
+    this.#search?.ended()
     this.#own?.ended()
     this.#lead?.ended()
   }
@@ -121,7 +120,7 @@ export class RequestDesk implements SharingDesk {
 
   /** The request that it repeats, if that is certain. */
   #joinLost({ sink }: ShareSubject, { digest }: Asked): Deciding {
-    const found = this.#findLost(digest)
+    const found = this.#lostRuns().find(digest)
     const join = (candidate: Candidate<AnyRun> | null): Deciding => this.#joinFound(digest, candidate, sink)
     return found instanceof Promise ? found.then(join) : join(found)
   }
@@ -130,18 +129,19 @@ export class RequestDesk implements SharingDesk {
     if (candidate === null || this.#isEnded) return this.#enter()
     const joining = { isNamed: false, onGone: () => this.#enter(), sink }
     if (candidate.isLost) return this.#join(candidate.run, 'retry', joining)
-    return this.#untilLost(digest).then((run) => (run === null ? this.#enter() : this.#join(run, 'retry', joining)))
+    return this.#lostRuns()
+      .untilLost(digest)
+      .then((run) => (run === null ? this.#enter() : this.#join(run, 'retry', joining)))
   }
 
-  /** Of all event loops. */
-  #findLost(digest: string): Candidate<AnyRun> | null | Promise<Candidate<AnyRun> | null> {
-    const { index, peers } = this.#options.ground
-    const here = index.candidates(digest)
-    if (peers?.mayHave(digest) !== true) return certainOf<AnyRun>(here)
-    return peers.find({ how: 'retry', name: digest }).then((found) => {
-      const elsewhere = found === 'mismatch' ? [] : found.map((run) => ({ run, isLost: run.isLost }))
-      return certainOf<AnyRun>([...here, ...elsewhere])
-    })
+  #lostRuns(): LostRunSearch {
+    this.#search ??= new LostRunSearch(this.#options.ground)
+    return this.#search
+  }
+
+  #join(run: AnyRun, how: 'retry' | 'follower', joining: Joining): Deciding {
+    this.#joiner ??= new RunJoiner(this.#options)
+    return this.#joiner.join(run, how, joining)
   }
 
   /** It repeats none: from here on it is like any other request. */
@@ -226,124 +226,4 @@ export class RequestDesk implements SharingDesk {
     })
     return { kind: 'follow', sink, log, headers, shared }
   }
-
-  #join(run: AnyRun, how: 'retry' | 'follower', joining: Joining): Deciding {
-    const { head } = run
-    // Followers have a slot, which bounds them.
-    if (how === 'retry' && run.isCrowded) return TOO_MANY
-    if (head !== null) return this.#joinHead(run, how, { ...joining, head })
-    return new Promise((resolve) => {
-      const leave = run.wait((begun) => {
-        this.#stopWaiting = null
-        resolve(this.#joinHead(run, how, { ...joining, head: begun }))
-      })
-      this.#stopWaiting = () => {
-        leave()
-        resolve(ALONE)
-      }
-    })
-  }
-
-  #joinHead(run: AnyRun, how: 'retry' | 'follower', joining: Joining & { readonly head: RunHead }): Deciding {
-    const { head, isNamed, onGone } = joining
-    const shared = { how, requestId: run.requestId } as const
-    const mark = how === 'retry' ? ATTACHED : FOLLOWER
-    if (head.kind === 'answer') {
-      // A repetition by key gets what the first one gets; otherwise an error is a reason to try anew.
-      if ('error' in head.answer && how === 'retry' && !isNamed) return onGone()
-      run.noteDelivered(true)
-      return { kind: 'answer', answer: head.answer, headers: mark, shared }
-    }
-    const log = head.kind === 'stream' ? head.find() : null
-    const release = (head.kind === 'stream' ? head.release : undefined) ?? nothing
-    if (log === null || log.first > 0) {
-      release()
-      return onGone()
-    }
-    if (how === 'retry' && log.isCrowded) {
-      release()
-      return TOO_MANY
-    }
-    const joinedHere = run.join()
-    const joined = (): void => {
-      joinedHere()
-      release()
-    }
-    this.#stopWaiting = joined
-    // Kept alive while it waited, it has told its client the id of a stream of its own, which then has to be filled.
-    const { sink: own } = joining
-    const isOwn = how === 'follower' || (own instanceof KeptSink && own.stream !== null)
-    const borrowed = new BorrowedLog((onReadable) => {
-      // A client that asked for its stream finds it on another node, too; so does that of a follower's own one.
-      const canReturn = how === 'follower' ? own.isShared === true : !isOwn && this.#options.request.hasIds
-      const reader = log.attach({ how, offset: 0, onReadable, canReturn })
-      joined()
-      return reader
-    })
-    const headers = [...lastingHeaders(log.facts.headers), ...mark]
-    const sink = how === 'retry' ? this.#repeatingSink(run, log, isOwn ? own : null) : this.#followingSink(own, log)
-    return { kind: 'follow', sink, log: borrowed, headers, shared }
-  }
-
-  /** `own`: of a stream that it keeps by itself; null: its client gets the id of the one that it repeats. */
-  #repeatingSink(run: AnyRun, log: ReadableLog, own: Sink | null): Sink {
-    const { ground, policy, request } = this.#options
-    return new ReaderSink(own ?? request.clientSink, {
-      ...{ source: log, isRepeat: own === null, isFollower: false, hasIds: request.hasIds },
-      links: policy.keep?.links ?? null,
-      onReader: (result) => {
-        ground.streams.counters.streamReader('retry', result)
-        run.noteDelivered(result === 'delivered')
-      },
-    })
-  }
-
-  #followingSink(sink: Sink, log: ReadableLog): Sink {
-    const { counters, streams } = this.#options.ground
-    counters.cacheAnswer('follower')
-    return new ReaderSink(sink, {
-      ...{ source: log, isRepeat: false, isFollower: true, links: null, hasIds: false },
-      onReader: (result) => streams.counters.streamReader('follower', result),
-    })
-  }
-
-  /** The one run, as soon as its client is lost; null after LOST_WITHIN_MS, or when this one's own client has left. */
-  #untilLost(digest: string): Promise<AnyRun | null> {
-    const { timers } = this.#options.ground
-    const untilMs = timers.nowMs() + LOST_WITHIN_MS
-    return new Promise((resolve) => {
-      const finish = (run: AnyRun | null): void => {
-        this.#stopWaiting = null
-        resolve(run)
-      }
-      const take = (candidate: Candidate<AnyRun> | null): void => {
-        if (this.#isEnded) return
-        if (candidate?.isLost === true) finish(candidate.run)
-        else if (candidate === null || timers.nowMs() >= untilMs) finish(null)
-        else stop = timers.after(LOOK_EVERY_MS, look)
-      }
-      const look = (): void => {
-        const found = this.#findLost(digest)
-        if (found instanceof Promise) void found.then(take)
-        else take(found)
-      }
-      let stop = timers.after(LOOK_EVERY_MS, look)
-      this.#stopWaiting = () => {
-        stop()
-        resolve(null)
-      }
-    })
-  }
 }
-
-type Joining = {
-  /** By its Idempotency-Key, not by a guess. */
-  readonly isNamed: boolean
-  readonly onGone: () => Deciding
-  /** Before the client's own, or that one: it may keep a stream of its own. */
-  readonly sink: Sink
-}
-
-type Deciding = ShareVerdict | Promise<ShareVerdict>
-
-function nothing(): void {}

@@ -1,24 +1,20 @@
 // Equal requests that run at once: one upstream request, every one of them its own end.
 import { test } from 'tap'
-import { type KeptStream } from '../../../src/streams/kept/kept-stream.js'
 import { turn } from '../../helpers/pipeline.js'
 import { OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
 import {
+  COALESCE,
   FOREIGN_KEY,
   GRACE_MS,
+  recordOf,
+  SEAM_MS,
+  SHOWS_PLACE,
   type SharedAsking,
-  type SharedClient,
   SharingRig,
   WHOLE_STREAM,
 } from '../../helpers/sharing-rig.js'
 
-const COALESCE = { coalesce: true, cache: null }
 const { head, content, finish, marker } = STREAMS[OPENAI]
-/** By then a shared stream without readers is given up. */
-const SEAM_MS = 100
-
-const recordOf = (rig: SharingRig, { requestId }: SharedClient) =>
-  rig.pipe.records.find((one) => one.requestId === requestId)
 
 test('a request that is equal to one that runs gets its stream from the first frame on', async (t) => {
   const rig = new SharingRig(t, COALESCE)
@@ -208,74 +204,6 @@ test('a failure in mid-stream reaches every follower in-band', async (t) => {
   }
 })
 
-test('each that asked to come back has a stream of its own; ending one ends no other', async (t) => {
-  const rig = new SharingRig(t, COALESCE)
-  const clients = [await rig.ask({ asks: true }), await rig.ask({ asks: true }), await rig.ask()]
-  rig.pipe.call.head().send(head, content[0])
-  await turn()
-  const [leaderId = '', followerId = ''] = clients.map((client) => client.header('x-sluice-stream'))
-  t.match(leaderId, /^str_/)
-  t.match(followerId, /^str_/)
-  t.not(leaderId, followerId)
-  t.equal(clients[2]?.header('x-sluice-stream'), undefined)
-  t.match(clients[1]?.text, /^id: 0\ndata/)
-  const find = (id: string) => rig.ground.streams.find(id, 'd'.repeat(64))
-  find(leaderId)?.cancel()
-  await turn()
-  t.equal(rig.pipe.call.aborts, 0)
-  t.match(clients[0]?.text, /client_gone|stopped/)
-  await clients[1]?.leave()
-  await clients[2]?.leave()
-  rig.timers.advance(GRACE_MS - 1)
-  t.equal(rig.pipe.call.aborts, 0, 'the grace of the follower that asked')
-  rig.timers.advance(1)
-  rig.timers.advance(SEAM_MS)
-  t.equal(rig.pipe.call.aborts, 1)
-  t.equal(rig.pipe.records.length, 3)
-})
-
-test('a follower that comes back reads on in its own stream', async (t) => {
-  const rig = new SharingRig(t, COALESCE)
-  await rig.ask()
-  const follower = await rig.ask({ asks: true })
-  rig.pipe.call.head().send(head, content[0])
-  await turn()
-  await follower.leave()
-  rig.pipe.call.send(content[1], content[2], finish, marker).end()
-  await turn()
-  const stream = rig.ground.streams.find(follower.header('x-sluice-stream') ?? '', 'd'.repeat(64))
-  t.equal(stream?.streamEnd?.outcome, 'complete')
-  t.equal(recordOf(rig, follower)?.outcome, 'complete', 'it settles with the stream')
-  const reader = stream?.attach({ how: 'resume', offset: 0, onReadable() {} })
-  let text = ''
-  for (let frame = reader?.read() ?? null; frame !== null; frame = reader?.read() ?? null) text += Buffer.from(frame)
-  t.equal(text, WHOLE_STREAM)
-})
-
-test('a stream that has lost its beginning, or found no room, is followed by none', async (t) => {
-  const small = new SharingRig(t, COALESCE, { maxStreamBytes: 3000 })
-  await small.ask()
-  small.pipe.call.head()
-  for (let i = 0; i < 40; i++) small.pipe.call.send(content[0])
-  await turn()
-  await turn()
-  await small.ask()
-  t.equal(small.calls, 2)
-
-  const full = new SharingRig(t, COALESCE, { roomBytes: 0 })
-  const clients = [await full.ask(), await full.ask()]
-  t.equal(full.calls, 1)
-  full.pipe.call.stream()
-  await turn()
-  t.equal(clients[0]?.text, WHOLE_STREAM)
-  t.equal(full.calls, 2, 'who waited runs by itself')
-  full.pipe.call.stream()
-  await turn()
-  t.equal(clients[1]?.text, WHOLE_STREAM)
-})
-
-const SHOWS_PLACE = { parameterHeaders: { 'x-sluice-queue': '1' } }
-
 test('requests that began while they waited, to show their places, share as ever', async (t) => {
   const rig = new SharingRig(t, COALESCE, { concurrency: 2 })
   const running = [await rig.ask({ content: 'one' }), await rig.ask({ content: 'two' })]
@@ -299,27 +227,6 @@ test('requests that began while they waited, to show their places, share as ever
   await turn()
   t.equal(last.text, WHOLE_STREAM)
   t.same([rig.pipe.limiter.active(), rig.ground.streams.size, rig.ground.index.size], [0, 0, 0])
-})
-
-test('a kept request that began while it waited is found by its retry', async (t) => {
-  const rig = new SharingRig(t, null, { concurrency: 1 })
-  const running = await rig.ask({ content: 'one' })
-  const first = await rig.ask({ asks: true, ...SHOWS_PLACE })
-  await turn()
-  t.equal(first.sink.places.length, 1)
-  t.match(first.header('x-sluice-stream'), /^str_/)
-  await running.leave()
-  await turn()
-  rig.pipe.call.head().send(head, content[0])
-  await turn()
-  await first.leave()
-  const retry = await rig.ask({ asks: true, retryCount: '1', ...SHOWS_PLACE })
-  rig.pipe.call.send(content[1], content[2], finish, marker).end()
-  await turn()
-  t.equal(rig.calls, 2)
-  t.equal(retry.header('x-sluice-attached'), 'retry')
-  t.equal(retry.header('x-sluice-stream'), first.header('x-sluice-stream'))
-  t.equal(retry.text.replace(/^id: \d+\n/gm, ''), WHOLE_STREAM)
 })
 
 test('a gateway that keeps no streams and shares no answers opens no desk', async (t) => {
@@ -363,97 +270,6 @@ test('each that runs is drained like any other, and so are those who follow it o
   }
   t.equal(rig.ground.index.size, 0)
   t.equal(rig.pipe.limiter.active(), 0)
-})
-
-/** Stores all streams that clients find, and those whose frames they have. */
-function storeElsewhere({ ground }: SharingRig) {
-  const named = new Set<KeptStream>()
-  const notes: string[] = []
-  ground.streams.join({
-    opened: (stream) => void named.add(stream),
-    copies: ({ facts }, origin) => void notes.push(`${facts.requestId} has the frames of ${origin}`),
-    storeOrigin: ({ facts }) => void notes.push(`${facts.id} is stored, of ${facts.requestId}`),
-    find: async () => null,
-    cancelled: () => undefined,
-    movable: (_stream, reader) => reader,
-    isShared: (stream) => named.has(stream),
-    handOver: () => undefined,
-    close: async () => undefined,
-  })
-  return notes
-}
-
-test('the streams of all who asked have the frames of one, which is stored as soon as one of them asks', async (t) => {
-  const rig = new SharingRig(t, COALESCE)
-  const notes = storeElsewhere(rig)
-  const leader = await rig.ask()
-  rig.pipe.call.head().send(head, content[0])
-  await turn()
-  t.same(notes, [], 'of those who did not ask nothing is stored')
-  const asked = [await rig.ask({ asks: true }), await rig.ask({ asks: true, ...SHOWS_PLACE })]
-  const origin = notes[0]?.split(' ').at(-1)
-  const stored = `${origin} is stored, of ${leader.requestId}`
-  t.same(
-    notes,
-    asked.flatMap(({ requestId }) => [`${requestId} has the frames of ${origin}`, stored]),
-  )
-  t.notOk(asked.some((client) => client.header('x-sluice-stream') === origin))
-
-  const own = new SharingRig(t, COALESCE)
-  const ownNotes = storeElsewhere(own)
-  const first = await own.ask({ asks: true })
-  own.pipe.call.head().send(head, content[0])
-  await turn()
-  t.match(ownNotes, [new RegExp(`^${first.requestId} has the frames`), new RegExp(`is stored, of ${first.requestId}$`)])
-})
-
-test('a follower that began while it waited for its turn has the frames of the other one, too', async (t) => {
-  const rig = new SharingRig(t, COALESCE, { concurrency: 2 })
-  const notes = storeElsewhere(rig)
-  await rig.ask()
-  rig.pipe.call.head().send(head, content[0])
-  await turn()
-  const other = await rig.ask({ content: 'other' })
-  const late = await rig.ask({ asks: true, ...SHOWS_PLACE })
-  await turn()
-  t.match(late.header('x-sluice-stream'), /^str_/)
-  t.same(notes, [])
-  await other.leave()
-  await turn()
-  t.match(notes, [new RegExp(`^${late.requestId} has the frames of str_`), /is stored/])
-})
-
-test('a drain spares a shared run for those whom other nodes serve, whoever came first, and for no one else', async (t) => {
-  for (const leads of [true, false]) {
-    const rig = new SharingRig(t, COALESCE)
-    storeElsewhere(rig)
-    const leader = await rig.ask({ asks: leads })
-    rig.pipe.call.head().send(head, content[0])
-    await turn()
-    const [asking, other] = [await rig.ask({ asks: !leads }), await rig.ask()]
-    const served = leads ? leader : asking
-    rig.pipe.pipeline.endAll(true)
-    await turn()
-    t.equal(recordOf(rig, other)?.outcome, 'drained')
-    t.equal(rig.pipe.call.aborts, 0)
-    rig.pipe.call.send(content[1], content[2], finish, marker).end()
-    await turn()
-    t.equal(recordOf(rig, served)?.outcome, 'complete')
-    t.equal(recordOf(rig, leader)?.outcome, 'complete', 'it bears the stream')
-    const stream = rig.ground.streams.find(served.header('x-sluice-stream') ?? '', 'd'.repeat(64))
-    t.equal(stream?.streamEnd?.outcome, 'complete')
-  }
-  const rig = new SharingRig(t, COALESCE)
-  storeElsewhere(rig)
-  const [leader, follower] = [await rig.ask(), await rig.ask()]
-  rig.pipe.call.head().send(head, content[0])
-  await turn()
-  const gone = await rig.ask({ asks: true })
-  await gone.leave()
-  rig.timers.advance(GRACE_MS)
-  rig.pipe.pipeline.endAll(true)
-  await turn()
-  t.same([recordOf(rig, leader)?.outcome, recordOf(rig, follower)?.outcome], ['drained', 'drained'])
 })
 
 test('a leader whose own grace has run out before the first frame leaves those who wait alone', async (t) => {
