@@ -120,10 +120,13 @@ test('so many run at once, the others wait in their order, and more than may wai
   const third = await ask(other)
   await rejectsWith(t, ask(other), { status: 503 })
   t.match(await client.responses.cancel(second.id), { status: 'cancelled' }, 'one that waits')
+  const fourth = await ask(client)
+  t.equal(fourth.status, 'queued', 'its place is free at once')
   await client.responses.cancel(first.id)
   t.match(await poll(other, third.id, ['in_progress']), { status: 'in_progress' })
   t.equal((await client.responses.retrieve(second.id)).status, 'cancelled')
   await other.responses.cancel(third.id)
+  await client.responses.cancel(fourth.id)
 })
 
 test('a stream goes on when its client leaves, and its answer is stored', async (t) => {

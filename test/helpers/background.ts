@@ -11,6 +11,7 @@ export function createRun(id: string, { owner = 'a', store = createMemoryStore()
   const warn = (): void => undefined
   const desk = new ResponseDesk({ store, retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0, warn })
   const told: string[] = []
+  let isHeld = true
   const exchange: { own: OwnAnswer | null; thrown: unknown } = { own: null, thrown: null }
   const run = new BackgroundRun({
     members: { id, store: true, background: true, previous_response_id: null },
@@ -26,6 +27,12 @@ export function createRun(id: string, { owner = 'a', store = createMemoryStore()
         },
       }
     },
+    room: {
+      release() {
+        isHeld = false
+      },
+    },
+    refuse: ({ data }) => void told.push(`refused: ${data.code}`),
     stopStream: () => void told.push('stream stopped'),
   })
   /** What the store has of it. */
@@ -35,7 +42,7 @@ export function createRun(id: string, { owner = 'a', store = createMemoryStore()
     return { ...JSON.parse(Buffer.from(found.response).toString()), streamId: found.streamId }
   }
   const settle = (error: ErrorData | null): void => exchange.own?.settled?.(error)
-  return { run, desk, store, told, exchange, show, settle }
+  return { run, desk, store, told, exchange, show, settle, isRoomHeld: () => isHeld }
 }
 
 /** Lets what waits go on. */

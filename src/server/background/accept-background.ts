@@ -83,20 +83,25 @@ class Accepting {
     jobs.checkRoute(key, decoded)
     jobs.checkTokens(key, decoded)
     const joined = await this.#join(decoded, desk, state)
+    const room = exchange.view.reserve(key)
     const members = stored.ownMembers(stored.encodeId(responses.ids.create()), state, true)
     const { stream: isStream, model } = decoded.facts
     const sink = isStream ? this.#keepStream() : NO_CLIENT
     const run = new BackgroundRun({
       ...{ members, owner: ownerOf(key), model, createdSec: door.unixSec(), input: joined.input, stored, desk },
       echo: this.#echoOf(decoded),
+      room,
       start: (own) => this.#start(joined.body, sink, own),
       stopStream: () => (sink as Partial<HoldingSink>).stop?.(),
+      refuse: (error) => void (isStream && !exchange.isOver && exchange.reject(error)),
     })
     background.add(run, backgroundCaps)
-    const unstored = await run.commit('queued')
-    if (unstored !== null) {
+    // What waits is held twice, as it is sent and as it is stored, and may wait for long.
+    const refusal = room.grow(joined.body.length + joined.input.length) ?? (await run.commit('queued'))
+    if (refusal !== null) {
+      room.release()
       background.remove(run)
-      throw unstored
+      throw refusal
     }
     if (!isStream) exchange.answer(200, run.show('queued'))
     background.enqueue(run, backgroundCaps)

@@ -21,10 +21,14 @@ export type BackgroundRunOptions = {
   readonly echo: JsonObject | null
   readonly stored: StoredAnswers
   readonly desk: ResponseDesk
+  /** Memory for its request, as long as it waits. */
+  readonly room: { release(): void }
   /** Starts the exchange. May throw. */
   readonly start: (own: OwnAnswer) => ExchangeHandle
   /** Stops an exchange whose stream has begun. */
   readonly stopStream: () => void
+  /** Answers a client that waits for a stream, which will not begin. */
+  readonly refuse: (error: GatewayError) => void
 }
 
 /** How often a run looks whether another event loop or node has cancelled it. */
@@ -36,6 +40,7 @@ type Status = 'queued' | 'in_progress' | 'failed' | 'cancelled'
 export class BackgroundRun implements BackgroundAnswer {
   readonly #options: BackgroundRunOptions
   #streamId: string | null = null
+  #hasBegun = false
   #handle: ExchangeHandle | null = null
   #isOver = false
   #onOver: () => void = () => undefined
@@ -65,6 +70,9 @@ export class BackgroundRun implements BackgroundAnswer {
 
   /** Resolves when its exchange has settled. Never rejects. */
   async run(): Promise<void> {
+    this.#options.room.release()
+    // It may have been cancelled or deleted elsewhere while it waited.
+    await this.#look()
     if (this.#isOver) return
     const over = new Promise<void>((resolve) => {
       this.#onOver = resolve
@@ -77,7 +85,9 @@ export class BackgroundRun implements BackgroundAnswer {
       this.#handle = this.#options.start(this.#own())
       await over
     } catch (thrown) {
-      await this.#fail(toGatewayError(thrown).data)
+      const error = toGatewayError(thrown)
+      this.#options.refuse(error)
+      await this.#fail(error.data)
     } finally {
       clearInterval(watch)
     }
@@ -95,7 +105,10 @@ export class BackgroundRun implements BackgroundAnswer {
   forget(): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#options.stopStream()
+    const { room, stopStream, refuse } = this.#options
+    room.release()
+    stopStream()
+    if (!this.#hasBegun) refuse(GONE)
     this.#handle?.cancel()
     this.#onOver()
   }
@@ -108,7 +121,8 @@ export class BackgroundRun implements BackgroundAnswer {
       keep: (answer) => this.#keep(answer),
       began: (streamId) => {
         this.#streamId = streamId
-        void this.commit('in_progress')
+        this.#hasBegun = true
+        if (!this.#isOver) void this.commit('in_progress')
       },
       settled: (error) => void this.#settle(error),
     }
@@ -118,7 +132,10 @@ export class BackgroundRun implements BackgroundAnswer {
     await this.#look()
     if (this.#isOver) return GONE
     this.#isOver = true
-    return await this.#options.desk.commit(this.#record(answer))
+    const unstored = await this.#options.desk.commit(this.#record(answer))
+    // Then it is over when the exchange has settled with that error.
+    if (unstored !== null) this.#isOver = false
+    return unstored
   }
 
   async #settle(error: ErrorData | null): Promise<void> {

@@ -1,5 +1,5 @@
-// The runs without clients of one event loop: a bounded number at once, the others in the order in which they came. They are no jobs: they
-// live as long as the process, like the answers that are stored in its memory.
+// The runs without clients of one event loop: a bounded number at once, the others in the order in which they came, those first whose owner
+// has the fewest. They are no jobs: they live as long as the process, like the answers that are stored in its memory.
 import { GatewayError } from '../../errors.js'
 import { type BackgroundAnswer, type BackgroundAnswers, type BackgroundCaps } from '../context.js'
 
@@ -10,6 +10,7 @@ export class BackgroundRuns implements BackgroundAnswers {
   readonly #runs = new Map<string, BackgroundAnswer>()
   #waiting: BackgroundAnswer[] = []
   #active = 0
+  readonly #activeOf = new Map<string, number>()
 
   /** Running and waiting. */
   get size(): number {
@@ -41,15 +42,37 @@ export class BackgroundRuns implements BackgroundAnswers {
 
   #startNext(caps: BackgroundCaps): void {
     while (this.#active < caps.concurrency) {
-      const next = this.#waiting.shift()
-      if (next === undefined) return
-      this.#active += 1
+      const next = this.#takeNext()
+      if (next === null) return
+      this.#count(next.owner, 1)
       void next.run().finally(() => {
-        this.#active -= 1
+        this.#count(next.owner, -1)
         this.remove(next)
         this.#startNext(caps)
       })
     }
+  }
+
+  /** So that one owner's many do not hold up the few of others. */
+  #takeNext(): BackgroundAnswer | null {
+    let next: BackgroundAnswer | null = null
+    let fewest = Number.POSITIVE_INFINITY
+    for (const run of this.#waiting) {
+      const active = this.#activeOf.get(run.owner) ?? 0
+      if (active >= fewest) continue
+      next = run
+      fewest = active
+      if (active === 0) break
+    }
+    if (next !== null) this.#waiting.splice(this.#waiting.indexOf(next), 1)
+    return next
+  }
+
+  #count(owner: string, change: number): void {
+    const active = (this.#activeOf.get(owner) ?? 0) + change
+    this.#active += change
+    if (active > 0) this.#activeOf.set(owner, active)
+    else this.#activeOf.delete(owner)
   }
 }
 

@@ -46,7 +46,9 @@ export function deleteResponse(stored: StoredAnswers, runs: BackgroundAnswers): 
   return (exchange, req) => {
     const id = idOf(req)
     run(exchange, async (key) => {
-      runs.find(ownerOf(key), id)?.forget()
+      const run = runs.find(ownerOf(key), id)
+      run?.forget()
+      if (run !== null) runs.remove(run)
       const isDeleted = (await exchange.view.responses.desk?.delete(ownerOf(key), id)) ?? false
       if (!isDeleted) throw stored.notFound(id)
       exchange.answer(200, encode(stored.encodeDeleted(id)))
@@ -62,11 +64,19 @@ export function cancelResponse(stored: StoredAnswers, runs: BackgroundAnswers): 
       const found = await find(exchange, { stored, key, id })
       const { isOver, isBackground } = stored.readState(found.response)
       if (!isBackground) throw stored.notBackground()
-      if (!isOver && (await runs.find(ownerOf(key), id)?.cancel()) !== true)
-        await cancelElsewhere(exchange, stored, found)
+      if (!isOver && !(await cancelHere(runs, found))) await cancelElsewhere(exchange, stored, found)
       exchange.answer(200, (await find(exchange, { stored, key, id })).response)
     })
   }
+}
+
+/** False if it does not run here. */
+async function cancelHere(runs: BackgroundAnswers, { owner, id }: StoredResponse): Promise<boolean> {
+  const run = runs.find(owner, id)
+  if (run === null || !(await run.cancel())) return false
+  // One that waited has left the queue, and its request is no longer held.
+  runs.remove(run)
+  return true
 }
 
 /** @throws storage_unavailable */

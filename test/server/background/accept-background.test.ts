@@ -1,5 +1,6 @@
 // test/e2e/background-responses.test.ts has the whole way, by the official client.
 import { type Test, test } from 'tap'
+import { GatewayError } from '../../../src/errors.js'
 import { createCodec } from '../../../src/protocols/contract/codec.js'
 import { type DecodedBody } from '../../../src/protocols/contract/envelope.js'
 import { PROTOCOLS } from '../../../src/protocols/index.js'
@@ -15,7 +16,10 @@ const SURFACES = PROTOCOLS.flatMap(({ surface }) => surface ?? [])
 const SURFACE = openaiResponses.surface
 const BODY = { model: 'm', input: 'Hi', background: true }
 
-async function start(t: Test, store: ResponseStore | null = createMemoryStore().store) {
+type Room = { readonly grow: (bytes: number) => GatewayError | null; readonly release: () => void }
+const ROOM: Room = { grow: () => null, release: () => undefined }
+
+async function start(t: Test, store: ResponseStore | null = createMemoryStore().store, room = ROOM) {
   if (SURFACE === null) throw new Error('no surface')
   const warn = (): void => undefined
   const rules = { retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0, warn } as const
@@ -29,6 +33,7 @@ async function start(t: Test, store: ResponseStore | null = createMemoryStore().
     options: {
       surfaces: [SURFACE],
       jobDoor: { ...closedJobDoor(SURFACES), decode },
+      reserve: () => room,
       responses: { ids: { create: () => `u${++serial}` }, desk },
       backgroundCaps: { concurrency: 1, maxPending: 1, maxPendingPerKey: 1 },
     },
@@ -92,4 +97,25 @@ test('answers are dated in whole seconds', (t) => {
   t.ok(Number.isInteger(unixSec()))
   t.ok(unixSec() > 1_700_000_000)
   t.end()
+})
+
+test('what waits has a place in memory for its request; without one it is refused, and takes none', async (t) => {
+  const grown: number[] = []
+  let released = 0
+  const { store } = createMemoryStore()
+  const { post, requests } = await start(t, store, {
+    grow(bytes) {
+      grown.push(bytes)
+      // The body that arrives grows by its own length, 44.
+      return bytes > 100 ? new GatewayError('rate_limited', { message: 'No room.' }) : null
+    },
+    release: () => void released++,
+  })
+  for (let i = 0; i < 2; i++) {
+    t.match((await post(BODY)).error, { code: 'rate_limited', message: 'No room.' })
+    t.equal(grown.at(-1), 120, 'as it is sent, and as it is stored')
+  }
+  t.ok(released >= 2)
+  t.equal(requests().length, 0)
+  t.equal(store.size, 0)
 })

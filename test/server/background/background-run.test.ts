@@ -1,11 +1,13 @@
 import { test } from 'tap'
 import { errorData, GatewayError } from '../../../src/errors.js'
 import { createRun, turn } from '../../helpers/background.js'
+import { CAPS } from '../../helpers/responses.js'
 
 const ANSWER = Buffer.from('{"id":"r1","status":"completed","background":true}')
+const RECORD = { id: 'r1', owner: 'a', model: 'm', input: Buffer.from('[]'), streamId: null }
 
 test('the store shows how far it is, to its answer', async (t) => {
-  const { run, exchange, show, settle } = createRun('r1')
+  const { run, exchange, show, settle, told } = createRun('r1')
   t.equal(await run.commit('queued'), null)
   t.match(await show(), { id: 'r1', status: 'queued', background: true, output: [], created_at: 7, streamId: null })
   const running = run.run()
@@ -13,6 +15,7 @@ test('the store shows how far it is, to its answer', async (t) => {
   t.match(await show(), { status: 'in_progress' })
   exchange.own?.began?.('str_1')
   t.match(await show(), { status: 'in_progress', streamId: 'str_1' })
+  t.same(told, ['started'])
   t.equal(await exchange.own?.keep?.(ANSWER), null)
   t.match(await show(), { status: 'completed', streamId: 'str_1' })
   settle(null)
@@ -34,6 +37,7 @@ test('what fails is stored with its error, whether it begins or not', async (t) 
   never.exchange.thrown = new GatewayError('unauthenticated')
   await never.run.run()
   t.match(await never.show(), { status: 'failed', error: { message: /API key/ } })
+  t.same(never.told, ['refused: unauthenticated'], 'a client that waits for its stream is answered')
 })
 
 test('cancelled while it runs: its exchange is stopped, and no answer takes the place', async (t) => {
@@ -43,7 +47,7 @@ test('cancelled while it runs: its exchange is stopped, and no answer takes the 
   await turn()
   t.equal(await run.cancel(), true)
   await running
-  t.same(told, ['started', 'stream stopped', 'cancelled'])
+  t.same(told, ['started', 'stream stopped', 'refused: client_gone', 'cancelled'])
   t.match(await exchange.own?.keep?.(ANSWER), { data: { code: 'client_gone' } })
   t.match(await show(), { status: 'cancelled' })
   t.equal(await run.cancel(), false)
@@ -54,7 +58,7 @@ test('cancelled while it waits: it never begins', async (t) => {
   await run.commit('queued')
   t.equal(await run.cancel(), true)
   await run.run()
-  t.same(told, ['stream stopped'])
+  t.same(told, ['stream stopped', 'refused: client_gone'])
   t.match(await show(), { status: 'cancelled' })
 })
 
@@ -65,14 +69,72 @@ test('cancelled or deleted elsewhere, its answer is not stored', async (t) => {
     const running = run.run()
     await turn()
     if (isDeleted) await store.delete('a', 'r1')
-    else
-      await desk.commit({
-        ...{ id: 'r1', owner: 'a', model: 'm', input: Buffer.from('[]'), streamId: null },
-        response: run.show('cancelled'),
-      })
+    else await desk.commit({ ...RECORD, response: run.show('cancelled') })
     t.match(await exchange.own?.keep?.(ANSWER), { data: { code: 'client_gone' } })
     settle(errorData('client_gone'))
     await running
     t.match(await show(), isDeleted ? null : { status: 'cancelled' })
   }
+})
+
+test('cancelled or deleted elsewhere while it waits, it never begins, and stays so', async (t) => {
+  for (const isDeleted of [true, false]) {
+    const { run, show, store, desk, told } = createRun('r1')
+    await run.commit('queued')
+    if (isDeleted) await store.delete('a', 'r1')
+    else await desk.commit({ ...RECORD, response: run.show('cancelled') })
+    await run.run()
+    t.same(told, ['stream stopped', 'refused: client_gone'])
+    t.match(await show(), isDeleted ? null : { status: 'cancelled' })
+  }
+})
+
+test('a stream that begins when its answer is cancelled already does not bring the answer back', async (t) => {
+  const { run, exchange, show } = createRun('r1')
+  await run.commit('queued')
+  const running = run.run()
+  await turn()
+  await run.cancel()
+  await running
+  exchange.own?.began?.('str_1')
+  await turn()
+  t.match(await show(), { status: 'cancelled', streamId: null })
+})
+
+test('an answer that cannot be stored is stored as failed: its client polls no longer', async (t) => {
+  const { run, exchange, show, settle } = createRun('r1')
+  await run.commit('queued')
+  const running = run.run()
+  await turn()
+  const large = await exchange.own?.keep?.(Buffer.alloc(CAPS.maxBytes))
+  t.match(large, { data: { code: 'storage_full' } })
+  settle(large?.data ?? null)
+  await running
+  t.match(await show(), { status: 'failed', error: { message: /maxBytesPerKey/ } })
+})
+
+test('the memory of its request is released when it begins, and when it never does', async (t) => {
+  const begun = createRun('r1')
+  await begun.run.commit('queued')
+  t.same(begun.told, [])
+  const running = begun.run.run()
+  await turn()
+  t.equal(begun.isRoomHeld(), false)
+  begun.settle(null)
+  await running
+  const never = createRun('r2')
+  t.equal(never.isRoomHeld(), true)
+  await never.run.cancel()
+  t.equal(never.isRoomHeld(), false)
+})
+
+test('a client whose stream has begun gets its end from the stream', async (t) => {
+  const { run, exchange, told } = createRun('r1')
+  await run.commit('queued')
+  const running = run.run()
+  await turn()
+  exchange.own?.began?.('str_1')
+  await run.cancel()
+  await running
+  t.same(told, ['started', 'stream stopped', 'cancelled'])
 })

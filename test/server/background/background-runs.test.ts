@@ -9,6 +9,7 @@ function setUp() {
   const add = (id: string, owner = 'a') => {
     const made = createRun(id, { owner })
     runs.add(made.run, CAPS)
+    void made.run.commit('queued')
     return made
   }
   return { runs, add }
@@ -64,10 +65,28 @@ test('one that is cancelled while it waits makes room, and takes no turn', async
   await second.run.cancel()
   first.settle(null)
   for (let i = 0; i < 5; i++) await turn()
-  t.same(second.told, ['stream stopped'])
+  t.same(second.told, ['stream stopped', 'refused: client_gone'])
   await turn()
   first.settle(null)
   for (let i = 0; i < 5; i++) await turn()
   t.same(third.told, ['started'])
   third.settle(null)
+})
+
+test('one owner’s many do not hold up the few of others', async (t) => {
+  const runs = new BackgroundRuns()
+  const caps = { concurrency: 2, maxPending: 10, maxPendingPerKey: 10 }
+  const made = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2'].map((id) => createRun(id, { owner: id.slice(0, 1) }))
+  for (const { run } of made) {
+    runs.add(run, caps)
+    void run.commit('queued')
+    runs.enqueue(run, caps)
+  }
+  const started: string[] = []
+  for (let i = 0; i < made.length; i++) {
+    for (let turns = 0; turns < 5; turns++) await turn()
+    for (const { run, told } of made) if (told.length > 0 && !started.includes(run.id)) started.push(run.id)
+    made.find(({ run }) => run.id === started[i])?.settle(null)
+  }
+  t.same(started, ['a1', 'a2', 'b1', 'a3', 'b2', 'a4'])
 })
