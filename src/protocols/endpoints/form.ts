@@ -1,5 +1,6 @@
 // Requests that are forms: what the gateway reads of their fields, and the edits of their bytes. Files are never looked into, and the
 // field with the model may follow them.
+import { isUtf8 } from 'node:buffer'
 import { GatewayError } from '../../errors.js'
 import { estimateTokens, TOKENS_PER_IMAGE } from '../../model/estimate.js'
 import { type JsonObject } from '../../model/json.js'
@@ -48,15 +49,14 @@ export function readForm(body: Uint8Array, contentType: string, hasImages: boole
     const { name, isFile, start, end } = part
     if (isFile) files += 1
     else textBytes += end - start
-    // Some servers take `models[]` for a list.
-    selector ??= findSelector({ [name.replace(/\[.*$/, '')]: true })
+    selector ??= findSelectorIn(name)
     const known = name.toLowerCase()
     if (!READ_FIELDS.has(known)) continue
     if (name !== known || isFile || found.has(name) || end - start > MAX_VALUE_BYTES) {
       throw invalid(`'${name}' must be one field of at most ${MAX_VALUE_BYTES} bytes.`, known)
     }
     found.set(name, part)
-    fields[name] = readValue(name, bytes.toString('utf8', start, end))
+    fields[name] = readValue(name, bytes.subarray(start, end))
   }
   const model = found.get(MODEL) ?? null
   const provider = found.get(PROVIDER) ?? null
@@ -72,8 +72,21 @@ export function readForm(body: Uint8Array, contentType: string, hasImages: boole
   }
 }
 
-function readValue(name: string, text: string): string | boolean {
-  if (CONTROL.test(text)) throw invalid(`'${name}' must not contain control characters.`, name)
+/** Some servers take `models[]` for a list, and `request[model]` or `request.model` for a member. */
+function findSelectorIn(name: string): string | null {
+  for (const word of name.split(/[.[\]]+/)) {
+    const selector = findSelector({ [word]: true })
+    if (selector !== null) return selector
+    if (word === MODEL && word !== name) return name
+  }
+  return null
+}
+
+function readValue(name: string, bytes: Buffer): string | boolean {
+  const text = bytes.toString('utf8')
+  if (!isUtf8(bytes) || CONTROL.test(text)) {
+    throw invalid(`'${name}' must be UTF-8 without control characters.`, name)
+  }
   return name === 'stream' ? text === 'true' : text
 }
 

@@ -25,8 +25,15 @@ const BOUNDARY = /^[\w'()+,./:=? -]{0,69}[\w'()+,./:=?-]$/
 const BOUNDARY_PARAMETER = /;\s*boundary\s*=\s*(?:"([^"]*)"|([^\s";]+))\s*(?=;|$)/gi
 /** What needs no quotes. RFC 9110, 5.6.2. */
 const TOKEN = /^[\w'+.-]+$/
-/** What every API's field is called; a server might decode anything else to another name. */
-const FIELD_NAME = /^[\w.[\]-]{1,128}$/
+/** What every API's field is called; a server might decode anything else to another name, such as `[model]` to `model`. */
+const FIELD_NAME = /^\w[\w.[\]-]{0,127}$/
+/** A field by which browsers name the character set of all others. */
+const CHARSET_FIELD = /^_charset_$/i
+/** Those that leave the bytes as they are. RFC 2045, 6.2. */
+const NO_ENCODING = /^(?:7bit|8bit|binary)\s*$/i
+const CHARSET = /charset[^;]*/gi
+/** Character sets in which ASCII is what it seems. */
+const PLAIN_CHARSET = /^charset\s*=\s*"?(?:utf-?8|us-ascii|ascii|iso-8859-1|windows-1252)"?\s*$/i
 const HEADER = /^([!#$%&'*+.^`|~\w-]+):[ \t]*([^\0\r\n]*)$/
 const DISPOSITION = /^form-data((?:;[ \t]*[\w*]+[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|[^\s";]+)[ \t]*)+);?$/i
 const PARAMETER = /;[ \t]*([\w*]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))/g
@@ -54,21 +61,22 @@ export function formType(boundary: string): string {
  */
 export function scanForm(body: Uint8Array, boundary: string): FormPart[] {
   const bytes = asBuffer(body)
-  const delimiter = Buffer.from(`\r\n--${boundary}`)
+  const delimiter = Buffer.from(`--${boundary}`)
   const parts: FormPart[] = []
-  if (!bytes.subarray(0, delimiter.length - CRLF.length).equals(delimiter.subarray(CRLF.length))) {
-    throw invalid('must begin with its boundary')
-  }
+  if (!startsWith(bytes, delimiter, 0)) throw invalid('must begin with its boundary')
   let from = 0
-  let at = delimiter.length - CRLF.length
+  let at = delimiter.length
   while (!startsWith(bytes, CLOSE, at)) {
     if (!startsWith(bytes, CRLF, at))
       throw invalid('has a boundary that is followed by neither a line break nor its end')
     if (parts.length >= MAX_PARTS) throw invalid(`has more than ${MAX_PARTS} fields`)
     const next = bytes.indexOf(delimiter, at)
     if (next < 0) throw invalid('ends before its last boundary')
-    parts.push(readPart(bytes, { from, headers: at + CRLF.length, end: next }))
-    from = next + CRLF.length
+    const end = next - CRLF.length
+    // Some servers find it after a bare line feed, too, or anywhere: they would see fields in what is a file here.
+    if (!startsWith(bytes, CRLF, end)) throw invalid('has its boundary within a field')
+    parts.push(readPart(bytes, { from, headers: at + CRLF.length, end }))
+    from = next
     at = next + delimiter.length
   }
   const rest = bytes.subarray(at + CLOSE.length)
@@ -94,15 +102,27 @@ function readHeaders(text: string): Pick<FormPart, 'name' | 'isFile'> {
   for (const line of text.split('\r\n')) {
     const header = HEADER.exec(line)
     if (header === null) throw invalid('has a field with a header that cannot be read')
-    const name = header[1]?.toLowerCase()
-    // Its content would not be what it seems.
-    if (name === 'content-transfer-encoding') throw invalid('has a field with a transfer encoding')
-    if (name !== 'content-disposition') continue
+    const [, name = '', value = ''] = header
+    checkHeader(name.toLowerCase(), value)
+    if (name.toLowerCase() !== 'content-disposition') continue
     if (found !== null) throw invalid('has a field with two names')
-    found = readDisposition(header[2] ?? '')
+    found = readDisposition(value)
   }
   if (found === null) throw invalid('has a field without a name')
   return found
+}
+
+/** @throws invalid_request for a header by which a content is not what it seems */
+function checkHeader(name: string, value: string): void {
+  if (name === 'content-encoding' || (name === 'content-transfer-encoding' && !NO_ENCODING.test(value))) {
+    throw invalid('has a field with an encoding')
+  }
+  if (name !== 'content-type') return
+  if (/^multipart\b/i.test(value)) throw invalid('has a form within a field')
+  const charsets = value.match(CHARSET) ?? []
+  if (!charsets.every((charset) => PLAIN_CHARSET.test(charset))) {
+    throw invalid('has a field in a character set other than UTF-8')
+  }
 }
 
 function readDisposition(value: string): Pick<FormPart, 'name' | 'isFile'> {
@@ -116,7 +136,7 @@ function readDisposition(value: string): Pick<FormPart, 'name' | 'isFile'> {
     else if (word !== 'name' || name !== null) throw invalid('has a field with two names')
     else name = quoted ?? plain
   }
-  if (name === null || !FIELD_NAME.test(name)) {
+  if (name === null || !FIELD_NAME.test(name) || CHARSET_FIELD.test(name)) {
     throw invalid('has a field whose name is not 1 to 128 letters, digits or any of _.[]-')
   }
   return { name, isFile }

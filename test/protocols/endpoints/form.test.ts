@@ -41,6 +41,11 @@ test('what is read must be one short field of text', (t) => {
   t.match(refusal(field('model', 'a', '; filename="x"')), { param: 'model' })
   t.match(refusal(field('model', 'a'.repeat(1025))), { param: 'model' })
   t.match(refusal(field('model', 'a\r\nb')), { message: /control characters/ })
+  const bytes = Buffer.from(`${field('model', 'a\xff')}--b--`, 'latin1')
+  t.match(
+    thrownBy(() => readForm(bytes, TYPE, false)),
+    { message: /must be UTF-8/, param: 'model' },
+  )
   t.match(
     thrownBy(() => readForm(Buffer.from('x'), 'multipart/form-data', false)),
     { message: /no valid boundary/ },
@@ -51,6 +56,10 @@ test('what is read must be one short field of text', (t) => {
 test('a field that may select another model is named, as in JSON', (t) => {
   t.equal(read(field('model', 'm') + field('models[]', 'x')).selector, 'models')
   t.equal(read(field('model', 'm') + field('Route', 'x')).selector, 'Route')
+  for (const name of ['model[]', 'model[0]', 'request.model', 'request[model]']) {
+    t.equal(read(field('model', 'm') + field(name, 'x')).selector, name)
+  }
+  t.notOk('selector' in read(field('model', 'm') + field('timestamp_granularities[]', 'x')))
   t.notOk('selector' in read(field('model', 'm') + field('prompt', 'x')))
   t.end()
 })
