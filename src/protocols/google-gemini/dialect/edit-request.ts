@@ -1,40 +1,28 @@
 // Dialect half, same protocol on both sides: edits a few top-level members in the client's own bytes, so that everything else passes
-// unchanged. The model and streaming are in the path.
-import {
-  isJsonArray,
-  isJsonObject,
-  type JsonArray,
-  type JsonObject,
-  type JsonValue,
-  mergeUnder,
-} from '../../../model/json.js'
+// unchanged. The model and streaming are in the path. Members may have either spelling, and one object may stand for a list of it.
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, mergeUnder } from '../../../model/json.js'
 import { type Target } from '../../../model/target.js'
 import { type EditedRequest, type EditValue, type RequestFacts } from '../../contract/protocol.js'
+import { editRefused } from '../../fit/refused-fields.js'
 import { isSealed } from '../signature.js'
+import { spellField, spellFields } from '../surface/field-names.js'
 import { checksSignatures, FOREIGN_SIGNATURE } from './encode-contents.js'
+import { refusalOf } from './encode-request.js'
 
 /** Members in which a turn of another vendor's model may have left its signature, in both spellings. */
 const SIGNATURES: readonly string[] = ['thoughtSignature', 'thought_signature']
 
 /** `body` is the client's, accepted by readFacts, and is not changed. */
 export function editRequest(_facts: RequestFacts, body: JsonObject, target: Target): EditedRequest {
-  const { quirks, extraBody, thinks } = target
   const edits = new Map<string, EditValue>()
   const dropped = new Set<string>()
-  for (const [field, value] of Object.entries(extraBody)) {
-    const own = body[field]
-    if (own === undefined) edits.set(field, value)
-    else if (isJsonObject(own) && isJsonObject(value)) edits.set(field, mergeUnder(value, own))
-  }
+  for (const [field, value] of Object.entries(target.extraBody)) addDefault(field, value, { body, edits })
+  // The path names the target's; a server that reads this one as well would answer with a model that was not asked of the gateway.
+  if (body.model !== undefined) edits.set('model', undefined)
   const contents = withoutForeignSignatures(body.contents, target.model)
   if (contents !== null) edits.set('contents', contents)
-  if (thinks === false) dropThinking(body, edits, dropped)
-  for (const field of quirks.refusedFields) {
-    edits.delete(field)
-    if (!(field in body)) continue
-    edits.set(field, undefined)
-    dropped.add(field)
-  }
+  if (target.thinks === false) dropThinking(body, edits, dropped)
+  for (const field of editRefused(body, edits, refusalOf(target))) dropped.add(field)
   return { edits, dropped: [...dropped] }
 }
 
@@ -43,30 +31,45 @@ export function editsBulk(_head: JsonObject, _target: Target, mentions: (name: s
   return SIGNATURES.some(mentions)
 }
 
+type Draft = { readonly body: JsonObject; readonly edits: Map<string, EditValue> }
+
+/** A default of the target, under what the client has in either spelling: the vendor takes no field in both. */
+function addDefault(field: string, value: JsonValue, { body, edits }: Draft): void {
+  const spelled = spellField(field)
+  const name = Object.keys(body).find((member) => spellField(member) === spelled)
+  if (name === undefined) {
+    edits.set(field, value)
+    return
+  }
+  const own = body[name]
+  if (isJsonObject(own) && isJsonObject(value)) edits.set(name, mergeUnder(spellFields(value), spellFields(own)))
+}
+
 /** For a model that is known not to think. */
 function dropThinking(body: JsonObject, edits: Map<string, EditValue>, dropped: Set<string>): void {
-  for (const [field, thinking] of CONFIGS) {
+  for (const field of CONFIGS) {
     const config = edits.get(field) ?? body[field]
-    if (!isJsonObject(config) || !(thinking in config)) continue
-    const { [thinking]: asked, ...rest } = config
-    edits.set(field, rest)
-    if (!isJsonObject(asked) || (asked.thinkingBudget ?? asked.thinking_budget) !== 0) dropped.add('reasoning')
+    if (!isJsonObject(config)) continue
+    for (const member of THINKING) {
+      const asked = config[member]
+      if (asked === undefined) continue
+      const { [member]: _, ...rest } = config
+      edits.set(field, rest)
+      if (!isJsonObject(asked) || (asked.thinkingBudget ?? asked.thinking_budget) !== 0) dropped.add('reasoning')
+    }
   }
 }
 
-const CONFIGS = [
-  ['generationConfig', 'thinkingConfig'],
-  ['generation_config', 'thinking_config'],
-] as const
+const CONFIGS = ['generationConfig', 'generation_config'] as const
+const THINKING = ['thinkingConfig', 'thinking_config'] as const
 
 /** The vendor answers 400 to another vendor's signature. Null if there is none. */
-function withoutForeignSignatures(contents: JsonValue | undefined, model: string): JsonArray | null {
-  if (!isJsonArray(contents)) return null
+function withoutForeignSignatures(contents: JsonValue | undefined, model: string): JsonObject[] | null {
   let isChanged = false
-  const cleaned = contents.map((content) => {
-    if (!isJsonObject(content) || !isJsonArray(content.parts)) return content
-    const parts = content.parts.map((part) => {
-      const kept = isJsonObject(part) ? withoutForeign(part, model) : part
+  const cleaned = listOf(contents).map((content) => {
+    if (content.parts === undefined) return content
+    const parts = listOf(content.parts).map((part) => {
+      const kept = withoutForeign(part, model)
       if (kept !== part) isChanged = true
       return kept
     })
@@ -74,6 +77,10 @@ function withoutForeignSignatures(contents: JsonValue | undefined, model: string
     return { ...content, parts: parts.filter((part) => part !== null) }
   })
   return isChanged ? cleaned : null
+}
+
+function listOf(value: JsonValue | undefined): readonly JsonObject[] {
+  return isJsonArray(value) ? value.filter(isJsonObject) : isJsonObject(value) ? [value] : []
 }
 
 function withoutForeign(part: JsonObject, model: string): JsonObject | null {

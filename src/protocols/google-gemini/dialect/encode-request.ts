@@ -4,6 +4,8 @@ import { type ChatRequest, type ToolChoice, type ToolDefinition } from '../../..
 import { type Target } from '../../../model/target.js'
 import { type EncodedRequest } from '../../contract/protocol.js'
 import { instructFormat } from '../../fit/format-instruction.js'
+import { type Refusal, removeRefused } from '../../fit/refused-fields.js'
+import { spellField } from '../surface/field-names.js'
 import { type FunctionCallingConfig, type FunctionDeclaration, type GenerateContentRequest } from '../wire.js'
 import { encodeContents } from './encode-contents.js'
 import { encodeGenerationConfig } from './generation-config.js'
@@ -27,7 +29,7 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
   if (request.parallelToolCalls === false) dropped.add('parallel_tool_calls')
   if (request.user !== null) dropped.add('user')
   const merged = mergeUnder(target.extraBody, { ...body, ...takeOwn(request.extensions, dropped) })
-  removeRefused(merged, target.quirks.refusedFields, dropped)
+  for (const field of removeRefused(merged, refusalOf(target))) dropped.add(field)
   return { body: merged, dropped: [...dropped] }
 }
 
@@ -77,16 +79,7 @@ function encodeToolChoice(choice: ToolChoice): FunctionCallingConfig {
   }
 }
 
-/** A vendor on this wire may reject a member of the body or of its generationConfig. */
-function removeRefused(body: JsonObject, refused: readonly string[], dropped: Set<string>): void {
-  // A copy: if the request sets none of its members, it is the configuration's own object.
-  const config = isJsonObject(body.generationConfig) ? { ...body.generationConfig } : null
-  for (const field of refused) {
-    for (const holder of [body, config]) {
-      if (holder === null || !Object.hasOwn(holder, field)) continue
-      delete holder[field]
-      dropped.add(field)
-    }
-  }
-  if (config !== null && Object.hasOwn(body, 'generationConfig')) body.generationConfig = config
+/** What a vendor on this wire refuses, in the body or in its generationConfig. */
+export function refusalOf({ quirks }: Target): Refusal {
+  return { refused: quirks.refusedFields, holder: 'generationConfig', spell: spellField }
 }

@@ -3,6 +3,7 @@
 import { isJsonObject, type JsonObject } from '../../../model/json.js'
 import { type Target } from '../../../model/target.js'
 import { type EditedRequest, type EditValue, type RequestFacts } from '../../contract/protocol.js'
+import { editRefused } from '../../fit/refused-fields.js'
 
 /** `body` is the client's, accepted by its surface, and is not changed. */
 export function editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest {
@@ -19,11 +20,6 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
     edits.set('think', undefined)
     if (body.think !== false && body.think !== null) dropped.add('reasoning')
   }
-  for (const field of quirks.refusedFields) {
-    edits.delete(field)
-    if (!(field in body)) continue
-    edits.set(field, undefined)
-    dropped.add(field)
-  }
+  for (const field of editRefused(body, edits, { refused: quirks.refusedFields, holder: 'options' })) dropped.add(field)
   return { edits, dropped: [...dropped] }
 }

@@ -13,6 +13,7 @@ import { type Target } from '../../../model/target.js'
 import { type EncodedRequest } from '../../contract/protocol.js'
 import { instructFormat } from '../../fit/format-instruction.js'
 import { fitReasoning } from '../../fit/reasoning.js'
+import { removeRefused } from '../../fit/refused-fields.js'
 import { type Options, type Tool, type ChatRequest as WireRequest } from '../wire.js'
 import { encodeMessages } from './encode-messages.js'
 
@@ -44,7 +45,8 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
     dropped.delete('keep_alive')
   }
   const merged = mergeUnder(target.extraBody, body)
-  removeRefused(merged, target.quirks.refusedFields, dropped)
+  const refusal = { refused: target.quirks.refusedFields, holder: 'options' }
+  for (const field of removeRefused(merged, refusal)) dropped.add(field)
   return { body: merged, dropped: [...dropped] }
 }
 
@@ -138,15 +140,4 @@ function mergeUnder(under: JsonObject, over: WireRequest): JsonObject {
   const below = under.options
   const options = isJsonObject(below) ? { ...below, ...over.options } : over.options
   return { ...under, ...over, ...(options === undefined ? {} : { options }) }
-}
-
-/** A server on this wire may reject a member of the body or of its options. */
-function removeRefused(body: JsonObject, refused: readonly string[], dropped: Set<string>): void {
-  for (const field of refused) {
-    for (const holder of [body, body.options]) {
-      if (!isJsonObject(holder) || !Object.hasOwn(holder, field)) continue
-      delete holder[field]
-      dropped.add(field)
-    }
-  }
 }

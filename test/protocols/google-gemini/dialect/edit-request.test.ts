@@ -24,6 +24,9 @@ test('defaults of the target are laid under the request, member by member', asyn
     safetySettings: [],
     generationConfig: { topK: 5, seed: 2 },
   })
+  t.same(edit({ contents: [], generation_config: { top_k: 5 }, safety_settings: null }, { extraBody }).edits, {
+    generation_config: { topK: 5, seed: 2 },
+  })
 })
 
 test('a signature of another vendor’s model is left out, and stands in where the model checks one', async (t) => {
@@ -53,6 +56,19 @@ test('a signature of another vendor’s model is left out, and stands in where t
   ])
 })
 
+test('where one object stands for a list of it, too', async (t) => {
+  const part = { functionCall: { name: 'f' }, thoughtSignature: sealed }
+  t.same(edit({ contents: { role: 'model', parts: part } }, { model: 'gemini-2.5-pro' }).edits.contents, [
+    { role: 'model', parts: [{ functionCall: { name: 'f' } }] },
+  ])
+  t.same(edit({ contents: { role: 'user', parts: { text: 'x' } } }).edits, {})
+  t.same(edit({ contents: [{ role: 'user' }] }).edits, {})
+})
+
+test('a model in the body is not passed on, as the path names the one of the target', async (t) => {
+  t.same(edit({ model: 'models/other', contents: [] }), { edits: { model: undefined }, dropped: [] })
+})
+
 test('the contents are read only where they mention a signature', async (t) => {
   t.ok(editsBulk({}, target('google-gemini'), (name) => name === 'thought_signature'))
   t.ok(editsBulk({}, target('google-gemini'), (name) => name === 'thoughtSignature'))
@@ -69,6 +85,10 @@ test('a model that is known not to think is not asked to, in either spelling', a
     edits: { generation_config: {} },
     dropped: [],
   })
+  t.same(edit({ generationConfig: { thinking_config: { include_thoughts: true } } }, { thinks: false }), {
+    edits: { generationConfig: {} },
+    dropped: ['reasoning'],
+  })
 })
 
 test('fields that the target refuses are removed and named', async (t) => {
@@ -76,4 +96,8 @@ test('fields that the target refuses are removed and named', async (t) => {
   const refusing = { quirks: { ...quirks, refusedFields: ['labels', 'seed'] }, extraBody: { labels: {} } }
   t.same(edit({ contents: [], labels: { a: 'b' } }, refusing), { edits: { labels: undefined }, dropped: ['labels'] })
   t.same(edit({ contents: [] }, refusing), { edits: {}, dropped: [] })
+  t.same(edit({ contents: [], generation_config: { seed: 1, topK: 2 } }, refusing), {
+    edits: { generation_config: { topK: 2 } },
+    dropped: ['seed'],
+  })
 })

@@ -39,4 +39,8 @@ test('a model that does not think is not asked to, and refused fields are remove
     edits: { keep_alive: undefined },
     dropped: ['keep_alive'],
   })
+  t.same(edit({ model: 'qwen3', options: { x: 1, seed: 2 } }, { quirks }), {
+    edits: { options: { seed: 2 } },
+    dropped: ['x'],
+  })
 })
