@@ -1,7 +1,8 @@
 // Completes the base URL of a profile with what differs from customer to customer: a resource, a region, a project. The names of
 // the parts and their values come from data; nothing here knows a vendor.
+import { Value } from 'typebox/value'
 import { type VendorProfile } from '../../catalog.js'
-import { type ProviderEntry } from '../../schema/provider.js'
+import { ProviderEntry } from '../../schema/provider.js'
 import { type Variables } from '../../sources/substitute.js'
 
 export type Address = ProviderEntry['address']
@@ -23,7 +24,8 @@ export function fillAddress(template: string, address: Address, { hosts }: Pick<
       if (name === HOST && hosts !== undefined) {
         const value = partOf(address, hosts.by)
         if (value === undefined) missing.add(hosts.by)
-        return fill(hosts.names[value ?? OTHERS] ?? hosts.names[OTHERS] ?? '')
+        const isListed = value !== undefined && Object.hasOwn(hosts.names, value)
+        return fill(hosts.names[isListed ? value : OTHERS] ?? '')
       }
       const value = partOf(address, name)
       if (value === undefined) missing.add(name)
@@ -33,17 +35,22 @@ export function fillAddress(template: string, address: Address, { hosts }: Pick<
   return missing.size > 0 ? { missing: [...missing] } : { url }
 }
 
-/** The parts that the environment sets, each with the variable it comes from. */
+/** The parts that the environment sets, each with the variable it comes from; one that no entry could have is not set. */
 export function addressFrom(
   profile: Pick<VendorProfile, 'address'>,
   variables: Variables,
 ): readonly { readonly part: string; readonly variable: string; readonly value: string }[] {
   return Object.entries(profile.address ?? {}).flatMap(([part, names]) => {
     const variable = names.find((name) => (variables[name] ?? '') !== '')
-    return variable === undefined ? [] : [{ part, variable, value: variables[variable] ?? '' }]
+    const value = variables[variable ?? '']
+    return variable === undefined || value === undefined || !isPart(part, value) ? [] : [{ part, variable, value }]
   })
 }
 
 function partOf(address: Address, name: string): string | undefined {
   return Object.hasOwn(address, name) ? address[name as Part] : undefined
+}
+
+function isPart(name: string, value: string): boolean {
+  return Value.Check(ProviderEntry.properties.address, { [name]: value })
 }

@@ -58,17 +58,19 @@ function signatures(entry: ProviderEntry, facts: Facts): CredentialsConfig | nul
   return { kind: 'signature', region, service, source, proxy }
 }
 
+const KEY_OPTIONS = ['accessKeyId', 'secretAccessKey', 'sessionToken']
+
 /** The first that is there; what the entry says comes before all variables. */
 function keySource(facts: Facts, region: string): KeySource | null {
-  const own = ['accessKeyId', 'secretAccessKey', 'sessionToken'].map((option) => facts.own(option))
+  const own = KEY_OPTIONS.map((option) => facts.own(option))
   if (own.some((value) => value !== null)) return fixedKeys(facts, own)
   const isOwnRole = facts.own('roleArn') !== null || facts.own('tokenFile') !== null
-  const given = ['accessKeyId', 'secretAccessKey', 'sessionToken'].map((option) => facts.get(option))
+  const given = KEY_OPTIONS.map((option) => facts.get(option))
   if (!isOwnRole && given[0] !== null && given[1] !== null) return fixedKeys(facts, given)
   if (isOwnRole || (facts.get('tokenFile') !== null && facts.get('roleArn') !== null)) return webIdentity(facts, region)
   const url = facts.get('containerUrl') ?? facts.prefixed('containerPath', 'containerHost')
   if (url !== null) {
-    const source = { url, token: facts.get('containerToken'), tokenFile: facts.get('containerTokenFile') }
+    const source = { url, token: facts.line('containerToken'), tokenFile: facts.get('containerTokenFile') }
     return facts.isTrusted(url, 'kind') ? { from: 'container', ...source } : null
   }
   const server = facts.need('metadataUrl')
@@ -78,6 +80,9 @@ function keySource(facts: Facts, region: string): KeySource | null {
 function fixedKeys(facts: Facts, [id, secret, session]: readonly (string | null | undefined)[]): KeySource | null {
   if (!id) facts.add('accessKeyId', 'is required with secretAccessKey')
   if (!secret) facts.add('secretAccessKey', 'is required with accessKeyId')
+  for (const [at, value] of [id, secret, session].entries()) {
+    if (value && !WORD.test(value)) facts.reject(KEY_OPTIONS[at] ?? '', 'must be printable ASCII without spaces')
+  }
   return id && secret ? { from: 'keys', accessKeyId: id, secretAccessKey: secret, sessionToken: session ?? null } : null
 }
 
@@ -165,7 +170,7 @@ function managedIdentity(facts: Facts): TokenSource | null {
     resource: scope.replace(/\/\.default$/, ''),
     ...(clientId === null ? {} : { client_id: clientId }),
   }
-  const [url, secret] = [facts.get('identityUrl'), facts.get('identityHeader')]
+  const [url, secret] = [facts.get('identityUrl'), facts.line('identityHeader')]
   if (url === null || secret === null) return metadata(facts, { 'api-version': MACHINE_VERSION, ...query })
   const headers = { [IDENTITY_HEADER]: secret }
   return { from: 'metadata', url: withQuery(url, { 'api-version': APP_VERSION, ...query }), headers }
@@ -183,6 +188,10 @@ function withQuery(url: string, query: Readonly<Record<string, string>>): string
   const text = new URLSearchParams(query).toString()
   return text === '' ? url : `${url}${url.includes('?') ? '&' : '?'}${text}`
 }
+
+/** What is sent in a header, or what such a header is made with: the line end of a mounted file is no part of a key. */
+const WORD = /^[\x21-\x7e]+$/
+const LINE = /^[\x20-\x7e]+$/
 
 /** Where secrets may go without TLS: nowhere but this machine and the link. */
 const LOCAL_NETWORKS = ['127.0.0.0/8', '::1', '169.254.0.0/16', 'fd00:ec2::/32'].flatMap(
@@ -219,10 +228,21 @@ class Facts {
   /** A missing one is a problem. */
   need(option: string): string | null {
     const value = this.get(option)
-    if (value !== null) return value
+    if (value === null) this.reject(option, 'is required')
+    return value
+  }
+
+  /** One that a header cannot hold is a problem. */
+  line(option: string): string | null {
+    const value = this.get(option)
+    if (value !== null && !LINE.test(value)) this.reject(option, 'must be printable ASCII')
+    return value
+  }
+
+  /** Names the variables that set the option, too: the value may come from there. */
+  reject(option: string, reason: string): void {
     const names = this.#profile?.variables?.[option] ?? []
-    this.add(option, names.length === 0 ? 'is required' : `is required; ${names.join(' or ')} sets it, too`)
-    return null
+    this.add(option, names.length === 0 ? reason : `${reason}; ${names.join(' or ')} sets it, too`)
   }
 
   /** A path that a variable has, behind the origin that the profile knows. */
@@ -241,12 +261,14 @@ class Facts {
 
   /** Credentials go there: by TLS, or not beyond this machine and its link. */
   isTrusted(url: string, option: string): boolean {
-    const parsed = URL.canParse(url) ? new URL(url) : null
-    const address = parseAddress(parsed?.hostname.replace(/^\[(.*)\]$/, '$1') ?? '')
+    const { protocol = '', hostname = '', username = '', password = '' } = URL.canParse(url) ? new URL(url) : {}
+    const address = parseAddress(hostname.replace(/^\[(.*)\]$/, '$1'))
     const isLocal = address !== null && LOCAL_NETWORKS.some((network) => isWithin(address, network))
-    if (parsed?.protocol === 'https:' || (parsed?.protocol === 'http:' && isLocal)) return true
-    this.add(option, 'must be an https URL, or http to this machine or a link-local address')
-    return false
+    const isPrivate = protocol === 'https:' || (protocol === 'http:' && (isLocal || hostname === 'localhost'))
+    if (!isPrivate) this.add(option, 'must be an https URL, or http to this machine or a link-local address')
+    const isBare = username === '' && password === ''
+    if (!isBare) this.add(option, 'must not contain a user name or password')
+    return isPrivate && isBare
   }
 
   proxyTo(url: string, { proxy }: ProviderEntry): string | null {

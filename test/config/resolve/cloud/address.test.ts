@@ -18,6 +18,7 @@ test('the host depends on a part where the profile says so', (t) => {
   t.same(fill('global'), { url: 'https://a.x/v1/global' })
   t.same(fill('eu'), { url: 'https://a.eu.x/v1/eu' })
   t.same(fill('europe-west1'), { url: 'https://europe-west1-a.x/v1/europe-west1' })
+  t.same(fill('constructor'), { url: 'https://constructor-a.x/v1/constructor' }, 'a name that every object has')
   t.same(fillAddress('https://{host}/v1', {}, { hosts }), { missing: ['region'] })
   t.end()
 })
@@ -91,5 +92,9 @@ test('callers with their own key reach a vendor whose address the environment ha
   const named = (env: Record<string, string>) => load('', env).config.wellKnown.map(({ provider }) => provider.name)
   t.notOk(named({}).includes('cloudflare'))
   t.ok(named({ CLOUDFLARE_ACCOUNT_ID: 'a1' }).includes('cloudflare'))
+  t.ok(named({ AWS_REGION: 'eu-west-3' }).includes('bedrock'))
+  for (const region of ['x.evil.example/', '@evil.example', 'eu-west-3/../', 'eu-wëst-3', 'eu-west-3\n']) {
+    t.notOk(named({ AWS_REGION: region }).includes('bedrock'), `${region}: their keys go to no other host`)
+  }
   t.end()
 })

@@ -168,6 +168,8 @@ test('entra: a secret, a federated file, or the identity of the machine', async 
       headers: { 'x-identity-header': 'h-1' },
     }),
   )
+  const app = { IDENTITY_ENDPOINT: 'http://localhost:42356/msi/token', IDENTITY_HEADER: 'h-1' }
+  t.match(credentialsOf(entra(''), app), { source: { url: /^http:\/\/localhost:42356\/msi\/token\?/ } })
   t.match(reason(entra(', clientSecret: s-1')), /credentials\.clientId: is required; AZURE_CLIENT_ID sets it, too/)
 })
 
@@ -180,6 +182,44 @@ test('options of another kind, keys in headers and servers without TLS are refus
   t.match(reason(far), /credentials\.tokenUrl: must be an https URL, or http to this machine or a link-local address/)
   t.match(reason(aws(', metadataUrl: "http://10.0.0.1"')), /credentials\.metadataUrl: must be an https URL/)
   t.match(credentialsOf(gcp(', file: account.json, tokenUrl: "http://127.0.0.1:1/t"')), { kind: 'bearer' })
+})
+
+test('what no header can hold is refused at start, without being quoted', async (t) => {
+  const keys = { AWS_ACCESS_KEY_ID: 'AKIA2', AWS_SECRET_ACCESS_KEY: 'canary', AWS_SESSION_TOKEN: 'canary' }
+  const refusals = [
+    [
+      reason(aws(''), { ...keys, AWS_SECRET_ACCESS_KEY: 'canary\n' }),
+      /credentials\.secretAccessKey: .*AWS_SECRET_ACCESS/,
+    ],
+    [
+      reason(aws(''), { ...keys, AWS_SESSION_TOKEN: 'canary\r\nx-evil: 1' }),
+      /credentials\.sessionToken: must be printable/,
+    ],
+    [reason(aws(', accessKeyId: "canary 1", secretAccessKey: s')), /credentials\.accessKeyId: must be printable ASCII/],
+    [
+      reason(aws(''), { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/x', AWS_CONTAINER_AUTHORIZATION_TOKEN: 'canary\n' }),
+      /credentials\.containerToken: must be printable ASCII; AWS_CONTAINER_AUTHORIZATION_TOKEN sets it, too/,
+    ],
+    [
+      reason(entra(''), { IDENTITY_ENDPOINT: 'http://127.0.0.1:1/msi', IDENTITY_HEADER: 'canary\u0000' }),
+      /credentials\.identityHeader: must be printable ASCII/,
+    ],
+    [
+      reason(gcp(', file: account.json, tokenUrl: "https://u:canary@t.example/"')),
+      /tokenUrl: must not contain a user name/,
+    ],
+  ] as const
+  for (const [said, wanted] of refusals) {
+    t.match(said, wanted)
+    t.notMatch(said, /canary/)
+  }
+  t.match(
+    credentialsOf(aws(''), {
+      AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/x',
+      AWS_CONTAINER_AUTHORIZATION_TOKEN: 'Basic abc',
+    }),
+    { source: { token: 'Basic abc' } },
+  )
 })
 
 test('credentials take the place of a key, and a provider with them needs none', async (t) => {
