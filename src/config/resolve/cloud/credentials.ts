@@ -146,7 +146,7 @@ function userLogin(account: JsonObject, facts: Facts, option: string): TokenSour
 /** By a secret, by a file that the platform renews, or without either by the identity of the machine. */
 function clientSource(facts: Facts): TokenSource | null {
   const [secret, file] = [facts.get('clientSecret'), facts.get('tokenFile')]
-  if (secret === null && (file === null || facts.own('clientId') !== null)) return managedIdentity(facts)
+  if (secret === null && file === null) return managedIdentity(facts)
   const [url, clientId, scope] = [facts.need('tokenUrl'), facts.need('clientId'), facts.need('scope')]
   const tenant = facts.need('tenant')
   if (url === null || clientId === null || scope === null || tenant === null) return null

@@ -152,6 +152,11 @@ test('entra: a secret, a federated file, or the identity of the machine', async 
     credentialsOf(entra(''), env),
     bearer({ from: 'form', url, form: federated, files: { client_assertion: '/var/azure' } }),
   )
+  t.same(
+    credentialsOf(entra(', clientId: c-2'), env),
+    bearer({ from: 'form', url, form: { ...federated, client_id: 'c-2' }, files: { client_assertion: '/var/azure' } }),
+    'of another identity',
+  )
   const resource = 'resource=https%3A%2F%2Fcognitiveservices.azure.com'
   const machine = 'http://169.254.169.254/metadata/identity/oauth2/token'
   t.same(
