@@ -3,10 +3,10 @@
 //
 //   call -> dispatch -> [onHead onBytes*] -> onEnd | onError          abort(): the socket closes, nothing more is called
 import { type Dispatcher } from 'undici'
-import { type ProviderConfig, type Timeouts } from '../config/types.js'
+import { type ProviderConfig } from '../config/types.js'
 import { GatewayError, toGatewayError } from '../errors.js'
 import { type MediaHeaders, type ParameterHeaders } from './auth.js'
-import { Deadlines } from './deadlines.js'
+import { Deadlines, type TimeLimits } from './deadlines.js'
 import { Decompressor, isCompressed } from './decompress.js'
 import { failureOf, isStaleConnection, timeoutFailure } from './failure.js'
 import { type PooledHandler } from './pool/client-pool.js'
@@ -73,7 +73,7 @@ function proxyRefusal(): GatewayError {
 }
 
 /** The limits of one call; `maxResponseBytes` is that of the whole answer. */
-export type CallLimits = { readonly timeouts: Timeouts; readonly maxResponseBytes: number }
+export type CallLimits = TimeLimits & { readonly maxResponseBytes: number }
 type Dispatch = { readonly link: PoolLink; readonly options: Dispatcher.DispatchOptions }
 
 /** Thrown into undici to drop a request that was aborted while it waited: unlike an abort it does not close the new connection. */
@@ -110,7 +110,7 @@ export class LiveCall implements UpstreamCall, PooledHandler {
     this.#isStream = request.isStream
     this.#connectMs = request.provider.timeouts.connectMs
     this.owner = ownerOf(request)
-    this.#deadlines = new Deadlines(limits.timeouts, request.isStream, (limit) => {
+    this.#deadlines = new Deadlines(limits, request.isStream, (limit) => {
       this.#fail(timeoutFailure(limit.kind, limit.limitMs))
     })
   }

@@ -10,6 +10,9 @@ const EARLY_MS = 1
 
 export type ExpiredLimit = { readonly kind: TimeoutKind; readonly limitMs: number }
 
+/** `startedAtMs`, by performance.now(): the beginning of a call that has already waited for something; null for now. */
+export type TimeLimits = { readonly timeouts: Timeouts; readonly startedAtMs: number | null }
+
 /** Limits of one call. `timeouts.connectMs` is not watched here: undici does. */
 export class Deadlines {
   readonly #timeouts: Timeouts
@@ -24,13 +27,14 @@ export class Deadlines {
   #armedForMs = 0
 
   /** Starts the clock. `onExpired` is called at most once, and never after `stop`. */
-  constructor(timeouts: Timeouts, isStream: boolean, onExpired: (limit: ExpiredLimit) => void) {
+  constructor({ timeouts, startedAtMs }: TimeLimits, isStream: boolean, onExpired: (limit: ExpiredLimit) => void) {
+    const nowMs = performance.now()
     this.#timeouts = timeouts
     this.#firstTokenMs = isStream ? timeouts.firstTokenMs : Number.POSITIVE_INFINITY
     this.#onExpired = onExpired
     this.#onTimer = () => this.#check()
-    this.#startedAtMs = performance.now()
-    this.#arm(this.#startedAtMs)
+    this.#startedAtMs = startedAtMs ?? nowMs
+    this.#arm(nowMs)
   }
 
   /** A token has arrived. Cheap enough for every chunk. */

@@ -17,6 +17,7 @@ import {
 import { type CallHandler, isIsolated, LiveCall, type UpstreamCall, type UpstreamRequest } from './call.js'
 import { AuthorizedCall } from './credentials/authorized-call.js'
 import { type CredentialStore, type Credentials } from './credentials/credentials.js'
+import { type TimeLimits } from './deadlines.js'
 import { joinPath } from './path.js'
 import { type PoolLink, type PoolStats, type Pools } from './pool/pools.js'
 
@@ -31,7 +32,7 @@ export type UpstreamOptions = {
 }
 
 /** Who gets the answer, and within which limits. */
-type Receiver = { readonly handler: CallHandler; readonly timeouts: Timeouts }
+type Receiver = TimeLimits & { readonly handler: CallHandler }
 type Way = (request: UpstreamRequest, fixed: FixedHeaders, to: Receiver) => UpstreamCall
 type Prepared = { readonly fixed: FixedHeaders; readonly way: Way }
 
@@ -60,7 +61,7 @@ export class Upstream {
   /** Sends one request. Never throws: every failure reaches `handler.onError`. */
   call(request: UpstreamRequest, handler: CallHandler, timeouts: Timeouts): UpstreamCall {
     const { provider, callerKey = null } = request
-    const to = { handler, timeouts }
+    const to = { handler, timeouts, startedAtMs: null }
     try {
       if (callerKey !== null) return this.#directly(request, this.#headersWith(provider, callerKey), to)
       const { fixed, way } = this.#preparedFor(provider)
@@ -102,18 +103,19 @@ export class Upstream {
   /** @throws invalid_request for a path that leaves the base URL */
   #authorized(credentials: Credentials): Way {
     return (request, fixed, { handler, timeouts }) => {
-      const { provider, path, body, media } = request
+      const { provider, path, body, media, isStream } = request
       const { origin, pathname } = new URL(provider.baseUrl)
       const url = origin + joinPath(pathname.replace(/\/+$/, ''), path)
       const outgoing = { url, contentType: media?.contentType ?? JSON_TYPE, body }
       const send = (headers: readonly string[], to: Receiver): UpstreamCall =>
         this.#directly(request, withHeaders(fixed, headers), to)
-      return new AuthorizedCall({ credentials, outgoing, timeouts, send }, handler)
+      return new AuthorizedCall({ credentials, outgoing, timeouts, isStream, send }, handler)
     }
   }
 
-  #open(request: UpstreamRequest, { handler, timeouts }: Receiver): LiveCall {
-    return new LiveCall(request, handler, { timeouts, maxResponseBytes: this.#options.maxResponseBytes })
+  #open(request: UpstreamRequest, { handler, timeouts, startedAtMs }: Receiver): LiveCall {
+    const { maxResponseBytes } = this.#options
+    return new LiveCall(request, handler, { timeouts, startedAtMs, maxResponseBytes })
   }
 
   /** Built for each request, so that a caller's key is never kept. */

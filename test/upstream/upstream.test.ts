@@ -140,13 +140,36 @@ test('one that is aborted while it waits sends nothing, and one that waits too l
   issuer.hold()
   const aborted = probe(upstream, target)
   const late = probe(upstream, target, { timeouts: { totalMs: 50 } })
+  const silent = probe(upstream, target, { timeouts: { firstTokenMs: 50 } })
+  const whole = probe(upstream, target, { timeouts: { firstTokenMs: 50 }, request: { isStream: false } })
   await issuer.reached(1)
   aborted.call?.abort()
-  t.same((await late.done()).events, ['error upstream_timeout'])
+  t.equal((await late.done()).error?.message, 'The provider did not complete its response within 50 ms.')
+  t.equal((await silent.done()).error?.message, 'The provider sent no first token within 50 ms.')
   issuer.release()
-  await probe(upstream, target).done()
+  t.equal((await whole.done()).status, 200, 'the end of the one that has begun the renewal ends no other')
   t.same(aborted.events, [])
-  t.equal(arrived.length, 1, 'the last one alone')
+  t.equal(arrived.length, 1, 'that one alone')
+})
+
+test('the time limits are those of the whole call, and named as they are configured', async (t) => {
+  const { clock, upstream, provider, bearer } = await setUp(
+    t,
+    ({ headers }, response) => {
+      const { authorization } = headers
+      if (authorization === 'Bearer token-1') setTimeout(() => response.writeHead(401).end('no'), 500)
+    },
+    tokens(),
+  )
+  const target = provider(bearer)
+  await probe(upstream, target).done()
+  clock.nowMs += 60_000
+  const ended: string[] = []
+  const later = setTimeout(() => ended.push('later'), 1000)
+  const { error } = await probe(upstream, target, { timeouts: { totalMs: 600 } }).done()
+  clearTimeout(later)
+  t.equal(error?.message, 'The provider did not complete its response within 600 ms.')
+  t.same(ended, [], 'the refusal was part of its time')
 })
 
 test("a caller's own key goes in place of the credentials, which are not even obtained", async (t) => {

@@ -1,11 +1,12 @@
 // A call to a provider whose credentials expire: it waits for them, then it is the call that `send` makes. If the upstream refuses them
-// and others may help, the same request is sent once more, before anything of the refusal is reported.
+// and others may help, the same request is sent once more, before anything of the refusal is reported. Its time limits include all that.
 //
 //   authorizing -> sent -> head: passed on            refused, with other credentials at hand -> authorizing, once
 //        '-- no credentials, no time: onError
 import { type Timeouts } from '../../config/types.js'
 import { type GatewayError, toGatewayError } from '../../errors.js'
 import { type CallHandler, type ResponseHeaders, type UpstreamCall } from '../call.js'
+import { Deadlines, type TimeLimits } from '../deadlines.js'
 import { timeoutFailure } from '../failure.js'
 import { type Authorization, type Outgoing } from './authorizer.js'
 import { type Credentials } from './credentials.js'
@@ -14,11 +15,9 @@ export type AuthorizedRequest = {
   readonly credentials: Credentials
   readonly outgoing: Outgoing
   readonly timeouts: Timeouts
+  readonly isStream: boolean
   /** Sends it with these further headers; never throws. */
-  readonly send: (
-    headers: readonly string[],
-    to: { readonly handler: CallHandler; readonly timeouts: Timeouts },
-  ) => UpstreamCall
+  readonly send: (headers: readonly string[], to: TimeLimits & { readonly handler: CallHandler }) => UpstreamCall
 }
 
 const UNAUTHENTICATED = 401
@@ -30,7 +29,9 @@ export class AuthorizedCall implements UpstreamCall, CallHandler {
   #request: AuthorizedRequest | null
   #call: UpstreamCall | null = null
   #sent: Authorization | null = null
-  #timer: NodeJS.Timeout | null = null
+  readonly #startedAtMs = performance.now()
+  /** Null while a call is under way, which has its own. */
+  #deadlines: Deadlines | null = null
   #hasRepeated = false
   #isOver = false
 
@@ -87,23 +88,21 @@ export class AuthorizedCall implements UpstreamCall, CallHandler {
   }
 
   #authorize(request: AuthorizedRequest): void {
-    const { credentials, outgoing, timeouts } = request
-    const startedAtMs = performance.now()
-    const { totalMs } = timeouts
-    this.#timer = setTimeout(() => this.onError(timeoutFailure('total', totalMs)), totalMs)
+    const { credentials, outgoing, timeouts, isStream } = request
+    this.#deadlines = new Deadlines({ timeouts, startedAtMs: this.#startedAtMs }, isStream, ({ kind, limitMs }) =>
+      this.onError(timeoutFailure(kind, limitMs)),
+    )
     credentials.authorize(outgoing).then(
-      (authorization) => this.#send(request, authorization, performance.now() - startedAtMs),
+      (authorization) => this.#send(request, authorization),
       (thrown: unknown) => this.onError(toGatewayError(thrown)),
     )
   }
 
-  #send(request: AuthorizedRequest, authorization: Authorization, waitedMs: number): void {
-    this.#stopTimer()
+  #send({ timeouts, send }: AuthorizedRequest, authorization: Authorization): void {
+    this.#stopWaiting()
     if (this.#isOver) return
-    const { timeouts, send } = request
     this.#sent = authorization
-    const totalMs = Math.max(1, timeouts.totalMs - waitedMs)
-    this.#call = send(authorization.headers, { handler: this, timeouts: { ...timeouts, totalMs } })
+    this.#call = send(authorization.headers, { handler: this, timeouts, startedAtMs: this.#startedAtMs })
   }
 
   #repeats(status: number, headers: ResponseHeaders): boolean {
@@ -120,11 +119,11 @@ export class AuthorizedCall implements UpstreamCall, CallHandler {
   #close(): void {
     this.#isOver = true
     this.#request = null
-    this.#stopTimer()
+    this.#stopWaiting()
   }
 
-  #stopTimer(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
+  #stopWaiting(): void {
+    this.#deadlines?.stop()
+    this.#deadlines = null
   }
 }
