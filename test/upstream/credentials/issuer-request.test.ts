@@ -70,6 +70,32 @@ test('what is no JSON object, or too much, is a failure', async (t) => {
   t.match(await words('/much'), /sent more than 262144 bytes/)
 })
 
+test('an answer that never ends is ended by the time for the whole of it, whatever arrives', async (t) => {
+  const time = new AbortController()
+  const asked = t.capture(AbortSignal, 'timeout', () => time.signal)
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n')
+    let pieces = 0
+    const drip = setInterval(() => {
+      socket.write('1\r\nx\r\n')
+      if (++pieces === 3) time.abort(new Error('canary'))
+    }, 5)
+    socket.on('close', () => clearInterval(drip))
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as { port: number }
+  const failure = await failureOf(askIssuer({ url: `http://127.0.0.1:${port}/`, method: 'GET' }))
+  t.match(failure.message, /^127\.0\.0\.1:\d+ could not be asked \(/)
+  t.notMatch(failure.message, /canary/)
+  t.same(
+    asked().map(({ args }) => args),
+    [[10_000]],
+  )
+  // It ends once the connection is closed.
+  await new Promise((resolve) => server.close(resolve))
+})
+
 test('a server that is not there, or that hangs up, is named by the code of the error', async (t) => {
   const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
