@@ -10,6 +10,7 @@ import {
   findMirrorBreaks,
   findNodeUses,
   findSplinters,
+  findSpreads,
   findUndocumented,
 } from './helpers/house-laws.js'
 import {
@@ -228,6 +229,30 @@ test('the client library runs in a browser: nothing of Node, no package', (t) =>
 test('the lifecycle alone holds an exchange whole; every other room has a view of it', (t) => {
   const rule = { name: 'Exchange', home: 'src/pipeline/exchange.ts', holders: ['src/pipeline/lifecycle.ts'] }
   t.same(findHolders(FILES, rule), [])
+  t.end()
+})
+
+test('what every request passes spreads no object into another', (t) => {
+  // The functions that are named serve some requests alone: of an endpoint, of a surface that tells its time,
+  // stored, failed, with a time limit, with a key of the caller's, or on a connection that is one too many.
+  const law = {
+    'src/server/http/http.ts': [],
+    'src/server/http/sharing-request.ts': [],
+    'src/pipeline/exchange.ts': ['noteTry'],
+    'src/pipeline/lifecycle.ts': [],
+    'src/pipeline/attempt/attempt.ts': ['echoOf'],
+    'src/pipeline/attempt/attempt-outlet.ts': ['#makingTask'],
+    'src/pipeline/attempt/relay-options.ts': ['relayOptions', 'rawOptions'],
+    'src/pipeline/attempt/upstream-request.ts': ['timeoutsFor'],
+    'src/pipeline/delivery/begin-stream.ts': [],
+    'src/pipeline/relay/passthrough.ts': [],
+    'src/pipeline/relay/transcode.ts': [],
+    'src/pipeline/relay/whole.ts': [],
+    'src/upstream/upstream.ts': ['#directly'],
+    'src/upstream/call.ts': [],
+    'src/upstream/auth.ts': ['withCallerKey'],
+  }
+  t.same(findSpreads(FILES, law), [])
   t.end()
 })
 

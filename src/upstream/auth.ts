@@ -84,8 +84,8 @@ export function withParameters(
 export type MediaHeaders = { readonly accept: string | null; readonly contentType: string | null }
 
 /** The list with these media types. The caller has checked their values. */
-export function withMedia(headers: readonly string[], media: MediaHeaders | undefined): readonly string[] {
-  if (media === undefined) return headers
+export function withMedia(headers: readonly string[], media: MediaHeaders | null): readonly string[] {
+  if (media === null) return headers
   const { accept, contentType } = media
   const list = [...headers]
   for (let i = 0; i < list.length; i += 2) {

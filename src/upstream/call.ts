@@ -22,8 +22,8 @@ export type UpstreamRequest = {
   /** Must not change until the call is over: the one retry sends it again. */
   readonly body: Uint8Array | readonly Uint8Array[]
   readonly isStream: boolean
-  /** Where it is not JSON that is asked for and sent; absent: it is. */
-  readonly media?: MediaHeaders
+  /** Where it is not JSON that is asked for and sent; absent or null: it is. */
+  readonly media?: MediaHeaders | null
   /** Sent in place of the provider's configured key. */
   readonly callerKey?: string | null
   /** The owner of the request for the provider's `isolation`: the name of the gateway key; empty without keys. */

@@ -88,10 +88,11 @@ export class Upstream {
       const { provider, callerKey = null } = request
       const link = this.#options.pools.of(provider)
       const path = joinPath(link.basePath, request.path)
-      const own = withMedia(withParameters(fixed, request.isStream, request.headers), request.media)
+      const own = withMedia(withParameters(fixed, request.isStream, request.headers), request.media ?? null)
       const headers = link.proxyHeaders.length === 0 ? own : [...own, ...link.proxyHeaders]
       // undici takes no readonly array but does not change it.
-      const options = { path, method: 'POST' as const, ...bodyOptions(headers as string[], request.body) }
+      const { headers: sent, body } = bodyOptions(headers as string[], request.body)
+      const options = { path, method: 'POST' as const, headers: sent, body }
       const isLast = isSurplus(link) || (callerKey !== null && isIsolated(provider))
       call.start(link, isLast ? { ...options, reset: true } : options)
     } catch (error) {

@@ -42,6 +42,20 @@ function among(
   return some.length === 0 ? [`no file is ${pattern}`] : law(some)
 }
 
+/** Files that every request passes, each with its functions that only some requests pass, or that few call, and so may. */
+export type SpreadLaw = Readonly<Record<string, readonly string[]>>
+
+/** Objects that are spread into others where every request passes: each time costs as much as a stage. */
+export function findSpreads(files: readonly SourceFile[], law: SpreadLaw): string[] {
+  return Object.entries(law).flatMap(([path, allowed]) => {
+    const spreads = files.find((file) => file.path === path)?.spreads
+    if (spreads === undefined) return [`no file is ${path}`]
+    const found = spreads.filter((name) => !allowed.includes(name)).map((name) => `${path} spreads in ${name}`)
+    const idle = allowed.filter((name) => !spreads.includes(name)).map((name) => `${path} ${name} needs no exception`)
+    return [...found, ...idle]
+  })
+}
+
 export type Sizes = {
   readonly maxLines: number
   /** The first that matches counts. */

@@ -20,9 +20,13 @@ export type SourceFile = {
   /** Packages that it imports, types included; Node's own modules left out. */
   readonly packages: readonly string[]
   readonly exports: readonly Export[]
+  /** The functions and methods that spread an object into another, once for each time. */
+  readonly spreads: readonly string[]
   /** Functions or classes at the top level; types, constants and tables need no test of their own. */
   readonly hasLogic: boolean
 }
+
+type Place = { readonly name: string; readonly start: number; readonly end: number }
 
 export type Export = { readonly name: string; readonly isFunction: boolean; readonly hasDocstring: boolean }
 
@@ -66,10 +70,22 @@ export function parseSource(path: string, text: string): SourceFile {
   if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`)
   const specifiers = new Set<string>()
   const exports: Export[] = []
+  const functions: Place[] = []
+  const spreads: number[] = []
   const add = (node: { type: string } | null | undefined): void => {
     if (node?.type === 'Literal' && 'value' in node) specifiers.add(String(node.value))
   }
   new Visitor({
+    FunctionDeclaration: ({ id, start, end }) => functions.push({ name: id?.name ?? '', start, end }),
+    MethodDefinition: ({ key, start, end }) => functions.push({ name: text.slice(key.start, key.end), start, end }),
+    PropertyDefinition: ({ key, start, end }) => functions.push({ name: text.slice(key.start, key.end), start, end }),
+    ObjectExpression: ({ properties }) => {
+      for (const property of properties) {
+        const isLiteral = property.type === 'SpreadElement' && property.argument.type === 'ObjectExpression'
+        // One that is written there costs no more than its members.
+        if (property.type === 'SpreadElement' && !isLiteral) spreads.push(property.start)
+      }
+    },
     ImportDeclaration: (node) => add(node.source),
     ExportAllDeclaration: (node) => add(node.source),
     ImportExpression: (node) => add(node.source),
@@ -93,6 +109,7 @@ export function parseSource(path: string, text: string): SourceFile {
     imports: paths.map((specifier) => posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts')),
     packages: [...new Set(packages.map(packageOf))],
     exports,
+    spreads: spreads.map((at) => functions.findLast(({ start, end }) => start <= at && at < end)?.name ?? ''),
     hasLogic: program.body.some((node) => {
       const declared = node.type === 'ExportNamedDeclaration' ? node.declaration : node
       return declared?.type === 'FunctionDeclaration' || declared?.type === 'ClassDeclaration'

@@ -11,6 +11,7 @@ import {
   findMirrorBreaks,
   findNodeUses,
   findSplinters,
+  findSpreads,
   findUndocumented,
 } from '../helpers/house-laws.js'
 import {
@@ -338,6 +339,27 @@ test('a source without a test, a test without a source and an idle exception are
   t.same(findMirrorBreaks(files, { ...mirror, suites: { 'test/a/gone.test.ts': 'all of a' } }), [
     'test/a/gone.test.ts needs no exception',
   ])
+  t.end()
+})
+
+test('an object that is spread into another where every request passes is found, and an idle exception', (t) => {
+  const files = tree({
+    'src/a.ts': `class A {
+  #b(c: object) { return { ...c, d: 1 } }
+  f = (c: object) => ({ ...c })
+  e() { return { ...{ f: 1 }, g: [...'h'] } }
+}`,
+    'src/i.ts': 'function j(k: object) { return () => ({ ...k }) }\nconst l = { ...m }',
+  })
+  t.same(findSpreads(files, { 'src/a.ts': ['#b', 'f'], 'src/i.ts': ['j', ''] }), [])
+  t.same(
+    findSpreads(files, { 'src/a.ts': ['f'] }),
+    ['src/a.ts spreads in #b'],
+    'neither a list nor what is written there',
+  )
+  t.same(findSpreads(files, { 'src/i.ts': [''] }), ['src/i.ts spreads in j'])
+  t.same(findSpreads(files, { 'src/a.ts': ['#b', 'e', 'f'] }), ['src/a.ts e needs no exception'])
+  t.same(findSpreads(files, { 'src/gone.ts': [] }), ['no file is src/gone.ts'])
   t.end()
 })
 

@@ -108,21 +108,22 @@ export class AttemptOutlet implements RelayOutlet {
   }
 
   #make(bytes: Uint8Array, kind: MadeKind): void {
-    const { context, request } = this.#exchange
     makeWhole(bytes, {
-      offload: context.offload,
+      offload: this.#exchange.context.offload,
       kind,
-      task: {
-        surfaceId: request.surface.id,
-        target: this.#target,
-        fallback: fallbackMeta(this.#exchange),
-        echo: this.echo,
-        ...endpointOf(this.#exchange),
-        ...(request.surface.isTimed === true ? { elapsedMs: context.clock.nowMs() - request.acceptedAtMs } : {}),
-      },
+      task: this.#makingTask(),
       onMade: (body) => this.#answer(body),
       onUnmade: (thrown) => this.#failMaking(thrown),
     })
+  }
+
+  #makingTask(): Omit<AnswerTask, 'body'> {
+    const { context, request, decoded } = this.#exchange
+    const { id: surfaceId, isTimed = false } = request.surface
+    const endpoint = decoded?.facts.endpoint
+    const task = { surfaceId, target: this.#target, fallback: fallbackMeta(this.#exchange), echo: this.echo }
+    if (endpoint !== undefined) return { ...task, endpoint: endpoint.id }
+    return isTimed ? { ...task, elapsedMs: context.clock.nowMs() - request.acceptedAtMs } : task
   }
 
   #answer(body: Uint8Array): void {
@@ -153,9 +154,4 @@ export class AttemptOutlet implements RelayOutlet {
     if (isOurs) this.#gate.resolve()
     this.#gate.fail(error)
   }
-}
-
-function endpointOf({ decoded }: ExchangeView): Pick<AnswerTask, 'endpoint'> {
-  const endpoint = decoded?.facts.endpoint
-  return endpoint === undefined ? {} : { endpoint: endpoint.id }
 }

@@ -35,7 +35,7 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
   }
   const passing = passingOf(facts, type)
   const isStream = passing !== null && passing !== 'json'
-  return {
+  const options = {
     surface: request.surface,
     dialect,
     target: routed.target,
@@ -50,9 +50,11 @@ export function relayOptions(facts: RelayFacts): RelayOptions {
     echo,
     own: exchange.own?.members ?? null,
     holdsEnd: exchange.own !== null && exchange.own.keep !== null,
-    ...(request.surface.isTimed === true ? { elapsedMs: () => context.clock.nowMs() - request.acceptedAtMs } : {}),
     maxResponseBytes: context.config.server.maxResponseBytes,
   }
+  // Only here: a spread takes 2 us (V8 11.3).
+  if (request.surface.isTimed !== true) return options
+  return { ...options, elapsedMs: () => context.clock.nowMs() - request.acceptedAtMs }
 }
 
 /** How the answer passes: in frames, as bytes, or as one JSON document; null if it is decoded. */
@@ -66,12 +68,12 @@ function passingOf({ exchange, dialect }: RelayFacts, type: string): Passing | '
 function rawOptions({ exchange, routed, dialect }: RelayFacts, passing: Passing | 'json'): RawOptions {
   const { endpoint } = exchange.request.surface
   const isFramed = passing !== 'json' && passing !== 'bytes'
-  return {
+  const options = {
     framing: isFramed ? passing : dialect.framing,
     isBytes: passing === 'bytes',
     conceal: concealFor(exchange, routed),
-    ...(endpoint === undefined ? {} : { endpoint }),
   }
+  return endpoint === undefined ? options : { ...options, endpoint }
 }
 
 function concealFor({ context }: ExchangeView, { provider }: RouteTarget): (bytes: Buffer) => Buffer {

@@ -3,6 +3,7 @@ import { type Timeouts } from '../../config/types.js'
 import { type Dialect, type RequestFacts } from '../../protocols/contract/protocol.js'
 import { type EncodedBody } from '../../protocols/contract/request-task.js'
 import { type RouteTarget } from '../../routing/router.js'
+import { type MediaHeaders } from '../../upstream/auth.js'
 import { type UpstreamRequest } from '../../upstream/call.js'
 import { formType } from '../../wire/body/multipart.js'
 import { type AcceptedRequest } from '../client.js'
@@ -34,19 +35,18 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, f
     // Sent only to the provider that the path names, whatever routing has selected.
     callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,
     tenant: request.key.name ?? '',
-    ...mediaOf(facts),
+    media: mediaOf(facts),
   }
 }
 
 /** Audio is neither JSON nor frames; a form is sent as one. */
-function mediaOf({ endpoint }: Sending['facts']): Pick<UpstreamRequest, 'media'> {
+function mediaOf({ endpoint }: Sending['facts']): MediaHeaders | null {
   const form = endpoint?.form
-  if (endpoint === undefined || (form === undefined && !endpoint.asksStream)) return NO_MEDIA
-  return { media: { accept: ANY, contentType: form === undefined ? null : formType(form.boundary) } }
+  if (endpoint === undefined || (form === undefined && !endpoint.asksStream)) return null
+  return { accept: ANY, contentType: form === undefined ? null : formType(form.boundary) }
 }
 
 const ANY = '*/*'
-const NO_MEDIA = Object.freeze({})
 
 /** A whole answer arrives at once, so only one time bounds it. `leftMs`: the rest of the client's own time limit. */
 export function timeoutsFor(timeouts: Timeouts, isStream: boolean, leftMs: number): Timeouts {
