@@ -1,6 +1,8 @@
 // One spelling of each field.
 import { test } from 'tap'
+import { type JsonObject } from '../../../../src/model/json.js'
 import { spellField, spellFields, unwrapCounted } from '../../../../src/protocols/google-gemini/surface/field-names.js'
+import { thrownBy } from '../../../helpers/thrown.js'
 
 test('both spellings are read, and one object for a list of one', async (t) => {
   t.same(
@@ -44,4 +46,20 @@ test('a body that is spelled as it should be is the same object, and no body is 
 test('a request to be counted may be wrapped', async (t) => {
   t.same(unwrapCounted({ generateContentRequest: { contents: [] } }), { contents: [] })
   t.same(unwrapCounted({ contents: [] }), { contents: [] })
+  const both = { contents: [], generateContentRequest: { contents: [{}] } }
+  t.equal(unwrapCounted(both), both, 'beside contents it is no wrapper: what would be asked is unclear')
+})
+
+test('a field in two spellings is refused: which of them a provider reads is unclear', async (t) => {
+  const bodies: [JsonObject, string][] = [
+    [{ generationConfig: { topP: 1 }, generation_config: { topP: 0 } }, 'generationConfig'],
+    [{ generationConfig: { max_output_tokens: 9, maxOutputTokens: 1 } }, 'maxOutputTokens'],
+    [{ max_outputTokens: 9, max_output_tokens: 1 }, 'maxOutputTokens'],
+    [{ contents: [{ parts: [{ inlineData: {}, inline_data: {} }] }] }, 'inlineData'],
+  ]
+  for (const [body, param] of bodies)
+    t.match(
+      thrownBy(() => spellFields(body)),
+      { code: 'invalid_request', param },
+    )
 })
