@@ -8,6 +8,8 @@ import { textOf } from '../../scalars.js'
 const NOT_YOURS = 'It is stored at the provider, whose account is shared'
 /** Tools that clients define: whatever their schemas name is no reference. */
 const CLIENT_TOOLS: ReadonlySet<JsonValue | undefined> = new Set(['function', 'custom', 'namespace', 'tool_search'])
+/** Items that add tools to the request. */
+const TOOL_ITEMS: ReadonlySet<JsonValue | undefined> = new Set(['additional_tools', 'tool_search_output'])
 /** Members of the vendor's own tools that name something in the account. */
 const STORED_MEMBERS: ReadonlySet<string> = new Set([
   'file_id',
@@ -32,7 +34,7 @@ export function refuseReferences(body: JsonObject): void {
     throw refusal('prompt', UNSUPPORTED, { message: `'prompt' is not supported. ${NOT_YOURS}.` })
   }
   if (isJsonArray(body.input)) for (const [i, item] of body.input.entries()) refuseInItem(item, `input.${i}`)
-  if (isJsonArray(body.tools)) for (const [i, tool] of body.tools.entries()) refuseInTool(tool, `tools.${i}`)
+  refuseInTools(body.tools, 'tools')
 }
 
 const UNSUPPORTED = 'unsupported_parameter'
@@ -40,13 +42,15 @@ const MAX_SHOWN_CHARS = 80
 
 function refuseInItem(item: JsonValue, path: string): void {
   if (!isJsonObject(item)) return
-  // The vendor accepts a reference without its type, too.
-  if (item.type === 'item_reference' || (!isSet(item.type) && isOnlyId(item))) {
+  // The vendor accepts a reference without its type, too, and to an image by the id of the call that made it.
+  const isByIdAlone = (!isSet(item.type) || item.type === 'image_generation_call') && isOnlyId(item)
+  if (item.type === 'item_reference' || isByIdAlone) {
     const id = textOf(item.id) ?? ''
     throw refusal(path, 'item_not_found', {
       message: `Item with id '${shown(id)}' not found. Send the item itself, or use previous_response_id.`,
     })
   }
+  if (TOOL_ITEMS.has(item.type)) refuseInTools(item.tools, `${path}.tools`)
   for (const [member, parts] of [
     ['content', item.content],
     ['output', item.output],
@@ -63,8 +67,14 @@ function isOnlyId(item: JsonObject): boolean {
   return textOf(item.id) !== null && Object.keys(item).every((member) => member === 'id' || member === 'type')
 }
 
+function refuseInTools(tools: JsonValue | undefined, path: string): void {
+  if (isJsonArray(tools)) for (const [i, tool] of tools.entries()) refuseInTool(tool, `${path}.${i}`)
+}
+
 function refuseInTool(tool: JsonValue, path: string): void {
-  if (!isJsonObject(tool) || CLIENT_TOOLS.has(tool.type)) return
+  if (!isJsonObject(tool)) return
+  if (tool.type === 'namespace') refuseInTools(tool.tools, `${path}.tools`)
+  if (CLIENT_TOOLS.has(tool.type)) return
   // The id of a container in place of its description.
   if (typeof tool.container === 'string') throw refuseStored(`${path}.container`)
   refuseInside(tool, path)

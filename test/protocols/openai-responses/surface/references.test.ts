@@ -29,6 +29,8 @@ test('conversations, references to items, background and stored prompts are refu
   t.same(refused({ prompt: { id: 'pmpt_1' } }), [400, TYPE, 'unsupported_parameter', 'prompt'])
   t.same(refused({ input: ['x', { type: 'item_reference', id: 'msg_1' }] }), [400, TYPE, 'item_not_found', 'input.1'])
   t.same(refused({ input: [{ id: 'msg_1' }] }), [400, TYPE, 'item_not_found', 'input.0'])
+  const image = { type: 'image_generation_call', id: 'ig_1' }
+  t.same(refused({ input: [image] }), [400, TYPE, 'item_not_found', 'input.0'], 'an image by its call')
   t.same(refused({ input: [{ type: 'item_reference' }] }), [400, TYPE, 'item_not_found', 'input.0'])
 })
 
@@ -53,6 +55,12 @@ test('what is stored at the provider belongs to all who share its account', asyn
   t.equal(tool({ container: 'cntr_1' }), 'tools.0.container')
   t.equal(tool({ container: { type: 'auto', file_ids: ['f'] } }), 'tools.0.container.file_ids')
   t.equal(tool({ input_image_mask: { file_id: 'f' } }), 'tools.0.input_image_mask.file_id')
+  const search = { type: 'file_search', vector_store_ids: ['vs_1'] }
+  for (const type of ['additional_tools', 'tool_search_output']) {
+    t.equal(unsupported({ input: [{ type, tools: [search] }] }), 'input.0.tools.0.vector_store_ids', type)
+  }
+  const nested = { type: 'namespace', name: 'n', tools: [{ type: 'function' }, search] }
+  t.equal(unsupported({ tools: [nested] }), 'tools.0.tools.1.vector_store_ids')
   t.equal(tool({ environment: { skills: [{ skill_id: 's' }] } }), 'tools.0.environment.skills.0.skill_id')
 })
 
