@@ -1,5 +1,5 @@
 // Answers in the memory of one event loop. They are found by id and owner, and forgotten when they expire or when newer ones need their
-// room: the oldest first, of their owner where its own limit is the reason.
+// room: the oldest first, of their owner where its own limit is the reason, else of the owner that has the most.
 import { GatewayError } from '../errors.js'
 import { bytesOf, type ResponseCaps, type ResponseStore, type StoredResponse } from './store.js'
 
@@ -42,7 +42,7 @@ export class MemoryStore implements ResponseStore {
     if (before !== undefined) this.#forget(before)
     const shelf = this.#shelfOf(owner)
     while (shelf.bytes + bytes > maxBytesPerKey) this.#forgetOldest(shelf.entries)
-    while (this.#bytes + bytes > maxBytes) this.#forgetOldest(this.#entries)
+    while (this.#bytes + bytes > maxBytes) this.#forgetOldest(this.#largest(owner, bytes))
     // The last of its owner's may have gone, and its shelf with it.
     this.#shelves.set(owner, shelf)
     const held = { ...response, input: exact(response.input), response: exact(response.response) }
@@ -73,6 +73,19 @@ export class MemoryStore implements ResponseStore {
 
   #shelfOf(owner: string): Shelf {
     return this.#shelves.get(owner) ?? { bytes: 0, entries: new Map() }
+  }
+
+  /** Those of the owner that has the most, with what `owner` is about to have: the many of one do not take the room of others. */
+  #largest(owner: string, bytes: number): ReadonlyMap<string, StoredResponse> {
+    let largest: ReadonlyMap<string, StoredResponse> = this.#entries
+    let most = 0
+    for (const [each, shelf] of this.#shelves) {
+      const held = each === owner ? shelf.bytes + bytes : shelf.bytes
+      if (held <= most) continue
+      most = held
+      largest = shelf.entries
+    }
+    return largest
   }
 
   #forgetOldest(entries: ReadonlyMap<string, StoredResponse>): void {

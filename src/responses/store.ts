@@ -1,5 +1,5 @@
 // The contract of a store of answers: what is kept of one, and how its owner finds it again. Owners are told apart by every call, so that
-// no store gives an answer to another key. The stores behind it: memory, SQLite, Redis.
+// no store gives an answer to another key.
 
 /** An answer that its client may come back to. The two texts are JSON as it was sent, and are never parsed by a store. */
 export type StoredResponse = {
@@ -19,7 +19,7 @@ export type StoredResponse = {
   readonly expiresAtMs: number
 }
 
-/** Bytes that all answers, and those of one owner, may take. The oldest make room. */
+/** Bytes that all answers, and those of one owner, may take. */
 export type ResponseCaps = { readonly maxBytes: number; readonly maxBytesPerKey: number }
 
 /** Each call may answer at once, where nothing has to be awaited. */

@@ -80,6 +80,25 @@ test('10,000 answers stay within both limits: the oldest make room, of their own
   t.end()
 })
 
+test('owners that store without end do not take the room of one that stores little', (t) => {
+  const { store } = createMemoryStore()
+  const size = bytesOf(storedResponse('r000'))
+  const caps = { maxBytes: 100 * size, maxBytesPerKey: 40 * size }
+  store.put(storedResponse('mine'), caps)
+  for (let i = 0; i < 900; i++) {
+    store.put(storedResponse(`r${100 + i}`, { owner: `o${i % 3}` }), caps)
+    if (store.bytes > caps.maxBytes) t.fail(`${store.bytes} bytes`)
+  }
+  t.match(store.get('a', 'mine'), { id: 'mine' })
+  t.equal(store.size, 100)
+  t.match(store.get('o2', 'r999'), { id: 'r999' }, 'the newest is held')
+  const input = new Uint8Array(39 * size)
+  store.put(storedResponse('big', { owner: 'new', input }), caps)
+  t.match(store.get('new', 'big'), { id: 'big' }, 'one that needs the room of many gets it')
+  t.match(store.get('a', 'mine'), { id: 'mine' })
+  t.end()
+})
+
 test('an answer that alone exceeds a limit is refused, and nothing makes room for it', (t) => {
   const { store } = createMemoryStore()
   store.put(storedResponse('r1'), CAPS)

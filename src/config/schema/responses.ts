@@ -12,7 +12,7 @@ export const Responses = section('Answers of the Responses API that clients may 
   maxBytes: integer(
     { minimum: MIB, maximum: MAX_BUDGET_BYTES },
     256 * MIB,
-    'Size of all stored answers with their input, in bytes; the oldest make room.',
+    'Size of all stored answers with their input, in bytes; the oldest of the key that stores the most make room.',
   ),
   maxBytesPerKey: integer(
     { minimum: KIB, maximum: MAX_BUDGET_BYTES },

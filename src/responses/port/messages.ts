@@ -1,4 +1,4 @@
-// The messages between an event loop and the one that holds the answers, or the thread that owns their file. Plain data.
+// The messages between an event loop and the one that holds the answers. Plain data.
 import { type ErrorData } from '../../model/error.js'
 import { type ResponseStore } from '../store.js'
 
