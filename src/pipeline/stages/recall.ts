@@ -2,7 +2,6 @@
 // answer that the caller does not own is not found, before any provider is asked. What is not stored and continues nothing costs an id.
 //
 //   body --previous id--> shelf of the connection | store --> joined body --> decoded again
-import { GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type StateFacts, type StoredAnswers } from '../../protocols/contract/stored.js'
@@ -16,7 +15,7 @@ type Subject = { readonly stored: StoredAnswers; readonly state: StateFacts; rea
 
 /**
  * The request with the turns that it continues; the same object if nothing changed.
- * @throws invalid_request for an answer that is not found; storage_unavailable
+ * @throws invalid_request for an answer that is not found, or not complete; payload_too_large, storage_unavailable
  */
 export function recall(
   exchange: Recalling,
@@ -60,14 +59,14 @@ function join(
   const isKept = state.isStored && responses.desk !== null && !isCounted
   const isShelved = !isKept && !isCounted && exchange.request.shelf != null
   const id = stored.encodeId(responses.ids.create())
-  const members = stored.ownMembers(id, state, isKept)
+  // Those of the background come with a name: this one has its client, however its body is written.
+  const members = stored.ownMembers(id, { ...state, isBackground: false }, isKept)
   if (earlier === null && !isKept && !isShelved) {
     exchange.own = { members, keep: null, isPrivate: false }
     return decoded
   }
-  const joined = stored.joinTurns(decoded.body, decoded.members, earlier)
+  const joined = stored.joinTurns(decoded, earlier, config.server.maxBodyBytes)
   const { input } = joined
-  if (joined.body.length > config.server.maxBodyBytes) throw tooLong(config.server.maxBodyBytes)
   const keep = isKept ? keepInStore(exchange, id, input) : isShelved ? keepOnShelf(exchange, id, input) : null
   const own = { members, keep, isPrivate: true }
   // A client that loses a kept stream may come back to it by the id of its answer.
@@ -132,9 +131,4 @@ function recordOf(exchange: Recalling, { id, input, answer }: Texts): Omit<Store
   const model = exchange.decoded?.facts.model ?? ''
   const owner = ownerOf(exchange.request.key)
   return { id, owner, model, input, response: answer, streamId: exchange.sink.keptId ?? null }
-}
-
-function tooLong(maxBytes: number): GatewayError {
-  const message = `The request and the turns that it continues exceed ${maxBytes} bytes (server.maxBodyBytes).`
-  return new GatewayError('payload_too_large', { message })
 }

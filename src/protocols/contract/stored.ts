@@ -52,8 +52,9 @@ export type StoredAnswers = {
   /**
    * The whole input of a request as a list of items, and its body with that as input and without what the gateway does itself. The body
    * is the same object if it stays as it is.
+   * @throws invalid_request for an earlier answer that is not complete yet; payload_too_large above `maxBytes` with its turns
    */
-  joinTurns(body: Uint8Array<ArrayBuffer>, members: readonly Member[], earlier: EarlierTurns | null): JoinedTurns
+  joinTurns(request: RequestText, earlier: EarlierTurns | null, maxBytes: number): JoinedTurns
   /** An answer that is not complete: without output, in this state. `echo`: from the surface's `readEcho`. */
   encodeState(state: AnswerState, echo: JsonObject | null): JsonObject
   /** The answer in the last frame of a stream, as bytes of that frame; null if it has none. */
@@ -76,5 +77,8 @@ export type StoredAnswers = {
   encodeItems(stored: EarlierTurns & { readonly id: string }, query: ItemQuery): JsonObject
   encodeDeleted(id: string): JsonObject
 }
+
+/** A body, and where its members are. */
+export type RequestText = { readonly body: Uint8Array<ArrayBuffer>; readonly members: readonly Member[] }
 
 export type JoinedTurns = { readonly body: Uint8Array<ArrayBuffer>; readonly input: Uint8Array }

@@ -1,14 +1,16 @@
 // Answers that are stored, as their clients see them: their ids, the input that they continue, and the lists of their items. The texts are
-// joined as they are; only a page of items is parsed.
+// joined as they are; only the items of a page are parsed.
 import { GatewayError } from '../../errors.js'
-import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type Member, scanMembers, spliceMembers } from '../../wire/body/members.js'
+import { type JsonObject } from '../../model/json.js'
+import { scanMembers, spliceMembers } from '../../wire/body/members.js'
 import { createFrameScanner } from '../../wire/frame.js'
+import { objectEnd, skipSpace } from '../../wire/json-scan.js'
 import {
   type AnswerState,
   type EarlierTurns,
   type ItemQuery,
   type JoinedTurns,
+  type RequestText,
   type StoredAnswers,
   type StoredState,
 } from '../contract/stored.js'
@@ -24,6 +26,8 @@ const INPUT = 'input'
 const DONE_HERE: ReadonlySet<string> = new Set(['previous_response_id', 'background'])
 const MAX_SHOWN_CHARS = 80
 const QUOTE = 0x22
+const OPEN_BRACKET = 0x5b
+const OPEN_BRACE = 0x7b
 
 export const stored: StoredAnswers = Object.freeze({
   path: PATH,
@@ -67,14 +71,10 @@ function encodeState({ own, model, createdSec, status, error }: AnswerState, ech
 }
 
 /** `instructions` are not among the items: they do not carry over. */
-function joinTurns(
-  body: Uint8Array<ArrayBuffer>,
-  members: readonly Member[],
-  earlier: EarlierTurns | null,
-): JoinedTurns {
+function joinTurns({ body, members }: RequestText, earlier: EarlierTurns | null, maxBytes: number): JoinedTurns {
   const span = members.findLast(({ key }) => key === INPUT)
   const own = listOf(span === undefined ? EMPTY_LIST : bytesOf(body.subarray(span.valueStart, span.valueEnd)))
-  const input = earlier === null ? own : joinLists([earlier.input, outputOf(earlier.response), own])
+  const input = earlier === null ? own : joinEarlier(earlier, own, maxBytes)
   const isChanged = earlier !== null || members.some(({ key }) => DONE_HERE.has(key))
   if (!isChanged) return { body, input }
   const kept = members.filter(({ key }) => !DONE_HERE.has(key))
@@ -82,6 +82,24 @@ function joinTurns(
     member === span ? Buffer.concat([INPUT_NAME, input]) : body.subarray(member.keyStart, member.valueEnd),
   )
   return { body: joinBody(texts), input }
+}
+
+/** Every answer has its whole conversation: without a bound, each turn would make the next one longer. */
+function joinEarlier(earlier: EarlierTurns, own: Buffer, maxBytes: number): Buffer {
+  if (!readState(earlier.response).isOver) throw notOver()
+  const output = outputOf(earlier.response)
+  if (earlier.input.length + output.length + own.length > maxBytes) throw tooLong(maxBytes)
+  return joinLists([earlier.input, output, own])
+}
+
+function notOver(): GatewayError {
+  const message = 'The previous response is not complete yet: it can be continued when it is.'
+  return new GatewayError('invalid_request', { param: 'previous_response_id', message })
+}
+
+function tooLong(maxBytes: number): GatewayError {
+  const message = `The request and the turns that it continues exceed ${maxBytes} bytes (server.maxBodyBytes).`
+  return new GatewayError('payload_too_large', { message })
 }
 
 const INPUT_NAME = Buffer.from(`"${INPUT}":`)
@@ -109,7 +127,7 @@ function isBlank(items: Buffer): boolean {
 function joinBody(texts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const pieces = texts.flatMap((text, i) => (i === 0 ? [text] : [COMMA, text]))
   const joined = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 2))
-  joined[0] = 0x7b
+  joined[0] = OPEN_BRACE
   let at = 1
   for (const piece of pieces) {
     joined.set(piece, at)
@@ -119,26 +137,31 @@ function joinBody(texts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return joined
 }
 
-/** The list of output items in the text of a response object. */
+/** The list of output items in the text of a response object, which a provider may have written otherwise. */
 function outputOf(response: Uint8Array): Uint8Array {
-  return memberOf(response, 'output') ?? EMPTY_LIST
+  const output = memberOf(response, 'output')
+  return output?.[0] === OPEN_BRACKET ? output : EMPTY_LIST
 }
 
 function answerIn(frame: Uint8Array): Uint8Array | null {
+  const payload = payloadOf(frame)
+  return payload === null ? null : memberOf(payload, 'response')
+}
+
+const NUMBER = /^\d{1,15}$/
+
+function sequenceOf(frame: Uint8Array): number | null {
+  const payload = payloadOf(frame)
+  const digits = payload === null ? '' : textIn(payload, 'sequence_number')
+  return NUMBER.test(digits) ? Number(digits) : null
+}
+
+function payloadOf(frame: Uint8Array): Buffer | null {
   const pieces: Buffer[] = []
   const scanner = createFrameScanner('sse', (payload) => pieces.push(Buffer.from(payload)))
   scanner.push(bytesOf(frame))
   scanner.end()
-  const payload = pieces.findLast(({ length }) => length > 0)
-  return payload === undefined ? null : memberOf(payload, 'response')
-}
-
-/** Within a text the quotes are escaped. */
-const SEQUENCE = /"sequence_number" ?: ?(\d{1,15})/
-
-function sequenceOf(frame: Uint8Array): number | null {
-  const digits = SEQUENCE.exec(bytesOf(frame).toString('latin1'))?.[1]
-  return digits === undefined ? null : Number(digits)
+  return pieces.findLast(({ length }) => length > 0) ?? null
 }
 
 function readState(answer: Uint8Array): StoredState {
@@ -169,22 +192,42 @@ function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
 }
 
+/** The list may be as large as a body, and is the reading of no new work: only the items of the page are parsed. */
 function encodeItems({ id, input }: EarlierTurns & { readonly id: string }, query: ItemQuery): JsonObject {
-  const parsed: unknown = JSON.parse(bytesOf(input).toString('utf8'))
-  const items = isJsonArray(parsed as JsonValue) ? (parsed as JsonValue[]) : []
-  const base = itemBaseOf(id)
-  const listed = items.flatMap((item, i) => (isJsonObject(item) ? [encodeItem(item, `item_${base}_in${i}`)] : []))
-  if (query.order === 'desc') listed.reverse()
-  const from = query.after === null ? 0 : listed.findIndex((item) => item.id === query.after) + 1
-  if (query.after !== null && from === 0) throw unknownCursor(query.after)
-  const data = listed.slice(from, from + query.limit)
+  const list = bytesOf(input)
+  const prefix = `item_${itemBaseOf(id)}_in`
+  const spans = itemsOf(list)
+  if (query.order === 'desc') spans.reverse()
+  const read = ({ index, start, end }: Span): JsonObject & { readonly id: string } =>
+    encodeItem(JSON.parse(list.toString('utf8', start, end)) as JsonObject, `${prefix}${index}`)
+  const { after } = query
+  const isAfter = (span: Span): boolean =>
+    after === `${prefix}${span.index}` || list.subarray(span.start, span.end).includes(`"${after}"`)
+  const from = after === null ? 0 : spans.findIndex((span) => isAfter(span) && read(span).id === after) + 1
+  if (after !== null && from === 0) throw unknownCursor(after)
+  const data = spans.slice(from, from + query.limit).map(read)
   return {
     object: 'list',
     data,
     first_id: data[0]?.id ?? null,
     last_id: data.at(-1)?.id ?? null,
-    has_more: from + data.length < listed.length,
+    has_more: from + data.length < spans.length,
   }
+}
+
+/** An item of a list: its place in it, and in its text. */
+type Span = { readonly index: number; readonly start: number; readonly end: number }
+
+/** Of a list of objects, as every input is. */
+function itemsOf(list: Buffer): Span[] {
+  const spans: Span[] = []
+  let start = skipSpace(list, 1)
+  while (list[start] === OPEN_BRACE) {
+    const end = objectEnd(list, start)
+    spans.push({ index: spans.length, start, end })
+    start = skipSpace(list, skipSpace(list, end) + 1)
+  }
+  return spans
 }
 
 function unknownCursor(id: string): GatewayError {
@@ -192,7 +235,7 @@ function unknownCursor(id: string): GatewayError {
 }
 
 /** In the long form, with an id: clients may send the short form of a message. */
-function encodeItem(item: JsonObject, id: string): JsonObject {
+function encodeItem(item: JsonObject, id: string): JsonObject & { readonly id: string } {
   const named = { ...item, id: textOf(item.id) ?? id, type: textOf(item.type) ?? 'message' }
   const text = stringOf(item.content)
   if (named.type !== 'message' || text === null) return named

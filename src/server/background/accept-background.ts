@@ -18,7 +18,7 @@ import { asksToKeep } from '../http/sharing-request.js'
 import { BackgroundRun } from './background-run.js'
 
 export type BackgroundDoor = {
-  readonly front: Pick<ServerContext, 'background' | 'view' | 'now'>
+  readonly front: Pick<ServerContext, 'background' | 'view' | 'now' | 'maxBodyBytes'>
   /** Checks a body in the same way as for an exchange. */
   readonly decode: (surfaceId: string, body: Body) => DecodedBody | Promise<DecodedBody>
   readonly unixSec: () => number
@@ -108,10 +108,10 @@ class Accepting {
   }
 
   async #join(decoded: DecodedBody, desk: ResponseDesk, { previousId }: StateFacts) {
-    const { key, stored } = this.#parts
+    const { door, key, stored } = this.#parts
     const earlier = previousId === null ? null : await desk.get(ownerOf(key), previousId)
     if (previousId !== null && earlier === null) throw stored.previousNotFound(previousId)
-    return stored.joinTurns(decoded.body, decoded.members, earlier)
+    return stored.joinTurns(decoded, earlier, door.front.maxBodyBytes)
   }
 
   #echoOf({ json, body }: DecodedBody): JsonObject | null {

@@ -152,7 +152,8 @@ export class Lanes implements Talk {
     const { view, key } = this.#ws.getUserData()
     const requestBytes = body.length
     // It has the place of its lane on the socket, but no exchange.
-    warmUp({ surface, mode, stored, view, key, shelf: this.#shelf, decode }, body)
+    const maxBytes = this.#front.maxBodyBytes
+    warmUp({ surface, mode, stored, view, key, shelf: this.#shelf, maxBytes, decode }, body)
       .then((frames) => {
         if (this.#isClosed) return
         const tail = mode.encodeTail(lane)

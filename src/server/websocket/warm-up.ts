@@ -18,12 +18,14 @@ export type WarmUp = {
   readonly view: FrontView
   readonly key: KeyIdentity
   readonly shelf: ResponseShelf
+  /** Of the input with the turns that it continues. */
+  readonly maxBytes: number
   readonly decode: DecodeBody
 }
 
 /**
  * The frames of the empty answer, once it can be continued.
- * @throws invalid_request, rate_limited, model_not_found, forbidden, storage_unavailable
+ * @throws invalid_request, payload_too_large, rate_limited, model_not_found, forbidden, storage_unavailable
  */
 export async function warmUp(turn: WarmUp, body: Uint8Array<ArrayBuffer>): Promise<string[]> {
   const { surface, mode, stored, view, key, shelf } = turn
@@ -40,7 +42,7 @@ export async function warmUp(turn: WarmUp, body: Uint8Array<ArrayBuffer>): Promi
   const isKept = state.isStored && desk !== null
   const echo = { ...surface.readEcho?.(decoded.json ?? {}), own: stored.ownMembers(id, state, isKept) }
   const frames = mode.encodeEmpty({ id, model, createdSec: Math.floor(Date.now() / MS_PER_SEC) }, echo)
-  const { input } = stored.joinTurns(decoded.body, decoded.members, earlier)
+  const { input } = stored.joinTurns(decoded, earlier, turn.maxBytes)
   const response = stored.answerIn(Buffer.from(frames.at(-1) ?? '')) ?? EMPTY
   const record = { id, owner, model, input, response, streamId: null }
   const failure = isKept ? await desk.commit(record) : null

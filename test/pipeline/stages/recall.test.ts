@@ -193,6 +193,13 @@ test('an answer whose stream is kept is found while it runs, and as failed where
   t.match(await show(), { status: 'failed', error: { message: /ended the connection/ } })
 })
 
+test('a request with its client is none of the background, however its body says so', (t) => {
+  const { exchange } = setUp()
+  recall(exchange, decodeText('{"model":"m","input":"Hi","b\\u0061ckground":true}'))
+  t.match(exchange.own?.members, { id: 'resp_u1', background: false })
+  t.end()
+})
+
 test('what was decided before stays as it is', (t) => {
   const { exchange } = setUp()
   const own = { members: { id: 'resp_given' }, keep: null, isPrivate: true }

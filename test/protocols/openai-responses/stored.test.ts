@@ -3,10 +3,14 @@ import { errorData } from '../../../src/errors.js'
 import { stored } from '../../../src/protocols/openai-responses/stored.js'
 import { parseRequestBody } from '../../../src/wire/body/members.js'
 
-function join(body: string, earlier: { input: string; response: string } | null = null) {
+function join(body: string, earlier: { input: string; response: string } | null = null, maxBytes = 1000) {
   const bytes = new Uint8Array(Buffer.from(body))
   const texts = earlier === null ? null : { input: Buffer.from(earlier.input), response: Buffer.from(earlier.response) }
-  const { body: joined, input } = stored.joinTurns(bytes, parseRequestBody(bytes).members, texts)
+  const { body: joined, input } = stored.joinTurns(
+    { body: bytes, members: parseRequestBody(bytes).members },
+    texts,
+    maxBytes,
+  )
   return {
     isSame: joined === bytes,
     body: Buffer.from(joined).toString(),
@@ -40,6 +44,35 @@ test('lists without items leave no gap', (t) => {
   t.equal(join(body, { input: '[ ]', response: '{"output":[]}' }).input, '[{"n":4}]')
   t.equal(join(body, { input: '[{"n":1}]', response: '{}' }).input, '[{"n":1},{"n":4}]')
   t.equal(join('{"model":"m","input":[]}', { input: '[{"n":1}]', response: '{"output":[]}' }).input, '[{"n":1}]')
+  t.end()
+})
+
+test('an output that is no list adds no items', (t) => {
+  const body = '{"model":"m","input":[{"n":4}]}'
+  for (const output of ['null', '{"a":1}', '"[]"', '7']) {
+    const { input } = join(body, { input: '[{"n":1}]', response: `{"output":${output}}` })
+    t.equal(input, '[{"n":1},{"n":4}]', output)
+  }
+  t.end()
+})
+
+test('an answer that is not complete yet cannot be continued: its turn would be lost', (t) => {
+  const earlier = (status: string) => ({ input: '[]', response: `{"status":"${status}","output":[]}` })
+  for (const status of ['queued', 'in_progress']) {
+    const wanted = { message: /not complete yet/, data: { param: 'previous_response_id' } }
+    t.throws(() => join('{"model":"m","input":"x"}', earlier(status)), wanted)
+  }
+  for (const status of ['completed', 'incomplete', 'failed', 'cancelled']) {
+    t.equal(join('{"model":"m","input":[{"n":1}]}', earlier(status)).input, '[{"n":1}]', status)
+  }
+  t.end()
+})
+
+test('a conversation does not grow beyond the largest body', (t) => {
+  const earlier = { input: '[{"n":1}]', response: '{"output":[{"n":2}]}' }
+  t.equal(join('{"model":"m","input":[{"n":3}]}', earlier, 27).input.length, 25)
+  t.throws(() => join('{"model":"m","input":[{"n":3}]}', earlier, 26), { message: /26 bytes \(server.maxBodyBytes\)/ })
+  t.ok(join('{"model":"m","input":[{"n":3}]}', null, 10).isSame, 'what arrived has been measured')
   t.end()
 })
 
@@ -112,6 +145,11 @@ test('pages go on after an item, in either order, to the last one', (t) => {
   t.same(idsOf(list({ after: 'item_abc_in3' })), [])
   t.match(list({}, []), { data: [], first_id: null, last_id: null, has_more: false })
   t.throws(() => list({ after: 'msg_9' }), { message: /'msg_9' not found/ })
+  const spaced = Buffer.from(' [ {"id":"a","content":"\\"b\\"],"} ,\n{"content":"say \\"a\\"","id":"b"}\t] '.trim())
+  const query = { limit: 1, order: 'asc', after: null } as const
+  const texts = { id: 'resp_abc', input: spaced, response: Buffer.from('{}') }
+  t.match(stored.encodeItems(texts, query), { data: [{ id: 'a' }], has_more: true })
+  t.match(stored.encodeItems(texts, { ...query, after: 'a' }), { data: [{ id: 'b' }], has_more: false })
   t.end()
 })
 
@@ -161,6 +199,8 @@ test('the number of an event is its own, whatever its texts say', (t) => {
   t.equal(sequenceOf('data: {"sequence_number" : 3,"delta":"a"}\n\n'), 3)
   const text = JSON.stringify({ delta: '"sequence_number":99', sequence_number: 4 })
   t.equal(sequenceOf(`data: ${text}\n\n`), 4)
+  const nested = JSON.stringify({ response: { tools: [{ examples: [{ sequence_number: 99 }] }] }, sequence_number: 5 })
+  t.equal(sequenceOf(`data: ${nested}\n\n`), 5, 'nor what its request says')
   t.equal(sequenceOf(': ping\n\n'), null)
   t.end()
 })

@@ -42,7 +42,7 @@ function start(store: ConstructorParameters<typeof ResponseDesk>[0]['store'] | n
     return { facts: PARTS.surface.readFacts(json), members, estimatedTokens: 1, json, head: null, body }
   }
   const run = async (request: object) => {
-    const ground = { ...PARTS, view, key: KEY, decode }
+    const ground = { ...PARTS, view, key: KEY, decode, maxBytes: 1000 }
     const onShelf = {
       get: (id: string) => shelf.get(id) ?? null,
       put: (each: StoredResponse) => void shelf.set(each.id, each),
