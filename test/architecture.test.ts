@@ -413,6 +413,8 @@ const SUITES: Readonly<Record<string, string>> = {
   'test/limit/threads.test.ts': 'the cells from several threads',
   'test/pipeline/retries.test.ts': 'dispatch over several attempts',
   'test/wire.test.ts': 'details of all wires over every surface and dialect',
+  'test/server/websocket/chats.test.ts': 'chats over all parts of a socket, with a real client',
+  'test/server/websocket/slow-readers.test.ts': 'the same with clients that do not read',
   'test/server/http-sink-timers.test.ts': 'the HTTP sink with its clock',
 }
 
