@@ -7,9 +7,12 @@ import { GatewayError } from '../errors.js'
 import { type EmbeddingInput, type EmbeddingsRequest, type EmbeddingsResponse } from '../model/embeddings.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../model/json.js'
 import { IMPLAUSIBLE, readCount, toUsage, type UsageReport } from '../model/usage.js'
+import { valueAt } from '../wire/json-scan.js'
 import { type TranslatedRequest } from './endpoints/endpoint.js'
 import { numberOf, stringOf, textOf } from './scalars.js'
 
+const EMBEDDING_KEY = Buffer.from('"embedding"')
+const OPEN_BRACKET = 0x5b
 /** Bytes of one number in base64. */
 const FLOAT_BYTES = 4
 const FORMATS: readonly JsonValue[] = ['float', 'base64']
@@ -60,6 +63,23 @@ export function readEcho({ model, encoding_format: format }: JsonObject): JsonOb
   return { model: model ?? null, isBase64: format === 'base64' }
 }
 
+/** False for vectors as numbers where base64 was asked for: some servers know no other form, and the official client reads zeros then. */
+export function isAsAsked(answer: Buffer, echo: JsonObject): boolean {
+  return echo.isBase64 !== true || answer[valueAt(answer, EMBEDDING_KEY, 0)] !== OPEN_BRACKET
+}
+
+/** A provider's answer with its vectors in base64. */
+export function asAsked(answer: JsonObject): JsonObject {
+  const { data } = answer
+  return { ...answer, data: isJsonArray(data) ? data.map(inBase64) : (data ?? null) }
+}
+
+function inBase64(item: JsonValue): JsonValue {
+  if (!isJsonObject(item)) return item
+  const { embedding } = item
+  return isVector(embedding) ? { ...item, embedding: encodeBase64(embedding) } : item
+}
+
 /** The answer to a client. `echo.inputTokens`: counts for a provider that sends no usage. */
 export function encodeResponse({ vectors, model, usage }: EmbeddingsResponse, echo: JsonObject): JsonObject {
   const counted = usage === null || usage === IMPLAUSIBLE ? null : usage.inputTokens
@@ -89,8 +109,12 @@ export function decodeResponse(body: JsonObject): EmbeddingsResponse {
 /** Numbers, or base64 from servers that send it unasked. @throws upstream_malformed */
 export function decodeVector(value: JsonValue | undefined): readonly number[] {
   if (typeof value === 'string') return decodeBase64(value)
-  if (!isJsonArray(value) || !value.every((item) => typeof item === 'number')) throw malformed()
+  if (!isVector(value)) throw malformed()
   return value
+}
+
+function isVector(value: JsonValue | undefined): value is number[] {
+  return isJsonArray(value) && value.every((item) => typeof item === 'number')
 }
 
 /** Input alone: embeddings have no output. */

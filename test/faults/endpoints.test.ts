@@ -2,6 +2,8 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
+import OpenAI from 'openai'
 import { t as tap, test } from 'tap'
 import { startGateway } from '../helpers/gateway.js'
 
@@ -124,4 +126,20 @@ test('a provider that dies before its first byte of audio is an error with a sta
   const response = await speak('early')
   t.equal(response.status, 502)
   t.match(await response.json(), { error: { type: 'server_error' } })
+})
+
+test('a provider that sends numbers where base64 was asked for gives the official client its vectors', async (t) => {
+  const client = new OpenAI({ apiKey: KEY, baseURL: `${gateway.origin}/v1`, maxRetries: 0 })
+  const embed = async (vector: number[]) => {
+    const body = JSON.stringify({
+      object: 'list',
+      model: 'v',
+      data: [{ object: 'embedding', index: 0, embedding: vector }],
+    })
+    answer = (response) => response.writeHead(200, { 'content-type': 'application/json' }).end(body)
+    return (await client.embeddings.create({ model: 'up/v', input: 'a' })).data[0]?.embedding
+  }
+  t.same(await embed([0.5, -2, 0.25]), [0.5, -2, 0.25])
+  const long = Array.from({ length: 200_000 }, (_, at) => at / 2)
+  t.ok(isDeepStrictEqual(await embed(long), long), 'in a worker')
 })

@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { type JsonObject, type JsonValue } from '../../src/model/json.js'
 import {
+  asAsked,
   decodeRequest,
   decodeResponse,
   decodeUsage,
@@ -9,6 +10,7 @@ import {
   encodeRequest,
   encodeResponse,
   hasTokens,
+  isAsAsked,
   readEcho,
 } from '../../src/protocols/openai-embeddings.js'
 import { thrownBy } from '../helpers/thrown.js'
@@ -121,5 +123,29 @@ test('anything else is no answer', (t) => {
       thrownBy(() => decodeVector(text)),
       wrong,
     )
+  t.end()
+})
+
+test('numbers where base64 was asked for are not as asked, and become it, with all else as it was', (t) => {
+  const answer: JsonObject = {
+    ...{ object: 'list', model: 'm', usage: { prompt_tokens: 1, extra: 2 } },
+    data: [{ object: 'embedding', index: 0, embedding: [1, -0.5], own: 'x' }, 'other', { embedding: 'AAAA' }, {}],
+  }
+  const asBytes = (json: JsonObject) => Buffer.from(JSON.stringify(json))
+  t.notOk(isAsAsked(asBytes(answer), { isBase64: true }))
+  t.ok(isAsAsked(asBytes(answer), { isBase64: false }))
+  const right = asAsked(answer)
+  t.same(right, {
+    ...answer,
+    data: [
+      { ...{ object: 'embedding', index: 0, own: 'x' }, embedding: 'AACAPwAAAL8=' },
+      'other',
+      { embedding: 'AAAA' },
+      {},
+    ],
+  })
+  t.ok(isAsAsked(asBytes(right), { isBase64: true }))
+  t.ok(isAsAsked(asBytes({ data: [] }), { isBase64: true }))
+  t.same(asAsked({ error: 'x' }), { error: 'x', data: null })
   t.end()
 })

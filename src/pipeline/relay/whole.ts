@@ -10,6 +10,7 @@ import { UpstreamBody } from './upstream-body.js'
 
 const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d
+const NO_ECHO = Object.freeze({})
 
 export class WholeRelay implements Relay, Meter {
   readonly #options: RelayOptions
@@ -50,7 +51,14 @@ export class WholeRelay implements Relay, Meter {
     // Audio, images and vectors do not count as text.
     if (!isObject || surface.endpoint?.isText === false) this.contentBytes = 0
     if (isObject) this.#read(body, raw?.endpoint ?? dialect)
-    outlet.whole(raw?.conceal(body) ?? body, this.#kind)
+    outlet.whole(raw?.conceal(body) ?? body, this.#kindOf(body))
+  }
+
+  /** An answer that passes is edited only if it is not what was asked for. */
+  #kindOf(body: Buffer): WholeKind {
+    const { raw, echo } = this.#options
+    const isAsAsked = raw?.endpoint?.embeddings?.isAsAsked?.(body, echo ?? NO_ECHO) ?? true
+    return isAsAsked ? this.#kind : 'translate'
   }
 
   #read(body: Buffer, reader: Pick<Dialect, 'readUsage'> & Partial<Pick<Dialect, 'readFinish'>>): void {

@@ -34,7 +34,9 @@ export function encodeEndpoint(surface: Surface, dialect: Dialect, task: EncodeT
   if (json.model !== target.model) edits.set('model', target.model)
   // The gateway's routing field; an object of that name is a provider's own and passes.
   if (typeof json.provider === 'string') edits.set('provider', undefined)
-  return { path, body: spliceMembers(body, task.members, edits), dropped: [] }
+  const from = surface.endpoint?.embeddings
+  const echo = from?.asAsked === undefined ? null : { echo: from.readEcho(json) }
+  return { path, body: spliceMembers(body, task.members, edits), dropped: [], ...echo }
 }
 
 /** A form for an upstream of the same wire, the only one that takes it: the client's own memory. */
@@ -88,20 +90,23 @@ export function transcodeEndpoint(surface: Surface, dialect: Dialect, task: Answ
   const answer = parseJsonBody(task.body, UPSTREAM_LIMITS)
   if (half.counting !== undefined) return answerCount(surface, half.counting.decodeResponse(answer))
   const { from, to } = halvesOf(surface, half)
+  if (from.asAsked !== undefined && half.wire === surface.endpoint?.wire) return wholeAnswer(from.asAsked(answer))
   const echo = task.echo ?? {}
   const response = to.decodeResponse(answer)
   if (response.vectors.length !== echo.inputs) {
     const message = `The provider sent ${response.vectors.length} embeddings for ${echo.inputs} inputs.`
     throw new GatewayError('upstream_malformed', { message })
   }
-  const body = encodeText(JSON.stringify(from.encodeResponse(response, echo)))
-  return { body, usage: response.usage, finishReason: 'stop', contentChars: 0 }
+  return { ...wholeAnswer(from.encodeResponse(response, echo)), usage: response.usage }
 }
 
 function answerCount(surface: Surface, count: number | null): EncodedAnswer {
   if (count === null || surface.encodeCount === undefined) throw new GatewayError('upstream_malformed')
-  const body = encodeText(JSON.stringify(surface.encodeCount(count)))
-  return { body, usage: null, finishReason: 'stop', contentChars: 0 }
+  return wholeAnswer(surface.encodeCount(count))
+}
+
+function wholeAnswer(json: JsonObject): EncodedAnswer {
+  return { body: encodeText(JSON.stringify(json)), usage: null, finishReason: 'stop', contentChars: 0 }
 }
 
 type Halves = { readonly from: EmbeddingsSurface; readonly to: EmbeddingsDialect }

@@ -49,6 +49,10 @@ export type EmbeddingsSurface = {
   readEcho(body: JsonObject): JsonObject
   /** `echo`: from `readEcho`, and `inputTokens`, the estimate for a provider that counts none. */
   encodeResponse(response: EmbeddingsResponse, echo: JsonObject): JsonObject
+  /** Set if a provider of the same wire may answer in another form than it was asked for: whether this answer, by its text, is right. */
+  isAsAsked?(answer: Buffer, echo: JsonObject): boolean
+  /** One that is not, in the form that was asked for; all else of it stays. */
+  asAsked?(answer: JsonObject): JsonObject
 }
 
 export type EmbeddingsDialect = {

@@ -3,7 +3,7 @@
 import { countAnswers } from '../../model/estimate.js'
 import { type JsonObject } from '../../model/json.js'
 import { type Surface } from '../contract/protocol.js'
-import { decodeRequest, encodeResponse, hasTokens, readEcho } from '../openai-embeddings.js'
+import { asAsked, decodeRequest, encodeResponse, hasTokens, isAsAsked, readEcho } from '../openai-embeddings.js'
 import { numberOf } from '../scalars.js'
 import { createEndpointSurface, type EndpointRow } from './surface.js'
 
@@ -19,7 +19,7 @@ const ROWS: readonly EndpointRow[] = [
     summary: 'Make vectors of texts',
     isRepeatable: true,
     readNeeds: (body) => (hasTokens(body) ? ['tokens'] : []),
-    embeddings: { decodeRequest, readEcho, encodeResponse },
+    embeddings: { decodeRequest, readEcho, encodeResponse, isAsAsked, asAsked },
     members: {
       input: 'A text, a list of texts, or one or several lists of tokens, which not every provider accepts',
       encoding_format: '`float` or `base64`',

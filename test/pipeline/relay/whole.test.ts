@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { WholeRelay } from '../../../src/pipeline/relay/whole.js'
 import { refusalOf } from '../../helpers/limiter-setup.js'
-import { ANTHROPIC, OPENAI, WHOLES } from '../../helpers/pipeline-wires.js'
+import { ANTHROPIC, OPENAI, surfaceOf, WHOLES } from '../../helpers/pipeline-wires.js'
 import { feed, relayOptionsFor } from '../../helpers/relay.js'
 
 test('the bytes are handed on as they came, whatever the cuts, with their usage read', async (t) => {
@@ -63,4 +63,19 @@ test('more than a whole answer may be is malformed', async (t) => {
   const { options } = relayOptionsFor(OPENAI, OPENAI, { maxResponseBytes: 10 })
   const relay = new WholeRelay(options, 'forward')
   t.equal(refusalOf(() => relay.push(Buffer.alloc(11)))?.code, 'upstream_malformed')
+})
+
+test('an answer that passes is edited only if it is not in the form that was asked for', (t) => {
+  const isAsAsked = (answer: Buffer, echo: object) => 'any' in echo || answer.includes('right')
+  const endpoint = { ...surfaceOf('openai-embeddings').endpoint, embeddings: { isAsAsked } } as never
+  const raw = { framing: 'sse', conceal: (bytes: Buffer) => bytes, endpoint } as const
+  const kindOf = (body: string, echo: { any: true } | null) => {
+    const { options, outlet } = relayOptionsFor('openai-embeddings', OPENAI, { raw, echo })
+    feed(new WholeRelay(options, 'forward'), body)
+    return outlet.told
+  }
+  t.same(kindOf('{"right":1}', null), ['forward'])
+  t.same(kindOf('{"wrong":1}', null), ['translate'])
+  t.same(kindOf('{"wrong":1}', { any: true }), ['forward'])
+  t.end()
 })

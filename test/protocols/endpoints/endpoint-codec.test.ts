@@ -45,6 +45,19 @@ test('embeddings are translated to other wires, with what the answer depends on'
   t.end()
 })
 
+test('an answer of the same wire that has not the form that was asked for is given it', (t) => {
+  const sent = encode('openai-embeddings', 'openai-chat', '{"model":"m","input":"a","encoding_format":"base64"}')
+  t.same(sent.echo, { model: 'm', isBase64: true })
+  const made = codec.transcodeResponse({
+    ...{ surfaceId: 'openai-embeddings', endpoint: 'embeddings', target: testTarget('openai-chat', { model: 'up' }) },
+    ...{ body: new Uint8Array(Buffer.from('{"data":[{"embedding":[1]}],"more":1}')), fallback: FALLBACK },
+    ...(sent.echo === undefined ? {} : { echo: sent.echo }),
+  })
+  t.same(JSON.parse(Buffer.from(made.body).toString()), { data: [{ embedding: 'AACAPw==' }], more: 1 })
+  t.notOk('echo' in encode('openai-rerank', 'openai-chat', '{"model":"m"}'), 'where there is one form, nothing is kept')
+  t.end()
+})
+
 test('fewer vectors than inputs are no answer', (t) => {
   const target = testTarget('ollama-chat', { model: 'up' })
   const answer = (vectors: number[][]) =>
