@@ -1,6 +1,4 @@
 // What is written down is true: the tables of README and docs, .env.example, the dashboard, compose and Dockerfile against the code.
-import { existsSync } from 'node:fs'
-import { posix } from 'node:path'
 import { type Test, test } from 'tap'
 import { type TSchema } from 'typebox'
 import { parse } from 'yaml'
@@ -19,10 +17,8 @@ import { createRedactor } from '../src/telemetry/log/redact.js'
 import { labelNames, METRIC_LIST } from '../src/telemetry/metrics/table.js'
 import { exchangeRecord } from './helpers/exchange-record.js'
 import { closedJobDoor, startFront } from './helpers/front.js'
-import { codeWords, DOCS, fencedBlocks, PAGES, section, tableRows } from './helpers/markdown.js'
+import { codeWords, DOCS, fencedBlocks, section, tableRows } from './helpers/markdown.js'
 import { listFiles, readSource, readText, writeText } from './helpers/source-tree.js'
-
-const REPOSITORY = new URL('../../', import.meta.url)
 
 /** First cells of a section's tables, without their backticks. */
 function namesIn(heading: string): string[] {
@@ -330,67 +326,6 @@ test('the commands in the documentation exist', async (t) => {
   t.ok(lines.length > 4)
   for (const line of lines) t.ok(parseCommandLine(line.split(' ').filter((word) => word !== '')), line)
 })
-
-/** The names by which a page's headings can be linked to. */
-function anchorsOf(markdown: string): string[] {
-  const prose = markdown.replace(/^```[\s\S]*?^```$/gm, '')
-  return Array.from(prose.matchAll(/^#+ (.+)$/gm), ([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\w -]/g, '')
-      .replace(/ /g, '-'),
-  )
-}
-
-/** What is wrong with a link of a page, or null. */
-function linkFault(page: string, target: string): string | null {
-  const [path = '', anchor] = target.split('#')
-  const file = path === '' ? page : posix.join(posix.dirname(page), path)
-  if (!file.endsWith('.md')) return isThere(file) ? null : 'no such file'
-  if (!isThere(file)) return 'no such page'
-  return anchor === undefined || anchorsOf(readText(file)).includes(anchor) ? null : 'no such heading'
-}
-
-function isThere(path: string): boolean {
-  return existsSync(new URL(path, REPOSITORY))
-}
-
-test('each link of each page leads to a file and a heading that exist', async (t) => {
-  const docs = listFiles('docs').filter((path) => path.endsWith('.md'))
-  const pages = [...docs, 'README.md', 'SECURITY.md', 'CHANGELOG.md', 'CONTRIBUTING.md'].filter(isThere)
-  t.ok(pages.length > 20)
-  let links = 0
-  for (const page of pages) {
-    for (const [, target = ''] of readText(page).matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (/^(https?|mailto):/.test(target)) continue
-      links += 1
-      t.equal(linkFault(page, target), null, `${page}: ${target}`)
-    }
-  }
-  t.ok(links > 100)
-})
-
-test('a link to a file, a page or a heading that is missing is a fault', async (t) => {
-  t.equal(linkFault('docs/guide/jobs.md', '../../LICENCE'), 'no such file')
-  t.equal(linkFault('docs/guide/jobs.md', 'job.md'), 'no such page')
-  t.equal(linkFault('docs/guide/jobs.md', '#no-such-heading'), 'no such heading')
-  t.equal(linkFault('docs/guide/jobs.md', '../reference/errors.md#outcome'), 'no such heading')
-  t.equal(linkFault('docs/guide/jobs.md', '../reference/errors.md#outcomes'), null)
-})
-
-test('the index lists every page, and the README is short', async (t) => {
-  const index = readText('docs/README.md')
-  for (const { path } of PAGES.slice(2)) t.ok(index.includes(`](${path.slice('docs/'.length)})`), path)
-  t.ok(readText('README.md').split('\n').length <= 200)
-})
-
-test('files that the documentation names are there', async (t) => {
-  const files = codeWords(DOCS).filter((word) => /^(resources|src|test|workers|bench)\/[\w./-]+$/.test(word))
-  t.ok(files.length > 10)
-  for (const file of files) t.ok(/\.\w+$/.test(file) ? readText(file) : listFiles(file).length > 0, file)
-})
-
-// --- Docker and what stands beside it
 
 test('the YAML beside the gateway parses', async (t) => {
   const files = ['compose.yaml', ...listFiles('resources').filter((file) => /\.ya?ml$/.test(file))]
