@@ -98,13 +98,16 @@ function keepOnShelf(exchange: Recalling, id: string, input: Uint8Array): OwnAns
 
 type Finding = {
   readonly stored: StoredAnswers
-  readonly own: Pick<OwnAnswer, 'members'>
+  readonly own: Pick<OwnAnswer, 'members' | 'keep'>
   readonly decoded: DecodedBody
   readonly input: Uint8Array
 }
 
 /** Stores the answer as one in progress when its kept stream begins, and as one that failed if it does. */
-function findable(exchange: Recalling, { stored, own, decoded, input }: Finding): Pick<OwnAnswer, 'began' | 'settled'> {
+function findable(
+  exchange: Recalling,
+  { stored, own, decoded, input }: Finding,
+): Pick<OwnAnswer, 'keep' | 'began' | 'settled'> {
   const { members } = own
   const { desk } = exchange.context.responses
   const echo = decoded.json === null ? null : (exchange.request.surface.readEcho?.(decoded.json) ?? null)
@@ -114,13 +117,22 @@ function findable(exchange: Recalling, { stored, own, decoded, input }: Finding)
     const answer = Buffer.from(JSON.stringify(stored.encodeState({ ...head, status, error }, echo)))
     void desk?.commit(recordOf(exchange, { id: members.id, input, answer }))
   }
+  /** Its client has it by its id, and may have deleted it: then it does not come back. */
+  const isDeleted = async (): Promise<boolean> => {
+    try {
+      return isStored && (await desk?.get(ownerOf(exchange.request.key), members.id)) === null
+    } catch {
+      return false
+    }
+  }
   return {
+    keep: async (answer) => ((await isDeleted()) ? null : ((await own.keep?.(answer)) ?? null)),
     began(streamId) {
       isStored = streamId !== null
       if (isStored) store('in_progress', null)
     },
     settled(error) {
-      if (isStored && error !== null) store('failed', error)
+      if (isStored && error !== null) void isDeleted().then((isGone) => isGone || store('failed', error))
     },
   }
 }

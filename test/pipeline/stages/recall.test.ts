@@ -190,7 +190,26 @@ test('an answer whose stream is kept is found while it runs, and as failed where
   exchange.own?.settled?.(null)
   t.match(await show(), { status: 'in_progress' }, 'a complete answer was stored before its end')
   exchange.own?.settled?.(errorData('upstream_cut'))
+  await new Promise((resolve) => setImmediate(resolve))
   t.match(await show(), { status: 'failed', error: { message: /ended the connection/ } })
+})
+
+test('an answer that its client deletes while it runs does not come back', async (t) => {
+  for (const isComplete of [true, false]) {
+    const { exchange, store } = setUp()
+    await recall(exchange, decodeText('{"model":"m","input":"Hi","stream":true}'))
+    exchange.own?.began?.('str_1')
+    t.equal(await store?.delete('a', 'resp_u1'), true)
+    if (isComplete) t.equal(await exchange.own?.keep?.(Buffer.from('{}')), null)
+    exchange.own?.settled?.(isComplete ? null : errorData('upstream_cut'))
+    await new Promise((resolve) => setImmediate(resolve))
+    t.equal(await store?.get('a', 'resp_u1'), null)
+  }
+  const { exchange, store } = setUp()
+  await recall(exchange, decodeText('{"model":"m","input":"Hi","stream":true}'))
+  exchange.own?.began?.('str_1')
+  t.equal(await exchange.own?.keep?.(Buffer.from('{"id":"resp_u1"}')), null)
+  t.match(await store?.get('a', 'resp_u1'), { id: 'resp_u1' })
 })
 
 test('a request with its client is none of the background, however its body says so', (t) => {
