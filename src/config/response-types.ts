@@ -18,4 +18,6 @@ export type ResponsesConfig = {
   readonly onStoreDown: 'fail' | 'forward'
   /** Clients may open WebSockets on the path of the API. */
   readonly webSocket: boolean
+  /** Largest message there. */
+  readonly maxMessageBytes: number
 }

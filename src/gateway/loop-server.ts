@@ -40,6 +40,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     sharing: loop.ground.sharing,
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
+    maxTurnBytes: config.responses.maxMessageBytes,
     webSocketApis: new Map([...WEB_SOCKET_APIS].map(([api, id]) => [api, surfaceOf(id)])),
     parameterHeaders: [
       TIMEOUT_HEADER,

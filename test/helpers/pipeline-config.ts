@@ -197,6 +197,7 @@ const RESPONSES: Config['responses'] = {
   background: { concurrency: 1, maxPending: 1, maxPendingPerKey: 1 },
   onStoreDown: 'fail',
   webSocket: true,
+  maxMessageBytes: 8_388_608,
 }
 
 const JOBS: Config['jobs'] = {

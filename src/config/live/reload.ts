@@ -34,6 +34,7 @@ const FIXED: readonly Option[] = [
   { path: 'streams.store', read: ({ streams }) => streams.store },
   { path: 'streams.cacheStore', read: ({ streams }) => streams.cacheStore },
   { path: 'responses.store', read: ({ responses }) => responses.store },
+  { path: 'responses.maxMessageBytes', read: ({ responses }) => responses.maxMessageBytes },
   { path: 'redis.url', read: ({ redis }) => redis.url },
   { path: 'log.file', read: ({ log }) => log.file },
 ]
@@ -54,7 +55,11 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     metrics: { ...next.metrics, port: running.metrics.port },
     jobs: { ...next.jobs, store: running.jobs.store, path: running.jobs.path },
     streams: { ...next.streams, store: running.streams.store, cacheStore: running.streams.cacheStore },
-    responses: { ...next.responses, store: running.responses.store },
+    responses: {
+      ...next.responses,
+      store: running.responses.store,
+      maxMessageBytes: running.responses.maxMessageBytes,
+    },
     redis: running.redis,
     log: { ...next.log, file: running.log.file },
   })

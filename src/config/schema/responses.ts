@@ -1,6 +1,6 @@
 // Stored answers: `responses` of the configuration file.
 import { Type } from 'typebox'
-import { DAY_MS, flag, integer, KIB, MAX_BUDGET_BYTES, MAX_CONCURRENCY, MIB, section } from './parts.js'
+import { DAY_MS, flag, GIB, integer, KIB, MAX_BUDGET_BYTES, MAX_CONCURRENCY, MIB, section } from './parts.js'
 
 export const Responses = section('Answers of the Responses API that clients may continue and retrieve by their ids.', {
   store: Type.Enum(['memory', 'off'], {
@@ -40,5 +40,10 @@ export const Responses = section('Answers of the Responses API that clients may 
   webSocket: flag(
     true,
     'WebSocket mode on /v1/responses. False: an upgrade there is answered with 426, and clients send POST.',
+  ),
+  maxMessageBytes: integer(
+    { minimum: KIB, maximum: GIB },
+    8 * MIB,
+    'Largest message on such a WebSocket, in bytes, and at most server.maxBodyBytes; each open socket reserves this much of the memory for arriving requests. Larger requests are sent by POST.',
   ),
 })

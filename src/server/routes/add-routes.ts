@@ -43,7 +43,9 @@ export type RouteOptions = PathOptions & {
   readonly webSocketApis: ReadonlyMap<string, Surface>
   /** Parses and validates a body that becomes no exchange. */
   readonly decode: DecodeBody
-  /** How long a WebSocket of a surface's own mode may last; an hour by default. */
+  /** Largest message on a WebSocket of a surface's own mode; as large as a body by default. */
+  readonly maxTurnBytes?: number
+  /** How long such a WebSocket may last; an hour by default. */
   readonly maxSocketAgeMs?: number
   /** Of this package, for the API's document. */
   readonly version: () => string
@@ -111,11 +113,11 @@ function addSocketMode(app: TemplatedApp, front: ServerContext, surface: Surface
   const { socketMode: mode, stored, routes } = surface
   if (mode === undefined || stored === undefined) return
   const { maxBodyBytes, maxReaderLagBytes } = options.config
-  const { decode, maxSocketAgeMs = MAX_AGE_MS } = options
+  const { decode, maxTurnBytes = maxBodyBytes, maxSocketAgeMs = MAX_AGE_MS } = options
   const lanes = { surface, mode, stored, decode, maxShelfBytes: maxBodyBytes, maxAgeMs: maxSocketAgeMs }
   const behavior = createWebSocket(front, {
     ...{ surface, maxReaderLagBytes, codecs: [{ ...createJsonCodec(), name: mode.subprotocol }] },
-    maxMessageBytes: maxBodyBytes,
+    maxMessageBytes: Math.min(maxTurnBytes, maxBodyBytes),
     idleTimeoutSec: LANES_IDLE_SEC,
     talk: (ws, socket) => new Lanes(front, lanes, ws, socket),
     elsewhere: { error: SEND_POST, isOff: (view) => !view.hasSocketMode },

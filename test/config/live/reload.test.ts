@@ -37,11 +37,12 @@ test('every option that is kept is named, and each that is named is kept', (t) =
     metrics: { port: 1, token: null },
     jobs: { ...RUNNING.jobs, store: 'redis', path: 'p' },
     streams: { ...RUNNING.streams, store: 'redis', cacheStore: 'redis' },
+    responses: { ...RUNNING.responses, maxMessageBytes: 1 },
     redis: { url: 'redis://h' },
     log: { ...RUNNING.log, file: 'f' },
   }
   const { config, kept, isUnchanged } = planReload(RUNNING, other)
-  t.equal(kept.length, 18)
+  t.equal(kept.length, 19)
   t.same(config, RUNNING)
   t.equal(isUnchanged, true)
   t.end()

@@ -361,6 +361,25 @@ test('the key comes in a header or a subprotocol; without one it is 401, in the 
   t.equal(plain.socket.protocol, '')
 })
 
+test('a message may be as large as the mode has it, and reserves as much; a larger one ends the socket', async (t) => {
+  const reserved: number[] = []
+  const room: Reservation = {
+    grow: (bytes) => {
+      reserved.push(bytes)
+      return null
+    },
+    release: () => undefined,
+  }
+  const { begun, open } = await start(t, { options: { maxTurnBytes: 4000, reserve: () => room } })
+  const client = await open()
+  t.same(reserved, [4000])
+  client.create('m', null, { input: 'x'.repeat(3000) })
+  await begun('m')
+  client.create('n', null, { input: 'x'.repeat(4000) })
+  await client.until(() => client.closed !== null)
+  t.match(client.closed, { code: 1006 })
+})
+
 test('where the mode is off, or has no room for a socket, it is 426, and GET without an upgrade always', async (t) => {
   const off = await start(t, { options: { hasSocketMode: false } })
   t.equal((await refusalOf(off.front)).status, 426)
