@@ -83,6 +83,46 @@ test('each bad body gets its clear 4xx in the envelope of the surface', async (t
   t.equal(gateway.child.exitCode, null, 'the process is alive')
 })
 
+/** Whatever the API, these are bad. */
+const BAD_ANYWHERE = CASES.filter(({ name, param }) => param === undefined && !/model|doubled/.test(name))
+const GEMINI = '/v1beta/models/openai/echo:generateContent'
+
+test('the same at the routes of Gemini and Ollama, with the path of a wrong field', async (t) => {
+  const wrong: readonly (readonly [path: string, body: object, status: number, param: string | null])[] = [
+    [GEMINI, {}, 400, 'contents'],
+    [GEMINI, { contents: [{ parts: [{ text: 1 }] }] }, 400, 'contents.0.parts.0.text'],
+    [GEMINI, { contents: [{ parts: [{ functionCall: {} }] }] }, 400, 'contents.0.parts.0.functionCall.name'],
+    [GEMINI, { contents: [{}], generation_config: { top_k: 'x' } }, 400, 'generationConfig.topK'],
+    ['/v1beta/models/none:generateContent', { contents: [{ parts: [{ text: 'Hi' }] }] }, 404, 'model'],
+    ['/v1beta/models/openai/v:embedContent', { content: 1 }, 400, 'content'],
+    ['/v1/models/openai/v:batchEmbedContents', { requests: [{}] }, 400, 'requests.0.content'],
+    [`/v1beta/models/${'x'.repeat(300)}:generateContent`, {}, 400, null],
+    ['/v1beta/models/:generateContent', {}, 400, null],
+    ['/ollama/api/chat', { messages: [] }, 400, 'model'],
+    ['/ollama/api/chat', { model: 'openai/echo', messages: [{ role: 'user', content: 1 }] }, 400, 'messages.0.content'],
+    ['/ollama/api/chat', { model: 'openai/echo', messages: [{ role: 'x' }] }, 400, 'messages.0.role'],
+    ['/ollama/api/generate', { model: 'openai/echo', images: [1] }, 400, 'images.0'],
+    ['/ollama/api/embed', { model: 'openai/v', input: [1] }, 400, 'input'],
+    ['/ollama/api/show', { model: 1 }, 400, 'model'],
+  ]
+  for (const [path, body, expected, param] of wrong) {
+    const { status, json } = await post(gateway, path, JSON.stringify(body))
+    t.equal(status, expected, `${path} ${JSON.stringify(json)}`)
+    if (path.startsWith('/ollama')) t.match(json, { error: `'${param}'` })
+    else if (param === null) t.match(json, { error: { code: expected, status: 'INVALID_ARGUMENT' } })
+    else t.match(json, { error: { code: expected, details: [{ fieldViolations: [{ field: param }] }] } })
+  }
+  const paths = [GEMINI, GEMINI.replace(':g', ':streamG'), '/v1/models/openai/v:embedContent']
+  for (const path of [...paths, '/ollama/api/chat', '/ollama/api/generate', '/ollama/api/embed', '/ollama/api/show']) {
+    for (const each of BAD_ANYWHERE) {
+      const { status, json } = await post(gateway, path, each.body, each.headers)
+      t.equal(status, each.status, `${path}: ${each.name}: ${JSON.stringify(json)}`)
+      if (path.startsWith('/ollama')) t.type(json.error, 'string')
+      else t.match(json, { error: { code: each.status, status: 'INVALID_ARGUMENT', message: String } })
+    }
+  }
+})
+
 test('__proto__ in a body pollutes nothing and is forwarded as it came', async (t) => {
   const body =
     '{"__proto__":{"x":1},"constructor":{"prototype":{"x":1}},"model":"anthropic/echo","messages":[{"role":"user","content":"Hi","__proto__":{"x":1}}]}'

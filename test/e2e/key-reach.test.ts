@@ -69,6 +69,10 @@ const raw = (fields: object, body: unknown = { model: 'tiny-1' }) => ({ path: '/
 const CHAT = '/v1/chat/completions'
 const RAW = '/api/passthrough'
 
+const CHAT_LINES = '/ollama/api/chat'
+const CONTENTS = { contents: [{ parts: [{ text: 'Hi' }] }] }
+const named = (model: string, method = 'generateContent') => `/v1beta/models/${model}:${method}`
+
 const MAY: readonly (readonly [path: string, body: object, provider: string, model: string])[] = [
   [CHAT, chat({ model: 'fast' }), 'adam', 'small'],
   [CHAT, chat({ model: 'fast', stream: true }), 'adam', 'small'],
@@ -84,6 +88,11 @@ const MAY: readonly (readonly [path: string, body: object, provider: string, mod
   [RAW, raw({ model: 'tiny-1' }), 'adam', 'tiny-1'],
   [RAW, raw({ provider: 'adam' }), 'adam', 'tiny-1'],
   [RAW, raw({ provider: 'eve' }, { model: 'open-1', models: null }), 'eve', 'open-1'],
+  [named('fast'), CONTENTS, 'adam', 'small'],
+  [named('eve%2Fopen-1'), CONTENTS, 'eve', 'open-1'],
+  [named('tiny-1'), { ...CONTENTS, model: 'models/secret' }, 'adam', 'tiny-1'],
+  [CHAT_LINES, chat({ model: 'fast', stream: false }), 'adam', 'small'],
+  ['/ollama/api/generate', { model: 'tiny-1', prompt: 'Hi', stream: false }, 'adam', 'tiny-1'],
 ]
 
 test('a key of limited models reaches what its globs name', async (t) => {
@@ -102,6 +111,9 @@ test('a key of limited models reaches what its globs name', async (t) => {
   }
   const gemini = await post(gateway, RAW, { model: 'tiny-gem', path: '/models/tiny-gem:generateContent', body: {} })
   t.equal(gemini.status, 200, 'the path itself names the model')
+  asked.length = 0
+  await (await post(gateway, named('tiny-gem'), { ...CONTENTS, model: 'models/huge-gem' })).text()
+  t.match(asked, [{ path: '/gem/v1beta/models/tiny-gem:generateContent', text: JSON.stringify(CONTENTS) }])
 })
 
 const SELECTORS = [
@@ -149,6 +161,20 @@ const MAY_NOT: readonly (readonly [path: string, body: object | string, param: s
   [RAW, { provider: 'adam', path: '/files', body: { model: 'tiny-1' } }, 'path'],
   [RAW, { provider: 'gem', path: '/models/huge-gem:generateContent', body: {} }, 'model'],
   [RAW, { model: 'tiny-gem', path: '/models/huge-gem:generateContent', body: {} }, 'path'],
+  ...['generateContent', 'streamGenerateContent', 'streamGenerateContent?alt=sse', 'countTokens'].flatMap((method) =>
+    ['secret', 'huge-gem', 'adam/secret', 'adam%2Fsecret', 'gem%2fhuge-gem', 'models/huge-gem'].map(
+      (model) => [named(model, method), CONTENTS, 'model'] as const,
+    ),
+  ),
+  [named('gem/huge-gem', 'embedContent'), { content: CONTENTS.contents[0] }, 'model'],
+  [named('gem%2Fhuge-gem', 'batchEmbedContents'), { requests: [{ content: CONTENTS.contents[0] }] }, 'model'],
+  ...SELECTORS.map((member) => [named('fast'), { ...CONTENTS, [member]: ['secret'] }, member] as const),
+  ...SELECTORS.map((member) => [CHAT_LINES, chat({ model: 'fast', [member]: ['secret'] }), member] as const),
+  ...['secret', 'adam/secret', 'eve/fast'].flatMap((model) => [
+    [CHAT_LINES, chat({ model }), 'model'] as const,
+    ['/ollama/api/generate', { model, prompt: 'Hi' }, 'model'] as const,
+    ['/ollama/api/embed', { model, input: 'Hi' }, 'model'] as const,
+  ]),
 ]
 
 test('a key of limited models reaches nothing else, whatever way it tries; no provider hears of it', async (t) => {

@@ -40,6 +40,8 @@ const raw = (stream: boolean) => (provider: string, model: string) => ({
   ...{ provider, path: '/some/path', body: { model, stream } },
 })
 const prompt = (provider: string, model: string) => ({ model: `${provider}/${model}`, prompt: 'Hi' })
+const parts = () => ({ contents: [{ parts: [{ text: 'Hi' }] }] })
+const generate = (provider: string, model: string) => ({ model: `${provider}/${model}`, prompt: 'Hi', stream: false })
 const CALLER = { 'x-api-key': CALLER_KEY }
 
 const WAYS: readonly Way[] = [
@@ -53,11 +55,20 @@ const WAYS: readonly Way[] = [
     { path: '/v1/chat/{provider}', body: ofProvider(stream) },
     { path: '/v1/chat/{provider}', body: ofProvider(stream), headers: CALLER },
     { path: '/api/passthrough', body: raw(stream) },
+    { path: '/ollama/api/chat', body: chat(stream) },
   ]),
   { path: '/v1/chat/stream', body: chat(false) },
   { path: '/stream', body: prompt },
   { path: '/stream', body: prompt, headers: { accept: 'text/event-stream' } },
+  { path: '/ollama/api/generate', body: generate },
+  { path: '/v1beta/models/{provider}/{model}:generateContent', body: parts },
+  { path: '/v1beta/models/{provider}/{model}:streamGenerateContent', body: parts },
+  { path: '/v1/models/{provider}/{model}:streamGenerateContent?alt=sse', body: parts },
 ]
+
+function pathOf({ path }: Way, provider: string, model: string): string {
+  return path.replace('{provider}', provider).replace('{model}', encodeURIComponent(model))
+}
 
 type Fault = (answer: ServerResponse, said: string, key: string) => void
 
@@ -145,10 +156,10 @@ test('a key that a provider quotes in a failure, its own or the caller’s, is n
   const gateway = await startGateway(t, { config: configOf(await startEcho(t)) })
   for (const fault of FAULTS.keys()) {
     for (const protocol of PROTOCOLS) {
-      const asked = WAYS.map(async ({ path, headers = {}, body }) => {
-        const seen = await ask(gateway, path.replace('{provider}', protocol), body(protocol, `fault-${fault}`), {
-          headers,
-        })
+      const asked = WAYS.map(async (way) => {
+        const { headers = {}, body } = way
+        const path = pathOf(way, protocol, `fault-${fault}`)
+        const seen = await ask(gateway, path, body(protocol, `fault-${fault}`), { headers })
         t.notMatch(seen, CANARY, `${fault} of ${protocol} at ${path} ${JSON.stringify(body(protocol, 'm'))}`)
       })
       await Promise.all(asked)
@@ -165,14 +176,18 @@ test('a key in the wrong place is in no log line and no error', async (t) => {
   }
   for (const key of [GATEWAY_KEY, 'canary.provider.openai-chat', STRAY_KEY]) {
     for (const way of WAYS) {
-      const path = way.path.replace('{provider}', 'openai-chat')
+      const path = pathOf(way, 'openai-chat', 'fault-status-400')
+      const and = path.includes('?') ? '&' : '?'
       const body = way.body('openai-chat', 'fault-status-400')
       const elsewhere = { 'x-request-id': key, 'x-other': key, 'anthropic-beta': key, origin: key, cookie: `k=${key}` }
-      await wrong(`${path}?key=${key}`, { ...body, [key]: key }, { headers: { ...way.headers, ...elsewhere } })
-      await wrong(path, way.body(key, key), { headers: way.headers ?? {} })
+      await wrong(`${path}${and}key=${key}`, { ...body, [key]: key }, { headers: { ...way.headers, ...elsewhere } })
+      await wrong(`${path}${and}key=${key}`, body, { headers: { authorization: '' } })
+      await wrong(pathOf(way, key, key), way.body(key, key), { headers: way.headers ?? {} })
+      // The query of another address, taken for a part of the model's name.
+      await wrong(pathOf(way, 'openai-chat', `fault-status-400?key=${key}`), way.body('openai-chat', `x?key=${key}`))
       await wrong(path, { ...body, stream: key, messages: key, prompt: [key], model_name: [key] })
       await wrong(`${path}/${key}`, body)
-      await wrong(`${path}?${key}`, null, { method: 'GET' })
+      await wrong(`${path}${and}${key}`, null, { method: 'GET' })
       for (const authorization of [`Basic ${key}`, key, `Bearer ${key}x`]) {
         await wrong(path, body, { headers: { authorization, 'x-api-key': `${key}x` } })
       }

@@ -58,12 +58,20 @@ export function createRedactor(secrets: readonly string[], known: KnownKeys = {}
 
   function text(value: string): string {
     const scanned = value.length > MAX_SCANNED_CHARS ? value.slice(0, MAX_SCANNED_CHARS) : value
+    const isWhole = scanned === value
+    const plain = decoded(scanned)
+    // A text stays coded if nothing is found in it.
+    const isFound = plain !== scanned && clean(plain, true) !== plain
+    const found = clean(isFound ? plain : scanned, isWhole)
+    return found.length > MAX_TEXT_CHARS ? `${found.slice(0, MAX_TEXT_CHARS)}...` : found
+  }
+
+  function clean(scanned: string, isWhole: boolean): string {
     const unkeyed = withoutKeys(scanned)
     const withoutKnown = pattern === null ? unkeyed : unkeyed.replace(pattern, REDACTED)
     // The cut may have split a secret, whose rest is then at the very end.
-    const whole = scanned === value ? withoutKnown : withoutKnown.slice(0, Math.max(0, withoutKnown.length - longest))
-    const clean = maskKeys(whole, REDACTED)
-    return clean.length > MAX_TEXT_CHARS ? `${clean.slice(0, MAX_TEXT_CHARS)}...` : clean
+    const kept = isWhole ? withoutKnown : withoutKnown.slice(0, Math.max(0, withoutKnown.length - longest))
+    return maskKeys(kept, REDACTED)
   }
 
   function cause(thrown: unknown, depth = 0): CauseLine | null {
@@ -130,12 +138,9 @@ function createKeyFinder(digests: readonly string[]): (text: string) => string {
     if (bare !== word && isKey(bare)) return REDACTED + word.slice(bare.length)
     return word.replace(PART, (part) => (part !== word && isKey(part) ? REDACTED : part))
   }
-  const cleanText = (text: string): string => (isKey(text) ? REDACTED : text.replace(WORD, cleanWord))
   return (text) => {
     if (clean.has(text)) return text
-    const plain = decoded(text)
-    const cleaned = plain === text ? text : cleanText(plain)
-    const found = cleanText(cleaned === plain ? text : cleaned)
+    const found = isKey(text) ? REDACTED : text.replace(WORD, cleanWord)
     if (clean.size >= MAX_CLEAN_TEXTS) clean.clear()
     if (found === text) clean.add(text)
     return found

@@ -45,6 +45,8 @@ test('a key known by its digest alone is removed as a word, and as a part of one
     t.match(found.text(path), /\[redacted\]/, path)
     t.notMatch(found.text(path), /0001/, path)
   }
+  const stray = found.text('/models/m%3Fkey%3Dsk-proj-0123456789abcdef:x')
+  t.notMatch(stray, /0123456789/, 'a key that nobody knows, by its look')
   t.equal(found.text('/v1/models/a%2Fb%3Fteam-key-0002'), '/v1/models/a%2Fb%3Fteam-key-0002', 'else it stays as it is')
   t.equal(found.text('openai/team-key-0002'), 'openai/team-key-0002')
   t.equal(found.text('openai/team-key-0002'), 'openai/team-key-0002', 'the second time as well')
