@@ -89,6 +89,17 @@ test('a renewal runs while requests go on with the old token; one that expires u
   t.equal(issuer.asked.length, 3)
 })
 
+test('a provider that a reload has changed obtains its own token: that of the former address goes to no other', async (t) => {
+  const { arrived, issuer, upstream, provider, bearer } = await setUp(t, fine, tokens())
+  const before = provider(bearer)
+  const after = { ...before, baseUrl: before.baseUrl.replace('127.0.0.1', 'localhost') }
+  await probe(upstream, before).done()
+  await probe(upstream, after).done()
+  await probe(upstream, before).done()
+  t.same(sentTokens(arrived), ['Bearer token-1', 'Bearer token-2', 'Bearer token-1'])
+  t.equal(issuer.asked.length, 2)
+})
+
 test('without credentials nothing is sent: a typed error, whose cause is for the log', async (t) => {
   const { arrived, issuer, clock, upstream, provider, bearer } = await setUp(t, fine, {
     '/token': () => ({ status: 401, body: { error: 'invalid_client', error_description: 'canary' } }),
