@@ -17,6 +17,7 @@ export class Shelf implements ResponseShelf {
   /** In the order in which they were put there. */
   readonly #answers = new Map<string, StoredResponse>()
   #bytes = 0
+  #isClosed = false
 
   constructor(options: ShelfOptions) {
     this.#options = options
@@ -30,7 +31,7 @@ export class Shelf implements ResponseShelf {
   put(answer: StoredResponse): void {
     const { reservation, maxBytes } = this.#options
     const bytes = bytesOf(answer)
-    if (bytes > maxBytes) return
+    if (this.#isClosed || bytes > maxBytes) return
     while (this.#answers.size >= MAX_ANSWERS || this.#bytes + bytes > maxBytes) this.#forgetOldest()
     while (reservation.grow(this.#bytes + bytes) !== null) if (!this.#forgetOldest()) return
     // In memory of its own: a view would hold all of what it is a view of.
@@ -39,7 +40,9 @@ export class Shelf implements ResponseShelf {
     this.#bytes += bytes
   }
 
+  /** A turn may still end after it: what it puts would be held by a reservation that nothing releases. */
   close(): void {
+    this.#isClosed = true
     this.#answers.clear()
     this.#bytes = 0
     this.#options.reservation.release()

@@ -72,3 +72,14 @@ test('an answer is in memory of its own', (t) => {
   t.same(held?.input[0], 0x20)
   t.end()
 })
+
+test('what comes after the connection has gone takes no memory, which nothing would release', (t) => {
+  const reservation = new Memory()
+  const shelf = new Shelf({ reservation, maxBytes: 3 * ONE })
+  shelf.put(answer(0))
+  shelf.close()
+  shelf.put(answer(1))
+  t.same(found(shelf, 2), [])
+  t.equal(reservation.held, 0)
+  t.end()
+})
