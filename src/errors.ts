@@ -12,7 +12,9 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = Obje
   not_found: { status: 404, retryable: false, message: 'No such route.' },
   model_not_found: { status: 404, retryable: false, message: 'No such model.' },
   method_not_allowed: { status: 405, retryable: false, message: 'This route does not support that method.' },
+  conflict: { status: 409, retryable: false, message: 'This name is taken.' },
   stream_gone: { status: 410, retryable: false, message: 'The frames after this cursor are no longer held.' },
+  precondition_failed: { status: 412, retryable: false, message: 'It was changed since it was read.' },
   unsupported_media_type: { status: 415, retryable: false, message: 'The body must be application/json.' },
   payload_too_large: { status: 413, retryable: false, message: 'The request body exceeds the size limit.' },
   context_length_exceeded: {

@@ -49,6 +49,7 @@ const MAY_IMPORT: ImportTable = {
   offload: ['protocols', 'errors', 'package-files'],
   streams: ['redis', 'model', 'errors', 'wire'],
   responses: ['model', 'errors'],
+  accounts: [],
   redis: ['package-files'],
   sqlite: ['errors'],
   telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms'],
@@ -98,6 +99,7 @@ const ROOMS: RoomOrder = {
   ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   responses: ['port', 'response-desk', 'memory-store', 'response-ids', 'store'],
+  accounts: ['secret', 'store', 'types'],
   telemetry: ['log', 'metrics', 'records'],
   pipeline: [
     ...[

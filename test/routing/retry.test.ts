@@ -12,6 +12,8 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   not_found: 'none',
   model_not_found: 'none',
   method_not_allowed: 'none',
+  conflict: 'none',
+  precondition_failed: 'none',
   unsupported_media_type: 'none',
   payload_too_large: 'none',
   context_length_exceeded: 'larger',

@@ -31,7 +31,8 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 const BUSY_STATUSES = ['429', '503']
 /** The first two have no client left to read them; the others are not answers of an existing route, or of this kind of route. */
 const UNSEEN_CODES: readonly ErrorCode[] = [
-  ...(['client_gone', 'slow_reader', 'not_found', 'method_not_allowed', 'stream_gone'] as const),
+  ...(['client_gone', 'slow_reader', 'not_found', 'method_not_allowed', 'conflict'] as const),
+  ...(['stream_gone', 'precondition_failed'] as const),
 ]
 const REPEAT_REFUSALS: Readonly<Record<string, string>> = {
   409: 'The first request with this Idempotency-Key is still running.',

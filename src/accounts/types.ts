@@ -1,0 +1,120 @@
+// Keys and teams that are kept in a database, as plain data: it crosses threads as it is. A key's secret is in none of these.
+
+/** Null: no limit. */
+export type KeyLimits = {
+  readonly requestsPerMinute: number | null
+  /** Input and output tokens together. */
+  readonly tokensPerMinute: number | null
+  readonly concurrency: number | null
+}
+
+/** What an event loop knows of a key: all that a request needs, and nothing else. */
+export type Account = {
+  /** `key_` and 20 base62 digits. Never used again, so whatever belongs to it is inherited by no other key, whatever its name. */
+  readonly id: string
+  readonly name: string
+  /** Null: the key belongs to no team. */
+  readonly team: AccountTeam | null
+  /** Model names or globs (`*`); a model must be allowed by the key and by its team. */
+  readonly models: readonly string[]
+  readonly limits: KeyLimits
+  readonly tags: readonly string[]
+  /** Requests may name their end user. */
+  readonly trustUser: boolean
+  /** The key is disabled, or its team. */
+  readonly disabled: boolean
+  readonly expiresAtMs: number | null
+}
+
+/** What an event loop knows of a key's team. Its limits hold for all its keys together. */
+export type AccountTeam = {
+  /** `team_` and 20 base62 digits. */
+  readonly id: string
+  readonly name: string
+  readonly models: readonly string[]
+  readonly limits: KeyLimits
+}
+
+/** One of the secrets that a key has at a time, by its SHA-256 (64 hex digits, lower case). */
+export type SecretDigest = {
+  readonly digest: string
+  /** Null: until the key is rotated. */
+  readonly validUntilMs: number | null
+}
+
+/** A key as its operator sees it. */
+export type KeyRecord = {
+  readonly id: string
+  readonly name: string
+  /** The team's name. */
+  readonly team: string | null
+  readonly models: readonly string[]
+  readonly limits: KeyLimits
+  readonly tags: readonly string[]
+  readonly metadata: Readonly<Record<string, string>>
+  readonly trustUser: boolean
+  /** The key itself; its team may be disabled as well. */
+  readonly disabled: boolean
+  readonly createdAtMs: number
+  readonly rotatedAtMs: number | null
+  readonly expiresAtMs: number | null
+  /** To the minute. */
+  readonly lastUsedAtMs: number | null
+  /** The newest first; those that are no longer valid are left out. */
+  readonly secrets: readonly SecretHint[]
+  /** Larger after each change, and never the same for two keys of one name. */
+  readonly version: number
+}
+
+/** Enough to recognize a secret by, and not to guess it. */
+export type SecretHint = {
+  /** The last four characters. */
+  readonly hint: string
+  readonly validUntilMs: number | null
+}
+
+export type TeamRecord = {
+  readonly id: string
+  readonly name: string
+  readonly models: readonly string[]
+  readonly limits: KeyLimits
+  readonly metadata: Readonly<Record<string, string>>
+  readonly disabled: boolean
+  readonly createdAtMs: number
+  /** @see KeyRecord.version */
+  readonly version: number
+}
+
+/** All that a new key is given; the rest follows. */
+export type NewKey = Pick<
+  KeyRecord,
+  'name' | 'team' | 'models' | 'limits' | 'tags' | 'metadata' | 'trustUser' | 'disabled' | 'expiresAtMs'
+>
+
+/** Members that are absent stay as they are. A key keeps its name. */
+export type KeyPatch = Partial<Omit<NewKey, 'name'>>
+
+export type NewTeam = Pick<TeamRecord, 'name' | 'models' | 'limits' | 'metadata' | 'disabled'>
+
+/** Members that are absent stay as they are. A team keeps its name. */
+export type TeamPatch = Partial<Omit<NewTeam, 'name'>>
+
+/** One thing that an operator did. */
+export type AuditEntry = {
+  readonly atMs: number
+  /** The name of the admin key. */
+  readonly by: string
+  /** Such as `key.create`, `key.rotate`, `team.update`, `stream.cancel`. */
+  readonly action: string
+  /** The name of what it was done to. */
+  readonly target: string
+  /** The record before and after, without secrets; null where there was none, or is none any more. */
+  readonly before: KeyRecord | TeamRecord | null
+  readonly after: KeyRecord | TeamRecord | null
+}
+
+/** An entry with its place in the order of all. */
+export type AuditRecord = AuditEntry & { readonly seq: number }
+
+/** Secrets of one key that are valid at a time, the newest included. */
+export const MAX_SECRETS = 4
