@@ -16,7 +16,7 @@ const FRAME = Buffer.from(
 const END: StreamEnd = { outcome: 'complete', error: null, usage: NO_USAGE, usageSource: 'provider' }
 const HEAD = { headers: [], contentType: 'text/event-stream', transport: 'sse' } as const
 const FORMAT = { keepaliveFrame: ': ping\n', encodeErrorFrame: () => '' }
-const KEY = { index: 0, name: 'bench', digest: 'bench' }
+const KEY = { index: 0, name: 'bench', owner: 'bench' }
 const MIB = 1024 * 1024
 const ROUNDS = 9
 const FRAMES_A_ROUND = 400_000

@@ -41,7 +41,7 @@ export function endOfRemovedKeys(
   if (!next.server.endRequestsOfRemovedKeys) return
   const known = new Set(next.keys.map(({ keySha256 }) => keySha256))
   // A request from before any keys were configured has no key that could be removed.
-  for (const { pipeline } of earlier) pipeline.endOf(({ digest }) => digest !== null && !known.has(digest))
+  for (const { pipeline } of earlier) pipeline.endOf(({ owner }) => owner !== null && !known.has(owner))
 }
 
 /** Reads gauges, and releases generations that have ended and the connections that only they used. */

@@ -3,9 +3,11 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type MessagePort } from 'node:worker_threads'
 import { type SqliteThread, startSqlite } from '../jobs/sqlite/store.js'
+import { type Heir } from '../jobs/store.js'
 
 export type JobThreadOptions = {
   readonly path: string
+  readonly heirs?: readonly Heir[]
   /** The disk or the thread has failed: one line for the log. */
   readonly onTrouble: (message: string) => void
 }

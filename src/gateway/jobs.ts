@@ -14,6 +14,7 @@ import { type ClaimedDelivery, type DeliveryResult, type JobStore, type StoreCou
 import { Courier } from '../jobs/webhook/courier.js'
 import { type KeyIdentity } from '../pipeline/client.js'
 import { neededTokens } from '../pipeline/stages/admit.js'
+import { NO_KEY } from '../pipeline/stages/authenticate.js'
 import { type Surface } from '../protocols/contract/protocol.js'
 import { allowedModels } from '../routing/access.js'
 import { type JobPolicy } from '../server/context.js'
@@ -98,11 +99,12 @@ export class LoopJobs {
   }
 
   async #connect(): Promise<JobStore> {
-    const { connectJobs, metrics, current } = this.#options
-    const { jobs, redis } = current().config
+    const { connectJobs, metrics, current, loopIndex } = this.#options
+    const { jobs, redis, keys } = current().config
     if (jobs.store !== 'redis' || redis.url === null) return connectSqlite(await connectJobs())
     const store = openRedisStore({
       url: redis.url,
+      heirs: loopIndex === 0 ? keys.map(({ name, keySha256 }) => ({ name, owner: keySha256 })) : [],
       onChange: (isUp) => {
         metrics.redisState('jobs', isUp)
         if (isUp) current().log.info({}, 'redis available (jobs)')
@@ -141,7 +143,7 @@ export class LoopJobs {
     const { surface, current, nowMs } = this.#options
     return (job, signal) => {
       const { pipeline, config } = current()
-      return createExecute({ pipeline, surface, keyOf: (name) => keyOf(config, name), nowMs })(job, signal)
+      return createExecute({ pipeline, surface, keyOf: (owner) => keyOf(config, owner), nowMs })(job, signal)
     }
   }
 
@@ -182,9 +184,9 @@ export function jobHabits({ config, router, limiter }: Pick<Generation, 'config'
 }
 
 /** Null: the key is no longer configured, or the job is from before any keys were configured. */
-function keyOf({ keys }: Config, name: string | null): KeyIdentity | null {
-  if (name === null) return keys.length === 0 ? { index: -1, name: null, digest: null } : null
-  const index = keys.findIndex((key) => key.name === name)
+function keyOf({ keys }: Config, owner: string): KeyIdentity | null {
+  if (owner === '') return keys.length === 0 ? NO_KEY : null
+  const index = keys.findIndex(({ keySha256 }) => keySha256 === owner)
   const key = keys[index]
-  return key === undefined ? null : { index, name, digest: key.keySha256 }
+  return key === undefined ? null : { index, name: key.name, owner }
 }

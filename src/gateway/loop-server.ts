@@ -109,7 +109,7 @@ function memoryPolicy({ config, kept }: Generation, links: LinkTokens): KeepPoli
 
 /** The links of streams; one of an owner whose key was removed is dead. */
 function linksOf({ current: { config }, cells }: Loop): LinkTokens {
-  const owners = config.keys.length === 0 ? [ownerOf({ digest: null })] : config.keys.map((key) => key.keySha256)
+  const owners = config.keys.length === 0 ? [ownerOf({ owner: null })] : config.keys.map((key) => key.keySha256)
   const secret = config.streams.tokenSecret ?? Buffer.from(new Uint8Array(cells.linkSecret))
   return new LinkTokens({ secret, owners, nowMs: Date.now })
 }

@@ -1,6 +1,6 @@
 // The contract of a job store. SQLite (one node) and Redis (several) implement it, and one test suite covers both. A resolved
 // promise means that the change is on disk (Redis: according to its AOF setting). The store has its own clock: durations are
-// passed in, points in time are only returned. No secret is stored: a job has only the name of its key.
+// passed in, points in time are only returned. No secret is stored: a job has only the owner of its key.
 //
 //   accept --> pending --claim--> processing --complete--> completed --.
 //                ^  \               |   \ `--fail---------> error ------+--> delivery (if it has a webhook) --> cleanUp
@@ -17,14 +17,17 @@ export const IDEMPOTENCY_MS = 24 * 3_600_000
 /** Most that one call of list, claim, claimDeliveries or cleanUp takes. */
 export const MAX_BATCH = 1000
 
+/** A gateway key of the configuration: earlier versions kept jobs under its name, and now its owner has them. */
+export type Heir = { readonly name: string; readonly owner: string }
+
 /** The client's Idempotency-Key and a digest of all that decides the answer; per gateway key. */
 export type Idempotency = { readonly key: string; readonly digest: string }
 
 export type NewJob = {
   /** Unique, with a prefix of ours; made by the caller. */
   readonly id: string
-  /** Name of the gateway key; null on a gateway without keys. Never the key. */
-  readonly keyName: string | null
+  /** Whose it is: the owner of the gateway key; empty on a gateway without keys. Never the key. */
+  readonly owner: string
   /** The request's JSON text. */
   readonly request: string
   /** Further context of its run, such as the request id and headers. Never a secret. */
@@ -36,7 +39,7 @@ export type NewJob = {
 /** A job without its big texts. */
 export type JobHead = {
   readonly id: string
-  readonly keyName: string | null
+  readonly owner: string
   readonly state: JobState
   readonly context: JsonObject
   /** Runs that were started, including those of killed processes; a released run does not count. */
@@ -100,7 +103,7 @@ export type StoredCaps = { readonly perKey: number; readonly all: number }
 export type JobCaps = PendingCaps & { readonly stored?: StoredCaps }
 
 export type ListQuery = {
-  readonly keyName: string | null
+  readonly owner: string
   readonly state: JobState | null
   /** 1 to MAX_BATCH. */
   readonly limit: number
@@ -166,7 +169,7 @@ export type StoredAnswer = {
   readonly body: string
 }
 
-export type DirectRequest = { readonly keyName: string | null; readonly idempotency: Idempotency }
+export type DirectRequest = { readonly owner: string; readonly idempotency: Idempotency }
 
 export type DirectBeginning =
   /** The key is unused: run the request, then call `storeAnswer` or `forget`. */

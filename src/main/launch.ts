@@ -62,7 +62,8 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   const { config, files } = initial
   const { build } = loadEngine()
   const cells = createCells(config)
-  const thread = new JobThread({ path: config.jobs.path, onTrouble: (message) => warn(`sluice: ${message}`) })
+  const heirs = config.keys.map(({ name, keySha256 }) => ({ name, owner: keySha256 }))
+  const thread = new JobThread({ path: config.jobs.path, heirs, onTrouble: (message) => warn(`sluice: ${message}`) })
   const first = createGateway(config, cells, {
     loopIndex: 0,
     connectJobs: () => thread.connect(),

@@ -21,10 +21,11 @@ export type Credentials = {
 }
 
 /**
- * A known gateway key. `index` is its position in the configuration, -1 on a gateway without keys; `digest` the SHA-256 in
- * hex by which another configuration may know it, too.
+ * A known gateway key. `index` is the place of its limits, -1 on a gateway without keys. `owner` is what everything it leaves
+ * behind belongs to (streams, jobs, answers), and what another configuration knows it by: the SHA-256 in hex of a key of the
+ * configuration file. `name` is for people: another key may have it later.
  */
-export type KeyIdentity = { readonly index: number; readonly name: string | null; readonly digest: string | null }
+export type KeyIdentity = { readonly index: number; readonly name: string | null; readonly owner: string | null }
 
 export type ClientRequest = {
   readonly requestId: string

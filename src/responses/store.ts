@@ -5,7 +5,7 @@
 export type StoredResponse = {
   /** As the client knows it. */
   readonly id: string
-  /** The digest of the gateway key; the same for all on a gateway without keys. */
+  /** The owner of the gateway key; the same for all on a gateway without keys. */
   readonly owner: string
   /** By the name that the client used. */
   readonly model: string

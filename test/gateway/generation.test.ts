@@ -128,7 +128,7 @@ streams: { tokenSecret: canary-of-stream-links }
 
 test('in maintenance every request is refused with the words that are configured; else none is', (t) => {
   const refusalFor = (server: string) =>
-    setUp(t, `server: ${server}`).generation.refusal({ index: -1, name: null, digest: null })
+    setUp(t, `server: ${server}`).generation.refusal({ index: -1, name: null, owner: null })
   t.equal(refusalFor('{}'), null)
   t.match(refusalFor('{ maintenance: true }')?.data, { code: 'maintenance', status: 503, retryAfterMs: 30_000 })
   t.match(refusalFor('{ maintenance: Back at noon. }')?.data, { code: 'maintenance', message: 'Back at noon.' })
@@ -153,7 +153,7 @@ test('a request that no limit lets in takes no place of a loop that is late; one
       },
     }
     const metrics = { limitRejection: (scope: string, limit: string) => seen.push(`${scope} ${limit}`) }
-    return createRefusal(limiter, { shedder, metrics })({ index: 3, name: 'a', digest: null })
+    return createRefusal(limiter, { shedder, metrics })({ index: 3, name: 'a', owner: null })
   }
   t.equal(asked(full, late), full)
   t.same(seen, ['limiter 3'])

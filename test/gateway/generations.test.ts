@@ -13,9 +13,9 @@ keys: [{ name: ${name}, key: "key-of-a-0123456789" }]
 function endedBy(text: string): (string | null)[] | null {
   const { keySha256 } = load(yaml('a', true)).config.keys[0] ?? { keySha256: '' }
   const keys: KeyIdentity[] = [
-    { index: 0, name: 'a', digest: keySha256 },
-    { index: 1, name: 'b', digest: '00' },
-    { index: -1, name: null, digest: null },
+    { index: 0, name: 'a', owner: keySha256 },
+    { index: 1, name: 'b', owner: '00' },
+    { index: -1, name: null, owner: null },
   ]
   let ended: (string | null)[] | null = null
   const pipeline = {

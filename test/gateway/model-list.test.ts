@@ -10,8 +10,8 @@ const { config } = load(
     'models: { fast: local/llama }',
 )
 const PARTS = { config, router: new Router(config) }
-const ALL = { index: 0, name: 'all', digest: null }
-const SOME = { index: 1, name: 'some', digest: null }
+const ALL = { index: 0, name: 'all', owner: null }
+const SOME = { index: 1, name: 'some', owner: null }
 
 test('lists what the key may use', (t) => {
   t.same(

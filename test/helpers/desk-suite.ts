@@ -26,7 +26,7 @@ export function deskSuite(kind: string, open: OpenStore): void {
     const job = await store.get('a')
     t.match(job, {
       id: 'a',
-      keyName: 'team-a',
+      owner: 'team-a',
       state: 'pending',
       request: text,
       answer: null,
@@ -46,26 +46,26 @@ export function deskSuite(kind: string, open: OpenStore): void {
   test(`${kind}: a place in the queue counts the other keys' turns`, async (t) => {
     const { store } = await open(t)
     const positions: unknown[] = []
-    for (const [id, keyName] of [
+    for (const [id, owner] of [
       ['a1', 'a'],
       ['a2', 'a'],
       ['a3', 'a'],
       ['b1', 'b'],
       ['b2', 'b'],
     ] as const) {
-      const acceptance = await store.accept(newJob(id, { keyName }))
+      const acceptance = await store.accept(newJob(id, { owner }))
       positions.push(acceptance.kind === 'accepted' && acceptance.queuePosition)
     }
     t.same(positions, [1, 2, 3, 2, 4], 'a3 would start after both of b, which were not there yet')
     await store.claim({ ...CLAIM, limit: 2 })
-    t.match(await store.accept(newJob('n1', { keyName: null })), { queuePosition: 3, activeRequests: 2 })
-    t.match(await store.get('n1'), { keyName: null })
+    t.match(await store.accept(newJob('n1', { owner: '' })), { queuePosition: 3, activeRequests: 2 })
+    t.match(await store.get('n1'), { owner: '' })
   })
 
   test(`${kind}: lists a key's own jobs, newest first, in pages`, async (t) => {
     const { store } = await open(t)
-    await acceptAll(store, [newJob('other', { keyName: 'b' }), ...['1', '2', '3', '4', '5'].map((id) => newJob(id))])
-    const query = { keyName: 'team-a', state: null, limit: 2, after: null }
+    await acceptAll(store, [newJob('other', { owner: 'b' }), ...['1', '2', '3', '4', '5'].map((id) => newJob(id))])
+    const query = { owner: 'team-a', state: null, limit: 2, after: null }
     const ids = async (over: object) => (await store.list({ ...query, ...over })).map(({ id }) => id)
     t.same(await ids({}), ['5', '4'])
     t.same(await ids({ after: '4' }), ['3', '2'])
@@ -79,7 +79,7 @@ export function deskSuite(kind: string, open: OpenStore): void {
     )
     t.same(await ids({ state: 'completed' }), ['1'])
     t.same(await ids({ state: 'pending', limit: 100 }), ['5', '4', '3', '2'])
-    t.same(await ids({ keyName: null }), [])
+    t.same(await ids({ owner: '' }), [])
     t.notOk('request' in ((await store.list(query))[0] ?? {}), 'without the big texts')
   })
 

@@ -139,11 +139,11 @@ export class FakePipeline implements Pipeline {
     this.seen.push(credentials)
     const given = credentials.authorization.replace(/^Bearer /i, '') || credentials.vendorKey || credentials.apiKey
     if (this.keys !== null && !this.keys.includes(given)) throw new GatewayError('unauthenticated')
-    return { index: this.keys === null ? -1 : this.keys.indexOf(given), name: given || null, digest: given || null }
+    return { index: this.keys === null ? -1 : this.keys.indexOf(given), name: given || null, owner: given || null }
   }
 
   renew(key: KeyIdentity) {
-    if (this.keys !== null && !this.keys.includes(key.digest ?? '')) throw new GatewayError('unauthenticated')
+    if (this.keys !== null && !this.keys.includes(key.owner ?? '')) throw new GatewayError('unauthenticated')
     return key
   }
 

@@ -82,7 +82,7 @@ async function finish(): Promise<void> {
   while (await isOpen()) await new Promise((resolve) => setTimeout(resolve, 5))
   let after: string | null = null
   do {
-    const page: readonly JobHead[] = await store.list({ keyName: 'team-a', state: null, limit: 1000, after })
+    const page: readonly JobHead[] = await store.list({ owner: 'team-a', state: null, limit: 1000, after })
     for (const job of page) say(`ended ${job.id} ${job.state} ${job.attempts} ${job.webhook?.state}`)
     after = page.at(-1)?.id ?? null
   } while (after !== null)

@@ -31,7 +31,7 @@ export function createKeptRig({ maxBytes, ...changes }: Partial<KeepPolicy> & { 
     ...changes,
   }
   const keeping = createKeeping(rig.streams, policy)
-  const key = { index: 0, name: 'team-a', digest: 'owner-1' }
+  const key = { index: 0, name: 'team-a', owner: 'owner-1' }
   return {
     ...rig,
     keeping,

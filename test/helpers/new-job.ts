@@ -6,7 +6,7 @@ export function newJob(id: string, over: Partial<NewJob> = {}): NewJob {
   const request = JSON.stringify({ model: 'm', id })
   return {
     id,
-    keyName: 'team-a',
+    owner: 'team-a',
     request,
     context: { requestId: `r-${id}` },
     webhookUrl: null,

@@ -9,7 +9,7 @@ const CAPS = { perKey: 3, all: 5 }
 export function pendingSuite(kind: string, open: OpenStore): void {
   test(`${kind}: the waiting jobs are bounded per key and in total, and a rejected job is not stored`, async (t) => {
     const { store } = await open(t)
-    const accept = (id: string, keyName: string) => store.accept(newJob(id, { keyName }), CAPS)
+    const accept = (id: string, owner: string) => store.accept(newJob(id, { owner }), CAPS)
     for (const id of ['a1', 'a2', 'a3']) t.match(await accept(id, 'a'), { kind: 'accepted' })
     t.same(await accept('a4', 'a'), { kind: 'full', scope: 'key' })
     for (const id of ['b1', 'b2']) t.match(await accept(id, 'b'), { kind: 'accepted' })

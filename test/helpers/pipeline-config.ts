@@ -73,7 +73,7 @@ export const FETCH = {
   ...{ allowInsecure: false, allowPrivateNetworks: false },
 }
 
-export const KEY: KeyIdentity = { index: 0, name: 'team-a', digest: 'd'.repeat(64) }
+export const KEY: KeyIdentity = { index: 0, name: 'team-a', owner: 'd'.repeat(64) }
 
 export function createConfig(options: RigOptions): Config {
   const { doneMarker = true, providerSlots = PROVIDER_SLOTS } = options

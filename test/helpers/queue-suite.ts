@@ -19,12 +19,12 @@ import {
 export function queueSuite(kind: string, open: OpenStore): void {
   test(`${kind}: the keys take turns: one with many jobs does not starve one with few`, async (t) => {
     const { store } = await open(t)
-    const many = Array.from({ length: 40 }, (_, i) => newJob(`many-${i}`, { keyName: 'many' }))
+    const many = Array.from({ length: 40 }, (_, i) => newJob(`many-${i}`, { owner: 'many' }))
     await Promise.all(many.map((job) => store.accept(job)))
     t.same((await claimIds(store, 2)).length, 2)
     await acceptAll(
       store,
-      ['1', '2', '3'].map((id) => newJob(`few-${id}`, { keyName: 'few' })),
+      ['1', '2', '3'].map((id) => newJob(`few-${id}`, { owner: 'few' })),
     )
     const ids = await claimIds(store, 6)
     t.same(

@@ -14,7 +14,7 @@ export function repeatSuite(kind: string, open: OpenStore): void {
       ...{ kind: 'repeated', id: 'a', queuePosition: 1, activeRequests: 0, job: { id: 'a', state: 'pending' } },
     })
     t.same(await store.accept(newJob('c', { idempotency: { key: 'key-1', digest: 'other' } })), { kind: 'mismatch' })
-    t.match(await store.accept(newJob('d', { idempotency, keyName: 'team-b' })), { kind: 'accepted' })
+    t.match(await store.accept(newJob('d', { idempotency, owner: 'team-b' })), { kind: 'accepted' })
     t.equal(await store.get('b'), null)
     for (const { lease } of await store.claim({ ...CLAIM, limit: 5 })) await store.complete(lease, '{}')
     t.match(await store.accept(newJob('e', { idempotency })), {
@@ -43,7 +43,7 @@ export function repeatSuite(kind: string, open: OpenStore): void {
 
   test(`${kind}: a direct request runs once; a repetition gets its answer`, async (t) => {
     const { store, advance } = await open(t)
-    const request: DirectRequest = { keyName: 'team-a', idempotency }
+    const request: DirectRequest = { owner: 'team-a', idempotency }
     const began = await store.begin(request, LEASE_MS)
     if (began.kind !== 'new') throw new Error(began.kind)
     t.same(await store.begin(request, LEASE_MS), { kind: 'running' })
@@ -55,7 +55,7 @@ export function repeatSuite(kind: string, open: OpenStore): void {
     t.equal(await store.storeAnswer(request, began.lease, answer), true)
     t.same(await store.begin(request, LEASE_MS), { kind: 'answered', answer })
     t.equal(await store.forget(request, began.lease), false, 'an answer stays')
-    t.match(await store.begin({ ...request, keyName: null }, LEASE_MS), { kind: 'new' })
+    t.match(await store.begin({ ...request, owner: '' }, LEASE_MS), { kind: 'new' })
     advance(DAY_MS + 1)
     await store.cleanUp(HOUR_MS)
     t.match(await store.begin(request, LEASE_MS), { kind: 'new' })
@@ -67,7 +67,7 @@ export function repeatSuite(kind: string, open: OpenStore): void {
 
   test(`${kind}: a direct request that came to nothing frees its key, one that got lost after its lease`, async (t) => {
     const { store, advance } = await open(t)
-    const request: DirectRequest = { keyName: null, idempotency }
+    const request: DirectRequest = { owner: '', idempotency }
     const first = await store.begin(request, LEASE_MS)
     if (first.kind !== 'new') throw new Error(first.kind)
     t.equal(await store.forget(request, first.lease), true)

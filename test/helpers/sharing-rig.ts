@@ -62,7 +62,7 @@ export const SEAM_MS = 100
 export const RETRY = { retryCount: '1' }
 export const SHOWS_PLACE = { parameterHeaders: { 'x-sluice-queue': '1' } }
 
-export const FOREIGN_KEY: KeyIdentity = { ...KEY, digest: 'f'.repeat(64) }
+export const FOREIGN_KEY: KeyIdentity = { ...KEY, owner: 'f'.repeat(64) }
 
 /** One client of the rig. */
 export class SharedClient {

@@ -14,10 +14,10 @@ function capsOf(perKey: number, all: number): JobCaps {
 }
 
 /** A job whose texts take so many bytes, some of them in two bytes each. */
-function jobOf(id: string, keyName: string, bytes: number) {
+function jobOf(id: string, owner: string, bytes: number) {
   const context = { r: 'x' }
   const rest = bytes - Buffer.byteLength(JSON.stringify(context))
-  return newJob(id, { keyName, context, request: `é${'x'.repeat(rest - 2)}` })
+  return newJob(id, { owner, context, request: `é${'x'.repeat(rest - 2)}` })
 }
 
 async function storedBytes(store: JobStore): Promise<{ jobs: number; answers: number }> {
@@ -26,7 +26,7 @@ async function storedBytes(store: JobStore): Promise<{ jobs: number; answers: nu
 
 /** Keeps an answer of so many bytes under an idempotency key; whether it was kept. */
 async function keepAnswer(store: JobStore, key: string, body: string, caps?: { perKey: number; all: number }) {
-  const request = { keyName: 'a', idempotency: { key, digest: key } }
+  const request = { owner: 'a', idempotency: { key, digest: key } }
   const began = await store.begin(request, 60_000)
   if (began.kind !== 'new') throw new Error(began.kind)
   return store.storeAnswer(request, began.lease, { status: 200, headers: [], body }, caps)
@@ -37,7 +37,7 @@ export function storedSuite(kind: string, open: OpenStore): void {
   test(`${kind}: so many bytes of a key are kept, so many in all, and a refused job takes none`, async (t) => {
     const { store } = await open(t)
     const caps = capsOf(300, 400)
-    const accept = (id: string, keyName: string, bytes: number) => store.accept(jobOf(id, keyName, bytes), caps)
+    const accept = (id: string, owner: string, bytes: number) => store.accept(jobOf(id, owner, bytes), caps)
     t.match(await accept('a1', 'a', 100), { kind: 'accepted' })
     t.match(await accept('a2', 'a', 200), { kind: 'accepted' }, 'up to the last byte')
     t.same(await accept('a3', 'a', 20), { kind: 'no-room', scope: 'key' })

@@ -11,7 +11,7 @@ test('a removed key ends its open requests, by status or in-band, and no other k
   rig.call.head()
   rig.call.send(STREAMS['openai-chat'].head + STREAMS['openai-chat'].content[0])
   await turn()
-  rig.pipeline.endOf(({ digest }) => digest === 'of another key')
+  rig.pipeline.endOf(({ owner }) => owner === 'of another key')
   t.equal(rig.pipeline.openCount(), 2)
   rig.pipeline.endOf(() => true)
   await turn()

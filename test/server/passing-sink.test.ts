@@ -55,7 +55,7 @@ test('the id of a kept stream is known through all that are put in front of its 
       ...{ resume: 'ask', graceMs: 1000, keepMs: 5000, maxStreamBytes: 1_000_000, maxLagBytes: 100_000, links },
       reserve: () => rig.budget.open(),
     },
-    ...{ key: { index: 0, name: 'team-a', digest: 'owner-1' }, surfaceId: 'fake', requestId: 'req-1' },
+    ...{ key: { index: 0, name: 'team-a', owner: 'owner-1' }, surfaceId: 'fake', requestId: 'req-1' },
     events: { onBegin: nothing, onAnswer: nothing, onEnd: nothing },
   })
   const reading = { isRepeat: false, isFollower: true, links: null, hasIds: false, onReader: nothing }

@@ -89,7 +89,7 @@ test('refuses a file of a newer schema', async (t) => {
   connection.close()
   t.match(await refusalOf(path), {
     code: 'misconfigured',
-    message: new RegExp(`${path} has schema version 999; .* supports up to 2`),
+    message: new RegExp(`${path} has schema version 999; .* supports up to 3`),
   })
 })
 
@@ -160,15 +160,54 @@ test('the code of an error is its own', (t) => {
   t.end()
 })
 
+/** As in the schemas in which rows belonged to the name of a key. */
+function nameOwners(older: InstanceType<typeof Database>): void {
+  for (const table of ['jobs', 'turns', 'tallies', 'stored', 'repeats']) {
+    older.exec(`ALTER TABLE ${table} RENAME COLUMN owner TO key_name`)
+  }
+}
+
+test('gives what a file has under the names of keys to their owners, once: a later key of a name inherits nothing', async (t) => {
+  const path = newPath(t)
+  const first = await startSqlite({ path, onTrouble })
+  const store = connectSqlite(first.connect())
+  const idempotency = { key: 'k', digest: 'd' }
+  const waiting = newJob('waiting', { owner: "o'neill", idempotency, request: 'x' })
+  await store.accept(waiting)
+  for (const owner of ['gone', '']) await store.accept(newJob(`of-${owner}`, { owner }))
+  await first.close()
+  const older = new Database(path)
+  nameOwners(older)
+  older.exec('PRAGMA user_version = 2')
+  older.close()
+  const owner = 'a'.repeat(64)
+  const second = await startSqlite({ path, heirs: [{ name: "o'neill", owner }], onTrouble })
+  const again = connectSqlite(second.connect())
+  const listed = async (of: string, from = again) =>
+    (await from.list({ owner: of, state: null, limit: 10, after: null })).map(({ id }) => id)
+  t.same(await listed(owner), ['waiting'])
+  t.same(await listed("o'neill"), [])
+  t.same(await listed(''), ['of-'], 'those of a gateway without keys stay')
+  t.match(await again.accept({ ...waiting, owner }), { kind: 'repeated', id: 'waiting' })
+  const caps = { perKey: 1, all: 10 }
+  t.same(await again.accept(newJob('more', { owner }), caps), { kind: 'full', scope: 'key' }, 'its place is counted')
+  const claimed = await again.claim({ limit: 10, leaseMs: 1000, maxAttempts: 3 })
+  t.same(new Set(claimed.map(({ job }) => job.owner)), new Set([owner, '', 'name:gone']))
+  await second.close()
+  const third = await startSqlite({ path, heirs: [{ name: 'gone', owner: 'b'.repeat(64) }], onTrouble })
+  t.same(await listed('b'.repeat(64), connectSqlite(third.connect())), [])
+  await third.close()
+})
+
 test('takes a file of the first schema, and knows how many bytes of whom it holds', async (t) => {
   const path = newPath(t)
   const first = await startSqlite({ path, onTrouble })
   const store = connectSqlite(first.connect())
   await store.accept(newJob('a', { request: 'é'.repeat(50), context: {} }))
-  await store.accept(newJob('b', { request: 'x'.repeat(50), context: {}, keyName: 'team-b' }))
+  await store.accept(newJob('b', { request: 'x'.repeat(50), context: {}, owner: 'team-b' }))
   const [claimed] = await store.claim({ limit: 1, leaseMs: 1000, maxAttempts: 3 })
   await store.complete(claimed?.lease ?? { id: '', fence: 0 }, 'ü'.repeat(10))
-  const request = { keyName: 'team-a', idempotency: { key: 'k', digest: 'd' } }
+  const request = { owner: 'team-a', idempotency: { key: 'k', digest: 'd' } }
   const began = await store.begin(request, 1000)
   const lease = began.kind === 'new' ? began.lease : { id: '', fence: 0 }
   t.equal(await store.storeAnswer(request, lease, { status: 200, headers: [], body: 'y' }), true)
@@ -180,15 +219,17 @@ test('takes a file of the first schema, and knows how many bytes of whom it hold
   for (const name of ['job_stored', 'job_grown', 'job_freed', 'answer_stored', 'answer_freed']) {
     older.exec(`DROP TRIGGER ${name}`)
   }
+  nameOwners(older)
   older.exec('DROP TABLE stored; ALTER TABLE jobs DROP COLUMN bytes; ALTER TABLE repeats DROP COLUMN bytes')
   older.exec('PRAGMA user_version = 1')
   older.close()
-  const second = await startSqlite({ path, onTrouble })
+  const heirs = ['team-a', 'team-b'].map((name) => ({ name, owner: name }))
+  const second = await startSqlite({ path, heirs, onTrouble })
   const again = connectSqlite(second.connect())
   t.same((await again.counts()).storedBytes, counted)
   const caps = { perKey: 10, all: 10, stored: { perKey: 150, all: 10_000 } }
-  const next = (keyName: string) =>
-    again.accept(newJob(`next-${keyName}`, { request: 'z'.repeat(50), context: {}, keyName }), caps)
+  const next = (owner: string) =>
+    again.accept(newJob(`next-${owner}`, { request: 'z'.repeat(50), context: {}, owner }), caps)
   t.same(await next('team-a'), { kind: 'no-room', scope: 'key' })
   t.match(await next('team-b'), { kind: 'accepted' })
   await second.close()

@@ -132,6 +132,44 @@ function ops.forget(owner, key, fence)
   return call('DEL', name)
 end
 
+-- Earlier versions kept jobs under the name of a key. The first owner of a name gets them, a later one nothing. Answers of direct
+-- requests go with the first call; nodes of an earlier version that still run may add jobs, which go with the next start.
+local function adoptAnswers(name, owner)
+  for _, entry in ipairs(call('ZRANGE', P .. 'kept', 0, -1)) do
+    local bytes, from, key = string.match(entry, '^(%d+):([^:]*):(.*)$')
+    if from == name and call('EXISTS', P .. 'rep:' .. name .. ':' .. key) == 1 then
+      call('ZADD', P .. 'kept', call('ZSCORE', P .. 'kept', entry), bytes .. ':' .. owner .. ':' .. key)
+      call('ZREM', P .. 'kept', entry)
+      call('RENAMENX', P .. 'rep:' .. name .. ':' .. key, P .. 'rep:' .. owner .. ':' .. key)
+      store(name, 'answers', -bytes)
+      store(owner, 'answers', bytes)
+    end
+  end
+end
+local function adoptJob(id, name, owner)
+  local at = get(id, 'seq', 'state', 'due', 'key', 'bytes')
+  set(id, 'owner', owner)
+  call('ZREM', P .. 'list:' .. name, id)
+  call('ZADD', P .. 'list:' .. owner, at[1], id)
+  store(name, 'jobs', -(at[5] or 0))
+  store(owner, 'jobs', tonumber(at[5] or 0))
+  if at[2] == 'pending' then
+    call('ZREM', P .. 'wait:' .. name, member(at[1], id))
+    call('ZADD', P .. 'wait:' .. owner, at[3], member(at[1], id))
+    call('ZADD', P .. 'turns', 'NX', 0, owner)
+  end
+  local key = P .. 'rep:' .. name .. ':' .. at[4]
+  if at[4] ~= '' and call('EXISTS', key) == 1 then call('RENAMENX', key, P .. 'rep:' .. owner .. ':' .. at[4]) end
+end
+function ops.adopt(name, owner)
+  if call('HSETNX', P .. 'adopted', name, owner) == 1 then adoptAnswers(name, owner) end
+  if call('HGET', P .. 'adopted', name) ~= owner then return 0 end
+  local ids = call('ZRANGE', P .. 'list:' .. name, 0, BATCH - 1)
+  for _, id in ipairs(ids) do adoptJob(id, name, owner) end
+  if call('EXISTS', P .. 'wait:' .. name) == 0 then call('ZREM', P .. 'turns', name) end
+  return #ids
+end
+
 function ops.counts()
   local age = 0
   -- The first job that may start; those before it wait for a retry.

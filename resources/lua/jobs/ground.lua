@@ -5,6 +5,7 @@
 --   job:ID      hash, all of a job and its delivery        wait:OWNER  pending by due time       turns    owners by last turn
 --   list:OWNER  ids in order of acceptance                 leases      processing by lease end   ages     pending by acceptance
 --   rep:OWNER:KEY  hash, an idempotency key                dwait:ORIGIN, dorigins  deliveries by due time        ended, tally, seq
+--   adopted     hash, names of keys whose jobs went to an owner (earlier versions kept them under the name)
 --   stored      hash, bytes by OWNER:kind      kept  bytes:OWNER:KEY of kept answers by the end of their day
 --
 -- ARGV: prefix, offset of the clock (tests), fields of a head, name of the call, its arguments. Absent texts are empty.

@@ -6,12 +6,12 @@ import { type JsonObject } from '../../model/json.js'
 import { RedisConnection, type RedisScript } from '../../redis/connection.js'
 import { readScript } from '../../redis/read-script.js'
 import { originOf } from '../sqlite/deliveries.js'
-import { ownerOf } from '../sqlite/job-row.js'
 import {
   type Acceptance,
   type ClaimedJob,
   type DeliveryState,
   type DirectBeginning,
+  type Heir,
   type Job,
   type JobCaps,
   type JobHead,
@@ -29,6 +29,8 @@ export type RedisStoreOptions = {
   readonly prefix?: string
   readonly onChange?: (isUp: boolean) => void
   readonly onCall?: (seconds: number, isOk: boolean) => void
+  /** Keys whose owners adopt what earlier versions kept under their names; absent: none, or another event loop sees to it. */
+  readonly heirs?: readonly Heir[]
   /** Added to the server's clock: for tests that move time. */
   readonly clockOffsetMs?: () => number
 }
@@ -81,7 +83,10 @@ export function openRedisStore(options: RedisStoreOptions): RedisStore {
   const ask: Ask = (name, ...args) =>
     askScript(script, [prefix, options.clockOffsetMs?.() ?? 0, HEAD_ARGUMENT, name, ...args])
   return {
-    connected: connection.connect().catch(() => undefined),
+    connected: connection
+      .connect()
+      .then(() => adopt(ask, options.heirs ?? []))
+      .catch(() => undefined),
     ...createDesk(ask),
     ...createQueue(ask),
     ...createDeliveries(ask),
@@ -95,12 +100,19 @@ export function openRedisStore(options: RedisStoreOptions): RedisStore {
   }
 }
 
+/** Nothing is lost by a call that fails: the next start goes on. */
+async function adopt(ask: Ask, heirs: readonly Heir[]): Promise<void> {
+  for (const { name, owner } of heirs) {
+    while (Number(await ask('adopt', name, owner)) === MAX_BATCH);
+  }
+}
+
 function createDesk(ask: Ask) {
   return {
     async accept(job: NewJob, { perKey, all, stored = UNBOUNDED }: JobCaps = UNBOUNDED): Promise<Acceptance> {
       const { id, context, webhookUrl, idempotency } = job
       const url = webhookUrl ?? ''
-      const fields = [id, ownerOf(job.keyName), JSON.stringify(context), url, url === '' ? '' : originOf(url)]
+      const fields = [id, job.owner, JSON.stringify(context), url, url === '' ? '' : originOf(url)]
       const repeat = [idempotency?.key ?? '', idempotency?.digest ?? '']
       return acceptanceOf(
         (await ask('accept', ...fields, ...repeat, job.request, perKey, all, stored.perKey, stored.all)) as AcceptReply,
@@ -110,26 +122,26 @@ function createDesk(ask: Ask) {
       const reply = (await ask('get', id)) as JobReply | null
       return reply === null ? null : jobOf(reply)
     },
-    async list({ keyName, state, limit, after }: Parameters<JobStore['list']>[0]): Promise<JobHead[]> {
-      const reply = await ask('list', ownerOf(keyName), state ?? '', Math.min(limit, MAX_BATCH), after ?? '')
+    async list({ owner, state, limit, after }: Parameters<JobStore['list']>[0]): Promise<JobHead[]> {
+      const reply = await ask('list', owner, state ?? '', Math.min(limit, MAX_BATCH), after ?? '')
       return (reply as HeadReply[]).map(headOf)
     },
     async cancel(id: string, error: ErrorData) {
       return (await ask('cancel', id, JSON.stringify(error))) as 'removed' | 'ended' | null
     },
-    async begin(...[{ keyName, idempotency }, leaseMs]: Parameters<JobStore['begin']>): Promise<DirectBeginning> {
-      const reply = await ask('begin', ownerOf(keyName), idempotency.key, idempotency.digest, leaseMs)
+    async begin(...[{ owner, idempotency }, leaseMs]: Parameters<JobStore['begin']>): Promise<DirectBeginning> {
+      const reply = await ask('begin', owner, idempotency.key, idempotency.digest, leaseMs)
       const [kind, value] = reply as readonly [DirectBeginning['kind'], string]
       if (kind === 'new') return { kind, lease: { id: idempotency.key, fence: Number(value) } }
       return kind === 'answered' ? { kind, answer: JSON.parse(value) as StoredAnswer } : { kind }
     },
     async storeAnswer(...[request, lease, answer, caps = UNBOUNDED]: Parameters<JobStore['storeAnswer']>) {
-      const { keyName, idempotency } = request
-      const entry = [ownerOf(keyName), idempotency.key, lease.fence, JSON.stringify(answer)]
+      const { owner, idempotency } = request
+      const entry = [owner, idempotency.key, lease.fence, JSON.stringify(answer)]
       return isDone(await ask('storeAnswer', ...entry, caps.perKey, caps.all))
     },
-    async forget(...[{ keyName, idempotency }, lease]: Parameters<JobStore['forget']>) {
-      return isDone(await ask('forget', ownerOf(keyName), idempotency.key, lease.fence))
+    async forget(...[{ owner, idempotency }, lease]: Parameters<JobStore['forget']>) {
+      return isDone(await ask('forget', owner, idempotency.key, lease.fence))
     },
     async counts() {
       const numbers = ((await ask('counts')) as unknown[]).map(Number)
@@ -235,7 +247,7 @@ function headOf(reply: HeadReply): JobHead {
   const webhook = { url, state, attempts: Number(field('dattempts')), lastError: field('derror') || null }
   return {
     id: field('id'),
-    keyName: field('owner') || null,
+    owner: field('owner'),
     state: field('state') as JobState,
     context: JSON.parse(field('context')) as JsonObject,
     attempts: Number(field('attempts')),

@@ -11,8 +11,8 @@ export type ExecuteOptions = {
   readonly pipeline: Pick<Pipeline, 'start'>
   /** Whose form request and answer have. */
   readonly surface: Surface
-  /** The key of a job, by its name; null if that key no longer exists. */
-  readonly keyOf: (keyName: string | null) => KeyIdentity | null
+  /** The key of a job, by its owner; null if that key no longer exists. */
+  readonly keyOf: (owner: string) => KeyIdentity | null
   /** Monotonic milliseconds, the pipeline's own. */
   readonly nowMs: () => number
 }
@@ -29,7 +29,7 @@ type Settlers = { readonly resolve: (answer: string) => void; readonly reject: (
 /** Executes jobs by exchanges of the pipeline; an abort cancels the exchange, and with it the upstream. */
 export function createExecute({ pipeline, surface, keyOf, nowMs }: ExecuteOptions): Execute {
   return (job, signal) => {
-    const key = keyOf(job.keyName)
+    const key = keyOf(job.owner)
     if (key === null) return Promise.reject(new GatewayError('forbidden', { message: KEY_GONE }))
     const { requestId, parameterHeaders } = contextOf(job)
     const body = exactBytes(job.request)

@@ -1,15 +1,19 @@
 // The database file of the embedded store, and the versions of its schema.
 import { type Connection, openDatabaseFile } from '../../sqlite/database-file.js'
+import { type Heir } from '../store.js'
 
 /** "SlJb": marks a file as ours (https://sqlite.org/pragma.html#pragma_application_id). */
 const APPLICATION_ID = 0x536c4a62
+
+/** Tables whose rows belong to a gateway key. */
+const OWNED = ['jobs', 'turns', 'tallies', 'stored', 'repeats'] as const
 
 /**
  * One entry per schema version, each run once, in order, in a transaction of its own. Never edit one that was released.
  * `due_at` of a pending job is when it may start, of a processing one when its lease is over; `set_at` is when that was set,
  * so that a clock that goes back is noticed. Large texts stand in tables of their own: an update rewrites its whole row.
  */
-const MIGRATIONS: readonly string[] = [
+const migrations = (heirs: readonly Heir[]): readonly string[] => [
   `CREATE TABLE jobs (
      seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, key_name TEXT NOT NULL, state TEXT NOT NULL,
      context TEXT NOT NULL, webhook_url TEXT, idempotency_key TEXT, error TEXT,
@@ -79,12 +83,28 @@ const MIGRATIONS: readonly string[] = [
    CREATE TRIGGER answer_freed AFTER DELETE ON repeats WHEN old.bytes > 0 BEGIN
      UPDATE stored SET bytes = bytes - old.bytes WHERE key_name = old.key_name AND kind = 'answers';
    END;`,
+  // Rows belonged to the name of a key, which another key may have later. Those of names that are not configured are found by no key.
+  `CREATE TEMP TABLE heirs (name TEXT PRIMARY KEY, owner TEXT NOT NULL);
+   ${heirs.map(({ name, owner }) => `INSERT INTO heirs VALUES (${quote(name)}, ${quote(owner)});`).join('\n   ')}
+   ${OWNED.map(
+     (
+       table,
+     ) => `UPDATE ${table} SET key_name = coalesce((SELECT owner FROM heirs WHERE name = key_name), 'name:' || key_name)
+       WHERE key_name <> '';
+     ALTER TABLE ${table} RENAME COLUMN key_name TO owner;`,
+   ).join('\n   ')}
+   DROP TABLE temp.heirs;`,
 ]
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}
 
 /**
  * Opens the file, or makes it. The connection is the file's only one until it is closed or the process dies.
+ * `heirs` own what a file of an earlier version has under their names.
  * @throws misconfigured, naming the file, when it cannot be had as it must be
  */
-export function openJobsFile(path: string): Connection {
-  return openDatabaseFile(path, { noun: 'job store', applicationId: APPLICATION_ID, migrations: MIGRATIONS })
+export function openJobsFile(path: string, heirs: readonly Heir[] = []): Connection {
+  return openDatabaseFile(path, { noun: 'job store', applicationId: APPLICATION_ID, migrations: migrations(heirs) })
 }

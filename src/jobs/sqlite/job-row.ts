@@ -4,7 +4,7 @@ import { type JsonObject } from '../../model/json.js'
 import { type DeliveryState, type Job, type JobHead, type JobState, type WebhookStatus } from '../store.js'
 
 /** Columns of a head; `d` is its delivery, if it has one by now. */
-export const HEAD_COLUMNS = `j.seq, j.id, j.key_name, j.state, j.context, j.webhook_url, j.attempts, j.fence, j.spent_ms,
+export const HEAD_COLUMNS = `j.seq, j.id, j.owner, j.state, j.context, j.webhook_url, j.attempts, j.fence, j.spent_ms,
   j.accepted_at, j.changed_at, j.error, d.state AS delivery_state, d.attempts AS delivery_attempts, d.last_error`
 export const HEAD_TABLES = 'jobs j LEFT JOIN deliveries d ON d.seq = j.seq'
 /** With the big texts. */
@@ -14,7 +14,7 @@ export const JOB_TABLES = `${HEAD_TABLES} JOIN requests r ON r.seq = j.seq LEFT 
 export type HeadRow = {
   readonly seq: number
   readonly id: string
-  readonly key_name: string
+  readonly owner: string
   readonly state: JobState
   readonly context: string
   readonly webhook_url: string | null
@@ -31,16 +31,11 @@ export type HeadRow = {
 
 export type JobRow = HeadRow & { readonly request: string; readonly answer: string | null }
 
-/** The name under which a key's jobs are kept; no key's name is empty. */
-export function ownerOf(keyName: string | null): string {
-  return keyName ?? ''
-}
-
 /** A row's head. */
 export function headOf(row: HeadRow): JobHead {
   return {
     id: row.id,
-    keyName: row.key_name === '' ? null : row.key_name,
+    owner: row.owner,
     state: row.state,
     context: JSON.parse(row.context) as JsonObject,
     attempts: row.attempts,

@@ -29,7 +29,7 @@ import {
   type StoreEvent,
 } from '../store.js'
 import { SqliteDeliveries } from './deliveries.js'
-import { type HeadRow, headOf, type JobRow, jobOf, ownerOf } from './job-row.js'
+import { type HeadRow, headOf, type JobRow, jobOf } from './job-row.js'
 import { SqliteRepeats } from './repeats.js'
 import { prepareJobs } from './statements.js'
 
@@ -79,8 +79,7 @@ export class SqliteJobs implements PlainCalls {
 
   accept(job: NewJob, caps?: JobCaps): Acceptance {
     const nowMs = this.#nowMs()
-    const { id, keyName, context, webhookUrl, idempotency } = job
-    const owner = ownerOf(keyName)
+    const { id, owner, context, webhookUrl, idempotency } = job
     const repeat = this.#repeats.takeForJob(job, nowMs)
     if (repeat.kind === 'mismatch') return { kind: 'mismatch' }
     if (repeat.kind === 'repeated') return this.#repeated(repeat.id)
@@ -101,7 +100,7 @@ export class SqliteJobs implements PlainCalls {
     const times = { acceptedAtMs: nowMs, changedAtMs: nowMs }
     return {
       kind: 'accepted',
-      job: { id, keyName, state: 'pending', context, attempts: 0, ...times, error: null, webhook },
+      job: { id, owner, state: 'pending', context, attempts: 0, ...times, error: null, webhook },
       queuePosition: this.#positionAfter(owner, countOf(this.#statements.tally.get({ owner }))),
       activeRequests: countOf(this.#statements.active.get()),
     }
@@ -112,8 +111,8 @@ export class SqliteJobs implements PlainCalls {
     return row === undefined ? null : jobOf(row)
   }
 
-  list({ keyName, state, limit, after }: ListQuery): JobHead[] {
-    const rows = this.#statements.list.all({ owner: ownerOf(keyName), state, after, limit: Math.min(limit, MAX_BATCH) })
+  list({ owner, state, limit, after }: ListQuery): JobHead[] {
+    const rows = this.#statements.list.all({ owner, state, after, limit: Math.min(limit, MAX_BATCH) })
     return (rows as HeadRow[]).map(headOf)
   }
 
@@ -137,7 +136,7 @@ export class SqliteJobs implements PlainCalls {
   storeAnswer(request: DirectRequest, lease: Lease, answer: StoredAnswer, caps?: StoredCaps): boolean {
     const text = JSON.stringify(answer)
     const bytes = Buffer.byteLength(text)
-    if (this.#fullScope(ownerOf(request.keyName), bytes, caps) === null) {
+    if (this.#fullScope(request.owner, bytes, caps) === null) {
       return this.#repeats.storeAnswer(request, lease, { text, bytes, nowMs: this.#nowMs() })
     }
     this.#repeats.forget(request, lease)

@@ -1,11 +1,12 @@
 // The messages between event loops and the thread of the store. Plain data; each loop has its own port to the thread.
 import { type MessagePort } from 'node:worker_threads'
 import { type ErrorData } from '../../model/error.js'
-import { type StoreCalls, type StoreEvent } from '../store.js'
+import { type Heir, type StoreCalls, type StoreEvent } from '../store.js'
 
 /** workerData of workers/jobs. */
 export type StoreStart = {
   readonly path: string
+  readonly heirs: readonly Heir[]
   /** One Float64, added to the thread's clock: for tests that move time. */
   readonly clockOffset: SharedArrayBuffer | null
 }

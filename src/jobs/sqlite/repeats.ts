@@ -11,7 +11,6 @@ import {
   type NewJob,
   type StoredAnswer,
 } from '../store.js'
-import { ownerOf } from './job-row.js'
 
 /** `due_at` is when the entry is over: of a running request its lease, of all others the key's day. */
 type RepeatRow = {
@@ -38,9 +37,8 @@ export class SqliteRepeats {
   }
 
   /** Looks a new job's key up, and takes it if it is free. */
-  takeForJob({ keyName, id, idempotency }: NewJob, nowMs: number): JobRepeat {
+  takeForJob({ owner, id, idempotency }: NewJob, nowMs: number): JobRepeat {
     if (idempotency === null) return { kind: 'new' }
-    const owner = ownerOf(keyName)
     const found = this.#find(owner, idempotency.key, nowMs)
     if (found !== null) {
       const isSame = found.digest === idempotency.digest && found.job_id !== null
@@ -59,8 +57,7 @@ export class SqliteRepeats {
   }
 
   /** Begins a direct request, unless its key was used before. */
-  begin({ keyName, idempotency }: DirectRequest, leaseMs: number, nowMs: number): DirectBeginning {
-    const owner = ownerOf(keyName)
+  begin({ owner, idempotency }: DirectRequest, leaseMs: number, nowMs: number): DirectBeginning {
     const found = this.#find(owner, idempotency.key, nowMs)
     if (found === null) {
       const { lastInsertRowid } = this.#put({
@@ -74,14 +71,14 @@ export class SqliteRepeats {
     return { kind: 'answered', answer: JSON.parse(found.answer) as StoredAnswer }
   }
 
-  storeAnswer({ keyName, idempotency }: DirectRequest, lease: Lease, { text, bytes, nowMs }: AnswerAt): boolean {
-    const bound = { owner: ownerOf(keyName), key: idempotency.key, fence: lease.fence }
+  storeAnswer({ owner, idempotency }: DirectRequest, lease: Lease, { text, bytes, nowMs }: AnswerAt): boolean {
+    const bound = { owner, key: idempotency.key, fence: lease.fence }
     const due = nowMs + IDEMPOTENCY_MS
     return this.#statements.answer.run({ ...bound, answer: text, bytes, now: nowMs, due }).changes === 1
   }
 
-  forget({ keyName, idempotency }: DirectRequest, lease: Lease): boolean {
-    const bound = { owner: ownerOf(keyName), key: idempotency.key, fence: lease.fence }
+  forget({ owner, idempotency }: DirectRequest, lease: Lease): boolean {
+    const bound = { owner, key: idempotency.key, fence: lease.fence }
     return this.#statements.forget.run(bound).changes === 1
   }
 
@@ -105,20 +102,20 @@ function prepare(connection: Connection) {
   return {
     find: connection.prepare(
       `SELECT digest, kind, job_id, answer FROM repeats
-       WHERE key_name = :owner AND idempotency_key = :key AND due_at > :now`,
+       WHERE owner = :owner AND idempotency_key = :key AND due_at > :now`,
     ),
     put: connection.prepare(
-      `INSERT INTO repeats (key_name, idempotency_key, digest, kind, job_id, set_at, due_at)
+      `INSERT INTO repeats (owner, idempotency_key, digest, kind, job_id, set_at, due_at)
        VALUES (:owner, :key, :digest, :kind, :jobId, :now, :due)`,
     ),
     answer: connection.prepare(
       `UPDATE repeats SET kind = 'answered', answer = :answer, bytes = :bytes, set_at = :now, due_at = :due
-       WHERE key_name = :owner AND idempotency_key = :key AND fence = :fence AND kind = 'running'`,
+       WHERE owner = :owner AND idempotency_key = :key AND fence = :fence AND kind = 'running'`,
     ),
     forget: connection.prepare(
-      `DELETE FROM repeats WHERE key_name = :owner AND idempotency_key = :key AND fence = :fence AND kind = 'running'`,
+      `DELETE FROM repeats WHERE owner = :owner AND idempotency_key = :key AND fence = :fence AND kind = 'running'`,
     ),
-    free: connection.prepare(`DELETE FROM repeats WHERE key_name = :owner AND idempotency_key = :key`),
+    free: connection.prepare(`DELETE FROM repeats WHERE owner = :owner AND idempotency_key = :key`),
     cleanUp: connection.prepare(
       'DELETE FROM repeats WHERE fence IN (SELECT fence FROM repeats WHERE due_at <= :now LIMIT :limit)',
     ),

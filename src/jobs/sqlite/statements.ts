@@ -30,21 +30,21 @@ export function prepareJobs(connection: Connection) {
 function prepareDesk(connection: Connection) {
   return {
     insert: connection.prepare(
-      `INSERT INTO jobs (id, key_name, state, context, webhook_url, idempotency_key, bytes, accepted_at, changed_at, set_at, due_at)
+      `INSERT INTO jobs (id, owner, state, context, webhook_url, idempotency_key, bytes, accepted_at, changed_at, set_at, due_at)
        VALUES (:id, :owner, 'pending', :context, :webhookUrl, :key, :bytes, :now, :now, :now, :now)`,
     ),
     insertRequest: connection.prepare('INSERT INTO requests (seq, request) VALUES (:seq, :request)'),
-    insertTurn: connection.prepare('INSERT OR IGNORE INTO turns (key_name, served) VALUES (:owner, 0)'),
+    insertTurn: connection.prepare('INSERT OR IGNORE INTO turns (owner, served) VALUES (:owner, 0)'),
     get: connection.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE j.id = :id`),
     head: connection.prepare(`SELECT ${HEAD_COLUMNS} FROM ${HEAD_TABLES} WHERE j.id = :id`),
     list: connection.prepare(
       `SELECT ${HEAD_COLUMNS} FROM ${HEAD_TABLES}
-       WHERE j.key_name = :owner AND (:state IS NULL OR j.state = :state)
-         AND (:after IS NULL OR j.seq < (SELECT seq FROM jobs WHERE id = :after AND key_name = :owner))
+       WHERE j.owner = :owner AND (:state IS NULL OR j.state = :state)
+         AND (:after IS NULL OR j.seq < (SELECT seq FROM jobs WHERE id = :after AND owner = :owner))
        ORDER BY j.seq DESC LIMIT :limit`,
     ),
     place: connection.prepare(
-      `SELECT seq, state, key_name AS owner, idempotency_key AS idempotencyKey, due_at AS dueAt FROM jobs WHERE id = :id`,
+      `SELECT seq, state, owner, idempotency_key AS idempotencyKey, due_at AS dueAt FROM jobs WHERE id = :id`,
     ),
     remove: connection.prepare('DELETE FROM jobs WHERE seq = :seq'),
     cancel: connection.prepare(
@@ -52,15 +52,15 @@ function prepareDesk(connection: Connection) {
     ),
     ahead: connection.prepare(
       `SELECT count(*) AS n FROM (
-         SELECT 1 FROM jobs WHERE key_name = :owner AND state = 'pending' AND (due_at, seq) <= (:dueAt, :seq) LIMIT :limit
+         SELECT 1 FROM jobs WHERE owner = :owner AND state = 'pending' AND (due_at, seq) <= (:dueAt, :seq) LIMIT :limit
        )`,
     ),
     // The keys take turns: of each other key as many go first as of the job's own.
     others: connection.prepare(
-      `SELECT coalesce(sum(min(n, :own)), 0) AS n FROM tallies WHERE state = 'pending' AND key_name <> :owner`,
+      `SELECT coalesce(sum(min(n, :own)), 0) AS n FROM tallies WHERE state = 'pending' AND owner <> :owner`,
     ),
-    tally: connection.prepare("SELECT n FROM tallies WHERE key_name = :owner AND state = 'pending'"),
-    stored: connection.prepare('SELECT coalesce(sum(bytes), 0) AS n FROM stored WHERE key_name = :owner'),
+    tally: connection.prepare("SELECT n FROM tallies WHERE owner = :owner AND state = 'pending'"),
+    stored: connection.prepare('SELECT coalesce(sum(bytes), 0) AS n FROM stored WHERE owner = :owner'),
     storedInAll: connection.prepare('SELECT coalesce(sum(bytes), 0) AS n FROM stored'),
     storedByKind: connection.prepare('SELECT kind, sum(bytes) AS n FROM stored GROUP BY kind'),
     states: connection.prepare('SELECT state, sum(n) AS n FROM tallies GROUP BY state'),
@@ -81,7 +81,7 @@ function prepareQueue(connection: Connection) {
     next: connection.prepare(
       `SELECT seq FROM (
          SELECT served, (
-           SELECT seq FROM jobs j WHERE j.key_name = t.key_name AND state = 'pending' AND due_at <= :now
+           SELECT seq FROM jobs j WHERE j.owner = t.owner AND state = 'pending' AND due_at <= :now
            ORDER BY due_at, seq LIMIT 1
          ) AS seq FROM turns t
        ) WHERE seq IS NOT NULL ORDER BY served LIMIT 1`,
@@ -92,7 +92,7 @@ function prepareQueue(connection: Connection) {
     ),
     serve: connection.prepare(
       `UPDATE turns SET served = (SELECT max(served) + 1 FROM turns)
-       WHERE key_name = (SELECT key_name FROM jobs WHERE seq = :seq)`,
+       WHERE owner = (SELECT owner FROM jobs WHERE seq = :seq)`,
     ),
     read: connection.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE j.seq = :seq`),
     renew: connection.prepare(`UPDATE jobs SET set_at = :now, due_at = :due WHERE ${HELD}`),

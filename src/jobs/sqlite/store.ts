@@ -3,7 +3,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { GatewayError } from '../../errors.js'
 import { workerEntry } from '../../package-files.js'
-import { type JobStore, type StoreCalls, type StoreEvent } from '../store.js'
+import { type Heir, type JobStore, type StoreCalls, type StoreEvent } from '../store.js'
 import {
   type CallMessage,
   type CallReply,
@@ -26,6 +26,8 @@ export const CALL_NAMES = [
 
 export type SqliteOptions = {
   readonly path: string
+  /** @see openJobsFile */
+  readonly heirs?: readonly Heir[]
   /** The thread is no longer usable, or its disk fails: one line for the log. */
   readonly onTrouble: (message: string) => void
   readonly workerUrl?: URL
@@ -46,7 +48,8 @@ export type SqliteThread = {
  * @throws misconfigured, naming the file, when it is damaged, foreign, newer, in use or cannot be had
  */
 export async function startSqlite(options: SqliteOptions): Promise<SqliteThread> {
-  const workerData: StoreStart = { path: options.path, clockOffset: options.clockOffset ?? null }
+  const { path, heirs = [], clockOffset = null } = options
+  const workerData: StoreStart = { path, heirs, clockOffset }
   const worker = new Worker(options.workerUrl ?? WORKER_URL, { workerData })
   const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
   const life = { isClosing: false }

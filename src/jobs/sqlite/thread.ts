@@ -16,7 +16,7 @@ export function serveJobs(start: StoreStart, parent: MessagePort): void {
   const tell = (message: FromStore): void => parent.postMessage(message)
   let connection: Connection
   try {
-    connection = openJobsFile(start.path)
+    connection = openJobsFile(start.path, start.heirs)
   } catch (thrown) {
     tell({ type: 'refused', error: toGatewayError(thrown).data })
     parent.close()

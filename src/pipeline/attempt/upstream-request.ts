@@ -34,7 +34,7 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, f
     isStream,
     // Sent only to the provider that the path names, whatever routing has selected.
     callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,
-    tenant: request.key.name ?? '',
+    tenant: request.key.owner ?? '',
     media: mediaOf(facts),
   }
 }

@@ -6,7 +6,7 @@ import { type Credentials, type KeyIdentity } from '../client.js'
 
 const BEARER = /^bearer +(\S+) *$/i
 /** The caller of a gateway that has no keys. */
-export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
+export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner: null })
 /** Longer keys cannot exist; they are rejected before they are hashed. */
 const MAX_KEY_CHARS = 8192
 
@@ -15,7 +15,7 @@ export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Cr
   if (keys.length === 0) return () => NO_KEY
   const known = keys.map((key, index) => ({
     digest: Buffer.from(key.keySha256, 'hex'),
-    identity: Object.freeze({ index, name: key.name, digest: key.keySha256 }),
+    identity: Object.freeze({ index, name: key.name, owner: key.keySha256 }),
   }))
   const byDigest = new Map(known.map((entry) => [entry.digest.toString('latin1'), entry]))
 
@@ -35,13 +35,13 @@ export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Cr
   }
 }
 
-/** Finds a key of another configuration by its digest, whatever its name and index are now. */
+/** Finds a key of another configuration by its owner, whatever its name and index are now. */
 export function createRenew(keys: readonly KeyConfig[]): (key: KeyIdentity) => KeyIdentity {
   if (keys.length === 0) return () => NO_KEY
-  return function renew({ digest }) {
-    const index = keys.findIndex((key) => key.keySha256 === digest)
+  return function renew({ owner }) {
+    const index = keys.findIndex((key) => key.keySha256 === owner)
     const key = keys[index]
     if (key === undefined) throw new GatewayError('unauthenticated')
-    return { index, name: key.name, digest }
+    return { index, name: key.name, owner }
   }
 }

@@ -327,7 +327,7 @@ function idHeaders(requestId: string, surface: Surface | null): HeaderList {
 }
 
 /** For a body whose caller was not identified; this never happens. */
-const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
+const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner: null })
 
 function asItIs(sink: Sink): Sink {
   return sink

@@ -11,6 +11,7 @@ import { type KeyIdentity } from '../../pipeline/client.js'
 import { type HeaderList } from '../../pipeline/sink.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
+import { ownerOf } from '../../streams/kept/readable-log.js'
 import { containsText } from '../../wire/body/find-text.js'
 import { type Member, scanMembers, spliceMembers } from '../../wire/body/members.js'
 import { asBuffer } from '../../wire/json.js'
@@ -104,7 +105,7 @@ async function acceptJob(asking: IntakeRequest, body: Body): Promise<void> {
     checkTokens(key, decoded)
     const context = { parameterHeaders: { ...parameterHeaders } }
     const read = readJobBody(decoded, webhook)
-    const job: NewJob = { id: door.createJobId(), keyName: key.name, ...read, context, idempotency }
+    const job: NewJob = { id: door.createJobId(), owner: ownerOf(key), ...read, context, idempotency }
     const acceptance = await door.desk.accept(job, caps)
     if (acceptance.kind === 'mismatch') throw keyOfAnother()
     if (acceptance.kind === 'full') throw queueFull(acceptance.scope)

@@ -9,6 +9,7 @@ import { type DirectBeginning, type DirectRequest, type JobApi, type Lease } fro
 import { type KeyIdentity } from '../../pipeline/client.js'
 import { type HeaderList } from '../../pipeline/sink.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
+import { ownerOf } from '../../streams/kept/readable-log.js'
 import { type FoundKeyed, type SharingDesk } from '../context.js'
 import { type HttpExchange } from '../http/http.js'
 import { isKept, sharingRequestOf } from '../http/sharing-request.js'
@@ -40,7 +41,7 @@ export async function startOnce(asking: OnceRequest, surface: Surface | null, bo
       key: checkedKey(exchange.head.idempotencyKey),
       digest: digestOf(`direct ${placeOf(exchange)}`, surface, body),
     }
-    const once = new Once(asking, surface, { keyName: key.name, idempotency })
+    const once = new Once(asking, surface, { owner: ownerOf(key), idempotency })
     const found = once.findEarlier()
     // At once where it can be: two repetitions in one turn must not both find the key free.
     const earlier = found instanceof Promise ? await found : found

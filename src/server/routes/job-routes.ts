@@ -4,6 +4,7 @@ import { errorData, GatewayError } from '../../errors.js'
 import { encodeCancelled, encodeJob, encodeJobList, jobSurface } from '../../jobs/job-json.js'
 import { JOB_STATES, type Job, type JobState } from '../../jobs/store.js'
 import { type KeyIdentity } from '../../pipeline/client.js'
+import { ownerOf } from '../../streams/kept/readable-log.js'
 import { type Act, type HttpExchange } from '../http/http.js'
 import { type JobIntake } from '../intake/job-intake.js'
 
@@ -38,7 +39,11 @@ export function answerJobs(door: JobIntake): Act {
     const [status, limit, after] = ['status', 'limit', 'after'].map((name) => req.getQuery(name) ?? '')
     run(door, exchange, async (key) => {
       const count = readLimit(limit ?? '')
-      const query = { keyName: key.name, state: readState(status ?? ''), after: after === '' ? null : (after ?? null) }
+      const query = {
+        owner: ownerOf(key),
+        state: readState(status ?? ''),
+        after: after === '' ? null : (after ?? null),
+      }
       const jobs = await door.desk.list({ ...query, limit: count + 1 })
       exchange.answer(200, encodeJobList(jobs.slice(0, count), jobs.length > count))
     })
@@ -53,7 +58,7 @@ function run(door: JobIntake, exchange: HttpExchange, act: (key: KeyIdentity) =>
 
 async function find({ desk }: JobIntake, key: KeyIdentity, id: string): Promise<Job> {
   const job = await desk.get(id)
-  if (job === null || job.keyName !== key.name) throw new GatewayError('not_found')
+  if (job === null || job.owner !== ownerOf(key)) throw new GatewayError('not_found')
   return job
 }
 

@@ -17,7 +17,7 @@ export function createSharing(ground: SharingGround, policy: SharingPolicy): Sha
     open(request) {
       const { key, path, isKept, isRetry } = request
       // Nothing tells such callers apart but what they send.
-      if (key.digest === null || (path?.callerKey ?? null) !== null) return null
+      if (key.owner === null || (path?.callerKey ?? null) !== null) return null
       const isWanted = hasSharedModels || (keep !== null && (isKept || isRetry))
       return isWanted ? new RequestDesk({ ground, policy, request }) : null
     },

@@ -104,7 +104,7 @@ export class RequestDesk implements SharingDesk {
   /** Without a gateway key, or with a key of the caller's own, the one who asks again may be another. */
   #isShareable({ isRepeatable }: ShareSubject): boolean {
     const { key, path } = this.#options.request
-    return isRepeatable && key.digest !== null && (path?.callerKey ?? null) === null
+    return isRepeatable && key.owner !== null && (path?.callerKey ?? null) === null
   }
 
   #choose(subject: ShareSubject, bodyHash: Uint8Array): Deciding {

@@ -54,7 +54,7 @@ const BROKEN_FRAMES: ReadonlyMap<string, string> = new Map([
 /** 4000 and above are free for applications: 4401 is the 401 of HTTP. */
 const CLOSE_OF_STATUS = 4000
 /** No known key. */
-const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, digest: null })
+const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner: null })
 
 /** What the engine needs to serve the route. */
 export function createWebSocket(front: ServerContext, options: WebSocketOptions): WebSocketBehavior<SocketState> {

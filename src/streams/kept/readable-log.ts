@@ -58,7 +58,7 @@ export type ReadableLog = {
   cancel(): void
 }
 
-/** Whose a stream is: the digest of the gateway key, which survives its name; the same for all on a gateway without keys. */
-export function ownerOf({ digest }: { readonly digest: string | null }): string {
-  return digest ?? ''
+/** Whose a stream is: the owner of the gateway key, which survives its name; the same for all on a gateway without keys. */
+export function ownerOf({ owner }: { readonly owner: string | null }): string {
+  return owner ?? ''
 }

@@ -63,6 +63,48 @@ storeSuite('redis', open)
 pendingSuite('redis', open)
 storedSuite('redis', open)
 
+test('what is there under the name of a key goes to its owner, all of it; a later owner of that name gets nothing', async (t) => {
+  const prefix = '{test-adopt}:'
+  const earlier = await openUp({ url: server.url, prefix })
+  const idempotency = { key: 'k:1', digest: 'd' }
+  for (let i = 0; i < 1005; i++) await earlier.accept(newJob(`job-${i}`, i === 0 ? { idempotency } : {}))
+  await earlier.claim({ limit: 1, leaseMs: 60_000, maxAttempts: 3 })
+  const direct = { owner: 'team-a', idempotency: { key: 'direct', digest: 'd' } }
+  const began = await earlier.begin(direct, 60_000)
+  const lease = began.kind === 'new' ? began.lease : { id: '', fence: 0 }
+  await earlier.storeAnswer(direct, lease, { status: 200, headers: [], body: 'kept' })
+  const before = await earlier.counts()
+  const owner = 'a'.repeat(64)
+  const store = openRedisStore({ url: server.url, prefix, heirs: [{ name: 'team-a', owner }] })
+  await store.connected
+  const count = async (of: string): Promise<number> =>
+    (await store.list({ owner: of, state: null, limit: 1000, after: null })).length
+  t.equal(await count(owner), 1000)
+  t.equal(await count('team-a'), 0)
+  t.same({ ...(await store.counts()), queueAgeMs: 0 }, { ...before, queueAgeMs: 0 })
+  t.match(await store.accept(newJob('again', { owner, idempotency })), { kind: 'repeated', id: 'job-0' })
+  t.match(await store.begin({ ...direct, owner }, 60_000), { kind: 'answered', answer: { body: 'kept' } })
+  const caps = { perKey: 1004, all: 5000 }
+  t.same(await store.accept(newJob('more', { owner }), caps), { kind: 'full', scope: 'key' }, '1004 wait')
+  const [claimed] = await store.claim({ limit: 1, leaseMs: 60_000, maxAttempts: 3 })
+  t.match(claimed?.job, { id: 'job-1', owner })
+  const raw = connectRedis(server.url)
+  t.same(
+    (await raw.keys(`${prefix}*`)).filter((key) => key.includes('team-a')),
+    [],
+    'nothing hangs on the name',
+  )
+  t.same(await raw.zrange(`${prefix}turns`, '0', '-1'), [owner])
+  const bytes = await raw.hgetall(`${prefix}stored`)
+  t.same([bytes['team-a:jobs'], bytes['team-a:answers']], ['0', '0'])
+  const later = openRedisStore({ url: server.url, prefix, heirs: [{ name: 'team-a', owner: 'b'.repeat(64) }] })
+  await earlier.accept(newJob('late'))
+  await later.connected
+  t.equal((await later.list({ owner: 'b'.repeat(64), state: null, limit: 10, after: null })).length, 0)
+  raw.disconnect()
+  for (const each of [earlier, store, later]) await each.close()
+})
+
 const CLAIM = { limit: 10, leaseMs: 60_000, maxAttempts: 3 }
 
 /** Resolves when it is so, within seconds. */

@@ -7,7 +7,7 @@ import { COMPLETE, FakeExchange, fakeFace, fakeSurface } from '../../helpers/fak
 import { rejectionOf } from '../../helpers/thrown.js'
 
 const JOB: Job = {
-  ...{ id: 'job-1', keyName: 'team-a', state: 'processing', attempts: 1, acceptedAtMs: 1, changedAtMs: 1 },
+  ...{ id: 'job-1', owner: 'team-a', state: 'processing', attempts: 1, acceptedAtMs: 1, changedAtMs: 1 },
   ...{ error: null, webhook: null, answer: null, request: '{"model":"é"}' },
   context: { requestId: 'r-1', parameterHeaders: { 'x-beta': 'b' } },
 }
@@ -16,7 +16,7 @@ function rig() {
   const exchanges: FakeExchange[] = []
   const execute = createExecute({
     surface: fakeSurface,
-    keyOf: (name) => (name === 'gone' ? null : { index: name === null ? -1 : 3, name, digest: null }),
+    keyOf: (owner) => (owner === 'gone' ? null : { index: owner === '' ? -1 : 3, name: null, owner }),
     nowMs: () => 42,
     pipeline: {
       start(request, sink) {
@@ -37,7 +37,7 @@ function rig() {
 test('runs as a request of the key it came under, and answers with the whole body', async (t) => {
   const { running, exchange } = rig().begin()
   const { request, text } = exchange
-  t.match(request, { requestId: 'r-1', key: { index: 3, name: 'team-a' }, parameterHeaders: { 'x-beta': 'b' } })
+  t.match(request, { requestId: 'r-1', key: { index: 3, owner: 'team-a' }, parameterHeaders: { 'x-beta': 'b' } })
   t.equal(request.acceptedAtMs, 42)
   t.equal(request.isCounted, true, 'when it was accepted')
   t.equal(text, JOB.request)
@@ -62,9 +62,9 @@ test('an abort cancels the exchange', async (t) => {
 
 test('a key that is gone may do nothing any more; a gateway without keys needs none', async (t) => {
   const { begin, exchanges } = rig()
-  t.match(await rejectionOf(begin({ keyName: 'gone' }).running), { code: 'forbidden', retryable: false })
+  t.match(await rejectionOf(begin({ owner: 'gone' }).running), { code: 'forbidden', retryable: false })
   t.equal(exchanges.length, 0)
-  const { exchange } = begin({ keyName: null, context: {} })
+  const { exchange } = begin({ owner: '', context: {} })
   t.match(exchange.request, { requestId: 'job-1', key: { index: -1, name: null }, parameterHeaders: {} })
 })
 

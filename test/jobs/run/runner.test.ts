@@ -61,10 +61,10 @@ function rig(t: Test, over: Partial<RunnerSettings> & { readonly execute?: Execu
 
 test('runs what is accepted, so many at once, the keys in turn', async (t) => {
   const { store, runner, calls, called, stateIs, quiet, results } = rig(t)
-  for (let i = 0; i < 5; i++) await store.accept(newJob(`many-${i}`, { keyName: 'many' }))
+  for (let i = 0; i < 5; i++) await store.accept(newJob(`many-${i}`, { owner: 'many' }))
   runner.start()
   await called(2)
-  for (let i = 0; i < 2; i++) await store.accept(newJob(`few-${i}`, { keyName: 'few' }))
+  for (let i = 0; i < 2; i++) await store.accept(newJob(`few-${i}`, { owner: 'few' }))
   await quiet()
   t.equal(calls.length, 2, 'no more than two at once')
   t.equal(runner.activeCount, 2)

@@ -89,7 +89,7 @@ test('accepted jobs survive a restart; running ones run again and count another 
   await first.store.accept(newJob('a', { webhookUrl: 'https://h.example/' }))
   await first.store.accept(newJob('b', { idempotency }))
   await first.store.accept(newJob('c'))
-  await first.store.begin({ keyName: null, idempotency }, 60_000)
+  await first.store.begin({ owner: '', idempotency }, 60_000)
   const [a] = await first.store.claim({ ...CLAIM, limit: 1 })
   if (a === undefined) throw new Error('nothing claimed')
   await first.store.complete(a.lease, '{"a":1}')
@@ -100,11 +100,7 @@ test('accepted jobs survive a restart; running ones run again and count another 
   const { store, close } = await openFile(t, { path })
   t.match(await store.get('a'), { state: 'completed', answer: '{"a":1}' })
   t.match(await store.accept(newJob('d', { idempotency })), { kind: 'repeated', id: 'b' })
-  t.match(
-    await store.begin({ keyName: null, idempotency }, 60_000),
-    { kind: 'new' },
-    'its request died with the process',
-  )
+  t.match(await store.begin({ owner: '', idempotency }, 60_000), { kind: 'new' }, 'its request died with the process')
   const again = await store.claim(CLAIM)
   t.same(
     again.map(({ job }) => [job.id, job.attempts]),

@@ -65,8 +65,8 @@ test('a client of another protocol that does not stream is served from a stream'
 test('a request goes out as its key’s', async (t) => {
   const rig = new PipelineRig()
   await rig.ask()
-  t.equal(rig.call.request.tenant, KEY.name)
-  t.ok(KEY.name)
+  t.equal(rig.call.request.tenant, KEY.owner)
+  t.ok(KEY.owner)
   rig.pipeline.endAll()
 })
 

@@ -11,7 +11,7 @@ function hash(body: object, surface: Wire = OPENAI, keyIndex = 0): number {
   const request = {
     requestId: 'r',
     surface: surfaceOf(surface),
-    key: { index: keyIndex, name: null, digest: null },
+    key: { index: keyIndex, name: null, owner: null },
     body: bytes,
     parameterHeaders: {},
     acceptedAtMs: 0,

@@ -16,13 +16,13 @@ const B = keyOf('b', 'sk-bbbb')
 const authenticate = createAuthenticate([A, B])
 
 test('a key is known by either header, with its place in the configuration', async (t) => {
-  t.same(authenticate({ authorization: 'Bearer sk-bbbb', apiKey: '' }), { index: 1, name: 'b', digest: B.keySha256 })
-  t.same(authenticate({ authorization: 'bearer   sk-aaaa ', apiKey: '' }), { index: 0, name: 'a', digest: A.keySha256 })
-  t.same(authenticate({ authorization: '', apiKey: 'sk-aaaa' }), { index: 0, name: 'a', digest: A.keySha256 })
+  t.same(authenticate({ authorization: 'Bearer sk-bbbb', apiKey: '' }), { index: 1, name: 'b', owner: B.keySha256 })
+  t.same(authenticate({ authorization: 'bearer   sk-aaaa ', apiKey: '' }), { index: 0, name: 'a', owner: A.keySha256 })
+  t.same(authenticate({ authorization: '', apiKey: 'sk-aaaa' }), { index: 0, name: 'a', owner: A.keySha256 })
   t.same(authenticate({ authorization: 'Bearer nobody', apiKey: 'sk-aaaa' }), {
     index: 0,
     name: 'a',
-    digest: A.keySha256,
+    owner: A.keySha256,
   })
 })
 
@@ -69,9 +69,9 @@ test('without keys every request is admitted anonymously', async (t) => {
   t.equal(createAuthenticate([])({ authorization: 'Bearer anything', apiKey: '' }), NO_KEY)
 })
 
-test('under another configuration a key is known by its digest, whatever its name and place; a removed one is not', async (t) => {
+test('under another configuration a key is known by its owner, whatever its name and place; a removed one is not', async (t) => {
   const known = authenticate({ authorization: '', apiKey: 'sk-aaaa' })
-  t.same(createRenew([B, { ...A, name: 'renamed' }])(known), { index: 1, name: 'renamed', digest: A.keySha256 })
+  t.same(createRenew([B, { ...A, name: 'renamed' }])(known), { index: 1, name: 'renamed', owner: A.keySha256 })
   t.equal(refusalOf(() => createRenew([B])(known))?.code, 'unauthenticated')
   t.equal(refusalOf(() => createRenew([keyOf('a', 'sk-other')])(known))?.code, 'unauthenticated', 'a name is no key')
   t.equal(refusalOf(() => createRenew([A])(NO_KEY))?.code, 'unauthenticated', 'the gateway has keys now')

@@ -51,7 +51,7 @@ function setUp({
   const exchange = {
     request: {
       surface: surface === undefined ? openaiResponses.surface : surface,
-      key: { index: 0, name: 'k', digest: 'a' },
+      key: { index: 0, name: 'k', owner: 'a' },
       path: counts === true ? { counts } : null,
       shelf: shelf ?? null,
     },

@@ -6,7 +6,7 @@ import { type StoredAnswer } from '../../../src/jobs/store.js'
 import { type Answer, type Sink } from '../../../src/pipeline/sink.js'
 import { IdempotentSink } from '../../../src/server/intake/idempotent-sink.js'
 
-const REQUEST = { keyName: 'a', idempotency: { key: 'k', digest: 'd' } }
+const REQUEST = { owner: 'a', idempotency: { key: 'k', digest: 'd' } }
 const ANSWER: Answer = {
   ...{ status: 200, error: null, body: Buffer.from('{"n":1}') },
   headers: [

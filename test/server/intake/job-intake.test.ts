@@ -34,7 +34,7 @@ test('stores the request byte for byte, without what is no part of a job, under 
   t.equal(headers.get('preference-applied'), null)
   const job = await store.get('job_0')
   t.equal(job?.request, '{"model":"m","big":12345678901234567890}')
-  t.match(job, { keyName: 'a', context: { parameterHeaders: { 'x-parameter': 'p' } } })
+  t.match(job, { owner: 'a', context: { parameterHeaders: { 'x-parameter': 'p' } } })
   t.match(job?.webhook, { url: 'https://h.example/x', state: 'waiting' })
   t.equal((await ask('', CHAT, ASYNC)).headers.get('preference-applied'), 'respond-async')
 })

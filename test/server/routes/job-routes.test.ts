@@ -7,7 +7,7 @@ const CLAIM = { limit: 1, leaseMs: 60_000, maxAttempts: 3 }
 
 test('shows a job to its key only; to other keys it does not exist', async (t) => {
   const { ask, store, pipeline } = await startJobFront(t)
-  await store.accept(newJob('job_x', { keyName: 'a', request: '{"n":12345678901234567890}' }))
+  await store.accept(newJob('job_x', { owner: 'a', request: '{"n":12345678901234567890}' }))
   const told = await ask('/job_x', null)
   t.equal(told.status, 200)
   t.equal(
@@ -30,7 +30,7 @@ test('shows a job to its key only; to other keys it does not exist', async (t) =
 
 test('cancels waiting and running jobs, and is 409 for one that has ended', async (t) => {
   const { ask, store } = await startJobFront(t)
-  for (const id of ['job_1', 'job_2', 'job_3']) await store.accept(newJob(id, { keyName: 'a' }))
+  for (const id of ['job_1', 'job_2', 'job_3']) await store.accept(newJob(id, { owner: 'a' }))
   const [ended] = await store.claim(CLAIM)
   if (ended === undefined) throw new Error('nothing to claim')
   await store.complete(ended.lease, '{}')
@@ -45,8 +45,8 @@ test('cancels waiting and running jobs, and is 409 for one that has ended', asyn
 
 test('lists in pages, newest first, and rejects invalid parameters', async (t) => {
   const { ask, store } = await startJobFront(t)
-  for (let i = 0; i < 25; i++) await store.accept(newJob(`job_${i}`, { keyName: 'a' }))
-  await store.accept(newJob('job_other', { keyName: 'b' }))
+  for (let i = 0; i < 25; i++) await store.accept(newJob(`job_${i}`, { owner: 'a' }))
+  await store.accept(newJob('job_other', { owner: 'b' }))
   await store.claim(CLAIM)
   const idsOf = ({ body }: { body: Record<string, unknown> }) =>
     (body.data as { request_id: string }[]).map(({ request_id }) => request_id)

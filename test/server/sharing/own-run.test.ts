@@ -94,7 +94,7 @@ test('a whole answer is not of this store: its key is left to the other, and rep
 
 test('it works without gateway keys, and with a key of the caller', async (t) => {
   for (const asking of [
-    { key: { index: -1, name: null, digest: null } },
+    { key: { index: -1, name: null, owner: null } },
     { path: { streams: false, provider: null, callerKey: 'sk-own' } },
   ]) {
     const rig = new SharingRig(t, null)

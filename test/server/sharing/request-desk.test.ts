@@ -65,7 +65,7 @@ test('what is not equal, or opts out, runs by itself', async (t) => {
     { parameterHeaders: { 'x-sluice-timeout-ms': '1000' } },
     { parameterHeaders: { beta: '1' } },
     { path: { streams: false, provider: null, callerKey: 'sk-own' } },
-    { key: { index: -1, name: null, digest: null } },
+    { key: { index: -1, name: null, owner: null } },
     { model: 'pair' },
   ]
   for (const [index, asking] of others.entries()) {
@@ -287,7 +287,7 @@ test('a leader whose own grace has run out before the first frame leaves those w
 test('a key makes a request known to those who have it, not to equal ones', async (t) => {
   for (const asking of [
     { path: { streams: false, provider: null, callerKey: 'sk-own' } },
-    { key: { index: -1, name: null, digest: null } },
+    { key: { index: -1, name: null, owner: null } },
   ]) {
     const rig = new SharingRig(t, COALESCE)
     await rig.ask({ ...asking, idempotencyKey: 'k1' })

@@ -13,7 +13,7 @@ test('a chat is logged with its socket and with what was known of the upgrade', 
 
 test('a key is looked up again only under another configuration', (t) => {
   let lookUps = 0
-  const renewed = { index: 4, name: 'a', digest: 'd' }
+  const renewed = { index: 4, name: 'a', owner: 'd' }
   const pipeline = {
     renew: () => {
       lookUps += 1
@@ -21,7 +21,7 @@ test('a key is looked up again only under another configuration', (t) => {
     },
   }
   const view = { pipeline } as unknown as ServerContext['view']
-  const state = { key: { index: 1, name: 'a', digest: 'd' }, view } as SocketState
+  const state = { key: { index: 1, name: 'a', owner: 'd' }, view } as SocketState
   const front = { view } as ServerContext
   renew(front, state)
   t.same([lookUps, state.key.index], [0, 1])

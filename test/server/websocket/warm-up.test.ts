@@ -21,7 +21,7 @@ function partsOf({ surface }: typeof openaiResponses) {
 
 const PARTS = partsOf(openaiResponses)
 
-const KEY = { index: 0, name: 'a', digest: 'a' }
+const KEY = { index: 0, name: 'a', owner: 'a' }
 
 function start(store: ConstructorParameters<typeof ResponseDesk>[0]['store'] | null = createMemoryStore().store) {
   const calls: string[] = []

@@ -385,8 +385,8 @@ test('whoever reads, whatever is dropped: nothing is missing in silence, nothing
 })
 
 test('streams belong to a key by its value, not by its name', (t) => {
-  t.equal(ownerOf({ digest: 'abc' }), 'abc')
-  t.equal(ownerOf({ digest: null }), '')
+  t.equal(ownerOf({ owner: 'abc' }), 'abc')
+  t.equal(ownerOf({ owner: null }), '')
   t.end()
 })
 

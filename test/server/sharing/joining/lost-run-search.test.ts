@@ -120,7 +120,7 @@ test('what is no certain retry runs anew, and takes a slot', async (t) => {
     { ...RETRY, content: 'other' },
     { ...RETRY, key: FOREIGN_KEY },
     { ...RETRY, path: { streams: false, provider: null, callerKey: 'sk-own' } },
-    { ...RETRY, key: { index: -1, name: null, digest: null } },
+    { ...RETRY, key: { index: -1, name: null, owner: null } },
     { ...RETRY, idempotencyKey: 'k' },
   ]
   for (const asking of askings) {
