@@ -68,6 +68,7 @@ const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'error-midstream': 'overloaded-midstream.sse',
     cut: 'text.sse',
     'content-filter': 'refusal.sse',
+    'refusal-explained': 'refusal-explained.sse',
     'stop-sequence': 'stop-sequence.sse',
     'cached-usage': 'cached-usage.sse',
     'redacted-reasoning': 'redacted-reasoning.sse',

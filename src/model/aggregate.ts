@@ -1,7 +1,7 @@
 // Folds a stream of events into one whole answer: for clients that do not stream, for jobs, for logs.
 // O(bytes): text is only appended to. A stream that was cut yields the part that arrived.
 import { type ErrorData } from './error.js'
-import { type BlockHead, type FinishReason, type ResponseMeta, type StreamEvent } from './event.js'
+import { type BlockHead, type FinishReason, type RefusalDetails, type ResponseMeta, type StreamEvent } from './event.js'
 import { type AssistantPart } from './request.js'
 import { type ChatResponse } from './response.js'
 import { type UsageReport } from './usage.js'
@@ -14,6 +14,7 @@ export class Aggregator {
   #text = ''
   #finishReason: FinishReason = 'other'
   #stopSequence: string | null = null
+  #refusal: RefusalDetails | undefined
   #usage: UsageReport | null = null
   #error: ErrorData | null = null
 
@@ -47,6 +48,7 @@ export class Aggregator {
       case 'finish':
         this.#finishReason = event.reason
         this.#stopSequence = event.stopSequence
+        this.#refusal = event.refusal
         this.#usage = event.usage ?? this.#usage
         break
       case 'error':
@@ -64,6 +66,7 @@ export class Aggregator {
       finishReason: this.#finishReason,
       stopSequence: this.#stopSequence,
       usage: this.#usage,
+      ...(this.#refusal === undefined ? {} : { refusal: this.#refusal }),
     }
   }
 
@@ -78,6 +81,8 @@ function toPart(block: BlockHead, text: string, signature: string | null): Assis
   switch (block.kind) {
     case 'text':
       return { type: 'text', text }
+    case 'refusal':
+      return { type: 'refusal', text }
     case 'reasoning':
       return { type: 'reasoning', text, signature, redacted: block.redacted }
     case 'tool-call':

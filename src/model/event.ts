@@ -14,12 +14,16 @@ export type StreamEvent =
       readonly reason: FinishReason
       readonly usage: UsageReport | null
       readonly stopSequence: string | null
+      /** What the provider says about its refusal; absent if it says nothing. */
+      readonly refusal?: RefusalDetails
     }
   | { readonly type: 'error'; readonly error: ErrorData }
 
-/** Deltas of a text or reasoning block are text; those of a tool-call are fragments of its JSON arguments. */
+/** Deltas of a text, refusal or reasoning block are text; those of a tool-call are fragments of its JSON arguments. */
 export type BlockHead =
   | { readonly kind: 'text' }
+  /** The model's own words, in place of an answer. */
+  | { readonly kind: 'refusal' }
   /** `redacted` is Anthropic's encrypted thinking: a block with no deltas. */
   | { readonly kind: 'reasoning'; readonly redacted: string | null }
   | { readonly kind: 'tool-call'; readonly id: string; readonly name: string }
@@ -33,6 +37,14 @@ export type ResponseMeta = {
   readonly createdSec: number
   /** What is known of usage before the first token (Anthropic counts input in `message_start`). */
   readonly usage: UsageReport | null
+}
+
+/** Why a provider, not the model, refused: beside the finish reason `content-filter`. */
+export type RefusalDetails = {
+  /** In the provider's own vocabulary, such as `cyber` (Anthropic) or `PROHIBITED_CONTENT` (Gemini). */
+  readonly category: string | null
+  /** For people. */
+  readonly explanation: string | null
 }
 
 export type FinishReason = 'stop' | 'stop-sequence' | 'length' | 'tool-calls' | 'content-filter' | 'other'

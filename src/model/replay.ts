@@ -12,8 +12,9 @@ export function eventsOf(response: ChatResponse): StreamEvent[] {
     if (delta !== '') events.push({ type: 'block-delta', index, delta })
     events.push({ type: 'block-end', index, signature })
   })
-  const { finishReason: reason, usage, stopSequence } = response
-  events.push({ type: 'finish', reason, usage, stopSequence })
+  const { finishReason: reason, usage, stopSequence, refusal } = response
+  const details = refusal === undefined ? {} : { refusal }
+  events.push({ type: 'finish', reason, usage, stopSequence, ...details })
   return events
 }
 
@@ -21,6 +22,8 @@ function blockOf(part: AssistantPart): { block: BlockHead; delta: string; signat
   switch (part.type) {
     case 'text':
       return { block: { kind: 'text' }, delta: part.text, signature: null }
+    case 'refusal':
+      return { block: { kind: 'refusal' }, delta: part.text, signature: null }
     case 'reasoning':
       return { block: { kind: 'reasoning', redacted: part.redacted }, delta: part.text, signature: part.signature }
     case 'tool-call':

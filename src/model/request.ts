@@ -55,7 +55,7 @@ export type Message =
 export type UserPart = TextPart | MediaPart | ForeignPart
 /** Content whose bytes or URL a target may not accept. */
 export type MediaPart = ImagePart | DocumentPart
-export type AssistantPart = TextPart | ReasoningPart | ToolCallPart
+export type AssistantPart = TextPart | RefusalPart | ReasoningPart | ToolCallPart
 export type TextPart = {
   readonly type: 'text'
   readonly text: string
@@ -93,6 +93,9 @@ export type ForeignPart = {
   readonly kind: string
   readonly path: string
 }
+
+/** What the model said in place of an answer. */
+export type RefusalPart = { readonly type: 'refusal'; readonly text: string }
 
 /** A thinking block of an earlier turn. `redacted` holds Anthropic's encrypted form; then `text` is empty. */
 export type ReasoningPart = {

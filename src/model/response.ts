@@ -1,15 +1,17 @@
 // The canonical whole answer: returned by a dialect's decodeResponse and the aggregator, encoded by a surface's encodeResponse.
 
-import { type FinishReason, type ResponseMeta } from './event.js'
+import { type FinishReason, type RefusalDetails, type ResponseMeta } from './event.js'
 import { type AssistantPart } from './request.js'
 import { type UsageReport } from './usage.js'
 
 export type ChatResponse = {
   readonly meta: ResponseMeta
-  /** In the order the model wrote them: text, reasoning and tool-call parts. */
+  /** In the order the model wrote them: text, refusal, reasoning and tool-call parts. */
   readonly content: readonly AssistantPart[]
   readonly finishReason: FinishReason
   readonly stopSequence: string | null
+  /** What the provider says about its refusal; absent if it says nothing. */
+  readonly refusal?: RefusalDetails
   readonly usage: UsageReport | null
   /** From accepting the request to this answer, for the surfaces that tell it; absent if unknown. */
   readonly elapsedMs?: number

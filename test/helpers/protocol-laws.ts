@@ -149,7 +149,7 @@ function aggregate(events: readonly StreamEvent[]): ChatResponse {
 
 /** What two recordings of one answer must share: not their ids and times. */
 function compare(name: string, found: ChatResponse, wanted: ChatResponse): string[] {
-  return (['content', 'finishReason', 'stopSequence', 'usage'] as const)
+  return (['content', 'finishReason', 'stopSequence', 'usage', 'refusal'] as const)
     .filter((field) => !isDeepStrictEqual(found[field], wanted[field]))
     .map((field) => `${name}: ${field} is ${JSON.stringify(found[field])}, not ${JSON.stringify(wanted[field])}`)
 }

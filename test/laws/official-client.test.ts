@@ -28,6 +28,7 @@ const text = fc.string({
 const name = fc.constantFrom('plain', 'patch', 'files__read', 'tool_search', 'unheard_of')
 const head: fc.Arbitrary<BlockHead> = fc.oneof(
   fc.constant({ kind: 'text' as const }),
+  fc.constant({ kind: 'refusal' as const }),
   fc.record({ kind: fc.constant('reasoning' as const), redacted: fc.option(text) }),
   fc.record({ kind: fc.constant('tool-call' as const), id: text, name }),
 )
@@ -84,6 +85,9 @@ test('the Responses client’s stream helper reads any of our streams as its las
     const snapshots = new Map<number, string>()
     const stream = clientOf(sent).responses.stream({ model: 'm', input: 'x', tools: TOOLS })
     stream.on('response.output_text.delta', (event) => snapshots.set(event.output_index, event.snapshot))
+    stream.on('response.refusal.delta', (event) => {
+      snapshots.set(event.output_index, (snapshots.get(event.output_index) ?? '') + event.delta)
+    })
     stream.on('response.function_call_arguments.delta', (event) => snapshots.set(event.output_index, event.snapshot))
     const { output, output_text: whole } = await stream.finalResponse()
     for (const [place, item] of output.entries()) {

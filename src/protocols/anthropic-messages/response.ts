@@ -9,7 +9,8 @@ import { scanMembers } from '../../wire/body/members.js'
 import { encodeToolInput } from './dialect/encode-messages.js'
 import { finishAfterJson, isJsonTool } from './dialect/json-tool.js'
 import { decodeErrorObject } from './error.js'
-import { decodeStopReason, encodeStopReason } from './stop-reason.js'
+import { decodeStopDetails, encodeEnding } from './stop-details.js'
+import { decodeStopReason } from './stop-reason.js'
 import { encodeUsage, readCounts, readStartCounts, usageOf } from './usage.js'
 
 /** The prefix of the vendor's ids, which its clients may check. */
@@ -28,7 +29,11 @@ export function encodeResponse(response: ChatResponse): JsonObject {
     role: 'assistant',
     model: response.meta.model,
     content: response.content.map(encodePart),
-    stop_reason: encodeStopReason(response.finishReason),
+    ...encodeEnding({
+      reason: response.finishReason,
+      refusal: response.refusal,
+      hasRefused: response.content.some((part) => part.type === 'refusal'),
+    }),
     stop_sequence: response.stopSequence,
     usage: encodeUsage(believable(response.usage) ?? NO_USAGE),
   }
@@ -37,6 +42,7 @@ export function encodeResponse(response: ChatResponse): JsonObject {
 function encodePart(part: AssistantPart): JsonObject {
   switch (part.type) {
     case 'text':
+    case 'refusal':
       return { type: 'text', text: part.text }
     case 'reasoning':
       if (part.redacted !== null) return { type: 'redacted_thinking', data: part.redacted }
@@ -55,12 +61,14 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
   if (!isJsonArray(body.content)) throw new GatewayError('upstream_malformed')
   const counts = readCounts(body.usage, null)
   const content = decodeBlocks(body.content)
+  const refusal = decodeStopDetails(body.stop_details)
   return {
     meta: decodeMeta(body, fallback),
     content,
     finishReason: decodeFinish(body),
     stopSequence: typeof body.stop_sequence === 'string' ? body.stop_sequence : null,
     usage: counts === null ? null : usageOf(counts),
+    ...(refusal === null ? {} : { refusal }),
   }
 }
 

@@ -96,6 +96,9 @@ export type StopReason =
   | 'refusal'
   | 'model_context_window_exceeded'
 
+/** Of `stop_details`, which comes with the stop reason `refusal`. */
+export type RefusalCategory = 'cyber' | 'bio' | 'frontier_llm' | 'reasoning_extraction' | 'general_harms'
+
 /** Types of `error.type`. `request_too_large` comes with 413 and is missing from the vendor's SDK, not from its page. */
 export type WireErrorType =
   | 'invalid_request_error'

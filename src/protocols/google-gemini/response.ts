@@ -8,16 +8,18 @@ import { type ChatResponse } from '../../model/response.js'
 import { believable } from '../../model/usage.js'
 import { parseReply, type Reply, type ReplyPart, readReply } from './dialect/reply.js'
 import { callId } from './dialect/stream-decoder.js'
-import { encodeFinishReason, mapFinishReason } from './finish-reason.js'
+import { encodeEnding, mapFinishReason } from './finish-reason.js'
 import { encodePart } from './surface/encode-parts.js'
 import { encodeUsage } from './usage.js'
 
 /** Encodes a whole answer. */
-export function encodeResponse({ meta, content, finishReason, usage }: ChatResponse): JsonObject {
+export function encodeResponse({ meta, content, finishReason, usage, refusal }: ChatResponse): JsonObject {
+  const hasRefused = content.some((part) => part.type === 'refusal')
+  const ending = encodeEnding({ reason: finishReason, refusal, hasRefused })
   const counts = believable(usage)
   const parts = content.map(encodePart)
   return {
-    candidates: [{ content: { parts, role: 'model' }, finishReason: encodeFinishReason(finishReason), index: 0 }],
+    candidates: [{ content: { parts, role: 'model' }, ...ending, index: 0 }],
     ...(counts === null ? {} : { usageMetadata: encodeUsage(counts) }),
     modelVersion: meta.model,
     responseId: meta.id,
@@ -39,6 +41,7 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
     finishReason: finishOf(reply),
     stopSequence: null,
     usage: reply.usage,
+    ...(reply.refusal === null ? {} : { refusal: reply.refusal }),
   }
 }
 

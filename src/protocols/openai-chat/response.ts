@@ -74,7 +74,8 @@ function decodeMessage(message: JsonObject, callIdPrefix: string): AssistantPart
   pushReasoning(parts, textOf(message.reasoning_content) ?? stringOf(message.reasoning) ?? '')
   if (isJsonArray(message.content)) for (const part of message.content) pushPart(parts, part)
   else pushText(parts, stringOf(message.content) ?? '')
-  pushText(parts, stringOf(message.refusal) ?? '')
+  const refusal = textOf(message.refusal)
+  if (refusal !== null) parts.push({ type: 'refusal', text: refusal })
   const calls = isJsonArray(message.tool_calls) ? message.tool_calls : []
   calls.forEach((call, i) => {
     if (isJsonObject(call)) parts.push(decodeCall(call.function, textOf(call.id) ?? `${callIdPrefix}_${i}`))
@@ -112,7 +113,7 @@ export function encodeCompletionId(id: string): string {
   return id.startsWith(ID_PREFIX) ? id : `${ID_PREFIX}${id}`
 }
 
-/** `content` is null only with tool calls, as at the vendor. */
+/** `content` is null only with tool calls or a refusal, as at the vendor. */
 export function encodeResponse(response: ChatResponse): JsonObject {
   const body: WireResponse = {
     id: encodeCompletionId(response.meta.id),
@@ -122,7 +123,7 @@ export function encodeResponse(response: ChatResponse): JsonObject {
     choices: [
       {
         index: 0,
-        message: encodeMessage(response.content),
+        message: encodeMessage(response),
         logprobs: null,
         finish_reason: encodeFinishReason(response.finishReason),
       },
@@ -133,15 +134,17 @@ export function encodeResponse(response: ChatResponse): JsonObject {
   return body
 }
 
-function encodeMessage(content: readonly AssistantPart[]): WireAssistantMessage {
+function encodeMessage({ content, refusal }: ChatResponse): WireAssistantMessage {
   const calls = content.filter((part) => part.type === 'tool-call')
   const texts = content.filter((part) => part.type === 'text')
   const reasoning = content.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
-  const isBare = texts.length === 0 && calls.length > 0
+  const spoken = content.map((part) => (part.type === 'refusal' ? part.text : '')).join('')
+  const refused = spoken || (refusal?.explanation ?? '')
+  const isBare = texts.length === 0 && (calls.length > 0 || refused !== '')
   const message: WireAssistantMessage = {
     role: 'assistant',
     content: isBare ? null : texts.map((part) => part.text).join(''),
-    refusal: null,
+    refusal: refused === '' ? null : refused,
   }
   if (reasoning !== '') message.reasoning_content = reasoning
   if (calls.length > 0) message.tool_calls = calls.map(encodeCall)

@@ -1,7 +1,7 @@
 // Whole, not streamed answers, both ways: the response object <-> ChatResponse. Items without a canonical form (of tools that the vendor
 // runs) are skipped.
 import { GatewayError } from '../../errors.js'
-import { type FinishReason, type ResponseMeta } from '../../model/event.js'
+import { type FinishReason, type RefusalDetails, type ResponseMeta } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
@@ -24,11 +24,24 @@ export function encodeResponse(response: ChatResponse, _target?: unknown, echo: 
   const id = ownOf(echo)?.id ?? encodeResponseId(meta.id)
   const { status, reason } = encodeFinish(finishReason)
   const isCut = status === 'incomplete'
-  const output = encodeItems(content, { base: itemBaseOf(id), names: namesOf(echo), isCut })
+  const output = encodeItems(withExplanation(content, response.refusal), {
+    base: itemBaseOf(id),
+    names: namesOf(echo),
+    isCut,
+  })
   // Clients' schemas require it of a finished response: unknown counts are 0.
   const usage = encodeUsage(believable(response.usage) ?? NO_USAGE)
   const { model, createdSec } = meta
   return encodeResponseObject({ id, model, createdSec, status, incompleteReason: reason, usage }, output, echo)
+}
+
+/** This wire has a provider's words about its refusal where it has those of a model. */
+function withExplanation(
+  content: readonly AssistantPart[],
+  refusal: RefusalDetails | undefined,
+): readonly AssistantPart[] {
+  const text = refusal?.explanation ?? null
+  return text === null ? content : [...content, { type: 'refusal', text }]
 }
 
 /**
@@ -118,7 +131,12 @@ export function callArguments(item: JsonObject): string {
 
 function decodePart(part: JsonValue): AssistantPart[] {
   const text = isJsonObject(part) ? partText(part) : ''
-  return text === '' ? [] : [{ type: 'text', text }]
+  return text === '' ? [] : [{ type: isRefusal(part) ? 'refusal' : 'text', text }]
+}
+
+/** True for a part of a message in which the model refuses. */
+export function isRefusal(part: JsonValue | undefined): boolean {
+  return isJsonObject(part) && part.type === 'refusal'
 }
 
 /** The text of a part of a message: a refusal is what the model said. */

@@ -8,7 +8,7 @@ import { believable, type Usage } from '../../model/usage.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type StreamEncoder } from '../contract/protocol.js'
 
-/** Writes one stream: the model's text, no reasoning. */
+/** Writes one stream: the model's text or refusal, no reasoning. */
 export class EventEncoder implements StreamEncoder {
   readonly #emit: (frame: string) => void
   #isText = false
@@ -24,7 +24,7 @@ export class EventEncoder implements StreamEncoder {
         this.#emit(encodeSseFrame(`{"type":"delta","text":${JSON.stringify(event.delta)}}`))
         return
       case 'block-start':
-        this.#isText = event.block.kind === 'text'
+        this.#isText = event.block.kind === 'text' || event.block.kind === 'refusal'
         return
       case 'finish':
         this.#emit(encodeSseFrame(JSON.stringify({ type: 'done', usage: encodeUsage(believable(event.usage)) })))

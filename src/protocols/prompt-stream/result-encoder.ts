@@ -11,7 +11,7 @@ import { type StreamEncoder } from '../contract/protocol.js'
 /** JSON's white space, which may precede a document. */
 export const KEEPALIVE = ' '
 
-/** Writes one answer: the model's text, no reasoning. Emits nothing before the first text, so that an early failure is a whole document. */
+/** Writes one answer: the model's text or refusal, no reasoning. Emits nothing before the first text, so that an early failure is a whole document. */
 export class ResultEncoder implements StreamEncoder {
   readonly #emit: (piece: string) => void
   #isText = false
@@ -27,7 +27,7 @@ export class ResultEncoder implements StreamEncoder {
         if (this.#isText && event.delta !== '') this.#write(escaped(event.delta))
         return
       case 'block-start':
-        this.#isText = event.block.kind === 'text'
+        this.#isText = event.block.kind === 'text' || event.block.kind === 'refusal'
         return
       case 'finish':
         this.#emit(this.#isOpen ? '"}' : '{"result":""}')

@@ -1,6 +1,7 @@
 // A whole answer in the small form: the provider, the model, the text, and the stop reason in that provider's vocabulary.
 import { type FinishReason } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
+import { finishOfRefusal, isWords } from '../../model/refusal.js'
 import { type ChatResponse } from '../../model/response.js'
 import { type Target } from '../../model/target.js'
 
@@ -31,11 +32,12 @@ export function encodeResponse(
   { meta, content, finishReason }: ChatResponse,
   target?: Pick<Target, 'provider' | 'protocol'>,
 ): JsonObject {
+  const hasRefused = content.some((part) => part.type === 'refusal')
   const words = REASONS_OF[target?.protocol ?? ''] ?? COMMON_REASONS
   return {
     provider: target?.provider ?? '',
     model: meta.model,
-    content: content.map((part) => (part.type === 'text' ? part.text : '')).join(''),
-    stop_reason: words[finishReason],
+    content: content.map((part) => (isWords(part) ? part.text : '')).join(''),
+    stop_reason: words[hasRefused ? finishOfRefusal(finishReason) : finishReason],
   }
 }

@@ -80,7 +80,7 @@ test('a whole answer is decoded item by item; items of the vendor’s own tools 
   t.same(decoded.meta, { id: 'resp_1', model: 'm', createdSec: 5, usage: null })
   t.same(decoded.content, [
     { type: 'reasoning', text: '', signature: 'openai-responses:p:gAAAA', redacted: null },
-    { type: 'text', text: 'No.' },
+    { type: 'refusal', text: 'No.' },
     { type: 'tool-call', id: 'c', name: 'g', arguments: '{"input":"raw"}', signature: null },
     { type: 'tool-call', id: 'i', name: 'f', arguments: '{"a":1}', signature: null },
   ])

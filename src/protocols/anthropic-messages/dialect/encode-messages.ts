@@ -106,7 +106,7 @@ export function encodeText(part: TextPart): JsonObject {
 }
 
 /** The vendor rejects text blocks without a visible character. */
-export function isBlank(part: TextPart): boolean {
+export function isBlank(part: Pick<TextPart, 'text'>): boolean {
   return part.text.trim() === ''
 }
 
@@ -136,6 +136,9 @@ function encodeAssistantPart(part: AssistantPart, context: Context): JsonObject 
   switch (part.type) {
     case 'text':
       return isBlank(part) ? null : encodeText(part)
+    // This wire has no block for it.
+    case 'refusal':
+      return isBlank(part) ? null : { type: 'text', text: part.text }
     case 'tool-call':
       return {
         type: 'tool_use',

@@ -1,12 +1,13 @@
 // The vendor's frames -> canonical events. One per stream. Unknown blocks (server tools) are skipped and the others renumbered; a frame
 // that is not a JSON object ends the stream. Keeps the event law whatever the upstream sends.
 import { errorData } from '../../../errors.js'
-import { type BlockHead, type FinishReason, type StreamEvent } from '../../../model/event.js'
+import { type BlockHead, type FinishReason, type RefusalDetails, type StreamEvent } from '../../../model/event.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
 import { brokenFrame, isSilent, parsePayload } from '../../frame-payload.js'
 import { decodeErrorObject } from '../error.js'
 import { decodeMeta } from '../response.js'
+import { decodeStopDetails } from '../stop-details.js'
 import { decodeStopReason } from '../stop-reason.js'
 import { readCounts, readStartCounts, type TokenCounts, usageOf } from '../usage.js'
 import { finishAfterJson, isJsonTool } from './json-tool.js'
@@ -37,6 +38,7 @@ export class MessagesDecoder implements StreamDecoder {
   #counts: TokenCounts | null = null
   #reason: FinishReason = 'other'
   #stopSequence: string | null = null
+  #refusal: RefusalDetails | null = null
 
   constructor(emit: (event: StreamEvent) => void, options: DecoderOptions) {
     this.#emit = emit
@@ -140,6 +142,7 @@ export class MessagesDecoder implements StreamDecoder {
     this.#counts = readCounts(frame.usage, this.#counts)
     if (!isJsonObject(frame.delta)) return
     if (typeof frame.delta.stop_reason === 'string') this.#reason = decodeStopReason(frame.delta.stop_reason)
+    this.#refusal = decodeStopDetails(frame.delta.stop_details) ?? this.#refusal
     if (typeof frame.delta.stop_sequence === 'string') this.#stopSequence = frame.delta.stop_sequence
   }
 
@@ -152,7 +155,8 @@ export class MessagesDecoder implements StreamDecoder {
     const isTold = counts !== null && (counts.output !== null || counts.isImplausible)
     const usage = isTold ? usageOf(counts) : null
     const reason = this.#hasJson ? finishAfterJson(this.#reason, this.#hasCalls) : this.#reason
-    this.#emit({ type: 'finish', reason, usage, stopSequence: this.#stopSequence })
+    const details = this.#refusal === null ? {} : { refusal: this.#refusal }
+    this.#emit({ type: 'finish', reason, usage, stopSequence: this.#stopSequence, ...details })
   }
 
   #fail(error: ReturnType<typeof errorData>): void {

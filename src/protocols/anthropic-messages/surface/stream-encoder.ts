@@ -9,7 +9,7 @@ import { believable, NO_USAGE, type Usage } from '../../../model/usage.js'
 import { encodeSseFrame } from '../../../wire/sse.js'
 import { type StreamEncoder } from '../../contract/protocol.js'
 import { encodeMessageId } from '../response.js'
-import { encodeStopReason } from '../stop-reason.js'
+import { encodeEnding } from '../stop-details.js'
 import { encodeUsage } from '../usage.js'
 
 /**
@@ -25,6 +25,7 @@ export class MessagesEncoder implements StreamEncoder {
   #deltaPrefix = ''
   #deltaSuffix = ''
   #isThinking = false
+  #hasRefused = false
 
   constructor(emit: (frame: string) => void) {
     this.#emit = emit
@@ -49,7 +50,9 @@ export class MessagesEncoder implements StreamEncoder {
         this.#emit(encodeFrame('content_block_stop', { index: event.index }))
         return
       case 'finish': {
-        const delta = { stop_reason: encodeStopReason(event.reason), stop_sequence: event.stopSequence }
+        const { reason, refusal, stopSequence } = event
+        const ending = encodeEnding({ reason, refusal, hasRefused: this.#hasRefused })
+        const delta = { ...ending, stop_sequence: stopSequence }
         const usage = encodeUsage(believable(event.usage) ?? this.#startUsage ?? NO_USAGE)
         this.#emit(encodeFrame('message_delta', { delta, usage }))
         this.#emit(encodeFrame('message_stop', {}))
@@ -66,6 +69,7 @@ export class MessagesEncoder implements StreamEncoder {
     this.#deltaPrefix = deltaPrefix(index, delta)
     this.#deltaSuffix = DELTA_SUFFIX
     this.#isThinking = block.kind === 'reasoning'
+    this.#hasRefused ||= block.kind === 'refusal'
     // The vendor begins each tool's input with an empty fragment; without arguments it remains the only one.
     if (block.kind === 'tool-call') this.#emit(encodeDelta(index, delta, ''))
   }
@@ -75,6 +79,7 @@ type DeltaForm = { readonly type: string; readonly member: string }
 
 const DELTA_OF_KIND: Readonly<Record<BlockHead['kind'], DeltaForm>> = Object.freeze({
   text: { type: 'text_delta', member: 'text' },
+  refusal: { type: 'text_delta', member: 'text' },
   reasoning: { type: 'thinking_delta', member: 'thinking' },
   'tool-call': { type: 'input_json_delta', member: 'partial_json' },
 })
@@ -111,6 +116,7 @@ function encodeStart(meta: ResponseMeta): JsonObject {
 function encodeHead(block: BlockHead): JsonObject {
   switch (block.kind) {
     case 'text':
+    case 'refusal':
       return { type: 'text', text: '' }
     case 'reasoning':
       if (block.redacted !== null) return { type: 'redacted_thinking', data: block.redacted }

@@ -103,6 +103,7 @@ const PDF = 'application/pdf'
 function encodeAssistantPart(part: AssistantPart, encoder: Encoder): Part[] {
   switch (part.type) {
     case 'text':
+    case 'refusal':
       return part.text === '' ? [] : [{ text: part.text }]
     case 'reasoning': {
       if (part.redacted !== null) encoder.dropped.add('messages.reasoning')

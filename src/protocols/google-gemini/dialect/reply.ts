@@ -1,10 +1,11 @@
 // A GenerateContentResponse narrowed once: whole answer and stream chunk are the same type on this wire, so the decoder,
 // the observer and decodeResponse all read it here. Only candidate 0 counts; grounding, citations and images are left out.
 import { type ErrorData } from '../../../model/error.js'
+import { type RefusalDetails } from '../../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type UsageReport } from '../../../model/usage.js'
 import { readStatus } from '../error.js'
-import { PROMPT_BLOCKED } from '../finish-reason.js'
+import { mapFinishReason, PROMPT_BLOCKED } from '../finish-reason.js'
 import { markSignature } from '../signature.js'
 import { decodeUsage } from '../usage.js'
 
@@ -25,6 +26,8 @@ export type Reply = {
   readonly parts: readonly ReplyPart[]
   /** The vendor's finish reason; `PROMPT_BLOCKED` if the prompt was refused and there is no candidate. Null: not finished yet. */
   readonly finishReason: string | null
+  /** What the vendor says about a refusal; null if this is none. */
+  readonly refusal: RefusalDetails | null
   readonly usage: UsageReport | null
   readonly error: ErrorData | null
   /** It has no candidate, no refusal and no error. */
@@ -47,16 +50,27 @@ export function readReply(body: JsonObject): Reply {
   const candidate = firstCandidate(body.candidates)
   const feedback = body.promptFeedback
   const isBlocked = candidate === null && isJsonObject(feedback) && readText(feedback.blockReason) !== null
+  const finishReason = isBlocked ? PROMPT_BLOCKED : readText(candidate?.finishReason)
   const error = isJsonObject(body.error) ? readStatus(body.error, null) : null
   return {
     responseId: readText(body.responseId),
     modelVersion: readText(body.modelVersion),
     parts: candidate === null ? [] : readParts(candidate.content),
-    finishReason: isBlocked ? PROMPT_BLOCKED : readText(candidate?.finishReason),
+    finishReason,
+    refusal: isBlocked ? readBlock(feedback) : readRefusal(finishReason, candidate),
     usage: decodeUsage(body.usageMetadata),
     error,
     isEmpty: candidate === null && !isBlocked && error === null,
   }
+}
+
+function readBlock({ blockReason, blockReasonMessage }: JsonObject): RefusalDetails {
+  return { category: readText(blockReason), explanation: readText(blockReasonMessage) }
+}
+
+function readRefusal(reason: string | null, candidate: JsonObject | null): RefusalDetails | null {
+  if (reason === null || mapFinishReason(reason, false) !== 'content-filter') return null
+  return { category: reason, explanation: readText(candidate?.finishMessage) }
 }
 
 function firstCandidate(candidates: JsonValue | undefined): JsonObject | null {

@@ -3,7 +3,7 @@
 // would be one JSON array, which is not supported and counts as malformed.
 import { errorData } from '../../../errors.js'
 import { type ErrorData } from '../../../model/error.js'
-import { type StreamEvent } from '../../../model/event.js'
+import { type RefusalDetails, type StreamEvent } from '../../../model/event.js'
 import { type UsageReport } from '../../../model/usage.js'
 import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
 import { brokenFrame, isSilent } from '../../frame-payload.js'
@@ -22,6 +22,7 @@ export class GeminiDecoder implements StreamDecoder {
   #open: 'text' | 'reasoning' | null = null
   #textSignature: string | null = null
   #finishReason: string | null = null
+  #refusal: RefusalDetails | null = null
   #usage: UsageReport | null = null
 
   constructor(emit: (event: StreamEvent) => void, options: DecoderOptions) {
@@ -50,7 +51,8 @@ export class GeminiDecoder implements StreamDecoder {
     this.#isDone = true
     this.#close(null)
     const reason = mapFinishReason(this.#finishReason, this.#calls > 0)
-    this.#emit({ type: 'finish', reason, usage: this.#usage, stopSequence: null })
+    const details = this.#refusal === null ? {} : { refusal: this.#refusal }
+    this.#emit({ type: 'finish', reason, usage: this.#usage, stopSequence: null, ...details })
   }
 
   #onReply(reply: Reply): void {
@@ -58,7 +60,9 @@ export class GeminiDecoder implements StreamDecoder {
     for (const part of reply.parts) this.#onPart(part)
     // Each chunk counts all tokens so far: a new count replaces the previous one.
     this.#usage = reply.usage ?? this.#usage
-    this.#finishReason = reply.finishReason ?? this.#finishReason
+    if (reply.finishReason === null) return
+    this.#finishReason = reply.finishReason
+    this.#refusal = reply.refusal
   }
 
   #start(reply: Reply): void {

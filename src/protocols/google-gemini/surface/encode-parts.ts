@@ -11,6 +11,7 @@ export const EMPTY_PART: JsonObject = Object.freeze({ text: '' })
 export function encodePart(part: AssistantPart): JsonObject {
   switch (part.type) {
     case 'text':
+    case 'refusal':
       return { text: part.text }
     case 'reasoning':
       return encodeThought(part.text, part.signature, part.redacted)

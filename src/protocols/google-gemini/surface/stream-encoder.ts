@@ -7,7 +7,7 @@ import { type BlockHead, type ResponseMeta, type StreamEvent } from '../../../mo
 import { type JsonObject } from '../../../model/json.js'
 import { believable, type UsageReport } from '../../../model/usage.js'
 import { type StreamEncoder } from '../../contract/protocol.js'
-import { encodeFinishReason } from '../finish-reason.js'
+import { encodeEnding } from '../finish-reason.js'
 import { encodeUsage } from '../usage.js'
 import { EMPTY_PART, encodeCall, encodeTextSignature, encodeThought } from './encode-parts.js'
 
@@ -19,6 +19,7 @@ export class GeminiEncoder implements StreamEncoder {
   #startUsage: UsageReport | null = null
   #block: BlockHead = { kind: 'text' }
   #arguments = ''
+  #hasRefused = false
   #deltaHead = ''
   #deltaTail = ''
 
@@ -45,8 +46,9 @@ export class GeminiEncoder implements StreamEncoder {
       case 'finish': {
         const usage = believable(event.usage) ?? believable(this.#startUsage)
         const counts = usage === null ? '' : `,"usageMetadata":${JSON.stringify(encodeUsage(usage))}`
-        const reason = `,"finishReason":"${encodeFinishReason(event.reason)}"`
-        this.#emit(`${encodeHead(EMPTY_PART)}${reason},"index":0}]${counts}${this.#about}`)
+        const { reason, refusal } = event
+        const ending = JSON.stringify(encodeEnding({ reason, refusal, hasRefused: this.#hasRefused })).slice(1, -1)
+        this.#emit(`${encodeHead(EMPTY_PART)},${ending},"index":0}]${counts}${this.#about}`)
         return
       }
       case 'error':
@@ -61,6 +63,7 @@ export class GeminiEncoder implements StreamEncoder {
 
   #openBlock(block: BlockHead): void {
     this.#block = block
+    this.#hasRefused ||= block.kind === 'refusal'
     this.#arguments = ''
     const thought = block.kind === 'reasoning' ? ',"thought":true' : ''
     this.#deltaHead = '{"candidates":[{"content":{"parts":[{"text":'

@@ -54,6 +54,7 @@ function encodeAssistant(parts: readonly AssistantPart[], dropped: Set<string>):
   for (const part of parts) {
     switch (part.type) {
       case 'text':
+      case 'refusal':
         message.content += part.text
         break
       case 'reasoning':

@@ -5,6 +5,7 @@
 //   generate   {"model","created_at","response","thinking"?,"done", ...}
 import { type FinishReason, type ResponseMeta } from '../../../model/event.js'
 import { type JsonObject } from '../../../model/json.js'
+import { finishOfRefusal, isWords } from '../../../model/refusal.js'
 import { type ChatResponse } from '../../../model/response.js'
 import { parseToolArguments } from '../../../model/tool-arguments.js'
 import { believable, type UsageReport } from '../../../model/usage.js'
@@ -40,7 +41,7 @@ export function encodeAnswer(response: ChatResponse, form: AnswerForm): JsonObje
   let thinking = ''
   const calls: JsonObject[] = []
   for (const part of content) {
-    if (part.type === 'text') text += part.text
+    if (isWords(part)) text += part.text
     else if (part.type === 'reasoning') thinking += part.text
     else calls.push(encodeCall(part, part.arguments))
   }
@@ -48,7 +49,9 @@ export function encodeAnswer(response: ChatResponse, form: AnswerForm): JsonObje
     ...(thinking === '' ? {} : { thinking }),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
   }
-  return { ...encodeHead(meta), ...form(text, more), ...encodeEnd({ reason: finishReason, usage, totalMs: elapsedMs }) }
+  const hasRefused = content.some((part) => part.type === 'refusal')
+  const reason = hasRefused ? finishOfRefusal(finishReason) : finishReason
+  return { ...encodeHead(meta), ...form(text, more), ...encodeEnd({ reason, usage, totalMs: elapsedMs }) }
 }
 
 /** The members before what a line says. */

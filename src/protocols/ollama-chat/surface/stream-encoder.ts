@@ -5,6 +5,7 @@
 // A delta of text costs one JSON.stringify of it, between texts built once per block. Calls are collected, since the server sends them whole.
 import { type BlockHead, type ResponseMeta, type StreamEvent } from '../../../model/event.js'
 import { type JsonObject } from '../../../model/json.js'
+import { finishOfRefusal } from '../../../model/refusal.js'
 import { type UsageReport } from '../../../model/usage.js'
 import { type EncoderOptions, type StreamEncoder } from '../../contract/protocol.js'
 import { type AnswerForm, encodeCall, encodeEnd, encodeHead } from './answer.js'
@@ -24,6 +25,7 @@ export class OllamaEncoder implements StreamEncoder {
   #firstMs: number | undefined
   #block: BlockHead = { kind: 'text' }
   #arguments = ''
+  #hasRefused = false
   #deltaHead = ''
   #deltaTail = ''
 
@@ -53,7 +55,8 @@ export class OllamaEncoder implements StreamEncoder {
         return
       case 'finish': {
         const usage = event.usage ?? this.#startUsage
-        const end = { reason: event.reason, usage, totalMs: this.#elapsedMs?.(), firstMs: this.#firstMs }
+        const reason = this.#hasRefused ? finishOfRefusal(event.reason) : event.reason
+        const end = { reason, usage, totalMs: this.#elapsedMs?.(), firstMs: this.#firstMs }
         this.#emit(`${JSON.stringify({ ...this.#head, ...this.#form(''), ...encodeEnd(end) })}\n`)
         return
       }
@@ -69,6 +72,7 @@ export class OllamaEncoder implements StreamEncoder {
 
   #openBlock(block: BlockHead): void {
     this.#block = block
+    this.#hasRefused ||= block.kind === 'refusal'
     this.#arguments = ''
     const line = block.kind === 'reasoning' ? this.#line('', { thinking: DELTA }) : this.#line(DELTA)
     const at = line.indexOf(DELTA_TEXT)

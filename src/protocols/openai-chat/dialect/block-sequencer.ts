@@ -1,8 +1,8 @@
-// Sorts the interleaved parts of this wire (text, reasoning, tool calls by index) into blocks that do not overlap. The first block
+// Sorts the interleaved parts of this wire (text, refusal, reasoning, tool calls by index) into blocks that do not overlap. The first block
 // streams as it arrives; parts of other blocks wait until it may close, so that nothing is lost.
 //
 //   calls 0 1 0 1  ->  [call 0: live] [call 1: waits, then live once 0 is a closed JSON object]
-import { type StreamEvent } from '../../../model/event.js'
+import { type BlockHead, type StreamEvent } from '../../../model/event.js'
 import { JsonProgress } from './json-progress.js'
 
 export type CallFragment = {
@@ -15,7 +15,7 @@ export type CallFragment = {
 
 /** A block: waiting, open (the head), or closed. */
 class Segment {
-  readonly kind: 'text' | 'reasoning' | 'tool-call'
+  readonly kind: BlockHead['kind']
   readonly #progress: JsonProgress | null
   id = ''
   name = ''
@@ -72,7 +72,7 @@ export class BlockSequencer {
     return this.#hasCalls
   }
 
-  text(kind: 'text' | 'reasoning', delta: string): void {
+  text(kind: 'text' | 'refusal' | 'reasoning', delta: string): void {
     if (delta === '') return
     const last = this.#waiting.at(-1) ?? this.#head
     this.#append(last !== null && last.kind === kind ? last : this.#enqueue(kind), delta)

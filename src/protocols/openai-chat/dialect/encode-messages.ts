@@ -1,5 +1,7 @@
 // Dialect half, messages: canonical system text and turns -> this wire's messages. Part of encode-request.ts.
+import { isWords } from '../../../model/refusal.js'
 import {
+  type AssistantPart,
   type ChatRequest,
   type DocumentPart,
   type ImagePart,
@@ -43,14 +45,18 @@ export function encodeMessages(request: ChatRequest, vendor: Vendor): WireMessag
 }
 
 function encodeAssistant(message: AssistantMessage, { quirks, drop }: Vendor): WireMessage {
-  const texts = message.content.filter((part) => part.type === 'text')
+  const refusals = message.content.filter((part) => part.type === 'refusal')
+  // Vendors that have copied this wire reject members that they do not know: to them it is text.
+  const isTold = refusals.length > 0 && quirks.developerRole
+  const texts = isTold ? message.content.filter(isText) : message.content.filter(isWords)
   const calls = message.content.filter((part) => part.type === 'tool-call')
   const reasoning = message.content.map((part) => (part.type === 'reasoning' ? part.text : '')).join('')
-  const isBare = texts.length === 0 && calls.length > 0
+  const isBare = texts.length === 0 && (calls.length > 0 || isTold)
   const wire: WireAssistantMessage = {
     role: 'assistant',
     content: isBare ? null : texts.map((part) => part.text).join(''),
   }
+  if (isTold) wire.refusal = refusals.map((part) => part.text).join('')
   // OpenAI itself rejects unknown message members, so its profile lists this one as a refused field.
   const isReasoningTaken = !quirks.refusedFields.includes(quirks.reasoningField)
   if (reasoning !== '' && isReasoningTaken) wire[quirks.reasoningField] = reasoning
@@ -66,6 +72,10 @@ function encodeAssistant(message: AssistantMessage, { quirks, drop }: Vendor): W
     )
   }
   return wire
+}
+
+function isText(part: AssistantPart): part is TextPart {
+  return part.type === 'text'
 }
 
 /** Only its vendor can read encrypted thinking; a signature alone has no meaning here and is no loss. */

@@ -4,6 +4,7 @@ import {
   type AssistantPart,
   type MediaSource,
   type Message,
+  type RefusalPart,
   type TextPart,
   type ToolCallPart,
   type UserPart,
@@ -43,9 +44,9 @@ function decodeAssistant(turn: JsonObject, path: string, seen: SeenCalls): Messa
   if (isJsonObject(turn.audio)) content.push({ type: 'text', text: '[audio answer omitted]' })
   const reasoning = textOf(turn.reasoning_content) ?? textOf(turn.reasoning)
   if (reasoning !== null) content.push({ type: 'reasoning', text: reasoning, signature: null, redacted: null })
-  for (const part of decodeTexts(turn.content, `${path}.content`)) if (part.text !== '') content.push(part)
+  content.push(...decodeWords(turn.content, `${path}.content`))
   const refusal = textOf(turn.refusal)
-  if (refusal !== null) content.push({ type: 'text', text: refusal })
+  if (refusal !== null) content.push({ type: 'refusal', text: refusal })
   for (const call of decodeCalls(turn, path)) {
     seen.nameOf.set(call.id, call.name)
     seen.lastIdOf.set(call.name, call.id)
@@ -110,6 +111,17 @@ function decodeTexts(content: JsonValue | undefined, path: string): TextPart[] {
     texts.push(part)
   }
   return texts
+}
+
+/** What the model said in an earlier turn; empty texts are none. */
+function decodeWords(content: JsonValue | undefined, path: string): (TextPart | RefusalPart)[] {
+  const wire = isJsonArray(content) ? content : []
+  return decodeTexts(content, path).flatMap((part, i): (TextPart | RefusalPart)[] => {
+    if (part.text === '') return []
+    const given = wire[i]
+    const isRefused = isJsonObject(given) && given.type === 'refusal'
+    return [isRefused ? { type: 'refusal', text: part.text } : part]
+  })
 }
 
 function decodeUserParts(content: JsonValue | undefined, path: string): UserPart[] {

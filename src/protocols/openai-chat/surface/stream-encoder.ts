@@ -1,6 +1,12 @@
 // Surface half, stream: canonical events -> frames of chat completion chunks. The bytes around a delta are built once
 // per block, so that a delta costs one JSON.stringify of a string and two concatenations.
-import { type BlockHead, type FinishReason, type ResponseMeta, type StreamEvent } from '../../../model/event.js'
+import {
+  type BlockHead,
+  type FinishReason,
+  type RefusalDetails,
+  type ResponseMeta,
+  type StreamEvent,
+} from '../../../model/event.js'
 import { believable, type Usage } from '../../../model/usage.js'
 import { encodeSseFrame } from '../../../wire/sse.js'
 import { type EncoderOptions, type StreamEncoder } from '../../contract/protocol.js'
@@ -10,6 +16,7 @@ import { encodeUsage } from '../usage.js'
 
 /** Placeholder for the inserted text: a bare control character, which JSON text never contains. */
 const SLOT = '\u0000'
+const DELTA_MEMBERS = { text: 'content', refusal: 'refusal', reasoning: 'reasoning_content' } as const
 const DONE_FRAME = encodeSseFrame('[DONE]')
 
 /** Writes one stream. */
@@ -42,6 +49,7 @@ export class ChatStreamEncoder implements StreamEncoder {
         this.#startBlock(event.block)
         return
       case 'finish':
+        if (event.refusal !== undefined) this.#explain(event.refusal)
         this.#finish(event.reason, believable(event.usage))
         return
       case 'block-end':
@@ -62,7 +70,7 @@ export class ChatStreamEncoder implements StreamEncoder {
   #startBlock(block: BlockHead): void {
     this.#isCall = block.kind === 'tool-call'
     if (block.kind === 'tool-call') this.#startCall(block.id, block.name)
-    else this.#slotInto(block.kind === 'text' ? `{"content":${SLOT}}` : `{"reasoning_content":${SLOT}}`)
+    else this.#slotInto(`{"${DELTA_MEMBERS[block.kind]}":${SLOT}}`)
   }
 
   /** Id, type and name go in the first fragment only. */
@@ -85,6 +93,10 @@ export class ChatStreamEncoder implements StreamEncoder {
     const [before = '', after = ''] = this.#frame(delta, null).split(SLOT)
     this.#beforeDelta = before
     this.#afterDelta = after
+  }
+
+  #explain({ explanation }: RefusalDetails): void {
+    if (explanation !== null) this.#emit(this.#frame(JSON.stringify({ refusal: explanation }), null))
   }
 
   #finish(reason: FinishReason, usage: Usage | null): void {

@@ -41,6 +41,8 @@ function encodeAssistant(part: AssistantPart, { target, drop }: Vendor): JsonObj
   switch (part.type) {
     case 'text':
       return part.text === '' ? [] : [{ type: 'message', role: 'assistant', content: part.text }]
+    case 'refusal':
+      return [{ type: 'message', role: 'assistant', content: [{ type: 'refusal', refusal: part.text }] }]
     case 'tool-call': {
       const { id, name } = part
       // The vendor rejects a call whose arguments are not JSON; no arguments are an empty object.

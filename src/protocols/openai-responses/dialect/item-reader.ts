@@ -1,9 +1,10 @@
 // The items of a stream -> blocks. An event names its item by id and by place, and servers get either of them wrong: ids that change from
 // delta to delta (BerriAI/litellm#32607), all parallel calls at place 0 (#21331). What came in no delta is taken from the finished item
 // (#27144).
+import { type BlockHead } from '../../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { numberOf, stringOf, textOf } from '../../scalars.js'
-import { callArguments, PART_BREAK, partText, reasoningText } from '../response.js'
+import { callArguments, isRefusal, PART_BREAK, partText, reasoningText } from '../response.js'
 import { markEncrypted } from '../sealed.js'
 import { type Block, type BlockQueue } from './block-queue.js'
 
@@ -49,14 +50,14 @@ export class ItemReader {
   /** A part of a message has begun: its place among the blocks is taken. */
   addPart(event: JsonObject): void {
     const item = this.#find(event, 'message')
-    if (item.type === 'message') this.#blockAt(item, placeOf(event.content_index))
+    if (item.type === 'message') this.#partAt(item, placeOf(event.content_index), isRefusal(event.part))
   }
 
-  /** A delta of a message's text. */
-  text(event: JsonObject): void {
+  /** A delta of a message's text, or of what it says in place of an answer. */
+  text(event: JsonObject, isRefused: boolean): void {
     const item = this.#find(event, 'message')
     if (item.type === 'message') {
-      this.#queue.append(this.#blockAt(item, placeOf(event.content_index)), stringOf(event.delta) ?? '')
+      this.#queue.append(this.#partAt(item, placeOf(event.content_index), isRefused), stringOf(event.delta) ?? '')
     }
   }
 
@@ -96,7 +97,7 @@ export class ItemReader {
   #finishMessage(item: Item, { content }: JsonObject): void {
     const parts = isJsonArray(content) ? content : []
     for (const [place, part] of parts.entries()) {
-      this.#complete(this.#blockAt(item, place), isJsonObject(part) ? partText(part) : '')
+      this.#complete(this.#partAt(item, place, isRefusal(part)), isJsonObject(part) ? partText(part) : '')
     }
     for (const block of item.blocks.values()) this.#queue.close(block)
   }
@@ -151,10 +152,16 @@ export class ItemReader {
     return isOther ? this.#enter(type, event, id) : found
   }
 
+  /** A part of a message is what it was first seen as. */
+  #partAt(item: Item, place: number, isRefused: boolean): Block {
+    return item.blocks.get(place) ?? this.#addBlock(item, place, isRefused ? REFUSAL : TEXT)
+  }
+
   #blockAt(item: Item, place: number): Block {
-    const known = item.blocks.get(place)
-    if (known !== undefined) return known
-    const head = item.type === 'message' ? TEXT : item.type === 'reasoning' ? REASONING : null
+    return item.blocks.get(place) ?? this.#addBlock(item, place, item.type === 'reasoning' ? REASONING : null)
+  }
+
+  #addBlock(item: Item, place: number, head: BlockHead | null): Block {
     const block = this.#queue.add(head)
     item.blocks.set(place, block)
     return block
@@ -162,6 +169,7 @@ export class ItemReader {
 }
 
 const TEXT = Object.freeze({ kind: 'text' } as const)
+const REFUSAL = Object.freeze({ kind: 'refusal' } as const)
 const REASONING = Object.freeze({ kind: 'reasoning', redacted: null } as const)
 
 function isCall({ type }: Item): boolean {

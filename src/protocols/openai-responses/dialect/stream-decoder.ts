@@ -70,9 +70,12 @@ export class ResponsesDecoder implements StreamDecoder {
         this.#items.addPart(event)
         return
       case 'response.output_text.delta':
+        this.#start({})
+        this.#items.text(event, false)
+        return
       case 'response.refusal.delta':
         this.#start({})
-        this.#items.text(event)
+        this.#items.text(event, true)
         return
       case 'response.reasoning_summary_text.delta':
         this.#start({})

@@ -1,10 +1,10 @@
 // Content parts of messages and of tools' results -> canonical parts. Text documents become text; content without a canonical form stays
 // foreign, and fit/content.ts decides how to handle it.
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
-import { type MediaSource, type TextPart, type UserPart } from '../../../model/request.js'
+import { type MediaSource, type RefusalPart, type TextPart, type UserPart } from '../../../model/request.js'
 import { encodeTextDocument, isTextType } from '../../fit/text-document.js'
 import { stringOf, textOf } from '../../scalars.js'
-import { partText } from '../response.js'
+import { isRefusal, partText } from '../response.js'
 import { invalid } from './invalid.js'
 
 /** Types of parts that are text, whoever wrote it; clients are not strict about which. */
@@ -24,6 +24,19 @@ export function decodeTexts(content: JsonValue | undefined, path: string): TextP
   return decodeContent(content, path).flatMap((part, i) => {
     if (part.type !== 'text') throw invalid(`${path}.${i}.type`, 'must be text for this role')
     return part.text === '' ? [] : [part]
+  })
+}
+
+/**
+ * What the model said in an earlier turn; empty texts are none.
+ * @throws invalid_request for anything but text and refusals
+ */
+export function decodeWords(content: JsonValue | undefined, path: string): (TextPart | RefusalPart)[] {
+  const wire = isJsonArray(content) ? content : []
+  return decodeContent(content, path).flatMap((part, i): (TextPart | RefusalPart)[] => {
+    if (part.type !== 'text') throw invalid(`${path}.${i}.type`, 'must be text for this role')
+    if (part.text === '') return []
+    return isRefusal(wire[i]) ? [{ type: 'refusal', text: part.text }] : [part]
   })
 }
 

@@ -3,6 +3,7 @@
 //
 //   call a, call b, text, result a, user, result b   ->   assistant [text, call a, call b]  tool [result a, result b]  user
 import { isJsonArray, isJsonObject, type JsonArray, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { isWords } from '../../../model/refusal.js'
 import {
   type AssistantPart,
   type Message,
@@ -14,7 +15,7 @@ import { stringOf, textOf } from '../../scalars.js'
 import { callArguments, reasoningText } from '../response.js'
 import { markEncrypted, unseal } from '../sealed.js'
 import { flatName, SEARCH_NAME } from '../tool-names.js'
-import { decodeContent, decodeTexts } from './decode-content.js'
+import { decodeContent, decodeTexts, decodeWords } from './decode-content.js'
 import { notCarried } from './invalid.js'
 
 export type DecodedInput = {
@@ -71,7 +72,7 @@ function pushItem(turns: Turns, item: JsonObject, path: string): void {
 function pushMessage(turns: Turns, item: JsonObject, path: string): void {
   const at = `${path}.content`
   if (item.role === 'user') turns.user(decodeContent(item.content, at))
-  else if (item.role === 'assistant') for (const part of decodeTexts(item.content, at)) turns.assistant(part)
+  else if (item.role === 'assistant') for (const part of decodeWords(item.content, at)) turns.assistant(part)
   else turns.system.push(...decodeTexts(item.content, at))
 }
 
@@ -135,10 +136,10 @@ class Turns {
     turns.push({ role: 'user', content })
   }
 
-  /** Text and reasoning. Text goes before the calls of its turn, where every wire accepts it. */
+  /** Words and reasoning. Words go before the calls of its turn, where every wire accepts it. */
   assistant(part: AssistantPart): void {
     const { content, rest } = this.#model()
-    if (part.type === 'text' || rest.length === 0) content.push(part)
+    if (isWords(part) || rest.length === 0) content.push(part)
     else rest.push(part)
   }
 

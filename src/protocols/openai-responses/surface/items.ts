@@ -22,9 +22,14 @@ export function encodeText(text: string): JsonObject {
   return { type: 'output_text', annotations: [], logprobs: [], text }
 }
 
-/** `text` null: a message that has just begun. */
-export function encodeMessage(id: string, text: string | null, status: ItemStatus): JsonObject {
-  return { id, type: 'message', status, role: 'assistant', content: text === null ? [] : [encodeText(text)] }
+/** What the model said in place of an answer, as a part of a message. */
+export function encodeRefusal(refusal: string): JsonObject {
+  return { type: 'refusal', refusal }
+}
+
+/** `part` null: a message that has just begun. */
+export function encodeMessage(id: string, part: JsonObject | null, status: ItemStatus): JsonObject {
+  return { id, type: 'message', status, role: 'assistant', content: part === null ? [] : [part] }
 }
 
 /** Reasoning as a summary, which is what clients show. `encrypted` null: the item has nothing that must come back. */
@@ -64,8 +69,9 @@ export function encodeItems(
   parts.forEach((part, i) => {
     const status = isCut && i === parts.length - 1 ? 'incomplete' : 'completed'
     const index = items.length
-    if (part.type === 'text') {
-      items.push(encodeMessage(itemId('message', base, index), part.text, status))
+    if (part.type === 'text' || part.type === 'refusal') {
+      const content = part.type === 'text' ? encodeText(part.text) : encodeRefusal(part.text)
+      items.push(encodeMessage(itemId('message', base, index), content, status))
     } else if (part.type === 'reasoning') {
       const encrypted = sealReasoning(part.signature, part.redacted)
       items.push(encodeReasoning(itemId('reasoning', base, index), part.text, encrypted))
@@ -77,7 +83,7 @@ export function encodeItems(
     }
   })
   if (items.length > 0) return items
-  return [encodeMessage(itemId('message', base, 0), '', isCut ? 'incomplete' : 'completed')]
+  return [encodeMessage(itemId('message', base, 0), encodeText(''), isCut ? 'incomplete' : 'completed')]
 }
 
 /** A reasoning item behind a call, for the signature that must come back with it: clients keep no further member of a call. */

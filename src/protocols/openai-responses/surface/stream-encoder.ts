@@ -5,7 +5,13 @@
 // A block's end is written when the next block or the end of the stream is known: an item that was cut short is `incomplete`. A delta costs
 // one JSON.stringify of its text; the bytes around it are built once per block.
 import { type ErrorData } from '../../../model/error.js'
-import { type BlockHead, type FinishReason, type ResponseMeta, type StreamEvent } from '../../../model/event.js'
+import {
+  type BlockHead,
+  type FinishReason,
+  type RefusalDetails,
+  type ResponseMeta,
+  type StreamEvent,
+} from '../../../model/event.js'
 import { type JsonObject } from '../../../model/json.js'
 import { believable, NO_USAGE, type UsageReport } from '../../../model/usage.js'
 import { type EncoderOptions, type StreamEncoder } from '../../contract/protocol.js'
@@ -21,6 +27,7 @@ import {
   encodeCallSignature,
   encodeMessage,
   encodeReasoning,
+  encodeRefusal,
   encodeText,
   type ItemStatus,
   itemId,
@@ -90,6 +97,7 @@ export class ResponsesEncoder implements StreamEncoder {
         this.#signature = event.signature
         return
       case 'finish':
+        if (event.refusal !== undefined) this.#explain(event.refusal)
         this.#finish(event.reason, event.usage)
         return
       case 'error':
@@ -119,9 +127,8 @@ export class ResponsesEncoder implements StreamEncoder {
   #openItem(block: BlockHead): void {
     const index = this.#done.length
     const tool = block.kind === 'tool-call' ? unpackName(this.#names, block.name) : null
-    const kind =
-      block.kind === 'text' ? 'message' : block.kind === 'reasoning' ? 'reasoning' : (tool?.kind ?? 'function')
-    const id = itemId(kind, this.#base, index)
+    const kind = tool?.kind ?? KINDS[block.kind]
+    const id = itemId(kind === 'refusal' ? 'message' : kind, this.#base, index)
     const place = `"item_id":${JSON.stringify(id)},"output_index":${index}`
     const raw = tool?.kind === 'custom' ? new RawInput() : null
     const item: OpenItem = { id, index, block, tool, place, raw, hasPart: false }
@@ -129,10 +136,11 @@ export class ResponsesEncoder implements StreamEncoder {
     this.#text = ''
     this.#isHeld = false
     this.#signature = null
-    this.#isPlain = kind === 'message' || kind === 'function'
+    this.#isPlain = kind === 'message' || kind === 'refusal' || kind === 'function'
     this.#event('response.output_item.added', `"output_index":${index},"item":${JSON.stringify(skeletonOf(item))}`)
-    if (kind === 'message') {
-      this.#event('response.content_part.added', `${place},"content_index":0,"part":${JSON.stringify(encodeText(''))}`)
+    if (kind === 'message' || kind === 'refusal') {
+      const part = JSON.stringify(kind === 'message' ? encodeText('') : encodeRefusal(''))
+      this.#event('response.content_part.added', `${place},"content_index":0,"part":${part}`)
     }
     const form = DELTAS[kind]
     this.#deltaHead = `event: ${form.type}\ndata: {"type":"${form.type}",${place}${form.place},"delta":`
@@ -168,13 +176,8 @@ export class ResponsesEncoder implements StreamEncoder {
     const item = this.#item
     if (item === null || !this.#isHeld) return
     const { place, block, tool } = item
-    if (block.kind === 'text') {
-      const text = JSON.stringify(this.#text)
-      this.#event('response.output_text.done', `${place},"content_index":0,"text":${text},"logprobs":[]`)
-      const part = JSON.stringify(encodeText(this.#text))
-      this.#event('response.content_part.done', `${place},"content_index":0,"part":${part}`)
-      this.#finishItem(encodeMessage(item.id, this.#text, status))
-    } else if (block.kind === 'reasoning') {
+    if (block.kind === 'text' || block.kind === 'refusal') this.#closeMessage(item, block.kind, status)
+    else if (block.kind === 'reasoning') {
       if (item.hasPart) {
         const text = JSON.stringify(this.#text)
         this.#event('response.reasoning_summary_text.done', `${place},"summary_index":0,"text":${text}`)
@@ -184,6 +187,15 @@ export class ResponsesEncoder implements StreamEncoder {
       this.#finishItem(encodeReasoning(item.id, this.#text, sealReasoning(this.#signature, block.redacted)))
     } else if (tool !== null) this.#closeCall(item, block, tool, status)
     this.#item = null
+  }
+
+  #closeMessage({ id, place }: OpenItem, kind: 'text' | 'refusal', status: ItemStatus): void {
+    const text = JSON.stringify(this.#text)
+    const part = kind === 'text' ? encodeText(this.#text) : encodeRefusal(this.#text)
+    if (kind === 'refusal') this.#event('response.refusal.done', `${place},"content_index":0,"refusal":${text}`)
+    else this.#event('response.output_text.done', `${place},"content_index":0,"text":${text},"logprobs":[]`)
+    this.#event('response.content_part.done', `${place},"content_index":0,"part":${JSON.stringify(part)}`)
+    this.#finishItem(encodeMessage(id, part, status))
   }
 
   #closeCall(item: OpenItem, call: { id: string; name: string }, tool: ToolName, status: ItemStatus): void {
@@ -209,6 +221,15 @@ export class ResponsesEncoder implements StreamEncoder {
     const text = JSON.stringify(item)
     this.#event('response.output_item.done', `"output_index":${this.#done.length},"item":${text}`)
     this.#done.push(text)
+  }
+
+  /** Its words are an item, behind all others. */
+  #explain({ explanation }: RefusalDetails): void {
+    if (explanation === null) return
+    this.#closeItem('completed')
+    this.#openItem({ kind: 'refusal' })
+    this.#pushDelta(explanation)
+    this.#isHeld = true
   }
 
   #finish(reason: FinishReason, usage: UsageReport | null): void {
@@ -237,9 +258,13 @@ export class ResponsesEncoder implements StreamEncoder {
   }
 }
 
+/** What a block becomes, but for tools. */
+const KINDS = { text: 'message', refusal: 'refusal', reasoning: 'reasoning', 'tool-call': 'function' } as const
+
 /** The delta event of each kind of item: its type, its place within the item, and what the vendor has behind the text. */
 const DELTAS = {
   message: { type: 'response.output_text.delta', place: ',"content_index":0', after: ',"logprobs":[]' },
+  refusal: { type: 'response.refusal.delta', place: ',"content_index":0', after: '' },
   reasoning: { type: 'response.reasoning_summary_text.delta', place: ',"summary_index":0', after: '' },
   function: { type: 'response.function_call_arguments.delta', place: '', after: '' },
   custom: { type: 'response.custom_tool_call_input.delta', place: '', after: '' },
@@ -247,7 +272,7 @@ const DELTAS = {
 } as const
 
 function skeletonOf({ id, block, tool }: OpenItem): JsonObject {
-  if (block.kind === 'text') return encodeMessage(id, null, 'in_progress')
+  if (block.kind === 'text' || block.kind === 'refusal') return encodeMessage(id, null, 'in_progress')
   if (block.kind === 'reasoning' || tool === null) return encodeReasoning(id, '', null)
   return encodeCall(id, block, tool, '', 'in_progress')
 }

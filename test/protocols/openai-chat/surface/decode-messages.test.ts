@@ -63,12 +63,12 @@ test('an assistant turn: reasoning, text, refusal and calls, in that order', (t)
   t.strictSame(messages[0]?.content, [
     { type: 'reasoning', text: 'why', signature: null, redacted: null },
     { type: 'text', text: 'because' },
-    { type: 'text', text: 'no' },
+    { type: 'refusal', text: 'no' },
     { type: 'tool-call', id: 'i', name: 'f', arguments: '{"a":1}', signature: null },
     { type: 'tool-call', id: 'j', name: '', arguments: '', signature: null },
   ])
   t.strictSame(messages[1]?.content, [])
-  t.strictSame(messages[2]?.content, [{ type: 'text', text: 'r' }])
+  t.strictSame(messages[2]?.content, [{ type: 'refusal', text: 'r' }])
   t.end()
 })
 

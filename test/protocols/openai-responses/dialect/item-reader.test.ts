@@ -12,6 +12,7 @@ function contentOf(...events: JsonObject[]) {
   for (const event of decode(all)) aggregator.push(event)
   return aggregator.response().content.map((part) => {
     if (part.type === 'tool-call') return `${part.name}(${part.arguments})`
+    if (part.type === 'refusal') return `no: ${part.text}`
     return part.type === 'text' ? part.text : `[${part.text}]${part.signature ?? ''}`
   })
 }
@@ -67,11 +68,11 @@ test('arguments and texts that come in no delta are taken from the finished item
       { type: 'refusal', refusal: 'b' },
     ],
   }
-  t.same(contentOf(done(0, message)), ['a', 'b'])
-  t.same(contentOf(done(0, message), done(0, message)), ['a', 'b'])
+  t.same(contentOf(done(0, message)), ['a', 'no: b'])
+  t.same(contentOf(done(0, message), done(0, message)), ['a', 'no: b'])
   t.same(contentOf(added(0, { type: 'message', id: 'm' }), text(0, 'x', { item_id: 'm' }), done(0, message)), [
     'x',
-    'b',
+    'no: b',
   ])
   const thought = { type: 'reasoning', id: 'r', summary: [{ text: 'a' }, { text: 'b' }], encrypted_content: 'g' }
   t.same(contentOf(done(0, thought)), ['[a\n\nb]openai-responses:p:g'])
@@ -91,7 +92,7 @@ test('parts of a message are texts of their own, in their order', async (t) => {
       ...[text(0, 'b', { content_index: 1 }), text(0, 'a', { content_index: 0 })],
       event('response.refusal.delta', 0, { content_index: 2, delta: 'c' }),
     ),
-    ['a', 'b', 'c'],
+    ['a', 'b', 'no: c'],
   )
 })
 

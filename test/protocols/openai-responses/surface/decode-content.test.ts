@@ -1,7 +1,11 @@
 // Parts of messages and results.
 import { test } from 'tap'
 import { type JsonObject } from '../../../../src/model/json.js'
-import { decodeContent, decodeTexts } from '../../../../src/protocols/openai-responses/surface/decode-content.js'
+import {
+  decodeContent,
+  decodeTexts,
+  decodeWords,
+} from '../../../../src/protocols/openai-responses/surface/decode-content.js'
 import { thrownBy } from '../../../helpers/thrown.js'
 
 const one = (part: JsonObject) => decodeContent([part], 'p')[0]
@@ -50,6 +54,20 @@ test('what has no form of ours is foreign, and what is no content is refused', a
   t.equal(refusal({ type: 'input_image', image_url: 'data:image/png,x' }), 'p.0.image_url')
   t.equal(refusal({ type: 'input_file' }), 'p.0.file_data')
   t.equal(thrownBy(() => decodeContent([7], 'p')).param, 'p.0')
+})
+
+test('what the model said is text or a refusal', async (t) => {
+  const parts = [
+    { type: 'output_text', text: 'x' },
+    { type: 'refusal', refusal: '' },
+    { type: 'refusal', refusal: 'No.' },
+  ]
+  t.same(decodeWords(parts, 'p'), [
+    { type: 'text', text: 'x' },
+    { type: 'refusal', text: 'No.' },
+  ])
+  t.same(decodeWords('x', 'p'), [{ type: 'text', text: 'x' }])
+  t.equal(thrownBy(() => decodeWords([{ type: 'input_image', image_url: 'https://x/a.png' }], 'p')).param, 'p.0.type')
 })
 
 test('a role that holds only text refuses the rest; empty texts are none', async (t) => {

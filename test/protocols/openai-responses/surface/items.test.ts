@@ -24,12 +24,13 @@ const PARTS: AssistantPart[] = [
   call('tool_search', '{"query":"x"}'),
   call('tool_search', 'no json'),
   call('plain', '{"a":1}', 'google-gemini:sig'),
+  { type: 'refusal', text: 'I will not.' },
 ]
 
 test('a whole answer has the items that the stream of the same answer has', async (t) => {
   const whole = encodeItems(PARTS, { base: '1', names: namesOf(readEcho(REQUEST)), isCut: false })
   const heads = PARTS.map((part) => {
-    if (part.type === 'text') return { head: { kind: 'text' } as const, deltas: [part.text] }
+    if (part.type === 'text' || part.type === 'refusal') return { head: { kind: part.type }, deltas: [part.text] }
     if (part.type === 'reasoning') {
       const head = { kind: 'reasoning', redacted: part.redacted } as const
       return { head, deltas: part.text === '' ? [] : [part.text], signature: part.signature }
@@ -48,6 +49,7 @@ test('a whole answer has the items that the stream of the same answer has', asyn
     { id: 'tsc_1_6', type: 'tool_search_call', arguments: {} },
     { id: 'fc_1_7', type: 'function_call', name: 'plain', arguments: '{"a":1}' },
     { id: 'rs_1_8', type: 'reasoning', encrypted_content: 'sluice:c:call_plain:google-gemini:sig' },
+    { id: 'msg_1_9', type: 'message', content: [{ type: 'refusal', refusal: 'I will not.' }] },
   ])
 })
 

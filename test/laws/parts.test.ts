@@ -1,0 +1,81 @@
+// Whatever a model answers with reaches the clients of every API, streamed and whole: no kind of part is lost without a word.
+import { test } from 'tap'
+import { type BlockHead, type RefusalDetails } from '../../src/model/event.js'
+import { eventsOf } from '../../src/model/replay.js'
+import { type AssistantPart } from '../../src/model/request.js'
+import { type ChatResponse } from '../../src/model/response.js'
+import { type Surface } from '../../src/protocols/contract/protocol.js'
+import { PROTOCOLS } from '../../src/protocols/index.js'
+import { fakeTarget } from '../helpers/fake-protocol.js'
+import { FALLBACK } from '../helpers/protocol-fixtures.js'
+
+/** In what every kind of part holds. */
+const MARK = 'Zaunkoenig'
+
+const PARTS: Readonly<Record<BlockHead['kind'], AssistantPart>> = {
+  text: { type: 'text', text: MARK },
+  refusal: { type: 'refusal', text: MARK },
+  reasoning: { type: 'reasoning', text: MARK, signature: null, redacted: null },
+  'tool-call': { type: 'tool-call', id: 'call_1', name: MARK, arguments: '{}', signature: null },
+}
+
+/** Surfaces whose documented form has the text of the model and nothing else. */
+const TEXT_ONLY: ReadonlySet<string> = new Set(['prompt-stream', 'prompt-stream-events', 'provider-chat'])
+/** Has no calls: its requests have no tools. */
+const WITHOUT_CALLS: ReadonlySet<string> = new Set(['ollama-chat-generate'])
+
+const surfaces = PROTOCOLS.flatMap(({ surface }) =>
+  surface === null || surface.upstreamFrames !== undefined ? [] : [surface],
+)
+
+function isCarried(surface: Surface, kind: BlockHead['kind']): boolean {
+  if (kind === 'text' || kind === 'refusal') return true
+  return !TEXT_ONLY.has(surface.id) && !(kind === 'tool-call' && WITHOUT_CALLS.has(surface.id))
+}
+
+function answer(content: readonly AssistantPart[], refusal?: RefusalDetails): ChatResponse {
+  const finishReason = refusal === undefined ? 'stop' : 'content-filter'
+  const details = refusal === undefined ? {} : { refusal }
+  return { meta: FALLBACK, content, finishReason, stopSequence: null, usage: null, ...details }
+}
+
+function streamOf(surface: Surface, response: ChatResponse): string {
+  let sent = ''
+  const encoder = surface.createEncoder(
+    (frame) => {
+      sent += frame
+    },
+    { includeUsage: true },
+  )
+  for (const event of eventsOf(response)) encoder.push(event)
+  return sent
+}
+
+function wholeOf(surface: Surface, response: ChatResponse): string {
+  return JSON.stringify(surface.encodeResponse(response, fakeTarget('openai-chat')))
+}
+
+test('every kind of part reaches every client', async (t) => {
+  t.ok(surfaces.length >= 10, `${surfaces.length} surfaces`)
+  for (const surface of surfaces) {
+    for (const [kind, part] of Object.entries(PARTS) as [BlockHead['kind'], AssistantPart][]) {
+      if (!isCarried(surface, kind)) continue
+      t.match(streamOf(surface, answer([part])), MARK, `${surface.id}: ${kind} in a stream`)
+      if (surface.framing !== 'json') t.match(wholeOf(surface, answer([part])), MARK, `${surface.id}: ${kind} whole`)
+    }
+  }
+})
+
+/** Wires with a place for a provider's words about its refusal. */
+const EXPLAINED: ReadonlySet<string> = new Set([
+  ...['openai-chat', 'openai-responses', 'anthropic-messages', 'google-gemini', 'google-gemini-array'],
+  ...['conversation', 'conversation-chat', 'conversation-extended'],
+])
+
+test('a provider’s words about its refusal reach every client whose API has a place for them', async (t) => {
+  const refused = answer([], { category: 'SAFETY', explanation: MARK })
+  const found = surfaces.filter((surface) => streamOf(surface, refused).includes(MARK)).map(({ id }) => id)
+  t.same(new Set(found), EXPLAINED)
+  const whole = surfaces.filter((surface) => wholeOf(surface, refused).includes(MARK)).map(({ id }) => id)
+  t.same(new Set(whole), new Set([...EXPLAINED]))
+})
