@@ -33,6 +33,8 @@ import { LoopResponses } from './streams/loop-responses.js'
 const UNSOLICITED = 'unsolicited bytes from provider, connections not reused for a minute'
 /** The surfaces of all protocols, and those that are no chats. */
 export const SURFACES: readonly Surface[] = [...PROTOCOLS.flatMap((protocol) => protocol.surface ?? []), ...ENDPOINTS]
+/** The texts of stored answers: one surface has them. */
+const [STORED_ANSWERS = noSurface()] = SURFACES.flatMap(({ stored }) => stored ?? [])
 /** The dialects of all protocols, by protocol id. */
 export const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
@@ -121,7 +123,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
       maxCacheBytes: () => loop.current.config.streams.maxCacheBytes,
     }),
     responses: new LoopResponses({
-      ...{ config, loopIndex, after: TIMERS.after },
+      ...{ config, loopIndex, after: TIMERS.after, texts: STORED_ANSWERS },
       connectHolder: () => connectLoop(0, 'responses'),
     }),
     requestIdSeed: createRequestIdSeed(),
@@ -179,4 +181,8 @@ export function surfaceOf(protocol: string): Surface {
   const surface = SURFACES.find((each) => each.id === protocol)
   if (surface === undefined) throw new Error(`no surface ${protocol}`)
   return surface
+}
+
+function noSurface(): never {
+  throw new Error('no surface with stored answers')
 }

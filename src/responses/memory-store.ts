@@ -1,7 +1,14 @@
 // Answers in the memory of one event loop. They are found by id and owner, and forgotten when they expire or when newer ones need their
 // room: the oldest first, of their owner where its own limit is the reason, else of the owner that has the most.
-import { GatewayError } from '../errors.js'
-import { bytesOf, type ResponseCaps, type ResponseStore, type StoredResponse } from './store.js'
+import {
+  bytesOf,
+  type FoundItems,
+  type ResponseCaps,
+  type ResponseChange,
+  type ResponseStore,
+  type StoredResponse,
+  tooLarge,
+} from './store.js'
 
 export type MemoryStoreOptions = {
   /** Unix ms. */
@@ -10,8 +17,12 @@ export type MemoryStoreOptions = {
   readonly after: (delayMs: number, act: () => void) => void
 }
 
-/** Answers of one owner, in the order in which they were stored. */
-type Shelf = { bytes: number; readonly entries: Map<string, StoredResponse> }
+/** Answers of one owner, in the order in which they were stored, and the latest one that has an item. */
+type Shelf = {
+  bytes: number
+  readonly entries: Map<string, StoredResponse>
+  readonly items: Map<string, StoredResponse>
+}
 
 export class MemoryStore implements ResponseStore {
   readonly #options: MemoryStoreOptions
@@ -47,10 +58,19 @@ export class MemoryStore implements ResponseStore {
     this.#shelves.set(owner, shelf)
     const held = { ...response, input: exact(response.input), response: exact(response.response) }
     shelf.entries.set(id, held)
+    for (const item of held.items) shelf.items.set(item.id, held)
     shelf.bytes += bytes
     this.#entries.set(id, held)
     this.#bytes += bytes
     this.#setTimer()
+  }
+
+  advance(change: ResponseChange, caps: ResponseCaps): boolean {
+    const found = this.get(change.owner, change.id)
+    if (found === null || found.phase === 'over') return false
+    const { input, model } = found
+    this.put({ ...change, input, model }, caps)
+    return true
   }
 
   get(owner: string, id: string): StoredResponse | null {
@@ -65,6 +85,15 @@ export class MemoryStore implements ResponseStore {
     return found !== null
   }
 
+  findItems(owner: string, ids: readonly string[]): FoundItems {
+    const items = this.#shelves.get(owner)?.items
+    return ids.map((id) => {
+      const held = this.get(owner, items?.get(id)?.id ?? '')
+      const span = held?.items.find((item) => item.id === id)
+      return held == null || span === undefined ? null : held.response.subarray(span.start, span.end)
+    })
+  }
+
   async close(): Promise<void> {
     this.#entries.clear()
     this.#shelves.clear()
@@ -72,7 +101,7 @@ export class MemoryStore implements ResponseStore {
   }
 
   #shelfOf(owner: string): Shelf {
-    return this.#shelves.get(owner) ?? { bytes: 0, entries: new Map() }
+    return this.#shelves.get(owner) ?? { bytes: 0, entries: new Map(), items: new Map() }
   }
 
   /** Those of the owner that has the most, with what `owner` is about to have: the many of one do not take the room of others. */
@@ -103,6 +132,7 @@ export class MemoryStore implements ResponseStore {
     const shelf = this.#shelves.get(owner)
     if (shelf === undefined) return
     shelf.entries.delete(id)
+    for (const item of response.items) if (shelf.items.get(item.id) === response) shelf.items.delete(item.id)
     shelf.bytes -= bytes
     if (shelf.entries.size === 0) this.#shelves.delete(owner)
   }
@@ -136,9 +166,3 @@ function exact(bytes: Uint8Array): Uint8Array {
 
 /** The timers of Node take no longer delay: 2^31 - 1 ms. */
 const LONGEST_TIMER_MS = 2_147_483_647
-
-/** The error for an answer that no store may hold. */
-export function tooLarge(bytes: number): GatewayError {
-  const message = `This response takes ${bytes} bytes, more than responses.maxBytesPerKey or responses.maxBytes.`
-  return new GatewayError('storage_full', { message, retryable: false })
-}

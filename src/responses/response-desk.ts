@@ -1,12 +1,20 @@
-// What requests and routes need of the store of answers, by one configuration: new ids, the answers of an owner, and a commit that takes
-// no longer than a client waits for the end of its stream.
+// What requests and routes need of the store of answers, by one configuration: new ids, the answers of an owner, and commits that take
+// no longer than a client waits for the end of its stream. No call takes longer than a second.
 //
 //   answer complete -> commit: stored | refused (fail: the client gets an error) | forward: sent all the same, with a line in the log
 import { GatewayError, toGatewayError } from '../errors.js'
-import { type ResponseCaps, type ResponseStore, type StoredResponse } from './store.js'
+import {
+  type FoundItems,
+  type ItemSpan,
+  type ResponseCaps,
+  type ResponseChange,
+  type ResponseStore,
+  type StoredResponse,
+} from './store.js'
 
 export type DeskOptions = {
   readonly store: ResponseStore
+  readonly texts: ResponseTexts
   readonly retentionMs: number
   readonly caps: ResponseCaps
   readonly onStoreDown: 'fail' | 'forward'
@@ -15,8 +23,19 @@ export type DeskOptions = {
   readonly warn: (fields: object, message: string) => void
 }
 
+/** What has to be known of the text of an answer. */
+export type ResponseTexts = {
+  /** The places of its output items that have an id. */
+  itemsIn(response: Uint8Array): readonly ItemSpan[]
+  /** The text of an answer whose process died before its end: it has failed. */
+  withLost(response: Uint8Array): Uint8Array
+}
+
+type Stamped = 'expiresAtMs' | 'items'
 /** An answer as its exchange knows it. */
-export type NewResponse = Omit<StoredResponse, 'expiresAtMs'>
+export type NewResponse = Omit<StoredResponse, Stamped>
+/** Its next state. */
+export type NextResponse = Omit<ResponseChange, Stamped>
 
 /** The longest time for which a client waits for the end of an answer that it has. */
 export const COMMIT_MS = 1000
@@ -28,56 +47,87 @@ export class ResponseDesk {
     this.#options = options
   }
 
-  /** @throws storage_unavailable */
+  /** One whose process is dead is found as it ended: failed. @throws storage_unavailable */
   get(owner: string, id: string): StoredResponse | null | Promise<StoredResponse | null> {
-    return this.#options.store.get(owner, id)
+    const found = this.#options.store.get(owner, id)
+    return found instanceof Promise ? inTime(found).then((each) => this.#ended(each)) : this.#ended(found)
   }
 
   /** @throws storage_unavailable */
   delete(owner: string, id: string): boolean | Promise<boolean> {
-    return this.#options.store.delete(owner, id)
+    const deleted = this.#options.store.delete(owner, id)
+    return deleted instanceof Promise ? inTime(deleted) : deleted
   }
 
-  /** Stores an answer for as long as the configuration says; null when it is stored, or goes on without. Never rejects. */
+  /** The texts of output items of the owner's answers. @throws storage_unavailable */
+  findItems(owner: string, ids: readonly string[]): FoundItems | Promise<FoundItems> {
+    const found = this.#options.store.findItems(owner, ids)
+    return found instanceof Promise ? inTime(found) : found
+  }
+
+  /** Stores a new answer for as long as the configuration says; null when it is stored, or goes on without. Never rejects. */
   commit(response: NewResponse): GatewayError | null | Promise<GatewayError | null> {
     const { store, caps } = this.#options
     try {
-      const putting = store.put(this.#dated(response), caps)
+      const putting = store.put({ ...response, ...this.#stamp(response) }, caps)
       if (!(putting instanceof Promise)) return null
-      return this.#await(putting, response.id)
+      return inTime(putting).then(
+        () => null,
+        (thrown: unknown) => this.#fail(thrown, response.id),
+      )
     } catch (thrown) {
-      return this.#fail(toGatewayError(thrown), response.id)
+      return this.#fail(thrown, response.id)
     }
   }
 
-  async #await(putting: Promise<void>, id: string): Promise<GatewayError | null> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(notInTime()), COMMIT_MS)
-    })
+  /** Stores the next state of an answer. False: it is over or was deleted, and stays so. Null: it goes on without. Never rejects. */
+  advance(next: NextResponse): Advanced | Promise<Advanced> {
+    const { store, caps } = this.#options
     try {
-      await Promise.race([putting, late])
-      return null
+      const advancing = store.advance({ ...next, ...this.#stamp(next) }, caps)
+      if (!(advancing instanceof Promise)) return advancing
+      return inTime(advancing).catch((thrown: unknown) => this.#fail(thrown, next.id))
     } catch (thrown) {
-      return this.#fail(toGatewayError(thrown), id)
-    } finally {
-      clearTimeout(timer)
-      // It may still fail after the time is up.
-      putting.catch(() => undefined)
+      return this.#fail(thrown, next.id)
     }
   }
 
-  #dated(response: NewResponse): StoredResponse {
-    const { nowMs, retentionMs } = this.#options
-    const { id, owner, model, input, response: text, streamId } = response
-    return { id, owner, model, input, response: text, streamId, expiresAtMs: nowMs() + retentionMs }
+  /** Only the items of an answer that is over are whole. */
+  #stamp({ phase, response }: NextResponse): Pick<StoredResponse, Stamped> {
+    const { nowMs, retentionMs, texts } = this.#options
+    return { expiresAtMs: nowMs() + retentionMs, items: phase === 'over' ? texts.itemsIn(response) : NO_ITEMS }
   }
 
-  #fail(error: GatewayError, response: string): GatewayError | null {
+  #ended(found: StoredResponse | null): StoredResponse | null {
+    if (found === null || found.phase !== 'lost') return found
+    return { ...found, phase: 'over', response: this.#options.texts.withLost(found.response) }
+  }
+
+  #fail(thrown: unknown, response: string): GatewayError | null {
     const { onStoreDown, warn } = this.#options
+    const error = toGatewayError(thrown)
     const { code, message: reason } = error.data
     warn({ response, code, reason, onStoreDown }, 'response not stored')
     return onStoreDown === 'fail' ? error : null
+  }
+}
+
+export type Advanced = boolean | GatewayError | null
+
+const NO_ITEMS: readonly ItemSpan[] = Object.freeze([])
+
+/** @throws storage_unavailable when the time is up; what the store says later changes nothing */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(notInTime()), COMMIT_MS)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
+    // It may still fail after the time is up.
+    answer.catch(ignore)
   }
 }
 
@@ -85,3 +135,5 @@ function notInTime(): GatewayError {
   const message = `The response store did not answer within ${COMMIT_MS} ms.`
   return new GatewayError('storage_unavailable', { message })
 }
+
+function ignore(): void {}

@@ -9,7 +9,15 @@ import { CAPS, createMemoryStore } from './responses.js'
 
 export function createRun(id: string, { owner = 'a', store = createMemoryStore().store as ResponseStore } = {}) {
   const warn = (): void => undefined
-  const desk = new ResponseDesk({ store, retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0, warn })
+  const desk = new ResponseDesk({
+    store,
+    texts: stored,
+    retentionMs: 1000,
+    caps: CAPS,
+    onStoreDown: 'fail',
+    nowMs: () => 0,
+    warn,
+  })
   const told: string[] = []
   let isHeld = true
   const exchange: { own: OwnAnswer | null; thrown: unknown } = { own: null, thrown: null }

@@ -1,18 +1,32 @@
 // Stored answers for tests, and stores that fail or take their time.
 import { GatewayError } from '../../src/errors.js'
+import { stored } from '../../src/protocols/openai-responses/stored.js'
 import { MemoryStore } from '../../src/responses/memory-store.js'
-import { type ResponseStore, type StoredResponse } from '../../src/responses/store.js'
+import { type ResponseTexts } from '../../src/responses/response-desk.js'
+import { type ResponseChange, type ResponseStore, type StoredResponse } from '../../src/responses/store.js'
 
 export const CAPS = { maxBytes: 1_000_000, maxBytesPerKey: 1_000_000 }
+/** What a desk has to know of the texts. */
+export const TEXTS: ResponseTexts = stored
 export const DAY_MS = 86_400_000
 
 export function storedResponse(id: string, over: Partial<StoredResponse> = {}): StoredResponse {
   return {
-    ...{ id, owner: 'a', model: 'm', streamId: null, expiresAtMs: DAY_MS },
+    ...{ id, owner: 'a', model: 'm', phase: 'over', items: [], streamId: null, expiresAtMs: DAY_MS },
     input: Buffer.from('[]'),
     response: Buffer.from(`{"id":"${id}"}`),
     ...over,
   }
+}
+
+/** The same as it was when it ran. */
+export function runningResponse(id: string, over: Partial<StoredResponse> = {}): StoredResponse {
+  return storedResponse(id, { phase: 'running', ...over })
+}
+
+/** The next state of an answer. */
+export function changeOf({ input: _, model: __, ...change }: StoredResponse): ResponseChange {
+  return change
 }
 
 /** A store in memory whose clock and timers stand still until they are moved. */
@@ -38,7 +52,7 @@ export function createDeadStore(): ResponseStore {
   const fail = async (): Promise<never> => {
     throw new GatewayError('storage_unavailable', { message: 'The response store is unavailable.' })
   }
-  return { put: fail, get: fail, delete: fail, close: async () => undefined }
+  return { put: fail, advance: fail, get: fail, delete: fail, findItems: fail, close: async () => undefined }
 }
 
 /** A store whose writes wait until they are released. */
@@ -49,7 +63,12 @@ export function createSlowStore(inner: ResponseStore) {
       await new Promise<void>((resolve) => waiting.push(resolve))
       await inner.put(response, caps)
     },
+    async advance(change, caps) {
+      await new Promise<void>((resolve) => waiting.push(resolve))
+      return await inner.advance(change, caps)
+    },
     get: (owner, id) => inner.get(owner, id),
+    findItems: (owner, ids) => inner.findItems(owner, ids),
     delete: (owner, id) => inner.delete(owner, id),
     close: () => inner.close(),
   }

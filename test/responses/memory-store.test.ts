@@ -1,28 +1,22 @@
 import { test } from 'tap'
 import { bytesOf } from '../../src/responses/store.js'
+import { responseStoreSuite } from '../helpers/response-store-suite.js'
 import { CAPS, createMemoryStore, DAY_MS, storedResponse } from '../helpers/responses.js'
 
-test('an answer is found by its owner alone, until it is deleted', (t) => {
-  const { store } = createMemoryStore()
-  store.put(storedResponse('r1'), CAPS)
-  t.match(store.get('a', 'r1'), { id: 'r1', owner: 'a', model: 'm' })
-  t.equal(store.get('b', 'r1'), null)
-  t.equal(store.get('a', 'r2'), null)
-  t.equal(store.delete('b', 'r1'), false)
-  t.equal(store.delete('a', 'r1'), true)
-  t.equal(store.delete('a', 'r1'), false)
-  t.equal(store.get('a', 'r1'), null)
-  t.equal(store.bytes, 0)
-  t.end()
+responseStoreSuite('memory', async () => {
+  const { store, clock, moveTo } = createMemoryStore()
+  return { store, nowMs: () => clock.nowMs, moveBy: (ms) => moveTo(clock.nowMs + ms) }
 })
 
-test('an answer takes the place of one with its id', (t) => {
+test('what is deleted, or has another answer in its place, takes no memory', (t) => {
   const { store } = createMemoryStore()
+  const response = Buffer.from('{"status":"completed"}')
   store.put(storedResponse('r1'), CAPS)
-  store.put(storedResponse('r1', { response: Buffer.from('{"status":"completed"}') }), CAPS)
+  store.put(storedResponse('r1', { response }), CAPS)
   t.equal(store.size, 1)
-  t.equal(String(Buffer.from(store.get('a', 'r1')?.response ?? [])), '{"status":"completed"}')
-  t.equal(store.bytes, bytesOf({ input: Buffer.from('[]'), response: Buffer.from('{"status":"completed"}') }))
+  t.equal(store.bytes, bytesOf({ input: Buffer.from('[]'), response, items: [] }))
+  store.delete('a', 'r1')
+  t.equal(store.bytes, 0)
   t.end()
 })
 
@@ -77,42 +71,6 @@ test('10,000 answers stay within both limits: the oldest make room, of their own
     t.same(held, ids.slice(-held.length), `${owner} has its newest`)
     t.ok(held.length > 0, owner)
   }
-  t.end()
-})
-
-test('owners that store without end do not take the room of one that stores little', (t) => {
-  const { store } = createMemoryStore()
-  const size = bytesOf(storedResponse('r000'))
-  const caps = { maxBytes: 100 * size, maxBytesPerKey: 40 * size }
-  store.put(storedResponse('mine'), caps)
-  for (let i = 0; i < 900; i++) {
-    store.put(storedResponse(`r${100 + i}`, { owner: `o${i % 3}` }), caps)
-    if (store.bytes > caps.maxBytes) t.fail(`${store.bytes} bytes`)
-  }
-  t.match(store.get('a', 'mine'), { id: 'mine' })
-  t.equal(store.size, 100)
-  t.match(store.get('o2', 'r999'), { id: 'r999' }, 'the newest is held')
-  const input = new Uint8Array(39 * size)
-  store.put(storedResponse('big', { owner: 'new', input }), caps)
-  t.match(store.get('new', 'big'), { id: 'big' }, 'one that needs the room of many gets it')
-  t.match(store.get('a', 'mine'), { id: 'mine' })
-  t.end()
-})
-
-test('an answer that alone exceeds a limit is refused, and nothing makes room for it', (t) => {
-  const { store } = createMemoryStore()
-  store.put(storedResponse('r1'), CAPS)
-  const large = storedResponse('r2', { input: new Uint8Array(2000) })
-  for (const caps of [
-    { maxBytes: 1000, maxBytesPerKey: 100_000 },
-    { maxBytes: 100_000, maxBytesPerKey: 1000 },
-  ]) {
-    t.throws(() => store.put(large, caps), {
-      message: /maxBytesPerKey/,
-      data: { code: 'storage_full', retryable: false },
-    })
-  }
-  t.match(store.get('a', 'r1'), { id: 'r1' })
   t.end()
 })
 

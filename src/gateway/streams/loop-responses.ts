@@ -7,7 +7,7 @@ import { type Responses } from '../../pipeline/context.js'
 import { MemoryStore } from '../../responses/memory-store.js'
 import { PortStore } from '../../responses/port/port-store.js'
 import { servePort } from '../../responses/port/serve-port.js'
-import { ResponseDesk } from '../../responses/response-desk.js'
+import { ResponseDesk, type ResponseTexts } from '../../responses/response-desk.js'
 import { ResponseIds } from '../../responses/response-ids.js'
 import { type ResponseStore } from '../../responses/store.js'
 import { type Log } from '../../telemetry/records.js'
@@ -15,6 +15,7 @@ import { type Log } from '../../telemetry/records.js'
 export type LoopResponsesOptions = {
   readonly config: Config
   readonly loopIndex: number
+  readonly texts: ResponseTexts
   /** A new port to loop 0. */
   readonly connectHolder: () => Promise<MessagePort | null>
   /** Runs `act` once after so long. */
@@ -23,9 +24,11 @@ export type LoopResponsesOptions = {
 
 export class LoopResponses {
   readonly #ids = new ResponseIds()
+  readonly #texts: ResponseTexts
   readonly #store: ResponseStore | null
 
   constructor(options: LoopResponsesOptions) {
+    this.#texts = options.texts
     this.#store = createStore(options)
   }
 
@@ -33,10 +36,11 @@ export class LoopResponses {
   of({ retentionMs, maxBytes, maxBytesPerKey, onStoreDown }: ResponsesConfig, log: Log): Responses {
     const store = this.#store
     const ids = this.#ids
+    const texts = this.#texts
     if (store === null) return { ids, desk: null }
     const warn = (fields: object, message: string): void => log.warn(fields, message)
     const caps = { maxBytes, maxBytesPerKey }
-    return { ids, desk: new ResponseDesk({ store, retentionMs, caps, onStoreDown, nowMs: Date.now, warn }) }
+    return { ids, desk: new ResponseDesk({ store, texts, retentionMs, caps, onStoreDown, nowMs: Date.now, warn }) }
   }
 
   /** Another event loop uses the store through the port. */

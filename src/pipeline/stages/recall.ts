@@ -2,9 +2,11 @@
 // answer that the caller does not own is not found, before any provider is asked. What is not stored and continues nothing costs an id.
 //
 //   body --previous id--> shelf of the connection | store --> joined body --> decoded again
+import { GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type StateFacts, type StoredAnswers } from '../../protocols/contract/stored.js'
+import { type NewResponse, type NextResponse } from '../../responses/response-desk.js'
 import { type StoredResponse } from '../../responses/store.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'
 import { type OwnAnswer } from '../client.js'
@@ -85,13 +87,14 @@ function withState(decoded: DecodedBody, state: StateFacts): DecodedBody {
 function keepInStore(exchange: Recalling, id: string, input: Uint8Array): OwnAnswer['keep'] {
   const { desk } = exchange.context.responses
   if (desk === null) return null
-  return (answer) => desk.commit(recordOf(exchange, { id, input, answer }))
+  return (answer) => desk.commit(recordOf(exchange, { id, input, answer, phase: 'over' }))
 }
 
 function keepOnShelf(exchange: Recalling, id: string, input: Uint8Array): OwnAnswer['keep'] {
   const { shelf } = exchange.request
   return (answer) => {
-    shelf?.put({ ...recordOf(exchange, { id, input, answer }), expiresAtMs: Number.POSITIVE_INFINITY })
+    const record = recordOf(exchange, { id, input, answer, phase: 'over' })
+    shelf?.put({ ...record, items: [], expiresAtMs: Number.POSITIVE_INFINITY })
     return null
   }
 }
@@ -109,38 +112,41 @@ function findable(
   { stored, own, decoded, input }: Finding,
 ): Pick<OwnAnswer, 'keep' | 'began' | 'settled'> {
   const { members } = own
+  const { id } = members
   const { desk } = exchange.context.responses
   const echo = decoded.json === null ? null : (exchange.request.surface.readEcho?.(decoded.json) ?? null)
   const head = { own: members, model: decoded.facts.model, createdSec: exchange.context.clock.unixSec() }
-  let isStored = false
-  const store = (status: 'in_progress' | 'failed', error: ErrorData | null): void => {
-    const answer = Buffer.from(JSON.stringify(stored.encodeState({ ...head, status, error }, echo)))
-    void desk?.commit(recordOf(exchange, { id: members.id, input, answer }))
-  }
-  /** Its client has it by its id, and may have deleted it: then it does not come back. */
-  const isDeleted = async (): Promise<boolean> => {
-    try {
-      return isStored && (await desk?.get(ownerOf(exchange.request.key), members.id)) === null
-    } catch {
-      return false
-    }
-  }
+  const show = (status: 'in_progress' | 'failed', error: ErrorData | null): Uint8Array =>
+    Buffer.from(JSON.stringify(stored.encodeState({ ...head, status, error }, echo)))
+  /** What came of storing it as one in progress; undefined where that was never tried. */
+  let beginning: GatewayError | null | Promise<GatewayError | null> | undefined
   return {
-    keep: async (answer) => ((await isDeleted()) ? null : ((await own.keep?.(answer)) ?? null)),
+    /** Its client has it by its id, and may have deleted it: then it does not come back. */
+    async keep(answer) {
+      if (beginning === undefined || (await beginning) !== null) return (await own.keep?.(answer)) ?? null
+      const advanced = await desk?.advance(nextOf(exchange, { id, answer, phase: 'over' }))
+      return advanced instanceof GatewayError ? advanced : null
+    },
     began(streamId) {
-      isStored = streamId !== null
-      if (isStored) store('in_progress', null)
+      if (streamId === null) return
+      const record = recordOf(exchange, { id, input, answer: show('in_progress', null), phase: 'running' })
+      beginning = desk?.commit(record)
     },
     settled(error) {
-      if (isStored && error !== null) void isDeleted().then((isGone) => isGone || store('failed', error))
+      if (beginning === undefined || error === null) return
+      void desk?.advance(nextOf(exchange, { id, answer: show('failed', error), phase: 'over' }))
     },
   }
 }
 
-type Texts = { readonly id: string; readonly input: Uint8Array; readonly answer: Uint8Array }
+type State = { readonly id: string; readonly answer: Uint8Array; readonly phase: 'running' | 'over' }
 
-function recordOf(exchange: Recalling, { id, input, answer }: Texts): Omit<StoredResponse, 'expiresAtMs'> {
-  const model = exchange.decoded?.facts.model ?? ''
+function nextOf(exchange: Recalling, { id, answer, phase }: State): NextResponse {
   const owner = ownerOf(exchange.request.key)
-  return { id, owner, model, input, response: answer, streamId: exchange.sink.keptId ?? null }
+  return { id, owner, phase, response: answer, streamId: exchange.sink.keptId ?? null }
+}
+
+function recordOf(exchange: Recalling, state: State & { readonly input: Uint8Array }): NewResponse {
+  const model = exchange.decoded?.facts.model ?? ''
+  return { ...nextOf(exchange, state), model, input: state.input }
 }

@@ -34,6 +34,9 @@ export type AnswerState = {
   readonly error: ErrorData | null
 }
 
+/** An item of an answer, and where it is in the answer's text. */
+export type ItemPlace = { readonly id: string; readonly start: number; readonly end: number }
+
 /** One page of a list of items. */
 export type ItemQuery = {
   readonly limit: number
@@ -65,6 +68,10 @@ export type StoredAnswers = {
   readState(answer: Uint8Array): StoredState
   /** A stored answer that was cancelled. */
   withCancelled(answer: Uint8Array): Uint8Array
+  /** A stored answer whose process died before its end: it has failed. */
+  withLost(answer: Uint8Array): Uint8Array
+  /** Where the output items of an answer are that have an id, in its bytes. */
+  itemsIn(answer: Uint8Array): readonly ItemPlace[]
   /** A whole answer of this protocol with the members that the gateway decides; every other byte stays. */
   withOwn(answer: Uint8Array, own: OwnMembers): Uint8Array
   /** The error for an id that is unknown, has expired, or is another owner's, where a request continues it. */

@@ -1,13 +1,14 @@
 // Answers that are stored, as their clients see them: their ids, the input that they continue, and the lists of their items. The texts are
 // joined as they are; only the items of a page are parsed.
-import { GatewayError } from '../../errors.js'
-import { type JsonObject } from '../../model/json.js'
+import { errorData, GatewayError } from '../../errors.js'
+import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { scanMembers, spliceMembers } from '../../wire/body/members.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { objectEnd, skipSpace } from '../../wire/json-scan.js'
 import {
   type AnswerState,
   type EarlierTurns,
+  type ItemPlace,
   type ItemQuery,
   type JoinedTurns,
   type RequestText,
@@ -39,6 +40,8 @@ export const stored: StoredAnswers = Object.freeze({
   sequenceOf,
   readState,
   withCancelled,
+  withLost,
+  itemsIn,
   withOwn,
   previousNotFound: (id: string) =>
     refusal(id, {
@@ -178,9 +181,45 @@ function textIn(answer: Uint8Array, name: string): string {
 }
 
 function withCancelled(answer: Uint8Array): Uint8Array {
+  return withMembers(answer, new Map([['status', 'cancelled']]))
+}
+
+function withLost(answer: Uint8Array): Uint8Array {
+  const error = failureOf(errorData('upstream_cut', { message: LOST }))
+  return withMembers(
+    answer,
+    new Map<string, JsonValue>([
+      ['status', 'failed'],
+      ['error', error],
+    ]),
+  )
+}
+
+const LOST = 'The gateway that ran this response ended before it was complete.'
+
+function withMembers(answer: Uint8Array, changes: ReadonlyMap<string, JsonValue>): Uint8Array {
   const members = scanMembers(answer)
-  if (members === null) return answer
-  return spliceMembers(answer as Uint8Array<ArrayBuffer>, members, new Map([['status', 'cancelled']]))
+  return members === null ? answer : spliceMembers(answer as Uint8Array<ArrayBuffer>, members, changes)
+}
+
+/** More have no place in the index of items: a client that sends them back sends the items themselves. */
+const MAX_ITEMS = 1000
+
+function itemsIn(answer: Uint8Array): ItemPlace[] {
+  const span = scanMembers(answer)?.findLast(({ key }) => key === 'output')
+  if (span === undefined || answer[span.valueStart] !== OPEN_BRACKET) return []
+  const list = bytesOf(answer.subarray(span.valueStart, span.valueEnd))
+  return itemsOf(list)
+    .slice(0, MAX_ITEMS)
+    .flatMap(({ start, end }) => {
+      const id = idIn(list.subarray(start, end))
+      return id === null ? [] : [{ id, start: span.valueStart + start, end: span.valueStart + end }]
+    })
+}
+
+function idIn(item: Uint8Array): string | null {
+  const value = memberOf(item, 'id')
+  return value?.[0] === QUOTE ? textOf(JSON.parse(bytesOf(value).toString('utf8')) as JsonValue) : null
 }
 
 function memberOf(text: Uint8Array, name: string): Uint8Array | null {

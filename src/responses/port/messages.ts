@@ -2,7 +2,7 @@
 import { type ErrorData } from '../../model/error.js'
 import { type ResponseStore } from '../store.js'
 
-export type CallName = 'put' | 'get' | 'delete'
+export type CallName = 'put' | 'advance' | 'get' | 'delete' | 'findItems'
 
 /** To the store. `n` is the caller's number of the call. */
 export type StoreCall = {

@@ -1,7 +1,13 @@
 // The store of answers on another thread, over a port that is opened by the first call. If the port closes, every call fails at once.
 import { type MessagePort } from 'node:worker_threads'
 import { GatewayError } from '../../errors.js'
-import { type ResponseCaps, type ResponseStore, type StoredResponse } from '../store.js'
+import {
+  type FoundItems,
+  type ResponseCaps,
+  type ResponseChange,
+  type ResponseStore,
+  type StoredResponse,
+} from '../store.js'
 import { type StoreCall, type StoreReply } from './messages.js'
 
 /** More calls than a store answers in a few seconds: further ones are rejected instead of kept waiting. */
@@ -24,12 +30,20 @@ export class PortStore implements ResponseStore {
     await this.#call('put', [response, caps])
   }
 
+  async advance(change: ResponseChange, caps: ResponseCaps): Promise<boolean> {
+    return (await this.#call('advance', [change, caps])) as boolean
+  }
+
   async get(owner: string, id: string): Promise<StoredResponse | null> {
     return (await this.#call('get', [owner, id])) as StoredResponse | null
   }
 
   async delete(owner: string, id: string): Promise<boolean> {
     return (await this.#call('delete', [owner, id])) as boolean
+  }
+
+  async findItems(owner: string, ids: readonly string[]): Promise<FoundItems> {
+    return (await this.#call('findItems', [owner, ids])) as FoundItems
   }
 
   async close(): Promise<void> {

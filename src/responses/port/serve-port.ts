@@ -20,9 +20,13 @@ async function answer(store: ResponseStore, call: StoreCall): Promise<unknown> {
   switch (call.name) {
     case 'put':
       return await store.put(...call.args)
+    case 'advance':
+      return await store.advance(...call.args)
     case 'get':
       return await store.get(...call.args)
     case 'delete':
       return await store.delete(...call.args)
+    case 'findItems':
+      return await store.findItems(...call.args)
   }
 }

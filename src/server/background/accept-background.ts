@@ -97,7 +97,7 @@ class Accepting {
     })
     background.add(run, backgroundCaps)
     // What waits is held twice, as it is sent and as it is stored, and may wait for long.
-    const refusal = room.grow(joined.body.length + joined.input.length) ?? (await run.commit('queued'))
+    const refusal = room.grow(joined.body.length + joined.input.length) ?? (await run.accept())
     if (refusal !== null) {
       room.release()
       background.remove(run)

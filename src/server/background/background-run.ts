@@ -8,8 +8,7 @@ import { type ErrorData } from '../../model/error.js'
 import { type JsonObject } from '../../model/json.js'
 import { type ExchangeHandle, type OwnAnswer } from '../../pipeline/client.js'
 import { type OwnMembers, type StoredAnswers } from '../../protocols/contract/stored.js'
-import { type ResponseDesk } from '../../responses/response-desk.js'
-import { type StoredResponse } from '../../responses/store.js'
+import { type Advanced, type NextResponse, type ResponseDesk } from '../../responses/response-desk.js'
 import { type BackgroundAnswer } from '../context.js'
 
 export type BackgroundRunOptions = {
@@ -63,9 +62,10 @@ export class BackgroundRun implements BackgroundAnswer {
     return Buffer.from(JSON.stringify(stored.encodeState({ own, model, createdSec, status, error }, echo)))
   }
 
-  /** Stores it in this state; returns what failed. */
-  commit(status: Status, error: ErrorData | null = null): GatewayError | null | Promise<GatewayError | null> {
-    return this.#options.desk.commit(this.#record(this.show(status, error)))
+  /** Stores it as one that waits; returns what failed. */
+  accept(): GatewayError | null | Promise<GatewayError | null> {
+    const { model, input, desk } = this.#options
+    return desk.commit({ ...this.#state(this.show('queued'), 'running'), model, input })
   }
 
   /** Resolves when its exchange has settled. Never rejects. */
@@ -80,7 +80,7 @@ export class BackgroundRun implements BackgroundAnswer {
     const watch = setInterval(() => void this.#look(), WATCH_MS)
     watch.unref()
     try {
-      await this.commit('in_progress')
+      await this.#begin()
       if (this.#isOver) return
       this.#handle = this.#options.start(this.#own())
       await over
@@ -97,7 +97,7 @@ export class BackgroundRun implements BackgroundAnswer {
   async cancel(): Promise<boolean> {
     if (this.#isOver) return false
     this.forget()
-    await this.commit('cancelled')
+    await this.#advance(this.show('cancelled'))
     return true
   }
 
@@ -122,20 +122,22 @@ export class BackgroundRun implements BackgroundAnswer {
       began: (streamId) => {
         this.#streamId = streamId
         this.#hasBegun = true
-        if (!this.#isOver) void this.commit('in_progress')
+        if (!this.#isOver) void this.#begin()
       },
       settled: (error) => void this.#settle(error),
     }
   }
 
   async #keep(answer: Uint8Array): Promise<GatewayError | null> {
-    await this.#look()
     if (this.#isOver) return GONE
     this.#isOver = true
-    const unstored = await this.#options.desk.commit(this.#record(answer))
+    const advanced = await this.#advance(answer)
+    // Cancelled or deleted elsewhere.
+    if (advanced === false) return GONE
+    if (!(advanced instanceof GatewayError)) return null
     // Then it is over when the exchange has settled with that error.
-    if (unstored !== null) this.#isOver = false
-    return unstored
+    this.#isOver = false
+    return advanced
   }
 
   async #settle(error: ErrorData | null): Promise<void> {
@@ -146,7 +148,7 @@ export class BackgroundRun implements BackgroundAnswer {
   async #fail(error: ErrorData): Promise<void> {
     if (this.#isOver) return
     this.#isOver = true
-    await this.commit('failed', error)
+    await this.#advance(this.show('failed', error))
   }
 
   /** Cancelled or deleted elsewhere? */
@@ -160,8 +162,17 @@ export class BackgroundRun implements BackgroundAnswer {
     }
   }
 
-  #record(response: Uint8Array): Omit<StoredResponse, 'expiresAtMs'> {
-    const { owner, model, input } = this.#options
-    return { id: this.id, owner, model, input, response, streamId: this.#streamId }
+  /** Cancelled or deleted elsewhere, it goes no further. */
+  async #begin(): Promise<void> {
+    const { desk } = this.#options
+    if ((await desk.advance(this.#state(this.show('in_progress'), 'running'))) === false) this.forget()
+  }
+
+  #advance(response: Uint8Array): Advanced | Promise<Advanced> {
+    return this.#options.desk.advance(this.#state(response, 'over'))
+  }
+
+  #state(response: Uint8Array, phase: 'running' | 'over'): NextResponse {
+    return { id: this.id, owner: this.#options.owner, phase, response, streamId: this.#streamId }
   }
 }

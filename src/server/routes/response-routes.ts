@@ -79,14 +79,12 @@ async function cancelHere(runs: BackgroundAnswers, { owner, id }: StoredResponse
   return true
 }
 
-/** @throws storage_unavailable */
+/** Only if it has not ended meanwhile. @throws storage_unavailable */
 async function cancelElsewhere({ view }: HttpExchange, stored: StoredAnswers, found: StoredResponse): Promise<void> {
-  const { desk } = view.responses
-  // It may have ended since it was found.
-  const now = await desk?.get(found.owner, found.id)
-  if (desk === null || now == null || stored.readState(now.response).isOver) return
-  const unstored = await desk.commit({ ...now, response: stored.withCancelled(now.response) })
-  if (unstored !== null) throw unstored
+  const { id, owner, streamId } = found
+  const response = stored.withCancelled(found.response)
+  const advanced = await view.responses.desk?.advance({ id, owner, phase: 'over', response, streamId })
+  if (advanced instanceof GatewayError) throw advanced
 }
 
 /** Lists the items of its input, those of earlier turns included: `?limit=&order=&after=`. */

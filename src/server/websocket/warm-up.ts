@@ -44,10 +44,10 @@ export async function warmUp(turn: WarmUp, body: Uint8Array<ArrayBuffer>): Promi
   const frames = mode.encodeEmpty({ id, model, createdSec: Math.floor(Date.now() / MS_PER_SEC) }, echo)
   const { input } = stored.joinTurns(decoded, earlier, turn.maxBytes)
   const response = stored.answerIn(Buffer.from(frames.at(-1) ?? '')) ?? EMPTY
-  const record = { id, owner, model, input, response, streamId: null }
+  const record = { id, owner, model, phase: 'over', input, response, streamId: null } as const
   const failure = isKept ? await desk.commit(record) : null
   if (failure !== null) throw failure
-  if (!isKept) shelf.put({ ...record, expiresAtMs: Number.POSITIVE_INFINITY })
+  if (!isKept) shelf.put({ ...record, items: [], expiresAtMs: Number.POSITIVE_INFINITY })
   return frames
 }
 

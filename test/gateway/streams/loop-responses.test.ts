@@ -2,13 +2,13 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { t as tap, test } from 'tap'
 import { LoopResponses } from '../../../src/gateway/streams/loop-responses.js'
 import { load } from '../../config/sources.js'
-import { storedResponse } from '../../helpers/responses.js'
+import { storedResponse, TEXTS } from '../../helpers/responses.js'
 
 // The ports keep no process alive, but the tests wait for them.
 const awake = setInterval(() => undefined, 1000)
 tap.teardown(() => clearInterval(awake))
 
-const { expiresAtMs: _, ...NEW } = storedResponse('r1')
+const { expiresAtMs: _, items: __, ...NEW } = storedResponse('r1')
 
 function create(
   loopIndex: number,
@@ -18,7 +18,7 @@ function create(
   const { config } = load(JSON.stringify(options))
   const lines: (readonly [object, string])[] = []
   const log = { warn: (fields: object, message: string) => void lines.push([fields, message]) }
-  const all = new LoopResponses({ config, loopIndex, connectHolder, after: () => undefined })
+  const all = new LoopResponses({ config, loopIndex, connectHolder, texts: TEXTS, after: () => undefined })
   return { all, responses: all.of(config.responses, log as never), lines }
 }
 

@@ -5,7 +5,7 @@ import { type ResponseStore } from '../../../src/responses/store.js'
 import { PipelineRig, turn } from '../../helpers/pipeline.js'
 import { breaches } from '../../helpers/pipeline-breaches.js'
 import { ANTHROPIC, OPENAI, STREAMS } from '../../helpers/pipeline-wires.js'
-import { CAPS, createDeadStore, createMemoryStore, createSlowStore } from '../../helpers/responses.js'
+import { CAPS, createDeadStore, createMemoryStore, createSlowStore, TEXTS } from '../../helpers/responses.js'
 
 test('only content moves the time limits of the call on', async (t) => {
   const rig = new PipelineRig()
@@ -64,7 +64,15 @@ test('an answer that cannot be read is the provider’s fault: the next one is a
 const STORED = 'openai-responses'
 
 function deskOf(store: ResponseStore, onStoreDown: 'fail' | 'forward' = 'fail'): ResponseDesk {
-  return new ResponseDesk({ store, retentionMs: 1000, caps: CAPS, onStoreDown, nowMs: () => 0, warn: () => undefined })
+  return new ResponseDesk({
+    store,
+    texts: TEXTS,
+    retentionMs: 1000,
+    caps: CAPS,
+    onStoreDown,
+    nowMs: () => 0,
+    warn: () => undefined,
+  })
 }
 
 function asking(stream: boolean) {

@@ -9,7 +9,14 @@ import { PROTOCOLS } from '../../../src/protocols/index.js'
 import { openaiResponses } from '../../../src/protocols/openai-responses/index.js'
 import { ResponseDesk } from '../../../src/responses/response-desk.js'
 import { type ResponseStore, type StoredResponse } from '../../../src/responses/store.js'
-import { CAPS, createDeadStore, createMemoryStore, createSlowStore, storedResponse } from '../../helpers/responses.js'
+import {
+  CAPS,
+  createDeadStore,
+  createMemoryStore,
+  createSlowStore,
+  storedResponse,
+  TEXTS,
+} from '../../helpers/responses.js'
 
 const codec = createCodec(PROTOCOLS)
 const SURFACE = openaiResponses.surface?.id ?? ''
@@ -41,7 +48,7 @@ function setUp({
     store === null
       ? null
       : new ResponseDesk({
-          ...{ store, retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0 },
+          ...{ store, texts: TEXTS, retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0 },
           warn: () => undefined,
         })
   const skim = (surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedBody | Promise<DecodedBody> => {
@@ -210,6 +217,27 @@ test('an answer that its client deletes while it runs does not come back', async
   exchange.own?.began?.('str_1')
   t.equal(await exchange.own?.keep?.(Buffer.from('{"id":"resp_u1"}')), null)
   t.match(await store?.get('a', 'resp_u1'), { id: 'resp_u1' })
+})
+
+test('an answer that could not be stored as it began is stored as it ends', async (t) => {
+  const { store: memory } = createMemoryStore()
+  let isUp = false
+  const store: ResponseStore = {
+    ...createSlowStore(memory).store,
+    put: (response, caps) => (isUp ? memory.put(response, caps) : createDeadStore().put(response, caps)),
+    advance: (change, caps) => (isUp ? memory.advance(change, caps) : createDeadStore().advance(change, caps)),
+  }
+  const { exchange } = setUp({ store })
+  await recall(exchange, decodeText('{"model":"m","input":"Hi","stream":true}'))
+  exchange.own?.began?.('str_1')
+  isUp = true
+  t.equal(await exchange.own?.keep?.(Buffer.from('{"id":"resp_u1"}')), null)
+  t.match(memory.get('a', 'resp_u1'), { phase: 'over', streamId: 'str_1' })
+  const late = setUp({ store })
+  await recall(late.exchange, decodeText('{"model":"m","input":"Hi","stream":true}'))
+  late.exchange.own?.began?.('str_1')
+  isUp = false
+  t.match(await late.exchange.own?.keep?.(Buffer.from('{}')), { data: { code: 'storage_unavailable' } })
 })
 
 test('a request with its client is none of the background, however its body says so', (t) => {

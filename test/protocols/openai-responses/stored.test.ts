@@ -190,6 +190,39 @@ test('its state is read from its text, and changed there', (t) => {
   const none = Buffer.from('x')
   t.equal(stored.withCancelled(none), none)
   t.match(stored.notBackground().data, { status: 400, message: /background: true/ })
+
+  test('an answer whose process died has failed, and says why', (t) => {
+    const lost = stored.withLost(Buffer.from('{ "id":"r1", "status":"in_progress", "error":null }'))
+    t.match(JSON.parse(String(Buffer.from(lost))), {
+      id: 'r1',
+      status: 'failed',
+      error: { code: 'upstream_cut', message: /ended before/ },
+    })
+    t.match(stored.readState(lost), { isOver: true })
+    const none = Buffer.from('[]')
+    t.equal(stored.withLost(none), none)
+    t.end()
+  })
+
+  test('output items that have an id are found in the text of an answer', (t) => {
+    const text =
+      '{"id":"r","output":[ {"id":"msg_1","n":"ż"} , {"n":1},{"id":7},{"id":""},{ "type":"x", "id":"\\u0061b" }],"n":[]}'
+    const answer = Buffer.from(text)
+    const items = stored.itemsIn(answer)
+    t.same(
+      items.map(({ id, start, end }) => [id, String(answer.subarray(start, end))]),
+      [
+        ['msg_1', '{"id":"msg_1","n":"ż"}'],
+        ['ab', '{ "type":"x", "id":"\\u0061b" }'],
+      ],
+    )
+    for (const other of ['[]', '{"id":"r"}', '{"output":null}', '{"output":"[{}]"}', '{"output":[]}']) {
+      t.same(stored.itemsIn(Buffer.from(other)), [], other)
+    }
+    const many = JSON.stringify({ output: Array.from({ length: 1100 }, (_, i) => ({ id: `i${i}` })) })
+    t.equal(stored.itemsIn(Buffer.from(many)).length, 1000)
+    t.end()
+  })
   t.end()
 })
 

@@ -9,7 +9,7 @@ import { ResponseDesk } from '../../../src/responses/response-desk.js'
 import { type ResponseStore } from '../../../src/responses/store.js'
 import { unixSec } from '../../../src/server/background/accept-background.js'
 import { closedJobDoor, startFront } from '../../helpers/front.js'
-import { CAPS, createDeadStore, createMemoryStore } from '../../helpers/responses.js'
+import { CAPS, createDeadStore, createMemoryStore, TEXTS } from '../../helpers/responses.js'
 
 const codec = createCodec(PROTOCOLS)
 const SURFACES = PROTOCOLS.flatMap(({ surface }) => surface ?? [])
@@ -22,7 +22,7 @@ const ROOM: Room = { grow: () => null, release: () => undefined }
 async function start(t: Test, store: ResponseStore | null = createMemoryStore().store, room = ROOM) {
   if (SURFACE === null) throw new Error('no surface')
   const warn = (): void => undefined
-  const rules = { retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0, warn } as const
+  const rules = { texts: TEXTS, retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0, warn } as const
   const desk = store === null ? null : new ResponseDesk({ store, ...rules })
   let serial = 0
   const decode = (surfaceId: string, body: Uint8Array<ArrayBuffer>): DecodedBody => ({

@@ -4,11 +4,11 @@ import { createRun, turn } from '../../helpers/background.js'
 import { CAPS } from '../../helpers/responses.js'
 
 const ANSWER = Buffer.from('{"id":"r1","status":"completed","background":true}')
-const RECORD = { id: 'r1', owner: 'a', model: 'm', input: Buffer.from('[]'), streamId: null }
+const RECORD = { id: 'r1', owner: 'a', phase: 'over', streamId: null } as const
 
 test('the store shows how far it is, to its answer', async (t) => {
   const { run, exchange, show, settle, told } = createRun('r1')
-  t.equal(await run.commit('queued'), null)
+  t.equal(await run.accept(), null)
   t.match(await show(), { id: 'r1', status: 'queued', background: true, output: [], created_at: 7, streamId: null })
   const running = run.run()
   await turn()
@@ -26,14 +26,14 @@ test('the store shows how far it is, to its answer', async (t) => {
 
 test('what fails is stored with its error, whether it begins or not', async (t) => {
   const late = createRun('r1')
-  await late.run.commit('queued')
+  await late.run.accept()
   const running = late.run.run()
   await turn()
   late.settle(errorData('upstream_cut'))
   await running
   t.match(await late.show(), { status: 'failed', error: { message: /ended the connection/ } })
   const never = createRun('r2')
-  await never.run.commit('queued')
+  await never.run.accept()
   never.exchange.thrown = new GatewayError('unauthenticated')
   await never.run.run()
   t.match(await never.show(), { status: 'failed', error: { message: /API key/ } })
@@ -42,7 +42,7 @@ test('what fails is stored with its error, whether it begins or not', async (t) 
 
 test('cancelled while it runs: its exchange is stopped, and no answer takes the place', async (t) => {
   const { run, exchange, show, told } = createRun('r1')
-  await run.commit('queued')
+  await run.accept()
   const running = run.run()
   await turn()
   t.equal(await run.cancel(), true)
@@ -55,7 +55,7 @@ test('cancelled while it runs: its exchange is stopped, and no answer takes the 
 
 test('cancelled while it waits: it never begins', async (t) => {
   const { run, show, told } = createRun('r1')
-  await run.commit('queued')
+  await run.accept()
   t.equal(await run.cancel(), true)
   await run.run()
   t.same(told, ['stream stopped', 'refused: client_gone'])
@@ -65,11 +65,11 @@ test('cancelled while it waits: it never begins', async (t) => {
 test('cancelled or deleted elsewhere, its answer is not stored', async (t) => {
   for (const isDeleted of [true, false]) {
     const { run, exchange, show, store, desk, settle } = createRun('r1')
-    await run.commit('queued')
+    await run.accept()
     const running = run.run()
     await turn()
     if (isDeleted) await store.delete('a', 'r1')
-    else await desk.commit({ ...RECORD, response: run.show('cancelled') })
+    else await desk.advance({ ...RECORD, response: run.show('cancelled') })
     t.match(await exchange.own?.keep?.(ANSWER), { data: { code: 'client_gone' } })
     settle(errorData('client_gone'))
     await running
@@ -80,9 +80,9 @@ test('cancelled or deleted elsewhere, its answer is not stored', async (t) => {
 test('cancelled or deleted elsewhere while it waits, it never begins, and stays so', async (t) => {
   for (const isDeleted of [true, false]) {
     const { run, show, store, desk, told } = createRun('r1')
-    await run.commit('queued')
+    await run.accept()
     if (isDeleted) await store.delete('a', 'r1')
-    else await desk.commit({ ...RECORD, response: run.show('cancelled') })
+    else await desk.advance({ ...RECORD, response: run.show('cancelled') })
     await run.run()
     t.same(told, ['stream stopped', 'refused: client_gone'])
     t.match(await show(), isDeleted ? null : { status: 'cancelled' })
@@ -91,7 +91,7 @@ test('cancelled or deleted elsewhere while it waits, it never begins, and stays 
 
 test('a stream that begins when its answer is cancelled already does not bring the answer back', async (t) => {
   const { run, exchange, show } = createRun('r1')
-  await run.commit('queued')
+  await run.accept()
   const running = run.run()
   await turn()
   await run.cancel()
@@ -103,7 +103,7 @@ test('a stream that begins when its answer is cancelled already does not bring t
 
 test('an answer that cannot be stored is stored as failed: its client polls no longer', async (t) => {
   const { run, exchange, show, settle } = createRun('r1')
-  await run.commit('queued')
+  await run.accept()
   const running = run.run()
   await turn()
   const large = await exchange.own?.keep?.(Buffer.alloc(CAPS.maxBytes))
@@ -115,7 +115,7 @@ test('an answer that cannot be stored is stored as failed: its client polls no l
 
 test('the memory of its request is released when it begins, and when it never does', async (t) => {
   const begun = createRun('r1')
-  await begun.run.commit('queued')
+  await begun.run.accept()
   t.same(begun.told, [])
   const running = begun.run.run()
   await turn()
@@ -130,7 +130,7 @@ test('the memory of its request is released when it begins, and when it never do
 
 test('a client whose stream has begun gets its end from the stream', async (t) => {
   const { run, exchange, told } = createRun('r1')
-  await run.commit('queued')
+  await run.accept()
   const running = run.run()
   await turn()
   exchange.own?.began?.('str_1')

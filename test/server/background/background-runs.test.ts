@@ -9,7 +9,7 @@ function setUp() {
   const add = (id: string, owner = 'a') => {
     const made = createRun(id, { owner })
     runs.add(made.run, CAPS)
-    void made.run.commit('queued')
+    void made.run.accept()
     return made
   }
   return { runs, add }
@@ -79,7 +79,7 @@ test('one owner’s many do not hold up the few of others', async (t) => {
   const made = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2'].map((id) => createRun(id, { owner: id.slice(0, 1) }))
   for (const { run } of made) {
     runs.add(run, caps)
-    void run.commit('queued')
+    void run.accept()
     runs.enqueue(run, caps)
   }
   const started: string[] = []

@@ -4,14 +4,14 @@ import { openaiResponses } from '../../../src/protocols/openai-responses/index.j
 import { ResponseDesk } from '../../../src/responses/response-desk.js'
 import { type ResponseStore } from '../../../src/responses/store.js'
 import { startFront } from '../../helpers/front.js'
-import { CAPS, createDeadStore, createMemoryStore, storedResponse } from '../../helpers/responses.js'
+import { CAPS, changeOf, createDeadStore, createMemoryStore, storedResponse, TEXTS } from '../../helpers/responses.js'
 
 const SURFACE = openaiResponses.surface
 
 async function start(t: Test, store: ResponseStore | null) {
   if (SURFACE === null) throw new Error('no surface')
   const warn = (): void => undefined
-  const rules = { retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0, warn } as const
+  const rules = { texts: TEXTS, retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0, warn } as const
   const desk = store === null ? null : new ResponseDesk({ store, ...rules })
   const responses = { ids: { create: () => 'x' }, desk }
   const { url, pipeline } = await startFront(t, { options: { surfaces: [SURFACE], responses } })
@@ -83,8 +83,10 @@ test('a store that fails is no answer that is missing', async (t) => {
 test('only what runs in the background is cancelled, wherever it runs; what has ended stays as it is', async (t) => {
   const { store } = createMemoryStore()
   const { ask } = await start(t, store)
-  const put = (id: string, response: object): void =>
-    store.put(storedResponse(id, { ...MINE, response: Buffer.from(JSON.stringify({ id, ...response })) }), CAPS)
+  const put = (id: string, response: { status: string; background: boolean }): void => {
+    const phase = response.status === 'completed' ? 'over' : 'running'
+    store.put(storedResponse(id, { ...MINE, phase, response: Buffer.from(JSON.stringify({ id, ...response })) }), CAPS)
+  }
   put('resp_1', { status: 'in_progress', background: false })
   put('resp_2', { status: 'completed', background: true })
   put('resp_3', { status: 'in_progress', background: true })
@@ -93,6 +95,32 @@ test('only what runs in the background is cancelled, wherever it runs; what has 
   t.match(JSON.parse((await ask('resp_3/cancel', 'POST')).text), { id: 'resp_3', status: 'cancelled' })
   t.match(JSON.parse((await ask('resp_3')).text), { status: 'cancelled' })
   t.match((await ask('resp_4/cancel', 'POST')).error, { code: 'not_found' })
+})
+
+test('an answer that ends while it is being cancelled stays as it ended, and its cancel says so', async (t) => {
+  const { store } = createMemoryStore()
+  const running = storedResponse('resp_1', {
+    ...{ ...MINE, phase: 'running', response: Buffer.from('{"id":"resp_1","status":"in_progress","background":true}') },
+  })
+  const ended = { ...running, phase: 'over', response: Buffer.from('{"id":"resp_1","status":"completed"}') } as const
+  store.put(running, CAPS)
+  let isRead = false
+  const racing: ResponseStore = {
+    put: (...args) => store.put(...args),
+    advance: (...args) => store.advance(...args),
+    get(owner, id) {
+      const found = store.get(owner, id)
+      if (!isRead) store.advance(changeOf(ended), CAPS)
+      isRead = true
+      return found
+    },
+    delete: (...args) => store.delete(...args),
+    findItems: (...args) => store.findItems(...args),
+    close: () => store.close(),
+  }
+  const { ask } = await start(t, racing)
+  t.match(JSON.parse((await ask('resp_1/cancel', 'POST')).text), { status: 'completed' })
+  t.match(JSON.parse((await ask('resp_1')).text), { status: 'completed' })
 })
 
 test('events that were never kept are gone; a wrong number is named', async (t) => {

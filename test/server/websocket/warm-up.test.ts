@@ -9,7 +9,7 @@ import { type FrontView } from '../../../src/server/context.js'
 import { warmUp } from '../../../src/server/websocket/warm-up.js'
 import { parseRequestBody } from '../../../src/wire/body/members.js'
 import { rejectsWith } from '../../helpers/rejects.js'
-import { CAPS, createDeadStore, createMemoryStore, storedResponse } from '../../helpers/responses.js'
+import { CAPS, createDeadStore, createMemoryStore, storedResponse, TEXTS } from '../../helpers/responses.js'
 
 /** The parts of the surface that the mode needs. */
 function partsOf({ surface }: typeof openaiResponses) {
@@ -25,7 +25,14 @@ const KEY = { index: 0, name: 'a', owner: 'a' }
 
 function start(store: ConstructorParameters<typeof ResponseDesk>[0]['store'] | null = createMemoryStore().store) {
   const calls: string[] = []
-  const rules = { retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0, warn: () => undefined } as const
+  const rules = {
+    texts: TEXTS,
+    retentionMs: 1000,
+    caps: CAPS,
+    onStoreDown: 'fail',
+    nowMs: () => 0,
+    warn: () => undefined,
+  } as const
   const desk = store === null ? null : new ResponseDesk({ store, ...rules })
   let refusal: GatewayError | null = null
   const jobs = {
