@@ -121,7 +121,7 @@ export class LoopJobs {
     const { current, metrics } = this.#options
     const settings = (): Config['jobs'] => current().config.jobs
     this.#runner = new JobRunner({
-      ...{ store, random: Math.random, execute: this.#createExecute() },
+      ...{ kind: 'chat', store, random: Math.random, execute: this.#createExecute() },
       // In maintenance waiting jobs keep waiting; the runner polls again by itself.
       settings: () => (current().config.server.maintenance === false ? settings() : { ...settings(), concurrency: 0 }),
       onRunEnd: (result, attempts, jobId) => {

@@ -9,6 +9,13 @@
 import { type ErrorData } from '../model/error.js'
 import { type JsonObject } from '../model/json.js'
 
+/**
+ * What a job is. Each kind has a queue, turns and caps of its own; the bytes of all count together. A `chat` is listed, and kept with its
+ * answer until `cleanUp`. A `response` has its answer in the store of responses: when its run ends, nothing of it stays here.
+ */
+export const JOB_KINDS = ['chat', 'response'] as const
+export type JobKind = (typeof JOB_KINDS)[number]
+
 export const JOB_STATES = ['pending', 'processing', 'completed', 'error'] as const
 export type JobState = (typeof JOB_STATES)[number]
 
@@ -26,6 +33,7 @@ export type Idempotency = { readonly key: string; readonly digest: string }
 export type NewJob = {
   /** Unique, with a prefix of ours; made by the caller. */
   readonly id: string
+  readonly kind: JobKind
   /** Whose it is: the owner of the gateway key; empty on a gateway without keys. Never the key. */
   readonly owner: string
   /** The request's JSON text. */
@@ -39,6 +47,7 @@ export type NewJob = {
 /** A job without its big texts. */
 export type JobHead = {
   readonly id: string
+  readonly kind: JobKind
   readonly owner: string
   readonly state: JobState
   readonly context: JsonObject
@@ -92,7 +101,7 @@ export type Acceptance =
   /** It does not fit into the bytes that may be kept: of this gateway key (429), or of all (507). Nothing was accepted. */
   | { readonly kind: 'no-room'; readonly scope: 'key' | 'all' }
 
-/** Most jobs that may wait. A retry, a release or a lost lease puts a job back all the same: it was accepted. */
+/** Most jobs of its kind that may wait. A retry, a release or a lost lease puts a job back all the same: it was accepted. */
 export type PendingCaps = { readonly perKey: number; readonly all: number }
 /**
  * Most bytes that may be kept: requests with their contexts, answers of jobs, answers kept for repetitions. Counted by the
@@ -122,6 +131,7 @@ export type ClaimedJob = {
 }
 
 export type ClaimOptions = {
+  readonly kind: JobKind
   /** 1 to MAX_BATCH. */
   readonly limit: number
   readonly leaseMs: number
@@ -194,7 +204,7 @@ export type StoreEvent =
   | { readonly type: 'work' }
   /** There may be a webhook to send. */
   | { readonly type: 'delivery' }
-  /** A job was cancelled while it ran, here or on another node. */
+  /** A job was cancelled or removed while it ran, here or on another node. */
   | { readonly type: 'cancelled'; readonly id: string }
 
 /** For answering clients. */
@@ -205,10 +215,12 @@ export type JobApi = {
    */
   accept(job: NewJob, caps?: JobCaps): Promise<Acceptance>
   get(id: string): Promise<Job | null>
-  /** A caller's own jobs, newest first. */
+  /** A caller's own chats, newest first. */
   list(query: ListQuery): Promise<readonly JobHead[]>
   /** Removes a pending job and its idempotency key; ends a processing one as error. Null when there is no such job or it has ended. */
   cancel(id: string, error: ErrorData): Promise<'removed' | 'ended' | null>
+  /** Removes a job that has not ended, whatever its state; a run of it is told. False when there is none. */
+  remove(id: string): Promise<boolean>
   begin(request: DirectRequest, leaseMs: number): Promise<DirectBeginning>
   /** Keeps the answer for repetitions of the request. False if the lease has expired or there is no space: then the key is free. */
   storeAnswer(request: DirectRequest, lease: Lease, answer: StoredAnswer, caps?: StoredCaps): Promise<boolean>
@@ -226,6 +238,8 @@ export type JobQueue = {
   complete(lease: Lease, answer: string): Promise<boolean>
   /** Ends it with its error; its delivery becomes due in the same transaction. */
   fail(lease: Lease, error: ErrorData): Promise<boolean>
+  /** Ends it, and leaves nothing of it. */
+  discard(lease: Lease): Promise<boolean>
   /** Back to the queue, for later. */
   retry(lease: Lease, options: RetryOptions): Promise<boolean>
   /** Back to the queue as if it had not been begun. */

@@ -35,6 +35,7 @@ async function openStore(): Promise<JobStore> {
 
 const store = await openStore()
 const runner = new JobRunner({
+  kind: 'chat',
   store,
   async execute(job) {
     say(`started ${job.id} ${job.attempts}`)

@@ -6,6 +6,7 @@ export function newJob(id: string, over: Partial<NewJob> = {}): NewJob {
   const request = JSON.stringify({ model: 'm', id })
   return {
     id,
+    kind: 'chat',
     owner: 'team-a',
     request,
     context: { requestId: `r-${id}` },

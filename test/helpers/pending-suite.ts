@@ -16,7 +16,7 @@ export function pendingSuite(kind: string, open: OpenStore): void {
     t.same(await accept('b3', 'b'), { kind: 'full', scope: 'all' })
     t.equal((await store.counts()).jobs.pending, 5)
     t.equal(await store.get('a4'), null)
-    const [claimed] = await store.claim({ limit: 1, leaseMs: 60_000, maxAttempts: 3 })
+    const [claimed] = await store.claim({ kind: 'chat', limit: 1, leaseMs: 60_000, maxAttempts: 3 })
     t.equal(claimed?.job.id, 'a1')
     t.match(await accept('a5', 'a'), { kind: 'accepted' }, 'what runs does not wait')
   })
@@ -36,7 +36,7 @@ export function pendingSuite(kind: string, open: OpenStore): void {
     t.match(await store.accept(keyed('first', 'one'), caps), { kind: 'accepted' })
     t.match(await store.accept(keyed('again', 'one'), caps), { kind: 'repeated', id: 'first' })
     t.match(await store.accept(keyed('other', 'two'), caps), { kind: 'full' })
-    await store.claim({ limit: 1, leaseMs: 60_000, maxAttempts: 3 })
+    await store.claim({ kind: 'chat', limit: 1, leaseMs: 60_000, maxAttempts: 3 })
     t.match(await store.accept(keyed('later', 'two'), caps), { kind: 'accepted', job: { id: 'later' } })
   })
 }

@@ -20,7 +20,7 @@ export const DAY_MS = 24 * HOUR_MS
 
 export const YEAR_MS = 365 * DAY_MS
 
-export const CLAIM = { limit: 1, leaseMs: LEASE_MS, maxAttempts: 3 }
+export const CLAIM = { kind: 'chat' as const, limit: 1, leaseMs: LEASE_MS, maxAttempts: 3 }
 
 export const SENDING = { limit: 10, leaseMs: LEASE_MS, exceptOrigins: [], perOrigin: 10 }
 

@@ -4,7 +4,7 @@ import { type Acceptance, IDEMPOTENCY_MS, type JobCaps, type JobStore } from '..
 import { newJob } from './new-job.js'
 import { type OpenStore } from './store-rig.js'
 
-const CLAIM = { limit: 1, leaseMs: 60_000, maxAttempts: 3 }
+const CLAIM = { kind: 'chat' as const, limit: 1, leaseMs: 60_000, maxAttempts: 3 }
 const RETENTION_MS = 60_000
 /** Only the bytes bind here. */
 const MANY = { perKey: 1_000_000, all: 1_000_000 }

@@ -43,6 +43,7 @@ function rig(t: Test) {
   const times = { timeoutMs: 600_000, retentionMs: 3 * YEAR_MS, leaseMs: 30_000 }
   const settings = { concurrency: CONCURRENCY, attempts: 3, ...times }
   const runner = new JobRunner({
+    kind: 'chat',
     ...{ store, execute, settings: () => settings, random: () => 0.5, timers },
   })
   const secrets = { secret: SECRET, previousSecret: null }
@@ -117,7 +118,7 @@ for (const [name, jumpMs] of [
     const { timers, store, courier, set, wallMs } = rig(t)
     const receiver = await startReceiver(t, (n) => (n === 0 ? 503 : 200))
     await store.accept(newJob('told', { webhookUrl: receiver.url }))
-    const [claimed] = await store.claim({ limit: 1, leaseMs: 1000, maxAttempts: 3 })
+    const [claimed] = await store.claim({ kind: 'chat', limit: 1, leaseMs: 1000, maxAttempts: 3 })
     if (claimed === undefined) throw new Error('nothing to claim')
     await store.complete(claimed.lease, '{"ok":1}')
     const webhookOf = async () => (await store.get('told'))?.webhook

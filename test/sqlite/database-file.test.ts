@@ -89,7 +89,7 @@ test('refuses a file of a newer schema', async (t) => {
   connection.close()
   t.match(await refusalOf(path), {
     code: 'misconfigured',
-    message: new RegExp(`${path} has schema version 999; .* supports up to 3`),
+    message: new RegExp(`${path} has schema version 999; .* supports up to 4`),
   })
 })
 
@@ -160,8 +160,23 @@ test('the code of an error is its own', (t) => {
   t.end()
 })
 
+/** Before jobs had kinds. */
+const WITHOUT_KINDS = `
+  DROP INDEX jobs_by_turn; DROP INDEX jobs_by_owner; DROP INDEX jobs_by_lease;
+  DROP TRIGGER tally_new; DROP TRIGGER tally_change; DROP TRIGGER tally_gone;
+  ALTER TABLE jobs DROP COLUMN kind;
+  CREATE INDEX jobs_by_turn ON jobs (owner, state, due_at, seq);
+  CREATE INDEX jobs_by_owner ON jobs (owner, seq);
+  CREATE INDEX jobs_by_lease ON jobs (due_at) WHERE state = 'processing';
+  CREATE TABLE was AS SELECT owner, served FROM turns; DROP TABLE turns; ALTER TABLE was RENAME TO turns;
+  CREATE TABLE was AS SELECT owner, state, n FROM tallies; DROP TABLE tallies; ALTER TABLE was RENAME TO tallies;
+  CREATE TRIGGER tally_new AFTER INSERT ON jobs BEGIN SELECT 1; END;
+  CREATE TRIGGER tally_change AFTER UPDATE ON jobs BEGIN SELECT 1; END;
+  CREATE TRIGGER tally_gone AFTER DELETE ON jobs BEGIN SELECT 1; END;`
+
 /** As in the schemas in which rows belonged to the name of a key. */
 function nameOwners(older: InstanceType<typeof Database>): void {
+  older.exec(WITHOUT_KINDS)
   for (const table of ['jobs', 'turns', 'tallies', 'stored', 'repeats']) {
     older.exec(`ALTER TABLE ${table} RENAME COLUMN owner TO key_name`)
   }
@@ -191,7 +206,7 @@ test('gives what a file has under the names of keys to their owners, once: a lat
   t.match(await again.accept({ ...waiting, owner }), { kind: 'repeated', id: 'waiting' })
   const caps = { perKey: 1, all: 10 }
   t.same(await again.accept(newJob('more', { owner }), caps), { kind: 'full', scope: 'key' }, 'its place is counted')
-  const claimed = await again.claim({ limit: 10, leaseMs: 1000, maxAttempts: 3 })
+  const claimed = await again.claim({ kind: 'chat', limit: 10, leaseMs: 1000, maxAttempts: 3 })
   t.same(new Set(claimed.map(({ job }) => job.owner)), new Set([owner, '', 'name:gone']))
   await second.close()
   const third = await startSqlite({ path, heirs: [{ name: 'gone', owner: 'b'.repeat(64) }], onTrouble })
@@ -199,13 +214,13 @@ test('gives what a file has under the names of keys to their owners, once: a lat
   await third.close()
 })
 
-test('takes a file of the first schema, and knows how many bytes of whom it holds', async (t) => {
+test('takes a file of the first schema, knows how many bytes of whom it holds, and that its jobs are chats', async (t) => {
   const path = newPath(t)
   const first = await startSqlite({ path, onTrouble })
   const store = connectSqlite(first.connect())
   await store.accept(newJob('a', { request: 'é'.repeat(50), context: {} }))
   await store.accept(newJob('b', { request: 'x'.repeat(50), context: {}, owner: 'team-b' }))
-  const [claimed] = await store.claim({ limit: 1, leaseMs: 1000, maxAttempts: 3 })
+  const [claimed] = await store.claim({ kind: 'chat', limit: 1, leaseMs: 1000, maxAttempts: 3 })
   await store.complete(claimed?.lease ?? { id: '', fence: 0 }, 'ü'.repeat(10))
   const request = { owner: 'team-a', idempotency: { key: 'k', digest: 'd' } }
   const began = await store.begin(request, 1000)
@@ -231,6 +246,15 @@ test('takes a file of the first schema, and knows how many bytes of whom it hold
   const next = (owner: string) =>
     again.accept(newJob(`next-${owner}`, { request: 'z'.repeat(50), context: {}, owner }), caps)
   t.same(await next('team-a'), { kind: 'no-room', scope: 'key' })
-  t.match(await next('team-b'), { kind: 'accepted' })
+  t.match(await next('team-b'), { kind: 'accepted', queuePosition: 2 })
+  t.match((await again.counts()).jobs, { pending: 2, completed: 1 })
+  const rest = await again.claim({ kind: 'chat', limit: 9, leaseMs: 1000, maxAttempts: 3 })
+  t.same(
+    rest.map(({ job }) => [job.id, job.kind]),
+    [
+      ['b', 'chat'],
+      ['next-team-b', 'chat'],
+    ],
+  )
   await second.close()
 })

@@ -5,14 +5,14 @@ local function repeated(id)
   local at = get(id, 'state', 'owner', 'seq')
   local place = 0
   if at[1] == 'pending' then
-    place = position(at[2], call('ZRANK', P .. 'wait:' .. at[2], member(at[3], id)) + 1)
+    place = position('chat', at[2], call('ZRANK', P .. 'wait:' .. at[2], member(at[3], id)) + 1)
   end
   local found = false
   if at[1] then found = head(id) end
   return { 'repeated', id, place, tally('processing'), found }
 end
 
-function ops.accept(id, owner, context, url, origin, key, digest, request, perKey, all, keyBytes, allBytes)
+function ops.accept(id, kind, owner, context, url, origin, key, digest, request, perKey, all, keyBytes, allBytes)
   local name = P .. 'rep:' .. owner .. ':' .. key
   if key ~= '' then
     local found = call('HMGET', name, 'digest', 'kind', 'job', 'due')
@@ -21,8 +21,9 @@ function ops.accept(id, owner, context, url, origin, key, digest, request, perKe
       return repeated(found[3])
     end
   end
-  if call('ZCARD', P .. 'wait:' .. owner) >= tonumber(perKey) then return { 'full', 'key' } end
-  if tally('pending') >= tonumber(all) then return { 'full', 'all' } end
+  local wait = P .. of(kind, 'wait:') .. owner
+  if call('ZCARD', wait) >= tonumber(perKey) then return { 'full', 'key' } end
+  if tally(of(kind, 'pending')) >= tonumber(all) then return { 'full', 'all' } end
   forgetKept()
   local bytes = #request + #context
   local full = fullScope(owner, bytes, keyBytes, allBytes)
@@ -33,13 +34,13 @@ function ops.accept(id, owner, context, url, origin, key, digest, request, perKe
     call('PEXPIRE', name, DAY)
   end
   local seq = call('INCR', P .. 'seq')
-  set(id, 'id', id, 'owner', owner, 'context', context, 'url', url, 'origin', origin, 'key', key, 'request', request,
+  set(id, 'id', id, 'kind', kind, 'owner', owner, 'context', context, 'url', url, 'origin', origin, 'key', key, 'request', request,
     'seq', seq, 'attempts', 0, 'fence', 0, 'spent', 0, 'accepted', now, 'error', '', 'answer', '', 'bytes', bytes)
   store(owner, 'jobs', bytes)
-  call('ZADD', P .. 'list:' .. owner, seq, id)
+  if kind == 'chat' then call('ZADD', P .. 'list:' .. owner, seq, id) end
   enqueue(id, now)
   tell('work')
-  return { 'accepted', id, position(owner, call('ZCARD', P .. 'wait:' .. owner)), tally('processing'), head(id) }
+  return { 'accepted', id, position(kind, owner, call('ZCARD', wait)), tally(of(kind, 'processing')), head(id) }
 end
 
 function ops.get(id)
@@ -89,6 +90,25 @@ function ops.cancel(id, error)
   finish(id, 'error', 'error', error)
   tell('cancelled', id)
   return 'ended'
+end
+
+-- Removes a running job as if it had never been.
+local function discard(id)
+  unlease(id)
+  remove(id)
+end
+
+function ops.remove(id)
+  local state = get(id, 'state')[1]
+  if state == 'pending' then
+    dequeue(id)
+    remove(id)
+    return 1
+  end
+  if state ~= 'processing' then return 0 end
+  discard(id)
+  tell('cancelled', id)
+  return 1
 end
 
 function ops.begin(owner, key, digest, lease)
@@ -180,6 +200,11 @@ function ops.counts()
       break
     end
   end
-  return { tally('pending'), tally('processing'), tally('completed'), tally('error'), age, tally('due'), tally('dead'),
+  local function all(state)
+    local sum = 0
+    for _, kind in ipairs(KINDS) do sum = sum + tally(of(kind, state)) end
+    return sum
+  end
+  return { all('pending'), all('processing'), all('completed'), all('error'), age, tally('due'), tally('dead'),
     tally('stored-jobs'), tally('stored-answers') }
 end

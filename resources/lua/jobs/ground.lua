@@ -8,6 +8,8 @@
 --   adopted     hash, names of keys whose jobs went to an owner (earlier versions kept them under the name)
 --   stored      hash, bytes by OWNER:kind      kept  bytes:OWNER:KEY of kept answers by the end of their day
 --
+-- Each kind of job has its own wait, turns, leases and tallies: `response:turns`. Those of chats have no such name before them.
+--
 -- ARGV: prefix, offset of the clock (tests), fields of a head, name of the call, its arguments. Absent texts are empty.
 local P = ARGV[1]
 local call = redis.call
@@ -24,6 +26,10 @@ local function job(id) return P .. 'job:' .. id end
 local function get(id, ...) return call('HMGET', job(id), ...) end
 local function set(id, ...) call('HSET', job(id), ...) end
 local function tell(kind, id) call('PUBLISH', P .. 'events', kind .. ' ' .. (id or '')) end
+local KINDS = { 'chat', 'response' }
+local function of(kind, name) return kind == 'chat' and name or kind .. ':' .. name end
+-- Jobs of earlier versions say nothing of their kind.
+local function kindOf(id) return get(id, 'kind')[1] or 'chat' end
 local function count(name, by) call('HINCRBY', P .. 'tally', name, by) end
 local function tally(name) return tonumber(call('HGET', P .. 'tally', name) or 0) end
 -- Counts the stored bytes of a key: of its jobs, or of answers kept for repeated requests.
@@ -54,27 +60,26 @@ local function whole(id)
 end
 
 local function enqueue(id, due)
-  local at = get(id, 'owner', 'seq', 'accepted')
+  local at, kind = get(id, 'owner', 'seq', 'accepted'), kindOf(id)
   set(id, 'state', 'pending', 'changed', now, 'set', now, 'due', due)
-  count('pending', 1)
-  call('ZADD', P .. 'wait:' .. at[1], due, member(at[2], id))
-  call('ZADD', P .. 'turns', 'NX', 0, at[1])
+  count(of(kind, 'pending'), 1)
+  call('ZADD', P .. of(kind, 'wait:') .. at[1], due, member(at[2], id))
+  call('ZADD', P .. of(kind, 'turns'), 'NX', 0, at[1])
   call('ZADD', P .. 'ages', at[3], id)
 end
 
 local function dequeue(id)
-  local at = get(id, 'owner', 'seq')
-  count('pending', -1)
-  call('ZREM', P .. 'wait:' .. at[1], member(at[2], id))
+  local at, kind = get(id, 'owner', 'seq'), kindOf(id)
+  count(of(kind, 'pending'), -1)
+  call('ZREM', P .. of(kind, 'wait:') .. at[1], member(at[2], id))
   call('ZREM', P .. 'ages', id)
-  return at[1]
 end
 
 -- The keys take turns: at most as many jobs of each other key go first as of the job's own key.
-local function position(owner, own)
+local function position(kind, owner, own)
   local sum = own
-  for _, other in ipairs(call('ZRANGE', P .. 'turns', 0, -1)) do
-    if other ~= owner then sum = sum + math.min(own, call('ZCARD', P .. 'wait:' .. other)) end
+  for _, other in ipairs(call('ZRANGE', P .. of(kind, 'turns'), 0, -1)) do
+    if other ~= owner then sum = sum + math.min(own, call('ZCARD', P .. of(kind, 'wait:') .. other)) end
   end
   return sum
 end
@@ -90,14 +95,15 @@ local function holds(id, fence)
 end
 
 local function unlease(id)
-  call('ZREM', P .. 'leases', id)
-  count('processing', -1)
+  local kind = kindOf(id)
+  call('ZREM', P .. of(kind, 'leases'), id)
+  count(of(kind, 'processing'), -1)
 end
 
 local function finish(id, state, field, text)
   unlease(id)
   set(id, 'state', state, 'changed', now, field, text)
-  count(state, 1)
+  count(of(kindOf(id), state), 1)
   local at = get(id, 'url', 'origin')
   if at[1] == '' then return call('ZADD', P .. 'ended', now, id) end
   set(id, 'dstate', 'due', 'dattempts', 0, 'dfence', 0, 'dheld', 0, 'derror', '', 'dended', now, 'dset', now, 'ddue', now)
@@ -114,15 +120,17 @@ local function again(id, setName, dueName)
   set(id, setName, now, dueName, due)
   return due
 end
+local function rewindQueue(kind)
+  for _, owner in ipairs(call('ZRANGE', P .. of(kind, 'turns'), 0, -1)) do
+    local wait = P .. of(kind, 'wait:') .. owner
+    for _, name in ipairs(call('ZRANGE', wait, 0, -1)) do call('ZADD', wait, again(idOf(name), 'set', 'due'), name) end
+  end
+  for _, id in ipairs(call('ZRANGE', P .. of(kind, 'leases'), 0, -1)) do
+    call('ZADD', P .. of(kind, 'leases'), again(id, 'set', 'due'), id)
+  end
+end
 local function rewind()
-  for _, owner in ipairs(call('ZRANGE', P .. 'turns', 0, -1)) do
-    for _, name in ipairs(call('ZRANGE', P .. 'wait:' .. owner, 0, -1)) do
-      call('ZADD', P .. 'wait:' .. owner, again(idOf(name), 'set', 'due'), name)
-    end
-  end
-  for _, id in ipairs(call('ZRANGE', P .. 'leases', 0, -1)) do
-    call('ZADD', P .. 'leases', again(id, 'set', 'due'), id)
-  end
+  for _, kind in ipairs(KINDS) do rewindQueue(kind) end
   for _, origin in ipairs(call('ZRANGE', P .. 'dorigins', 0, -1)) do
     for _, id in ipairs(call('ZRANGE', P .. 'dwait:' .. origin, 0, -1)) do
       call('ZADD', P .. 'dwait:' .. origin, again(id, 'dset', 'ddue'), id)

@@ -7,8 +7,8 @@ local function giveBack(id)
   tell('work')
 end
 
-function ops.claim(limit, lease, maxAttempts, lost)
-  for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'leases', '-inf', now, 'LIMIT', 0, BATCH)) do
+function ops.claim(kind, limit, lease, maxAttempts, lost)
+  for _, id in ipairs(call('ZRANGEBYSCORE', P .. of(kind, 'leases'), '-inf', now, 'LIMIT', 0, BATCH)) do
     if tonumber(get(id, 'attempts')[1]) < tonumber(maxAttempts) then giveBack(id) else finish(id, 'error', 'error', lost) end
     -- A run that continues without its lease is useless.
     tell('cancelled', id)
@@ -18,17 +18,17 @@ function ops.claim(limit, lease, maxAttempts, lost)
   while isMore and #claimed < tonumber(limit) do
     isMore = false
     -- Of the keys with a job to start, the one served longest ago; its oldest job.
-    for _, owner in ipairs(call('ZRANGE', P .. 'turns', 0, -1)) do
-      local name = call('ZRANGEBYSCORE', P .. 'wait:' .. owner, '-inf', now, 'LIMIT', 0, 1)[1]
+    for _, owner in ipairs(call('ZRANGE', P .. of(kind, 'turns'), 0, -1)) do
+      local name = call('ZRANGEBYSCORE', P .. of(kind, 'wait:') .. owner, '-inf', now, 'LIMIT', 0, 1)[1]
       if name then
         local id = idOf(name)
         dequeue(id)
-        count('processing', 1)
+        count(of(kind, 'processing'), 1)
         call('HINCRBY', job(id), 'attempts', 1)
         local fence = call('HINCRBY', job(id), 'fence', 1)
         set(id, 'state', 'processing', 'changed', now, 'set', now, 'due', now + lease)
-        call('ZADD', P .. 'leases', now + lease, id)
-        call('ZADD', P .. 'turns', call('INCR', P .. 'served'), owner)
+        call('ZADD', P .. of(kind, 'leases'), now + lease, id)
+        call('ZADD', P .. of(kind, 'turns'), call('INCR', P .. 'served'), owner)
         local job = whole(id)
         job[4], job[5] = fence, get(id, 'spent')[1]
         claimed[#claimed + 1] = job
@@ -43,7 +43,7 @@ end
 function ops.renew(id, fence, lease)
   if not holds(id, fence) then return 0 end
   set(id, 'set', now, 'due', now + lease)
-  call('ZADD', P .. 'leases', now + lease, id)
+  call('ZADD', P .. of(kindOf(id), 'leases'), now + lease, id)
   return 1
 end
 
@@ -59,6 +59,12 @@ end
 function ops.fail(id, fence, error)
   if not holds(id, fence) then return 0 end
   finish(id, 'error', 'error', error)
+  return 1
+end
+
+function ops.discard(id, fence)
+  if not holds(id, fence) then return 0 end
+  discard(id)
   return 1
 end
 
@@ -83,7 +89,8 @@ function ops.cleanUp(retention)
   local ids = call('ZRANGEBYSCORE', P .. 'ended', '-inf', now - retention, 'LIMIT', 0, BATCH)
   for _, id in ipairs(ids) do
     call('ZREM', P .. 'ended', id)
-    count(remove(id), -1)
+    local kind = kindOf(id)
+    count(of(kind, remove(id)), -1)
   end
   return #ids
 end

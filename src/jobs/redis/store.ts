@@ -15,6 +15,7 @@ import {
   type Job,
   type JobCaps,
   type JobHead,
+  type JobKind,
   type JobState,
   type JobStore,
   MAX_BATCH,
@@ -39,7 +40,7 @@ const PREFIX = '{sluice}:jobs:'
 const SCRIPT = Object.freeze(['jobs/ground', 'jobs/desk', 'jobs/queue', 'jobs/call'])
 /** Fields of a head, in the order in which the script is to return them. */
 const HEAD_FIELDS = [
-  ...['id', 'owner', 'state', 'context', 'url', 'attempts', 'accepted', 'changed', 'error'],
+  ...['id', 'kind', 'owner', 'state', 'context', 'url', 'attempts', 'accepted', 'changed', 'error'],
   ...['dstate', 'dattempts', 'derror'],
 ] as const
 const HEAD_ARGUMENT = HEAD_FIELDS.join(' ')
@@ -110,9 +111,9 @@ async function adopt(ask: Ask, heirs: readonly Heir[]): Promise<void> {
 function createDesk(ask: Ask) {
   return {
     async accept(job: NewJob, { perKey, all, stored = UNBOUNDED }: JobCaps = UNBOUNDED): Promise<Acceptance> {
-      const { id, context, webhookUrl, idempotency } = job
+      const { id, kind, context, webhookUrl, idempotency } = job
       const url = webhookUrl ?? ''
-      const fields = [id, job.owner, JSON.stringify(context), url, url === '' ? '' : originOf(url)]
+      const fields = [id, kind, job.owner, JSON.stringify(context), url, url === '' ? '' : originOf(url)]
       const repeat = [idempotency?.key ?? '', idempotency?.digest ?? '']
       return acceptanceOf(
         (await ask('accept', ...fields, ...repeat, job.request, perKey, all, stored.perKey, stored.all)) as AcceptReply,
@@ -128,6 +129,9 @@ function createDesk(ask: Ask) {
     },
     async cancel(id: string, error: ErrorData) {
       return (await ask('cancel', id, JSON.stringify(error))) as 'removed' | 'ended' | null
+    },
+    async remove(id: string) {
+      return isDone(await ask('remove', id))
     },
     async begin(...[{ owner, idempotency }, leaseMs]: Parameters<JobStore['begin']>): Promise<DirectBeginning> {
       const reply = await ask('begin', owner, idempotency.key, idempotency.digest, leaseMs)
@@ -155,9 +159,9 @@ function createDesk(ask: Ask) {
 
 function createQueue(ask: Ask) {
   return {
-    async claim({ limit, leaseMs, maxAttempts }: Parameters<JobStore['claim']>[0]): Promise<ClaimedJob[]> {
+    async claim({ kind, limit, leaseMs, maxAttempts }: Parameters<JobStore['claim']>[0]): Promise<ClaimedJob[]> {
       const lost = JSON.stringify(errorData('internal', { message: LOST_RUNS }))
-      const reply = await ask('claim', Math.min(limit, MAX_BATCH), leaseMs, maxAttempts, lost)
+      const reply = await ask('claim', kind, Math.min(limit, MAX_BATCH), leaseMs, maxAttempts, lost)
       return (reply as ClaimReply[]).map(([head, request, answer, fence, spent]) => {
         const job = jobOf([head, request, answer])
         return { job, lease: { id: job.id, fence: Number(fence) }, spentMs: Number(spent) }
@@ -171,6 +175,9 @@ function createQueue(ask: Ask) {
     },
     async fail(...[{ id, fence }, error]: Parameters<JobStore['fail']>) {
       return isDone(await ask('fail', id, fence, JSON.stringify(error)))
+    },
+    async discard({ id, fence }: Parameters<JobStore['discard']>[0]) {
+      return isDone(await ask('discard', id, fence))
     },
     async retry(...[{ id, fence }, options]: Parameters<JobStore['retry']>) {
       const { delayMs, error, spentMs, isUncounted = false } = options
@@ -247,6 +254,8 @@ function headOf(reply: HeadReply): JobHead {
   const webhook = { url, state, attempts: Number(field('dattempts')), lastError: field('derror') || null }
   return {
     id: field('id'),
+    // Jobs of earlier versions say nothing of it.
+    kind: (field('kind') || 'chat') as JobKind,
     owner: field('owner'),
     state: field('state') as JobState,
     context: JSON.parse(field('context')) as JsonObject,

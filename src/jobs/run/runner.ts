@@ -1,7 +1,7 @@
 // Runs the jobs of a store: a bounded number at once, keys in turn (the store's order), each by the injected execution. Hints of
 // the store wake it; it also polls, for due retries and for expired leases of others. It knows nothing about HTTP.
 import { toGatewayError } from '../../errors.js'
-import { type ClaimedJob, type JobQueue, type JobStore, MAX_BATCH } from '../store.js'
+import { type ClaimedJob, type JobKind, type JobQueue, type JobStore, MAX_BATCH } from '../store.js'
 import { ClaimLoop } from './claim-loop.js'
 import { type Execute, JobRun, type RunResult } from './job-run.js'
 import { TIMERS, type Timers } from './timers.js'
@@ -20,6 +20,8 @@ export type RunnerSettings = {
 }
 
 export type RunnerOptions = {
+  /** Of the jobs that it runs. */
+  readonly kind: JobKind
   readonly store: JobQueue & Pick<JobStore, 'subscribe'>
   readonly execute: Execute
   /** Read for each claim, run and clean-up. */
@@ -102,11 +104,11 @@ export class JobRunner {
   }
 
   async #claim(): Promise<boolean> {
-    const { store, settings } = this.#options
+    const { kind, store, settings } = this.#options
     const { attempts, leaseMs } = settings()
     const limit = Math.min(MAX_BATCH, this.#freePlaces())
     try {
-      const claimed = await store.claim({ limit, leaseMs, maxAttempts: attempts })
+      const claimed = await store.claim({ kind, limit, leaseMs, maxAttempts: attempts })
       for (const each of claimed) this.#begin(each)
       this.#tellReached()
       return true

@@ -94,6 +94,38 @@ const migrations = (heirs: readonly Heir[]): readonly string[] => [
      ALTER TABLE ${table} RENAME COLUMN key_name TO owner;`,
    ).join('\n   ')}
    DROP TABLE temp.heirs;`,
+  // Each kind of job has a queue, turns and tallies of its own.
+  `ALTER TABLE jobs ADD COLUMN kind TEXT NOT NULL DEFAULT 'chat';
+   DROP INDEX jobs_by_turn;
+   CREATE INDEX jobs_by_turn ON jobs (kind, owner, state, due_at, seq);
+   DROP INDEX jobs_by_owner;
+   CREATE INDEX jobs_by_owner ON jobs (owner, kind, seq);
+   DROP INDEX jobs_by_lease;
+   CREATE INDEX jobs_by_lease ON jobs (kind, due_at) WHERE state = 'processing';
+   ALTER TABLE turns RENAME TO old_turns;
+   CREATE TABLE turns (kind TEXT, owner TEXT, served INTEGER NOT NULL, PRIMARY KEY (kind, owner)) STRICT;
+   INSERT INTO turns SELECT 'chat', owner, served FROM old_turns;
+   DROP TABLE old_turns;
+   DROP TRIGGER tally_new;
+   DROP TRIGGER tally_change;
+   DROP TRIGGER tally_gone;
+   ALTER TABLE tallies RENAME TO old_tallies;
+   CREATE TABLE tallies (kind TEXT, owner TEXT, state TEXT, n INTEGER NOT NULL, PRIMARY KEY (kind, owner, state)) STRICT;
+   INSERT INTO tallies SELECT 'chat', owner, state, n FROM old_tallies;
+   DROP TABLE old_tallies;
+   CREATE TRIGGER tally_new AFTER INSERT ON jobs BEGIN
+     INSERT INTO tallies VALUES (new.kind, new.owner, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+   END;
+   CREATE TRIGGER tally_change AFTER UPDATE OF state ON jobs WHEN old.state <> new.state BEGIN
+     UPDATE tallies SET n = n - 1 WHERE kind = old.kind AND owner = old.owner AND state = old.state;
+     INSERT INTO tallies VALUES (new.kind, new.owner, new.state, 1) ON CONFLICT DO UPDATE SET n = n + 1;
+   END;
+   CREATE TRIGGER tally_gone AFTER DELETE ON jobs BEGIN
+     UPDATE tallies SET n = n - 1 WHERE kind = old.kind AND owner = old.owner AND state = old.state;
+     DELETE FROM requests WHERE seq = old.seq;
+     DELETE FROM answers WHERE seq = old.seq;
+     DELETE FROM deliveries WHERE seq = old.seq;
+   END;`,
 ]
 
 function quote(text: string): string {

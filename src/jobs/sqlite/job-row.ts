@@ -1,10 +1,17 @@
 // A job as a row of the embedded store, and back.
 import { type ErrorData } from '../../model/error.js'
 import { type JsonObject } from '../../model/json.js'
-import { type DeliveryState, type Job, type JobHead, type JobState, type WebhookStatus } from '../store.js'
+import {
+  type DeliveryState,
+  type Job,
+  type JobHead,
+  type JobKind,
+  type JobState,
+  type WebhookStatus,
+} from '../store.js'
 
 /** Columns of a head; `d` is its delivery, if it has one by now. */
-export const HEAD_COLUMNS = `j.seq, j.id, j.owner, j.state, j.context, j.webhook_url, j.attempts, j.fence, j.spent_ms,
+export const HEAD_COLUMNS = `j.seq, j.id, j.kind, j.owner, j.state, j.context, j.webhook_url, j.attempts, j.fence, j.spent_ms,
   j.accepted_at, j.changed_at, j.error, d.state AS delivery_state, d.attempts AS delivery_attempts, d.last_error`
 export const HEAD_TABLES = 'jobs j LEFT JOIN deliveries d ON d.seq = j.seq'
 /** With the big texts. */
@@ -14,6 +21,7 @@ export const JOB_TABLES = `${HEAD_TABLES} JOIN requests r ON r.seq = j.seq LEFT 
 export type HeadRow = {
   readonly seq: number
   readonly id: string
+  readonly kind: JobKind
   readonly owner: string
   readonly state: JobState
   readonly context: string
@@ -35,6 +43,7 @@ export type JobRow = HeadRow & { readonly request: string; readonly answer: stri
 export function headOf(row: HeadRow): JobHead {
   return {
     id: row.id,
+    kind: row.kind,
     owner: row.owner,
     state: row.state,
     context: JSON.parse(row.context) as JsonObject,

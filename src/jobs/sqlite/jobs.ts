@@ -16,6 +16,7 @@ import {
   type Job,
   type JobCaps,
   type JobHead,
+  type JobKind,
   type JobState,
   type Lease,
   type ListQuery,
@@ -43,9 +44,12 @@ const CLOCK_BACK_MS = 1000
 /** Jobs ahead of one within its key are counted up to here; beyond that the exact position does not matter. */
 const MAX_COUNTED = 10_000
 
+/** Whose turn it is among the jobs of a kind. */
+type Turn = { readonly kind: JobKind; readonly owner: string }
 type Ended = { readonly seq: number; readonly webhook_url: string | null }
 type Place = {
   readonly seq: number
+  readonly kind: JobKind
   readonly state: JobState
   readonly owner: string
   readonly idempotencyKey: string | null
@@ -79,30 +83,30 @@ export class SqliteJobs implements PlainCalls {
 
   accept(job: NewJob, caps?: JobCaps): Acceptance {
     const nowMs = this.#nowMs()
-    const { id, owner, context, webhookUrl, idempotency } = job
+    const { id, kind, owner, context, webhookUrl, idempotency } = job
     const repeat = this.#repeats.takeForJob(job, nowMs)
     if (repeat.kind === 'mismatch') return { kind: 'mismatch' }
     if (repeat.kind === 'repeated') return this.#repeated(repeat.id)
     const contextText = JSON.stringify(context)
     const bytes = Buffer.byteLength(job.request) + Buffer.byteLength(contextText)
-    const refusal = this.#refusal(owner, bytes, caps)
+    const refusal = this.#refusal({ kind, owner, bytes }, caps)
     if (refusal !== null) {
       if (idempotency !== null) this.#repeats.freeJob(owner, idempotency.key)
       return refusal
     }
-    const fields = { id, owner, context: contextText, webhookUrl, bytes, now: nowMs }
+    const fields = { id, kind, owner, context: contextText, webhookUrl, bytes, now: nowMs }
     const { lastInsertRowid } = this.#statements.insert.run({ ...fields, key: idempotency?.key ?? null })
     this.#statements.insertRequest.run({ seq: Number(lastInsertRowid), request: job.request })
-    this.#statements.insertTurn.run({ owner })
+    this.#statements.insertTurn.run({ kind, owner })
     this.#events.push({ type: 'work' })
     const webhook =
       webhookUrl === null ? null : ({ url: webhookUrl, state: 'waiting', attempts: 0, lastError: null } as const)
     const times = { acceptedAtMs: nowMs, changedAtMs: nowMs }
     return {
       kind: 'accepted',
-      job: { id, owner, state: 'pending', context, attempts: 0, ...times, error: null, webhook },
-      queuePosition: this.#positionAfter(owner, countOf(this.#statements.tally.get({ owner }))),
-      activeRequests: countOf(this.#statements.active.get()),
+      job: { id, kind, owner, state: 'pending', context, attempts: 0, ...times, error: null, webhook },
+      queuePosition: this.#positionAfter({ kind, owner }, countOf(this.#statements.tally.get({ kind, owner }))),
+      activeRequests: this.#inState(kind, 'processing'),
     }
   }
 
@@ -127,6 +131,14 @@ export class SqliteJobs implements PlainCalls {
     this.#statements.cancel.run({ seq: place.seq, error: JSON.stringify(error), now: this.#nowMs() })
     this.#events.push({ type: 'cancelled', id })
     return 'ended'
+  }
+
+  remove(id: string): boolean {
+    const place = this.#statements.place.get({ id }) as Place | undefined
+    if (place?.state !== 'pending' && place?.state !== 'processing') return false
+    this.#statements.remove.run({ seq: place.seq })
+    if (place.state === 'processing') this.#events.push({ type: 'cancelled', id })
+    return true
   }
 
   begin(request: DirectRequest, leaseMs: number): DirectBeginning {
@@ -160,12 +172,12 @@ export class SqliteJobs implements PlainCalls {
     return { jobs, queueAgeMs, deliveries: this.#deliveries.counts(), storedBytes }
   }
 
-  claim({ limit, leaseMs, maxAttempts }: ClaimOptions): ClaimedJob[] {
+  claim({ kind, limit, leaseMs, maxAttempts }: ClaimOptions): ClaimedJob[] {
     const nowMs = this.#nowMs()
-    this.#takeBack(nowMs, maxAttempts)
+    this.#takeBack(kind, nowMs, maxAttempts)
     const claimed: ClaimedJob[] = []
     while (claimed.length < Math.min(limit, MAX_BATCH)) {
-      const next = this.#statements.next.get({ now: nowMs }) as { seq: number } | undefined
+      const next = this.#statements.next.get({ kind, now: nowMs }) as { seq: number } | undefined
       if (next === undefined) break
       const { seq } = next
       this.#statements.serve.run({ seq })
@@ -199,6 +211,10 @@ export class SqliteJobs implements PlainCalls {
     if (ended === undefined) return false
     this.#addDelivery(ended, nowMs)
     return true
+  }
+
+  discard(lease: Lease): boolean {
+    return this.#statements.discard.run(held(lease)).changes === 1
   }
 
   retry(lease: Lease, { delayMs, error, spentMs, isUncounted = false }: RetryOptions): boolean {
@@ -241,16 +257,16 @@ export class SqliteJobs implements PlainCalls {
       kind: 'repeated',
       id,
       job: row === undefined ? null : headOf(row),
-      queuePosition: isPending ? this.#positionAfter(place.owner, this.#countUpTo(place)) : 0,
-      activeRequests: countOf(this.#statements.active.get()),
+      queuePosition: isPending ? this.#positionAfter(place, this.#countUpTo(place)) : 0,
+      activeRequests: this.#inState('chat', 'processing'),
     }
   }
 
   /** Why a job of so many bytes is not accepted; null: it is. */
-  #refusal(owner: string, bytes: number, caps: JobCaps | undefined): Acceptance | null {
+  #refusal({ kind, owner, bytes }: Turn & { bytes: number }, caps: JobCaps | undefined): Acceptance | null {
     if (caps === undefined) return null
-    if (countOf(this.#statements.tally.get({ owner })) >= caps.perKey) return { kind: 'full', scope: 'key' }
-    if (countOf(this.#statements.pending.get()) >= caps.all) return { kind: 'full', scope: 'all' }
+    if (countOf(this.#statements.tally.get({ kind, owner })) >= caps.perKey) return { kind: 'full', scope: 'key' }
+    if (this.#inState(kind, 'pending') >= caps.all) return { kind: 'full', scope: 'all' }
     const scope = this.#fullScope(owner, bytes, caps.stored)
     return scope === null ? null : { kind: 'no-room', scope }
   }
@@ -263,17 +279,21 @@ export class SqliteJobs implements PlainCalls {
   }
 
   /** Place of the job that is the n-th of its key. */
-  #positionAfter(owner: string, own: number): number {
-    return own + countOf(this.#statements.others.get({ owner, own }))
+  #positionAfter({ kind, owner }: Turn, own: number): number {
+    return own + countOf(this.#statements.others.get({ kind, owner, own }))
   }
 
-  #countUpTo({ owner, dueAt, seq }: Place): number {
-    return countOf(this.#statements.ahead.get({ owner, dueAt, seq, limit: MAX_COUNTED }))
+  #countUpTo({ kind, owner, dueAt, seq }: Place): number {
+    return countOf(this.#statements.ahead.get({ kind, owner, dueAt, seq, limit: MAX_COUNTED }))
+  }
+
+  #inState(kind: JobKind, state: JobState): number {
+    return countOf(this.#statements.inState.get({ kind, state }))
   }
 
   /** Jobs whose lease is over run again, or end when that was their last attempt. */
-  #takeBack(nowMs: number, maxAttempts: number): void {
-    const overdue = this.#statements.overdue.all({ now: nowMs, limit: MAX_BATCH })
+  #takeBack(kind: JobKind, nowMs: number, maxAttempts: number): void {
+    const overdue = this.#statements.overdue.all({ kind, now: nowMs, limit: MAX_BATCH })
     for (const { id, fence, attempts } of overdue as { id: string; fence: number; attempts: number }[]) {
       if (attempts < maxAttempts) this.#return({ id, fence }, { nowMs, uncounted: 0 })
       else this.fail({ id, fence }, errorData('internal', { message: LOST_RUNS }))

@@ -30,21 +30,21 @@ export function prepareJobs(connection: Connection) {
 function prepareDesk(connection: Connection) {
   return {
     insert: connection.prepare(
-      `INSERT INTO jobs (id, owner, state, context, webhook_url, idempotency_key, bytes, accepted_at, changed_at, set_at, due_at)
-       VALUES (:id, :owner, 'pending', :context, :webhookUrl, :key, :bytes, :now, :now, :now, :now)`,
+      `INSERT INTO jobs (id, kind, owner, state, context, webhook_url, idempotency_key, bytes, accepted_at, changed_at, set_at, due_at)
+       VALUES (:id, :kind, :owner, 'pending', :context, :webhookUrl, :key, :bytes, :now, :now, :now, :now)`,
     ),
     insertRequest: connection.prepare('INSERT INTO requests (seq, request) VALUES (:seq, :request)'),
-    insertTurn: connection.prepare('INSERT OR IGNORE INTO turns (owner, served) VALUES (:owner, 0)'),
+    insertTurn: connection.prepare('INSERT OR IGNORE INTO turns (kind, owner, served) VALUES (:kind, :owner, 0)'),
     get: connection.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE j.id = :id`),
     head: connection.prepare(`SELECT ${HEAD_COLUMNS} FROM ${HEAD_TABLES} WHERE j.id = :id`),
     list: connection.prepare(
       `SELECT ${HEAD_COLUMNS} FROM ${HEAD_TABLES}
-       WHERE j.owner = :owner AND (:state IS NULL OR j.state = :state)
+       WHERE j.owner = :owner AND j.kind = 'chat' AND (:state IS NULL OR j.state = :state)
          AND (:after IS NULL OR j.seq < (SELECT seq FROM jobs WHERE id = :after AND owner = :owner))
        ORDER BY j.seq DESC LIMIT :limit`,
     ),
     place: connection.prepare(
-      `SELECT seq, state, owner, idempotency_key AS idempotencyKey, due_at AS dueAt FROM jobs WHERE id = :id`,
+      `SELECT seq, kind, state, owner, idempotency_key AS idempotencyKey, due_at AS dueAt FROM jobs WHERE id = :id`,
     ),
     remove: connection.prepare('DELETE FROM jobs WHERE seq = :seq'),
     cancel: connection.prepare(
@@ -52,20 +52,21 @@ function prepareDesk(connection: Connection) {
     ),
     ahead: connection.prepare(
       `SELECT count(*) AS n FROM (
-         SELECT 1 FROM jobs WHERE owner = :owner AND state = 'pending' AND (due_at, seq) <= (:dueAt, :seq) LIMIT :limit
+         SELECT 1 FROM jobs
+         WHERE kind = :kind AND owner = :owner AND state = 'pending' AND (due_at, seq) <= (:dueAt, :seq) LIMIT :limit
        )`,
     ),
     // The keys take turns: of each other key as many go first as of the job's own.
     others: connection.prepare(
-      `SELECT coalesce(sum(min(n, :own)), 0) AS n FROM tallies WHERE state = 'pending' AND owner <> :owner`,
+      `SELECT coalesce(sum(min(n, :own)), 0) AS n FROM tallies
+       WHERE kind = :kind AND state = 'pending' AND owner <> :owner`,
     ),
-    tally: connection.prepare("SELECT n FROM tallies WHERE owner = :owner AND state = 'pending'"),
+    tally: connection.prepare("SELECT n FROM tallies WHERE kind = :kind AND owner = :owner AND state = 'pending'"),
     stored: connection.prepare('SELECT coalesce(sum(bytes), 0) AS n FROM stored WHERE owner = :owner'),
     storedInAll: connection.prepare('SELECT coalesce(sum(bytes), 0) AS n FROM stored'),
     storedByKind: connection.prepare('SELECT kind, sum(bytes) AS n FROM stored GROUP BY kind'),
     states: connection.prepare('SELECT state, sum(n) AS n FROM tallies GROUP BY state'),
-    pending: connection.prepare("SELECT coalesce(sum(n), 0) AS n FROM tallies WHERE state = 'pending'"),
-    active: connection.prepare("SELECT coalesce(sum(n), 0) AS n FROM tallies WHERE state = 'processing'"),
+    inState: connection.prepare('SELECT coalesce(sum(n), 0) AS n FROM tallies WHERE kind = :kind AND state = :state'),
     oldest: connection.prepare(
       `SELECT accepted_at AS acceptedAt FROM jobs WHERE state = 'pending' AND due_at <= :now ORDER BY accepted_at LIMIT 1`,
     ),
@@ -75,15 +76,16 @@ function prepareDesk(connection: Connection) {
 function prepareQueue(connection: Connection) {
   return {
     overdue: connection.prepare(
-      `SELECT id, fence, attempts FROM jobs WHERE state = 'processing' AND due_at <= :now ORDER BY due_at LIMIT :limit`,
+      `SELECT id, fence, attempts FROM jobs
+       WHERE kind = :kind AND state = 'processing' AND due_at <= :now ORDER BY due_at LIMIT :limit`,
     ),
     // The key that was served longest ago, of those that have something to start; its oldest.
     next: connection.prepare(
       `SELECT seq FROM (
          SELECT served, (
-           SELECT seq FROM jobs j WHERE j.owner = t.owner AND state = 'pending' AND due_at <= :now
+           SELECT seq FROM jobs j WHERE j.kind = t.kind AND j.owner = t.owner AND state = 'pending' AND due_at <= :now
            ORDER BY due_at, seq LIMIT 1
-         ) AS seq FROM turns t
+         ) AS seq FROM turns t WHERE t.kind = :kind
        ) WHERE seq IS NOT NULL ORDER BY served LIMIT 1`,
     ),
     take: connection.prepare(
@@ -92,7 +94,7 @@ function prepareQueue(connection: Connection) {
     ),
     serve: connection.prepare(
       `UPDATE turns SET served = (SELECT max(served) + 1 FROM turns)
-       WHERE owner = (SELECT owner FROM jobs WHERE seq = :seq)`,
+       WHERE (kind, owner) = (SELECT kind, owner FROM jobs WHERE seq = :seq)`,
     ),
     read: connection.prepare(`SELECT ${JOB_COLUMNS} FROM ${JOB_TABLES} WHERE j.seq = :seq`),
     renew: connection.prepare(`UPDATE jobs SET set_at = :now, due_at = :due WHERE ${HELD}`),
@@ -103,6 +105,7 @@ function prepareQueue(connection: Connection) {
     fail: connection.prepare(
       `UPDATE jobs SET state = 'error', error = :error, changed_at = :now WHERE ${HELD} ${RETURN_ENDED}`,
     ),
+    discard: connection.prepare(`DELETE FROM jobs WHERE ${HELD}`),
     retry: connection.prepare(
       `UPDATE jobs SET state = 'pending', attempts = attempts - :uncounted, error = :error, spent_ms = :spentMs,
          changed_at = :now, set_at = :now, due_at = :due

@@ -19,8 +19,8 @@ const MAX_WAITING_CALLS = 10_000
 const RETRY_AFTER_MS = 1000
 
 export const CALL_NAMES = [
-  ...(['accept', 'get', 'list', 'cancel', 'begin', 'storeAnswer', 'forget', 'counts'] as const),
-  ...(['claim', 'renew', 'complete', 'fail', 'retry', 'release', 'cleanUp'] as const),
+  ...(['accept', 'get', 'list', 'cancel', 'remove', 'begin', 'storeAnswer', 'forget', 'counts'] as const),
+  ...(['claim', 'renew', 'complete', 'fail', 'discard', 'retry', 'release', 'cleanUp'] as const),
   ...(['claimDeliveries', 'settleDelivery'] as const),
 ] as const satisfies readonly (keyof StoreCalls)[]
 

@@ -105,7 +105,7 @@ async function acceptJob(asking: IntakeRequest, body: Body): Promise<void> {
     checkTokens(key, decoded)
     const context = { parameterHeaders: { ...parameterHeaders } }
     const read = readJobBody(decoded, webhook)
-    const job: NewJob = { id: door.createJobId(), owner: ownerOf(key), ...read, context, idempotency }
+    const job: NewJob = { id: door.createJobId(), kind: 'chat', owner: ownerOf(key), ...read, context, idempotency }
     const acceptance = await door.desk.accept(job, caps)
     if (acceptance.kind === 'mismatch') throw keyOfAnother()
     if (acceptance.kind === 'full') throw queueFull(acceptance.scope)

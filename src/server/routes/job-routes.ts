@@ -58,7 +58,7 @@ function run(door: JobIntake, exchange: HttpExchange, act: (key: KeyIdentity) =>
 
 async function find({ desk }: JobIntake, key: KeyIdentity, id: string): Promise<Job> {
   const job = await desk.get(id)
-  if (job === null || job.owner !== ownerOf(key)) throw new GatewayError('not_found')
+  if (job?.kind !== 'chat' || job.owner !== ownerOf(key)) throw new GatewayError('not_found')
   return job
 }
 

@@ -68,7 +68,7 @@ test('what is there under the name of a key goes to its owner, all of it; a late
   const earlier = await openUp({ url: server.url, prefix })
   const idempotency = { key: 'k:1', digest: 'd' }
   for (let i = 0; i < 1005; i++) await earlier.accept(newJob(`job-${i}`, i === 0 ? { idempotency } : {}))
-  await earlier.claim({ limit: 1, leaseMs: 60_000, maxAttempts: 3 })
+  await earlier.claim({ kind: 'chat', limit: 1, leaseMs: 60_000, maxAttempts: 3 })
   const direct = { owner: 'team-a', idempotency: { key: 'direct', digest: 'd' } }
   const began = await earlier.begin(direct, 60_000)
   const lease = began.kind === 'new' ? began.lease : { id: '', fence: 0 }
@@ -86,7 +86,7 @@ test('what is there under the name of a key goes to its owner, all of it; a late
   t.match(await store.begin({ ...direct, owner }, 60_000), { kind: 'answered', answer: { body: 'kept' } })
   const caps = { perKey: 1004, all: 5000 }
   t.same(await store.accept(newJob('more', { owner }), caps), { kind: 'full', scope: 'key' }, '1004 wait')
-  const [claimed] = await store.claim({ limit: 1, leaseMs: 60_000, maxAttempts: 3 })
+  const [claimed] = await store.claim({ kind: 'chat', limit: 1, leaseMs: 60_000, maxAttempts: 3 })
   t.match(claimed?.job, { id: 'job-1', owner })
   const raw = connectRedis(server.url)
   t.same(
@@ -105,7 +105,7 @@ test('what is there under the name of a key goes to its owner, all of it; a late
   for (const each of [earlier, store, later]) await each.close()
 })
 
-const CLAIM = { limit: 10, leaseMs: 60_000, maxAttempts: 3 }
+const CLAIM = { kind: 'chat' as const, limit: 10, leaseMs: 60_000, maxAttempts: 3 }
 
 /** Resolves when it is so, within seconds. */
 async function until(isSo: () => boolean): Promise<void> {

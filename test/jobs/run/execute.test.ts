@@ -7,7 +7,7 @@ import { COMPLETE, FakeExchange, fakeFace, fakeSurface } from '../../helpers/fak
 import { rejectionOf } from '../../helpers/thrown.js'
 
 const JOB: Job = {
-  ...{ id: 'job-1', owner: 'team-a', state: 'processing', attempts: 1, acceptedAtMs: 1, changedAtMs: 1 },
+  ...{ id: 'job-1', kind: 'chat', owner: 'team-a', state: 'processing', attempts: 1, acceptedAtMs: 1, changedAtMs: 1 },
   ...{ error: null, webhook: null, answer: null, request: '{"model":"é"}' },
   context: { requestId: 'r-1', parameterHeaders: { 'x-beta': 'b' } },
 }

@@ -31,6 +31,7 @@ function rig(t: Test, over: Partial<RunnerSettings> & { readonly execute?: Execu
     ...settled,
   }
   const runner = new JobRunner({
+    kind: 'chat',
     ...{ store, execute: given ?? execute, settings: () => settings, random: () => 0.5, timers },
     onRunEnd: (result, attempts) => results.push([result, attempts]),
     onTrouble: (message) => troubles.push(message),
@@ -212,7 +213,7 @@ test('a long run keeps its lease', async (t) => {
   for (let i = 0; i < 12; i++) {
     timers.advance(10_000)
     await quiet()
-    t.same(await store.claim({ limit: 1, leaseMs: 1, maxAttempts: 3 }), [])
+    t.same(await store.claim({ kind: 'chat', limit: 1, leaseMs: 1, maxAttempts: 3 }), [])
   }
   call.answer('{}')
   await stateIs('a', 'completed')
@@ -229,7 +230,7 @@ test('a run whose job was taken over is aborted and settles nothing', async (t) 
   await quiet()
   t.notOk(call.signal.aborted, 'while nobody knows better it goes on')
   store.isDown = false
-  const [taken] = await store.claim({ limit: 1, leaseMs: 30_000, maxAttempts: 3 })
+  const [taken] = await store.claim({ kind: 'chat', limit: 1, leaseMs: 30_000, maxAttempts: 3 })
   if (taken === undefined) throw new Error('it was not free')
   await until(() => call.signal.aborted, 'aborted')
   await until(() => results.length > 0, 'ended')

@@ -80,7 +80,7 @@ async function openFile(
   return { store, close }
 }
 
-const CLAIM = { limit: 10, leaseMs: 60_000, maxAttempts: 3 }
+const CLAIM = { kind: 'chat' as const, limit: 10, leaseMs: 60_000, maxAttempts: 3 }
 
 test('accepted jobs survive a restart; running ones run again and count another attempt', async (t) => {
   const path = join(directory(t), 'jobs.db')

@@ -18,7 +18,7 @@ const AT_ONCE = 64
 
 async function endJob(store: PlainStore, id: string, webhookUrl: string, answer: string | null = '{"ok":1}') {
   await store.accept(newJob(id, { webhookUrl }))
-  const [claimed] = await store.claim({ limit: 1, leaseMs: 1000, maxAttempts: 3 })
+  const [claimed] = await store.claim({ kind: 'chat', limit: 1, leaseMs: 1000, maxAttempts: 3 })
   if (claimed === undefined) throw new Error('nothing to claim')
   if (answer !== null) return await store.complete(claimed.lease, answer)
   const error = { code: 'upstream_timeout', message: 'too slow' } as never

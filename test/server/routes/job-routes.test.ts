@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { startJobFront } from '../../helpers/job-front.js'
 import { newJob } from '../../helpers/new-job.js'
 
-const CLAIM = { limit: 1, leaseMs: 60_000, maxAttempts: 3 }
+const CLAIM = { kind: 'chat' as const, limit: 1, leaseMs: 60_000, maxAttempts: 3 }
 
 test('shows a job to its key only; to other keys it does not exist', async (t) => {
   const { ask, store, pipeline } = await startJobFront(t)
