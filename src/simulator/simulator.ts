@@ -8,6 +8,7 @@ import { geminiEmbeddings, ollamaEmbeddings, openaiEmbeddings } from './endpoint
 import { type SimAsked, type SimEndpoint } from './endpoints/endpoint.js'
 import { boundaryOf, readForm } from './endpoints/form.js'
 import { openaiEndpoints } from './endpoints/openai.js'
+import { isResource, RESOURCE_PATHS, SimResources } from './endpoints/openai-resources.js'
 import { type Fault, type FaultRule, FaultScript, parseFault, splitModel } from './faults.js'
 import { MODELS, personaOf } from './persona.js'
 import { Reply } from './reply.js'
@@ -106,6 +107,7 @@ export function createSimulator(options: SimulatorOptions): Simulator {
 
 /** One request with everything that is read from its head. */
 type Arrival = Turn & {
+  readonly method: string
   readonly url: SimUrl
   readonly faultHeader: string
   readonly key: string
@@ -122,6 +124,7 @@ class UwsSimulator implements Simulator {
   readonly #options: SimulatorOptions
   readonly #responder: Responder
   readonly #faults: FaultScript
+  readonly #resources = new SimResources()
   readonly #wallMs: () => number
   readonly #app: TemplatedApp
   #socket: ListenSocket | null = null
@@ -170,6 +173,9 @@ class UwsSimulator implements Simulator {
       const own = SIM_ENDPOINTS.filter((endpoint) => endpoint.wire === wire.id).flatMap(({ paths }) => paths)
       for (const path of [...wire.paths, ...own]) this.#app.post(path, (res, req) => this.#accept(wire, res, req))
     }
+    for (const path of wires.includes(openaiChat) ? RESOURCE_PATHS : []) {
+      this.#app.any(path, (res, req) => this.#accept(openaiChat, res, req))
+    }
     for (const path of new Set(wires.map((wire) => wire.listPath))) {
       const candidates = wires.filter((wire) => wire.listPath === path)
       this.#app.get(path, (res, req) => this.#list(candidates, res, req))
@@ -184,7 +190,7 @@ class UwsSimulator implements Simulator {
   #list(wires: readonly SimWire[], res: HttpResponse, req: HttpRequest): void {
     const named = wires.find((wire) => wire.requiredHeader !== null && req.getHeader(wire.requiredHeader) !== '')
     const wire = named ?? wires[0]
-    const createdSec = Math.floor(this.#wallMs() / 1000)
+    const createdSec = this.#wallSec()
     const body = wire === undefined ? '' : wire.encodeModelList(MODELS, createdSec)
     new Reply(res, () => undefined).answer(headOf(200), Buffer.from(body))
   }
@@ -194,6 +200,7 @@ class UwsSimulator implements Simulator {
     const url = { path: req.getUrl(), query: req.getQuery() }
     const turn: Arrival = {
       wire,
+      method: req.getMethod().toUpperCase(),
       url,
       reply: new Reply(res, () => this.#gone(turn)),
       faultHeader: req.getHeader('x-sim-fault'),
@@ -218,6 +225,10 @@ class UwsSimulator implements Simulator {
     })
   }
 
+  #wallSec(): number {
+    return Math.floor(this.#wallMs() / 1000)
+  }
+
   #gone(turn: Turn): void {
     this.#aborted += 1
     turn.player?.abort()
@@ -238,6 +249,11 @@ class UwsSimulator implements Simulator {
       this.#responder.refuse(turn, 401, 'Incorrect API key provided.')
     } else if (!turn.hasRequiredHeader) {
       this.#responder.refuse(turn, 400, `${turn.wire.requiredHeader}: header is required`)
+    } else if (isResource(turn.url.path)) {
+      const { method, url, key, form } = turn
+      const asked = { method, ...url, key, form, bytes: Buffer.from(bytes), createdSec: this.#wallSec() }
+      const { status, contentType, body } = this.#resources.answer(asked)
+      turn.reply.answer({ ...headOf(status), contentType }, body)
     } else if (turn.form !== null) {
       const endpoint = SIM_ENDPOINTS.find(({ wire, isAt }) => wire === turn.wire.id && isAt(turn.url.path))
       const { fields, files } = readForm(bytes, turn.form)
@@ -256,7 +272,7 @@ class UwsSimulator implements Simulator {
 
   #decideOther(turn: Arrival, endpoint: SimEndpoint, read: Pick<SimAsked, 'url' | 'body' | 'files'>): void {
     const id = this.#requests.toString(16).padStart(24, '0')
-    const asked = { ...read, id, createdSec: Math.floor(this.#wallMs() / 1000) }
+    const asked = { ...read, id, createdSec: this.#wallSec() }
     const { model, fault: suffix } = splitModel(endpoint.readModel(asked) ?? '')
     const answer = endpoint.answer(asked, model)
     if ('status' in answer) turn.reply.answer(headOf(answer.status), Buffer.from(answer.body))

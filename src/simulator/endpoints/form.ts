@@ -19,3 +19,15 @@ export function readForm(body: Buffer, boundary: string): { fields: JsonObject; 
   }
   return { fields, files }
 }
+
+/** The file of a form with its name, and the other fields; null without a file. */
+export function readFile(body: Buffer, boundary: string): { name: string; content: Buffer; fields: JsonObject } | null {
+  for (const part of body.toString('latin1').split(`--${boundary}`).slice(1, -1)) {
+    const blank = part.indexOf('\r\n\r\n')
+    const name = /filename="([^"]*)"/.exec(part.slice(0, blank))?.[1]
+    if (name === undefined) continue
+    const content = Buffer.from(part.slice(blank + 4, -2), 'latin1')
+    return { name, content, fields: readForm(body, boundary).fields }
+  }
+  return null
+}
