@@ -51,3 +51,8 @@ export type Quirks = {
   /** The model goes into the path, `models/{model}:rawPredict`, and this version into the body. */
   readonly rawPredictVersion: string | null
 }
+
+/** A target as people read it, in headers and the log. A request that names no model has none. */
+export function targetName(provider: string, model: string): string {
+  return model === '' ? provider : `${provider}/${model}`
+}

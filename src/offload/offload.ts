@@ -83,8 +83,9 @@ export function createOffload(codec: Codec, options: OffloadOptions): Offload {
     },
     decode: (surfaceId, body) => laneOf(body).run<'decode'>({ kind: 'decode', surfaceId, body, isSkimmed: false }),
     encode: (task) => {
-      if (task.body.byteLength === 0) throw bodyIsGone()
-      const isPassed = task.head !== null || task.facts.endpoint?.form !== undefined
+      const { form, resource } = task.facts.endpoint ?? {}
+      if (task.body.byteLength === 0 && resource === undefined) throw bodyIsGone()
+      const isPassed = task.head !== null || form !== undefined || resource !== undefined
       const passed = isPassed ? inline.pass(task) : null
       if (passed !== null) return passed
       const { surfaceId, body, json, head, facts, members, target, prompt, attachments = null, upstreamStream } = task

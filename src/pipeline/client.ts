@@ -4,6 +4,7 @@ import { type GatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
 import { type Surface } from '../protocols/contract/protocol.js'
 import { type OwnMembers } from '../protocols/contract/stored.js'
+import { type ResourceFacts } from '../protocols/endpoints/endpoint.js'
 import { type StoredResponse } from '../responses/store.js'
 import { type BorrowedLog } from '../streams/sharing/borrowed-log.js'
 import { type ClientOrigin, type SharedRecord } from '../telemetry/records.js'
@@ -142,6 +143,8 @@ export type PathFacts = {
   readonly callerKey: string | null
   /** Its input tokens are counted, and nothing is run. */
   readonly counts?: true
+  /** All that it asks of the caller's account at the provider; its body is not read. */
+  readonly resource?: ResourceFacts
 }
 
 /** The parts of a request that remain after its body. */

@@ -6,6 +6,7 @@ import { geminiEmbeddings, googleGemini, googleGeminiArray } from './google-gemi
 import { ollamaChat, ollamaEmbeddings, ollamaGenerate } from './ollama-chat/index.js'
 import { chatSurface, openaiChat } from './openai-chat/index.js'
 import { openaiEndpoints } from './openai-endpoints/endpoints.js'
+import { openaiResources } from './openai-endpoints/resources.js'
 import { openaiResponses } from './openai-responses/index.js'
 import { promptStream } from './prompt-stream/index.js'
 import { createProviderChat } from './provider-chat/index.js'
@@ -30,6 +31,7 @@ export const PROTOCOLS: readonly Protocol[] = Object.freeze([
 export const ENDPOINTS: readonly Surface[] = Object.freeze([
   anthropicCounts,
   ...openaiEndpoints,
+  ...openaiResources,
   ...geminiEmbeddings,
   ...ollamaEmbeddings,
 ])

@@ -27,7 +27,19 @@ export function openaiPath({ model, quirks }: Target, path: string): string {
   return `/deployments/${encodeURIComponent(model)}${path}?api-version=${encodeURIComponent(version)}`
 }
 
+/** What is kept in the account of a key: no model is in its path. */
+const RESOURCE_IDS: ReadonlySet<EndpointId> = new Set(['files', 'batches'])
+
+function resourcePath({ quirks }: Target, path: string): string {
+  const version = quirks.deploymentApiVersion
+  if (version === null) return path
+  return `${path}${path.includes('?') ? '&' : '?'}api-version=${encodeURIComponent(version)}`
+}
+
 function endpointOf(id: EndpointId): EndpointDialect {
+  if (RESOURCE_IDS.has(id)) {
+    return { wire: OPENAI_WIRE, path: (target, rest = '') => resourcePath(target, `/${id}${rest}`), lacks: NOTHING }
+  }
   const same = { wire: OPENAI_WIRE, path: (target: Target) => openaiPath(target, `/${id}`), lacks: NOTHING }
   return id === 'embeddings' ? { ...same, embeddings } : same
 }

@@ -15,6 +15,8 @@ import { PROXY_AUTHENTICATION_REQUIRED, PROXY_AUTHENTICATION_STATUS, ProxyError 
 
 export type UpstreamRequest = {
   readonly provider: ProviderConfig
+  /** POST unless given. */
+  readonly method?: 'GET' | 'POST' | 'DELETE' | undefined
   /** Below the provider's base URL; begins with `/`, may hold a query. */
   readonly path: string
   /** Parameter headers of the dialect that the client sent. */

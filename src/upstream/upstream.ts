@@ -92,7 +92,7 @@ export class Upstream {
       const headers = link.proxyHeaders.length === 0 ? own : [...own, ...link.proxyHeaders]
       // undici takes no readonly array but does not change it.
       const { headers: sent, body } = bodyOptions(headers as string[], request.body)
-      const options = { path, method: 'POST' as const, headers: sent, body }
+      const options = { path, method: request.method ?? ('POST' as const), headers: sent, body }
       const isLast = isSurplus(link) || (callerKey !== null && isIsolated(provider))
       call.start(link, isLast ? { ...options, reset: true } : options)
     } catch (error) {
@@ -142,9 +142,15 @@ function isSurplus({ provider, pool }: PoolLink): boolean {
   return maxIdleConnections !== null && pool.busy >= maxIdleConnections
 }
 
+/** Some servers reject a request that declares a body and has none. */
+function withoutType(headers: string[]): string[] {
+  const at = headers.findIndex((name, i) => i % 2 === 0 && name === 'content-type')
+  return at < 0 ? headers : headers.toSpliced(at, 2)
+}
+
 /** undici's types know no iterable body, but undici does, and sends its pieces one by one: their length must be told. */
 function bodyOptions(headers: string[], body: UpstreamRequest['body']): { headers: string[]; body: Uint8Array } {
-  if (body instanceof Uint8Array) return { headers, body }
+  if (body instanceof Uint8Array) return { headers: body.length === 0 ? withoutType(headers) : headers, body }
   const length = body.reduce((total, piece) => total + piece.length, 0)
   return { headers: [...headers, 'content-length', String(length)], body: body as unknown as Uint8Array }
 }

@@ -27,6 +27,19 @@ const RAW = {
   body: { model: 'echo', messages: [{ role: 'user', content: 'Hi' }] },
 }
 
+/** A key of the caller's own, of which the simulator takes any. */
+const OWN = { 'x-api-key': 'own-key', 'x-sluice-provider': 'sim' }
+
+/** The id of a file at the simulator. */
+async function upload(origin: string): Promise<string> {
+  const body = new FormData()
+  body.append('purpose', 'batch')
+  body.append('file', new Blob(['{}']), 'a.jsonl')
+  const headers = { authorization: `Bearer ${KEY}`, ...OWN }
+  const answer = await fetch(`${origin}/v1/files`, { method: 'POST', headers, body })
+  return ((await answer.json()) as { id: string }).id
+}
+
 function localised(example: JsonObject): string {
   if (example.path !== undefined) return JSON.stringify(RAW)
   const { provider: _, ...body } = example
@@ -44,9 +57,13 @@ test('the document is served to everybody and valid, and its examples are answer
   t.match(document, { info: { version: /^\d+\.\d+\.\d+/ } })
   const known = Object.keys(document.components.headers)
   let sent = 0
+  const uploaded = await upload(gateway.origin)
   for (const [path, { get, post }] of Object.entries(document.paths)) {
-    const url = gateway.origin + path.replace(/\{(?:id|model)\}/, 'sim/echo').replace('{provider}', 'sim')
-    const headers = { 'content-type': 'application/json', authorization: `Bearer ${KEY}` }
+    const needsOwnKey = JSON.stringify((get ?? post)?.security).includes('callerKey') && !path.includes('{provider}')
+    const named = path.replace(/\{(?:id|model)\}/, needsOwnKey ? uploaded : 'sim/echo').replace('{provider}', 'sim')
+    const url = gateway.origin + named
+    const usual = { 'content-type': 'application/json', authorization: `Bearer ${KEY}` }
+    const headers = needsOwnKey ? { ...usual, ...OWN } : usual
     const read = get === undefined ? null : await request(url, { headers })
     if (read !== null) {
       t.ok(Object.hasOwn(get?.responses ?? {}, read.statusCode), `GET ${path}: ${read.statusCode}`)
@@ -55,7 +72,8 @@ test('the document is served to everybody and valid, and its examples are answer
     const examples = post?.requestBody?.content['application/json']?.examples ?? {}
     for (const [name, { value }] of Object.entries(examples)) {
       sent += 1
-      const chat = await request(url, { method: 'POST', headers, body: localised(value) })
+      const body = localised(value).replace('file-abc123', uploaded)
+      const chat = await request(url, { method: 'POST', headers, body })
       t.equal(chat.statusCode, 200, `POST ${path}: ${name}`)
       const types = Object.keys(post?.responses['200']?.content ?? {})
       t.ok(types.includes(String(chat.headers['content-type']).split(';')[0] ?? ''), `${name}: ${types}`)

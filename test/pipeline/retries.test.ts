@@ -270,3 +270,19 @@ test('a body that was lost with its worker is not sent again as an empty one', a
   t.equal(rig.held.length, 0)
   t.same(breaches(rig, [sink]), [])
 })
+
+test('a request for what an account holds is sent once: it may have had its effect', async (t) => {
+  const rig = setUp(t)
+  for (const method of ['GET', 'POST', 'DELETE'] as const) {
+    const resource = { method, rest: '/x', isFile: false }
+    const path = { streams: false, provider: 'north', callerKey: 'own-key', resource }
+    const sink = await rig.ask({ surface: 'openai-files', path })
+    const sent = rig.calls.length
+    t.match(rig.call.request, { method, path: '/files/x', callerKey: 'own-key' })
+    rig.call.head(503).send('{"error":{"message":"no"}}').end()
+    await pass(rig, NO_PAUSE_MS)
+    t.equal(rig.calls.length, sent, method)
+    t.equal(sink.answers[0]?.status, 503)
+    t.match(rig.record, { attempts: 1, usage: { inputTokens: 0, outputTokens: 0 } })
+  }
+})

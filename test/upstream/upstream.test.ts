@@ -12,7 +12,12 @@ import { faultOfSignature } from '../helpers/signature-verifier.js'
 import { testProvider } from '../helpers/targets.js'
 import { type Probe, probe, testUpstream } from '../helpers/upstream-probe.js'
 
-type Arrived = { readonly target: string; readonly headers: IncomingHttpHeaders; readonly body: Buffer }
+type Arrived = {
+  readonly method: string | undefined
+  readonly target: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer
+}
 
 /** An upstream that keeps what arrives and answers as told; and an Upstream whose clock the test moves. */
 async function setUp(t: Test, answer: (arrived: Arrived, response: ServerResponse) => void, routes: IssuerRoutes = {}) {
@@ -21,7 +26,12 @@ async function setUp(t: Test, answer: (arrived: Arrived, response: ServerRespons
     void (async () => {
       const chunks: Buffer[] = []
       for await (const chunk of request) chunks.push(chunk as Buffer)
-      const seen = { target: request.url ?? '', headers: request.headers, body: Buffer.concat(chunks) }
+      const seen = {
+        method: request.method,
+        target: request.url ?? '',
+        headers: request.headers,
+        body: Buffer.concat(chunks),
+      }
       arrived.push(seen)
       answer(seen, response)
     })()
@@ -190,6 +200,22 @@ test("a caller's own key goes in place of the credentials, which are not even ob
   t.equal(issuer.asked.length, 0)
 })
 
+test('a request without a body has its own method, and declares no type', async (t) => {
+  const methods: (string | undefined)[] = []
+  const { arrived, upstream, provider, bearer } = await setUp(t, (seen, response) => {
+    methods.push(seen.method)
+    response.end('{}')
+  })
+  for (const method of ['GET', 'DELETE', 'POST', undefined] as const) {
+    await probe(upstream, provider(bearer), { request: { callerKey: 'own', method, body: new Uint8Array(0) } }).done()
+  }
+  t.same(methods, ['GET', 'DELETE', 'POST', 'POST'])
+  t.same(new Set(arrived.map(({ headers }) => headers['content-type'])), new Set([undefined]))
+  t.equal(arrived[2]?.headers['content-length'], '0')
+  await probe(upstream, provider(bearer), { request: { callerKey: 'own' } }).done()
+  t.equal(arrived[4]?.headers['content-type'], 'application/json')
+})
+
 test('a redirect is reported, not followed', async (t) => {
   const { arrived, upstream, provider, bearer } = await setUp(
     t,
@@ -207,7 +233,7 @@ const FIXED: CredentialsConfig = { ...SIGNED, source: { from: 'keys', ...KEYS } 
 /** What the cloud would say of it, by its clock. */
 function fault(arrived: Arrived, nowMs: number, token: string | null = null): string | null {
   const keys = new Map([[KEYS.accessKeyId, { secret: KEYS.secretAccessKey, token }]])
-  return faultOfSignature({ method: 'POST', ...arrived }, { ...SIGNED, keys, nowMs })
+  return faultOfSignature({ ...arrived, method: arrived.method ?? 'POST' }, { ...SIGNED, keys, nowMs })
 }
 
 test('a request is signed as it is sent, also with parameters, as a stream or whole, in pieces', async (t) => {

@@ -62,6 +62,7 @@ function passingOf({ exchange, dialect }: RelayFacts, type: string): Passing | '
   const { raw, endpoint } = exchange.decoded?.facts ?? {}
   if (raw !== undefined) return framingOf(type) ?? 'json'
   if (endpoint === undefined || dialect.endpoints?.[endpoint.id]?.wire !== endpoint.wire) return null
+  if (endpoint.resource?.isFile === true) return 'bytes'
   return framingOf(type) ?? (type === '' || type.startsWith('application/json') ? 'json' : 'bytes')
 }
 

@@ -1,5 +1,6 @@
 // The request that an attempt passes to upstream/call, with the headers that may pass and the time limits that apply.
 import { type Timeouts } from '../../config/types.js'
+import { GatewayError } from '../../errors.js'
 import { type Dialect, type RequestFacts } from '../../protocols/contract/protocol.js'
 import { type EncodedBody } from '../../protocols/contract/request-task.js'
 import { type RouteTarget } from '../../routing/router.js'
@@ -26,14 +27,19 @@ export function upstreamRequest({ request, routed, dialect, encoded, isStream, f
   const { provider, target } = routed
   const isRaw = facts.raw !== undefined
   const isSameProtocol = isRaw || request.surface.id === target.protocol
+  const { resource } = facts.endpoint ?? {}
+  const callerKey = request.path?.provider === provider.name ? request.path.callerKey : null
+  // Whatever routing has selected: the account of the operator's key is out of reach.
+  if (resource !== undefined && callerKey === null) throw new GatewayError('internal')
   return {
     provider,
+    method: resource?.method,
     path: isRaw ? pathBelow(provider.baseUrl, encoded.path) : encoded.path,
     headers: isSameProtocol ? pick(request.parameterHeaders, dialect.parameterHeaders) : NO_HEADERS,
     body: encoded.pieces ?? encoded.body,
     isStream,
     // Sent only to the provider that the path names, whatever routing has selected.
-    callerKey: request.path?.provider === provider.name ? request.path.callerKey : null,
+    callerKey,
     tenant: request.key.owner ?? '',
     media: mediaOf(facts),
   }

@@ -4,6 +4,7 @@ import { limitHeaders } from '../../limit/headers.js'
 import { type ErrorData } from '../../model/error.js'
 import { type Outcome } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
+import { targetName } from '../../model/target.js'
 import { type ErrorSubject, type Surface } from '../../protocols/contract/protocol.js'
 import { type ExchangeView } from '../exchange.js'
 import { type Answer, type HeaderList } from '../sink.js'
@@ -38,7 +39,7 @@ export function exchangeHeaders(exchange: ExchangeView): Headers {
   const headers: Headers = limitHeaders(exchange.context.limiter.snapshot(exchange.request.key.index))
   const target = exchange.current.routed?.target
   if (target !== undefined) {
-    pushPrintable(headers, 'x-sluice-target', `${target.provider}/${target.model}`)
+    pushPrintable(headers, 'x-sluice-target', targetName(target.provider, target.model))
     headers.push(['x-sluice-attempts', String(exchange.attempts)])
   }
   const { dropped } = exchange.current

@@ -20,6 +20,7 @@ import { routeEndpoint } from './endpoint-route.js'
 import { hedged } from './hedge.js'
 import { openAttempt } from './open-attempt.js'
 import { hashPrefix } from './prompt-prefix.js'
+import { routeResource } from './resource-route.js'
 
 /** The result of one pass over targets: an answer, no target available (null), or the failure of the last one. */
 type Passed = typeof ANSWERED | FailedPass | null
@@ -53,6 +54,8 @@ export function routeOf({ context, request }: ExchangeView, { facts, selector }:
   const { path = null } = request
   const query = { model, provider, allowed: allowedModels(config, request.key.index), selector: selector ?? null }
   if (raw !== undefined) return routeRaw({ raw, query, router, dialects })
+  if (facts.endpoint?.resource !== undefined)
+    return routeResource({ endpoint: facts.endpoint, query, router, world: { config, dialects } })
   const isByPath = path !== null && path.provider !== null
   const route = router.route(isByPath ? { ...query, byPath: { hasKey: path.callerKey !== null } } : query)
   return facts.endpoint === undefined ? route : routeEndpoint(route, facts.endpoint, { config, dialects })
@@ -151,8 +154,8 @@ async function goOn(
   { route, passed }: Course,
 ): Promise<void> {
   let last: Passed = passed
-  // A raw request may already have had an effect, so it is not sent twice.
-  const mayRepeat = decoded.facts.raw === undefined
+  // It may already have had an effect, so it is not sent twice.
+  const mayRepeat = decoded.facts.raw === undefined && decoded.facts.endpoint?.resource === undefined
   if (last !== null && mayRepeat && !isTooLong(last)) last = await tryAgain(exchange, decoded, last)
   if (last !== ANSWERED && !isTooLong(last)) last = (await tryRoutes(exchange, decoded, route.fallbacks)) ?? last
   if (isTooLong(last)) last = (await tryRoutes(exchange, decoded, route.contextFallbacks)) ?? last

@@ -36,7 +36,8 @@ function narrow(route: Route, endpoint: EndpointFacts, world: EndpointWorld): Ro
   }
 }
 
-function offers(
+/** Whether a provider has what is asked, by its configuration or profile and by its wire. */
+export function offers(
   { protocol, endpoints = null }: ProviderConfig,
   asked: EndpointFacts,
   { dialects }: EndpointWorld,

@@ -4,6 +4,7 @@
 import { estimateTokens } from '../../model/estimate.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
+import { resourceFacts } from '../../protocols/endpoints/endpoint.js'
 import { allowedModels } from '../../routing/access.js'
 import { type PathFacts } from '../client.js'
 import { type ExchangeIn } from '../exchange.js'
@@ -14,15 +15,22 @@ import { recall } from './recall.js'
  * @throws invalid_request with `param`; overloaded when the pool is full, stuck or dead; storage_unavailable
  */
 export function decode(exchange: ExchangeIn<'recall'>): DecodedBody | Promise<DecodedBody> {
-  const { surface, formType = null } = exchange.request
+  const { surface, formType = null, path = null } = exchange.request
+  if (path?.resource !== undefined && surface.endpoint !== undefined) {
+    const endpoint = resourceFacts(surface.endpoint, path.resource)
+    return { ...UNREAD, facts: { ...NO_MODEL, endpoint }, estimatedTokens: 0, body: exchange.body }
+  }
   if (formType !== null && surface.endpoint?.readForm !== undefined) {
     // Finding its boundaries takes a millisecond for 20 MB: less than handing it to a worker.
-    return { ...FORM, ...surface.endpoint.readForm(exchange.body, formType), body: exchange.body }
+    return { ...UNREAD, ...surface.endpoint.readForm(exchange.body, formType), body: exchange.body }
   }
   return recall(exchange, exchange.context.offload.skim(surface.id, exchange.body))
 }
 
-const FORM = Object.freeze({ members: [], json: null, head: null })
+const UNREAD = Object.freeze({ members: [], json: null, head: null })
+const NO_MODEL = Object.freeze({
+  ...{ model: '', stream: false, includeUsage: true, maxOutputTokens: null, provider: null, prompt: null },
+})
 
 /** The request with what its path specifies, such as on a route that always streams; the same object if that is nothing. */
 export function applyPathFacts(decoded: DecodedBody, path: PathFacts | null): DecodedBody {

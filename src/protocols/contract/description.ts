@@ -13,8 +13,8 @@ export type SurfaceDescription = {
   readonly examples: Readonly<Record<string, JsonObject>>
   /** JSON Schema of a whole answer; null where every answer is the upstream's own. */
   readonly answer: object | null
-  /** Bodies may also be forms with these members, of which files are some. */
-  readonly isForm?: true
+  /** Bodies may also be forms with these members, of which files are some; `only`: they are nothing else, and none is an example. */
+  readonly isForm?: true | 'only'
   /** Media type of answers that are neither JSON nor frames; absent for none. */
   readonly bytes?: string
   /** Laid over the operation at every depth: parameters, further answers, other security. */

@@ -15,6 +15,7 @@ import { type UsageReport } from '../../model/usage.js'
 import { type EmbeddingsSurface, type EndpointDialects, type EndpointFacts } from '../endpoints/endpoint.js'
 import { type SurfaceDescription } from './description.js'
 import { type FixedDocument, type ModelListing, type PathPrefix } from './listing.js'
+import { type ResourceRoute } from './resource.js'
 import { type SocketMode } from './socket-mode.js'
 import { type OwnMembers, type StateFacts, type StoredAnswers } from './stored.js'
 
@@ -100,6 +101,8 @@ export type Surface = {
   readonly upstreamFrames?: Readonly<Record<Framing, FrameForm>>
   /** Set if its requests are no chats: what they ask instead. Nothing of them is then translated as a chat. */
   readonly endpoint?: SurfaceEndpoint
+  /** Set if it is about what is kept in the account of the caller's own key: its routes beside the one that creates. */
+  readonly resource?: readonly ResourceRoute[]
   /** Set if its answers are stored, under ids of the gateway. */
   readonly stored?: StoredAnswers
   /** Set if its clients may speak on a WebSocket: how. */
@@ -151,6 +154,8 @@ export type SurfaceRoute = {
   readonly query?: { readonly name: string; readonly value: string }
   /** Always streams, regardless of the body. */
   readonly streams?: true
+  /** Only with the caller's own key for a provider, which a header names. */
+  readonly ownKey?: true
   /** Answers with the number of input tokens, by estimate, and runs nothing: `encodeCount` has its form. */
   readonly counts?: true
   /**

@@ -12,7 +12,7 @@ import { containsText } from '../../wire/body/find-text.js'
 import { type Member, splicePieces } from '../../wire/body/members.js'
 import { asBuffer } from '../../wire/json.js'
 import { skipSpace } from '../../wire/json-scan.js'
-import { encodeForm } from '../endpoints/endpoint-codec.js'
+import { passEndpoint } from '../endpoints/endpoint-codec.js'
 import { findSelector } from '../model-selectors.js'
 import { type Dialect, type Surface } from './protocol.js'
 import { type DecodedRequest, type EncodedBody, type EncodeTask } from './request-task.js'
@@ -106,7 +106,7 @@ function hasSpace(bytes: Buffer, from: number, to: number): boolean {
  */
 export function passBody(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody | null {
   const { body, head, facts, members, target, upstreamStream } = task
-  if (facts.endpoint !== undefined) return facts.endpoint.form === undefined ? null : encodeForm(dialect, task)
+  if (facts.endpoint !== undefined) return passEndpoint(surface, dialect, task)
   if (head === null || wireOf(surface) !== target.protocol || facts.stream !== upstreamStream) return null
   const bytes = asBuffer(body)
   // The length alone rules most names out.

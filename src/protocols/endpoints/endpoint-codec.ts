@@ -23,6 +23,7 @@ export function encodeEndpoint(surface: Surface, dialect: Dialect, task: EncodeT
   const { endpoint } = facts
   const half = endpoint === undefined ? undefined : dialect.endpoints?.[endpoint.id]
   if (endpoint === undefined || half === undefined) throw notServed(surface)
+  if (endpoint.resource !== undefined) return { path: half.path(target, endpoint.resource.rest), body, dropped: [] }
   const path = half.path(target)
   if (half.wire !== endpoint.wire) {
     const json = task.json ?? parseJsonBody(body)
@@ -39,8 +40,17 @@ export function encodeEndpoint(surface: Surface, dialect: Dialect, task: EncodeT
   return { path, body: spliceMembers(body, task.members, edits), dropped: [], ...echo }
 }
 
-/** A form for an upstream of the same wire, the only one that takes it: the client's own memory. */
-export function encodeForm(dialect: Dialect, { body, facts, target }: EncodeTask): EncodedBody {
+/**
+ * What passes without being read: a request for a resource, and a form for an upstream of the same wire, the only one that takes it. The
+ * client's own memory.
+ */
+export function passEndpoint(surface: Surface, dialect: Dialect, task: EncodeTask): EncodedBody | null {
+  const { endpoint } = task.facts
+  if (endpoint?.resource !== undefined) return encodeEndpoint(surface, dialect, task)
+  return endpoint?.form === undefined ? null : encodeForm(dialect, task)
+}
+
+function encodeForm(dialect: Dialect, { body, facts, target }: EncodeTask): EncodedBody {
   const { endpoint } = facts
   const half = endpoint === undefined ? undefined : dialect.endpoints?.[endpoint.id]
   if (endpoint?.form === undefined || half === undefined) throw new GatewayError('internal')

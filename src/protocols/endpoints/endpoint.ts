@@ -28,13 +28,26 @@ export type EndpointFacts = {
   readonly form?: FormFacts
   /** It costs no tokens, whatever the provider reports. */
   readonly isFree?: true
+  /** Set if it reads or changes what is kept in the account of the caller's own key. */
+  readonly resource?: ResourceFacts
+}
+
+export type ResourceMethod = 'GET' | 'POST' | 'DELETE'
+
+/** A request for what an account at a provider holds. */
+export type ResourceFacts = {
+  readonly method: ResourceMethod
+  /** Below the endpoint's own path, with its query; empty for that path itself. */
+  readonly rest: string
+  /** The answer is the content of a file. */
+  readonly isFile: boolean
 }
 
 /** The provider half of an endpoint, by protocol. */
 export type EndpointDialect = {
   readonly wire: string
-  /** Path and query below the provider's base URL. */
-  path(target: Target): string
+  /** Path and query below the provider's base URL. `rest`: that of a request for a resource. */
+  path(target: Target, rest?: string): string
   readonly lacks: readonly EndpointNeed[]
   readonly embeddings?: EmbeddingsDialect
   readonly counting?: CountingDialect
@@ -74,6 +87,15 @@ export type CountingDialect = {
 export function countingFacts(wire: string): EndpointFacts {
   const plain = { isText: false, isRepeatable: false, asksStream: false, needs: [] }
   return { id: 'input_tokens', wire, ...plain, isFree: true }
+}
+
+/** The request for a resource: it runs no model, so it costs no tokens, and it names none. */
+export function resourceFacts(
+  { id, wire }: Pick<EndpointFacts, 'id' | 'wire'>,
+  resource: ResourceFacts,
+): EndpointFacts {
+  const plain = { isText: false, isRepeatable: false, needs: [] }
+  return { id, wire, ...plain, asksStream: resource.isFile, isFree: true, resource }
 }
 
 /** Whether a provider of these endpoints accepts the request, as it is or translated. */

@@ -13,6 +13,8 @@ export type Asking = {
   readonly clientAddress: Uint8Array
 }
 
+/** The placeholder for a provider's name in a path: there a caller may send a key of its own for it. */
+export const PROVIDER_PART = '{provider}'
 /** Printable ASCII without blanks, and no longer than any vendor's: what else could be sent on in a header. */
 const CALLER_KEY = /^[\x21-\x7e]{1,4096}$/
 

@@ -5,15 +5,16 @@ import { type Surface } from '../../protocols/contract/protocol.js'
 import { createTakeBackground, unixSec } from '../background/accept-background.js'
 import { type ServerContext } from '../context.js'
 import { type TemplatedApp } from '../engine/engine.js'
+import { PROVIDER_PART } from '../http/credentials.js'
 import { type Act, createRoute, createTakeChat, type EngineRoute, type TakeBody } from '../http/http.js'
 import { createTakeBody } from '../intake/job-intake.js'
+import { createOpenApi, type RouteRow } from '../openapi/openapi.js'
 import { createJsonCodec, createMsgpackCodec } from '../websocket/codec.js'
 import { Lanes } from '../websocket/lanes.js'
 import { talkChats } from '../websocket/messages.js'
 import { type DecodeBody } from '../websocket/warm-up.js'
 import { createWebSocket, type WebSocketOptions } from '../websocket/websocket.js'
-import { type ChatActs, createChatRoute, PROVIDER_PART } from './chat-route.js'
-import { createOpenApi, type RouteRow } from './openapi.js'
+import { type ChatActs, createChatRoute } from './chat-route.js'
 import {
   chatPaths,
   documentPath,

@@ -5,13 +5,12 @@ import { GatewayError } from '../../errors.js'
 import { type PathPrefix } from '../../protocols/contract/listing.js'
 import { type Surface, type SurfaceRoute } from '../../protocols/contract/protocol.js'
 import { type ServerContext } from '../context.js'
-import { callerKeyOf } from '../http/credentials.js'
+import { callerKeyOf, PROVIDER_PART } from '../http/credentials.js'
 import { type Act, createRoute, type EngineRoute } from '../http/http.js'
+import { createResource } from './resource-routes.js'
 
 /** One surface on a path, by one of its routes, selected by the route's `accept` or `query` if it has one. */
 export type Choice = { readonly surface: Surface; readonly route: SurfaceRoute; readonly path: string }
-/** The placeholder for the name of a provider in a route. */
-export const PROVIDER_PART = '{provider}'
 /** The placeholder for the name of a model, before a colon and a verb. */
 const MODEL_PART = '{model}'
 /** The longest name of a model: the limit of labels and log lines that contain it. */
@@ -102,6 +101,7 @@ function takeChatOn(route: SurfaceRoute, path: string, takeChat: Act): Act {
   const streams = route.streams === true
   const namesProvider = route.path.includes(PROVIDER_PART)
   const names = namesModel(route)
+  if (route.ownKey === true) return createResource(takeChat)
   if (!streams && !namesProvider && !names && route.counts !== true) return takeChat
   const [before = '', after = ''] = path.split(MODEL_PART)
   const counts = route.counts === true ? { counts: true as const } : {}

@@ -3,15 +3,17 @@ import { GatewayError } from '../../errors.js'
 import { type JsonObject } from '../../model/json.js'
 import { type PathPrefix } from '../../protocols/contract/listing.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
+import { type ResourceRoute } from '../../protocols/contract/resource.js'
 import { type ServerContext } from '../context.js'
 import { type Act } from '../http/http.js'
 import { type JobIntake } from '../intake/job-intake.js'
 import { STREAM_PATH } from '../kept/stream-headers.js'
 import { readStream, stopStream } from '../kept/stream-routes.js'
+import { type RouteRow } from '../openapi/openapi.js'
+import { documentOperation, listOperations, PLAIN_OPERATIONS } from '../openapi/plain-operations.js'
+import { resourceOperation } from '../openapi/resource-operations.js'
 import { type Choice, choicesByPath, defaultOf, namesModel, type Prefixes, wholePath } from './chat-route.js'
 import { answerJob, answerJobs, cancelJob } from './job-routes.js'
-import { type RouteRow } from './openapi.js'
-import { documentOperation, listOperations, PLAIN_OPERATIONS } from './plain-operations.js'
 import {
   answerAlive,
   answerAskedModel,
@@ -25,6 +27,7 @@ import {
   answerReady,
   answerTags,
 } from './plain-routes.js'
+import { askResource } from './resource-routes.js'
 import { answerInputItems, answerResponse, cancelResponse, deleteResponse } from './response-routes.js'
 
 /** The server's options that the paths depend on. */
@@ -79,6 +82,7 @@ export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
     const surface = defaultOf(choices)
     // Beside the lists of models.
     if (choices.some(({ route }) => namesModel(route))) return []
+    if (surface?.resource !== undefined) return resourcePaths(path, { surface, choices, resource: surface.resource })
     if (choices.some(({ route }) => route.isTriedByWebSocket === true)) {
       return [{ path, choices, surface, get: plain(refuseUpgrade, 'turnsWebSocket') }]
     }
@@ -90,6 +94,30 @@ export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
       { path, choices, surface, get: plain(answerJobs(jobDoor), 'jobs') },
       { path: `${prefix}:id`, surface, get, remove },
     ]
+  })
+}
+
+type ResourceSurface = Required<Pick<Path, 'choices'>> & {
+  readonly surface: Surface
+  readonly resource: readonly ResourceRoute[]
+}
+
+/** What clients keep in their own accounts at providers. `base`: where they create. */
+function resourcePaths(base: string, { surface, choices, resource }: ResourceSurface): Path[] {
+  const rests = new Set(resource.map(({ rest }) => rest))
+  return [...rests].map((rest) => {
+    const routeOf = (asked: ResourceRoute['method']): PlainRoute | undefined => {
+      const found = resource.find((route) => route.rest === rest && route.method === asked)
+      return found && { act: askResource(found), operation: resourceOperation(surface, found) }
+    }
+    const [get, post, remove] = [routeOf('GET'), routeOf('POST'), routeOf('DELETE')]
+    return {
+      ...{ path: base + rest.replace('{id}', ':id'), surface },
+      ...(rest === '' ? { choices } : {}),
+      ...(get && { get }),
+      ...(post && { post }),
+      ...(remove && { remove }),
+    }
   })
 }
 

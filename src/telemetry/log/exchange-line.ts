@@ -2,6 +2,7 @@
 // of it to search our own request ids for keys. pino writes all other lines, in the same form.
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason } from '../../model/event.js'
+import { targetName } from '../../model/target.js'
 import { type ExchangeRecord, type Try } from '../records.js'
 import { type Redactor } from './redact.js'
 
@@ -69,7 +70,7 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
   }
 
   function tryFields({ provider, model, result, error, ms }: Try): object {
-    const target = redactor.text(`${provider}/${model}`)
+    const target = redactor.text(targetName(provider, model))
     const why =
       error === null
         ? NO_FIELDS
@@ -94,7 +95,7 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
       `,"key":${keyName === null ? 'null' : quoteKnown(keyName)}` +
       `,"surface":"${record.surface}","transport":"${record.transport}"` +
       `,"model":${model === null ? 'null' : quoteKnown(model)}` +
-      `,"target":${provider === null ? 'null' : quoteKnown(`${provider}/${targetModel ?? ''}`)}` +
+      `,"target":${provider === null ? 'null' : quoteKnown(targetName(provider, targetModel ?? ''))}` +
       `,"outcome":"${record.outcome}","status":${record.status},"finish":${FINISH_TEXT[record.finish ?? NOT_SAID]}` +
       `,"tokens":{"in":${usage.inputTokens},"out":${usage.outputTokens},"cached":${usage.cachedInputTokens},"reasoning":${usage.reasoningTokens}}` +
       `,"usageSource":"${record.usageSource}","ttftMs":${msText(record.timeToFirstTokenMs)},"totalMs":${msText(record.totalMs)}` +

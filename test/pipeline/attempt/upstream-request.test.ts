@@ -1,11 +1,13 @@
 // What is asked of the upstream.
 import { test } from 'tap'
 import { timeoutsFor, upstreamRequest } from '../../../src/pipeline/attempt/upstream-request.js'
+import { resourceFacts } from '../../../src/protocols/endpoints/endpoint.js'
 import { PipelineRig } from '../../helpers/pipeline.js'
 import { KEY } from '../../helpers/pipeline-config.js'
 import { ANTHROPIC } from '../../helpers/pipeline-wires.js'
 import { sentBytes } from '../../helpers/sent-bytes.js'
 import { testProvider } from '../../helpers/targets.js'
+import { thrownBy } from '../../helpers/thrown.js'
 
 const TIMEOUTS = { connectMs: 1, firstTokenMs: 2, betweenTokensMs: 3, totalMs: 4 }
 
@@ -50,6 +52,33 @@ test('a key of the caller’s goes to the provider that its path names, and to n
   }
   t.equal(callerKey(north), 'sk-own')
   t.equal(callerKey(south), null)
+})
+
+test('what a provider keeps for the owner of a key is asked with the caller’s own key, or not at all', async (t) => {
+  const asked = (callerKey: string | null, path: object | null) => {
+    const provider = testProvider('http://north', { name: 'north' })
+    const endpoint = resourceFacts({ id: 'files', wire: 'openai' }, { method: 'DELETE', rest: '/x', isFile: false })
+    const request = {
+      path: path && { ...path, callerKey },
+      key: { name: null },
+      parameterHeaders: {},
+      surface: { id: 'x' },
+    }
+    const routed = { provider, target: { provider: 'north', protocol: 'openai-chat' } }
+    const encoded = { path: '/files/x', body: new Uint8Array(0) }
+    return upstreamRequest({ request, routed, dialect: {}, encoded, isStream: false, facts: { endpoint } } as never)
+  }
+  t.match(asked('sk-own', { provider: 'north' }), { method: 'DELETE', callerKey: 'sk-own', path: '/files/x' })
+  for (const [key, path] of [
+    [null, { provider: 'north' }],
+    ['sk-own', { provider: 'south' }],
+    ['sk-own', null],
+  ] as const) {
+    t.match(
+      thrownBy(() => asked(key, path)),
+      { code: 'internal' },
+    )
+  }
 })
 
 test('a client of another protocol that does not stream is served from a stream', async (t) => {

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../src/model/json.js'
 import { createCodec } from '../../../src/protocols/contract/codec.js'
-import { countingFacts } from '../../../src/protocols/endpoints/endpoint.js'
+import { countingFacts, resourceFacts } from '../../../src/protocols/endpoints/endpoint.js'
 import { ENDPOINTS, PROTOCOLS } from '../../../src/protocols/index.js'
 import { testTarget } from '../../helpers/targets.js'
 import { thrownBy } from '../../helpers/thrown.js'
@@ -157,5 +157,21 @@ test('a form is the client’s own bytes, with the name of the model where it di
     }),
     { code: 'internal' },
   )
+  t.end()
+})
+
+test('what is asked of a resource passes unread, below the path of the target', (t) => {
+  const target = testTarget('openai-chat', { model: '' })
+  const json = new Uint8Array(Buffer.from('{"input_file_id":"f","endpoint":"/v1/embeddings","model":"kept"}'))
+  const given = { ...codec.decodeBody('openai-batches', json), body: json }
+  const created = { ...given, surfaceId: 'openai-batches', target, prompt: null, upstreamStream: false }
+  t.match(codec.encodeBody(created), { path: '/batches', body: json, dropped: [] })
+  const empty = new Uint8Array(0)
+  const endpoint = resourceFacts(
+    { id: 'batches', wire: 'openai' },
+    { method: 'POST', rest: '/b/cancel', isFile: false },
+  )
+  const cancelled = { ...created, body: empty, json: null, facts: { ...given.facts, endpoint } }
+  t.match(codec.passBody(cancelled), { path: '/batches/b/cancel', body: empty })
   t.end()
 })

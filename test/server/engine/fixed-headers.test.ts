@@ -1,7 +1,7 @@
 // The headers that every answer bears, and who may read it from a page.
 import { test } from 'tap'
 import { createHeaderPolicy, preflightHeaders } from '../../../src/server/engine/fixed-headers.js'
-import { components } from '../../../src/server/routes/openapi-components.js'
+import { components } from '../../../src/server/openapi/openapi-components.js'
 
 test('demands TLS of browsers only when there is TLS', async (t) => {
   const names = (isTls: boolean) => createHeaderPolicy(isTls, []).fixed.map(([name]) => name)

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { json, queryParameter, refusal, UNAUTHENTICATED } from '../../../src/server/routes/operation-parts.js'
+import { json, queryParameter, refusal, UNAUTHENTICATED } from '../../../src/server/openapi/operation-parts.js'
 
 test('parts of operations show what they say, with the headers of every answer', (t) => {
   t.same(queryParameter('limit', { type: 'integer' }), { name: 'limit', in: 'query', schema: { type: 'integer' } })

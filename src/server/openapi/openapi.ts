@@ -6,7 +6,8 @@ import { type StreamEvent } from '../../model/event.js'
 import { isJsonObject, type JsonObject, type JsonValue, mergeUnder } from '../../model/json.js'
 import { type ChatResponse } from '../../model/response.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
-import { PROVIDER_PART } from './chat-route.js'
+import { PROVIDER_HEADER } from '../../protocols/contract/resource.js'
+import { PROVIDER_PART } from '../http/credentials.js'
 import { components, EVERY_HEADER, EXCHANGE_HEADERS, WAIT_HEADERS } from './openapi-components.js'
 
 /** One row of the routing table: a route for a surface's chats, or a plain one with its operation. */
@@ -101,7 +102,9 @@ function complete(operation: JsonObject, { key, member, hasKeys }: Place): JsonO
   const named = Array.from(key.matchAll(/\{(\w+)\}/g), ([, name = '']) => name)
   const inPath = named.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
   const own = Array.isArray(operation.parameters) ? operation.parameters : []
-  const security = operation.security ?? [...gatewaySecurity(hasKeys), ...callerSecurity(key, hasKeys)]
+  const needsOwnKey = own.some((parameter) => isJsonObject(parameter) && parameter.name === PROVIDER_HEADER)
+  const usual = needsOwnKey ? [ownKeySecurity(hasKeys)] : [...gatewaySecurity(hasKeys), ...callerSecurity(key, hasKeys)]
+  const security = operation.security ?? usual
   return { operationId: id, ...operation, parameters: [...inPath, ...own], security }
 }
 
@@ -112,7 +115,11 @@ function gatewaySecurity(hasKeys: boolean): JsonObject[] {
 /** If the path names the provider, the caller may send its own key for it, in addition to a gateway key. */
 function callerSecurity(path: string, hasKeys: boolean): JsonObject[] {
   if (!path.includes(PROVIDER_PART)) return []
-  return [hasKeys ? { bearer: [], callerKey: [] } : { callerKey: [] }]
+  return [ownKeySecurity(hasKeys)]
+}
+
+function ownKeySecurity(hasKeys: boolean): JsonObject {
+  return hasKeys ? { bearer: [], callerKey: [] } : { callerKey: [] }
 }
 
 function surfaceOperation(
@@ -148,8 +155,10 @@ function chatOperation(surface: Surface, schemas: Record<string, JsonObject>): J
     requestBody: {
       required: true,
       content: {
-        'application/json': { schema: ref(surface, 'request'), examples: named(examples) },
-        ...(isForm ? { 'multipart/form-data': { schema: ref(surface, 'request') } } : {}),
+        ...(isForm === 'only'
+          ? {}
+          : { 'application/json': { schema: ref(surface, 'request'), examples: named(examples) } }),
+        ...(isForm !== false ? { 'multipart/form-data': { schema: ref(surface, 'request') } } : {}),
       },
     },
     responses: {
