@@ -49,7 +49,7 @@ const MAY_IMPORT: ImportTable = {
   offload: ['protocols', 'errors', 'package-files'],
   streams: ['redis', 'model', 'errors', 'wire'],
   responses: ['model', 'errors'],
-  accounts: [],
+  accounts: ['model', 'errors', 'sqlite', 'package-files'],
   redis: ['package-files'],
   sqlite: ['errors'],
   telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms'],
@@ -71,6 +71,7 @@ const MAY_IMPORT: ImportTable = {
   ],
   'workers/frontend': ['gateway', 'threads/messages', 'threads/parent'],
   'workers/codec': ['protocols'],
+  'workers/accounts': ['accounts/thread', 'accounts/messages'],
   'workers/jobs': ['jobs/sqlite/thread', 'jobs/sqlite/messages'],
 }
 
@@ -99,7 +100,7 @@ const ROOMS: RoomOrder = {
   ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   responses: ['port', 'response-desk', 'memory-store', 'response-ids', 'store'],
-  accounts: ['secret', 'store', 'types'],
+  accounts: ['client', 'thread', 'messages', 'database', 'secret', 'store', 'types'],
   telemetry: ['log', 'metrics', 'records'],
   pipeline: [
     ...[
@@ -147,6 +148,7 @@ const LIBRARY_HOMES: LibraryHomes = {
   'prom-client': ['src/telemetry/metrics/'],
   pino: ['src/telemetry/log/'],
   libsql: ['src/sqlite/'],
+  kysely: ['src/accounts/database/'],
   ioredis: ['src/redis/connection.ts'],
   yaml: ['src/config/'],
   typebox: ['src/config/', 'src/protocols/'],
@@ -205,6 +207,14 @@ test('the engine is loaded by its loader alone, after its environment is set: el
 test('a codec worker loads the pure core alone', (t) => {
   const core = /^(workers\/codec|src\/errors|src\/(model|wire|protocols)\/.*)\.ts$/
   t.same(findHeavyLoads(FILES, 'workers/codec.ts', { files: core, packages: ['piscina', 'msgpackr', 'typebox'] }), [])
+  t.end()
+})
+
+test('the database of accounts is loaded by its own thread alone', (t) => {
+  t.same(
+    findEagerLoads(FILES, 'src/accounts/thread').filter((line) => !line.startsWith('workers/accounts.ts ')),
+    [],
+  )
   t.end()
 })
 
@@ -378,6 +388,15 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/jobs/sqlite/file.ts', 'test/sqlite/database-file.test.ts'],
   ['src/jobs/sqlite/job-row.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/run/job-run.ts', 'test/jobs/run/runner.test.ts'],
+  // The same of keys and teams, by the suite of all databases.
+  ['src/accounts/thread.ts', 'test/accounts/client.test.ts'],
+  ['src/accounts/database/calls.ts', 'test/accounts/client.test.ts'],
+  ['src/accounts/database/changes.ts', 'test/accounts/client.test.ts'],
+  ['src/accounts/database/feed.ts', 'test/accounts/client.test.ts'],
+  ['src/accounts/database/keys.ts', 'test/accounts/client.test.ts'],
+  ['src/accounts/database/rows.ts', 'test/accounts/client.test.ts'],
+  ['src/accounts/database/sqlite.ts', 'test/accounts/client.test.ts'],
+  ['src/accounts/database/teams.ts', 'test/accounts/client.test.ts'],
   ['src/jobs/sqlite/deliveries.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/jobs.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/repeats.ts', 'test/jobs/sqlite/store.test.ts'],
@@ -410,6 +429,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
 /** Tests that look at several files of an area together. */
 const SUITES: Readonly<Record<string, string>> = {
   'test/config/fuzz.test.ts': 'drawn configurations through the whole of loading',
+  'test/accounts/kill.test.ts': 'the store, its process killed',
   'test/jobs/kill.test.ts': 'both stores, their process killed',
   'test/jobs/nodes.test.ts': 'two nodes on one store',
   'test/jobs/set-clock.test.ts': 'both stores under clocks that are set',

@@ -17,7 +17,12 @@ export type Child = {
 
 /** Starts one; `signs` resolves with its next dot. */
 export function startChild(t: Test, ...args: string[]): Child {
-  const process = spawn(globalThis.process.execPath, [CHILD, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  return startScript(t, CHILD, ...args)
+}
+
+/** The same with another script. */
+export function startScript(t: Test, ...args: string[]): Child {
+  const process = spawn(globalThis.process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => process.kill('SIGKILL'))
   const output = process.stdout as NodeJS.ReadableStream
   return { process, ended: once(process, 'close'), signs: () => once(output, 'data') }

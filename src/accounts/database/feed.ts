@@ -1,0 +1,167 @@
+// What event loops know of keys, read from the database: all of it at the start, and after that what each change has left. Reading is
+// apart from applying, so that what a change has left is read within its transaction and applied after it.
+import { type ExpressionBuilder } from 'kysely'
+import { type Account, type AccountTeam, type SecretDigest } from '../types.js'
+import { MAX_ENTRIES } from './changes.js'
+import { type Database, limitsOf, listOf } from './rows.js'
+import { type Tables } from './schema.js'
+
+/** Where keys are written for all event loops. */
+export type AccountsWriter = {
+  /** @throws storage_full where `put` would; nothing is written */
+  check(account: Account, secrets: readonly SecretDigest[]): void
+  /** @throws storage_full */
+  put(account: Account, secrets: readonly SecretDigest[]): void
+  /** Nothing happens where it has none. */
+  remove(id: string): void
+}
+
+type Loaded = { readonly account: Account; readonly secrets: readonly SecretDigest[] }
+
+/** What is different as of a revision. */
+export type Delta = {
+  readonly revision: number
+  readonly changed: readonly Loaded[]
+  readonly gone: readonly string[]
+}
+
+/** Keys and teams whose keys are read. */
+type Targets = { readonly keyIds: readonly string[]; readonly teamIds: readonly string[] }
+
+/** Beyond these all is read at once; the parameters of a query are limited as well. */
+const MAX_TARGETS = 1000
+
+/** The keys of the database as the event loops have them. */
+export class Feed {
+  readonly #writer: AccountsWriter
+  readonly #known = new Set<string>()
+  #revision = -1
+
+  constructor(writer: AccountsWriter) {
+    this.#writer = writer
+  }
+
+  get keyCount(): number {
+    return this.#known.size
+  }
+
+  /** What has changed since what was applied last; null for nothing. */
+  async read(db: Database): Promise<Delta | null> {
+    const { revision } = await db.selectFrom('state').select('revision').executeTakeFirstOrThrow()
+    if (revision === this.#revision) return null
+    const targets = await this.#targetsOf(db, revision)
+    const changed = await readAccounts(db, targets)
+    const present = new Set(changed.map(({ account }) => account.id))
+    const suspects = targets === null ? [...this.#known] : targets.keyIds
+    return { revision, changed, gone: suspects.filter((id) => !present.has(id)) }
+  }
+
+  /** To be asked before the commit. @throws storage_full where the directory has no room */
+  check({ changed }: Delta): void {
+    for (const { account, secrets } of changed) this.#writer.check(account, secrets)
+  }
+
+  /** @returns the ids of all keys that it was about. @throws storage_full */
+  apply({ revision, changed, gone }: Delta): string[] {
+    for (const id of gone) {
+      this.#writer.remove(id)
+      this.#known.delete(id)
+    }
+    for (const { account, secrets } of changed) {
+      this.#writer.put(account, secrets)
+      this.#known.add(account.id)
+    }
+    this.#revision = revision
+    return [...gone, ...changed.map(({ account }) => account.id)]
+  }
+
+  /** Null: everything has to be read, because it is the first time, too many changes have passed, or some are no longer recorded. */
+  async #targetsOf(db: Database, revision: number): Promise<Targets | null> {
+    if (this.#revision < 0 || revision < this.#revision || revision - this.#revision >= MAX_ENTRIES) return null
+    const rows = await db
+      .selectFrom('changes')
+      .select('target_id')
+      .distinct()
+      .where('revision', '>', this.#revision)
+      .limit(MAX_TARGETS + 1)
+      .execute()
+    if (rows.length > MAX_TARGETS) return null
+    const ids = rows.flatMap(({ target_id }) => target_id ?? [])
+    return {
+      keyIds: ids.filter((id) => id.startsWith('key_')),
+      teamIds: ids.filter((id) => id.startsWith('team_')),
+    }
+  }
+}
+
+async function readAccounts(db: Database, targets: Targets | null): Promise<Loaded[]> {
+  if (targets !== null && targets.keyIds.length + targets.teamIds.length === 0) return []
+  const rows = await keyRows(db, targets).execute()
+  const secrets = await secretRows(db, targets).execute()
+  const byKey = new Map<string, SecretDigest[]>()
+  for (const { key_id, digest, valid_until_ms } of secrets) {
+    const own = byKey.get(key_id) ?? []
+    own.push({ digest, validUntilMs: valid_until_ms })
+    byKey.set(key_id, own)
+  }
+  return rows.map((row) => ({ account: accountOf(row), secrets: byKey.get(row.id) ?? [] }))
+}
+
+function secretRows(db: Database, targets: Targets | null) {
+  const query = db.selectFrom('secrets').select(['key_id', 'digest', 'valid_until_ms'])
+  if (targets === null) return query
+  const ids = db.selectFrom('keys').select('keys.id').where(isAmong(targets))
+  return query.where('key_id', 'in', ids)
+}
+
+function keyRows(db: Database, targets: Targets | null) {
+  const query = db
+    .selectFrom('keys')
+    .leftJoin('teams', 'teams.id', 'keys.team_id')
+    .select(['keys.id', 'keys.name', 'keys.models', 'keys.tags', 'keys.trust_user', 'keys.expires_at_ms'])
+    .select(['keys.requests_per_minute', 'keys.tokens_per_minute', 'keys.concurrency', 'keys.disabled'])
+    .select(['teams.id as team_id', 'teams.name as team_name', 'teams.models as team_models'])
+    .select(['teams.disabled as team_disabled', 'teams.requests_per_minute as team_requests'])
+    .select(['teams.tokens_per_minute as team_tokens', 'teams.concurrency as team_concurrency'])
+  if (targets === null) return query
+  return query.where(isAmong(targets))
+}
+
+/** An empty list would be no SQL for some databases. */
+function isAmong({ keyIds, teamIds }: Targets) {
+  return (row: ExpressionBuilder<Tables, 'keys'>) =>
+    row.or([
+      ...(keyIds.length === 0 ? [] : [row('keys.id', 'in', keyIds)]),
+      ...(teamIds.length === 0 ? [] : [row('keys.team_id', 'in', teamIds)]),
+    ])
+}
+
+type JoinedRow = Awaited<ReturnType<ReturnType<typeof keyRows>['execute']>>[number]
+
+function accountOf(row: JoinedRow): Account {
+  return {
+    id: row.id,
+    name: row.name,
+    team: teamOf(row),
+    models: listOf(row.models),
+    limits: limitsOf(row),
+    tags: listOf(row.tags),
+    trustUser: row.trust_user === 1,
+    disabled: row.disabled === 1 || row.team_disabled === 1,
+    expiresAtMs: row.expires_at_ms,
+  }
+}
+
+function teamOf(row: JoinedRow): AccountTeam | null {
+  if (row.team_id === null || row.team_name === null || row.team_models === null) return null
+  return {
+    id: row.team_id,
+    name: row.team_name,
+    models: listOf(row.team_models),
+    limits: {
+      requestsPerMinute: row.team_requests,
+      tokensPerMinute: row.team_tokens,
+      concurrency: row.team_concurrency,
+    },
+  }
+}

@@ -1,0 +1,187 @@
+// The tables of keys and teams, and the versions of their schema: written once with Kysely's builder, and compiled for the database that
+// is there. Only types that all databases have: texts, and integers of 64 bits (milliseconds, counts, 0 and 1).
+import {
+  type Compilable,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type RawBuilder,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  sql,
+} from 'kysely'
+
+export type KeyTable = {
+  id: string
+  name: string
+  team_id: string | null
+  /** JSON arrays of texts. */
+  models: string
+  tags: string
+  /** A JSON object of texts. */
+  metadata: string
+  requests_per_minute: number | null
+  tokens_per_minute: number | null
+  concurrency: number | null
+  trust_user: number
+  disabled: number
+  created_at_ms: number
+  rotated_at_ms: number | null
+  expires_at_ms: number | null
+  /** The revision of its last change. */
+  version: number
+}
+
+export type TeamTable = {
+  id: string
+  name: string
+  models: string
+  metadata: string
+  requests_per_minute: number | null
+  tokens_per_minute: number | null
+  concurrency: number | null
+  disabled: number
+  created_at_ms: number
+  version: number
+}
+
+export type SecretTable = {
+  /** SHA-256, hex. */
+  digest: string
+  key_id: string
+  hint: string
+  created_at_ms: number
+  valid_until_ms: number | null
+}
+
+/** Apart from the key, because it changes without a change of the key. */
+export type UseTable = { key_id: string; last_used_at_ms: number }
+
+/** Each change of the database, in order: what operators did, and what a reader has to read again. */
+export type ChangeTable = {
+  revision: number
+  at_ms: number
+  by_name: string
+  action: string
+  target: string
+  /** The id of the key or team that was changed; null where neither was. */
+  target_id: string | null
+  before: string | null
+  after: string | null
+}
+
+/** One row. Every change updates it first: changes are made one after the other, also by several nodes. */
+export type StateTable = { id: number; revision: number; key_count: number }
+
+export type Tables = {
+  keys: KeyTable
+  teams: TeamTable
+  secrets: SecretTable
+  uses: UseTable
+  changes: ChangeTable
+  state: StateTable
+}
+
+export type Dialect = 'sqlite' | 'postgres'
+
+/** What one schema version needs of a dialect. */
+type Builder = {
+  readonly schema: Kysely<Tables>['schema']
+  readonly db: Kysely<Tables>
+  /** A text that is ordered by its bytes, whatever the database's language. */
+  readonly sortable: RawBuilder<unknown>
+}
+
+/** One entry per schema version. Never edit one that was released. */
+const VERSIONS: readonly ((builder: Builder) => readonly Compilable[])[] = [
+  ({ schema, db, sortable }) => [
+    schema
+      .createTable('teams')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('name', sortable, (column) => column.notNull().unique())
+      .addColumn('models', 'text', (column) => column.notNull())
+      .addColumn('metadata', 'text', (column) => column.notNull())
+      .addColumn('requests_per_minute', 'bigint')
+      .addColumn('tokens_per_minute', 'bigint')
+      .addColumn('concurrency', 'bigint')
+      .addColumn('disabled', 'bigint', (column) => column.notNull())
+      .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+      .addColumn('version', 'bigint', (column) => column.notNull()),
+    schema
+      .createTable('keys')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('name', sortable, (column) => column.notNull().unique())
+      .addColumn('team_id', 'text', (column) => column.references('teams.id'))
+      .addColumn('models', 'text', (column) => column.notNull())
+      .addColumn('tags', 'text', (column) => column.notNull())
+      .addColumn('metadata', 'text', (column) => column.notNull())
+      .addColumn('requests_per_minute', 'bigint')
+      .addColumn('tokens_per_minute', 'bigint')
+      .addColumn('concurrency', 'bigint')
+      .addColumn('trust_user', 'bigint', (column) => column.notNull())
+      .addColumn('disabled', 'bigint', (column) => column.notNull())
+      .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+      .addColumn('rotated_at_ms', 'bigint')
+      .addColumn('expires_at_ms', 'bigint')
+      .addColumn('version', 'bigint', (column) => column.notNull()),
+    schema.createIndex('keys_by_team').on('keys').columns(['team_id', 'name']),
+    schema
+      .createTable('secrets')
+      .addColumn('digest', 'text', (column) => column.primaryKey())
+      .addColumn('key_id', 'text', (column) => column.notNull().references('keys.id'))
+      .addColumn('hint', 'text', (column) => column.notNull())
+      .addColumn('created_at_ms', 'bigint', (column) => column.notNull())
+      .addColumn('valid_until_ms', 'bigint'),
+    schema.createIndex('secrets_by_key').on('secrets').column('key_id'),
+    schema
+      .createTable('uses')
+      .addColumn('key_id', 'text', (column) => column.primaryKey())
+      .addColumn('last_used_at_ms', 'bigint', (column) => column.notNull()),
+    schema
+      .createTable('changes')
+      .addColumn('revision', 'bigint', (column) => column.primaryKey())
+      .addColumn('at_ms', 'bigint', (column) => column.notNull())
+      .addColumn('by_name', 'text', (column) => column.notNull())
+      .addColumn('action', 'text', (column) => column.notNull())
+      .addColumn('target', 'text', (column) => column.notNull())
+      .addColumn('target_id', 'text')
+      .addColumn('before', 'text')
+      .addColumn('after', 'text'),
+    schema
+      .createTable('state')
+      .addColumn('id', 'bigint', (column) => column.primaryKey())
+      .addColumn('revision', 'bigint', (column) => column.notNull())
+      .addColumn('key_count', 'bigint', (column) => column.notNull()),
+    db.insertInto('state').values({ id: sql.lit(1), revision: sql.lit(0), key_count: sql.lit(0) }),
+  ],
+]
+
+/** The SQL of each schema version, in order: to be run once, each in a transaction of its own. */
+export function migrationsFor(dialect: Dialect): string[] {
+  const db = new Kysely<Tables>({ dialect: COMPILERS[dialect] })
+  const sortable = dialect === 'sqlite' ? sql`text` : sql`text collate "C"`
+  return VERSIONS.map((version) =>
+    version({ db, schema: db.schema, sortable })
+      .map((statement) => `${statement.compile().sql};`)
+      .join('\n'),
+  )
+}
+
+/** Compile, and run nothing. */
+const COMPILERS = {
+  sqlite: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db: Kysely<unknown>) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+  postgres: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db: Kysely<unknown>) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+}

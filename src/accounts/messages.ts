@@ -1,0 +1,47 @@
+// The messages between event loops and the thread of keys and teams. Plain data; each loop has its own port to the thread.
+import { type MessagePort } from 'node:worker_threads'
+import { type ErrorData } from '../model/error.js'
+import { type AccountCalls, type AccountsEvent, type KeyUse } from './store.js'
+
+/** workerData of workers/accounts. */
+export type AccountsStart = {
+  readonly path: string
+  readonly maxKeys: number
+  /** The names of the keys of the configuration file. */
+  readonly fileKeys: readonly string[]
+  /** One Float64, added to the thread's clock: for tests that move time. */
+  readonly clockOffset: SharedArrayBuffer | null
+}
+
+/** From the thread that started it. */
+export type ToAccounts =
+  | { readonly type: 'connect'; readonly port: MessagePort }
+  /** The keys that the configuration file has now: refused where the database has one of these names. */
+  | { readonly type: 'reserve'; readonly fileKeys: readonly string[] }
+  /** Answers pending calls, closes the database and ends. */
+  | { readonly type: 'close' }
+
+export type FromAccounts =
+  | { readonly type: 'opened' }
+  | { readonly type: 'refused'; readonly error: ErrorData }
+  /** The answer to `reserve`; null where the names are free. */
+  | { readonly type: 'reserved'; readonly error: ErrorData | null }
+  /** The database is ill; for the log. The calls concerned have failed. */
+  | { readonly type: 'trouble'; readonly message: string }
+
+/** From an event loop, on its port. */
+export type ToStore = CallMessage | { readonly type: 'uses'; readonly uses: readonly KeyUse[] }
+
+export type CallMessage = {
+  readonly type: 'call'
+  readonly n: number
+  readonly name: keyof AccountCalls
+  readonly args: readonly unknown[]
+}
+
+/** To an event loop. */
+export type FromStore = Reply | { readonly type: 'event'; readonly event: AccountsEvent }
+
+export type Reply =
+  | { readonly type: 'value'; readonly n: number; readonly value: unknown }
+  | { readonly type: 'error'; readonly n: number; readonly error: ErrorData }

@@ -1,0 +1,181 @@
+// The thread that owns the database of keys and teams, so that no event loop ever waits for a disk. It alone writes the directory, which
+// all loops read without asking it.
+//
+//   event loop 0 --port--.                                      .--> directory (shared memory)
+//   event loop 1 --port--+--> [ calls waiting ] --> commit -----+--> reply to the caller
+//   event loop n --port--'                                      '--> `changed` to all ports
+import { randomBytes } from 'node:crypto'
+import { type MessagePort } from 'node:worker_threads'
+import { GatewayError, toGatewayError } from '../errors.js'
+import { callsOver } from './database/calls.js'
+import { Commits } from './database/commits.js'
+import { type AccountsWriter, Feed } from './database/feed.js'
+import { Keys } from './database/keys.js'
+import { type AccountsDatabase, type Database, type Ground } from './database/rows.js'
+import { openAccountsFile } from './database/sqlite.js'
+import {
+  type AccountsStart,
+  type CallMessage,
+  type FromAccounts,
+  type FromStore,
+  type ToAccounts,
+  type ToStore,
+} from './messages.js'
+import { type KeyUse } from './store.js'
+
+/** How often it is written when keys were last used. */
+const USES_EVERY_MS = 60_000
+/** Rows of one statement: its parameters are limited. */
+const MAX_ROWS = 500
+
+/** Opens the database and serves it until the close message, or reports why it cannot. */
+export async function serveAccounts(
+  start: AccountsStart,
+  parent: MessagePort,
+  writer: AccountsWriter = { check: () => undefined, put: () => undefined, remove: () => undefined },
+): Promise<void> {
+  const tell = (message: FromAccounts): void => parent.postMessage(message)
+  try {
+    const thread = new AccountsThread({ start, writer, database: openAccountsFile(start.path), tell })
+    await thread.load()
+    parent.on('message', (message: ToAccounts) => {
+      if (message.type === 'connect') thread.connect(message.port)
+      if (message.type === 'reserve') void thread.reserve(message.fileKeys)
+      if (message.type === 'close') void thread.close().finally(() => parent.close())
+    })
+    tell({ type: 'opened' })
+  } catch (thrown) {
+    tell({ type: 'refused', error: toGatewayError(thrown).data })
+    parent.close()
+  }
+}
+
+type ThreadOptions = {
+  readonly start: AccountsStart
+  readonly writer: AccountsWriter
+  readonly database: AccountsDatabase
+  readonly tell: (message: FromAccounts) => void
+}
+
+class AccountsThread {
+  readonly #options: ThreadOptions
+  readonly #ground: Ground
+  readonly #commits: Commits
+  readonly #ports = new Set<MessagePort>()
+  #reserved: ReadonlySet<string>
+  /** Since they were written last. */
+  #uses = new Map<string, number>()
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(options: ThreadOptions) {
+    const { start, writer, database } = options
+    this.#options = options
+    this.#reserved = new Set(start.fileKeys)
+    this.#ground = {
+      nowMs: createClock(start.clockOffset),
+      random: randomBytes,
+      maxKeys: start.maxKeys,
+      isReserved: (name) => this.#reserved.has(name),
+    }
+    this.#commits = new Commits({
+      db: database.db,
+      feed: new Feed(writer),
+      onFailure: (thrown) => this.#fail(thrown),
+      onChanged: (ids) => this.#send({ type: 'event', event: { type: 'changed', ids } }),
+    })
+  }
+
+  /** Fills the directory. @throws misconfigured where the configuration file has a name of the database */
+  async load(): Promise<void> {
+    const taken = await this.#commits.run((db) => takenName(db, [...this.#reserved]))
+    if (taken !== null) throw nameTaken(taken)
+  }
+
+  connect(port: MessagePort): void {
+    this.#ports.add(port)
+    port.on('message', (message: ToStore) => {
+      if (message.type === 'call') void this.#answer(port, message)
+      else this.#noteUses(message.uses)
+    })
+    port.once('close', () => this.#ports.delete(port))
+  }
+
+  async reserve(fileKeys: readonly string[]): Promise<void> {
+    const before = this.#reserved
+    // Before the look, so that no key takes a name in the meantime.
+    this.#reserved = new Set([...before, ...fileKeys])
+    const error = await this.#commits
+      .run((db) => takenName(db, fileKeys))
+      .then((taken) => (taken === null ? null : nameTaken(taken)), toGatewayError)
+    this.#reserved = error === null ? new Set(fileKeys) : before
+    this.#options.tell({ type: 'reserved', error: error?.data ?? null })
+  }
+
+  async close(): Promise<void> {
+    await this.#writeUses()
+    await this.#commits.idle()
+    await this.#options.database.close()
+    for (const port of this.#ports) port.close()
+  }
+
+  async #answer(port: MessagePort, { n, name, args }: CallMessage): Promise<void> {
+    const reply = await this.#commits
+      .run((db) => {
+        const call = callsOver(db, this.#ground)[name] as (...args: readonly unknown[]) => Promise<unknown>
+        return call(...args)
+      })
+      .then(
+        (value): FromStore => ({ type: 'value', n, value }),
+        (thrown: unknown): FromStore => ({ type: 'error', n, error: toGatewayError(thrown).data }),
+      )
+    port.postMessage(reply)
+  }
+
+  #send(message: FromStore): void {
+    for (const port of this.#ports) port.postMessage(message)
+  }
+
+  #fail(thrown: unknown): GatewayError {
+    const error = this.#options.database.failureOf(thrown)
+    const text = thrown instanceof Error ? thrown.message : String(thrown)
+    this.#options.tell({ type: 'trouble', message: `${error.data.code}: ${text}` })
+    return error
+  }
+
+  #noteUses(uses: readonly KeyUse[]): void {
+    for (const { id, atMs } of uses) this.#uses.set(id, Math.max(atMs, this.#uses.get(id) ?? 0))
+    this.#timer ??= setTimeout(() => void this.#writeUses(), USES_EVERY_MS)
+  }
+
+  /** What cannot be written is lost: the next use of the key is written again. */
+  async #writeUses(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    const uses = [...this.#uses].map(([id, atMs]) => ({ id, atMs: Math.floor(atMs) }))
+    this.#uses = new Map()
+    for (let i = 0; i < uses.length; i += MAX_ROWS) {
+      const some = uses.slice(i, i + MAX_ROWS)
+      await this.#commits.run((db) => new Keys(db, this.#ground).noteUses(some)).catch(() => undefined)
+    }
+  }
+}
+
+/** One of these names that a key of the database has. */
+async function takenName(db: Database, names: readonly string[]): Promise<string | null> {
+  for (let i = 0; i < names.length; i += MAX_ROWS) {
+    const some = names.slice(i, i + MAX_ROWS)
+    const row = await db.selectFrom('keys').select('name').where('name', 'in', some).limit(1).executeTakeFirst()
+    if (row !== undefined) return row.name
+  }
+  return null
+}
+
+function nameTaken(name: string): GatewayError {
+  const message = `keys: ${name} is also the name of a key in the account database. Rename the one in the configuration file, or delete the other.`
+  return new GatewayError('misconfigured', { message })
+}
+
+function createClock(offset: SharedArrayBuffer | null): () => number {
+  const shift = new Float64Array(offset ?? new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT))
+  return () => Date.now() + (shift[0] ?? 0)
+}
