@@ -163,7 +163,7 @@ function resumeChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said 
   const found = typeof stream === 'string' ? (keeping?.reach(stream, ownerOf(state.key)) ?? null) : null
   const use = (log: ReadableLog | null): void => {
     if (log === null || keeping === null) answerUnknown(socket, said.id)
-    else followKept({ socket, keeping, surfaces: speaker.surfaces, id: said.id }, log, offset)
+    else followKept({ socket, keeping, speaker, id: said.id }, log, offset)
   }
   if (!(found instanceof Promise)) {
     use(found)
@@ -192,20 +192,21 @@ function resumeChat(speaker: Speaker, socket: WsSocket<SocketState>, said: Said 
 type Following = {
   readonly socket: WsSocket<SocketState>
   readonly keeping: Keeping
-  readonly surfaces: readonly Surface[]
+  readonly speaker: Speaker
   readonly id: string
 }
 
-function followKept({ socket, keeping, surfaces, id }: Following, log: ReadableLog, offset: number): void {
+/** A refusal is in the words of the socket's own API, since who resumes names none: its code says whether to come again. */
+function followKept({ socket, keeping, speaker, id }: Following, log: ReadableLog, offset: number): void {
   const { surfaceId, requestId, framing, id: stream } = log.facts
-  const surface = surfaces.find((each) => each.id === surfaceId)
+  const surface = speaker.surfaces.find((each) => each.id === surfaceId)
   if (surface === undefined) answerUnknown(socket, id)
   else if (offset < log.first) {
     keeping.counters.streamReader('resume', 'gone')
-    const { body } = surface.encodeError(errorData('stream_gone'), requestId)
+    const { body } = speaker.surface.encodeError(errorData('stream_gone'), requestId)
     socket.send(socket.codec.encode({ type: 'error', id, requestId, error: body.error ?? body, first: log.first }))
   } else if (log.isCrowded) {
-    const { body } = surface.encodeError(CROWDED.data, requestId)
+    const { body } = speaker.surface.encodeError(CROWDED.data, requestId)
     socket.send(socket.codec.encode({ type: 'error', id, requestId, error: body.error ?? body }))
   } else {
     const sink = new WsSink({ socket, id, surface, requestId, framing })

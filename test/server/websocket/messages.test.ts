@@ -8,7 +8,8 @@ import { isJsonObject, type JsonObject } from '../../../src/model/json.js'
 import { HandOver } from '../../../src/streams/kept/hand-over.js'
 import { MAX_READERS } from '../../../src/streams/kept/readable-log.js'
 import { pack } from '../../../src/wire/pack.js'
-import { type FakeExchange, type Script } from '../../helpers/fake-pipeline.js'
+import { type FakeExchange, fakeSurface, type Script } from '../../helpers/fake-pipeline.js'
+import { type FrontOptions } from '../../helpers/front.js'
 import { COMPLETE, CUT, frame, turn } from '../../helpers/kept.js'
 import { type KeptFront, startKeptFront } from '../../helpers/kept-front.js'
 
@@ -63,8 +64,10 @@ async function connect(front: KeptFront, key = 'a', protocol = 'sluice.v1'): Pro
 }
 
 /** A front whose exchanges the test writes. */
-async function start(t: Parameters<typeof startKeptFront>[0], script: Script = (each) => void each.begin().follow()) {
-  const front = await startKeptFront(t, { script })
+const FOLLOW: Script = (each) => void each.begin().follow()
+
+async function start(t: Parameters<typeof startKeptFront>[0], script = FOLLOW, options: FrontOptions['options'] = {}) {
+  const front = await startKeptFront(t, { script, options })
   const latest = (): FakeExchange => {
     const exchange = front.pipeline.exchanges.at(-1)
     if (exchange === undefined) throw new Error('nothing was asked')
@@ -205,6 +208,30 @@ test('a gap is reported, with the number of the first frame that is held', async
   t.same(front.counters.readers, ['resume gone'])
   client.send({ type: 'resume', id: 'y', stream: stream.facts.id, after: stream.first - 1 })
   t.match((await client.count(2))[1], { type: 'event', id: 'y', seq: stream.first })
+})
+
+test('a stream of another API is refused in the words of the socket, whose codes say whether to come again', async (t) => {
+  const other = {
+    ...fakeSurface,
+    id: 'other',
+    encodeError: () => ({ status: 410, body: { error: { type: 'no code' } } }),
+  }
+  const { front } = await start(t, FOLLOW, { surfaces: [fakeSurface, other] })
+  const client = await connect(front)
+  t.teardown(() => client.socket.terminate())
+  const gone = front.begin({ surfaceId: 'other' }, { maxStreamBytes: 4096 })
+  for (let n = 0; n < 20; n++) {
+    gone.append(frame(`{"fill":"${'x'.repeat(1000)}"}`))
+    await turn()
+  }
+  client.send({ type: 'resume', id: 'gone', stream: gone.facts.id })
+  const crowded = front.begin({ surfaceId: 'other' })
+  for (let i = 0; i < MAX_READERS; i++) crowded.hold()
+  client.send({ type: 'resume', id: 'crowded', stream: crowded.facts.id })
+  t.match(await client.count(2), [
+    { id: 'gone', error: { code: 'stream_gone' } },
+    { id: 'crowded', error: { code: 'rate_limited' } },
+  ])
 })
 
 test('a stream that has as many readers as it may have takes no further one', async (t) => {
