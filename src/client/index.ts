@@ -1,6 +1,6 @@
 // The package's `sluice/client`: for browsers and Node, with no dependency and nothing of the gateway.
 export { ChatFailedError } from './chat-failed-error.js'
-export type { ChatChunk, ChatErrorBody, ChatRequest, ChatUsage } from './messages.js'
+export type { ApiEvent, ApiName, ApiRequest, ChatChunk, ChatErrorBody, ChatRequest, ChatUsage } from './messages.js'
 export { type ResumingFetchOptions, resumingFetch } from './resuming-fetch.js'
 export {
   type ChatOptions,

@@ -7,6 +7,15 @@ export type ChatRequest = {
   readonly [member: string]: unknown
 }
 
+/** The APIs that a chat may have besides the chat API. */
+export type ApiName = 'messages' | 'responses'
+
+/** The body of a chat in another API: `messages` and `max_tokens`, or `input`, and all else that the API has. */
+export type ApiRequest = { readonly model?: string; readonly [member: string]: unknown }
+
+/** A stream event of another API, as its own client library describes it. */
+export type ApiEvent = { readonly type: string; readonly [member: string]: unknown }
+
 /** A `chat.completion.chunk`, as far as most programs look. */
 export type ChatChunk = {
   readonly id: string
@@ -45,9 +54,11 @@ export type ClientMessage =
   | {
       readonly type: 'chat'
       readonly id: string
-      readonly request: ChatRequest
+      /** Undefined, and so not sent, for the chat API. */
+      readonly api: 'chat' | ApiName | undefined
+      readonly request: ApiRequest
       readonly queue: true
-      readonly resume?: true
+      readonly resume: true | undefined
     }
   | { readonly type: 'resume'; readonly id: string; readonly stream: string; readonly after?: number }
   | { readonly type: 'cancel'; readonly id: string }

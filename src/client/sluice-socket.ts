@@ -4,7 +4,15 @@
 //   chat a, b, c --> [ socket 1 ] lost --> pause --> token --> [ socket 2 ] --> resume a after 17, resume b after 3, chat c
 import { ChatFailedError } from './chat-failed-error.js'
 import { Listeners } from './listeners.js'
-import { type ChatChunk, type ChatRequest, type ClientMessage, type ServerMessage } from './messages.js'
+import {
+  type ApiEvent,
+  type ApiName,
+  type ApiRequest,
+  type ChatChunk,
+  type ChatRequest,
+  type ClientMessage,
+  type ServerMessage,
+} from './messages.js'
 import { Patience, type PatienceOptions } from './patience.js'
 import { OpenChat, type SocketChat } from './socket-chat.js'
 
@@ -32,6 +40,8 @@ export type SluiceSocketOptions = {
 }
 
 export type ChatOptions = {
+  /** The API of the request and its events: OpenAI chat unless given. */
+  readonly api?: 'chat' | ApiName
   /** Cancels the chat. */
   readonly signal?: AbortSignal
   /** False: the gateway ends the chat with the socket. */
@@ -96,14 +106,15 @@ export class SluiceSocket {
   }
 
   /** Opens a chat. Nothing is thrown later but into its loop and its `result`. */
-  chat<Chunk = ChatChunk>(request: ChatRequest, { signal, resume = true }: ChatOptions = {}): SocketChat<Chunk> {
+  chat<Chunk = ChatChunk>(request: ChatRequest, options?: ChatOptions & { readonly api?: 'chat' }): SocketChat<Chunk>
+  chat<Event = ApiEvent>(request: ApiRequest, options: ChatOptions & { readonly api: ApiName }): SocketChat<Event>
+  chat(request: ApiRequest, { api, signal, resume = true }: ChatOptions = {}): SocketChat<never> {
     if (this.#state === 'closed') throw new Error('This SluiceSocket is closed.')
     this.#count += 1
     const cancel = (): void => chat.cancel()
     const chat = new OpenChat({
       id: `c${this.#count}`,
-      request,
-      isKept: resume,
+      said: { api, request, queue: true, resume: resume || undefined },
       outage: this.#outage,
       onEnd: (ended, isCancelled) => {
         signal?.removeEventListener('abort', cancel)

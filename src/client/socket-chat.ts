@@ -2,7 +2,7 @@
 // new socket is there.
 import { ChatFailedError } from './chat-failed-error.js'
 import { Listeners } from './listeners.js'
-import { type ChatChunk, type ChatRequest, type ChatUsage, type ClientMessage, type ServerMessage } from './messages.js'
+import { type ChatChunk, type ChatUsage, type ClientMessage, type ServerMessage } from './messages.js'
 import { Patience, type PatienceOptions, UNKNOWN_ATTEMPTS } from './patience.js'
 import { type LossReason, StreamLostError } from './stream-lost-error.js'
 
@@ -40,8 +40,8 @@ export interface SocketChat<Chunk = ChatChunk> extends AsyncIterable<Chunk> {
 
 export type OpenChatOptions = {
   readonly id: string
-  readonly request: ChatRequest
-  readonly isKept: boolean
+  /** What is asked. */
+  readonly said: Omit<Extract<ClientMessage, { readonly type: 'chat' }>, 'type' | 'id'>
   readonly outage: PatienceOptions
   /** The chat has ended here; `isCancelled`: the gateway has still to be told. */
   readonly onEnd: (chat: OpenChat, isCancelled: boolean) => void
@@ -114,7 +114,6 @@ export class OpenChat implements SocketChat<unknown> {
   /** What opens or continues the chat on a new socket; null if it has failed, since it can do neither. */
   greeting(): ClientMessage | null {
     const { id, stream } = this
-    const { request, isKept } = this.#options
     if (stream !== null) {
       if (!this.#isOver) this.#listeners.emit('resumed', { after: this.#last })
       return { type: 'resume', id, stream, ...(this.#last < 0 ? {} : { after: this.#last }) }
@@ -123,7 +122,7 @@ export class OpenChat implements SocketChat<unknown> {
     // It had begun, and a second answer would not continue the first.
     if (this.#last >= 0) this.fail(this.lost('unkept'))
     else if (this.#sends > MAX_SENDS) this.fail(new ChatFailedError({ error: NEVER_TAKEN }))
-    else return { type: 'chat', id, request, queue: true, ...(isKept ? { resume: true } : {}) }
+    else return { type: 'chat', id, ...this.#options.said }
     return null
   }
 

@@ -39,6 +39,10 @@ export async function words(): Promise<string> {
   }
   const other = socket.chat<{ own: number }>({ messages: [] })
   other.on('event', (event) => void event.own.toFixed())
+  for await (const event of socket.chat({ input: 'Hi' }, { api: 'responses' })) text += event.type satisfies string
+  socket.chat<{ own: number }>({ max_tokens: 9, messages: [] }, { api: 'messages' }).on('event', ({ own }) => own.toFixed())
+  // @ts-expect-error the chat API has messages
+  socket.chat({ input: 'Hi' }, { api: 'chat' })
   const { outcome } = await chat.result
   return text + outcome + ((await ask('/x')) satisfies Response).status
 }

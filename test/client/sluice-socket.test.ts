@@ -69,6 +69,30 @@ test('several chats on a socket that is cut at any byte are each read whole', as
   t.ok(proxy.counts.cut > 300, `${proxy.counts.cut} cuts`)
 })
 
+test('a chat names its API, also when it is sent again; the chat API needs no name', async (t) => {
+  const { kept, socket, messages } = await start(t)
+  kept.isDeaf = true
+  const body = { model: 'm', max_tokens: 9, messages: [] }
+  const lost = new Promise((resolve) => socket.on('lost', resolve))
+  const chats = [
+    socket.chat(body, { api: 'messages' }),
+    socket.chat({ input: 'Hi' }, { api: 'responses' }),
+    socket.chat(REQUEST, { api: 'chat' }),
+    socket.chat(REQUEST),
+  ]
+  await lost
+  kept.isDeaf = false
+  await Promise.all(chats.map((chat) => chat.result))
+  const sent = messages().filter(({ type }) => type === 'chat')
+  for (const some of [sent.slice(0, 1), sent.slice(-4)]) {
+    for (const { id, api, request } of some) {
+      t.equal(api, { c1: 'messages', c2: 'responses', c3: 'chat' }[String(id)])
+      t.same(request, { c1: body, c2: { input: 'Hi' } }[String(id)] ?? REQUEST)
+    }
+  }
+  t.ok(sent.length > 4)
+})
+
 test('a lost socket is replaced, and each chat continues by its stream and its last number', async (t) => {
   const { kept, socket, messages } = await start(t, { play: playSome })
   const seen: object[] = []

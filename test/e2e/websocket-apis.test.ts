@@ -4,7 +4,9 @@ import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import { t as tap, test } from 'tap'
 import WebSocket from 'ws'
+import { type ApiRequest, type ChatRequest, SluiceSocket } from '../../src/client/index.js'
 import { isJsonObject, type JsonObject } from '../../src/model/json.js'
+import { startCuttingProxy } from '../helpers/cutting-proxy.js'
 import { simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
 import { answer, chunk, ScriptedUpstream, streamHead, whole } from '../helpers/scripted-upstream.js'
 
@@ -188,4 +190,31 @@ test('cancel, resume and the limits of the key hold for each API alike', async (
     const type = api === 'messages' ? 'rate_limit_error' : 'rate_limit_exceeded'
     t.match((await limited.until(api)).at(-1), { type: 'error', error: { type } }, `${api} counts each request`)
   }
+})
+
+test('SluiceSocket reads the events of each API, each once, however its sockets are lost', async (t) => {
+  const { port } = new URL(gateway.origin)
+  const proxy = await startCuttingProxy(t, Number(port), (at) =>
+    at < 3 ? { afterBytes: 5000 * (at + 1), how: 'fin' } : null,
+  )
+  const url = `ws://127.0.0.1:${proxy.port}/v1/ws`
+  const socket = new SluiceSocket(url, { WebSocket, token: () => KEY, random: () => 0 })
+  t.teardown(() => socket.close())
+  const text = 'one two three four '.repeat(20)
+  const collect = async (events: AsyncIterable<object>) => {
+    const got: JsonObject[] = []
+    for await (const event of events) if (isJsonObject(event as JsonObject)) got.push(event as JsonObject)
+    return got
+  }
+  const requests = APIS.map((api) => requestOf(api, 'anthropic/echo', text))
+  const [chat, messages, responses] = requests as [ChatRequest, ApiRequest, ApiRequest]
+  const all = await Promise.all([
+    collect(socket.chat(chat)),
+    collect(socket.chat(messages, { api: 'messages' })),
+    collect(socket.chat(responses, { api: 'responses' })),
+  ])
+  for (const [at, api] of APIS.entries()) t.equal(await textOf(api, all[at] ?? []), text, api)
+  t.equal(proxy.counts.cut, 3, `${proxy.counts.cut} cuts`)
+  const bad = socket.chat({ model: 'anthropic/echo', messages: 7 }, { api: 'messages' })
+  await t.rejects(bad.result, { name: 'ChatFailedError', type: 'invalid_request_error', outcome: 'rejected' })
 })
