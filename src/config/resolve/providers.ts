@@ -12,9 +12,9 @@ import { nearestName, type Path, ProblemList, refusal } from '../validate/proble
 import { normaliseBaseUrl, withoutVersion } from './base-url.js'
 import { fillAddress } from './cloud/address.js'
 import { resolveCredentials } from './cloud/credentials.js'
-import { resolveProviderTls } from './provider-tls.js'
 import { resolveProxy } from './proxies.js'
-import { type TlsFiles } from './tls-files.js'
+import { resolveProviderTls } from './tls/provider-tls.js'
+import { type TlsFiles } from './tls/tls-files.js'
 
 /** What fits into a header value without quoting; keys are sent in one. */
 const HEADER_SAFE = /^[\x21-\x7e]+$/

@@ -20,9 +20,9 @@ import { type ProblemList } from '../validate/problem.js'
 import { parseNetwork } from './addresses.js'
 import { isBuiltIn, markBuiltIn } from './built-in.js'
 import { resolveKeys } from './gateway-keys.js'
-import { resolveListenerTls } from './listener-tls.js'
 import { providersNamedIn, resolveModels } from './models.js'
 import { resolveProviders, SIMULATOR } from './providers.js'
+import { resolveListenerTls } from './tls/listener-tls.js'
 import { resolveWellKnown } from './well-known.js'
 
 export type EffectiveContext = {

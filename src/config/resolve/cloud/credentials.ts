@@ -13,7 +13,7 @@ import { type Variables } from '../../sources/substitute.js'
 import { type Path } from '../../validate/problem.js'
 import { isWithin, parseAddress, parseNetwork } from '../addresses.js'
 import { resolveProxy } from '../proxies.js'
-import { readTlsFile, type TlsSources } from '../tls-files.js'
+import { readTlsFile, type TlsSources } from '../tls/tls-files.js'
 
 type Entry = NonNullable<ProviderEntry['credentials']>
 type Kind = Entry['kind']

@@ -1,9 +1,9 @@
 // Files of a TLS configuration: found below the working directory, and a problem where they cannot be read.
 import { X509Certificate } from 'node:crypto'
 import { test } from 'tap'
-import { isCertificate, readTlsFile, warnOfDates } from '../../../src/config/resolve/tls-files.js'
-import { ProblemList } from '../../../src/config/validate/problem.js'
-import { Authority } from '../../helpers/certificates.js'
+import { isCertificate, readTlsFile, warnOfDates } from '../../../../src/config/resolve/tls/tls-files.js'
+import { ProblemList } from '../../../../src/config/validate/problem.js'
+import { Authority } from '../../../helpers/certificates.js'
 
 function read(file: string) {
   const problems = new ProblemList(() => ({ line: null, origin: null }))

@@ -1,9 +1,9 @@
 // The TLS options of one provider: a private CA, a client certificate, a server name other than the host. The files are read
 // with the configuration, so that a reload picks up renewed files and rejects invalid ones without changing anything.
 import { createSecureContext } from 'node:tls'
-import { type ProviderEntry } from '../schema/provider.js'
-import { type ProviderTls } from '../types.js'
-import { type Path } from '../validate/problem.js'
+import { type ProviderEntry } from '../../schema/provider.js'
+import { type ProviderTls } from '../../types.js'
+import { type Path } from '../../validate/problem.js'
 import { isCertificate, readTlsFile, type TlsSources, warnOfDates } from './tls-files.js'
 
 /** Null if no option is set. */

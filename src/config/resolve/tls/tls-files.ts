@@ -2,7 +2,7 @@
 // expires soon or is not valid yet is a warning.
 import { X509Certificate } from 'node:crypto'
 import { resolve } from 'node:path'
-import { type Path, type ProblemList } from '../validate/problem.js'
+import { type Path, type ProblemList } from '../../validate/problem.js'
 
 export type TlsFiles = {
   /** Working directory, to which names are relative. */

@@ -1,10 +1,10 @@
 // The files of a provider's TLS: read with the configuration, so that what is wrong with them stops the start or the reload.
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { renderConfig } from '../../../src/config/check.js'
-import { loadConfig } from '../../../src/config/load.js'
-import { Authority } from '../../helpers/certificates.js'
-import { refusalOf, sources } from '../sources.js'
+import { renderConfig } from '../../../../src/config/check.js'
+import { loadConfig } from '../../../../src/config/load.js'
+import { Authority } from '../../../helpers/certificates.js'
+import { refusalOf, sources } from '../../sources.js'
 
 test('files are read as PEM, and none of it is shown', (t) => {
   const authority = new Authority(t)

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
-import { type ConfigFile } from '../schema/schema.js'
-import { type ServerConfig } from '../types.js'
+import { type ConfigFile } from '../../schema/schema.js'
+import { type ServerConfig } from '../../types.js'
 import { isCertificate, readTlsFile, type TlsSources, warnOfDates } from './tls-files.js'
 
 /** Null for plain HTTP. */
