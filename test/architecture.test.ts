@@ -40,7 +40,8 @@ const MAY_IMPORT: ImportTable = {
   errors: ['model/error'],
   'package-files': [],
   wire: ['model/json', 'errors'],
-  config: ['model', 'errors', 'package-files'],
+  prices: ['model'],
+  config: ['model', 'errors', 'package-files', 'prices'],
   protocols: ['model', 'wire', 'errors'],
   prompts: ['errors'],
   limit: ['redis', 'errors'],
@@ -52,13 +53,16 @@ const MAY_IMPORT: ImportTable = {
   accounts: ['model', 'errors', 'sqlite', 'package-files'],
   redis: ['package-files'],
   sqlite: ['errors'],
-  telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms'],
+  telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms', 'prices/cost'],
   pipeline: [
     ...['model', 'errors', 'wire', 'config', 'protocols', 'limit', 'routing', 'upstream', 'offload', 'streams'],
-    ...['responses', 'telemetry'],
+    ...['responses', 'prices', 'telemetry'],
   ],
   jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'redis', 'sqlite', 'upstream', 'package-files'],
-  server: ['pipeline', 'jobs', 'streams', 'responses', 'protocols', 'wire', 'telemetry', 'config', 'model', 'errors'],
+  server: [
+    ...['pipeline', 'jobs', 'streams', 'responses', 'prices/cost', 'protocols', 'wire', 'telemetry', 'config'],
+    ...['model', 'errors'],
+  ],
   simulator: ['model'],
   // It runs in the programs of others.
   client: [],
@@ -91,7 +95,7 @@ const ROOMS: RoomOrder = {
       'catalog',
       'schema',
     ],
-    ...['types', 'credential-types', 'response-types', 'validate'],
+    ...['types', 'credential-types', 'job-types', 'response-types', 'validate'],
   ],
   limit: ['headers', 'shared', 'local', 'limiter', 'refusal'],
   upstream: [

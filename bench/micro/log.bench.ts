@@ -29,6 +29,8 @@ const complete: ExchangeRecord = {
   usage: { ...NO_USAGE, inputTokens: 1000, outputTokens: 200 },
   usageSource: 'provider',
   attempts: 1,
+  costNano: null,
+  unpricedAttempts: 0,
   totalMs: 912.345678,
   timeToFirstTokenMs: 90.123,
   overheadMs: 0.234,

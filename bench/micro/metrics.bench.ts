@@ -31,6 +31,8 @@ const record: ExchangeRecord = {
   usage: { ...NO_USAGE, inputTokens: 10, outputTokens: 20 },
   usageSource: 'provider',
   attempts: 1,
+  costNano: null,
+  unpricedAttempts: 0,
   totalMs: 900,
   timeToFirstTokenMs: 90,
   overheadMs: 0.2,

@@ -31,6 +31,8 @@ for (let loop = 0; loop < LOOPS; loop++) {
         usage: { ...NO_USAGE, inputTokens: 1, outputTokens: 1 },
         usageSource: 'provider',
         attempts: 1,
+        costNano: null,
+        unpricedAttempts: 0,
         totalMs: 900,
         timeToFirstTokenMs: 90,
         overheadMs: 0.2,

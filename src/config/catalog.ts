@@ -107,6 +107,8 @@ const VendorProfile = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    /** The name of the vendor in the price list. */
+    prices: Type.Optional(Type.String({ pattern: NAME_PATTERN })),
     docs: Type.Union([Type.String({ pattern: URL_PATTERN }), Type.Null()]),
     notes: Notes,
   },

@@ -31,6 +31,7 @@ export function renderConfig(config: Config): string {
     redis: { url: maskPassword(config.redis.url) },
     metrics: { ...config.metrics, token: mask(config.metrics.token) },
     content: config.content,
+    prices: showPrices(config),
     prompts: config.prompts,
     log: config.log,
     compat: config.compat,
@@ -43,6 +44,11 @@ export function renderVerdict({ config, configFile }: Pick<LoadedConfig, 'config
   const count = config.warnings.length
   const warned = count === 0 ? 'no warnings' : `${count} warning${count === 1 ? '' : 's'}`
   return `# valid: ${configFile ?? 'no file, the environment alone'} (${warned})`
+}
+
+/** Without the list itself. */
+function showPrices({ prices: { table: _, ...prices } }: Config): object {
+  return prices
 }
 
 function mask(secret: string | null): string | null {

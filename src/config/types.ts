@@ -3,7 +3,9 @@
 import { type EndpointId } from '../model/endpoint.js'
 import { type JsonObject } from '../model/json.js'
 import { type Quirks } from '../model/target.js'
+import { type PricesConfig } from '../prices/types.js'
 import { type CredentialsConfig } from './credential-types.js'
+import { type JobsConfig } from './job-types.js'
 import { type ResponsesConfig } from './response-types.js'
 
 export type Config = {
@@ -29,6 +31,7 @@ export type Config = {
   /** `dir` is absolute. */
   readonly prompts: { readonly dir: string; readonly defaultLanguage: string }
   readonly content: ContentConfig
+  readonly prices: PricesConfig
   readonly compat: CompatConfig
   readonly log: { readonly level: LogLevel; readonly file: string | null; readonly format: 'json' | 'pretty' }
   /** Warnings about a valid configuration; one log line each at start. */
@@ -87,36 +90,6 @@ export type CompatConfig = {
   readonly errorDetails: boolean
   /** Chats that do not stream become jobs. */
   readonly asyncByDefault: boolean
-}
-
-/** Asynchronous jobs. */
-export type JobsConfig = {
-  readonly store: 'sqlite' | 'redis'
-  /** Absolute; of the sqlite store. */
-  readonly path: string
-  /** Run at once by this process. */
-  readonly concurrency: number
-  readonly attempts: number
-  readonly timeoutMs: number
-  readonly retentionMs: number
-  /** Lease of a running job or webhook, which its runner renews. */
-  readonly leaseMs: number
-  /** Jobs that may wait, of one gateway key and of all. */
-  readonly maxPendingPerKey: number
-  readonly maxPending: number
-  /** Bytes that the store may keep of one key, and of all. */
-  readonly maxStoredBytesPerKey: number
-  readonly maxStoredBytes: number
-  /** Largest answer that is kept for repetitions. */
-  readonly maxAnswerBytes: number
-  readonly webhook: {
-    /** Null: webhooks are not signed. */
-    readonly secret: string | null
-    readonly previousSecret: string | null
-    readonly allowInsecure: boolean
-    readonly allowPrivateNetworks: boolean
-    readonly timeoutMs: number
-  }
 }
 
 /** Streams that outlive the connection of their client. */
@@ -252,6 +225,8 @@ export type ProviderConfig = {
   readonly name: string
   /** Vendor profile it was made from, if any. */
   readonly profile: string | null
+  /** The vendor's price list; absent or null if there is none. */
+  readonly priceList?: string | null
   readonly protocol: string
   /** Origin and path prefix with the version segment and without a trailing slash, such as `https://api.example.com/v1`. */
   readonly baseUrl: string

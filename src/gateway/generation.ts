@@ -17,9 +17,11 @@ import { type Offload } from '../offload/offload.js'
 import { type KeyIdentity } from '../pipeline/client.js'
 import { type Clock, type Fetching, type Responses } from '../pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../pipeline/lifecycle.js'
+import { openPriceBook } from '../prices/price-book.js'
 import { createPromptLibrary, type PromptLibrary } from '../prompts/library.js'
 import { type Dialect } from '../protocols/contract/protocol.js'
 import { type Breakers } from '../routing/breakers.js'
+import { matchesGlob } from '../routing/glob.js'
 import { RetryBudget } from '../routing/retry.js'
 import { Router } from '../routing/router.js'
 import { ThinkingMemory } from '../routing/thinking.js'
@@ -114,6 +116,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
     limiter,
     prompts,
     responses: resources.responses.of(config.responses, log),
+    prices: openPriceBook(config.prices, matchesGlob),
     fetching: createFetching(config, slots, resources),
     secrets: new AnswerSecrets((provider) => upstream.secretsOf(provider)),
   }

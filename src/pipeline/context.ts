@@ -2,6 +2,7 @@
 import { type Config } from '../config/types.js'
 import { type Limiter } from '../limit/limiter.js'
 import { type Offload } from '../offload/offload.js'
+import { type PriceBook } from '../prices/price-book.js'
 import { type Dialect } from '../protocols/contract/protocol.js'
 import { type ResponseDesk } from '../responses/response-desk.js'
 import { type ResponseIds } from '../responses/response-ids.js'
@@ -31,6 +32,8 @@ export type PipelineContext = {
   readonly prompts: PromptSource
   readonly clock: Clock
   readonly responses: Responses
+  /** Null: no costs are computed. */
+  readonly prices: PriceBook | null
   /** Null: URLs are never fetched. */
   readonly fetching: Fetching | null
 }

@@ -38,7 +38,7 @@ type Writes = {
   recall: 'own'
   count: 'decoded'
   dispatch: 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
-  attempt: 'current' | 'body' | 'call' | 'upstreamSpentMs'
+  attempt: 'current' | 'body' | 'call' | 'upstreamSpentMs' | 'costNano' | 'unpricedAttempts'
   delivery: 'hasBegun' | 'isFollowed' | 'lastFrameAtMs' | 'keepaliveTimer'
 }
 
@@ -96,6 +96,10 @@ export class Exchange implements ExchangeHandle, Placed {
   lastFrameAtMs = 0
   /** Time that earlier attempts spent with their upstreams. */
   upstreamSpentMs = 0
+  /** The cost of the attempts, in nano-dollars; null while none has one. */
+  costNano: number | null = null
+  /** Attempts whose cost is not known. */
+  unpricedAttempts = 0
   /** The results of the attempts, from the first failure on; null while none has failed. */
   tries: Try[] | null = null
   #end: StreamEnd | null = null

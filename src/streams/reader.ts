@@ -10,6 +10,8 @@ export type StreamEnd = {
   readonly error: ErrorData | null
   readonly usage: Usage
   readonly usageSource: UsageSource
+  /** What its attempts cost, in nano-dollars; absent or null if no cost is known. */
+  readonly costNano?: number | null
   /** Of a kept stream that failed: the error frame, which all of its readers get alike. */
   readonly errorFrame?: string
 }

@@ -52,6 +52,10 @@ export type ExchangeRecord = {
   readonly usage: Usage
   readonly usageSource: UsageSource
   readonly attempts: number
+  /** Of all its attempts, in nano-dollars; null if no cost is known. */
+  readonly costNano: number | null
+  /** Attempts whose cost is not known; 0 where none is computed. */
+  readonly unpricedAttempts: number
   readonly totalMs: number
   /** From accept to the first token; null if none came. */
   readonly timeToFirstTokenMs: number | null
@@ -94,6 +98,10 @@ export type Metrics = {
   implausibleUsage(provider: string): void
   /** A provider sent unsolicited bytes: its connections are not reused for a while. */
   unsolicitedBytes(provider: string): void
+  /** What an attempt has cost, in nano-dollars. */
+  attemptCost(slot: number, nano: number): void
+  /** An attempt was charged for by a provider whose price is not known. */
+  unpricedAttempt(slot: number): void
   limitRejection(scope: 'gateway' | 'key' | 'provider', limit: LimitName): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
   offloadQueue(length: number): void

@@ -35,6 +35,8 @@ const FIXED_CODES: ReadonlyMap<string, readonly [ErrorCode, string]> = new Map([
 const EOF_CODE = 'HPE_INVALID_EOF_STATE'
 const EOF_REASON = 'Invalid EOF state'
 
+const CONNECT_TIMEOUT = 'UND_ERR_CONNECT_TIMEOUT'
+
 const UNSOLICITED = 'bad response'
 /** undici's message for an unrequested 101, which it does not skip (client-h1.js, onHeadersComplete). */
 const BAD_GRAMMAR: ReadonlySet<string> = new Set([UNSOLICITED, 'bad upgrade'])
@@ -46,6 +48,11 @@ export function timeoutFailure(kind: TimeoutKind, limitMs: number, cause?: unkno
   return new GatewayError('upstream_timeout', { message: `${TIMEOUT_TEXT[kind]} ${limitMs} ms.`, cause })
 }
 
+/** True if a connection was there, and the provider did not answer in time: it has the request all the same. */
+export function isTimeoutOfAnswer({ data, cause }: GatewayError): boolean {
+  return data.code === 'upstream_timeout' && codeOf(cause) !== CONNECT_TIMEOUT
+}
+
 /**
  * Maps an error of undici. An error without a code is not from the network but an internal one: `internal`.
  * `connectMs` is the connect limit in force, for its message.
@@ -53,7 +60,7 @@ export function timeoutFailure(kind: TimeoutKind, limitMs: number, cause?: unkno
 export function failureOf(error: unknown, phase: CallPhase, connectMs: number): GatewayError {
   const code = codeOf(error)
   if (error instanceof GatewayError || code === null || isOurFault(code)) return toGatewayError(error)
-  if (code === 'UND_ERR_CONNECT_TIMEOUT') return timeoutFailure('connect', connectMs, error)
+  if (code === CONNECT_TIMEOUT) return timeoutFailure('connect', connectMs, error)
   const fixed = FIXED_CODES.get(code)
   if (fixed !== undefined) return new GatewayError(fixed[0], { message: fixed[1], cause: error })
   // Also what undici calls any parse error of a head that holds a content-length.

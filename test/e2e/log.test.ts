@@ -13,6 +13,7 @@ async function start(t: Teardown) {
   const { openai } = simulatedProviders(simulator.origin)
   return startGateway(t, {
     config: {
+      prices: { enabled: true, models: { 'sim/*': { input: 3, output: 15 } } },
       routing: { retries: { max: 0 }, breaker: { consecutiveFailures: 2, openMs: 100 } },
       providers: { sim: openai, gone: { protocol: 'openai-chat', baseUrl: 'http://127.0.0.1:9' } },
       models: {
@@ -31,14 +32,19 @@ async function ask(origin: string, model: string) {
     body: JSON.stringify({ model, messages: MESSAGES }),
   })
   await answer.body.dump()
-  return { status: answer.statusCode, id: String(answer.headers['x-request-id']) }
+  const { 'x-request-id': id, 'x-sluice-cost': cost } = answer.headers
+  return { status: answer.statusCode, id: String(id), cost: Number(cost) }
 }
 
 test('the line of a request names its origin, and after a fallback the failed target and its error', async (t) => {
   const gateway = await start(t)
-  const { status, id } = await ask(gateway.origin, 'pair')
+  const { status, id, cost } = await ask(gateway.origin, 'pair')
   t.equal(status, 200)
-  t.match(await gateway.exchange(id), {
+  const line = await gateway.exchange(id)
+  const { in: input, out } = line.tokens as { readonly in: number; readonly out: number }
+  t.equal(line.cost, (input * 3 + out * 15) / 1_000_000, 'the attempt that reached no provider costs nothing')
+  t.equal(cost, line.cost)
+  t.match(line, {
     level: 'info',
     method: 'POST',
     path: '/v1/chat/completions',

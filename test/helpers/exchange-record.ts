@@ -19,6 +19,8 @@ export function exchangeRecord(changes: Partial<ExchangeRecord> = {}): ExchangeR
     usage: { ...NO_USAGE, inputTokens: 10, outputTokens: 20 },
     usageSource: 'provider',
     attempts: 1,
+    costNano: null,
+    unpricedAttempts: 0,
     totalMs: 1500,
     timeToFirstTokenMs: 120,
     overheadMs: 0.3,

@@ -32,6 +32,14 @@ export class FakeMetrics implements Metrics {
   streamClosed(transport: Transport): void {
     this.openStreams.set(transport, (this.openStreams.get(transport) ?? 0) - 1)
   }
+  readonly costs: number[] = []
+  unpriced = 0
+  attemptCost(_slot: number, nano: number): void {
+    this.costs.push(nano)
+  }
+  unpricedAttempt(): void {
+    this.unpriced += 1
+  }
   interToken(_slot: number, seconds: number): void {
     this.interTokens.push(seconds)
   }

@@ -10,6 +10,7 @@ import {
 import { type JsonObject } from '../../src/model/json.js'
 import { type KeyIdentity } from '../../src/pipeline/client.js'
 import { type Fetching } from '../../src/pipeline/context.js'
+import { type PricesConfig } from '../../src/prices/types.js'
 import { type ResponseDesk } from '../../src/responses/response-desk.js'
 import { fakeTarget } from './fake-protocol.js'
 import { ANTHROPIC, OPENAI, type Wire } from './pipeline-wires.js'
@@ -65,7 +66,14 @@ export type RigOptions = {
   readonly sharing?: SharingConfig
   /** Of stored answers. */
   readonly desk?: ResponseDesk
+  readonly prices?: PricesConfig
 }
+
+/** No costs are computed. */
+export const NO_PRICES: PricesConfig = Object.freeze({
+  ...{ enabled: false, file: null, models: {}, default: null, table: null },
+  unknown: 'allow',
+})
 
 export const FETCH = {
   ...{ enabled: true, maxBytes: 1024, maxCount: 2, timeoutMs: 1000 },
@@ -172,6 +180,7 @@ export function createConfig(options: RigOptions): Config {
     metrics: { port: null, token: null },
     prompts: { dir: '/nowhere', defaultLanguage: 'en' },
     content: { fetch: FETCH },
+    prices: options.prices ?? NO_PRICES,
     jobs: JOBS,
     streams: STREAMS,
     responses: RESPONSES,

@@ -7,10 +7,12 @@ import { createOffload, type Offload } from '../../src/offload/offload.js'
 import { type PathFacts } from '../../src/pipeline/client.js'
 import { type PipelineContext } from '../../src/pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../../src/pipeline/lifecycle.js'
+import { openPriceBook } from '../../src/prices/price-book.js'
 import { createCodec } from '../../src/protocols/contract/codec.js'
 import { ENDPOINTS, PROTOCOLS } from '../../src/protocols/index.js'
 import { ResponseIds } from '../../src/responses/response-ids.js'
 import { Breakers } from '../../src/routing/breakers.js'
+import { matchesGlob } from '../../src/routing/glob.js'
 import { RetryBudget } from '../../src/routing/retry.js'
 import { Router } from '../../src/routing/router.js'
 import { ThinkingMemory } from '../../src/routing/thinking.js'
@@ -96,6 +98,7 @@ export class PipelineRig {
         error() {},
         flush: () => Promise.resolve(),
       },
+      prices: openPriceBook(config.prices, matchesGlob),
       dialects: DIALECTS,
       prompts: { find: (name, language) => options.prompts?.[`${language}/${name}`] ?? null },
       fetching: options.fetching ?? null,

@@ -97,6 +97,7 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
   return {
     name,
     profile: profile?.name ?? null,
+    priceList: profile?.prices ?? null,
     protocol,
     baseUrl,
     apiKey: credentials === null ? apiKey : null,

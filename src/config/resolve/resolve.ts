@@ -3,6 +3,7 @@
 import { isIP } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { type Catalog } from '../catalog.js'
+import { type JobsConfig } from '../job-types.js'
 import { type ProviderEntry } from '../schema/provider.js'
 import { type ConfigFile, DEFAULT_PROMPTS_DIR } from '../schema/schema.js'
 import { type LeftOut } from '../sources/environment.js'
@@ -11,7 +12,6 @@ import {
   type CompatConfig,
   type Config,
   type ContentConfig,
-  type JobsConfig,
   type ModelConfig,
   type ServerConfig,
   type StreamsConfig,
@@ -21,6 +21,7 @@ import { parseNetwork } from './addresses.js'
 import { isBuiltIn, markBuiltIn } from './built-in.js'
 import { resolveKeys } from './gateway-keys.js'
 import { providersNamedIn, resolveModels } from './models.js'
+import { resolvePrices } from './prices.js'
 import { resolveProviders, SIMULATOR } from './providers.js'
 import { resolveListenerTls } from './tls/listener-tls.js'
 import { resolveWellKnown } from './well-known.js'
@@ -82,6 +83,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     redis: file.redis,
     metrics: file.metrics,
     content: resolveContent(file.content, problems),
+    prices: resolvePrices(file, context),
     prompts: { ...file.prompts, dir: resolvePromptsDir(file.prompts.dir, context) },
     compat: resolveCompat(file.compat, problems),
     log: { ...file.log, file: resolveLogFile(file.log.file, context) },

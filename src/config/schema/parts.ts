@@ -18,6 +18,8 @@ export const MAX_PORT = 65_535
 export const MAX_THREADS = 64
 export const MAX_CONCURRENCY = 1_000_000
 const MAX_PER_MINUTE = 1_000_000_000
+/** For a million tokens, or a thousand requests: a hundred times the dearest on offer. */
+const MAX_DOLLARS = 100_000
 
 /** Names of keys and providers: they become labels, parts of `provider/model` and parts of paths. */
 export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'
@@ -45,6 +47,11 @@ export function integer(bounds: { minimum: number; maximum: number }, fallback: 
 /** A text that is not empty. */
 export function text(fallback: string, description: string) {
   return Type.String({ default: fallback, minLength: 1, description })
+}
+
+/** A price. */
+export function dollars(description: string) {
+  return Type.Number({ minimum: 0, maximum: MAX_DOLLARS, description })
 }
 
 /** A rate that limits; null for no limit. */

@@ -18,6 +18,7 @@ import {
   section,
   text,
 } from './parts.js'
+import { Prices } from './prices.js'
 import { ProviderEntry } from './provider.js'
 import { Responses } from './responses.js'
 import { Routing } from './routing.js'
@@ -81,6 +82,7 @@ export const ConfigFile = section('Sluice configuration.', {
   streams: Streams,
   responses: Responses,
   content: Content,
+  prices: Prices,
   prompts: section('The prompt library.', {
     dir: text(DEFAULT_PROMPTS_DIR, 'Directory with one folder of *.prompt files per language.'),
     defaultLanguage: Type.String({

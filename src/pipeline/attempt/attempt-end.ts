@@ -10,7 +10,9 @@ import { FREE, type Permit } from '../../routing/breaker.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type AttemptResult } from '../../telemetry/records.js'
 import { concealSecrets, type Secretive } from '../../upstream/conceal.js'
+import { isTimeoutOfAnswer } from '../../upstream/failure.js'
 import { type AttemptState } from '../attempt-state.js'
+import { chargeAttempt, inputOf } from '../delivery/cost.js'
 import { type FirstContentGate } from '../delivery/first-content-gate.js'
 import { measureUsage } from '../delivery/usage.js'
 import { type Abortable, type ExchangeIn } from '../exchange.js'
@@ -71,6 +73,7 @@ export class AttemptEnd {
   /** The answer is complete. The rest of the upstream's data is not needed, but keeping its connection is worth a moment. */
   succeed(): void {
     measureUsage(this.#exchange, this.#state, true)
+    chargeAttempt(this.#exchange, this.#state)
     this.#conclude()
     this.#lease.linger()
   }
@@ -80,7 +83,9 @@ export class AttemptEnd {
     if (this.isOver) return
     // Before it is counted: the log shows how each try of a request ended.
     const error = concealSecrets(this.secrets(), raw)
+    // A provider that has not answered in time has read the input all the same.
     if (this.#state.meter !== null) this.#measure()
+    else if (isTimeoutOfAnswer(raw)) chargeAttempt(this.#exchange, this.#state, inputOf(this.#exchange))
     this.#conclude()
     this.countFailure(error.data)
     this.#lease.close()
@@ -129,6 +134,7 @@ export class AttemptEnd {
   /** What this attempt has seen so far, whatever other attempt is running. */
   #measure(): void {
     measureUsage(this.#exchange, this.#state, false)
+    chargeAttempt(this.#exchange, this.#state)
   }
 
   /** The end of the attempt is decided; the exchange has nothing left to abort. */

@@ -5,6 +5,7 @@ import { type ErrorData } from '../../model/error.js'
 import { type Outcome } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
 import { targetName } from '../../model/target.js'
+import { toDollars } from '../../prices/cost.js'
 import { type ErrorSubject, type Surface } from '../../protocols/contract/protocol.js'
 import { type ExchangeView } from '../exchange.js'
 import { type Answer, type HeaderList } from '../sink.js'
@@ -64,6 +65,7 @@ export function resultAnswer(exchange: ExchangeView, made: Uint8Array): Answer {
   const headers = exchangeHeaders(exchange)
   const overhead = overheadMs(exchange, exchange.context.clock.nowMs())
   if (overhead !== null) headers.push(['x-sluice-overhead-ms', overhead.toFixed(3)])
+  if (exchange.costNano !== null) headers.push(['x-sluice-cost', toDollars(exchange.costNano)])
   const { wholeHead } = exchange.current
   if (wholeHead === null) return { status: 200, headers, body, error: null }
   headers.push(['content-type', mediaTypeOf(wholeHead)])

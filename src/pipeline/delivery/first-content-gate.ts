@@ -67,7 +67,7 @@ export class FirstContentGate {
     const exchange = this.#exchange
     const { usage, usageSource } = exchange.current
     this.open()
-    exchange.closeLog({ outcome: 'complete', error: null, usage, usageSource })
+    exchange.closeLog({ outcome: 'complete', error: null, usage, usageSource, costNano: exchange.costNano })
     followLog(exchange)
     this.resolve()
   }

@@ -40,6 +40,8 @@ export function createRecord(request: Recorded, parts: RecordParts): ExchangeRec
     usage: attempt.usage,
     usageSource: attempt.usageSource,
     attempts: exchange?.attempts ?? 0,
+    costNano: exchange?.costNano ?? null,
+    unpricedAttempts: exchange?.unpricedAttempts ?? 0,
     totalMs: nowMs - request.acceptedAtMs,
     timeToFirstTokenMs: firstTokenAtMs === null ? null : firstTokenAtMs - request.acceptedAtMs,
     overheadMs: exchange === null ? null : overheadMs(exchange, nowMs),

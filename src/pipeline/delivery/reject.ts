@@ -19,7 +19,7 @@ export function fail(exchange: ExchangeView, error: GatewayError): void {
   const outcome = outcomeOf(data, exchange.isFollowed)
   if (exchange.hasBegun) {
     const { usage, usageSource } = exchange.current
-    exchange.closeLog({ outcome, error: data, usage, usageSource }, cause)
+    exchange.closeLog({ outcome, error: data, usage, usageSource, costNano: exchange.costNano }, cause)
     followLog(exchange)
     return
   }

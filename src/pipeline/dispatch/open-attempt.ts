@@ -1,10 +1,12 @@
 // What an attempt needs before it may start: a dialect for its target, and a slot of the provider and of the target.
 import { GatewayError } from '../../errors.js'
 import { type Limiter } from '../../limit/limiter.js'
+import { targetName } from '../../model/target.js'
 import { type Dialect } from '../../protocols/contract/protocol.js'
 import { type Permit } from '../../routing/breaker.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { Attempt } from '../attempt/attempt.js'
+import { lacksPrice } from '../delivery/cost.js'
 import { type ExchangeView } from '../exchange.js'
 
 /** A target, and its breaker's permit to try it. */
@@ -13,23 +15,30 @@ export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
 /**
  * Synchronous, unless the slot is shared with other nodes. The attempt holds slot and permit from here on; without an attempt the
  * permit is returned.
- * @throws misconfigured without a dialect
+ * @throws misconfigured without a dialect, or without a price where one is required
  * @throws overloaded when the provider or the target is at its concurrency limit
  */
 export function openAttempt(exchange: ExchangeView, right: Right): Attempt | Promise<Attempt> {
-  const { limiter, dialects } = exchange.context
+  const { limiter, dialects, breakers, prices, clock } = exchange.context
   const { routed } = right
+  const { target } = routed
   const dialect = dialects.get(routed.target.protocol)
   if (dialect === undefined) {
-    exchange.context.breakers.giveBack(routed.target, right.permit)
+    breakers.giveBack(routed.target, right.permit)
     throw new GatewayError('misconfigured', { message: `No dialect for ${routed.provider.name}.` })
+  }
+  if (lacksPrice(prices, routed, clock.unixSec())) {
+    breakers.giveBack(routed.target, right.permit)
+    throw new GatewayError('misconfigured', {
+      message: `No price is known for ${targetName(target.provider, target.model)}, and the gateway serves nothing else.`,
+    })
   }
   const entering = limiter.enterProvider(routed.providerIndex)
   if (!(entering instanceof Promise)) return begin(exchange, right, { dialect, isIn: entering })
   return entering.then(
     (isIn) => begin(exchange, right, { dialect, isIn }),
     (thrown: unknown) => {
-      exchange.context.breakers.giveBack(routed.target, right.permit)
+      breakers.giveBack(routed.target, right.permit)
       throw thrown
     },
   )

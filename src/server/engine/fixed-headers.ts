@@ -15,7 +15,7 @@ const VARY: HeaderList = Object.freeze([['vary', 'origin'] as const])
 /** One year, as the contract's other security headers: the usual value of the preload lists. */
 const HSTS = 'max-age=31536000; includeSubDomains'
 const EXPOSED =
-  'x-request-id, request-id, x-should-retry, x-sluice-target, x-sluice-attempts, x-sluice-overhead-ms, x-sluice-dropped, x-sluice-estimated, ' +
+  'x-request-id, request-id, x-should-retry, x-sluice-target, x-sluice-attempts, x-sluice-overhead-ms, x-sluice-cost, x-sluice-dropped, x-sluice-estimated, ' +
   'retry-after, retry-after-ms, ' +
   'x-sluice-stream, x-sluice-stream-state, x-sluice-stream-first, x-sluice-stream-next, link, x-sluice-cache, x-sluice-attached, age, ' +
   'x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, ' +

@@ -8,6 +8,7 @@ export const EXCHANGE_HEADERS: readonly string[] = [
   'x-sluice-target',
   'x-sluice-attempts',
   'x-sluice-overhead-ms',
+  'x-sluice-cost',
   'x-sluice-dropped',
   'x-sluice-stream',
   'link',
@@ -24,6 +25,8 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-sluice-target': 'The provider/model that answered, or was tried last',
   'x-sluice-attempts': 'Number of requests sent to providers for this one',
   'x-sluice-overhead-ms': 'Time spent in the gateway, in ms; on answers that are not streamed',
+  'x-sluice-cost':
+    'What the providers charge for the request, in dollars; on answers that are not streamed, with prices.enabled',
   'x-sluice-dropped': 'Request members that this provider cannot take and that were left out',
   'x-sluice-estimated': 'What of the answer is an estimate: input_tokens',
   'x-sluice-stream': 'Id of the kept stream, for /v1/streams/{id}',

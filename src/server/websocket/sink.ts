@@ -7,6 +7,7 @@ import { type JsonObject } from '../../model/json.js'
 import { type ExchangeHandle } from '../../pipeline/client.js'
 import { outcomeOf } from '../../pipeline/outcome.js'
 import { type Answer, type Delivery, type QueuePlace, type Sink } from '../../pipeline/sink.js'
+import { toDollars } from '../../prices/cost.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { brokenFrame, isSilent } from '../../protocols/frame-payload.js'
 import { type FrameReader, type StreamEnd } from '../../streams/reader.js'
@@ -180,8 +181,9 @@ export class WsSink implements Sink, SocketChat {
   }
 
   #endMessage(end: StreamEnd): JsonObject {
-    const { outcome, error } = end
-    const usage = { usage: encodeUsage(end.usage), usage_source: end.usageSource }
+    const { outcome, error, costNano = null } = end
+    const cost = costNano === null ? {} : { cost: Number(toDollars(costNano)) }
+    const usage = { usage: encodeUsage(end.usage), usage_source: end.usageSource, ...cost }
     if (error !== null) return { ...this.#errorMessage(error, outcome), ...usage }
     // The end marker was the last frame.
     const seq = this.#kept === null ? {} : { seq: this.#seq - 1 }

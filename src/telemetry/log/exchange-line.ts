@@ -3,6 +3,7 @@
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason } from '../../model/event.js'
 import { targetName } from '../../model/target.js'
+import { toDollars } from '../../prices/cost.js'
 import { type ExchangeRecord, type Try } from '../records.js'
 import { type Redactor } from './redact.js'
 
@@ -47,8 +48,10 @@ export function createExchangeLine(options: ExchangeLineOptions): (level: string
   }
 
   function optional(record: ExchangeRecord): string {
-    const { dropped, error, stream, tries, upstreamRequestId, shared } = record
+    const { costNano, dropped, error, stream, tries, unpricedAttempts, upstreamRequestId, shared } = record
     let text = error === null ? '' : `,"error":${quoteError(record, error)}`
+    if (costNano !== null) text += `,"cost":${toDollars(costNano)}`
+    if (unpricedAttempts > 0) text += `,"unpriced":${unpricedAttempts}`
     if (dropped.length > 0) text += `,"dropped":[${dropped.map(quoteKnown).join(',')}]`
     if (tries !== null && tries.length > 1) text += `,"tries":${JSON.stringify(tries.map(tryFields))}`
     if (upstreamRequestId !== null) text += `,"upstreamId":${quote(upstreamRequestId)}`

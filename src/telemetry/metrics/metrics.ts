@@ -48,6 +48,7 @@ import { createLayout, type Layout, type MetricsConfig, type Place } from './lay
 import { METRIC_LIST, METRICS, type MetricKey } from './table.js'
 
 const MS_PER_SEC = 1000
+const NANO_PER_DOLLAR = 1_000_000_000
 
 /** Metrics of one event loop, their only writer. Gauges of a former loop with the same index are reset, counters continue. */
 export function createMetrics(config: MetricsConfig, cells: SharedArrayBuffer, loopIndex: number): LoopMetrics {
@@ -161,6 +162,14 @@ class CellMetrics implements LoopMetrics {
 
   interToken(slot: number, seconds: number): void {
     this.#observe(slot + this.#at.interToken, METRICS.interToken.bounds, seconds)
+  }
+
+  attemptCost(slot: number, nano: number): void {
+    this.#add(slot + this.#at.cost, nano / NANO_PER_DOLLAR)
+  }
+
+  unpricedAttempt(slot: number): void {
+    this.#add(slot + this.#at.unpriced, 1)
   }
 
   upstreamAttempt(provider: string, result: AttemptResult): void {

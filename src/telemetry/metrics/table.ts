@@ -117,6 +117,16 @@ export const METRICS = {
     help: 'Tokens, by direction: input includes cached, output includes reasoning tokens.',
     ...{ type: 'counter', row: ['model', 'provider'], axes: [DIRECTION] },
   },
+  cost: {
+    name: 'sluice_cost_dollars_total',
+    help: 'What providers charge, in dollars, by the configured prices; where prices.enabled.',
+    ...{ type: 'counter', row: ['model', 'provider'], axes: [] },
+  },
+  unpriced: {
+    name: 'sluice_unpriced_attempts_total',
+    help: 'Attempts that a provider charges for without a known price; where prices.enabled.',
+    ...{ type: 'counter', row: ['model', 'provider'], axes: [] },
+  },
   active: {
     name: 'sluice_active_requests',
     help: 'Requests in progress.',

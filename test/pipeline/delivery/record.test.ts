@@ -33,6 +33,8 @@ test('a rejected request and a settled exchange have the same fields, all of the
     finish: null,
     usageSource: 'estimated',
     attempts: 0,
+    costNano: null,
+    unpricedAttempts: 0,
     totalMs: 13,
     timeToFirstTokenMs: null,
     overheadMs: null,

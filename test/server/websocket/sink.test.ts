@@ -45,6 +45,21 @@ test('numbers the events of its frames, comments and end marker apart', async (t
   t.same(forgotten, ['a'])
 })
 
+test('its end says what the chat has cost, if that is known', async (t) => {
+  for (const [costNano, cost] of [
+    [285_000, 0.000285],
+    [null, undefined],
+  ] as const) {
+    const { sent, log, follow } = create()
+    follow()
+    log.append(Buffer.from('data: [DONE]\n\n'))
+    log.close({ ...COMPLETE, costNano })
+    await turn()
+    t.match(sent.at(-1), { type: 'done' })
+    t.equal((sent.at(-1) as { cost?: number }).cost, cost)
+  }
+})
+
 test('ends an ill stream with one error that bears outcome and usage', async (t) => {
   const { sent, log, follow } = create()
   follow()

@@ -160,3 +160,12 @@ test('lists several attempts one by one; a single one is described by the line i
   t.match(read({ upstreamRequestId: `req_${SECRET}` }), { upstreamId: `req_${REDACTED}` })
   t.end()
 })
+
+test('the cost is in dollars, and what has no price is counted; where none is computed neither is there', (t) => {
+  const { read } = setUp()
+  t.match(read({ costNano: 285_000, unpricedAttempts: 2 }), { cost: 0.000285, unpriced: 2 })
+  const none = read({})
+  t.notOk('cost' in none)
+  t.notOk('unpriced' in none)
+  t.end()
+})

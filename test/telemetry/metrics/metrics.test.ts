@@ -58,6 +58,9 @@ function touchAll(metrics: LoopMetrics): void {
   metrics.breakerState('north', 2)
   metrics.upstreamRetry('north', 'elsewhere')
   metrics.implausibleUsage('north')
+  metrics.attemptCost(metrics.slot('chat', 'north', 'fast'), 1_500_000_000)
+  metrics.attemptCost(metrics.slot('messages', 'north', 'fast'), 1)
+  metrics.unpricedAttempt(metrics.slot('chat', 'north', 'fast'))
   metrics.unsolicitedBytes('north')
   metrics.eventLoopLag(0.012)
   for (const isPaused of [true, true, false]) metrics.listenerPaused(isPaused)
@@ -95,6 +98,8 @@ test('the metrics are those of the contract, with these types and labels', async
     sluice_upstream_retries_total: ['counter', 'kind', 'provider'],
     sluice_upstream_connections: ['gauge', 'provider', 'state'],
     sluice_implausible_usage_total: ['counter', 'provider'],
+    sluice_cost_dollars_total: ['counter', 'model', 'provider'],
+    sluice_unpriced_attempts_total: ['counter', 'model', 'provider'],
     sluice_upstream_unsolicited_total: ['counter', 'provider'],
     sluice_config_reloads_total: ['counter', 'result'],
     sluice_breaker_state: ['gauge', 'provider'],
@@ -169,6 +174,8 @@ test('every call ends up in its series', async (t) => {
     ['sluice_active_streams', { transport: 'websocket' }, 0],
     ['sluice_upstream_attempts_total', { provider: 'north', result: 'ok' }, 1],
     ['sluice_implausible_usage_total', { provider: 'north' }, 1],
+    ['sluice_cost_dollars_total', { provider: 'north', model: 'fast' }, 1.500000001],
+    ['sluice_unpriced_attempts_total', { provider: 'north', model: 'fast' }, 1],
     ['sluice_upstream_unsolicited_total', { provider: 'north' }, 1],
     ['sluice_upstream_connections', { provider: 'north', state: 'busy' }, 2],
     ['sluice_upstream_connections', { provider: 'north', state: 'idle' }, 3],

@@ -121,6 +121,8 @@ function countAll(metrics: LoopMetrics, loop: number): void {
     for (const result of ['ok', 'cut', 'aborted'] as const) metrics.upstreamAttempt(provider, result)
     for (const kind of ['again', 'denied'] as const) metrics.upstreamRetry(provider, kind)
     metrics.implausibleUsage(provider)
+    metrics.attemptCost(metrics.slot('chat', provider, 'fast'), 2_500_000)
+    metrics.unpricedAttempt(metrics.slot('chat', provider, 'fast'))
     metrics.unsolicitedBytes(provider)
     metrics.upstreamConnections(provider, 5 + i, 2 * loop)
     metrics.breakerState(provider, (i + loop) % 3)

@@ -1,0 +1,38 @@
+// Prices: `prices` of the configuration file.
+import { type Static, Type } from 'typebox'
+import { dollars, flag, nullable, section } from './parts.js'
+
+/** What one model costs. */
+export const Price = section('What a model costs.', {
+  input: dollars('Dollars for a million input tokens.'),
+  output: dollars('Dollars for a million output tokens.'),
+  cacheRead: Type.Optional(
+    dollars("Dollars for a million input tokens that came from the provider's cache; by default those of input."),
+  ),
+  cacheWrite: Type.Optional(
+    dollars('Dollars for a million input tokens that were written into it; by default those of input.'),
+  ),
+  reasoning: Type.Optional(dollars('Dollars for a million output tokens of reasoning; by default those of output.')),
+  request: Type.Optional(dollars('Dollars for a thousand requests, besides the tokens; by default none.')),
+})
+
+export type Price = Static<typeof Price>
+
+export const Prices = section('Prices of models, for the cost of each request.', {
+  enabled: flag(false, 'Whether the cost of each request is computed, for the log, the metrics and the clients.'),
+  file: nullable(
+    Type.String({ minLength: 1 }),
+    'A price list in the form of genai-prices, in place of the one that comes with Sluice; read at start and at each reload.',
+  ),
+  models: Type.Record(Type.String({ pattern: '^[^/\\s]+/\\S+$' }), Price, {
+    default: {},
+    description:
+      "Prices of your own, by provider/model with `*` as wildcard; they precede the list's, the first match counts.",
+  }),
+  unknown: Type.Enum(['allow', 'reject', 'default'], {
+    default: 'allow',
+    description:
+      'What becomes of a request to a target without a price: it is served without a cost and counted by a metric, the target is not used, or the default price applies.',
+  }),
+  default: nullable(Price, 'The price that applies where unknown is default.'),
+})

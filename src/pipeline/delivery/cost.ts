@@ -1,0 +1,47 @@
+// What an exchange has cost so far: the sum of its attempts that a provider charges for, each at its own target's price. Nothing is
+// computed where prices are off, and nothing for a caller's own key.
+import { NO_USAGE, type Usage } from '../../model/usage.js'
+import { addCosts, costOf } from '../../prices/cost.js'
+import { type PriceBook, type Priced } from '../../prices/price-book.js'
+import { type RouteTarget } from '../../routing/router.js'
+import { type AttemptState } from '../attempt-state.js'
+import { type ExchangeIn, type ExchangeView } from '../exchange.js'
+
+const MS_PER_SEC = 1000
+
+/** Once for each attempt, when its end is decided and its usage measured. Not for one that its provider refused, or never got. */
+export function chargeAttempt(exchange: ExchangeIn<'attempt'>, state: AttemptState, usage = state.usage): void {
+  const { context, request, decoded } = exchange
+  const { prices, metrics, clock } = context
+  const { routed } = state
+  if (prices === null || routed === null || state.startedAtMs === null) return
+  if ((request.path?.callerKey ?? null) !== null || decoded?.facts.endpoint?.isFree === true) return
+  const rates = isCountable(exchange, state) ? prices.find(pricedOf(routed), clock.unixSec() * MS_PER_SEC) : null
+  if (rates === null) {
+    exchange.unpricedAttempts += 1
+    metrics.unpricedAttempt(state.metricsSlot)
+    return
+  }
+  const nano = costOf(rates, usage)
+  exchange.costNano = addCosts(exchange.costNano ?? 0, nano)
+  metrics.attemptCost(state.metricsSlot, nano)
+}
+
+/** The usage of an attempt that has sent its request and got nothing. */
+export function inputOf({ decoded }: ExchangeView): Usage {
+  return { ...NO_USAGE, inputTokens: decoded?.estimatedTokens ?? 0 }
+}
+
+/** Images and audio have a cost only where the provider counted tokens for them. */
+function isCountable({ decoded }: ExchangeView, { usageSource }: AttemptState): boolean {
+  return decoded?.facts.endpoint?.isText !== false || usageSource === 'provider'
+}
+
+/** True where the target has no price and must not be used without one. */
+export function lacksPrice(prices: PriceBook | null, routed: RouteTarget, unixSec: number): boolean {
+  return prices?.isPriceRequired === true && prices.find(pricedOf(routed), unixSec * MS_PER_SEC) === null
+}
+
+function pricedOf({ target, provider }: RouteTarget): Priced {
+  return { provider: target.provider, model: target.model, list: provider.priceList ?? null }
+}

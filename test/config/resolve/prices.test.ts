@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { test } from 'tap'
+import { parse } from 'yaml'
+import { renderConfig } from '../../../src/config/check.js'
+import { loadConfig } from '../../../src/config/load.js'
+import { refusalOf, sources } from '../sources.js'
+
+const LIST = JSON.stringify({
+  source: { name: 'mine', version: '3' },
+  providers: [{ id: 'openai', models: [{ id: 'a', match: { equals: 'a' }, prices: { input_mtok: 1 } }] }],
+})
+
+function load(prices: string, files: Readonly<Record<string, string>> = {}) {
+  const own = readFileSync('resources/prices.json', 'utf8')
+  return loadConfig(
+    sources({ files: { '/pkg/resources/prices.json': own, '/w/sluice.yaml': `prices: ${prices}`, ...files } }),
+  ).config
+}
+
+test('without prices.enabled no list is read', (t) => {
+  t.equal(loadConfig(sources()).config.prices.table, null)
+  t.end()
+})
+
+test('the list that comes with Sluice is read, or one of the operator’s, whose version is known', (t) => {
+  t.match(load('{ enabled: true }').prices.table?.version, /^genai-prices \d+\.\d+\.\d+$/)
+  const { table, file } = load('{ enabled: true, file: mine.json }', { '/w/mine.json': LIST }).prices
+  t.equal(file, '/w/mine.json')
+  t.equal(table?.version, 'mine 3')
+  const plain = JSON.stringify(JSON.parse(LIST).providers)
+  t.equal(load('{ enabled: true, file: /p.json }', { '/p.json': plain }).prices.table?.version, 'unnamed')
+  t.end()
+})
+
+test('a list that is missing or cannot be read is refused at start', (t) => {
+  t.match(
+    refusalOf(() => load('{ enabled: true, file: gone.json }')),
+    /^prices\.file: \/w\/gone\.json cannot be used: The file does not exist\./,
+  )
+  t.match(
+    refusalOf(() => load('{ enabled: true, file: l.json }', { '/w/l.json': '[]' })),
+    /has no price that can be read/,
+  )
+  t.match(
+    refusalOf(() => load('{ enabled: true, file: l.json }', { '/w/l.json': '{' })),
+    /cannot be used/,
+  )
+  t.end()
+})
+
+test('a default price must be there where it is to apply', (t) => {
+  t.match(
+    refusalOf(() => load('{ enabled: true, unknown: default }')),
+    /^prices\.default: must be set/,
+  )
+  t.match(load('{ enabled: true, unknown: default, default: { input: 1, output: 2 } }').prices.default, {
+    input: 1,
+    output: 2,
+  })
+  t.end()
+})
+
+test('a price is of a provider and a model, and never negative', (t) => {
+  t.throws(() => load('{ models: { gpt-4o: { input: 1, output: 1 } } }'))
+  t.throws(() => load('{ models: { "openai/gpt": { input: -1, output: 1 } } }'))
+  t.throws(() => load('{ models: { "openai/gpt": { output: 1 } } }'))
+  t.end()
+})
+
+test('what is shown of the configuration is without the list', (t) => {
+  const text = renderConfig(load('{ enabled: true, models: { "openai/*": { input: 1, output: 2 } } }'))
+  t.match(parse(text).prices, { enabled: true, models: { 'openai/*': { input: 1, output: 2 } } })
+  t.notMatch(text, /table/)
+  t.end()
+})
