@@ -50,7 +50,7 @@ const MAY_IMPORT: ImportTable = {
   offload: ['protocols', 'errors', 'package-files'],
   streams: ['redis', 'model', 'errors', 'wire'],
   responses: ['model', 'errors'],
-  accounts: ['model', 'errors', 'sqlite', 'package-files'],
+  accounts: ['limit', 'model', 'errors', 'sqlite', 'package-files'],
   redis: ['package-files'],
   sqlite: ['errors'],
   telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms', 'prices/cost'],
@@ -104,7 +104,7 @@ const ROOMS: RoomOrder = {
   ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   responses: ['port', 'response-desk', 'memory-store', 'response-ids', 'store'],
-  accounts: ['client', 'thread', 'messages', 'database', 'secret', 'store', 'types'],
+  accounts: ['client', 'thread', 'messages', 'database', 'directory', 'secret', 'store', 'types'],
   telemetry: ['log', 'metrics', 'records'],
   pipeline: [
     ...[

@@ -85,3 +85,24 @@ export type QueuePlace = {
 export type LimitSnapshot = { readonly requests: BucketState | null; readonly tokens: BucketState | null }
 /** `resetMs`: time until the bucket is full again. */
 export type BucketState = { readonly limit: number; readonly remaining: number; readonly resetMs: number }
+
+/** More than either the file or the directory can have. */
+const SLOTS = 2 ** 24
+
+/**
+ * The index of a key of a database: these come behind the keys of the configuration. Such a key has a slot of the directory, which another
+ * one may have later, and an epoch, the number of keys that had it before: no two keys have one index. Exact for both below 2^24.
+ */
+export function accountIndex(slot: number, epoch: number): number {
+  return SLOTS * (1 + epoch) + slot
+}
+
+/** False for keys of the configuration, and for a caller without one. */
+export function isAccountIndex(index: number): boolean {
+  return index >= SLOTS
+}
+
+/** Of the index of a key of a database. */
+export function slotOfIndex(index: number): number {
+  return index % SLOTS
+}

@@ -1,0 +1,53 @@
+import { test } from 'tap'
+import { Places } from '../../../src/accounts/directory/places.js'
+
+test('places that were never used come first, then those that are free for longest, each with its next epoch', (t) => {
+  const places = new Places(3)
+  t.same(
+    [places.take(), places.take()],
+    [
+      { place: 0, epoch: 0 },
+      { place: 1, epoch: 0 },
+    ],
+  )
+  places.give(1)
+  places.give(0)
+  t.same(places.take(), { place: 2, epoch: 0 })
+  t.same(
+    [places.take(), places.take()],
+    [
+      { place: 1, epoch: 1 },
+      { place: 0, epoch: 1 },
+    ],
+  )
+  t.equal(places.hasRoom, false)
+  t.end()
+})
+
+test('an owner comes back to its place, as long as no other has it', (t) => {
+  const places = new Places(1)
+  t.equal(places.takeFor('a'), 0)
+  t.equal(places.hasRoomFor('a'), true)
+  t.equal(places.hasRoomFor('b'), false)
+  places.giveFor('a')
+  places.giveFor('unknown')
+  t.equal(places.takeFor('a'), 0)
+  t.equal(places.hasRoom, false, 'it is its own again')
+  places.giveFor('a')
+  t.equal(places.takeFor('b'), 0)
+  t.equal(places.hasRoomFor('a'), false)
+  t.end()
+})
+
+test('of many places whose owners are still busy only some are looked at', (t) => {
+  let looks = 0
+  const isIdle = (): boolean => {
+    looks += 1
+    return false
+  }
+  const places = new Places(1000, { isIdle, clear: () => undefined })
+  for (let n = 0; n < 1000; n++) places.give(places.take().place)
+  t.equal(places.hasRoom, false)
+  t.ok(looks < 100, `${looks} looks`)
+  t.end()
+})
