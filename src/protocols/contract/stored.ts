@@ -66,6 +66,12 @@ export type StoredAnswers = {
   sequenceOf(frame: Uint8Array): number | null
   /** How far a stored answer is, and whether it runs without its client. */
   readState(answer: Uint8Array): StoredState
+  /** A stored answer that is not over, in another state; `error`: where it has failed. */
+  withStatus(answer: Uint8Array, status: 'queued' | 'in_progress' | 'failed', error?: ErrorData): Uint8Array
+  /** The events with which the stream of an answer begins that runs without its client: the first ones of its kept stream as well. */
+  firstFrames(answer: Uint8Array): readonly Buffer[]
+  /** The events with which the stream of an answer ends that is over, where no others of it are held. */
+  lastFrames(answer: Uint8Array): readonly Buffer[]
   /** A stored answer that was cancelled. */
   withCancelled(answer: Uint8Array): Uint8Array
   /** A stored answer whose process died before its end: it has failed. */

@@ -1,6 +1,7 @@
 // Answers that are stored, as their clients see them: their ids, the input that they continue, and the lists of their items. The texts are
 // joined as they are; only the items of a page are parsed.
 import { errorData, GatewayError } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { scanMembers, spliceMembers } from '../../wire/body/members.js'
 import { createFrameScanner } from '../../wire/frame.js'
@@ -19,7 +20,7 @@ import { stringOf, textOf } from '../scalars.js'
 import { encodeResponseId, itemBaseOf } from './ids.js'
 import { ownMembers, withOwn } from './own-members.js'
 import { encodeResponseObject } from './surface/echo.js'
-import { failureOf } from './surface/stream-encoder.js'
+import { encodeEvent, encodeFailureEvent, type Failure, failureOf } from './surface/stream-encoder.js'
 
 const PATH = '/v1/responses'
 const INPUT = 'input'
@@ -39,6 +40,9 @@ export const stored: StoredAnswers = Object.freeze({
   answerIn,
   sequenceOf,
   readState,
+  withStatus,
+  firstFrames,
+  lastFrames,
   withCancelled,
   withLost,
   itemsIn,
@@ -179,6 +183,43 @@ function textIn(answer: Uint8Array, name: string): string {
   const value = memberOf(answer, name)
   return value === null ? '' : bytesOf(value).toString('utf8')
 }
+
+function withStatus(answer: Uint8Array, status: string, error?: ErrorData): Uint8Array {
+  const failure = error === undefined ? null : failureOf(error)
+  return withMembers(
+    answer,
+    new Map<string, JsonValue>([
+      ['status', status],
+      ['error', failure],
+    ]),
+  )
+}
+
+function firstFrames(answer: Uint8Array): readonly Buffer[] {
+  const response = bytesOf(withStatus(answer, 'queued')).toString('utf8')
+  return FIRST_EVENTS.map((type, i) => Buffer.from(encodeEvent(type, `"response":${response}`, i)))
+}
+
+const FIRST_EVENTS = Object.freeze(['response.created', 'response.queued'])
+
+function lastFrames(answer: Uint8Array): readonly Buffer[] {
+  const response = `"response":${bytesOf(answer).toString('utf8')}`
+  const status = textIn(answer, 'status').slice(1, -1)
+  const sequence = FIRST_EVENTS.length
+  if (status === 'completed' || status === 'incomplete') {
+    return [Buffer.from(encodeEvent(`response.${status}`, response, sequence))]
+  }
+  const failed = encodeEvent('response.failed', response, sequence + 1)
+  return [Buffer.from(encodeFailureEvent(failureOfAnswer(answer), sequence)), Buffer.from(failed)]
+}
+
+/** An answer that was cancelled has no error. */
+function failureOfAnswer(answer: Uint8Array): Failure {
+  const text = textIn(answer, 'error')
+  return text === '' || text === 'null' ? WAS_CANCELLED : (JSON.parse(text) as Failure)
+}
+
+const WAS_CANCELLED: Failure = Object.freeze({ code: 'client_gone', message: 'The response was cancelled.' })
 
 function withCancelled(answer: Uint8Array): Uint8Array {
   return withMembers(answer, new Map([['status', 'cancelled']]))

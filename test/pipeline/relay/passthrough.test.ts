@@ -48,6 +48,20 @@ test('only frames with a response change, and only what the gateway decides, whe
   }
 })
 
+test('an answer that runs without its client says that it has waited, and the numbers go on, wherever frames are cut', async (t) => {
+  for (const size of [1, 7, 100_000]) {
+    const { options, outlet } = relayOptionsFor(STORED, STORED, { own: { ...OWN, background: true } })
+    feed(new PassthroughRelay(options), STORED_FRAMES.join(''), size)
+    t.match(
+      outlet.text,
+      /^event: response\.created\ndata: .*\n\nevent: response\.queued\ndata: \{"type":"response\.queued".*\n\n/,
+    )
+    const numbers = [...outlet.text.matchAll(/"sequence_number":(\d+)/g)].map(([, number]) => number)
+    t.same(numbers, ['0', '1', '2', '3'])
+    t.equal(outlet.text.match(/"status":"queued"/g)?.length, 2)
+  }
+})
+
 test('the last frame waits where its answer is to be stored, all before it pass', async (t) => {
   for (const size of [1, 7, 100_000]) {
     const { options, outlet } = relayOptionsFor(STORED, STORED, { own: OWN, holdsEnd: true })

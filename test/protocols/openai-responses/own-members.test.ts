@@ -1,5 +1,12 @@
 import { test } from 'tap'
-import { eventWithOwn, ownMembers, ownOf, withOwn } from '../../../src/protocols/openai-responses/own-members.js'
+import {
+  eventWithOwn,
+  ownMembers,
+  ownOf,
+  queuedEvents,
+  withNextNumber,
+  withOwn,
+} from '../../../src/protocols/openai-responses/own-members.js'
 
 const OWN = ownMembers('resp_ours', { previousId: 'resp_before', isStored: true, isBackground: false }, true)
 
@@ -35,5 +42,15 @@ test('so do they in the response of an event', (t) => {
   t.ok(edited.startsWith(head) && edited.endsWith(tail), edited)
   t.match(JSON.parse(edited), { response: OWN })
   t.equal(eventWithOwn(Buffer.from('{"type":"x"}'), OWN), null)
+  t.end()
+})
+
+test('an event without a response begins nothing, and one without a number keeps its bytes', (t) => {
+  t.equal(queuedEvents(Buffer.from('{"type":"x"}'), OWN), null)
+  for (const text of ['{"type":"x"}', '[1]', '{"sequence_number":"1"}']) {
+    const payload = Buffer.from(text)
+    t.equal(withNextNumber(payload), payload)
+  }
+  t.equal(withNextNumber(Buffer.from('{"sequence_number": 9,"n":1.0}')).toString(), '{"sequence_number": 10,"n":1.0}')
   t.end()
 })

@@ -1,7 +1,9 @@
 import { test } from 'tap'
 import { errorData } from '../../../src/errors.js'
+import { type ErrorData } from '../../../src/model/error.js'
 import { stored } from '../../../src/protocols/openai-responses/stored.js'
 import { parseRequestBody } from '../../../src/wire/body/members.js'
+import { payloadsOf } from './streams.js'
 
 function join(body: string, earlier: { input: string; response: string } | null = null, maxBytes = 1000) {
   const bytes = new Uint8Array(Buffer.from(body))
@@ -235,5 +237,41 @@ test('the number of an event is its own, whatever its texts say', (t) => {
   const nested = JSON.stringify({ response: { tools: [{ examples: [{ sequence_number: 99 }] }] }, sequence_number: 5 })
   t.equal(sequenceOf(`data: ${nested}\n\n`), 5, 'nor what its request says')
   t.equal(sequenceOf(': ping\n\n'), null)
+  t.end()
+})
+
+test('an answer that is not over is shown in another state, with its error or without', (t) => {
+  const answer = Buffer.from('{"id":"r", "status":"queued","error":null,"n":1.0}')
+  const shown = (status: 'queued' | 'in_progress' | 'failed', error?: ErrorData) =>
+    Buffer.from(stored.withStatus(answer, status, error)).toString()
+  t.equal(shown('in_progress'), '{"id":"r", "status":"in_progress","error":null,"n":1.0}')
+  t.match(JSON.parse(shown('failed', errorData('upstream_cut'))), { status: 'failed', error: { code: 'upstream_cut' } })
+  t.end()
+})
+
+test('the first and the last events of an answer that runs without its client are made of the answer', (t) => {
+  const events = (frames: readonly Buffer[]) => payloadsOf(Buffer.concat(frames).toString())
+  const first = stored.firstFrames(Buffer.from('{"id":"r","status":"in_progress","error":null}'))
+  t.same(events(first), [
+    { type: 'response.created', response: { id: 'r', status: 'queued', error: null }, sequence_number: 0 },
+    { type: 'response.queued', response: { id: 'r', status: 'queued', error: null }, sequence_number: 1 },
+  ])
+  for (const status of ['completed', 'incomplete']) {
+    const response = { id: 'r', status, error: null }
+    t.same(events(stored.lastFrames(Buffer.from(JSON.stringify(response)))), [
+      { type: `response.${status}`, response, sequence_number: 2 },
+    ])
+  }
+  const failed = { id: 'r', status: 'failed', error: { code: 'c', message: 'm' } }
+  t.match(events(stored.lastFrames(Buffer.from(JSON.stringify(failed)))), [
+    { type: 'error', code: 'c', message: 'm', error: { type: 'server_error', code: 'c' }, sequence_number: 2 },
+    { type: 'response.failed', response: failed, sequence_number: 3 },
+  ])
+  for (const text of ['{"status":"cancelled","error":null}', '{"status":"cancelled"}']) {
+    t.match(events(stored.lastFrames(Buffer.from(text))), [
+      { type: 'error', message: 'The response was cancelled.' },
+      { type: 'response.failed', response: { status: 'cancelled' } },
+    ])
+  }
   t.end()
 })

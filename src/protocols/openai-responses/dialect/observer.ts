@@ -18,13 +18,17 @@ import { bitsWithoutObject, parsePayload } from '../../frame-payload.js'
 import { decodeStreamError } from '../../openai-error.js'
 import { numberOf, textOf } from '../../scalars.js'
 import { completedResponse, failureIn, responseOf } from '../frame.js'
-import { eventWithOwn } from '../own-members.js'
+import { eventWithOwn, queuedEvents, withNextNumber } from '../own-members.js'
 import { reasoningText } from '../response.js'
 import { decodeFinish, isCallItem } from '../status.js'
 import { encodeResponseObject } from '../surface/echo.js'
 import { encodeErrorEvent, encodeEvent, failureOf } from '../surface/stream-encoder.js'
 import { decodeUsage } from '../usage.js'
 import { FlatFrame } from './flat-frame.js'
+
+const LF = 0x0a
+/** Between the payloads of two events. */
+const QUEUED_HEAD = Buffer.from('\n\nevent: response.queued\ndata: ')
 
 /** Watches one stream. */
 export class ResponsesObserver implements StreamObserver {
@@ -42,6 +46,8 @@ export class ResponsesObserver implements StreamObserver {
   #id = ''
   #model = ''
   #createdSec = 0
+  /** What is added to the numbers of events, once one of ours is among them. */
+  #shift = 0
 
   /** `own`: the members of each response object that the gateway decides; null for none. */
   constructor(own: OwnMembers | null = null) {
@@ -54,7 +60,8 @@ export class ResponsesObserver implements StreamObserver {
     if (this.#frame.readDelta(data)) {
       this.#count(this.#frame.sequence)
       this.contentBytes += this.#frame.deltaBytes
-      return this.#frame.deltaBytes > 0 ? FRAME_CONTENT : FRAME_OTHER
+      const bits = this.#frame.deltaBytes > 0 ? FRAME_CONTENT : FRAME_OTHER
+      return this.#shift === 0 ? bits : bits | this.#renumber(data)
     }
     const event = parsePayload(data)
     return event === null ? bitsWithoutObject(data) : this.#inspect(event) | this.#edit(event, data)
@@ -74,10 +81,31 @@ export class ResponsesObserver implements StreamObserver {
   }
 
   /** Puts the gateway's members into a response object, of which a stream has few. */
-  #edit({ response }: JsonObject, data: Buffer): number {
-    if (this.#own === null || !isJsonObject(response)) return FRAME_OTHER
-    this.edited = eventWithOwn(data, this.#own)
-    return this.edited === null ? FRAME_OTHER : FRAME_EDITED
+  #edit({ type, response }: JsonObject, data: Buffer): number {
+    const isFirst = type === 'response.created' && this.#own?.background === true && this.#shift === 0
+    // The lines of a payload of several would be joined to those of the other one.
+    if (isFirst && isJsonObject(response) && !data.includes(LF)) return this.#queue(data, this.#own)
+    if (this.#own === null || !isJsonObject(response)) return this.#renumber(data)
+    const edited = eventWithOwn(data, this.#own)
+    if (edited === null) return FRAME_OTHER
+    this.edited = this.#shift === 0 ? edited : withNextNumber(edited)
+    return FRAME_EDITED
+  }
+
+  /** The first event of an answer that runs without its client, and one that says that it has waited: two frames for one. */
+  #queue(data: Buffer, own: OwnMembers): number {
+    const events = queuedEvents(data, own)
+    if (events === null) return FRAME_OTHER
+    this.edited = Buffer.concat([events[0], QUEUED_HEAD, events[1]])
+    this.#shift = 1
+    this.#sequence += 1
+    return FRAME_EDITED
+  }
+
+  #renumber(data: Buffer): number {
+    if (this.#shift === 0) return FRAME_OTHER
+    this.edited = withNextNumber(data)
+    return FRAME_EDITED
   }
 
   #inspect(event: JsonObject): number {
@@ -137,6 +165,6 @@ export class ResponsesObserver implements StreamObserver {
 
   /** Servers without numbers are counted. */
   #count(sequence: number): void {
-    this.#sequence = Math.max(sequence, this.#sequence + (sequence < 0 ? 1 : 0))
+    this.#sequence = sequence < 0 ? this.#sequence + 1 : Math.max(sequence + this.#shift, this.#sequence)
   }
 }

@@ -1,6 +1,6 @@
 // Canonical events -> the vendor's SSE events. One per stream; the order is the vendor's:
 //
-//   created in_progress (item.added [part.added] delta* *.done [part.done] item.done)* completed | incomplete
+//   created [queued] in_progress (item.added [part.added] delta* *.done [part.done] item.done)* completed | incomplete
 //
 // A block's end is written when the next block or the end of the stream is known: an item that was cut short is `incomplete`. A delta costs
 // one JSON.stringify of its text; the bytes around it are built once per block.
@@ -120,7 +120,12 @@ export class ResponsesEncoder implements StreamEncoder {
     this.#base = itemBaseOf(this.#meta.id)
     this.#repeated = JSON.stringify(encodeRepeated(this.#echo)).slice(1)
     const response = this.#response({ status: 'in_progress' })
-    this.#event('response.created', `"response":${response}`)
+    // One that runs without its client has waited for its turn: its client may have had these two before the others.
+    if (ownOf(this.#echo)?.background === true) {
+      const queued = this.#response({ status: 'queued' })
+      this.#event('response.created', `"response":${queued}`)
+      this.#event('response.queued', `"response":${queued}`)
+    } else this.#event('response.created', `"response":${response}`)
     this.#event('response.in_progress', `"response":${response}`)
   }
 
@@ -280,15 +285,28 @@ function skeletonOf({ id, block, tool }: OpenItem): JsonObject {
 /** The vendor's code where it has none for an error. */
 const SERVER_ERROR = 'server_error'
 
+export type Failure = { readonly code: string; readonly message: string }
+
 /** The error of a response object. */
-export function failureOf(error: ErrorData): { code: string; message: string } {
+export function failureOf(error: ErrorData): Failure {
   const { code, message } = encodeErrorObject(error)
   return { code: code ?? SERVER_ERROR, message }
 }
 
 /** Flat, as the vendor's document has it, and nested, without which the vendor's Python client ends in silence. */
 export function encodeErrorEvent(error: ErrorData, sequence: number): string {
-  const { code, message, param, type } = encodeErrorObject(error)
+  return encodeErrorMembers(encodeErrorObject(error), sequence)
+}
+
+/** The same for the error of a response object, of which no more is known. */
+export function encodeFailureEvent({ code, message }: Failure, sequence: number): string {
+  return encodeErrorMembers({ type: SERVER_ERROR, code, message, param: null }, sequence)
+}
+
+function encodeErrorMembers(
+  { type, code, message, param }: ReturnType<typeof encodeErrorObject>,
+  sequence: number,
+): string {
   const nested = { type, code, message, param }
   const members = JSON.stringify({ code, message, param, error: nested }).slice(1, -1)
   return encodeEvent('error', members, sequence)

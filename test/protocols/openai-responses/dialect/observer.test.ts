@@ -112,3 +112,38 @@ test('the gateway’s members are put into each response object, and into nothin
   t.match(observer.edited?.toString(), /"id":"resp_own"/)
   t.equal(observer.observe(Buffer.from('{"type":"x","response":1}')), FRAME_OTHER)
 })
+
+test('an answer that runs without its client says that it has waited, and all later events have the next number', async (t) => {
+  const own = { id: 'resp_own', previous_response_id: null, store: true, background: true }
+  const passed = (...payloads: (JsonObject | string)[]) => {
+    const observer = new ResponsesObserver(own)
+    let text = ''
+    for (const payload of payloads) {
+      const data = typeof payload === 'string' ? payload : JSON.stringify(payload)
+      const bits = observer.observe(Buffer.from(data))
+      const sent = (bits & FRAME_EDITED) === 0 ? data : observer.edited?.toString()
+      text += `event: ${JSON.parse(data).type}\ndata: ${sent}\n\n`
+    }
+    return { observer, sent: payloadsOf(text) }
+  }
+  const ITEM = { ...item('added', { type: 'message' }), sequence_number: 2 }
+  const IN_PROGRESS = { ...CREATED, type: 'response.in_progress', sequence_number: 1 }
+  const { observer, sent } = passed(CREATED, IN_PROGRESS, ITEM, delta('a', 3))
+  t.match(sent, [
+    { type: 'response.created', sequence_number: 0, response: { id: 'resp_own', status: 'queued' } },
+    { type: 'response.queued', sequence_number: 1, response: { id: 'resp_own', status: 'queued' } },
+    { type: 'response.in_progress', sequence_number: 2, response: { id: 'resp_own' } },
+    { type: 'response.output_item.added', sequence_number: 3 },
+    { type: 'response.output_text.delta', sequence_number: 4, delta: 'a' },
+  ])
+  t.match(payloadsOf(observer.encodeErrorFrame(errorData('upstream_cut'))), [{ sequence_number: 5 }, {}])
+  const { sequence_number: _, ...unnumbered } = CREATED
+  t.same(
+    passed(unnumbered, { type: 'x' }).sent.map((event) => event.sequence_number),
+    [undefined, undefined, undefined],
+    'a server without numbers gets none',
+  )
+  const lines = new ResponsesObserver(own)
+  lines.observe(Buffer.from(JSON.stringify(CREATED, null, 1)))
+  t.notMatch(lines.edited?.toString(), /queued/, 'several lines cannot be joined to those of another event')
+})

@@ -178,3 +178,26 @@ test('an error continues the stream: flat and nested, then a failed response wit
     },
   })
 })
+
+test('an answer that runs without its client says first that it has waited', (t) => {
+  let text = ''
+  const own = { id: 'resp_own', store: true, background: true, previous_response_id: null }
+  const encoder = new ResponsesEncoder(
+    (frame) => {
+      text += frame
+    },
+    { includeUsage: true, echo: { own } },
+  )
+  for (const event of blocks([{ head: TEXT, deltas: ['a'] }])) encoder.push(event)
+  const sent = payloadsOf(text)
+  t.same(typesOf(sent).slice(0, 4), ['created', 'queued', 'in_progress', 'output_item.added'])
+  t.same(
+    sent.slice(0, 3).map(({ response }) => (response as JsonObject).status),
+    ['queued', 'queued', 'in_progress'],
+  )
+  t.same(
+    sent.map((event) => event.sequence_number),
+    sent.map((_, i) => i),
+  )
+  t.end()
+})
