@@ -10,6 +10,7 @@ import { type LoopResources } from './gateway/generation.js'
 import { pipelinesOf, renew, tend } from './gateway/generations.js'
 import { type Cells, joinLoop, type LoopPlace, type PeerPurpose } from './gateway/loop.js'
 import { createLoopServer, viewOf } from './gateway/loop-server.js'
+import { createResponseJobs, runsAsJobs } from './gateway/streams/background-jobs.js'
 import { shareAnswers } from './gateway/streams/shared-answers.js'
 import { drainLimits, shareStreams } from './gateway/streams/shared-streams.js'
 import { type Server } from './server/app.js'
@@ -51,6 +52,12 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
   const { loopIndex } = place
   const loop = joinLoop(config, cells, place)
   const { ground } = loop
+  let onReady: () => void = () => undefined
+  /** Runs need the store of answers and the streams. */
+  const ready = new Promise<void>((resolve) => {
+    onReady = resolve
+  })
+  if (runsAsJobs(config)) loop.jobs.createResponseJobs = (store) => ready.then(() => createResponseJobs(loop, store))
   let isReady = false
   let server: Server | null = null
   return {
@@ -61,6 +68,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       const bound = await server.listen()
       tend(loop)
       isReady = true
+      onReady()
       return bound
     },
     reload(next, ledger) {

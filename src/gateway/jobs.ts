@@ -8,7 +8,7 @@ import { openRedisStore } from '../jobs/redis/store.js'
 import { createExecute } from '../jobs/run/execute.js'
 import { type Execute } from '../jobs/run/job-run.js'
 import { createLazyStore, type LazyStore } from '../jobs/run/lazy-store.js'
-import { JobRunner } from '../jobs/run/runner.js'
+import { JobRunner, type RunnerOptions, type RunnerSettings } from '../jobs/run/runner.js'
 import { connectSqlite } from '../jobs/sqlite/store.js'
 import { type ClaimedDelivery, type DeliveryResult, type JobStore, type StoreCounts } from '../jobs/store.js'
 import { Courier } from '../jobs/webhook/courier.js'
@@ -17,6 +17,7 @@ import { neededTokens } from '../pipeline/stages/admit.js'
 import { NO_KEY } from '../pipeline/stages/authenticate.js'
 import { type Surface } from '../protocols/contract/protocol.js'
 import { allowedModels } from '../routing/access.js'
+import { type ResponseJobs } from '../server/background/response-jobs.js'
 import { type JobPolicy } from '../server/context.js'
 import { type JobIntake } from '../server/intake/job-intake.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
@@ -34,16 +35,23 @@ export type LoopJobsOptions = {
   readonly nowMs: () => number
 }
 
+/** Resolves when what runs answers without clients can run them. */
+export type CreateResponseJobs = (store: JobStore) => Promise<ResponseJobs>
+
 /** Random bytes of an id, so that other clients' ids cannot be guessed. */
 const ID_BYTES = 16
 /** Time for webhooks in progress at the end of a drain. */
 const COURIER_GRACE_MS = 2000
+/** The timers of Node take no longer delay: 2^31 - 1 ms. */
+const LONGEST_TIMER_MS = 2_147_483_647
 
 /** Joined when the event loop is; opened by the first call. */
 export class LoopJobs {
   readonly store: LazyStore
   readonly #options: LoopJobsOptions
-  #runner: JobRunner | null = null
+  /** Set where answers without clients are jobs. */
+  createResponseJobs: CreateResponseJobs | null = null
+  readonly #runners: JobRunner[] = []
   #courier: Courier | null = null
 
   constructor(options: LoopJobsOptions) {
@@ -84,7 +92,7 @@ export class LoopJobs {
 
   /** Starts no further jobs; running ones may end within `graceMs`, then they return to the queue. */
   async stop(graceMs: number): Promise<void> {
-    await this.#runner?.stop(graceMs)
+    await Promise.all(this.#runners.map((runner) => runner.stop(graceMs)))
     await this.#courier?.stop(COURIER_GRACE_MS)
   }
 
@@ -118,24 +126,42 @@ export class LoopJobs {
   }
 
   #work(store: JobStore): void {
-    const { current, metrics } = this.#options
+    const { current } = this.#options
     const settings = (): Config['jobs'] => current().config.jobs
-    this.#runner = new JobRunner({
-      ...{ kind: 'chat', store, random: Math.random, execute: this.#createExecute() },
+    this.#startRunner({ kind: 'chat', store, execute: this.#createExecute(), settings })
+    void this.createResponseJobs?.(store).then((responses) => {
+      const { execute } = responses
+      this.#startRunner({ kind: 'response', store: responses, execute, settings: () => this.#responseSettings() })
+    })
+    this.#courier = new Courier({
+      ...{ store, random: Math.random, settings },
+      onAttempt: (delivery, result, cause) => this.#tellDelivery(delivery, result, cause),
+    })
+    this.#courier.start()
+  }
+
+  /** Long answers are what they are for: only the limits of their upstreams end them. */
+  #responseSettings(): RunnerSettings {
+    const { jobs, responses } = this.#options.current().config
+    return { ...jobs, concurrency: responses.background.concurrency, timeoutMs: LONGEST_TIMER_MS }
+  }
+
+  #startRunner(options: Pick<RunnerOptions, 'kind' | 'store' | 'execute' | 'settings'>): void {
+    const { current, metrics } = this.#options
+    const runner = new JobRunner({
+      ...options,
+      random: Math.random,
       // In maintenance waiting jobs keep waiting; the runner polls again by itself.
-      settings: () => (current().config.server.maintenance === false ? settings() : { ...settings(), concurrency: 0 }),
+      settings: () =>
+        current().config.server.maintenance === false ? options.settings() : { ...options.settings(), concurrency: 0 },
       onRunEnd: (result, attempts, jobId) => {
         metrics.jobRun(result)
         current().log.info({ job: jobId, result, attempts }, 'job run ended')
       },
       onTrouble: (message) => current().log.warn({}, message),
     })
-    this.#courier = new Courier({
-      ...{ store, random: Math.random, settings },
-      onAttempt: (delivery, result, cause) => this.#tellDelivery(delivery, result, cause),
-    })
-    this.#runner.start()
-    this.#courier.start()
+    this.#runners.push(runner)
+    runner.start()
   }
 
   /** On the generation that is current when the job begins. */
@@ -184,7 +210,7 @@ export function jobHabits({ config, router, limiter }: Pick<Generation, 'config'
 }
 
 /** Null: the key is no longer configured, or the job is from before any keys were configured. */
-function keyOf({ keys }: Config, owner: string): KeyIdentity | null {
+export function keyOf({ keys }: Config, owner: string): KeyIdentity | null {
   if (owner === '') return keys.length === 0 ? NO_KEY : null
   const index = keys.findIndex(({ keySha256 }) => keySha256 === owner)
   const key = keys[index]

@@ -8,10 +8,8 @@ import { WEB_SOCKET_APIS, WEB_SOCKET_PROTOCOL } from '../protocols/index.js'
 import { createServer, type Server, type ViewOptions } from '../server/app.js'
 import { FailedKeys } from '../server/caller/failed-keys.js'
 import { type ProviderStatus } from '../server/context.js'
-import { type KeepPolicy } from '../server/kept/kept-sink.js'
 import { type SharingPolicy } from '../server/sharing/sharing.js'
-import { LinkTokens } from '../streams/access/link-token.js'
-import { ownerOf } from '../streams/kept/readable-log.js'
+import { type LinkTokens } from '../streams/access/link-token.js'
 import { breakerStates } from '../telemetry/metrics/cells.js'
 import { announceAccepting } from './announce.js'
 import { providerStatuses, tellBreakers } from './breaker-states.js'
@@ -21,6 +19,8 @@ import { type Generation } from './generation.js'
 import { jobHabits } from './jobs.js'
 import { DIALECTS, type Loop, metricsConfig, SURFACES, surfaceOf } from './loop.js'
 import { findModel, listModels } from './model-list.js'
+import { backgroundJobsOf } from './streams/background-jobs.js'
+import { keepPolicy, linksOf, memoryPolicy } from './streams/keep-policy.js'
 
 type LoopServerOptions = { readonly port: number; readonly loopIndex: number; readonly isReady: () => boolean }
 
@@ -38,6 +38,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     failedKeys: createFailedKeys(config),
     keptStreams: loop.ground.keptStreams,
     sharing: loop.ground.sharing,
+    bell: loop.bell,
     surfaces: SURFACES,
     webSocketSurface: surfaceOf(WEB_SOCKET_PROTOCOL),
     maxTurnBytes: config.responses.maxMessageBytes,
@@ -74,6 +75,7 @@ export function viewOf(loop: Loop): ViewOptions {
     jobs: jobHabits(current),
     responses: current.responses,
     backgroundCaps: config.responses.background,
+    backgroundJobs: backgroundJobsOf(loop),
     hasSocketMode: config.responses.webSocket,
     keep: keepPolicy(current, links),
     share: sharingPolicy(current, links),
@@ -82,36 +84,6 @@ export function viewOf(loop: Loop): ViewOptions {
     providers: () => statuses(loop),
     languages: () => prompts.languages(),
   }
-}
-
-/** Null if no stream is kept. */
-function keepPolicy(generation: Generation, links: LinkTokens): KeepPolicy | null {
-  return generation.config.streams.resume === 'never' ? null : memoryPolicy(generation, links)
-}
-
-/** The bounds of a stream that is held, whoever it is held for. */
-function memoryPolicy({ config, kept }: Generation, links: LinkTokens): KeepPolicy {
-  const { resume, graceMs, keepMs } = config.streams
-  const maxLagBytes = config.server.maxReaderLagBytes
-  // A reader of a kept stream may be as late as one of any other.
-  const maxStreamBytes = Math.max(config.streams.maxStreamBytes, maxLagBytes)
-  const isAlways = resume === 'always'
-  return {
-    resume: isAlways ? resume : 'ask',
-    graceMs,
-    keepMs,
-    maxStreamBytes,
-    maxLagBytes,
-    reserve: (key) => kept.open(key.index),
-    links,
-  }
-}
-
-/** The links of streams; one of an owner whose key was removed is dead. */
-function linksOf({ current: { config }, cells }: Loop): LinkTokens {
-  const owners = config.keys.length === 0 ? [ownerOf({ owner: null })] : config.keys.map((key) => key.keySha256)
-  const secret = config.streams.tokenSecret ?? Buffer.from(new Uint8Array(cells.linkSecret))
-  return new LinkTokens({ secret, owners, nowMs: Date.now })
 }
 
 function sharingPolicy(generation: Generation, links: LinkTokens): SharingPolicy {

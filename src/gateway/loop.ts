@@ -11,8 +11,10 @@ import { SharedState } from '../limit/shared/shared-state.js'
 import { createOffload } from '../offload/offload.js'
 import { createCodec } from '../protocols/contract/codec.js'
 import { type Dialect, type Surface } from '../protocols/contract/protocol.js'
+import { type StoredAnswers } from '../protocols/contract/stored.js'
 import { ENDPOINTS, JOB_PROTOCOL, PROTOCOLS } from '../protocols/index.js'
 import { Breakers } from '../routing/breakers.js'
+import { Bell } from '../server/background/bell.js'
 import { createRequestIdSeed } from '../server/engine/request-id.js'
 import { createSharingGround } from '../server/sharing/ground.js'
 import { createLinkSecret } from '../streams/access/link-token.js'
@@ -33,8 +35,8 @@ import { LoopResponses } from './streams/loop-responses.js'
 const UNSOLICITED = 'unsolicited bytes from provider, connections not reused for a minute'
 /** The surfaces of all protocols, and those that are no chats. */
 export const SURFACES: readonly Surface[] = [...PROTOCOLS.flatMap((protocol) => protocol.surface ?? []), ...ENDPOINTS]
-/** The texts of stored answers: one surface has them. */
-const [STORED_ANSWERS = noSurface()] = SURFACES.flatMap(({ stored }) => stored ?? [])
+/** The surface whose answers are stored: there is one. */
+export const STORED_SURFACE = SURFACES.find(hasStored) ?? noSurface()
 /** The dialects of all protocols, by protocol id. */
 export const DIALECTS: ReadonlyMap<string, Dialect> = new Map(
   PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [[id, dialect] as const])),
@@ -83,6 +85,8 @@ export type Loop = {
   readonly scrape: Scrape
   readonly cells: Cells
   readonly jobs: LoopJobs
+  /** For answers that run without their clients. */
+  readonly bell: Bell
   current: Generation
   retired: Retired[]
 }
@@ -123,7 +127,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
       maxCacheBytes: () => loop.current.config.streams.maxCacheBytes,
     }),
     responses: new LoopResponses({
-      ...{ config, loopIndex, after: TIMERS.after, texts: STORED_ANSWERS },
+      ...{ config, loopIndex, after: TIMERS.after, texts: STORED_SURFACE.stored },
       connectHolder: () => connectLoop(0, 'responses'),
     }),
     requestIdSeed: createRequestIdSeed(),
@@ -140,6 +144,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     scrape,
     cells,
     jobs,
+    bell: new Bell(),
     current: createGeneration(config, cells.ledger, ground),
     retired: [],
   }
@@ -181,6 +186,10 @@ export function surfaceOf(protocol: string): Surface {
   const surface = SURFACES.find((each) => each.id === protocol)
   if (surface === undefined) throw new Error(`no surface ${protocol}`)
   return surface
+}
+
+function hasStored(surface: Surface): surface is Surface & { readonly stored: StoredAnswers } {
+  return surface.stored !== undefined
 }
 
 function noSurface(): never {

@@ -7,10 +7,13 @@ import { type Responses } from '../pipeline/context.js'
 import { type KeptStreams } from '../streams/kept/registry.js'
 import { type FloodKind } from '../telemetry/records.js'
 import { BackgroundRuns } from './background/background-runs.js'
+import { Bell } from './background/bell.js'
 import { AddressTexts } from './caller/address-text.js'
 import { TrustedProxies } from './caller/client-address.js'
 import {
+  type AnswerBell,
   type BackgroundCaps,
+  type BackgroundJobs,
   type FrontView,
   type JobPolicy,
   type ModelLookup,
@@ -61,6 +64,8 @@ export type ViewOptions = {
   readonly keep?: KeepPolicy | null
   /** Absent: nothing runs without its client. */
   readonly backgroundCaps?: BackgroundCaps
+  /** Absent or null: it runs in this process. */
+  readonly backgroundJobs?: BackgroundJobs | null
   /** Absent: no answer is stored. */
   readonly responses?: Responses
   /** Absent: no answer is shared. */
@@ -75,6 +80,8 @@ export type ServerOptions = ViewOptions &
     readonly failedKeys: ServerContext['failedKeys']
     /** Of this event loop; absent: no stream is kept. */
     readonly keptStreams?: KeptStreams
+    /** For answers that run without their clients; absent: only this server rings it. */
+    readonly bell?: AnswerBell
     /** Of this event loop; absent: no answer is shared. */
     readonly sharing?: SharingGround
     /** Lower-case request headers that some dialect takes as parameters. */
@@ -201,6 +208,7 @@ function createFront(options: ServerOptions, state: FrontState): ServerContext {
     webSockets: new Set(),
     keptStreams: options.keptStreams ?? null,
     background: new BackgroundRuns(),
+    bell: options.bell ?? new Bell(),
     scratch: Buffer.allocUnsafeSlow(SCRATCH_BYTES),
     isClosing: () => state.isClosing,
     isRefusing: () => state.isRefusing,
@@ -231,6 +239,8 @@ function createView(options: ViewOptions, { keptStreams: streams, sharing }: Loo
     reserve: options.reserve ?? (() => UNCOUNTED),
     jobs: options.jobs ?? NO_JOBS,
     backgroundCaps: options.backgroundCaps ?? NO_BACKGROUND,
+    backgroundJobs: options.backgroundJobs ?? null,
+    keepaliveMs: config.keepaliveMs,
     responses: options.responses ?? { ids: NO_IDS, desk: null },
     keeping: keep === null || streams === undefined ? null : createKeeping(streams, keep),
     sharing: sharing === undefined || share === undefined ? null : createSharing(sharing, share),

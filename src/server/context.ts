@@ -1,7 +1,8 @@
 // What all routes of one event loop share. Most of it is fixed for the life of the process; a reload swaps the view.
 import { GatewayError } from '../errors.js'
-import { type JobCaps, type StoredCaps } from '../jobs/store.js'
+import { type JobApi, type JobCaps, type StoredCaps } from '../jobs/store.js'
 import { type GuardPolicy } from '../jobs/webhook/guard.js'
+import { type ErrorData } from '../model/error.js'
 import { type JsonObject } from '../model/json.js'
 import {
   type ExchangeHandle,
@@ -80,11 +81,16 @@ export type FrontView = {
   /** Answers by their ids. */
   readonly responses: Responses
   readonly backgroundCaps: BackgroundCaps
+  /** Where answers without clients wait as jobs; null: in the memory of this process. */
+  readonly backgroundJobs: BackgroundJobs | null
+  readonly keepaliveMs: number
   /** Null: no stream is kept. */
   readonly keeping: Keeping | null
   /** Null: no answer is shared. */
   readonly sharing: Sharing | null
 }
+
+export type BackgroundJobs = Pick<JobApi, 'accept' | 'remove'>
 
 /** How many answers may run without their clients, on one event loop. */
 export type BackgroundCaps = {
@@ -105,6 +111,13 @@ export type BackgroundAnswer = {
   cancel(): Promise<boolean>
   /** Ends it, and leaves the store as it is. */
   forget(): void
+}
+
+/** Tells those who wait for an answer that something has become of it. A hint: what runs on another event loop or node rings no bell here. */
+export type AnswerBell = {
+  ring(id: string): void
+  /** Calls `wake` once, when it rings; returns how to call it off. */
+  wait(id: string, wake: () => void): () => void
 }
 
 export type BackgroundAnswers = {
@@ -197,8 +210,8 @@ export type KeepAsking = {
 /** It stops its exchange by itself when the stream is abandoned. */
 export type HoldingSink = Sink & {
   hold(handle: ExchangeHandle): void
-  /** Ends a stream that has begun, with its upstream. */
-  stop(): void
+  /** Ends a stream that has begun, with its upstream; `error`: what its readers get. */
+  stop(error?: ErrorData): void
 }
 
 /** Memory that a request takes while it arrives. */
@@ -228,6 +241,7 @@ export type ServerContext = {
   readonly webSockets: Set<{ readonly chatCount: number; end(code: number, reason: string): void }>
   /** Runs without clients, of this event loop. */
   readonly background: BackgroundAnswers
+  readonly bell: AnswerBell
   /** Of this event loop; null: no stream is kept. */
   readonly keptStreams: KeptStreams | null
   readonly scratch: Buffer

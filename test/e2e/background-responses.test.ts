@@ -185,6 +185,57 @@ async function eventsOf(stream: AsyncIterable<Event>): Promise<Event[]> {
   return events
 }
 
+test('a stream says at once that its answer waits, and a client may come for the events of one that has not begun', async (t) => {
+  const { client } = await start(t, { responses: { background: { concurrency: 1 } } }, ['--tokens-per-second', '50'])
+  for (const provider of ['responses', 'anthropic']) {
+    const request = { model: `${provider}/lorem`, input: 'Go on', max_output_tokens: 20, background: true }
+    const first = await client.responses.create({ ...request, max_output_tokens: 2000 })
+    await poll(client, first.id, ['in_progress'])
+    const stream = await client.responses.create({ ...request, stream: true as const })
+    const events: Event[] = []
+    let later: Promise<Event[]> | null = null
+    for await (const event of stream) {
+      events.push(event)
+      if (event.type !== 'response.queued') continue
+      t.match(event.response, { status: 'queued', background: true })
+      t.match(await client.responses.retrieve(event.response.id), { status: 'queued' })
+      const again = await client.responses.retrieve(event.response.id, { stream: true, starting_after: 0 })
+      later = eventsOf(again)
+      await client.responses.cancel(first.id)
+    }
+    t.same(
+      events.slice(0, 4).map(({ type }) => type),
+      ['response.created', 'response.queued', 'response.in_progress', 'response.output_item.added'],
+      provider,
+    )
+    t.equal(events.at(-1)?.type, 'response.incomplete')
+    t.same(
+      events.map((event) => event.sequence_number),
+      events.map((_, i) => i),
+    )
+    t.same(await later, events.slice(1))
+  }
+})
+
+test('a stream whose run fails before its first event says so, and so does one that is cancelled', async (t) => {
+  const { client } = await start(t, { responses: { background: { concurrency: 1 } } }, ['--tokens-per-second', '20'])
+  const base = { input: 'x', background: true, stream: true as const }
+  const failing = await client.responses.create({ ...base, model: 'openai/lorem+fault=status,422' })
+  await rejectsWith(t, eventsOf(failing), /./)
+  const running = await client.responses.create({
+    ...{ model: 'openai/lorem', input: 'x', max_output_tokens: 2000, background: true },
+  })
+  await poll(client, running.id, ['in_progress'])
+  const waiting = await client.responses.create({ ...base, model: 'openai/lorem' })
+  const read = async (): Promise<void> => {
+    for await (const event of waiting) {
+      if (event.type === 'response.queued') await client.responses.cancel(event.response.id)
+    }
+  }
+  await rejectsWith(t, read(), /was cancelled/)
+  await client.responses.cancel(running.id)
+})
+
 test('a client comes back to the events of an answer after the last one that it has, while it runs and later', async (t) => {
   const { client, other } = await start(t, {}, ['--tokens-per-second', '100'])
   for (const provider of PROVIDERS) {

@@ -1,5 +1,5 @@
 // The runs without clients of one event loop: a bounded number at once, the others in the order in which they came, those first whose owner
-// has the fewest. They are no jobs: they live as long as the process, like the answers that are stored in its memory.
+// has the fewest. They are no jobs: they end with the process, as the answers do that are stored in its memory.
 import { GatewayError } from '../../errors.js'
 import { type BackgroundAnswer, type BackgroundAnswers, type BackgroundCaps } from '../context.js'
 
@@ -18,10 +18,10 @@ export class BackgroundRuns implements BackgroundAnswers {
   }
 
   add(run: BackgroundAnswer, { maxPending, maxPendingPerKey }: BackgroundCaps): void {
-    if (this.#runs.size >= maxPending) throw full('overloaded', 'responses.background.maxPending')
+    if (this.#runs.size >= maxPending) throw tooManyWait('all')
     let own = 0
     for (const { owner } of this.#runs.values()) if (owner === run.owner) own += 1
-    if (own >= maxPendingPerKey) throw full('rate_limited', 'responses.background.maxPendingPerKey')
+    if (own >= maxPendingPerKey) throw tooManyWait('key')
     this.#runs.set(run.id, run)
   }
 
@@ -76,7 +76,10 @@ export class BackgroundRuns implements BackgroundAnswers {
   }
 }
 
-function full(code: 'overloaded' | 'rate_limited', option: string): GatewayError {
+/** The error for one more, where as many run or wait as may: of its key, or of all. */
+export function tooManyWait(scope: 'key' | 'all'): GatewayError {
+  const isOwn = scope === 'key'
+  const option = isOwn ? 'responses.background.maxPendingPerKey' : 'responses.background.maxPending'
   const message = `Too many background responses run or wait (${option}).`
-  return new GatewayError(code, { message, retryAfterMs: RETRY_AFTER_MS })
+  return new GatewayError(isOwn ? 'rate_limited' : 'overloaded', { message, retryAfterMs: RETRY_AFTER_MS })
 }

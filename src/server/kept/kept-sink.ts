@@ -4,6 +4,7 @@
 //   exchange log --KeptSink--> kept stream --NumberedReader--> sink of the first client
 //                                          --...-------------> sinks of those who come later
 import { errorData } from '../../errors.js'
+import { type ErrorData } from '../../model/error.js'
 import { NO_USAGE } from '../../model/usage.js'
 import { type ExchangeHandle, type KeyIdentity } from '../../pipeline/client.js'
 import { type Delivery, type HeaderList, type Sink, type StreamFormat, type StreamHead } from '../../pipeline/sink.js'
@@ -33,8 +34,6 @@ export type KeptSinkOptions = {
   readonly policy: KeepPolicy
 }
 
-/** The longest delay that a timer takes; no stream is that long. */
-const LASTING_MS = 2_147_483_647
 const NO_HEADERS: HeaderList = Object.freeze([])
 /** State of a limit at the moment of the answer, which a later one must not repeat. */
 const FLEETING = /^x-ratelimit-|^retry-after/
@@ -57,6 +56,9 @@ export class KeptSink extends PassingSink implements HoldingSink {
   #onDone: ((delivery: Delivery) => void) | null = null
   #handle: ExchangeHandle | null = null
   #bytes = 0
+  #abandoned = ABANDONED
+  /** Lets go of a stream that goes on to its end, whoever reads it. */
+  #release: (() => void) | null = null
   /** The client's sink has read the stream, or has left it. */
   onReaderDone: ((result: Delivery['result']) => void) | null = null
 
@@ -87,7 +89,8 @@ export class KeptSink extends PassingSink implements HoldingSink {
     this.#handle = handle
   }
 
-  stop(): void {
+  stop(error: ErrorData | null = null): void {
+    if (error !== null) this.#abandoned = { ...ABANDONED, error }
     this.#stream?.cancel()
   }
 
@@ -112,8 +115,13 @@ export class KeptSink extends PassingSink implements HoldingSink {
     const isNumbered = hasIds && stream.facts.framing === 'sse'
     // One that announces its stream itself numbers its frames itself.
     const takesRuns = !isNumbered && asking.onKept === undefined
-    const headers = head.headers.concat(this.#announce(stream))
     this.#format = format
+    if (asking.isLasting === true) {
+      this.#release = stream.hold()
+      super.begin(head, format)
+      return
+    }
+    const headers = head.headers.concat(this.#announce(stream))
     const shown = settledFormat(format, stream)
     const { transport, contentType } = head
     const shownHead = { transport, contentType, headers, origin }
@@ -157,9 +165,8 @@ export class KeptSink extends PassingSink implements HoldingSink {
 
   #open({ transport, contentType, headers }: StreamHead): KeptStream | null {
     const { streams, policy, asking } = this.#options
-    const { key, surfaceId, requestId, isLasting = false } = asking
-    const graceMs = isLasting ? LASTING_MS : policy.graceMs
-    const { keepMs, maxStreamBytes, maxLagBytes, isPrivate = false } = policy
+    const { key, surfaceId, requestId } = asking
+    const { graceMs, keepMs, maxStreamBytes, maxLagBytes, isPrivate = false } = policy
     const framing = transport === 'ndjson' ? 'ndjson' : 'sse'
     const lasting = headers.filter(([name]) => !FLEETING.test(name))
     const facts = { owner: ownerOf(key), surfaceId, requestId, framing, contentType, headers: lasting } as const
@@ -202,7 +209,7 @@ export class KeptSink extends PassingSink implements HoldingSink {
   }
 
   #abandon(): void {
-    this.#finish(ABANDONED, 'client_gone')
+    this.#finish(this.#abandoned, 'client_gone')
   }
 
   /** The error frame may continue the numbers of the frames before it, so it is encoded once. */
@@ -219,6 +226,7 @@ export class KeptSink extends PassingSink implements HoldingSink {
     this.#onDone = null
     this.#handle = null
     this.#stream?.close(this.#settle(end))
+    this.#release?.()
     reader?.detach()
     if (onDone !== null) onDone({ result, bytes: this.#bytes })
     else if (result === 'client_gone') handle?.cancel()

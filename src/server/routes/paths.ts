@@ -122,12 +122,12 @@ function resourcePaths(base: string, { surface, choices, resource }: ResourceSur
 }
 
 /** The answers of each surface that stores them, by their ids. */
-export function storedPaths({ surfaces }: PathOptions, front: Pick<ServerContext, 'background'>): Path[] {
+export function storedPaths({ surfaces }: PathOptions, front: Pick<ServerContext, 'background' | 'bell'>): Path[] {
   return surfaces.flatMap((surface): Path[] => {
     const { stored } = surface
     if (stored === undefined) return []
     const one = `${stored.path}/:id`
-    const get = plain(answerResponse(stored), 'storedResponse')
+    const get = plain(answerResponse(stored, front.bell), 'storedResponse')
     const remove = plain(deleteResponse(stored, front.background), 'deletedResponse')
     return [
       { path: one, surface, get, remove },

@@ -5,7 +5,8 @@ import { type KeyIdentity } from '../../pipeline/client.js'
 import { type ItemQuery, type StoredAnswers } from '../../protocols/contract/stored.js'
 import { type StoredResponse } from '../../responses/store.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'
-import { type BackgroundAnswers } from '../context.js'
+import { followAnswer } from '../background/follow-answer.js'
+import { type AnswerBell, type BackgroundAnswers } from '../context.js'
 import { type HttpRequest } from '../engine/engine.js'
 import { type Act, type HttpExchange } from '../http/http.js'
 import { sendAfter } from '../kept/stream-routes.js'
@@ -14,26 +15,36 @@ const DEFAULT_PAGE = 20
 const MAX_PAGE = 100
 
 /** Answers a stored answer as it was sent, or its events: `?stream=true&starting_after=`. */
-export function answerResponse(stored: StoredAnswers): Act {
+export function answerResponse(stored: StoredAnswers, bell: AnswerBell): Act {
   return (exchange, req) => {
     const id = idOf(req)
     const [stream = '', startingAfter = ''] = ['stream', 'starting_after'].map((name) => req.getQuery(name) ?? '')
     run(exchange, async (key) => {
       const after = readAfter(startingAfter)
       const found = await find(exchange, { stored, key, id })
-      if (stream === 'true') await sendEvents(exchange, { stored, found, after })
+      if (stream === 'true') await sendEvents(exchange, { stored, found, after, bell })
       else exchange.answer(200, found.response)
     })
   }
 }
 
-type Sent = { readonly stored: StoredAnswers; readonly found: StoredResponse; readonly after: number }
+type Sent = {
+  readonly stored: StoredAnswers
+  readonly found: StoredResponse
+  readonly after: number
+  readonly bell: AnswerBell
+}
 
 /** @throws stream_gone where its stream was never kept, or is no longer held */
-async function sendEvents(exchange: HttpExchange, { stored, found, after }: Sent): Promise<void> {
+async function sendEvents(exchange: HttpExchange, { stored, found, after, bell }: Sent): Promise<void> {
   const { surface, view } = exchange
   const { streamId, owner } = found
   const log = streamId === null ? null : ((await view.keeping?.reach(streamId, owner)) ?? null)
+  const { isBackground, isOver } = stored.readState(found.response)
+  if (log === null && surface !== null && isBackground && !isOver) {
+    followAnswer({ exchange, surface, stored, found, after, bell })
+    return
+  }
   if (log === null || surface === null) throw new GatewayError('stream_gone', { message: NOT_KEPT })
   if (!exchange.isOver) sendAfter({ exchange, log, surface, headers: [] }, stored.sequenceOf, after)
 }
@@ -49,8 +60,10 @@ export function deleteResponse(stored: StoredAnswers, runs: BackgroundAnswers): 
       const run = runs.find(ownerOf(key), id)
       run?.forget()
       if (run !== null) runs.remove(run)
+      const { phase } = await find(exchange, { stored, key, id })
       const isDeleted = (await exchange.view.responses.desk?.delete(ownerOf(key), id)) ?? false
       if (!isDeleted) throw stored.notFound(id)
+      if (phase !== 'over') await removeJob(exchange, id)
       exchange.answer(200, encode(stored.encodeDeleted(id)))
     })
   }
@@ -80,11 +93,17 @@ async function cancelHere(runs: BackgroundAnswers, { owner, id }: StoredResponse
 }
 
 /** Only if it has not ended meanwhile. @throws storage_unavailable */
-async function cancelElsewhere({ view }: HttpExchange, stored: StoredAnswers, found: StoredResponse): Promise<void> {
+async function cancelElsewhere(exchange: HttpExchange, stored: StoredAnswers, found: StoredResponse): Promise<void> {
   const { id, owner, streamId } = found
   const response = stored.withCancelled(found.response)
-  const advanced = await view.responses.desk?.advance({ id, owner, phase: 'over', response, streamId })
+  const advanced = await exchange.view.responses.desk?.advance({ id, owner, phase: 'over', response, streamId })
   if (advanced instanceof GatewayError) throw advanced
+  if (advanced !== false) await removeJob(exchange, id)
+}
+
+/** Stops it where it runs as a job, here or elsewhere. While that store is unavailable it runs to its end, which nobody gets. */
+async function removeJob({ view }: HttpExchange, id: string): Promise<void> {
+  await view.backgroundJobs?.remove(id).catch(() => false)
 }
 
 /** Lists the items of its input, those of earlier turns included: `?limit=&order=&after=`. */

@@ -1,6 +1,7 @@
 // test/e2e/background-responses.test.ts has the whole way, by the official client.
 import { type Test, test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
+import { type Acceptance, type JobCaps, type JobHead, type NewJob } from '../../../src/jobs/store.js'
 import { createCodec } from '../../../src/protocols/contract/codec.js'
 import { type DecodedBody } from '../../../src/protocols/contract/envelope.js'
 import { PROTOCOLS } from '../../../src/protocols/index.js'
@@ -8,6 +9,7 @@ import { openaiResponses } from '../../../src/protocols/openai-responses/index.j
 import { ResponseDesk } from '../../../src/responses/response-desk.js'
 import { type ResponseStore } from '../../../src/responses/store.js'
 import { unixSec } from '../../../src/server/background/accept-background.js'
+import { type BackgroundJobs } from '../../../src/server/context.js'
 import { closedJobDoor, startFront } from '../../helpers/front.js'
 import { CAPS, createDeadStore, createMemoryStore, TEXTS } from '../../helpers/responses.js'
 
@@ -19,7 +21,12 @@ const BODY = { model: 'm', input: 'Hi', background: true }
 type Room = { readonly grow: (bytes: number) => GatewayError | null; readonly release: () => void }
 const ROOM: Room = { grow: () => null, release: () => undefined }
 
-async function start(t: Test, store: ResponseStore | null = createMemoryStore().store, room = ROOM) {
+async function start(
+  t: Test,
+  store: ResponseStore | null = createMemoryStore().store,
+  room = ROOM,
+  backgroundJobs: BackgroundJobs | null = null,
+) {
   if (SURFACE === null) throw new Error('no surface')
   const warn = (): void => undefined
   const rules = { texts: TEXTS, retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0, warn } as const
@@ -36,6 +43,7 @@ async function start(t: Test, store: ResponseStore | null = createMemoryStore().
       reserve: () => room,
       responses: { ids: { create: () => `u${++serial}` }, desk },
       backgroundCaps: { concurrency: 1, maxPending: 1, maxPendingPerKey: 1 },
+      backgroundJobs,
     },
   })
   const post = async (body: object, headers: Record<string, string> = {}) => {
@@ -118,4 +126,74 @@ test('what waits has a place in memory for its request; without one it is refuse
   t.ok(released >= 2)
   t.equal(requests().length, 0)
   t.equal(store.size, 0)
+})
+
+/** A job store that takes what the test says. */
+function createJobs(acceptance: Acceptance | GatewayError) {
+  const jobs: NewJob[] = []
+  const caps: (JobCaps | undefined)[] = []
+  const store: BackgroundJobs = {
+    async accept(job, given) {
+      jobs.push(job)
+      caps.push(given)
+      if (acceptance instanceof GatewayError) throw acceptance
+      return acceptance
+    },
+    remove: async () => false,
+  }
+  return { store, jobs, caps }
+}
+
+const ACCEPTED = { kind: 'accepted', job: {} as JobHead, queuePosition: 1, activeRequests: 0 } as const
+
+test('where answers survive the process, it is a job before its client has its id', async (t) => {
+  const { store, jobs, caps } = createJobs(ACCEPTED)
+  const answers = createMemoryStore().store
+  const { post, requests } = await start(t, answers, ROOM, store)
+  const { status, text } = await post(BODY, { 'x-parameter': 'p' })
+  t.equal(status, 200)
+  t.match(JSON.parse(text), { id: 'resp_u1', status: 'queued' })
+  t.match(await answers.get('a', 'resp_u1'), { phase: 'waiting' })
+  const request = '{"model":"m","input":[{"type":"message","role":"user","content":"Hi"}]}'
+  t.match(jobs, [{ id: 'resp_u1', kind: 'response', owner: 'a', request, webhookUrl: null, idempotency: null }])
+  t.match(jobs[0]?.context, {
+    members: { id: 'resp_u1', background: true },
+    isStream: false,
+    parameterHeaders: { 'x-parameter': 'p' },
+  })
+  t.notMatch(JSON.stringify(jobs), /api-key|authorization/i)
+  t.match(caps, [{ perKey: 1, all: 1, stored: {} }])
+  t.equal(requests().length, 0, 'its runner runs it')
+})
+
+test('a job that is refused leaves no answer behind, and the client knows whose limit it is', async (t) => {
+  const away = new GatewayError('overloaded', { message: 'The job store is unreachable.' })
+  for (const [acceptance, wanted] of [
+    [
+      { kind: 'full', scope: 'key' },
+      { code: 'rate_limited', message: /maxPendingPerKey/ },
+    ],
+    [
+      { kind: 'full', scope: 'all' },
+      { code: 'overloaded', message: /background\.maxPending\)/ },
+    ],
+    [
+      { kind: 'no-room', scope: 'key' },
+      { code: 'rate_limited', message: /maxStoredBytesPerKey/ },
+    ],
+    [
+      { kind: 'no-room', scope: 'all' },
+      { code: 'storage_full', message: /maxStoredBytes\)/ },
+    ],
+    [{ kind: 'mismatch' }, { code: 'internal' }],
+    [away, { code: 'overloaded', message: /unreachable/ }],
+  ] as const) {
+    const answers = createMemoryStore().store
+    const { post } = await start(t, answers, ROOM, createJobs(acceptance).store)
+    t.match((await post(BODY)).error, wanted)
+    t.equal(answers.size, 0)
+  }
+  const { store, jobs } = createJobs(ACCEPTED)
+  t.match((await (await start(t, createDeadStore(), ROOM, store)).post(BODY)).error, { code: 'storage_unavailable' })
+  t.same(jobs, [])
 })

@@ -313,3 +313,41 @@ test('an ended stream takes no more memory than it is counted with, and nothing 
   t.ok(used < rig.budget.heldBytes, `${used} bytes of ${rig.budget.heldBytes} that are counted`)
   t.ok(rig.budget.heldBytes < 1.5 * used, 'and not much is counted that is not taken')
 })
+
+function lasting() {
+  const rig = createKeptRig()
+  const client = new FakeSink()
+  const key = { index: 0, name: 'team-a', owner: 'owner-1' }
+  const sink = rig.keeping.keep(client, { key, surfaceId: 'fake', requestId: 'r', hasIds: false, isLasting: true })
+  const exchange = exchangeOn(sink)
+  sink.begin(HEAD, FORMAT)
+  exchange.follow()
+  const stream = rig.streams.find(sink.keptId ?? '', 'owner-1')
+  if (stream === null) throw new Error('not kept')
+  return { rig, client, sink, exchange, stream }
+}
+
+test('a stream that lasts goes on to its end without any reader, through a drain as well', async (t) => {
+  const { rig, client, exchange, stream } = lasting()
+  t.match(client.heads, [{ transport: 'sse', headers: HEAD.headers }])
+  rig.timers.advance(1_000_000)
+  rig.streams.leave()
+  exchange.log.append(frame('a'))
+  await turn()
+  t.equal(stream.next, 1)
+  t.equal(client.text, '', 'its sink reads nothing of it')
+  t.equal(stream.hasFixedReader, false, 'where others can serve it, it is theirs')
+  exchange.log.close(COMPLETE)
+  await turn()
+  t.match(exchange.deliveries, [{ result: 'delivered' }])
+  t.equal(stream.readerCount, 0, 'once ended it may make room')
+})
+
+test('it is stopped with the error that its readers get', async (t) => {
+  const { sink, exchange, stream } = lasting()
+  exchange.log.append(frame('a'))
+  await turn()
+  sink.stop(errorData('client_gone', { message: 'Cancelled.' }))
+  t.match(stream.streamEnd, { outcome: 'client_gone', error: { message: 'Cancelled.' } })
+  t.match(exchange.deliveries, [{ result: 'client_gone' }])
+})

@@ -3,18 +3,27 @@ import { type Test, test } from 'tap'
 import { openaiResponses } from '../../../src/protocols/openai-responses/index.js'
 import { ResponseDesk } from '../../../src/responses/response-desk.js'
 import { type ResponseStore } from '../../../src/responses/store.js'
+import { type BackgroundJobs } from '../../../src/server/context.js'
 import { startFront } from '../../helpers/front.js'
-import { CAPS, changeOf, createDeadStore, createMemoryStore, storedResponse, TEXTS } from '../../helpers/responses.js'
+import {
+  CAPS,
+  changeOf,
+  createDeadStore,
+  createMemoryStore,
+  runningResponse,
+  storedResponse,
+  TEXTS,
+} from '../../helpers/responses.js'
 
 const SURFACE = openaiResponses.surface
 
-async function start(t: Test, store: ResponseStore | null) {
+async function start(t: Test, store: ResponseStore | null, backgroundJobs: BackgroundJobs | null = null) {
   if (SURFACE === null) throw new Error('no surface')
   const warn = (): void => undefined
   const rules = { texts: TEXTS, retentionMs: 1000, caps: CAPS, onStoreDown: 'fail', nowMs: () => 0, warn } as const
   const desk = store === null ? null : new ResponseDesk({ store, ...rules })
   const responses = { ids: { create: () => 'x' }, desk }
-  const { url, pipeline } = await startFront(t, { options: { surfaces: [SURFACE], responses } })
+  const { url, pipeline } = await startFront(t, { options: { surfaces: [SURFACE], responses, backgroundJobs } })
   const ask = async (path: string, method = 'GET') => {
     const answer = await fetch(`${url}/v1/responses/${path}`, { method, headers: { 'x-api-key': 'a' } })
     return { status: answer.status, text: await answer.text(), error: pipeline.rejections.at(-1)?.error.data }
@@ -133,4 +142,26 @@ test('events that were never kept are gone; a wrong number is named', async (t) 
     t.equal((await ask(`${id}?stream=false`)).status, 200)
   }
   t.match((await ask('resp_1?stream=true&starting_after=x')).error, { param: 'starting_after' })
+})
+
+test('one that is a job is stopped where it runs: cancelled or deleted, but not when it has ended', async (t) => {
+  const removed: string[] = []
+  const jobs: BackgroundJobs = {
+    accept: async () => ({ kind: 'mismatch' }),
+    async remove(id) {
+      removed.push(id)
+      // The answer is over all the same.
+      throw new Error('away')
+    },
+  }
+  const { store } = createMemoryStore()
+  const { ask } = await start(t, store, jobs)
+  const response = Buffer.from('{"status":"in_progress","background":true}')
+  for (const id of ['resp_1', 'resp_2']) store.put(runningResponse(id, { ...MINE, phase: 'waiting', response }), CAPS)
+  store.put(storedResponse('resp_3', MINE), CAPS)
+  t.match(JSON.parse((await ask('resp_1/cancel', 'POST')).text), { status: 'cancelled' })
+  t.match(JSON.parse((await ask('resp_1/cancel', 'POST')).text), { status: 'cancelled' })
+  t.equal((await ask('resp_2', 'DELETE')).status, 200)
+  t.equal((await ask('resp_3', 'DELETE')).status, 200)
+  t.same(removed, ['resp_1', 'resp_2'])
 })

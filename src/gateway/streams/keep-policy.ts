@@ -1,0 +1,36 @@
+// How streams are kept by one configuration: for whom, how long, with how much memory, and the links to them.
+import { type KeepPolicy } from '../../server/kept/kept-sink.js'
+import { LinkTokens } from '../../streams/access/link-token.js'
+import { ownerOf } from '../../streams/kept/readable-log.js'
+import { type Generation } from '../generation.js'
+import { type Loop } from '../loop.js'
+
+/** Null if no stream is kept. */
+export function keepPolicy(generation: Generation, links: LinkTokens): KeepPolicy | null {
+  return generation.config.streams.resume === 'never' ? null : memoryPolicy(generation, links)
+}
+
+/** The bounds of a stream that is held, whoever it is held for. */
+export function memoryPolicy({ config, kept }: Generation, links: LinkTokens): KeepPolicy {
+  const { resume, graceMs, keepMs } = config.streams
+  const maxLagBytes = config.server.maxReaderLagBytes
+  // A reader of a kept stream may be as late as one of any other.
+  const maxStreamBytes = Math.max(config.streams.maxStreamBytes, maxLagBytes)
+  const isAlways = resume === 'always'
+  return {
+    resume: isAlways ? resume : 'ask',
+    graceMs,
+    keepMs,
+    maxStreamBytes,
+    maxLagBytes,
+    reserve: (key) => kept.open(key.index),
+    links,
+  }
+}
+
+/** The links of streams; one of an owner whose key was removed is dead. */
+export function linksOf({ current: { config }, cells }: Loop): LinkTokens {
+  const owners = config.keys.length === 0 ? [ownerOf({ owner: null })] : config.keys.map((key) => key.keySha256)
+  const secret = config.streams.tokenSecret ?? Buffer.from(new Uint8Array(cells.linkSecret))
+  return new LinkTokens({ secret, owners, nowMs: Date.now })
+}
