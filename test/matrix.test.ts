@@ -10,6 +10,7 @@ import { type StreamEvent } from '../src/model/event.js'
 import { type JsonObject } from '../src/model/json.js'
 import { findViolation } from '../src/model/law.js'
 import { type Dialect, type Surface } from '../src/protocols/contract/protocol.js'
+import { fitAnswer } from '../src/protocols/fit/answer.js'
 import { GoldenFiles, listGolden, readGolden } from './helpers/golden.js'
 import {
   DIALECTS,
@@ -51,6 +52,7 @@ const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'usage-absent': 'usage-absent.sse',
     refusal: 'refusal.sse',
     'interleaved-tools': 'interleaved-tools.sse',
+    citations: 'citations.sse',
   },
   'openai-responses': {
     cut: 'text.sse',
@@ -68,6 +70,7 @@ const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'error-midstream': 'overloaded-midstream.sse',
     cut: 'text.sse',
     'content-filter': 'refusal.sse',
+    citations: 'citations.sse',
     'refusal-explained': 'refusal-explained.sse',
     'stop-sequence': 'stop-sequence.sse',
     'cached-usage': 'cached-usage.sse',
@@ -77,6 +80,7 @@ const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'google-gemini': {
     'content-filter': 'safety.sse',
+    grounding: 'grounding.sse',
     'prompt-blocked': 'prompt-blocked.sse',
     'malformed-call': 'malformed-call.sse',
     'cached-usage': 'cached-usage.sse',
@@ -129,7 +133,9 @@ function encodeWhole(surface: Surface, dialect: Dialect, events: readonly Stream
   const aggregator = new Aggregator(FALLBACK)
   for (const event of events) aggregator.push(event)
   if (aggregator.error !== null) return surface.encodeError(aggregator.error, REQUEST_ID)
-  return { status: 200, body: surface.encodeResponse(aggregator.response(), targetOf(dialect)) }
+  const { response, dropped } = fitAnswer(aggregator.response(), surface.hasPlaceFor)
+  const named = dropped.length === 0 ? {} : { dropped }
+  return { status: 200, body: surface.encodeResponse(response, targetOf(dialect)), ...named }
 }
 
 test('every request of every surface leaves for every upstream in its own words', (t) => {

@@ -1,5 +1,6 @@
 // Folds a stream of events into one whole answer: for clients that do not stream, for jobs, for logs.
 // O(bytes): text is only appended to. A stream that was cut yields the part that arrived.
+import { type Citation } from './citation.js'
 import { type ErrorData } from './error.js'
 import { type BlockHead, type FinishReason, type RefusalDetails, type ResponseMeta, type StreamEvent } from './event.js'
 import { type AssistantPart } from './request.js'
@@ -12,6 +13,7 @@ export class Aggregator {
   #meta: ResponseMeta
   #block: BlockHead | null = null
   #text = ''
+  #citations: Citation[] = []
   #finishReason: FinishReason = 'other'
   #stopSequence: string | null = null
   #refusal: RefusalDetails | undefined
@@ -42,6 +44,9 @@ export class Aggregator {
       case 'block-delta':
         this.#text += event.delta
         break
+      case 'citation':
+        this.#citations.push(event.citation)
+        break
       case 'block-end':
         this.#closeBlock(event.signature)
         break
@@ -59,7 +64,7 @@ export class Aggregator {
 
   /** The answer so far; a block still open counts as ended. Without a finish the reason is `other`. */
   response(): ChatResponse {
-    const open = this.#block === null ? [] : [toPart(this.#block, this.#text, null)]
+    const open = this.#block === null ? [] : [this.#toPart(this.#block, null)]
     return {
       meta: this.#meta,
       content: [...this.#content, ...open],
@@ -71,21 +76,23 @@ export class Aggregator {
   }
 
   #closeBlock(signature: string | null): void {
-    if (this.#block !== null) this.#content.push(toPart(this.#block, this.#text, signature))
+    if (this.#block !== null) this.#content.push(this.#toPart(this.#block, signature))
     this.#block = null
     this.#text = ''
+    this.#citations = []
   }
-}
 
-function toPart(block: BlockHead, text: string, signature: string | null): AssistantPart {
-  switch (block.kind) {
-    case 'text':
-      return { type: 'text', text }
-    case 'refusal':
-      return { type: 'refusal', text }
-    case 'reasoning':
-      return { type: 'reasoning', text, signature, redacted: block.redacted }
-    case 'tool-call':
-      return { type: 'tool-call', id: block.id, name: block.name, arguments: text, signature }
+  #toPart(block: BlockHead, signature: string | null): AssistantPart {
+    const [text, citations] = [this.#text, this.#citations]
+    switch (block.kind) {
+      case 'text':
+        return citations.length === 0 ? { type: 'text', text } : { type: 'text', text, citations }
+      case 'refusal':
+        return { type: 'refusal', text }
+      case 'reasoning':
+        return { type: 'reasoning', text, signature, redacted: block.redacted }
+      case 'tool-call':
+        return { type: 'tool-call', id: block.id, name: block.name, arguments: text, signature }
+    }
   }
 }

@@ -1,6 +1,7 @@
 // The canonical stream: what every dialect's decoder emits and every surface's encoder takes.
-//   law: start (block-start block-delta* block-end)* finish | error        (an error may end it anywhere, also before start)
-// Blocks do not overlap; indices count 0, 1, 2 ... without gaps. test/laws checks every decoder, including malformed streams.
+//   law: start (block-start (block-delta | citation)* block-end)* finish | error    (an error may end it anywhere, also before start)
+// Only text is cited. Blocks do not overlap; indices count 0, 1, 2 ... without gaps. test/laws checks every decoder, including malformed streams.
+import { type Citation } from './citation.js'
 import { type ErrorData } from './error.js'
 import { type UsageReport } from './usage.js'
 
@@ -8,6 +9,7 @@ export type StreamEvent =
   | { readonly type: 'start'; readonly meta: ResponseMeta }
   | { readonly type: 'block-start'; readonly index: number; readonly block: BlockHead }
   | { readonly type: 'block-delta'; readonly index: number; readonly delta: string }
+  | { readonly type: 'citation'; readonly index: number; readonly citation: Citation }
   | { readonly type: 'block-end'; readonly index: number; readonly signature: string | null }
   | {
       readonly type: 'finish'

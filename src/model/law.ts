@@ -1,4 +1,5 @@
-// The order law of events as a checker: start (block-start block-delta* block-end)* finish | error, indices 0, 1, 2 ...
+// The order law of events as a checker: start (block-start (block-delta | citation)* block-end)* finish | error, indices
+// 0, 1, 2 ..., citations in text only.
 // Tests check every decoder against it, including malformed streams; it is not on the hot path.
 import { type StreamEvent } from './event.js'
 
@@ -7,6 +8,7 @@ export class EventLaw {
   #isStarted = false
   #isEnded = false
   #isBlockOpen = false
+  #isText = false
   #blocks = 0
   #violation: string | null = null
 
@@ -45,12 +47,14 @@ export class EventLaw {
       if (this.#isBlockOpen) return `block ${event.index} starts inside another`
       if (event.index !== this.#blocks) return `block ${event.index} starts where ${this.#blocks} is due`
       this.#isBlockOpen = true
+      this.#isText = event.block.kind === 'text'
       this.#blocks += 1
       return null
     }
     if (!this.#isBlockOpen) return `${event.type} outside a block`
     if (event.index !== this.#blocks - 1)
       return `${event.type} of block ${event.index} inside block ${this.#blocks - 1}`
+    if (event.type === 'citation' && !this.#isText) return `citation in block ${event.index}, which is no text`
     if (event.type === 'block-end') this.#isBlockOpen = false
     return null
   }

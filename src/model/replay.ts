@@ -1,21 +1,27 @@
 // Converts a whole answer into events, in the order of their law: the inverse of the aggregator.
+import { type Citation } from './citation.js'
 import { type BlockHead, type StreamEvent } from './event.js'
 import { type AssistantPart } from './request.js'
 import { type ChatResponse } from './response.js'
 
-/** Each part becomes one block with one delta. */
+/** Each part becomes one block with one delta, and then its citations. */
 export function eventsOf(response: ChatResponse): StreamEvent[] {
   const events: StreamEvent[] = [{ type: 'start', meta: response.meta }]
   response.content.forEach((part, index) => {
     const { block, delta, signature } = blockOf(part)
     events.push({ type: 'block-start', index, block })
     if (delta !== '') events.push({ type: 'block-delta', index, delta })
+    for (const citation of citationsOf(part)) events.push({ type: 'citation', index, citation })
     events.push({ type: 'block-end', index, signature })
   })
   const { finishReason: reason, usage, stopSequence, refusal } = response
   const details = refusal === undefined ? {} : { refusal }
   events.push({ type: 'finish', reason, usage, stopSequence, ...details })
   return events
+}
+
+function citationsOf(part: AssistantPart): readonly Citation[] {
+  return (part.type === 'text' ? part.citations : undefined) ?? []
 }
 
 function blockOf(part: AssistantPart): { block: BlockHead; delta: string; signature: string | null } {

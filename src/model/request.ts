@@ -1,5 +1,6 @@
 // The canonical chat request: where every surface's decoder meets every dialect's encoder. Plain JSON, no class, no bytes.
 // Absent is `null` (or an empty list), never `undefined`, so that inline and worker give deep-equal results.
+import { type Citation } from './citation.js'
 import { type JsonObject, type JsonValue } from './json.js'
 
 export type ChatRequest = {
@@ -61,6 +62,8 @@ export type TextPart = {
   readonly text: string
   /** The client marked a prompt-cache breakpoint here (Anthropic `cache_control`); dialects without it leave it out. */
   readonly cacheBreakpoint?: true
+  /** The sources that a model names for it, in an answer; absent for none. */
+  readonly citations?: readonly Citation[]
 }
 
 /** Either base64 bytes with their media type, or a URL that the provider fetches. */

@@ -12,6 +12,7 @@ import {
   type RequestFacts,
   type Surface,
 } from '../../src/protocols/contract/protocol.js'
+import { PartFilter } from '../../src/protocols/fit/answer.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { createFrameScanner } from '../../src/wire/frame.js'
 import { testTarget } from './targets.js'
@@ -120,7 +121,13 @@ export function encodeStream(surface: Surface, events: readonly StreamEvent[], i
     },
     { includeUsage },
   )
+  const filter = new PartFilter(surface.hasPlaceFor)
   for (const event of events) {
+    if (event.type === 'citation' && !filter.keeps(event.citation)) continue
+    const { dropped } = filter
+    if (event.type === 'finish' && surface.framing === 'sse' && dropped.length > 0) {
+      sent += `: x-sluice-dropped: ${dropped.join(', ')}\n`
+    }
     encoder.push(event)
     if (event.type !== 'error') continue
     // As the pipeline does: a stream that has begun is continued by its own encoder, if it can.

@@ -8,6 +8,7 @@ import { FALLBACK } from './protocol-fixtures.js'
 
 export class FakeOutlet implements RelayOutlet {
   readonly told: string[] = []
+  readonly dropped: string[] = []
   text = ''
   body = ''
   /** The frame with the end marker, where it waits. */
@@ -21,6 +22,10 @@ export class FakeOutlet implements RelayOutlet {
 
   progress(): void {
     this.#tell('progress')
+  }
+
+  leftOut(names: readonly string[]): void {
+    this.dropped.push(...names)
   }
 
   complete(last?: Uint8Array): void {

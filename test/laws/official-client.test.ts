@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import OpenAI from 'openai'
 import { test } from 'tap'
+import { type Citation } from '../../src/model/citation.js'
 import { type BlockHead, type StreamEvent } from '../../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../../src/model/json.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
@@ -32,7 +33,20 @@ const head: fc.Arbitrary<BlockHead> = fc.oneof(
   fc.record({ kind: fc.constant('reasoning' as const), redacted: fc.option(text) }),
   fc.record({ kind: fc.constant('tool-call' as const), id: text, name }),
 )
-const block = fc.record({ head, deltas: fc.array(text, { maxLength: 4 }), signature: fc.option(text) })
+const source: fc.Arbitrary<Citation> = fc.record({
+  kind: fc.constant('citation' as const),
+  url: fc.constantFrom('https://a', 'https://b'),
+  title: fc.option(text),
+  citedText: fc.constant(null),
+  span: fc.constantFrom(null, { start: 0, end: 1 }),
+  own: fc.constant(null),
+})
+const block = fc.record({
+  head,
+  deltas: fc.array(text, { maxLength: 4 }),
+  sources: fc.array(source, { maxLength: 2 }),
+  signature: fc.option(text),
+})
 const answers = fc.record({
   blocks: fc.array(block, { maxLength: 5 }),
   reason: fc.constantFrom('stop' as const, 'length' as const, 'tool-calls' as const, 'content-filter' as const),
@@ -40,9 +54,10 @@ const answers = fc.record({
 type Answer = typeof answers extends fc.Arbitrary<infer T> ? T : never
 
 function eventsOf({ blocks, reason }: Answer): StreamEvent[] {
-  const inner = blocks.flatMap(({ head, deltas, signature }, index): StreamEvent[] => [
+  const inner = blocks.flatMap(({ head, deltas, sources, signature }, index): StreamEvent[] => [
     { type: 'block-start', index, block: head },
     ...deltas.map((delta) => ({ type: 'block-delta' as const, index, delta })),
+    ...(head.kind === 'text' ? sources : []).map((citation) => ({ type: 'citation' as const, index, citation })),
     { type: 'block-end', index, signature },
   ])
   const finish = { type: 'finish', reason, usage: null, stopSequence: null } as const

@@ -1,10 +1,12 @@
 // Whatever a model answers with reaches the clients of every API, streamed and whole: no kind of part is lost without a word.
 import { test } from 'tap'
+import { type Citation } from '../../src/model/citation.js'
 import { type BlockHead, type RefusalDetails } from '../../src/model/event.js'
 import { eventsOf } from '../../src/model/replay.js'
 import { type AssistantPart } from '../../src/model/request.js'
 import { type ChatResponse } from '../../src/model/response.js'
 import { type Surface } from '../../src/protocols/contract/protocol.js'
+import { fitAnswer } from '../../src/protocols/fit/answer.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { fakeTarget } from '../helpers/fake-protocol.js'
 import { FALLBACK } from '../helpers/protocol-fixtures.js'
@@ -23,6 +25,21 @@ const PARTS: Readonly<Record<BlockHead['kind'], AssistantPart>> = {
 const TEXT_ONLY: ReadonlySet<string> = new Set(['prompt-stream', 'prompt-stream-events', 'provider-chat'])
 /** Has no calls: its requests have no tools. */
 const WITHOUT_CALLS: ReadonlySet<string> = new Set(['ollama-chat-generate'])
+
+const cite = (url: string | null): Citation => ({
+  kind: 'citation',
+  url,
+  title: MARK,
+  citedText: MARK,
+  span: null,
+  own: { wire: 'another', value: {} },
+})
+
+/** Parts that not every form has a place for; each with its name where it is left out. */
+const RARE_PARTS: readonly (readonly [name: string, part: AssistantPart])[] = [
+  ['citations', { type: 'text', text: 'x', citations: [cite('https://example.org')] }],
+  ['citations', { type: 'text', text: 'x', citations: [cite(null)] }],
+]
 
 const surfaces = PROTOCOLS.flatMap(({ surface }) =>
   surface === null || surface.upstreamFrames !== undefined ? [] : [surface],
@@ -64,6 +81,22 @@ test('every kind of part reaches every client', async (t) => {
       if (surface.framing !== 'json') t.match(wholeOf(surface, answer([part])), MARK, `${surface.id}: ${kind} whole`)
     }
   }
+})
+
+test('a part that not every API has reaches the client, or its name does', async (t) => {
+  const found = new Set<string>()
+  for (const surface of surfaces) {
+    for (const [i, [name, part]] of RARE_PARTS.entries()) {
+      const { response, dropped } = fitAnswer(answer([part]), surface.hasPlaceFor)
+      const isNamed = dropped.includes(name)
+      found.add(`${i} ${isNamed}`)
+      t.equal(streamOf(surface, response).includes(MARK), !isNamed, `${surface.id}: ${name} ${i} in a stream`)
+      if (!isNamed && surface.framing !== 'json') t.match(wholeOf(surface, response), MARK, `${surface.id}: ${i} whole`)
+      // Without the rule it would be lost without a word: no encoder writes what its surface has no place for.
+      if (isNamed) t.notMatch(streamOf(surface, answer([part])), MARK, `${surface.id}: ${name} ${i} has a place`)
+    }
+  }
+  t.ok(found.has('0 false') && found.has('0 true') && found.has('1 true'), [...found].join())
 })
 
 /** Wires with a place for a provider's words about its refusal. */

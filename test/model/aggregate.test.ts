@@ -76,3 +76,28 @@ test('keeps the usage of the start when the finish has none', async (t) => {
   const finish: StreamEvent = { type: 'finish', reason: 'stop', usage: null, stopSequence: null }
   t.same(aggregate({ type: 'start', meta: META }, finish).response().usage, META.usage)
 })
+
+test('keeps the sources of each text, and of a text that is still open', async (t) => {
+  const cite = (index: number, url: string): StreamEvent => ({
+    type: 'citation',
+    index,
+    citation: { kind: 'citation', url, title: null, citedText: null, span: null, own: null },
+  })
+  const aggregator = aggregate(
+    { type: 'start', meta: META },
+    { type: 'block-start', index: 0, block: { kind: 'text' } },
+    { type: 'block-delta', index: 0, delta: 'a' },
+    cite(0, 'https://a'),
+    { type: 'block-end', index: 0, signature: null },
+    { type: 'block-start', index: 1, block: { kind: 'text' } },
+    { type: 'block-delta', index: 1, delta: 'b' },
+    { type: 'block-end', index: 1, signature: null },
+    { type: 'block-start', index: 2, block: { kind: 'text' } },
+    cite(2, 'https://c'),
+  )
+  t.match(aggregator.response().content, [
+    { text: 'a', citations: [{ url: 'https://a' }] },
+    { text: 'b', citations: undefined },
+    { text: '', citations: [{ url: 'https://c' }] },
+  ])
+})

@@ -7,6 +7,12 @@ import { EventLaw, findViolation } from '../../src/model/law.js'
 const start: StreamEvent = { type: 'start', meta: { id: 'i', model: 'm', createdSec: 0, usage: null } }
 const open = (index: number): StreamEvent => ({ type: 'block-start', index, block: { kind: 'text' } })
 const delta = (index: number): StreamEvent => ({ type: 'block-delta', index, delta: 'x' })
+const cite = (index: number): StreamEvent => ({
+  type: 'citation',
+  index,
+  citation: { kind: 'citation', url: 'https://a', title: null, citedText: null, span: null, own: null },
+})
+const refuse = (index: number): StreamEvent => ({ type: 'block-start', index, block: { kind: 'refusal' } })
 const close = (index: number): StreamEvent => ({ type: 'block-end', index, signature: null })
 const finish: StreamEvent = { type: 'finish', reason: 'stop', usage: null, stopSequence: null }
 const error: StreamEvent = { type: 'error', error: errorData('upstream_cut') }
@@ -14,6 +20,7 @@ const error: StreamEvent = { type: 'error', error: errorData('upstream_cut') }
 test('lets lawful streams pass', async (t) => {
   t.equal(findViolation([start, finish]), null)
   t.equal(findViolation([start, open(0), delta(0), delta(0), close(0), open(1), close(1), finish]), null)
+  t.equal(findViolation([start, open(0), cite(0), delta(0), cite(0), close(0), finish]), null)
   for (let cut = 0; cut <= 4; cut++) {
     t.equal(findViolation([...[start, open(0), delta(0), close(0)].slice(0, cut), error]), null, `error after ${cut}`)
   }
@@ -32,6 +39,8 @@ test('names each violation', async (t) => {
     [[start, delta(0)], 'block-delta outside a block'],
     [[start, open(0), close(0), close(0)], 'block-end outside a block'],
     [[start, open(0), close(0), open(1), delta(0)], 'block-delta of block 0 inside block 1'],
+    [[start, open(0), close(0), cite(0)], 'citation outside a block'],
+    [[start, refuse(0), cite(0)], 'citation in block 0, which is no text'],
     [[start, open(0), finish], 'finish inside a block'],
     [[start, finish, finish], 'finish after the end'],
     [[start, finish, error], 'error after the end'],

@@ -1,6 +1,7 @@
 // A whole answer told again as events.
 import { test } from 'tap'
 import { Aggregator } from '../../src/model/aggregate.js'
+import { type Citation } from '../../src/model/citation.js'
 import { type ResponseMeta } from '../../src/model/event.js'
 import { findViolation } from '../../src/model/law.js'
 import { eventsOf } from '../../src/model/replay.js'
@@ -9,17 +10,21 @@ import { NO_USAGE } from '../../src/model/usage.js'
 
 const META: ResponseMeta = { id: 'r', model: 'm', createdSec: 2, usage: null }
 
+const SOURCE: Citation = { kind: 'citation', url: 'https://a', title: 'A', citedText: null, span: null, own: null }
+
 const ANSWER: ChatResponse = {
   meta: META,
   content: [
     { type: 'reasoning', text: 'hm', signature: 'sig', redacted: null },
     { type: 'reasoning', text: '', signature: null, redacted: 'enc' },
-    { type: 'text', text: 'Hello' },
+    { type: 'text', text: 'Hello', citations: [SOURCE] },
+    { type: 'refusal', text: 'No.' },
     { type: 'tool-call', id: 'c1', name: 'f', arguments: '{"a":1}', signature: 'thought' },
   ],
   finishReason: 'tool-calls',
   stopSequence: 'END',
   usage: { ...NO_USAGE, outputTokens: 9 },
+  refusal: { category: 'x', explanation: null },
 }
 
 test('emits one block with one delta per part, and none for a part without text', async (t) => {
@@ -32,11 +37,21 @@ test('emits one block with one delta per part, and none for a part without text'
     { type: 'block-end', index: 1, signature: null },
     { type: 'block-start', index: 2, block: { kind: 'text' } },
     { type: 'block-delta', index: 2, delta: 'Hello' },
+    { type: 'citation', index: 2, citation: SOURCE },
     { type: 'block-end', index: 2, signature: null },
-    { type: 'block-start', index: 3, block: { kind: 'tool-call', id: 'c1', name: 'f' } },
-    { type: 'block-delta', index: 3, delta: '{"a":1}' },
-    { type: 'block-end', index: 3, signature: 'thought' },
-    { type: 'finish', reason: 'tool-calls', usage: { ...NO_USAGE, outputTokens: 9 }, stopSequence: 'END' },
+    { type: 'block-start', index: 3, block: { kind: 'refusal' } },
+    { type: 'block-delta', index: 3, delta: 'No.' },
+    { type: 'block-end', index: 3, signature: null },
+    { type: 'block-start', index: 4, block: { kind: 'tool-call', id: 'c1', name: 'f' } },
+    { type: 'block-delta', index: 4, delta: '{"a":1}' },
+    { type: 'block-end', index: 4, signature: 'thought' },
+    {
+      type: 'finish',
+      reason: 'tool-calls',
+      usage: { ...NO_USAGE, outputTokens: 9 },
+      stopSequence: 'END',
+      refusal: { category: 'x', explanation: null },
+    },
   ])
 })
 

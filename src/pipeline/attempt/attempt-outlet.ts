@@ -6,6 +6,7 @@ import { type JsonObject } from '../../model/json.js'
 import { type Target } from '../../model/target.js'
 import { type AnswerTask } from '../../protocols/contract/answer-task.js'
 import { concealSecrets } from '../../upstream/conceal.js'
+import { type AttemptState } from '../attempt-state.js'
 import { type AnswerOutcome, reply, resultAnswer } from '../delivery/answer.js'
 import { type FirstContentGate } from '../delivery/first-content-gate.js'
 import { type TokenTiming } from '../delivery/token-timing.js'
@@ -25,6 +26,7 @@ export type Outlets = {
   readonly gate: FirstContentGate
   readonly timing: TokenTiming
   readonly end: AttemptEnd
+  readonly state: AttemptState
 }
 
 const COMPLETE: AnswerOutcome = Object.freeze({ outcome: 'complete', cause: null })
@@ -36,16 +38,18 @@ export class AttemptOutlet implements RelayOutlet {
   readonly #gate: FirstContentGate
   readonly #timing: TokenTiming
   readonly #end: AttemptEnd
+  readonly #state: AttemptState
   /** What a whole answer needs of the request. */
   echo: JsonObject | null = null
 
-  constructor({ exchange, target, lease, gate, timing, end }: Outlets) {
+  constructor({ exchange, target, lease, gate, timing, end, state }: Outlets) {
     this.#exchange = exchange
     this.#target = target
     this.#lease = lease
     this.#gate = gate
     this.#timing = timing
     this.#end = end
+    this.#state = state
   }
 
   append(frames: Uint8Array, hasContent: boolean): void {
@@ -57,6 +61,10 @@ export class AttemptOutlet implements RelayOutlet {
   progress(): void {
     this.#lease.sawToken()
     this.#timing.mark()
+  }
+
+  leftOut(names: readonly string[]): void {
+    this.#state.dropped = [...this.#state.dropped, ...names]
   }
 
   complete(last?: Uint8Array): void {
@@ -112,7 +120,10 @@ export class AttemptOutlet implements RelayOutlet {
       offload: this.#exchange.context.offload,
       kind,
       task: this.#makingTask(),
-      onMade: (body) => this.#answer(body),
+      onMade: ({ body, dropped }) => {
+        if (dropped.length > 0) this.leftOut(dropped)
+        this.#answer(body)
+      },
       onUnmade: (thrown) => this.#failMaking(thrown),
     })
   }

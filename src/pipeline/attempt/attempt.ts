@@ -62,7 +62,7 @@ export class Attempt implements CallHandler {
     this.#gate = gate
     this.#state = state
     this.#end = end
-    this.#outlet = new AttemptOutlet({ exchange, target, lease, gate, timing, end })
+    this.#outlet = new AttemptOutlet({ exchange, target, lease, gate, timing, end, state })
   }
 
   /** Makes the body for this target, here or in a worker: the attempt is counted from now on. */

@@ -5,6 +5,7 @@ import { type FinishReason } from '../../model/event.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { eventsOf } from '../../model/replay.js'
 import { type UsageReport } from '../../model/usage.js'
+import { fitAnswer } from '../../protocols/fit/answer.js'
 import { type Meter, type Relay, type RelayOptions } from './types.js'
 import { UpstreamBody } from './upstream-body.js'
 
@@ -30,7 +31,9 @@ export class ReplayRelay implements Relay, Meter {
 
   end(): void {
     const { surface, dialect, target, fallback, outlet, conceal, holdsEnd } = this.#options
-    const response = dialect.decodeResponse(parseBody(this.#body.take()), fallback, target)
+    const decoded = dialect.decodeResponse(parseBody(this.#body.take()), fallback, target)
+    const { response, dropped } = fitAnswer(decoded, surface.hasPlaceFor)
+    if (dropped.length > 0) outlet.leftOut(dropped)
     let text = ''
     let last = ''
     const encoder = surface.createEncoder((frame) => {

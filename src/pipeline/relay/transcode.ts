@@ -4,6 +4,7 @@ import { type ErrorData } from '../../model/error.js'
 import { type FinishReason, type StreamEvent } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
 import { type StreamDecoder, type StreamEncoder } from '../../protocols/contract/protocol.js'
+import { PartFilter } from '../../protocols/fit/answer.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner } from '../../wire/scanner.js'
 import { type Meter, type Relay, type RelayOptions, type RelayOutlet } from './types.js'
@@ -16,9 +17,11 @@ export class TranscodeRelay implements Relay, Meter {
   #text = ''
   #hasContent = false
   #isFinished = false
+  readonly #isSse: boolean
   readonly #holdsEnd: boolean
-  /** The last frame, where it waits. */
-  #last: string | null = null
+  readonly #filter: PartFilter
+  /** The frames of the end, of which the last may have to wait. */
+  readonly #ending: string[] = []
   #error: ErrorData | null = null
   usage: UsageReport | null = null
   contentBytes = 0
@@ -29,6 +32,8 @@ export class TranscodeRelay implements Relay, Meter {
     const { surface, dialect, fallback, target } = options
     this.#outlet = options.outlet
     this.#holdsEnd = options.holdsEnd
+    this.#filter = new PartFilter(surface.hasPlaceFor)
+    this.#isSse = surface.framing === 'sse'
     this.#encoder = surface.createEncoder((frame) => this.#onEncoded(frame), options)
     const { encodeErrorFrame } = this.#encoder
     if (encodeErrorFrame !== undefined) this.encodeErrorFrame = (error) => encodeErrorFrame.call(this.#encoder, error)
@@ -78,6 +83,9 @@ export class TranscodeRelay implements Relay, Meter {
         this.finish = event.reason
         this.#isFinished = true
         break
+      case 'citation':
+        if (!this.#filter.keeps(event.citation)) return
+        break
       case 'error':
         this.#error = event.error
         return
@@ -88,15 +96,24 @@ export class TranscodeRelay implements Relay, Meter {
   }
 
   #onEncoded(frame: string): void {
-    if (!this.#holdsEnd || !this.#isFinished) {
-      this.#text += frame
-      return
+    if (this.#isFinished) this.#ending.push(frame)
+    else this.#text += frame
+  }
+
+  /** The end, behind the names of what was left out: a comment, since the headers were sent long before. */
+  #finish(): Buffer | undefined {
+    const { dropped } = this.#filter
+    if (dropped.length > 0) {
+      this.#outlet.leftOut(dropped)
+      if (this.#isSse) this.#text += `: x-sluice-dropped: ${dropped.join(', ')}\n`
     }
-    this.#text += this.#last ?? ''
-    this.#last = frame
+    const last = this.#holdsEnd ? this.#ending.pop() : undefined
+    this.#text += this.#ending.join('')
+    return last === undefined ? undefined : Buffer.from(last)
   }
 
   #flush(): void {
+    const last = this.#isFinished ? this.#finish() : undefined
     const text = this.#text
     const hasContent = this.#hasContent
     this.#text = ''
@@ -105,6 +122,6 @@ export class TranscodeRelay implements Relay, Meter {
     // Content without a form in the client's protocol, such as reasoning: it counts as the upstream's progress.
     else if (hasContent) this.#outlet.progress()
     if (this.#error !== null) this.#outlet.fail(this.#error)
-    else if (this.#isFinished) this.#outlet.complete(this.#last === null ? undefined : Buffer.from(this.#last))
+    else if (this.#isFinished) this.#outlet.complete(last)
   }
 }

@@ -39,6 +39,8 @@ export type RelayOutlet = {
   append(frames: Uint8Array, hasContent: boolean): void
   /** Content has arrived that the client does not see yet (it will get a whole answer). */
   progress(): void
+  /** The names of parts that the client's form has no place for; before the end of the answer. */
+  leftOut(names: readonly string[]): void
   /**
    * The end marker was seen: the answer is complete. `last`: the frame with the end marker, which has not been appended; only with
    * `holdsEnd`.

@@ -9,7 +9,7 @@ export type WholeOptions = {
   readonly kind: MadeKind
   readonly task: Omit<AnswerTask, 'body'>
   /** Exactly one of the two is called, now or later. */
-  readonly onMade: (body: Uint8Array) => void
+  readonly onMade: (answer: EncodedAnswer) => void
   readonly onUnmade: (thrown: unknown) => void
 }
 
@@ -23,8 +23,8 @@ export function makeWhole(bytes: Uint8Array, options: WholeOptions): void {
     onUnmade(thrown)
     return
   }
-  if (making instanceof Promise) making.then((answer) => onMade(answer.body), onUnmade)
-  else onMade(making.body)
+  if (making instanceof Promise) making.then(onMade, onUnmade)
+  else onMade(making)
 }
 
 function startMaking(body: Uint8Array<ArrayBuffer>, options: WholeOptions): EncodedAnswer | Promise<EncodedAnswer> {

@@ -6,6 +6,7 @@ import { type AssistantPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { believable, NO_USAGE, type UsageReport } from '../../model/usage.js'
 import { scanMembers } from '../../wire/body/members.js'
+import { decodeCitations, encodeCitation } from './citations.js'
 import { encodeToolInput } from './dialect/encode-messages.js'
 import { finishAfterJson, isJsonTool } from './dialect/json-tool.js'
 import { decodeErrorObject } from './error.js'
@@ -41,7 +42,10 @@ export function encodeResponse(response: ChatResponse): JsonObject {
 
 function encodePart(part: AssistantPart): JsonObject {
   switch (part.type) {
-    case 'text':
+    case 'text': {
+      const citations = (part.citations ?? []).flatMap((citation) => encodeCitation(citation) ?? [])
+      return { type: 'text', text: part.text, ...(citations.length === 0 ? {} : { citations }) }
+    }
     case 'refusal':
       return { type: 'text', text: part.text }
     case 'reasoning':
@@ -106,8 +110,10 @@ function decodeBlock(block: JsonValue): AssistantPart | null {
   if (!isJsonObject(block)) return null
   if (isJsonTool(block)) return { type: 'text', text: JSON.stringify(block.input ?? {}) }
   switch (block.type) {
-    case 'text':
-      return { type: 'text', text: textOf(block.text) }
+    case 'text': {
+      const citations = decodeCitations(block.citations)
+      return { type: 'text', text: textOf(block.text), ...(citations.length === 0 ? {} : { citations }) }
+    }
     case 'thinking':
       return {
         type: 'reasoning',

@@ -26,4 +26,6 @@ export type EncodedAnswer = {
   readonly finishReason: FinishReason
   /** Characters of content, for an estimate where usage is null. */
   readonly contentChars: number
+  /** Names of parts that this surface has no place for. */
+  readonly dropped: readonly string[]
 }

@@ -12,6 +12,7 @@ import { type Member, parseRequestBody, spliceMembers } from '../../wire/body/me
 import { createFrameScanner } from '../../wire/frame.js'
 import { encodeText, parseJsonBody, parseSoundBody, UPSTREAM_LIMITS } from '../../wire/json.js'
 import { encodeEndpoint, transcodeEndpoint } from '../endpoints/endpoint-codec.js'
+import { fitAnswer } from '../fit/answer.js'
 import { type Attachment, attach, wantedUrls } from '../fit/attach.js'
 import { fitContent } from '../fit/content.js'
 import { findSelector, findSelectorIn } from '../model-selectors.js'
@@ -198,12 +199,14 @@ function transcodeResponse(surface: Surface, dialect: Dialect, task: AnswerTask)
 
 function encodeAnswer(surface: Surface, response: ChatResponse, task: AnswerTask): EncodedAnswer {
   const { target, echo = null, elapsedMs } = task
-  const timed = elapsedMs === undefined ? response : { ...response, elapsedMs }
+  const fitted = fitAnswer(response, surface.hasPlaceFor)
+  const timed = elapsedMs === undefined ? fitted.response : { ...fitted.response, elapsedMs }
   return {
     body: encodeText(JSON.stringify(surface.encodeResponse(timed, target, echo))),
     usage: response.usage,
     finishReason: response.finishReason,
     contentChars: countChars(response),
+    dropped: fitted.dropped,
   }
 }
 

@@ -3,7 +3,6 @@
 //
 //   same protocol on both sides:  bytes -> editRequest -> bytes            upstream frames -> observer -> same frames
 //   otherwise:                    surface.decodeRequest -> dialect.encodeRequest    decoder -> events -> encoder
-
 import { type EndpointId } from '../../model/endpoint.js'
 import { type ErrorData } from '../../model/error.js'
 import { type FinishReason, type ResponseMeta, type StreamEvent } from '../../model/event.js'
@@ -13,6 +12,7 @@ import { type ChatResponse } from '../../model/response.js'
 import { type Target } from '../../model/target.js'
 import { type UsageReport } from '../../model/usage.js'
 import { type EmbeddingsSurface, type EndpointDialects, type EndpointFacts } from '../endpoints/endpoint.js'
+import { type RarePart } from '../fit/answer.js'
 import { type SurfaceDescription } from './description.js'
 import { type FixedDocument, type ModelListing, type PathPrefix } from './listing.js'
 import { type ResourceRoute } from './resource.js'
@@ -77,6 +77,8 @@ export type Surface = {
    * it reaches `createEncoder` and `encodeResponse` as `echo`, with the gateway's own members as `own` where it has `stored`.
    */
   readEcho?(body: JsonObject): JsonObject
+  /** Whether its answers have a place for this part; absent if for none. Others never reach its encoders: see fit/answer.ts. */
+  hasPlaceFor?(part: RarePart): boolean
   /** One per stream; `emit` gets whole frames in the surface's framing, in order, synchronously. */
   createEncoder(emit: (frame: string) => void, options: EncoderOptions): StreamEncoder
   /** `target`: the one that answered, for surfaces that show it. `echo`: from `readEcho`. */

@@ -14,6 +14,7 @@ export function createConversation(chat: Surface): readonly Protocol[] {
     framing: 'ndjson',
     // A blank line, which NDJSON readers skip.
     keepaliveFrame: '\n',
+    ...(chat.hasPlaceFor === undefined ? {} : { hasPlaceFor: chat.hasPlaceFor }),
     createEncoder: (emit, options) => chat.createEncoder(emit, { ...options, framing: 'ndjson' }),
     encodeResponse: chat.encodeResponse,
     encodeError: encodeErrorWords,

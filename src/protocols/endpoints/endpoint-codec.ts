@@ -116,7 +116,7 @@ function answerCount(surface: Surface, count: number | null): EncodedAnswer {
 }
 
 function wholeAnswer(json: JsonObject): EncodedAnswer {
-  return { body: encodeText(JSON.stringify(json)), usage: null, finishReason: 'stop', contentChars: 0 }
+  return { body: encodeText(JSON.stringify(json)), usage: null, finishReason: 'stop', contentChars: 0, dropped: [] }
 }
 
 type Halves = { readonly from: EmbeddingsSurface; readonly to: EmbeddingsDialect }

@@ -6,6 +6,7 @@ import { type Target } from '../../model/target.js'
 import { encodeSseFrame } from '../../wire/sse.js'
 import { type Dialect, type Protocol, type Surface, type SurfaceRoute } from '../contract/protocol.js'
 import { ARRAY_FRAMES, ArrayEncoder, encodeArrayError } from './array-encoder.js'
+import { hasPlaceFor } from './citations.js'
 import { counting } from './dialect/counting.js'
 import { editRequest, editsBulk } from './dialect/edit-request.js'
 import { embeddings } from './dialect/embeddings.js'
@@ -42,6 +43,7 @@ const shared = {
   bulkMembers: Object.freeze({ contents: [{ role: 'user', parts: [] }], tools: [] }),
   readFacts,
   decodeRequest,
+  hasPlaceFor,
   encodeResponse,
   encodeError,
   describe,

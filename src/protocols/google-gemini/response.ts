@@ -3,10 +3,11 @@
 import { GatewayError } from '../../errors.js'
 import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
-import { type AssistantPart } from '../../model/request.js'
+import { type AssistantPart, type TextPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { believable } from '../../model/usage.js'
-import { parseReply, type Reply, type ReplyPart, readReply } from './dialect/reply.js'
+import { type Cited, citationsOf, encodeSources } from './citations.js'
+import { parseReply, type Reply, readReply } from './dialect/reply.js'
 import { callId } from './dialect/stream-decoder.js'
 import { encodeEnding, mapFinishReason } from './finish-reason.js'
 import { encodePart } from './surface/encode-parts.js'
@@ -18,12 +19,20 @@ export function encodeResponse({ meta, content, finishReason, usage, refusal }: 
   const ending = encodeEnding({ reason: finishReason, refusal, hasRefused })
   const counts = believable(usage)
   const parts = content.map(encodePart)
+  const sources = encodeSources(content.flatMap(citedIn))
+  const grounding = sources === null ? {} : { groundingMetadata: sources }
   return {
-    candidates: [{ content: { parts, role: 'model' }, ...ending, index: 0 }],
+    candidates: [{ content: { parts, role: 'model' }, ...ending, ...grounding, index: 0 }],
     ...(counts === null ? {} : { usageMetadata: encodeUsage(counts) }),
     modelVersion: meta.model,
     responseId: meta.id,
   }
+}
+
+function citedIn(part: AssistantPart, index: number): Cited[] {
+  if (part.type !== 'text' || part.citations === undefined) return []
+  const { text, citations } = part
+  return citations.map((citation) => ({ citation, text, offset: 0, chars: text.length, part: index }))
 }
 
 /**
@@ -37,7 +46,7 @@ export function decodeResponse(body: JsonObject, fallback: ResponseMeta): ChatRe
   const id = reply.responseId ?? fallback.id
   return {
     meta: { id, model: reply.modelVersion ?? fallback.model, createdSec: fallback.createdSec, usage: null },
-    content: joinParts(reply.parts, id),
+    content: joinParts(reply, id),
     finishReason: finishOf(reply),
     stopSequence: null,
     usage: reply.usage,
@@ -67,14 +76,15 @@ function readOrThrow(body: JsonObject): Reply {
   }
 }
 
-/** Joins neighbours of one kind until a signature seals them. */
-function joinParts(parts: readonly ReplyPart[], responseId: string): AssistantPart[] {
+/** Joins neighbours of one kind until a signature seals them. Sources belong to the last text. */
+function joinParts({ parts, sources }: Reply, responseId: string): AssistantPart[] {
   const content: AssistantPart[] = []
   let open: 'text' | 'reasoning' | null = null
   let words = ''
   let calls = 0
+  let cited: Pick<TextPart, 'citations'> = {}
   const close = (signature: string | null): void => {
-    if (open === 'text') content.push({ type: 'text', text: words })
+    if (open === 'text') content.push({ type: 'text', text: words, ...cited })
     if (open === 'reasoning') content.push({ type: 'reasoning', text: words, signature, redacted: null })
     open = null
     words = ''
@@ -95,6 +105,11 @@ function joinParts(parts: readonly ReplyPart[], responseId: string): AssistantPa
     if (part.signature === null || open === 'text') continue
     open ??= 'reasoning'
     close(part.signature)
+  }
+  if (sources.length > 0) {
+    if (open !== 'text') close(null)
+    open = 'text'
+    cited = { citations: citationsOf(sources, words) }
   }
   close(null)
   return content

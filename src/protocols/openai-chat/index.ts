@@ -28,6 +28,7 @@ export const chatSurface: Surface = {
   bulkMembers: { messages: [{ role: 'user', content: '' }], tools: [], functions: [] },
   readFacts,
   decodeRequest,
+  hasPlaceFor: ({ url }) => url !== null,
   createEncoder: (emit, options) => new ChatStreamEncoder(emit, options),
   encodeResponse,
   encodeError,

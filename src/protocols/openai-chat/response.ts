@@ -8,6 +8,7 @@ import { believable } from '../../model/usage.js'
 import { skipSpace, stringEnd, valueAt } from '../../wire/json-scan.js'
 import { decodeStreamError } from '../openai-error.js'
 import { numberOf, stringOf, textOf } from '../scalars.js'
+import { annotationsOf, decodeAnnotations } from './annotations.js'
 import { errorIn, firstChoice } from './chunk.js'
 import { thinkingText } from './dialect/stream-decoder.js'
 import { decodeFinishReason, encodeFinishReason } from './finish-reason.js'
@@ -74,6 +75,7 @@ function decodeMessage(message: JsonObject, callIdPrefix: string): AssistantPart
   pushReasoning(parts, textOf(message.reasoning_content) ?? stringOf(message.reasoning) ?? '')
   if (isJsonArray(message.content)) for (const part of message.content) pushPart(parts, part)
   else pushText(parts, stringOf(message.content) ?? '')
+  cite(parts, message.annotations)
   const refusal = textOf(message.refusal)
   if (refusal !== null) parts.push({ type: 'refusal', text: refusal })
   const calls = isJsonArray(message.tool_calls) ? message.tool_calls : []
@@ -82,6 +84,17 @@ function decodeMessage(message: JsonObject, callIdPrefix: string): AssistantPart
   })
   if (isJsonObject(message.function_call)) parts.push(decodeCall(message.function_call, `${callIdPrefix}_0`))
   return parts
+}
+
+/** Annotations belong to the last text, as in a stream, where they come behind it. */
+function cite(parts: AssistantPart[], annotations: JsonValue | undefined): void {
+  const texts = parts.filter((part) => part.type === 'text')
+  const last = texts.at(-1)
+  const offset = texts.slice(0, -1).reduce((sum, { text }) => sum + text.length, 0)
+  const citations = decodeAnnotations(annotations, offset)
+  if (citations.length === 0) return
+  if (last === undefined) parts.push({ type: 'text', text: '', citations })
+  else parts[parts.indexOf(last)] = { ...last, citations }
 }
 
 function pushPart(parts: AssistantPart[], part: JsonValue): void {
@@ -146,6 +159,8 @@ function encodeMessage({ content, refusal }: ChatResponse): WireAssistantMessage
     content: isBare ? null : texts.map((part) => part.text).join(''),
     refusal: refused === '' ? null : refused,
   }
+  const annotations = annotationsOf(texts)
+  if (annotations.length > 0) message.annotations = annotations
   if (reasoning !== '') message.reasoning_content = reasoning
   if (calls.length > 0) message.tool_calls = calls.map(encodeCall)
   return message

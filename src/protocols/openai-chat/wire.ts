@@ -30,8 +30,12 @@ export type WireAssistantMessage = {
   /** OpenRouter, Groq, Ollama. */
   reasoning?: string
   refusal?: string | null
+  annotations?: WireAnnotation[]
   tool_calls?: WireToolCall[]
 }
+
+/** `url_citation`: see ../url-citation.ts. */
+export type WireAnnotation = { type: 'url_citation'; url_citation: JsonObject }
 
 export type WireTool = {
   type: 'function'

@@ -11,6 +11,7 @@ import { encodeRequest, requestPath } from './dialect/encode-request.js'
 import { ResponsesObserver } from './dialect/observer.js'
 import { ResponsesDecoder } from './dialect/stream-decoder.js'
 import { encodeResponseId } from './ids.js'
+import { hasPlaceFor } from './parts/annotations.js'
 import { decodeResponse, encodeResponse, readFinish, readUsage } from './response.js'
 import { socketMode } from './socket-mode.js'
 import { stored } from './stored.js'
@@ -35,6 +36,7 @@ const surface: Surface = Object.freeze({
   readFacts,
   readEcho,
   decodeRequest,
+  hasPlaceFor,
   createEncoder: (emit, options) => new ResponsesEncoder(emit, options),
   encodeResponse,
   encodeCount: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),

@@ -12,6 +12,7 @@ import { decodeStreamError } from '../openai-error.js'
 import { numberOf, stringOf, textOf } from '../scalars.js'
 import { encodeResponseId, itemBaseOf } from './ids.js'
 import { ownOf } from './own-members.js'
+import { decodeAnnotations } from './parts/annotations.js'
 import { markEncrypted } from './sealed.js'
 import { decodeFinish, encodeFinish, isCallItem } from './status.js'
 import { encodeResponseObject, namesOf } from './surface/echo.js'
@@ -131,7 +132,10 @@ export function callArguments(item: JsonObject): string {
 
 function decodePart(part: JsonValue): AssistantPart[] {
   const text = isJsonObject(part) ? partText(part) : ''
-  return text === '' ? [] : [{ type: isRefusal(part) ? 'refusal' : 'text', text }]
+  if (text === '' || !isJsonObject(part)) return []
+  if (isRefusal(part)) return [{ type: 'refusal', text }]
+  const citations = decodeAnnotations(part.annotations)
+  return citations.length === 0 ? [{ type: 'text', text }] : [{ type: 'text', text, citations }]
 }
 
 /** True for a part of a message in which the model refuses. */

@@ -31,6 +31,7 @@ export class EventEncoder implements StreamEncoder {
         return
       case 'start':
       case 'block-end':
+      case 'citation':
       case 'error':
         return
     }

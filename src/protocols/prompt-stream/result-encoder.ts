@@ -34,6 +34,7 @@ export class ResultEncoder implements StreamEncoder {
         return
       case 'start':
       case 'block-end':
+      case 'citation':
       case 'error':
         return
     }

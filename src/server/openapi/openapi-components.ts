@@ -27,7 +27,8 @@ const HEADERS: Readonly<Record<string, string>> = {
   'x-sluice-overhead-ms': 'Time spent in the gateway, in ms; on answers that are not streamed',
   'x-sluice-cost':
     'What the providers charge for the request, in dollars; on answers that are not streamed, with prices.enabled',
-  'x-sluice-dropped': 'Request members that this provider cannot take and that were left out',
+  'x-sluice-dropped':
+    'Request members that this provider cannot take, and parts of the answer that this API has no place for: they were left out',
   'x-sluice-estimated': 'What of the answer is an estimate: input_tokens',
   'x-sluice-stream': 'Id of the kept stream, for /v1/streams/{id}',
   link: 'URL of the kept stream with a token: reads it for 15 minutes without a key',

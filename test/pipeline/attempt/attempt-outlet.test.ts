@@ -146,3 +146,16 @@ test('a client that leaves while its answer is stored gets nothing more, and the
   t.equal(memory.size, 1)
   t.same(breaches(rig, [sink]), [])
 })
+
+test('what an answer had and its client’s form has not is named in the header and in the record', async (t) => {
+  const citations = [{ type: 'char_location', cited_text: 'x' }]
+  const body = { type: 'message', content: [{ type: 'text', text: 'Hi', citations }], stop_reason: 'end_turn' }
+  const rig = new PipelineRig()
+  const sink = await rig.ask({ surface: OPENAI, model: 'other', stream: false })
+  rig.call.whole(JSON.stringify(body))
+  await turn()
+  t.equal(sink.answers[0]?.status, 200)
+  t.equal(new Map(sink.answers[0]?.headers).get('x-sluice-dropped'), 'citations')
+  t.same(rig.record.dropped, ['citations'])
+  t.same(breaches(rig, [sink]), [])
+})

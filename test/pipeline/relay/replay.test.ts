@@ -38,3 +38,13 @@ test('a secret that the upstream shows in it reaches no client', (t) => {
   t.notMatch(outlet.text, /Hello/)
   t.end()
 })
+
+test('what the client’s form has no place for is left out and named before the stream begins', async (t) => {
+  const { options, outlet } = relayOptionsFor('ollama-chat', ANTHROPIC)
+  const citations = [{ type: 'char_location', cited_text: 'x' }]
+  const body = { type: 'message', content: [{ type: 'text', text: 'Hello', citations }], stop_reason: 'end_turn' }
+  feed(new ReplayRelay(options), JSON.stringify(body))
+  t.same(outlet.dropped, ['citations'])
+  t.match(outlet.text, 'Hello')
+  t.same(outlet.told, ['content', 'complete'])
+})

@@ -112,3 +112,40 @@ test('an error frame is the encoder’s own, if it has one, and a stream gets wh
   t.equal(relay.meter.encodeErrorFrame?.(errorData('upstream_cut')), 'upstream_cut after 2')
   t.same(seen, [{ x: 1 }])
 })
+
+test('what the client’s form has no place for is named before the end: in a comment of SSE, and for the log', async (t) => {
+  const { head, finish, marker } = STREAMS[ANTHROPIC]
+  const cite = {
+    type: 'content_block_delta',
+    index: 0,
+    delta: { type: 'citations_delta', citation: { type: 'char_location' } },
+  }
+  const citing = `${STREAMS[ANTHROPIC].content.join('')}event: ${cite.type}\ndata: ${JSON.stringify(cite)}\n\n`
+  for (const size of [1, 100_000]) {
+    const { options, outlet } = relayOptionsFor(OPENAI, ANTHROPIC)
+    feed(new TranscodeRelay(options), head + citing + finish + marker, size)
+    t.same(outlet.dropped, ['citations'])
+    t.match(outlet.text, /: x-sluice-dropped: citations\ndata: .*"finish_reason":"stop"/)
+    t.equal(outlet.told.at(-1), 'complete')
+  }
+  const lines = relayOptionsFor('ollama-chat', ANTHROPIC)
+  feed(new TranscodeRelay(lines.options), head + citing + finish + marker)
+  t.same(lines.outlet.dropped, ['citations'])
+  t.notMatch(lines.outlet.text, /dropped/)
+  const own = { id: 'resp_ours', store: true }
+  const stored = relayOptionsFor('openai-responses', ANTHROPIC, { holdsEnd: true, echo: { own } })
+  feed(new TranscodeRelay(stored.options), head + citing + finish + marker)
+  t.match(stored.outlet.text, /: x-sluice-dropped: citations\nevent: response\.output_text\.done/)
+  t.match(stored.outlet.last, /^event: response\.completed/)
+})
+
+test('sources that the client’s form has are not named', async (t) => {
+  const { head, content, finish, marker } = STREAMS[ANTHROPIC]
+  const citation = { type: 'web_search_result_location', url: 'https://a', title: 'A' }
+  const cite = { type: 'content_block_delta', index: 0, delta: { type: 'citations_delta', citation } }
+  const { options, outlet } = relayOptionsFor(OPENAI, ANTHROPIC)
+  feed(new TranscodeRelay(options), `${head}${content.join('')}data: ${JSON.stringify(cite)}\n\n${finish}${marker}`)
+  t.match(outlet.text, '"annotations":[{"type":"url_citation"')
+  t.same(outlet.dropped, [])
+  t.notMatch(outlet.text, /x-sluice-dropped/)
+})

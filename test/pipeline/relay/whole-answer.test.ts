@@ -13,7 +13,7 @@ function make(bytes: Buffer, rig: PipelineRig) {
     offload: rig.parts.offload,
     kind: 'translate',
     task: { surfaceId: ANTHROPIC, target: fakeTarget(OPENAI), fallback: FALLBACK },
-    onMade: (body) => told.push(Buffer.from(body).toString()),
+    onMade: ({ body }) => told.push(Buffer.from(body).toString()),
     onUnmade: (thrown) => told.push(String(thrown)),
   })
   return told

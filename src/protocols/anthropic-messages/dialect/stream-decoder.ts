@@ -5,6 +5,7 @@ import { type BlockHead, type FinishReason, type RefusalDetails, type StreamEven
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
 import { brokenFrame, isSilent, parsePayload } from '../../frame-payload.js'
+import { decodeCitation } from '../citations.js'
 import { decodeErrorObject } from '../error.js'
 import { decodeMeta } from '../response.js'
 import { decodeStopDetails } from '../stop-details.js'
@@ -116,10 +117,16 @@ export class MessagesDecoder implements StreamDecoder {
     const delta = frame.delta
     const isInput = this.#kind === 'tool-call' || this.#isJson
     if (delta.type === 'text_delta' && this.#kind === 'text') this.#emitDelta(delta.text)
+    else if (delta.type === 'citations_delta' && this.#kind === 'text' && !this.#isJson) this.#cite(delta.citation)
     else if (delta.type === 'input_json_delta' && isInput) this.#emitDelta(delta.partial_json)
     else if (this.#kind !== 'reasoning') return
     else if (delta.type === 'thinking_delta') this.#emitDelta(delta.thinking)
     else if (delta.type === 'signature_delta') this.#signature = stringOf(delta.signature) || this.#signature
+  }
+
+  #cite(value: JsonValue | undefined): void {
+    const citation = decodeCitation(value)
+    if (citation !== null) this.#emit({ type: 'citation', index: this.#index, citation })
   }
 
   #emitDelta(value: JsonValue | undefined): void {

@@ -8,6 +8,7 @@ import { type JsonObject } from '../../../model/json.js'
 import { believable, NO_USAGE, type Usage } from '../../../model/usage.js'
 import { encodeSseFrame } from '../../../wire/sse.js'
 import { type StreamEncoder } from '../../contract/protocol.js'
+import { encodeCitation } from '../citations.js'
 import { encodeMessageId } from '../response.js'
 import { encodeEnding } from '../stop-details.js'
 import { encodeUsage } from '../usage.js'
@@ -43,6 +44,12 @@ export class MessagesEncoder implements StreamEncoder {
       case 'block-start':
         this.#openBlock(event.index, event.block)
         return
+      case 'citation': {
+        const citation = encodeCitation(event.citation)
+        const delta = { type: 'citations_delta', citation }
+        if (citation !== null) this.#emit(encodeFrame('content_block_delta', { index: event.index, delta }))
+        return
+      }
       case 'block-end':
         // Other vendors also sign text and tool calls; this one has the delta only in thinking blocks.
         if (event.signature !== null && this.#isThinking)

@@ -1,9 +1,10 @@
 // A GenerateContentResponse narrowed once: whole answer and stream chunk are the same type on this wire, so the decoder,
-// the observer and decodeResponse all read it here. Only candidate 0 counts; grounding, citations and images are left out.
+// the observer and decodeResponse all read it here. Only candidate 0 counts; images are left out.
 import { type ErrorData } from '../../../model/error.js'
 import { type RefusalDetails } from '../../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type UsageReport } from '../../../model/usage.js'
+import { readSources, type Source } from '../citations.js'
 import { readStatus } from '../error.js'
 import { mapFinishReason, PROMPT_BLOCKED } from '../finish-reason.js'
 import { markSignature } from '../signature.js'
@@ -24,6 +25,7 @@ export type Reply = {
   readonly responseId: string | null
   readonly modelVersion: string | null
   readonly parts: readonly ReplyPart[]
+  readonly sources: readonly Source[]
   /** The vendor's finish reason; `PROMPT_BLOCKED` if the prompt was refused and there is no candidate. Null: not finished yet. */
   readonly finishReason: string | null
   /** What the vendor says about a refusal; null if this is none. */
@@ -56,6 +58,7 @@ export function readReply(body: JsonObject): Reply {
     responseId: readText(body.responseId),
     modelVersion: readText(body.modelVersion),
     parts: candidate === null ? [] : readParts(candidate.content),
+    sources: candidate === null ? [] : readSources(candidate),
     finishReason,
     refusal: isBlocked ? readBlock(feedback) : readRefusal(finishReason, candidate),
     usage: decodeUsage(body.usageMetadata),

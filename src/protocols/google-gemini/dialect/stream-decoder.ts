@@ -7,6 +7,7 @@ import { type RefusalDetails, type StreamEvent } from '../../../model/event.js'
 import { type UsageReport } from '../../../model/usage.js'
 import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
 import { brokenFrame, isSilent } from '../../frame-payload.js'
+import { citationsOf, type Source } from '../citations.js'
 import { mapFinishReason } from '../finish-reason.js'
 import { parseReply, type Reply, type ReplyPart } from './reply.js'
 
@@ -20,6 +21,9 @@ export class GeminiDecoder implements StreamDecoder {
   #blocks = 0
   #calls = 0
   #open: 'text' | 'reasoning' | null = null
+  /** Text of the open block, and the sources of the answer: their positions are in bytes. */
+  #words = ''
+  #sources: readonly Source[] = []
   #textSignature: string | null = null
   #finishReason: string | null = null
   #refusal: RefusalDetails | null = null
@@ -49,6 +53,7 @@ export class GeminiDecoder implements StreamDecoder {
       return
     }
     this.#isDone = true
+    this.#cite()
     this.#close(null)
     const reason = mapFinishReason(this.#finishReason, this.#calls > 0)
     const details = this.#refusal === null ? {} : { refusal: this.#refusal }
@@ -60,6 +65,7 @@ export class GeminiDecoder implements StreamDecoder {
     for (const part of reply.parts) this.#onPart(part)
     // Each chunk counts all tokens so far: a new count replaces the previous one.
     this.#usage = reply.usage ?? this.#usage
+    if (reply.sources.length > 0) this.#sources = reply.sources
     if (reply.finishReason === null) return
     this.#finishReason = reply.finishReason
     this.#refusal = reply.refusal
@@ -87,6 +93,7 @@ export class GeminiDecoder implements StreamDecoder {
     }
     if (part.text !== '') {
       this.#openBlock(part.kind)
+      this.#words += part.text
       this.#emit({ type: 'block-delta', index: this.#blocks - 1, delta: part.text })
     }
     if (part.signature === null) return
@@ -100,10 +107,20 @@ export class GeminiDecoder implements StreamDecoder {
     this.#close(part.signature)
   }
 
+  /** Sources belong to the last text, which is open unless something else came behind it. */
+  #cite(): void {
+    if (this.#sources.length === 0) return
+    this.#openBlock('text')
+    for (const citation of citationsOf(this.#sources, this.#words)) {
+      this.#emit({ type: 'citation', index: this.#blocks - 1, citation })
+    }
+  }
+
   #openBlock(kind: 'text' | 'reasoning'): void {
     if (this.#open === kind) return
     this.#close(null)
     this.#open = kind
+    this.#words = ''
     const block = kind === 'text' ? { kind } : { kind, redacted: null }
     this.#emit({ type: 'block-start', index: this.#blocks++, block })
   }

@@ -3,10 +3,12 @@
 //   {candidates:[{content:{parts:[{text}],role},index}],modelVersion,responseId}*  {... finishReason, usageMetadata ...}
 //
 // A delta of text costs one JSON.stringify of it, between texts built once per block. Calls are collected, since the vendor sends them whole.
+import { type Citation } from '../../../model/citation.js'
 import { type BlockHead, type ResponseMeta, type StreamEvent } from '../../../model/event.js'
 import { type JsonObject } from '../../../model/json.js'
 import { believable, type UsageReport } from '../../../model/usage.js'
 import { type StreamEncoder } from '../../contract/protocol.js'
+import { type Cited, encodeSources } from '../citations.js'
 import { encodeEnding } from '../finish-reason.js'
 import { encodeUsage } from '../usage.js'
 import { EMPTY_PART, encodeCall, encodeTextSignature, encodeThought } from './encode-parts.js'
@@ -18,7 +20,12 @@ export class GeminiEncoder implements StreamEncoder {
   #about = ''
   #startUsage: UsageReport | null = null
   #block: BlockHead = { kind: 'text' }
-  #arguments = ''
+  /** Of the open block; a call is written whole, and sources are named by bytes. */
+  #words = ''
+  /** Of the texts before it. */
+  #said = ''
+  #citations: Citation[] = []
+  readonly #cited: Cited[] = []
   #hasRefused = false
   #deltaHead = ''
   #deltaTail = ''
@@ -31,14 +38,18 @@ export class GeminiEncoder implements StreamEncoder {
     switch (event.type) {
       case 'block-delta':
         if (event.delta === '') return
-        if (this.#block.kind === 'tool-call') this.#arguments += event.delta
-        else this.#emit(this.#deltaHead + JSON.stringify(event.delta) + this.#deltaTail)
+        this.#words += event.delta
+        if (this.#block.kind !== 'tool-call')
+          this.#emit(this.#deltaHead + JSON.stringify(event.delta) + this.#deltaTail)
         return
       case 'start':
         this.#start(event.meta)
         return
       case 'block-start':
         this.#openBlock(event.block)
+        return
+      case 'citation':
+        this.#citations.push(event.citation)
         return
       case 'block-end':
         this.#closeBlock(event.signature)
@@ -47,7 +58,12 @@ export class GeminiEncoder implements StreamEncoder {
         const usage = believable(event.usage) ?? believable(this.#startUsage)
         const counts = usage === null ? '' : `,"usageMetadata":${JSON.stringify(encodeUsage(usage))}`
         const { reason, refusal } = event
-        const ending = JSON.stringify(encodeEnding({ reason, refusal, hasRefused: this.#hasRefused })).slice(1, -1)
+        const sources = encodeSources(this.#cited)
+        const members = {
+          ...encodeEnding({ reason, refusal, hasRefused: this.#hasRefused }),
+          ...(sources === null ? {} : { groundingMetadata: sources }),
+        }
+        const ending = JSON.stringify(members).slice(1, -1)
         this.#emit(`${encodeHead(EMPTY_PART)},${ending},"index":0}]${counts}${this.#about}`)
         return
       }
@@ -64,7 +80,7 @@ export class GeminiEncoder implements StreamEncoder {
   #openBlock(block: BlockHead): void {
     this.#block = block
     this.#hasRefused ||= block.kind === 'refusal'
-    this.#arguments = ''
+    this.#words = ''
     const thought = block.kind === 'reasoning' ? ',"thought":true' : ''
     this.#deltaHead = '{"candidates":[{"content":{"parts":[{"text":'
     this.#deltaTail = `${thought}}],"role":"model"},"index":0}]${this.#about}`
@@ -72,10 +88,19 @@ export class GeminiEncoder implements StreamEncoder {
 
   #closeBlock(signature: string | null): void {
     const block = this.#block
-    if (block.kind === 'tool-call') this.#emitPart(encodeCall(block, this.#arguments, signature))
+    if (block.kind === 'text') this.#endText()
+    if (block.kind === 'tool-call') this.#emitPart(encodeCall(block, this.#words, signature))
     else if (block.kind === 'reasoning') {
       if (signature !== null || block.redacted !== null) this.#emitPart(encodeThought('', signature, block.redacted))
     } else if (signature !== null) this.#emitPart(encodeTextSignature(signature))
+  }
+
+  /** Chunks are parts of one text to a client. */
+  #endText(): void {
+    const [offset, chars] = [this.#said.length, this.#words.length]
+    this.#said += this.#words
+    for (const citation of this.#citations) this.#cited.push({ citation, text: this.#said, offset, chars, part: 0 })
+    this.#citations = []
   }
 
   #emitPart(part: JsonObject): void {

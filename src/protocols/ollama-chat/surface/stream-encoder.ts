@@ -60,6 +60,7 @@ export class OllamaEncoder implements StreamEncoder {
         this.#emit(`${JSON.stringify({ ...this.#head, ...this.#form(''), ...encodeEnd(end) })}\n`)
         return
       }
+      case 'citation':
       case 'error':
         return
     }

@@ -2,7 +2,10 @@
 // streams as it arrives; parts of other blocks wait until it may close, so that nothing is lost.
 //
 //   calls 0 1 0 1  ->  [call 0: live] [call 1: waits, then live once 0 is a closed JSON object]
+import { type Citation } from '../../../model/citation.js'
 import { type BlockHead, type StreamEvent } from '../../../model/event.js'
+import { isJsonArray, type JsonValue } from '../../../model/json.js'
+import { decodeAnnotations } from '../annotations.js'
 import { JsonProgress } from './json-progress.js'
 
 export type CallFragment = {
@@ -21,11 +24,17 @@ class Segment {
   name = ''
   /** Content that arrived before it was open. */
   buffered = ''
+  /** Characters so far, and of the texts before it: positions of citations are those of the whole message. */
+  chars = 0
+  readonly offset: number
+  /** Sources that were named before it was open. */
+  citations: Citation[] = []
   isOpen = false
   isClosed = false
 
-  constructor(kind: Segment['kind']) {
+  constructor(kind: Segment['kind'], offset: number) {
     this.kind = kind
+    this.offset = offset
     this.#progress = kind === 'tool-call' ? new JsonProgress() : null
   }
 
@@ -57,6 +66,7 @@ export class BlockSequencer {
   readonly #calls = new Map<number, Segment>()
   #head: Segment | null = null
   #lastCall: Segment | null = null
+  #lastText: Segment | null = null
   #callCount = 0
   #hasCalls = false
   #nextIndex = 0
@@ -76,6 +86,17 @@ export class BlockSequencer {
     if (delta === '') return
     const last = this.#waiting.at(-1) ?? this.#head
     this.#append(last !== null && last.kind === kind ? last : this.#enqueue(kind), delta)
+  }
+
+  /** Annotations of the message: they belong to the last text, unless that is closed. */
+  cite(annotations: JsonValue): void {
+    if (!isJsonArray(annotations) || annotations.length === 0) return
+    const last = this.#lastText
+    const segment = last === null || last.isClosed ? this.#enqueue('text') : last
+    const citations = decodeAnnotations(annotations, segment.offset)
+    if (!segment.isOpen) segment.citations.push(...citations)
+    else for (const citation of citations) this.#cite(citation)
+    this.#advance()
   }
 
   call(fragment: CallFragment): void {
@@ -116,7 +137,9 @@ export class BlockSequencer {
   }
 
   #enqueue(kind: Segment['kind']): Segment {
-    const segment = new Segment(kind)
+    const before = this.#lastText
+    const segment = new Segment(kind, kind === 'text' && before !== null ? before.offset + before.chars : 0)
+    if (kind === 'text') this.#lastText = segment
     this.#waiting.push(segment)
     return segment
   }
@@ -125,6 +148,7 @@ export class BlockSequencer {
     // Nothing after a closed object belongs to the arguments.
     if (segment.isClosed) return
     segment.watch(delta)
+    segment.chars += delta.length
     if (segment.isOpen) this.#delta(delta)
     else segment.buffered += delta
     this.#advance()
@@ -157,6 +181,7 @@ export class BlockSequencer {
     })
     this.#delta(segment.buffered)
     segment.buffered = ''
+    for (const citation of segment.citations) this.#cite(citation)
   }
 
   #close(segment: Segment): void {
@@ -166,6 +191,10 @@ export class BlockSequencer {
     segment.isOpen = false
     segment.isClosed = true
     this.#head = null
+  }
+
+  #cite(citation: Citation): void {
+    this.#emit({ type: 'citation', index: this.#nextIndex, citation })
   }
 
   #delta(delta: string): void {

@@ -201,7 +201,8 @@ function withoutImageUrls({ role, content }: JsonObject, { path, isNewest }: Med
     const source = { kind: 'url', url: address } as const
     const image: ImagePart = { type: 'image', source, detail: null, path: `${path}.${i}` }
     if (isNewest && role === 'user') throw refuseContent(image)
-    return standIn(image)
+    const { text } = standIn(image)
+    return { type: 'text', text }
   })
   return kept.some((part, i) => part !== content[i]) ? kept : null
 }

@@ -97,6 +97,7 @@ function pushDelta(blocks: BlockSequencer, delta: JsonObject): void {
   // Either name, whatever the profile says; some vendors send both with the same text.
   blocks.text('reasoning', textOf(delta.reasoning_content) ?? stringOf(delta.reasoning) ?? '')
   pushContent(blocks, delta.content)
+  if (delta.annotations !== undefined) blocks.cite(delta.annotations)
   blocks.text('refusal', stringOf(delta.refusal) ?? '')
   if (isJsonArray(delta.tool_calls)) for (const call of delta.tool_calls) pushCall(blocks, call)
   if (isJsonObject(delta.function_call)) pushFunction(blocks, delta.function_call, { index: 0, id: '' })

@@ -1,5 +1,6 @@
 // Surface half, stream: canonical events -> frames of chat completion chunks. The bytes around a delta are built once
 // per block, so that a delta costs one JSON.stringify of a string and two concatenations.
+import { type Citation } from '../../../model/citation.js'
 import {
   type BlockHead,
   type FinishReason,
@@ -10,6 +11,7 @@ import {
 import { believable, type Usage } from '../../../model/usage.js'
 import { encodeSseFrame } from '../../../wire/sse.js'
 import { type EncoderOptions, type StreamEncoder } from '../../contract/protocol.js'
+import { encodeAnnotations } from '../annotations.js'
 import { encodeFinishReason } from '../finish-reason.js'
 import { encodeCompletionId, encodeSignature } from '../response.js'
 import { encodeUsage } from '../usage.js'
@@ -30,6 +32,11 @@ export class ChatStreamEncoder implements StreamEncoder {
   #afterDelta = ''
   #nextCall = 0
   #isCall = false
+  #isText = false
+  /** Of the open block, and of the texts before it: positions are those of the whole message. */
+  #chars = 0
+  #charsBefore = 0
+  #citations: Citation[] = []
 
   constructor(emit: (frame: string) => void, options: EncoderOptions) {
     this.#emit = emit
@@ -41,6 +48,7 @@ export class ChatStreamEncoder implements StreamEncoder {
     switch (event.type) {
       case 'block-delta':
         if (event.delta !== '') this.#emit(this.#beforeDelta + JSON.stringify(event.delta) + this.#afterDelta)
+        this.#chars += event.delta.length
         return
       case 'start':
         this.#start(event.meta)
@@ -52,7 +60,11 @@ export class ChatStreamEncoder implements StreamEncoder {
         if (event.refusal !== undefined) this.#explain(event.refusal)
         this.#finish(event.reason, believable(event.usage))
         return
+      case 'citation':
+        this.#citations.push(event.citation)
+        return
       case 'block-end':
+        if (this.#isText) this.#endText()
         if (event.signature !== null && this.#isCall) this.#signCall(event.signature)
         return
       // An error has its own frame (encodeErrorFrame), which is never followed by an end marker.
@@ -69,8 +81,18 @@ export class ChatStreamEncoder implements StreamEncoder {
 
   #startBlock(block: BlockHead): void {
     this.#isCall = block.kind === 'tool-call'
+    this.#isText = block.kind === 'text'
+    this.#chars = 0
     if (block.kind === 'tool-call') this.#startCall(block.id, block.name)
     else this.#slotInto(`{"${DELTA_MEMBERS[block.kind]}":${SLOT}}`)
+  }
+
+  /** Annotations are one fragment behind their text. */
+  #endText(): void {
+    const annotations = encodeAnnotations(this.#citations, this.#charsBefore, this.#chars)
+    if (annotations.length > 0) this.#emit(this.#frame(JSON.stringify({ annotations }), null))
+    this.#citations = []
+    this.#charsBefore += this.#chars
   }
 
   /** Id, type and name go in the first fragment only. */

@@ -2,6 +2,7 @@
 // block that stays empty is never opened.
 //
 //   item 0 "a", item 1 "x", item 0 "b", item 0 done   ->   [a b] [x ...
+import { type Citation } from '../../../model/citation.js'
 import { type BlockHead, type StreamEvent } from '../../../model/event.js'
 
 /** One block: waiting, open (the first), or closed. Written by the queue alone but for its head. */
@@ -15,6 +16,8 @@ export class Block {
   isClosed = false
   isOpen = false
   waiting = ''
+  /** Sources of it that were named so far. */
+  citations: Citation[] = []
 
   constructor(head: BlockHead | null, opensEmpty: boolean) {
     this.head = head
@@ -50,6 +53,12 @@ export class BlockQueue {
       block.waiting += text
       this.#advance()
     }
+  }
+
+  cite(block: Block, citation: Citation): void {
+    if (block.isClosed || block.head?.kind !== 'text') return
+    block.citations.push(citation)
+    if (block.isOpen) this.#emit({ type: 'citation', index: this.#index, citation })
   }
 
   /** After its head was set. */
@@ -90,5 +99,6 @@ export class BlockQueue {
     this.#emit({ type: 'block-start', index: this.#index, block: head })
     if (block.waiting !== '') this.#emit({ type: 'block-delta', index: this.#index, delta: block.waiting })
     block.waiting = ''
+    for (const citation of block.citations) this.#emit({ type: 'citation', index: this.#index, citation })
   }
 }

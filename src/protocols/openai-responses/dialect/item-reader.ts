@@ -4,6 +4,7 @@
 import { type BlockHead } from '../../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { numberOf, stringOf, textOf } from '../../scalars.js'
+import { decodeAnnotation, decodeAnnotations } from '../parts/annotations.js'
 import { callArguments, isRefusal, PART_BREAK, partText, reasoningText } from '../response.js'
 import { markEncrypted } from '../sealed.js'
 import { type Block, type BlockQueue } from './block-queue.js'
@@ -61,6 +62,15 @@ export class ItemReader {
     }
   }
 
+  /** `response.output_text.annotation.added`. */
+  annotate(event: JsonObject): void {
+    const item = this.#find(event, 'message')
+    const citation = decodeAnnotation(event.annotation)
+    if (item.type === 'message' && citation !== null) {
+      this.#queue.cite(this.#partAt(item, placeOf(event.content_index), false), citation)
+    }
+  }
+
   /** A delta of reasoning. */
   reasoning(event: JsonObject, form: ReasoningForm): void {
     const item = this.#find(event, 'reasoning')
@@ -97,7 +107,11 @@ export class ItemReader {
   #finishMessage(item: Item, { content }: JsonObject): void {
     const parts = isJsonArray(content) ? content : []
     for (const [place, part] of parts.entries()) {
-      this.#complete(this.#partAt(item, place, isRefusal(part)), isJsonObject(part) ? partText(part) : '')
+      if (!isJsonObject(part)) continue
+      const block = this.#partAt(item, place, isRefusal(part))
+      this.#complete(block, partText(part))
+      if (block.citations.length > 0 || isRefusal(part)) continue
+      for (const citation of decodeAnnotations(part.annotations)) this.#queue.cite(block, citation)
     }
     for (const block of item.blocks.values()) this.#queue.close(block)
   }

@@ -73,6 +73,10 @@ export class ResponsesDecoder implements StreamDecoder {
         this.#start({})
         this.#items.text(event, false)
         return
+      case 'response.output_text.annotation.added':
+        this.#start({})
+        this.#items.annotate(event)
+        return
       case 'response.refusal.delta':
         this.#start({})
         this.#items.text(event, true)

@@ -1,7 +1,8 @@
 // Output items of this surface: what a block of the canonical model becomes, as a skeleton when it begins and whole when it ends.
 import { type JsonObject } from '../../../model/json.js'
-import { type AssistantPart } from '../../../model/request.js'
+import { type AssistantPart, type TextPart } from '../../../model/request.js'
 import { parseToolArguments } from '../../../model/tool-arguments.js'
+import { encodeAnnotations } from '../parts/annotations.js'
 import { isSealed, seal, unmarkEncrypted } from '../sealed.js'
 import { type ToolName, unpackName } from '../tool-names.js'
 import { RawInput } from './raw-input.js'
@@ -18,8 +19,12 @@ export function itemId(kind: keyof typeof ID_PREFIX, base: string, index: number
 }
 
 /** A text as a part of a message. */
-export function encodeText(text: string): JsonObject {
-  return { type: 'output_text', annotations: [], logprobs: [], text }
+export function encodeText(text: string, annotations: JsonObject[] = []): JsonObject {
+  return { type: 'output_text', annotations, logprobs: [], text }
+}
+
+function encodeCited({ text, citations = [] }: TextPart): JsonObject {
+  return encodeText(text, encodeAnnotations(citations, text.length))
 }
 
 /** What the model said in place of an answer, as a part of a message. */
@@ -70,7 +75,7 @@ export function encodeItems(
     const status = isCut && i === parts.length - 1 ? 'incomplete' : 'completed'
     const index = items.length
     if (part.type === 'text' || part.type === 'refusal') {
-      const content = part.type === 'text' ? encodeText(part.text) : encodeRefusal(part.text)
+      const content = part.type === 'text' ? encodeCited(part) : encodeRefusal(part.text)
       items.push(encodeMessage(itemId('message', base, index), content, status))
     } else if (part.type === 'reasoning') {
       const encrypted = sealReasoning(part.signature, part.redacted)

@@ -4,6 +4,7 @@
 //
 // A block's end is written when the next block or the end of the stream is known: an item that was cut short is `incomplete`. A delta costs
 // one JSON.stringify of its text; the bytes around it are built once per block.
+import { type Citation } from '../../../model/citation.js'
 import { type ErrorData } from '../../../model/error.js'
 import {
   type BlockHead,
@@ -18,6 +19,7 @@ import { type EncoderOptions, type StreamEncoder } from '../../contract/protocol
 import { encodeErrorObject } from '../../openai-error.js'
 import { encodeResponseId, itemBaseOf } from '../ids.js'
 import { ownOf } from '../own-members.js'
+import { encodeAnnotations } from '../parts/annotations.js'
 import { encodeFinish } from '../status.js'
 import { type ToolName, unpackName } from '../tool-names.js'
 import { encodeUsage } from '../usage.js'
@@ -66,6 +68,8 @@ export class ResponsesEncoder implements StreamEncoder {
   readonly #done: string[] = []
   #item: OpenItem | null = null
   #text = ''
+  /** Written at the end of their text, when it is known where that is. */
+  #citations: Citation[] = []
   /** The block has ended, but its end is not written yet. */
   #isHeld = false
   #signature: string | null = null
@@ -91,6 +95,9 @@ export class ResponsesEncoder implements StreamEncoder {
       case 'block-start':
         this.#closeItem('completed')
         this.#openItem(event.block)
+        return
+      case 'citation':
+        this.#citations.push(event.citation)
         return
       case 'block-end':
         this.#isHeld = true
@@ -139,6 +146,7 @@ export class ResponsesEncoder implements StreamEncoder {
     const item: OpenItem = { id, index, block, tool, place, raw, hasPart: false }
     this.#item = item
     this.#text = ''
+    this.#citations = []
     this.#isHeld = false
     this.#signature = null
     this.#isPlain = kind === 'message' || kind === 'refusal' || kind === 'function'
@@ -196,7 +204,12 @@ export class ResponsesEncoder implements StreamEncoder {
 
   #closeMessage({ id, place }: OpenItem, kind: 'text' | 'refusal', status: ItemStatus): void {
     const text = JSON.stringify(this.#text)
-    const part = kind === 'text' ? encodeText(this.#text) : encodeRefusal(this.#text)
+    const annotations = encodeAnnotations(this.#citations, this.#text.length)
+    const part = kind === 'text' ? encodeText(this.#text, annotations) : encodeRefusal(this.#text)
+    for (const [i, annotation] of annotations.entries()) {
+      const members = `${place},"content_index":0,"annotation_index":${i},"annotation":${JSON.stringify(annotation)}`
+      this.#event('response.output_text.annotation.added', members)
+    }
     if (kind === 'refusal') this.#event('response.refusal.done', `${place},"content_index":0,"refusal":${text}`)
     else this.#event('response.output_text.done', `${place},"content_index":0,"text":${text},"logprobs":[]`)
     this.#event('response.content_part.done', `${place},"content_index":0,"part":${JSON.stringify(part)}`)

@@ -53,10 +53,15 @@ test('decodes the vendor’s basic stream event by event', async (t) => {
 test('skips server tools and numbers the other blocks without gaps', async (t) => {
   const events = decodeAll(payloadsOf('server-tools'))
   const { content, finishReason } = together(events)
-  t.strictSame(content, [
+  t.match(content, [
     { type: 'text', text: "I'll check." },
-    { type: 'text', text: 'Cloudy.' },
+    {
+      type: 'text',
+      text: 'Cloudy.',
+      citations: [{ url: 'https://example.com/', title: 'Weather', citedText: 'Cloudy' }],
+    },
   ])
+  t.equal(content.length, 2)
   t.equal(finishReason, 'other')
 })
 

@@ -192,3 +192,15 @@ test('a chunk decodes to the same answer as a stream and as a whole', (t) => {
   )
   t.end()
 })
+
+test('sources that come behind a call or a thought are those of a text of their own', async (t) => {
+  const groundingMetadata = { groundingChunks: [{ web: { uri: 'https://a' } }] }
+  for (const part of [{ functionCall: { name: 'f' } }, { text: 'hm', thought: true }]) {
+    const candidate = { content: { parts: [{ text: 'x' }, part] }, finishReason: 'STOP', groundingMetadata }
+    const events = decodeTexts(JSON.stringify({ candidates: [candidate] }))
+    t.equal(findViolation(events), null)
+    const whole = dialect.decodeResponse({ candidates: [candidate] }, FALLBACK)
+    t.match(whole.content.at(-1), { type: 'text', text: '', citations: [{ url: 'https://a', span: null }] })
+    t.same(aggregate(events, FALLBACK).content.at(-1), whole.content.at(-1))
+  }
+})

@@ -1,7 +1,9 @@
 // Interleaved fragments become blocks that do not overlap, and nothing is lost.
 import fc from 'fast-check'
 import { test } from 'tap'
+import { Aggregator } from '../../../../src/model/aggregate.js'
 import { type StreamEvent } from '../../../../src/model/event.js'
+import { type JsonObject } from '../../../../src/model/json.js'
 import { findViolation } from '../../../../src/model/law.js'
 import { BlockSequencer, type CallFragment } from '../../../../src/protocols/openai-chat/dialect/block-sequencer.js'
 import { FALLBACK, outline } from '../recordings.js'
@@ -134,3 +136,57 @@ function fragmentsOf(text: string, cuts: readonly number[], index: number): Call
   const pieces = at.slice(1).map((end, i) => text.slice(at[i], end))
   return pieces.map((piece, i) => call(index, piece, i === 0 ? { id: `id${index}`, name: 'f' } : {}))
 }
+
+function annotation(url: string, start: number, end: number): JsonObject {
+  return { type: 'url_citation', url_citation: { url, title: '', start_index: start, end_index: end } }
+}
+
+/** Blocks with their text and their sources. */
+function cited(run: (blocks: BlockSequencer) => void) {
+  const events = sequence(run)
+  const aggregator = new Aggregator(FALLBACK)
+  for (const event of events) aggregator.push(event)
+  const parts = aggregator.response().content.map((part) => {
+    const sources = part.type === 'text' ? (part.citations ?? []) : []
+    return [part.type, ...sources.map(({ url, span }) => `${url} ${span?.start}-${span?.end}`)].join(' ')
+  })
+  return [findViolation(events), ...parts]
+}
+
+test('annotations belong to the last text, with positions in it', async (t) => {
+  const inOrder = cited((blocks) => {
+    blocks.text('text', 'abc')
+    blocks.cite([annotation('a', 0, 2)])
+    blocks.text('reasoning', 'hm')
+    blocks.text('text', 'def')
+    blocks.cite([annotation('b', 3, 5)])
+  })
+  t.same(inOrder, [null, 'text a 0-2', 'reasoning', 'text b 0-2'])
+  const waiting = cited((blocks) => {
+    blocks.call(call(0, '{', { id: 'a', name: 'f' }))
+    blocks.text('text', 'abc')
+    blocks.cite([annotation('a', 1, 3)])
+    blocks.call(call(0, '}'))
+  })
+  t.same(waiting, [null, 'tool-call', 'text a 1-3'])
+})
+
+test('annotations without an open text open one; what is no annotation opens nothing', async (t) => {
+  const late = cited((blocks) => {
+    blocks.text('text', 'abc')
+    blocks.call(call(0, '{}', { id: 'a', name: 'f' }))
+    blocks.cite([annotation('a', 0, 3)])
+  })
+  t.same(late, [null, 'text', 'tool-call', 'text a undefined-undefined'])
+  t.same(
+    cited((blocks) => blocks.cite([annotation('a', 0, 0)])),
+    [null, 'text a 0-0'],
+  )
+  t.same(
+    cited((blocks) => {
+      blocks.cite(null)
+      blocks.cite([])
+    }),
+    [null],
+  )
+})

@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { Aggregator } from '../../../../src/model/aggregate.js'
 import { type JsonObject } from '../../../../src/model/json.js'
+import { findViolation } from '../../../../src/model/law.js'
 import { decode, FALLBACK } from '../streams.js'
 
 /** The content of a stream of these events, with a start and an end around them. */
@@ -123,4 +124,33 @@ test('what belongs to an item of another kind is left out', async (t) => {
   )
   t.same(contentOf(added(0, 7 as never), done(0, 7 as never), text(1, 'a')), ['a'])
   t.same(contentOf(added(0, { ...call('1', 'f'), call_id: '' })), ['f()'], 'the item’s own id stands in for a call’s')
+})
+
+/** The sources of each text. */
+function sourcesOf(...events: JsonObject[]) {
+  const aggregator = new Aggregator(FALLBACK)
+  const response = { id: 'r', model: 'm', created_at: 1, status: 'completed' }
+  const all = decode([{ type: 'response.created', response }, ...events, { type: 'response.completed', response }])
+  if (findViolation(all) !== null) return findViolation(all)
+  for (const event of all) aggregator.push(event)
+  return aggregator
+    .response()
+    .content.map((part) => (part.type === 'text' ? part.citations?.map(({ url }) => url) : null))
+}
+
+test('annotations are sources of their text, announced or in the finished item', async (t) => {
+  const note = (url: string) => ({ type: 'url_citation', url, title: '', start_index: 0, end_index: 1 })
+  const cite = (url: string, place = 0) =>
+    event('response.output_text.annotation.added', place, { annotation: note(url), content_index: 0 })
+  const whole = { type: 'message', id: 'm', content: [{ type: 'output_text', text: 'a', annotations: [note('w')] }, 7] }
+  t.same(sourcesOf(text(0, 'a'), cite('b'), done(0, whole)), [['b']])
+  t.same(sourcesOf(text(0, 'a'), done(0, whole)), [['w']])
+  t.same(sourcesOf(text(0, 'a'), text(1, 'x'), cite('b', 1), done(0, { type: 'message', content: [] })), [
+    undefined,
+    ['b'],
+  ])
+  t.same(sourcesOf(text(0, 'a'), done(0, { type: 'message', content: [] }), cite('late')), [undefined])
+  const refused = event('response.refusal.delta', 0, { content_index: 0, delta: 'No.' })
+  t.same(sourcesOf(refused, cite('b'), event('response.output_text.annotation.added', 0, { annotation: 7 })), [null])
+  t.same(sourcesOf(added(0, { type: 'reasoning', id: 'r' }), cite('b')), [])
 })
