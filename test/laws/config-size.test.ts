@@ -5,10 +5,10 @@ import { GatewayError } from '../../src/errors.js'
 import { load } from '../config/sources.js'
 import { cpuMsOf } from '../helpers/own-time.js'
 
-const SMALL = 3000
+const SMALL = 1000
 const TIMES = 6
-/** Seen: 4 to 7. What looks at each name for each other one takes 36 times as long. */
-const MOST_TIMES = 15
+/** Seen: 4 to 7. What looks at each name for each other one takes 36 times as long, and does so every time. */
+const MOST_TIMES = 10
 
 const UP = 'up: { protocol: openai-chat, baseUrl: "http://127.0.0.1:1/v1" }'
 const lines = (count: number, line: (i: number) => string): string =>
@@ -42,7 +42,12 @@ for (const [name, write] of Object.entries(CONFIGURATIONS)) {
       cpuMsOf(() => check(write(SMALL))),
       cpuMsOf(() => check(write(SMALL))),
     )
-    const largeMs = cpuMsOf(() => check(write(TIMES * SMALL)))
+    let largeMs = cpuMsOf(() => check(write(TIMES * SMALL)))
+    if (largeMs >= MOST_TIMES * smallMs)
+      largeMs = Math.min(
+        largeMs,
+        cpuMsOf(() => check(write(TIMES * SMALL))),
+      )
     t.ok(largeMs < MOST_TIMES * smallMs, `${largeMs} ms of processor time; ${smallMs} ms for a sixth`)
   })
 }
