@@ -1,10 +1,11 @@
 // The runner of the tests, over made-up test files: what fails makes it fail, and so does what was never run.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
+import { planAll, staleNames } from './plan.js'
 
 const SUITE = fileURLToPath(new URL('suite.js', import.meta.url))
 const GOOD = "console.log('# { total: 2, pass: 2 }')"
@@ -49,7 +50,7 @@ test('one process: its totals, and failure for a failed test, a crash, and for a
 const WHOLE = {
   'a.test.js': GOOD,
   'e2e/start.test.js': GOOD,
-  'e2e/limits.test.js': GOOD,
+  'e2e/overload.test.js': GOOD,
   'coverage.js': "console.log(process.argv[2] === '--core' ? '# { total: 1, pass: 1 }' : '')",
 }
 
@@ -60,13 +61,59 @@ test('the plan: every group runs, then the law about the core, and the last line
 
 test('the plan fails with one test, with a group that has no file, and with a core that is not reached', async (t) => {
   t.match(rig(t, { ...WHOLE, 'b/c.test.js': BAD }).run(), { status: 1, last: '9 passed, 1 failed' })
-  for (const name of ['a.test.js', 'e2e/start.test.js', 'e2e/limits.test.js'] as const) {
+  for (const name of ['a.test.js', 'e2e/start.test.js', 'e2e/overload.test.js'] as const) {
     const { [name]: _, ...rest } = WHOLE
     t.match(rig(t, rest).run(), { status: 1, last: '5 passed, 1 failed' }, name)
   }
   const unreached = "console.log('# { total: 1, pass: 0, fail: 1 }'); process.exitCode = 1"
   t.match(rig(t, { ...WHOLE, 'coverage.js': unreached }).run(), { status: 1, last: '6 passed, 1 failed' })
   t.match(rig(t, {}).run(), { status: 1, last: '0 passed, 1 failed' })
+})
+
+test('the plan of this tree runs each of its files once, those that share a process as well, and names none that is gone', async (t) => {
+  const names = readdirSync(new URL('.', import.meta.url), { recursive: true, encoding: 'utf8' })
+  const files = names.flatMap((name) => (name.endsWith('.test.js') ? [`dist/test/${name}`] : []))
+  const planned = planAll(files).flatMap(({ runs }) =>
+    runs.flatMap(({ args }) => args.filter((arg) => /\.test\.js$/.test(arg))),
+  )
+  t.same(planned.sort(), files.sort())
+  t.same(staleNames(files), [])
+  t.match(staleNames([]).join(), /^laws,.*kill/)
+})
+
+test('the files of an area share a process, those of the server by its rooms; what waits for long has its own', async (t) => {
+  const files = ['a', 'server/b', 'server/http/c', 'server/http/d/e', 'streams/f', 'streams/log/g', 'jobs/kill'].map(
+    (name) => `dist/test/${name}.test.js`,
+  )
+  const more = ['dist/test/h.test.js', 'dist/test/server/i.test.js']
+  const [unit] = planAll([...files, ...more])
+  const byName = unit?.runs.map(({ name, args }) => [name, args.filter((arg) => arg.endsWith('.test.js')).length])
+  t.same(
+    new Map(byName as [string, number][]),
+    new Map([
+      ['dist/test', 2],
+      ['dist/test/server', 2],
+      ['dist/test/server/http', 2],
+      ['dist/test/streams', 2],
+      ['dist/test/jobs/kill.test.js', 1],
+    ]),
+  )
+})
+
+test('what takes long begins first', async (t) => {
+  const files = [
+    'config/a',
+    'config/b',
+    'laws/a',
+    'laws/b',
+    'laws/fuzz',
+    'e2e/a',
+    'e2e/reload',
+    'faults/kept-nodes',
+  ].map((name) => `dist/test/${name}.test.js`)
+  const [unit, processes] = planAll(files).map(({ runs }) => runs.map(({ name }) => name.replace('dist/test/', '')))
+  t.same([unit?.at(-1), processes?.at(-1)], ['config', 'e2e/a.test.js'])
+  t.same([unit?.length, processes?.length], [3, 3])
 })
 
 test('V8 counts in the runs of the core alone', async (t) => {
