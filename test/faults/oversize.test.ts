@@ -80,7 +80,7 @@ const MAX_PEAK_BYTES = 256 * MEBIBYTE
 const MAX_KEPT_BYTES = 4 * MEBIBYTE
 
 test('what is too large is refused or passed on within bounds, and memory stays flat', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async (t) => {
   const rig = await FaultRig.start(t, ROWS, INSPECTED)
   const { gateway } = rig

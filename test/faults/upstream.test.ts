@@ -310,7 +310,7 @@ const STATUSES: readonly Row[] = [
 const MAX_USED_BYTES = 120 * 1024 * 1024
 
 test('each client gets a clear end for each fault of an upstream, and everything is released', {
-  timeout: 90_000,
+  timeout: 240_000,
 }, async (t) => {
   const rows = [...REACHING, ...DYING, ...STALLING, DRIPS, ...SPELLING, ...SIZES, ...TEXT, ...STATUSES]
   const rig = await FaultRig.start(t, rows, INSPECTED)
