@@ -56,7 +56,7 @@ const MAY_IMPORT: ImportTable = {
   telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms', 'prices/cost'],
   pipeline: [
     ...['model', 'errors', 'wire', 'config', 'protocols', 'limit', 'routing', 'upstream', 'offload', 'streams'],
-    ...['responses', 'prices', 'telemetry'],
+    ...['responses', 'prices', 'telemetry', 'accounts'],
   ],
   jobs: ['pipeline', 'model', 'errors', 'wire', 'config', 'protocols', 'redis', 'sqlite', 'upstream', 'package-files'],
   server: [
@@ -97,7 +97,7 @@ const ROOMS: RoomOrder = {
     ],
     ...['types', 'credential-types', 'job-types', 'response-types', 'validate'],
   ],
-  limit: ['headers', 'shared', 'local', 'limiter', 'refusal'],
+  limit: ['headers', 'shared', 'local', 'waiting', 'limiter', 'refusal'],
   upstream: [
     ...['upstream', 'credentials', 'call', 'conceal', 'strangers', 'auth', 'deadlines', 'decompress', 'path', 'pool'],
     ...['failure', 'proxy'],

@@ -201,10 +201,10 @@ export function jobHabits({ config, router, limiter }: Pick<Generation, 'config'
     countRequest: ({ index }) => limiter.countRequest(index),
     checkTokens: ({ index }, { facts, estimatedTokens }) =>
       limiter.checkTokens(index, neededTokens(facts, estimatedTokens)),
-    checkRoute({ index }, { facts: { model, provider }, selector }) {
+    checkRoute(key, { facts: { model, provider }, selector }) {
       // A request without a model gets the default one when it runs.
       if (model !== '')
-        router.route({ model, provider, allowed: allowedModels(config, index), selector: selector ?? null })
+        router.route({ model, provider, allowed: allowedModels(config, key), selector: selector ?? null })
     },
   }
 }

@@ -14,7 +14,7 @@ const MODELS_CREATED_SEC = 1_700_000_000
 
 /** The listed models that this key may use. */
 export function listModels(parts: ModelListParts, key: KeyIdentity): JsonObject[] {
-  return parts.router.list(allowedModels(parts.config, key.index)).map(({ id, ownedBy }) => describe(id, ownedBy))
+  return parts.router.list(allowedModels(parts.config, key)).map(({ id, ownedBy }) => describe(id, ownedBy))
 }
 
 /**
@@ -22,7 +22,7 @@ export function listModels(parts: ModelListParts, key: KeyIdentity): JsonObject[
  * @throws model_not_found, forbidden
  */
 export function findModel(parts: ModelListParts, key: KeyIdentity, id: string): JsonObject {
-  const route = parts.router.route({ model: id, provider: null, allowed: allowedModels(parts.config, key.index) })
+  const route = parts.router.route({ model: id, provider: null, allowed: allowedModels(parts.config, key) })
   return describe(id, route.targets[0]?.provider.name ?? 'sluice')
 }
 

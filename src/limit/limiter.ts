@@ -55,6 +55,32 @@ export type Limiter = {
   active(): number
 }
 
+/** Limits of a key of a database, or of its team; null for none. */
+export type AccountCaps = {
+  readonly requestsPerMinute: number | null
+  readonly tokensPerMinute: number | null
+  readonly concurrency: number | null
+}
+
+/** A key of a database as it is now. The same object as long as nothing of it changes. */
+export type LimitedAccount = {
+  readonly index: number
+  readonly account: {
+    readonly id: string
+    readonly limits: AccountCaps
+    readonly team: { readonly id: string; readonly limits: AccountCaps } | null
+  }
+  /** Of its team among the places of teams; null without one. */
+  readonly teamPlace: number | null
+}
+
+/** The keys of a database, as the limits know them. */
+export type LimitedAccounts = {
+  /** Null: it was deleted. */
+  byIndex(index: number): LimitedAccount | null
+  bySlot(slot: number): LimitedAccount | null
+}
+
 /** The limiter of one process, which answers at once. */
 export type LocalLimiter = Omit<Limiter, 'reserveTokens' | 'enterProvider' | 'countRequest'> & {
   countRequest(keyIndex: number): null

@@ -8,10 +8,10 @@ const SLOT_RETRY_AFTER_MS = 1000
 const DOWN_RETRY_AFTER_MS = 1000
 
 /** Whose limit it was. */
-export type LimitScope = 'gateway' | 'key'
+export type LimitScope = 'gateway' | 'team' | 'key'
 export type LimitKind = 'requests' | 'tokens' | 'concurrency'
 
-const OWNER = { gateway: 'this gateway', key: 'this key' } as const
+const OWNER = { gateway: 'this gateway', team: 'the team of this key', key: 'this key' } as const
 
 /** A rate limit of the scope is exhausted; `retryAfterMs` is the time until it suffices. */
 export function rateRefusal(scope: LimitScope, kind: LimitKind, found: RateFinding): GatewayError {
@@ -34,11 +34,11 @@ export function oversizeRefusal(scope: LimitScope, kind: LimitKind, size: SizeFi
 
 export type SizeFinding = { readonly limit: number; readonly count: number }
 
-/** All slots of the scope are taken, and the queue is full or the wait was too long. `keyCap` is named only for the key's own cap. */
-export function slotRefusal(scope: LimitScope, keyCap: number): GatewayError {
+/** All slots of the scope are taken, and the queue is full or the wait was too long. `cap` is named only for a cap of the key or its team. */
+export function slotRefusal(scope: LimitScope, cap: number): GatewayError {
   if (scope === 'gateway') return GATEWAY_FULL
   return new GatewayError('rate_limited', {
-    message: `The limit of ${keyCap} concurrent requests for ${OWNER.key} has been reached. Try again when one has finished.`,
+    message: `The limit of ${cap} concurrent requests for ${OWNER[scope]} has been reached. Try again when one has finished.`,
     retryAfterMs: SLOT_RETRY_AFTER_MS,
   })
 }

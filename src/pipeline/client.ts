@@ -1,4 +1,5 @@
 // What a client transport passes to the pipeline and what it gets back. server/ knows only these types of the pipeline.
+import { type Account } from '../accounts/types.js'
 import { type SharingConfig } from '../config/types.js'
 import { type GatewayError } from '../errors.js'
 import { type ErrorData } from '../model/error.js'
@@ -24,9 +25,15 @@ export type Credentials = {
 /**
  * A known gateway key. `index` is the place of its limits, -1 on a gateway without keys. `owner` is what everything it leaves
  * behind belongs to (streams, jobs, answers), and what another configuration knows it by: the SHA-256 in hex of a key of the
- * configuration file. `name` is for people: another key may have it later.
+ * configuration file, the id of one of the database. `name` is for people: another key may have it later.
  */
-export type KeyIdentity = { readonly index: number; readonly name: string | null; readonly owner: string | null }
+export type KeyIdentity = {
+  readonly index: number
+  readonly name: string | null
+  readonly owner: string | null
+  /** A key of the database, as it was when it was looked up; absent for all others. */
+  readonly account?: Account
+}
 
 export type ClientRequest = {
   readonly requestId: string
@@ -170,8 +177,9 @@ export type Pipeline = {
    */
   authenticate(credentials: Credentials): KeyIdentity
   /**
-   * The same key in this pipeline's configuration, for a client that was authenticated under an earlier one.
-   * @throws unauthenticated if the key no longer exists
+   * The same key in this pipeline's configuration, for a client that was authenticated under an earlier one. A key of the database as
+   * it is now.
+   * @throws unauthenticated if the key no longer exists, or may do nothing any more
    */
   renew(key: KeyIdentity): KeyIdentity
   /** The state of the key's limits, as headers; empty if it has no limit. */

@@ -1,4 +1,5 @@
 // The parts that the stages of the pipeline share: one set per event loop, joined by gateway.ts.
+import { type Listed } from '../accounts/directory/reader.js'
 import { type Config } from '../config/types.js'
 import { type Limiter } from '../limit/limiter.js'
 import { type Offload } from '../offload/offload.js'
@@ -36,6 +37,21 @@ export type PipelineContext = {
   readonly prices: PriceBook | null
   /** Null: URLs are never fetched. */
   readonly fetching: Fetching | null
+  /** Null or absent: all keys are those of the configuration. */
+  readonly accounts?: AccountSource | null
+}
+
+/** The keys of a database, as they are now. All calls are synchronous: nobody waits for the database. */
+export type AccountSource = {
+  /** The account that has this secret now; null if none has. */
+  find(digest: Buffer): Listed | null
+  /** Null: it was deleted. */
+  byIndex(index: number): Listed | null
+  byId(id: string): Listed | null
+  /** Unix time, for expiry. */
+  readonly nowMs: () => number
+  /** It was let in. Called for each request. */
+  noteUsed(id: string): void
 }
 
 /** How answers are named and stored. */

@@ -1,5 +1,4 @@
-// The stages of a request, as drawn in src/README.md. Each line is a stage in its own file. After each await `isEnded` is checked,
-// since the client may have left or a drain may have ended the exchange.
+// The stages of a request, as drawn in src/README.md, each in its own file. `isEnded` is checked after each await: the client may have left.
 import { toGatewayError } from '../errors.js'
 import { limitHeaders } from '../limit/headers.js'
 import { type ClientRequest, type ExchangeHandle, type Pipeline } from './client.js'
@@ -21,7 +20,7 @@ import { share } from './stages/share.js'
 import { takeTurn } from './stages/take-turn.js'
 
 export type DrainablePipeline = Pipeline &
-  Pick<OutsideEnds, 'endAll' | 'endOf'> & {
+  Omit<OutsideEnds, 'endAtOnce'> & {
     /** Exchanges that have begun and not settled. */
     openCount(): number
   }
@@ -29,7 +28,7 @@ export type DrainablePipeline = Pipeline &
 /** Joins the stages over one event loop's parts. */
 export function createPipeline(context: PipelineContext): DrainablePipeline {
   const open = new OpenExchanges<Exchange>()
-  const ends = createOutsideEnds(open)
+  const { endAll, endOf, endOfClosedAccounts, endAtOnce } = createOutsideEnds(open, context.accounts)
   const answers = new RepeatedAnswers()
   const onSettle: SettleHook = (exchange, ending) => {
     open.remove(exchange)
@@ -38,16 +37,17 @@ export function createPipeline(context: PipelineContext): DrainablePipeline {
   }
   return {
     openCount: () => open.size,
-    endAll: ends.endAll,
-    endOf: ends.endOf,
-    authenticate: createAuthenticate(context.config.keys),
-    renew: createRenew(context.config.keys),
+    endAll,
+    endOf,
+    endOfClosedAccounts,
+    authenticate: createAuthenticate(context.config.keys, context.accounts),
+    renew: createRenew(context.config.keys, context.accounts),
     limitHeaders: (key) => limitHeaders(context.limiter.snapshot(key.index)),
     start(request: ClientRequest, sink: Sink): ExchangeHandle {
       const exchange = new Exchange(request, sink, context, onSettle)
       open.add(exchange)
       context.metrics.exchangeStarted()
-      if (!ends.endAtOnce(exchange)) void run(exchange)
+      if (!endAtOnce(exchange)) void run(exchange)
       return exchange
     },
     reject: (rejection, sink) => reject(rejection, sink, { context, answers }),

@@ -13,7 +13,7 @@ import {
 import { GatewayError } from '../errors.js'
 import { type JsonObject } from '../model/json.js'
 import { type Target } from '../model/target.js'
-import { mayUse, mayUseAll } from './access.js'
+import { type Allowed, mayUse, mayUseAll } from './access.js'
 import { matchesGlob } from './glob.js'
 import { Hedge } from './hedge.js'
 import { type ThinkingNames, thinksByName } from './thinking.js'
@@ -55,7 +55,7 @@ export type RouteQuery = {
   /** The path names the provider: it may be a well-known one that is not configured, for a caller with its own key. */
   readonly byPath?: { readonly hasKey: boolean }
   /** Globs of the models the caller's key may use. */
-  readonly allowed: readonly string[]
+  readonly allowed: Allowed
   /** A member of the request that may select another model, by its path; null or absent for none. */
   readonly selector?: string | null
 }
@@ -121,7 +121,7 @@ export class Router {
   }
 
   /** The models that GET /v1/models lists for a key with these globs. */
-  list(allowed: readonly string[]): readonly ListedModel[] {
+  list(allowed: Allowed): readonly ListedModel[] {
     return this.#listed.filter((model) => mayUse(allowed, model.id))
   }
 

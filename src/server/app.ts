@@ -120,6 +120,8 @@ export type Server = {
   closeListener(): void
   /** Closes the WebSockets without chats. */
   closeIdle(): void
+  /** Closes the WebSockets of these keys, as the upgrade with such a key would be. */
+  closeOf(isRemoved: (key: KeyIdentity) => boolean): void
   /** Cuts everything open. */
   close(): void
 }
@@ -174,13 +176,18 @@ export function createServer(options: ServerOptions): Server {
       for (const listener of listeners) listener.close()
     },
     closeIdle() {
-      for (const socket of [...front.webSockets]) {
+      for (const socket of [...front.webSockets.keys()]) {
         if (socket.chatCount === 0) socket.end(CLOSE_GOING_AWAY, 'draining')
+      }
+    },
+    closeOf(isRemoved) {
+      for (const [socket, { key }] of [...front.webSockets]) {
+        if (isRemoved(key)) socket.end(CLOSE_UNAUTHENTICATED, 'unauthenticated')
       }
     },
     close() {
       for (const listener of listeners) listener.close()
-      for (const socket of [...front.webSockets]) socket.end(CLOSE_GOING_AWAY, 'draining')
+      for (const socket of [...front.webSockets.keys()]) socket.end(CLOSE_GOING_AWAY, 'draining')
       for (const each of apps) each.close()
     },
   }
@@ -189,6 +196,8 @@ export function createServer(options: ServerOptions): Server {
 const LOOPBACK = '127.0.0.1'
 /** RFC 6455, 7.4.1: the server is going away; clients reconnect elsewhere. */
 const CLOSE_GOING_AWAY = 1001
+/** 4000 and above are free for applications: the 401 of HTTP. */
+const CLOSE_UNAUTHENTICATED = 4401
 
 type FrontState = { isClosing: boolean; isRefusing: boolean }
 
@@ -205,7 +214,7 @@ function createFront(options: ServerOptions, state: FrontState): ServerContext {
     open: { requests: 0, sockets: 0 },
     guard: new TurnGuard(setImmediate, (kind, address) => options.onFlood?.(kind, addresses.of(address))),
     failedKeys: options.failedKeys,
-    webSockets: new Set(),
+    webSockets: new Map(),
     keptStreams: options.keptStreams ?? null,
     background: new BackgroundRuns(),
     bell: options.bell ?? new Bell(),

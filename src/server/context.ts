@@ -224,6 +224,8 @@ export type Reservation = {
 /** An empty reservation on the account of a key. */
 export type Reserve = (key: KeyIdentity) => Reservation
 
+export type OpenSocket = { readonly chatCount: number; end(code: number, reason: string): void }
+
 export type ServerContext = {
   /** Replaced by a reload: read it once per request. */
   view: FrontView
@@ -237,8 +239,8 @@ export type ServerContext = {
   readonly guard: TurnGuard
   /** Null where failed keys are not limited. */
   readonly failedKeys: Pick<FailedKeys, 'isQuiet' | 'check' | 'note'> | null
-  /** Open WebSockets, to be closed when the gateway shuts down. */
-  readonly webSockets: Set<{ readonly chatCount: number; end(code: number, reason: string): void }>
+  /** Open WebSockets with their keys, to be closed when the gateway shuts down or a key ends. */
+  readonly webSockets: Map<OpenSocket, { readonly key: KeyIdentity }>
   /** Runs without clients, of this event loop. */
   readonly background: BackgroundAnswers
   readonly bell: AnswerBell

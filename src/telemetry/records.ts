@@ -102,7 +102,7 @@ export type Metrics = {
   attemptCost(slot: number, nano: number): void
   /** An attempt was charged for by a provider whose price is not known. */
   unpricedAttempt(slot: number): void
-  limitRejection(scope: 'gateway' | 'key' | 'provider', limit: LimitName): void
+  limitRejection(scope: 'gateway' | 'team' | 'key' | 'provider', limit: LimitName): void
   offloadTask(task: OffloadTask, where: 'inline' | 'worker', seconds: number): void
   offloadQueue(length: number): void
   upstreamConnections(provider: string, open: number, busy: number): void

@@ -9,7 +9,7 @@ import {
 } from '../../src/config/types.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { type KeyIdentity } from '../../src/pipeline/client.js'
-import { type Fetching } from '../../src/pipeline/context.js'
+import { type AccountSource, type Fetching } from '../../src/pipeline/context.js'
 import { type PricesConfig } from '../../src/prices/types.js'
 import { type ResponseDesk } from '../../src/responses/response-desk.js'
 import { fakeTarget } from './fake-protocol.js'
@@ -67,6 +67,8 @@ export type RigOptions = {
   /** Of stored answers. */
   readonly desk?: ResponseDesk
   readonly prices?: PricesConfig
+  /** Keys of a database, beside that of the configuration. */
+  readonly accounts?: AccountSource
 }
 
 /** No costs are computed. */

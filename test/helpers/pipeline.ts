@@ -4,7 +4,7 @@ import { GatewayError } from '../../src/errors.js'
 import { createLimiter, createLimiterCells } from '../../src/limit/local/cells.js'
 import { type JsonObject } from '../../src/model/json.js'
 import { createOffload, type Offload } from '../../src/offload/offload.js'
-import { type PathFacts } from '../../src/pipeline/client.js'
+import { type KeyIdentity, type PathFacts } from '../../src/pipeline/client.js'
 import { type PipelineContext } from '../../src/pipeline/context.js'
 import { createPipeline, type DrainablePipeline } from '../../src/pipeline/lifecycle.js'
 import { openPriceBook } from '../../src/prices/price-book.js'
@@ -51,6 +51,8 @@ export type Asking = {
   /** Its request was counted when it was accepted. */
   readonly isCounted?: boolean
   readonly path?: PathFacts
+  /** Another than that of the configuration. */
+  readonly key?: KeyIdentity
 }
 
 /** Providers `north` and `south` speak one wire, `west` the other; the model `pair` falls back from north to south, `twins` has both. */
@@ -102,6 +104,7 @@ export class PipelineRig {
       dialects: DIALECTS,
       prompts: { find: (name, language) => options.prompts?.[`${language}/${name}`] ?? null },
       fetching: options.fetching ?? null,
+      accounts: options.accounts ?? null,
       responses: { ids: new ResponseIds(), desk: options.desk ?? null },
       clock: { nowMs: () => this.nowMs, unixSec: () => 1_700_000_000, random: () => 0 },
     }
@@ -135,7 +138,7 @@ export class PipelineRig {
     const request = {
       requestId,
       surface: surfaceOf(surface),
-      key: KEY,
+      key: asking.key ?? KEY,
       body,
       parameterHeaders,
       acceptedAtMs: this.nowMs,

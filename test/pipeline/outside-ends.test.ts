@@ -1,5 +1,7 @@
 // Ends from outside, on a pipeline without a network: who is ended, with what, and who goes on.
 import { test } from 'tap'
+import { createAuthenticate } from '../../src/pipeline/stages/authenticate.js'
+import { AccountRig } from '../helpers/account-rig.js'
 import { FakeSink } from '../helpers/fake-sink.js'
 import { PipelineRig, turn } from '../helpers/pipeline.js'
 import { breaches } from '../helpers/pipeline-breaches.js'
@@ -47,4 +49,41 @@ test('a drain may spare exchanges whose clients get the answer from other nodes'
   rig.pipeline.endAll()
   t.same([own.answers.length, shared.answers.map(({ status }) => status)], [1, [503]])
   t.same(breaches(rig, [own, shared]), [])
+})
+
+test('requests of a key of the database end when it is disabled, deleted or expired, and those of no other', async (t) => {
+  const ends: Record<string, (accounts: AccountRig) => void> = {
+    disabled: (accounts) => void accounts.put('app', { s: null }, { disabled: true }),
+    deleted: (accounts) => accounts.writer.remove('key_app'),
+    'made anew': (accounts) => {
+      accounts.writer.remove('key_app')
+      accounts.put('app', { s: null }, { id: 'key_app2' })
+    },
+    expired: (accounts) => {
+      accounts.nowMs = 5000
+    },
+  }
+  for (const [what, end] of Object.entries(ends)) {
+    const accounts = new AccountRig()
+    const rig = new PipelineRig({ accounts: accounts.source })
+    const authenticate = createAuthenticate([], accounts.source)
+    accounts.put('app', { s: null }, { expiresAtMs: 5000 })
+    accounts.put('other', { o: null })
+    const key = authenticate({ authorization: 'Bearer s', apiKey: '' })
+    const other = authenticate({ authorization: 'Bearer o', apiKey: '' })
+    const [sink] = [await rig.ask({ key }), await rig.ask({ key: other })]
+    rig.pipeline.endOfClosedAccounts()
+    await turn()
+    t.equal(rig.pipeline.openCount(), 2, `${what}: not before`)
+    end(accounts)
+    rig.pipeline.endOfClosedAccounts()
+    await turn()
+    t.equal(rig.pipeline.openCount(), 1, what)
+    t.equal(sink.answers[0]?.status, 401)
+    const late = await rig.ask({ key })
+    t.equal(late.answers[0]?.status, 401, 'its body was on its way')
+    t.equal(rig.calls.length, 2)
+    rig.pipeline.endAll()
+    await turn()
+  }
 })

@@ -8,6 +8,7 @@
 // A reader never waits: what it reads is whole before it is published by one store, and it reads again where a version or a
 // generation shows that the writer has meanwhile used that memory for something else. All words are read and written by Atomics: plain
 // reads may be moved behind the check on some processors.
+import { hash } from 'node:crypto'
 import { type Account } from '../types.js'
 
 /** The buffers, to be passed to every thread; `maxKeys` is their size. */
@@ -31,8 +32,8 @@ export const RECORD = Object.freeze({ bytes: 0, epoch: 1, team: 2, words: 3 })
 export const FOR_EVER = -1
 export const NO_TEAM = -1
 
-/** Most keys have one secret, those that are being rotated two. */
-const DIGESTS_PER_KEY = 2
+/** Its id, and its secrets: mostly one, two while it is rotated. */
+const DIGESTS_PER_KEY = 3
 /** At most half full, so that a look-up takes two or three steps. */
 const PLACES_PER_DIGEST = 2
 /** On the average: a usual account takes 256 to 512. Pages that are never written take no memory. */
@@ -71,6 +72,16 @@ export function wordsOfTime(untilMs: number | null): readonly [high: number, low
 /** Infinite for ever. */
 export function timeOfWords(high: number, low: number): number {
   return high === FOR_EVER ? Number.POSITIVE_INFINITY : high * TWO_32 + (low >>> 0)
+}
+
+/**
+ * What an account is found by where only its id is known, in hex. The complement, so that the id is no secret: no text is known whose
+ * SHA-256 is this.
+ */
+export function digestOfId(id: string): string {
+  const digest = hash('sha256', id, 'buffer')
+  for (let i = 0; i < digest.length; i++) digest[i] = ~(digest[i] ?? 0)
+  return digest.toString('hex')
 }
 
 /** The text of an account in its record. */

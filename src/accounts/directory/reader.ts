@@ -5,6 +5,7 @@ import {
   DIGEST_WORDS,
   type DirectoryMemory,
   decodeAccount,
+  digestOfId,
   ENTRY,
   FREE,
   NO_TEAM,
@@ -57,6 +58,10 @@ export class DirectoryReader {
     const listed = this.bySlot(found.slot)
     // Another one only where the key was deleted at this moment.
     return listed?.index === accountIndex(found.slot, found.epoch) ? listed : null
+  }
+
+  byId(id: string): Listed | null {
+    return this.find(Buffer.from(digestOfId(id), 'hex'), 0)
   }
 
   /** What the account of this index is now; null if it was deleted. */

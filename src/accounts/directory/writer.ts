@@ -4,7 +4,7 @@ import { GatewayError } from '../../errors.js'
 import { type Account, type SecretDigest } from '../types.js'
 import { Arena } from './arena.js'
 import { DigestTable } from './digest-table.js'
-import { type DirectoryMemory, encodeAccount, NO_TEAM, RECORD, SLOT } from './memory.js'
+import { type DirectoryMemory, digestOfId, encodeAccount, NO_TEAM, RECORD, SLOT } from './memory.js'
 import { type PlaceCells, Places } from './places.js'
 
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT
@@ -66,6 +66,7 @@ export class DirectoryWriter {
     const kept = new Set(digests.map(({ digest }) => digest))
     for (const { digest } of listed.digests) if (!kept.has(digest)) this.#digests.remove(digest)
     for (const each of digests) this.#setDigest(listed, each)
+    if (known === undefined) this.#setDigest(listed, { digest: digestOfId(account.id), validUntilMs: null })
     listed.digests = digests
   }
 
@@ -80,6 +81,7 @@ export class DirectoryWriter {
     if (listed === undefined) return
     this.#listed.delete(id)
     for (const { digest } of listed.digests) this.#digests.remove(digest)
+    this.#digests.remove(digestOfId(id))
     Atomics.store(this.#slots, listed.slot * SLOT.words + SLOT.version, 0)
     this.#arena.give(listed.block, listed.words)
     this.#keyPlaces.give(listed.slot)
@@ -143,7 +145,7 @@ export class DirectoryWriter {
     }
     // One more, since a digest whose time changes has an entry beside its present one for a moment.
     const known = new Set(this.#listed.get(id)?.digests.map(({ digest }) => digest))
-    const further = digests.filter(({ digest }) => !known.has(digest)).length
+    const further = digests.filter(({ digest }) => !known.has(digest)).length + (isNew ? 1 : 0)
     if (this.#digests.room < further + 1 || !this.#arena.hasRoomFor(words)) {
       throw full('The directory of keys has no memory for this key. Raise accounts.maxKeys and restart the gateway.')
     }

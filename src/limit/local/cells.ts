@@ -5,32 +5,33 @@
 //   Int32     freed | waiting loops | gateway | keys ... | providers ... | targets ...          counts, see atomic-slots
 //             admissions | last turns of keys ... | waiters of keys ...                            turns, see turns
 //
-// Over a reload the cells stay: a key, provider or target that keeps its name keeps its place, whatever its index becomes.
+// Over a reload the cells stay: a key, provider or target that keeps its name keeps its place, whatever its index becomes. Keys of a
+// database, and their teams, have their places behind those of the configuration: see place-cells for how one is used again.
 import { GatewayError } from '../../errors.js'
-import { type BucketState, type LimitSnapshot, type LocalLimiter, type QueuePlace, type Waiter } from '../limiter.js'
+import {
+  type BucketState,
+  isAccountIndex,
+  type LimitedAccount,
+  type LimitedAccounts,
+  type LimitSnapshot,
+  type LocalLimiter,
+  type QueuePlace,
+  slotOfIndex,
+  type Waiter,
+} from '../limiter.js'
 import { type LimitKind, type LimitScope, oversizeRefusal, placeRefusal, rateRefusal, slotRefusal } from '../refusal.js'
-import { AtomicBucket } from './atomic-bucket.js'
+import { type AtomicBucket } from './atomic-bucket.js'
 import { AtomicSlots, slotCellCount } from './atomic-slots.js'
+import { BUCKETS_PER_OWNER, createBuckets, type Limits, type Owner, ownerOf, UNLIMITED } from './owner.js'
 import { WaitQueue } from './queue.js'
-import { TokenBucket } from './token-bucket.js'
-
-/** Requests and tokens. */
-const BUCKETS_PER_OWNER = 2
+import { type AccountPlaces } from './turns.js'
 
 /** The slices of the configuration that limits are made of; the index in `keys` and `providers` is the one that callers pass. */
 export type LimiterConfig = {
-  readonly limits: RateLimits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
-  readonly keys: readonly { readonly limits: RateLimits }[]
+  readonly limits: Limits & { readonly queue: { readonly max: number; readonly timeoutMs: number } }
+  readonly keys: readonly { readonly limits: Limits }[]
   readonly providers: readonly { readonly limits: { readonly concurrency: number | null } }[]
   readonly models: readonly { readonly targets: readonly { readonly concurrency: number | null }[] }[]
-}
-
-type RateLimits = {
-  readonly requestsPerMinute: number | null
-  /** The window of `requestsPerMinute`, if it is not one minute. */
-  readonly requestWindowSeconds?: number
-  readonly tokensPerMinute: number | null
-  readonly concurrency: number | null
 }
 
 /** Where the keys, providers and targets of a configuration, by their index, have their cells; and how many cells there are. */
@@ -38,12 +39,17 @@ export type LimiterPlaces = {
   readonly keys: readonly number[]
   readonly providers: readonly number[]
   readonly targets: readonly number[]
+  /** `keys`: with those of a database, and their teams. */
   readonly room: { readonly keys: number; readonly providers: number; readonly targets: number }
+  /** Absent without a database. */
+  readonly accounts?: AccountPlaces
 }
 
 export type LimiterOptions = {
   /** Those of the configuration's own order unless given, with room for no more. */
   readonly places?: LimiterPlaces
+  /** Keys of a database, whose limits are those of the moment; null or absent without one. */
+  readonly accounts?: LimitedAccounts | null
   /** Monotonic and the same for all event loops; the process's high-resolution clock unless given. Never the wall clock. */
   readonly nowNs?: () => bigint
   /** Called for every refusal by a limit of the gateway or of a key, including waits that took too long. */
@@ -53,9 +59,9 @@ export type LimiterOptions = {
 /** Memory for the limits of this configuration, to be shared by the limiters of all event loops. All buckets are full. */
 export function createLimiterCells(
   config: LimiterConfig,
-  { room }: Pick<LimiterPlaces, 'room'> = ownPlaces(config),
+  places: Pick<LimiterPlaces, 'room' | 'accounts'> = ownPlaces(config),
 ): SharedArrayBuffer {
-  return new SharedArrayBuffer(bucketBytes(room) + slotBytes(room))
+  return new SharedArrayBuffer(bucketBytes(places.room) + slotBytes(places))
 }
 
 /**
@@ -68,7 +74,7 @@ export function createLimiter(
   options: LimiterOptions = {},
 ): LocalLimiter {
   const places = options.places ?? ownPlaces(config)
-  if (cells.byteLength !== bucketBytes(places.room) + slotBytes(places.room)) {
+  if (cells.byteLength !== bucketBytes(places.room) + slotBytes(places)) {
     throw new GatewayError('misconfigured', { message: 'The limiter cells belong to another configuration.' })
   }
   return new SharedLimiter(config, cells, { ...options, places })
@@ -84,12 +90,13 @@ function ownPlaces(config: LimiterConfig): LimiterPlaces {
 
 type Room = LimiterPlaces['room']
 
-function bucketBytes({ keys }: Room): number {
+/** Before the slots. */
+export function bucketBytes({ keys }: Room): number {
   return (1 + keys) * BUCKETS_PER_OWNER * BigInt64Array.BYTES_PER_ELEMENT
 }
 
-function slotBytes({ keys, providers, targets }: Room): number {
-  return slotCellCount(keys, providers, targets) * Int32Array.BYTES_PER_ELEMENT
+function slotBytes(places: Pick<LimiterPlaces, 'room' | 'accounts'>): number {
+  return slotCellCount(places) * Int32Array.BYTES_PER_ELEMENT
 }
 
 /** The position in this list is a target's slot. */
@@ -97,20 +104,16 @@ function targetsOf(config: LimiterConfig): readonly { readonly concurrency: numb
   return config.models.flatMap((model) => model.targets)
 }
 
-/** The buckets of the gateway or of one key; null where there is no limit. */
-type Owner = { readonly requests: AtomicBucket | null; readonly tokens: AtomicBucket | null }
-type Take = {
-  readonly kind: 'requests' | 'tokens'
-  readonly count: number
-  readonly key: AtomicBucket | null
-  readonly gateway: AtomicBucket | null
-}
-
-const UNLIMITED: Owner = { requests: null, tokens: null }
+type Take = { readonly kind: 'requests' | 'tokens'; readonly count: number }
 
 class SharedLimiter implements LocalLimiter {
+  readonly #buckets: BigInt64Array
   readonly #gateway: Owner
   readonly #keys: readonly Owner[]
+  readonly #places: LimiterPlaces
+  readonly #accounts: LimitedAccounts | null
+  /** Of keys of the database, as long as nothing of them changes. */
+  readonly #accountOwners = new WeakMap<LimitedAccount, Owner>()
   readonly #slots: AtomicSlots
   readonly #queue: WaitQueue
   readonly #nowNs: () => bigint
@@ -119,31 +122,33 @@ class SharedLimiter implements LocalLimiter {
   constructor(config: LimiterConfig, cells: SharedArrayBuffer, options: LimiterOptions & Placed) {
     this.#nowNs = options.nowNs ?? process.hrtime.bigint
     this.#onRejected = options.onRejected ?? (() => {})
-    const { places } = options
+    const { places, accounts = null } = options
     const buckets = new BigInt64Array(cells, 0, (1 + places.room.keys) * BUCKETS_PER_OWNER)
-    this.#gateway = createOwner(config.limits, buckets, 0)
-    this.#keys = config.keys.map((key, index) => createOwner(key.limits, buckets, 1 + placeAt(places.keys, index)))
+    const gateway = createBuckets('gateway', config.limits, { cells: buckets, owner: 0 })
+    this.#buckets = buckets
+    this.#places = places
+    this.#accounts = accounts
+    this.#gateway = ownerOf([gateway])
+    this.#keys = config.keys.map(({ limits }, index) =>
+      ownerOf([createBuckets('key', limits, { cells: buckets, owner: 1 + placeAt(places.keys, index) }), gateway]),
+    )
     const caps = {
       gateway: config.limits.concurrency,
       keys: config.keys.map((key) => key.limits.concurrency),
       providers: config.providers.map((provider) => provider.limits.concurrency),
       targets: targetsOf(config).map((target) => target.concurrency),
     }
-    this.#slots = new AtomicSlots(caps, new Int32Array(cells, bucketBytes(places.room)), places)
+    this.#slots = new AtomicSlots(caps, new Int32Array(cells, bucketBytes(places.room)), places, accounts)
     this.#queue = new WaitQueue(this.#slots, {
       max: config.limits.queue.max,
       timeoutMs: config.limits.queue.timeoutMs,
       nowNs: this.#nowNs,
-      refusal: ({ scope, keyIndex, waiting }) => {
-        this.#onRejected(scope, 'concurrency')
-        return waiting === null ? slotRefusal(scope, caps.keys[keyIndex] ?? 0) : placeRefusal(waiting)
-      },
+      refusal: ({ scope, keyIndex, waiting }) => this.#refuseSlot(scope, keyIndex, waiting),
     })
   }
 
   takeRequest(keyIndex: number): void {
-    const key = this.#ownerOf(keyIndex).requests
-    this.#take({ kind: 'requests', count: 1, key, gateway: this.#gateway.requests })
+    this.#take(this.#ownerOf(keyIndex), { kind: 'requests', count: 1 })
   }
 
   countRequest(keyIndex: number): null {
@@ -152,34 +157,27 @@ class SharedLimiter implements LocalLimiter {
   }
 
   checkTokens(keyIndex: number, count: number): void {
-    const { tokens: key } = this.#ownerOf(keyIndex)
-    const { tokens: gateway } = this.#gateway
-    if (key !== null && count > key.limit) throw this.#refuse('key', key, { kind: 'tokens', count })
-    if (gateway !== null && count > gateway.limit) throw this.#refuse('gateway', gateway, { kind: 'tokens', count })
+    for (const { scope, bucket } of this.#ownerOf(keyIndex).tokens) {
+      if (count > bucket.limit) throw this.#refuse(scope, bucket, { kind: 'tokens', count })
+    }
   }
 
   returnRequest(keyIndex: number): void {
-    this.#ownerOf(keyIndex).requests?.giveBack(1)
-    this.#gateway.requests?.giveBack(1)
+    for (const { bucket } of this.#ownerOf(keyIndex).requests) bucket.giveBack(1)
   }
 
   reserveTokens(keyIndex: number, tokens: number): null {
-    const key = this.#ownerOf(keyIndex).tokens
-    this.#take({ kind: 'tokens', count: tokens, key, gateway: this.#gateway.tokens })
+    this.#take(this.#ownerOf(keyIndex), { kind: 'tokens', count: tokens })
     return null
   }
 
   settleTokens(keyIndex: number, reserved: number, used: number): void {
-    const key = this.#ownerOf(keyIndex).tokens
-    const gateway = this.#gateway.tokens
-    if (key === null && gateway === null) return
-    if (used < reserved) {
-      key?.giveBack(reserved - used)
-      gateway?.giveBack(reserved - used)
-    } else if (used > reserved) {
-      const nowNs = this.#nowNs()
-      key?.charge(used - reserved, nowNs)
-      gateway?.charge(used - reserved, nowNs)
+    const { tokens } = this.#ownerOf(keyIndex)
+    if (tokens.length === 0 || used === reserved) return
+    const nowNs = used > reserved ? this.#nowNs() : 0n
+    for (const { bucket } of tokens) {
+      if (used < reserved) bucket.giveBack(reserved - used)
+      else bucket.charge(used - reserved, nowNs)
     }
   }
 
@@ -235,10 +233,10 @@ class SharedLimiter implements LocalLimiter {
 
   /** A caller without a key sees the gateway's own buckets, which apply to it. */
   snapshot(keyIndex: number): LimitSnapshot {
-    const owner = keyIndex < 0 ? this.#gateway : this.#ownerOf(keyIndex)
-    if (owner.requests === null && owner.tokens === null) return { requests: null, tokens: null }
+    const { own } = keyIndex < 0 ? this.#gateway : this.#ownerOf(keyIndex)
+    if (own.requests === null && own.tokens === null) return { requests: null, tokens: null }
     const nowNs = this.#nowNs()
-    return { requests: stateOf(owner.requests, nowNs), tokens: stateOf(owner.tokens, nowNs) }
+    return { requests: stateOf(own.requests, nowNs), tokens: stateOf(own.tokens, nowNs) }
   }
 
   active(): number {
@@ -246,21 +244,52 @@ class SharedLimiter implements LocalLimiter {
   }
 
   #ownerOf(keyIndex: number): Owner {
-    return this.#keys[keyIndex] ?? UNLIMITED
+    if (!isAccountIndex(keyIndex)) return this.#keys[keyIndex] ?? this.#gateway
+    const listed = this.#accounts?.byIndex(keyIndex) ?? null
+    // It was deleted: what it took is of no use to anybody any more, but the gateway's share is.
+    if (listed === null) return this.#gateway
+    const known = this.#accountOwners.get(listed)
+    if (known !== undefined) return known
+    const owner = this.#createAccountOwner(listed)
+    this.#accountOwners.set(listed, owner)
+    return owner
   }
 
-  /** Both or none. The key's bucket first, so that what a rejected key takes and returns is never missing for others. */
-  #take(take: Take): void {
-    const { key, gateway } = take
-    if (key === null && gateway === null) return
+  #createAccountOwner({ index, account, teamPlace }: LimitedAccount): Owner {
+    const { accounts } = this.#places
+    if (accounts === undefined) return UNLIMITED
+    const cells = this.#buckets
+    const key = createBuckets('key', account.limits, { cells, owner: 1 + accounts.firstKey + slotOfIndex(index) })
+    const [gateway] = this.#gateway.sets
+    const behind = gateway === undefined ? [] : [gateway]
+    if (account.team === null || teamPlace === null) return ownerOf([key, ...behind])
+    const team = createBuckets('team', account.team.limits, { cells, owner: 1 + accounts.firstTeam + teamPlace })
+    return ownerOf([key, team, ...behind])
+  }
+
+  /** All or none. The key's bucket first, so that what a rejected key takes and returns is never missing for others. */
+  #take(owner: Owner, take: Take): void {
+    const buckets = owner[take.kind]
+    if (buckets.length === 0) return
     const nowNs = this.#nowNs()
-    if (key !== null && !key.take(take.count, nowNs)) throw this.#refuse('key', key, take)
-    if (gateway === null || gateway.take(take.count, nowNs)) return
-    key?.giveBack(take.count)
-    throw this.#refuse('gateway', gateway, take)
+    for (let at = 0; at < buckets.length; at++) {
+      const each = buckets[at]
+      if (each === undefined || each.bucket.take(take.count, nowNs)) continue
+      for (let taken = 0; taken < at; taken++) buckets[taken]?.bucket.giveBack(take.count)
+      throw this.#refuse(each.scope, each.bucket, take)
+    }
   }
 
-  #refuse(scope: LimitScope, bucket: AtomicBucket, take: Pick<Take, 'kind' | 'count'>): GatewayError {
+  /** A key whose team is full waits, and is refused, like one that is full itself; only the words differ. */
+  #refuseSlot(scope: LimitScope, keyIndex: number, waiting: number | null): GatewayError {
+    const own = scope === 'gateway' || waiting !== null ? null : this.#slots.ownFullScope(keyIndex)
+    const whose = own ?? scope
+    this.#onRejected(whose, 'concurrency')
+    if (waiting !== null) return placeRefusal(waiting)
+    return slotRefusal(whose, whose === 'gateway' ? 0 : (this.#slots.capOf(whose, keyIndex) ?? 0))
+  }
+
+  #refuse(scope: LimitScope, bucket: AtomicBucket, take: Take): GatewayError {
     this.#onRejected(scope, take.kind)
     const { limit, windowSec } = bucket
     if (take.count > limit) return oversizeRefusal(scope, take.kind, { limit, count: take.count })
@@ -278,18 +307,6 @@ function placeAt(places: readonly number[], index: number): number {
   const place = places[index]
   if (place === undefined) throw new GatewayError('internal', { message: 'A name has no place in the cells.' })
   return place
-}
-
-function createOwner(limits: RateLimits, cells: BigInt64Array, owner: number): Owner {
-  const first = owner * BUCKETS_PER_OWNER
-  return {
-    requests: limits.requestsPerMinute === null ? null : new AtomicBucket(requestBucket(limits), cells, first),
-    tokens: limits.tokensPerMinute === null ? null : new AtomicBucket(limits.tokensPerMinute, cells, first + 1),
-  }
-}
-
-function requestBucket({ requestsPerMinute, requestWindowSeconds }: RateLimits): TokenBucket {
-  return new TokenBucket(requestsPerMinute ?? 0, requestWindowSeconds)
 }
 
 function stateOf(bucket: AtomicBucket | null, nowNs: bigint): BucketState | null {

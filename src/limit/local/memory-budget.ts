@@ -9,7 +9,7 @@
 //
 // The cells survive a reload; a reservation is released in the cells from which it was taken, whatever the key's index is then.
 import { GatewayError } from '../../errors.js'
-import { type LimitScope } from '../refusal.js'
+import { isAccountIndex, slotOfIndex } from '../limiter.js'
 
 const UNIT_BYTES = 1024
 const ALL = 0
@@ -18,6 +18,9 @@ const FIRST_KEY = 1
 const NO_CELL = -1
 /** Uploads end, or are cut by the engine within seconds, and fetches have a time limit: by then there may be room. */
 const RETRY_AFTER_MS = 1000
+
+/** Whose memory it was. */
+type MemoryScope = 'gateway' | 'key'
 
 /** What the memory is for. */
 export type MemoryUse = 'receiving' | 'fetched' | 'kept'
@@ -33,9 +36,11 @@ export type MemoryOptions = {
   readonly caps: MemoryCaps
   /** The place of each key by its index. */
   readonly keyPlaces: readonly number[]
+  /** The place of the first key of a database; null or absent without one. */
+  readonly firstAccount?: number | null
   /** Bytes that were reserved (positive) or released (negative). */
   readonly onChange: (bytes: number) => void
-  readonly onRejected: (scope: LimitScope) => void
+  readonly onRejected: (scope: MemoryScope) => void
 }
 
 /** Memory for this many keys, shared by all event loops. */
@@ -43,25 +48,39 @@ export function createMemoryCells(keys: number): SharedArrayBuffer {
   return new SharedArrayBuffer((FIRST_KEY + keys) * Int32Array.BYTES_PER_ELEMENT)
 }
 
+/** Bytes that a place holds; for its next owner, which must not begin with them. */
+export function heldAtPlace(cells: SharedArrayBuffer, place: number): number {
+  return Atomics.load(new Int32Array(cells), FIRST_KEY + place) * UNIT_BYTES
+}
+
 /** One configuration's budget over the shared cells. */
 export class MemoryBudget {
   readonly #options: MemoryOptions
   readonly #cells: Int32Array
-  readonly #refusals: Readonly<Record<LimitScope | 'share', GatewayError>>
+  readonly #refusals: Readonly<Record<MemoryScope | 'share', GatewayError>>
   readonly #isShared: boolean
 
   constructor(cells: SharedArrayBuffer, options: MemoryOptions) {
     this.#options = options
     this.#cells = new Int32Array(cells)
     this.#refusals = createRefusals(options)
-    const { caps, keyPlaces } = options
-    this.#isShared = keyPlaces.length > 1 && caps.maxBytes >= LEAST_REQUESTS * caps.requestBytes
+    const { caps, keyPlaces, firstAccount = null } = options
+    const hasMany = keyPlaces.length > 1 || firstAccount !== null
+    this.#isShared = hasMany && caps.maxBytes >= LEAST_REQUESTS * caps.requestBytes
   }
 
   /** A reservation of nothing yet, for one body, one socket or one fetch. Index -1: a caller without a key. */
   open(keyIndex: number): Reservation {
-    const place = this.#options.keyPlaces[keyIndex]
-    return new Reservation(this, place === undefined ? NO_CELL : FIRST_KEY + place)
+    return new Reservation(this, this.#cellOf(keyIndex))
+  }
+
+  #cellOf(keyIndex: number): number {
+    const { keyPlaces, firstAccount = null } = this.#options
+    if (!isAccountIndex(keyIndex)) {
+      const place = keyPlaces[keyIndex]
+      return place === undefined ? NO_CELL : FIRST_KEY + place
+    }
+    return firstAccount === null ? NO_CELL : FIRST_KEY + firstAccount + slotOfIndex(keyIndex)
   }
 
   /** Bytes reserved now, over all event loops. */
@@ -76,7 +95,7 @@ export class MemoryBudget {
   }
 
   /** The same without an error: returns the limit that forbids it. The key first, so that a key at its cap never shows in the total. */
-  tryTake(keyCell: number, units: number): LimitScope | 'share' | null {
+  tryTake(keyCell: number, units: number): MemoryScope | 'share' | null {
     const { caps, onChange } = this.#options
     if (keyCell !== NO_CELL && this.#isShared && !this.#isWithinShare(keyCell, units)) return 'share'
     if (keyCell !== NO_CELL && !this.#add(keyCell, units, caps.maxBytesPerKey)) return 'key'
@@ -109,7 +128,7 @@ export class MemoryBudget {
     return (held + heldByAll) * UNIT_BYTES <= this.#options.caps.maxBytes
   }
 
-  #refuse(reason: LimitScope | 'share'): GatewayError {
+  #refuse(reason: MemoryScope | 'share'): GatewayError {
     this.#options.onRejected(reason === 'gateway' ? 'gateway' : 'key')
     return this.#refusals[reason]
   }
@@ -161,7 +180,7 @@ export class Reservation {
 }
 
 /** Made once, since refusals may come in floods. */
-function createRefusals({ use, caps }: MemoryOptions): Readonly<Record<LimitScope | 'share', GatewayError>> {
+function createRefusals({ use, caps }: MemoryOptions): Readonly<Record<MemoryScope | 'share', GatewayError>> {
   const { what, option, advice } = WORDS[use]
   const retryAfterMs = RETRY_AFTER_MS
   return {

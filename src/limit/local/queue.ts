@@ -6,10 +6,10 @@
 import { type GatewayError } from '../../errors.js'
 import { type QueuePlace, type Waiter } from '../limiter.js'
 import { type LimitScope } from '../refusal.js'
-import { Pace } from './pace.js'
-import { PlaceWatch } from './place-watch.js'
+import { Pace } from '../waiting/pace.js'
+import { PlaceWatch } from '../waiting/place-watch.js'
+import { WaitLine } from '../waiting/wait-line.js'
 import { type Turns } from './turns.js'
-import { WaitLine } from './wait-line.js'
 
 /** Polling interval while there are waiters, for slots freed elsewhere and for deadlines. One atomic load per poll. */
 const POLL_MS = 2
@@ -191,7 +191,7 @@ export class WaitQueue {
       }
       const blockedBy = this.#gate.tryEnter(keyIndex)
       if (blockedBy === 'gateway') return true
-      if (blockedBy === 'key') continue
+      if (blockedBy !== null) continue
       this.#remove(entry.waiter)
       this.#markPace()
       entry.waiter.onEntered()

@@ -2,10 +2,10 @@
 // call names the keys that wait here, and Redis admits one of them, or none if it is the turn of a key at another node. Redis
 // does not announce free slots, so a poll asks for all keys at once; it runs only while there are waiters.
 import { type QueuePlace } from '../limiter.js'
-import { Pace } from '../local/pace.js'
-import { PlaceWatch } from '../local/place-watch.js'
-import { WaitLine } from '../local/wait-line.js'
 import { type LimitScope } from '../refusal.js'
+import { Pace } from '../waiting/pace.js'
+import { PlaceWatch } from '../waiting/place-watch.js'
+import { WaitLine } from '../waiting/wait-line.js'
 
 /** Polling interval while there are waiters, for slots freed by other nodes. Fifty calls per second and event loop. */
 const POLL_MS = 20

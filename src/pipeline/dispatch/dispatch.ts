@@ -52,7 +52,7 @@ export function routeOf({ context, request }: ExchangeView, { facts, selector }:
   const { model, provider, raw } = facts
   const { config, router, dialects } = context
   const { path = null } = request
-  const query = { model, provider, allowed: allowedModels(config, request.key.index), selector: selector ?? null }
+  const query = { model, provider, allowed: allowedModels(config, request.key), selector: selector ?? null }
   if (raw !== undefined) return routeRaw({ raw, query, router, dialects })
   if (facts.endpoint?.resource !== undefined)
     return routeResource({ endpoint: facts.endpoint, query, router, world: { config, dialects } })

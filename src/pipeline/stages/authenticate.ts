@@ -1,8 +1,11 @@
 // First stage: identifies the key of a request. Keys are known only by their SHA-256; a presented key is never kept or logged.
+// Those of the configuration come first, then those of the database, whose state is looked at each time.
 import { hash, timingSafeEqual } from 'node:crypto'
+import { type Listed } from '../../accounts/directory/reader.js'
 import { type KeyConfig } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Credentials, type KeyIdentity } from '../client.js'
+import { type AccountSource } from '../context.js'
 
 const BEARER = /^bearer +(\S+) *$/i
 /** The caller of a gateway that has no keys. */
@@ -10,9 +13,13 @@ export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner:
 /** Longer keys cannot exist; they are rejected before they are hashed. */
 const MAX_KEY_CHARS = 8192
 
-/** Builds the lookup: credentials -> identity. The same error, whatever is wrong with the key. */
-export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Credentials) => KeyIdentity {
-  if (keys.length === 0) return () => NO_KEY
+type Authenticate = (credentials: Credentials) => KeyIdentity
+type Renew = (key: KeyIdentity) => KeyIdentity
+
+/** Builds the lookup: credentials -> identity. The same error, whatever is wrong with the key; its cause is for the log. */
+export function createAuthenticate(keys: readonly KeyConfig[], accounts: AccountSource | null = null): Authenticate {
+  // A database never opens the gateway, even if there is no key in it.
+  if (keys.length === 0 && accounts === null) return () => NO_KEY
   const known = keys.map((key, index) => ({
     digest: Buffer.from(key.keySha256, 'hex'),
     identity: Object.freeze({ index, name: key.name, owner: key.keySha256 }),
@@ -24,7 +31,9 @@ export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Cr
     const digest = hash('sha256', key, 'buffer')
     // The map lookup is by digest, which reveals nothing about a key; a constant-time comparison decides.
     const entry = byDigest.get(digest.toString('latin1'))
-    return entry !== undefined && timingSafeEqual(entry.digest, digest) ? entry.identity : null
+    if (entry !== undefined && timingSafeEqual(entry.digest, digest)) return entry.identity
+    const listed = accounts?.find(digest) ?? null
+    return listed === null || accounts === null ? null : letIn(listed, accounts)
   }
 
   return function authenticate(credentials: Credentials): KeyIdentity {
@@ -35,13 +44,38 @@ export function createAuthenticate(keys: readonly KeyConfig[]): (credentials: Cr
   }
 }
 
-/** Finds a key of another configuration by its owner, whatever its name and index are now. */
-export function createRenew(keys: readonly KeyConfig[]): (key: KeyIdentity) => KeyIdentity {
-  if (keys.length === 0) return () => NO_KEY
-  return function renew({ owner }) {
+/** Finds a key of another configuration by its owner, whatever its name and index are now, and one of the database as it is now. */
+export function createRenew(keys: readonly KeyConfig[], accounts: AccountSource | null = null): Renew {
+  if (keys.length === 0 && accounts === null) return () => NO_KEY
+  return function renew({ owner, index: place, account }) {
+    if (account !== undefined) {
+      const listed = accounts?.byIndex(place) ?? null
+      if (listed === null || accounts === null)
+        throw new GatewayError('unauthenticated', { cause: refusalCause(account.name, 'deleted') })
+      return letIn(listed, accounts)
+    }
     const index = keys.findIndex((key) => key.keySha256 === owner)
     const key = keys[index]
     if (key === undefined) throw new GatewayError('unauthenticated')
     return { index, name: key.name, owner }
   }
+}
+
+/** Why a key of the database that exists may do nothing now; null: it may. */
+export function closedBy({ account }: Listed, nowMs: number): 'disabled' | 'expired' | null {
+  if (account.disabled) return 'disabled'
+  return account.expiresAtMs !== null && account.expiresAtMs <= nowMs ? 'expired' : null
+}
+
+/** @throws unauthenticated, as for an unknown key */
+function letIn(listed: Listed, accounts: AccountSource): KeyIdentity {
+  const { account, index } = listed
+  const closed = closedBy(listed, accounts.nowMs())
+  if (closed !== null) throw new GatewayError('unauthenticated', { cause: refusalCause(account.name, closed) })
+  accounts.noteUsed(account.id)
+  return { index, name: account.name, owner: account.id, account }
+}
+
+function refusalCause(name: string, why: string): Error {
+  return new Error(`key ${name} is ${why}`)
 }

@@ -63,5 +63,5 @@ export function applyDefaults(exchange: ExchangeIn<'defaults'>, decoded: Decoded
 /** Empty if the key may use no model: then no model is found. */
 function defaultModel({ context, request }: ExchangeIn<'defaults'>): string {
   const { config, router } = context
-  return config.compat.defaultModel ?? router.list(allowedModels(config, request.key.index))[0]?.id ?? ''
+  return config.compat.defaultModel ?? router.list(allowedModels(config, request.key))[0]?.id ?? ''
 }

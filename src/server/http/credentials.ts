@@ -15,6 +15,8 @@ export type Asking = {
 
 /** The placeholder for a provider's name in a path: there a caller may send a key of its own for it. */
 export const PROVIDER_PART = '{provider}'
+/** Secrets that the gateway makes begin with it. */
+const OWN_PREFIX = 'sk-sluice-'
 /** Printable ASCII without blanks, and no longer than any vendor's: what else could be sent on in a header. */
 const CALLER_KEY = /^[\x21-\x7e]{1,4096}$/
 
@@ -54,6 +56,8 @@ export function hasCredential({ authorization, apiKey, vendorKey = '' }: Credent
 export function callerKeyOf({ head, view }: Pick<Asking, 'head' | 'view'>): string | null {
   const { apiKey } = head
   if (apiKey === '' || isGatewayKey(apiKey, view)) return null
+  // A key of ours that is no longer valid, or not yet: no provider must see it.
+  if (apiKey.startsWith(OWN_PREFIX)) throw new GatewayError('unauthenticated')
   if (CALLER_KEY.test(apiKey)) return apiKey
   throw new GatewayError('invalid_request', {
     message: 'X-API-Key must be 1 to 4096 printable ASCII characters without spaces.',

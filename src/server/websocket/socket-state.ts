@@ -43,9 +43,12 @@ export function originOf({ origin, connection }: SocketState, chat: string | nul
   return { ...origin, socket: { connection, chat } }
 }
 
-/** The configuration may have been replaced since the last chat: the key must still exist, and its index may have changed. */
+/**
+ * The configuration may have been replaced since the last chat: the key must still exist, and its index may have changed. A key of the
+ * database may have changed at any time.
+ */
 export function renew(front: ServerContext, state: SocketState): void {
-  if (state.view === front.view) return
+  if (state.view === front.view && state.key.account === undefined) return
   state.key = front.view.pipeline.renew(state.key)
   state.view = front.view
 }

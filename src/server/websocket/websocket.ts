@@ -74,7 +74,7 @@ export function createWebSocket(front: ServerContext, options: WebSocketOptions)
       }
       state.socket = new WsSocket({ ws, codec: state.codec, readerStallMs: state.view.readerStallMs })
       state.talk = options.talk(ws, state.socket)
-      front.webSockets.add(state.socket)
+      front.webSockets.set(state.socket, state)
     },
     message: (ws, message, isBinary) => {
       if (isAllowed(front, ws)) ws.getUserData().talk?.take(message, isBinary)

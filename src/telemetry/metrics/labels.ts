@@ -37,7 +37,7 @@ export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
   'aborted',
 ])
 export const RETRY_KINDS: readonly RetryKind[] = Object.freeze(['again', 'elsewhere', 'hedge', 'denied'])
-export const LIMIT_SCOPES = Object.freeze(['gateway', 'key', 'provider'] as const)
+export const LIMIT_SCOPES = Object.freeze(['gateway', 'team', 'key', 'provider'] as const)
 export const LIMIT_KINDS: readonly LimitName[] = Object.freeze([
   ...(['requests', 'tokens', 'concurrency', 'lag', 'receiving', 'fetched', 'stored'] as const),
 ])

@@ -1,4 +1,5 @@
 // The directory step by step: at each read of a look-up the writer changes something, and at each write of a change a reader looks.
+import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
 import { DirectoryReader } from '../../../src/accounts/directory/reader.js'
@@ -159,6 +160,17 @@ test('an account that does not change is the same object; one that changes is an
   writer.put(hammerAccount(0, 2, { id: 'key_0' }), [])
   t.match(reader.bySlot(0), { account: { id: 'key_0', models: ['model-2'] } })
   t.equal(reader.byIndex(again?.index ?? -1)?.index, again?.index, 'its index stays')
+  t.end()
+})
+
+test('an account is found by its id, which is no secret of it', (t) => {
+  const { writer, memory } = setUp()
+  const reader = new DirectoryReader(memory)
+  t.equal(reader.byId('key_1')?.account.name, 'app1')
+  t.equal(reader.byId('key_9'), null)
+  t.equal(reader.find(createHash('sha256').update('key_1').digest(), 0), null)
+  writer.remove('key_1')
+  t.equal(reader.byId('key_1'), null)
   t.end()
 })
 

@@ -43,7 +43,7 @@ test('a full directory is an error that says so, and changes nothing; a deleted 
 
 test('more secrets or a longer record than fit are an error, too', (t) => {
   const writer = new DirectoryWriter(createDirectoryMemory(2))
-  const many = Array.from({ length: 5 }, (_, n) => ({ digest: digestOfKey(0, String(n)), validUntilMs: null }))
+  const many = Array.from({ length: 6 }, (_, n) => ({ digest: digestOfKey(0, String(n)), validUntilMs: null }))
   t.match(
     thrownBy(() => writer.put(account(0), many)),
     { code: 'storage_full', message: /no memory/ },

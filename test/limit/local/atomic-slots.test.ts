@@ -3,7 +3,9 @@ import { test } from 'tap'
 import { AtomicSlots, slotCellCount } from '../../../src/limit/local/atomic-slots.js'
 
 function setUp() {
-  const cells = new Int32Array(new SharedArrayBuffer(4 * slotCellCount(2, 1, 2)))
+  const cells = new Int32Array(
+    new SharedArrayBuffer(4 * slotCellCount({ room: { keys: 2, providers: 1, targets: 2 } })),
+  )
   const caps = { gateway: 3, keys: [1, null], providers: [1], targets: [2, null] }
   const places = { keys: [0, 1], providers: [0], targets: [0, 1], room: { keys: 2, providers: 1, targets: 2 } }
   return { slots: new AtomicSlots(caps, cells, places), twin: new AtomicSlots(caps, cells, places), cells }

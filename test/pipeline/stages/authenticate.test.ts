@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import { type KeyConfig } from '../../../src/config/types.js'
+import { GatewayError } from '../../../src/errors.js'
 import { createAuthenticate, createRenew, NO_KEY } from '../../../src/pipeline/stages/authenticate.js'
+import { AccountRig } from '../../helpers/account-rig.js'
 import { refusalOf } from '../../helpers/limiter-setup.js'
 
 const LIMITS = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null }
@@ -84,5 +86,112 @@ test('a key in the header of a vendor’s own client library is accepted like an
   t.match(authenticate({ ...other, vendorKey: 'sk-bbbb' }), { name: 'b' })
   t.match(authenticate({ authorization: '', apiKey: 'sk-own-of-a-vendor', vendorKey: 'sk-aaaa' }), { name: 'a' })
   t.throws(() => authenticate({ ...other, vendorKey: 'sk-cccc' }), /API key/)
+  t.end()
+})
+
+function bearer(key: string) {
+  return { authorization: `Bearer ${key}`, apiKey: '' }
+}
+
+/** The reason for the log of a refusal that looks like any other. */
+function causeOf(act: () => unknown): string | null {
+  try {
+    act()
+  } catch (thrown) {
+    if (!(thrown instanceof GatewayError)) throw thrown
+    const { code, message } = thrown.data
+    const unknown = refusalOf(() => authenticate(bearer('sk-unknown')))
+    if (code !== unknown?.code || message !== unknown.message) return `another refusal: ${message}`
+    return thrown.cause instanceof Error ? thrown.cause.message : ''
+  }
+  return 'let in'
+}
+
+test('a key of the database is known by its id, behind those of the configuration, and is noted as used', (t) => {
+  const rig = new AccountRig()
+  const authenticate = createAuthenticate([A], rig.source)
+  const account = rig.put('app', { 'sk-app': null, 'sk-aaaa': null })
+  const known = authenticate(bearer('sk-app'))
+  t.match(known, { name: 'app', owner: 'key_app', account })
+  t.ok(known.index > 1_000_000)
+  t.match(authenticate({ authorization: '', apiKey: 'sk-app' }), { owner: 'key_app' })
+  t.match(authenticate(bearer('sk-aaaa')), { owner: A.keySha256 }, 'the file comes first')
+  t.same(rig.used, ['key_app', 'key_app'])
+  t.equal(
+    causeOf(() => authenticate(bearer('key_app'))),
+    '',
+    'an id is no secret',
+  )
+  t.end()
+})
+
+test('with a database a key is always needed, even if there is none', (t) => {
+  const rig = new AccountRig()
+  const authenticate = createAuthenticate([], rig.source)
+  t.equal(
+    causeOf(() => authenticate(bearer(''))),
+    '',
+  )
+  t.equal(
+    causeOf(() => authenticate(bearer('anything'))),
+    '',
+  )
+  t.equal(refusalOf(() => createRenew([], rig.source)(NO_KEY))?.code, 'unauthenticated')
+  t.end()
+})
+
+test('a key that is disabled or expired, of a secret that ended or deleted, is refused like an unknown one; the log knows why', (t) => {
+  const rig = new AccountRig()
+  const [authenticate, renew] = [createAuthenticate([], rig.source), createRenew([A], rig.source)]
+  rig.put('app', { old: 2000, new: null }, { expiresAtMs: 3000 })
+  const known = authenticate(bearer('old'))
+  t.match(authenticate(bearer('new')), { index: known.index, owner: known.owner }, 'of one identity')
+  rig.nowMs = 2000
+  t.equal(
+    causeOf(() => authenticate(bearer('old'))),
+    '',
+    'a secret after its rotation',
+  )
+  t.match(renew(known), { owner: 'key_app' }, 'an open socket goes on')
+  rig.nowMs = 3000
+  t.equal(
+    causeOf(() => authenticate(bearer('new'))),
+    'key app is expired',
+  )
+  t.equal(
+    causeOf(() => renew(known)),
+    'key app is expired',
+  )
+  rig.put('app', { new: null }, { disabled: true })
+  t.equal(
+    causeOf(() => authenticate(bearer('new'))),
+    'key app is disabled',
+  )
+  t.equal(
+    causeOf(() => renew(known)),
+    'key app is disabled',
+  )
+  rig.put('app', { new: null }, { models: ['a'] })
+  t.match(renew(known).account, { models: ['a'] }, 'as it is now')
+  rig.writer.remove('key_app')
+  t.equal(
+    causeOf(() => authenticate(bearer('new'))),
+    '',
+  )
+  t.equal(
+    causeOf(() => renew(known)),
+    'key app is deleted',
+  )
+  rig.put('app', { new: null }, { id: 'key_other' })
+  t.equal(
+    causeOf(() => renew(known)),
+    'key app is deleted',
+    'made anew under its name',
+  )
+  t.equal(
+    causeOf(() => createRenew([A])(known)),
+    'key app is deleted',
+    'without the database',
+  )
   t.end()
 })

@@ -52,6 +52,9 @@ test('takes a gateway key from the headers of the vendors’ own client librarie
   t.equal(await ask('api-key: good', 'x-goog-api-key: good'), 401, 'nobody can say which is meant')
   t.equal(await ask('api-key: good', 'x-api-key: sk-own'), 200)
   t.equal(pipeline.exchanges.at(-1)?.request.path?.callerKey, 'sk-own', 'the caller’s own key is still another one')
+  const { length } = pipeline.exchanges
+  t.equal(await ask('api-key: good', 'x-api-key: sk-sluice-revoked'), 401, 'one of ours is sent to no provider')
+  t.equal(pipeline.exchanges.length, length)
   t.ok(pipeline.rejections.every(({ hasKey }) => hasKey))
 })
 

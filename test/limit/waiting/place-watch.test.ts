@@ -2,7 +2,7 @@
 import { mock } from 'node:test'
 import { test } from 'tap'
 import { type QueuePlace } from '../../../src/limit/limiter.js'
-import { MIN_INTERVAL_MS, PlaceWatch } from '../../../src/limit/local/place-watch.js'
+import { MIN_INTERVAL_MS, PlaceWatch } from '../../../src/limit/waiting/place-watch.js'
 
 function setUp() {
   mock.timers.enable({ apis: ['setInterval', 'setImmediate'] })

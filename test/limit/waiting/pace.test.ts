@@ -1,6 +1,6 @@
 // The pace of a queue, as it is used to reject and as it is shown.
 import { test } from 'tap'
-import { Pace } from '../../../src/limit/local/pace.js'
+import { Pace } from '../../../src/limit/waiting/pace.js'
 
 test('it is unknown until someone was admitted, then the average of recent intervals', async (t) => {
   const pace = new Pace()

@@ -1,6 +1,6 @@
 // SlotIndexes by key: a line is nobody's own, and no key keeps another out of it.
 import { test } from 'tap'
-import { WaitLine } from '../../../src/limit/local/wait-line.js'
+import { WaitLine } from '../../../src/limit/waiting/wait-line.js'
 
 type Entry = { readonly keyIndex: number; readonly name: string }
 
