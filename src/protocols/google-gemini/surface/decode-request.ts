@@ -7,6 +7,7 @@ import {
   type ResponseFormat,
   type TextPart,
 } from '../../../model/request.js'
+import { notCarried } from '../../field-error.js'
 import { findLeftOver } from '../../fit/left-over.js'
 import { numberOf, stringOf } from '../../scalars.js'
 import { KNOWN_MEMBERS } from '../known-members.js'
@@ -40,11 +41,13 @@ const EFFORT_OF_LEVEL: ReadonlyMap<JsonValue | undefined, ReasoningEffort> = new
 
 /**
  * The canonical request of a body that readFacts has accepted. Its model, and whether it streams, are in the path.
- * @throws invalid_request with `param` if the request depends on a tool that only the vendor can run
+ * @throws invalid_request with `param` if the request depends on content or a tool that only the vendor has
  */
 export function decodeRequest(given: JsonObject): ChatRequest {
   const body = readBody(given)
   const config = isJsonObject(body.generationConfig) ? body.generationConfig : {}
+  // The beginning of the conversation: without it the model would answer another question.
+  if (typeof body.cachedContent === 'string') throw notCarried('cachedContent', 'content that its vendor has stored')
   const { messages, lost } = decodeContents(body.contents)
   const { tools, choice, dropped } = decodeTools(body)
   return {

@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../../src/model/json.js'
 import { decodeRequest } from '../../../../src/protocols/google-gemini/surface/decode-request.js'
+import { thrownBy } from '../../../helpers/thrown.js'
 
 const contents = [{ role: 'user', parts: [{ text: 'Hi' }] }]
 const decode = (generationConfig: JsonObject) => decodeRequest({ contents, generationConfig })
@@ -56,4 +57,14 @@ test('members that the API has alone are kept for it, and values without a canon
     'generationConfig.responseModalities': true,
   })
   t.same(decode({ candidateCount: 1, responseModalities: ['TEXT'] }).extensions, {})
+})
+
+test('content that the vendor has stored is refused where another would have to answer without it', async (t) => {
+  for (const spelt of ['cachedContent', 'cached_content']) {
+    t.match(
+      thrownBy(() => decodeRequest({ contents, [spelt]: 'cachedContents/a' })),
+      { code: 'invalid_request', param: 'cachedContent', message: /^'cachedContent' is content that its vendor has/ },
+    )
+  }
+  t.equal(decodeRequest({ contents, cachedContent: null }).messages.length, 1)
 })
