@@ -104,7 +104,7 @@ export type Surface = {
   /** Set if its requests are no chats: what they ask instead. Nothing of them is then translated as a chat. */
   readonly endpoint?: SurfaceEndpoint
   /** Set if it is about what is kept in the account of the caller's own key: its routes beside the one that creates. */
-  readonly resource?: readonly ResourceRoute[]
+  readonly resources?: readonly ResourceRoute[]
   /** Set if its answers are stored, under ids of the gateway. */
   readonly stored?: StoredAnswers
   /** Set if its clients may speak on a WebSocket: how. */

@@ -91,7 +91,7 @@ function createResourceSurface(row: ResourceRow): Surface {
   return Object.freeze({
     id: surfaceId,
     routes: [{ method: 'POST' as const, path: `/v1/${id}`, ownKey: true as const }],
-    resource: routes,
+    resources: routes,
     endpoint,
     framing: 'sse' as const,
     keepaliveFrame: ': ping\n',

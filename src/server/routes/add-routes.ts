@@ -28,11 +28,13 @@ import {
   prefixedSurface,
   rowsOf,
   SEND_POST,
+  type Speaker,
+  speakersAmong,
   storedPaths,
   streamPaths,
   webSocketPaths,
 } from './paths.js'
-import { answerOptions, refuseMethod, refusePath } from './plain-routes.js'
+import { answerOptions, refuseMethod, refusePath, refuseStranger } from './plain-routes.js'
 
 /** The server's options that the routes need. */
 export type RouteOptions = PathOptions & {
@@ -92,7 +94,7 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
     const below = options.compat[prefix]
     if (below !== '') addRest(app, front, { routes, below, surface: prefixedSurface(options, prefix) })
   }
-  addRest(app, front, { routes, ...EVERYWHERE })
+  addRest(app, front, { routes, ...EVERYWHERE, speakers: speakersAmong(options.surfaces) })
   return routes
 }
 
@@ -134,37 +136,53 @@ export function addMetricsRoutes(app: TemplatedApp, front: ServerContext, option
 }
 
 function addPath(app: TemplatedApp, front: ServerContext, route: Path, acts: ChatActs): void {
-  const { surface = null, get, remove, post, choices } = route
+  const { surface = null, get, remove, post, choices, strangers = [] } = route
+  const apart = (enter: EngineRoute): EngineRoute =>
+    byHeader(
+      strangers.map(({ header, surface }) => ({ header, enter: createRoute(front, surface, refuseStranger(header)) })),
+      enter,
+    )
   // The engine tries literal paths before those with a part that may be anything.
   const path = route.path.replace(PROVIDER_PART, ':provider')
   const methods = [get && 'GET, HEAD', (choices ?? post) && 'POST', remove && 'DELETE', 'OPTIONS']
   const allow = methods.filter((method) => method !== undefined).join(', ')
   if (get !== undefined) {
-    const enter = createReadRoute(front, route, get.act)
+    const enter = apart(createReadRoute(front, route, get.act))
     app.get(path, enter)
     app.head(path, enter)
   }
-  if (choices !== undefined) app.post(path, createChatRoute(front, choices, acts))
-  if (post !== undefined) app.post(path, createRoute(front, surface, post.act))
-  if (remove !== undefined) app.del(path, createRoute(front, surface, remove.act))
+  if (choices !== undefined) app.post(path, apart(createChatRoute(front, choices, acts)))
+  if (post !== undefined) app.post(path, apart(createRoute(front, surface, post.act)))
+  if (remove !== undefined) app.del(path, apart(createRoute(front, surface, remove.act)))
   app.options(path, createRoute(front, surface, answerOptions(allow)))
   app.any(path, createRoute(front, surface, refuseMethod(allow)))
 }
 
 /** GET of a path: the API of the answer is decided first, so that even the first error is in its form. */
 function createReadRoute(front: ServerContext, { surface = null, speakers = [] }: Path, get: Act): EngineRoute {
-  const byDefault = createRoute(front, surface, get)
-  if (speakers.length === 0) return byDefault
   const named = speakers.map(({ header, surface }) => ({ header, enter: createRoute(front, surface, get) }))
+  return byHeader(named, createRoute(front, surface, get))
+}
+
+/** Clients that send one of the headers have a route of their own. */
+function byHeader(named: readonly { header: string; enter: EngineRoute }[], byDefault: EngineRoute): EngineRoute {
+  if (named.length === 0) return byDefault
   return (res, req) => (named.find(({ header }) => req.getHeader(header) !== '')?.enter ?? byDefault)(res, req)
 }
 
 const EVERYWHERE = Object.freeze({ below: '', surface: null })
 
-type Rest = { readonly routes: readonly RouteRow[]; readonly below: string; readonly surface: Surface | null }
+type Rest = {
+  readonly routes: readonly RouteRow[]
+  readonly below: string
+  readonly surface: Surface | null
+  readonly speakers?: readonly Speaker[]
+}
 
 /** Without it the engine closes the connection of an unknown path without an answer. */
-function addRest(app: TemplatedApp, front: ServerContext, { routes, below, surface }: Rest): void {
+function addRest(app: TemplatedApp, front: ServerContext, { routes, below, surface, speakers = [] }: Rest): void {
+  const refuse = refusePath(routes)
+  const named = speakers.map(({ header, surface }) => ({ header, enter: createRoute(front, surface, refuse) }))
   app.options(`${below}/*`, createRoute(front, surface, answerOptions('GET, HEAD, POST, OPTIONS')))
-  app.any(`${below}/*`, createRoute(front, surface, refusePath(routes)))
+  app.any(`${below}/*`, byHeader(named, createRoute(front, surface, refuse)))
 }

@@ -42,6 +42,13 @@ export type PathOptions = {
 /** A surface that is recognised by a request header. */
 export type Speaker = { readonly surface: Surface; readonly header: string }
 
+/** The surfaces whose clients send a header of their own with every request. */
+export function speakersAmong(surfaces: readonly Surface[]): Speaker[] {
+  return surfaces.flatMap((surface) =>
+    surface.models?.header === undefined ? [] : [{ surface, header: surface.models.header }],
+  )
+}
+
 /** A method of a plain path: what it does, and its OpenAPI operation. */
 export type PlainRoute = { readonly act: Act; readonly operation: JsonObject }
 
@@ -52,6 +59,8 @@ export type Path = {
   readonly get?: PlainRoute
   /** APIs in whose form `get` answers requests with their header; all others in the form of `surface`. */
   readonly speakers?: readonly Speaker[]
+  /** APIs whose clients mean something else by this path, which there is not: 404 in their form. */
+  readonly strangers?: readonly Speaker[]
   readonly remove?: PlainRoute
   /** Posted there, but no chat. */
   readonly post?: PlainRoute
@@ -78,11 +87,14 @@ function plainRows(method: 'GET' | 'DELETE' | 'POST', path: string, route: Plain
 
 /** The paths for chats and for the jobs that they may become. */
 export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
+  const strangers = speakersAmong(surfaces)
   return [...choicesByPath(surfaces, compat)].flatMap(([path, choices]): Path[] => {
     const surface = defaultOf(choices)
     // Beside the lists of models.
     if (choices.some(({ route }) => namesModel(route))) return []
-    if (surface?.resource !== undefined) return resourcePaths(path, { surface, choices, resource: surface.resource })
+    if (surface?.resources !== undefined) {
+      return resourcePaths(path, { surface, choices, strangers, resources: surface.resources })
+    }
     if (choices.some(({ route }) => route.isTriedByWebSocket === true)) {
       return [{ path, choices, surface, get: plain(refuseUpgrade, 'turnsWebSocket') }]
     }
@@ -97,22 +109,22 @@ export function chatPaths({ surfaces, compat, jobDoor }: PathOptions): Path[] {
   })
 }
 
-type ResourceSurface = Required<Pick<Path, 'choices'>> & {
+type ResourceSurface = Required<Pick<Path, 'choices' | 'strangers'>> & {
   readonly surface: Surface
-  readonly resource: readonly ResourceRoute[]
+  readonly resources: readonly ResourceRoute[]
 }
 
 /** What clients keep in their own accounts at providers. `base`: where they create. */
-function resourcePaths(base: string, { surface, choices, resource }: ResourceSurface): Path[] {
-  const rests = new Set(resource.map(({ rest }) => rest))
+function resourcePaths(base: string, { surface, choices, strangers, resources }: ResourceSurface): Path[] {
+  const rests = new Set(resources.map(({ rest }) => rest))
   return [...rests].map((rest) => {
     const routeOf = (asked: ResourceRoute['method']): PlainRoute | undefined => {
-      const found = resource.find((route) => route.rest === rest && route.method === asked)
+      const found = resources.find((route) => route.rest === rest && route.method === asked)
       return found && { act: askResource(found), operation: resourceOperation(surface, found) }
     }
     const [get, post, remove] = [routeOf('GET'), routeOf('POST'), routeOf('DELETE')]
     return {
-      ...{ path: base + rest.replace('{id}', ':id'), surface },
+      ...{ path: base + rest.replace('{id}', ':id'), surface, strangers },
       ...(rest === '' ? { choices } : {}),
       ...(get && { get }),
       ...(post && { post }),
@@ -145,9 +157,7 @@ export function streamPaths({ surfaces }: PathOptions): Path[] {
 
 /** The models, in the form of each API that lists them. */
 export function modelPaths({ surfaces, compat }: PathOptions): Path[] {
-  const speakers = surfaces.flatMap((surface) =>
-    surface.models?.header === undefined ? [] : [{ surface, header: surface.models.header }],
-  )
+  const speakers = speakersAmong(surfaces)
   const chats = choicesByPath(surfaces, compat)
   const chatsOn = (path: string): Pick<Path, 'choices'> => {
     const choices = chats.get(path)

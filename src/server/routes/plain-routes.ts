@@ -131,7 +131,10 @@ function hasToken(authorization: string, token: string): boolean {
 
 /** A known path with another method. `allow` lists the allowed ones. */
 export function refuseMethod(allow: string): Act {
-  return (exchange) => exchange.reject(new GatewayError('method_not_allowed'), [['allow', allow]])
+  return (exchange) => {
+    const message = `This route does not support ${exchange.head.method}; it supports ${allow}.`
+    exchange.reject(new GatewayError('method_not_allowed', { message }), [['allow', allow]])
+  }
 }
 
 /** A path that is not served: the answer names it, and the route that was most likely meant. */
@@ -140,6 +143,14 @@ export function refusePath(routes: readonly KnownRoute[]): Act {
     throw new GatewayError('not_found', {
       message: adviseOnPath(req.getMethod(), shownStreamIds(req.getUrl()), routes),
     })
+  }
+}
+
+/** A path that is served, but not to the clients of this API, which are known by a header. */
+export function refuseStranger(header: string): Act {
+  return ({ head: { method, path } }) => {
+    const message = `${method} ${path} is not available to clients that send ${header}; GET /openapi.json lists what is.`
+    throw new GatewayError('not_found', { message })
   }
 }
 

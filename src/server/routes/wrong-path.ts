@@ -12,10 +12,13 @@ const VERB = /:[A-Za-z]+$/
 /** Parts of APIs that this gateway does not serve, by the end of their path; existing routes never get here. */
 const UNSPOKEN: readonly RegExp[] = [
   /\/(embeddings|completions|moderations|files|uploads|batches|rerank|realtime|assistants|threads|vector_stores)$/,
+  /\/(containers|conversations|evals|skills|videos|cachedContents|interactions|tunedModels)$/,
   /\/(responses|files|uploads|batches|assistants|threads|vector_stores|fine_tuning|containers|evals)\/[^/]+/,
+  /\/(conversations|skills|videos|cachedContents|interactions|tunedModels)\/[^/]+/,
   /\/(audio|images|videos)\/[a-z]+$/,
+  /\/chat\/completions\/[^/]+\/messages$/,
   /\/messages\/(count_tokens|batches)/,
-  /:(predict|rawPredict|asyncBatchEmbedContent)$/,
+  /:(predict|rawPredict|asyncBatchEmbedContent|batchGenerateContent|predictLongRunning)$/,
   /\/api\/(pull|push|create|copy|delete)$/,
 ]
 
@@ -26,6 +29,8 @@ export function adviseOnPath(method: string, path: string, routes: readonly Know
   const plain = withoutRepeats(path)
   const sameVerb = routeOfVerb(plain, routes)
   if (sameVerb !== null) return `${said} Did you mean ${sameVerb.method} ${sameVerb.path}?`
+  const unversioned = routeWithVersion(verb, plain, routes)
+  if (unversioned !== null) return `${said} Did you mean ${nameOf(unversioned)}? The base URL must end in ${VERSION}.`
   const spoken = nearestRoute(plain, routes)
   // The last part of some of their paths is that of a route, too.
   if (spoken === null || !plain.endsWith(spoken.path)) {
@@ -35,6 +40,28 @@ export function adviseOnPath(method: string, path: string, routes: readonly Know
   }
   if (spoken === null) return said
   return `${said} Did you mean ${spoken.method} ${spoken.path}? ${slipOf(path, plain, spoken.path)}`
+}
+
+/** The route that has this path after its version, with the same method if there is one. */
+function routeWithVersion(verb: string, path: string, routes: readonly KnownRoute[]): KnownRoute | null {
+  if (VERB.test(path)) return null
+  const found = routes.filter((route) => route.path.startsWith(`${VERSION}/`) && fits(path, route))
+  const literal = found.filter((route) => route.path.endsWith(path))
+  return [...literal, ...found].find(({ method }) => method === verb) ?? literal[0] ?? found[0] ?? null
+}
+
+/** Segment by segment; one that is a parameter fits any, `*` any rest. */
+function fits(path: string, route: KnownRoute): boolean {
+  const wanted = route.path.slice(VERSION.length).split('/')
+  const given = path.split('/')
+  const isAny = (segment: string | undefined) => segment === undefined || /^[:{*]/.test(segment)
+  const hasRest = wanted.at(-1) === '*' && given.length >= wanted.length
+  if (given.length !== wanted.length && !hasRest) return false
+  return given.every((segment, at) => segment === wanted[at] || (at > 0 && segment !== '' && isAny(wanted[at])))
+}
+
+function nameOf({ method, path }: KnownRoute): string {
+  return `${method} ${path.replace(/:(\w+)/g, '{$1}').replace('*', '{id}')}`
 }
 
 /** `/v1/chat/completions` ends like an API that is not spoken. */

@@ -51,8 +51,8 @@ test('a batch names its file and its endpoint; all else is for the provider to c
 })
 
 test('only the download of a file is bytes', (t) => {
-  const shown = openaiResources.flatMap(({ routes, resource = [] }) =>
-    resource.map(({ method, rest, isFile }) => `${method} ${routes[0]?.path}${rest}${isFile === true ? ' *' : ''}`),
+  const shown = openaiResources.flatMap(({ routes, resources = [] }) =>
+    resources.map(({ method, rest, isFile }) => `${method} ${routes[0]?.path}${rest}${isFile === true ? ' *' : ''}`),
   )
   t.same(shown, [
     ...['GET /v1/files', 'GET /v1/files/{id}', 'DELETE /v1/files/{id}', 'GET /v1/files/{id}/content *'],

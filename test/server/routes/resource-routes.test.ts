@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { test } from 'tap'
 import { GatewayError } from '../../../src/errors.js'
+import { type JsonObject } from '../../../src/model/json.js'
 import { openaiResources } from '../../../src/protocols/openai-endpoints/resources.js'
+import { fakeSurface } from '../../helpers/fake-pipeline.js'
 import { startFront } from '../../helpers/front.js'
 
 const OWN = { 'x-api-key': 'own-key', 'x-sluice-provider': 'there' }
@@ -88,4 +90,37 @@ test('a download has no HEAD, and no work is taken on where none is accepted', a
   t.equal(pipeline.exchanges.length, 1)
   refusal.now = new GatewayError('overloaded')
   t.equal((await send(port, '/v1/files')).status, 503)
+})
+
+test('clients of another API, for which the same paths mean something else, get 404 in its form', async (t) => {
+  const models = { header: 'x-other', encodeModel: (model: JsonObject) => model, encodeList: () => ({}) }
+  const { port, pipeline } = await startFront(t, {
+    options: { surfaces: [...openaiResources, { ...fakeSurface, models }] },
+  })
+  const headers = { ...OWN, 'x-other': '1' }
+  for (const [method, path] of [
+    ['GET', '/v1/files'],
+    ['POST', '/v1/files'],
+    ['DELETE', '/v1/files/f'],
+    ['POST', '/v1/batches/b/cancel'],
+  ] as const) {
+    const { status, text } = await send(port, path, { method, headers })
+    t.equal(status, 404)
+    const message = `${method} ${path} is not available to clients that send x-other; GET /openapi.json lists what is.`
+    t.match(JSON.parse(text), { error: { type: 'fake', message } })
+  }
+  const unknown = await send(port, '/v1/nothing', { headers })
+  t.match(JSON.parse(unknown.text), { error: { type: 'fake', message: 'No such route: GET /v1/nothing.' } })
+  t.equal(pipeline.rejections.at(-1)?.surface?.id, 'fake')
+  await send(port, '/v1/nothing')
+  t.equal(pipeline.rejections.at(-1)?.surface, null)
+  t.same(pipeline.exchanges, [])
+})
+
+test('a wrong method is told those that there are', async (t) => {
+  const { port } = await startFront(t, { options: { surfaces: openaiResources } })
+  const { status, text, headers } = await send(port, '/v1/files/f', { method: 'PUT' })
+  t.equal(status, 405)
+  t.equal(headers.allow, 'GET, HEAD, DELETE, OPTIONS')
+  t.match(JSON.parse(text).error.message, /^This route does not support PUT; it supports GET, HEAD, DELETE, OPTIONS\.$/)
 })

@@ -46,6 +46,32 @@ test('a wrong base URL is named with the right route and what to change', (t) =>
   t.end()
 })
 
+test('a base URL without the version is named for every route, also for those that are listed as APIs of others', (t) => {
+  const more = [
+    ...['POST /v1/embeddings', 'GET /v1/files', 'POST /v1/files', 'GET /v1/files/:id', 'DELETE /v1/files/:id'],
+    ...['GET /v1/files/:id/content', 'POST /v1/audio/speech', 'POST /v1/completions', 'GET /v1/streams/:id'],
+  ].map((row) => ({ method: row.split(' ')[0] ?? '', path: row.split(' ')[1] ?? '' }))
+  for (const [method, path, meant] of [
+    ['POST', '/embeddings', 'POST /v1/embeddings'],
+    ['POST', '/completions', 'POST /v1/completions'],
+    ['POST', '/audio/speech', 'POST /v1/audio/speech'],
+    ['POST', '/files', 'POST /v1/files'],
+    ['GET', '/files', 'GET /v1/files'],
+    ['PUT', '/files', 'GET /v1/files'],
+    ['DELETE', '/files/file-1', 'DELETE /v1/files/{id}'],
+    ['GET', '/files/file-1/content', 'GET /v1/files/{id}/content'],
+    ['GET', '/models/a/b', 'GET /v1/models/{id}'],
+    ['POST', '/chat/completions', 'POST /v1/chat/completions'],
+    ['POST', '/chat/other', 'POST /v1/chat/{provider}'],
+  ] as const) {
+    const said = `No such route: ${method} ${path}. Did you mean ${meant}? The base URL must end in /v1.`
+    t.equal(adviseOnPath(method, path, [...ROUTES, ...more]), said)
+  }
+  t.match(adviseOnPath('GET', '/files//', [...ROUTES, ...more]), /GET \/v1\/files\?/)
+  t.notMatch(adviseOnPath('GET', '/files/a/b/c', [...ROUTES, ...more]), /Did you mean/)
+  t.end()
+})
+
 test('a path that ends with a verb is meant for the route with that verb', (t) => {
   for (const path of ['/models/a:tell', '/v1/v1beta/models/a/b:tell', '/v1beta/:tell']) {
     const advice = 'Did you mean POST /v1beta/models/{model}:tell?'
@@ -67,6 +93,9 @@ test('an API that is not spoken is called so', (t) => {
     '/v1/images/generations',
     '/v1/messages/count_tokens',
     '/v1/messages/batches',
+    '/v1/chat/completions/chatcmpl-1/messages',
+    ...['/v1/conversations', '/v1/conversations/conv_1/items', '/v1/videos', '/v1/containers', '/v1/skills'],
+    ...['/v1beta/cachedContents', '/v1beta/interactions', '/v1beta/models/a:batchGenerateContent'],
     '/v1beta/models/gemini-2.5-flash:predict',
     '/api/pull',
     '/v1/v1/embeddings',
