@@ -16,6 +16,8 @@ export type SimRequest = {
   readonly toolResults: readonly string[] | null
   /** The tools that the model may call, in order; tool choice is already applied. */
   readonly tools: readonly SimTool[]
+  /** The request demands a call. */
+  readonly mustCall: boolean
   readonly maxTokens: number | null
   readonly stop: readonly string[]
   /** The schema of JSON output; null for plain text. */
@@ -69,7 +71,9 @@ export function personaOf(model: string): string | null {
 /** Performs a request whose model has a persona. */
 export function perform(request: SimRequest, options: PersonaOptions): Performance {
   const persona = personaOf(request.model)
-  if (persona === 'tools' && request.toolResults === null && request.tools.length > 0) return callTools(request)
+  // Every model obeys a demand, once: after the results it has been obeyed.
+  const calls = persona === 'tools' || request.mustCall
+  if (calls && request.toolResults === null && request.tools.length > 0) return callTools(request)
   const reasoning = persona === 'reason' ? THOUGHTS : NO_TOKENS
   const capped = cap(request, reasoning, answerText(request, persona, options))
   return {

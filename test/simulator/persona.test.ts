@@ -14,6 +14,7 @@ function request(special: Partial<SimRequest>): SimRequest {
     lastUserText: 'a b c',
     toolResults: null,
     tools: [],
+    mustCall: false,
     maxTokens: null,
     stop: [],
     schema: null,
@@ -82,5 +83,18 @@ test('tokens and pieces joined are the text again', (t) => {
     t.equal(piecesOf(text, 3).join(''), text)
     for (const piece of piecesOf(text, 3)) t.doesNotThrow(() => encodeURIComponent(piece))
   }
+  t.end()
+})
+
+test('a call that is demanded is made by every model, until it has the results', (t) => {
+  const tools = [{ name: 'f', schema: { type: 'object', required: ['a'], properties: { a: { type: 'string' } } } }]
+  for (const model of MODELS) {
+    const { calls, finish, text } = perform(request({ model, tools, mustCall: true }), OPTIONS)
+    t.match({ calls, finish }, { calls: [{ name: 'f', args: { a: 'text' } }], finish: 'tool-calls' }, model)
+    t.equal(text.length, 0)
+    t.same(perform(request({ model, tools, mustCall: true, toolResults: ['x'] }), OPTIONS).calls, [])
+    t.same(perform(request({ model, mustCall: true }), OPTIONS).calls, [])
+  }
+  t.same(perform(request({ tools }), OPTIONS).calls, [])
   t.end()
 })

@@ -93,3 +93,26 @@ test('a port that is taken is an error', async (t) => {
   await t.rejects(second.listen(port), { message: `Port ${port} is taken.` })
   second.close()
 })
+
+test('a tool choice that demands a call is obeyed on every wire that has one, also by a model that echoes', async (t) => {
+  const { origin } = await startSimulator(t)
+  const schema = { type: 'object', properties: {} }
+  const messages = [{ role: 'user', content: 'Hi' }]
+  const chats = { model: 'echo', messages, tools: [{ type: 'function', function: { name: 'f', parameters: schema } }] }
+  const items = { model: 'echo', input: 'Hi', tools: [{ type: 'function', name: 'f', parameters: schema }] }
+  const blocks = { model: 'echo', max_tokens: 9, messages, tools: [{ name: 'f', input_schema: schema }] }
+  const parts = {
+    contents: [{ role: 'user', parts: [{ text: 'Hi' }] }],
+    tools: [{ functionDeclarations: [{ name: 'f', parameters: schema }] }],
+  }
+  const called = /"function_?[cC]all"|"tool_calls":\[\{|"tool_use"/
+  for (const [path, body, choice, demands] of [
+    [PATH, chats, 'tool_choice', ['required', { type: 'function', function: { name: 'f' } }]],
+    ['/v1/responses', items, 'tool_choice', ['required', { type: 'function', name: 'f' }]],
+    ['/v1/messages', blocks, 'tool_choice', [{ type: 'any' }, { type: 'tool', name: 'f' }]],
+    ['/v1beta/models/echo:generateContent', parts, 'toolConfig', [{ functionCallingConfig: { mode: 'ANY' } }]],
+  ] as const) {
+    for (const demand of demands) t.match((await post(origin + path, { ...body, [choice]: demand })).text, called, path)
+    t.notMatch((await post(origin + path, body)).text, called, `${path}: none is demanded`)
+  }
+})

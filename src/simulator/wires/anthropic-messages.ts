@@ -81,6 +81,7 @@ function readRequest(body: JsonObject): SimRequest | Refusal {
     lastUserText: texts[lastUser] ?? '',
     toolResults: results.length > 0 ? results.map((block) => textOf(block.content)) : null,
     tools: readTools(body),
+    mustCall: ['any', 'tool'].includes(String(objectOf(body.tool_choice).type)),
     maxTokens,
     stop: stopsOf(body.stop_sequences),
     schema: readSchema(body),

@@ -84,6 +84,7 @@ function readRequest(body: JsonObject, url: SimUrl): SimRequest | Refusal {
     toolResults:
       results.length > 0 ? results.map((part) => JSON.stringify(objectOf(part.functionResponse).response ?? {})) : null,
     tools: readTools(body),
+    mustCall: objectOf(objectOf(body.toolConfig).functionCallingConfig).mode === 'ANY',
     maxTokens: numberOf(config.maxOutputTokens),
     stop: stopsOf(config.stopSequences),
     schema: readSchema(config),

@@ -67,6 +67,7 @@ function readRequest(body: JsonObject): SimRequest | Refusal {
     lastUserText: texts[lastUser] ?? '',
     toolResults: lastTurn < messages.length - 1 ? texts.slice(lastTurn + 1) : null,
     tools: readTools(body),
+    mustCall: false,
     // -1: no limit; -2: to the end of the context.
     maxTokens: limit !== null && limit >= 0 ? limit : null,
     stop: stopsOf(options.stop),

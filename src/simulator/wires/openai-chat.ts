@@ -65,6 +65,7 @@ function readRequest(body: JsonObject): SimRequest | Refusal {
     lastUserText: texts[lastUser] ?? '',
     toolResults: lastTurn < messages.length - 1 ? texts.slice(lastTurn + 1) : null,
     tools: readTools(body),
+    mustCall: body.tool_choice === 'required' || objectOf(body.tool_choice).type === 'function',
     maxTokens: numberOf(body.max_completion_tokens) ?? numberOf(body.max_tokens),
     stop: stopsOf(body.stop),
     schema: readSchema(objectOf(body.response_format)),

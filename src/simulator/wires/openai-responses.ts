@@ -84,6 +84,7 @@ function readRequest(body: JsonObject): SimRequest | Refusal {
     lastUserText: texts[lastUser] ?? '',
     toolResults: lastTurn < items.length - 1 ? texts.slice(lastTurn + 1) : null,
     tools: readTools(body),
+    mustCall: body.tool_choice === 'required' || objectOf(body.tool_choice).name !== undefined,
     maxTokens: numberOf(body.max_output_tokens),
     stop: [],
     schema: readSchema(objectOf(objectOf(body.text).format)),
