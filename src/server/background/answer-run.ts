@@ -25,6 +25,15 @@ export type AnswerRunOptions = {
 
 export const CANCELLED = new GatewayError('client_gone', { message: 'The response was cancelled.' })
 
+/** The store may be back by then. */
+const AWAY_RETRY_AFTER_MS = 1000
+
+/** The error for a run that has not begun since its store cannot be had: nothing is lost if it begins later. */
+export function storeAway(cause: unknown): GatewayError {
+  const { message } = toGatewayError(cause)
+  return new GatewayError('overloaded', { message, retryAfterMs: AWAY_RETRY_AFTER_MS, cause })
+}
+
 export class AnswerRun {
   readonly #options: AnswerRunOptions
   #streamId: string | null = null
@@ -54,7 +63,7 @@ export class AnswerRun {
     try {
       const begun = await this.#showProgress()
       if (this.#isOver) return null
-      if (begun instanceof GatewayError) return begun.data
+      if (begun instanceof GatewayError) return storeAway(begun).data
       const ended = new Promise<ErrorData | null>((resolve) => {
         this.#end = resolve
       })

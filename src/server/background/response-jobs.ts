@@ -17,9 +17,10 @@ import { type ErrorData } from '../../model/error.js'
 import { type KeyIdentity, type Pipeline } from '../../pipeline/client.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type OwnMembers, type StoredAnswers } from '../../protocols/contract/stored.js'
-import { type ResponseDesk } from '../../responses/response-desk.js'
-import { type StoredResponse } from '../../responses/store.js'
+import { type NewResponse, type ResponseDesk } from '../../responses/response-desk.js'
+
 import { type AnswerBell, type Keeping } from '../context.js'
+import { storeAway } from './answer-run.js'
 import { createAnswerRun } from './create-run.js'
 
 /** What the current configuration has for a run. */
@@ -70,9 +71,9 @@ export class ResponseJobs implements JobQueue {
   /** Runs one, unless it is over; its answer is stored when this resolves. */
   readonly execute: Execute = async (job, signal) => {
     const { desk, attempts, keyOf } = this.#options.view()
-    const record = await desk?.get(job.owner, job.id)
+    const record = await find(desk, job)
     // Cancelled, deleted, or complete when its process died.
-    if (desk == null || record == null || record.phase === 'over') return ''
+    if (desk === null || record === null || record.phase === 'over') return ''
     if (record.phase !== 'waiting') throw new GatewayError('upstream_cut', { message: EVENTS_SENT, retryable: false })
     if (job.attempts > attempts) throw new GatewayError('internal', { message: LOST_RUNS })
     const key = keyOf(job.owner)
@@ -148,7 +149,7 @@ export class ResponseJobs implements JobQueue {
   }
 
   /** @throws storage_unavailable */
-  async #recordOf(lease: Lease): Promise<StoredResponse | null> {
+  async #recordOf(lease: Lease): Promise<NewResponse | null> {
     const { desk, leaseMs } = this.#options.view()
     // A runner that was suspended may have lost its lease without knowing: then the answer is another one's.
     if (!(await this.renew(lease, leaseMs))) return null
@@ -156,7 +157,7 @@ export class ResponseJobs implements JobQueue {
   }
 
   /** To failed, or back to queued. @throws storage_unavailable */
-  async #advance({ id, owner, phase, response, streamId }: StoredResponse, error: ErrorData | null) {
+  async #advance({ id, owner, phase, response, streamId }: NewResponse, error: ErrorData | null) {
     const { surface, view, bell } = this.#options
     const { stored } = surface
     const next =
@@ -170,4 +171,13 @@ export class ResponseJobs implements JobQueue {
   }
 }
 
-type RunParts = { readonly record: StoredResponse; readonly desk: ResponseDesk; readonly key: KeyIdentity }
+/** @throws overloaded: no attempt of the job */
+async function find(desk: ResponseDesk | null, { owner, id }: Job): Promise<NewResponse | null> {
+  try {
+    return (await desk?.get(owner, id)) ?? null
+  } catch (thrown) {
+    throw storeAway(thrown)
+  }
+}
+
+type RunParts = { readonly record: NewResponse; readonly desk: ResponseDesk; readonly key: KeyIdentity }

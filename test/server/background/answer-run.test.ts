@@ -23,7 +23,7 @@ test('what waits as a job may run again until its stream has begun: then it ends
 
 test('without its store no run begins, and its exchange costs nothing', async (t) => {
   const { answerRun, told } = createRun('r1', { store: createDeadStore() })
-  t.match(await answerRun.run(), { code: 'storage_unavailable' })
+  t.match(await answerRun.run(), { code: 'overloaded', retryable: true, message: /response store is unavailable/ })
   t.same(told, [])
 })
 

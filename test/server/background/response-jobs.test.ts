@@ -1,7 +1,7 @@
 // Answers that wait as jobs, over both stores and a runner: what survives a process, and what does not. test/e2e/durable-background.test.ts
 // has real processes and nodes.
 import { type Test, test } from 'tap'
-import { errorData } from '../../../src/errors.js'
+import { errorData, GatewayError } from '../../../src/errors.js'
 import { JobRunner } from '../../../src/jobs/run/runner.js'
 import { type ErrorData } from '../../../src/model/error.js'
 import { type Sink } from '../../../src/pipeline/sink.js'
@@ -27,7 +27,19 @@ const CONTEXT = {
 function rig(t: Test, { keys = ['a'] } = {}) {
   const timers = createFakeTimers()
   const store = createPlainStore(t, () => 1_000_000 + timers.nowMs())
-  const memory: ResponseStore = createMemoryStore().store
+  const inner = createMemoryStore().store
+  const answers = { isAway: false }
+  const memory: ResponseStore = {
+    put: (response, caps) => inner.put(response, caps),
+    advance: (change, caps) => inner.advance(change, caps),
+    get(owner, id) {
+      if (answers.isAway) throw new GatewayError('storage_unavailable')
+      return inner.get(owner, id)
+    },
+    findItems: (owner, ids) => inner.findItems(owner, ids),
+    delete: (owner, id) => inner.delete(owner, id),
+    close: () => inner.close(),
+  }
   const desk = createDesk(memory)
   const pipeline = new FakePipeline(() => undefined)
   const results: string[] = []
@@ -90,7 +102,7 @@ function rig(t: Test, { keys = ['a'] } = {}) {
   }
   const ended = (count: number) => until(() => results.length >= count)
   const isGone = async () => (await store.get('r1')) === null
-  return { timers, store, desk, memory, startRunner, accept, show, until, begun, ended, results, isGone }
+  return { timers, store, answers, desk, startRunner, accept, show, until, begun, ended, results, isGone }
 }
 
 test('one that waits runs with its own id, and nothing of it stays in the job store', async (t) => {
@@ -243,4 +255,21 @@ test('a runner that has lost its lease without knowing leaves the answer to the 
   settle(errorData('context_length_exceeded'))
   await ended(1)
   t.match(await show(), { status: 'in_progress', phase: 'waiting' })
+})
+
+test('while the store of answers is away a run is put off, and is no attempt', async (t) => {
+  const { accept, startRunner, begun, ended, results, store, answers, timers, until } = rig(t)
+  await accept()
+  answers.isAway = true
+  startRunner()
+  await until(async () => (await store.get('r1'))?.attempts === 1)
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+  t.same(results, [], 'it cannot be shown as queued yet')
+  answers.isAway = false
+  timers.advance(1000)
+  await ended(1)
+  t.same(results, ['retried'])
+  t.match(await store.get('r1'), { state: 'pending', attempts: 0 })
+  timers.advance(10_000)
+  await begun(1)
 })
