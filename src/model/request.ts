@@ -53,7 +53,7 @@ export type Message =
   | { readonly role: 'assistant'; readonly content: readonly AssistantPart[] }
   | { readonly role: 'tool'; readonly content: readonly ToolResultPart[] }
 
-export type UserPart = TextPart | MediaPart | ForeignPart
+export type UserPart = TextPart | MediaPart | FilePart | ForeignPart
 /** Content whose bytes or URL a target may not accept. */
 export type MediaPart = ImagePart | DocumentPart
 export type AssistantPart = TextPart | RefusalPart | ReasoningPart | ToolCallPart
@@ -89,7 +89,18 @@ export type DocumentPart = {
   readonly path: string
 }
 
-/** Content that has no canonical form, such as audio or a file stored at its vendor: no other protocol carries it. */
+/** A file that is stored at a provider, whose protocol names it so: no other one can read it. */
+export type FilePart = {
+  readonly type: 'file'
+  /** The protocol. */
+  readonly wire: string
+  readonly id: string
+  /** Null if the protocol does not tell it. */
+  readonly mediaType: string | null
+  readonly path: string
+}
+
+/** Content that has no canonical form, such as audio: no other protocol carries it. */
 export type ForeignPart = {
   readonly type: 'foreign'
   /** The client's name for it, such as `input_audio`. */

@@ -38,7 +38,8 @@ export function applyPathFacts(decoded: DecodedBody, path: PathFacts | null): De
   const { facts } = decoded
   const stream = facts.stream || path.streams
   const model = path.model ?? facts.model
-  return { ...decoded, facts: { ...facts, model, stream, provider: path.provider ?? facts.provider } }
+  const asked = { ...facts, model, stream, provider: path.provider ?? facts.provider }
+  return { ...decoded, facts: path.callerKey === null ? asked : { ...asked, isOwnAccount: true } }
 }
 
 /**

@@ -5,7 +5,7 @@ import { type Dialect, type Protocol, type Surface } from '../contract/protocol.
 import { hasPlaceFor } from './citations.js'
 import { counting } from './dialect/counting.js'
 import { carries } from './dialect/encode-messages.js'
-import { editRequest, encodeRequest, requestPath } from './dialect/encode-request.js'
+import { editRequest, editsBulk, encodeRequest, requestPath } from './dialect/encode-request.js'
 import { MessagesObserver } from './dialect/observer.js'
 import { MessagesDecoder } from './dialect/stream-decoder.js'
 import { decodeError, encodeError, encodeErrorFrame, refusesThinking } from './error.js'
@@ -62,6 +62,7 @@ const dialect: Dialect = Object.freeze({
   carries,
   encodeRequest,
   editRequest,
+  editsBulk,
   createDecoder: (emit, options) => new MessagesDecoder(emit, options),
   // Usage is part of the frames every client gets: there is nothing to strip.
   createObserver: () => new MessagesObserver(),

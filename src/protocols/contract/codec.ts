@@ -5,7 +5,7 @@ import { GatewayError } from '../../errors.js'
 import { Aggregator } from '../../model/aggregate.js'
 import { estimateRequestTokens } from '../../model/estimate.js'
 import { type JsonObject } from '../../model/json.js'
-import { type ChatRequest } from '../../model/request.js'
+import { type ChatRequest, type FilePart, type MediaPart } from '../../model/request.js'
 import { type ChatResponse } from '../../model/response.js'
 import { type Target } from '../../model/target.js'
 import { type Member, parseRequestBody, spliceMembers } from '../../wire/body/members.js'
@@ -120,7 +120,7 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
     if (wanted.length > 0) return { path, body: NO_BODY, dropped: [], wanted }
   }
   const request = attachments === null || attachments.length === 0 ? asked : attach(asked, attachments)
-  const encoded = translateRequest(request, dialect, target, attachments)
+  const encoded = translateRequest(request, dialect, target, { attachments, isOwnAccount: facts.isOwnAccount === true })
   return { path, body: encodeText(JSON.stringify(encoded.body)), dropped: encoded.dropped, ...echo }
 }
 
@@ -139,12 +139,20 @@ export function translateRequest(
   request: ChatRequest,
   dialect: Dialect,
   target: Target,
-  attachments: readonly Attachment[] | null = null,
+  { attachments, isOwnAccount }: Circumstances = NO_CIRCUMSTANCES,
 ): EncodedRequest {
-  const fitted = fitContent(request, (part) => dialect.carries(part, target), attachments)
+  // A file is read by its own vendor, and only in the caller's own account.
+  const carries = (part: MediaPart | FilePart): boolean =>
+    part.type === 'file' ? isOwnAccount && part.wire === dialect.id : dialect.carries(part, target)
+  const fitted = fitContent(request, carries, attachments)
   const { body, dropped } = dialect.encodeRequest(fitted.request, target)
   return { body, dropped: showNames([...fitted.dropped, ...dropped]) }
 }
+
+/** `attachments`: content that was fetched. `isOwnAccount`: the upstream's account is the caller's. */
+export type Circumstances = { readonly attachments: readonly Attachment[] | null; readonly isOwnAccount: boolean }
+
+const NO_CIRCUMSTANCES: Circumstances = Object.freeze({ attachments: null, isOwnAccount: false })
 
 /** Names of members are the client's own text, which goes into a header and the log. */
 const MAX_NAMES = 32

@@ -46,12 +46,10 @@ export type Surface = {
   readonly requestIdHeader?: string
   /** Set if its clients have their own format of model lists. */
   readonly models?: ModelListing
-  /** Absent if there are none. */
   readonly documents?: readonly FixedDocument[]
   /**
-   * One keepalive in this surface's own form, safe between any two frames (`json`: only before the first). A comment is one line
-   * without a blank line: after an `id:` line some clients take a blank line for the end of an empty event. Only an API whose own
-   * clients need the blank line has one.
+   * One keepalive in this surface's own form, safe between any two frames (`json`: only before the first). A comment has no blank
+   * line, which some clients take for the end of an empty event after an `id:` line, unless the API's own clients need one.
    */
   readonly keepaliveFrame: string
   /** Top-level members that hold the prompt, in the order in which providers read and cache it. */
@@ -197,6 +195,8 @@ export type RequestFacts = {
   readonly raw?: RawFacts
   /** Set if the request is no chat. */
   readonly endpoint?: EndpointFacts
+  /** The upstream's account is the caller's: set by the pipeline. Otherwise all keys share it, and what is stored there is nobody's. */
+  readonly isOwnAccount?: true
   /** Set by surfaces whose answers are stored. */
   readonly state?: StateFacts
 }

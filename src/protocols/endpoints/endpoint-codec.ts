@@ -87,7 +87,7 @@ function translateCount(half: CountingDialect, { surface, dialect, task, json }:
   surface.readFacts(json)
   const { target } = task
   const asked = { ...surface.decodeRequest(json, task.prompt), stream: false }
-  const fitted = fitContent(asked, (part) => dialect.carries(part, target), null)
+  const fitted = fitContent(asked, (part) => part.type !== 'file' && dialect.carries(part, target), null)
   const chat = dialect.encodeRequest(fitted.request, target)
   const body = encodeText(JSON.stringify(half.encodeRequest(chat.body, target)))
   return { body, dropped: chat.dropped }

@@ -25,7 +25,7 @@ export function wantedUrls({ messages }: ChatRequest, carries: Carries): readonl
 export function attach(request: ChatRequest, attachments: readonly Attachment[]): ChatRequest {
   const sources = new Map(attachments.map(({ url, source }) => [url, source]))
   const fill = (part: UserPart): UserPart => {
-    if (part.type === 'text' || part.type === 'foreign' || part.source.kind !== 'url') return part
+    if (!isMedia(part) || part.source.kind !== 'url') return part
     const source = sources.get(part.source.url) ?? null
     const isOfKind = source !== null && source.mediaType.startsWith('image/') === (part.type === 'image')
     return isOfKind ? { ...part, source } : part
@@ -44,8 +44,12 @@ function partsOf(message: Message | undefined): readonly UserPart[] {
   return message.role === 'user' ? message.content : message.content.flatMap((result) => result.content)
 }
 
+function isMedia(part: UserPart): part is MediaPart {
+  return part.type === 'image' || part.type === 'document'
+}
+
 function isWanted(part: UserPart, carries: Carries): part is MediaPart {
-  if (part.type === 'text' || part.type === 'foreign' || part.source.kind !== 'url') return false
+  if (!isMedia(part) || part.source.kind !== 'url') return false
   if (!FETCHABLE.test(part.source.url) || carries(part)) return false
   return carries({ ...part, source: { kind: 'base64', mediaType: BYTES_OF[part.type], base64: '' } })
 }

@@ -4,6 +4,7 @@
 import { GatewayError } from '../../errors.js'
 import {
   type ChatRequest,
+  type FilePart,
   type ForeignPart,
   type MediaPart,
   type Message,
@@ -13,6 +14,8 @@ import {
 
 /** Whether a target can carry an image or document. */
 export type Carries = (part: MediaPart) => boolean
+/** The same of a file as well. */
+export type CarriesContent = (part: MediaPart | FilePart) => boolean
 
 /** The same request if everything can be carried. `dropped`: kinds of content that were replaced by text. */
 export type FittedRequest = { readonly request: ChatRequest; readonly dropped: readonly string[] }
@@ -23,7 +26,7 @@ export type FittedRequest = { readonly request: ChatRequest; readonly dropped: r
  */
 export function fitContent(
   request: ChatRequest,
-  carries: Carries,
+  carries: CarriesContent,
   tried: readonly Tried[] | null = null,
 ): FittedRequest {
   const fit: Fit = { carries, tried: tried ?? NONE_TRIED, dropped: new Set() }
@@ -41,11 +44,13 @@ const NONE_TRIED: readonly Tried[] = Object.freeze([])
 
 type Tried = { readonly url: string }
 type Fit = {
-  readonly carries: Carries
+  readonly carries: CarriesContent
   readonly tried: readonly Tried[]
   readonly dropped: Set<string>
   readonly isNewest?: boolean
 }
+/** Content that a target may not accept. */
+type Misfit = MediaPart | FilePart | ForeignPart
 type GivenMessage = Exclude<Message, { role: 'assistant' }>
 
 /**
@@ -57,15 +62,19 @@ function newestTurn(messages: readonly Message[]): number {
   return messages[last]?.role === 'user' && messages[last - 1]?.role !== 'tool' ? last : -1
 }
 
-function isCarried(message: GivenMessage, carries: Carries): boolean {
+function isCarried(message: GivenMessage, carries: CarriesContent): boolean {
   const isPartCarried = (part: UserPart) => isFit(part, carries)
   return message.role === 'user'
     ? message.content.every(isPartCarried)
     : message.content.every((result) => result.content.every(isPartCarried))
 }
 
-function isFit(part: UserPart, carries: Carries): boolean {
+function isFit(part: UserPart, carries: CarriesContent): boolean {
   return part.type === 'text' || (part.type !== 'foreign' && carries(part))
+}
+
+function isMedia(part: Misfit): part is MediaPart {
+  return part.type === 'image' || part.type === 'document'
 }
 
 function fitMessage(message: Message, fit: Fit): Message {
@@ -84,8 +93,8 @@ function fitParts(parts: readonly UserPart[], { carries, tried, dropped, isNewes
   })
 }
 
-function wasTried(part: MediaPart | ForeignPart, tried: readonly Tried[]): boolean {
-  return part.type !== 'foreign' && part.source.kind === 'url' && tried.some(({ url }) => isAt(part, url))
+function wasTried(part: Misfit, tried: readonly Tried[]): boolean {
+  return isMedia(part) && part.source.kind === 'url' && tried.some(({ url }) => isAt(part, url))
 }
 
 function isAt({ source }: MediaPart, url: string): boolean {
@@ -93,21 +102,22 @@ function isAt({ source }: MediaPart, url: string): boolean {
 }
 
 /** The reason of a failed fetch is not shown: it would reveal the network of the gateway to a client. */
-function refuseUnfetched({ path }: MediaPart | ForeignPart): GatewayError {
+function refuseUnfetched({ path }: Misfit): GatewayError {
   const message = `'${path}' could not be fetched: its URL must return a PNG, JPEG, GIF, WebP or PDF of the declared type, within the gateway's limits on size, number and time, from a public server and without a redirect.`
   return new GatewayError('invalid_request', { param: path, message, retryable: true })
 }
 
 /** The name of content in `dropped`. */
-export function kindOf(part: MediaPart | ForeignPart): string {
+export function kindOf(part: Misfit): string {
   if (part.type === 'foreign') return part.kind
+  if (part.type === 'file') return 'file'
   if (part.type === 'document') return 'document'
   return part.source.kind === 'url' ? 'image_url' : 'image'
 }
 
 /** The text that the model reads in place of content. */
-export function standIn(part: MediaPart | ForeignPart): TextPart {
-  const what = part.type === 'foreign' ? part.kind : nameOf(part)
+export function standIn(part: Misfit): TextPart {
+  const what = isMedia(part) ? nameOf(part) : kindOf(part)
   return { type: 'text', text: `[${what} omitted: this model cannot read it]` }
 }
 
@@ -117,13 +127,16 @@ function nameOf(part: MediaPart): string {
 }
 
 /** Another target may support it, so routing tries the next one. */
-export function refuseContent(part: MediaPart | ForeignPart): GatewayError {
+export function refuseContent(part: Misfit): GatewayError {
   const { path } = part
   const message = `'${path}' ${problemOf(part)}.`
   return new GatewayError('invalid_request', { param: path, message, retryable: true })
 }
 
-function problemOf(part: MediaPart | ForeignPart): string {
+function problemOf(part: Misfit): string {
+  if (part.type === 'file') {
+    return 'names a file that is stored at another provider, which the provider of the chosen model cannot read: send its content'
+  }
   if (part.type === 'foreign') {
     return `is of type ${JSON.stringify(part.kind)}, which the provider of the chosen model does not support`
   }

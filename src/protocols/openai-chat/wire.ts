@@ -5,7 +5,7 @@ import { type JsonObject, type JsonValue } from '../../model/json.js'
 export type WireContentPart =
   | { type: 'text'; text: string }
   | { type: 'image_url'; image_url: { url: string; detail?: 'auto' | 'low' | 'high' } }
-  | { type: 'file'; file: { filename: string; file_data: string } }
+  | { type: 'file'; file: { filename: string; file_data: string } | { file_id: string } }
 
 export type WireToolCall = {
   id: string

@@ -33,3 +33,16 @@ test('ignores what an upstream sends after its end marker', async (t) => {
   t.ok(sink.text.endsWith(marker))
   t.same(breaches(rig, [sink]), [])
 })
+
+test('a file by id reaches the provider with the caller’s own key, and none with the gateway’s', async (t) => {
+  const messages = [{ role: 'user', content: [{ type: 'file', file: { file_id: 'file-1' } }] }]
+  const rig = new PipelineRig()
+  const path = { streams: false, provider: null, callerKey: 'own-key' }
+  await rig.ask({ body: { messages }, path })
+  t.match(Buffer.concat([rig.call.request.body].flat()).toString(), 'file-1')
+  rig.pipeline.endAll()
+  const shared = new PipelineRig()
+  const sink = await shared.ask({ body: { messages } })
+  t.equal(shared.calls.length, 0)
+  t.match(sink.answers[0], { status: 400, error: { param: 'messages.0.content.0.file.file_id' } })
+})

@@ -221,3 +221,57 @@ test('JSON in a text may be nested however deeply: arguments and results of tool
     t.ok(JSON.stringify(surface.encodeResponse(answer)).length > 0, `${id} for clients`)
   }
 })
+
+test('a file by id goes to its own vendor in the caller’s own account alone', async (t) => {
+  const real = createCodec(PROTOCOLS)
+  const content = [{ type: 'file', file: { file_id: 'file-1' } }]
+  const body = encodeText(JSON.stringify({ model: 'm', messages: [{ role: 'user', content }] }))
+  const encode = (surfaceId: string, protocol: string, isOwn: boolean) => {
+    const decoded = real.decodeBody(surfaceId, body)
+    const facts = isOwn ? { ...decoded.facts, isOwnAccount: true as const } : decoded.facts
+    const task = {
+      ...decoded,
+      facts,
+      surfaceId,
+      body,
+      prompt: null,
+      target: testTarget(protocol),
+      upstreamStream: false,
+    }
+    return JSON.stringify(read(real.encodeBody(task).body))
+  }
+  t.match(encode('provider-chat', 'openai-chat', true), '{"file_id":"file-1"}')
+  t.match(
+    thrownBy(() => encode('provider-chat', 'openai-chat', false)),
+    { param: 'messages.0.content.0', status: 400 },
+  )
+  for (const { id, dialect } of PROTOCOLS) {
+    if (dialect === null || id === 'openai-chat') continue
+    t.match(
+      thrownBy(() => encode('openai-chat', id, true)),
+      { param: 'messages.0.content.0', message: /stored at another provider/ },
+      id,
+    )
+  }
+  t.match(
+    thrownBy(() => encode('openai-chat', 'openai-chat', false)),
+    { param: 'messages.0.content.0.file.file_id', ownCode: 'unsupported_parameter' },
+  )
+})
+
+test('a large body that names a file of the shared account is read, and refused', async (t) => {
+  const real = createCodec(PROTOCOLS)
+  const filler = { role: 'user', content: 'x'.repeat(40_000) }
+  const parts = [{ type: 'document', source: { type: 'file', file_id: 'file_1' } }]
+  const messages = [filler, { role: 'user', content: parts }]
+  const body = encodeText(JSON.stringify({ model: 'm', max_tokens: 9, messages }))
+  const skimmed = real.skimBody('anthropic-messages', body)
+  if (skimmed === null) throw new Error('it was read in full')
+  const target = testTarget('anthropic-messages')
+  const task = { ...skimmed, surfaceId: 'anthropic-messages', body, prompt: null, target, upstreamStream: false }
+  t.equal(real.passBody(task), null)
+  t.match(
+    thrownBy(() => real.encodeBody(task)),
+    { param: 'messages.1.content.0.source.file_id' },
+  )
+})

@@ -69,6 +69,18 @@ test('foreign content is never carried', async (t) => {
   t.strictSame(fit([user(audio), answer, user(text)], true).dropped, ['input_audio'])
 })
 
+test('a file that is stored elsewhere is refused in the newest turn, and named in history', async (t) => {
+  const file: UserPart = { type: 'file', wire: 'w', id: 'file-1', mediaType: null, path: 'messages.0.content.0.file' }
+  t.match(
+    thrownBy(() => fit([user(file)], false)),
+    { param: 'messages.0.content.0.file', message: /stored at another provider, .* send its content/ },
+  )
+  const fitted = fit([user(file), answer, user(text)], false)
+  t.strictSame(fitted.dropped, ['file'])
+  t.same(fitted.request.messages[0]?.content, [{ type: 'text', text: '[file omitted: this model cannot read it]' }])
+  t.strictSame(fit([user(file)], true).dropped, [])
+})
+
 test('each kind of content has a name, a replacement line and a helpful refusal', async (t) => {
   const bytes = { kind: 'base64', mediaType: 'application/pdf', base64: '' } as const
   const document = { type: 'document', source: bytes, name: 'a.pdf', path: 'p' } as const

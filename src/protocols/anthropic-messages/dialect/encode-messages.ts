@@ -75,6 +75,9 @@ function encodeUserParts(parts: readonly UserPart[], { dropped }: Context): Json
     } else if (part.type === 'image') {
       if (part.detail === 'low' || part.detail === 'high') dropped.add('detail')
       blocks.push({ type: 'image', source: encodeSource(part.source) })
+    } else if (part.type === 'file') {
+      const type = part.mediaType?.startsWith('image/') === true ? 'image' : 'document'
+      blocks.push({ type, source: { type: 'file', file_id: part.id } })
     } else if (part.type === 'document') {
       const title = part.name === null ? {} : { title: part.name }
       blocks.push({ type: 'document', source: encodeSource(part.source), ...title })

@@ -1,11 +1,13 @@
 // The canonical request -> a Messages body for one target, and the few edits of a body that passes as bytes.
 // Everything the target does not accept is left out and named. Counterpart of decode-request.ts.
+
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type ChatRequest, type Message, type ResponseFormat, type ToolDefinition } from '../../../model/request.js'
 import { type Target } from '../../../model/target.js'
 import { type EditedRequest, type EditValue, type EncodedRequest, type RequestFacts } from '../../contract/protocol.js'
 import { instructFormat } from '../../fit/format-instruction.js'
 import { fitReasoning } from '../../fit/reasoning.js'
+import { refuseStoredFiles, type StoredFiles } from '../../fit/stored-files.js'
 import { fitUser } from '../../fit/user.js'
 import { type EncodedThinking, encodeThinking, NO_ROOM, NO_THINKING } from '../thinking.js'
 import { encodeMessages, encodeText, isBlank, isOwnThinking } from './encode-messages.js'
@@ -72,11 +74,29 @@ export function requestPath({ model, quirks }: Target, stream: boolean): string 
   return `/models/${segment}:${stream ? 'streamRawPredict' : 'rawPredict'}`
 }
 
+const FILE_ID = 'file_id'
+
+/**
+ * Where a block names a file of the vendor's Files API: {"type":"document","source":{"type":"file","file_id":"file_..."}}, or an upload into
+ * a container. What a tool of the vendor has made is named in its result, which may come back.
+ */
+export const STORED_FILES: StoredFiles = Object.freeze({
+  members: [FILE_ID],
+  turns: 'messages',
+  values: new Set(['input']),
+  nameIn: ({ type, source, file_id: uploaded }) => {
+    if (type === 'container_upload' && typeof uploaded === 'string') return FILE_ID
+    const isFile = isJsonObject(source) && source.type === 'file' && typeof source.file_id === 'string'
+    return isFile ? `source.${FILE_ID}` : null
+  },
+})
+
 /**
  * Edits of the client's own bytes: the model if it differs, the members of the target's `extraBody` that the client leaves out,
  * and the fields that the target rejects. Without a difference there are no edits, so the bytes stay identical.
  */
 export function editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest {
+  if (facts.isOwnAccount !== true) refuseStoredFiles(body, STORED_FILES)
   const edits = new Map<string, EditValue>()
   const dropped: string[] = []
   for (const [name, value] of Object.entries(target.extraBody)) if (!(name in body)) edits.set(name, value)
@@ -93,6 +113,11 @@ export function editRequest(facts: RequestFacts, body: JsonObject, target: Targe
     dropped.push(field)
   }
   return { edits, dropped }
+}
+
+/** Whether the messages may name a file: nothing else in them is of interest. */
+export function editsBulk(_head: JsonObject, _target: Target, mentions: (name: string) => boolean): boolean {
+  return STORED_FILES.members.some(mentions)
 }
 
 /** For a model that is known not to think. A member that disables thinking may stay. */

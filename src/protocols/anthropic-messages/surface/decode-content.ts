@@ -1,7 +1,7 @@
 // Content blocks of a user's turn and of a tool's result -> canonical parts. Text documents and search results become text;
 // content without a canonical form stays foreign, and fit/content.ts decides how to handle it.
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
-import { type MediaSource, type TextPart, type UserPart } from '../../../model/request.js'
+import { type FilePart, type MediaSource, type TextPart, type UserPart } from '../../../model/request.js'
 import { encodeTextDocument, isTextType } from '../../fit/text-document.js'
 import { type BlockParam, type TextBlockParam } from '../wire.js'
 import { kindOf, readableText } from './readable-text.js'
@@ -34,6 +34,8 @@ export function decodeText(block: TextBlockParam): TextPart {
 
 function decodeImage(block: JsonObject, path: string): UserPart {
   const source = decodeSource(block.source)
+  const file = decodeFile(block.source, 'image/*', path)
+  if (file !== null) return file
   if (source === null) return { type: 'foreign', kind: foreignSource('image', block.source), path }
   return { type: 'image', source, detail: null, path }
 }
@@ -52,6 +54,8 @@ function decodeDocument(block: JsonObject, path: string, reduced: Set<string>): 
     if (typeof source.content === 'string') return asText(source.content)
     if (isJsonArray(source.content)) return decodeBlocks(source.content, `${path}.source.content`, reduced)
   }
+  const file = decodeFile(source, null, path)
+  if (file !== null) return [file]
   const media = decodeSource(source)
   if (media === null) return [{ type: 'foreign', kind: foreignSource('document', source), path }]
   const about: UserPart[] = context === null || context === '' ? [] : [{ type: 'text', text: context }]
@@ -76,7 +80,13 @@ function decodeSource(source: JsonValue | undefined): MediaSource | null {
   return type === 'url' && typeof url === 'string' ? { kind: 'url', url } : null
 }
 
-/** A `file` source names a file that is stored at the vendor. */
+/** Null for a source that names no file of the vendor's Files API. */
+function decodeFile(source: JsonValue | undefined, mediaType: string | null, path: string): FilePart | null {
+  const id = isJsonObject(source) && source.type === 'file' ? stringOf(source.file_id) : null
+  return id === null ? null : { type: 'file', wire: 'anthropic-messages', id, mediaType, path }
+}
+
+/** A source without any of the forms above. */
 function foreignSource(what: string, source: JsonValue | undefined): string {
   const type = isJsonObject(source) ? stringOf(source.type) : null
   return type === null ? what : `${what}.${type}`

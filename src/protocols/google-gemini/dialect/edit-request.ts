@@ -4,16 +4,36 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, mergeUnder 
 import { type Target } from '../../../model/target.js'
 import { type EditedRequest, type EditValue, type RequestFacts } from '../../contract/protocol.js'
 import { editRefused } from '../../fit/refused-fields.js'
+import { refuseStoredFiles, type StoredFiles } from '../../fit/stored-files.js'
 import { isSealed } from '../signature.js'
 import { spellField, spellFields } from '../surface/field-names.js'
-import { checksSignatures, FOREIGN_SIGNATURE } from './encode-contents.js'
+import { checksSignatures, FOREIGN_SIGNATURE, isStoredUri } from './encode-contents.js'
 import { refusalOf } from './encode-request.js'
 
 /** Members in which a turn of another vendor's model may have left its signature, in both spellings. */
 const SIGNATURES: readonly string[] = ['thoughtSignature', 'thought_signature']
 
-/** `body` is the client's, accepted by readFacts, and is not changed. */
-export function editRequest(_facts: RequestFacts, body: JsonObject, target: Target): EditedRequest {
+/** Where a part names a file that is stored at the vendor. Any other URI is one that everybody can read. */
+export const STORED_FILES: StoredFiles = Object.freeze({
+  members: ['fileUri', 'file_uri'],
+  turns: 'contents',
+  values: new Set(['functionCall', 'function_call', 'response']),
+  nameIn: (part) => storedIn(part, 'fileData') ?? storedIn(part, 'file_data'),
+})
+
+function storedIn(part: JsonObject, member: string): string | null {
+  const file = part[member]
+  if (!isJsonObject(file)) return null
+  const name = STORED_FILES.members.find((one) => isStoredUri(file[one]))
+  return name === undefined ? null : `${member}.${name}`
+}
+
+/**
+ * `body` is the client's, accepted by readFacts, and is not changed.
+ * @throws invalid_request for files of the shared account
+ */
+export function editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest {
+  if (facts.isOwnAccount !== true) refuseStoredFiles(body, STORED_FILES)
   const edits = new Map<string, EditValue>()
   const dropped = new Set<string>()
   for (const [field, value] of Object.entries(target.extraBody)) addDefault(field, value, { body, edits })
@@ -28,7 +48,7 @@ export function editRequest(_facts: RequestFacts, body: JsonObject, target: Targ
 
 /** Whether the contents may have to be read. */
 export function editsBulk(_head: JsonObject, _target: Target, mentions: (name: string) => boolean): boolean {
-  return SIGNATURES.some(mentions)
+  return SIGNATURES.some(mentions) || STORED_FILES.members.some(mentions)
 }
 
 type Draft = { readonly body: JsonObject; readonly edits: Map<string, EditValue> }

@@ -1,5 +1,5 @@
 // Turns of the canonical request -> `contents`: roles user and model; neighbours of one role are merged, since this wire alternates.
-import { type JsonObject } from '../../../model/json.js'
+import { type JsonObject, type JsonValue } from '../../../model/json.js'
 import {
   type AssistantPart,
   type ChatRequest,
@@ -23,8 +23,8 @@ const CHECKS_SIGNATURES = /^(?:models\/)?gemini-(?![12]\b)/
 /** Joins texts that were separate in a tool's result. */
 const PART_BREAK = '\n'
 
-/** URIs that the vendor itself reads: Cloud Storage, and files of its Files API. */
-const OWN_FILE = /^(?:gs:\/\/|https:\/\/generativelanguage\.googleapis\.com\/)/
+/** URIs of Cloud Storage, and of files of the vendor's Files API: only an account of the vendor's can read them. */
+const OWN_FILE = /^(?:gs:\/\/|https:\/\/generativelanguage\.googleapis\.com\/)/i
 const IMAGE_TYPES: Readonly<Record<string, string>> = Object.freeze({
   png: 'image/png',
   jpg: 'image/jpeg',
@@ -75,6 +75,7 @@ function encodeMessage(message: Message, encoder: Encoder): Part[] {
 
 function encodeUserPart(part: UserPart, encoder: Encoder): Part[] {
   if (part.type === 'text') return part.text === '' ? [] : [{ text: part.text }]
+  if (part.type === 'file') return [encodeFile(part.id, part.mediaType)]
   return part.type === 'foreign' ? [] : [encodeMedia(part, encoder)]
 }
 
@@ -82,13 +83,21 @@ function encodeMedia(part: MediaPart, { dropped }: Encoder): Part {
   if (part.type === 'image' && (part.detail === 'low' || part.detail === 'high')) dropped.add('detail')
   const { source } = part
   if (source.kind === 'base64') return { inlineData: { mimeType: source.mediaType, data: source.base64 } }
-  const mimeType = part.type === 'document' ? PDF : imageTypeOf(source.url)
-  return { fileData: { ...(mimeType === undefined ? {} : { mimeType }), fileUri: source.url } }
+  return encodeFile(source.url, part.type === 'document' ? PDF : imageTypeOf(source.url))
 }
 
-function imageTypeOf(url: string): string | undefined {
+function encodeFile(fileUri: string, mimeType: string | null): Part {
+  return { fileData: { ...(mimeType === null ? {} : { mimeType }), fileUri } }
+}
+
+function imageTypeOf(url: string): string | null {
   const extension = /\.(\w+)(?:[?#]|$)/.exec(url)?.[1]?.toLowerCase() ?? ''
-  return Object.hasOwn(IMAGE_TYPES, extension) ? IMAGE_TYPES[extension] : undefined
+  return Object.hasOwn(IMAGE_TYPES, extension) ? (IMAGE_TYPES[extension] ?? null) : null
+}
+
+/** True for the URI of a file that the vendor stores. */
+export function isStoredUri(uri: JsonValue | undefined): boolean {
+  return typeof uri === 'string' && OWN_FILE.test(uri)
 }
 
 /** Images and PDFs inline; by URL if the vendor stores them itself, or if the target accepts URLs. */

@@ -4,10 +4,9 @@ import { isJsonObject, type JsonObject } from '../../../model/json.js'
 import { type MediaSource, type UserPart } from '../../../model/request.js'
 import { encodeTextDocument, isTextType } from '../../fit/text-document.js'
 import { stringOf, textOf } from '../../scalars.js'
+import { isStoredUri } from '../dialect/encode-contents.js'
 
 const PDF = 'application/pdf'
-/** Files that are stored at the vendor: nobody else can read them. */
-const STORED = /^(?:gs:\/\/|https:\/\/generativelanguage\.googleapis\.com\/)/
 const IMAGE_NAME = /\.(?:png|jpe?g|webp|gif|heic|heif)(?:[?#]|$)/i
 const PDF_NAME = /\.pdf(?:[?#]|$)/i
 
@@ -31,8 +30,9 @@ function decodeInline(data: JsonObject, path: string): UserPart {
 
 function decodeFile(file: JsonObject, path: string): UserPart {
   const url = stringOf(file.fileUri) ?? ''
-  if (STORED.test(url)) return { type: 'foreign', kind: 'fileData', path }
-  const mediaType = textOf(file.mimeType) ?? (PDF_NAME.test(url) ? PDF : IMAGE_NAME.test(url) ? 'image/*' : '')
+  const given = textOf(file.mimeType)
+  if (isStoredUri(url)) return { type: 'file', wire: 'google-gemini', id: url, mediaType: given, path }
+  const mediaType = given ?? (PDF_NAME.test(url) ? PDF : IMAGE_NAME.test(url) ? 'image/*' : '')
   return media({ kind: 'url', url }, { mediaType, name: textOf(file.displayName), path })
 }
 

@@ -7,10 +7,22 @@ import { type Quirks, type Target } from '../../../model/target.js'
 import { type EditedRequest, type EditValue, type RequestFacts } from '../../contract/protocol.js'
 import { refuseContent, standIn } from '../../fit/content.js'
 import { formatInstruction } from '../../fit/format-instruction.js'
+import { refuseStoredFiles, type StoredFiles } from '../../fit/stored-files.js'
 import { numberOf, textOf } from '../../scalars.js'
 import { decodeSignature } from '../surface/decode-messages.js'
 import { type WireResponseFormat } from '../wire.js'
 import { fitResponseFormat, fittingDefaults } from './encode-request.js'
+
+const FILE_ID = 'file_id'
+
+/** Where a message names a file that is stored at the vendor: {"type":"file","file":{"file_id":"file-..."}}. */
+export const STORED_FILES: StoredFiles = Object.freeze({
+  members: [FILE_ID],
+  turns: 'messages',
+  // Arguments of calls may be objects at some vendors.
+  values: new Set(['arguments']),
+  nameIn: ({ file }) => (isJsonObject(file) && typeof file.file_id === 'string' ? `file.${FILE_ID}` : null),
+})
 
 /** The request being edited: reads see the edits made so far. */
 class Edits {
@@ -48,8 +60,12 @@ class Edits {
   }
 }
 
-/** `body` is the client's, accepted by readFacts, and is not changed. */
+/**
+ * `body` is the client's, accepted by readFacts, and is not changed.
+ * @throws invalid_request for files of the shared account
+ */
 export function editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest {
+  if (facts.isOwnAccount !== true) refuseStoredFiles(body, STORED_FILES)
   const { quirks } = target
   const draft = new Edits(body)
   if (facts.model !== target.model) draft.set('model', target.model)
@@ -77,7 +93,7 @@ export function editsBulk(head: JsonObject, { quirks }: Target, mentions: (name:
   if (!quirks.developerRole && mentions('developer')) return true
   if (!quirks.imageUrls && mentions('image_url')) return true
   if (quirks.refusedFields.includes('reasoning_content') && mentions('reasoning_content')) return true
-  return mentions('extra_content')
+  return mentions('extra_content') || STORED_FILES.members.some(mentions)
 }
 
 function askForUsage(draft: Edits): void {

@@ -114,6 +114,7 @@ function encodeParts(parts: readonly UserPart[], quirks: Quirks): string | WireC
     if (part.type === 'text') content.push({ type: 'text', text: part.text })
     else if (part.type === 'image') content.push(encodeImage(part))
     else if (part.type === 'document') content.push(encodeDocument(part))
+    else if (part.type === 'file') content.push({ type: 'file', file: { file_id: part.id } })
   }
   return content
 }

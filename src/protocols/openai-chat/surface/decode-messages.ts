@@ -158,10 +158,12 @@ function decodeImage(image: JsonValue | undefined, path: string): UserPart {
   }
 }
 
-/** Bytes, mostly as a data URL. A file given by id is stored at its vendor, and no other vendor can read it. */
+/** Bytes, mostly as a data URL, or the id of a file. */
 function decodeFile(file: JsonValue | undefined, path: string): UserPart {
   if (!isJsonObject(file)) throw invalid(`${path}.file`, 'is required')
   const data = textOf(file.file_data)
+  const id = textOf(file.file_id)
+  if (data === null && id !== null) return { type: 'file', wire: 'openai-chat', id, mediaType: null, path }
   if (data === null) return { type: 'foreign', kind: 'file', path }
   const name = textOf(file.filename)
   const source = sourceOf(data, `${path}.file.file_data`)

@@ -4,11 +4,13 @@ import { type JsonObject } from '../../../../src/model/json.js'
 import { type ChatRequest, NO_SAMPLING, type Sampling } from '../../../../src/model/request.js'
 import {
   editRequest,
+  editsBulk,
   encodeRequest,
   requestPath,
 } from '../../../../src/protocols/anthropic-messages/dialect/encode-request.js'
 import { decodeRequest } from '../../../../src/protocols/anthropic-messages/surface/decode-request.js'
 import { readFacts } from '../../../../src/protocols/anthropic-messages/surface/schema.js'
+import { thrownBy } from '../../../helpers/thrown.js'
 import { filesOf, jsonOf, targetOf } from '../fixtures.js'
 
 const PLAIN: ChatRequest = {
@@ -291,4 +293,16 @@ test('where the model is in the path, the body has a version in its place', asyn
   const edits = (client: JsonObject) => Object.fromEntries(editRequest(readFacts(client), client, target).edits)
   t.strictSame(edits(body), { model: undefined, anthropic_version: 'v-1' }, 'also a model of the same name goes')
   t.strictSame(edits({ ...body, anthropic_version: 'v-3' }), { model: undefined }, "the client's own version stays")
+})
+
+test('a file of the shared account is refused, one of the caller’s own account passes', async (t) => {
+  const content = [{ type: 'document', source: { type: 'file', file_id: 'file_1' } }]
+  const body = { model: 'm', max_tokens: 9, messages: [{ role: 'user', content }] }
+  t.match(
+    thrownBy(() => editRequest(readFacts(body), body, targetOf())),
+    { code: 'invalid_request', param: 'messages.0.content.0.source.file_id' },
+  )
+  t.ok(editRequest({ ...readFacts(body), isOwnAccount: true }, body, targetOf()))
+  t.ok(editsBulk({}, targetOf(), (name) => name === 'file_id'))
+  t.notOk(editsBulk({}, targetOf(), () => false))
 })

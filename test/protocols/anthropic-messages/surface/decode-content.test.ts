@@ -64,10 +64,12 @@ test('a search result is text with its title and source', async (t) => {
   t.strictSame(decode({ ...result, citations: { enabled: true } }).reduced, ['citations'])
 })
 
-test('files stored at the vendor and sources of an unknown kind are foreign, with their path', async (t) => {
+test('files stored at the vendor keep their ids; sources of an unknown kind are foreign, with their path', async (t) => {
   const foreign = (kind: string) => [{ type: 'foreign', kind, path: 'p' }]
-  t.strictSame(decode(document({ type: 'file', file_id: 'f' })).parts, foreign('document.file'))
-  t.strictSame(decode({ type: 'image', source: { type: 'file', file_id: 'f' } }).parts, foreign('image.file'))
+  const file = { type: 'file', wire: 'anthropic-messages', id: 'f', path: 'p' }
+  t.same(decode(document({ type: 'file', file_id: 'f' })).parts, [{ ...file, mediaType: null }])
+  t.same(decode({ type: 'image', source: { type: 'file', file_id: 'f' } }).parts, [{ ...file, mediaType: 'image/*' }])
+  t.strictSame(decode({ type: 'image', source: { type: 'file' } }).parts, foreign('image.file'))
   t.strictSame(decode({ type: 'image', source: { type: 'base64', data: 'x' } }).parts, foreign('image.base64'))
   t.strictSame(decode({ type: 'image' }).parts, foreign('image'))
   t.strictSame(decode({ type: 'container_upload', file_id: 'f' }).parts, foreign('container_upload'))

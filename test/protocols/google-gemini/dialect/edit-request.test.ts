@@ -4,6 +4,7 @@ import { type JsonObject } from '../../../../src/model/json.js'
 import { type Target } from '../../../../src/model/target.js'
 import { editRequest, editsBulk } from '../../../../src/protocols/google-gemini/dialect/edit-request.js'
 import { target } from '../../../helpers/dialect.js'
+import { thrownBy } from '../../../helpers/thrown.js'
 
 const FACTS = { model: 'x', stream: false, includeUsage: true, maxOutputTokens: null, provider: null, prompt: null }
 const sealed = Buffer.from('sluice:s:EqQB').toString('base64')
@@ -100,4 +101,14 @@ test('fields that the target refuses are removed and named', async (t) => {
     edits: { generation_config: { topK: 2 } },
     dropped: ['seed'],
   })
+})
+
+test('a file of the shared account is refused, one of the caller’s own account passes', async (t) => {
+  const contents = [{ role: 'user', parts: [{ fileData: { fileUri: 'gs://bucket/a.pdf' } }] }]
+  t.match(
+    thrownBy(() => edit({ contents })),
+    { code: 'invalid_request', param: 'contents.0.parts.0.fileData.fileUri' },
+  )
+  t.same(editRequest({ ...FACTS, isOwnAccount: true }, { contents }, target('google-gemini')).dropped, [])
+  for (const name of ['fileUri', 'file_uri']) t.ok(editsBulk({}, target('google-gemini'), (one) => one === name))
 })

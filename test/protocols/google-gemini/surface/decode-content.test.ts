@@ -35,7 +35,8 @@ test('files by URL, and those that only the vendor can read', async (t) => {
   t.match(file('https://x.test/a.JPG?x'), { type: 'image' })
   t.match(file('https://x.test/a.pdf'), { type: 'document', path: 'p.fileData' })
   for (const uri of ['gs://b/a.png', 'https://generativelanguage.googleapis.com/v1beta/files/a']) {
-    t.match(file(uri, 'image/png'), { type: 'foreign', kind: 'fileData' })
+    t.match(file(uri, 'image/png'), { type: 'file', wire: 'google-gemini', id: uri, mediaType: 'image/png' })
+    t.match(file(uri), { type: 'file', mediaType: null })
   }
   t.match(file('https://youtu.be/a'), { type: 'foreign', kind: 'fileData' })
   t.match(file('https://x.test/a', 'video/mp4'), { type: 'foreign', kind: 'video/mp4' })

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { type JsonObject } from '../../../../src/model/json.js'
 import { type Target } from '../../../../src/model/target.js'
 import { formatInstruction } from '../../../../src/protocols/fit/format-instruction.js'
-import { editRequest } from '../../../../src/protocols/openai-chat/dialect/edit-request.js'
+import { editRequest, editsBulk } from '../../../../src/protocols/openai-chat/dialect/edit-request.js'
 import { readFacts } from '../../../../src/protocols/openai-chat/surface/decode-request.js'
 import { thrownBy } from '../../../helpers/thrown.js'
 import { cases, readJson, targetWith } from '../recordings.js'
@@ -212,4 +212,19 @@ test('a default cap on the output yields to the client’s, under either of its 
   t.strictSame(edit(hi({ max_completion_tokens: 5 }), capped({ max_tokens: 9, seed: 1 })).edits, { seed: 1 })
   t.strictSame(edit(hi({ max_tokens: 5 }), capped({ max_completion_tokens: 9 })).edits, {})
   t.end()
+})
+
+test('a file of the shared account is refused, one of the caller’s own account passes', async (t) => {
+  const content = [{ type: 'file', file: { file_id: 'file-1' } }]
+  const body = hi({ messages: [{ role: 'user', content }] })
+  t.match(
+    thrownBy(() => edit(body)),
+    { code: 'invalid_request', param: 'messages.0.content.0.file.file_id' },
+  )
+  const own = { ...readFacts(body), isOwnAccount: true } as const
+  t.same([...editRequest(own, body, targetWith({}, { model: 'm' })).edits], [])
+  t.ok(
+    editsBulk({}, targetWith({}), (name) => name === 'file_id'),
+    'so a large body is read where it names one',
+  )
 })

@@ -115,7 +115,7 @@ test('content without a canonical form keeps its name and its path', (t) => {
   ]
   t.strictSame(user(content), [
     { type: 'foreign', kind: 'input_audio', path: 'messages.0.content.0' },
-    { type: 'foreign', kind: 'file', path: 'messages.0.content.1' },
+    { type: 'file', wire: 'openai-chat', id: 'file-1', mediaType: null, path: 'messages.0.content.1' },
   ])
   const spoken = decodeMessages([{ role: 'assistant', audio: { id: 'a' } }]).messages[0]
   t.strictSame(spoken?.content, [{ type: 'text', text: '[audio answer omitted]' }])
