@@ -3,7 +3,14 @@
 import { type MessagePort } from 'node:worker_threads'
 import { type SlotTable } from './config/live/slot-table.js'
 import { type Config } from './config/types.js'
-import { announceReload, announceStart, type ReloadReport, type StartFacts } from './gateway/announce.js'
+import {
+  announcePrices,
+  announceReload,
+  announceStart,
+  type PriceReport,
+  type ReloadReport,
+  type StartFacts,
+} from './gateway/announce.js'
 import { CLOCK } from './gateway/clock.js'
 import { drain, drainableOf, endNow } from './gateway/drain.js'
 import { type LoopResources } from './gateway/generation.js'
@@ -31,6 +38,8 @@ export type Gateway = {
   /** Only one loop of a process logs these. */
   tellStart(facts: StartFacts): void
   tellReload(report: ReloadReport): void
+  /** Logs the result of a download of the price list. */
+  tellPrices(report: PriceReport): void
   /** Reopens the log file at its path. Never rejects. */
   reopenLog(): Promise<void>
   /** Another event loop reaches the kept streams of this one, or its store of answers, through the port. */
@@ -82,6 +91,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     },
     tellJobStoreFault: (reason) => loop.jobs.tellFault(reason),
     tellStart: (facts) => announceStart(loop.current, facts),
+    tellPrices: (report) => announcePrices(report, loop.current.log),
     tellReload: (report) => announceReload(report, { log: loop.current.log, metrics: ground.metrics }),
     reopenLog: () => reopenLog(ground.logDestination, loop.current.log, 'reopen'),
     acceptPeer(port, purpose) {

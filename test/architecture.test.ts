@@ -71,7 +71,7 @@ const MAY_IMPORT: ImportTable = {
   // Event loop 0 lives on the main thread.
   main: [
     ...['config', 'threads', 'simulator', 'errors', 'gateway', 'server/engine', 'jobs/webhook/command'],
-    ...['package-files'],
+    ...['model', 'prices', 'package-files'],
   ],
   'workers/frontend': ['gateway', 'threads/messages', 'threads/parent'],
   'workers/codec': ['protocols'],

@@ -48,7 +48,7 @@ export function renderVerdict({ config, configFile }: Pick<LoadedConfig, 'config
 
 /** Without the list itself. */
 function showPrices({ prices: { table: _, ...prices } }: Config): object {
-  return prices
+  return { ...prices, url: maskPassword(prices.url) }
 }
 
 function mask(secret: string | null): string | null {

@@ -8,6 +8,11 @@ export type ReloadReport =
   | { readonly result: 'ok' | 'unchanged'; readonly warnings: readonly string[]; readonly kept: readonly string[] }
   | { readonly result: 'rejected'; readonly reason: string }
 
+/** The result of a download of the price list. */
+export type PriceReport =
+  | { readonly result: 'refreshed' | 'unchanged' }
+  | { readonly result: 'rejected'; readonly reason: string }
+
 /** `url`: where it listens; `engine`: name and version of the build. */
 export type StartFacts = { readonly url: string; readonly version: string; readonly engine: string }
 
@@ -37,6 +42,12 @@ export function announceReload(report: ReloadReport, { log, metrics }: Voice): v
   if (kept.length > 0) log.warn({ options: kept }, 'restart required for changed options')
   log.info({}, result === 'ok' ? 'configuration reloaded' : 'configuration unchanged')
   announceWarnings(warnings, log)
+}
+
+/** One line for each download that brought something, or failed. */
+export function announcePrices(report: PriceReport, log: Voice['log']): void {
+  if (report.result === 'refreshed') log.info({}, 'price list refreshed')
+  if (report.result === 'rejected') log.warn({ reason: report.reason }, 'price list not refreshed')
 }
 
 function announceWarnings(warnings: readonly string[], log: Voice['log']): void {

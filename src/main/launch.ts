@@ -15,6 +15,7 @@ import { loadEngine } from '../server/engine/engine.js'
 import { BUILT_IN_TOKENS_PER_SEC } from '../simulator/command.js'
 import { createSimulator } from '../simulator/simulator.js'
 import { Supervisor } from '../threads/supervisor.js'
+import { PriceRefresher } from './price-refresher.js'
 import { type ReadConfig, Reloader } from './reloader.js'
 
 const FRONTEND_URL = workerEntry('frontend')
@@ -87,6 +88,11 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   const say = startLineStream(config, isTerminal) === 'stdout' ? print : warn
   say(renderStartLine(config, { port, version, build }))
   const reloader = new Reloader({ read, first: initial, ledger: cells.ledger, supervisor, tell: first.tellReload })
+  const refresher = new PriceRefresher({
+    prices: () => reloader.config.prices,
+    ...{ onRefreshed: () => reloader.request(), tell: first.tellPrices, nowMs: Date.now },
+  })
+  void refresher.start()
   const watch = watchFiles(files, () => reloader.request())
   return {
     reopenLogs: () => supervisor.reopenLogs(),
@@ -97,6 +103,7 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
     },
     async drain(hasGrace) {
       watch.stop()
+      refresher.stop()
       const { drainGraceMs } = reloader.config.server
       const limits = drainLimits(reloader.config)
       setTimeout(() => warn(renderDrainLine(limits)), DRAIN_NOTICE_MS)

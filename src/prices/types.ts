@@ -80,6 +80,11 @@ export type PricesConfig = {
   readonly enabled: boolean
   /** Absolute; null for the list that comes with Sluice. */
   readonly file: string | null
+  /** Where a newer list is downloaded from, and how often; null for nowhere. */
+  readonly url: string | null
+  readonly refreshMs: number
+  /** Absolute: the file for the downloaded list. */
+  readonly cache: string
   /** By globs over `provider/model`; they precede the table, the first match counts. */
   readonly models: Readonly<Record<string, Price>>
   readonly unknown: UnknownPrice

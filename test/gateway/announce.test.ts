@@ -1,6 +1,6 @@
 // The lines of a gateway's own life.
 import { test } from 'tap'
-import { announceAccepting, announceReload, announceStart } from '../../src/gateway/announce.js'
+import { announceAccepting, announcePrices, announceReload, announceStart } from '../../src/gateway/announce.js'
 import { load } from '../config/sources.js'
 
 function setUp() {
@@ -65,6 +65,18 @@ test('running out of descriptors and recovering from it are logged and counted',
   t.match(lines, [
     ['warn', /listeners paused/, { open: 1 }],
     ['info', /listeners resumed/, { open: 0 }],
+  ])
+  t.end()
+})
+
+test('a price list that came, or was rejected, has its line; one that has not changed has none', (t) => {
+  const { lines, log } = setUp()
+  announcePrices({ result: 'refreshed' }, log)
+  announcePrices({ result: 'unchanged' }, log)
+  announcePrices({ result: 'rejected', reason: 'why' }, log)
+  t.same(lines, [
+    ['info', 'price list refreshed', {}],
+    ['warn', 'price list not refreshed', { reason: 'why' }],
   ])
   t.end()
 })

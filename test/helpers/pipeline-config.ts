@@ -74,6 +74,7 @@ export type RigOptions = {
 /** No costs are computed. */
 export const NO_PRICES: PricesConfig = Object.freeze({
   ...{ enabled: false, file: null, models: {}, default: null, table: null },
+  ...{ url: null, refreshMs: 86_400_000, cache: '/nowhere' },
   unknown: 'allow',
 })
 

@@ -25,6 +25,7 @@ const LIST = [
 const TABLE = readPrices(LIST, 'test')
 const BASE: PricesConfig = {
   ...{ enabled: true, file: null, models: {}, unknown: 'allow', default: null },
+  ...{ url: null, refreshMs: 1, cache: '/nowhere' },
   table: TABLE,
 }
 

@@ -11,6 +11,7 @@ const OWN_LIST = 'resources/prices.json'
 
 export type PriceFiles = {
   readonly problems: ProblemList
+  readonly warnings: string[]
   readonly cwd: string
   readonly packageRoot: string
   readFile(file: string): string | null
@@ -22,20 +23,39 @@ export function resolvePrices({ prices }: Pick<ConfigFile, 'prices'>, files: Pri
     files.problems.add(['prices', 'default'], 'must be set where prices.unknown is default')
   }
   const file = prices.file === null ? null : resolve(files.cwd, prices.file)
-  return { ...prices, file, table: prices.enabled ? readTable(file, files) : null }
+  const given = { ...prices, file, cache: resolve(files.cwd, prices.cache) }
+  return { ...given, table: prices.enabled ? findTable(given, files) : null }
 }
 
-function readTable(file: string | null, { problems, packageRoot, readFile }: PriceFiles): PriceTable | null {
+type Given = { readonly file: string | null; readonly url: string | null; readonly cache: string }
+
+/** The list that was downloaded, if there is one, else the file. */
+function findTable({ file, url, cache }: Given, files: PriceFiles): PriceTable | null {
+  const { problems, warnings, packageRoot } = files
+  const downloaded = url === null ? null : readTable(cache, files)
+  if (downloaded !== null && 'lists' in downloaded) return downloaded
+  if (downloaded?.isThere) warnings.push(`prices.cache: ${cache} is ignored: ${downloaded.reason}`)
   const path = file ?? resolve(packageRoot, OWN_LIST)
+  const found = readTable(path, files)
+  if ('lists' in found) return found
+  problems.add(['prices', 'file'], `${path} cannot be used: ${found.reason}`)
+  return null
+}
+
+type NoTable = { readonly reason: string; readonly isThere: boolean }
+
+function readTable(path: string, { readFile }: PriceFiles): PriceTable | NoTable {
+  let isThere = true
   try {
     const text = readFile(path)
-    if (text === null) throw new TypeError('The file does not exist.')
+    if (text === null) {
+      isThere = false
+      throw new TypeError('The file does not exist.')
+    }
     const list = JSON.parse(text) as JsonValue
     return readPrices(list, versionOf(list))
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
-    problems.add(['prices', 'file'], `${path} cannot be used: ${reason}`)
-    return null
+    return { reason: thrown instanceof Error ? thrown.message : String(thrown), isThere }
   }
 }
 

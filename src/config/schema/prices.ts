@@ -1,6 +1,6 @@
 // Prices: `prices` of the configuration file.
 import { type Static, Type } from 'typebox'
-import { dollars, flag, nullable, section } from './parts.js'
+import { DAY_MS, dollars, flag, integer, MINUTE_MS, nullable, section, text } from './parts.js'
 
 /** What one model costs. */
 export const Price = section('What a model costs.', {
@@ -24,6 +24,12 @@ export const Prices = section('Prices of models, for the cost of each request.',
     Type.String({ minLength: 1 }),
     'A price list in the form of genai-prices, in place of the one that comes with Sluice; read at start and at each reload.',
   ),
+  url: nullable(
+    Type.String({ pattern: '^https?://', expects: 'an http:// or https:// address' }),
+    'Where a newer list of that form is downloaded from; null for nowhere.',
+  ),
+  refreshMs: integer({ minimum: MINUTE_MS, maximum: 30 * DAY_MS }, DAY_MS, 'Interval of the downloads, in ms.'),
+  cache: text('./data/prices.json', 'File for the downloaded list, which has precedence over file while url is set.'),
   models: Type.Record(Type.String({ pattern: '^[^/\\s]+/\\S+$' }), Price, {
     default: {},
     description:

@@ -73,3 +73,18 @@ test('what is shown of the configuration is without the list', (t) => {
   t.notMatch(text, /table/)
   t.end()
 })
+
+test('a downloaded list has precedence while a URL is given; a damaged one is ignored with a warning', (t) => {
+  const cache = '/w/data/prices.json'
+  t.equal(
+    load('{ enabled: true, url: "https://prices.example/list.json" }', { [cache]: LIST }).prices.table?.version,
+    'mine 3',
+  )
+  t.match(load('{ enabled: true }', { [cache]: LIST }).prices.table?.version, /^genai-prices/)
+  const damaged = load('{ enabled: true, url: "https://prices.example/list.json" }', { [cache]: '{' })
+  t.match(damaged.prices.table?.version, /^genai-prices/)
+  t.match(damaged.warnings, [/^prices\.cache: \/w\/data\/prices\.json is ignored: /])
+  t.match(load('{ enabled: true, url: "https://prices.example/list.json" }').warnings, [])
+  t.notMatch(renderConfig(load('{ url: "https://u:SECRET@prices.example/" }')), /SECRET/)
+  t.end()
+})
