@@ -53,6 +53,7 @@ const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     refusal: 'refusal.sse',
     'interleaved-tools': 'interleaved-tools.sse',
     citations: 'citations.sse',
+    images: 'images-openrouter.sse',
   },
   'openai-responses': {
     cut: 'text.sse',
@@ -64,6 +65,7 @@ const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'reasoning-shown': 'vllm-reasoning.sse',
     'custom-tool': 'custom-tool.sse',
     'web-search': 'web-search.sse',
+    images: 'image-generation.sse',
     'failed-midstream': 'failed-midstream.sse',
   },
   'anthropic-messages': {
@@ -71,6 +73,7 @@ const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     cut: 'text.sse',
     'content-filter': 'refusal.sse',
     citations: 'citations.sse',
+    'web-search': 'web-search.sse',
     'refusal-explained': 'refusal-explained.sse',
     'stop-sequence': 'stop-sequence.sse',
     'cached-usage': 'cached-usage.sse',
@@ -81,6 +84,8 @@ const RECORDINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'google-gemini': {
     'content-filter': 'safety.sse',
     grounding: 'grounding.sse',
+    images: 'image.sse',
+    'code-execution': 'code-execution.sse',
     'prompt-blocked': 'prompt-blocked.sse',
     'malformed-call': 'malformed-call.sse',
     'cached-usage': 'cached-usage.sse',

@@ -3,13 +3,12 @@
 import { type Citation } from './citation.js'
 import { type ErrorData } from './error.js'
 import { type BlockHead, type FinishReason, type RefusalDetails, type ResponseMeta, type StreamEvent } from './event.js'
-import { type AssistantPart } from './request.js'
-import { type ChatResponse } from './response.js'
+import { type AnswerPart, type ChatResponse } from './response.js'
 import { type UsageReport } from './usage.js'
 
 /** One stream's events in, the answer so far out. */
 export class Aggregator {
-  readonly #content: AssistantPart[] = []
+  readonly #content: AnswerPart[] = []
   #meta: ResponseMeta
   #block: BlockHead | null = null
   #text = ''
@@ -82,7 +81,7 @@ export class Aggregator {
     this.#citations = []
   }
 
-  #toPart(block: BlockHead, signature: string | null): AssistantPart {
+  #toPart(block: BlockHead, signature: string | null): AnswerPart {
     const [text, citations] = [this.#text, this.#citations]
     switch (block.kind) {
       case 'text':
@@ -93,6 +92,10 @@ export class Aggregator {
         return { type: 'reasoning', text, signature, redacted: block.redacted }
       case 'tool-call':
         return { type: 'tool-call', id: block.id, name: block.name, arguments: text, signature }
+      case 'image':
+        return { type: 'made-image', source: block.source }
+      case 'opaque':
+        return { type: 'opaque', wire: block.wire, name: block.name, value: block.value }
     }
   }
 }

@@ -1,5 +1,5 @@
 // The order law of events as a checker: start (block-start (block-delta | citation)* block-end)* finish | error, indices
-// 0, 1, 2 ..., citations in text only.
+// 0, 1, 2 ..., citations in text only, no delta in an image or what is opaque.
 // Tests check every decoder against it, including malformed streams; it is not on the hot path.
 import { type StreamEvent } from './event.js'
 
@@ -9,6 +9,7 @@ export class EventLaw {
   #isEnded = false
   #isBlockOpen = false
   #isText = false
+  #isWhole = false
   #blocks = 0
   #violation: string | null = null
 
@@ -48,6 +49,7 @@ export class EventLaw {
       if (event.index !== this.#blocks) return `block ${event.index} starts where ${this.#blocks} is due`
       this.#isBlockOpen = true
       this.#isText = event.block.kind === 'text'
+      this.#isWhole = event.block.kind === 'image' || event.block.kind === 'opaque'
       this.#blocks += 1
       return null
     }
@@ -55,6 +57,7 @@ export class EventLaw {
     if (event.index !== this.#blocks - 1)
       return `${event.type} of block ${event.index} inside block ${this.#blocks - 1}`
     if (event.type === 'citation' && !this.#isText) return `citation in block ${event.index}, which is no text`
+    if (event.type === 'block-delta' && this.#isWhole) return `a delta in block ${event.index}, which is whole`
     if (event.type === 'block-end') this.#isBlockOpen = false
     return null
   }

@@ -1,8 +1,7 @@
 // Converts a whole answer into events, in the order of their law: the inverse of the aggregator.
 import { type Citation } from './citation.js'
 import { type BlockHead, type StreamEvent } from './event.js'
-import { type AssistantPart } from './request.js'
-import { type ChatResponse } from './response.js'
+import { type AnswerPart, type ChatResponse } from './response.js'
 
 /** Each part becomes one block with one delta, and then its citations. */
 export function eventsOf(response: ChatResponse): StreamEvent[] {
@@ -20,11 +19,11 @@ export function eventsOf(response: ChatResponse): StreamEvent[] {
   return events
 }
 
-function citationsOf(part: AssistantPart): readonly Citation[] {
+function citationsOf(part: AnswerPart): readonly Citation[] {
   return (part.type === 'text' ? part.citations : undefined) ?? []
 }
 
-function blockOf(part: AssistantPart): { block: BlockHead; delta: string; signature: string | null } {
+function blockOf(part: AnswerPart): { block: BlockHead; delta: string; signature: string | null } {
   switch (part.type) {
     case 'text':
       return { block: { kind: 'text' }, delta: part.text, signature: null }
@@ -37,6 +36,14 @@ function blockOf(part: AssistantPart): { block: BlockHead; delta: string; signat
         block: { kind: 'tool-call', id: part.id, name: part.name },
         delta: part.arguments,
         signature: part.signature,
+      }
+    case 'made-image':
+      return { block: { kind: 'image', source: part.source }, delta: '', signature: null }
+    case 'opaque':
+      return {
+        block: { kind: 'opaque', wire: part.wire, name: part.name, value: part.value },
+        delta: '',
+        signature: null,
       }
   }
 }

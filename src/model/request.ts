@@ -56,7 +56,7 @@ export type Message =
 export type UserPart = TextPart | MediaPart | FilePart | ForeignPart
 /** Content whose bytes or URL a target may not accept. */
 export type MediaPart = ImagePart | DocumentPart
-export type AssistantPart = TextPart | RefusalPart | ReasoningPart | ToolCallPart
+export type AssistantPart = TextPart | RefusalPart | ReasoningPart | ToolCallPart | MadeImagePart
 export type TextPart = {
   readonly type: 'text'
   readonly text: string
@@ -110,6 +110,9 @@ export type ForeignPart = {
 
 /** What the model said in place of an answer. */
 export type RefusalPart = { readonly type: 'refusal'; readonly text: string }
+
+/** An image that the model has made. */
+export type MadeImagePart = { readonly type: 'made-image'; readonly source: MediaSource }
 
 /** A thinking block of an earlier turn. `redacted` holds Anthropic's encrypted form; then `text` is empty. */
 export type ReasoningPart = {

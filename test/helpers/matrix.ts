@@ -12,7 +12,7 @@ import {
   type RequestFacts,
   type Surface,
 } from '../../src/protocols/contract/protocol.js'
-import { PartFilter } from '../../src/protocols/fit/answer.js'
+import { isRare, PartFilter } from '../../src/protocols/fit/answer.js'
 import { PROTOCOLS } from '../../src/protocols/index.js'
 import { createFrameScanner } from '../../src/wire/frame.js'
 import { testTarget } from './targets.js'
@@ -122,8 +122,11 @@ export function encodeStream(surface: Surface, events: readonly StreamEvent[], i
     { includeUsage },
   )
   const filter = new PartFilter(surface.hasPlaceFor)
+  let isLeftOut = false
   for (const event of events) {
     if (event.type === 'citation' && !filter.keeps(event.citation)) continue
+    if (event.type === 'block-start') isLeftOut = isRare(event.block) && !filter.keeps(event.block)
+    if (isLeftOut && (event.type === 'block-start' || event.type === 'block-end')) continue
     const { dropped } = filter
     if (event.type === 'finish' && surface.framing === 'sse' && dropped.length > 0) {
       sent += `: x-sluice-dropped: ${dropped.join(', ')}\n`

@@ -12,6 +12,11 @@ const cite = (index: number): StreamEvent => ({
   index,
   citation: { kind: 'citation', url: 'https://a', title: null, citedText: null, span: null, own: null },
 })
+const draw = (index: number): StreamEvent => ({
+  type: 'block-start',
+  index,
+  block: { kind: 'image', source: { kind: 'url', url: 'https://a' } },
+})
 const refuse = (index: number): StreamEvent => ({ type: 'block-start', index, block: { kind: 'refusal' } })
 const close = (index: number): StreamEvent => ({ type: 'block-end', index, signature: null })
 const finish: StreamEvent = { type: 'finish', reason: 'stop', usage: null, stopSequence: null }
@@ -41,6 +46,7 @@ test('names each violation', async (t) => {
     [[start, open(0), close(0), open(1), delta(0)], 'block-delta of block 0 inside block 1'],
     [[start, open(0), close(0), cite(0)], 'citation outside a block'],
     [[start, refuse(0), cite(0)], 'citation in block 0, which is no text'],
+    [[start, draw(0), delta(0)], 'a delta in block 0, which is whole'],
     [[start, open(0), finish], 'finish inside a block'],
     [[start, finish, finish], 'finish after the end'],
     [[start, finish, error], 'error after the end'],

@@ -10,6 +10,7 @@ import { NO_USAGE } from '../../src/model/usage.js'
 
 const META: ResponseMeta = { id: 'r', model: 'm', createdSec: 2, usage: null }
 
+const IMAGE = { kind: 'base64', mediaType: 'image/png', base64: 'iVBO' } as const
 const SOURCE: Citation = { kind: 'citation', url: 'https://a', title: 'A', citedText: null, span: null, own: null }
 
 const ANSWER: ChatResponse = {
@@ -20,6 +21,8 @@ const ANSWER: ChatResponse = {
     { type: 'text', text: 'Hello', citations: [SOURCE] },
     { type: 'refusal', text: 'No.' },
     { type: 'tool-call', id: 'c1', name: 'f', arguments: '{"a":1}', signature: 'thought' },
+    { type: 'made-image', source: IMAGE },
+    { type: 'opaque', wire: 'w', name: 'search', value: { x: 1 } },
   ],
   finishReason: 'tool-calls',
   stopSequence: 'END',
@@ -45,6 +48,10 @@ test('emits one block with one delta per part, and none for a part without text'
     { type: 'block-start', index: 4, block: { kind: 'tool-call', id: 'c1', name: 'f' } },
     { type: 'block-delta', index: 4, delta: '{"a":1}' },
     { type: 'block-end', index: 4, signature: 'thought' },
+    { type: 'block-start', index: 5, block: { kind: 'image', source: IMAGE } },
+    { type: 'block-end', index: 5, signature: null },
+    { type: 'block-start', index: 6, block: { kind: 'opaque', wire: 'w', name: 'search', value: { x: 1 } } },
+    { type: 'block-end', index: 6, signature: null },
     {
       type: 'finish',
       reason: 'tool-calls',

@@ -4,7 +4,7 @@ import { type ErrorData } from '../../model/error.js'
 import { type FinishReason, type StreamEvent } from '../../model/event.js'
 import { type UsageReport } from '../../model/usage.js'
 import { type StreamDecoder, type StreamEncoder } from '../../protocols/contract/protocol.js'
-import { PartFilter } from '../../protocols/fit/answer.js'
+import { isRare, PartFilter } from '../../protocols/fit/answer.js'
 import { createFrameScanner } from '../../wire/frame.js'
 import { type FrameScanner } from '../../wire/scanner.js'
 import { type Meter, type Relay, type RelayOptions, type RelayOutlet } from './types.js'
@@ -16,6 +16,8 @@ export class TranscodeRelay implements Relay, Meter {
   readonly #scanner: FrameScanner
   #text = ''
   #hasContent = false
+  /** The open block has no place in the client's form. */
+  #isLeftOut = false
   #isFinished = false
   readonly #isSse: boolean
   readonly #holdsEnd: boolean
@@ -72,7 +74,11 @@ export class TranscodeRelay implements Relay, Meter {
         this.usage = event.meta.usage
         break
       case 'block-start':
-        if (event.block.kind === 'tool-call') this.#hasContent = true
+        if (isRare(event.block) && !this.#filter.keeps(event.block)) {
+          this.#isLeftOut = true
+          return
+        }
+        if (event.block.kind !== 'text' && event.block.kind !== 'reasoning') this.#hasContent = true
         break
       case 'block-delta':
         this.#hasContent = true
@@ -90,7 +96,9 @@ export class TranscodeRelay implements Relay, Meter {
         this.#error = event.error
         return
       case 'block-end':
-        break
+        if (!this.#isLeftOut) break
+        this.#isLeftOut = false
+        return
     }
     this.#encoder.push(event)
   }

@@ -11,7 +11,7 @@ const WIRE = 'anthropic-messages'
 const ADDRESS = /^https?:\/\//i
 
 /** Whether this wire can write it. */
-export function hasPlaceFor(citation: Citation): boolean {
+export function citesAs(citation: Citation): boolean {
   return citation.url !== null || ownValue(citation, WIRE) !== null
 }
 

@@ -2,7 +2,7 @@
 // @see https://platform.claude.com/docs/en/api/messages
 import { type JsonObject } from '../../model/json.js'
 import { type Dialect, type Protocol, type Surface } from '../contract/protocol.js'
-import { hasPlaceFor } from './citations.js'
+import { citesAs } from './citations.js'
 import { counting } from './dialect/counting.js'
 import { carries } from './dialect/encode-messages.js'
 import { editRequest, editsBulk, encodeRequest, requestPath } from './dialect/encode-request.js'
@@ -29,7 +29,8 @@ const surface: Surface = Object.freeze({
   keepaliveFrame: 'event: ping\ndata: {"type":"ping"}\n\n',
   readFacts,
   decodeRequest,
-  hasPlaceFor,
+  // Its models make no images.
+  hasPlaceFor: (part) => (part.kind === 'citation' ? citesAs(part) : part.kind === 'opaque' && part.wire === ID),
   createEncoder: (emit) => new MessagesEncoder(emit),
   encodeResponse,
   encodeError,

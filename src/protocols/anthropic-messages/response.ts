@@ -1,9 +1,8 @@
-// A whole Messages answer, both ways, face to face. Blocks the canonical model does not know (server tools) are skipped.
+// A whole Messages answer, both ways, face to face. Blocks of tools that the vendor runs are opaque.
 import { GatewayError } from '../../errors.js'
 import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type AssistantPart } from '../../model/request.js'
-import { type ChatResponse } from '../../model/response.js'
+import { type AnswerPart, type ChatResponse, type OpaquePart } from '../../model/response.js'
 import { believable, NO_USAGE, type UsageReport } from '../../model/usage.js'
 import { scanMembers } from '../../wire/body/members.js'
 import { decodeCitations, encodeCitation } from './citations.js'
@@ -29,7 +28,7 @@ export function encodeResponse(response: ChatResponse): JsonObject {
     type: 'message',
     role: 'assistant',
     model: response.meta.model,
-    content: response.content.map(encodePart),
+    content: response.content.flatMap(encodePart),
     ...encodeEnding({
       reason: response.finishReason,
       refusal: response.refusal,
@@ -40,7 +39,8 @@ export function encodeResponse(response: ChatResponse): JsonObject {
   }
 }
 
-function encodePart(part: AssistantPart): JsonObject {
+/** Images have no block, and fit/answer.ts has left them out. */
+function encodePart(part: AnswerPart): JsonObject | [] {
   switch (part.type) {
     case 'text': {
       const citations = (part.citations ?? []).flatMap((citation) => encodeCitation(citation) ?? [])
@@ -53,6 +53,10 @@ function encodePart(part: AssistantPart): JsonObject {
       return { type: 'thinking', thinking: part.text, signature: part.signature ?? '' }
     case 'tool-call':
       return { type: 'tool_use', id: part.id, name: part.name, input: encodeToolInput(part.arguments) }
+    case 'opaque':
+      return part.value
+    case 'made-image':
+      return []
   }
 }
 
@@ -98,7 +102,7 @@ export function decodeMeta(message: JsonObject, fallback: ResponseMeta): Respons
 }
 
 /** Of several calls of the JSON tool only the first is the answer: further ones would make the JSON invalid. */
-function decodeBlocks(blocks: readonly JsonValue[]): AssistantPart[] {
+function decodeBlocks(blocks: readonly JsonValue[]): AnswerPart[] {
   const first = blocks.findIndex((block) => isJsonObject(block) && isJsonTool(block))
   return blocks
     .filter((block, i) => i === first || !isJsonObject(block) || !isJsonTool(block))
@@ -106,7 +110,7 @@ function decodeBlocks(blocks: readonly JsonValue[]): AssistantPart[] {
     .filter((part) => part !== null)
 }
 
-function decodeBlock(block: JsonValue): AssistantPart | null {
+function decodeBlock(block: JsonValue): AnswerPart | null {
   if (!isJsonObject(block)) return null
   if (isJsonTool(block)) return { type: 'text', text: JSON.stringify(block.input ?? {}) }
   switch (block.type) {
@@ -132,9 +136,17 @@ function decodeBlock(block: JsonValue): AssistantPart | null {
         signature: null,
       }
     default:
-      return null
+      return decodeOpaque(block)
   }
 }
+
+/** A block of a tool that the vendor runs. */
+function decodeOpaque(block: JsonObject): OpaquePart | null {
+  const name = textOf(block.type)
+  return name === '' || isJsonTool(block) ? null : { type: 'opaque', wire: WIRE, name, value: block }
+}
+
+const WIRE = 'anthropic-messages'
 
 function textOf(value: JsonValue | undefined): string {
   return typeof value === 'string' ? value : ''

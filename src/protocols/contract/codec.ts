@@ -220,6 +220,10 @@ function encodeAnswer(surface: Surface, response: ChatResponse, task: AnswerTask
 
 function countChars(response: ChatResponse): number {
   let chars = 0
-  for (const part of response.content) chars += part.type === 'tool-call' ? part.arguments.length : part.text.length
+  for (const part of response.content) {
+    if (part.type === 'tool-call') chars += part.arguments.length
+    // Images are no text, and neither is what a vendor's own tools have written.
+    else if (part.type !== 'made-image' && part.type !== 'opaque') chars += part.text.length
+  }
   return chars
 }

@@ -115,6 +115,11 @@ export function kindOf(part: Misfit): string {
   return part.source.kind === 'url' ? 'image_url' : 'image'
 }
 
+/** The same for an image that a model has made, in a turn of its own. */
+export const MADE_IMAGE_STAND_IN = '[image omitted: this model cannot read it]'
+/** Its name in `dropped`. */
+export const MADE_IMAGES = 'messages.images'
+
 /** The text that the model reads in place of content. */
 export function standIn(part: Misfit): TextPart {
   const what = isMedia(part) ? nameOf(part) : kindOf(part)

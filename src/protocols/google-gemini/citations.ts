@@ -7,11 +7,6 @@ import { type Citation, placeOf, type Span } from '../../model/citation.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
 import { numberOf, textOf } from '../scalars.js'
 
-/** Whether this wire can write it. */
-export function hasPlaceFor({ url }: Citation): boolean {
-  return url !== null
-}
-
 /** A source as the vendor names it; `segment` is what it supports, null for all of the text. */
 export type Source = { readonly url: string; readonly title: string | null; readonly segment: Segment | null }
 /** Bytes of a text, and the text of just these if the vendor repeats it. */

@@ -3,11 +3,11 @@
 import { GatewayError } from '../../errors.js'
 import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { type JsonObject } from '../../model/json.js'
-import { type AssistantPart, type TextPart } from '../../model/request.js'
-import { type ChatResponse } from '../../model/response.js'
+import { type TextPart } from '../../model/request.js'
+import { type AnswerPart, type ChatResponse } from '../../model/response.js'
 import { believable } from '../../model/usage.js'
 import { type Cited, citationsOf, encodeSources } from './citations.js'
-import { parseReply, type Reply, readReply } from './dialect/reply.js'
+import { parseReply, type Reply, readReply, type WholePart } from './dialect/reply.js'
 import { callId } from './dialect/stream-decoder.js'
 import { encodeEnding, mapFinishReason } from './finish-reason.js'
 import { encodePart } from './surface/encode-parts.js'
@@ -29,7 +29,7 @@ export function encodeResponse({ meta, content, finishReason, usage, refusal }: 
   }
 }
 
-function citedIn(part: AssistantPart, index: number): Cited[] {
+function citedIn(part: AnswerPart, index: number): Cited[] {
   if (part.type !== 'text' || part.citations === undefined) return []
   const { text, citations } = part
   return citations.map((citation) => ({ citation, text, offset: 0, chars: text.length, part: index }))
@@ -77,8 +77,8 @@ function readOrThrow(body: JsonObject): Reply {
 }
 
 /** Joins neighbours of one kind until a signature seals them. Sources belong to the last text. */
-function joinParts({ parts, sources }: Reply, responseId: string): AssistantPart[] {
-  const content: AssistantPart[] = []
+function joinParts({ parts, sources }: Reply, responseId: string): AnswerPart[] {
+  const content: AnswerPart[] = []
   let open: 'text' | 'reasoning' | null = null
   let words = ''
   let calls = 0
@@ -90,6 +90,11 @@ function joinParts({ parts, sources }: Reply, responseId: string): AssistantPart
     words = ''
   }
   for (const part of parts) {
+    if (part.kind === 'image' || part.kind === 'opaque') {
+      close(null)
+      content.push(toWhole(part))
+      continue
+    }
     if (part.kind === 'tool-call') {
       close(null)
       const { name, arguments: args, signature } = part
@@ -113,4 +118,9 @@ function joinParts({ parts, sources }: Reply, responseId: string): AssistantPart
   }
   close(null)
   return content
+}
+
+function toWhole(part: WholePart): AnswerPart {
+  if (part.kind === 'image') return { type: 'made-image', source: part.source }
+  return { type: 'opaque', wire: part.wire, name: part.name, value: part.value }
 }

@@ -28,7 +28,7 @@ export const chatSurface: Surface = {
   bulkMembers: { messages: [{ role: 'user', content: '' }], tools: [], functions: [] },
   readFacts,
   decodeRequest,
-  hasPlaceFor: ({ url }) => url !== null,
+  hasPlaceFor: (part) => (part.kind === 'citation' ? part.url !== null : part.kind === 'image'),
   createEncoder: (emit, options) => new ChatStreamEncoder(emit, options),
   encodeResponse,
   encodeError,

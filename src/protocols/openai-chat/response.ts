@@ -2,8 +2,8 @@
 import { GatewayError } from '../../errors.js'
 import { type FinishReason, type ResponseMeta } from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type AssistantPart, type ToolCallPart } from '../../model/request.js'
-import { type ChatResponse } from '../../model/response.js'
+import { type ToolCallPart } from '../../model/request.js'
+import { type AnswerPart, type ChatResponse } from '../../model/response.js'
 import { believable } from '../../model/usage.js'
 import { skipSpace, stringEnd, valueAt } from '../../wire/json-scan.js'
 import { decodeStreamError } from '../openai-error.js'
@@ -12,6 +12,7 @@ import { annotationsOf, decodeAnnotations } from './annotations.js'
 import { errorIn, firstChoice } from './chunk.js'
 import { thinkingText } from './dialect/stream-decoder.js'
 import { decodeFinishReason, encodeFinishReason } from './finish-reason.js'
+import { decodeImages, encodeImage } from './images.js'
 import { decodeUsage, encodeUsage } from './usage.js'
 import { type WireAssistantMessage, type WireExtraContent, type WireResponse, type WireToolCall } from './wire.js'
 
@@ -70,14 +71,15 @@ function hasCalls(body: Buffer): boolean {
   return call >= 0 && body[call] === BRACE_OPEN
 }
 
-function decodeMessage(message: JsonObject, callIdPrefix: string): AssistantPart[] {
-  const parts: AssistantPart[] = []
+function decodeMessage(message: JsonObject, callIdPrefix: string): AnswerPart[] {
+  const parts: AnswerPart[] = []
   pushReasoning(parts, textOf(message.reasoning_content) ?? stringOf(message.reasoning) ?? '')
   if (isJsonArray(message.content)) for (const part of message.content) pushPart(parts, part)
   else pushText(parts, stringOf(message.content) ?? '')
   cite(parts, message.annotations)
   const refusal = textOf(message.refusal)
   if (refusal !== null) parts.push({ type: 'refusal', text: refusal })
+  for (const source of decodeImages(message.images)) parts.push({ type: 'made-image', source })
   const calls = isJsonArray(message.tool_calls) ? message.tool_calls : []
   calls.forEach((call, i) => {
     if (isJsonObject(call)) parts.push(decodeCall(call.function, textOf(call.id) ?? `${callIdPrefix}_${i}`))
@@ -87,7 +89,7 @@ function decodeMessage(message: JsonObject, callIdPrefix: string): AssistantPart
 }
 
 /** Annotations belong to the last text, as in a stream, where they come behind it. */
-function cite(parts: AssistantPart[], annotations: JsonValue | undefined): void {
+function cite(parts: AnswerPart[], annotations: JsonValue | undefined): void {
   const texts = parts.filter((part) => part.type === 'text')
   const last = texts.at(-1)
   const offset = texts.slice(0, -1).reduce((sum, { text }) => sum + text.length, 0)
@@ -97,17 +99,17 @@ function cite(parts: AssistantPart[], annotations: JsonValue | undefined): void 
   else parts[parts.indexOf(last)] = { ...last, citations }
 }
 
-function pushPart(parts: AssistantPart[], part: JsonValue): void {
+function pushPart(parts: AnswerPart[], part: JsonValue): void {
   if (!isJsonObject(part)) return
   if (part.type === 'thinking') pushReasoning(parts, thinkingText(part))
   else pushText(parts, stringOf(part.text) ?? '')
 }
 
-function pushReasoning(parts: AssistantPart[], text: string): void {
+function pushReasoning(parts: AnswerPart[], text: string): void {
   if (text !== '') parts.push({ type: 'reasoning', text, signature: null, redacted: null })
 }
 
-function pushText(parts: AssistantPart[], text: string): void {
+function pushText(parts: AnswerPart[], text: string): void {
   if (text !== '') parts.push({ type: 'text', text })
 }
 
@@ -161,6 +163,8 @@ function encodeMessage({ content, refusal }: ChatResponse): WireAssistantMessage
   }
   const annotations = annotationsOf(texts)
   if (annotations.length > 0) message.annotations = annotations
+  const images = content.flatMap((part) => (part.type === 'made-image' ? [encodeImage(part.source)] : []))
+  if (images.length > 0) message.images = images
   if (reasoning !== '') message.reasoning_content = reasoning
   if (calls.length > 0) message.tool_calls = calls.map(encodeCall)
   return message

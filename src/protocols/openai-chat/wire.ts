@@ -31,6 +31,8 @@ export type WireAssistantMessage = {
   reasoning?: string
   refusal?: string | null
   annotations?: WireAnnotation[]
+  /** Not in OpenAI's own document: see images.ts. */
+  images?: JsonObject[]
   tool_calls?: WireToolCall[]
 }
 

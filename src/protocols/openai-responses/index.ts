@@ -11,7 +11,8 @@ import { encodeRequest, requestPath } from './dialect/encode-request.js'
 import { ResponsesObserver } from './dialect/observer.js'
 import { ResponsesDecoder } from './dialect/stream-decoder.js'
 import { encodeResponseId } from './ids.js'
-import { hasPlaceFor } from './parts/annotations.js'
+import { citesAs } from './parts/annotations.js'
+import { hasPlaceFor } from './parts/made.js'
 import { decodeResponse, encodeResponse, readFinish, readUsage } from './response.js'
 import { socketMode } from './socket-mode.js'
 import { stored } from './stored.js'
@@ -36,7 +37,7 @@ const surface: Surface = Object.freeze({
   readFacts,
   readEcho,
   decodeRequest,
-  hasPlaceFor,
+  hasPlaceFor: (part) => (part.kind === 'citation' ? citesAs(part) : hasPlaceFor(part)),
   createEncoder: (emit, options) => new ResponsesEncoder(emit, options),
   encodeResponse,
   encodeCount: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),

@@ -1,10 +1,15 @@
-// Whole, not streamed answers, both ways: the response object <-> ChatResponse. Items without a canonical form (of tools that the vendor
-// runs) are skipped.
+// Whole, not streamed answers, both ways: the response object <-> ChatResponse. Items of tools that the vendor
+// runs are images, or opaque.
 import { GatewayError } from '../../errors.js'
-import { type FinishReason, type RefusalDetails, type ResponseMeta } from '../../model/event.js'
+import {
+  type FinishReason,
+  type ImageHead,
+  type OpaqueHead,
+  type RefusalDetails,
+  type ResponseMeta,
+} from '../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../model/json.js'
-import { type AssistantPart } from '../../model/request.js'
-import { type ChatResponse } from '../../model/response.js'
+import { type AnswerPart, type ChatResponse } from '../../model/response.js'
 import { type Target } from '../../model/target.js'
 import { believable, NO_USAGE, type UsageReport } from '../../model/usage.js'
 import { scanMembers } from '../../wire/body/members.js'
@@ -13,6 +18,7 @@ import { numberOf, stringOf, textOf } from '../scalars.js'
 import { encodeResponseId, itemBaseOf } from './ids.js'
 import { ownOf } from './own-members.js'
 import { decodeAnnotations } from './parts/annotations.js'
+import { decodeMade } from './parts/made.js'
 import { markEncrypted } from './sealed.js'
 import { decodeFinish, encodeFinish, isCallItem } from './status.js'
 import { encodeResponseObject, namesOf } from './surface/echo.js'
@@ -37,10 +43,7 @@ export function encodeResponse(response: ChatResponse, _target?: unknown, echo: 
 }
 
 /** This wire has a provider's words about its refusal where it has those of a model. */
-function withExplanation(
-  content: readonly AssistantPart[],
-  refusal: RefusalDetails | undefined,
-): readonly AssistantPart[] {
+function withExplanation(content: readonly AnswerPart[], refusal: RefusalDetails | undefined): readonly AnswerPart[] {
   const text = refusal?.explanation ?? null
   return text === null ? content : [...content, { type: 'refusal', text }]
 }
@@ -88,7 +91,7 @@ export function decodeMeta(response: JsonObject, fallback: ResponseMeta): Respon
 }
 
 /** The parts of one item; empty texts are none. */
-function decodeItem(item: JsonObject, provider: string): AssistantPart[] {
+function decodeItem(item: JsonObject, provider: string): AnswerPart[] {
   switch (item.type) {
     case 'message':
       return isJsonArray(item.content) ? item.content.flatMap(decodePart) : []
@@ -105,9 +108,17 @@ function decodeItem(item: JsonObject, provider: string): AssistantPart[] {
       if (name === null || id === null) return []
       return [{ type: 'tool-call', id, name, arguments: callArguments(item), signature: null }]
     }
-    default:
-      return []
+    default: {
+      const made = decodeMade(item)
+      return made === null ? [] : [partOf(made)]
+    }
   }
+}
+
+function partOf(made: ImageHead | OpaqueHead): AnswerPart {
+  if (made.kind === 'image') return { type: 'made-image', source: made.source }
+  const { wire, name, value } = made
+  return { type: 'opaque', wire, name, value }
 }
 
 /** Between the parts of a summary: each is a paragraph with a heading. */
@@ -130,7 +141,7 @@ export function callArguments(item: JsonObject): string {
   return isJsonObject(given) ? JSON.stringify(given) : (stringOf(given) ?? '')
 }
 
-function decodePart(part: JsonValue): AssistantPart[] {
+function decodePart(part: JsonValue): AnswerPart[] {
   const text = isJsonObject(part) ? partText(part) : ''
   if (text === '' || !isJsonObject(part)) return []
   if (isRefusal(part)) return [{ type: 'refusal', text }]

@@ -149,3 +149,35 @@ test('sources that the client’s form has are not named', async (t) => {
   t.same(outlet.dropped, [])
   t.notMatch(outlet.text, /x-sluice-dropped/)
 })
+
+test('a block that the client’s form has no place for is left out whole, and the others keep their numbers', async (t) => {
+  const { head, content, finish, marker } = STREAMS[ANTHROPIC]
+  const search = { type: 'server_tool_use', id: 's', name: 'web_search', input: {} }
+  const searching = [
+    { type: 'content_block_start', index: 7, content_block: search },
+    { type: 'content_block_delta', index: 7, delta: { type: 'input_json_delta', partial_json: '{"query":"x"}' } },
+    { type: 'content_block_stop', index: 7 },
+  ].map((frame) => `data: ${JSON.stringify(frame)}\n\n`)
+  const { options, outlet } = relayOptionsFor(OPENAI, ANTHROPIC)
+  feed(new TranscodeRelay(options), head + content.join('') + searching.join('') + finish + marker)
+  t.same(outlet.dropped, ['server_tool_use'])
+  t.match(outlet.text, /Hel/)
+  t.notMatch(outlet.text, /web_search/)
+  const image = `data: ${JSON.stringify({ choices: [{ delta: { images: [{ image_url: { url: 'https://a' } }] } }] })}\n\n`
+  const painted = relayOptionsFor(ANTHROPIC, OPENAI)
+  const chat = STREAMS[OPENAI]
+  feed(new TranscodeRelay(painted.options), chat.head + image + chat.content.join('') + chat.finish + chat.marker)
+  t.same(painted.outlet.dropped, ['images'])
+  t.match(painted.outlet.text, /"type":"content_block_start","index":0/)
+  t.notMatch(painted.outlet.text, /"index":1/)
+})
+
+test('an image is content: the stream begins with it', async (t) => {
+  const image = `data: ${JSON.stringify({ choices: [{ delta: { images: [{ image_url: { url: 'https://a' } }] } }] })}\n\n`
+  const { options, outlet } = relayOptionsFor('conversation-chat', OPENAI)
+  const relay = new TranscodeRelay(options)
+  relay.push(Buffer.from(STREAMS[OPENAI].head))
+  t.notOk(outlet.told.includes('content'))
+  relay.push(Buffer.from(image))
+  t.ok(outlet.told.includes('content'))
+})

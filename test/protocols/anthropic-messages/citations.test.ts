@@ -2,10 +2,10 @@
 import { test } from 'tap'
 import { type Citation } from '../../../src/model/citation.js'
 import {
+  citesAs,
   decodeCitation,
   decodeCitations,
   encodeCitation,
-  hasPlaceFor,
 } from '../../../src/protocols/anthropic-messages/citations.js'
 
 const PAGE = { type: 'web_search_result_location', url: 'https://a', title: 'A', cited_text: 'x', encrypted_index: 'E' }
@@ -18,7 +18,7 @@ test('the vendor’s own come back as they were', async (t) => {
     { url: null, title: 'D', citedText: 'y', span: null },
   ])
   t.same(citations.map(encodeCitation), [PAGE, DOCUMENT])
-  t.ok(citations.every(hasPlaceFor))
+  t.ok(citations.every(citesAs))
   t.same(decodeCitations(null), [])
 })
 
@@ -31,7 +31,7 @@ test('the source of a search result is an address only if it is one', async (t) 
 test('a source of another wire needs an address', async (t) => {
   const citation: Citation = { kind: 'citation', url: null, title: null, citedText: null, span: null, own: null }
   t.equal(encodeCitation(citation), null)
-  t.notOk(hasPlaceFor(citation))
+  t.notOk(citesAs(citation))
   t.same(encodeCitation({ ...citation, url: 'https://b' }), {
     type: 'web_search_result_location',
     url: 'https://b',

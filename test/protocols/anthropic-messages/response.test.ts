@@ -27,11 +27,12 @@ test('decodes content, cached usage and the input known before the first token',
   })
 })
 
-test('falls back where the upstream names nothing and skips blocks it does not know', async (t) => {
-  const content = [7, { type: 'server_tool_use' }, { type: 'text' }, { type: 'tool_use' }]
+test('falls back where the upstream names nothing; blocks of its own tools are opaque, and blocks without a type are none', async (t) => {
+  const content = [7, {}, { type: 'server_tool_use' }, { type: 'text' }, { type: 'tool_use' }]
   t.strictSame(decodeResponse({ content, id: '', model: null, stop_reason: null }, FALLBACK), {
     meta: FALLBACK,
     content: [
+      { type: 'opaque', wire: 'anthropic-messages', name: 'server_tool_use', value: { type: 'server_tool_use' } },
       { type: 'text', text: '' },
       { type: 'tool-call', id: '', name: '', arguments: '{}', signature: null },
     ],

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { type Citation } from '../../../src/model/citation.js'
 import { type ChatResponse } from '../../../src/model/response.js'
-import { fitAnswer, PartFilter } from '../../../src/protocols/fit/answer.js'
+import { fitAnswer, isRare, PartFilter } from '../../../src/protocols/fit/answer.js'
 import { FALLBACK } from '../../helpers/protocol-fixtures.js'
 
 const cite = (url: string | null): Citation => ({
@@ -54,4 +54,20 @@ test('of a stream each part is judged by itself', async (t) => {
   t.notOk(filter.keeps(cite(null)))
   t.notOk(filter.keeps(cite(null)))
   t.same(filter.dropped, ['citations'])
+})
+
+test('images and what is opaque are left out whole, under names of their own', async (t) => {
+  const content: ChatResponse['content'] = [
+    { type: 'made-image', source: { kind: 'url', url: 'https://a' } },
+    { type: 'text', text: 'a' },
+    { type: 'opaque', wire: 'w', name: 'web_search_call', value: {} },
+  ]
+  t.same(fitAnswer(answer(content), undefined), {
+    response: answer([{ type: 'text', text: 'a' }]),
+    dropped: ['images', 'web_search_call'],
+  })
+  t.same(fitAnswer(answer(content), ({ kind }) => kind === 'image').dropped, ['web_search_call'])
+  t.ok(isRare({ kind: 'image', source: { kind: 'url', url: 'https://a' } }))
+  t.ok(isRare({ kind: 'opaque', wire: 'w', name: 'x', value: {} }))
+  t.notOk(isRare({ kind: 'text' }))
 })

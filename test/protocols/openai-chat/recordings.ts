@@ -58,7 +58,8 @@ export const DONE = Buffer.from('[DONE]')
 
 /** The kinds and texts of the blocks, in short. */
 export function outline(events: readonly StreamEvent[]): string[] {
-  return aggregate(events, FALLBACK).content.map((part) =>
-    part.type === 'tool-call' ? `${part.id}:${part.name}(${part.arguments})` : `${part.type}:${part.text}`,
-  )
+  return aggregate(events, FALLBACK).content.map((part) => {
+    if (part.type === 'tool-call') return `${part.id}:${part.name}(${part.arguments})`
+    return part.type === 'made-image' || part.type === 'opaque' ? part.type : `${part.type}:${part.text}`
+  })
 }

@@ -58,7 +58,7 @@ test('an answer without anything has one empty message', async (t) => {
   t.match(body.usage, { input_tokens: 0, output_tokens: 0, total_tokens: 0 }, 'a finished response has usage')
 })
 
-test('a whole answer is decoded item by item; items of the vendor’s own tools are skipped', async (t) => {
+test('a whole answer is decoded item by item; items of the vendor’s own tools are opaque, or images', async (t) => {
   const body = {
     id: 'resp_1',
     model: 'm',
@@ -66,6 +66,8 @@ test('a whole answer is decoded item by item; items of the vendor’s own tools 
     status: 'completed',
     output: [
       { type: 'web_search_call', id: 'w' },
+      { type: 'image_generation_call', id: 'i', result: 'iVBO' },
+      { type: 'image_generation_call', id: 'j', result: null },
       { type: 'reasoning', id: 'r', summary: [] },
       { type: 'reasoning', id: 'r', summary: [], encrypted_content: 'gAAAA' },
       { type: 'message', content: [{ type: 'output_text', text: '' }, { type: 'refusal', refusal: 'No.' }, 7] },
@@ -79,6 +81,8 @@ test('a whole answer is decoded item by item; items of the vendor’s own tools 
   const decoded = decodeResponse(body, FALLBACK, { provider: 'p' })
   t.same(decoded.meta, { id: 'resp_1', model: 'm', createdSec: 5, usage: null })
   t.same(decoded.content, [
+    { type: 'opaque', wire: 'openai-responses', name: 'web_search_call', value: { type: 'web_search_call', id: 'w' } },
+    { type: 'made-image', source: { kind: 'base64', mediaType: 'image/png', base64: 'iVBO' } },
     { type: 'reasoning', text: '', signature: 'openai-responses:p:gAAAA', redacted: null },
     { type: 'refusal', text: 'No.' },
     { type: 'tool-call', id: 'c', name: 'g', arguments: '{"input":"raw"}', signature: null },

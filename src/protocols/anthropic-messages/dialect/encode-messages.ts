@@ -13,6 +13,7 @@ import {
 } from '../../../model/request.js'
 import { type Target } from '../../../model/target.js'
 import { parseToolArguments } from '../../../model/tool-arguments.js'
+import { MADE_IMAGE_STAND_IN, MADE_IMAGES } from '../../fit/content.js'
 
 type Turn = { readonly role: 'user' | 'assistant'; readonly content: JsonObject[] }
 type Context = { readonly target: Target; readonly dropped: Set<string> }
@@ -142,6 +143,9 @@ function encodeAssistantPart(part: AssistantPart, context: Context): JsonObject 
     // This wire has no block for it.
     case 'refusal':
       return isBlank(part) ? null : { type: 'text', text: part.text }
+    case 'made-image':
+      context.dropped.add(MADE_IMAGES)
+      return { type: 'text', text: MADE_IMAGE_STAND_IN }
     case 'tool-call':
       return {
         type: 'tool_use',

@@ -1,8 +1,9 @@
-// The vendor's frames -> canonical events. One per stream. Unknown blocks (server tools) are skipped and the others renumbered; a frame
+// The vendor's frames -> canonical events. One per stream. Blocks of tools that the vendor runs are opaque, and come when they are complete; a frame
 // that is not a JSON object ends the stream. Keeps the event law whatever the upstream sends.
 import { errorData } from '../../../errors.js'
 import { type BlockHead, type FinishReason, type RefusalDetails, type StreamEvent } from '../../../model/event.js'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { parseToolArguments } from '../../../model/tool-arguments.js'
 import { type DecoderOptions, type StreamDecoder } from '../../contract/protocol.js'
 import { brokenFrame, isSilent, parsePayload } from '../../frame-payload.js'
 import { decodeCitation } from '../citations.js'
@@ -13,6 +14,7 @@ import { decodeStopReason } from '../stop-reason.js'
 import { readCounts, readStartCounts, type TokenCounts, usageOf } from '../usage.js'
 import { finishAfterJson, isJsonTool } from './json-tool.js'
 
+const WIRE = 'anthropic-messages'
 const TEXT: BlockHead = Object.freeze({ kind: 'text' })
 
 /** The index while no block is open, in both numberings. */
@@ -34,6 +36,8 @@ export class MessagesDecoder implements StreamDecoder {
   #hasJson = false
   #hasCalls = false
   #signature: string | null = null
+  #held: JsonObject | null = null
+  #heldInput = ''
   /** Arguments to emit at the end of a tool call without any delta; null once there was one. */
   #lateArguments: string | null = null
   #counts: TokenCounts | null = null
@@ -95,6 +99,10 @@ export class MessagesDecoder implements StreamDecoder {
     const block = isJsonObject(frame.content_block) ? frame.content_block : {}
     const isJson = isJsonTool(block)
     const head = isJson ? TEXT : decodeHead(block)
+    if (head === null && !isJson) {
+      this.#hold(block, frame.index)
+      return
+    }
     // Only the first call is the answer: a second one would make the JSON invalid.
     if (head === null || typeof frame.index !== 'number' || (isJson && this.#hasJson)) return
     this.#isJson = isJson
@@ -112,6 +120,29 @@ export class MessagesDecoder implements StreamDecoder {
     else if (head.kind === 'reasoning') this.#emitDelta(block.thinking)
   }
 
+  /** A block of a tool that the vendor runs, until its input is complete. */
+  #hold(block: JsonObject, index: JsonValue | undefined): void {
+    if (stringOf(block.type) === '' || typeof index !== 'number') return
+    this.#wireIndex = index
+    this.#held = block
+    this.#heldInput = ''
+    this.#kind = 'opaque'
+  }
+
+  #releaseHeld(): void {
+    const held = this.#held
+    if (held === null) return
+    this.#held = null
+    this.#wireIndex = NONE
+    const input = this.#heldInput === '' ? null : parseToolArguments(this.#heldInput)
+    const value = input === null ? held : { ...held, input }
+    const index = this.#nextIndex
+    this.#nextIndex += 1
+    const block: BlockHead = { kind: 'opaque', wire: WIRE, name: stringOf(held.type), value }
+    this.#emit({ type: 'block-start', index, block })
+    this.#emit({ type: 'block-end', index, signature: null })
+  }
+
   #pushDelta(frame: JsonObject): void {
     if (frame.index !== this.#wireIndex || !isJsonObject(frame.delta)) return
     const delta = frame.delta
@@ -119,6 +150,7 @@ export class MessagesDecoder implements StreamDecoder {
     if (delta.type === 'text_delta' && this.#kind === 'text') this.#emitDelta(delta.text)
     else if (delta.type === 'citations_delta' && this.#kind === 'text' && !this.#isJson) this.#cite(delta.citation)
     else if (delta.type === 'input_json_delta' && isInput) this.#emitDelta(delta.partial_json)
+    else if (this.#kind === 'opaque') this.#heldInput += stringOf(delta.partial_json)
     else if (this.#kind !== 'reasoning') return
     else if (delta.type === 'thinking_delta') this.#emitDelta(delta.thinking)
     else if (delta.type === 'signature_delta') this.#signature = stringOf(delta.signature) || this.#signature
@@ -137,6 +169,7 @@ export class MessagesDecoder implements StreamDecoder {
   }
 
   #closeBlock(): void {
+    this.#releaseHeld()
     if (this.#index === NONE) return
     if (this.#lateArguments !== null) this.#emitDelta(this.#lateArguments)
     this.#emit({ type: 'block-end', index: this.#index, signature: this.#signature })

@@ -3,8 +3,14 @@
 //   message_start (content_block_start content_block_delta* content_block_stop)* message_delta message_stop
 //
 // A delta costs one JSON.stringify of its text, between a prefix and a suffix built when its block opened.
-import { type BlockHead, type ResponseMeta, type StreamEvent } from '../../../model/event.js'
-import { type JsonObject } from '../../../model/json.js'
+import {
+  type BlockHead,
+  type ImageHead,
+  type OpaqueHead,
+  type ResponseMeta,
+  type StreamEvent,
+} from '../../../model/event.js'
+import { isJsonObject, type JsonObject } from '../../../model/json.js'
 import { believable, NO_USAGE, type Usage } from '../../../model/usage.js'
 import { encodeSseFrame } from '../../../wire/sse.js'
 import { type StreamEncoder } from '../../contract/protocol.js'
@@ -25,6 +31,8 @@ export class MessagesEncoder implements StreamEncoder {
   #startUsage: Usage | null = null
   #deltaPrefix = ''
   #deltaSuffix = ''
+  /** Of the open block: counted here, since a block that this wire has no place for takes none. */
+  #index = -1
   #isThinking = false
   #hasRefused = false
 
@@ -42,19 +50,21 @@ export class MessagesEncoder implements StreamEncoder {
         this.#emit(encodeFrame('message_start', { message: encodeStart(event.meta) }))
         return
       case 'block-start':
-        this.#openBlock(event.index, event.block)
+        this.#index += 1
+        if (event.block.kind === 'opaque') this.#openOpaque(event.block.value)
+        else if (event.block.kind !== 'image') this.#openBlock(event.block)
         return
       case 'citation': {
         const citation = encodeCitation(event.citation)
         const delta = { type: 'citations_delta', citation }
-        if (citation !== null) this.#emit(encodeFrame('content_block_delta', { index: event.index, delta }))
+        if (citation !== null) this.#emit(encodeFrame('content_block_delta', { index: this.#index, delta }))
         return
       }
       case 'block-end':
         // Other vendors also sign text and tool calls; this one has the delta only in thinking blocks.
         if (event.signature !== null && this.#isThinking)
-          this.#emit(encodeDelta(event.index, SIGNATURE_DELTA, event.signature))
-        this.#emit(encodeFrame('content_block_stop', { index: event.index }))
+          this.#emit(encodeDelta(this.#index, SIGNATURE_DELTA, event.signature))
+        this.#emit(encodeFrame('content_block_stop', { index: this.#index }))
         return
       case 'finish': {
         const { reason, refusal, stopSequence } = event
@@ -70,7 +80,18 @@ export class MessagesEncoder implements StreamEncoder {
     }
   }
 
-  #openBlock(index: number, block: BlockHead): void {
+  /** A block of the vendor's own; the input of a call comes in a fragment, as the vendor's does. */
+  #openOpaque(value: JsonObject): void {
+    const index = this.#index
+    this.#isThinking = false
+    const { input } = value
+    const head = isJsonObject(input) ? { ...value, input: {} } : value
+    this.#emit(encodeFrame('content_block_start', { index, content_block: head }))
+    if (isJsonObject(input)) this.#emit(encodeDelta(index, DELTA_OF_KIND['tool-call'], JSON.stringify(input)))
+  }
+
+  #openBlock(block: WrittenHead): void {
+    const index = this.#index
     this.#emit(encodeFrame('content_block_start', { index, content_block: encodeHead(block) }))
     const delta = DELTA_OF_KIND[block.kind]
     this.#deltaPrefix = deltaPrefix(index, delta)
@@ -82,9 +103,12 @@ export class MessagesEncoder implements StreamEncoder {
   }
 }
 
+/** What is written delta by delta. */
+type WrittenHead = Exclude<BlockHead, ImageHead | OpaqueHead>
+
 type DeltaForm = { readonly type: string; readonly member: string }
 
-const DELTA_OF_KIND: Readonly<Record<BlockHead['kind'], DeltaForm>> = Object.freeze({
+const DELTA_OF_KIND: Readonly<Record<WrittenHead['kind'], DeltaForm>> = Object.freeze({
   text: { type: 'text_delta', member: 'text' },
   refusal: { type: 'text_delta', member: 'text' },
   reasoning: { type: 'thinking_delta', member: 'thinking' },
@@ -120,7 +144,7 @@ function encodeStart(meta: ResponseMeta): JsonObject {
   }
 }
 
-function encodeHead(block: BlockHead): JsonObject {
+function encodeHead(block: WrittenHead): JsonObject {
   switch (block.kind) {
     case 'text':
     case 'refusal':

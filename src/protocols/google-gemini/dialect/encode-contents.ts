@@ -120,6 +120,11 @@ function encodeAssistantPart(part: AssistantPart, encoder: Encoder): Part[] {
       if (part.text === '') return signature === null ? [] : [{ text: '', thoughtSignature: signature }]
       return [{ text: part.text, thought: true, ...(signature === null ? {} : { thoughtSignature: signature }) }]
     }
+    case 'made-image': {
+      const { source } = part
+      if (source.kind === 'url') return [encodeFile(source.url, imageTypeOf(source.url))]
+      return [{ inlineData: { mimeType: source.mediaType, data: source.base64 } }]
+    }
     case 'tool-call': {
       encoder.callNames.set(part.id, part.name)
       const signature = unmarkSignature(part.signature)

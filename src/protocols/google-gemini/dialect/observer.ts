@@ -74,6 +74,10 @@ export class GeminiObserver implements StreamObserver {
     }
     let bits = FRAME_OTHER
     for (const part of reply.parts) {
+      if (part.kind === 'image' || part.kind === 'opaque') {
+        bits |= FRAME_CONTENT
+        continue
+      }
       if (part.kind === 'tool-call') this.#hasCalls = true
       const words = part.kind === 'tool-call' ? part.arguments : part.text
       this.#contentBytes += Buffer.byteLength(words)

@@ -1,7 +1,7 @@
 // A GenerateContentResponse narrowed once: whole answer and stream chunk are the same type on this wire, so the decoder,
-// the observer and decodeResponse all read it here. Only candidate 0 counts; images are left out.
+// the observer and decodeResponse all read it here. Only candidate 0 counts.
 import { type ErrorData } from '../../../model/error.js'
-import { type RefusalDetails } from '../../../model/event.js'
+import { type ImageHead, type OpaqueHead, type RefusalDetails } from '../../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { type UsageReport } from '../../../model/usage.js'
 import { readSources, type Source } from '../citations.js'
@@ -10,8 +10,12 @@ import { mapFinishReason, PROMPT_BLOCKED } from '../finish-reason.js'
 import { markSignature } from '../signature.js'
 import { decodeUsage } from '../usage.js'
 
-/** One part of the answer: text (a thought or not, perhaps empty) or a whole function call, each perhaps signed. */
+/** A part that has no text. */
+export type WholePart = ImageHead | OpaqueHead
+
+/** One part of the answer: text (a thought or not, perhaps empty) or a whole function call, each perhaps signed; an image, or code. */
 export type ReplyPart =
+  | WholePart
   | { readonly kind: 'text' | 'reasoning'; readonly text: string; readonly signature: string | null }
   | {
       readonly kind: 'tool-call'
@@ -104,10 +108,30 @@ function readPart(part: JsonObject): ReplyPart | null {
     const args = JSON.stringify(isJsonObject(call.args) ? call.args : {})
     return { kind: 'tool-call', id: readText(call.id), name, arguments: args, signature }
   }
+  const whole = typeof part.text === 'string' ? null : readWhole(part)
+  if (whole !== null) return whole
   const words = typeof part.text === 'string' ? part.text : ''
   if (words === '' && signature === null) return null
   return { kind: part.thought === true ? 'reasoning' : 'text', text: words, signature }
 }
+
+const WIRE = 'google-gemini'
+const IMAGE = /^image\//i
+
+/** Images, and what the vendor's own tools have run and written. Drafts of an image are thoughts, which have no place anywhere. */
+function readWhole(part: JsonObject): WholePart | null {
+  const { inlineData } = part
+  if (isJsonObject(inlineData)) {
+    const [mediaType, base64] = [readText(inlineData.mimeType), readText(inlineData.data)]
+    if (mediaType === null || base64 === null || part.thought === true) return null
+    if (IMAGE.test(mediaType)) return { kind: 'image', source: { kind: 'base64', mediaType, base64 } }
+    return { kind: 'opaque', wire: WIRE, name: mediaType, value: part }
+  }
+  const name = OWN_PARTS.find((member) => isJsonObject(part[member]))
+  return name === undefined ? null : { kind: 'opaque', wire: WIRE, name, value: part }
+}
+
+const OWN_PARTS = ['executableCode', 'codeExecutionResult'] as const
 
 /** A non-empty string, or null. */
 function readText(value: JsonValue | undefined): string | null {

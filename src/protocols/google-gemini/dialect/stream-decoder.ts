@@ -81,6 +81,13 @@ export class GeminiDecoder implements StreamDecoder {
   }
 
   #onPart(part: ReplyPart): void {
+    if (part.kind === 'image' || part.kind === 'opaque') {
+      this.#close(null)
+      const index = this.#blocks++
+      this.#emit({ type: 'block-start', index, block: part })
+      this.#emit({ type: 'block-end', index, signature: null })
+      return
+    }
     if (part.kind === 'tool-call') {
       this.#close(null)
       const index = this.#blocks++

@@ -99,7 +99,11 @@ class ModelTurn {
       this.#content.push(this.#decodeCall(call, signature))
       return
     }
-    if (typeof part.text !== 'string') this.#lose(part)
+    const image = madeImageIn(part)
+    if (image !== null) {
+      this.#close(null)
+      this.#content.push(image)
+    } else if (typeof part.text !== 'string') this.#lose(part)
     const kind = part.thought === true ? 'reasoning' : 'text'
     this.#write(kind, stringOf(part.text) ?? '')
     if (redacted !== null) {
@@ -141,12 +145,20 @@ class ModelTurn {
     return { type: 'tool-call', id, name, arguments: args, signature }
   }
 
-  /** Images that the model made, and code that it ran. */
+  /** Code that the model ran, and what it made that is no image. */
   #lose(part: JsonObject): void {
     for (const [member, value] of Object.entries(part)) {
       if (isJsonObject(value)) this.#decoder.lost.add(`contents.parts.${member}`)
     }
   }
+}
+
+/** An image that the model has made; null for any other part. */
+function madeImageIn({ inlineData }: JsonObject): AssistantPart | null {
+  if (!isJsonObject(inlineData)) return null
+  const [mediaType, base64] = [textOf(inlineData.mimeType), textOf(inlineData.data)]
+  if (mediaType === null || base64 === null || !mediaType.startsWith('image/')) return null
+  return { type: 'made-image', source: { kind: 'base64', mediaType, base64 } }
 }
 
 const NOTHING = { signature: null, redacted: null } as const

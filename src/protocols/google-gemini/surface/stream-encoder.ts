@@ -11,7 +11,7 @@ import { type StreamEncoder } from '../../contract/protocol.js'
 import { type Cited, encodeSources } from '../citations.js'
 import { encodeEnding } from '../finish-reason.js'
 import { encodeUsage } from '../usage.js'
-import { EMPTY_PART, encodeCall, encodeTextSignature, encodeThought } from './encode-parts.js'
+import { EMPTY_PART, encodeCall, encodeImage, encodeTextSignature, encodeThought } from './encode-parts.js'
 
 /** Writes one stream; `emit` gets the JSON text of each chunk. */
 export class GeminiEncoder implements StreamEncoder {
@@ -89,7 +89,9 @@ export class GeminiEncoder implements StreamEncoder {
   #closeBlock(signature: string | null): void {
     const block = this.#block
     if (block.kind === 'text') this.#endText()
-    if (block.kind === 'tool-call') this.#emitPart(encodeCall(block, this.#words, signature))
+    if (block.kind === 'image') this.#emitPart(encodeImage(block.source, signature))
+    else if (block.kind === 'opaque') this.#emitPart(block.value)
+    else if (block.kind === 'tool-call') this.#emitPart(encodeCall(block, this.#words, signature))
     else if (block.kind === 'reasoning') {
       if (signature !== null || block.redacted !== null) this.#emitPart(encodeThought('', signature, block.redacted))
     } else if (signature !== null) this.#emitPart(encodeTextSignature(signature))

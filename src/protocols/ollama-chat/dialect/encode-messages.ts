@@ -1,6 +1,7 @@
 // System text and turns of the canonical request -> `messages`. Content is one string here; images are a separate member.
 import { type AssistantPart, type ChatRequest, type MediaPart, type ToolResultPart } from '../../../model/request.js'
 import { parseToolArguments } from '../../../model/tool-arguments.js'
+import { MADE_IMAGE_STAND_IN, MADE_IMAGES } from '../../fit/content.js'
 import { type Message } from '../wire.js'
 
 /** Joins parts that were separate in the client's request. */
@@ -56,6 +57,10 @@ function encodeAssistant(parts: readonly AssistantPart[], dropped: Set<string>):
       case 'text':
       case 'refusal':
         message.content += part.text
+        break
+      case 'made-image':
+        dropped.add(MADE_IMAGES)
+        message.content += MADE_IMAGE_STAND_IN
         break
       case 'reasoning':
         // A signature means nothing here and encrypted thinking cannot be read by another vendor's model.

@@ -43,7 +43,7 @@ export function encodeAnswer(response: ChatResponse, form: AnswerForm): JsonObje
   for (const part of content) {
     if (isWords(part)) text += part.text
     else if (part.type === 'reasoning') thinking += part.text
-    else calls.push(encodeCall(part, part.arguments))
+    else if (part.type === 'tool-call') calls.push(encodeCall(part, part.arguments))
   }
   const more = {
     ...(thinking === '' ? {} : { thinking }),

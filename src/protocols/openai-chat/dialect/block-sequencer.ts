@@ -5,6 +5,7 @@
 import { type Citation } from '../../../model/citation.js'
 import { type BlockHead, type StreamEvent } from '../../../model/event.js'
 import { isJsonArray, type JsonValue } from '../../../model/json.js'
+import { type MediaSource } from '../../../model/request.js'
 import { decodeAnnotations } from '../annotations.js'
 import { JsonProgress } from './json-progress.js'
 
@@ -18,10 +19,12 @@ export type CallFragment = {
 
 /** A block: waiting, open (the head), or closed. */
 class Segment {
-  readonly kind: BlockHead['kind']
+  readonly kind: Exclude<BlockHead['kind'], 'opaque'>
   readonly #progress: JsonProgress | null
   id = ''
   name = ''
+  /** Of an image, which is whole. */
+  source: MediaSource | null = null
   /** Content that arrived before it was open. */
   buffered = ''
   /** Characters so far, and of the texts before it: positions of citations are those of the whole message. */
@@ -99,6 +102,11 @@ export class BlockSequencer {
     this.#advance()
   }
 
+  image(source: MediaSource): void {
+    this.#enqueue('image').source = source
+    this.#advance()
+  }
+
   call(fragment: CallFragment): void {
     const segment = this.#findCall(fragment) ?? this.#startCall(fragment)
     // Some vendors repeat id and name in every fragment; the first ones count.
@@ -167,18 +175,8 @@ export class BlockSequencer {
 
   #open(segment: Segment): void {
     segment.isOpen = true
-    const { kind } = segment
-    if (kind === 'tool-call') this.#hasCalls = true
-    this.#emit({
-      type: 'block-start',
-      index: this.#nextIndex,
-      block:
-        kind === 'tool-call'
-          ? { kind, id: segment.id, name: segment.name }
-          : kind === 'reasoning'
-            ? { kind, redacted: null }
-            : { kind },
-    })
+    if (segment.kind === 'tool-call') this.#hasCalls = true
+    this.#emit({ type: 'block-start', index: this.#nextIndex, block: headOf(segment) })
     this.#delta(segment.buffered)
     segment.buffered = ''
     for (const citation of segment.citations) this.#cite(citation)
@@ -201,3 +199,11 @@ export class BlockSequencer {
     if (delta !== '') this.#emit({ type: 'block-delta', index: this.#nextIndex, delta })
   }
 }
+
+function headOf({ kind, id, name, source }: Segment): BlockHead {
+  if (kind === 'tool-call') return { kind, id, name }
+  if (kind === 'reasoning') return { kind, redacted: null }
+  return kind === 'image' ? { kind, source: source ?? NO_IMAGE } : { kind }
+}
+
+const NO_IMAGE: MediaSource = Object.freeze({ kind: 'url', url: '' })

@@ -13,6 +13,7 @@ import {
   type UserPart,
 } from '../../../model/request.js'
 import { type Quirks, type Target } from '../../../model/target.js'
+import { MADE_IMAGE_STAND_IN, MADE_IMAGES } from '../../fit/content.js'
 import { type WireAssistantMessage, type WireContentPart, type WireMessage, type WireToolCall } from '../wire.js'
 
 type AssistantMessage = Extract<Message, { role: 'assistant' }>
@@ -45,6 +46,11 @@ export function encodeMessages(request: ChatRequest, vendor: Vendor): WireMessag
 }
 
 function encodeAssistant(message: AssistantMessage, { quirks, drop }: Vendor): WireMessage {
+  if (message.content.some(isImage)) {
+    drop(MADE_IMAGES)
+    const content = message.content.map((part) => (isImage(part) ? STAND_IN : part))
+    return encodeAssistant({ role: 'assistant', content }, { quirks, drop })
+  }
   const refusals = message.content.filter((part) => part.type === 'refusal')
   // Vendors that have copied this wire reject members that they do not know: to them it is text.
   const isTold = refusals.length > 0 && quirks.developerRole
@@ -72,6 +78,12 @@ function encodeAssistant(message: AssistantMessage, { quirks, drop }: Vendor): W
     )
   }
   return wire
+}
+
+const STAND_IN: TextPart = Object.freeze({ type: 'text', text: MADE_IMAGE_STAND_IN })
+
+function isImage(part: AssistantPart): boolean {
+  return part.type === 'made-image'
 }
 
 function isText(part: AssistantPart): part is TextPart {

@@ -18,7 +18,7 @@ const BRACKET_CLOSE = 0x5d
 
 /** If a member has one of these names and its value begins as required, its bits are set. */
 const TEXT = 0
-const LIST_OF_CALLS = 1
+const LIST = 1
 const OBJECT = 2
 const ERROR = 3
 const PRESENT = 4
@@ -33,7 +33,8 @@ const NAMES: readonly Name[] = [
   name('reasoning', TEXT, SEEN_CONTENT),
   name('refusal', TEXT, SEEN_CONTENT),
   name('arguments', TEXT, SEEN_CONTENT),
-  name('tool_calls', LIST_OF_CALLS, SEEN_CONTENT | SEEN_CALL),
+  name('images', LIST, SEEN_CONTENT),
+  name('tool_calls', LIST, SEEN_CONTENT | SEEN_CALL),
   name('function_call', OBJECT, SEEN_CONTENT | SEEN_CALL),
   name('usage', OBJECT, SEEN_USAGE),
   name('error', ERROR, SEEN_ERROR),
@@ -105,7 +106,7 @@ export class FrameScan {
   #isHeld(data: Buffer, value: number, found: Name): boolean {
     if (found.value === PRESENT) return true
     if (data[value] === BRACE_OPEN) return found.value === OBJECT || found.value === ERROR
-    const isList = found.value === LIST_OF_CALLS || (found.seen & SEEN_CONTENT) !== 0
+    const isList = found.value === LIST || (found.seen & SEEN_CONTENT) !== 0
     return isList && data[value] === BRACKET_OPEN && data[skipSpace(data, value + 1)] !== BRACKET_CLOSE
   }
 }

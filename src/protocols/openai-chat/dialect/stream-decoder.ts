@@ -9,6 +9,7 @@ import { decodeStreamError } from '../../openai-error.js'
 import { numberOf, stringOf, textOf } from '../../scalars.js'
 import { errorIn, firstChoice, isDoneMarker } from '../chunk.js'
 import { decodeFinishReason } from '../finish-reason.js'
+import { decodeImages } from '../images.js'
 import { usageOfChunk } from '../usage.js'
 import { BlockSequencer } from './block-sequencer.js'
 
@@ -98,6 +99,7 @@ function pushDelta(blocks: BlockSequencer, delta: JsonObject): void {
   blocks.text('reasoning', textOf(delta.reasoning_content) ?? stringOf(delta.reasoning) ?? '')
   pushContent(blocks, delta.content)
   if (delta.annotations !== undefined) blocks.cite(delta.annotations)
+  if (delta.images !== undefined) for (const source of decodeImages(delta.images)) blocks.image(source)
   blocks.text('refusal', stringOf(delta.refusal) ?? '')
   if (isJsonArray(delta.tool_calls)) for (const call of delta.tool_calls) pushCall(blocks, call)
   if (isJsonObject(delta.function_call)) pushFunction(blocks, delta.function_call, { index: 0, id: '' })

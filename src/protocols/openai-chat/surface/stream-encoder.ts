@@ -13,6 +13,7 @@ import { encodeSseFrame } from '../../../wire/sse.js'
 import { type EncoderOptions, type StreamEncoder } from '../../contract/protocol.js'
 import { encodeAnnotations } from '../annotations.js'
 import { encodeFinishReason } from '../finish-reason.js'
+import { encodeImage } from '../images.js'
 import { encodeCompletionId, encodeSignature } from '../response.js'
 import { encodeUsage } from '../usage.js'
 
@@ -84,7 +85,9 @@ export class ChatStreamEncoder implements StreamEncoder {
     this.#isText = block.kind === 'text'
     this.#chars = 0
     if (block.kind === 'tool-call') this.#startCall(block.id, block.name)
-    else this.#slotInto(`{"${DELTA_MEMBERS[block.kind]}":${SLOT}}`)
+    else if (block.kind === 'image')
+      this.#emit(this.#frame(JSON.stringify({ images: [encodeImage(block.source)] }), null))
+    else if (block.kind !== 'opaque') this.#slotInto(`{"${DELTA_MEMBERS[block.kind]}":${SLOT}}`)
   }
 
   /** Annotations are one fragment behind their text. */

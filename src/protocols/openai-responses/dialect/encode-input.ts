@@ -10,6 +10,7 @@ import {
   type UserPart,
 } from '../../../model/request.js'
 import { type Target } from '../../../model/target.js'
+import { MADE_IMAGE_STAND_IN, MADE_IMAGES } from '../../fit/content.js'
 import { fitCallId } from '../ids.js'
 import { unmarkEncrypted } from '../sealed.js'
 
@@ -43,6 +44,9 @@ function encodeAssistant(part: AssistantPart, { target, drop }: Vendor): JsonObj
       return part.text === '' ? [] : [{ type: 'message', role: 'assistant', content: part.text }]
     case 'refusal':
       return [{ type: 'message', role: 'assistant', content: [{ type: 'refusal', refusal: part.text }] }]
+    case 'made-image':
+      drop(MADE_IMAGES)
+      return [{ type: 'message', role: 'assistant', content: MADE_IMAGE_STAND_IN }]
     case 'tool-call': {
       const { id, name } = part
       // The vendor rejects a call whose arguments are not JSON; no arguments are an empty object.

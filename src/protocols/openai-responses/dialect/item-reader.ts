@@ -5,6 +5,7 @@ import { type BlockHead } from '../../../model/event.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
 import { numberOf, stringOf, textOf } from '../../scalars.js'
 import { decodeAnnotation, decodeAnnotations } from '../parts/annotations.js'
+import { decodeMade } from '../parts/made.js'
 import { callArguments, isRefusal, PART_BREAK, partText, reasoningText } from '../response.js'
 import { markEncrypted } from '../sealed.js'
 import { type Block, type BlockQueue } from './block-queue.js'
@@ -45,7 +46,7 @@ export class ItemReader {
     const item = isJsonObject(event.item) ? event.item : {}
     const entry = this.#enter(item.type, event, textOf(item.id))
     if (isCall(entry)) this.#nameCall(entry, item)
-    else if (item.type === 'reasoning') this.#blockAt(entry, 0)
+    else if (item.type !== 'message') this.#blockAt(entry, 0)
   }
 
   /** A part of a message has begun: its place among the blocks is taken. */
@@ -102,6 +103,7 @@ export class ItemReader {
     if (whole.type === 'message') this.#finishMessage(item, whole)
     else if (whole.type === 'reasoning') this.#finishReasoning(item, whole)
     else if (isCall(item)) this.#finishCall(item, whole)
+    else this.#finishMade(item, whole)
   }
 
   #finishMessage(item: Item, { content }: JsonObject): void {
@@ -121,6 +123,14 @@ export class ItemReader {
     this.#complete(block, reasoningText(whole))
     const encrypted = textOf(whole.encrypted_content)
     this.#queue.close(block, encrypted === null ? null : markEncrypted(encrypted, this.#provider))
+  }
+
+  /** Of a tool that the vendor runs: one block, which is whole. */
+  #finishMade(item: Item, whole: JsonObject): void {
+    const block = this.#blockAt(item, 0)
+    block.head = decodeMade(whole)
+    this.#queue.opened()
+    this.#queue.close(block)
   }
 
   #finishCall(item: Item, whole: JsonObject): void {

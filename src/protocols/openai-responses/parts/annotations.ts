@@ -9,7 +9,7 @@ import { decodeUrlCitation, encodeUrlCitation } from '../../url-citation.js'
 const WIRE = 'openai-responses'
 
 /** Whether this wire can write it. */
-export function hasPlaceFor(citation: Citation): boolean {
+export function citesAs(citation: Citation): boolean {
   return citation.url !== null || ownValue(citation, WIRE) !== null
 }
 

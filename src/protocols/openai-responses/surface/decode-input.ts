@@ -12,6 +12,7 @@ import {
   type UserPart,
 } from '../../../model/request.js'
 import { stringOf, textOf } from '../../scalars.js'
+import { decodeImage } from '../parts/made.js'
 import { callArguments, reasoningText } from '../response.js'
 import { markEncrypted, unseal } from '../sealed.js'
 import { flatName, SEARCH_NAME } from '../tool-names.js'
@@ -61,6 +62,12 @@ function pushItem(turns: Turns, item: JsonObject, path: string): void {
     case 'tool_search_output':
       turns.found(item)
       return
+    case 'image_generation_call': {
+      const source = decodeImage(item)
+      if (source === null) throw notCarried(path, 'an image without its bytes')
+      turns.assistant({ type: 'made-image', source })
+      return
+    }
     // Their tools are listed by tool-names.ts.
     case 'additional_tools':
       return

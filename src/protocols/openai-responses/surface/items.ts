@@ -1,8 +1,11 @@
 // Output items of this surface: what a block of the canonical model becomes, as a skeleton when it begins and whole when it ends.
+import { type ImageHead, type OpaqueHead } from '../../../model/event.js'
 import { type JsonObject } from '../../../model/json.js'
-import { type AssistantPart, type TextPart } from '../../../model/request.js'
+import { type MadeImagePart, type TextPart } from '../../../model/request.js'
+import { type AnswerPart, type OpaquePart } from '../../../model/response.js'
 import { parseToolArguments } from '../../../model/tool-arguments.js'
 import { encodeAnnotations } from '../parts/annotations.js'
+import { encodeMade } from '../parts/made.js'
 import { isSealed, seal, unmarkEncrypted } from '../sealed.js'
 import { type ToolName, unpackName } from '../tool-names.js'
 import { RawInput } from './raw-input.js'
@@ -11,7 +14,14 @@ export type ItemStatus = 'in_progress' | 'completed' | 'incomplete'
 type CallPart = { readonly id: string; readonly name: string }
 
 /** Prefixes of the vendor's ids, by which its clients tell items apart in logs. */
-const ID_PREFIX = { message: 'msg', reasoning: 'rs', function: 'fc', custom: 'ctc', search: 'tsc' } as const
+const ID_PREFIX = {
+  message: 'msg',
+  image: 'ig',
+  reasoning: 'rs',
+  function: 'fc',
+  custom: 'ctc',
+  search: 'tsc',
+} as const
 
 /** The id of the item at this place; `base` is that of its response. */
 export function itemId(kind: keyof typeof ID_PREFIX, base: string, index: number): string {
@@ -67,7 +77,7 @@ export const NO_ARGUMENTS = '{}'
 
 /** All items of a whole answer; never none, since clients read an empty list as no answer at all (BerriAI/litellm#41014). */
 export function encodeItems(
-  parts: readonly AssistantPart[],
+  parts: readonly AnswerPart[],
   { base, names, isCut }: { readonly base: string; readonly names: JsonObject; readonly isCut: boolean },
 ): JsonObject[] {
   const items: JsonObject[] = []
@@ -80,6 +90,8 @@ export function encodeItems(
     } else if (part.type === 'reasoning') {
       const encrypted = sealReasoning(part.signature, part.redacted)
       items.push(encodeReasoning(itemId('reasoning', base, index), part.text, encrypted))
+    } else if (part.type === 'made-image' || part.type === 'opaque') {
+      items.push(encodeMade(itemId('image', base, index), headOf(part)).whole)
     } else {
       const tool = unpackName(names, part.name)
       const text = tool.kind === 'custom' ? rawInputOf(part.arguments) : part.arguments || NO_ARGUMENTS
@@ -89,6 +101,12 @@ export function encodeItems(
   })
   if (items.length > 0) return items
   return [encodeMessage(itemId('message', base, 0), encodeText(''), isCut ? 'incomplete' : 'completed')]
+}
+
+function headOf(part: MadeImagePart | OpaquePart): ImageHead | OpaqueHead {
+  if (part.type === 'made-image') return { kind: 'image', source: part.source }
+  const { wire, name, value } = part
+  return { kind: 'opaque', wire, name, value }
 }
 
 /** A reasoning item behind a call, for the signature that must come back with it: clients keep no further member of a call. */

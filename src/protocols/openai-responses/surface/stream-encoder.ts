@@ -9,6 +9,8 @@ import { type ErrorData } from '../../../model/error.js'
 import {
   type BlockHead,
   type FinishReason,
+  type ImageHead,
+  type OpaqueHead,
   type RefusalDetails,
   type ResponseMeta,
   type StreamEvent,
@@ -20,6 +22,7 @@ import { encodeErrorObject } from '../../openai-error.js'
 import { encodeResponseId, itemBaseOf } from '../ids.js'
 import { ownOf } from '../own-members.js'
 import { encodeAnnotations } from '../parts/annotations.js'
+import { encodeMade } from '../parts/made.js'
 import { encodeFinish } from '../status.js'
 import { type ToolName, unpackName } from '../tool-names.js'
 import { encodeUsage } from '../usage.js'
@@ -43,11 +46,14 @@ export function encodeEvent(type: string, members: string, sequence: number): st
   return `event: ${type}\ndata: {"type":"${type}",${members},"sequence_number":${sequence}}\n\n`
 }
 
+/** What is written delta by delta. */
+type WrittenHead = Exclude<BlockHead, ImageHead | OpaqueHead>
+
 /** The block being written. */
 type OpenItem = {
   readonly id: string
   readonly index: number
-  readonly block: BlockHead
+  readonly block: WrittenHead
   readonly tool: ToolName | null
   /** Where its deltas belong, as JSON text. */
   readonly place: string
@@ -94,7 +100,8 @@ export class ResponsesEncoder implements StreamEncoder {
         return
       case 'block-start':
         this.#closeItem('completed')
-        this.#openItem(event.block)
+        if (event.block.kind === 'image' || event.block.kind === 'opaque') this.#writeMade(event.block)
+        else this.#openItem(event.block)
         return
       case 'citation':
         this.#citations.push(event.citation)
@@ -136,7 +143,15 @@ export class ResponsesEncoder implements StreamEncoder {
     this.#event('response.in_progress', `"response":${response}`)
   }
 
-  #openItem(block: BlockHead): void {
+  /** What a tool of the vendor has made comes whole. */
+  #writeMade(block: ImageHead | OpaqueHead): void {
+    const index = this.#done.length
+    const { begun, whole } = encodeMade(itemId('image', this.#base, index), block)
+    this.#event('response.output_item.added', `"output_index":${index},"item":${JSON.stringify(begun)}`)
+    this.#finishItem(whole)
+  }
+
+  #openItem(block: WrittenHead): void {
     const index = this.#done.length
     const tool = block.kind === 'tool-call' ? unpackName(this.#names, block.name) : null
     const kind = tool?.kind ?? KINDS[block.kind]

@@ -50,18 +50,20 @@ test('decodes the vendor’s basic stream event by event', async (t) => {
   ])
 })
 
-test('skips server tools and numbers the other blocks without gaps', async (t) => {
+test('blocks of the vendor’s own tools are opaque, and come when their input is complete', async (t) => {
   const events = decodeAll(payloadsOf('server-tools'))
   const { content, finishReason } = together(events)
   t.match(content, [
     { type: 'text', text: "I'll check." },
+    { type: 'opaque', name: 'server_tool_use', value: { name: 'web_search', input: { query: 'weather NYC today' } } },
+    { type: 'opaque', wire: 'anthropic-messages', name: 'web_search_tool_result' },
     {
       type: 'text',
       text: 'Cloudy.',
       citations: [{ url: 'https://example.com/', title: 'Weather', citedText: 'Cloudy' }],
     },
   ])
-  t.equal(content.length, 2)
+  t.equal(content.length, 4)
   t.equal(finishReason, 'other')
 })
 
@@ -124,6 +126,7 @@ test('keeps the law when starts and stops are missing or wrong', async (t) => {
   t.strictSame(content, [
     { type: 'text', text: 'a' },
     { type: 'text', text: 'b' },
+    { type: 'opaque', wire: 'anthropic-messages', name: 'hologram', value: { type: 'hologram' } },
   ])
 })
 

@@ -131,7 +131,7 @@ test('halves of a surrogate pair split over two deltas join again', (t) => {
 test('only candidate 0 counts, unknown parts and members are left out', (t) => {
   const events = decodeTexts(
     '{"candidates":[{"index":1,"content":{"parts":[{"text":"no"}]},"finishReason":"SAFETY"}],"x":{}}',
-    '{"candidates":[null,{"content":{"parts":[7,{"executableCode":{}},{"functionCall":{}},{"text":"yes"}]}}]}',
+    '{"candidates":[null,{"content":{"parts":[7,{"hologram":{}},{"functionCall":{}},{"text":"yes"}]}}]}',
     '{"candidates":[{"finishReason":"STOP","content":[]}],"usageMetadata":{}}',
   )
   t.strictSame(aggregate(events, FALLBACK).content, [{ type: 'text', text: 'yes' }])
@@ -203,4 +203,23 @@ test('sources that come behind a call or a thought are those of a text of their 
     t.match(whole.content.at(-1), { type: 'text', text: '', citations: [{ url: 'https://a', span: null }] })
     t.same(aggregate(events, FALLBACK).content.at(-1), whole.content.at(-1))
   }
+})
+
+test('drafts of an image are thoughts and left out; sounds are the vendor’s own; parts of a new kind are skipped', async (t) => {
+  const inlineData = { mimeType: 'image/png', data: 'iVBO' }
+  const parts = [
+    { inlineData, thought: true },
+    { inlineData: { mimeType: 'image/png' } },
+    { inlineData: { mimeType: 'audio/wav', data: 'UklGR' } },
+    { novelty: {} },
+    { inlineData },
+  ]
+  const body = { candidates: [{ content: { parts }, finishReason: 'STOP' }] }
+  const events = decodeTexts(JSON.stringify(body))
+  t.equal(findViolation(events), null)
+  t.match(aggregate(events, FALLBACK).content, [
+    { type: 'opaque', wire: 'google-gemini', name: 'audio/wav' },
+    { type: 'made-image', source: { mediaType: 'image/png', base64: 'iVBO' } },
+  ])
+  t.same(dialect.decodeResponse(body, FALLBACK).content, aggregate(events, FALLBACK).content)
 })

@@ -86,13 +86,26 @@ test('calls and results without ids are paired by name, in order, and never take
   t.same(answers, ['call_1', 'call_0', 'call_2', 'call_3'])
 })
 
-test('images in a result are part of it, and what the vendor’s model made is named', async (t) => {
+test('images in a result are part of it, those of the model are of its turn, and what else it made is named', async (t) => {
   const image = { inlineData: { mimeType: 'image/png', data: '' } }
+  const drawn = { inlineData: { mimeType: 'image/png', data: 'iVBO' } }
   const { messages, lost } = decodeContents([
-    model({ executableCode: {} }, image, { text: 'a' }),
+    model(
+      { executableCode: {} },
+      image,
+      drawn,
+      { inlineData: { mimeType: 'audio/wav', data: 'UklGR' } },
+      { text: 'a' },
+    ),
     user({ functionResponse: { name: 'f', response: {}, parts: [image] } }),
   ])
   t.same([...lost], ['contents.parts.executableCode', 'contents.parts.inlineData'])
+  t.match(messages[0], {
+    content: [
+      { type: 'made-image', source: { base64: 'iVBO' } },
+      { type: 'text', text: 'a' },
+    ],
+  })
   t.match(messages[1], { content: [{ content: [{ type: 'text' }, { type: 'image' }] }] })
   t.same(decodeContents([7, user(), model({ text: '' })] as JsonObject['x']).messages, [])
   t.same(decodeContents(undefined).messages, [])

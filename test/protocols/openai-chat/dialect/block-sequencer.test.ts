@@ -190,3 +190,13 @@ test('annotations without an open text open one; what is no annotation opens not
     [null],
   )
 })
+
+test('an image is a block of its own, in its place', async (t) => {
+  const events = sequence((blocks) => {
+    blocks.text('text', 'a')
+    blocks.image({ kind: 'url', url: 'https://a' })
+    blocks.text('text', 'b')
+  })
+  t.equal(findViolation(events), null)
+  t.strictSame(outline(events), ['text:a', 'made-image', 'text:b'])
+})

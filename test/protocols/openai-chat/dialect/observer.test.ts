@@ -42,7 +42,8 @@ test('content is seen in exactly the frames that hold a delta', (t) => {
     const { bits, observer } = observe(frames)
     for (const [i, frame] of frames.entries()) {
       const events = decodeStream([frame, DONE])
-      const hasContent = events.some((event) => event.type === 'block-start')
+      const isCitation = events.some((event) => event.type === 'citation')
+      const hasContent = !isCitation && events.some((event) => event.type === 'block-start')
       const isContent = ((bits[i] ?? 0) & FRAME_CONTENT) !== 0
       // A fragment of arguments alone opens no block, but is content.
       if (!frame.includes('"tool_calls"') && !frame.includes('"function_call"'))

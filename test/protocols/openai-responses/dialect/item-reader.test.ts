@@ -14,6 +14,7 @@ function contentOf(...events: JsonObject[]) {
   return aggregator.response().content.map((part) => {
     if (part.type === 'tool-call') return `${part.name}(${part.arguments})`
     if (part.type === 'refusal') return `no: ${part.text}`
+    if (part.type === 'made-image' || part.type === 'opaque') return part.type
     return part.type === 'text' ? part.text : `[${part.text}]${part.signature ?? ''}`
   })
 }
@@ -120,10 +121,21 @@ test('what belongs to an item of another kind is left out', async (t) => {
       done(0, { type: 'web_search_call', id: 'w' }),
       done(0, { type: 'message', id: 'w', content: [{ type: 'output_text', text: 'x' }] }),
     ),
-    [],
+    ['opaque'],
   )
   t.same(contentOf(added(0, 7 as never), done(0, 7 as never), text(1, 'a')), ['a'])
   t.same(contentOf(added(0, { ...call('1', 'f'), call_id: '' })), ['f()'], 'the item’s own id stands in for a call’s')
+})
+
+test('items of the vendor’s tools are images, or opaque, in their place; an image that was not made is none', async (t) => {
+  const image = { type: 'image_generation_call', id: 'i' }
+  const search = { type: 'web_search_call', id: 'w' }
+  t.same(
+    contentOf(added(0, search), text(1, 'a'), done(0, search), added(2, image), done(2, { ...image, result: 'x' })),
+    ['opaque', 'a', 'made-image'],
+  )
+  t.same(contentOf(added(0, image), text(1, 'a'), done(0, image)), ['a'])
+  t.same(contentOf(done(0, search)), ['opaque'], 'one that was never announced')
 })
 
 /** The sources of each text. */

@@ -2,9 +2,9 @@
 import { test } from 'tap'
 import { type Citation } from '../../../../src/model/citation.js'
 import {
+  citesAs,
   decodeAnnotations,
   encodeAnnotations,
-  hasPlaceFor,
 } from '../../../../src/protocols/openai-responses/parts/annotations.js'
 
 const PAGE = { type: 'url_citation', start_index: 0, end_index: 2, title: 'A', url: 'https://a' }
@@ -29,9 +29,9 @@ test('a source of another wire needs an address', async (t) => {
     span: null,
     own: { wire: 'anthropic-messages', value: {} },
   }
-  t.notOk(hasPlaceFor(citation))
+  t.notOk(citesAs(citation))
   t.same(encodeAnnotations([citation], 5), [])
-  t.ok(hasPlaceFor({ ...citation, url: 'https://a' }))
+  t.ok(citesAs({ ...citation, url: 'https://a' }))
   t.match(encodeAnnotations([{ ...citation, url: 'https://a' }], 5), [{ start_index: 0, end_index: 5, title: 'Doc' }])
-  t.ok(hasPlaceFor({ ...citation, own: { wire: 'openai-responses', value: FILE } }))
+  t.ok(citesAs({ ...citation, own: { wire: 'openai-responses', value: FILE } }))
 })

@@ -207,3 +207,16 @@ test('a conversation of a hundred thousand items is read in one pass', async (t)
   // A second for what takes a tenth; a pass for each item takes minutes.
   t.ok(user < 5_000_000, `${user} us`)
 })
+
+test('an image that the model made is a part of its turn; one without its bytes is refused', async (t) => {
+  const image = { type: 'image_generation_call', id: 'ig_1', result: 'iVBO' }
+  const { messages } = decodeInput([user('Draw.'), image, user('Again.')])
+  t.match(messages[1], {
+    role: 'assistant',
+    content: [{ type: 'made-image', source: { kind: 'base64', mediaType: 'image/png', base64: 'iVBO' } }],
+  })
+  t.match(
+    thrownBy(() => decodeInput([{ ...image, result: null }])),
+    { code: 'invalid_request', param: 'input.0' },
+  )
+})

@@ -1,6 +1,6 @@
 // Items of whole answers: the same that a stream has.
 import { test } from 'tap'
-import { type AssistantPart } from '../../../../src/model/request.js'
+import { type AnswerPart } from '../../../../src/model/response.js'
 import { namesOf, readEcho } from '../../../../src/protocols/openai-responses/surface/echo.js'
 import { encodeItems, itemId, sealReasoning } from '../../../../src/protocols/openai-responses/surface/items.js'
 import { blocks, encode, outputOf } from '../streams.js'
@@ -12,10 +12,10 @@ const REQUEST = {
     { type: 'tool_search', execution: 'client' },
   ],
 }
-const call = (name: string, text: string, signature: string | null = null): AssistantPart => {
+const call = (name: string, text: string, signature: string | null = null): AnswerPart => {
   return { type: 'tool-call', id: `call_${name}`, name, arguments: text, signature }
 }
-const PARTS: AssistantPart[] = [
+const PARTS: AnswerPart[] = [
   { type: 'reasoning', text: 'hm', signature: 'EqQB', redacted: null },
   { type: 'reasoning', text: '', signature: null, redacted: 'EmwK' },
   { type: 'text', text: 'Hi' },
@@ -25,12 +25,19 @@ const PARTS: AssistantPart[] = [
   call('tool_search', 'no json'),
   call('plain', '{"a":1}', 'google-gemini:sig'),
   { type: 'refusal', text: 'I will not.' },
+  { type: 'made-image', source: { kind: 'base64', mediaType: 'image/webp', base64: 'UklGRg==' } },
+  { type: 'opaque', wire: 'openai-responses', name: 'web_search_call', value: { type: 'web_search_call', id: 'ws_1' } },
 ]
 
 test('a whole answer has the items that the stream of the same answer has', async (t) => {
   const whole = encodeItems(PARTS, { base: '1', names: namesOf(readEcho(REQUEST)), isCut: false })
   const heads = PARTS.map((part) => {
     if (part.type === 'text' || part.type === 'refusal') return { head: { kind: part.type }, deltas: [part.text] }
+    if (part.type === 'made-image') return { head: { kind: 'image', source: part.source } as const, deltas: [] }
+    if (part.type === 'opaque') {
+      const { wire, name, value } = part
+      return { head: { kind: 'opaque', wire, name, value } as const, deltas: [] }
+    }
     if (part.type === 'reasoning') {
       const head = { kind: 'reasoning', redacted: part.redacted } as const
       return { head, deltas: part.text === '' ? [] : [part.text], signature: part.signature }
@@ -50,6 +57,8 @@ test('a whole answer has the items that the stream of the same answer has', asyn
     { id: 'fc_1_7', type: 'function_call', name: 'plain', arguments: '{"a":1}' },
     { id: 'rs_1_8', type: 'reasoning', encrypted_content: 'sluice:c:call_plain:google-gemini:sig' },
     { id: 'msg_1_9', type: 'message', content: [{ type: 'refusal', refusal: 'I will not.' }] },
+    { id: 'ig_1_10', type: 'image_generation_call', status: 'completed', result: 'UklGRg==', output_format: 'webp' },
+    { id: 'ws_1', type: 'web_search_call' },
   ])
 })
 
