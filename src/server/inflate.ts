@@ -79,7 +79,8 @@ export class Inflater {
     const options = { maxOutputLength: this.#maxBytes, chunkSize: CHUNK_BYTES }
     unpackerOf(packed)(packed.body, options, (error, bytes) => {
       this.#running -= 1
-      if (packed.isWanted()) packed.onDone(error === null ? exactCopy(bytes) : refusalOf(error, packed.coding))
+      if (packed.isWanted())
+        packed.onDone(error === null ? exactCopy(bytes) : refusalOf(error, packed.coding, this.#maxBytes))
       this.#next()
     })
   }
@@ -98,7 +99,12 @@ function exactCopy(bytes: Buffer): Uint8Array<ArrayBuffer> {
   return copy
 }
 
-function refusalOf(error: Error & { readonly code?: string }, coding: Coding): GatewayError {
-  if (error.code === 'ERR_BUFFER_TOO_LARGE') return new GatewayError('payload_too_large')
+/** The refusal of a body, as it came or unpacked. */
+export function bodyTooLarge(maxBytes: number): GatewayError {
+  return new GatewayError('payload_too_large', { message: `The body exceeds ${maxBytes} bytes (server.maxBodyBytes).` })
+}
+
+function refusalOf(error: Error & { readonly code?: string }, coding: Coding, maxBytes: number): GatewayError {
+  if (error.code === 'ERR_BUFFER_TOO_LARGE') return bodyTooLarge(maxBytes)
   return new GatewayError('invalid_request', { message: `The body is not valid ${coding}.`, cause: error })
 }

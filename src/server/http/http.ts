@@ -10,7 +10,7 @@ import { type FrontView, type Reservation, refuseEarly, type ServerContext, type
 import { type HttpRequest, type HttpResponse } from '../engine/engine.js'
 import { isForm, isJsonContentType, type RequestHead } from '../engine/request-head.js'
 import { ClientResponse } from '../engine/response.js'
-import { ACCEPTED_CODINGS, type Coding, codingOf } from '../inflate.js'
+import { ACCEPTED_CODINGS, bodyTooLarge, type Coding, codingOf } from '../inflate.js'
 import { type Asking, hasCredential, identify } from './credentials.js'
 import { type BodyEvents, RequestBody } from './request-body.js'
 import { asksToKeep, isKept, mayShare, sharingRequestOf } from './sharing-request.js'
@@ -168,7 +168,7 @@ export class HttpExchange implements Asking, BodyEvents {
     }
     this.#coding = coding
     if (this.head.isIdempotencyKeyDoubled) throw idempotencyKeyDoubled()
-    if (contentLength > this.#front.maxBodyBytes) throw new GatewayError('payload_too_large')
+    if (contentLength > this.#front.maxBodyBytes) throw bodyTooLarge(this.#front.maxBodyBytes)
     this.#key = key
     this.#takeBody = takeBody
     const body = new RequestBody(contentLength, this.#front.maxBodyBytes, this)
@@ -222,7 +222,7 @@ export class HttpExchange implements Asking, BodyEvents {
   }
 
   onTooLarge(): void {
-    this.reject(new GatewayError('payload_too_large'))
+    this.reject(bodyTooLarge(this.#front.maxBodyBytes))
   }
 
   /** Answers an error in the surface's envelope; the rest of the body is not read, or only up to a limit. */

@@ -147,6 +147,7 @@ test('answers 413 and closes the connection when a body is declared too large', 
   const { answers, isClosed } = await exchangeRaw(port, request, 2)
   t.equal(firstOf(answers).status, 413)
   t.equal(codeOf(firstOf(answers)), 'payload_too_large')
+  t.match(firstOf(answers).body.toString(), 'The body exceeds 1000 bytes (server.maxBodyBytes).')
   t.equal(firstOf(answers).headers.get('connection'), 'close')
   t.ok(isClosed)
   t.equal(pipeline.exchanges.length, 0)
