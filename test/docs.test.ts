@@ -6,6 +6,7 @@ import { parseCommandLine } from '../src/config/command-line.js'
 import { readCatalog } from '../src/config/read.js'
 import { ConfigFile } from '../src/config/schema/schema.js'
 import { ERROR_CATALOGUE, errorData } from '../src/errors.js'
+import { RESOURCE_IDS } from '../src/model/endpoint.js'
 import { OUTCOMES } from '../src/model/event.js'
 import { isJsonObject, type JsonObject } from '../src/model/json.js'
 import { ENDPOINTS, PROTOCOLS } from '../src/protocols/index.js'
@@ -218,12 +219,14 @@ test('the table of providers is made from the profiles', async (t) => {
 test('the tables of endpoints are made from the profiles and the dialects', async (t) => {
   const cells = (ids: readonly string[]) => (ids.length === 0 ? 'none' : ids.map((id) => `\`${id}\``).join(', '))
   const dialects = PROTOCOLS.flatMap(({ id, dialect }) => (dialect === null ? [] : [{ id, dialect }]))
-  const has = (protocol: string) => Object.keys(dialects.find(({ id }) => id === protocol)?.dialect.endpoints ?? {})
+  const all = (protocol: string) => Object.keys(dialects.find(({ id }) => id === protocol)?.dialect.endpoints ?? {})
+  const isAssumed = (id: string) => !RESOURCE_IDS.some((each) => each === id)
+  const has = (protocol: string) => all(protocol).filter(isAssumed)
   const { profiles } = readCatalog()
   const rows = profiles.map(({ name, title, protocol, endpoints }) => {
     const named = endpoints ?? has(protocol)
     t.same(
-      named.filter((id) => !has(protocol).includes(id)),
+      named.filter((id) => !all(protocol).includes(id)),
       [],
       `${name} names what its protocol has`,
     )

@@ -246,6 +246,8 @@ export type ProviderConfig = {
   readonly knownModels: readonly string[]
   /** What it offers besides chats; absent or null: everything that its protocol has. */
   readonly endpoints?: readonly EndpointId[] | null
+  /** What it offers for the account of a caller's own key alone; absent: nothing. */
+  readonly resources?: readonly EndpointId[]
   readonly extraBody: JsonObject
   /** Idle keep-alive connections are closed after this. */
   readonly keepAliveMs: number

@@ -19,3 +19,6 @@ export const ENDPOINT_IDS = [
 ] as const
 
 export type EndpointId = (typeof ENDPOINT_IDS)[number]
+
+/** Those that are about what an account at the provider holds. */
+export const RESOURCE_IDS: readonly EndpointId[] = Object.freeze(['files', 'batches'])

@@ -1,6 +1,6 @@
 // What providers of OpenAI's API offer besides chats, for all dialects of that vendor: the same bytes in and out, below the same paths.
 // Which provider has which of them is in its profile.
-import { ENDPOINT_IDS, type EndpointId } from '../model/endpoint.js'
+import { ENDPOINT_IDS, type EndpointId, RESOURCE_IDS } from '../model/endpoint.js'
 import { type Target } from '../model/target.js'
 import {
   type EmbeddingsDialect,
@@ -27,9 +27,7 @@ export function openaiPath({ model, quirks }: Target, path: string): string {
   return `/deployments/${encodeURIComponent(model)}${path}?api-version=${encodeURIComponent(version)}`
 }
 
-/** What is kept in the account of a key: no model is in its path. */
-const RESOURCE_IDS: ReadonlySet<EndpointId> = new Set(['files', 'batches'])
-
+/** No model is in it. */
 function resourcePath({ quirks }: Target, path: string): string {
   const version = quirks.deploymentApiVersion
   if (version === null) return path
@@ -37,7 +35,7 @@ function resourcePath({ quirks }: Target, path: string): string {
 }
 
 function endpointOf(id: EndpointId): EndpointDialect {
-  if (RESOURCE_IDS.has(id)) {
+  if (RESOURCE_IDS.includes(id)) {
     return { wire: OPENAI_WIRE, path: (target, rest = '') => resourcePath(target, `/${id}${rest}`), lacks: NOTHING }
   }
   const same = { wire: OPENAI_WIRE, path: (target: Target) => openaiPath(target, `/${id}`), lacks: NOTHING }

@@ -106,7 +106,9 @@ const gateway = await startGateway(tap, {
     server: { maxBodyBytes: 1_000_000 },
     log: { level: 'trace' },
     providers: {
-      openai: { protocol: 'openai-chat', baseUrl, apiKey: OPERATOR_KEY },
+      openai: { profile: 'openai', baseUrl, apiKey: OPERATOR_KEY, endpoints: ['files', 'batches'] },
+      // At an address that is not the vendor's a proxy may add the operator's key.
+      proxied: { profile: 'openai', baseUrl },
       plain: { protocol: 'openai-chat', baseUrl, apiKey: OPERATOR_KEY, endpoints: ['embeddings'] },
     },
     models: { small: { targets: ['plain/small'] } },
@@ -187,7 +189,7 @@ test('without a key of its own no client reaches an account, whatever else it se
 test('the provider must be named and have files, and a refusal names those that do', async (t) => {
   seen.length = 0
   const having = /openai, .*groq/
-  for (const provider of [null, 'plain', 'nobody']) {
+  for (const provider of [null, 'plain', 'proxied', 'nobody']) {
     const mine = clientOf({ provider })
     await rejectsWith(t, mine.files.list(), { status: 400, param: 'x-sluice-provider', message: having })
     await rejectsWith(t, mine.batches.list(), { status: 400, message: having })

@@ -273,6 +273,7 @@ test('a body that was lost with its worker is not sent again as an empty one', a
 
 test('a request for what an account holds is sent once: it may have had its effect', async (t) => {
   const rig = setUp(t)
+  for (const provider of rig.parts.config.providers) Object.assign(provider, { resources: ['files'] })
   for (const method of ['GET', 'POST', 'DELETE'] as const) {
     const resource = { method, rest: '/x', isFile: false }
     const path = { streams: false, provider: 'north', callerKey: 'own-key', resource }

@@ -1,5 +1,7 @@
 // Resolves providers: joins entry, vendor profile and protocol defaults into one flat record. Knows no vendor by name. A
 // provider without a key is left out; an invalid one is a problem.
+
+import { type EndpointId, RESOURCE_IDS } from '../../model/endpoint.js'
 import { isJsonObject, type JsonObject } from '../../model/json.js'
 import { type Quirks } from '../../model/target.js'
 import { type Catalog, type ProtocolDefaults, type VendorProfile } from '../catalog.js'
@@ -110,6 +112,7 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     modelPatterns: profile?.modelPatterns ?? [],
     knownModels: entry.models ?? (profile === null ? [] : (context.catalog.models[profile.name] ?? [])),
     endpoints: entry.endpoints ?? fitting?.endpoints ?? null,
+    resources: resourcesOf(entry, fitting),
     extraBody: toJsonObject(entry.extraBody),
     keepAliveMs: entry.keepAliveMs,
     maxConnections: entry.maxConnections,
@@ -117,6 +120,16 @@ export function resolveProvider(name: string, entry: ProviderEntry, context: Pro
     isolation: entry.isolation,
     ...resolveConnection(name, entry, { baseUrl, at }, context),
   }
+}
+
+/**
+ * At an address other than the vendor's there may be a proxy that adds a key of the operator's, whoever asks: what accounts hold is
+ * offered there only if the entry says so.
+ */
+function resourcesOf({ endpoints, baseUrl }: ProviderEntry, fitting: VendorProfile | null): readonly EndpointId[] {
+  const isVendors = !baseUrl || baseUrl === fitting?.baseUrl || fitting?.name === SIMULATOR
+  const offered = endpoints ?? (isVendors ? fitting?.endpoints : undefined) ?? []
+  return RESOURCE_IDS.filter((id) => offered.includes(id))
 }
 
 type Owner = { readonly profile: VendorProfile | null; readonly at: Path }

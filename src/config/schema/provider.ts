@@ -96,7 +96,7 @@ export const ProviderEntry = section('One provider.', {
     Type.Array(EndpointName, {
       uniqueItems: true,
       description:
-        'What it offers besides chats; without it, what its profile names, else everything that its protocol has.',
+        'What it offers besides chats; without it, what its profile names, else everything that its protocol has. files and batches only if named here or, at the address of the vendor, in its profile.',
     }),
   ),
   extraBody: ExtraBody,

@@ -38,11 +38,13 @@ function narrow(route: Route, endpoint: EndpointFacts, world: EndpointWorld): Ro
 
 /** Whether a provider has what is asked, by its configuration or profile and by its wire. */
 export function offers(
-  { protocol, endpoints = null }: ProviderConfig,
+  { protocol, endpoints = null, resources = [] }: ProviderConfig,
   asked: EndpointFacts,
   { dialects }: EndpointWorld,
 ): boolean {
-  return (endpoints?.includes(asked.id) ?? true) && accepts(dialects.get(protocol)?.endpoints, asked)
+  const isOffered =
+    asked.resource === undefined ? (endpoints?.includes(asked.id) ?? true) : resources.includes(asked.id)
+  return isOffered && accepts(dialects.get(protocol)?.endpoints, asked)
 }
 
 function notOffered(route: Route, endpoint: EndpointFacts, world: EndpointWorld): GatewayError {

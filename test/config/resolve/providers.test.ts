@@ -1,7 +1,8 @@
 // Providers: profile, protocol and entry joined; left out without a key; refused when they name what does not exist.
 import { test } from 'tap'
+import { loadConfig } from '../../../src/config/load.js'
 import { simulatorProvider } from '../../../src/config/resolve/providers.js'
-import { CATALOG, load, refusalOf } from '../sources.js'
+import { CATALOG, load, refusalOf, sources } from '../sources.js'
 
 test('an entry named after a profile needs nothing but a key', (t) => {
   const [provider] = load('providers: { openai: { apiKey: sk-x } }').config.providers
@@ -201,5 +202,29 @@ test('the simulator is a provider like others', (t) => {
     refusalOf(() => simulatorProvider({ ...CATALOG, profiles: [] }, 'http://h', providerDefaults)),
     /is not a known profile/,
   )
+  t.end()
+})
+
+test('what accounts hold is offered at the vendor’s own address, and elsewhere only if the entry says so', (t) => {
+  const own = 'https://api.openai.com/v1'
+  for (const [entry, offered] of [
+    ['openai: { apiKey: k }', ['files', 'batches']],
+    [`openai: { apiKey: k, baseUrl: "${own}" }`, ['files', 'batches']],
+    ['openai: { apiKey: k, baseUrl: "http://proxy.local/v1" }', []],
+    ['openai: { apiKey: k, baseUrl: "http://proxy.local/v1", endpoints: [ embeddings, files ] }', ['files']],
+    ['openai: { apiKey: k, endpoints: [ embeddings ] }', []],
+    ['groq: { apiKey: k }', ['files', 'batches']],
+    ['deepseek: { apiKey: k }', []],
+    ['mine: { protocol: openai-chat, baseUrl: "http://mine.local/v1" }', []],
+    ['mine: { protocol: openai-chat, baseUrl: "http://mine.local/v1", endpoints: [ batches ] }', ['batches']],
+  ] as const) {
+    t.same(load(`providers: { ${entry} }`).config.providers[0]?.resources, offered, entry)
+  }
+  const { providerDefaults } = load('')
+  t.same(simulatorProvider(CATALOG, 'http://127.0.0.1:5', providerDefaults).resources, ['files', 'batches'])
+  const environment = { env: { OPENAI_BASE_URL: 'http://proxy.local/v1' } }
+  const { wellKnown } = loadConfig(sources(environment)).config
+  t.same(wellKnown.find(({ provider }) => provider.name === 'openai')?.provider.resources, [])
+  t.same(wellKnown.find(({ provider }) => provider.name === 'groq')?.provider.resources, ['files', 'batches'])
   t.end()
 })

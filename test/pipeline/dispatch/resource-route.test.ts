@@ -1,5 +1,6 @@
 // Where requests to a caller's own account go, and who is refused.
 import { test } from 'tap'
+import { type EndpointId } from '../../../src/model/endpoint.js'
 import { routeResource } from '../../../src/pipeline/dispatch/resource-route.js'
 import { resourceFacts } from '../../../src/protocols/endpoints/endpoint.js'
 import { openaiChat } from '../../../src/protocols/openai-chat/index.js'
@@ -7,10 +8,10 @@ import { Router } from '../../../src/routing/router.js'
 import { testProvider } from '../../helpers/targets.js'
 import { thrownBy } from '../../helpers/thrown.js'
 
-const provider = (name: string, endpoints?: readonly string[]) =>
-  testProvider(`http://${name}`, { name, ...(endpoints === undefined ? {} : { endpoints: endpoints as never }) })
+const provider = (name: string, resources?: readonly EndpointId[]) =>
+  testProvider(`http://${name}`, { name, ...(resources === undefined ? {} : { resources }) })
 const CONFIG = {
-  providers: [provider('all'), provider('vectors', ['embeddings'])],
+  providers: [provider('all', ['files', 'batches']), provider('vectors')],
   models: [],
   wellKnown: [
     { provider: provider('vendor', ['files']), isKeyless: false },
