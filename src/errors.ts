@@ -13,6 +13,7 @@ export const ERROR_CATALOGUE: Readonly<Record<ErrorCode, CatalogueEntry>> = Obje
   model_not_found: { status: 404, retryable: false, message: 'No such model.' },
   method_not_allowed: { status: 405, retryable: false, message: 'This route does not support that method.' },
   conflict: { status: 409, retryable: false, message: 'This name is taken.' },
+  misdirected: { status: 421, retryable: false, message: 'This name of the host is not served here.' },
   stream_gone: { status: 410, retryable: false, message: 'The frames after this cursor are no longer held.' },
   precondition_failed: { status: 412, retryable: false, message: 'It was changed since it was read.' },
   unsupported_media_type: { status: 415, retryable: false, message: 'The body must be application/json.' },

@@ -3,10 +3,12 @@
 import { type MessagePort } from 'node:worker_threads'
 import { type SlotTable } from './config/live/slot-table.js'
 import { type Config } from './config/types.js'
+import { type LoopAdmin } from './gateway/admin/loop-admin.js'
 import {
   announcePrices,
   announceReload,
   announceStart,
+  type ConfigPlaces,
   type PriceReport,
   type ReloadReport,
   type StartFacts,
@@ -15,7 +17,7 @@ import { CLOCK } from './gateway/clock.js'
 import { drain, drainableOf, endNow } from './gateway/drain.js'
 import { type LoopResources } from './gateway/generation.js'
 import { pipelinesOf, renew, tend } from './gateway/generations.js'
-import { type Cells, joinLoop, type LoopPlace, type PeerPurpose } from './gateway/loop.js'
+import { type Cells, joinLoop, type Loop, type LoopPlace, type PeerPurpose } from './gateway/loop.js'
 import { createLoopServer, viewOf } from './gateway/loop-server.js'
 import { createResponseJobs, runsAsJobs } from './gateway/streams/background-jobs.js'
 import { shareAnswers } from './gateway/streams/shared-answers.js'
@@ -36,7 +38,7 @@ export type Gateway = {
   /** Logs that the job store could not be created if it were needed now. */
   tellJobStoreFault(reason: string): void
   /** Only one loop of a process logs these. */
-  tellStart(facts: StartFacts): void
+  tellStart(facts: StartFacts, places: ConfigPlaces): void
   tellReload(report: ReloadReport): void
   /** Logs the result of a download of the price list. */
   tellPrices(report: PriceReport): void
@@ -69,11 +71,16 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
   if (runsAsJobs(config)) loop.jobs.createResponseJobs = (store) => ready.then(() => createResponseJobs(loop, store))
   let isReady = false
   let server: Server | null = null
+  let admin: LoopAdmin | null = null
+  let adminUrl: string | null = null
   return {
     async listen(port) {
       server = createLoopServer(loop, { port, loopIndex, isReady: () => isReady })
       // Before the first request, so that none is admitted without regard to the other nodes.
       await Promise.all([ground.sharedLimits?.start(), shareStreams(loop), shareAnswers(loop)])
+      admin = loop.ground.tap === null ? null : await joinAdmin(loop, place)
+      // Before clients come: an address that cannot be had is no reason to cut them off.
+      if (loopIndex === 0) adminUrl = (await admin?.listen()) ?? null
       const bound = await server.listen()
       tend(loop)
       isReady = true
@@ -82,21 +89,31 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     },
     reload(next, ledger) {
       const renewTls = server?.prepareTls(next.server.tls) ?? null
+      const renewAdminTls = admin?.prepareTls(next) ?? null
       renew(loop, next, ledger)
       server?.show(viewOf(loop))
       renewTls?.()
+      admin?.renewed()
+      renewAdminTls?.()
     },
     async openJobs() {
       await loop.jobs.store.open()
     },
     tellJobStoreFault: (reason) => loop.jobs.tellFault(reason),
-    tellStart: (facts) => announceStart(loop.current, facts),
+    tellStart(facts, places) {
+      admin?.tellPlaces(places)
+      announceStart(loop.current, adminUrl === null ? facts : { ...facts, admin: adminUrl })
+    },
+    tellReload(report) {
+      admin?.tellReload(report)
+      announceReload(report, { log: loop.current.log, metrics: ground.metrics })
+    },
     tellPrices: (report) => announcePrices(report, loop.current.log),
-    tellReload: (report) => announceReload(report, { log: loop.current.log, metrics: ground.metrics }),
     reopenLog: () => reopenLog(ground.logDestination, loop.current.log, 'reopen'),
     acceptPeer(port, purpose) {
       if (purpose === 'streams') ground.keptStreams.accept(port)
-      else ground.responses.accept(port)
+      else if (purpose === 'responses') ground.responses.accept(port)
+      else admin?.accept(port)
     },
     async drain(graceMs) {
       isReady = false
@@ -108,6 +125,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       await ground.keptStreams.close(STORE_MS)
       ground.sharing.cache.close?.()
       server?.close()
+      admin?.close()
       await stopping
       await loop.jobs.close()
       await ground.responses.close()
@@ -122,12 +140,20 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       await ground.keptStreams.close(STORE_AT_ONCE_MS)
       ground.sharing.cache.close?.()
       server?.close()
+      admin?.close()
       await ground.logDestination.flush()
     },
     close() {
       server?.close()
+      admin?.close()
     },
   }
+}
+
+/** Loaded only where it is on. */
+async function joinAdmin(loop: Loop, place: LoopPlace): Promise<LoopAdmin> {
+  const { LoopAdmin } = await import('./gateway/admin/loop-admin.js')
+  return new LoopAdmin(loop, place)
 }
 
 /** Of streams without readers, and of requests without anyone who waits. */

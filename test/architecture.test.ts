@@ -63,6 +63,7 @@ const MAY_IMPORT: ImportTable = {
     ...['pipeline', 'jobs', 'streams', 'responses', 'prices/cost', 'protocols', 'wire', 'telemetry', 'config'],
     ...['model', 'errors'],
   ],
+  admin: ['config', 'errors', 'model', 'pipeline', 'server', 'streams', 'telemetry'],
   simulator: ['model'],
   // It runs in the programs of others.
   client: [],
@@ -95,7 +96,7 @@ const ROOMS: RoomOrder = {
       'catalog',
       'schema',
     ],
-    ...['types', 'credential-types', 'job-types', 'response-types', 'validate'],
+    ...['types', 'credential-types', 'job-types', 'response-types', 'listener-types', 'validate'],
   ],
   limit: ['headers', 'shared', 'local', 'waiting', 'limiter', 'refusal'],
   upstream: [
@@ -105,11 +106,12 @@ const ROOMS: RoomOrder = {
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   responses: ['port', 'response-desk', 'memory-store', 'response-ids', 'store'],
   accounts: ['client', 'thread', 'messages', 'database', 'directory', 'secret', 'store', 'types'],
-  telemetry: ['log', 'metrics', 'records'],
+  telemetry: ['log', 'metrics', 'recent', 'records'],
   pipeline: [
     ...[
       'lifecycle',
       'outside-ends',
+      'outside-view',
       'settle',
       'stages',
       'dispatch',
@@ -122,6 +124,7 @@ const ROOMS: RoomOrder = {
     ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'sink'],
   ],
   jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],
+  admin: ['listener', 'routes', 'context', 'audit', 'watch', 'loops', 'http', 'admin-keys'],
   server: [
     'app',
     'routes',
@@ -155,7 +158,7 @@ const LIBRARY_HOMES: LibraryHomes = {
   kysely: ['src/accounts/database/'],
   ioredis: ['src/redis/connection.ts'],
   yaml: ['src/config/'],
-  typebox: ['src/config/', 'src/protocols/'],
+  typebox: ['src/config/', 'src/protocols/', 'src/admin/'],
 }
 
 test('imports follow the table', (t) => {
@@ -229,6 +232,11 @@ test('what streams in Redis need is loaded only where streams are in Redis', (t)
 
 test('what obtains credentials is loaded only where a provider has credentials', (t) => {
   t.same(findEagerLoads(FILES, 'src/upstream/credentials/authorizers'), [])
+  t.end()
+})
+
+test('the admin API is loaded only where it has a key', (t) => {
+  t.same(findEagerLoads(FILES, 'src/gateway/admin/'), [])
   t.end()
 })
 
@@ -387,6 +395,16 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/gateway/jobs.ts', 'test/compat/queue-and-webhook-proxy/jobs.test.ts'],
   ['src/jobs/job-json.ts', 'test/compat/queue-and-webhook-proxy/jobs.test.ts'],
   ['src/gateway/job-thread.ts', 'test/compat/queue-and-webhook-proxy/jobs.test.ts'],
+  // The admin API by its requests.
+  ['src/admin/http/admin-exchange.ts', 'test/admin/listener.test.ts'],
+  ['src/admin/http/admin-route.ts', 'test/admin/listener.test.ts'],
+  ['src/admin/http/answers.ts', 'test/admin/routes/all-routes.test.ts'],
+  ['src/admin/loops/loop-calls.ts', 'test/admin/loops/all-loops.test.ts'],
+  ['src/admin/loops/serve-port.ts', 'test/admin/loops/port-loop.test.ts'],
+  ['src/admin/routes/configuration.ts', 'test/admin/routes/all-routes.test.ts'],
+  ['src/admin/routes/openapi.ts', 'test/admin/routes/all-routes.test.ts'],
+  ['src/admin/routes/requests.ts', 'test/admin/routes/all-routes.test.ts'],
+  ['src/gateway/admin/loop-admin.ts', 'test/e2e/admin.test.ts'],
   ['src/offload/record.ts', 'test/offload/inline.test.ts'],
   ['workers/codec.ts', 'test/laws/offload.test.ts'],
   // The embedded store is tested as a whole, by the suite of all stores.

@@ -2,6 +2,8 @@
 import { type Test, test } from 'tap'
 import { type TSchema } from 'typebox'
 import { parse } from 'yaml'
+import { createAdminRoutes } from '../src/admin/routes/all-routes.js'
+import { documentedAdminPath } from '../src/admin/routes/openapi.js'
 import { parseCommandLine } from '../src/config/command-line.js'
 import { readCatalog } from '../src/config/read.js'
 import { ConfigFile } from '../src/config/schema/schema.js'
@@ -16,6 +18,7 @@ import { MODELS } from '../src/simulator/persona.js'
 import { createExchangeLine } from '../src/telemetry/log/exchange-line.js'
 import { createRedactor } from '../src/telemetry/log/redact.js'
 import { labelNames, METRIC_LIST } from '../src/telemetry/metrics/table.js'
+import { adminContext } from './helpers/admin.js'
 import { exchangeRecord } from './helpers/exchange-record.js'
 import { closedJobDoor, startFront } from './helpers/front.js'
 import { codeWords, DOCS, fencedBlocks, section, tableRows } from './helpers/markdown.js'
@@ -191,6 +194,18 @@ test('the route table has every route and no other', async (t) => {
   const { server } = await startFront(t, { options: { surfaces, jobDoor: closedJobDoor(surfaces) } })
   const routes = server.routes.map(({ method, path }) => `${method} ${documentedPath(path)}`)
   t.same(namesIn('Routes').sort(), [...new Set(routes)].sort())
+})
+
+test('the route table of the admin API has every route and no other', async (t) => {
+  const routes = createAdminRoutes(adminContext([]).context)
+  const served = routes.map(({ method, path }) => `${method} ${documentedAdminPath(path)}`)
+  t.same(namesIn('Admin routes').sort(), served.sort())
+  const roles = tableRows(section(DOCS, 'Admin routes')).map(([, , role]) => role)
+  t.same(
+    roles,
+    routes.filter(({ path }) => path !== '').map(({ role }) => role),
+    'each with its role, in the order of the table of the code',
+  )
 })
 
 // --- endpoints

@@ -42,6 +42,7 @@ const complete: ExchangeRecord = {
   upstreamRequestId: null,
   stream: null,
   shared: null,
+  cancelledBy: null,
   origin: { method: 'POST', path: '/v1/chat/completions', address: '203.0.113.9', agent: 'OpenAI/JS 6.1.0' },
 }
 const named: ExchangeRecord = { ...complete, upstreamRequestId: 'req_011CSHoEeqs5C35K2UUqR7Fy' }

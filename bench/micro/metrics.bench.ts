@@ -45,6 +45,7 @@ const record: ExchangeRecord = {
   upstreamRequestId: null,
   stream: null,
   shared: null,
+  cancelledBy: null,
 }
 
 printTable('one record', [

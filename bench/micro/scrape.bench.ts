@@ -45,6 +45,7 @@ for (let loop = 0; loop < LOOPS; loop++) {
         upstreamRequestId: null,
         stream: null,
         shared: null,
+        cancelledBy: null,
       })
     }
   }

@@ -3,6 +3,7 @@
 import { stringify } from 'yaml'
 import { isJsonArray, isJsonObject, type JsonValue } from '../model/json.js'
 import { type CredentialsConfig, secretsOfCredentials } from './credential-types.js'
+import { type AdminConfig, type ListenerTls } from './listener-types.js'
 import { type LoadedConfig } from './load.js'
 import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig, type ProviderTls } from './types.js'
 
@@ -12,13 +13,11 @@ const SECRET_NAME = /key|token|secret|password|credential|auth/i
 /** Lists and maps of plain values stay on one line up to this width. */
 const LINE_WIDTH = 120
 
-/** Warnings come first, as comments. */
-export function renderConfig(config: Config): string {
-  const warnings = config.warnings.map((warning) => `# warning: ${warning.replaceAll('\n', ' ')}\n`).join('')
-  const simulator =
-    config.simulator === 'stand-in' ? '# no provider is configured: the built-in simulator serves\n' : ''
-  const shown = {
-    server: maskServer(config.server),
+/** The effective configuration in the form of the file, every secret masked. */
+export function maskConfig(config: Config): object {
+  return {
+    server: { ...config.server, tls: maskListenerTls(config.server.tls) },
+    admin: maskAdmin(config.admin),
     offload: config.offload,
     keys: config.keys.map(maskKey),
     limits: config.limits,
@@ -36,7 +35,14 @@ export function renderConfig(config: Config): string {
     log: config.log,
     compat: config.compat,
   }
-  return `${warnings}${simulator}${stringify(shown, { lineWidth: LINE_WIDTH, aliasDuplicateObjects: false })}`
+}
+
+/** Warnings come first, as comments. */
+export function renderConfig(config: Config): string {
+  const warnings = config.warnings.map((warning) => `# warning: ${warning.replaceAll('\n', ' ')}\n`).join('')
+  const simulator =
+    config.simulator === 'stand-in' ? '# no provider is configured: the built-in simulator serves\n' : ''
+  return `${warnings}${simulator}${stringify(maskConfig(config), { lineWidth: LINE_WIDTH, aliasDuplicateObjects: false })}`
 }
 
 /** The last line of a check that found nothing wrong. */
@@ -89,10 +95,14 @@ function maskCloud(credentials: CredentialsConfig): object {
   return { ...credentials, source: masked, proxy: maskCredentials(proxy) }
 }
 
-function maskServer(server: Config['server']): object {
-  if (server.tls === null) return server
-  const { certFile, keyFile, passphrase } = server.tls
-  return { ...server, tls: { certFile, keyFile, passphrase: mask(passphrase) } }
+function maskListenerTls(tls: ListenerTls | null): object | null {
+  if (tls === null) return null
+  const { certFile, keyFile, passphrase } = tls
+  return { certFile, keyFile, passphrase: mask(passphrase) }
+}
+
+function maskAdmin(admin: AdminConfig): object {
+  return { ...admin, tls: maskListenerTls(admin.tls), keys: admin.keys.map((key) => ({ ...key, keySha256: MASK })) }
 }
 
 function maskWebhook(webhook: Config['jobs']['webhook']): object {

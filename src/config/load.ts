@@ -1,7 +1,7 @@
 // Puts the effective configuration together. Pure: files, variables and core count come in as parameters (read.ts has the I/O).
 //
 //   defaults < file (${NAME} replaced) < environment (.env below the real one) < command line  > validate > resolve > freeze
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { Value } from 'typebox/value'
 import { isJsonObject } from '../model/json.js'
@@ -56,6 +56,8 @@ export type LoadedConfig = {
   readonly configFile: string | null
   /** The file exists and is empty: acceptable at start, but a reload rejects it as a likely mistake. */
   readonly isBlank: boolean
+  /** Where each value was set: option -> `sluice.yaml:3`, a variable or an option; what is not in it is a default. Empty without an admin API, which shows them. */
+  readonly origins: Readonly<Record<string, string>>
   /** A provider entry with nothing but defaults and environment, for providers that are found later. */
   readonly providerDefaults: ProviderEntry
 }
@@ -98,7 +100,11 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const config = resolveConfig(checked, context)
   problems.throwIfAny()
   const isBlank = file.path !== null && file.text.trim() === ''
-  return freeze(structuredClone({ config, configFile: file.path, isBlank, providerDefaults }))
+  const name = file.path === null ? null : basename(file.path)
+  // A large configuration takes a fifth longer with them.
+  const isShown = config.admin.keys.length > 0
+  const origins = !isShown ? {} : draft.origins((path) => `${name ?? 'file'}:${text.lineOf(path) ?? 1}`)
+  return freeze(structuredClone({ config, configFile: file.path, isBlank, providerDefaults, origins }))
 }
 
 /** A file without options: every default. */

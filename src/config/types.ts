@@ -6,10 +6,12 @@ import { type Quirks } from '../model/target.js'
 import { type PricesConfig } from '../prices/types.js'
 import { type CredentialsConfig } from './credential-types.js'
 import { type JobsConfig } from './job-types.js'
+import { type AdminConfig, type ListenerTls } from './listener-types.js'
 import { type ResponsesConfig } from './response-types.js'
 
 export type Config = {
   readonly server: ServerConfig
+  readonly admin: AdminConfig
   readonly offload: OffloadConfig
   readonly keys: readonly KeyConfig[]
   readonly limits: GatewayLimits
@@ -63,13 +65,9 @@ export type ServerConfig = {
   /** New requests are refused; a text is shown to clients. */
   readonly maintenance: boolean | string
   readonly endRequestsOfRemovedKeys: boolean
-  readonly tls: {
-    readonly certFile: string
-    readonly keyFile: string
-    readonly passphrase: string | null
-    /** Fingerprint of the certificate file when it was read, to detect a renewed one. */
-    readonly fingerprint?: string
-  } | null
+  readonly tls: ListenerTls | null
+  /** Further names in the Host header of a gateway without keys. */
+  readonly allowedHosts: readonly string[]
   readonly cors: { readonly origins: readonly string[] }
   /** Addresses and networks (CIDR) of the proxies in front, which are trusted to forward the client's address. */
   readonly trustedProxies: readonly string[]

@@ -3,9 +3,17 @@ import { type Config } from '../config/types.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type Log } from '../telemetry/records.js'
 
-/** The result of a reload, for the log and the metric. */
+/** Where the running configuration was read: the file, and the place of each value. @see LoadedConfig.origins */
+export type ConfigPlaces = { readonly file: string | null; readonly origins: Readonly<Record<string, string>> }
+
+/** The result of a reload, for the log, the metric and the admin API. */
 export type ReloadReport =
-  | { readonly result: 'ok' | 'unchanged'; readonly warnings: readonly string[]; readonly kept: readonly string[] }
+  | {
+      readonly result: 'ok' | 'unchanged'
+      readonly warnings: readonly string[]
+      readonly kept: readonly string[]
+      readonly sources?: ConfigPlaces
+    }
   | { readonly result: 'rejected'; readonly reason: string }
 
 /** The result of a download of the price list. */
@@ -14,7 +22,13 @@ export type PriceReport =
   | { readonly result: 'rejected'; readonly reason: string }
 
 /** `url`: where it listens; `engine`: name and version of the build. */
-export type StartFacts = { readonly url: string; readonly version: string; readonly engine: string }
+export type StartFacts = {
+  readonly url: string
+  readonly version: string
+  readonly engine: string
+  /** Where the admin API listens; absent where it is off. */
+  readonly admin?: string
+}
 
 type Voice = {
   readonly log: Pick<Log, 'info' | 'warn'>

@@ -29,7 +29,7 @@ import { type SharingGround } from '../server/sharing/sharing.js'
 import { type KeptStreams } from '../streams/kept/registry.js'
 import { createLog, type LogDestination } from '../telemetry/log/log.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
-import { type Log, type Metrics } from '../telemetry/records.js'
+import { type Log, type Metrics, type RecordTap } from '../telemetry/records.js'
 import { AnswerSecrets } from '../upstream/conceal.js'
 import { type CredentialStore } from '../upstream/credentials/credentials.js'
 import { type Pools } from '../upstream/pool/pools.js'
@@ -64,6 +64,8 @@ export type LoopResources = {
   readonly clock: Clock
   /** The seed of this loop's request ids, whatever the configuration. */
   readonly requestIdSeed: string
+  /** Of the admin API; null where it is off. */
+  readonly tap: RecordTap | null
 }
 
 export type Generation = {
@@ -88,14 +90,8 @@ export type Generation = {
  */
 export function createGeneration(config: Config, slots: SlotTable, resources: LoopResources): Generation {
   const { metrics, pools, offload, dialects, clock } = resources
-  const keyDigests = config.keys.map((key) => key.keySha256)
-  const log = createLog(config.log, {
-    secrets: secretsOf(config),
-    keyDigests,
-    keyNames: config.keys.map((key) => key.name),
-    destination: resources.logDestination,
-    ownIdSeed: resources.requestIdSeed,
-  })
+  const { logDestination: destination, requestIdSeed: ownIdSeed } = resources
+  const log = withTap(createLog(config.log, { ...logSecrets(config), destination, ownIdSeed }), resources.tap)
   const upstream = new Upstream({
     pools,
     credentials: resources.credentials,
@@ -240,6 +236,29 @@ export function reachableProviders({ providers, wellKnown }: Config): readonly P
 function placesOf(list: readonly { readonly name: string }[], names: readonly string[]): number[] {
   const places = new Map(names.map((name, place) => [name, place]))
   return list.flatMap(({ name }) => places.get(name) ?? [])
+}
+
+function withTap(log: Log, tap: RecordTap | null): Log {
+  if (tap === null) return log
+  return {
+    exchange(record) {
+      log.exchange(record)
+      tap.take?.(record)
+    },
+    info: (fields, message) => log.info(fields, message),
+    warn: (fields, message) => log.warn(fields, message),
+    error: (fields, message) => log.error(fields, message),
+    flush: () => log.flush(),
+  }
+}
+
+/** What a log, or whoever shows the same, must know of the secrets of a configuration. */
+export function logSecrets(config: Config) {
+  return {
+    secrets: secretsOf(config),
+    keyDigests: [...config.keys, ...config.admin.keys].map((key) => key.keySha256),
+    keyNames: config.keys.map((key) => key.name),
+  }
 }
 
 /** Every text that must never reach a log line. Gateway keys are known only by their hash. */

@@ -81,7 +81,7 @@ export function viewOf(loop: Loop): ViewOptions {
     share: sharingPolicy(current, links),
     models: (key) => listModels(current, key),
     model: (key, id) => findModel(current, key, id),
-    providers: () => statuses(loop),
+    providers: () => providerStatusesOf(loop),
     languages: () => prompts.languages(),
   }
 }
@@ -92,7 +92,7 @@ function sharingPolicy(generation: Generation, links: LinkTokens): SharingPolicy
 }
 
 /** The present breakers of this loop, and the last reported ones of the others. */
-function statuses({ current, ground, cells }: Loop): ProviderStatus[] {
+export function providerStatusesOf({ current, ground, cells }: Loop): ProviderStatus[] {
   tellBreakers(current.config, ground.breakers, ground.metrics)
   const states = breakerStates(metricsConfig(current.config, cells.ledger), cells.metrics)
   return providerStatuses(current.config, states)

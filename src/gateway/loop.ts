@@ -68,8 +68,8 @@ export function createCells(config: Config): Cells {
   }
 }
 
-/** What one event loop reaches on another: kept streams, or the store of answers. */
-export type PeerPurpose = 'streams' | 'responses'
+/** What one event loop reaches on another: kept streams, the store of answers, or what the admin API shows of it. */
+export type PeerPurpose = 'streams' | 'responses' | 'admin'
 
 /** The index of the event loop in its process, and its access to the job store's thread and to the other loops. */
 export type LoopPlace = {
@@ -131,6 +131,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
       connectHolder: () => connectLoop(0, 'responses'),
     }),
     requestIdSeed: createRequestIdSeed(),
+    tap: config.admin.keys.length === 0 ? null : { take: null },
     dialects: DIALECTS,
     clock: CLOCK,
   }

@@ -84,7 +84,8 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   const faults = fault === null ? [] : [`${fault} Jobs and requests with an Idempotency-Key will be refused.`]
   for (const warning of [...config.warnings, ...faults]) warn(`warning: ${warning}`)
   const version = readVersion()
-  first.tellStart({ url: originOf(config, port), version, engine: build })
+  const { configFile: file, origins = {} } = initial
+  first.tellStart({ url: originOf(config, port), version, engine: build }, { file, origins })
   const say = startLineStream(config, isTerminal) === 'stdout' ? print : warn
   say(renderStartLine(config, { port, version, build }))
   const reloader = new Reloader({ read, first: initial, ledger: cells.ledger, supervisor, tell: first.tellReload })
@@ -131,13 +132,13 @@ function createConfigReader(overrides: Overrides): () => Promise<ReadConfig> {
   }
   return async function read() {
     const loaded = readConfig(overrides, catalog)
-    const { configFile, isBlank, providerDefaults } = loaded
+    const { configFile, isBlank, providerDefaults, origins } = loaded
     const files = filesOf(loaded)
     const config = withProviders(loaded.config, await discoverLocal(catalog, loaded, getOnce))
-    if (config.simulator === null) return { config, files, configFile, isBlank }
+    if (config.simulator === null) return { config, files, configFile, isBlank, origins }
     simulatorPort ??= startSimulator()
     const origin = `http://127.0.0.1:${await simulatorPort}`
-    return { config: withSimulator(config, { catalog, origin, providerDefaults }), files, configFile, isBlank }
+    return { config: withSimulator(config, { catalog, origin, providerDefaults }), files, configFile, isBlank, origins }
   }
 }
 

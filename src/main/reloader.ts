@@ -13,6 +13,8 @@ export type ReadConfig = {
   readonly files: readonly string[]
   readonly configFile: string | null
   readonly isBlank: boolean
+  /** @see LoadedConfig.origins */
+  readonly origins?: Readonly<Record<string, string>>
 }
 
 export type ReloaderOptions = {
@@ -67,12 +69,13 @@ export class Reloader {
     this.#refuseVoid(read)
     const { config, kept, isUnchanged } = planReload(this.#config, read.config)
     const { warnings } = config
-    if (isUnchanged) return { result: 'unchanged', warnings, kept }
+    const sources = { file: read.configFile, origins: read.origins ?? {} }
+    if (isUnchanged) return { result: 'unchanged', warnings, kept, sources }
     const ledger = continueLedger(this.#ledger, config)
     await this.#options.supervisor.reload(config, ledger)
     this.#config = config
     this.#ledger = ledger
-    return { result: 'ok', warnings, kept }
+    return { result: 'ok', warnings, kept, sources }
   }
 
   /** Rejects a missing or empty file: it is probably being rewritten, and would remove every key and every provider. */

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'model_not_found'
   | 'method_not_allowed'
   | 'conflict'
+  | 'misdirected'
   | 'stream_gone'
   | 'precondition_failed'
   | 'unsupported_media_type'

@@ -17,6 +17,13 @@ import { type PipelineContext } from './context.js'
 import { type Placed } from './open-exchanges.js'
 import { type Delivery, type HeaderList, type Sink } from './sink.js'
 
+/** Reads along, beside the sink. */
+export type Watching = {
+  /** The log has its first reader; it may be another exchange's. */
+  followed(): void
+  settled(ending: Ending): void
+}
+
 /** The part of an attempt that the exchange may stop. */
 export type Abortable = { abort(): void }
 
@@ -40,6 +47,7 @@ type Writes = {
   dispatch: 'deadlineAtMs' | 'body' | 'call' | 'onCancel' | 'upstreamSpentMs'
   attempt: 'current' | 'body' | 'call' | 'upstreamSpentMs' | 'costNano' | 'unpricedAttempts'
   delivery: 'hasBegun' | 'isFollowed' | 'lastFrameAtMs' | 'keepaliveTimer'
+  operator: 'cancelledBy' | 'watches'
 }
 
 /** The exchange, read-only, with its methods. Without the class's private part, so it cannot be passed as the class. */
@@ -91,6 +99,9 @@ export class Exchange implements ExchangeHandle, Placed {
   /** The sink reads the log; its `onDone` will settle the exchange. */
   isFollowed = false
   keepaliveTimer: NodeJS.Timeout | null = null
+  /** The operator who cancelled it; null if none did. */
+  cancelledBy: string | null = null
+  watches: readonly Watching[] | null = null
   /** Its index among the open exchanges. */
   openAt = -1
   lastFrameAtMs = 0
@@ -239,6 +250,7 @@ export class Exchange implements ExchangeHandle, Placed {
     this.#dropAttachments()
     this.abortCall()
     this.#onSettle(this, ending)
+    if (this.watches !== null) for (const watch of this.watches) watch.settled(ending)
     this.own?.settled?.(ending.outcome === 'complete' ? null : (ending.error ?? errorData('upstream_cut')))
   }
 }

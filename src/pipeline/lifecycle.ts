@@ -19,11 +19,7 @@ import { applyDefaults, applyPathFacts, decode } from './stages/decode.js'
 import { share } from './stages/share.js'
 import { takeTurn } from './stages/take-turn.js'
 
-export type DrainablePipeline = Pipeline &
-  Omit<OutsideEnds, 'endAtOnce'> & {
-    /** Exchanges that have begun and not settled. */
-    openCount(): number
-  }
+export type DrainablePipeline = Pipeline & Omit<OutsideEnds, 'endAtOnce'>
 
 /** Joins the stages over one event loop's parts. */
 export function createPipeline(context: PipelineContext): DrainablePipeline {
@@ -37,6 +33,7 @@ export function createPipeline(context: PipelineContext): DrainablePipeline {
   }
   return {
     openCount: () => open.size,
+    listOpen: () => open.list(),
     endAll,
     endOf,
     endOfClosedAccounts,

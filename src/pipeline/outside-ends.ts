@@ -1,16 +1,22 @@
-// Ends exchanges from outside: all of them when the process drains, or those of keys that a reload, or an administrator, has removed.
+// The open exchanges of a pipeline from outside: lists them, and ends all when the process drains, or those of keys that a reload, or an
+// administrator, has removed.
 import { GatewayError } from '../errors.js'
 import { type KeyIdentity } from './client.js'
 import { type AccountSource } from './context.js'
 import { fail } from './delivery/reject.js'
 import { type ExchangeView } from './exchange.js'
 import { type OpenExchanges } from './open-exchanges.js'
+import { type OperatorExchange } from './outside-view.js'
 import { closedBy } from './stages/authenticate.js'
 
 const DRAINING = GatewayError.shared('draining')
 const KEY_REMOVED = GatewayError.shared('unauthenticated', { message: 'This API key has been removed.' })
 
 export type OutsideEnds = {
+  /** Exchanges that have begun and not settled. */
+  openCount(): number
+  /** The same one by one, for operators. */
+  listOpen(): readonly OperatorExchange[]
   /**
    * Ends every open exchange with `draining`: a status where nothing was sent, an error frame where a stream runs. `isSparing`: but not
    * those whose clients get the answer from other nodes.
@@ -26,7 +32,7 @@ export type OutsideEnds = {
 
 /** For the exchanges of one pipeline. */
 export function createOutsideEnds(
-  open: OpenExchanges<ExchangeView>,
+  open: OpenExchanges<OperatorExchange>,
   accounts: AccountSource | null = null,
 ): OutsideEnds {
   let isOfRemoved: ((key: KeyIdentity) => boolean) | null = null
@@ -36,6 +42,8 @@ export function createOutsideEnds(
   const isClosed = ({ account, index }: KeyIdentity): boolean =>
     account !== undefined && isClosedAccount(accounts, index)
   return {
+    openCount: () => open.size,
+    listOpen: () => open.list(),
     endAll(isSparing = false) {
       for (const exchange of open.list()) if (!isSparing || exchange.sink.isShared !== true) fail(exchange, DRAINING)
     },

@@ -41,6 +41,8 @@ export type Sink = {
   readonly streamId?: string | null
   /** The same id whole, for the store of answers alone. */
   readonly keptId?: string | null
+  /** It is kept, goes on, and nobody reads it at present. */
+  readonly isParked?: boolean
   /** Its clients get the answer from other nodes, so a drain may leave it to its end. */
   readonly isShared?: boolean
   /** The whole answer at once. Never after `begin`. */

@@ -24,6 +24,7 @@ export const ERROR_TABLE: Readonly<Record<ErrorCode, { readonly type: string; re
   model_not_found: { type: 'invalid_request_error', code: 'model_not_found' },
   method_not_allowed: { type: 'invalid_request_error', code: 'method_not_allowed' },
   conflict: { type: 'invalid_request_error', code: 'conflict' },
+  misdirected: { type: 'invalid_request_error', code: 'misdirected' },
   stream_gone: { type: 'invalid_request_error', code: 'stream_gone' },
   precondition_failed: { type: 'invalid_request_error', code: 'precondition_failed' },
   unsupported_media_type: { type: 'invalid_request_error', code: 'unsupported_media_type' },

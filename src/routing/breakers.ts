@@ -35,6 +35,7 @@ export class Breakers {
   readonly #nowMs: () => number
   readonly #onChange: (change: BreakerChange) => void
   readonly #entries = new Map<string, Entry>()
+  #paused: ReadonlySet<string> = new Set()
 
   /** `nowMs` is monotonic. `onChange` is called once for each change, when an attempt reveals it. */
   constructor(config: BreakerConfig, nowMs: () => number, onChange: (change: BreakerChange) => void = ignore) {
@@ -49,8 +50,19 @@ export class Breakers {
     if (!config.enabled) this.#entries.clear()
   }
 
+  /** These providers are not tried from now on, until others are paused in their place; what runs there goes on. */
+  pause(providers: readonly string[]): void {
+    this.#paused = new Set(providers)
+  }
+
+  /** For attempts that need no permit. */
+  isPaused({ provider }: Target): boolean {
+    return this.#paused.has(provider)
+  }
+
   /** The permit to try the target, or `REFUSED`. It is returned by `record`, or by `giveBack` if no attempt was made. */
   admit(target: Target): Permit {
+    if (this.#paused.size > 0 && this.isPaused(target)) return REFUSED
     if (this.#entries.size === 0) return FREE
     const entry = this.#find(target)
     if (entry === undefined) return FREE
@@ -102,7 +114,7 @@ export class Breakers {
     const nowMs = this.#nowMs()
     const waits = targets.flatMap((target) => this.#find(target)?.breaker.waitMs(nowMs) ?? [])
     return new GatewayError('upstream_overloaded', {
-      message: 'Every provider of this model is failing or has requested a pause. Try again later.',
+      message: 'Every provider of this model is failing or paused, or has requested a pause. Try again later.',
       retryAfterMs: waits.length === 0 ? null : Math.min(...waits),
     })
   }

@@ -10,6 +10,7 @@ import { BackgroundRuns } from './background/background-runs.js'
 import { Bell } from './background/bell.js'
 import { AddressTexts } from './caller/address-text.js'
 import { TrustedProxies } from './caller/client-address.js'
+import { HostNames } from './caller/host-names.js'
 import {
   type AnswerBell,
   type BackgroundCaps,
@@ -41,7 +42,7 @@ import { type SharingGround, type SharingPolicy } from './sharing/sharing.js'
 
 /** Options that a reload may change. */
 export type ViewOptions = {
-  /** A reload changes only `readerStallMs`, `maxChatsPerSocket`, `maintenance` and `cors` of these. */
+  /** A reload changes only `readerStallMs`, `maxChatsPerSocket`, `maintenance`, `allowedHosts` and `cors` of these. */
   readonly config: ServerConfig
   readonly metrics: Config['metrics']
   /** Gateway keys are set, so the metrics are not public. */
@@ -234,6 +235,7 @@ function createView(options: ViewOptions, { keptStreams: streams, sharing }: Loo
     pipeline,
     policy: createHeaderPolicy(config.tls !== null, config.cors.origins),
     proxies: new TrustedProxies(config.trustedProxies),
+    hosts: hasKeys ? null : new HostNames([config.host, ...config.allowedHosts]),
     readerStallMs: config.readerStallMs,
     maxChatsPerSocket: config.maxChatsPerSocket,
     hasSocketMode: options.hasSocketMode ?? true,

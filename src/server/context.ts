@@ -21,6 +21,7 @@ import { type KeptCounters, type KeptStreams } from '../streams/kept/registry.js
 import { type AddressTexts } from './caller/address-text.js'
 import { type TrustedProxies } from './caller/client-address.js'
 import { type FailedKeys } from './caller/failed-keys.js'
+import { type HostNames } from './caller/host-names.js'
 import { type HeaderPolicy } from './engine/fixed-headers.js'
 import { type HeadReader } from './engine/request-head.js'
 import { type OpenCount } from './engine/response.js'
@@ -59,6 +60,8 @@ export type FrontView = {
   readonly policy: HeaderPolicy
   /** The proxies that are trusted to forward a client's address. */
   readonly proxies: TrustedProxies
+  /** The names under which it may be reached; null where gateway keys are set, which no page of others has. */
+  readonly hosts: HostNames | null
   readonly readerStallMs: number
   readonly maxChatsPerSocket: number
   /** Clients of surfaces with a mode for WebSockets may open them. */

@@ -30,6 +30,10 @@ export class PassingSink implements Sink {
     return this.#sink.keptId ?? null
   }
 
+  get isParked(): boolean {
+    return this.#sink.isParked === true
+  }
+
   get isShared(): boolean {
     return this.#sink.isShared === true
   }

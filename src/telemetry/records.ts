@@ -74,12 +74,17 @@ export type ExchangeRecord = {
   readonly stream: string | null
   /** Set if it was answered from what another request got. */
   readonly shared: SharedRecord | null
+  /** Name of the operator's key who cancelled it; null if none did. */
+  readonly cancelledBy: string | null
 }
 
 /** `follower`: of a running stream; `retry`: of the request that it repeats; `hit`: from the cache. */
 export type SharedHow = 'follower' | 'retry' | 'hit'
 /** `requestId`: of the request that ran. */
 export type SharedRecord = { readonly how: SharedHow; readonly requestId: string }
+
+/** Takes each record beside log and metrics, once somebody wants them. */
+export type RecordTap = { take: ((record: ExchangeRecord) => void) | null }
 
 /** Metrics as the hot path sees them: plain additions into typed arrays, no allocation, no label strings. */
 export type Metrics = {

@@ -14,8 +14,8 @@ export type SharedCells = {
   readonly ledger: SlotTable
 }
 
-/** What one event loop reaches on another: kept streams, or the store of answers. */
-export type PeerPurpose = 'streams' | 'responses'
+/** What one event loop reaches on another: kept streams, the store of answers, or what the admin API shows of it. */
+export type PeerPurpose = 'streams' | 'responses' | 'admin'
 
 /** workerData of workers/frontend. */
 export type FrontendStart = {

@@ -17,6 +17,7 @@ const ROBOT = JSON.stringify({ type: 'service_account', client_email: 'r@p', pri
 
 const SECRETS = `
 server: { tls: { certFile: c, keyFile: k, passphrase: CANARY-tls } }
+admin: { key: CANARY-admin-key-0123, tls: { certFile: c, keyFile: k, passphrase: CANARY-admin-tls } }
 keys: [ { name: a, key: CANARY-gateway-key } ]
 providers:
   openai:

@@ -194,3 +194,18 @@ test('never prints a secret, wherever it is and whatever is wrong with it', (t) 
   )
   t.end()
 })
+
+test('where each value was set is told: file and line, variable or option; never a value', (t) => {
+  const files = {
+    '/w/my.yaml': 'server:\n  drainMs: 5\n  port: 1\nkeys: [ { name: a, key: CANARY-key-0123456789 } ]\n',
+  }
+  const env = { PORT: '3', API_KEY: 'CANARY-other-0123456', ADMIN_KEY: 'CANARY-admin-0123456' }
+  const { origins } = loadConfig(sources({ files, env, overrides: { config: 'my.yaml', threads: '2' } }))
+  t.match(origins, {
+    ...{ 'server.drainMs': 'my.yaml:2', 'server.port': 'PORT', 'server.threads': '--threads' },
+    ...{ 'keys.0.name': 'my.yaml:4', 'keys.1.key': 'API_KEY', 'admin.key': 'ADMIN_KEY' },
+  })
+  t.notMatch(JSON.stringify(origins), /CANARY/)
+  t.same(loadConfig(sources({ files, env: {} })).origins, {}, 'where nobody asks')
+  t.end()
+})

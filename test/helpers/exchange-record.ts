@@ -32,6 +32,7 @@ export function exchangeRecord(changes: Partial<ExchangeRecord> = {}): ExchangeR
     upstreamRequestId: null,
     stream: null,
     shared: null,
+    cancelledBy: null,
     ...changes,
   }
 }

@@ -39,6 +39,7 @@ export const SERVER_CONFIG: ServerConfig = {
   endRequestsOfRemovedKeys: false,
   drainGraceMs: 0,
   tls: null,
+  allowedHosts: [],
   cors: { origins: [] },
   trustedProxies: [],
   maxChatsPerSocket: 4,

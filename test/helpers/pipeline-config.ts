@@ -142,10 +142,12 @@ export function createConfig(options: RigOptions): Config {
       endRequestsOfRemovedKeys: false,
       drainGraceMs: 0,
       tls: null,
+      allowedHosts: [],
       trustedProxies: [],
       cors: { origins: [] },
       maxChatsPerSocket: 10,
     },
+    admin: { host: '127.0.0.1', port: 0, allowedHosts: [], tls: null, keys: [] },
     offload: { minBytes: 1_000_000, workers: 1, maxQueue: 1, taskTimeoutMs: 1000 },
     keys: [
       {

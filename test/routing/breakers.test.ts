@@ -160,3 +160,17 @@ test('a probe whose answer comes whole, without a beginning before it, is told a
   t.same(states, ['open', 'half-open', 'closed'])
   t.equal(breakers.admit(A1), FREE)
 })
+
+test('a paused provider gets no permit for any model until it is resumed, and healthy ones do', async (t) => {
+  const { breakers, fail } = setUp()
+  breakers.pause(['a'])
+  t.equal(breakers.admit(A1), REFUSED)
+  t.equal(breakers.admit(A2), REFUSED)
+  t.equal(breakers.admit(B), FREE)
+  t.same([breakers.isPaused(A1), breakers.isPaused(B)], [true, false])
+  fail(B)
+  breakers.pause([])
+  t.equal(breakers.admit(A1), FREE)
+  t.equal(breakers.admit(B), REFUSED, 'its breaker is not touched')
+  t.match(breakers.refusal([A1]).message, /paused/)
+})

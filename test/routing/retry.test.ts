@@ -14,6 +14,7 @@ const CURES: Readonly<Record<ErrorCode, Cure>> = {
   method_not_allowed: 'none',
   conflict: 'none',
   precondition_failed: 'none',
+  misdirected: 'none',
   unsupported_media_type: 'none',
   payload_too_large: 'none',
   context_length_exceeded: 'larger',

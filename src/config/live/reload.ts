@@ -1,5 +1,6 @@
 // Which parts of a new configuration can take effect in a running process. Pure: it compares, and lists what needs a restart.
 import { isDeepStrictEqual } from 'node:util'
+import { type AdminConfig, type ListenerTls } from '../listener-types.js'
 import { freeze } from '../load.js'
 import { type Config } from '../types.js'
 
@@ -23,6 +24,10 @@ const FIXED: readonly Option[] = [
   { path: 'server.maxMessageBytes', read: ({ server }) => server.maxMessageBytes },
   { path: 'server.maxReaderLagBytes', read: ({ server }) => server.maxReaderLagBytes },
   { path: 'server.tls', read: ({ server }) => server.tls !== null },
+  { path: 'admin.host', read: ({ admin }) => admin.host },
+  { path: 'admin.port', read: ({ admin }) => admin.port },
+  { path: 'admin.tls', read: ({ admin }) => admin.tls !== null },
+  { path: 'admin.keys', read: ({ admin }) => admin.keys.length > 0 },
   { path: 'offload', read: ({ offload }) => offload },
   { path: 'limits.failedKeysPerMinute', read: ({ limits }) => limits.failedKeysPerMinute },
   { path: 'compat.apiPrefix', read: ({ compat }) => compat.apiPrefix },
@@ -44,11 +49,11 @@ export function planReload(running: Config, next: Config): ReloadPlan {
   const kept = FIXED.filter(({ read }) => !isDeepStrictEqual(read(next), read(running))).map(({ path }) => path)
   const { host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes } = running.server
   const { apiPrefix, ollamaPrefix, healthStatus } = running.compat
-  // Another certificate is taken; a listener that speaks TLS does not change over.
-  const tls = (running.server.tls === null) === (next.server.tls === null) ? next.server.tls : running.server.tls
+  const tls = tlsOf(running.server.tls, next.server.tls)
   const config = freeze({
     ...next,
     server: { ...next.server, host, port, threads, maxBodyBytes, maxMessageBytes, maxReaderLagBytes, tls },
+    admin: adminOf(running.admin, next.admin),
     offload: running.offload,
     limits: { ...next.limits, failedKeysPerMinute: running.limits.failedKeysPerMinute },
     compat: { ...next.compat, apiPrefix, ollamaPrefix, healthStatus },
@@ -64,4 +69,17 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     log: { ...next.log, file: running.log.file },
   })
   return { config, kept, isUnchanged: isDeepStrictEqual(config, running) }
+}
+
+/** Another certificate is taken; a listener that speaks TLS does not change over. */
+function tlsOf(running: ListenerTls | null, next: ListenerTls | null): ListenerTls | null {
+  return (running === null) === (next === null) ? next : running
+}
+
+/** Keys are taken, but not the first one nor the end of all: the listener is there or not. */
+function adminOf(running: AdminConfig, next: AdminConfig): AdminConfig {
+  const isSwitched = running.keys.length > 0 !== next.keys.length > 0
+  const keys = isSwitched ? running.keys : next.keys
+  const { host, port } = running
+  return { host, port, allowedHosts: next.allowedHosts, tls: tlsOf(running.tls, next.tls), keys }
 }

@@ -90,3 +90,9 @@ function parseGroups(text: string): number[] {
     return [value >> 8, value & 0xff]
   })
 }
+
+/** True for addresses that only this machine can reach. */
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true
+  return isIP(host) === 4 && host.startsWith('127.')
+}

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { type KeyEntry } from '../schema/limits.js'
 import { type KeyConfig } from '../types.js'
 import { isPlaceholder } from '../validate/placeholder.js'
-import { type ProblemList } from '../validate/problem.js'
+import { type Path, type ProblemList } from '../validate/problem.js'
 
 /** Shorter keys can be guessed; they are accepted, because people have them, with a warning. */
 const WEAK_KEY_LENGTH = 16
@@ -15,7 +15,7 @@ export function resolveKeys(entries: readonly KeyEntry[], problems: ProblemList,
   const names = new Set<string>()
   const hashes = new Set<string>()
   return entries.map((entry, index) => {
-    const hash = hashOf(entry, index, problems)
+    const hash = hashOf(['keys', index], entry, problems)
     if (names.has(entry.name)) problems.add(['keys', index, 'name'], 'duplicates the name of another key')
     if (hash !== '' && hashes.has(hash)) problems.add(['keys', index], 'duplicates another key')
     names.add(entry.name)
@@ -29,13 +29,14 @@ export function resolveKeys(entries: readonly KeyEntry[], problems: ProblemList,
   })
 }
 
-function hashOf(entry: KeyEntry, index: number, problems: ProblemList): string {
+/** The SHA-256 of a key that is given as text or as that; empty, and a problem, if it is neither. */
+export function hashOf(at: Path, entry: Pick<KeyEntry, 'key' | 'keySha256'>, problems: ProblemList): string {
   if ((entry.key === undefined) === (entry.keySha256 === undefined)) {
-    problems.add(['keys', index], 'needs either key or keySha256')
+    problems.add(at, 'needs either key or keySha256')
     return ''
   }
   if (entry.keySha256 !== undefined) return entry.keySha256.toLowerCase()
   const key = entry.key ?? ''
-  if (!HEADER_SAFE.test(key)) problems.add(['keys', index, 'key'], 'must be printable ASCII without spaces')
+  if (!HEADER_SAFE.test(key)) problems.add([...at, 'key'], 'must be printable ASCII without spaces')
   return createHash('sha256').update(key).digest('hex')
 }

@@ -1,6 +1,5 @@
 // Turns a validated file into the effective configuration: resolves its parts, enforces rules that span sections and collects
 // warnings. The last step of loading; pure except for reading certificate files and checking that folders exist.
-import { isIP } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { type Catalog } from '../catalog.js'
 import { type JobsConfig } from '../job-types.js'
@@ -17,7 +16,8 @@ import {
   type StreamsConfig,
 } from '../types.js'
 import { type ProblemList } from '../validate/problem.js'
-import { parseNetwork } from './addresses.js'
+import { isLoopback, parseNetwork } from './addresses.js'
+import { resolveAdmin } from './admin.js'
 import { isBuiltIn, markBuiltIn } from './built-in.js'
 import { resolveKeys } from './gateway-keys.js'
 import { providersNamedIn, resolveModels } from './models.js'
@@ -69,6 +69,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
   if (file.server.maintenance !== false) warnings.push('server.maintenance: new requests are rejected')
   return {
     server: resolveServer(file.server, context),
+    admin: resolveAdmin(file.admin, keys, { ...context, files: context }),
     offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },
     keys,
     limits: file.limits,
@@ -90,12 +91,6 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     warnings,
     simulator: providers.length === 0 ? 'stand-in' : providers.some(isBuiltIn) ? 'asked' : null,
   }
-}
-
-/** True for addresses that only this machine can reach. */
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true
-  return isIP(host) === 4 && host.startsWith('127.')
 }
 
 /**
@@ -157,7 +152,7 @@ function resolveServer(server: ConfigFile['server'], context: EffectiveContext):
     }
   }
   refuseTooSmallBudget(server, context.problems)
-  return { ...server, tls: resolveListenerTls(server.tls, { ...context, files: context }) }
+  return { ...server, tls: resolveListenerTls(['server', 'tls'], server.tls, { ...context, files: context }) }
 }
 
 /** A body larger than its budget would be rejected every time with an error that says to retry. */

@@ -67,6 +67,13 @@ export function concurrency(fallback: number | null, description: string) {
   })
 }
 
+/** Certificate and key of a listener. */
+export const ListenerTls = section('Certificate of the listener.', {
+  certFile: Type.String({ minLength: 1, description: 'PEM file with the certificate chain.' }),
+  keyFile: Type.String({ minLength: 1, description: 'PEM file with the private key.' }),
+  passphrase: nullable(Type.String({ minLength: 1 }), 'Passphrase of the private key.'),
+})
+
 /** What the gateway may reach when a request names an address: of a document, or of a webhook. */
 export const ReachFields = {
   allowInsecure: flag(false, 'Allow http:// as well as https:// URLs.'),

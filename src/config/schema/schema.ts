@@ -22,7 +22,7 @@ import { Prices } from './prices.js'
 import { ProviderEntry } from './provider.js'
 import { Responses } from './responses.js'
 import { Routing } from './routing.js'
-import { Offload, Server } from './server.js'
+import { Admin, Offload, Server } from './server.js'
 import { Streams } from './streams.js'
 
 /** The folder of the prompts that come with Sluice; a folder of that name in the working directory takes precedence. */
@@ -57,6 +57,7 @@ const Content = section('Images and documents in requests.', {
 /** The whole file. */
 export const ConfigFile = section('Sluice configuration.', {
   server: Server,
+  admin: Admin,
   offload: Offload,
   keys: Type.Array(Key, { default: [], description: 'Gateway keys; without any, Sluice listens on loopback only.' }),
   limits: GatewayLimits,

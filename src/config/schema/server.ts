@@ -1,17 +1,19 @@
-// The listener and the pool of workers: `server` and `offload` of the configuration file.
-import { Type } from 'typebox'
+// The listeners and the pool of workers: `server`, `admin` and `offload` of the configuration file.
+import { type Static, Type } from 'typebox'
 import {
   flag,
   GIB,
   HOUR_MS,
   integer,
   KIB,
+  ListenerTls,
   MAX_BUDGET_BYTES,
   MAX_IDLE_MS,
   MAX_PORT,
   MAX_THREADS,
   MIB,
   MINUTE_MS,
+  NAME_PATTERN,
   nullable,
   section,
   text,
@@ -90,14 +92,12 @@ export const Server = section('The listener and the bounds of one connection.', 
     false,
     'When a reload removes a gateway key, end its open requests as well as rejecting new ones.',
   ),
-  tls: nullable(
-    section('Certificate of the listener.', {
-      certFile: Type.String({ minLength: 1, description: 'PEM file with the certificate chain.' }),
-      keyFile: Type.String({ minLength: 1, description: 'PEM file with the private key.' }),
-      passphrase: nullable(Type.String({ minLength: 1 }), 'Passphrase of the private key.'),
-    }),
-    'TLS on the listener; null for plain HTTP.',
-  ),
+  tls: nullable(ListenerTls, 'TLS on the listener; null for plain HTTP.'),
+  allowedHosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+    default: [],
+    description:
+      'Without gateway keys: further names that the Host header may have, beside server.host, IP addresses and names without a dot. Others get 421, so that no web page can reach the gateway by a name of its own.',
+  }),
   trustedProxies: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
     default: [],
     description:
@@ -110,6 +110,49 @@ export const Server = section('The listener and the bounds of one connection.', 
     }),
   }),
 })
+
+/** Whoever has it may change the gateway, and nobody has one from before that would have to go on. */
+const MIN_KEY_LENGTH = 16
+
+const SECRET = {
+  minLength: MIN_KEY_LENGTH,
+  maxLength: 4096,
+  expects: `a secret of ${MIN_KEY_LENGTH} to 4096 characters`,
+}
+
+const AdminKey = section('One key of the admin API.', {
+  name: Type.String({ pattern: NAME_PATTERN, description: 'Name of the key in the audit log.' }),
+  key: Type.Optional(
+    Type.String({ ...SECRET, description: 'The key itself, at least 16 characters; alternatively keySha256.' }),
+  ),
+  keySha256: Type.Optional(
+    Type.String({
+      pattern: '^[0-9a-fA-F]{64}$',
+      expects: '64 hex digits',
+      description: 'SHA-256 of the key, 64 hex digits.',
+    }),
+  ),
+  role: Type.Enum(['read', 'write'], {
+    default: 'read',
+    description: 'read for looking only, write for changes as well.',
+  }),
+})
+
+export const Admin = section('The admin API, on a listener of its own; off without a key.', {
+  host: text('127.0.0.1', 'Address of the admin API; any other than loopback requires admin.tls.'),
+  port: integer({ minimum: 0, maximum: MAX_PORT }, 3001, 'Port of the admin API; 0 picks a free one.'),
+  allowedHosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+    default: [],
+    description:
+      'Further names that the Host header of the admin API may have, beside admin.host, IP addresses and names without a dot.',
+  }),
+  tls: nullable(ListenerTls, 'TLS on the admin API; null for plain HTTP, which is for loopback only.'),
+  key: nullable(Type.String(SECRET), 'A key of role write, named admin (ADMIN_KEY), at least 16 characters.'),
+  keys: Type.Array(AdminKey, { default: [], description: 'Further keys of the admin API.' }),
+})
+
+export type AdminEntry = Static<typeof Admin>
+export type AdminKeyEntry = Static<typeof AdminKey>
 
 export const Offload = section('The pool of worker threads for large bodies.', {
   minBytes: integer(

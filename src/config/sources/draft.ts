@@ -65,6 +65,20 @@ export class Draft {
     list.push(value)
   }
 
+  /** Where each value was set, by its path with dots; `ofFile` names the place of one from the file. */
+  origins(ofFile: (path: Path) => string): Record<string, string> {
+    const origins: Record<string, string> = {}
+    const walk = (node: unknown, path: Path): void => {
+      const isBranch = typeof node === 'object' && node !== null && Object.keys(node).length > 0
+      if (!isBranch) origins[path.join('.')] = this.originOf(path) ?? ofFile(path)
+      else
+        for (const [name, member] of Object.entries(node))
+          walk(member, [...path, Array.isArray(node) ? Number(name) : name])
+    }
+    for (const name of this.names([])) walk(this.get([name]), [name])
+    return origins
+  }
+
   /** The variable or option from which the value at `path`, or one that contains it, came; null for the file. */
   originOf(path: Path): string | null {
     for (let length = path.length; length > 0; length--) {

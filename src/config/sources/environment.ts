@@ -15,6 +15,8 @@ const DEFAULT_TOTAL_MS = 600_000
 const PLAIN_VARIABLES: readonly (readonly [name: string, path: Path])[] = [
   ['PORT', ['server', 'port']],
   ['HOST', ['server', 'host']],
+  ['ADMIN_KEY', ['admin', 'key']],
+  ['ADMIN_PORT', ['admin', 'port']],
   ['LLM_PROXY_API_LOG_FILENAME', ['log', 'file']],
   ['LLM_PROXY_API_EP_PREFIX', ['compat', 'apiPrefix']],
   ['LLM_PROXY_API_PROMPTS_DIR', ['prompts', 'dir']],

@@ -41,6 +41,11 @@ export class ProblemList {
     this.#problems.push({ path, reason, suggestion, ...this.#locate(path) })
   }
 
+  /** In the order in which they were found. */
+  get all(): readonly Problem[] {
+    return this.#problems
+  }
+
   get length(): number {
     return this.#problems.length
   }

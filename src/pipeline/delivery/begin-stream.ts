@@ -60,6 +60,7 @@ export function followLog(exchange: ExchangeIn<'delivery'>): void {
       (onReadable) => log.attach(onReadable),
       (delivery) => exchange.deliver(delivery),
     )
+    if (exchange.watches !== null) for (const watch of exchange.watches) watch.followed()
   } catch (thrown) {
     exchange.giveUp(thrown)
   }

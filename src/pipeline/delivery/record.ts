@@ -53,6 +53,7 @@ export function createRecord(request: Recorded, parts: RecordParts): ExchangeRec
     upstreamRequestId: attempt.upstreamRequestId,
     stream: exchange?.sink.streamId ?? null,
     shared: exchange?.shared ?? null,
+    cancelledBy: exchange?.cancelledBy ?? null,
   }
 }
 

@@ -2,7 +2,7 @@
 // is discarded and counted in a metric, since it would put the key's limit into debt for half an hour.
 import { IMPLAUSIBLE, NO_USAGE, type Usage, withinCaps } from '../../model/usage.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
-import { type AttemptState } from '../attempt-state.js'
+import { type AttemptState, type AttemptView } from '../attempt-state.js'
 import { type ExchangeView } from '../exchange.js'
 
 /** The admission estimate's rule, for answers too: four bytes a token. */
@@ -29,6 +29,14 @@ export function measureUsage({ decoded, context }: ExchangeView, state: AttemptS
   }
   state.usage = isComplete ? report : atLeast(report, seenOutput)
   state.usageSource = isComplete ? 'provider' : 'partial'
+}
+
+/** The output tokens of an attempt that runs: as reported so far, or as an estimate of what has arrived. */
+export function outputTokensSeen({ meter, usage }: AttemptView): number {
+  if (meter === null) return usage.outputTokens
+  const seen = Math.ceil(meter.contentBytes / BYTES_PER_TOKEN)
+  const reported = withinCaps(meter.usage, { input: null, output: null })
+  return reported === null || reported === IMPLAUSIBLE ? seen : Math.max(reported.outputTokens, seen)
 }
 
 /** The most output the request allows over all answers; null where it names none, or the target's own fields may replace it. */

@@ -7,7 +7,7 @@ import { GatewayError, toGatewayError } from '../../errors.js'
 import { type DecodedRequest } from '../../protocols/contract/request-task.js'
 import { allowedModels } from '../../routing/access.js'
 import { orderTargets } from '../../routing/balance.js'
-import { FREE, REFUSED } from '../../routing/breaker.js'
+import { FREE, type Permit, REFUSED } from '../../routing/breaker.js'
 import { cureOf, pauseOf } from '../../routing/retry.js'
 import { type Route, type RouteTarget } from '../../routing/router.js'
 import { type Attempt } from '../attempt/attempt.js'
@@ -82,7 +82,7 @@ async function tryEach(
     const given = targets[at] as RouteTarget
     const routed = thinking.recall(given)
     if (leftMs(exchange) <= 0) throw passed?.failure ?? deadlinePassed()
-    const permit = isJudged(exchange, routed) ? breakers.admit(routed.target) : FREE
+    const permit = permitFor(exchange, routed)
     if (permit === REFUSED) continue
     if (exchange.attempts > 0) countRepeat(exchange, routed)
     let attempt: Attempt | null = null
@@ -119,6 +119,13 @@ async function tryEach(
     }
   }
   return passed
+}
+
+/** A target that is not judged needs none, unless an operator has paused its provider. */
+function permitFor(exchange: ExchangeIn<'dispatch'>, routed: RouteTarget): Permit {
+  const { breakers } = exchange.context
+  if (isJudged(exchange, routed)) return breakers.admit(routed.target)
+  return breakers.isPaused(routed.target) ? REFUSED : FREE
 }
 
 type Refused = { readonly routed: RouteTarget; readonly failure: GatewayError }

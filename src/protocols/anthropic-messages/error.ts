@@ -19,6 +19,7 @@ const TYPE_OF_CODE: Readonly<Record<ErrorCode, WireErrorType | null>> = Object.f
   model_not_found: 'not_found_error',
   method_not_allowed: 'invalid_request_error',
   conflict: 'invalid_request_error',
+  misdirected: 'invalid_request_error',
   stream_gone: 'not_found_error',
   precondition_failed: 'invalid_request_error',
   unsupported_media_type: 'invalid_request_error',

@@ -7,6 +7,8 @@ export type FailedKeysOptions = {
   readonly perMinute: number
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
+  /** Addresses of this machine and of private networks are counted as well; by default they are not. */
+  readonly countsInside?: boolean
   /** The maximum number of addresses; beyond it the oldest one is removed. */
   readonly maxAddresses?: number
 }
@@ -48,7 +50,7 @@ export class FailedKeys {
 
   /** A key from this address was unknown. */
   note(address: Uint8Array): void {
-    if (isInside(address)) return
+    if (this.#options.countsInside !== true && isInside(address)) return
     const network = networkOf(address)
     const window = this.#windows.get(network)
     if (window !== undefined) {

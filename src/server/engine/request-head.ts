@@ -34,6 +34,7 @@ export type RequestHead = {
   /** All of its headers joined; empty without one. */
   readonly cacheControl: string
   readonly origin: string
+  readonly host: string
   /** X-Forwarded-For and Forwarded (RFC 7239), each of its headers joined: worth what the proxies in front are worth. */
   readonly forwardedFor: string
   readonly forwarded: string
@@ -114,6 +115,7 @@ export class HeadReader {
       retryCount: this.#retryCount,
       cacheControl: this.#cacheControl,
       origin: this.#origin,
+      host: this.#host,
       forwardedFor: this.#forwardedFor,
       forwarded: this.#forwarded,
       isCredentialDoubled: this.#credentials > 1 || this.#keys > 1 || this.#vendorKeys > 1,

@@ -125,15 +125,16 @@ export class HttpExchange implements Asking, BodyEvents {
     return this.view.proxies.clientOf(this.#response.address, this.head)
   }
 
-  /** Runs the route, unless the framing is invalid; thrown errors are answered. */
+  /** Runs the route, unless the framing is invalid or the host is another; thrown errors are answered. */
   run(act: Act, req: HttpRequest): void {
     try {
-      const { fault } = this.head
-      if (fault === null) act(this, req)
-      else {
+      const { fault, host } = this.head
+      if (fault !== null) {
         this.#closeAfter()
         throw new GatewayError('invalid_request', { message: fault })
       }
+      if (this.view.hosts?.has(host) === false) throw MISDIRECTED
+      act(this, req)
     } catch (thrown) {
       this.reject(thrown)
     }
@@ -333,6 +334,7 @@ function asItIs(sink: Sink): Sink {
   return sink
 }
 
+const MISDIRECTED = GatewayError.shared('misdirected')
 const UNKNOWN_CODING = GatewayError.shared('unsupported_media_type', {
   message: `Unsupported Content-Encoding; accepted are none, ${ACCEPTED_CODINGS}.`,
 })

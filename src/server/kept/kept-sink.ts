@@ -80,6 +80,10 @@ export class KeptSink extends PassingSink implements HoldingSink {
     return this.#stream
   }
 
+  override get isParked(): boolean {
+    return this.#stream !== null && this.#stream.readerCount === 0
+  }
+
   override get isShared(): boolean {
     return this.#stream !== null && this.#options.streams.isShared(this.#stream)
   }

@@ -31,6 +31,10 @@ test('every option that is kept is named, and each that is named is kept', (t) =
       maxMessageBytes: 1,
       tls: { certFile: 'c', keyFile: 'k', passphrase: null },
     },
+    admin: {
+      ...{ ...RUNNING.admin, host: '::1', port: 1, tls: { certFile: 'c', keyFile: 'k', passphrase: null } },
+      keys: [{ name: 'a', keySha256: '0'.repeat(64), role: 'read' }],
+    },
     offload: { ...RUNNING.offload, workers: 64 },
     limits: { ...RUNNING.limits, failedKeysPerMinute: 1 },
     compat: { ...RUNNING.compat, apiPrefix: '/p', healthStatus: 'up' },
@@ -42,7 +46,7 @@ test('every option that is kept is named, and each that is named is kept', (t) =
     log: { ...RUNNING.log, file: 'f' },
   }
   const { config, kept, isUnchanged } = planReload(RUNNING, other)
-  t.equal(kept.length, 19)
+  t.equal(kept.length, 23)
   t.same(config, RUNNING)
   t.equal(isUnchanged, true)
   t.end()
@@ -56,6 +60,21 @@ test('another certificate is taken, TLS itself is neither turned on nor off', (t
   t.equal(renewed.config.server.tls?.fingerprint, '2')
   t.same(planReload(under(old), under(null)).kept, ['server.tls'])
   t.same(planReload(under(null), under(old)).config.server.tls, null)
+  t.end()
+})
+
+test('keys of the admin API are taken while there are some; the listener is not opened, nor closed', (t) => {
+  const having = (names: readonly string[]): Config => {
+    const keys = names.map((name) => ({ name, keySha256: '0'.repeat(64), role: 'read' as const }))
+    return { ...RUNNING, admin: { ...RUNNING.admin, keys } }
+  }
+  const names = (config: Config): string[] => config.admin.keys.map(({ name }) => name)
+  const other = planReload(having(['a']), having(['b', 'c']))
+  t.same([other.kept, names(other.config)], [[], ['b', 'c']])
+  const none = planReload(having(['a']), having([]))
+  t.same([none.kept, names(none.config)], [['admin.keys'], ['a']])
+  const first = planReload(having([]), having(['a']))
+  t.same([first.kept, names(first.config)], [['admin.keys'], []])
   t.end()
 })
 

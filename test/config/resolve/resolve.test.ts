@@ -1,7 +1,7 @@
 // Rules that span sections: who may listen where, certificates, workers, and warnings of what is still to come.
 import { test } from 'tap'
 import { loadConfig } from '../../../src/config/load.js'
-import { isLoopback } from '../../../src/config/resolve/resolve.js'
+import { isLoopback } from '../../../src/config/resolve/addresses.js'
 import { load, refusalOf, sources } from '../sources.js'
 
 test('without gateway keys only loopback is listened on, and the refusal says why', (t) => {

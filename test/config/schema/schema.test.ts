@@ -13,6 +13,7 @@ const EXAMPLE = readFileSync(new URL('resources/config.example.yaml', ROOT), 'ut
 const UNCOMMENTED = EXAMPLE.replace(/^(\s*)#(?=\S)/gm, '$1')
 const ENV = {
   TEAM_A_KEY: 'team-a-key-0123456789',
+  DASHBOARD_KEY: 'dashboard-key-0123456789',
   OPENAI_API_KEY: 'sk-x',
   CLOUDFLARE_API_TOKEN: 'c',
   AZURE_CLIENT_SECRET: 'd',

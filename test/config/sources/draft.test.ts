@@ -38,3 +38,17 @@ test('what is not a map or list is left for the check to refuse', (t) => {
   t.equal(draft.get(['server', 'toString']), undefined)
   t.end()
 })
+
+test('the origin of each value is told by its path, down to lists; what is empty is a value', (t) => {
+  const draft = new Draft({ server: { port: 1, tls: null }, keys: [{ name: 'a' }], models: {} })
+  draft.set(['server', 'port'], 2, 'PORT')
+  draft.push(['keys'], { name: 'b' }, 'API_KEY')
+  t.same(
+    draft.origins((path) => `file:${path.length}`),
+    {
+      ...{ 'server.port': 'PORT', 'server.tls': 'file:2', 'keys.0.name': 'file:3', 'keys.1.name': 'API_KEY' },
+      models: 'file:1',
+    },
+  )
+  t.end()
+})

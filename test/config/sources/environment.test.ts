@@ -19,6 +19,16 @@ test('PORT and HOST set the listener', (t) => {
   t.end()
 })
 
+test('ADMIN_KEY turns the admin API on, with a key of role write; ADMIN_PORT sets its port', (t) => {
+  const key = 'admin-key-0123456789'
+  t.same(from({ ADMIN_KEY: key, ADMIN_PORT: '4001' }).admin, {
+    ...{ host: '127.0.0.1', port: 4001, allowedHosts: [], tls: null },
+    keys: [{ name: 'admin', keySha256: sha256(key), role: 'write' }],
+  })
+  t.same(from({}).admin.keys, [])
+  t.end()
+})
+
 test('an empty variable counts as not set', (t) => {
   t.match(from({ PORT: '', API_KEY: '', OPENAI_API_KEY: '', LOG_LEVEL: '' }), {
     server: { port: 3000 },

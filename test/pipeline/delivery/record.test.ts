@@ -45,5 +45,6 @@ test('a rejected request and a settled exchange have the same fields, all of the
     upstreamRequestId: null,
     stream: null,
     shared: null,
+    cancelledBy: null,
   })
 })

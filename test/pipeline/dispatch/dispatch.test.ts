@@ -395,3 +395,22 @@ test('the turns of a conversation stay on one target, whatever it has to do, and
   await turn()
   t.same(breaches(rig, sinks), [])
 })
+
+test('a paused provider is passed over, for callers with a key of their own as well; without another target it is 503', async (t) => {
+  const rig = new PipelineRig()
+  rig.parts.breakers.pause(['north'])
+  const sink = await rig.ask({ model: 'pair' })
+  t.equal(rig.call.request.provider.name, 'south')
+  rig.call.cut()
+  await turn()
+  const none = await rig.ask({ model: 'one', stream: false })
+  t.equal(none.answers[0]?.status, 503)
+  const path = { streams: false, provider: 'north', callerKey: 'sk-own-key-0123' }
+  const own = await rig.ask({ model: 'x', stream: false, path })
+  t.equal(own.answers[0]?.status, 503)
+  t.same(breaches(rig, [sink, none, own]), [])
+  rig.parts.breakers.pause([])
+  await rig.ask({ model: 'x', stream: false, path })
+  t.equal(rig.call.request.provider.name, 'north')
+  rig.pipeline.endAll()
+})

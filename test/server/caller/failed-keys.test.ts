@@ -121,3 +121,13 @@ test('a refused address gets a 429 in the envelope of the surface, whatever its 
     t.equal(body.error?.code, 'rate_limited')
   }
 })
+
+test('where it is asked for, addresses of this machine are counted as well', async (t) => {
+  const failed = new FailedKeys({ perMinute: 1, now: () => 0, countsInside: true })
+  const loopback = Uint8Array.of(127, 0, 0, 1)
+  failed.note(loopback)
+  t.match(
+    thrownBy(() => failed.check(loopback)),
+    { code: 'rate_limited' },
+  )
+})

@@ -201,6 +201,7 @@ test('snapshots what is needed of a head', async (t) => {
     asksToResume: false,
     retryCount: '',
     cacheControl: '',
+    host: 'x',
     origin: 'https://app.test',
     forwardedFor: '1.1.1.1, 2.2.2.2',
     forwarded: 'for=3.3.3.3',

@@ -391,3 +391,23 @@ test('answers 500 when the pipeline itself throws', async (t) => {
   t.equal(worse.status, 500)
   t.equal((await readError(worse)).code, 'internal')
 })
+
+test('without gateway keys, the name of another host is refused on every route, with keys on none', async (t) => {
+  const config = { allowedHosts: ['gateway.example'] }
+  const keyless = await startFront(t, { config })
+  const keyed = await startFront(t, { config, options: { hasKeys: true } })
+  const statusOf = async (port: number, path: string, host: string) => {
+    const { answers } = await exchangeRaw(port, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+    return answers[0]?.status
+  }
+  for (const path of ['/v1/models', '/livez', '/nowhere', '/metrics', '/v1/ws', '/openapi.json']) {
+    t.equal(await statusOf(keyless.port, path, 'evil.example'), 421, path)
+    t.not(await statusOf(keyed.port, path, 'evil.example'), 421, path)
+  }
+  const own = ['127.0.0.1', `127.0.0.1:${keyless.port}`, 'localhost:1', '[::1]:1', 'gateway.example', 'sluice']
+  for (const host of own) t.equal(await statusOf(keyless.port, '/livez', host), 200, host)
+  const foreign = post(CHAT_PATH, BODY).replace('Host: x', 'Host: evil.example')
+  const { answers } = await exchangeRaw(keyless.port, foreign)
+  t.match(Buffer.from(answers[0]?.body ?? []).toString(), /misdirected/)
+  t.equal(keyless.pipeline.exchanges.length, 0)
+})

@@ -11,7 +11,7 @@ const PLAIN: RequestHead = {
   ...{ method: 'POST', path: '/', agent: '', authorization: '', apiKey: '', vendorKey: '', contentType: '' },
   ...{ contentEncoding: '', contentLength: 0, isChunked: false, requestId: '', prefer: '', idempotencyKey: '' },
   ...{ isIdempotencyKeyDoubled: false, asksToResume: false, retryCount: '', cacheControl: '', origin: '' },
-  ...{ forwardedFor: '', forwarded: '', isCredentialDoubled: false, parameterHeaders: {}, fault: null },
+  ...{ host: 'x', forwardedFor: '', forwarded: '', isCredentialDoubled: false, parameterHeaders: {}, fault: null },
 } as RequestHead
 const keeping = (isAlways: boolean): Keeping => ({ isAlways }) as Keeping
 const sharing = (isForAll: boolean): Sharing => ({ isForAll }) as Sharing

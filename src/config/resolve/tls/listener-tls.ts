@@ -1,14 +1,19 @@
-// The certificate of the listener: checked when the configuration is read, so that an unusable pair stops the start or the
+// The certificate of a listener: checked when the configuration is read, so that an unusable pair stops the start or the
 // reload. The engine reads the files itself; only a fingerprint is kept, to detect a renewed certificate.
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
+import { type ListenerTls } from '../../listener-types.js'
 import { type ConfigFile } from '../../schema/schema.js'
-import { type ServerConfig } from '../../types.js'
+import { type Path } from '../../validate/problem.js'
 import { isCertificate, readTlsFile, type TlsSources, warnOfDates } from './tls-files.js'
 
-/** Null for plain HTTP. */
-export function resolveListenerTls(tls: ConfigFile['server']['tls'], sources: TlsSources): ServerConfig['tls'] {
+/** Null for plain HTTP. `at`: the option. */
+export function resolveListenerTls(
+  at: Path,
+  tls: ConfigFile['server']['tls'],
+  sources: TlsSources,
+): ListenerTls | null {
   if (tls === null) return null
   const { files, problems } = sources
   const { passphrase } = tls
@@ -18,18 +23,18 @@ export function resolveListenerTls(tls: ConfigFile['server']['tls'], sources: Tl
   const key = read('keyFile', keyFile)
   if (cert === null || key === null) return { certFile, keyFile, passphrase }
   const fault = findTlsFault({ cert, key, passphrase })
-  if (fault === null) warnOfDates(['server', 'tls', 'certFile'], cert, sources)
-  else problems.add(['server', 'tls', fault.member], fault.reason)
+  if (fault === null) warnOfDates([...at, 'certFile'], cert, sources)
+  else problems.add([...at, fault.member], fault.reason)
   return { certFile, keyFile, passphrase, fingerprint: createHash('sha256').update(cert).digest('hex') }
 
   function read(member: 'certFile' | 'keyFile', file: string): string | null {
-    return readTlsFile(['server', 'tls', member], file, sources)
+    return readTlsFile([...at, member], file, sources)
   }
 }
 
 type Pair = { readonly cert: string; readonly key: string; readonly passphrase: string | null }
 
-/** `member`: the option of `server.tls` that is at fault. */
+/** `member`: the option of the listener's TLS that is at fault. */
 type TlsFault = { readonly member: 'certFile' | 'keyFile' | 'passphrase'; readonly reason: string }
 
 const BAD_DECRYPT = 'ERR_OSSL_BAD_DECRYPT'

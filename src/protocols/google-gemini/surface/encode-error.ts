@@ -15,6 +15,7 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, RpcStatus | null>> = Object.fre
   model_not_found: 'NOT_FOUND',
   method_not_allowed: 'INVALID_ARGUMENT',
   conflict: 'FAILED_PRECONDITION',
+  misdirected: 'INVALID_ARGUMENT',
   stream_gone: 'NOT_FOUND',
   precondition_failed: 'FAILED_PRECONDITION',
   unsupported_media_type: 'INVALID_ARGUMENT',

@@ -1,0 +1,52 @@
+// What the routes of the admin API need of the gateway. gateway/admin.ts fills it.
+import { type JsonObject } from '../model/json.js'
+import { type Audit } from './audit.js'
+import { type AllLoops } from './loops/all-loops.js'
+
+/** A provider of the running configuration. */
+export type ProviderFacts = {
+  readonly name: string
+  readonly protocol: string
+  readonly baseUrl: string
+  /** The worst state of its targets on any event loop: `closed`, `half-open` or `open`. */
+  readonly breaker: string
+}
+
+/** One change of a reload: values as `sluice check` shows them, secrets masked. */
+export type ConfigChange = { readonly path: string; readonly before: unknown; readonly after: unknown }
+
+/** The last time that the configuration was read again. */
+export type LastReload = {
+  readonly atMs: number
+  readonly result: 'ok' | 'unchanged' | 'rejected'
+  /** Why it was rejected; null if it was not. */
+  readonly reason: string | null
+  /** Options that differ and take effect only at a restart. */
+  readonly kept: readonly string[]
+  readonly changes: readonly ConfigChange[]
+}
+
+/** The running configuration. */
+export type ConfigReport = {
+  /** In the form of the file, secrets masked. */
+  readonly config: JsonObject
+  /** Where options were set: path -> `sluice.yaml:3`, a variable or an option of the command line. The others are defaults. */
+  readonly origins: Readonly<Record<string, string>>
+  readonly file: string | null
+  readonly warnings: readonly string[]
+  readonly startedAtMs: number
+  /** Null before the first. */
+  readonly reload: LastReload | null
+}
+
+export type AdminContext = {
+  /** Name of this machine. */
+  readonly node: string
+  readonly loops: AllLoops
+  readonly audit: Audit
+  readonly config: () => ConfigReport
+  readonly providers: () => readonly ProviderFacts[]
+  /** Providers that an operator has paused. */
+  readonly paused: Set<string>
+  readonly version: () => string
+}

@@ -1,0 +1,154 @@
+// The admin API's part of one event loop: notes the last requests, and answers what event loop 0 asks. On event loop 0 itself also the
+// listener. Loaded only where the admin API has a key.
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import { type MessagePort } from 'node:worker_threads'
+import { MemoryAudit } from '../../admin/audit.js'
+import { type AdminContext } from '../../admin/context.js'
+import { type AdminListener, createAdminListener } from '../../admin/listener.js'
+import { AllLoops } from '../../admin/loops/all-loops.js'
+import { OwnLoop } from '../../admin/loops/own-loop.js'
+import { PortLoop } from '../../admin/loops/port-loop.js'
+import { serveAdmin } from '../../admin/loops/serve-port.js'
+import { createAdminRoutes } from '../../admin/routes/all-routes.js'
+import { type AdminConfig } from '../../config/listener-types.js'
+import { readVersion } from '../../config/read.js'
+import { type Config } from '../../config/types.js'
+import { createExchangeLine } from '../../telemetry/log/exchange-line.js'
+import { createRedactor } from '../../telemetry/log/redact.js'
+import { ProviderAttempts } from '../../telemetry/recent/provider-attempts.js'
+import { type RecentRequest, RecentRequests } from '../../telemetry/recent/recent-requests.js'
+import { type ConfigPlaces, type ReloadReport } from '../announce.js'
+import { CLOCK } from '../clock.js'
+import { logSecrets } from '../generation.js'
+import { pipelinesOf } from '../generations.js'
+import { type Loop, type LoopPlace } from '../loop.js'
+import { providerStatusesOf } from '../loop-server.js'
+import { ConfigHistory } from './config-history.js'
+
+/** Bytes of the mark that distinguishes the streams of this process from those of another one. */
+const SEED_BYTES = 6
+
+export class LoopAdmin {
+  readonly #loop: Loop
+  readonly #place: Pick<LoopPlace, 'loopIndex' | 'connectLoop'>
+  readonly #own: OwnLoop
+  readonly #seed: string
+  readonly #history: ConfigHistory
+  #listener: AdminListener | null = null
+
+  constructor(loop: Loop, place: Pick<LoopPlace, 'loopIndex' | 'connectLoop'>) {
+    const { breakers, tap } = loop.ground
+    const recent = new RecentRequests(Date.now)
+    const attempts = new ProviderAttempts(CLOCK.nowMs)
+    const pipelines = pipelinesOf(loop)
+    const { loopIndex } = place
+    this.#loop = loop
+    this.#place = place
+    this.#seed = seedOf(loop.cells.linkSecret)
+    this.#history = new ConfigHistory(loop.current.config, Date.now)
+    this.#own = new OwnLoop({
+      ...{ loopIndex, seed: this.#seed, recent, attempts, lineOf: createLineOf(() => loop.current.config) },
+      listOpen: () => pipelines().flatMap((pipeline) => pipeline.listOpen()),
+      pause: (providers) => breakers.pause(providers),
+    })
+    if (tap === null) return
+    tap.take = (record) => {
+      recent.note(record)
+      attempts.note(record)
+    }
+  }
+
+  /** Event loop 0 asks this one through the port. */
+  accept(port: MessagePort): void {
+    serveAdmin(port, this.#own)
+  }
+
+  /** On event loop 0: resolves with its URL. @throws misconfigured when the address cannot be bound */
+  async listen(): Promise<string> {
+    const { config } = this.#loop.current
+    this.#listener = createAdminListener({
+      config: config.admin,
+      routes: createAdminRoutes(this.#context()),
+      log: () => this.#loop.current.log,
+      requestIdSeed: this.#loop.ground.requestIdSeed,
+      failedKeysPerMinute: config.limits.failedKeysPerMinute,
+    })
+    return originOf(config.admin, await this.#listener.listen())
+  }
+
+  /** What takes the certificate of a new configuration, once it is called; null where it is the same. @throws misconfigured */
+  prepareTls({ admin }: Config): (() => void) | null {
+    return this.#listener?.prepareTls(admin.tls) ?? null
+  }
+
+  /** The loop has a new configuration. */
+  renewed(): void {
+    this.#listener?.show(this.#loop.current.config.admin)
+  }
+
+  tellPlaces(places: ConfigPlaces): void {
+    this.#history.placed(places)
+  }
+
+  tellReload(report: ReloadReport): void {
+    this.#history.reloaded(report, this.#loop.current.config)
+  }
+
+  close(): void {
+    this.#listener?.close()
+  }
+
+  #context(): AdminContext {
+    const { connectLoop } = this.#place
+    const loop = this.#loop
+    return {
+      node: hostname(),
+      loops: new AllLoops({
+        ...{ own: this.#own, threads: loop.current.config.server.threads, seed: this.#seed },
+        async connect(index) {
+          const port = await connectLoop(index, 'admin')
+          return port === null ? null : new PortLoop(port)
+        },
+      }),
+      audit: new MemoryAudit(() => loop.current.log, Date.now),
+      config: () => this.#history.report(loop.current.config),
+      providers: () => providersOf(loop),
+      paused: new Set(),
+      version: readVersion,
+    }
+  }
+}
+
+function providersOf(loop: Loop) {
+  const breakers = new Map(providerStatusesOf(loop).map(({ name, breaker }) => [name, breaker]))
+  return loop.current.config.providers.map(({ name, protocol, baseUrl }) => {
+    return { name, protocol, baseUrl, breaker: breakers.get(name) ?? 'closed' }
+  })
+}
+
+/** All event loops of a process have the same memory, and no other process has it. */
+function seedOf(shared: SharedArrayBuffer): string {
+  const digest = createHash('sha256').update('admin').update(new Uint8Array(shared).slice()).digest()
+  return digest.subarray(0, SEED_BYTES).toString('base64url')
+}
+
+/** The members of a request's log line; secrets of the present configuration are left out, as from the log. */
+function createLineOf(current: () => Config): (request: RecentRequest) => Record<string, never> {
+  let config: Config | null = null
+  let write: ReturnType<typeof createExchangeLine> | null = null
+  return ({ record }) => {
+    if (write === null || config !== current()) {
+      config = current()
+      const { secrets, keyDigests: digests, keyNames: names } = logSecrets(config)
+      const redactor = createRedactor(secrets, { digests, names })
+      write = createExchangeLine({ redactor, ownIdSeed: null, timestamp: () => '' })
+    }
+    const { level: _, msg: __, ...line } = JSON.parse(write('info', record))
+    return line
+  }
+}
+
+function originOf({ host, tls }: AdminConfig, port: number): string {
+  return `${tls === null ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}

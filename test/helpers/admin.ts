@@ -1,0 +1,69 @@
+// What tests of the admin API share: entries of lists, an event loop that is asked by hand, and a context for its routes.
+import { type AuditEvent, MemoryAudit } from '../../src/admin/audit.js'
+import { type AdminContext } from '../../src/admin/context.js'
+import { AllLoops } from '../../src/admin/loops/all-loops.js'
+import { type AdminLoop, type LoopCalls, type StreamEntry, streamId } from '../../src/admin/loops/loop-calls.js'
+import { GatewayError } from '../../src/errors.js'
+
+export const SEED = 'seed'
+
+/** An entry of the list of open streams. */
+export function streamEntry(changes: Partial<StreamEntry> = {}): StreamEntry {
+  const { loop = 0 } = changes
+  return {
+    ...{ id: streamId(loop, SEED, 1), loop, requestId: 'req-1', surface: 'chat', key: 'team-a', model: 'fast' },
+    ...{ target: 'north/m', transport: 'sse', state: 'streaming', position: null, attempts: 1, ageMs: 10 },
+    ...{ timeToFirstTokenMs: 5, outputTokens: 7, tokensPerSec: 1.5, stream: null },
+    ...changes,
+  }
+}
+
+/** An event loop with prepared answers; a call without one is not answered. */
+export class FakeLoop implements AdminLoop {
+  readonly calls: { readonly name: string; readonly args: readonly unknown[] }[] = []
+  readonly #answers: Partial<LoopCalls>
+
+  constructor(answers: Partial<LoopCalls> = {}) {
+    this.#answers = answers
+  }
+
+  async call<Name extends keyof LoopCalls>(
+    name: Name,
+    args: Parameters<LoopCalls[Name]>,
+  ): Promise<ReturnType<LoopCalls[Name]>> {
+    this.calls.push({ name, args })
+    const answer = this.#answers[name] as ((...given: unknown[]) => ReturnType<LoopCalls[Name]>) | undefined
+    if (answer === undefined) throw new GatewayError('overloaded')
+    return answer(...args)
+  }
+
+  async watch(): Promise<null> {
+    return null
+  }
+}
+
+/** A context of the routes over these event loops, loop 0 first. */
+export function adminContext(loops: readonly AdminLoop[], changes: Partial<AdminContext> = {}) {
+  const [own = new FakeLoop(), ...others] = loops
+  const events: AuditEvent[] = []
+  const audit = new MemoryAudit(
+    () => ({ info: (fields) => void events.push(fields as AuditEvent) }),
+    () => 0,
+  )
+  const context: AdminContext = {
+    node: 'node-a',
+    loops: new AllLoops({
+      ...{ own, threads: 1 + others.length, seed: SEED },
+      connect: async (index) => others[index - 1] ?? null,
+    }),
+    audit,
+    config: () => {
+      throw new Error('not here')
+    },
+    providers: () => [],
+    paused: new Set(),
+    version: () => '1.2.3',
+    ...changes,
+  }
+  return { context, events }
+}
