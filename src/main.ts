@@ -57,22 +57,18 @@ function fail(reason: unknown): never {
   process.exit(1)
 }
 
-async function check(overrides: Overrides): Promise<void> {
-  const { renderConfig, renderVerdict } = await import('./config/check.js')
-  const { readCatalog, readConfig } = await import('./config/read.js')
-  const loaded = readConfig(overrides, readCatalog())
-  print(renderConfig(loaded.config) + renderVerdict(loaded))
-}
-
 async function run(args: readonly string[]): Promise<void> {
   const command = parseCommandLine(args)
   if (command.kind === 'help') print(HELP_TEXT)
   else if (command.kind === 'version') print((await import('./config/read.js')).readVersion())
-  else if (command.kind === 'check') await check(command.overrides)
+  else if (command.kind === 'check') print((await import('./config/check.js')).checkConfig(command.overrides))
   else if (command.kind === 'simulate') await simulate(command.options)
   else if (command.kind === 'webhook-verify') {
     const { runWebhookVerify } = await import('./jobs/webhook/command.js')
     print(await runWebhookVerify(command.options, process))
+  } else if (command.kind === 'keys') {
+    const { runKeys } = await import('./admin/command/keys-command.js')
+    await runKeys(command.options, print)
   } else await start(command.overrides)
 }
 

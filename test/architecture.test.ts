@@ -63,7 +63,7 @@ const MAY_IMPORT: ImportTable = {
     ...['pipeline', 'jobs', 'streams', 'responses', 'prices/cost', 'protocols', 'wire', 'telemetry', 'config'],
     ...['model', 'errors'],
   ],
-  admin: ['config', 'errors', 'model', 'pipeline', 'server', 'streams', 'telemetry'],
+  admin: ['accounts', 'config', 'errors', 'model', 'pipeline', 'server', 'streams', 'telemetry'],
   simulator: ['model'],
   // It runs in the programs of others.
   client: [],
@@ -72,7 +72,7 @@ const MAY_IMPORT: ImportTable = {
   // Event loop 0 lives on the main thread.
   main: [
     ...['config', 'threads', 'simulator', 'errors', 'gateway', 'server/engine', 'jobs/webhook/command'],
-    ...['model', 'prices', 'package-files'],
+    ...['model', 'prices', 'admin/command', 'package-files'],
   ],
   'workers/frontend': ['gateway', 'threads/messages', 'threads/parent'],
   'workers/codec': ['protocols'],
@@ -124,7 +124,7 @@ const ROOMS: RoomOrder = {
     ...['attempt-state', 'client', 'open-exchanges', 'context', 'relay', 'sink'],
   ],
   jobs: ['redis', 'webhook', 'job-json', 'run', 'sqlite', 'store'],
-  admin: ['listener', 'routes', 'context', 'audit', 'watch', 'loops', 'http', 'admin-keys'],
+  admin: ['command', 'listener', 'routes', 'context', 'audit', 'watch', 'loops', 'http', 'admin-keys'],
   server: [
     'app',
     'routes',
@@ -402,6 +402,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/admin/loops/loop-calls.ts', 'test/admin/loops/all-loops.test.ts'],
   ['src/admin/loops/serve-port.ts', 'test/admin/loops/port-loop.test.ts'],
   ['src/admin/routes/configuration.ts', 'test/admin/routes/all-routes.test.ts'],
+  ['src/admin/routes/records.ts', 'test/admin/routes/keys.test.ts'],
   ['src/admin/routes/openapi.ts', 'test/admin/routes/all-routes.test.ts'],
   ['src/admin/routes/requests.ts', 'test/admin/routes/all-routes.test.ts'],
   ['src/gateway/admin/loop-admin.ts', 'test/e2e/admin.test.ts'],

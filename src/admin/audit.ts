@@ -20,6 +20,8 @@ export type AuditItem = AuditEvent & { readonly seq: number; readonly atMs: numb
 export type Audit = {
   /** Never throws: what was done is done. */
   note(event: AuditEvent): void
+  /** For what the store of accounts has recorded with the change itself: the line alone. */
+  log(event: AuditEvent): void
   /** The newest first; `after` is the `seq` of the last one of the page before. */
   list(
     after: number | null,
@@ -42,6 +44,10 @@ export class MemoryAudit implements Audit {
   constructor(log: () => Pick<Log, 'info'>, nowMs: () => number) {
     this.#log = log
     this.#nowMs = nowMs
+  }
+
+  log(event: AuditEvent): void {
+    logAudit(this.#log(), event)
   }
 
   note(event: AuditEvent): void {

@@ -1,4 +1,6 @@
 // What the routes of the admin API need of the gateway. gateway/admin.ts fills it.
+import { type AccountCalls } from '../accounts/store.js'
+import { type KeyConfig } from '../config/types.js'
 import { type JsonObject } from '../model/json.js'
 import { type Audit } from './audit.js'
 import { type AllLoops } from './loops/all-loops.js'
@@ -49,4 +51,8 @@ export type AdminContext = {
   /** Providers that an operator has paused. */
   readonly paused: Set<string>
   readonly version: () => string
+  /** Keys and teams of the database; null without one. */
+  readonly accounts: () => AccountCalls | null
+  /** Keys of the configuration file. */
+  readonly fileKeys: () => readonly KeyConfig[]
 }

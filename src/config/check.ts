@@ -4,7 +4,8 @@ import { stringify } from 'yaml'
 import { isJsonArray, isJsonObject, type JsonValue } from '../model/json.js'
 import { type CredentialsConfig, secretsOfCredentials } from './credential-types.js'
 import { type AdminConfig, type ListenerTls } from './listener-types.js'
-import { type LoadedConfig } from './load.js'
+import { type LoadedConfig, type Overrides } from './load.js'
+import { readCatalog, readConfig } from './read.js'
 import { type Config, type KeyConfig, type ModelConfig, type ProviderConfig, type ProviderTls } from './types.js'
 
 const MASK = '********'
@@ -43,6 +44,15 @@ export function renderConfig(config: Config): string {
   const simulator =
     config.simulator === 'stand-in' ? '# no provider is configured: the built-in simulator serves\n' : ''
   return `${warnings}${simulator}${stringify(maskConfig(config), { lineWidth: LINE_WIDTH, aliasDuplicateObjects: false })}`
+}
+
+/**
+ * What the command prints for the configuration of this process.
+ * @throws misconfigured with one line per problem
+ */
+export function checkConfig(overrides: Overrides): string {
+  const loaded = readConfig(overrides, readCatalog())
+  return renderConfig(loaded.config) + renderVerdict(loaded)
 }
 
 /** The last line of a check that found nothing wrong. */

@@ -24,11 +24,30 @@ export type VerifyOptions = {
   readonly bodyFile: string | null
 }
 
+/** A call of the admin API about gateway keys. */
+export type KeysOptions = {
+  readonly verb: KeysVerb
+  /** Null: of all keys. */
+  readonly name: string | null
+  /** Members of a new key, as the API takes them. */
+  readonly fields: Readonly<Record<string, unknown>>
+  /** How long the secret before a rotation stays valid; null for the API's default. */
+  readonly overlapMs: number | null
+  readonly team: string | null
+  readonly isJson: boolean
+  /** Of the admin API; null for that of the configuration. */
+  readonly url: string | null
+  readonly overrides: Overrides
+}
+
+export type KeysVerb = 'create' | 'list' | 'show' | 'rotate' | 'revoke'
+
 export type Command =
   | { readonly kind: 'start'; readonly overrides: Overrides }
   | { readonly kind: 'check'; readonly overrides: Overrides }
   | { readonly kind: 'simulate'; readonly options: SimulateOptions }
   | { readonly kind: 'webhook-verify'; readonly options: VerifyOptions }
+  | { readonly kind: 'keys'; readonly options: KeysOptions }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
 
@@ -41,6 +60,7 @@ Commands:
   start            start the gateway (the default)
   check            check the configuration and print it as it takes effect, secrets masked
   simulate         start a local model that streams text, for trying things out
+  keys             create, list, show, rotate and revoke gateway keys of a running gateway (ADMIN_KEY)
   webhook verify   tell whether the signature of a webhook that was received is good
 
 Options of start and check:
@@ -56,6 +76,19 @@ Options of simulate:
       --tokens-per-second N    pace of the answers
       --faults FILE            script of faults
 
+Options of keys create NAME, list, show NAME, rotate NAME, revoke NAME:
+      --team NAME              create: the key's team; list: keys of this team alone
+      --models A,B             create: models it may use, * is a wildcard (default: all)
+      --tags A,B               create: its tags
+      --requests-per-minute N  create: a limit, as are
+      --tokens-per-minute N
+      --concurrency N
+      --expires-at TIME        create: ISO 8601
+      --overlap-ms N           rotate: how long the secret before stays valid (default: one day)
+      --url URL                address of the admin API (default: that of the configuration)
+  -c, --config FILE            configuration file
+      --json                   print JSON, for scripts
+
 Options of webhook verify:
       --id ID                  header webhook-id
       --timestamp SECONDS      header webhook-timestamp
@@ -69,7 +102,8 @@ Options of webhook verify:
 The configuration is put together from defaults, file, environment (.env is loaded) and command line, the later winning.
 `
 
-const COMMANDS = ['start', 'check', 'simulate', 'webhook']
+const COMMANDS = ['start', 'check', 'simulate', 'keys', 'webhook']
+const KEYS_VERBS: readonly KeysVerb[] = ['create', 'list', 'show', 'rotate', 'revoke']
 const MAX_PORT = 65_535
 
 type Options = NonNullable<ParseArgsConfig['options']>
@@ -102,6 +136,21 @@ const VERIFY_OPTIONS = {
   secret: { type: 'string' },
 } as const satisfies Options
 
+const KEYS_OPTIONS = {
+  ...SHARED_OPTIONS,
+  config: { type: 'string', short: 'c' },
+  url: { type: 'string' },
+  json: { type: 'boolean' },
+  team: { type: 'string' },
+  models: { type: 'string' },
+  tags: { type: 'string' },
+  'requests-per-minute': { type: 'string' },
+  'tokens-per-minute': { type: 'string' },
+  concurrency: { type: 'string' },
+  'expires-at': { type: 'string' },
+  'overlap-ms': { type: 'string' },
+} as const satisfies Options
+
 /**
  * Reads the arguments after node and script.
  * @throws misconfigured saying which argument is wrong
@@ -119,6 +168,7 @@ export function parseCommandLine(args: readonly string[]): Command {
     )
   }
   if (command === 'webhook') return readWebhook(rest)
+  if (command === 'keys') return readKeys(rest)
   return command === 'simulate' ? readSimulate(rest) : readGateway(command === 'check' ? 'check' : 'start', rest)
 }
 
@@ -164,6 +214,51 @@ function readWebhook(args: readonly string[]): Command {
     bodyFile: text(values.body) ?? null,
   }
   return { kind: 'webhook-verify', options }
+}
+
+function readKeys(args: readonly string[]): Command {
+  const [verb = '', name = ''] = args
+  if (verb === '' || verb.startsWith('-')) {
+    const asked = readOptions(args, KEYS_OPTIONS)
+    if (asked.help === true) return { kind: 'help' }
+    throw refusal(`keys needs one of ${KEYS_VERBS.join(', ')}. See sluice --help.`)
+  }
+  const known = KEYS_VERBS.find((each) => each === verb)
+  if (known === undefined) throw refusal(`only sluice keys ${KEYS_VERBS.join(', ')} are known. See sluice --help.`)
+  const isOfOne = known !== 'list'
+  if (isOfOne && (name === '' || name.startsWith('-'))) throw refusal(`sluice keys ${known} needs the name of a key`)
+  const values = readOptions(args.slice(isOfOne ? 2 : 1), KEYS_OPTIONS)
+  if (values.help === true) return { kind: 'help' }
+  const options = {
+    verb: known,
+    name: isOfOne ? name : null,
+    fields: known === 'create' ? keyFields(values) : {},
+    overlapMs: readNumber('--overlap-ms', values['overlap-ms'], Number.MAX_SAFE_INTEGER),
+    team: text(values.team) ?? null,
+    isJson: values.json === true,
+    url: text(values.url) ?? null,
+    overrides: given('config', values.config),
+  }
+  return { kind: 'keys', options }
+}
+
+/** The members that were given; the API checks them. */
+function keyFields(values: Values): Record<string, unknown> {
+  const list = (value: Values[string]): string[] | undefined =>
+    text(value)
+      ?.split(',')
+      .map((item) => item.trim())
+  const limit = (option: string): number | null => readNumber(`--${option}`, values[option], Number.MAX_SAFE_INTEGER)
+  const limits = {
+    requestsPerMinute: limit('requests-per-minute'),
+    tokensPerMinute: limit('tokens-per-minute'),
+    concurrency: limit('concurrency'),
+  }
+  const fields = {
+    ...{ team: text(values.team), models: list(values.models), tags: list(values.tags), limits },
+    expiresAt: text(values['expires-at']),
+  }
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
 function required(option: string, value: string | boolean | undefined): string {

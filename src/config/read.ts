@@ -5,6 +5,7 @@ import { get } from 'node:http'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseEnv } from 'node:util'
 import { GatewayError } from '../errors.js'
 import { PACKAGE_ROOT, RESOURCES } from '../package-files.js'
 import { type Catalog, makeCatalog } from './catalog.js'
@@ -56,6 +57,12 @@ export function readConfig(overrides: Overrides, catalog: Catalog): LoadedConfig
 export function filesOf({ configFile }: Pick<LoadedConfig, 'configFile'>): string[] {
   const env = resolve(process.cwd(), ENV_FILE)
   return configFile === null ? [env] : [configFile, env]
+}
+
+/** A variable of this process's environment, or of `.env` in the working directory; null where it is not set, or empty. */
+export function readVariable(name: string): string | null {
+  const ofFile = parseEnv(readText(resolve(process.cwd(), ENV_FILE)) ?? '')[name]
+  return process.env[name] || ofFile || null
 }
 
 /** The version of this package. */

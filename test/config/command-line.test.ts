@@ -103,3 +103,40 @@ test('reports an error in one line', (t) => {
   )
   t.end()
 })
+
+test('keys takes a verb, a name and the members of a new key; its mistakes are named', (t) => {
+  const none = { fields: {}, overlapMs: null, team: null, isJson: false, url: null, overrides: {} }
+  const optionsOf = (...args: string[]) => {
+    const command = parseCommandLine(['keys', ...args])
+    return command.kind === 'keys' ? command.options : command
+  }
+  t.same(optionsOf('list'), { ...none, verb: 'list', name: null })
+  t.same(optionsOf('show', 'app1', '--json', '-c', 'f.yaml'), {
+    ...{ ...none, verb: 'show', name: 'app1', isJson: true },
+    overrides: { config: 'f.yaml' },
+  })
+  t.same(optionsOf('rotate', 'app1', '--overlap-ms', '0', '--url', 'http://h'), {
+    ...{ ...none, verb: 'rotate', name: 'app1', overlapMs: 0, url: 'http://h' },
+  })
+  const limits = { requestsPerMinute: 5, tokensPerMinute: null, concurrency: null }
+  t.same(optionsOf('create', 'app1', '--models', 'a, b', '--requests-per-minute', '5', '--expires-at', '2030'), {
+    ...{ ...none, verb: 'create', name: 'app1' },
+    fields: { models: ['a', 'b'], limits, expiresAt: '2030' },
+  })
+  for (const [args, message] of [
+    [[], /keys needs one of create, list, show, rotate, revoke/],
+    [['drop', 'app1'], /only sluice keys create, list, show, rotate, revoke are known/],
+    [['show'], /sluice keys show needs the name of a key/],
+    [['show', '--json'], /needs the name of a key/],
+    [['list', 'app1'], /unexpected argument "app1"/],
+    [['create', 'a', '--concurrency', 'x'], /--concurrency must be a number/],
+  ] as const) {
+    t.match(
+      refusalOf(() => parseCommandLine(['keys', ...args])),
+      message,
+    )
+  }
+  t.same(parseCommandLine(['keys', '--help']), { kind: 'help' })
+  t.same(parseCommandLine(['keys', 'list', '-h']), { kind: 'help' })
+  t.end()
+})

@@ -1,8 +1,11 @@
 // What tests of the admin API share: entries of lists, an event loop that is asked by hand, and a context for its routes.
+import { createHash } from 'node:crypto'
 import { type AuditEvent, MemoryAudit } from '../../src/admin/audit.js'
 import { type AdminContext } from '../../src/admin/context.js'
+import { createAdminListener } from '../../src/admin/listener.js'
 import { AllLoops } from '../../src/admin/loops/all-loops.js'
 import { type AdminLoop, type LoopCalls, type StreamEntry, streamId } from '../../src/admin/loops/loop-calls.js'
+import { createAdminRoutes } from '../../src/admin/routes/all-routes.js'
 import { GatewayError } from '../../src/errors.js'
 
 export const SEED = 'seed'
@@ -63,7 +66,47 @@ export function adminContext(loops: readonly AdminLoop[], changes: Partial<Admin
     providers: () => [],
     paused: new Set(),
     version: () => '1.2.3',
+    accounts: () => null,
+    fileKeys: () => [],
     ...changes,
   }
   return { context, events }
+}
+
+/** Who asks: both keys that `startAdmin` knows. */
+export const WRITE_KEY = 'write-key-0123456789'
+export const READ_KEY = 'read-key-0123456789'
+
+type Asked = { readonly key?: string; readonly body?: object; readonly ifMatch?: string }
+
+/** A listener with all routes over a context, and a client for it. */
+export async function startAdmin(t: { teardown(stop: () => void): void }, context: AdminContext) {
+  const keyOf = (name: string, key: string, role: 'read' | 'write') => {
+    return { name, keySha256: createHash('sha256').update(key).digest('hex'), role }
+  }
+  const keys = [keyOf('oncall', WRITE_KEY, 'write'), keyOf('board', READ_KEY, 'read')]
+  const listener = createAdminListener({
+    config: { host: '127.0.0.1', port: 0, allowedHosts: [], tls: null, keys },
+    routes: createAdminRoutes(context),
+    log: () => ({ info() {}, warn() {}, error() {} }),
+    requestIdSeed: 'seed',
+    failedKeysPerMinute: null,
+  })
+  t.teardown(() => listener.close())
+  const url = `http://127.0.0.1:${await listener.listen()}`
+  const ask = async (method: string, path: string, { key = WRITE_KEY, body, ifMatch }: Asked = {}) => {
+    const answer = await fetch(`${url}/admin/v1${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await answer.text()
+    const { status, headers } = answer
+    return { status, etag: headers.get('etag') ?? '', json: text === '' ? null : JSON.parse(text) }
+  }
+  return { url, ask }
 }

@@ -4,10 +4,12 @@ import { type JsonObject } from '../../model/json.js'
 import { type AdminContext } from '../context.js'
 import { type AdminRoute, adminRoute } from '../http/admin-route.js'
 import { configurationRoutes } from './configuration.js'
+import { keyRoutes } from './keys.js'
 import { createAdminOpenApi } from './openapi.js'
 import { providerRoutes } from './providers.js'
 import { requestRoutes } from './requests.js'
 import { streamRoutes } from './streams.js'
+import { teamRoutes } from './teams.js'
 
 /** All routes. */
 export function createAdminRoutes(context: AdminContext): AdminRoute[] {
@@ -16,6 +18,8 @@ export function createAdminRoutes(context: AdminContext): AdminRoute[] {
     ...streamRoutes(context),
     ...requestRoutes(context),
     ...providerRoutes(context),
+    ...keyRoutes(context),
+    ...teamRoutes(context),
     ...configurationRoutes(context),
     adminRoute({
       method: 'GET',

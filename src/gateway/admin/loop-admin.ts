@@ -116,6 +116,8 @@ export class LoopAdmin {
       providers: () => providersOf(loop),
       paused: new Set(),
       version: readVersion,
+      accounts: () => null,
+      fileKeys: () => loop.current.config.keys,
     }
   }
 }
