@@ -116,7 +116,9 @@ function encodeBody(surface: Surface, dialect: Dialect, task: EncodeTask): Encod
   const attachments = task.attachments ?? null
   if (attachments !== null) {
     const known = new Set(attachments.map(({ url }) => url))
-    const wanted = wantedUrls(asked, (part) => dialect.carries(part, target)).filter((url) => !known.has(url))
+    const wanted = wantedUrls(asked, (part) => dialect.carries(part, target, facts.isOwnAccount)).filter(
+      (url) => !known.has(url),
+    )
     if (wanted.length > 0) return { path, body: NO_BODY, dropped: [], wanted }
   }
   const request = attachments === null || attachments.length === 0 ? asked : attach(asked, attachments)
@@ -143,7 +145,7 @@ export function translateRequest(
 ): EncodedRequest {
   // A file is read by its own vendor, and only in the caller's own account.
   const carries = (part: MediaPart | FilePart): boolean =>
-    part.type === 'file' ? isOwnAccount && part.wire === dialect.id : dialect.carries(part, target)
+    part.type === 'file' ? isOwnAccount && part.wire === dialect.id : dialect.carries(part, target, isOwnAccount)
   const fitted = fitContent(request, carries, attachments)
   const { body, dropped } = dialect.encodeRequest(fitted.request, target)
   return { body, dropped: showNames([...fitted.dropped, ...dropped]) }

@@ -245,8 +245,8 @@ export type Dialect = {
   readonly parameterHeaders: readonly string[]
   /** Path and query below the provider's base URL, beginning with `/`. */
   path(target: Target, stream: boolean): string
-  /** Whether the target accepts this image or document. Others never reach `encodeRequest`: see fit/content.ts. */
-  carries(part: MediaPart, target: Target): boolean
+  /** Whether the target accepts this image or document; files that it stores only in the caller's own account. Others never reach `encodeRequest`: see fit/content.ts. */
+  carries(part: MediaPart, target: Target, isOwnAccount?: boolean): boolean
   /** From the fitted request; every parameter that the target cannot carry is named in `dropped`, by its canonical or client's name. */
   encodeRequest(request: ChatRequest, target: Target): EncodedRequest
   /**

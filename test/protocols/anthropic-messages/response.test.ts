@@ -104,3 +104,9 @@ test('JSON asked for by a tool is text, given once, and ends as an answer does u
   t.match(decode([json, call]), { content: [{ type: 'text' }, { type: 'tool-call' }], finishReason: 'tool-calls' })
   t.equal(decode([json], 'max_tokens').finishReason, 'length')
 })
+
+test('an image has no block here', async (t) => {
+  const image = { type: 'made-image', source: { kind: 'url', url: 'https://a' } } as const
+  const answer = { meta: FALLBACK, content: [image], finishReason: 'stop', stopSequence: null, usage: null } as const
+  t.same(encodeResponse(answer).content, [])
+})

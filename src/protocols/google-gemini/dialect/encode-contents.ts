@@ -100,10 +100,10 @@ export function isStoredUri(uri: JsonValue | undefined): boolean {
   return typeof uri === 'string' && OWN_FILE.test(uri)
 }
 
-/** Images and PDFs inline; by URL if the vendor stores them itself, or if the target accepts URLs. */
-export function carries({ type, source }: MediaPart, { quirks }: Target): boolean {
+/** Images and PDFs inline; by URL if the target accepts URLs, and those that the vendor stores in the caller's own account. */
+export function carries({ type, source }: MediaPart, { quirks }: Target, isOwnAccount = false): boolean {
   if (type === 'document' && !quirks.documents) return false
-  if (source.kind === 'url') return quirks.imageUrls || OWN_FILE.test(source.url)
+  if (source.kind === 'url') return OWN_FILE.test(source.url) ? isOwnAccount : quirks.imageUrls
   return type === 'image' || source.mediaType === PDF
 }
 

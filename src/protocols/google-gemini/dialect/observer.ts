@@ -11,6 +11,7 @@ import { mapFinishReason } from '../finish-reason.js'
 import { decodeUsageTail, findUsage } from '../usage.js'
 import { parseReply } from './reply.js'
 
+const INLINE_KEY = Buffer.from('"inlineData":')
 const TEXT_KEY = Buffer.from('"text":')
 const RARE_KEYS: readonly Buffer[] = ['"finishReason":', '"functionCall":', '"error":', '"blockReason":'].map((key) =>
   Buffer.from(key),
@@ -51,7 +52,9 @@ export class GeminiObserver implements StreamObserver {
     this.#keepUsage(data)
     const bytes = countTextBytes(data)
     this.#contentBytes += bytes
-    return bytes > 0 ? FRAME_CONTENT : FRAME_OTHER
+    if (bytes > 0) return FRAME_CONTENT
+    // An image, or a sound.
+    return data.includes(INLINE_KEY) ? FRAME_CONTENT : FRAME_OTHER
   }
 
   /** A finishReason was seen, and no error. */

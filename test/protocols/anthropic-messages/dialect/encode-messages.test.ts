@@ -142,3 +142,12 @@ test('wraps tool arguments that are no JSON object', async (t) => {
   t.strictSame(encodeToolInput('{"a":'), { raw_arguments: '{"a":' })
   t.strictSame(encodeToolInput('[1]'), { raw_arguments: '[1]' })
 })
+
+test('a file is an image or a document, as its client has it', async (t) => {
+  const file = { type: 'file', wire: 'anthropic-messages', id: 'file_1', mediaType: null, path: 'p' } as const
+  const source = { type: 'file', file_id: 'file_1' }
+  t.same(encode([{ role: 'user', content: [file, { ...file, mediaType: 'image/*' }] }]).turns[0]?.content, [
+    { type: 'document', source },
+    { type: 'image', source },
+  ])
+})

@@ -76,14 +76,16 @@ test('base64 images and documents go inline, what has an address by its URI', (t
   t.end()
 })
 
-test('carries the vendor’s own files by URL, and others only where the target takes them', (t) => {
+test('carries the vendor’s own files by URL in the caller’s own account, and others only where the target takes them', (t) => {
   const pdf = { kind: 'base64', mediaType: 'application/pdf', base64: '' } as const
   const document = (source: MediaSource): DocumentPart => ({ type: 'document', source, name: null, path: 'p' })
   const word = document({ ...pdf, mediaType: 'application/msword' })
   const parts = [picture('gs://b/a'), picture('https://x.example/a.png'), document(pdf), word]
-  const taken = (quirks: Partial<Quirks>) => parts.map((part) => carries(part, target('google-gemini', {}, quirks)))
-  t.strictSame(taken({}), [true, false, true, false])
-  t.strictSame(taken({ imageUrls: true, documents: false }), [true, true, false, false])
+  const taken = (quirks: Partial<Quirks>, isOwnAccount?: boolean) =>
+    parts.map((part) => carries(part, target('google-gemini', {}, quirks), isOwnAccount))
+  t.strictSame(taken({}), [false, false, true, false])
+  t.strictSame(taken({}, true), [true, false, true, false])
+  t.strictSame(taken({ imageUrls: true, documents: false }), [false, true, false, false])
   t.end()
 })
 

@@ -82,3 +82,10 @@ test('an error after the finish reason is no complete answer', (t) => {
   t.match(watching.error, { code: 'upstream_rejected', message: 'broken' })
   t.end()
 })
+
+test('an image is content, alone or with the end of the answer', async (t) => {
+  const parts = [{ inlineData: { mimeType: 'image/png', data: 'iVBO' } }]
+  const frame = (rest: object) => Buffer.from(JSON.stringify({ candidates: [{ content: { parts }, ...rest }] }))
+  t.equal(observer().observe(frame({})), FRAME_CONTENT)
+  t.equal(observer().observe(frame({ finishReason: 'STOP' })), FRAME_CONTENT)
+})

@@ -102,3 +102,8 @@ test('what a target carries', async (t) => {
   t.notOk(carries({ ...pdf, source: { ...PDF, mediaType: 'application/zip' } }, TARGET))
   t.ok(carries({ ...pdf, source: { kind: 'url', url: 'x' } }, TARGET))
 })
+
+test('a refusal of an earlier turn is one', async (t) => {
+  const { input } = encode([{ role: 'assistant', content: [{ type: 'refusal', text: 'No.' }] }])
+  t.same(input, [{ type: 'message', role: 'assistant', content: [{ type: 'refusal', refusal: 'No.' }] }])
+})
