@@ -10,6 +10,7 @@ import { rejectsWith } from '../helpers/rejects.js'
 
 const KEY = 'test-key-0123456789abcdef'
 const LIMITED_KEY = 'test-key-limited-012345'
+const RARE_KEY = 'test-key-rare-012345678'
 const OWN_KEY = 'canary-own-key-0123456789'
 const OPERATOR_KEY = 'operator-key-0123456789'
 /** A batch's results, some of which are errors, and bytes that are no text. */
@@ -102,6 +103,7 @@ const gateway = await startGateway(tap, {
     keys: [
       { name: 'team', key: KEY, limits: { requestsPerMinute: 1000 } },
       { name: 'limited', key: LIMITED_KEY, models: ['small'] },
+      { name: 'rare', key: RARE_KEY, limits: { requestsPerMinute: 2 } },
     ],
     server: { maxBodyBytes: 1_000_000 },
     log: { level: 'trace' },
@@ -223,6 +225,17 @@ test('the refusals of the provider pass with their status, and a request is sent
   seen.length = 0
   await rejectsWith(t, client.files.retrieve('other'), { status: 404, code: 'missing' })
   await rejectsWith(t, client.batches.cancel('busy'), { status: 503 })
+  t.equal(seen.length, 2)
+})
+
+test('a request of any method counts as one, and what exceeds the limit of the key is not sent', async (t) => {
+  seen.length = 0
+  const rare = clientOf({ key: RARE_KEY })
+  await rare.files.retrieve('file-1')
+  await rare.batches.cancel('batch_1')
+  const refused = { status: 429, code: 'rate_limit_exceeded' }
+  await rejectsWith(t, rare.files.delete('file-1'), refused)
+  await rejectsWith(t, rare.batches.list(), refused)
   t.equal(seen.length, 2)
 })
 
