@@ -48,6 +48,8 @@ export type Gateway = {
   acceptPeer(port: MessagePort, purpose: PeerPurpose): void
   /** Serves new work for `graceMs` more, lets open exchanges end until `server.drainMs` has passed, then ends them. */
   drain(graceMs: number): Promise<void>
+  /** Closes what other loops reach through this one; after their drain. */
+  closeStores(): Promise<void>
   /** Ends everything open in the same way as the end of a drain, closes, and writes the log. */
   endNow(): Promise<void>
   /** Cuts everything open. A thread whose engine is not closed crashes the process when it ends. */
@@ -77,7 +79,10 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
     async listen(port) {
       server = createLoopServer(loop, { port, loopIndex, isReady: () => isReady })
       // Before the first request, so that none is admitted without regard to the other nodes.
-      await Promise.all([ground.sharedLimits?.start(), shareStreams(loop), shareAnswers(loop)])
+      await Promise.all([
+        ...[ground.sharedLimits?.start(), shareStreams(loop), shareAnswers(loop)],
+        ground.responses.start(() => loop.current.log),
+      ])
       admin = loop.ground.tap === null ? null : await joinAdmin(loop, place)
       // Before clients come: an address that cannot be had is no reason to cut them off.
       if (loopIndex === 0) adminUrl = (await admin?.listen()) ?? null
@@ -128,12 +133,13 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       admin?.close()
       await stopping
       await loop.jobs.close()
-      await ground.responses.close()
+      if (loopIndex !== 0) await ground.responses.close()
       await ground.sharedLimits?.close()
       await ground.pools.close(0)
       await ground.offload.close()
       await ground.logDestination.flush()
     },
+    closeStores: () => ground.responses.close(),
     async endNow() {
       isReady = false
       await endNow(drainableOf(pipelinesOf(loop), server, leavingOf(ground)))

@@ -5,6 +5,6 @@ export const PACKAGE_ROOT = new URL('../../', import.meta.url)
 export const RESOURCES = new URL('resources/', PACKAGE_ROOT)
 
 /** The entry point of a thread, by its file's name under workers/. */
-export function workerEntry(name: 'frontend' | 'codec' | 'jobs' | 'accounts'): URL {
+export function workerEntry(name: 'frontend' | 'codec' | 'jobs' | 'accounts' | 'answers'): URL {
   return new URL(`../workers/${name}.js`, import.meta.url)
 }

@@ -49,10 +49,10 @@ const MAY_IMPORT: ImportTable = {
   upstream: ['wire', 'model', 'errors', 'config/types', 'config/credential-types'],
   offload: ['protocols', 'errors', 'package-files'],
   streams: ['redis', 'model', 'errors', 'wire'],
-  responses: ['model', 'errors'],
+  responses: ['sqlite', 'model', 'errors', 'package-files'],
   accounts: ['limit', 'model', 'errors', 'sqlite', 'package-files'],
   redis: ['package-files'],
-  sqlite: ['errors'],
+  sqlite: ['model', 'errors'],
   telemetry: ['model', 'errors', 'wire/mask-keys', 'wire/secret-forms', 'prices/cost'],
   pipeline: [
     ...['model', 'errors', 'wire', 'config', 'protocols', 'limit', 'routing', 'upstream', 'offload', 'streams'],
@@ -78,6 +78,7 @@ const MAY_IMPORT: ImportTable = {
   'workers/codec': ['protocols'],
   'workers/accounts': ['accounts/thread', 'accounts/messages'],
   'workers/jobs': ['jobs/sqlite/thread', 'jobs/sqlite/messages'],
+  'workers/answers': ['responses/sqlite/thread', 'responses/sqlite/start'],
 }
 
 /** The rooms of an area from the top down: each imports only those after it. */
@@ -104,7 +105,7 @@ const ROOMS: RoomOrder = {
     ...['failure', 'proxy'],
   ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
-  responses: ['port', 'response-desk', 'memory-store', 'response-ids', 'store'],
+  responses: ['sqlite', 'port', 'response-desk', 'memory-store', 'response-ids', 'store'],
   accounts: ['client', 'thread', 'messages', 'database', 'directory', 'secret', 'store', 'types'],
   telemetry: ['log', 'metrics', 'recent', 'records'],
   pipeline: [
@@ -426,6 +427,11 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/jobs/sqlite/repeats.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/statements.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/thread.ts', 'test/jobs/sqlite/store.test.ts'],
+  ['src/responses/sqlite/file.ts', 'test/responses/sqlite/responses.test.ts'],
+  ['src/responses/sqlite/start.ts', 'test/responses/sqlite/responses.test.ts'],
+  ['src/responses/sqlite/thread.ts', 'test/responses/sqlite/responses.test.ts'],
+  ['src/sqlite/serve-file.ts', 'test/jobs/sqlite/store.test.ts'],
+  ['src/sqlite/store-thread.ts', 'test/jobs/sqlite/store.test.ts'],
   // The process as a whole, started as its users start it.
   ['src/main.ts', 'test/e2e/start.test.ts'],
   ['src/main/launch.ts', 'test/e2e/start.test.ts'],

@@ -2,7 +2,9 @@
 
 /** Which store has them, and the rules of it. */
 export type ResponsesConfig = {
-  readonly store: 'memory' | 'off'
+  readonly store: 'memory' | 'sqlite' | 'off'
+  /** Database file of the sqlite store, absolute. */
+  readonly path: string
   /** How long one is stored. */
   readonly retentionMs: number
   /** Size of all, and of those of one key. */

@@ -2,8 +2,9 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type MessagePort } from 'node:worker_threads'
-import { type SqliteThread, startSqlite } from '../jobs/sqlite/store.js'
+import { startSqlite } from '../jobs/sqlite/store.js'
 import { type Heir } from '../jobs/store.js'
+import { type StoreThread } from '../sqlite/store-thread.js'
 
 export type JobThreadOptions = {
   readonly path: string
@@ -15,7 +16,7 @@ export type JobThreadOptions = {
 /** Started at most once at a time; a start that fails may be tried again. */
 export class JobThread {
   readonly #options: JobThreadOptions
-  #starting: Promise<SqliteThread> | null = null
+  #starting: Promise<StoreThread> | null = null
 
   constructor(options: JobThreadOptions) {
     this.#options = options

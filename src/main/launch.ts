@@ -108,7 +108,9 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
       const { drainGraceMs } = reloader.config.server
       const limits = drainLimits(reloader.config)
       setTimeout(() => warn(renderDrainLine(limits)), DRAIN_NOTICE_MS)
-      const drained = supervisor.drain(hasGrace ? drainGraceMs : 0).then(() => thread.close())
+      const drained = supervisor
+        .drain(hasGrace ? drainGraceMs : 0)
+        .then(() => Promise.all([thread.close(), first.closeStores()]))
       await Promise.race([drained, pause(limits.sharedMs + EXIT_SLACK_MS)])
     },
     endNow: () => Promise.race([supervisor.endNow().then(() => true), pause(END_MS).then(() => false)]),

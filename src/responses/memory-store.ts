@@ -3,10 +3,10 @@
 import {
   bytesOf,
   type FoundItems,
+  type IndexedResponse,
   type ResponseCaps,
   type ResponseChange,
   type ResponseStore,
-  type StoredResponse,
   tooLarge,
 } from './store.js'
 
@@ -20,14 +20,14 @@ export type MemoryStoreOptions = {
 /** Answers of one owner, in the order in which they were stored, and the latest one that has an item. */
 type Shelf = {
   bytes: number
-  readonly entries: Map<string, StoredResponse>
-  readonly items: Map<string, StoredResponse>
+  readonly entries: Map<string, IndexedResponse>
+  readonly items: Map<string, IndexedResponse>
 }
 
 export class MemoryStore implements ResponseStore {
   readonly #options: MemoryStoreOptions
   /** In the order in which they were stored. */
-  readonly #entries = new Map<string, StoredResponse>()
+  readonly #entries = new Map<string, IndexedResponse>()
   readonly #shelves = new Map<string, Shelf>()
   #bytes = 0
   #isTimerSet = false
@@ -44,7 +44,7 @@ export class MemoryStore implements ResponseStore {
     return this.#bytes
   }
 
-  put(response: StoredResponse, { maxBytes, maxBytesPerKey }: ResponseCaps): void {
+  put(response: IndexedResponse, { maxBytes, maxBytesPerKey }: ResponseCaps): void {
     const { id, owner } = response
     const bytes = bytesOf(response)
     if (bytes > Math.min(maxBytes, maxBytesPerKey)) throw tooLarge(bytes)
@@ -73,7 +73,7 @@ export class MemoryStore implements ResponseStore {
     return true
   }
 
-  get(owner: string, id: string): StoredResponse | null {
+  get(owner: string, id: string): IndexedResponse | null {
     const found = this.#entries.get(id)
     if (found === undefined || found.owner !== owner) return null
     return found.expiresAtMs > this.#options.nowMs() ? found : null
@@ -105,8 +105,8 @@ export class MemoryStore implements ResponseStore {
   }
 
   /** Those of the owner that has the most, with what `owner` is about to have: the many of one do not take the room of others. */
-  #largest(owner: string, bytes: number): ReadonlyMap<string, StoredResponse> {
-    let largest: ReadonlyMap<string, StoredResponse> = this.#entries
+  #largest(owner: string, bytes: number): ReadonlyMap<string, IndexedResponse> {
+    let largest: ReadonlyMap<string, IndexedResponse> = this.#entries
     let most = 0
     for (const [each, shelf] of this.#shelves) {
       const held = each === owner ? shelf.bytes + bytes : shelf.bytes
@@ -117,14 +117,14 @@ export class MemoryStore implements ResponseStore {
     return largest
   }
 
-  #forgetOldest(entries: ReadonlyMap<string, StoredResponse>): void {
+  #forgetOldest(entries: ReadonlyMap<string, IndexedResponse>): void {
     for (const oldest of entries.values()) {
       this.#forget(oldest)
       return
     }
   }
 
-  #forget(response: StoredResponse): void {
+  #forget(response: IndexedResponse): void {
     const { id, owner } = response
     if (!this.#entries.delete(id)) return
     const bytes = bytesOf(response)

@@ -5,6 +5,7 @@
 import { GatewayError, toGatewayError } from '../errors.js'
 import {
   type FoundItems,
+  type IndexedResponse,
   type ItemSpan,
   type ResponseCaps,
   type ResponseChange,
@@ -33,7 +34,7 @@ export type ResponseTexts = {
 
 type Stamped = 'expiresAtMs' | 'items'
 /** An answer as its exchange knows it. */
-export type NewResponse = Omit<StoredResponse, Stamped>
+export type NewResponse = Omit<StoredResponse, 'expiresAtMs'>
 /** Its next state. */
 export type NextResponse = Omit<ResponseChange, Stamped>
 
@@ -93,7 +94,7 @@ export class ResponseDesk {
   }
 
   /** Only the items of an answer that is over are whole. */
-  #stamp({ phase, response }: NextResponse): Pick<StoredResponse, Stamped> {
+  #stamp({ phase, response }: NextResponse): Pick<IndexedResponse, Stamped> {
     const { nowMs, retentionMs, texts } = this.#options
     return { expiresAtMs: nowMs() + retentionMs, items: phase === 'over' ? texts.itemsIn(response) : NO_ITEMS }
   }

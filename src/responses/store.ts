@@ -27,16 +27,17 @@ export type StoredResponse = {
   readonly input: Uint8Array
   /** The whole response object: its output items, its usage, its status. */
   readonly response: Uint8Array
-  /** Its output items that requests may name by their ids. */
-  readonly items: readonly ItemSpan[]
   /** The kept stream that has its events; null if its stream is not kept. */
   readonly streamId: string | null
   /** Unix ms; from then on it is not found. */
   readonly expiresAtMs: number
 }
 
+/** An answer as it is put into a store, with its output items that requests may name by their ids. */
+export type IndexedResponse = StoredResponse & { readonly items: readonly ItemSpan[] }
+
 /** The next state of an answer: its input and its model stay as they are. */
-export type ResponseChange = Omit<StoredResponse, 'input' | 'model'>
+export type ResponseChange = Omit<IndexedResponse, 'input' | 'model'>
 
 /** Bytes that all answers, and those of one owner, may take. */
 export type ResponseCaps = { readonly maxBytes: number; readonly maxBytesPerKey: number }
@@ -47,7 +48,7 @@ export type ResponseStore = {
    * Stores a new answer; the oldest make room, of its owner where that limit is the reason, else of the owner that has the most.
    * @throws storage_full for one that is larger than the caps; storage_unavailable
    */
-  put(response: StoredResponse, caps: ResponseCaps): void | Promise<void>
+  put(response: IndexedResponse, caps: ResponseCaps): void | Promise<void>
   /**
    * Stores the next state of an answer that is not over. False, with nothing changed: it is over, or its owner has none with this id.
    * @throws storage_full for one that is larger than the caps; storage_unavailable
@@ -72,7 +73,7 @@ export const RESPONSE_COST_BYTES = 512
 export const ITEM_COST_BYTES = 128
 
 /** The bytes of an answer, as the caps count them. */
-export function bytesOf({ input, ...change }: Pick<StoredResponse, 'input' | 'response' | 'items'>): number {
+export function bytesOf({ input, ...change }: Pick<IndexedResponse, 'input' | 'response' | 'items'>): number {
   return input.byteLength + changeBytesOf(change)
 }
 

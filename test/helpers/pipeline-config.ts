@@ -207,7 +207,13 @@ const STREAMS: Config['streams'] = {
 }
 
 const RESPONSES: Config['responses'] = {
-  ...{ store: 'memory', retentionMs: 86_400_000, maxBytes: 1_048_576, maxBytesPerKey: 1_048_576 },
+  ...{
+    store: 'memory',
+    path: '/nowhere/responses.db',
+    retentionMs: 86_400_000,
+    maxBytes: 1_048_576,
+    maxBytesPerKey: 1_048_576,
+  },
   background: { concurrency: 1, maxPending: 1, maxPendingPerKey: 1 },
   onStoreDown: 'fail',
   webSocket: true,

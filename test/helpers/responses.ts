@@ -3,14 +3,14 @@ import { GatewayError } from '../../src/errors.js'
 import { stored } from '../../src/protocols/openai-responses/stored.js'
 import { MemoryStore } from '../../src/responses/memory-store.js'
 import { type ResponseTexts } from '../../src/responses/response-desk.js'
-import { type ResponseChange, type ResponseStore, type StoredResponse } from '../../src/responses/store.js'
+import { type IndexedResponse, type ResponseChange, type ResponseStore } from '../../src/responses/store.js'
 
 export const CAPS = { maxBytes: 1_000_000, maxBytesPerKey: 1_000_000 }
 /** What a desk has to know of the texts. */
 export const TEXTS: ResponseTexts = stored
 export const DAY_MS = 86_400_000
 
-export function storedResponse(id: string, over: Partial<StoredResponse> = {}): StoredResponse {
+export function storedResponse(id: string, over: Partial<IndexedResponse> = {}): IndexedResponse {
   return {
     ...{ id, owner: 'a', model: 'm', phase: 'over', items: [], streamId: null, expiresAtMs: DAY_MS },
     input: Buffer.from('[]'),
@@ -20,12 +20,12 @@ export function storedResponse(id: string, over: Partial<StoredResponse> = {}): 
 }
 
 /** The same as it was when it ran. */
-export function runningResponse(id: string, over: Partial<StoredResponse> = {}): StoredResponse {
+export function runningResponse(id: string, over: Partial<IndexedResponse> = {}): IndexedResponse {
   return storedResponse(id, { phase: 'running', ...over })
 }
 
 /** The next state of an answer. */
-export function changeOf({ input: _, model: __, ...change }: StoredResponse): ResponseChange {
+export function changeOf({ input: _, model: __, ...change }: IndexedResponse): ResponseChange {
   return change
 }
 

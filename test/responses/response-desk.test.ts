@@ -71,10 +71,10 @@ test('the next state of an answer is stored until it is over, and then no more',
   const { desk, warnings } = setUp(store)
   const { input: _, model: __, ...next } = NEW
   await desk.commit({ ...NEW, phase: 'running' })
-  t.same((await desk.get('a', 'r1'))?.items, [])
+  t.same(store.get('a', 'r1')?.items, [])
   const response = Buffer.from('{"output":[{"id":"msg_1"}]}')
   t.equal(desk.advance({ ...next, response }), true)
-  t.match(await desk.get('a', 'r1'), { phase: 'over', expiresAtMs: 600, items: [{ id: 'msg_1', start: 11, end: 25 }] })
+  t.match(store.get('a', 'r1'), { phase: 'over', expiresAtMs: 600, items: [{ id: 'msg_1', start: 11, end: 25 }] })
   t.equal(desk.advance(next), false)
   t.same(
     (await desk.findItems('a', ['msg_1', 'x'])).map((text) => text && String(Buffer.from(text))),

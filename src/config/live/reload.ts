@@ -39,6 +39,7 @@ const FIXED: readonly Option[] = [
   { path: 'streams.store', read: ({ streams }) => streams.store },
   { path: 'streams.cacheStore', read: ({ streams }) => streams.cacheStore },
   { path: 'responses.store', read: ({ responses }) => responses.store },
+  { path: 'responses.path', read: ({ responses }) => responses.path },
   { path: 'responses.maxMessageBytes', read: ({ responses }) => responses.maxMessageBytes },
   { path: 'redis.url', read: ({ redis }) => redis.url },
   { path: 'log.file', read: ({ log }) => log.file },
@@ -63,6 +64,7 @@ export function planReload(running: Config, next: Config): ReloadPlan {
     responses: {
       ...next.responses,
       store: running.responses.store,
+      path: running.responses.path,
       maxMessageBytes: running.responses.maxMessageBytes,
     },
     redis: running.redis,

@@ -80,7 +80,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     thinkingNames: context.catalog.thinking,
     jobs: resolveJobs(file, context),
     streams: resolveStreams(file, problems),
-    responses: file.responses,
+    responses: { ...file.responses, path: resolve(context.cwd, file.responses.path) },
     redis: file.redis,
     metrics: file.metrics,
     content: resolveContent(file.content, problems),

@@ -1,5 +1,5 @@
-// The store of answers of one event loop. In memory all of them are on loop 0, so that its caps hold for the whole process; the other loops
-// reach it over a port. Made by the first request that needs it.
+// The store of answers of one event loop. Loop 0 holds it for the whole process, so that its caps hold for all: in its memory, or by the
+// thread that owns the file. The other loops reach it over a port.
 import { type MessagePort } from 'node:worker_threads'
 import { type ResponsesConfig } from '../../config/response-types.js'
 import { type Config } from '../../config/types.js'
@@ -10,6 +10,7 @@ import { servePort } from '../../responses/port/serve-port.js'
 import { ResponseDesk, type ResponseTexts } from '../../responses/response-desk.js'
 import { ResponseIds } from '../../responses/response-ids.js'
 import { type ResponseStore } from '../../responses/store.js'
+import { type StoreThread } from '../../sqlite/store-thread.js'
 import { type Log } from '../../telemetry/records.js'
 
 export type LoopResponsesOptions = {
@@ -24,19 +25,34 @@ export type LoopResponsesOptions = {
 
 export class LoopResponses {
   readonly #ids = new ResponseIds()
-  readonly #texts: ResponseTexts
+  readonly #options: LoopResponsesOptions
   readonly #store: ResponseStore | null
+  /** On loop 0, where the store is a file. */
+  #thread: StoreThread | null = null
 
   constructor(options: LoopResponsesOptions) {
-    this.#texts = options.texts
-    this.#store = createStore(options)
+    this.#options = options
+    this.#store = createStore(options, async () => this.#thread?.connect() ?? null)
+  }
+
+  /**
+   * Opens what is not in memory; before the first request.
+   * @throws misconfigured, naming the file, when it is damaged, foreign, newer, in use or cannot be had
+   */
+  async start(log: () => Log): Promise<void> {
+    const { config, loopIndex } = this.#options
+    const { store, path } = config.responses
+    if (store !== 'sqlite' || loopIndex !== 0) return
+    const { startResponsesFile } = await import('../../responses/sqlite/start.js')
+    const onTrouble = (reason: string): void => log().error({ reason }, 'response store unavailable')
+    this.#thread = await startResponsesFile({ path, onTrouble })
   }
 
   /** As one configuration has it. */
   of({ retentionMs, maxBytes, maxBytesPerKey, onStoreDown }: ResponsesConfig, log: Log): Responses {
     const store = this.#store
     const ids = this.#ids
-    const texts = this.#texts
+    const { texts } = this.#options
     if (store === null) return { ids, desk: null }
     const warn = (fields: object, message: string): void => log.warn(fields, message)
     const caps = { maxBytes, maxBytesPerKey }
@@ -45,15 +61,23 @@ export class LoopResponses {
 
   /** Another event loop uses the store through the port. */
   accept(port: MessagePort): void {
-    if (this.#store !== null) servePort(port, this.#store)
+    if (this.#thread !== null) this.#thread.attach(port)
+    else if (this.#store !== null) servePort(port, this.#store)
   }
 
+  /** When all loops are drained: those that end later store their answers through this one. */
   async close(): Promise<void> {
     await this.#store?.close()
+    await this.#thread?.close()
   }
 }
 
-function createStore({ config, loopIndex, connectHolder, after }: LoopResponsesOptions): ResponseStore | null {
-  if (config.responses.store === 'off') return null
-  return loopIndex === 0 ? new MemoryStore({ nowMs: Date.now, after }) : new PortStore(connectHolder)
+function createStore(
+  { config, loopIndex, connectHolder, after }: LoopResponsesOptions,
+  connectThread: () => Promise<MessagePort | null>,
+): ResponseStore | null {
+  const { store } = config.responses
+  if (store === 'off') return null
+  if (loopIndex > 0) return new PortStore(connectHolder)
+  return store === 'memory' ? new MemoryStore({ nowMs: Date.now, after }) : new PortStore(connectThread)
 }

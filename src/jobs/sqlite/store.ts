@@ -1,17 +1,12 @@
 // The embedded store for its users: each event loop holds a port to the one thread that owns the file. If that thread dies, every
 // call fails immediately with 503 until the gateway is restarted; accepted jobs are safe in the file.
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import { type MessagePort } from 'node:worker_threads'
 import { GatewayError } from '../../errors.js'
 import { workerEntry } from '../../package-files.js'
+import { type CallReply } from '../../sqlite/messages.js'
+import { type StoreThread, startStoreThread } from '../../sqlite/store-thread.js'
 import { type Heir, type JobStore, type StoreCalls, type StoreEvent } from '../store.js'
-import {
-  type CallMessage,
-  type CallReply,
-  type FromStore,
-  type PortMessage,
-  type StoreStart,
-  type ToStore,
-} from './messages.js'
+import { type JobCall, type PortMessage, type StoreStart } from './messages.js'
 
 const WORKER_URL = workerEntry('jobs')
 /** More calls than the disk handles in a few seconds: further ones are rejected instead of kept waiting. */
@@ -35,60 +30,14 @@ export type SqliteOptions = {
   readonly clockOffset?: SharedArrayBuffer
 }
 
-/** The thread; one per process. */
-export type SqliteThread = {
-  /** A port for one more event loop, to be moved there (`transferList`) and used with `connectSqlite`. */
-  connect(): MessagePort
-  /** Answers pending calls, then closes the file. */
-  close(): Promise<void>
-}
-
 /**
- * Starts the thread and opens the file.
+ * Starts the thread and opens the file. Its ports are used with `connectSqlite`.
  * @throws misconfigured, naming the file, when it is damaged, foreign, newer, in use or cannot be had
  */
-export async function startSqlite(options: SqliteOptions): Promise<SqliteThread> {
-  const { path, heirs = [], clockOffset = null } = options
+export function startSqlite(options: SqliteOptions): Promise<StoreThread> {
+  const { path, onTrouble, heirs = [], workerUrl = WORKER_URL, clockOffset = null } = options
   const workerData: StoreStart = { path, heirs, clockOffset }
-  const worker = new Worker(options.workerUrl ?? WORKER_URL, { workerData })
-  const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
-  const life = { isClosing: false }
-  await opened(worker, options, life)
-  const tell = (message: ToStore, moved: MessagePort[] = []): void => worker.postMessage(message, moved)
-  return {
-    connect() {
-      const { port1, port2 } = new MessageChannel()
-      tell({ type: 'connect', port: port1 }, [port1])
-      return port2
-    },
-    async close() {
-      life.isClosing = true
-      tell({ type: 'close' })
-      await gone
-    },
-  }
-}
-
-/** Resolves when the file is open, and reports later problems. */
-function opened(worker: Worker, { path, onTrouble }: SqliteOptions, life: { isClosing: boolean }): Promise<void> {
-  return new Promise<void>((resolve, reject) => {
-    let reason = 'it ended by itself'
-    let isOpen = false
-    worker.on('message', (message: FromStore) => {
-      if (message.type === 'refused') return reject(GatewayError.of(message.error))
-      if (message.type === 'trouble') return onTrouble(`job store ${path}: ${message.message}`)
-      isOpen = true
-      resolve()
-    })
-    worker.once('error', (error) => {
-      reason = error.message
-    })
-    worker.once('exit', () => {
-      const message = `the thread of job store ${path} is gone: ${reason}`
-      if (!isOpen) reject(new GatewayError('internal', { message }))
-      else if (!life.isClosing) onTrouble(message)
-    })
-  })
+  return startStoreThread({ workerUrl, workerData, noun: 'job store', path, onTrouble })
 }
 
 type Waiting = { readonly resolve: (value: unknown) => void; readonly reject: (error: GatewayError) => void }
@@ -132,7 +81,7 @@ class Line {
     const n = this.#count
     return new Promise((resolve, reject) => {
       this.#waiting.set(n, { resolve, reject })
-      this.#port.postMessage({ n, name, args } satisfies CallMessage)
+      this.#port.postMessage({ n, name, args } satisfies JobCall)
     })
   }
 

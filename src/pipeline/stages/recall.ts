@@ -94,7 +94,7 @@ function keepOnShelf(exchange: Recalling, id: string, input: Uint8Array): OwnAns
   const { shelf } = exchange.request
   return (answer) => {
     const record = recordOf(exchange, { id, input, answer, phase: 'over' })
-    shelf?.put({ ...record, items: [], expiresAtMs: Number.POSITIVE_INFINITY })
+    shelf?.put({ ...record, expiresAtMs: Number.POSITIVE_INFINITY })
     return null
   }
 }

@@ -2,11 +2,14 @@
 import { type MessagePort } from 'node:worker_threads'
 import { GatewayError } from '../../errors.js'
 import {
+  bytesOf,
   type FoundItems,
+  type IndexedResponse,
   type ResponseCaps,
   type ResponseChange,
   type ResponseStore,
   type StoredResponse,
+  tooLarge,
 } from '../store.js'
 import { type StoreCall, type StoreReply } from './messages.js'
 
@@ -26,7 +29,10 @@ export class PortStore implements ResponseStore {
     this.#connect = connect
   }
 
-  async put(response: StoredResponse, caps: ResponseCaps): Promise<void> {
+  async put(response: IndexedResponse, caps: ResponseCaps): Promise<void> {
+    // Not after a copy of it.
+    const bytes = bytesOf(response)
+    if (bytes > Math.min(caps.maxBytes, caps.maxBytesPerKey)) throw tooLarge(bytes)
     await this.#call('put', [response, caps])
   }
 

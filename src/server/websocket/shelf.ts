@@ -30,7 +30,7 @@ export class Shelf implements ResponseShelf {
   /** One for which there is no room is not found later. */
   put(answer: StoredResponse): void {
     const { reservation, maxBytes } = this.#options
-    const bytes = bytesOf(answer)
+    const bytes = sizeOf(answer)
     if (this.#isClosed || bytes > maxBytes) return
     while (this.#answers.size >= MAX_ANSWERS || this.#bytes + bytes > maxBytes) this.#forgetOldest()
     while (reservation.grow(this.#bytes + bytes) !== null) if (!this.#forgetOldest()) return
@@ -51,9 +51,14 @@ export class Shelf implements ResponseShelf {
   #forgetOldest(): boolean {
     for (const [id, answer] of this.#answers) {
       this.#answers.delete(id)
-      this.#bytes -= bytesOf(answer)
+      this.#bytes -= sizeOf(answer)
       return true
     }
     return false
   }
+}
+
+/** Its items are not found by their ids. */
+function sizeOf({ input, response }: StoredResponse): number {
+  return bytesOf({ input, response, items: [] })
 }

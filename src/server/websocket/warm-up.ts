@@ -47,7 +47,7 @@ export async function warmUp(turn: WarmUp, body: Uint8Array<ArrayBuffer>): Promi
   const record = { id, owner, model, phase: 'over', input, response, streamId: null } as const
   const failure = isKept ? await desk.commit(record) : null
   if (failure !== null) throw failure
-  if (!isKept) shelf.put({ ...record, items: [], expiresAtMs: Number.POSITIVE_INFINITY })
+  if (!isKept) shelf.put({ ...record, expiresAtMs: Number.POSITIVE_INFINITY })
   return frames
 }
 

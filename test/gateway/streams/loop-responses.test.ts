@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { t as tap, test } from 'tap'
 import { LoopResponses } from '../../../src/gateway/streams/loop-responses.js'
 import { load } from '../../config/sources.js'
+import { rejectsWith } from '../../helpers/rejects.js'
 import { storedResponse, TEXTS } from '../../helpers/responses.js'
 
 // The ports keep no process alive, but the tests wait for them.
@@ -46,6 +50,28 @@ test('the other loops reach those of loop 0', async (t) => {
   t.equal(await second.responses.desk?.commit(NEW), null)
   t.match(await first.responses.desk?.get('a', 'r1'), { id: 'r1' })
   await second.all.close()
+})
+
+test('a file is opened by loop 0 before its first request, for all loops, until all are drained', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-loop-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const options = { responses: { store: 'sqlite', path: join(folder, 'responses.db') } }
+  const first = create(0, options)
+  t.match(await first.responses.desk?.commit(NEW), { data: { code: 'storage_unavailable' } }, 'not yet')
+  const log = () => ({}) as never
+  const again = create(0, options)
+  await again.all.start(log)
+  const second = create(1, options, async () => {
+    const { port1, port2 } = new MessageChannel()
+    again.all.accept(port2)
+    return port1
+  })
+  await second.all.start(log)
+  t.equal(await second.responses.desk?.commit(NEW), null)
+  t.match(await again.responses.desk?.get('a', 'r1'), { id: 'r1' })
+  await rejectsWith(t, create(0, options).all.start(log), { data: { code: 'misconfigured' } })
+  await again.all.close()
+  t.match(await second.responses.desk?.commit(NEW), { data: { code: 'storage_unavailable' } })
 })
 
 test('off is no store, and nothing is served', async (t) => {

@@ -4,14 +4,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { openJobsFile } from '../../../src/jobs/sqlite/file.js'
-import { GroupCommit } from '../../../src/jobs/sqlite/group-commit.js'
-import { SqliteJobs } from '../../../src/jobs/sqlite/jobs.js'
-import { type CallMessage, type CallReply } from '../../../src/jobs/sqlite/messages.js'
-import { type StoreEvent } from '../../../src/jobs/store.js'
-import { type Connection } from '../../../src/sqlite/database-file.js'
-import { newJob } from '../../helpers/new-job.js'
-import { mountSmallDisk, NO_SMALL_DISK } from '../../helpers/small-disk.js'
+import { openJobsFile } from '../../src/jobs/sqlite/file.js'
+import { SqliteJobs } from '../../src/jobs/sqlite/jobs.js'
+import { sourceOf } from '../../src/jobs/sqlite/thread.js'
+import { type StoreEvent } from '../../src/jobs/store.js'
+import { type Connection } from '../../src/sqlite/database-file.js'
+import { GroupCommit } from '../../src/sqlite/group-commit.js'
+import { type CallMessage, type CallReply } from '../../src/sqlite/messages.js'
+import { newJob } from '../helpers/new-job.js'
+import { mountSmallDisk, NO_SMALL_DISK } from '../helpers/small-disk.js'
 
 function newDirectory(t: Test): string {
   const path = mkdtempSync(join(tmpdir(), 'sluice-commit-'))
@@ -35,8 +36,8 @@ function open(t: Test, directory: string) {
   const jobs = new SqliteJobs(connection, () => Date.now())
   const events: StoreEvent[] = []
   const troubles: string[] = []
-  const group = new GroupCommit({
-    ...{ connection: counted, jobs },
+  const group = new GroupCommit<StoreEvent>({
+    ...{ connection: counted, noun: 'job store', source: sourceOf(jobs) },
     onEvents: (more) => events.push(...more),
     onTrouble: (message) => troubles.push(message),
   })

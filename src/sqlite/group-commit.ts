@@ -1,11 +1,9 @@
-// Group commit: all calls that arrive during a commit go into the next one, so that a disk with 200 commits per second accepts
-// thousands of jobs. A call is answered only after its commit. If the shared transaction fails, each call is repeated in its own,
+// Group commit, for any store: all calls that arrive during a commit go into the next one, so that a disk with 200 commits per second accepts
+// thousands of calls. A call is answered only after its commit. If the shared transaction fails, each call is repeated in its own,
 // so that a full disk rejects calls that write and still answers those that only read.
-import { errorData, GatewayError } from '../../errors.js'
-import { type ErrorData } from '../../model/error.js'
-import { type Connection, codeOf } from '../../sqlite/database-file.js'
-import { type StoreEvent } from '../store.js'
-import { type SqliteJobs } from './jobs.js'
+import { errorData, GatewayError } from '../errors.js'
+import { type ErrorData } from '../model/error.js'
+import { type Connection, codeOf } from './database-file.js'
 import { type CallMessage, type CallReply } from './messages.js'
 
 /** The first calls of a burst must not wait for all of it: about 50 ms of work. */
@@ -17,24 +15,33 @@ export type Caller = {
   reply(replies: readonly CallReply[]): void
 }
 
-export type GroupCommitOptions = {
+/** What runs the calls of a store, each inside a transaction. */
+export type CallSource<Event> = {
+  run(name: string, args: readonly unknown[]): unknown
+  /** What has happened since it was last asked. */
+  takeEvents(): readonly Event[]
+}
+
+export type GroupCommitOptions<Event> = {
   readonly connection: Connection
-  readonly jobs: SqliteJobs
-  readonly onEvents: (events: readonly StoreEvent[]) => void
+  /** The store, for messages. */
+  readonly noun: string
+  readonly source: CallSource<Event>
+  readonly onEvents: (events: readonly Event[]) => void
   readonly onTrouble: (message: string) => void
 }
 
 type Waiting = { readonly caller: Caller; readonly call: CallMessage }
 
 /** The calls of all event loops, in order, and their commits. */
-export class GroupCommit {
-  readonly #options: GroupCommitOptions
+export class GroupCommit<Event> {
+  readonly #options: GroupCommitOptions<Event>
   #waiting: Waiting[] = []
   /** Of commits that were made. */
-  #events: StoreEvent[] = []
+  #events: Event[] = []
   #isDue = false
 
-  constructor(options: GroupCommitOptions) {
+  constructor(options: GroupCommitOptions<Event>) {
     this.#options = options
   }
 
@@ -94,21 +101,19 @@ export class GroupCommit {
   }
 
   #run({ n, name, args }: CallMessage): CallReply {
-    const { jobs } = this.#options
-    const call = jobs[name] as (...args: readonly unknown[]) => unknown
-    return { n, value: call.apply(jobs, [...args]) }
+    return { n, value: this.#options.source.run(name, args) }
   }
 
   #transact<T>(act: () => T): T {
-    const { connection, jobs } = this.#options
+    const { connection, source } = this.#options
     connection.exec('BEGIN IMMEDIATE')
     try {
       const result = act()
       connection.exec('COMMIT')
-      this.#events.push(...jobs.takeEvents())
+      this.#events.push(...source.takeEvents())
       return result
     } catch (thrown) {
-      jobs.takeEvents()
+      source.takeEvents()
       // After some errors SQLite has rolled back by itself (https://sqlite.org/lang_transaction.html, 3).
       if (connection.inTransaction) connection.exec('ROLLBACK')
       throw thrown
@@ -116,21 +121,28 @@ export class GroupCommit {
   }
 
   #refuse({ n, name }: CallMessage, thrown: unknown): CallReply {
-    const text = thrown instanceof Error ? thrown.message : String(thrown)
-    this.#options.onTrouble(`${name}: ${codeOf(thrown)} ${text}`)
-    return { n, error: errorOf(thrown) }
+    const { noun, onTrouble } = this.#options
+    // What a store itself refuses is no trouble of its file.
+    if (!(thrown instanceof GatewayError)) {
+      const text = thrown instanceof Error ? thrown.message : String(thrown)
+      onTrouble(`${name}: ${codeOf(thrown)} ${text}`)
+    }
+    return { n, error: errorOf(thrown, noun) }
   }
 }
 
 /** Errors that last until someone repairs the file (https://sqlite.org/rescode.html); with extended codes. */
 const LASTING = /^SQLITE_(?:READONLY|CORRUPT|NOTADB|CANTOPEN|PERM|AUTH|FORMAT)/
-const NOT_WRITABLE = "The job store file is damaged or not writable. See the gateway's log."
 
-function errorOf(thrown: unknown): ErrorData {
+function errorOf(thrown: unknown, noun: string): ErrorData {
   if (thrown instanceof GatewayError) return thrown.data
   const code = codeOf(thrown)
   if (code === 'SQLITE_FULL') return errorData('storage_full')
-  if (LASTING.test(code)) return errorData('storage_unavailable', { message: NOT_WRITABLE })
+  if (LASTING.test(code)) {
+    const message = `The ${noun} file is damaged or not writable. See the gateway's log.`
+    return errorData('storage_unavailable', { message })
+  }
   if (!code.startsWith('SQLITE_')) return errorData('internal')
-  return errorData('overloaded', { message: 'The job store is temporarily unavailable.', retryAfterMs: RETRY_AFTER_MS })
+  const message = `The ${noun} is temporarily unavailable.`
+  return errorData('overloaded', { message, retryAfterMs: RETRY_AFTER_MS })
 }
