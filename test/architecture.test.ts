@@ -49,7 +49,7 @@ const MAY_IMPORT: ImportTable = {
   upstream: ['wire', 'model', 'errors', 'config/types', 'config/credential-types'],
   offload: ['protocols', 'errors', 'package-files'],
   streams: ['redis', 'model', 'errors', 'wire'],
-  responses: ['sqlite', 'model', 'errors', 'package-files'],
+  responses: ['redis', 'sqlite', 'model', 'errors', 'package-files'],
   accounts: ['limit', 'model', 'errors', 'sqlite', 'package-files'],
   redis: ['package-files'],
   sqlite: ['model', 'errors'],
@@ -105,7 +105,7 @@ const ROOMS: RoomOrder = {
     ...['failure', 'proxy'],
   ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
-  responses: ['sqlite', 'port', 'response-desk', 'memory-store', 'response-ids', 'store'],
+  responses: ['redis', 'sqlite', 'port', 'response-desk', 'memory-store', 'response-ids', 'store'],
   accounts: ['client', 'thread', 'messages', 'database', 'directory', 'secret', 'store', 'types'],
   telemetry: ['log', 'metrics', 'recent', 'records'],
   pipeline: [

@@ -2,7 +2,7 @@
 
 /** Which store has them, and the rules of it. */
 export type ResponsesConfig = {
-  readonly store: 'memory' | 'sqlite' | 'off'
+  readonly store: 'memory' | 'sqlite' | 'redis' | 'off'
   /** Database file of the sqlite store, absolute. */
   readonly path: string
   /** How long one is stored. */

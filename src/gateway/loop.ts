@@ -127,7 +127,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
       maxCacheBytes: () => loop.current.config.streams.maxCacheBytes,
     }),
     responses: new LoopResponses({
-      ...{ config, loopIndex, after: TIMERS.after, texts: STORED_SURFACE.stored },
+      ...{ config, loopIndex, after: TIMERS.after, texts: STORED_SURFACE.stored, metrics },
       connectHolder: () => connectLoop(0, 'responses'),
     }),
     requestIdSeed: createRequestIdSeed(),

@@ -1,10 +1,12 @@
-// Answers in a store that outlives the process, by the official client: in a file over restarts and kills.
+// Answers in a store that outlives the process, by the official client: in a file over restarts and kills, in Redis over
+// nodes.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { t as tap, test } from 'tap'
 import { type Running, simulatedProviders, startGateway, startSimulator, type Teardown } from '../helpers/gateway.js'
+import { RedisServer } from '../helpers/redis.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const KEY = 'test-key-0123456789abcdef'
@@ -77,4 +79,57 @@ test('a file of answers: a conversation goes on over a restart, and what a kille
   const lost = await clientOf(third).responses.retrieve(running)
   t.match(lost, { id: running, status: 'failed', error: { code: 'upstream_cut' } })
   t.match(await clientOf(third).responses.retrieve(id), { status: 'completed', output_text: 'After' })
+})
+
+test('Redis: any node continues what another one has answered, also without it for a while, and after its death', async (t) => {
+  const redis = await RedisServer.start(t)
+  const shared = { redis: { url: redis.url } }
+  const [a, b] = await Promise.all(
+    (['fail', 'forward'] as const).map((onStoreDown) =>
+      start(t, { ...shared, responses: { store: 'redis', onStoreDown } }),
+    ),
+  )
+  if (a === undefined || b === undefined) throw new Error('no nodes')
+  const [onA, onB] = [clientOf(a), clientOf(b)]
+  const request = { model: 'openai/echo', input: 'One' }
+  const first = await onA.responses.create(request)
+  const second = await onB.responses
+    .stream({ model: 'anthropic/echo', input: 'Two', previous_response_id: first.id })
+    .finalResponse()
+  t.equal(second.output_text, 'Two')
+  t.equal((await onA.responses.retrieve(second.id)).output_text, 'Two')
+  t.equal((await onA.responses.inputItems.list(second.id)).data.length, 3)
+  await rejectsWith(t, clientOf(b, OTHER_KEY).responses.retrieve(first.id), { status: 404 })
+  await onB.responses.delete(first.id)
+  await rejectsWith(t, onA.responses.retrieve(first.id), { status: 404 })
+
+  redis.pause()
+  const refused = { status: 503, code: 'storage_unavailable' }
+  await rejectsWith(t, onA.responses.create(request), refused)
+  await rejectsWith(t, onA.responses.retrieve(second.id), { status: 503 })
+  await rejectsWith(t, onA.responses.stream(request).finalResponse(), /response store/)
+  t.equal((await onA.responses.create({ ...request, store: false })).output_text, 'One')
+  const forwarded = await onB.responses.create(request)
+  t.equal(forwarded.output_text, 'One')
+  await b.logLine(({ msg }) => msg === 'response not stored')
+  const back = [a, b].map((node) => node.lines.length)
+  redis.resume()
+  await Promise.all(
+    [a, b].map((node, i) =>
+      node.logLine((line) => line.msg === 'redis available (responses)' && node.lines.indexOf(line) >= (back[i] ?? 0)),
+    ),
+  )
+  await rejectsWith(t, onB.responses.retrieve(forwarded.id), { status: 404 })
+  const third = await onB.responses.create({ ...request, previous_response_id: second.id })
+
+  const running = await begin(onA)
+  t.match(await onB.responses.retrieve(running), { status: 'in_progress' })
+  await a.stop('SIGKILL')
+  let found = await onB.responses.retrieve(running)
+  for (let i = 0; i < 400 && found.status === 'in_progress'; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    found = await onB.responses.retrieve(running)
+  }
+  t.match(found, { status: 'failed', error: { code: 'upstream_cut' } })
+  t.equal((await onB.responses.create({ ...request, previous_response_id: third.id })).output_text, 'One')
 })

@@ -3,6 +3,7 @@
 import { dirname, resolve } from 'node:path'
 import { type Catalog } from '../catalog.js'
 import { type JobsConfig } from '../job-types.js'
+import { type ResponsesConfig } from '../response-types.js'
 import { type ProviderEntry } from '../schema/provider.js'
 import { type ConfigFile, DEFAULT_PROMPTS_DIR } from '../schema/schema.js'
 import { type LeftOut } from '../sources/environment.js'
@@ -80,7 +81,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     thinkingNames: context.catalog.thinking,
     jobs: resolveJobs(file, context),
     streams: resolveStreams(file, problems),
-    responses: { ...file.responses, path: resolve(context.cwd, file.responses.path) },
+    responses: resolveResponses(file, context),
     redis: file.redis,
     metrics: file.metrics,
     content: resolveContent(file.content, problems),
@@ -235,6 +236,13 @@ function workersOf(workers: 'auto' | number, cores: number): number {
 function resolveJobs({ jobs, redis }: ConfigFile, { problems, cwd }: EffectiveContext): JobsConfig {
   if (jobs.store === 'redis' && redis.url === null) problems.add(['jobs', 'store'], 'requires redis.url (or REDIS_URL)')
   return { ...jobs, path: resolve(cwd, jobs.path) }
+}
+
+function resolveResponses({ responses, redis }: ConfigFile, { problems, cwd }: EffectiveContext): ResponsesConfig {
+  if (responses.store === 'redis' && redis.url === null) {
+    problems.add(['responses', 'store'], 'requires redis.url (or REDIS_URL)')
+  }
+  return { ...responses, path: resolve(cwd, responses.path) }
 }
 
 /** Where all streams are kept, most of them are of clients that will not come back. */

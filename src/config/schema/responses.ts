@@ -3,10 +3,10 @@ import { Type } from 'typebox'
 import { DAY_MS, flag, GIB, integer, KIB, MAX_BUDGET_BYTES, MAX_CONCURRENCY, MIB, section, text } from './parts.js'
 
 export const Responses = section('Answers of the Responses API that clients may continue and retrieve by their ids.', {
-  store: Type.Enum(['memory', 'sqlite', 'off'], {
+  store: Type.Enum(['memory', 'sqlite', 'redis', 'off'], {
     default: 'memory',
     description:
-      'Where answers are stored: in the memory of this process, in a database file, or nowhere, so that every request has to bring its whole conversation.',
+      'Where answers are stored: in the memory of this process, in a database file, in Redis, where all nodes find them, or nowhere, so that every request has to bring its whole conversation.',
   }),
   path: text('./data/responses.db', 'Database file of the sqlite store; created at start.'),
   retentionMs: integer({ minimum: 1000, maximum: 400 * DAY_MS }, DAY_MS, 'How long an answer is stored, in ms.'),

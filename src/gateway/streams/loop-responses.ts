@@ -1,5 +1,5 @@
 // The store of answers of one event loop. Loop 0 holds it for the whole process, so that its caps hold for all: in its memory, or by the
-// thread that owns the file. The other loops reach it over a port.
+// thread that owns the file. The other loops reach it over a port. In Redis all loops of all nodes have the same one.
 import { type MessagePort } from 'node:worker_threads'
 import { type ResponsesConfig } from '../../config/response-types.js'
 import { type Config } from '../../config/types.js'
@@ -11,12 +11,14 @@ import { ResponseDesk, type ResponseTexts } from '../../responses/response-desk.
 import { ResponseIds } from '../../responses/response-ids.js'
 import { type ResponseStore } from '../../responses/store.js'
 import { type StoreThread } from '../../sqlite/store-thread.js'
+import { type LoopMetrics } from '../../telemetry/metrics/metrics.js'
 import { type Log } from '../../telemetry/records.js'
 
 export type LoopResponsesOptions = {
   readonly config: Config
   readonly loopIndex: number
   readonly texts: ResponseTexts
+  readonly metrics: Pick<LoopMetrics, 'redisState' | 'redisCall'>
   /** A new port to loop 0. */
   readonly connectHolder: () => Promise<MessagePort | null>
   /** Runs `act` once after so long. */
@@ -26,7 +28,7 @@ export type LoopResponsesOptions = {
 export class LoopResponses {
   readonly #ids = new ResponseIds()
   readonly #options: LoopResponsesOptions
-  readonly #store: ResponseStore | null
+  #store: ResponseStore | null
   /** On loop 0, where the store is a file. */
   #thread: StoreThread | null = null
 
@@ -42,6 +44,7 @@ export class LoopResponses {
   async start(log: () => Log): Promise<void> {
     const { config, loopIndex } = this.#options
     const { store, path } = config.responses
+    if (store === 'redis' && config.redis.url !== null) await this.#startRedis(config.redis.url, log)
     if (store !== 'sqlite' || loopIndex !== 0) return
     const { startResponsesFile } = await import('../../responses/sqlite/start.js')
     const onTrouble = (reason: string): void => log().error({ reason }, 'response store unavailable')
@@ -50,13 +53,22 @@ export class LoopResponses {
 
   /** As one configuration has it. */
   of({ retentionMs, maxBytes, maxBytesPerKey, onStoreDown }: ResponsesConfig, log: Log): Responses {
-    const store = this.#store
     const ids = this.#ids
     const { texts } = this.#options
-    if (store === null) return { ids, desk: null }
+    const initial = this.#store
+    if (initial === null) return { ids, desk: null }
+    const current = (): ResponseStore => this.#store ?? initial
     const warn = (fields: object, message: string): void => log.warn(fields, message)
     const caps = { maxBytes, maxBytesPerKey }
-    return { ids, desk: new ResponseDesk({ store, texts, retentionMs, caps, onStoreDown, nowMs: Date.now, warn }) }
+    const rules = { texts, retentionMs, caps, onStoreDown, nowMs: Date.now, warn }
+    // The first configuration is there before the store is opened.
+    const desk = new ResponseDesk({
+      ...rules,
+      get store() {
+        return current()
+      },
+    })
+    return { ids, desk }
   }
 
   /** Another event loop uses the store through the port. */
@@ -70,6 +82,23 @@ export class LoopResponses {
     await this.#store?.close()
     await this.#thread?.close()
   }
+
+  async #startRedis(url: string, log: () => Log): Promise<void> {
+    const { metrics } = this.#options
+    const { RedisStore } = await import('../../responses/redis/redis-store.js')
+    const store = new RedisStore({
+      url,
+      onCall: (seconds, isOk) => metrics.redisCall('responses', seconds, isOk),
+      onState(isUp, cause) {
+        metrics.redisState('responses', isUp)
+        const reason = cause instanceof Error ? cause.message : null
+        if (isUp) log().info({}, 'redis available (responses)')
+        else log().warn({ reason }, 'redis unavailable (responses)')
+      },
+    })
+    this.#store = store
+    await store.start()
+  }
 }
 
 function createStore(
@@ -78,6 +107,8 @@ function createStore(
 ): ResponseStore | null {
   const { store } = config.responses
   if (store === 'off') return null
+  // Until it is connected.
+  if (store === 'redis') return new PortStore(async () => null)
   if (loopIndex > 0) return new PortStore(connectHolder)
   return store === 'memory' ? new MemoryStore({ nowMs: Date.now, after }) : new PortStore(connectThread)
 }

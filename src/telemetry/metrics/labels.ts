@@ -61,7 +61,7 @@ export const READER_RESULTS: readonly StreamReaderResult[] = Object.freeze([
 ])
 export const CACHE_RESULTS: readonly CacheResult[] = Object.freeze(['hit', 'miss', 'follower'])
 export const KEPT_SCOPES = Object.freeze(['gateway', 'key'] as const)
-export const REDIS_USES: readonly RedisUse[] = Object.freeze(['limits', 'jobs', 'streams', 'cache'])
+export const REDIS_USES: readonly RedisUse[] = Object.freeze(['limits', 'jobs', 'streams', 'cache', 'responses'])
 export const STREAM_STORE_RESULTS: readonly StreamStoreResult[] = Object.freeze(['stored', 'fenced', 'gap'])
 
 /** One label of a metric; those of `providers` are the configured ones, which a reload may append to. */

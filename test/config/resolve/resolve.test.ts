@@ -86,6 +86,16 @@ test('jobs: the path is absolute, and a shared store needs a Redis', (t) => {
   t.end()
 })
 
+test('stored answers: the path is absolute, and a shared store needs a Redis', (t) => {
+  t.equal(load('').config.responses.path, '/w/data/responses.db')
+  t.match(
+    refusalOf(() => load('responses: { store: redis }')),
+    /^responses\.store: requires redis\.url/,
+  )
+  t.match(load('responses: { store: redis }\nredis: { url: "redis://h" }').config.responses, { store: 'redis' })
+  t.end()
+})
+
 test('the prompts are those of the working directory, else the package’s own; another folder may still come', (t) => {
   const prompts = (text: string, files = {}) =>
     loadConfig(sources({ files: { '/w/sluice.yaml': text, ...files } })).config

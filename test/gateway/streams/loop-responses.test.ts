@@ -22,7 +22,8 @@ function create(
   const { config } = load(JSON.stringify(options))
   const lines: (readonly [object, string])[] = []
   const log = { warn: (fields: object, message: string) => void lines.push([fields, message]) }
-  const all = new LoopResponses({ config, loopIndex, connectHolder, texts: TEXTS, after: () => undefined })
+  const metrics = { redisState: () => undefined, redisCall: () => undefined }
+  const all = new LoopResponses({ metrics, config, loopIndex, connectHolder, texts: TEXTS, after: () => undefined })
   return { all, responses: all.of(config.responses, log as never), lines }
 }
 
