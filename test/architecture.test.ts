@@ -427,6 +427,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/jobs/sqlite/repeats.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/statements.ts', 'test/jobs/sqlite/store.test.ts'],
   ['src/jobs/sqlite/thread.ts', 'test/jobs/sqlite/store.test.ts'],
+  ['src/protocols/openai-responses/stored/items.ts', 'test/protocols/openai-responses/stored.test.ts'],
   ['src/responses/sqlite/file.ts', 'test/responses/sqlite/responses.test.ts'],
   ['src/responses/sqlite/start.ts', 'test/responses/sqlite/responses.test.ts'],
   ['src/responses/sqlite/thread.ts', 'test/responses/sqlite/responses.test.ts'],

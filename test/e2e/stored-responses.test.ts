@@ -74,6 +74,28 @@ for (const provider of PROVIDERS) {
   }
 }
 
+test('items of stored answers may be named by their ids, as some frameworks do, by their owner alone', async (t) => {
+  for (const provider of PROVIDERS) {
+    const request = { model: `${provider}/tools`, tools: [TOOL] }
+    const first = await client.responses.create({ ...request, input: 'Weather in Łódź?' })
+    const call = first.output.find((item) => item.type === 'function_call')
+    if (call?.id === undefined) return void t.fail('no call')
+    const input: OpenAI.Responses.ResponseInput = [
+      { role: 'user', content: 'Weather in Łódź?' },
+      { type: 'item_reference', id: call.id },
+      { type: 'function_call_output', call_id: call.call_id, output: '21 degrees' },
+    ]
+    for (const store of [true, false]) {
+      const second = await client.responses.create({ ...request, input, store })
+      t.match(second.output_text, /21 degrees/, `${provider}, store ${store}: the model has seen the call`)
+    }
+    const stranger = other.responses.create({ ...request, input })
+    await rejectsWith(t, stranger, { status: 400, code: 'item_not_found', param: 'input.1' })
+    await client.responses.delete(first.id)
+    await rejectsWith(t, client.responses.create({ ...request, input }), { status: 400, code: 'item_not_found' })
+  }
+})
+
 test('every frame with a response has the id of the gateway, over every wire', async (t) => {
   for (const provider of PROVIDERS) {
     for (const store of [true, false]) {

@@ -5,15 +5,22 @@
 import { GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
-import { type StateFacts, type StoredAnswers } from '../../protocols/contract/stored.js'
+import { type RequestText, type StateFacts, type StoredAnswers } from '../../protocols/contract/stored.js'
 import { type NewResponse, type NextResponse } from '../../responses/response-desk.js'
 import { type StoredResponse } from '../../responses/store.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'
 import { type OwnAnswer } from '../client.js'
 import { type ExchangeIn } from '../exchange.js'
+import { recallItems } from './recall-items.js'
 
 type Recalling = ExchangeIn<'recall'>
-type Subject = { readonly stored: StoredAnswers; readonly state: StateFacts; readonly decoded: DecodedBody }
+type Subject = {
+  readonly stored: StoredAnswers
+  readonly state: StateFacts
+  readonly decoded: DecodedBody
+  /** The request with the items to which it refers. */
+  readonly whole: RequestText
+}
 
 /**
  * The request with the turns that it continues; the same object if nothing changed.
@@ -37,11 +44,17 @@ function recallDecoded(
 ): DecodedBody | Promise<DecodedBody> {
   const { state } = decoded.facts
   if (state === undefined) return decoded
-  const subject = { stored, state, decoded }
+  const { config, responses } = exchange.context
+  const { desk } = responses
+  const owner = ownerOf(exchange.request.key)
+  const whole = recallItems(decoded, { stored, desk, owner, maxBytes: config.server.maxBodyBytes })
   const earlier = state.previousId === null ? null : find(exchange, state.previousId)
-  return earlier instanceof Promise
-    ? earlier.then((found) => join(exchange, subject, found))
-    : join(exchange, subject, earlier)
+  if (!(whole instanceof Promise) && !(earlier instanceof Promise)) {
+    return join(exchange, { stored, state, decoded, whole }, earlier)
+  }
+  return Promise.all([whole, earlier]).then(([request, found]) =>
+    join(exchange, { stored, state, decoded, whole: request }, found),
+  )
 }
 
 function find(exchange: Recalling, id: string): StoredResponse | null | Promise<StoredResponse | null> {
@@ -51,7 +64,7 @@ function find(exchange: Recalling, id: string): StoredResponse | null | Promise<
 
 function join(
   exchange: Recalling,
-  { stored, state, decoded }: Subject,
+  { stored, state, decoded, whole }: Subject,
   earlier: StoredResponse | null,
 ): DecodedBody | Promise<DecodedBody> {
   const { previousId } = state
@@ -64,19 +77,26 @@ function join(
   // Those of the background come with a name: this one has its client, however its body is written.
   const members = stored.ownMembers(id, { ...state, isBackground: false }, isKept)
   if (earlier === null && !isKept && !isShelved) {
-    exchange.own = { members, keep: null, isPrivate: false }
-    return decoded
+    exchange.own = { members, keep: null, isPrivate: whole !== decoded }
+    return decodeAgain(exchange, { decoded, state, body: whole.body })
   }
-  const joined = stored.joinTurns(decoded, earlier, config.server.maxBodyBytes)
+  const joined = stored.joinTurns(whole, earlier, config.server.maxBodyBytes)
   const { input } = joined
   const keep = isKept ? keepInStore(exchange, id, input) : isShelved ? keepOnShelf(exchange, id, input) : null
   const own = { members, keep, isPrivate: true }
   // A client that loses a kept stream may come back to it by the id of its answer.
   const isFound = isKept && decoded.facts.stream && exchange.sink.keptId !== undefined
   exchange.own = isFound ? { ...own, ...findable(exchange, { stored, own, decoded, input }) } : own
-  if (joined.body === decoded.body) return decoded
-  const again = exchange.context.offload.skim(exchange.request.surface.id, joined.body)
-  return again instanceof Promise ? again.then((whole) => withState(whole, state)) : withState(again, state)
+  return decodeAgain(exchange, { decoded, state, body: joined.body })
+}
+
+type Again = { readonly decoded: DecodedBody; readonly state: StateFacts; readonly body: RequestText['body'] }
+
+/** The same object if nothing has changed. */
+function decodeAgain(exchange: Recalling, { decoded, state, body }: Again): DecodedBody | Promise<DecodedBody> {
+  if (body === decoded.body) return decoded
+  const again = exchange.context.offload.skim(exchange.request.surface.id, body)
+  return again instanceof Promise ? again.then((joined) => withState(joined, state)) : withState(again, state)
 }
 
 /** The facts of the request as it came, with the content of the joined one. */

@@ -13,7 +13,12 @@ export type StateFacts = {
   readonly isStored: boolean
   /** It runs without its client. */
   readonly isBackground: boolean
+  /** Items of its input that stand for output items of earlier answers; absent where there are none. */
+  readonly references?: readonly ItemReference[]
 }
+
+/** The id of an earlier item, and the place in the input that it takes. */
+export type ItemReference = { readonly index: number; readonly id: string }
 
 /** An earlier answer and its input: the JSON texts of a list of items and of the answer. */
 export type EarlierTurns = { readonly input: Uint8Array; readonly response: Uint8Array }
@@ -58,6 +63,11 @@ export type StoredAnswers = {
    * @throws invalid_request for an earlier answer that is not complete yet; payload_too_large above `maxBytes` with its turns
    */
   joinTurns(request: RequestText, earlier: EarlierTurns | null, maxBytes: number): JoinedTurns
+  /**
+   * The request with the texts of the items to which it refers.
+   * @throws invalid_request for one that was not found; payload_too_large above `maxBytes`
+   */
+  withItems(request: RequestText, references: readonly ItemReference[], items: FoundTexts): RequestText
   /** An answer that is not complete: without output, in this state. `echo`: from the surface's `readEcho`. */
   encodeState(state: AnswerState, echo: JsonObject | null): JsonObject
   /** The answer in the last frame of a stream, as bytes of that frame; null if it has none. */
@@ -93,5 +103,8 @@ export type StoredAnswers = {
 
 /** A body, and where its members are. */
 export type RequestText = { readonly body: Uint8Array<ArrayBuffer>; readonly members: readonly Member[] }
+
+/** Texts of items by their ids, and how long the request may become with them. */
+export type FoundTexts = { readonly texts: ReadonlyMap<string, Uint8Array>; readonly maxBytes: number }
 
 export type JoinedTurns = { readonly body: Uint8Array<ArrayBuffer>; readonly input: Uint8Array }

@@ -1,32 +1,31 @@
-// Answers that are stored, as their clients see them: their ids, the input that they continue, and the lists of their items. The texts are
-// joined as they are; only the items of a page are parsed.
+// Answers that are stored, as their clients see them: their ids, the input that they continue, and their states. The texts are joined as
+// they are.
 import { errorData, GatewayError } from '../../errors.js'
 import { type ErrorData } from '../../model/error.js'
 import { type JsonObject, type JsonValue } from '../../model/json.js'
 import { scanMembers, spliceMembers } from '../../wire/body/members.js'
 import { createFrameScanner } from '../../wire/frame.js'
-import { objectEnd, skipSpace } from '../../wire/json-scan.js'
 import {
   type AnswerState,
   type EarlierTurns,
-  type ItemPlace,
-  type ItemQuery,
+  type FoundTexts,
+  type ItemReference,
   type JoinedTurns,
   type RequestText,
   type StoredAnswers,
   type StoredState,
 } from '../contract/stored.js'
-import { stringOf, textOf } from '../scalars.js'
-import { encodeResponseId, itemBaseOf } from './ids.js'
+import { encodeResponseId } from './ids.js'
 import { ownMembers, withOwn } from './own-members.js'
+import { bytesOf, encodeItems, itemsIn, itemsOf, memberOf, notFoundText } from './stored/items.js'
 import { encodeResponseObject } from './surface/echo.js'
+import { itemNotFound } from './surface/references.js'
 import { encodeEvent, encodeFailureEvent, type Failure, failureOf } from './surface/stream-encoder.js'
 
 const PATH = '/v1/responses'
 const INPUT = 'input'
 /** What the gateway does itself, and no upstream may be asked for. */
 const DONE_HERE: ReadonlySet<string> = new Set(['previous_response_id', 'background'])
-const MAX_SHOWN_CHARS = 80
 const QUOTE = 0x22
 const OPEN_BRACKET = 0x5b
 const OPEN_BRACE = 0x7b
@@ -36,6 +35,7 @@ export const stored: StoredAnswers = Object.freeze({
   encodeId: encodeResponseId,
   ownMembers,
   joinTurns,
+  withItems,
   encodeState,
   answerIn,
   sequenceOf,
@@ -67,11 +67,6 @@ function refusal(id: string, { param, ownCode, what }: Subject): GatewayError {
   return new GatewayError('invalid_request', { param, ownCode, message: notFoundText(what, id) })
 }
 
-function notFoundText(what: string, id: string): string {
-  const shown = id.length > MAX_SHOWN_CHARS ? `${id.slice(0, MAX_SHOWN_CHARS)}...` : id
-  return `${what} with id '${shown}' not found.`
-}
-
 function encodeState({ own, model, createdSec, status, error }: AnswerState, echo: JsonObject | null): JsonObject {
   const failure = error === null ? null : failureOf(error)
   return encodeResponseObject({ id: own.id, createdSec, model, status, error: failure }, [], { ...echo, own })
@@ -97,6 +92,32 @@ function joinEarlier(earlier: EarlierTurns, own: Buffer, maxBytes: number): Buff
   const output = outputOf(earlier.response)
   if (earlier.input.length + output.length + own.length > maxBytes) throw tooLong(maxBytes)
   return joinLists([earlier.input, output, own])
+}
+
+/** Of a validated input, in which every item is an object. */
+function withItems(
+  { body, members }: RequestText,
+  references: readonly ItemReference[],
+  items: FoundTexts,
+): RequestText {
+  const span = members.findLast(({ key }) => key === INPUT)
+  const [inputStart, inputEnd] = [span?.valueStart ?? 0, span?.valueEnd ?? 0]
+  const spans = itemsOf(bytesOf(body.subarray(inputStart, inputEnd)))
+  const pieces: Uint8Array[] = []
+  let from = 0
+  let size = body.length
+  for (const reference of references) {
+    const place = spans[reference.index]
+    const text = items.texts.get(reference.id)
+    if (place === undefined || text === undefined) throw itemNotFound(reference)
+    pieces.push(body.subarray(from, inputStart + place.start), text)
+    from = inputStart + place.end
+    size += text.length
+    if (size > items.maxBytes) throw tooLong(items.maxBytes)
+  }
+  pieces.push(body.subarray(from))
+  const whole = new Uint8Array(Buffer.concat(pieces))
+  return { body: whole, members: scanMembers(whole) ?? [] }
 }
 
 function notOver(): GatewayError {
@@ -241,85 +262,4 @@ const LOST = 'The gateway that ran this response ended before it was complete.'
 function withMembers(answer: Uint8Array, changes: ReadonlyMap<string, JsonValue>): Uint8Array {
   const members = scanMembers(answer)
   return members === null ? answer : spliceMembers(answer as Uint8Array<ArrayBuffer>, members, changes)
-}
-
-/** More have no place in the index of items: a client that sends them back sends the items themselves. */
-const MAX_ITEMS = 1000
-
-function itemsIn(answer: Uint8Array): ItemPlace[] {
-  const span = scanMembers(answer)?.findLast(({ key }) => key === 'output')
-  if (span === undefined || answer[span.valueStart] !== OPEN_BRACKET) return []
-  const list = bytesOf(answer.subarray(span.valueStart, span.valueEnd))
-  return itemsOf(list)
-    .slice(0, MAX_ITEMS)
-    .flatMap(({ start, end }) => {
-      const id = idIn(list.subarray(start, end))
-      return id === null ? [] : [{ id, start: span.valueStart + start, end: span.valueStart + end }]
-    })
-}
-
-function idIn(item: Uint8Array): string | null {
-  const value = memberOf(item, 'id')
-  return value?.[0] === QUOTE ? textOf(JSON.parse(bytesOf(value).toString('utf8')) as JsonValue) : null
-}
-
-function memberOf(text: Uint8Array, name: string): Uint8Array | null {
-  const span = scanMembers(text)?.findLast(({ key }) => key === name)
-  return span === undefined ? null : text.subarray(span.valueStart, span.valueEnd)
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength)
-}
-
-/** The list may be as large as a body, and is the reading of no new work: only the items of the page are parsed. */
-function encodeItems({ id, input }: EarlierTurns & { readonly id: string }, query: ItemQuery): JsonObject {
-  const list = bytesOf(input)
-  const prefix = `item_${itemBaseOf(id)}_in`
-  const spans = itemsOf(list)
-  if (query.order === 'desc') spans.reverse()
-  const read = ({ index, start, end }: Span): JsonObject & { readonly id: string } =>
-    encodeItem(JSON.parse(list.toString('utf8', start, end)) as JsonObject, `${prefix}${index}`)
-  const { after } = query
-  const isAfter = (span: Span): boolean =>
-    after === `${prefix}${span.index}` || list.subarray(span.start, span.end).includes(`"${after}"`)
-  const from = after === null ? 0 : spans.findIndex((span) => isAfter(span) && read(span).id === after) + 1
-  if (after !== null && from === 0) throw unknownCursor(after)
-  const data = spans.slice(from, from + query.limit).map(read)
-  return {
-    object: 'list',
-    data,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: from + data.length < spans.length,
-  }
-}
-
-/** An item of a list: its place in it, and in its text. */
-type Span = { readonly index: number; readonly start: number; readonly end: number }
-
-/** Of a list of objects, as every input is. */
-function itemsOf(list: Buffer): Span[] {
-  const spans: Span[] = []
-  let start = skipSpace(list, 1)
-  while (list[start] === OPEN_BRACE) {
-    const end = objectEnd(list, start)
-    spans.push({ index: spans.length, start, end })
-    start = skipSpace(list, skipSpace(list, end) + 1)
-  }
-  return spans
-}
-
-function unknownCursor(id: string): GatewayError {
-  return new GatewayError('invalid_request', { param: 'after', message: notFoundText('Item', id) })
-}
-
-/** In the long form, with an id: clients may send the short form of a message. */
-function encodeItem(item: JsonObject, id: string): JsonObject & { readonly id: string } {
-  const named = { ...item, id: textOf(item.id) ?? id, type: textOf(item.type) ?? 'message' }
-  const text = stringOf(item.content)
-  if (named.type !== 'message' || text === null) return named
-  const isModel = item.role === 'assistant'
-  const part = isModel ? { type: 'output_text', annotations: [], text } : { type: 'input_text', text }
-  return { ...named, status: item.status ?? 'completed', content: [part] }
 }

@@ -7,6 +7,7 @@ import { GatewayError } from '../../errors.js'
 import { type Acceptance } from '../../jobs/store.js'
 import { type JsonObject } from '../../model/json.js'
 import { type KeyIdentity } from '../../pipeline/client.js'
+import { recallItems } from '../../pipeline/stages/recall-items.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type OwnMembers, type StateFacts, type StoredAnswers } from '../../protocols/contract/stored.js'
@@ -112,7 +113,9 @@ class Accepting {
     const { door, key, stored } = this.#parts
     const earlier = previousId === null ? null : await desk.get(ownerOf(key), previousId)
     if (previousId !== null && earlier === null) throw stored.previousNotFound(previousId)
-    return stored.joinTurns(decoded, earlier, door.front.maxBodyBytes)
+    const { maxBodyBytes } = door.front
+    const whole = await recallItems(decoded, { stored, desk, owner: ownerOf(key), maxBytes: maxBodyBytes })
+    return stored.joinTurns(whole, earlier, maxBodyBytes)
   }
 
   #echoOf({ json, body }: DecodedBody): JsonObject | null {

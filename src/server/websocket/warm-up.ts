@@ -1,6 +1,7 @@
 // A turn that generates nothing: it gets an id under which its input is kept, so that the next turn sends only what is new. It takes one
 // request of the key's limits, and reaches no provider.
 import { type KeyIdentity, type ResponseShelf } from '../../pipeline/client.js'
+import { recallItems } from '../../pipeline/stages/recall-items.js'
 import { type DecodedBody } from '../../protocols/contract/envelope.js'
 import { type Surface } from '../../protocols/contract/protocol.js'
 import { type SocketMode } from '../../protocols/contract/socket-mode.js'
@@ -42,7 +43,8 @@ export async function warmUp(turn: WarmUp, body: Uint8Array<ArrayBuffer>): Promi
   const isKept = state.isStored && desk !== null
   const echo = { ...surface.readEcho?.(decoded.json ?? {}), own: stored.ownMembers(id, state, isKept) }
   const frames = mode.encodeEmpty({ id, model, createdSec: Math.floor(Date.now() / MS_PER_SEC) }, echo)
-  const { input } = stored.joinTurns(decoded, earlier, turn.maxBytes)
+  const whole = await recallItems(decoded, { stored, desk, owner, maxBytes: turn.maxBytes })
+  const { input } = stored.joinTurns(whole, earlier, turn.maxBytes)
   const response = stored.answerIn(Buffer.from(frames.at(-1) ?? '')) ?? EMPTY
   const record = { id, owner, model, phase: 'over', input, response, streamId: null } as const
   const failure = isKept ? await desk.commit(record) : null

@@ -3,6 +3,7 @@ import { errorData } from '../../../src/errors.js'
 import { type ErrorData } from '../../../src/model/error.js'
 import { stored } from '../../../src/protocols/openai-responses/stored.js'
 import { parseRequestBody } from '../../../src/wire/body/members.js'
+import { thrownBy } from '../../helpers/thrown.js'
 import { payloadsOf } from './streams.js'
 
 function join(body: string, earlier: { input: string; response: string } | null = null, maxBytes = 1000) {
@@ -203,6 +204,38 @@ test('its state is read from its text, and changed there', (t) => {
     t.match(stored.readState(lost), { isOver: true })
     const none = Buffer.from('[]')
     t.equal(stored.withLost(none), none)
+    t.end()
+  })
+
+  test('items take the places of the references to them, and every other byte stays', (t) => {
+    const text = '{"model":"m", "input": [ {"n":1.0},{"id":"a"} , {"type":"item_reference","id":"b"}],"x":"é"}'
+    const body = new Uint8Array(Buffer.from(text))
+    const { members } = parseRequestBody(body)
+    const references = [
+      { index: 1, id: 'a' },
+      { index: 2, id: 'b' },
+    ]
+    const texts = new Map([
+      ['a', Buffer.from('{"id":"a","n":"ż"}')],
+      ['b', Buffer.from('{"id":"b"}')],
+    ])
+    const whole = stored.withItems({ body, members }, references, { texts, maxBytes: 1000 })
+    t.equal(
+      String(Buffer.from(whole.body)),
+      '{"model":"m", "input": [ {"n":1.0},{"id":"a","n":"ż"} , {"id":"b"}],"x":"é"}',
+    )
+    t.same(whole.members, parseRequestBody(whole.body).members)
+    t.equal(whole.body.buffer.byteLength, whole.body.byteLength, 'in memory of its own, for a worker')
+    const find = (given: typeof references, maxBytes = 1000) =>
+      thrownBy(() => stored.withItems({ body, members }, given, { texts, maxBytes }))
+    t.match(find([{ index: 1, id: 'c' }]), { ownCode: 'item_not_found', param: 'input.1' })
+    t.match(find([{ index: 7, id: 'a' }]), { ownCode: 'item_not_found', param: 'input.7' })
+    t.match(find(references, 100), { code: 'payload_too_large' })
+    const none = new Uint8Array(Buffer.from('{"model":"m"}'))
+    t.match(
+      thrownBy(() => stored.withItems({ body: none, members: [] }, references, { texts, maxBytes: 1000 })),
+      { ownCode: 'item_not_found' },
+    )
     t.end()
   })
 

@@ -1,8 +1,9 @@
-// References to things that are stored at the vendor. All tenants share the operator's account there, and nothing in it is recorded for one of
+// References to things that are stored at the vendor, and to items that the gateway has. All tenants share the operator's account there, and nothing in it is recorded for one of
 // them: such a request is rejected before any upstream sees it. Clients recognize the codes, and then send their whole input
-// (Soju06/codex-lb#1529), so these must never change. An earlier response is no such thing: the gateway stores it (stored.ts).
+// (Soju06/codex-lb#1529), so these must never change. An earlier response, and each of its output items, is no such thing: the gateway stores them (stored.ts).
 import { GatewayError } from '../../../errors.js'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../../model/json.js'
+import { type ItemReference } from '../../contract/stored.js'
 import { textOf } from '../../scalars.js'
 
 const NOT_YOURS = 'It is stored at the provider, whose account is shared'
@@ -39,17 +40,12 @@ export function refuseReferences(body: JsonObject): void {
 
 const UNSUPPORTED = 'unsupported_parameter'
 const MAX_SHOWN_CHARS = 80
+/** Each is looked up in the store: as many as an answer has items in the index. */
+const MAX_REFERENCES = 1000
 
 function refuseInItem(item: JsonValue, path: string): void {
   if (!isJsonObject(item)) return
-  // The vendor accepts a reference without its type, too, and to an image by the id of the call that made it.
-  const isByIdAlone = (!isSet(item.type) || item.type === 'image_generation_call') && isOnlyId(item)
-  if (item.type === 'item_reference' || isByIdAlone) {
-    const id = textOf(item.id) ?? ''
-    throw refusal(path, 'item_not_found', {
-      message: `Item with id '${shown(id)}' not found. Send the item itself, or use previous_response_id.`,
-    })
-  }
+  if (referenceIn(item) !== null) return
   if (TOOL_ITEMS.has(item.type)) refuseInTools(item.tools, `${path}.tools`)
   for (const [member, parts] of [
     ['content', item.content],
@@ -61,6 +57,35 @@ function refuseInItem(item: JsonValue, path: string): void {
       throw refuseStored(isJsonArray(parts) ? `${path}.${member}.${i}.file_id` : `${path}.${member}.file_id`)
     })
   }
+}
+
+/**
+ * The items of an input that stand for earlier ones; undefined for none.
+ * @throws invalid_request for more of them than one request may have
+ */
+export function referencesIn(input: JsonValue | undefined): readonly ItemReference[] | undefined {
+  if (!isJsonArray(input)) return undefined
+  const references = input.flatMap((item, index) => {
+    const id = isJsonObject(item) ? referenceIn(item) : null
+    return id === null ? [] : [{ index, id }]
+  })
+  if (references.length <= MAX_REFERENCES) return references.length === 0 ? undefined : references
+  const message = `A request may refer to ${MAX_REFERENCES} items; this one refers to ${references.length}. Use previous_response_id.`
+  throw new GatewayError('invalid_request', { param: 'input', message })
+}
+
+/** The id of the earlier item that this one stands for, empty if it names none; null for any other item. */
+function referenceIn(item: JsonObject): string | null {
+  // The vendor accepts a reference without its type, too, and to an image by the id of the call that made it.
+  const isByIdAlone = (!isSet(item.type) || item.type === 'image_generation_call') && isOnlyId(item)
+  return item.type === 'item_reference' || isByIdAlone ? (textOf(item.id) ?? '') : null
+}
+
+/** Clients recognize the code, and then send their whole input: it must never change. */
+export function itemNotFound({ index, id }: ItemReference): GatewayError {
+  return refusal(`input.${index}`, 'item_not_found', {
+    message: `Item with id '${shown(id)}' not found. Send the item itself, or use previous_response_id.`,
+  })
 }
 
 function isOnlyId(item: JsonObject): boolean {

@@ -7,7 +7,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../../model/js
 import { type RequestFacts } from '../../contract/protocol.js'
 import { numberOf, textOf } from '../../scalars.js'
 import { invalid } from './invalid.js'
-import { refuseReferences } from './references.js'
+import { referencesIn, refuseReferences } from './references.js'
 
 /** The longest model name: the limit of labels and log lines that contain it. */
 const MAX_MODEL_LENGTH = 256
@@ -141,6 +141,7 @@ export function readFacts(body: JsonObject): RequestFacts {
   checkEach(body.input, 'input', checkItem)
   checkEach(body.tools, 'tools', checkTool)
   refuseReferences(body)
+  const references = referencesIn(body.input)
   return {
     model: String(body.model),
     stream: body.stream === true,
@@ -153,6 +154,7 @@ export function readFacts(body: JsonObject): RequestFacts {
       previousId: textOf(body.previous_response_id),
       isStored: body.store !== false,
       isBackground: body.background === true,
+      ...(references === undefined ? {} : { references }),
     },
   }
 }

@@ -2,7 +2,11 @@
 import { test } from 'tap'
 import { type JsonObject } from '../../../../src/model/json.js'
 import { openaiResponses } from '../../../../src/protocols/openai-responses/index.js'
-import { refuseReferences } from '../../../../src/protocols/openai-responses/surface/references.js'
+import {
+  itemNotFound,
+  referencesIn,
+  refuseReferences,
+} from '../../../../src/protocols/openai-responses/surface/references.js'
 import { thrownBy } from '../../../helpers/thrown.js'
 
 /** Code and path as a client gets them. */
@@ -19,19 +23,43 @@ test('a previous response is no reference to the provider: the gateway stores it
   t.doesNotThrow(() => refuseReferences({ previous_response_id: 'resp_1' }))
 })
 
-test('conversations, references to items, background and stored prompts are refused', async (t) => {
-  const { message } = thrownBy(() => refuseReferences({ input: [{ type: 'item_reference', id: 'x'.repeat(500) }] }))
-  t.ok(message.length < 300, 'a client’s own text is cut')
+test('conversations, background that is not stored, and stored prompts are refused', async (t) => {
   t.same(refused({ conversation: 'conv_1' }), [400, TYPE, 'conversation_not_found', 'conversation'])
   t.same(refused({ conversation: { id: 'conv_1' } }), [400, TYPE, 'conversation_not_found', 'conversation'])
   t.same(refused({ background: true, store: false }), [400, TYPE, 'unsupported_parameter', 'background'])
   t.doesNotThrow(() => refuseReferences({ background: true }))
   t.same(refused({ prompt: { id: 'pmpt_1' } }), [400, TYPE, 'unsupported_parameter', 'prompt'])
-  t.same(refused({ input: ['x', { type: 'item_reference', id: 'msg_1' }] }), [400, TYPE, 'item_not_found', 'input.1'])
-  t.same(refused({ input: [{ id: 'msg_1' }] }), [400, TYPE, 'item_not_found', 'input.0'])
-  const image = { type: 'image_generation_call', id: 'ig_1' }
-  t.same(refused({ input: [image] }), [400, TYPE, 'item_not_found', 'input.0'], 'an image by its call')
-  t.same(refused({ input: [{ type: 'item_reference' }] }), [400, TYPE, 'item_not_found', 'input.0'])
+})
+
+test('references to items are found, in every form that the vendor knows, and never more than can be looked up', async (t) => {
+  const input = [
+    { role: 'user', content: 'x' },
+    { type: 'item_reference', id: 'msg_1' },
+    { id: 'msg_2' },
+    { type: null, id: 'msg_3' },
+    { type: 'image_generation_call', id: 'ig_1' },
+    { type: 'image_generation_call', id: 'ig_2', result: 'AAAA' },
+    { type: 'item_reference' },
+  ]
+  t.doesNotThrow(() => refuseReferences({ input }))
+  t.same(referencesIn(input), [
+    { index: 1, id: 'msg_1' },
+    { index: 2, id: 'msg_2' },
+    { index: 3, id: 'msg_3' },
+    { index: 4, id: 'ig_1' },
+    { index: 6, id: '' },
+  ])
+  for (const none of [undefined, 'Hi', [], input.slice(0, 1)]) t.equal(referencesIn(none), undefined)
+  const many = Array.from({ length: 1001 }, (_, i) => ({ id: `msg_${i}` }))
+  t.equal(referencesIn(many.slice(1))?.length, 1000)
+  const error = thrownBy(() => referencesIn(many))
+  t.match(error, { code: 'invalid_request', param: 'input', message: /1001/ })
+})
+
+test('an item that is not found has the code that clients know', async (t) => {
+  const { data } = itemNotFound({ index: 3, id: 'x'.repeat(500) })
+  t.match(data, { code: 'invalid_request', ownCode: 'item_not_found', param: 'input.3' })
+  t.ok(data.message.length < 300, 'a client’s own text is cut')
 })
 
 test('what is stored at the provider belongs to all who share its account', async (t) => {
