@@ -55,6 +55,7 @@ for (const provider of PROVIDERS) {
       const call = first.output.find((item) => item.type === 'function_call')
       if (call === undefined) return void t.fail('no call')
       t.match(first, { store: true })
+      t.ok(Number(first.completed_at) >= first.created_at)
       const output = { type: 'function_call_output' as const, call_id: call.call_id, output: '21 degrees' }
       const second = await create({ ...request, previous_response_id: first.id, input: [output] })
       t.match(second.output_text, /21 degrees/, 'the model has seen the call and its result')

@@ -208,3 +208,16 @@ export function responseStoreSuite(kind: string, open: OpenResponseStore): void 
     t.same(await idsOf('a', ids), ids)
   })
 }
+
+/** For stores that forget what has expired with each write, whatever was stored before it. */
+export function sweepingSuite(kind: string, open: OpenResponseStore): void {
+  test(`${kind}: an answer that has expired makes room before an older one that has not`, async (t) => {
+    const { store, nowMs, moveBy } = await open(t)
+    const caps = { maxBytes: 2 * bytesOf(storedResponse('r1')), maxBytesPerKey: CAPS.maxBytes }
+    await store.put(storedResponse('r1', { expiresAtMs: nowMs() + HOUR_MS }), caps)
+    await store.put(storedResponse('r2', { expiresAtMs: nowMs() + HOUR_MS / 2 }), caps)
+    await moveBy(HOUR_MS / 2)
+    await store.put(storedResponse('r3', { expiresAtMs: nowMs() + HOUR_MS }), caps)
+    for (const id of ['r1', 'r3']) t.match(await store.get('a', id), { id })
+  })
+}

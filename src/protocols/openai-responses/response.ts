@@ -39,7 +39,9 @@ export function encodeResponse(response: ChatResponse, _target?: unknown, echo: 
   // Clients' schemas require it of a finished response: unknown counts are 0.
   const usage = encodeUsage(believable(response.usage) ?? NO_USAGE)
   const { model, createdSec } = meta
-  return encodeResponseObject({ id, model, createdSec, status, incompleteReason: reason, usage }, output, echo)
+  const { elapsedMs } = response
+  const head = { id, model, createdSec, status, incompleteReason: reason, usage, elapsedMs }
+  return encodeResponseObject(head, output, echo)
 }
 
 /** This wire has a provider's words about its refusal where it has those of a model. */

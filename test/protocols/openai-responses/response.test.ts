@@ -27,6 +27,14 @@ const ANSWER: ChatResponse = {
   usage: { inputTokens: 3, outputTokens: 2, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 },
 }
 
+test('a complete answer says when it was completed, if that is known', async (t) => {
+  const { createdSec } = ANSWER.meta
+  t.match(encodeResponse(ANSWER), { completed_at: null })
+  t.match(encodeResponse({ ...ANSWER, elapsedMs: 2600 }), { created_at: createdSec, completed_at: createdSec + 3 })
+  const cut = { ...ANSWER, finishReason: 'length', elapsedMs: 2600 } as const
+  t.match(encodeResponse(cut), { status: 'incomplete', completed_at: null })
+})
+
 test('a whole answer has every member of a response, null where it is empty', async (t) => {
   const body = encodeResponse(ANSWER, undefined, readEcho({ model: 'x', input: 'hi', instructions: 'Be brief.' }))
   for (const member of [

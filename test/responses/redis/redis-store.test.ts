@@ -3,7 +3,7 @@ import { type Test, t as tap, test } from 'tap'
 import { RedisStore, type RedisStoreOptions } from '../../../src/responses/redis/redis-store.js'
 import { connectRedis, RedisServer } from '../../helpers/redis.js'
 import { rejectsWith } from '../../helpers/rejects.js'
-import { responseStoreSuite } from '../../helpers/response-store-suite.js'
+import { type OpenResponseStore, responseStoreSuite, sweepingSuite } from '../../helpers/response-store-suite.js'
 import { CAPS, changeOf, runningResponse, storedResponse } from '../../helpers/responses.js'
 
 const server = await RedisServer.start(tap)
@@ -25,14 +25,17 @@ async function openNode(t: Test, options: Partial<RedisStoreOptions> = {}) {
   return { store, states, down: () => new Promise<void>((resolve) => onDown.push(resolve)) }
 }
 
-responseStoreSuite('redis', async (t) => {
+const openRig: OpenResponseStore = async (t) => {
   let offsetMs = 0
   const { store } = await openNode(t, { clockOffsetMs: () => offsetMs })
   const moveBy = (ms: number): void => {
     offsetMs += ms
   }
   return { store, moveBy, nowMs: () => Date.now() + offsetMs }
-})
+}
+
+responseStoreSuite('redis', openRig)
+sweepingSuite('redis', openRig)
 
 const LATER_MS = Date.now() + 3_600_000
 const DATED = { expiresAtMs: LATER_MS }

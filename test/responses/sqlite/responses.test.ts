@@ -6,7 +6,7 @@ import { type Test, t as tap, test } from 'tap'
 import { PortStore } from '../../../src/responses/port/port-store.js'
 import { startResponsesFile } from '../../../src/responses/sqlite/start.js'
 import { rejectsWith } from '../../helpers/rejects.js'
-import { responseStoreSuite } from '../../helpers/response-store-suite.js'
+import { type OpenResponseStore, responseStoreSuite, sweepingSuite } from '../../helpers/response-store-suite.js'
 import { CAPS, changeOf, runningResponse, storedResponse } from '../../helpers/responses.js'
 
 // The ports keep no process alive, but the tests wait for them.
@@ -36,13 +36,16 @@ async function openFile(t: Test, path = join(directory(t), 'responses.db')) {
   return { path, store, thread, troubles, close, shift }
 }
 
-responseStoreSuite('sqlite', async (t) => {
+const openRig: OpenResponseStore = async (t) => {
   const { store, shift } = await openFile(t)
   const moveBy = (ms: number): void => {
     shift[0] = (shift[0] ?? 0) + ms
   }
   return { store, moveBy, nowMs: () => Date.now() + (shift[0] ?? 0) }
-})
+}
+
+responseStoreSuite('sqlite', openRig)
+sweepingSuite('sqlite', openRig)
 
 const NEVER_MS = Date.now() + 3_600_000
 

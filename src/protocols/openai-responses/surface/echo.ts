@@ -58,21 +58,27 @@ export type ResponseHead = {
   readonly error?: { readonly code: string; readonly message: string } | null
   /** Null until the end. */
   readonly usage?: JsonObject | null
+  /** Since the request was accepted; absent if unknown. */
+  readonly elapsedMs?: number | undefined
 }
 
-/** The members before `output`. The time of completion is unknown here, where there is no clock. */
-export function encodeHead({ id, createdSec, model, status, incompleteReason = null, error = null }: ResponseHead) {
+/** The members before `output`. There is no clock here: the time of completion is that of creation and what has passed since. */
+export function encodeHead(head: ResponseHead) {
+  const { id, createdSec, model, status, incompleteReason = null, error = null, elapsedMs } = head
+  const isKnown = status === 'completed' && elapsedMs !== undefined
   return {
     id,
     object: 'response',
     created_at: createdSec,
-    completed_at: null,
+    completed_at: isKnown ? createdSec + Math.round(elapsedMs / MS_PER_SEC) : null,
     status,
     error,
     incomplete_details: incompleteReason === null ? null : { reason: incompleteReason },
     model,
   }
 }
+
+const MS_PER_SEC = 1000
 
 /** The members behind `output` and `usage`. */
 export function encodeRepeated(echo: JsonObject | null): JsonObject {

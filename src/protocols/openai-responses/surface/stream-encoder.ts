@@ -64,6 +64,7 @@ type OpenItem = {
 /** Writes one stream. */
 export class ResponsesEncoder implements StreamEncoder {
   readonly #emit: (frame: string) => void
+  readonly #elapsedMs: (() => number) | undefined
   readonly #echo: JsonObject | null
   readonly #names: JsonObject
   #meta: ResponseMeta = { id: '', model: '', createdSec: 0, usage: null }
@@ -84,8 +85,9 @@ export class ResponsesEncoder implements StreamEncoder {
   #deltaHead = ''
   #deltaTail = ''
 
-  constructor(emit: (frame: string) => void, { echo = null }: EncoderOptions) {
+  constructor(emit: (frame: string) => void, { echo = null, elapsedMs }: EncoderOptions) {
     this.#emit = emit
+    this.#elapsedMs = elapsedMs
     this.#echo = echo
     this.#names = namesOf(echo)
   }
@@ -276,7 +278,9 @@ export class ResponsesEncoder implements StreamEncoder {
     }
     // A finished response without usage fails in clients' schemas (vercel/ai, `response.completed`): unknown counts are 0.
     const counts = believable(usage) ?? believable(this.#meta.usage) ?? NO_USAGE
-    const response = this.#response({ status, incompleteReason, usage: encodeUsage(counts) })
+    const response = this.#response({
+      ...{ status, incompleteReason, usage: encodeUsage(counts), elapsedMs: this.#elapsedMs?.() },
+    })
     this.#event(`response.${status}`, `"response":${response}`)
   }
 
@@ -284,7 +288,7 @@ export class ResponsesEncoder implements StreamEncoder {
     this.#emit(encodeEvent(type, members, this.#sequence++))
   }
 
-  #response(state: Pick<ResponseHead, 'status' | 'incompleteReason' | 'error' | 'usage'>): string {
+  #response(state: Pick<ResponseHead, 'status' | 'incompleteReason' | 'error' | 'usage' | 'elapsedMs'>): string {
     const { id, model, createdSec } = this.#meta
     const head = JSON.stringify(encodeHead({ id, model, createdSec, ...state })).slice(0, -1)
     return `${head},"output":[${this.#done.join(',')}],"usage":${JSON.stringify(state.usage ?? null)},${this.#repeated}`

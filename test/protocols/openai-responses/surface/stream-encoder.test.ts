@@ -23,6 +23,19 @@ test('a text is created, in progress, added, written, done, and complete', async
   t.match(sent[8], { item: { id: 'msg_1_0', status: 'completed', content: [{ text: 'Hello' }] } })
 })
 
+test('only the last event of a complete answer says when it was completed', async (t) => {
+  let sent = ''
+  const encoder = new ResponsesEncoder(
+    (frame) => {
+      sent += frame
+    },
+    { includeUsage: true, elapsedMs: () => 4000 },
+  )
+  for (const event of blocks([{ head: TEXT, deltas: ['Hi'] }])) encoder.push(event)
+  const times = payloadsOf(sent).flatMap(({ response }) => (isJsonObject(response) ? [response.completed_at] : []))
+  t.same(times, [null, null, META.createdSec + 4])
+})
+
 /** Checks the order law of section "Streaming" of Open Responses over any stream of ours. */
 function checkLaw(t: Test, sent: readonly JsonObject[]): void {
   t.same(
