@@ -20,19 +20,26 @@ export const Responses = section('Answers of the Responses API that clients may 
     64 * MIB,
     'The same for one gateway key; an answer that alone is larger is not stored, as if the store were unavailable.',
   ),
-  background: section('Answers that run without their client (background), on each event loop.', {
-    concurrency: integer({ minimum: 1, maximum: MAX_CONCURRENCY }, 16, 'Maximum number that run at once.'),
-    maxPending: integer(
-      { minimum: 1, maximum: 1_000_000 },
-      1000,
-      'Maximum number that run or wait; a request that exceeds it gets 503.',
-    ),
-    maxPendingPerKey: integer(
-      { minimum: 1, maximum: 1_000_000 },
-      100,
-      'The same for one gateway key; a request that exceeds it gets 429.',
-    ),
-  }),
+  background: section(
+    'Answers that run without their client (background): as jobs where they survive the process, else on each event loop.',
+    {
+      concurrency: integer(
+        { minimum: 1, maximum: MAX_CONCURRENCY },
+        16,
+        'Maximum number that run at once; as jobs, in this process.',
+      ),
+      maxPending: integer(
+        { minimum: 1, maximum: 1_000_000 },
+        1000,
+        'Maximum number that run or wait, or as jobs that wait; a request that exceeds it gets 503.',
+      ),
+      maxPendingPerKey: integer(
+        { minimum: 1, maximum: 1_000_000 },
+        100,
+        'The same for one gateway key; a request that exceeds it gets 429.',
+      ),
+    },
+  ),
   onStoreDown: Type.Enum(['fail', 'forward'], {
     default: 'fail',
     description:

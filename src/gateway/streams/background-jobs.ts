@@ -11,8 +11,7 @@ import { keepPolicy, linksOf } from './keep-policy.js'
 
 /** A job that another node takes from Redis must find its answer there. */
 export function runsAsJobs({ responses, jobs }: Pick<Config, 'responses' | 'jobs'>): boolean {
-  const store: string = responses.store
-  return store === 'redis' || (store === 'sqlite' && jobs.store === 'sqlite')
+  return responses.store === 'redis' || (responses.store === 'sqlite' && jobs.store === 'sqlite')
 }
 
 /** Null: they run in the process that accepts them. */

@@ -50,7 +50,7 @@ async function sendEvents(exchange: HttpExchange, { stored, found, after, bell }
 }
 
 const NOT_KEPT =
-  'The events of this response are not held. They are for background responses and for requests with x-sluice-resume: 1, for as long as streams.keepMs says; the response itself is found without stream=true.'
+  'The events of this response are not held. They are for background responses with stream: true and for requests with x-sluice-resume: 1, for as long as streams.keepMs says; the response itself is found without stream=true.'
 
 /** Forgets a stored answer. Those that continued it have its turns of their own. */
 export function deleteResponse(stored: StoredAnswers, runs: BackgroundAnswers): Act {

@@ -254,7 +254,7 @@ export const METRICS = {
   },
   jobs: {
     name: 'sluice_jobs',
-    help: 'Jobs in the store, by state.',
+    help: 'Jobs in the store, by state; background responses that are jobs among them.',
     ...{ type: 'gauge', across: 'sum', shown: 'once set', axes: [labelled('state', JOB_STATES)] },
   },
   queueAge: {
