@@ -45,12 +45,14 @@ function rig(t: Test, { keys = ['a'] } = {}) {
   const results: string[] = []
   const keep = (sink: Sink) => Object.assign(Object.create(sink), { hold: () => undefined, stop: () => undefined })
   const keyOf = (owner: string) => (keys.includes(owner) ? { index: 0, name: owner, owner } : null)
-  /** A process more. */
-  const startRunner = (): JobRunner => {
-    const jobs = new ResponseJobs({
+  const createJobs = () =>
+    new ResponseJobs({
       ...{ store, bell: new Bell(), surface: { ...fakeSurface, stored }, nowMs: () => 7 },
       view: () => ({ pipeline, desk, keeping: { keep }, attempts: 2, leaseMs: LEASE_MS, keyOf }),
     })
+  /** A process more. */
+  const startRunner = (): JobRunner => {
+    const jobs = createJobs()
     const settings = { concurrency: 2, attempts: 2, timeoutMs: 1e9, retentionMs: 1e9, leaseMs: LEASE_MS }
     const runner = new JobRunner({
       ...{ kind: 'response', store: jobs, execute: jobs.execute, settings: () => settings, random: () => 0.5, timers },
@@ -102,7 +104,7 @@ function rig(t: Test, { keys = ['a'] } = {}) {
   }
   const ended = (count: number) => until(() => results.length >= count)
   const isGone = async () => (await store.get('r1')) === null
-  return { timers, store, answers, desk, startRunner, accept, show, until, begun, ended, results, isGone }
+  return { timers, store, answers, desk, createJobs, startRunner, accept, show, until, begun, ended, results, isGone }
 }
 
 test('one that waits runs with its own id, and nothing of it stays in the job store', async (t) => {
@@ -242,19 +244,18 @@ test('a job that is removed stops its run, whose answer is not stored', async (t
 })
 
 test('a runner that has lost its lease without knowing leaves the answer to the other one', async (t) => {
-  const { accept, startRunner, begun, show, ended, store, timers } = rig(t)
+  const { accept, createJobs, show, store, timers } = rig(t)
   await accept()
-  startRunner()
-  const { settle } = await begun(1)
-  await store.claim({ kind: 'response', limit: 1, leaseMs: LEASE_MS, maxAttempts: 9 })
-  t.equal(timers.pending().length > 0, true)
-  store.isDown = true
+  const suspended = createJobs()
+  const claim = { kind: 'response', limit: 1, leaseMs: LEASE_MS, maxAttempts: 9 } as const
+  const [claimed] = await suspended.claim(claim)
+  if (claimed === undefined) throw new Error('not claimed')
   timers.advance(LEASE_MS + 1)
-  store.isDown = false
-  await store.claim({ kind: 'response', limit: 1, leaseMs: LEASE_MS, maxAttempts: 9 })
-  settle(errorData('context_length_exceeded'))
-  await ended(1)
-  t.match(await show(), { status: 'in_progress', phase: 'waiting' })
+  t.equal((await createJobs().claim(claim)).length, 1)
+  t.equal(await suspended.fail(claimed.lease, errorData('context_length_exceeded')), false)
+  t.equal(await suspended.release(claimed.lease), false)
+  t.match(await show(), { status: 'queued', phase: 'waiting', error: null })
+  t.match(await store.get('r1'), { state: 'processing', attempts: 2 })
 })
 
 test('while the store of answers is away a run is put off, and is no attempt', async (t) => {
