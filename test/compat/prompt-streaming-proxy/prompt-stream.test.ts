@@ -228,7 +228,7 @@ test('row 2: no prompt and an unknown model are refused as documented, and so is
   t.match(await typed.json(), { error: /application\/json/ })
   const wrong = await read(gateway, '/stream')
   t.equal(wrong.status, 405)
-  t.match([wrong.headers.allow, await wrong.json()], ['POST, OPTIONS', { error: /method/ }])
+  t.match([wrong.headers.allow, await wrong.json()], ['POST, OPTIONS', { error: /does not support GET/ }])
 })
 
 test('row 3: a token that is missing and one that is wrong are told apart', async (t) => {
