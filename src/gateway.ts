@@ -3,6 +3,7 @@
 import { type MessagePort } from 'node:worker_threads'
 import { type SlotTable } from './config/live/slot-table.js'
 import { type Config } from './config/types.js'
+import { joinAccounts } from './gateway/accounts/accounts-thread.js'
 import { type LoopAdmin } from './gateway/admin/loop-admin.js'
 import {
   announcePrices,
@@ -80,7 +81,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       server = createLoopServer(loop, { port, loopIndex, isReady: () => isReady })
       // Before the first request, so that none is admitted without regard to the other nodes.
       await Promise.all([
-        ...[ground.sharedLimits?.start(), shareStreams(loop), shareAnswers(loop)],
+        ...[ground.sharedLimits?.start(), shareStreams(loop), shareAnswers(loop), joinAccounts(loop, place)],
         ground.responses.start(() => loop.current.log),
       ])
       admin = loop.ground.tap === null ? null : await joinAdmin(loop, place)
@@ -133,6 +134,7 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       admin?.close()
       await stopping
       await loop.jobs.close()
+      loop.accounts?.close()
       if (loopIndex !== 0) await ground.responses.close()
       await ground.sharedLimits?.close()
       await ground.pools.close(0)

@@ -67,7 +67,7 @@ const MAY_IMPORT: ImportTable = {
   simulator: ['model'],
   // It runs in the programs of others.
   client: [],
-  threads: ['config', 'errors'],
+  threads: ['config', 'errors', 'accounts/directory/memory'],
   gateway: ['*'],
   // Event loop 0 lives on the main thread.
   main: [
@@ -97,7 +97,7 @@ const ROOMS: RoomOrder = {
       'catalog',
       'schema',
     ],
-    ...['types', 'credential-types', 'job-types', 'response-types', 'listener-types', 'validate'],
+    ...['types', 'account-types', 'credential-types', 'job-types', 'response-types', 'listener-types', 'validate'],
   ],
   limit: ['headers', 'shared', 'local', 'waiting', 'limiter', 'refusal'],
   upstream: [

@@ -9,7 +9,7 @@ if (parentPort === null) throw new Error('This is the entry of a thread.')
 const parent = new LoopParent(parentPort)
 const gateway = createGateway(config, cells, {
   loopIndex,
-  connectJobs: () => parent.connectJobs(),
+  connectStore: (store) => parent.connectStore(store),
   connectLoop: (other, purpose) => parent.connectLoop(other, purpose),
 })
 parentPort.on('message', (message: ToFrontend) => {

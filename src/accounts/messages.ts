@@ -1,12 +1,14 @@
 // The messages between event loops and the thread of keys and teams. Plain data; each loop has its own port to the thread.
 import { type MessagePort } from 'node:worker_threads'
 import { type ErrorData } from '../model/error.js'
+import { type DirectoryMemory } from './directory/memory.js'
 import { type AccountCalls, type AccountsEvent, type KeyUse } from './store.js'
 
 /** workerData of workers/accounts. */
 export type AccountsStart = {
   readonly path: string
-  readonly maxKeys: number
+  /** Filled by the thread, read by all event loops. */
+  readonly directory: DirectoryMemory
   /** The names of the keys of the configuration file. */
   readonly fileKeys: readonly string[]
   /** One Float64, added to the thread's clock: for tests that move time. */

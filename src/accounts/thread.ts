@@ -13,6 +13,7 @@ import { type AccountsWriter, Feed } from './database/feed.js'
 import { Keys } from './database/keys.js'
 import { type AccountsDatabase, type Database, type Ground } from './database/rows.js'
 import { openAccountsFile } from './database/sqlite.js'
+import { DirectoryWriter } from './directory/writer.js'
 import {
   type AccountsStart,
   type CallMessage,
@@ -32,7 +33,7 @@ const MAX_ROWS = 500
 export async function serveAccounts(
   start: AccountsStart,
   parent: MessagePort,
-  writer: AccountsWriter = { check: () => undefined, put: () => undefined, remove: () => undefined },
+  writer: AccountsWriter = new DirectoryWriter(start.directory),
 ): Promise<void> {
   const tell = (message: FromAccounts): void => parent.postMessage(message)
   try {
@@ -74,7 +75,7 @@ class AccountsThread {
     this.#ground = {
       nowMs: createClock(start.clockOffset),
       random: randomBytes,
-      maxKeys: start.maxKeys,
+      maxKeys: start.directory.maxKeys,
       isReserved: (name) => this.#reserved.has(name),
     }
     this.#commits = new Commits({

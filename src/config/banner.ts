@@ -1,5 +1,6 @@
 // The messages for people at start and stop: the URL, what is served, a curl command that streams when pasted, and why the
 // process is still running after Ctrl-C. Returns text and prints nothing.
+import { needsKeys } from './account-types.js'
 import { type Config } from './types.js'
 
 export type StartFacts = { readonly port: number; readonly version: string; readonly build: string }
@@ -13,11 +14,11 @@ const SIMULATOR_WORDS = {
 
 /** One line. Never contains a key: if keys are set, the curl command has a placeholder. */
 export function renderStartLine(config: Config, facts: StartFacts): string {
-  const { server, keys } = config
+  const { server } = config
   const origin = originOf(config, facts.port)
   const threads = `${server.threads} event loop${server.threads === 1 ? '' : 's'}`
   const simulator = config.simulator === null ? '' : ` (${SIMULATOR_WORDS[config.simulator]})`
-  return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}. Try: ${curl(config, origin, keys.length > 0)}`
+  return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}. Try: ${curl(config, origin, needsKeys(config))}`
 }
 
 /** The URL of the listener, without a path. */

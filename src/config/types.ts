@@ -4,6 +4,7 @@ import { type EndpointId } from '../model/endpoint.js'
 import { type JsonObject } from '../model/json.js'
 import { type Quirks } from '../model/target.js'
 import { type PricesConfig } from '../prices/types.js'
+import { type AccountsConfig } from './account-types.js'
 import { type CredentialsConfig } from './credential-types.js'
 import { type JobsConfig } from './job-types.js'
 import { type AdminConfig, type ListenerTls } from './listener-types.js'
@@ -14,6 +15,7 @@ export type Config = {
   readonly admin: AdminConfig
   readonly offload: OffloadConfig
   readonly keys: readonly KeyConfig[]
+  readonly accounts: AccountsConfig
   readonly limits: GatewayLimits
   readonly routing: RoutingConfig
   /** In the order of the file; the position is the provider's index in limiter and metrics cells. */

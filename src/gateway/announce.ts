@@ -1,4 +1,5 @@
 // What a gateway logs and counts about itself: start, reloads, paused listeners.
+import { needsKeys } from '../config/account-types.js'
 import { type Config } from '../config/types.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type Log } from '../telemetry/records.js'
@@ -37,12 +38,12 @@ type Voice = {
 
 /** The first line of a process: programs read the address there. Warnings of the configuration follow. */
 export function announceStart({ config, log }: { config: Config; log: Voice['log'] }, facts: StartFacts): void {
-  const { server, providers, models, warnings, simulator, keys } = config
+  const { server, providers, models, warnings, simulator } = config
   const names = { providers: providers.map(({ name }) => name), models: models.map(({ name }) => name) }
   log.info({ ...facts, threads: server.threads, ...names }, 'listening')
   announceWarnings(warnings, log)
   // With gateway keys, others are meant to use it, and hardly with a simulator.
-  if (simulator === 'stand-in' && keys.length > 0) log.warn({}, 'no provider configured, built-in simulator in use')
+  if (simulator === 'stand-in' && needsKeys(config)) log.warn({}, 'no provider configured, built-in simulator in use')
 }
 
 /** One line per reload, and one for options that need a restart. */

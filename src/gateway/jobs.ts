@@ -2,6 +2,7 @@
 // and follow them: options are read each time, and a job runs on the current generation.
 import { randomBytes } from 'node:crypto'
 import { type MessagePort } from 'node:worker_threads'
+import { needsKeys } from '../config/account-types.js'
 import { type Config } from '../config/types.js'
 import { JOB_ID_PREFIX } from '../jobs/job-json.js'
 import { openRedisStore } from '../jobs/redis/store.js'
@@ -210,8 +211,9 @@ export function jobHabits({ config, router, limiter }: Pick<Generation, 'config'
 }
 
 /** Null: the key is no longer configured, or the job is from before any keys were configured. */
-export function keyOf({ keys }: Config, owner: string): KeyIdentity | null {
-  if (owner === '') return keys.length === 0 ? NO_KEY : null
+export function keyOf(config: Config, owner: string): KeyIdentity | null {
+  const { keys } = config
+  if (owner === '') return needsKeys(config) ? null : NO_KEY
   const index = keys.findIndex(({ keySha256 }) => keySha256 === owner)
   const key = keys[index]
   return key === undefined ? null : { index, name: key.name, owner }

@@ -1,5 +1,6 @@
 // The server of one event loop and its view of the current generation: the one place where the server's options are built from
 // the parts of the gateway.
+import { needsKeys } from '../config/account-types.js'
 import { readVersion } from '../config/read.js'
 import { type Config } from '../config/types.js'
 import { TIMEOUT_HEADER } from '../pipeline/attempt/client-deadline.js'
@@ -68,7 +69,7 @@ export function viewOf(loop: Loop): ViewOptions {
   return {
     config: config.server,
     metrics: config.metrics,
-    hasKeys: config.keys.length > 0,
+    hasKeys: needsKeys(config),
     pipeline,
     refusal,
     reserve: (key) => receiving.open(key.index),

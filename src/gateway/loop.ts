@@ -1,6 +1,8 @@
 // What one event loop has for its whole life: memory shared with the other loops, connections, workers, breakers, the job store,
 // and the generation for new requests. Only the current and retired generations ever change; see generations.ts.
 import { type MessagePort } from 'node:worker_threads'
+import { createDirectoryMemory, type DirectoryMemory } from '../accounts/directory/memory.js'
+import { type AccountsStore } from '../accounts/store.js'
 import { openLedger, type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 import { TIMERS } from '../jobs/run/timers.js'
@@ -29,7 +31,7 @@ import { Pools } from '../upstream/pool/pools.js'
 import { logBreaker } from './breaker-states.js'
 import { CLOCK } from './clock.js'
 import { createGeneration, type Generation, type LoopResources, limiterPlaces } from './generation.js'
-import { type ConnectJobs, LoopJobs } from './jobs.js'
+import { LoopJobs } from './jobs.js'
 import { LoopResponses } from './streams/loop-responses.js'
 
 const UNSOLICITED = 'unsolicited bytes from provider, connections not reused for a minute'
@@ -52,6 +54,8 @@ export type Cells = {
   readonly linkSecret: SharedArrayBuffer
   readonly metrics: SharedArrayBuffer
   readonly ledger: SlotTable
+  /** Keys of the account database; null without one. */
+  readonly directory: DirectoryMemory | null
 }
 
 /** Creates the cells; once per process. */
@@ -65,16 +69,21 @@ export function createCells(config: Config): Cells {
     linkSecret: createLinkSecret(),
     metrics: createMetricsCells(metricsConfig(config, ledger), config.server.threads),
     ledger,
+    directory: config.accounts.store === 'off' ? null : createDirectoryMemory(config.accounts.maxKeys),
   }
 }
 
 /** What one event loop reaches on another: kept streams, the store of answers, or what the admin API shows of it. */
 export type PeerPurpose = 'streams' | 'responses' | 'admin'
 
-/** The index of the event loop in its process, and its access to the job store's thread and to the other loops. */
+/** A thread of the process that event loops reach by ports: the job store, or the account database. */
+export type StoreThread = 'jobs' | 'accounts'
+
+/** The index of the event loop in its process, and its access to the threads of stores and to the other loops. */
 export type LoopPlace = {
   readonly loopIndex: number
-  readonly connectJobs: ConnectJobs
+  /** A port of the thread; the job store's is started if it is not running yet. @throws misconfigured */
+  readonly connectStore: (store: StoreThread) => Promise<MessagePort>
   /** A new port to what another loop holds; null if there is no such loop. */
   readonly connectLoop: (loopIndex: number, purpose: PeerPurpose) => Promise<MessagePort | null>
 }
@@ -87,6 +96,8 @@ export type Loop = {
   readonly jobs: LoopJobs
   /** For answers that run without their clients. */
   readonly bell: Bell
+  /** This loop's way to the account database, from before it listens; null without one. */
+  accounts: AccountsStore | null
   current: Generation
   retired: Retired[]
 }
@@ -94,7 +105,7 @@ export type Loop = {
 type Retired = Generation & { readonly sinceMs: number }
 
 /** Everything below the server, over the cells of all loops. */
-export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs, connectLoop }: LoopPlace): Loop {
+export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore, connectLoop }: LoopPlace): Loop {
   const names = metricsConfig(config, cells.ledger)
   const metrics = createMetrics(names, cells.metrics, loopIndex)
   const onDropped = (lines: number): void => loop.current.log.warn({ lines }, 'log lines lost')
@@ -137,7 +148,13 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
   }
   const scrape = createScrape(names, cells.metrics, { processMetrics: true })
   const jobs = new LoopJobs({
-    ...{ loopIndex, connectJobs, metrics, surface: surfaceOf(JOB_PROTOCOL), nowMs: CLOCK.nowMs },
+    ...{
+      loopIndex,
+      connectJobs: () => connectStore('jobs'),
+      metrics,
+      surface: surfaceOf(JOB_PROTOCOL),
+      nowMs: CLOCK.nowMs,
+    },
     current: () => loop.current,
   })
   const loop: Loop = {
@@ -146,6 +163,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectJobs,
     cells,
     jobs,
     bell: new Bell(),
+    accounts: null,
     current: createGeneration(config, cells.ledger, ground),
     retired: [],
   }

@@ -6,6 +6,7 @@ import { discoverLocal, type LocalGet, withProviders, withSimulator } from '../c
 import { watchFiles } from '../config/live/watch.js'
 import { type Overrides } from '../config/load.js'
 import { filesOf, getLocal, readCatalog, readConfig, readVersion } from '../config/read.js'
+import { startAccountsThread } from '../gateway/accounts/accounts-thread.js'
 import { JobThread } from '../gateway/job-thread.js'
 import { createCells } from '../gateway/loop.js'
 import { drainLimits } from '../gateway/streams/shared-streams.js'
@@ -14,6 +15,7 @@ import { workerEntry } from '../package-files.js'
 import { loadEngine } from '../server/engine/engine.js'
 import { BUILT_IN_TOKENS_PER_SEC } from '../simulator/command.js'
 import { createSimulator } from '../simulator/simulator.js'
+import { type StoreThread } from '../threads/messages.js'
 import { Supervisor } from '../threads/supervisor.js'
 import { PriceRefresher } from './price-refresher.js'
 import { type ReadConfig, Reloader } from './reloader.js'
@@ -65,20 +67,22 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   const cells = createCells(config)
   const heirs = config.keys.map(({ name, keySha256 }) => ({ name, owner: keySha256 }))
   const thread = new JobThread({ path: config.jobs.path, heirs, onTrouble: (message) => warn(`sluice: ${message}`) })
+  const accounts = await startAccountsThread(config, cells, (message) => warn(`sluice: ${message}`))
   const first = createGateway(config, cells, {
     loopIndex: 0,
-    connectJobs: () => thread.connect(),
+    connectStore: async (store) => (store === 'jobs' ? thread.connect() : accounts.connect()),
     connectLoop: async (loopIndex, purpose) => supervisor.connectLoop(loopIndex, purpose),
   })
   // Before the first request: a problem with jobs accepted earlier must be reported at start.
   if (config.jobs.store === 'redis' || thread.hasFile) await first.openJobs()
   const fault = config.jobs.store === 'redis' ? null : thread.fault
   if (fault !== null) first.tellJobStoreFault(fault)
-  const connectJobs = async (): Promise<MessagePort> => {
+  const connectStore = async (store: StoreThread): Promise<MessagePort> => {
+    if (store === 'accounts') return accounts.connect()
     await first.openJobs()
     return thread.connect()
   }
-  const loops = { createLoop: () => first, connectJobs, frontendUrl: FRONTEND_URL, onLoopDied }
+  const loops = { createLoop: () => first, connectStore, frontendUrl: FRONTEND_URL, onLoopDied }
   const supervisor = new Supervisor({ config, cells, ...loops })
   const port = await supervisor.start()
   const faults = fault === null ? [] : [`${fault} Jobs and requests with an Idempotency-Key will be refused.`]
@@ -88,7 +92,15 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
   first.tellStart({ url: originOf(config, port), version, engine: build }, { file, origins })
   const say = startLineStream(config, isTerminal) === 'stdout' ? print : warn
   say(renderStartLine(config, { port, version, build }))
-  const reloader = new Reloader({ read, first: initial, ledger: cells.ledger, supervisor, tell: first.tellReload })
+  const tell = first.tellReload
+  const reloader = new Reloader({
+    read,
+    reserve: accounts.reserve,
+    first: initial,
+    ledger: cells.ledger,
+    supervisor,
+    tell,
+  })
   const refresher = new PriceRefresher({
     prices: () => reloader.config.prices,
     ...{ onRefreshed: () => reloader.request(), tell: first.tellPrices, nowMs: Date.now },
@@ -110,7 +122,7 @@ export async function launch({ overrides, print, warn, isTerminal, onLoopDied }:
       setTimeout(() => warn(renderDrainLine(limits)), DRAIN_NOTICE_MS)
       const drained = supervisor
         .drain(hasGrace ? drainGraceMs : 0)
-        .then(() => Promise.all([thread.close(), first.closeStores()]))
+        .then(() => Promise.all([thread.close(), accounts.close(), first.closeStores()]))
       await Promise.race([drained, pause(limits.sharedMs + EXIT_SLACK_MS)])
     },
     endNow: () => Promise.race([supervisor.endNow().then(() => true), pause(END_MS).then(() => false)]),

@@ -23,6 +23,8 @@ export type ReloaderOptions = {
   /** The configuration that the process started with, from `read`. */
   readonly first: ReadConfig
   readonly ledger: SlotTable
+  /** Makes sure that the names of its keys are free in the account database. @throws misconfigured, with nothing changed */
+  readonly reserve: (config: Config) => Promise<void>
   readonly supervisor: { reload(config: Config, ledger: SlotTable): Promise<void> }
   readonly tell: (report: ReloadReport) => void
 }
@@ -71,6 +73,7 @@ export class Reloader {
     const { warnings } = config
     const sources = { file: read.configFile, origins: read.origins ?? {} }
     if (isUnchanged) return { result: 'unchanged', warnings, kept, sources }
+    await this.#options.reserve(config)
     const ledger = continueLedger(this.#ledger, config)
     await this.#options.supervisor.reload(config, ledger)
     this.#config = config

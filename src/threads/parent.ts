@@ -1,7 +1,7 @@
 // A further event loop's way to the supervisor, which alone can connect it with other threads: it asks for ports, and gets them in the
 // order in which it asked.
 import { type MessagePort } from 'node:worker_threads'
-import { type FromFrontend, type PeerPurpose, type ToFrontend } from './messages.js'
+import { type FromFrontend, type PeerPurpose, type StoreThread, type ToFrontend } from './messages.js'
 
 /** The supervisor, as a further event loop sees it. */
 export class LoopParent {
@@ -15,10 +15,10 @@ export class LoopParent {
     this.#port.postMessage(message)
   }
 
-  /** A port to the job store. @throws with the reason why there is none */
-  async connectJobs(): Promise<MessagePort> {
-    const { port, reason } = await this.#ask({ type: 'connect-jobs' }, (message) =>
-      message.type === 'jobs' ? message : null,
+  /** A port to the thread of a store. @throws with the reason why there is none */
+  async connectStore(store: StoreThread): Promise<MessagePort> {
+    const { port, reason } = await this.#ask({ type: 'connect-store', store }, (message) =>
+      message.type === 'store-port' && message.store === store ? message : null,
     )
     if (port === null) throw new Error(reason)
     return port

@@ -11,6 +11,7 @@ import {
   type FrontendStart,
   type PeerPurpose,
   type SharedCells,
+  type StoreThread,
   type ToFrontend,
 } from './messages.js'
 
@@ -37,8 +38,8 @@ export type SupervisorOptions = {
   readonly config: Config
   readonly cells: SharedCells
   readonly createLoop: (config: Config, cells: SharedCells) => EventLoop
-  /** A port of the job store's thread for a further event loop. @throws misconfigured */
-  readonly connectJobs: () => Promise<MessagePort>
+  /** A port of a store's thread for a further event loop. @throws misconfigured */
+  readonly connectStore: (store: StoreThread) => Promise<MessagePort>
   /** Entry of a further event loop. */
   readonly frontendUrl: URL
   /** A further event loop died; the process should end, since its limits and streams are gone with it. */
@@ -119,13 +120,13 @@ export class Supervisor {
     return port1
   }
 
-  async #connectJobs(worker: Worker): Promise<void> {
+  async #connectStore(worker: Worker, store: StoreThread): Promise<void> {
     try {
-      const port = await this.#options.connectJobs()
-      worker.postMessage({ type: 'jobs', port, reason: '' } satisfies ToFrontend, [port])
+      const port = await this.#options.connectStore(store)
+      worker.postMessage({ type: 'store-port', store, port, reason: '' } satisfies ToFrontend, [port])
     } catch (thrown) {
       const reason = thrown instanceof Error ? thrown.message : String(thrown)
-      worker.postMessage({ type: 'jobs', port: null, reason } satisfies ToFrontend)
+      worker.postMessage({ type: 'store-port', store, port: null, reason } satisfies ToFrontend)
     }
   }
 
@@ -137,7 +138,7 @@ export class Supervisor {
       let reason = 'it ended by itself'
       worker.on('message', (message: FromFrontend) => {
         if (message.type === 'failed') reject(new GatewayError('misconfigured', { message: message.message }))
-        if (message.type === 'connect-jobs') void this.#connectJobs(worker)
+        if (message.type === 'connect-store') void this.#connectStore(worker, message.store)
         if (message.type === 'connect-loop') {
           const { loopIndex, purpose } = message
           const port = this.connectLoop(loopIndex, purpose)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import Database from 'libsql'
 import { type Test, test } from 'tap'
 import { type AccountsThread, connectAccounts, startAccounts } from '../../src/accounts/client.js'
+import { createDirectoryMemory } from '../../src/accounts/directory/memory.js'
 import { type AccountsStart } from '../../src/accounts/messages.js'
 import { digestOf } from '../../src/accounts/secret.js'
 import { newKey, newTeam, openNode } from '../helpers/accounts-rig.js'
@@ -23,7 +24,7 @@ function newPath(t: Test): string {
 async function open(t: Test, { maxKeys = 1000, fileKeys = [] }: RigOptions = {}): Promise<AccountsRig> {
   const clockOffset = new SharedArrayBuffer(8)
   const shift = new Float64Array(clockOffset)
-  const start = { path: newPath(t), maxKeys, fileKeys, clockOffset }
+  const start = { path: newPath(t), directory: createDirectoryMemory(maxKeys), fileKeys, clockOffset }
   const node = await openNode(t, start)
   return {
     node,
@@ -42,7 +43,7 @@ async function open(t: Test, { maxKeys = 1000, fileKeys = [] }: RigOptions = {})
 
 accountsSuite('sqlite', open)
 
-const START = { maxKeys: 1000, fileKeys: [], clockOffset: null }
+const START = { directory: createDirectoryMemory(1000), fileKeys: [], clockOffset: null }
 
 function start(options: Partial<AccountsStart> & { readonly path: string; readonly workerUrl?: URL }) {
   const troubles: string[] = []

@@ -72,7 +72,7 @@ function setUp(t: { testdir(): string }, yamlText: string) {
   const loop = joinLoop(first, cells, {
     loopIndex: 0,
     connectLoop: async () => null,
-    connectJobs: () => Promise.reject(new Error('no jobs here')),
+    connectStore: () => Promise.reject(new Error('no jobs here')),
   })
   const { config } = load(yamlText)
   const generation = createGeneration(config, continueLedger(cells.ledger, config), loop.ground)

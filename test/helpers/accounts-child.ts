@@ -2,6 +2,7 @@
 // that may be broken off. Run with: DATABASE (a path), FILE, ROUND, MODE: `change`, or `check`, which reads what there is and leaves.
 import { openSync, writeSync } from 'node:fs'
 import { connectAccounts, startAccounts } from '../../src/accounts/client.js'
+import { createDirectoryMemory } from '../../src/accounts/directory/memory.js'
 import { digestOf } from '../../src/accounts/secret.js'
 import { type AccountsStore } from '../../src/accounts/store.js'
 import { newKey } from './accounts-rig.js'
@@ -17,7 +18,7 @@ const say = (line: string): void => {
 }
 
 const thread = await startAccounts({
-  ...{ path, maxKeys: 100_000, fileKeys: [], clockOffset: null },
+  ...{ path, directory: createDirectoryMemory(100_000), fileKeys: [], clockOffset: null },
   onTrouble: (message) => say(`trouble ${message}`),
 })
 const store: AccountsStore = connectAccounts(thread.connect())

@@ -10,6 +10,8 @@ import { type ReadConfig, Reloader } from '../../src/main/reloader.js'
 import { load } from '../config/sources.js'
 
 const keyed = (name: string): Config => load(`keys: [{ name: ${name}, key: "key-of-${name}-0123456789" }]`).config
+/** The name of a key that is in the account database. */
+const TAKEN = 'taken'
 const readOf = (config: Config, rest: Partial<ReadConfig> = {}): ReadConfig => ({
   ...{ config, files: [], configFile: '/w/sluice.yaml', isBlank: false },
   ...rest,
@@ -25,6 +27,9 @@ function setUp(_t: Test, first = readOf(keyed('a'))) {
     read: () => (reads.shift() ?? (async () => first))(),
     first,
     ledger: openLedger(first.config),
+    reserve: async ({ keys }) => {
+      if (keys.some(({ name }) => name === TAKEN)) throw new GatewayError('misconfigured', { message: 'It is taken.' })
+    },
     supervisor: {
       reload: async (config, ledger) => {
         if (refuse !== null) throw new GatewayError('misconfigured', { message: refuse })
@@ -72,9 +77,10 @@ test('a bad one, one that a loop refuses, an empty and a missing file leave the 
   t.match(await reload(async () => readOf(keyed('b'), { configFile: null })), { result: 'rejected', reason: /gone/ })
   refuseWith('It will not do.')
   t.same(await reload(async () => readOf(keyed('b'))), { result: 'rejected', reason: 'It will not do.' })
+  refuseWith(null)
+  t.same(await reload(async () => readOf(keyed(TAKEN))), { result: 'rejected', reason: 'It is taken.' })
   t.equal(reloader.config.keys[0]?.name, 'a')
   t.equal(swapped.length, 0)
-  refuseWith(null)
   t.match(await reload(async () => readOf(keyed('b'))), { result: 'ok' }, 'and the next good one is taken')
 })
 

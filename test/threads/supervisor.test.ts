@@ -35,6 +35,7 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
     linkSecret: room(),
     metrics: room(),
     ledger,
+    directory: null,
   }
   const asked: number[] = []
   const started: unknown[] = []
@@ -47,7 +48,7 @@ function setUp({ threads, order = 'serve', port = 0, listen = async (wanted) => 
   const supervisor = new Supervisor({
     config,
     cells,
-    connectJobs: () => Promise.reject(new Error('no jobs here')),
+    connectStore: () => Promise.reject(new Error('no jobs here')),
     createLoop: (...args) => {
       started.push(args)
       return {

@@ -58,6 +58,8 @@ export class Feed {
 
   /** To be asked before the commit. @throws storage_full where the directory has no room */
   check({ changed }: Delta): void {
+    // At the start nothing has to be undone where it does not fit.
+    if (this.#revision < 0) return
     for (const { account, secrets } of changed) this.#writer.check(account, secrets)
   }
 
@@ -104,7 +106,20 @@ async function readAccounts(db: Database, targets: Targets | null): Promise<Load
     own.push({ digest, validUntilMs: valid_until_ms })
     byKey.set(key_id, own)
   }
-  return rows.map((row) => ({ account: accountOf(row), secrets: byKey.get(row.id) ?? [] }))
+  const readList = listReader()
+  return rows.map((row) => ({ account: accountOf(row, readList), secrets: byKey.get(row.id) ?? [] }))
+}
+
+type ReadList = (text: string) => readonly string[]
+
+/** Most keys have the same lists as others: each is read once. */
+function listReader(): ReadList {
+  const known = new Map<string, readonly string[]>()
+  return (text) => {
+    const list = known.get(text) ?? listOf(text)
+    known.set(text, list)
+    return list
+  }
 }
 
 function secretRows(db: Database, targets: Targets | null) {
@@ -138,26 +153,26 @@ function isAmong({ keyIds, teamIds }: Targets) {
 
 type JoinedRow = Awaited<ReturnType<ReturnType<typeof keyRows>['execute']>>[number]
 
-function accountOf(row: JoinedRow): Account {
+function accountOf(row: JoinedRow, readList: ReadList): Account {
   return {
     id: row.id,
     name: row.name,
-    team: teamOf(row),
-    models: listOf(row.models),
+    team: teamOf(row, readList),
+    models: readList(row.models),
     limits: limitsOf(row),
-    tags: listOf(row.tags),
+    tags: readList(row.tags),
     trustUser: row.trust_user === 1,
     disabled: row.disabled === 1 || row.team_disabled === 1,
     expiresAtMs: row.expires_at_ms,
   }
 }
 
-function teamOf(row: JoinedRow): AccountTeam | null {
+function teamOf(row: JoinedRow, readList: ReadList): AccountTeam | null {
   if (row.team_id === null || row.team_name === null || row.team_models === null) return null
   return {
     id: row.team_id,
     name: row.team_name,
-    models: listOf(row.team_models),
+    models: readList(row.team_models),
     limits: {
       requestsPerMinute: row.team_requests,
       tokensPerMinute: row.team_tokens,

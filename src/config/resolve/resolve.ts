@@ -1,6 +1,7 @@
 // Turns a validated file into the effective configuration: resolves its parts, enforces rules that span sections and collects
 // warnings. The last step of loading; pure except for reading certificate files and checking that folders exist.
 import { dirname, resolve } from 'node:path'
+import { needsKeys } from '../account-types.js'
 import { type Catalog } from '../catalog.js'
 import { type JobsConfig } from '../job-types.js'
 import { type ResponsesConfig } from '../response-types.js'
@@ -73,6 +74,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     admin: resolveAdmin(file.admin, keys, { ...context, files: context }),
     offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },
     keys,
+    accounts: { ...file.accounts, path: resolve(context.cwd, file.accounts.path) },
     limits: file.limits,
     routing: file.routing,
     providers,
@@ -128,16 +130,16 @@ function withKeylessProviders(file: ConfigFile, context: EffectiveContext): Read
 
 /** A gateway without keys on a public address would lend the providers' keys to everyone. */
 function refuseOpenGateway(file: ConfigFile, problems: ProblemList): void {
-  if (file.keys.length > 0 || isLoopback(file.server.host)) return
+  if (needsKeys(file) || isLoopback(file.server.host)) return
   problems.add(
     ['server', 'host'],
-    'must be a loopback address unless gateway keys are configured, because anyone could use your provider keys; set keys, API_KEYS, API_KEY or API_TOKEN',
+    'must be a loopback address unless gateway keys are configured, because anyone could use your provider keys; set keys, accounts.store, API_KEYS, API_KEY or API_TOKEN',
   )
 }
 
 /** Without keys nothing tells one caller from another, so the answers of one are never given to another. */
-function refuseSharingOfAll({ keys }: ConfigFile, models: readonly ModelConfig[], problems: ProblemList): void {
-  if (keys.length > 0) return
+function refuseSharingOfAll(file: ConfigFile, models: readonly ModelConfig[], problems: ProblemList): void {
+  if (needsKeys(file)) return
   for (const { name, coalesce = false, cache = null } of models) {
     if (coalesce) problems.add(['models', name, 'coalesce'], NEEDS_KEYS)
     if (cache !== null) problems.add(['models', name, 'cache'], NEEDS_KEYS)

@@ -1,6 +1,16 @@
-// Gateway keys and limits: `keys` and `limits` of the configuration file.
+// Gateway keys and limits: `keys`, `accounts` and `limits` of the configuration file.
 import { type Static, Type } from 'typebox'
-import { concurrency, DAY_MS, integer, MAX_CONCURRENCY, MINUTE_MS, NAME_PATTERN, perMinute, section } from './parts.js'
+import {
+  concurrency,
+  DAY_MS,
+  integer,
+  MAX_CONCURRENCY,
+  MINUTE_MS,
+  NAME_PATTERN,
+  perMinute,
+  section,
+  text,
+} from './parts.js'
 
 const LimitFields = {
   requestsPerMinute: perMinute('Requests per minute; null for no limit.'),
@@ -36,6 +46,19 @@ export const Key = section('One gateway key.', {
     ),
     concurrency: concurrency(null, 'Maximum number of concurrent requests; null for no limit.'),
   }),
+})
+
+export const Accounts = section('Keys and teams that are kept in a database and change without a reload.', {
+  store: Type.Enum(['off', 'sqlite'], {
+    default: 'off',
+    description: 'Where they are kept. With any store, every request needs a key.',
+  }),
+  path: text('./data/accounts.db', 'Database file of the sqlite store; created at the first start.'),
+  maxKeys: integer(
+    { minimum: 1, maximum: 1_000_000 },
+    100_000,
+    'Maximum number of keys; their memory, about 1 KB each, is reserved at start.',
+  ),
 })
 
 export const GatewayLimits = section('Limits of the whole gateway.', {

@@ -3,7 +3,7 @@
 // is rejected. Validation itself is in validate.ts.
 import { type Static, Type } from 'typebox'
 import { Jobs } from './jobs.js'
-import { GatewayLimits, Key } from './limits.js'
+import { Accounts, GatewayLimits, Key } from './limits.js'
 import { Model } from './model.js'
 import {
   flag,
@@ -59,7 +59,11 @@ export const ConfigFile = section('Sluice configuration.', {
   server: Server,
   admin: Admin,
   offload: Offload,
-  keys: Type.Array(Key, { default: [], description: 'Gateway keys; without any, Sluice listens on loopback only.' }),
+  keys: Type.Array(Key, {
+    default: [],
+    description: 'Gateway keys; without any, and without accounts.store, Sluice listens on loopback only.',
+  }),
+  accounts: Accounts,
   limits: GatewayLimits,
   routing: Routing,
   providers: Type.Record(Type.String({ pattern: NAME_PATTERN }), ProviderEntry, {

@@ -116,7 +116,7 @@ export class LoopAdmin {
       providers: () => providersOf(loop),
       paused: new Set(),
       version: readVersion,
-      accounts: () => null,
+      accounts: () => this.#loop.accounts,
       fileKeys: () => loop.current.config.keys,
     }
   }

@@ -1,4 +1,5 @@
 // How streams are kept by one configuration: for whom, how long, with how much memory, and the links to them.
+import { needsKeys } from '../../config/account-types.js'
 import { type KeepPolicy } from '../../server/kept/kept-sink.js'
 import { LinkTokens } from '../../streams/access/link-token.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'
@@ -30,7 +31,7 @@ export function memoryPolicy({ config, kept }: Generation, links: LinkTokens): K
 
 /** The links of streams; one of an owner whose key was removed is dead. */
 export function linksOf({ current: { config }, cells }: Loop): LinkTokens {
-  const owners = config.keys.length === 0 ? [ownerOf({ owner: null })] : config.keys.map((key) => key.keySha256)
+  const owners = needsKeys(config) ? config.keys.map((key) => key.keySha256) : [ownerOf({ owner: null })]
   const secret = config.streams.tokenSecret ?? Buffer.from(new Uint8Array(cells.linkSecret))
   return new LinkTokens({ secret, owners, nowMs: Date.now })
 }

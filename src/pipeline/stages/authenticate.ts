@@ -2,7 +2,8 @@
 // Those of the configuration come first, then those of the database, whose state is looked at each time.
 import { hash, timingSafeEqual } from 'node:crypto'
 import { type Listed } from '../../accounts/directory/reader.js'
-import { type KeyConfig } from '../../config/types.js'
+import { needsKeys } from '../../config/account-types.js'
+import { type Config } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Credentials, type KeyIdentity } from '../client.js'
 import { type AccountSource } from '../context.js'
@@ -13,13 +14,16 @@ export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner:
 /** Longer keys cannot exist; they are rejected before they are hashed. */
 const MAX_KEY_CHARS = 8192
 
+/** Where keys come from. */
+export type KeySources = Pick<Config, 'keys' | 'accounts'>
+
 type Authenticate = (credentials: Credentials) => KeyIdentity
 type Renew = (key: KeyIdentity) => KeyIdentity
 
 /** Builds the lookup: credentials -> identity. The same error, whatever is wrong with the key; its cause is for the log. */
-export function createAuthenticate(keys: readonly KeyConfig[], accounts: AccountSource | null = null): Authenticate {
-  // A database never opens the gateway, even if there is no key in it.
-  if (keys.length === 0 && accounts === null) return () => NO_KEY
+export function createAuthenticate(sources: KeySources, accounts: AccountSource | null = null): Authenticate {
+  if (!needsKeys(sources)) return () => NO_KEY
+  const { keys } = sources
   const known = keys.map((key, index) => ({
     digest: Buffer.from(key.keySha256, 'hex'),
     identity: Object.freeze({ index, name: key.name, owner: key.keySha256 }),
@@ -45,8 +49,9 @@ export function createAuthenticate(keys: readonly KeyConfig[], accounts: Account
 }
 
 /** Finds a key of another configuration by its owner, whatever its name and index are now, and one of the database as it is now. */
-export function createRenew(keys: readonly KeyConfig[], accounts: AccountSource | null = null): Renew {
-  if (keys.length === 0 && accounts === null) return () => NO_KEY
+export function createRenew(sources: KeySources, accounts: AccountSource | null = null): Renew {
+  if (!needsKeys(sources)) return () => NO_KEY
+  const { keys } = sources
   return function renew({ owner, index: place, account }) {
     if (account !== undefined) {
       const listed = accounts?.byIndex(place) ?? null

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
+import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
 import { type AccountCalls } from '../../../src/accounts/store.js'
 import { runKeys } from '../../../src/admin/command/keys-command.js'
 import { parseCommandLine } from '../../../src/config/command-line.js'
@@ -30,7 +31,12 @@ async function run(url: string, line: string, key: string | null = WRITE_KEY): P
 async function setUp(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-admin-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const start = { path: join(folder, 'accounts.db'), maxKeys: 50, fileKeys: [], clockOffset: null }
+  const start = {
+    path: join(folder, 'accounts.db'),
+    directory: createDirectoryMemory(50),
+    fileKeys: [],
+    clockOffset: null,
+  }
   const node = await openNode(t, start)
   const { url } = await startAdmin(t, adminContext([], { accounts: () => node.store }).context)
   return { url, node }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
+import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
 import { digestOf } from '../../../src/accounts/secret.js'
 import { openNode } from '../../helpers/accounts-rig.js'
 import { adminContext, READ_KEY, startAdmin } from '../../helpers/admin.js'
@@ -15,7 +16,12 @@ const FILE_KEY = {
 async function setUp(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-admin-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const start = { path: join(folder, 'accounts.db'), maxKeys: 10, fileKeys: [FILE_KEY.name], clockOffset: null }
+  const start = {
+    path: join(folder, 'accounts.db'),
+    directory: createDirectoryMemory(10),
+    fileKeys: [FILE_KEY.name],
+    clockOffset: null,
+  }
   const node = await openNode(t, start)
   const { context, events } = adminContext([], { accounts: () => node.store, fileKeys: () => [FILE_KEY] })
   return { ...(await startAdmin(t, context)), node, events }

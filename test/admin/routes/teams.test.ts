@@ -3,13 +3,19 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
+import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
 import { openNode } from '../../helpers/accounts-rig.js'
 import { adminContext, READ_KEY, startAdmin } from '../../helpers/admin.js'
 
 async function setUp(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-admin-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  const start = { path: join(folder, 'accounts.db'), maxKeys: 10, fileKeys: [], clockOffset: null }
+  const start = {
+    path: join(folder, 'accounts.db'),
+    directory: createDirectoryMemory(10),
+    fileKeys: [],
+    clockOffset: null,
+  }
   const node = await openNode(t, start)
   const { context, events } = adminContext([], { accounts: () => node.store })
   return { ...(await startAdmin(t, context)), events }

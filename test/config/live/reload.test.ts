@@ -35,6 +35,7 @@ test('every option that is kept is named, and each that is named is kept', (t) =
       ...{ ...RUNNING.admin, host: '::1', port: 1, tls: { certFile: 'c', keyFile: 'k', passphrase: null } },
       keys: [{ name: 'a', keySha256: '0'.repeat(64), role: 'read' }],
     },
+    accounts: { ...RUNNING.accounts, store: 'sqlite' },
     offload: { ...RUNNING.offload, workers: 64 },
     limits: { ...RUNNING.limits, failedKeysPerMinute: 1 },
     compat: { ...RUNNING.compat, apiPrefix: '/p', healthStatus: 'up' },
@@ -46,7 +47,7 @@ test('every option that is kept is named, and each that is named is kept', (t) =
     log: { ...RUNNING.log, file: 'f' },
   }
   const { config, kept, isUnchanged } = planReload(RUNNING, other)
-  t.equal(kept.length, 23)
+  t.equal(kept.length, 24)
   t.same(config, RUNNING)
   t.equal(isUnchanged, true)
   t.end()

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import { type KeyConfig } from '../../../src/config/types.js'
 import { GatewayError } from '../../../src/errors.js'
-import { createAuthenticate, createRenew, NO_KEY } from '../../../src/pipeline/stages/authenticate.js'
+import { createAuthenticate, createRenew, type KeySources, NO_KEY } from '../../../src/pipeline/stages/authenticate.js'
 import { AccountRig } from '../../helpers/account-rig.js'
 import { refusalOf } from '../../helpers/limiter-setup.js'
 
@@ -13,9 +13,13 @@ function keyOf(name: string, key: string): KeyConfig {
   return { name, keySha256: createHash('sha256').update(key).digest('hex'), models: ['*'], limits: LIMITS }
 }
 
+function sources(keys: readonly KeyConfig[], store: 'off' | 'sqlite' = 'off'): KeySources {
+  return { keys, accounts: { store, path: '', maxKeys: 1 } }
+}
+
 const A = keyOf('a', 'sk-aaaa')
 const B = keyOf('b', 'sk-bbbb')
-const authenticate = createAuthenticate([A, B])
+const authenticate = createAuthenticate(sources([A, B]))
 
 test('a key is known by either header, with its place in the configuration', async (t) => {
   t.same(authenticate({ authorization: 'Bearer sk-bbbb', apiKey: '' }), { index: 1, name: 'b', owner: B.keySha256 })
@@ -61,27 +65,39 @@ test('every wrong key gets the same error, whatever is wrong with it', async (t)
 test('keys that agree in their first characters are different keys', async (t) => {
   for (const same of [20, 64, 200]) {
     const start = 'k'.repeat(same)
-    const lookup = createAuthenticate([keyOf('one', `${start}1`), keyOf('two', `${start}2`)])
+    const lookup = createAuthenticate(sources([keyOf('one', `${start}1`), keyOf('two', `${start}2`)]))
     t.equal(lookup({ authorization: '', apiKey: `${start}2` }).name, 'two')
     t.equal(refusalOf(() => lookup({ authorization: '', apiKey: start }))?.code, 'unauthenticated')
   }
 })
 
 test('without keys every request is admitted anonymously', async (t) => {
-  t.equal(createAuthenticate([])({ authorization: 'Bearer anything', apiKey: '' }), NO_KEY)
+  t.equal(createAuthenticate(sources([]))({ authorization: 'Bearer anything', apiKey: '' }), NO_KEY)
+})
+
+test('with a database of accounts no request is, also while there is no key', async (t) => {
+  const find = createAuthenticate(sources([], 'sqlite'))
+  for (const authorization of ['', 'Bearer anything']) {
+    t.equal(refusalOf(() => find({ authorization, apiKey: '' }))?.code, 'unauthenticated')
+  }
+  t.equal(refusalOf(() => createRenew(sources([], 'sqlite'))(NO_KEY))?.code, 'unauthenticated')
 })
 
 test('under another configuration a key is known by its owner, whatever its name and place; a removed one is not', async (t) => {
   const known = authenticate({ authorization: '', apiKey: 'sk-aaaa' })
-  t.same(createRenew([B, { ...A, name: 'renamed' }])(known), { index: 1, name: 'renamed', owner: A.keySha256 })
-  t.equal(refusalOf(() => createRenew([B])(known))?.code, 'unauthenticated')
-  t.equal(refusalOf(() => createRenew([keyOf('a', 'sk-other')])(known))?.code, 'unauthenticated', 'a name is no key')
-  t.equal(refusalOf(() => createRenew([A])(NO_KEY))?.code, 'unauthenticated', 'the gateway has keys now')
-  t.equal(createRenew([])(known), NO_KEY)
+  t.same(createRenew(sources([B, { ...A, name: 'renamed' }]))(known), { index: 1, name: 'renamed', owner: A.keySha256 })
+  t.equal(refusalOf(() => createRenew(sources([B]))(known))?.code, 'unauthenticated')
+  t.equal(
+    refusalOf(() => createRenew(sources([keyOf('a', 'sk-other')]))(known))?.code,
+    'unauthenticated',
+    'a name is no key',
+  )
+  t.equal(refusalOf(() => createRenew(sources([A]))(NO_KEY))?.code, 'unauthenticated', 'the gateway has keys now')
+  t.equal(createRenew(sources([]))(known), NO_KEY)
 })
 
 test('a key in the header of a vendor’s own client library is accepted like any other', (t) => {
-  const authenticate = createAuthenticate([A, B])
+  const authenticate = createAuthenticate(sources([A, B]))
   const other = { authorization: '', apiKey: '' }
   t.match(authenticate({ ...other, vendorKey: 'sk-bbbb' }), { name: 'b' })
   t.match(authenticate({ authorization: '', apiKey: 'sk-own-of-a-vendor', vendorKey: 'sk-aaaa' }), { name: 'a' })
@@ -109,7 +125,7 @@ function causeOf(act: () => unknown): string | null {
 
 test('a key of the database is known by its id, behind those of the configuration, and is noted as used', (t) => {
   const rig = new AccountRig()
-  const authenticate = createAuthenticate([A], rig.source)
+  const authenticate = createAuthenticate(sources([A], 'sqlite'), rig.source)
   const account = rig.put('app', { 'sk-app': null, 'sk-aaaa': null })
   const known = authenticate(bearer('sk-app'))
   t.match(known, { name: 'app', owner: 'key_app', account })
@@ -127,7 +143,7 @@ test('a key of the database is known by its id, behind those of the configuratio
 
 test('with a database a key is always needed, even if there is none', (t) => {
   const rig = new AccountRig()
-  const authenticate = createAuthenticate([], rig.source)
+  const authenticate = createAuthenticate(sources([], 'sqlite'), rig.source)
   t.equal(
     causeOf(() => authenticate(bearer(''))),
     '',
@@ -136,13 +152,13 @@ test('with a database a key is always needed, even if there is none', (t) => {
     causeOf(() => authenticate(bearer('anything'))),
     '',
   )
-  t.equal(refusalOf(() => createRenew([], rig.source)(NO_KEY))?.code, 'unauthenticated')
+  t.equal(refusalOf(() => createRenew(sources([], 'sqlite'), rig.source)(NO_KEY))?.code, 'unauthenticated')
   t.end()
 })
 
 test('a key that is disabled or expired, of a secret that ended or deleted, is refused like an unknown one; the log knows why', (t) => {
   const rig = new AccountRig()
-  const [authenticate, renew] = [createAuthenticate([], rig.source), createRenew([A], rig.source)]
+  const [authenticate, renew] = [createAuthenticate(sources([], 'sqlite'), rig.source), createRenew(sources([A], 'sqlite'), rig.source)]
   rig.put('app', { old: 2000, new: null }, { expiresAtMs: 3000 })
   const known = authenticate(bearer('old'))
   t.match(authenticate(bearer('new')), { index: known.index, owner: known.owner }, 'of one identity')
@@ -189,7 +205,7 @@ test('a key that is disabled or expired, of a secret that ended or deleted, is r
     'made anew under its name',
   )
   t.equal(
-    causeOf(() => createRenew([A])(known)),
+    causeOf(() => createRenew(sources([A], 'sqlite'))(known)),
     'key app is deleted',
     'without the database',
   )

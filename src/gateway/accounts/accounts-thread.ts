@@ -1,0 +1,56 @@
+// The account database in the process: its thread, started before anything listens, and each event loop's way to it. Without a database
+// none of it is loaded.
+import { type MessagePort } from 'node:worker_threads'
+import { type Config } from '../../config/types.js'
+import { GatewayError } from '../../errors.js'
+import { type Cells, type Loop, type LoopPlace } from '../loop.js'
+
+/** The thread as the process has it. */
+export type ProcessAccounts = {
+  /** A port for one more event loop. */
+  connect(): MessagePort
+  /** @throws misconfigured where a key of this configuration has the name of one in the database */
+  reserve(config: Config): Promise<void>
+  /** Answers pending calls, then closes the database. */
+  close(): Promise<void>
+}
+
+const NONE: ProcessAccounts = {
+  connect() {
+    throw new GatewayError('internal', { message: 'There is no account database.' })
+  },
+  reserve: async () => undefined,
+  close: async () => undefined,
+}
+
+/**
+ * Starts the thread and fills the directory, where there is a database. A gateway that is to have one does not start without it: its
+ * keys would be unknown.
+ * @throws misconfigured, naming the file, or the key that both have
+ */
+export async function startAccountsThread(
+  config: Config,
+  { directory }: Cells,
+  onTrouble: (message: string) => void,
+): Promise<ProcessAccounts> {
+  if (directory === null) return NONE
+  const { startAccounts } = await import('../../accounts/client.js')
+  const { path } = config.accounts
+  const thread = await startAccounts({ path, directory, fileKeys: namesOf(config), clockOffset: null, onTrouble })
+  return {
+    connect: () => thread.connect(),
+    reserve: (next) => thread.reserve(namesOf(next)),
+    close: () => thread.close(),
+  }
+}
+
+/** Before the event loop listens. */
+export async function joinAccounts(loop: Loop, { connectStore }: LoopPlace): Promise<void> {
+  if (loop.cells.directory === null) return
+  const { connectAccounts } = await import('../../accounts/client.js')
+  loop.accounts = connectAccounts(await connectStore('accounts'))
+}
+
+function namesOf({ keys }: Config): string[] {
+  return keys.map(({ name }) => name)
+}

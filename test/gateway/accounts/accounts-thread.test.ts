@@ -1,0 +1,75 @@
+// A gateway with an account database: it starts with it or not at all, and no request comes in without a key.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { connectAccounts, startAccounts } from '../../../src/accounts/client.js'
+import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
+import { newKey } from '../../helpers/accounts-rig.js'
+import { type Running, startGateway } from '../../helpers/gateway.js'
+import { reload } from '../../helpers/reload.js'
+
+const FILE_KEY = 'key-of-the-file-0123456789'
+
+/** A database with one key, app1. */
+async function filledFile(t: Test): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-accounts-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const path = join(folder, 'accounts.db')
+  const onTrouble = (message: string): void => {
+    t.fail(message)
+  }
+  const directory = createDirectoryMemory(10)
+  const thread = await startAccounts({ path, directory, fileKeys: [], clockOffset: null, onTrouble })
+  await connectAccounts(thread.connect()).createKey(newKey('app1'), { by: 'admin' })
+  await thread.close()
+  return path
+}
+
+async function statusOf({ origin }: Running, path: string, key: string | null): Promise<number> {
+  const headers: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` }
+  return (await fetch(`${origin}${path}`, { headers })).status
+}
+
+test('an empty database opens the gateway to nobody, on any loop, and makes another host than loopback possible', async (t) => {
+  const config = { server: { host: '0.0.0.0', threads: 2 }, accounts: { store: 'sqlite' }, providers: { sim: {} } }
+  const gateway = await startGateway(t, { config })
+  t.ok(existsSync(join(gateway.folder, 'data/accounts.db')))
+  for (let i = 0; i < 8; i++) {
+    t.equal(await statusOf(gateway, '/v1/models', null), 401)
+    t.equal(await statusOf(gateway, '/v1/models', 'sk-sluice-guess'), 401)
+  }
+  t.equal(await statusOf(gateway, '/readyz', null), 200)
+  const path = join(gateway.folder, 'data/accounts.db')
+  await t.rejects(
+    startGateway(t, { config: { accounts: { store: 'sqlite', path } } }),
+    /The account database .*accounts\.db is in use by another process/,
+  )
+  t.equal(await gateway.stop('SIGINT'), 0)
+  t.notOk(existsSync(`${path}-wal`), 'closed')
+})
+
+test('a name that file and database have is refused, at the start and by a reload', async (t) => {
+  const accounts = { store: 'sqlite', path: await filledFile(t) }
+  const keyed = (name: string) => ({ accounts, keys: [{ name, key: FILE_KEY }], providers: { sim: {} } })
+  await t.rejects(
+    startGateway(t, { config: keyed('app1') }),
+    /keys: app1 is also the name of a key in the account database/,
+  )
+  const gateway = await startGateway(t, { config: keyed('app2') })
+  t.equal(await statusOf(gateway, '/v1/models', FILE_KEY), 200)
+  t.equal(await statusOf(gateway, '/v1/models', null), 401)
+  const refused = await reload(gateway, keyed('app1'))
+  t.match(refused, { msg: 'configuration reload rejected', reason: /^keys: app1 is also/ })
+  t.match(await reload(gateway, keyed('app3')), { msg: 'configuration reloaded' })
+  t.equal(await statusOf(gateway, '/v1/models', FILE_KEY), 200)
+  t.match(await reload(gateway, { ...keyed('app3'), accounts: { store: 'off' }, keys: [] }), {
+    msg: 'configuration reloaded',
+  })
+  t.equal(
+    await statusOf(gateway, '/v1/models', null),
+    401,
+    'the database is not turned off by a reload, and keys are needed',
+  )
+  t.equal(await gateway.stop('SIGINT'), 0)
+})
