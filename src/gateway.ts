@@ -17,7 +17,7 @@ import {
 import { CLOCK } from './gateway/clock.js'
 import { drain, drainableOf, endNow } from './gateway/drain.js'
 import { type LoopResources } from './gateway/generation.js'
-import { pipelinesOf, renew, tend } from './gateway/generations.js'
+import { pipelinesOf, renew, tend, watchAccounts } from './gateway/generations.js'
 import { type Cells, joinLoop, type Loop, type LoopPlace, type PeerPurpose } from './gateway/loop.js'
 import { createLoopServer, viewOf } from './gateway/loop-server.js'
 import { createResponseJobs, runsAsJobs } from './gateway/streams/background-jobs.js'
@@ -88,7 +88,8 @@ export function createGateway(config: Config, cells: Cells, place: LoopPlace): G
       // Before clients come: an address that cannot be had is no reason to cut them off.
       if (loopIndex === 0) adminUrl = (await admin?.listen()) ?? null
       const bound = await server.listen()
-      tend(loop)
+      tend(loop, server)
+      watchAccounts(loop, server)
       isReady = true
       onReady()
       return bound

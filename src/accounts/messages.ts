@@ -1,5 +1,6 @@
 // The messages between event loops and the thread of keys and teams. Plain data; each loop has its own port to the thread.
 import { type MessagePort } from 'node:worker_threads'
+import { type SharedLimits } from '../limit/local/place-cells.js'
 import { type ErrorData } from '../model/error.js'
 import { type DirectoryMemory } from './directory/memory.js'
 import { type AccountCalls, type AccountsEvent, type KeyUse } from './store.js'
@@ -9,6 +10,8 @@ export type AccountsStart = {
   readonly path: string
   /** Filled by the thread, read by all event loops. */
   readonly directory: DirectoryMemory
+  /** Where keys have their limits: a place goes to another key only when nothing of the former one runs. Absent: keys have none. */
+  readonly limits?: SharedLimits
   /** The names of the keys of the configuration file. */
   readonly fileKeys: readonly string[]
   /** One Float64, added to the thread's clock: for tests that move time. */

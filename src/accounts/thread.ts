@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import { type MessagePort } from 'node:worker_threads'
 import { GatewayError, toGatewayError } from '../errors.js'
+import { createAccountCells } from '../limit/local/place-cells.js'
 import { callsOver } from './database/calls.js'
 import { Commits } from './database/commits.js'
 import { type AccountsWriter, Feed } from './database/feed.js'
@@ -33,7 +34,7 @@ const MAX_ROWS = 500
 export async function serveAccounts(
   start: AccountsStart,
   parent: MessagePort,
-  writer: AccountsWriter = new DirectoryWriter(start.directory),
+  writer: AccountsWriter = new DirectoryWriter(start.directory, start.limits && createAccountCells(start.limits)),
 ): Promise<void> {
   const tell = (message: FromAccounts): void => parent.postMessage(message)
   try {

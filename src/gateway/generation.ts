@@ -3,6 +3,7 @@
 //
 //   loop (pools, offload, metrics, cells, log file)   <- generation 1: 3 exchanges   <- generation 2: all new ones
 import { isDeepStrictEqual } from 'node:util'
+import { type DirectoryMemory } from '../accounts/directory/memory.js'
 import { secretsOfCredentials } from '../config/credential-types.js'
 import { type SlotTable, targetNames } from '../config/live/slot-table.js'
 import { type Config, type ProviderConfig } from '../config/types.js'
@@ -36,6 +37,7 @@ import { type Pools } from '../upstream/pool/pools.js'
 import { parseProxy } from '../upstream/proxy.js'
 import { base64Length, fetchAttachment } from '../upstream/strangers/attachment.js'
 import { Upstream } from '../upstream/upstream.js'
+import { accountPlaces, type LoopAccounts } from './accounts/loop-accounts.js'
 import { type LoopResponses } from './streams/loop-responses.js'
 
 /** Retry-After during maintenance: short enough for a retry soon after its end, long enough to avoid many before. */
@@ -59,6 +61,8 @@ export type LoopResources = {
   readonly sharing: SharingGround
   /** Answers by their ids, whatever the configuration. */
   readonly responses: LoopResponses
+  /** Keys of a database; null without one. */
+  readonly accounts: LoopAccounts | null
   readonly logDestination: LogDestination
   readonly dialects: ReadonlyMap<string, Dialect>
   readonly clock: Clock
@@ -91,7 +95,9 @@ export type Generation = {
 export function createGeneration(config: Config, slots: SlotTable, resources: LoopResources): Generation {
   const { metrics, pools, offload, dialects, clock } = resources
   const { logDestination: destination, requestIdSeed: ownIdSeed } = resources
-  const log = withTap(createLog(config.log, { ...logSecrets(config), destination, ownIdSeed }), resources.tap)
+  const hasFurtherKeys = resources.accounts !== null
+  const logOptions = { ...logSecrets(config), hasFurtherKeys, destination, ownIdSeed }
+  const log = withTap(createLog(config.log, logOptions), resources.tap)
   const upstream = new Upstream({
     pools,
     credentials: resources.credentials,
@@ -114,6 +120,7 @@ export function createGeneration(config: Config, slots: SlotTable, resources: Lo
     responses: resources.responses.of(config.responses, log),
     prices: openPriceBook(config.prices, matchesGlob),
     fetching: createFetching(config, slots, resources),
+    accounts: resources.accounts,
     secrets: new AnswerSecrets((provider) => upstream.secretsOf(provider)),
   }
   const pipeline = createPipeline(parts)
@@ -141,10 +148,12 @@ export function createFetching(config: Config, slots: SlotTable, resources: Budg
 function joinLimiter(
   config: Config,
   slots: SlotTable,
-  { limiterCells, sharedLimits, metrics }: LoopResources,
+  { limiterCells, sharedLimits, metrics, accounts }: LoopResources,
 ): Limiter {
   const onRejected: Metrics['limitRejection'] = (scope, limit) => metrics.limitRejection(scope, limit)
-  const local = createLimiter(config, limiterCells, { places: limiterPlaces(config, slots), onRejected })
+  const local = createLimiter(config, limiterCells, {
+    ...{ places: limiterPlaces(config, slots, accounts?.memory ?? null), accounts, onRejected },
+  })
   return sharedLimits === null ? local : new RedisLimiter(config, { local, state: sharedLimits, onRejected })
 }
 
@@ -159,17 +168,19 @@ function keptCaps({ streams: { maxBytes, maxBytesPerKey, maxStreamBytes } }: Con
 
 type BudgetResources = {
   readonly memoryCells: LoopResources['memoryCells']
+  readonly accounts: { readonly memory: Pick<DirectoryMemory, 'maxKeys' | 'maxTeams'> } | null
   readonly metrics: Pick<LoopMetrics, 'reserved' | 'limitRejection'>
 }
 type BudgetParts = { readonly config: Config; readonly slots: SlotTable; readonly resources: BudgetResources }
 
 /** Limits the memory whose size clients determine. */
 function createBudget(use: MemoryUse, caps: MemoryCaps, { config, slots, resources }: BudgetParts): MemoryBudget {
-  const { memoryCells, metrics } = resources
+  const { memoryCells, metrics, accounts } = resources
   return new MemoryBudget(memoryCells[use], {
     use,
     caps,
     keyPlaces: placesOf(config.keys, slots.keys),
+    firstAccount: accounts === null ? null : slots.room.keys,
     onChange: (bytes) => metrics.reserved(use, bytes),
     onRejected: (scope) => {
       // A stream without room is not kept, but it is not rejected either.
@@ -205,7 +216,12 @@ export function createRefusal(limiter: Pick<Limiter, 'refusal'>, { shedder, metr
 }
 
 /** The positions of this configuration's limits in the cells. */
-export function limiterPlaces(config: Pick<Config, 'keys' | 'providers' | 'models'>, slots: SlotTable): LimiterPlaces {
+export function limiterPlaces(
+  config: Pick<Config, 'keys' | 'providers' | 'models'>,
+  slots: SlotTable,
+  directory: Pick<DirectoryMemory, 'maxKeys' | 'maxTeams'> | null = null,
+): LimiterPlaces {
+  const { keyRoom, accounts } = accountPlaces(slots.room.keys, directory)
   return {
     keys: placesOf(config.keys, slots.keys),
     providers: placesOf(config.providers, slots.providers),
@@ -213,7 +229,8 @@ export function limiterPlaces(config: Pick<Config, 'keys' | 'providers' | 'model
       targetNames(config).map((name) => ({ name })),
       slots.targets,
     ),
-    room: slots.room,
+    room: { ...slots.room, keys: keyRoom },
+    ...(accounts === null ? {} : { accounts }),
   }
 }
 

@@ -3,7 +3,8 @@
 import { type SlotTable } from '../config/live/slot-table.js'
 import { type Config } from '../config/types.js'
 import { type DrainablePipeline } from '../pipeline/lifecycle.js'
-import { type OutsideEnds } from '../pipeline/outside-ends.js'
+import { isClosedAccount, type OutsideEnds } from '../pipeline/outside-ends.js'
+import { type Server } from '../server/app.js'
 import { reopenLog } from '../telemetry/log/log.js'
 import { startLagSampler } from '../telemetry/metrics/lag.js'
 import { tellBreakers } from './breaker-states.js'
@@ -44,8 +45,31 @@ export function endOfRemovedKeys(
   for (const { pipeline } of earlier) pipeline.endOf(({ owner }) => owner !== null && !known.has(owner))
 }
 
+/** Ends what must end as soon as a key of the database changes. Several changes of one turn are one look. */
+export function watchAccounts(loop: Loop, server: Pick<Server, 'closeOf'>): void {
+  let isDue = false
+  loop.accounts?.subscribe(() => {
+    if (isDue) return
+    isDue = true
+    setImmediate(() => {
+      isDue = false
+      endOfClosedAccounts(loop, server)
+    })
+  })
+}
+
+/**
+ * Ends the requests, and closes the sockets, of keys of the database that were deleted or disabled, or have expired. New ones are refused
+ * without it.
+ */
+function endOfClosedAccounts({ current, retired, ground: { accounts } }: Loop, server: Pick<Server, 'closeOf'>): void {
+  if (accounts === null || !current.config.server.endRequestsOfRemovedKeys) return
+  for (const { pipeline } of [current, ...retired]) pipeline.endOfClosedAccounts()
+  server.closeOf(({ account, index }) => account !== undefined && isClosedAccount(accounts, index))
+}
+
 /** Reads gauges, and releases generations that have ended and the connections that only they used. */
-export function tend(loop: Loop): void {
+export function tend(loop: Loop, server: Pick<Server, 'closeOf'>): void {
   const { metrics, pools, shedder } = loop.ground
   startLagSampler((worstSec, sample) => {
     metrics.eventLoopLag(worstSec)
@@ -53,6 +77,7 @@ export function tend(loop: Loop): void {
   })
   setInterval(() => {
     void loop.jobs.count()
+    tendAccounts(loop, server)
     void reopenLog(loop.ground.logDestination, loop.current.log, 'reopenIfMoved')
     const { current, retired } = loop
     tellBreakers(current.config, loop.ground.breakers, metrics)
@@ -65,4 +90,13 @@ export function tend(loop: Loop): void {
       metrics.upstreamConnections(name, open, running)
     }
   }, TEND_EVERY_MS).unref()
+}
+
+/** Keys expire without a message. */
+function tendAccounts(loop: Loop, server: Pick<Server, 'closeOf'>): void {
+  const { accounts } = loop.ground
+  if (accounts === null) return
+  endOfClosedAccounts(loop, server)
+  const uses = accounts.takeUses()
+  if (uses.length > 0) loop.accounts?.noteUsed(uses)
 }

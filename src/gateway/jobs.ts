@@ -14,8 +14,9 @@ import { connectSqlite } from '../jobs/sqlite/store.js'
 import { type ClaimedDelivery, type DeliveryResult, type JobStore, type StoreCounts } from '../jobs/store.js'
 import { Courier } from '../jobs/webhook/courier.js'
 import { type KeyIdentity } from '../pipeline/client.js'
+import { type AccountSource } from '../pipeline/context.js'
 import { neededTokens } from '../pipeline/stages/admit.js'
-import { NO_KEY } from '../pipeline/stages/authenticate.js'
+import { closedBy, identityOf, NO_KEY } from '../pipeline/stages/authenticate.js'
 import { type Surface } from '../protocols/contract/protocol.js'
 import { allowedModels } from '../routing/access.js'
 import { type ResponseJobs } from '../server/background/response-jobs.js'
@@ -33,6 +34,8 @@ export type LoopJobsOptions = {
   readonly surface: Surface
   readonly metrics: LoopMetrics
   readonly current: () => Generation
+  /** Keys of a database; null without one. */
+  readonly accounts: AccountSource | null
   readonly nowMs: () => number
 }
 
@@ -167,10 +170,10 @@ export class LoopJobs {
 
   /** On the generation that is current when the job begins. */
   #createExecute(): Execute {
-    const { surface, current, nowMs } = this.#options
+    const { surface, current, nowMs, accounts } = this.#options
     return (job, signal) => {
       const { pipeline, config } = current()
-      return createExecute({ pipeline, surface, keyOf: (owner) => keyOf(config, owner), nowMs })(job, signal)
+      return createExecute({ pipeline, surface, keyOf: (owner) => keyOf(config, accounts, owner), nowMs })(job, signal)
     }
   }
 
@@ -210,9 +213,12 @@ export function jobHabits({ config, router, limiter }: Pick<Generation, 'config'
   }
 }
 
-/** Null: the key is no longer configured, or the job is from before any keys were configured. */
-export function keyOf(config: Config, owner: string): KeyIdentity | null {
+/** Null: the key is no longer configured, or may do nothing any more, or the job is from before any keys were configured. */
+export function keyOf(config: Config, accounts: AccountSource | null, owner: string): KeyIdentity | null {
   const { keys } = config
+  const listed = accounts?.byId(owner) ?? null
+  if (listed !== null && accounts !== null)
+    return closedBy(listed, accounts.nowMs()) === null ? identityOf(listed) : null
   if (owner === '') return needsKeys(config) ? null : NO_KEY
   const index = keys.findIndex(({ keySha256 }) => keySha256 === owner)
   const key = keys[index]

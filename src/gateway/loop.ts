@@ -28,6 +28,7 @@ import { createMetrics, type LoopMetrics } from '../telemetry/metrics/metrics.js
 import { createScrape, type Scrape } from '../telemetry/metrics/scrape.js'
 import { CredentialStore } from '../upstream/credentials/credentials.js'
 import { Pools } from '../upstream/pool/pools.js'
+import { LoopAccounts } from './accounts/loop-accounts.js'
 import { logBreaker } from './breaker-states.js'
 import { CLOCK } from './clock.js'
 import { createGeneration, type Generation, type LoopResources, limiterPlaces } from './generation.js'
@@ -61,15 +62,17 @@ export type Cells = {
 /** Creates the cells; once per process. */
 export function createCells(config: Config): Cells {
   const ledger = openLedger(config)
+  const directory = config.accounts.store === 'off' ? null : createDirectoryMemory(config.accounts.maxKeys)
+  const places = limiterPlaces(config, ledger, directory)
   return {
-    limiter: createLimiterCells(config, limiterPlaces(config, ledger)),
-    receiving: createMemoryCells(ledger.room.keys),
-    fetched: createMemoryCells(ledger.room.keys),
-    kept: createMemoryCells(ledger.room.keys),
+    limiter: createLimiterCells(config, places),
+    receiving: createMemoryCells(places.room.keys),
+    fetched: createMemoryCells(places.room.keys),
+    kept: createMemoryCells(places.room.keys),
     linkSecret: createLinkSecret(),
     metrics: createMetricsCells(metricsConfig(config, ledger), config.server.threads),
     ledger,
-    directory: config.accounts.store === 'off' ? null : createDirectoryMemory(config.accounts.maxKeys),
+    directory,
   }
 }
 
@@ -141,6 +144,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
       ...{ config, loopIndex, after: TIMERS.after, texts: STORED_SURFACE.stored, metrics },
       connectHolder: () => connectLoop(0, 'responses'),
     }),
+    accounts: cells.directory === null ? null : new LoopAccounts(cells.directory),
     requestIdSeed: createRequestIdSeed(),
     tap: config.admin.keys.length === 0 ? null : { take: null },
     dialects: DIALECTS,
@@ -156,6 +160,7 @@ export function joinLoop(config: Config, cells: Cells, { loopIndex, connectStore
       nowMs: CLOCK.nowMs,
     },
     current: () => loop.current,
+    accounts: ground.accounts,
   })
   const loop: Loop = {
     ground,

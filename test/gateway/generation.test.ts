@@ -180,7 +180,7 @@ test('attachments are fetched where the configuration says so alone, by its rule
   const create = (rules: string) => {
     const { config } = load(`${yaml('one')}content: { fetch: { ${rules} } }`)
     const memoryCells = { receiving: createMemoryCells(9), fetched: createMemoryCells(9), kept: createMemoryCells(9) }
-    return createFetching(config, openLedger(config), { memoryCells, metrics })
+    return createFetching(config, openLedger(config), { memoryCells, metrics, accounts: null })
   }
   const fetchWith = async (rules: string) => create(rules)?.fetch(url, { signal, timeoutMs: 5000, room })
   const inside = 'enabled: true, allowInsecure: true, allowPrivateNetworks: true'

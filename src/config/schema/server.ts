@@ -90,7 +90,7 @@ export const Server = section('The listener and the bounds of one connection.', 
   }),
   endRequestsOfRemovedKeys: flag(
     false,
-    'When a reload removes a gateway key, end its open requests as well as rejecting new ones.',
+    'When a gateway key is removed by a reload, or deleted, disabled or expired in the account database, end its open requests and close its WebSockets (4401; keys of the database) as well as rejecting new ones.',
   ),
   tls: nullable(ListenerTls, 'TLS on the listener; null for plain HTTP.'),
   allowedHosts: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {

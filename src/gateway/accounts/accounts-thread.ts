@@ -4,6 +4,7 @@ import { type MessagePort } from 'node:worker_threads'
 import { type Config } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Cells, type Loop, type LoopPlace } from '../loop.js'
+import { accountPlaces } from './loop-accounts.js'
 
 /** The thread as the process has it. */
 export type ProcessAccounts = {
@@ -30,13 +31,18 @@ const NONE: ProcessAccounts = {
  */
 export async function startAccountsThread(
   config: Config,
-  { directory }: Cells,
+  cells: Cells,
   onTrouble: (message: string) => void,
 ): Promise<ProcessAccounts> {
-  if (directory === null) return NONE
+  const { directory, ledger } = cells
+  const { keyRoom, accounts } = accountPlaces(ledger.room.keys, directory)
+  if (directory === null || accounts === null) return NONE
   const { startAccounts } = await import('../../accounts/client.js')
   const { path } = config.accounts
-  const thread = await startAccounts({ path, directory, fileKeys: namesOf(config), clockOffset: null, onTrouble })
+  const memory = [cells.receiving, cells.fetched, cells.kept]
+  const limits = { limiter: cells.limiter, memory, places: { room: { ...ledger.room, keys: keyRoom }, accounts } }
+  const start = { path, directory, limits, fileKeys: namesOf(config), clockOffset: null }
+  const thread = await startAccounts({ ...start, onTrouble })
   return {
     connect: () => thread.connect(),
     reserve: (next) => thread.reserve(namesOf(next)),

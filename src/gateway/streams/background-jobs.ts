@@ -30,7 +30,14 @@ export async function createResponseJobs(loop: Loop, store: JobStore): Promise<R
       const policy = keepPolicy(current, linksOf(loop))
       const keeping = policy === null ? null : createKeeping(ground.keptStreams, policy)
       const { attempts, leaseMs } = config.jobs
-      return { pipeline, desk: responses.desk, keeping, attempts, leaseMs, keyOf: (owner) => keyOf(config, owner) }
+      return {
+        pipeline,
+        desk: responses.desk,
+        keeping,
+        attempts,
+        leaseMs,
+        keyOf: (owner) => keyOf(config, ground.accounts, owner),
+      }
     },
   })
 }

@@ -4,6 +4,7 @@ import { type KeepPolicy } from '../../server/kept/kept-sink.js'
 import { LinkTokens } from '../../streams/access/link-token.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'
 import { type Generation } from '../generation.js'
+import { keyOf } from '../jobs.js'
 import { type Loop } from '../loop.js'
 
 /** Null if no stream is kept. */
@@ -30,8 +31,10 @@ export function memoryPolicy({ config, kept }: Generation, links: LinkTokens): K
 }
 
 /** The links of streams; one of an owner whose key was removed is dead. */
-export function linksOf({ current: { config }, cells }: Loop): LinkTokens {
+export function linksOf({ current: { config }, cells, ground }: Loop): LinkTokens {
   const owners = needsKeys(config) ? config.keys.map((key) => key.keySha256) : [ownerOf({ owner: null })]
   const secret = config.streams.tokenSecret ?? Buffer.from(new Uint8Array(cells.linkSecret))
-  return new LinkTokens({ secret, owners, nowMs: Date.now })
+  const { accounts } = ground
+  const isAccount = (id: string): boolean => keyOf(config, accounts, id) !== null
+  return new LinkTokens({ secret, owners, nowMs: Date.now, ...(accounts === null ? {} : { isAccount }) })
 }

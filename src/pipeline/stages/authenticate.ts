@@ -74,10 +74,15 @@ export function closedBy({ account }: Listed, nowMs: number): 'disabled' | 'expi
 
 /** @throws unauthenticated, as for an unknown key */
 function letIn(listed: Listed, accounts: AccountSource): KeyIdentity {
-  const { account, index } = listed
+  const { account } = listed
   const closed = closedBy(listed, accounts.nowMs())
   if (closed !== null) throw new GatewayError('unauthenticated', { cause: refusalCause(account.name, closed) })
   accounts.noteUsed(account.id)
+  return identityOf(listed)
+}
+
+/** The key as a request bears it. */
+export function identityOf({ account, index }: Listed): KeyIdentity {
   return { index, name: account.name, owner: account.id, account }
 }
 

@@ -2,7 +2,7 @@
 // 15 minutes and do nothing else. The gateway keeps no list of them: a token is its own proof, as long as its owner has a key.
 //
 //   token   = expiry "." tag "." mac       expiry: Unix seconds in base 36
-//   tag     = 8 characters that tell the owners apart, without naming them
+//   tag     = 8 characters that tell the owners apart, without naming them; or the id of a key of a database, which is no secret
 //   mac     = HMAC-SHA-256(key, "read", stream id, owner, expiry), each with its length before it, in base64url
 //   key     = HKDF-SHA-256(secret, info: the purpose), so that other uses of the secret have other keys
 import { hkdfSync, randomFillSync, timingSafeEqual } from 'node:crypto'
@@ -16,6 +16,8 @@ export type LinkOptions = {
   readonly secret: string | Uint8Array
   /** All owners that have a key now; '' alone on a gateway without keys. */
   readonly owners: readonly string[]
+  /** Whether there is a key of a database with this id, which owns streams by it; absent without one. */
+  readonly isAccount?: (id: string) => boolean
   /** Unix time. */
   readonly nowMs: () => number
 }
@@ -29,7 +31,8 @@ const TAG_CHARS = 8
 /** Time for a page to open the stream, and to come back to it. */
 export const LINK_TTL_MS = 15 * 60_000
 const MS_PER_SEC = 1000
-const TOKEN = /^([0-9a-z]{1,9})\.([A-Za-z0-9_-]{8})\.([A-Za-z0-9_-]{43})$/
+const ACCOUNT_ID = /^key_[0-9A-Za-z]{20}$/
+const TOKEN = /^([0-9a-z]{1,9})\.([A-Za-z0-9_-]{8}|key_[0-9A-Za-z]{20})\.([A-Za-z0-9_-]{43})$/
 
 /** Makes and checks tokens, by one configuration. */
 export class LinkTokens {
@@ -59,7 +62,7 @@ export class LinkTokens {
   ownerOf(token: string, id: string): string | null {
     const [, expiry = '', tag = '', mac = ''] = TOKEN.exec(token) ?? []
     this.#owners ??= new Map(this.#options.owners.map((owner) => [this.#tagOf(owner), owner]))
-    const owner = this.#owners.get(tag)
+    const owner = this.#owners.get(tag) ?? (this.#isAccount(tag) ? tag : undefined)
     // Compared as text: of the four spellings that base64url has for the last bits only ours is accepted.
     const expected = this.#sign(READ, id, owner ?? '', expiry)
     const isOurs = mac.length === expected.length && timingSafeEqual(Buffer.from(mac), Buffer.from(expected))
@@ -67,7 +70,12 @@ export class LinkTokens {
     return isValid ? (owner ?? null) : null
   }
 
+  #isAccount(tag: string): boolean {
+    return tag.length > TAG_CHARS && this.#options.isAccount?.(tag) === true
+  }
+
   #tagOf(owner: string): string {
+    if (ACCOUNT_ID.test(owner)) return owner
     return this.#sign(OWNER, owner).slice(0, TAG_CHARS)
   }
 

@@ -56,6 +56,8 @@ export type LogOptions = {
   readonly keyDigests?: readonly string[]
   /** Names of the gateway keys, which are not secrets. */
   readonly keyNames?: readonly string[]
+  /** There are others, whose names are not known here. */
+  readonly hasFurtherKeys?: boolean
   /** Request ids `<seed>-<count>` are our own, and not searched for secrets. */
   readonly ownIdSeed?: string
   /** Instead of the file or stdout. */
@@ -68,7 +70,10 @@ export type LogOptions = {
  */
 export function createLog(config: LogConfig, options: LogOptions): Log {
   if (config.level === 'silent') return SILENT
-  const redactor = createRedactor(options.secrets, { digests: options.keyDigests ?? [], names: options.keyNames ?? [] })
+  const redactor = createRedactor(options.secrets, {
+    ...{ digests: options.keyDigests ?? [], names: options.keyNames ?? [] },
+    hasFurtherNames: options.hasFurtherKeys === true,
+  })
   const onDropped = (lines: number): void => logger.warn({ lines }, 'log lines lost')
   const destination = options.destination ?? openLogDestination(config.file, onDropped)
   const write =

@@ -20,6 +20,9 @@ const MAX_CAUSES = 4
 const SECRET_NAME =
   /^(?:proxy-)?authorization$|^(?:set-)?cookie$|key$|keys$|^x-goog-api-key$|token$|secret$|password$|passphrase$|credentials?$/i
 
+/** The form of every key's name; a secret of ours is longer, and masked by its own form. */
+const KEY_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+
 /** An error as the log shows it. */
 export type CauseLine = {
   readonly name: string
@@ -35,6 +38,8 @@ export type KnownKeys = {
   readonly digests?: readonly string[]
   /** Names of gateway keys, which a field called `key` may show. */
   readonly names?: readonly string[]
+  /** There are other keys, with names of the same form. */
+  readonly hasFurtherNames?: boolean
 }
 
 export type Redactor = {
@@ -103,7 +108,8 @@ export function createRedactor(secrets: readonly string[], known: KnownKeys = {}
 
   /** `key` holds a gateway key's name in the lines of exchanges, so it may in all others. */
   function isKeyName(name: string, field: unknown): boolean {
-    return name === 'key' && typeof field === 'string' && keyNames.has(field)
+    if (name !== 'key' || typeof field !== 'string') return false
+    return keyNames.has(field) || (known.hasFurtherNames === true && KEY_NAME.test(field))
   }
 
   function copyFields(value: object, depth: number): object {

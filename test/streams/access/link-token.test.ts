@@ -31,6 +31,23 @@ test('a token reads its own stream for 15 minutes', async (t) => {
   t.equal(LINK_TTL_MS, 900_000)
 })
 
+test('a key of a database is named in its tokens, and has them as long as there is such a key', (t) => {
+  const owner = 'key_0123456789ABCDEFGHIJ'
+  const known = new Set([owner])
+  const options = { secret: SECRET, owners: [OWNER], nowMs: () => START_MS }
+  const tokens = new LinkTokens({ ...options, isAccount: (id) => known.has(id) })
+  const token = tokens.issue({ id: ID, owner })
+  t.match(token, /^[A-Za-z0-9_.-]+$/, 'safe in a URL')
+  t.equal(tokens.ownerOf(token, ID), owner)
+  t.equal(tokens.ownerOf(token, `${ID}A`), null)
+  t.equal(tokens.ownerOf(token.replace(owner, 'key_0123456789ABCDEFGHIK'), ID), null)
+  t.equal(tokens.ownerOf(tokens.issue(STREAM), ID), OWNER, 'keys of the file beside it')
+  t.equal(new LinkTokens(options).ownerOf(token, ID), null, 'without a database')
+  known.delete(owner)
+  t.equal(tokens.ownerOf(token, ID), null)
+  t.end()
+})
+
 test('gateways with the same secret accept each other, others do not', async (t) => {
   const token = tokensAt(ALWAYS).issue(STREAM)
   t.equal(tokensAt(ALWAYS).ownerOf(token, ID), OWNER)

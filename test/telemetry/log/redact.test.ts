@@ -221,3 +221,13 @@ test('a field called key shows the name of a gateway key, and nothing else', (t)
   t.same(named.fields({ apiKey: 'team-a', key: { name: 'team-a' } }), { apiKey: '[redacted]', key: '[redacted]' })
   t.end()
 })
+
+test('where not all keys are known by name, a field that holds one may show what has the form of a name, and no key', (t) => {
+  const redactor = createRedactor(SECRETS, { hasFurtherNames: true })
+  t.same(redactor.fields({ key: 'app-1' }), { key: 'app-1' })
+  const secret = `sk-sluice-${'0aB'.repeat(14)}1`
+  t.notMatch(JSON.stringify(redactor.fields({ key: secret })), secret)
+  t.notMatch(JSON.stringify(redactor.fields({ key: 'two words' })), 'two words')
+  t.notMatch(JSON.stringify(redactor.fields({ apiKey: 'app-1' })), 'app-1')
+  t.end()
+})
