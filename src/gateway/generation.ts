@@ -154,7 +154,7 @@ function joinLimiter(
   const local = createLimiter(config, limiterCells, {
     ...{ places: limiterPlaces(config, slots, accounts?.memory ?? null), accounts, onRejected },
   })
-  return sharedLimits === null ? local : new RedisLimiter(config, { local, state: sharedLimits, onRejected })
+  return sharedLimits === null ? local : new RedisLimiter(config, { local, state: sharedLimits, accounts, onRejected })
 }
 
 function receivingCaps({ server }: Config): MemoryCaps {

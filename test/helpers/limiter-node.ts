@@ -1,6 +1,14 @@
 // A node of the limits in Redis: its limiter, its link and what they told; and what Redis holds of all of them.
+import { type DirectoryMemory } from '../../src/accounts/directory/memory.js'
+import { DirectoryReader } from '../../src/accounts/directory/reader.js'
 import { type GatewayError } from '../../src/errors.js'
-import { createLimiter, createLimiterCells } from '../../src/limit/local/cells.js'
+import { accountPlaces } from '../../src/gateway/accounts/loop-accounts.js'
+import {
+  createLimiter,
+  createLimiterCells,
+  type LimiterConfig,
+  type LimiterPlaces,
+} from '../../src/limit/local/cells.js'
 import { RedisLimiter, type RedisLimiterConfig } from '../../src/limit/shared/redis-limiter.js'
 import { SharedState } from '../../src/limit/shared/shared-state.js'
 import { type Teardown } from './gateway.js'
@@ -15,6 +23,8 @@ export type Settings = {
   readonly onRedisDown?: 'local' | 'closed'
   readonly leaseMs?: number
   readonly callTimeoutMs?: number
+  /** Keys of a database, known to all nodes at once. */
+  readonly accounts?: DirectoryMemory
 }
 type Limits = { requestsPerMinute: number | null; tokensPerMinute: number | null; concurrency: number | null }
 const NO_LIMITS: Limits = { requestsPerMinute: null, tokensPerMinute: null, concurrency: null }
@@ -61,8 +71,10 @@ export class LimiterNode {
       ...(settings.leaseMs === undefined ? {} : { leaseMs: settings.leaseMs }),
     })
     const whole = { ...config, models: [] }
-    const local = createLimiter(whole, createLimiterCells(whole), { onRejected })
-    this.limiter = new RedisLimiter(config, { local, state: this.state, onRejected })
+    const accounts = settings.accounts === undefined ? null : new DirectoryReader(settings.accounts)
+    const places = placesOf(whole, settings.accounts ?? null)
+    const local = createLimiter(whole, createLimiterCells(whole, places), { places, accounts, onRejected })
+    this.limiter = new RedisLimiter(config, { local, state: this.state, accounts, onRejected })
   }
 
   /** Resolves when the link is up or down. */
@@ -96,6 +108,14 @@ export class LimiterNode {
       return thrown as GatewayError
     }
   }
+}
+
+/** Of each node for itself. */
+function placesOf({ keys, providers }: LimiterConfig, directory: DirectoryMemory | null): LimiterPlaces {
+  const { keyRoom, accounts } = accountPlaces(keys.length, directory)
+  const room = { keys: keyRoom, providers: providers.length, targets: 0 }
+  const places = { keys: [...keys.keys()], providers: [...providers.keys()], targets: [], room }
+  return accounts === null ? places : { ...places, accounts }
 }
 
 /** Several nodes on a Redis of their own, and the first two by name. */

@@ -103,8 +103,14 @@ local function isTurn(name, free)
   return before < free
 end
 
-local function letIn(id, name, keyCap, cap)
+-- Whether the key is at its own cap, or its team at its; a key without a team has an empty one.
+local function isKeyFull(name, keyCap, team, teamCap)
+  return isFull(name, keyCap) or (team ~= '' and isFull(team, teamCap))
+end
+
+local function letIn(id, name, keyCap, team, teamCap, cap)
   if keyCap >= 0 then hold(id, name) end
+  if team ~= '' and teamCap >= 0 then hold(id, team) end
   if cap < 0 then return end
   hold(id, 'gateway')
   redis.call('HSET', TURNS, name, redis.call('HINCRBY', TURNS, '*', 1))

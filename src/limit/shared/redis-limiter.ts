@@ -2,7 +2,14 @@
 // all nodes took, in one atomic call per admission. If Redis refuses, the local limiter takes back its part. While Redis is
 // unavailable, `limits.onRedisDown` decides: the local one alone, or no request is admitted. shared-entrance.ts admits and queues.
 import { type GatewayError } from '../../errors.js'
-import { type Limiter, type LimitSnapshot, type LocalLimiter, type QueuePlace, type Waiter } from '../limiter.js'
+import {
+  type LimitedAccounts,
+  type Limiter,
+  type LimitSnapshot,
+  type LocalLimiter,
+  type QueuePlace,
+  type Waiter,
+} from '../limiter.js'
 import { type LimiterConfig } from '../local/cells.js'
 import { downRefusal, type LimitKind, type LimitScope } from '../refusal.js'
 import { Plans } from './plans.js'
@@ -21,6 +28,8 @@ export type RedisLimiterOptions = {
   readonly local: LocalLimiter
   /** Survives the limiter: its owner starts and closes it. */
   readonly state: SharedState
+  /** As for the local limiter. */
+  readonly accounts?: LimitedAccounts | null
   readonly nowNs?: () => bigint
   /** As for the local limiter; a refusal by Redis counts the same way. */
   readonly onRejected: (scope: LimitScope, kind: LimitKind) => void
@@ -40,7 +49,7 @@ export class RedisLimiter implements Limiter {
     const { local, state, onRejected } = options
     const nowNs = options.nowNs ?? process.hrtime.bigint
     const isClosedWhenDown = config.limits.onRedisDown === 'closed'
-    const plans = new Plans(config)
+    const plans = new Plans(config, options.accounts)
     const refusals = new SharedRefusals(onRejected, nowNs)
     this.#local = local
     this.#state = state

@@ -4,7 +4,7 @@
 //   enter   Redis: request and slots > entered | refused | shared-queue > entered ...      and counted locally
 //           Redis unavailable, or no slot is limited: local slot (after a wait, if necessary) > Redis as above
 import { type GatewayError, toGatewayError } from '../../errors.js'
-import { type LocalLimiter, type QueuePlace, type Waiter } from '../limiter.js'
+import { isAccountIndex, type LocalLimiter, type QueuePlace, type Waiter } from '../limiter.js'
 import { type LimiterConfig } from '../local/cells.js'
 import { downRefusal, type LimitScope } from '../refusal.js'
 import { type Plan, type Plans } from './plans.js'
@@ -48,6 +48,10 @@ export class SharedEntrance {
   readonly #refusals: SharedRefusals
   readonly #gatewayCap: number | null
   readonly #entries = new Map<Waiter, Entry>()
+  /** By which plans the requests of a key of a database hold their slots: its limits and its team may change meanwhile. */
+  readonly #held = new Map<number, Plan[]>()
+  /** The plan of the key that Redis has just admitted from the queue. */
+  #turnPlan: Plan | null = null
   readonly #queue: SharedQueue<Entry>
 
   constructor(options: SharedEntranceOptions) {
@@ -62,10 +66,10 @@ export class SharedEntrance {
       ...options.queue,
       nowMs: () => Number(nowNs()) / NS_PER_MS,
       takeTurn: (keys) => this.#takeTurn(keys),
-      onTurn: (entry) => this.#letIn(entry),
+      onTurn: (entry) => this.#letIn(entry, this.#turnPlan ?? entry.plan),
       onAway: (entry) => this.#enterLocally(entry),
       onRefused: (entry, cause) => this.#refuse(entry, refusals.queue(entry.plan, cause)),
-      onUnused: (keyIndex) => state.free(plans.of(keyIndex).slots),
+      onUnused: (keyIndex) => state.free((this.#turnPlan ?? plans.of(keyIndex)).slots),
       onGone: (keyIndex) => state.pass(plans.of(keyIndex)),
     })
   }
@@ -84,13 +88,17 @@ export class SharedEntrance {
     }
     entry.hasLocalSlot = true
     const { requests, slots } = entry.plan
-    if (requests.length + slots.length === 0) return true
+    if (requests.length + slots.length === 0) {
+      this.#noteHeld(keyIndex, entry.plan)
+      return true
+    }
     if (!this.#state.isUp) {
       if (this.#isClosedWhenDown) {
         this.#local.leave(keyIndex)
         throw downRefusal()
       }
       this.#state.hold(slots)
+      this.#noteHeld(keyIndex, entry.plan)
       return true
     }
     this.#entries.set(waiter, entry)
@@ -119,9 +127,24 @@ export class SharedEntrance {
   }
 
   leave(keyIndex: number): void {
-    this.#state.free(this.#plans.of(keyIndex).slots)
+    this.#state.free(this.#takeHeld(keyIndex).slots)
     this.#local.leave(keyIndex)
     this.#queue.poke()
+  }
+
+  #noteHeld(keyIndex: number, plan: Plan): void {
+    if (!isAccountIndex(keyIndex)) return
+    const plans = this.#held.get(keyIndex)
+    if (plans === undefined) this.#held.set(keyIndex, [plan])
+    else plans.push(plan)
+  }
+
+  /** Of one of the key's requests, whichever: each plan is taken once. */
+  #takeHeld(keyIndex: number): Plan {
+    const plans = this.#held.get(keyIndex)
+    const plan = plans?.pop() ?? this.#plans.of(keyIndex)
+    if (plans?.length === 0) this.#held.delete(keyIndex)
+    return plan
   }
 
   #createEntry(keyIndex: number, waiter: Waiter): Entry {
@@ -181,19 +204,20 @@ export class SharedEntrance {
   }
 
   async #takeTurn(keys: readonly number[]): Promise<NextTurn | null> {
-    const taken = await this.#state.takeTurn(
-      keys.map((key) => ({ key: this.#plans.of(key), count: this.#queue.countOf(key) })),
-      this.#gatewayCap,
-    )
+    const plans = keys.map((key) => this.#plans.of(key))
+    const waiting = plans.map((key, i) => ({ key, count: this.#queue.countOf(keys[i] ?? -1) }))
+    const taken = await this.#state.takeTurn(waiting, this.#gatewayCap)
     if (taken === null) return null
+    this.#turnPlan = taken.letIn === null ? null : (plans[taken.letIn] ?? null)
     const fullKeys = new Set(keys.filter((_, i) => taken.isFull[i] === true))
     return { keyIndex: taken.letIn === null ? null : (keys[taken.letIn] ?? null), fullKeys }
   }
 
   /** Redis has admitted it. */
-  #letIn(entry: Entry): void {
+  #letIn(entry: Entry, plan = entry.plan): void {
     if (!entry.hasLocalSlot) this.#local.hold(entry.keyIndex)
     entry.hasLocalSlot = true
+    this.#noteHeld(entry.keyIndex, plan)
     this.#finish(entry)
     entry.waiter.onEntered()
   }

@@ -33,8 +33,10 @@ export class SharedRefusals {
   }
 
   /** The error when there is no place in the queue, or no slot in time. */
-  queue({ keyCap }: Plan, { scope, waiting }: SharedRefusal): GatewayError {
-    this.#onRejected(scope, 'concurrency')
-    return waiting === null ? slotRefusal(scope, keyCap ?? 0) : placeRefusal(waiting)
+  queue({ keyCap, team }: Plan, { scope, waiting }: SharedRefusal): GatewayError {
+    const isOfTeam = scope === 'key' && waiting === null && keyCap === null && team !== null
+    const whose = isOfTeam ? 'team' : scope
+    this.#onRejected(whose, 'concurrency')
+    return waiting === null ? slotRefusal(whose, (isOfTeam ? team.cap : keyCap) ?? 0) : placeRefusal(waiting)
   }
 }

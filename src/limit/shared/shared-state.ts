@@ -62,7 +62,13 @@ export type Take = {
 }
 
 /** A key that takes turns, by its name on all nodes; null for no cap of its own. */
-export type TurnKey = { readonly name: string; readonly keyCap: number | null; readonly slots: readonly SharedSlot[] }
+export type TurnKey = {
+  readonly name: string
+  readonly keyCap: number | null
+  /** Of a key of a database, if it has one. */
+  readonly team: { readonly name: string; readonly cap: number | null } | null
+  readonly slots: readonly SharedSlot[]
+}
 
 /** A key, and how many wait here for its turn. */
 export type WaitingKey = { readonly key: TurnKey; readonly count: number }
@@ -137,16 +143,16 @@ export class SharedState {
     return reply === null ? null : this.#takenBy(reply, buckets, slots)
   }
 
-  /** The same, in turn; the place behind the buckets is the key's, the next one the gateway's. */
+  /** The same, in turn; the place behind the buckets is the key's or its team's, the next one the gateway's. */
   async enter({ buckets, key, gatewayCap }: Entering): Promise<Taken | null> {
-    const caps = [gatewayCap ?? NO_CAP, key.name, key.keyCap ?? NO_CAP]
+    const caps = [gatewayCap ?? NO_CAP, key.name, key.keyCap ?? NO_CAP, ...teamArgs(key)]
     const reply = await this.#askAsNode('enter', buckets, [buckets.length, ...bucketArgs(buckets, 1), ...caps])
     return reply === null ? null : this.#takenBy(reply, buckets, key.slots)
   }
 
   /** Admits one of the keys that wait here, if it is the turn of one. */
   async takeTurn(keys: readonly WaitingKey[], gatewayCap: number | null): Promise<TurnTaken | null> {
-    const waiting = keys.flatMap(({ key, count }) => [key.name, key.keyCap ?? NO_CAP, count])
+    const waiting = keys.flatMap(({ key, count }) => [key.name, key.keyCap ?? NO_CAP, count, ...teamArgs(key)])
     const reply = await this.#askAsNode('next', [], [gatewayCap ?? NO_CAP, ...waiting])
     if (reply === null) return null
     const [code = 0, ...full] = reply as number[]
@@ -291,6 +297,10 @@ const MAX_CHARGE = 1_000_000_000
 const NO_CAP = -1
 /** The reply of a script to a node whose lease has expired. */
 const NOT_KNOWN = -1
+
+function teamArgs({ team }: TurnKey): (string | number)[] {
+  return team === null ? ['', NO_CAP] : [team.name, team.cap ?? NO_CAP]
+}
 
 function bucketArgs(buckets: readonly SharedBucket[], count: number): (string | number)[] {
   return buckets.flatMap(({ cost, bucket }) => [cost, bucket.limit, count])

@@ -2,6 +2,11 @@
 // becomes of it when Redis or a node goes.
 import { setTimeout as pause } from 'node:timers/promises'
 import { test } from 'tap'
+import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
+import { DirectoryReader } from '../../../src/accounts/directory/reader.js'
+import { DirectoryWriter } from '../../../src/accounts/directory/writer.js'
+import { type Account, type KeyLimits } from '../../../src/accounts/types.js'
+import { hammerAccount } from '../../helpers/directory-hammer.js'
 import { admitted, CALL_TIMEOUT_MS, LimiterNode, slotsIn, startNodes } from '../../helpers/limiter-node.js'
 import { AT_ONCE_TURNS, turnsUntil } from '../../helpers/own-time.js'
 import { connectRedis, RedisServer } from '../../helpers/redis.js'
@@ -244,4 +249,76 @@ test('unset limits make no call to Redis', async (t) => {
   t.equal(first.limiter.reserveTokens(0, 10), null)
   t.equal(first.limiter.enterProvider(0), true)
   t.same(first.limiter.snapshot(0), { requests: null, tokens: null })
+})
+
+/** Keys of a database that all nodes know. */
+function accountsOf() {
+  const memory = createDirectoryMemory(10)
+  const writer = new DirectoryWriter(memory)
+  const reader = new DirectoryReader(memory)
+  const limits = (over: Partial<KeyLimits>) => ({
+    ...{ requestsPerMinute: null, tokensPerMinute: null, concurrency: null, ...over },
+  })
+  const put = (
+    k: number,
+    over: Partial<KeyLimits>,
+    team: readonly [string, Partial<KeyLimits>] | null = null,
+  ): number => {
+    const id = `key_${k}`
+    const ofTeam =
+      team === null ? null : { id: `team_${team[0]}`, name: team[0], models: ['*'], limits: limits(team[1]) }
+    const account: Account = hammerAccount(k, 1, { id, limits: limits(over), team: ofTeam })
+    writer.put(account, [])
+    return reader.byId(id)?.index ?? -1
+  }
+  return { memory, writer, put }
+}
+
+test('limits of keys of a database and of their teams hold over both nodes, by their ids', async (t) => {
+  const { memory, put } = accountsOf()
+  const { redis, first, second } = await startNodes(t, 2, { accounts: memory, gateway: { concurrency: 100 } })
+  const team = ['a', { concurrency: 3, requestsPerMinute: 10 }] as const
+  const [one, two] = [put(1, { concurrency: 2, tokensPerMinute: 100 }, team), put(2, {}, team)]
+  t.equal(await first.admit(one), null)
+  t.equal(await second.admit(one), null)
+  t.match((await first.admit(one))?.data, { message: /limit of 2 concurrent requests for this key/ })
+  t.equal(await first.admit(two), null)
+  t.match((await second.admit(two))?.data, { message: /limit of 3 concurrent requests for the team of this key/ })
+  t.same(await slotsIn(redis), { gateway: '3', 'key:key_1': '2', 'team:team_a': '3' })
+  await first.reserve(one, 60)
+  t.match(await rejectionOf(second.reserve(one, 60)), { message: /100 tokens per minute for this key/ })
+  for (const [node, index] of [
+    [first, one],
+    [second, one],
+    [first, two],
+  ] as const)
+    node.limiter.leave(index)
+  await Promise.all([first.flush(), second.flush()])
+  t.same(await slotsIn(redis), {})
+  const rest = await Promise.all(Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? first : second).admit(two)))
+  t.ok(admitted(rest) <= 3)
+  t.ok(rest.some((error) => /10 requests per minute for the team/.test(error?.message ?? '')))
+  t.ok([...first.rejections, ...second.rejections].includes('team concurrency'))
+})
+
+test('slots of a key come back as they were taken, whatever its limits and its team are by then', async (t) => {
+  const { memory, put, writer } = accountsOf()
+  const queue = { max: 5, timeoutMs: 10_000 }
+  const { redis, first } = await startNodes(t, 1, { accounts: memory, queue, gateway: { concurrency: 3 } })
+  const index = put(1, { concurrency: 5 }, ['a', { concurrency: 1 }])
+  t.equal(await first.admit(index), null)
+  put(1, { concurrency: 5 }, ['b', { concurrency: 1 }])
+  t.equal(await first.admit(index), null)
+  const waiting = first.admit(index)
+  await first.flush()
+  t.same(await slotsIn(redis), { gateway: '2', 'key:key_1': '2', 'team:team_a': '1', 'team:team_b': '1' })
+  first.limiter.leave(index)
+  t.equal(await waiting, null, 'from the queue, when its team has a slot')
+  put(1, {}, null)
+  t.equal(await first.admit(index), null)
+  writer.remove('key_1')
+  for (let i = 0; i < 3; i++) first.limiter.leave(index)
+  await first.flush()
+  t.same(await slotsIn(redis), {})
+  t.equal(first.limiter.active(), 0)
 })

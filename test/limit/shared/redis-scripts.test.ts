@@ -136,8 +136,9 @@ function turnCalls(redis: Redis) {
   return {
     joined,
     enter: (node: string, name: string, { gateway, key = -1 }: { gateway: number; key?: number }) =>
-      add('enter', node, 0, gateway, name, key),
-    next: (node: string, gateway: number, name: string, key: number) => add('next', node, gateway, name, key, 1),
+      add('enter', node, 0, gateway, name, key, '', -1),
+    next: (node: string, gateway: number, name: string, key: number) =>
+      add('next', node, gateway, name, key, 1, '', -1),
     give: (node: string, owner: string, count: number) => add('give', node, 0, owner, count),
     /** The code of each script, in order. */
     async codes(): Promise<unknown[]> {
