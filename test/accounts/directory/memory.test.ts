@@ -22,6 +22,10 @@ test('times are exact to the millisecond, and may be none', (t) => {
 test('an account is the same after its record', (t) => {
   const account = hammerAccount(1, 7, { name: 'é', tags: ['"', '\u0000'] })
   t.same(decodeAccount(encodeAccount(account)), account)
+  const limits = { requestsPerMinute: 1, tokensPerMinute: 2, concurrency: 3 }
+  const team = { id: 'team_1', name: 't', models: ['a*'], limits: { ...limits, concurrency: null } }
+  const other = { ...account, team, limits, trustUser: true, expiresAtMs: null }
+  t.same(decodeAccount(encodeAccount(other)), other)
   t.end()
 })
 
