@@ -39,15 +39,29 @@ test('an owner comes back to its place, as long as no other has it', (t) => {
   t.end()
 })
 
+test('places whose owners stay busy do not hide those behind them', (t) => {
+  const places = new Places(3000, { isIdle: (place) => place >= 2500, clear: () => undefined })
+  for (let n = 0; n < 3000; n++) places.give(places.take().place)
+  const found = [places.hasRoom, places.hasRoom, places.hasRoom]
+  t.same(found, [false, false, true])
+  t.ok(places.take().place >= 2500)
+  t.end()
+})
+
 test('of many places whose owners are still busy only some are looked at', (t) => {
   let looks = 0
   const isIdle = (): boolean => {
     looks += 1
     return false
   }
-  const places = new Places(1000, { isIdle, clear: () => undefined })
-  for (let n = 0; n < 1000; n++) places.give(places.take().place)
+  const places = new Places(5000, { isIdle, clear: () => undefined })
+  for (let n = 0; n < 5000; n++) places.give(places.take().place)
   t.equal(places.hasRoom, false)
-  t.ok(looks < 100, `${looks} looks`)
+  t.ok(looks < 1100, `${looks} looks`)
+  looks = 0
+  const few = new Places(3, { isIdle, clear: () => undefined })
+  for (let n = 0; n < 3; n++) few.give(few.take().place)
+  t.equal(few.hasRoom, false)
+  t.ok(looks <= 4, `${looks} looks at three`)
   t.end()
 })
