@@ -97,7 +97,7 @@ const ROOMS: RoomOrder = {
       'catalog',
       'schema',
     ],
-    ...['types', 'account-types', 'credential-types', 'job-types', 'response-types', 'listener-types', 'validate'],
+    ...['types', 'credential-types', 'job-types', 'response-types', 'listener-types', 'validate'],
   ],
   limit: ['headers', 'shared', 'local', 'waiting', 'limiter', 'refusal'],
   upstream: [

@@ -1,6 +1,6 @@
 // The messages for people at start and stop: the URL, what is served, a curl command that streams when pasted, and why the
 // process is still running after Ctrl-C. Returns text and prints nothing.
-import { needsKeys } from './account-types.js'
+import { needsKeys } from './resolve/gateway-keys.js'
 import { type Config } from './types.js'
 
 export type StartFacts = { readonly port: number; readonly version: string; readonly build: string }

@@ -4,7 +4,6 @@ import { type EndpointId } from '../model/endpoint.js'
 import { type JsonObject } from '../model/json.js'
 import { type Quirks } from '../model/target.js'
 import { type PricesConfig } from '../prices/types.js'
-import { type AccountsConfig } from './account-types.js'
 import { type CredentialsConfig } from './credential-types.js'
 import { type JobsConfig } from './job-types.js'
 import { type AdminConfig, type ListenerTls } from './listener-types.js'
@@ -42,6 +41,15 @@ export type Config = {
   readonly warnings: readonly string[]
   /** Why the built-in simulator serves: no provider is named, or it is configured; null if it does not serve. */
   readonly simulator: 'stand-in' | 'asked' | null
+}
+
+/** Keys and teams in a database. `off`: the keys of the configuration file are all there are. Otherwise every request needs a key, also while there is none. */
+export type AccountsConfig = {
+  readonly store: 'off' | 'sqlite'
+  /** Absolute; of the sqlite store. */
+  readonly path: string
+  /** Memory of the directory that all event loops read is set aside for so many. */
+  readonly maxKeys: number
 }
 
 export type ServerConfig = {

@@ -1,5 +1,5 @@
 // What a gateway logs and counts about itself: start, reloads, paused listeners.
-import { needsKeys } from '../config/account-types.js'
+import { needsKeys } from '../config/resolve/gateway-keys.js'
 import { type Config } from '../config/types.js'
 import { type LoopMetrics } from '../telemetry/metrics/metrics.js'
 import { type Log } from '../telemetry/records.js'

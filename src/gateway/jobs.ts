@@ -2,7 +2,7 @@
 // and follow them: options are read each time, and a job runs on the current generation.
 import { randomBytes } from 'node:crypto'
 import { type MessagePort } from 'node:worker_threads'
-import { needsKeys } from '../config/account-types.js'
+import { needsKeys } from '../config/resolve/gateway-keys.js'
 import { type Config } from '../config/types.js'
 import { JOB_ID_PREFIX } from '../jobs/job-json.js'
 import { openRedisStore } from '../jobs/redis/store.js'

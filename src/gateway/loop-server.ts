@@ -1,7 +1,8 @@
 // The server of one event loop and its view of the current generation: the one place where the server's options are built from
 // the parts of the gateway.
-import { needsKeys } from '../config/account-types.js'
+
 import { readVersion } from '../config/read.js'
+import { needsKeys } from '../config/resolve/gateway-keys.js'
 import { type Config } from '../config/types.js'
 import { TIMEOUT_HEADER } from '../pipeline/attempt/client-deadline.js'
 import { QUEUE_HEADER } from '../pipeline/client.js'

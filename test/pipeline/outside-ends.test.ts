@@ -66,7 +66,10 @@ test('requests of a key of the database end when it is disabled, deleted or expi
   for (const [what, end] of Object.entries(ends)) {
     const accounts = new AccountRig()
     const rig = new PipelineRig({ accounts: accounts.source })
-    const authenticate = createAuthenticate({ keys: [], accounts: { store: 'sqlite', path: '', maxKeys: 1 } }, accounts.source)
+    const authenticate = createAuthenticate(
+      { keys: [], accounts: { store: 'sqlite', path: '', maxKeys: 1 } },
+      accounts.source,
+    )
     accounts.put('app', { s: null }, { expiresAtMs: 5000 })
     accounts.put('other', { o: null })
     const key = authenticate({ authorization: 'Bearer s', apiKey: '' })

@@ -1,7 +1,7 @@
 // Gateway keys as the rest of the process knows them: by SHA-256 alone. The key's own text ends here.
 import { createHash } from 'node:crypto'
 import { type KeyEntry } from '../schema/limits.js'
-import { type KeyConfig } from '../types.js'
+import { type AccountsConfig, type KeyConfig } from '../types.js'
 import { isPlaceholder } from '../validate/placeholder.js'
 import { type Path, type ProblemList } from '../validate/problem.js'
 
@@ -39,4 +39,11 @@ export function hashOf(at: Path, entry: Pick<KeyEntry, 'key' | 'keySha256'>, pro
   const key = entry.key ?? ''
   if (!HEADER_SAFE.test(key)) problems.add([...at, 'key'], 'must be printable ASCII without spaces')
   return createHash('sha256').update(key).digest('hex')
+}
+
+type KeySources = { readonly keys: readonly unknown[]; readonly accounts: Pick<AccountsConfig, 'store'> }
+
+/** Whether requests need a gateway key. */
+export function needsKeys({ keys, accounts }: KeySources): boolean {
+  return keys.length > 0 || accounts.store !== 'off'
 }

@@ -1,7 +1,6 @@
 // Turns a validated file into the effective configuration: resolves its parts, enforces rules that span sections and collects
 // warnings. The last step of loading; pure except for reading certificate files and checking that folders exist.
 import { dirname, resolve } from 'node:path'
-import { needsKeys } from '../account-types.js'
 import { type Catalog } from '../catalog.js'
 import { type JobsConfig } from '../job-types.js'
 import { type ResponsesConfig } from '../response-types.js'
@@ -21,7 +20,7 @@ import { type ProblemList } from '../validate/problem.js'
 import { isLoopback, parseNetwork } from './addresses.js'
 import { resolveAdmin } from './admin.js'
 import { isBuiltIn, markBuiltIn } from './built-in.js'
-import { resolveKeys } from './gateway-keys.js'
+import { needsKeys, resolveKeys } from './gateway-keys.js'
 import { providersNamedIn, resolveModels } from './models.js'
 import { resolvePrices } from './prices.js'
 import { resolveProviders, SIMULATOR } from './providers.js'

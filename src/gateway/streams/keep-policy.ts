@@ -1,5 +1,5 @@
 // How streams are kept by one configuration: for whom, how long, with how much memory, and the links to them.
-import { needsKeys } from '../../config/account-types.js'
+import { needsKeys } from '../../config/resolve/gateway-keys.js'
 import { type KeepPolicy } from '../../server/kept/kept-sink.js'
 import { LinkTokens } from '../../streams/access/link-token.js'
 import { ownerOf } from '../../streams/kept/readable-log.js'

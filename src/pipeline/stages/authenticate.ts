@@ -2,7 +2,7 @@
 // Those of the configuration come first, then those of the database, whose state is looked at each time.
 import { hash, timingSafeEqual } from 'node:crypto'
 import { type Listed } from '../../accounts/directory/reader.js'
-import { needsKeys } from '../../config/account-types.js'
+import { needsKeys } from '../../config/resolve/gateway-keys.js'
 import { type Config } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
 import { type Credentials, type KeyIdentity } from '../client.js'

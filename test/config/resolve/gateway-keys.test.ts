@@ -1,6 +1,7 @@
 // Gateway keys: hashed, unique, either key or hash, weak ones named but never shown.
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
+import { needsKeys } from '../../../src/config/resolve/gateway-keys.js'
 import { load, refusalOf } from '../sources.js'
 
 const HASH = createHash('sha256').update('long-enough-secret').digest('hex')
@@ -76,4 +77,28 @@ test('a key that no header can carry is refused', (t) => {
     /^keys\.0\.key: must be printable ASCII/,
   )
   t.end()
+})
+
+test('with a store of accounts every request needs a key, also while there is none', async (t) => {
+  t.equal(needsKeys(load('').config), false)
+  t.equal(needsKeys(load('keys: [{ name: a, key: "key-of-a-0123456789" }]').config), true)
+  t.equal(needsKeys(load('accounts: { store: sqlite }').config), true)
+})
+
+test('so it may listen on any address, and share answers', async (t) => {
+  t.match(
+    refusalOf(() => load('server: { host: 0.0.0.0 }')),
+    /set keys, accounts\.store, API_KEYS/,
+  )
+  const text =
+    'server: { host: 0.0.0.0 }\naccounts: { store: sqlite }\nmodels: { m: { targets: [sim/echo], coalesce: true } }'
+  t.match(load(`${text}\nproviders: { sim: {} }`).config, { server: { host: '0.0.0.0' } })
+})
+
+test('the file is found from the working directory, and off is a word', async (t) => {
+  t.match(load('accounts: { store: off }').config.accounts, {
+    store: 'off',
+    path: /^\/.*\/data\/accounts\.db$/,
+    maxKeys: 100_000,
+  })
 })

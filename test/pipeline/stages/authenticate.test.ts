@@ -158,7 +158,10 @@ test('with a database a key is always needed, even if there is none', (t) => {
 
 test('a key that is disabled or expired, of a secret that ended or deleted, is refused like an unknown one; the log knows why', (t) => {
   const rig = new AccountRig()
-  const [authenticate, renew] = [createAuthenticate(sources([], 'sqlite'), rig.source), createRenew(sources([A], 'sqlite'), rig.source)]
+  const [authenticate, renew] = [
+    createAuthenticate(sources([], 'sqlite'), rig.source),
+    createRenew(sources([A], 'sqlite'), rig.source),
+  ]
   rig.put('app', { old: 2000, new: null }, { expiresAtMs: 3000 })
   const known = authenticate(bearer('old'))
   t.match(authenticate(bearer('new')), { index: known.index, owner: known.owner }, 'of one identity')
