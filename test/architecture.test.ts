@@ -157,6 +157,7 @@ const LIBRARY_HOMES: LibraryHomes = {
   pino: ['src/telemetry/log/'],
   libsql: ['src/sqlite/'],
   kysely: ['src/accounts/database/'],
+  pg: ['src/accounts/database/'],
   ioredis: ['src/redis/connection.ts'],
   yaml: ['src/config/'],
   typebox: ['src/config/', 'src/protocols/', 'src/admin/'],
@@ -223,6 +224,16 @@ test('the database of accounts is loaded by its own thread alone', (t) => {
     findEagerLoads(FILES, 'src/accounts/thread').filter((line) => !line.startsWith('workers/accounts.ts ')),
     [],
   )
+  t.end()
+})
+
+test('what PostgreSQL needs is loaded only where accounts are in PostgreSQL, and SQLite only where they are not', (t) => {
+  const own = (line: string): boolean => line.startsWith('src/accounts/database/postgres.ts ')
+  t.same(
+    findEagerLoads(FILES, 'src/accounts/database/postgres').filter((line) => !own(line)),
+    [],
+  )
+  t.same(findEagerLoads(FILES, 'src/accounts/database/sqlite'), [])
   t.end()
 })
 
@@ -419,6 +430,7 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/accounts/database/changes.ts', 'test/accounts/client.test.ts'],
   ['src/accounts/database/feed.ts', 'test/accounts/client.test.ts'],
   ['src/accounts/database/keys.ts', 'test/accounts/client.test.ts'],
+  ['src/accounts/database/postgres-line.ts', 'test/accounts/database/postgres.test.ts'],
   ['src/accounts/database/rows.ts', 'test/accounts/client.test.ts'],
   ['src/accounts/database/sqlite.ts', 'test/accounts/client.test.ts'],
   ['src/accounts/database/teams.ts', 'test/accounts/client.test.ts'],

@@ -26,7 +26,7 @@ function start() {
     throw new Error(message)
   }
   const directory = createDirectoryMemory(KEYS + 2 * CHANGES)
-  return startAccounts({ path, directory, fileKeys: [], clockOffset: null, onTrouble })
+  return startAccounts({ database: { store: 'sqlite', path }, directory, fileKeys: [], clockOffset: null, onTrouble })
 }
 
 /** As many keys as calls would make in minutes. */

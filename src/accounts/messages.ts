@@ -7,7 +7,10 @@ import { type AccountCalls, type AccountsEvent, type KeyUse } from './store.js'
 
 /** workerData of workers/accounts. */
 export type AccountsStart = {
-  readonly path: string
+  /** The URL of PostgreSQL may contain a password. */
+  readonly database:
+    | { readonly store: 'sqlite'; readonly path: string }
+    | { readonly store: 'postgres'; readonly url: string }
   /** Filled by the thread, read by all event loops. */
   readonly directory: DirectoryMemory
   /** Where keys have their limits: a place goes to another key only when nothing of the former one runs. Absent: keys have none. */

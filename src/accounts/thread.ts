@@ -8,12 +8,11 @@ import { randomBytes } from 'node:crypto'
 import { type MessagePort } from 'node:worker_threads'
 import { GatewayError, toGatewayError } from '../errors.js'
 import { createAccountCells } from '../limit/local/place-cells.js'
-import { callsOver } from './database/calls.js'
+import { callsOver, READING } from './database/calls.js'
 import { Commits } from './database/commits.js'
 import { type AccountsWriter, Feed } from './database/feed.js'
 import { Keys } from './database/keys.js'
 import { type AccountsDatabase, type Database, type Ground } from './database/rows.js'
-import { openAccountsFile } from './database/sqlite.js'
 import { DirectoryWriter } from './directory/writer.js'
 import {
   type AccountsStart,
@@ -25,6 +24,8 @@ import {
 } from './messages.js'
 import { type KeyUse } from './store.js'
 
+/** A change of one node is on every other after this at the latest, and usually by its hint at once. */
+const LOOK_EVERY_MS = 1000
 /** How often it is written when keys were last used. */
 const USES_EVERY_MS = 60_000
 /** Rows of one statement: its parameters are limited. */
@@ -38,8 +39,9 @@ export async function serveAccounts(
 ): Promise<void> {
   const tell = (message: FromAccounts): void => parent.postMessage(message)
   try {
-    const thread = new AccountsThread({ start, writer, database: openAccountsFile(start.path), tell })
+    const thread = new AccountsThread({ start, writer, database: await openDatabase(start.database), tell })
     await thread.load()
+    thread.follow()
     parent.on('message', (message: ToAccounts) => {
       if (message.type === 'connect') thread.connect(message.port)
       if (message.type === 'reserve') void thread.reserve(message.fileKeys)
@@ -50,6 +52,12 @@ export async function serveAccounts(
     tell({ type: 'refused', error: toGatewayError(thrown).data })
     parent.close()
   }
+}
+
+/** Loads what the database needs, and nothing of the other. */
+async function openDatabase(database: AccountsStart['database']): Promise<AccountsDatabase> {
+  if (database.store === 'sqlite') return (await import('./database/sqlite.js')).openAccountsFile(database.path)
+  return (await import('./database/postgres.js')).openPostgres(database.url)
 }
 
 type ThreadOptions = {
@@ -68,6 +76,9 @@ class AccountsThread {
   /** Since they were written last. */
   #uses = new Map<string, number>()
   #timer: NodeJS.Timeout | null = null
+  #looking: NodeJS.Timeout | null = null
+  #isLooking = false
+  #isAway = false
 
   constructor(options: ThreadOptions) {
     const { start, writer, database } = options
@@ -80,7 +91,7 @@ class AccountsThread {
       isReserved: (name) => this.#reserved.has(name),
     }
     this.#commits = new Commits({
-      db: database.db,
+      database,
       feed: new Feed(writer),
       onFailure: (thrown) => this.#fail(thrown),
       onChanged: (ids) => this.#send({ type: 'event', event: { type: 'changed', ids } }),
@@ -91,6 +102,14 @@ class AccountsThread {
   async load(): Promise<void> {
     const taken = await this.#commits.run((db) => takenName(db, [...this.#reserved]))
     if (taken !== null) throw nameTaken(taken)
+  }
+
+  /** Looks each second, and at each hint, for what other nodes have changed. */
+  follow(): void {
+    const { shared } = this.#options.database
+    if (shared === null) return
+    shared.listen(() => void this.#look())
+    this.#looking = setInterval(() => void this.#look(), LOOK_EVERY_MS)
   }
 
   connect(port: MessagePort): void {
@@ -114,6 +133,7 @@ class AccountsThread {
   }
 
   async close(): Promise<void> {
+    if (this.#looking !== null) clearInterval(this.#looking)
     await this.#writeUses()
     await this.#commits.idle()
     await this.#options.database.close()
@@ -122,10 +142,13 @@ class AccountsThread {
 
   async #answer(port: MessagePort, { n, name, args }: CallMessage): Promise<void> {
     const reply = await this.#commits
-      .run((db) => {
-        const call = callsOver(db, this.#ground)[name] as (...args: readonly unknown[]) => Promise<unknown>
-        return call(...args)
-      })
+      .run(
+        (db) => {
+          const call = callsOver(db, this.#ground)[name] as (...args: readonly unknown[]) => Promise<unknown>
+          return call(...args)
+        },
+        READING.has(name) ? 'read' : 'change',
+      )
       .then(
         (value): FromStore => ({ type: 'value', n, value }),
         (thrown: unknown): FromStore => ({ type: 'error', n, error: toGatewayError(thrown).data }),
@@ -137,10 +160,26 @@ class AccountsThread {
     for (const port of this.#ports) port.postMessage(message)
   }
 
+  /** Every commit reads what has changed; this one does nothing else. */
+  async #look(): Promise<void> {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    const isThere = await this.#commits.run(async () => true, 'read').catch(() => false)
+    this.#isLooking = false
+    if (!isThere || !this.#isAway) return
+    this.#isAway = false
+    this.#options.tell({ type: 'trouble', message: 'is available again' })
+  }
+
+  /** A database that is away is told of once, until it is there again. */
   #fail(thrown: unknown): GatewayError {
-    const error = this.#options.database.failureOf(thrown)
+    const { failureOf, shared } = this.#options.database
+    const error = failureOf(thrown)
+    const wasAway = this.#isAway
+    const isAway = shared?.isAway(thrown) === true
+    this.#isAway ||= isAway
     const text = thrown instanceof Error ? thrown.message : String(thrown)
-    this.#options.tell({ type: 'trouble', message: `${error.data.code}: ${text}` })
+    if (!isAway || !wasAway) this.#options.tell({ type: 'trouble', message: `${error.data.code}: ${text}` })
     return error
   }
 

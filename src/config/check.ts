@@ -21,7 +21,7 @@ export function maskConfig(config: Config): object {
     admin: maskAdmin(config.admin),
     offload: config.offload,
     keys: config.keys.map(maskKey),
-    accounts: config.accounts,
+    accounts: { ...config.accounts, url: maskPassword(config.accounts.url) },
     limits: config.limits,
     routing: config.routing,
     providers: Object.fromEntries(config.providers.map((provider) => [provider.name, maskProvider(provider)])),

@@ -45,9 +45,11 @@ export type Config = {
 
 /** Keys and teams in a database. `off`: the keys of the configuration file are all there are. Otherwise every request needs a key, also while there is none. */
 export type AccountsConfig = {
-  readonly store: 'off' | 'sqlite'
+  readonly store: 'off' | 'sqlite' | 'postgres'
   /** Absolute; of the sqlite store. */
   readonly path: string
+  /** Of the postgres store; may contain a password. */
+  readonly url: string | null
   /** Memory of the directory that all event loops read is set aside for so many. */
   readonly maxKeys: number
 }

@@ -287,7 +287,8 @@ function secretsOf(config: Config): string[] {
     ...secretsOfCredentials(provider.credentials ?? null),
   ])
   const { secret, previousSecret } = config.jobs.webhook
-  const ours = [config.metrics.token, redisSecret(config), secret, previousSecret, config.streams.tokenSecret]
+  const passwords = [config.redis.url, config.accounts.url].map(passwordIn)
+  const ours = [config.metrics.token, ...passwords, secret, previousSecret, config.streams.tokenSecret]
   return [...secrets, ...ours].filter((each): each is string => each !== null && each !== '')
 }
 
@@ -304,6 +305,6 @@ function proxySecrets({ proxy = null }: ProviderConfig): string[] {
   ]
 }
 
-function redisSecret({ redis: { url } }: Config): string | null {
+function passwordIn(url: string | null): string | null {
   return url === null || !URL.canParse(url) ? url : decodeURIComponent(new URL(url).password)
 }

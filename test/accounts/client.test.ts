@@ -24,8 +24,9 @@ function newPath(t: Test): string {
 async function open(t: Test, { maxKeys = 1000, fileKeys = [] }: RigOptions = {}): Promise<AccountsRig> {
   const clockOffset = new SharedArrayBuffer(8)
   const shift = new Float64Array(clockOffset)
-  const start = { path: newPath(t), directory: createDirectoryMemory(maxKeys), fileKeys, clockOffset }
-  const node = await openNode(t, start)
+  const path = newPath(t)
+  const start = { directory: createDirectoryMemory(maxKeys), fileKeys, clockOffset }
+  const node = await openNode(t, { ...start, database: { store: 'sqlite', path } })
   return {
     node,
     advance(ms) {
@@ -34,9 +35,9 @@ async function open(t: Test, { maxKeys = 1000, fileKeys = [] }: RigOptions = {})
     async reopen() {
       await node.close()
       // libsql holds the lock of a file until its thread ends.
-      const path = `${start.path}.copy`
-      copyFileSync(start.path, path)
-      return openNode(t, { ...start, path })
+      const copy = `${path}.copy`
+      copyFileSync(path, copy)
+      return openNode(t, { ...start, database: { store: 'sqlite', path: copy } })
     },
   }
 }
@@ -45,7 +46,7 @@ accountsSuite('sqlite', open)
 
 const START = { directory: createDirectoryMemory(1000), fileKeys: [], clockOffset: null }
 
-function start(options: Partial<AccountsStart> & { readonly path: string; readonly workerUrl?: URL }) {
+function start({ path, ...options }: Partial<AccountsStart> & { readonly path: string; readonly workerUrl?: URL }) {
   const troubles: string[] = []
   let tell = (): void => undefined
   const told = new Promise<void>((resolve) => {
@@ -55,7 +56,11 @@ function start(options: Partial<AccountsStart> & { readonly path: string; readon
     troubles.push(message)
     tell()
   }
-  return { thread: startAccounts({ ...START, ...options, onTrouble }), troubles, told }
+  return {
+    thread: startAccounts({ ...START, database: { store: 'sqlite', path }, ...options, onTrouble }),
+    troubles,
+    told,
+  }
 }
 
 /** A file with a team and two keys. */

@@ -18,7 +18,12 @@ const say = (line: string): void => {
 }
 
 const thread = await startAccounts({
-  ...{ path, directory: createDirectoryMemory(100_000), fileKeys: [], clockOffset: null },
+  ...{
+    database: { store: 'sqlite', path },
+    directory: createDirectoryMemory(100_000),
+    fileKeys: [],
+    clockOffset: null,
+  },
   onTrouble: (message) => say(`trouble ${message}`),
 })
 const store: AccountsStore = connectAccounts(thread.connect())

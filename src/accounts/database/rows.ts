@@ -20,7 +20,23 @@ export type AccountsDatabase = {
   readonly db: Database
   /** What a failed transaction means for those who wait for it; the reason stays the cause. */
   readonly failureOf: (thrown: unknown) => GatewayError
+  /** Null: this process alone changes it. */
+  readonly shared: SharedDatabase | null
   close(): Promise<void>
+}
+
+/** What several nodes need that change one database. */
+export type SharedDatabase = {
+  /** First in each transaction that changes something, so that it can be asked for later. */
+  mark(db: Database): Promise<void>
+  /** Whether the transaction that was marked last was committed; waits for one that is still being made. */
+  wasCommitted(): Promise<boolean>
+  /** Within a transaction: the other nodes will hear of its commit. A hint, which may be lost. */
+  announce(db: Database): Promise<void>
+  /** The database cannot be reached: what is asked for next fails as well. */
+  isAway(thrown: unknown): boolean
+  /** Called for each hint of another node. */
+  listen(onHint: () => void): void
 }
 
 /** What the calls know besides the database. */

@@ -76,7 +76,11 @@ export type ChangeTable = {
 /** One row. Every change updates it first: changes are made one after the other, also by several nodes. */
 export type StateTable = { id: number; revision: number; key_count: number }
 
+/** Each process that changes a shared database, with the number of its last commit: to find out whether one in doubt was made. */
+export type NodeTable = { id: string; sequence: number; seen_at_ms: number }
+
 export type Tables = {
+  nodes: NodeTable
   keys: KeyTable
   teams: TeamTable
   secrets: SecretTable
@@ -84,6 +88,9 @@ export type Tables = {
   changes: ChangeTable
   state: StateTable
 }
+
+/** In a database that is shared with others, the tables have a schema of their own. */
+export const SCHEMA_NAME = 'sluice'
 
 export type Dialect = 'sqlite' | 'postgres'
 
@@ -157,11 +164,19 @@ const VERSIONS: readonly ((builder: Builder) => readonly Compilable[])[] = [
       .addColumn('key_count', 'bigint', (column) => column.notNull()),
     db.insertInto('state').values({ id: sql.lit(1), revision: sql.lit(0), key_count: sql.lit(0) }),
   ],
+  ({ schema }) => [
+    schema
+      .createTable('nodes')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('sequence', 'bigint', (column) => column.notNull())
+      .addColumn('seen_at_ms', 'bigint', (column) => column.notNull()),
+  ],
 ]
 
 /** The SQL of each schema version, in order: to be run once, each in a transaction of its own. */
 export function migrationsFor(dialect: Dialect): string[] {
-  const db = new Kysely<Tables>({ dialect: COMPILERS[dialect] })
+  const whole = new Kysely<Tables>({ dialect: COMPILERS[dialect] })
+  const db = dialect === 'postgres' ? whole.withSchema(SCHEMA_NAME) : whole
   const sortable = dialect === 'sqlite' ? sql`text` : sql`text collate "C"`
   return VERSIONS.map((version) =>
     version({ db, schema: db.schema, sortable })

@@ -23,6 +23,7 @@ export function openAccountsFile(path: string): AccountsDatabase {
   return {
     db: new Kysely<Tables>({ dialect: new SqliteDialect({ database: preparerOf(connection) }) }),
     failureOf,
+    shared: null,
     close: async () => closeDatabaseFile(connection),
   }
 }

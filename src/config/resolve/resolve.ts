@@ -9,6 +9,7 @@ import { type ConfigFile, DEFAULT_PROMPTS_DIR } from '../schema/schema.js'
 import { type LeftOut } from '../sources/environment.js'
 import { type Variables } from '../sources/substitute.js'
 import {
+  type AccountsConfig,
   type CompatConfig,
   type Config,
   type ContentConfig,
@@ -73,7 +74,7 @@ export function resolveConfig(file: ConfigFile, context: EffectiveContext): Conf
     admin: resolveAdmin(file.admin, keys, { ...context, files: context }),
     offload: { ...file.offload, workers: workersOf(file.offload.workers, context.cores) },
     keys,
-    accounts: { ...file.accounts, path: resolve(context.cwd, file.accounts.path) },
+    accounts: resolveAccounts(file, context),
     limits: file.limits,
     routing: file.routing,
     providers,
@@ -231,6 +232,13 @@ function resolveLogFile(file: string | null, { cwd, isReadable, warnings }: Effe
 /** One core stays for the event loop. */
 function workersOf(workers: 'auto' | number, cores: number): number {
   return workers === 'auto' ? Math.max(1, cores - 1) : workers
+}
+
+function resolveAccounts({ accounts }: ConfigFile, { problems, cwd }: EffectiveContext): AccountsConfig {
+  if (accounts.store === 'postgres' && accounts.url === null) {
+    problems.add(['accounts', 'url'], 'is required where accounts.store is postgres')
+  }
+  return { ...accounts, path: resolve(cwd, accounts.path) }
 }
 
 /** The folder need not exist: it is created with the file. */

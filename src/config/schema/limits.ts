@@ -7,6 +7,7 @@ import {
   MAX_CONCURRENCY,
   MINUTE_MS,
   NAME_PATTERN,
+  nullable,
   perMinute,
   section,
   text,
@@ -49,11 +50,15 @@ export const Key = section('One gateway key.', {
 })
 
 export const Accounts = section('Keys and teams that are kept in a database and change without a reload.', {
-  store: Type.Enum(['off', 'sqlite'], {
+  store: Type.Enum(['off', 'sqlite', 'postgres'], {
     default: 'off',
     description: 'Where they are kept. With any store, every request needs a key.',
   }),
   path: text('./data/accounts.db', 'Database file of the sqlite store; created at the first start.'),
+  url: nullable(
+    Type.String({ pattern: '^postgres(?:ql)?://', expects: 'a postgres:// address' }),
+    'postgres:// URL of the postgres store; its tables are in the schema sluice.',
+  ),
   maxKeys: integer(
     { minimum: 1, maximum: 1_000_000 },
     100_000,

@@ -18,7 +18,7 @@ function open(t: Test) {
   const failures: unknown[] = []
   const changes: (readonly string[])[] = []
   const commits = new Commits({
-    ...{ db, feed: new Feed(new MapDirectory()) },
+    ...{ database: { db, shared: null }, feed: new Feed(new MapDirectory()) },
     onFailure(thrown) {
       failures.push(thrown)
       return failureOf(thrown)

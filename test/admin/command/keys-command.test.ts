@@ -32,7 +32,7 @@ async function setUp(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-admin-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const start = {
-    path: join(folder, 'accounts.db'),
+    database: { store: 'sqlite', path: join(folder, 'accounts.db') } as const,
     directory: createDirectoryMemory(50),
     fileKeys: [],
     clockOffset: null,

@@ -17,7 +17,7 @@ async function setUp(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-admin-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const start = {
-    path: join(folder, 'accounts.db'),
+    database: { store: 'sqlite', path: join(folder, 'accounts.db') } as const,
     directory: createDirectoryMemory(10),
     fileKeys: [FILE_KEY.name],
     clockOffset: null,

@@ -1,6 +1,7 @@
 // Gateway keys: hashed, unique, either key or hash, weak ones named but never shown.
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
+import { renderConfig } from '../../../src/config/check.js'
 import { needsKeys } from '../../../src/config/resolve/gateway-keys.js'
 import { load, refusalOf } from '../sources.js'
 
@@ -101,4 +102,18 @@ test('the file is found from the working directory, and off is a word', async (t
     path: /^\/.*\/data\/accounts\.db$/,
     maxKeys: 100_000,
   })
+})
+
+test('PostgreSQL needs its address, which is shown without its password', async (t) => {
+  t.match(
+    refusalOf(() => load('accounts: { store: postgres }')),
+    /accounts\.url: is required where accounts\.store is postgres/,
+  )
+  t.match(
+    refusalOf(() => load('accounts: { store: postgres, url: "mysql://h" }')),
+    /accounts\.url: must be a postgres:\/\/ address/,
+  )
+  const { config } = load('accounts: { store: postgres, url: "postgres://u:canary@h:5432/d" }')
+  t.match(renderConfig(config), 'postgres://u:********@h:5432/d')
+  t.notMatch(renderConfig(config), 'canary')
 })

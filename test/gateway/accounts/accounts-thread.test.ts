@@ -7,6 +7,7 @@ import { connectAccounts, startAccounts } from '../../../src/accounts/client.js'
 import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
 import { newKey } from '../../helpers/accounts-rig.js'
 import { type Running, startGateway } from '../../helpers/gateway.js'
+import { startPostgres } from '../../helpers/postgres-server.js'
 import { reload } from '../../helpers/reload.js'
 
 const FILE_KEY = 'key-of-the-file-0123456789'
@@ -20,7 +21,13 @@ async function filledFile(t: Test): Promise<string> {
     t.fail(message)
   }
   const directory = createDirectoryMemory(10)
-  const thread = await startAccounts({ path, directory, fileKeys: [], clockOffset: null, onTrouble })
+  const thread = await startAccounts({
+    database: { store: 'sqlite', path },
+    directory,
+    fileKeys: [],
+    clockOffset: null,
+    onTrouble,
+  })
   await connectAccounts(thread.connect()).createKey(newKey('app1'), { by: 'admin' })
   await thread.close()
   return path
@@ -72,4 +79,32 @@ test('a name that file and database have is refused, at the start and by a reloa
     'the database is not turned off by a reload, and keys are needed',
   )
   t.equal(await gateway.stop('SIGINT'), 0)
+})
+
+test('keys in PostgreSQL open it as well; without the database it does not start, and names no password', async (t) => {
+  const server = await startPostgres(t)
+  const url = await server.createDatabase()
+  const config = { accounts: { store: 'postgres', url }, providers: { sim: {} }, server: { threads: 2 } }
+  const directory = createDirectoryMemory(10)
+  const thread = await startAccounts({
+    ...{ database: { store: 'postgres', url }, directory, fileKeys: [], clockOffset: null },
+    onTrouble: () => undefined,
+  })
+  const store = connectAccounts(thread.connect())
+  const gateway = await startGateway(t, { config })
+  t.equal(await statusOf(gateway, '/v1/models', null), 401)
+  const { secret } = await store.createKey(newKey('app1'), { by: 'admin' })
+  const deadlineMs = performance.now() + 30_000
+  while ((await statusOf(gateway, '/v1/models', secret)) !== 200 && performance.now() < deadlineMs);
+  t.equal(await statusOf(gateway, '/v1/models', secret), 200, 'made on another node')
+  await thread.close()
+  await server.kill()
+  t.equal(await statusOf(gateway, '/v1/models', secret), 200, 'the database is away')
+  t.equal(await statusOf(gateway, '/readyz', null), 200)
+  const refused = await startGateway(t, { config }).then(
+    () => '',
+    (thrown: unknown) => String(thrown),
+  )
+  t.match(refused, /The account database at 127\.0\.0\.1:\d+ cannot be used/)
+  t.notMatch(refused + gateway.errorOutput + gateway.output.join('\n'), 'canary-password')
 })

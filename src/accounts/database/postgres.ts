@@ -1,0 +1,165 @@
+// Keys and teams in PostgreSQL, which several nodes share. A commit whose answer was lost is found out by the number that its transaction
+// left in the row of this process: that row is locked until the transaction has ended, one way or the other.
+import { randomUUID } from 'node:crypto'
+import { Kysely, PostgresDialect, sql } from 'kysely'
+import type pg from 'pg'
+import { type ErrorOptions, GatewayError } from '../../errors.js'
+import { type ErrorCode } from '../../model/error.js'
+import { createClient, PostgresLine, sqlStateOf } from './postgres-line.js'
+import { type AccountsDatabase, type Database, type SharedDatabase } from './rows.js'
+import { migrationsFor, SCHEMA_NAME, type Tables } from './schema.js'
+
+/** "SlAc": of the lock that one node holds while it makes the tables. */
+const MIGRATION_LOCK = 0x536c4163
+const CHANNEL = 'sluice_accounts'
+const RETRY_AFTER_MS = 1000
+/** Takes no changes: a standby, or rights that are missing. */
+const LASTING: ReadonlySet<string> = new Set(['25006', '42501'])
+const DISK_FULL = '53100'
+/** A timeout, a lock that was not to be had, a conflict: it may go well the next time. */
+const PASSING = /^(?:40|53|55|57)/
+
+/**
+ * Connects, and makes or migrates the tables.
+ * @throws misconfigured where it cannot be reached, or has the tables of a newer version; its address is named, never a password
+ */
+export async function openPostgres(url: string): Promise<AccountsDatabase> {
+  const line = new PostgresLine(url)
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: line }) }).withSchema(SCHEMA_NAME)
+  const node = randomUUID()
+  try {
+    await migrate(db)
+    await db.insertInto('nodes').values({ id: node, sequence: 0, seen_at_ms: Date.now() }).execute()
+  } catch (thrown) {
+    await line.end()
+    if (thrown instanceof GatewayError) throw thrown
+    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    const message = `The account database at ${placeOf(url)} cannot be used (${reason}).`
+    throw new GatewayError('misconfigured', { message, cause: thrown })
+  }
+  const hints = new Hints(url)
+  return {
+    db,
+    failureOf: (thrown) => (line.isAway(thrown) ? unreachable(thrown) : failureOf(thrown)),
+    shared: {
+      ...sharedBy(node, db),
+      isAway: (thrown) => line.isAway(thrown),
+      listen: (onHint) => hints.listen(node, onHint),
+    },
+    async close() {
+      await hints.end()
+      await db
+        .deleteFrom('nodes')
+        .where('id', '=', node)
+        .execute()
+        .catch(() => undefined)
+      await line.end()
+    },
+  }
+}
+
+function sharedBy(node: string, db: Database): Pick<SharedDatabase, 'mark' | 'wasCommitted' | 'announce'> {
+  let sequence = 0
+  return {
+    async mark(transaction) {
+      sequence += 1
+      const row = { sequence, seen_at_ms: Date.now() }
+      await transaction.updateTable('nodes').set(row).where('id', '=', node).execute()
+    },
+    async wasCommitted() {
+      // Not a mere look: an update waits for the lock of the transaction in doubt, and then sees what it has left.
+      const row = await db
+        .updateTable('nodes')
+        .set({ seen_at_ms: Date.now() })
+        .where('id', '=', node)
+        .returning('sequence')
+        .executeTakeFirst()
+      return row?.sequence === sequence
+    },
+    async announce(transaction) {
+      await sql`select pg_notify(${CHANNEL}, ${node})`.execute(transaction)
+    },
+  }
+}
+
+/** What other nodes announce, on a connection of its own; while it is away nothing is heard, and nothing is lost by that. */
+class Hints {
+  readonly #url: string
+  #client: pg.Client | null = null
+  #isEnded = false
+
+  constructor(url: string) {
+    this.#url = url
+  }
+
+  /** Again after each loss, with a pause. */
+  listen(node: string, onHint: () => void): void {
+    if (this.#isEnded) return
+    const client = createClient(this.#url)
+    this.#client = client
+    client.on('notification', ({ payload }) => {
+      if (payload !== node) onHint()
+    })
+    const retry = (): void => {
+      client.removeAllListeners('end')
+      setTimeout(() => this.listen(node, onHint), RETRY_AFTER_MS).unref()
+    }
+    client.once('end', retry)
+    client.connect().then(() => client.query(`listen ${CHANNEL}`).then(onHint, () => undefined), retry)
+  }
+
+  async end(): Promise<void> {
+    this.#isEnded = true
+    this.#client?.removeAllListeners('end')
+    await this.#client?.end().catch(() => undefined)
+  }
+}
+
+/** All in one transaction: several nodes may start at once. */
+async function migrate(db: Database): Promise<void> {
+  const migrations = migrationsFor('postgres')
+  await db.transaction().execute(async (transaction) => {
+    await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`.execute(transaction)
+    // Not `if not exists`: that needs the right to create one also where there is one.
+    const found = await sql<{ schema: string | null }>`select to_regnamespace(${SCHEMA_NAME})::text as schema`.execute(
+      transaction,
+    )
+    if (found.rows[0]?.schema === null) await sql`create schema ${sql.id(SCHEMA_NAME)}`.execute(transaction)
+    const versions = sql.id(SCHEMA_NAME, 'schema_version')
+    await sql`create table if not exists ${versions} (version bigint not null)`.execute(transaction)
+    const { rows } = await sql<{ version: number }>`select version from ${versions}`.execute(transaction)
+    const version = rows[0]?.version ?? 0
+    if (version > migrations.length) {
+      const message = `The account database has schema version ${version}; this version of Sluice supports up to ${migrations.length}. It was left unchanged.`
+      throw new GatewayError('misconfigured', { message })
+    }
+    if (version === migrations.length) return
+    for (const migration of migrations.slice(version)) {
+      for (const statement of migration.split(';\n')) await sql.raw(statement).execute(transaction)
+    }
+    await sql`delete from ${versions}`.execute(transaction)
+    await sql`insert into ${versions} values (${migrations.length})`.execute(transaction)
+  })
+}
+
+function unreachable(cause: unknown): GatewayError {
+  const message = 'The account database cannot be reached.'
+  return new GatewayError('overloaded', { message, retryAfterMs: RETRY_AFTER_MS, cause })
+}
+
+function failureOf(thrown: unknown): GatewayError {
+  const code = sqlStateOf(thrown)
+  const fail = (kind: ErrorCode, options: ErrorOptions = {}) => new GatewayError(kind, { ...options, cause: thrown })
+  const retryAfterMs = RETRY_AFTER_MS
+  if (code === DISK_FULL) return fail('storage_full')
+  if (code !== null && LASTING.has(code)) {
+    return fail('storage_unavailable', { message: 'The account database takes no changes.' })
+  }
+  if (code === null || !PASSING.test(code)) return fail('internal')
+  return fail('overloaded', { message: 'The account database is temporarily unavailable.', retryAfterMs })
+}
+
+/** Host and port of an address, which may contain a password. */
+function placeOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host || 'a local socket' : 'accounts.url'
+}

@@ -1,0 +1,187 @@
+// Keys and teams in PostgreSQL: the suite of all stores, and what several nodes and a database that is away make of them.
+import pg from 'pg'
+import tap, { type Test, test } from 'tap'
+import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
+import { digestOf } from '../../../src/accounts/secret.js'
+import { type AccountsNode, newKey, openNode } from '../../helpers/accounts-rig.js'
+import { type AccountsRig, accountsSuite, type RigOptions } from '../../helpers/accounts-suite.js'
+import { startCommitCutter } from '../../helpers/commit-cutter.js'
+import { startPostgres } from '../../helpers/postgres-server.js'
+import { rejectionOf } from '../../helpers/thrown.js'
+
+const server = await startPostgres(tap)
+const BY = { by: 'admin' }
+const ANY = { by: 'admin', ifVersion: null }
+
+function nodeOf(t: Test, url: string, { maxKeys = 1000, fileKeys = [] }: RigOptions = {}): Promise<AccountsNode> {
+  const start = { directory: createDirectoryMemory(maxKeys), fileKeys, clockOffset: null }
+  return openNode(t, { ...start, database: { store: 'postgres', url } })
+}
+
+async function open(t: Test, { maxKeys = 1000, fileKeys = [] }: RigOptions = {}): Promise<AccountsRig> {
+  const clockOffset = new SharedArrayBuffer(8)
+  const shift = new Float64Array(clockOffset)
+  const database = { store: 'postgres', url: await server.createDatabase() } as const
+  const start = { database, directory: createDirectoryMemory(maxKeys), fileKeys, clockOffset }
+  const node = await openNode(t, start)
+  return {
+    node,
+    advance(ms) {
+      shift[0] = (shift[0] ?? 0) + ms
+    },
+    async reopen() {
+      await node.close()
+      return openNode(t, start)
+    },
+  }
+}
+
+accountsSuite('postgres', open)
+
+/** Resolves when the node has heard of a change. */
+function heard({ store }: AccountsNode): Promise<readonly string[]> {
+  return new Promise((resolve) => {
+    const end = store.subscribe(({ ids }) => {
+      end()
+      resolve(ids)
+    })
+  })
+}
+
+test('a change on one node is on the other, and both change the same key in one order', async (t) => {
+  const url = await server.createDatabase()
+  const [one, two] = await Promise.all([nodeOf(t, url), nodeOf(t, url)])
+  const news = heard(two)
+  const { key, secret } = await one.store.createKey(newKey('app1'), BY)
+  t.same(await news, [key.id])
+  t.match(two.directory.find(digestOf(secret ?? '')), { account: { name: 'app1' } })
+  t.same(await two.store.createKey(newKey('app1'), BY), { key, secret: null })
+  const made = await Promise.all(
+    Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? one : two).store.updateKey('app1', { tags: [`${i}`] }, ANY)),
+  )
+  t.equal(new Set(made.map(({ version }) => version)).size, 40)
+  const last = made.reduce((a, b) => (a.version > b.version ? a : b))
+  t.same((await one.store.getKey('app1'))?.tags, last.tags)
+  t.same(one.directory.named('app1')?.tags, last.tags, 'a call reads what has changed')
+  await one.store.deleteKey('app1', ANY)
+  while (two.directory.keys.size > 0) await pause(20)
+  t.equal(two.directory.find(digestOf(secret ?? '')), null)
+})
+
+test('a commit whose answer is lost is answered as what it was: made, with its secret, or not made', async (t) => {
+  const url = await server.createDatabase()
+  const cutter = await startCommitCutter(t, server.port)
+  const node = await nodeOf(t, url.replace(`:${server.port}/`, `:${cutter.port}/`))
+  cutter.cutAt = 'after'
+  const { key, secret } = await node.store.createKey(newKey('made'), BY)
+  t.match(node.directory.find(digestOf(secret ?? '')), { account: { id: key.id } })
+  cutter.cutAt = 'before'
+  t.match(await rejectionOf(node.store.createKey(newKey('lost'), BY)), { code: 'overloaded', retryAfterMs: 1000 })
+  t.equal(await node.store.getKey('lost'), null)
+  t.ok((await node.store.createKey(newKey('lost'), BY)).secret, 'asked for again, it is made once')
+  t.same(await server.run(url, 'select name from sluice.keys order by name'), [{ name: 'lost' }, { name: 'made' }])
+  t.same(await server.run(url, 'select key_count from sluice.state'), [{ key_count: '2' }])
+})
+
+test('while the database is away, known keys stay, calls fail at once, and it is told once that it went and came', async (t) => {
+  const url = await server.createDatabase()
+  const node = await nodeOf(t, url)
+  const { secret } = await node.store.createKey(newKey('app1'), BY)
+  await server.kill()
+  for (let i = 0; i < 3; i++) {
+    const calls = [node.store.getKey('app1'), node.store.createKey(newKey('app2'), BY)]
+    for (const call of calls) t.match(await rejectionOf(call), { code: 'overloaded', message: /cannot be reached/ })
+  }
+  t.match(node.directory.find(digestOf(secret ?? '')), { account: { name: 'app1' } })
+  t.match(
+    await rejectionOf(nodeOf(t, url)),
+    { code: 'misconfigured', message: new RegExp(`^The account database at 127.0.0.1:${server.port} cannot be used`) },
+    'no start without it',
+  )
+  await server.start()
+  while (!node.troubles.some((text) => text.includes('available again'))) await pause(20)
+  t.ok((await node.store.createKey(newKey('app2'), BY)).secret)
+  t.equal(node.troubles.length, 2)
+  t.match(node.troubles[0], /^overloaded: /)
+  t.notMatch(node.troubles.join(), 'canary-password')
+  await server.run(
+    url,
+    "insert into sluice.changes values (99, 0, 'x', 'x', 'x', (select id from sluice.keys limit 1), null, null)",
+  )
+  await server.run(url, 'update sluice.keys set disabled = 1; update sluice.state set revision = 99')
+  while (node.directory.named('app1')?.disabled !== true) await pause(20)
+  t.pass('a change without a hint is seen by the look each second')
+})
+
+test('a database that takes no changes answers what reads, and one that is slow is given up', async (t) => {
+  const url = await server.createDatabase()
+  const node = await nodeOf(t, url)
+  await node.store.createKey(newKey('app1'), BY)
+  const name = new URL(url).pathname.slice(1)
+  const asReadOnly = async (value: string): Promise<void> => {
+    await server.run(
+      url.replace(name, 'postgres'),
+      `alter database ${name} set default_transaction_read_only = ${value}`,
+    )
+    await server.run(
+      url.replace(name, 'postgres'),
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}' and pid <> pg_backend_pid()`,
+    )
+    while ((await node.store.getKey('app1').catch(() => null)) === null) await pause(20)
+  }
+  await asReadOnly('on')
+  const [refused, read] = await Promise.all([
+    rejectionOf(node.store.createKey(newKey('app2'), BY)),
+    node.store.getKey('app1'),
+  ])
+  t.match(refused, { code: 'storage_unavailable', message: 'The account database takes no changes.' })
+  t.equal(read?.name, 'app1')
+  await asReadOnly('off')
+  t.ok(await node.store.createKey(newKey('app2'), BY))
+  const blocker = new pg.Client({ connectionString: url })
+  await blocker.connect()
+  await blocker.query('begin; lock table sluice.state in exclusive mode')
+  t.match(await rejectionOf(node.store.updateKey('app1', { tags: ['x'] }, ANY)), {
+    code: 'overloaded',
+    retryAfterMs: 1000,
+  })
+  await blocker.query('rollback')
+  await blocker.end()
+  t.match(await node.store.updateKey('app1', { tags: ['x'] }, ANY), { tags: ['x'] })
+})
+
+test('a database that no longer answers is given up with its connection, and used again when it answers', async (t) => {
+  const node = await nodeOf(t, await server.createDatabase())
+  const { secret } = await node.store.createKey(newKey('app1'), BY)
+  server.freeze()
+  try {
+    t.match(await rejectionOf(node.store.createKey(newKey('app2'), BY)), { code: 'overloaded', retryAfterMs: 1000 })
+    t.ok(node.directory.find(digestOf(secret ?? '')))
+  } finally {
+    server.thaw()
+  }
+  while (!node.troubles.some((text) => text.includes('available again'))) await pause(20)
+  t.ok((await node.store.createKey(newKey('app2'), BY)).secret, 'the one that was given up has not been made later')
+  t.equal(node.troubles.length, 2)
+})
+
+test('the tables of a newer version are refused, and left as they are', async (t) => {
+  const url = await server.createDatabase()
+  await (await nodeOf(t, url)).close()
+  t.same(
+    await server.run(url, 'select count(*)::int as n from sluice.nodes'),
+    [{ n: 0 }],
+    'who leaves takes its row along',
+  )
+  await server.run(url, 'update sluice.schema_version set version = 999')
+  t.match(await rejectionOf(nodeOf(t, url)), {
+    ...{
+      code: 'misconfigured',
+      message: /^The account database has schema version 999; this version of Sluice supports/,
+    },
+  })
+})
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
