@@ -108,9 +108,9 @@ export type AuditEntry = {
   readonly action: string
   /** The name of what it was done to. */
   readonly target: string
-  /** The record before and after, without secrets; null where there was none, or is none any more. */
-  readonly before: KeyRecord | TeamRecord | null
-  readonly after: KeyRecord | TeamRecord | null
+  /** What it was before and after, without secrets: of a key or a team its record; null where there was none, or is none any more. */
+  readonly before: object | null
+  readonly after: object | null
 }
 
 /** An entry with its place in the order of all. */

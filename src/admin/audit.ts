@@ -1,5 +1,7 @@
-// The audit trail: one line in the log for each thing that an operator did, and the last of them for the API. Entries hold no secret:
+// The audit trail: one line in the log for each thing that an operator did, and the last of them for the API, in memory or a database. Entries hold no secret:
 // what they say before and after is what the API shows.
+import { type AccountCalls } from '../accounts/store.js'
+import { toGatewayError } from '../errors.js'
 import { type Log } from '../telemetry/records.js'
 
 export type AuditEvent = {
@@ -61,6 +63,41 @@ export class MemoryAudit implements Audit {
     const older = this.#items.filter(({ seq }) => after === null || seq < after).reverse()
     const items = older.slice(0, limit)
     return { items, next: items.length < older.length ? (items.at(-1)?.seq ?? null) : null }
+  }
+}
+
+/** An audit in the database of accounts, which records changes of keys and teams by itself. */
+export class StoreAudit implements Audit {
+  readonly #store: Pick<AccountCalls, 'appendAudit' | 'listAudit'>
+  readonly #log: () => Pick<Log, 'info' | 'warn'>
+  readonly #nowMs: () => number
+
+  /** `nowMs`: Unix time. */
+  constructor(
+    store: Pick<AccountCalls, 'appendAudit' | 'listAudit'>,
+    log: () => Pick<Log, 'info' | 'warn'>,
+    nowMs: () => number,
+  ) {
+    this.#store = store
+    this.#log = log
+    this.#nowMs = nowMs
+  }
+
+  log(event: AuditEvent): void {
+    logAudit(this.#log(), event)
+  }
+
+  note(event: AuditEvent): void {
+    logAudit(this.#log(), event)
+    this.#store.appendAudit({ ...event, atMs: this.#nowMs() }).catch((thrown: unknown) => {
+      const { action, target } = event
+      this.#log().warn({ action, target, reason: toGatewayError(thrown).message }, 'audit entry not stored')
+    })
+  }
+
+  async list(after: number | null, limit: number) {
+    const { entries, next } = await this.#store.listAudit({ after, limit })
+    return { items: entries, next }
   }
 }
 

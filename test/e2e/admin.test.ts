@@ -176,6 +176,49 @@ test('operators see and cancel streams of both loops, watch them, pause provider
   t.notMatch(said, /CANARY/, 'no secret is in a log, an answer or an error')
 })
 
+test('a key of the database is created, used on both loops, rotated, changed and deleted, and the audit has all of it', async (t) => {
+  const upstream = await scriptedSse(t)
+  const config = {
+    server: { threads: 2 },
+    admin: { port: 0 },
+    accounts: { store: 'sqlite', path: './accounts.db' },
+    providers: { up: { protocol: 'openai-chat', baseUrl: `${upstream.origin}/v1` } },
+  }
+  const gateway = await startGateway(t, { config, env: { ADMIN_KEY: WRITE } })
+  const admin = String((await gateway.logLine(({ msg }) => msg === 'listening')).admin)
+  const ask = async (method: string, path: string, body?: object) => {
+    const headers = { authorization: `Bearer ${WRITE}`, 'content-type': 'application/json' }
+    const init = body === undefined ? { method, headers } : { method, headers, body: JSON.stringify(body) }
+    const answer = await fetch(`${admin}/admin/v1${path}`, init)
+    const text = await answer.text()
+    return { status: answer.status, json: text === '' ? null : JSON.parse(text) }
+  }
+  /** Statuses that connections to either loop get. */
+  const statusesWith = async (key: string): Promise<number[]> => {
+    const headers = { authorization: `Bearer ${key}`, connection: 'close' }
+    const answers = Array.from({ length: 12 }, () => fetch(`${gateway.origin}/v1/models`, { headers }))
+    return [...new Set((await Promise.all(answers)).map(({ status }) => status))]
+  }
+  const created = await ask('POST', '/keys', { name: 'app1' })
+  t.equal(created.status, 201)
+  const { secret } = created.json
+  t.same(await statusesWith(secret), [200], 'known to both loops when the answer comes')
+  const rotated = await ask('POST', '/keys/app1/rotate', { overlapMs: 60_000 })
+  for (const each of [secret, rotated.json.secret]) t.same(await statusesWith(each), [200])
+  t.equal((await ask('PATCH', '/keys/app1', { disabled: true })).status, 200)
+  t.same(await statusesWith(secret), [401])
+  t.equal((await ask('DELETE', '/keys/app1')).status, 204)
+  await ask('POST', '/providers/up/pause')
+  const { data } = (await ask('GET', '/audit')).json
+  t.same(
+    data.map(({ action, by }: { action: string; by: string }) => `${action} ${by}`),
+    ['provider.pause', 'key.delete', 'key.update', 'key.rotate', 'key.create'].map((action) => `${action} admin`),
+  )
+  t.equal(await gateway.stop(), 0)
+  const said = [JSON.stringify(data), ...gateway.output, gateway.errorOutput].join('\n')
+  for (const each of [secret, rotated.json.secret, WRITE]) t.notOk(said.includes(each), 'no secret is said')
+})
+
 type Event = { readonly event: string; readonly data: unknown }
 
 /** Reads a stream of events one by one. */

@@ -3,7 +3,7 @@
 // has missed nothing before it.
 import { GatewayError } from '../../errors.js'
 import { type Change, type Page } from '../store.js'
-import { type AuditEntry, type AuditRecord, type KeyRecord, type TeamRecord } from '../types.js'
+import { type AuditEntry, type AuditRecord } from '../types.js'
 import { type Database } from './rows.js'
 
 /** Entries beyond these are forgotten, the oldest first: some 100 MB. */
@@ -76,6 +76,6 @@ export async function listAudit(
   return { entries, next: rows.length > limit ? (entries.at(-1)?.seq ?? null) : null }
 }
 
-function recordIn(text: string | null): KeyRecord | TeamRecord | null {
-  return text === null ? null : (JSON.parse(text) as KeyRecord | TeamRecord)
+function recordIn(text: string | null): object | null {
+  return text === null ? null : (JSON.parse(text) as object)
 }

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { type MessagePort } from 'node:worker_threads'
-import { MemoryAudit } from '../../admin/audit.js'
+import { type Audit, MemoryAudit, StoreAudit } from '../../admin/audit.js'
 import { type AdminContext } from '../../admin/context.js'
 import { type AdminListener, createAdminListener } from '../../admin/listener.js'
 import { AllLoops } from '../../admin/loops/all-loops.js'
@@ -111,7 +111,7 @@ export class LoopAdmin {
           return port === null ? null : new PortLoop(port)
         },
       }),
-      audit: new MemoryAudit(() => loop.current.log, Date.now),
+      audit: auditOf(loop),
       config: () => this.#history.report(loop.current.config),
       providers: () => providersOf(loop),
       paused: new Set(),
@@ -120,6 +120,12 @@ export class LoopAdmin {
       fileKeys: () => loop.current.config.keys,
     }
   }
+}
+
+/** In the database where there is one, to outlast the process. */
+function auditOf(loop: Loop): Audit {
+  const log = () => loop.current.log
+  return loop.accounts === null ? new MemoryAudit(log, Date.now) : new StoreAudit(loop.accounts, log, Date.now)
 }
 
 function providersOf(loop: Loop) {
