@@ -36,6 +36,10 @@ const ALONE: readonly (readonly [name: RegExp, reason: string])[] = [
     /\/(streams\/redis\/stream-store|jobs\/(redis|sqlite)\/store)\.test\.js$/,
     'wait for clocks, longer than an area takes',
   ],
+  [
+    /\/responses\/(redis\/redis-store|sqlite\/responses)\.test\.js$/,
+    'keep their process alive until all of their tests are over',
+  ],
   [/\/jobs\/(kill|nodes)\.test\.js$/, 'kill processes of their own'],
   [/\/kept\/kept-sink\.test\.js$/, 'measures the memory of its process'],
 ]

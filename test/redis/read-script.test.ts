@@ -2,6 +2,7 @@
 import { test } from 'tap'
 import { LIMIT_SCRIPTS, readLimitScript } from '../../src/limit/shared/redis-scripts.js'
 import { readScript } from '../../src/redis/read-script.js'
+import { readResponseScripts } from '../../src/responses/redis/redis-store.js'
 import { readAnswerScripts } from '../../src/streams/redis/answer-store.js'
 import { readStreamScripts } from '../../src/streams/redis/stream-scripts.js'
 import { connectRedis, RedisServer } from '../helpers/redis.js'
@@ -26,8 +27,9 @@ test('every file is part of a script', (t) => {
     ...LIMIT_SCRIPTS.map((name) => `limit/${name}`),
     ...[...readStreamScripts().keys()].map((name) => `streams/${name}`),
     ...[...readAnswerScripts().keys()].map((name) => `answers/${name}`),
+    ...[...readResponseScripts().keys()].map((name) => `responses/${name}`),
     ...source.flatMap(({ code }) =>
-      [...code.matchAll(/'((?:limit|jobs|streams)\/(?!redis|kept)[a-z]+)'/g)].map(([, name = '']) => name),
+      [...code.matchAll(/'((?:limit|jobs|streams|responses)\/(?!redis|kept)[a-z]+)'/g)].map(([, name = '']) => name),
     ),
   ])
   const present = FILES.map((file) => file.replace(/^resources\/lua\/(.*)\.lua$/, '$1'))

@@ -43,6 +43,11 @@ export type RedisStoreOptions = {
 
 type GetReply = readonly [model: Buffer, phase: Buffer, stream: Buffer, leftMs: number, input: Buffer, response: Buffer]
 
+/** The scripts of the store, by name. */
+export function readResponseScripts(): Map<ResponseScript, string> {
+  return new Map(SCRIPTS.map((name) => [name, readScript(['responses/ground', `responses/${name}`])]))
+}
+
 export class RedisStore implements ResponseStore {
   readonly #node: string = randomUUID()
   readonly #options: RedisStoreOptions
@@ -56,7 +61,7 @@ export class RedisStore implements ResponseStore {
     this.#options = options
     this.#leaseMs = leaseMs
     this.#link = new RedisLink<ResponseScript>({
-      scripts: new Map(SCRIPTS.map((name) => [name, readScript(['responses/ground', `responses/${name}`])])),
+      scripts: readResponseScripts(),
       ...{ url, isBinary: true, onCall },
       register: () => this.#sayAlive(),
       onState: (isUp, cause) => this.#onState(isUp, cause),
