@@ -55,6 +55,17 @@ test('AI SDK: tools run in several steps, whole and streamed', async (t) => {
   }
 })
 
+test('AI SDK: a second turn goes on from the messages of the first, which the SDK names by their ids', async (t) => {
+  for (const provider of PROVIDERS) {
+    const model = openai(`${provider}/echo`)
+    const first = { role: 'user', content: 'first' } as const
+    const { response } = await generateText({ model, messages: [first] })
+    const messages = [first, ...response.messages, { role: 'user', content: 'second' } as const]
+    const { text } = await generateText({ model, messages })
+    t.equal(text, 'second', provider)
+  }
+})
+
 test('AI SDK: objects by a schema', async (t) => {
   for (const provider of PROVIDERS) {
     const model = openai(`${provider}/echo`)
