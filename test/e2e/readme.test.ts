@@ -31,6 +31,9 @@ function fileNameOf({ page, line }: Example): string {
   return `${page.replace(/\W/g, '_')}_${line}`
 }
 
+/** The admin API's default address. */
+const ADMIN = '127.0.0.1:3001'
+
 /** The example with this gateway's address in place of the default one. */
 function aimed(block: Block, gateway: Running): string {
   return block.text.replaceAll('127.0.0.1:3000', new URL(gateway.origin).host)
@@ -62,7 +65,7 @@ const JOB = [/^\{"request_id":"job_/, /"active_requests":\d\}$/] as const
 test('each curl of the documentation streams a complete answer or creates a job', async (t) => {
   const asIs = await startGateway(t, { args: ['--port', '0'] })
   const queueing = await startGateway(t, { args: ['--port', '0'], env: { ASYNC_BY_DEFAULT: 'true' } })
-  const blocks = ofLanguage('sh').filter((block) => block.text.startsWith('curl '))
+  const blocks = ofLanguage('sh').filter((block) => block.text.startsWith('curl ') && !block.text.includes(ADMIN))
   t.ok(blocks.length > 0)
   for (const block of blocks) {
     const isStream = / -N /.test(block.text)
@@ -71,6 +74,21 @@ test('each curl of the documentation streams a complete answer or creates a job'
     const [begin, end] = SHAPES.find(([path]) => block.text.includes(path))?.[1] ?? (isStream ? EVENTS : JOB)
     t.match(stdout, begin, whereOf(block))
     t.match(stdout, end, whereOf(block))
+  }
+})
+
+test('each curl of the admin API is answered by its listener', async (t) => {
+  const folder = folderOf(t)
+  const config = { admin: { port: 0 }, accounts: { store: 'sqlite', path: join(folder, 'accounts.db') } }
+  const env = { ADMIN_KEY: 'admin-key-0123456789' }
+  const gateway = await startGateway(t, { config, env })
+  const { admin } = await gateway.logLine(({ msg }) => msg === 'listening')
+  const blocks = ofLanguage('sh').filter((block) => block.text.startsWith('curl ') && block.text.includes(ADMIN))
+  t.ok(blocks.length >= 2)
+  for (const block of blocks) {
+    const command = block.text.replaceAll(ADMIN, new URL(String(admin)).host).replace('curl ', 'curl -sS --fail ')
+    const { stdout } = await run('bash', ['-c', command], { env: { ...process.env, ...env } })
+    t.type(JSON.parse(stdout), 'object', whereOf(block))
   }
 })
 
