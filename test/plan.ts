@@ -70,7 +70,7 @@ const LONG: readonly string[] = [
  * Runs in which V8 counts lines for the law about the pure core (coverage.ts --core), which ends a run of the plan. It costs a
  * third of their CPU: some 20 s in all, as the laws take most of it.
  */
-const COUNTED = /^dist\/test(\/(model|wire|protocols|laws|server\/routes))?$/
+const COUNTED = /^dist\/test(\/(model|wire|protocols|laws|server\/(openapi|routes)))?$/
 
 /** A group without files has none to run. */
 export function planAll(files: readonly string[]): Group[] {
