@@ -18,12 +18,12 @@ export type StoredFiles = {
 /** @throws invalid_request with the path of the first stored file in the conversation */
 export function refuseStoredFiles(body: JsonObject, files: StoredFiles): void {
   const path = find(body[files.turns], files.turns, files)
-  if (path !== null) throw refuseStoredFile(path)
+  if (path !== null) throw refuseStored(path)
 }
 
 /** The code is the one of OpenAI's newer API, where the same rule holds. */
-export function refuseStoredFile(path: string): GatewayError {
-  const message = `'${path}' is not supported: the file is stored at the provider, whose account is shared. Send its content.`
+export function refuseStored(path: string): GatewayError {
+  const message = `'${path}' is not supported: what it names is stored at the provider, whose account is shared. Send the content.`
   return new GatewayError('invalid_request', { param: path, message, ownCode: 'unsupported_parameter' })
 }
 

@@ -4,7 +4,7 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue, mergeUnder 
 import { type Target } from '../../../model/target.js'
 import { type EditedRequest, type EditValue, type RequestFacts } from '../../contract/protocol.js'
 import { editRefused } from '../../fit/refused-fields.js'
-import { refuseStoredFiles, type StoredFiles } from '../../fit/stored-files.js'
+import { refuseStored, refuseStoredFiles, type StoredFiles } from '../../fit/stored-files.js'
 import { isSealed } from '../signature.js'
 import { spellField, spellFields } from '../surface/field-names.js'
 import { checksSignatures, FOREIGN_SIGNATURE, isStoredUri } from './encode-contents.js'
@@ -21,6 +21,9 @@ export const STORED_FILES: StoredFiles = Object.freeze({
   nameIn: (part) => storedIn(part, 'fileData') ?? storedIn(part, 'file_data'),
 })
 
+/** The beginning of a conversation that is stored at the vendor, in both spellings. */
+const CACHED: readonly string[] = ['cachedContent', 'cached_content']
+
 function storedIn(part: JsonObject, member: string): string | null {
   const file = part[member]
   if (!isJsonObject(file)) return null
@@ -30,10 +33,14 @@ function storedIn(part: JsonObject, member: string): string | null {
 
 /**
  * `body` is the client's, accepted by readFacts, and is not changed.
- * @throws invalid_request for files of the shared account
+ * @throws invalid_request for what is stored in the shared account
  */
 export function editRequest(facts: RequestFacts, body: JsonObject, target: Target): EditedRequest {
-  if (facts.isOwnAccount !== true) refuseStoredFiles(body, STORED_FILES)
+  if (facts.isOwnAccount !== true) {
+    refuseStoredFiles(body, STORED_FILES)
+    const cached = CACHED.find((member) => typeof body[member] === 'string')
+    if (cached !== undefined) throw refuseStored(cached)
+  }
   const edits = new Map<string, EditValue>()
   const dropped = new Set<string>()
   for (const [field, value] of Object.entries(target.extraBody)) addDefault(field, value, { body, edits })

@@ -5,6 +5,7 @@ import { type Target } from '../../../model/target.js'
 import { type EncodedRequest } from '../../contract/protocol.js'
 import { instructFormat } from '../../fit/format-instruction.js'
 import { type Refusal, removeRefused } from '../../fit/refused-fields.js'
+import { refuseStored } from '../../fit/stored-files.js'
 import { spellField } from '../surface/field-names.js'
 import { type FunctionCallingConfig, type FunctionDeclaration, type GenerateContentRequest } from '../wire.js'
 import { encodeContents } from './encode-contents.js'
@@ -34,9 +35,11 @@ export function encodeRequest(asked: ChatRequest, target: Target): EncodedReques
 }
 
 /** Members of this wire without a canonical form, which clients of other APIs may send as well. */
-const OWN_MEMBERS = ['safetySettings', 'cachedContent'] as const
+const OWN_MEMBERS = ['safetySettings'] as const
 
 function takeOwn(extensions: JsonObject, dropped: Set<string>): JsonObject {
+  // Without it the model would answer another question, and what it names may be anybody's.
+  if (typeof extensions.cachedContent === 'string') throw refuseStored('cachedContent')
   const own: JsonObject = {}
   for (const name of OWN_MEMBERS) {
     const value = extensions[name]

@@ -112,3 +112,15 @@ test('a file of the shared account is refused, one of the caller’s own account
   t.same(editRequest({ ...FACTS, isOwnAccount: true }, { contents }, target('google-gemini')).dropped, [])
   for (const name of ['fileUri', 'file_uri']) t.ok(editsBulk({}, target('google-gemini'), (one) => one === name))
 })
+
+test('a stored beginning of the conversation is refused in the shared account, and passes in the caller’s own', async (t) => {
+  for (const member of ['cachedContent', 'cached_content']) {
+    const body = { contents: [], [member]: 'cachedContents/a' }
+    t.match(
+      thrownBy(() => edit(body)),
+      { code: 'invalid_request', param: member, message: /stored at the provider/ },
+    )
+    t.same(editRequest({ ...FACTS, isOwnAccount: true }, body, target('google-gemini')).dropped, [])
+    t.same(edit({ contents: [], [member]: null }).dropped, [])
+  }
+})

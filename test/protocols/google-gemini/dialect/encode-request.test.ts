@@ -115,3 +115,10 @@ test('a refused field of the configured body is taken out of the request, not of
   t.notOk('generationConfig' in dialect.encodeRequest(request(), without).body)
   t.end()
 })
+
+test('a stored beginning of the conversation is refused from clients of other APIs', (t) => {
+  const { encodeRequest } = dialectOf(googleGemini)
+  const asked = request({ extensions: { cachedContent: 'cachedContents/a' } })
+  t.throws(() => encodeRequest(asked, target('google-gemini')), { message: /'cachedContent' is not supported/ })
+  t.end()
+})
