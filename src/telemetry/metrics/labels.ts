@@ -23,8 +23,8 @@ import {
 export const OTHER = 'other'
 /** What the gateway answers (errors.ts), what it passes on from upstreams, and what browsers and sockets need. */
 export const STATUSES: readonly number[] = Object.freeze([
-  101, 200, 202, 204, 400, 401, 402, 403, 404, 405, 408, 409, 410, 412, 413, 415, 421, 422, 424, 426, 429, 499, 500, 501,
-  502, 503, 504, 507, 529,
+  101, 200, 202, 204, 400, 401, 402, 403, 404, 405, 408, 409, 410, 412, 413, 415, 421, 422, 424, 426, 429, 499, 500,
+  501, 502, 503, 504, 507, 529,
 ])
 export const TRANSPORTS: readonly Transport[] = Object.freeze(['json', 'sse', 'ndjson', 'bytes', 'websocket'])
 export const ATTEMPT_RESULTS: readonly AttemptResult[] = Object.freeze([
