@@ -40,7 +40,7 @@ export async function runKeys(options: KeysOptions, print: (line: string) => voi
     }
     case 'revoke':
       await api.ask('DELETE', `/keys/${name}`)
-      say({ name: options.name, revoked: true }, [`Key ${options.name} is revoked; its open requests end.`])
+      say({ name: options.name, revoked: true }, [`Key ${options.name} is revoked.`])
       return
     case 'show': {
       const shown = await api.ask('GET', `/keys/${name}`)

@@ -179,7 +179,8 @@ export function keyRoutes(context: AdminContext): AdminRoute[] {
     }),
     adminRoute({
       ...{ ...row, method: 'DELETE', path: '/admin/v1/keys/:name', role: 'write' },
-      summary: 'Delete a key; its open requests end, and a new key of its name inherits nothing',
+      summary:
+        'Delete a key; a new key of its name inherits nothing. Its open requests end if server.endRequestsOfRemovedKeys is set',
       description: NEEDS_VERSION,
       answers: { 204: { description: 'It is deleted' }, 404: UNKNOWN, 409: CONFLICT, 412: STALE },
       async act({ name, ifMatch, operator: { name: by } }) {
