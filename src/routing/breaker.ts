@@ -44,6 +44,9 @@ export function restMsOf({ code, retryAfterMs }: ErrorData): number {
   return code === 'rate_limited' || code === 'upstream_overloaded' ? (retryAfterMs ?? 0) : 0
 }
 
+/** The sum and difference of two moments may be this much off: no further millisecond. */
+const ROUNDING_MS = 1e-6
+
 export class Breaker {
   readonly #config: BreakerConfig
   readonly #ok = new Uint32Array(SLICES)
@@ -93,7 +96,7 @@ export class Breaker {
   /** Time until requests are admitted again, in ms; null if that depends on a probe in progress. */
   waitMs(nowMs: number): number | null {
     const untilMs = Math.max(this.#restUntilMs, this.#isTripped ? this.#openUntilMs : 0)
-    return untilMs > nowMs ? Math.ceil(untilMs - nowMs) : null
+    return untilMs > nowMs ? Math.max(1, Math.ceil(untilMs - nowMs - ROUNDING_MS)) : null
   }
 
   /** A probe got its first content. That closes the breaker, since its end may be minutes away. */

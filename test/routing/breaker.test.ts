@@ -36,6 +36,15 @@ test('opens at the set number of failures in a row; what says nothing does not b
   t.equal(breaker.waitMs(200), 300)
 })
 
+test('the wait is that of the configuration, whatever the clock has behind its point', async (t) => {
+  const nowMs = 15919.559194410851
+  t.ok(nowMs + 500 - nowMs > 500, 'the rounding of a double')
+  const breaker = new Breaker(CONFIG)
+  feed(breaker, ['failed', 'failed', 'failed'], nowMs)
+  t.equal(breaker.waitMs(nowMs), 500)
+  t.equal(breaker.waitMs(nowMs + 499.9999999), 1)
+})
+
 test('opens at the set share of failures in the window, once there were enough', async (t) => {
   const breaker = new Breaker(CONFIG)
   feed(breaker, ['failed', 'ok', 'failed', 'ok', 'failed', 'ok', 'failed', 'ok', 'failed'])
