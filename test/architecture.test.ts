@@ -67,6 +67,8 @@ const MAY_IMPORT: ImportTable = {
   simulator: ['model'],
   // It runs in the programs of others.
   client: [],
+  // It runs in browsers.
+  console: [],
   threads: ['config', 'errors', 'accounts/directory/memory'],
   gateway: ['*'],
   // Event loop 0 lives on the main thread.
@@ -106,7 +108,7 @@ const ROOMS: RoomOrder = {
   ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   responses: ['redis', 'sqlite', 'port', 'response-desk', 'memory-store', 'response-ids', 'store'],
-  accounts: ['client', 'thread', 'messages', 'database', 'directory', 'secret', 'store', 'types'],
+  accounts: ['client', 'thread', 'messages', 'database', 'budgets', 'directory', 'secret', 'store', 'types'],
   telemetry: ['log', 'metrics', 'recent', 'records'],
   pipeline: [
     ...[
@@ -196,7 +198,9 @@ test('the map in src/README.md draws these tables, no more and no less', (t) => 
 
 test('what is imported for its types alone is not loaded', (t) => {
   const compiled = listFiles('dist/src').filter((path) => /\.js$/.test(path))
-  t.ok(compiled.length >= FILES.filter(({ path }) => path.startsWith('src/')).length, 'the build is read')
+  // What browsers load is bundled from the source.
+  const ours = FILES.filter(({ path }) => path.startsWith('src/') && !path.startsWith('src/console/'))
+  t.ok(compiled.length >= ours.length, 'the build is read')
   t.same(
     compiled.filter((path) => /^import \{\} from/m.test(readText(path))),
     [],
@@ -263,6 +267,13 @@ test('the client library runs in a browser: nothing of Node, no package', (t) =>
   t.end()
 })
 
+test('the pages run in a browser: nothing of Node, no package', (t) => {
+  // The code that it copies is run elsewhere.
+  t.same(findNodeUses(FILES, /^src\/console\/(?!playground\/copy-as)/), [])
+  t.same(findHeavyLoads(FILES, 'src/console/try.ts', { files: /^src\/console\//, packages: [] }), [])
+  t.end()
+})
+
 test('the lifecycle alone holds an exchange whole; every other room has a view of it', (t) => {
   const rule = { name: 'Exchange', home: 'src/pipeline/exchange.ts', holders: ['src/pipeline/lifecycle.ts'] }
   t.same(findHolders(FILES, rule), [])
@@ -307,6 +318,7 @@ test('files keep to their sizes', (t) => {
 
 test('a file of a few lines with one importer is a part of that', (t) => {
   const reasons = {
+    'src/console/visible-text.ts': 'a rule about text, pure beside what draws',
     'src/jobs/run/backoff.ts': 'a rule with its source, pure beside a class with a store',
     'src/jobs/webhook/body.ts': 'a wire format, to the member',
     'src/protocols/anthropic-messages/dialect/counting.ts': 'a path of the vendor beside that of its chats',
@@ -373,6 +385,13 @@ const TESTED_ELSEWHERE: readonly (readonly [source: string, test: string])[] = [
   ['src/client/resumed-body.ts', 'test/client/resuming-fetch.test.ts'],
   ['src/client/socket-chat.ts', 'test/client/sluice-socket.test.ts'],
   ['src/client/stream-lost-error.ts', 'test/client/resuming-fetch.test.ts'],
+  // The pages in a browser, by what their users do.
+  ['src/console/dom.ts', 'test/e2e/try-page.test.ts'],
+  ['src/console/try.ts', 'test/e2e/try-page.test.ts'],
+  ['src/console/playground/answer-view.ts', 'test/e2e/try-page.test.ts'],
+  ['src/console/playground/playground.ts', 'test/e2e/try-page.test.ts'],
+  ['src/server/routes/try-page.ts', 'test/e2e/try-page.test.ts'],
+  ['src/server/http/browser-file.ts', 'test/e2e/try-page.test.ts'],
   // The configuration file is declared in sections and tested as a whole.
   ['src/config/schema/jobs.ts', 'test/config/schema/schema.test.ts'],
   ['src/config/schema/model.ts', 'test/config/schema/schema.test.ts'],

@@ -1,6 +1,6 @@
 // The messages for people at start and stop: the URL, what is served, a curl command that streams when pasted, and why the
 // process is still running after Ctrl-C. Returns text and prints nothing.
-import { needsKeys } from './resolve/gateway-keys.js'
+import { hasTryPage, needsKeys } from './resolve/gateway-keys.js'
 import { type Config } from './types.js'
 
 export type StartFacts = { readonly port: number; readonly version: string; readonly build: string }
@@ -18,7 +18,8 @@ export function renderStartLine(config: Config, facts: StartFacts): string {
   const origin = originOf(config, facts.port)
   const threads = `${server.threads} event loop${server.threads === 1 ? '' : 's'}`
   const simulator = config.simulator === null ? '' : ` (${SIMULATOR_WORDS[config.simulator]})`
-  return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}. Try: ${curl(config, origin, needsKeys(config))}`
+  const page = hasTryPage(config) ? ` In a browser: ${origin}/try.` : ''
+  return `Sluice ${facts.version} on ${origin} (${facts.build}, ${threads}) serves ${shownModels(config)}${simulator}.${page} Try: ${curl(config, origin, needsKeys(config))}`
 }
 
 /** The URL of the listener, without a path. */

@@ -7,7 +7,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import { GatewayError } from '../errors.js'
-import { PACKAGE_ROOT, RESOURCES } from '../package-files.js'
+import { BROWSER_FILES, PACKAGE_ROOT, RESOURCES } from '../package-files.js'
 import { type Catalog, makeCatalog } from './catalog.js'
 import { type LocalGet } from './discover.js'
 import { ENV_FILE, type LoadedConfig, loadConfig, type Overrides } from './load.js'
@@ -69,6 +69,15 @@ export function readVariable(name: string): string | null {
 export function readVersion(): string {
   const manifest = readJson(new URL('package.json', PACKAGE_ROOT)) as { readonly version?: string }
   return manifest.version ?? 'unknown'
+}
+
+/** A file that browsers load, by its name among those; null if there is none. */
+export function readBrowserFile(name: string): Buffer | null {
+  try {
+    return readFileSync(new URL(name, BROWSER_FILES))
+  } catch {
+    return null
+  }
 }
 
 /** GET on this machine: the body of a 200 answer, null for anything else. Never rejects. */

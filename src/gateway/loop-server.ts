@@ -1,8 +1,8 @@
 // The server of one event loop and its view of the current generation: the one place where the server's options are built from
 // the parts of the gateway.
 
-import { readVersion } from '../config/read.js'
-import { needsKeys } from '../config/resolve/gateway-keys.js'
+import { readBrowserFile, readVersion } from '../config/read.js'
+import { hasTryPage, needsKeys } from '../config/resolve/gateway-keys.js'
 import { type Config } from '../config/types.js'
 import { TIMEOUT_HEADER } from '../pipeline/attempt/client-deadline.js'
 import { QUEUE_HEADER } from '../pipeline/client.js'
@@ -52,7 +52,7 @@ export function createLoopServer(loop: Loop, options: LoopServerOptions): Server
     ],
     decode: (surfaceId, body) => loop.ground.offload.decode(surfaceId, body),
     isReady: options.isReady,
-    version: readVersion,
+    ...{ version: readVersion, readBrowserFile },
     renderMetrics: () => loop.scrape.render(),
     jobDoor: loop.jobs.createDoor((surfaceId, body) => loop.ground.offload.decode(surfaceId, body)),
     onFlood: (kind, address) => floods.note(kind, address),
@@ -71,6 +71,7 @@ export function viewOf(loop: Loop): ViewOptions {
     config: config.server,
     metrics: config.metrics,
     hasKeys: needsKeys(config),
+    hasTryPage: hasTryPage(config),
     pipeline,
     refusal,
     reserve: (key) => receiving.open(key.index),

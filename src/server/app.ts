@@ -47,6 +47,8 @@ export type ViewOptions = {
   readonly metrics: Config['metrics']
   /** Gateway keys are set, so the metrics are not public. */
   readonly hasKeys: boolean
+  /** The try-it page is served; it is not unless given. */
+  readonly hasTryPage?: boolean
   readonly pipeline: Pipeline
   readonly models: ModelSource
   readonly model: ModelLookup
@@ -244,6 +246,7 @@ function createView(options: ViewOptions, { keptStreams: streams, sharing }: Loo
     providers,
     languages,
     hasKeys,
+    hasTryPage: options.hasTryPage ?? false,
     metricsToken: metrics.token,
     isInMaintenance: config.maintenance !== false,
     refusal: refusal ?? (() => null),

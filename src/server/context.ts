@@ -73,6 +73,8 @@ export type FrontView = {
   readonly languages: () => readonly string[]
   /** Gateway keys are set, so the metrics are not public. */
   readonly hasKeys: boolean
+  /** The try-it page is served. */
+  readonly hasTryPage: boolean
   /** Bearer token required for the metrics, instead of a gateway key; null for none. */
   readonly metricsToken: string | null
   /** No new requests until a reload ends it: the gateway is not ready. */

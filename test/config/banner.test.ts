@@ -23,6 +23,7 @@ test('is one line with address, engine, models and a curl', async (t) => {
   t.match(line, /^Sluice 1\.2\.3 on http:\/\/127\.0\.0\.1:3000 \(engine 1, 1 event loop\) serves fast, openai\//)
   t.match(line, /Try: curl -N http:\/\/127\.0\.0\.1:3000\/v1\/chat\/completions /)
   t.equal(triedModel(line), 'fast')
+  t.match(line, ' In a browser: http://127.0.0.1:3000/try. Try: ')
   t.notMatch(line, /\n|sk-x|simulator/)
 })
 
@@ -32,26 +33,29 @@ test('says so when it is the simulator that serves', async (t) => {
     withProviders(config, [simulatorProvider(CATALOG, 'http://127.0.0.1:1', providerDefaults)]) as Config,
     FACTS,
   )
-  t.match(line, /serves sim\/echo, sim\/lorem, .* \(the built-in simulator, as no provider is configured\)\. Try:/)
+  t.match(
+    line,
+    /serves sim\/echo, sim\/lorem, .* \(the built-in simulator, as no provider is configured\)\. In a browser: \S+ Try:/,
+  )
   t.equal(triedModel(line), 'sim/echo')
 })
 
 test('names the simulator that is configured beside other providers', async (t) => {
   t.match(
     lineOf('providers: { sim: {}, openai: { apiKey: k } }'),
-    ' (with the built-in simulator among them, as configured). Try:',
+    ' (with the built-in simulator among them, as configured). In a browser:',
   )
 })
 
 test('shows models of each provider, however many another has', async (t) => {
   const line = lineOf('', { OPENAI_API_KEY: 'sk-x', ANTHROPIC_API_KEY: 'sk-ant', GROQ_API_KEY: 'gsk' })
   for (const provider of ['openai', 'anthropic', 'groq']) t.match(line, new RegExp(`(serves|,) ${provider}/`))
-  t.match(line, / and \d+ more \(GET \/v1\/models\)\. Try:/)
+  t.match(line, / and \d+ more \(GET \/v1\/models\)\. In a browser: \S+ Try:/)
 })
 
 test('names the provider where no model of it is known', async (t) => {
   const line = lineOf('providers: { local: { protocol: openai-chat, baseUrl: "http://127.0.0.1:8000" } }')
-  t.match(line, 'serves any model as local/MODEL. Try:')
+  t.match(line, 'serves any model as local/MODEL. In a browser: http')
   t.equal(triedModel(line), 'local/MODEL')
 })
 
@@ -61,7 +65,7 @@ test('has a placeholder for the key, brackets for IPv6, https under TLS, and cou
   const line = renderStartLine({ ...config, server: { ...config.server, tls } }, FACTS)
   t.match(line, 'on https://[::]:3000 (engine 1, 4 event loops)')
   t.match(line, '-H "authorization: Bearer $SLUICE_KEY"')
-  t.notMatch(line, 'team-a-key')
+  t.notMatch(line, /team-a-key|\/try\b/)
 })
 
 test('a drain that lasts says how long it may and how to end it', async (t) => {

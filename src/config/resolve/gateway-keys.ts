@@ -4,6 +4,7 @@ import { type KeyEntry } from '../schema/limits.js'
 import { type AccountsConfig, type KeyConfig } from '../types.js'
 import { isPlaceholder } from '../validate/placeholder.js'
 import { type Path, type ProblemList } from '../validate/problem.js'
+import { isLoopback } from './addresses.js'
 
 /** Shorter keys can be guessed; they are accepted, because people have them, with a warning. */
 const WEAK_KEY_LENGTH = 16
@@ -46,4 +47,9 @@ type KeySources = { readonly keys: readonly unknown[]; readonly accounts: Pick<A
 /** Whether requests need a gateway key. */
 export function needsKeys({ keys, accounts }: KeySources): boolean {
   return keys.length > 0 || accounts.store !== 'off'
+}
+
+/** Whether a page to try the gateway is served: the keys of its providers are then at the disposal of this machine anyway. */
+export function hasTryPage(config: KeySources & { readonly server: { readonly host: string } }): boolean {
+  return !needsKeys(config) && isLoopback(config.server.host)
 }

@@ -5,6 +5,7 @@ import { type Surface } from '../../protocols/contract/protocol.js'
 import { createTakeBackground, unixSec } from '../background/accept-background.js'
 import { type ServerContext } from '../context.js'
 import { type TemplatedApp } from '../engine/engine.js'
+import { type ReadBrowserFile } from '../http/browser-file.js'
 import { PROVIDER_PART } from '../http/credentials.js'
 import { type Act, createRoute, createTakeChat, type EngineRoute, type TakeBody } from '../http/http.js'
 import { createTakeBody } from '../intake/job-intake.js'
@@ -35,6 +36,7 @@ import {
   webSocketPaths,
 } from './paths.js'
 import { answerOptions, refuseMethod, refusePath, refuseStranger } from './plain-routes.js'
+import { answerTryPage, TRY_PATH } from './try-page.js'
 
 /** The server's options that the routes need. */
 export type RouteOptions = PathOptions & {
@@ -53,6 +55,8 @@ export type RouteOptions = PathOptions & {
   /** Of this package, for the API's document. */
   readonly version: () => string
   readonly renderMetrics: () => Promise<string>
+  /** What browsers load; absent: there are no pages. */
+  readonly readBrowserFile?: ReadBrowserFile
 }
 
 /** Adds all routes of the public listener; returns the routing table. */
@@ -88,6 +92,11 @@ export function addRoutes(app: TemplatedApp, front: ServerContext, options: Rout
   const takeChat = createTakeChat(createTake(front, options.jobDoor))
   const acts = { takeChat, refuse: refusePath(routes) }
   for (const path of served.values()) addPath(app, front, path, acts)
+  if (options.readBrowserFile !== undefined) {
+    // For people, so the API's document does not have them.
+    const get = { act: answerTryPage(options.readBrowserFile), operation: {} }
+    for (const path of [TRY_PATH, `${TRY_PATH}/:file`]) addPath(app, front, { path, get }, acts)
+  }
   // Unknown paths below each prefix get the error of its API.
   const prefixes = new Set(options.surfaces.flatMap(({ routes }) => routes.flatMap(({ prefix }) => prefix ?? [])))
   for (const prefix of prefixes) {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { test } from 'tap'
 import { renderConfig } from '../../../src/config/check.js'
-import { needsKeys } from '../../../src/config/resolve/gateway-keys.js'
+import { hasTryPage, needsKeys } from '../../../src/config/resolve/gateway-keys.js'
 import { load, refusalOf } from '../sources.js'
 
 const HASH = createHash('sha256').update('long-enough-secret').digest('hex')
@@ -116,4 +116,13 @@ test('PostgreSQL needs its address, which is shown without its password', async 
   const { config } = load('accounts: { store: postgres, url: "postgres://u:canary@h:5432/d" }')
   t.match(renderConfig(config), 'postgres://u:********@h:5432/d')
   t.notMatch(renderConfig(config), 'canary')
+})
+
+test('the try-it page is there without keys on loopback alone', (t) => {
+  const { config } = load('')
+  t.equal(hasTryPage(config), true)
+  t.equal(hasTryPage({ ...config, server: { host: '0.0.0.0' } }), false)
+  t.equal(hasTryPage({ ...config, accounts: { store: 'sqlite' } }), false)
+  t.equal(hasTryPage(load('keys: [ { name: a, key: long-enough-secret } ]').config), false)
+  t.end()
 })

@@ -1,0 +1,162 @@
+// One streamed chat as the playground reads it: frames of the chat completions API, with the times that a reader notices. It touches no
+// page.
+
+/** What is known so far. */
+export type ChatFacts = {
+  /** From sending to the first token; null before it. */
+  readonly firstTokenMs: number | null
+  readonly tokens: number
+  /** Tokens are counted by frames until the provider reports them. */
+  readonly isReported: boolean
+  /** Since the first token; null before the second one. */
+  readonly tokensPerSec: number | null
+}
+
+export type ChatEnd =
+  | { readonly kind: 'complete'; readonly finishReason: string }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly message: string }
+
+export type ChatEvents = {
+  /** `kind`: an answer, or what the model thinks before it. */
+  readonly onText: (kind: 'answer' | 'thinking', text: string) => void
+  readonly onFacts: (facts: ChatFacts) => void
+}
+
+type Chunk = {
+  readonly choices?: readonly {
+    readonly delta?: {
+      readonly content?: string | null
+      readonly reasoning_content?: string | null
+      readonly tool_calls?: readonly { readonly function?: { readonly name?: string; readonly arguments?: string } }[]
+    }
+    readonly finish_reason?: string | null
+  }[]
+  readonly usage?: { readonly completion_tokens?: number } | null
+  readonly error?: { readonly message?: string }
+}
+
+const SEC_MS = 1000
+
+/** The body of such a chat. */
+export function chatBody(model: string, prompt: string): object {
+  const messages = [{ role: 'user', content: prompt }]
+  return { model, stream: true, stream_options: { include_usage: true }, messages }
+}
+
+/** Sends a chat and reads it to its end. Never rejects. `nowMs`: a clock that does not jump. */
+export async function readChat(
+  send: () => Promise<Response>,
+  events: ChatEvents,
+  nowMs: () => number,
+): Promise<ChatEnd> {
+  const reading = new ChatReading(events, nowMs)
+  try {
+    const response = await send()
+    if (!response.ok) return { kind: 'failed', message: messageOf(response.status, await response.text()) }
+    const decoder = new TextDecoder()
+    let rest = ''
+    for await (const bytes of piecesOf(response)) {
+      const events = `${rest}${decoder.decode(bytes, { stream: true })}`.split('\n\n')
+      rest = events.pop() ?? ''
+      for (const event of events) reading.take(event)
+    }
+    return reading.end
+  } catch (thrown) {
+    if (thrown instanceof Error && thrown.name === 'AbortError') return { kind: 'stopped' }
+    return { kind: 'failed', message: `The connection failed: ${thrown instanceof Error ? thrown.message : 'unknown'}` }
+  }
+}
+
+class ChatReading {
+  readonly #events: ChatEvents
+  readonly #nowMs: () => number
+  readonly #sentAtMs: number
+  #firstAtMs: number | null = null
+  #tokens = 0
+  #isReported = false
+  #finishReason = ''
+  #failure: string | null = null
+  #hasMarker = false
+
+  constructor(events: ChatEvents, nowMs: () => number) {
+    this.#events = events
+    this.#nowMs = nowMs
+    this.#sentAtMs = nowMs()
+  }
+
+  /** A stream without the end marker has lost something. */
+  get end(): ChatEnd {
+    if (this.#failure !== null) return { kind: 'failed', message: this.#failure }
+    if (!this.#hasMarker) return { kind: 'failed', message: 'The stream ended without its end marker.' }
+    return { kind: 'complete', finishReason: this.#finishReason }
+  }
+
+  take(event: string): void {
+    const data = event
+      .split('\n')
+      .filter((line) => line.startsWith('data:'))
+      .map((line) => line.slice('data:'.length).trimStart())
+      .join('\n')
+    if (data === '') return
+    if (data === '[DONE]') this.#hasMarker = true
+    else this.#takeChunk(JSON.parse(data) as Chunk)
+  }
+
+  #takeChunk({ choices = [], usage, error }: Chunk): void {
+    if (error !== undefined) this.#failure = error.message ?? 'The stream failed.'
+    for (const { delta = {}, finish_reason: reason } of choices) {
+      this.#takeText('thinking', delta.reasoning_content ?? '')
+      this.#takeText('answer', delta.content ?? '')
+      for (const { function: call } of delta.tool_calls ?? []) {
+        this.#takeText('answer', `${call?.name === undefined ? '' : `${call.name} `}${call?.arguments ?? ''}`)
+      }
+      if (typeof reason === 'string') this.#finishReason = reason
+    }
+    if (typeof usage?.completion_tokens === 'number') {
+      this.#tokens = usage.completion_tokens
+      this.#isReported = true
+      this.#tell()
+    }
+  }
+
+  #takeText(kind: 'answer' | 'thinking', text: string): void {
+    if (text === '') return
+    this.#firstAtMs ??= this.#nowMs()
+    if (!this.#isReported) this.#tokens += 1
+    this.#events.onText(kind, text)
+    this.#tell()
+  }
+
+  #tell(): void {
+    const first = this.#firstAtMs
+    const streamedMs = first === null ? 0 : this.#nowMs() - first
+    this.#events.onFacts({
+      firstTokenMs: first === null ? null : first - this.#sentAtMs,
+      tokens: this.#tokens,
+      isReported: this.#isReported,
+      tokensPerSec: this.#tokens < 2 || streamedMs <= 0 ? null : ((this.#tokens - 1) * SEC_MS) / streamedMs,
+    })
+  }
+}
+
+/** Not every browser iterates over a body by itself. */
+async function* piecesOf({ body }: Response): AsyncGenerator<Uint8Array> {
+  const reader = body?.getReader()
+  if (reader === undefined) return
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    yield value
+  }
+}
+
+function messageOf(status: number, body: string): string {
+  try {
+    const { error } = JSON.parse(body) as { readonly error?: { readonly message?: string } }
+    if (typeof error?.message === 'string') return `${status}: ${error.message}`
+  } catch {
+    // It was no JSON; the status says enough.
+  }
+  return `The answer was ${status}.`
+}

@@ -1,0 +1,71 @@
+// A request of the playground as code to paste: for a shell, JavaScript, Python; none of them needs a package.
+
+export type CopiedRequest = {
+  readonly url: string
+  readonly body: object
+  /** The gateway has keys: the code reads one from the environment. */
+  readonly needsKey: boolean
+}
+export type CopyLanguage = 'curl' | 'JavaScript' | 'Python'
+
+export const COPY_LANGUAGES: readonly CopyLanguage[] = ['curl', 'JavaScript', 'Python']
+
+/** The code. */
+export function codeOf(language: CopyLanguage, request: CopiedRequest): string {
+  switch (language) {
+    case 'curl':
+      return curlOf(request)
+    case 'JavaScript':
+      return scriptOf(request)
+    case 'Python':
+      return pythonOf(request)
+  }
+}
+
+function curlOf({ url, body, needsKey }: CopiedRequest): string {
+  const auth = needsKey ? ' -H "authorization: Bearer $SLUICE_KEY"' : ''
+  return `curl -N ${quoted(url)} -H 'content-type: application/json'${auth} -d ${quoted(JSON.stringify(body))}`
+}
+
+/** In a shell nothing within single quotes has a meaning but the quote itself. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
+function scriptOf({ url, body, needsKey }: CopiedRequest): string {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the template of the copied code
+  const auth = needsKey ? ', authorization: `Bearer ${process.env.SLUICE_KEY}`' : ''
+  return `const response = await fetch(${JSON.stringify(url)}, {
+  method: 'POST',
+  headers: { 'content-type': 'application/json'${auth} },
+  body: JSON.stringify(${JSON.stringify(body)}),
+})
+const decoder = new TextDecoder()
+let rest = ''
+for await (const bytes of response.body) {
+  const lines = (rest + decoder.decode(bytes, { stream: true })).split('\\n')
+  rest = lines.pop()
+  for (const line of lines) {
+    if (!line.startsWith('data: {')) continue
+    const { choices } = JSON.parse(line.slice(6))
+    process.stdout.write(choices[0]?.delta.content ?? '')
+  }
+}
+`
+}
+
+function pythonOf({ url, body, needsKey }: CopiedRequest): string {
+  const auth = needsKey ? ', "authorization": "Bearer " + os.environ["SLUICE_KEY"]' : ''
+  return `import json${needsKey ? ', os' : ''}, urllib.request
+
+body = json.loads(${JSON.stringify(JSON.stringify(body))})
+headers = {"content-type": "application/json"${auth}}
+request = urllib.request.Request(${JSON.stringify(url)}, json.dumps(body).encode(), headers)
+with urllib.request.urlopen(request) as response:
+    for line in response:
+        if line.startswith(b"data: {"):
+            choices = json.loads(line[6:])["choices"]
+            if choices:
+                print(choices[0]["delta"].get("content") or "", end="", flush=True)
+`
+}

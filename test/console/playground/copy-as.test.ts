@@ -1,0 +1,49 @@
+// The copied code is what it was made from, whatever the prompt contains: each program is run by its own interpreter as far as it parses.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { test } from 'tap'
+import { COPY_LANGUAGES, codeOf } from '../../../src/console/playground/copy-as.js'
+
+const URL = 'http://127.0.0.1:3000/v1/chat/completions'
+const HOSTILE = `it's "quoted" $HOME \`id\` \\ \${process.exit(1)} </script>\n'''"""`
+const REQUEST = { url: URL, body: { model: 'a', messages: [{ role: 'user', content: HOSTILE }] }, needsKey: false }
+
+test('a shell passes the body of the copied curl on as it is', async (t) => {
+  const command = codeOf('curl', REQUEST)
+  t.match(command, /^curl -N '/)
+  const words = execFileSync('bash', ['-c', command.replace('curl', "printf '%s\\0'")], { encoding: 'utf8' }).split(
+    '\0',
+  )
+  t.same(JSON.parse(words.at(-2) ?? ''), REQUEST.body)
+  t.ok(words.includes(URL))
+})
+
+test('the copied JavaScript sends the same body', async (t) => {
+  const fetched =
+    'globalThis.fetch = (url, { body }) => { process.stdout.write(JSON.stringify([url, body])); process.exit(0) };'
+  const { stdout } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', fetched + codeOf('JavaScript', REQUEST)],
+    {
+      encoding: 'utf8',
+    },
+  )
+  const [url, body] = JSON.parse(stdout) as [string, string]
+  t.same([url, JSON.parse(body)], [URL, REQUEST.body])
+})
+
+test('the copied Python sends the same body', async (t) => {
+  const stop = codeOf('Python', REQUEST).replace(
+    'with urllib.request.urlopen',
+    'print(request.data.decode())\nexit()\nwith urllib.request.urlopen',
+  )
+  const { stdout, status, error } = spawnSync('python3', ['-c', stop], { encoding: 'utf8' })
+  if (error !== undefined) t.comment('no python3 here')
+  else t.same([status, JSON.parse(stdout)], [0, REQUEST.body])
+})
+
+test('where keys are needed the code reads one from the environment', async (t) => {
+  for (const language of COPY_LANGUAGES) {
+    t.match(codeOf(language, { ...REQUEST, needsKey: true }), 'SLUICE_KEY', language)
+    t.notMatch(codeOf(language, REQUEST), /SLUICE_KEY|authorization/i, language)
+  }
+})

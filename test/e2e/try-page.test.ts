@@ -1,0 +1,103 @@
+// The try-it page as a newcomer uses it, in a real Chromium, at both widths and in both schemes. Skipped where there is no Chromium.
+import { test } from 'tap'
+import { findChromium } from '../helpers/browser.js'
+import { startGateway } from '../helpers/gateway.js'
+import { listFiles, readText } from '../helpers/source-tree.js'
+import { LOOKS, startVisitor } from '../helpers/visitor.js'
+
+const CHROMIUM = findChromium()
+const skip = CHROMIUM === null ? 'needs chromium in PATH, or SLUICE_TEST_CHROMIUM' : false
+type Select = { readonly options: Iterable<{ value: string }> }
+
+const HOSTILE = '<img src=x onerror=document.title="broken"> \u001b[31mred <b>bold</b>'
+
+test('a prompt streams, with its figures, and its request is copied as code', { skip }, async (t) => {
+  const gateway = await startGateway(t, { args: ['--port', '0'] })
+  const address = /In a browser: (\S+)\. Try: /.exec(gateway.errorOutput)?.[1] ?? ''
+  t.equal(address, `${gateway.origin}/try`, 'it is printed beside the curl')
+  const { visit } = await startVisitor(t, CHROMIUM ?? '')
+  for (const look of LOOKS) {
+    const { page, faults, check, picture } = await visit(address, look)
+    await page.getByLabel('Model').selectOption('sim/echo')
+    await page.getByLabel('Prompt').fill('Tell me about rivers.')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText('Complete (stop).').waitFor()
+    t.equal(await page.locator('.answer').textContent(), 'Tell me about rivers.')
+    t.match(await page.locator('.figures').textContent(), /First token\d+ msRate[\d.]+ tokens\/sTokens\d+$/)
+    t.same(await check(), [], JSON.stringify(look))
+    await picture('try')
+
+    await page.getByRole('button', { name: 'curl' }).click()
+    await page.getByText('Copied as curl.').waitFor()
+    t.match(await page.evaluate('navigator.clipboard.readText()'), `curl -N '${gateway.origin}/v1/chat/completions'`)
+    t.same(faults, [])
+    await page.context().close()
+  }
+})
+
+test('what a model says is text, whatever it says: markup, escape codes', { skip }, async (t) => {
+  const gateway = await startGateway(t, { args: ['--port', '0'] })
+  const { visit } = await startVisitor(t, CHROMIUM ?? '')
+  const { page, faults, picture } = await visit(
+    `${gateway.origin}/try`,
+    LOOKS[2] ?? { width: 1440, colorScheme: 'light' },
+  )
+  await page.getByLabel('Model').selectOption('sim/echo')
+  await page.getByLabel('Prompt').fill(HOSTILE)
+  await page.keyboard.press('Control+Enter')
+  await page.getByText('Complete (stop).').waitFor()
+  t.equal(await page.locator('.answer').textContent(), HOSTILE.replace('\u001b', '\\x1b'))
+  t.equal(await page.locator('.answer *').count(), 0, 'no element')
+  t.equal(await page.title(), 'Try Sluice')
+  t.same(faults, [])
+  await picture('try-hostile')
+})
+
+test('the stop button ends the stream at the gateway, and a refusal is shown in its words', { skip }, async (t) => {
+  const gateway = await startGateway(t, { args: ['--port', '0'] })
+  const { visit } = await startVisitor(t, CHROMIUM ?? '')
+  const { page } = await visit(`${gateway.origin}/try`, { width: 1440, colorScheme: 'light' })
+  await page.getByLabel('Model').selectOption('sim/lorem')
+  await page.getByRole('button', { name: 'Send' }).click()
+  await page.locator('.answer', { hasText: /\w/ }).waitFor()
+  await page.getByRole('button', { name: 'Stop' }).click()
+  await page.getByText('Stopped.').waitFor()
+  t.match(await gateway.logLine(({ outcome }) => outcome !== undefined), { outcome: 'client_gone' })
+  await page.getByLabel('Model').evaluate((select: Select) => {
+    for (const option of select.options) option.value = 'none/such'
+  })
+  await page.getByRole('button', { name: 'Send' }).click()
+  await page.getByText(/^40\d: .*none/).waitFor()
+})
+
+test('with keys there is no such page, and without them nothing else is served below it', async (t) => {
+  const open = await startGateway(t, { args: ['--port', '0'] })
+  const page = await fetch(`${open.origin}/try`)
+  t.equal(page.status, 200)
+  t.match(page.headers.get('content-security-policy'), /^default-src 'self'; .*require-trusted-types-for 'script'/)
+  t.match(await page.text(), '<title>Try Sluice</title>')
+  for (const path of ['/try/package.json', '/try/..%2f..%2fpackage.json', '/try/', '/try/console.html']) {
+    t.equal((await fetch(open.origin + path)).status, 404, path)
+  }
+  const config = { keys: [{ name: 'a', key: 'test-key-0123456789abcdef' }], providers: { sim: {} } }
+  const keyed = await startGateway(t, { config })
+  for (const path of ['/try', '/try/try.js']) {
+    const answer = await fetch(keyed.origin + path)
+    t.equal(answer.status, 404)
+    t.match(await answer.text(), /No such page/)
+  }
+})
+
+test('the pages build nothing from markup', async (t) => {
+  const files = listFiles('src/console').filter((path) => path.endsWith('.ts'))
+  t.ok(files.length > 5)
+  const markup =
+    /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|\beval\b|new Function/
+  t.same(
+    files.filter((path) => markup.test(readText(path))),
+    [],
+  )
+  for (const path of listFiles('src/console').filter((path) => path.endsWith('.html'))) {
+    t.notMatch(readText(path), /<script(?![^>]* src=)|<style|\sstyle=|\son\w+=|https?:/, path)
+  }
+})
