@@ -108,7 +108,7 @@ const ROOMS: RoomOrder = {
   ],
   streams: ['redis', 'kept', 'access', 'sharing', 'log', 'reader'],
   responses: ['redis', 'sqlite', 'port', 'response-desk', 'memory-store', 'response-ids', 'store'],
-  accounts: ['client', 'thread', 'messages', 'database', 'budgets', 'directory', 'secret', 'store', 'types'],
+  accounts: ['client', 'thread', 'messages', 'database', 'directory', 'budgets', 'secret', 'store', 'types'],
   telemetry: ['log', 'metrics', 'recent', 'records'],
   pipeline: [
     ...[

@@ -99,6 +99,12 @@ export type NewTeam = Pick<TeamRecord, 'name' | 'models' | 'limits' | 'metadata'
 /** Members that are absent stay as they are. A team keeps its name. */
 export type TeamPatch = Partial<Omit<NewTeam, 'name'>>
 
+export const BUDGET_PERIODS = ['hour', 'day', 'week', 'month', 'total'] as const
+/** How long a window of a budget is, in UTC; `total`: it never ends. */
+export type BudgetPeriod = (typeof BUDGET_PERIODS)[number]
+/** What a budget counts: nano-dollars or tokens. */
+export type BudgetUnit = 'usd' | 'tokens'
+
 /** One thing that an operator did. */
 export type AuditEntry = {
   readonly atMs: number

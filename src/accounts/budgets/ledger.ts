@@ -1,0 +1,172 @@
+// What one event loop has reserved and settled, on its way to the database: into its journal at once, and once a second into
+// budget_windows, in a batch that is sent again until it is acknowledged. A batch is sent when its records are on the disk, never before:
+// after a crash the database must not have a settlement whose reservation the journal still shows as open.
+import { type Charge, ChargeSums, type SpendBatch } from './charge.js'
+import { Journal } from './journal.js'
+
+const EVERY_MS = 1000
+/** Then a new file is begun; the former one is deleted when all of its reservations are settled and stored. */
+const MAX_JOURNAL_BYTES = 4_194_304
+
+export type LedgerOptions = {
+  /** The folder of journals. */
+  readonly folder: string
+  /** A name that no other journal has. */
+  readonly createId: () => string
+  /** Stores batches exactly once each, and forgets journals that are gone. Rejects if that is not known to have happened. */
+  readonly store: (batches: readonly SpendBatch[], gone: readonly string[]) => Promise<void>
+  readonly maxJournalBytes?: number
+}
+
+/** A journal with what of it is not stored yet. */
+class Segment {
+  readonly journal: Journal
+  reservations = 0
+  open = 0
+  sequence = 0
+  stored = 0
+  sums = new ChargeSums()
+
+  constructor(journal: Journal) {
+    this.journal = journal
+  }
+
+  get isDone(): boolean {
+    return this.open === 0 && this.stored === this.sequence
+  }
+}
+
+/** A reservation as the ledger knows it. */
+export type Entry = { readonly segment: Segment; readonly n: number }
+
+export class Ledger {
+  readonly #options: LedgerOptions
+  readonly #segments: Segment[] = []
+  #current: Segment | null = null
+  #inFlight: readonly SpendBatch[] = []
+  #gone: string[] = []
+  #turn: NodeJS.Immediate | null = null
+  #timer: NodeJS.Timeout | null = null
+  #storing: Promise<boolean> | null = null
+
+  constructor(options: LedgerOptions) {
+    this.#options = options
+  }
+
+  /** Writes a reservation down, before its request is sent. Null: that is not possible now. */
+  open(charges: readonly Charge[]): Entry | null {
+    const segment = this.#segment()
+    const n = segment.reservations + 1
+    if (!segment.journal.reserve(n, charges)) return null
+    segment.reservations = n
+    segment.open += 1
+    this.#timer ??= setTimeout(() => this.#tick(), EVERY_MS).unref()
+    return { segment, n }
+  }
+
+  extend({ segment, n }: Entry, charges: readonly Charge[]): void {
+    segment.journal.extend(n, charges)
+    this.#flushSoon()
+  }
+
+  /** Once for each. */
+  settle({ segment, n }: Entry, charges: readonly Charge[]): void {
+    segment.sequence += 1
+    segment.open -= 1
+    segment.journal.settle(n, segment.sequence, charges)
+    for (const charge of charges) segment.sums.add(charge)
+    this.#flushSoon()
+  }
+
+  /** Stores everything that is settled. False: some of it could not be stored; the journal has it. */
+  async store(): Promise<boolean> {
+    if (this.#storing !== null) await this.#storing
+    this.#storing = this.#storeOnce()
+    const isStored = await this.#storing
+    this.#storing = null
+    return isStored
+  }
+
+  /** Stores what is settled, and deletes journals that are no longer needed. */
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    if (this.#turn !== null) clearImmediate(this.#turn)
+    this.#timer = null
+    this.#turn = null
+    this.#current = null
+    if ((await this.store()) && this.#gone.length > 0) await this.store()
+  }
+
+  #segment(): Segment {
+    const { folder, createId, maxJournalBytes = MAX_JOURNAL_BYTES } = this.#options
+    if (this.#current !== null && this.#current.journal.length < maxJournalBytes) return this.#current
+    const segment = new Segment(new Journal(folder, createId()))
+    this.#segments.push(segment)
+    this.#current = segment
+    return segment
+  }
+
+  #flushSoon(): void {
+    this.#turn ??= setImmediate(() => {
+      this.#turn = null
+      for (const { journal } of this.#segments) journal.flush()
+    })
+  }
+
+  #tick(): void {
+    this.#timer = null
+    void this.store().then(() => {
+      const isIdle = this.#segments.every(({ isDone }) => isDone) && this.#gone.length === 0
+      if (!isIdle) this.#timer ??= setTimeout(() => this.#tick(), EVERY_MS).unref()
+    })
+  }
+
+  async #storeOnce(): Promise<boolean> {
+    // One whose answer is missing goes first, as it was: it may have been stored.
+    if (this.#inFlight.length === 0 && !(await this.#collect())) return false
+    const batches = this.#inFlight
+    const gone = this.#gone
+    if (batches.length === 0 && gone.length === 0) return true
+    try {
+      await this.#options.store(batches, gone)
+    } catch {
+      return false
+    }
+    this.#inFlight = []
+    this.#gone = this.#gone.slice(gone.length)
+    for (const { journal, sequence } of batches) {
+      const segment = this.#segments.find((each) => each.journal.id === journal)
+      if (segment !== undefined) segment.stored = sequence
+    }
+    this.#dropDone()
+    return true
+  }
+
+  /** The next batches, once their records are on the disk. */
+  async #collect(): Promise<boolean> {
+    const batches: { segment: Segment; batch: SpendBatch }[] = []
+    for (const segment of this.#segments) {
+      if (!segment.journal.flush()) return false
+      if (segment.sequence === segment.stored) continue
+      const { journal, sequence, sums } = segment
+      batches.push({ segment, batch: { journal: journal.id, sequence, charges: sums.all } })
+    }
+    for (const { segment } of batches) segment.sums = new ChargeSums()
+    for (const { journal } of this.#segments) {
+      if (await journal.sync()) continue
+      for (const { segment, batch } of batches) for (const charge of batch.charges) segment.sums.add(charge)
+      return false
+    }
+    this.#inFlight = batches.map(({ batch }) => batch)
+    return true
+  }
+
+  #dropDone(): void {
+    for (const segment of [...this.#segments]) {
+      if (segment === this.#current || !segment.isDone) continue
+      this.#segments.splice(this.#segments.indexOf(segment), 1)
+      segment.journal.remove()
+      this.#gone.push(segment.journal.id)
+    }
+  }
+}

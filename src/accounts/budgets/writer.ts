@@ -1,0 +1,133 @@
+// Which budgets there are, written for all event loops by the thread that owns the database. A slot is given to another budget only when
+// nothing that was reserved in it is still held.
+import { GatewayError } from '../../errors.js'
+import { BudgetCells, type CellUsage } from './cells.js'
+import { BUDGET_SLOT, type BudgetFacts, type BudgetMemory, encodeFacts, HEADER, RECORD_BYTES, RING } from './memory.js'
+import { windowAt } from './windows.js'
+
+/** A budget of the database; `spent`: in the window of the clock, as far as the database knows. */
+export type StoredBudget = Omit<BudgetFacts, 'epoch'> & { readonly limit: number; readonly spent: number }
+
+type Listed = { readonly slot: number; readonly facts: BudgetFacts }
+
+const MAX_VERSION = 2 ** 31 - 1
+/** Slots that are still held are passed over, so many at a time. */
+const MAX_LOOKS = 1000
+
+export class BudgetWriter {
+  readonly #memory: BudgetMemory
+  readonly #header: Int32Array
+  readonly #changed: Int32Array
+  readonly #slots: Int32Array
+  readonly #records: Uint8Array
+  readonly #cells: BudgetCells
+  readonly #nowMs: () => number
+  readonly #listed = new Map<string, Listed>()
+  /** In the order in which they became free. */
+  readonly #free: number[] = []
+  #epoch = 0
+
+  /** `nowMs`: Unix time. */
+  constructor(memory: BudgetMemory, nowMs: () => number) {
+    this.#memory = memory
+    this.#header = new Int32Array(memory.header)
+    this.#changed = new Int32Array(memory.changed)
+    this.#slots = new Int32Array(memory.slots)
+    this.#records = new Uint8Array(memory.records)
+    this.#cells = new BudgetCells(memory)
+    this.#nowMs = nowMs
+  }
+
+  /** Ids of budgets that belong to one of these subjects. */
+  idsOf(subjects: ReadonlySet<string>): string[] {
+    return [...this.#listed.values()].flatMap(({ facts }) => (subjects.has(facts.subject) ? [facts.id] : []))
+  }
+
+  get ids(): string[] {
+    return [...this.#listed.keys()]
+  }
+
+  has(id: string): boolean {
+    return this.#listed.has(id)
+  }
+
+  /** @throws storage_full where `count` new budgets do not fit */
+  check(count: number): void {
+    const room = this.#memory.maxBudgets - this.#listed.size
+    if (count <= room) return
+    throw new GatewayError('storage_full', {
+      message: `There are ${this.#listed.size} budgets, and no more fit. Raise accounts.maxKeys and restart the gateway.`,
+      retryable: false,
+    })
+  }
+
+  /** New, or with another limit: all else of a budget stays as it was created. @throws storage_full */
+  put(budget: StoredBudget): void {
+    const known = this.#listed.get(budget.id)
+    if (known === undefined) this.#open(budget)
+    else this.#cells.setLimit(known.slot, budget.limit)
+  }
+
+  #open({ limit, spent, ...facts }: StoredBudget): void {
+    this.check(1)
+    const slot = this.#take()
+    this.#epoch += 1
+    const listed = { slot, facts: { ...facts, epoch: this.#epoch } }
+    this.#listed.set(facts.id, listed)
+    const window = windowAt(facts.per, this.#nowMs())
+    this.#cells.open(slot, { epoch: this.#epoch, limit, window, spent })
+    const bytes = encodeFacts(listed.facts)
+    this.#records.set(bytes, slot * RECORD_BYTES)
+    Atomics.store(this.#slots, slot * BUDGET_SLOT.words + BUDGET_SLOT.bytes, bytes.length)
+    this.#publish(slot, (this.#epoch % MAX_VERSION) + 1)
+  }
+
+  /** No effect if it is not there. */
+  remove(id: string): void {
+    const listed = this.#listed.get(id)
+    if (listed === undefined) return
+    this.#listed.delete(id)
+    this.#cells.close(listed.slot)
+    this.#free.push(listed.slot)
+    this.#publish(listed.slot, 0)
+  }
+
+  /** Adds to what is spent in the present window; a refund is negative. */
+  charge(id: string, amount: number): void {
+    const listed = this.#listed.get(id)
+    if (listed !== undefined) this.#cells.charge(listed.slot, this.#windowOf(listed), amount)
+  }
+
+  /** Null for a budget that is not there. */
+  usage(id: string): CellUsage | null {
+    const listed = this.#listed.get(id)
+    return listed === undefined ? null : this.#cells.usage(listed.slot, this.#windowOf(listed))
+  }
+
+  #windowOf({ facts }: Listed): number {
+    return windowAt(facts.per, this.#nowMs())
+  }
+
+  /** The slot first, then its place in the ring, then the number of changes: whoever sees the number finds the rest. */
+  #publish(slot: number, version: number): void {
+    Atomics.store(this.#slots, slot * BUDGET_SLOT.words + BUDGET_SLOT.version, version)
+    const changes = Atomics.load(this.#header, HEADER.changes)
+    Atomics.store(this.#changed, changes & (RING - 1), slot)
+    Atomics.store(this.#header, HEADER.changes, (changes + 1) | 0)
+    Atomics.store(this.#header, HEADER.count, this.#listed.size)
+  }
+
+  #take(): number {
+    const used = Atomics.load(this.#header, HEADER.used)
+    if (used < this.#memory.maxBudgets) {
+      Atomics.store(this.#header, HEADER.used, used + 1)
+      return used
+    }
+    const idle = this.#free.slice(0, MAX_LOOKS).findIndex((slot) => this.#cells.isIdle(slot))
+    const [slot] = idle < 0 ? [] : this.#free.splice(idle, 1)
+    if (slot !== undefined) return slot
+    throw new GatewayError('storage_full', {
+      message: 'There is no room for a budget while requests of deleted ones are running. Try again shortly.',
+    })
+  }
+}

@@ -1,0 +1,140 @@
+// The way of reservations and settlements to the database: written down first, stored once, and kept until that is known.
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { type Charge, type SpendBatch } from '../../../src/accounts/budgets/charge.js'
+import { readJournal } from '../../../src/accounts/budgets/journal.js'
+import { type Entry, Ledger } from '../../../src/accounts/budgets/ledger.js'
+import { mountSmallDisk, NO_SMALL_DISK } from '../../helpers/small-disk.js'
+
+function charge(nano: number): Charge {
+  return { budgetId: 'budget_a', windowStartMs: 0, nano, tokens: 0 }
+}
+
+/** A ledger over a database that keeps a sum, and fails when it is told to. */
+function setUp(t: Test, { maxJournalBytes = 1_000_000, base = tmpdir() } = {}) {
+  const root = mkdtempSync(join(base, 'sluice-ledger-'))
+  t.teardown(() => rmSync(root, { recursive: true, force: true }))
+  const folder = join(root, 'journal')
+  const database = { sum: 0, sequences: new Map<string, number>(), fails: false, calls: [] as SpendBatch[][] }
+  let count = 0
+  const ledger = new Ledger({
+    ...{ folder, maxJournalBytes },
+    createId: () => {
+      count += 1
+      return `j${count}`
+    },
+    async store(batches, gone) {
+      database.calls.push([...batches])
+      if (database.fails) throw new Error('away')
+      for (const { journal, sequence, charges } of batches) {
+        if ((database.sequences.get(journal) ?? 0) >= sequence) continue
+        database.sequences.set(journal, sequence)
+        for (const { nano } of charges) database.sum += nano
+      }
+      for (const id of gone) database.sequences.delete(id)
+    },
+  })
+  const open = (nano: number): Entry => {
+    const entry = ledger.open([charge(nano)])
+    if (entry === null) throw new Error('not written')
+    return entry
+  }
+  const files = (): string[] => readdirSync(folder).sort()
+  /** What a start would add to the sum. */
+  const replayed = (): number => {
+    let sum = 0
+    for (const file of files()) {
+      const text = readFileSync(join(folder, file), 'utf8')
+      const { charges } = readJournal(text, database.sequences.get(file.replace('.journal', '')) ?? 0)
+      for (const { nano } of charges) sum += nano
+    }
+    return sum
+  }
+  return { root, folder, ledger, database, open, files, replayed }
+}
+
+test('settlements are stored in batches, each once, and whatever is not stored is in the journal', async (t) => {
+  const { ledger, database, open, replayed } = setUp(t)
+  const [first, second, third] = [open(10), open(20), open(30)]
+  ledger.settle(first, [charge(8)])
+  ledger.settle(second, [charge(15)])
+  t.ok(await ledger.store())
+  t.equal(database.sum, 23)
+  t.equal(replayed(), 30, 'the third, as it was held')
+  ledger.settle(third, [charge(29)])
+  t.ok(await ledger.store())
+  t.equal(database.sum, 52)
+  t.equal(replayed(), 0)
+  t.ok(await ledger.store())
+  t.equal(database.calls.length, 2, 'nothing to store is no call')
+})
+
+test('a batch whose answer is missing is sent again as it was, before anything later', async (t) => {
+  const { ledger, database, open } = setUp(t)
+  ledger.settle(open(10), [charge(10)])
+  database.fails = true
+  t.notOk(await ledger.store())
+  ledger.settle(open(5), [charge(5)])
+  t.notOk(await ledger.store())
+  database.fails = false
+  t.ok(await ledger.store())
+  t.ok(await ledger.store())
+  t.equal(database.sum, 15)
+  t.same(
+    database.calls.map((batches) => batches.map(({ sequence, charges }) => [sequence, charges[0]?.nano])),
+    [[[1, 10]], [[1, 10]], [[1, 10]], [[2, 5]]],
+  )
+})
+
+test('nothing is stored whose records cannot be written: a crash would count it twice', async (t) => {
+  const disk = mountSmallDisk(1)
+  if (disk === null) return void t.comment(NO_SMALL_DISK)
+  const { ledger, database, open, replayed } = setUp(t, { base: disk })
+  const entries = Array.from({ length: 200 }, () => open(10))
+  const filling = join(disk, 'filling')
+  writeFileSync(filling, '')
+  try {
+    for (;;) appendFileSync(filling, Buffer.alloc(4096))
+  } catch {
+    // Full.
+  }
+  for (const entry of entries) ledger.settle(entry, [charge(9)])
+  t.notOk(await ledger.store())
+  t.same(database.calls, [])
+  t.equal(replayed(), 2000, 'a crash now counts them once, as they were held')
+  rmSync(filling)
+  t.ok(await ledger.store())
+  t.equal(database.sum, 1800)
+  t.equal(replayed(), 0)
+})
+
+test('a journal that has grown is followed by another, and deleted when all of it is stored', async (t) => {
+  const { ledger, open, files, replayed, database } = setUp(t, { maxJournalBytes: 100 })
+  const long = open(10)
+  for (let i = 0; i < 3; i++) ledger.settle(open(1), [charge(1)])
+  t.ok(await ledger.store())
+  for (let i = 0; i < 3; i++) ledger.settle(open(1), [charge(1)])
+  t.ok(await ledger.store())
+  t.ok(files().includes('j1.journal'), 'one of its reservations is open')
+  t.ok(files().length < 4, 'those in between are gone')
+  ledger.settle(long, [charge(10)])
+  t.ok(await ledger.store())
+  t.notOk(files().includes('j1.journal'))
+  t.equal(replayed(), 0)
+  t.equal(database.sum, 16)
+  await ledger.close()
+  t.same(files(), [])
+  t.same([...database.sequences], [], 'the database forgets them as well')
+})
+
+test('closing stores everything; what it cannot store stays in the journal', async (t) => {
+  const { ledger, open, replayed, database } = setUp(t)
+  ledger.settle(open(10), [charge(4)])
+  const running = open(7)
+  database.fails = true
+  await ledger.close()
+  t.equal(replayed(), 11)
+  ledger.extend(running, [charge(1)])
+})
