@@ -23,11 +23,14 @@ import {
   type ToStore,
 } from './messages.js'
 import { type KeyUse } from './store.js'
+import { type Listing } from './types.js'
 
 /** A change of one node is on every other after this at the latest, and usually by its hint at once. */
 const LOOK_EVERY_MS = 1000
 /** How often it is written when keys were last used. */
 const USES_EVERY_MS = 60_000
+/** Keys that one line names. */
+const MAX_NAMED = 10
 /** Rows of one statement: its parameters are limited. */
 const MAX_ROWS = 500
 
@@ -92,7 +95,7 @@ class AccountsThread {
     }
     this.#commits = new Commits({
       database,
-      feed: new Feed(writer),
+      feed: new Feed(writer, (leftOut) => this.#reportLeftOut(leftOut)),
       onFailure: (thrown) => this.#fail(thrown),
       onChanged: (ids) => this.#send({ type: 'event', event: { type: 'changed', ids } }),
     })
@@ -125,9 +128,12 @@ class AccountsThread {
     const before = this.#reserved
     // Before the look, so that no key takes a name in the meantime.
     this.#reserved = new Set([...before, ...fileKeys])
-    const error = await this.#commits
-      .run((db) => takenName(db, fileKeys))
-      .then((taken) => (taken === null ? null : nameTaken(taken)), toGatewayError)
+    // A configuration without further names needs no database: it may be away.
+    const further = fileKeys.filter((name) => !before.has(name))
+    const error = await (further.length === 0
+      ? Promise.resolve(null)
+      : this.#commits.run((db) => takenName(db, further))
+    ).then((taken) => (taken === null ? null : nameTaken(taken)), toGatewayError)
     this.#reserved = error === null ? new Set(fileKeys) : before
     this.#options.tell({ type: 'reserved', error: error?.data ?? null })
   }
@@ -181,6 +187,12 @@ class AccountsThread {
     const text = thrown instanceof Error ? thrown.message : String(thrown)
     if (!isAway || !wasAway) this.#options.tell({ type: 'trouble', message: `${error.data.code}: ${text}` })
     return error
+  }
+
+  #reportLeftOut(listings: readonly Listing[]): void {
+    const names = listings.slice(0, MAX_NAMED).map(({ account }) => account.name)
+    const message = `storage_full: no room for ${listings.length} keys, whose requests are refused: ${names.join(', ')}. Raise accounts.maxKeys and restart the gateway.`
+    this.#options.tell({ type: 'trouble', message })
   }
 
   #noteUses(uses: readonly KeyUse[]): void {

@@ -42,6 +42,9 @@ export type SecretDigest = {
   readonly validUntilMs: number | null
 }
 
+/** A key as the directory lists it: under the digests of its secrets. */
+export type Listing = { readonly account: Account; readonly secrets: readonly SecretDigest[] }
+
 /** A key as its operator sees it. */
 export type KeyRecord = {
   readonly id: string

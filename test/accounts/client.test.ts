@@ -8,6 +8,7 @@ import { type AccountsThread, connectAccounts, startAccounts } from '../../src/a
 import { createDirectoryMemory } from '../../src/accounts/directory/memory.js'
 import { type AccountsStart } from '../../src/accounts/messages.js'
 import { digestOf } from '../../src/accounts/secret.js'
+import { type GatewayError } from '../../src/errors.js'
 import { newKey, newTeam, openNode } from '../helpers/accounts-rig.js'
 import { type AccountsRig, accountsSuite, type RigOptions } from '../helpers/accounts-suite.js'
 import { rejectionOf } from '../helpers/thrown.js'
@@ -73,6 +74,39 @@ async function filledFile(t: Test): Promise<string> {
   await thread.close()
   return path
 }
+
+/** More than the memory of a small directory has for all keys of a team. */
+const LONG_LIST = Array.from({ length: 100 }, (_, i) => `${i}-${'m'.repeat(250)}`)
+
+test('a team whose keys would not fit is not changed, and the file can be opened again', async (t) => {
+  const path = await filledFile(t)
+  const directory = createDirectoryMemory(100)
+  const thread = await start({ path, directory }).thread
+  const store = connectAccounts(thread.connect())
+  t.match(await rejectionOf(store.updateTeam('blue', { models: LONG_LIST }, ANY)), { code: 'storage_full' })
+  t.same((await store.getTeam('blue'))?.models, ['*'])
+  t.match(await store.updateTeam('blue', { models: ['gpt-*'] }, ANY), { models: ['gpt-*'] }, 'others can be made')
+  await thread.close()
+  t.equal(await refusalOf(path, { directory: createDirectoryMemory(100) }), null)
+})
+
+test('of many keys that are created at once, those that fit are; the file can be opened again', async (t) => {
+  const path = newPath(t)
+  const thread = await start({ path, directory: createDirectoryMemory(100) }).thread
+  const store = connectAccounts(thread.connect())
+  const made = await Promise.allSettled(
+    Array.from({ length: 100 }, (_, i) => store.createKey(newKey(`app${i}`, { models: LONG_LIST }), BY)),
+  )
+  const refused = made.flatMap((each) => (each.status === 'rejected' ? [each.reason as GatewayError] : []))
+  t.ok(refused.length > 60 && refused.length < 80, `${refused.length} refused`)
+  for (const error of refused) t.equal(error.data.code, 'storage_full')
+  const { keys } = await store.listKeys({ after: null, limit: 1000 })
+  t.equal(keys.length, 100 - refused.length)
+  await store.updateKey(keys[0]?.name ?? '', { disabled: true }, ANY)
+  await store.rotateKey(keys[0]?.name ?? '', { overlapMs: 0 }, ANY)
+  await thread.close()
+  t.equal(await refusalOf(path, { directory: createDirectoryMemory(100) }), null)
+})
 
 /** Why it is refused; null where it is opened. Closed again either way. */
 async function refusalOf(path: string, options: Partial<AccountsStart> = {}): Promise<string | null> {

@@ -6,7 +6,7 @@ import { type AccountsWriter } from '../../src/accounts/database/feed.js'
 import { type AccountsStart, type FromAccounts, type ToAccounts } from '../../src/accounts/messages.js'
 import { type AccountsStore } from '../../src/accounts/store.js'
 import { serveAccounts } from '../../src/accounts/thread.js'
-import { type Account, type NewKey, type NewTeam, type SecretDigest } from '../../src/accounts/types.js'
+import { type Account, type Listing, type NewKey, type NewTeam, type SecretDigest } from '../../src/accounts/types.js'
 import { GatewayError } from '../../src/errors.js'
 
 /** What event loops would read. */
@@ -15,12 +15,13 @@ export class MapDirectory implements AccountsWriter {
   /** Keys beyond these do not fit. */
   room = Infinity
 
-  check(account: Account): void {
-    if (this.keys.size >= this.room && !this.keys.has(account.id)) throw new GatewayError('storage_full')
+  check(listings: readonly Pick<Listing, 'account'>[]): void {
+    const further = listings.filter(({ account }) => !this.keys.has(account.id)).length
+    if (further > 0 && this.keys.size + further > this.room) throw new GatewayError('storage_full')
   }
 
   put(account: Account, secrets: readonly SecretDigest[]): void {
-    this.check(account)
+    this.check([{ account }])
     this.keys.set(account.id, { account, secrets })
   }
 

@@ -64,6 +64,25 @@ function keySuite(kind: string, open: OpenAccounts): void {
     t.equal(await store.getKey('APP1'), null, 'names differ by case')
   })
 
+  test(`${kind}: the outermost values come back as they were, also when the database is opened again`, async (t) => {
+    const { node, reopen } = await open(t)
+    const texts = ['\0', '\ud800', '\u2028', "'; drop table keys; --", '\ufffd'.repeat(256)]
+    const ends = [8_640_000_000_000_000, -8_640_000_000_000_000, 0]
+    const made = await Promise.all(
+      ends.map((expiresAtMs, i) => {
+        const limits = { requestsPerMinute: 1_000_000_000, tokensPerMinute: 2 ** 53 - 1, concurrency: 1 }
+        const metadata = Object.fromEntries([['__proto__', 'x'], ...texts.map((text, at) => [`${at}`, text])])
+        return node.store.createKey(newKey(`end${i}`, { models: texts, limits, metadata, expiresAtMs }), BY)
+      }),
+    )
+    const again = await reopen()
+    for (const { key, secret } of made) {
+      t.same(await again.store.getKey(key.name), key)
+      const { id, models, expiresAtMs } = key
+      t.match(again.directory.find(digestOf(secret ?? '')), { account: { id, models, expiresAtMs } })
+    }
+  })
+
   test(`${kind}: a change takes what it names, and is refused where another one came before`, async (t) => {
     const { node } = await open(t)
     const { store, directory } = node

@@ -117,7 +117,8 @@ export class Commits {
       for (const work of works) outcomes.push(await outcomeOf(work, connection))
       const delta = await this.#options.feed.read(connection)
       if (delta !== null) {
-        this.#options.feed.check(delta)
+        // What another node has committed is not refused here.
+        if (works.some(({ kind }) => kind === 'change')) this.#options.feed.check(delta)
         await marking?.announce(connection)
       }
       return { outcomes, delta }

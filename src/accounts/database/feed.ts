@@ -1,27 +1,26 @@
 // What event loops know of keys, read from the database: all of it at the start, and after that what each change has left. Reading is
 // apart from applying, so that what a change has left is read within its transaction and applied after it.
 import { type ExpressionBuilder } from 'kysely'
-import { type Account, type AccountTeam, type SecretDigest } from '../types.js'
+import { GatewayError } from '../../errors.js'
+import { type Account, type AccountTeam, type Listing, type SecretDigest } from '../types.js'
 import { MAX_ENTRIES } from './changes.js'
 import { type Database, limitsOf, listOf } from './rows.js'
 import { type Tables } from './schema.js'
 
 /** Where keys are written for all event loops. */
 export type AccountsWriter = {
-  /** @throws storage_full where `put` would; nothing is written */
-  check(account: Account, secrets: readonly SecretDigest[]): void
+  /** @throws storage_full where these do not fit all at once; nothing is written */
+  check(listings: readonly Listing[]): void
   /** @throws storage_full */
   put(account: Account, secrets: readonly SecretDigest[]): void
   /** Nothing happens where it has none. */
   remove(id: string): void
 }
 
-type Loaded = { readonly account: Account; readonly secrets: readonly SecretDigest[] }
-
 /** What is different as of a revision. */
 export type Delta = {
   readonly revision: number
-  readonly changed: readonly Loaded[]
+  readonly changed: readonly Listing[]
   readonly gone: readonly string[]
 }
 
@@ -34,11 +33,16 @@ const MAX_TARGETS = 1000
 /** The keys of the database as the event loops have them. */
 export class Feed {
   readonly #writer: AccountsWriter
+  readonly #onLeftOut: (listings: readonly Listing[]) => void
   readonly #known = new Set<string>()
+  /** Keys without room: their requests are refused. */
+  readonly #leftOut = new Set<string>()
   #revision = -1
 
-  constructor(writer: AccountsWriter) {
+  /** `onLeftOut`: keys that another node has made or changed, and that have no room on this one. */
+  constructor(writer: AccountsWriter, onLeftOut: (listings: readonly Listing[]) => void = () => undefined) {
     this.#writer = writer
+    this.#onLeftOut = onLeftOut
   }
 
   get keyCount(): number {
@@ -56,25 +60,43 @@ export class Feed {
     return { revision, changed, gone: suspects.filter((id) => !present.has(id)) }
   }
 
-  /** To be asked before the commit. @throws storage_full where the directory has no room */
+  /** To be asked before a change is committed. @throws storage_full where the directory has no room for all of it */
   check({ changed }: Delta): void {
-    // At the start nothing has to be undone where it does not fit.
+    // At the start nothing has to be undone where it does not fit; what was left out before is not this change's doing.
     if (this.#revision < 0) return
-    for (const { account, secrets } of changed) this.#writer.check(account, secrets)
+    this.#writer.check(changed.filter(({ account }) => !this.#leftOut.has(account.id)))
   }
 
-  /** @returns the ids of all keys that it was about. @throws storage_full */
+  /**
+   * Once it is committed nothing can be refused any more: a key that has no room is left out, so that no former state of it stays.
+   * @returns the ids of all keys that it was about. @throws storage_full at the start alone
+   */
   apply({ revision, changed, gone }: Delta): string[] {
-    for (const id of gone) {
-      this.#writer.remove(id)
-      this.#known.delete(id)
-    }
-    for (const { account, secrets } of changed) {
-      this.#writer.put(account, secrets)
-      this.#known.add(account.id)
-    }
+    for (const id of gone) this.#remove(id)
+    const leftOut = changed.filter((listing) => !this.#put(listing))
     this.#revision = revision
+    if (leftOut.length > 0) this.#onLeftOut(leftOut)
     return [...gone, ...changed.map(({ account }) => account.id)]
+  }
+
+  #put({ account, secrets }: Listing): boolean {
+    try {
+      this.#writer.put(account, secrets)
+    } catch (thrown) {
+      if (!(thrown instanceof GatewayError) || this.#revision < 0) throw thrown
+      this.#remove(account.id)
+      this.#leftOut.add(account.id)
+      return false
+    }
+    this.#known.add(account.id)
+    this.#leftOut.delete(account.id)
+    return true
+  }
+
+  #remove(id: string): void {
+    this.#writer.remove(id)
+    this.#known.delete(id)
+    this.#leftOut.delete(id)
   }
 
   /** Null: everything has to be read, because it is the first time, too many changes have passed, or some are no longer recorded. */
@@ -89,14 +111,16 @@ export class Feed {
       .execute()
     if (rows.length > MAX_TARGETS) return null
     const ids = rows.flatMap(({ target_id }) => target_id ?? [])
+    const keyIds = new Set([...ids.filter((id) => id.startsWith('key_')), ...this.#leftOut])
+    if (keyIds.size > MAX_TARGETS) return null
     return {
-      keyIds: ids.filter((id) => id.startsWith('key_')),
+      keyIds: [...keyIds],
       teamIds: ids.filter((id) => id.startsWith('team_')),
     }
   }
 }
 
-async function readAccounts(db: Database, targets: Targets | null): Promise<Loaded[]> {
+async function readAccounts(db: Database, targets: Targets | null): Promise<Listing[]> {
   if (targets !== null && targets.keyIds.length + targets.teamIds.length === 0) return []
   const rows = await keyRows(db, targets).execute()
   const secrets = await secretRows(db, targets).execute()

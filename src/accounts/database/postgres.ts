@@ -100,8 +100,11 @@ class Hints {
     client.on('notification', ({ payload }) => {
       if (payload !== node) onHint()
     })
+    let isRetried = false
+    // A connection that ends before it is made says so twice.
     const retry = (): void => {
-      client.removeAllListeners('end')
+      if (isRetried) return
+      isRetried = true
       setTimeout(() => this.listen(node, onHint), RETRY_AFTER_MS).unref()
     }
     client.once('end', retry)
@@ -110,7 +113,6 @@ class Hints {
 
   async end(): Promise<void> {
     this.#isEnded = true
-    this.#client?.removeAllListeners('end')
     await this.#client?.end().catch(() => undefined)
   }
 }

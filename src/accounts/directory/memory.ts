@@ -9,7 +9,7 @@
 // generation shows that the writer has meanwhile used that memory for something else. All words are read and written by Atomics: plain
 // reads may be moved behind the check on some processors.
 import { hash } from 'node:crypto'
-import { type Account, type KeyLimits } from '../types.js'
+import { type Account, type KeyLimits, MAX_SECRETS } from '../types.js'
 
 /** The buffers, to be passed to every thread; `maxKeys` is their size. */
 export type DirectoryMemory = {
@@ -32,8 +32,10 @@ export const RECORD = Object.freeze({ bytes: 0, epoch: 1, team: 2, words: 3 })
 export const FOR_EVER = -1
 export const NO_TEAM = -1
 
-/** Its id, and its secrets: mostly one, two while it is rotated. */
-const DIGESTS_PER_KEY = 3
+/** Its id, and all the secrets that it can have at a time: keys that fit can always be rotated. Entries that are never used take no memory. */
+const DIGESTS_PER_KEY = 1 + MAX_SECRETS
+/** A digest whose time changes has two entries for a moment. */
+const SPARE_DIGESTS = 1
 /** At most half full, so that a look-up takes two or three steps. */
 const PLACES_PER_DIGEST = 2
 /** On the average: a usual account takes 128 to 256. Pages that are never written take no memory. */
@@ -46,7 +48,7 @@ const TWO_32 = 2 ** 32
 
 /** Memory for so many keys, all of it free. */
 export function createDirectoryMemory(maxKeys: number): DirectoryMemory {
-  const digests = maxKeys * DIGESTS_PER_KEY
+  const digests = maxKeys * DIGESTS_PER_KEY + SPARE_DIGESTS
   const places = 2 ** Math.ceil(Math.log2(Math.max(2, digests * PLACES_PER_DIGEST)))
   return {
     maxKeys,

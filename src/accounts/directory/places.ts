@@ -30,12 +30,26 @@ export class Places {
     this.#epochs = new Int32Array(capacity)
   }
 
-  get hasRoom(): boolean {
-    return this.#next < this.capacity || this.#firstIdle() !== null
+  /** Whether so many more can be taken at once. */
+  hasRoom(count: number): boolean {
+    let missing = count - (this.capacity - this.#next)
+    if (missing <= 0) return true
+    if (missing === 1) return this.#firstIdle() !== null
+    let looks = 0
+    for (const place of this.#free.keys()) {
+      if (this.#isIdle(place)) missing -= 1
+      looks += 1
+      if (missing === 0) return true
+      if (looks >= MAX_LOOKS + count) break
+    }
+    return false
   }
 
-  hasRoomFor(owner: string): boolean {
-    return this.#byOwner.has(owner) || this.hasRoom
+  /** Whether all of these can have a place at once, beside those that have one. */
+  hasRoomFor(owners: ReadonlySet<string>): boolean {
+    const [first] = owners
+    if (owners.size === 1 && first !== undefined && this.#byOwner.has(first)) return true
+    return this.hasRoom(owners.size)
   }
 
   /** There must be room. */
@@ -75,10 +89,14 @@ export class Places {
     this.#cells?.clear(place)
   }
 
+  #isIdle(place: number): boolean {
+    return this.#cells === null || this.#cells.isIdle(place)
+  }
+
   #firstIdle(): number | null {
     let looks = 0
     for (const [place, owner] of this.#free) {
-      if (this.#cells === null || this.#cells.isIdle(place)) return place
+      if (this.#isIdle(place)) return place
       looks += 1
       if (looks > Math.min(MAX_LOOKS, this.#free.size)) break
       this.#free.delete(place)

@@ -1,13 +1,15 @@
 // The directory's one writer, in the thread that owns the database: a change that is committed there is seen here by all event loops
 // at once. It decides which slot an account has, and with it its place in the cells of the limits.
 import { GatewayError } from '../../errors.js'
-import { type Account, type SecretDigest } from '../types.js'
-import { Arena } from './arena.js'
+import { type Account, type Listing, type SecretDigest } from '../types.js'
+import { Arena, type Move } from './arena.js'
 import { DigestTable } from './digest-table.js'
 import { type DirectoryMemory, digestOfId, encodeAccount, NO_TEAM, RECORD, SLOT } from './memory.js'
 import { type PlaceCells, Places } from './places.js'
 
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT
+/** The longest record that the admin API accepts: 200 model names of 256 characters, all of them escaped, and 100 tags. */
+const RESERVED_BYTES = 327_680
 const MAX_VERSION = 2 ** 31 - 1
 
 /** What the writer knows of an account that is in the directory. */
@@ -19,6 +21,9 @@ type Listed = {
   block: number
   words: number
 }
+
+/** `words`: of its record. */
+type Sized = Listing & { readonly words: number }
 
 export class DirectoryWriter {
   readonly #maxKeys: number
@@ -55,7 +60,7 @@ export class DirectoryWriter {
    */
   put(account: Account, digests: readonly SecretDigest[]): void {
     const bytes = encodeAccount(account)
-    this.#check(account, digests, wordsFor(bytes))
+    this.#check([{ account, secrets: digests, words: wordsFor(bytes) }])
     const known = this.#listed.get(account.id)
     const listed = known ?? this.#list(account.id)
     const formerTeam = listed.team
@@ -70,9 +75,14 @@ export class DirectoryWriter {
     listed.digests = digests
   }
 
-  /** @throws storage_full where `put` would */
-  check(account: Account, digests: readonly SecretDigest[]): void {
-    this.#check(account, digests, wordsFor(encodeAccount(account)))
+  /**
+   * New and longer records leave room behind them: a full directory must not keep a key from being disabled, or from losing a secret.
+   * @throws storage_full where these do not fit all at once
+   */
+  check(listings: readonly Listing[]): void {
+    const sized = listings.map((each) => ({ ...each, words: wordsFor(encodeAccount(each.account)) }))
+    const isLonger = sized.some((each) => each.words > (this.#moveOf(each).former?.words ?? 0))
+    this.#check(sized, isLonger ? [{ words: RESERVED_BYTES / WORD_BYTES, former: null }] : [])
   }
 
   /** No effect if it is not there. */
@@ -133,22 +143,38 @@ export class DirectoryWriter {
     }
   }
 
-  /** Room for a second version beside the present one: readers use that until the new one is published. */
-  #check({ id, team }: Account, digests: readonly SecretDigest[], words: number): void {
-    const isNew = !this.#listed.has(id)
-    if (isNew && !this.#keyPlaces.hasRoom) {
+  #check(listings: readonly Sized[], further: readonly Move[] = []): void {
+    const added = listings.filter(({ account }) => !this.#listed.has(account.id)).length
+    if (added > 0 && !this.#keyPlaces.hasRoom(added)) {
       const busy = this.size < this.#maxKeys ? ' Requests of deleted keys are still running; try again shortly.' : ''
       throw full(`The directory of keys is full: accounts.maxKeys is ${this.#maxKeys}.${busy}`)
     }
-    if (team !== null && !this.#teamPlaces.hasRoomFor(team.id)) {
+    const teams = new Set(
+      listings.flatMap(({ account: { team } }) => team?.id ?? []).filter((id) => !this.#teams.has(id)),
+    )
+    if (teams.size > 0 && !this.#teamPlaces.hasRoomFor(teams)) {
       throw full(`The directory of keys is full: no more than ${this.#teamPlaces.capacity} teams may have keys.`)
     }
     // One more, since a digest whose time changes has an entry beside its present one for a moment.
-    const known = new Set(this.#listed.get(id)?.digests.map(({ digest }) => digest))
-    const further = digests.filter(({ digest }) => !known.has(digest)).length + (isNew ? 1 : 0)
-    if (this.#digests.room < further + 1 || !this.#arena.hasRoomFor(words)) {
-      throw full('The directory of keys has no memory for this key. Raise accounts.maxKeys and restart the gateway.')
+    const digests = listings.reduce((sum, each) => sum + this.#furtherDigests(each), 0) + 1
+    if (
+      this.#digests.room < digests ||
+      !this.#arena.fits([...listings.map((each) => this.#moveOf(each)), ...further])
+    ) {
+      throw full('The directory of keys has no memory for this. Raise accounts.maxKeys and restart the gateway.')
     }
+  }
+
+  /** Those before are given back first. */
+  #furtherDigests({ account, secrets }: Sized): number {
+    const listed = this.#listed.get(account.id)
+    return secrets.length - (listed === undefined ? -1 : listed.digests.length)
+  }
+
+  /** The present version stays beside the new one: readers use it until that is published. */
+  #moveOf({ account, words }: Sized): Move {
+    const listed = this.#listed.get(account.id)
+    return { words, former: listed === undefined || listed.words === 0 ? null : listed }
   }
 }
 

@@ -133,9 +133,11 @@ async function run(exchange: AdminExchange, route: AdminRoute, call: AdminCall<u
   }
 }
 
+/** Nothing has a name with a NUL, and PostgreSQL refuses a query for one. */
 function decode(part: string): string {
   try {
-    return decodeURIComponent(part)
+    const name = decodeURIComponent(part)
+    return name.includes('\0') ? '' : name
   } catch {
     return part
   }

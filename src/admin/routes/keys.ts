@@ -2,6 +2,7 @@
 // secret is in the answer that made it, and nowhere else.
 import { Type } from 'typebox'
 import { type KeyPatch, type KeyRecord } from '../../accounts/types.js'
+import { NAME_PATTERN } from '../../config/schema/parts.js'
 import { type KeyConfig } from '../../config/types.js'
 import { GatewayError } from '../../errors.js'
 import { type AdminContext } from '../context.js'
@@ -74,7 +75,10 @@ const RotateBody = Type.Object(
   { additionalProperties: false },
 )
 const KeyPage = Type.Object(
-  { ...pageFields, team: Type.Optional(Type.String({ maxLength: 64, description: 'Keys of this team alone' })) },
+  {
+    ...pageFields,
+    team: Type.Optional(Type.String({ pattern: NAME_PATTERN, description: 'Keys of this team alone' })),
+  },
   { additionalProperties: false },
 )
 

@@ -36,7 +36,7 @@ export const Metadata = Type.Record(
 
 /** The query of a list. */
 export const pageFields = {
-  after: Type.Optional(Type.String({ maxLength: 64, description: '`next` of the page before' })),
+  after: Type.Optional(Type.String({ pattern: NAME_PATTERN, description: '`next` of the page before' })),
   limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
 }
 

@@ -7,6 +7,7 @@ import { type AccountsNode, newKey, openNode } from '../../helpers/accounts-rig.
 import { type AccountsRig, accountsSuite, type RigOptions } from '../../helpers/accounts-suite.js'
 import { startCommitCutter } from '../../helpers/commit-cutter.js'
 import { startPostgres } from '../../helpers/postgres-server.js'
+import { startDoor } from '../../helpers/shut-door.js'
 import { rejectionOf } from '../../helpers/thrown.js'
 
 const server = await startPostgres(tap)
@@ -185,3 +186,40 @@ test('the tables of a newer version are refused, and left as they are', async (t
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
+
+test('keys that another node made and that do not fit here are refused here, and everything else goes on', async (t) => {
+  const url = await server.createDatabase()
+  const [large, small] = [await nodeOf(t, url), await nodeOf(t, url)]
+  small.directory.room = 1
+  const { key, secret } = await large.store.createKey(newKey('app1'), BY)
+  await large.store.createKey(newKey('app2'), BY)
+  while (small.troubles.length === 0) await pause(20)
+  t.match(small.troubles, [/^storage_full: no room for 1 keys, whose requests are refused: app2\. Raise/])
+  t.match(small.directory.find(digestOf(secret ?? '')), { account: { id: key.id } })
+  await large.store.updateKey('app1', { disabled: true }, ANY)
+  while (small.directory.named('app1')?.disabled !== true) await pause(20)
+  t.pass('later changes are seen')
+  t.match(await small.store.updateKey('app2', { tags: ['x'] }, ANY), { tags: ['x'] }, 'and made')
+  await small.store.deleteKey('app1', ANY)
+  t.match(small.directory.named('app2'), { tags: ['x'] }, 'it is there as soon as there is room')
+})
+
+test('a server that ends every connection at once is asked again once a second, not ever more often', async (t) => {
+  const url = await server.createDatabase()
+  const door = await startDoor(t, server.port)
+  const node = await nodeOf(t, url.replace(`:${server.port}/`, `:${door.port}/`))
+  await node.store.createKey(newKey('app1'), BY)
+  door.shut()
+  while (door.refusals.length < 12) await pause(20)
+  const withinSecond = door.refusals.map((from) => door.refusals.filter((atMs) => atMs >= from && atMs < from + 900))
+  t.ok(Math.max(...withinSecond.map((each) => each.length)) <= 4, JSON.stringify(door.refusals))
+})
+
+test('a configuration without further key names is taken while the database is away', async (t) => {
+  const url = await server.createDatabase()
+  const door = await startDoor(t, server.port)
+  const node = await nodeOf(t, url.replace(`:${server.port}/`, `:${door.port}/`), { fileKeys: ['a', 'b'] })
+  door.shut()
+  await node.reserve(['b'])
+  t.match(await rejectionOf(node.reserve(['b', 'c'])), { code: 'overloaded' })
+})

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { createDirectoryMemory } from '../../../src/accounts/directory/memory.js'
 import { DirectoryReader } from '../../../src/accounts/directory/reader.js'
 import { DirectoryWriter } from '../../../src/accounts/directory/writer.js'
-import { type AccountTeam } from '../../../src/accounts/types.js'
+import { type AccountTeam, MAX_SECRETS } from '../../../src/accounts/types.js'
 import { digestOfKey, hammerAccount } from '../../helpers/directory-hammer.js'
 import { thrownBy } from '../../helpers/thrown.js'
 
@@ -22,7 +22,10 @@ test('a full directory is an error that says so, and changes nothing; a deleted 
   for (const k of [0, 1]) writer.put(account(k), [{ digest: digestOfKey(k), validUntilMs: null }])
   const digests = [{ digest: digestOfKey(2), validUntilMs: null }]
   for (const act of ['put', 'check'] as const) {
-    const error = thrownBy(() => writer[act](account(2), digests))
+    const error = thrownBy(() => {
+      if (act === 'put') writer.put(account(2), digests)
+      else writer.check([{ account: account(2), secrets: digests }])
+    })
     t.match(error, { code: 'storage_full', message: /accounts\.maxKeys is 2\.$/ })
   }
   t.equal(writer.size, 2)
@@ -43,7 +46,7 @@ test('a full directory is an error that says so, and changes nothing; a deleted 
 
 test('more secrets or a longer record than fit are an error, too', (t) => {
   const writer = new DirectoryWriter(createDirectoryMemory(2))
-  const many = Array.from({ length: 6 }, (_, n) => ({ digest: digestOfKey(0, String(n)), validUntilMs: null }))
+  const many = Array.from({ length: 11 }, (_, n) => ({ digest: digestOfKey(0, String(n)), validUntilMs: null }))
   t.match(
     thrownBy(() => writer.put(account(0), many)),
     { code: 'storage_full', message: /no memory/ },
@@ -129,5 +132,51 @@ test('a place is used again when nothing of its former owner runs any more, and 
   writer.put(account(3), [])
   t.equal(reader.bySlot(0)?.account.id, 'key_3')
   t.same(cleared, [1, 0])
+  t.end()
+})
+
+test('many at once are asked about together: each alone would fit', (t) => {
+  const secretsOf = (k: number) => [{ digest: digestOfKey(k), validUntilMs: null }]
+  const memory = createDirectoryMemory(2)
+  const writer = new DirectoryWriter(memory)
+  const listingsOf = (tag: string, team: string | null = null) =>
+    [0, 1].map((k) => ({ account: { ...account(k, team), tags: [tag] }, secrets: secretsOf(k) }))
+  t.match(
+    thrownBy(() => writer.check([...listingsOf('a'), { account: account(2), secrets: [] }])),
+    { code: 'storage_full', message: /maxKeys is 2/ },
+  )
+  const large = 'x'.repeat(500_000)
+  for (const [k, listing] of listingsOf(large).entries()) {
+    if (k === 0) writer.check([listing])
+  }
+  t.match(
+    thrownBy(() => writer.check(listingsOf(large))),
+    { code: 'storage_full', message: /no memory/ },
+  )
+  for (const { account: each, secrets } of listingsOf('a', 'team_a')) writer.put(each, secrets)
+  const [first, second] = [listingsOf('a', 'team_b')[0], listingsOf('a', 'team_c')[1]]
+  if (first === undefined || second === undefined) throw new Error('no listing')
+  writer.check([first])
+  t.match(
+    thrownBy(() => writer.check([first, second])),
+    { code: 'storage_full', message: /no more than 2 teams/ },
+  )
+  t.end()
+})
+
+test('keys that fit can always be given all the secrets that a key may have, and lose all but one', (t) => {
+  const memory = createDirectoryMemory(3)
+  const writer = new DirectoryWriter(memory)
+  const reader = new DirectoryReader(memory)
+  const secretsOf = (k: number, names: readonly string[]) =>
+    names.map((name) => ({ digest: digestOfKey(k, name), validUntilMs: null }))
+  const four = ['a', 'b', 'c', 'd'] as const
+  t.equal(four.length, MAX_SECRETS)
+  for (const k of [0, 1, 2]) writer.put(account(k), secretsOf(k, four))
+  for (const k of [0, 1, 2]) writer.put(account(k), secretsOf(k, ['e']))
+  t.equal(reader.find(Buffer.from(digestOfKey(2, 'e'), 'hex'), 0)?.account.id, 'key_2')
+  t.equal(reader.find(Buffer.from(digestOfKey(2, 'd'), 'hex'), 0), null)
+  for (const k of [0, 1, 2]) writer.put(account(k), secretsOf(k, four))
+  writer.put(account(2), [{ digest: digestOfKey(2, 'a'), validUntilMs: 7 }])
   t.end()
 })

@@ -145,3 +145,9 @@ test('without a database the keys of the file are listed, and nothing is created
   t.equal(status, 409)
   t.match(json.error.message, /accounts\.store is off/)
 })
+
+test('what cannot be a name is no key, whatever the database thinks of its characters', async (t) => {
+  const { ask } = await setUp(t)
+  for (const name of ['%00', 'a%00b', '%ff', '%2e%2e%2fx']) t.equal((await ask('GET', `/keys/${name}`)).status, 404)
+  for (const query of ['after=%00', 'team=%00']) t.equal((await ask('GET', `/keys?${query}`)).status, 400)
+})
