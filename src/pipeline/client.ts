@@ -35,6 +35,9 @@ export type KeyIdentity = {
   readonly account?: Account
 }
 
+/** The caller of a gateway that has no keys, and one that is not identified yet. */
+export const NO_KEY: KeyIdentity = Object.freeze({ index: -1, name: null, owner: null })
+
 export type ClientRequest = {
   readonly requestId: string
   readonly surface: Surface
