@@ -2,7 +2,7 @@
 // computed where prices are off, and nothing for a caller's own key.
 import { NO_USAGE, type Usage } from '../../model/usage.js'
 import { addCosts, costOf } from '../../prices/cost.js'
-import { type PriceBook, type Priced } from '../../prices/price-book.js'
+import { type Priced } from '../../prices/price-book.js'
 import { type RouteTarget } from '../../routing/router.js'
 import { type AttemptState } from '../attempt-state.js'
 import { type ExchangeIn, type ExchangeView } from '../exchange.js'
@@ -11,11 +11,9 @@ const MS_PER_SEC = 1000
 
 /** Once for each attempt, when its end is decided and its usage measured. Not for one that its provider refused, or never got. */
 export function chargeAttempt(exchange: ExchangeIn<'attempt'>, state: AttemptState, usage = state.usage): void {
-  const { context, request, decoded } = exchange
-  const { prices, metrics, clock } = context
+  const { prices, metrics, clock } = exchange.context
   const { routed } = state
-  if (prices === null || routed === null || state.startedAtMs === null) return
-  if ((request.path?.callerKey ?? null) !== null || decoded?.facts.endpoint?.isFree === true) return
+  if (prices === null || routed === null || state.startedAtMs === null || costsNothing(exchange)) return
   const rates = isCountable(exchange, state) ? prices.find(pricedOf(routed), clock.unixSec() * MS_PER_SEC) : null
   if (rates === null) {
     exchange.unpricedAttempts += 1
@@ -37,9 +35,16 @@ function isCountable({ decoded }: ExchangeView, { usageSource }: AttemptState): 
   return decoded?.facts.endpoint?.isText !== false || usageSource === 'provider'
 }
 
-/** True where the target has no price and must not be used without one. */
-export function lacksPrice(prices: PriceBook | null, routed: RouteTarget, unixSec: number): boolean {
-  return prices?.isPriceRequired === true && prices.find(pricedOf(routed), unixSec * MS_PER_SEC) === null
+/** True where the target has no price and must not be used without one. Never for a request that costs nothing. */
+export function lacksPrice(exchange: ExchangeView, routed: RouteTarget): boolean {
+  const { prices, clock } = exchange.context
+  if (prices === null || !prices.isPriceRequired || costsNothing(exchange)) return false
+  return prices.find(pricedOf(routed), clock.unixSec() * MS_PER_SEC) === null
+}
+
+/** The operator pays for none of its attempts: the key is the caller's own, or the endpoint is free, such as a count of tokens. */
+function costsNothing({ request, decoded }: ExchangeView): boolean {
+  return (request.path?.callerKey ?? null) !== null || decoded?.facts.endpoint?.isFree === true
 }
 
 function pricedOf({ target, provider }: RouteTarget): Priced {

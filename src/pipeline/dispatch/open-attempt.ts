@@ -19,7 +19,7 @@ export type Right = { readonly routed: RouteTarget; readonly permit: Permit }
  * @throws overloaded when the provider or the target is at its concurrency limit
  */
 export function openAttempt(exchange: ExchangeView, right: Right): Attempt | Promise<Attempt> {
-  const { limiter, dialects, breakers, prices, clock } = exchange.context
+  const { limiter, dialects, breakers } = exchange.context
   const { routed } = right
   const { target } = routed
   const dialect = dialects.get(routed.target.protocol)
@@ -27,10 +27,10 @@ export function openAttempt(exchange: ExchangeView, right: Right): Attempt | Pro
     breakers.giveBack(routed.target, right.permit)
     throw new GatewayError('misconfigured', { message: `No dialect for ${routed.provider.name}.` })
   }
-  if (lacksPrice(prices, routed, clock.unixSec())) {
+  if (lacksPrice(exchange, routed)) {
     breakers.giveBack(routed.target, right.permit)
     throw new GatewayError('misconfigured', {
-      message: `No price is known for ${targetName(target.provider, target.model)}, and the gateway serves nothing else.`,
+      message: `No price is known for ${targetName(target.provider, target.model)}; this gateway serves only models with a price.`,
     })
   }
   const entering = limiter.enterProvider(routed.providerIndex)

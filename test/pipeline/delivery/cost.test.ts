@@ -108,7 +108,32 @@ test('where a price is required, a target without one is passed over, and refuse
   const sink = await rig.ask({ model: 'one' })
   t.equal(rig.calls.length, 1)
   t.equal(rig.record.error?.code, 'misconfigured')
-  t.match(Buffer.from(sink.answers[0]?.body ?? []).toString(), /No price is known for north\/up/)
+  t.match(Buffer.from(sink.answers[0]?.body ?? []).toString(), /No price is known for north\/up; this/)
+})
+
+test('what costs the operator nothing needs no price', async (t) => {
+  const rig = new PipelineRig({ prices: prices({ unknown: 'reject', models: {} }) })
+  await rig.ask({ stream: false, path: { provider: 'north', callerKey: 'sk-own', streams: false } })
+  rig.call.whole()
+  await turn()
+  t.match(rig.record, { outcome: 'complete', unpricedAttempts: 0 }, 'the key is the caller’s own')
+  const counts = { provider: null, callerKey: null, streams: false, counts: true } as const
+  const whole = { model: 'west/m', messages: [{ role: 'user', content: 'hi' }] }
+  const counting = await rig.ask({ surface: 'anthropic-counts', whole, path: counts })
+  t.equal(rig.calls.length, 2, 'a count of tokens is free')
+  counting.handle?.cancel()
+})
+
+test('the clock is read for a price only where one is required', async (t) => {
+  for (const given of [NO_PRICES, prices(), prices({ unknown: 'reject' })]) {
+    const rig = new PipelineRig({ prices: given })
+    let reads = 0
+    Object.assign(rig.parts.clock, { unixSec: () => ++reads })
+    const sink = await rig.ask()
+    t.equal(rig.calls.length, 1)
+    t.equal(reads, given.unknown === 'reject' ? 1 : 0)
+    sink.handle?.cancel()
+  }
 })
 
 test('a caller’s own key costs the gateway nothing, and without prices nothing is computed', async (t) => {
